@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0
+# Everything is built into build/. `make help` lists what can be asked for; V=1 shows the commands.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+B := build
+
+CLANG ?= clang
+CC ?= gcc
+PKGS := libbpf libxdp yaml-0.1 libmnl libsystemd jansson
+
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP -I$B $(CFLAGS)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -MMD -MP
+SAN_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_CFLAGS = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-8s %s\n' $(1) $(2))
+
+CORE := $(wildcard ctl/core/*.c)
+DAEMON := $(wildcard ctl/daemon/*.c)
+CLI := $(wildcard ctl/cli/*.c)
+LOADER := $(wildcard loader/*.c)
+BPF := $(wildcard bpf/*.bpf.c)
+TEST_BPF := $(wildcard tests/prog/*.bpf.c)
+UNIT := $(wildcard tests/unit/test_*.c)
+PROG := $(wildcard tests/prog/test_*.c)
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+TOOLS := $(wildcard tests/tools/*.c)
+
+obj = $(patsubst %.c,$B/%.o,$(1))
+san = $(patsubst %.c,$B/san/%.o,$(1))
+skel = $(patsubst %.bpf.c,$B/%.skel.h,$(1))
+
+PROGRAMS := $B/sipxdp-loader $B/sipxdpd $B/sipxdp-ctl
+UNIT_BIN := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT))
+PROG_BIN := $(patsubst tests/prog/%.c,$B/tests/prog/%,$(PROG))
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
+TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
+
+.PHONY: all help packages test tests demo fuzz bench install uninstall clean format check-format
+.SECONDARY:
+
+all: $(PROGRAMS) ## build the programs (default)
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+packages: ## install the Debian packages that are missing (packages.txt)
+	$(Q)tests/lib/install-packages packages.txt
+
+# --- the programs in the kernel
+
+$B/%.bpf.o: %.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$B/%.skel.h: $B/%.bpf.o
+	$(Q)bpftool gen skeleton $< name $(subst -,_,$(notdir $*)) > $@.tmp && mv $@.tmp $@
+
+# --- user space
+
+$B/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$B/san/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(SAN_CFLAGS) -c $< -o $@
+
+$(call obj,$(LOADER)): $(call skel,$(BPF))
+
+link = $(call say,LINK,$@)$(Q)mkdir -p $(@D)
+
+$B/sipxdp-loader: $(call obj,$(LOADER) $(CORE))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -lyaml
+
+$B/sipxdpd: $(call obj,$(DAEMON) $(CORE))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -lmnl -lsystemd -ljansson -lyaml
+
+$B/sipxdp-ctl: $(call obj,$(CLI) ctl/core/protocol.c ctl/core/faults.c)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson
+
+# --- tests
+
+$(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $(call san,$(CORE))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SAN_CFLAGS) $^ -o $@ -lcriterion -lyaml -ljansson
+
+$(call obj,$(PROG)): $(call skel,$(BPF) $(TEST_BPF))
+
+$(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) $(filter-out $(PROG),$(wildcard tests/prog/*.c)))
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(filter-out %.bpf.o,$^) -o $@ -lcriterion -lbpf -lyaml -ljansson
+
+$(TOOL_BIN): $B/tests/tools/%: tests/tools/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@
+
+$(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE)
+	$(call say,FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -O1 -g $(FUZZ_CFLAGS) $^ -o $@ -lyaml -ljansson
+
+tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) ## build every test without running it
+
+test: packages ## install what is missing, run every test
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run
+
+fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
+	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),300)
+
+demo: packages ## a lab of namespaces, real calls through the balancer, a backend taken out
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo
+
+check-format: ## is every source file laid out as .clang-format says?
+	$(Q)git ls-files '*.c' '*.h' | grep -v vmlinux.h | xargs clang-format --dry-run --Werror
+
+format: ## lay out every source file as .clang-format says
+	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | grep -v vmlinux.h | xargs clang-format -i
+
+# --- installation
+
+install: all ## install into $(DESTDIR)$(PREFIX)
+	$(Q)install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(PROGRAMS)
+
+clean: ## remove build/
+	$(Q)rm -rf $B
+
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The contract between the programs in the kernel and everything in user space:
+ * keys, values, limits and names of the pinned maps. Both sides include this file
+ * and neither has a second copy of a type. Whoever changes a size or a meaning
+ * raises ABI_VERSION. docs/map-contract.md says it in prose. */
+#pragma once
+
+#include "../vmlinux/types.h"
+#include "verdicts.h"
+
+#define ABI_VERSION 1
+
+#define PIN_DIR "/sys/fs/bpf/sipxdp"
+
+/* What one balancer can hold unless `limits:` of its file says otherwise. */
+#define DEFAULT_SLOTS (1 << 18)
+#define DEFAULT_POOLS 32
+#define DEFAULT_SERVICES 512
+#define DEFAULT_BACKENDS 4096
+
+#define MIN_SLOTS (1 << 8)
+#define MAX_SLOTS (1 << 20)
+#define MAX_POOLS 1024
+#define MAX_SERVICES 65536
+#define MAX_BACKENDS 65535 /* ids are 16 bits wide and 0 is nobody */
+
+#define NAME_SIZE 64 /* bytes of a name with its closing NUL */
+
+/* An IPv4 address is ::ffff:a.b.c.d, so that one path serves both families. */
+struct address {
+	__be32 word[4];
+};
+
+struct mac {
+	__u8 byte[6];
+};
+
+enum affinity {
+	AFFINITY_CALL_ID,
+};
+
+enum forward_method {
+	FORWARD_NONE, /* backend that cannot be reached: nothing is sent to it */
+	FORWARD_DSR,
+	FORWARD_IPIP,
+};
+
+/* services: hash. A port of 0 in the key stands for every port of the VIP that has
+ * no service of its own. */
+struct service_key {
+	struct address vip;
+	__be16 port;
+	__u8 protocol; /* IPPROTO_UDP, IPPROTO_TCP */
+	__u8 pad;
+};
+
+/* The hash key is here, and not in a map of its own, because this line is in the
+ * cache already when the key is needed. */
+struct service {
+	__u64 hash_key[2];
+	__u32 id;      /* index into service_names and service_traffic */
+	__u32 pool;    /* index into pools */
+	__u8 affinity; /* enum affinity */
+	__u8 pad[7];
+};
+
+/* pools: array. Changing `table` is how a new table takes effect, at once for
+ * every packet; tables 2 * pool and 2 * pool + 1 belong to this pool. */
+struct pool {
+	__u32 table; /* index into tables */
+	__u32 pad;
+};
+
+/* tables: array of __u16[slots], each the id of a slot's backend, 0 for none.
+ * backends: array by id; all zero where an id is free. */
+struct backend {
+	struct address address;
+	struct address source; /* outer source address, FORWARD_IPIP only */
+	struct mac next_hop;   /* who gets the frame: the backend, or the gateway towards it */
+	struct mac interface_mac;
+	__u32 ifindex;
+	__u16 mtu;    /* of that interface, bytes from the IP header on */
+	__u8 forward; /* enum forward_method */
+	__u8 pad[5];
+};
+
+/* service_traffic, backend_traffic: per-CPU arrays by id. Bytes are those of the
+ * frame as it arrived. */
+struct traffic {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* service_names, pool_names: arrays by id. The kernel never reads them: they tell
+ * people and a restarted daemon which id is whose. */
+struct name {
+	char name[NAME_SIZE];
+};
+
+enum admin_state {
+	ADMIN_READY,
+	ADMIN_DRAIN,
+	ADMIN_MAINT,
+};
+
+/* How a running backend differs from the file. Outlives the daemon, ends at `reload`. */
+enum override_flags {
+	OVERRIDE_ADDED = 1,   /* is not in the file */
+	OVERRIDE_REMOVED = 2, /* is in the file, and was removed */
+	OVERRIDE_WEIGHT = 4,  /* has a weight of its own */
+};
+
+/* backend_records: array by id, for people and a restarted daemon as above. */
+struct backend_record {
+	char pool[NAME_SIZE];
+	char name[NAME_SIZE];
+	struct address address; /* of a backend that is not in the file */
+	struct mac mac;         /* override of neighbour discovery; all zero: none */
+	__u16 weight;
+	__u8 admin;     /* enum admin_state */
+	__u8 overrides; /* enum override_flags */
+	__u8 pad[2];
+	__u32 since; /* seconds since the epoch of the last change of `admin` */
+};
+
+/* contract: array of one. What the loader made the other maps for. */
+struct contract {
+	__u32 version;
+	__u32 slots;
+	__u32 pools;
+	__u32 services;
+	__u32 backends;
+};
+
+/* verdicts, decap_verdicts: per-CPU arrays of one struct whose members are the
+ * counters, so that bpftool prints their names. */
+#define VERDICT_MEMBER(name, action, normal, text) __u64 name;
+struct verdict_counters {
+	BALANCER_VERDICTS(VERDICT_MEMBER)
+};
+struct decap_verdict_counters {
+	DECAP_VERDICTS(VERDICT_MEMBER)
+};
+#undef VERDICT_MEMBER
+
+#define VERDICT_VALUE(name, action, normal, text) VERDICT_##name,
+enum verdict {
+	BALANCER_VERDICTS(VERDICT_VALUE) VERDICT_COUNT,
+	VERDICT_none = VERDICT_COUNT, /* not decided yet */
+};
+enum decap_verdict {
+	DECAP_VERDICTS(VERDICT_VALUE) DECAP_VERDICT_COUNT
+};
+#undef VERDICT_VALUE
+
+_Static_assert(sizeof(struct address) == 16, "address");
+_Static_assert(sizeof(struct service_key) == 20, "service_key");
+_Static_assert(sizeof(struct service) == 32, "service");
+_Static_assert(sizeof(struct pool) == 8, "pool");
+_Static_assert(sizeof(struct backend) == 56, "backend");
+_Static_assert(sizeof(struct traffic) == 16, "traffic");
+_Static_assert(sizeof(struct backend_record) == 160, "backend_record");
+_Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");

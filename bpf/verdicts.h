@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every end that a packet can come to: its counter's name, what is done with the
+ * packet, whether a number other than zero is normal, and one line for people.
+ *
+ * PASS gives the packet to the balancer's own kernel, FORWARD to a backend.
+ * Nothing is dropped here: where no backend can have a packet the kernel answers
+ * the client, who then knows at once instead of waiting for a timeout. */
+#pragma once
+
+#define BALANCER_VERDICTS(X)                                                                                           \
+	X(call_id, FORWARD, NORMAL, "SIP, to the owner of its Call-ID")                                                \
+	X(no_call_id, FORWARD, UNUSUAL, "SIP whose headers end without a Call-ID, by source address and port")         \
+	X(call_id_too_far, FORWARD, UNUSUAL, "SIP whose Call-ID is beyond the scanner's reach, by source")             \
+	X(not_sip, FORWARD, NORMAL, "keepalive, STUN or other non-SIP to a SIP service, by source")                    \
+	X(no_backend, PASS, UNUSUAL, "for a service whose pool has no living backend: the kernel answers")             \
+	X(too_big, PASS, UNUSUAL, "would not fit the way to its backend: the kernel answers")                          \
+	X(ttl_expired, PASS, UNUSUAL, "has no hop left to be tunnelled: the kernel answers")                           \
+	X(no_headroom, PASS, UNUSUAL, "the driver has no room for a tunnel header: the kernel answers")                \
+	X(malformed, PASS, UNUSUAL, "IP or UDP header cut short or contradicting itself: the kernel judges")           \
+	X(later_fragment, PASS, UNUSUAL, "later fragment of a datagram: the kernel has it")                            \
+	X(not_service, PASS, NORMAL, "for no service of this balancer: the kernel has it, untouched")                  \
+	X(not_ip, PASS, NORMAL, "neither IPv4 nor IPv6 (ARP and the like): the kernel has it, untouched")
+
+#define DECAP_VERDICTS(X)                                                                                              \
+	X(decapsulated, PASS, NORMAL, "IP-in-IP for this host: outer header taken off")                                \
+	X(decap_failed, PASS, UNUSUAL, "IP-in-IP for this host that could not be opened: the kernel has it")           \
+	X(decap_malformed, PASS, UNUSUAL, "IP-in-IP for this host whose inner packet is cut short or no IP")           \
+	X(not_tunnelled, PASS, NORMAL, "anything else: the kernel has it, untouched")

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Everything that is wrong with an input, collected so that a person sees all of
+ * it in one run. Pure. */
+#pragma once
+
+#include <stddef.h>
+
+struct mark {
+	int line; /* 1-based; 0 where a fault is about no place in the text */
+	int column;
+};
+
+struct fault {
+	struct mark mark;
+	char *message;
+};
+
+struct faults {
+	struct fault *list;
+	size_t count;
+};
+
+/* Appends a fault. A zeroed struct faults is an empty one. Aborts when memory is out. */
+void faults_add(struct faults *faults, struct mark mark, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Puts the faults in the order of their places in the text. */
+void faults_sort(struct faults *faults);
+
+void faults_free(struct faults *faults);

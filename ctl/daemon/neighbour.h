@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Owns the netlink sockets: asks the kernel for the way to each backend, keeps its
+ * neighbour entry fresh, and follows routes, links and neighbours as they change.
+ * Knows addresses, nothing of pools. */
+#pragma once
+
+#include <systemd/sd-event.h>
+#include "../core/route.h"
+
+struct neighbours;
+
+/* Opens the sockets and joins the loop. `changed` is called from the loop, at most
+ * once every 50 ms, after any route returned by neighbours_route has changed.
+ * 0 or -errno. */
+int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(void *data), void *data);
+void neighbours_free(struct neighbours *neighbours);
+
+/* Says which addresses are to be followed from now on: those that are new are asked
+ * for, those no longer wanted are let go (their kernel entry too), the others stay.
+ * 0 or -errno. */
+int neighbours_follow(struct neighbours *neighbours, const struct address *addresses, size_t count);
+
+/* What is known of the way to an address: never NULL; ROUTE_UNKNOWN for one that is
+ * not followed. Valid until the loop runs again. */
+const struct route *neighbours_route(const struct neighbours *neighbours, const struct address *address);
+
+/* Is this an address of this machine (so that its kernel answers ARP or neighbour
+ * discovery for it)? 1, 0 or -errno. */
+int neighbours_is_local(struct neighbours *neighbours, const struct address *address);
