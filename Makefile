@@ -58,7 +58,7 @@ $B/%.bpf.o: %.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 
 $B/%.skel.h: $B/%.bpf.o
-	$(Q)bpftool gen skeleton $< name $(subst -,_,$(notdir $*)) > $@.tmp && mv $@.tmp $@
+	$(Q)bpftool gen skeleton $< name $(notdir $*)_bpf > $@.tmp && mv $@.tmp $@
 
 # --- user space
 

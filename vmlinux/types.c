@@ -19,4 +19,5 @@ __be32 net_32;
 __be64 net_64;
 __wsum csum_32;
 __sum16 csum_16;
+__s32 signed_32;
 __s64 signed_64;

@@ -9,6 +9,7 @@
  * on kernels that carry no BTF. */
 #define BPF_NO_PRESERVE_ACCESS_INDEX
 #include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -225,6 +225,8 @@ typedef __u64 __be64;
 
 typedef __u32 __wsum;
 
+typedef int __s32;
+
 typedef long long __s64;
 
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The balancer: parse, steer, forward, count. The only place that returns XDP_*. */
+
+#include "steer.h"
+#include "forward.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* Is the packet sent on by this verdict, or does our own kernel get it? */
+static __always_inline bool is_forwarded(enum verdict verdict)
+{
+#define PASS false
+#define FORWARD true
+#define VERDICT_CASE(name, action, normal, text)                                                                       \
+	case VERDICT_##name:                                                                                           \
+		return action;
+	switch (verdict) {
+		BALANCER_VERDICTS(VERDICT_CASE)
+	case VERDICT_none:
+		break;
+	}
+	return false;
+#undef VERDICT_CASE
+#undef FORWARD
+#undef PASS
+}
+
+static __always_inline void count(void *map, __u32 id, __u64 bytes)
+{
+	struct traffic *traffic = bpf_map_lookup_elem(map, &id);
+
+	if (traffic) {
+		traffic->packets++;
+		traffic->bytes += bytes;
+	}
+}
+
+/* Every packet's end. `action` is what XDP returns for a packet that is forwarded. */
+static __always_inline int finish(const struct target *target, enum verdict verdict, __u64 bytes, int action)
+{
+	__u64 *counters = bpf_map_lookup_elem(&verdicts, &(__u32){0});
+
+	if (counters && verdict < VERDICT_COUNT)
+		counters[verdict]++;
+	if (target->service)
+		count(&service_traffic, target->service->id, bytes);
+	if (!is_forwarded(verdict))
+		return XDP_PASS;
+	count(&backend_traffic, target->backend_id, bytes);
+	return action;
+}
+
+/* A global function, so that the verifier forgets by which of many ways it was left: it
+ * would go through the rest again for each. */
+__noinline int parse(struct xdp_md *ctx, struct packet *packet, __u32 length)
+{
+	struct cursor cursor = {.data = frame_start(ctx), .data_end = frame_end(ctx), .length = length};
+
+	return packet ? packet_parse(&cursor, packet) : VERDICT_malformed;
+}
+
+SEC("xdp.frags")
+int balancer(struct xdp_md *ctx)
+{
+	__u64 bytes = bpf_xdp_get_buff_len(ctx);
+	struct target target = {};
+	struct packet packet = {};
+	enum verdict verdict, failed;
+	int action = XDP_PASS;
+
+	verdict = parse(ctx, &packet, bytes);
+	if (verdict == VERDICT_none)
+		verdict = steer(ctx, &packet, &target);
+	if (target.backend) {
+		failed = forward(ctx, &packet, target.backend, &action);
+		if (failed != VERDICT_none)
+			verdict = failed;
+	}
+	return finish(&target, verdict, bytes, action);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The bounds of the frame that a program was called for. Read by assembler, because
+ * the compiler takes them for 32-bit numbers, and a pointer that was copied as one is
+ * no pointer for the verifier any more. To be read again after the head was moved. */
+#pragma once
+
+#include "../vmlinux/types.h"
+
+static __always_inline void *frame_start(const struct xdp_md *ctx)
+{
+	void *start;
+
+	asm volatile("%0 = *(u32 *)(%1 + 0)" : "=r"(start) : "r"(ctx));
+	return start;
+}
+
+static __always_inline void *frame_end(const struct xdp_md *ctx)
+{
+	void *end;
+
+	asm volatile("%0 = *(u32 *)(%1 + 4)" : "=r"(end) : "r"(ctx));
+	return end;
+}
+
+/* A place in the frame; the caller compares it with frame_end before it reads. The mask
+ * changes no offset of a packet, and bounds it for the verifier. */
+static __always_inline void *frame_at(const struct xdp_md *ctx, __u32 offset)
+{
+	return frame_start(ctx) + (offset & 0x7fff);
+}
+
+/* 0, of which the verifier knows nothing but that it is a number. */
+static __always_inline __u32 unknown_zero(const struct xdp_md *ctx)
+{
+	__u32 a, b;
+
+	asm volatile("%0 = *(u32 *)(%2 + 12); %1 = *(u32 *)(%2 + 12)" : "=&r"(a), "=&r"(b) : "r"(ctx));
+	return a ^ b;
+}

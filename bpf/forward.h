@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Puts a packet on the wire to a backend: Ethernet header rewritten (direct server
+ * return) or an outer IP header put before it (RFC 2003, RFC 2473). */
+#pragma once
+
+#include "link.h"
+
+#define OUTER_TTL 64
+
+static __always_inline __sum16 ipv4_checksum(const struct iphdr *ip)
+{
+	const __u16 *half = (const void *)ip;
+	__u32 sum = 0;
+
+	for (int i = 0; i < 10; i++)
+		sum += half[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/* Checksum update for a TTL that is one less: RFC 1624, equation 3. */
+static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
+{
+	__u32 sum = (__u16)~ip->check + (__u16)~net16(0x0100);
+
+	ip->ttl--;
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* What the outer header takes from the inner one. */
+struct inner {
+	__u16 length;
+	__u8 tos; /* or traffic class */
+	__u8 ttl; /* or hop limit */
+	__be16 id;
+	bool dont_fragment;
+	bool ipv6;
+};
+
+static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
+{
+	*ip = (struct iphdr){
+		.version = 4,
+		.ihl = 5,
+		.tos = inner->tos,
+		.tot_len = net16(inner->length + sizeof(*ip)),
+		.id = inner->id,
+		.frag_off = inner->dont_fragment ? net16(0x4000) : 0,
+		.ttl = OUTER_TTL,
+		.protocol = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
+		.saddr = backend->source.word[3],
+		.daddr = backend->address.word[3],
+	};
+	ip->check = ipv4_checksum(ip);
+}
+
+static __always_inline void outer_ipv6(struct ipv6hdr *ip, const struct backend *backend, const struct inner *inner)
+{
+	*(__be32 *)ip = net32(6U << 28 | (__u32)inner->tos << 20);
+	ip->payload_len = net16(inner->length);
+	ip->nexthdr = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	ip->hop_limit = OUTER_TTL;
+	__builtin_memcpy(&ip->saddr, &backend->source, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, &backend->address, sizeof(ip->daddr));
+}
+
+/* Reads what an outer header needs; false where the header is out of direct reach. */
+static __always_inline bool inner_read(struct xdp_md *ctx, const struct packet *p, struct inner *inner)
+{
+	const void *ip = frame_at(ctx, p->ip);
+
+	inner->ipv6 = p->ipv6;
+	if (p->ipv6) {
+		const struct ipv6hdr *ip6 = ip;
+
+		if ((void *)(ip6 + 1) > frame_end(ctx))
+			return false;
+		inner->length = host16(ip6->payload_len) + sizeof(*ip6);
+		inner->tos = host16(*(const __be16 *)ip6) >> 4;
+		inner->ttl = ip6->hop_limit;
+		inner->dont_fragment = true;
+	} else {
+		const struct iphdr *ip4 = ip;
+
+		if ((void *)(ip4 + 1) > frame_end(ctx))
+			return false;
+		inner->length = host16(ip4->tot_len);
+		inner->tos = ip4->tos;
+		inner->ttl = ip4->ttl;
+		inner->id = ip4->id;
+		inner->dont_fragment = (ip4->frag_off & net16(0x4000)) != 0;
+	}
+	return true;
+}
+
+static __always_inline bool is_ipv4_way(const struct backend *backend)
+{
+	return address_is_mapped_ipv4(&backend->address);
+}
+
+static __always_inline __u32 outer_size(const struct backend *backend)
+{
+	if (backend->forward != FORWARD_IPIP)
+		return 0;
+	return is_ipv4_way(backend) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+/* To tunnel is to forward: it takes a hop (RFC 2003 section 3.1). */
+static __always_inline int inner_take_hop(struct xdp_md *ctx, void *ip, bool ipv6)
+{
+	if (ipv6) {
+		struct ipv6hdr *ip6 = ip;
+
+		if ((void *)(ip6 + 1) > frame_end(ctx))
+			return -1;
+		ip6->hop_limit--;
+	} else {
+		if (ip + sizeof(struct iphdr) > frame_end(ctx))
+			return -1;
+		ipv4_decrement_ttl(ip);
+	}
+	return 0;
+}
+
+/* Fills the room for an outer header at `ip`. 0 or -1. */
+static __always_inline int encapsulate(
+	struct xdp_md *ctx, void *ip, const struct backend *backend, const struct inner *inner)
+{
+	if (is_ipv4_way(backend)) {
+		if (ip + sizeof(struct iphdr) > frame_end(ctx))
+			return -1;
+		outer_ipv4(ip, backend, inner);
+		return inner_take_hop(ctx, ip + sizeof(struct iphdr), inner->ipv6);
+	}
+	if (ip + sizeof(struct ipv6hdr) > frame_end(ctx))
+		return -1;
+	outer_ipv6(ip, backend, inner);
+	return inner_take_hop(ctx, ip + sizeof(struct ipv6hdr), inner->ipv6);
+}
+
+/* Addresses the frame. It keeps its VLAN tags where it leaves as it came. */
+static __always_inline struct link_layer forward_link(
+	const struct packet *p, const struct backend *backend, bool same_interface)
+{
+	struct link_layer link = {.destination = backend->next_hop, .source = backend->interface_mac};
+	bool ipv6 = backend->forward == FORWARD_IPIP ? !is_ipv4_way(backend) : p->ipv6;
+
+	link.protocol = net16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (same_interface) {
+		link.vlan_count = p->vlan_count;
+		link.vlan[0] = p->vlan[0];
+		link.vlan[1] = p->vlan[1];
+	}
+	return link;
+}
+
+/* Sends the packet to the backend: VERDICT_none, and *action is what XDP shall return.
+ * Any other verdict: the packet is as it was. */
+static __always_inline enum verdict forward(
+	struct xdp_md *ctx, const struct packet *p, const struct backend *backend, int *action)
+{
+	bool same_interface = backend->ifindex == ctx->ingress_ifindex;
+	struct link_layer link = forward_link(p, backend, same_interface);
+	__u32 outer = outer_size(backend);
+	struct inner inner = {};
+	int grow = link_layer_size(&link) + outer - p->ip;
+	void *ip;
+
+	if (!inner_read(ctx, p, &inner))
+		return VERDICT_malformed;
+	if (inner.length + outer > backend->mtu)
+		return VERDICT_too_big;
+	if (outer && inner.ttl <= 1)
+		return VERDICT_ttl_expired;
+	if (grow && bpf_xdp_adjust_head(ctx, -grow))
+		return VERDICT_no_headroom;
+	ip = link_layer_write(ctx, &link);
+	if (!ip || (outer && encapsulate(ctx, ip, backend, &inner)))
+		return VERDICT_malformed; /* for the verifier: packet_parse has seen all that is written */
+	*action = same_interface ? XDP_TX : bpf_redirect(backend->ifindex, 0);
+	return VERDICT_none;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The hash that turns a key (a Call-ID, or a source) into 64 bits, of which the low
+ * ones choose the slot. Builds in the kernel and on the host: `sipxdp-ctl lookup`
+ * must give what the packet path gives.
+ *
+ * Keyed, so that nobody who does not know `hash_key:` can find Call-IDs that share a
+ * slot. It is no cryptographic MAC; it needs not be one, since who wants to load one
+ * backend can send the same Call-ID again and again. */
+#pragma once
+
+#include "abi.h"
+
+struct hash {
+	__u64 state;
+};
+
+static inline struct hash hash_start(const __u64 key[2])
+{
+	return (struct hash){.state = key[0]};
+}
+
+/* Multiplies the halves of the keyed word with each other: a difference between two
+ * inputs then spreads in a way that depends on the key, while a multiplication by a
+ * constant would let some differences of the high bits cancel under every key. */
+static inline void hash_word(struct hash *hash, __u64 word)
+{
+	__u64 x = hash->state ^ word;
+
+	hash->state = (x & 0xffffffff) * (x >> 32) + __builtin_bswap64(x);
+}
+
+/* The finalizer of MurmurHash3 (fmix64), with the second half of the key mixed in. */
+static inline __u64 hash_finish(struct hash hash, const __u64 key[2])
+{
+	__u64 x = hash.state ^ key[1];
+
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdULL;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+	return x ^ (x >> 33);
+}
+
+/* The key of what has no Call-ID: where it comes from. */
+static inline __u64 hash_source(const struct address *address, __be16 port, const __u64 key[2])
+{
+	struct hash hash = hash_start(key);
+
+	hash_word(&hash, (__u64)address->word[0] << 32 | address->word[1]);
+	hash_word(&hash, (__u64)address->word[2] << 32 | address->word[3]);
+	hash_word(&hash, port);
+	return hash_finish(hash, key);
+}

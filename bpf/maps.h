@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every map of the balancer. Types and meanings are in abi.h; the loader sets the sizes
+ * from `limits:` before the program is loaded. */
+#pragma once
+
+#include "abi.h"
+
+/* Number of slots of a table less one. The loader writes it; fixed while we run. */
+const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
+
+/* What is ours: (VIP, port, protocol) -> service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, DEFAULT_SERVICES);
+	__type(key, struct service_key);
+	__type(value, struct service);
+} services SEC(".maps");
+
+/* Which of its two tables a pool uses. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_POOLS);
+	__type(key, __u32);
+	__type(value, struct pool);
+} pools SEC(".maps");
+
+/* Slot -> backend id. One packed element a table: a map element for each slot would
+ * take four times the memory, and memory is what costs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * DEFAULT_POOLS);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, DEFAULT_SLOTS * sizeof(__u16));
+} tables SEC(".maps");
+
+/* How to reach a backend, by id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct backend);
+} backends SEC(".maps");
+
+/* How packets ended: all of them, by verdict. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct verdict_counters);
+} verdicts SEC(".maps");
+
+/* What arrived for each service, whatever became of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DEFAULT_SERVICES);
+	__type(key, __u32);
+	__type(value, struct traffic);
+} service_traffic SEC(".maps");
+
+/* What was sent to each backend. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct traffic);
+} backend_traffic SEC(".maps");
+
+/* The rest is for people and for user space: no packet looks at it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_SERVICES);
+	__type(key, __u32);
+	__type(value, struct name);
+} service_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_POOLS);
+	__type(key, __u32);
+	__type(value, struct name);
+} pool_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct backend_record);
+} backend_records SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct contract);
+} contract SEC(".maps");

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reads Ethernet, VLAN tags, IPv4 or IPv6, and UDP or TCP into a struct packet, which
+ * holds offsets and no pointers, so that it survives a move of the packet's head.
+ * Builds in the kernel and on the host. Decides nothing about where a packet goes. */
+#pragma once
+
+#include "abi.h"
+
+#define PACKET_VLANS 2 /* 802.1ad outside, 802.1Q inside */
+#define PACKET_IPV6_EXTENSIONS 6
+
+struct vlan_tag {
+	__be16 protocol;
+	__be16 control;
+};
+
+struct packet {
+	struct address source;
+	struct address destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol; /* of what the IP header carries, after extension headers */
+	__u8 vlan_count;
+	bool ipv6;
+	bool first_fragment; /* more of this datagram follows in other packets */
+	bool later_fragment; /* has no transport header */
+	struct vlan_tag vlan[PACKET_VLANS];
+	/* Offsets in the frame, bytes. */
+	__u32 ip;
+	__u32 transport;
+	__u32 payload;
+	__u32 end; /* of the IP packet, or of the UDP datagram if that ends before */
+};
+
+/* Where a header would be read: the bytes of a frame, and how far we are. `data_end`
+ * bounds what can be read directly, `length` is the whole frame's. */
+struct cursor {
+	const __u8 *data;
+	const __u8 *data_end;
+	__u32 length;
+	__u32 at;
+};
+
+/* The next `size` bytes, or NULL if the frame does not hold them. */
+#define cursor_peek(cursor, size)                                                                                      \
+	((cursor)->data + (cursor)->at + (size) > (cursor)->data_end ? NULL : (cursor)->data + (cursor)->at)
+
+static inline __be16 net16(__u16 host)
+{
+	return __builtin_bswap16(host);
+}
+
+static inline __u16 host16(__be16 net)
+{
+	return __builtin_bswap16(net);
+}
+
+static inline __be32 net32(__u32 host)
+{
+	return __builtin_bswap32(host);
+}
+
+static inline struct address address_from_ipv4(__be32 ipv4)
+{
+	return (struct address){.word = {0, 0, net32(0xffff), ipv4}};
+}
+
+static inline bool address_is_mapped_ipv4(const struct address *a)
+{
+	return a->word[0] == 0 && a->word[1] == 0 && a->word[2] == net32(0xffff);
+}
+
+static inline bool is_vlan(__be16 protocol)
+{
+	return protocol == net16(ETH_P_8021Q) || protocol == net16(ETH_P_8021AD);
+}
+
+/* Ethernet and VLAN tags. Sets p->vlan and p->ip; returns the protocol that follows,
+ * 0 for a frame that is cut short. */
+static __always_inline __be16 packet_parse_ethernet(struct cursor *c, struct packet *p)
+{
+	const struct ethhdr *eth = (const void *)cursor_peek(c, sizeof(*eth));
+	__be16 protocol;
+
+	if (!eth)
+		return 0;
+	protocol = eth->h_proto;
+	c->at += sizeof(*eth);
+	for (int i = 0; i < PACKET_VLANS && is_vlan(protocol); i++) {
+		const __be16 *tag = (const void *)cursor_peek(c, 4);
+
+		if (!tag)
+			return 0;
+		p->vlan[i] = (struct vlan_tag){.protocol = protocol, .control = tag[0]};
+		p->vlan_count = i + 1;
+		protocol = tag[1];
+		c->at += 4;
+	}
+	p->ip = c->at;
+	return protocol;
+}
+
+/* 0, or -1 for a header that is cut short or contradicts itself. */
+static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p)
+{
+	const struct iphdr *ip = (const void *)cursor_peek(c, sizeof(*ip));
+	__u32 header, total;
+
+	if (!ip || ip->version != 4)
+		return -1;
+	header = ip->ihl * 4;
+	total = host16(ip->tot_len);
+	if (header < sizeof(*ip) || total < header || c->at + total > c->length)
+		return -1;
+	p->source = address_from_ipv4(ip->saddr);
+	p->destination = address_from_ipv4(ip->daddr);
+	p->protocol = ip->protocol;
+	p->later_fragment = (ip->frag_off & net16(0x1fff)) != 0;
+	p->first_fragment = (ip->frag_off & net16(0x3fff)) == net16(0x2000);
+	p->end = c->at + total;
+	c->at += header;
+	return 0;
+}
+
+/* An extension header between the IPv6 header and the transport (RFC 8200 section 4).
+ * Returns the protocol that follows it, or -1. */
+static __always_inline int packet_skip_ipv6_extension(struct cursor *c, struct packet *p, __u8 protocol)
+{
+	const __u8 *header = cursor_peek(c, 8);
+
+	if (!header)
+		return -1;
+	if (protocol == 44) { /* Fragment */
+		__be16 offset = *(const __be16 *)(header + 2);
+
+		p->later_fragment = (offset & net16(0xfff8)) != 0;
+		p->first_fragment = (offset & net16(0xfff9)) == net16(1);
+		c->at += 8;
+	} else if (protocol == 51) { /* Authentication, counted in words of 4 bytes */
+		c->at += (header[1] + 2) * 4;
+	} else {
+		c->at += (header[1] + 1) * 8;
+	}
+	return header[0];
+}
+
+static inline bool is_ipv6_extension(__u8 protocol)
+{
+	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 || protocol == 60;
+}
+
+static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p)
+{
+	const struct ipv6hdr *ip = (const void *)cursor_peek(c, sizeof(*ip));
+	int protocol;
+
+	if (!ip || ip->version != 6)
+		return -1;
+	__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
+	__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
+	p->ipv6 = true;
+	p->end = c->at + sizeof(*ip) + host16(ip->payload_len);
+	if (p->end > c->length)
+		return -1;
+	protocol = ip->nexthdr;
+	c->at += sizeof(*ip);
+	for (int i = 0; i < PACKET_IPV6_EXTENSIONS && is_ipv6_extension(protocol) && !p->later_fragment; i++) {
+		protocol = packet_skip_ipv6_extension(c, p, protocol);
+		if (protocol < 0)
+			return -1;
+	}
+	p->protocol = protocol;
+	return c->at > p->end ? -1 : 0;
+}
+
+/* Ports, and where the payload begins. 0 or -1. */
+static __always_inline int packet_parse_udp(struct cursor *c, struct packet *p)
+{
+	const struct udphdr *udp = (const void *)cursor_peek(c, sizeof(*udp));
+	__u32 end;
+
+	if (!udp || c->at + sizeof(*udp) > p->end)
+		return -1;
+	p->source_port = udp->source;
+	p->destination_port = udp->dest;
+	end = c->at + host16(udp->len);
+	p->payload = c->at + sizeof(*udp);
+	if (end < p->payload || (end > p->end && !p->first_fragment))
+		return -1;
+	if (end < p->end)
+		p->end = end;
+	return 0;
+}
+
+/* Up to and with the IP header. VERDICT_none when there is one; p->transport is then
+ * the offset of what it carries. */
+static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct packet *p)
+{
+	__be16 protocol = packet_parse_ethernet(c, p);
+	int error;
+
+	if (protocol == net16(ETH_P_IP))
+		error = packet_parse_ipv4(c, p);
+	else if (protocol == net16(ETH_P_IPV6))
+		error = packet_parse_ipv6(c, p);
+	else
+		return VERDICT_not_ip;
+	p->transport = c->at;
+	return error ? VERDICT_malformed : VERDICT_none;
+}
+
+/* Everything up to the payload. VERDICT_none when the packet is UDP with ports to look
+ * at; else the verdict that ends its way here. */
+static __always_inline enum verdict packet_parse(struct cursor *c, struct packet *p)
+{
+	enum verdict verdict = packet_parse_ip(c, p);
+
+	if (verdict != VERDICT_none)
+		return verdict;
+	if (p->later_fragment)
+		return VERDICT_later_fragment;
+	if (p->protocol != IPPROTO_UDP)
+		return VERDICT_not_service;
+	return packet_parse_udp(c, p) ? VERDICT_malformed : VERDICT_none;
+}

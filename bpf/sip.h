@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Finds the Call-ID of a SIP message (RFC 3261 sections 7 and 20.8, RFC 4475) and
+ * hashes its value. Works on the packet as it lies there: no copy, no state, nothing
+ * beyond the end of the headers or of the datagram, a bounded number of steps.
+ * Builds in the kernel and on the host.
+ *
+ * Eight bytes at a time. A word is compared with the one a byte further on, so that
+ * one test says for eight places whether a newline is followed by a letter of
+ * interest; most headers are passed without a branch. */
+#pragma once
+
+#include "hash.h"
+
+#define SIP_STRIDE 32                /* bytes looked at in one step */
+#define SIP_STEPS 96                 /* strides and candidates before we give up */
+#define SIP_MINIMUM (SIP_STRIDE + 1) /* what a stride reads; a shorter payload is no SIP */
+#define SIP_METHOD_WORDS 4           /* 32 bytes for a method's name */
+#define SIP_SPACE_WORDS 8            /* 64 bytes of white space before a value */
+#define SIP_VALUE_WORDS 32           /* bytes of a Call-ID that count: 256 */
+#define SIP_OFFSET_LIMIT 8192
+#define SIP_MARGIN 64 /* no offset that we add to reaches the limit */
+
+enum sip_result {
+	SIP_FOUND,
+	SIP_NO_CALL_ID, /* the headers end without one, or it is empty */
+	SIP_TOO_FAR,    /* it is beyond what can be read or may be spent, or cut off */
+	SIP_NOT_SIP,
+};
+
+/* A Call-ID's hash, and where in the frame its value lies. */
+struct sip_key {
+	__u64 hash_key[2]; /* asked */
+	__u64 hash;
+	__u32 value;
+	__u32 value_end;
+};
+
+/* The message as the scanner reads it: `end` is never beyond data_end. */
+struct sip_text {
+	const __u8 *data;
+	const __u8 *data_end;
+	__u32 end;
+	__u32 zero; /* is 0, and the verifier does not know it: see sip_forget */
+};
+
+#define EVERY(byte) (0x0101010101010101ULL * (byte))
+
+/* The same offset, of which the verifier knows only that it is below SIP_OFFSET_LIMIT:
+ * without this it follows every place where a candidate may be on its own. */
+static __always_inline __u32 sip_forget(const struct sip_text *t, __u32 offset)
+{
+	return (offset + t->zero) & (SIP_OFFSET_LIMIT - 1);
+}
+
+static __always_inline __u64 load64(const __u8 *p)
+{
+#ifdef __bpf__
+	return *(const __u64 *)p; /* memcpy would be eight loads */
+#else
+	__u64 word;
+
+	__builtin_memcpy(&word, p, sizeof(word));
+	return word;
+#endif
+}
+
+/* The eight bytes at an offset that is at most seven beyond the end of the text; those
+ * beyond it are zero. Without branches: each would double what the verifier has to do. */
+static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
+{
+	__s64 room = (__s64)t->end - 8 - offset;
+	__s64 beyond = -room & (room >> 63);
+	__u32 from = sip_forget(t, offset - beyond);
+
+	if (t->data + from + 8 > t->data_end)
+		return t->zero;
+	return load64(t->data + from) >> (beyond * 4) >> (beyond * 4);
+}
+
+/* How many bytes of the text are left at an offset. The compiler must not compare the
+ * two offsets instead: the verifier would learn something else about `end` each time. */
+static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
+{
+	__s32 room = t->end - offset;
+
+	asm volatile("" : "+r"(room));
+	return room;
+}
+
+/* Which byte has the lowest of the flags (bit 7 of a byte each)? 0 to 7. */
+static __always_inline __u32 sip_first(__u64 flags)
+{
+	flags >>= 7;
+	return (((flags - 1) & ~flags & EVERY(0x01)) * EVERY(0x01)) >> 56;
+}
+
+/* Flags the bytes above 0x20: all that is neither white space nor a line's end. */
+static __always_inline __u64 sip_visible(__u64 word)
+{
+	return (((word & EVERY(0x7f)) + EVERY(0x5f)) | word) & EVERY(0x80);
+}
+
+/* Flags the places in a word where there is a newline and, in the word that begins a
+ * byte further on, a byte with bit 4 clear: A to O in either case, and what makes a
+ * blank line. A byte of 0x8a passes for a newline: who looks closer compares it again. */
+static __always_inline __u64 sip_line_starts(__u64 word, __u64 word_after)
+{
+	__u64 newline = (word & EVERY(0x7f)) ^ EVERY('\n');
+	__u64 letter = word_after & EVERY(0x10);
+
+	return ~((newline | letter) + EVERY(0x7f)) & EVERY(0x80);
+}
+
+#define SIP_LINE_OTHER 0
+#define SIP_LINE_BLANK 1
+
+/* What begins behind a candidate, the place of a byte that may be a newline? Another
+ * header, the blank line that ends the headers, or a Call-ID: the offset behind its name. */
+static __always_inline __u32 sip_classify(const struct sip_text *t, __u32 newline)
+{
+	/* "call-id:" with bit 5 set in the letters and in nothing else. */
+	const __u64 letters = 0x0020200020202020ULL, name = 0x3a64692d6c6c6163ULL;
+	__u64 word = sip_word(t, newline);
+	__u8 first = word >> 8;
+
+	if ((__u8)word != '\n')
+		return SIP_LINE_OTHER;
+	if (first == '\r' || first == '\n')
+		return SIP_LINE_BLANK;
+	if ((first | 0x20) == 'i')
+		return newline + 2;
+	word = sip_word(t, newline + 1) | letters;
+	return (word ^ name) << 8 ? SIP_LINE_OTHER : newline + 8;
+}
+
+/* The first visible byte from an offset on; t->end if there is none in reach. */
+static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
+{
+	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
+		__u64 visible = sip_visible(sip_word(t, at));
+
+		if (visible)
+			return at + sip_first(visible);
+		at = sip_forget(t, at + 8);
+		if (sip_room(t, at) <= 0)
+			break;
+	}
+	return t->end;
+}
+
+static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 offset)
+{
+	return sip_word(t, offset);
+}
+
+/* Steps over HCOLON (RFC 3261 section 25.1: white space, a colon, white space that may
+ * hold a folded line's end). Returns the offset of the value, 0 where there is no colon
+ * or no value, t->end where the text is over before that is known. */
+static __always_inline __u32 sip_value(const struct sip_text *t, __u32 after)
+{
+	__u32 colon = sip_byte(t, after) == ':' ? after : sip_skip_space(t, after);
+	__u32 value;
+	__u8 before;
+
+	if (colon >= t->end)
+		return t->end;
+	if (sip_byte(t, colon) != ':')
+		return 0;
+	value = sip_skip_space(t, colon + 1);
+	if (value >= t->end)
+		return t->end;
+	before = sip_byte(t, value - 1);
+	return before == '\n' || before == '\r' ? 0 : value;
+}
+
+/* Hashes the value: all up to the next white space, of which SIP_VALUE_WORDS words
+ * count. Returns its end; t->end means that it is cut off. */
+static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, struct hash *hash)
+{
+	for (int i = 0; i < SIP_VALUE_WORDS; i++) {
+		__u64 word = sip_word(t, at);
+		__u64 space = ~sip_visible(word) & EVERY(0x80);
+
+		if (space) {
+			hash_word(hash, word & (((space & -space) >> 7) - 1));
+			return at + sip_first(space);
+		}
+		hash_word(hash, word);
+		at = sip_forget(t, at + 8);
+	}
+	return at;
+}
+
+/* Where the first of the flags is in four words, of which one has a flag: 0 to 31. */
+static __always_inline __u32 sip_first_of(__u64 a, __u64 b, __u64 c, __u64 d)
+{
+	if (a)
+		return sip_first(a);
+	if (b)
+		return 8 + sip_first(b);
+	if (c)
+		return 16 + sip_first(c);
+	return 24 + sip_first(d);
+}
+
+/* The next candidate at or behind `at`, or the offset behind what one step looks at. */
+static __always_inline __u32 sip_next_line(const struct sip_text *t, __u32 at, bool *found)
+{
+	const __u8 *p = t->data + at;
+	__u64 a, b, c, d;
+
+	if (sip_room(t, at) < SIP_MINIMUM || p + SIP_MINIMUM > t->data_end) {
+		/* Near the end a stride does not fit: one word. */
+		a = sip_line_starts(sip_word(t, at), sip_word(t, at + 1));
+		*found = a;
+		return a ? at + sip_first(a) : at + 8;
+	}
+	a = sip_line_starts(load64(p), load64(p + 1));
+	b = sip_line_starts(load64(p + 8), load64(p + 9));
+	c = sip_line_starts(load64(p + 16), load64(p + 17));
+	d = sip_line_starts(load64(p + 24), load64(p + 25));
+	*found = a | b | c | d;
+	return *found ? at + sip_first_of(a, b, c, d) : at + SIP_STRIDE;
+}
+
+/* Finds the line of the first Call-ID; `after` becomes the offset behind its name. */
+static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *after)
+{
+	for (int i = 0; i < SIP_STEPS && sip_room(t, at) > 0; i++) {
+		bool found;
+		__u32 line;
+
+		at = sip_forget(t, sip_next_line(t, at, &found));
+		if (!found)
+			continue;
+		line = sip_classify(t, at);
+		if (line == SIP_LINE_BLANK)
+			return SIP_NO_CALL_ID;
+		if (line != SIP_LINE_OTHER) {
+			*after = line;
+			return SIP_FOUND;
+		}
+		at++;
+	}
+	return SIP_TOO_FAR;
+}
+
+/* Does the text begin as a start-line does: printable characters and one space? */
+static __always_inline bool sip_begins(const struct sip_text *t, __u32 at)
+{
+	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
+		__u64 word = sip_word(t, at);
+		__u64 space = ~sip_visible(word) & EVERY(0x80);
+		__u64 before = (space & -space) - 1;
+
+		if (space)
+			return !(word & before & EVERY(0x80)) && (i || space != 0x80) &&
+			       (__u8)(word >> (sip_first(space) * 8)) == ' ';
+		if (word & EVERY(0x80))
+			return false;
+		at = sip_forget(t, at + 8);
+	}
+	return false;
+}
+
+/* The part of the frame that may be read as text. */
+static __always_inline struct sip_text sip_text(const __u8 *data, const __u8 *data_end, __u32 end, __u32 zero)
+{
+	struct sip_text text = {.data = data, .data_end = data_end, .end = end, .zero = zero};
+
+	if (text.end > data_end - data)
+		text.end = data_end - data;
+	if (text.end > SIP_OFFSET_LIMIT - SIP_MARGIN)
+		text.end = SIP_OFFSET_LIMIT - SIP_MARGIN;
+	text.end = sip_forget(&text, text.end);
+	return text;
+}
+
+/* Finds the Call-ID of the message that begins at `start`. When SIP_FOUND, *after is the
+ * offset behind the header's name: what sip_hash wants. */
+static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *after)
+{
+	start = sip_forget(&text, start);
+	if (start + SIP_MINIMUM > text.end)
+		return SIP_NOT_SIP;
+	start = sip_skip_space(&text, start);
+	if (!sip_begins(&text, start))
+		return SIP_NOT_SIP;
+	return sip_find_call_id(&text, start, after);
+}
+
+/* Hashes the value of the header whose name ends at `after`. */
+static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 after, struct sip_key *key)
+{
+	struct hash hash = hash_start(key->hash_key);
+
+	if (text.end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	key->value = sip_value(&text, sip_forget(&text, after));
+	if (!key->value)
+		return SIP_NO_CALL_ID;
+	key->value_end = sip_hash_value(&text, sip_forget(&text, key->value), &hash);
+	if (key->value_end >= text.end)
+		return SIP_TOO_FAR;
+	key->hash = hash_finish(hash, key->hash_key);
+	return SIP_FOUND;
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See frame.h. */
+
+#include <arpa/inet.h>
+#include <netinet/ether.h>
+#include <stdio.h>
+#include <string.h>
+#include "frame.h"
+
+static void put16(uint8_t **at, uint16_t value)
+{
+	*(*at)++ = value >> 8;
+	*(*at)++ = value;
+}
+
+static uint16_t get16(const uint8_t *at)
+{
+	return at[0] << 8 | at[1];
+}
+
+/* The sum of RFC 1071 over bytes, not yet folded. */
+static uint32_t sum(const uint8_t *bytes, size_t length, uint32_t start)
+{
+	for (size_t i = 0; i + 1 < length; i += 2)
+		start += get16(bytes + i);
+	if (length & 1)
+		start += bytes[length - 1] << 8;
+	return start;
+}
+
+static uint16_t fold(uint32_t total)
+{
+	while (total >> 16)
+		total = (total & 0xffff) + (total >> 16);
+	return total;
+}
+
+static const char * or (const char *text, const char *otherwise)
+{
+	return text ? text : otherwise;
+}
+
+static bool is_ipv6(const struct frame_spec *spec)
+{
+	return strchr(or (spec->destination, "192.0.2.10"), ':') != NULL;
+}
+
+static uint8_t carried_protocol(const struct frame_spec *spec)
+{
+	if (spec->inner)
+		return is_ipv6(spec->inner) ? 41 : 4;
+	return spec->protocol ? spec->protocol : 17;
+}
+
+static void put_ethernet(uint8_t **at, const struct frame_spec *spec)
+{
+	memcpy(*at, ether_aton(or (spec->to_mac, "02:00:00:00:00:01")), 6);
+	memcpy(*at + 6, ether_aton(or (spec->from_mac, "02:00:00:00:00:99")), 6);
+	*at += 12;
+	for (int i = 0; i < 2 && spec->vlan[i]; i++) {
+		put16(at, i == 0 && spec->vlan[1] ? 0x88a8 : 0x8100);
+		put16(at, spec->vlan[i]);
+	}
+	put16(at, spec->ethertype ? spec->ethertype : is_ipv6(spec) ? 0x86dd : 0x0800);
+}
+
+static void put_ipv4(uint8_t **at, const struct frame_spec *spec, size_t carried)
+{
+	uint8_t *ip = *at;
+	size_t header = 20 + spec->option_words * 4;
+
+	memset(ip, 0, header);
+	*(*at)++ = 0x40 | header / 4;
+	*(*at)++ = spec->tos;
+	put16(at, header + carried);
+	put16(at, spec->id);
+	put16(at, spec->dont_fragment << 14 | spec->more_fragments << 13 | spec->fragment_offset / 8);
+	*(*at)++ = spec->ttl ? spec->ttl : 64;
+	*(*at)++ = carried_protocol(spec);
+	inet_pton(AF_INET, or (spec->source, "198.51.100.7"), ip + 12);
+	inet_pton(AF_INET, or (spec->destination, "192.0.2.10"), ip + 16);
+	memset(ip + 20, 1, spec->option_words * 4); /* no operation */
+	*at = ip + 10;
+	put16(at, ~fold(sum(ip, header, 0)));
+	*at = ip + header;
+}
+
+static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried)
+{
+	bool fragment = spec->more_fragments || spec->fragment_offset;
+	int left = spec->extensions + fragment;
+
+	put16(at, 0x6000 | spec->tos << 4);
+	put16(at, 0);
+	put16(at, carried + left * 8);
+	*(*at)++ = left > fragment ? 60 : fragment ? 44 : carried_protocol(spec);
+	*(*at)++ = spec->ttl ? spec->ttl : 64;
+	inet_pton(AF_INET6, or (spec->source, "2001:db8::7"), *at);
+	inet_pton(AF_INET6, spec->destination, *at + 16);
+	*at += 32;
+	for (; left > 0; left--) {
+		bool last_option = left - 1 == fragment;
+
+		memset(*at, 0, 8);
+		(*at)[0] = left == 1 ? carried_protocol(spec) : last_option && fragment ? 44 : 60;
+		if (left == 1 && fragment) {
+			*at += 2;
+			put16(at, spec->fragment_offset | spec->more_fragments);
+			put16(at, 0);
+			put16(at, spec->id);
+		} else {
+			(*at)[2] = 1; /* PadN of 4 bytes */
+			(*at)[3] = 4;
+			*at += 8;
+		}
+	}
+}
+
+/* Sum over the pseudo header of UDP and the datagram. */
+static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, size_t length)
+{
+	bool ipv6 = ip[0] >> 4 == 6;
+	uint32_t total = ipv6 ? sum(ip + 8, 32, 0) : sum(ip + 12, 8, 0);
+
+	return fold(sum(udp, length, total + 17 + length));
+}
+
+static void put_packet(uint8_t **at, const struct frame_spec *spec);
+
+static size_t payload_length(const struct frame_spec *spec)
+{
+	return spec->payload_length ? spec->payload_length : strlen(or (spec->payload, ""));
+}
+
+/* What the IP header carries, at `start`. */
+static void put_carried(uint8_t **at, const struct frame_spec *spec)
+{
+	if (spec->inner) {
+		put_packet(at, spec->inner);
+		return;
+	}
+	if (!spec->fragment_offset) {
+		put16(at, spec->source_port ? spec->source_port : 5060);
+		put16(at, spec->destination_port ? spec->destination_port : 5060);
+		if (carried_protocol(spec) == 17) {
+			put16(at, 8 + payload_length(spec));
+			put16(at, 0);
+		}
+	}
+	memcpy(*at, or (spec->payload, ""), payload_length(spec));
+	*at += payload_length(spec);
+}
+
+static void put_packet(uint8_t **at, const struct frame_spec *spec)
+{
+	uint8_t carried[FRAME_SIZE], *end = carried, *ip = *at, *udp;
+	size_t length;
+	uint16_t check;
+
+	put_carried(&end, spec);
+	length = end - carried;
+	if (is_ipv6(spec))
+		put_ipv6(at, spec, length);
+	else
+		put_ipv4(at, spec, length);
+	udp = *at;
+	memcpy(*at, carried, length);
+	*at += length;
+	if (spec->inner || spec->fragment_offset || carried_protocol(spec) != 17)
+		return;
+	check = ~udp_sum(ip, udp, length);
+	udp[6] = (check ? check : 0xffff) >> 8;
+	udp[7] = check ? check : 0xffff;
+}
+
+void frame_build(struct frame *frame, const struct frame_spec *spec)
+{
+	uint8_t *at = frame->data;
+
+	put_ethernet(&at, spec);
+	put_packet(&at, spec);
+	frame->length = at - frame->data;
+}
+
+bool frame_ipv4_is_sound(const uint8_t *ip, size_t length)
+{
+	return length >= 20 && ip[0] >> 4 == 4 && get16(ip + 2) <= length &&
+	       fold(sum(ip, (ip[0] & 15) * 4, 0)) == 0xffff;
+}
+
+bool frame_udp_is_sound(const uint8_t *ip, size_t length)
+{
+	size_t header = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4;
+
+	return length >= header + 8 && udp_sum(ip, ip + header, length - header) == 0xffff;
+}

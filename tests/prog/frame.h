@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Builds and reads the Ethernet frames of the packet tests. Shares no code with bpf/:
+ * what it says about a header comes from the RFCs, not from the program under test. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_SIZE 10240
+
+struct frame {
+	uint8_t data[FRAME_SIZE];
+	size_t length;
+};
+
+/* A frame in the words of a test's row; what is left out has the default in brackets. */
+struct frame_spec {
+	const char *source;        /* address, IPv4 or IPv6 ["198.51.100.7"] */
+	const char *destination;   /* ["192.0.2.10"] */
+	uint16_t source_port;      /* [5060] */
+	uint16_t destination_port; /* [5060] */
+	uint8_t protocol;          /* [UDP] */
+	const char *payload;       /* [""] */
+	size_t payload_length;     /* [strlen(payload)] */
+	const char *to_mac;        /* ["02:00:00:00:00:01"] */
+	const char *from_mac;      /* ["02:00:00:00:00:99"] */
+	uint16_t vlan[2];          /* tags, outermost first; 0 is none */
+	uint8_t ttl;               /* [64] */
+	uint8_t tos;
+	uint16_t id;
+	bool dont_fragment;
+	bool more_fragments;
+	uint16_t fragment_offset;       /* bytes */
+	uint8_t option_words;           /* IPv4 options, words of 4 bytes */
+	uint8_t extensions;             /* number of IPv6 destination options headers */
+	uint16_t ethertype;             /* instead of the right one */
+	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
+};
+
+/* Builds a frame with right lengths and checksums. */
+void frame_build(struct frame *frame, const struct frame_spec *spec);
+
+/* Are the IPv4 header at `ip` and its checksum right? */
+bool frame_ipv4_is_sound(const uint8_t *ip, size_t length);
+
+/* Is the checksum of the UDP datagram in the IP packet at `ip` right? */
+bool frame_udp_is_sound(const uint8_t *ip, size_t length);
