@@ -10,7 +10,8 @@ CC ?= gcc
 PKGS := libbpf libxdp yaml-0.1 libmnl libsystemd jansson
 
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -MMD -MP -I$B $(CFLAGS)
+VERSION := 0.1.0
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -MMD -MP
 SAN_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_CFLAGS = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
@@ -77,15 +78,15 @@ link = $(call say,LINK,$@)$(Q)mkdir -p $(@D)
 
 $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -lyaml
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -ljansson -lyaml
 
 $B/sipxdpd: $(call obj,$(DAEMON) $(CORE))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -lmnl -lsystemd -ljansson -lyaml
 
-$B/sipxdp-ctl: $(call obj,$(CLI) ctl/core/protocol.c ctl/core/faults.c)
+$B/sipxdp-ctl: $(call obj,$(CLI) $(CORE))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson -lyaml
 
 # --- tests
 
@@ -109,7 +110,7 @@ $(TOOL_BIN): $B/tests/tools/%: tests/tools/%.c
 $(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE)
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 -O1 -g $(FUZZ_CFLAGS) $^ -o $@ -lyaml -ljansson
+	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(FUZZ_CFLAGS) $^ -o $@ -lyaml -ljansson
 
 tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) ## build every test without running it
 

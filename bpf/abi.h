@@ -110,17 +110,27 @@ enum override_flags {
 	OVERRIDE_WEIGHT = 4,  /* has a weight of its own */
 };
 
+/* Whether a backend may have packets, and if not why. */
+enum backend_state {
+	STATE_PENDING, /* its MAC address is not known yet */
+	STATE_UP,
+	STATE_UNREACHABLE, /* no way to it */
+	STATE_MAINT,       /* taken out by hand */
+	STATE_IDLE,        /* has weight 0 */
+};
+
 /* backend_records: array by id, for people and a restarted daemon as above. */
 struct backend_record {
 	char pool[NAME_SIZE];
 	char name[NAME_SIZE];
-	struct address address; /* of a backend that is not in the file */
-	struct mac mac;         /* override of neighbour discovery; all zero: none */
+	struct address address;
+	struct mac mac; /* override of neighbour discovery; all zero: none */
 	__u16 weight;
 	__u8 admin;     /* enum admin_state */
 	__u8 overrides; /* enum override_flags */
-	__u8 pad[2];
-	__u32 since; /* seconds since the epoch of the last change of `admin` */
+	__u8 state;     /* enum backend_state */
+	__u8 pad;
+	__u32 since; /* seconds since the epoch of the last change of `state` */
 };
 
 /* contract: array of one. What the loader made the other maps for. */

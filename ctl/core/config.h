@@ -41,7 +41,7 @@ struct config_service {
 struct config_limits {
 	uint32_t slots; /* a power of two */
 	uint32_t pools;
-	uint32_t services;
+	uint32_t services; /* each VIP of a service counts: it takes an entry of the services map */
 	uint32_t backends;
 };
 

@@ -2,28 +2,32 @@
 /* A pool's slots and who owns each: weighted rendezvous hashing of (hash key, slot,
  * backend name) in integer arithmetic. A pure function of the set of names and
  * weights: the order of members and the history of changes mean nothing, and every
- * balancer with the same file has the same table, byte for byte. */
+ * balancer with the same file has the same table, byte for byte. docs/table.md. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#define TABLE_WEIGHT_MAX 1000
+
 struct table_member {
-	const char *name; /* unique in the table; only read during the call */
-	uint16_t id;      /* what the slots hold: 1 to 65535, unique in the table */
-	uint16_t weight;  /* 1 to WEIGHT_MAX */
+	const char *name; /* at most NAME_SIZE - 1 bytes, unique in the table; only read during the call */
+	uint16_t id;      /* what the slots hold: 1 to 65535, unique in the table; a label only */
+	uint16_t weight;  /* 1 to TABLE_WEIGHT_MAX */
 };
 
 struct table;
 
-/* An empty table: all slots 0. `slots` is a power of two. Aborts when memory is out. */
+/* An empty table: all slots 0. `slots` is a power of two, MIN_SLOTS to MAX_SLOTS.
+ * This and table_set_members abort when memory is out. */
 struct table *table_new(uint32_t slots, const uint64_t hash_key[2]);
 void table_free(struct table *table);
 
 /* Makes these the members. Work is done only for what changed: a member that is new
- * or has more weight is compared with each slot's owner, the slots of one that left
- * or has less weight are dealt anew. -EINVAL for a repeated name or id, or a weight
- * or id out of range; the table is then as it was. */
+ * or has more weight is compared with the owners of the slots that it may win, the
+ * slots of one that left or has less weight are dealt anew. -EINVAL for a repeated
+ * name or id, a name that is too long, or a weight or id out of range; the table is
+ * then as it was. */
 int table_set_members(struct table *table, const struct table_member *members, size_t count);
 
 /* The owners, `slots` ids, 0 where there is no member. Valid until the next change. */

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The file as a whole: its own keys, and the configuration as a value. */
+#include <string.h>
+#include "config_parse.h"
+#include "memory.h"
+
+/* --- limits */
+
+static const struct config_limits default_limits = {DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS};
+static const struct config_limits highest_limits = {MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS};
+
+static void read_limit(struct reader *reader, const struct node *value, void *object)
+{
+	uint32_t max = *(const uint32_t *)((const char *)&highest_limits + reader->key->member);
+	uint32_t *limit = (uint32_t *)((char *)object + reader->key->member);
+
+	if (!reader_number(reader, value, 1, max, limit))
+		*limit = max; /* so that nothing is too many for a limit that nobody set */
+}
+
+static void read_slots(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_limits *limits = object;
+
+	if (reader_number(reader, value, MIN_SLOTS, MAX_SLOTS, &limits->slots) && limits->slots & (limits->slots - 1))
+		reader_refuse(reader, value, "a power of two");
+}
+
+static const struct key limit_keys[] = {
+	{.name = "slots", .read = read_slots},
+	{.name = "pools", .read = read_limit, .member = offsetof(struct config_limits, pools)},
+	{.name = "services", .read = read_limit, .member = offsetof(struct config_limits, services)},
+	{.name = "backends", .read = read_limit, .member = offsetof(struct config_limits, backends)},
+	{},
+};
+
+/* --- the file */
+
+static bool interface_name_is_valid(const char *name)
+{
+	const char *c;
+
+	/* The kernel's rule (dev_valid_name), less what cannot be printed. */
+	for (c = name; *c > ' ' && *c <= '~' && *c != '/' && *c != ':'; c++)
+		;
+	return *c == '\0' && c > name && c - name < IFNAMSIZ && strcmp(name, ".") && strcmp(name, "..");
+}
+
+static void read_interfaces(struct reader *reader, const struct node *value, void *object)
+{
+	struct config *config = object;
+	struct parse *parse = reader->context;
+	char(*interface)[IFNAMSIZ];
+	const struct node *item;
+	const char *text;
+
+	interface = reader_items(reader, value, sizeof(*interface), false, &config->interface_count);
+	config->interfaces = interface;
+	if (!interface)
+		return;
+	for (item = node_first(value); item; item = node_next(value, item), interface++) {
+		text = reader_text(reader, item);
+		if (!text)
+			continue;
+		if (!interface_name_is_valid(text)) {
+			reader_refuse(reader, item, "the name of an interface, such as eth0");
+			continue;
+		}
+		strcpy(*interface, text);
+		claims_add(&parse->claims, CLAIM_INTERFACE, 0, text, strlen(text), *interface, item->mark);
+	}
+}
+
+static void read_hash_key(struct reader *reader, const struct node *value, void *object)
+{
+	const char *text = reader_text(reader, value);
+	struct config *config = object;
+	char half[17] = "";
+
+	if (!text)
+		return;
+	/* What was written is not repeated: a message goes into logs, and the key is a secret. */
+	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32) {
+		faults_add(reader->faults, value->mark,
+			"'hash_key' must be exactly 32 hex digits ('openssl rand -hex 16' makes one)");
+		return;
+	}
+	config->hash_key[0] = strtoull(memcpy(half, text, 16), NULL, 16);
+	config->hash_key[1] = strtoull(text + 16, NULL, 16);
+}
+
+static void read_limits(struct reader *reader, const struct node *value, void *object)
+{
+	struct config *config = object;
+
+	reader_mapping(reader, value, "limits", limit_keys, &config->limits);
+}
+
+/* What others refer to comes first, whatever the order in the file. */
+static const struct key file_keys[] = {
+	{.name = "interfaces", .required = true, .read = read_interfaces},
+	{.name = "hash_key", .required = true, .read = read_hash_key},
+	{.name = "limits", .read = read_limits},
+	{.name = "pools", .required = true, .read = config_read_pools},
+	{.name = "services", .read = config_read_services},
+	{},
+};
+
+struct config *config_parse(const char *text, size_t length, struct faults *faults)
+{
+	struct parse parse = {.config = allocate(1, sizeof(*parse.config))};
+	struct reader reader = {.faults = faults, .context = &parse, .label = "the file"};
+	size_t faults_before = faults->count;
+	struct document document;
+
+	document_load(&document, text, length, faults);
+	if (document.count) {
+		parse.cut = document.nodes->cut;
+		parse.config->limits = parse.cut ? highest_limits : default_limits;
+		reader_mapping(&reader, document.nodes, "the file", file_keys, parse.config);
+	}
+	claims_judge(&parse.claims, faults);
+	claims_free(&parse.claims);
+	free(parse.pools_by_name);
+	document_free(&document);
+	faults_sort(faults);
+	if (faults->count == faults_before)
+		return parse.config;
+	config_free(parse.config);
+	return NULL;
+}
+
+/* --- the value */
+
+bool config_name_is_valid(const char *name)
+{
+	size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	return length > 0 && length < NAME_SIZE && name[length] == '\0';
+}
+
+struct config_pool *config_find_pool(const struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->pool_count; i++) {
+		if (strcmp(config->pools[i].name, name) == 0)
+			return &config->pools[i];
+	}
+	return NULL;
+}
+
+struct config_backend *config_find_backend(const struct config_pool *pool, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < pool->backend_count; i++) {
+		if (strcmp(pool->backends[i].name, name) == 0)
+			return &pool->backends[i];
+	}
+	return NULL;
+}
+
+void config_free(struct config *config)
+{
+	size_t i;
+
+	if (!config)
+		return;
+	for (i = 0; i < config->service_count; i++)
+		free(config->services[i].vips);
+	for (i = 0; i < config->pool_count; i++)
+		free(config->pools[i].backends);
+	free(config->interfaces);
+	free(config->services);
+	free(config->pools);
+	free(config);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is to run: the file, what an operator has changed since, the ids that the maps
+ * know everything by, and what is known of the way to each backend. Pure. */
+#pragma once
+
+#include "config.h"
+#include "image.h"
+#include "route.h"
+
+struct farm_backend {
+	uint16_t id;
+	struct backend_record record; /* name, address, weight, admin state, overrides */
+	uint16_t file_weight;         /* of a backend that is in the file */
+	struct route route;
+};
+
+struct farm_pool {
+	uint32_t id;
+	const struct config_pool *config;
+	struct farm_backend *backends; /* those removed by hand too: see farm_backend_exists */
+	size_t count;
+};
+
+struct farm {
+	struct config *config;   /* owned */
+	uint32_t *service_ids;   /* [config->service_count] */
+	struct farm_pool *pools; /* [config->pool_count] */
+};
+
+enum farm_origin {
+	FARM_RESTART, /* what an operator changed by hand goes on */
+	FARM_RELOAD,  /* the file is the truth again; admin states stay */
+};
+
+/* Builds a farm from a file and what runs: whoever is known there keeps its id, its
+ * admin state and the way to it. Takes `config` over, also when it fails. NULL, with
+ * faults, when the maps are too small for it. */
+struct farm *farm_new(
+	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
+void farm_free(struct farm *farm);
+
+/* Does the backend exist for users (and is not a note that it was removed by hand)? */
+bool farm_backend_exists(const struct farm_backend *backend);
+
+/* Find by name; NULL if there is none. The second finds only backends that exist. */
+struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
+struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
+
+/* What an operator does by hand. `error` says in words what stood against it; 0 or
+ * -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */
+#define FARM_ERROR_SIZE 256
+int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
+	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
+int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
+int farm_set_weight(
+	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);
+int farm_set_admin(
+	struct farm *farm, const char *pool, const char *name, enum admin_state admin, char error[FARM_ERROR_SIZE]);
+
+/* The running state as a file: what `sipxdp-ctl save` prints. To be given to config_free. */
+struct config *farm_config(const struct farm *farm);
+
+/* Notes what was found of the way to a backend. What is known stays where the new
+ * finding does not say otherwise: a MAC address that is being asked for again goes on
+ * to serve. */
+void farm_set_route(struct farm_backend *backend, const struct route *route);
+
+/* Brings record.state up to date; true if it changed. */
+bool farm_update_state(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
+
+const char *farm_state_name(enum backend_state state);
+
+/* Why it is not up, for people; "" if it is. */
+const char *farm_reason(const struct farm_pool *pool, const struct farm_backend *backend);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See image.h. */
+
+#include <stdlib.h>
+#include <string.h>
+#include "image.h"
+#include "memory.h"
+
+struct image *image_new(const struct contract *contract)
+{
+	struct image *image = allocate(1, sizeof(*image));
+
+	image->contract = *contract;
+	image->service_names = allocate(contract->services, sizeof(*image->service_names));
+	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
+	image->pools = allocate(contract->pools, sizeof(*image->pools));
+	/* One more, never written: what a pool without a table has. */
+	image->tables = allocate(2 * contract->pools + 1, sizeof(*image->tables));
+	image->tables[2 * contract->pools] = allocate(contract->slots, sizeof(__u16));
+	image->backends = allocate(contract->backends + 1, sizeof(*image->backends));
+	image->records = allocate(contract->backends + 1, sizeof(*image->records));
+	return image;
+}
+
+void image_free(struct image *image)
+{
+	if (!image)
+		return;
+	for (__u32 i = 0; i <= 2 * image->contract.pools; i++)
+		free(image->tables[i]);
+	free(image->services);
+	free(image->service_names);
+	free(image->pool_names);
+	free(image->pools);
+	free(image->tables);
+	free(image->backends);
+	free(image->records);
+	free(image);
+}
+
+struct image_service *image_find_service(const struct image *image, const struct service_key *key)
+{
+	for (size_t i = 0; i < image->service_count; i++)
+		if (!memcmp(&image->services[i].key, key, sizeof(*key)))
+			return &image->services[i];
+	return NULL;
+}
+
+void image_put_service(struct image *image, const struct service_key *key, const struct service *value)
+{
+	struct image_service *entry = image_find_service(image, key);
+
+	if (!entry) {
+		image->services = reallocate(image->services, image->service_count + 1, sizeof(*entry));
+		entry = &image->services[image->service_count++];
+	}
+	*entry = (struct image_service){.key = *key, .value = *value};
+}
+
+void image_remove_service(struct image *image, const struct service_key *key)
+{
+	struct image_service *entry = image_find_service(image, key);
+
+	if (entry)
+		*entry = image->services[--image->service_count];
+}
+
+void image_put_table(struct image *image, __u32 index, const __u16 *slots)
+{
+	size_t size = image->contract.slots * sizeof(*slots);
+
+	if (!image->tables[index])
+		image->tables[index] = allocate(1, size);
+	memcpy(image->tables[index], slots, size);
+}
+
+const __u16 *image_slots(const struct image *image, __u32 pool)
+{
+	const __u16 *slots = image->tables[image->pools[pool].table];
+
+	return slots ? slots : image->tables[2 * image->contract.pools];
+}

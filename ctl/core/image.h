@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the pinned maps hold, as a value: read from them when the daemon starts, kept
+ * in step with them by every step of a plan that is carried out. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "../../bpf/abi.h"
+
+struct image_service {
+	struct service_key key;
+	struct service value;
+};
+
+struct image {
+	struct contract contract;       /* the sizes of what follows */
+	struct image_service *services; /* in no order */
+	size_t service_count;
+	struct name *service_names; /* [services] */
+	struct name *pool_names;    /* [pools] */
+	struct pool *pools;         /* [pools] */
+	__u16 **tables;             /* [2 * pools], each of `slots`; NULL: all zero */
+	struct backend *backends;   /* [backends + 1] */
+	struct backend_record *records;
+};
+
+/* An image of empty maps. Aborts when memory is out, as does all of this file. */
+struct image *image_new(const struct contract *contract);
+void image_free(struct image *image);
+
+/* The entry for a key; NULL if there is none. */
+struct image_service *image_find_service(const struct image *image, const struct service_key *key);
+
+void image_put_service(struct image *image, const struct service_key *key, const struct service *value);
+void image_remove_service(struct image *image, const struct service_key *key);
+
+/* Copies a table's slots. */
+void image_put_table(struct image *image, __u32 index, const __u16 *slots);
+
+/* The slots that a pool uses now; never NULL. */
+const __u16 *image_slots(const struct image *image, __u32 pool);

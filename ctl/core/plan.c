@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See plan.h. */
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "address.h"
+#include "memory.h"
+#include "plan.h"
+
+/* What is being compared, and the plan as far as it is made. */
+struct draft {
+	const struct image *running;
+	const struct image *desired;
+	struct plan *plan;
+};
+
+static struct plan_step *add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value)
+{
+	struct plan *plan = draft->plan;
+
+	/* Doubles its room at each power of two. */
+	if (!(plan->count & (plan->count - 1)))
+		plan->steps = reallocate(plan->steps, plan->count ? 2 * plan->count : 1, sizeof(*plan->steps));
+	plan->steps[plan->count] = (struct plan_step){.kind = kind, .index = index, .value = value};
+	return &plan->steps[plan->count++];
+}
+
+static void say(struct plan_step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct plan_step *step, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&step->text, format, arguments) < 0)
+		abort();
+	va_end(arguments);
+}
+
+/* --- backends */
+
+static const char *admin_name(__u8 admin)
+{
+	return admin == ADMIN_MAINT ? "maint" : admin == ADMIN_DRAIN ? "drain" : "ready";
+}
+
+static bool exists(const struct backend_record *record)
+{
+	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
+}
+
+static void say_record(struct plan_step *step, const struct backend_record *before, const struct backend_record *after)
+{
+	const char *pool = after->name[0] ? after->pool : before->pool;
+	const char *name = after->name[0] ? after->name : before->name;
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (!exists(after) && exists(before))
+		say(step, "backend %s/%s: remove", pool, name);
+	else if (exists(after) && !exists(before))
+		say(step, "backend %s/%s: add, %s, weight %u", pool, name, address_format(&after->address, address),
+			after->weight);
+	else if (before->admin != after->admin)
+		say(step, "backend %s/%s: %s, was %s", pool, name, admin_name(after->admin), admin_name(before->admin));
+	else if (!address_equal(&before->address, &after->address))
+		say(step, "backend %s/%s: address %s", pool, name, address_format(&after->address, address));
+	else if (before->weight != after->weight)
+		say(step, "backend %s/%s: weight %u, was %u", pool, name, after->weight, before->weight);
+}
+
+/* A new backend has been told of already. */
+static void say_backend(struct plan_step *step, const struct backend *before, const struct backend_record *record,
+	const struct backend *backend)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	if (before->forward && backend->forward)
+		say(step, "backend %s/%s: reached by %s", record->pool, record->name,
+			mac_format(&backend->next_hop, mac));
+}
+
+static bool same_owner(const struct backend_record *a, const struct backend_record *b)
+{
+	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
+}
+
+static void put_backends(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
+		const struct backend_record *before = &running->records[id], *after = &desired->records[id];
+
+		if (!after->name[0])
+			continue;
+		if (memcmp(before, after, sizeof(*after)))
+			say_record(add_step(draft, PLAN_RECORD, id, after), before, after);
+		if (!same_owner(before, after))
+			add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
+		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
+			desired->backends[id].forward)
+			say_backend(add_step(draft, PLAN_BACKEND, id, &desired->backends[id]), &running->backends[id],
+				after, &desired->backends[id]);
+	}
+}
+
+static void remove_backends(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
+		if (running->backends[id].forward && !desired->backends[id].forward)
+			add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
+		if (running->records[id].name[0] && !desired->records[id].name[0])
+			say_record(add_step(draft, PLAN_RECORD, id, &desired->records[id]), &running->records[id],
+				&desired->records[id]);
+	}
+}
+
+/* --- pools */
+
+static void count_moves(struct draft *draft, uint32_t id)
+{
+	const __u16 *before = image_slots(draft->running, id);
+	const __u16 *after = draft->desired->tables[draft->desired->pools[id].table];
+	struct plan *plan = draft->plan;
+	struct plan_moves moves = {
+		.pool = id, .name = draft->desired->pool_names[id].name, .slots = draft->desired->contract.slots};
+
+	for (uint32_t slot = 0; after && slot < moves.slots; slot++)
+		moves.moved += before[slot] != after[slot];
+	plan->moves = reallocate(plan->moves, plan->move_count + 1, sizeof(moves));
+	plan->moves[plan->move_count++] = moves;
+}
+
+static void put_pools(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.pools; id++) {
+		uint32_t table = desired->pools[id].table;
+
+		if (!desired->pool_names[id].name[0])
+			continue;
+		if (strcmp(running->pool_names[id].name, desired->pool_names[id].name))
+			say(add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: add",
+				desired->pool_names[id].name);
+		count_moves(draft, id);
+		if (desired->tables[table])
+			add_step(draft, PLAN_TABLE, table, desired->tables[table]);
+	}
+}
+
+static void swap_pools(struct draft *draft)
+{
+	const struct image *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.pools; id++) {
+		const struct plan_moves *moves = draft->plan->moves;
+
+		if (!desired->pool_names[id].name[0] || !desired->tables[desired->pools[id].table])
+			continue;
+		while (moves->pool != id)
+			moves++;
+		say(add_step(draft, PLAN_POOL, id, &desired->pools[id]), "pool %s: %u of %u slots move (%.2f %%)",
+			moves->name, moves->moved, moves->slots, 100.0 * moves->moved / moves->slots);
+	}
+}
+
+static void remove_pools(struct draft *draft)
+{
+	for (uint32_t id = 0; id < draft->desired->contract.pools; id++)
+		if (draft->running->pool_names[id].name[0] && !draft->desired->pool_names[id].name[0])
+			say(add_step(draft, PLAN_POOL_NAME, id, &draft->desired->pool_names[id]), "pool %s: remove",
+				draft->running->pool_names[id].name);
+}
+
+/* --- services */
+
+static struct plan_step *service_step(
+	struct draft *draft, enum plan_kind kind, const struct image_service *service, const char *what)
+{
+	const struct image *image = kind == PLAN_SERVICE ? draft->desired : draft->running;
+	struct plan_step *step = add_step(draft, kind, 0, &service->value);
+	char vip[ADDRESS_TEXT_SIZE];
+
+	step->key = service->key;
+	say(step, "service %s: %s %s port %u", image->service_names[service->value.id].name, what,
+		address_format(&service->key.vip, vip), ntohs(service->key.port));
+	return step;
+}
+
+static void put_service_names(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.services; id++) {
+		if (!desired->service_names[id].name[0] ||
+			!strcmp(running->service_names[id].name, desired->service_names[id].name))
+			continue;
+		add_step(draft, PLAN_SERVICE_NAME, id, &desired->service_names[id]);
+		add_step(draft, PLAN_SERVICE_ZERO, id, NULL);
+	}
+}
+
+static void put_services(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->desired->service_count; i++) {
+		const struct image_service *after = &draft->desired->services[i];
+		const struct image_service *before = image_find_service(draft->running, &after->key);
+
+		if (!before)
+			service_step(draft, PLAN_SERVICE, after, "add");
+		else if (memcmp(&before->value, &after->value, sizeof(after->value)))
+			service_step(draft, PLAN_SERVICE, after, "change");
+	}
+}
+
+static void remove_services(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->running->service_count; i++)
+		if (!image_find_service(draft->desired, &draft->running->services[i].key))
+			service_step(draft, PLAN_SERVICE_REMOVE, &draft->running->services[i], "remove");
+}
+
+static void remove_service_names(struct draft *draft)
+{
+	for (uint32_t id = 0; id < draft->desired->contract.services; id++)
+		if (draft->running->service_names[id].name[0] && !draft->desired->service_names[id].name[0])
+			add_step(draft, PLAN_SERVICE_NAME, id, &draft->desired->service_names[id]);
+}
+
+/* --- the whole */
+
+struct plan *plan_new(const struct image *running, const struct image *desired)
+{
+	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
+
+	put_service_names(&draft);
+	put_backends(&draft);
+	put_pools(&draft);
+	swap_pools(&draft);
+	put_services(&draft);
+	remove_services(&draft);
+	remove_service_names(&draft);
+	remove_pools(&draft);
+	remove_backends(&draft);
+	return draft.plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->count; i++)
+		free(plan->steps[i].text);
+	free(plan->steps);
+	free(plan->moves);
+	free(plan);
+}
+
+void plan_step_apply(const struct plan_step *step, struct image *running)
+{
+	switch (step->kind) {
+	case PLAN_RECORD:
+		running->records[step->index] = *(const struct backend_record *)step->value;
+		break;
+	case PLAN_SERVICE_NAME:
+		running->service_names[step->index] = *(const struct name *)step->value;
+		break;
+	case PLAN_POOL_NAME:
+		running->pool_names[step->index] = *(const struct name *)step->value;
+		break;
+	case PLAN_BACKEND:
+		running->backends[step->index] = *(const struct backend *)step->value;
+		break;
+	case PLAN_TABLE:
+		image_put_table(running, step->index, step->value);
+		break;
+	case PLAN_POOL:
+		running->pools[step->index] = *(const struct pool *)step->value;
+		break;
+	case PLAN_SERVICE:
+		image_put_service(running, &step->key, step->value);
+		break;
+	case PLAN_SERVICE_REMOVE:
+		image_remove_service(running, &step->key);
+		break;
+	case PLAN_BACKEND_ZERO:
+	case PLAN_SERVICE_ZERO:
+		break; /* counters are no part of the image */
+	}
+}

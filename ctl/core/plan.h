@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The way from what the maps hold to what they should hold: an ordered list of steps,
+ * each harmless by itself, so that a plan that is cut short leaves a balancer that
+ * forwards. Puts come first, then swaps, then removals. Pure. */
+#pragma once
+
+#include "image.h"
+
+enum plan_kind {
+	PLAN_RECORD,         /* backend_records[index] */
+	PLAN_SERVICE_NAME,   /* service_names[index] */
+	PLAN_POOL_NAME,      /* pool_names[index] */
+	PLAN_BACKEND_ZERO,   /* backend_traffic[index] = 0: the id is somebody else's now */
+	PLAN_SERVICE_ZERO,   /* service_traffic[index] = 0 */
+	PLAN_BACKEND,        /* backends[index] */
+	PLAN_TABLE,          /* tables[index], which no pool uses yet */
+	PLAN_POOL,           /* pools[index]: from now on the new table counts */
+	PLAN_SERVICE,        /* services[key] */
+	PLAN_SERVICE_REMOVE, /* services[key], removed */
+};
+
+struct plan_step {
+	enum plan_kind kind;
+	uint32_t index;
+	struct service_key key;
+	const void *value; /* lies in the desired image */
+	char *text;        /* for people; NULL where another step tells the same */
+};
+
+/* Slots of a pool that get another owner. */
+struct plan_moves {
+	uint32_t pool;
+	const char *name; /* lies in the desired image */
+	uint32_t moved;
+	uint32_t slots;
+};
+
+struct plan {
+	struct plan_step *steps;
+	size_t count;
+	struct plan_moves *moves; /* of every pool that was there before and will be */
+	size_t move_count;
+};
+
+/* Both images must outlive the plan. */
+struct plan *plan_new(const struct image *running, const struct image *desired);
+void plan_free(struct plan *plan);
+
+/* Does to the image what carrying out the step does to the maps. */
+void plan_step_apply(const struct plan_step *step, struct image *running);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* From nodes to values: a mapping is a table of keys, each with a function that reads
+ * its value. Owns how a value is spelled and how a refusal is worded; each refusal is a
+ * fault that names the object. Pure. */
+#pragma once
+
+#include <stdint.h>
+#include "document.h"
+
+struct reader {
+	struct faults *faults;
+	void *context;         /* for the functions of the tables */
+	const char *label;     /* what is being read, for people: "backend px1", "a pool" (no name yet), "limits" */
+	const struct key *key; /* and the key of it */
+};
+
+/* A row of a table of keys, which ends with an empty row. The functions are called in
+ * the order of the table, whatever the order in the file. */
+struct key {
+	const char *name;
+	bool required;
+	void (*read)(struct reader *reader, const struct node *value, void *object);
+	size_t member; /* for a function that serves several keys: offsetof() of what to fill */
+};
+
+#define READER_KEYS_MAX 16 /* in one table */
+
+/* A row of a table of words, which ends with an empty row. */
+struct word {
+	const char *text;
+	int value;
+	const char *refused; /* why it is not taken, where it is a word of the language */
+};
+
+/* Reads each key of a mapping into `object`. `noun` is what it is: "a backend", "the file". */
+void reader_mapping(
+	struct reader *reader, const struct node *node, const char *noun, const struct key *keys, void *object);
+
+/* All that follows returns whether there is a value; if not, a fault has been added. */
+
+/* Zeroed room for the items of a list, or NULL and a count of 0. A list that may be
+ * empty gets some, too. */
+void *reader_items(struct reader *reader, const struct node *list, size_t size, bool may_be_empty, size_t *count);
+
+/* The text of a scalar that is not empty, or NULL. */
+const char *reader_text(struct reader *reader, const struct node *node);
+
+/* A decimal number, digits alone. */
+bool reader_number(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out);
+
+bool reader_word(struct reader *reader, const struct node *node, const struct word *words, int *out);
+
+/* Adds "'KEY' of LABEL must be EXPECTED, not 'TEXT'". */
+void reader_refuse(struct reader *reader, const struct node *node, const char *expected);
+
+/* The best of the candidates that somebody may have meant when he wrote `text`. */
+struct suggestion {
+	const char *text;
+	const char *best; /* NULL: none is near */
+	size_t distance;
+};
+
+void suggestion_offer(struct suggestion *suggestion, const char *candidate);

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The control socket. A client is served one request at a time and one step at a
+ * time: each turn of the loop reads one piece, answers one request or writes one
+ * piece, so that no client waits for more than one request of each other one. What a
+ * client can hold is bounded in number, bytes and time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "control.h"
+
+#define READ_SIZE ((size_t)64 << 10)
+#define SMALL ((size_t)1 << 20) /* a request or reply that CONTROL_MEMORY is not asked for */
+#define ACCEPT_PAUSE_US 1000000
+
+struct client {
+	struct control *control;
+	int fd;
+	sd_event_source *io;
+	sd_event_source *timer;
+	uint64_t active; /* when it last did something; CLOCK_MONOTONIC, microseconds */
+
+	char *input;
+	size_t input_length;
+	size_t input_size;
+	size_t line; /* bytes of `input` searched for a newline; up to it, when has_line */
+	bool has_line;
+
+	char *reply; /* being sent; NULL: none is */
+	size_t reply_length;
+	size_t reply_sent;
+	bool last_reply; /* close when it is sent */
+};
+
+struct control {
+	sd_event *event;
+	control_answer *answer;
+	void *data;
+	uint64_t stall_us;
+	uint64_t idle_us;
+
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat file; /* of the socket, to remove no other one's */
+	int fd;
+	sd_event_source *listen;
+	sd_event_source *resume; /* listening, after file descriptors had run out */
+
+	struct client *clients[CONTROL_CLIENTS];
+	size_t client_count;
+	size_t memory; /* input_size and reply_length of all clients */
+};
+
+/* --- one client */
+
+static void client_close(struct client *client)
+{
+	struct control *control = client->control;
+
+	for (size_t i = 0; i < control->client_count; i++)
+		if (control->clients[i] == client)
+			control->clients[i] = control->clients[--control->client_count];
+	control->memory -= client->input_size + client->reply_length;
+	sd_event_source_disable_unref(client->io);
+	sd_event_source_disable_unref(client->timer);
+	close(client->fd);
+	free(client->input);
+	free(client->reply);
+	free(client);
+}
+
+/* Mid-way in a request or reply, or between them? */
+static bool client_is_idle(const struct client *client)
+{
+	return !client->reply && !client->input_length;
+}
+
+static uint32_t client_events(const struct client *client)
+{
+	/* With a request in hand it waits for its turn: writable is what it is at once. */
+	return client->reply || client->has_line ? EPOLLOUT : EPOLLIN;
+}
+
+/* Could it go on, had the loop come round to it? */
+static bool client_is_ready(const struct client *client)
+{
+	struct pollfd fd = {.fd = client->fd, .events = (short)client_events(client)};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+/* May a buffer of `old` bytes become one of `size`? What is small always may, so that
+ * those with large ones take nothing from the others. */
+static bool has_room(const struct control *control, size_t size, size_t old)
+{
+	return size <= SMALL || control->memory + size - old <= CONTROL_MEMORY;
+}
+
+static int client_queue(struct client *client, json_t *reply)
+{
+	size_t length = 0;
+	char *line = reply ? protocol_encode(reply, &length) : NULL;
+
+	json_decref(reply);
+	if (!line)
+		return -ENOMEM;
+	if (length > PROTOCOL_REPLY_MAX || !has_room(client->control, length, 0)) {
+		free(line);
+		return -EMSGSIZE;
+	}
+	client->reply = line;
+	client->reply_length = length;
+	client->reply_sent = 0;
+	client->control->memory += length;
+	return 0;
+}
+
+static int client_refuse(struct client *client, const char *error)
+{
+	client->last_reply = true;
+	return client_queue(client, protocol_error(NULL, "%s", error));
+}
+
+static void client_find_line(struct client *client)
+{
+	const char *newline = memchr(client->input + client->line, '\n', client->input_length - client->line);
+
+	client->has_line = newline;
+	client->line = newline ? (size_t)(newline - client->input) : client->input_length;
+}
+
+/* Drops the line that was answered. */
+static void client_drop_line(struct client *client)
+{
+	client->input_length -= client->line + 1;
+	memmove(client->input, client->input + client->line + 1, client->input_length);
+	client->line = 0;
+	client->has_line = false;
+	if (client->input_length) {
+		client_find_line(client);
+		return;
+	}
+	client->control->memory -= client->input_size;
+	client->input_size = 0;
+	free(client->input);
+	client->input = NULL;
+}
+
+static int client_grow(struct client *client)
+{
+	size_t size = client->input_size ? client->input_size * 2 : READ_SIZE * 2;
+	char *larger;
+
+	if (client->input_size - client->input_length >= READ_SIZE)
+		return 0;
+	if (!has_room(client->control, size, client->input_size))
+		return client_refuse(client, "too many large requests at once; try again");
+	larger = realloc(client->input, size);
+	if (!larger)
+		return -ENOMEM;
+	client->control->memory += size - client->input_size;
+	client->input = larger;
+	client->input_size = size;
+	return 0;
+}
+
+static int client_read(struct client *client)
+{
+	ssize_t got;
+	int err = client_grow(client);
+
+	if (err || client->last_reply)
+		return err;
+	got = recv(client->fd, client->input + client->input_length, READ_SIZE, MSG_DONTWAIT);
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (got == 0)
+		return -EPIPE;
+	client->input_length += (size_t)got;
+	client_find_line(client);
+	if (!client->has_line && client->input_length > PROTOCOL_REQUEST_MAX)
+		return client_refuse(client, "request without an end; a line has at most 16 MiB");
+	return 0;
+}
+
+static int client_answer(struct client *client)
+{
+	char error[PROTOCOL_ERROR_SIZE];
+	struct request request;
+	json_t *reply;
+	int err;
+
+	if (protocol_parse_request(client->input, client->line, &request, error) == 0) {
+		reply = client->control->answer(&request, client->control->data);
+		protocol_request_free(&request);
+	} else {
+		reply = protocol_error(NULL, "%s", error);
+	}
+	client_drop_line(client);
+	err = client_queue(client, reply);
+	if (err == -EMSGSIZE)
+		return client_queue(client, protocol_error(NULL, "the reply is too large"));
+	return err == -ENOMEM ? client_refuse(client, "out of memory") : err;
+}
+
+static int client_write(struct client *client)
+{
+	const char *rest = client->reply + client->reply_sent;
+	ssize_t sent = send(client->fd, rest, client->reply_length - client->reply_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	client->reply_sent += (size_t)sent;
+	if (client->reply_sent < client->reply_length)
+		return 0;
+	client->control->memory -= client->reply_length;
+	free(client->reply);
+	client->reply = NULL;
+	client->reply_length = 0;
+	return client->last_reply ? -EPIPE : 0;
+}
+
+static int client_wait(struct client *client)
+{
+	struct control *control = client->control;
+	uint64_t patience = client_is_idle(client) ? control->idle_us : control->stall_us;
+	int err = sd_event_source_set_io_events(client->io, client_events(client));
+
+	sd_event_now(control->event, CLOCK_MONOTONIC, &client->active);
+	if (err >= 0)
+		err = sd_event_source_set_time_relative(client->timer, patience);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT);
+	return err < 0 ? err : 0;
+}
+
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct client *client = data;
+	int err = 0;
+
+	(void)source, (void)fd, (void)events;
+	if (!client->reply && !client->has_line)
+		err = client_read(client);
+	if (!err && !client->reply && client->has_line)
+		err = client_answer(client);
+	if (!err && client->reply)
+		err = client_write(client);
+	if (!err)
+		err = client_wait(client);
+	if (err)
+		client_close(client);
+	return 0;
+}
+
+static int on_patience_over(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct client *client = data;
+
+	(void)source, (void)usec;
+	if (client_is_ready(client) && client_wait(client) == 0)
+		return 0; /* it was the loop that was late, not the client */
+	if (!client->reply && client->input_length && client_refuse(client, "request not completed in time") == 0)
+		client_write(client);
+	client_close(client);
+	return 0;
+}
+
+static int client_open(struct control *control, int fd)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	int err;
+
+	if (!client) {
+		close(fd);
+		return -ENOMEM;
+	}
+	*client = (struct client){.control = control, .fd = fd};
+	control->clients[control->client_count++] = client;
+	err = sd_event_add_io(control->event, &client->io, fd, EPOLLIN, on_client, client);
+	if (err >= 0)
+		err = sd_event_add_time_relative(
+			control->event, &client->timer, CLOCK_MONOTONIC, control->idle_us, 0, on_patience_over, client);
+	if (err >= 0)
+		err = client_wait(client);
+	if (err < 0)
+		client_close(client);
+	return err;
+}
+
+/* --- the newcomers */
+
+/* Makes room by closing the client that has been idle for longest. */
+static bool close_idlest(struct control *control)
+{
+	struct client *idlest = NULL;
+
+	for (size_t i = 0; i < control->client_count; i++) {
+		struct client *client = control->clients[i];
+
+		if (client_is_idle(client) && (!idlest || client->active < idlest->active) && !client_is_ready(client))
+			idlest = client;
+	}
+	if (idlest)
+		client_close(idlest);
+	return idlest;
+}
+
+static void turn_away(int fd)
+{
+	json_t *reply = protocol_error(NULL, "%d clients are being served already; try again", CONTROL_CLIENTS);
+	size_t length;
+	char *line = reply ? protocol_encode(reply, &length) : NULL;
+
+	if (line)
+		(void)!send(fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(line);
+	json_decref(reply);
+	close(fd);
+}
+
+static int on_resume(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct control *control = data;
+
+	(void)source, (void)usec;
+	return sd_event_source_set_enabled(control->listen, SD_EVENT_ON);
+}
+
+static int on_newcomer(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct control *control = data;
+	int newcomer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)source, (void)events;
+	if (newcomer >= 0) {
+		if (control->client_count < CONTROL_CLIENTS || close_idlest(control))
+			client_open(control, newcomer);
+		else
+			turn_away(newcomer);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* It stays in the queue, and would wake the loop again at once. */
+		sd_event_source_set_enabled(control->listen, SD_EVENT_OFF);
+		sd_event_source_set_time_relative(control->resume, ACCEPT_PAUSE_US);
+		sd_event_source_set_enabled(control->resume, SD_EVENT_ONESHOT);
+	}
+	return 0;
+}
+
+/* --- the socket */
+
+/* 0 if the path is free now, after a dead daemon's socket was removed if need be. */
+static int free_path(const struct sockaddr_un *address)
+{
+	struct stat file;
+	int fd, err;
+
+	if (lstat(address->sun_path, &file) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(file.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : -EADDRINUSE;
+	close(fd);
+	if (err == -EAGAIN) /* somebody listens, and has as many waiting as he can */
+		err = -EADDRINUSE;
+	if (err == -ECONNREFUSED)
+		err = unlink(address->sun_path) < 0 ? -errno : 0;
+	return err;
+}
+
+static int bind_and_listen(struct control *control, const struct sockaddr_un *address)
+{
+	const struct group *group = getgrnam(CONTROL_GROUP);
+
+	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The file gets the mode of the socket: nobody can connect before the group is set. */
+	if (control->fd < 0 || fchmod(control->fd, 0600) < 0 ||
+		bind(control->fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return -errno;
+	if (lstat(control->path, &control->file) < 0)
+		return -errno;
+	/* A daemon confined to fewer capabilities has the group from its unit file instead. */
+	if (group && lchown(control->path, (uid_t)-1, group->gr_gid) < 0 && errno != EPERM)
+		return -errno;
+	if (chmod(control->path, 0660) < 0 || listen(control->fd, CONTROL_CLIENTS) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_socket(struct control *control, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char directory[sizeof(address.sun_path)] = ".";
+	const char *slash = strrchr(path, '/');
+	int lock, err;
+
+	if (!*path || strlen(path) >= sizeof(address.sun_path))
+		return *path ? -ENAMETOOLONG : -ENOENT;
+	strcpy(address.sun_path, path);
+	strcpy(control->path, path);
+	if (slash)
+		memcpy(directory, path, slash == path ? 1 : (size_t)(slash - path));
+	if (slash && mkdir(directory, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	/* Of two daemons that start at once, one must not take the other's new socket for a dead one. */
+	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0)
+		return -errno;
+	err = flock(lock, LOCK_EX) < 0 ? -errno : free_path(&address);
+	if (!err)
+		err = bind_and_listen(control, &address);
+	close(lock);
+	return err;
+}
+
+int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int err;
+
+	if (!control)
+		return -ENOMEM;
+	*control = (struct control){.event = sd_event_ref(event), .answer = answer, .data = data, .fd = -1};
+	control_set_patience(control, CONTROL_STALL_MS, CONTROL_IDLE_MS);
+	err = open_socket(control, path);
+	if (!err)
+		err = sd_event_add_io(event, &control->listen, control->fd, EPOLLIN, on_newcomer, control);
+	if (err >= 0)
+		err = sd_event_add_time_relative(event, &control->resume, CLOCK_MONOTONIC, 0, 0, on_resume, control);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(control->resume, SD_EVENT_OFF);
+	if (err < 0) {
+		control_free(control);
+		return err;
+	}
+	*out = control;
+	return 0;
+}
+
+void control_set_patience(struct control *control, unsigned int stall_ms, unsigned int idle_ms)
+{
+	control->stall_us = stall_ms * UINT64_C(1000);
+	control->idle_us = idle_ms * UINT64_C(1000);
+}
+
+void control_free(struct control *control)
+{
+	struct stat file;
+
+	if (!control)
+		return;
+	while (control->client_count)
+		client_close(control->clients[0]);
+	sd_event_source_disable_unref(control->listen);
+	sd_event_source_disable_unref(control->resume);
+	if (control->fd >= 0)
+		close(control->fd);
+	if (control->file.st_ino && lstat(control->path, &file) == 0 && file.st_ino == control->file.st_ino &&
+		file.st_dev == control->file.st_dev)
+		unlink(control->path);
+	sd_event_unref(control->event);
+	free(control);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Owns the control socket: listens, reads requests, writes replies, and puts up with
+ * every kind of client. Knows the protocol, and nothing of what a command does. */
+#pragma once
+
+#include <systemd/sd-event.h>
+#include "../core/protocol.h"
+
+#define CONTROL_GROUP "sipxdp" /* may use the socket, if there is such a group */
+#define CONTROL_CLIENTS 64
+#define CONTROL_MEMORY ((size_t)192 << 20) /* all large requests and replies together */
+#define CONTROL_STALL_MS 10000             /* in the middle of a request or reply without a byte going either way */
+#define CONTROL_IDLE_MS 300000             /* between requests */
+
+struct control;
+
+/* Answers a request that the protocol has found to be right: returns the whole reply
+ * (protocol_ok, protocol_error), which the server takes. NULL tells the client that
+ * memory is out. Must not free the control. */
+typedef json_t *control_answer(const struct request *request, void *data);
+
+/* Listens on a Unix socket at `path`, mode 0660, and joins the loop. The last directory
+ * of the path is made if need be, and a socket that nobody answers on is replaced.
+ * 0 or -errno: -EADDRINUSE when another daemon answers there, -EEXIST when the path
+ * is something other than a socket, -ENAMETOOLONG beyond 107 bytes. */
+int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
+
+/* How long a client may stall and be idle, instead of the above. For those connected
+ * from now on. */
+void control_set_patience(struct control *control, unsigned int stall_ms, unsigned int idle_ms);
+
+/* Closes every connection and removes the socket, if it is still this one's. */
+void control_free(struct control *control);

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See daemon.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include "../core/memory.h"
+#include "answers.h"
+#include "daemon.h"
+#include "log.h"
+
+#define TICK_USEC 1000000
+#define FILE_SIZE_MAX (16 << 20)
+
+/* --- the file */
+
+struct config *daemon_read_config(const char *path, struct faults *faults)
+{
+	FILE *file = fopen(path, "re");
+	char *text = allocate(1, FILE_SIZE_MAX + 1);
+	struct config *config = NULL;
+	size_t length = 0;
+
+	if (file)
+		length = fread(text, 1, FILE_SIZE_MAX + 1, file);
+	if (!file || ferror(file))
+		faults_add(faults, (struct mark){0}, "cannot read %s: %s", path, strerror(errno));
+	else
+		config = config_parse(text, length, faults);
+	if (file)
+		fclose(file);
+	free(text);
+	return config;
+}
+
+static void log_faults(const struct daemon *daemon, const struct faults *faults)
+{
+	for (size_t i = 0; i < faults->count; i++)
+		if (faults->list[i].mark.line)
+			log_error("%s:%d:%d: %s", daemon->config_path, faults->list[i].mark.line,
+				faults->list[i].mark.column, faults->list[i].message);
+		else
+			log_error("%s", faults->list[i].message);
+}
+
+/* --- the road from farm to maps */
+
+void outcome_free(struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->step_count; i++)
+		free(outcome->steps[i]);
+	free(outcome->steps);
+	free(outcome->moves);
+	*outcome = (struct outcome){0};
+}
+
+/* Takes the words and the moves out of a plan. */
+static void outcome_take(struct outcome *outcome, struct plan *plan)
+{
+	outcome->steps = allocate(plan->count, sizeof(*outcome->steps));
+	for (size_t i = 0; i < plan->count; i++) {
+		if (!plan->steps[i].text)
+			continue;
+		outcome->steps[outcome->step_count++] = plan->steps[i].text;
+		plan->steps[i].text = NULL;
+	}
+	outcome->moves = plan->moves;
+	outcome->move_count = plan->move_count;
+	plan->moves = NULL;
+}
+
+static int carry_out(struct daemon *daemon, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+		int error = maps_apply(daemon->maps, step);
+
+		if (error) {
+			log_error("cannot change the maps: %s (step %zu of %zu%s%s); trying again every second",
+				strerror(-error), i + 1, plan->count, step->text ? ": " : "",
+				step->text ? step->text : "");
+			return error;
+		}
+		plan_step_apply(step, daemon->running);
+		if (step->text)
+			log_info("%s", step->text);
+	}
+	return 0;
+}
+
+/* Brings in what is known of the ways to the backends, and says what has changed. */
+static void update_backends(struct daemon *daemon)
+{
+	struct farm *farm = daemon->farm;
+
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			struct farm_pool *pool = &farm->pools[i];
+			struct farm_backend *backend = &pool->backends[j];
+			const char *reason;
+
+			farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
+			if (!farm_update_state(pool, backend, time(NULL)) || !farm_backend_exists(backend))
+				continue;
+			reason = farm_reason(pool, backend);
+			log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
+				farm_state_name(backend->record.state), *reason ? ": " : "", reason);
+		}
+}
+
+int daemon_settle(struct daemon *daemon, struct outcome *outcome)
+{
+	struct image *desired;
+	struct plan *plan;
+	int error;
+
+	update_backends(daemon);
+	desired = desired_image(daemon->desired, daemon->farm, daemon->running);
+	plan = plan_new(daemon->running, desired);
+	error = carry_out(daemon, plan);
+	daemon->unsettled = error != 0;
+	if (outcome)
+		outcome_take(outcome, plan);
+	plan_free(plan);
+	image_free(desired);
+	return error;
+}
+
+void daemon_follow(struct daemon *daemon)
+{
+	const struct farm *farm = daemon->farm;
+	struct address *addresses = NULL;
+	size_t count = 0;
+	int error;
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		addresses = reallocate(addresses, count + farm->pools[i].count, sizeof(*addresses));
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			if (farm_backend_exists(&farm->pools[i].backends[j]))
+				addresses[count++] = farm->pools[i].backends[j].record.address;
+	}
+	error = neighbours_follow(daemon->neighbours, addresses, count);
+	if (error)
+		log_error("cannot ask for the ways to the backends: %s", strerror(-error));
+	free(addresses);
+}
+
+/* --- reload and plan */
+
+static void replace_farm(struct daemon *daemon, struct farm *farm)
+{
+	farm_free(daemon->farm);
+	daemon->farm = farm;
+	daemon_follow(daemon);
+}
+
+int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *outcome)
+{
+	struct config *config = daemon_read_config(daemon->config_path, faults);
+	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
+
+	if (!farm) {
+		log_faults(daemon, faults);
+		log_error("not reloaded: %s has faults; what ran goes on", daemon->config_path);
+		return -EINVAL;
+	}
+	replace_farm(daemon, farm);
+	log_info("reloaded %s", daemon->config_path);
+	return daemon_settle(daemon, outcome);
+}
+
+/* Whoever is not known yet is taken to be there: a plan is about what is meant. */
+static void assume_reachable(struct daemon *daemon, struct farm *farm)
+{
+	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
+
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			struct farm_backend *backend = &farm->pools[i].backends[j];
+			const struct route *known = neighbours_route(daemon->neighbours, &backend->record.address);
+
+			farm_set_route(backend, known->state == ROUTE_UNKNOWN ? &there : known);
+			farm_update_state(&farm->pools[i], backend, time(NULL));
+		}
+}
+
+int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
+{
+	struct config *config = config_parse(text, length, faults);
+	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
+	struct desired *desired;
+	struct image *image;
+	struct plan *plan;
+
+	if (!farm)
+		return -EINVAL;
+	assume_reachable(daemon, farm);
+	desired = desired_new();
+	image = desired_image(desired, farm, daemon->running);
+	plan = plan_new(daemon->running, image);
+	outcome_take(outcome, plan);
+	plan_free(plan);
+	image_free(image);
+	desired_free(desired);
+	farm_free(farm);
+	return 0;
+}
+
+/* --- starting and stopping */
+
+static void on_routes_changed(void *data)
+{
+	daemon_settle(data, NULL);
+}
+
+/* The loader may have made the maps anew under our hands. */
+static void reopen_maps(struct daemon *daemon)
+{
+	char error[MAPS_ERROR_SIZE];
+	struct image *running;
+	struct maps *maps;
+
+	if (maps_open(&maps, daemon->pin_directory, error))
+		return; /* detached: `status` says so */
+	if (maps_read(maps, &running)) {
+		maps_close(maps);
+		return;
+	}
+	log_info("the maps under %s are new ones: filling them", daemon->pin_directory);
+	maps_close(daemon->maps);
+	image_free(daemon->running);
+	daemon->maps = maps;
+	daemon->running = running;
+	daemon->unsettled = true;
+}
+
+static int on_tick(sd_event_source *source, uint64_t now, void *data)
+{
+	struct daemon *daemon = data;
+
+	if (!maps_are_pinned(daemon->maps))
+		reopen_maps(daemon);
+	if (daemon->unsettled)
+		daemon_settle(daemon, NULL);
+	sd_event_source_set_time(source, now + TICK_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int open_maps(struct daemon *daemon)
+{
+	char text[MAPS_ERROR_SIZE];
+	int error = maps_open(&daemon->maps, daemon->pin_directory, text);
+
+	if (error) {
+		log_error("%s", text);
+		return error;
+	}
+	error = maps_read(daemon->maps, &daemon->running);
+	if (error)
+		log_error("cannot read the maps under %s: %s", daemon->pin_directory, strerror(-error));
+	return error;
+}
+
+static int read_farm(struct daemon *daemon)
+{
+	struct faults faults = {0};
+	struct config *config = daemon_read_config(daemon->config_path, &faults);
+
+	if (config)
+		daemon->farm = farm_new(config, daemon->running, FARM_RESTART, &faults);
+	log_faults(daemon, &faults);
+	faults_free(&faults);
+	return daemon->farm ? 0 : -EINVAL;
+}
+
+static int start_control(struct daemon *daemon, control_answer *answer)
+{
+	int error = control_new(&daemon->control, daemon->event, daemon->socket_path, answer, daemon);
+
+	if (error)
+		log_error("cannot listen on %s: %s%s", daemon->socket_path, strerror(-error),
+			error == -EADDRINUSE ? " (another sipxdpd answers there)" : "");
+	return error;
+}
+
+int daemon_start(struct daemon *daemon)
+{
+	int error;
+
+	daemon->started = time(NULL);
+	daemon->desired = desired_new();
+	error = open_maps(daemon);
+	if (!error)
+		error = read_farm(daemon);
+	if (!error) {
+		error = neighbours_new(&daemon->neighbours, daemon->event, on_routes_changed, daemon);
+		if (error)
+			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
+	}
+	if (!error)
+		error = start_control(daemon, answers_answer);
+	if (!error)
+		error = sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, daemon);
+	if (error < 0)
+		return error;
+	daemon_follow(daemon);
+	return daemon_settle(daemon, NULL);
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	control_free(daemon->control);
+	neighbours_free(daemon->neighbours);
+	desired_free(daemon->desired);
+	farm_free(daemon->farm);
+	image_free(daemon->running);
+	maps_close(daemon->maps);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The running daemon: what it knows, and the one road on which reload, sipxdp-ctl,
+ * neighbours and restarts change what the maps hold: farm -> desired -> plan -> maps. */
+#pragma once
+
+#include <systemd/sd-event.h>
+#include "../core/desired.h"
+#include "../core/plan.h"
+#include "control.h"
+#include "maps.h"
+#include "neighbour.h"
+
+struct daemon {
+	const char *config_path;
+	const char *pin_directory;
+	const char *socket_path;
+	sd_event *event;
+	struct maps *maps;
+	struct image *running; /* what the maps hold */
+	struct farm *farm;     /* what is to run */
+	struct desired *desired;
+	struct neighbours *neighbours;
+	struct control *control;
+	uint64_t started; /* seconds since the epoch */
+	bool unsettled;   /* the last plan could not be carried out to its end */
+};
+
+/* What has been done, or would be: the steps in words, and the slots that move. */
+struct outcome {
+	char **steps;
+	size_t step_count;
+	struct plan_moves *moves; /* `name` lies in the farm or the running image */
+	size_t move_count;
+};
+
+void outcome_free(struct outcome *outcome);
+
+/* Opens the maps, reads FILE and takes over what runs. Every reason against it is
+ * logged. 0 or -errno. */
+int daemon_start(struct daemon *daemon);
+void daemon_stop(struct daemon *daemon);
+
+/* Makes the maps what the farm wants now, and logs each step. `outcome` may be NULL.
+ * 0 or -errno; what could not be done is tried again every second. */
+int daemon_settle(struct daemon *daemon, struct outcome *outcome);
+
+/* Reads FILE anew. 0, or -EINVAL with the faults: what ran goes on unchanged. */
+int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *outcome);
+
+/* What a reload of this text would do. 0, or -EINVAL with the faults. */
+int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
+
+/* Tells the neighbours which addresses matter, after the farm's backends have changed. */
+void daemon_follow(struct daemon *daemon);
+
+/* Reads a file and parses it. NULL with faults. */
+struct config *daemon_read_config(const char *path, struct faults *faults);

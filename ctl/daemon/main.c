@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/* sipxdpd: the command line, the lock and the signals. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include "daemon.h"
+#include "log.h"
+
+static void usage(FILE *out)
+{
+	fputs("usage: sipxdpd -c FILE [--pin-dir DIR] [--socket PATH]\n"
+	      "       sipxdpd -c FILE --check\n"
+	      "\n"
+	      "Fills the balancer's maps from FILE and keeps them right. SIGHUP reads FILE anew,\n"
+	      "SIGTERM ends the daemon and leaves the balancer forwarding.\n"
+	      "\n"
+	      "  -c, --config FILE   the YAML file\n"
+	      "      --check         only check FILE: exit 0 if it is right, 1 with all its faults\n"
+	      "      --pin-dir DIR   where the loader has pinned the maps (default " PIN_DIR ")\n"
+	      "      --socket PATH   where sipxdp-ctl finds us (default " PROTOCOL_SOCKET ")\n"
+	      "  -h, --help          this text\n"
+	      "      --version       the version\n",
+		out);
+}
+
+/* Prints every fault as FILE:LINE:COLUMN: MESSAGE. */
+static int check(const char *path)
+{
+	struct faults faults = {0};
+	struct config *config = daemon_read_config(path, &faults);
+	int result = config ? EXIT_SUCCESS : EXIT_FAILURE;
+
+	for (size_t i = 0; i < faults.count; i++)
+		if (faults.list[i].mark.line)
+			fprintf(stderr, "%s:%d:%d: %s\n", path, faults.list[i].mark.line, faults.list[i].mark.column,
+				faults.list[i].message);
+		else
+			fprintf(stderr, "%s\n", faults.list[i].message);
+	faults_free(&faults);
+	config_free(config);
+	return result;
+}
+
+/* One daemon for one set of maps: the lock lies on their directory, and ends with us. */
+static int lock(const char *directory)
+{
+	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		log_error("cannot open %s: %s (run 'sipxdp-loader attach -c FILE' first)", directory, strerror(errno));
+		return -errno;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		log_error("cannot lock %s: another sipxdpd looks after these maps", directory);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct faults faults = {0};
+
+	(void)source;
+	(void)info;
+	sd_notify(0, "RELOADING=1");
+	daemon_reload(data, &faults, NULL);
+	faults_free(&faults);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int watch_signals(struct daemon *daemon)
+{
+	sigset_t signals;
+	int error;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	error = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_hangup, daemon);
+	if (error >= 0)
+		error = sd_event_add_signal(daemon->event, NULL, SIGTERM, NULL, NULL); /* ends the loop */
+	if (error >= 0)
+		error = sd_event_add_signal(daemon->event, NULL, SIGINT, NULL, NULL);
+	return error < 0 ? error : 0;
+}
+
+static int run(struct daemon *daemon)
+{
+	int error = sd_event_default(&daemon->event);
+
+	if (error >= 0)
+		error = watch_signals(daemon);
+	if (error < 0) {
+		log_error("cannot make an event loop: %s", strerror(-error));
+		return EXIT_FAILURE;
+	}
+	error = lock(daemon->pin_directory);
+	if (!error)
+		error = daemon_start(daemon);
+	if (!error) {
+		sd_event_set_watchdog(daemon->event, true);
+		sd_notify(0, "READY=1");
+		log_info("running, from %s", daemon->config_path);
+		error = sd_event_loop(daemon->event);
+		sd_notify(0, "STOPPING=1");
+		log_info("ends; the balancer goes on forwarding");
+	}
+	daemon_stop(daemon);
+	sd_event_unref(daemon->event);
+	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+enum {
+	OPTION_CHECK = 256,
+	OPTION_PIN_DIR,
+	OPTION_SOCKET,
+	OPTION_VERSION
+};
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"check", no_argument, NULL, OPTION_CHECK},
+	{"pin-dir", required_argument, NULL, OPTION_PIN_DIR},
+	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{0},
+};
+
+int main(int argc, char **argv)
+{
+	struct daemon daemon = {.pin_directory = PIN_DIR, .socket_path = PROTOCOL_SOCKET};
+	bool only_check = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			daemon.config_path = optarg;
+			break;
+		case OPTION_CHECK:
+			only_check = true;
+			break;
+		case OPTION_PIN_DIR:
+			daemon.pin_directory = optarg;
+			break;
+		case OPTION_SOCKET:
+			daemon.socket_path = optarg;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		case OPTION_VERSION:
+			puts("sipxdpd " SIPXDP_VERSION);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (!daemon.config_path || optind != argc) {
+		usage(stderr);
+		return 2;
+	}
+	return only_check ? check(daemon.config_path) : run(&daemon);
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See maps.h. */
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "../core/memory.h"
+#include "maps.h"
+
+enum map {
+	MAP_CONTRACT,
+	MAP_SERVICES,
+	MAP_SERVICE_NAMES,
+	MAP_SERVICE_TRAFFIC,
+	MAP_POOLS,
+	MAP_POOL_NAMES,
+	MAP_TABLES,
+	MAP_BACKENDS,
+	MAP_BACKEND_RECORDS,
+	MAP_BACKEND_TRAFFIC,
+	MAP_VERDICTS,
+	MAP_COUNT,
+};
+
+static const char *const map_names[MAP_COUNT] = {
+	[MAP_CONTRACT] = "contract",
+	[MAP_SERVICES] = "services",
+	[MAP_SERVICE_NAMES] = "service_names",
+	[MAP_SERVICE_TRAFFIC] = "service_traffic",
+	[MAP_POOLS] = "pools",
+	[MAP_POOL_NAMES] = "pool_names",
+	[MAP_TABLES] = "tables",
+	[MAP_BACKENDS] = "backends",
+	[MAP_BACKEND_RECORDS] = "backend_records",
+	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
+	[MAP_VERDICTS] = "verdicts",
+};
+
+struct maps {
+	int fd[MAP_COUNT];
+	uint32_t contract_id; /* the kernel's id of the contract map */
+	struct contract contract;
+	int cpus;
+	char directory[256];
+};
+
+/* --- opening */
+
+static int open_pin(const char *directory, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return bpf_obj_get(path);
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static int explain_missing(const char *directory, const char *name, int error, char text[MAPS_ERROR_SIZE])
+{
+	const char *hint = error == -ENOENT ? "run 'sipxdp-loader attach -c FILE' first"
+					    : "needs root, or CAP_BPF and access to the directory";
+
+	snprintf(text, MAPS_ERROR_SIZE, "cannot open map %s/%s: %s (%s)", directory, name, strerror(-error), hint);
+	return error;
+}
+
+static int check_contract(struct maps *maps, char error[MAPS_ERROR_SIZE])
+{
+	uint32_t zero = 0;
+	int result = bpf_map_lookup_elem(maps->fd[MAP_CONTRACT], &zero, &maps->contract);
+
+	if (result) {
+		snprintf(error, MAPS_ERROR_SIZE, "cannot read map %s/contract: %s", maps->directory, strerror(-result));
+		return result;
+	}
+	if (maps->contract.version == ABI_VERSION)
+		return 0;
+	snprintf(error, MAPS_ERROR_SIZE,
+		"the maps under %s are of contract %u, and this sipxdpd knows %u (install the loader of the same "
+		"release, and 'upgrade')",
+		maps->directory, maps->contract.version, ABI_VERSION);
+	return -EPROTO;
+}
+
+int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE])
+{
+	struct maps *maps = allocate(1, sizeof(*maps));
+	int result;
+
+	memset(maps->fd, -1, sizeof(maps->fd));
+	maps->cpus = libbpf_num_possible_cpus();
+	snprintf(maps->directory, sizeof(maps->directory), "%s", directory);
+	for (int i = 0; i < MAP_COUNT; i++) {
+		maps->fd[i] = open_pin(directory, map_names[i]);
+		if (maps->fd[i] < 0) {
+			result = explain_missing(directory, map_names[i], maps->fd[i], error);
+			goto out;
+		}
+	}
+	maps->contract_id = map_id(maps->fd[MAP_CONTRACT]);
+	result = check_contract(maps, error);
+out:
+	if (result) {
+		maps_close(maps);
+		maps = NULL;
+	}
+	*out = maps;
+	return result;
+}
+
+void maps_close(struct maps *maps)
+{
+	if (!maps)
+		return;
+	for (int i = 0; i < MAP_COUNT; i++)
+		if (maps->fd[i] >= 0)
+			close(maps->fd[i]);
+	free(maps);
+}
+
+bool maps_are_pinned(const struct maps *maps)
+{
+	int fd = open_pin(maps->directory, map_names[MAP_CONTRACT]);
+	bool same = fd >= 0 && map_id(fd) == maps->contract_id;
+
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+const struct contract *maps_contract(const struct maps *maps)
+{
+	return &maps->contract;
+}
+
+/* --- reading */
+
+/* An array map's elements from `first` on. */
+static int read_array(int fd, uint32_t first, uint32_t end, void *values, size_t size)
+{
+	for (uint32_t i = first; i < end; i++) {
+		int error = bpf_map_lookup_elem(fd, &i, (char *)values + i * size);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int read_services(const struct maps *maps, struct image *image)
+{
+	struct service_key key, *previous = NULL;
+	struct service value;
+
+	while (!bpf_map_get_next_key(maps->fd[MAP_SERVICES], previous, &key)) {
+		if (!bpf_map_lookup_elem(maps->fd[MAP_SERVICES], &key, &value))
+			image_put_service(image, &key, &value);
+		previous = &key;
+	}
+	return 0;
+}
+
+static int read_tables(const struct maps *maps, struct image *image)
+{
+	__u16 *slots = allocate(maps->contract.slots, sizeof(*slots));
+	int error = 0;
+
+	for (uint32_t i = 0; i < maps->contract.pools && !error; i++) {
+		uint32_t table = image->pools[i].table;
+
+		if (!image->pool_names[i].name[0])
+			continue;
+		error = table < 2 * maps->contract.pools ? bpf_map_lookup_elem(maps->fd[MAP_TABLES], &table, slots)
+							 : -ERANGE;
+		if (!error)
+			image_put_table(image, table, slots);
+	}
+	free(slots);
+	return error;
+}
+
+int maps_read(const struct maps *maps, struct image **out)
+{
+	const struct contract *contract = &maps->contract;
+	struct image *image = image_new(contract);
+	int error;
+
+	error = read_array(maps->fd[MAP_SERVICE_NAMES], 0, contract->services, image->service_names,
+		sizeof(*image->service_names));
+	if (!error)
+		error = read_array(
+			maps->fd[MAP_POOL_NAMES], 0, contract->pools, image->pool_names, sizeof(*image->pool_names));
+	if (!error)
+		error = read_array(maps->fd[MAP_POOLS], 0, contract->pools, image->pools, sizeof(*image->pools));
+	if (!error)
+		error = read_array(
+			maps->fd[MAP_BACKENDS], 1, contract->backends + 1, image->backends, sizeof(*image->backends));
+	if (!error)
+		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
+			sizeof(*image->records));
+	if (!error)
+		error = read_services(maps, image);
+	if (!error)
+		error = read_tables(maps, image);
+	if (error) {
+		image_free(image);
+		image = NULL;
+	}
+	*out = image;
+	return error;
+}
+
+/* --- writing */
+
+/* A per-CPU counter of a new owner starts at zero on every CPU. */
+static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
+{
+	struct traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes));
+	int error = bpf_map_update_elem(maps->fd[map], &id, zeroes, BPF_ANY);
+
+	free(zeroes);
+	return error;
+}
+
+int maps_apply(const struct maps *maps, const struct plan_step *step)
+{
+	static const enum map map_of[] = {
+		[PLAN_RECORD] = MAP_BACKEND_RECORDS,
+		[PLAN_SERVICE_NAME] = MAP_SERVICE_NAMES,
+		[PLAN_POOL_NAME] = MAP_POOL_NAMES,
+		[PLAN_BACKEND_ZERO] = MAP_BACKEND_TRAFFIC,
+		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
+		[PLAN_BACKEND] = MAP_BACKENDS,
+		[PLAN_TABLE] = MAP_TABLES,
+		[PLAN_POOL] = MAP_POOLS,
+		[PLAN_SERVICE] = MAP_SERVICES,
+		[PLAN_SERVICE_REMOVE] = MAP_SERVICES,
+	};
+	int fd = maps->fd[map_of[step->kind]];
+
+	switch (step->kind) {
+	case PLAN_BACKEND_ZERO:
+	case PLAN_SERVICE_ZERO:
+		return zero_traffic(maps, map_of[step->kind], step->index);
+	case PLAN_SERVICE:
+		return bpf_map_update_elem(fd, &step->key, step->value, BPF_ANY);
+	case PLAN_SERVICE_REMOVE:
+		return bpf_map_delete_elem(fd, &step->key);
+	default:
+		return bpf_map_update_elem(fd, &step->index, step->value, BPF_ANY);
+	}
+}
+
+/* --- counters */
+
+/* Reads a per-CPU element that consists of `count` u64 counters, and sums them up. */
+static int sum_counters(const struct maps *maps, enum map map, uint32_t id, void *out, size_t size)
+{
+	size_t count = size / sizeof(uint64_t);
+	uint64_t *values = allocate(maps->cpus, size), *total = out;
+	int error = bpf_map_lookup_elem(maps->fd[map], &id, values);
+
+	memset(out, 0, size);
+	for (size_t i = 0; !error && i < maps->cpus * count; i++)
+		total[i % count] += values[i];
+	free(values);
+	return error;
+}
+
+int maps_verdicts(const struct maps *maps, struct verdict_counters *out)
+{
+	return sum_counters(maps, MAP_VERDICTS, 0, out, sizeof(*out));
+}
+
+int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
+{
+	return sum_counters(maps, MAP_SERVICE_TRAFFIC, id, out, sizeof(*out));
+}
+
+int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
+{
+	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
+}
+
+/* --- the interface */
+
+/* Does the program use our maps? Another's, or an older balancer's, does not count. */
+static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
+{
+	uint32_t ids[64], size = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info info = {.map_ids = (uintptr_t)ids, .nr_map_ids = 64};
+	uint32_t ours = map_id(maps->fd[MAP_SERVICES]);
+	int fd = bpf_prog_get_fd_by_id(program_id);
+	bool found = false;
+
+	if (fd < 0)
+		return errno == EPERM; /* not root: cannot be asked */
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
+			found |= ids[i] == ours;
+	close(fd);
+	return found;
+}
+
+const char *maps_attach_mode(const struct maps *maps, const char *interface)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int ifindex = if_nametoindex(interface);
+
+	if (!ifindex || bpf_xdp_query(ifindex, 0, &query) || !query.prog_id || !uses_our_maps(maps, query.prog_id))
+		return "none";
+	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}

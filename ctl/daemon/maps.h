@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Owns the file descriptors of the pinned maps: reads what they hold, carries out the
+ * steps of a plan, sums counters up over CPUs. Nobody else touches a map. */
+#pragma once
+
+#include "../core/plan.h"
+
+struct maps;
+
+#define MAPS_ERROR_SIZE 1024
+
+/* Opens what the loader has pinned under `directory`. 0, or -errno with the reason in
+ * words: -ENOENT when nothing is pinned, -EPROTO when it is of another contract. */
+int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE]);
+void maps_close(struct maps *maps);
+
+/* Are the maps that we hold still the ones that are pinned? */
+bool maps_are_pinned(const struct maps *maps);
+
+const struct contract *maps_contract(const struct maps *maps);
+
+/* Reads all that the maps hold. 0 or -errno. */
+int maps_read(const struct maps *maps, struct image **out);
+
+/* Carries out one step. 0 or -errno. */
+int maps_apply(const struct maps *maps, const struct plan_step *step);
+
+/* Counters, summed up over CPUs. 0 or -errno. */
+int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
+int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
+int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
+
+/* How a balancer is attached to an interface: "native", "generic" or "none". */
+const char *maps_attach_mode(const struct maps *maps, const char *interface);

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0
+/* rtnetlink: its messages as values, requests and answers. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include "../core/address.h"
+#include "netlink.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define DATAGRAMS_AT_ONCE 256
+
+/* --- messages to values */
+
+struct attribute {
+	uint16_t type;
+	uint16_t offset; /* of the member that it goes to */
+	void (*read)(void *member, const void *value, size_t size);
+};
+
+static void read_u32(void *member, const void *value, size_t size)
+{
+	if (size == sizeof(uint32_t))
+		memcpy(member, value, size);
+}
+
+static void read_u8(void *member, const void *value, size_t size)
+{
+	if (size == sizeof(uint8_t))
+		memcpy(member, value, size);
+}
+
+static void read_mac(void *member, const void *value, size_t size)
+{
+	if (size == sizeof(struct mac))
+		memcpy(member, value, size);
+}
+
+static void read_name(void *member, const void *value, size_t size)
+{
+	if (size <= sizeof(((struct netlink_link *)0)->name))
+		memcpy(member, value, size);
+}
+
+static void read_address(void *member, const void *value, size_t size)
+{
+	struct address *address = member;
+
+	if (size == sizeof(struct in_addr)) {
+		*address = (struct address){.word[2] = htonl(0xffff)};
+		memcpy(&address->word[3], value, size);
+	} else if (size == sizeof(*address)) {
+		memcpy(address, value, size);
+	}
+}
+
+/* The gateway of the other family: RTA_VIA is the family and then the address. */
+static void read_via(void *member, const void *value, size_t size)
+{
+	if (size > sizeof(struct rtvia))
+		read_address(member, (const char *)value + sizeof(struct rtvia), size - sizeof(struct rtvia));
+}
+
+static void read_managed(void *member, const void *value, size_t size)
+{
+	uint32_t flags = 0;
+
+	read_u32(&flags, value, size);
+	*(bool *)member = flags & NTF_EXT_MANAGED;
+}
+
+static const struct attribute LINK_ATTRIBUTES[] = {
+	{IFLA_IFNAME, offsetof(struct netlink_link, name), read_name},
+	{IFLA_ADDRESS, offsetof(struct netlink_link, mac), read_mac},
+	{IFLA_MTU, offsetof(struct netlink_link, mtu), read_u32},
+};
+
+static const struct attribute ROUTE_ATTRIBUTES[] = {
+	{RTA_DST, offsetof(struct netlink_route, prefix), read_address},
+	{RTA_OIF, offsetof(struct netlink_route, ifindex), read_u32},
+	{RTA_GATEWAY, offsetof(struct netlink_route, gateway), read_address},
+	{RTA_VIA, offsetof(struct netlink_route, gateway), read_via},
+	{RTA_PREFSRC, offsetof(struct netlink_route, source), read_address},
+};
+
+static const struct attribute NEIGHBOUR_ATTRIBUTES[] = {
+	{NDA_DST, offsetof(struct netlink_neighbour, address), read_address},
+	{NDA_LLADDR, offsetof(struct netlink_neighbour, mac), read_mac},
+	{NDA_PROTOCOL, offsetof(struct netlink_neighbour, protocol), read_u8},
+	{NDA_FLAGS_EXT, offsetof(struct netlink_neighbour, managed), read_managed},
+};
+
+struct reading {
+	const struct attribute *table;
+	size_t count;
+	char *out;
+};
+
+static int read_attribute(const struct nlattr *attr, void *data)
+{
+	const struct reading *reading = data;
+	const struct attribute *row = reading->table;
+
+	for (; row < reading->table + reading->count; row++)
+		if (mnl_attr_get_type(attr) == row->type)
+			row->read(
+				reading->out + row->offset, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	return MNL_CB_OK;
+}
+
+static void read_attributes(
+	const struct nlmsghdr *message, size_t header, const struct attribute *table, size_t count, void *out)
+{
+	struct reading reading = {table, count, out};
+
+	mnl_attr_parse(message, header, read_attribute, &reading);
+}
+
+/* The fixed part of a message, NULL when it is another kind of message or too short. */
+static const void *header_of(const struct nlmsghdr *message, uint16_t new, uint16_t del, size_t size)
+{
+	if (message->nlmsg_type != new && message->nlmsg_type != del)
+		return NULL;
+	return mnl_nlmsg_get_payload_len(message) >= size ? mnl_nlmsg_get_payload(message) : NULL;
+}
+
+bool netlink_read_link(const struct nlmsghdr *message, struct netlink_link *out)
+{
+	const struct ifinfomsg *header = header_of(message, RTM_NEWLINK, RTM_DELLINK, sizeof(*header));
+
+	/* A port that leaves its bridge is a deleted link of family AF_BRIDGE. */
+	if (!header || header->ifi_family != AF_UNSPEC)
+		return false;
+	memset(out, 0, sizeof(*out)); /* compared as bytes */
+	out->ifindex = header->ifi_index;
+	out->up = header->ifi_flags & IFF_UP;
+	out->running = header->ifi_flags & IFF_RUNNING;
+	out->ethernet = header->ifi_type == ARPHRD_ETHER;
+	read_attributes(message, sizeof(*header), LINK_ATTRIBUTES, COUNT(LINK_ATTRIBUTES), out);
+	return true;
+}
+
+bool netlink_read_route(const struct nlmsghdr *message, struct netlink_route *out)
+{
+	const struct rtmsg *header = header_of(message, RTM_NEWROUTE, RTM_DELROUTE, sizeof(*header));
+
+	if (!header || (header->rtm_family != AF_INET && header->rtm_family != AF_INET6))
+		return false;
+	*out = (struct netlink_route){.type = header->rtm_type, .length = header->rtm_dst_len};
+	if (header->rtm_family == AF_INET) {
+		out->prefix.word[2] = htonl(0xffff); /* a default route has no RTA_DST */
+		out->length += 96;
+	}
+	read_attributes(message, sizeof(*header), ROUTE_ATTRIBUTES, COUNT(ROUTE_ATTRIBUTES), out);
+	return true;
+}
+
+int netlink_read_lookup(int error, const struct nlmsghdr *message, struct netlink_route *out)
+{
+	*out = (struct netlink_route){};
+	switch (-error) {
+	case 0:
+		return netlink_read_route(message, out) ? 0 : -EBADMSG;
+	case ENETUNREACH:
+		out->type = RTN_THROW;
+		return 0;
+	case EHOSTUNREACH:
+		out->type = RTN_UNREACHABLE;
+		return 0;
+	case EACCES:
+		out->type = RTN_PROHIBIT;
+		return 0;
+	case EINVAL:
+		out->type = RTN_BLACKHOLE;
+		return 0;
+	default:
+		return error;
+	}
+}
+
+bool netlink_route_covers(const struct netlink_route *route, const struct address *address)
+{
+	const uint8_t *a = (const uint8_t *)address, *b = (const uint8_t *)&route->prefix;
+	unsigned whole = route->length / 8, rest = route->length % 8;
+
+	if (route->length > 128 || memcmp(a, b, whole) != 0)
+		return false;
+	return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
+}
+
+bool netlink_read_neighbour(const struct nlmsghdr *message, struct netlink_neighbour *out)
+{
+	const struct ndmsg *header = header_of(message, RTM_NEWNEIGH, RTM_DELNEIGH, sizeof(*header));
+
+	if (!header || (header->ndm_family != AF_INET && header->ndm_family != AF_INET6))
+		return false;
+	*out = (struct netlink_neighbour){.ifindex = header->ndm_ifindex, .state = header->ndm_state};
+	read_attributes(message, sizeof(*header), NEIGHBOUR_ATTRIBUTES, COUNT(NEIGHBOUR_ATTRIBUTES), out);
+	return true;
+}
+
+/* --- requests */
+
+static struct nlmsghdr *begin(struct netlink_batch *batch, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(batch->buffer + batch->size);
+
+	message->nlmsg_type = type;
+	message->nlmsg_flags = NLM_F_REQUEST | flags;
+	return message;
+}
+
+static void end(struct netlink_batch *batch, const struct nlmsghdr *message)
+{
+	batch->size += NLMSG_ALIGN(message->nlmsg_len);
+	batch->count++;
+}
+
+static uint8_t family_of(const struct address *address)
+{
+	return address_is_ipv4(address) ? AF_INET : AF_INET6;
+}
+
+static void put_address(struct nlmsghdr *message, uint16_t type, const struct address *address)
+{
+	if (address_is_ipv4(address))
+		mnl_attr_put(message, type, sizeof(address->word[3]), &address->word[3]);
+	else
+		mnl_attr_put(message, type, sizeof(*address), address);
+}
+
+void netlink_get_route(struct netlink_batch *batch, const struct address *address)
+{
+	struct nlmsghdr *message = begin(batch, RTM_GETROUTE, 0);
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+
+	header->rtm_family = family_of(address);
+	header->rtm_dst_len = header->rtm_family == AF_INET ? 32 : 128;
+	put_address(message, RTA_DST, address);
+	end(batch, message);
+}
+
+static struct nlmsghdr *begin_neighbour(struct netlink_batch *batch, uint16_t type, uint16_t flags, uint8_t entry_flags,
+	uint32_t ifindex, const struct address *address)
+{
+	struct nlmsghdr *message = begin(batch, type, flags);
+	struct ndmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+
+	header->ndm_family = family_of(address);
+	header->ndm_ifindex = ifindex;
+	header->ndm_flags = entry_flags;
+	put_address(message, NDA_DST, address);
+	return message;
+}
+
+void netlink_get_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
+{
+	end(batch, begin_neighbour(batch, RTM_GETNEIGH, 0, 0, ifindex, address));
+}
+
+/* NTF_EXT_LEARNED exempts an entry from gc_thresh3, which by default allows 1,024 of
+ * a family on the whole machine, and from being collected while it is FAILED. NTF_USE
+ * is for kernels before 5.16, which skip the attribute that says "managed". */
+void netlink_manage_neighbour(
+	struct netlink_batch *batch, uint32_t ifindex, const struct address *address, bool create, uint8_t protocol)
+{
+	struct nlmsghdr *message = begin_neighbour(batch, RTM_NEWNEIGH,
+		NLM_F_ACK | (create ? NLM_F_CREATE | NLM_F_EXCL : 0), NTF_USE | NTF_EXT_LEARNED, ifindex, address);
+
+	mnl_attr_put_u8(message, NDA_PROTOCOL, protocol);
+	mnl_attr_put_u32(message, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+	end(batch, message);
+}
+
+/* An entry has the flags that it was given last: here none. */
+void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
+{
+	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_USE, ifindex, address));
+}
+
+/* --- the socket */
+
+int netlink_open(struct netlink *netlink, int receive_buffer)
+{
+	int fd;
+
+	netlink->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!netlink->socket || mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	fd = mnl_socket_get_fd(netlink->socket);
+	/* Without CAP_NET_ADMIN as much as net.core.rmem_max allows. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+	return 0;
+}
+
+int netlink_join(struct netlink *netlink, int group)
+{
+	return mnl_socket_setsockopt(netlink->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
+}
+
+void netlink_close(struct netlink *netlink)
+{
+	if (netlink->socket)
+		mnl_socket_close(netlink->socket);
+	netlink->socket = NULL;
+}
+
+/* Hands over the messages of one datagram. 0 or -errno. */
+static int receive_one(struct netlink *netlink, netlink_message *handle, void *data)
+{
+	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
+	ssize_t size = mnl_socket_recvfrom(netlink->socket, buffer, sizeof(buffer));
+	int left = size;
+
+	if (size < 0)
+		return -errno;
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		handle(data, message);
+	return 0;
+}
+
+int netlink_receive(struct netlink *netlink, netlink_message *handle, void *data)
+{
+	int error = 0, i;
+
+	for (i = 0; i < DATAGRAMS_AT_ONCE && !error; i++)
+		error = receive_one(netlink, handle, data);
+	return error == -EAGAIN ? 0 : error;
+}
+
+static int error_of(const struct nlmsghdr *message)
+{
+	const struct nlmsgerr *header = mnl_nlmsg_get_payload(message);
+
+	return mnl_nlmsg_get_payload_len(message) >= sizeof(header->error) ? header->error : -EBADMSG;
+}
+
+struct exchange {
+	netlink_answer *answer;
+	void *data;
+	uint32_t first; /* sequence number of the first request */
+	unsigned count;
+	unsigned answered;
+};
+
+/* Answers come in the order of the requests; what is left of an exchange that failed
+ * has other numbers. */
+static void take_answer(void *data, const struct nlmsghdr *message)
+{
+	struct exchange *exchange = data;
+	uint32_t index = message->nlmsg_seq - exchange->first;
+
+	if (index >= exchange->count)
+		return;
+	exchange->answered++;
+	if (message->nlmsg_type == NLMSG_ERROR)
+		exchange->answer(exchange->data, index, error_of(message), NULL);
+	else
+		exchange->answer(exchange->data, index, 0, message);
+}
+
+int netlink_exchange(struct netlink *netlink, struct netlink_batch *batch, netlink_answer *answer, void *data)
+{
+	struct exchange exchange = {.answer = answer, .data = data, .first = netlink->sequence, .count = batch->count};
+	struct nlmsghdr *message = (struct nlmsghdr *)batch->buffer;
+	int left = batch->size, error = 0;
+
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+		message->nlmsg_seq = netlink->sequence++;
+	if (mnl_socket_sendto(netlink->socket, batch->buffer, batch->size) < 0)
+		return -errno;
+	while (exchange.answered < exchange.count && !error)
+		error = receive_one(netlink, take_answer, &exchange);
+	return error;
+}
+
+struct dump {
+	netlink_message *handle;
+	void *data;
+	uint32_t sequence;
+	bool done;
+	int error;
+};
+
+static void take_dumped(void *data, const struct nlmsghdr *message)
+{
+	struct dump *dump = data;
+
+	if (message->nlmsg_seq != dump->sequence)
+		return;
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		dump->error = -EINTR;
+	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
+		dump->done = true;
+		dump->error = error_of(message) ?: dump->error;
+	} else {
+		dump->handle(dump->data, message);
+	}
+}
+
+/* The kernel writes the next part of a dump when one is read: this does not wait either. */
+static int run_dump(struct netlink *netlink, struct nlmsghdr *request, netlink_message *handle, void *data)
+{
+	struct dump dump = {.handle = handle, .data = data, .sequence = netlink->sequence};
+	int error = 0;
+
+	request->nlmsg_seq = netlink->sequence++;
+	if (mnl_socket_sendto(netlink->socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	while (!dump.done && !error)
+		error = receive_one(netlink, take_dumped, &dump);
+	return error ?: dump.error;
+}
+
+int netlink_dump_links(struct netlink *netlink, netlink_message *handle, void *data)
+{
+	struct netlink_batch batch = {};
+	struct nlmsghdr *message = begin(&batch, RTM_GETLINK, NLM_F_DUMP);
+
+	mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return run_dump(netlink, message, handle, data);
+}
+
+int netlink_dump_neighbours(struct netlink *netlink, netlink_message *handle, void *data)
+{
+	struct netlink_batch batch = {};
+	struct nlmsghdr *message = begin(&batch, RTM_GETNEIGH, NLM_F_DUMP);
+
+	mnl_nlmsg_put_extra_header(message, sizeof(struct ndmsg));
+	return run_dump(netlink, message, handle, data);
+}
