@@ -535,7 +535,7 @@ bool farm_update_state(const struct farm_pool *pool, struct farm_backend *backen
 {
 	enum backend_state state = backend_state(pool, backend);
 
-	if (backend->record.since && backend->record.state == state)
+	if (!farm_backend_exists(backend) || (backend->record.since && backend->record.state == state))
 		return false;
 	backend->record.state = state;
 	backend->record.since = now;

@@ -65,7 +65,7 @@ struct config *farm_config(const struct farm *farm);
  * to serve. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Brings record.state up to date; true if it changed. */
+/* Brings the record's state up to date; true if it changed. */
 bool farm_update_state(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
 
 const char *farm_state_name(enum backend_state state);

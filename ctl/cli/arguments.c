@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The command line and its help. Options may stand anywhere before "--". */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arguments.h"
+
+enum option {
+	OPTION_SOCKET,
+	OPTION_JSON,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_COUNT,
+};
+
+static const struct {
+	const char *name;
+	const char *letter;
+	const char *value; /* placeholder; NULL: has none */
+	const char *help;
+} options[OPTION_COUNT] = {
+	[OPTION_SOCKET] = {"--socket", "-s", "PATH", "where sipxdpd listens (default " PROTOCOL_SOCKET ")"},
+	[OPTION_JSON] = {"--json", "-j", NULL, "print results, and errors, as JSON"},
+	[OPTION_HELP] = {"--help", "-h", NULL, "print this, or help with a command"},
+	[OPTION_VERSION] = {"--version", "-V", NULL, "print the version"},
+};
+
+/* The command line taken apart, before it is known which command it is. */
+struct line {
+	const char **words;
+	size_t word_count;
+	const struct protocol_argument **flags; /* with their values */
+	const char **flag_values;
+	size_t flag_count;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(struct arguments *arguments, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(arguments->error, sizeof(arguments->error), format, values);
+	va_end(values);
+	return -EINVAL;
+}
+
+/* --- options */
+
+static enum option find_option(const char *name, size_t length)
+{
+	enum option option = 0;
+
+	for (; option < OPTION_COUNT; option++) {
+		if (strlen(options[option].name) == length && !strncmp(options[option].name, name, length))
+			break;
+		if (strlen(options[option].letter) == length && !strncmp(options[option].letter, name, length))
+			break;
+	}
+	return option;
+}
+
+/* An option that is an argument of some command. */
+static const struct protocol_argument *find_flag(const char *name, size_t length)
+{
+	if (length < 3 || strncmp(name, "--", 2))
+		return NULL;
+	for (enum command command = 0; command < COMMAND_COUNT; command++) {
+		const struct protocol_argument *flag = protocol_commands[command].arguments;
+
+		for (; flag->name; flag++)
+			if (flag->use == ARGUMENT_FLAG && strlen(flag->name) == length - 2 &&
+				!strncmp(flag->name, name + 2, length - 2))
+				return flag;
+	}
+	return NULL;
+}
+
+static void take_option(enum option option, const char *value, struct arguments *out)
+{
+	switch (option) {
+	case OPTION_SOCKET:
+		out->socket = value;
+		break;
+	case OPTION_JSON:
+		out->json = true;
+		break;
+	case OPTION_HELP:
+		out->wish = ARGUMENTS_HELP;
+		break;
+	case OPTION_VERSION:
+		out->wish = ARGUMENTS_VERSION;
+		break;
+	case OPTION_COUNT:
+		break;
+	}
+}
+
+/* Takes argv[*at], and the value after it if there is one. */
+static int parse_option(char **argv, int *at, struct line *line, struct arguments *out)
+{
+	const char *word = argv[*at], *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
+	size_t length = equals ? (size_t)(equals - word) : strlen(word);
+	enum option option = find_option(word, length);
+	const struct protocol_argument *flag = find_flag(word, length);
+	const char *placeholder = flag ? flag->placeholder : options[option % OPTION_COUNT].value;
+
+	if (option == OPTION_COUNT && !flag)
+		return refuse(out, "unknown option '%.80s'", word);
+	if (value && !placeholder)
+		return refuse(out, "option %.*s has no value", (int)length, word);
+	if (!value && placeholder)
+		value = argv[*at + 1] ? argv[++*at] : NULL;
+	if (!value && placeholder)
+		return refuse(out, "option %s needs a value: %s %s", word, word, placeholder);
+	if (!flag) {
+		take_option(option, value, out);
+		return 0;
+	}
+	line->flags[line->flag_count] = flag;
+	line->flag_values[line->flag_count++] = value;
+	return 0;
+}
+
+static int parse_line(int argc, char **argv, struct line *line, struct arguments *out)
+{
+	bool only_words = false;
+	int err = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (!only_words && !strcmp(argv[i], "--"))
+			only_words = true;
+		else if (only_words || argv[i][0] != '-' || !argv[i][1])
+			line->words[line->word_count++] = argv[i];
+		else if (parse_option(argv, &i, line, out) < 0)
+			err = -EINVAL; /* but look on for --json, which says how to tell */
+	}
+	return err;
+}
+
+/* --- the command */
+
+/* How many words a command of this first word has: 2 if it is one of a group, else 1. */
+static size_t command_length(const char *word)
+{
+	size_t length = strlen(word);
+
+	for (enum command command = 0; command < COMMAND_COUNT; command++)
+		if (!strncmp(protocol_commands[command].words, word, length) &&
+			protocol_commands[command].words[length] == ' ')
+			return 2;
+	return 1;
+}
+
+/* Takes the words of the command from the line. There is none if a group is all that they name. */
+static int find_command(struct line *line, struct arguments *out)
+{
+	size_t length = command_length(line->words[0]);
+	char words[PROTOCOL_ERROR_SIZE];
+
+	if (length > 1)
+		out->group = line->words[0];
+	if (length > line->word_count)
+		return 0;
+	snprintf(words, sizeof(words), "%s%s%s", line->words[0], length > 1 ? " " : "",
+		length > 1 ? line->words[1] : "");
+	out->command = protocol_find(words);
+	line->words += length;
+	line->word_count -= length;
+	return out->command == COMMAND_COUNT ? refuse(out, "unknown command '%.80s'", words) : 0;
+}
+
+static json_t *number_or_text(const char *word)
+{
+	char *end;
+	long long number;
+
+	errno = 0;
+	number = strtoll(word, &end, 10);
+	return errno || end == word || *end ? json_string(word) : json_integer(number);
+}
+
+/* Puts one word into the values. Only its kind of JSON is chosen here: protocol_check_request
+ * says whether it is right. */
+static int take_word(const struct protocol_argument *argument, const char *word, struct arguments *out)
+{
+	json_t *value = argument->type == ARGUMENT_NUMBER ? number_or_text(word) : json_string(word);
+	json_t *list = json_object_get(out->values, argument->name);
+
+	if (!value)
+		return refuse(out, "%s is not UTF-8", argument->placeholder);
+	if (argument->type != ARGUMENT_LIST)
+		return json_object_set_new(out->values, argument->name, value);
+	if (!list) {
+		list = json_array();
+		json_object_set_new(out->values, argument->name, list);
+	}
+	return json_array_append_new(list, value);
+}
+
+static int take_words(const struct line *line, struct arguments *out)
+{
+	const struct protocol_argument *argument = protocol_commands[out->command].arguments;
+	size_t next = 0;
+
+	for (; argument->name; argument++) {
+		size_t left = line->word_count - next, count = argument->type == ARGUMENT_LIST || !left ? left : 1;
+
+		if (argument->use == ARGUMENT_FLAG || argument->use == ARGUMENT_CONTENTS)
+			continue;
+		if (!count && argument->use == ARGUMENT_REQUIRED)
+			return refuse(out, "%s is missing", argument->placeholder);
+		for (; count; count--)
+			if (take_word(argument, line->words[next++], out) < 0)
+				return -EINVAL;
+	}
+	if (next < line->word_count)
+		return refuse(out, "'%.80s' is one word too many", line->words[next]);
+	return 0;
+}
+
+static int take_flags(const struct line *line, struct arguments *out)
+{
+	const struct protocol_command *command = &protocol_commands[out->command];
+
+	for (size_t i = 0; i < line->flag_count; i++) {
+		const struct protocol_argument *flag = command->arguments;
+
+		while (flag->name && (flag->use != ARGUMENT_FLAG || strcmp(flag->name, line->flags[i]->name)))
+			flag++;
+		if (!flag->name)
+			return refuse(out, "'%s' has no option --%s", command->words, line->flags[i]->name);
+		if (take_word(flag, line->flag_values[i], out) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int understand(struct line *line, struct arguments *out)
+{
+	if (line->word_count && !strcmp(line->words[0], "help")) {
+		out->wish = ARGUMENTS_HELP;
+		line->words++;
+		line->word_count--;
+	}
+	if (out->wish == ARGUMENTS_VERSION || (out->wish == ARGUMENTS_HELP && !line->word_count))
+		return 0;
+	if (!line->word_count)
+		return refuse(out, "no command");
+	if (find_command(line, out) < 0)
+		return -EINVAL;
+	if (out->wish == ARGUMENTS_HELP)
+		return 0;
+	if (out->command == COMMAND_COUNT)
+		return refuse(out, "'%s' needs a second word", out->group);
+	return take_words(line, out) < 0 || take_flags(line, out) < 0 ? -EINVAL : 0;
+}
+
+int arguments_parse(int argc, char **argv, struct arguments *out)
+{
+	const char **room = calloc((size_t)argc * 2, sizeof(*room));
+	struct line line = {.words = room, .flag_values = room ? room + argc : NULL};
+	int err = -EINVAL;
+
+	*out = (struct arguments){.socket = PROTOCOL_SOCKET, .command = COMMAND_COUNT, .values = json_object()};
+	line.flags = calloc((size_t)argc, sizeof(*line.flags));
+	if (!room || !line.flags || !out->values)
+		refuse(out, "out of memory");
+	else if (parse_line(argc, argv, &line, out) == 0)
+		err = understand(&line, out);
+	free(line.flags);
+	free(room);
+	return err;
+}
+
+void arguments_free(struct arguments *arguments)
+{
+	json_decref(arguments->values);
+	arguments->values = NULL;
+}
+
+/* --- help */
+
+void arguments_print_synopsis(enum command command, FILE *out)
+{
+	const struct protocol_argument *argument = protocol_commands[command].arguments;
+
+	fputs(protocol_commands[command].words, out);
+	for (; argument->name; argument++) {
+		if (argument->use == ARGUMENT_FLAG)
+			fprintf(out, " [--%s %s]", argument->name, argument->placeholder);
+		else if (argument->use == ARGUMENT_OPTIONAL)
+			fprintf(out, " [%s]", argument->placeholder);
+		else if (argument->use == ARGUMENT_REQUIRED)
+			fprintf(out, " %s%s", argument->placeholder, argument->type == ARGUMENT_LIST ? "..." : "");
+	}
+}
+
+static void print_line(const char *left, const char *right, FILE *out)
+{
+	fprintf(out, "  %-44s %s\n", left, right);
+}
+
+static void print_commands(const char *group, FILE *out)
+{
+	size_t length = group ? strlen(group) : 0;
+	char synopsis[PROTOCOL_ERROR_SIZE];
+
+	for (enum command command = 0; command < COMMAND_COUNT; command++) {
+		const char *words = protocol_commands[command].words;
+		FILE *text = fmemopen(synopsis, sizeof(synopsis), "w");
+
+		if (!text)
+			return;
+		arguments_print_synopsis(command, text);
+		fclose(text);
+		if (!group || (!strncmp(words, group, length) && words[length] == ' '))
+			print_line(synopsis, protocol_commands[command].help, out);
+	}
+}
+
+static void print_arguments(enum command command, FILE *out)
+{
+	const struct protocol_argument *argument = protocol_commands[command].arguments;
+	char flag[PROTOCOL_ERROR_SIZE];
+
+	for (; argument->name; argument++) {
+		snprintf(flag, sizeof(flag), "--%s %s", argument->name, argument->placeholder);
+		if (argument->use == ARGUMENT_FLAG)
+			print_line(flag, argument->help, out);
+		else if (argument->use != ARGUMENT_CONTENTS)
+			print_line(argument->placeholder, argument->help, out);
+	}
+}
+
+static void print_options(FILE *out)
+{
+	char left[PROTOCOL_ERROR_SIZE];
+
+	for (enum option option = 0; option < OPTION_COUNT; option++) {
+		snprintf(left, sizeof(left), "%s, %s%s%s", options[option].letter, options[option].name,
+			options[option].value ? " " : "", options[option].value ? options[option].value : "");
+		print_line(left, options[option].help, out);
+	}
+}
+
+void arguments_print_help(const struct arguments *arguments, FILE *out)
+{
+	if (arguments->command < COMMAND_COUNT) {
+		fputs("usage: sipxdp-ctl ", out);
+		arguments_print_synopsis(arguments->command, out);
+		fprintf(out, "\n\n%s\n\n", protocol_commands[arguments->command].help);
+		print_arguments(arguments->command, out);
+	} else {
+		fputs("usage: sipxdp-ctl [OPTION...] COMMAND\n\ncommands:\n", out);
+		print_commands(arguments->group, out);
+	}
+	fputs("\noptions, anywhere before a \"--\":\n", out);
+	print_options(out);
+	fputs("\nexit status: 0 done, 1 failed, 2 not understood\n", out);
+}

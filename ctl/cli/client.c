@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The connection to sipxdpd. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "client.h"
+
+#define READ_SIZE ((size_t)64 << 10)
+#define TIMEOUT_SECONDS 60 /* a daemon that is stopped or stuck; the longest honest request takes a few */
+
+__attribute__((format(printf, 3, 4))) static int fail(struct client *client, int err, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(client->error, sizeof(client->error), format, values);
+	va_end(values);
+	if (client->fd >= 0)
+		close(client->fd);
+	client->fd = -1;
+	return err;
+}
+
+void client_open(struct client *client, const char *path)
+{
+	*client = (struct client){.path = path, .fd = -1};
+}
+
+static const char *advice(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return " (is sipxdpd running?)";
+	case EACCES:
+	case EPERM:
+		return " (only root and members of the group sipxdp may)";
+	case EAGAIN:
+		return " (sipxdpd does not react)";
+	default:
+		return "";
+	}
+}
+
+static int connect_to_daemon(struct client *client)
+{
+	struct timeval timeout = {.tv_sec = TIMEOUT_SECONDS};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (strlen(client->path) >= sizeof(address.sun_path))
+		return fail(
+			client, -ENAMETOOLONG, "cannot connect to %.200s: %s", client->path, strerror(ENAMETOOLONG));
+	strcpy(address.sun_path, client->path);
+	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client->fd < 0)
+		return fail(client, -errno, "cannot make a socket: %s", strerror(errno));
+	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return fail(client, -errno, "cannot connect to %s: %s%s", client->path, strerror(errno), advice(errno));
+	return 0;
+}
+
+/* Between requests nothing comes from the daemon, except that it closes a connection
+ * that was idle for long (a lookup fed by hand), or because it was restarted. */
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+static int send_line(struct client *client, const char *line, size_t length)
+{
+	while (length) {
+		ssize_t sent = send(client->fd, line, length, MSG_NOSIGNAL);
+
+		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return 0; /* the daemon has said why before it closed: read it */
+		if (sent < 0 && errno != EINTR)
+			return fail(client, -errno, "cannot send to sipxdpd at %s: %s%s", client->path, strerror(errno),
+				advice(errno));
+		if (sent > 0) {
+			line += sent;
+			length -= (size_t)sent;
+		}
+	}
+	return 0;
+}
+
+static int grow(struct client *client)
+{
+	size_t size = client->size ? client->size * 2 : READ_SIZE;
+	char *buffer = realloc(client->buffer, size);
+
+	if (!buffer)
+		return fail(client, -ENOMEM, "out of memory");
+	client->buffer = buffer;
+	client->size = size;
+	return 0;
+}
+
+/* Reads up to a newline; `length` is without it. */
+static int receive_line(struct client *client, size_t *length)
+{
+	size_t have = 0;
+	char *newline;
+	ssize_t got;
+
+	for (;;) {
+		if (have > PROTOCOL_REPLY_MAX)
+			return fail(client, -EPROTO, "sipxdpd at %s sent a reply without an end", client->path);
+		if (have == client->size && grow(client) < 0)
+			return -ENOMEM;
+		got = recv(client->fd, client->buffer + have, client->size - have, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno == EAGAIN)
+			return fail(client, -ETIMEDOUT, "sipxdpd at %s has not answered within %d s", client->path,
+				TIMEOUT_SECONDS);
+		if (got <= 0)
+			return fail(client, -ECONNRESET,
+				"sipxdpd at %s closed the connection before it had answered (its log may say why)",
+				client->path);
+		newline = memchr(client->buffer + have, '\n', (size_t)got);
+		if (newline) {
+			*length = (size_t)(newline - client->buffer);
+			return 0;
+		}
+		have += (size_t)got;
+	}
+}
+
+int client_ask(struct client *client, const json_t *request, struct reply *reply)
+{
+	size_t length = 0;
+	char *line = protocol_encode(request, &length);
+	int err = 0;
+
+	*reply = (struct reply){0};
+	if (!line)
+		return fail(client, -ENOMEM, "out of memory");
+	if (length - 1 > PROTOCOL_REQUEST_MAX)
+		err = fail(client, -EMSGSIZE, "the request is too large: %zu bytes where %zu are allowed", length - 1,
+			PROTOCOL_REQUEST_MAX);
+	if (!err && client->fd >= 0 && is_closed(client->fd)) {
+		close(client->fd);
+		client->fd = -1;
+	}
+	if (!err && client->fd < 0)
+		err = connect_to_daemon(client);
+	if (!err)
+		err = send_line(client, line, length);
+	free(line);
+	if (!err)
+		err = receive_line(client, &length);
+	if (!err && protocol_parse_reply(client->buffer, length, reply) < 0)
+		err = fail(client, -EPROTO, "what answers at %s is not sipxdpd", client->path);
+	return err;
+}
+
+void client_close(struct client *client)
+{
+	if (client->fd >= 0)
+		close(client->fd);
+	free(client->buffer);
+	*client = (struct client){.fd = -1};
+}

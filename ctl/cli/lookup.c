@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Lookups in batches. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "lookup.h"
+
+#define BATCH 500
+#define LINE_SIZE (64 << 10) /* longer than any Call-ID that fits a datagram */
+
+_Static_assert(BATCH <= PROTOCOL_LIST_MAX, "a batch is one request");
+
+struct lookup {
+	struct output *output;
+	struct client *client;
+	json_t *service;
+	json_t *batch;
+	bool begun;
+};
+
+/* Standard input, as far as it is read and not yet taken. */
+struct lines {
+	char text[LINE_SIZE];
+	size_t length;
+	size_t taken;
+	size_t number; /* of the last line taken */
+	bool skipping; /* the rest of a line that was too long */
+	bool ended;
+	bool faulty; /* a line was left out, and the user was told */
+};
+
+/* --- batches */
+
+static void begin(struct lookup *lookup)
+{
+	if (!lookup->begun)
+		output_list_begin(lookup->output);
+	lookup->begun = true;
+}
+
+/* A fault after some results: they become a whole list first. */
+static void end_early(struct lookup *lookup)
+{
+	if (lookup->begun)
+		output_list_end(lookup->output);
+	lookup->begun = false;
+}
+
+static bool print_reply(struct lookup *lookup, const struct reply *reply)
+{
+	size_t asked = json_array_size(lookup->batch), i;
+	const json_t *owner;
+
+	if (!reply->result) {
+		end_early(lookup);
+		output_refusal(lookup->output, reply, NULL);
+		return false;
+	}
+	begin(lookup);
+	json_array_foreach(reply->result, i, owner) output_list_item(lookup->output, owner);
+	if (json_array_size(reply->result) == asked)
+		return output_flush(lookup->output);
+	end_early(lookup);
+	output_error(lookup->output, "sipxdpd has answered %zu of %zu", json_array_size(reply->result), asked);
+	return false;
+}
+
+/* Asks for what is in the batch, and empties it. */
+static bool ask(struct lookup *lookup)
+{
+	json_t *arguments, *request;
+	struct reply reply;
+	bool done = false;
+
+	if (!json_array_size(lookup->batch))
+		return true;
+	arguments = json_pack("{s:O, s:O}", "service", lookup->service, "call_ids", lookup->batch);
+	request = protocol_request(COMMAND_LOOKUP, arguments);
+	if (client_ask(lookup->client, request, &reply) == 0) {
+		done = print_reply(lookup, &reply);
+	} else {
+		end_early(lookup);
+		output_error(lookup->output, "%s", lookup->client->error);
+	}
+	protocol_reply_free(&reply);
+	json_decref(request);
+	json_array_clear(lookup->batch);
+	return done;
+}
+
+static bool add(struct lookup *lookup, json_t *call_id)
+{
+	json_array_append_new(lookup->batch, call_id);
+	return json_array_size(lookup->batch) < BATCH || ask(lookup);
+}
+
+/* --- standard input */
+
+static void leave_out(struct lines *lines, const char *why)
+{
+	output_warning("standard input, line %zu: %s; left out", lines->number, why);
+	lines->faulty = true;
+}
+
+/* The Call-ID of a line that is `length` long; NULL if it has none. */
+static json_t *call_id_of(struct lines *lines, const char *line, size_t length)
+{
+	json_t *call_id;
+
+	for (; length && strchr(" \t\r", line[length - 1]); length--)
+		;
+	for (; length && strchr(" \t", *line); length--)
+		line++;
+	if (!length)
+		return NULL;
+	call_id = memchr(line, '\0', length) ? NULL : json_stringn(line, length);
+	if (!call_id)
+		leave_out(lines, "not UTF-8 text");
+	return call_id;
+}
+
+/* The Call-ID of the next line that has one; NULL when more must be read for it. */
+static json_t *next_call_id(struct lines *lines)
+{
+	json_t *call_id = NULL;
+
+	while (!call_id) {
+		const char *line = lines->text + lines->taken;
+		const char *end = memchr(line, '\n', lines->length - lines->taken);
+
+		if (!end)
+			return NULL;
+		lines->taken += (size_t)(end - line) + 1;
+		lines->number++;
+		if (lines->skipping)
+			leave_out(lines, "too long");
+		else
+			call_id = call_id_of(lines, line, (size_t)(end - line));
+		lines->skipping = false;
+	}
+	return call_id;
+}
+
+/* Reads more: false at the end of it, or when it fails. */
+static bool read_more(struct lines *lines)
+{
+	ssize_t got;
+
+	lines->length -= lines->taken;
+	memmove(lines->text, lines->text + lines->taken, lines->length);
+	lines->taken = 0;
+	if (lines->length == sizeof(lines->text)) {
+		lines->skipping = true;
+		lines->length = 0;
+	}
+	do
+		got = lines->ended ? 0 : read(STDIN_FILENO, lines->text + lines->length, LINE_SIZE - lines->length);
+	while (got < 0 && errno == EINTR);
+	if (got < 0) {
+		output_warning("cannot read standard input: %s", strerror(errno));
+		lines->faulty = true;
+		return false;
+	}
+	if (got == 0 && (lines->ended || (!lines->length && !lines->skipping)))
+		return false;
+	if (got == 0)
+		lines->text[lines->length] = '\n'; /* the last line may lack it */
+	lines->ended = got == 0;
+	lines->length += got ? (size_t)got : 1;
+	return true;
+}
+
+static bool ask_for_lines(struct lookup *lookup)
+{
+	struct lines lines = {.length = 0};
+
+	do {
+		for (json_t *call_id; (call_id = next_call_id(&lines));)
+			if (!add(lookup, call_id))
+				return false;
+		if (!ask(lookup))
+			return false;
+	} while (read_more(&lines));
+	return !lines.faulty;
+}
+
+static bool ask_for_words(struct lookup *lookup, json_t *call_ids)
+{
+	json_t *call_id;
+	size_t i;
+
+	json_array_foreach(call_ids, i, call_id) if (!add(lookup, json_incref(call_id))) return false;
+	return ask(lookup);
+}
+
+bool lookup_run(struct output *output, struct client *client, json_t *service, json_t *call_ids)
+{
+	const char *first = json_string_value(json_array_get(call_ids, 0));
+	struct lookup lookup = {.output = output, .client = client, .service = service, .batch = json_array()};
+	bool from_input = json_array_size(call_ids) == 1 && first && !strcmp(first, "-");
+	bool done = from_input ? ask_for_lines(&lookup) : ask_for_words(&lookup, call_ids);
+
+	if (done)
+		begin(&lookup); /* of nothing, in JSON, is an empty list */
+	end_early(&lookup);
+	json_decref(lookup.batch);
+	return done;
+}

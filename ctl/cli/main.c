@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/* sipxdp-ctl: talks to sipxdpd. From the command line to a request, from the reply to
+ * an exit status. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "arguments.h"
+#include "client.h"
+#include "lookup.h"
+#include "output.h"
+#include "text.h"
+
+enum status {
+	STATUS_DONE = 0,
+	STATUS_FAILED = 1,
+	STATUS_USAGE = 2,
+};
+
+/* --- the contents of a file as an argument */
+
+/* The whole of a file, to be freed, or more of it than a request can have; NULL with errno. */
+static char *read_file(FILE *file, size_t *length)
+{
+	size_t size = (size_t)64 << 10, got;
+	char *text = NULL, *larger;
+
+	*length = 0;
+	do {
+		size *= 2;
+		larger = realloc(text, size);
+		if (!larger) {
+			free(text);
+			return NULL;
+		}
+		text = larger;
+		got = fread(text + *length, 1, size - *length, file);
+		*length += got;
+	} while (*length == size && size <= PROTOCOL_REQUEST_MAX);
+	if (!ferror(file))
+		return text;
+	free(text);
+	return NULL;
+}
+
+static json_t *file_contents(struct output *output, const char *path)
+{
+	bool is_input = !strcmp(path, "-");
+	FILE *file = is_input ? stdin : fopen(path, "re");
+	json_t *contents = NULL;
+	size_t length = 0;
+	char *text;
+
+	text = file ? read_file(file, &length) : NULL;
+	if (!text)
+		output_error(output, "cannot read %s: %s", is_input ? "standard input" : path, strerror(errno));
+	else if (length > PROTOCOL_REQUEST_MAX)
+		output_error(output, "%s: too large, of %zu MiB at most", path, PROTOCOL_REQUEST_MAX >> 20);
+	else if (memchr(text, '\0', length) || !(contents = json_stringn(text, length)))
+		output_error(output, "%s: not UTF-8 text", path);
+	if (file && !is_input)
+		fclose(file);
+	free(text);
+	return contents;
+}
+
+/* Reads the file whose path is the argument before one that takes contents. */
+static enum status fill_contents(struct output *output, enum command command, json_t *values)
+{
+	const struct protocol_argument *argument = protocol_commands[command].arguments;
+	const char *path = NULL;
+
+	for (; argument->name; argument++) {
+		json_t *contents;
+
+		if (argument->use != ARGUMENT_CONTENTS) {
+			path = json_string_value(json_object_get(values, argument->name));
+			continue;
+		}
+		contents = file_contents(output, path);
+		if (!contents)
+			return STATUS_FAILED;
+		json_object_set_new(values, argument->name, contents);
+	}
+	return STATUS_DONE;
+}
+
+/* --- running a command */
+
+static enum status refuse_usage(struct output *output, const struct arguments *arguments, const char *error)
+{
+	const char *group = arguments->group ? arguments->group : "";
+
+	output_error(output, "%s", error);
+	if (output->json)
+		return STATUS_USAGE;
+	if (arguments->command < COMMAND_COUNT) {
+		fputs("usage: sipxdp-ctl ", stderr);
+		arguments_print_synopsis(arguments->command, stderr);
+		fputc('\n', stderr);
+	} else {
+		fprintf(stderr, "see 'sipxdp-ctl help%s%s'\n", *group ? " " : "", group);
+	}
+	return STATUS_USAGE;
+}
+
+/* Is the request one that the daemon will understand? Told to the user as his mistake,
+ * before a daemon is looked for. */
+static enum status check(struct output *output, const struct arguments *arguments, json_t *request)
+{
+	char error[PROTOCOL_ERROR_SIZE];
+	struct request checked;
+
+	if (protocol_check_request(json_incref(request), &checked, error) < 0)
+		return refuse_usage(output, arguments, error);
+	protocol_request_free(&checked);
+	return STATUS_DONE;
+}
+
+static enum status ask(struct output *output, struct client *client, enum command command, const json_t *request)
+{
+	const char *path = json_string_value(json_object_get(json_object_get(request, "arguments"), "path"));
+	enum status status = STATUS_FAILED;
+	struct reply reply;
+
+	if (client_ask(client, request, &reply) < 0) {
+		output_error(output, "%s", client->error);
+	} else if (!reply.result) {
+		output_refusal(output, &reply, path);
+	} else {
+		output_result(output, command, reply.result);
+		status = STATUS_DONE;
+	}
+	protocol_reply_free(&reply);
+	return status;
+}
+
+static enum status run_lookup(struct output *output, struct client *client, const struct arguments *arguments)
+{
+	json_t *service = json_object_get(arguments->values, "service");
+	json_t *call_ids = json_object_get(arguments->values, "call_ids");
+	json_t *first = json_pack("{s:O, s:[O]}", "service", service, "call_ids", json_array_get(call_ids, 0));
+	json_t *request = protocol_request(COMMAND_LOOKUP, first);
+	enum status status = check(output, arguments, request);
+
+	json_decref(request);
+	if (status == STATUS_DONE && !lookup_run(output, client, service, call_ids))
+		status = STATUS_FAILED;
+	return status;
+}
+
+static enum status run(struct output *output, struct client *client, const struct arguments *arguments)
+{
+	enum status status;
+	json_t *request;
+
+	if (arguments->command == COMMAND_LOOKUP)
+		return run_lookup(output, client, arguments);
+	status = fill_contents(output, arguments->command, arguments->values);
+	if (status != STATUS_DONE)
+		return status;
+	request = protocol_request(arguments->command, json_incref(arguments->values));
+	status = check(output, arguments, request);
+	if (status == STATUS_DONE)
+		status = ask(output, client, arguments->command, request);
+	json_decref(request);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	enum status status = STATUS_DONE;
+	struct arguments arguments;
+	struct output output = {0};
+	struct client client;
+
+	text_open();
+	if (arguments_parse(argc, argv, &arguments) < 0) {
+		output.json = arguments.json;
+		status = refuse_usage(&output, &arguments, arguments.error);
+	} else if (arguments.wish == ARGUMENTS_HELP) {
+		arguments_print_help(&arguments, stdout);
+	} else if (arguments.wish == ARGUMENTS_VERSION) {
+		puts("sipxdp-ctl " SIPXDP_VERSION);
+	} else {
+		output.json = arguments.json;
+		client_open(&client, arguments.socket);
+		status = run(&output, &client, &arguments);
+		client_close(&client);
+	}
+	arguments_free(&arguments);
+	return output_flush(&output) ? (int)status : STATUS_FAILED;
+}

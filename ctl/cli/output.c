@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is printed: a table of columns per list, and a function per result that is none. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "columns.h"
+#include "output.h"
+#include "text.h"
+
+#define JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10))
+
+static const struct column service_columns[] = {
+	{"NAME", "name", CELL_TEXT},
+	{"VIP", "vips", CELL_LIST},
+	{"PORT", "port", CELL_NUMBER},
+	{"PROTOCOL", "protocol", CELL_TEXT},
+	{"AFFINITY", "affinity", CELL_TEXT},
+	{"POOL", "pool", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{0},
+};
+
+static const struct column pool_columns[] = {
+	{"NAME", "name", CELL_TEXT},
+	{"FORWARD", "forward", CELL_TEXT},
+	{"BACKENDS", "backends", CELL_NUMBER},
+	{"IN TABLE", "in_table", CELL_NUMBER},
+	{"SLOTS", "slots", CELL_NUMBER},
+	{"SERVICES", "services", CELL_LIST},
+	{0},
+};
+
+static const struct column backend_columns[] = {
+	{"POOL", "pool", CELL_TEXT},
+	{"NAME", "name", CELL_TEXT},
+	{"ADDRESS", "address", CELL_TEXT},
+	{"WEIGHT", "weight", CELL_NUMBER},
+	{"ADMIN", "admin", CELL_TEXT},
+	{"FOR", "since", CELL_AGE},
+	{"STATE", "state", CELL_TEXT},
+	{"SHARE", "share", CELL_PERCENT},
+	{"SLOTS", "slots", CELL_NUMBER},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{"INTERFACE", "interface", CELL_TEXT},
+	{"MAC", "mac", CELL_TEXT},
+	{"CHANGED", "overrides", CELL_LIST},
+	{"REASON", "reason", CELL_TEXT},
+	{0},
+};
+
+static const struct column verdict_columns[] = {
+	{"VERDICT", "name", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"NORMAL", "normal", CELL_YES},
+	{"MEANING", "text", CELL_TEXT},
+	{0},
+};
+
+static const struct column service_traffic_columns[] = {
+	{"SERVICE", "name", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{0},
+};
+
+static const struct column backend_traffic_columns[] = {
+	{"POOL", "pool", CELL_TEXT},
+	{"BACKEND", "name", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{0},
+};
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* --- results that are no list */
+
+static void put_line(const char *label, const char *text)
+{
+	printf("%-12s ", label);
+	text_put(stdout, text, "");
+	putchar('\n');
+}
+
+static void put_interfaces(const json_t *interfaces)
+{
+	const json_t *interface;
+	size_t i;
+
+	json_array_foreach(interfaces, i, interface)
+	{
+		fputs(i ? "             " : "interfaces:  ", stdout);
+		text_put(stdout, text_of(interface, "name"), "");
+		if (json_is_true(json_object_get(interface, "attached"))) {
+			fputs(", attached, ", stdout);
+			text_put(stdout, text_of(interface, "mode"), "");
+			putchar('\n');
+		} else {
+			puts(", not attached");
+		}
+	}
+}
+
+static void put_status(const json_t *status)
+{
+	const json_t *item;
+	size_t i;
+
+	put_line("version:", text_of(status, "version"));
+	printf("%-12s %lld\n%-12s ", "pid:", number_of(status, "pid"), "uptime:");
+	text_put_age(stdout, number_of(status, "uptime"));
+	putchar('\n');
+	put_line("config:", text_of(status, "config"));
+	put_line("pinned in:", text_of(status, "pin_dir"));
+	put_interfaces(json_object_get(status, "interfaces"));
+	printf("%-12s %lld\n", "services:", number_of(status, "services"));
+	printf("%-12s %lld\n", "pools:", number_of(status, "pools"));
+	printf("%-12s %lld, %lld in the table\n", "backends:", number_of(status, "backends"),
+		number_of(status, "in_table"));
+	printf("%-12s %lld\n", "packets:", number_of(status, "packets"));
+	printf("%-12s %lld\n", "forwarded:", number_of(status, "forwarded"));
+	json_array_foreach(json_object_get(status, "unusual"), i, item)
+	{
+		printf("%-12s %lld ", "unusual:", number_of(item, "packets"));
+		text_put(stdout, text_of(item, "verdict"), "");
+		fputs(": ", stdout);
+		text_put(stdout, text_of(item, "text"), "");
+		putchar('\n');
+	}
+	json_array_foreach(json_object_get(status, "warnings"), i, item)
+		put_line("warning:", json_is_string(item) ? json_string_value(item) : "");
+}
+
+static void put_change(enum command command, const json_t *change)
+{
+	const char *verb = command == COMMAND_PLAN ? "would move" : "moved";
+	const json_t *item;
+	bool moved = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(change, "steps"), i, item)
+	{
+		text_put(stdout, json_is_string(item) ? json_string_value(item) : "", "");
+		putchar('\n');
+	}
+	json_array_foreach(json_object_get(change, "pools"), i, item)
+	{
+		if (!number_of(item, "moved"))
+			continue;
+		moved = true;
+		printf("%.2f%% of the slots of ", json_number_value(json_object_get(item, "percent")));
+		text_put(stdout, text_of(item, "name"), "");
+		printf(" %s (%lld of %lld)\n", verb, number_of(item, "moved"), number_of(item, "slots"));
+	}
+	if (!moved)
+		printf("no slot %s\n", verb);
+}
+
+static void put_stats(const json_t *stats)
+{
+	columns_print(json_object_get(stats, "verdicts"), verdict_columns, "no verdicts");
+	putchar('\n');
+	columns_print(json_object_get(stats, "services"), service_traffic_columns, "no services");
+	putchar('\n');
+	columns_print(json_object_get(stats, "backends"), backend_traffic_columns, "no backends");
+}
+
+void output_result(struct output *output, enum command command, const json_t *result)
+{
+	if (output->json) {
+		json_dumpf(result, stdout, JSON_FLAGS | JSON_INDENT(2));
+		putchar('\n');
+		return;
+	}
+	switch (command) {
+	case COMMAND_STATUS:
+		put_status(result);
+		break;
+	case COMMAND_SERVICE_LIST:
+		columns_print(result, service_columns, "no services");
+		break;
+	case COMMAND_POOL_LIST:
+		columns_print(result, pool_columns, "no pools");
+		break;
+	case COMMAND_BACKEND_LIST:
+		columns_print(result, backend_columns, "no backends");
+		break;
+	case COMMAND_STATS:
+		put_stats(result);
+		break;
+	case COMMAND_SAVE:
+		text_put(stdout, text_of(result, "yaml"), "\n\t");
+		break;
+	default:
+		put_change(command, result);
+	}
+}
+
+/* --- results in pieces */
+
+void output_list_begin(struct output *output)
+{
+	output->items = 0;
+	if (output->json)
+		putchar('[');
+}
+
+void output_list_item(struct output *output, const json_t *owner)
+{
+	if (output->json) {
+		fputs(output->items++ ? ",\n  " : "\n  ", stdout);
+		json_dumpf(owner, stdout, JSON_FLAGS);
+		return;
+	}
+	text_put(stdout, text_of(owner, "call_id"), "");
+	putchar('\t');
+	text_put(stdout, *text_of(owner, "backend") ? text_of(owner, "backend") : "-", "");
+	putchar('\t');
+	text_put(stdout, *text_of(owner, "address") ? text_of(owner, "address") : "-", "");
+	putchar('\n');
+}
+
+void output_list_end(struct output *output)
+{
+	if (output->json)
+		puts(output->items ? "\n]" : "]");
+}
+
+/* --- errors */
+
+static void put_error_json(const char *message, json_t *faults)
+{
+	json_t *error = json_pack("{s:o, s:o}", "error", protocol_text(message), "faults", faults);
+
+	json_dumpf(error, stdout, JSON_FLAGS | JSON_INDENT(2));
+	putchar('\n');
+	json_decref(error);
+}
+
+static void put_message(const char *message)
+{
+	fflush(stdout); /* where both are one terminal, what came before stands before */
+	fputs("sipxdp-ctl: ", stderr);
+	text_put(stderr, message, "");
+	fputc('\n', stderr);
+}
+
+void output_error(struct output *output, const char *format, ...)
+{
+	char message[1024];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(message, sizeof(message), format, values);
+	va_end(values);
+	if (output->json)
+		put_error_json(message, json_array());
+	else
+		put_message(message);
+}
+
+void output_warning(const char *format, ...)
+{
+	char message[1024];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(message, sizeof(message), format, values);
+	va_end(values);
+	put_message(message);
+}
+
+void output_refusal(struct output *output, const struct reply *reply, const char *path)
+{
+	const json_t *fault;
+	size_t i;
+
+	if (output->json) {
+		put_error_json(reply->error, json_incref(reply->faults));
+		return;
+	}
+	put_message(reply->error);
+	json_array_foreach(reply->faults, i, fault)
+	{
+		if (path)
+			text_put(stderr, path, "");
+		if (number_of(fault, "line"))
+			fprintf(stderr, "%s%lld:%lld", path ? ":" : "", number_of(fault, "line"),
+				number_of(fault, "column"));
+		fputs(path || number_of(fault, "line") ? ": " : "", stderr);
+		text_put(stderr, text_of(fault, "message"), "");
+		fputc('\n', stderr);
+	}
+}
+
+bool output_flush(struct output *output)
+{
+	errno = 0;
+	if (!output->broken && fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	if (!output->broken && errno != EPIPE)
+		fprintf(stderr, "sipxdp-ctl: cannot write: %s\n", errno ? strerror(errno) : "output was lost");
+	output->broken = true;
+	return false;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Any bytes are read or refused; what is read is written as text that reads back and writes as the same text. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/config.h"
+
+/* Reads a text and writes it anew; NULL if it is refused, for which there must be a reason. */
+static char *rewrite(const char *text, size_t length)
+{
+	struct faults faults = {};
+	struct config *config = config_parse(text, length, &faults);
+	char *written = NULL;
+	size_t written_length;
+	FILE *out;
+
+	assert(!config == (faults.count > 0));
+	if (config) {
+		out = open_memstream(&written, &written_length);
+		config_write(config, out);
+		fclose(out);
+	}
+	config_free(config);
+	faults_free(&faults);
+	return written;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *first = rewrite((const char *)data, size), *second;
+
+	if (!first)
+		return 0;
+	second = rewrite(first, strlen(first));
+	assert(second && strcmp(first, second) == 0);
+	free(first);
+	free(second);
+	return 0;
+}

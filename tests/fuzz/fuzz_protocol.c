@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Any bytes are a request or an error; a request, written again, is the same request. */
+#include <stdlib.h>
+#include "../../ctl/core/protocol.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char error[PROTOCOL_ERROR_SIZE], *line;
+	struct request request, again;
+	struct reply reply;
+
+	if (protocol_parse_request((const char *)data, size, &request, error) == 0) {
+		line = protocol_encode(request.json, &size);
+		if (protocol_parse_request(line, size - 1, &again, error) < 0 || !json_equal(request.json, again.json))
+			abort();
+		protocol_request_free(&again);
+		protocol_request_free(&request);
+		free(line);
+	} else {
+		json_decref(protocol_error(NULL, "%s", error));
+	}
+	if (protocol_parse_reply((const char *)data, size, &reply) == 0)
+		protocol_reply_free(&reply);
+	return 0;
+}

@@ -1,0 +1,956 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The YAML file: what is taken, what is refused and where, and that what is written reads back. */
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "../../ctl/core/config.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* Lines 1 and 2 of a file, four lines of pools, and six of services. */
+#define HEAD "interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n"
+#define POOLS "pools:\n  - name: proxies\n    backends:\n      - {name: px1, address: 10.0.0.11}\n"
+#define SERVICES "services:\n  - name: sip\n    vip: 192.0.2.10\n    port: 5060\n    pool: proxies\n"
+
+static struct config *parse(const char *text, size_t length, struct faults *faults)
+{
+	char *copy = malloc(length); /* without a closing NUL, so that the sanitizer sees who reads on */
+	struct config *config;
+
+	memcpy(copy, text, length);
+	*faults = (struct faults){};
+	config = config_parse(copy, length, faults);
+	free(copy);
+	cr_assert_eq(config == NULL, faults->count > 0, "either a configuration or faults");
+	return config;
+}
+
+/* A text, and the faults that it must give in this order, none for a good one: "line:column: part of the message". */
+struct row {
+	const char *name;
+	const char *text;
+	const char *faults[16];
+};
+
+static bool fault_is(const struct fault *fault, const char *expected)
+{
+	struct mark mark;
+	int end = 0;
+
+	cr_assert_eq(sscanf(expected, "%d:%d: %n", &mark.line, &mark.column, &end), 2, "%s", expected);
+	return fault->mark.line == mark.line && fault->mark.column == mark.column &&
+	       strstr(fault->message, expected + end);
+}
+
+static void check_row(const struct row *row)
+{
+	struct faults faults;
+	struct config *config = parse(row->text, strlen(row->text), &faults);
+	size_t i;
+
+	for (i = 0; i < faults.count; i++) {
+		const struct fault *fault = &faults.list[i];
+
+		cr_expect(i < COUNT(row->faults) && row->faults[i] && fault_is(fault, row->faults[i]),
+			"%s: found '%d:%d: %s' in place of '%s'", row->name, fault->mark.line, fault->mark.column,
+			fault->message, i < COUNT(row->faults) && row->faults[i] ? row->faults[i] : "nothing");
+	}
+	for (; i < COUNT(row->faults) && row->faults[i]; i++)
+		cr_expect_fail("%s: lacks '%s'", row->name, row->faults[i]);
+	config_free(config);
+	faults_free(&faults);
+}
+
+static void check_rows(const struct row *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		check_row(&rows[i]);
+}
+
+Test(config, takes_what_is_right)
+{
+	static const struct row rows[] = {
+		{"the smallest file", HEAD POOLS, {}},
+		{"services before pools", HEAD SERVICES POOLS, {}},
+		{"pools before services", HEAD POOLS SERVICES, {}},
+		{"a document mark and an end mark", "---\n" HEAD POOLS "...\n", {}},
+		{"a byte order mark", "\xef\xbb\xbf" HEAD POOLS, {}},
+		{"lines that end with CR LF",
+			"interfaces: [eth0]\r\nhash_key: 000102030405060708090A0B0C0D0E0F\r\npools:\r\n- name: p\r\n"
+			"  backends: []\r\n",
+			{}},
+		{"comments in any language", "# Grüße, 你好\n" HEAD POOLS, {}},
+		{"JSON is YAML",
+			"{\"interfaces\": [\"eth0\"], \"hash_key\": \"000102030405060708090a0b0c0d0e0f\","
+			" \"services\": [], \"pools\": [{\"name\": \"p\", \"backends\": []}]}",
+			{}},
+		{"every key that a file can have",
+			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535}\n"
+			     "services:\n  - {name: sip, vip: [192.0.2.10, 2001:db8::10], port: 0, protocol: udp,\n"
+			     "     affinity: call-id, pool: a}\n"
+			     "pools:\n  - {name: a, forward: ipip, min_alive: 100, backends: [{name: b, weight: 1000,\n"
+			     "      address: 2001:db8::1, mac: '02:00:00:00:00:01'}]}\n",
+			{}},
+		{"interface names that the kernel takes",
+			"interfaces: [eth0.100, wlp0s20f3, br-0, a@b, abcdefghijklmno]\n"
+			"hash_key: 000102030405060708090a0b0c0d0e0f\n" POOLS,
+			{}},
+		{"one VIP, two ports",
+			HEAD POOLS SERVICES "  - {name: b, vip: 192.0.2.10, port: 5080, pool: proxies}\n", {}},
+		{"one VIP, one port and every other port",
+			HEAD POOLS SERVICES "  - {name: b, vip: 192.0.2.10, port: 0, pool: proxies}\n", {}},
+		{"one port, two VIPs",
+			HEAD POOLS SERVICES "  - {name: b, vip: 192.0.2.11, port: 5060, pool: proxies}\n", {}},
+		{"two pools with one host and one name for it",
+			HEAD POOLS "  - {name: other, backends: [{name: px1, address: 10.0.0.11}]}\n", {}},
+		{"a service and a pool of one name",
+			HEAD POOLS "services:\n- {name: proxies, vip: 192.0.2.1, port: 1, pool: proxies}\n", {}},
+		{"the longest name",
+			HEAD "pools: [{name: a23456789012345678901234567890123456789012345678901234567890123, "
+			     "backends: []}]\n",
+			{}},
+	};
+
+	check_rows(rows, COUNT(rows));
+}
+
+Test(config, refuses_what_is_no_yaml)
+{
+	static const struct row rows[] = {
+		{"nothing", "", {"1:1: the file is empty"}},
+		{"only comments", "# later\n", {"1:1: the file is empty"}},
+		{"an empty document", "---\n", {"2:1: the file: expected a mapping of keys and values, found nothing"}},
+		{"a word", "hello\n", {"1:1: the file: expected a mapping of keys and values, found a single value"}},
+		{"a list", "- a\n", {"1:1: found a list"}},
+		{"a tab before a key", HEAD "pools:\n\t- name: a\n", {"4:1: a tab"}},
+		{"a bracket that nobody closes", "interfaces: [eth0\nhash_key: 5\n",
+			{"1:14: not 'eth0 hash_key'", "2:9: not YAML: did not find expected ',' or ']' (while parsing "
+						      "a flow sequence that begins "
+						      "at "
+						      "line 1)"}},
+		{"a quote that nobody closes", "interfaces: [\"eth0]\n",
+			{"2:1: found unexpected end of stream (while scanning a quoted scalar that begins at line 1)"}},
+		{"a colon too many", "interfaces: a: b\n",
+			{"1:13: expected a list, found a single value",
+				"1:14: not YAML: mapping values are not allowed in this context"}},
+		{"faults above bad syntax are told as well, what may come below it is not missed",
+			"interfaces: [a/b]\nhash_kay: 5\nservices:\n- {name: a, pool: later}\n- {name: b, vip: [}\n",
+			{"1:14: the name of an interface",
+				"2:1: unknown key 'hash_kay' in the file; did you mean 'hash_key'?",
+				"4:3: service a has no 'port'", "4:3: service a has no 'vip'",
+				"5:19: not YAML: did not find expected node content"}},
+		{"a pool that may come below bad syntax is not missed",
+			HEAD "services: [{name: a, vip: 192.0.2.1, port: 1, pool: later}]\n"
+			     "pools:\n- {name: a, backends: []}\n- }\n",
+			{"6:3: not YAML"}},
+		{"a second document", HEAD POOLS "---\na: b\n",
+			{"7:1: a second document begins here; a file holds one"}},
+		{"an alias", HEAD "pools: *all\n", {"3:8: aliases ('*') are not supported"}},
+		{"an anchor", HEAD "pools: &all\n- {name: a, backends: []}\n",
+			{"3:8: anchors ('&') are not supported"}},
+		{"an anchor on a word", HEAD "pools:\n- {name: &a a, backends: []}\n", {"4:10: anchors ('&')"}},
+		{"a tag", HEAD "pools: [!!map {name: !!str a, backends: !b []}]\n",
+			{"3:9: tags ('!') are not supported", "3:22: tags ('!')", "3:41: tags ('!')"}},
+		{"an anchor and its alias where they are most used",
+			"interfaces: &i [eth0]\nhash_key: &k 000102030405060708090a0b0c0d0e0f\npools: *i\n*k : 5\n",
+			{"1:13: anchors", "2:11: anchors", "3:8: aliases", "4:1: aliases"}},
+		{"a merge key", HEAD POOLS "<<: {a: b}\n",
+			{"7:1: unknown key '<<' in the file; its keys are interfaces"}},
+		{"sixteen levels", "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]", {"1:1: found a list"}},
+		{"seventeen levels", "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", {"1:1: found a list", "1:17: too deep"}},
+		{"an escaped NUL", HEAD "pools: [{name: \"a\\0\", backends: []}]\n",
+			{"3:16: cannot hold a NUL character"}},
+		{"a key that is a list", HEAD POOLS "[a]: b\n", {"7:1: a key in the file must be a word, not a list"}},
+		{"an unknown directive version", "%YAML 9.9\n---\na: b\n", {"1:1: incompatible YAML document"}},
+		{"bytes that are not UTF-8, and the faults above them", "interfaces: []\n# caf\xe9\nhash_key: 5\n",
+			{"1:13: must not be empty", "2:6: not a UTF-8 text: invalid trailing UTF-8 octet (byte 0xe9)"}},
+		{"UTF-16", "\xff\xfei", {"1:1: not a UTF-8 text: invalid leading UTF-8 octet (byte 0xff)"}},
+		{"a bell", "interfaces: [\a]\n", {"1:14: control characters are not allowed (byte 0x07)"}},
+	};
+
+	check_rows(rows, COUNT(rows));
+}
+
+Test(config, refuses_the_wrong_keys_and_kinds)
+{
+	static const struct row rows[] = {
+		{"nothing that a file must have", "services: []\n",
+			{"1:1: the file has no 'interfaces'", "1:1: the file has no 'hash_key'",
+				"1:1: the file has no 'pools'"}},
+		{"an empty mapping", "{}", {"1:1: no 'interfaces'", "1:1: no 'hash_key'", "1:1: no 'pools'"}},
+		{"a service without anything", HEAD POOLS "services: [{}]\n",
+			{"7:12: a service has no 'name'", "7:12: a service has no 'port'",
+				"7:12: a service has no 'vip'", "7:12: a service has no 'pool'"}},
+		{"a pool and a backend without anything", HEAD "pools:\n- {}\n- {name: a, backends: [{}, {name: b}]}\n",
+			{"4:3: a pool has no 'name'", "4:3: a pool has no 'backends'", "5:24: a backend has no 'name'",
+				"5:24: a backend has no 'address'", "5:28: backend b has no 'address'"}},
+		{"keys that are nearly right",
+			HEAD "limit: {}\npools:\n- nmae: a\n  name: a\n  min-alive: 5\n  foward: dsr\n"
+			     "  backends: [{adress: 10.0.0.1, name: b, address: 10.0.0.1}]\n",
+			{"3:1: unknown key 'limit' in the file; did you mean 'limits'?",
+				"5:3: unknown key 'nmae' in pool a; did you mean 'name'?",
+				"7:3: unknown key 'min-alive' in pool a; did you mean 'min_alive'?",
+				"8:3: unknown key 'foward' in pool a; did you mean 'forward'?",
+				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
+		{"keys from elsewhere", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
+			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends",
+				"8:1: unknown key 'version' in the file; its keys are interfaces, hash_key, limits, "
+				"pools, services",
+				"9:1: unknown key ''", "10:1: unknown key 'Name'"}},
+		{"a key with what a terminal must not get", HEAD POOLS "\"a\\e[2Jb\\xe9\": 1\n",
+			{"7:1: unknown key 'a?[2Jb"}},
+		{"a key twice", HEAD POOLS "pools: []\nhash_key: 5\n",
+			{"7:1: 'pools' is in the file twice (first at line 3)",
+				"8:1: 'hash_key' is in the file twice (first at line 2)"}},
+		{"a key thrice in a backend",
+			HEAD "pools: [{name: p, backends: [{name: a, address: 10.0.0.1,\n  name: b, name: c}]}]\n",
+			{"4:3: 'name' is in backend c twice (first at line 3)", "4:12: 'name' is in backend c twice"}},
+		{"mappings where lists belong",
+			"interfaces: {eth0: 1}\nhash_key: 000102030405060708090a0b0c0d0e0f\nservices: {sip: {}}\n"
+			"pools: {proxies: {}}\n",
+			{"1:13: 'interfaces' of the file: expected a list, found a mapping",
+				"3:11: 'services' of the file: expected a list, found a mapping",
+				"4:8: 'pools' of the file: expected a list, found a mapping"}},
+		{"words where lists belong",
+			"interfaces: eth0\nhash_key: [5]\npools: [{name: a, backends: 10.0.0.1}]\n",
+			{"1:13: expected a list, found a single value",
+				"2:11: 'hash_key' of the file: expected a single value, found a list",
+				"3:29: 'backends' of pool a: expected a list, found a single value"}},
+		{"lists and words where mappings belong", HEAD "limits: [slots]\npools: [a, [b], ]\nservices: [a]\n",
+			{"3:9: 'limits' of the file: expected a mapping",
+				"4:9: 'pools' of the file: expected a mapping",
+				"4:12: 'pools' of the file: expected a mapping of keys and values, found a list",
+				"5:12: 'services' of the file: expected a mapping"}},
+		{"keys without a value", "interfaces:\nhash_key:\nlimits:\npools:\n",
+			{"1:12: expected a list, found nothing", "2:10: 'hash_key' of the file is empty",
+				"3:8: expected a mapping of keys and values, found nothing",
+				"4:7: expected a list, found nothing"}},
+		{"empty lists",
+			"interfaces: []\nhash_key: 000102030405060708090a0b0c0d0e0f\npools: []\n"
+			"services: [{name: a, vip: [], port: 1, pool: p}]\n",
+			{"1:13: 'interfaces' of the file must not be empty",
+				"3:8: 'pools' of the file must not be empty",
+				"4:27: 'vip' of service a must not be empty"}},
+		{"what is planned and not there yet",
+			HEAD POOLS SERVICES
+			"    methods: {REGISTER: registrars}\n    protocol: tcp\n    affinity: from-user\n"
+			"  - {name: b, vip: 192.0.2.11, port: 1, pool: proxies, affinity: flow}\n",
+			{"12:14: 'methods' of service sip: pools of single methods are not there yet",
+				"13:15: 'protocol' of service sip cannot be 'tcp': TCP services are not there yet",
+				"14:15: 'affinity' of service sip cannot be 'from-user': only call-id is there yet",
+				"15:66: 'affinity' of service b cannot be 'flow': only call-id is there yet"}},
+	};
+
+	check_rows(rows, COUNT(rows));
+}
+
+Test(config, refuses_bad_values)
+{
+	static const struct row rows[] = {
+		{"weights, and how many must live",
+			HEAD
+			"pools: [{name: p, min_alive: 101, backends: [\n  {name: a, address: 10.0.0.1, weight: 1001},\n"
+			"  {name: b, address: 10.0.0.2, weight: two}]}]\n",
+			{"3:30: 'min_alive' of pool p must be a whole number from 0 to 100, not '101'",
+				"4:40: 'weight' of backend a must be a whole number from 0 to 1000, not '1001'",
+				"5:40: 'weight' of backend b must be a whole number from 0 to 1000, not 'two'"}},
+		{"limits out of range", HEAD POOLS "limits: {slots: 128, pools: 0, services: 65537, backends: 65536}\n",
+			{"7:17: 'slots' of limits must be a whole number from 256 to 1048576, not '128'",
+				"7:29: 'pools' of limits must be a whole number from 1 to 1024, not '0'",
+				"7:42: from 1 to 65536, not '65537'", "7:59: from 1 to 65535, not '65536'"}},
+		{"slots that are no power of two", HEAD POOLS "limits: {slots: 1000}\n",
+			{"7:17: 'slots' of limits must be a power of two, not '1000'"}},
+		{"too many slots", HEAD POOLS "limits: {slots: 2097152}\n", {"7:17: from 256 to 1048576"}},
+		{"a hash key that is short, and is not shown", "interfaces: [a]\nhash_key: 0123\n" POOLS,
+			{"2:11: 'hash_key' must be exactly 32 hex digits"}},
+		{"a hash key that is long", "interfaces: [a]\nhash_key: 000102030405060708090a0b0c0d0e0f0\n" POOLS,
+			{"2:11: exactly 32 hex digits"}},
+		{"a hash key with 0x", "interfaces: [a]\nhash_key: 0x0102030405060708090a0b0c0d0e0f\n" POOLS,
+			{"2:11: exactly 32 hex digits"}},
+		{"interfaces that no kernel has",
+			"interfaces:\n- a/b\n- a b\n- abcdefghijklmnop\n- .\n- ..\n- a:1\n- ''\n- \"a\\tb\"\n- [a]\n"
+			"hash_key: 000102030405060708090a0b0c0d0e0f\n" POOLS,
+			{"2:3: must be the name of an interface, such as eth0, not 'a/b'", "3:3: not 'a b'",
+				"4:3: not 'abcdefghijklmnop'", "5:3: not '.'", "6:3: not '..'", "7:3: not 'a:1'",
+				"8:3: is empty", "9:3: not 'a?b'", "10:3: expected a single value, found a list"}},
+		{"names",
+			HEAD
+			"pools:\n- {name: a b, backends: []}\n- {name: a/b, backends: []}\n- {name: Ä, backends: []}\n"
+			"- {name: '', backends: []}\n- {name: [a], backends: []}\n"
+			"- {name: a234567890123456789012345678901234567890123456789012345678901234, backends: []}\n",
+			{"4:10: 'name' of a pool must be 1 to 63 of the characters A-Z a-z 0-9 . _ -, not 'a b'",
+				"5:10: not 'a/b'", "6:10: must be 1 to 63", "7:10: 'name' of a pool is empty",
+				"8:10: 'name' of a pool: expected a single value, found a list",
+				"9:10: must be 1 to 63"}},
+		{"addresses of backends",
+			HEAD "pools:\n- name: p\n  backends:\n  - {name: a, address: 10.0.0.300}\n"
+			     "  - {name: b, address: 10.0.0.0/8}\n  - {name: c, address: 127.0.0.1}\n"
+			     "  - {name: d, address: 224.0.0.1}\n  - {name: e, address: 0.0.0.0}\n"
+			     "  - {name: f, address: '::1'}\n  - {name: g, address: fe80::1}\n"
+			     "  - {name: h, address: ff02::1}\n  - {name: i, address: '::'}\n"
+			     "  - {name: j, address: 255.255.255.255}\n  - {name: k, address: px1.example.net}\n"
+			     "  - {name: l, address: 169.254.1.1}\n",
+			{"6:24: 'address' of backend a must be an IPv4 or IPv6 address, not '10.0.0.300'",
+				"7:24: must be an address without a prefix length, not '10.0.0.0/8'",
+				"8:24: 'address' of backend c must be a host's address", "9:24: a host's address",
+				"10:24: a host's address", "11:24: a host's address", "12:24: a host's address",
+				"13:24: a host's address", "14:24: a host's address", "15:24: a host's address",
+				"16:24: an IPv4 or IPv6 address, not 'px1.example.net'", "17:24: a host's address"}},
+		{"VIPs",
+			HEAD POOLS
+			"services: [{name: a, port: 1, pool: proxies, vip: [192.0.2.1/32, 127.0.0.1, {}, '']}]\n",
+			{"7:52: 'vip' of service a must be an address without a prefix length",
+				"7:66: a host's address",
+				"7:77: 'vip' of service a: expected a single value, found a mapping",
+				"7:81: 'vip' of service a is empty"}},
+		{"MACs",
+			HEAD
+			"pools: [{name: p, backends: [\n  {name: a, address: 10.0.0.1, mac: '01:00:5e:00:00:01'},\n"
+			"  {name: b, address: 10.0.0.2, mac: 2}]}]\n",
+			{"4:37: 'mac' of backend a must be the MAC of one host",
+				"5:37: 'mac' of backend b must be the MAC"}},
+		{"words", HEAD POOLS "    forward: nat\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
+			{"7:14: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'nat'",
+				"13:15: 'protocol' of service sip must be 'udp', not 'UDP'",
+				"14:15: 'affinity' of service sip must be 'call-id', not 'callid'"}},
+	};
+
+	check_rows(rows, COUNT(rows));
+}
+
+Test(config, refuses_numbers_that_are_not_plain_decimal)
+{
+	static const char *const numbers[] = {"0x10", "1e3", "-1", "' 5 '", "99999999999", "05060", "65536", "+5",
+		"'5 '", "5060.0", "4294967297", "00", "5_060", "five", "'\u0665'", "~", "18446744073709551617", "1:30"};
+	struct row row = {.faults = {"3:43: 'port' of service a must be a whole number from 0 to 65535"}};
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < COUNT(numbers); i++) {
+		snprintf(text, sizeof(text),
+			HEAD "services: [{name: a, pool: proxies, port: %s, vip: 192.0.2.1}]\n" POOLS, numbers[i]);
+		row.name = numbers[i];
+		row.text = text;
+		check_row(&row);
+	}
+}
+
+Test(config, a_limit_that_is_not_known_limits_nothing)
+{
+	static const struct {
+		const char *name;
+		const char *end;
+		const char *fault;
+	} rows[] = {
+		{"the default counts", "", "36:3: too many pools: there is room for 32; raise it in 'limits'"},
+		{"the limit counts", "limits: {pools: 31}\n", "35:3: too many pools: there is room for 31"},
+		{"a limit that is no number", "limits: {pools: x}\n", "44:17: 'pools' of limits must be"},
+		{"limits that may come below bad syntax", "services: [}\n", "44:12: not YAML"},
+	};
+	char text[4096];
+	size_t i, j, length;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		struct row row = {rows[i].name, text, {rows[i].fault}};
+
+		length = snprintf(text, sizeof(text), HEAD "pools:\n");
+		for (j = 0; j < 40; j++)
+			length += snprintf(text + length, sizeof(text) - length, "- {name: p%zu, backends: []}\n", j);
+		snprintf(text + length, sizeof(text) - length, "%s", rows[i].end);
+		check_row(&row);
+	}
+}
+
+Test(config, refuses_what_contradicts)
+{
+	static const struct row rows[] = {
+		{"interfaces, pools, services, backends of one name",
+			"interfaces: [eth0, eth1, eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n" POOLS
+			"      - {address: 10.0.0.12, name: px1}\n  - {name: proxies, backends: []}\n" SERVICES
+			"  - {vip: 192.0.2.10, port: 5061, pool: proxies, name: sip}\n",
+			{"1:26: interface eth0 is listed twice (first at line 1)",
+				"7:36: this pool has a backend named px1 already (line 6)",
+				"8:12: there is a pool named proxies already (line 4)",
+				"14:56: there is a service named sip already (line 10)"}},
+		{"a name three times",
+			HEAD "pools:\n- {name: a, backends: []}\n- {name: a, backends: []}\n"
+			     "- {name: a, backends: []}\n",
+			{"5:10: there is a pool named a already (line 4)",
+				"6:10: there is a pool named a already (line 4)"}},
+		{"an address twice in a pool, once in another spelling",
+			HEAD POOLS
+			"      - {name: px2, address: '::ffff:10.0.0.11'}\n      - {name: px3, address: 10.0.0.11}\n",
+			{"7:30: 10.0.0.11 is the address of backend px1 of this pool already (line 6)",
+				"8:30: 10.0.0.11 is the address of backend px1 of this pool already (line 6)"}},
+		{"an address twice in a pool, the first without a name",
+			HEAD "pools: [{name: p, backends: [{address: '2001:db8::1'},\n {name: b, address: "
+			     "'2001:DB8::1'}]}]\n",
+			{"3:30: a backend has no 'name'", "4:21: 2001:db8::1 is the address of backend without a name "
+							  "of this pool already (line 3)"}},
+		{"a VIP twice",
+			HEAD POOLS SERVICES "  - {name: b, vip: [192.0.2.11, 192.0.2.10], port: 5060, pool: proxies}\n",
+			{"12:33: 192.0.2.10 port 5060 udp belongs to service sip already (line 9)"}},
+		{"a VIP twice in one service",
+			HEAD POOLS
+			"services: [{name: a, vip: ['2001:db8::1', '2001:DB8::1'], port: 0, pool: proxies}]\n",
+			{"7:43: 2001:db8::1 port 0 udp belongs to service a already (line 7)"}},
+		{"ports and protocols that are not known are not compared",
+			HEAD POOLS SERVICES
+			"  - {name: b, vip: 192.0.2.10, pool: proxies}\n"
+			"  - {name: c, vip: 192.0.2.10, port: x, pool: proxies}\n"
+			"  - {name: d, vip: 192.0.2.10, port: 5060, pool: proxies, protocol: sctp}\n",
+			{"12:5: service b has no 'port'", "13:38: 'port' of service c must be",
+				"14:69: 'protocol' of service d must be"}},
+		{"backends that have a VIP's address",
+			HEAD SERVICES "pools:\n- {name: proxies, backends: [{name: a, address: 192.0.2.10}]}\n"
+				      "- {name: b, backends: [{name: c, address: 192.0.2.10}]}\n",
+			{"9:49: backend a cannot have the address 192.0.2.10: it is a VIP of service sip (line 5)",
+				"10:43: backend c cannot have the address 192.0.2.10: it is a VIP of service sip (line "
+				"5)"}},
+		{"a pool that nobody defines",
+			HEAD POOLS "services: [{name: a, vip: 192.0.2.1, port: 1, pool: proxeis}]\n",
+			{"7:53: 'pool' of service a: no pool is named proxeis; did you mean proxies?"}},
+		{"a pool that is like no other",
+			HEAD POOLS "services: [{name: a, vip: 192.0.2.1, port: 1, pool: sbc}]\n",
+			{"7:53: 'pool' of service a: no pool is named sbc; define it under 'pools'"}},
+		{"more pools than there is room for",
+			HEAD "limits: {pools: 1}\npools:\n- {name: a, backends: []}\n- {name: b, backends: []}\n"
+			     "- {name: c, backends: []}\n",
+			{"6:3: too many pools: there is room for 1; raise it in 'limits' (at most 1024)"}},
+		{"more backends than there is room for",
+			HEAD POOLS "  - {name: b, backends: [{name: c, address: 10.0.0.1}]}\nlimits: {backends: 1}\n",
+			{"7:26: too many backends: there is room for 1; raise it in 'limits' (at most 65535)"}},
+		{"more services than there is room for: each VIP takes an entry",
+			HEAD POOLS "limits: {services: 1}\n"
+				   "services: [{name: a, vip: [192.0.2.1, 192.0.2.2], port: 1, pool: proxies}]\n",
+			{"8:39: too many services (each VIP counts): there is room for 1"}},
+		{"a limit that is no number limits nothing", HEAD POOLS "limits: {pools: x}\n",
+			{"7:17: 'pools' of limits must be a whole number"}},
+		{"all that is wrong comes out in one run, in the order of the file",
+			"services:\n- {name: sip, vip: 10.0.0.11, port: 70000, pool: proxy, colour: red}\n"
+			"pools:\n- name: proxies\n  forward: tunnel\n  backends:\n  - {name: px1, address: 10.0.0.11, "
+			"weight: -1}\n"
+			"  - {name: px1, address: 10.0.0.12/8}\ninterfaces: [eth0, eth0]\nhash_key: none\nlimits: "
+			"{slots: 0}\n",
+			{"2:37: 'port' of service sip must be a whole number from 0 to 65535, not '70000'",
+				"2:50: no pool is named proxy; define it", "2:57: unknown key 'colour' in service sip",
+				"5:12: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'tunnel'",
+				"7:26: backend px1 cannot have the address 10.0.0.11: it is a VIP of service sip (line "
+				"2)",
+				"7:45: 'weight' of backend px1 must be a whole number from 0 to 1000, not '-1'",
+				"8:12: this pool has a backend named px1 already (line 7)",
+				"8:26: 'address' of backend px1 must be an address without a prefix length, not "
+				"'10.0.0.12/8'",
+				"9:20: interface eth0 is listed twice (first at line 9)",
+				"10:11: 'hash_key' must be exactly",
+				"11:17: 'slots' of limits must be a whole number from 256 to 1048576, not '0'"}},
+	};
+
+	check_rows(rows, COUNT(rows));
+}
+
+static const char full_text[] =
+	HEAD "limits: {slots: 1024, pools: 3, services: 4, backends: 5}\n"
+	     "services:\n"
+	     "  - name: sip # the one that clients know\n"
+	     "    vip: [192.0.2.10, 2001:db8::10]\n"
+	     "    port: 5060\n"
+	     "    protocol: udp\n"
+	     "    affinity: call-id\n"
+	     "    pool: sbcs\n"
+	     "  - {name: every, vip: 192.0.2.11, port: 0, pool: proxies}\n"
+	     "pools:\n"
+	     "  - name: proxies\n"
+	     "    backends: []\n"
+	     "  - name: \"sbcs\"\n"
+	     "    forward: ipip\n"
+	     "    min_alive: 25\n"
+	     "    backends:\n"
+	     "      - {name: sbc1, address: 10.0.0.11}\n"
+	     "      - {name: sbc2, address: '2001:db8:1::12', weight: 0, mac: '02:00:5E:10:00:01'}\n";
+
+static bool address_is(const struct address *address, const char *expected)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	return strcmp(address_format(address, text), expected) == 0;
+}
+
+Test(config, reads_every_value)
+{
+	struct faults faults;
+	struct config *config = parse(full_text, strlen(full_text), &faults);
+	const struct config_service *sip, *every;
+	const struct config_pool *sbcs;
+
+	cr_assert(config);
+	cr_assert_eq(config->interface_count, 1);
+	cr_expect_str_eq(config->interfaces[0], "eth0");
+	cr_expect_eq(config->hash_key[0], 0x0001020304050607);
+	cr_expect_eq(config->hash_key[1], 0x08090a0b0c0d0e0f);
+	cr_expect(config->limits.slots == 1024 && config->limits.pools == 3);
+	cr_expect(config->limits.services == 4 && config->limits.backends == 5);
+
+	cr_assert_eq(config->service_count, 2);
+	sip = &config->services[0], every = &config->services[1];
+	cr_expect_str_eq(sip->name, "sip");
+	cr_assert_eq(sip->vip_count, 2);
+	cr_expect(address_is(&sip->vips[0], "192.0.2.10") && address_is(&sip->vips[1], "2001:db8::10"));
+	cr_expect(sip->port == 5060 && sip->protocol == IPPROTO_UDP && sip->affinity == AFFINITY_CALL_ID);
+	cr_expect(sip->pool == 1 && sip->mark.line == 5 && sip->mark.column == 5);
+	cr_expect(every->vip_count == 1 && every->port == 0 && every->protocol == IPPROTO_UDP && every->pool == 0);
+
+	cr_assert_eq(config->pool_count, 2);
+	cr_expect(config->pools[0].forward == FORWARD_DSR && config->pools[0].min_alive == 0);
+	cr_expect_eq(config->pools[0].backend_count, 0);
+	sbcs = config_find_pool(config, "sbcs");
+	cr_assert_eq(sbcs, &config->pools[1]);
+	cr_expect(sbcs->forward == FORWARD_IPIP && sbcs->min_alive == 25 && sbcs->mark.line == 15);
+	cr_assert_eq(sbcs->backend_count, 2);
+	cr_expect(address_is(&sbcs->backends[0].address, "10.0.0.11") && sbcs->backends[0].weight == 1);
+	cr_expect(mac_is_zero(&sbcs->backends[0].mac));
+	cr_expect_eq(config_find_backend(sbcs, "sbc2"), &sbcs->backends[1]);
+	cr_expect(address_is(&sbcs->backends[1].address, "2001:db8:1::12") && sbcs->backends[1].weight == 0);
+	cr_expect_arr_eq(sbcs->backends[1].mac.byte, ((__u8[]){2, 0, 0x5e, 0x10, 0, 1}), 6);
+	cr_expect(sbcs->backends[1].mark.line == 20 && sbcs->backends[1].mark.column == 9);
+
+	cr_expect_null(config_find_pool(config, "sbc"));
+	cr_expect_null(config_find_backend(sbcs, "sbc3"));
+	config_free(config);
+}
+
+Test(config, limits_are_those_of_the_contract_unless_told)
+{
+	struct faults faults;
+	struct config *config = parse(HEAD POOLS, strlen(HEAD POOLS), &faults);
+
+	cr_assert(config);
+	cr_expect(config->limits.slots == DEFAULT_SLOTS && config->limits.pools == DEFAULT_POOLS);
+	cr_expect(config->limits.services == DEFAULT_SERVICES && config->limits.backends == DEFAULT_BACKENDS);
+	config_free(config);
+}
+
+Test(config, survives_a_cut_at_every_byte)
+{
+	struct faults faults;
+	size_t length, accepted = 0;
+
+	for (length = 0; length < strlen(full_text); length++) {
+		struct config *config = parse(full_text, length, &faults);
+
+		accepted += config != NULL;
+		config_free(config);
+		faults_free(&faults);
+	}
+	cr_expect_eq(accepted, 9, "between the last two backends, and before the last newline; %zu", accepted);
+}
+
+Test(config, survives_every_byte_changed)
+{
+	static const char bytes[] = "\0\t\n !\"#&'*,-0:?[]{}|~\x80\xff";
+	char text[sizeof(full_text)];
+	struct faults faults;
+	size_t i, j;
+
+	for (i = 0; i < strlen(full_text); i++) {
+		for (j = 0; j < sizeof(bytes) - 1; j++) {
+			memcpy(text, full_text, sizeof(text));
+			text[i] = bytes[j];
+			config_free(parse(text, sizeof(text) - 1, &faults));
+			faults_free(&faults);
+		}
+	}
+}
+
+Test(config, refuses_binary_and_the_enormous)
+{
+	size_t size = (16 << 20) + 1;
+	char *text = malloc(size);
+	struct faults faults;
+
+	memset(text, ' ', size);
+	cr_expect_null(parse(text, size, &faults));
+	cr_assert_eq(faults.count, 1);
+	cr_expect_eq(faults.list[0].mark.line, 0, "it is about no place");
+	cr_expect(strstr(faults.list[0].message, "the file is too big: 16777217 bytes"));
+	faults_free(&faults);
+
+	cr_expect_null(parse(text, size - 1, &faults));
+	cr_expect(strstr(faults.list[0].message, "the file is empty"));
+	faults_free(&faults);
+
+	cr_expect_null(parse("interfaces: [e\0]", 17, &faults));
+	cr_expect(fault_is(&faults.list[0], "1:15: control characters are not allowed (byte 0x00)"));
+	faults_free(&faults);
+
+	cr_expect_null(parse("\x7f"
+			     "ELF\2\1\1",
+		7, &faults));
+	cr_expect(fault_is(&faults.list[0], "1:1: control characters are not allowed (byte 0x7f)"));
+	faults_free(&faults);
+	free(text);
+}
+
+/* --- what is written reads back */
+
+static char *write_text(const struct config *config)
+{
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	config_write(config, out);
+	fclose(out);
+	return text;
+}
+
+static bool same_pool(const struct config_pool *a, const struct config_pool *b)
+{
+	size_t i;
+
+	if (strcmp(a->name, b->name) || a->forward != b->forward || a->min_alive != b->min_alive ||
+		a->backend_count != b->backend_count)
+		return false;
+	for (i = 0; i < a->backend_count; i++) {
+		const struct config_backend *p = &a->backends[i], *q = &b->backends[i];
+
+		if (strcmp(p->name, q->name) || !address_equal(&p->address, &q->address) || p->weight != q->weight ||
+			memcmp(&p->mac, &q->mac, sizeof(p->mac)))
+			return false;
+	}
+	return true;
+}
+
+static bool same_service(const struct config_service *a, const struct config_service *b)
+{
+	return !strcmp(a->name, b->name) && a->vip_count == b->vip_count &&
+	       !memcmp(a->vips, b->vips, a->vip_count * sizeof(*a->vips)) && a->port == b->port &&
+	       a->protocol == b->protocol && a->affinity == b->affinity && a->pool == b->pool;
+}
+
+static bool same_config(const struct config *a, const struct config *b)
+{
+	size_t i;
+
+	if (a->interface_count != b->interface_count || a->pool_count != b->pool_count ||
+		a->service_count != b->service_count || memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key)) ||
+		memcmp(&a->limits, &b->limits, sizeof(a->limits)))
+		return false;
+	for (i = 0; i < a->interface_count; i++) {
+		if (strcmp(a->interfaces[i], b->interfaces[i]))
+			return false;
+	}
+	for (i = 0; i < a->pool_count; i++) {
+		if (!same_pool(&a->pools[i], &b->pools[i]))
+			return false;
+	}
+	for (i = 0; i < a->service_count; i++) {
+		if (!same_service(&a->services[i], &b->services[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A generator that gives the same values on every machine. */
+static uint32_t random_below(uint64_t *state, uint32_t limit)
+{
+	*state = *state * 6364136223846793005 + 1442695040888963407;
+	return (*state >> 33) % limit;
+}
+
+/* Unique by its serial number; what comes before it is anything that the rule allows. */
+static void random_name(uint64_t *state, char *out, size_t size, const char *characters, unsigned int serial)
+{
+	size_t length = random_below(state, size - 8), i;
+
+	for (i = 0; i < length; i++)
+		out[i] = characters[random_below(state, strlen(characters))];
+	snprintf(out + length, size - length, "%u", serial);
+}
+
+#define NAME_CHARACTERS "ABCXYZabcxyz0189._-"
+#define INTERFACE_CHARACTERS NAME_CHARACTERS "'\"#@!&*%{}[],>|`~?\\=$"
+
+static struct address random_address(uint64_t *state, unsigned int serial)
+{
+	struct address address;
+	char text[64];
+
+	if (random_below(state, 2))
+		snprintf(text, sizeof(text), "%u.%u.%u.%u", 1 + random_below(state, 100), random_below(state, 256),
+			serial >> 8, serial & 255);
+	else
+		snprintf(text, sizeof(text), "2001:%x:%x::%x:%x", random_below(state, 3), random_below(state, 65536),
+			random_below(state, 2), serial);
+	cr_assert_eq(address_parse(text, &address), 0, "%s", text);
+	return address;
+}
+
+static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int *serial)
+{
+	size_t i, j;
+
+	random_name(state, pool->name, sizeof(pool->name), NAME_CHARACTERS, ++*serial);
+	pool->forward = random_below(state, 2) ? FORWARD_DSR : FORWARD_IPIP;
+	pool->min_alive = random_below(state, 101);
+	pool->backend_count = random_below(state, 20);
+	pool->backends = calloc(pool->backend_count + 1, sizeof(*pool->backends));
+	for (i = 0; i < pool->backend_count; i++) {
+		struct config_backend *backend = &pool->backends[i];
+
+		random_name(state, backend->name, sizeof(backend->name), NAME_CHARACTERS, ++*serial);
+		backend->address = random_address(state, *serial);
+		backend->weight = random_below(state, WEIGHT_MAX + 1);
+		for (j = 0; j < 6 && random_below(state, 4); j++)
+			backend->mac.byte[j] = random_below(state, 256) & 0xfe;
+	}
+}
+
+static void random_service(uint64_t *state, struct config_service *service, size_t pools, unsigned int *serial)
+{
+	size_t i;
+
+	random_name(state, service->name, sizeof(service->name), NAME_CHARACTERS, ++*serial);
+	service->port = random_below(state, 65536);
+	service->protocol = IPPROTO_UDP;
+	service->affinity = AFFINITY_CALL_ID;
+	service->pool = random_below(state, pools);
+	service->vip_count = 1 + random_below(state, 3);
+	service->vips = calloc(service->vip_count, sizeof(*service->vips));
+	for (i = 0; i < service->vip_count; i++)
+		service->vips[i] = random_address(state, ++*serial);
+}
+
+static struct config *random_config(uint64_t *state)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	unsigned int serial = 0;
+	size_t i;
+
+	config->interface_count = 1 + random_below(state, 4);
+	config->interfaces = calloc(config->interface_count, sizeof(*config->interfaces));
+	for (i = 0; i < config->interface_count; i++)
+		random_name(state, config->interfaces[i], IFNAMSIZ, INTERFACE_CHARACTERS, ++serial);
+	for (i = 0; i < 2; i++)
+		config->hash_key[i] = (uint64_t)random_below(state, 1u << 31) << 32 | random_below(state, 1u << 31);
+	config->limits.slots = MIN_SLOTS << random_below(state, 13);
+	config->limits.pools = 10 + random_below(state, MAX_POOLS - 9);
+	config->limits.services = 30 + random_below(state, MAX_SERVICES - 29);
+	config->limits.backends = 200 + random_below(state, MAX_BACKENDS - 199);
+	config->pool_count = 1 + random_below(state, 10);
+	config->pools = calloc(config->pool_count, sizeof(*config->pools));
+	for (i = 0; i < config->pool_count; i++)
+		random_pool(state, &config->pools[i], &serial);
+	config->service_count = random_below(state, 11);
+	config->services = calloc(config->service_count + 1, sizeof(*config->services));
+	for (i = 0; i < config->service_count; i++)
+		random_service(state, &config->services[i], config->pool_count, &serial);
+	return config;
+}
+
+Test(config, what_is_written_reads_back_as_equal)
+{
+	uint64_t state = 1;
+	size_t i;
+
+	for (i = 0; i < 500; i++) {
+		struct config *config = random_config(&state), *again;
+		char *text = write_text(config), *second;
+		struct faults faults;
+
+		again = parse(text, strlen(text), &faults);
+		cr_assert(again, "%d:%d: %s in\n%s", faults.list[0].mark.line, faults.list[0].mark.column,
+			faults.list[0].message, text);
+		cr_assert(same_config(config, again), "reads back as another: %s", text);
+		second = write_text(again);
+		cr_assert_str_eq(text, second);
+		config_free(config);
+		config_free(again);
+		free(text);
+		free(second);
+	}
+}
+
+Test(config, written_text_means_the_same_to_readers_that_guess_types)
+{
+	static const char text[] = "interfaces: [on, eth0, 0x1, y, a#b]\nhash_key: 00000000000000000000000000000001\n"
+				   "pools: [{name: 'Null', backends: [{name: 1e3, address: 10.0.0.1}]}]\n";
+	struct faults faults;
+	struct config *config = parse(text, strlen(text), &faults);
+	char *written;
+
+	cr_assert(config);
+	written = write_text(config);
+	cr_expect(strstr(
+		written, "interfaces: ['on', eth0, '0x1', 'y', 'a#b']\nhash_key: '00000000000000000000000000000001'"));
+	cr_expect(strstr(written, "- name: 'Null'"));
+	cr_expect(strstr(written, "{name: '1e3', address: 10.0.0.1, weight: 1}"));
+	config_free(config);
+	free(written);
+}
+
+Test(config, written_text_is_for_people)
+{
+	struct faults faults;
+	struct config *config = parse(full_text, strlen(full_text), &faults);
+	char *text;
+
+	cr_assert(config);
+	text = write_text(config);
+	cr_expect_str_eq(text,
+		"interfaces: [eth0]\n"
+		"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
+		"limits: {slots: 1024, pools: 3, services: 4, backends: 5}\n"
+		"services:\n"
+		"  - name: sip\n"
+		"    vip: [192.0.2.10, '2001:db8::10']\n"
+		"    port: 5060\n"
+		"    protocol: udp\n"
+		"    affinity: call-id\n"
+		"    pool: sbcs\n"
+		"  - name: every\n"
+		"    vip: [192.0.2.11]\n"
+		"    port: 0\n"
+		"    protocol: udp\n"
+		"    affinity: call-id\n"
+		"    pool: proxies\n"
+		"pools:\n"
+		"  - name: proxies\n"
+		"    forward: dsr\n"
+		"    min_alive: 0\n"
+		"    backends: []\n"
+		"  - name: sbcs\n"
+		"    forward: ipip\n"
+		"    min_alive: 25\n"
+		"    backends:\n"
+		"      - {name: sbc1, address: 10.0.0.11, weight: 1}\n"
+		"      - {name: sbc2, address: '2001:db8:1::12', weight: 0, mac: '02:00:5e:10:00:01'}\n");
+	config_free(config);
+	free(text);
+}
+
+/* --- many backends */
+
+static char *big_file(size_t backends, const char *name, unsigned int different)
+{
+	char *text = NULL;
+	size_t length, i;
+	FILE *out = open_memstream(&text, &length);
+
+	fputs(HEAD "limits: {backends: 65535}\npools:\n- name: p\n  backends:\n", out);
+	for (i = 0; i < backends; i++)
+		fprintf(out, "  - {name: %s%zu, address: 10.1.%zu.%zu, weight: 2}\n", name, i % different,
+			i % different / 256, i % different % 256);
+	fclose(out);
+	return text;
+}
+
+Test(config, ten_thousand_backends_take_well_under_a_second)
+{
+	static const struct {
+		unsigned int different;
+		size_t faults;
+	} rows[] = {{10000, 0}, {1, 2 * 9999}, {100, 2 * 9900}};
+	struct faults faults;
+	size_t i;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		char *text = big_file(10000, "px", rows[i].different);
+		clock_t start = clock();
+		struct config *config = parse(text, strlen(text), &faults);
+		double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+
+		cr_expect_eq(faults.count, rows[i].faults, "%zu faults", faults.count);
+		cr_expect(!config || config->pools[0].backend_count == 10000);
+		cr_expect_lt(seconds, 1.0, "%g s", seconds);
+		config_free(config);
+		faults_free(&faults);
+		free(text);
+	}
+}
+
+/* --- the examples and the rules */
+
+static char *read_file(const char *path)
+{
+	FILE *in = fopen(path, "r");
+	char *text = NULL;
+	size_t size = 0;
+
+	cr_assert(in, "%s", path);
+	cr_assert_gt(getdelim(&text, &size, '\0', in), 0, "%s", path);
+	fclose(in);
+	return text;
+}
+
+Test(config, every_example_is_right)
+{
+	struct faults faults;
+	glob_t files;
+	size_t i;
+
+	cr_assert_eq(glob("yaml-examples/*.yaml", 0, NULL, &files), 0, "run from the top of the tree");
+	cr_expect_geq(files.gl_pathc, 4);
+	for (i = 0; i < files.gl_pathc; i++) {
+		char *text = read_file(files.gl_pathv[i]);
+
+		config_free(parse(text, strlen(text), &faults));
+		cr_expect_eq(faults.count, 0, "%s:%d:%d: %s", files.gl_pathv[i], faults.list[0].mark.line,
+			faults.list[0].mark.column, faults.list[0].message);
+		faults_free(&faults);
+		free(text);
+	}
+	globfree(&files);
+}
+
+Test(config, names)
+{
+	char name[NAME_SIZE + 1] = {};
+	int c;
+
+	cr_expect(config_name_is_valid("px-1.example_net"));
+	cr_expect_not(config_name_is_valid(""));
+	for (c = 1; c < 256; c++) {
+		bool valid = strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", c);
+
+		cr_expect_eq(config_name_is_valid((char[]){'a', c, '\0'}), valid, "%d", c);
+	}
+	memset(name, 'a', NAME_SIZE - 1);
+	cr_expect(config_name_is_valid(name));
+	memset(name, 'a', NAME_SIZE);
+	cr_expect_not(config_name_is_valid(name));
+}
+
+Test(faults, are_sorted_by_place_and_else_stay_in_order)
+{
+	static const struct {
+		struct mark mark;
+		const char *sorted;
+	} rows[] = {
+		{{3, 1}, "0"},
+		{{1, 9}, "6"},
+		{{3, 1}, "1"},
+		{{0, 0}, "2"},
+		{{1, 2}, "5"},
+		{{3, 1}, "4"},
+		{{0, 0}, "3"},
+	};
+	static const char *const order[] = {"2", "3", "5", "6", "0", "1", "4"};
+	struct faults faults = {};
+	size_t i;
+
+	faults_sort(&faults);
+	cr_expect_eq(faults.count, 0);
+	for (i = 0; i < COUNT(rows); i++)
+		faults_add(&faults, rows[i].mark, "%s", rows[i].sorted);
+	faults_sort(&faults);
+	cr_assert_eq(faults.count, COUNT(rows));
+	for (i = 0; i < COUNT(order); i++)
+		cr_expect_str_eq(faults.list[i].message, order[i]);
+	faults_free(&faults);
+	cr_expect(faults.count == 0 && faults.list == NULL);
+}
