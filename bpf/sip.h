@@ -13,7 +13,7 @@
 
 #define SIP_STRIDE 32                /* bytes looked at in one step */
 #define SIP_STEPS 96                 /* strides and candidates before we give up */
-#define SIP_MINIMUM (SIP_STRIDE + 1) /* what a stride reads; a shorter payload is no SIP */
+#define SIP_MINIMUM (SIP_STRIDE + 8) /* what a stride reads; a shorter payload is no SIP */
 #define SIP_METHOD_WORDS 4           /* 32 bytes for a method's name */
 #define SIP_SPACE_WORDS 8            /* 64 bytes of white space before a value */
 #define SIP_VALUE_WORDS 32           /* bytes of a Call-ID that count: 256 */
@@ -64,19 +64,6 @@ static __always_inline __u64 load64(const __u8 *p)
 #endif
 }
 
-/* The eight bytes at an offset that is at most seven beyond the end of the text; those
- * beyond it are zero. Without branches: each would double what the verifier has to do. */
-static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
-{
-	__s64 room = (__s64)t->end - 8 - offset;
-	__s64 beyond = -room & (room >> 63);
-	__u32 from = sip_forget(t, offset - beyond);
-
-	if (t->data + from + 8 > t->data_end)
-		return t->zero;
-	return load64(t->data + from) >> (beyond * 4) >> (beyond * 4);
-}
-
 /* How many bytes of the text are left at an offset. The compiler must not compare the
  * two offsets instead: the verifier would learn something else about `end` each time. */
 static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
@@ -85,6 +72,21 @@ static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
 
 	asm volatile("" : "+r"(room));
 	return room;
+}
+
+/* The eight bytes at an offset that is at most seven beyond the end of the text; those
+ * beyond it are zero. */
+static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
+{
+	__s64 missing = 8 - (__s64)sip_room(t, offset);
+	const __u8 *p;
+
+	if (missing <= 0)
+		missing = 0;
+	p = t->data + sip_forget(t, offset - missing);
+	if (p + 8 > t->data_end)
+		return t->zero;
+	return load64(p) >> (missing * 4) >> (missing * 4);
 }
 
 /* Which byte has the lowest of the flags (bit 7 of a byte each)? 0 to 7. */
@@ -114,23 +116,22 @@ static __always_inline __u64 sip_line_starts(__u64 word, __u64 word_after)
 #define SIP_LINE_OTHER 0
 #define SIP_LINE_BLANK 1
 
-/* What begins behind a candidate, the place of a byte that may be a newline? Another
- * header, the blank line that ends the headers, or a Call-ID: the offset behind its name. */
-static __always_inline __u32 sip_classify(const struct sip_text *t, __u32 newline)
+/* What begins behind a candidate, of which these are the words at the place of what may
+ * be a newline, and a byte further on? Another header, the blank line that ends the
+ * headers, or a Call-ID: the length of its name with the newline. */
+static __always_inline __u32 sip_classify(__u64 word, __u64 word_after)
 {
 	/* "call-id:" with bit 5 set in the letters and in nothing else. */
 	const __u64 letters = 0x0020200020202020ULL, name = 0x3a64692d6c6c6163ULL;
-	__u64 word = sip_word(t, newline);
-	__u8 first = word >> 8;
+	__u8 first = word_after;
 
 	if ((__u8)word != '\n')
 		return SIP_LINE_OTHER;
-	if (first == '\r' || first == '\n')
-		return SIP_LINE_BLANK;
+	if (!(((word_after | letters) ^ name) << 8))
+		return 1 + sizeof("Call-ID") - 1;
 	if ((first | 0x20) == 'i')
-		return newline + 2;
-	word = sip_word(t, newline + 1) | letters;
-	return (word ^ name) << 8 ? SIP_LINE_OTHER : newline + 8;
+		return 1 + sizeof("i") - 1;
+	return first == '\r' || first == '\n' ? SIP_LINE_BLANK : SIP_LINE_OTHER;
 }
 
 /* The first visible byte from an offset on; t->end if there is none in reach. */
@@ -158,10 +159,13 @@ static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 offset)
  * or no value, t->end where the text is over before that is known. */
 static __always_inline __u32 sip_value(const struct sip_text *t, __u32 after)
 {
-	__u32 colon = sip_byte(t, after) == ':' ? after : sip_skip_space(t, after);
-	__u32 value;
+	__u64 word = sip_word(t, after);
+	__u32 colon, value;
 	__u8 before;
 
+	if ((word & 0xffff) == (' ' << 8 | ':') && (__u8)(word >> 16) > ' ')
+		return after + 2; /* as nearly everybody writes it */
+	colon = (__u8)word == ':' ? after : sip_skip_space(t, after);
 	if (colon >= t->end)
 		return t->end;
 	if (sip_byte(t, colon) != ':')
@@ -203,44 +207,49 @@ static __always_inline __u32 sip_first_of(__u64 a, __u64 b, __u64 c, __u64 d)
 	return 24 + sip_first(d);
 }
 
-/* The next candidate at or behind `at`, or the offset behind what one step looks at. */
-static __always_inline __u32 sip_next_line(const struct sip_text *t, __u32 at, bool *found)
+/* Looks at one stride for a candidate. Returns where the first one is, and what is
+ * there; or where the next stride begins. */
+static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, __u32 *line)
 {
 	const __u8 *p = t->data + at;
 	__u64 a, b, c, d;
 
+	*line = SIP_LINE_OTHER;
 	if (sip_room(t, at) < SIP_MINIMUM || p + SIP_MINIMUM > t->data_end) {
 		/* Near the end a stride does not fit: one word. */
 		a = sip_line_starts(sip_word(t, at), sip_word(t, at + 1));
-		*found = a;
-		return a ? at + sip_first(a) : at + 8;
+		if (!a)
+			return at + 8;
+		at = sip_forget(t, at + sip_first(a));
+		*line = sip_classify(sip_word(t, at), sip_word(t, at + 1));
+		return at + 1;
 	}
 	a = sip_line_starts(load64(p), load64(p + 1));
 	b = sip_line_starts(load64(p + 8), load64(p + 9));
 	c = sip_line_starts(load64(p + 16), load64(p + 17));
 	d = sip_line_starts(load64(p + 24), load64(p + 25));
-	*found = a | b | c | d;
-	return *found ? at + sip_first_of(a, b, c, d) : at + SIP_STRIDE;
+	if (!(a | b | c | d))
+		return at + SIP_STRIDE;
+	at = sip_forget(t, at + sip_first_of(a, b, c, d));
+	p = t->data + at;
+	if (p + 9 <= t->data_end)
+		*line = sip_classify(load64(p), load64(p + 1));
+	return at + 1;
 }
 
 /* Finds the line of the first Call-ID; `after` becomes the offset behind its name. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *after)
 {
 	for (int i = 0; i < SIP_STEPS && sip_room(t, at) > 0; i++) {
-		bool found;
 		__u32 line;
 
-		at = sip_forget(t, sip_next_line(t, at, &found));
-		if (!found)
+		at = sip_forget(t, sip_step(t, at, &line));
+		if (line == SIP_LINE_OTHER)
 			continue;
-		line = sip_classify(t, at);
 		if (line == SIP_LINE_BLANK)
 			return SIP_NO_CALL_ID;
-		if (line != SIP_LINE_OTHER) {
-			*after = line;
-			return SIP_FOUND;
-		}
-		at++;
+		*after = at - 1 + line;
+		return SIP_FOUND;
 	}
 	return SIP_TOO_FAR;
 }
