@@ -81,12 +81,16 @@ static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 	__s64 missing = 8 - (__s64)sip_room(t, offset);
 	const __u8 *p;
 
-	if (missing <= 0)
-		missing = 0;
-	p = t->data + sip_forget(t, offset - missing);
+	if (missing > 0) {
+		p = t->data + sip_forget(t, offset - missing);
+		if (p + 8 > t->data_end)
+			return t->zero;
+		return load64(p) >> (missing * 4) >> (missing * 4);
+	}
+	p = t->data + sip_forget(t, offset);
 	if (p + 8 > t->data_end)
 		return t->zero;
-	return load64(p) >> (missing * 4) >> (missing * 4);
+	return load64(p);
 }
 
 /* Which byte has the lowest of the flags (bit 7 of a byte each)? 0 to 7. */
@@ -102,32 +106,39 @@ static __always_inline __u64 sip_visible(__u64 word)
 	return (((word & EVERY(0x7f)) + EVERY(0x5f)) | word) & EVERY(0x80);
 }
 
-/* Flags the places in a word where there is a newline and, in the word that begins a
- * byte further on, a byte with bit 4 clear: A to O in either case, and what makes a
- * blank line. A byte of 0x8a passes for a newline: who looks closer compares it again. */
-static __always_inline __u64 sip_line_starts(__u64 word, __u64 word_after)
+/* A byte is zero where there is a newline and, in the word that begins a byte further
+ * on, a byte with bit 4 clear: A to O in either case, and what makes a blank line. */
+static __always_inline __u64 sip_line_start(const __u8 *p)
 {
-	__u64 newline = (word & EVERY(0x7f)) ^ EVERY('\n');
-	__u64 letter = word_after & EVERY(0x10);
+	return (load64(p) ^ EVERY('\n')) | (load64(p + 1) & EVERY(0x10));
+}
 
-	return ~((newline | letter) + EVERY(0x7f)) & EVERY(0x80);
+/* Flags the zero bytes of a word. Above the lowest there may be false ones. */
+static __always_inline __u64 sip_zeroes(__u64 word)
+{
+	return (word - EVERY(0x01)) & ~word & EVERY(0x80);
+}
+
+/* Flags bytes that may be zero: in no word where there is one are all flags clear, but
+ * bytes above 0x80 are flagged too. This is what most of a message is passed with. */
+static __always_inline __u64 sip_maybe_zeroes(__u64 a, __u64 b, __u64 c, __u64 d)
+{
+	return ((a - EVERY(0x01)) | (b - EVERY(0x01)) | (c - EVERY(0x01)) | (d - EVERY(0x01))) & EVERY(0x80);
 }
 
 #define SIP_LINE_OTHER 0
 #define SIP_LINE_BLANK 1
 
-/* What begins behind a candidate, of which these are the words at the place of what may
- * be a newline, and a byte further on? Another header, the blank line that ends the
- * headers, or a Call-ID: the length of its name with the newline. */
-static __always_inline __u32 sip_classify(__u64 word, __u64 word_after)
+/* What does a line begin with, of which this is the first word? Another header, the blank
+ * line that ends the headers, or a Call-ID: the length of its name and of the newline
+ * before it. */
+static __always_inline __u32 sip_classify(__u64 word)
 {
 	/* "call-id:" with bit 5 set in the letters and in nothing else. */
 	const __u64 letters = 0x0020200020202020ULL, name = 0x3a64692d6c6c6163ULL;
-	__u8 first = word_after;
+	__u8 first = word;
 
-	if ((__u8)word != '\n')
-		return SIP_LINE_OTHER;
-	if (!(((word_after | letters) ^ name) << 8))
+	if (!(((word | letters) ^ name) << 8))
 		return 1 + sizeof("Call-ID") - 1;
 	if ((first | 0x20) == 'i')
 		return 1 + sizeof("i") - 1;
@@ -207,43 +218,58 @@ static __always_inline __u32 sip_first_of(__u64 a, __u64 b, __u64 c, __u64 d)
 	return 24 + sip_first(d);
 }
 
-/* Looks at one stride for a candidate. Returns where the first one is, and what is
- * there; or where the next stride begins. */
+/* Looks at one stride for a candidate. Returns where the next step begins; *line is what
+ * was found, directly before that. */
 static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, __u32 *line)
 {
 	const __u8 *p = t->data + at;
 	__u64 a, b, c, d;
 
 	*line = SIP_LINE_OTHER;
-	if (sip_room(t, at) < SIP_MINIMUM || p + SIP_MINIMUM > t->data_end) {
-		/* Near the end a stride does not fit: one word. */
-		a = sip_line_starts(sip_word(t, at), sip_word(t, at + 1));
-		if (!a)
-			return at + 8;
-		at = sip_forget(t, at + sip_first(a));
-		*line = sip_classify(sip_word(t, at), sip_word(t, at + 1));
-		return at + 1;
-	}
-	a = sip_line_starts(load64(p), load64(p + 1));
-	b = sip_line_starts(load64(p + 8), load64(p + 9));
-	c = sip_line_starts(load64(p + 16), load64(p + 17));
-	d = sip_line_starts(load64(p + 24), load64(p + 25));
+	if (p + SIP_MINIMUM > t->data_end)
+		return at + SIP_STRIDE; /* for the verifier: the text does not reach so far */
+	a = sip_line_start(p);
+	b = sip_line_start(p + 8);
+	c = sip_line_start(p + 16);
+	d = sip_line_start(p + 24);
+	if (!sip_maybe_zeroes(a, b, c, d))
+		return at + SIP_STRIDE;
+	a = sip_zeroes(a);
+	b = sip_zeroes(b);
+	c = sip_zeroes(c);
+	d = sip_zeroes(d);
 	if (!(a | b | c | d))
 		return at + SIP_STRIDE;
 	at = sip_forget(t, at + sip_first_of(a, b, c, d));
 	p = t->data + at;
 	if (p + 9 <= t->data_end)
-		*line = sip_classify(load64(p), load64(p + 1));
+		*line = sip_classify(load64(p + 1));
+	return at + 1;
+}
+
+/* The same near the end, where a stride does not fit: one word. */
+static __always_inline __u32 sip_short_step(const struct sip_text *t, __u32 at, __u32 *line)
+{
+	__u64 newline = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
+
+	*line = SIP_LINE_OTHER;
+	if (!newline)
+		return at + 8;
+	at = sip_forget(t, at + sip_first(newline));
+	*line = sip_classify(sip_word(t, at + 1));
 	return at + 1;
 }
 
 /* Finds the line of the first Call-ID; `after` becomes the offset behind its name. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *after)
 {
-	for (int i = 0; i < SIP_STEPS && sip_room(t, at) > 0; i++) {
+	for (int i = 0; i < SIP_STEPS; i++) {
+		__s32 room = sip_room(t, at);
 		__u32 line;
 
-		at = sip_forget(t, sip_step(t, at, &line));
+		if (room <= 0)
+			break;
+		at = sip_forget(t, room < SIP_MINIMUM ? sip_short_step(t, at, &line) : sip_step(t, at, &line));
 		if (line == SIP_LINE_OTHER)
 			continue;
 		if (line == SIP_LINE_BLANK)
