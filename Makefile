@@ -7,9 +7,9 @@ B := build
 
 CLANG ?= clang
 CC ?= gcc
-PKGS := libbpf libxdp yaml-0.1 libmnl libsystemd jansson
 
 CFLAGS ?= -O2 -g
+DAEMON_LIBS := -lbpf -lmnl -lsystemd -ljansson -lyaml
 VERSION := 0.1.0
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -MMD -MP
@@ -74,15 +74,13 @@ $B/san/%.o: %.c
 
 $(call obj,$(LOADER)): $(call skel,$(BPF))
 
-link = $(call say,LINK,$@)$(Q)mkdir -p $(@D)
-
 $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -ljansson -lyaml
 
 $B/sipxdpd: $(call obj,$(DAEMON) $(CORE))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -lmnl -lsystemd -ljansson -lyaml
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
 $B/sipxdp-ctl: $(call obj,$(CLI) $(CORE))
 	$(call say,LINK,$@)
@@ -102,10 +100,10 @@ $(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) $(filter-out 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out %.bpf.o,$^) -o $@ -lcriterion -lbpf -lyaml -ljansson
 
-$(TOOL_BIN): $B/tests/tools/%: tests/tools/%.c
-	$(call say,CC,$<)
+$(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(filter-out ctl/daemon/main.c,$(DAEMON)))
+	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
 $(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE)
 	$(call say,FUZZ,$<)

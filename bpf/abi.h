@@ -24,6 +24,8 @@
 #define MAX_SERVICES 65536
 #define MAX_BACKENDS 65535 /* ids are 16 bits wide and 0 is nobody */
 
+#define MAX_WEIGHT 1000
+
 #define NAME_SIZE 64 /* bytes of a name with its closing NUL */
 
 /* An IPv4 address is ::ffff:a.b.c.d, so that one path serves both families. */

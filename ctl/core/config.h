@@ -8,13 +8,12 @@
 #include "address.h"
 #include "faults.h"
 
-#define WEIGHT_MAX 1000
 
 struct config_backend {
 	char name[NAME_SIZE];
 	struct address address;
 	struct mac mac;  /* all zero: discover it */
-	uint16_t weight; /* 0 to WEIGHT_MAX; 0 takes no calls */
+	uint16_t weight; /* 0 to MAX_WEIGHT; 0 takes no calls */
 	struct mark mark;
 };
 

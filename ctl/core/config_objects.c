@@ -92,7 +92,7 @@ static void read_weight(struct reader *reader, const struct node *value, void *o
 	struct config_backend *backend = object;
 	uint32_t weight;
 
-	if (reader_number(reader, value, 0, WEIGHT_MAX, &weight))
+	if (reader_number(reader, value, 0, MAX_WEIGHT, &weight))
 		backend->weight = weight;
 }
 

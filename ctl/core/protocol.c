@@ -10,7 +10,7 @@
 #include "protocol.h"
 
 #define IN_REQUEST(member) .offset = offsetof(struct request, member)
-#define WEIGHT_RANGE .minimum = 0, .maximum = WEIGHT_MAX
+#define WEIGHT_RANGE .minimum = 0, .maximum = MAX_WEIGHT
 
 #define POOL                                                                                                           \
 	{                                                                                                              \

@@ -8,12 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TABLE_WEIGHT_MAX 1000
 
 struct table_member {
 	const char *name; /* at most NAME_SIZE - 1 bytes, unique in the table; only read during the call */
 	uint16_t id;      /* what the slots hold: 1 to 65535, unique in the table; a label only */
-	uint16_t weight;  /* 1 to TABLE_WEIGHT_MAX */
+	uint16_t weight;  /* 1 to MAX_WEIGHT */
 };
 
 struct table;

@@ -100,7 +100,7 @@ static void update_backends(struct daemon *daemon)
 			const char *reason;
 
 			farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
-			if (!farm_update_state(pool, backend, time(NULL)) || !farm_backend_exists(backend))
+			if (!farm_update_state(pool, backend, time(NULL)))
 				continue;
 			reason = farm_reason(pool, backend);
 			log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,

@@ -704,7 +704,7 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 
 		random_name(state, backend->name, sizeof(backend->name), NAME_CHARACTERS, ++*serial);
 		backend->address = random_address(state, *serial);
-		backend->weight = random_below(state, WEIGHT_MAX + 1);
+		backend->weight = random_below(state, MAX_WEIGHT + 1);
 		for (j = 0; j < 6 && random_below(state, 4); j++)
 			backend->mac.byte[j] = random_below(state, 256) & 0xfe;
 	}

@@ -9,8 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../bpf/abi.h"
+#include "../../ctl/core/config.h"
 #include "../../ctl/core/table.h"
+
 
 #define MOST 10000
 
@@ -139,9 +140,9 @@ Test(table, refused_members_leave_the_table_as_it_was)
 		{"repeated id", {{"a", 1, 1}, {"b", 2, 1}, {"c", 1, 1}}, -EINVAL},
 		{"id 0", {{"a", 1, 1}, {"b", 0, 1}, {"c", 3, 1}}, -EINVAL},
 		{"weight 0", {{"a", 1, 1}, {"b", 2, 1}, {"c", 3, 0}}, -EINVAL},
-		{"weight too great", {{"a", 1, TABLE_WEIGHT_MAX + 1}, {"b", 2, 1}, {"c", 3, 1}}, -EINVAL},
+		{"weight too great", {{"a", 1, MAX_WEIGHT + 1}, {"b", 2, 1}, {"c", 3, 1}}, -EINVAL},
 		{"name too long", {{NAME_OF_32 NAME_OF_32, 1, 1}, {"b", 2, 1}, {"c", 3, 1}}, -EINVAL},
-		{"greatest id and weight", {{"a", 65535, TABLE_WEIGHT_MAX}, {"b", 2, 1}, {"c", 3, 1}}, 0},
+		{"greatest id and weight", {{"a", 65535, MAX_WEIGHT}, {"b", 2, 1}, {"c", 3, 1}}, 0},
 		{"longest names",
 			{{NAME_OF_32 "abcdefghijklmnopqrstuvwxyz01234", 1, 1},
 				{NAME_OF_32 "abcdefghijklmnopqrstuvwxyz01235", 2, 1}, {"c", 3, 1}},
@@ -182,6 +183,8 @@ Test(table, function_is_the_one_it_always_was)
 		{"other key", 256, {2, 1}, {{"px1", 1, 1}, {"px2", 2, 1}, {"px3", 3, 1}}, 3, 0x8e68941bbb9845af},
 		{"weights", 65536, {1, 2}, {{"a", 7, 1}, {"b", 300, 2}, {"c", 9, 5}, {"d", 65535, 1000}}, 4,
 			0xdba88f07ebdc608b},
+		{"logarithm", 1 << 20, {3, 4}, {{"a", 1, 1}, {"b", 2, 2}, {"c", 3, 3}, {"d", 4, 5}}, 4,
+			0xe5e689ec787daad2},
 		{"odd number of slot bits", 131072, {~0ULL, 0}, {{"sbc.example.net", 1, 3}, {"sbc", 2, 4}}, 2,
 			0xf3f69070012a4f95},
 	};
@@ -295,7 +298,7 @@ Test(table, history_means_nothing)
 		{"few members", 256, 3, 3, 2, 300},
 		{"equal weights", 4096, 30, 1, 3, 100},
 		{"weights", 4096, 30, 10, 3, 100},
-		{"all weights", 2048, 30, TABLE_WEIGHT_MAX, 3, 100},
+		{"all weights", 2048, 30, MAX_WEIGHT, 3, 100},
 		{"much at once", 1024, 40, 4, 60, 100},
 		{"more members than slots", 256, 600, 4, 10, 50},
 		{"so many come and go that all is dealt anew", 256, 1000, 2, 1000, 20},
@@ -365,7 +368,7 @@ Test(table, leavers_move_only_their_own_slots_and_get_them_back)
 		{256, 200, 1, 3},
 		{1024, 5, 4, 10},
 		{4096, 10, 1, 1},
-		{4096, 10, 3, TABLE_WEIGHT_MAX},
+		{4096, 10, 3, MAX_WEIGHT},
 		{8192, 64, 1, 1},
 		{8192, 64, 32, 4},
 		{65536, 300, 2, 1},
@@ -401,7 +404,7 @@ Test(table, weight_moves_slots_only_to_or_from_its_member)
 {
 	static const struct {
 		uint16_t from, to;
-	} rows[] = {{1, 2}, {1, TABLE_WEIGHT_MAX}, {9, 10}, {2, 1}, {TABLE_WEIGHT_MAX, 1}, {TABLE_WEIGHT_MAX, 999}};
+	} rows[] = {{1, 2}, {1, MAX_WEIGHT}, {9, 10}, {2, 1}, {MAX_WEIGHT, 1}, {MAX_WEIGHT, 999}};
 	uint64_t state = 5;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
