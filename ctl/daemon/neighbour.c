@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The way to each followed address. A follow is one such address with what the routes
  * say of it; a hop is a neighbour that frames go to: the address itself, or a gateway
- * that many share. Whatever must be asked of the kernel is a task in one queue, of
- * which a batch is done in each turn of the loop. */
+ * that many share. Whatever must be asked of the kernel is a task in a queue, of which
+ * a batch is done in each turn of the loop; the answers are there when it has been sent. */
 #define _GNU_SOURCE /* tdestroy */
 #include <errno.h>
 #include <search.h>
@@ -38,7 +38,7 @@
 #define NEIGHBOUR_PROTOCOL 206
 
 #define NUD_USABLE (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
-#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* not resolved, and set by an operator */
+#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* the kernel does not resolve it */
 
 enum step {
 	STEP_NONE,
@@ -80,9 +80,9 @@ struct hop {
 	int error;    /* why the kernel could not be asked */
 	bool stale;   /* its entry is to be asked for when things have settled */
 	bool exists;  /* has an entry */
-	bool fixed;   /* that an operator set */
-	bool managed; /* that the kernel keeps fresh */
-	bool ours;    /* because we said so */
+	bool fixed;   /* ... that an operator set */
+	bool managed; /* ... that the kernel keeps fresh */
+	bool ours;    /* ... because we said so */
 	bool asked;   /* by STEP_MANAGE, since it answered last */
 };
 
@@ -395,6 +395,12 @@ static void set_hop(struct neighbours *n, struct hop *hop, enum route_state stat
 		derive(n, follow);
 }
 
+/* What an operator set, or somebody else has the kernel manage, is not ours to touch. */
+static bool may_manage(const struct hop *hop)
+{
+	return !hop->fixed && (!hop->managed || hop->ours);
+}
+
 /* An entry that is being resolved again says nothing: what its hop was, it is until
  * the answer comes, or does not. A hop that was READY is asked once more before it is
  * believed to be gone: its calls would move, and one burst of losses can do that. */
@@ -407,7 +413,7 @@ static void learn(struct neighbours *n, struct hop *hop, const struct netlink_ne
 	if (entry->state & NUD_USABLE && !mac_is_zero(&entry->mac)) {
 		hop->asked = false;
 		set_hop(n, hop, ROUTE_READY, 0, entry->mac);
-	} else if (entry->state & NUD_FAILED && hop->state == ROUTE_READY && !hop->asked) {
+	} else if (entry->state & NUD_FAILED && hop->state == ROUTE_READY && !hop->asked && may_manage(hop)) {
 		schedule(n, &hop->task, STEP_MANAGE);
 	} else if (entry->state & NUD_FAILED) {
 		set_hop(n, hop, ROUTE_FAILED, 0, hop->mac);
@@ -477,7 +483,7 @@ static void looked_up(struct neighbours *n, struct task *task, int error, const 
 	if (hop != follow->hop) {
 		detach(n, follow);
 		attach(n, follow, hop);
-	} else if (hop && hop->state == ROUTE_FAILED && !hop->fixed) {
+	} else if (hop && hop->state == ROUTE_FAILED) {
 		/* Its interface may have come up, and the kernel takes up to 5 s to try again. */
 		schedule(n, &hop->task, STEP_MANAGE);
 	}
@@ -561,7 +567,7 @@ static bool dismiss(struct neighbours *n, struct task *task, enum step step)
 {
 	struct hop *hop = (struct hop *)task;
 
-	if (step == STEP_MANAGE && hop->fixed)
+	if (step == STEP_MANAGE && !may_manage(hop))
 		return true;
 	if (step != STEP_RELEASE || hop->ours)
 		return false;

@@ -21,7 +21,9 @@ void neighbours_free(struct neighbours *neighbours);
 int neighbours_follow(struct neighbours *neighbours, const struct address *addresses, size_t count);
 
 /* What is known of the way to an address: never NULL; ROUTE_UNKNOWN for one that is
- * not followed. Valid until the loop runs again. */
+ * not followed, or not yet looked up. A route that was READY stays so while its
+ * neighbour is being asked again, and until it has missed two rounds of probes.
+ * Valid until the loop runs again. */
 const struct route *neighbours_route(const struct neighbours *neighbours, const struct address *address);
 
 /* Is this an address of this machine (so that its kernel answers ARP or neighbour

@@ -2,8 +2,6 @@
 /* See balancer.h. */
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
@@ -12,28 +10,30 @@
 
 const uint64_t test_hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
 
-static void must(int error, const char *what)
-{
-	if (!error)
-		return;
-	fprintf(stderr, "%s: %s\n", what, strerror(errno));
-	abort();
-}
-
 static struct address address_of(const char *text)
 {
 	struct address address = {.word = {0, 0, htonl(0xffff), 0}};
 
 	if (inet_pton(AF_INET, text, &address.word[3]) != 1)
-		must(inet_pton(AF_INET6, text, &address) != 1, text);
+		run_must(inet_pton(AF_INET6, text, &address) != 1, text);
 	return address;
+}
+
+static uint32_t backends_of(const struct balancer_setup *setup)
+{
+	return setup->backends ? setup->backends : 4;
+}
+
+static uint32_t slots_of(const struct balancer_setup *setup)
+{
+	return setup->slots ? setup->slots : 4096;
 }
 
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 {
 	struct backend backend = {
 		.address = address_of(setup->ipv6_way ? "fd00::" : "10.0.0.0"),
-		.source = address_of(setup->ipv6_way ? "fd00::ffff" : "10.0.0.254"),
+		.source = address_of(setup->ipv6_way ? "fd00::ffff" : "10.0.255.254"),
 		.next_hop = {{0x02, 0, 0, 1, id >> 8, id}},
 		.interface_mac = {{0x02, 0, 0, 0, 0, 0x01}},
 		.ifindex = setup->ifindex ? setup->ifindex : TEST_IFINDEX,
@@ -42,76 +42,171 @@ struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 	};
 
 	backend.address.word[3] = htonl(ntohl(backend.address.word[3]) + id);
+	if (setup->unreachable)
+		backend.forward = FORWARD_NONE;
 	return backend;
+}
+
+uint32_t balancer_receiver(const struct frame *frame)
+{
+	return frame->data[4] << 8 | frame->data[5];
+}
+
+static uint16_t owner(const struct balancer_setup *setup, uint32_t pool, uint32_t slot)
+{
+	uint32_t nth = slot % backends_of(setup);
+
+	if (setup->nobody)
+		return 0;
+	return pool == 0 ? 1 + nth : backends_of(setup) - nth;
+}
+
+uint32_t balancer_owner(const struct balancer_setup *setup, enum test_service service, uint64_t hash)
+{
+	return owner(setup, service == SERVICE_ANY, hash % slots_of(setup));
+}
+
+uint64_t balancer_hash(const char *call_id, size_t length)
+{
+	const __u64 key[2] = {test_hash_key[0], test_hash_key[1]};
+	struct hash hash = hash_start(key);
+	size_t at = 0;
+
+	/* A last word that is empty counts, too: the scanner sees the end only there. */
+	do {
+		uint64_t word = 0;
+
+		for (int i = 0; i < 8 && at + i < length; i++)
+			word |= (uint64_t)(uint8_t)call_id[at + i] << (8 * i);
+		hash_word(&hash, word);
+		at += 8;
+	} while (at <= length);
+	return hash_finish(hash, key);
+}
+
+static void put_service(struct balancer_bpf *skel, const char *vip, uint16_t port, enum test_service id)
+{
+	struct service_key key = {.vip = address_of(vip), .port = htons(port), .protocol = IPPROTO_UDP};
+	struct service service = {
+		.hash_key = {test_hash_key[0], test_hash_key[1]},
+		.id = id,
+		.pool = id == SERVICE_ANY,
+	};
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
 }
 
 static void fill_services(struct balancer_bpf *skel)
 {
-	struct service service = {.hash_key = {test_hash_key[0], test_hash_key[1]}};
-	struct service_key key = {.protocol = IPPROTO_UDP, .port = htons(5060)};
-
-	key.vip = address_of("192.0.2.10");
-	must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
-	key.vip = address_of("2001:db8::10");
-	must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
+	put_service(skel, "192.0.2.10", 5060, SERVICE_SIP);
+	put_service(skel, "2001:db8::10", 5060, SERVICE_SIP);
+	put_service(skel, "192.0.2.20", 0, SERVICE_ANY);
+	put_service(skel, "2001:db8::20", 0, SERVICE_ANY);
+	put_service(skel, "192.0.2.20", 5070, SERVICE_ONE);
+	put_service(skel, "2001:db8::20", 5070, SERVICE_ONE);
 }
 
-static void fill_table(struct balancer_bpf *skel, uint32_t slots, uint32_t backends)
+/* Pool 0 uses the first of its two tables, pool 1 the second. */
+static void fill_pool(struct balancer_bpf *skel, const struct balancer_setup *setup, uint32_t id)
 {
+	uint32_t slots = slots_of(setup);
 	uint16_t *table = calloc(slots, sizeof(*table));
-	struct pool pool = {.table = 0};
-	uint32_t zero = 0;
+	struct pool pool = {.table = 2 * id + id};
 
-	for (uint32_t slot = 0; slot < slots && backends; slot++)
-		table[slot] = 1 + slot % backends;
-	must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, table, BPF_ANY), "tables");
-	must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+	for (uint32_t slot = 0; slot < slots; slot++)
+		table[slot] = owner(setup, id, slot);
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &pool.table, table, BPF_ANY), "tables");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &id, &pool, BPF_ANY), "pools");
 	free(table);
+}
+
+void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup)
+{
+	for (uint32_t id = 1; id <= backends_of(setup); id++) {
+		struct backend backend = balancer_backend(setup, id);
+
+		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
+	}
+	fill_pool(skel, setup, 0);
+	fill_pool(skel, setup, 1);
+	fill_services(skel);
 }
 
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 {
 	struct balancer_bpf *skel = balancer_bpf__open();
-	uint32_t slots = setup->slots ? setup->slots : 4096;
-	uint32_t backends = setup->backends ? setup->backends : 4;
+	uint32_t backends = backends_of(setup);
 
-	must(!skel, "open");
-	skel->rodata->slot_mask = slots - 1;
-	bpf_map__set_value_size(skel->maps.tables, slots * sizeof(uint16_t));
+	run_must(!skel, "open");
+	skel->rodata->slot_mask = slots_of(setup) - 1;
+	bpf_map__set_value_size(skel->maps.tables, slots_of(setup) * sizeof(uint16_t));
 	bpf_map__set_max_entries(skel->maps.backends, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
-	must(balancer_bpf__load(skel), "load");
-	for (uint32_t id = 1; id <= backends; id++) {
-		struct backend backend = balancer_backend(setup, id);
-
-		must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
-	}
-	fill_table(skel, slots, backends);
-	fill_services(skel);
+	run_must(balancer_bpf__load(skel), "load");
+	balancer_fill(skel, setup);
 	return skel;
 }
 
 uint32_t balancer_run(struct balancer_bpf *skel, struct frame *frame)
 {
-	struct frame out;
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->data, .data_size_in = frame->length,
-		.data_out = out.data, .data_size_out = sizeof(out.data));
+	int result = run_frame(bpf_program__fd(skel->progs.balancer), frame, &(struct run_options){});
 
-	must(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.balancer), &opts), "BPF_PROG_TEST_RUN");
-	memcpy(frame->data, out.data, opts.data_size_out);
-	frame->length = opts.data_size_out;
-	return opts.retval;
+	run_must(result < 0, "BPF_PROG_TEST_RUN");
+	return result;
 }
 
 uint64_t balancer_verdict(struct balancer_bpf *skel, enum verdict verdict)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct verdict_counters counters[cpus];
-	uint64_t total = 0;
-	uint32_t zero = 0;
+	uint64_t sums[VERDICT_COUNT];
 
-	must(bpf_map_lookup_elem(bpf_map__fd(skel->maps.verdicts), &zero, counters), "verdicts");
-	for (int cpu = 0; cpu < cpus; cpu++)
-		total += ((uint64_t *)&counters[cpu])[verdict];
-	return total;
+	run_counters(bpf_map__fd(skel->maps.verdicts), 0, sums, VERDICT_COUNT);
+	return sums[verdict];
+}
+
+struct traffic balancer_traffic(struct balancer_bpf *skel, uint32_t id)
+{
+	uint64_t sums[2];
+
+	run_counters(bpf_map__fd(skel->maps.backend_traffic), id, sums, 2);
+	return (struct traffic){.packets = sums[0], .bytes = sums[1]};
+}
+
+void balancer_count(struct balancer_bpf *skel, uint32_t backends, struct balancer_counts *counts)
+{
+	uint64_t sums[2];
+
+	run_counters(bpf_map__fd(skel->maps.verdicts), 0, counts->verdicts, VERDICT_COUNT);
+	for (uint32_t id = 0; id < SERVICE_COUNT; id++) {
+		run_counters(bpf_map__fd(skel->maps.service_traffic), id, sums, 2);
+		counts->service[id] = (struct traffic){.packets = sums[0], .bytes = sums[1]};
+	}
+	counts->total = (struct traffic){};
+	for (uint32_t id = 0; id <= backends; id++) {
+		struct traffic traffic = balancer_traffic(skel, id);
+
+		counts->total.packets += traffic.packets;
+		counts->total.bytes += traffic.bytes;
+	}
+}
+
+const char *balancer_verdict_name(enum verdict verdict)
+{
+#define NAME(name, action, normal, text) [VERDICT_##name] = #name,
+	static const char *const names[] = {BALANCER_VERDICTS(NAME)};
+#undef NAME
+
+	return verdict < VERDICT_COUNT ? names[verdict] : "none";
+}
+
+bool balancer_forwards(enum verdict verdict)
+{
+#define PASS false
+#define FORWARD true
+#define FORWARDS(name, action, normal, text) [VERDICT_##name] = action,
+	static const bool forwards[] = {BALANCER_VERDICTS(FORWARDS)};
+#undef FORWARDS
+#undef FORWARD
+#undef PASS
+
+	return verdict < VERDICT_COUNT && forwards[verdict];
 }

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The balancer, loaded and filled by hand for the packet tests and the benchmark: no
- * daemon, no interface. One service "sip" at 192.0.2.10:5060 and 2001:db8::10:5060,
- * pool 0 with backends 1 to N, each owning every N-th slot. */
+ * daemon, no interface. Its services, each for IPv4 and IPv6:
+ *
+ *   SERVICE_SIP   192.0.2.10:5060  2001:db8::10:5060   pool 0: slot n is backend 1 + n % backends
+ *   SERVICE_ANY   192.0.2.20:*     2001:db8::20:*      pool 1: the same in reverse order
+ *   SERVICE_ONE   192.0.2.20:5070  2001:db8::20:5070   pool 0 */
 #pragma once
 
 #include <stdint.h>
 #include "../../bpf/abi.h"
 #include "bpf/balancer.skel.h"
 #include "frame.h"
+#include "run.h"
 
 /* BPF_PROG_TEST_RUN reports this as the interface a frame came by, unless told. */
 #define TEST_IFINDEX 1
+
+enum test_service {
+	SERVICE_SIP,
+	SERVICE_ANY,
+	SERVICE_ONE,
+	SERVICE_COUNT
+};
 
 extern const uint64_t test_hash_key[2];
 
@@ -21,16 +32,49 @@ struct balancer_setup {
 	bool ipv6_way;               /* backends have IPv6 addresses */
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
+	bool nobody;                 /* slots belong to no backend */
+	bool unreachable;            /* slots belong to backends to which there is no way */
+};
+
+/* Everything that the program counts. */
+struct balancer_counts {
+	uint64_t verdicts[VERDICT_COUNT];
+	struct traffic service[SERVICE_COUNT];
+	struct traffic total; /* of all backends */
 };
 
 /* Loads and fills; aborts the test when the kernel refuses. */
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup);
 
+/* Fills anew what is loaded; the numbers of backends and slots must be the same. */
+void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup);
+
 /* What a backend of the setup looks like. */
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id);
+
+/* The id of the backend that owns a hash in the pool of a service. */
+uint32_t balancer_owner(const struct balancer_setup *setup, enum test_service service, uint64_t hash);
+
+/* The hash of a Call-ID by bpf/hash.h, without the scanner: eight bytes a word, zeros after the last. */
+uint64_t balancer_hash(const char *call_id, size_t length);
 
 /* Runs one frame through the program, in place; returns what XDP returned. */
 uint32_t balancer_run(struct balancer_bpf *skel, struct frame *frame);
 
+/* To which backend a frame that came out is addressed: its id, from the MAC. */
+uint32_t balancer_receiver(const struct frame *frame);
+
 /* The sum over all CPUs of one verdict's counter. */
 uint64_t balancer_verdict(struct balancer_bpf *skel, enum verdict verdict);
+
+/* Reads all counters. */
+void balancer_count(struct balancer_bpf *skel, uint32_t backends, struct balancer_counts *counts);
+
+/* What was sent to one backend. */
+struct traffic balancer_traffic(struct balancer_bpf *skel, uint32_t id);
+
+/* The name of a verdict, as abi.h has it. */
+const char *balancer_verdict_name(enum verdict verdict);
+
+/* Does a verdict send the packet on (FORWARD in verdicts.h)? */
+bool balancer_forwards(enum verdict verdict);

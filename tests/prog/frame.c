@@ -35,14 +35,14 @@ static uint16_t fold(uint32_t total)
 	return total;
 }
 
-static const char * or (const char *text, const char *otherwise)
+static const char *text_or(const char *text, const char *otherwise)
 {
 	return text ? text : otherwise;
 }
 
 static bool is_ipv6(const struct frame_spec *spec)
 {
-	return strchr(or (spec->destination, "192.0.2.10"), ':') != NULL;
+	return strchr(text_or(spec->destination, "192.0.2.10"), ':') != NULL;
 }
 
 static uint8_t carried_protocol(const struct frame_spec *spec)
@@ -54,8 +54,8 @@ static uint8_t carried_protocol(const struct frame_spec *spec)
 
 static void put_ethernet(uint8_t **at, const struct frame_spec *spec)
 {
-	memcpy(*at, ether_aton(or (spec->to_mac, "02:00:00:00:00:01")), 6);
-	memcpy(*at + 6, ether_aton(or (spec->from_mac, "02:00:00:00:00:99")), 6);
+	memcpy(*at, ether_aton(text_or(spec->to_mac, "02:00:00:00:00:01")), 6);
+	memcpy(*at + 6, ether_aton(text_or(spec->from_mac, "02:00:00:00:00:99")), 6);
 	*at += 12;
 	for (int i = 0; i < 2 && spec->vlan[i]; i++) {
 		put16(at, i == 0 && spec->vlan[1] ? 0x88a8 : 0x8100);
@@ -77,8 +77,8 @@ static void put_ipv4(uint8_t **at, const struct frame_spec *spec, size_t carried
 	put16(at, spec->dont_fragment << 14 | spec->more_fragments << 13 | spec->fragment_offset / 8);
 	*(*at)++ = spec->ttl ? spec->ttl : 64;
 	*(*at)++ = carried_protocol(spec);
-	inet_pton(AF_INET, or (spec->source, "198.51.100.7"), ip + 12);
-	inet_pton(AF_INET, or (spec->destination, "192.0.2.10"), ip + 16);
+	inet_pton(AF_INET, text_or(spec->source, "198.51.100.7"), ip + 12);
+	inet_pton(AF_INET, text_or(spec->destination, "192.0.2.10"), ip + 16);
 	memset(ip + 20, 1, spec->option_words * 4); /* no operation */
 	*at = ip + 10;
 	put16(at, ~fold(sum(ip, header, 0)));
@@ -95,7 +95,7 @@ static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried
 	put16(at, carried + left * 8);
 	*(*at)++ = left > fragment ? 60 : fragment ? 44 : carried_protocol(spec);
 	*(*at)++ = spec->ttl ? spec->ttl : 64;
-	inet_pton(AF_INET6, or (spec->source, "2001:db8::7"), *at);
+	inet_pton(AF_INET6, text_or(spec->source, "2001:db8::7"), *at);
 	inet_pton(AF_INET6, spec->destination, *at + 16);
 	*at += 32;
 	for (; left > 0; left--) {
@@ -129,7 +129,7 @@ static void put_packet(uint8_t **at, const struct frame_spec *spec);
 
 static size_t payload_length(const struct frame_spec *spec)
 {
-	return spec->payload_length ? spec->payload_length : strlen(or (spec->payload, ""));
+	return spec->payload_length ? spec->payload_length : strlen(text_or(spec->payload, ""));
 }
 
 /* What the IP header carries, at `start`. */
@@ -147,7 +147,7 @@ static void put_carried(uint8_t **at, const struct frame_spec *spec)
 			put16(at, 0);
 		}
 	}
-	memcpy(*at, or (spec->payload, ""), payload_length(spec));
+	memcpy(*at, text_or(spec->payload, ""), payload_length(spec));
 	*at += payload_length(spec);
 }
 

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0
+/* attach: first everything is looked at, then everything is loaded, then everything is
+ * pinned and attached. A fault before the last step has touched nothing, one within it
+ * undoes the step. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/if_link.h>
+#include "attachment.h"
+#include "dispatcher.h"
+#include "file.h"
+#include "options.h"
+#include "say.h"
+#include "tunnel.h"
+
+struct target {
+	const char *name;
+	int ifindex;
+	bool attached;                   /* already, by a run before this one */
+	const struct attachment *before; /* what is pinned for it, NULL if nothing is */
+	int fd;                          /* of the link, or of the program that the dispatcher calls; -1 */
+	uint32_t dispatched;             /* id of the latter, 0 if there is none */
+	size_t addresses;                /* that this run added to decap_addresses */
+};
+
+struct attach {
+	const struct options *options;
+	struct config *config; /* of the balancer */
+	struct contract sizes; /* likewise */
+	struct pins pins;
+	struct attachments attachments;
+	struct target *targets;
+	size_t target_count;
+	struct program program; /* freshly loaded, or zeroed when the running one is used */
+	bool maps_are_new;
+	int program_fd;
+	int addresses; /* the map decap_addresses, -1 */
+};
+
+/* --- what is wanted */
+
+static int read_targets(struct attach *attach)
+{
+	const struct options *options = attach->options;
+	size_t i;
+
+	if (options->program == PROGRAM_BALANCER) {
+		attach->config = file_read(options->config);
+		if (!attach->config)
+			return -1;
+		attach->sizes = file_contract(attach->config);
+		attach->target_count = attach->config->interface_count;
+	} else {
+		attach->target_count = options->interface_count;
+	}
+	attach->targets = calloc(attach->target_count, sizeof(*attach->targets));
+	for (i = 0; attach->targets && i < attach->target_count; i++) {
+		attach->targets[i].fd = -1;
+		attach->targets[i].name = attach->config ? attach->config->interfaces[i] : options->interfaces[i];
+	}
+	if (!attach->targets)
+		say_error("out of memory");
+	return attach->targets ? 0 : -1;
+}
+
+/* --- what is there */
+
+static void refuse_foreign(const struct target *target, int error, uint32_t program_id)
+{
+	const char *way = "to share the interface that program, too, must be loaded by libxdp ('xdp-loader load')";
+	char text[PROGRAM_TEXT_SIZE];
+
+	if (dispatcher_is_on(target->ifindex))
+		way = "--dispatcher shares the interface with it";
+	say_error("cannot attach to %s: %s (%s is loaded; see 'ip link show %s'; %s)", target->name, strerror(error),
+		interface_program_text(program_id, text), target->name, way);
+}
+
+static int survey_program(const struct attach *attach, const struct target *target)
+{
+	struct xdp_state xdp;
+	int err = interface_query(target->ifindex, &xdp);
+
+	if (err) {
+		say_error("cannot ask for the XDP program of %s: %s", target->name, say_why(err));
+		return -1;
+	}
+	if (!xdp.program_id || (attach->options->dispatcher && dispatcher_is_on(target->ifindex)))
+		return 0;
+	refuse_foreign(target, EBUSY, xdp.program_id);
+	return -1;
+}
+
+static int survey_target(const struct attach *attach, struct target *target)
+{
+	target->ifindex = if_nametoindex(target->name);
+	if (!target->ifindex) {
+		say_error("cannot attach to %s: %s (see 'ip link')", target->name, say_why(errno));
+		return -1;
+	}
+	target->before = attachments_find(&attach->attachments, target->name);
+	if (target->before && target->before->state == ATTACHMENT_ELSEWHERE) {
+		say_error("cannot attach to %s: in %s that name is an interface of another network namespace (take "
+			  "another directory by --pin-dir)",
+			target->name, attach->pins.dir);
+		return -1;
+	}
+	target->attached = target->before && target->before->state == ATTACHMENT_LIVE;
+	if (target->attached && target->before->ifindex != target->ifindex) {
+		say_error("cannot attach to %s: what was attached by that name is now called %s ('sipxdp-loader "
+			  "detach %s' first)",
+			target->name, target->before->name, target->before->name);
+		return -1;
+	}
+	return target->attached ? 0 : survey_program(attach, target);
+}
+
+/* Looks at all of them, so that all faults are seen in one run. */
+static int survey(struct attach *attach)
+{
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < attach->target_count; i++) {
+		if (survey_target(attach, &attach->targets[i]))
+			result = -1;
+	}
+	if (result)
+		say_error("nothing was attached");
+	return result;
+}
+
+static bool is_anything_left(const struct attach *attach)
+{
+	bool left = false;
+	size_t i;
+
+	for (i = 0; i < attach->target_count; i++) {
+		const struct target *target = &attach->targets[i];
+
+		if (target->attached)
+			say_done("%s is already attached to %s", program_name(attach->options->program), target->name);
+		left = left || !target->attached;
+	}
+	return left;
+}
+
+/* --- the program and its maps */
+
+/* Are there pinned maps that we can go on with? Removes what is left of others. */
+static int examine_maps(struct attach *attach)
+{
+	bool decap = attach->options->program == PROGRAM_DECAP, running = attachments_running(&attach->attachments) > 0;
+	struct contract pinned;
+	int err;
+
+	if (decap)
+		err = pins_have_maps(&attach->pins) ? 0 : -ENOENT;
+	else
+		err = pins_contract(&attach->pins, &pinned);
+	if (err && (err != -ENOENT || running)) {
+		say_error("cannot use the maps pinned in %s: %s ('sipxdp-loader detach' removes them)",
+			attach->pins.dir, say_why(err));
+		return -1;
+	}
+	attach->maps_are_new = err == -ENOENT;
+	if (attach->maps_are_new || decap || !memcmp(&pinned, &attach->sizes, sizeof(pinned)))
+		return 0;
+	if (running)
+		return file_compare(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
+	attach->maps_are_new = true;
+	say_warning("the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
+		    "replaced (a sipxdpd that runs must be started again)",
+		attach->pins.dir);
+	return 0;
+}
+
+/* The program that other interfaces have, where there are any; else a new one. */
+static int prepare_program(struct attach *attach)
+{
+	struct program *program = &attach->program;
+
+	if (examine_maps(attach))
+		return -1;
+	if (attachments_running(&attach->attachments)) {
+		attach->program_fd = pins_get(&attach->pins, PINS_TOP, program_name(attach->options->program));
+		if (attach->program_fd >= 0)
+			return 0;
+	}
+	if (program_open(program, attach->options->program, &attach->sizes))
+		return -1;
+	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, program))
+		return -1;
+	if (program_load(program, &attach->sizes))
+		return -1;
+	attach->program_fd = dup(program_fd(program));
+	return 0;
+}
+
+/* Pins the program and, if they are new, its maps; before any packet can meet them. */
+static int pin_program(struct attach *attach)
+{
+	size_t removed;
+
+	if (!attach->program.object)
+		return 0;
+	if (!attach->maps_are_new)
+		return pins_replace(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
+	if (pins_remove_shared(&attach->pins, &removed)) /* what is left of others */
+		return -1;
+	if (pins_put_maps(&attach->pins, &attach->program))
+		return -1;
+	return pins_put(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
+}
+
+/* --- one interface */
+
+/* A link is refused with an error number and no more. Asked by netlink, a driver answers
+ * with a sentence. */
+static const char *ask_driver(const struct attach *attach, const struct target *target)
+{
+	const uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = attach->program_fd);
+
+	say_library_clear();
+	if (!bpf_xdp_attach(target->ifindex, attach->program_fd, flags, NULL))
+		bpf_xdp_detach(target->ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);
+	return say_kernel();
+}
+
+static void refuse_link(const struct attach *attach, const struct target *target, int error)
+{
+	bool asks_for_native = attach->options->mode == MODE_NATIVE && error != EPERM && error != EACCES;
+	struct xdp_state xdp;
+	const char *reason;
+
+	if ((error == EBUSY || error == EEXIST) && !interface_query(target->ifindex, &xdp) && xdp.program_id) {
+		refuse_foreign(target, error, xdp.program_id);
+		return;
+	}
+	if (!asks_for_native) {
+		say_error("cannot attach to %s: %s", target->name, say_why(error));
+		return;
+	}
+	reason = ask_driver(attach, target);
+	say_error("cannot attach to %s: %s (%s; --mode generic does without the driver's help, and is slow)",
+		target->name, strerror(error), *reason ? reason : "its driver refuses native XDP");
+}
+
+static int attach_link(const struct attach *attach, struct target *target)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options);
+
+	options.flags = attach->options->mode == MODE_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+	target->fd = bpf_link_create(attach->program_fd, target->ifindex, BPF_XDP, &options);
+	if (target->fd >= 0)
+		return 0;
+	refuse_link(attach, target, errno);
+	return -1;
+}
+
+/* The dispatcher wants a program of another type: one more is loaded, on the same maps. */
+static int attach_dispatched(const struct attach *attach, struct target *target)
+{
+	struct bpf_prog_info info = {};
+	struct program program = {0};
+	uint32_t size = sizeof(info);
+	int result = -1;
+
+	if (program_open(&program, attach->options->program, &attach->sizes))
+		return -1;
+	if (pins_reuse_maps(&attach->pins, &program))
+		goto out;
+	if (dispatcher_attach(&program, target->ifindex, target->name, attach->options->mode))
+		goto out;
+	if (!bpf_obj_get_info_by_fd(program_fd(&program), &info, &size))
+		target->dispatched = info.id;
+	target->fd = dup(program_fd(&program));
+	result = 0;
+out:
+	program_close(&program);
+	return result;
+}
+
+/* Which addresses do tunnels end at? Asked before a packet meets the program. */
+static int fill_addresses(struct attach *attach, struct target *target)
+{
+	const struct options *options = attach->options;
+
+	if (options->program != PROGRAM_DECAP)
+		return 0;
+	if (attach->addresses < 0)
+		attach->addresses = pins_get(&attach->pins, PINS_TOP, "decap_addresses");
+	return tunnel_add(attach->addresses, target->name, target->ifindex, options->addresses, options->address_count,
+		&target->addresses);
+}
+
+static int attach_target(struct attach *attach, struct target *target)
+{
+	if (fill_addresses(attach, target))
+		return -1;
+	if (target->attached)
+		return 0;
+	return attach->options->dispatcher ? attach_dispatched(attach, target) : attach_link(attach, target);
+}
+
+/* An unpinned link ends with its file descriptor. */
+static void detach_target(const struct attach *attach, struct target *target)
+{
+	if (target->dispatched)
+		dispatcher_detach(target->ifindex, target->dispatched);
+	if (attach->addresses >= 0 && !target->attached)
+		tunnel_remove(attach->addresses, target->ifindex);
+}
+
+static int pin_target(struct attach *attach, const struct target *target)
+{
+	const struct attachment *before = target->before;
+
+	if (target->attached)
+		return 0;
+	if (before && pins_remove(&attach->pins, before->dispatched ? PINS_DISPATCHED : PINS_LINKS, before->pin))
+		return -1;
+	if (before)
+		say_done("%s: the pin of an attachment that has ended is removed", target->name);
+	return pins_put(&attach->pins, target->dispatched ? PINS_DISPATCHED : PINS_LINKS, target->name, target->fd);
+}
+
+/* --- all of them */
+
+static int commit(struct attach *attach)
+{
+	size_t i;
+
+	if (pin_program(attach))
+		return -1;
+	for (i = 0; i < attach->target_count; i++) {
+		if (attach_target(attach, &attach->targets[i]))
+			break;
+	}
+	if (i == attach->target_count) {
+		for (i = 0; i < attach->target_count; i++) {
+			if (pin_target(attach, &attach->targets[i]))
+				break;
+		}
+	}
+	if (i == attach->target_count)
+		return 0;
+	for (i = 0; i < attach->target_count; i++)
+		detach_target(attach, &attach->targets[i]);
+	say_error("nothing was attached");
+	return -1;
+}
+
+static void report(const struct attach *attach)
+{
+	const struct options *options = attach->options;
+	size_t i;
+
+	for (i = 0; i < attach->target_count; i++) {
+		const struct target *target = &attach->targets[i];
+
+		if (target->addresses)
+			say_done("%s: tunnels to %zu more address%s end here", target->name, target->addresses,
+				target->addresses > 1 ? "es" : "");
+		if (!target->attached)
+			say_done("%s attached to %s, %s%s", program_name(options->program), target->name,
+				mode_name(options->mode), options->dispatcher ? ", by libxdp's dispatcher" : "");
+	}
+	if (options->mode == MODE_GENERIC)
+		say_warning("generic mode: a packet reaches the program late and costs many times as much as in native "
+			    "mode");
+}
+
+/* For those that are attached already: does that leave something new to be done? */
+static bool is_anything_new(struct attach *attach)
+{
+	size_t i, added = 0;
+
+	for (i = 0; i < attach->target_count; i++) {
+		if (fill_addresses(attach, &attach->targets[i]))
+			return false;
+		added += attach->targets[i].addresses;
+	}
+	return added > 0;
+}
+
+static int attach_all(struct attach *attach)
+{
+	const struct options *options = attach->options;
+	int result;
+
+	if (pins_open(&attach->pins, options->pin_dir, options->program, PINS_CREATE))
+		return -1;
+	if (options->dispatcher && dispatcher_probe())
+		return -1;
+	if (attachments_read(&attach->pins, &attach->attachments) || survey(attach))
+		return -1;
+	if (!is_anything_left(attach)) {
+		if (is_anything_new(attach)) {
+			report(attach);
+			return 0;
+		}
+		say_error("there is nothing to attach ('sipxdp-loader upgrade' replaces the program, 'detach' removes "
+			  "it)");
+		return -1;
+	}
+	if (prepare_program(attach))
+		return -1;
+	pins_begin(&attach->pins);
+	result = commit(attach);
+	pins_end(&attach->pins, result != 0);
+	if (!result)
+		report(attach);
+	return result;
+}
+
+static void clean_up(struct attach *attach)
+{
+	size_t i;
+
+	for (i = 0; i < attach->target_count; i++) {
+		if (attach->targets && attach->targets[i].fd >= 0)
+			close(attach->targets[i].fd);
+	}
+	free(attach->targets);
+	if (attach->program_fd >= 0)
+		close(attach->program_fd);
+	if (attach->addresses >= 0)
+		close(attach->addresses);
+	program_close(&attach->program);
+	attachments_free(&attach->attachments);
+	pins_close(&attach->pins);
+	if (attach->config)
+		config_free(attach->config);
+}
+
+int attach_run(const struct options *options)
+{
+	struct attach attach = {.options = options, .pins.lock = -1, .program_fd = -1, .addresses = -1};
+	int result = read_targets(&attach);
+
+	if (!result)
+		result = attach_all(&attach);
+	clean_up(&attach);
+	return result;
+}

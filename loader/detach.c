@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+/* detach: off the named interfaces or off all. Maps and program go with the last one. */
+#include <unistd.h>
+#include "attachment.h"
+#include "options.h"
+#include "say.h"
+#include "tunnel.h"
+
+static void forget_addresses(const struct pins *pins, int ifindex)
+{
+	int map = pins_get(pins, PINS_TOP, "decap_addresses");
+
+	if (map < 0)
+		return;
+	tunnel_remove(map, ifindex);
+	close(map);
+}
+
+static int detach_one(struct pins *pins, struct attachment *attachment)
+{
+	if (attachment_remove(pins, attachment))
+		return -1;
+	if (pins->kind == PROGRAM_DECAP)
+		forget_addresses(pins, attachment->ifindex);
+	if (attachment->state == ATTACHMENT_GONE)
+		say_done("%s: was detached already (the interface has gone since, or somebody else did it); its pin "
+			 "is removed",
+			attachment->name);
+	else
+		say_done("%s detached from %s", program_name(pins->kind), attachment->name);
+	return 0;
+}
+
+/* Are all the named interfaces attached? Asked before the first of them is touched. */
+static int check_names(const struct options *options, const struct attachments *attachments)
+{
+	int result = 0;
+	size_t i;
+
+	for (i = 0; i < options->interface_count; i++) {
+		if (attachments_find(attachments, options->interfaces[i]))
+			continue;
+		say_error("%s is not attached to %s (see 'sipxdp-loader status')", program_name(options->program),
+			options->interfaces[i]);
+		result = -1;
+	}
+	return result;
+}
+
+static bool is_wanted(
+	const struct options *options, const struct attachments *attachments, const struct attachment *attachment)
+{
+	size_t i;
+
+	for (i = 0; i < options->interface_count; i++) {
+		if (attachments_find(attachments, options->interfaces[i]) == attachment)
+			return true;
+	}
+	return options->interface_count == 0;
+}
+
+static int detach(const struct options *options, struct pins *pins, struct attachments *attachments)
+{
+	size_t i, left = attachments->count, removed;
+	int result = 0;
+
+	for (i = 0; i < attachments->count; i++) {
+		if (!is_wanted(options, attachments, &attachments->list[i]))
+			continue;
+		if (detach_one(pins, &attachments->list[i]))
+			result = -1;
+		else
+			left--;
+	}
+	if (left)
+		return result;
+	/* Maps without any attachment are those of a loader that was killed. */
+	if (pins_remove_shared(pins, &removed))
+		return -1;
+	if (removed)
+		say_done("the maps of %s are removed from %s", program_name(pins->kind), pins->dir);
+	else if (!attachments->count)
+		say_done("%s is not attached to anything", program_name(pins->kind));
+	return result;
+}
+
+int detach_run(const struct options *options)
+{
+	struct attachments attachments = {0};
+	int result = -1;
+	struct pins pins;
+
+	if (pins_open(&pins, options->pin_dir, options->program, PINS_CHANGE))
+		return -1;
+	if (attachments_read(&pins, &attachments) || check_names(options, &attachments))
+		goto out;
+	pins_begin(&pins);
+	result = detach(options, &pins, &attachments);
+	pins_end(&pins, false);
+out:
+	attachments_free(&attachments);
+	pins_close(&pins);
+	return result;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/* libxdp's dispatcher. The only file that talks to libxdp. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <xdp/libxdp.h>
+#include "dispatcher.h"
+#include "say.h"
+
+/* The dispatcher calls its programs by replacing functions of its own, which is a program
+ * type that kernels may refuse. Asks for the replacement of a kernel function: refused
+ * too, but with EINVAL, by kernels that know the type and let us use it. */
+int dispatcher_probe(void)
+{
+	const struct bpf_insn instructions[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .attach_btf_id = 1);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_EXT, NULL, "GPL", instructions, 2, &options);
+
+	if (fd == -EINVAL)
+		return 0;
+	say_error("this kernel refuses programs of type BPF_PROG_TYPE_EXT (%s), without which libxdp's dispatcher "
+		  "cannot share an interface: attach without --dispatcher, to an interface that has no other XDP "
+		  "program",
+		fd == -EPERM ? "EPERM" : say_why(fd));
+	return -1;
+}
+
+static struct xdp_multiprog *open_dispatcher(int ifindex)
+{
+	struct xdp_multiprog *dispatcher = xdp_multiprog__get_from_ifindex(ifindex);
+
+	if (libxdp_get_error(dispatcher))
+		return NULL;
+	if (!xdp_multiprog__is_legacy(dispatcher))
+		return dispatcher;
+	xdp_multiprog__close(dispatcher);
+	return NULL;
+}
+
+bool dispatcher_is_on(int ifindex)
+{
+	struct xdp_multiprog *dispatcher = open_dispatcher(ifindex);
+
+	xdp_multiprog__close(dispatcher);
+	return dispatcher != NULL;
+}
+
+static struct xdp_program *find(const struct xdp_multiprog *dispatcher, uint32_t program_id)
+{
+	struct xdp_program *program = NULL;
+
+	while ((program = xdp_multiprog__next_prog(program, dispatcher))) {
+		if (xdp_program__id(program) == program_id)
+			break;
+	}
+	return program;
+}
+
+bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode)
+{
+	struct xdp_multiprog *dispatcher = open_dispatcher(ifindex);
+	bool found = dispatcher && find(dispatcher, program_id);
+
+	if (found)
+		*mode = xdp_multiprog__attach_mode(dispatcher) == XDP_MODE_SKB ? MODE_GENERIC : MODE_NATIVE;
+	xdp_multiprog__close(dispatcher);
+	return found;
+}
+
+int dispatcher_attach(struct program *program, int ifindex, const char *name, enum mode mode)
+{
+	LIBBPF_OPTS(xdp_program_opts, options, .obj = program->object, .prog_name = program_name(program->kind));
+	enum xdp_attach_mode xdp_mode = mode == MODE_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE;
+	struct xdp_program *xdp;
+	int err;
+
+	say_library_clear();
+	xdp = xdp_program__create(&options);
+	err = libxdp_get_error(xdp);
+	if (err)
+		xdp = NULL;
+	else
+		err = xdp_program__attach(xdp, ifindex, xdp_mode, 0);
+	/* Where it cannot run its dispatcher libxdp attaches the program alone, unasked and by no link. */
+	if (!err && !dispatcher_is_on(ifindex)) {
+		xdp_program__detach(xdp, ifindex, xdp_mode, 0);
+		err = -EOPNOTSUPP;
+	}
+	if (err)
+		say_error("cannot attach to %s by libxdp's dispatcher: %s%s", name, say_why(err), say_library());
+	xdp_program__close(xdp);
+	return err ? -1 : 0;
+}
+
+int dispatcher_detach(int ifindex, uint32_t program_id)
+{
+	struct xdp_multiprog *dispatcher = open_dispatcher(ifindex);
+	struct xdp_program *program = dispatcher ? find(dispatcher, program_id) : NULL;
+	int err = 0;
+
+	say_library_clear();
+	if (program)
+		err = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(dispatcher), 0);
+	if (err)
+		say_error("cannot detach from interface %d: %s%s", ifindex, say_why(err), say_library());
+	xdp_multiprog__close(dispatcher);
+	return err ? -1 : 0;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The operator's file: read, its faults told, and its limits laid beside those of the
+ * pinned maps. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "file.h"
+#include "say.h"
+
+#define FILE_MAX (64 << 20)
+
+/* The whole of a file, to be freed; NULL with errno. */
+static char *read_all(FILE *file, size_t *length)
+{
+	size_t size = 1 << 16, got;
+	char *text = NULL, *larger;
+
+	*length = 0;
+	do {
+		size *= 2;
+		larger = realloc(text, size);
+		if (!larger)
+			break;
+		text = larger;
+		got = fread(text + *length, 1, size - *length, file);
+		*length += got;
+	} while (*length == size && size < FILE_MAX);
+	if (larger && !ferror(file) && *length < FILE_MAX)
+		return text;
+	if (larger && !ferror(file))
+		errno = EFBIG;
+	free(text);
+	return NULL;
+}
+
+static void say_faults(const char *path, const struct faults *faults)
+{
+	size_t i;
+
+	for (i = 0; i < faults->count; i++) {
+		const struct fault *fault = &faults->list[i];
+
+		if (fault->mark.line)
+			fprintf(stderr, "%s:%d:%d: %s\n", path, fault->mark.line, fault->mark.column, fault->message);
+		else
+			fprintf(stderr, "%s: %s\n", path, fault->message);
+	}
+}
+
+struct config *file_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	struct config *config = NULL;
+	struct faults faults = {0};
+	char *text = NULL;
+	size_t length;
+
+	if (file)
+		text = read_all(file, &length);
+	if (!text) {
+		say_error("cannot read %s: %s", path, strerror(errno));
+	} else {
+		config = config_parse(text, length, &faults);
+		say_faults(path, &faults);
+	}
+	if (file)
+		fclose(file);
+	faults_free(&faults);
+	free(text);
+	return config;
+}
+
+struct contract file_contract(const struct config *config)
+{
+	return (struct contract){
+		.version = ABI_VERSION,
+		.slots = config->limits.slots,
+		.pools = config->limits.pools,
+		.services = config->limits.services,
+		.backends = config->limits.backends,
+	};
+}
+
+int file_compare(const struct contract *pinned, const struct contract *limits, const char *name, const char *dir)
+{
+	const struct {
+		const char *name;
+		uint32_t there, here;
+	} rows[] = {
+		{"slots", pinned->slots, limits ? limits->slots : pinned->slots},
+		{"pools", pinned->pools, limits ? limits->pools : pinned->pools},
+		{"services", pinned->services, limits ? limits->services : pinned->services},
+		{"backends", pinned->backends, limits ? limits->backends : pinned->backends},
+	};
+	size_t i;
+	int result = 0;
+
+	if (pinned->version != ABI_VERSION) {
+		say_error("the maps pinned in %s are of contract version %u, this program's are of version %u", dir,
+			pinned->version, ABI_VERSION);
+		result = -1;
+	}
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (rows[i].there == rows[i].here)
+			continue;
+		say_error("the maps pinned in %s have room for %u %s, %s asks for %u", dir, rows[i].there, rows[i].name,
+			name, rows[i].here);
+		result = -1;
+	}
+	if (result)
+		say_error("new maps are needed, and nothing was changed: 'sipxdp-loader detach', then 'sipxdp-loader "
+			  "attach -c FILE', then start sipxdpd again");
+	return result;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The operator's file, of which the loader needs the interfaces and the limits. */
+#pragma once
+
+#include "../ctl/core/config.h"
+
+/* To be freed with config_free(). NULL after every fault of the file has been said. */
+struct config *file_read(const char *path);
+
+/* What `limits:` asks for, as the maps of this version of the program would record it. */
+struct contract file_contract(const struct config *config);
+
+/* Are the pinned maps of this version and, where `limits` is not NULL, of these limits?
+ * Says what differs if not; `name` is the file that `limits` are from. */
+int file_compare(const struct contract *pinned, const struct contract *limits, const char *name, const char *dir);

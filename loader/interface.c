@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the kernel says of an interface and of the XDP program on it. Changes nothing. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include "interface.h"
+
+const char *mode_name(enum mode mode)
+{
+	switch (mode) {
+	case MODE_NATIVE:
+		return "native";
+	case MODE_GENERIC:
+		return "generic";
+	case MODE_OFFLOAD:
+		break;
+	}
+	return "offload";
+}
+
+int interface_query(int ifindex, struct xdp_state *out)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int err = bpf_xdp_query(ifindex, 0, &query);
+
+	*out = (struct xdp_state){0};
+	if (err)
+		return err;
+	/* A program in the card may stand beside one of the other two: those are what we meet. */
+	if (query.drv_prog_id)
+		*out = (struct xdp_state){query.drv_prog_id, MODE_NATIVE};
+	else if (query.skb_prog_id)
+		*out = (struct xdp_state){query.skb_prog_id, MODE_GENERIC};
+	else if (query.hw_prog_id)
+		*out = (struct xdp_state){query.hw_prog_id, MODE_OFFLOAD};
+	return 0;
+}
+
+const char *interface_program_text(uint32_t program_id, char text[PROGRAM_TEXT_SIZE])
+{
+	int fd = bpf_prog_get_fd_by_id(program_id); /* root only */
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && *info.name)
+		snprintf(text, PROGRAM_TEXT_SIZE, "XDP program '%s' (id %u)", info.name, program_id);
+	else
+		snprintf(text, PROGRAM_TEXT_SIZE, "an XDP program (id %u)", program_id);
+	if (fd >= 0)
+		close(fd);
+	return text;
+}

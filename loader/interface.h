@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the kernel says of an interface and of the XDP program on it, whoever put it there. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mode {
+	MODE_NATIVE,
+	MODE_GENERIC,
+	MODE_OFFLOAD,
+};
+
+const char *mode_name(enum mode mode);
+
+struct xdp_state {
+	uint32_t program_id; /* 0: there is none */
+	enum mode mode;
+};
+
+/* 0, or -errno without a word. */
+int interface_query(int ifindex, struct xdp_state *out);
+
+/* "XDP program 'pass' (id 12)"; the name is left out where it cannot be read. */
+#define PROGRAM_TEXT_SIZE 64
+const char *interface_program_text(uint32_t program_id, char text[PROGRAM_TEXT_SIZE]);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The command line as a value, and the commands that it is handed to. */
+#pragma once
+
+#include <stddef.h>
+#include "interface.h"
+#include "program.h"
+
+#ifndef SIPXDP_VERSION
+#define SIPXDP_VERSION "unreleased" /* the Makefile knows better */
+#endif
+
+struct options {
+	enum program_kind program;
+	bool program_given;
+	const char *config;
+	const char *pin_dir;
+	enum mode mode;
+	bool dispatcher;
+	bool json;
+	bool verbose;
+	struct address *addresses;
+	size_t address_count;
+	char **interfaces;
+	size_t interface_count;
+};
+
+/* Each returns 0, or -1 after it has said what is wrong. */
+int attach_run(const struct options *options);
+int upgrade_run(const struct options *options);
+int detach_run(const struct options *options);
+int status_run(const struct options *options);

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The pins: where they are, which of them are whose, and that a command leaves all of
+ * its pins or none. The only file that knows paths. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include "pins.h"
+#include "say.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define DECAP_PREFIX "decap"
+#define BESIDE "_to_take_its_place" /* too long to be taken for an interface */
+
+/* --- paths */
+
+static const char *const places[PROGRAM_KINDS][3] = {
+	[PROGRAM_BALANCER] = {"", "/links", "/dispatched"},
+	[PROGRAM_DECAP] = {"", "/decap_links", "/decap_dispatched"},
+};
+
+/* Pinned last, removed first. */
+static const char *const last_map[PROGRAM_KINDS] = {
+	[PROGRAM_BALANCER] = "contract",
+	[PROGRAM_DECAP] = "decap_verdicts",
+};
+
+static const char *place_path(const struct pins *pins, enum pins_place place, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s%s", pins->dir, places[pins->kind][place]);
+	return path;
+}
+
+/* Dots are what bpffs refuses, colons what the kernel refuses in an interface's name. */
+static void exchange(char *name, char from, char to)
+{
+	for (; *name; name++) {
+		if (*name == from)
+			*name = to;
+	}
+}
+
+void pins_path(const struct pins *pins, enum pins_place place, const char *name, char path[PATH_MAX])
+{
+	size_t length = snprintf(path, PATH_MAX, "%s%s/", pins->dir, places[pins->kind][place]);
+
+	if (length >= PATH_MAX)
+		return; /* main() has refused so long a directory */
+	snprintf(path + length, PATH_MAX - length, "%s", name);
+	exchange(path + length, '.', ':');
+}
+
+/* --- bpffs, lock */
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* Cuts a path to the part of it that exists. */
+static void cut_to_existing(char *path)
+{
+	while (access(path, F_OK) < 0 && strrchr(path, '/') > path)
+		*strrchr(path, '/') = '\0';
+}
+
+static int mount_bpffs(void)
+{
+	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700")) {
+		say_error("cannot mount bpffs at " BPFFS ": %s", say_why(errno));
+		return -1;
+	}
+	say_done("mounted bpffs at " BPFFS);
+	return 0;
+}
+
+static int make_directories(const char *dir)
+{
+	char path[PATH_MAX], *slash;
+
+	snprintf(path, sizeof(path), "%s/", dir);
+	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0700) && errno != EEXIST) {
+			say_error("cannot make the directory %s: %s", path, say_why(errno));
+			return -1;
+		}
+		*slash = '/';
+	}
+	return 0;
+}
+
+static int find_bpffs(const char *dir, enum pins_use use)
+{
+	char existing[PATH_MAX];
+
+	snprintf(existing, sizeof(existing), "%s", dir);
+	cut_to_existing(existing);
+	if (is_bpffs(existing) || use != PINS_CREATE)
+		return 0;
+	if (!strncmp(dir, BPFFS "/", sizeof(BPFFS)))
+		return mount_bpffs();
+	say_error("%s is not on a bpffs, so nothing can be pinned there (mount -t bpf bpf DIRECTORY)", dir);
+	return -1;
+}
+
+/* Locks the directory above, which stays when DIR comes and goes. */
+static int take_lock(struct pins *pins, enum pins_use use)
+{
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%s", pins->dir);
+	*strrchr(parent, '/') = '\0';
+	if (use == PINS_CREATE && make_directories(parent))
+		return -1;
+	pins->lock = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (pins->lock < 0 && errno == ENOENT)
+		return 0; /* then nothing is pinned, and nothing will be */
+	if (pins->lock >= 0 && flock(pins->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+		say_done("waiting for another sipxdp-loader");
+		if (flock(pins->lock, LOCK_EX) == 0)
+			return 0;
+	}
+	if (pins->lock >= 0)
+		return 0;
+	say_error("cannot open %s: %s", parent, say_why(errno));
+	return -1;
+}
+
+int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum pins_use use)
+{
+	*pins = (struct pins){.dir = dir, .kind = kind, .lock = -1};
+	if (access(dir, R_OK | X_OK) && errno == EACCES) {
+		say_error("cannot read %s: %s", dir, say_why(EACCES));
+		return -1;
+	}
+	if (use == PINS_READ)
+		return 0;
+	if (find_bpffs(dir, use))
+		return -1;
+	return take_lock(pins, use);
+}
+
+void pins_close(struct pins *pins)
+{
+	char path[PATH_MAX];
+
+	if (pins->lock < 0)
+		return;
+	rmdir(place_path(pins, PINS_LINKS, path));
+	rmdir(place_path(pins, PINS_DISPATCHED, path));
+	rmdir(pins->dir);
+	close(pins->lock);
+	pins->lock = -1;
+}
+
+/* --- all or nothing */
+
+void pins_begin(struct pins *pins)
+{
+	static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	sigset_t signals;
+	size_t i;
+
+	sigemptyset(&signals);
+	for (i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
+		sigaddset(&signals, fatal[i]);
+	sigprocmask(SIG_BLOCK, &signals, &pins->signals);
+}
+
+void pins_end(struct pins *pins, bool failed)
+{
+	while (pins->made_count) {
+		char *path = pins->made[--pins->made_count];
+
+		if (failed && unlink(path) && errno != ENOENT)
+			say_error("cannot remove %s: %s", path, say_why(errno));
+		free(path);
+	}
+	free(pins->made);
+	pins->made = NULL;
+	sigprocmask(SIG_SETMASK, &pins->signals, NULL);
+}
+
+static int remember(struct pins *pins, const char *path)
+{
+	char **made = reallocarray(pins->made, pins->made_count + 1, sizeof(*made));
+
+	if (made) {
+		pins->made = made;
+		made[pins->made_count] = strdup(path);
+	}
+	if (!made || !made[pins->made_count]) {
+		say_error("cannot pin %s: %s", path, strerror(ENOMEM));
+		return -1;
+	}
+	pins->made_count++;
+	return 0;
+}
+
+/* --- one pin */
+
+int pins_get(const struct pins *pins, enum pins_place place, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	pins_path(pins, place, name, path);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+static int pin(const struct pins *pins, enum pins_place place, const char *path, int fd)
+{
+	char dir[PATH_MAX];
+
+	if (make_directories(place_path(pins, place, dir)))
+		return -1;
+	if (!bpf_obj_pin(fd, path))
+		return 0;
+	say_error("cannot pin %s: %s", path, say_why(errno));
+	return -1;
+}
+
+int pins_put(struct pins *pins, enum pins_place place, const char *name, int fd)
+{
+	char path[PATH_MAX];
+
+	pins_path(pins, place, name, path);
+	if (pin(pins, place, path, fd))
+		return -1;
+	if (!remember(pins, path))
+		return 0;
+	unlink(path);
+	return -1;
+}
+
+int pins_replace(struct pins *pins, enum pins_place place, const char *name, int fd)
+{
+	char path[PATH_MAX], beside[PATH_MAX + sizeof(BESIDE)];
+
+	pins_path(pins, place, name, path);
+	snprintf(beside, sizeof(beside), "%s" BESIDE, path);
+	unlink(beside); /* of a loader that was killed here */
+	if (pin(pins, place, beside, fd))
+		return -1;
+	if (!rename(beside, path))
+		return 0;
+	say_error("cannot replace %s: %s", path, say_why(errno));
+	unlink(beside);
+	return -1;
+}
+
+int pins_remove(struct pins *pins, enum pins_place place, const char *name)
+{
+	char path[PATH_MAX];
+
+	pins_path(pins, place, name, path);
+	if (!unlink(path) || errno == ENOENT)
+		return 0;
+	say_error("cannot remove %s: %s", path, say_why(errno));
+	return -1;
+}
+
+/* --- many pins */
+
+/* Everything in DIR is somebody's: decap's by its name, else the balancer's. By name and
+ * not by the list of maps, so that what an older version pinned goes too. */
+static bool is_ours(const struct pins *pins, const struct dirent *entry)
+{
+	bool of_decap = !strncmp(entry->d_name, DECAP_PREFIX, strlen(DECAP_PREFIX));
+
+	return entry->d_type == DT_REG && of_decap == (pins->kind == PROGRAM_DECAP);
+}
+
+int pins_remove_shared(struct pins *pins, size_t *removed)
+{
+	bool complete = pins_have_maps(pins);
+	struct dirent *entry;
+	int result = 0;
+	DIR *dir;
+
+	*removed = complete;
+	if (complete && pins_remove(pins, PINS_TOP, last_map[pins->kind]))
+		return -1;
+	dir = opendir(pins->dir);
+	while (dir && (entry = readdir(dir))) {
+		if (!is_ours(pins, entry))
+			continue;
+		if (pins_remove(pins, PINS_TOP, entry->d_name))
+			result = -1;
+		++*removed;
+	}
+	if (dir)
+		closedir(dir);
+	return result;
+}
+
+int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count)
+{
+	char path[PATH_MAX], (*names)[IFNAMSIZ];
+	struct dirent *entry;
+	DIR *dir;
+
+	*out = NULL;
+	*count = 0;
+	dir = opendir(place_path(pins, place, path));
+	if (!dir && errno == ENOENT)
+		return 0;
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_type != DT_REG || strlen(entry->d_name) >= IFNAMSIZ)
+			continue;
+		names = reallocarray(*out, *count + 1, sizeof(*names));
+		if (!names)
+			break;
+		*out = names;
+		strcpy(names[*count], entry->d_name);
+		exchange(names[(*count)++], ':', '.');
+	}
+	if (!dir || entry)
+		say_error("cannot read %s: %s", path, say_why(errno));
+	if (!dir)
+		return -1;
+	closedir(dir);
+	return entry ? -1 : 0;
+}
+
+/* --- maps */
+
+bool pins_have_maps(const struct pins *pins)
+{
+	int fd = pins_get(pins, PINS_TOP, last_map[pins->kind]);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+int pins_contract(const struct pins *pins, struct contract *out)
+{
+	int err = 0, fd = pins_get(pins, PINS_TOP, "contract");
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &(uint32_t){0}, out))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int pins_put_maps(struct pins *pins, const struct program *program)
+{
+	const char *last = last_map[pins->kind];
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, program->object)
+	{
+		if (!program_shares_map(map) || !strcmp(bpf_map__name(map), last))
+			continue;
+		if (pins_put(pins, PINS_TOP, bpf_map__name(map), bpf_map__fd(map)))
+			return -1;
+	}
+	map = bpf_object__find_map_by_name(program->object, last);
+	return pins_put(pins, PINS_TOP, last, bpf_map__fd(map));
+}
+
+int pins_reuse_maps(const struct pins *pins, const struct program *program)
+{
+	struct bpf_map *map;
+	int err, fd;
+
+	bpf_object__for_each_map(map, program->object)
+	{
+		if (!program_shares_map(map))
+			continue;
+		fd = pins_get(pins, PINS_TOP, bpf_map__name(map));
+		if (fd < 0) {
+			say_error("cannot use the pinned map %s/%s: %s", pins->dir, bpf_map__name(map), say_why(fd));
+			return -1;
+		}
+		err = program_reuse_map(map, fd);
+		close(fd);
+		if (err)
+			return -1;
+	}
+	return 0;
+}

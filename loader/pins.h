@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The pins, which are what the loader leaves behind:
+ *
+ *   DIR/MAP               each map by its name; those of decap begin with decap_
+ *   DIR/balancer, decap   the program that an interface gets which is attached next
+ *   DIR/links/IFACE       the bpf_link of an interface (decap_links/ for decap)
+ *   DIR/dispatched/IFACE  the program that libxdp's dispatcher calls (decap_dispatched/)
+ *
+ * One map (contract, or decap_verdicts) is pinned after all others and removed before
+ * them: where it is, they are. bpffs allows no dots in names: eth0.7 is pinned as eth0:7. */
+#pragma once
+
+#include <limits.h>
+#include <net/if.h>
+#include <signal.h>
+#include "program.h"
+
+enum pins_use {
+	PINS_READ,   /* takes no lock, changes nothing */
+	PINS_CHANGE, /* locks out other loaders */
+	PINS_CREATE, /* ... and mounts bpffs if it is not there */
+};
+
+/* Subdirectories; PINS_TOP is DIR itself. */
+enum pins_place {
+	PINS_TOP,
+	PINS_LINKS,
+	PINS_DISPATCHED,
+};
+
+struct pins {
+	const char *dir; /* absolute */
+	enum program_kind kind;
+	int lock; /* -1: none */
+	char **made;
+	size_t made_count;
+	sigset_t signals; /* mask outside of pins_begin() and pins_end() */
+};
+
+/* A directory that does not exist is one without pins. */
+int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum pins_use use);
+
+/* Also removes the directories that are empty. */
+void pins_close(struct pins *pins);
+
+/* Between these two no signal ends the process; pins_end() with failed = true removes
+ * whatever was pinned since. */
+void pins_begin(struct pins *pins);
+void pins_end(struct pins *pins, bool failed);
+
+/* The path of a pin; `name` of a map, program or interface. */
+void pins_path(const struct pins *pins, enum pins_place place, const char *name, char path[PATH_MAX]);
+
+/* A file descriptor of what is pinned there, or -errno without a word. */
+int pins_get(const struct pins *pins, enum pins_place place, const char *name);
+
+int pins_put(struct pins *pins, enum pins_place place, const char *name, int fd);
+
+/* Puts another object in the place of a pin, or of none, at once. */
+int pins_replace(struct pins *pins, enum pins_place place, const char *name, int fd);
+
+int pins_remove(struct pins *pins, enum pins_place place, const char *name);
+
+/* Removes maps and program, of which there may be none, and writes how many they were.
+ * Links are the caller's. */
+int pins_remove_shared(struct pins *pins, size_t *removed);
+
+/* The interfaces that have a pin in `place`, to be freed; an empty list if there are none. */
+int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count);
+
+/* Are all the maps pinned, as far as a loader gets that is not killed? */
+bool pins_have_maps(const struct pins *pins);
+
+/* Reads the map 'contract'. 0, -ENOENT where none is pinned, or -errno; without a word. */
+int pins_contract(const struct pins *pins, struct contract *out);
+
+/* Pins the maps of a loaded program. */
+int pins_put_maps(struct pins *pins, const struct program *program);
+
+/* Has an opened program use the pinned maps, all of them. */
+int pins_reuse_maps(const struct pins *pins, const struct program *program);

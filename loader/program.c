@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The two programs: opened from their skeletons, sized, loaded. Knows which maps there
+ * are and how `limits:` size them; knows nothing of pins and interfaces. */
+#include <string.h>
+#include "bpf/balancer.skel.h"
+#include "bpf/decap.skel.h"
+#include "program.h"
+#include "say.h"
+
+const char *program_name(enum program_kind kind)
+{
+	return kind == PROGRAM_DECAP ? "decap" : "balancer";
+}
+
+static int size_balancer(struct balancer_bpf *skeleton, const struct contract *sizes)
+{
+	const uint32_t backends = sizes->backends + 1; /* id 0 is nobody */
+	const struct {
+		struct bpf_map *map;
+		uint32_t entries;
+	} rows[] = {
+		{skeleton->maps.services, sizes->services},
+		{skeleton->maps.service_names, sizes->services},
+		{skeleton->maps.service_traffic, sizes->services},
+		{skeleton->maps.pools, sizes->pools},
+		{skeleton->maps.pool_names, sizes->pools},
+		{skeleton->maps.tables, 2 * sizes->pools},
+		{skeleton->maps.backends, backends},
+		{skeleton->maps.backend_records, backends},
+		{skeleton->maps.backend_traffic, backends},
+	};
+	size_t i;
+	int err;
+
+	skeleton->rodata->slot_mask = sizes->slots - 1;
+	err = bpf_map__set_value_size(skeleton->maps.tables, sizes->slots * sizeof(uint16_t));
+	for (i = 0; !err && i < sizeof(rows) / sizeof(*rows); i++)
+		err = bpf_map__set_max_entries(rows[i].map, rows[i].entries);
+	if (err)
+		say_error("cannot size the maps: %s", say_why(err));
+	return err ? -1 : 0;
+}
+
+int program_open(struct program *program, enum program_kind kind, const struct contract *sizes)
+{
+	*program = (struct program){.kind = kind};
+	say_library_clear();
+	if (kind == PROGRAM_DECAP)
+		program->decap = decap_bpf__open();
+	else
+		program->balancer = balancer_bpf__open();
+	if (!program->decap && !program->balancer) {
+		say_error("cannot open the program '%s': %s%s", program_name(kind), say_why(errno), say_library());
+		return -1;
+	}
+	program->object = kind == PROGRAM_DECAP ? program->decap->obj : program->balancer->obj;
+	program->xdp = kind == PROGRAM_DECAP ? program->decap->progs.decap : program->balancer->progs.balancer;
+	return kind == PROGRAM_DECAP ? 0 : size_balancer(program->balancer, sizes);
+}
+
+int program_reuse_map(struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	int err = bpf_obj_get_info_by_fd(fd, &info, &size);
+
+	if (!err &&
+		(info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+			info.value_size != bpf_map__value_size(map) || info.max_entries != bpf_map__max_entries(map))) {
+		say_error("the pinned map '%s' has keys of %u and values of %u bytes and room for %u; this program's "
+			  "has %u, %u and %u: detach first, then attach",
+			bpf_map__name(map), info.key_size, info.value_size, info.max_entries, bpf_map__key_size(map),
+			bpf_map__value_size(map), bpf_map__max_entries(map));
+		return -1;
+	}
+	if (!err)
+		err = bpf_map__reuse_fd(map, fd);
+	if (err)
+		say_error("cannot use the pinned map '%s': %s", bpf_map__name(map), say_why(err));
+	return err ? -1 : 0;
+}
+
+static int write_contract(struct program *program, const struct contract *sizes)
+{
+	int fd = bpf_map__fd(program->balancer->maps.contract);
+
+	if (!bpf_map_update_elem(fd, &(uint32_t){0}, sizes, BPF_ANY))
+		return 0;
+	say_error("cannot write the map 'contract': %s", say_why(errno));
+	return -1;
+}
+
+int program_load(struct program *program, const struct contract *sizes)
+{
+	int err;
+
+	say_library_clear();
+	err = program->decap ? decap_bpf__load(program->decap) : balancer_bpf__load(program->balancer);
+	if (err) {
+		say_error(
+			"cannot load the program '%s': %s%s", program_name(program->kind), say_why(err), say_library());
+		return -1;
+	}
+	return program->balancer ? write_contract(program, sizes) : 0;
+}
+
+bool program_shares_map(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map);
+}
+
+int program_fd(const struct program *program)
+{
+	return bpf_program__fd(program->xdp);
+}
+
+void program_close(struct program *program)
+{
+	if (program->balancer)
+		balancer_bpf__destroy(program->balancer);
+	if (program->decap)
+		decap_bpf__destroy(program->decap);
+	*program = (struct program){.kind = program->kind};
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/* status: what is attached where, put together as JSON; the text is printed from that. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <jansson.h>
+#include "attachment.h"
+#include "dispatcher.h"
+#include "options.h"
+#include "say.h"
+
+struct status {
+	struct pins pins;
+	json_t *programs;
+	json_t *warnings;
+};
+
+/* --- collecting */
+
+static void warn(struct status *status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void warn(struct status *status, const char *format, ...)
+{
+	char text[512];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	json_array_append_new(status->warnings, json_string(text));
+}
+
+/* The kernel counts from boot, suspended time included. */
+static json_t *loaded_at(uint64_t load_time)
+{
+	const int64_t second = 1000000000;
+	struct timespec now, boot;
+	char text[32];
+	time_t seconds;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	seconds = ((now.tv_sec - boot.tv_sec) * second + now.tv_nsec - boot.tv_nsec + (int64_t)load_time) / second;
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", gmtime(&seconds));
+	return json_string(text);
+}
+
+/* By its id: the link may have another program than the one that is pinned. */
+static json_t *describe_program(uint32_t id)
+{
+	int fd = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	char tag[2 * BPF_TAG_SIZE + 1];
+	json_t *program = json_pack("{s:I}", "id", (json_int_t)id);
+	int err, i;
+
+	if (fd < 0)
+		return program; /* not root: the id is all that we are told */
+	err = bpf_obj_get_info_by_fd(fd, &info, &size);
+	close(fd);
+	if (err)
+		return program;
+	for (i = 0; i < BPF_TAG_SIZE; i++)
+		sprintf(tag + 2 * i, "%02x", info.tag[i]);
+	json_object_set_new(program, "name", json_string(info.name));
+	json_object_set_new(program, "tag", json_string(tag));
+	json_object_set_new(program, "loaded", loaded_at(info.load_time));
+	return program;
+}
+
+static const char *state_name(enum attachment_state state)
+{
+	switch (state) {
+	case ATTACHMENT_LIVE:
+		return "attached";
+	case ATTACHMENT_GONE:
+		return "gone";
+	case ATTACHMENT_ELSEWHERE:
+		break;
+	}
+	return "elsewhere";
+}
+
+static json_t *describe_attachment(const struct status *status, const struct attachment *attachment)
+{
+	char pin[PATH_MAX];
+	json_t *object;
+
+	pins_path(&status->pins, attachment->dispatched ? PINS_DISPATCHED : PINS_LINKS, attachment->pin, pin);
+	object = json_pack("{s:s, s:s, s:b, s:s}", "name", attachment->name, "state", state_name(attachment->state),
+		"dispatcher", attachment->dispatched, "pin", pin);
+	if (attachment->state == ATTACHMENT_LIVE)
+		json_object_set_new(object, "mode", json_string(mode_name(attachment->mode)));
+	if (attachment->state != ATTACHMENT_GONE) {
+		json_object_set_new(object, "ifindex", json_integer(attachment->ifindex));
+		json_object_set_new(object, "program", describe_program(attachment->program_id));
+	}
+	if (attachment->link_id)
+		json_object_set_new(object, "link", json_integer(attachment->link_id));
+	return object;
+}
+
+/* --- warnings */
+
+static void judge_gone(struct status *status, const struct attachment *attachment)
+{
+	int ifindex = if_nametoindex(attachment->name);
+	char text[PROGRAM_TEXT_SIZE];
+	struct xdp_state xdp;
+
+	if (!ifindex)
+		warn(status, "%s: the interface has gone ('sipxdp-loader detach %s' removes its pin)", attachment->name,
+			attachment->name);
+	else if (!interface_query(ifindex, &xdp) && xdp.program_id)
+		warn(status, "%s: %s is on it in place of ours (see 'ip link show %s')", attachment->name,
+			interface_program_text(xdp.program_id, text), attachment->name);
+	else
+		warn(status, "%s: nothing is attached any more ('sipxdp-loader attach' attaches again)",
+			attachment->name);
+}
+
+static void judge_attachment(struct status *status, const struct attachment *attachment)
+{
+	if (attachment->state == ATTACHMENT_GONE)
+		judge_gone(status, attachment);
+	else if (attachment->state == ATTACHMENT_ELSEWHERE)
+		warn(status, "%s: this is an interface of another network namespace", attachment->name);
+	else if (attachment->mode == MODE_GENERIC)
+		warn(status, "%s: generic mode, many times slower than native mode", attachment->name);
+	if (strcmp(attachment->name, attachment->pin))
+		warn(status, "%s: was called %s when it was attached", attachment->name, attachment->pin);
+}
+
+static void judge(struct status *status, const struct attachments *attachments, const struct contract *contract)
+{
+	const char *name = program_name(status->pins.kind);
+	const struct attachment *list = attachments->list;
+	bool differ = false;
+	size_t i;
+
+	for (i = 0; i < attachments->count; i++) {
+		judge_attachment(status, &list[i]);
+		differ = differ || (!list[i].dispatched && !list[0].dispatched && list[i].program_id &&
+					   list[0].program_id && list[i].program_id != list[0].program_id);
+	}
+	if (!attachments->count)
+		warn(status, "%s: maps are pinned, and no interface ('sipxdp-loader detach' removes them)", name);
+	if (differ)
+		warn(status, "%s: not all interfaces run the same program ('sipxdp-loader upgrade' again)", name);
+	if (contract && contract->version != ABI_VERSION)
+		warn(status, "%s: the maps are of contract version %u, and this loader's program is of version %u",
+			name, contract->version, ABI_VERSION);
+}
+
+/* --- one program */
+
+static json_t *describe_contract(const struct contract *contract)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "version", (json_int_t)contract->version, "slots",
+		(json_int_t)contract->slots, "pools", (json_int_t)contract->pools, "services",
+		(json_int_t)contract->services, "backends", (json_int_t)contract->backends);
+}
+
+static int collect(struct status *status, const char *dir, enum program_kind kind)
+{
+	struct attachments attachments = {0};
+	struct contract contract;
+	json_t *program, *interfaces;
+	bool has_contract;
+	size_t i;
+
+	if (pins_open(&status->pins, dir, kind, PINS_READ) || attachments_read(&status->pins, &attachments))
+		return -1;
+	if (!attachments.count && !pins_have_maps(&status->pins)) {
+		attachments_free(&attachments);
+		return 0;
+	}
+	program = json_pack("{s:s}", "name", program_name(kind));
+	has_contract = kind == PROGRAM_BALANCER && !pins_contract(&status->pins, &contract);
+	if (has_contract)
+		json_object_set_new(program, "contract", describe_contract(&contract));
+	interfaces = json_array();
+	for (i = 0; i < attachments.count; i++)
+		json_array_append_new(interfaces, describe_attachment(status, &attachments.list[i]));
+	json_object_set_new(program, "interfaces", interfaces);
+	json_array_append_new(status->programs, program);
+	judge(status, &attachments, has_contract ? &contract : NULL);
+	attachments_free(&attachments);
+	return 0;
+}
+
+/* --- text */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "-";
+}
+
+static void print_interface(const json_t *interface)
+{
+	const json_t *program = json_object_get(interface, "program");
+	char id[16] = "-", link[16] = "-";
+
+	if (program)
+		snprintf(id, sizeof(id), "%lld", json_integer_value(json_object_get(program, "id")));
+	if (json_object_get(interface, "link"))
+		snprintf(link, sizeof(link), "%lld", json_integer_value(json_object_get(interface, "link")));
+	printf("%-15s %-9s %-8s %-10s %-12s %-7s %-16s  %-20s %s\n", text_of(interface, "name"),
+		text_of(interface, "state"), text_of(interface, "mode"),
+		json_is_true(json_object_get(interface, "dispatcher")) ? "dispatcher" : "link",
+		text_of(program, "name"), id, text_of(program, "tag"), text_of(program, "loaded"), link);
+}
+
+static void print_program(const json_t *program)
+{
+	const json_t *contract = json_object_get(program, "contract"), *value, *interface;
+	const char *key;
+	size_t i;
+
+	printf("%s:", text_of(program, "name"));
+	json_object_foreach((json_t *)contract, key, value) printf("%s %s %lld",
+		value == json_object_get(contract, "version") ? " contract" : ",", key, json_integer_value(value));
+	printf("\n%-15s %-9s %-8s %-10s %-12s %-7s %-16s  %-20s %s\n", "INTERFACE", "STATE", "MODE", "BY", "PROGRAM",
+		"ID", "TAG", "LOADED", "LINK");
+	json_array_foreach(json_object_get(program, "interfaces"), i, interface) print_interface(interface);
+}
+
+static void print_text(const json_t *root)
+{
+	const json_t *item;
+	size_t i;
+
+	printf("pinned in: %s\n", text_of(root, "pin_dir"));
+	if (!json_array_size(json_object_get(root, "programs")))
+		puts("nothing is attached");
+	json_array_foreach(json_object_get(root, "programs"), i, item)
+	{
+		putchar('\n');
+		print_program(item);
+	}
+	json_array_foreach(json_object_get(root, "warnings"), i, item)
+		printf("%swarning: %s\n", i ? "" : "\n", json_string_value(item));
+}
+
+int status_run(const struct options *options)
+{
+	struct status status = {.programs = json_array(), .warnings = json_array()};
+	enum program_kind kind;
+	int result = 0;
+	json_t *root;
+
+	for (kind = 0; !result && kind < PROGRAM_KINDS; kind++) {
+		if (!options->program_given || options->program == kind)
+			result = collect(&status, options->pin_dir, kind);
+	}
+	root = json_pack("{s:s, s:s, s:i, s:o, s:o}", "version", SIPXDP_VERSION, "pin_dir", options->pin_dir,
+		"abi_version", ABI_VERSION, "programs", status.programs, "warnings", status.warnings);
+	if (!result && options->json) {
+		json_dumpf(root, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else if (!result) {
+		print_text(root);
+	}
+	json_decref(root);
+	return result;
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/* upgrade: the program that this loader carries takes the place of the one that runs,
+ * with the same maps. A link is updated in place: each packet meets the old program or
+ * the new one, none meets neither. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "attachment.h"
+#include "dispatcher.h"
+#include "file.h"
+#include "options.h"
+#include "say.h"
+
+static int check_contract(const struct options *options, const struct pins *pins, struct contract *pinned)
+{
+	struct config *config = NULL;
+	struct contract wanted;
+	int err;
+
+	if (options->program != PROGRAM_BALANCER)
+		return 0;
+	err = pins_contract(pins, pinned);
+	if (err) {
+		say_error("cannot read the map %s/contract: %s", pins->dir, say_why(err));
+		return -1;
+	}
+	if (options->config) {
+		config = file_read(options->config);
+		if (!config)
+			return -1;
+		wanted = file_contract(config);
+		config_free(config);
+	}
+	return file_compare(pinned, options->config ? &wanted : NULL, options->config, pins->dir);
+}
+
+static int open_for_pins(struct program *program, const struct pins *pins, const struct contract *sizes)
+{
+	if (program_open(program, pins->kind, sizes))
+		return -1;
+	return pins_reuse_maps(pins, program);
+}
+
+/* The dispatcher cannot exchange one program for another: for a moment it calls both, the
+ * second for those packets that the first passed. */
+static int upgrade_dispatched(
+	struct pins *pins, const struct contract *sizes, const struct attachment *attachment, uint32_t *id)
+{
+	struct bpf_prog_info info = {};
+	struct program program = {0};
+	uint32_t size = sizeof(info);
+	int result = -1;
+
+	if (open_for_pins(&program, pins, sizes))
+		goto out;
+	if (dispatcher_attach(&program, attachment->ifindex, attachment->name, attachment->mode))
+		goto out;
+	if (!bpf_obj_get_info_by_fd(program_fd(&program), &info, &size))
+		*id = info.id;
+	if (pins_replace(pins, PINS_DISPATCHED, attachment->pin, program_fd(&program))) {
+		dispatcher_detach(attachment->ifindex, info.id);
+		goto out;
+	}
+	result = dispatcher_detach(attachment->ifindex, attachment->program_id);
+out:
+	program_close(&program);
+	return result;
+}
+
+static int upgrade_link(const struct program *program, const struct attachment *attachment)
+{
+	if (!bpf_link_update(attachment->fd, program_fd(program), NULL))
+		return 0;
+	say_error("cannot replace the program on %s: %s", attachment->name, say_why(errno));
+	return -1;
+}
+
+static int upgrade_one(struct pins *pins, const struct contract *sizes, const struct program *program,
+	const struct attachment *attachment)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info), id;
+	int err;
+
+	if (attachment->state == ATTACHMENT_GONE) {
+		say_warning("%s: nothing is attached there any more (the interface has gone since, or somebody else "
+			    "detached it); 'sipxdp-loader attach' attaches again",
+			attachment->name);
+		return 0;
+	}
+	bpf_obj_get_info_by_fd(program_fd(program), &info, &size);
+	id = info.id;
+	if (attachment->dispatched)
+		err = upgrade_dispatched(pins, sizes, attachment, &id);
+	else
+		err = upgrade_link(program, attachment);
+	if (!err)
+		say_done("%s: program %u took the place of %u", attachment->name, id, attachment->program_id);
+	return err;
+}
+
+static int upgrade(struct pins *pins, const struct contract *sizes, const struct program *program,
+	const struct attachments *attachments)
+{
+	size_t i, failed = 0;
+
+	for (i = 0; i < attachments->count; i++)
+		failed += upgrade_one(pins, sizes, program, &attachments->list[i]) != 0;
+	if (failed) {
+		say_error("%zu of %zu interfaces still have the old program; 'sipxdp-loader upgrade' can be run again",
+			failed, attachments->count);
+		return -1;
+	}
+	/* Only now: an upgrade that failed halfway leaves the old one for the next attach. */
+	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
+}
+
+int upgrade_run(const struct options *options)
+{
+	struct attachments attachments = {0};
+	struct program program = {0};
+	struct contract sizes = {0};
+	struct pins pins;
+	int result = -1;
+
+	if (pins_open(&pins, options->pin_dir, options->program, PINS_CHANGE))
+		return -1;
+	if (attachments_read(&pins, &attachments))
+		goto out;
+	if (!attachments_running(&attachments)) {
+		say_error("%s is not attached to anything, so there is nothing to upgrade ('sipxdp-loader attach')",
+			program_name(options->program));
+		goto out;
+	}
+	if (check_contract(options, &pins, &sizes) || open_for_pins(&program, &pins, &sizes))
+		goto out;
+	if (program_load(&program, &sizes))
+		goto out;
+	pins_begin(&pins);
+	result = upgrade(&pins, &sizes, &program, &attachments);
+	pins_end(&pins, false);
+out:
+	program_close(&program);
+	attachments_free(&attachments);
+	pins_close(&pins);
+	return result;
+}

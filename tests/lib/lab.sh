@@ -1,0 +1,342 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# A lab of network namespaces: hosts with an eth0 each, on a switch, with a balancer
+# among them. Each host has network, /run, /sys and bpffs of its own, so that the
+# programs run in it with their default paths and two labs never meet.
+#
+#   . tests/lib/lab.sh
+#   lab_open                   from here on everything is undone when the script ends
+#   lab_flat 3                 client, balancer, px1 to px3 on one switch (for DSR), or
+#   lab_routed 3               ... px1 to px3 behind a router (for IP-in-IP)
+#   lab_in client ping -c1 "$LAB_VIP"
+#   lab_start uas px1 sipp ...    in the background, output in $LAB_DIR/uas.log
+#
+# Nothing outside the namespaces is touched except a directory in /tmp.
+
+LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+PATH=$LAB_ROOT/build:$PATH:/usr/sbin:/sbin
+
+# The addresses of the README's examples. The VIP is of no subnet here: the client
+# has it on link, and the balancer, whose interface has it, answers ARP for it.
+LAB_VIP=192.0.2.10
+LAB_VIP6=2001:db8:f::10
+LAB_CLIENT=10.0.0.100 # the client has this and the next LAB_CLIENTS - 1
+LAB_CLIENTS=4
+LAB_BALANCER=10.0.0.2
+LAB_CONFIG=/etc/sipxdp/sipxdp.yaml # in the balancer only
+LAB_BARE=                          # set: nobody has the VIP yet, nor what goes with it
+
+LAB_ID=sx$$
+LAB_DIR=
+LAB_SUBNET=0 # third number of the backends' subnet: 0 flat, 1 behind the router
+LAB_BACKENDS=()
+LAB_HOSTS=()              # every host whose namespace there may be
+declare -A LAB_HOLDER=()  # host -> the process that keeps its namespaces
+declare -A LAB_PROCESS=() # name given to lab_start -> process
+
+# wait_for SECONDS COMMAND...: until it succeeds; 1 when it never did.
+wait_for() {
+	local deadline=$((SECONDS + $1 + 1))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+# --- life of a lab
+
+lab_open() {
+	LAB_DIR=$(mktemp -d /tmp/sipxdp-lab.XXXXXX)
+	trap _lab_end EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	clang -target bpf -mcpu=v3 -O2 -g -c "$LAB_ROOT/tests/lib/pass.bpf.c" -o "$LAB_DIR/pass.bpf.o"
+	_lab_host switch
+}
+
+# Ends the lab's processes and namespaces. Another may be opened then.
+lab_close() {
+	local host pids=()
+	[ ${#LAB_PROCESS[@]} -eq 0 ] || kill "${LAB_PROCESS[@]}" 2> /dev/null || true
+	wait_for 3 _lab_all_ended || true
+	# Also what the processes started themselves, and what would not end.
+	for host in "${LAB_HOSTS[@]}"; do
+		mapfile -t -O ${#pids[@]} pids < <(ip netns pids "$LAB_ID-$host" 2> /dev/null)
+	done
+	[ ${#pids[@]} -eq 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
+	wait "${LAB_PROCESS[@]}" "${LAB_HOLDER[@]}" 2> /dev/null || true
+	for host in "${LAB_HOSTS[@]}"; do
+		ip netns del "$LAB_ID-$host" 2> /dev/null || true
+	done
+	LAB_PROCESS=()
+	LAB_HOLDER=()
+	LAB_HOSTS=()
+	LAB_BACKENDS=()
+	[ -n "${LAB_KEEP:-}" ] || rm -rf "$LAB_DIR"
+	[ -z "${LAB_KEEP:-}" ] || echo "logs are kept in $LAB_DIR" >&2
+}
+
+_lab_end() {
+	local status=$?
+	# A child that a signal meets before it has become its command is still this script.
+	[ $BASHPID -eq $$ ] || exit $status
+	trap '' HUP INT TERM
+	trap - EXIT
+	lab_close
+	exit $status
+}
+
+_lab_all_ended() {
+	local pid
+	for pid in "${LAB_PROCESS[@]}"; do
+		! kill -0 "$pid" 2> /dev/null || return 1
+	done
+}
+
+# --- hosts
+
+_lab_host() {
+	local host=$1
+	LAB_HOSTS+=("$host")
+	ip netns add "$LAB_ID-$host"
+	# /sys belongs to a network namespace: a fresh one shows this host's interfaces.
+	# It hides bpffs, so that comes again too, empty; pins end with the last process.
+	# shellcheck disable=SC2016 # $1 is the inner shell's
+	(cd "$LAB_ROOT" && exec nsenter --net="/run/netns/$LAB_ID-$host" unshare --mount sh -c '
+		mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs tmpfs /run &&
+		touch "$1" && exec sleep infinity' holder "$LAB_DIR/$host.ready") < /dev/null &
+	LAB_HOLDER[$host]=$!
+	wait_for 5 test -e "$LAB_DIR/$host.ready"
+	lab_in "$host" ip link set lo up
+	# A reply leaves by another way than its request came: that is what DSR is.
+	lab_in "$host" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+		net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
+}
+
+# lab_in HOST COMMAND...: runs it there, in the repository's root.
+# (ip netns exec would mount another /sys and so hide the pins.)
+lab_in() {
+	(_lab_exec "$@")
+}
+
+_lab_exec() {
+	local host=$1
+	shift
+	exec nsenter --target "${LAB_HOLDER[$host]}" --net --mount --wd -- "$@"
+}
+
+# lab_plug HOST INTERFACE BRIDGE: an interface of the host, wired to the switch.
+lab_plug() {
+	local host=$1 interface=$2 bridge=$3 port=$1-$2
+	lab_in switch ip link show "$bridge" > /dev/null 2>&1 ||
+		lab_in switch ip link add "$bridge" up type bridge stp_state 0 mcast_snooping 0
+	lab_in switch ip link add "$port" type veth peer name "$interface" netns "${LAB_HOLDER[$host]}"
+	lab_in switch ip link set dev "$port" xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
+	lab_in switch ip link set dev "$port" master "$bridge" up
+	# A checksum left to the hardware is never filled in when XDP sends the frame on.
+	lab_in switch ethtool -K "$port" tx off > /dev/null
+	lab_in "$host" ethtool -K "$interface" tx off > /dev/null
+	lab_in "$host" ip link set dev "$interface" up
+}
+
+# lab_address HOST INTERFACE ADDRESS/LENGTH...
+lab_address() {
+	local host=$1 interface=$2 address
+	shift 2
+	for address; do
+		lab_in "$host" ip address add "$address" dev "$interface"
+	done
+}
+
+# lab_peer NAME NUMBER: one more host on the clients' side, 10.0.0.NUMBER, that
+# reaches the VIP as the client does.
+lab_peer() {
+	_lab_host "$1"
+	lab_plug "$1" eth0 br0
+	lab_address "$1" eth0 "10.0.0.$2/24" "2001:db8::$2/64"
+	lab_in "$1" ip route add "$LAB_VIP/32" dev eth0 src "10.0.0.$2"
+	lab_in "$1" ip -6 route add "$LAB_VIP6/128" dev eth0
+}
+
+_lab_client_and_balancer() {
+	local i
+	lab_peer client "${LAB_CLIENT##*.}"
+	for ((i = 1; i < LAB_CLIENTS; i++)); do
+		lab_address client eth0 "10.0.0.$((${LAB_CLIENT##*.} + i))/24"
+	done
+	_lab_host balancer
+	lab_plug balancer eth0 br0
+	lab_address balancer eth0 "$LAB_BALANCER/24" 2001:db8::2/64
+	[ -n "$LAB_BARE" ] || lab_address balancer eth0 "$LAB_VIP/32" "$LAB_VIP6/128"
+	_lab_own_etc balancer
+}
+
+# Gives a host an /etc of its own, to write a configuration into.
+_lab_own_etc() {
+	# shellcheck disable=SC2016 # $1 is the inner shell's
+	lab_in "$1" sh -c 'mkdir "$1" && mount -t tmpfs tmpfs "$1" && cp -a /etc/. "$1" &&
+		mount --bind "$1" /etc && mkdir -p /etc/sipxdp' sh "$LAB_DIR/$1-etc"
+}
+
+# lab_backend NAME NUMBER BRIDGE: 10.0.LAB_SUBNET.NUMBER, with the VIP where DSR
+# wants it: on lo, unknown to ARP.
+lab_backend() {
+	local name=$1 number=$2 bridge=$3
+	_lab_host "$name"
+	lab_plug "$name" eth0 "$bridge"
+	lab_address "$name" eth0 "10.0.$LAB_SUBNET.$number/24" "2001:db8:$LAB_SUBNET::$number/64"
+	LAB_BACKENDS+=("$name")
+	[ -z "$LAB_BARE" ] || return 0
+	lab_in "$name" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
+	lab_address "$name" lo "$LAB_VIP/32" "$LAB_VIP6/128"
+}
+
+# lab_flat COUNT: client, balancer and backends px1, px2 ... (10.0.0.11 and up) on
+# one switch. A backend's answer goes straight to the client.
+lab_flat() {
+	local i
+	LAB_SUBNET=0
+	_lab_client_and_balancer
+	for ((i = 1; i <= $1; i++)); do
+		lab_backend "px$i" $((10 + i)) br0
+	done
+}
+
+# lab_routed COUNT: the backends (10.0.1.11 and up) are behind a router, where no
+# rewriting of MAC addresses reaches them.
+lab_routed() {
+	local i
+	LAB_SUBNET=1
+	_lab_client_and_balancer
+	_lab_host router
+	lab_in router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	lab_plug router eth0 br0
+	lab_plug router eth1 br1
+	lab_address router eth0 10.0.0.1/24 2001:db8::1/64
+	lab_address router eth1 10.0.1.1/24 2001:db8:1::1/64
+	for i in client balancer; do
+		lab_in $i ip route add default via 10.0.0.1
+		lab_in $i ip -6 route add default via 2001:db8::1
+	done
+	for ((i = 1; i <= $1; i++)); do
+		lab_backend "px$i" $((10 + i)) br1
+		lab_in "px$i" ip route add default via 10.0.1.1
+		lab_in "px$i" ip -6 route add default via 2001:db8:1::1
+	done
+}
+
+# Gives the balancer of a routed lab an eth1 among the backends.
+lab_second_arm() {
+	lab_plug balancer eth1 br1
+	lab_address balancer eth1 10.0.1.2/24 2001:db8:1::2/64
+}
+
+# --- processes
+
+# lab_start NAME HOST COMMAND...: runs it in the background, with its output in
+# $LAB_DIR/NAME.log. Ends with the lab, or by lab_stop.
+lab_start() {
+	local name=$1 host=$2
+	shift 2
+	_lab_exec "$host" "$@" < /dev/null >> "$LAB_DIR/$name.log" 2>&1 &
+	LAB_PROCESS[$name]=$!
+}
+
+lab_running() {
+	kill -0 "${LAB_PROCESS[$1]}" 2> /dev/null
+}
+
+_lab_ended() {
+	! lab_running "$1"
+}
+
+# lab_wait NAME SECONDS: until it has ended by itself; its exit status, 124 when it
+# has not.
+lab_wait() {
+	local status=0
+	# Bash would remark on a process that a signal ended.
+	wait_for "$2" _lab_ended "$1" 2> /dev/null || return 124
+	wait "${LAB_PROCESS[$1]}" 2> /dev/null || status=$?
+	unset "LAB_PROCESS[$1]"
+	return $status
+}
+
+# lab_stop NAME [SIGNAL]: ends it and waits; its exit status.
+lab_stop() {
+	kill -s "${2:-TERM}" "${LAB_PROCESS[$1]}" 2> /dev/null || true
+	wait_for 5 _lab_ended "$1" 2> /dev/null || kill -KILL "${LAB_PROCESS[$1]}" 2> /dev/null || true
+	lab_wait "$1" 5
+}
+
+# --- the balancer's own programs
+
+# lab_config dsr|ipip [BACKEND...]: writes the balancer's file, one service on UDP
+# port 5060 with one pool of these backends (all, when none is named).
+lab_config() {
+	local forward=$1 backend
+	shift
+	[ $# -gt 0 ] || set -- "${LAB_BACKENDS[@]}"
+	{
+		cat <<- YAML
+			interfaces: [eth0]
+			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+			services:
+			  - name: sip
+			    vip: $LAB_VIP
+			    port: 5060
+			    protocol: udp
+			    affinity: call-id
+			    pool: proxies
+			pools:
+			  - name: proxies
+			    forward: $forward
+			    backends:
+		YAML
+		for backend; do
+			echo "      - {name: $backend, address: 10.0.$LAB_SUBNET.$((10 + ${backend#px}))}"
+		done
+	} | lab_write balancer "$LAB_CONFIG"
+}
+
+# lab_write HOST FILE: writes standard input to a file as that host sees it.
+lab_write() {
+	# shellcheck disable=SC2016 # $1 is the inner shell's
+	lab_in "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat > "$1"' sh "$2"
+}
+
+# Starts sipxdpd and waits until it answers.
+lab_daemon() {
+	lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+	wait_for 10 lab_ctl status || {
+		echo "sipxdpd does not answer; it says:" >&2
+		cat "$LAB_DIR/sipxdpd.log" >&2
+		return 1
+	}
+}
+
+# lab_ctl ARGUMENT...: sipxdp-ctl on the balancer.
+lab_ctl() {
+	lab_in balancer sipxdp-ctl "$@"
+}
+
+# lab_verdict NAME [HOST [MAP]]: a counter, summed over the CPUs, from the pinned map.
+lab_verdict() {
+	lab_in "${2:-balancer}" bpftool -j map dump pinned "/sys/fs/bpf/sipxdp/${3:-verdicts}" |
+		jq "[.[0].formatted.values[].value.$1] | add"
+}
+
+# lab_serving COUNT: do so many backends have slots?
+lab_serving() {
+	local count
+	count=$(lab_ctl --json backend list | jq '[.[] | select(.slots > 0)] | length')
+	[ "$count" -eq "$1" ]
+}
+
+# Attaches, starts the daemon, waits until every backend serves.
+lab_balance() {
+	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+	lab_daemon
+	wait_for 10 lab_serving ${#LAB_BACKENDS[@]}
+}

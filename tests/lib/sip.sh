@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# sipp and Kamailio in the lab of lab.sh.
+
+SIP_SCENARIOS=$LAB_ROOT/tests/net/sip
+SIP_RUN=$LAB_ID-$(date +%s) # in every Call-ID, so that no two runs share one, nor
+SIP_CLIENTS=0               # two clients of a run
+
+# sip_answer NAME HOST ADDRESS [SCENARIO]: a sipp that answers at ADDRESS:5060. Each
+# message it sees is a line of $LAB_DIR/NAME.messages; see sip_seen_by_sipp.
+sip_answer() {
+	local name=$1 host=$2 address=$3 scenario=${4:-answer}
+	lab_start "$name" "$host" sipp -sf "$SIP_SCENARIOS/$scenario.xml" -i "$address" -p 5060 -bind_local \
+		-nostdin -skip_rlimit -deadcall_wait 4000 -trace_shortmsg -shortmessage_file "$LAB_DIR/$name.messages" \
+		-trace_err -error_file "$LAB_DIR/$name.errors"
+	wait_for 5 sip_listens "$host" "$address"
+}
+
+# sip_listens HOST ADDRESS: does anybody have UDP port 5060 of it?
+sip_listens() {
+	[ -n "$(lab_in "$1" ss -Hlnu src "$2" sport = :5060)" ]
+}
+
+# sip_client NAME HOST ADDRESS SCENARIO COUNT RATE [SIPP OPTION...]: a sipp that sends
+# COUNT requests or calls from ADDRESS to the VIP, RATE a second, in the background;
+# lab_wait NAME has its exit status, 0 when each ended well.
+sip_client() {
+	local name=$1 host=$2 address=$3 scenario=$4 count=$5 rate=$6
+	shift 6
+	SIP_CLIENTS=$((SIP_CLIENTS + 1))
+	lab_start "$name" "$host" sipp "$LAB_VIP:5060" -sf "$SIP_SCENARIOS/$scenario.xml" -i "$address" -bind_local \
+		-m "$count" -r "$rate" -l "$count" -cid_str "$SIP_RUN-$SIP_CLIENTS-%u@%s" \
+		-nostdin -skip_rlimit -timeout 100s -timeout_error -fd 1 -trace_stat -stf "$LAB_DIR/$name.stat" \
+		-trace_err -error_file "$LAB_DIR/$name.errors" "$@"
+}
+
+# sip_statistic NAME COLUMN: of a sip_client, from its last report. Columns are sipp's:
+# TotalCallCreated, SuccessfulCall(C), FailedCall(C), Retransmissions(C), CurrentCall ...
+sip_statistic() {
+	awk -F';' -v column="$2" '
+		NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) field = i }
+		NR > 1 { value = $field }
+		END { print value + 0 }' "$LAB_DIR/$1.stat"
+}
+
+# sip_seen_by_sipp NAME: "METHOD-OR-STATUS CALL-ID" of each message that a sip_answer
+# has received, in order.
+sip_seen_by_sipp() {
+	awk -F'\t' '$4 == "R" { split($7, line, " "); print line[line[1] == "SIP/2.0" ? 2 : 1], $5 }' "$LAB_DIR/$1.messages"
+}
+
+# kamailio_start NAME HOST [DEFINE...]: see tests/net/sip/kamailio.cfg for the DEFINEs.
+# On port 5090 of its own address it talks with the others of its farm.
+kamailio_start() {
+	local name=$1 host=$2 define defines=() own
+	shift 2
+	own=$(lab_in "$host" ip -j -4 address show dev eth0 | jq -r '.[0].addr_info[0].local')
+	for define; do
+		defines+=(-A "$define")
+	done
+	mkdir -p "$LAB_DIR/$name"
+	lab_start "$name" "$host" kamailio -f "$SIP_SCENARIOS/kamailio.cfg" -DD -E -m 32 -M 4 -x fm -X fm \
+		-Y "$LAB_DIR/$name" -P "$LAB_DIR/$name/pid" -w "$LAB_DIR/$name" -l "udp:$LAB_VIP:5060" \
+		-l "udp:$own:5090" "${defines[@]}"
+	wait_for 10 sip_listens "$host" "$LAB_VIP" || {
+		echo "kamailio $name does not start; it says:" >&2
+		cat "$LAB_DIR/$name.log" >&2
+		return 1
+	}
+}
+
+# kamailio_seen NAME: "METHOD-OR-STATUS CALL-ID" of each message that it has received.
+kamailio_seen() {
+	sed -n 's/.*<script>: seen //p' "$LAB_DIR/$1.log"
+}
+
+# kamailio_rpc NAME COMMAND...: asks it by kamcmd.
+kamailio_rpc() {
+	kamcmd -s "unix:$LAB_DIR/$1/kamailio_ctl" "${@:2}"
+}
+
+# sip_seen NAME: either of the two.
+sip_seen() {
+	if [ -e "$LAB_DIR/$1.messages" ]; then
+		sip_seen_by_sipp "$1"
+	else
+		kamailio_seen "$1"
+	fi
+}
+
+# sip_owners: "CALL-ID BACKEND" for each Call-ID that a backend has seen, sorted.
+sip_owners() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		sip_seen "$backend" | awk -v backend="$backend" '{ print $2, backend }'
+	done | sort -u
+}
+
+# sip_strays: Call-IDs that more than one backend has seen.
+sip_strays() {
+	sip_owners | cut -d' ' -f1 | uniq -d
+}

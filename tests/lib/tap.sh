@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# TAP (Test Anything Protocol) for shell suites. A suite that dies before tap_end
+# prints no plan, and tests/run counts that as a failure.
+
+TAP_COUNT=0
+TAP_FAILED=0
+
+# ok NAME
+ok() {
+	TAP_COUNT=$((TAP_COUNT + 1))
+	printf 'ok %d - %s\n' "$TAP_COUNT" "$1"
+}
+
+# not_ok NAME [TEXT]: TEXT says what was seen instead.
+not_ok() {
+	TAP_COUNT=$((TAP_COUNT + 1))
+	TAP_FAILED=$((TAP_FAILED + 1))
+	printf 'not ok %d - %s\n' "$TAP_COUNT" "$1"
+	[ -z "${2:-}" ] || printf '%s\n' "$2" | sed 's/^/#   /'
+}
+
+# skip NAME REASON
+skip() {
+	TAP_COUNT=$((TAP_COUNT + 1))
+	printf 'ok %d - %s # SKIP %s\n' "$TAP_COUNT" "$1" "$2"
+}
+
+# diag TEXT...: a remark that decides nothing.
+diag() {
+	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+# check NAME COMMAND...: passes when the command does; its output is shown when not.
+# A function runs in this shell, so what it sets stays set.
+check() {
+	local name=$1 output status=0
+	shift
+	output=$(mktemp)
+	"$@" > "$output" 2>&1 || status=$?
+	if [ $status -eq 0 ]; then
+		ok "$name"
+	else
+		not_ok "$name" "$(cat "$output" && printf '\nexit status %d: %s' $status "$*")"
+	fi
+	rm -f "$output"
+}
+
+# is NAME GOT WANTED
+is() {
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "$(printf 'got:    %s\nwanted: %s' "$2" "$3")"
+	fi
+}
+
+# like NAME TEXT REGEX: extended regular expression, found anywhere in TEXT.
+like() {
+	if grep -Eq -- "$3" <<< "$2"; then
+		ok "$1"
+	else
+		not_ok "$1" "$(printf 'got:              %s\nwanted to match:  %s' "$2" "$3")"
+	fi
+}
+
+# unlike NAME TEXT REGEX
+unlike() {
+	if grep -Eq -- "$3" <<< "$2"; then
+		not_ok "$1" "$(printf 'got:                  %s\nwanted not to match:  %s' "$2" "$3")"
+	else
+		ok "$1"
+	fi
+}
+
+# Prints the plan. Its status is the suite's.
+tap_end() {
+	printf '1..%d\n' "$TAP_COUNT"
+	[ "$TAP_FAILED" -eq 0 ]
+}

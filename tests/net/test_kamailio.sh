@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# A farm of three Kamailios, registrars and stateful proxies, that share their
+# registrations among themselves and know nothing of the balancer: phones register at
+# the VIP and are called through it. Requests and replies of a Call-ID come to the
+# same Kamailio, or its transactions would not match.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/sip.sh
+
+PHONES=10
+
+phones_register() {
+	local i status=0
+	for ((i = 0; i < PHONES; i++)); do
+		sip_client "register$i" callee 10.0.0.200 register 1 10 -s "phone$i" -p $((5100 + i)) -key contact_port 5060
+	done
+	for ((i = 0; i < PHONES; i++)); do
+		lab_wait "register$i" 20 || status=$?
+	done
+	return $status
+}
+
+# knows NAME: has that Kamailio all registrations, its own and the others'?
+knows() {
+	[ "$(kamailio_rpc "$1" ul.dump | grep -c 'AoR: phone')" -eq $PHONES ]
+}
+
+phones_are_called() {
+	local i status=0
+	for ((i = 0; i < PHONES; i++)); do
+		sip_client "call$i" client "$LAB_CLIENT" call 30 10 -s "phone$i" -p $((5200 + i)) -d 500
+	done
+	for ((i = 0; i < PHONES; i++)); do
+		lab_wait "call$i" 60 || { status=$? && tail -n 2 "$LAB_DIR/call$i.log"; }
+	done
+	return $status
+}
+
+retransmissions() {
+	local i sum=0
+	for ((i = 0; i < PHONES; i++)); do
+		sum=$((sum + $(sip_statistic "call$i" 'Retransmissions(C)')))
+	done
+	echo $sum
+}
+
+options_are_answered() {
+	sip_client options client "$LAB_CLIENT" options 60 30
+	lab_wait options 20
+}
+
+# seen_by_each NAME...: does each have a share of the calls?
+each_has_calls() {
+	local backend status=0
+	for backend in "${LAB_BACKENDS[@]}"; do
+		echo "$backend: $(sip_seen "$backend" | awk '{ print $1 }' | sort | uniq -c | xargs)"
+		[ "$(sip_seen "$backend" | grep -c ^INVITE)" -gt 20 ] || status=1
+	done
+	return $status
+}
+
+lab_open
+lab_flat 3
+lab_peer callee 200
+sip_answer callee callee 10.0.0.200
+for i in 1 2 3; do
+	kamailio_start px$i px$i STATEFUL "DMQ_SELF=\"sip:10.0.0.1$i:5090\"" 'DMQ_PEER="sip:10.0.0.11:5090"'
+done
+lab_config dsr
+lab_balance
+
+check "$PHONES phones register at the VIP" phones_register
+for i in 1 2 3; do
+	check "px$i knows them all" wait_for 5 knows px$i
+done
+check "OPTIONS with compact headers are answered from the VIP" options_are_answered
+check "300 calls to registered phones end well" phones_are_called
+diag "$(retransmissions) messages were sent again: a busy machine, if there are any"
+is "every message of a Call-ID, request or reply, is at one Kamailio" "$(sip_strays)" ""
+check "each Kamailio has calls" each_has_calls
+tap_end

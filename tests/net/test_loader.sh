@@ -1,0 +1,504 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# sipxdp-loader as an operator uses it, and as he misuses it: what is attached and
+# pinned after each command, and that a fault leaves things as they were.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+PINS=/sys/fs/bpf/sipxdp
+
+loader() {
+	lab_in balancer sipxdp-loader "$@"
+}
+
+# fails NAME REGEX ARGUMENT...: exit status 1, with a message that matches.
+fails() {
+	fails_with 1 "$@"
+}
+
+fails_with() {
+	local wanted=$1 name=$2 regex=$3 output status=0
+	shift 3
+	output=$(loader "$@" 2>&1) || status=$?
+	if [ $status -eq "$wanted" ] && grep -Eq -- "$regex" <<< "$output"; then
+		ok "$name"
+	else
+		not_ok "$name" "$(printf 'exit status %d, wanted %d; wanted to match: %s\n%s' $status "$wanted" "$regex" "$output")"
+	fi
+}
+
+# config INTERFACE... [-- LINE...]: writes the balancer's file; the lines are added to it.
+config() {
+	local interfaces=()
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		interfaces+=("$1")
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	lab_config dsr
+	{
+		lab_in balancer sed "s/^interfaces: .*/interfaces: [$(IFS=,; echo "${interfaces[*]}")]/" "$LAB_CONFIG"
+		[ $# -eq 0 ] || printf '%s\n' "$@"
+	} | lab_write balancer "$LAB_CONFIG.new"
+	lab_in balancer mv "$LAB_CONFIG.new" "$LAB_CONFIG"
+}
+
+# xdp INTERFACE: "MODE NAME" of its XDP program, empty if it has none.
+xdp() {
+	lab_in balancer ip -j -d link show "$1" |
+		jq -r '.[0].xdp // empty | if .mode == 1 then "native" elif .mode == 2 then "generic" else .mode end + " " + .prog.name'
+}
+
+program_id() {
+	lab_in balancer ip -j link show "$1" | jq '.[0].xdp.prog.id'
+}
+
+# pins: all of them, those at the top first.
+pins() {
+	lab_in balancer find $PINS -type f -printf '%d %P\n' 2> /dev/null | LC_ALL=C sort | cut -d' ' -f2 | xargs
+}
+
+MAPS="backend_records backend_traffic backends balancer contract pool_names pools service_names service_traffic services tables verdicts"
+
+state() {
+	loader status --json | jq -r "$1"
+}
+
+# answers_pings: the client reaches the balancer through the program.
+answers_pings() {
+	lab_in client ping -c 2 -i 0.05 -W 2 "$LAB_BALANCER"
+}
+
+is_untouched() {
+	is "$1" "$(xdp eth0)$(xdp eth1)$(pins)" ""
+}
+
+# --- before anything is attached
+
+usage() {
+	fails_with 2 "no command" "which command" --verbose
+	fails_with 2 "an unknown command" "no command frobnicate" frobnicate
+	fails_with 2 "an unknown option" "unknown option --frobnicate" attach --frobnicate
+	fails_with 2 "an option of another command" "json" attach --json
+	fails_with 2 "an option without its argument" "missing after -c" attach -c
+	fails_with 2 "attach without a file" "-c FILE" attach
+	fails_with 2 "the balancer's interface as an argument" "not eth0" attach -c "$LAB_CONFIG" eth0
+	fails_with 2 "decap without an interface" "which interface" attach --program decap
+	fails_with 2 "a mode that does not exist" "'native' or 'generic'" attach -c "$LAB_CONFIG" --mode fast
+	fails_with 2 "a program that does not exist" "'balancer' or 'decap'" status --program frobnicate
+	fails_with 2 "an address that is none" "10.0.0.256" attach --program decap eth0 --address 10.0.0.256
+	fails_with 2 "a relative directory for pins" "absolute" status --pin-dir pins
+	fails_with 0 "--help" "detach" --help
+	fails_with 0 "--help after a command" "detach" attach --help
+	fails_with 0 "--version" "^sipxdp-loader [^ ]+$" --version
+}
+
+bad_input() {
+	fails "a file that does not exist" "/nowhere.yaml.*No such file" attach -c /nowhere.yaml
+	lab_in balancer sed -e 's/^hash_key/hsah_key/' -e 's/port: 5060/port: 70000/' "$LAB_CONFIG" |
+		lab_write balancer /etc/sipxdp/bad.yaml
+	fails "a file with faults: the first" "^/etc/sipxdp/bad.yaml:2:1: .*hsah_key" attach -c /etc/sipxdp/bad.yaml
+	fails "... and the next in the same run" "^/etc/sipxdp/bad.yaml:6:[0-9]+: .*70000" attach -c /etc/sipxdp/bad.yaml
+	config eth0 eth7
+	fails "an interface that does not exist" "cannot attach to eth7: No such device" attach -c "$LAB_CONFIG"
+	is_untouched "... leaves the other one alone"
+	fails "a directory that is not on a bpffs" "/tmp/pins is not on a bpffs" attach -c "$LAB_CONFIG" --pin-dir /tmp/pins
+	config eth0
+	fails "upgrade, when nothing is attached" "sipxdp-loader attach" upgrade
+	fails_with 0 "detach, when nothing is attached" "not attached to anything" detach
+	fails "... of an interface by its name" "not attached to eth0" detach eth0
+	fails_with 0 "status, when nothing is attached" "nothing is attached" status
+	is "... in JSON" "$(state '.programs, .warnings' | jq -c . | xargs)" "[] []"
+}
+
+unprivileged() {
+	fails_as_nobody "without privileges it is said which are needed" "root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+	is_untouched "... and nothing is attached"
+	check "these three are enough" lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups \
+		--inh-caps=+bpf,+net_admin,+perfmon --ambient-caps=+bpf,+net_admin,+perfmon \
+		"$(command -v sipxdp-loader)" attach -c "$LAB_CONFIG"
+	is "... to attach" "$(xdp eth0)" "native balancer"
+	check "... and for root to detach" loader detach
+}
+
+fails_as_nobody() {
+	local output status=0
+	output=$(lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$(command -v sipxdp-loader)" attach -c "$LAB_CONFIG" 2>&1) || status=$?
+	is "$1: exit status" $status 1
+	like "$1" "$output" "$2"
+}
+
+bpffs_is_mounted() {
+	local output
+	# shellcheck disable=SC2016 # $1 is the inner shell's
+	output=$(lab_in balancer unshare --mount sh -c '
+		umount /sys/fs/bpf && sipxdp-loader attach -c "$1" && findmnt -n -o FSTYPE /sys/fs/bpf && sipxdp-loader detach
+		' sh "$LAB_CONFIG" 2>&1) || true
+	like "bpffs is mounted where it is not" "$output" "^mounted bpffs at /sys/fs/bpf$"
+	like "... and then it is there" "$output" "^bpf$"
+	is_untouched "... and detach works"
+}
+
+# --- attach
+
+attach() {
+	config eth0 -- "limits: {slots: 1024, pools: 3, services: 5, backends: 7}"
+	is "attach says what it did" "$(loader attach -c "$LAB_CONFIG")" "balancer attached to eth0, native"
+	is "... and did" "$(xdp eth0)" "native balancer"
+	is "... with all maps, the program and the link pinned" "$(pins)" "$MAPS links/eth0"
+	is "the contract holds the limits of the file" \
+		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version)')" \
+		'{"slots":1024,"pools":3,"services":5,"backends":7}'
+	is "services has room for them" "$(map_size services)" "5 32"
+	is "tables for two a pool" "$(map_size tables)" "6 2048"
+	is "backends for one more, as 0 is nobody" "$(map_size backends) $(map_size backend_traffic)" "8 56 8 16"
+	check "packets pass" answers_pings
+	check "bpftool shows the counters by name" [ "$(lab_verdict not_service)" -ge 2 ]
+
+	fails "a second attach says so" "already attached to eth0" attach -c "$LAB_CONFIG"
+	is "... and leaves it as it is" "$(xdp eth0)" "native balancer"
+	config eth0 eth1 lan.7 -- "limits: {slots: 1024, pools: 3, services: 5, backends: 7}"
+	fails_with 0 "interfaces that are new in the file are attached" "balancer attached to lan.7" attach -c "$LAB_CONFIG"
+	is "... with the program that runs" "$(program_id eth1) $(program_id lan.7)" "$(program_id eth0) $(program_id eth0)"
+	is "... and a pin each, with no dot in it" "$(pins)" "$MAPS links/eth0 links/eth1 links/lan:7"
+
+	is "status lists them" "$(state '.programs[0] | .name, (.interfaces[] | .name, .state, .mode)' | xargs)" \
+		"balancer eth0 attached native eth1 attached native lan.7 attached native"
+	is "... with the program" "$(state '.programs[0].interfaces[0].program | "\(.name) \(.id)"')" \
+		"balancer $(program_id eth0)"
+	is "... the link's pin" "$(state '.programs[0].interfaces[2].pin')" "$PINS/links/lan:7"
+	is "... the limits" "$(state '.programs[0].contract | "\(.slots) \(.backends)"')" "1024 7"
+	is "... and has nothing to warn of" "$(state '.warnings[]')" ""
+	like "status for people has them too" "$(loader status)" "^lan\.7 +attached +native +link +balancer"
+
+	fails "detach of one that is not attached" "eth7" detach eth0 eth7
+	is "... detaches none" "$(xdp eth0)" "native balancer"
+	check "detach of one" loader detach lan.7
+	is "... leaves the others" "$(xdp eth0) $(xdp eth1)$(xdp lan.7)" "native balancer native balancer"
+	is "... and the maps" "$(pins)" "$MAPS links/eth0 links/eth1"
+}
+
+map_size() {
+	lab_in balancer bpftool -j map show pinned "$PINS/$1" | jq -r '"\(.max_entries) \(.bytes_value)"'
+}
+
+# --- upgrade, with eth0 and eth1 attached
+
+upgrade() {
+	local before
+	before=$(program_id eth0)
+	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
+	fails_with 0 "upgrade says what it did" "eth1: program [0-9]+ took the place of $before" upgrade
+	check "... and did" [ "$(program_id eth0)" -gt "$before" ]
+	is "... on both" "$(program_id eth0)" "$(program_id eth1)"
+	is "the maps are the same ones" \
+		"$(lab_in balancer bpftool -j map lookup pinned $PINS/pools key 1 0 0 0 | jq .formatted.value.table)" 9
+	check "upgrade with the file" loader upgrade -c "$LAB_CONFIG"
+	is "... an interface attached later gets the new program" "$(attach_later)" "$(program_id eth0)"
+
+	lab_start pings client ping -q -i 0.002 "$LAB_BALANCER"
+	check "20 upgrades" upgrade_often 20
+	lab_stop pings INT || true
+	like "... and of the pings through them none is lost" "$(cat "$LAB_DIR/pings.log")" "^([0-9]{3,}) packets transmitted, \1 received"
+}
+
+attach_later() {
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	program_id lan.7
+	loader detach lan.7 > /dev/null
+}
+
+upgrade_often() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		loader upgrade || return 1
+	done
+}
+
+mismatch() {
+	local before
+	before=$(program_id eth0)
+	config eth0 eth1 lan.7 -- "limits: {slots: 2048, pools: 3, services: 5, backends: 7}"
+	fails "upgrade with other limits is refused" "room for 1024 slots, $LAB_CONFIG asks for 2048" upgrade -c "$LAB_CONFIG"
+	fails "... it is said what to do" "detach" upgrade -c "$LAB_CONFIG"
+	fails "as is the attachment of one more" "room for 1024 slots" attach -c "$LAB_CONFIG"
+	is "... nothing is touched" "$(program_id eth0) $(program_id eth1) $(xdp lan.7)" "$before $before "
+
+	write_contract 77 0 0 0
+	fails "upgrade over another version is refused" "contract version 77, this program's are of version" upgrade
+	is "... nothing is touched" "$(program_id eth0) $(program_id eth1)" "$before $before"
+	like "... and status warns" "$(state '.warnings[]')" "version 77"
+	write_contract "$(($(abi_version) & 255))" 0 0 0
+	check "with the right version it works again" loader upgrade
+
+	lab_in balancer rm $PINS/pools
+	fails "upgrade without one of the maps is refused" "$PINS/pools: No such file" upgrade
+	check "detach is not" loader detach
+	is_untouched "... and nothing is left"
+}
+
+abi_version() {
+	sed -n 's/^#define ABI_VERSION //p' bpf/abi.h
+}
+
+# write_contract BYTE BYTE BYTE BYTE: the version; the sizes stay.
+write_contract() {
+	lab_in balancer bpftool map update pinned $PINS/contract key 0 0 0 0 value "$@" \
+		0 4 0 0 3 0 0 0 5 0 0 0 7 0 0 0
+}
+
+# --- what others do to it
+
+interface_goes() {
+	config eth0 lan.7
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	lab_in balancer ip link del lan.7
+	like "an interface that has gone: status says so" "$(state '.warnings[]')" "lan.7: the interface has gone"
+	fails_with 0 "... upgrade too, and does the others" "lan.7: nothing is attached there any more" upgrade
+	fails "... attach too" "cannot attach to lan.7: No such device" attach -c "$LAB_CONFIG"
+	lab_plug balancer lan.7 br0
+	like "when it is back: status says that nothing is attached" "$(state '.warnings[]')" "lan.7: nothing is attached any more"
+	check "... attach attaches it again" loader attach -c "$LAB_CONFIG"
+	is "... with the others' program" "$(program_id lan.7)" "$(program_id eth0)"
+	lab_in balancer ip link del lan.7
+	fails_with 0 "detach removes the pin of one that has gone" "lan.7: was detached already" detach
+	is_untouched "... and all the rest"
+	lab_plug balancer lan.7 br0
+}
+
+interface_is_renamed() {
+	config lan.7
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	lab_in balancer sh -c "ip link set lan.7 down && ip link set lan.7 name wan && ip link set wan up"
+	is "an interface that was renamed is listed by its name" "$(state '.programs[0].interfaces[0] | "\(.name) \(.state)"')" \
+		"wan attached"
+	like "... with a remark" "$(state '.warnings[]')" "wan: was called lan.7"
+	lab_in balancer ip link add lan.7 up type veth peer name lan7peer
+	fails "another one of its old name is not attached over it" "lan.7.* is now called wan" attach -c "$LAB_CONFIG"
+	check "it is detached by its name" loader detach wan
+	is_untouched "... and nothing is left"
+	lab_in balancer ip link del lan.7
+	lab_in balancer sh -c "ip link set wan down && ip link set wan name lan.7 && ip link set lan.7 up"
+}
+
+foreign_program() {
+	local before
+	config eth1 eth0
+	pass_on eth0
+	before=$(program_id eth0)
+	fails "another XDP program is named" "cannot attach to eth0: Device or resource busy \(XDP program 'pass' \(id $before\)" \
+		attach -c "$LAB_CONFIG"
+	fails "... and a way out" "ip link show eth0" attach -c "$LAB_CONFIG"
+	is "... it stays" "$(program_id eth0)" "$before"
+	is "... and the other interface is not touched" "$(xdp eth1)$(pins)" ""
+	lab_in balancer ip link set dev eth0 xdpdrv off
+
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	lab_in balancer bpftool link detach pinned $PINS/links/eth0
+	pass_on eth0
+	like "detached by force, and another in its place: status says so" "$(state '.warnings[]')" \
+		"eth0: XDP program 'pass' .* is on it in place of ours"
+	check "detach removes what is ours" loader detach
+	is "... and leaves the other one" "$(xdp eth0)" "native pass"
+	lab_in balancer ip link set dev eth0 xdpdrv off
+}
+
+pass_on() {
+	lab_in balancer ip link set dev "$1" xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
+}
+
+other_namespace() {
+	config eth0
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	as_the_client_sees_it() {
+		nsenter --target "${LAB_HOLDER[balancer]}" --mount --net="/run/netns/$LAB_ID-client" sipxdp-loader "$@"
+	}
+	is "from another network namespace: status says so" \
+		"$(as_the_client_sees_it status --json | jq -r '.programs[0].interfaces[0].state')" elsewhere
+	like "... attach refuses to take the pin" "$(as_the_client_sees_it attach -c "$LAB_CONFIG" 2>&1 || true)" \
+		"network namespace .*--pin-dir"
+	check "... upgrade works through the link" as_the_client_sees_it upgrade
+	check "... and detach" as_the_client_sees_it detach
+	is_untouched "... leaving nothing"
+}
+
+# A driver that has no native XDP, and one that refuses it as the interface is set up.
+generic_mode() {
+	lab_in balancer ip link add soft up type bridge
+	config soft
+	fails "a driver without native XDP: generic mode is suggested" "cannot attach to soft: .*--mode generic" \
+		attach -c "$LAB_CONFIG"
+	is "... and not taken" "$(xdp soft)$(pins)" ""
+	fails_with 0 "asked for, it is attached with a warning" "warning: generic" attach -c "$LAB_CONFIG" --mode generic
+	is "... generic" "$(xdp soft)" "generic balancer"
+	like "... which status warns of" "$(state '.warnings[]')" "soft: generic"
+	check "... upgrade" loader upgrade
+	is "... keeps the mode" "$(xdp soft)" "generic balancer"
+	check "... detach" loader detach
+	lab_in balancer ip link del soft
+
+	lab_in balancer ip link add few up numrxqueues 1 type veth peer name many numtxqueues 4
+	lab_in balancer ethtool -L many tx 4
+	config eth0 few
+	fails "a driver that refuses: its own words are told" "cannot attach to few: .*rx queues.*--mode generic" \
+		attach -c "$LAB_CONFIG"
+	is_untouched "... the interface that was attached before it is detached again"
+	lab_in balancer ip link del few
+}
+
+# --- a loader that is interrupted
+
+interrupted() {
+	local i attached=0 nothing=0 other=
+	config eth0 eth1 lan.7
+	for ((i = 0; i < 24; i++)); do
+		lab_start interrupted balancer sipxdp-loader attach -c "$LAB_CONFIG"
+		sleep "0.0$((i % 12))$((RANDOM % 10))"
+		lab_stop interrupted INT 2> /dev/null || true
+		case "$(xdp eth0)|$(xdp eth1)|$(xdp lan.7)|$(pins)" in
+		"|||") nothing=$((nothing + 1)) ;;
+		"native balancer|native balancer|native balancer|$MAPS links/eth0 links/eth1 links/lan:7") attached=$((attached + 1)) ;;
+		*) other+="$(xdp eth0)|$(xdp eth1)|$(xdp lan.7)|$(pins) " ;;
+		esac
+		loader detach > /dev/null
+	done
+	is "interrupted, it leaves all or nothing ($attached times all, $nothing times nothing)" "$other" ""
+}
+
+# What one leaves that is killed: pins, and no link yet.
+killed() {
+	config eth0 -- "limits: {slots: 1024}"
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
+	lab_in balancer rm $PINS/links/eth0
+	like "maps without an interface: status says so" "$(state '.warnings[]')" "maps are pinned, and no interface"
+	fails "... upgrade says so" "not attached to anything" upgrade
+	check "... attach goes on with them" loader attach -c "$LAB_CONFIG"
+	is "... and what they hold" \
+		"$(lab_in balancer bpftool -j map lookup pinned $PINS/pools key 1 0 0 0 | jq .formatted.value.table)" 9
+	lab_in balancer rm $PINS/links/eth0
+	config eth0 -- "limits: {slots: 2048}"
+	fails_with 0 "... or replaces them where they do not fit the file" "they are replaced" attach -c "$LAB_CONFIG"
+	is "... by others" "$(map_size tables)" "64 4096"
+	lab_in balancer rm $PINS/links/eth0 $PINS/contract
+	check "half of the maps: attach replaces them" loader attach -c "$LAB_CONFIG"
+	is "... by all" "$(pins)" "$MAPS links/eth0"
+	lab_in balancer rm $PINS/links/eth0 $PINS/contract
+	check "... or detach removes them" loader detach
+	is_untouched "... and nothing is left"
+}
+
+at_once() {
+	local failed=0 i
+	config eth0 eth1
+	for i in 1 2 3 4; do
+		lab_start "at-once$i" balancer sipxdp-loader attach -c "$LAB_CONFIG"
+	done
+	for i in 1 2 3 4; do
+		lab_wait "at-once$i" 20 || failed=$((failed + 1))
+	done
+	is "of four loaders at once one attaches" $failed 3
+	is "... both interfaces" "$(xdp eth0) $(xdp eth1)" "native balancer native balancer"
+	is "... with one program" "$(program_id eth0)" "$(program_id eth1)"
+	loader detach > /dev/null
+}
+
+other_directory() {
+	config eth0
+	check "pins elsewhere" loader attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf/some/where/
+	is "... are there" "$(lab_in balancer ls /sys/fs/bpf/some/where/links) $(pins)" "eth0 "
+	like "... and found by status" "$(loader status --pin-dir /sys/fs/bpf/some/where)" "eth0 +attached"
+	check "... upgrade" loader upgrade --pin-dir /sys/fs/bpf/some/where
+	check "... detach" loader detach --pin-dir /sys/fs/bpf/some/where
+	is "... which removes them" "$(lab_in balancer find /sys/fs/bpf/some -type f)$(xdp eth0)" ""
+}
+
+# --- decap
+
+DECAP_MAPS="decap decap_addresses decap_verdicts"
+
+decap() {
+	lab_in balancer ip address add 10.0.0.33/24 dev eth0 label eth0:1
+	config eth1
+	loader attach -c "$LAB_CONFIG" > /dev/null
+	fails_with 0 "decap attaches" "decap attached to eth0, native" attach --program decap eth0 --address 10.9.9.9
+	is "... and is there" "$(xdp eth0)" "native decap"
+	is "... with the interface's addresses but no link-local one, and the one that was named" "$(tunnel_ends)" \
+		"10.0.0.2 10.0.0.33 10.9.9.9 192.0.2.10 2001:db8::2 2001:db8:f::10"
+	is "... its pins beside the balancer's" "$(pins)" \
+		"${MAPS/contract/contract $DECAP_MAPS} decap_links/eth0 links/eth1"
+	check "packets pass" answers_pings
+	check "... and are counted" [ "$(lab_verdict not_tunnelled balancer decap_verdicts)" -ge 2 ]
+	fails "an interface without an address" "lan.7 has no address" attach --program decap lan.7
+	check "... with one that is named" loader attach --program decap lan.7 --address 10.9.9.10
+	fails "attached once more" "already attached to lan.7" attach --program decap lan.7 --address 10.9.9.10
+	fails_with 0 "... with a new address: it is added" "1 more address end" attach --program decap lan.7 --address 2001:db8::99
+	is "status lists both programs" "$(state '.programs[] | .name, .interfaces[].name' | xargs)" "balancer eth1 decap eth0 lan.7"
+	fails_with 0 "upgrade of decap" "lan.7: program" upgrade --program decap
+	check "... leaves the addresses" [ "$(tunnel_ends | wc -w)" -eq 8 ]
+	check "detach of one" loader detach --program decap eth0
+	is "... takes its addresses out" "$(tunnel_ends)" "10.9.9.10 2001:db8::99"
+	check "detach of the balancer" loader detach
+	is "... leaves decap" "$(pins)" "$DECAP_MAPS decap_links/lan:7"
+	check "detach of decap" loader detach --program decap
+	is_untouched "... leaves nothing"
+	lab_in balancer ip address del 10.0.0.33/24 dev eth0
+}
+
+tunnel_ends() {
+	lab_in balancer bpftool -j map dump pinned $PINS/decap_addresses | python3 -c '
+import ipaddress, json, sys
+for entry in json.load(sys.stdin):
+    address = ipaddress.ip_address(bytes(int(byte, 16) for byte in entry["key"]))
+    print(address.ipv4_mapped or address)' | LC_ALL=C sort | xargs
+}
+
+# --- libxdp's dispatcher, where this kernel can run it
+
+dispatcher() {
+	local output status=0
+	config eth0
+	output=$(loader attach -c "$LAB_CONFIG" --dispatcher 2>&1) || status=$?
+	if [ $status -eq 1 ]; then
+		like "--dispatcher, on a kernel that cannot: says why" "$output" "BPF_PROG_TYPE_EXT .*dispatcher"
+		is_untouched "... and leaves nothing"
+		skip "the dispatcher itself" "this kernel refuses programs of type BPF_PROG_TYPE_EXT"
+		return
+	fi
+	is "--dispatcher attaches libxdp's dispatcher" "$(xdp eth0)" "native xdp_dispatcher"
+	is "... which calls ours" "$(state '.programs[0].interfaces[0] | "\(.name) \(.state) \(.dispatcher) \(.program.name)"')" \
+		"eth0 attached true balancer"
+	check "packets pass" answers_pings
+	check "... and are counted" [ "$(lab_verdict not_service)" -ge 2 ]
+	check "... upgrade" loader upgrade
+	check "... detach" loader detach
+	is_untouched "... leaves nothing"
+}
+
+lab_open
+lab_flat 1
+lab_plug balancer eth1 br0
+lab_plug balancer lan.7 br0
+config eth0
+usage
+bad_input
+unprivileged
+bpffs_is_mounted
+attach
+upgrade
+mismatch
+interface_goes
+interface_is_renamed
+foreign_program
+other_namespace
+generic_mode
+interrupted
+killed
+at_once
+other_directory
+decap
+dispatcher
+tap_end

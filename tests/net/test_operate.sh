@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# What an operator does to a running balancer: each change is live at once, and moves
+# the calls that it must move and no others.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/sip.sh
+
+# owners: "CALL-ID BACKEND" of 2,000 Call-IDs, as the balancer has it now.
+owners() {
+	seq -f 'operate-%g@example.net' 2000 | lab_ctl lookup sip - | awk '{ print $1, $2 }'
+}
+
+# moved BEFORE: "FROM TO" of each Call-ID that has another owner than then.
+moved() {
+	paste -d' ' <(cut -d' ' -f2 <<< "$1") <(owners | cut -d' ' -f2) | awk '$1 != $2'
+}
+
+share() {
+	lab_ctl --json backend list | jq ".[] | select(.name == \"$1\") | .share | round"
+}
+
+backend() {
+	lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | $2"
+}
+
+# calls_end_well NAME: and every message is where the balancer says.
+calls_end_well() {
+	sip_client "$1" client "$LAB_CLIENT" options 60 100
+	lab_wait "$1" 20
+}
+
+pull_the_cable() {
+	lab_in switch ip link set "$1-eth0" down
+}
+
+put_it_back() {
+	lab_in switch ip link set "$1-eth0" up
+}
+
+is_out() {
+	[ "$(backend "$1" .slots)" -eq 0 ]
+}
+
+mac_is() {
+	[ "$(backend "$1" .mac)" = "$2" ]
+}
+
+start_again() {
+	lab_stop sipxdpd || true
+	lab_daemon && wait_for 10 lab_serving "$1"
+}
+
+lab_open
+lab_flat 4
+for host in "${LAB_BACKENDS[@]}"; do
+	sip_answer "$host" "$host" "$LAB_VIP" answer-options
+done
+lab_config dsr px1 px2 px3
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_daemon
+wait_for 10 lab_serving 3
+first=$(owners)
+
+check "maint" lab_ctl backend maint proxies px2
+is "... takes all from px2" "$(share px2)" 0
+is "... only px2's calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
+is "... to all the others" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"
+check "... calls go on" calls_end_well maint
+like "... backend list says maint" "$(backend px2 .admin)" maint
+check "ready" lab_ctl backend ready proxies px2
+is "... px2 has exactly its calls again" "$(moved "$first")" ""
+
+check "weight 3" lab_ctl backend weight proxies px1 3
+is "... gives px1 three fifths" "$(share px1)" 60
+is "... calls move to px1 only" "$(moved "$first" | cut -d' ' -f2 | sort -u)" px1
+check "... and a weight outlives the daemon" start_again 3
+is "... still three fifths" "$(share px1)" 60
+check "reload" lab_ctl reload
+is "... goes back to the file" "$(moved "$first")" ""
+
+check "add" lab_ctl backend add proxies px4 10.0.0.14
+check "... serves as soon as its neighbour answers" wait_for 5 lab_serving 4
+is "... a quarter" "$(share px4)" 25
+is "... calls move to px4 only" "$(moved "$first" | cut -d' ' -f2 | sort -u)" px4
+check "... calls go on" calls_end_well add
+lab_ctl save | lab_write balancer /etc/sipxdp/saved.yaml
+check "save writes a file without faults" lab_in balancer sipxdpd -c /etc/sipxdp/saved.yaml --check
+like "... with the new backend in it" "$(lab_in balancer cat /etc/sipxdp/saved.yaml)" 10.0.0.14
+is "... whose plan moves nothing" \
+	"$(lab_ctl --json plan /etc/sipxdp/saved.yaml | jq .moved_percent)" 0
+before=$(owners)
+is "plan of the file of the start would move px4's quarter" \
+	"$(lab_ctl --json plan "$LAB_CONFIG" | jq '.moved_percent | round')" 25
+is "... and moves nothing itself" "$(moved "$before")" ""
+check "remove" lab_ctl backend remove proxies px4
+is "... each call is back where it was" "$(moved "$first")" ""
+check "remove of one that is in the file" lab_ctl backend remove proxies px3
+is "... takes all from it" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
+check "... outlives the daemon" start_again 2
+is "... still" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
+check "reload" lab_ctl reload
+check "... brings it back" wait_for 5 lab_serving 3
+is "... with its calls" "$(moved "$first")" ""
+
+pull_the_cable px2
+check "a backend whose cable is pulled loses its slots" wait_for 30 is_out px2
+is "... only its calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
+check "... calls go on" calls_end_well cable
+put_it_back px2
+check "... and has them again when it is back" wait_for 30 lab_serving 3
+is "... exactly them" "$(moved "$first")" ""
+lab_in px2 ip link set dev eth0 address 02:00:00:00:00:77
+lab_in px2 ping -c 1 -W 2 "$LAB_BALANCER" > /dev/null
+check "a backend with a new network card is followed" wait_for 30 mac_is px2 02:00:00:00:00:77
+check "... calls go on" calls_end_well card
+
+for words in status "service list" "pool list" "backend list" stats "lookup sip a-call"; do
+	# shellcheck disable=SC2086 # words of a command
+	check "$words is JSON when --json" jq -e . <(lab_ctl --json $words)
+done
+tap_end

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Numbered packets at a high rate while the daemon is killed, restarted and reloaded
+# and the program is replaced: none is lost, and none goes to another backend unless
+# the file says so. tests/tools/numbered.c counts.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+NUMBERED=build/tests/tools/numbered
+RATE=20000
+
+start_packets() {
+	local backend receivers=()
+	for backend in "${LAB_BACKENDS[@]}"; do
+		receivers+=("/run/netns/$LAB_ID-$backend")
+	done
+	: > "$LAB_DIR/numbered.log"
+	# From here and not from a lab host: it enters the namespaces itself.
+	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate $RATE --seconds 60 \
+		"${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
+	LAB_PROCESS[numbered]=$!
+	sleep 0.5
+}
+
+# result FIELD: sent, received, lost, duplicated, reordered, moved
+result() {
+	sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$LAB_DIR/numbered.log"
+}
+
+# through NAME COMMAND...: packets flow while the command runs; none may be lost.
+through() {
+	local name=$1 status=0
+	shift
+	start_packets
+	check "$name" "$@"
+	sleep 0.2
+	lab_stop numbered || status=$?
+	diag "$(cat "$LAB_DIR/numbered.log")"
+	is "... of $(result sent) packets none was lost" "$(result lost)" 0
+	is "... none came twice" "$(result duplicated)" 0
+}
+
+stays() {
+	is "... no call moved" "$(result moved)" 0
+}
+
+answers() {
+	wait_for 10 lab_ctl status
+}
+
+daemon_is() {
+	[ "$(lab_ctl --json status | jq .pid)" -eq "$1" ]
+}
+
+kill_and_restart() {
+	local i
+	for i in 1 2 3; do
+		lab_stop sipxdpd KILL || true
+		sleep 0.3
+		lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+		wait_for 10 daemon_is "${LAB_PROCESS[sipxdpd]}" || return 1
+		wait_for 5 lab_serving 3 || return 1
+	done
+}
+
+terminate_and_start() {
+	lab_stop sipxdpd TERM || return 1
+	sleep 0.5
+	lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+	wait_for 10 daemon_is "${LAB_PROCESS[sipxdpd]}"
+}
+
+hang_up_often() {
+	local i
+	for ((i = 0; i < 30; i++)); do
+		kill -HUP "${LAB_PROCESS[sipxdpd]}"
+		sleep 0.05
+	done
+	answers && lab_running sipxdpd
+}
+
+reload_often() {
+	local i
+	for ((i = 0; i < 15; i++)); do
+		lab_ctl reload > /dev/null || return 1
+	done
+}
+
+upgrade_often() {
+	local i
+	for ((i = 0; i < 25; i++)); do
+		lab_in balancer sipxdp-loader upgrade || return 1
+	done
+}
+
+change_weights() {
+	local i
+	for i in 3 1 2; do
+		lab_in balancer sed -i "s/\({name: px1, address: [0-9.]*\).*}/\1, weight: $i}/" "$LAB_CONFIG"
+		kill -HUP "${LAB_PROCESS[sipxdpd]}"
+		wait_for 5 weight_of_px1_is "$i" || return 1
+	done
+}
+
+weight_of_px1_is() {
+	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .weight')" -eq "$1" ]
+}
+
+take_out_and_back() {
+	lab_ctl backend maint proxies px3 > /dev/null && sleep 0.3 && lab_ctl backend ready proxies px3 > /dev/null
+}
+
+program_id() {
+	lab_in balancer ip -j link show eth0 | jq '.[0].xdp.prog.id'
+}
+
+lab_open
+lab_flat 3
+lab_config dsr
+lab_balance
+owners=$(seq 1000 | lab_ctl lookup sip -)
+
+through "packets flow" true
+stays
+through "the daemon is killed and started again, three times" kill_and_restart
+stays
+through "the daemon is told to end, and started again" terminate_and_start
+stays
+through "30 times SIGHUP with the file as it is" hang_up_often
+stays
+through "15 times reload by sipxdp-ctl" reload_often
+stays
+before=$(program_id)
+through "25 times sipxdp-loader upgrade" upgrade_often
+stays
+check "... another program is attached than before" [ "$(program_id)" != "$before" ]
+is "every Call-ID still has the owner that it had" "$(seq 1000 | lab_ctl lookup sip -)" "$owners"
+through "a weight changes in the file, three times" change_weights
+check "... and calls moved" [ "$(result moved)" -gt 0 ]
+through "a backend is taken out by sipxdp-ctl and comes back" take_out_and_back
+
+start_packets
+lab_stop sipxdpd KILL || true
+sleep 1
+lab_stop numbered || true
+is "without any daemon none of $(result sent) packets is lost" "$(result lost)" 0
+stays
+tap_end

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See rows.h. */
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include "rows.h"
+#include "../../bpf/hash.h"
+
+/* A row in one of its families. */
+struct run {
+	const struct row *row;
+	struct frame_spec spec;
+	struct frame in, out;
+	const char *family;
+};
+
+static void put_trailer(struct frame *frame, const struct row *row)
+{
+	size_t text = row->tail ? strlen(row->tail) : 0;
+
+	memset(frame->data + frame->length, 0xa5, row->trailer);
+	memcpy(frame->data + frame->length, row->tail ? row->tail : "", text < row->trailer ? text : row->trailer);
+	frame->length += row->trailer;
+}
+
+/* `shift` is how much further back the pokes fall than in the frame as it came. */
+static void put_pokes(struct frame *frame, const struct row *row, int shift)
+{
+	for (size_t i = 0; i < 4 && row->pokes[i].at; i++)
+		frame->data[row->pokes[i].at + shift] = row->pokes[i].value;
+}
+
+static uint64_t source_hash(const struct frame_spec *spec)
+{
+	const __u64 key[2] = {test_hash_key[0], test_hash_key[1]};
+	struct address source = {.word = {0, 0, htonl(0xffff), 0}};
+
+	if (inet_pton(AF_INET, spec->source, &source.word[3]) != 1)
+		inet_pton(AF_INET6, spec->source, &source);
+	return hash_source(&source, htons(spec->source_port ? spec->source_port : 5060), key);
+}
+
+static uint32_t expected_owner(const struct run *run)
+{
+	const char *call_id = run->row->call_id;
+	uint64_t hash = call_id ? balancer_hash(call_id, strlen(call_id)) : source_hash(&run->spec);
+
+	return balancer_owner(&run->row->setup, run->row->service, hash);
+}
+
+static const char *format_address(const struct address *address, char text[INET6_ADDRSTRLEN])
+{
+	if (IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)address))
+		return inet_ntop(AF_INET, &address->word[3], text, INET6_ADDRSTRLEN);
+	return inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
+}
+
+/* The tunnelled frame, built anew around the packet as it came with one hop less. */
+static void expect_tunnel(const struct run *run, const struct backend *backend, struct frame *out)
+{
+	struct frame_spec inner = run->spec, outer = *run->row->tunnel;
+	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
+
+	inner.ttl = (inner.ttl ? inner.ttl : 64) - 1;
+	outer.inner = &inner;
+	outer.source = format_address(&backend->source, source);
+	outer.destination = format_address(&backend->address, destination);
+	if (!run->row->untagged)
+		memcpy(outer.vlan, inner.vlan, sizeof(outer.vlan));
+	frame_build(out, &outer);
+	put_pokes(out, run->row, strchr(destination, ':') ? 40 : 20);
+	put_trailer(out, run->row);
+}
+
+static void expect_direct(const struct run *run, struct frame *out)
+{
+	size_t tags = 4 * ((run->spec.vlan[0] != 0) + (run->spec.vlan[1] != 0));
+
+	*out = run->in;
+	if (run->row->untagged) {
+		memmove(out->data + 12, out->data + 12 + tags, out->length - 12 - tags);
+		out->length -= tags;
+	}
+}
+
+static void expect(const struct run *run, struct frame *out)
+{
+	struct backend backend;
+
+	if (!balancer_forwards(run->row->verdict)) {
+		*out = run->in;
+		return;
+	}
+	backend = balancer_backend(&run->row->setup, expected_owner(run));
+	if (run->row->tunnel)
+		expect_tunnel(run, &backend, out);
+	else
+		expect_direct(run, out);
+	memcpy(out->data, &backend.next_hop, 6);
+	memcpy(out->data + 6, &backend.interface_mac, 6);
+}
+
+static void check_frame(const struct run *run)
+{
+	static struct frame expected;
+	size_t at = 0;
+
+	expect(run, &expected);
+	cr_expect_eq(run->out.length, expected.length, "%s (%s): frame out has %zu bytes, not %zu", run->row->sentence,
+		run->family, run->out.length, expected.length);
+	if (run->out.length != expected.length)
+		return;
+	while (at < expected.length && run->out.data[at] == expected.data[at])
+		at++;
+	cr_expect_eq(at, expected.length, "%s (%s): frame out differs at byte %zu: %02x, not %02x", run->row->sentence,
+		run->family, at, run->out.data[at], expected.data[at]);
+}
+
+static bool is_for_service(enum verdict verdict)
+{
+	return verdict != VERDICT_not_service && verdict != VERDICT_not_ip && verdict != VERDICT_malformed &&
+	       verdict != VERDICT_later_fragment;
+}
+
+static void check_traffic(const struct run *run, const char *whose, const struct traffic *before,
+	const struct traffic *after, bool counts)
+{
+	uint64_t packets = after->packets - before->packets, bytes = after->bytes - before->bytes;
+
+	cr_expect(packets == counts && bytes == (counts ? run->in.length : 0),
+		"%s (%s): %s counts %lu packets of %lu bytes, not %d of %zu", run->row->sentence, run->family, whose,
+		packets, bytes, counts, run->in.length);
+}
+
+static void check_counts(
+	const struct run *run, const struct balancer_counts *before, const struct balancer_counts *after)
+{
+	static const char *const names[] = {"SERVICE_SIP", "SERVICE_ANY", "SERVICE_ONE"};
+	enum verdict wanted = run->row->verdict;
+
+	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
+		uint64_t times = after->verdicts[verdict] - before->verdicts[verdict];
+
+		cr_expect_eq(times, verdict == wanted, "%s (%s): verdict %s was counted %lu times, not %d",
+			run->row->sentence, run->family, balancer_verdict_name(verdict), times, verdict == wanted);
+	}
+	for (enum test_service id = 0; id < SERVICE_COUNT; id++)
+		check_traffic(run, names[id], &before->service[id], &after->service[id],
+			is_for_service(wanted) && id == run->row->service);
+	check_traffic(run, "all backends", &before->total, &after->total, balancer_forwards(wanted));
+}
+
+/* The owner, and nobody else: that the totals are right is checked already. */
+static void check_owner(struct balancer_bpf *skel, const struct run *run, const struct traffic *before)
+{
+	struct traffic after = balancer_traffic(skel, expected_owner(run));
+
+	check_traffic(run, "its owner", before, &after, true);
+}
+
+static int run_in_family(struct balancer_bpf *skel, struct run *run, uint64_t *reached)
+{
+	uint32_t backends = run->row->setup.backends ? run->row->setup.backends : 4;
+	struct balancer_counts before, after;
+	struct traffic owner_before;
+	int result;
+
+	frame_build(&run->in, &run->spec);
+	put_pokes(&run->in, run->row, 0);
+	put_trailer(&run->in, run->row);
+	run->out = run->in;
+	balancer_count(skel, backends, &before);
+	owner_before = balancer_traffic(skel, expected_owner(run));
+	result = run_frame(bpf_program__fd(skel->progs.balancer), &run->out, &run->row->run);
+	if (result == -EINVAL)
+		return result;
+	balancer_count(skel, backends, &after);
+	cr_expect_eq(result, (int)run->row->action, "%s (%s): XDP action %d, not %u", run->row->sentence, run->family,
+		result, run->row->action);
+	check_counts(run, &before, &after);
+	if (balancer_forwards(run->row->verdict))
+		check_owner(skel, run, &owner_before);
+	check_frame(run);
+	for (int i = 0; reached && i < VERDICT_COUNT; i++)
+		reached[i] += after.verdicts[i] - before.verdicts[i];
+	return 0;
+}
+
+static struct run run_of(const struct row *row, bool ipv6)
+{
+	static const char *const vips[][2] = {{"192.0.2.10", "2001:db8::10"}, {"192.0.2.20", "2001:db8::20"}};
+	struct run run = {.row = row, .spec = row->in, .family = ipv6 ? "IPv6" : "IPv4"};
+
+	if (!run.spec.source)
+		run.spec.source = ipv6 ? "2001:db8::7" : "198.51.100.7";
+	if (!run.spec.destination)
+		run.spec.destination = vips[row->service != SERVICE_SIP][ipv6];
+	return run;
+}
+
+int row_run(struct balancer_bpf *skel, const struct row *row, uint64_t *reached)
+{
+	static struct run run;
+	int error = 0;
+
+	balancer_fill(skel, &row->setup);
+	if (row->families != IPV6_ONLY) {
+		run = run_of(row, false);
+		error = run_in_family(skel, &run, reached);
+	}
+	if (row->families != IPV4_ONLY && !error) {
+		run = run_of(row, true);
+		error = run_in_family(skel, &run, reached);
+	}
+	return error;
+}
+
+void row_run_table(struct balancer_bpf *skel, const struct row_table *table, uint64_t *reached)
+{
+	for (size_t i = 0; i < table->count; i++)
+		cr_expect_eq(row_run(skel, &table->rows[i], reached), 0,
+			"%s: this kernel does not take its run options", table->rows[i].sentence);
+}

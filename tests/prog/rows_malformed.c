@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Headers that contradict themselves: never forwarded, whatever the rest looks like. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+/* Offsets of what is poked, in frames without VLAN tags. */
+#define IPV4(offset) (14 + (offset))
+#define IPV6(offset) (14 + (offset))
+#define UDP_IN_IPV4(offset) (14 + 20 + (offset))
+#define UDP_IN_IPV6(offset) (14 + 40 + (offset))
+
+#define MALFORMED .verdict = VERDICT_malformed, .action = XDP_PASS
+
+static const struct row rows[] = {
+	{
+		.sentence = "IPv4: version 6 in the header",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(0), 0x65}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: version 4 in the header",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV6(0), 0x40}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a header of four words",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(0), 0x44}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a header of no words",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(0), 0x40}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a total length of one byte more than there is",
+		.families = IPV4_ONLY,
+		.in = {.payload = "", .payload_length = 0},
+		.pokes = {{IPV4(3), 29}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: the greatest total length",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(2), 0xff}, {IPV4(3), 0xff}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a total length of zero",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(2), 0}, {IPV4(3), 0}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a total length less than the header",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(2), 0}, {IPV4(3), 19}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a total length less than the header with its options",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .option_words = 2},
+		.pokes = {{IPV4(2), 0}, {IPV4(3), 27}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a total length that ends within the UDP header",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(2), 0}, {IPV4(3), 27}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a header that is all there is",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV4(2), 0}, {IPV4(3), 20}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: options in a packet that ends before they do",
+		.families = IPV4_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{IPV4(0), 0x4f}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a payload length of one byte more than there is",
+		.families = IPV6_ONLY,
+		.in = {.payload = "", .payload_length = 0},
+		.pokes = {{IPV6(5), 9}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: the greatest payload length",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV6(4), 0xff}, {IPV6(5), 0xff}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a payload length of zero (a jumbogram's)",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV6(4), 0}, {IPV6(5), 0}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a payload length that ends within the UDP header",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV6(4), 0}, {IPV6(5), 7}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: an extension header that runs over the packet's end",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .extensions = 1},
+		.pokes = {{IPV6(41), 255}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: an extension header behind the packet's end",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .extensions = 2},
+		.pokes = {{IPV6(4), 0}, {IPV6(5), 8}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: extension headers behind the frame's end",
+		.families = IPV6_ONLY,
+		.in = {.payload = "\r\n\r\n", .extensions = 2},
+		.pokes = {{IPV6(41), 200}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a UDP length of one byte more than the packet holds",
+		.families = IPV4_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV4(5), 13}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a UDP length of one byte more than the packet holds",
+		.families = IPV6_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV6(5), 13}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a UDP length of more than the packet holds, with padding behind it",
+		.families = IPV4_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV4(5), 13}},
+		.trailer = 14,
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a UDP length of less than its header",
+		.families = IPV4_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV4(5), 7}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a UDP length of less than its header",
+		.families = IPV6_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV6(5), 7}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a UDP length of zero",
+		.families = IPV4_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV4(5), 0}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a UDP length of zero (a jumbogram's)",
+		.families = IPV6_ONLY,
+		.in = {.payload = "\r\n\r\n"},
+		.pokes = {{UDP_IN_IPV6(5), 0}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv4: a first fragment that ends within the UDP header",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .more_fragments = true},
+		.pokes = {{IPV4(2), 0}, {IPV4(3), 24}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: no next header",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{IPV6(6), 59}},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+};
+
+const struct row_table rows_malformed = {"malformed", rows, sizeof(rows) / sizeof(rows[0])};

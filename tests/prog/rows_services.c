@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What belongs to a service and what does not, and what has no Call-ID to go by. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define BINARY(text) .payload = text, .payload_length = sizeof(text) - 1
+
+static const struct row rows[] = {
+	{
+		.sentence = "a request to a service goes to the owner of its Call-ID",
+		.in = {.payload = ROW_INVITE},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "who sends it makes no difference",
+		.in = {.payload = ROW_INVITE, .source_port = 40001, .from_mac = "02:00:00:00:00:77"},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "another port of the VIP is no service",
+		.in = {.payload = ROW_INVITE, .destination_port = 5061},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "port 0 is a port like others where a service has a port",
+		.in = {.payload = ROW_INVITE},
+		.pokes = {{14 + 20 + 2, 0}, {14 + 20 + 3, 0}},
+		.families = IPV4_ONLY,
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "another IPv4 address is no service",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .destination = "192.0.2.11"},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "another IPv6 address is no service",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .destination = "2001:db8::1:10"},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "TCP to the port of a UDP service is not for it",
+		.in = {.payload = ROW_INVITE, .protocol = 6},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "ping to the VIP is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {BINARY("abcdefgh"), .protocol = 1},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "neighbour discovery for the VIP is the kernel's",
+		.families = IPV6_ONLY,
+		.in = {BINARY("abcdefghijklmnopqrst"), .protocol = 58, .ttl = 255},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a service of every port takes any port",
+		.service = SERVICE_ANY,
+		.in = {.payload = ROW_INVITE, .destination_port = 5081},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a service of every port takes any port without a Call-ID, too",
+		.service = SERVICE_ANY,
+		.in = {BINARY("\r\n\r\n"), .destination_port = 1},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a service of its own port goes before one of every port",
+		.service = SERVICE_ONE,
+		.in = {.payload = ROW_INVITE, .destination_port = 5070},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "ARP is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {BINARY("who has 192.0.2.10?"), .ethertype = 0x0806},
+		.verdict = VERDICT_not_ip,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "an Ethernet frame with a length instead of a type is no IP",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .ethertype = 0x0120},
+		.verdict = VERDICT_not_ip,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a third VLAN tag is one more than we read",
+		.in = {.payload = ROW_INVITE, .vlan = {100, 200}, .ethertype = 0x8100},
+		.verdict = VERDICT_not_ip,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "slots that belong to nobody: the kernel answers",
+		.in = {.payload = ROW_INVITE},
+		.setup = {.nobody = true},
+		.verdict = VERDICT_no_backend,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "slots that belong to a backend without a way to it: the kernel answers",
+		.in = {.payload = ROW_INVITE},
+		.setup = {.unreachable = true},
+		.verdict = VERDICT_no_backend,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "no SIP and no backend: the kernel answers",
+		.in = {BINARY("\r\n\r\n")},
+		.setup = {.nobody = true},
+		.verdict = VERDICT_no_backend,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a CRLF keepalive goes by its source",
+		.in = {BINARY("\r\n\r\n")},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a keepalive from another port may go elsewhere",
+		.in = {BINARY("\r\n\r\n"), .source_port = 40003},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a keepalive of one NUL goes by its source",
+		.in = {BINARY("\0")},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a datagram without payload goes by its source",
+		.in = {.source_port = 1024},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a STUN binding request goes by its source",
+		.in = {BINARY("\0\1\0\0\x21\x12\xa4\x42"
+			      "0123456789ab")},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a STUN request with a Call-ID in an attribute is no SIP",
+		.in = {BINARY("\0\1\0\x20\x21\x12\xa4\x42"
+			      "0123456789ab"
+			      "\x80\x22\0\x1c"
+			      "agent\r\nCall-ID: 1\r\nX: 23456\r\n\r\n")},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "an RTP packet goes by its source",
+		.in = {BINARY("\x80\x08\x12\x34\0\1\xa4\x42\x11\x22\x33\x44"
+			      "\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5"
+			      "\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5\xd5")},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "SIP whose headers end without a Call-ID goes by its source",
+		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: "
+				  "5\r\n\r\nCall-ID: 1\r\n"},
+		.verdict = VERDICT_no_call_id,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "SIP without a Call-ID from another port may go elsewhere",
+		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n", .source_port = 40002},
+		.verdict = VERDICT_no_call_id,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "SIP that is over within its headers goes by its source",
+		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCSeq: 1 OPTIONS\r\n"},
+		.verdict = VERDICT_call_id_too_far,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a Call-ID that is cut off would be another: by its source",
+		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCall-ID: " ROW_CALL_ID},
+		.verdict = VERDICT_call_id_too_far,
+		.action = XDP_TX,
+	},
+};
+
+const struct row_table rows_services = {"services", rows, sizeof(rows) / sizeof(rows[0])};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Puts frames through a loaded XDP program by BPF_PROG_TEST_RUN and reads what it counted.
+ * Knows nothing of what a program does. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "frame.h"
+
+#define RUN_REASON_SIZE 160
+
+/* What a driver may do to a frame; newer kernels let a test do it too. */
+struct run_options {
+	uint32_t direct; /* bytes that the program can read directly, the rest is in fragments [a page's worth] */
+	uint32_t taken;  /* bytes of metadata in the room before the frame; a multiple of 4 */
+};
+
+/* May this process load XDP programs? If not, `reason` says why. */
+bool run_is_allowed(char reason[RUN_REASON_SIZE]);
+
+/* Runs one frame through a program, in place. Returns what XDP returned, or -errno: -EINVAL
+ * for options that this kernel does not take. */
+int run_frame(int program, struct frame *frame, const struct run_options *options);
+
+/* One element of a per-CPU map of __u64 counters, summed over all CPUs. */
+void run_counters(int map, uint32_t key, uint64_t *sums, size_t count);
+
+/* Ends the test with what errno says if `error` is not 0. */
+void run_must(int error, const char *what);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Messages, each with what a scanner must find in it. The host build is tested with them
+ * in tests/unit/test_sip.c, the kernel program in test_spellings.c. */
+#pragma once
+
+#include <stddef.h>
+#include "../../bpf/sip.h"
+
+struct sip_row {
+	const char *sentence;
+	const char *text;
+	size_t length; /* [strlen(text)], but for SIP_NOT_SIP */
+	enum sip_result result;
+	const char *value; /* of the Call-ID, when SIP_FOUND */
+};
+
+extern const struct sip_row sip_rows[];
+extern const size_t sip_row_count;
+
+/* The length of a row's text. */
+size_t sip_row_length(const struct sip_row *row);

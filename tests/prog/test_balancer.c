@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The balancer, packet by packet: the rows, and what is better said as a loop. How a
+ * Call-ID may be spelt is in test_spellings.c. */
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <string.h>
+#include "rows.h"
+
+static const struct row_table *const tables[] = {&rows_services, &rows_direct, &rows_tunnel, &rows_malformed};
+
+static struct balancer_bpf *skel;
+
+static void load(void)
+{
+	char reason[RUN_REASON_SIZE];
+
+	if (!run_is_allowed(reason))
+		cr_skip_test("%s", reason);
+	skel = balancer_load(&(struct balancer_setup){});
+}
+
+static void unload(void)
+{
+	balancer_bpf__destroy(skel);
+}
+
+TestSuite(balancer, .init = load, .fini = unload);
+
+Test(balancer, what_belongs_to_a_service)
+{
+	row_run_table(skel, &rows_services, NULL);
+}
+
+Test(balancer, direct_server_return)
+{
+	row_run_table(skel, &rows_direct, NULL);
+}
+
+Test(balancer, tunnels)
+{
+	row_run_table(skel, &rows_tunnel, NULL);
+}
+
+Test(balancer, malformed_headers)
+{
+	row_run_table(skel, &rows_malformed, NULL);
+}
+
+/* A frame that can have no outer header, since the driver left no room for one. */
+static const struct row no_headroom = {
+	.sentence = "a driver without room for an outer header: the kernel answers",
+	.in = {.payload = ROW_INVITE},
+	.run = {.taken = 216},
+	.setup = {.forward = FORWARD_IPIP},
+	.verdict = VERDICT_no_headroom,
+	.action = XDP_PASS,
+};
+
+static void run_or_skip(const struct row *row)
+{
+	if (row_run(skel, row, NULL) == -EINVAL)
+		cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make such a frame: %s", row->sentence);
+}
+
+Test(balancer, no_headroom)
+{
+	run_or_skip(&no_headroom);
+}
+
+Test(balancer, just_enough_headroom)
+{
+	/* Of 256 bytes the kernel keeps 40 for itself. */
+	static const struct frame_spec outer = {.tos = 0};
+	static const struct row row = {
+		.sentence = "a driver with just room enough for an outer header",
+		.in = {.payload = ROW_INVITE},
+		.run = {.taken = 256 - 40 - 20},
+		.setup = {.forward = FORWARD_IPIP},
+		.families = IPV4_ONLY,
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+		.tunnel = &outer,
+	};
+
+	run_or_skip(&row);
+}
+
+Test(balancer, every_verdict_is_reached)
+{
+	uint64_t reached[VERDICT_COUNT] = {};
+	bool headroom;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		row_run_table(skel, tables[i], reached);
+	headroom = row_run(skel, &no_headroom, reached) == 0;
+	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
+		cr_expect(reached[verdict] || (verdict == VERDICT_no_headroom && !headroom),
+			"no row reaches the verdict %s", balancer_verdict_name(verdict));
+}
+
+/* The golden row: whoever changes the hash or the choice of a slot moves every call of every
+ * running group of balancers, and has to change these numbers knowingly. */
+Test(balancer, a_call_id_has_the_slot_that_it_always_had)
+{
+	static const struct {
+		const char *call_id;
+		uint32_t slot; /* of 4096, with test_hash_key */
+	} rows[] = {
+		{ROW_CALL_ID, 2321},
+		{"1", 3491},
+		{"12345678", 2172},
+		{"1-4711@198.51.100.7", 1879},
+		{"f81d4fae-7dec-11d0-a765-00a0c91e6bf6", 3977},
+	};
+	const struct balancer_setup setup = {.backends = 4096};
+	struct balancer_bpf *wide = balancer_load(&setup);
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct frame_spec spec = {.payload = text};
+		struct frame frame;
+
+		snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\nCall-ID: %s\r\nCSeq: 1 BYE\r\n\r\n", rows[i].call_id);
+		frame_build(&frame, &spec);
+		cr_expect_eq(balancer_run(wide, &frame), XDP_TX);
+		cr_expect_eq(balancer_receiver(&frame) - 1, rows[i].slot, "%s has slot %u, not %u", rows[i].call_id,
+			balancer_receiver(&frame) - 1, rows[i].slot);
+	}
+	balancer_bpf__destroy(wide);
+}
+
+Test(balancer, another_table_takes_effect_with_one_update)
+{
+	const struct balancer_setup setup = {};
+	struct pool pool = {.table = 1};
+	uint32_t owner = balancer_owner(&setup, SERVICE_SIP, balancer_hash(ROW_CALL_ID, strlen(ROW_CALL_ID)));
+	uint16_t slots[4096];
+	struct frame frame;
+	uint32_t zero = 0;
+
+	for (uint32_t slot = 0; slot < 4096; slot++)
+		slots[slot] = 1 + (slot + 1) % 4;
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &pool.table, slots, BPF_ANY), 0);
+	frame_build(&frame, &(struct frame_spec){.payload = ROW_INVITE});
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(balancer_receiver(&frame), owner, "a table that is not in use changes nothing");
+
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), 0);
+	frame_build(&frame, &(struct frame_spec){.payload = ROW_INVITE});
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(balancer_receiver(&frame), 1 + owner % 4);
+}
+
+/* A slot that names a backend, a pool or a table that is not there: nothing is sent anywhere. */
+Test(balancer, numbers_that_point_nowhere)
+{
+	struct pool pool = {.table = 0xffffffff};
+	struct frame frame, before;
+	uint16_t slots[4096];
+	uint32_t zero = 0;
+
+	frame_build(&before, &(struct frame_spec){.payload = ROW_INVITE});
+	frame = before;
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), 0);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS);
+
+	pool.table = 0;
+	memset(slots, 0xff, sizeof(slots));
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), 0);
+	cr_assert_eq(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, slots, BPF_ANY), 0);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_no_backend), 2);
+	cr_expect_arr_eq(frame.data, before.data, before.length);
+}
+
+/* The inner TTL is decremented by an incremental update of the checksum (RFC 1624), which has
+ * corners: every header checksum that there can be, by every identification. */
+Test(balancer, inner_checksum_is_right_for_every_value)
+{
+	const struct balancer_setup setup = {.forward = FORWARD_IPIP};
+
+	balancer_fill(skel, &setup);
+	for (uint32_t id = 0; id < 65536; id++) {
+		struct frame_spec spec = {.payload = "\r\n\r\n", .id = id, .ttl = 1 + id % 255 + (id % 255 == 0)};
+		struct frame frame;
+		const uint8_t *outer = frame.data + 14, *inner = outer + 20;
+
+		frame_build(&frame, &spec);
+		cr_assert_eq(balancer_run(skel, &frame), XDP_TX, "id %u", id);
+		cr_assert_eq(inner[8], spec.ttl - 1, "id %u: TTL %u after %u", id, inner[8], spec.ttl);
+		cr_assert(frame_ipv4_is_sound(outer, frame.length - 14), "id %u: outer header", id);
+		cr_assert(frame_ipv4_is_sound(inner, frame.length - 34), "id %u: inner header", id);
+		cr_assert(frame_udp_is_sound(inner, frame.length - 34), "id %u: UDP", id);
+	}
+}

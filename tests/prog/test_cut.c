@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Frames that are cut short, that a driver hands over in pieces, and that are larger than a page. */
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <string.h>
+#include "rows.h"
+
+/* What of a frame BPF_PROG_TEST_RUN lays into the page that can be read directly. */
+#define DIRECT (4096 - 256 - 320)
+
+static struct balancer_bpf *skel;
+
+static void load(void)
+{
+	char reason[RUN_REASON_SIZE];
+
+	if (!run_is_allowed(reason))
+		cr_skip_test("%s", reason);
+	skel = balancer_load(&(struct balancer_setup){});
+}
+
+static void unload(void)
+{
+	balancer_bpf__destroy(skel);
+}
+
+TestSuite(cut, .init = load, .fini = unload);
+
+/* Frames of every shape; `ip` is where the IP header begins. */
+static const struct {
+	const char *name;
+	struct frame_spec spec;
+	size_t ip;
+} shapes[] = {
+	{"IPv4", {.payload = ROW_INVITE}, 14},
+	{"IPv6", {.payload = ROW_INVITE, .destination = "2001:db8::10"}, 14},
+	{"IPv4, VLAN", {.payload = ROW_INVITE, .vlan = {100}}, 18},
+	{"IPv6, QinQ", {.payload = ROW_INVITE, .vlan = {100, 200}, .destination = "2001:db8::10"}, 22},
+	{"IPv4 with options", {.payload = ROW_INVITE, .option_words = 10}, 14},
+	{"IPv6 with extension headers", {.payload = ROW_INVITE, .extensions = 3, .destination = "2001:db8::10"}, 14},
+	{"a first fragment", {.payload = ROW_INVITE, .more_fragments = true}, 14},
+};
+
+#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
+
+/* A frame that ends before its IP packet does is never forwarded, and comes out as it went in. */
+static void check_cut(size_t shape, const struct frame *whole, size_t length)
+{
+	enum verdict verdict = length < shapes[shape].ip ? VERDICT_not_ip : VERDICT_malformed;
+	uint64_t before = balancer_verdict(skel, verdict);
+	struct frame frame = *whole;
+	uint32_t action;
+
+	frame.length = length;
+	action = balancer_run(skel, &frame);
+	cr_expect_eq(action, XDP_PASS, "%s cut to %zu bytes: action %u", shapes[shape].name, length, action);
+	cr_expect_eq(balancer_verdict(skel, verdict), before + 1, "%s cut to %zu bytes: not %s", shapes[shape].name,
+		length, balancer_verdict_name(verdict));
+	cr_expect(frame.length == length && memcmp(frame.data, whole->data, length) == 0,
+		"%s cut to %zu bytes: it was changed", shapes[shape].name, length);
+}
+
+Test(cut, a_frame_cut_at_any_byte_is_not_forwarded)
+{
+	static const struct balancer_setup setups[] = {{}, {.forward = FORWARD_IPIP}, {.ifindex = 77}};
+
+	for (size_t i = 0; i < 3; i++) {
+		balancer_fill(skel, &setups[i]);
+		for (size_t shape = 0; shape < SHAPES; shape++) {
+			struct frame whole;
+
+			frame_build(&whole, &shapes[shape].spec);
+			for (size_t length = 14; length < whole.length; length++)
+				check_cut(shape, &whole, length);
+		}
+	}
+}
+
+static const char invite[] = ROW_INVITE;
+
+/* The length of the shortest beginning of the message that shows where its Call-ID ends. */
+static size_t shown(void)
+{
+	return strstr(invite, ROW_CALL_ID) - invite + strlen(ROW_CALL_ID) + 1;
+}
+
+static uint32_t invite_owner(const struct balancer_setup *setup)
+{
+	return balancer_owner(setup, SERVICE_SIP, balancer_hash(ROW_CALL_ID, strlen(ROW_CALL_ID)));
+}
+
+/* A good packet whose message is cut: its Call-ID counts only when its end can be seen. */
+Test(cut, a_message_cut_at_any_byte_never_has_another_call_id)
+{
+	const struct balancer_setup setup = {.backends = 4096};
+	struct balancer_bpf *wide = balancer_load(&setup);
+
+	for (size_t length = 1; length < sizeof(invite); length++) {
+		uint64_t before = balancer_verdict(wide, VERDICT_call_id);
+		bool is_shown = length >= shown();
+		struct frame frame;
+
+		frame_build(&frame, &(struct frame_spec){.payload = invite, .payload_length = length});
+		cr_expect_eq(balancer_run(wide, &frame), XDP_TX);
+		cr_expect_eq(balancer_verdict(wide, VERDICT_call_id) - before, is_shown, "%zu bytes", length);
+		cr_expect_eq(balancer_receiver(&frame) == invite_owner(&setup), is_shown, "%zu bytes", length);
+	}
+	balancer_bpf__destroy(wide);
+}
+
+/* A driver may leave any number of bytes where the program can read them directly. */
+static int check_split(struct balancer_bpf *wide, const struct balancer_setup *setup, size_t shape,
+	const struct frame *whole, size_t direct)
+{
+	uint64_t by_call_id = balancer_verdict(wide, VERDICT_call_id);
+	struct frame frame = *whole;
+	int action = run_frame(bpf_program__fd(wide->progs.balancer), &frame, &(struct run_options){.direct = direct});
+
+	if (action < 0)
+		return action;
+	by_call_id = balancer_verdict(wide, VERDICT_call_id) - by_call_id;
+	if (action == XDP_PASS)
+		cr_expect(frame.length == whole->length && memcmp(frame.data, whole->data, frame.length) == 0,
+			"%s, %zu bytes readable: passed, and changed", shapes[shape].name, direct);
+	else
+		cr_expect_eq(balancer_receiver(&frame) == invite_owner(setup), by_call_id,
+			"%s, %zu bytes readable: owner", shapes[shape].name, direct);
+	cr_expect(action == XDP_PASS || action == XDP_TX, "%s, %zu bytes readable: action %d", shapes[shape].name,
+		direct, action);
+	cr_expect_eq(by_call_id, direct >= shown() + whole->length - strlen(invite),
+		"%s, %zu bytes readable: %s the Call-ID", shapes[shape].name, direct, by_call_id ? "by" : "not by");
+	return 0;
+}
+
+Test(cut, a_frame_in_pieces_goes_by_what_can_be_read)
+{
+	static const struct balancer_setup setups[] = {
+		{.backends = 4096},
+		{.backends = 4096, .forward = FORWARD_IPIP},
+	};
+	struct balancer_bpf *wide = balancer_load(&setups[0]);
+
+	for (size_t i = 0; i < 2; i++) {
+		balancer_fill(wide, &setups[i]);
+		for (size_t shape = 0; shape < SHAPES; shape++) {
+			struct frame whole;
+
+			frame_build(&whole, &shapes[shape].spec);
+			for (size_t direct = 14; direct < whole.length; direct++) {
+				if (check_split(wide, &setups[i], shape, &whole, direct) == -EINVAL)
+					cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames in pieces");
+			}
+		}
+	}
+	balancer_bpf__destroy(wide);
+}
+
+/* A message of so many bytes with its Call-ID's line at an offset. */
+static void build_message(char *text, size_t call_id, size_t length)
+{
+	size_t start = sprintf(text, "MESSAGE sip:bob@example.net SIP/2.0\r\nSubject: ");
+
+	memset(text + start, 'x', length - start);
+	memcpy(text + call_id - 2, "\r\nCall-ID: " ROW_CALL_ID "\r\n\r\n",
+		strlen("\r\nCall-ID: " ROW_CALL_ID "\r\n\r\n"));
+}
+
+Test(cut, jumbo_frames)
+{
+	static const struct {
+		const char *sentence;
+		size_t call_id; /* offset in the message */
+		enum verdict verdict;
+	} messages[] = {
+		{"its Call-ID near the beginning", 100, VERDICT_call_id},
+		{"its Call-ID where one in a hundred has it", 558, VERDICT_call_id},
+		{"its Call-ID at the end of what fits an Ethernet frame", 1400, VERDICT_call_id},
+		{"its Call-ID as far behind as any that was seen", 2745, VERDICT_call_id},
+		{"its Call-ID beyond what can be read directly", DIRECT, VERDICT_call_id_too_far},
+		{"its Call-ID at the end", 8900, VERDICT_call_id_too_far},
+	};
+	static const struct frame_spec outer = {.tos = 0};
+	char text[8960];
+
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		struct row row = {
+			.sentence = messages[i].sentence,
+			.in = {.payload = text, .payload_length = sizeof(text)},
+			.setup = {.mtu = 9100},
+			.verdict = messages[i].verdict,
+			.action = XDP_TX,
+			.call_id = messages[i].verdict == VERDICT_call_id ? ROW_CALL_ID : NULL,
+		};
+
+		build_message(text, messages[i].call_id, sizeof(text));
+		cr_expect_eq(row_run(skel, &row, NULL), 0);
+		row.tunnel = &outer;
+		row.setup.forward = FORWARD_IPIP;
+		row.setup.ipv6_way = true;
+		cr_expect_eq(row_run(skel, &row, NULL), 0);
+		row.setup.mtu = 9000;
+		row.verdict = VERDICT_too_big;
+		row.action = XDP_PASS;
+		cr_expect_eq(row_run(skel, &row, NULL), 0);
+	}
+}
+
+/* An IPv6 packet can be longer than 16 bits can say: its length is that of the payload and 40. */
+Test(cut, the_longest_ipv6_packet_is_too_big)
+{
+	static uint8_t data[14 + 40 + 65528];
+	struct frame small;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = data, .data_size_in = sizeof(data), .data_out = data,
+		.data_size_out = sizeof(data));
+
+	frame_build(&small, &(struct frame_spec){.payload = invite, .destination = "2001:db8::10"});
+	memcpy(data, small.data, small.length);
+	data[14 + 4] = data[54 + 4] = 65528 >> 8;
+	data[14 + 5] = data[54 + 5] = 65528 & 0xff;
+	cr_assert_eq(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.balancer), &run), 0);
+	cr_expect_eq(run.retval, XDP_PASS);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_too_big), 1);
+}

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The program for backends: IP-in-IP addressed to this host loses its outer header, all else
+ * passes as it came. This host is 10.0.0.1 and fd00::1. */
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <string.h>
+#include "../../bpf/abi.h"
+#include "bpf/decap.skel.h"
+#include "rows.h"
+
+#define US4 "10.0.0.1"
+#define US6 "fd00::1"
+
+struct decap_row {
+	const char *sentence;
+	struct frame_spec in;
+	struct poke pokes[4];
+	size_t trailer;
+	struct run_options run;
+	enum decap_verdict verdict;
+};
+
+/* What is carried. */
+static const struct frame_spec invite4 = {.payload = ROW_INVITE, .ttl = 63, .tos = 0x20, .id = 5};
+static const struct frame_spec invite6 = {.payload = ROW_INVITE, .ttl = 63, .destination = "2001:db8::10"};
+static const struct frame_spec options4 = {.payload = ROW_INVITE, .option_words = 4, .id = 6};
+static const struct frame_spec empty4 = {.payload = ""};
+static const struct frame_spec first_fragment4 = {.payload = ROW_INVITE, .more_fragments = true, .id = 8};
+static const struct frame_spec twice4 = {.destination = US4, .inner = &invite4};
+
+static const struct decap_row rows[] = {
+	{
+		.sentence = "IPv4 in IPv4",
+		.in = {.destination = US4, .inner = &invite4},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "IPv6 in IPv4",
+		.in = {.destination = US4, .inner = &invite6},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "IPv4 in IPv6",
+		.in = {.destination = US6, .inner = &invite4},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "IPv6 in IPv6",
+		.in = {.destination = US6, .inner = &invite6},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "the VLAN tag of a tunnelled packet stays",
+		.in = {.destination = US4, .inner = &invite6, .vlan = {0x6064}},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "both tags of QinQ stay",
+		.in = {.destination = US6, .inner = &invite4, .vlan = {100, 200}},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "options of the outer header go with it",
+		.in = {.destination = US4, .inner = &invite4, .option_words = 10},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "extension headers of the outer header go with it",
+		.in = {.destination = US6, .inner = &invite6, .extensions = 2},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "options of the inner header stay",
+		.in = {.destination = US4, .inner = &options4},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "the smallest packet: an inner header and a UDP header",
+		.in = {.destination = US4, .inner = &empty4},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "an inner fragment is a packet like any other",
+		.in = {.destination = US4, .inner = &first_fragment4},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "Ethernet padding stays behind",
+		.in = {.destination = US4, .inner = &invite4},
+		.trailer = 12,
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "of two outer headers one is taken off",
+		.in = {.destination = US4, .inner = &twice4},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "an inner packet that ends before the outer one does",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14 + 20 + 2, 0}, {14 + 20 + 3, 60}},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "a wrong inner checksum is the kernel's to find",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14 + 20 + 10, 0xaa}},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "a tunnel to another host",
+		.in = {.destination = "10.0.0.2", .inner = &invite4},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "an IPv6 tunnel to another host",
+		.in = {.destination = "fd00::2", .inner = &invite4},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "a datagram to this host",
+		.in = {.destination = US4, .payload = ROW_INVITE},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "a datagram to this host by IPv6",
+		.in = {.destination = US6, .payload = ROW_INVITE},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "TCP to this host",
+		.in = {.destination = US4, .payload = ROW_INVITE, .protocol = 6},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "GRE to this host",
+		.in = {.destination = US4, .payload = ROW_INVITE, .protocol = 47},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "ARP",
+		.in = {.destination = US4, .payload = "who has 10.0.0.1?", .ethertype = 0x0806},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "an outer header that contradicts itself",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14, 0x44}},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "a first fragment of a tunnelled packet",
+		.in = {.destination = US4, .inner = &invite4, .more_fragments = true},
+		.verdict = VERDICT_decap_fragment,
+	},
+	{
+		.sentence = "a later fragment of a tunnelled packet",
+		.in = {.destination = US4, .inner = &invite4, .fragment_offset = 1480},
+		.verdict = VERDICT_decap_fragment,
+	},
+	{
+		.sentence = "a first fragment of a packet tunnelled by IPv6",
+		.in = {.destination = US6, .inner = &invite4, .more_fragments = true},
+		.verdict = VERDICT_decap_fragment,
+	},
+	{
+		.sentence = "a fragment for another host",
+		.in = {.destination = "10.0.0.2", .inner = &invite4, .more_fragments = true},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
+		.sentence = "IPv6 where the protocol promises IPv4",
+		.in = {.destination = US4, .inner = &invite6},
+		.pokes = {{14 + 9, 4}},
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "IPv4 where the protocol promises IPv6",
+		.in = {.destination = US6, .inner = &invite4},
+		.pokes = {{14 + 6, 41}},
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "an inner packet of no known version",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14 + 20, 0x55}},
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "an inner IPv4 packet of a byte more than the outer one holds",
+		.in = {.destination = US4, .inner = &empty4},
+		.pokes = {{14 + 20 + 3, 29}},
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "an inner IPv4 packet of a byte more than the outer one holds, with padding behind it",
+		.in = {.destination = US4, .inner = &empty4},
+		.pokes = {{14 + 20 + 3, 29}},
+		.trailer = 12,
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "an inner IPv6 packet of more than the outer one holds",
+		.in = {.destination = US4, .inner = &invite6},
+		.pokes = {{14 + 20 + 4, 0x40}},
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "an outer packet that ends within the inner header",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14 + 2, 0}, {14 + 3, 20 + 19}},
+		.verdict = VERDICT_decap_malformed,
+	},
+	{
+		.sentence = "an outer header with nothing in it",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14 + 2, 0}, {14 + 3, 20}},
+		.verdict = VERDICT_decap_malformed,
+	},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static struct decap_bpf *skel;
+static const char *const names[] = {
+#define NAME(name, action, normal, text) [VERDICT_##name] = #name,
+	DECAP_VERDICTS(NAME)
+#undef NAME
+};
+
+static void put_address(int family, const char *text)
+{
+	struct address address = {.word = {0, 0, htonl(0xffff), 0}};
+	uint32_t one = 1;
+
+	inet_pton(family, text, family == AF_INET ? (void *)&address.word[3] : &address);
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.decap_addresses), &address, &one, BPF_ANY), text);
+}
+
+static void load(void)
+{
+	char reason[RUN_REASON_SIZE];
+
+	if (!run_is_allowed(reason))
+		cr_skip_test("%s", reason);
+	skel = decap_bpf__open_and_load();
+	run_must(!skel, "decap");
+	put_address(AF_INET, US4);
+	put_address(AF_INET6, US6);
+}
+
+static void unload(void)
+{
+	decap_bpf__destroy(skel);
+}
+
+TestSuite(decap, .init = load, .fini = unload);
+
+static void put_pokes(struct frame *frame, const struct decap_row *row)
+{
+	for (size_t i = 0; i < 4 && row->pokes[i].at; i++)
+		frame->data[row->pokes[i].at] = row->pokes[i].value;
+	memset(frame->data + frame->length, 0xa5, row->trailer);
+	frame->length += row->trailer;
+}
+
+/* The frame without its outer header: link layer, then the inner packet and all behind it. */
+static void expect(const struct decap_row *row, const struct frame *in, struct frame *out)
+{
+	size_t link = 14 + 4 * ((row->in.vlan[0] != 0) + (row->in.vlan[1] != 0));
+	bool ipv6 = strchr(row->in.destination, ':'),
+	     inner_ipv6 = row->in.inner && row->in.inner->destination && strchr(row->in.inner->destination, ':');
+	size_t outer = ipv6 ? 40 + row->in.extensions * 8 : 20 + row->in.option_words * 4;
+
+	*out = *in;
+	if (row->verdict != VERDICT_decapsulated)
+		return;
+	memmove(out->data + link, in->data + link + outer, in->length - link - outer);
+	out->data[link - 2] = inner_ipv6 ? 0x86 : 0x08;
+	out->data[link - 1] = inner_ipv6 ? 0xdd : 0x00;
+	out->length -= outer;
+}
+
+static void count(uint64_t sums[DECAP_VERDICT_COUNT])
+{
+	run_counters(bpf_map__fd(skel->maps.decap_verdicts), 0, sums, DECAP_VERDICT_COUNT);
+}
+
+static int run_row(const struct decap_row *row, uint64_t *reached)
+{
+	uint64_t before[DECAP_VERDICT_COUNT], after[DECAP_VERDICT_COUNT];
+	struct frame in, out, expected;
+	int action;
+
+	frame_build(&in, &row->in);
+	put_pokes(&in, row);
+	out = in;
+	count(before);
+	action = run_frame(bpf_program__fd(skel->progs.decap), &out, &row->run);
+	if (action == -EINVAL)
+		return action;
+	count(after);
+	cr_expect_eq(action, XDP_PASS, "%s: action %d", row->sentence, action);
+	for (int i = 0; i < DECAP_VERDICT_COUNT; i++) {
+		cr_expect_eq(after[i] - before[i], i == (int)row->verdict, "%s: verdict %s was counted %lu times",
+			row->sentence, names[i], after[i] - before[i]);
+		reached[i] += after[i] - before[i];
+	}
+	expect(row, &in, &expected);
+	cr_expect_eq(out.length, expected.length, "%s: %zu bytes, not %zu", row->sentence, out.length, expected.length);
+	cr_expect(out.length != expected.length || memcmp(out.data, expected.data, out.length) == 0,
+		"%s: not the frame that should come out", row->sentence);
+	return 0;
+}
+
+Test(decap, rows_and_every_verdict_is_reached)
+{
+	uint64_t reached[DECAP_VERDICT_COUNT] = {};
+
+	for (size_t i = 0; i < ROWS; i++)
+		cr_expect_eq(run_row(&rows[i], reached), 0, "%s", rows[i].sentence);
+	for (int i = 0; i < DECAP_VERDICT_COUNT; i++)
+		cr_expect(reached[i], "no row reaches the verdict %s", names[i]);
+}
+
+/* Nothing that ends before its packets do is opened, and nothing is changed. */
+Test(decap, a_frame_cut_at_any_byte_is_left_alone)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		struct frame whole;
+
+		if (rows[i].verdict != VERDICT_decapsulated || rows[i].trailer || rows[i].pokes[0].at)
+			continue;
+		frame_build(&whole, &rows[i].in);
+		for (size_t length = 14; length < whole.length; length++) {
+			struct frame frame = whole;
+
+			frame.length = length;
+			cr_expect_eq(run_frame(bpf_program__fd(skel->progs.decap), &frame, &(struct run_options){}),
+				XDP_PASS);
+			cr_expect(frame.length == length && memcmp(frame.data, whole.data, length) == 0,
+				"%s cut to %zu bytes: it was changed", rows[i].sentence, length);
+		}
+	}
+}
+
+/* In a frame that comes in pieces the inner header may lie where it cannot be read. */
+Test(decap, a_frame_in_pieces)
+{
+	uint64_t opened[DECAP_VERDICT_COUNT];
+	struct frame whole;
+
+	frame_build(&whole, &rows[0].in);
+	for (size_t direct = 14; direct < whole.length; direct++) {
+		struct frame frame = whole;
+		uint64_t before[DECAP_VERDICT_COUNT];
+		int action;
+
+		count(before);
+		action = run_frame(bpf_program__fd(skel->progs.decap), &frame, &(struct run_options){.direct = direct});
+		if (action == -EINVAL)
+			cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames in pieces");
+		count(opened);
+		cr_expect_eq(opened[VERDICT_decapsulated] - before[VERDICT_decapsulated], direct >= 14 + 20 + 20,
+			"%zu bytes readable", direct);
+		cr_expect_eq(
+			frame.length, whole.length - (direct >= 14 + 20 + 20 ? 20 : 0), "%zu bytes readable", direct);
+	}
+}
+
+/* What the balancer puts on, this takes off. */
+Test(decap, undoes_what_the_balancer_does)
+{
+	struct balancer_setup setup = {.forward = FORWARD_IPIP, .mtu = 9000};
+	struct balancer_bpf *balancer = balancer_load(&setup);
+
+	for (int i = 0; i < 8; i++) {
+		struct frame_spec spec = {.payload = ROW_INVITE, .destination = i & 1 ? "2001:db8::10" : "192.0.2.10"};
+		struct frame sent, received;
+
+		setup.ipv6_way = i & 2;
+		spec.vlan[0] = i & 4 ? 100 : 0;
+		balancer_fill(balancer, &setup);
+		frame_build(&sent, &spec);
+		received = sent;
+		cr_expect_eq(balancer_run(balancer, &received), XDP_TX);
+		for (uint32_t id = 1; id <= 4; id++) {
+			struct backend backend = balancer_backend(&setup, id);
+			uint32_t one = 1;
+
+			bpf_map_update_elem(bpf_map__fd(skel->maps.decap_addresses), &backend.address, &one, BPF_ANY);
+		}
+		cr_expect_eq(
+			run_frame(bpf_program__fd(skel->progs.decap), &received, &(struct run_options){}), XDP_PASS);
+		spec.ttl = 63;
+		frame_build(&sent, &spec);
+		cr_expect_eq(received.length, sent.length);
+		cr_expect_arr_eq(received.data + 12, sent.data + 12, sent.length - 12);
+	}
+	balancer_bpf__destroy(balancer);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Sends numbered SIP requests from one network namespace to a VIP, receives them in
+ * the namespaces of the backends, and says which were lost, came twice or came out of
+ * order. One process does both, and so can hold back: no more than `window` packets
+ * are on their way at a time, fewer than the smallest queue of a lab. What is lost
+ * was then lost by the balancer and not by a machine that was busy elsewhere. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_RECEIVERS 64
+#define MAX_STREAMS 4096
+#define MAX_PACKETS 100000000ULL
+#define MILLISECOND 1000000ULL
+#define WRITE_OFF (300 * MILLISECOND) /* what has not come by then is not waited for */
+
+/* A stream has a Call-ID of its own: every packet of it has one owner. */
+struct stream {
+	uint64_t last; /* number of the packet seen last, + 1 */
+	int receiver;  /* who saw it, -1: nobody yet */
+};
+
+static struct {
+	const char *from;
+	struct sockaddr_in to;
+	unsigned int rate, streams, window, seconds;
+} options = {.rate = 10000, .streams = 256, .window = 128, .seconds = 10};
+
+static struct {
+	uint64_t sent, received, duplicated, reordered, moved, foreign;
+	uint64_t by_receiver[MAX_RECEIVERS];
+} count;
+
+static struct stream streams[MAX_STREAMS];
+static uint8_t *seen; /* by number */
+static volatile sig_atomic_t stop;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stop = 1;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("numbered: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	exit(2);
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+/* A UDP socket that lives in the namespace of that file. */
+static int socket_in(const char *namespace)
+{
+	int fd = open(namespace, O_RDONLY | O_CLOEXEC), sock;
+
+	if (fd < 0)
+		fail("cannot open %s: %s", namespace, strerror(errno));
+	if (setns(fd, CLONE_NEWNET))
+		fail("cannot enter %s: %s", namespace, strerror(errno));
+	close(fd);
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		fail("cannot make a socket in %s: %s", namespace, strerror(errno));
+	return sock;
+}
+
+static int open_sender(void)
+{
+	int sock = socket_in(options.from);
+
+	if (connect(sock, (struct sockaddr *)&options.to, sizeof(options.to)))
+		fail("cannot send from %s: %s", options.from, strerror(errno));
+	return sock;
+}
+
+static int open_receiver(const char *namespace)
+{
+	int sock = socket_in(namespace), size = 64 << 20;
+
+	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (bind(sock, (struct sockaddr *)&options.to, sizeof(options.to)))
+		fail("cannot receive in %s: %s", namespace, strerror(errno));
+	return sock;
+}
+
+static bool send_one(int sock)
+{
+	uint64_t number = count.sent;
+	char text[512];
+	int length;
+
+	length = snprintf(text, sizeof(text),
+		"OPTIONS sip:numbered@example.net SIP/2.0\r\n"
+		"Via: SIP/2.0/UDP 192.0.2.99:5060;branch=z9hG4bK-%llu\r\n"
+		"Max-Forwards: 70\r\n"
+		"From: <sip:numbered@example.net>;tag=n\r\n"
+		"To: <sip:numbered@example.net>\r\n"
+		"Call-ID: %u-%u-numbered@example.net\r\n"
+		"CSeq: %llu OPTIONS\r\n"
+		"Content-Length: 0\r\n\r\n",
+		(unsigned long long)number, getpid(), (unsigned int)(number % options.streams),
+		(unsigned long long)number);
+	if (send(sock, text, length, 0) != length)
+		return false;
+	count.sent++;
+	return true;
+}
+
+static void note(uint64_t number, int receiver)
+{
+	struct stream *stream = &streams[number % options.streams];
+
+	count.by_receiver[receiver]++;
+	if (seen[number]) {
+		count.duplicated++;
+		return;
+	}
+	seen[number] = 1;
+	count.received++;
+	count.reordered += number + 1 < stream->last;
+	count.moved += stream->receiver >= 0 && stream->receiver != receiver;
+	stream->last = number + 1;
+	stream->receiver = receiver;
+}
+
+static void receive_all(int sock, int receiver)
+{
+	unsigned long long number;
+	const char *field;
+	unsigned int pid;
+	char text[2048];
+	ssize_t length;
+
+	while ((length = recv(sock, text, sizeof(text) - 1, 0)) >= 0) {
+		text[length] = 0;
+		field = strstr(text, "\r\nCall-ID: ");
+		if (!field ||
+			sscanf(field, "\r\nCall-ID: %u-%*u-numbered@example.net\r\nCSeq: %llu ", &pid, &number) != 2 ||
+			pid != (unsigned int)getpid() || number >= count.sent) {
+			count.foreign++;
+			continue;
+		}
+		note(number, receiver);
+	}
+}
+
+/* Sends at the rate and receives until told to stop, then receives what is left. */
+static void run(int sender, struct pollfd *receivers, int receiver_count)
+{
+	uint64_t start = now(), end = start + options.seconds * 1000 * MILLISECOND, progress = start, before = 0;
+	uint64_t due, time = start, written_off = 0;
+
+	while ((time = now()) < end && !stop && count.sent < MAX_PACKETS) {
+		if (count.received != before) {
+			before = count.received;
+			progress = time;
+		} else if (time - progress > WRITE_OFF) {
+			written_off = count.sent - count.received;
+			progress = time;
+		}
+		due = (time - start) / 1000 * options.rate / 1000000;
+		while (count.sent < due && (int64_t)(count.sent - count.received - written_off) < options.window)
+			if (!send_one(sender))
+				break;
+		poll(receivers, receiver_count, 1);
+		for (int i = 0; i < receiver_count; i++)
+			if (receivers[i].revents)
+				receive_all(receivers[i].fd, i);
+	}
+	end = now() + 1000 * MILLISECOND;
+	while (count.received < count.sent && now() < end) {
+		poll(receivers, receiver_count, 10);
+		for (int i = 0; i < receiver_count; i++)
+			receive_all(receivers[i].fd, i);
+	}
+}
+
+static unsigned int number_option(const char *name, const char *text, unsigned int most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || !value || value > most)
+		fail("--%s is 1 to %u, not %s", name, most, text);
+	return value;
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: numbered --from NAMESPACE --to ADDRESS:PORT [OPTION...] NAMESPACE...\n"
+	      "Sends from the first namespace (a file such as /run/netns/NAME), receives in the others.\n"
+	      "  --rate N      packets a second (10000)\n"
+	      "  --streams N   different Call-IDs (256)\n"
+	      "  --window N    packets on their way at most (128)\n"
+	      "  --seconds N   how long, unless a SIGTERM ends it before (10)\n"
+	      "Exit status: 0 nothing lost and nothing twice, 1 otherwise, 2 usage or no socket.\n",
+		out);
+}
+
+static void read_options(int argc, char **argv)
+{
+	static const struct option table[] = {{"from", required_argument, NULL, 'f'},
+		{"to", required_argument, NULL, 't'}, {"rate", required_argument, NULL, 'r'},
+		{"streams", required_argument, NULL, 's'}, {"window", required_argument, NULL, 'w'},
+		{"seconds", required_argument, NULL, 'S'}, {"help", no_argument, NULL, 'h'}, {0}};
+	char *colon;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+		switch (option) {
+		case 'f':
+			options.from = optarg;
+			break;
+		case 't':
+			colon = strrchr(optarg, ':');
+			if (!colon)
+				fail("--to is ADDRESS:PORT, not %s", optarg);
+			*colon = 0;
+			options.to.sin_family = AF_INET;
+			options.to.sin_port = htons(number_option("to", colon + 1, 65535));
+			if (inet_pton(AF_INET, optarg, &options.to.sin_addr) != 1)
+				fail("--to has no IPv4 address: %s", optarg);
+			break;
+		case 'r':
+			options.rate = number_option("rate", optarg, 1000000);
+			break;
+		case 's':
+			options.streams = number_option("streams", optarg, MAX_STREAMS);
+			break;
+		case 'w':
+			options.window = number_option("window", optarg, 1000000);
+			break;
+		case 'S':
+			options.seconds = number_option("seconds", optarg, 86400);
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (!options.from || !options.to.sin_family || optind == argc || argc - optind > MAX_RECEIVERS) {
+		usage(stderr);
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd receivers[MAX_RECEIVERS];
+	int receiver_count, sender;
+
+	read_options(argc, argv);
+	receiver_count = argc - optind;
+	for (int i = 0; i < receiver_count; i++)
+		receivers[i] = (struct pollfd){.fd = open_receiver(argv[optind + i]), .events = POLLIN};
+	sender = open_sender();
+	for (unsigned int i = 0; i < options.streams; i++)
+		streams[i].receiver = -1;
+	seen = mmap(NULL, MAX_PACKETS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (seen == MAP_FAILED)
+		fail("no memory for %llu packets", MAX_PACKETS);
+	signal(SIGTERM, on_signal);
+	signal(SIGINT, on_signal);
+
+	run(sender, receivers, receiver_count);
+
+	printf("sent %llu received %llu lost %llu duplicated %llu reordered %llu moved %llu foreign %llu by",
+		(unsigned long long)count.sent, (unsigned long long)count.received,
+		(unsigned long long)(count.sent - count.received), (unsigned long long)count.duplicated,
+		(unsigned long long)count.reordered, (unsigned long long)count.moved,
+		(unsigned long long)count.foreign);
+	for (int i = 0; i < receiver_count; i++)
+		printf(" %llu", (unsigned long long)count.by_receiver[i]);
+	putchar('\n');
+	return count.sent != count.received || count.duplicated;
+}
