@@ -42,9 +42,10 @@ void farm_free(struct farm *farm);
 /* Does the backend exist for users (and is not a note that it was removed by hand)? */
 bool farm_backend_exists(const struct farm_backend *backend);
 
-/* Find by name; NULL if there is none. The second finds only backends that exist. */
+/* Find by name; NULL if there is none. The last finds also what was removed by hand. */
 struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
+struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name);
 
 /* What an operator does by hand. `error` says in words what stood against it; 0 or
  * -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */

@@ -673,9 +673,10 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 	hop = find_hop(n, entry.ifindex, &entry.address);
 	if (!hop || !is_wanted(hop))
 		return;
-	/* An entry that is being deleted is first said to be FAILED: better ask. But not
-	 * at once, or `ip neigh flush` would find it there again and never end. */
-	if (message->nlmsg_type == RTM_NEWNEIGH && entry.state & NUD_USABLE) {
+	/* An entry that is being deleted is first said to be FAILED, and not managed any
+	 * more: better ask. But not at once, or `ip neigh flush` would find it there again
+	 * and never end. */
+	if (message->nlmsg_type == RTM_NEWNEIGH && (entry.managed || entry.state & NUD_USABLE)) {
 		learn(n, hop, &entry);
 	} else {
 		hop->stale = true;

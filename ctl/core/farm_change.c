@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What an operator does to a farm by hand: see farm.h. A change is refused with words,
+ * or done; it takes effect with the next plan. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include "farm.h"
+#include "ids.h"
+#include "memory.h"
+#include "name.h"
+
+static int refuse(char error[FARM_ERROR_SIZE], int number, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(char error[FARM_ERROR_SIZE], int number, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, FARM_ERROR_SIZE, format, arguments);
+	va_end(arguments);
+	return number;
+}
+
+static struct farm_pool *need_pool(struct farm *farm, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_pool *pool = farm_find_pool(farm, name);
+
+	if (!pool)
+		refuse(error, 0, "no pool '%s' (see 'sipxdp-ctl pool list')", name);
+	return pool;
+}
+
+static struct farm_backend *need_backend(
+	struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_pool *pool = need_pool(farm, pool_name, error);
+	struct farm_backend *backend = pool ? farm_find_backend(pool, name) : NULL;
+
+	if (pool && !backend)
+		refuse(error, 0, "no backend '%s' in pool '%s' (see 'sipxdp-ctl backend list %s')", name, pool_name,
+			pool_name);
+	return backend;
+}
+
+/* An id for one more backend: free in the maps and among ourselves. */
+static uint16_t unused_id(const struct farm *farm, const struct image *running)
+{
+	struct ids ids;
+	uint16_t id;
+
+	ids_start(&ids, running);
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			ids.taken[farm->pools[i].backends[j].id] = true;
+	id = ids_allocate(&ids);
+	ids_end(&ids);
+	return id;
+}
+
+static bool is_vip(const struct farm *farm, const struct address *address)
+{
+	for (size_t i = 0; i < farm->config->service_count; i++)
+		for (size_t j = 0; j < farm->config->services[i].vip_count; j++)
+			if (address_equal(&farm->config->services[i].vips[j], address))
+				return true;
+	return false;
+}
+
+static int check_new_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
+	char error[FARM_ERROR_SIZE])
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(address, text);
+	if (is_vip(farm, address))
+		return refuse(error, -EADDRINUSE, "%s is a VIP: a backend needs an address of its own", text);
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]) &&
+			address_equal(&pool->backends[i].record.address, address))
+			return refuse(error, -EADDRINUSE, "backend '%s' of pool '%s' has the address %s already",
+				pool->backends[i].record.name, pool->config->name, text);
+	return 0;
+}
+
+int farm_add_backend(struct farm *farm, const struct image *running, const char *pool_name, const char *name,
+	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	struct farm_pool *pool = need_pool(farm, pool_name, error);
+	struct farm_backend *backend;
+	int result;
+
+	if (!pool)
+		return -ENOENT;
+	backend = farm_find_noted(pool, name);
+	if (backend && farm_backend_exists(backend))
+		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
+	result = check_new_address(farm, pool, address, error);
+	if (result)
+		return result;
+	if (!backend) {
+		uint16_t id = unused_id(farm, running);
+
+		if (!id)
+			return refuse(error, -ENOSPC,
+				"the maps were made for %u backends; raise `limits:` and attach anew",
+				running->contract.backends);
+		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
+		backend = &pool->backends[pool->count++];
+		*backend = (struct farm_backend){.id = id, .record.overrides = OVERRIDE_ADDED};
+		name_copy(backend->record.pool, pool_name);
+		name_copy(backend->record.name, name);
+	}
+	if (!address_equal(&backend->record.address, address))
+		backend->route = (struct route){0};
+	backend->record.address = *address;
+	backend->record.weight = weight;
+	backend->record.overrides = OVERRIDE_ADDED;
+	backend->record.admin = ADMIN_READY;
+	return 0;
+}
+
+int farm_remove_backend(struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool_name, name, error);
+	struct farm_pool *pool;
+
+	if (!backend)
+		return -ENOENT;
+	pool = farm_find_pool(farm, pool_name);
+	if (config_find_backend(pool->config, name)) {
+		/* Noted, so that a restart does not bring it back from the file. */
+		backend->record.overrides = OVERRIDE_REMOVED;
+		return 0;
+	}
+	*backend = pool->backends[--pool->count];
+	return 0;
+}
+
+int farm_set_weight(struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool, name, error);
+
+	if (!backend)
+		return -ENOENT;
+	backend->record.weight = weight;
+	if (backend->record.overrides & OVERRIDE_ADDED)
+		return 0;
+	if (weight == backend->file_weight)
+		backend->record.overrides &= ~OVERRIDE_WEIGHT;
+	else
+		backend->record.overrides |= OVERRIDE_WEIGHT;
+	return 0;
+}
+
+int farm_set_admin(
+	struct farm *farm, const char *pool, const char *name, enum admin_state admin, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool, name, error);
+
+	if (!backend)
+		return -ENOENT;
+	backend->record.admin = admin;
+	return 0;
+}
