@@ -149,7 +149,8 @@ static bool is_anything_left(const struct attach *attach)
 
 /* --- the program and its maps */
 
-/* Are there pinned maps that we can go on with? Removes what is left of others. */
+/* Are there pinned maps to go on with? Those of other sizes are, as long as a packet meets
+ * them, the operator's to give up. */
 static int examine_maps(struct attach *attach)
 {
 	bool decap = attach->options->program == PROGRAM_DECAP, running = attachments_running(&attach->attachments) > 0;
@@ -210,9 +211,9 @@ static int pin_program(struct attach *attach)
 		return pins_replace(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
 	if (pins_remove_shared(&attach->pins, &removed)) /* what is left of others */
 		return -1;
-	if (pins_put_maps(&attach->pins, &attach->program))
+	if (pins_put(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd))
 		return -1;
-	return pins_put(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
+	return pins_put_maps(&attach->pins, &attach->program);
 }
 
 /* --- one interface */
@@ -270,7 +271,7 @@ static int attach_dispatched(const struct attach *attach, struct target *target)
 	int result = -1;
 
 	if (program_open(&program, attach->options->program, &attach->sizes))
-		return -1;
+		goto out;
 	if (pins_reuse_maps(&attach->pins, &program))
 		goto out;
 	if (dispatcher_attach(&program, target->ifindex, target->name, attach->options->mode))

@@ -71,6 +71,14 @@ bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode)
 	return found;
 }
 
+/* Linux 6.13, and 6.12 as it is maintained, let a program that moves the start of a packet
+ * replace only a function that does so, too. The dispatcher's do since xdp-tools' pull
+ * request 509, of 2025. */
+static const char *help_with_libxdp(void)
+{
+	return strstr(say_library(), "changes packet data") ? "; this kernel needs a libxdp of 2025 or later" : "";
+}
+
 int dispatcher_attach(struct program *program, int ifindex, const char *name, enum mode mode)
 {
 	LIBBPF_OPTS(xdp_program_opts, options, .obj = program->object, .prog_name = program_name(program->kind));
@@ -84,6 +92,8 @@ int dispatcher_attach(struct program *program, int ifindex, const char *name, en
 	if (err)
 		xdp = NULL;
 	else
+		err = xdp_program__set_xdp_frags_support(xdp, true);
+	if (!err)
 		err = xdp_program__attach(xdp, ifindex, xdp_mode, 0);
 	/* Where it cannot run its dispatcher libxdp attaches the program alone, unasked and by no link. */
 	if (!err && !dispatcher_is_on(ifindex)) {
@@ -91,7 +101,8 @@ int dispatcher_attach(struct program *program, int ifindex, const char *name, en
 		err = -EOPNOTSUPP;
 	}
 	if (err)
-		say_error("cannot attach to %s by libxdp's dispatcher: %s%s", name, say_why(err), say_library());
+		say_error("cannot attach to %s by libxdp's dispatcher: %s%s%s", name, say_why(err), say_library(),
+			help_with_libxdp());
 	xdp_program__close(xdp);
 	return err ? -1 : 0;
 }

@@ -67,6 +67,16 @@ static bool is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
+/* Of a directory that exists. */
+static bool is_mount_point(const char *dir)
+{
+	struct stat above, here;
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%s/..", dir);
+	return !stat(parent, &above) && !stat(dir, &here) && above.st_dev != here.st_dev;
+}
+
 /* Cuts a path to the part of it that exists. */
 static void cut_to_existing(char *path)
 {
@@ -106,7 +116,13 @@ static int find_bpffs(const char *dir, enum pins_use use)
 
 	snprintf(existing, sizeof(existing), "%s", dir);
 	cut_to_existing(existing);
-	if (is_bpffs(existing) || use != PINS_CREATE)
+	if (use != PINS_CREATE)
+		return 0;
+	if (!strcmp(dir, BPFFS) || (!strcmp(dir, existing) && is_mount_point(dir))) {
+		say_error("%s is where everybody pins: take a directory within it", dir);
+		return -1;
+	}
+	if (is_bpffs(existing))
 		return 0;
 	if (!strncmp(dir, BPFFS "/", sizeof(BPFFS)))
 		return mount_bpffs();
@@ -126,14 +142,14 @@ static int take_lock(struct pins *pins, enum pins_use use)
 	pins->lock = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (pins->lock < 0 && errno == ENOENT)
 		return 0; /* then nothing is pinned, and nothing will be */
-	if (pins->lock >= 0 && flock(pins->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+	if (pins->lock >= 0 && !flock(pins->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	if (pins->lock >= 0 && errno == EWOULDBLOCK) {
 		say_done("waiting for another sipxdp-loader");
-		if (flock(pins->lock, LOCK_EX) == 0)
+		if (!flock(pins->lock, LOCK_EX))
 			return 0;
 	}
-	if (pins->lock >= 0)
-		return 0;
-	say_error("cannot open %s: %s", parent, say_why(errno));
+	say_error("cannot lock %s: %s", parent, say_why(errno));
 	return -1;
 }
 
@@ -274,8 +290,17 @@ int pins_remove(struct pins *pins, enum pins_place place, const char *name)
 
 /* --- many pins */
 
-/* Everything in DIR is somebody's: decap's by its name, else the balancer's. By name and
- * not by the list of maps, so that what an older version pinned goes too. */
+static bool is_pinned(const struct pins *pins, const char *name)
+{
+	int fd = pins_get(pins, PINS_TOP, name);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Everything in DIR is one of ours: decap's by its name, else the balancer's. Not by the
+ * list of maps, so that what an older version pinned goes too. */
 static bool is_ours(const struct pins *pins, const struct dirent *entry)
 {
 	bool of_decap = !strncmp(entry->d_name, DECAP_PREFIX, strlen(DECAP_PREFIX));
@@ -285,17 +310,19 @@ static bool is_ours(const struct pins *pins, const struct dirent *entry)
 
 int pins_remove_shared(struct pins *pins, size_t *removed)
 {
-	bool complete = pins_have_maps(pins);
+	const char *program = program_name(pins->kind);
 	struct dirent *entry;
 	int result = 0;
 	DIR *dir;
 
-	*removed = complete;
-	if (complete && pins_remove(pins, PINS_TOP, last_map[pins->kind]))
+	*removed = 0;
+	if (!is_pinned(pins, program))
+		return 0;
+	if (pins_remove(pins, PINS_TOP, last_map[pins->kind]))
 		return -1;
 	dir = opendir(pins->dir);
 	while (dir && (entry = readdir(dir))) {
-		if (!is_ours(pins, entry))
+		if (!is_ours(pins, entry) || !strcmp(entry->d_name, program))
 			continue;
 		if (pins_remove(pins, PINS_TOP, entry->d_name))
 			result = -1;
@@ -303,7 +330,7 @@ int pins_remove_shared(struct pins *pins, size_t *removed)
 	}
 	if (dir)
 		closedir(dir);
-	return result;
+	return result ? result : pins_remove(pins, PINS_TOP, program);
 }
 
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count)
@@ -339,11 +366,7 @@ int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)
 
 bool pins_have_maps(const struct pins *pins)
 {
-	int fd = pins_get(pins, PINS_TOP, last_map[pins->kind]);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
+	return is_pinned(pins, last_map[pins->kind]);
 }
 
 int pins_contract(const struct pins *pins, struct contract *out)

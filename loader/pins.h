@@ -6,8 +6,9 @@
  *   DIR/links/IFACE       the bpf_link of an interface (decap_links/ for decap)
  *   DIR/dispatched/IFACE  the program that libxdp's dispatcher calls (decap_dispatched/)
  *
- * One map (contract, or decap_verdicts) is pinned after all others and removed before
- * them: where it is, they are. bpffs allows no dots in names: eth0.7 is pinned as eth0:7. */
+ * The program is pinned first and removed last: where it is, all that is pinned in DIR is
+ * ours. One map (contract, or decap_verdicts) is pinned after all others and removed
+ * before them: where it is, they are. bpffs allows no dots in names: eth0.7 is pinned as eth0:7. */
 #pragma once
 
 #include <limits.h>
@@ -61,8 +62,8 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 int pins_remove(struct pins *pins, enum pins_place place, const char *name);
 
-/* Removes maps and program, of which there may be none, and writes how many they were.
- * Links are the caller's. */
+/* Removes maps and program, if there are any, and writes how many they were. Links are
+ * the caller's. */
 int pins_remove_shared(struct pins *pins, size_t *removed);
 
 /* The interfaces that have a pin in `place`, to be freed; an empty list if there are none. */

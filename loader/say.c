@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What people read. Owns standard output and standard error, and the libraries' voices. */
+#define _GNU_SOURCE /* vasprintf */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 static bool is_verbose;
 static char library_text[512];
+static bool is_from_kernel;
 
 static void print(FILE *out, const char *prefix, const char *format, va_list values)
 {
@@ -61,17 +63,56 @@ const char *say_why(int error)
 	return text;
 }
 
-/* Keeps the first warning, without the library's name and its line end. */
+/* Cuts a prefix off a text, if it begins with that. */
+static bool cut(char **text, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	if (strncmp(*text, prefix, length))
+		return false;
+	*text += length;
+	return true;
+}
+
+/* Of the verifier's log what it says last: the reason, which stands above its statistics. */
+static void keep_log(char *log)
+{
+	char *end = strstr(log, "\nprocessed "), *line;
+	size_t length = strlen(library_text);
+
+	if (!end)
+		return;
+	*end = '\0';
+	line = strrchr(log, '\n');
+	if (line)
+		snprintf(library_text + length, sizeof(library_text) - length, ": %s", line + 1);
+}
+
+/* Keeps the first warning, without the library's name, line end and full stop. */
+static void keep_first(char *text)
+{
+	char *end = text + strcspn(text, "\n");
+
+	*end = '\0';
+	if (end > text && end[-1] == '.')
+		end[-1] = '\0';
+	if (!cut(&text, "libbpf: "))
+		cut(&text, "libxdp: ");
+	is_from_kernel = cut(&text, "Kernel error message: ");
+	snprintf(library_text, sizeof(library_text), "%s", text);
+}
+
 static void keep(const char *format, va_list values)
 {
-	char text[sizeof(library_text)], *start;
+	char *text;
 
-	if (*library_text)
+	if (vasprintf(&text, format, values) < 0)
 		return;
-	vsnprintf(text, sizeof(text), format, values);
-	text[strcspn(text, "\n")] = '\0';
-	start = strstr(text, ": ");
-	strcpy(library_text, start && start - text < 8 ? start + 2 : text); /* "libbpf: ", "libxdp: " */
+	if (!*library_text)
+		keep_first(text);
+	else if (strstr(text, "BEGIN PROG LOAD LOG"))
+		keep_log(text);
+	free(text);
 }
 
 static int from_libbpf(enum libbpf_print_level level, const char *format, va_list values)
@@ -106,6 +147,7 @@ void say_open(bool verbose)
 void say_library_clear(void)
 {
 	*library_text = '\0';
+	is_from_kernel = false;
 }
 
 const char *say_library(void)
@@ -118,13 +160,5 @@ const char *say_library(void)
 
 const char *say_kernel(void)
 {
-	static const char prefix[] = "Kernel error message: ";
-	size_t length = strlen(prefix);
-	char *end = strchr(library_text, '\0');
-
-	if (strncmp(library_text, prefix, length))
-		return "";
-	if (end[-1] == '.')
-		end[-1] = '\0';
-	return library_text + length;
+	return is_from_kernel ? library_text : "";
 }

@@ -266,5 +266,9 @@ int status_run(const struct options *options)
 		print_text(root);
 	}
 	json_decref(root);
+	if (!result && (fflush(stdout) || ferror(stdout))) {
+		say_error("cannot write: %s", strerror(errno));
+		return -1;
+	}
 	return result;
 }

@@ -21,5 +21,5 @@ struct route {
 	struct mac next_hop;   /* valid when READY; in other states the last one known, or zero */
 	struct mac interface_mac;
 	char interface[16];
-	char reason[96]; /* why it is not READY, for people: what failed and what to look at */
+	char reason[128]; /* why it is not READY, for people: what failed and what to look at */
 };

@@ -47,7 +47,7 @@ wait_for() {
 # --- life of a lab
 
 lab_open() {
-	LAB_DIR=$(mktemp -d /tmp/sipxdp-lab.XXXXXX)
+	LAB_DIR=$(mktemp -d -t sipxdp-lab.XXXXXX)
 	trap _lab_end EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT

@@ -166,7 +166,8 @@ gone() {
 	! lab_running "$1"
 }
 
-# Who answers ARP for the VIP?
+# Who answers ARP for the VIP? (Asked before the first packet: when some have come, they
+# did find the way.)
 nobody_has_the_vip() {
 	lab_in balancer ip address del "$LAB_VIP/32" dev eth0
 	like "status warns when the VIP is no address of the balancer" "$(lab_ctl status)" "$LAB_VIP"
@@ -195,8 +196,8 @@ lab_in balancer sh -c "echo '      - {name: px9, address: 10.0.0.99}' >> $LAB_CO
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 check "the daemon starts with a backend that nobody answers for" wait_for 10 lab_serving 2
+nobody_has_the_vip
 running
 control_socket
-nobody_has_the_vip
 examples
 tap_end

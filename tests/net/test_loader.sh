@@ -105,6 +105,9 @@ bad_input() {
 	fails "an interface that does not exist" "cannot attach to eth7: No such device" attach -c "$LAB_CONFIG"
 	is_untouched "... leaves the other one alone"
 	fails "a directory that is not on a bpffs" "/tmp/pins is not on a bpffs" attach -c "$LAB_CONFIG" --pin-dir /tmp/pins
+	fails "the root of bpffs, which others use too" "everybody" attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf
+	like "output that cannot be written" "$(lab_in balancer sh -c 'sipxdp-loader status > /dev/full' 2>&1 || true)" \
+		"cannot write: No space"
 	config eth0
 	fails "upgrade, when nothing is attached" "sipxdp-loader attach" upgrade
 	fails_with 0 "detach, when nothing is attached" "not attached to anything" detach
@@ -152,9 +155,10 @@ attach() {
 	is "the contract holds the limits of the file" \
 		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version)')" \
 		'{"slots":1024,"pools":3,"services":5,"backends":7}'
-	is "services has room for them" "$(map_size services)" "5 32"
-	is "tables for two a pool" "$(map_size tables)" "6 2048"
-	is "backends for one more, as 0 is nobody" "$(map_size backends) $(map_size backend_traffic)" "8 56 8 16"
+	is "services has room for them" "$(map_entries services)" 5
+	is "tables for two a pool" "$(map_entries tables)" 6
+	is "... of 2 bytes a slot" "$(lab_in balancer bpftool -j map show pinned $PINS/tables | jq .bytes_value)" 2048
+	is "backends for one more, as 0 is nobody" "$(map_entries backends) $(map_entries backend_traffic)" "8 8"
 	check "packets pass" answers_pings
 	check "bpftool shows the counters by name" [ "$(lab_verdict not_service)" -ge 2 ]
 
@@ -181,8 +185,8 @@ attach() {
 	is "... and the maps" "$(pins)" "$MAPS links/eth0 links/eth1"
 }
 
-map_size() {
-	lab_in balancer bpftool -j map show pinned "$PINS/$1" | jq -r '"\(.max_entries) \(.bytes_value)"'
+map_entries() {
+	lab_in balancer bpftool -j map show pinned "$PINS/$1" | jq .max_entries
 }
 
 # --- upgrade, with eth0 and eth1 attached
@@ -246,8 +250,9 @@ abi_version() {
 
 # write_contract BYTE BYTE BYTE BYTE: the version; the sizes stay.
 write_contract() {
-	lab_in balancer bpftool map update pinned $PINS/contract key 0 0 0 0 value "$@" \
-		0 4 0 0 3 0 0 0 5 0 0 0 7 0 0 0
+	local sizes
+	mapfile -t sizes < <(lab_in balancer bpftool -j map lookup pinned $PINS/contract key 0 0 0 0 | jq -r '.value[4:][]')
+	lab_in balancer bpftool map update pinned $PINS/contract key 0 0 0 0 value "$@" "${sizes[@]}"
 }
 
 # --- what others do to it
@@ -259,14 +264,14 @@ interface_goes() {
 	like "an interface that has gone: status says so" "$(state '.warnings[]')" "lan.7: the interface has gone"
 	fails_with 0 "... upgrade too, and does the others" "lan.7: nothing is attached there any more" upgrade
 	fails "... attach too" "cannot attach to lan.7: No such device" attach -c "$LAB_CONFIG"
-	lab_plug balancer lan.7 br0
+	lab_plug balancer lan.7 br1
 	like "when it is back: status says that nothing is attached" "$(state '.warnings[]')" "lan.7: nothing is attached any more"
 	check "... attach attaches it again" loader attach -c "$LAB_CONFIG"
 	is "... with the others' program" "$(program_id lan.7)" "$(program_id eth0)"
 	lab_in balancer ip link del lan.7
 	fails_with 0 "detach removes the pin of one that has gone" "lan.7: was detached already" detach
 	is_untouched "... and all the rest"
-	lab_plug balancer lan.7 br0
+	lab_plug balancer lan.7 br1
 }
 
 interface_is_renamed() {
@@ -380,9 +385,9 @@ killed() {
 	is "... and what they hold" \
 		"$(lab_in balancer bpftool -j map lookup pinned $PINS/pools key 1 0 0 0 | jq .formatted.value.table)" 9
 	lab_in balancer rm $PINS/links/eth0
-	config eth0 -- "limits: {slots: 2048}"
+	config eth0 -- "limits: {slots: 2048, services: 9}"
 	fails_with 0 "... or replaces them where they do not fit the file" "they are replaced" attach -c "$LAB_CONFIG"
-	is "... by others" "$(map_size tables)" "64 4096"
+	is "... by others" "$(map_entries services)" 9
 	lab_in balancer rm $PINS/links/eth0 $PINS/contract
 	check "half of the maps: attach replaces them" loader attach -c "$LAB_CONFIG"
 	is "... by all" "$(pins)" "$MAPS links/eth0"
@@ -480,8 +485,9 @@ dispatcher() {
 
 lab_open
 lab_flat 1
-lab_plug balancer eth1 br0
-lab_plug balancer lan.7 br0
+# Not where the client is: each interface would answer ARP for the other's address.
+lab_plug balancer eth1 br1
+lab_plug balancer lan.7 br1
 config eth0
 usage
 bad_input

@@ -266,7 +266,8 @@ freshness() {
 	check "a server that misses the probes of one round" wait_for 4 entry_matches 10.0.0.12 REACHABLE
 	check "... is not given up" test "$(reports 10.0.0.12 | wc -l)" -eq "$before"
 	give_up px2 10.0.0.12
-	comes "a server that goes without a word is missed, its MAC still told" 20 10.0.0.12 "failed eth0 $PX2 .* does not answer ARP .*"
+	comes "a server that goes without a word is missed, its MAC still told" 20 10.0.0.12 \
+		"failed eth0 $PX2 .* does not answer ARP .*"
 	lab_in px2 ip address add 10.0.0.12/24 dev eth0
 	comes "... and found again" 6 10.0.0.12 "ready eth0 $PX2 .*"
 }

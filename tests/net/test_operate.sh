@@ -58,13 +58,15 @@ lab_flat 4
 for host in "${LAB_BACKENDS[@]}"; do
 	sip_answer "$host" "$host" "$LAB_VIP" answer-options
 done
+# The kernel asks a silent neighbour again after half a minute; here after some seconds.
+lab_in balancer sysctl -qw net.ipv4.neigh.eth0.base_reachable_time_ms=2000 net.ipv4.neigh.eth0.delay_first_probe_time=1
 lab_config dsr px1 px2 px3
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 wait_for 10 lab_serving 3
 first=$(owners)
 
-check "maint" lab_ctl backend maint proxies px2
+like "maint says what moved" "$(lab_ctl backend maint proxies px2)" '^33\.[0-9]+% of the slots of proxies moved'
 is "... takes all from px2" "$(share px2)" 0
 is "... only px2's calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
 is "... to all the others" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"

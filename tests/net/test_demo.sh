@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# The demo says of itself whether all that it shows is so; and it leaves nothing
+# behind, neither at its end nor when it is interrupted.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+scratch=$(mktemp -d -t sipxdp-demo.XXXXXX)
+mkdir "$scratch/tmp"
+demo=
+trap '[ -z "$demo" ] || kill "$demo" || true; wait; rm -rf "$scratch"' EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+
+start_demo() {
+	# Bash starts a background command deaf to SIGINT.
+	TMPDIR=$scratch/tmp env --default-signal=INT tests/demo < /dev/null > "$scratch/out" 2>&1 &
+	demo=$!
+}
+
+ends() {
+	local status=0
+	wait "$demo" || status=$?
+	demo=
+	[ $status -eq "$1" ] || { tail -n 40 "$scratch/out" && echo "exit status $status" && return 1; }
+}
+
+# What there is of the demo with this process id: namespaces, processes, files.
+remains() {
+	ip netns list | grep "^sx$1-" || true
+	pgrep -a -f "sx$1-|$scratch/tmp" || true
+	ls "$scratch/tmp"
+}
+
+has_said() {
+	grep -q "$1" "$scratch/out"
+}
+
+start_demo
+pid=$demo
+check "the demo ends, and everything in it was as it says" ends 0
+is "... and leaves nothing behind" "$(remains "$pid")" ""
+like "... 3,000 calls ended well" "$(grep -c '^1000 calls made, 1000 ended well' "$scratch/out")" '^3$'
+
+for moment in '^balancer# sipxdp-loader' '^client# sipp'; do
+	start_demo
+	pid=$demo
+	wait_for 20 has_said "$moment" || true
+	kill -INT "$pid"
+	check "interrupted after ${moment#^}, the demo ends" ends 130
+	is "... and leaves nothing behind" "$(remains "$pid")" ""
+done
+tap_end
