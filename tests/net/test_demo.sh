@@ -15,8 +15,9 @@ trap 'exit 143' TERM
 trap 'exit 130' INT
 
 start_demo() {
-	# Bash starts a background command deaf to SIGINT.
-	TMPDIR=$scratch/tmp env --default-signal=INT tests/demo < /dev/null > "$scratch/out" 2>&1 &
+	# A group of its own gets the SIGINT, as from a terminal; bash would start a
+	# background command deaf to it.
+	TMPDIR=$scratch/tmp setsid env --default-signal=INT tests/demo < /dev/null > "$scratch/out" 2>&1 &
 	demo=$!
 }
 
@@ -48,7 +49,7 @@ for moment in '^balancer# sipxdp-loader' '^client# sipp'; do
 	start_demo
 	pid=$demo
 	wait_for 20 has_said "$moment" || true
-	kill -INT "$pid"
+	kill -INT -- "-$pid"
 	check "interrupted after ${moment#^}, the demo ends" ends 130
 	is "... and leaves nothing behind" "$(remains "$pid")" ""
 done

@@ -121,6 +121,7 @@ const struct sip_row sip_rows[] = {
 	NONE("an empty value of the short name", REQUEST VIA "i:\r\n" END),
 	NONE("an empty value of bare LF", REQUEST VIA "Call-ID: \nCSeq: 1 OPTIONS\n\n"),
 	NONE("an empty value at the end of the headers", REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\nbody"),
+	NONE("an empty value at the end of a message without a body", REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\n"),
 	NONE("an empty value at the end of the headers, and a body that begins with a space",
 		REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\n lure\r\n"),
 	NONE("an empty value at the end of headers of bare LF, and a body that begins with a tab",

@@ -172,9 +172,9 @@ static void check_against_slow(const char *name, const char *text, size_t length
 	struct finding end = scan(sip_guard_end(text, length), length);
 	struct finding start = scan(sip_guard_start(text, length), length);
 
-	cr_assert(same(&end, &slow), "%s, %zu bytes: %s at %zu (%zu bytes), slow: %s at %zu (%zu bytes)\n%.*s", name, length,
-		result_name(end.result), end.value, end.length, result_name(slow.result), slow.value, slow.length,
-		(int)length, text);
+	cr_assert(same(&end, &slow), "%s, %zu bytes: %s at %zu (%zu bytes), slow: %s at %zu (%zu bytes)\n%.*s", name,
+		length, result_name(end.result), end.value, end.length, result_name(slow.result), slow.value,
+		slow.length, (int)length, text);
 	cr_assert(same(&start, &end), "%s, %zu bytes: what lies before or behind it makes a difference", name, length);
 }
 
@@ -224,7 +224,8 @@ Test(sip, rows_anywhere_in_a_frame)
 			memcpy(frame + start + length, lure, sizeof(lure) - 1);
 			data = sip_guard_end(frame, all);
 			finding = scan_frame(data, data + all, start, start + length);
-			cr_expect(same(&finding, &alone), "%s at %zu: %s", row->sentence, start, result_name(finding.result));
+			cr_expect(same(&finding, &alone), "%s at %zu: %s", row->sentence, start,
+				result_name(finding.result));
 			finding = scan_frame(data, data + start + length, start, all);
 			cr_expect(same(&finding, &alone), "%s at %zu, not all readable: %s", row->sentence, start,
 				result_name(finding.result));
@@ -249,8 +250,9 @@ Test(sip, agrees_with_the_slow_scanner_on_every_spelling)
 		for (int i = 0; i < 8; i++)
 			check_against_slow(name, message.text, rng_below(&rng, message.length));
 		finding = slow_scan(message.text, message.length);
-		cr_assert(finding.result == SIP_NO_CALL_ID || (finding.result == SIP_FOUND &&
-			finding.length == strlen(call_id) && memcmp(message.text + finding.value, call_id, finding.length) == 0),
+		cr_assert(finding.result == SIP_NO_CALL_ID ||
+				  (finding.result == SIP_FOUND && finding.length == strlen(call_id) &&
+					  memcmp(message.text + finding.value, call_id, finding.length) == 0),
 			"%s: the slow scanner is wrong: %s\n%s", name, result_name(finding.result), message.text);
 	}
 }

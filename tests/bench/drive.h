@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Bench only. BPF_PROG_TEST_RUN repeats one frame and restores nothing; these put another
+ * message, Call-ID, source or VIP into it before the program, and take an outer header off
+ * after it. What that costs by itself is measured with drive_idle set, and subtracted.
+ *
+ * Included before bpf/balancer.bpf.c, whose program then becomes part of ours: what is
+ * timed is the shipped source, not a copy. */
+#pragma once
+
+#include "../../bpf/context.h"
+
+__attribute__((always_inline)) int balancer(struct xdp_md *ctx);
+
+#define DRIVE_FRAME 1536
+
+const volatile __u32 drive_idle;     /* drive alone: the floor of the others */
+const volatile __u32 drive_undo;     /* take off again what was put before the frame */
+const volatile __u32 drive_call_id;  /* offset of 8 bytes of Call-ID to be random; 0: as they are */
+const volatile __u32 drive_sources;  /* number of source addresses to choose from, a power of two */
+const volatile __u32 drive_services; /* number of VIPs to choose from, likewise */
+const volatile __u32 drive_messages; /* number of messages in the corpus, likewise */
+const volatile __u32 drive_first;    /* the first of them */
+const volatile __u32 drive_run;      /* each message so often in a row less one, likewise */
+
+struct drive_message {
+	__u32 length;
+	__u8 frame[DRIVE_FRAME - 4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct drive_message);
+} corpus SEC(".maps");
+
+__u64 drive_random = 0x9e3779b97f4a7c15ULL;
+__u32 drive_turn;
+
+/* What a tunnel overwrites. */
+struct drive_saved {
+	__u32 length; /* of the frame */
+	__u32 macs[3];
+	__u16 protocol;
+	__u32 ttl4; /* of IPv4: with protocol and checksum */
+	__u32 ttl6; /* of IPv6: with length and next header */
+};
+
+/* Marsaglia's xorshift64: three shifts, and never zero. */
+static __always_inline __u64 drive_next(void)
+{
+	__u64 x = drive_random;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	drive_random = x;
+	return x;
+}
+
+static __always_inline void drive_put_message(struct xdp_md *ctx, __u64 random)
+{
+	struct drive_message *message;
+	__u32 id, length;
+
+	if (drive_run && drive_turn++ & drive_run)
+		return;
+	id = drive_first + ((random >> 32) & (drive_messages - 1));
+	message = bpf_map_lookup_elem(&corpus, &id);
+	if (!message)
+		return;
+	length = message->length;
+	if (length >= 64 && length <= sizeof(message->frame))
+		bpf_xdp_store_bytes(ctx, 0, message->frame, length);
+}
+
+/* Only what has room for a whole IPv4 and UDP header is varied. */
+static __always_inline void drive_vary(struct xdp_md *ctx, __u64 random)
+{
+	void *at = frame_start(ctx), *end = frame_end(ctx);
+
+	if (at + 64 > end)
+		return;
+	if (drive_sources)
+		*(__u32 *)(at + 26) = 0x0b + ((__u32)(random >> 40 & (drive_sources - 1)) << 8);
+	if (drive_services)
+		*(__u32 *)(at + 30) = __builtin_bswap32(0x0ac80000 + (random >> 20 & (drive_services - 1)));
+	if (drive_call_id) {
+		at += drive_call_id & 0x7ff;
+		if (at + 8 <= end) /* letters from a to p */
+			*(__u64 *)at = (random & 0x0f0f0f0f0f0f0f0fULL) + 0x6161616161616161ULL;
+	}
+}
+
+static __always_inline void drive_before(struct xdp_md *ctx, struct drive_saved *saved)
+{
+	void *at;
+
+	if (drive_messages)
+		drive_put_message(ctx, drive_next());
+	if (drive_call_id || drive_sources || drive_services)
+		drive_vary(ctx, drive_next());
+	if (!drive_undo)
+		return;
+	at = frame_start(ctx);
+	saved->length = bpf_xdp_get_buff_len(ctx);
+	if (at + 34 > frame_end(ctx))
+		return;
+	__builtin_memcpy(saved->macs, at, 12);
+	saved->protocol = *(__u16 *)(at + 12);
+	saved->ttl4 = *(__u32 *)(at + 22);
+	saved->ttl6 = *(__u32 *)(at + 18);
+	if (drive_idle)
+		bpf_xdp_adjust_head(ctx, -20);
+}
+
+static __always_inline void drive_after(struct xdp_md *ctx, const struct drive_saved *saved)
+{
+	__u32 grown;
+	void *at;
+
+	if (!drive_undo)
+		return;
+	grown = bpf_xdp_get_buff_len(ctx) - saved->length;
+	if (grown && grown <= 40)
+		bpf_xdp_adjust_head(ctx, grown);
+	at = frame_start(ctx);
+	if (at + 34 > frame_end(ctx))
+		return;
+	__builtin_memcpy(at, saved->macs, 12);
+	*(__u16 *)(at + 12) = saved->protocol;
+	if (saved->protocol == __builtin_bswap16(0x0800))
+		*(__u32 *)(at + 22) = saved->ttl4;
+	else
+		*(__u32 *)(at + 18) = saved->ttl6;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Bench only: the balancer plus what others do for each packet, a look into a table of
+ * flows (Katran: an LRU map, by addresses, ports and protocol). Shows what it saves to
+ * keep no state per flow. */
+
+#include "drive.h"
+#include "../../bpf/steer.h"
+
+struct flow {
+	struct address source;
+	struct address destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u32 protocol;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1 << 20);
+	__type(key, struct flow);
+	__type(value, __u32);
+} flows SEC(".maps");
+
+/* Looks the flow up, notes it if it is new, and then goes the way of all packets. */
+static __always_inline enum verdict flow_steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+{
+	struct flow flow = {p->source, p->destination, p->source_port, p->destination_port, p->protocol};
+	__u32 *packets = bpf_map_lookup_elem(&flows, &flow);
+
+	if (packets)
+		*packets += 1;
+	else
+		bpf_map_update_elem(&flows, &flow, &(__u32){1}, 0);
+	return steer(ctx, p, target);
+}
+
+/* What balancer.bpf.c calls in steer's place. */
+#define steer flow_steer
+#include "../../bpf/balancer.bpf.c"
+#undef steer
+
+SEC("xdp.frags")
+int flow_table(struct xdp_md *ctx)
+{
+	struct drive_saved saved = {};
+	int action = XDP_TX;
+
+	drive_before(ctx, &saved);
+	if (!drive_idle)
+		action = balancer(ctx);
+	drive_after(ctx, &saved);
+	return action;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See measure.h. */
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include "measure.h"
+
+int measure_pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+uint64_t measure_cpu_ns(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t measure_wall_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+double measure_program(int program, const struct frame *frame, uint32_t repeat, uint32_t *action)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame->data, .data_size_in = frame->length, .repeat = repeat);
+	uint64_t start = measure_cpu_ns();
+	int error = bpf_prog_test_run_opts(program, &run);
+	uint64_t end = measure_cpu_ns();
+
+	if (error)
+		return error;
+	*action = run.retval;
+	return (double)(end - start) / repeat;
+}
+
+void samples_add(struct samples *samples, double value)
+{
+	if (samples->count < SAMPLES_MAX)
+		samples->value[samples->count++] = value;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double samples_quantile(struct samples *samples, double part)
+{
+	size_t at = part * (samples->count - 1) + 0.5;
+
+	if (!samples->count)
+		return 0;
+	qsort(samples->value, samples->count, sizeof(double), by_value);
+	return samples->value[at];
+}

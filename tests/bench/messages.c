@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See messages.h. The corpus is in corpus.c. */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "messages.h"
+
+#define CALL_ID "3848276298220188511@198.51.100.7"
+#define TEXT_SIZE 2048
+
+struct text {
+	char bytes[TEXT_SIZE];
+	size_t length;
+};
+
+const char *message_text(enum message message)
+{
+#define MESSAGE_TEXT(name, text) [MESSAGE_##name] = text,
+	static const char *const texts[] = {MESSAGES(MESSAGE_TEXT)};
+#undef MESSAGE_TEXT
+
+	return texts[message];
+}
+
+static void add(struct text *text, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	text->length += vsnprintf(text->bytes + text->length, TEXT_SIZE - text->length, format, arguments);
+	va_end(arguments);
+}
+
+/* Repeats a pattern until the text has a length. */
+static void fill(struct text *text, const char *pattern, size_t length)
+{
+	size_t size = strlen(pattern);
+
+	for (size_t i = 0; text->length < length; i++)
+		text->bytes[text->length++] = pattern[i % size];
+}
+
+/* What may come before a Call-ID, in an order that is often seen. */
+static const char *const headers_before[] = {
+	"From: \"Alice\" <sip:alice@example.net>;tag=1928301774\r\n",
+	"To: <sip:1000@example.net>\r\n",
+	"Max-Forwards: 70\r\n",
+	"Record-Route: <sip:198.51.100.1;lr=on;ftag=1928301774>\r\n",
+	"Via: SIP/2.0/UDP 198.51.100.61:5060;rport=5060;branch=z9hG4bK4fb2.b1f25e07.1\r\n",
+	"Record-Route: <sip:198.51.100.2:5060;transport=udp;lr=on;did=a41.7f22>\r\n",
+	"Via: SIP/2.0/UDP 198.51.100.62:5060;received=203.0.113.9;branch=z9hG4bK776asd.2\r\n",
+	"User-Agent: Example Phone 5.2 (build 8812)\r\n",
+	"P-Asserted-Identity: \"Alice\" <sip:alice@example.net;user=phone>\r\n",
+	"Supported: replaces, timer, path, 100rel, gruu\r\n",
+	"Via: SIP/2.0/UDP 198.51.100.63:5060;received=203.0.113.9;branch=z9hG4bK776asd.3\r\n",
+	"Session-Expires: 1800;refresher=uac\r\n",
+};
+
+/* Everything before the Call-ID's name, so that it begins at byte `at`. The topmost Via's
+ * branch takes up what is left over. */
+static void begin_message(struct text *text, const char *start_line, size_t at)
+{
+	const char *via = "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK";
+	size_t spent = strlen(start_line) + strlen(via) + 2, count = 0;
+
+	while (count < sizeof(headers_before) / sizeof(*headers_before) &&
+		spent + strlen(headers_before[count]) + 8 <= at)
+		spent += strlen(headers_before[count++]);
+	add(text, "%s%s", start_line, via);
+	fill(text, "74bf9ae2", text->length + at - spent);
+	add(text, "\r\n");
+	for (size_t i = 0; i < count; i++)
+		add(text, "%s", headers_before[i]);
+}
+
+/* The rest of an INVITE, up to `length` bytes in all. */
+static void end_invite(struct text *text, size_t length)
+{
+	add(text, "CSeq: 314159 INVITE\r\nContact: <sip:alice@198.51.100.7>\r\nContent-Type: application/sdp\r\n\r\n");
+	fill(text, "a=rtpmap:101 telephone-event/8000\r\n", length);
+}
+
+static void invite_at(struct text *text, size_t value, const char *name, size_t length)
+{
+	begin_message(text, "INVITE sip:1000@192.0.2.10 SIP/2.0\r\n", value - strlen(name));
+	add(text, "%s" CALL_ID "\r\n", name);
+	end_invite(text, length);
+}
+
+static void last_header(struct text *text)
+{
+	begin_message(text, "INVITE sip:1000@192.0.2.10 SIP/2.0\r\n", 500);
+	add(text, "CSeq: 314159 INVITE\r\nContact: <sip:alice@198.51.100.7:5060;ob>\r\n");
+	fill(text, "X-Fill: of no meaning   ", 590 - 11);
+	add(text, "\r\nCall-ID: " CALL_ID "\r\n\r\n");
+}
+
+static void no_call_id(struct text *text)
+{
+	begin_message(text, "INVITE sip:1000@192.0.2.10 SIP/2.0\r\n", 500);
+	add(text, "CSeq: 314159 INVITE\r\nContact: <sip:alice@198.51.100.7:5060;ob>\r\n");
+	fill(text, "X-Fill: of no meaning   ", 617);
+	add(text, "\r\n\r\n");
+}
+
+static void response(struct text *text)
+{
+	begin_message(text, "SIP/2.0 200 OK\r\n", 320);
+	add(text, "Call-ID: " CALL_ID "\r\n");
+	end_invite(text, 780);
+}
+
+static void bye_with_route(struct text *text)
+{
+	add(text, "BYE sip:alice@198.51.100.7:5060 SIP/2.0\r\nRoute: <sip:192.0.2.10;lr=on;ftag=1928301774>\r\n"
+		  "Route: <sip:198.51.100.1;lr=on>\r\nVia: SIP/2.0/UDP 203.0.113.44:5060;branch=z9hG4bKnashds7\r\n"
+		  "Max-Forwards: 70\r\nFrom: <sip:1000@example.net>;tag=a6c85cf\r\n"
+		  "To: \"Alice\" <sip:alice@example.net>;tag=1928301774\r\nCall-ID: " CALL_ID "\r\n"
+		  "CSeq: 231 BYE\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void registration(struct text *text)
+{
+	add(text, "REGISTER sip:example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKnashds7\r\n"
+		  "Max-Forwards: 70\r\nFrom: <sip:alice@example.net>;tag=456248\r\nTo: <sip:alice@example.net>\r\n"
+		  "Call-ID: " CALL_ID "\r\nCSeq: 1826 REGISTER\r\nContact: <sip:alice@198.51.100.7>\r\n"
+		  "Expires: 7200\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void hostile(struct text *text, const char *pattern)
+{
+	add(text, "OPTIONS sip:1000@192.0.2.10 SIP/2.0\r\n");
+	fill(text, pattern, 1400);
+}
+
+static void write_text(enum message message, struct text *text)
+{
+	switch (message) {
+	case MESSAGE_AT_128:
+		return invite_at(text, 128, "Call-ID: ", 621);
+	case MESSAGE_AT_512:
+		return invite_at(text, 512, "Call-ID: ", 776);
+	case MESSAGE_AT_776:
+		return invite_at(text, 776, "Call-ID: ", 1040);
+	case MESSAGE_AT_937:
+		return invite_at(text, 937, "Call-ID: ", 1201);
+	case MESSAGE_AT_1288:
+		return invite_at(text, 1288, "Call-ID: ", 1440);
+	case MESSAGE_COMPACT:
+		return invite_at(text, 357, "i: ", 621);
+	case MESSAGE_LAST:
+		return last_header(text);
+	case MESSAGE_NONE:
+		return no_call_id(text);
+	case MESSAGE_RESPONSE:
+		return response(text);
+	case MESSAGE_ROUTE:
+		return bye_with_route(text);
+	case MESSAGE_REGISTER:
+		return registration(text);
+	case MESSAGE_NEWLINE_C:
+		return hostile(text, "C\n");
+	case MESSAGE_HEADER_LIKE:
+		return hostile(text, "Call-Info: x\r\nCall-I: y\r\nContact: z\r\nCSeq: 1\r\nAccept: a\r\n");
+	case MESSAGE_NEWLINES:
+		return fill(text, "\r\n", 1400);
+	case MESSAGE_HIGH_BYTES:
+		return hostile(text, "\xc3\xa4\xc3\xb6\xc3\xbc");
+	case MESSAGE_FLOW:
+	case MESSAGE_IPV6_FLOW:
+		return fill(text, "\x80\x12\x7f of no meaning to SIP ", 621);
+	case MESSAGE_STUN:
+		text->length = 20;
+		memcpy(text->bytes, "\0\1\0\0\x21\x12\xa4\x42transaction!", 20);
+		return;
+	case MESSAGE_KEEPALIVE:
+		return add(text, "\r\n\r\n");
+	default:
+		return invite_at(text, 357, "Call-ID: ", 621);
+	}
+}
+
+void message_build(enum message message, struct frame *frame)
+{
+	struct text text = {};
+	struct frame_spec spec = {};
+
+	write_text(message, &text);
+	spec.payload = text.bytes;
+	spec.payload_length = text.length;
+	if (message == MESSAGE_IPV6 || message == MESSAGE_IPV6_FLOW)
+		spec.destination = "2001:db8::10";
+	if (message == MESSAGE_VLAN)
+		spec.vlan[0] = 7;
+	if (message == MESSAGE_QINQ)
+		spec.vlan[0] = 100, spec.vlan[1] = 7;
+	if (message == MESSAGE_FIRST_FRAGMENT)
+		spec.more_fragments = true, spec.id = 4711;
+	if (message == MESSAGE_LATER_FRAGMENT)
+		spec.fragment_offset = 1480, spec.id = 4711;
+	if (message == MESSAGE_TCP)
+		spec.protocol = 6;
+	if (message == MESSAGE_OTHER_VIP)
+		spec.destination = "192.0.2.200";
+	if (message == MESSAGE_ARP)
+		spec.ethertype = 0x0806;
+	frame_build(frame, &spec);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The frames that the bench times: chosen ones, and a corpus as a farm might see it. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include "../prog/frame.h"
+
+/* Typical is an INVITE of 621 bytes whose Call-ID, 32 bytes long, begins at byte 357. */
+#define MESSAGES(X)                                                                                                    \
+	X(TYPICAL, "INVITE of 621 bytes, Call-ID at 357")                                                              \
+	X(AT_128, "Call-ID at 128")                                                                                    \
+	X(AT_512, "Call-ID at 512")                                                                                    \
+	X(AT_776, "Call-ID at 776")                                                                                    \
+	X(AT_937, "Call-ID at 937")                                                                                    \
+	X(AT_1288, "Call-ID at 1288")                                                                                  \
+	X(COMPACT, "compact form, at 357")                                                                             \
+	X(LAST, "Call-ID in the last header, at 590")                                                                  \
+	X(NONE, "no Call-ID, 621 bytes")                                                                               \
+	X(RESPONSE, "200 with SDP, two Vias")                                                                          \
+	X(ROUTE, "in-dialog BYE with two Routes")                                                                      \
+	X(REGISTER, "REGISTER")                                                                                        \
+	X(NEWLINE_C, "hostile: \"\\nC\" repeated, 1,400 bytes")                                                        \
+	X(HEADER_LIKE, "hostile: lines that almost are Call-ID")                                                       \
+	X(NEWLINES, "hostile: 1,400 bytes of CRLF")                                                                    \
+	X(HIGH_BYTES, "hostile: 1,400 bytes above 0x80")                                                               \
+	X(FLOW, "621 bytes of no SIP: by source")                                                                      \
+	X(STUN, "STUN, 20 bytes: by source")                                                                           \
+	X(KEEPALIVE, "CRLF keepalive: by source")                                                                      \
+	X(IPV6, "IPv6, typical")                                                                                       \
+	X(IPV6_FLOW, "IPv6, no SIP")                                                                                   \
+	X(VLAN, "VLAN, typical")                                                                                       \
+	X(QINQ, "two VLAN tags, typical")                                                                              \
+	X(FIRST_FRAGMENT, "first fragment, typical")                                                                   \
+	X(LATER_FRAGMENT, "later fragment")                                                                            \
+	X(TCP, "TCP segment")                                                                                          \
+	X(OTHER_VIP, "UDP for nobody here")                                                                            \
+	X(ARP, "ARP")
+
+#define MESSAGE_VALUE(name, text) MESSAGE_##name,
+enum message {
+	MESSAGES(MESSAGE_VALUE) MESSAGE_COUNT
+};
+#undef MESSAGE_VALUE
+
+#define MESSAGE_HEADERS 42 /* Ethernet, IPv4, UDP: where an untagged IPv4 frame's payload begins */
+#define MESSAGE_TYPICAL_CALL_ID (MESSAGE_HEADERS + 357)
+
+#define CORPUS_MESSAGES 1024
+
+const char *message_text(enum message message);
+
+/* Builds the frame of a message. */
+void message_build(enum message message, struct frame *frame);
+
+/* Builds the nth of CORPUS_MESSAGES different frames, always the same: requests and responses
+ * of many makers, each with a Call-ID that is found. */
+void message_build_corpus(uint32_t nth, struct frame *frame);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See rows.h. */
+
+#include <string.h>
+#include "rows.h"
+#include "stages.h"
+
+enum setup {
+	DROP,
+	TX,
+	MAC_SWAP,
+	ADJUST_HEAD,
+	DSR,
+	IPIP_IDLE,
+	IPIP,
+	IPIP6,
+	FLOWS_1,
+	FLOWS_64K_IDLE,
+	FLOWS_64K,
+	IPIP_64K,
+	CORPUS_IDLE,
+	CORPUS,
+	CORPUS_RUNS,
+	SINGLE_IDLE,
+	SINGLE,
+	VARY_IDLE,
+	BACKENDS_1,
+	BACKENDS_100,
+	BACKENDS_1000,
+	BACKENDS_10000,
+	SLOTS_4K,
+	SLOTS_1M,
+	SERVICES_IDLE,
+	SERVICES_1,
+	SERVICES_64,
+	SERVICES_512,
+	POOLS_8,
+	POOLS_64,
+	STAGE_FIRST, /* one for each stage */
+	SETUP_COUNT = STAGE_FIRST + STAGE_COUNT_OF,
+};
+
+#define DRIVE .object = "tests/bench/drive", .program = "drive"
+#define FLOW_TABLE .object = "tests/bench/flow_table", .program = "flow_table"
+#define FLOOR .object = "tests/bench/floors"
+#define VARIED .call_id = MESSAGE_TYPICAL_CALL_ID
+#define SOURCES .sources = 65536, .warm = 400000
+#define SERVED(n) DRIVE, VARIED, .services = n, .several_services = n
+
+const struct subject_setup setups[] = {
+	[DROP] = {FLOOR, .program = "floor_drop"},
+	[TX] = {FLOOR, .program = "floor_tx"},
+	[MAC_SWAP] = {FLOOR, .program = "floor_mac_swap"},
+	[ADJUST_HEAD] = {FLOOR, .program = "floor_adjust_head"},
+	[DSR] = {.object = "bpf/balancer", .program = "balancer"},
+	[IPIP_IDLE] = {DRIVE, .undo = 1, .idle = 1},
+	[IPIP] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP},
+	[IPIP6] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .ipv6_way = true},
+	[FLOWS_1] = {FLOW_TABLE, .undo = 1, .forward = FORWARD_IPIP},
+	[FLOWS_64K_IDLE] = {DRIVE, SOURCES, .undo = 1, .idle = 1},
+	[FLOWS_64K] = {FLOW_TABLE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},
+	[IPIP_64K] = {DRIVE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},
+	[CORPUS_IDLE] = {DRIVE, .messages = CORPUS_MESSAGES, .idle = 1},
+	[CORPUS] = {DRIVE, .messages = CORPUS_MESSAGES},
+	[CORPUS_RUNS] = {DRIVE, .messages = CORPUS_MESSAGES, .run = 63},
+	[SINGLE_IDLE] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .idle = 1},
+	[SINGLE] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES},
+	[VARY_IDLE] = {DRIVE, VARIED, .idle = 1},
+	[BACKENDS_1] = {DRIVE, VARIED, .backends = 1},
+	[BACKENDS_100] = {DRIVE, VARIED, .backends = 100},
+	[BACKENDS_1000] = {DRIVE, VARIED, .backends = 1000},
+	[BACKENDS_10000] = {DRIVE, VARIED, .backends = 10000},
+	[SLOTS_4K] = {DRIVE, VARIED, .slots = 4096},
+	[SLOTS_1M] = {DRIVE, VARIED, .slots = 1 << 20},
+	[SERVICES_IDLE] = {SERVED(512), .idle = 1},
+	[SERVICES_1] = {SERVED(1)},
+	[SERVICES_64] = {SERVED(64)},
+	[SERVICES_512] = {SERVED(512)},
+	[POOLS_8] = {SERVED(512), .pools = 8},
+	[POOLS_64] = {SERVED(512), .pools = 64},
+#define STAGE_SETUP(name, text)                                                                                        \
+	[STAGE_FIRST + STAGE_##name] = {                                                                               \
+		.object = "tests/bench/stages", .program = "stages", .stage = STAGE_##name},
+	STAGES(STAGE_SETUP)
+#undef STAGE_SETUP
+};
+
+#define UNCOUNTED .verdict = VERDICT_none, .action = XDP_TX
+#define CALL_ID_FOUND .verdict = VERDICT_call_id, .action = XDP_TX
+#define DIRECT(key, message_name, verdict_name)                                                                        \
+	{key, "Messages, by direct server return", NULL, DSR, MESSAGE_##message_name, "mac-swap", "dsr-flow", XDP_TX,  \
+		VERDICT_##verdict_name}
+#define PASSED(key, message_name, verdict_name)                                                                        \
+	{key, "Left to the kernel", NULL, DSR, MESSAGE_##message_name, "tx", "dsr-flow", XDP_PASS,                     \
+		VERDICT_##verdict_name}
+#define TUNNEL(key, what, setup_name, message_name, floor_name, verdict_name)                                          \
+	{key, "By IP-in-IP", what, setup_name, MESSAGE_##message_name, floor_name, "ipip-flow", XDP_TX,                \
+		VERDICT_##verdict_name}
+#define DRIVEN(key, in, what, setup_name, floor_name)                                                                  \
+	{key, in, what, setup_name, MESSAGE_TYPICAL, floor_name, "dsr-flow", XDP_TX,                                   \
+		floor_name[0] ? VERDICT_call_id : VERDICT_none}
+#define BARE(key, in, what, setup_name) {key, in, what, setup_name, MESSAGE_TYPICAL, "", NULL, XDP_TX, VERDICT_none}
+
+const struct row rows[] = {
+	{"drop", "Floors", "XDP_DROP", DROP, MESSAGE_TYPICAL, "", NULL, XDP_DROP, VERDICT_none},
+	BARE("tx", "Floors", "XDP_TX", TX),
+	BARE("mac-swap", "Floors", "MAC addresses swapped, XDP_TX", MAC_SWAP),
+	BARE("adjust-head", "Floors", "head moved by 20 bytes and back, XDP_TX", ADJUST_HEAD),
+	BARE("ipip-floor", "Floors", "head moved and back, 18 bytes restored, XDP_TX", IPIP_IDLE),
+
+	DIRECT("dsr-flow", FLOW, not_sip),
+	DIRECT("dsr-typical", TYPICAL, call_id),
+	DIRECT("dsr-128", AT_128, call_id),
+	DIRECT("dsr-512", AT_512, call_id),
+	DIRECT("dsr-776", AT_776, call_id),
+	DIRECT("dsr-937", AT_937, call_id),
+	DIRECT("dsr-1288", AT_1288, call_id),
+	DIRECT("dsr-compact", COMPACT, call_id),
+	DIRECT("dsr-last", LAST, call_id),
+	DIRECT("dsr-none", NONE, no_call_id),
+	DIRECT("dsr-response", RESPONSE, call_id),
+	DIRECT("dsr-route", ROUTE, call_id),
+	DIRECT("dsr-register", REGISTER, call_id),
+	DIRECT("dsr-newline-c", NEWLINE_C, call_id_too_far),
+	DIRECT("dsr-header-like", HEADER_LIKE, call_id_too_far),
+	DIRECT("dsr-newlines", NEWLINES, not_sip),
+	DIRECT("dsr-high-bytes", HIGH_BYTES, call_id_too_far),
+	DIRECT("dsr-stun", STUN, not_sip),
+	DIRECT("dsr-keepalive", KEEPALIVE, not_sip),
+	DIRECT("dsr-ipv6", IPV6, call_id),
+	DIRECT("dsr-ipv6-flow", IPV6_FLOW, not_sip),
+	DIRECT("dsr-vlan", VLAN, call_id),
+	DIRECT("dsr-qinq", QINQ, call_id),
+	DIRECT("dsr-first-fragment", FIRST_FRAGMENT, call_id),
+	PASSED("pass-later-fragment", LATER_FRAGMENT, later_fragment),
+	PASSED("pass-tcp", TCP, not_service),
+	PASSED("pass-other-vip", OTHER_VIP, not_service),
+	PASSED("pass-arp", ARP, not_ip),
+
+	TUNNEL("ipip-flow", NULL, IPIP, FLOW, "ipip-floor", not_sip),
+	TUNNEL("ipip-typical", NULL, IPIP, TYPICAL, "ipip-floor", call_id),
+	TUNNEL("ipip6-typical", "... in IPv6", IPIP6, TYPICAL, "ipip-floor", call_id),
+	TUNNEL("flow-table-1", "... and a flow table (LRU) of one flow", FLOWS_1, TYPICAL, "ipip-floor", call_id),
+	BARE("flows-floor", "By IP-in-IP", "floor: 65,536 sources in turn", FLOWS_64K_IDLE),
+	TUNNEL("ipip-64k", "typical, 65,536 sources", IPIP_64K, TYPICAL, "flows-floor", call_id),
+	TUNNEL("flow-table-64k", "... and a flow table of 65,536 flows", FLOWS_64K, TYPICAL, "flows-floor", call_id),
+
+	BARE("single-floor", "Corpus", "floor: copying the typical message", SINGLE_IDLE),
+	DRIVEN("single", "Corpus", "typical message, copied each time", SINGLE, "single-floor"),
+	BARE("corpus-floor", "Corpus", "floor: copying one of 1,024 messages", CORPUS_IDLE),
+	DRIVEN("corpus", "Corpus", "1,024 messages in random order", CORPUS, "corpus-floor"),
+	DRIVEN("corpus-runs", "Corpus", "... each 64 times in a row, copied once", CORPUS_RUNS, "mac-swap"),
+
+	BARE("vary-floor", "Growth, each Call-ID another", "floor: writing a Call-ID", VARY_IDLE),
+	DRIVEN("backends-1", "Growth, each Call-ID another", "1 backend", BACKENDS_1, "vary-floor"),
+	DRIVEN("backends-100", "Growth, each Call-ID another", "100 backends", BACKENDS_100, "vary-floor"),
+	DRIVEN("backends-1000", "Growth, each Call-ID another", "1,000 backends", BACKENDS_1000, "vary-floor"),
+	DRIVEN("backends-10000", "Growth, each Call-ID another", "10,000 backends", BACKENDS_10000, "vary-floor"),
+	DRIVEN("slots-4k", "Growth, each Call-ID another", "64 backends, 4,096 slots", SLOTS_4K, "vary-floor"),
+	DRIVEN("slots-1m", "Growth, each Call-ID another", "64 backends, 1,048,576 slots", SLOTS_1M, "vary-floor"),
+	BARE("services-floor", "Growth, each Call-ID another", "floor: writing Call-ID and VIP", SERVICES_IDLE),
+	DRIVEN("services-1", "Growth, each Call-ID another", "1 service", SERVICES_1, "services-floor"),
+	DRIVEN("services-64", "Growth, each Call-ID another", "64 services, one pool", SERVICES_64, "services-floor"),
+	DRIVEN("services-512", "Growth, each Call-ID another", "512 services, one pool", SERVICES_512, "services-floor"),
+	DRIVEN("pools-8", "Growth, each Call-ID another", "512 services, 8 pools", POOLS_8, "services-floor"),
+	DRIVEN("pools-64", "Growth, each Call-ID another", "512 services, 64 pools", POOLS_64, "services-floor"),
+
+#define STAGE_ROW(name, text) BARE("stage-" #name, "The typical message as far as", text, STAGE_FIRST + STAGE_##name),
+	STAGES(STAGE_ROW)
+#undef STAGE_ROW
+};
+
+const int setup_count = SETUP_COUNT;
+const int row_count = sizeof(rows) / sizeof(*rows);
+
+int row_find(const char *id)
+{
+	for (int i = 0; i < row_count; i++) {
+		if (!strcmp(rows[i].id, id))
+			return i;
+	}
+	return NO_ROW;
+}

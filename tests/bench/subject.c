@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See subject.h. Maps and constants are found by name, so that objects of other builds and
+ * programs that have only some of them can be timed, too. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include "subject.h"
+
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+	return value ? value : otherwise;
+}
+
+static uint32_t backends_of(const struct subject_setup *setup)
+{
+	return or_default(setup->backends, 64);
+}
+
+static uint32_t slots_of(const struct subject_setup *setup)
+{
+	return or_default(setup->slots, DEFAULT_SLOTS);
+}
+
+static uint32_t services_of(const struct subject_setup *setup)
+{
+	return or_default(setup->services, 1);
+}
+
+static uint32_t pools_of(const struct subject_setup *setup)
+{
+	return or_default(setup->pools, 1);
+}
+
+/* The map of the program's constants. */
+static struct bpf_map *constants(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *dot = strrchr(bpf_map__name(map), '.');
+
+		if (dot && !strcmp(dot, ".rodata"))
+			return map;
+	}
+	return NULL;
+}
+
+/* Sets a constant of 32 bits. Only a constant that shall not be zero must be there. */
+static int set_constant(struct bpf_object *object, const char *name, uint32_t value)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	int section = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	struct bpf_map *map = constants(object);
+	const struct btf_type *type;
+	size_t size;
+	uint8_t *values = map ? (uint8_t *)bpf_map__initial_value(map, &size) : NULL;
+
+	if (section < 0 || !values)
+		return value ? -ENOENT : 0;
+	type = btf__type_by_id(btf, section);
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const struct btf_var_secinfo *variable = btf_var_secinfos(type) + i;
+
+		if (strcmp(btf__str_by_offset(btf, btf__type_by_id(btf, variable->type)->name_off), name) != 0)
+			continue;
+		memcpy(values + variable->offset, &value, sizeof(value));
+		return 0;
+	}
+	return value ? -ENOENT : 0;
+}
+
+static int set_constants(struct bpf_object *object, const struct subject_setup *setup)
+{
+	const struct {
+		const char *name;
+		uint32_t value;
+	} all[] = {
+		{"drive_idle", setup->idle},
+		{"drive_undo", setup->undo},
+		{"drive_call_id", setup->call_id},
+		{"drive_sources", setup->sources},
+		{"drive_services", setup->several_services},
+		{"drive_messages", setup->messages},
+		{"drive_first", setup->first},
+		{"drive_run", setup->run},
+		{"stage_last", setup->stage},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (set_constant(object, all[i].name, all[i].value)) {
+			fprintf(stderr, "%s: has no constant %s\n", setup->object, all[i].name);
+			return -ENOENT;
+		}
+	}
+	if (bpf_object__find_map_by_name(object, "tables"))
+		return set_constant(object, "slot_mask", slots_of(setup) - 1);
+	return 0;
+}
+
+static void set_sizes(struct bpf_object *object, const struct subject_setup *setup)
+{
+	const struct {
+		const char *name;
+		uint32_t entries;
+	} all[] = {
+		{"services", services_of(setup) + 2 > DEFAULT_SERVICES ? services_of(setup) + 2 : DEFAULT_SERVICES},
+		{"service_traffic", services_of(setup) + 1},
+		{"service_names", services_of(setup) + 1},
+		{"pools", pools_of(setup)},
+		{"pool_names", pools_of(setup)},
+		{"tables", 2 * pools_of(setup)},
+		{"backends", backends_of(setup) + 1},
+		{"backend_traffic", backends_of(setup) + 1},
+		{"backend_records", backends_of(setup) + 1},
+		{"corpus", setup->messages ? CORPUS_MESSAGES + 1 : 1},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, all[i].name);
+
+		if (map)
+			bpf_map__set_max_entries(map, all[i].entries);
+		if (map && !strcmp(all[i].name, "tables"))
+			bpf_map__set_value_size(map, slots_of(setup) * sizeof(uint16_t));
+	}
+}
+
+static int put(struct bpf_object *object, const char *name, const void *key, const void *value)
+{
+	int error = bpf_map_update_elem(bpf_object__find_map_fd_by_name(object, name), key, value, BPF_ANY);
+
+	if (error)
+		fprintf(stderr, "cannot fill %s: %s\n", name, strerror(-error));
+	return error;
+}
+
+static int put_service(struct bpf_object *object, const struct subject_setup *setup, const struct address *vip,
+	uint32_t id, uint32_t pool)
+{
+	struct service_key key = {.vip = *vip, .port = htons(5060), .protocol = IPPROTO_UDP};
+	struct service service = {
+		.hash_key = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4}, .id = id, .affinity = setup->affinity};
+
+	service.pool = pool;
+	return put(object, "services", &key, &service);
+}
+
+static int fill_services(struct bpf_object *object, const struct subject_setup *setup)
+{
+	struct address vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}}, vip6;
+	int error = put_service(object, setup, &vip, 0, 0);
+
+	inet_pton(AF_INET6, "2001:db8::10", &vip6);
+	if (!error)
+		error = put_service(object, setup, &vip6, 0, 0);
+	for (uint32_t i = 0; i < services_of(setup) && !error; i++) {
+		vip.word[3] = htonl(0x0ac80000 + i);
+		error = put_service(object, setup, &vip, 1 + i, i % pools_of(setup));
+	}
+	return error;
+}
+
+static int fill_backends(struct bpf_object *object, const struct subject_setup *setup)
+{
+	int error = 0;
+
+	for (uint32_t id = 1; id <= backends_of(setup) && !error; id++) {
+		struct backend backend = {
+			.address = {.word = {0, 0, htonl(0xffff), htonl(0x0a000000 + id)}},
+			.source = {.word = {0, 0, htonl(0xffff), htonl(0x0a00fffe)}},
+			.next_hop = {{0x02, 0, 0, 1, id >> 8, id}},
+			.interface_mac = {{0x02, 0, 0, 0, 0, 0x01}},
+			.ifindex = 1, /* where BPF_PROG_TEST_RUN says that a frame came in */
+			.mtu = 1500,
+			.forward = setup->forward ? setup->forward : FORWARD_DSR,
+		};
+
+		if (setup->ipv6_way) {
+			inet_pton(AF_INET6, "fd00::1", &backend.source);
+			inet_pton(AF_INET6, "fd00::", &backend.address);
+			backend.address.word[3] = htonl(0x10000 + id);
+		}
+		error = put(object, "backends", &id, &backend);
+	}
+	return error;
+}
+
+/* Slots in no order, as rendezvous hashing leaves them. */
+static int fill_pool(struct bpf_object *object, const struct subject_setup *setup, uint32_t id)
+{
+	uint16_t *table = calloc(slots_of(setup), sizeof(*table));
+	struct pool pool = {.table = 2 * id};
+	int error;
+
+	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
+		table[slot] = 1 + ((slot * 2654435761u + id) >> 8) % backends_of(setup);
+	error = put(object, "tables", &pool.table, table);
+	if (!error)
+		error = put(object, "pools", &id, &pool);
+	free(table);
+	return error;
+}
+
+/* The corpus, and after it the typical message. */
+static int fill_corpus(struct bpf_object *object)
+{
+	struct {
+		uint32_t length;
+		uint8_t frame[1532];
+	} message;
+	struct frame frame;
+
+	for (uint32_t i = 0; i <= CORPUS_MESSAGES; i++) {
+		int error;
+
+		if (i < CORPUS_MESSAGES)
+			message_build_corpus(i, &frame);
+		else
+			message_build(MESSAGE_TYPICAL, &frame);
+		message.length = frame.length;
+		memcpy(message.frame, frame.data, frame.length);
+		error = put(object, "corpus", &i, &message);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int fill(struct bpf_object *object, const struct subject_setup *setup)
+{
+	int error;
+
+	if (!bpf_object__find_map_by_name(object, "services"))
+		return 0;
+	error = fill_services(object, setup);
+	if (!error)
+		error = fill_backends(object, setup);
+	for (uint32_t id = 0; id < pools_of(setup) && !error; id++)
+		error = fill_pool(object, setup, id);
+	if (!error && setup->messages)
+		error = fill_corpus(object);
+	return error;
+}
+
+static void read_info(struct subject *subject)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(subject->program, &info, &size))
+		return;
+	subject->verified = info.verified_insns;
+	subject->jited = info.jited_prog_len;
+}
+
+/* Only the program that is asked for is loaded. */
+static int select_program(struct bpf_object *object, const char *name)
+{
+	struct bpf_program *program;
+	bool found = false;
+
+	bpf_object__for_each_program(program, object)
+	{
+		bool wanted = !strcmp(bpf_program__name(program), name);
+
+		bpf_program__set_autoload(program, wanted);
+		found |= wanted;
+	}
+	return found ? 0 : -ENOENT;
+}
+
+int subject_load(struct subject *subject, const struct subject_setup *setup, const char *build)
+{
+	char path[512];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/%s.bpf.o", build, setup->object);
+	*subject = (struct subject){.object = bpf_object__open_file(path, NULL)};
+	if (!subject->object) {
+		fprintf(stderr, "cannot open %s: %s\n", path, strerror(errno));
+		return -errno;
+	}
+	error = select_program(subject->object, setup->program);
+	if (!error)
+		error = set_constants(subject->object, setup);
+	set_sizes(subject->object, setup);
+	if (!error)
+		error = bpf_object__load(subject->object);
+	if (!error)
+		error = fill(subject->object, setup);
+	if (error) {
+		fprintf(stderr, "cannot load %s of %s: %s\n", setup->program, path, strerror(-error));
+		subject_unload(subject);
+		return error;
+	}
+	subject->program = bpf_program__fd(bpf_object__find_program_by_name(subject->object, setup->program));
+	read_info(subject);
+	return 0;
+}
+
+void subject_unload(struct subject *subject)
+{
+	bpf_object__close(subject->object);
+	*subject = (struct subject){};
+}
+
+uint64_t subject_verdict(const struct subject *subject, enum verdict verdict)
+{
+	int map = bpf_object__find_map_fd_by_name(subject->object, "verdicts"), cpus = libbpf_num_possible_cpus();
+	struct verdict_counters *counters;
+	uint64_t sum = 0;
+
+	if (map < 0 || cpus < 1 || verdict >= VERDICT_COUNT)
+		return 0;
+	counters = calloc(cpus, sizeof(*counters));
+	if (!bpf_map_lookup_elem(map, &(uint32_t){0}, counters)) {
+		for (int cpu = 0; cpu < cpus; cpu++)
+			sum += ((uint64_t *)&counters[cpu])[verdict];
+	}
+	free(counters);
+	return sum;
+}
+
+/* /proc says what each map of ours has cost. */
+static uint64_t map_memory(int map)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+uint64_t subject_memory(const struct subject *subject)
+{
+	struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, subject->object)
+		sum += map_memory(bpf_map__fd(map));
+	return sum;
+}

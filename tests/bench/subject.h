@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A program to be timed, loaded anew for each load of the bench and filled by hand: no
+ * daemon, no interface. Its services, for UDP:
+ *
+ *   192.0.2.10:5060, 2001:db8::10:5060    service 0, pool 0
+ *   10.200.0.0:5060 and the following     services 1 and up, as many as the setup says, in its pools by turns */
+#pragma once
+
+#include <stdint.h>
+#include <bpf/libbpf.h>
+#include "../../bpf/abi.h"
+#include "messages.h"
+
+struct subject_setup {
+	const char *object;  /* "bpf/balancer": path below the build directory, without .bpf.o */
+	const char *program; /* one of its programs */
+	uint32_t backends;   /* [64] */
+	uint32_t slots;      /* [DEFAULT_SLOTS] */
+	uint32_t services;   /* besides the first; power of two [1] */
+	uint32_t pools;      /* power of two [1] */
+	enum affinity affinity;
+	enum forward_method forward; /* [FORWARD_DSR] */
+	bool ipv6_way;
+	uint32_t warm; /* runs before the first sample of a load [2,000] */
+	uint32_t stage;
+	/* What tests/bench/drive.h is told, by the names of its constants. */
+	uint32_t idle, undo, call_id, sources, several_services, messages, first, run;
+};
+
+struct subject {
+	struct bpf_object *object;
+	int program;
+	uint32_t verified; /* instructions that the verifier went through */
+	uint32_t jited;    /* bytes of machine code */
+};
+
+/* Loads a program below a build directory and fills its maps. 0, or -errno after saying why. */
+int subject_load(struct subject *subject, const struct subject_setup *setup, const char *build);
+
+void subject_unload(struct subject *subject);
+
+/* Reads a verdict's counter, summed over the CPUs; 0 for a program without verdicts. */
+uint64_t subject_verdict(const struct subject *subject, enum verdict verdict);
+
+/* The bytes of memory that the kernel has given to a program's maps. */
+uint64_t subject_memory(const struct subject *subject);

@@ -1,0 +1,262 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Boots Debian's kernels in QEMU, without KVM, and runs guest.sh in each: other kernels
+# have other verifiers, and devices that the machine at hand may not have. Prints TAP.
+# Needs no root. Kernels are fetched as packages, unpacked in build/kernels/ and kept
+# there; nothing is installed.
+#
+# usage: test_kernels.sh [VERSION...]      6.1, 6.12; both when none is named
+#
+# In the environment: KERNELS_CLANGS, other compilers to build the programs with (default
+# "16 19"); KERNELS_SECTIONS, what guest.sh is to run (default all); KERNELS_SECONDS,
+# how long they may take (default 280);
+# KERNELS_KEEP, not empty: keep the work directory.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/kernels/relay.sh
+
+CACHE=build/kernels
+BOOT_SECONDS=${KERNELS_SECONDS:-280}
+read -ra CLANGS <<< "${KERNELS_CLANGS-16 19}"
+QEMU=qemu-system-x86_64
+PATH=$PATH:/usr/sbin:/sbin
+
+WORK=
+declare -A VM=() # version -> process
+
+# What the guest runs, besides what busybox has. Not the shell's own commands.
+GUEST_COMMANDS=(bash bpftool ethtool ip jq nsenter ping sleep ss sysctl tc timeout unshare)
+# Of the kernel's modules; what these need comes with them. On some kernels some of
+# them are built in.
+GUEST_MODULES=(virtio_pci virtio_net veth bridge ipip sit ip6_tunnel 8021q dummy sch_netem)
+
+finish() {
+	local status=$?
+	trap '' HUP INT TERM
+	# `timeout` hands it on to QEMU.
+	[ ${#VM[@]} -eq 0 ] || kill "${VM[@]}" 2> /dev/null || true
+	wait
+	[ -n "${KERNELS_KEEP:-}" ] || rm -rf "$WORK"
+	[ -z "${KERNELS_KEEP:-}" ] || echo "all that was made is kept in $WORK" >&2
+	exit $status
+}
+
+# --- packages
+
+# newest REGEX: the name of the newest package of those, which may be in the cache only.
+newest() {
+	{
+		apt-cache search --names-only "$1"
+		ls "$CACHE/packages" 2> /dev/null || true
+	} | cut -d' ' -f1 | grep -E "$1" | sort -V | tail -n 1
+}
+
+# fetch PACKAGE [PACKAGE...]: unpacks them into build/kernels/packages/ under the name
+# of the first, unless that is there.
+fetch() {
+	local directory=$CACHE/packages/$1 file
+	[ ! -d "$directory" ] || return 0
+	rm -rf "$WORK/fetch" "$directory.new"
+	mkdir -p "$WORK/fetch" "$directory.new"
+	(cd "$WORK/fetch" && apt-get download -q -o APT::Sandbox::User= "$@") > "$WORK/apt.log" 2>&1 || return 1
+	for file in "$WORK"/fetch/*.deb; do
+		dpkg-deb -x "$file" "$directory.new" >> "$WORK/apt.log" 2>&1 || return 1
+	done
+	mv "$directory.new" "$directory"
+	rm -rf "$WORK/fetch"
+}
+
+# --- the programs, by several compilers
+
+# build_objects: build/kernels/objects/clang-N/, for each compiler that can be had.
+build_objects() {
+	local version shipped
+	shipped=$(clang -dumpversion | cut -d. -f1)
+	rm -rf "$CACHE/objects"
+	mkdir -p "$CACHE/objects/clang-$shipped"
+	cp build/bpf/balancer.bpf.o build/bpf/decap.bpf.o "$CACHE/objects/clang-$shipped"
+	for version in "${CLANGS[@]}"; do
+		[ "$version" != "$shipped" ] || continue
+		build_by "$version" > "$WORK/clang.log" 2>&1 ||
+			skip "the programs as clang-$version builds them" "$(tail -n 1 "$WORK/clang.log")"
+	done
+}
+
+# build_by VERSION: by the Makefile's rules into a directory of its own.
+build_by() {
+	local version=$1 root=$PWD/$CACHE/packages/clang-$1 clang directory=$CACHE/clang-$1
+	if ! clang=$(command -v "clang-$version"); then
+		fetch "clang-$version" "libclang-cpp$version" "libllvm$version" "libclang-common-$version-dev" || {
+			echo "clang-$version is not installed, and its packages cannot be fetched"
+			return 1
+		}
+		clang="env LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu $root/usr/lib/llvm-$version/bin/clang"
+	fi
+	make -s V=1 B="$directory" CLANG="$clang" "$directory/bpf/balancer.bpf.o" "$directory/bpf/decap.bpf.o" || return 1
+	mkdir -p "$CACHE/objects/clang-$version"
+	cp "$directory"/bpf/{balancer,decap}.bpf.o "$CACHE/objects/clang-$version"
+}
+
+# --- the guest's files
+
+# put FILE [AS]: a file, and the libraries that it needs, into the image.
+put() {
+	local file=$1 as=${2:-$1} library
+	install -D "$file" "$IMAGE/$as"
+	while read -r library; do
+		[ -e "$IMAGE/$library" ] || install -D "$library" "$IMAGE/$library"
+	done < <(ldd "$file" 2> /dev/null | grep -o '/[^ ]*')
+}
+
+# What is the same for all kernels: Debian's layout, and in /sipxdp of this tree what the
+# tests need.
+make_image() {
+	local command file
+	IMAGE=$WORK/image
+	mkdir -p "$IMAGE"/{etc,proc,sys,dev,run,tmp,usr/{bin,sbin,lib,lib64}}
+	ln -s usr/bin usr/sbin usr/lib usr/lib64 "$IMAGE"
+	put "$(command -v busybox)" /usr/bin/busybox
+	for command in "${GUEST_COMMANDS[@]}"; do
+		file=$(command -v "$command")
+		put "$file" "/usr/local/bin/$command"
+	done
+	put_dispatcher
+	for file in build/sipxdp-loader build/sipxdpd build/sipxdp-ctl build/tests/tools/numbered \
+		build/tests/kernels/verified "${TESTS[@]}"; do
+		put "$file" "/sipxdp/$file"
+	done
+	for file in build/tests/lib/pass.bpf.o build/tests/kernels/seen.bpf.o "$CACHE"/objects/*/* tests/lib/*.sh tests/kernels/*.sh; do
+		install -D "$file" "$IMAGE/sipxdp/$file"
+	done
+	install tests/kernels/init "$IMAGE/init"
+	echo root:x:0:0:root:/:/bin/sh > "$IMAGE/etc/passwd"
+	pack "$IMAGE" "$WORK/image.cpio"
+}
+
+# libxdp's dispatcher, and its own loader for somebody else's program.
+put_dispatcher() {
+	local file
+	if ! file=$(command -v xdp-loader); then
+		fetch xdp-tools || return 0
+		file=$CACHE/packages/xdp-tools/usr/sbin/xdp-loader
+	fi
+	put "$file" /usr/local/bin/xdp-loader
+	for file in /usr/lib/*/bpf/xdp-dispatcher.o; do
+		install -D "$file" "$IMAGE/$file"
+	done
+}
+
+# pack DIRECTORY FILE
+pack() {
+	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) > "$2"
+}
+
+# make_modules PACKAGE DIRECTORY: modules.cpio there, with what of the kernel's modules
+# the tests need. Its own archive: the kernel takes several, one behind the other.
+make_modules() {
+	local package=$1 all=$2/all some=$2/modules release module file
+	release=$(ls "$CACHE/packages/$package/lib/modules")
+	mkdir -p "$all/lib/modules/$release" "$some/usr/lib/modules/$release"
+	cp -r "$CACHE/packages/$package/lib/modules/$release"/{kernel/net,kernel/lib,kernel/crypto,kernel/drivers/net,kernel/drivers/virtio} \
+		"$all/lib/modules/$release" 2> /dev/null || true # not every kernel has all of these as modules
+	find "$all" -name '*.ko.xz' -exec busybox unxz {} +
+	busybox depmod -b "$all" "$release"
+	for module in "${GUEST_MODULES[@]}"; do
+		sed -n "s|^\(.*/${module//_/[-_]}\.ko\): *\(.*\)|\1 \2|p" "$all/lib/modules/$release/modules.dep"
+	done | tr -s ' ' '\n' | sed '/^$/d' | sort -u > "$2/list"
+	while read -r file; do
+		install -D -m 644 "$all/lib/modules/$release/$file" "$some/usr/lib/modules/$release/$file"
+	done < "$2/list"
+	rm -rf "$all"
+	busybox depmod -b "$some/usr" "$release"
+	pack "$some" "$2/modules.cpio"
+}
+
+# --- a kernel
+
+# start VERSION: boots the newest kernel of that version (6.1 ...), with everything about
+# it in $WORK/VERSION/. A file `why` there says why not.
+start() {
+	local version=$1 directory=$WORK/$1 package
+	mkdir "$directory"
+	package=$(newest "^linux-image-${version//./\\.}\\.[0-9]+(-[0-9]+|\\+deb[0-9]+)-cloud-amd64-unsigned$")
+	if [ -z "$package" ]; then
+		echo "apt knows no package linux-image-$version.*-cloud-amd64-unsigned" > "$directory/why"
+	elif ! fetch "$package"; then
+		echo "$package cannot be fetched: $(tail -n 1 "$WORK/apt.log")" > "$directory/why"
+	else
+		make_modules "$package" "$directory"
+		cat "$WORK/image.cpio" "$directory/modules.cpio" > "$directory/initrd"
+		boot "$package" "$directory"
+	fi
+}
+
+# boot PACKAGE DIRECTORY: until it powers off, in the background. Four cards on one wire,
+# and no other network.
+boot() {
+	local package=$1 directory=$2 nics=() i
+	for i in 1 2 3 4; do
+		nics+=(-netdev "hubport,id=net$i,hubid=0" -device "virtio-net-pci,netdev=net$i,mac=52:54:00:00:00:0$i,romfile=")
+	done
+	timeout --kill-after=5 "$BOOT_SECONDS" $QEMU -machine q35,accel=tcg -cpu max -smp 2 -m 1024 \
+		-nodefaults -no-user-config -no-reboot -display none \
+		-serial "file:$directory/console" -serial "file:$directory/report" \
+		-kernel "$CACHE/packages/$package"/boot/vmlinuz-* -initrd "$directory/initrd" "${nics[@]}" \
+		-append "console=ttyS0 quiet panic=-1 ${KERNELS_SECTIONS:+-- $KERNELS_SECTIONS}" \
+		< /dev/null > "$directory/qemu.log" 2>&1 &
+	VM[${directory##*/}]=$!
+}
+
+# judge VERSION: waits for it, and makes its report ours.
+judge() {
+	local version=$1 directory=$WORK/$1 status=0
+	if [ -e "$directory/why" ]; then
+		skip "Linux $version" "$(cat "$directory/why")"
+		return
+	fi
+	wait "${VM[$version]}" || status=$?
+	unset "VM[$version]"
+	touch "$directory/report" "$directory/console"
+	relay "Linux $version" < "$directory/report"
+	if ! grep -q '^1\.\.' "$directory/report"; then
+		diag "QEMU: exit status $status; it says:" "$(cat "$directory/qemu.log")"
+		diag "the last that the kernel said:"
+		diag "$(tail -n 40 "$directory/console")"
+	fi
+	diag "Linux $version was done after $SECONDS s"
+}
+
+# --- main
+
+for command in $QEMU busybox cpio; do
+	if ! command -v "$command" > /dev/null; then
+		skip "other kernels" "$command is not installed"
+		tap_end
+		exit
+	fi
+done
+if [ "$(dpkg --print-architecture)" != amd64 ]; then
+	skip "other kernels" "for amd64 only"
+	tap_end
+	exit
+fi
+mapfile -t TESTS < <(for test in tests/prog/test_*.c; do echo "build/${test%.c}"; done)
+
+[ $# -gt 0 ] || set -- 6.1 6.12
+mkdir -p "$CACHE"
+WORK=$(mktemp -d "$PWD/$CACHE/work.XXXXXX")
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+build_objects
+make_image
+# At the same time: much of it is waiting.
+for version; do
+	start "$version"
+done
+for version; do
+	judge "$version"
+done
+tap_end

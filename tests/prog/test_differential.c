@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The program in the kernel and the same code built on the host agree: on good messages, on
+ * spoiled ones, on frames with spoiled headers, on frames that come in pieces. What the
+ * verifier made the compiler do to the code must not have changed what it means. */
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include "balancer.h"
+#include "rng.h"
+#include "sip_message.h"
+#include "../../bpf/packet.h"
+#include "../../bpf/sip.h"
+
+#define FRAMES 1000000
+
+/* A backend for each slot, so that the one shows the other. */
+static const struct balancer_setup setup = {.backends = 4096};
+static struct balancer_bpf *skel;
+
+static void load(void)
+{
+	char reason[RUN_REASON_SIZE];
+
+	if (!run_is_allowed(reason))
+		cr_skip_test("%s", reason);
+	skel = balancer_load(&setup);
+}
+
+static void unload(void)
+{
+	balancer_bpf__destroy(skel);
+}
+
+TestSuite(differential, .init = load, .fini = unload);
+
+/* What became of a frame. */
+struct outcome {
+	enum verdict verdict;
+	uint32_t receiver; /* 0: nobody */
+};
+
+/* By the host build: what steer.h does. */
+static enum verdict host_hash(const struct frame *frame, size_t direct, const struct packet *packet, uint64_t *hash)
+{
+	struct sip_text text = sip_text(frame->data, frame->data + direct, packet->end, 0);
+	struct sip_key key = {.hash_key = {test_hash_key[0], test_hash_key[1]}};
+	enum sip_result result;
+	__u32 after = 0;
+
+	result = sip_find(text, packet->payload, &after);
+	if (result == SIP_FOUND)
+		result = sip_hash(text, after, &key);
+	*hash = result == SIP_FOUND ? key.hash : hash_source(&packet->source, packet->source_port, key.hash_key);
+	switch (result) {
+	case SIP_FOUND:
+		return VERDICT_call_id;
+	case SIP_NO_CALL_ID:
+		return VERDICT_no_call_id;
+	case SIP_TOO_FAR:
+		return VERDICT_call_id_too_far;
+	default:
+		return VERDICT_not_sip;
+	}
+}
+
+/* What balancer.h says about its services. SERVICE_COUNT for none. */
+static enum test_service service_of(const struct packet *packet)
+{
+	static const uint8_t ipv4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2};
+	static const uint8_t ipv6[] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+	const uint8_t *vip = (const uint8_t *)&packet->destination;
+	uint16_t port = ntohs(packet->destination_port);
+	bool is_ipv4 = memcmp(vip, ipv4, sizeof(ipv4)) == 0;
+
+	if (!is_ipv4 && memcmp(vip, ipv6, sizeof(ipv6)) != 0)
+		return SERVICE_COUNT;
+	if (vip[15] == (is_ipv4 ? 20 : 0x20))
+		return port == 5070 ? SERVICE_ONE : SERVICE_ANY;
+	return vip[15] == (is_ipv4 ? 10 : 0x10) && port == 5060 ? SERVICE_SIP : SERVICE_COUNT;
+}
+
+static struct outcome on_host(const struct frame *frame, size_t direct)
+{
+	struct cursor cursor = {.data = frame->data, .data_end = frame->data + direct, .length = frame->length};
+	struct packet packet = {};
+	struct outcome outcome = {.verdict = packet_parse(&cursor, &packet)};
+	enum test_service service;
+	uint64_t hash;
+
+	if (outcome.verdict != VERDICT_none)
+		return outcome;
+	outcome.verdict = VERDICT_not_service;
+	service = service_of(&packet);
+	if (service == SERVICE_COUNT)
+		return outcome;
+	outcome.verdict = host_hash(frame, direct, &packet, &hash);
+	outcome.receiver = balancer_owner(&setup, service, hash);
+	return outcome;
+}
+
+static void count(uint64_t verdicts[VERDICT_COUNT])
+{
+	run_counters(bpf_map__fd(skel->maps.verdicts), 0, verdicts, VERDICT_COUNT);
+}
+
+/* By the program: the counter that went up since the last time. */
+static struct outcome in_kernel(const struct frame *frame, size_t direct, uint64_t counted[VERDICT_COUNT])
+{
+	uint64_t after[VERDICT_COUNT];
+	struct outcome outcome = {.verdict = VERDICT_none};
+	struct frame out = *frame;
+	struct run_options options = {.direct = direct < frame->length ? direct : 0};
+	int action = run_frame(bpf_program__fd(skel->progs.balancer), &out, &options);
+
+	cr_assert(action == XDP_PASS || action == XDP_TX, "action %d", action);
+	count(after);
+	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
+		if (after[verdict] != counted[verdict])
+			outcome.verdict = verdict;
+	}
+	memcpy(counted, after, sizeof(after));
+	if (action == XDP_TX)
+		outcome.receiver = balancer_receiver(&out);
+	return outcome;
+}
+
+static void write_frame(struct rng *rng, struct frame *frame)
+{
+	struct sip_message message;
+	char call_id[SIP_CALL_ID_SIZE];
+	struct frame_spec spec = {.payload = message.text, .source_port = 5060 + rng_below(rng, 8)};
+
+	sip_message_call_id(rng, call_id);
+	sip_message_write(rng, rng_percent(rng, 95) ? call_id : NULL, &message);
+	if (rng_percent(rng, 80))
+		sip_message_spoil(rng, &message);
+	if (rng_percent(rng, 50))
+		spec.destination = "2001:db8::10";
+	spec.payload_length = message.length;
+	spec.payload = message.length ? message.text : "";
+	spec.vlan[0] = rng_percent(rng, 10) ? 100 : 0;
+	spec.vlan[1] = spec.vlan[0] && rng_percent(rng, 30) ? 200 : 0;
+	spec.option_words = rng_percent(rng, 10) ? rng_below(rng, 11) : 0;
+	spec.extensions = rng_percent(rng, 10) ? rng_below(rng, 8) : 0;
+	spec.more_fragments = rng_percent(rng, 3);
+	frame_build(frame, &spec);
+	if (rng_percent(rng, 5))
+		frame->data[12 + rng_below(rng, 70)] = rng_bits(rng);
+	if (rng_percent(rng, 5))
+		frame->length += rng_below(rng, 40); /* padding */
+}
+
+/* Can this kernel's test runs make frames in pieces? */
+static bool can_split(void)
+{
+	struct frame frame;
+
+	frame_build(&frame, &(struct frame_spec){.payload = "0123456789"});
+	return run_frame(bpf_program__fd(skel->progs.balancer), &frame, &(struct run_options){.direct = 20}) >= 0;
+}
+
+Test(differential, kernel_and_host_agree, .timeout = 170)
+{
+	uint64_t seed = rng_seed(), seen[VERDICT_COUNT] = {}, counted[VERDICT_COUNT];
+	bool splits = can_split();
+	static struct frame frame;
+
+	count(counted);
+	for (uint32_t n = 0; n < FRAMES; n++) {
+		struct rng rng = rng_start(seed, n);
+		struct outcome kernel, host;
+		size_t direct;
+
+		write_frame(&rng, &frame);
+		direct = frame.length;
+		if (splits && rng_percent(&rng, 20))
+			direct = 14 + rng_below(&rng, frame.length - 14);
+		kernel = in_kernel(&frame, direct, counted);
+		host = on_host(&frame, direct);
+		cr_assert(kernel.verdict == host.verdict && kernel.receiver == host.receiver,
+			"SIPXDP_SEED=%lu, frame %u (%zu bytes, %zu readable): %s to %u in the kernel, %s to %u on the host", seed, n,
+			frame.length, direct, balancer_verdict_name(kernel.verdict), kernel.receiver,
+			balancer_verdict_name(host.verdict), host.receiver);
+		seen[kernel.verdict]++;
+	}
+	/* An agreement on nothing would prove nothing. */
+	cr_expect_gt(seen[VERDICT_call_id], FRAMES / 4);
+	for (enum verdict verdict = 0; verdict < VERDICT_no_backend; verdict++)
+		cr_expect_gt(seen[verdict], FRAMES / 1000, "%s was seen %lu times", balancer_verdict_name(verdict), seen[verdict]);
+	cr_expect_gt(seen[VERDICT_malformed], FRAMES / 1000);
+}

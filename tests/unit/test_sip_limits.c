@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Where the scanner gives up, as bpf/sip.h says: what is a byte within each limit and what is
+ * a byte beyond it. All against a page that cannot be read. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include "../../bpf/sip.h"
+#include "sip_guard.h"
+
+static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+/* A message is put together here, part by part. */
+static char text[SIP_GUARD_SIZE];
+static size_t length;
+
+static void put(const char *part)
+{
+	cr_assert(length + strlen(part) < sizeof(text));
+	strcpy(text + length, part);
+	length += strlen(part);
+}
+
+static void put_many(const char *part, size_t times)
+{
+	while (times--)
+		put(part);
+}
+
+static void start(const char *part)
+{
+	length = 0;
+	put(part);
+}
+
+static enum sip_result scan_at(size_t at, uint64_t *hash)
+{
+	const uint8_t *data = sip_guard_end(text, length);
+	struct sip_text sip = sip_text(data, data + length, length, 0);
+	struct sip_key key = {.hash_key = {KEY[0], KEY[1]}};
+	enum sip_result result;
+	__u32 after = 0;
+
+	result = sip_find(sip, at, &after);
+	if (result == SIP_FOUND)
+		result = sip_hash(sip, after, &key);
+	if (hash)
+		*hash = key.hash;
+	return result;
+}
+
+static enum sip_result scan(void)
+{
+	return scan_at(0, NULL);
+}
+
+#define REQUEST "OPTIONS sip:bob@example.net SIP/2.0\r\n"
+#define END "\r\nCSeq: 1 OPTIONS\r\n\r\n"
+
+Test(sip_limits, the_shortest_message)
+{
+	for (size_t size = SIP_MINIMUM - 4; size < SIP_MINIMUM + 4; size++) {
+		start("BYE sip:a SIP/2.0\r\ni:");
+		put_many("1", size - length - 4);
+		put("\r\n\r\n");
+		cr_assert_eq(length, size);
+		cr_expect_eq(scan(), size < SIP_MINIMUM ? SIP_NOT_SIP : SIP_FOUND, "%zu bytes", size);
+	}
+}
+
+Test(sip_limits, the_longest_method)
+{
+	for (size_t letters = 1; letters < SIP_METHOD_WORDS * 8 + 20; letters++) {
+		start("");
+		put_many("M", letters);
+		put(" sip:bob@example.net SIP/2.0\r\nCall-ID: 1" END);
+		cr_expect_eq(scan(), letters < SIP_METHOD_WORDS * 8 ? SIP_FOUND : SIP_NOT_SIP, "%zu letters", letters);
+	}
+}
+
+/* The limit is on what is looked at, white space and the first byte behind it. */
+Test(sip_limits, white_space)
+{
+	for (size_t spaces = 0; spaces < SIP_SPACE_WORDS * 8 + 20; spaces++) {
+		bool is_far = spaces >= SIP_SPACE_WORDS * 8;
+
+		start(REQUEST "Call-ID:");
+		put_many(" ", spaces);
+		put("1" END);
+		cr_expect_eq(scan(), is_far ? SIP_TOO_FAR : SIP_FOUND, "%zu spaces behind the colon", spaces);
+
+		start(REQUEST "Call-ID");
+		put_many("\t", spaces);
+		put(":1" END);
+		cr_expect_eq(scan(), is_far ? SIP_TOO_FAR : SIP_FOUND, "%zu tabs before the colon", spaces);
+
+		start("");
+		put_many("\n", spaces);
+		put(REQUEST "Call-ID: 1" END);
+		cr_expect_eq(scan(), is_far ? SIP_NOT_SIP : SIP_FOUND, "%zu line ends before the message", spaces);
+	}
+}
+
+/* Of a longer value the first bytes count: its owner is that of all that begin so. */
+Test(sip_limits, the_longest_value)
+{
+	uint64_t first, second;
+
+	for (size_t size = 1; size < SIP_VALUE_WORDS * 8 + 40; size++) {
+		start(REQUEST "Call-ID: ");
+		put_many("a", size - 1);
+		put("b" END);
+		cr_expect_eq(scan_at(0, &first), SIP_FOUND, "%zu bytes", size);
+		text[strlen(REQUEST "Call-ID: ") + size - 1] = 'c';
+		cr_expect_eq(scan_at(0, &second), SIP_FOUND, "%zu bytes", size);
+		cr_expect_eq(first == second, size > SIP_VALUE_WORDS * 8, "%zu bytes", size);
+	}
+}
+
+Test(sip_limits, values_that_differ_in_length_differ)
+{
+	uint64_t hash, before = 0;
+
+	for (size_t size = 1; size <= SIP_VALUE_WORDS * 8; size++) {
+		start(REQUEST "Call-ID: ");
+		put_many("a", size);
+		put(END);
+		cr_expect_eq(scan_at(0, &hash), SIP_FOUND);
+		cr_expect_neq(hash, before, "%zu bytes", size);
+		before = hash;
+	}
+}
+
+/* One long line before the Call-ID. A step takes a stride; some are spent near lines. */
+Test(sip_limits, a_call_id_far_behind)
+{
+	for (size_t size = 100; size < 6000; size += 7) {
+		enum sip_result result;
+
+		start(REQUEST "Subject: ");
+		put_many("x", size - length - 2);
+		put("\r\nCall-ID: 1" END);
+		result = scan();
+		if (size < (SIP_STEPS - 8) * SIP_STRIDE)
+			cr_expect_eq(result, SIP_FOUND, "at %zu", size);
+		else if (size > (SIP_STEPS + 8) * SIP_STRIDE)
+			cr_expect_eq(result, SIP_TOO_FAR, "at %zu", size);
+	}
+}
+
+/* A flood of lines that begin as a Call-ID does: a candidate costs a step. */
+Test(sip_limits, many_candidates)
+{
+	for (size_t lines = 0; lines < 2 * SIP_STEPS; lines++) {
+		enum sip_result result;
+
+		start(REQUEST);
+		put_many("C: 1\n", lines);
+		put("Call-ID: 1" END);
+		result = scan();
+		if (lines < SIP_STEPS / 2)
+			cr_expect_eq(result, SIP_FOUND, "%zu lines", lines);
+		else if (lines > SIP_STEPS + SIP_STEPS / 2)
+			cr_expect_eq(result, SIP_TOO_FAR, "%zu lines", lines);
+	}
+}
+
+/* Lines that begin otherwise cost nothing of their own. */
+Test(sip_limits, many_other_lines)
+{
+	start(REQUEST);
+	put_many("Via: 1\r\nTo: 1\r\nX: 1\r\n", 100);
+	put("Call-ID: 1" END);
+	cr_expect_eq(scan(), SIP_FOUND);
+}
+
+/* Offsets are kept within a power of two: what lies behind it is not read, and nothing else
+ * is read in its place. */
+Test(sip_limits, a_message_behind_the_offset_limit)
+{
+	for (size_t at = SIP_OFFSET_LIMIT - 200; at < SIP_OFFSET_LIMIT + 200; at++) {
+		enum sip_result result;
+
+		start("");
+		put_many(REQUEST "Call-ID: lure\r\n\r\n", 20);
+		put_many("-", at - length);
+		put(REQUEST "CSeq: 1 OPTIONS" END);
+		result = scan_at(at, NULL);
+		cr_assert_neq(result, SIP_FOUND, "at %zu", at);
+	}
+}
+
+/* A Call-ID at each place where a stride or a word may end, and in reach of the end or not. */
+Test(sip_limits, every_place_in_a_stride)
+{
+	for (size_t before = 0; before < 2 * SIP_STRIDE + 8; before++) {
+		for (size_t behind = 0; behind < 2 * SIP_STRIDE + 8; behind++) {
+			start(REQUEST "Subject: ");
+			put_many("x", before);
+			put("\r\nCall-ID: 1\r\n");
+			put_many("x", behind);
+			cr_expect_eq(scan(), SIP_FOUND, "%zu bytes before, %zu behind", before, behind);
+		}
+	}
+}
+
+/* Bytes that are nearly a newline, before a real one, in each place of a word. */
+Test(sip_limits, bytes_that_disturb_the_search)
+{
+	for (int byte = 1; byte < 256; byte++) {
+		for (size_t before = 0; before < 40; before++) {
+			char disturbing[] = {byte, byte, 0};
+
+			if (byte == '\n')
+				continue;
+			start(REQUEST "Subject: ");
+			put_many("x", before);
+			put(disturbing);
+			put("\nCall-ID: 1" END);
+			cr_expect_eq(scan(), SIP_FOUND, "byte %02x after %zu", byte, before);
+		}
+	}
+}
