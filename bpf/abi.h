@@ -37,8 +37,32 @@ struct mac {
 	__u8 byte[6];
 };
 
+/* What makes packets belong together. */
 enum affinity {
-	AFFINITY_CALL_ID,
+	AFFINITY_CALL_ID, /* UDP only */
+	AFFINITY_SOURCE,  /* source address */
+	AFFINITY_FLOW,    /* source address and port */
+};
+
+/* Methods that `methods:` can send to a pool of their own (RFC 3261 and its extensions). */
+enum method {
+	METHOD_NONE, /* a response, or what is no SIP */
+	METHOD_INVITE,
+	METHOD_ACK,
+	METHOD_BYE,
+	METHOD_CANCEL,
+	METHOD_OPTIONS,
+	METHOD_REGISTER,
+	METHOD_PRACK,     /* RFC 3262 */
+	METHOD_SUBSCRIBE, /* RFC 6665 */
+	METHOD_NOTIFY,
+	METHOD_PUBLISH, /* RFC 3903 */
+	METHOD_INFO,    /* RFC 6086 */
+	METHOD_REFER,   /* RFC 3515 */
+	METHOD_MESSAGE, /* RFC 3428 */
+	METHOD_UPDATE,  /* RFC 3311 */
+	METHOD_OTHER,   /* any other token */
+	METHOD_COUNT,
 };
 
 enum forward_method {
@@ -47,8 +71,9 @@ enum forward_method {
 	FORWARD_IPIP,
 };
 
-/* services: hash. A port of 0 in the key stands for every port of the VIP that has
- * no service of its own. */
+/* services: hash. A port of 0 in the key stands for every port of the VIP that has no
+ * service of its own; a protocol of 0, and a port of 0, marks an address that is a VIP at
+ * all, for packets without a port (so `limits: services` takes twice as many entries). */
 struct service_key {
 	struct address vip;
 	__be16 port;
@@ -56,15 +81,38 @@ struct service_key {
 	__u8 pad;
 };
 
+enum service_flags {
+	SERVICE_METHODS = 1, /* pools differ by method */
+};
+
 /* The hash key is here, and not in a map of its own, because this line is in the
  * cache already when the key is needed. */
 struct service {
 	__u64 hash_key[2];
 	__u32 id;      /* index into service_names and service_traffic */
-	__u32 pool;    /* index into pools */
 	__u8 affinity; /* enum affinity */
-	__u8 pad[7];
+	__u8 flags;    /* enum service_flags */
+	__u8 pad[2];
+	__u16 pool[METHOD_COUNT]; /* indexes into pools; that of METHOD_NONE is the service's own */
 };
+
+/* fragments: LRU hash. Who has the first fragment of a datagram has the others. */
+struct fragment_key {
+	struct address source;
+	struct address destination;
+	__be32 id; /* 16 bits of it in IPv4 */
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+struct fragment {
+	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_SECONDS later (RFC 1122, 3.3.2) */
+	__u32 backend;
+	__u32 service;
+};
+
+#define FRAGMENT_SECONDS 30
+#define FRAGMENTS 16384
 
 /* pools: array. Changing `table` is how a new table takes effect, at once for
  * every packet; tables 2 * pool and 2 * pool + 1 belong to this pool. */
@@ -167,7 +215,9 @@ enum decap_verdict {
 
 _Static_assert(sizeof(struct address) == 16, "address");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
-_Static_assert(sizeof(struct service) == 32, "service");
+_Static_assert(sizeof(struct service) == 56, "service");
+_Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
+_Static_assert(sizeof(struct fragment) == 16, "fragment");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct traffic) == 16, "traffic");

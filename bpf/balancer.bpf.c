@@ -42,8 +42,8 @@ static __always_inline int finish(const struct target *target, enum verdict verd
 
 	if (counters && verdict < VERDICT_COUNT)
 		counters[verdict]++;
-	if (target->service)
-		count(&service_traffic, target->service->id, bytes);
+	if (target->for_service)
+		count(&service_traffic, target->service_id, bytes);
 	if (!is_forwarded(verdict))
 		return XDP_PASS;
 	count(&backend_traffic, target->backend_id, bytes);
@@ -59,22 +59,37 @@ __noinline int parse(struct xdp_md *ctx, struct packet *packet, __u32 length)
 	return packet ? packet_parse(&cursor, packet) : VERDICT_malformed;
 }
 
+__noinline int parse_icmp(struct xdp_md *ctx, struct packet *packet, __u32 length)
+{
+	struct cursor cursor = {.data = frame_start(ctx), .data_end = frame_end(ctx), .length = length};
+
+	if (!packet)
+		return 0;
+	cursor.at = packet->transport & FRAME_OFFSET_MASK;
+	packet_parse_icmp(&cursor, packet);
+	return 0;
+}
+
 SEC("xdp.frags")
 int balancer(struct xdp_md *ctx)
 {
 	__u64 bytes = bpf_xdp_get_buff_len(ctx);
 	struct target target = {};
 	struct packet packet = {};
+	const struct backend *backend;
 	enum verdict verdict, failed;
 	int action = XDP_PASS;
 
 	verdict = parse(ctx, &packet, bytes);
+	if (packet.kind == PACKET_ICMP)
+		parse_icmp(ctx, &packet, bytes);
 	if (verdict == VERDICT_none)
 		verdict = steer(ctx, &packet, &target);
-	if (target.backend) {
-		failed = forward(ctx, &packet, target.backend, &action);
-		if (failed != VERDICT_none)
-			verdict = failed;
-	}
-	return finish(&target, verdict, bytes, action);
+	if (!target.for_service)
+		return finish(&target, verdict, bytes, action);
+	backend = steer_backend(&target);
+	if (!backend)
+		return finish(&target, VERDICT_no_backend, bytes, action);
+	failed = forward(ctx, &packet, backend, &action);
+	return finish(&target, failed == VERDICT_none ? verdict : failed, bytes, action);
 }

@@ -22,11 +22,13 @@ static __always_inline void *frame_end(const struct xdp_md *ctx)
 	return end;
 }
 
+#define FRAME_OFFSET_MASK 0x7fff
+
 /* A place in the frame; the caller compares it with frame_end before it reads. The mask
  * changes no offset of a packet, and bounds it for the verifier. */
 static __always_inline void *frame_at(const struct xdp_md *ctx, __u32 offset)
 {
-	return frame_start(ctx) + (offset & 0x7fff);
+	return frame_start(ctx) + (offset & FRAME_OFFSET_MASK);
 }
 
 /* 0, of which the verifier knows nothing but that it is a number. */

@@ -90,7 +90,7 @@ int decap(struct xdp_md *ctx)
 
 	if (packet_parse_ip(&cursor, &packet) != VERDICT_none || !is_tunnelled(&packet))
 		return finish(VERDICT_not_tunnelled);
-	if (packet.first_fragment || packet.later_fragment)
+	if (packet.kind != PACKET_WHOLE)
 		return finish(VERDICT_decap_fragment);
 	return finish(decapsulate(ctx, &packet));
 }

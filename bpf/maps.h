@@ -11,7 +11,7 @@ const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 /* What is ours: (VIP, port, protocol) -> service. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, DEFAULT_SERVICES);
+	__uint(max_entries, 2 * DEFAULT_SERVICES);
 	__type(key, struct service_key);
 	__type(value, struct service);
 } services SEC(".maps");
@@ -40,6 +40,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct backend);
 } backends SEC(".maps");
+
+/* Where the first fragment of a datagram went. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FRAGMENTS);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+} fragments SEC(".maps");
 
 /* How packets ended: all of them, by verdict. */
 struct {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads Ethernet, VLAN tags, IPv4 or IPv6, and UDP or TCP into a struct packet, which
- * holds offsets and no pointers, so that it survives a move of the packet's head.
- * Builds in the kernel and on the host. Decides nothing about where a packet goes. */
+/* Reads Ethernet, VLAN tags, IPv4 or IPv6, and UDP, TCP or the packet that an ICMP error
+ * quotes, into a struct packet, which holds offsets and no pointers, so that it survives
+ * a move of the packet's head. Builds in the kernel and on the host. Decides nothing
+ * about where a packet goes. */
 #pragma once
 
 #include "abi.h"
@@ -14,16 +15,26 @@ struct vlan_tag {
 	__be16 control;
 };
 
+enum packet_kind {
+	PACKET_WHOLE,          /* with its ports */
+	PACKET_FIRST_FRAGMENT, /* with its ports; more of the datagram comes in other packets */
+	PACKET_LATER_FRAGMENT, /* without */
+	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
+	PACKET_QUOTE,          /* an ICMP error: ports and payload are those that it quotes, seen from the client */
+	PACKET_ECHO,           /* an ICMP echo request */
+	PACKET_OTHER,          /* nothing that a service could be for */
+};
+
 struct packet {
 	struct address source;
 	struct address destination;
 	__be16 source_port;
 	__be16 destination_port;
+	__be32 fragment_id;
 	__u8 protocol; /* of what the IP header carries, after extension headers */
+	__u8 kind;     /* enum packet_kind */
 	__u8 vlan_count;
 	bool ipv6;
-	bool first_fragment; /* more of this datagram follows in other packets */
-	bool later_fragment; /* has no transport header */
 	struct vlan_tag vlan[PACKET_VLANS];
 	/* Offsets in the frame, bytes. */
 	__u32 ip;
@@ -70,6 +81,12 @@ static inline bool address_is_mapped_ipv4(const struct address *a)
 	return a->word[0] == 0 && a->word[1] == 0 && a->word[2] == net32(0xffff);
 }
 
+static inline bool address_is_same(const struct address *a, const struct address *b)
+{
+	return a->word[0] == b->word[0] && a->word[1] == b->word[1] && a->word[2] == b->word[2] &&
+	       a->word[3] == b->word[3];
+}
+
 static inline bool is_vlan(__be16 protocol)
 {
 	return protocol == net16(ETH_P_8021Q) || protocol == net16(ETH_P_8021AD);
@@ -100,8 +117,27 @@ static __always_inline __be16 packet_parse_ethernet(struct cursor *c, struct pac
 	return protocol;
 }
 
+static __always_inline void packet_set_fragment(struct packet *p, bool later, bool more, __be32 id)
+{
+	p->fragment_id = id;
+	if (later)
+		p->kind = PACKET_LATER_FRAGMENT;
+	else if (more)
+		p->kind = PACKET_FIRST_FRAGMENT;
+}
+
+/* The end of what the IP header speaks of. A quote may be cut short. 0 or -1. */
+static __always_inline int packet_set_end(const struct cursor *c, struct packet *p, __u32 end, bool quoted)
+{
+	p->end = end;
+	if (end <= c->length)
+		return 0;
+	p->end = c->length;
+	return quoted ? 0 : -1;
+}
+
 /* 0, or -1 for a header that is cut short or contradicts itself. */
-static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p)
+static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p, bool quoted)
 {
 	const struct iphdr *ip = (const void *)cursor_peek(c, sizeof(*ip));
 	__u32 header, total;
@@ -110,14 +146,14 @@ static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p)
 		return -1;
 	header = ip->ihl * 4;
 	total = host16(ip->tot_len);
-	if (header < sizeof(*ip) || total < header || c->at + total > c->length)
+	if (header < sizeof(*ip) || total < header)
 		return -1;
 	p->source = address_from_ipv4(ip->saddr);
 	p->destination = address_from_ipv4(ip->daddr);
 	p->protocol = ip->protocol;
-	p->later_fragment = (ip->frag_off & net16(0x1fff)) != 0;
-	p->first_fragment = (ip->frag_off & net16(0x3fff)) == net16(0x2000);
-	p->end = c->at + total;
+	packet_set_fragment(p, ip->frag_off & net16(0x1fff), ip->frag_off & net16(0x2000), ip->id);
+	if (packet_set_end(c, p, c->at + total, quoted))
+		return -1;
 	c->at += header;
 	return 0;
 }
@@ -133,8 +169,7 @@ static __always_inline int packet_skip_ipv6_extension(struct cursor *c, struct p
 	if (protocol == 44) { /* Fragment */
 		__be16 offset = *(const __be16 *)(header + 2);
 
-		p->later_fragment = (offset & net16(0xfff8)) != 0;
-		p->first_fragment = (offset & net16(0xfff9)) == net16(1);
+		packet_set_fragment(p, offset & net16(0xfff8), offset & net16(1), *(const __be32 *)(header + 4));
 		c->at += 8;
 	} else if (protocol == 51) { /* Authentication, counted in words of 4 bytes */
 		c->at += (header[1] + 2) * 4;
@@ -149,7 +184,7 @@ static inline bool is_ipv6_extension(__u8 protocol)
 	return protocol == 0 || protocol == 43 || protocol == 44 || protocol == 51 || protocol == 60;
 }
 
-static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p)
+static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p, bool quoted)
 {
 	const struct ipv6hdr *ip = (const void *)cursor_peek(c, sizeof(*ip));
 	int protocol;
@@ -158,13 +193,12 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p)
 		return -1;
 	__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
-	p->ipv6 = true;
-	p->end = c->at + sizeof(*ip) + host16(ip->payload_len);
-	if (p->end > c->length)
+	if (packet_set_end(c, p, c->at + sizeof(*ip) + host16(ip->payload_len), quoted))
 		return -1;
 	protocol = ip->nexthdr;
 	c->at += sizeof(*ip);
-	for (int i = 0; i < PACKET_IPV6_EXTENSIONS && is_ipv6_extension(protocol) && !p->later_fragment; i++) {
+	for (int i = 0; i < PACKET_IPV6_EXTENSIONS && is_ipv6_extension(protocol) && p->kind != PACKET_LATER_FRAGMENT;
+		i++) {
 		protocol = packet_skip_ipv6_extension(c, p, protocol);
 		if (protocol < 0)
 			return -1;
@@ -173,7 +207,8 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p)
 	return c->at > p->end ? -1 : 0;
 }
 
-/* Ports, and where the payload begins. 0 or -1. */
+/* Ports, and where the payload begins and ends. Of a first fragment the end, and of a
+ * quote all but the ports, may be missing. 0 or -1. */
 static __always_inline int packet_parse_udp(struct cursor *c, struct packet *p)
 {
 	const struct udphdr *udp = (const void *)cursor_peek(c, sizeof(*udp));
@@ -185,10 +220,31 @@ static __always_inline int packet_parse_udp(struct cursor *c, struct packet *p)
 	p->destination_port = udp->dest;
 	end = c->at + host16(udp->len);
 	p->payload = c->at + sizeof(*udp);
-	if (end < p->payload || (end > p->end && !p->first_fragment))
+	if (end < p->payload || (end > p->end && p->kind == PACKET_WHOLE))
 		return -1;
 	if (end < p->end)
 		p->end = end;
+	return 0;
+}
+
+static __always_inline int packet_parse_tcp(struct cursor *c, struct packet *p)
+{
+	const __be16 *ports = (const void *)cursor_peek(c, 4);
+
+	if (!ports || c->at + (p->kind == PACKET_WHOLE ? sizeof(struct tcphdr) : 4) > p->end)
+		return -1;
+	p->source_port = ports[0];
+	p->destination_port = ports[1];
+	return 0;
+}
+
+static __always_inline int packet_parse_transport(struct cursor *c, struct packet *p)
+{
+	if (p->protocol == IPPROTO_UDP)
+		return packet_parse_udp(c, p);
+	if (p->protocol == IPPROTO_TCP)
+		return packet_parse_tcp(c, p);
+	p->kind = PACKET_OTHER;
 	return 0;
 }
 
@@ -199,27 +255,72 @@ static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct pac
 	__be16 protocol = packet_parse_ethernet(c, p);
 	int error;
 
+	p->ipv6 = protocol == net16(ETH_P_IPV6);
 	if (protocol == net16(ETH_P_IP))
-		error = packet_parse_ipv4(c, p);
-	else if (protocol == net16(ETH_P_IPV6))
-		error = packet_parse_ipv6(c, p);
+		error = packet_parse_ipv4(c, p, false);
+	else if (p->ipv6)
+		error = packet_parse_ipv6(c, p, false);
 	else
 		return VERDICT_not_ip;
 	p->transport = c->at;
 	return error ? VERDICT_malformed : VERDICT_none;
 }
 
-/* Everything up to the payload. VERDICT_none when the packet is UDP with ports to look
- * at; else the verdict that ends its way here. */
+/* Destination unreachable, time exceeded, parameter problem, packet too big: RFC 792,
+ * RFC 4443. A router's redirect is for our own kernel. */
+static inline bool is_icmp_error(__u8 type, bool ipv6)
+{
+	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
+}
+
+/* The ICMP message at p->transport. An error speaks of a packet that one of ours has
+ * sent: its source is the VIP, and its destination the client, so the two change places. */
+static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p)
+{
+	const __u8 *icmp = cursor_peek(c, 8);
+	struct address vip = p->destination;
+	__be16 port;
+	int error;
+
+	p->kind = PACKET_OTHER;
+	if (!icmp)
+		return;
+	if (icmp[0] == (p->ipv6 ? 128 : 8))
+		p->kind = PACKET_ECHO;
+	if (!is_icmp_error(icmp[0], p->ipv6))
+		return;
+	c->at += 8;
+	p->kind = PACKET_QUOTE;
+	error = p->ipv6 ? packet_parse_ipv6(c, p, true) : packet_parse_ipv4(c, p, true);
+	if (p->kind == PACKET_FIRST_FRAGMENT)
+		p->kind = PACKET_QUOTE;
+	if (!error && p->kind == PACKET_QUOTE && address_is_same(&p->source, &vip))
+		error = packet_parse_transport(c, p);
+	else
+		error = -1;
+	if (error)
+		p->kind = PACKET_OTHER; /* a quote that tells nothing is no fault of the packet's */
+	port = p->source_port;
+	p->source_port = p->destination_port;
+	p->destination_port = port;
+	p->source = p->destination;
+	p->destination = vip;
+}
+
+/* Everything up to the payload. VERDICT_none when the packet may be for a service; else
+ * the verdict that ends its way here. */
 static __always_inline enum verdict packet_parse(struct cursor *c, struct packet *p)
 {
 	enum verdict verdict = packet_parse_ip(c, p);
+	int error = 0;
 
 	if (verdict != VERDICT_none)
 		return verdict;
-	if (p->later_fragment)
-		return VERDICT_later_fragment;
-	if (p->protocol != IPPROTO_UDP)
-		return VERDICT_not_service;
-	return packet_parse_udp(c, p) ? VERDICT_malformed : VERDICT_none;
+	if (p->kind == PACKET_LATER_FRAGMENT)
+		return VERDICT_none;
+	if (p->kind == PACKET_WHOLE && p->protocol == (p->ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		p->kind = PACKET_ICMP;
+	else
+		error = packet_parse_transport(c, p);
+	return error ? VERDICT_malformed : VERDICT_none;
 }

@@ -340,3 +340,62 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 afte
 	key->hash = hash_finish(hash, key->hash_key);
 	return SIP_FOUND;
 }
+
+/* A method's name as the scanner compares it: up to eight bytes, the first lowest. */
+#define SIP_NAME(a, b, c, d, e, f, g, h)                                                                               \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
+		(__u64)(g) << 48 | (__u64)(h) << 56)
+
+/* The method of a request whose start-line begins with these 16 bytes. Methods are
+ * case-sensitive (RFC 3261 section 7.1). */
+static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
+{
+	__u64 space = sip_zeroes(word ^ EVERY(' '));
+	__u64 name = space ? word & (((space & -space) >> 7) - 1) : word;
+
+	if (name == SIP_NAME('R', 'E', 'G', 'I', 'S', 'T', 'E', 'R'))
+		return (__u8)word_after == ' ' ? METHOD_REGISTER : METHOD_OTHER;
+	if (name == SIP_NAME('S', 'U', 'B', 'S', 'C', 'R', 'I', 'B'))
+		return (word_after & 0xffff) == ('E' | ' ' << 8) ? METHOD_SUBSCRIBE : METHOD_OTHER;
+	switch (name) {
+	case SIP_NAME('I', 'N', 'V', 'I', 'T', 'E', 0, 0):
+		return METHOD_INVITE;
+	case SIP_NAME('A', 'C', 'K', 0, 0, 0, 0, 0):
+		return METHOD_ACK;
+	case SIP_NAME('B', 'Y', 'E', 0, 0, 0, 0, 0):
+		return METHOD_BYE;
+	case SIP_NAME('C', 'A', 'N', 'C', 'E', 'L', 0, 0):
+		return METHOD_CANCEL;
+	case SIP_NAME('O', 'P', 'T', 'I', 'O', 'N', 'S', 0):
+		return METHOD_OPTIONS;
+	case SIP_NAME('P', 'R', 'A', 'C', 'K', 0, 0, 0):
+		return METHOD_PRACK;
+	case SIP_NAME('N', 'O', 'T', 'I', 'F', 'Y', 0, 0):
+		return METHOD_NOTIFY;
+	case SIP_NAME('P', 'U', 'B', 'L', 'I', 'S', 'H', 0):
+		return METHOD_PUBLISH;
+	case SIP_NAME('I', 'N', 'F', 'O', 0, 0, 0, 0):
+		return METHOD_INFO;
+	case SIP_NAME('R', 'E', 'F', 'E', 'R', 0, 0, 0):
+		return METHOD_REFER;
+	case SIP_NAME('M', 'E', 'S', 'S', 'A', 'G', 'E', 0):
+		return METHOD_MESSAGE;
+	case SIP_NAME('U', 'P', 'D', 'A', 'T', 'E', 0, 0):
+		return METHOD_UPDATE;
+	case SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', 0):
+		return METHOD_NONE; /* a response */
+	}
+	return METHOD_OTHER;
+}
+
+/* The method of the message that begins at `start`; METHOD_NONE for what is no request. */
+static __always_inline enum method sip_method(struct sip_text text, __u32 start)
+{
+	start = sip_forget(&text, start);
+	if (start + SIP_MINIMUM > text.end)
+		return METHOD_NONE;
+	start = sip_skip_space(&text, start);
+	if (!sip_begins(&text, start))
+		return METHOD_NONE;
+	return sip_method_of(sip_word(&text, start), sip_word(&text, start + 8));
+}

@@ -8,10 +8,10 @@
 #include "packet.h"
 #include "sip.h"
 
-/* Where a packet goes, as far as it is known. */
+/* Whose a packet is, as far as it is known. */
 struct target {
-	const struct service *service;
-	const struct backend *backend;
+	__u32 for_service;
+	__u32 service_id;
 	__u32 backend_id;
 };
 
@@ -32,8 +32,8 @@ static __always_inline struct sip_text steer_text(const struct xdp_md *ctx, __u3
 	return sip_text(frame_start(ctx), frame_end(ctx), end, unknown_zero(ctx));
 }
 
-/* These two are global functions, so that the verifier goes through each once, and not
- * again for every way that leads there. */
+/* Functions that are not static are verified once, and not again for every way that
+ * leads there. */
 __noinline int steer_find(struct xdp_md *ctx, __u32 start, __u32 end, __u32 *after)
 {
 	return after ? sip_find(steer_text(ctx, end), start, after) : SIP_NOT_SIP;
@@ -44,8 +44,13 @@ __noinline int steer_hash(struct xdp_md *ctx, __u32 after, __u32 end, struct sip
 	return key ? sip_hash(steer_text(ctx, end), after, key) : SIP_NOT_SIP;
 }
 
-/* The affinity key's hash, and the verdict that says what it was made of. */
-static __always_inline enum verdict steer_key(
+__noinline int steer_method(struct xdp_md *ctx, __u32 start, __u32 end)
+{
+	return sip_method(steer_text(ctx, end), start);
+}
+
+/* The hash of the Call-ID; of the flow where there is none. The verdict says which. */
+static __always_inline enum verdict steer_call_id(
 	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
 {
 	struct sip_key key = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
@@ -64,6 +69,29 @@ static __always_inline enum verdict steer_key(
 	return result == SIP_TOO_FAR ? VERDICT_call_id_too_far : VERDICT_not_sip;
 }
 
+/* The affinity key's hash, and the verdict that says what it was made of. */
+static __always_inline enum verdict steer_key(
+	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
+{
+	if (service->affinity == AFFINITY_CALL_ID)
+		return steer_call_id(ctx, p, service, hash);
+	if (service->affinity == AFFINITY_SOURCE) {
+		*hash = hash_source(&p->source, 0, service->hash_key);
+		return VERDICT_source;
+	}
+	*hash = hash_source(&p->source, p->source_port, service->hash_key);
+	return VERDICT_flow;
+}
+
+static __always_inline __u32 steer_pool(struct xdp_md *ctx, const struct packet *p, const struct service *service)
+{
+	int method = METHOD_NONE;
+
+	if (service->flags & SERVICE_METHODS)
+		method = steer_method(ctx, p->payload, p->end);
+	return service->pool[method & (METHOD_COUNT - 1)];
+}
+
 /* The id of the backend that owns a hash in a pool; 0 if nobody does. */
 static __always_inline __u32 steer_slot(__u32 pool_id, __u64 hash)
 {
@@ -78,22 +106,79 @@ static __always_inline __u32 steer_slot(__u32 pool_id, __u64 hash)
 	return slots ? slots[hash & slot_mask] : 0;
 }
 
-/* Says whose the packet is, and how that was found. Without a backend, the verdict ends
- * the packet's way. */
-static __always_inline enum verdict steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+/* --- fragments */
+
+static __always_inline struct fragment_key steer_fragment_key(const struct packet *p)
 {
-	const struct backend *backend;
+	return (struct fragment_key){
+		.source = p->source, .destination = p->destination, .id = p->fragment_id, .protocol = p->protocol};
+}
+
+static __always_inline void steer_note_fragment(const struct packet *p, const struct target *target)
+{
+	struct fragment_key key = steer_fragment_key(p);
+	struct fragment fragment = {
+		.seen = bpf_ktime_get_ns(), .backend = target->backend_id, .service = target->service_id};
+
+	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
+}
+
+static __always_inline bool steer_is_vip(const struct address *address)
+{
+	struct service_key key = {.vip = *address};
+
+	return bpf_map_lookup_elem(&services, &key);
+}
+
+/* A later fragment goes where the first one went. */
+static __always_inline enum verdict steer_fragment(const struct packet *p, struct target *target)
+{
+	struct fragment_key key = steer_fragment_key(p);
+	const struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
+
+	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
+		return steer_is_vip(&p->destination) ? VERDICT_orphan_fragment : VERDICT_not_service;
+	target->for_service = true;
+	target->service_id = fragment->service;
+	target->backend_id = fragment->backend;
+	return VERDICT_fragment;
+}
+
+/* --- the whole */
+
+static __always_inline enum verdict steer_service_packet(
+	struct xdp_md *ctx, const struct packet *p, struct target *target)
+{
+	const struct service *service = steer_service(p);
 	enum verdict verdict;
 	__u64 hash;
 
-	target->service = steer_service(p);
-	if (!target->service)
+	if (!service)
 		return VERDICT_not_service;
-	verdict = steer_key(ctx, p, target->service, &hash);
-	target->backend_id = steer_slot(target->service->pool, hash);
-	backend = bpf_map_lookup_elem(&backends, &target->backend_id);
-	if (!backend || backend->forward == FORWARD_NONE)
-		return VERDICT_no_backend; /* id 0, nobody, is always such a one */
-	target->backend = backend;
-	return verdict;
+	target->for_service = true;
+	target->service_id = service->id;
+	verdict = steer_key(ctx, p, service, &hash);
+	target->backend_id = steer_slot(steer_pool(ctx, p, service), hash);
+	if (p->kind == PACKET_FIRST_FRAGMENT)
+		steer_note_fragment(p, target);
+	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
+}
+
+/* Says whose the packet is, and how that was found. Where it is for no service, the
+ * verdict ends the packet's way. */
+__noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+{
+	if (!p || !target || p->kind == PACKET_OTHER)
+		return VERDICT_not_service;
+	if (p->kind == PACKET_LATER_FRAGMENT)
+		return steer_fragment(p, target);
+	return steer_service_packet(ctx, p, target);
+}
+
+/* The backend of a target; NULL if nobody is there (id 0, nobody, never is). */
+static __always_inline const struct backend *steer_backend(const struct target *target)
+{
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &target->backend_id);
+
+	return backend && backend->forward != FORWARD_NONE ? backend : NULL;
 }

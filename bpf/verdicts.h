@@ -12,12 +12,16 @@
 	X(no_call_id, FORWARD, UNUSUAL, "SIP whose headers end without a Call-ID, by source address and port")         \
 	X(call_id_too_far, FORWARD, UNUSUAL, "SIP whose Call-ID is beyond the scanner's reach, by source")             \
 	X(not_sip, FORWARD, NORMAL, "keepalive, STUN or other non-SIP to a SIP service, by source")                    \
+	X(source, FORWARD, NORMAL, "to the owner of its source address, as the service says")                          \
+	X(flow, FORWARD, NORMAL, "to the owner of its source address and port, as the service says")                   \
+	X(fragment, FORWARD, NORMAL, "later fragment, to where the first one went")                                    \
+	X(icmp_error, FORWARD, NORMAL, "ICMP error, to the owner of the packet that it quotes")                        \
 	X(no_backend, PASS, UNUSUAL, "for a service whose pool has no living backend: the kernel answers")             \
 	X(too_big, PASS, UNUSUAL, "would not fit the way to its backend: the kernel answers")                          \
 	X(ttl_expired, PASS, UNUSUAL, "has no hop left to be tunnelled: the kernel answers")                           \
 	X(no_headroom, PASS, UNUSUAL, "the driver has no room for a tunnel header: the kernel answers")                \
 	X(malformed, PASS, UNUSUAL, "IP or UDP header cut short or contradicting itself: the kernel judges")           \
-	X(later_fragment, PASS, UNUSUAL, "later fragment of a datagram: the kernel has it")                            \
+	X(orphan_fragment, PASS, UNUSUAL, "later fragment whose first was not seen: the kernel has it")                \
 	X(not_service, PASS, NORMAL, "for no service of this balancer: the kernel has it, untouched")                  \
 	X(not_ip, PASS, NORMAL, "neither IPv4 nor IPv6 (ARP and the like): the kernel has it, untouched")
 

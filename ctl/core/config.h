@@ -8,7 +8,6 @@
 #include "address.h"
 #include "faults.h"
 
-
 struct config_backend {
 	char name[NAME_SIZE];
 	struct address address;
@@ -26,14 +25,17 @@ struct config_pool {
 	struct mark mark;
 };
 
+#define CONFIG_NO_POOL (-1)
+
 struct config_service {
 	char name[NAME_SIZE];
 	struct address *vips;
 	size_t vip_count;
 	uint16_t port;    /* host order; 0 = every port */
-	uint8_t protocol; /* IPPROTO_UDP */
+	uint8_t protocol; /* IPPROTO_UDP, IPPROTO_TCP */
 	enum affinity affinity;
-	size_t pool; /* index into config.pools */
+	size_t pool;               /* index into config.pools */
+	int methods[METHOD_COUNT]; /* the same for a method that the file names; else CONFIG_NO_POOL */
 	struct mark mark;
 };
 
@@ -61,6 +63,16 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 
 /* Writes the configuration as YAML that config_parse reads back as equal. */
 void config_write(const struct config *config, FILE *out);
+
+/* The pool for requests of a method, METHOD_NONE for all that is no request. A pool for
+ * INVITE has the rest of the call too, unless that is named itself: who sends a CANCEL
+ * elsewhere than the INVITE loses the call. */
+size_t config_pool_of_method(const struct config_service *service, enum method method);
+
+/* As the file spells it. */
+const char *config_affinity_name(enum affinity affinity);
+const char *config_method_name(enum method method);
+const char *config_protocol_name(uint8_t protocol);
 
 /* A name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);

@@ -224,7 +224,7 @@ static void read_port(struct reader *reader, const struct node *value, void *obj
 
 static const struct word protocol_words[] = {
 	{"udp", IPPROTO_UDP, NULL},
-	{"tcp", IPPROTO_TCP, "TCP services are not there yet"},
+	{"tcp", IPPROTO_TCP, NULL},
 	{},
 };
 
@@ -235,17 +235,19 @@ static void read_protocol(struct reader *reader, const struct node *value, void 
 
 	reader_word(reader, value, protocol_words, &protocol);
 	service->protocol = protocol;
+	if (protocol == IPPROTO_TCP)
+		service->affinity = AFFINITY_FLOW;
 }
 
-#define ONLY_CALL_ID "only call-id is there yet"
+#define NOT_YET "call-id, source and flow are there, this is not yet"
 
 static const struct word affinity_words[] = {
 	{"call-id", AFFINITY_CALL_ID, NULL},
-	{"from-user", 0, ONLY_CALL_ID},
-	{"to-user", 0, ONLY_CALL_ID},
-	{"request-user", 0, ONLY_CALL_ID},
-	{"source", 0, ONLY_CALL_ID},
-	{"flow", 0, ONLY_CALL_ID},
+	{"from-user", 0, NOT_YET},
+	{"to-user", 0, NOT_YET},
+	{"request-user", 0, NOT_YET},
+	{"source", AFFINITY_SOURCE, NULL},
+	{"flow", AFFINITY_FLOW, NULL},
 	{},
 };
 
@@ -254,15 +256,25 @@ static void read_affinity(struct reader *reader, const struct node *value, void 
 	struct config_service *service = object;
 	int affinity;
 
-	if (reader_word(reader, value, affinity_words, &affinity))
-		service->affinity = affinity;
+	if (!reader_word(reader, value, affinity_words, &affinity))
+		return;
+	if (affinity == AFFINITY_CALL_ID && service->protocol == IPPROTO_TCP)
+		reader_refuse(reader, value, "source or flow for tcp (a connection is no message)");
+	service->affinity = affinity;
 }
 
-static void read_methods(struct reader *reader, const struct node *value, void *object)
+const char *config_affinity_name(enum affinity affinity)
 {
-	(void)object;
-	faults_add(reader->faults, value->mark, "'methods' of %s: pools of single methods are not there yet",
-		reader->label);
+	const struct word *word = affinity_words;
+
+	while (word->refused || word->value != (int)affinity)
+		word++;
+	return word->text;
+}
+
+const char *config_protocol_name(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP ? "tcp" : "udp";
 }
 
 static void read_vip(
@@ -316,21 +328,100 @@ static void refuse_pool(struct reader *reader, const struct node *value)
 			reader->label, value->text);
 }
 
-static void read_service_pool(struct reader *reader, const struct node *value, void *object)
+/* Finds the pool that is named; false if there is none. */
+static bool read_pool(struct reader *reader, const struct node *value, size_t *out)
 {
 	struct parse *parse = reader->context;
 	const struct config *config = parse->config;
-	struct config_service *service = object;
 	struct config_pool wanted = {};
 	const struct config_pool *key = &wanted, **found;
 
 	if (!read_name(reader, value, wanted.name) || config->pool_count == 0) /* no pools: a fault already */
-		return;
+		return false;
 	found = bsearch(&key, parse->pools_by_name, config->pool_count, sizeof(key), compare_pools);
 	if (found)
-		service->pool = *found - config->pools;
+		*out = *found - config->pools;
 	else if (!parse->cut) /* else it may come further down */
 		refuse_pool(reader, value);
+	return found;
+}
+
+static void read_service_pool(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_service *service = object;
+
+	read_pool(reader, value, &service->pool);
+}
+
+static void read_method(struct reader *reader, const struct node *value, void *object)
+{
+	int *method = (int *)((char *)object + reader->key->member);
+	size_t pool;
+
+	if (read_pool(reader, value, &pool))
+		*method = pool;
+}
+
+#define METHOD(method)                                                                                                 \
+	{                                                                                                              \
+		.name = #method, .read = read_method, .member = METHOD_##method * sizeof(int)                          \
+	}
+
+static const struct key method_keys[] = {
+	METHOD(INVITE),
+	METHOD(ACK),
+	METHOD(BYE),
+	METHOD(CANCEL),
+	METHOD(OPTIONS),
+	METHOD(REGISTER),
+	METHOD(PRACK),
+	METHOD(SUBSCRIBE),
+	METHOD(NOTIFY),
+	METHOD(PUBLISH),
+	METHOD(INFO),
+	METHOD(REFER),
+	METHOD(MESSAGE),
+	METHOD(UPDATE),
+	{.name = "*", .read = read_method, .member = METHOD_OTHER * sizeof(int)},
+	{},
+};
+
+const char *config_method_name(enum method method)
+{
+	const struct key *key = method_keys;
+
+	while (key->member != method * sizeof(int))
+		key++;
+	return key->name;
+}
+
+static void read_methods(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_service *service = object;
+
+	if (service->protocol == IPPROTO_TCP)
+		faults_add(reader->faults, value->mark, "'methods' of %s: of tcp no message is read, so udp only",
+			reader->label);
+	reader_mapping(reader, value, "'methods'", method_keys, service->methods);
+}
+
+size_t config_pool_of_method(const struct config_service *service, enum method method)
+{
+	const int *methods = service->methods;
+
+	if (methods[method] != CONFIG_NO_POOL)
+		return methods[method];
+	switch (method) {
+	case METHOD_ACK:
+	case METHOD_BYE:
+	case METHOD_CANCEL:
+	case METHOD_PRACK:
+	case METHOD_INFO:
+	case METHOD_UPDATE:
+		return config_pool_of_method(service, METHOD_INVITE);
+	default:
+		return service->pool;
+	}
 }
 
 static const struct key service_keys[] = {
@@ -358,6 +449,7 @@ void config_read_services(struct reader *reader, const struct node *value, void 
 		service->mark = item->mark;
 		service->protocol = IPPROTO_UDP;
 		service->affinity = AFFINITY_CALL_ID;
+		memset(service->methods, 0xff, sizeof(service->methods)); /* CONFIG_NO_POOL */
 		parse->port_known = false;
 		reader_mapping(reader, item, "a service", service_keys, service);
 	}

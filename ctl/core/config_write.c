@@ -39,7 +39,22 @@ static void write_address(FILE *out, const struct address *address)
 		write_text(out, text);
 }
 
-static void write_service(FILE *out, const struct config_service *service, const struct config_pool *pool)
+static void write_methods(FILE *out, const struct config_service *service, const struct config_pool *pools)
+{
+	const char *before = "    methods: {";
+
+	for (int method = 0; method < METHOD_COUNT; method++) {
+		if (service->methods[method] == CONFIG_NO_POOL)
+			continue;
+		fprintf(out, "%s'%s': ", before, config_method_name(method));
+		write_text(out, pools[service->methods[method]].name);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputs("}\n", out);
+}
+
+static void write_service(FILE *out, const struct config_service *service, const struct config_pool *pools)
 {
 	size_t i;
 
@@ -50,9 +65,11 @@ static void write_service(FILE *out, const struct config_service *service, const
 		fputs(i ? ", " : "", out);
 		write_address(out, &service->vips[i]);
 	}
-	fprintf(out, "]\n    port: %u\n    protocol: udp\n    affinity: call-id\n    pool: ", service->port);
-	write_text(out, pool->name);
+	fprintf(out, "]\n    port: %u\n    protocol: %s\n    affinity: %s\n    pool: ", service->port,
+		config_protocol_name(service->protocol), config_affinity_name(service->affinity));
+	write_text(out, pools[service->pool].name);
 	fputc('\n', out);
+	write_methods(out, service, pools);
 }
 
 static void write_backend(FILE *out, const struct config_backend *backend)
@@ -97,7 +114,7 @@ void config_write(const struct config *config, FILE *out)
 		limits->services, limits->backends);
 	fputs(config->service_count ? "services:\n" : "services: []\n", out);
 	for (i = 0; i < config->service_count; i++)
-		write_service(out, &config->services[i], &config->pools[config->services[i].pool]);
+		write_service(out, &config->services[i], config->pools);
 	fputs("pools:\n", out);
 	for (i = 0; i < config->pool_count; i++)
 		write_pool(out, &config->pools[i]);

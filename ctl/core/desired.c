@@ -138,16 +138,23 @@ static void desire_services(const struct farm *farm, struct image *image)
 		struct service value = {
 			.hash_key = {config->hash_key[0], config->hash_key[1]},
 			.id = farm->service_ids[i],
-			.pool = farm->pools[service->pool].id,
 			.affinity = service->affinity,
 		};
 
+		for (int method = 0; method < METHOD_COUNT; method++) {
+			size_t pool = config_pool_of_method(service, method);
+
+			value.pool[method] = farm->pools[pool].id;
+			if (pool != service->pool)
+				value.flags |= SERVICE_METHODS;
+		}
 		name_copy(image->service_names[value.id].name, service->name);
 		for (size_t j = 0; j < service->vip_count; j++) {
 			struct service_key key = {
 				.vip = service->vips[j], .port = htons(service->port), .protocol = service->protocol};
 
 			image_put_service(image, &key, &value);
+			image_put_service(image, &(struct service_key){.vip = key.vip}, &(struct service){0});
 		}
 	}
 }

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "address.h"
+#include "config.h"
 #include "memory.h"
 #include "plan.h"
 
@@ -187,8 +187,11 @@ static struct plan_step *service_step(
 	char vip[ADDRESS_TEXT_SIZE];
 
 	step->key = service->key;
-	say(step, "service %s: %s %s port %u", image->service_names[service->value.id].name, what,
-		address_format(&service->key.vip, vip), ntohs(service->key.port));
+	if (!service->key.protocol)
+		return step; /* only marks a VIP */
+	say(step, "service %s: %s %s %s port %u", image->service_names[service->value.id].name, what,
+		address_format(&service->key.vip, vip), config_protocol_name(service->key.protocol),
+		ntohs(service->key.port));
 	return step;
 }
 

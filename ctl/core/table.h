@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 struct table_member {
 	const char *name; /* at most NAME_SIZE - 1 bytes, unique in the table; only read during the call */
 	uint16_t id;      /* what the slots hold: 1 to 65535, unique in the table; a label only */

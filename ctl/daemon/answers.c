@@ -269,10 +269,12 @@ static json_t *answer_service_list(struct daemon *daemon, const struct request *
 		for (size_t j = 0; j < service->vip_count; j++)
 			json_array_append_new(vips, address_json(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
-		json_array_append_new(list, json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:I}", "name", service->name,
-						    "vips", vips, "port", service->port, "protocol", "udp", "affinity",
-						    "call-id", "pool", farm->config->pools[service->pool].name,
-						    "packets", traffic.packets, "bytes", traffic.bytes));
+		json_array_append_new(
+			list, json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "vips", vips,
+				      "port", service->port, "protocol", config_protocol_name(service->protocol),
+				      "affinity", config_affinity_name(service->affinity), "pool",
+				      farm->config->pools[service->pool].name, "packets", traffic.packets, "bytes",
+				      traffic.bytes));
 	}
 	return protocol_ok(list);
 }

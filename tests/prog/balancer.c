@@ -90,8 +90,10 @@ static void put_service(struct balancer_bpf *skel, const char *vip, uint16_t por
 	struct service service = {
 		.hash_key = {test_hash_key[0], test_hash_key[1]},
 		.id = id,
-		.pool = id == SERVICE_ANY,
 	};
+
+	for (int method = 0; method < METHOD_COUNT; method++)
+		service.pool[method] = id == SERVICE_ANY;
 
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
 }
