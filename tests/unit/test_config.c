@@ -237,12 +237,13 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 				"4:27: 'vip' of service a must not be empty"}},
 		{"what is planned and not there yet",
 			HEAD POOLS SERVICES
-			"    methods: {REGISTER: registrars}\n    protocol: tcp\n    affinity: from-user\n"
-			"  - {name: b, vip: 192.0.2.11, port: 1, pool: proxies, affinity: flow}\n",
-			{"12:14: 'methods' of service sip: pools of single methods are not there yet",
-				"13:15: 'protocol' of service sip cannot be 'tcp': TCP services are not there yet",
-				"14:15: 'affinity' of service sip cannot be 'from-user': only call-id is there yet",
-				"15:66: 'affinity' of service b cannot be 'flow': only call-id is there yet"}},
+			"    methods: {REGISTER: registrars, register: proxies}\n    protocol: tcp\n    affinity: from-user\n"
+			"  - {name: b, vip: 192.0.2.11, port: 1, pool: proxies, protocol: tcp, affinity: call-id}\n",
+			{"12:14: 'methods' of service sip: of tcp no message is read, so udp only",
+				"12:25: 'pool' of 'methods': no pool is named registrars",
+				"12:37: unknown key 'register' in 'methods'",
+				"14:15: 'affinity' of service sip cannot be 'from-user'",
+				"15:81: 'affinity' of service b must be source or flow for tcp"}},
 	};
 
 	check_rows(rows, COUNT(rows));
@@ -315,8 +316,8 @@ Test(config, refuses_bad_values)
 				"5:37: 'mac' of backend b must be the MAC"}},
 		{"words", HEAD POOLS "    forward: nat\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
 			{"7:14: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'nat'",
-				"13:15: 'protocol' of service sip must be 'udp', not 'UDP'",
-				"14:15: 'affinity' of service sip must be 'call-id', not 'callid'"}},
+				"13:15: 'protocol' of service sip must be 'udp' or 'tcp', not 'UDP'",
+				"14:15: 'affinity' of service sip must be 'call-id' or 'source' or 'flow', not 'callid'"}},
 	};
 
 	check_rows(rows, COUNT(rows));
@@ -629,7 +630,8 @@ static bool same_service(const struct config_service *a, const struct config_ser
 {
 	return !strcmp(a->name, b->name) && a->vip_count == b->vip_count &&
 	       !memcmp(a->vips, b->vips, a->vip_count * sizeof(*a->vips)) && a->port == b->port &&
-	       a->protocol == b->protocol && a->affinity == b->affinity && a->pool == b->pool;
+	       a->protocol == b->protocol && a->affinity == b->affinity && a->pool == b->pool &&
+	       !memcmp(a->methods, b->methods, sizeof(a->methods));
 }
 
 static bool same_config(const struct config *a, const struct config *b)
@@ -716,9 +718,13 @@ static void random_service(uint64_t *state, struct config_service *service, size
 
 	random_name(state, service->name, sizeof(service->name), NAME_CHARACTERS, ++*serial);
 	service->port = random_below(state, 65536);
-	service->protocol = IPPROTO_UDP;
-	service->affinity = AFFINITY_CALL_ID;
+	service->protocol = random_below(state, 2) ? IPPROTO_UDP : IPPROTO_TCP;
+	service->affinity = service->protocol == IPPROTO_UDP ? random_below(state, 3) : AFFINITY_FLOW;
 	service->pool = random_below(state, pools);
+	for (i = 0; i < METHOD_COUNT; i++)
+		service->methods[i] = i && service->protocol == IPPROTO_UDP && !random_below(state, 3)
+					      ? (int)random_below(state, pools)
+					      : CONFIG_NO_POOL;
 	service->vip_count = 1 + random_below(state, 3);
 	service->vips = calloc(service->vip_count, sizeof(*service->vips));
 	for (i = 0; i < service->vip_count; i++)
