@@ -114,6 +114,18 @@ struct fragment {
 #define FRAGMENT_SECONDS 30
 #define FRAGMENTS 16384
 
+/* held_frames: ring buffer. Fragments that have overtaken their first one: user space
+ * puts them through the program again when that is known. */
+#define HELD_FRAME_SIZE 2036
+#define HELD_FRAMES_BYTES (1 << 20)
+
+struct held_frame {
+	struct fragment_key key;
+	__u32 ifindex;
+	__u32 length;
+	__u8 frame[HELD_FRAME_SIZE];
+};
+
 /* pools: array. Changing `table` is how a new table takes effect, at once for
  * every packet; tables 2 * pool and 2 * pool + 1 belong to this pool. */
 struct pool {

@@ -6,11 +6,12 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Is the packet sent on by this verdict, or does our own kernel get it? */
-static __always_inline bool is_forwarded(enum verdict verdict)
+/* What XDP returns for a verdict; `forwarded` for a packet that is on its way. */
+static __always_inline int action_of(enum verdict verdict, int forwarded)
 {
-#define PASS false
-#define FORWARD true
+#define PASS XDP_PASS
+#define HOLD XDP_DROP /* the daemon has a copy */
+#define FORWARD forwarded
 #define VERDICT_CASE(name, action, normal, text)                                                                       \
 	case VERDICT_##name:                                                                                           \
 		return action;
@@ -19,9 +20,10 @@ static __always_inline bool is_forwarded(enum verdict verdict)
 	case VERDICT_none:
 		break;
 	}
-	return false;
+	return XDP_PASS;
 #undef VERDICT_CASE
 #undef FORWARD
+#undef HOLD
 #undef PASS
 }
 
@@ -35,8 +37,9 @@ static __always_inline void count(void *map, __u32 id, __u64 bytes)
 	}
 }
 
-/* Every packet's end. `action` is what XDP returns for a packet that is forwarded. */
-static __always_inline int finish(const struct target *target, enum verdict verdict, __u64 bytes, int action)
+/* Every packet's end. `forwarded` is what forward() wants returned; XDP_PASS where it
+ * was not called, or failed. */
+static __always_inline int finish(const struct target *target, enum verdict verdict, __u64 bytes, int forwarded)
 {
 	__u64 *counters = bpf_map_lookup_elem(&verdicts, &(__u32){0});
 
@@ -44,10 +47,9 @@ static __always_inline int finish(const struct target *target, enum verdict verd
 		counters[verdict]++;
 	if (target->for_service)
 		count(&service_traffic, target->service_id, bytes);
-	if (!is_forwarded(verdict))
-		return XDP_PASS;
-	count(&backend_traffic, target->backend_id, bytes);
-	return action;
+	if (forwarded != XDP_PASS)
+		count(&backend_traffic, target->backend_id, bytes);
+	return action_of(verdict, forwarded);
 }
 
 /* A global function, so that the verifier forgets by which of many ways it was left: it
@@ -78,7 +80,7 @@ int balancer(struct xdp_md *ctx)
 	struct packet packet = {};
 	const struct backend *backend;
 	enum verdict verdict, failed;
-	int action = XDP_PASS;
+	int forwarded = XDP_PASS;
 
 	verdict = parse(ctx, &packet, bytes);
 	if (packet.kind == PACKET_ICMP)
@@ -86,10 +88,10 @@ int balancer(struct xdp_md *ctx)
 	if (verdict == VERDICT_none)
 		verdict = steer(ctx, &packet, &target);
 	if (!target.for_service)
-		return finish(&target, verdict, bytes, action);
+		return finish(&target, verdict, bytes, forwarded);
 	backend = steer_backend(&target);
 	if (!backend)
-		return finish(&target, VERDICT_no_backend, bytes, action);
-	failed = forward(ctx, &packet, backend, &action);
-	return finish(&target, failed == VERDICT_none ? verdict : failed, bytes, action);
+		return finish(&target, VERDICT_no_backend, bytes, forwarded);
+	failed = forward(ctx, &packet, backend, &forwarded);
+	return finish(&target, failed == VERDICT_none ? verdict : failed, bytes, forwarded);
 }

@@ -49,6 +49,12 @@ struct {
 	__type(value, struct fragment);
 } fragments SEC(".maps");
 
+/* Later fragments whose first one has not been seen yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, HELD_FRAMES_BYTES);
+} held_frames SEC(".maps");
+
 /* How packets ended: all of them, by verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

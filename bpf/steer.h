@@ -130,14 +130,34 @@ static __always_inline bool steer_is_vip(const struct address *address)
 	return bpf_map_lookup_elem(&services, &key);
 }
 
+/* Gives the frame to the daemon, to be put through the program again when the first
+ * fragment has come. */
+static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct fragment_key *key)
+{
+	struct held_frame *held = bpf_ringbuf_reserve(&held_frames, sizeof(*held), 0);
+	__u64 length = bpf_xdp_get_buff_len(ctx);
+
+	if (!held)
+		return VERDICT_orphan_fragment;
+	if (length == 0 || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length)) {
+		bpf_ringbuf_discard(held, 0);
+		return VERDICT_orphan_fragment;
+	}
+	held->key = *key;
+	held->ifindex = ctx->ingress_ifindex;
+	held->length = length;
+	bpf_ringbuf_submit(held, 0);
+	return VERDICT_held_fragment;
+}
+
 /* A later fragment goes where the first one went. */
-static __always_inline enum verdict steer_fragment(const struct packet *p, struct target *target)
+static __always_inline enum verdict steer_fragment(struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
 	struct fragment_key key = steer_fragment_key(p);
 	const struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
 
 	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
-		return steer_is_vip(&p->destination) ? VERDICT_orphan_fragment : VERDICT_not_service;
+		return steer_is_vip(&p->destination) ? steer_hold(ctx, &key) : VERDICT_not_service;
 	target->for_service = true;
 	target->service_id = fragment->service;
 	target->backend_id = fragment->backend;
@@ -171,7 +191,7 @@ __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *
 	if (!p || !target || p->kind == PACKET_OTHER)
 		return VERDICT_not_service;
 	if (p->kind == PACKET_LATER_FRAGMENT)
-		return steer_fragment(p, target);
+		return steer_fragment(ctx, p, target);
 	return steer_service_packet(ctx, p, target);
 }
 

@@ -2,7 +2,8 @@
 /* Every end that a packet can come to: its counter's name, what is done with the
  * packet, whether a number other than zero is normal, and one line for people.
  *
- * PASS gives the packet to the balancer's own kernel, FORWARD to a backend.
+ * PASS gives the packet to the balancer's own kernel, FORWARD to a backend, HOLD to the
+ * daemon, which puts it through the program again.
  * Nothing is dropped here: where no backend can have a packet the kernel answers
  * the client, who then knows at once instead of waiting for a timeout. */
 #pragma once
@@ -21,7 +22,8 @@
 	X(ttl_expired, PASS, UNUSUAL, "has no hop left to be tunnelled: the kernel answers")                           \
 	X(no_headroom, PASS, UNUSUAL, "the driver has no room for a tunnel header: the kernel answers")                \
 	X(malformed, PASS, UNUSUAL, "IP or UDP header cut short or contradicting itself: the kernel judges")           \
-	X(orphan_fragment, PASS, UNUSUAL, "later fragment whose first was not seen: the kernel has it")                \
+	X(held_fragment, HOLD, NORMAL, "later fragment that overtook its first: held a moment, then counted again")    \
+	X(orphan_fragment, PASS, UNUSUAL, "the same where none could be held: the kernel has it")                      \
 	X(not_service, PASS, NORMAL, "for no service of this balancer: the kernel has it, untouched")                  \
 	X(not_ip, PASS, NORMAL, "neither IPv4 nor IPv6 (ARP and the like): the kernel has it, untouched")
 

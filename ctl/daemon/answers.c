@@ -212,6 +212,7 @@ struct verdict_text {
 };
 
 #define PASS false
+#define HOLD false
 #define FORWARD true
 #define UNUSUAL false
 #define NORMAL true
@@ -221,6 +222,7 @@ static const struct verdict_text verdict_texts[VERDICT_COUNT] = {BALANCER_VERDIC
 #undef NORMAL
 #undef UNUSUAL
 #undef FORWARD
+#undef HOLD
 #undef PASS
 
 static json_t *answer_status(struct daemon *daemon, const struct request *request)
@@ -245,6 +247,11 @@ static json_t *answer_status(struct daemon *daemon, const struct request *reques
 			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", verdict_texts[i].name,
 							       "packets", counter[i], "text", verdict_texts[i].text));
 	}
+	if (fragments_counts(daemon->fragments).given_up)
+		json_array_append_new(unusual,
+			json_pack("{s:s, s:I, s:s}", "verdict", "held_fragment", "packets",
+				(json_int_t)fragments_counts(daemon->fragments).given_up, "text",
+				"of those held were dropped: the first fragment never came, or too many waited"));
 	return protocol_ok(json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
 		"config", daemon->config_path, "pin_dir", daemon->pin_directory, "interfaces", interfaces_json(daemon),

@@ -213,6 +213,17 @@ static void on_routes_changed(void *data)
 	daemon_settle(data, NULL);
 }
 
+/* Without it a fragment that overtakes its first is the kernel's: counted, not silent. */
+static void hold_fragments(struct daemon *daemon)
+{
+	int error;
+
+	fragments_free(daemon->fragments);
+	error = fragments_new(&daemon->fragments, daemon->event, daemon->pin_directory);
+	if (error)
+		log_error("cannot hold fragments that come before their first: %s", strerror(-error));
+}
+
 /* The loader may have made the maps anew under our hands. */
 static void reopen_maps(struct daemon *daemon)
 {
@@ -227,6 +238,7 @@ static void reopen_maps(struct daemon *daemon)
 		return;
 	}
 	log_info("the maps under %s are new ones: filling them", daemon->pin_directory);
+	hold_fragments(daemon);
 	maps_close(daemon->maps);
 	image_free(daemon->running);
 	daemon->maps = maps;
@@ -303,6 +315,7 @@ int daemon_start(struct daemon *daemon)
 		error = sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, daemon);
 	if (error < 0)
 		return error;
+	hold_fragments(daemon);
 	daemon_follow(daemon);
 	return daemon_settle(daemon, NULL);
 }
@@ -310,6 +323,7 @@ int daemon_start(struct daemon *daemon)
 void daemon_stop(struct daemon *daemon)
 {
 	control_free(daemon->control);
+	fragments_free(daemon->fragments);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	farm_free(daemon->farm);

@@ -7,6 +7,7 @@
 #include "../core/desired.h"
 #include "../core/plan.h"
 #include "control.h"
+#include "fragments.h"
 #include "maps.h"
 #include "neighbour.h"
 
@@ -20,6 +21,7 @@ struct daemon {
 	struct farm *farm;     /* what is to run */
 	struct desired *desired;
 	struct neighbours *neighbours;
+	struct fragments *fragments;
 	struct control *control;
 	uint64_t started; /* seconds since the epoch */
 	bool unsettled;   /* the last plan could not be carried out to its end */

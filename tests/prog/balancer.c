@@ -203,11 +203,13 @@ const char *balancer_verdict_name(enum verdict verdict)
 bool balancer_forwards(enum verdict verdict)
 {
 #define PASS false
+#define HOLD false
 #define FORWARD true
 #define FORWARDS(name, action, normal, text) [VERDICT_##name] = action,
 	static const bool forwards[] = {BALANCER_VERDICTS(FORWARDS)};
 #undef FORWARDS
 #undef FORWARD
+#undef HOLD
 #undef PASS
 
 	return verdict < VERDICT_COUNT && forwards[verdict];
