@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sends and receives large SIP messages in fragments that it makes itself.
 
-  fragments.py receive PORT FILE          writes "CALL-ID LENGTH" for each whole datagram
-  fragments.py send SOURCE VIP PORT ORDER COUNT SENDERS RATE
-                                          ORDER: such as 012, 210, 0112: which fragment when
+  fragments.py receive PORT FILE    writes "CALL-ID LENGTH" for each whole datagram
+  fragments.py send SOURCE VIP PORT ORDER FIRST COUNT SENDERS RATE
 
-Each message has a Call-ID of its own, frag-ORDER-N, and 3,500 bytes. SENDERS source ports
-take turns. IPv4 or IPv6, as the addresses are.
+ORDER says which of the three fragments goes when, such as 012, 210 or 0112. Each message
+has 3,500 bytes, an IP identification N from FIRST on, and the Call-ID frag-N. SENDERS
+source ports take turns. IPv4 or IPv6, as the addresses are.
 """
 import re
 import socket
@@ -17,6 +17,7 @@ import time
 
 SIZE = 3500
 PIECE = 1448  # payload bytes of a fragment; a multiple of 8
+IPV6_HDRINCL = 36
 
 
 def message(call_id, number):
@@ -30,8 +31,7 @@ def message(call_id, number):
 
 
 def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
+    data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -40,43 +40,40 @@ def checksum(data):
 
 def datagram(source, vip, source_port, port, payload):
     length = 8 + len(payload)
-    pseudo = source + vip + struct.pack("!II" if len(source) == 16 else "!HH", *((length, 17) if len(source) == 16 else (17, length)))
+    pseudo = source + vip + struct.pack("!II", length, 17)  # the same sum for IPv4
     header = struct.pack("!HHHH", source_port, port, length, 0)
     check = checksum(pseudo + header + payload) or 0xFFFF
     return struct.pack("!HHHH", source_port, port, length, check) + payload
 
 
-def packets(source, vip, data, number):
-    """The fragments, each an IP packet."""
-    result = []
-    for at in range(0, len(data), PIECE):
-        piece = data[at : at + PIECE]
-        more = at + PIECE < len(data)
-        if len(source) == 4:
-            flags = at // 8 | (0x2000 if more else 0)
-            header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(piece), number & 0xFFFF, flags, 64, 17, 0, source, vip)
-            header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
-        else:
-            header = struct.pack("!IHBB16s16s", 6 << 28, 8 + len(piece), 44, 64, source, vip)
-            header += struct.pack("!BBHI", 17, 0, at | more, number)
-        result.append(header + piece)
-    return result
+def ipv4_fragment(source, vip, at, more, number, piece):
+    flags = at // 8 | (0x2000 if more else 0)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(piece), number & 0xFFFF, flags, 64, 17, 0) + source + vip
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + piece
 
 
-def send(source, vip, port, order, count, senders, rate):
+def ipv6_fragment(source, vip, at, more, number, piece):
+    header = struct.pack("!IHBB", 6 << 28, 8 + len(piece), 44, 64) + source + vip
+    return header + struct.pack("!BBHI", 17, 0, at | more, number) + piece
+
+
+def send(source, vip, port, order, first, count, senders, rate):
     family = socket.AF_INET6 if ":" in vip else socket.AF_INET
+    fragment = ipv6_fragment if family == socket.AF_INET6 else ipv4_fragment
     out = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
     if family == socket.AF_INET6:
-        out.setsockopt(socket.IPPROTO_IPV6, 36, 1)  # IPV6_HDRINCL
+        out.setsockopt(socket.IPPROTO_IPV6, IPV6_HDRINCL, 1)
     raw_source, raw_vip = socket.inet_pton(family, source), socket.inet_pton(family, vip)
     start = time.monotonic()
-    for n in range(count):
-        data = datagram(raw_source, raw_vip, 20000 + n % senders, port, message(f"frag-{order}-{n}", n))
-        number = int(order[:3], 10) * 10000 + n + 1
-        pieces = packets(raw_source, raw_vip, data, number)
+    for n in range(first, first + count):
+        data = datagram(raw_source, raw_vip, 20000 + n % senders, port, message(f"frag-{n}", n))
+        pieces = [
+            fragment(raw_source, raw_vip, at, at + PIECE < len(data), n, data[at : at + PIECE])
+            for at in range(0, len(data), PIECE)
+        ]
         for which in order:
             out.sendto(pieces[int(which)], (vip, 0))
-        time.sleep(max(0, start + (n + 1) / rate - time.monotonic()))
+        time.sleep(max(0, start + (n - first + 1) / rate - time.monotonic()))
 
 
 def receive(port, path):
@@ -84,7 +81,6 @@ def receive(port, path):
     inbox.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     inbox.bind(("::", port))
     with open(path, "w", buffering=1) as log:
-        print("ready", flush=True)
         while True:
             data = inbox.recv(65535)
             found = re.search(rb"Call-ID: (\S+)", data)
@@ -94,4 +90,4 @@ def receive(port, path):
 if sys.argv[1] == "receive":
     receive(int(sys.argv[2]), sys.argv[3])
 else:
-    send(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], *map(int, sys.argv[6:9]))
+    send(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], *map(int, sys.argv[6:10]))

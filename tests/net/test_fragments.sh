@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# INVITEs of 3,500 bytes in three fragments: in every order and with one twice, each
+# must arrive whole at the owner of its Call-ID.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+COUNT=64 # messages of each order
+SENDERS=32
+RATE=100
+ORDERS=(012 021 102 120 201 210 0112 2201)
+FIRST=1000 # number of the first message of a run
+
+listen_everywhere() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		: > "$LAB_DIR/$backend.received"
+		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
+		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
+	done
+}
+
+# "CALL-ID BACKEND" of every datagram from number FIRST on that arrived whole.
+arrived() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		awk -v backend="$backend" -v first="$FIRST" \
+			'$2 == 3500 && substr($1, 6) + 0 >= first { print $1, backend }' "$LAB_DIR/$backend.received"
+	done | sort -u
+}
+
+# The same as the balancer sees it.
+owners() {
+	local n
+	for ((n = FIRST; n < FIRST + COUNT; n++)); do
+		echo "frag-$n"
+	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
+}
+
+all_arrived() {
+	[ "$(arrived | wc -l)" -ge $COUNT ]
+}
+
+# send SOURCE VIP ORDER
+send() {
+	FIRST=$((FIRST + COUNT))
+	lab_in client tests/net/fragments.py send "$1" "$2" 5060 "$3" $FIRST $COUNT $SENDERS $RATE
+}
+
+# try_orders SOURCE VIP WORDS
+try_orders() {
+	local order
+	for order in "${ORDERS[@]}"; do
+		send "$1" "$2" "$order"
+		wait_for 3 all_arrived || true
+		is "$3, order $order: all $COUNT arrive whole at the owner" "$(arrived)" "$(owners)"
+	done
+}
+
+check_counts() {
+	is "$1: no fragment was an orphan" "$(lab_verdict orphan_fragment)" 0
+	is "$1: none that was held was given up" "$(given_up)" 0
+	check "$1: some have been held" test "$(lab_verdict held_fragment)" -gt 0
+	check "$1: later fragments are counted" test "$(lab_verdict fragment)" -gt $COUNT
+}
+
+# Held fragments that were dropped in the end.
+given_up() {
+	lab_ctl --json status | jq '[.unusual[] | select(.verdict == "held_fragment") | .packets] | add // 0'
+}
+
+gave_up() {
+	[ "$(given_up)" -eq "$1" ]
+}
+
+lab_open
+lab_flat 3
+lab_config dsr
+lab_in balancer sed -i "s/vip: .*/vip: [$LAB_VIP, '$LAB_VIP6']/" "$LAB_CONFIG"
+listen_everywhere
+lab_balance
+try_orders "$LAB_CLIENT" "$LAB_VIP" "IPv4"
+try_orders "2001:db8::${LAB_CLIENT##*.}" "$LAB_VIP6" "IPv6"
+check_counts "both"
+
+send "$LAB_CLIENT" "$LAB_VIP" 12
+check "later fragments whose first never comes are given up, and counted" wait_for 3 gave_up $((2 * COUNT))
+tap_end
