@@ -61,9 +61,9 @@ static uint16_t owner(const struct balancer_setup *setup, uint32_t pool, uint32_
 	return pool == 0 ? 1 + nth : backends_of(setup) - nth;
 }
 
-uint32_t balancer_owner(const struct balancer_setup *setup, enum test_service service, uint64_t hash)
+uint32_t balancer_owner(const struct balancer_setup *setup, uint32_t pool, uint64_t hash)
 {
-	return owner(setup, service == SERVICE_ANY, hash % slots_of(setup));
+	return owner(setup, pool, hash % slots_of(setup));
 }
 
 uint64_t balancer_hash(const char *call_id, size_t length)
@@ -84,28 +84,46 @@ uint64_t balancer_hash(const char *call_id, size_t length)
 	return hash_finish(hash, key);
 }
 
-static void put_service(struct balancer_bpf *skel, const char *vip, uint16_t port, enum test_service id)
+static void put_service(struct balancer_bpf *skel, const char *vip, struct service_key key, struct service service)
 {
-	struct service_key key = {.vip = address_of(vip), .port = htons(port), .protocol = IPPROTO_UDP};
-	struct service service = {
-		.hash_key = {test_hash_key[0], test_hash_key[1]},
-		.id = id,
-	};
-
-	for (int method = 0; method < METHOD_COUNT; method++)
-		service.pool[method] = id == SERVICE_ANY;
-
+	service.hash_key[0] = test_hash_key[0];
+	service.hash_key[1] = test_hash_key[1];
+	key.vip = address_of(vip);
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
+	key = (struct service_key){.vip = key.vip}; /* marks it as a VIP */
+	service = (struct service){0};
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
 }
 
 static void fill_services(struct balancer_bpf *skel)
 {
-	put_service(skel, "192.0.2.10", 5060, SERVICE_SIP);
-	put_service(skel, "2001:db8::10", 5060, SERVICE_SIP);
-	put_service(skel, "192.0.2.20", 0, SERVICE_ANY);
-	put_service(skel, "2001:db8::20", 0, SERVICE_ANY);
-	put_service(skel, "192.0.2.20", 5070, SERVICE_ONE);
-	put_service(skel, "2001:db8::20", 5070, SERVICE_ONE);
+	static const struct {
+		const char *vips[2];
+		uint16_t port;
+		uint8_t protocol;
+		enum affinity affinity;
+	} rows[SERVICE_COUNT] = {
+		[SERVICE_SIP] = {{"192.0.2.10", "2001:db8::10"}, 5060, IPPROTO_UDP, AFFINITY_CALL_ID},
+		[SERVICE_ANY] = {{"192.0.2.20", "2001:db8::20"}, 0, IPPROTO_UDP, AFFINITY_CALL_ID},
+		[SERVICE_ONE] = {{"192.0.2.20", "2001:db8::20"}, 5070, IPPROTO_UDP, AFFINITY_CALL_ID},
+		[SERVICE_TCP] = {{"192.0.2.10", "2001:db8::10"}, 5061, IPPROTO_TCP, AFFINITY_FLOW},
+		[SERVICE_NEAR] = {{"192.0.2.10", "2001:db8::10"}, 5062, IPPROTO_UDP, AFFINITY_SOURCE},
+		[SERVICE_SPLIT] = {{"192.0.2.10", "2001:db8::10"}, 5063, IPPROTO_UDP, AFFINITY_CALL_ID},
+	};
+
+	for (enum test_service id = 0; id < SERVICE_COUNT; id++) {
+		struct service_key key = {.port = htons(rows[id].port), .protocol = rows[id].protocol};
+		struct service service = {.id = id, .affinity = rows[id].affinity};
+
+		for (int method = 0; method < METHOD_COUNT; method++)
+			service.pool[method] = id == SERVICE_ANY;
+		if (id == SERVICE_SPLIT) {
+			service.flags = SERVICE_METHODS;
+			service.pool[METHOD_REGISTER] = service.pool[METHOD_OTHER] = 1;
+		}
+		put_service(skel, rows[id].vips[0], key, service);
+		put_service(skel, rows[id].vips[1], key, service);
+	}
 }
 
 /* Pool 0 uses the first of its two tables, pool 1 the second. */

@@ -4,7 +4,10 @@
  *
  *   SERVICE_SIP   192.0.2.10:5060  2001:db8::10:5060   pool 0: slot n is backend 1 + n % backends
  *   SERVICE_ANY   192.0.2.20:*     2001:db8::20:*      pool 1: the same in reverse order
- *   SERVICE_ONE   192.0.2.20:5070  2001:db8::20:5070   pool 0 */
+ *   SERVICE_ONE   192.0.2.20:5070  2001:db8::20:5070   pool 0
+ *   SERVICE_TCP   192.0.2.10:5061  2001:db8::10:5061   pool 0, TCP, by flow
+ *   SERVICE_NEAR  192.0.2.10:5062  2001:db8::10:5062   pool 0, by source address
+ *   SERVICE_SPLIT 192.0.2.10:5063  2001:db8::10:5063   pool 1 for REGISTER and unknown methods, else pool 0 */
 #pragma once
 
 #include <stdint.h>
@@ -20,6 +23,9 @@ enum test_service {
 	SERVICE_SIP,
 	SERVICE_ANY,
 	SERVICE_ONE,
+	SERVICE_TCP,
+	SERVICE_NEAR,
+	SERVICE_SPLIT,
 	SERVICE_COUNT
 };
 
@@ -52,8 +58,8 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 /* What a backend of the setup looks like. */
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id);
 
-/* The id of the backend that owns a hash in the pool of a service. */
-uint32_t balancer_owner(const struct balancer_setup *setup, enum test_service service, uint64_t hash);
+/* The id of the backend that owns a hash in a pool. */
+uint32_t balancer_owner(const struct balancer_setup *setup, uint32_t pool, uint64_t hash);
 
 /* The hash of a Call-ID by bpf/hash.h, without the scanner: eight bytes a word, zeros after the last. */
 uint64_t balancer_hash(const char *call_id, size_t length);

@@ -49,6 +49,8 @@ static uint8_t carried_protocol(const struct frame_spec *spec)
 {
 	if (spec->inner)
 		return is_ipv6(spec->inner) ? 41 : 4;
+	if (spec->icmp_type)
+		return is_ipv6(spec) ? 58 : 1;
 	return spec->protocol ? spec->protocol : 17;
 }
 
@@ -132,11 +134,29 @@ static size_t payload_length(const struct frame_spec *spec)
 	return spec->payload_length ? spec->payload_length : strlen(text_or(spec->payload, ""));
 }
 
-/* What the IP header carries, at `start`. */
+static void put_icmp(uint8_t **at, const struct frame_spec *spec)
+{
+	uint8_t *start = *at;
+
+	memset(start, 0, 8);
+	start[0] = spec->icmp_type;
+	*at += 8;
+	if (!spec->quote)
+		return;
+	put_packet(at, spec->quote);
+	if (spec->quote_length && *at > start + 8 + spec->quote_length)
+		*at = start + 8 + spec->quote_length;
+}
+
+/* What the IP header carries. */
 static void put_carried(uint8_t **at, const struct frame_spec *spec)
 {
 	if (spec->inner) {
 		put_packet(at, spec->inner);
+		return;
+	}
+	if (spec->icmp_type) {
+		put_icmp(at, spec);
 		return;
 	}
 	if (!spec->fragment_offset) {

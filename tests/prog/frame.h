@@ -36,6 +36,9 @@ struct frame_spec {
 	uint8_t extensions;             /* number of IPv6 destination options headers */
 	uint16_t ethertype;             /* instead of the right one */
 	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
+	uint8_t icmp_type;              /* of an ICMP or ICMPv6 message, whose checksum is left out */
+	const struct frame_spec *quote; /* the packet that it quotes, */
+	size_t quote_length;            /* cut to so many bytes [all] */
 };
 
 /* Builds a frame with right lengths and checksums. */

@@ -14,6 +14,7 @@
 struct run {
 	const struct row *row;
 	struct frame_spec spec;
+	struct frame_spec key; /* whose source counts: the frame's, or that which an ICMP error quotes, turned round */
 	struct frame in, out;
 	const char *family;
 };
@@ -34,22 +35,23 @@ static void put_pokes(struct frame *frame, const struct row *row, int shift)
 		frame->data[row->pokes[i].at + shift] = row->pokes[i].value;
 }
 
-static uint64_t source_hash(const struct frame_spec *spec)
+static uint64_t source_hash(const struct frame_spec *spec, bool by_address)
 {
 	const __u64 key[2] = {test_hash_key[0], test_hash_key[1]};
 	struct address source = {.word = {0, 0, htonl(0xffff), 0}};
 
 	if (inet_pton(AF_INET, spec->source, &source.word[3]) != 1)
 		inet_pton(AF_INET6, spec->source, &source);
-	return hash_source(&source, htons(spec->source_port ? spec->source_port : 5060), key);
+	return hash_source(&source, by_address ? 0 : htons(spec->source_port ? spec->source_port : 5060), key);
 }
 
 static uint32_t expected_owner(const struct run *run)
 {
 	const char *call_id = run->row->call_id;
-	uint64_t hash = call_id ? balancer_hash(call_id, strlen(call_id)) : source_hash(&run->spec);
+	uint64_t hash =
+		call_id ? balancer_hash(call_id, strlen(call_id)) : source_hash(&run->key, run->row->by_address);
 
-	return balancer_owner(&run->row->setup, run->row->service, hash);
+	return balancer_owner(&run->row->setup, run->row->service == SERVICE_ANY || run->row->other_pool, hash);
 }
 
 static const char *format_address(const struct address *address, char text[INET6_ADDRSTRLEN])
@@ -123,7 +125,7 @@ static void check_frame(const struct run *run)
 static bool is_for_service(enum verdict verdict)
 {
 	return verdict != VERDICT_not_service && verdict != VERDICT_not_ip && verdict != VERDICT_malformed &&
-	       verdict != VERDICT_later_fragment;
+	       verdict != VERDICT_held_fragment && verdict != VERDICT_orphan_fragment;
 }
 
 static void check_traffic(const struct run *run, const char *whose, const struct traffic *before,
@@ -139,7 +141,8 @@ static void check_traffic(const struct run *run, const char *whose, const struct
 static void check_counts(
 	const struct run *run, const struct balancer_counts *before, const struct balancer_counts *after)
 {
-	static const char *const names[] = {"SERVICE_SIP", "SERVICE_ANY", "SERVICE_ONE"};
+	static const char *const names[] = {
+		"SERVICE_SIP", "SERVICE_ANY", "SERVICE_ONE", "SERVICE_TCP", "SERVICE_NEAR", "SERVICE_SPLIT"};
 	enum verdict wanted = run->row->verdict;
 
 	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
@@ -162,6 +165,18 @@ static void check_owner(struct balancer_bpf *skel, const struct run *run, const 
 	check_traffic(run, "its owner", before, &after, true);
 }
 
+/* What came earlier comes from the same source to the same VIP. */
+static void run_before(struct balancer_bpf *skel, const struct run *run)
+{
+	struct frame_spec spec = *run->row->before;
+	struct frame frame;
+
+	spec.source = spec.source ? spec.source : run->spec.source;
+	spec.destination = run->spec.destination;
+	frame_build(&frame, &spec);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX, "%s: what comes before it", run->row->sentence);
+}
+
 static int run_in_family(struct balancer_bpf *skel, struct run *run, uint64_t *reached)
 {
 	uint32_t backends = run->row->setup.backends ? run->row->setup.backends : 4;
@@ -169,6 +184,8 @@ static int run_in_family(struct balancer_bpf *skel, struct run *run, uint64_t *r
 	struct traffic owner_before;
 	int result;
 
+	if (run->row->before)
+		run_before(skel, run);
 	frame_build(&run->in, &run->spec);
 	put_pokes(&run->in, run->row, 0);
 	put_trailer(&run->in, run->row);
@@ -190,15 +207,31 @@ static int run_in_family(struct balancer_bpf *skel, struct run *run, uint64_t *r
 	return 0;
 }
 
+static bool is_second_vip(enum test_service service)
+{
+	return service == SERVICE_ANY || service == SERVICE_ONE;
+}
+
 static struct run run_of(const struct row *row, bool ipv6)
 {
 	static const char *const vips[][2] = {{"192.0.2.10", "2001:db8::10"}, {"192.0.2.20", "2001:db8::20"}};
 	struct run run = {.row = row, .spec = row->in, .family = ipv6 ? "IPv6" : "IPv4"};
+	static struct frame_spec quote;
 
 	if (!run.spec.source)
 		run.spec.source = ipv6 ? "2001:db8::7" : "198.51.100.7";
 	if (!run.spec.destination)
-		run.spec.destination = vips[row->service != SERVICE_SIP][ipv6];
+		run.spec.destination = vips[is_second_vip(row->service)][ipv6];
+	run.key = run.spec;
+	if (!row->in.quote)
+		return run;
+	quote = *row->in.quote;
+	if (!quote.source)
+		quote.source = run.spec.destination;
+	if (!quote.destination)
+		quote.destination = ipv6 ? "2001:db8::7" : "198.51.100.7";
+	run.spec.quote = &quote;
+	run.key = (struct frame_spec){.source = quote.destination, .source_port = quote.destination_port};
 	return run;
 }
 

@@ -26,6 +26,9 @@ struct row {
 	struct run_options run;
 	struct balancer_setup setup;
 	enum test_service service;
+	const struct frame_spec *before; /* a frame that came earlier, addressed as this one */
+	bool other_pool;                 /* pool 1 has it */
+	bool by_address;                 /* its owner is that of the source address alone */
 
 	enum verdict verdict;
 	uint32_t action;
@@ -40,7 +43,8 @@ struct row_table {
 	size_t count;
 };
 
-extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed;
+extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed, rows_fragments, rows_icmp,
+	rows_keys;
 
 /* A request whose Call-ID is ROW_CALL_ID. */
 #define ROW_CALL_ID "7f3c1e90-a2b4@client.example.net"

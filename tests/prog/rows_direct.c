@@ -249,24 +249,6 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
 	},
-	{
-		.sentence = "a later fragment has no ports: the kernel has it",
-		.in = {.payload = ROW_INVITE, .fragment_offset = 1480, .more_fragments = true, .id = 7},
-		.verdict = VERDICT_later_fragment,
-		.action = XDP_PASS,
-	},
-	{
-		.sentence = "the last fragment has no ports: the kernel has it",
-		.in = {.payload = ROW_INVITE, .fragment_offset = 1480, .id = 7},
-		.verdict = VERDICT_later_fragment,
-		.action = XDP_PASS,
-	},
-	{
-		.sentence = "a later fragment of one byte",
-		.in = {.payload = "x", .fragment_offset = 8, .id = 7},
-		.verdict = VERDICT_later_fragment,
-		.action = XDP_PASS,
-	},
 };
 
 const struct row_table rows_direct = {"direct", rows, sizeof(rows) / sizeof(rows[0])};

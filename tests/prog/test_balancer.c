@@ -10,7 +10,8 @@
 #include <string.h>
 #include "rows.h"
 
-static const struct row_table *const tables[] = {&rows_services, &rows_direct, &rows_tunnel, &rows_malformed};
+static const struct row_table *const tables[] = {
+	&rows_services, &rows_direct, &rows_tunnel, &rows_malformed, &rows_fragments, &rows_icmp, &rows_keys};
 
 static struct balancer_bpf *skel;
 
@@ -48,6 +49,21 @@ Test(balancer, tunnels)
 Test(balancer, malformed_headers)
 {
 	row_run_table(skel, &rows_malformed, NULL);
+}
+
+Test(balancer, fragments)
+{
+	row_run_table(skel, &rows_fragments, NULL);
+}
+
+Test(balancer, icmp)
+{
+	row_run_table(skel, &rows_icmp, NULL);
+}
+
+Test(balancer, other_keys)
+{
+	row_run_table(skel, &rows_keys, NULL);
 }
 
 /* A frame that can have no outer header, since the driver left no room for one. */

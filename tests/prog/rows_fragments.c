@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Datagrams in fragments: all go where the first one went. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+static const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 7};
+static const struct frame_spec first_of_others = {
+	.payload = ROW_INVITE, .more_fragments = true, .id = 4009, .source = "198.51.100.8"};
+
+static const struct row rows[] = {
+	{
+		.sentence = "a first fragment goes to the owner of its Call-ID",
+		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 7},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a Call-ID beyond the first fragment: the owner of its source",
+		.in = {.payload = "INVITE sip:bob@example.net SIP/2.0\r\nX: 0123456789\r\nY: 0123",
+			.more_fragments = true,
+			.id = 11},
+		.verdict = VERDICT_call_id_too_far,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a fragment in the middle goes where the first one went",
+		.before = &first,
+		.in = {.payload = "middle", .fragment_offset = 1480, .more_fragments = true, .id = 7},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "so does the last",
+		.before = &first,
+		.in = {.payload = "last", .fragment_offset = 2960, .id = 7},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "by a tunnel, too",
+		.before = &first,
+		.setup = {.forward = FORWARD_IPIP},
+		.families = IPV4_ONLY,
+		.in = {.payload = "last", .fragment_offset = 2960, .id = 7},
+		.tunnel = &(const struct frame_spec){.id = 7},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "with VLAN tags, too",
+		.before = &first,
+		.in = {.payload = "last", .fragment_offset = 2960, .id = 7, .vlan = {100, 200}},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a later fragment of another datagram waits for its first",
+		.before = &first,
+		.in = {.payload = "other", .fragment_offset = 1480, .id = 8},
+		.verdict = VERDICT_held_fragment,
+		.action = XDP_DROP,
+	},
+	{
+		.sentence = "the same identification from somebody else is another datagram",
+		.families = IPV4_ONLY,
+		.before = &first_of_others,
+		.in = {.payload = "other", .fragment_offset = 1480, .id = 4009},
+		.verdict = VERDICT_held_fragment,
+		.action = XDP_DROP,
+	},
+	{
+		.sentence = "one too large to be held is the kernel's",
+		.in = {.payload = ROW_INVITE, .payload_length = 2100, .fragment_offset = 1480, .id = 12},
+		.verdict = VERDICT_orphan_fragment,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a later fragment for no VIP of ours is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.payload = "x", .destination = "192.0.2.99", .fragment_offset = 1480, .id = 7},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+};
+
+const struct row_table rows_fragments = {"fragments", rows, sizeof(rows) / sizeof(rows[0])};

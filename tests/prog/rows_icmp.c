@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/* ICMP about a VIP: an error goes to the owner of the packet that it quotes. A backend
+ * sends from the VIP, so the quoted packet's source is the VIP. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define OK                                                                                                             \
+	"SIP/2.0 200 OK\r\n"                                                                                           \
+	"Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK-77ab31\r\n"                                                 \
+	"Call-ID: " ROW_CALL_ID "\r\n"                                                                                 \
+	"CSeq: 1 INVITE\r\n\r\n"
+
+#define QUOTE(...)                                                                                                     \
+	.quote = &(const struct frame_spec)                                                                            \
+	{                                                                                                              \
+		__VA_ARGS__                                                                                            \
+	}
+
+static const struct row rows[] = {
+	{
+		.sentence = "port unreachable (ICMP): the owner of the Call-ID that is quoted",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = OK)},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "packet too big (ICMPv6): the same",
+		.families = IPV6_ONLY,
+		.in = {.icmp_type = 2, QUOTE(.payload = OK)},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "whoever reports it",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 11, .source = "203.0.113.1", QUOTE(.payload = OK)},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a quote that is cut before the Call-ID: the owner of the client's flow",
+		.in = {.icmp_type = 3, QUOTE(.payload = OK, .destination_port = 40001), .quote_length = 28 + 20},
+		.families = IPV4_ONLY,
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a quote with the ports and no more",
+		.in = {.icmp_type = 1, QUOTE(.payload = OK, .destination_port = 40001), .quote_length = 48},
+		.families = IPV6_ONLY,
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "of TCP eight bytes are quoted: the owner of the flow",
+		.service = SERVICE_TCP,
+		.in = {.icmp_type = 3,
+			QUOTE(.protocol = 6, .source_port = 5061, .destination_port = 40001,
+				.payload = "0123456789012345"),
+			.quote_length = 28},
+		.families = IPV4_ONLY,
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "by a tunnel, too",
+		.families = IPV4_ONLY,
+		.setup = {.forward = FORWARD_IPIP},
+		.in = {.icmp_type = 3, QUOTE(.payload = OK)},
+		.tunnel = &(const struct frame_spec){},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a quote of a port that is no service is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = OK, .source_port = 9)},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a quote of a packet that the VIP has not sent is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = OK, .source = "192.0.2.11")},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a quote of a later fragment tells nothing: the kernel has it",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = OK, .fragment_offset = 1480)},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a quote that is cut within its IP header is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = OK), .quote_length = 12},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "an error that quotes nothing is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a redirect is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 5, QUOTE(.payload = OK)},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "neighbour discovery is the kernel's",
+		.families = IPV6_ONLY,
+		.in = {.icmp_type = 135},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "an echo request is the kernel's",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 8},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+};
+
+const struct row_table rows_icmp = {"icmp", rows, sizeof(rows) / sizeof(rows[0])};

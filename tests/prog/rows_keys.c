@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What else than the Call-ID packets may belong together by: TCP connections, the source,
+ * and pools of their own for single methods. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define REST                                                                                                           \
+	" sip:bob@example.net SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7\r\nCall-ID: " ROW_CALL_ID "\r\nCSeq: 1\r\n\r\n"
+#define TO_SPLIT(text) .service = SERVICE_SPLIT, .in = {.payload = text, .destination_port = 5063}
+#define BY_CALL_ID .verdict = VERDICT_call_id, .action = XDP_TX, .call_id = ROW_CALL_ID
+
+/* 16 bytes that make a TCP header of the ports before them: offset 5, SYN. */
+#define TCP_REST "\0\0\0\1\0\0\0\0\x50\2\xff\xff\0\0\0\0"
+
+static const struct row rows[] = {
+	{
+		.sentence = "a TCP connection goes by its flow",
+		.service = SERVICE_TCP,
+		.in = {.protocol = 6,
+			.destination_port = 5061,
+			.source_port = 40001,
+			.payload = TCP_REST,
+			.payload_length = 16},
+		.verdict = VERDICT_flow,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "whatever is in it",
+		.service = SERVICE_TCP,
+		.in = {.protocol = 6,
+			.destination_port = 5061,
+			.source_port = 40001,
+			.payload = TCP_REST ROW_INVITE,
+			.payload_length = 16 + sizeof(ROW_INVITE)},
+		.verdict = VERDICT_flow,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a TCP header that is cut short is the kernel's to judge",
+		.in = {.protocol = 6, .destination_port = 5061, .payload = "0123456", .payload_length = 7},
+		.verdict = VERDICT_malformed,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "UDP to the port of a TCP service is not for it",
+		.in = {.payload = ROW_INVITE, .destination_port = 5061},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "by source address: the port makes no difference",
+		.service = SERVICE_NEAR,
+		.in = {.payload = ROW_INVITE, .destination_port = 5062, .source_port = 40002},
+		.by_address = true,
+		.verdict = VERDICT_source,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a REGISTER goes to the pool that is named for it",
+		TO_SPLIT("REGISTER" REST),
+		.other_pool = true,
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "after empty lines, too",
+		TO_SPLIT("\r\n\r\nREGISTER" REST),
+		.other_pool = true,
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "an INVITE goes to the service's pool",
+		TO_SPLIT("INVITE" REST),
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "so does a SUBSCRIBE",
+		TO_SPLIT("SUBSCRIBE" REST),
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "and a response, whatever it answers",
+		TO_SPLIT("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7\r\nCall-ID: " ROW_CALL_ID
+			 "\r\nCSeq: 1 REGISTER\r\n\r\n"),
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "a method that nobody knows goes to the pool for those",
+		TO_SPLIT("FROBNICATE" REST),
+		.other_pool = true,
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "methods are case-sensitive: a register is unknown",
+		TO_SPLIT("register" REST),
+		.other_pool = true,
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "a longer name is another method",
+		TO_SPLIT("INVITED" REST),
+		.other_pool = true,
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "also where the first eight letters are the same",
+		TO_SPLIT("SUBSCRIBERS" REST),
+		.other_pool = true,
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "what is no SIP goes to the service's pool",
+		TO_SPLIT("\r\n\r\n"),
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+};
+
+const struct row_table rows_keys = {"keys", rows, sizeof(rows) / sizeof(rows[0])};
