@@ -71,10 +71,8 @@ static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const 
 	__builtin_memcpy(&link.destination, eth->h_dest, sizeof(link.destination));
 	__builtin_memcpy(&link.source, eth->h_source, sizeof(link.source));
 	link.protocol = net16(version == 4 ? ETH_P_IP : ETH_P_IPV6);
-	if (bpf_xdp_adjust_head(ctx, p->transport - p->ip))
-		return VERDICT_decap_failed;
-	if (!link_layer_write(ctx, &link))
-		return VERDICT_decap_failed;
+	if (bpf_xdp_adjust_head(ctx, p->transport - p->ip) || !link_layer_write(ctx, &link))
+		return VERDICT_decap_malformed; /* for the verifier: the inner header is there */
 	return VERDICT_decapsulated;
 }
 

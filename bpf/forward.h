@@ -31,9 +31,9 @@ static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 
 /* What the outer header takes from the inner one. */
 struct inner {
-	__u16 length;
-	__u8 tos; /* or traffic class */
-	__u8 ttl; /* or hop limit */
+	__u32 length; /* of an IPv6 packet up to 65,575 */
+	__u8 tos;     /* or traffic class */
+	__u8 ttl;     /* or hop limit */
 	__be16 id;
 	bool dont_fragment;
 	bool ipv6;

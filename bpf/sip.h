@@ -130,12 +130,12 @@ static __always_inline __u64 sip_maybe_zeroes(__u64 a, __u64 b, __u64 c, __u64 d
 #define SIP_LINE_BLANK 1
 
 /* What does a line begin with, of which this is the first word? Another header, the blank
- * line that ends the headers, or a Call-ID: the length of its name and of the newline
- * before it. */
+ * line that ends the headers, or what may be a Call-ID: the length of its name and of the
+ * newline before it. */
 static __always_inline __u32 sip_classify(__u64 word)
 {
-	/* "call-id:" with bit 5 set in the letters and in nothing else. */
-	const __u64 letters = 0x0020200020202020ULL, name = 0x3a64692d6c6c6163ULL;
+	/* "call-id" with bit 5 set in the letters and in nothing else. */
+	const __u64 letters = 0x0020200020202020ULL, name = 0x0064692d6c6c6163ULL;
 	__u8 first = word;
 
 	if (!(((word | letters) ^ name) << 8))
@@ -143,6 +143,13 @@ static __always_inline __u32 sip_classify(__u64 word)
 	if ((first | 0x20) == 'i')
 		return 1 + sizeof("i") - 1;
 	return first == '\r' || first == '\n' ? SIP_LINE_BLANK : SIP_LINE_OTHER;
+}
+
+/* Flags the bytes that are equal to one. Unlike sip_zeroes, all flags are true. */
+static __always_inline __u64 sip_equal(__u64 word, __u8 byte)
+{
+	word ^= EVERY(byte);
+	return ~(((word & EVERY(0x7f)) + EVERY(0x7f)) | word) & EVERY(0x80);
 }
 
 /* The first visible byte from an offset on; t->end if there is none in reach. */
@@ -160,32 +167,45 @@ static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
 	return t->end;
 }
 
-static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 offset)
+/* The colon of the header whose name ends at `at`: RFC 3261 section 25.1 has HCOLON begin
+ * with blanks on the same line. 0 if something else is there, or the text is over. */
+static __always_inline __u32 sip_colon(const struct sip_text *t, __u32 at)
 {
-	return sip_word(t, offset);
+	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
+		__u64 word = sip_word(t, at);
+		__u64 other = ~(sip_equal(word, ' ') | sip_equal(word, '\t')) & EVERY(0x80);
+		__u32 first = sip_first(other);
+
+		if (other)
+			return (__u8)(word >> (first * 8)) == ':' ? at + first : 0;
+		at = sip_forget(t, at + 8);
+		if (sip_room(t, at) <= 0)
+			break;
+	}
+	return 0;
 }
 
-/* Steps over HCOLON (RFC 3261 section 25.1: white space, a colon, white space that may
- * hold a folded line's end). Returns the offset of the value, 0 where there is no colon
- * or no value, t->end where the text is over before that is known. */
-static __always_inline __u32 sip_value(const struct sip_text *t, __u32 after)
+/* The value behind a colon: after white space, in which a line may be folded (its end is
+ * followed by a blank). 0 if it is empty, t->end where the text is over before that is known. */
+static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 {
-	__u64 word = sip_word(t, after);
-	__u32 colon, value;
-	__u8 before;
+	__u32 at = colon + 1;
 
-	if ((word & 0xffff) == (' ' << 8 | ':') && (__u8)(word >> 16) > ' ')
-		return after + 2; /* as nearly everybody writes it */
-	colon = (__u8)word == ':' ? after : sip_skip_space(t, after);
-	if (colon >= t->end)
-		return t->end;
-	if (sip_byte(t, colon) != ':')
-		return 0;
-	value = sip_skip_space(t, colon + 1);
-	if (value >= t->end)
-		return t->end;
-	before = sip_byte(t, value - 1);
-	return before == '\n' || before == '\r' ? 0 : value;
+	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
+		__u64 word = sip_word(t, at), word_after = sip_word(t, at + 1);
+		__u64 visible = sip_visible(word), before = (visible & -visible) - 1;
+		__u64 folded = sip_equal(word_after, ' ') | sip_equal(word_after, '\t');
+		__u64 over = sip_equal(word_after, '\0'); /* the text ends there */
+
+		if (sip_equal(word, '\n') & before & ~folded & ~over)
+			return 0;
+		if (visible)
+			return at + sip_first(visible);
+		at = sip_forget(t, at + 8);
+		if (sip_room(t, at) <= 0)
+			break;
+	}
+	return t->end;
 }
 
 /* Hashes the value: all up to the next white space, of which SIP_VALUE_WORDS words
@@ -260,8 +280,8 @@ static __always_inline __u32 sip_short_step(const struct sip_text *t, __u32 at, 
 	return at + 1;
 }
 
-/* Finds the line of the first Call-ID; `after` becomes the offset behind its name. */
-static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *after)
+/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. */
+static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
 {
 	for (int i = 0; i < SIP_STEPS; i++) {
 		__s32 room = sip_room(t, at);
@@ -274,8 +294,9 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 			continue;
 		if (line == SIP_LINE_BLANK)
 			return SIP_NO_CALL_ID;
-		*after = at - 1 + line;
-		return SIP_FOUND;
+		*colon = sip_colon(t, at - 1 + line);
+		if (*colon)
+			return SIP_FOUND;
 	}
 	return SIP_TOO_FAR;
 }
@@ -311,9 +332,9 @@ static __always_inline struct sip_text sip_text(const __u8 *data, const __u8 *da
 	return text;
 }
 
-/* Finds the Call-ID of the message that begins at `start`. When SIP_FOUND, *after is the
- * offset behind the header's name: what sip_hash wants. */
-static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *after)
+/* Finds the Call-ID of the message that begins at `start`. When SIP_FOUND, *colon is the
+ * offset of the colon behind the header's name: what sip_hash wants. */
+static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon)
 {
 	start = sip_forget(&text, start);
 	if (start + SIP_MINIMUM > text.end)
@@ -321,17 +342,23 @@ static __always_inline enum sip_result sip_find(struct sip_text text, __u32 star
 	start = sip_skip_space(&text, start);
 	if (!sip_begins(&text, start))
 		return SIP_NOT_SIP;
-	return sip_find_call_id(&text, start, after);
+	return sip_find_call_id(&text, start, colon);
 }
 
-/* Hashes the value of the header whose name ends at `after`. */
-static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 after, struct sip_key *key)
+/* Hashes the value of the header whose colon is at `colon`. */
+static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colon, struct sip_key *key)
 {
 	struct hash hash = hash_start(key->hash_key);
+	__u64 word;
 
 	if (text.end < SIP_MINIMUM)
 		return SIP_TOO_FAR;
-	key->value = sip_value(&text, sip_forget(&text, after));
+	colon = sip_forget(&text, colon);
+	word = sip_word(&text, colon);
+	if ((__u8)(word >> 8) == ' ' && (__u8)(word >> 16) > ' ')
+		key->value = colon + 2; /* as nearly everybody writes it */
+	else
+		key->value = sip_value(&text, colon);
 	if (!key->value)
 		return SIP_NO_CALL_ID;
 	key->value_end = sip_hash_value(&text, sip_forget(&text, key->value), &hash);

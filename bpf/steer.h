@@ -34,14 +34,14 @@ static __always_inline struct sip_text steer_text(const struct xdp_md *ctx, __u3
 
 /* Functions that are not static are verified once, and not again for every way that
  * leads there. */
-__noinline int steer_find(struct xdp_md *ctx, __u32 start, __u32 end, __u32 *after)
+__noinline int steer_find(struct xdp_md *ctx, __u32 start, __u32 end, __u32 *colon)
 {
-	return after ? sip_find(steer_text(ctx, end), start, after) : SIP_NOT_SIP;
+	return colon ? sip_find(steer_text(ctx, end), start, colon) : SIP_NOT_SIP;
 }
 
-__noinline int steer_hash(struct xdp_md *ctx, __u32 after, __u32 end, struct sip_key *key)
+__noinline int steer_hash(struct xdp_md *ctx, __u32 colon, __u32 end, struct sip_key *key)
 {
-	return key ? sip_hash(steer_text(ctx, end), after, key) : SIP_NOT_SIP;
+	return key ? sip_hash(steer_text(ctx, end), colon, key) : SIP_NOT_SIP;
 }
 
 __noinline int steer_method(struct xdp_md *ctx, __u32 start, __u32 end)
@@ -54,11 +54,11 @@ static __always_inline enum verdict steer_call_id(
 	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
 {
 	struct sip_key key = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
-	__u32 after = 0;
-	int result = steer_find(ctx, p->payload, p->end, &after);
+	__u32 colon = 0;
+	int result = steer_find(ctx, p->payload, p->end, &colon);
 
 	if (result == SIP_FOUND)
-		result = steer_hash(ctx, after, p->end, &key);
+		result = steer_hash(ctx, colon, p->end, &key);
 	if (result == SIP_FOUND) {
 		*hash = key.hash;
 		return VERDICT_call_id;

@@ -31,5 +31,4 @@
 	X(decapsulated, PASS, NORMAL, "IP-in-IP for this host: outer header taken off")                                \
 	X(decap_fragment, PASS, UNUSUAL, "fragment of IP-in-IP: the kernel has it; lower the MTU before the tunnel")   \
 	X(decap_malformed, PASS, UNUSUAL, "IP-in-IP whose inner packet is cut short or no IP: the kernel has it")      \
-	X(decap_failed, PASS, UNUSUAL, "IP-in-IP that the driver could not open: the kernel has it")                   \
 	X(not_tunnelled, PASS, NORMAL, "anything else: the kernel has it, untouched")

@@ -126,9 +126,9 @@ static void count_moves(struct draft *draft, uint32_t id)
 	const __u16 *before = image_slots(draft->running, id);
 	const __u16 *after = draft->desired->tables[draft->desired->pools[id].table];
 	struct plan *plan = draft->plan;
-	struct plan_moves moves = {
-		.pool = id, .name = draft->desired->pool_names[id].name, .slots = draft->desired->contract.slots};
+	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
 
+	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
 	for (uint32_t slot = 0; after && slot < moves.slots; slot++)
 		moves.moved += before[slot] != after[slot];
 	plan->moves = reallocate(plan->moves, plan->move_count + 1, sizeof(moves));

@@ -30,7 +30,7 @@ struct plan_step {
 /* Slots of a pool that get another owner. */
 struct plan_moves {
 	uint32_t pool;
-	const char *name; /* lies in the desired image */
+	char name[NAME_SIZE];
 	uint32_t moved;
 	uint32_t slots;
 };

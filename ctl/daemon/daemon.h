@@ -31,7 +31,7 @@ struct daemon {
 struct outcome {
 	char **steps;
 	size_t step_count;
-	struct plan_moves *moves; /* `name` lies in the farm or the running image */
+	struct plan_moves *moves;
 	size_t move_count;
 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One line of log on standard error, with the priority that systemd reads unless a
- * person is looking (sd-daemon(3)). */
+/* One line of log on standard error, with the priority that the journal reads where it
+ * is the journal (sd-daemon(3), JOURNAL_STREAM). */
 #pragma once
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #define log_line(priority, format, ...)                                                                                \
-	fprintf(stderr, "%s" format "\n", isatty(STDERR_FILENO) ? "" : priority, ##__VA_ARGS__)
+	fprintf(stderr, "%s" format "\n", getenv("JOURNAL_STREAM") ? priority : "", ##__VA_ARGS__)
 
 #define log_info(format, ...) log_line(SD_INFO, format, ##__VA_ARGS__)
 #define log_warning(format, ...) log_line(SD_WARNING, format, ##__VA_ARGS__)
