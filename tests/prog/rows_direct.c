@@ -109,6 +109,24 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
+		.sentence = "the length of an authentication header is in words of four bytes",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .extensions = 2},
+		.pokes = {{14 + 6, 51}, {14 + 40, 17}, {14 + 41, 2}},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a long IPv6 extension header is stepped over",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .extensions = 4},
+		.pokes = {{14 + 40, 17}, {14 + 41, 3}},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
 		.sentence = "Ethernet padding stays",
 		.in = {.payload = "\r\n\r\n"},
 		.trailer = 14,
@@ -258,6 +276,12 @@ static const struct row rows[] = {
 	{
 		.sentence = "the last fragment has no ports: the kernel has it",
 		.in = {.payload = ROW_INVITE, .fragment_offset = 1480, .id = 7},
+		.verdict = VERDICT_later_fragment,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a fragment far behind the first",
+		.in = {.payload = ROW_INVITE, .fragment_offset = 32768, .id = 7},
 		.verdict = VERDICT_later_fragment,
 		.action = XDP_PASS,
 	},

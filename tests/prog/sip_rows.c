@@ -121,7 +121,8 @@ const struct sip_row sip_rows[] = {
 	NONE("an empty value of the short name", REQUEST VIA "i:\r\n" END),
 	NONE("an empty value of bare LF", REQUEST VIA "Call-ID: \nCSeq: 1 OPTIONS\n\n"),
 	NONE("an empty value at the end of the headers", REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\nbody"),
-	NONE("an empty value at the end of a message without a body", REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\n"),
+	NONE("an empty value at the end of a message without a body",
+		REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\n"),
 	NONE("an empty value at the end of the headers, and a body that begins with a space",
 		REQUEST VIA "CSeq: 1 OPTIONS\r\nCall-ID: \r\n\r\n lure\r\n"),
 	NONE("an empty value at the end of headers of bare LF, and a body that begins with a tab",
@@ -153,6 +154,8 @@ const struct sip_row sip_rows[] = {
 	NO_SIP("a tab behind the first word", "OPTIONS\tsip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("a first word with a byte above 0x7f",
 		"OPT\xcfONS sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
+	NO_SIP("a long first word with a byte above 0x7f",
+		"\xcfPTIONSOPTIONS sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("a first word with a NUL in it", "OPT\0ONS sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("STUN", "\0\1\0\x20\x21\x12\xa4\x42"
 		       "0123456789ab"

@@ -181,14 +181,16 @@ Test(differential, kernel_and_host_agree, .timeout = 170)
 		kernel = in_kernel(&frame, direct, counted);
 		host = on_host(&frame, direct);
 		cr_assert(kernel.verdict == host.verdict && kernel.receiver == host.receiver,
-			"SIPXDP_SEED=%lu, frame %u (%zu bytes, %zu readable): %s to %u in the kernel, %s to %u on the host", seed, n,
-			frame.length, direct, balancer_verdict_name(kernel.verdict), kernel.receiver,
+			"SIPXDP_SEED=%lu, frame %u (%zu bytes, %zu readable): %s to %u in the kernel, %s to %u on the "
+			"host",
+			seed, n, frame.length, direct, balancer_verdict_name(kernel.verdict), kernel.receiver,
 			balancer_verdict_name(host.verdict), host.receiver);
 		seen[kernel.verdict]++;
 	}
 	/* An agreement on nothing would prove nothing. */
 	cr_expect_gt(seen[VERDICT_call_id], FRAMES / 4);
 	for (enum verdict verdict = 0; verdict < VERDICT_no_backend; verdict++)
-		cr_expect_gt(seen[verdict], FRAMES / 1000, "%s was seen %lu times", balancer_verdict_name(verdict), seen[verdict]);
+		cr_expect_gt(seen[verdict], FRAMES / 1000, "%s was seen %lu times", balancer_verdict_name(verdict),
+			seen[verdict]);
 	cr_expect_gt(seen[VERDICT_malformed], FRAMES / 1000);
 }

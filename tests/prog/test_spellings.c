@@ -60,7 +60,7 @@ Test(spellings, rows)
 			.call_id = sip_rows[i].value,
 		};
 
-		row_run(narrow, &row, NULL);
+		row_run(narrow, &row);
 	}
 	balancer_bpf__destroy(narrow);
 }
@@ -98,8 +98,8 @@ Test(spellings, the_same_call_id_has_the_same_backend)
 
 			sip_message_write(&rng, call_id, &message);
 			receiver = receiver_of(&rng, &message);
-			cr_assert_eq(receiver, owner, "SIPXDP_SEED=%lu, value %u, spelling %d: backend %u, not %u\n%s", seed, value,
-				spelling, receiver, owner, message.text);
+			cr_assert_eq(receiver, owner, "SIPXDP_SEED=%lu, value %u, spelling %d: backend %u, not %u\n%s",
+				seed, value, spelling, receiver, owner, message.text);
 		}
 	}
 	cr_expect_eq(balancer_verdict(skel, VERDICT_call_id), VALUES * SPELLINGS);
@@ -115,8 +115,8 @@ Test(spellings, without_a_call_id_none_is_found)
 
 		sip_message_write(&rng, NULL, &message);
 		receiver_of(&rng, &message);
-		cr_assert_eq(balancer_verdict(skel, VERDICT_no_call_id), n + 1, "SIPXDP_SEED=%lu, message %u\n%s", seed, n,
-			message.text);
+		cr_assert_eq(balancer_verdict(skel, VERDICT_no_call_id), n + 1, "SIPXDP_SEED=%lu, message %u\n%s", seed,
+			n, message.text);
 	}
 }
 
