@@ -29,6 +29,7 @@ UNIT := $(wildcard tests/unit/test_*.c)
 PROG := $(wildcard tests/prog/test_*.c)
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 TOOLS := $(wildcard tests/tools/*.c)
+MAKERS := tests/prog/frame.c tests/prog/sip_message.c tests/prog/sip_rows.c # of test input
 
 obj = $(patsubst %.c,$B/%.o,$(1))
 san = $(patsubst %.c,$B/san/%.o,$(1))
@@ -88,7 +89,7 @@ $B/sipxdp-ctl: $(call obj,$(CLI) $(CORE))
 
 # --- tests
 
-$(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $(call san,$(CORE))
+$(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $(call san,$(CORE) $(MAKERS) $(filter-out $(UNIT),$(wildcard tests/unit/*.c)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN_CFLAGS) $^ -o $@ -lcriterion -lyaml -ljansson

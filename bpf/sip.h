@@ -168,7 +168,7 @@ static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
 }
 
 /* The colon of the header whose name ends at `at`: RFC 3261 section 25.1 has HCOLON begin
- * with blanks on the same line. 0 if something else is there, or the text is over. */
+ * with blanks on the same line. 0 if something else is there, t->end if it is not in reach. */
 static __always_inline __u32 sip_colon(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
@@ -182,7 +182,7 @@ static __always_inline __u32 sip_colon(const struct sip_text *t, __u32 at)
 		if (sip_room(t, at) <= 0)
 			break;
 	}
-	return 0;
+	return t->end;
 }
 
 /* The value behind a colon: after white space, in which a line may be folded (its end is
@@ -336,6 +336,8 @@ static __always_inline struct sip_text sip_text(const __u8 *data, const __u8 *da
  * offset of the colon behind the header's name: what sip_hash wants. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon)
 {
+	if (start >= SIP_OFFSET_LIMIT - SIP_MARGIN)
+		return SIP_NOT_SIP;
 	start = sip_forget(&text, start);
 	if (start + SIP_MINIMUM > text.end)
 		return SIP_NOT_SIP;
@@ -418,6 +420,8 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 /* The method of the message that begins at `start`; METHOD_NONE for what is no request. */
 static __always_inline enum method sip_method(struct sip_text text, __u32 start)
 {
+	if (start >= SIP_OFFSET_LIMIT - SIP_MARGIN)
+		return METHOD_NONE;
 	start = sip_forget(&text, start);
 	if (start + SIP_MINIMUM > text.end)
 		return METHOD_NONE;

@@ -15,6 +15,7 @@ __attribute__((always_inline)) int balancer(struct xdp_md *ctx);
 
 const volatile __u32 drive_idle;     /* drive alone: the floor of the others */
 const volatile __u32 drive_undo;     /* take off again what was put before the frame */
+const volatile __u32 drive_rewrite;  /* write anew what a tunnel overwrote when the frame was last sent */
 const volatile __u32 drive_call_id;  /* offset of 8 bytes of Call-ID to be random; 0: as they are */
 const volatile __u32 drive_sources;  /* number of source addresses to choose from, a power of two */
 const volatile __u32 drive_services; /* number of VIPs to choose from, likewise */
@@ -92,6 +93,21 @@ static __always_inline void drive_vary(struct xdp_md *ctx, __u64 random)
 	}
 }
 
+/* A live frame that was tunnelled comes again with its bytes as they are: what is left of
+ * the outer header where the inner one was. Only for untagged IPv4. */
+static __always_inline void drive_rewrite_head(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = frame_start(ctx);
+	struct iphdr *ip = (void *)(eth + 1);
+
+	if ((void *)(ip + 1) > frame_end(ctx))
+		return;
+	__builtin_memset(eth->h_dest, 2, sizeof(eth->h_dest));
+	__builtin_memset(eth->h_source, 2, sizeof(eth->h_source));
+	eth->h_proto = __builtin_bswap16(0x0800);
+	ip->ttl = 64;
+}
+
 static __always_inline void drive_before(struct xdp_md *ctx, struct drive_saved *saved)
 {
 	void *at;
@@ -100,6 +116,8 @@ static __always_inline void drive_before(struct xdp_md *ctx, struct drive_saved 
 		drive_put_message(ctx, drive_next());
 	if (drive_call_id || drive_sources || drive_services)
 		drive_vary(ctx, drive_next());
+	if (drive_rewrite)
+		drive_rewrite_head(ctx);
 	if (!drive_undo)
 		return;
 	at = frame_start(ctx);

@@ -83,6 +83,7 @@ static int set_constants(struct bpf_object *object, const struct subject_setup *
 	} all[] = {
 		{"drive_idle", setup->idle},
 		{"drive_undo", setup->undo},
+		{"drive_rewrite", setup->rewrite},
 		{"drive_call_id", setup->call_id},
 		{"drive_sources", setup->sources},
 		{"drive_services", setup->several_services},
@@ -176,7 +177,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 			.source = {.word = {0, 0, htonl(0xffff), htonl(0x0a00fffe)}},
 			.next_hop = {{0x02, 0, 0, 1, id >> 8, id}},
 			.interface_mac = {{0x02, 0, 0, 0, 0, 0x01}},
-			.ifindex = 1, /* where BPF_PROG_TEST_RUN says that a frame came in */
+			.ifindex = or_default(setup->ifindex, 1),
 			.mtu = 1500,
 			.forward = setup->forward ? setup->forward : FORWARD_DSR,
 		};

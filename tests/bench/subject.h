@@ -21,10 +21,11 @@ struct subject_setup {
 	enum affinity affinity;
 	enum forward_method forward; /* [FORWARD_DSR] */
 	bool ipv6_way;
-	uint32_t warm; /* runs before the first sample of a load [2,000] */
+	uint32_t ifindex; /* where backends are reached [1: where BPF_PROG_TEST_RUN says that a frame came in] */
+	uint32_t warm;    /* runs before the first sample of a load [2,000] */
 	uint32_t stage;
 	/* What tests/bench/drive.h is told, by the names of its constants. */
-	uint32_t idle, undo, call_id, sources, several_services, messages, first, run;
+	uint32_t idle, undo, rewrite, call_id, sources, several_services, messages, first, run;
 };
 
 struct subject {

@@ -62,9 +62,8 @@ extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malf
 /* Its length with the UDP header. */
 #define ROW_INVITE_UDP (8 + sizeof(ROW_INVITE) - 1)
 
-/* Runs a row for each of its families; every fault fails the test and names the row. The verdicts
- * that were reached are added to `reached` (VERDICT_COUNT numbers) unless that is NULL. 0, or -EINVAL
- * when this kernel does not take the row's run options. */
-int row_run(struct balancer_bpf *skel, const struct row *row, uint64_t *reached);
+/* Runs a row for each of its families; every fault fails the test and names the row. 0, or
+ * -EINVAL when this kernel does not take the row's run options. */
+int row_run(struct balancer_bpf *skel, const struct row *row);
 
-void row_run_table(struct balancer_bpf *skel, const struct row_table *table, uint64_t *reached);
+void row_run_table(struct balancer_bpf *skel, const struct row_table *table);

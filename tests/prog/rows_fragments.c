@@ -60,6 +60,14 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
+		.sentence = "as far behind as it may be",
+		.before = &first,
+		.in = {.payload = "far", .fragment_offset = 32768, .id = 7},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
 		.sentence = "a later fragment of another datagram waits for its first",
 		.before = &first,
 		.in = {.payload = "other", .fragment_offset = 1480, .id = 8},

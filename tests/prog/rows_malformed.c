@@ -35,6 +35,13 @@ static const struct row rows[] = {
 		MALFORMED,
 	},
 	{
+		.sentence = "IPv4: a header of four words, behind which a UDP header could be seen",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .destination = "192.0.2.20", .source_port = 100},
+		.pokes = {{IPV4(0), 0x44}},
+		MALFORMED,
+	},
+	{
 		.sentence = "IPv4: a header of no words",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
@@ -137,6 +144,13 @@ static const struct row rows[] = {
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .extensions = 2},
 		.pokes = {{IPV6(4), 0}, {IPV6(5), 8}},
+		MALFORMED,
+	},
+	{
+		.sentence = "IPv6: a later fragment in a packet that ends before its fragment header",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .fragment_offset = 8},
+		.pokes = {{IPV6(4), 0}, {IPV6(5), 7}},
 		MALFORMED,
 	},
 	{

@@ -154,6 +154,8 @@ const struct sip_row sip_rows[] = {
 	NO_SIP("a tab behind the first word", "OPTIONS\tsip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("a first word with a byte above 0x7f",
 		"OPT\xcfONS sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
+	NO_SIP("a long first word with a byte above 0x7f",
+		"\xcfPTIONSOPTIONS sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("a first word with a NUL in it", "OPT\0ONS sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("STUN", "\0\1\0\x20\x21\x12\xa4\x42"
 		       "0123456789ab"

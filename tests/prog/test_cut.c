@@ -196,15 +196,15 @@ Test(cut, jumbo_frames)
 		};
 
 		build_message(text, messages[i].call_id, sizeof(text));
-		cr_expect_eq(row_run(skel, &row, NULL), 0);
+		cr_expect_eq(row_run(skel, &row), 0);
 		row.tunnel = &outer;
 		row.setup.forward = FORWARD_IPIP;
 		row.setup.ipv6_way = true;
-		cr_expect_eq(row_run(skel, &row, NULL), 0);
+		cr_expect_eq(row_run(skel, &row), 0);
 		row.setup.mtu = 9000;
 		row.verdict = VERDICT_too_big;
 		row.action = XDP_PASS;
-		cr_expect_eq(row_run(skel, &row, NULL), 0);
+		cr_expect_eq(row_run(skel, &row), 0);
 	}
 }
 

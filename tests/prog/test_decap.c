@@ -153,6 +153,12 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_not_tunnelled,
 	},
 	{
+		.sentence = "an outer packet that is shorter than its header",
+		.in = {.destination = US4, .inner = &invite4},
+		.pokes = {{14 + 2, 0}, {14 + 3, 19}},
+		.verdict = VERDICT_not_tunnelled,
+	},
+	{
 		.sentence = "a first fragment of a tunnelled packet",
 		.in = {.destination = US4, .inner = &invite4, .more_fragments = true},
 		.verdict = VERDICT_decap_fragment,
@@ -290,7 +296,7 @@ static void count(uint64_t sums[DECAP_VERDICT_COUNT])
 	run_counters(bpf_map__fd(skel->maps.decap_verdicts), 0, sums, DECAP_VERDICT_COUNT);
 }
 
-static int run_row(const struct decap_row *row, uint64_t *reached)
+static int run_row(const struct decap_row *row)
 {
 	uint64_t before[DECAP_VERDICT_COUNT], after[DECAP_VERDICT_COUNT];
 	struct frame in, out, expected;
@@ -305,11 +311,9 @@ static int run_row(const struct decap_row *row, uint64_t *reached)
 		return action;
 	count(after);
 	cr_expect_eq(action, XDP_PASS, "%s: action %d", row->sentence, action);
-	for (int i = 0; i < DECAP_VERDICT_COUNT; i++) {
+	for (int i = 0; i < DECAP_VERDICT_COUNT; i++)
 		cr_expect_eq(after[i] - before[i], i == (int)row->verdict, "%s: verdict %s was counted %lu times",
 			row->sentence, names[i], after[i] - before[i]);
-		reached[i] += after[i] - before[i];
-	}
 	expect(row, &in, &expected);
 	cr_expect_eq(out.length, expected.length, "%s: %zu bytes, not %zu", row->sentence, out.length, expected.length);
 	cr_expect(out.length != expected.length || memcmp(out.data, expected.data, out.length) == 0,
@@ -317,14 +321,21 @@ static int run_row(const struct decap_row *row, uint64_t *reached)
 	return 0;
 }
 
-Test(decap, rows_and_every_verdict_is_reached)
+Test(decap, rows)
 {
-	uint64_t reached[DECAP_VERDICT_COUNT] = {};
+	for (size_t i = 0; i < ROWS; i++)
+		cr_expect_eq(run_row(&rows[i]), 0, "%s", rows[i].sentence);
+}
+
+/* A row that expects a verdict and does not get it fails above. */
+Test(decap, every_verdict_is_reached)
+{
+	uint32_t expected[DECAP_VERDICT_COUNT] = {};
 
 	for (size_t i = 0; i < ROWS; i++)
-		cr_expect_eq(run_row(&rows[i], reached), 0, "%s", rows[i].sentence);
+		expected[rows[i].verdict]++;
 	for (int i = 0; i < DECAP_VERDICT_COUNT; i++)
-		cr_expect(reached[i], "no row reaches the verdict %s", names[i]);
+		cr_expect(expected[i], "no row reaches the verdict %s", names[i]);
 }
 
 /* Nothing that ends before its packets do is opened, and nothing is changed. */

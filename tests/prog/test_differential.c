@@ -85,7 +85,8 @@ static enum test_service service_of(const struct packet *packet)
 }
 
 /* The pool of a service; one has pools by method. */
-static uint32_t pool_of(enum test_service service, const struct frame *frame, size_t direct, const struct packet *packet)
+static uint32_t pool_of(
+	enum test_service service, const struct frame *frame, size_t direct, const struct packet *packet)
 {
 	const uint8_t *data = frame->data;
 	enum method method = METHOD_NONE;

@@ -60,7 +60,7 @@ Test(spellings, rows)
 			.call_id = sip_rows[i].value,
 		};
 
-		row_run(narrow, &row, NULL);
+		row_run(narrow, &row);
 	}
 	balancer_bpf__destroy(narrow);
 }

@@ -237,7 +237,8 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 				"4:27: 'vip' of service a must not be empty"}},
 		{"what is planned and not there yet",
 			HEAD POOLS SERVICES
-			"    methods: {REGISTER: registrars, register: proxies}\n    protocol: tcp\n    affinity: from-user\n"
+			"    methods: {REGISTER: registrars, register: proxies}\n    protocol: tcp\n    affinity: "
+			"from-user\n"
 			"  - {name: b, vip: 192.0.2.11, port: 1, pool: proxies, protocol: tcp, affinity: call-id}\n",
 			{"12:14: 'methods' of service sip: of tcp no message is read, so udp only",
 				"12:25: 'pool' of 'methods': no pool is named registrars",
@@ -317,7 +318,8 @@ Test(config, refuses_bad_values)
 		{"words", HEAD POOLS "    forward: nat\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
 			{"7:14: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'nat'",
 				"13:15: 'protocol' of service sip must be 'udp' or 'tcp', not 'UDP'",
-				"14:15: 'affinity' of service sip must be 'call-id' or 'source' or 'flow', not 'callid'"}},
+				"14:15: 'affinity' of service sip must be 'call-id' or 'source' or 'flow', not "
+				"'callid'"}},
 	};
 
 	check_rows(rows, COUNT(rows));

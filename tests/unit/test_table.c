@@ -12,7 +12,6 @@
 #include "../../ctl/core/config.h"
 #include "../../ctl/core/table.h"
 
-
 #define MOST 10000
 
 /* Members with the storage for their names. */
