@@ -125,7 +125,7 @@ static enum status ask(struct output *output, struct client *client, enum comman
 	if (client_ask(client, request, &reply) < 0) {
 		output_error(output, "%s", client->error);
 	} else if (!reply.result) {
-		output_refusal(output, &reply, path);
+		output_refusal(output, &reply, path ? path : reply.path);
 	} else {
 		output_result(output, command, reply.result);
 		status = STATUS_DONE;

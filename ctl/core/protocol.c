@@ -375,6 +375,7 @@ int protocol_parse_reply(const char *line, size_t length, struct reply *out)
 	} else if (json_is_false(ok)) {
 		out->error = json_string_value(json_object_get(out->json, "error"));
 		out->faults = json_object_get(out->json, "faults");
+		out->path = json_string_value(json_object_get(out->json, "path"));
 	}
 	if (out->result || (out->error && json_is_array(out->faults)))
 		return 0;

@@ -4,7 +4,7 @@
  *
  *   {"command": "backend weight", "arguments": {"pool": "proxies", "backend": "px1", "weight": 3}}
  *   {"ok": true, "result": ...}
- *   {"ok": false, "error": "message", "faults": [{"line": 3, "column": 7, "message": "..."}]}
+ *   {"ok": false, "error": "message", "faults": [{"line": 3, "column": 7, "message": "..."}], "path": "..."}
  *
  * Owns the table of commands, which both sides use: sipxdp-ctl for its help and its
  * command line, sipxdpd to check what it is sent. Pure. Trusts nothing that it reads. */
@@ -131,6 +131,7 @@ struct reply {
 	json_t *result;    /* NULL: the daemon says no */
 	const char *error; /* why; NULL if it says yes */
 	json_t *faults;    /* a list, perhaps empty; NULL if it says yes */
+	const char *path;  /* of the daemon's file that they are in; NULL if it is the client's, or none */
 };
 
 /* Reads one line, without its newline. 0, or -EPROTO for what is no reply. */

@@ -483,12 +483,14 @@ static json_t *answer_reload(struct daemon *daemon, const struct request *reques
 
 	(void)request;
 	error = daemon_reload(daemon, &faults, &outcome);
-	if (faults.count)
+	if (faults.count) {
 		reply = protocol_error(&faults, "not reloaded: %s has faults; what ran goes on", daemon->config_path);
-	else if (error)
+		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
+	} else if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
-	else
+	} else {
 		reply = protocol_ok(outcome_json(&outcome));
+	}
 	outcome_free(&outcome);
 	faults_free(&faults);
 	return reply;
