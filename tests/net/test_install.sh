@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# make install and make uninstall into a directory, and whether the programs get by with
+# the capabilities that the systemd units leave them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+PROGRAMS="sipxdp-ctl sipxdp-loader sipxdpd"
+UNITS="sipxdp-decap@.service sipxdp-loader.service sipxdpd.service"
+
+# files DIRECTORY: all that is in it, sorted.
+files() {
+	(cd "$1" && find . -type f | sed 's|^\./||' | LC_ALL=C sort | xargs)
+}
+
+# install_into DIRECTORY [VARIABLE=VALUE...]
+install_into() {
+	make --no-print-directory install DESTDIR="$1" "${@:2}"
+}
+
+uninstall_from() {
+	make --no-print-directory uninstall DESTDIR="$1" "${@:2}"
+}
+
+# commands UNITS-DIRECTORY: the programs that the units name.
+commands() {
+	sed -nE 's/^Exec[A-Za-z]+=-?([^ ]+).*/\1/p' "$1"/*.service | sort -u | xargs
+}
+
+# verify UNIT: a template is verified as one of its instances. Warnings count.
+verify() {
+	local found status=0
+	found=$(systemd-analyze verify --man=no --recursive-errors=no "${1/@/@eth0}" 2>&1) || status=$?
+	[ -z "$found" ] || echo "$found"
+	[ -z "$found" ] && [ $status -eq 0 ]
+}
+
+all_say_their_version() {
+	local program
+	for program in $PROGRAMS; do
+		"$1/$program" --version | grep -q "^$program [0-9]" || return 1
+	done
+}
+
+# setting UNIT KEY: the last value of a key.
+setting() {
+	sed -n "s/^$2=//p" "systemd/$1" | tail -n 1
+}
+
+# confined UNIT: what setpriv must be told to leave a program no more than the unit does.
+confined() {
+	local set
+	set=$(setting "$1" CapabilityBoundingSet | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')
+	echo "--bounding-set=-all,$set --inh-caps=-all --no-new-privs"
+}
+
+# As a unit's program on the balancer.
+as_unit() {
+	local unit=$1
+	shift
+	# shellcheck disable=SC2046 # options, to be split
+	lab_in balancer setpriv $(confined "$unit") "$@"
+}
+
+start_confined_daemon() {
+	# shellcheck disable=SC2046
+	lab_start sipxdpd balancer setpriv $(confined sipxdpd.service) sipxdpd -c "$LAB_CONFIG"
+	wait_for 10 lab_ctl status && wait_for 10 lab_serving 3
+}
+
+# holds_no_more PROCESS UNIT: has it just the capabilities of its unit?
+holds_no_more() {
+	local bits=0 name number
+	while read -r name number; do
+		! grep -qw "$name" <<< "$(setting "$2" CapabilityBoundingSet)" || bits=$((bits | 1 << number))
+	done < <(sed -nE 's/^#define (CAP_[A-Z_]+)[[:space:]]+([0-9]+)$/\1 \2/p' /usr/include/linux/capability.h)
+	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$1/status")" = "$(printf '%016x' $bits)" ]
+}
+
+lab_open
+root=$LAB_DIR/root
+mkdir "$root"
+
+check "make install" install_into "$root" PREFIX=/usr
+is "... programs" "$(files "$root/usr/sbin")" "$PROGRAMS"
+is "... units" "$(files "$root/usr/lib/systemd/system")" "$UNITS"
+is "... the README, what it refers to, and examples" "$(files "$root/usr/share/doc/sipxdp")" \
+	"$(printf '%s\n' README.md docs/*.md yaml-examples/*.yaml | LC_ALL=C sort | xargs)"
+is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|share/doc/sipxdp)/' || true)" 0
+is "... programs can be run by everybody, and written by root" \
+	"$(stat -c %a "$root"/usr/sbin/* | sort -u)" 755
+is "... the rest can be read by everybody" \
+	"$(find "$root/usr/lib" "$root/usr/share" -type f -printf '%m\n' | sort -u)" 644
+check "... each program runs" all_say_their_version "$root/usr/sbin"
+is "... the units name the installed programs" "$(commands "$root/usr/lib/systemd/system")" \
+	"/usr/sbin/sipxdp-ctl /usr/sbin/sipxdp-loader /usr/sbin/sipxdpd"
+unlike "... and nothing in them is left to be filled in" "$(cat "$root"/usr/lib/systemd/system/*)" '@PREFIX@'
+check "... again, over what is there" install_into "$root" PREFIX=/usr
+
+if command -v systemd-analyze > /dev/null; then
+	mkdir -p "$LAB_DIR/prefix"
+	install_into "" PREFIX="$LAB_DIR/prefix" > /dev/null
+	for unit in $UNITS; do
+		check "systemd-analyze verify finds nothing in $unit" verify "$LAB_DIR/prefix/lib/systemd/system/$unit"
+	done
+else
+	skip "systemd-analyze verify finds nothing in the units" "no systemd-analyze (Debian package systemd)"
+fi
+
+echo "somebody else's" > "$root/usr/sbin/else"
+check "make uninstall" uninstall_from "$root" PREFIX=/usr
+is "... leaves nothing of it" "$(files "$root")" "usr/sbin/else"
+check "... nor its directory of documents" test ! -e "$root/usr/share/doc/sipxdp"
+check "make install without PREFIX" install_into "$root"
+is "... goes below /usr/local" "$(files "$root/usr/local/sbin")" "$PROGRAMS"
+is "... where systemd looks for units, too" "$(files "$root/usr/local/lib/systemd/system")" "$UNITS"
+check "make uninstall" uninstall_from "$root"
+is "... leaves nothing of it" "$(files "$root/usr/local")" ""
+
+lab_flat 3
+lab_config dsr
+check "attach with no more capabilities than sipxdp-loader.service has" \
+	as_unit sipxdp-loader.service sipxdp-loader attach -c "$LAB_CONFIG"
+check "... upgrade" as_unit sipxdp-loader.service sipxdp-loader upgrade -c "$LAB_CONFIG"
+check "sipxdpd with no more than sipxdpd.service has: every backend serves" start_confined_daemon
+check "... it has no more" holds_no_more "${LAB_PROCESS[sipxdpd]}" sipxdpd.service
+is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
+check "... a backend is taken out" lab_ctl backend maint proxies px1
+check "... and has no slots" lab_serving 2
+check "... a reload, by the unit's command" as_unit sipxdpd.service sipxdp-ctl reload
+check "... the end" lab_stop sipxdpd
+check "... leaves the balancer attached" lab_in balancer sh -c 'sipxdp-loader status | grep -q "^eth0 *attached"'
+check "detach" as_unit sipxdp-loader.service sipxdp-loader detach
+check "decap with no more than its unit has" \
+	as_unit sipxdp-decap@.service sipxdp-loader attach --program decap eth0
+check "... upgrade" as_unit sipxdp-decap@.service sipxdp-loader upgrade --program decap
+check "... detach" as_unit sipxdp-decap@.service sipxdp-loader detach --program decap eth0
+tap_end
