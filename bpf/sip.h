@@ -332,19 +332,23 @@ static __always_inline struct sip_text sip_text(const __u8 *data, const __u8 *da
 	return text;
 }
 
+/* Moves `start` over empty lines to the start-line; false if there is none. */
+static __always_inline bool sip_start(const struct sip_text *t, __u32 *start)
+{
+	if (*start >= SIP_OFFSET_LIMIT - SIP_MARGIN)
+		return false;
+	*start = sip_forget(t, *start);
+	if (*start + SIP_MINIMUM > t->end)
+		return false;
+	*start = sip_skip_space(t, *start);
+	return sip_begins(t, *start);
+}
+
 /* Finds the Call-ID of the message that begins at `start`. When SIP_FOUND, *colon is the
  * offset of the colon behind the header's name: what sip_hash wants. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon)
 {
-	if (start >= SIP_OFFSET_LIMIT - SIP_MARGIN)
-		return SIP_NOT_SIP;
-	start = sip_forget(&text, start);
-	if (start + SIP_MINIMUM > text.end)
-		return SIP_NOT_SIP;
-	start = sip_skip_space(&text, start);
-	if (!sip_begins(&text, start))
-		return SIP_NOT_SIP;
-	return sip_find_call_id(&text, start, colon);
+	return sip_start(&text, &start) ? sip_find_call_id(&text, start, colon) : SIP_NOT_SIP;
 }
 
 /* Hashes the value of the header whose colon is at `colon`. */
@@ -420,13 +424,7 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 /* The method of the message that begins at `start`; METHOD_NONE for what is no request. */
 static __always_inline enum method sip_method(struct sip_text text, __u32 start)
 {
-	if (start >= SIP_OFFSET_LIMIT - SIP_MARGIN)
-		return METHOD_NONE;
-	start = sip_forget(&text, start);
-	if (start + SIP_MINIMUM > text.end)
-		return METHOD_NONE;
-	start = sip_skip_space(&text, start);
-	if (!sip_begins(&text, start))
+	if (!sip_start(&text, &start))
 		return METHOD_NONE;
 	return sip_method_of(sip_word(&text, start), sip_word(&text, start + 8));
 }
