@@ -193,6 +193,9 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 		return -1;
 	__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
+	/* On the wire no IPv6 packet has such an address: it would pass for an IPv4 one. */
+	if (address_is_mapped_ipv4(&p->source) || address_is_mapped_ipv4(&p->destination))
+		return -1;
 	if (packet_set_end(c, p, c->at + sizeof(*ip) + host16(ip->payload_len), quoted))
 		return -1;
 	protocol = ip->nexthdr;

@@ -225,6 +225,13 @@ static const struct row rows[] = {
 		.verdict = VERDICT_not_service,
 		.action = XDP_PASS,
 	},
+	{
+		.sentence = "an IPv6 packet that would pass for an IPv4 one",
+		.families = IPV6_ONLY,
+		.in = {.payload = ROW_INVITE, .destination = "::ffff:192.0.2.10"},
+		.verdict = VERDICT_malformed,
+		.action = XDP_PASS,
+	},
 };
 
 const struct row_table rows_malformed = {"malformed", rows, sizeof(rows) / sizeof(rows[0])};

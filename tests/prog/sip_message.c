@@ -86,8 +86,7 @@ static const char *lure(struct rng *rng)
 		"i: lure@example.com",
 		"\rCall-ID: lure",
 		"\ri: lure",
-		"\x8a"
-		"Call-ID: lure",
+		"\212Call-ID: lure",
 		"\x8ai: lure",
 		"\x8a\r\x8a",
 		"sip:\"i\":Call-ID",
@@ -99,22 +98,9 @@ static const char *lure(struct rng *rng)
 
 static void put_words(struct writer *w, uint32_t most)
 {
-	static const char *const words[] = {
-		"<sip:alice@example.com>",
-		"tag=9fxced76sl",
-		"SIP/2.0/UDP",
-		"198.51.100.7:5060",
-		";branch=z9hG4bK77ab",
-		"70",
-		"\"Alice\"",
-		"application/sdp",
-		"replaces",
-		"100rel",
-		",",
-		"[2001:db8::7]",
-		"INVITE",
-		"sips:bob@example.net",
-	};
+	static const char *const words[] = {"<sip:alice@example.com>", "tag=9fxced76sl", "SIP/2.0/UDP",
+		"198.51.100.7:5060", ";branch=z9hG4bK77ab", "70", "\"Alice\"", "application/sdp", "replaces", "100rel",
+		",", "[2001:db8::7]", "INVITE", "sips:bob@example.net"};
 
 	for (uint32_t left = rng_below(w->rng, most) + 1; left; left--) {
 		if (rng_percent(w->rng, 4))
@@ -130,70 +116,13 @@ static void put_words(struct writer *w, uint32_t most)
 
 static void put_other_header(struct writer *w)
 {
-	static const char *const names[] = {
-		"Via",
-		"Via",
-		"v",
-		"From",
-		"f",
-		"To",
-		"t",
-		"CSeq",
-		"Max-Forwards",
-		"Contact",
-		"m",
-		"Content-Type",
-		"c",
-		"Content-Length",
-		"l",
-		"Subject",
-		"s",
-		"Supported",
-		"k",
-		"Allow",
-		"Allow-Events",
-		"u",
-		"User-Agent",
-		"Server",
-		"Record-Route",
-		"Route",
-		"Require",
-		"Authorization",
-		"Accept",
-		"Date",
-		"Event",
-		"o",
-		"Expires",
-		"Organization",
-		"P-Asserted-Identity",
-		"Privacy",
-		"Reason",
-		"Refer-To",
-		"r",
-		"Session-Expires",
-		"x",
-		"Timestamp",
-		"Warning",
-		/* Nearly a Call-ID. */
-		"Call-Info",
-		"Content-ID",
-		"Identity",
-		"In-Reply-To",
-		"Info-Package",
-		"Identity-Info",
-		"Call-IDs",
-		"Call-ID-Was",
-		"X-Call-ID",
-		"Call_ID",
-		"Call",
-		"ii",
-		"Icon",
-		"Called",
-		"C",
-		"Callid",
-		"XCall-ID",
-		"Xi",
-	};
+	static const char *const names[] = {"Via", "Via", "v", "From", "f", "To", "t", "CSeq", "Max-Forwards",
+		"Contact", "m", "Content-Type", "c", "Content-Length", "l", "Subject", "s", "Supported", "k", "Allow",
+		"Allow-Events", "u", "User-Agent", "Server", "Record-Route", "Route", "Require", "Authorization",
+		"Accept", "Date", "Event", "o", "Expires", "Organization", "P-Asserted-Identity", "Privacy", "Reason",
+		"Refer-To", "r", "Session-Expires", "x", "Timestamp", "Warning", "Call-Info", "Content-ID", "Identity",
+		"In-Reply-To", "Info-Package", "Identity-Info", "Call-IDs", "Call-ID-Was", "X-Call-ID", "Call_ID",
+		"Call", "ii", "Icon", "Called", "C", "Callid", "XCall-ID", "Xi"};
 
 	put_name(w, names[rng_below(w->rng, COUNT(names))]);
 	put_colon(w);
