@@ -30,6 +30,8 @@ PROG := $(wildcard tests/prog/test_*.c)
 FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
 TOOLS := $(wildcard tests/tools/*.c)
 MAKERS := tests/prog/frame.c tests/prog/sip_message.c tests/prog/sip_rows.c # of test input
+GUEST := $B/tests/kernels/verified $B/tests/kernels/seen.bpf.o $B/tests/lib/pass.bpf.o
+BENCH_BPF := $(wildcard tests/bench/*.bpf.c)
 
 obj = $(patsubst %.c,$B/%.o,$(1))
 san = $(patsubst %.c,$B/san/%.o,$(1))
@@ -40,8 +42,9 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT))
 PROG_BIN := $(patsubst tests/prog/%.c,$B/tests/prog/%,$(PROG))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
+BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder)
 
-.PHONY: all help packages test tests demo fuzz bench install uninstall clean format check-format
+.PHONY: all help packages test tests test-kernels demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
 .SECONDARY:
 
 all: $(PROGRAMS) ## build the programs (default)
@@ -106,19 +109,49 @@ $(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(filter-ou
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
+$B/tests/kernels/verified: $B/tests/kernels/verified.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf
+
 $(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE)
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(FUZZ_CFLAGS) $^ -o $@ -lyaml -ljansson
 
-tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) ## build every test without running it
+tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 
 test: packages ## install what is missing, run every test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run
 
+test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of make test)
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run kernels
+
 fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),300)
+
+# --- benchmarks: each program has its main file, all share the rest
+
+$(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog/frame.c \
+		$(addprefix tests/bench/,corpus.c measure.c messages.c report.c rows.c subject.c targets.c))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -lyaml -ljansson
+
+benches: $(BENCH_BIN) $(patsubst %.c,$B/%.o,$(BPF) $(BENCH_BPF))
+
+bench: packages ## what a packet costs: a table and the targets (BENCH="--json", "--help": more)
+	$(Q)$(MAKE) --no-print-directory benches
+	$(Q)$B/tests/bench/bench $(BENCH)
+
+bench-net: packages ## frames a second on veth, and what Kamailio takes for the same work
+	$(Q)$(MAKE) --no-print-directory benches
+	$(Q)tests/bench/net
+
+bench-control: packages ## what building, changing and publishing tables takes, attach and reload
+	$(Q)$(MAKE) --no-print-directory benches all
+	$(Q)$B/tests/bench/control
+	$(Q)tests/bench/control-plane
 
 demo: packages ## a lab of namespaces, real calls through the balancer, a backend taken out
 	$(Q)$(MAKE) --no-print-directory all
@@ -132,8 +165,25 @@ format: ## lay out every source file as .clang-format says
 
 # --- installation
 
+SBINDIR := $(DESTDIR)$(PREFIX)/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/sipxdp
+UNITS := $(notdir $(wildcard systemd/*.service))
+
 install: all ## install into $(DESTDIR)$(PREFIX)
-	$(Q)install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(PROGRAMS)
+	$(Q)install -D -m 755 -t $(SBINDIR) $(PROGRAMS)
+	$(Q)install -d $(DESTDIR)$(UNITDIR)
+	$(Q)for unit in $(UNITS); do \
+		sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
+	done
+	$(Q)install -D -m 644 -t $(DOCDIR) README.md
+	$(Q)install -D -m 644 -t $(DOCDIR)/docs docs/*.md
+	$(Q)install -D -m 644 -t $(DOCDIR)/yaml-examples yaml-examples/*.yaml
+
+uninstall: ## remove what install has put there; /etc and what runs stay
+	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
+	$(Q)rm -rf $(DOCDIR)
 
 clean: ## remove build/
 	$(Q)rm -rf $B

@@ -108,9 +108,10 @@ struct fragment_key {
 struct fragment {
 	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_SECONDS later (RFC 1122, 3.3.2) */
 	__u32 backend;
-	__u32 service;
+	__u32 service; /* FRAGMENT_IS_KERNELS for a datagram to a VIP that is for no service */
 };
 
+#define FRAGMENT_IS_KERNELS 0xffffffff
 #define FRAGMENT_SECONDS 30
 #define FRAGMENTS 16384
 

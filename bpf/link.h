@@ -5,8 +5,6 @@
 #include "context.h"
 #include "packet.h"
 
-#define ETHERNET_SIZE 14
-
 /* An Ethernet header that may carry VLAN tags. */
 struct link_layer {
 	struct mac destination;

@@ -7,6 +7,7 @@
 
 #include "abi.h"
 
+#define ETHERNET_SIZE 14
 #define PACKET_VLANS 2 /* 802.1ad outside, 802.1Q inside */
 #define PACKET_IPV6_EXTENSIONS 6
 
@@ -17,7 +18,7 @@ struct vlan_tag {
 
 enum packet_kind {
 	PACKET_WHOLE,          /* with its ports */
-	PACKET_FIRST_FRAGMENT, /* with its ports; more of the datagram comes in other packets */
+	PACKET_FIRST_FRAGMENT, /* with its ports if it has any; more of the datagram comes in other packets */
 	PACKET_LATER_FRAGMENT, /* without */
 	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
 	PACKET_QUOTE,          /* an ICMP error: ports and payload are those that it quotes, seen from the client */
@@ -247,7 +248,8 @@ static __always_inline int packet_parse_transport(struct cursor *c, struct packe
 		return packet_parse_udp(c, p);
 	if (p->protocol == IPPROTO_TCP)
 		return packet_parse_tcp(c, p);
-	p->kind = PACKET_OTHER;
+	if (p->kind != PACKET_FIRST_FRAGMENT)
+		p->kind = PACKET_OTHER;
 	return 0;
 }
 

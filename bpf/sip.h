@@ -15,6 +15,7 @@
 #define SIP_STEPS 96                 /* strides and candidates before we give up */
 #define SIP_MINIMUM (SIP_STRIDE + 8) /* what a stride reads; a shorter payload is no SIP */
 #define SIP_METHOD_WORDS 4           /* 32 bytes for a method's name */
+#define SIP_BLANK_WORDS 2            /* 16 bytes of blanks before a colon */
 #define SIP_SPACE_WORDS 8            /* 64 bytes of white space before a value */
 #define SIP_VALUE_WORDS 32           /* bytes of a Call-ID that count: 256 */
 #define SIP_OFFSET_LIMIT 8192
@@ -171,7 +172,7 @@ static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
  * with blanks on the same line. 0 if something else is there, t->end if it is not in reach. */
 static __always_inline __u32 sip_colon(const struct sip_text *t, __u32 at)
 {
-	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
+	for (int i = 0; i < SIP_BLANK_WORDS; i++) {
 		__u64 word = sip_word(t, at);
 		__u64 other = ~(sip_equal(word, ' ') | sip_equal(word, '\t')) & EVERY(0x80);
 		__u32 first = sip_first(other);

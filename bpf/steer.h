@@ -89,6 +89,9 @@ static __always_inline __u32 steer_pool(struct xdp_md *ctx, const struct packet 
 
 	if (service->flags & SERVICE_METHODS)
 		method = steer_method(ctx, p->payload, p->end);
+	/* The compiler knows what that returns and would leave the mask out; the verifier
+	 * takes the result of a global function for any number. */
+	asm volatile("" : "+r"(method));
 	return service->pool[method & (METHOD_COUNT - 1)];
 }
 
@@ -114,11 +117,10 @@ static __always_inline struct fragment_key steer_fragment_key(const struct packe
 		.source = p->source, .destination = p->destination, .id = p->fragment_id, .protocol = p->protocol};
 }
 
-static __always_inline void steer_note_fragment(const struct packet *p, const struct target *target)
+static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend)
 {
 	struct fragment_key key = steer_fragment_key(p);
-	struct fragment fragment = {
-		.seen = bpf_ktime_get_ns(), .backend = target->backend_id, .service = target->service_id};
+	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 }
@@ -139,7 +141,8 @@ static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct 
 
 	if (!held)
 		return VERDICT_orphan_fragment;
-	if (length == 0 || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length)) {
+	/* Not `== 0`: older verifiers learn no lower bound from that. */
+	if (length < ETHERNET_SIZE || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_orphan_fragment;
 	}
@@ -158,6 +161,8 @@ static __always_inline enum verdict steer_fragment(struct xdp_md *ctx, const str
 
 	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
 		return steer_is_vip(&p->destination) ? steer_hold(ctx, &key) : VERDICT_not_service;
+	if (fragment->service == FRAGMENT_IS_KERNELS)
+		return VERDICT_not_service;
 	target->for_service = true;
 	target->service_id = fragment->service;
 	target->backend_id = fragment->backend;
@@ -173,14 +178,17 @@ static __always_inline enum verdict steer_service_packet(
 	enum verdict verdict;
 	__u64 hash;
 
-	if (!service)
+	if (!service) {
+		if (p->kind == PACKET_FIRST_FRAGMENT && steer_is_vip(&p->destination))
+			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0);
 		return VERDICT_not_service;
+	}
 	target->for_service = true;
 	target->service_id = service->id;
 	verdict = steer_key(ctx, p, service, &hash);
 	target->backend_id = steer_slot(steer_pool(ctx, p, service), hash);
 	if (p->kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(p, target);
+		steer_note_fragment(p, service->id, target->backend_id);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
 }
 

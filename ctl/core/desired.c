@@ -56,11 +56,12 @@ static struct table *pool_table(
 	return desired->tables[id];
 }
 
-/* Could it have calls if the way to it was believed in? */
+/* Has it calls, or could it have some if its neighbour entry was not believed? */
 static bool may_serve(const struct farm_backend *backend)
 {
 	return farm_backend_exists(backend) && backend->record.admin == ADMIN_READY && backend->record.weight &&
-	       !mac_is_zero(&backend->route.next_hop);
+	       !mac_is_zero(&backend->route.next_hop) &&
+	       (backend->record.state == STATE_UP || backend->route.state == ROUTE_FAILED);
 }
 
 /* Fail open: if too few would be left, what we were told of the others is not believed. */

@@ -23,6 +23,23 @@ static struct route adopted_route(const struct backend *backend)
 	};
 }
 
+/* What an operator changed by hand on a backend that the file has (by now). */
+static void adopt_overrides(struct farm_backend *backend, const struct backend_record *record)
+{
+	bool same =
+		address_equal(&backend->record.address, &record->address) && backend->record.weight == record->weight;
+
+	if ((record->overrides & OVERRIDE_ADDED) && same)
+		return; /* it was added, and then written down */
+	backend->record.overrides = record->overrides;
+	if (record->overrides & OVERRIDE_ADDED) {
+		backend->record.address = record->address;
+		backend->record.mac = record->mac;
+	}
+	if (record->overrides & (OVERRIDE_ADDED | OVERRIDE_WEIGHT))
+		backend->record.weight = record->weight;
+}
+
 /* Takes over what runs under the same name. */
 static void adopt(struct farm_backend *backend, const struct image *running, uint16_t id, enum farm_origin origin)
 {
@@ -32,13 +49,10 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	backend->record.admin = record->admin;
 	backend->record.state = record->state;
 	backend->record.since = record->since;
+	if (origin == FARM_RESTART)
+		adopt_overrides(backend, record);
 	if (address_equal(&backend->record.address, &record->address))
 		backend->route = adopted_route(&running->backends[id]);
-	if (origin == FARM_RELOAD)
-		return;
-	backend->record.overrides = record->overrides & ~OVERRIDE_ADDED; /* the file has it by now */
-	if (record->overrides & OVERRIDE_WEIGHT)
-		backend->record.weight = record->weight;
 }
 
 static int add_from_file(struct farm_backend *backend, const struct config_pool *pool,
@@ -259,26 +273,44 @@ void farm_set_route(struct farm_backend *backend, const struct route *route)
 	backend->route = known;
 }
 
-static bool has_way(const struct farm_pool *pool, const struct route *route)
+/* Do clients' packets come by this interface, so that it has our program? */
+static bool is_ours(const struct farm *farm, const char *interface)
 {
-	return !mac_is_zero(&route->next_hop) && route->state != ROUTE_FAILED &&
-	       !(pool->config->forward == FORWARD_DSR && route->gateway);
+	for (size_t i = 0; i < farm->config->interface_count; i++)
+		if (!strcmp(farm->config->interfaces[i], interface))
+			return true;
+	return false;
 }
 
-static enum backend_state backend_state(const struct farm_pool *pool, const struct farm_backend *backend)
+/* What is in the way where the neighbour itself is known; NULL if nothing is. */
+static const char *obstacle(const struct farm *farm, const struct farm_pool *pool, const struct route *route)
+{
+	if (pool->config->forward == FORWARD_DSR && route->gateway)
+		return "is behind a router: direct server return needs a common network (forward: ipip)";
+	if (route->virtual_link && !is_ours(farm, route->interface))
+		return "is reached by a VLAN, bridge or other virtual device, to which XDP cannot send: route it by "
+		       "the port below";
+	return NULL;
+}
+
+static enum backend_state backend_state(
+	const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;
 
 	if (backend->record.admin == ADMIN_MAINT)
 		return STATE_MAINT;
-	if (has_way(pool, route))
-		return backend->record.weight ? STATE_UP : STATE_IDLE;
-	return route->state == ROUTE_FAILED || route->gateway ? STATE_UNREACHABLE : STATE_PENDING;
+	if (route->state == ROUTE_FAILED || obstacle(farm, pool, route))
+		return STATE_UNREACHABLE;
+	if (mac_is_zero(&route->next_hop))
+		return STATE_PENDING;
+	return backend->record.weight ? STATE_UP : STATE_IDLE;
 }
 
-bool farm_update_state(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
+bool farm_update_state(
+	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
 {
-	enum backend_state state = backend_state(pool, backend);
+	enum backend_state state = backend_state(farm, pool, backend);
 
 	if (!farm_backend_exists(backend) || (backend->record.since && backend->record.state == state))
 		return false;
@@ -300,17 +332,15 @@ const char *farm_state_name(enum backend_state state)
 	return names[state];
 }
 
-const char *farm_reason(const struct farm_pool *pool, const struct farm_backend *backend)
+const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;
 
-	switch (backend_state(pool, backend)) {
+	switch (backend_state(farm, pool, backend)) {
 	case STATE_PENDING:
 		return route->reason[0] ? route->reason : "waiting for its MAC address";
 	case STATE_UNREACHABLE:
-		if (route->state != ROUTE_FAILED)
-			return "is behind a router: direct server return needs a common network (forward: ipip)";
-		return route->reason;
+		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, pool, route);
 	case STATE_IDLE:
 		return "weight 0";
 	default:

@@ -67,9 +67,10 @@ struct config *farm_config(const struct farm *farm);
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
 /* Brings the record's state up to date; true if it changed. */
-bool farm_update_state(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
+bool farm_update_state(
+	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
 
 const char *farm_state_name(enum backend_state state);
 
 /* Why it is not up, for people; "" if it is. */
-const char *farm_reason(const struct farm_pool *pool, const struct farm_backend *backend);
+const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend);

@@ -17,6 +17,7 @@ struct route {
 	uint32_t ifindex;      /* where packets leave */
 	uint16_t mtu;          /* of that interface */
 	bool gateway;          /* next_hop is a router: no way for DSR */
+	bool virtual_link;     /* XDP can send back by the interface, but not redirect to it */
 	struct address source; /* what the kernel would send from */
 	struct mac next_hop;   /* valid when READY; in other states the last one known, or zero */
 	struct mac interface_mac;

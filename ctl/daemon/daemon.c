@@ -100,9 +100,9 @@ static void update_backends(struct daemon *daemon)
 			const char *reason;
 
 			farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
-			if (!farm_update_state(pool, backend, time(NULL)))
+			if (!farm_update_state(farm, pool, backend, time(NULL)))
 				continue;
-			reason = farm_reason(pool, backend);
+			reason = farm_reason(farm, pool, backend);
 			log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
 				farm_state_name(backend->record.state), *reason ? ": " : "", reason);
 		}
@@ -180,7 +180,7 @@ static void assume_reachable(struct daemon *daemon, struct farm *farm)
 			const struct route *known = neighbours_route(daemon->neighbours, &backend->record.address);
 
 			farm_set_route(backend, known->state == ROUTE_UNKNOWN ? &there : known);
-			farm_update_state(&farm->pools[i], backend, time(NULL));
+			farm_update_state(farm, &farm->pools[i], backend, time(NULL));
 		}
 }
 
@@ -224,26 +224,40 @@ static void hold_fragments(struct daemon *daemon)
 		log_error("cannot hold fragments that come before their first: %s", strerror(-error));
 }
 
-/* The loader may have made the maps anew under our hands. */
+/* The loader may have made the maps anew under our hands, perhaps of other sizes: the
+ * farm is then built anew, too. Until FILE fits them, the old maps are kept. */
 static void reopen_maps(struct daemon *daemon)
 {
+	struct faults faults = {0};
 	char error[MAPS_ERROR_SIZE];
-	struct image *running;
+	struct image *running = NULL;
+	struct config *config;
+	struct farm *farm = NULL;
 	struct maps *maps;
 
 	if (maps_open(&maps, daemon->pin_directory, error))
 		return; /* detached: `status` says so */
-	if (maps_read(maps, &running)) {
+	config = maps_read(maps, &running) ? NULL : daemon_read_config(daemon->config_path, &faults);
+	if (config)
+		farm = farm_new(config, running, FARM_RESTART, &faults);
+	if (!farm) {
+		if (!daemon->unfit)
+			log_faults(daemon, &faults);
+		daemon->unfit = true;
+		image_free(running);
 		maps_close(maps);
+		faults_free(&faults);
 		return;
 	}
 	log_info("the maps under %s are new ones: filling them", daemon->pin_directory);
-	hold_fragments(daemon);
 	maps_close(daemon->maps);
 	image_free(daemon->running);
 	daemon->maps = maps;
 	daemon->running = running;
+	daemon->unfit = false;
 	daemon->unsettled = true;
+	hold_fragments(daemon);
+	replace_farm(daemon, farm);
 }
 
 static int on_tick(sd_event_source *source, uint64_t now, void *data)

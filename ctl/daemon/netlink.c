@@ -47,6 +47,19 @@ static void read_name(void *member, const void *value, size_t size)
 		memcpy(member, value, size);
 }
 
+/* IFLA_LINKINFO holds attributes of its own; of interest is the kind. */
+static void read_kind(void *member, const void *value, size_t size)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_payload((void *)value, size)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+			mnl_attr_get_payload_len(attr) <= sizeof(((struct netlink_link *)0)->kind))
+			memcpy(member, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	}
+}
+
 static void read_address(void *member, const void *value, size_t size)
 {
 	struct address *address = member;
@@ -78,6 +91,7 @@ static const struct attribute LINK_ATTRIBUTES[] = {
 	{IFLA_IFNAME, offsetof(struct netlink_link, name), read_name},
 	{IFLA_ADDRESS, offsetof(struct netlink_link, mac), read_mac},
 	{IFLA_MTU, offsetof(struct netlink_link, mtu), read_u32},
+	{IFLA_LINKINFO, offsetof(struct netlink_link, kind), read_kind},
 };
 
 static const struct attribute ROUTE_ATTRIBUTES[] = {

@@ -15,6 +15,7 @@ struct netlink_link {
 	bool ethernet;
 	struct mac mac;
 	char name[16];
+	char kind[16]; /* "vlan", "bridge" ...; "" of a network card */
 };
 
 struct netlink_route {

@@ -148,7 +148,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			changed |= backend->record.overrides != 0;
 			if (farm_backend_exists(backend) && (state == STATE_PENDING || state == STATE_UNREACHABLE))
 				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
-					farm_state_name(state), farm_reason(pool, backend));
+					farm_state_name(state), farm_reason(daemon->farm, pool, backend));
 		}
 	}
 	if (changed)
@@ -249,6 +249,14 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 	return protocol_ok(list);
 }
 
+static bool uses_pool(const struct config_service *service, size_t pool)
+{
+	for (int method = 0; method < METHOD_COUNT; method++)
+		if (config_pool_of_method(service, method) == pool)
+			return true;
+	return false;
+}
+
 json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 {
 	const struct farm *farm = daemon->farm;
@@ -260,7 +268,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 		json_t *services = json_array();
 
 		for (size_t j = 0; j < farm->config->service_count; j++)
-			if (farm->config->services[j].pool == i)
+			if (uses_pool(&farm->config->services[j], i))
 				json_array_append_new(services, json_string(farm->config->services[j].name));
 		json_array_append_new(
 			list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "name", pool->config->name, "forward",
@@ -288,8 +296,8 @@ static json_t *backend_json(
 		"admin", record->admin == ADMIN_MAINT ? "maint" : "ready", "state", farm_state_name(record->state),
 		"share", 100.0 * slots / daemon->running->contract.slots, "slots", (json_int_t)slots, "packets",
 		traffic.packets, "bytes", traffic.bytes, "mac", mac_json(&backend->route.next_hop), "interface",
-		backend->route.interface, "since", (json_int_t)record->since, "reason", farm_reason(pool, backend),
-		"overrides", overrides);
+		backend->route.interface, "since", (json_int_t)record->since, "reason",
+		farm_reason(daemon->farm, pool, backend), "overrides", overrides);
 }
 
 json_t *report_backend_list(struct daemon *daemon, const struct request *request)
@@ -365,6 +373,9 @@ json_t *report_lookup(struct daemon *daemon, const struct request *request)
 			service = &config->services[i];
 	if (!service)
 		return protocol_error(NULL, "no service '%s' (see 'sipxdp-ctl service list')", request->service);
+	if (service->affinity != AFFINITY_CALL_ID)
+		return protocol_error(NULL, "service '%s' goes by %s, not by Call-ID", service->name,
+			config_affinity_name(service->affinity));
 	pool = &daemon->farm->pools[service->pool];
 	slots = image_slots(daemon->running, pool->id);
 	list = json_array();

@@ -25,16 +25,15 @@ struct options {
 	const char *against;
 };
 
-static const char usage[] =
-	"usage: bench [OPTION...]\n"
-	"  --build DIR     where the programs are (default: build)\n"
-	"  --against DIR   another build; its programs are timed in the same rounds\n"
-	"  --only TEXT     only rows whose id has this in it, and their floors\n"
-	"  --loads N       how often programs are loaded anew (default 7)\n"
-	"  --rounds N      samples in each load (default 3)\n"
-	"  --repeat N      runs in a sample (default 100000)\n"
-	"  --cpu N         the processor to run on (default 1, 0 if there is one only)\n"
-	"  --json          for programs\n";
+static const char usage[] = "usage: bench [OPTION...]\n"
+			    "  --build DIR     where the programs are (default: build)\n"
+			    "  --against DIR   another build; its programs are timed in the same rounds\n"
+			    "  --only TEXT     only rows whose id has this in it, and their floors\n"
+			    "  --loads N       how often programs are loaded anew (default 7)\n"
+			    "  --rounds N      samples in each load (default 3)\n"
+			    "  --repeat N      runs in a sample (default 100000)\n"
+			    "  --cpu N         the processor to run on (default 1, 0 if there is one only)\n"
+			    "  --json          for programs\n";
 
 static bool has_part(const char *text, const char *parts)
 {
@@ -56,6 +55,7 @@ static void want(bool *wanted, const char *id)
 		wanted[row] = true;
 		want(wanted, rows[row].floor);
 		want(wanted, rows[row].flow);
+		want(wanted, rows[row].needs);
 	}
 }
 

@@ -65,8 +65,7 @@ static void via(struct writer *w)
 	put(w, "Via: SIP/2.0/UDP %s", ANY(w, hosts));
 	if (pick(w, 2))
 		put(w, ":%u", 1024 + pick(w, 60000));
-	put(w, ";branch=z9hG4bK%08x%s%s\r\n", pick(w, 1u << 31), pick(w, 3) ? "" : ".0.1",
-		pick(w, 2) ? ";rport" : "");
+	put(w, ";branch=z9hG4bK%08x%s%s\r\n", pick(w, 1u << 31), pick(w, 3) ? "" : ".0.1", pick(w, 2) ? ";rport" : "");
 }
 
 static void party(struct writer *w, const char *name, bool tag)
@@ -122,8 +121,9 @@ static void body(struct writer *w, const char *method)
 		put(w, "Content-Length: 0\r\n\r\n");
 		return;
 	}
-	put(w, "Content-Type: application/sdp\r\n\r\nv=0\r\no=- %u %u IN IP4 198.51.100.%u\r\ns=-\r\n"
-	       "c=IN IP4 198.51.100.%u\r\nt=0 0\r\nm=audio %u RTP/AVP 8 0 101\r\n",
+	put(w,
+		"Content-Type: application/sdp\r\n\r\nv=0\r\no=- %u %u IN IP4 198.51.100.%u\r\ns=-\r\n"
+		"c=IN IP4 198.51.100.%u\r\nt=0 0\r\nm=audio %u RTP/AVP 8 0 101\r\n",
 		pick(w, 99999), pick(w, 99999), pick(w, 256), pick(w, 256), 10000 + pick(w, 20000));
 	for (uint32_t i = pick(w, 8); i > 0; i--)
 		put(w, "a=rtpmap:%u telephone-event/8000\r\n", 96 + i);

@@ -22,7 +22,7 @@ struct {
 } flows SEC(".maps");
 
 /* Looks the flow up, notes it if it is new, and then goes the way of all packets. */
-static __always_inline enum verdict flow_steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+static __always_inline int flow_steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
 	struct flow flow = {p->source, p->destination, p->source_port, p->destination_port, p->protocol};
 	__u32 *packets = bpf_map_lookup_elem(&flows, &flow);
@@ -30,7 +30,7 @@ static __always_inline enum verdict flow_steer(struct xdp_md *ctx, const struct 
 	if (packets)
 		*packets += 1;
 	else
-		bpf_map_update_elem(&flows, &flow, &(__u32){1}, 0);
+		bpf_map_update_elem(&flows, &flow, &(__u32){1}, BPF_ANY);
 	return steer(ctx, p, target);
 }
 

@@ -23,14 +23,13 @@
 static struct live {
 	const char *name;
 	struct subject_setup setup;
-	enum message message;
 	struct subject subject;
 	struct samples wall, cpu;
 } lives[] = {
 	{.name = "drop", .setup = {FLOOR, .program = "floor_drop"}},
 	{.name = "tx", .setup = {FLOOR, .program = "floor_tx"}},
-	{.name = "flow-dsr", .setup = {DRIVEN}, .message = MESSAGE_FLOW},
-	{.name = "flow-ipip", .setup = {DRIVEN, .forward = FORWARD_IPIP}, .message = MESSAGE_FLOW},
+	{.name = "flow-dsr", .setup = {DRIVEN, .affinity = AFFINITY_FLOW}},
+	{.name = "flow-ipip", .setup = {DRIVEN, .forward = FORWARD_IPIP, .affinity = AFFINITY_FLOW}},
 	{.name = "call-id-dsr", .setup = {DRIVEN}},
 	{.name = "call-id-ipip", .setup = {DRIVEN, .forward = FORWARD_IPIP}},
 };
@@ -46,7 +45,7 @@ static int run_live(struct live *live, uint32_t ifindex, uint32_t frames)
 	uint64_t wall, cpu;
 	int error;
 
-	message_build(live->message, &frame);
+	message_build(MESSAGE_TYPICAL, &frame);
 	context.data_end = frame.length;
 	run.data_in = frame.data;
 	run.data_size_in = frame.length;

@@ -168,8 +168,8 @@ static void write_text(enum message message, struct text *text)
 		return fill(text, "\r\n", 1400);
 	case MESSAGE_HIGH_BYTES:
 		return hostile(text, "\xc3\xa4\xc3\xb6\xc3\xbc");
-	case MESSAGE_FLOW:
-	case MESSAGE_IPV6_FLOW:
+	case MESSAGE_NOT_SIP:
+	case MESSAGE_IPV6_NOT_SIP:
 		return fill(text, "\x80\x12\x7f of no meaning to SIP ", 621);
 	case MESSAGE_STUN:
 		text->length = 20;
@@ -190,7 +190,7 @@ void message_build(enum message message, struct frame *frame)
 	write_text(message, &text);
 	spec.payload = text.bytes;
 	spec.payload_length = text.length;
-	if (message == MESSAGE_IPV6 || message == MESSAGE_IPV6_FLOW)
+	if (message == MESSAGE_IPV6 || message == MESSAGE_IPV6_NOT_SIP)
 		spec.destination = "2001:db8::10";
 	if (message == MESSAGE_VLAN)
 		spec.vlan[0] = 7;

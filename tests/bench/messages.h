@@ -20,20 +20,20 @@
 	X(RESPONSE, "200 with SDP, two Vias")                                                                          \
 	X(ROUTE, "in-dialog BYE with two Routes")                                                                      \
 	X(REGISTER, "REGISTER")                                                                                        \
-	X(NEWLINE_C, "hostile: \"\\nC\" repeated, 1,400 bytes")                                                        \
+	X(NEWLINE_C, "hostile: \"C\\n\" repeated, 1,400 bytes")                                                        \
 	X(HEADER_LIKE, "hostile: lines that almost are Call-ID")                                                       \
 	X(NEWLINES, "hostile: 1,400 bytes of CRLF")                                                                    \
 	X(HIGH_BYTES, "hostile: 1,400 bytes above 0x80")                                                               \
-	X(FLOW, "621 bytes of no SIP: by source")                                                                      \
+	X(NOT_SIP, "621 bytes of no SIP: by source")                                                                   \
 	X(STUN, "STUN, 20 bytes: by source")                                                                           \
 	X(KEEPALIVE, "CRLF keepalive: by source")                                                                      \
 	X(IPV6, "IPv6, typical")                                                                                       \
-	X(IPV6_FLOW, "IPv6, no SIP")                                                                                   \
+	X(IPV6_NOT_SIP, "IPv6, no SIP")                                                                                \
 	X(VLAN, "VLAN, typical")                                                                                       \
 	X(QINQ, "two VLAN tags, typical")                                                                              \
 	X(FIRST_FRAGMENT, "first fragment, typical")                                                                   \
-	X(LATER_FRAGMENT, "later fragment")                                                                            \
-	X(TCP, "TCP segment")                                                                                          \
+	X(LATER_FRAGMENT, "later fragment, to where the first one went")                                               \
+	X(TCP, "TCP segment: by source and port")                                                                      \
 	X(OTHER_VIP, "UDP for nobody here")                                                                            \
 	X(ARP, "ARP")
 

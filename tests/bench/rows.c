@@ -11,6 +11,8 @@ enum setup {
 	MAC_SWAP,
 	ADJUST_HEAD,
 	DSR,
+	DSR_FLOW,
+	IPIP_FLOW,
 	IPIP_IDLE,
 	IPIP,
 	IPIP6,
@@ -47,12 +49,13 @@ enum setup {
 #define SOURCES .sources = 65536, .warm = 400000
 #define SERVED(n) DRIVE, VARIED, .services = n, .several_services = n
 
-const struct subject_setup setups[] = {
-	[DROP] = {FLOOR, .program = "floor_drop"},
+const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"},
 	[TX] = {FLOOR, .program = "floor_tx"},
 	[MAC_SWAP] = {FLOOR, .program = "floor_mac_swap"},
 	[ADJUST_HEAD] = {FLOOR, .program = "floor_adjust_head"},
 	[DSR] = {.object = "bpf/balancer", .program = "balancer"},
+	[DSR_FLOW] = {.object = "bpf/balancer", .program = "balancer", .affinity = AFFINITY_FLOW},
+	[IPIP_FLOW] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .affinity = AFFINITY_FLOW},
 	[IPIP_IDLE] = {DRIVE, .undo = 1, .idle = 1},
 	[IPIP] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP},
 	[IPIP6] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .ipv6_way = true},
@@ -79,93 +82,82 @@ const struct subject_setup setups[] = {
 	[POOLS_8] = {SERVED(512), .pools = 8},
 	[POOLS_64] = {SERVED(512), .pools = 64},
 #define STAGE_SETUP(name, text)                                                                                        \
-	[STAGE_FIRST + STAGE_##name] = {                                                                               \
-		.object = "tests/bench/stages", .program = "stages", .stage = STAGE_##name},
+	[STAGE_FIRST + STAGE_##name] = {.object = "tests/bench/stages", .program = "stages", .stage = STAGE_##name},
 	STAGES(STAGE_SETUP)
 #undef STAGE_SETUP
 };
 
-#define UNCOUNTED .verdict = VERDICT_none, .action = XDP_TX
-#define CALL_ID_FOUND .verdict = VERDICT_call_id, .action = XDP_TX
-#define DIRECT(key, message_name, verdict_name)                                                                        \
-	{key, "Messages, by direct server return", NULL, DSR, MESSAGE_##message_name, "mac-swap", "dsr-flow", XDP_TX,  \
-		VERDICT_##verdict_name}
-#define PASSED(key, message_name, verdict_name)                                                                        \
-	{key, "Left to the kernel", NULL, DSR, MESSAGE_##message_name, "tx", "dsr-flow", XDP_PASS,                     \
-		VERDICT_##verdict_name}
-#define TUNNEL(key, what, setup_name, message_name, floor_name, verdict_name)                                          \
-	{key, "By IP-in-IP", what, setup_name, MESSAGE_##message_name, floor_name, "ipip-flow", XDP_TX,                \
-		VERDICT_##verdict_name}
-#define DRIVEN(key, in, what, setup_name, floor_name)                                                                  \
-	{key, in, what, setup_name, MESSAGE_TYPICAL, floor_name, "dsr-flow", XDP_TX,                                   \
-		floor_name[0] ? VERDICT_call_id : VERDICT_none}
-#define BARE(key, in, what, setup_name) {key, in, what, setup_name, MESSAGE_TYPICAL, "", NULL, XDP_TX, VERDICT_none}
+#define ROW(key, in, what, setup_index, message_name, of, by, end, counter)                                            \
+	.id = key, .group = in, .text = what, .setup = setup_index, .message = MESSAGE_##message_name, .floor = of,    \
+	.flow = by, .action = end, .verdict = VERDICT_##counter
 
-const struct row rows[] = {
-	{"drop", "Floors", "XDP_DROP", DROP, MESSAGE_TYPICAL, "", NULL, XDP_DROP, VERDICT_none},
-	BARE("tx", "Floors", "XDP_TX", TX),
-	BARE("mac-swap", "Floors", "MAC addresses swapped, XDP_TX", MAC_SWAP),
-	BARE("adjust-head", "Floors", "head moved by 20 bytes and back, XDP_TX", ADJUST_HEAD),
-	BARE("ipip-floor", "Floors", "head moved and back, 18 bytes restored, XDP_TX", IPIP_IDLE),
+#define DIRECT(key, message, counter)                                                                                  \
+	ROW(key, "Messages, by direct server return", NULL, DSR, message, "mac-swap", "dsr-flow", XDP_TX, counter)
+#define PASSED(key, message, counter)                                                                                  \
+	ROW(key, "Left to the kernel", NULL, DSR, message, "tx", "dsr-flow", XDP_PASS, counter)
+#define TUNNEL(key, what, setup, message, floor, counter)                                                              \
+	ROW(key, "By IP-in-IP", what, setup, message, floor, "ipip-flow", XDP_TX, counter)
+#define DRIVEN(key, in, what, setup, floor) ROW(key, in, what, setup, TYPICAL, floor, "dsr-flow", XDP_TX, call_id)
+#define BARE(key, in, what, setup) ROW(key, in, what, setup, TYPICAL, "", NULL, XDP_TX, none)
 
-	DIRECT("dsr-flow", FLOW, not_sip),
-	DIRECT("dsr-typical", TYPICAL, call_id),
-	DIRECT("dsr-128", AT_128, call_id),
-	DIRECT("dsr-512", AT_512, call_id),
-	DIRECT("dsr-776", AT_776, call_id),
-	DIRECT("dsr-937", AT_937, call_id),
-	DIRECT("dsr-1288", AT_1288, call_id),
-	DIRECT("dsr-compact", COMPACT, call_id),
-	DIRECT("dsr-last", LAST, call_id),
-	DIRECT("dsr-none", NONE, no_call_id),
-	DIRECT("dsr-response", RESPONSE, call_id),
-	DIRECT("dsr-route", ROUTE, call_id),
-	DIRECT("dsr-register", REGISTER, call_id),
-	DIRECT("dsr-newline-c", NEWLINE_C, call_id_too_far),
-	DIRECT("dsr-header-like", HEADER_LIKE, call_id_too_far),
-	DIRECT("dsr-newlines", NEWLINES, not_sip),
-	DIRECT("dsr-high-bytes", HIGH_BYTES, call_id_too_far),
-	DIRECT("dsr-stun", STUN, not_sip),
-	DIRECT("dsr-keepalive", KEEPALIVE, not_sip),
-	DIRECT("dsr-ipv6", IPV6, call_id),
-	DIRECT("dsr-ipv6-flow", IPV6_FLOW, not_sip),
-	DIRECT("dsr-vlan", VLAN, call_id),
-	DIRECT("dsr-qinq", QINQ, call_id),
-	DIRECT("dsr-first-fragment", FIRST_FRAGMENT, call_id),
-	PASSED("pass-later-fragment", LATER_FRAGMENT, later_fragment),
-	PASSED("pass-tcp", TCP, not_service),
-	PASSED("pass-other-vip", OTHER_VIP, not_service),
-	PASSED("pass-arp", ARP, not_ip),
+#define CORPUS_GROUP "Corpus"
+#define GROWTH "Growth, each Call-ID another"
 
-	TUNNEL("ipip-flow", NULL, IPIP, FLOW, "ipip-floor", not_sip),
-	TUNNEL("ipip-typical", NULL, IPIP, TYPICAL, "ipip-floor", call_id),
-	TUNNEL("ipip6-typical", "... in IPv6", IPIP6, TYPICAL, "ipip-floor", call_id),
-	TUNNEL("flow-table-1", "... and a flow table (LRU) of one flow", FLOWS_1, TYPICAL, "ipip-floor", call_id),
-	BARE("flows-floor", "By IP-in-IP", "floor: 65,536 sources in turn", FLOWS_64K_IDLE),
-	TUNNEL("ipip-64k", "typical, 65,536 sources", IPIP_64K, TYPICAL, "flows-floor", call_id),
-	TUNNEL("flow-table-64k", "... and a flow table of 65,536 flows", FLOWS_64K, TYPICAL, "flows-floor", call_id),
+const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "", NULL, XDP_DROP, none)},
+	{BARE("tx", "Floors", "XDP_TX", TX)}, {BARE("mac-swap", "Floors", "MAC addresses swapped, XDP_TX", MAC_SWAP)},
+	{BARE("adjust-head", "Floors", "head moved by 20 bytes and back, XDP_TX", ADJUST_HEAD)},
+	{BARE("ipip-floor", "Floors", "head moved and back, 18 bytes restored, XDP_TX", IPIP_IDLE)},
 
-	BARE("single-floor", "Corpus", "floor: copying the typical message", SINGLE_IDLE),
-	DRIVEN("single", "Corpus", "typical message, copied each time", SINGLE, "single-floor"),
-	BARE("corpus-floor", "Corpus", "floor: copying one of 1,024 messages", CORPUS_IDLE),
-	DRIVEN("corpus", "Corpus", "1,024 messages in random order", CORPUS, "corpus-floor"),
-	DRIVEN("corpus-runs", "Corpus", "... each 64 times in a row, copied once", CORPUS_RUNS, "mac-swap"),
+	{ROW("dsr-flow", "Messages, by direct server return", "typical, service with affinity: flow", DSR_FLOW, TYPICAL,
+		"mac-swap", NULL, XDP_TX, flow)},
+	{DIRECT("dsr-typical", TYPICAL, call_id)}, {DIRECT("dsr-128", AT_128, call_id)},
+	{DIRECT("dsr-512", AT_512, call_id)}, {DIRECT("dsr-776", AT_776, call_id)},
+	{DIRECT("dsr-937", AT_937, call_id)}, {DIRECT("dsr-1288", AT_1288, call_id)},
+	{DIRECT("dsr-compact", COMPACT, call_id)}, {DIRECT("dsr-last", LAST, call_id)},
+	{DIRECT("dsr-none", NONE, no_call_id)}, {DIRECT("dsr-response", RESPONSE, call_id)},
+	{DIRECT("dsr-route", ROUTE, call_id)}, {DIRECT("dsr-register", REGISTER, call_id)},
+	{DIRECT("dsr-newline-c", NEWLINE_C, call_id_too_far)},
+	{DIRECT("dsr-header-like", HEADER_LIKE, call_id_too_far)}, {DIRECT("dsr-newlines", NEWLINES, not_sip)},
+	{DIRECT("dsr-high-bytes", HIGH_BYTES, call_id_too_far)}, {DIRECT("dsr-not-sip", NOT_SIP, not_sip)},
+	{DIRECT("dsr-stun", STUN, not_sip)}, {DIRECT("dsr-keepalive", KEEPALIVE, not_sip)},
+	{DIRECT("dsr-ipv6", IPV6, call_id)}, {DIRECT("dsr-ipv6-not-sip", IPV6_NOT_SIP, not_sip)},
+	{DIRECT("dsr-vlan", VLAN, call_id)}, {DIRECT("dsr-qinq", QINQ, call_id)},
+	{DIRECT("dsr-first-fragment", FIRST_FRAGMENT, call_id)},
+	{DIRECT("dsr-later-fragment", LATER_FRAGMENT, fragment), .needs = "dsr-first-fragment"},
+	{DIRECT("dsr-tcp", TCP, flow)}, {PASSED("pass-other-vip", OTHER_VIP, not_service)},
+	{PASSED("pass-arp", ARP, not_ip)},
 
-	BARE("vary-floor", "Growth, each Call-ID another", "floor: writing a Call-ID", VARY_IDLE),
-	DRIVEN("backends-1", "Growth, each Call-ID another", "1 backend", BACKENDS_1, "vary-floor"),
-	DRIVEN("backends-100", "Growth, each Call-ID another", "100 backends", BACKENDS_100, "vary-floor"),
-	DRIVEN("backends-1000", "Growth, each Call-ID another", "1,000 backends", BACKENDS_1000, "vary-floor"),
-	DRIVEN("backends-10000", "Growth, each Call-ID another", "10,000 backends", BACKENDS_10000, "vary-floor"),
-	DRIVEN("slots-4k", "Growth, each Call-ID another", "64 backends, 4,096 slots", SLOTS_4K, "vary-floor"),
-	DRIVEN("slots-1m", "Growth, each Call-ID another", "64 backends, 1,048,576 slots", SLOTS_1M, "vary-floor"),
-	BARE("services-floor", "Growth, each Call-ID another", "floor: writing Call-ID and VIP", SERVICES_IDLE),
-	DRIVEN("services-1", "Growth, each Call-ID another", "1 service", SERVICES_1, "services-floor"),
-	DRIVEN("services-64", "Growth, each Call-ID another", "64 services, one pool", SERVICES_64, "services-floor"),
-	DRIVEN("services-512", "Growth, each Call-ID another", "512 services, one pool", SERVICES_512, "services-floor"),
-	DRIVEN("pools-8", "Growth, each Call-ID another", "512 services, 8 pools", POOLS_8, "services-floor"),
-	DRIVEN("pools-64", "Growth, each Call-ID another", "512 services, 64 pools", POOLS_64, "services-floor"),
+	{ROW("ipip-flow", "By IP-in-IP", "typical, service with affinity: flow", IPIP_FLOW, TYPICAL, "ipip-floor", NULL,
+		XDP_TX, flow)},
+	{TUNNEL("ipip-not-sip", NULL, IPIP, NOT_SIP, "ipip-floor", not_sip)},
+	{TUNNEL("ipip-typical", NULL, IPIP, TYPICAL, "ipip-floor", call_id)},
+	{TUNNEL("ipip6-typical", "... in IPv6", IPIP6, TYPICAL, "ipip-floor", call_id)},
+	{TUNNEL("flow-table-1", "... and a flow table (LRU) of one flow", FLOWS_1, TYPICAL, "ipip-floor", call_id)},
+	{BARE("flows-floor", "By IP-in-IP", "floor: 65,536 sources in turn", FLOWS_64K_IDLE)},
+	{TUNNEL("ipip-64k", "typical, 65,536 sources", IPIP_64K, TYPICAL, "flows-floor", call_id)},
+	{TUNNEL("flow-table-64k", "... and a flow table of 65,536 flows", FLOWS_64K, TYPICAL, "flows-floor", call_id)},
 
-#define STAGE_ROW(name, text) BARE("stage-" #name, "The typical message as far as", text, STAGE_FIRST + STAGE_##name),
+	{BARE("single-floor", CORPUS_GROUP, "floor: copying the typical message", SINGLE_IDLE)},
+	{DRIVEN("single", CORPUS_GROUP, "typical message, copied each time", SINGLE, "single-floor")},
+	{BARE("corpus-floor", CORPUS_GROUP, "floor: copying one of 1,024 messages", CORPUS_IDLE)},
+	{DRIVEN("corpus", CORPUS_GROUP, "1,024 messages in random order", CORPUS, "corpus-floor")},
+	{DRIVEN("corpus-runs", CORPUS_GROUP, "... each 64 times in a row, copied once", CORPUS_RUNS, "mac-swap")},
+
+	{BARE("vary-floor", GROWTH, "floor: writing a Call-ID", VARY_IDLE)},
+	{DRIVEN("backends-1", GROWTH, "1 backend", BACKENDS_1, "vary-floor")},
+	{DRIVEN("backends-100", GROWTH, "100 backends", BACKENDS_100, "vary-floor")},
+	{DRIVEN("backends-1000", GROWTH, "1,000 backends", BACKENDS_1000, "vary-floor")},
+	{DRIVEN("backends-10000", GROWTH, "10,000 backends", BACKENDS_10000, "vary-floor")},
+	{DRIVEN("slots-4k", GROWTH, "64 backends, 4,096 slots", SLOTS_4K, "vary-floor")},
+	{DRIVEN("slots-1m", GROWTH, "64 backends, 1,048,576 slots", SLOTS_1M, "vary-floor")},
+	{BARE("services-floor", GROWTH, "floor: writing Call-ID and VIP", SERVICES_IDLE)},
+	{DRIVEN("services-1", GROWTH, "1 service", SERVICES_1, "services-floor")},
+	{DRIVEN("services-64", GROWTH, "64 services, one pool", SERVICES_64, "services-floor")},
+	{DRIVEN("services-512", GROWTH, "512 services, one pool", SERVICES_512, "services-floor")},
+	{DRIVEN("pools-8", GROWTH, "512 services, 8 pools", POOLS_8, "services-floor")},
+	{DRIVEN("pools-64", GROWTH, "512 services, 64 pools", POOLS_64, "services-floor")},
+
+#define STAGE_ROW(name, text) {BARE("stage-" #name, "The typical message as far as", text, STAGE_FIRST + STAGE_##name)},
 	STAGES(STAGE_ROW)
 #undef STAGE_ROW
 };

@@ -11,12 +11,13 @@ struct row {
 	const char *id;    /* for --only, --json and the targets */
 	const char *group; /* under which it is printed */
 	const char *text;
-	int setup;         /* index into setups */
+	int setup; /* index into setups */
 	enum message message;
-	const char *floor;  /* id of the row that is subtracted and divided by */
-	const char *flow;   /* id of the same program's flow-hashing row, or NULL */
-	uint32_t action;    /* what the program must return [XDP_TX] */
-	int verdict;        /* which counter must move; VERDICT_none: not looked at */
+	const char *needs; /* id of a row that must have run before, or NULL */
+	const char *floor; /* id of the row that is subtracted and divided by */
+	const char *flow;  /* id of the same program's flow-hashing row, or NULL */
+	uint32_t action;   /* what the program must return [XDP_TX] */
+	int verdict;       /* which counter must move; VERDICT_none: not looked at */
 };
 
 extern const struct subject_setup setups[];

@@ -110,7 +110,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		const char *name;
 		uint32_t entries;
 	} all[] = {
-		{"services", services_of(setup) + 2 > DEFAULT_SERVICES ? services_of(setup) + 2 : DEFAULT_SERVICES},
+		{"services", 2 * DEFAULT_SERVICES},
 		{"service_traffic", services_of(setup) + 1},
 		{"service_names", services_of(setup) + 1},
 		{"pools", pools_of(setup)},
@@ -141,28 +141,31 @@ static int put(struct bpf_object *object, const char *name, const void *key, con
 	return error;
 }
 
-static int put_service(struct bpf_object *object, const struct subject_setup *setup, const struct address *vip,
+/* A service for a VIP on port 5060; all its methods go to one pool. */
+static int put_service(struct bpf_object *object, const struct address *vip, uint8_t protocol, enum affinity affinity,
 	uint32_t id, uint32_t pool)
 {
-	struct service_key key = {.vip = *vip, .port = htons(5060), .protocol = IPPROTO_UDP};
-	struct service service = {
-		.hash_key = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4}, .id = id, .affinity = setup->affinity};
+	struct service_key key = {.vip = *vip, .port = htons(5060), .protocol = protocol};
+	struct service service = {.hash_key = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4}, .id = id, .affinity = affinity};
 
-	service.pool = pool;
+	for (int method = 0; method < METHOD_COUNT; method++)
+		service.pool[method] = pool;
 	return put(object, "services", &key, &service);
 }
 
 static int fill_services(struct bpf_object *object, const struct subject_setup *setup)
 {
 	struct address vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}}, vip6;
-	int error = put_service(object, setup, &vip, 0, 0);
+	int error = put_service(object, &vip, IPPROTO_UDP, setup->affinity, 0, 0);
 
 	inet_pton(AF_INET6, "2001:db8::10", &vip6);
 	if (!error)
-		error = put_service(object, setup, &vip6, 0, 0);
+		error = put_service(object, &vip6, IPPROTO_UDP, setup->affinity, 0, 0);
+	if (!error)
+		error = put_service(object, &vip, IPPROTO_TCP, AFFINITY_FLOW, 0, 0);
 	for (uint32_t i = 0; i < services_of(setup) && !error; i++) {
 		vip.word[3] = htonl(0x0ac80000 + i);
-		error = put_service(object, setup, &vip, 1 + i, i % pools_of(setup));
+		error = put_service(object, &vip, IPPROTO_UDP, setup->affinity, 1 + i, i % pools_of(setup));
 	}
 	return error;
 }
@@ -351,7 +354,6 @@ uint64_t subject_memory(const struct subject *subject)
 	struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, subject->object)
-		sum += map_memory(bpf_map__fd(map));
+	bpf_object__for_each_map(map, subject->object) sum += map_memory(bpf_map__fd(map));
 	return sum;
 }

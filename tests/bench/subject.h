@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A program to be timed, loaded anew for each load of the bench and filled by hand: no
- * daemon, no interface. Its services, for UDP:
+ * daemon, no interface. Its services, for UDP (and TCP on the first address):
  *
  *   192.0.2.10:5060, 2001:db8::10:5060    service 0, pool 0
  *   10.200.0.0:5060 and the following     services 1 and up, as many as the setup says, in its pools by turns */

@@ -90,15 +90,15 @@ static int collect(struct result *results, struct target_line lines[TARGETS])
 		"ipip-64k", "flow-table-64k");
 	lines[count++] = corpus(results);
 	lines[count++] = slope(results);
-	lines[count++] = ratio(results, "none", "no Call-ID: times the typical message", 2.3, "dsr-none", "dsr-typical");
+	lines[count++] =
+		ratio(results, "none", "no Call-ID: times the typical message", 2.3, "dsr-none", "dsr-typical");
 	lines[count++] = ratio(
 		results, "newline-c", "hostile \"\\nC\": times the typical message", 5, "dsr-newline-c", "dsr-typical");
 	lines[count++] = ratio(results, "header-like", "hostile header-like lines: times the typical message", 5,
 		"dsr-header-like", "dsr-typical");
+	lines[count++] = ratio(results, "backends", "10,000 backends: times one", 1.25, "backends-10000", "backends-1");
 	lines[count++] =
-		ratio(results, "backends", "10,000 backends: times one", 1.25, "backends-10000", "backends-1");
-	lines[count++] = ratio(
-		results, "services", "512 services on one pool: times one", 1.25, "services-512", "services-1");
+		ratio(results, "services", "512 services on one pool: times one", 1.25, "services-512", "services-1");
 	lines[count++] = verified(results);
 	return count;
 }
@@ -111,8 +111,9 @@ void targets_print(struct result *results)
 	printf("\nTargets\n");
 	for (int i = 0; i < count; i++) {
 		if (lines[i].timed)
-			printf("  %-6s %-60s %10.3f, at most %.3f\n", lines[i].value <= lines[i].limit ? "met" : "MISSED",
-				lines[i].text, lines[i].value, lines[i].limit);
+			printf("  %-6s %-60s %10.3f, at most %.3f\n",
+				lines[i].value <= lines[i].limit ? "met" : "MISSED", lines[i].text, lines[i].value,
+				lines[i].limit);
 	}
 }
 

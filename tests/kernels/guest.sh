@@ -11,10 +11,12 @@ cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/kernels/relay.sh
+LAB_CLIENTS=1
 
 SECTIONS="load packets veth tunnels vlan dispatcher virtio"
-SECTION_SECONDS=90
-INSTRUCTIONS_LIMIT=250000 # of a million that a kernel allows
+SECTION_SECONDS=120
+FRAMES=30000 # of the differential test
+INSTRUCTIONS_LIMIT=500000 # half of what a kernel allows: other compilers and kernels need more or less
 
 # There is no compiler here. The host has built what lab.sh asks it for.
 clang() {
@@ -53,14 +55,18 @@ verified() {
 section_packets() {
 	local test
 	for test in build/tests/prog/test_*; do
-		: > "$LAB_DIR/tap"
-		if "$test" --jobs 1 --tap="$LAB_DIR/tap" > "$LAB_DIR/criterion" 2>&1; then
-			relay "${test##*/test_}" < "$LAB_DIR/tap"
-		else
-			diag "$test: exit status $?"
-			relay "${test##*/test_}" < "$LAB_DIR/tap"
-			diag "$(tail -n 60 "$LAB_DIR/criterion")"
+		# A million frames are two minutes here. Not every one of these tests can do with less.
+		if [[ $test == *_differential ]] && ! grep -q SIPXDP_FRAMES "$test"; then
+			skip "differential" "it takes two minutes under emulation, and its number of frames is fixed"
+			continue
 		fi
+		: > "$LAB_DIR/tap"
+		SIPXDP_FRAMES=$FRAMES "$test" --jobs 1 --tap="$LAB_DIR/tap" > "$LAB_DIR/criterion" 2>&1 || diag "$test: exit status $?"
+		# One that fails says so for every packet: the beginning is enough.
+		awk '!/^(TAP version|# Criterion|# Running|#$)/ { if (/^[1not]/) said = 0; if (++said <= 30) print }' \
+			"$LAB_DIR/tap" > "$LAB_DIR/results"
+		[ -s "$LAB_DIR/results" ] || diag "$(tail -n 40 "$LAB_DIR/criterion")"
+		relay "${test##*/test_}" < "$LAB_DIR/results"
 	done
 }
 
@@ -102,13 +108,13 @@ all_had_some() {
 
 # "MODE NAME" of the XDP program of the balancer's interface, empty if it has none.
 xdp() {
-	lab_in balancer ip -j -d link show "${1:-eth0}" |
+	lab_in balancer ip -j -d link show eth0 |
 		jq -r '.[0].xdp // empty | if .mode == 1 then "native" elif .mode == 2 then "generic" else .mode end + " " + .prog.name'
 }
 
 upgrade() {
-	local i
-	for i in 1 2 3; do
+	local _
+	for _ in 1 2; do
 		lab_in balancer sipxdp-loader upgrade || return 1
 	done
 }
@@ -120,7 +126,7 @@ section_veth() {
 	lab_config dsr
 	lab_balance
 	is "veth: the balancer is attached" "$(xdp)" "native balancer"
-	through "the program is replaced three times" upgrade
+	through "the program is replaced twice" upgrade
 	check "the daemon ends" lab_stop sipxdpd
 	through "without the daemon" sleep 1
 	check "detach" lab_in balancer sipxdp-loader detach
@@ -142,6 +148,7 @@ received() {
 arrived() {
 	local backend sum=0
 	for backend in "${LAB_BACKENDS[@]}"; do
+		# shellcheck disable=SC2016 # awk's, not the shell's
 		sum=$((sum + $(lab_in "$backend" awk -v name="$1" '$1 == name { print $2 }' /proc/net/snmp6)))
 	done
 	echo $sum
@@ -224,6 +231,7 @@ mac() {
 section_vlan() {
 	local backend output before
 	eval "$(declare -f lab_plug | sed '1s/lab_plug/plug_untagged/')"
+	# shellcheck disable=SC2317 # lab_flat calls it
 	lab_plug() {
 		plug_tagged "$@"
 	}
@@ -319,6 +327,7 @@ section_virtio() {
 		skip "native XDP on virtio_net" "this machine has no four cards"
 		return
 	fi
+	# shellcheck disable=SC2317 # lab_flat calls it
 	lab_plug() {
 		ip link set "eth$cards" netns "${LAB_HOLDER[$1]}" name "$2"
 		lab_in "$1" ip link set "$2" up

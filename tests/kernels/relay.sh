@@ -12,8 +12,9 @@ relay() {
 		if [[ $line =~ ^1\.\.[0-9]+ ]]; then
 			plan=$line
 		elif [[ $line =~ ^(not )?ok( +[0-9]+)?( +-)?\ +(.*)$ ]]; then
-			# Criterion writes how long a test took behind its name.
-			name="$whose: ${BASH_REMATCH[4]}"
+			name=$whose:\ ${BASH_REMATCH[4]}
+			# Criterion writes how long it took.
+			[[ ! $name =~ ^(.*[^ ])\ +\([0-9.]+s\)$ ]] || name=${BASH_REMATCH[1]}
 			if [[ $line == not* ]]; then
 				not_ok "$name"
 			elif [[ $name =~ ^(.*[^ ])\ *'# SKIP '(.*)$ ]]; then

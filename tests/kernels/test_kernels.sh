@@ -9,7 +9,7 @@
 #
 # In the environment: KERNELS_CLANGS, other compilers to build the programs with (default
 # "16 19"); KERNELS_SECTIONS, what guest.sh is to run (default all); KERNELS_SECONDS,
-# how long they may take (default 280);
+# how long they may take (default 450);
 # KERNELS_KEEP, not empty: keep the work directory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.."
 . tests/kernels/relay.sh
 
 CACHE=build/kernels
-BOOT_SECONDS=${KERNELS_SECONDS:-280}
+BOOT_SECONDS=${KERNELS_SECONDS:-450}
 read -ra CLANGS <<< "${KERNELS_CLANGS-16 19}"
 QEMU=qemu-system-x86_64
 PATH=$PATH:/usr/sbin:/sbin
@@ -71,31 +71,35 @@ fetch() {
 
 # build_objects: build/kernels/objects/clang-N/, for each compiler that can be had.
 build_objects() {
-	local version shipped
+	local version shipped clang
 	shipped=$(clang -dumpversion | cut -d. -f1)
 	rm -rf "$CACHE/objects"
 	mkdir -p "$CACHE/objects/clang-$shipped"
 	cp build/bpf/balancer.bpf.o build/bpf/decap.bpf.o "$CACHE/objects/clang-$shipped"
 	for version in "${CLANGS[@]}"; do
 		[ "$version" != "$shipped" ] || continue
-		build_by "$version" > "$WORK/clang.log" 2>&1 ||
-			skip "the programs as clang-$version builds them" "$(tail -n 1 "$WORK/clang.log")"
+		if clang=$(command_of "$version"); then
+			check "clang-$version builds the programs" build_by "$version" "$clang"
+		else
+			skip "the programs as clang-$version builds them" "it is not installed, and its packages cannot be fetched"
+		fi
 	done
 }
 
-# build_by VERSION: by the Makefile's rules into a directory of its own.
+# command_of VERSION: how to call that clang.
+command_of() {
+	local root=$PWD/$CACHE/packages/clang-$1
+	command -v "clang-$1" && return
+	fetch "clang-$1" "libclang-cpp$1" "libllvm$1" "libclang-common-$1-dev" || return 1
+	echo "env LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu $root/usr/lib/llvm-$1/bin/clang"
+}
+
+# build_by VERSION COMMAND: by the Makefile's rules, into a directory of its own.
 build_by() {
-	local version=$1 root=$PWD/$CACHE/packages/clang-$1 clang directory=$CACHE/clang-$1
-	if ! clang=$(command -v "clang-$version"); then
-		fetch "clang-$version" "libclang-cpp$version" "libllvm$version" "libclang-common-$version-dev" || {
-			echo "clang-$version is not installed, and its packages cannot be fetched"
-			return 1
-		}
-		clang="env LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu $root/usr/lib/llvm-$version/bin/clang"
-	fi
-	make -s V=1 B="$directory" CLANG="$clang" "$directory/bpf/balancer.bpf.o" "$directory/bpf/decap.bpf.o" || return 1
-	mkdir -p "$CACHE/objects/clang-$version"
-	cp "$directory"/bpf/{balancer,decap}.bpf.o "$CACHE/objects/clang-$version"
+	local directory=$CACHE/clang-$1
+	make -s V=1 B="$directory" CLANG="$2" "$directory/bpf/balancer.bpf.o" "$directory/bpf/decap.bpf.o" || return 1
+	mkdir -p "$CACHE/objects/clang-$1"
+	cp "$directory"/bpf/{balancer,decap}.bpf.o "$CACHE/objects/clang-$1"
 }
 
 # --- the guest's files
@@ -182,7 +186,7 @@ start() {
 	mkdir "$directory"
 	package=$(newest "^linux-image-${version//./\\.}\\.[0-9]+(-[0-9]+|\\+deb[0-9]+)-cloud-amd64-unsigned$")
 	if [ -z "$package" ]; then
-		echo "apt knows no package linux-image-$version.*-cloud-amd64-unsigned" > "$directory/why"
+		echo "apt knows no package linux-image-$version.*-cloud-amd64-unsigned (apt-get update?)" > "$directory/why"
 	elif ! fetch "$package"; then
 		echo "$package cannot be fetched: $(tail -n 1 "$WORK/apt.log")" > "$directory/why"
 	else

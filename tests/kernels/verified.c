@@ -22,14 +22,11 @@ static int print_program(const struct bpf_program *program)
 static int print_object(const char *path)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
-	struct bpf_program *program;
+	struct bpf_program *program = NULL;
 	int err = object ? bpf_object__load(object) : -errno;
 
-	if (!err) {
-		bpf_object__for_each_program(program, object) {
-			err = err ? err : print_program(program);
-		}
-	}
+	while (!err && (program = bpf_object__next_program(object, program)))
+		err = print_program(program);
 	if (err)
 		fprintf(stderr, "%s: %s\n", path, strerror(-err));
 	bpf_object__close(object);

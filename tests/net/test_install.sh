@@ -79,6 +79,11 @@ holds_no_more() {
 	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$1/status")" = "$(printf '%016x' $bits)" ]
 }
 
+# Have so many later fragments gone where their first one went?
+followed() {
+	[ "$(lab_verdict held_fragment)" -gt 0 ] && [ "$(lab_verdict fragment)" -ge "$1" ]
+}
+
 lab_open
 root=$LAB_DIR/root
 mkdir "$root"
@@ -130,6 +135,8 @@ is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
 check "... a backend is taken out" lab_ctl backend maint proxies px1
 check "... and has no slots" lab_serving 2
 check "... a reload, by the unit's command" as_unit sipxdpd.service sipxdp-ctl reload
+lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 201 1 8 4 100
+check "... it sends on fragments that have overtaken their first" wait_for 3 followed 16
 check "... the end" lab_stop sipxdpd
 check "... leaves the balancer attached" lab_in balancer sh -c 'sipxdp-loader status | grep -q "^eth0 *attached"'
 check "detach" as_unit sipxdp-loader.service sipxdp-loader detach

@@ -8,6 +8,10 @@ static const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments =
 static const struct frame_spec first_of_others = {
 	.payload = ROW_INVITE, .more_fragments = true, .id = 4009, .source = "198.51.100.8"};
 
+static const struct frame_spec first_of_no_service = {
+	.payload = ROW_INVITE, .more_fragments = true, .id = 4010, .destination_port = 9};
+static const struct frame_spec first_of_ping = {.icmp_type = 8, .more_fragments = true, .id = 4011};
+
 static const struct row rows[] = {
 	{
 		.sentence = "a first fragment goes to the owner of its Call-ID",
@@ -81,6 +85,21 @@ static const struct row rows[] = {
 		.in = {.payload = "other", .fragment_offset = 1480, .id = 4009},
 		.verdict = VERDICT_held_fragment,
 		.action = XDP_DROP,
+	},
+	{
+		.sentence = "a later fragment of what is for no service is the kernel's, as its first was",
+		.before = &first_of_no_service,
+		.in = {.payload = "other", .fragment_offset = 1480, .id = 4010},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "so is one of another protocol",
+		.before = &first_of_ping,
+		.families = IPV4_ONLY,
+		.in = {.payload = "other", .protocol = 1, .fragment_offset = 1480, .id = 4011},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
 	},
 	{
 		.sentence = "one too large to be held is the kernel's",

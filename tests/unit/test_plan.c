@@ -76,7 +76,8 @@ static void update_states(struct world *world)
 {
 	for (size_t i = 0; i < world->farm->config->pool_count; i++)
 		for (size_t j = 0; j < world->farm->pools[i].count; j++)
-			farm_update_state(&world->farm->pools[i], &world->farm->pools[i].backends[j], 1000);
+			farm_update_state(
+				world->farm, &world->farm->pools[i], &world->farm->pools[i].backends[j], 1000);
 }
 
 static bool has_backend(const struct image *image, uint16_t id)
@@ -290,6 +291,26 @@ Test(plan, a_backend_removed_by_hand_stays_away_over_a_restart_and_returns_with_
 	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
 }
 
+Test(plan, a_backend_replaced_by_hand_stays_replaced_over_a_restart)
+{
+	char error[FARM_ERROR_SIZE];
+	struct address address;
+
+	start(FARM3);
+	address_parse("10.0.0.33", &address);
+	farm_remove_backend(world.farm, "proxies", "px3", error);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px3", &address, 5, error), 0);
+	set_routes(&world, ROUTE_READY);
+	settle(&world, NULL);
+	load(&world, FARM3, FARM_RESTART);
+	cr_assert_eq(settle(&world, NULL), 0);
+	cr_assert(address_equal(&backend(&world, "px3")->record.address, &address));
+	load(&world, FARM3, FARM_RELOAD);
+	set_routes(&world, ROUTE_READY);
+	settle(&world, NULL);
+	cr_assert_not(address_equal(&backend(&world, "px3")->record.address, &address));
+}
+
 Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 {
 	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2, .reason = "does not answer"};
@@ -301,7 +322,7 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 	settle(&world, &moved);
 	cr_assert_eq(moved, own);
 	cr_assert_eq(backend(&world, "px1")->record.state, STATE_UNREACHABLE);
-	cr_assert_str_eq(farm_reason(&world.farm->pools[0], backend(&world, "px1")), "does not answer");
+	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], backend(&world, "px1")), "does not answer");
 }
 
 Test(plan, below_min_alive_nobody_is_taken_out)
@@ -339,6 +360,24 @@ Test(plan, dsr_does_not_go_through_a_gateway)
 	settle(&world, NULL);
 	cr_assert_eq(slots_of(&world, backend(&world, "px1")->id), 0);
 	cr_assert_eq(backend(&world, "px1")->record.state, STATE_UNREACHABLE);
+}
+
+Test(plan, xdp_does_not_redirect_to_a_vlan_device)
+{
+	struct route route = {.state = ROUTE_READY,
+		.ifindex = 3,
+		.virtual_link = true,
+		.interface = "eth0.7",
+		.next_hop = {{2, 0, 0, 0, 0, 9}}};
+
+	start(FARM3);
+	farm_set_route(backend(&world, "px1"), &route);
+	settle(&world, NULL);
+	cr_assert_eq(backend(&world, "px1")->record.state, STATE_UNREACHABLE);
+	strcpy(route.interface, "eth0");
+	farm_set_route(backend(&world, "px1"), &route);
+	settle(&world, NULL);
+	cr_assert_eq(backend(&world, "px1")->record.state, STATE_UP, "it is one of ours: packets leave as they came");
 }
 
 Test(plan, an_id_is_not_given_away_in_the_plan_that_frees_it)

@@ -91,7 +91,8 @@ Test(sip_limits, white_space)
 		start(REQUEST "Call-ID");
 		put_many("\t", spaces);
 		put(":1" END);
-		cr_expect_eq(scan(), is_far ? SIP_TOO_FAR : SIP_FOUND, "%zu tabs before the colon", spaces);
+		cr_expect_eq(scan(), spaces >= SIP_BLANK_WORDS * 8 ? SIP_TOO_FAR : SIP_FOUND,
+			"%zu tabs before the colon", spaces);
 
 		start("");
 		put_many("\n", spaces);

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Owns what a route comes to: from what is known of a follow, its hop and its interface,
+ * the struct route that others see, its state, and the reason in words. Asks nothing of
+ * the kernel; changes follow->route, and has that reported, but nothing else. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <linux/rtnetlink.h>
+#include "neighbour_private.h"
+
+/* Routes that lead to no single host. */
+static const struct {
+	uint8_t type;
+	const char *text;
+} DEAD_ENDS[] = {
+	{RTN_THROW, "no route"},
+	{RTN_UNREACHABLE, "'unreachable' route"},
+	{RTN_PROHIBIT, "'prohibit' route"},
+	{RTN_BLACKHOLE, "'blackhole' route"},
+	{RTN_BROADCAST, "'broadcast' route"},
+	{RTN_MULTICAST, "'multicast' route"},
+	{RTN_ANYCAST, "'anycast' route"},
+};
+
+/* Reasons are cut to their room. */
+__attribute__((format(printf, 2, 3))) static void explain(struct route *route, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(route->reason, sizeof(route->reason), format, args);
+	va_end(args);
+}
+
+static void explain_lookup(struct route *route, const struct follow *follow)
+{
+	char address[ADDRESS_TEXT_SIZE];
+	size_t i;
+
+	address_format(&follow->address, address);
+	if (follow->type == RTN_LOCAL)
+		explain(route, "%s is an address of this machine", address);
+	else
+		explain(route, "cannot look up the route to %s: %s", address, strerror(-follow->error));
+	for (i = 0; i < COUNT(DEAD_ENDS); i++)
+		if (follow->type == DEAD_ENDS[i].type)
+			explain(route, "%s to %s (see 'ip route get %s')", DEAD_ENDS[i].text, address, address);
+}
+
+static void explain_hop(struct route *route, const struct hop *hop)
+{
+	const char *role = route->gateway ? "gateway " : "", *interface = route->interface;
+	const char *protocol = address_is_ipv4(&hop->key.address) ? "ARP" : "neighbour discovery";
+	char address[ADDRESS_TEXT_SIZE];
+
+	address_format(&hop->key.address, address);
+	if (hop->state == ROUTE_READY)
+		explain(route, "%s", "");
+	else if (hop->error)
+		explain(route, "cannot resolve %s%s on %s: %s", role, address, interface, strerror(-hop->error));
+	else if (hop->state == ROUTE_PENDING)
+		explain(route, "%s%s has not answered %s on %s yet", role, address, protocol, interface);
+	else
+		explain(route, "%s%s does not answer %s on %s (is it up, and in this VLAN?)", role, address, protocol,
+			interface);
+}
+
+static enum route_state judge(struct route *route, const struct follow *follow, const struct netlink_link *link)
+{
+	/* Interfaces first, because a route goes when its interface does. */
+	if (link && !link->up) {
+		explain(route, "interface %s is down", link->name);
+	} else if (link && !link->running) {
+		explain(route, "interface %s has no carrier", link->name);
+	} else if (follow->type != RTN_UNICAST) {
+		explain_lookup(route, follow);
+	} else if (!follow->hop) {
+		explain(route, "interface %s is not Ethernet", link->name);
+	} else {
+		explain_hop(route, follow->hop);
+		return follow->hop->state;
+	}
+	return ROUTE_FAILED;
+}
+
+/* Kinds of devices that lie on others and have no ndo_xdp_xmit: what is redirected to one
+ * is lost without a word. */
+static bool is_virtual(const char *kind)
+{
+	static const char *const kinds[] = {"vlan", "bridge", "macvlan", "ipvlan", "vxlan", "dummy", "team"};
+
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (!strcmp(kind, kinds[i]))
+			return true;
+	return false;
+}
+
+/* Puts together what is known. Until something is known of a new interface or a new
+ * neighbour, what was before stands. */
+void neighbour_derive(struct neighbours *n, struct follow *follow)
+{
+	const struct netlink_link *link = neighbour_link_find(n, follow->way.ifindex);
+	const struct hop *hop = follow->hop;
+	struct route route;
+
+	if (follow->type == RTN_UNICAST && (!link || (hop && hop->state == ROUTE_UNKNOWN)))
+		return;
+	memcpy(&route, &follow->route, sizeof(route)); /* compared as bytes */
+	if (link) {
+		route.ifindex = link->ifindex;
+		route.mtu = link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX;
+		route.interface_mac = link->mac;
+		memcpy(route.interface, link->name, sizeof(route.interface));
+		route.virtual_link = is_virtual(link->kind);
+		route.source = follow->way.source;
+	}
+	if (hop) {
+		route.gateway = !address_equal(&hop->key.address, &follow->address);
+		route.next_hop = mac_is_zero(&hop->mac) ? route.next_hop : hop->mac;
+	}
+	route.state = judge(&route, follow, link);
+	if (memcmp(&route, &follow->route, sizeof(route)) == 0)
+		return;
+	memcpy(&follow->route, &route, sizeof(route));
+	neighbour_report(n);
+}
