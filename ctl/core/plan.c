@@ -77,8 +77,8 @@ static void say_backend(struct plan_step *step, const struct backend *before, co
 	char mac[MAC_TEXT_SIZE];
 
 	if (before->forward && backend->forward)
-		say(step, "backend %s/%s: reached by %s", record->pool, record->name,
-			mac_format(&backend->next_hop, mac));
+		say(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
+			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? " in IP-in-IP" : "");
 }
 
 static bool same_owner(const struct backend_record *a, const struct backend_record *b)
