@@ -11,13 +11,14 @@
 
 #include "hash.h"
 
-#define SIP_STRIDE 32                /* bytes looked at in one step */
-#define SIP_STEPS 96                 /* strides and candidates before we give up */
-#define SIP_MINIMUM (SIP_STRIDE + 8) /* what a stride reads; a shorter payload is no SIP */
-#define SIP_METHOD_WORDS 4           /* 32 bytes for a method's name */
-#define SIP_BLANK_WORDS 2            /* 16 bytes of blanks before a colon */
-#define SIP_SPACE_WORDS 8            /* 64 bytes of white space before a value */
-#define SIP_VALUE_WORDS 32           /* bytes of a Call-ID that count: 256 */
+#define SIP_HALF 32
+#define SIP_STRIDE (2 * SIP_HALF) /* bytes looked at in one step */
+#define SIP_STEPS 48              /* strides and candidates before we give up */
+#define SIP_MINIMUM 40            /* bytes; what is shorter is no SIP with a Call-ID */
+#define SIP_METHOD_WORDS 4        /* 32 bytes for a method's name */
+#define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
+#define SIP_SPACE_WORDS 8         /* 64 bytes of white space before a value */
+#define SIP_VALUE_WORDS 32        /* bytes of a Call-ID that count: 256 */
 #define SIP_OFFSET_LIMIT 8192
 #define SIP_MARGIN 64 /* no offset that we add to reaches the limit */
 
@@ -107,11 +108,14 @@ static __always_inline __u64 sip_visible(__u64 word)
 	return (((word & EVERY(0x7f)) + EVERY(0x5f)) | word) & EVERY(0x80);
 }
 
-/* A byte is zero where there is a newline and, in the word that begins a byte further
- * on, a byte with bit 4 clear: A to O in either case, and what makes a blank line. */
+/* A byte is zero where there is a newline and, in the word that begins a byte further on,
+ * a byte with bit 4 clear that is no letter with bit 2: A, B, C, H to K in either case, and
+ * what makes a blank line. Leaves out From and Max-Forwards, too. */
 static __always_inline __u64 sip_line_start(const __u8 *p)
 {
-	return (load64(p) ^ EVERY('\n')) | (load64(p + 1) & EVERY(0x10));
+	__u64 next = load64(p + 1);
+
+	return (load64(p) ^ EVERY('\n')) | (next & EVERY(0x10)) | (next & (next << 4) & EVERY(0x40));
 }
 
 /* Flags the zero bytes of a word. Above the lowest there may be false ones. */
@@ -120,11 +124,12 @@ static __always_inline __u64 sip_zeroes(__u64 word)
 	return (word - EVERY(0x01)) & ~word & EVERY(0x80);
 }
 
-/* Flags bytes that may be zero: in no word where there is one are all flags clear, but
- * bytes above 0x80 are flagged too. This is what most of a message is passed with. */
-static __always_inline __u64 sip_maybe_zeroes(__u64 a, __u64 b, __u64 c, __u64 d)
+/* Bit 7 is clear in a byte where sip_line_start is zero, and in some others: white space,
+ * letters up to O, and above 0x80. What is added lets a newline (0x0a) stay below 0x80 even
+ * with a carry from the byte before. This is what most of a message is passed with. */
+static __always_inline __u64 sip_no_line(const __u8 *p)
 {
-	return ((a - EVERY(0x01)) | (b - EVERY(0x01)) | (c - EVERY(0x01)) | (d - EVERY(0x01))) & EVERY(0x80);
+	return (load64(p) + EVERY(0x74)) | (load64(p + 1) << 3);
 }
 
 #define SIP_LINE_OTHER 0
@@ -209,12 +214,20 @@ static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 	return t->end;
 }
 
+/* Eight bytes of which those beyond the text's end may be anything. */
+static __always_inline __u64 sip_raw_word(const struct sip_text *t, __u32 offset)
+{
+	const __u8 *p = t->data + (offset & (SIP_OFFSET_LIMIT - 1));
+
+	return p + 8 <= t->data_end ? load64(p) : sip_word(t, offset);
+}
+
 /* Hashes the value: all up to the next white space, of which SIP_VALUE_WORDS words
- * count. Returns its end; t->end means that it is cut off. */
+ * count. Returns its end; t->end or more means that it is cut off, and the hash void. */
 static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, struct hash *hash)
 {
 	for (int i = 0; i < SIP_VALUE_WORDS; i++) {
-		__u64 word = sip_word(t, at);
+		__u64 word = sip_raw_word(t, at);
 		__u64 space = ~sip_visible(word) & EVERY(0x80);
 
 		if (space) {
@@ -222,80 +235,86 @@ static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, 
 			return at + sip_first(space);
 		}
 		hash_word(hash, word);
-		at = sip_forget(t, at + 8);
+		at = (at + 8) & (SIP_OFFSET_LIMIT - 1);
+		if (sip_room(t, at) <= 0)
+			break;
 	}
 	return at;
 }
 
-/* Where the first of the flags is in four words, of which one has a flag: 0 to 31. */
-static __always_inline __u32 sip_first_of(__u64 a, __u64 b, __u64 c, __u64 d)
+/* Where the first line of interest begins in half a stride; SIP_HALF if none does. */
+static __always_inline __u32 sip_first_line(const __u8 *p)
 {
+	__u64 a = sip_zeroes(sip_line_start(p));
+	__u64 b = sip_zeroes(sip_line_start(p + 8));
+	__u64 c = sip_zeroes(sip_line_start(p + 16));
+	__u64 d = sip_zeroes(sip_line_start(p + 24));
+
 	if (a)
 		return sip_first(a);
 	if (b)
 		return 8 + sip_first(b);
 	if (c)
 		return 16 + sip_first(c);
-	return 24 + sip_first(d);
+	return d ? 24 + sip_first(d) : SIP_HALF;
 }
 
-/* Looks at one stride for a candidate. Returns where the next step begins; *line is what
- * was found, directly before that. */
-static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, __u32 *line)
+/* May a line of interest begin in this half of a stride? */
+static __always_inline bool sip_has_line(const __u8 *p)
+{
+	return (sip_no_line(p) & sip_no_line(p + 8) & sip_no_line(p + 16) & sip_no_line(p + 24) & EVERY(0x80)) !=
+	       EVERY(0x80);
+}
+
+/* Goes on to the next newline of interest (*found), or to where the next step begins. What
+ * lies between the text's end and data_end may be looked at, too. */
+static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, bool *found)
 {
 	const __u8 *p = t->data + at;
-	__u64 a, b, c, d;
+	__u32 first = 0;
 
-	*line = SIP_LINE_OTHER;
-	if (p + SIP_MINIMUM > t->data_end)
-		return at + SIP_STRIDE; /* for the verifier: the text does not reach so far */
-	a = sip_line_start(p);
-	b = sip_line_start(p + 8);
-	c = sip_line_start(p + 16);
-	d = sip_line_start(p + 24);
-	if (!sip_maybe_zeroes(a, b, c, d))
-		return at + SIP_STRIDE;
-	a = sip_zeroes(a);
-	b = sip_zeroes(b);
-	c = sip_zeroes(c);
-	d = sip_zeroes(d);
-	if (!(a | b | c | d))
-		return at + SIP_STRIDE;
-	at = sip_forget(t, at + sip_first_of(a, b, c, d));
-	p = t->data + at;
-	if (p + 9 <= t->data_end)
-		*line = sip_classify(load64(p + 1));
-	return at + 1;
-}
+	*found = false;
+	if (p + SIP_STRIDE + 8 > t->data_end) {
+		__u64 newline = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
 
-/* The same near the end, where a stride does not fit: one word. */
-static __always_inline __u32 sip_short_step(const struct sip_text *t, __u32 at, __u32 *line)
-{
-	__u64 newline = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
-
-	*line = SIP_LINE_OTHER;
-	if (!newline)
-		return at + 8;
-	at = sip_forget(t, at + sip_first(newline));
-	*line = sip_classify(sip_word(t, at + 1));
-	return at + 1;
+		*found = newline;
+		return newline ? at + sip_first(newline) : at + 8;
+	}
+	if (!sip_has_line(p)) {
+		if (!sip_has_line(p + SIP_HALF))
+			return at + SIP_STRIDE;
+		first = SIP_HALF;
+		p += SIP_HALF;
+	}
+	at += first;
+	first = sip_first_line(p);
+	*found = first != SIP_HALF;
+	return at + first;
 }
 
 /* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
 {
 	for (int i = 0; i < SIP_STEPS; i++) {
-		__s32 room = sip_room(t, at);
+		__u64 word;
 		__u32 line;
+		bool found;
 
-		if (room <= 0)
+		at = sip_step(t, at, &found) & (SIP_OFFSET_LIMIT - 1);
+		if (sip_room(t, at + found) <= 0)
 			break;
-		at = sip_forget(t, room < SIP_MINIMUM ? sip_short_step(t, at, &line) : sip_step(t, at, &line));
+		if (!found)
+			continue;
+		at++;
+		word = sip_raw_word(t, at);
+		line = sip_classify(word);
 		if (line == SIP_LINE_OTHER)
 			continue;
 		if (line == SIP_LINE_BLANK)
 			return SIP_NO_CALL_ID;
-		*colon = sip_colon(t, at - 1 + line);
+		*colon = at - 1 + line;
+		if ((__u8)(word >> (line * 8 - 8)) != ':')
+			*colon = sip_colon(t, *colon);
 		if (*colon)
 			return SIP_FOUND;
 	}
