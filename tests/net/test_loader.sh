@@ -60,7 +60,7 @@ pins() {
 	lab_in balancer find $PINS -type f -printf '%d %P\n' 2> /dev/null | LC_ALL=C sort | cut -d' ' -f2 | xargs
 }
 
-MAPS="backend_records backend_traffic backends balancer contract pool_names pools service_names service_traffic services tables verdicts"
+MAPS="backend_records backend_traffic backends balancer contract fragments held_frames pool_names pools service_names service_traffic services tables verdicts"
 
 state() {
 	loader status --json | jq -r "$1"
@@ -155,7 +155,7 @@ attach() {
 	is "the contract holds the limits of the file" \
 		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version)')" \
 		'{"slots":1024,"pools":3,"services":5,"backends":7}'
-	is "services has room for them" "$(map_entries services)" 5
+	is "services has room for them, and for as many VIPs" "$(map_entries services)" 10
 	is "tables for two a pool" "$(map_entries tables)" 6
 	is "... of 2 bytes a slot" "$(lab_in balancer bpftool -j map show pinned $PINS/tables | jq .bytes_value)" 2048
 	is "backends for one more, as 0 is nobody" "$(map_entries backends) $(map_entries backend_traffic)" "8 8"
@@ -387,7 +387,7 @@ killed() {
 	lab_in balancer rm $PINS/links/eth0
 	config eth0 -- "limits: {slots: 2048, services: 9}"
 	fails_with 0 "... or replaces them where they do not fit the file" "they are replaced" attach -c "$LAB_CONFIG"
-	is "... by others" "$(map_entries services)" 9
+	is "... by others" "$(map_entries services)" 18
 	lab_in balancer rm $PINS/links/eth0 $PINS/contract
 	check "half of the maps: attach replaces them" loader attach -c "$LAB_CONFIG"
 	is "... by all" "$(pins)" "$MAPS links/eth0"
