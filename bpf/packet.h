@@ -22,7 +22,6 @@ enum packet_kind {
 	PACKET_LATER_FRAGMENT, /* without */
 	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
 	PACKET_QUOTE,          /* an ICMP error: ports and payload are those that it quotes, seen from the client */
-	PACKET_ECHO,           /* an ICMP echo request */
 	PACKET_OTHER,          /* nothing that a service could be for */
 };
 
@@ -288,11 +287,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	int error;
 
 	p->kind = PACKET_OTHER;
-	if (!icmp)
-		return;
-	if (icmp[0] == (p->ipv6 ? 128 : 8))
-		p->kind = PACKET_ECHO;
-	if (!is_icmp_error(icmp[0], p->ipv6))
+	if (!icmp || !is_icmp_error(icmp[0], p->ipv6))
 		return;
 	c->at += 8;
 	p->kind = PACKET_QUOTE;

@@ -18,8 +18,11 @@ struct target {
 static __always_inline const struct service *steer_service(const struct packet *p)
 {
 	struct service_key key = {.vip = p->destination, .port = p->destination_port, .protocol = p->protocol};
-	const struct service *service = bpf_map_lookup_elem(&services, &key);
+	const struct service *service;
 
+	if (!p->protocol)
+		return NULL; /* would find the entry that marks a VIP */
+	service = bpf_map_lookup_elem(&services, &key);
 	if (!service) {
 		key.port = 0;
 		service = bpf_map_lookup_elem(&services, &key);

@@ -102,6 +102,14 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
+		.sentence = "a first fragment of protocol 0 is for no service",
+		.families = IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 4012},
+		.pokes = {{14 + 9, 0}},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
 		.sentence = "one too large to be held is the kernel's",
 		.in = {.payload = ROW_INVITE, .payload_length = 2100, .fragment_offset = 1480, .id = 12},
 		.verdict = VERDICT_orphan_fragment,
