@@ -13,7 +13,7 @@
 
 #define SIP_HALF 32
 #define SIP_STRIDE (2 * SIP_HALF) /* bytes looked at in one step */
-#define SIP_STEPS 48              /* strides and candidates before we give up */
+#define SIP_STEPS 44              /* strides and candidates before we give up */
 #define SIP_MINIMUM 40            /* bytes; what is shorter is no SIP with a Call-ID */
 #define SIP_METHOD_WORDS 4        /* 32 bytes for a method's name */
 #define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
