@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -12,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include "../core/memory.h"
 #include "fragments.h"
+#include "maps.h"
 
 #define HELD_MAX 1024        /* frames */
 #define HELD_USEC 200000     /* how long each waits; fragments of one datagram are sent together */
@@ -127,14 +127,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-static int open_pin(const char *directory, const char *name)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	return bpf_obj_get(path);
-}
-
 static int join_loop(struct fragments *fragments, sd_event *event)
 {
 	int error = sd_event_add_io(
@@ -150,12 +142,12 @@ static int join_loop(struct fragments *fragments, sd_event *event)
 int fragments_new(struct fragments **out, sd_event *event, const char *directory)
 {
 	struct fragments *fragments = allocate(1, sizeof(*fragments));
-	int ring_fd = open_pin(directory, "held_frames");
+	int ring_fd = maps_open_pin(directory, "held_frames");
 	int error = 0;
 
 	fragments->waiting = allocate(HELD_MAX, sizeof(*fragments->waiting));
-	fragments->program_fd = open_pin(directory, "balancer");
-	fragments->table_fd = open_pin(directory, "fragments");
+	fragments->program_fd = maps_open_pin(directory, "balancer");
+	fragments->table_fd = maps_open_pin(directory, "fragments");
 	if (ring_fd < 0 || fragments->program_fd < 0 || fragments->table_fd < 0)
 		error = ring_fd < 0 ? ring_fd : -ENOENT;
 	if (!error) {

@@ -51,7 +51,7 @@ struct maps {
 
 /* --- opening */
 
-static int open_pin(const char *directory, const char *name)
+int maps_open_pin(const char *directory, const char *name)
 {
 	char path[512];
 
@@ -103,7 +103,7 @@ int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SI
 	maps->cpus = libbpf_num_possible_cpus();
 	snprintf(maps->directory, sizeof(maps->directory), "%s", directory);
 	for (int i = 0; i < MAP_COUNT; i++) {
-		maps->fd[i] = open_pin(directory, map_names[i]);
+		maps->fd[i] = maps_open_pin(directory, map_names[i]);
 		if (maps->fd[i] < 0) {
 			result = explain_missing(directory, map_names[i], maps->fd[i], error);
 			goto out;
@@ -132,7 +132,7 @@ void maps_close(struct maps *maps)
 
 bool maps_are_pinned(const struct maps *maps)
 {
-	int fd = open_pin(maps->directory, map_names[MAP_CONTRACT]);
+	int fd = maps_open_pin(maps->directory, map_names[MAP_CONTRACT]);
 	bool same = fd >= 0 && map_id(fd) == maps->contract_id;
 
 	if (fd >= 0)

@@ -9,6 +9,9 @@ struct maps;
 
 #define MAPS_ERROR_SIZE 1024
 
+/* A descriptor of one thing that is pinned under `directory`, or -errno. */
+int maps_open_pin(const char *directory, const char *name);
+
 /* Opens what the loader has pinned under `directory`. 0, or -errno with the reason in
  * words: -ENOENT when nothing is pinned, -EPROTO when it is of another contract. */
 int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE]);
