@@ -8,7 +8,7 @@
 #include "../vmlinux/types.h"
 #include "verdicts.h"
 
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
 
@@ -17,12 +17,15 @@
 #define DEFAULT_POOLS 32
 #define DEFAULT_SERVICES 512
 #define DEFAULT_BACKENDS 4096
+#define DEFAULT_NOTES (1 << 18)
 
 #define MIN_SLOTS (1 << 8)
 #define MAX_SLOTS (1 << 20)
 #define MAX_POOLS 1024
 #define MAX_SERVICES 65536
 #define MAX_BACKENDS 65535 /* ids are 16 bits wide and 0 is nobody */
+#define MIN_NOTES (1 << 10)
+#define MAX_NOTES (1 << 24)
 
 #define MAX_WEIGHT 1000
 
@@ -39,9 +42,12 @@ struct mac {
 
 /* What makes packets belong together. */
 enum affinity {
-	AFFINITY_CALL_ID, /* UDP only */
-	AFFINITY_SOURCE,  /* source address */
-	AFFINITY_FLOW,    /* source address and port */
+	AFFINITY_CALL_ID,   /* UDP only */
+	AFFINITY_SOURCE,    /* source address */
+	AFFINITY_FLOW,      /* source address and port */
+	AFFINITY_FROM_USER, /* user part of From's URI, of To's, of the Request-URI; UDP only */
+	AFFINITY_TO_USER,
+	AFFINITY_REQUEST_USER,
 };
 
 /* Methods that `methods:` can send to a pool of their own (RFC 3261 and its extensions). */
@@ -83,17 +89,63 @@ struct service_key {
 
 enum service_flags {
 	SERVICE_METHODS = 1, /* pools differ by method */
+	SERVICE_ROUTE = 2,   /* a request's topmost Route may name a backend */
+	SERVICE_PING = 4,    /* of an entry that marks a VIP: echo requests are answered */
+	SERVICE_RANGES = 8,  /* of such an entry: there are ranges of this VIP */
 };
 
 /* The hash key is here, and not in a map of its own, because this line is in the
  * cache already when the key is needed. */
 struct service {
 	__u64 hash_key[2];
-	__u32 id;      /* index into service_names and service_traffic */
-	__u8 affinity; /* enum affinity */
-	__u8 flags;    /* enum service_flags */
-	__u8 pad[2];
+	__u32 id;                 /* index into service_names and service_traffic */
+	__u8 affinity;            /* enum affinity */
+	__u8 flags;               /* enum service_flags */
+	__u16 hints;              /* group of hint_key; 0: nobody has a hint */
 	__u16 pool[METHOD_COUNT]; /* indexes into pools; that of METHOD_NONE is the service's own */
+};
+
+/* ranges: LPM trie. Ports of a VIP that lie in a range; a range is cut into prefixes. */
+struct range_key {
+	__u32 prefix; /* bits of what follows that count */
+	__u32 protocol;
+	struct address vip;
+	__be16 port;
+	__u16 pad;
+};
+
+#define RANGE_KEY_BITS(port_bits) (32 + 128 + (port_bits))
+#define RANGES 65536
+
+struct range {
+	__u32 backend; /* whose ports they are; 0: a service's */
+	__u32 service; /* id, for counting; of a service's range unused */
+	__be16 port;   /* of a service's range: the port of its entry in services */
+	__u16 pad;
+};
+
+/* hints: hash. Who a host and port in SIP name. The host is text, hashed in lower case
+ * with the hash key, IPv6 addresses without brackets. Names living and dead backends. */
+struct hint_key {
+	__u64 host;
+	__u32 group; /* service.hints: services with the same pools share one */
+	__be16 port; /* 0: written without a port */
+	__u16 pad;
+};
+
+#define HINTS 262144
+
+/* notes: LRU hash. Where the calls are that use a slot in motion (pool.in_motion). */
+struct note_key {
+	__u64 hash; /* of the affinity key; of the connection for TCP */
+	__u32 pool;
+	__u32 pad;
+};
+
+struct note {
+	__u32 backend;
+	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
+	__u32 ended; /* likewise: when a BYE has been seen; 0: none */
 };
 
 /* fragments: LRU hash. Who has the first fragment of a datagram has the others. */
@@ -116,23 +168,35 @@ struct fragment {
 #define FRAGMENTS 16384
 
 /* held_frames: ring buffer. Fragments that have overtaken their first one: user space
- * puts them through the program again when that is known. */
+ * puts them through the program again when that is known. And packets that would not fit
+ * the way to their backend: user space cuts them up, or tells the sender. */
 #define HELD_FRAME_SIZE 2036
 #define HELD_FRAMES_BYTES (1 << 20)
 
 struct held_frame {
 	struct fragment_key key;
 	__u32 ifindex;
-	__u32 length;
+	__u16 length;
+	__u16 mtu; /* 0: a fragment; else bytes of an IP packet that would fit */
 	__u8 frame[HELD_FRAME_SIZE];
 };
+
+/* probe_replies: ring buffer of held_frame without a key. What a backend sends from a VIP
+ * to one of probe_addresses (hash: address -> anything), those that probes are sent from. */
+#define PROBE_REPLIES_BYTES (1 << 20)
+#define PROBE_ADDRESSES 256
 
 /* pools: array. Changing `table` is how a new table takes effect, at once for
  * every packet; tables 2 * pool and 2 * pool + 1 belong to this pool. */
 struct pool {
-	__u32 table; /* index into tables */
-	__u32 pad;
+	__u32 table;     /* index into tables */
+	__u32 in_motion; /* 1: some of its slots are, see former */
 };
+
+/* former: array of __u16[slots] by pool id, the id of the owner that a slot in motion had
+ * before, 0 for a slot that is not. In such a slot a call that is noted goes where the note
+ * says; of the others an opening goes to the owner by the table, the rest to the former
+ * one; and all are noted. While the two are the same nothing moves and calls are recorded. */
 
 /* tables: array of __u16[slots], each the id of a slot's backend, 0 for none.
  * backends: array by id; all zero where an id is free. */
@@ -144,7 +208,8 @@ struct backend {
 	__u32 ifindex;
 	__u16 mtu;    /* of that interface, bytes from the IP header on */
 	__u8 forward; /* enum forward_method */
-	__u8 pad[5];
+	__u8 alive;   /* hints and notes that name it count */
+	__u8 pad[4];
 };
 
 /* service_traffic, backend_traffic: per-CPU arrays by id. Bytes are those of the
@@ -171,6 +236,8 @@ enum override_flags {
 	OVERRIDE_ADDED = 1,   /* is not in the file */
 	OVERRIDE_REMOVED = 2, /* is in the file, and was removed */
 	OVERRIDE_WEIGHT = 4,  /* has a weight of its own */
+	OVERRIDE_LEAVING = 8, /* drains, and is removed when its calls have ended */
+	OVERRIDE_JOINED = 16, /* with ADDED: has joined by itself, and goes when it falls silent */
 };
 
 /* Whether a backend may have packets, and if not why. */
@@ -180,6 +247,22 @@ enum backend_state {
 	STATE_UNREACHABLE, /* no way to it */
 	STATE_MAINT,       /* taken out by hand */
 	STATE_IDLE,        /* has weight 0 */
+	STATE_DOWN,        /* fails its probes */
+	STATE_UNKNOWN,     /* no probe has come to an end yet */
+};
+
+/* What probes say. */
+enum health {
+	HEALTH_UNKNOWN,
+	HEALTH_UP,
+	HEALTH_DOWN,
+};
+
+/* How long probes took, us; 0 where none has been answered. */
+struct latency {
+	__u32 last;
+	__u32 mean;
+	__u32 p95;
 };
 
 /* backend_records: array by id, for people and a restarted daemon as above. */
@@ -192,8 +275,10 @@ struct backend_record {
 	__u8 admin;     /* enum admin_state */
 	__u8 overrides; /* enum override_flags */
 	__u8 state;     /* enum backend_state */
-	__u8 pad;
-	__u32 since; /* seconds since the epoch of the last change of `state` */
+	__u8 health;    /* enum health */
+	__u32 since;    /* seconds since the epoch of the last change of `state` */
+	__u32 returned; /* likewise: when it came back from down; 0: it never did, or its slow start is over */
+	struct latency latency;
 };
 
 /* contract: array of one. What the loader made the other maps for. */
@@ -203,6 +288,7 @@ struct contract {
 	__u32 pools;
 	__u32 services;
 	__u32 backends;
+	__u32 notes;
 };
 
 /* verdicts, decap_verdicts: per-CPU arrays of one struct whose members are the
@@ -229,10 +315,15 @@ enum decap_verdict {
 _Static_assert(sizeof(struct address) == 16, "address");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
 _Static_assert(sizeof(struct service) == 56, "service");
+_Static_assert(sizeof(struct range_key) == 28, "range_key");
+_Static_assert(sizeof(struct range) == 12, "range");
+_Static_assert(sizeof(struct hint_key) == 16, "hint_key");
+_Static_assert(sizeof(struct note_key) == 16, "note_key");
+_Static_assert(sizeof(struct note) == 12, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 16, "fragment");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct traffic) == 16, "traffic");
-_Static_assert(sizeof(struct backend_record) == 160, "backend_record");
+_Static_assert(sizeof(struct backend_record) == 176, "backend_record");
 _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");

@@ -11,6 +11,7 @@ static __always_inline int action_of(enum verdict verdict, int forwarded)
 {
 #define PASS XDP_PASS
 #define HOLD XDP_DROP /* the daemon has a copy */
+#define ANSWER XDP_TX
 #define FORWARD forwarded
 #define VERDICT_CASE(name, action, normal, text)                                                                       \
 	case VERDICT_##name:                                                                                           \
@@ -24,6 +25,7 @@ static __always_inline int action_of(enum verdict verdict, int forwarded)
 #undef VERDICT_CASE
 #undef FORWARD
 #undef HOLD
+#undef ANSWER
 #undef PASS
 }
 

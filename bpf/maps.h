@@ -5,6 +5,8 @@
 
 #include "abi.h"
 
+#define BPF_F_NO_PREALLOC 1 /* as in linux/bpf.h */
+
 /* Number of slots of a table less one. The loader writes it; fixed while we run. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
@@ -33,6 +35,40 @@ struct {
 	__uint(value_size, DEFAULT_SLOTS * sizeof(__u16));
 } tables SEC(".maps");
 
+/* Of pools that change: who had a slot before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_POOLS);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, DEFAULT_SLOTS * sizeof(__u16));
+} former SEC(".maps");
+
+/* Where the calls in slots that move are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DEFAULT_NOTES);
+	__type(key, struct note_key);
+	__type(value, struct note);
+} notes SEC(".maps");
+
+/* Who a host in SIP names. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HINTS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct hint_key);
+	__type(value, __u32);
+} hints SEC(".maps");
+
+/* Ports of a VIP that come in ranges. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, RANGES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct range_key);
+	__type(value, struct range);
+} ranges SEC(".maps");
+
 /* How to reach a backend, by id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -54,6 +90,19 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, HELD_FRAMES_BYTES);
 } held_frames SEC(".maps");
+
+/* Where the daemon sends probes from, and what comes back from a VIP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PROBE_ADDRESSES);
+	__type(key, struct address);
+	__type(value, __u32);
+} probe_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PROBE_REPLIES_BYTES);
+} probe_replies SEC(".maps");
 
 /* How packets ended: all of them, by verdict. */
 struct {

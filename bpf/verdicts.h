@@ -3,7 +3,7 @@
  * packet, whether a number other than zero is normal, and one line for people.
  *
  * PASS gives the packet to the balancer's own kernel, FORWARD to a backend, HOLD to the
- * daemon, which puts it through the program again.
+ * daemon, which puts it through the program again or answers it, ANSWER to who has sent it.
  * Nothing is dropped here: where no backend can have a packet the kernel answers
  * the client, who then knows at once instead of waiting for a timeout. */
 #pragma once
@@ -16,14 +16,22 @@
 	X(source, FORWARD, NORMAL, "to the owner of its source address, as the service says")                          \
 	X(flow, FORWARD, NORMAL, "to the owner of its source address and port, as the service says")                   \
 	X(fragment, FORWARD, NORMAL, "later fragment, to where the first one went")                                    \
+	X(user, FORWARD, NORMAL, "SIP, to the owner of the user that the service goes by")                             \
+	X(no_user, FORWARD, UNUSUAL, "SIP without the user that the service goes by, by source address and port")      \
+	X(hint, FORWARD, NORMAL, "SIP whose Via, Route or Request-URI names a backend, to that one")                   \
+	X(port_range, FORWARD, NORMAL, "to the backend whose range of ports it is for")                                \
 	X(icmp_error, FORWARD, NORMAL, "ICMP error, to the owner of the packet that it quotes")                        \
 	X(no_backend, PASS, UNUSUAL, "for a service whose pool has no living backend: the kernel answers")             \
-	X(too_big, PASS, UNUSUAL, "would not fit the way to its backend: the kernel answers")                          \
+	X(oversize, HOLD, UNUSUAL, "would not fit the way: the daemon cuts it up, or tells the sender to")             \
+	X(too_big, PASS, UNUSUAL, "the same where the daemon cannot have it: the kernel answers")                      \
 	X(ttl_expired, PASS, UNUSUAL, "has no hop left to be tunnelled: the kernel answers")                           \
 	X(no_headroom, PASS, UNUSUAL, "the driver has no room for a tunnel header: the kernel answers")                \
 	X(malformed, PASS, UNUSUAL, "IP or UDP header cut short or contradicting itself: the kernel judges")           \
 	X(held_fragment, HOLD, NORMAL, "later fragment that overtook its first: held a moment, then counted again")    \
 	X(orphan_fragment, PASS, UNUSUAL, "the same where none could be held: the kernel has it")                      \
+	X(pong, ANSWER, NORMAL, "echo request to a VIP: answered")                                                     \
+	X(probe_reply, HOLD, NORMAL, "from a VIP to where a probe came from: the daemon has it")                       \
+	X(lost_probe_reply, PASS, UNUSUAL, "the same where the daemon cannot have it")                                 \
 	X(not_service, PASS, NORMAL, "for no service of this balancer: the kernel has it, untouched")                  \
 	X(not_ip, PASS, NORMAL, "neither IPv4 nor IPv6 (ARP and the like): the kernel has it, untouched")
 

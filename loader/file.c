@@ -79,6 +79,7 @@ struct contract file_contract(const struct config *config)
 		.pools = config->limits.pools,
 		.services = config->limits.services,
 		.backends = config->limits.backends,
+		.notes = config->limits.notes,
 	};
 }
 
@@ -92,6 +93,7 @@ int file_compare(const struct contract *pinned, const struct contract *limits, c
 		{"pools", pinned->pools, limits ? limits->pools : pinned->pools},
 		{"services", pinned->services, limits ? limits->services : pinned->services},
 		{"backends", pinned->backends, limits ? limits->backends : pinned->backends},
+		{"notes", pinned->notes, limits ? limits->notes : pinned->notes},
 	};
 	size_t i;
 	int result = 0;

@@ -158,9 +158,10 @@ static void judge(struct status *status, const struct attachments *attachments, 
 
 static json_t *describe_contract(const struct contract *contract)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "version", (json_int_t)contract->version, "slots",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "version", (json_int_t)contract->version, "slots",
 		(json_int_t)contract->slots, "pools", (json_int_t)contract->pools, "services",
-		(json_int_t)contract->services, "backends", (json_int_t)contract->backends);
+		(json_int_t)contract->services, "backends", (json_int_t)contract->backends, "notes",
+		(json_int_t)contract->notes);
 }
 
 static int collect(struct status *status, const char *dir, enum program_kind kind)

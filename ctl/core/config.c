@@ -6,8 +6,9 @@
 
 /* --- limits */
 
-static const struct config_limits default_limits = {DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS};
-static const struct config_limits highest_limits = {MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS};
+static const struct config_limits default_limits = {
+	DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS, DEFAULT_NOTES};
+static const struct config_limits highest_limits = {MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS, MAX_NOTES};
 
 static void read_limit(struct reader *reader, const struct node *value, void *object)
 {

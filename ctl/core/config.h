@@ -8,18 +8,77 @@
 #include "address.h"
 #include "faults.h"
 
+/* A host that names a backend in SIP: a name in lower case, or an address. */
+struct config_hint {
+	char host[256];
+	uint16_t port; /* host order; 0: whatever the port */
+};
+
+struct config_ports {
+	uint16_t first, last; /* host order; 0, 0: none */
+};
+
 struct config_backend {
 	char name[NAME_SIZE];
 	struct address address;
-	struct mac mac;  /* all zero: discover it */
-	uint16_t weight; /* 0 to MAX_WEIGHT; 0 takes no calls */
+	struct mac mac;   /* all zero: discover it */
+	uint16_t weight;  /* 0 to MAX_WEIGHT; 0 takes no calls */
+	uint8_t priority; /* 1 to MAX_PRIORITY; those of a higher number wait for the others to die */
+	uint16_t group;   /* 1 + index into the pool's groups; 0: in none */
+	struct config_hint *hints;
+	size_t hint_count;
+	struct config_ports ports; /* of the VIPs of its services: its own */
 	struct mark mark;
+};
+
+#define MAX_PRIORITY 255
+
+enum probe_type {
+	PROBE_NONE,
+	PROBE_OPTIONS,
+	PROBE_REGISTER,
+	PROBE_TCP, /* connects */
+	PROBE_TLS, /* connects and shakes hands */
+	PROBE_ICMP,
+};
+
+enum probe_transport {
+	TRANSPORT_UDP,
+	TRANSPORT_TCP,
+	TRANSPORT_TLS,
+};
+
+#define STATUS_CODE_END 700 /* of SIP: 100 to 699 */
+
+/* Times are ms. Texts are NULL where the file says nothing. */
+struct config_probe {
+	enum probe_type type;
+	enum probe_transport transport; /* of OPTIONS and REGISTER */
+	bool to_address;                /* the backend's own, not the VIP on it */
+	uint16_t port;                  /* host order; 0: the service's */
+	uint32_t interval;
+	uint32_t timeout;
+	unsigned int fall;                           /* so many failures in a row */
+	unsigned int rise;                           /* so many successes in a row */
+	uint8_t ok_codes[(STATUS_CODE_END + 7) / 8]; /* a bit for each status code that is a success */
+	char *from;                                  /* URI of From and To */
+	char *request_uri;                           /* NULL: sip:, user, the address that is asked */
+	char *user;
+	bool verify; /* the certificate */
+	char *ca;    /* file of certificates; NULL: the system's */
+	char *sni;   /* the name asked for, and verified; NULL: none, the address is verified */
 };
 
 struct config_pool {
 	char name[NAME_SIZE];
 	enum forward_method forward;
 	unsigned int min_alive; /* per cent, 0 to 100 */
+	struct config_probe probe;
+	uint32_t record_time;   /* ms that calls are recorded before a slot moves */
+	uint32_t drain_timeout; /* ms until a slot that moves is settled */
+	uint32_t slow_start;    /* ms; 0: a backend that returns has its whole weight at once */
+	char (*groups)[NAME_SIZE];
+	size_t group_count;
 	struct config_backend *backends;
 	size_t backend_count;
 	struct mark mark;
@@ -31,8 +90,10 @@ struct config_service {
 	char name[NAME_SIZE];
 	struct address *vips;
 	size_t vip_count;
-	uint16_t port;    /* host order; 0 = every port */
-	uint8_t protocol; /* IPPROTO_UDP, IPPROTO_TCP */
+	uint16_t port;      /* host order; 0 = every port */
+	uint16_t last_port; /* of a range that begins with `port`; else the same */
+	bool ping;          /* echo requests to the VIPs are answered */
+	uint8_t protocol;   /* IPPROTO_UDP, IPPROTO_TCP */
 	enum affinity affinity;
 	size_t pool;               /* index into config.pools */
 	int methods[METHOD_COUNT]; /* the same for a method that the file names; else CONFIG_NO_POOL */
@@ -44,6 +105,15 @@ struct config_limits {
 	uint32_t pools;
 	uint32_t services; /* each VIP of a service counts: it takes an entry of the services map */
 	uint32_t backends;
+	uint32_t notes;
+};
+
+/* Where servers may join by themselves: `join:`. */
+struct config_join {
+	struct address address;
+	uint16_t port; /* host order; 0: nobody may */
+	char *secret;
+	uint32_t node_timeout; /* ms of silence until a server is down; as long again, and it is forgotten */
 };
 
 struct config {
@@ -51,6 +121,7 @@ struct config {
 	size_t interface_count;
 	uint64_t hash_key[2]; /* the 16 bytes of `hash_key:`, read as two big-endian numbers */
 	struct config_limits limits;
+	struct config_join join;
 	struct config_service *services;
 	size_t service_count;
 	struct config_pool *pools;
@@ -76,6 +147,12 @@ const char *config_protocol_name(uint8_t protocol);
 
 /* A name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);
+
+/* Is this status code a success for the probe? */
+bool config_code_is_ok(const struct config_probe *probe, unsigned int code);
+
+/* The pool's group of a backend; NULL if it is in none. */
+const char *config_group_name(const struct config_pool *pool, const struct config_backend *backend);
 
 /* Finders by name; NULL if there is none. */
 struct config_pool *config_find_pool(const struct config *config, const char *name);

@@ -17,6 +17,7 @@ struct image *image_new(const struct contract *contract)
 	/* One more, never written: what a pool without a table has. */
 	image->tables = allocate(2 * contract->pools + 1, sizeof(*image->tables));
 	image->tables[2 * contract->pools] = allocate(contract->slots, sizeof(__u16));
+	image->former = allocate(contract->pools, sizeof(*image->former));
 	image->backends = allocate(contract->backends + 1, sizeof(*image->backends));
 	image->records = allocate(contract->backends + 1, sizeof(*image->records));
 	return image;
@@ -28,11 +29,14 @@ void image_free(struct image *image)
 		return;
 	for (__u32 i = 0; i <= 2 * image->contract.pools; i++)
 		free(image->tables[i]);
+	for (__u32 i = 0; i < image->contract.pools; i++)
+		free(image->former[i]);
 	free(image->services);
 	free(image->service_names);
 	free(image->pool_names);
 	free(image->pools);
 	free(image->tables);
+	free(image->former);
 	free(image->backends);
 	free(image->records);
 	free(image);
@@ -65,18 +69,36 @@ void image_remove_service(struct image *image, const struct service_key *key)
 		*entry = image->services[--image->service_count];
 }
 
-void image_put_table(struct image *image, __u32 index, const __u16 *slots)
+static void put_slots(const struct image *image, __u16 **to, const __u16 *slots)
 {
 	size_t size = image->contract.slots * sizeof(*slots);
 
-	if (!image->tables[index])
-		image->tables[index] = allocate(1, size);
-	memcpy(image->tables[index], slots, size);
+	if (!*to)
+		*to = allocate(1, size);
+	memcpy(*to, slots, size);
+}
+
+void image_put_table(struct image *image, __u32 index, const __u16 *slots)
+{
+	put_slots(image, &image->tables[index], slots);
+}
+
+void image_put_former(struct image *image, __u32 pool, const __u16 *slots)
+{
+	put_slots(image, &image->former[pool], slots);
+}
+
+static const __u16 *slots_or_none(const struct image *image, const __u16 *slots)
+{
+	return slots ? slots : image->tables[2 * image->contract.pools];
 }
 
 const __u16 *image_slots(const struct image *image, __u32 pool)
 {
-	const __u16 *slots = image->tables[image->pools[pool].table];
+	return slots_or_none(image, image->tables[image->pools[pool].table]);
+}
 
-	return slots ? slots : image->tables[2 * image->contract.pools];
+const __u16 *image_former(const struct image *image, __u32 pool)
+{
+	return slots_or_none(image, image->former[pool]);
 }

@@ -20,6 +20,7 @@ struct image {
 	struct name *pool_names;    /* [pools] */
 	struct pool *pools;         /* [pools] */
 	__u16 **tables;             /* [2 * pools], each of `slots`; NULL: all zero */
+	__u16 **former;             /* [pools], likewise */
 	struct backend *backends;   /* [backends + 1] */
 	struct backend_record *records;
 };
@@ -37,5 +38,9 @@ void image_remove_service(struct image *image, const struct service_key *key);
 /* Copies a table's slots. */
 void image_put_table(struct image *image, __u32 index, const __u16 *slots);
 
-/* The slots that a pool uses now; never NULL. */
+/* The same for a pool's former owners. */
+void image_put_former(struct image *image, __u32 pool, const __u16 *slots);
+
+/* The slots that a pool uses now, and their former owners; never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);
+const __u16 *image_former(const struct image *image, __u32 pool);

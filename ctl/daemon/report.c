@@ -176,6 +176,7 @@ struct verdict_text {
 
 #define PASS false
 #define HOLD false
+#define ANSWER false
 #define FORWARD true
 #define UNUSUAL false
 #define NORMAL true
@@ -186,6 +187,7 @@ static const struct verdict_text verdict_texts[VERDICT_COUNT] = {BALANCER_VERDIC
 #undef UNUSUAL
 #undef FORWARD
 #undef HOLD
+#undef ANSWER
 #undef PASS
 
 json_t *report_status(struct daemon *daemon, const struct request *request)

@@ -160,6 +160,7 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	run_must(!skel, "open");
 	skel->rodata->slot_mask = slots_of(setup) - 1;
 	bpf_map__set_value_size(skel->maps.tables, slots_of(setup) * sizeof(uint16_t));
+	bpf_map__set_value_size(skel->maps.former, slots_of(setup) * sizeof(uint16_t));
 	bpf_map__set_max_entries(skel->maps.backends, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
 	run_must(balancer_bpf__load(skel), "load");
@@ -222,12 +223,14 @@ bool balancer_forwards(enum verdict verdict)
 {
 #define PASS false
 #define HOLD false
+#define ANSWER false
 #define FORWARD true
 #define FORWARDS(name, action, normal, text) [VERDICT_##name] = action,
 	static const bool forwards[] = {BALANCER_VERDICTS(FORWARDS)};
 #undef FORWARDS
 #undef FORWARD
 #undef HOLD
+#undef ANSWER
 #undef PASS
 
 	return verdict < VERDICT_COUNT && forwards[verdict];
