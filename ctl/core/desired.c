@@ -6,12 +6,21 @@
 #include "desired.h"
 #include "memory.h"
 #include "name.h"
-#include "table.h"
+#include "owners.h"
+
+/* What we know of a pool beside what is in the farm. */
+struct pool_state {
+	char name[NAME_SIZE];
+	struct owners *owners; /* NULL: none yet */
+	struct motion *motion;
+	uint64_t next;
+	bool settle; /* is to end its motion */
+};
 
 struct desired {
-	uint64_t hash_key[2]; /* that the tables were made with */
+	uint64_t hash_key[2]; /* that the owners were made with */
 	uint32_t slots;
-	struct table **tables; /* by pool id; NULL: none yet */
+	struct pool_state *pools; /* by id */
 	uint32_t count;
 };
 
@@ -20,12 +29,14 @@ struct desired *desired_new(void)
 	return allocate(1, sizeof(struct desired));
 }
 
-static void forget_tables(struct desired *desired)
+static void forget_pools(struct desired *desired)
 {
-	for (uint32_t i = 0; i < desired->count; i++)
-		table_free(desired->tables[i]);
-	free(desired->tables);
-	desired->tables = NULL;
+	for (uint32_t i = 0; i < desired->count; i++) {
+		owners_free(desired->pools[i].owners);
+		motion_free(desired->pools[i].motion);
+	}
+	free(desired->pools);
+	desired->pools = NULL;
 	desired->count = 0;
 }
 
@@ -33,84 +44,116 @@ void desired_free(struct desired *desired)
 {
 	if (!desired)
 		return;
-	forget_tables(desired);
+	forget_pools(desired);
 	free(desired);
 }
 
-/* The table of a pool; tables of another key or size are of no use. */
-static struct table *pool_table(
-	struct desired *desired, const struct farm *farm, const struct image *running, uint32_t id)
+/* With another key each call has another slot, whatever moves: that is done at once. */
+static void check_key(struct desired *desired, const struct farm *farm, const struct image *running)
 {
 	const uint64_t *key = farm->config->hash_key;
 
-	if (desired->slots != running->contract.slots || memcmp(desired->hash_key, key, sizeof(desired->hash_key)))
-		forget_tables(desired);
-	if (!desired->tables) {
-		desired->slots = running->contract.slots;
-		memcpy(desired->hash_key, key, sizeof(desired->hash_key));
-		desired->count = running->contract.pools;
-		desired->tables = allocate(desired->count, sizeof(*desired->tables));
-	}
-	if (!desired->tables[id])
-		desired->tables[id] = table_new(desired->slots, key);
-	return desired->tables[id];
+	if (desired->count == running->contract.pools && desired->slots == running->contract.slots &&
+		!memcmp(desired->hash_key, key, sizeof(desired->hash_key)))
+		return;
+	forget_pools(desired);
+	desired->slots = running->contract.slots;
+	memcpy(desired->hash_key, key, sizeof(desired->hash_key));
+	desired->count = running->contract.pools;
+	desired->pools = allocate(desired->count, sizeof(*desired->pools));
 }
 
-/* Has it calls, or could it have some if its neighbour entry was not believed? */
-static bool may_serve(const struct farm_backend *backend)
+/* Does what runs go by the same key? */
+static bool is_our_key(const struct desired *desired, const struct image *running)
 {
-	return farm_backend_exists(backend) && backend->record.admin == ADMIN_READY && backend->record.weight &&
-	       !mac_is_zero(&backend->route.next_hop) &&
-	       (backend->record.state == STATE_UP || backend->route.state == ROUTE_FAILED);
+	for (size_t i = 0; i < running->service_count; i++)
+		if (running->services[i].key.protocol)
+			return !memcmp(
+				running->services[i].value.hash_key, desired->hash_key, sizeof(desired->hash_key));
+	return true;
 }
 
-/* Fail open: if too few would be left, what we were told of the others is not believed. */
-static bool fails_open(const struct farm_pool *pool)
+static struct pool_state *pool_state(
+	struct desired *desired, const struct farm_pool *pool, const struct image *running, uint64_t now)
 {
-	size_t able = 0, up = 0;
+	struct pool_state *state = &desired->pools[pool->id];
+	uint32_t id = pool->id;
 
-	for (size_t i = 0; i < pool->count; i++) {
-		able += may_serve(&pool->backends[i]);
-		up += farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_UP;
-	}
-	return up * 100 < able * pool->config->min_alive;
+	if (state->motion && !strcmp(state->name, pool->config->name))
+		return state;
+	owners_free(state->owners);
+	motion_free(state->motion);
+	name_copy(state->name, pool->config->name);
+	state->owners = owners_new(desired->slots, desired->hash_key);
+	state->motion = motion_new(desired->slots);
+	state->settle = !is_our_key(desired, running);
+	if (running->pool_names[id].name[0])
+		motion_adopt(state->motion, image_slots(running, id), image_former(running, id), now);
+	return state;
 }
 
-static size_t pool_members(const struct farm_pool *pool, struct table_member *members)
+static bool *alive_by_id(const struct farm_pool *pool)
 {
-	bool all = fails_open(pool);
-	size_t count = 0;
+	bool *alive = allocate(UINT16_MAX + 1, sizeof(*alive));
 
-	for (size_t i = 0; i < pool->count; i++) {
-		const struct farm_backend *backend = &pool->backends[i];
+	for (size_t i = 0; i < pool->count; i++)
+		alive[pool->backends[i].id] = farm_backend_is_alive(pool, &pool->backends[i]);
+	return alive;
+}
 
-		if (!may_serve(backend) || (!all && backend->record.state != STATE_UP))
-			continue;
-		members[count++] = (struct table_member){
-			.name = backend->record.name, .id = backend->id, .weight = backend->record.weight};
-	}
-	return count;
+static void move_pool(struct pool_state *state, const struct farm_pool *pool, const uint16_t *wanted, uint64_t now)
+{
+	const struct motion_rules rules = {pool->config->record_time, pool->config->drain_timeout};
+	bool *alive = alive_by_id(pool);
+
+	if (state->settle)
+		motion_settle(state->motion, wanted);
+	state->settle = false;
+	state->next = motion_step(state->motion, wanted, alive, &rules, now);
+	free(alive);
+}
+
+static bool same_slots(const struct desired *desired, const uint16_t *a, const uint16_t *b)
+{
+	return !memcmp(a, b, desired->slots * sizeof(*a));
 }
 
 /* Puts the pool's slots into the table that is not in use, if they are to change. */
-static void desire_pool(struct desired *desired, const struct farm *farm, const struct farm_pool *pool,
-	const struct image *running, struct image *image)
+static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
+	struct image *image, uint64_t now)
 {
-	struct table *table = pool_table(desired, farm, running, pool->id);
-	struct table_member *members = allocate(pool->count, sizeof(*members));
+	struct pool_state *state = pool_state(desired, pool, running, now);
+	const uint16_t *wanted = owners_wanted(state->owners, pool);
 	uint32_t in_use = running->pools[pool->id].table;
 	bool known = running->pool_names[pool->id].name[0];
 
-	/* Names and ids are unique and weights in range: config and farm have seen to it. */
-	if (table_set_members(table, members, pool_members(pool, members)))
-		abort();
-	free(members);
+	move_pool(state, pool, wanted, now);
 	name_copy(image->pool_names[pool->id].name, pool->config->name);
-	image->pools[pool->id].table = in_use;
-	if (known && !memcmp(table_slots(table), image_slots(running, pool->id), desired->slots * sizeof(uint16_t)))
+	image_put_wanted(image, pool->id, wanted);
+	image->pools[pool->id] = (struct pool){.table = in_use, .in_motion = motion_is_going_on(state->motion)};
+	if (image->pools[pool->id].in_motion &&
+		!same_slots(desired, motion_former(state->motion), image_former(running, pool->id)))
+		image_put_former(image, pool->id, motion_former(state->motion));
+	if (known && same_slots(desired, motion_owners(state->motion), image_slots(running, pool->id)))
 		return;
 	image->pools[pool->id].table = 2 * pool->id + (in_use == 2 * pool->id);
-	image_put_table(image, image->pools[pool->id].table, table_slots(table));
+	image_put_table(image, image->pools[pool->id].table, motion_owners(state->motion));
+}
+
+uint64_t desired_next(const struct desired *desired)
+{
+	uint64_t next = MOTION_NEVER;
+
+	for (uint32_t i = 0; i < desired->count; i++)
+		if (desired->pools[i].motion && desired->pools[i].next < next)
+			next = desired->pools[i].next;
+	return next;
+}
+
+void desired_settle_pool(struct desired *desired, uint32_t pool)
+{
+	if (pool < desired->count)
+		desired->pools[pool].settle = true;
 }
 
 static struct backend desire_backend(const struct farm_pool *pool, const struct farm_backend *backend)
@@ -127,6 +170,7 @@ static struct backend desire_backend(const struct farm_pool *pool, const struct 
 		.ifindex = route->ifindex,
 		.mtu = route->mtu,
 		.forward = pool->config->forward,
+		.alive = farm_backend_is_alive(pool, backend),
 	};
 }
 
@@ -160,14 +204,15 @@ static void desire_services(const struct farm *farm, struct image *image)
 	}
 }
 
-struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running)
+struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
 {
 	struct image *image = image_new(&running->contract);
 
+	check_key(desired, farm, running);
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
-		desire_pool(desired, farm, pool, running, image);
+		desire_pool(desired, pool, running, image, now);
 		for (size_t j = 0; j < pool->count; j++) {
 			const struct farm_backend *backend = &pool->backends[j];
 

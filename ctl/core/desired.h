@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From what is to run (farm) to what the maps should hold (image). Owns the tables of
- * all pools, so that a change costs only the slots that it concerns. Pure. */
+/* From what is to run (farm) to what the maps should hold (image). Owns the tables of all
+ * pools, so that a change costs only the slots that it concerns, and what is in motion
+ * between them. Pure. */
 #pragma once
 
 #include "farm.h"
+#include "motion.h"
 
 struct desired;
 
 struct desired *desired_new(void);
 void desired_free(struct desired *desired);
 
-/* What the maps should hold for a farm, next to what they hold now: a pool whose slots
- * are to change gets them in that one of its two tables that is not in use. Pools that
- * do not change have no table in the result. To be given to image_free. */
-struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running);
+/* What the maps should hold for a farm at a time, ms of one clock, next to what they hold
+ * now: a pool whose slots are to change gets them in that one of its two tables that is
+ * not in use. Pools that do not change have no table in the result. To be given to
+ * image_free. */
+struct image *desired_image(
+	struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now);
+
+/* When something in motion wants the image made anew; MOTION_NEVER if nothing does. */
+uint64_t desired_next(const struct desired *desired);
+
+/* Ends the motion of a pool with the next image, calls or not. */
+void desired_settle_pool(struct desired *desired, uint32_t pool);

@@ -49,6 +49,9 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	backend->record.admin = record->admin;
 	backend->record.state = record->state;
 	backend->record.since = record->since;
+	backend->record.returned = record->returned;
+	backend->record.latency = record->latency;
+	backend->record.health = record->health;
 	if (origin == FARM_RESTART)
 		adopt_overrides(backend, record);
 	if (address_equal(&backend->record.address, &record->address))
@@ -66,27 +69,35 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	backend->record.mac = config->mac;
 	backend->record.weight = config->weight;
 	backend->file_weight = config->weight;
+	backend->priority = config->priority;
+	backend->group = config->group;
 	id = ids_find(ids, &backend->record);
 	if (id)
 		adopt(backend, ids->running, id, origin);
 	else
 		backend->id = ids_allocate(ids);
+	/* Probes are new for it: what serves goes on to serve until they say otherwise. */
+	if (pool->probe.type && backend->record.state == STATE_UP && !backend->record.health)
+		backend->record.health = HEALTH_UP;
 	return backend->id ? 0 : -ENOSPC;
 }
 
-/* Backends that were added by hand to a pool, and that the file does not have. */
-static void add_by_hand(struct farm_pool *pool, const struct image *running)
+/* Backends that were added by hand to a pool, and that the file does not have. After a
+ * reload only those go on that are leaving, and have calls. */
+static void add_by_hand(struct farm_pool *pool, const struct image *running, enum farm_origin origin)
 {
+	const uint8_t flag = origin == FARM_RESTART ? OVERRIDE_ADDED : OVERRIDE_LEAVING;
+
 	for (uint32_t id = 1; id <= running->contract.backends; id++) {
 		const struct backend_record *record = &running->records[id];
 		struct farm_backend *backend;
 
-		if (!(record->overrides & OVERRIDE_ADDED) || strcmp(record->pool, pool->config->name) ||
-			config_find_backend(pool->config, record->name))
+		if (!(record->overrides & OVERRIDE_ADDED) || !(record->overrides & flag) ||
+			strcmp(record->pool, pool->config->name) || config_find_backend(pool->config, record->name))
 			continue;
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
 		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){.id = id, .record = *record};
+		*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1};
 		backend->route = adopted_route(&running->backends[id]);
 	}
 }
@@ -118,8 +129,7 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 					"anew",
 					backend->name, running->contract.backends);
 		}
-		if (origin == FARM_RESTART)
-			add_by_hand(pool, running);
+		add_by_hand(pool, running, origin);
 	}
 	free(taken);
 }
@@ -249,101 +259,4 @@ struct config *farm_config(const struct farm *farm)
 	for (size_t i = 0; i < config->pool_count; i++)
 		save_pool(&config->pools[i], &farm->pools[i]);
 	return config;
-}
-
-/* --- states */
-
-void farm_set_route(struct farm_backend *backend, const struct route *route)
-{
-	struct route known = backend->route;
-
-	if (route->state == ROUTE_UNKNOWN)
-		return;
-	backend->route = *route;
-	if (!mac_is_zero(&backend->record.mac)) {
-		backend->route.next_hop = backend->record.mac;
-		if (route->state == ROUTE_PENDING || (route->state == ROUTE_FAILED && route->ifindex))
-			backend->route.state = ROUTE_READY;
-	}
-	if (!mac_is_zero(&backend->route.next_hop))
-		return;
-	/* Not heard of again yet: what served goes on to serve, or could if need be. */
-	known.state = route->state;
-	memcpy(known.reason, route->reason, sizeof(known.reason));
-	backend->route = known;
-}
-
-/* Do clients' packets come by this interface, so that it has our program? */
-static bool is_ours(const struct farm *farm, const char *interface)
-{
-	for (size_t i = 0; i < farm->config->interface_count; i++)
-		if (!strcmp(farm->config->interfaces[i], interface))
-			return true;
-	return false;
-}
-
-/* What is in the way where the neighbour itself is known; NULL if nothing is. */
-static const char *obstacle(const struct farm *farm, const struct farm_pool *pool, const struct route *route)
-{
-	if (pool->config->forward == FORWARD_DSR && route->gateway)
-		return "is behind a router: direct server return needs a common network (forward: ipip)";
-	if (route->virtual_link && !is_ours(farm, route->interface))
-		return "is reached by a VLAN, bridge or other virtual device, to which XDP cannot send: route it by "
-		       "the port below";
-	return NULL;
-}
-
-static enum backend_state backend_state(
-	const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
-{
-	const struct route *route = &backend->route;
-
-	if (backend->record.admin == ADMIN_MAINT)
-		return STATE_MAINT;
-	if (route->state == ROUTE_FAILED || obstacle(farm, pool, route))
-		return STATE_UNREACHABLE;
-	if (mac_is_zero(&route->next_hop))
-		return STATE_PENDING;
-	return backend->record.weight ? STATE_UP : STATE_IDLE;
-}
-
-bool farm_update_state(
-	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
-{
-	enum backend_state state = backend_state(farm, pool, backend);
-
-	if (!farm_backend_exists(backend) || (backend->record.since && backend->record.state == state))
-		return false;
-	backend->record.state = state;
-	backend->record.since = now;
-	return true;
-}
-
-const char *farm_state_name(enum backend_state state)
-{
-	static const char *const names[] = {
-		[STATE_PENDING] = "pending",
-		[STATE_UP] = "up",
-		[STATE_UNREACHABLE] = "unreachable",
-		[STATE_MAINT] = "maint",
-		[STATE_IDLE] = "idle",
-	};
-
-	return names[state];
-}
-
-const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
-{
-	const struct route *route = &backend->route;
-
-	switch (backend_state(farm, pool, backend)) {
-	case STATE_PENDING:
-		return route->reason[0] ? route->reason : "waiting for its MAC address";
-	case STATE_UNREACHABLE:
-		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, pool, route);
-	case STATE_IDLE:
-		return "weight 0";
-	default:
-		return "";
-	}
 }

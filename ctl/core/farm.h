@@ -7,11 +7,17 @@
 #include "image.h"
 #include "route.h"
 
+#define FARM_RAMP_STEPS 10 /* of a slow start */
+
 struct farm_backend {
 	uint16_t id;
-	struct backend_record record; /* name, address, weight, admin state, overrides */
+	struct backend_record record; /* name, address, weight, admin state, overrides, health */
 	uint16_t file_weight;         /* of a backend that is in the file */
+	uint8_t priority;
+	uint16_t group; /* 1 + index into the pool's groups; 0: in none */
 	struct route route;
+	char probe_reason[128]; /* why it is down */
+	unsigned int ramp;      /* of FARM_RAMP_STEPS, how much of its weight it has */
 };
 
 struct farm_pool {
@@ -19,6 +25,7 @@ struct farm_pool {
 	const struct config_pool *config;
 	struct farm_backend *backends; /* those removed by hand too: see farm_backend_exists */
 	size_t count;
+	bool open; /* too few would be left: the probes are not believed */
 };
 
 struct farm {
@@ -29,7 +36,7 @@ struct farm {
 
 enum farm_origin {
 	FARM_RESTART, /* what an operator changed by hand goes on */
-	FARM_RELOAD,  /* the file is the truth again; admin states stay */
+	FARM_RELOAD,  /* the file is the truth again; admin states and health stay */
 };
 
 /* Builds a farm from a file and what runs: whoever is known there keeps its id, its
@@ -42,6 +49,16 @@ void farm_free(struct farm *farm);
 /* Does the backend exist for users (and is not a note that it was removed by hand)? */
 bool farm_backend_exists(const struct farm_backend *backend);
 
+/* Should it have new calls if it were alive? */
+bool farm_backend_is_wanted(const struct farm_backend *backend);
+
+/* May it have new calls? And may it have those that it has? */
+bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend);
+bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* Its weight now, in tenths of what is written: less than that while it starts slowly. */
+uint16_t farm_backend_weight(const struct farm_backend *backend);
+
 /* Find by name; NULL if there is none. The last finds also what was removed by hand. */
 struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
@@ -53,6 +70,8 @@ struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *n
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
+/* Takes it from new calls; it is removed when it has no slot any more. */
+int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 int farm_set_weight(
 	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);
 int farm_set_admin(
@@ -66,9 +85,19 @@ struct config *farm_config(const struct farm *farm);
  * to serve. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Brings the record's state up to date; true if it changed. */
+/* Notes what probes have found. `reason` says why it is down. */
+void farm_set_health(
+	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
+
+/* Brings the record's state up to date at a time, seconds since the epoch; true if it changed. */
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
+
+/* Decides whether the probes of a pool are believed; true if that changed. */
+bool farm_update_open(struct farm_pool *pool);
+
+/* When a slow start takes its next step, seconds since the epoch; 0 if none is going on. */
+uint32_t farm_next_ramp(const struct farm *farm);
 
 const char *farm_state_name(enum backend_state state);
 

@@ -108,7 +108,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 				running->contract.backends);
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
 		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){.id = id, .record.overrides = OVERRIDE_ADDED};
+		*backend = (struct farm_backend){.id = id, .record.overrides = OVERRIDE_ADDED, .priority = 1};
 		name_copy(backend->record.pool, pool_name);
 		name_copy(backend->record.name, name);
 	}
@@ -118,6 +118,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	backend->record.weight = weight;
 	backend->record.overrides = OVERRIDE_ADDED;
 	backend->record.admin = ADMIN_READY;
+	backend->record.health = HEALTH_UNKNOWN;
 	return 0;
 }
 
@@ -135,6 +136,16 @@ int farm_remove_backend(struct farm *farm, const char *pool_name, const char *na
 		return 0;
 	}
 	*backend = pool->backends[--pool->count];
+	return 0;
+}
+
+int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool, name, error);
+
+	if (!backend)
+		return -ENOENT;
+	backend->record.overrides |= OVERRIDE_LEAVING;
 	return 0;
 }
 
@@ -162,5 +173,7 @@ int farm_set_admin(
 	if (!backend)
 		return -ENOENT;
 	backend->record.admin = admin;
+	if (admin == ADMIN_READY)
+		backend->record.overrides &= ~OVERRIDE_LEAVING;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct image *image_new(const struct contract *contract)
 	image->tables = allocate(2 * contract->pools + 1, sizeof(*image->tables));
 	image->tables[2 * contract->pools] = allocate(contract->slots, sizeof(__u16));
 	image->former = allocate(contract->pools, sizeof(*image->former));
+	image->wanted = allocate(contract->pools, sizeof(*image->wanted));
 	image->backends = allocate(contract->backends + 1, sizeof(*image->backends));
 	image->records = allocate(contract->backends + 1, sizeof(*image->records));
 	return image;
@@ -29,14 +30,17 @@ void image_free(struct image *image)
 		return;
 	for (__u32 i = 0; i <= 2 * image->contract.pools; i++)
 		free(image->tables[i]);
-	for (__u32 i = 0; i < image->contract.pools; i++)
+	for (__u32 i = 0; i < image->contract.pools; i++) {
 		free(image->former[i]);
+		free(image->wanted[i]);
+	}
 	free(image->services);
 	free(image->service_names);
 	free(image->pool_names);
 	free(image->pools);
 	free(image->tables);
 	free(image->former);
+	free(image->wanted);
 	free(image->backends);
 	free(image->records);
 	free(image);
@@ -88,6 +92,11 @@ void image_put_former(struct image *image, __u32 pool, const __u16 *slots)
 	put_slots(image, &image->former[pool], slots);
 }
 
+void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots)
+{
+	put_slots(image, &image->wanted[pool], slots);
+}
+
 static const __u16 *slots_or_none(const struct image *image, const __u16 *slots)
 {
 	return slots ? slots : image->tables[2 * image->contract.pools];
@@ -100,5 +109,5 @@ const __u16 *image_slots(const struct image *image, __u32 pool)
 
 const __u16 *image_former(const struct image *image, __u32 pool)
 {
-	return slots_or_none(image, image->former[pool]);
+	return slots_or_none(image, image->pools[pool].in_motion ? image->former[pool] : NULL);
 }

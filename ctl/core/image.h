@@ -21,6 +21,7 @@ struct image {
 	struct pool *pools;         /* [pools] */
 	__u16 **tables;             /* [2 * pools], each of `slots`; NULL: all zero */
 	__u16 **former;             /* [pools], likewise */
+	__u16 **wanted;             /* [pools], likewise; where slots are to go in the end, not in the maps */
 	struct backend *backends;   /* [backends + 1] */
 	struct backend_record *records;
 };
@@ -38,9 +39,11 @@ void image_remove_service(struct image *image, const struct service_key *key);
 /* Copies a table's slots. */
 void image_put_table(struct image *image, __u32 index, const __u16 *slots);
 
-/* The same for a pool's former owners. */
+/* The same for a pool's former owners, and for those that it shall have. */
 void image_put_former(struct image *image, __u32 pool, const __u16 *slots);
+void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots);
 
-/* The slots that a pool uses now, and their former owners; never NULL. */
+/* The slots that a pool uses now, and their former owners, all 0 while nothing is in
+ * motion; never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);
 const __u16 *image_former(const struct image *image, __u32 pool);

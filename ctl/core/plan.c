@@ -123,14 +123,17 @@ static void remove_backends(struct draft *draft)
 
 static void count_moves(struct draft *draft, uint32_t id)
 {
-	const __u16 *before = image_slots(draft->running, id);
+	const __u16 *before = image_slots(draft->running, id), *wanted = draft->desired->wanted[id];
 	const __u16 *after = draft->desired->tables[draft->desired->pools[id].table];
 	struct plan *plan = draft->plan;
 	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
 
 	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
-	for (uint32_t slot = 0; after && slot < moves.slots; slot++)
+	after = after ? after : before; /* which then stays */
+	for (uint32_t slot = 0; slot < moves.slots; slot++) {
 		moves.moved += before[slot] != after[slot];
+		moves.waiting += after[slot] != wanted[slot];
+	}
 	plan->moves = reallocate(plan->moves, plan->move_count + 1, sizeof(moves));
 	plan->moves[plan->move_count++] = moves;
 }
@@ -150,23 +153,45 @@ static void put_pools(struct draft *draft)
 		count_moves(draft, id);
 		if (desired->tables[table])
 			add_step(draft, PLAN_TABLE, table, desired->tables[table]);
+		if (desired->former[id])
+			add_step(draft, PLAN_FORMER, id, desired->former[id]);
 	}
+}
+
+static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t table, uint32_t in_motion)
+{
+	struct plan_step *step = add_step(draft, PLAN_POOL, id, NULL);
+
+	step->pool = (struct pool){.table = table, .in_motion = in_motion};
+	return step;
+}
+
+/* Motion begins before a slot moves, and ends after. */
+static void swap_pool(struct draft *draft, const struct plan_moves *moves)
+{
+	const uint32_t id = moves->pool;
+	const struct pool *before = &draft->running->pools[id], *after = &draft->desired->pools[id];
+	struct plan_step *step;
+
+	if (after->in_motion && (!before->in_motion || draft->desired->former[id])) {
+		step = pool_step(draft, id, before->table, true);
+		if (moves->waiting)
+			say(step, "pool %s: %u of %u slots are to move (%.2f %%): their calls are being recorded",
+				moves->name, moves->waiting, moves->slots, 100.0 * moves->waiting / moves->slots);
+	}
+	if (draft->desired->tables[after->table]) {
+		step = pool_step(draft, id, after->table, before->in_motion || after->in_motion);
+		say(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
+			100.0 * moves->moved / moves->slots, after->in_motion ? "; calls stay where they are" : "");
+	}
+	if (before->in_motion && !after->in_motion)
+		say(pool_step(draft, id, after->table, false), "pool %s: nothing is in motion any more", moves->name);
 }
 
 static void swap_pools(struct draft *draft)
 {
-	const struct image *desired = draft->desired;
-
-	for (uint32_t id = 0; id < desired->contract.pools; id++) {
-		const struct plan_moves *moves = draft->plan->moves;
-
-		if (!desired->pool_names[id].name[0] || !desired->tables[desired->pools[id].table])
-			continue;
-		while (moves->pool != id)
-			moves++;
-		say(add_step(draft, PLAN_POOL, id, &desired->pools[id]), "pool %s: %u of %u slots move (%.2f %%)",
-			moves->name, moves->moved, moves->slots, 100.0 * moves->moved / moves->slots);
-	}
+	for (size_t i = 0; i < draft->plan->move_count; i++)
+		swap_pool(draft, &draft->plan->moves[i]);
 }
 
 static void remove_pools(struct draft *draft)
@@ -282,8 +307,11 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_TABLE:
 		image_put_table(running, step->index, step->value);
 		break;
+	case PLAN_FORMER:
+		image_put_former(running, step->index, step->value);
+		break;
 	case PLAN_POOL:
-		running->pools[step->index] = *(const struct pool *)step->value;
+		running->pools[step->index] = step->pool;
 		break;
 	case PLAN_SERVICE:
 		image_put_service(running, &step->key, step->value);

@@ -14,7 +14,8 @@ enum plan_kind {
 	PLAN_SERVICE_ZERO,   /* service_traffic[index] = 0 */
 	PLAN_BACKEND,        /* backends[index] */
 	PLAN_TABLE,          /* tables[index], which no pool uses yet */
-	PLAN_POOL,           /* pools[index]: from now on the new table counts */
+	PLAN_FORMER,         /* former[index]: each slot of it is right before and after */
+	PLAN_POOL,           /* pools[index]: from now on the new table counts, or notes are taken */
 	PLAN_SERVICE,        /* services[key] */
 	PLAN_SERVICE_REMOVE, /* services[key], removed */
 };
@@ -24,6 +25,7 @@ struct plan_step {
 	uint32_t index;
 	struct service_key key;
 	const void *value; /* lies in the desired image */
+	struct pool pool;  /* of PLAN_POOL, which has no `value` */
 	char *text;        /* for people; NULL where another step tells the same */
 };
 
@@ -31,7 +33,8 @@ struct plan_step {
 struct plan_moves {
 	uint32_t pool;
 	char name[NAME_SIZE];
-	uint32_t moved;
+	uint32_t moved;   /* with this plan */
+	uint32_t waiting; /* later, when their calls have been recorded */
 	uint32_t slots;
 };
 

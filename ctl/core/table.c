@@ -314,7 +314,7 @@ static bool copy_members(struct member *to, const struct table_member *from, siz
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(from[i].name);
 
-		if (length >= NAME_SIZE || from[i].weight < 1 || from[i].weight > MAX_WEIGHT || taken[from[i].id])
+		if (length >= NAME_SIZE || from[i].weight < 1 || from[i].weight > TABLE_MAX_WEIGHT || taken[from[i].id])
 			return false;
 		taken[from[i].id] = true;
 		to[i] = (struct member){.id = from[i].id, .weight = from[i].weight, .rising = true};

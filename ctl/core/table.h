@@ -8,10 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Room for tenths of the weights that a file has. */
+#define TABLE_MAX_WEIGHT 10000
+
 struct table_member {
 	const char *name; /* at most NAME_SIZE - 1 bytes, unique in the table; only read during the call */
 	uint16_t id;      /* what the slots hold: 1 to 65535, unique in the table; a label only */
-	uint16_t weight;  /* 1 to MAX_WEIGHT */
+	uint16_t weight;  /* 1 to TABLE_MAX_WEIGHT */
 };
 
 struct table;

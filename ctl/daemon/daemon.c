@@ -88,24 +88,43 @@ static int carry_out(struct daemon *daemon, const struct plan *plan)
 	return 0;
 }
 
-/* Brings in what is known of the ways to the backends, and says what has changed. */
+static void update_backend(struct daemon *daemon, struct farm_pool *pool, struct farm_backend *backend)
+{
+	const struct farm *farm = daemon->farm;
+	const char *reason;
+
+	farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
+	if (!farm_update_state(farm, pool, backend, time(NULL)))
+		return;
+	reason = farm_reason(farm, pool, backend);
+	log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
+		farm_state_name(backend->record.state), *reason ? ": " : "", reason);
+}
+
+/* Brings in what is known of the backends and the ways to them, and says what has changed. */
 static void update_backends(struct daemon *daemon)
 {
-	struct farm *farm = daemon->farm;
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
+		struct farm_pool *pool = &daemon->farm->pools[i];
 
-	for (size_t i = 0; i < farm->config->pool_count; i++)
-		for (size_t j = 0; j < farm->pools[i].count; j++) {
-			struct farm_pool *pool = &farm->pools[i];
-			struct farm_backend *backend = &pool->backends[j];
-			const char *reason;
+		for (size_t j = 0; j < pool->count; j++)
+			update_backend(daemon, pool, &pool->backends[j]);
+		if (!farm_update_open(pool))
+			continue;
+		if (pool->open)
+			log_error("pool %s FAILS OPEN: less than %u %% would be left, so its probes are not believed",
+				pool->config->name, pool->config->min_alive);
+		else
+			log_info("pool %s: its probes are believed again", pool->config->name);
+	}
+}
 
-			farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
-			if (!farm_update_state(farm, pool, backend, time(NULL)))
-				continue;
-			reason = farm_reason(farm, pool, backend);
-			log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
-				farm_state_name(backend->record.state), *reason ? ": " : "", reason);
-		}
+static uint64_t now_msec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
 int daemon_settle(struct daemon *daemon, struct outcome *outcome)
@@ -115,7 +134,7 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	int error;
 
 	update_backends(daemon);
-	desired = desired_image(daemon->desired, daemon->farm, daemon->running);
+	desired = desired_image(daemon->desired, daemon->farm, daemon->running, now_msec());
 	plan = plan_new(daemon->running, desired);
 	error = carry_out(daemon, plan);
 	daemon->unsettled = error != 0;
@@ -181,6 +200,7 @@ static void assume_reachable(struct daemon *daemon, struct farm *farm)
 
 			farm_set_route(backend, known->state == ROUTE_UNKNOWN ? &there : known);
 			farm_update_state(farm, &farm->pools[i], backend, time(NULL));
+			farm_update_open(&farm->pools[i]);
 		}
 }
 
@@ -196,7 +216,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 		return -EINVAL;
 	assume_reachable(daemon, farm);
 	desired = desired_new();
-	image = desired_image(desired, farm, daemon->running);
+	image = desired_image(desired, farm, daemon->running, now_msec());
 	plan = plan_new(daemon->running, image);
 	outcome_take(outcome, plan);
 	plan_free(plan);
@@ -260,13 +280,21 @@ static void reopen_maps(struct daemon *daemon)
 	replace_farm(daemon, farm);
 }
 
+/* Does something in motion, or a backend that starts slowly, want its next step? */
+static bool is_due(const struct daemon *daemon)
+{
+	uint32_t ramp = farm_next_ramp(daemon->farm);
+
+	return desired_next(daemon->desired) <= now_msec() || (ramp && ramp <= time(NULL));
+}
+
 static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
 	struct daemon *daemon = data;
 
 	if (!maps_are_pinned(daemon->maps))
 		reopen_maps(daemon);
-	if (daemon->unsettled)
+	if (daemon->unsettled || is_due(daemon))
 		daemon_settle(daemon, NULL);
 	sd_event_source_set_time(source, now + TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

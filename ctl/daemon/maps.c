@@ -20,6 +20,7 @@ enum map {
 	MAP_POOLS,
 	MAP_POOL_NAMES,
 	MAP_TABLES,
+	MAP_FORMER,
 	MAP_BACKENDS,
 	MAP_BACKEND_RECORDS,
 	MAP_BACKEND_TRAFFIC,
@@ -35,6 +36,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_POOLS] = "pools",
 	[MAP_POOL_NAMES] = "pool_names",
 	[MAP_TABLES] = "tables",
+	[MAP_FORMER] = "former",
 	[MAP_BACKENDS] = "backends",
 	[MAP_BACKEND_RECORDS] = "backend_records",
 	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
@@ -186,6 +188,10 @@ static int read_tables(const struct maps *maps, struct image *image)
 							 : -ERANGE;
 		if (!error)
 			image_put_table(image, table, slots);
+		if (!error && image->pools[i].in_motion)
+			error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &i, slots);
+		if (!error && image->pools[i].in_motion)
+			image_put_former(image, i, slots);
 	}
 	free(slots);
 	return error;
@@ -244,6 +250,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
 		[PLAN_BACKEND] = MAP_BACKENDS,
 		[PLAN_TABLE] = MAP_TABLES,
+		[PLAN_FORMER] = MAP_FORMER,
 		[PLAN_POOL] = MAP_POOLS,
 		[PLAN_SERVICE] = MAP_SERVICES,
 		[PLAN_SERVICE_REMOVE] = MAP_SERVICES,
@@ -254,6 +261,8 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		return zero_traffic(maps, map_of[step->kind], step->index);
+	case PLAN_POOL:
+		return bpf_map_update_elem(fd, &step->index, &step->pool, BPF_ANY);
 	case PLAN_SERVICE:
 		return bpf_map_update_elem(fd, &step->key, step->value, BPF_ANY);
 	case PLAN_SERVICE_REMOVE:

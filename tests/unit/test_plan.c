@@ -13,6 +13,7 @@ struct world {
 	struct image *running;
 	struct farm *farm;
 	struct desired *desired;
+	uint64_t now; /* ms */
 };
 
 static const struct contract contract = {
@@ -74,10 +75,12 @@ static void set_routes(struct world *world, enum route_state state)
 
 static void update_states(struct world *world)
 {
-	for (size_t i = 0; i < world->farm->config->pool_count; i++)
+	for (size_t i = 0; i < world->farm->config->pool_count; i++) {
 		for (size_t j = 0; j < world->farm->pools[i].count; j++)
-			farm_update_state(
-				world->farm, &world->farm->pools[i], &world->farm->pools[i].backends[j], 1000);
+			farm_update_state(world->farm, &world->farm->pools[i], &world->farm->pools[i].backends[j],
+				1000 + world->now / 1000);
+		farm_update_open(&world->farm->pools[i]);
+	}
 }
 
 static bool has_backend(const struct image *image, uint16_t id)
@@ -109,7 +112,7 @@ static size_t settle(struct world *world, uint32_t *moved)
 	size_t count;
 
 	update_states(world);
-	desired = desired_image(world->desired, world->farm, world->running);
+	desired = desired_image(world->desired, world->farm, world->running, world->now);
 	plan = plan_new(world->running, desired);
 	count = plan->count;
 	if (moved)
@@ -122,7 +125,7 @@ static size_t settle(struct world *world, uint32_t *moved)
 	plan_free(plan);
 	image_free(desired);
 
-	desired = desired_image(world->desired, world->farm, world->running);
+	desired = desired_image(world->desired, world->farm, world->running, world->now);
 	again = plan_new(world->running, desired);
 	cr_assert_eq(again->count, 0, "a plan that was carried out leaves %zu steps", again->count);
 	plan_free(again);
@@ -150,6 +153,12 @@ static void setup(void)
 static void teardown(void)
 {
 	end_world(&world);
+}
+
+/* What probes have found. */
+static void set_health(const char *name, enum health health)
+{
+	farm_set_health(backend(&world, name), health, &(struct latency){0}, "no answer");
 }
 
 static void start(const char *text)
@@ -325,21 +334,47 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], backend(&world, "px1")), "does not answer");
 }
 
-Test(plan, below_min_alive_nobody_is_taken_out)
-{
-	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+#define PROBED(more) HEAD SERVICE "pools: [{name: proxies, probe: options, " more "]}]\n"
 
-	start(HEAD SERVICE "pools: [{name: proxies, min_alive: 50, backends: [" PX(1) "," PX(2) "," PX(3) "]}]\n");
-	farm_set_route(backend(&world, "px1"), &failed);
+Test(plan, a_probed_backend_has_no_slot_until_it_answers)
+{
+	start(PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
+	cr_assert_eq(slots_of(&world, 0), contract.slots, "nobody has answered");
+	set_health("px1", HEALTH_UP);
+	settle(&world, NULL);
+	cr_assert_eq(slots_of(&world, backend(&world, "px1")->id), contract.slots);
+	set_health("px1", HEALTH_DOWN);
+	set_health("px2", HEALTH_UP);
+	settle(&world, NULL);
+	cr_assert_eq(slots_of(&world, backend(&world, "px2")->id), contract.slots);
+	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], backend(&world, "px1")), "no answer");
+}
+
+Test(plan, below_min_alive_the_probes_are_not_believed)
+{
+	start(PROBED("min_alive: 50, backends: [" PX(1) "," PX(2) "," PX(3)));
+	cr_assert_eq(slots_of(&world, 0), 0, "at a first start nobody has answered yet");
+	set_health("px1", HEALTH_DOWN);
+	set_health("px2", HEALTH_UP);
+	set_health("px3", HEALTH_UP);
 	settle(&world, NULL);
 	cr_assert_eq(slots_of(&world, backend(&world, "px1")->id), 0, "two of three is enough");
-	farm_set_route(backend(&world, "px2"), &failed);
+	set_health("px2", HEALTH_DOWN);
 	settle(&world, NULL);
 	cr_assert_gt(slots_of(&world, backend(&world, "px1")->id), 0, "one of three is not: all are kept");
 	cr_assert_gt(slots_of(&world, backend(&world, "px2")->id), 0);
+	cr_assert(world.farm->pools[0].open);
 }
 
-Test(plan, without_min_alive_a_pool_may_be_empty)
+Test(plan, probes_that_are_new_take_nobody_out)
+{
+	start(FARM3);
+	load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	settle(&world, NULL);
+	cr_assert_eq(slots_of(&world, 0), 0);
+}
+
+Test(plan, a_pool_that_cannot_be_reached_is_empty)
 {
 	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
 

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is known of the backends of a farm, and what follows from it: see farm.h. */
+
+#include <string.h>
+#include "farm.h"
+
+/* In record.returned: it is away, and starts slowly when it comes back. */
+#define AWAY UINT32_MAX
+
+/* --- what has been found */
+
+void farm_set_route(struct farm_backend *backend, const struct route *route)
+{
+	struct route known = backend->route;
+
+	if (route->state == ROUTE_UNKNOWN)
+		return;
+	backend->route = *route;
+	if (!mac_is_zero(&backend->record.mac)) {
+		backend->route.next_hop = backend->record.mac;
+		if (route->state == ROUTE_PENDING || (route->state == ROUTE_FAILED && route->ifindex))
+			backend->route.state = ROUTE_READY;
+	}
+	if (!mac_is_zero(&backend->route.next_hop))
+		return;
+	/* Not heard of again yet: what served goes on to serve, or could if need be. */
+	known.state = route->state;
+	memcpy(known.reason, route->reason, sizeof(known.reason));
+	backend->route = known;
+}
+
+/* Do clients' packets come by this interface, so that it has our program? */
+static bool is_ours(const struct farm *farm, const char *interface)
+{
+	for (size_t i = 0; i < farm->config->interface_count; i++)
+		if (!strcmp(farm->config->interfaces[i], interface))
+			return true;
+	return false;
+}
+
+/* What is in the way where the neighbour itself is known; NULL if nothing is. */
+static const char *obstacle(const struct farm *farm, const struct farm_pool *pool, const struct route *route)
+{
+	if (pool->config->forward == FORWARD_DSR && route->gateway)
+		return "is behind a router: direct server return needs a common network (forward: ipip)";
+	if (route->virtual_link && !is_ours(farm, route->interface))
+		return "is reached by a VLAN, bridge or other virtual device, to which XDP cannot send: route it by "
+		       "the port below";
+	return NULL;
+}
+
+static enum backend_state backend_state(
+	const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct route *route = &backend->route;
+
+	if (backend->record.admin == ADMIN_MAINT)
+		return STATE_MAINT;
+	if (route->state == ROUTE_FAILED || obstacle(farm, pool, route))
+		return STATE_UNREACHABLE;
+	if (mac_is_zero(&route->next_hop))
+		return STATE_PENDING;
+	if (pool->config->probe.type != PROBE_NONE && backend->record.health != HEALTH_UP)
+		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
+	return backend->record.weight ? STATE_UP : STATE_IDLE;
+}
+
+void farm_set_health(
+	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason)
+{
+	backend->record.health = health;
+	backend->record.latency = *latency;
+	snprintf(backend->probe_reason, sizeof(backend->probe_reason), "%s", reason);
+}
+
+/* --- slow start */
+
+/* In which step it is, seconds after it has come back. */
+static unsigned int ramp(const struct farm_pool *pool, const struct backend_record *record, uint32_t now)
+{
+	uint64_t elapsed = now > record->returned ? now - record->returned : 0;
+	uint64_t step = pool->config->slow_start ? elapsed * 1000 * FARM_RAMP_STEPS / pool->config->slow_start
+						 : FARM_RAMP_STEPS;
+
+	return step < FARM_RAMP_STEPS ? step + 1 : FARM_RAMP_STEPS;
+}
+
+static void update_ramp(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
+{
+	struct backend_record *record = &backend->record;
+
+	if (record->state == STATE_MAINT || record->state == STATE_DOWN || record->state == STATE_UNREACHABLE)
+		record->returned = AWAY;
+	else if (record->state == STATE_UP && record->returned == AWAY)
+		record->returned = pool->config->slow_start ? now : 0;
+	backend->ramp = FARM_RAMP_STEPS;
+	if (record->state != STATE_UP || !record->returned)
+		return;
+	backend->ramp = ramp(pool, record, now);
+	if (backend->ramp == FARM_RAMP_STEPS)
+		record->returned = 0;
+}
+
+uint32_t farm_next_ramp(const struct farm *farm)
+{
+	uint32_t next = 0;
+
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			uint64_t step = (uint64_t)farm->pools[i].config->slow_start * backend->ramp;
+			uint32_t at = backend->record.returned +
+				      (step + 1000 * FARM_RAMP_STEPS - 1) / (1000 * FARM_RAMP_STEPS);
+
+			if (backend->record.state == STATE_UP && backend->ramp < FARM_RAMP_STEPS &&
+				(!next || at < next))
+				next = at;
+		}
+	return next;
+}
+
+uint16_t farm_backend_weight(const struct farm_backend *backend)
+{
+	return backend->record.weight * backend->ramp * (10 / FARM_RAMP_STEPS);
+}
+
+/* --- states */
+
+bool farm_update_state(
+	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
+{
+	enum backend_state state = backend_state(farm, pool, backend);
+	bool changed = farm_backend_exists(backend) && (!backend->record.since || backend->record.state != state);
+
+	if (changed) {
+		backend->record.state = state;
+		backend->record.since = now;
+	}
+	update_ramp(pool, backend, now);
+	return changed;
+}
+
+bool farm_backend_is_wanted(const struct farm_backend *backend)
+{
+	return farm_backend_exists(backend) && backend->record.admin == ADMIN_READY && backend->record.weight &&
+	       !(backend->record.overrides & OVERRIDE_LEAVING);
+}
+
+/* Is it only the probes that speak against it? */
+static bool is_doubted(const struct farm_backend *backend)
+{
+	return backend->record.state == STATE_DOWN || backend->record.state == STATE_UNKNOWN;
+}
+
+bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	return farm_backend_is_wanted(backend) &&
+	       (backend->record.state == STATE_UP || (pool->open && is_doubted(backend)));
+}
+
+bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	enum backend_state state = backend->record.state;
+
+	return farm_backend_exists(backend) && (state == STATE_UP || state == STATE_IDLE || state == STATE_UNKNOWN ||
+						       (pool->open && state == STATE_DOWN));
+}
+
+bool farm_update_open(struct farm_pool *pool)
+{
+	size_t up = 0, doubted = 0;
+	bool open;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+
+		up += farm_backend_is_wanted(backend) && backend->record.state == STATE_UP;
+		doubted += farm_backend_is_wanted(backend) && is_doubted(backend);
+	}
+	open = up * 100 < (up + doubted) * pool->config->min_alive;
+	if (open == pool->open)
+		return false;
+	pool->open = open;
+	return true;
+}
+
+const char *farm_state_name(enum backend_state state)
+{
+	static const char *const names[] = {
+		[STATE_PENDING] = "pending",
+		[STATE_UP] = "up",
+		[STATE_UNREACHABLE] = "unreachable",
+		[STATE_MAINT] = "maint",
+		[STATE_IDLE] = "idle",
+		[STATE_DOWN] = "down",
+		[STATE_UNKNOWN] = "unknown",
+	};
+
+	return names[state];
+}
+
+const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct route *route = &backend->route;
+
+	switch (backend_state(farm, pool, backend)) {
+	case STATE_PENDING:
+		return route->reason[0] ? route->reason : "waiting for its MAC address";
+	case STATE_UNREACHABLE:
+		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, pool, route);
+	case STATE_DOWN:
+		return backend->probe_reason[0] ? backend->probe_reason : "failed its probes";
+	case STATE_UNKNOWN:
+		return backend->probe_reason[0] ? backend->probe_reason : "waiting for its first probe";
+	case STATE_IDLE:
+		return "weight 0";
+	default:
+		return "";
+	}
+}

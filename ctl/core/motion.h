@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* How the slots of a pool get from the owners that they have to those that they should
+ * have, so that no live call moves (docs/motion.md). A slot whose owner is gone moves at
+ * once. Any other stays while its calls are recorded, then moves, and the owner that it
+ * had keeps the calls that it has until the slot is settled. What the kernel does with a
+ * slot in motion is said at `former` in bpf/abi.h. Pure: times are ms of any one clock. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct motion;
+
+struct motion_rules {
+	uint64_t record_time;   /* that a slot's calls are recorded before it moves */
+	uint64_t drain_timeout; /* from then on until it is settled */
+};
+
+#define MOTION_NEVER UINT64_MAX
+
+/* The motion of a pool of so many slots, of which nobody has any. Aborts when memory is
+ * out, as does all of this file. */
+struct motion *motion_new(uint32_t slots);
+void motion_free(struct motion *motion);
+
+/* Goes on from what a daemon before us has left: recording begins anew where it was under
+ * way, and what has moved is settled after the whole drain_timeout. */
+void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t *former, uint64_t now);
+
+/* Brings the slots as near to the wanted owners as may be now. `alive` says by id who can
+ * have packets at all. Returns when to come again, MOTION_NEVER when nothing is in motion. */
+uint64_t motion_step(struct motion *motion, const uint16_t *wanted, const bool *alive, const struct motion_rules *rules,
+	uint64_t now);
+
+/* Makes the wanted owners those that are, calls or not. */
+void motion_settle(struct motion *motion, const uint16_t *wanted);
+
+/* The owners, and for a slot in motion the one it had (0 for others): valid until the
+ * next call. */
+const uint16_t *motion_owners(const struct motion *motion);
+const uint16_t *motion_former(const struct motion *motion);
+
+bool motion_is_going_on(const struct motion *motion);
