@@ -39,13 +39,30 @@ static inline __u64 hash_finish(struct hash hash, const __u64 key[2])
 	return x ^ (x >> 33);
 }
 
+static inline void hash_address(struct hash *hash, const struct address *address)
+{
+	hash_word(hash, (__u64)address->word[0] << 32 | address->word[1]);
+	hash_word(hash, (__u64)address->word[2] << 32 | address->word[3]);
+}
+
 /* The key of what has no Call-ID: where it comes from. */
 static inline __u64 hash_source(const struct address *address, __be16 port, const __u64 key[2])
 {
 	struct hash hash = hash_start(key);
 
-	hash_word(&hash, (__u64)address->word[0] << 32 | address->word[1]);
-	hash_word(&hash, (__u64)address->word[2] << 32 | address->word[3]);
+	hash_address(&hash, address);
 	hash_word(&hash, port);
+	return hash_finish(hash, key);
+}
+
+/* The key of one connection: both its ends. */
+static inline __u64 hash_connection(const struct address *source, const struct address *destination, __be16 source_port,
+	__be16 destination_port, const __u64 key[2])
+{
+	struct hash hash = hash_start(key);
+
+	hash_address(&hash, source);
+	hash_address(&hash, destination);
+	hash_word(&hash, (__u32)source_port << 16 | destination_port);
 	return hash_finish(hash, key);
 }

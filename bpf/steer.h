@@ -3,10 +3,8 @@
  * Reads maps, changes nothing. */
 #pragma once
 
-#include "context.h"
-#include "maps.h"
-#include "packet.h"
-#include "sip.h"
+#include "motion.h"
+#include "text.h"
 
 /* Whose a packet is, as far as it is known. */
 struct target {
@@ -30,38 +28,16 @@ static __always_inline const struct service *steer_service(const struct packet *
 	return service;
 }
 
-static __always_inline struct sip_text steer_text(const struct xdp_md *ctx, __u32 end)
-{
-	return sip_text(frame_start(ctx), frame_end(ctx), end, unknown_zero(ctx));
-}
-
-/* Functions that are not static are verified once, and not again for every way that
- * leads there. */
-__noinline int steer_find(struct xdp_md *ctx, __u32 start, __u32 end, __u32 *colon)
-{
-	return colon ? sip_find(steer_text(ctx, end), start, colon) : SIP_NOT_SIP;
-}
-
-__noinline int steer_hash(struct xdp_md *ctx, __u32 colon, __u32 end, struct sip_key *key)
-{
-	return key ? sip_hash(steer_text(ctx, end), colon, key) : SIP_NOT_SIP;
-}
-
-__noinline int steer_method(struct xdp_md *ctx, __u32 start, __u32 end)
-{
-	return sip_method(steer_text(ctx, end), start);
-}
-
 /* The hash of the Call-ID; of the flow where there is none. The verdict says which. */
 static __always_inline enum verdict steer_call_id(
 	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
 {
 	struct sip_key key = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
 	__u32 colon = 0;
-	int result = steer_find(ctx, p->payload, p->end, &colon);
+	int result = text_find(ctx, p->payload, p->end, &colon);
 
 	if (result == SIP_FOUND)
-		result = steer_hash(ctx, colon, p->end, &key);
+		result = text_hash(ctx, colon, p->end, &key);
 	if (result == SIP_FOUND) {
 		*hash = key.hash;
 		return VERDICT_call_id;
@@ -91,7 +67,7 @@ static __always_inline __u32 steer_pool(struct xdp_md *ctx, const struct packet 
 	int method = METHOD_NONE;
 
 	if (service->flags & SERVICE_METHODS)
-		method = steer_method(ctx, p->payload, p->end);
+		method = text_method(ctx, p->payload, p->end);
 	/* The compiler knows what that returns and would leave the mask out; the verifier
 	 * takes the result of a global function for any number. */
 	asm volatile("" : "+r"(method));
@@ -99,7 +75,8 @@ static __always_inline __u32 steer_pool(struct xdp_md *ctx, const struct packet 
 }
 
 /* The id of the backend that owns a hash in a pool; 0 if nobody does. */
-static __always_inline __u32 steer_slot(__u32 pool_id, __u64 hash)
+static __always_inline __u32 steer_slot(
+	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u32 pool_id, __u64 hash)
 {
 	const struct pool *pool = bpf_map_lookup_elem(&pools, &pool_id);
 	const __u16 *slots;
@@ -109,7 +86,17 @@ static __always_inline __u32 steer_slot(__u32 pool_id, __u64 hash)
 		return 0;
 	table = pool->table;
 	slots = bpf_map_lookup_elem(&tables, &table);
-	return slots ? slots[hash & slot_mask] : 0;
+	if (!slots)
+		return 0;
+	if (pool->in_motion) {
+		struct motion_slot slot = {.hash_key = {service->hash_key[0], service->hash_key[1]},
+			.hash = hash,
+			.pool = pool_id,
+			.owner = slots[hash & slot_mask]};
+
+		return motion_owner(ctx, p, &slot);
+	}
+	return slots[hash & slot_mask];
 }
 
 /* --- fragments */
@@ -189,7 +176,7 @@ static __always_inline enum verdict steer_service_packet(
 	target->for_service = true;
 	target->service_id = service->id;
 	verdict = steer_key(ctx, p, service, &hash);
-	target->backend_id = steer_slot(steer_pool(ctx, p, service), hash);
+	target->backend_id = steer_slot(ctx, p, service, steer_pool(ctx, p, service), hash);
 	if (p->kind == PACKET_FIRST_FRAGMENT)
 		steer_note_fragment(p, service->id, target->backend_id);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;

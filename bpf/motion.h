@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Slots in motion: who gets a packet whose slot is on its way from one owner to another,
+ * so that the calls that are there stay where they are (docs/motion.md). The only state
+ * about calls that there is, and only for such slots: `notes`. */
+#pragma once
+
+#include "context.h"
+#include "maps.h"
+#include "packet.h"
+#include "text.h"
+
+/* A slot that may be in motion. */
+struct motion_slot {
+	__u64 hash_key[2];
+	__u64 hash; /* of the affinity key */
+	__u32 pool;
+	__u32 owner; /* by the table */
+};
+
+static __always_inline __u32 motion_seconds(void)
+{
+	return bpf_ktime_get_ns() / 1000000000ULL;
+}
+
+static __always_inline bool motion_is_alive(__u32 id)
+{
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	return backend && backend->alive;
+}
+
+/* TCP: a connection that is there stays, whatever its affinity. */
+static __always_inline __u64 motion_hash(const struct packet *p, const struct motion_slot *slot)
+{
+	if (p->protocol != IPPROTO_TCP)
+		return slot->hash;
+	return hash_connection(&p->source, &p->destination, p->source_port, p->destination_port, slot->hash_key);
+}
+
+/* May the packet start something new? */
+static __always_inline bool motion_is_opening(struct xdp_md *ctx, const struct packet *p)
+{
+	const struct tcphdr *tcp = frame_at(ctx, p->transport);
+
+	if (p->kind == PACKET_QUOTE)
+		return false;
+	if (p->protocol != IPPROTO_TCP)
+		return text_is_opening(ctx, p->payload, p->end);
+	return (void *)(tcp + 1) <= frame_end(ctx) && tcp->syn && !tcp->ack;
+}
+
+/* When the call ended, 0 while it goes on, after a packet. `ended` is what was known of it
+ * before, if it was `seen`. A REGISTER and the like are no calls. */
+static __always_inline __u32 motion_ended(struct xdp_md *ctx, const struct packet *p, bool seen, __u32 ended)
+{
+	__u32 method = p->protocol == IPPROTO_TCP ? METHOD_INVITE : text_method(ctx, p->payload, p->end);
+
+	switch (method) {
+	case METHOD_INVITE:
+		return 0;
+	case METHOD_BYE:
+	case METHOD_CANCEL:
+		return motion_seconds();
+	case METHOD_ACK:
+	case METHOD_PRACK:
+	case METHOD_UPDATE:
+	case METHOD_INFO:
+		return ended;
+	}
+	return seen ? ended : motion_seconds();
+}
+
+/* Says who gets the packet: `former` is who had its slot before. */
+static __always_inline __u32 motion_steer(
+	struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot, __u32 former)
+{
+	struct note_key key = {.hash = motion_hash(p, slot), .pool = slot->pool};
+	const struct note *noted = bpf_map_lookup_elem(&notes, &key);
+	struct note note = {};
+
+	if (noted)
+		note = *noted;
+	if (!motion_is_alive(note.backend)) {
+		note = (struct note){.backend = former};
+		if (motion_is_opening(ctx, p) || !motion_is_alive(former))
+			note.backend = slot->owner;
+	}
+	if (p->kind == PACKET_QUOTE || !note.backend)
+		return note.backend;
+	note.ended = motion_ended(ctx, p, note.seen, note.ended);
+	note.seen = motion_seconds();
+	bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
+	return note.backend;
+}
+
+/* The owner of a slot of a pool in which something is in motion. */
+__noinline __u32 motion_owner(struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot)
+{
+	const __u16 *owners;
+	__u32 pool;
+
+	if (!p || !slot)
+		return 0;
+	pool = slot->pool;
+	owners = bpf_map_lookup_elem(&former, &pool);
+	if (!owners || !owners[slot->hash & slot_mask])
+		return slot->owner;
+	return motion_steer(ctx, p, slot, owners[slot->hash & slot_mask]);
+}

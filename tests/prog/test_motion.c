@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Slots in motion: which backend gets each message of a call while its slot is on its way
+ * from FORMER to OWNER, and what is noted about it. */
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include "balancer.h"
+
+#define OWNER 2
+#define FORMER 3
+#define OTHER 4
+#define SLOTS 4096
+#define SAYINGS 8
+
+static struct balancer_bpf *skel;
+static const struct balancer_setup setup = {.slots = SLOTS};
+
+static void load(void)
+{
+	char reason[RUN_REASON_SIZE];
+
+	if (!run_is_allowed(reason))
+		cr_skip_test("%s", reason);
+	skel = balancer_load(&setup);
+}
+
+static void unload(void)
+{
+	balancer_bpf__destroy(skel);
+}
+
+TestSuite(motion, .init = load, .fini = unload);
+
+/* Puts pool 0 into motion: every slot has this owner and this former one. */
+static void set_motion(uint16_t owner, uint16_t former)
+{
+	uint16_t owners[SLOTS], formers[SLOTS];
+	struct pool pool = {.table = 0, .in_motion = 1};
+	uint32_t zero = 0;
+
+	for (int i = 0; i < SLOTS; i++) {
+		owners[i] = owner;
+		formers[i] = former;
+	}
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, owners, BPF_ANY), "tables");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.former), &zero, formers, BPF_ANY), "former");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+}
+
+static void set_alive(uint32_t id, bool alive)
+{
+	struct backend backend = balancer_backend(&setup, id);
+
+	backend.alive = alive;
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
+}
+
+/* One message of a call: its first line, its To, and who must get it. */
+struct saying {
+	const char *line;
+	const char *to;
+	uint32_t receiver;
+};
+
+#define TO "<sip:bob@example.com>"
+#define TO_TAGGED "<sip:bob@example.com>;tag=314159"
+#define REQUEST(method) method " sip:bob@example.com SIP/2.0"
+#define OPENING(method, receiver)                                                                                      \
+	{                                                                                                              \
+		REQUEST(method), TO, receiver                                                                          \
+	}
+#define WITHIN(method, receiver)                                                                                       \
+	{                                                                                                              \
+		REQUEST(method), TO_TAGGED, receiver                                                                   \
+	}
+
+static uint32_t receiver_of(const struct frame_spec *spec)
+{
+	static struct frame frame;
+
+	frame_build(&frame, spec);
+	if (balancer_run(skel, &frame) != XDP_TX)
+		return 0;
+	return balancer_receiver(&frame);
+}
+
+static uint32_t say(const char *call_id, const struct saying *saying, const char *destination)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"%s\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKnashds8\r\nMax-Forwards: 70\r\n"
+		"To: Bob %s\r\nFrom: Alice <sip:alice@example.com>;tag=1928301774\r\nCall-ID: %s\r\n"
+		"CSeq: 1 X\r\nContent-Length: 0\r\n\r\n",
+		saying->line, saying->to, call_id);
+	return receiver_of(&(struct frame_spec){.payload = text, .destination = destination});
+}
+
+/* A call while FORMER hands its slot over to OWNER. */
+static const struct {
+	const char *name;
+	struct saying sayings[SAYINGS];
+} calls[] = {
+	{"a new call is the new owner's", {OPENING("INVITE", OWNER), WITHIN("ACK", OWNER), WITHIN("BYE", OWNER)}},
+	{"a call that was there stays", {WITHIN("BYE", FORMER), WITHIN("BYE", FORMER)}},
+	{"re-INVITE, UPDATE and INFO of a call that was there",
+		{WITHIN("INVITE", FORMER), WITHIN("ACK", FORMER), WITHIN("UPDATE", FORMER), WITHIN("INFO", FORMER)}},
+	{"credentials, retransmissions and CANCEL of a new one",
+		{OPENING("INVITE", OWNER), OPENING("INVITE", OWNER), WITHIN("ACK", OWNER), OPENING("INVITE", OWNER),
+			OPENING("CANCEL", OWNER), WITHIN("ACK", OWNER)}},
+	{"PRACK", {OPENING("INVITE", OWNER), WITHIN("PRACK", OWNER), WITHIN("ACK", OWNER)}},
+	{"a CANCEL alone continues something", {OPENING("CANCEL", FORMER)}},
+	{"an ACK alone, too", {OPENING("ACK", FORMER)}},
+	{"a response continues something",
+		{{"SIP/2.0 200 OK", TO_TAGGED, FORMER}, {"SIP/2.0 180 Ringing", TO, FORMER}}},
+	{"what was noted stays, opening or not",
+		{WITHIN("INVITE", FORMER), OPENING("INVITE", FORMER), OPENING("REGISTER", FORMER)}},
+	{"any method may open", {OPENING("REGISTER", OWNER), OPENING("OPTIONS", OWNER)}},
+	{"SUBSCRIBE", {OPENING("SUBSCRIBE", OWNER), WITHIN("SUBSCRIBE", OWNER)}},
+	{"a method that nobody knows", {OPENING("NEWTHING", OWNER)}},
+};
+
+Test(motion, calls)
+{
+	set_motion(OWNER, FORMER);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		for (size_t j = 0; j < SAYINGS && calls[i].sayings[j].line; j++) {
+			const struct saying *saying = &calls[i].sayings[j];
+			char call_id[32];
+			uint32_t receiver;
+
+			snprintf(call_id, sizeof(call_id), "call-%zu@example.com", i);
+			receiver = say(call_id, saying, j % 2 ? "192.0.2.10" : "2001:db8::10");
+			cr_expect_eq(receiver, saying->receiver, "%s: message %zu to backend %u, not %u", calls[i].name,
+				j + 1, receiver, saying->receiver);
+		}
+}
+
+Test(motion, while_it_is_recorded_all_is_the_owners_and_is_noted)
+{
+	const struct saying invite = OPENING("INVITE", OWNER), bye = WITHIN("BYE", OWNER);
+
+	set_motion(OWNER, OWNER);
+	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER);
+	set_motion(OTHER, OWNER);
+	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER, "recorded: the same INVITE, with credentials");
+	cr_expect_eq(say("c@example.com", &invite, NULL), OTHER);
+}
+
+Test(motion, a_slot_that_is_not_in_motion_is_as_ever)
+{
+	const struct saying bye = WITHIN("BYE", OWNER);
+
+	set_motion(OWNER, 0);
+	cr_expect_eq(say("a@example.com", &bye, NULL), OWNER);
+	set_motion(OTHER, OWNER);
+	cr_expect_eq(say("a@example.com", &(struct saying)OPENING("INVITE", 0), NULL), OTHER, "and nothing was noted");
+}
+
+Test(motion, who_is_dead_gets_nothing)
+{
+	const struct saying invite = OPENING("INVITE", 0), bye = WITHIN("BYE", 0);
+
+	set_motion(OWNER, FORMER);
+	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(say("b@example.com", &bye, NULL), FORMER);
+	set_alive(FORMER, false);
+	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER, "its note is void, and it has the slot no more");
+	set_motion(OTHER, FORMER);
+	cr_expect_eq(say("a@example.com", &bye, NULL), OWNER);
+	set_alive(OWNER, false);
+	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER);
+}
+
+static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags)
+{
+	static struct frame frame;
+
+	frame_build(&frame, &(struct frame_spec){.source = source,
+				    .source_port = source_port,
+				    .destination_port = 5061,
+				    .protocol = IPPROTO_TCP});
+	frame.data[14 + 20 + 13] = flags;
+	return balancer_run(skel, &frame) == XDP_TX ? balancer_receiver(&frame) : 0;
+}
+
+Test(motion, a_connection_stays_and_a_new_one_moves)
+{
+	const uint8_t syn = 0x02, ack = 0x10;
+
+	set_motion(OWNER, FORMER);
+	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), FORMER);
+	cr_expect_eq(send_tcp("198.51.100.7", 40001, syn), OWNER);
+	cr_expect_eq(send_tcp("198.51.100.7", 40001, ack), OWNER);
+	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), FORMER);
+	cr_expect_eq(send_tcp("198.51.100.7", 40002, syn | ack), FORMER, "nobody opens with that");
+}
+
+Test(motion, what_is_no_sip_opens_something_unless_it_was_there)
+{
+	struct frame_spec keepalive = {.payload = "\r\n\r\n"};
+
+	set_motion(FORMER, FORMER);
+	cr_expect_eq(receiver_of(&keepalive), FORMER);
+	set_motion(OWNER, FORMER);
+	cr_expect_eq(receiver_of(&keepalive), FORMER, "was recorded");
+	keepalive.source_port = 40000;
+	cr_expect_eq(receiver_of(&keepalive), OWNER);
+}
+
+/* What user space counts calls by. */
+static struct note note_of(const char *call_id)
+{
+	struct note_key key = {.hash = balancer_hash(call_id, strlen(call_id))};
+	struct note note = {0};
+
+	bpf_map_lookup_elem(bpf_map__fd(skel->maps.notes), &key, &note);
+	return note;
+}
+
+Test(motion, a_note_says_whether_the_call_goes_on)
+{
+	const struct saying invite = OPENING("INVITE", 0), ack = WITHIN("ACK", 0), bye = WITHIN("BYE", 0),
+			    options = OPENING("OPTIONS", 0), update = WITHIN("UPDATE", 0);
+
+	set_motion(OWNER, FORMER);
+	say("a@example.com", &invite, NULL);
+	say("a@example.com", &ack, NULL);
+	cr_expect_eq(note_of("a@example.com").backend, OWNER);
+	cr_expect_neq(note_of("a@example.com").seen, 0);
+	cr_expect_eq(note_of("a@example.com").ended, 0);
+	say("a@example.com", &bye, NULL);
+	say("a@example.com", &ack, NULL);
+	cr_expect_neq(note_of("a@example.com").ended, 0);
+	say("b@example.com", &options, NULL);
+	cr_expect_neq(note_of("b@example.com").ended, 0, "never was a call");
+	say("c@example.com", &update, NULL);
+	cr_expect_eq(note_of("c@example.com").ended, 0);
+	cr_expect_eq(note_of("c@example.com").backend, FORMER);
+}
+
+Test(motion, an_error_about_a_call_finds_it_and_notes_nothing)
+{
+	static const char quoted[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKn\r\n"
+				     "To: <sip:bob@example.com>;tag=1\r\nCall-ID: a@example.com\r\n\r\n";
+	const struct frame_spec answer = {.source = "192.0.2.10", .destination = "198.51.100.7", .payload = quoted};
+	const struct frame_spec error = {.protocol = IPPROTO_ICMP, .icmp_type = 3, .quote = &answer};
+	const struct saying invite = OPENING("INVITE", 0);
+
+	set_motion(OWNER, FORMER);
+	cr_expect_eq(receiver_of(&error), FORMER);
+	cr_expect_eq(note_of("a@example.com").backend, 0);
+	say("a@example.com", &invite, NULL);
+	cr_expect_eq(receiver_of(&error), OWNER);
+}
