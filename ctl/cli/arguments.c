@@ -184,7 +184,9 @@ static json_t *number_or_text(const char *word)
  * says whether it is right. */
 static int take_word(const struct protocol_argument *argument, const char *word, struct arguments *out)
 {
-	json_t *value = argument->type == ARGUMENT_NUMBER ? number_or_text(word) : json_string(word);
+	json_t *value = argument->type == ARGUMENT_SWITCH   ? json_true()
+			: argument->type == ARGUMENT_NUMBER ? number_or_text(word)
+							    : json_string(word);
 	json_t *list = json_object_get(out->values, argument->name);
 
 	if (!value)
@@ -288,7 +290,8 @@ void arguments_print_synopsis(enum command command, FILE *out)
 	fputs(protocol_commands[command].words, out);
 	for (; argument->name; argument++) {
 		if (argument->use == ARGUMENT_FLAG)
-			fprintf(out, " [--%s %s]", argument->name, argument->placeholder);
+			fprintf(out, " [--%s%s%s]", argument->name, argument->placeholder ? " " : "",
+				argument->placeholder ? argument->placeholder : "");
 		else if (argument->use == ARGUMENT_OPTIONAL)
 			fprintf(out, " [%s]", argument->placeholder);
 		else if (argument->use == ARGUMENT_REQUIRED)
@@ -325,7 +328,8 @@ static void print_arguments(enum command command, FILE *out)
 	char flag[PROTOCOL_ERROR_SIZE];
 
 	for (; argument->name; argument++) {
-		snprintf(flag, sizeof(flag), "--%s %s", argument->name, argument->placeholder);
+		snprintf(flag, sizeof(flag), "--%s %s", argument->name,
+			argument->placeholder ? argument->placeholder : "");
 		if (argument->use == ARGUMENT_FLAG)
 			print_line(flag, argument->help, out);
 		else if (argument->use != ARGUMENT_CONTENTS)

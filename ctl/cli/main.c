@@ -9,6 +9,7 @@
 #include "lookup.h"
 #include "output.h"
 #include "text.h"
+#include "wait.h"
 
 enum status {
 	STATUS_DONE = 0,
@@ -148,6 +149,19 @@ static enum status run_lookup(struct output *output, struct client *client, cons
 	return status;
 }
 
+static enum status wait_if_asked(struct output *output, struct client *client, const json_t *values)
+{
+	json_t *seconds = json_object_get(values, "wait");
+	const char *pool = json_string_value(json_object_get(values, "pool"));
+	const char *backend = json_string_value(json_object_get(values, "backend"));
+
+	if (!seconds)
+		return STATUS_DONE;
+	fflush(stdout);
+	return wait_until_empty(output, client, pool, backend, json_integer_value(seconds)) ? STATUS_DONE
+											    : STATUS_FAILED;
+}
+
 static enum status run(struct output *output, struct client *client, const struct arguments *arguments)
 {
 	enum status status;
@@ -163,7 +177,7 @@ static enum status run(struct output *output, struct client *client, const struc
 	if (status == STATUS_DONE)
 		status = ask(output, client, arguments->command, request);
 	json_decref(request);
-	return status;
+	return status == STATUS_DONE ? wait_if_asked(output, client, arguments->values) : status;
 }
 
 int main(int argc, char **argv)

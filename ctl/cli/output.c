@@ -42,6 +42,8 @@ static const struct column backend_columns[] = {
 	{"STATE", "state", CELL_TEXT},
 	{"SHARE", "share", CELL_PERCENT},
 	{"SLOTS", "slots", CELL_NUMBER},
+	{"MOVING", "moving", CELL_TEXT},
+	{"CALLS LEFT", "calls", CELL_NUMBER},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"BYTES", "bytes", CELL_NUMBER},
 	{"INTERFACE", "interface", CELL_TEXT},
@@ -144,9 +146,18 @@ static void put_status(const json_t *status)
 		put_line("warning:", json_is_string(item) ? json_string_value(item) : "");
 }
 
+static void put_share(const json_t *pool, const char *key, const char *verb)
+{
+	printf("%.2f%% of the slots of ", 100.0 * number_of(pool, key) / number_of(pool, "slots"));
+	text_put(stdout, text_of(pool, "name"), "");
+	printf(" %s (%lld of %lld)\n", verb, number_of(pool, key), number_of(pool, "slots"));
+}
+
 static void put_change(enum command command, const json_t *change)
 {
 	const char *verb = command == COMMAND_PLAN ? "would move" : "moved";
+	const char *later = command == COMMAND_PLAN ? "would move when their calls have been recorded"
+						    : "are to move when their calls have been recorded";
 	const json_t *item;
 	bool moved = false;
 	size_t i;
@@ -158,12 +169,11 @@ static void put_change(enum command command, const json_t *change)
 	}
 	json_array_foreach(json_object_get(change, "pools"), i, item)
 	{
-		if (!number_of(item, "moved"))
-			continue;
-		moved = true;
-		printf("%.2f%% of the slots of ", json_number_value(json_object_get(item, "percent")));
-		text_put(stdout, text_of(item, "name"), "");
-		printf(" %s (%lld of %lld)\n", verb, number_of(item, "moved"), number_of(item, "slots"));
+		if (number_of(item, "moved"))
+			put_share(item, "moved", verb);
+		if (number_of(item, "waiting"))
+			put_share(item, "waiting", later);
+		moved |= number_of(item, "moved") || number_of(item, "waiting");
 	}
 	if (!moved)
 		printf("no slot %s\n", verb);

@@ -97,6 +97,15 @@ void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots)
 	put_slots(image, &image->wanted[pool], slots);
 }
 
+void image_take_wanted(struct image *image, struct image *desired)
+{
+	for (__u32 i = 0; i < image->contract.pools; i++) {
+		free(image->wanted[i]);
+		image->wanted[i] = desired->wanted[i];
+		desired->wanted[i] = NULL;
+	}
+}
+
 static const __u16 *slots_or_none(const struct image *image, const __u16 *slots)
 {
 	return slots ? slots : image->tables[2 * image->contract.pools];

@@ -43,6 +43,9 @@ void image_put_table(struct image *image, __u32 index, const __u16 *slots);
 void image_put_former(struct image *image, __u32 pool, const __u16 *slots);
 void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots);
 
+/* Takes the wanted owners over from a desired image. */
+void image_take_wanted(struct image *image, struct image *desired);
+
 /* The slots that a pool uses now, and their former owners, all 0 while nothing is in
  * motion; never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);

@@ -29,6 +29,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		.help = "the services, their VIPs and what arrived for them"},
 	[COMMAND_POOL_LIST] = {.words = "pool list",
 		.help = "the pools, and how many of their backends are in the table"},
+	[COMMAND_POOL_SETTLE] = {"pool settle", "end what is in motion in a pool: calls go to the new owners at once",
+		{POOL}},
 	[COMMAND_BACKEND_LIST] = {"backend list",
 		"the backends: their state, share of the slots, and what was forwarded to them",
 		{{"pool", "POOL", ARGUMENT_NAME, ARGUMENT_OPTIONAL, IN_REQUEST(pool),
@@ -41,7 +43,14 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 				.help = "its IPv4 or IPv6 address"},
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, WEIGHT_RANGE, IN_REQUEST(weight),
 				.help = "its share relative to the others (default 1)"}}},
-	[COMMAND_BACKEND_REMOVE] = {"backend remove", "take a backend out of its pool, at once", {POOL, BACKEND}},
+	[COMMAND_BACKEND_REMOVE] = {"backend remove", "take a backend out of its pool, at once",
+		{POOL, BACKEND,
+			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),
+				.help = "not before its calls have ended"}}},
+	[COMMAND_BACKEND_DRAIN] = {"backend drain", "give a backend no new calls; those that it has stay",
+		{POOL, BACKEND,
+			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
+				IN_REQUEST(wait), .help = "return when its calls have ended, or fail after so long"}}},
 	[COMMAND_BACKEND_READY] = {"backend ready", "let a backend have calls again", {POOL, BACKEND}},
 	[COMMAND_BACKEND_MAINT] = {"backend maint", "give a backend no more packets, at once", {POOL, BACKEND}},
 	[COMMAND_BACKEND_WEIGHT] = {"backend weight", "change a backend's share",
@@ -169,6 +178,14 @@ static int take_text(const struct protocol_argument *argument, const json_t *val
 	return 0;
 }
 
+static int take_switch(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	if (!json_is_boolean(value))
+		return refuse(error, "%s: not true or false", argument->name);
+	*(bool *)field = json_is_true(value);
+	return 0;
+}
+
 static int take_list(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
 {
 	struct text_list *list = field;
@@ -201,6 +218,7 @@ static int take_argument(const struct protocol_argument *argument, const json_t 
 		[ARGUMENT_ADDRESS] = take_address,
 		[ARGUMENT_NUMBER] = take_number,
 		[ARGUMENT_TEXT] = take_text,
+		[ARGUMENT_SWITCH] = take_switch,
 		[ARGUMENT_LIST] = take_list,
 	};
 	bool required = argument->use == ARGUMENT_REQUIRED || argument->use == ARGUMENT_CONTENTS;
@@ -255,7 +273,7 @@ static int take_request(struct request *out, char error[PROTOCOL_ERROR_SIZE])
 
 int protocol_check_request(json_t *json, struct request *out, char error[PROTOCOL_ERROR_SIZE])
 {
-	*out = (struct request){.json = json, .weight = PROTOCOL_NOT_GIVEN};
+	*out = (struct request){.json = json, .weight = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
 	if (!json)
 		return refuse(error, "out of memory");
 	if (take_request(out, error) == 0)
@@ -281,7 +299,7 @@ void protocol_request_free(struct request *request)
 {
 	free(request->call_ids.items);
 	json_decref(request->json);
-	*request = (struct request){.weight = PROTOCOL_NOT_GIVEN};
+	*request = (struct request){.weight = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
 }
 
 /* --- building requests and replies */

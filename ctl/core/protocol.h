@@ -28,9 +28,11 @@ enum command {
 	COMMAND_STATUS,
 	COMMAND_SERVICE_LIST,
 	COMMAND_POOL_LIST,
+	COMMAND_POOL_SETTLE,
 	COMMAND_BACKEND_LIST,
 	COMMAND_BACKEND_ADD,
 	COMMAND_BACKEND_REMOVE,
+	COMMAND_BACKEND_DRAIN,
 	COMMAND_BACKEND_READY,
 	COMMAND_BACKEND_MAINT,
 	COMMAND_BACKEND_WEIGHT,
@@ -47,13 +49,14 @@ enum argument_type {      /* in JSON          in struct request */
 	ARGUMENT_ADDRESS, /* string           struct address: address_is_host says yes */
 	ARGUMENT_NUMBER,  /* integer          int, `minimum` to `maximum` */
 	ARGUMENT_TEXT,    /* string           const char * */
+	ARGUMENT_SWITCH,  /* true or false    bool */
 	ARGUMENT_LIST,    /* list of strings  struct text_list, 1 to PROTOCOL_LIST_MAX of them, none empty */
 };
 
 enum argument_use {
 	ARGUMENT_REQUIRED, /* a word on the command line */
 	ARGUMENT_OPTIONAL, /* a last word that may be left out */
-	ARGUMENT_FLAG,     /* --name VALUE, may be left out */
+	ARGUMENT_FLAG,     /* --name VALUE, of a switch --name; may be left out */
 	ARGUMENT_CONTENTS, /* required, but no word: the contents of the file that the argument before it names */
 };
 
@@ -92,6 +95,8 @@ struct request {
 	const char *backend;
 	struct address address;
 	int weight;
+	int wait; /* seconds; the client does it */
+	bool drain;
 	struct text_list call_ids;
 	const char *path; /* of the file whose text follows, as the client calls it; for messages only */
 	const char *text;

@@ -21,9 +21,10 @@ static json_t *outcome_json(const struct outcome *outcome)
 		const struct plan_moves *moves = &outcome->moves[i];
 
 		json_array_append_new(
-			pools, json_pack("{s:s, s:i, s:i, s:f}", "name", moves->name, "slots", moves->slots, "moved",
-				       moves->moved, "percent", 100.0 * moves->moved / moves->slots));
-		moved += moves->moved;
+			pools, json_pack("{s:s, s:i, s:i, s:i, s:f}", "name", moves->name, "slots", moves->slots,
+				       "moved", moves->moved, "waiting", moves->waiting, "percent",
+				       100.0 * (moves->moved + moves->waiting) / moves->slots));
+		moved += moves->moved + moves->waiting;
 		slots += moves->slots;
 	}
 	return json_pack("{s:o, s:o, s:f}", "steps", steps, "pools", pools, "moved_percent",
@@ -62,14 +63,17 @@ static json_t *answer_backend_remove(struct daemon *daemon, const struct request
 {
 	char error[FARM_ERROR_SIZE];
 
-	if (farm_remove_backend(daemon->farm, request->pool, request->backend, error))
+	if ((request->drain ? farm_leave_backend : farm_remove_backend)(
+		    daemon->farm, request->pool, request->backend, error))
 		return protocol_error(NULL, "%s", error);
 	return settle(daemon);
 }
 
 static json_t *answer_backend_admin(struct daemon *daemon, const struct request *request)
 {
-	enum admin_state admin = request->command == COMMAND_BACKEND_MAINT ? ADMIN_MAINT : ADMIN_READY;
+	enum admin_state admin = request->command == COMMAND_BACKEND_MAINT   ? ADMIN_MAINT
+				 : request->command == COMMAND_BACKEND_DRAIN ? ADMIN_DRAIN
+									     : ADMIN_READY;
 	char error[FARM_ERROR_SIZE];
 
 	if (farm_set_admin(daemon->farm, request->pool, request->backend, admin, error))
@@ -83,6 +87,16 @@ static json_t *answer_backend_weight(struct daemon *daemon, const struct request
 
 	if (farm_set_weight(daemon->farm, request->pool, request->backend, request->weight, error))
 		return protocol_error(NULL, "%s", error);
+	return settle(daemon);
+}
+
+static json_t *answer_pool_settle(struct daemon *daemon, const struct request *request)
+{
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
+
+	if (!pool)
+		return protocol_error(NULL, "no pool '%s' (see 'sipxdp-ctl pool list')", request->pool);
+	desired_settle_pool(daemon->desired, pool->id);
 	return settle(daemon);
 }
 
@@ -146,9 +160,11 @@ json_t *answers_answer(const struct request *request, void *daemon)
 		[COMMAND_STATUS] = report_status,
 		[COMMAND_SERVICE_LIST] = report_service_list,
 		[COMMAND_POOL_LIST] = report_pool_list,
+		[COMMAND_POOL_SETTLE] = answer_pool_settle,
 		[COMMAND_BACKEND_LIST] = report_backend_list,
 		[COMMAND_BACKEND_ADD] = answer_backend_add,
 		[COMMAND_BACKEND_REMOVE] = answer_backend_remove,
+		[COMMAND_BACKEND_DRAIN] = answer_backend_admin,
 		[COMMAND_BACKEND_READY] = answer_backend_admin,
 		[COMMAND_BACKEND_MAINT] = answer_backend_admin,
 		[COMMAND_BACKEND_WEIGHT] = answer_backend_weight,

@@ -7,6 +7,7 @@
 #include "../core/memory.h"
 #include "answers.h"
 #include "daemon.h"
+#include "drain.h"
 #include "log.h"
 
 #define TICK_USEC 1000000
@@ -137,6 +138,7 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	desired = desired_image(daemon->desired, daemon->farm, daemon->running, now_msec());
 	plan = plan_new(daemon->running, desired);
 	error = carry_out(daemon, plan);
+	image_take_wanted(daemon->running, desired);
 	daemon->unsettled = error != 0;
 	if (outcome)
 		outcome_take(outcome, plan);
@@ -294,6 +296,10 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 
 	if (!maps_are_pinned(daemon->maps))
 		reopen_maps(daemon);
+	if (drain_look(daemon->drain, daemon)) {
+		daemon_follow(daemon);
+		daemon->unsettled = true;
+	}
 	if (daemon->unsettled || is_due(daemon))
 		daemon_settle(daemon, NULL);
 	sd_event_source_set_time(source, now + TICK_USEC);
@@ -343,6 +349,7 @@ int daemon_start(struct daemon *daemon)
 
 	daemon->started = time(NULL);
 	daemon->desired = desired_new();
+	daemon->drain = drain_new();
 	error = open_maps(daemon);
 	if (!error)
 		error = read_farm(daemon);
@@ -368,6 +375,7 @@ void daemon_stop(struct daemon *daemon)
 	fragments_free(daemon->fragments);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
+	drain_free(daemon->drain);
 	farm_free(daemon->farm);
 	image_free(daemon->running);
 	maps_close(daemon->maps);

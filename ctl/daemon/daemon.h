@@ -22,6 +22,7 @@ struct daemon {
 	struct desired *desired;
 	struct neighbours *neighbours;
 	struct fragments *fragments;
+	struct drain *drain;
 	struct control *control;
 	uint64_t started; /* seconds since the epoch */
 	bool unfit;       /* there are new maps, and FILE does not fit them: told once */

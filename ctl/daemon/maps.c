@@ -25,6 +25,7 @@ enum map {
 	MAP_BACKEND_RECORDS,
 	MAP_BACKEND_TRAFFIC,
 	MAP_VERDICTS,
+	MAP_NOTES,
 	MAP_COUNT,
 };
 
@@ -41,6 +42,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_BACKEND_RECORDS] = "backend_records",
 	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
 	[MAP_VERDICTS] = "verdicts",
+	[MAP_NOTES] = "notes",
 };
 
 struct maps {
@@ -301,6 +303,32 @@ int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
 {
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
+}
+
+#define NOTES_AT_ONCE 4096
+
+int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts)
+{
+	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
+	struct note *notes = allocate(NOTES_AT_ONCE, sizeof(*notes));
+	uint32_t batch, *from = NULL;
+	int error, total = 0;
+
+	do {
+		uint32_t count = NOTES_AT_ONCE;
+
+		error = bpf_map_lookup_batch(maps->fd[MAP_NOTES], from, &batch, keys, notes, &count, NULL);
+		if (error && error != -ENOENT)
+			break;
+		from = &batch;
+		total += count;
+		for (uint32_t i = 0; i < count; i++)
+			if (!notes[i].ended && notes[i].seen >= since && notes[i].backend <= maps->contract.backends)
+				counts[notes[i].backend]++;
+	} while (!error);
+	free(keys);
+	free(notes);
+	return error == -ENOENT ? total : error;
 }
 
 /* --- the interface */

@@ -33,5 +33,10 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 
+/* Adds the calls that go on to the counts of their backends (by id), of those of which
+ * something was heard since a time, seconds of CLOCK_MONOTONIC. Returns how many notes
+ * there are, or -errno. */
+int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts);
+
 /* How a balancer is attached to an interface: "native", "generic" or "none". */
 const char *maps_attach_mode(const struct maps *maps, const char *interface);

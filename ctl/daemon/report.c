@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "../core/lookup.h"
 #include "../core/memory.h"
+#include "drain.h"
 #include "report.h"
 
 /* --- pieces */
@@ -26,26 +27,38 @@ static json_t *mac_json(const struct mac *mac)
 	return json_string(mac_is_zero(mac) ? "" : mac_format(mac, text));
 }
 
-/* How many slots each id has in a pool: [backends + 1], to be freed. */
-static uint32_t *count_slots(const struct daemon *daemon, uint32_t pool)
+/* Slots of a pool, as one id sees them. */
+struct slot_counts {
+	uint32_t owned;
+	uint32_t coming;  /* shall be its own, and are another's yet */
+	uint32_t leaving; /* are its own, and shall be another's */
+	uint32_t left;    /* are another's, and it has the calls that were there */
+};
+
+/* By id: [backends + 1], to be freed. */
+static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t pool)
 {
 	const struct contract *contract = &daemon->running->contract;
-	const __u16 *slots = image_slots(daemon->running, pool);
-	uint32_t *counts = allocate(contract->backends + 1, sizeof(*counts));
+	const __u16 *slots = image_slots(daemon->running, pool), *former = image_former(daemon->running, pool);
+	const __u16 *wanted = daemon->running->wanted[pool] ? daemon->running->wanted[pool] : slots;
+	struct slot_counts *counts = allocate(UINT16_MAX + 1, sizeof(*counts));
 
-	for (uint32_t slot = 0; slot < contract->slots; slot++)
-		if (slots[slot] <= contract->backends)
-			counts[slots[slot]]++;
+	for (uint32_t slot = 0; slot < contract->slots; slot++) {
+		counts[slots[slot]].owned++;
+		counts[wanted[slot]].coming += wanted[slot] != slots[slot];
+		counts[slots[slot]].leaving += wanted[slot] != slots[slot];
+		counts[former[slot]].left += former[slot] != slots[slot];
+	}
 	return counts;
 }
 
 static size_t count_up(const struct daemon *daemon, const struct farm_pool *pool)
 {
-	uint32_t *counts = count_slots(daemon, pool->id);
+	struct slot_counts *counts = count_slots(daemon, pool->id);
 	size_t up = 0;
 
 	for (size_t i = 0; i < pool->count; i++)
-		up += farm_backend_exists(&pool->backends[i]) && counts[pool->backends[i].id];
+		up += farm_backend_exists(&pool->backends[i]) && counts[pool->backends[i].id].owned;
 	free(counts);
 	return up;
 }
@@ -138,6 +151,11 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
+		if (pool->open)
+			warn(warnings,
+				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
+				"believed",
+				pool->config->name, pool->config->min_alive);
 		if (!count_up(daemon, pool))
 			warn(warnings, "pool %s: no backend can be reached: its calls are turned away",
 				pool->config->name);
@@ -146,7 +164,8 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			enum backend_state state = backend->record.state;
 
 			changed |= backend->record.overrides != 0;
-			if (farm_backend_exists(backend) && (state == STATE_PENDING || state == STATE_UNREACHABLE))
+			if (farm_backend_exists(backend) &&
+				(state == STATE_PENDING || state == STATE_UNREACHABLE || state == STATE_DOWN))
 				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
 					farm_state_name(state), farm_reason(daemon->farm, pool, backend));
 		}
@@ -281,8 +300,33 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 	return protocol_ok(list);
 }
 
-static json_t *backend_json(
-	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend, uint32_t slots)
+static const char *admin_name(const struct backend_record *record)
+{
+	if (record->admin == ADMIN_MAINT)
+		return "maint";
+	if (record->overrides & OVERRIDE_LEAVING)
+		return "leaving";
+	return record->admin == ADMIN_DRAIN ? "drain" : "ready";
+}
+
+/* "87119 to leave, 4021 left": what of its slots is in motion. */
+static json_t *moving_json(const struct slot_counts *counts)
+{
+	const struct {
+		uint32_t count;
+		const char *what;
+	} parts[] = {{counts->coming, "to come"}, {counts->leaving, "to leave"}, {counts->left, "left"}};
+	char text[96] = "";
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (parts[i].count)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u %s", *text ? ", " : "",
+				parts[i].count, parts[i].what);
+	return json_string(text);
+}
+
+static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
+	const struct farm_backend *backend, const struct slot_counts *counts)
 {
 	const struct backend_record *record = &backend->record;
 	json_t *overrides = json_array();
@@ -293,13 +337,14 @@ static json_t *backend_json(
 	if (record->overrides & OVERRIDE_WEIGHT)
 		json_array_append_new(overrides, json_string("weight"));
 	maps_backend_traffic(daemon->maps, backend->id, &traffic);
-	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:o, s:s, s:I, s:s, s:o}", "pool",
-		record->pool, "name", record->name, "address", address_json(&record->address), "weight", record->weight,
-		"admin", record->admin == ADMIN_MAINT ? "maint" : "ready", "state", farm_state_name(record->state),
-		"share", 100.0 * slots / daemon->running->contract.slots, "slots", (json_int_t)slots, "packets",
-		traffic.packets, "bytes", traffic.bytes, "mac", mac_json(&backend->route.next_hop), "interface",
-		backend->route.interface, "since", (json_int_t)record->since, "reason",
-		farm_reason(daemon->farm, pool, backend), "overrides", overrides);
+	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:f, s:I, s:o, s:I, s:b, s:I, s:I, s:o, s:s, s:I, s:s, s:o}",
+		"pool", record->pool, "name", record->name, "address", address_json(&record->address), "weight",
+		record->weight, "admin", admin_name(record), "state", farm_state_name(record->state), "share",
+		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned, "moving",
+		moving_json(counts), "calls", (json_int_t)drain_calls(daemon->drain, daemon, backend->id), "empty",
+		drain_is_empty(daemon->drain, daemon, backend), "packets", traffic.packets, "bytes", traffic.bytes,
+		"mac", mac_json(&backend->route.next_hop), "interface", backend->route.interface, "since",
+		(json_int_t)record->since, "reason", farm_reason(daemon->farm, pool, backend), "overrides", overrides);
 }
 
 json_t *report_backend_list(struct daemon *daemon, const struct request *request)
@@ -313,7 +358,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 	}
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
-		uint32_t *slots;
+		struct slot_counts *slots;
 
 		if (request->pool && strcmp(request->pool, pool->config->name))
 			continue;
@@ -321,7 +366,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 		for (size_t j = 0; j < pool->count; j++)
 			if (farm_backend_exists(&pool->backends[j]))
 				json_array_append_new(list,
-					backend_json(daemon, pool, &pool->backends[j], slots[pool->backends[j].id]));
+					backend_json(daemon, pool, &pool->backends[j], &slots[pool->backends[j].id]));
 		free(slots);
 	}
 	return protocol_ok(list);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See drain.h. */
+
+#include <string.h>
+#include <time.h>
+#include "../core/memory.h"
+#include "drain.h"
+#include "log.h"
+
+#define QUIET_SECONDS 32
+
+struct quiet {
+	uint64_t packets; /* that were sent to it when it was looked at last */
+	uint32_t since;   /* nothing more; 0: it was not looked at */
+};
+
+struct drain {
+	struct quiet *quiet; /* by backend id */
+	uint32_t *calls;     /* likewise */
+	uint32_t limit;      /* ids there are */
+	uint32_t counted;    /* when calls were counted; seconds of CLOCK_MONOTONIC, as all here */
+};
+
+static uint32_t now_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+struct drain *drain_new(void)
+{
+	return allocate(1, sizeof(struct drain));
+}
+
+static void forget(struct drain *drain)
+{
+	free(drain->quiet);
+	free(drain->calls);
+}
+
+void drain_free(struct drain *drain)
+{
+	if (!drain)
+		return;
+	forget(drain);
+	free(drain);
+}
+
+static void make_room(struct drain *drain, uint32_t limit)
+{
+	if (drain->limit == limit)
+		return;
+	forget(drain);
+	drain->quiet = allocate(limit + 1, sizeof(*drain->quiet));
+	drain->calls = allocate(limit + 1, sizeof(*drain->calls));
+	drain->limit = limit;
+	drain->counted = 0;
+}
+
+static bool is_in_motion(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->contract.pools; i++)
+		if (image->pools[i].in_motion)
+			return true;
+	return false;
+}
+
+uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
+{
+	uint32_t now = now_seconds();
+
+	make_room(drain, daemon->running->contract.backends);
+	if (drain->counted != now) {
+		memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
+		if (is_in_motion(daemon->running))
+			maps_count_calls(daemon->maps, now - DRAIN_CALL_SECONDS, drain->calls);
+		drain->counted = now;
+	}
+	return drain->calls[id];
+}
+
+static bool has_slots(const struct daemon *daemon, uint32_t pool, uint16_t id)
+{
+	const __u16 *slots = image_slots(daemon->running, pool);
+
+	for (uint32_t slot = 0; slot < daemon->running->contract.slots; slot++)
+		if (slots[slot] == id)
+			return true;
+	return false;
+}
+
+static bool drains(const struct farm_backend *backend)
+{
+	return farm_backend_exists(backend) &&
+	       (backend->record.admin == ADMIN_DRAIN || (backend->record.overrides & OVERRIDE_LEAVING));
+}
+
+static void look_at_traffic(struct drain *drain, const struct daemon *daemon, const struct farm_backend *backend)
+{
+	struct quiet *quiet = &drain->quiet[backend->id];
+	struct traffic traffic;
+
+	if (!drains(backend)) {
+		quiet->since = 0;
+		return;
+	}
+	if (maps_backend_traffic(daemon->maps, backend->id, &traffic) ||
+		(quiet->since && traffic.packets == quiet->packets))
+		return;
+	quiet->packets = traffic.packets;
+	quiet->since = now_seconds();
+}
+
+bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const struct farm_backend *backend)
+{
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, backend->record.pool);
+	uint32_t calls = drain_calls(drain, daemon, backend->id);
+	uint32_t since = drain->quiet[backend->id].since;
+
+	return drains(backend) && !calls && since && now_seconds() - since >= QUIET_SECONDS &&
+	       !has_slots(daemon, pool->id, backend->id);
+}
+
+/* A slot that it has or had would send something to it. */
+static bool is_needed(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
+{
+	const __u16 *former = image_former(daemon->running, pool->id);
+
+	for (uint32_t slot = 0; slot < daemon->running->contract.slots; slot++)
+		if (former[slot] == id)
+			return true;
+	return has_slots(daemon, pool->id, id);
+}
+
+bool drain_look(struct drain *drain, struct daemon *daemon)
+{
+	bool changed = false;
+
+	make_room(drain, daemon->running->contract.backends);
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
+		struct farm_pool *pool = &daemon->farm->pools[i];
+
+		for (size_t j = pool->count; j-- > 0;) {
+			const struct farm_backend *backend = &pool->backends[j];
+			char name[NAME_SIZE], error[FARM_ERROR_SIZE];
+
+			look_at_traffic(drain, daemon, backend);
+			if (!farm_backend_exists(backend) || !(backend->record.overrides & OVERRIDE_LEAVING) ||
+				is_needed(daemon, pool, backend->id))
+				continue;
+			memcpy(name, backend->record.name, sizeof(name));
+			log_info("backend %s/%s has left", pool->config->name, name);
+			farm_remove_backend(daemon->farm, pool->config->name, name, error);
+			changed = true;
+		}
+	}
+	return changed;
+}
