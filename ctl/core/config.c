@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The file as a whole: its own keys, and the configuration as a value. */
+/* The file as a whole, and those of its keys that are no objects. */
 #include <string.h>
 #include "config_parse.h"
 #include "memory.h"
 
 /* --- limits */
 
+static const struct config_limits lowest_limits = {MIN_SLOTS, 1, 1, 1, MIN_NOTES};
 static const struct config_limits default_limits = {
 	DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS, DEFAULT_NOTES};
 static const struct config_limits highest_limits = {MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS, MAX_NOTES};
 
 static void read_limit(struct reader *reader, const struct node *value, void *object)
 {
+	uint32_t min = *(const uint32_t *)((const char *)&lowest_limits + reader->key->member);
 	uint32_t max = *(const uint32_t *)((const char *)&highest_limits + reader->key->member);
 	uint32_t *limit = (uint32_t *)((char *)object + reader->key->member);
 
-	if (!reader_number(reader, value, 1, max, limit))
+	if (!reader_number(reader, value, min, max, limit))
 		*limit = max; /* so that nothing is too many for a limit that nobody set */
 }
 
@@ -23,15 +25,17 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 {
 	struct config_limits *limits = object;
 
-	if (reader_number(reader, value, MIN_SLOTS, MAX_SLOTS, &limits->slots) && limits->slots & (limits->slots - 1))
+	read_limit(reader, value, object);
+	if (limits->slots & (limits->slots - 1))
 		reader_refuse(reader, value, "a power of two");
 }
 
 static const struct key limit_keys[] = {
-	{.name = "slots", .read = read_slots},
+	{.name = "slots", .read = read_slots, .member = offsetof(struct config_limits, slots)},
 	{.name = "pools", .read = read_limit, .member = offsetof(struct config_limits, pools)},
 	{.name = "services", .read = read_limit, .member = offsetof(struct config_limits, services)},
 	{.name = "backends", .read = read_limit, .member = offsetof(struct config_limits, backends)},
+	{.name = "notes", .read = read_limit, .member = offsetof(struct config_limits, notes)},
 	{},
 };
 
@@ -68,7 +72,11 @@ static void read_interfaces(struct reader *reader, const struct node *value, voi
 			continue;
 		}
 		strcpy(*interface, text);
-		claims_add(&parse->claims, CLAIM_INTERFACE, 0, text, strlen(text), *interface, item->mark);
+		claims_add(&parse->claims, (struct claim){.kind = CLAIM_INTERFACE,
+						   .key = *interface,
+						   .length = strlen(text),
+						   .owner = *interface,
+						   .mark = item->mark});
 	}
 }
 
@@ -102,6 +110,7 @@ static const struct key file_keys[] = {
 	{.name = "interfaces", .required = true, .read = read_interfaces},
 	{.name = "hash_key", .required = true, .read = read_hash_key},
 	{.name = "limits", .read = read_limits},
+	{.name = "join", .read = config_read_join},
 	{.name = "pools", .required = true, .read = config_read_pools},
 	{.name = "services", .read = config_read_services},
 	{},
@@ -120,60 +129,17 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 		parse.config->limits = parse.cut ? highest_limits : default_limits;
 		reader_mapping(&reader, document.nodes, "the file", file_keys, parse.config);
 	}
+	config_claim_vip_ports(&parse, faults);
 	claims_judge(&parse.claims, faults);
+	if (faults->count == faults_before)
+		config_settle_probes(parse.config, faults);
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);
+	free(parse.port_owners);
 	document_free(&document);
 	faults_sort(faults);
 	if (faults->count == faults_before)
 		return parse.config;
 	config_free(parse.config);
 	return NULL;
-}
-
-/* --- the value */
-
-bool config_name_is_valid(const char *name)
-{
-	size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
-
-	return length > 0 && length < NAME_SIZE && name[length] == '\0';
-}
-
-struct config_pool *config_find_pool(const struct config *config, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < config->pool_count; i++) {
-		if (strcmp(config->pools[i].name, name) == 0)
-			return &config->pools[i];
-	}
-	return NULL;
-}
-
-struct config_backend *config_find_backend(const struct config_pool *pool, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < pool->backend_count; i++) {
-		if (strcmp(pool->backends[i].name, name) == 0)
-			return &pool->backends[i];
-	}
-	return NULL;
-}
-
-void config_free(struct config *config)
-{
-	size_t i;
-
-	if (!config)
-		return;
-	for (i = 0; i < config->service_count; i++)
-		free(config->services[i].vips);
-	for (i = 0; i < config->pool_count; i++)
-		free(config->pools[i].backends);
-	free(config->interfaces);
-	free(config->services);
-	free(config->pools);
-	free(config);
 }

@@ -7,10 +7,11 @@
 #include <net/if.h>
 #include "address.h"
 #include "faults.h"
+#include "host.h"
 
 /* A host that names a backend in SIP: a name in lower case, or an address. */
 struct config_hint {
-	char host[256];
+	char host[HOST_SIZE];
 	uint16_t port; /* host order; 0: whatever the port */
 };
 
@@ -144,6 +145,8 @@ size_t config_pool_of_method(const struct config_service *service, enum method m
 const char *config_affinity_name(enum affinity affinity);
 const char *config_method_name(enum method method);
 const char *config_protocol_name(uint8_t protocol);
+const char *config_probe_name(enum probe_type type);
+const char *config_transport_name(enum probe_transport transport);
 
 /* A name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);
@@ -154,8 +157,20 @@ bool config_code_is_ok(const struct config_probe *probe, unsigned int code);
 /* The pool's group of a backend; NULL if it is in none. */
 const char *config_group_name(const struct config_pool *pool, const struct config_backend *backend);
 
+/* Does the service send anything to this pool (an index)? */
+bool config_service_uses_pool(const struct config_service *service, size_t pool);
+
+/* The service whose VIP and port the probe of a pool asks: the first that uses the pool,
+ * speaks the probe's protocol and has a port. If there is none, the first that uses it,
+ * and the probe has a port of its own or needs none. NULL if no service uses it: there is
+ * nobody to ask for. */
+const struct config_service *config_probed_service(const struct config *config, const struct config_pool *pool);
+
 /* Finders by name; NULL if there is none. */
 struct config_pool *config_find_pool(const struct config *config, const char *name);
 struct config_backend *config_find_backend(const struct config_pool *pool, const char *name);
+
+/* A copy that shares nothing with the original. */
+struct config *config_copy(const struct config *config);
 
 void config_free(struct config *config);

@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What config.c and config_objects.c share while they read a file. Nobody else's. */
+/* What the files config*.c share. Nobody else's. */
 #pragma once
 
 #include "claims.h"
 #include "config.h"
+#include "duration.h"
 #include "reader.h"
+
+/* A backend with ports of its own. */
+struct port_owner {
+	size_t pool;
+	const struct config_backend *backend;
+	struct mark mark;
+};
 
 /* What is known while a file is read: the context of the reader. */
 struct parse {
 	struct config *config;
 	struct claims claims;
 	const struct config_pool **pools_by_name;
+	struct port_owner *port_owners; /* in the order of their pools */
+	size_t port_owner_count;
 	size_t pool;          /* index of the one being read */
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* of all services */
@@ -18,7 +28,61 @@ struct parse {
 	bool cut;             /* the file broke off: what is not there may only be unread */
 };
 
-/* The values of `pools:` and `services:`; object is a struct config. Services refer to
- * pools, so pools come first. */
+enum claim_party {
+	PARTY_NONE,
+	PARTY_VIPS,   /* of the roles that an address can have */
+	PARTY_OTHERS, /* several may have such an address */
+};
+
+#define POOL_UNKNOWN ((size_t)-1) /* of a service whose pool could not be read */
+
+/* --- the readers of the file's keys; object is a struct config */
+
+void config_read_join(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
+
+/* Services refer to pools, so pools come first. */
 void config_read_services(struct reader *reader, const struct node *value, void *object);
+
+/* --- parts of these */
+
+/* The values of `backends:` and `groups:`; object is a struct config_pool. Groups refer to
+ * backends, so these come first. */
+void config_read_backends(struct reader *reader, const struct node *value, void *object);
+void config_read_groups(struct reader *reader, const struct node *value, void *object);
+
+/* The value of `probe:`; object is a struct config_pool. */
+void config_read_probe(struct reader *reader, const struct node *value, void *object);
+
+/* What a pool, and a probe of a type, are unless the file says otherwise. */
+void config_default_pool(struct config_pool *pool);
+void config_default_probe(struct config_probe *probe, enum probe_type type);
+
+/* NULL if there is none. Only when all pools have been read. */
+const struct config_pool *config_named_pool(const struct parse *parse, const char *name);
+
+/* What can be said of probes only when all services are known: which transport, which port. */
+void config_settle_probes(struct config *config, struct faults *faults);
+
+/* Claims for each VIP the ports that backends have of it. */
+void config_claim_vip_ports(struct parse *parse, struct faults *faults);
+
+/* --- values; false after a fault has been added */
+
+bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE]);
+bool config_read_address(struct reader *reader, const struct node *value, struct address *out);
+
+/* A name that is to be the only one of its kind in its scope. */
+void config_claim_name(
+	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope);
+
+/* Adds a fault where the count goes past a limit: once, for the first that is too many.
+ * `max` is the highest limit that the file could set. */
+void config_check_limit(
+	struct reader *reader, struct mark mark, size_t count, uint32_t limit, const char *what, uint32_t max);
+
+/* ASCII, from a space to a tilde, so that it may go into YAML, SIP and logs as it is. */
+bool config_is_printable(const char *text);
+
+/* A text in memory of its own; NULL of NULL. */
+char *config_copy_text(const char *text);

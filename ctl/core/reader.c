@@ -2,11 +2,13 @@
 /* From nodes to values. */
 #include <stdio.h>
 #include <string.h>
+#include "duration.h"
 #include "memory.h"
 #include "reader.h"
 
 #define SHOWN_SIZE 80
 #define LABEL_SIZE 96
+#define EXPECTED_SIZE 128
 #define WORD_SIZE 64 /* longer words are neither suggested nor in a label */
 
 /* What somebody wrote, fit for a message on a terminal. */
@@ -89,15 +91,22 @@ static bool expect_kind(struct reader *reader, const struct node *node, enum nod
 	return false;
 }
 
+bool reader_list(struct reader *reader, const struct node *node, bool may_be_empty)
+{
+	if (!expect_kind(reader, node, NODE_LIST, "a list"))
+		return false;
+	if (node_first(node) || may_be_empty || node->cut)
+		return true;
+	faults_add(reader->faults, node->mark, "'%s' of %s must not be empty", reader->key->name, reader->label);
+	return false;
+}
+
 void *reader_items(struct reader *reader, const struct node *list, size_t size, bool may_be_empty, size_t *count)
 {
 	*count = 0;
-	if (!expect_kind(reader, list, NODE_LIST, "a list"))
+	if (!reader_list(reader, list, may_be_empty))
 		return NULL;
 	*count = node_count(list);
-	if (*count == 0 && !may_be_empty && !list->cut)
-		faults_add(
-			reader->faults, list->mark, "'%s' of %s must not be empty", reader->key->name, reader->label);
 	return allocate(*count, size);
 }
 
@@ -119,33 +128,95 @@ const char *reader_text(struct reader *reader, const struct node *node)
 	return NULL;
 }
 
+/* Of the `digits` that a text begins with. */
+static bool parse_number(const char *text, size_t digits, uint32_t min, uint32_t max, uint32_t *out)
+{
+	uint32_t value;
+
+	/* Nine digits fit 32 bits; a leading zero is octal to some YAML readers and decimal to others. */
+	if (digits == 0 || digits > 9 || (text[0] == '0' && digits > 1))
+		return false;
+	value = strtoul(text, NULL, 10);
+	if (value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+static size_t digits_of(const char *text)
+{
+	return strspn(text, "0123456789");
+}
+
 bool reader_number(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out)
 {
 	const char *text = reader_text(reader, node);
-	char expected[64];
-	size_t digits;
-	uint32_t value;
+	char expected[EXPECTED_SIZE];
 
 	if (!text)
 		return false;
-	digits = strspn(text, "0123456789");
-	/* Nine digits fit 32 bits; a leading zero is octal to some YAML readers and decimal to others. */
-	if (text[digits] == '\0' && digits <= 9 && (text[0] != '0' || digits == 1)) {
-		value = strtoul(text, NULL, 10);
-		if (value >= min && value <= max) {
-			*out = value;
-			return true;
-		}
-	}
+	if (text[digits_of(text)] == '\0' && parse_number(text, digits_of(text), min, max, out))
+		return true;
 	snprintf(expected, sizeof(expected), "a whole number from %u to %u", min, max);
 	reader_refuse(reader, node, expected);
 	return false;
 }
 
+bool reader_range(
+	struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint16_t *first, uint16_t *last)
+{
+	const char *text = reader_text(reader, node), *second;
+	char expected[EXPECTED_SIZE];
+	uint32_t from, to;
+
+	if (!text)
+		return false;
+	second = text + digits_of(text);
+	second = *second == '-' ? second + 1 : text;
+	if (second[digits_of(second)] == '\0' && parse_number(text, digits_of(text), min, max, &from) &&
+		parse_number(second, digits_of(second), from, max, &to)) {
+		*first = from;
+		*last = to;
+		return true;
+	}
+	snprintf(expected, sizeof(expected), "a whole number from %u to %u, or a range such as 5060-5080", min, max);
+	reader_refuse(reader, node, expected);
+	return false;
+}
+
+bool reader_time(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out)
+{
+	const char *text = reader_text(reader, node);
+	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE], expected[EXPECTED_SIZE];
+	uint32_t value;
+
+	if (!text)
+		return false;
+	if (duration_parse(text, &value) == 0 && value >= min && value <= max) {
+		*out = value;
+		return true;
+	}
+	snprintf(expected, sizeof(expected), "a time from %s to %s with its unit, such as 500ms, 2s, 5m or 1h",
+		duration_format(min, least), duration_format(max, most));
+	reader_refuse(reader, node, expected);
+	return false;
+}
+
+bool reader_truth(struct reader *reader, const struct node *node, bool *out)
+{
+	static const struct word words[] = {{"true", true}, {"false", false}, {}};
+	int value;
+
+	if (!reader_word(reader, node, words, &value))
+		return false;
+	*out = value;
+	return true;
+}
+
 bool reader_word(struct reader *reader, const struct node *node, const struct word *words, int *out)
 {
 	const char *text = reader_text(reader, node), *separator = "";
-	char expected[128];
+	char expected[EXPECTED_SIZE];
 	const struct word *word;
 	size_t length = 0;
 
@@ -153,18 +224,11 @@ bool reader_word(struct reader *reader, const struct node *node, const struct wo
 		return false;
 	for (word = words; word->text && strcmp(word->text, text); word++)
 		;
-	if (word->text && !word->refused) {
+	if (word->text) {
 		*out = word->value;
 		return true;
 	}
-	if (word->refused) {
-		faults_add(reader->faults, node->mark, "'%s' of %s cannot be '%s': %s", reader->key->name,
-			reader->label, text, word->refused);
-		return false;
-	}
 	for (word = words; word->text && length < sizeof(expected); word++) {
-		if (word->refused)
-			continue;
 		length += snprintf(expected + length, sizeof(expected) - length, "%s'%s'", separator, word->text);
 		separator = " or ";
 	}

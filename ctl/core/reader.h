@@ -29,7 +29,6 @@ struct key {
 struct word {
 	const char *text;
 	int value;
-	const char *refused; /* why it is not taken, where it is a word of the language */
 };
 
 /* Reads each key of a mapping into `object`. `noun` is what it is: "a backend", "the file". */
@@ -37,6 +36,9 @@ void reader_mapping(
 	struct reader *reader, const struct node *node, const char *noun, const struct key *keys, void *object);
 
 /* All that follows returns whether there is a value; if not, a fault has been added. */
+
+/* Is it a list? One that is cut off may be empty in any case. */
+bool reader_list(struct reader *reader, const struct node *node, bool may_be_empty);
 
 /* Zeroed room for the items of a list, or NULL and a count of 0. A list that may be
  * empty gets some, too. */
@@ -47,6 +49,16 @@ const char *reader_text(struct reader *reader, const struct node *node);
 
 /* A decimal number, digits alone. */
 bool reader_number(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out);
+
+/* Such a number, or two of them as in "5060-5080", the second not smaller. */
+bool reader_range(
+	struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint16_t *first, uint16_t *last);
+
+/* A time with its unit (duration.h); all are ms. */
+bool reader_time(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out);
+
+/* "true" or "false". */
+bool reader_truth(struct reader *reader, const struct node *node, bool *out);
 
 bool reader_word(struct reader *reader, const struct node *node, const struct word *words, int *out);
 

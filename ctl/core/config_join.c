@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The meaning of the keys of `join:`. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include "config_parse.h"
+
+#define SECRET_LENGTH_MIN 16
+#define SECRET_LENGTH_MAX 255
+#define DEFAULT_NODE_TIMEOUT (10 * SECOND)
+
+/* Loopback is fine here: servers may come through a tunnel that ends on this machine. */
+static bool can_be_listened_on(const struct address *address)
+{
+	const struct in6_addr *ipv6 = (const struct in6_addr *)address;
+
+	if (address_is_ipv4(address) && ntohl(address->word[3]) >> 24 == IN_LOOPBACKNET)
+		return true;
+	return address_is_host(address) || IN6_IS_ADDR_LOOPBACK(ipv6);
+}
+
+static void read_listen(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_join *join = object;
+	struct parse *parse = reader->context;
+	const char *text = reader_text(reader, value);
+	struct claim claim = {.kind = CLAIM_ROLE_JOIN,
+		.key = &join->address,
+		.length = sizeof(join->address),
+		.party = PARTY_OTHERS,
+		.owner = "",
+		.mark = value->mark};
+	char host[HOST_SIZE];
+	uint16_t port;
+
+	if (!text)
+		return;
+	if (host_parse(text, host, &port) || port == 0 || address_parse(host, &join->address) ||
+		!can_be_listened_on(&join->address)) {
+		reader_refuse(reader, value,
+			"an address of this machine and a port, such as 10.0.0.2:7946 or [2001:db8::2]:7946");
+		return;
+	}
+	join->port = port;
+	claims_add(&parse->claims, claim);
+}
+
+static void read_secret(struct reader *reader, const struct node *value, void *object)
+{
+	const char *text = reader_text(reader, value);
+	struct config_join *join = object;
+
+	if (!text)
+		return;
+	/* As with `hash_key:`, what was written is not repeated. */
+	if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
+		faults_add(reader->faults, value->mark,
+			"'secret' of join must be %d to %d printable ASCII characters ('openssl rand -hex 16' makes "
+			"one)",
+			SECRET_LENGTH_MIN, SECRET_LENGTH_MAX);
+	else
+		join->secret = config_copy_text(text);
+}
+
+static void read_node_timeout(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_join *join = object;
+
+	reader_time(reader, value, SECOND, HOUR, &join->node_timeout);
+}
+
+static const struct key join_keys[] = {
+	{.name = "listen", .required = true, .read = read_listen},
+	{.name = "secret", .required = true, .read = read_secret},
+	{.name = "node_timeout", .read = read_node_timeout},
+	{},
+};
+
+void config_read_join(struct reader *reader, const struct node *value, void *object)
+{
+	struct config *config = object;
+
+	config->join.node_timeout = DEFAULT_NODE_TIMEOUT;
+	reader_mapping(reader, value, "join", join_keys, &config->join);
+}
