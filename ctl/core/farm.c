@@ -221,42 +221,42 @@ struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char 
 
 /* --- as a file */
 
-static void save_pool(struct config_pool *to, const struct farm_pool *from)
+/* What the file says of a backend, or would if it said no more than it must. */
+static struct config_backend save_backend(const struct config_pool *pool, const struct backend_record *record)
 {
-	*to = *from->config;
-	to->backends = allocate(from->count, sizeof(*to->backends));
-	to->backend_count = 0;
-	for (size_t i = 0; i < from->count; i++) {
-		const struct backend_record *record = &from->backends[i].record;
-		struct config_backend *backend = &to->backends[to->backend_count];
+	const struct config_backend *known = config_find_backend(pool, record->name);
+	struct config_backend backend = {.priority = 1};
 
-		if (!farm_backend_exists(&from->backends[i]))
-			continue;
-		name_copy(backend->name, record->name);
-		backend->address = record->address;
-		backend->mac = record->mac;
-		backend->weight = record->weight;
-		to->backend_count++;
-	}
+	if (known)
+		backend = *known;
+	name_copy(backend.name, record->name);
+	backend.address = record->address;
+	backend.mac = record->mac;
+	backend.weight = record->weight;
+	return backend;
 }
 
-static void *duplicate(const void *array, size_t count, size_t size)
-{
-	return memcpy(allocate(count, size), array, count * size);
-}
-
+/* A copy of the file's, with the backends that there are. */
 struct config *farm_config(const struct farm *farm)
 {
-	const struct config *from = farm->config;
-	struct config *config = duplicate(from, 1, sizeof(*config));
+	struct config shallow = *farm->config, *config;
 
-	config->interfaces = duplicate(from->interfaces, from->interface_count, sizeof(*config->interfaces));
-	config->services = duplicate(from->services, from->service_count, sizeof(*config->services));
-	for (size_t i = 0; i < config->service_count; i++)
-		config->services[i].vips = duplicate(
-			from->services[i].vips, from->services[i].vip_count, sizeof(*config->services[i].vips));
-	config->pools = allocate(from->pool_count, sizeof(*config->pools));
-	for (size_t i = 0; i < config->pool_count; i++)
-		save_pool(&config->pools[i], &farm->pools[i]);
+	shallow.pools = allocate(shallow.pool_count, sizeof(*shallow.pools));
+	for (size_t i = 0; i < shallow.pool_count; i++) {
+		const struct farm_pool *from = &farm->pools[i];
+		struct config_pool *to = &shallow.pools[i];
+
+		*to = *from->config;
+		to->backends = allocate(from->count, sizeof(*to->backends));
+		to->backend_count = 0;
+		for (size_t j = 0; j < from->count; j++)
+			if (farm_backend_exists(&from->backends[j]))
+				to->backends[to->backend_count++] =
+					save_backend(from->config, &from->backends[j].record);
+	}
+	config = config_copy(&shallow);
+	for (size_t i = 0; i < shallow.pool_count; i++)
+		free(shallow.pools[i].backends);
+	free(shallow.pools);
 	return config;
 }

@@ -23,7 +23,8 @@ static const struct contract contract = {
 	"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n"                                             \
 	"limits: {slots: 1024, pools: 4, services: 8, backends: 12}\n"
 #define SERVICE "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies}]\n"
-#define POOL(backends) "pools: [{name: proxies, backends: [" backends "]}]\n"
+#define AT_ONCE "record_time: 0s, drain_timeout: 1s"
+#define POOL(backends) "pools: [{name: proxies, " AT_ONCE ", backends: [" backends "]}]\n"
 #define PX(n) "{name: px" #n ", address: 10.0.0.1" #n "}"
 #define FARM3 HEAD SERVICE POOL(PX(1) "," PX(2) "," PX(3))
 
@@ -334,7 +335,7 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], backend(&world, "px1")), "does not answer");
 }
 
-#define PROBED(more) HEAD SERVICE "pools: [{name: proxies, probe: options, " more "]}]\n"
+#define PROBED(more) HEAD SERVICE "pools: [{name: proxies, " AT_ONCE ", probe: options, " more "]}]\n"
 
 Test(plan, a_probed_backend_has_no_slot_until_it_answers)
 {
@@ -492,7 +493,7 @@ Test(plan, no_order_of_changes_breaks_what_must_hold)
 		HEAD SERVICE POOL(PX(3) "," PX(4)),
 		HEAD SERVICE POOL(PX(1)),
 		HEAD "services: []\n" POOL(PX(1) "," PX(2)),
-		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: x}]\npools: [{name: x, backends: [" PX(
+		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: x}]\npools: [{name: x, " AT_ONCE ", backends: [" PX(
 			5) "]}, {name: proxies, backends: [" PX(1) "," PX(2) "]}]\n",
 	};
 	unsigned int seed = 7;

@@ -281,6 +281,8 @@ static json_t *example(const struct protocol_argument *argument)
 		return json_integer(argument->maximum);
 	case ARGUMENT_TEXT:
 		return json_string("\"\n\x01\xe2\x82\xac\\");
+	case ARGUMENT_SWITCH:
+		return json_true();
 	case ARGUMENT_LIST:
 		return json_pack("[s, s]", "a", "\xf0\x9f\x93\x9e");
 	}
