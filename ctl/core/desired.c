@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See desired.h. */
 
-#include <arpa/inet.h>
 #include <string.h>
 #include "desired.h"
+#include "desired_services.h"
 #include "memory.h"
 #include "name.h"
 #include "owners.h"
@@ -66,11 +66,17 @@ static void check_key(struct desired *desired, const struct farm *farm, const st
 /* Does what runs go by the same key? */
 static bool is_our_key(const struct desired *desired, const struct image *running)
 {
-	for (size_t i = 0; i < running->service_count; i++)
-		if (running->services[i].key.protocol)
-			return !memcmp(
-				running->services[i].value.hash_key, desired->hash_key, sizeof(desired->hash_key));
-	return true;
+	struct entry *services = entries_list(running->maps[IMAGE_SERVICES]);
+	bool same = true;
+
+	for (size_t i = 0; i < entries_count(running->maps[IMAGE_SERVICES]); i++) {
+		const struct service *service = services[i].value;
+
+		if (((const struct service_key *)services[i].key)->protocol)
+			same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
+	}
+	free(services);
+	return same;
 }
 
 static struct pool_state *pool_state(
@@ -172,36 +178,6 @@ static struct backend desire_backend(const struct farm_pool *pool, const struct 
 		.forward = pool->config->forward,
 		.alive = farm_backend_is_alive(pool, backend),
 	};
-}
-
-static void desire_services(const struct farm *farm, struct image *image)
-{
-	const struct config *config = farm->config;
-
-	for (size_t i = 0; i < config->service_count; i++) {
-		const struct config_service *service = &config->services[i];
-		struct service value = {
-			.hash_key = {config->hash_key[0], config->hash_key[1]},
-			.id = farm->service_ids[i],
-			.affinity = service->affinity,
-		};
-
-		for (int method = 0; method < METHOD_COUNT; method++) {
-			size_t pool = config_pool_of_method(service, method);
-
-			value.pool[method] = farm->pools[pool].id;
-			if (pool != service->pool)
-				value.flags |= SERVICE_METHODS;
-		}
-		name_copy(image->service_names[value.id].name, service->name);
-		for (size_t j = 0; j < service->vip_count; j++) {
-			struct service_key key = {
-				.vip = service->vips[j], .port = htons(service->port), .protocol = service->protocol};
-
-			image_put_service(image, &key, &value);
-			image_put_service(image, &(struct service_key){.vip = key.vip}, &(struct service){0});
-		}
-	}
 }
 
 struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)

@@ -11,6 +11,9 @@ struct image *image_new(const struct contract *contract)
 	struct image *image = allocate(1, sizeof(*image));
 
 	image->contract = *contract;
+	image->maps[IMAGE_SERVICES] = entries_new(sizeof(struct service_key), sizeof(struct service));
+	image->maps[IMAGE_HINTS] = entries_new(sizeof(struct hint_key), sizeof(__u32));
+	image->maps[IMAGE_RANGES] = entries_new(sizeof(struct range_key), sizeof(struct range));
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
@@ -34,7 +37,8 @@ void image_free(struct image *image)
 		free(image->former[i]);
 		free(image->wanted[i]);
 	}
-	free(image->services);
+	for (int i = 0; i < IMAGE_MAPS; i++)
+		entries_free(image->maps[i]);
 	free(image->service_names);
 	free(image->pool_names);
 	free(image->pools);
@@ -44,33 +48,6 @@ void image_free(struct image *image)
 	free(image->backends);
 	free(image->records);
 	free(image);
-}
-
-struct image_service *image_find_service(const struct image *image, const struct service_key *key)
-{
-	for (size_t i = 0; i < image->service_count; i++)
-		if (!memcmp(&image->services[i].key, key, sizeof(*key)))
-			return &image->services[i];
-	return NULL;
-}
-
-void image_put_service(struct image *image, const struct service_key *key, const struct service *value)
-{
-	struct image_service *entry = image_find_service(image, key);
-
-	if (!entry) {
-		image->services = reallocate(image->services, image->service_count + 1, sizeof(*entry));
-		entry = &image->services[image->service_count++];
-	}
-	*entry = (struct image_service){.key = *key, .value = *value};
-}
-
-void image_remove_service(struct image *image, const struct service_key *key)
-{
-	struct image_service *entry = image_find_service(image, key);
-
-	if (entry)
-		*entry = image->services[--image->service_count];
 }
 
 static void put_slots(const struct image *image, __u16 **to, const __u16 *slots)

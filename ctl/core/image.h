@@ -6,16 +6,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "../../bpf/abi.h"
+#include "entries.h"
 
-struct image_service {
-	struct service_key key;
-	struct service value;
+/* The hash maps. */
+enum image_map {
+	IMAGE_SERVICES, /* struct service_key -> struct service */
+	IMAGE_HINTS,    /* struct hint_key -> __u32 */
+	IMAGE_RANGES,   /* struct range_key -> struct range */
+	IMAGE_MAPS,
 };
 
 struct image {
 	struct contract contract;       /* the sizes of what follows */
-	struct image_service *services; /* in no order */
-	size_t service_count;
+	struct entries *maps[IMAGE_MAPS];
 	struct name *service_names; /* [services] */
 	struct name *pool_names;    /* [pools] */
 	struct pool *pools;         /* [pools] */
@@ -29,12 +32,6 @@ struct image {
 /* An image of empty maps. Aborts when memory is out, as does all of this file. */
 struct image *image_new(const struct contract *contract);
 void image_free(struct image *image);
-
-/* The entry for a key; NULL if there is none. */
-struct image_service *image_find_service(const struct image *image, const struct service_key *key);
-
-void image_put_service(struct image *image, const struct service_key *key, const struct service *value);
-void image_remove_service(struct image *image, const struct service_key *key);
 
 /* Copies a table's slots. */
 void image_put_table(struct image *image, __u32 index, const __u16 *slots);

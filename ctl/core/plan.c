@@ -202,22 +202,57 @@ static void remove_pools(struct draft *draft)
 				draft->running->pool_names[id].name);
 }
 
-/* --- services */
+/* --- services, hints, ranges */
 
-static struct plan_step *service_step(
-	struct draft *draft, enum plan_kind kind, const struct image_service *service, const char *what)
+/* The services are what people know of. */
+static void say_service(struct draft *draft, struct plan_step *step, const struct entry *entry, const char *what)
 {
-	const struct image *image = kind == PLAN_SERVICE ? draft->desired : draft->running;
-	struct plan_step *step = add_step(draft, kind, 0, &service->value);
+	const struct image *image = step->kind == PLAN_ENTRY ? draft->desired : draft->running;
+	const struct service_key *key = entry->key;
+	const struct service *service = entry->value;
 	char vip[ADDRESS_TEXT_SIZE];
 
-	step->key = service->key;
-	if (!service->key.protocol)
-		return step; /* only marks a VIP */
-	say(step, "service %s: %s %s %s port %u", image->service_names[service->value.id].name, what,
-		address_format(&service->key.vip, vip), config_protocol_name(service->key.protocol),
-		ntohs(service->key.port));
-	return step;
+	if (!key->protocol)
+		return; /* only marks a VIP */
+	say(step, "service %s: %s %s %s port %u", image->service_names[service->id].name, what,
+		address_format(&key->vip, vip), config_protocol_name(key->protocol), ntohs(key->port));
+}
+
+static void add_entry(
+	struct draft *draft, enum plan_kind kind, enum image_map map, const struct entry *entry, const char *what)
+{
+	struct plan_step *step = add_step(draft, kind, map, entry->value);
+
+	step->key = entry->key;
+	if (map == IMAGE_SERVICES)
+		say_service(draft, step, entry, what);
+}
+
+static void put_entries(struct draft *draft, enum image_map map)
+{
+	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
+	struct entry *list = entries_list(after);
+
+	for (size_t i = 0; i < entries_count(after); i++) {
+		const void *known = entries_find(before, list[i].key);
+
+		if (!known)
+			add_entry(draft, PLAN_ENTRY, map, &list[i], "add");
+		else if (!entries_same_value(after, known, list[i].value))
+			add_entry(draft, PLAN_ENTRY, map, &list[i], "change");
+	}
+	free(list);
+}
+
+static void remove_entries(struct draft *draft, enum image_map map)
+{
+	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
+	struct entry *list = entries_list(before);
+
+	for (size_t i = 0; i < entries_count(before); i++)
+		if (!entries_find(after, list[i].key))
+			add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i], "remove");
+	free(list);
 }
 
 static void put_service_names(struct draft *draft)
@@ -231,26 +266,6 @@ static void put_service_names(struct draft *draft)
 		add_step(draft, PLAN_SERVICE_NAME, id, &desired->service_names[id]);
 		add_step(draft, PLAN_SERVICE_ZERO, id, NULL);
 	}
-}
-
-static void put_services(struct draft *draft)
-{
-	for (size_t i = 0; i < draft->desired->service_count; i++) {
-		const struct image_service *after = &draft->desired->services[i];
-		const struct image_service *before = image_find_service(draft->running, &after->key);
-
-		if (!before)
-			service_step(draft, PLAN_SERVICE, after, "add");
-		else if (memcmp(&before->value, &after->value, sizeof(after->value)))
-			service_step(draft, PLAN_SERVICE, after, "change");
-	}
-}
-
-static void remove_services(struct draft *draft)
-{
-	for (size_t i = 0; i < draft->running->service_count; i++)
-		if (!image_find_service(draft->desired, &draft->running->services[i].key))
-			service_step(draft, PLAN_SERVICE_REMOVE, &draft->running->services[i], "remove");
 }
 
 static void remove_service_names(struct draft *draft)
@@ -270,8 +285,12 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
-	put_services(&draft);
-	remove_services(&draft);
+	put_entries(&draft, IMAGE_HINTS);
+	put_entries(&draft, IMAGE_RANGES);
+	put_entries(&draft, IMAGE_SERVICES);
+	remove_entries(&draft, IMAGE_SERVICES);
+	remove_entries(&draft, IMAGE_RANGES);
+	remove_entries(&draft, IMAGE_HINTS);
 	remove_service_names(&draft);
 	remove_pools(&draft);
 	remove_backends(&draft);
@@ -313,11 +332,11 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_POOL:
 		running->pools[step->index] = step->pool;
 		break;
-	case PLAN_SERVICE:
-		image_put_service(running, &step->key, step->value);
+	case PLAN_ENTRY:
+		entries_put(running->maps[step->index], step->key, step->value);
 		break;
-	case PLAN_SERVICE_REMOVE:
-		image_remove_service(running, &step->key);
+	case PLAN_ENTRY_REMOVE:
+		entries_remove(running->maps[step->index], step->key);
 		break;
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:

@@ -16,15 +16,15 @@ enum plan_kind {
 	PLAN_TABLE,          /* tables[index], which no pool uses yet */
 	PLAN_FORMER,         /* former[index]: each slot of it is right before and after */
 	PLAN_POOL,           /* pools[index]: from now on the new table counts, or notes are taken */
-	PLAN_SERVICE,        /* services[key] */
-	PLAN_SERVICE_REMOVE, /* services[key], removed */
+	PLAN_ENTRY,          /* of the map enum image_map `index`: [key] */
+	PLAN_ENTRY_REMOVE,   /* likewise, removed */
 };
 
 struct plan_step {
 	enum plan_kind kind;
 	uint32_t index;
-	struct service_key key;
-	const void *value; /* lies in the desired image */
+	const void *key;   /* lies in one of the images, as does */
+	const void *value;
 	struct pool pool;  /* of PLAN_POOL, which has no `value` */
 	char *text;        /* for people; NULL where another step tells the same */
 };

@@ -15,6 +15,8 @@
 enum map {
 	MAP_CONTRACT,
 	MAP_SERVICES,
+	MAP_HINTS,
+	MAP_RANGES,
 	MAP_SERVICE_NAMES,
 	MAP_SERVICE_TRAFFIC,
 	MAP_POOLS,
@@ -32,6 +34,8 @@ enum map {
 static const char *const map_names[MAP_COUNT] = {
 	[MAP_CONTRACT] = "contract",
 	[MAP_SERVICES] = "services",
+	[MAP_HINTS] = "hints",
+	[MAP_RANGES] = "ranges",
 	[MAP_SERVICE_NAMES] = "service_names",
 	[MAP_SERVICE_TRAFFIC] = "service_traffic",
 	[MAP_POOLS] = "pools",
@@ -44,6 +48,8 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_NOTES] = "notes",
 };
+
+#define ENTRY_SIZE_MAX 128 /* of a key or value of any of them */
 
 struct maps {
 	int fd[MAP_COUNT];
@@ -163,17 +169,22 @@ static int read_array(int fd, uint32_t first, uint32_t end, void *values, size_t
 	return 0;
 }
 
-static int read_services(const struct maps *maps, struct image *image)
-{
-	struct service_key key, *previous = NULL;
-	struct service value;
+static const enum map map_of_entries[IMAGE_MAPS] = {
+	[IMAGE_SERVICES] = MAP_SERVICES,
+	[IMAGE_HINTS] = MAP_HINTS,
+	[IMAGE_RANGES] = MAP_RANGES,
+};
 
-	while (!bpf_map_get_next_key(maps->fd[MAP_SERVICES], previous, &key)) {
-		if (!bpf_map_lookup_elem(maps->fd[MAP_SERVICES], &key, &value))
-			image_put_service(image, &key, &value);
-		previous = &key;
+static void read_entries(const struct maps *maps, struct image *image, enum image_map which)
+{
+	int fd = maps->fd[map_of_entries[which]];
+	char key[ENTRY_SIZE_MAX], value[ENTRY_SIZE_MAX], *previous = NULL;
+
+	while (!bpf_map_get_next_key(fd, previous, key)) {
+		if (!bpf_map_lookup_elem(fd, key, value))
+			entries_put(image->maps[which], key, value);
+		previous = key;
 	}
-	return 0;
 }
 
 static int read_tables(const struct maps *maps, struct image *image)
@@ -218,8 +229,8 @@ int maps_read(const struct maps *maps, struct image **out)
 	if (!error)
 		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
 			sizeof(*image->records));
-	if (!error)
-		error = read_services(maps, image);
+	for (int i = 0; i < IMAGE_MAPS && !error; i++)
+		read_entries(maps, image, i);
 	if (!error)
 		error = read_tables(maps, image);
 	if (error) {
@@ -254,10 +265,9 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_TABLE] = MAP_TABLES,
 		[PLAN_FORMER] = MAP_FORMER,
 		[PLAN_POOL] = MAP_POOLS,
-		[PLAN_SERVICE] = MAP_SERVICES,
-		[PLAN_SERVICE_REMOVE] = MAP_SERVICES,
 	};
-	int fd = maps->fd[map_of[step->kind]];
+	bool entry = step->kind == PLAN_ENTRY || step->kind == PLAN_ENTRY_REMOVE;
+	int fd = maps->fd[entry ? map_of_entries[step->index] : map_of[step->kind]];
 
 	switch (step->kind) {
 	case PLAN_BACKEND_ZERO:
@@ -265,10 +275,10 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		return zero_traffic(maps, map_of[step->kind], step->index);
 	case PLAN_POOL:
 		return bpf_map_update_elem(fd, &step->index, &step->pool, BPF_ANY);
-	case PLAN_SERVICE:
-		return bpf_map_update_elem(fd, &step->key, step->value, BPF_ANY);
-	case PLAN_SERVICE_REMOVE:
-		return bpf_map_delete_elem(fd, &step->key);
+	case PLAN_ENTRY:
+		return bpf_map_update_elem(fd, step->key, step->value, BPF_ANY);
+	case PLAN_ENTRY_REMOVE:
+		return bpf_map_delete_elem(fd, step->key);
 	default:
 		return bpf_map_update_elem(fd, &step->index, step->value, BPF_ANY);
 	}

@@ -92,17 +92,20 @@ static bool has_backend(const struct image *image, uint16_t id)
 /* What must be true of the maps at any moment, also between two steps. */
 static void check_invariants(const struct image *image)
 {
-	for (size_t i = 0; i < image->service_count; i++) {
-		uint32_t pool = image->services[i].value.pool[METHOD_NONE];
+	struct entry *services = entries_list(image->maps[IMAGE_SERVICES]);
+
+	for (size_t i = 0; i < entries_count(image->maps[IMAGE_SERVICES]); i++) {
+		uint32_t pool = ((const struct service *)services[i].value)->pool[METHOD_NONE];
 		const uint16_t *slots = image_slots(image, pool);
 
-		if (!image->services[i].key.protocol)
+		if (!((const struct service_key *)services[i].key)->protocol)
 			continue; /* marks a VIP */
 		cr_assert(image->pool_names[pool].name[0], "a service has a pool that is not there");
 		for (uint32_t slot = 0; slot < image->contract.slots; slot++)
 			cr_assert(!slots[slot] || has_backend(image, slots[slot]),
 				"slot %u belongs to id %u, which is nobody", slot, slots[slot]);
 	}
+	free(services);
 }
 
 /* Takes the road once. Returns the number of steps; *moved is that of the first pool. */
@@ -175,7 +178,7 @@ Test(plan, a_first_start_fills_every_slot)
 {
 	start(FARM3);
 	cr_assert_eq(slots_of(&world, 0), 0);
-	cr_assert_eq(world.running->service_count, 2, "the service, and its VIP");
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 2, "the service, and its VIP");
 	cr_assert(has_backend(world.running, backend(&world, "px1")->id));
 }
 
@@ -454,11 +457,11 @@ Test(plan, services_and_pools_come_and_go)
 		FARM_RELOAD);
 	set_routes(&world, ROUTE_READY);
 	settle(&world, NULL);
-	cr_assert_eq(world.running->service_count, 6);
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 6);
 	load(&world, FARM3, FARM_RELOAD);
 	set_routes(&world, ROUTE_READY);
 	settle(&world, NULL);
-	cr_assert_eq(world.running->service_count, 2, "the service, and its VIP");
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 2, "the service, and its VIP");
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
 }
 
