@@ -11,6 +11,18 @@
 
 /* --- hints */
 
+/* The different sets of pools that services use. Those with the same pools share a group
+ * of hints, which is named after the first of them: it keeps its id over a reload. */
+struct group {
+	bool *pools; /* [pool_count] */
+	uint16_t id;
+};
+
+struct groups {
+	struct group *list;
+	size_t count;
+};
+
 /* Which pools a service uses: [pool_count]. */
 static bool *pools_used(const struct config *config, const struct config_service *service)
 {
@@ -21,24 +33,24 @@ static bool *pools_used(const struct config *config, const struct config_service
 	return used;
 }
 
-/* Services with the same pools share a group, which is named after the first of them. A
- * service's id stays while it has its name, so that a reload moves no group. */
-static uint16_t hint_group(const struct farm *farm, size_t service)
+/* The group of a set of pools, which it takes; a new one has the given id. */
+static const struct group *find_group(struct groups *groups, size_t pool_count, bool *pools, uint16_t id)
 {
-	const struct config *config = farm->config;
-	bool *own = pools_used(config, &config->services[service]);
-	size_t first = 0;
+	for (size_t i = 0; i < groups->count; i++)
+		if (!memcmp(groups->list[i].pools, pools, pool_count * sizeof(*pools))) {
+			free(pools);
+			return &groups->list[i];
+		}
+	groups->list = reallocate(groups->list, groups->count + 1, sizeof(*groups->list));
+	groups->list[groups->count] = (struct group){.pools = pools, .id = id};
+	return &groups->list[groups->count++];
+}
 
-	for (; first < service; first++) {
-		bool *used = pools_used(config, &config->services[first]);
-		bool same = !memcmp(used, own, config->pool_count * sizeof(*own));
-
-		free(used);
-		if (same)
-			break;
-	}
-	free(own);
-	return farm->service_ids[first] + 1;
+static void free_groups(struct groups *groups)
+{
+	for (size_t i = 0; i < groups->count; i++)
+		free(groups->list[i].pools);
+	free(groups->list);
 }
 
 static void put_hint(struct image *image, const struct config *config, uint16_t group, const char *host, uint16_t port,
@@ -80,21 +92,30 @@ static bool has_hints(const struct config_pool *pool)
 }
 
 /* Of the service's own pool first: where one stands in two pools, that is who is meant. */
-static void put_hints(struct image *image, const struct farm *farm, size_t index, struct service *value)
+static void put_hints(struct image *image, const struct farm *farm, const struct group *group, size_t own)
 {
-	const struct config_service *service = &farm->config->services[index];
-	bool *used = pools_used(farm->config, service);
+	put_hints_of(image, farm, &farm->pools[own], group->id);
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		if (group->pools[i])
+			put_hints_of(image, farm, &farm->pools[i], group->id);
+}
 
-	value->hints = hint_group(farm, index);
-	put_hints_of(image, farm, &farm->pools[service->pool], value->hints);
-	for (size_t i = 0; i < farm->config->pool_count; i++) {
-		if (!used[i])
-			continue;
-		put_hints_of(image, farm, &farm->pools[i], value->hints);
-		if (has_hints(&farm->config->pools[i]))
+/* Gives a service its group, and the group its hints if it is new. */
+static void join_group(
+	struct image *image, const struct farm *farm, struct groups *groups, size_t index, struct service *value)
+{
+	const struct config *config = farm->config;
+	const struct config_service *service = &config->services[index];
+	size_t before = groups->count;
+	const struct group *group =
+		find_group(groups, config->pool_count, pools_used(config, service), farm->service_ids[index] + 1);
+
+	if (groups->count > before)
+		put_hints(image, farm, group, service->pool);
+	value->hints = group->id;
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (group->pools[i] && has_hints(&config->pools[i]))
 			value->flags |= SERVICE_ROUTE;
-	}
-	free(used);
 }
 
 /* --- VIPs and ports */
@@ -161,6 +182,7 @@ static void put_vip(struct image *image, const struct config_service *service, c
 void desire_services(const struct farm *farm, struct image *image)
 {
 	const struct config *config = farm->config;
+	struct groups groups = {0};
 
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
@@ -178,11 +200,12 @@ void desire_services(const struct farm *farm, struct image *image)
 				value.flags |= SERVICE_METHODS;
 		}
 		if (service->protocol == IPPROTO_UDP)
-			put_hints(image, farm, i, &value);
+			join_group(image, farm, &groups, i, &value);
 		name_copy(image->service_names[value.id].name, service->name);
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_vip(image, service, &service->vips[j], &value);
 		if (service->protocol == IPPROTO_UDP)
 			put_backend_ports(image, farm, service, value.id);
 	}
+	free_groups(&groups);
 }
