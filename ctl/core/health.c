@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See health.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "health.h"
+
+void health_begin(struct health_state *state, enum health before, const struct latency *latency)
+{
+	*state = (struct health_state){.health = before, .before = *latency};
+}
+
+static void count(struct health_state *state, bool passed)
+{
+	if (passed != state->last_passed)
+		state->row = 0;
+	state->last_passed = passed;
+	if (state->row < ~0u)
+		state->row++;
+}
+
+static bool become(struct health_state *state, enum health health)
+{
+	bool changed = state->health != health;
+
+	state->health = health;
+	return changed;
+}
+
+bool health_pass(struct health_state *state, const struct config_probe *probe, uint32_t took)
+{
+	count(state, true);
+	state->last = took;
+	state->answers[state->passed++ % HEALTH_ANSWERS] = took;
+	return (state->health == HEALTH_UNKNOWN || state->row >= probe->rise) && become(state, HEALTH_UP);
+}
+
+bool health_fail(struct health_state *state, const struct config_probe *probe, const char *reason)
+{
+	count(state, false);
+	state->failed++;
+	snprintf(state->reason, sizeof(state->reason), "%s", reason);
+	return state->row >= probe->fall && become(state, HEALTH_DOWN);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct latency health_latency(const struct health_state *state)
+{
+	size_t n = state->passed < HEALTH_ANSWERS ? state->passed : HEALTH_ANSWERS;
+	uint32_t sorted[HEALTH_ANSWERS];
+	uint64_t sum = 0;
+
+	if (!n)
+		return state->before;
+	memcpy(sorted, state->answers, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare);
+	for (size_t i = 0; i < n; i++)
+		sum += sorted[i];
+	return (struct latency){.last = state->last, .mean = sum / n, .p95 = sorted[(n * 95 + 99) / 100 - 1]};
+}

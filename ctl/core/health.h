@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the results of its probes say of one backend: up or down, why, and how long
+ * answers take. Pure: is told the results, and knows nothing of how they came about. */
+#pragma once
+
+#include "config.h"
+
+#define HEALTH_ANSWERS 64 /* so many of the last answers make mean and 95 % */
+#define HEALTH_REASON_SIZE 160
+
+struct health_state {
+	enum health health;
+	unsigned int row;                /* results alike, in a row: as `last_passed` says */
+	bool last_passed;                /* the last result; of no meaning while `row` is 0 */
+	uint64_t passed, failed;         /* results since the beginning */
+	char reason[HEALTH_REASON_SIZE]; /* of the last failure, for people; "": there was none */
+	struct latency before;           /* of a daemon before this one; of use until there is an answer */
+	uint32_t last;                   /* us that the last answer took */
+	uint32_t answers[HEALTH_ANSWERS];
+};
+
+/* Begins with what was known of it before: HEALTH_UNKNOWN and zeros, or what a daemon
+ * that ran before had found, which then holds until results in a row say otherwise. */
+void health_begin(struct health_state *state, enum health before, const struct latency *latency);
+
+/* Takes a result: `rise` successes in a row make a backend up, `fall` failures down. The
+ * first success makes one up of which nothing is known yet. Both return whether `health`
+ * has changed. `took` is in us. */
+bool health_pass(struct health_state *state, const struct config_probe *probe, uint32_t took);
+bool health_fail(struct health_state *state, const struct config_probe *probe, const char *reason);
+
+/* Of the answers that were successes. 95 %: the least that so many of them did not exceed. */
+struct latency health_latency(const struct health_state *state);

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See probe_message.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "probe_message.h"
+
+/* --- writing */
+
+#define BRANCH_SIZE 32
+#define CALL_ID_SIZE 32
+#define HOST_SIZE (ADDRESS_TEXT_SIZE + sizeof("[]:65535"))
+
+/* The cookie marks a branch that is unique (8.1.1.7). */
+static void write_branch(const struct probe_ids *ids, char text[BRANCH_SIZE])
+{
+	snprintf(text, BRANCH_SIZE, "z9hG4bK%016lx", ids->branch);
+}
+
+static void write_call_id(const struct probe_ids *ids, char text[CALL_ID_SIZE])
+{
+	snprintf(text, CALL_ID_SIZE, "%016lx@sipxdp", ids->call_id);
+}
+
+static void write_host(const struct address *address, uint16_t port, char text[HOST_SIZE])
+{
+	char plain[ADDRESS_TEXT_SIZE];
+
+	address_format(address, plain);
+	snprintf(text, HOST_SIZE, address_is_ipv4(address) ? "%s:%u" : "[%s]:%u", plain, port);
+}
+
+const char *probe_message_method(const struct config_probe *probe)
+{
+	return probe->type == PROBE_REGISTER ? "REGISTER" : "OPTIONS";
+}
+
+static const char *transport_name(enum probe_transport transport)
+{
+	switch (transport) {
+	case TRANSPORT_UDP:
+		return "UDP";
+	case TRANSPORT_TCP:
+		return "TCP";
+	case TRANSPORT_TLS:
+		return "TLS";
+	}
+	return "";
+}
+
+struct uris {
+	char request[PROBE_MESSAGE_SIZE / 4];
+	char from[PROBE_MESSAGE_SIZE / 4];
+	char to[PROBE_MESSAGE_SIZE / 4];
+};
+
+static bool print(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static bool print(char *text, size_t size, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(text, size, format, arguments);
+	va_end(arguments);
+	return length >= 0 && (size_t)length < size;
+}
+
+/* A REGISTER goes to a domain, and says in To whose bindings it asks for (10.2). */
+static bool choose_uris(const struct probe_message *m, const char *local, const char *target, struct uris *uris)
+{
+	const struct config_probe *probe = m->probe;
+	bool registers = probe->type == PROBE_REGISTER;
+	const char *user = probe->user ?: registers ? "sipxdp" : "", *at = *user ? "@" : "";
+	bool fits;
+
+	if (probe->request_uri)
+		fits = print(uris->request, sizeof(uris->request), "%s", probe->request_uri);
+	else if (registers)
+		fits = print(uris->request, sizeof(uris->request), "sip:%s", target);
+	else
+		fits = print(uris->request, sizeof(uris->request), "sip:%s%s%s", user, at, target);
+	if (probe->from)
+		return fits && print(uris->from, sizeof(uris->from), "%s", probe->from) &&
+		       print(uris->to, sizeof(uris->to), "%s", probe->from);
+	return fits && print(uris->to, sizeof(uris->to), "sip:%s%s%s", user, at, target) &&
+	       print(uris->from, sizeof(uris->from), "sip:%s@%s", registers ? user : "sipxdp",
+		       registers ? target : local);
+}
+
+int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE_SIZE])
+{
+	const char *method = probe_message_method(m->probe), *transport = transport_name(m->probe->transport);
+	char branch[BRANCH_SIZE], call_id[CALL_ID_SIZE], local[HOST_SIZE], target[HOST_SIZE];
+	char contact[HOST_SIZE + 64] = "";
+	struct uris uris;
+
+	write_branch(&m->ids, branch);
+	write_call_id(&m->ids, call_id);
+	write_host(&m->local, m->local_port, local);
+	write_host(&m->target, m->target_port, target);
+	if (!choose_uris(m, local, target, &uris))
+		return -EMSGSIZE;
+	if (m->probe->type == PROBE_OPTIONS)
+		snprintf(contact, sizeof(contact), "Contact: <sip:sipxdp@%s>\r\nAccept: application/sdp\r\n", local);
+	if (!print(buffer, PROBE_MESSAGE_SIZE,
+		    "%s %s SIP/2.0\r\n"
+		    "Via: SIP/2.0/%s %s;rport;branch=%s\r\n"
+		    "Max-Forwards: 0\r\n"
+		    "From: <%s>;tag=%016lx\r\n"
+		    "To: <%s>\r\n"
+		    "Call-ID: %s\r\n"
+		    "CSeq: 1 %s\r\n"
+		    "%s"
+		    "User-Agent: sipxdp\r\n"
+		    "Content-Length: 0\r\n"
+		    "\r\n",
+		    method, uris.request, transport, local, branch, uris.from, m->ids.tag, uris.to, call_id, method,
+		    contact))
+		return -EMSGSIZE;
+	return strlen(buffer);
+}
+
+/* --- reading: a span of bytes, from which pieces are taken at the front */
+
+struct span {
+	const char *at, *end;
+};
+
+static bool is_newline(char c)
+{
+	return c == '\r' || c == '\n';
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || is_newline(c);
+}
+
+static struct span trim(struct span span)
+{
+	while (span.at < span.end && is_space(*span.at))
+		span.at++;
+	while (span.at < span.end && is_space(span.end[-1]))
+		span.end--;
+	return span;
+}
+
+static bool equals(struct span span, const char *text)
+{
+	size_t length = span.end - span.at;
+
+	return length == strlen(text) && strncasecmp(span.at, text, length) == 0;
+}
+
+/* Digits alone; -1 when it is no number, or one of more than 9 digits. */
+static long to_number(struct span span)
+{
+	long number = 0;
+
+	if (span.at == span.end || span.end - span.at > 9)
+		return -1;
+	for (; span.at < span.end; span.at++) {
+		if (*span.at < '0' || *span.at > '9')
+			return -1;
+		number = number * 10 + (*span.at - '0');
+	}
+	return number;
+}
+
+/* Takes what is before the first `separator`, and that too; all, if there is none. */
+static struct span take(struct span *rest, char separator)
+{
+	const char *found = rest->at < rest->end ? memchr(rest->at, separator, rest->end - rest->at) : NULL;
+	struct span taken = {rest->at, found ?: rest->end};
+
+	rest->at = found ? found + 1 : rest->end;
+	return taken;
+}
+
+/* Takes up to an unquoted `a` or `b`, which stays. */
+static struct span take_unquoted(struct span *rest, char a, char b)
+{
+	struct span taken = *rest;
+	bool quoted = false;
+
+	for (; rest->at < rest->end; rest->at++) {
+		if (quoted && *rest->at == '\\' && rest->at + 1 < rest->end)
+			rest->at++;
+		else if (*rest->at == '"')
+			quoted = !quoted;
+		else if (!quoted && (*rest->at == a || *rest->at == b))
+			break;
+	}
+	taken.end = rest->at;
+	return taken;
+}
+
+/* Takes a line with the lines that continue it (7.3.1); none continues a blank one. False
+ * if no newline ends it; then it is all that is left. */
+static bool take_line(struct span *rest, struct span *line)
+{
+	const char *start = rest->at;
+	bool ended = false;
+
+	while (rest->at < rest->end && !ended) {
+		ended = *rest->at++ == '\n';
+		if (ended && !is_newline(*start) && rest->at < rest->end && (*rest->at == ' ' || *rest->at == '\t'))
+			ended = false;
+	}
+	*line = trim((struct span){start, rest->at});
+	return ended;
+}
+
+/* Takes the name of a header, in full or compact, off its line. False if it is another's. */
+static bool take_name(struct span *line, const char *name, const char *compact)
+{
+	struct span value = *line, found = trim(take(&value, ':'));
+
+	if (!equals(found, name) && !(compact && equals(found, compact)))
+		return false;
+	*line = trim(value);
+	return true;
+}
+
+/* --- judging */
+
+/* The branch of the first of the values of a Via header. */
+static bool has_branch(struct span via, const char *branch)
+{
+	take_unquoted(&via, ';', ',');
+	while (via.at < via.end && *via.at == ';') {
+		struct span value, name;
+
+		via.at++;
+		value = take_unquoted(&via, ';', ',');
+		name = trim(take(&value, '='));
+		if (equals(name, "branch"))
+			return equals(trim(value), branch);
+	}
+	return false;
+}
+
+static bool has_cseq(struct span value, const char *method)
+{
+	const char *at = value.at;
+
+	while (at < value.end && !is_space(*at))
+		at++;
+	return to_number((struct span){value.at, at}) == 1 && equals(trim((struct span){at, value.end}), method);
+}
+
+/* "SIP/2.0 503 Service Unavailable": the code, and the rest as printable ASCII. */
+static unsigned int take_status(struct span line, char status[PROBE_STATUS_SIZE])
+{
+	struct span version = take(&line, ' '), digits = take(&line, ' ');
+	long code = to_number(digits);
+	size_t length;
+
+	if (!equals(version, "SIP/2.0") || digits.end - digits.at != 3 || code < 100 || code >= STATUS_CODE_END)
+		return 0;
+	length = snprintf(status, PROBE_STATUS_SIZE, "%ld%s", code, line.at < line.end ? " " : "");
+	for (; line.at < line.end && length < PROBE_STATUS_SIZE - 1; line.at++)
+		status[length++] = *line.at >= ' ' && *line.at <= '~' ? *line.at : '?';
+	status[length] = '\0';
+	return code;
+}
+
+/* Each of the three is believed where it is first. */
+enum {
+	SEEN_VIA = 1,
+	SEEN_CALL_ID = 2,
+	SEEN_CSEQ = 4,
+	SEEN_ALL = 7,
+};
+
+/* False if this line says that it is a response to something else. */
+static bool judge_line(const struct probe_message *m, struct span line, int *seen)
+{
+	char text[BRANCH_SIZE > CALL_ID_SIZE ? BRANCH_SIZE : CALL_ID_SIZE];
+
+	if (!(*seen & SEEN_VIA) && take_name(&line, "Via", "v")) {
+		*seen |= SEEN_VIA;
+		write_branch(&m->ids, text);
+		return has_branch(line, text);
+	}
+	if (!(*seen & SEEN_CALL_ID) && take_name(&line, "Call-ID", "i")) {
+		*seen |= SEEN_CALL_ID;
+		write_call_id(&m->ids, text);
+		return equals(line, text);
+	}
+	if (!(*seen & SEEN_CSEQ) && take_name(&line, "CSeq", NULL)) {
+		*seen |= SEEN_CSEQ;
+		return has_cseq(line, probe_message_method(m->probe));
+	}
+	return true;
+}
+
+unsigned int probe_message_judge(
+	const struct probe_message *m, const char *response, size_t length, char status[PROBE_STATUS_SIZE])
+{
+	struct span rest = {response, response + length}, line;
+	unsigned int code;
+	int seen = 0;
+
+	take_line(&rest, &line);
+	code = take_status(line, status);
+	if (!code)
+		return 0;
+	while (seen != SEEN_ALL) {
+		take_line(&rest, &line);
+		if (line.at == line.end || !judge_line(m, line, &seen)) /* no more headers, or not ours */
+			return 0;
+	}
+	return code;
+}
+
+/* --- streams */
+
+/* The value of Content-Length in the headers up to the blank line, which is taken too; 0
+ * without one. -EAGAIN while the blank line is not there, -EBADMSG. */
+static long take_headers(struct span *rest)
+{
+	long length = -1;
+	struct span line;
+
+	while (take_line(rest, &line)) {
+		if (line.at == line.end)
+			return length < 0 ? 0 : length;
+		if (!take_name(&line, "Content-Length", "l"))
+			continue;
+		if (to_number(line) < 0 || (length >= 0 && length != to_number(line)))
+			return -EBADMSG;
+		length = to_number(line);
+	}
+	return -EAGAIN;
+}
+
+int probe_message_find(const char *stream, size_t length, size_t *start, size_t *end)
+{
+	struct span rest = {stream, stream + length};
+	long body;
+
+	while (rest.at < rest.end && is_newline(*rest.at))
+		rest.at++;
+	*start = rest.at - stream;
+	body = take_headers(&rest);
+	if (body == -EBADMSG)
+		return -EBADMSG;
+	if (body < 0 || rest.end - rest.at < body)
+		return 0;
+	*end = rest.at - stream + body;
+	return 1;
+}
+
+/* --- echo (RFC 792, RFC 4443) */
+
+#define ICMP_ECHO_REPLY 0
+#define ICMP_ECHO 8
+#define ICMPV6_ECHO 128
+#define ICMPV6_ECHO_REPLY 129
+
+/* The identifier may be another one when it leaves (a ping socket has its own), so that
+ * what is compared is the data. */
+struct echo {
+	uint8_t type, code;
+	uint16_t checksum;
+	uint16_t id, sequence;
+	struct probe_ids data;
+};
+
+_Static_assert(sizeof(struct echo) == PROBE_ECHO_SIZE, "echo");
+
+/* RFC 1071. */
+static uint16_t checksum_of(const uint8_t *bytes, size_t length)
+{
+	uint32_t sum = 0;
+	uint16_t word;
+
+	for (size_t i = 0; i + 1 < length; i += 2) {
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += word;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+void probe_echo_write(const struct probe_ids *ids, bool ipv6, uint8_t buffer[PROBE_ECHO_SIZE])
+{
+	struct echo echo = {.type = ipv6 ? ICMPV6_ECHO : ICMP_ECHO, .id = ids->tag, .sequence = htons(1), .data = *ids};
+
+	memcpy(buffer, &echo, sizeof(echo));
+	echo.checksum = checksum_of(buffer, sizeof(echo));
+	memcpy(buffer, &echo, sizeof(echo));
+}
+
+bool probe_echo_judge(const struct probe_ids *ids, bool ipv6, const uint8_t *packet, size_t length)
+{
+	struct echo echo;
+	size_t header = !ipv6 && length && packet[0] >> 4 == 4 ? (packet[0] & 0xf) * 4 : 0;
+
+	if (length < header || length - header < sizeof(echo))
+		return false;
+	memcpy(&echo, packet + header, sizeof(echo));
+	return echo.type == (ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY) && echo.code == 0 &&
+	       memcmp(&echo.data, ids, sizeof(*ids)) == 0;
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The sockets of probes: to a backend's own address those of this machine, to a VIP on a
+ * backend those of probe_path.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "log.h"
+#include "probe_private.h"
+
+#define PATH_RETRY_TIME (10000 * MILLISECOND)
+
+void probe_socket_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* --- addresses */
+
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in ipv4;
+	struct sockaddr_in6 ipv6;
+};
+
+static socklen_t to_socket_address(const struct address *address, uint16_t port, union socket_address *out)
+{
+	if (address_is_ipv4(address)) {
+		out->ipv4 = (struct sockaddr_in){
+			.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = address->word[3]};
+		return sizeof(out->ipv4);
+	}
+	out->ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	memcpy(&out->ipv6.sin6_addr, address, sizeof(*address));
+	return sizeof(out->ipv6);
+}
+
+static void from_socket_address(const union socket_address *from, struct address *address, uint16_t *port)
+{
+	if (from->any.sa_family == AF_INET) {
+		*address = (struct address){.word = {0, 0, htonl(0xffff), from->ipv4.sin_addr.s_addr}};
+		*port = ntohs(from->ipv4.sin_port);
+	} else {
+		memcpy(address, &from->ipv6.sin6_addr, sizeof(*address));
+		*port = ntohs(from->ipv6.sin6_port);
+	}
+}
+
+/* --- opening */
+
+/* Where net.ipv4.ping_group_range keeps us from a ping socket, a raw one does as well. */
+static int open_ordinary(const struct address *target, int type, int protocol)
+{
+	int family = address_is_ipv4(target) ? AF_INET : AF_INET6, flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+	int fd = socket(family, type | flags, protocol);
+
+	if (fd < 0 && errno == EACCES && protocol != 0)
+		fd = socket(family, SOCK_RAW | flags, protocol);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Makes the way to VIPs, and says once that it cannot be made. */
+static int make_path(struct probes *probes)
+{
+	uint64_t now = probe_now();
+	int error;
+
+	if (probes->path)
+		return 0;
+	if (probes->path_tried && now < probes->path_tried + PATH_RETRY_TIME)
+		return probes->path_error;
+	error = probe_path_new(&probes->path, probes->event, probes->pin_directory);
+	if (error < 0 && error != probes->path_error)
+		log_error("cannot probe the VIPs on backends: %s ('via: address' in 'probe:' does without)",
+			strerror(-error));
+	probes->path_tried = now;
+	probes->path_error = error;
+	return error;
+}
+
+static int open_by_path(struct prober *prober, int type, int protocol)
+{
+	int error = make_path(prober->probes);
+
+	return error < 0
+		       ? error
+		       : probe_path_socket(prober->probes->path, type, protocol, &prober->message.target, &prober->way);
+}
+
+static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct prober *prober = data;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	prober->kind->ready(prober);
+	return 0;
+}
+
+static int connect_to_target(struct prober *prober)
+{
+	struct probe_message *message = &prober->message;
+	union socket_address address;
+	socklen_t length = to_socket_address(&message->target, message->target_port, &address);
+
+	if (connect(prober->fd, &address.any, length) && errno != EINPROGRESS)
+		return -errno;
+	length = sizeof(address);
+	if (getsockname(prober->fd, &address.any, &length))
+		return -errno;
+	from_socket_address(&address, &message->local, &message->local_port);
+	return 0;
+}
+
+bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t events)
+{
+	int error;
+
+	prober->by_path = !prober->profile->probe.to_address;
+	prober->fd = prober->by_path ? open_by_path(prober, type, protocol)
+				     : open_ordinary(&prober->message.target, type, protocol);
+	if (prober->fd < 0) {
+		probe_fail_errno(prober, prober->by_path ? "no way to the VIP on it" : "no socket", prober->fd);
+		return false;
+	}
+	error = connect_to_target(prober);
+	if (!error)
+		error = sd_event_add_io(prober->probes->event, &prober->io, prober->fd, events, on_ready, prober);
+	if (error < 0) {
+		probe_fail_errno(prober, "cannot connect", error);
+		return false;
+	}
+	return true;
+}
+
+void probe_socket_close(struct prober *prober)
+{
+	prober->io = sd_event_source_disable_unref(prober->io);
+	if (prober->fd < 0)
+		return;
+	if (prober->by_path)
+		probe_path_close(prober->probes->path, prober->fd);
+	else
+		close(prober->fd);
+	prober->fd = -1;
+}
+
+bool probe_socket_is_ready(const struct prober *prober)
+{
+	struct pollfd look = {.fd = prober->fd};
+	uint32_t events;
+
+	if (!prober->io || sd_event_source_get_io_events(prober->io, &events) < 0)
+		return false;
+	look.events = events; /* poll(2) and epoll(7) have the same bits for these */
+	return poll(&look, 1, 0) > 0;
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Any bytes: a stream is cut within itself, and an answer to a probe has its three texts. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/probe_message.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct config_probe probe = {.type = PROBE_OPTIONS};
+	const struct probe_message message = {.probe = &probe, .ids = {.branch = 1, .call_id = 2, .tag = 3}};
+	char *copy = memcpy(malloc(size + !size), data, size), status[PROBE_STATUS_SIZE];
+	size_t start = 0, end = size;
+
+	if (probe_message_find(copy, size, &start, &end) == 1)
+		assert(start < end && end <= size);
+	if (probe_message_judge(&message, copy + start, end - start, status)) {
+		assert(strlen(status) >= 3 && strlen(status) < sizeof(status));
+		assert(memmem(copy, size, "0000000000000001", 16) && memmem(copy, size, "0000000000000002", 16));
+	}
+	probe_echo_judge(&message.ids, false, data, size);
+	probe_echo_judge(&message.ids, true, data, size);
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Results of probes in, health and latencies out. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/health.h"
+
+/* `results`: + a success, - a failure; `health` after each: u up, d down, ? unknown. */
+static const struct {
+	const char *what;
+	unsigned int fall, rise;
+	enum health before;
+	const char *results;
+	const char *health;
+} rows[] = {
+	{"one success is enough for one that is new", 3, 2, HEALTH_UNKNOWN, "+", "u"},
+	{"a new one that fails is not down before it has failed so often", 3, 2, HEALTH_UNKNOWN, "---", "??d"},
+	{"a new one with failures first", 3, 2, HEALTH_UNKNOWN, "--+", "??u"},
+	{"failures in a row, not in sum", 3, 2, HEALTH_UP, "--+--+---", "uuuuuuuud"},
+	{"successes in a row, not in sum", 3, 3, HEALTH_DOWN, "++-++-+++", "ddddddddu"},
+	{"down and up again", 2, 2, HEALTH_UNKNOWN, "+--++--", "uudduud"},
+	{"at once, both ways", 1, 1, HEALTH_UNKNOWN, "-+-+", "dudu"},
+	{"up before a restart: stays up", 3, 2, HEALTH_UP, "--", "uu"},
+	{"up before a restart: down by the same rule", 3, 2, HEALTH_UP, "---", "uud"},
+	{"down before a restart: stays down", 3, 2, HEALTH_DOWN, "+-+-", "dddd"},
+	{"down before a restart: up by the same rule", 3, 2, HEALTH_DOWN, "++", "du"},
+	{"a long row of failures", 3, 1, HEALTH_UP, "--------+",
+		"uudddddd"
+		"u"},
+};
+
+static char letter(enum health health)
+{
+	return health == HEALTH_UP ? 'u' : health == HEALTH_DOWN ? 'd' : '?';
+}
+
+Test(health, follows_results_in_a_row)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct config_probe probe = {.fall = rows[i].fall, .rise = rows[i].rise};
+		struct latency none = {};
+		struct health_state state;
+		char got[32] = "";
+
+		health_begin(&state, rows[i].before, &none);
+		for (size_t n = 0; rows[i].results[n]; n++) {
+			enum health was = state.health;
+			bool changed = rows[i].results[n] == '+' ? health_pass(&state, &probe, 1000)
+								 : health_fail(&state, &probe, "no answer");
+
+			got[n] = letter(state.health);
+			cr_expect_eq(changed, state.health != was, "%s: result %zu", rows[i].what, n + 1);
+		}
+		cr_expect_str_eq(got, rows[i].health, "%s: %s", rows[i].what, got);
+		cr_expect_eq(state.passed + state.failed, strlen(rows[i].results));
+	}
+}
+
+Test(health, any_order_of_results)
+{
+	srand(1);
+	for (int round = 0; round < 2000; round++) {
+		struct config_probe probe = {.fall = 1 + rand() % 5, .rise = 1 + rand() % 5};
+		enum health wanted = rand() % 3;
+		unsigned int good = 0, bad = 0;
+		struct latency none = {};
+		struct health_state state;
+
+		health_begin(&state, wanted, &none);
+		for (int n = 0; n < 40; n++) {
+			if (rand() % 2) {
+				good++, bad = 0;
+				if (good >= probe.rise || wanted == HEALTH_UNKNOWN)
+					wanted = HEALTH_UP;
+				health_pass(&state, &probe, 1);
+			} else {
+				bad++, good = 0;
+				if (bad >= probe.fall)
+					wanted = HEALTH_DOWN;
+				health_fail(&state, &probe, "");
+			}
+			cr_assert_eq(state.health, wanted, "round %d, result %d", round, n);
+		}
+	}
+}
+
+Test(health, keeps_the_reason_of_the_last_failure)
+{
+	struct config_probe probe = {.fall = 3, .rise = 1};
+	struct latency none = {};
+	struct health_state state;
+	char longest[HEALTH_REASON_SIZE * 2];
+
+	health_begin(&state, HEALTH_UNKNOWN, &none);
+	cr_expect_str_eq(state.reason, "");
+	health_fail(&state, &probe, "connection refused");
+	health_fail(&state, &probe, "503 Service Unavailable");
+	health_pass(&state, &probe, 1);
+	cr_expect_str_eq(state.reason, "503 Service Unavailable");
+	memset(longest, 'x', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	health_fail(&state, &probe, longest);
+	cr_expect_eq(strlen(state.reason), HEALTH_REASON_SIZE - 1);
+}
+
+static void expect_latency(const struct health_state *state, uint32_t last, uint32_t mean, uint32_t p95)
+{
+	struct latency got = health_latency(state);
+
+	cr_expect(got.last == last && got.mean == mean && got.p95 == p95,
+		"after %lu answers: last %u mean %u 95 %% %u, wanted %u %u %u", state->passed, got.last, got.mean,
+		got.p95, last, mean, p95);
+}
+
+Test(health, latency_is_of_the_last_answers)
+{
+	struct config_probe probe = {.fall = 3, .rise = 1};
+	struct latency before = {.last = 7, .mean = 8, .p95 = 9};
+	struct health_state state;
+
+	health_begin(&state, HEALTH_UP, &before);
+	expect_latency(&state, 7, 8, 9);
+	health_fail(&state, &probe, "no answer");
+	expect_latency(&state, 7, 8, 9);
+	health_pass(&state, &probe, 100);
+	expect_latency(&state, 100, 100, 100);
+	health_pass(&state, &probe, 301);
+	expect_latency(&state, 301, 200, 301);
+	health_fail(&state, &probe, "no answer");
+	expect_latency(&state, 301, 200, 301);
+	/* 1 to 20 after a window of others: 95 % of 64 answers are 61. */
+	for (uint32_t n = 0; n < HEALTH_ANSWERS; n++)
+		health_pass(&state, &probe, 1000);
+	for (uint32_t n = 1; n <= HEALTH_ANSWERS; n++)
+		health_pass(&state, &probe, n * 10);
+	expect_latency(&state, 640, 325, 610);
+	health_pass(&state, &probe, ~0u);
+	expect_latency(&state, ~0u, (20800 - 10 + (uint64_t)~0u) / 64, 620);
+}
+
+Test(health, ninety_five_per_cent_of_few)
+{
+	static const struct {
+		uint32_t count, p95; /* of answers that take 1, 2, ... */
+	} few[] = {{1, 1}, {2, 2}, {10, 10}, {19, 19}, {20, 19}, {21, 20}, {40, 38}, {63, 60}};
+
+	for (size_t i = 0; i < sizeof(few) / sizeof(*few); i++) {
+		struct config_probe probe = {.fall = 1, .rise = 1};
+		struct latency none = {};
+		struct health_state state;
+
+		health_begin(&state, HEALTH_UNKNOWN, &none);
+		for (uint32_t n = 1; n <= few[i].count; n++)
+			health_pass(&state, &probe, few[i].count + 1 - n);
+		expect_latency(&state, 1, (few[i].count + 1) / 2, few[i].p95);
+	}
+}
