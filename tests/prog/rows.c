@@ -51,6 +51,8 @@ static uint32_t expected_owner(const struct run *run)
 	uint64_t hash =
 		call_id ? balancer_hash(call_id, strlen(call_id)) : source_hash(&run->key, run->row->by_address);
 
+	if (run->row->backend)
+		return run->row->backend;
 	return balancer_owner(&run->row->setup, run->row->service == SERVICE_ANY || run->row->other_pool, hash);
 }
 

@@ -11,7 +11,15 @@
 #include "rows.h"
 
 static const struct row_table *const tables[] = {
-	&rows_services, &rows_direct, &rows_tunnel, &rows_malformed, &rows_fragments, &rows_icmp, &rows_keys};
+	&rows_services,
+	&rows_direct,
+	&rows_tunnel,
+	&rows_malformed,
+	&rows_fragments,
+	&rows_icmp,
+	&rows_keys,
+	&rows_ranges,
+};
 
 static struct balancer_bpf *skel;
 
@@ -64,6 +72,11 @@ Test(balancer, icmp)
 Test(balancer, other_keys)
 {
 	row_run_table(skel, &rows_keys);
+}
+
+Test(balancer, ranges_of_ports)
+{
+	row_run_table(skel, &rows_ranges);
 }
 
 /* A frame that can have no outer header, since the driver left no room for one. */
