@@ -3,6 +3,7 @@
 
 #include "steer.h"
 #include "forward.h"
+#include "ping.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -89,6 +90,8 @@ int balancer(struct xdp_md *ctx)
 		parse_icmp(ctx, &packet, bytes);
 	if (verdict == VERDICT_none)
 		verdict = steer(ctx, &packet, &target);
+	if (verdict == VERDICT_not_service)
+		verdict = ping(ctx, &packet);
 	if (!target.for_service)
 		return finish(&target, verdict, bytes, forwarded);
 	backend = steer_backend(&target);

@@ -19,14 +19,20 @@ static __always_inline __sum16 ipv4_checksum(const struct iphdr *ip)
 	return ~sum;
 }
 
-/* Checksum update for a TTL that is one less: RFC 1624, equation 3. */
+/* A checksum after one of the 16-bit words that it covers has changed: RFC 1624, equation 3. */
+static __always_inline __sum16 checksum_replace(__sum16 check, __be16 was, __be16 is)
+{
+	__u32 sum = (__u16)~check + (__u16)~was + is;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~((sum & 0xffff) + (sum >> 16));
+}
+
+/* The word that changes is TTL and protocol: the difference is that of the TTL alone. */
 static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 {
-	__u32 sum = (__u16)~ip->check + (__u16)~net16(0x0100);
-
 	ip->ttl--;
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~((sum & 0xffff) + (sum >> 16));
+	ip->check = checksum_replace(ip->check, net16(0x0100), 0);
 }
 
 /* What the outer header takes from the inner one. */

@@ -22,6 +22,7 @@ enum packet_kind {
 	PACKET_LATER_FRAGMENT, /* without */
 	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
 	PACKET_QUOTE,          /* an ICMP error: ports and payload are those that it quotes, seen from the client */
+	PACKET_ECHO,           /* an ICMP echo request */
 	PACKET_OTHER,          /* nothing that a service could be for */
 };
 
@@ -277,6 +278,11 @@ static inline bool is_icmp_error(__u8 type, bool ipv6)
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
 }
 
+static inline bool is_echo_request(__u8 type, bool ipv6)
+{
+	return type == (ipv6 ? 128 : 8);
+}
+
 /* The ICMP message at p->transport. An error speaks of a packet that one of ours has
  * sent: its source is the VIP, and its destination the client, so the two change places. */
 static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p)
@@ -287,6 +293,8 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	int error;
 
 	p->kind = PACKET_OTHER;
+	if (icmp && is_echo_request(icmp[0], p->ipv6))
+		p->kind = PACKET_ECHO;
 	if (!icmp || !is_icmp_error(icmp[0], p->ipv6))
 		return;
 	c->at += 8;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "motion.h"
+#include "ranges.h"
 #include "text.h"
 
 /* Whose a packet is, as far as it is known. */
@@ -13,19 +14,12 @@ struct target {
 	__u32 backend_id;
 };
 
-static __always_inline const struct service *steer_service(const struct packet *p)
+static __always_inline const struct service *steer_service(const struct packet *p, __be16 port)
 {
-	struct service_key key = {.vip = p->destination, .port = p->destination_port, .protocol = p->protocol};
-	const struct service *service;
+	struct service_key key = {.vip = p->destination, .port = port, .protocol = p->protocol};
 
-	if (!p->protocol)
-		return NULL; /* would find the entry that marks a VIP */
-	service = bpf_map_lookup_elem(&services, &key);
-	if (!service) {
-		key.port = 0;
-		service = bpf_map_lookup_elem(&services, &key);
-	}
-	return service;
+	/* Protocol 0 would find the entry that marks a VIP. */
+	return p->protocol ? bpf_map_lookup_elem(&services, &key) : NULL;
 }
 
 /* The hash of the Call-ID; of the flow where there is none. The verdict says which. */
@@ -115,13 +109,6 @@ static __always_inline void steer_note_fragment(const struct packet *p, __u32 se
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 }
 
-static __always_inline bool steer_is_vip(const struct address *address)
-{
-	struct service_key key = {.vip = *address};
-
-	return bpf_map_lookup_elem(&services, &key);
-}
-
 /* Gives the frame to the daemon, to be put through the program again when the first
  * fragment has come. */
 static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct fragment_key *key)
@@ -150,7 +137,7 @@ static __always_inline enum verdict steer_fragment(struct xdp_md *ctx, const str
 	const struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
 
 	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
-		return steer_is_vip(&p->destination) ? steer_hold(ctx, &key) : VERDICT_not_service;
+		return vip_entry(&p->destination) ? steer_hold(ctx, &key) : VERDICT_not_service;
 	if (fragment->service == FRAGMENT_IS_KERNELS)
 		return VERDICT_not_service;
 	target->for_service = true;
@@ -161,15 +148,34 @@ static __always_inline enum verdict steer_fragment(struct xdp_md *ctx, const str
 
 /* --- the whole */
 
+/* A backend's own ports: nothing of the packet counts but where it is sent to. */
+static __always_inline enum verdict steer_range(
+	const struct packet *p, const struct range *range, struct target *target)
+{
+	target->for_service = true;
+	target->service_id = range->service;
+	target->backend_id = range->backend;
+	if (p->kind == PACKET_FIRST_FRAGMENT)
+		steer_note_fragment(p, range->service, range->backend);
+	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : VERDICT_port_range;
+}
+
 static __always_inline enum verdict steer_service_packet(
 	struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
-	const struct service *service = steer_service(p);
+	const struct service *service = steer_service(p, p->destination_port);
 	enum verdict verdict;
 	__u64 hash;
 
 	if (!service) {
-		if (p->kind == PACKET_FIRST_FRAGMENT && steer_is_vip(&p->destination))
+		const struct range *range = ranges_find(p);
+
+		if (range && range->backend)
+			return steer_range(p, range, target);
+		service = steer_service(p, range ? range->port : 0);
+	}
+	if (!service) {
+		if (p->kind == PACKET_FIRST_FRAGMENT && vip_entry(&p->destination))
 			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0);
 		return VERDICT_not_service;
 	}
@@ -186,7 +192,7 @@ static __always_inline enum verdict steer_service_packet(
  * verdict ends the packet's way. */
 __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
-	if (!p || !target || p->kind == PACKET_OTHER)
+	if (!p || !target || p->kind == PACKET_ECHO || p->kind == PACKET_OTHER)
 		return VERDICT_not_service;
 	if (p->kind == PACKET_LATER_FRAGMENT)
 		return steer_fragment(ctx, p, target);

@@ -27,7 +27,7 @@ int stages(struct xdp_md *ctx)
 		return XDP_TX;
 	if (parse(ctx, &packet, bytes) != VERDICT_none || stage_last == STAGE_PARSE)
 		return XDP_TX;
-	service = steer_service(&packet);
+	service = steer_service(&packet, packet.destination_port);
 	if (!service || stage_last == STAGE_SERVICE)
 		return XDP_TX;
 	if (steer_find(ctx, packet.payload, packet.end, &colon) != SIP_FOUND || stage_last == STAGE_SCAN)

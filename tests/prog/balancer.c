@@ -91,9 +91,51 @@ static void put_service(struct balancer_bpf *skel, const char *vip, struct servi
 	service.hash_key[1] = test_hash_key[1];
 	key.vip = address_of(vip);
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
-	key = (struct service_key){.vip = key.vip}; /* marks it as a VIP */
-	service = (struct service){0};
+}
+
+/* Marks an address as a VIP. */
+static void put_vip(struct balancer_bpf *skel, const struct balancer_setup *setup, const char *vip)
+{
+	struct service_key key = {.vip = address_of(vip)};
+	struct service service = {.flags = (setup->ping ? SERVICE_PING : 0) | (setup->no_ranges ? 0 : SERVICE_RANGES)};
+
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
+}
+
+/* Each row is a prefix of a port's bits, as an LPM trie wants it. */
+static void put_ranges(struct balancer_bpf *skel, const char *vip)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t bits;
+		struct range range;
+	} rows[] = {
+		{10000, 13, {.backend = 3, .service = SERVICE_SIP}}, /* 10000 to 10007 */
+		{10008, 15, {.backend = 3, .service = SERVICE_SIP}},
+		{10010, 16, {.backend = 2, .service = SERVICE_SIP}},
+		{6000, 12, {.port = 0xce13}}, /* 6000 to 6015; of 5070, in network byte order */
+		{6016, 14, {.port = 0xce13}}, /* to 6019 */
+		{6020, 15, {.port = 0xce13}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct range_key key = {.prefix = RANGE_KEY_BITS(rows[i].bits),
+			.protocol = IPPROTO_UDP,
+			.vip = address_of(vip),
+			.port = htons(rows[i].port)};
+
+		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.ranges), &key, &rows[i].range, BPF_ANY), "ranges");
+	}
+}
+
+static void fill_vips(struct balancer_bpf *skel, const struct balancer_setup *setup)
+{
+	static const char *const vips[] = {"192.0.2.10", "2001:db8::10", "192.0.2.20", "2001:db8::20"};
+
+	for (size_t i = 0; i < sizeof(vips) / sizeof(vips[0]); i++) {
+		put_vip(skel, setup, vips[i]);
+		put_ranges(skel, vips[i]);
+	}
 }
 
 static void fill_services(struct balancer_bpf *skel)
@@ -151,6 +193,7 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 	fill_pool(skel, setup, 0);
 	fill_pool(skel, setup, 1);
 	fill_services(skel);
+	fill_vips(skel, setup);
 }
 
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup)

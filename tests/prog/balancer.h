@@ -7,7 +7,13 @@
  *   SERVICE_ONE   192.0.2.20:5070  2001:db8::20:5070   pool 0
  *   SERVICE_TCP   192.0.2.10:5061  2001:db8::10:5061   pool 0, TCP, by flow
  *   SERVICE_NEAR  192.0.2.10:5062  2001:db8::10:5062   pool 0, by source address
- *   SERVICE_SPLIT 192.0.2.10:5063  2001:db8::10:5063   pool 1 for REGISTER and unknown methods, else pool 0 */
+ *   SERVICE_SPLIT 192.0.2.10:5063  2001:db8::10:5063   pool 1 for REGISTER and unknown methods, else pool 0
+ *
+ * and, of each of these VIPs, ranges of UDP ports unless the setup has `no_ranges`:
+ *
+ *   10000 to 10009  backend 3's, counted for SERVICE_SIP
+ *   10010           backend 2's, likewise
+ *   6000 to 6021    SERVICE_ONE's, which has an entry on the second VIP only */
 #pragma once
 
 #include <stdint.h>
@@ -39,6 +45,8 @@ struct balancer_setup {
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
 	bool nobody;                 /* slots belong to no backend */
+	bool ping;                   /* VIPs answer echo requests */
+	bool no_ranges;              /* VIPs have no ranges */
 	bool unreachable;            /* slots belong to backends to which there is no way */
 };
 

@@ -118,13 +118,13 @@ static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried
 	}
 }
 
-/* Sum over the pseudo header of UDP and the datagram. */
-static uint16_t udp_sum(const uint8_t *ip, const uint8_t *udp, size_t length)
+/* Sum over the pseudo header, and what the IP header carries. */
+static uint16_t carried_sum(const uint8_t *ip, uint8_t protocol, const uint8_t *carried, size_t length)
 {
 	bool ipv6 = ip[0] >> 4 == 6;
 	uint32_t total = ipv6 ? sum(ip + 8, 32, 0) : sum(ip + 12, 8, 0);
 
-	return fold(sum(udp, length, total + 17 + length));
+	return fold(sum(carried, length, protocol == 1 ? 0 : total + protocol + length));
 }
 
 static void put_packet(uint8_t **at, const struct frame_spec *spec);
@@ -141,8 +141,11 @@ static void put_icmp(uint8_t **at, const struct frame_spec *spec)
 	memset(start, 0, 8);
 	start[0] = spec->icmp_type;
 	*at += 8;
-	if (!spec->quote)
+	if (!spec->quote) {
+		memcpy(*at, text_or(spec->payload, ""), payload_length(spec));
+		*at += payload_length(spec);
 		return;
+	}
 	put_packet(at, spec->quote);
 	if (spec->quote_length && *at > start + 8 + spec->quote_length)
 		*at = start + 8 + spec->quote_length;
@@ -171,11 +174,26 @@ static void put_carried(uint8_t **at, const struct frame_spec *spec)
 	*at += payload_length(spec);
 }
 
+/* TCP has no header beyond its ports here. */
+static void put_checksum(const uint8_t *ip, const struct frame_spec *spec, uint8_t *carried, size_t length)
+{
+	uint8_t protocol = carried_protocol(spec);
+	size_t at = protocol == 17 ? 6 : 2;
+	uint16_t check;
+
+	if (spec->inner || spec->fragment_offset || (protocol != 17 && !spec->icmp_type))
+		return;
+	check = ~carried_sum(ip, protocol, carried, length);
+	if (protocol == 17 && !check)
+		check = 0xffff;
+	carried[at] = check >> 8;
+	carried[at + 1] = check;
+}
+
 static void put_packet(uint8_t **at, const struct frame_spec *spec)
 {
-	uint8_t carried[FRAME_SIZE], *end = carried, *ip = *at, *udp;
+	uint8_t carried[FRAME_SIZE], *end = carried, *ip = *at;
 	size_t length;
-	uint16_t check;
 
 	put_carried(&end, spec);
 	length = end - carried;
@@ -183,14 +201,9 @@ static void put_packet(uint8_t **at, const struct frame_spec *spec)
 		put_ipv6(at, spec, length);
 	else
 		put_ipv4(at, spec, length);
-	udp = *at;
 	memcpy(*at, carried, length);
+	put_checksum(ip, spec, *at, length);
 	*at += length;
-	if (spec->inner || spec->fragment_offset || carried_protocol(spec) != 17)
-		return;
-	check = ~udp_sum(ip, udp, length);
-	udp[6] = (check ? check : 0xffff) >> 8;
-	udp[7] = check ? check : 0xffff;
 }
 
 void frame_build(struct frame *frame, const struct frame_spec *spec)
@@ -208,9 +221,19 @@ bool frame_ipv4_is_sound(const uint8_t *ip, size_t length)
 	       fold(sum(ip, (ip[0] & 15) * 4, 0)) == 0xffff;
 }
 
-bool frame_udp_is_sound(const uint8_t *ip, size_t length)
+static bool is_sound(const uint8_t *ip, size_t length, uint8_t protocol)
 {
 	size_t header = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4;
 
-	return length >= header + 8 && udp_sum(ip, ip + header, length - header) == 0xffff;
+	return length >= header + 8 && carried_sum(ip, protocol, ip + header, length - header) == 0xffff;
+}
+
+bool frame_udp_is_sound(const uint8_t *ip, size_t length)
+{
+	return is_sound(ip, length, 17);
+}
+
+bool frame_icmp_is_sound(const uint8_t *ip, size_t length)
+{
+	return is_sound(ip, length, ip[0] >> 4 == 6 ? 58 : 1);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #define FRAME_SIZE 10240
+#define FRAME_ECHO_REPLY 256 /* an icmp_type of 0 would be no ICMP at all */
 
 struct frame {
 	uint8_t data[FRAME_SIZE];
@@ -36,7 +37,7 @@ struct frame_spec {
 	uint8_t extensions;             /* number of IPv6 destination options headers */
 	uint16_t ethertype;             /* instead of the right one */
 	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
-	uint8_t icmp_type;              /* of an ICMP or ICMPv6 message, whose checksum is left out */
+	uint16_t icmp_type;             /* of an ICMP or ICMPv6 message; FRAME_ECHO_REPLY: 0 */
 	const struct frame_spec *quote; /* the packet that it quotes, */
 	size_t quote_length;            /* cut to so many bytes [all] */
 };
@@ -47,5 +48,6 @@ void frame_build(struct frame *frame, const struct frame_spec *spec);
 /* Are the IPv4 header at `ip` and its checksum right? */
 bool frame_ipv4_is_sound(const uint8_t *ip, size_t length);
 
-/* Is the checksum of the UDP datagram in the IP packet at `ip` right? */
+/* Is the checksum of the UDP datagram in the IP packet at `ip` right? Of the ICMP message? */
 bool frame_udp_is_sound(const uint8_t *ip, size_t length);
+bool frame_icmp_is_sound(const uint8_t *ip, size_t length);

@@ -51,6 +51,8 @@ static uint32_t expected_owner(const struct run *run)
 	uint64_t hash =
 		call_id ? balancer_hash(call_id, strlen(call_id)) : source_hash(&run->key, run->row->by_address);
 
+	if (run->row->backend)
+		return run->row->backend;
 	return balancer_owner(&run->row->setup, run->row->service == SERVICE_ANY || run->row->other_pool, hash);
 }
 
@@ -89,10 +91,29 @@ static void expect_direct(const struct run *run, struct frame *out)
 	}
 }
 
+/* The echo reply: what came, addressed back. */
+static void expect_pong(const struct run *run, struct frame *out)
+{
+	struct frame_spec reply = run->spec;
+
+	reply.source = run->spec.destination;
+	reply.destination = run->spec.source;
+	reply.from_mac = run->spec.to_mac ? run->spec.to_mac : "02:00:00:00:00:01";
+	reply.to_mac = run->spec.from_mac ? run->spec.from_mac : "02:00:00:00:00:99";
+	reply.ttl = 64;
+	reply.icmp_type = run->spec.icmp_type == 8 ? FRAME_ECHO_REPLY : 129;
+	frame_build(out, &reply);
+	put_trailer(out, run->row);
+}
+
 static void expect(const struct run *run, struct frame *out)
 {
 	struct backend backend;
 
+	if (run->row->verdict == VERDICT_pong) {
+		expect_pong(run, out);
+		return;
+	}
 	if (!balancer_forwards(run->row->verdict)) {
 		*out = run->in;
 		return;
@@ -125,7 +146,7 @@ static void check_frame(const struct run *run)
 static bool is_for_service(enum verdict verdict)
 {
 	return verdict != VERDICT_not_service && verdict != VERDICT_not_ip && verdict != VERDICT_malformed &&
-	       verdict != VERDICT_held_fragment && verdict != VERDICT_orphan_fragment;
+	       verdict != VERDICT_held_fragment && verdict != VERDICT_orphan_fragment && verdict != VERDICT_pong;
 }
 
 static void check_traffic(const struct run *run, const char *whose, const struct traffic *before,

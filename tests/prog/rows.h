@@ -28,6 +28,7 @@ struct row {
 	enum test_service service;
 	const struct frame_spec *before; /* a frame that came earlier, addressed as this one */
 	bool other_pool;                 /* pool 1 has it */
+	uint32_t backend;                /* this one has it, whatever the keys say */
 	bool by_address;                 /* its owner is that of the source address alone */
 
 	enum verdict verdict;
@@ -44,7 +45,7 @@ struct row_table {
 };
 
 extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed, rows_fragments, rows_icmp,
-	rows_keys;
+	rows_keys, rows_ranges, rows_ping;
 
 /* A request whose Call-ID is ROW_CALL_ID. */
 #define ROW_CALL_ID "7f3c1e90-a2b4@client.example.net"

@@ -11,7 +11,16 @@
 #include "rows.h"
 
 static const struct row_table *const tables[] = {
-	&rows_services, &rows_direct, &rows_tunnel, &rows_malformed, &rows_fragments, &rows_icmp, &rows_keys};
+	&rows_services,
+	&rows_direct,
+	&rows_tunnel,
+	&rows_malformed,
+	&rows_fragments,
+	&rows_icmp,
+	&rows_keys,
+	&rows_ranges,
+	&rows_ping,
+};
 
 static struct balancer_bpf *skel;
 
@@ -64,6 +73,16 @@ Test(balancer, icmp)
 Test(balancer, other_keys)
 {
 	row_run_table(skel, &rows_keys);
+}
+
+Test(balancer, ranges_of_ports)
+{
+	row_run_table(skel, &rows_ranges);
+}
+
+Test(balancer, pings)
+{
+	row_run_table(skel, &rows_ping);
 }
 
 /* A frame that can have no outer header, since the driver left no room for one. */
@@ -192,6 +211,32 @@ Test(balancer, numbers_that_point_nowhere)
 	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS);
 	cr_expect_eq(balancer_verdict(skel, VERDICT_no_backend), 2);
 	cr_expect_arr_eq(frame.data, before.data, before.length);
+}
+
+/* The answer's checksums are updates of the request's (RFC 1624), which have corners. */
+Test(balancer, pong_checksums_are_right_for_every_value)
+{
+	const struct balancer_setup setup = {.ping = true};
+
+	balancer_fill(skel, &setup);
+	for (uint32_t id = 0; id < 65536; id++) {
+		char data[] = {id >> 8, id};
+		struct frame_spec spec = {.icmp_type = 8, .payload = data, .payload_length = 2, .id = id};
+		struct frame frame;
+		const uint8_t *ip = frame.data + 14;
+
+		spec.ttl = 1 + id % 255;
+		frame_build(&frame, &spec);
+		cr_assert_eq(balancer_run(skel, &frame), XDP_TX, "id %u", id);
+		cr_assert(frame_ipv4_is_sound(ip, frame.length - 14), "id %u: IP header", id);
+		cr_assert(frame_icmp_is_sound(ip, frame.length - 14), "id %u: ICMP", id);
+		spec.icmp_type = 128;
+		spec.source = "2001:db8::7";
+		spec.destination = "2001:db8::10";
+		frame_build(&frame, &spec);
+		cr_assert_eq(balancer_run(skel, &frame), XDP_TX, "id %u", id);
+		cr_assert(frame_icmp_is_sound(ip, frame.length - 14), "id %u: ICMPv6", id);
+	}
 }
 
 /* The inner TTL is decremented by an incremental update of the checksum (RFC 1624), which has

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Answers an echo request to a VIP that has `ping:` (RFC 792; RFC 4443, section 4.2): the
+ * request itself goes back, with as little changed as makes it a reply. Whatever is out of
+ * the ordinary is the kernel's, as all echo requests are without `ping:`. */
+#pragma once
+
+#include "forward.h"
+#include "ranges.h"
+
+#define PONG_TTL 64
+#define ICMP_ECHO_REPLY 0
+#define ICMPV6_ECHO_REPLY 129
+
+/* To us alone, from one host, and without IP options, which would need answers of their own. */
+static __always_inline bool ping_is_plain(const struct packet *p, const struct ethhdr *eth)
+{
+	const __u8 *source = (const __u8 *)&p->source;
+
+	if (eth->h_dest[0] & 1 || eth->h_source[0] & 1)
+		return false;
+	if (p->ipv6)
+		return p->transport == p->ip + sizeof(struct ipv6hdr) && source[0] != 0xff && source[0] != 0;
+	return p->transport == p->ip + sizeof(struct iphdr) && source[12] < 224 && source[12] != 0 && source[12] != 127;
+}
+
+static __always_inline void pong_ethernet(struct ethhdr *eth)
+{
+	struct ethhdr was = *eth;
+
+	__builtin_memcpy(eth->h_dest, was.h_source, sizeof(eth->h_dest));
+	__builtin_memcpy(eth->h_source, was.h_dest, sizeof(eth->h_source));
+}
+
+/* Two addresses that change places leave a checksum as it is. */
+static __always_inline bool pong_ipv4(struct xdp_md *ctx, const struct packet *p)
+{
+	struct iphdr *ip = frame_at(ctx, p->ip);
+	__be16 *ttl = (__be16 *)&ip->ttl, was;
+
+	if ((void *)(ip + 1) > frame_end(ctx))
+		return false;
+	was = *ttl;
+	ip->ttl = PONG_TTL;
+	ip->check = checksum_replace(ip->check, was, *ttl);
+	ip->saddr = p->destination.word[3];
+	ip->daddr = p->source.word[3];
+	return true;
+}
+
+static __always_inline bool pong_ipv6(struct xdp_md *ctx, const struct packet *p)
+{
+	struct ipv6hdr *ip = frame_at(ctx, p->ip);
+
+	if ((void *)(ip + 1) > frame_end(ctx))
+		return false;
+	ip->hop_limit = PONG_TTL;
+	__builtin_memcpy(&ip->saddr, &p->destination, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, &p->source, sizeof(ip->daddr));
+	return true;
+}
+
+/* A reply of nothing but zeros has the checksum 0xffff, which no update comes to; elsewhere
+ * it is as good as 0. */
+static __always_inline void pong_icmp(__be16 *icmp, __u8 type)
+{
+	__be16 was = icmp[0];
+	__sum16 check;
+
+	*(__u8 *)icmp = type;
+	check = checksum_replace(icmp[1], was, icmp[0]);
+	icmp[1] = check ? check : 0xffff;
+}
+
+/* For a packet that is for no service: VERDICT_pong when it was an echo request that is to
+ * be answered, and now is the answer; else it is as it was. A global function, as parse(). */
+__noinline int ping(struct xdp_md *ctx, const struct packet *p)
+{
+	struct ethhdr *eth = frame_start(ctx);
+	__be16 *icmp;
+	const struct service *vip;
+
+	if (!p || p->kind != PACKET_ECHO)
+		return VERDICT_not_service;
+	icmp = frame_at(ctx, p->transport);
+	if ((void *)(eth + 1) > frame_end(ctx) || (void *)(icmp + 2) > frame_end(ctx))
+		return VERDICT_not_service;
+	vip = vip_entry(&p->destination);
+	if (!vip || !(vip->flags & SERVICE_PING) || !ping_is_plain(p, eth))
+		return VERDICT_not_service;
+	if (p->ipv6 ? !pong_ipv6(ctx, p) : !pong_ipv4(ctx, p))
+		return VERDICT_not_service; /* for the verifier: packet_parse has seen the header */
+	pong_ethernet(eth);
+	pong_icmp(icmp, p->ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
+	return VERDICT_pong;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is known of a VIP as such, and of ports of it that come in ranges. */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+
+/* The entry that marks an address as a VIP; NULL for any other. */
+static __always_inline const struct service *vip_entry(const struct address *address)
+{
+	struct service_key key = {.vip = *address};
+
+	return bpf_map_lookup_elem(&services, &key);
+}
+
+/* The range that the packet's port lies in; NULL if there is none. */
+static __always_inline const struct range *ranges_find(const struct packet *p)
+{
+	const struct service *vip = vip_entry(&p->destination);
+	struct range_key key = {
+		.prefix = RANGE_KEY_BITS(16),
+		.protocol = p->protocol,
+		.vip = p->destination,
+		.port = p->destination_port,
+	};
+
+	return vip && vip->flags & SERVICE_RANGES ? bpf_map_lookup_elem(&ranges, &key) : NULL;
+}

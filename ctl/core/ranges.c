@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See ranges.h. */
+
+#include "ranges.h"
+
+#define PORT_BITS 16
+
+/* The largest power of two that begins at `from`, as one must, and does not go beyond `last`. */
+static unsigned block_bits(uint32_t from, uint32_t last)
+{
+	unsigned bits = 0;
+
+	while (bits < PORT_BITS && from % (2U << bits) == 0 && from + (2U << bits) - 1 <= last)
+		bits++;
+	return bits;
+}
+
+size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGES_CUT_MAX])
+{
+	size_t count = 0;
+
+	for (uint32_t from = first; from <= last;) {
+		unsigned bits = block_bits(from, last);
+
+		out[count++] = (struct range_prefix){.port = from, .bits = PORT_BITS - bits};
+		from += 1U << bits;
+	}
+	return count;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Echo requests to a VIP: answered where its service has `ping:`, else the kernel's. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define FOR_IPV4 .families = IPV4_ONLY, .setup = {.ping = true}
+#define FOR_IPV6 .families = IPV6_ONLY, .setup = {.ping = true}
+#define ANSWERED .verdict = VERDICT_pong, .action = XDP_TX
+#define LEFT_ALONE .verdict = VERDICT_not_service, .action = XDP_PASS
+
+static const struct row rows[] = {
+	{"an echo request is answered", FOR_IPV4, .in = {.icmp_type = 8, .payload = "0123456789"}, ANSWERED},
+	{"an ICMPv6 echo request is answered", FOR_IPV6, .in = {.icmp_type = 128, .payload = "0123456789"}, ANSWERED},
+	{"one without data", FOR_IPV4, .in = {.icmp_type = 8}, ANSWERED},
+	{"an ICMPv6 one without data", FOR_IPV6, .in = {.icmp_type = 128}, ANSWERED},
+	{"of a second service's VIP", FOR_IPV4, .service = SERVICE_ANY, .in = {.icmp_type = 8}, ANSWERED},
+	{"padding stays", FOR_IPV4, .in = {.icmp_type = 8}, .trailer = 18, ANSWERED},
+	{"so do VLAN tags", FOR_IPV4, .in = {.icmp_type = 8, .payload = "a", .vlan = {0x6064}}, ANSWERED},
+	{"both of QinQ", FOR_IPV6, .in = {.icmp_type = 128, .payload = "a", .vlan = {100, 200}}, ANSWERED},
+	{"the TTL of the answer is a fresh one", FOR_IPV4, .in = {.icmp_type = 8, .ttl = 1}, ANSWERED},
+	{"so is the hop limit", FOR_IPV6, .in = {.icmp_type = 128, .ttl = 255}, ANSWERED},
+	{"type of service, identification and DF are those of the request", FOR_IPV4,
+		.in = {.icmp_type = 8, .tos = 0xb8, .id = 0xbeef, .dont_fragment = true}, ANSWERED},
+	{"without `ping:` it is the kernel's", IPV4_ONLY, .in = {.icmp_type = 8}, LEFT_ALONE},
+	{"without `ping:` an ICMPv6 one is, too", IPV6_ONLY, .in = {.icmp_type = 128}, LEFT_ALONE},
+	{"of an address that is no VIP it is the kernel's", FOR_IPV4,
+		.in = {.icmp_type = 8, .destination = "192.0.2.99"}, LEFT_ALONE},
+	{"a first fragment is the kernel's", FOR_IPV4, .in = {.icmp_type = 8, .more_fragments = true, .id = 5100},
+		LEFT_ALONE},
+	{"an ICMPv6 first fragment is, too", FOR_IPV6, .in = {.icmp_type = 128, .more_fragments = true, .id = 5100},
+		LEFT_ALONE},
+	{"one with IP options is the kernel's", FOR_IPV4, .in = {.icmp_type = 8, .option_words = 1}, LEFT_ALONE},
+	{"one with extension headers is, too", FOR_IPV6, .in = {.icmp_type = 128, .extensions = 1}, LEFT_ALONE},
+	{"one from a group of hosts", FOR_IPV4, .in = {.icmp_type = 8, .source = "224.0.0.1"}, LEFT_ALONE},
+	{"one from everybody", FOR_IPV4, .in = {.icmp_type = 8, .source = "255.255.255.255"}, LEFT_ALONE},
+	{"one from nobody", FOR_IPV4, .in = {.icmp_type = 8, .source = "0.0.0.0"}, LEFT_ALONE},
+	{"one from a host that talks to itself", FOR_IPV4, .in = {.icmp_type = 8, .source = "127.0.0.1"}, LEFT_ALONE},
+	{"an ICMPv6 one from a group of hosts", FOR_IPV6, .in = {.icmp_type = 128, .source = "ff02::1"}, LEFT_ALONE},
+	{"an ICMPv6 one from nobody", FOR_IPV6, .in = {.icmp_type = 128, .source = "::"}, LEFT_ALONE},
+	{"one to all hosts of the link", FOR_IPV4, .in = {.icmp_type = 8, .to_mac = "ff:ff:ff:ff:ff:ff"}, LEFT_ALONE},
+	{"an echo reply is the kernel's", FOR_IPV4, .in = {.icmp_type = FRAME_ECHO_REPLY}, LEFT_ALONE},
+	{"an ICMPv6 echo reply is, too", FOR_IPV6, .in = {.icmp_type = 129}, LEFT_ALONE},
+	{"type 128 is no echo request of IPv4", FOR_IPV4, .in = {.icmp_type = 128}, LEFT_ALONE},
+	{"type 8 is none of IPv6", FOR_IPV6, .in = {.icmp_type = 8}, LEFT_ALONE},
+	{"a timestamp request is the kernel's", FOR_IPV4, .in = {.icmp_type = 13}, LEFT_ALONE},
+};
+
+const struct row_table rows_ping = {"ping", rows, sizeof(rows) / sizeof(rows[0])};

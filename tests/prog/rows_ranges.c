@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Ports that come in ranges: a backend's own, for media, and those of a service. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define RTP "\x80\x00\x00\x01\x00\x00\x00\xa0\x12\x34\x56\x78media"
+
+static const struct frame_spec first = {.payload = RTP, .destination_port = 10003, .more_fragments = true, .id = 5001};
+static const struct frame_spec first_of_service = {
+	.payload = ROW_INVITE, .destination_port = 6003, .more_fragments = true, .id = 5002};
+
+static const struct row rows[] = {
+	{
+		.sentence = "the first port of a backend's range",
+		.in = {.payload = RTP, .destination_port = 10000},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "the last port of a backend's range",
+		.in = {.payload = RTP, .destination_port = 10009},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a range of one port, next to another's",
+		.in = {.payload = RTP, .destination_port = 10010},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 2,
+	},
+	{
+		.sentence = "the port before a range is nobody's",
+		.in = {.payload = RTP, .destination_port = 9999},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "the port behind a range is nobody's",
+		.in = {.payload = RTP, .destination_port = 10011},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a range is of one protocol",
+		.in = {.payload = "0123456789012345", .protocol = 6, .destination_port = 10003},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a range is of one VIP",
+		.families = IPV4_ONLY,
+		.in = {.payload = RTP, .destination = "192.0.2.11", .destination_port = 10003},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "a VIP that is not said to have ranges has none",
+		.in = {.payload = RTP, .destination_port = 10003},
+		.setup = {.no_ranges = true},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "SIP in a backend's range goes there, too: nobody reads it",
+		.in = {.payload = ROW_INVITE, .destination_port = 10003},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a backend's range comes before the service of every port",
+		.families = IPV4_ONLY,
+		.in = {.payload = RTP, .destination = "192.0.2.20", .destination_port = 10003},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a port beside the ranges is for the service of every port",
+		.service = SERVICE_ANY,
+		.in = {.payload = ROW_INVITE, .destination_port = 10011},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a backend's range by a tunnel",
+		.families = IPV4_ONLY,
+		.in = {.payload = RTP, .destination_port = 10003},
+		.setup = {.forward = FORWARD_IPIP},
+		.tunnel = &(const struct frame_spec){},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a backend's range with VLAN tags",
+		.in = {.payload = RTP, .destination_port = 10003, .vlan = {100, 200}},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a range whose backend cannot be reached: the kernel answers",
+		.in = {.payload = RTP, .destination_port = 10003},
+		.setup = {.unreachable = true},
+		.verdict = VERDICT_no_backend,
+		.action = XDP_PASS,
+	},
+	{
+		.sentence = "the first fragment of a datagram to a range",
+		.in = {.payload = RTP, .destination_port = 10003, .more_fragments = true, .id = 5000},
+		.verdict = VERDICT_port_range,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a later fragment follows it",
+		.before = &first,
+		.in = {.payload = "last", .fragment_offset = 1480, .id = 5001},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "an ICMP error about a packet from a range: to the backend whose range it is",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3,
+			.quote =
+				&(const struct frame_spec){
+					.payload = RTP, .source_port = 10003, .destination_port = 40000},
+			.quote_length = 28},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "an ICMPv6 error likewise",
+		.families = IPV6_ONLY,
+		.in = {.icmp_type = 2,
+			.quote =
+				&(const struct frame_spec){
+					.payload = RTP, .source_port = 10009, .destination_port = 40000}},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a service's range: by Call-ID, before the service of every port",
+		.service = SERVICE_ONE,
+		.in = {.payload = ROW_INVITE, .destination_port = 6000},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "the last port of a service's range",
+		.service = SERVICE_ONE,
+		.in = {.payload = "\r\n\r\n", .destination_port = 6021},
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "the port behind a service's range",
+		.service = SERVICE_ANY,
+		.in = {.payload = ROW_INVITE, .destination_port = 6022},
+		.verdict = VERDICT_call_id,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a later fragment to a service's range",
+		.service = SERVICE_ONE,
+		.before = &first_of_service,
+		.in = {.payload = "last", .fragment_offset = 1480, .id = 5002},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "an ICMP error about a packet from a service's range",
+		.families = IPV4_ONLY,
+		.service = SERVICE_ONE,
+		.in = {.icmp_type = 3, .quote = &(const struct frame_spec){.payload = ROW_INVITE, .source_port = 6003}},
+		.verdict = VERDICT_icmp_error,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "a range of a service that is not there: the kernel has it",
+		.in = {.payload = ROW_INVITE, .destination_port = 6003},
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+};
+
+const struct row_table rows_ranges = {"ranges", rows, sizeof(rows) / sizeof(rows[0])};

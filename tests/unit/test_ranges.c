@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Ranges of ports cut into prefixes: each port of the range is in exactly one, no other in any. */
+#include <criterion/criterion.h>
+#include "../../ctl/core/ranges.h"
+
+static void expect_covers(uint16_t first, uint16_t last)
+{
+	struct range_prefix cut[RANGES_CUT_MAX];
+	size_t count = ranges_cut(first, last, cut);
+	uint32_t next = first;
+
+	cr_assert_leq(count, RANGES_CUT_MAX);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t size = 1U << (16 - cut[i].bits);
+
+		cr_assert_leq(cut[i].bits, 16);
+		cr_assert_eq(cut[i].port, next, "%u to %u: prefix %zu begins at %u, not %u", first, last, i,
+			cut[i].port, next);
+		cr_assert_eq(
+			cut[i].port % size, 0, "%u to %u: %u/%u is no prefix", first, last, cut[i].port, cut[i].bits);
+		next += size;
+	}
+	cr_assert_eq(next, last + 1U, "%u to %u ends at %u", first, last, next);
+}
+
+Test(ranges, every_range_of_some_ports)
+{
+	for (uint32_t first = 0; first < 300; first++)
+		for (uint32_t last = first; last < 300; last++)
+			expect_covers(first, last);
+}
+
+Test(ranges, ranges_at_the_ends)
+{
+	static const uint16_t ports[] = {0, 1, 2, 5060, 9999, 10000, 16384, 19999, 20000, 32767, 32768, 65534, 65535};
+	size_t count = sizeof(ports) / sizeof(ports[0]);
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = i; j < count; j++)
+			expect_covers(ports[i], ports[j]);
+}
+
+Test(ranges, as_few_as_can_be)
+{
+	static const struct {
+		uint16_t first, last;
+		size_t count;
+	} rows[] = {
+		{5060, 5060, 1},
+		{0, 65535, 1},
+		{16384, 32767, 1},
+		{10000, 10009, 2},
+		{10000, 20000, 11},
+		{1, 65534, 30},
+	};
+	struct range_prefix cut[RANGES_CUT_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(ranges_cut(rows[i].first, rows[i].last, cut), rows[i].count, "%u to %u: %zu",
+			rows[i].first, rows[i].last, ranges_cut(rows[i].first, rows[i].last, cut));
+}
+
+Test(ranges, a_range_that_ends_before_it_begins_is_none)
+{
+	struct range_prefix cut[RANGES_CUT_MAX];
+
+	cr_expect_eq(ranges_cut(5061, 5060, cut), 0);
+}
