@@ -2,6 +2,7 @@
 /* The balancer: parse, steer, forward, count. The only place that returns XDP_*. */
 
 #include "steer.h"
+#include "probe.h"
 #include "forward.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -89,6 +90,8 @@ int balancer(struct xdp_md *ctx)
 		parse_icmp(ctx, &packet, bytes);
 	if (verdict == VERDICT_none)
 		verdict = steer(ctx, &packet, &target);
+	if (verdict == VERDICT_not_service)
+		verdict = probe_catch(ctx, &packet);
 	if (!target.for_service)
 		return finish(&target, verdict, bytes, forwarded);
 	backend = steer_backend(&target);
