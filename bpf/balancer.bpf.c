@@ -2,6 +2,7 @@
 /* The balancer: parse, steer, forward, count. The only place that returns XDP_*. */
 
 #include "steer.h"
+#include "probe.h"
 #include "forward.h"
 #include "ping.h"
 
@@ -91,7 +92,7 @@ int balancer(struct xdp_md *ctx)
 	if (verdict == VERDICT_none)
 		verdict = steer(ctx, &packet, &target);
 	if (verdict == VERDICT_not_service)
-		verdict = ping(ctx, &packet);
+		verdict = packet.kind == PACKET_ECHO ? ping(ctx, &packet) : probe_catch(ctx, &packet);
 	if (!target.for_service)
 		return finish(&target, verdict, bytes, forwarded);
 	backend = steer_backend(&target);

@@ -109,23 +109,33 @@ static __always_inline void steer_note_fragment(const struct packet *p, __u32 se
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 }
 
+/* Copies the whole frame. 0, or -1 for one that has no room there. */
+static __always_inline int steer_copy_frame(struct xdp_md *ctx, struct held_frame *held)
+{
+	__u64 length = bpf_xdp_get_buff_len(ctx);
+
+	/* Not `== 0`: older verifiers learn no lower bound from that. */
+	if (length < ETHERNET_SIZE || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length))
+		return -1;
+	held->ifindex = ctx->ingress_ifindex;
+	held->length = length;
+	held->mtu = 0;
+	return 0;
+}
+
 /* Gives the frame to the daemon, to be put through the program again when the first
  * fragment has come. */
 static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
 	struct held_frame *held = bpf_ringbuf_reserve(&held_frames, sizeof(*held), 0);
-	__u64 length = bpf_xdp_get_buff_len(ctx);
 
 	if (!held)
 		return VERDICT_orphan_fragment;
-	/* Not `== 0`: older verifiers learn no lower bound from that. */
-	if (length < ETHERNET_SIZE || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length)) {
+	if (steer_copy_frame(ctx, held)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_orphan_fragment;
 	}
 	held->key = *key;
-	held->ifindex = ctx->ingress_ifindex;
-	held->length = length;
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_held_fragment;
 }

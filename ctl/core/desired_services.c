@@ -65,8 +65,7 @@ static void put_hint(struct image *image, const struct config *config, uint16_t 
 }
 
 /* A backend is named by its address, whatever the port, and by its `hints:`. */
-static void put_hints_of(
-	struct image *image, const struct farm *farm, const struct farm_pool *pool, uint16_t group)
+static void put_hints_of(struct image *image, const struct farm *farm, const struct farm_pool *pool, uint16_t group)
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];

@@ -17,7 +17,7 @@ enum image_map {
 };
 
 struct image {
-	struct contract contract;       /* the sizes of what follows */
+	struct contract contract; /* the sizes of what follows */
 	struct entries *maps[IMAGE_MAPS];
 	struct name *service_names; /* [services] */
 	struct name *pool_names;    /* [pools] */

@@ -169,6 +169,19 @@ static void fill_services(struct balancer_bpf *skel)
 	}
 }
 
+static void fill_probe_addresses(struct balancer_bpf *skel)
+{
+	static const char *const texts[] = {TEST_PROBE_ADDRESS, TEST_PROBE_ADDRESS6};
+
+	for (int i = 0; i < 2; i++) {
+		struct address address = address_of(texts[i]);
+
+		run_must(
+			bpf_map_update_elem(bpf_map__fd(skel->maps.probe_addresses), &address, &(uint32_t){1}, BPF_ANY),
+			"probe_addresses");
+	}
+}
+
 /* Pool 0 uses the first of its two tables, pool 1 the second. */
 static void fill_pool(struct balancer_bpf *skel, const struct balancer_setup *setup, uint32_t id)
 {
@@ -194,6 +207,7 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 	fill_pool(skel, setup, 1);
 	fill_services(skel);
 	fill_vips(skel, setup);
+	fill_probe_addresses(skel);
 }
 
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup)

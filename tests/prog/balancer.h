@@ -25,6 +25,10 @@
 /* BPF_PROG_TEST_RUN reports this as the interface a frame came by, unless told. */
 #define TEST_IFINDEX 1
 
+/* Where its probes come from. */
+#define TEST_PROBE_ADDRESS "203.0.113.2"
+#define TEST_PROBE_ADDRESS6 "2001:db8:1::2"
+
 enum test_service {
 	SERVICE_SIP,
 	SERVICE_ANY,

@@ -20,6 +20,7 @@ static const struct row_table *const tables[] = {
 	&rows_keys,
 	&rows_ranges,
 	&rows_ping,
+	&rows_probes,
 };
 
 static struct balancer_bpf *skel;
@@ -83,6 +84,58 @@ Test(balancer, ranges_of_ports)
 Test(balancer, pings)
 {
 	row_run_table(skel, &rows_ping);
+}
+
+Test(balancer, replies_to_probes)
+{
+	row_run_table(skel, &rows_probes);
+}
+
+static int take_held(void *data, void *held, size_t size)
+{
+	cr_expect_eq(size, sizeof(struct held_frame));
+	*(struct held_frame *)data = *(const struct held_frame *)held;
+	return 0;
+}
+
+Test(balancer, a_probes_reply_is_held_as_it_came)
+{
+	struct ring_buffer *ring;
+	struct held_frame held = {};
+	struct frame frame, before;
+
+	frame_build(&frame, &(struct frame_spec){.source = "192.0.2.10",
+				    .destination = TEST_PROBE_ADDRESS,
+				    .payload = "SIP/2.0 200 OK\r\n\r\n",
+				    .vlan = {100}});
+	before = frame;
+	ring = ring_buffer__new(bpf_map__fd(skel->maps.probe_replies), take_held, &held, NULL);
+	cr_assert(ring);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP);
+	cr_expect_eq(ring_buffer__consume(ring), 1);
+	cr_expect_eq(held.length, before.length);
+	cr_expect_eq(held.ifindex, TEST_IFINDEX);
+	cr_expect_arr_eq(held.frame, before.data, before.length);
+	ring_buffer__free(ring);
+}
+
+/* Nobody empties the ring: what finds no room is the kernel's, and counted. */
+Test(balancer, replies_that_find_no_room)
+{
+	uint32_t held = 0, lost = 0;
+	struct frame frame;
+
+	for (int i = 0; i < PROBE_REPLIES_BYTES / HELD_FRAME_SIZE + 1; i++) {
+		frame_build(&frame, &(struct frame_spec){.source = "192.0.2.10", .destination = TEST_PROBE_ADDRESS});
+		if (balancer_run(skel, &frame) == XDP_PASS)
+			lost++;
+		else
+			held++;
+	}
+	cr_expect_gt(held, 400);
+	cr_expect_gt(lost, 0);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_probe_reply), held);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_lost_probe_reply), lost);
 }
 
 /* A frame that can have no outer header, since the driver left no room for one. */

@@ -496,8 +496,8 @@ Test(plan, no_order_of_changes_breaks_what_must_hold)
 		HEAD SERVICE POOL(PX(3) "," PX(4)),
 		HEAD SERVICE POOL(PX(1)),
 		HEAD "services: []\n" POOL(PX(1) "," PX(2)),
-		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: x}]\npools: [{name: x, " AT_ONCE ", backends: [" PX(
-			5) "]}, {name: proxies, backends: [" PX(1) "," PX(2) "]}]\n",
+		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: x}]\npools: [{name: x, " AT_ONCE
+		     ", backends: [" PX(5) "]}, {name: proxies, backends: [" PX(1) "," PX(2) "]}]\n",
 	};
 	unsigned int seed = 7;
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Answers to the daemon's probes. A backend answers from the VIP, which as a rule is an
+ * address of this machine too: our kernel takes no packet from one of its own addresses.
+ * So the daemon gets it, by the ring buffer probe_replies (docs/probes.md). */
+#pragma once
+
+#include "steer.h"
+
+/* Of the kinds that probes are: UDP and TCP, ICMP errors about them, and other ICMP,
+ * echo replies among it. No fragments. */
+static __always_inline bool probe_is_kind(const struct packet *p)
+{
+	if (p->kind == PACKET_OTHER)
+		return p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6;
+	return p->kind == PACKET_WHOLE || p->kind == PACKET_QUOTE;
+}
+
+/* From a VIP, to where probes come from? An ICMP error is by then turned round: it is
+ * about a packet that went from there to a VIP. Asked in this order, because much goes to
+ * an address of ours, and hardly anything comes from a VIP. */
+static __always_inline bool probe_is_reply(const struct packet *p)
+{
+	return probe_is_kind(p) && vip_entry(&p->source) && bpf_map_lookup_elem(&probe_addresses, &p->destination);
+}
+
+/* What becomes of a packet that is for no service. */
+__noinline int probe_catch(struct xdp_md *ctx, const struct packet *p)
+{
+	struct held_frame *held;
+
+	if (!p || !probe_is_reply(p))
+		return VERDICT_not_service;
+	held = bpf_ringbuf_reserve(&probe_replies, sizeof(*held), 0);
+	if (!held)
+		return VERDICT_lost_probe_reply;
+	if (steer_copy_frame(ctx, held)) {
+		bpf_ringbuf_discard(held, 0);
+		return VERDICT_lost_probe_reply;
+	}
+	bpf_ringbuf_submit(held, 0);
+	return VERDICT_probe_reply;
+}
