@@ -24,9 +24,10 @@
 
 enum sip_result {
 	SIP_FOUND,
-	SIP_NO_CALL_ID, /* the headers end without one, or it is empty */
-	SIP_TOO_FAR,    /* it is beyond what can be read or may be spent, or cut off */
+	SIP_NOT_THERE, /* the headers end without it, or it is empty */
+	SIP_TOO_FAR,   /* it is beyond what can be read or may be spent, or cut off */
 	SIP_NOT_SIP,
+	SIP_NO_CALL_ID = SIP_NOT_THERE,
 };
 
 /* A Call-ID's hash, and where in the frame its value lies. */
@@ -311,7 +312,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 		if (line == SIP_LINE_OTHER)
 			continue;
 		if (line == SIP_LINE_BLANK)
-			return SIP_NO_CALL_ID;
+			return SIP_NOT_THERE;
 		*colon = at - 1 + line;
 		if ((__u8)(word >> (line * 8 - 8)) != ':')
 			*colon = sip_colon(t, *colon);
@@ -386,7 +387,7 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colo
 	else
 		key->value = sip_value(&text, colon);
 	if (!key->value)
-		return SIP_NO_CALL_ID;
+		return SIP_NOT_THERE;
 	key->value_end = sip_hash_value(&text, sip_forget(&text, key->value), &hash);
 	if (key->value_end >= text.end)
 		return SIP_TOO_FAR;

@@ -2,14 +2,13 @@
 /* The scanner as it builds on the host: the rows, cut at every byte between pages that cannot
  * be read; a slow scanner that anybody can check, which must agree with it; its limits. */
 #include <criterion/criterion.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "../../bpf/sip.h"
 #include "../prog/sip_message.h"
 #include "../prog/sip_rows.h"
 #include "sip_guard.h"
+#include "sip_slow.h"
 
 #define MESSAGES 20000
 
@@ -47,18 +46,7 @@ static struct finding scan(const void *message, size_t length)
 	return scan_frame(message, (const uint8_t *)message + length, 0, length);
 }
 
-/* --- the slow scanner: RFC 3261 sections 7.3.1, 7.5 and 25.1, a byte at a time. White space and
- * line ends are what is not above 0x20, and a line ends at LF. */
-
-static bool is_space(char c)
-{
-	return (uint8_t)c <= ' ';
-}
-
-static bool is_blank(char c)
-{
-	return is_space(c) && c != '\r' && c != '\n';
-}
+/* --- the slow scanner */
 
 static uint64_t slow_hash(const char *value, size_t length)
 {
@@ -77,34 +65,6 @@ static uint64_t slow_hash(const char *value, size_t length)
 	return hash_finish(hash, KEY);
 }
 
-/* Where the first line begins; length if this is no SIP. */
-static size_t slow_start_line(const char *text, size_t length)
-{
-	size_t at = 0, end;
-
-	while (at < length && is_space(text[at]))
-		at++;
-	for (end = at; end < length && !is_space(text[end]); end++) {
-		if ((uint8_t)text[end] > 0x7f)
-			return length;
-	}
-	return end < length && text[end] == ' ' && end - at < SIP_METHOD_WORDS * 8 ? at : length;
-}
-
-/* Is the line at `at` a Call-ID? The offset behind its colon, or 0. */
-static size_t slow_name(const char *text, size_t length, size_t at)
-{
-	if (length - at >= 7 && strncasecmp(text + at, "Call-ID", 7) == 0)
-		at += 7;
-	else if (tolower(text[at]) == 'i')
-		at += 1;
-	else
-		return 0;
-	while (at < length && is_blank(text[at]))
-		at++;
-	return at < length && text[at] == ':' ? at + 1 : 0;
-}
-
 /* The value behind a colon. A line that begins with white space goes on with the one before it. */
 static struct finding slow_value(const char *text, size_t length, size_t at)
 {
@@ -112,7 +72,7 @@ static struct finding slow_value(const char *text, size_t length, size_t at)
 	size_t end;
 
 	for (;;) {
-		while (at < length && is_blank(text[at]))
+		while (at < length && slow_is_blank(text[at]))
 			at++;
 		end = at;
 		end += end < length && text[end] == '\r';
@@ -121,12 +81,12 @@ static struct finding slow_value(const char *text, size_t length, size_t at)
 			return (struct finding){.result = SIP_TOO_FAR};
 		if (end == at)
 			break;
-		if (!is_blank(text[end]))
-			return (struct finding){.result = SIP_NO_CALL_ID};
+		if (!slow_is_blank(text[end]))
+			return (struct finding){.result = SIP_NOT_THERE};
 		at = end;
 	}
 	finding.value = at;
-	while (at < length && !is_space(text[at]))
+	while (at < length && !slow_is_space(text[at]))
 		at++;
 	finding.length = at - finding.value;
 	finding.hash = slow_hash(text + finding.value, finding.length);
@@ -135,22 +95,11 @@ static struct finding slow_value(const char *text, size_t length, size_t at)
 
 static struct finding slow_scan(const char *text, size_t length)
 {
-	size_t at = slow_start_line(text, length), value;
+	struct finding finding = {};
+	size_t colon;
 
-	if (at == length || length < SIP_MINIMUM)
-		return (struct finding){.result = SIP_NOT_SIP};
-	for (;;) {
-		const char *newline = memchr(text + at, '\n', length - at);
-
-		if (!newline || newline + 1 == text + length)
-			return (struct finding){.result = SIP_TOO_FAR};
-		at = newline + 1 - text;
-		if (text[at] == '\r' || text[at] == '\n')
-			return (struct finding){.result = SIP_NO_CALL_ID};
-		value = slow_name(text, length, at);
-		if (value)
-			return slow_value(text, length, value);
-	}
+	finding.result = slow_header(text, length, "Call-ID", "i", &colon);
+	return finding.result == SIP_FOUND ? slow_value(text, length, colon + 1) : finding;
 }
 
 static const char *result_name(enum sip_result result)
@@ -250,7 +199,7 @@ Test(sip, agrees_with_the_slow_scanner_on_every_spelling)
 		for (int i = 0; i < 8; i++)
 			check_against_slow(name, message.text, rng_below(&rng, message.length));
 		finding = slow_scan(message.text, message.length);
-		cr_assert(finding.result == SIP_NO_CALL_ID ||
+		cr_assert(finding.result == SIP_NOT_THERE ||
 				  (finding.result == SIP_FOUND && finding.length == strlen(call_id) &&
 					  memcmp(message.text + finding.value, call_id, finding.length) == 0),
 			"%s: the slow scanner is wrong: %s\n%s", name, result_name(finding.result), message.text);
