@@ -95,7 +95,9 @@ int balancer(struct xdp_md *ctx)
 		verdict = packet.kind == PACKET_ECHO ? ping(ctx, &packet) : probe_catch(ctx, &packet);
 	if (!target.for_service)
 		return finish(&target, verdict, bytes, forwarded);
-	backend = steer_backend(&target);
+	if (target.in_motion)
+		target.backend_id = motion_owner(ctx, &packet, &target.slot);
+	backend = steer_backend(&packet, &target);
 	if (!backend)
 		return finish(&target, VERDICT_no_backend, bytes, forwarded);
 	failed = forward(ctx, &packet, backend, &forwarded);

@@ -9,7 +9,7 @@
 #include "packet.h"
 #include "text.h"
 
-/* A slot that may be in motion. */
+/* A slot of a pool in which something is in motion. */
 struct motion_slot {
 	__u64 hash_key[2];
 	__u64 hash; /* of the affinity key */
@@ -93,7 +93,8 @@ static __always_inline __u32 motion_steer(
 	return note.backend;
 }
 
-/* The owner of a slot of a pool in which something is in motion. */
+/* Who gets the packet. Called by balancer() itself: the stacks of all functions that have
+ * called one another must not be larger than 512 bytes together. */
 __noinline __u32 motion_owner(struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot)
 {
 	const __u16 *owners;

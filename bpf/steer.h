@@ -12,6 +12,8 @@ struct target {
 	__u32 for_service;
 	__u32 service_id;
 	__u32 backend_id;
+	__u32 in_motion; /* `slot` says more, and another backend may have it */
+	struct motion_slot slot;
 };
 
 static __always_inline const struct service *steer_service(const struct packet *p, __be16 port)
@@ -68,29 +70,29 @@ static __always_inline __u32 steer_pool(struct xdp_md *ctx, const struct packet 
 	return service->pool[method & (METHOD_COUNT - 1)];
 }
 
-/* The id of the backend that owns a hash in a pool; 0 if nobody does. */
-static __always_inline __u32 steer_slot(
-	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u32 pool_id, __u64 hash)
+/* The backend that owns a hash in a pool; nobody has the id 0. */
+static __always_inline void steer_slot(const struct service *service, __u32 pool_id, __u64 hash, struct target *target)
 {
 	const struct pool *pool = bpf_map_lookup_elem(&pools, &pool_id);
 	const __u16 *slots;
 	__u32 table;
 
 	if (!pool)
-		return 0;
+		return;
 	table = pool->table;
 	slots = bpf_map_lookup_elem(&tables, &table);
 	if (!slots)
-		return 0;
-	if (pool->in_motion) {
-		struct motion_slot slot = {.hash_key = {service->hash_key[0], service->hash_key[1]},
-			.hash = hash,
-			.pool = pool_id,
-			.owner = slots[hash & slot_mask]};
-
-		return motion_owner(ctx, p, &slot);
-	}
-	return slots[hash & slot_mask];
+		return;
+	target->backend_id = slots[hash & slot_mask];
+	if (!pool->in_motion)
+		return;
+	target->in_motion = true;
+	target->slot = (struct motion_slot){
+		.hash_key = {service->hash_key[0], service->hash_key[1]},
+		.hash = hash,
+		.pool = pool_id,
+		.owner = target->backend_id,
+	};
 }
 
 /* --- fragments */
@@ -165,8 +167,6 @@ static __always_inline enum verdict steer_range(
 	target->for_service = true;
 	target->service_id = range->service;
 	target->backend_id = range->backend;
-	if (p->kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(p, range->service, range->backend);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : VERDICT_port_range;
 }
 
@@ -192,9 +192,7 @@ static __always_inline enum verdict steer_service_packet(
 	target->for_service = true;
 	target->service_id = service->id;
 	verdict = steer_key(ctx, p, service, &hash);
-	target->backend_id = steer_slot(ctx, p, service, steer_pool(ctx, p, service), hash);
-	if (p->kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(p, service->id, target->backend_id);
+	steer_slot(service, steer_pool(ctx, p, service), hash, target);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
 }
 
@@ -209,10 +207,13 @@ __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *
 	return steer_service_packet(ctx, p, target);
 }
 
-/* The backend of a target; NULL if nobody is there (id 0, nobody, never is). */
-static __always_inline const struct backend *steer_backend(const struct target *target)
+/* The backend of a target; NULL if nobody is there (id 0, nobody, never is). Where a first
+ * fragment goes the others are to follow. */
+static __always_inline const struct backend *steer_backend(const struct packet *p, const struct target *target)
 {
 	const struct backend *backend = bpf_map_lookup_elem(&backends, &target->backend_id);
 
+	if (p->kind == PACKET_FIRST_FRAGMENT)
+		steer_note_fragment(p, target->service_id, target->backend_id);
 	return backend && backend->forward != FORWARD_NONE ? backend : NULL;
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "context.h"
-#include "sip.h"
+#include "sip_headers.h"
 
 static __always_inline struct sip_text text_of(const struct xdp_md *ctx, __u32 end)
 {
@@ -26,7 +26,22 @@ __noinline int text_method(struct xdp_md *ctx, __u32 start, __u32 end)
 	return sip_method(text_of(ctx, end), start);
 }
 
+__noinline int text_find_header(struct xdp_md *ctx, __u32 start, __u32 end, __u64 name, __u32 *colon)
+{
+	return colon ? sip_find_header(text_of(ctx, end), start, name, colon) : SIP_NOT_SIP;
+}
+
+__noinline int text_has_tag(struct xdp_md *ctx, __u32 colon, __u32 end)
+{
+	return sip_has_tag(text_of(ctx, end), colon);
+}
+
 __noinline int text_is_opening(struct xdp_md *ctx, __u32 start, __u32 end)
 {
-	return sip_is_opening(text_of(ctx, end), start);
+	__u32 colon = 0;
+	int tag = text_find_header(ctx, start, end, SIP_TO, &colon);
+
+	if (tag == SIP_FOUND)
+		tag = text_has_tag(ctx, colon, end);
+	return sip_is_opening(text_method(ctx, start, end), tag);
 }

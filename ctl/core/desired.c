@@ -66,7 +66,7 @@ static void check_key(struct desired *desired, const struct farm *farm, const st
 /* Does what runs go by the same key? */
 static bool is_our_key(const struct desired *desired, const struct image *running)
 {
-	struct entry *services = entries_list(running->maps[IMAGE_SERVICES]);
+	struct pair *services = entries_list(running->maps[IMAGE_SERVICES]);
 	bool same = true;
 
 	for (size_t i = 0; i < entries_count(running->maps[IMAGE_SERVICES]); i++) {

@@ -10,6 +10,13 @@
 #include "ranges.h"
 
 /* --- hints */
+static uint64_t sip_host_hash(const char *host, size_t length, const uint64_t *key)
+{
+	uint64_t x = key[0];
+	for (size_t i = 0; i < length; i++)
+		x = x * 31 + host[i];
+	return x;
+} /* XXX */
 
 /* The different sets of pools that services use. Those with the same pools share a group
  * of hints, which is named after the first of them: it keeps its id over a reload. */

@@ -103,15 +103,15 @@ void entries_remove(struct entries *entries, const void *key)
 static void visit(const void *nodep, VISIT which, void *data)
 {
 	const struct node *node = *(struct node *const *)nodep;
-	struct entry **next = data;
+	struct pair **next = data;
 
 	if (which == postorder || which == leaf)
-		*(*next)++ = (struct entry){.key = node->key, .value = node->value};
+		*(*next)++ = (struct pair){.key = node->key, .value = node->value};
 }
 
-struct entry *entries_list(const struct entries *entries)
+struct pair *entries_list(const struct entries *entries)
 {
-	struct entry *list = allocate(entries->count, sizeof(*list)), *next = list;
+	struct pair *list = allocate(entries->count, sizeof(*list)), *next = list;
 
 	twalk_r(entries->root, visit, &next);
 	return list;

@@ -8,7 +8,7 @@
 
 struct entries;
 
-struct entry {
+struct pair {
 	const void *key;
 	const void *value;
 };
@@ -29,7 +29,7 @@ void entries_put(struct entries *entries, const void *key, const void *value);
 void entries_remove(struct entries *entries, const void *key);
 
 /* All of them, entries_count of them, to be freed. */
-struct entry *entries_list(const struct entries *entries);
+struct pair *entries_list(const struct entries *entries);
 
 /* Is the value the same, byte for byte? */
 int entries_same_value(const struct entries *entries, const void *a, const void *b);

@@ -205,7 +205,7 @@ static void remove_pools(struct draft *draft)
 /* --- services, hints, ranges */
 
 /* The services are what people know of. */
-static void say_service(struct draft *draft, struct plan_step *step, const struct entry *entry, const char *what)
+static void say_service(struct draft *draft, struct plan_step *step, const struct pair *entry, const char *what)
 {
 	const struct image *image = step->kind == PLAN_ENTRY ? draft->desired : draft->running;
 	const struct service_key *key = entry->key;
@@ -219,7 +219,7 @@ static void say_service(struct draft *draft, struct plan_step *step, const struc
 }
 
 static void add_entry(
-	struct draft *draft, enum plan_kind kind, enum image_map map, const struct entry *entry, const char *what)
+	struct draft *draft, enum plan_kind kind, enum image_map map, const struct pair *entry, const char *what)
 {
 	struct plan_step *step = add_step(draft, kind, map, entry->value);
 
@@ -231,7 +231,7 @@ static void add_entry(
 static void put_entries(struct draft *draft, enum image_map map)
 {
 	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
-	struct entry *list = entries_list(after);
+	struct pair *list = entries_list(after);
 
 	for (size_t i = 0; i < entries_count(after); i++) {
 		const void *known = entries_find(before, list[i].key);
@@ -247,7 +247,7 @@ static void put_entries(struct draft *draft, enum image_map map)
 static void remove_entries(struct draft *draft, enum image_map map)
 {
 	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
-	struct entry *list = entries_list(before);
+	struct pair *list = entries_list(before);
 
 	for (size_t i = 0; i < entries_count(before); i++)
 		if (!entries_find(after, list[i].key))

@@ -12,7 +12,7 @@
 
 #define BRANCH_SIZE 32
 #define CALL_ID_SIZE 32
-#define HOST_SIZE (ADDRESS_TEXT_SIZE + sizeof("[]:65535"))
+#define HOST_TEXT_SIZE (ADDRESS_TEXT_SIZE + sizeof("[]:65535"))
 
 /* The cookie marks a branch that is unique (8.1.1.7). */
 static void write_branch(const struct probe_ids *ids, char text[BRANCH_SIZE])
@@ -25,12 +25,12 @@ static void write_call_id(const struct probe_ids *ids, char text[CALL_ID_SIZE])
 	snprintf(text, CALL_ID_SIZE, "%016lx@sipxdp", ids->call_id);
 }
 
-static void write_host(const struct address *address, uint16_t port, char text[HOST_SIZE])
+static void write_host(const struct address *address, uint16_t port, char text[HOST_TEXT_SIZE])
 {
 	char plain[ADDRESS_TEXT_SIZE];
 
 	address_format(address, plain);
-	snprintf(text, HOST_SIZE, address_is_ipv4(address) ? "%s:%u" : "[%s]:%u", plain, port);
+	snprintf(text, HOST_TEXT_SIZE, address_is_ipv4(address) ? "%s:%u" : "[%s]:%u", plain, port);
 }
 
 const char *probe_message_method(const struct config_probe *probe)
@@ -95,8 +95,8 @@ static bool choose_uris(const struct probe_message *m, const char *local, const 
 int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE_SIZE])
 {
 	const char *method = probe_message_method(m->probe), *transport = transport_name(m->probe->transport);
-	char branch[BRANCH_SIZE], call_id[CALL_ID_SIZE], local[HOST_SIZE], target[HOST_SIZE];
-	char contact[HOST_SIZE + 64] = "";
+	char branch[BRANCH_SIZE], call_id[CALL_ID_SIZE], local[HOST_TEXT_SIZE], target[HOST_TEXT_SIZE];
+	char contact[HOST_TEXT_SIZE + 64] = "";
 	struct uris uris;
 
 	write_branch(&m->ids, branch);

@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "drain.h"
 #include "log.h"
+#include "probing.h"
 
 #define TICK_USEC 1000000
 #define FILE_SIZE_MAX (16 << 20)
@@ -95,6 +96,7 @@ static void update_backend(struct daemon *daemon, struct farm_pool *pool, struct
 	const char *reason;
 
 	farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
+	probing_note(daemon->probes, backend);
 	if (!farm_update_state(farm, pool, backend, time(NULL)))
 		return;
 	reason = farm_reason(farm, pool, backend);
@@ -118,6 +120,7 @@ static void update_backends(struct daemon *daemon)
 		else
 			log_info("pool %s: its probes are believed again", pool->config->name);
 	}
+	probing_follow(daemon->probes, daemon->farm);
 }
 
 static uint64_t now_msec(void)
@@ -230,7 +233,8 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 /* --- starting and stopping */
 
-static void on_routes_changed(void *data)
+/* Of ways to backends, or of their health. */
+static void on_changed(void *data)
 {
 	daemon_settle(data, NULL);
 }
@@ -354,9 +358,14 @@ int daemon_start(struct daemon *daemon)
 	if (!error)
 		error = read_farm(daemon);
 	if (!error) {
-		error = neighbours_new(&daemon->neighbours, daemon->event, on_routes_changed, daemon);
+		error = neighbours_new(&daemon->neighbours, daemon->event, on_changed, daemon);
 		if (error)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
+	}
+	if (!error) {
+		error = probes_new(&daemon->probes, daemon->event, daemon->pin_directory, on_changed, daemon);
+		if (error)
+			log_error("cannot probe backends: %s", strerror(-error));
 	}
 	if (!error)
 		error = start_control(daemon, answers_answer);
@@ -373,6 +382,7 @@ void daemon_stop(struct daemon *daemon)
 {
 	control_free(daemon->control);
 	fragments_free(daemon->fragments);
+	probes_free(daemon->probes);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);

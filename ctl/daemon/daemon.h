@@ -10,6 +10,7 @@
 #include "fragments.h"
 #include "maps.h"
 #include "neighbour.h"
+#include "probes.h"
 
 struct daemon {
 	const char *config_path;
@@ -21,6 +22,7 @@ struct daemon {
 	struct farm *farm;     /* what is to run */
 	struct desired *desired;
 	struct neighbours *neighbours;
+	struct probes *probes;
 	struct fragments *fragments;
 	struct drain *drain;
 	struct control *control;

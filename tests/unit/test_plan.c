@@ -92,7 +92,7 @@ static bool has_backend(const struct image *image, uint16_t id)
 /* What must be true of the maps at any moment, also between two steps. */
 static void check_invariants(const struct image *image)
 {
-	struct entry *services = entries_list(image->maps[IMAGE_SERVICES]);
+	struct pair *services = entries_list(image->maps[IMAGE_SERVICES]);
 
 	for (size_t i = 0; i < entries_count(image->maps[IMAGE_SERVICES]); i++) {
 		uint32_t pool = ((const struct service *)services[i].value)->pool[METHOD_NONE];
