@@ -178,13 +178,16 @@ Test(motion, who_is_dead_gets_nothing)
 
 static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags)
 {
+	/* What follows the ports: numbers, length of the header, flags. */
+	char rest[16] = {[8] = 5 << 4, [9] = flags};
 	static struct frame frame;
 
 	frame_build(&frame, &(struct frame_spec){.source = source,
 				    .source_port = source_port,
 				    .destination_port = 5061,
-				    .protocol = IPPROTO_TCP});
-	frame.data[14 + 20 + 13] = flags;
+				    .protocol = IPPROTO_TCP,
+				    .payload = rest,
+				    .payload_length = sizeof(rest)});
 	return balancer_run(skel, &frame) == XDP_TX ? balancer_receiver(&frame) : 0;
 }
 
