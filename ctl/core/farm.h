@@ -25,7 +25,8 @@ struct farm_pool {
 	const struct config_pool *config;
 	struct farm_backend *backends; /* those removed by hand too: see farm_backend_exists */
 	size_t count;
-	bool open; /* too few would be left: the probes are not believed */
+	bool untried; /* of nobody it is known whether he lives: all are taken to */
+	bool open;    /* too few would be left: the probes are not believed */
 };
 
 struct farm {

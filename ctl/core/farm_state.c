@@ -155,7 +155,7 @@ static bool is_doubted(const struct farm_backend *backend)
 bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	return farm_backend_is_wanted(backend) &&
-	       (backend->record.state == STATE_UP || (pool->open && is_doubted(backend)));
+	       (backend->record.state == STATE_UP || ((pool->open || pool->untried) && is_doubted(backend)));
 }
 
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend)
@@ -168,16 +168,20 @@ bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backe
 
 bool farm_update_open(struct farm_pool *pool)
 {
-	size_t up = 0, doubted = 0;
+	size_t up = 0, down = 0, unknown = 0;
 	bool open;
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		up += farm_backend_is_wanted(backend) && backend->record.state == STATE_UP;
-		doubted += farm_backend_is_wanted(backend) && is_doubted(backend);
+		if (!farm_backend_is_wanted(backend))
+			continue;
+		up += backend->record.state == STATE_UP;
+		down += backend->record.state == STATE_DOWN;
+		unknown += backend->record.state == STATE_UNKNOWN;
 	}
-	open = up * 100 < (up + doubted) * pool->config->min_alive;
+	pool->untried = !up && !down;
+	open = !pool->untried && up * 100 < (up + down + unknown) * pool->config->min_alive;
 	if (open == pool->open)
 		return false;
 	pool->open = open;

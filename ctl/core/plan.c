@@ -76,7 +76,9 @@ static void say_backend(struct plan_step *step, const struct backend *before, co
 {
 	char mac[MAC_TEXT_SIZE];
 
-	if (before->forward && backend->forward)
+	if (before->forward && backend->forward &&
+		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
+			before->forward != backend->forward))
 		say(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
 			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? " in IP-in-IP" : "");
 }

@@ -343,15 +343,18 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 Test(plan, a_probed_backend_has_no_slot_until_it_answers)
 {
 	start(PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
-	cr_assert_eq(slots_of(&world, 0), contract.slots, "nobody has answered");
+	cr_assert_eq(slots_of(&world, 0), 0, "nobody was heard of: all may be there");
 	set_health("px1", HEALTH_UP);
 	settle(&world, NULL);
-	cr_assert_eq(slots_of(&world, backend(&world, "px1")->id), contract.slots);
+	cr_assert_eq(slots_of(&world, backend(&world, "px1")->id), contract.slots, "the other is still to answer");
 	set_health("px1", HEALTH_DOWN);
 	set_health("px2", HEALTH_UP);
 	settle(&world, NULL);
 	cr_assert_eq(slots_of(&world, backend(&world, "px2")->id), contract.slots);
 	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], backend(&world, "px1")), "no answer");
+	set_health("px2", HEALTH_DOWN);
+	settle(&world, NULL);
+	cr_assert_eq(slots_of(&world, 0), contract.slots, "nobody is left, and with min_alive: 0 that is believed");
 }
 
 Test(plan, below_min_alive_the_probes_are_not_believed)
