@@ -109,6 +109,17 @@ static const struct attribute NEIGHBOUR_ATTRIBUTES[] = {
 	{NDA_FLAGS_EXT, offsetof(struct netlink_neighbour, managed), read_managed},
 };
 
+/* Both are there where the interface is one end of a link with an address for each. */
+struct address_attributes {
+	struct address address; /* the other end's then */
+	struct address local;
+};
+
+static const struct attribute ADDRESS_ATTRIBUTES[] = {
+	{IFA_ADDRESS, offsetof(struct address_attributes, address), read_address},
+	{IFA_LOCAL, offsetof(struct address_attributes, local), read_address},
+};
+
 struct reading {
 	const struct attribute *table;
 	size_t count;
@@ -218,6 +229,25 @@ bool netlink_read_neighbour(const struct nlmsghdr *message, struct netlink_neigh
 	return true;
 }
 
+bool netlink_read_address(const struct nlmsghdr *message, struct netlink_address *out)
+{
+	const struct ifaddrmsg *header = header_of(message, RTM_NEWADDR, RTM_DELADDR, sizeof(*header));
+	struct address_attributes found = {};
+	uint8_t unsettled = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+
+	if (!header || (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
+		return false;
+	if (header->ifa_family == AF_INET6)
+		unsettled |= IFA_F_TEMPORARY;
+	read_attributes(message, sizeof(*header), ADDRESS_ATTRIBUTES, COUNT(ADDRESS_ATTRIBUTES), &found);
+	*out = (struct netlink_address){
+		.ifindex = header->ifa_index,
+		.settled = header->ifa_scope == RT_SCOPE_UNIVERSE && !(header->ifa_flags & unsettled),
+		.address = address_equal(&found.local, &(struct address){}) ? found.address : found.local,
+	};
+	return true;
+}
+
 /* --- requests */
 
 static struct nlmsghdr *begin(struct netlink_batch *batch, uint16_t type, uint16_t flags)
@@ -295,6 +325,66 @@ void netlink_manage_neighbour(
 void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_USE, ifindex, address));
+}
+
+void netlink_set_up(struct netlink_batch *batch, uint32_t ifindex, uint32_t mtu, uint32_t queue)
+{
+	struct nlmsghdr *message = begin(batch, RTM_NEWLINK, NLM_F_ACK);
+	struct ifinfomsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+
+	header->ifi_index = ifindex;
+	header->ifi_flags = header->ifi_change = IFF_UP;
+	mnl_attr_put_u32(message, IFLA_MTU, mtu);
+	mnl_attr_put_u32(message, IFLA_TXQLEN, queue);
+	end(batch, message);
+}
+
+static struct nlmsghdr *begin_route(
+	struct netlink_batch *batch, uint16_t type, uint16_t flags, const struct rtmsg *route)
+{
+	struct nlmsghdr *message = begin(batch, type, NLM_F_ACK | flags);
+
+	memcpy(mnl_nlmsg_put_extra_header(message, sizeof(*route)), route, sizeof(*route));
+	return message;
+}
+
+static void put_local_route(
+	struct netlink_batch *batch, uint16_t type, uint16_t flags, uint32_t ifindex, const struct address *address)
+{
+	const struct rtmsg route = {.rtm_family = family_of(address),
+		.rtm_dst_len = address_is_ipv4(address) ? 32 : 128,
+		.rtm_table = RT_TABLE_LOCAL,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_HOST,
+		.rtm_type = RTN_LOCAL};
+	struct nlmsghdr *message = begin_route(batch, type, flags, &route);
+
+	put_address(message, RTA_DST, address);
+	mnl_attr_put_u32(message, RTA_OIF, ifindex);
+	end(batch, message);
+}
+
+void netlink_add_local_route(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
+{
+	put_local_route(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address);
+}
+
+void netlink_remove_local_route(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
+{
+	put_local_route(batch, RTM_DELROUTE, 0, ifindex, address);
+}
+
+void netlink_add_default_route(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
+{
+	const struct rtmsg route = {.rtm_family = family_of(address),
+		.rtm_table = RT_TABLE_MAIN,
+		.rtm_protocol = RTPROT_STATIC,
+		.rtm_scope = RT_SCOPE_LINK,
+		.rtm_type = RTN_UNICAST};
+	struct nlmsghdr *message = begin_route(batch, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &route);
+
+	mnl_attr_put_u32(message, RTA_OIF, ifindex);
+	end(batch, message);
 }
 
 /* --- the socket */
@@ -449,5 +539,14 @@ int netlink_dump_neighbours(struct netlink *netlink, netlink_message *handle, vo
 	struct nlmsghdr *message = begin(&batch, RTM_GETNEIGH, NLM_F_DUMP);
 
 	mnl_nlmsg_put_extra_header(message, sizeof(struct ndmsg));
+	return run_dump(netlink, message, handle, data);
+}
+
+int netlink_dump_addresses(struct netlink *netlink, netlink_message *handle, void *data)
+{
+	struct netlink_batch batch = {};
+	struct nlmsghdr *message = begin(&batch, RTM_GETADDR, NLM_F_DUMP);
+
+	mnl_nlmsg_put_extra_header(message, sizeof(struct ifaddrmsg));
 	return run_dump(netlink, message, handle, data);
 }

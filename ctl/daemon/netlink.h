@@ -36,11 +36,19 @@ struct netlink_neighbour {
 	struct mac mac; /* all zero: unknown */
 };
 
+/* An address of this machine. */
+struct netlink_address {
+	uint32_t ifindex;
+	bool settled; /* of global scope, neither tentative nor deprecated nor, in IPv6, temporary */
+	struct address address;
+};
+
 /* Read a message into a value. False when it is of another kind (a bridge's tables
  * speak in the same messages) or cut short. */
 bool netlink_read_link(const struct nlmsghdr *message, struct netlink_link *out);
 bool netlink_read_route(const struct nlmsghdr *message, struct netlink_route *out);
 bool netlink_read_neighbour(const struct nlmsghdr *message, struct netlink_neighbour *out);
+bool netlink_read_address(const struct nlmsghdr *message, struct netlink_address *out);
 
 /* Reads what netlink_get_route() is answered: a route, or an error that stands for a
  * type of route (RTN_THROW: no route). 0 or -errno, then the type is RTN_UNSPEC. */
@@ -68,6 +76,17 @@ void netlink_manage_neighbour(
 /* Makes it an ordinary entry, that ages. */
 void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
 
+/* Sets an interface up, with so many packets that may wait to be sent. */
+void netlink_set_up(struct netlink_batch *batch, uint32_t ifindex, uint32_t mtu, uint32_t queue);
+
+/* Whatever goes to this address arrives here by that interface, or no longer. Sockets can
+ * have the address with IP_FREEBIND. */
+void netlink_add_local_route(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
+void netlink_remove_local_route(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
+
+/* All else of this address's family goes out by it, on link. */
+void netlink_add_default_route(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
+
 struct netlink {
 	struct mnl_socket *socket;
 	uint32_t sequence;
@@ -85,11 +104,12 @@ void netlink_close(struct netlink *netlink);
 typedef void netlink_answer(void *data, unsigned index, int error, const struct nlmsghdr *message);
 int netlink_exchange(struct netlink *netlink, struct netlink_batch *batch, netlink_answer *answer, void *data);
 
-/* Hands over every link, or every IPv4 and IPv6 neighbour. 0, or -errno; -EINTR when
+/* Hands over every link, every IPv4 and IPv6 neighbour or every address. 0, or -errno; -EINTR when
  * something changed meanwhile and the whole is better read again. */
 typedef void netlink_message(void *data, const struct nlmsghdr *message);
 int netlink_dump_links(struct netlink *netlink, netlink_message *handle, void *data);
 int netlink_dump_neighbours(struct netlink *netlink, netlink_message *handle, void *data);
+int netlink_dump_addresses(struct netlink *netlink, netlink_message *handle, void *data);
 
 /* Hands over what has come by itself, a limited number at a time. 0, or -errno;
  * -ENOBUFS when some was lost. */
