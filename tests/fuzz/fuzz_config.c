@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes are read or refused; what is read is written as text that reads back and writes as the same text. */
+/* Any bytes are read or refused; what is read is written, from a copy, as text that reads back and writes as the
+ * same text. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,18 +10,20 @@
 static char *rewrite(const char *text, size_t length)
 {
 	struct faults faults = {};
-	struct config *config = config_parse(text, length, &faults);
+	struct config *config = config_parse(text, length, &faults), *copy;
 	char *written = NULL;
 	size_t written_length;
 	FILE *out;
 
 	assert(!config == (faults.count > 0));
 	if (config) {
+		copy = config_copy(config);
+		config_free(config);
 		out = open_memstream(&written, &written_length);
-		config_write(config, out);
+		config_write(copy, out);
 		fclose(out);
+		config_free(copy);
 	}
-	config_free(config);
 	faults_free(&faults);
 	return written;
 }

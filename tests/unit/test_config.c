@@ -1,75 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The YAML file: what is taken, what is refused and where, and that what is written reads back. */
+/* The YAML file: what is taken, what is refused and where. */
 #include <criterion/criterion.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "../../ctl/core/config.h"
-
-#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
-
-/* Lines 1 and 2 of a file, four lines of pools, and six of services. */
-#define HEAD "interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n"
-#define POOLS "pools:\n  - name: proxies\n    backends:\n      - {name: px1, address: 10.0.0.11}\n"
-#define SERVICES "services:\n  - name: sip\n    vip: 192.0.2.10\n    port: 5060\n    pool: proxies\n"
-
-static struct config *parse(const char *text, size_t length, struct faults *faults)
-{
-	char *copy = malloc(length); /* without a closing NUL, so that the sanitizer sees who reads on */
-	struct config *config;
-
-	memcpy(copy, text, length);
-	*faults = (struct faults){};
-	config = config_parse(copy, length, faults);
-	free(copy);
-	cr_assert_eq(config == NULL, faults->count > 0, "either a configuration or faults");
-	return config;
-}
-
-/* A text, and the faults that it must give in this order, none for a good one: "line:column: part of the message". */
-struct row {
-	const char *name;
-	const char *text;
-	const char *faults[16];
-};
-
-static bool fault_is(const struct fault *fault, const char *expected)
-{
-	struct mark mark;
-	int end = 0;
-
-	cr_assert_eq(sscanf(expected, "%d:%d: %n", &mark.line, &mark.column, &end), 2, "%s", expected);
-	return fault->mark.line == mark.line && fault->mark.column == mark.column &&
-	       strstr(fault->message, expected + end);
-}
-
-static void check_row(const struct row *row)
-{
-	struct faults faults;
-	struct config *config = parse(row->text, strlen(row->text), &faults);
-	size_t i;
-
-	for (i = 0; i < faults.count; i++) {
-		const struct fault *fault = &faults.list[i];
-
-		cr_expect(i < COUNT(row->faults) && row->faults[i] && fault_is(fault, row->faults[i]),
-			"%s: found '%d:%d: %s' in place of '%s'", row->name, fault->mark.line, fault->mark.column,
-			fault->message, i < COUNT(row->faults) && row->faults[i] ? row->faults[i] : "nothing");
-	}
-	for (; i < COUNT(row->faults) && row->faults[i]; i++)
-		cr_expect_fail("%s: lacks '%s'", row->name, row->faults[i]);
-	config_free(config);
-	faults_free(&faults);
-}
-
-static void check_rows(const struct row *rows, size_t count)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		check_row(&rows[i]);
-}
+#include "config_text.h"
 
 Test(config, takes_what_is_right)
 {
@@ -88,10 +24,10 @@ Test(config, takes_what_is_right)
 			"{\"interfaces\": [\"eth0\"], \"hash_key\": \"000102030405060708090a0b0c0d0e0f\","
 			" \"services\": [], \"pools\": [{\"name\": \"p\", \"backends\": []}]}",
 			{}},
-		{"every key that a file can have",
-			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535}\n"
+		{"limits, services and pools in braces",
+			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535, notes: 16777216}\n"
 			     "services:\n  - {name: sip, vip: [192.0.2.10, 2001:db8::10], port: 0, protocol: udp,\n"
-			     "     affinity: call-id, pool: a}\n"
+			     "     affinity: call-id, pool: a, ping: true, methods: {INVITE: a}}\n"
 			     "pools:\n  - {name: a, forward: ipip, min_alive: 100, backends: [{name: b, weight: 1000,\n"
 			     "      address: 2001:db8::1, mac: '02:00:00:00:00:01'}]}\n",
 			{}},
@@ -197,8 +133,9 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 				"8:3: unknown key 'foward' in pool a; did you mean 'forward'?",
 				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
 		{"keys from elsewhere", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
-			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends",
+			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends, notes",
 				"8:1: unknown key 'version' in the file; its keys are interfaces, hash_key, limits, "
+				"join, "
 				"pools, services",
 				"9:1: unknown key ''", "10:1: unknown key 'Name'"}},
 		{"a key with what a terminal must not get", HEAD POOLS "\"a\\e[2Jb\\xe9\": 1\n",
@@ -235,16 +172,21 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 			{"1:13: 'interfaces' of the file must not be empty",
 				"3:8: 'pools' of the file must not be empty",
 				"4:27: 'vip' of service a must not be empty"}},
-		{"what is planned and not there yet",
+		{"methods that cannot be, and affinities that tcp cannot have",
 			HEAD POOLS SERVICES
 			"    methods: {REGISTER: registrars, register: proxies}\n    protocol: tcp\n    affinity: "
 			"from-user\n"
-			"  - {name: b, vip: 192.0.2.11, port: 1, pool: proxies, protocol: tcp, affinity: call-id}\n",
+			"  - {name: b, vip: 192.0.2.11, port: 1, pool: proxies, protocol: tcp, affinity: call-id}\n"
+			"  - {name: c, vip: 192.0.2.11, port: 2, pool: proxies, protocol: tcp, affinity: to-user}\n"
+			"  - {name: d, vip: 192.0.2.11, port: 3, pool: proxies, protocol: tcp, affinity: "
+			"request-user}\n",
 			{"12:14: 'methods' of service sip: of tcp no message is read, so udp only",
 				"12:25: 'pool' of 'methods': no pool is named registrars",
 				"12:37: unknown key 'register' in 'methods'",
-				"14:15: 'affinity' of service sip cannot be 'from-user'",
-				"15:81: 'affinity' of service b must be source or flow for tcp"}},
+				"14:15: 'affinity' of service sip must be source or flow for tcp",
+				"15:81: 'affinity' of service b must be source or flow for tcp",
+				"16:81: 'affinity' of service c must be source or flow for tcp",
+				"17:81: 'affinity' of service d must be source or flow for tcp"}},
 	};
 
 	check_rows(rows, COUNT(rows));
@@ -260,10 +202,13 @@ Test(config, refuses_bad_values)
 			{"3:30: 'min_alive' of pool p must be a whole number from 0 to 100, not '101'",
 				"4:40: 'weight' of backend a must be a whole number from 0 to 1000, not '1001'",
 				"5:40: 'weight' of backend b must be a whole number from 0 to 1000, not 'two'"}},
-		{"limits out of range", HEAD POOLS "limits: {slots: 128, pools: 0, services: 65537, backends: 65536}\n",
+		{"limits out of range",
+			HEAD POOLS "limits: {slots: 128, pools: 0, services: 65537, backends: 65536,\n"
+				   "  notes: 1023}\n",
 			{"7:17: 'slots' of limits must be a whole number from 256 to 1048576, not '128'",
 				"7:29: 'pools' of limits must be a whole number from 1 to 1024, not '0'",
-				"7:42: from 1 to 65536, not '65537'", "7:59: from 1 to 65535, not '65536'"}},
+				"7:42: from 1 to 65536, not '65537'", "7:59: from 1 to 65535, not '65536'",
+				"8:10: 'notes' of limits must be a whole number from 1024 to 16777216, not '1023'"}},
 		{"slots that are no power of two", HEAD POOLS "limits: {slots: 1000}\n",
 			{"7:17: 'slots' of limits must be a power of two, not '1000'"}},
 		{"too many slots", HEAD POOLS "limits: {slots: 2097152}\n", {"7:17: from 256 to 1048576"}},
@@ -318,8 +263,8 @@ Test(config, refuses_bad_values)
 		{"words", HEAD POOLS "    forward: nat\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
 			{"7:14: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'nat'",
 				"13:15: 'protocol' of service sip must be 'udp' or 'tcp', not 'UDP'",
-				"14:15: 'affinity' of service sip must be 'call-id' or 'source' or 'flow', not "
-				"'callid'"}},
+				"14:15: 'affinity' of service sip must be 'call-id' or 'from-user' or "
+				"'to-user' or 'request-user' or 'source' or 'flow', not 'callid'"}},
 	};
 
 	check_rows(rows, COUNT(rows));
@@ -439,7 +384,8 @@ Test(config, refuses_what_contradicts)
 			"weight: -1}\n"
 			"  - {name: px1, address: 10.0.0.12/8}\ninterfaces: [eth0, eth0]\nhash_key: none\nlimits: "
 			"{slots: 0}\n",
-			{"2:37: 'port' of service sip must be a whole number from 0 to 65535, not '70000'",
+			{"2:37: 'port' of service sip must be a whole number from 0 to 65535, or a range such as "
+			 "5060-5080, not '70000'",
 				"2:50: no pool is named proxy; define it", "2:57: unknown key 'colour' in service sip",
 				"5:12: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'tunnel'",
 				"7:26: backend px1 cannot have the address 10.0.0.11: it is a VIP of service sip (line "
@@ -508,7 +454,7 @@ Test(config, reads_every_value)
 	cr_expect(every->vip_count == 1 && every->port == 0 && every->protocol == IPPROTO_UDP && every->pool == 0);
 
 	cr_assert_eq(config->pool_count, 2);
-	cr_expect(config->pools[0].forward == FORWARD_DSR && config->pools[0].min_alive == 0);
+	cr_expect(config->pools[0].forward == FORWARD_DSR && config->pools[0].min_alive == 10);
 	cr_expect_eq(config->pools[0].backend_count, 0);
 	sbcs = config_find_pool(config, "sbcs");
 	cr_assert_eq(sbcs, &config->pools[1]);
@@ -534,6 +480,7 @@ Test(config, limits_are_those_of_the_contract_unless_told)
 	cr_assert(config);
 	cr_expect(config->limits.slots == DEFAULT_SLOTS && config->limits.pools == DEFAULT_POOLS);
 	cr_expect(config->limits.services == DEFAULT_SERVICES && config->limits.backends == DEFAULT_BACKENDS);
+	cr_expect(config->limits.notes == DEFAULT_NOTES);
 	config_free(config);
 }
 
@@ -595,249 +542,6 @@ Test(config, refuses_binary_and_the_enormous)
 		7, &faults));
 	cr_expect(fault_is(&faults.list[0], "1:1: control characters are not allowed (byte 0x7f)"));
 	faults_free(&faults);
-	free(text);
-}
-
-/* --- what is written reads back */
-
-static char *write_text(const struct config *config)
-{
-	char *text = NULL;
-	size_t length;
-	FILE *out = open_memstream(&text, &length);
-
-	config_write(config, out);
-	fclose(out);
-	return text;
-}
-
-static bool same_pool(const struct config_pool *a, const struct config_pool *b)
-{
-	size_t i;
-
-	if (strcmp(a->name, b->name) || a->forward != b->forward || a->min_alive != b->min_alive ||
-		a->backend_count != b->backend_count)
-		return false;
-	for (i = 0; i < a->backend_count; i++) {
-		const struct config_backend *p = &a->backends[i], *q = &b->backends[i];
-
-		if (strcmp(p->name, q->name) || !address_equal(&p->address, &q->address) || p->weight != q->weight ||
-			memcmp(&p->mac, &q->mac, sizeof(p->mac)))
-			return false;
-	}
-	return true;
-}
-
-static bool same_service(const struct config_service *a, const struct config_service *b)
-{
-	return !strcmp(a->name, b->name) && a->vip_count == b->vip_count &&
-	       !memcmp(a->vips, b->vips, a->vip_count * sizeof(*a->vips)) && a->port == b->port &&
-	       a->protocol == b->protocol && a->affinity == b->affinity && a->pool == b->pool &&
-	       !memcmp(a->methods, b->methods, sizeof(a->methods));
-}
-
-static bool same_config(const struct config *a, const struct config *b)
-{
-	size_t i;
-
-	if (a->interface_count != b->interface_count || a->pool_count != b->pool_count ||
-		a->service_count != b->service_count || memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key)) ||
-		memcmp(&a->limits, &b->limits, sizeof(a->limits)))
-		return false;
-	for (i = 0; i < a->interface_count; i++) {
-		if (strcmp(a->interfaces[i], b->interfaces[i]))
-			return false;
-	}
-	for (i = 0; i < a->pool_count; i++) {
-		if (!same_pool(&a->pools[i], &b->pools[i]))
-			return false;
-	}
-	for (i = 0; i < a->service_count; i++) {
-		if (!same_service(&a->services[i], &b->services[i]))
-			return false;
-	}
-	return true;
-}
-
-/* A generator that gives the same values on every machine. */
-static uint32_t random_below(uint64_t *state, uint32_t limit)
-{
-	*state = *state * 6364136223846793005 + 1442695040888963407;
-	return (*state >> 33) % limit;
-}
-
-/* Unique by its serial number; what comes before it is anything that the rule allows. */
-static void random_name(uint64_t *state, char *out, size_t size, const char *characters, unsigned int serial)
-{
-	size_t length = random_below(state, size - 8), i;
-
-	for (i = 0; i < length; i++)
-		out[i] = characters[random_below(state, strlen(characters))];
-	snprintf(out + length, size - length, "%u", serial);
-}
-
-#define NAME_CHARACTERS "ABCXYZabcxyz0189._-"
-#define INTERFACE_CHARACTERS NAME_CHARACTERS "'\"#@!&*%{}[],>|`~?\\=$"
-
-static struct address random_address(uint64_t *state, unsigned int serial)
-{
-	struct address address;
-	char text[64];
-
-	if (random_below(state, 2))
-		snprintf(text, sizeof(text), "%u.%u.%u.%u", 1 + random_below(state, 100), random_below(state, 256),
-			serial >> 8, serial & 255);
-	else
-		snprintf(text, sizeof(text), "2001:%x:%x::%x:%x", random_below(state, 3), random_below(state, 65536),
-			random_below(state, 2), serial);
-	cr_assert_eq(address_parse(text, &address), 0, "%s", text);
-	return address;
-}
-
-static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int *serial)
-{
-	size_t i, j;
-
-	random_name(state, pool->name, sizeof(pool->name), NAME_CHARACTERS, ++*serial);
-	pool->forward = random_below(state, 2) ? FORWARD_DSR : FORWARD_IPIP;
-	pool->min_alive = random_below(state, 101);
-	pool->backend_count = random_below(state, 20);
-	pool->backends = calloc(pool->backend_count + 1, sizeof(*pool->backends));
-	for (i = 0; i < pool->backend_count; i++) {
-		struct config_backend *backend = &pool->backends[i];
-
-		random_name(state, backend->name, sizeof(backend->name), NAME_CHARACTERS, ++*serial);
-		backend->address = random_address(state, *serial);
-		backend->weight = random_below(state, MAX_WEIGHT + 1);
-		for (j = 0; j < 6 && random_below(state, 4); j++)
-			backend->mac.byte[j] = random_below(state, 256) & 0xfe;
-	}
-}
-
-static void random_service(uint64_t *state, struct config_service *service, size_t pools, unsigned int *serial)
-{
-	size_t i;
-
-	random_name(state, service->name, sizeof(service->name), NAME_CHARACTERS, ++*serial);
-	service->port = random_below(state, 65536);
-	service->protocol = random_below(state, 2) ? IPPROTO_UDP : IPPROTO_TCP;
-	service->affinity = service->protocol == IPPROTO_UDP ? random_below(state, 3) : AFFINITY_FLOW;
-	service->pool = random_below(state, pools);
-	for (i = 0; i < METHOD_COUNT; i++)
-		service->methods[i] = i && service->protocol == IPPROTO_UDP && !random_below(state, 3)
-					      ? (int)random_below(state, pools)
-					      : CONFIG_NO_POOL;
-	service->vip_count = 1 + random_below(state, 3);
-	service->vips = calloc(service->vip_count, sizeof(*service->vips));
-	for (i = 0; i < service->vip_count; i++)
-		service->vips[i] = random_address(state, ++*serial);
-}
-
-static struct config *random_config(uint64_t *state)
-{
-	struct config *config = calloc(1, sizeof(*config));
-	unsigned int serial = 0;
-	size_t i;
-
-	config->interface_count = 1 + random_below(state, 4);
-	config->interfaces = calloc(config->interface_count, sizeof(*config->interfaces));
-	for (i = 0; i < config->interface_count; i++)
-		random_name(state, config->interfaces[i], IFNAMSIZ, INTERFACE_CHARACTERS, ++serial);
-	for (i = 0; i < 2; i++)
-		config->hash_key[i] = (uint64_t)random_below(state, 1u << 31) << 32 | random_below(state, 1u << 31);
-	config->limits.slots = MIN_SLOTS << random_below(state, 13);
-	config->limits.pools = 10 + random_below(state, MAX_POOLS - 9);
-	config->limits.services = 30 + random_below(state, MAX_SERVICES - 29);
-	config->limits.backends = 200 + random_below(state, MAX_BACKENDS - 199);
-	config->pool_count = 1 + random_below(state, 10);
-	config->pools = calloc(config->pool_count, sizeof(*config->pools));
-	for (i = 0; i < config->pool_count; i++)
-		random_pool(state, &config->pools[i], &serial);
-	config->service_count = random_below(state, 11);
-	config->services = calloc(config->service_count + 1, sizeof(*config->services));
-	for (i = 0; i < config->service_count; i++)
-		random_service(state, &config->services[i], config->pool_count, &serial);
-	return config;
-}
-
-Test(config, what_is_written_reads_back_as_equal)
-{
-	uint64_t state = 1;
-	size_t i;
-
-	for (i = 0; i < 500; i++) {
-		struct config *config = random_config(&state), *again;
-		char *text = write_text(config), *second;
-		struct faults faults;
-
-		again = parse(text, strlen(text), &faults);
-		cr_assert(again, "%d:%d: %s in\n%s", faults.list[0].mark.line, faults.list[0].mark.column,
-			faults.list[0].message, text);
-		cr_assert(same_config(config, again), "reads back as another: %s", text);
-		second = write_text(again);
-		cr_assert_str_eq(text, second);
-		config_free(config);
-		config_free(again);
-		free(text);
-		free(second);
-	}
-}
-
-Test(config, written_text_means_the_same_to_readers_that_guess_types)
-{
-	static const char text[] = "interfaces: [on, eth0, 0x1, y, a#b]\nhash_key: 00000000000000000000000000000001\n"
-				   "pools: [{name: 'Null', backends: [{name: 1e3, address: 10.0.0.1}]}]\n";
-	struct faults faults;
-	struct config *config = parse(text, strlen(text), &faults);
-	char *written;
-
-	cr_assert(config);
-	written = write_text(config);
-	cr_expect(strstr(
-		written, "interfaces: ['on', eth0, '0x1', 'y', 'a#b']\nhash_key: '00000000000000000000000000000001'"));
-	cr_expect(strstr(written, "- name: 'Null'"));
-	cr_expect(strstr(written, "{name: '1e3', address: 10.0.0.1, weight: 1}"));
-	config_free(config);
-	free(written);
-}
-
-Test(config, written_text_is_for_people)
-{
-	struct faults faults;
-	struct config *config = parse(full_text, strlen(full_text), &faults);
-	char *text;
-
-	cr_assert(config);
-	text = write_text(config);
-	cr_expect_str_eq(text,
-		"interfaces: [eth0]\n"
-		"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-		"limits: {slots: 1024, pools: 3, services: 4, backends: 5}\n"
-		"services:\n"
-		"  - name: sip\n"
-		"    vip: [192.0.2.10, '2001:db8::10']\n"
-		"    port: 5060\n"
-		"    protocol: udp\n"
-		"    affinity: call-id\n"
-		"    pool: sbcs\n"
-		"  - name: every\n"
-		"    vip: [192.0.2.11]\n"
-		"    port: 0\n"
-		"    protocol: udp\n"
-		"    affinity: call-id\n"
-		"    pool: proxies\n"
-		"pools:\n"
-		"  - name: proxies\n"
-		"    forward: dsr\n"
-		"    min_alive: 0\n"
-		"    backends: []\n"
-		"  - name: sbcs\n"
-		"    forward: ipip\n"
-		"    min_alive: 25\n"
-		"    backends:\n"
-		"      - {name: sbc1, address: 10.0.0.11, weight: 1}\n"
-		"      - {name: sbc2, address: '2001:db8:1::12', weight: 0, mac: '02:00:5e:10:00:01'}\n");
-	config_free(config);
 	free(text);
 }
 
