@@ -34,13 +34,15 @@ struct prober {
 	struct probe_message message; /* of the last probe */
 	int fd;                       /* -1: none */
 	bool by_path;                 /* it is probe_path.h's */
-	sd_event_source *io;
+	uint32_t events;              /* that are waited for on it, as epoll(7) has them */
 	struct stream *stream;
 	bool wanted; /* while others take its place */
 };
 
 struct probes {
 	sd_event *event;
+	int epoll; /* of all sockets */
+	sd_event_source *incoming;
 	char *pin_directory;
 	struct probe_path *path; /* NULL: not made yet */
 	int path_error;          /* why it could not be made */
@@ -84,12 +86,17 @@ void probe_take_message(struct prober *prober, const char *message, size_t lengt
 
 /* --- probe_socket.c */
 
-void probe_socket_raise_limit(void);
+/* Makes probes->epoll and joins the loop. 0 or -errno. */
+int probe_sockets_new(struct probes *probes);
+void probe_sockets_free(struct probes *probes);
 
 /* A socket that is, or is about to be, connected to the target; waits for `events`. False
  * if the probe has failed. */
 bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t events);
 void probe_socket_close(struct prober *prober);
+
+/* Waits for other events from now on. */
+void probe_socket_wait(struct prober *prober, uint32_t events);
 
 /* Has what is waited for happened? */
 bool probe_socket_is_ready(const struct prober *prober);

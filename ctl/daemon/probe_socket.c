@@ -13,8 +13,29 @@
 #include "probe_private.h"
 
 #define PATH_RETRY_TIME (10000 * MILLISECOND)
+#define READY_MAX 256 /* sockets in one turn of the loop */
 
-void probe_socket_raise_limit(void)
+/* --- all of them */
+
+/* sd-event asks for what is ready anew after each event, and with thousands of sockets
+ * ready would spend its time on that: so all are one to it, and many are done in a turn. */
+static int on_incoming(sd_event_source *source, int fd, uint32_t mask, void *data)
+{
+	struct epoll_event events[READY_MAX];
+	int count = epoll_wait(fd, events, READY_MAX, 0);
+
+	(void)source;
+	(void)mask;
+	(void)data;
+	for (int i = 0; i < count; i++) {
+		struct prober *prober = events[i].data.ptr;
+
+		prober->kind->ready(prober);
+	}
+	return 0;
+}
+
+static void raise_limit(void)
 {
 	struct rlimit limit;
 
@@ -22,6 +43,27 @@ void probe_socket_raise_limit(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int probe_sockets_new(struct probes *probes)
+{
+	int error;
+
+	raise_limit();
+	probes->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (probes->epoll < 0)
+		return -errno;
+	error = sd_event_add_io(probes->event, &probes->incoming, probes->epoll, EPOLLIN, on_incoming, NULL);
+	return error < 0 ? error : 0;
+}
+
+void probe_sockets_free(struct probes *probes)
+{
+	sd_event_source_disable_unref(probes->incoming);
+	if (probes->epoll >= 0)
+		close(probes->epoll);
+	if (probes->path)
+		probe_path_free(probes->path);
 }
 
 /* --- addresses */
@@ -96,17 +138,6 @@ static int open_by_path(struct prober *prober, int type, int protocol)
 		       : probe_path_socket(prober->probes->path, type, protocol, &prober->message.target, &prober->way);
 }
 
-static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data)
-{
-	struct prober *prober = data;
-
-	(void)source;
-	(void)fd;
-	(void)events;
-	prober->kind->ready(prober);
-	return 0;
-}
-
 static int connect_to_target(struct prober *prober)
 {
 	struct probe_message *message = &prober->message;
@@ -122,6 +153,14 @@ static int connect_to_target(struct prober *prober)
 	return 0;
 }
 
+static int wait_first(struct prober *prober, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = prober};
+
+	prober->events = events;
+	return epoll_ctl(prober->probes->epoll, EPOLL_CTL_ADD, prober->fd, &event) ? -errno : 0;
+}
+
 bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t events)
 {
 	int error;
@@ -133,9 +172,7 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 		probe_fail_errno(prober, prober->by_path ? "no way to the VIP on it" : "no socket", prober->fd);
 		return false;
 	}
-	error = connect_to_target(prober);
-	if (!error)
-		error = sd_event_add_io(prober->probes->event, &prober->io, prober->fd, events, on_ready, prober);
+	error = connect_to_target(prober) ?: wait_first(prober, events);
 	if (error < 0) {
 		probe_fail_errno(prober, "cannot connect", error);
 		return false;
@@ -143,9 +180,17 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 	return true;
 }
 
+void probe_socket_wait(struct prober *prober, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = prober};
+
+	if (events != prober->events)
+		epoll_ctl(prober->probes->epoll, EPOLL_CTL_MOD, prober->fd, &event);
+	prober->events = events;
+}
+
 void probe_socket_close(struct prober *prober)
 {
-	prober->io = sd_event_source_disable_unref(prober->io);
 	if (prober->fd < 0)
 		return;
 	if (prober->by_path)
@@ -157,11 +202,7 @@ void probe_socket_close(struct prober *prober)
 
 bool probe_socket_is_ready(const struct prober *prober)
 {
-	struct pollfd look = {.fd = prober->fd};
-	uint32_t events;
+	struct pollfd look = {.fd = prober->fd, .events = prober->events}; /* which have the same bits for poll(2) */
 
-	if (!prober->io || sd_event_source_get_io_events(prober->io, &events) < 0)
-		return false;
-	look.events = events; /* poll(2) and epoll(7) have the same bits for these */
-	return poll(&look, 1, 0) > 0;
+	return prober->fd >= 0 && poll(&look, 1, 0) > 0;
 }

@@ -63,7 +63,7 @@ static bool enter(struct prober *prober, enum step step, const char *awaited)
 static bool wait_or_fail(struct prober *prober, ssize_t result, uint32_t events)
 {
 	if (result == -EAGAIN)
-		sd_event_source_set_io_events(prober->io, events);
+		probe_socket_wait(prober, events);
 	else if (result == -EPROTO && prober->stream->tls)
 		probe_tls_fail(prober, prober->stream->tls);
 	else if (result == 0)

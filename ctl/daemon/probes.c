@@ -431,8 +431,9 @@ int probes_new(struct probes **out, sd_event *event, const char *pin_directory, 
 	probes->changed = changed;
 	probes->data = data;
 	LIST_INIT(&probes->profiles);
-	probe_socket_raise_limit();
-	error = sd_event_add_time(event, &probes->report, CLOCK_MONOTONIC, 0, MILLISECOND, on_report, probes);
+	error = probe_sockets_new(probes);
+	if (!error)
+		error = sd_event_add_time(event, &probes->report, CLOCK_MONOTONIC, 0, MILLISECOND, on_report, probes);
 	if (error >= 0)
 		error = sd_event_source_set_enabled(probes->report, SD_EVENT_OFF);
 	if (error < 0) {
@@ -448,8 +449,7 @@ void probes_free(struct probes *probes)
 	if (!probes)
 		return;
 	replace(probes, NULL, 0);
-	if (probes->path)
-		probe_path_free(probes->path);
+	probe_sockets_free(probes);
 	sd_event_source_disable_unref(probes->report);
 	sd_event_unref(probes->event);
 	free(probes->pin_directory);
