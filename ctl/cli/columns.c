@@ -39,6 +39,10 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 		if (json_is_number(value))
 			fprintf(out, "%.1f%%", json_number_value(value));
 		break;
+	case CELL_USEC:
+		if (json_integer_value(value))
+			fprintf(out, "%.1fms", json_integer_value(value) / 1000.0);
+		break;
 	case CELL_AGE:
 		if (json_integer_value(value))
 			text_put_age(out, time(NULL) - json_integer_value(value));

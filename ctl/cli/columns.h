@@ -12,7 +12,8 @@ enum cell {
 	CELL_YES,  /* or no */
 	CELL_NUMBER,
 	CELL_PERCENT,
-	CELL_AGE, /* of a time in seconds since the epoch */
+	CELL_USEC, /* as milliseconds; 0 is none */
+	CELL_AGE,  /* of a time in seconds since the epoch */
 };
 
 struct column {

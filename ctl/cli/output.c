@@ -44,6 +44,7 @@ static const struct column backend_columns[] = {
 	{"SLOTS", "slots", CELL_NUMBER},
 	{"MOVING", "moving", CELL_TEXT},
 	{"CALLS LEFT", "calls", CELL_NUMBER},
+	{"ANSWERS IN", "latency_mean", CELL_USEC},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"BYTES", "bytes", CELL_NUMBER},
 	{"INTERFACE", "interface", CELL_TEXT},

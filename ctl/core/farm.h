@@ -17,6 +17,7 @@ struct farm_backend {
 	uint16_t group; /* 1 + index into the pool's groups; 0: in none */
 	struct route route;
 	char probe_reason[128]; /* why it is down */
+	bool silent;            /* has joined, and sends no heartbeats: is down */
 	unsigned int ramp;      /* of FARM_RAMP_STEPS, how much of its weight it has */
 };
 

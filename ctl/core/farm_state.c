@@ -60,6 +60,8 @@ static enum backend_state backend_state(
 		return STATE_UNREACHABLE;
 	if (mac_is_zero(&route->next_hop))
 		return STATE_PENDING;
+	if (backend->silent)
+		return STATE_DOWN;
 	if (pool->config->probe.type != PROBE_NONE && backend->record.health != HEALTH_UP)
 		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
 	return backend->record.weight ? STATE_UP : STATE_IDLE;
@@ -213,6 +215,8 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 	case STATE_UNREACHABLE:
 		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, pool, route);
 	case STATE_DOWN:
+		if (backend->silent)
+			return "sends no heartbeats";
 		return backend->probe_reason[0] ? backend->probe_reason : "failed its probes";
 	case STATE_UNKNOWN:
 		return backend->probe_reason[0] ? backend->probe_reason : "waiting for its first probe";

@@ -12,6 +12,7 @@
 #include "probing.h"
 
 #define TICK_USEC 1000000
+#define RECORD_TICKS 10
 #define FILE_SIZE_MAX (16 << 20)
 
 /* --- the file */
@@ -304,7 +305,8 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 		daemon_follow(daemon);
 		daemon->unsettled = true;
 	}
-	if (daemon->unsettled || is_due(daemon))
+	/* Latencies are written down now and then, for a daemon after us. */
+	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
 		daemon_settle(daemon, NULL);
 	sd_event_source_set_time(source, now + TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -26,6 +26,7 @@ struct daemon {
 	struct fragments *fragments;
 	struct drain *drain;
 	struct control *control;
+	unsigned int ticks;
 	uint64_t started; /* seconds since the epoch */
 	bool unfit;       /* there are new maps, and FILE does not fit them: told once */
 	bool unsettled;   /* the last plan could not be carried out to its end */

@@ -325,26 +325,61 @@ static json_t *moving_json(const struct slot_counts *counts)
 	return json_string(text);
 }
 
+static json_t *overrides_json(const struct backend_record *record)
+{
+	json_t *overrides = json_array();
+
+	if (record->overrides & OVERRIDE_JOINED)
+		json_array_append_new(overrides, json_string("joined"));
+	else if (record->overrides & OVERRIDE_ADDED)
+		json_array_append_new(overrides, json_string("added"));
+	if (record->overrides & OVERRIDE_WEIGHT)
+		json_array_append_new(overrides, json_string("weight"));
+	return overrides;
+}
+
+static json_t *latency_json(const struct daemon *daemon, const struct backend_record *record)
+{
+	const struct health_state *state = probes_health(daemon->probes, record->pool, record->name);
+	struct latency latency = state ? health_latency(state) : record->latency;
+
+	return json_pack("{s:I, s:I, s:I}", "latency_last", (json_int_t)latency.last, "latency_mean",
+		(json_int_t)latency.mean, "latency_p95", (json_int_t)latency.p95);
+}
+
+/* What of it is in motion, and what was sent to it. */
+static json_t *load_json(
+	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
+{
+	struct traffic traffic;
+
+	maps_backend_traffic(daemon->maps, backend->id, &traffic);
+	return json_pack("{s:f, s:I, s:o, s:I, s:b, s:I, s:I}", "share",
+		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned, "moving",
+		moving_json(counts), "calls", (json_int_t)drain_calls(daemon->drain, daemon, backend->id), "empty",
+		drain_is_empty(daemon->drain, daemon, backend), "packets", traffic.packets, "bytes", traffic.bytes);
+}
+
+static void add_to(json_t *object, json_t *more)
+{
+	json_object_update(object, more);
+	json_decref(more);
+}
+
 static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend, const struct slot_counts *counts)
 {
 	const struct backend_record *record = &backend->record;
-	json_t *overrides = json_array();
-	struct traffic traffic;
+	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:I, s:s, s:o, s:s, s:o}", "pool", record->pool,
+		"name", record->name, "address", address_json(&record->address), "weight", record->weight, "priority",
+		backend->priority, "admin", admin_name(record), "state", farm_state_name(record->state), "since",
+		(json_int_t)record->since, "reason", farm_reason(daemon->farm, pool, backend), "mac",
+		mac_json(&backend->route.next_hop), "interface", backend->route.interface, "overrides",
+		overrides_json(record));
 
-	if (record->overrides & OVERRIDE_ADDED)
-		json_array_append_new(overrides, json_string("added"));
-	if (record->overrides & OVERRIDE_WEIGHT)
-		json_array_append_new(overrides, json_string("weight"));
-	maps_backend_traffic(daemon->maps, backend->id, &traffic);
-	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:f, s:I, s:o, s:I, s:b, s:I, s:I, s:o, s:s, s:I, s:s, s:o}",
-		"pool", record->pool, "name", record->name, "address", address_json(&record->address), "weight",
-		record->weight, "admin", admin_name(record), "state", farm_state_name(record->state), "share",
-		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned, "moving",
-		moving_json(counts), "calls", (json_int_t)drain_calls(daemon->drain, daemon, backend->id), "empty",
-		drain_is_empty(daemon->drain, daemon, backend), "packets", traffic.packets, "bytes", traffic.bytes,
-		"mac", mac_json(&backend->route.next_hop), "interface", backend->route.interface, "since",
-		(json_int_t)record->since, "reason", farm_reason(daemon->farm, pool, backend), "overrides", overrides);
+	add_to(object, load_json(daemon, backend, counts));
+	add_to(object, latency_json(daemon, record));
+	return object;
 }
 
 json_t *report_backend_list(struct daemon *daemon, const struct request *request)
