@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who gets which slots, by priorities, groups and slow start, and what is in motion then. */
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include "world.h"
+
+static struct world world;
+
+static void setup(void)
+{
+	world_setup(&world);
+}
+
+static void teardown(void)
+{
+	world_end(&world);
+}
+
+TestSuite(owners, .init = setup, .fini = teardown);
+
+#define POOL_OF(more) HEAD SERVICE "pools: [{name: proxies, probe: options, min_alive: 0, " more "]}]\n"
+#define NAMED(name, number, more) "{name: " name ", address: 10.0.0." number more "}"
+
+static uint32_t slots(const char *name)
+{
+	return world_slots_of(&world, world_backend(&world, name)->id);
+}
+
+static void set_all_up(void)
+{
+	for (size_t i = 0; i < world.farm->pools[0].count; i++)
+		world_set_health(&world, world.farm->pools[0].backends[i].record.name, HEALTH_UP);
+	world_settle(&world, NULL);
+}
+
+/* Lets so much time pass, ms. */
+static void wait_for(uint64_t time)
+{
+	world.now += time;
+	world_settle(&world, NULL);
+}
+
+static const uint32_t all = 1024;
+
+#define TIERS                                                                                                          \
+	POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" NAMED("px1", "11", "") "," NAMED(                 \
+		"px2", "12", "") "," NAMED("sb1", "21", ", priority: 2") "," NAMED("sb2", "22", ", priority: 2"))
+
+Test(owners, a_standby_has_nothing_while_one_before_it_is_alive)
+{
+	world_start(&world, TIERS);
+	set_all_up();
+	cr_assert_eq(slots("sb1") + slots("sb2"), 0);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("px2"), all);
+	world_set_health(&world, "px2", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("sb1") + slots("sb2"), all, "now it is their turn, at once");
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("sb1") + slots("sb2"), all, "who comes back waits until calls are recorded");
+	wait_for(10000);
+	cr_assert_eq(slots("px1"), all);
+	cr_assert(world.running->pools[0].in_motion, "the standbys keep the calls that they have");
+	wait_for(100000);
+	cr_assert_not(world.running->pools[0].in_motion);
+}
+
+Test(owners, draining_all_of_a_priority_is_the_standbys_turn)
+{
+	char error[FARM_ERROR_SIZE];
+
+	world_start(&world, TIERS);
+	set_all_up();
+	farm_set_admin(world.farm, "proxies", "px1", ADMIN_DRAIN, error);
+	farm_set_admin(world.farm, "proxies", "px2", ADMIN_DRAIN, error);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("sb1") + slots("sb2"), 0, "recording");
+	wait_for(10000);
+	cr_assert_eq(slots("sb1") + slots("sb2"), all);
+}
+
+#define RACKS                                                                                                          \
+	POOL_OF("record_time: 0s, drain_timeout: 1s, groups: [{name: r1, backends: [px1, px2]}, {name: r2, backends: " \
+		"[px3, px4]}], backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4))
+
+Test(owners, who_dies_is_followed_by_his_group)
+{
+	uint32_t before[4];
+
+	world_start(&world, RACKS);
+	set_all_up();
+	for (int i = 0; i < 4; i++)
+		before[i] = slots((const char *const[]){"px1", "px2", "px3", "px4"}[i]);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("px2"), before[0] + before[1]);
+	cr_assert_eq(slots("px3"), before[2]);
+	world_set_health(&world, "px2", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("px3") + slots("px4"), all, "nobody of the group is left: the others");
+	cr_assert_gt(slots("px3"), before[2]);
+	cr_assert_gt(slots("px4"), before[3]);
+	set_all_up();
+	cr_assert_eq(slots("px1"), before[0], "and back");
+	cr_assert_eq(slots("px4"), before[3]);
+}
+
+Test(owners, groups_change_nothing_while_all_live)
+{
+	uint16_t plain[1024];
+
+	world_start(&world, POOL_OF("record_time: 0s, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4)));
+	set_all_up();
+	memcpy(plain, image_slots(world.running, 0), sizeof(plain));
+	world_load(&world, RACKS, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_arr_eq(plain, image_slots(world.running, 0), sizeof(plain));
+}
+
+#define SLOW                                                                                                           \
+	POOL_OF("record_time: 0s, drain_timeout: 1s, slow_start: 100s, backends: [" PX(1) "," NAMED(                   \
+		"px2", "12", ", weight: 3"))
+
+Test(owners, who_returns_starts_slowly)
+{
+	uint32_t whole, share, last = 0;
+
+	world_start(&world, SLOW);
+	set_all_up();
+	whole = slots("px1");
+	cr_assert_gt(whole, 0, "a first start is no return");
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("px1"), 0);
+	world_set_health(&world, "px1", HEALTH_UP);
+	for (int step = 0; step < 10; step++) {
+		wait_for(step ? 10000 : 0);
+		share = slots("px1");
+		cr_assert_gt(share, last, "step %d: %u after %u", step, share, last);
+		cr_assert(share < whole || step == 9, "step %d: %u of %u", step, share, whole);
+		last = share;
+	}
+	cr_assert_eq(last, whole);
+	cr_assert_eq(world_backend(&world, "px1")->record.returned, 0);
+}
+
+Test(owners, a_slow_start_goes_on_over_a_restart)
+{
+	uint32_t share;
+
+	world_start(&world, SLOW);
+	set_all_up();
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	world_set_health(&world, "px1", HEALTH_UP);
+	wait_for(0);
+	wait_for(30000);
+	share = slots("px1");
+	world_load(&world, SLOW, FARM_RESTART);
+	world_settle(&world, NULL);
+	cr_assert_eq(slots("px1"), share);
+}
+
+Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
+{
+	char error[FARM_ERROR_SIZE];
+	uint16_t id;
+
+	world_start(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)));
+	set_all_up();
+	id = world_backend(&world, "px1")->id;
+	cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px1", error), 0);
+	wait_for(0);
+	cr_assert_gt(world_slots_of(&world, id), 0);
+	wait_for(10000);
+	cr_assert_eq(world_slots_of(&world, id), 0);
+	cr_assert(world.running->backends[id].alive, "it has calls");
+	/* A daemon that starts now knows. */
+	world_load(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)), FARM_RESTART);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, id), 0);
+	cr_assert_not(farm_backend_is_wanted(world_backend(&world, "px1")));
+	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error), 0);
+	cr_assert(farm_backend_is_wanted(world_backend(&world, "px1")), "and it may stay after all");
+}
+
+/* The key says which slot a call has: a new one cannot wait. */
+Test(owners, another_hash_key_takes_effect_at_once)
+{
+	uint32_t moved;
+
+	world_start(&world, POOL_OF("backends: [" PX(1) "," PX(2)));
+	set_all_up();
+	world_load(&world,
+		"interfaces: [eth0]\nhash_key: 100102030405060708090a0b0c0d0e0f\n"
+		"limits: {slots: 1024, pools: 4, services: 8, backends: 12}\n" SERVICE
+		"pools: [{name: proxies, probe: options, min_alive: 0, backends: [" PX(1) "," PX(2) "]}]\n",
+		FARM_RELOAD);
+	world_settle(&world, &moved);
+	cr_assert_gt(moved, 0);
+	cr_assert_not(world.running->pools[0].in_motion);
+}
