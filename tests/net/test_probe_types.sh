@@ -28,6 +28,30 @@ fails() {
 	like "$1" "$(probe "${@:3}" | grep -v ^changed | tr '\n' ' ')" "^fail unknown $2 fail unknown $2 \$"
 }
 
+# prober ARGUMENT...: runs until it is stopped; tell KEY=VALUE... changes what it does
+prober() {
+	rm -f "$LAB_DIR/commands"
+	mkfifo "$LAB_DIR/commands"
+	: > "$LAB_DIR/probe.log"
+	_lab_exec balancer "$PROBE" "$@" < "$LAB_DIR/commands" >> "$LAB_DIR/probe.log" 2>&1 &
+	LAB_PROCESS[probe]=$!
+	exec {COMMANDS}> "$LAB_DIR/commands"
+}
+
+tell() {
+	: > "$LAB_DIR/probe.log"
+	echo "$*" >&"$COMMANDS"
+}
+
+says() {
+	grep -Eq -- "$1" "$LAB_DIR/probe.log"
+}
+
+stop_prober() {
+	exec {COMMANDS}>&-
+	lab_stop probe || true
+}
+
 # listens udp|tcp PORT
 listens() {
 	[ -n "$(lab_in px1 ss -Hln "--$1" sport = ":$2")" ]
@@ -168,6 +192,14 @@ tls_verification() {
 	passes "even the name" type=tls verify=no sni=px2.example.net "$SERVER" 7200
 	fails "a file of certificates that is not there" "cannot begin TLS with /nowhere: .*" type=tls ca=/nowhere "$SERVER" 7200
 
+	cp "$LAB_DIR/expired.pem" "$LAB_DIR/other.pem"
+	prober type=tls "ca=$LAB_DIR/other.pem" "$SERVER" 7200
+	check "nor by another CA" wait_for 5 says '^fail .* certificate: unable to get local issuer certificate'
+	cp "$LAB_DIR/ca.pem" "$LAB_DIR/other.pem"
+	tell interval=50
+	check "until its file has the right one" wait_for 5 says '^pass'
+	stop_prober
+
 	serve nameless tls 7201 "200 OK" "$LAB_DIR/nameless.pem" "$LAB_DIR/nameless.key"
 	fails "the address is not in the certificate" "certificate: IP address mismatch" type=tls "$ca" "$SERVER" 7201
 	serve expired tls 7202 "200 OK" "$LAB_DIR/expired.pem" "$LAB_DIR/expired.key"
@@ -206,30 +238,6 @@ icmp() {
 }
 
 # --- in the course of time
-
-# prober ARGUMENT...: runs until it is stopped; tell KEY=VALUE... changes what it does
-prober() {
-	rm -f "$LAB_DIR/commands"
-	mkfifo "$LAB_DIR/commands"
-	: > "$LAB_DIR/probe.log"
-	_lab_exec balancer "$PROBE" "$@" < "$LAB_DIR/commands" >> "$LAB_DIR/probe.log" 2>&1 &
-	LAB_PROCESS[probe]=$!
-	exec {COMMANDS}> "$LAB_DIR/commands"
-}
-
-tell() {
-	: > "$LAB_DIR/probe.log"
-	echo "$*" >&"$COMMANDS"
-}
-
-says() {
-	grep -Eq -- "$1" "$LAB_DIR/probe.log"
-}
-
-stop_prober() {
-	exec {COMMANDS}>&-
-	lab_stop probe || true
-}
 
 # results: "pass up", "fail unknown" ... and the changes, in one line
 results() {
