@@ -155,12 +155,11 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 	mark_vip(image, vip, SERVICE_RANGES);
 }
 
-/* The ports of a VIP that are a backend's own, counted as the service's. */
-static void put_backend_ports(
-	struct image *image, const struct farm *farm, const struct config_service *service, uint32_t service_id)
+/* The ports of a service's VIPs that are a backend's own, counted as the service's. UDP
+ * ports, whatever the service itself speaks. */
+static void put_ports_of(
+	struct image *image, const struct farm_pool *pool, const struct config_service *service, uint32_t service_id)
 {
-	const struct farm_pool *pool = &farm->pools[service->pool];
-
 	for (size_t i = 0; i < pool->config->backend_count; i++) {
 		const struct config_backend *config = &pool->config->backends[i];
 		const struct farm_backend *backend = farm_find_backend(pool, config->name);
@@ -210,8 +209,9 @@ void desire_services(const struct farm *farm, struct image *image)
 		name_copy(image->service_names[value.id].name, service->name);
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_vip(image, service, &service->vips[j], &value);
-		if (service->protocol == IPPROTO_UDP)
-			put_backend_ports(image, farm, service, value.id);
+		for (size_t pool = 0; pool < config->pool_count; pool++)
+			if (config_service_uses_pool(service, pool))
+				put_ports_of(image, &farm->pools[pool], service, value.id);
 	}
 	free_groups(&groups);
 }
