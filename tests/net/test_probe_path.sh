@@ -83,7 +83,7 @@ namespace_of() {
 
 # Has no process the namespace any more?
 namespace_is_gone() {
-	! find /proc/[0-9]*/fd /proc/[0-9]*/task/[0-9]*/ns -lname "$1" 2> /dev/null | grep -q .
+	[ -z "$(find /proc/[0-9]*/fd /proc/[0-9]*/task/[0-9]*/ns -lname "$1" 2> /dev/null)" ]
 }
 
 start_staying() {
@@ -96,7 +96,7 @@ six_answers() {
 }
 
 no_connection_is_left() {
-	! lab_in "$1" ss -Htan state connected | grep -q .
+	[ -z "$(lab_in "$1" ss -Htan state connected)" ]
 }
 
 start_capture() {
