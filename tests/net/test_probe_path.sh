@@ -184,4 +184,13 @@ every_kind "by IP-in-IPv6" "2 3 px1" 2 3
 is "100 probes by either tunnel at once" "$(probe tcp "$LAB_VIP" 5060 100 1 3)" "100 1 px1, 100 3 px1"
 lab_in px1 sipxdp-loader detach --program decap eth0 > /dev/null
 is "it does not decapsulate any more" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 nobody, 1 3 nobody"
+
+# --- by an interface without the program: answers have to come by the other
+
+lab_in balancer sipxdp-loader detach > /dev/null
+lab_second_arm
+balance dsr 10.0.1.11 10.0.1.12
+every_kind "out by eth1, back by eth0" "2 1 px1, 2 2 px2" 2 1 2
+lab_in balancer ip address del "$LAB_BALANCER/24" dev eth0
+is "no address of eth0: the answers come by eth1, and nobody hears them" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 nobody"
 tap_end
