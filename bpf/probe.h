@@ -20,7 +20,9 @@ static __always_inline bool probe_is_kind(const struct packet *p)
  * an address of ours, and hardly anything comes from a VIP. */
 static __always_inline bool probe_is_reply(const struct packet *p)
 {
-	return probe_is_kind(p) && vip_entry(&p->source) && bpf_map_lookup_elem(&probe_addresses, &p->destination);
+	struct address to = p->destination; /* 6.1 takes no key from a global function's argument */
+
+	return probe_is_kind(p) && vip_entry(&p->source) && bpf_map_lookup_elem(&probe_addresses, &to);
 }
 
 /* What becomes of a packet that is for no service. */
