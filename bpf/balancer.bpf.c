@@ -3,6 +3,7 @@
 
 #include "steer.h"
 #include "forward.h"
+#include "oversize.h"
 #include "ping.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -90,13 +91,16 @@ int balancer(struct xdp_md *ctx)
 		parse_icmp(ctx, &packet, bytes);
 	if (verdict == VERDICT_none)
 		verdict = steer(ctx, &packet, &target);
-	if (verdict == VERDICT_not_service)
-		verdict = ping(ctx, &packet);
-	if (!target.for_service)
+	if (!target.for_service) {
+		if (verdict == VERDICT_not_service)
+			verdict = ping(ctx, &packet);
 		return finish(&target, verdict, bytes, forwarded);
+	}
 	backend = steer_backend(&target);
 	if (!backend)
 		return finish(&target, VERDICT_no_backend, bytes, forwarded);
 	failed = forward(ctx, &packet, backend, &forwarded);
+	if (failed == VERDICT_too_big)
+		failed = oversize(ctx, &packet, &target);
 	return finish(&target, failed == VERDICT_none ? verdict : failed, bytes, forwarded);
 }

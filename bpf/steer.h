@@ -4,6 +4,7 @@
 #pragma once
 
 #include "context.h"
+#include "held.h"
 #include "maps.h"
 #include "packet.h"
 #include "ranges.h"
@@ -114,49 +115,75 @@ static __always_inline struct fragment_key steer_fragment_key(const struct packe
 		.source = p->source, .destination = p->destination, .id = p->fragment_id, .protocol = p->protocol};
 }
 
-static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend)
+/* `whole`: the datagram came whole, and is cut up by the daemon. */
+static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend, bool whole)
 {
 	struct fragment_key key = steer_fragment_key(p);
-	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
+	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .whole = whole, .service = service};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
+}
+
+static __always_inline struct fragment *steer_noted(const struct fragment_key *key)
+{
+	struct fragment *fragment = bpf_map_lookup_elem(&fragments, key);
+
+	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
+		return NULL;
+	return fragment;
 }
 
 /* Gives the frame to the daemon, to be put through the program again when the first
  * fragment has come. */
 static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
-	struct held_frame *held = bpf_ringbuf_reserve(&held_frames, sizeof(*held), 0);
-	__u64 length = bpf_xdp_get_buff_len(ctx);
+	struct held_frame *held = held_frame_copy(ctx, &held_frames);
 
 	if (!held)
 		return VERDICT_orphan_fragment;
-	/* Not `== 0`: older verifiers learn no lower bound from that. */
-	if (length < ETHERNET_SIZE || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length)) {
+	if (!held_frame_is_whole(held)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_orphan_fragment;
 	}
 	held->key = *key;
-	held->ifindex = ctx->ingress_ifindex;
-	held->length = length;
+	held->mtu = 0;
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_held_fragment;
+}
+
+static __always_inline enum verdict steer_as_noted(const struct fragment *fragment, struct target *target)
+{
+	target->for_service = true;
+	target->service_id = fragment->service;
+	target->backend_id = fragment->backend;
+	return VERDICT_fragment;
 }
 
 /* A later fragment goes where the first one went. */
 static __always_inline enum verdict steer_fragment(struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
 	struct fragment_key key = steer_fragment_key(p);
-	const struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
+	const struct fragment *fragment = steer_noted(&key);
 
-	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
+	if (!fragment)
 		return vip_entry(&p->destination) ? steer_hold(ctx, &key) : VERDICT_not_service;
 	if (fragment->service == FRAGMENT_IS_KERNELS)
 		return VERDICT_not_service;
-	target->for_service = true;
-	target->service_id = fragment->service;
-	target->backend_id = fragment->backend;
-	return VERDICT_fragment;
+	return steer_as_noted(fragment, target);
+}
+
+/* The first piece of what the daemon has cut up goes where the whole was to go: it may end
+ * before the Call-ID. Once, since the next datagram may have the same identification. */
+static __always_inline bool steer_first_piece(const struct packet *p, struct target *target)
+{
+	struct fragment_key key = steer_fragment_key(p);
+	struct fragment *fragment = steer_noted(&key);
+
+	if (!fragment || !fragment->whole)
+		return false;
+	fragment->whole = 0;
+	steer_as_noted(fragment, target);
+	return true;
 }
 
 /* --- the whole */
@@ -169,7 +196,7 @@ static __always_inline enum verdict steer_range(
 	target->service_id = range->service;
 	target->backend_id = range->backend;
 	if (p->kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(p, range->service, range->backend);
+		steer_note_fragment(p, range->service, range->backend, false);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : VERDICT_port_range;
 }
 
@@ -189,7 +216,7 @@ static __always_inline enum verdict steer_service_packet(
 	}
 	if (!service) {
 		if (p->kind == PACKET_FIRST_FRAGMENT && vip_entry(&p->destination))
-			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0);
+			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0, false);
 		return VERDICT_not_service;
 	}
 	target->for_service = true;
@@ -197,7 +224,7 @@ static __always_inline enum verdict steer_service_packet(
 	verdict = steer_key(ctx, p, service, &hash);
 	target->backend_id = steer_slot(steer_pool(ctx, p, service), hash);
 	if (p->kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(p, service->id, target->backend_id);
+		steer_note_fragment(p, service->id, target->backend_id, false);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
 }
 
@@ -209,6 +236,8 @@ __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *
 		return VERDICT_not_service;
 	if (p->kind == PACKET_LATER_FRAGMENT)
 		return steer_fragment(ctx, p, target);
+	if (p->kind == PACKET_FIRST_FRAGMENT && steer_first_piece(p, target))
+		return VERDICT_fragment;
 	return steer_service_packet(ctx, p, target);
 }
 

@@ -7,9 +7,9 @@
 #include "../core/desired.h"
 #include "../core/plan.h"
 #include "control.h"
-#include "fragments.h"
 #include "maps.h"
 #include "neighbour.h"
+#include "slow_path.h"
 
 struct daemon {
 	const char *config_path;
@@ -21,7 +21,7 @@ struct daemon {
 	struct farm *farm;     /* what is to run */
 	struct desired *desired;
 	struct neighbours *neighbours;
-	struct fragments *fragments;
+	struct slow_path *slow_path;
 	struct control *control;
 	uint64_t started; /* seconds since the epoch */
 	bool unfit;       /* there are new maps, and FILE does not fit them: told once */
