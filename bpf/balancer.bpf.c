@@ -4,6 +4,7 @@
 #include "steer.h"
 #include "probe.h"
 #include "forward.h"
+#include "oversize.h"
 #include "ping.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -97,9 +98,13 @@ int balancer(struct xdp_md *ctx)
 		return finish(&target, verdict, bytes, forwarded);
 	if (target.in_motion)
 		target.backend_id = motion_owner(ctx, &packet, &target.slot);
-	backend = steer_backend(&packet, &target);
+	if (packet.kind == PACKET_FIRST_FRAGMENT)
+		steer_note_fragment(&packet, target.service_id, target.backend_id, false);
+	backend = steer_backend(&target);
 	if (!backend)
 		return finish(&target, VERDICT_no_backend, bytes, forwarded);
 	failed = forward(ctx, &packet, backend, &forwarded);
+	if (failed == VERDICT_too_big)
+		failed = oversize(ctx, &packet, &target);
 	return finish(&target, failed == VERDICT_none ? verdict : failed, bytes, forwarded);
 }

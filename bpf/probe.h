@@ -32,10 +32,10 @@ __noinline int probe_catch(struct xdp_md *ctx, const struct packet *p)
 
 	if (!p || !probe_is_reply(p))
 		return VERDICT_not_service;
-	held = bpf_ringbuf_reserve(&probe_replies, sizeof(*held), 0);
+	held = held_frame_copy(ctx, &probe_replies);
 	if (!held)
 		return VERDICT_lost_probe_reply;
-	if (steer_copy_frame(ctx, held)) {
+	if (!held_frame_is_whole(held)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_lost_probe_reply;
 	}

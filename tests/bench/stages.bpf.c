@@ -41,7 +41,7 @@ int stages(struct xdp_md *ctx)
 	used(target.backend_id);
 	if (stage_last == STAGE_SLOT)
 		return XDP_TX;
-	backend = steer_backend(&packet, &target);
+	backend = steer_backend(&target);
 	if (!backend || stage_last == STAGE_BACKEND)
 		return XDP_TX;
 	if (forward(ctx, &packet, backend, &forwarded) != VERDICT_none || stage_last == STAGE_REWRITE)
