@@ -86,6 +86,7 @@ int balancer(struct xdp_md *ctx)
 	const struct backend *backend;
 	enum verdict verdict, failed;
 	int forwarded = XDP_PASS;
+	__u32 hinted;
 
 	verdict = parse(ctx, &packet, bytes);
 	if (packet.kind == PACKET_ICMP)
@@ -96,8 +97,13 @@ int balancer(struct xdp_md *ctx)
 		verdict = packet.kind == PACKET_ECHO ? ping(ctx, &packet) : probe_catch(ctx, &packet);
 	if (!target.for_service)
 		return finish(&target, verdict, bytes, forwarded);
-	if (target.in_motion)
+	hinted = hint_is_worth_it(ctx, &packet, &target.hint) ? hint_owner(ctx, &packet, &target.hint) : 0;
+	if (hinted) {
+		target.backend_id = hinted;
+		verdict = VERDICT_hint;
+	} else if (target.in_motion) {
 		target.backend_id = motion_owner(ctx, &packet, &target.slot);
+	}
 	if (packet.kind == PACKET_FIRST_FRAGMENT)
 		steer_note_fragment(&packet, target.service_id, target.backend_id, false);
 	backend = steer_backend(&target);

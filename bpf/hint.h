@@ -29,28 +29,43 @@ static __always_inline bool hint_is_worth_it(
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
 }
 
-/* Where the host lies that names a backend. Of a packet that an error quotes, which one of
- * ours has sent, the Via does. SIP_FOUND, or there is none. */
+/* Where the host lies that a response's topmost Via names. */
+static __always_inline int hint_in_via(struct xdp_md *ctx, __u32 line, __u32 end, __u32 *at)
+{
+	__u32 colon = 0;
+	int result = text_find_header(ctx, line, end, SIP_VIA, &colon);
+
+	return result == SIP_FOUND ? text_via_host(ctx, colon, end, at) : result;
+}
+
+/* The same of a request: its topmost Route; its Request-URI where there is none. */
+static __always_inline int hint_in_route(struct xdp_md *ctx, __u32 line, __u32 end, __u32 uri, __u32 *at)
+{
+	__u32 colon = 0;
+	int result = text_find_header(ctx, line, end, SIP_ROUTE, &colon);
+
+	if (result == SIP_FOUND)
+		result = text_uri(ctx, colon, end, &uri);
+	else if (result == SIP_NOT_THERE)
+		result = SIP_FOUND;
+	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
+}
+
+/* Where the host lies that names a backend: SIP_FOUND, or there is none. A request that an
+ * error quotes is one that a backend has sent: of that its Via tells. */
 __noinline int hint_find(struct xdp_md *ctx, const struct packet *p, __u32 requests, __u32 *at)
 {
-	__u32 colon = 0, uri = 0;
+	__u32 line = 0, uri = 0;
 	int result;
 
-	if (!p || !at)
+	if (!p || !at || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
 		return SIP_NOT_THERE;
-	result = text_request_uri(ctx, p->payload, p->end, &uri);
-	if (result == SIP_NOT_THERE || (result == SIP_FOUND && p->kind == PACKET_QUOTE)) {
-		result = text_find_header(ctx, p->payload, p->end, SIP_VIA, &colon);
-		return result == SIP_FOUND ? text_via_host(ctx, colon, p->end, at) : result;
-	}
+	result = text_request_uri(ctx, line, p->end, &uri);
+	if (result == SIP_NOT_THERE || p->kind == PACKET_QUOTE)
+		return hint_in_via(ctx, line, p->end, at);
 	if (result != SIP_FOUND || !requests)
 		return SIP_NOT_THERE;
-	result = text_find_header(ctx, p->payload, p->end, SIP_ROUTE, &colon);
-	if (result == SIP_FOUND)
-		result = text_uri(ctx, colon, p->end, &uri);
-	else if (result == SIP_NOT_THERE)
-		result = SIP_FOUND; /* then it is the Request-URI that counts */
-	return result == SIP_FOUND ? text_uri_host(ctx, uri, p->end, at) : result;
+	return hint_in_route(ctx, line, p->end, uri, at);
 }
 
 /* The living backend that has this name; 0 if there is none. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "held.h"
+#include "hint.h"
 #include "motion.h"
 #include "ranges.h"
 #include "text.h"
@@ -15,6 +16,7 @@ struct target {
 	__u32 backend_id;
 	__u32 in_motion; /* `slot` says more, and another backend may have it */
 	struct motion_slot slot;
+	struct hint_question hint; /* likewise */
 };
 
 static __always_inline const struct service *steer_service(const struct packet *p, __be16 port)
@@ -45,6 +47,36 @@ static __always_inline enum verdict steer_call_id(
 	return result == SIP_TOO_FAR ? VERDICT_call_id_too_far : VERDICT_not_sip;
 }
 
+/* Where the URI lies whose user the service goes by. */
+__noinline int steer_user_uri(struct xdp_md *ctx, const struct packet *p, __u32 affinity, __u32 *uri)
+{
+	__u32 line = 0, colon = 0;
+	int result;
+
+	if (!p || !uri || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
+		return SIP_NOT_SIP;
+	if (affinity == AFFINITY_REQUEST_USER)
+		return text_request_uri(ctx, line, p->end, uri);
+	result = text_find_header(ctx, line, p->end, affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, &colon);
+	return result == SIP_FOUND ? text_uri(ctx, colon, p->end, uri) : result;
+}
+
+/* The hash of the user; of the flow where there is none. */
+static __always_inline enum verdict steer_user(
+	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
+{
+	struct sip_user user = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
+	__u32 uri = 0;
+	int result = steer_user_uri(ctx, p, service->affinity, &uri);
+
+	if (result == SIP_FOUND && text_user(ctx, uri, p->end, &user) == SIP_FOUND) {
+		*hash = user.hash;
+		return VERDICT_user;
+	}
+	*hash = hash_source(&p->source, p->source_port, user.hash_key);
+	return result == SIP_NOT_SIP ? VERDICT_not_sip : VERDICT_no_user;
+}
+
 /* The affinity key's hash, and the verdict that says what it was made of. */
 static __always_inline enum verdict steer_key(
 	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
@@ -55,6 +87,8 @@ static __always_inline enum verdict steer_key(
 		*hash = hash_source(&p->source, 0, service->hash_key);
 		return VERDICT_source;
 	}
+	if (service->affinity >= AFFINITY_FROM_USER)
+		return steer_user(ctx, p, service, hash);
 	*hash = hash_source(&p->source, p->source_port, service->hash_key);
 	return VERDICT_flow;
 }
@@ -208,6 +242,11 @@ static __always_inline enum verdict steer_service_packet(
 	}
 	target->for_service = true;
 	target->service_id = service->id;
+	target->hint = (struct hint_question){
+		.hash_key = {service->hash_key[0], service->hash_key[1]},
+		.group = service->hints,
+		.requests = service->flags & SERVICE_ROUTE,
+	};
 	verdict = steer_key(ctx, p, service, &hash);
 	steer_slot(service, steer_pool(ctx, p, service), hash, target);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;

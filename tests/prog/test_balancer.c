@@ -22,6 +22,7 @@ static const struct row_table *const tables[] = {
 	&rows_ping,
 	&rows_probes,
 	&rows_oversize,
+	&rows_names,
 };
 
 static struct balancer_bpf *skel;
@@ -70,6 +71,11 @@ Test(balancer, fragments)
 Test(balancer, icmp)
 {
 	row_run_table(skel, &rows_icmp);
+}
+
+Test(balancer, names)
+{
+	row_run_table(skel, &rows_names);
 }
 
 Test(balancer, other_keys)

@@ -19,15 +19,11 @@ static const struct balancer_setup setup = {};
 
 static uint64_t hash_of(const char *host)
 {
-	struct sip_host key = {.hash_key = {test_hash_key[0], test_hash_key[1]}};
-	char text[SIP_MINIMUM + 64];
+	const __u64 hash_key[2] = {test_hash_key[0], test_hash_key[1]};
+	__u64 hash = 0;
 
-	memset(text, '\n', sizeof(text));
-	memcpy(text, host, strlen(host));
-	cr_assert_eq(
-		sip_host(sip_text((const __u8 *)text, (const __u8 *)text + sizeof(text), sizeof(text), 0), 0, &key),
-		SIP_FOUND, "%s", host);
-	return key.hash;
+	cr_assert(sip_host_hash(host, hash_key, &hash), "%s", host);
+	return hash;
 }
 
 static void put_hint(const char *host, uint16_t port, uint32_t id)
