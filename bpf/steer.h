@@ -268,7 +268,8 @@ __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *
 /* The backend of a target; NULL if nobody is there (id 0, nobody, never is). */
 static __always_inline const struct backend *steer_backend(const struct target *target)
 {
-	const struct backend *backend = bpf_map_lookup_elem(&backends, &target->backend_id);
+	__u32 id = target->backend_id; /* Linux 6.1 takes no key from the argument of a global function */
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
 
 	return backend && backend->forward != FORWARD_NONE ? backend : NULL;
 }
