@@ -139,7 +139,8 @@ lab_in px1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 lab_in px1 ip route add "$LAB_VIP/32" dev eth0
 lab_in px1 ip -6 route add "$LAB_VIP6/128" dev eth0
 check "... which can pass packets on to who has it, by way of the balancer" lab_in px1 ping -c 1 -W 2 "$LAB_VIP"
-every_kind "... but passes no probe on" "6 1 nobody" 6 1
+is "... but passes no probe on" "$(probe udp "$LAB_VIP" 5060 6 1)" "6 1 nobody"
+is "... in IPv6 neither" "$(probe udp "$LAB_VIP6" 5060 6 1)" "6 1 nobody"
 lab_in px1 sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 lab_in px1 ip route del "$LAB_VIP/32" dev eth0
 lab_in px1 ip -6 route del "$LAB_VIP6/128" dev eth0
