@@ -22,13 +22,6 @@ static __always_inline __u32 motion_seconds(void)
 	return bpf_ktime_get_ns() / 1000000000ULL;
 }
 
-static __always_inline bool motion_is_alive(__u32 id)
-{
-	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
-
-	return backend && backend->alive;
-}
-
 /* TCP: a connection that is there stays, whatever its affinity. */
 static __always_inline __u64 motion_hash(const struct packet *p, const struct motion_slot *slot)
 {
@@ -80,9 +73,9 @@ static __always_inline __u32 motion_steer(
 
 	if (noted)
 		note = *noted;
-	if (!motion_is_alive(note.backend)) {
+	if (!backend_is_alive(note.backend)) {
 		note = (struct note){.backend = former};
-		if (motion_is_opening(ctx, p) || !motion_is_alive(former))
+		if (motion_is_opening(ctx, p) || !backend_is_alive(former))
 			note.backend = slot->owner;
 	}
 	if (p->kind == PACKET_QUOTE || !note.backend)

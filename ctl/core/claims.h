@@ -43,7 +43,8 @@ struct claims {
 
 void claims_add(struct claims *claims, struct claim claim);
 
-/* Adds a fault for each claim on what another has claimed further up. Sorts the claims. */
+/* Adds a fault for each claim on what another has claimed further up; where ranges of ports
+ * overlap many times over not for each pair, but for one at least. Sorts the claims. */
 void claims_judge(struct claims *claims, struct faults *faults);
 
 void claims_free(struct claims *claims);

@@ -10,13 +10,6 @@
 #include "ranges.h"
 
 /* --- hints */
-static uint64_t sip_host_hash(const char *host, size_t length, const uint64_t *key)
-{
-	uint64_t x = key[0];
-	for (size_t i = 0; i < length; i++)
-		x = x * 31 + host[i];
-	return x;
-} /* XXX */
 
 /* The different sets of pools that services use. Those with the same pools share a group
  * of hints, which is named after the first of them: it keeps its id over a reload. */
@@ -63,11 +56,11 @@ static void free_groups(struct groups *groups)
 static void put_hint(struct image *image, const struct config *config, uint16_t group, const char *host, uint16_t port,
 	uint16_t backend)
 {
-	struct hint_key key = {
-		.host = sip_host_hash(host, strlen(host), config->hash_key), .group = group, .port = htons(port)};
+	struct hint_key key = {.group = group, .port = htons(port)};
+	__u64 hash_key[2] = {config->hash_key[0], config->hash_key[1]};
 	__u32 id = backend;
 
-	if (!entries_find(image->maps[IMAGE_HINTS], &key))
+	if (sip_host_hash(host, hash_key, &key.host) && !entries_find(image->maps[IMAGE_HINTS], &key))
 		entries_put(image->maps[IMAGE_HINTS], &key, &id);
 }
 
@@ -155,12 +148,11 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 	mark_vip(image, vip, SERVICE_RANGES);
 }
 
-/* The ports of a VIP that are a backend's own, counted as the service's. */
-static void put_backend_ports(
-	struct image *image, const struct farm *farm, const struct config_service *service, uint32_t service_id)
+/* The ports of a service's VIPs that are a backend's own, counted as the service's. UDP
+ * ports, whatever the service itself speaks. */
+static void put_ports_of(
+	struct image *image, const struct farm_pool *pool, const struct config_service *service, uint32_t service_id)
 {
-	const struct farm_pool *pool = &farm->pools[service->pool];
-
 	for (size_t i = 0; i < pool->config->backend_count; i++) {
 		const struct config_backend *config = &pool->config->backends[i];
 		const struct farm_backend *backend = farm_find_backend(pool, config->name);
@@ -210,8 +202,9 @@ void desire_services(const struct farm *farm, struct image *image)
 		name_copy(image->service_names[value.id].name, service->name);
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_vip(image, service, &service->vips[j], &value);
-		if (service->protocol == IPPROTO_UDP)
-			put_backend_ports(image, farm, service, value.id);
+		for (size_t pool = 0; pool < config->pool_count; pool++)
+			if (config_service_uses_pool(service, pool))
+				put_ports_of(image, &farm->pools[pool], service, value.id);
 	}
 	free_groups(&groups);
 }

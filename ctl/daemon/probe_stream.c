@@ -75,8 +75,12 @@ static bool wait_or_fail(struct prober *prober, ssize_t result, uint32_t events)
 
 static bool begin_handshake(struct prober *prober)
 {
-	prober->stream->tls = probe_tls_new(prober);
-	return prober->stream->tls && enter(prober, STEP_HANDSHAKE, "TLS handshake");
+	SSL *tls = probe_tls_new(prober);
+
+	if (!tls)
+		return false;
+	prober->stream->tls = tls;
+	return enter(prober, STEP_HANDSHAKE, "TLS handshake");
 }
 
 static bool begin_request(struct prober *prober)

@@ -42,11 +42,10 @@ static void report(struct probes *probes)
 /* 10 % less to 10 % more, so that neither backends nor balancers march in step. */
 static uint64_t with_jitter(uint32_t interval)
 {
-	uint64_t fifth = interval * MILLISECOND / 5;
-	uint32_t random;
+	uint64_t whole = interval * MILLISECOND, random;
 
 	getrandom(&random, sizeof(random), 0);
-	return interval * MILLISECOND - fifth / 2 + fifth * random / UINT32_MAX;
+	return whole - whole / 10 + random % (whole / 5 + 1);
 }
 
 static void close_connection(struct prober *prober)

@@ -8,49 +8,6 @@
 #define SIP_PORT 5060
 #define SIPS_PORT 5061
 
-static bool uses_pool(const struct config_service *service, size_t pool)
-{
-	for (int method = 0; method < METHOD_COUNT; method++)
-		if (config_pool_of_method(service, method) == pool)
-			return true;
-	return false;
-}
-
-/* Which protocol a probe speaks; 0 if any service will do. */
-static uint8_t protocol_of(const struct config_probe *probe)
-{
-	switch (probe->type) {
-	case PROBE_OPTIONS:
-	case PROBE_REGISTER:
-		return probe->transport == TRANSPORT_UDP ? IPPROTO_UDP : IPPROTO_TCP;
-	case PROBE_TCP:
-	case PROBE_TLS:
-		return IPPROTO_TCP;
-	default:
-		return 0;
-	}
-}
-
-/* The first service of the file that uses the pool, of the probe's protocol if there is
- * one; NULL if none uses it. */
-static const struct config_service *service_of(const struct config *config, size_t pool)
-{
-	uint8_t protocol = protocol_of(&config->pools[pool].probe);
-	const struct config_service *found = NULL;
-
-	for (size_t i = 0; i < config->service_count; i++) {
-		const struct config_service *service = &config->services[i];
-
-		if (!uses_pool(service, pool))
-			continue;
-		if (!protocol || service->protocol == protocol)
-			return service;
-		if (!found)
-			found = service;
-	}
-	return found;
-}
-
 static uint16_t port_of(const struct config_probe *probe, const struct config_service *service)
 {
 	if (probe->port)
@@ -98,7 +55,7 @@ void probing_follow(struct probes *probes, const struct farm *farm)
 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
-		const struct config_service *service = service_of(farm->config, i);
+		const struct config_service *service = config_probed_service(farm->config, pool->config);
 
 		targets = reallocate(targets, count + pool->count, sizeof(*targets));
 		for (size_t j = 0; j < pool->count; j++)

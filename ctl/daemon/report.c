@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include "../core/lookup.h"
 #include "../core/memory.h"
 #include "drain.h"
@@ -143,9 +146,65 @@ static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 	}
 }
 
+static uint32_t outer_bytes(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	if (pool->config->forward != FORWARD_IPIP)
+		return 0;
+	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+/* Of the interfaces by which clients come: [interface_count], to be freed. */
+static uint32_t *interface_mtus(const struct daemon *daemon)
+{
+	const struct config *config = daemon->farm->config;
+	uint32_t *mtus = allocate(config->interface_count, sizeof(*mtus));
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		mtus[i] = neighbours_interface_mtu(daemon->neighbours, config->interfaces[i]);
+	return mtus;
+}
+
+/* What a packet of the largest kind that clients send takes on the way to a backend. By the
+ * interface that the way itself uses they send no more than Ethernet's 1500: a larger MTU is
+ * there for the tunnel. */
+static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *way, uint32_t outer)
+{
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < config->interface_count; i++) {
+		bool same = !strcmp(config->interfaces[i], way);
+		uint32_t mtu = same && mtus[i] > ETH_DATA_LEN ? ETH_DATA_LEN : mtus[i];
+
+		most = mtu > most ? mtu : most;
+	}
+	return most + outer;
+}
+
+/* The first of a pool's backends that has too little speaks for all. */
+static void warn_of_mtu(
+	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+		const struct route *route = &backend->route;
+		uint32_t outer = outer_bytes(pool, backend);
+		uint32_t wanted = wanted_mtu(daemon->farm->config, mtus, route->interface, outer);
+
+		if (!farm_backend_exists(backend) || route->state != ROUTE_READY || route->mtu >= wanted)
+			continue;
+		warn(warnings,
+			"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: "
+			"it should have an MTU of %u, and has %u (see 'ip link show %s')",
+			pool->config->name, route->mtu - outer, backend->record.name, wanted, route->mtu,
+			route->interface);
+		return;
+	}
+}
+
 static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
+	uint32_t *mtus = interface_mtus(daemon);
 	bool changed = false;
 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
@@ -159,6 +218,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 		if (!count_up(daemon, pool))
 			warn(warnings, "pool %s: no backend can be reached: its calls are turned away",
 				pool->config->name);
+		warn_of_mtu(daemon, mtus, pool, warnings);
 		for (size_t j = 0; j < pool->count; j++) {
 			const struct farm_backend *backend = &pool->backends[j];
 			enum backend_state state = backend->record.state;
@@ -170,6 +230,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 					farm_state_name(state), farm_reason(daemon->farm, pool, backend));
 		}
 	}
+	free(mtus);
 	if (changed)
 		warn(warnings, "what runs differs from %s: a reload will undo it ('sipxdp-ctl save' prints it)",
 			daemon->config_path);
@@ -209,6 +270,29 @@ static const struct verdict_text verdict_texts[VERDICT_COUNT] = {BALANCER_VERDIC
 #undef ANSWER
 #undef PASS
 
+/* What became of packets that the daemon was given. */
+static void add_slow_path(const struct daemon *daemon, json_t *unusual)
+{
+	const struct slow_path_counts counts = slow_path_counts(daemon->slow_path);
+	const struct {
+		const char *verdict, *text;
+		uint64_t packets;
+	} rows[] = {
+		{"held_fragment", "of those held were dropped: the first fragment never came, or too many waited",
+			counts.given_up},
+		{"oversize", "of those were cut up, and are on their way", counts.cut},
+		{"oversize", "of those were refused, and their senders told what would fit", counts.told},
+		{"oversize", "of those were dropped: neither was possible, or there were too many senders to tell",
+			counts.refused},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].packets)
+			json_array_append_new(
+				unusual, json_pack("{s:s, s:I, s:s}", "verdict", rows[i].verdict, "packets",
+						 (json_int_t)rows[i].packets, "text", rows[i].text));
+}
+
 json_t *report_status(struct daemon *daemon, const struct request *request)
 {
 	const struct farm *farm = daemon->farm;
@@ -231,11 +315,7 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", verdict_texts[i].name,
 							       "packets", counter[i], "text", verdict_texts[i].text));
 	}
-	if (fragments_counts(daemon->fragments).given_up)
-		json_array_append_new(unusual,
-			json_pack("{s:s, s:I, s:s}", "verdict", "held_fragment", "packets",
-				(json_int_t)fragments_counts(daemon->fragments).given_up, "text",
-				"of those held were dropped: the first fragment never came, or too many waited"));
+	add_slow_path(daemon, unusual);
 	return protocol_ok(json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
 		"config", daemon->config_path, "pin_dir", daemon->pin_directory, "interfaces", interfaces_json(daemon),

@@ -26,7 +26,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "../../ctl/core/name.h"
 #include "../../ctl/daemon/probes.h"
 
 static const char *const HEALTHS[] = {[HEALTH_UNKNOWN] = "unknown", [HEALTH_UP] = "up", [HEALTH_DOWN] = "down", NULL};
@@ -147,7 +146,7 @@ static void follow(struct asker *asker)
 
 	for (size_t i = 0; i < asker->targets; i++) {
 		targets[i] = asker->target;
-		name_copy(targets[i].pool, "pool");
+		snprintf(targets[i].pool, NAME_SIZE, "pool");
 		snprintf(targets[i].name, NAME_SIZE, "%zu", i);
 	}
 	probes_follow(asker->probes, targets, asker->targets);

@@ -263,7 +263,7 @@ Test(config_keys, the_service_that_a_probe_asks_for)
 		HEAD "services:\n"
 		     "- {name: other, vip: 192.0.2.1, port: 1, pool: none}\n"
 		     "- {name: first, vip: 192.0.2.1, port: 0, pool: port, methods: {REGISTER: first, INVITE: tls}}\n"
-		     "- {name: port, vip: 192.0.2.2, port: 2, pool: port, methods: {REGISTER: first}}\n"
+		     "- {name: port, vip: 192.0.2.2, port: 2, pool: port, methods: {INVITE: tls}}\n"
 		     "- {name: tls, vip: 192.0.2.2, port: 2, pool: tls, protocol: tcp}\n"
 		     "pools:\n"
 		     "- {name: first, backends: [], probe: icmp}\n"
@@ -455,26 +455,41 @@ Test(config_keys, refuses_priorities_hints_and_ports)
 	check_rows(rows, COUNT(rows));
 }
 
-Test(config_keys, ports_of_more_vips_than_there_is_room_for)
+/* 256 backends with ports, and two services that have these VIPs in common. */
+static struct config *many_ports(size_t vips, struct faults *faults)
 {
 	char *text = NULL;
-	struct faults faults;
-	size_t length, i;
+	struct config *config;
+	size_t length, i, j;
 	FILE *out = open_memstream(&text, &length);
 
 	fputs(HEAD "limits: {services: 65536}\npools:\n- name: p\n  backends:\n", out);
 	for (i = 0; i < 256; i++)
-		fprintf(out, "  - {name: px%zu, address: 10.0.0.1, ports: %zu}\n", i, 1 + i);
-	fputs("services:\n- {name: s, pool: p, port: 0, vip: [", out);
-	for (i = 0; i < 257; i++)
-		fprintf(out, "%s192.0.%zu.%zu", i ? ", " : "", 2 + i / 200, 1 + i % 200);
-	fputs("]}\n", out);
+		fprintf(out, "  - {name: px%zu, address: 10.0.0.%zu, ports: %zu}\n", i, i, 1 + i);
+	fputs("services:\n", out);
+	for (j = 0; j < 2; j++) {
+		fprintf(out, "- {name: s%zu, pool: p, port: %zu, vip: [", j, 1000 * j);
+		for (i = 0; i < vips; i++)
+			fprintf(out, "%s192.0.%zu.%zu", i ? ", " : "", 2 + i / 200, 1 + i % 200);
+		fputs("]}\n", out);
+	}
 	fclose(out);
-	cr_expect_null(parse(text, length, &faults));
-	cr_assert_eq(faults.count, 256);
+	config = parse(text, length, faults);
+	free(text);
+	return config;
+}
+
+Test(config_keys, ports_of_more_vips_than_there_is_room_for)
+{
+	struct faults faults;
+	struct config *config = many_ports(256, &faults);
+
+	cr_expect(config, "%s", faults.list[0].message);
+	config_free(config);
+	cr_expect_null(many_ports(257, &faults));
+	cr_assert_eq(faults.count, 1);
 	cr_expect(fault_is(&faults.list[0], "7:43: too many 'ports'"), "%s", faults.list[0].message);
 	faults_free(&faults);
-	free(text);
 }
 
 /* --- join */

@@ -110,7 +110,7 @@ static const struct {
 	{"{\"command\":7}", "command: missing, or not a string"},
 	{"{\"command\":\"\"}", "unknown command ''"},
 	{"{\"command\":\"Status\"}", "unknown command 'Status'"},
-	{"{\"command\":\"backend drain\"}", "unknown command 'backend drain'"},
+	{"{\"command\":\"backend drown\"}", "unknown command 'backend drown'"},
 	{"{\"command\":\"status\",\"id\":1}", "id: a request has only"},
 	{"{\"command\":\"status\",\"arguments\":[]}", "arguments: not an object"},
 	{"{\"command\":\"status\",\"arguments\":null}", "arguments: not an object"},

@@ -139,7 +139,7 @@ Test(table, refused_members_leave_the_table_as_it_was)
 		{"repeated id", {{"a", 1, 1}, {"b", 2, 1}, {"c", 1, 1}}, -EINVAL},
 		{"id 0", {{"a", 1, 1}, {"b", 0, 1}, {"c", 3, 1}}, -EINVAL},
 		{"weight 0", {{"a", 1, 1}, {"b", 2, 1}, {"c", 3, 0}}, -EINVAL},
-		{"weight too great", {{"a", 1, MAX_WEIGHT + 1}, {"b", 2, 1}, {"c", 3, 1}}, -EINVAL},
+		{"weight too great", {{"a", 1, TABLE_MAX_WEIGHT + 1}, {"b", 2, 1}, {"c", 3, 1}}, -EINVAL},
 		{"name too long", {{NAME_OF_32 NAME_OF_32, 1, 1}, {"b", 2, 1}, {"c", 3, 1}}, -EINVAL},
 		{"greatest id and weight", {{"a", 65535, MAX_WEIGHT}, {"b", 2, 1}, {"c", 3, 1}}, 0},
 		{"longest names",
