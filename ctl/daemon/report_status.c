@@ -11,6 +11,7 @@
 #include <linux/ipv6.h>
 #include "../core/memory.h"
 #include "drain.h"
+#include "joining.h"
 #include "report_private.h"
 
 static json_t *interfaces_json(const struct daemon *daemon)
@@ -159,7 +160,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			const struct farm_backend *backend = &pool->backends[j];
 			enum backend_state state = backend->record.state;
 
-			changed |= backend->record.overrides != 0;
+			changed |= backend->record.overrides && !(backend->record.overrides & OVERRIDE_JOINED);
 			if (farm_backend_exists(backend) &&
 				(state == STATE_PENDING || state == STATE_UNREACHABLE || state == STATE_DOWN))
 				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
@@ -179,6 +180,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_interfaces(daemon, warnings);
 	warn_of_vips(daemon, warnings);
 	warn_of_backends(daemon, warnings);
+	if (joining_fault(daemon->joining))
+		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
 	return warnings;
 }
 
