@@ -658,10 +658,8 @@ static __always_inline bool sip_hash_name(const struct sip_text *t, __u32 *at, c
  * branches: what goes wrong sets the sign of `wrong`. */
 static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 *ipv4)
 {
-	__u64 word = sip_word(t, *at), rest = 0, address = 0, wrong = 0;
+	__u64 word = sip_word(t, *at), rest = sip_word(t, sip_forget(t, *at + 8)), address = 0, wrong = 0;
 
-	if (sip_room(t, *at + 8) > 0)
-		rest = sip_word(t, sip_forget(t, *at + 8));
 	for (int i = 0; i < 4; i++) {
 		__u64 length = sip_first(sip_no_digits(word)), bits = 8 * length;
 		__u64 digits = word << ((24 - bits) & 63); /* zeros in front */
