@@ -15,7 +15,7 @@
 	}
 #define NONE(name, message)                                                                                            \
 	{                                                                                                              \
-		.sentence = name, .text = message, .result = SIP_NOT_THERE                                            \
+		.sentence = name, .text = message, .result = SIP_NOT_THERE                                             \
 	}
 #define FAR(name, message)                                                                                             \
 	{                                                                                                              \
