@@ -676,12 +676,6 @@ static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 
 	return (__s64)wrong >= 0;
 }
 
-/* 0, of which the verifier knows of no bit that it is 0. */
-static __always_inline __u64 sip_zero(const struct sip_text *t)
-{
-	return t->zero * EVERY(1);
-}
-
 /* An IPv6 address that is being read: groups are shifted in from the right. */
 struct sip_ipv6 {
 	struct sip_text text;

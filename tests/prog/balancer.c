@@ -141,7 +141,7 @@ static void fill_vips(struct balancer_bpf *skel, const struct balancer_setup *se
 	}
 }
 
-static void fill_services(struct balancer_bpf *skel)
+static void fill_services(struct balancer_bpf *skel, bool no_users)
 {
 	static const struct {
 		const char *vips[2];
@@ -158,7 +158,7 @@ static void fill_services(struct balancer_bpf *skel)
 		[SERVICE_USER] = {{"192.0.2.10", "2001:db8::10"}, 5064, IPPROTO_UDP, AFFINITY_FROM_USER},
 	};
 
-	for (enum test_service id = 0; id < SERVICE_COUNT; id++) {
+	for (enum test_service id = 0; id < (no_users ? SERVICE_USER : SERVICE_COUNT); id++) {
 		struct service_key key = {.port = htons(rows[id].port), .protocol = rows[id].protocol};
 		struct service service = {.id = id, .affinity = rows[id].affinity};
 
@@ -223,7 +223,7 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 	}
 	fill_pool(skel, setup, 0);
 	fill_pool(skel, setup, 1);
-	fill_services(skel);
+	fill_services(skel, setup->no_users);
 	fill_vips(skel, setup);
 	fill_probe_addresses(skel);
 }

@@ -50,6 +50,7 @@ struct balancer_setup {
 	bool ipv6_way;               /* backends have IPv6 addresses */
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
+	bool no_users;               /* SERVICE_USER is not there */
 	bool nobody;                 /* slots belong to no backend */
 	bool ping;                   /* VIPs answer echo requests */
 	bool no_ranges;              /* VIPs have no ranges */
