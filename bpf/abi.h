@@ -159,7 +159,9 @@ struct fragment_key {
 
 struct fragment {
 	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_SECONDS later (RFC 1122, 3.3.2) */
-	__u32 backend;
+	__u16 backend;
+	__u8 whole; /* 1: its beginning came in one piece and is cut up: the first piece goes by this, too */
+	__u8 pad;
 	__u32 service; /* FRAGMENT_IS_KERNELS for a datagram to a VIP that is for no service */
 };
 
@@ -176,8 +178,8 @@ struct fragment {
 struct held_frame {
 	struct fragment_key key;
 	__u32 ifindex;
-	__u16 length;
-	__u16 mtu; /* 0: a fragment; else bytes of an IP packet that would fit */
+	__u16 length; /* of the frame; where that is more than HELD_FRAME_SIZE, here is its beginning */
+	__u16 mtu;    /* 0: a fragment; else bytes of an IP packet that would fit */
 	__u8 frame[HELD_FRAME_SIZE];
 };
 
@@ -206,7 +208,7 @@ struct backend {
 	struct mac next_hop;   /* who gets the frame: the backend, or the gateway towards it */
 	struct mac interface_mac;
 	__u32 ifindex;
-	__u16 mtu;    /* of that interface, bytes from the IP header on */
+	__u16 mtu;    /* of that interface or of the route, bytes from the IP header on */
 	__u8 forward; /* enum forward_method */
 	__u8 alive;   /* hints and notes that name it count */
 	__u8 pad[4];

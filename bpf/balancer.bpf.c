@@ -4,6 +4,7 @@
 #include "steer.h"
 #include "probe.h"
 #include "forward.h"
+#include "oversize.h"
 #include "ping.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -85,6 +86,7 @@ int balancer(struct xdp_md *ctx)
 	const struct backend *backend;
 	enum verdict verdict, failed;
 	int forwarded = XDP_PASS;
+	__u32 hinted;
 
 	verdict = parse(ctx, &packet, bytes);
 	if (packet.kind == PACKET_ICMP)
@@ -95,11 +97,20 @@ int balancer(struct xdp_md *ctx)
 		verdict = packet.kind == PACKET_ECHO ? ping(ctx, &packet) : probe_catch(ctx, &packet);
 	if (!target.for_service)
 		return finish(&target, verdict, bytes, forwarded);
-	if (target.in_motion)
+	hinted = hint_is_worth_it(ctx, &packet, &target.hint) ? hint_owner(ctx, &packet, &target.hint) : 0;
+	if (hinted) {
+		target.backend_id = hinted;
+		verdict = VERDICT_hint;
+	} else if (target.in_motion) {
 		target.backend_id = motion_owner(ctx, &packet, &target.slot);
-	backend = steer_backend(&packet, &target);
+	}
+	if (packet.kind == PACKET_FIRST_FRAGMENT)
+		steer_note_fragment(&packet, target.service_id, target.backend_id, false);
+	backend = steer_backend(&target);
 	if (!backend)
 		return finish(&target, VERDICT_no_backend, bytes, forwarded);
 	failed = forward(ctx, &packet, backend, &forwarded);
+	if (failed == VERDICT_too_big)
+		failed = oversize(ctx, &packet, &target);
 	return finish(&target, failed == VERDICT_none ? verdict : failed, bytes, forwarded);
 }

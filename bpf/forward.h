@@ -163,8 +163,9 @@ static __always_inline struct link_layer forward_link(
 }
 
 /* Sends the packet to the backend: VERDICT_none, and *action is what XDP shall return.
- * Any other verdict: the packet is as it was. */
-static __always_inline enum verdict forward(
+ * Any other verdict: the packet is as it was. A function of its own, because the stacks of
+ * functions that call one another must not be larger than 512 bytes together. */
+static __noinline enum verdict forward(
 	struct xdp_md *ctx, const struct packet *p, const struct backend *backend, int *action)
 {
 	bool same_interface = backend->ifindex == ctx->ingress_ifindex;

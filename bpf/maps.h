@@ -3,6 +3,7 @@
  * from `limits:` before the program is loaded. */
 #pragma once
 
+#include "context.h"
 #include "abi.h"
 
 #define BPF_F_NO_PREALLOC 1 /* as in linux/bpf.h */
@@ -156,3 +157,11 @@ struct {
 	__type(key, __u32);
 	__type(value, struct contract);
 } contract SEC(".maps");
+
+/* May calls be sent there? */
+static __always_inline bool backend_is_alive(__u32 id)
+{
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	return backend && backend->alive;
+}

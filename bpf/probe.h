@@ -20,7 +20,9 @@ static __always_inline bool probe_is_kind(const struct packet *p)
  * an address of ours, and hardly anything comes from a VIP. */
 static __always_inline bool probe_is_reply(const struct packet *p)
 {
-	return probe_is_kind(p) && vip_entry(&p->source) && bpf_map_lookup_elem(&probe_addresses, &p->destination);
+	struct address to = p->destination; /* 6.1 takes no key from a global function's argument */
+
+	return probe_is_kind(p) && vip_entry(&p->source) && bpf_map_lookup_elem(&probe_addresses, &to);
 }
 
 /* What becomes of a packet that is for no service. */
@@ -30,10 +32,10 @@ __noinline int probe_catch(struct xdp_md *ctx, const struct packet *p)
 
 	if (!p || !probe_is_reply(p))
 		return VERDICT_not_service;
-	held = bpf_ringbuf_reserve(&probe_replies, sizeof(*held), 0);
+	held = held_frame_copy(ctx, &probe_replies);
 	if (!held)
 		return VERDICT_lost_probe_reply;
-	if (steer_copy_frame(ctx, held)) {
+	if (!held_frame_is_whole(held)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_lost_probe_reply;
 	}

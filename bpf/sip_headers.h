@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads what else of a SIP message says whose it is: whether it opens something. Like
- * sip.h works on the packet as it lies there, never beyond the end of the headers or of
- * the datagram, with a bounded number of steps, and builds in the kernel and on the host.
+/* Reads what else of a SIP message says whose it is: whether it opens something, which host
+ * its topmost Via or Route or its Request-URI names, which user a URI names. Like sip.h works
+ * on the packet as it lies there, never beyond the end of the headers or of the datagram,
+ * with a bounded number of steps, and builds in the kernel and on the host.
+ *
+ * Each public function is one step of the way, from an offset to an offset, and is to be
+ * called from a global function of its own: the verifier then goes through each once.
  *
  * Steps are callbacks of bpf_loop, which the verifier goes through once for all of them.
  * Kernels before 6.7 do so with the state as it is before the first step, and take
@@ -10,8 +14,18 @@
 
 #include "sip.h"
 
-#define SIP_TOKENS 64    /* steps through a header's value */
-#define SIP_SEEK_WORDS 4 /* 32 bytes looked at in one such step */
+#ifndef __bpf__
+#include <stdio.h>
+#include <string.h>
+#endif
+
+#define SIP_TOKENS 64     /* steps through a header's value */
+#define SIP_SEEK_WORDS 2  /* 16 bytes looked at in one such step */
+#define SIP_PROTOCOL 128  /* bytes of a Via before its host, where it is spelt strangely */
+#define SIP_HOST_WORDS 32 /* a host's name is shorter than 256 bytes */
+#define SIP_IPV6_GROUPS 8
+#define SIP_USER_WORDS 8    /* bytes of a user that count: 64 */
+#define SIP_USER_PIECES 128 /* steps through a user */
 
 /* Calls step(number, state) so many times, or until it returns 1. */
 #ifdef __bpf__
@@ -84,23 +98,24 @@ static __always_inline __u32 sip_next_line(const __u8 *p, __u64 letter)
 	return c ? 16 + sip_first(c) : 24 + sip_first(d);
 }
 
-/* How far it is to the next such newline, or to where the next step begins: SIP_STRIDE and
- * 8, which say that there is none. */
+/* How far it is to the next such newline (*found), or to where the next step begins. Close to
+ * data_end every newline is one. */
 static __always_inline __u32 sip_letter_step(const struct sip_text *t, __u32 at, __u64 letter, bool *found)
 {
 	const __u8 *p = t->data + at;
 	__u32 first;
 
-	if (p + SIP_STRIDE + 8 > t->data_end) {
+	if (p + SIP_HALF + 8 > t->data_end) {
 		__u64 newline = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
 
 		*found = newline;
 		return newline ? sip_first(newline) : 8;
 	}
 	first = sip_next_line(p, letter);
-	if (first == SIP_HALF)
-		first += sip_next_line(p + SIP_HALF, letter);
-	first = sip_forget(t, first);
+	*found = first != SIP_HALF;
+	if (*found || p + SIP_STRIDE + 8 > t->data_end)
+		return first;
+	first += sip_next_line(p + SIP_HALF, letter);
 	*found = first != SIP_STRIDE;
 	return first;
 }
@@ -147,15 +162,25 @@ static inline long sip_search_step(__u32 step __attribute__((unused)), void *sta
 	return 1;
 }
 
-/* Finds the first header of a name in the message that begins at `start`. When SIP_FOUND,
- * *colon is the offset of the colon behind the name. */
-static __always_inline enum sip_result sip_find_header(struct sip_text text, __u32 start, __u64 name, __u32 *colon)
+/* Finds the start-line of the message that begins at `start`, behind empty lines. SIP_FOUND
+ * or SIP_NOT_SIP. */
+static __always_inline enum sip_result sip_start_line(struct sip_text text, __u32 start, __u32 *line)
+{
+	if (!sip_start(&text, &start))
+		return SIP_NOT_SIP;
+	*line = start;
+	return SIP_FOUND;
+}
+
+/* Finds the first header of a name in the message whose start-line is at `line`. When
+ * SIP_FOUND, *colon is the offset of the colon behind the name. */
+static __always_inline enum sip_result sip_find_header(struct sip_text text, __u32 line, __u64 name, __u32 *colon)
 {
 	struct sip_search search = {.text = text, .name = name};
 
-	if (!sip_start(&text, &start))
-		return SIP_NOT_SIP;
-	search.at = sip_forget(&text, start);
+	if (text.end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	search.at = sip_forget(&text, line);
 	search.colon = sip_forget(&text, 0);
 	search.result = sip_forget(&text, SIP_TOO_FAR);
 	sip_loop(SIP_STEPS, sip_search_step, &search);
@@ -163,7 +188,7 @@ static __always_inline enum sip_result sip_find_header(struct sip_text text, __u
 	return search.result;
 }
 
-/* --- the tag of a To */
+/* --- walking through a header's value */
 
 /* Where we are in a name-addr or addr-spec and its parameters (RFC 3261 section 25.1). */
 enum sip_place {
@@ -172,6 +197,9 @@ enum sip_place {
 	SIP_BRACKETS, /* in <...>: parameters there are the URI's */
 	SIP_PARAM,    /* behind a semicolon */
 	SIP_TAG,      /* behind the name of the tag parameter */
+	SIP_DISPLAY,  /* before a URI */
+	SIP_DISPLAY_QUOTED,
+	SIP_USERINFO, /* in a URI, behind its scheme */
 };
 
 struct sip_walk {
@@ -192,9 +220,9 @@ static __always_inline __u64 sip_place_byte(__u64 bytes, __u32 place)
  * the bytes that are looked at in one step. */
 static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 place)
 {
-	__u64 a = sip_place_byte(SIP_NAME('"', '"', '>', '\n', '\n', 0, 0, 0), place);
-	__u64 b = sip_place_byte(SIP_NAME('<', '\\', '>', '\n', '\n', 0, 0, 0), place);
-	__u64 c = sip_place_byte(SIP_NAME(';', '\\', '>', '\n', '\n', 0, 0, 0), place);
+	__u64 a = sip_place_byte(SIP_NAME('"', '"', '>', '\n', '\n', '"', '"', '@'), place);
+	__u64 b = sip_place_byte(SIP_NAME('<', '\\', '>', '\n', '\n', '<', '\\', '>'), place);
+	__u64 c = sip_place_byte(SIP_NAME(';', '\\', '>', '\n', '\n', ':', '\\', ' '), place);
 	__u64 visible = sip_place_byte(SIP_NAME(0, 0, 0, 0x80, 0x80, 0, 0, 0), place);
 
 	for (int i = 0; i < SIP_SEEK_WORDS; i++) {
@@ -211,32 +239,50 @@ static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 
 	return at;
 }
 
-/* The place behind a byte, where it is another one. *length becomes the number of bytes
- * that are passed: 0 for a byte of no meaning, or one that counts in the next place, too. */
+/* What a byte in a place makes of it. *length becomes the number of bytes that are passed:
+ * 0 for a byte of no meaning, or one that counts in the next place, too. */
 static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u32 *length)
 {
 	__u8 byte = word;
 
 	*length = 1;
-	if (place == SIP_OUTSIDE && byte == '"')
+	if (byte == '"' && place == SIP_OUTSIDE)
 		return SIP_QUOTED;
-	if (place == SIP_OUTSIDE && byte == '<')
+	if (byte == '"' && place == SIP_DISPLAY)
+		return SIP_DISPLAY_QUOTED;
+	if (byte == '"' && place == SIP_DISPLAY_QUOTED)
+		return SIP_DISPLAY;
+	if (byte == '"' && place == SIP_QUOTED)
+		return SIP_OUTSIDE;
+	if (byte == '<' && place == SIP_OUTSIDE)
 		return SIP_BRACKETS;
-	if (place == SIP_OUTSIDE && byte == ';')
+	if (byte == '>' && place == SIP_BRACKETS)
+		return SIP_OUTSIDE;
+	if (byte == ';' && place == SIP_OUTSIDE)
 		return SIP_PARAM;
-	if (place == SIP_QUOTED && byte == '"')
-		return SIP_OUTSIDE;
-	if (place == SIP_BRACKETS && byte == '>')
-		return SIP_OUTSIDE;
 	*length = 0;
-	if (place == SIP_QUOTED && byte == '\\')
+	if (byte == '\\' && (place == SIP_QUOTED || place == SIP_DISPLAY_QUOTED))
 		*length = (__u8)(word >> 8) == '\n' ? 1 : 2; /* a quoted pair */
-	if (place < SIP_PARAM || byte <= ' ')
+	if ((place != SIP_PARAM && place != SIP_TAG) || byte <= ' ')
 		return place;
 	if (place == SIP_TAG || ((word | EVERY(0x20)) ^ SIP_NAME('t', 'a', 'g', 0, 0, 0, 0, 0)) << 40)
 		return SIP_OUTSIDE;
 	*length = 3;
 	return SIP_TAG;
+}
+
+/* Is this byte, in this place, what somebody walks for? SIP_TOO_FAR if that is not known yet. */
+static __always_inline enum sip_result sip_arrives(__u32 place, __u8 byte)
+{
+	if (place == SIP_TAG && byte == '=')
+		return SIP_FOUND;
+	if (place == SIP_DISPLAY && (byte == '<' || byte == ':'))
+		return SIP_FOUND;
+	if (place == SIP_USERINFO && byte == '@')
+		return SIP_FOUND;
+	if (place == SIP_USERINFO && (byte == ' ' || byte == '>'))
+		return SIP_NOT_THERE;
+	return SIP_TOO_FAR;
 }
 
 /* Does the header go on behind the newline at an offset? SIP_TOO_FAR if the text ends there. */
@@ -254,23 +300,25 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 	struct sip_walk *w = state;
 	const struct sip_text *t = &w->text;
 	__u32 length, at = sip_forget(t, w->at);
+	enum sip_result result;
 	__u64 word;
 
 	at = sip_forget(t, sip_seek(t, at, w->place));
+	w->at = at;
 	if (sip_room(t, at) <= 0)
 		return 1;
 	word = sip_word(t, at);
 	if ((__u8)word == '\n') {
-		enum sip_result folds = sip_folds(t, at);
-
+		result = sip_folds(t, at);
 		w->at = sip_forget(t, at + 1);
-		if (folds == SIP_FOUND)
+		if (result == SIP_FOUND)
 			return 0;
-		w->result = folds;
+		w->result = result;
 		return 1;
 	}
-	if (w->place == SIP_TAG && (__u8)word == '=') {
-		w->result = SIP_FOUND;
+	result = sip_arrives(w->place, word);
+	if (result != SIP_TOO_FAR) {
+		w->result = result;
 		return 1;
 	}
 	w->place = sip_forget(t, sip_next_place(w->place, word, &length));
@@ -278,18 +326,30 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 	return 0;
 }
 
+/* Walks through a header or a start-line from *at to what belongs to the place where it
+ * begins: SIP_OUTSIDE the equals sign of a tag, SIP_DISPLAY the bracket before a URI or the
+ * colon in it, SIP_USERINFO the at sign. *at becomes its offset. */
+static __always_inline enum sip_result sip_walk(const struct sip_text *t, __u32 *at, enum sip_place place)
+{
+	struct sip_walk walk = {.text = *t};
+
+	if (t->end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	walk.at = sip_forget(t, *at);
+	walk.place = sip_forget(t, place);
+	walk.result = sip_forget(t, SIP_TOO_FAR);
+	sip_loop(SIP_TOKENS, sip_walk_step, &walk);
+	*at = walk.at;
+	return walk.result;
+}
+
 /* Has the header whose colon is at `colon` a tag parameter (RFC 3261 sections 19.3 and
  * 20.39)? Parameters of the URI do not count. SIP_FOUND or SIP_NOT_THERE. */
 static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 colon)
 {
-	struct sip_walk walk = {.text = text, .at = sip_forget(&text, colon + 1)};
+	__u32 at = colon + 1;
 
-	if (text.end < SIP_MINIMUM)
-		return SIP_TOO_FAR;
-	walk.place = sip_forget(&text, SIP_OUTSIDE);
-	walk.result = sip_forget(&text, SIP_TOO_FAR);
-	sip_loop(SIP_TOKENS, sip_walk_step, &walk);
-	return walk.result;
+	return sip_walk(&text, &at, SIP_OUTSIDE);
 }
 
 /* May a message start something? A request that is neither CANCEL nor ACK, and whose To
@@ -300,4 +360,671 @@ static __always_inline bool sip_is_opening(enum method method, enum sip_result t
 	if (tag == SIP_NOT_SIP)
 		return true;
 	return method != METHOD_NONE && method != METHOD_CANCEL && method != METHOD_ACK && tag == SIP_NOT_THERE;
+}
+
+static inline long sip_skip_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_walk *w = state;
+	const struct sip_text *t = &w->text;
+	__u32 at = sip_forget(t, w->at);
+	__u64 word = sip_word(t, at), marks = sip_visible(word) | sip_equal(word, '\n');
+	enum sip_result folds;
+
+	at = sip_forget(t, at + (marks ? sip_first(marks) : 8));
+	w->at = at;
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if (!marks)
+		return 0;
+	w->result = SIP_FOUND;
+	if (sip_byte(t, at) != '\n')
+		return 1;
+	folds = sip_folds(t, at);
+	w->at = sip_forget(t, at + 1);
+	w->result = folds == SIP_FOUND ? SIP_TOO_FAR : folds;
+	return folds != SIP_FOUND;
+}
+
+/* Moves *at over white space, in which a line may be folded. SIP_NOT_THERE if the header
+ * ends with it. */
+static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 *at)
+{
+	struct sip_walk walk = {.text = *t};
+	__u64 word;
+
+	*at = sip_forget(t, *at);
+	if (t->end < SIP_MINIMUM || sip_room(t, *at) <= 0)
+		return SIP_TOO_FAR;
+	word = sip_word(t, *at);
+	if ((__u8)word > ' ')
+		return SIP_FOUND;
+	if ((__u8)word == ' ' && (__u8)(word >> 8) > ' ') {
+		*at += 1; /* as nearly everybody writes it */
+		return SIP_FOUND;
+	}
+	walk.at = *at;
+	walk.result = sip_forget(t, SIP_TOO_FAR);
+	sip_loop(SIP_TOKENS, sip_skip_step, &walk);
+	*at = walk.at;
+	return walk.result;
+}
+
+/* --- where URIs and hosts are */
+
+/* Finds the URI of a From, To or Route, with or without brackets. */
+static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri)
+{
+	__u32 at, value = colon + 1;
+	enum sip_result result = sip_skip(&text, &value);
+
+	if (result != SIP_FOUND)
+		return result;
+	at = value;
+	result = sip_walk(&text, &at, SIP_DISPLAY);
+	if (result != SIP_FOUND)
+		return result;
+	*uri = sip_byte(&text, sip_forget(&text, at)) == '<' ? at + 1 : value;
+	return SIP_FOUND;
+}
+
+/* Finds the Request-URI in the start-line at `line`; a response has none. */
+static __always_inline enum sip_result sip_request_uri(struct sip_text text, __u32 line, __u32 *uri)
+{
+	if (text.end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	line = sip_forget(&text, line);
+	if (sip_word(&text, line) == SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', ' '))
+		return SIP_NOT_THERE;
+	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
+		__u64 space = ~sip_visible(sip_word(&text, line)) & EVERY(0x80);
+
+		if (sip_room(&text, line) <= 0)
+			break;
+		if (space) {
+			*uri = line + sip_first(space) + 1;
+			return SIP_FOUND;
+		}
+		line = sip_forget(&text, line + 8);
+	}
+	return SIP_TOO_FAR;
+}
+
+enum sip_scheme {
+	SIP_SCHEME_OTHER,
+	SIP_SCHEME_SIP, /* or sips */
+	SIP_SCHEME_TEL, /* RFC 3966 */
+};
+
+/* The scheme of a URI. *at becomes the offset behind it. */
+static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u32 *at)
+{
+	__u64 word = sip_word(t, *at) | SIP_NAME(' ', ' ', ' ', ' ', 0, 0, 0, 0);
+	__u64 three = word & 0xffffffff;
+
+	if ((word & 0xffffffffffULL) == SIP_NAME('s', 'i', 'p', 's', ':', 0, 0, 0)) {
+		*at += 5;
+		return SIP_SCHEME_SIP;
+	}
+	if ((__u8)(sip_word(t, *at) >> 24) != ':')
+		return SIP_SCHEME_OTHER;
+	*at += 4;
+	if (three == SIP_NAME('s', 'i', 'p', ':', 0, 0, 0, 0))
+		return SIP_SCHEME_SIP;
+	return three == SIP_NAME('t', 'e', 'l', ':', 0, 0, 0, 0) ? SIP_SCHEME_TEL : SIP_SCHEME_OTHER;
+}
+
+/* Finds the host of a sip or sips URI, for sip_host. What is before an at sign is none:
+ * a user may have semicolons and question marks in it (RFC 3261 section 25.1). */
+static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 uri, __u32 *at)
+{
+	enum sip_result result;
+	__u32 begin, sign;
+
+	if (text.end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	begin = sip_forget(&text, uri);
+	if (sip_room(&text, begin) <= 0)
+		return SIP_TOO_FAR;
+	if (sip_scheme(&text, &begin) != SIP_SCHEME_SIP)
+		return SIP_NOT_THERE;
+	sign = begin = sip_forget(&text, begin);
+	result = sip_walk(&text, &sign, SIP_USERINFO);
+	*at = result == SIP_FOUND ? sign + 1 : begin;
+	return result == SIP_TOO_FAR ? SIP_TOO_FAR : SIP_FOUND;
+}
+
+/* Places in a Via before its host: sent-protocol is "SIP / 2.0 / UDP", white space anywhere. */
+enum sip_via_place {
+	SIP_VIA_NAME,
+	SIP_VIA_VERSION,
+	SIP_VIA_SLASH, /* behind the second one */
+	SIP_VIA_TRANSPORT,
+	SIP_VIA_SPACE,
+};
+
+static inline long sip_via_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_walk *w = state;
+	const struct sip_text *t = &w->text;
+	__u32 at = sip_forget(t, w->at), place = w->place;
+	__u8 byte = sip_byte(t, at);
+
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if (byte == '\n' && sip_folds(t, at) != SIP_FOUND) {
+		w->result = sip_folds(t, at);
+		return 1;
+	}
+	if (byte > ' ' && place == SIP_VIA_SPACE) {
+		w->result = SIP_FOUND;
+		return 1;
+	}
+	if (byte == '/' && place < SIP_VIA_SLASH)
+		place++;
+	else if (byte > ' ' && place == SIP_VIA_SLASH)
+		place = SIP_VIA_TRANSPORT;
+	else if (byte <= ' ' && place == SIP_VIA_TRANSPORT)
+		place = SIP_VIA_SPACE;
+	w->place = sip_forget(t, place);
+	w->at = sip_forget(t, at + 1);
+	return 0;
+}
+
+/* The host of a Via that begins "SIP/2.0/UDP host", as nearly everybody writes it; else 0. */
+static __always_inline __u32 sip_usual_via(const struct sip_text *t, __u32 value)
+{
+	__u64 name = sip_word(t, value) ^ SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', '/');
+	__u64 word = sip_word(t, value + 8), space = ~sip_visible(word) & EVERY(0x80);
+	__u32 first = sip_first(space);
+
+	/* A transport of seven letters or none has its space elsewhere. */
+	if (name || !space || !first || first == 7 || (__u8)(word >> (8 * first)) != ' ')
+		return 0;
+	return (__u8)(word >> (8 * first + 8)) > ' ' ? value + 8 + first + 1 : 0;
+}
+
+/* Finds the host that a Via was sent by, for sip_host (RFC 3261 section 25.1). */
+static __always_inline enum sip_result sip_via_host(struct sip_text text, __u32 colon, __u32 *at)
+{
+	struct sip_walk walk = {.text = text};
+
+	if (text.end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	colon = sip_forget(&text, colon);
+	if (sip_room(&text, colon + 2) <= 0)
+		return SIP_TOO_FAR;
+	*at = sip_usual_via(&text, sip_forget(&text, colon + 2));
+	if (*at && sip_byte(&text, colon + 1) == ' ')
+		return SIP_FOUND;
+	walk.at = sip_forget(&text, colon + 1);
+	walk.place = sip_forget(&text, SIP_VIA_NAME);
+	walk.result = sip_forget(&text, SIP_TOO_FAR);
+	sip_loop(SIP_PROTOCOL, sip_via_step, &walk);
+	*at = walk.at;
+	return walk.result;
+}
+
+/* --- hosts */
+
+/* A host that is named. Addresses are hashed as 16 bytes, so that the spelling of one makes
+ * no difference; names as Call-IDs are, with bit 5 set in each byte, which is lower case (and
+ * makes the underscore another one), and without a dot at the end. */
+struct sip_host {
+	__u64 hash_key[2]; /* asked */
+	__u64 hash;
+	__be16 port; /* 0: none is written */
+};
+
+/* The hash of an address. */
+static inline __u64 sip_hash_address(const struct address *address, const __u64 hash_key[2])
+{
+	return hash_source(address, 0, hash_key);
+}
+
+/* Flags the bytes that are no digits. */
+static __always_inline __u64 sip_no_digits(__u64 word)
+{
+	word ^= EVERY('0');
+	return (((word & EVERY(0x7f)) + EVERY(0x80 - 10)) | word) & EVERY(0x80);
+}
+
+/* Flags the bytes that are not from `first` to `last`, both below 0x80. */
+static __always_inline __u64 sip_not_in(__u64 word, __u8 first, __u8 last)
+{
+	__u64 low = word & EVERY(0x7f);
+
+	return (~(low + EVERY(0x80 - first)) | (low + EVERY(0x7f - last)) | word) & EVERY(0x80);
+}
+
+/* Flags the bytes that are neither letters nor digits nor - . _ */
+static __always_inline __u64 sip_no_name(__u64 word)
+{
+	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'z') & sip_not_in(word, '-', '.') &
+	       (~sip_equal(word, '_') & EVERY(0x80));
+}
+
+struct sip_name {
+	struct sip_text text;
+	__u64 at;
+	struct hash hash;
+	__u64 result; /* enum sip_result */
+};
+
+static inline long sip_name_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_name *n = state;
+	const struct sip_text *t = &n->text;
+	__u32 at = sip_forget(t, n->at);
+	__u64 word = sip_word(t, at), ends = sip_no_name(word);
+
+	/* Is a dot the last byte of the word, and of the name? */
+	if (!ends && word >> 56 == '.')
+		ends = sip_no_name(sip_word(t, sip_forget(t, at + 1))) & 1ULL << 63;
+	else
+		ends |= ends >> 8 & sip_equal(word, '.');
+	word |= EVERY(0x20);
+	n->at = sip_forget(t, at + (ends ? sip_first(ends) : 8));
+	if (ends) {
+		word &= ((ends & -ends) >> 7) - 1;
+		n->result = sip_forget(t, SIP_FOUND);
+	}
+	hash_word(&n->hash, word);
+	return ends || sip_room(t, n->at) <= 0;
+}
+
+/* Hashes the name at *at, behind which *at becomes. */
+static __always_inline bool sip_hash_name(const struct sip_text *t, __u32 *at, const __u64 hash_key[2], __u64 *hash)
+{
+	struct sip_name name = {.text = *t, .at = *at, .hash = hash_start(hash_key)};
+
+	name.result = sip_forget(t, SIP_NOT_THERE);
+	sip_loop(SIP_HOST_WORDS, sip_name_step, &name);
+	if (name.at == *at || name.result != SIP_FOUND)
+		return false;
+	*hash = hash_finish(name.hash, hash_key);
+	*at = sip_forget(t, name.at);
+	*at += sip_byte(t, *at) == '.';
+	return true;
+}
+
+/* The IPv4 address at *at, in host order: four numbers of one to three digits. Without
+ * branches: what goes wrong sets the sign of `wrong`. */
+static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 *ipv4)
+{
+	__u64 word = sip_word(t, *at), rest = 0, address = 0, wrong = 0;
+
+	if (sip_room(t, *at + 8) > 0)
+		rest = sip_word(t, sip_forget(t, *at + 8));
+	for (int i = 0; i < 4; i++) {
+		__u64 length = sip_first(sip_no_digits(word)), bits = 8 * length;
+		__u64 digits = word << ((24 - bits) & 63); /* zeros in front */
+
+		digits = (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
+		address = address << 8 | digits;
+		wrong |= (length - 1) | (3 - length) | (255 - digits);
+		*at += length;
+		if (i == 3)
+			break;
+		wrong |= -((word >> (bits & 63) & 0xff) ^ '.');
+		bits = (bits + 8) & 63;
+		word = word >> bits | rest << ((64 - bits) & 63);
+		rest >>= bits;
+		*at += 1;
+	}
+	*at = sip_forget(t, *at);
+	*ipv4 = address;
+	return (__s64)wrong >= 0;
+}
+
+/* An IPv6 address that is being read: groups are shifted in from the right. */
+struct sip_ipv6 {
+	struct sip_text text;
+	__u64 at;
+	__u64 groups; /* read so far */
+	__u64 high, low;
+	__u64 gap;    /* groups before "::", and their bits; NO_GAP */
+	__u64 gap_at; /* behind it; where the address begins, as long as there is none */
+	__u64 gap_high, gap_low;
+	__u64 result; /* enum sip_result */
+};
+
+#define SIP_NO_GAP 15
+
+static __always_inline void sip_shift_in(struct sip_ipv6 *a, __u64 bits, __u32 groups)
+{
+	for (__u32 i = 0; i < groups; i++) {
+		a->high = a->high << 16 | a->low >> 48;
+		a->low = a->low << 16;
+	}
+	a->low |= bits;
+	a->groups = sip_forget(&a->text, a->groups + groups);
+}
+
+/* The number that up to four hexadecimal digits are. */
+static __always_inline __u64 sip_hex(__u64 word, __u32 length)
+{
+	__u64 digits = (word & EVERY(0x0f)) + (word >> 6 & EVERY(0x01)) * 9;
+
+	digits = (digits << (8 * (4 - length))) & 0xffffffff; /* zeros in front */
+	digits = (digits & 0x000f000f) << 4 | (digits >> 8 & 0x000f000f);
+	return (digits << 8 | digits >> 16) & 0xffff;
+}
+
+static __always_inline __u64 sip_no_hex(__u64 word)
+{
+	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'f');
+}
+
+/* Notes "::", whose second colon is at `colon`. False if there is one already. */
+static __always_inline bool sip_begin_gap(struct sip_ipv6 *a, __u32 colon)
+{
+	if (sip_forget(&a->text, a->gap) != SIP_NO_GAP)
+		return false;
+	a->gap = sip_forget(&a->text, a->groups);
+	a->at = a->gap_at = sip_forget(&a->text, colon + 1);
+	a->gap_high = a->high;
+	a->gap_low = a->low;
+	a->high = a->low = sip_zero(&a->text);
+	return true;
+}
+
+/* The bits before the gap, which are as far to the left as they can be. */
+static __always_inline void sip_end_gap(struct sip_ipv6 *a)
+{
+	__u32 shift = 16 * (SIP_IPV6_GROUPS - a->gap);
+
+	if (shift >= 64) {
+		a->high |= a->gap_low << (shift & 63);
+	} else {
+		a->high |= a->gap_high << shift | a->gap_low >> (64 - shift);
+		a->low |= a->gap_low << shift;
+	}
+}
+
+/* Reads a group and the colons behind it; SIP_FOUND at the bracket, or where an IPv4 address
+ * is the rest. */
+static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_ipv6 *a = state;
+	const struct sip_text *t = &a->text;
+	__u32 at = sip_forget(t, a->at);
+	__u64 word = sip_word(t, at);
+	__u32 length = sip_first(sip_no_hex(word));
+	__u8 behind = word >> (8 * length & 63);
+
+	if (sip_room(t, at) <= 0 || length > 4)
+		return 1;
+	if (behind == '.') {
+		a->result = sip_forget(t, SIP_FOUND);
+		return 1;
+	}
+	if (length)
+		sip_shift_in(a, sip_hex(word, length), 1);
+	else if (at != a->gap_at)
+		return 1;
+	a->at = at = sip_forget(t, at + length);
+	if (behind == ']')
+		a->result = sip_forget(t, SIP_FOUND);
+	if (behind != ':')
+		return 1;
+	a->at = at = sip_forget(t, at + 1);
+	return sip_byte(t, at) == ':' ? !sip_begin_gap(a, at) : !length;
+}
+
+/* The IPv6 address behind the bracket at *at, in any spelling (RFC 4291 section 2.2). */
+static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct address *address)
+{
+	struct sip_ipv6 a = {.text = *t};
+	__u64 ipv4;
+
+	a.at = sip_forget(t, *at + 1);
+	a.groups = sip_forget(t, 0);
+	a.gap = sip_forget(t, SIP_NO_GAP);
+	a.gap_at = sip_forget(t, a.at);
+	a.high = a.low = a.gap_high = a.gap_low = sip_zero(t);
+	a.result = sip_forget(t, SIP_NOT_THERE);
+	sip_loop(SIP_IPV6_GROUPS + 1, sip_ipv6_step, &a);
+	*at = sip_forget(t, a.at);
+	if (a.result != SIP_FOUND)
+		return false;
+	if (sip_byte(t, *at) != ']') {
+		if (!sip_ipv4(t, at, &ipv4) || sip_byte(t, *at) != ']')
+			return false;
+		sip_shift_in(&a, ipv4, 2);
+	}
+	*at += 1;
+	if (a.gap == SIP_NO_GAP ? a.groups != SIP_IPV6_GROUPS : a.groups >= SIP_IPV6_GROUPS)
+		return false;
+	if (a.gap != SIP_NO_GAP)
+		sip_end_gap(&a);
+	address->word[0] = __builtin_bswap32(a.high >> 32);
+	address->word[1] = __builtin_bswap32(a.high);
+	address->word[2] = __builtin_bswap32(a.low >> 32);
+	address->word[3] = __builtin_bswap32(a.low);
+	return true;
+}
+
+/* May this byte follow a host or a port? */
+static __always_inline bool sip_ends_host(__u8 byte)
+{
+	return byte <= ' ' || byte == ';' || byte == ',' || byte == '>' || byte == '?';
+}
+
+/* The port behind a host that ends at `at`, white space around its colon allowed (RFC 3261
+ * section 25.1). False if what is there is none. */
+static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 *port)
+{
+	__u32 number = 0, colon = at, digits;
+	__u64 word;
+	__u8 behind;
+
+	*port = 0;
+	if (sip_byte(t, at) <= ' ' && sip_skip(t, &colon) == SIP_TOO_FAR)
+		return false;
+	colon = sip_forget(t, colon);
+	if (sip_byte(t, colon) != ':')
+		return sip_ends_host(sip_byte(t, at));
+	at = colon + 1;
+	if (sip_skip(t, &at) != SIP_FOUND)
+		return false;
+	at = sip_forget(t, at);
+	word = sip_word(t, at);
+	digits = sip_first(sip_no_digits(word));
+	behind = word >> (8 * digits & 63);
+	word = word << ((64 - 8 * digits) & 63); /* zeros in front */
+	for (int i = 3; i < 8; i++)
+		number = number * 10 + (word >> (8 * i) & 0xf);
+	*port = __builtin_bswap16(number);
+	if (!digits || digits > 5 || !number || number > 0xffff)
+		return false;
+	return sip_ends_host(behind) && sip_room(t, sip_forget(t, at + digits)) > 0;
+}
+
+/* Reads the host at *at, behind which *at becomes, if it is an IPv4 address. */
+static __always_inline bool sip_ipv4_host(const struct sip_text *t, __u32 *at, struct address *address)
+{
+	__u32 end = *at;
+	__u64 ipv4;
+
+	if (sip_byte(t, end) > '9' || !sip_ipv4(t, &end, &ipv4) || !(sip_no_name(sip_word(t, end)) & 0x80))
+		return false;
+	*address = (struct address){.word = {0, 0, __builtin_bswap32(0xffff), __builtin_bswap32(ipv4)}};
+	*at = end;
+	return true;
+}
+
+/* Hashes the host at *at, behind which *at becomes. */
+static __always_inline bool sip_hash_host(const struct sip_text *t, __u32 *at, struct sip_host *host)
+{
+	struct address address;
+	bool is_ipv6 = sip_byte(t, *at) == '[';
+
+	if (is_ipv6 && !sip_ipv6(t, at, &address))
+		return false;
+	if (!is_ipv6 && !sip_ipv4_host(t, at, &address))
+		return sip_hash_name(t, at, host->hash_key, &host->hash);
+	host->hash = sip_hash_address(&address, host->hash_key);
+	return true;
+}
+
+#ifndef __bpf__
+/* The hash of a host as people write it: a name or an address, IPv6 with or without brackets.
+ * False if it is none of them, or too long. */
+static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u64 *hash)
+{
+	struct sip_host host = {.hash_key = {hash_key[0], hash_key[1]}};
+	char line[8 * SIP_HOST_WORDS + SIP_MINIMUM];
+	int length = snprintf(line, sizeof(line), strchr(text, ':') && *text != '[' ? "[%s]" : "%s", text);
+	struct sip_text line_text = sip_text((__u8 *)line, (__u8 *)line + sizeof(line), sizeof(line), 0);
+	__u32 end = 0;
+
+	if (length >= 8 * SIP_HOST_WORDS)
+		return false;
+	memset(line + length, ' ', sizeof(line) - length);
+	if (!sip_hash_host(&line_text, &end, &host) || end != (__u32)length)
+		return false;
+	*hash = host.hash;
+	return true;
+}
+#endif
+
+/* Reads the host at `at`, and its port. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
+static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host)
+{
+	if (text.end < SIP_MINIMUM)
+		return SIP_NOT_THERE;
+	at = sip_forget(&text, at);
+	if (sip_room(&text, at) <= 0 || !sip_hash_host(&text, &at, host))
+		return SIP_NOT_THERE;
+	at = sip_forget(&text, at);
+	if (sip_room(&text, at) <= 0)
+		return SIP_NOT_THERE;
+	return sip_port(&text, at, &host->port) ? SIP_FOUND : SIP_NOT_THERE;
+}
+
+/* --- users */
+
+/* The user that a URI names: its user part without a password, escapes undone (RFC 3261
+ * section 19.1.4), or the number of a tel URI without visual separators (RFC 3966 section
+ * 5.1.1). Hashed as Call-IDs are, 64 bytes at most. */
+struct sip_user {
+	__u64 hash_key[2]; /* asked */
+	__u64 hash;
+};
+
+struct sip_pieces {
+	struct sip_text text;
+	__u64 at;
+	struct hash hash;
+	__u64 is_tel;
+	__u64 is_over; /* what comes counts no more */
+	__u64 word;    /* the bytes that are not hashed yet, */
+	__u64 filled;  /* how many, */
+	__u64 length;  /* and how many there were */
+	__u64 result;  /* enum sip_result */
+};
+
+/* Adds up to eight bytes; those above `length` are zero. */
+static __always_inline void sip_add_piece(struct sip_pieces *p, __u64 piece, __u32 length)
+{
+	__u32 filled = p->filled & 7;
+
+	if (p->is_over)
+		return;
+	p->word |= piece << (8 * filled);
+	p->length = sip_forget(&p->text, p->length + length);
+	p->filled = sip_forget(&p->text, filled + length) & 7;
+	if (filled + length < 8)
+		return;
+	hash_word(&p->hash, p->word);
+	p->word = piece >> (4 * (8 - filled)) >> (4 * (8 - filled));
+	if (p->length >= 8 * SIP_USER_WORDS)
+		p->is_over = sip_forget(&p->text, 1);
+}
+
+/* Flags what has a meaning in a user part, or ends it. */
+static __always_inline __u64 sip_user_marks(__u64 word, bool is_tel)
+{
+	__u64 marks = sip_equal(word, '%') | sip_equal(word, '@') | sip_equal(word, ':') | sip_equal(word, '>') |
+		      (~sip_visible(word) & EVERY(0x80));
+
+	if (is_tel)
+		marks |= sip_equal(word, ';') | (~sip_not_in(word, '(', ')') & EVERY(0x80)) |
+			 (~sip_not_in(word, '-', '.') & EVERY(0x80));
+	return marks;
+}
+
+/* What a mark is. */
+static __always_inline enum sip_result sip_user_mark(struct sip_pieces *p, __u8 mark)
+{
+	if (p->is_tel)
+		return mark == ';' || mark == '>' || mark == '@' || mark == ':' || mark <= ' ' ? SIP_FOUND
+											       : SIP_TOO_FAR;
+	if (mark == '@')
+		return SIP_FOUND;
+	if (mark == '>' || mark <= ' ')
+		return SIP_NOT_THERE;
+	if (mark == ':')
+		p->is_over = sip_forget(&p->text, 1); /* a password, or it is no user and this a port */
+	return SIP_TOO_FAR;
+}
+
+static inline long sip_user_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_pieces *p = state;
+	const struct sip_text *t = &p->text;
+	__u32 at = sip_forget(t, p->at), length;
+	__u64 word = sip_word(t, at), marks = sip_user_marks(word, p->is_tel);
+	enum sip_result result;
+
+	length = sip_first(marks);
+	if (length) {
+		sip_add_piece(p, marks ? word & (((marks & -marks) >> 7) - 1) : word, length);
+		p->at = at = sip_forget(t, at + length);
+		return sip_room(t, at) <= 0;
+	}
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if ((__u8)word == '%' && !((sip_no_hex(word >> 8)) & 0x8080)) {
+		word >>= 8;
+		sip_add_piece(p, sip_hex(word, 2), 1);
+		p->at = sip_forget(t, at + 3);
+		return 0;
+	}
+	if ((__u8)word == '%')
+		sip_add_piece(p, '%', 1);
+	result = sip_user_mark(p, word);
+	p->result = sip_forget(t, result);
+	p->at = sip_forget(t, at + 1);
+	return result != SIP_TOO_FAR;
+}
+
+/* Hashes the user of the URI at `uri`. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
+static __always_inline enum sip_result sip_user(struct sip_text text, __u32 uri, struct sip_user *user)
+{
+	struct sip_pieces p = {.text = text, .hash = hash_start(user->hash_key)};
+	enum sip_scheme scheme;
+
+	if (text.end < SIP_MINIMUM)
+		return SIP_NOT_THERE;
+	uri = sip_forget(&text, uri);
+	if (sip_room(&text, uri) <= 0)
+		return SIP_NOT_THERE;
+	scheme = sip_scheme(&text, &uri);
+	if (scheme == SIP_SCHEME_OTHER)
+		return SIP_NOT_THERE;
+	p.at = sip_forget(&text, uri);
+	p.is_tel = sip_forget(&text, scheme == SIP_SCHEME_TEL);
+	p.is_over = sip_forget(&text, 0);
+	p.word = sip_zero(&text);
+	p.filled = sip_forget(&text, 0) & 7;
+	p.length = sip_forget(&text, 0);
+	p.result = sip_forget(&text, SIP_TOO_FAR);
+	sip_loop(SIP_USER_PIECES, sip_user_step, &p);
+	if (p.result != SIP_FOUND || !p.length)
+		return SIP_NOT_THERE;
+	if (p.length < 8 * SIP_USER_WORDS)
+		hash_word(&p.hash, p.word);
+	user->hash = hash_finish(p.hash, user->hash_key);
+	return SIP_FOUND;
 }

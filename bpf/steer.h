@@ -3,6 +3,8 @@
  * Reads maps, changes nothing. */
 #pragma once
 
+#include "held.h"
+#include "hint.h"
 #include "motion.h"
 #include "ranges.h"
 #include "text.h"
@@ -14,6 +16,7 @@ struct target {
 	__u32 backend_id;
 	__u32 in_motion; /* `slot` says more, and another backend may have it */
 	struct motion_slot slot;
+	struct hint_question hint; /* likewise */
 };
 
 static __always_inline const struct service *steer_service(const struct packet *p, __be16 port)
@@ -44,6 +47,36 @@ static __always_inline enum verdict steer_call_id(
 	return result == SIP_TOO_FAR ? VERDICT_call_id_too_far : VERDICT_not_sip;
 }
 
+/* Where the URI lies whose user the service goes by. */
+__noinline int steer_user_uri(struct xdp_md *ctx, const struct packet *p, __u32 affinity, __u32 *uri)
+{
+	__u32 line = 0, colon = 0;
+	int result;
+
+	if (!p || !uri || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
+		return SIP_NOT_SIP;
+	if (affinity == AFFINITY_REQUEST_USER)
+		return text_request_uri(ctx, line, p->end, uri);
+	result = text_find_header(ctx, line, p->end, affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, &colon);
+	return result == SIP_FOUND ? text_uri(ctx, colon, p->end, uri) : result;
+}
+
+/* The hash of the user; of the flow where there is none. */
+static __always_inline enum verdict steer_user(
+	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
+{
+	struct sip_user user = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
+	__u32 uri = 0;
+	int result = steer_user_uri(ctx, p, service->affinity, &uri);
+
+	if (result == SIP_FOUND && text_user(ctx, uri, p->end, &user) == SIP_FOUND) {
+		*hash = user.hash;
+		return VERDICT_user;
+	}
+	*hash = hash_source(&p->source, p->source_port, user.hash_key);
+	return result == SIP_NOT_SIP ? VERDICT_not_sip : VERDICT_no_user;
+}
+
 /* The affinity key's hash, and the verdict that says what it was made of. */
 static __always_inline enum verdict steer_key(
 	struct xdp_md *ctx, const struct packet *p, const struct service *service, __u64 *hash)
@@ -54,6 +87,8 @@ static __always_inline enum verdict steer_key(
 		*hash = hash_source(&p->source, 0, service->hash_key);
 		return VERDICT_source;
 	}
+	if (service->affinity >= AFFINITY_FROM_USER)
+		return steer_user(ctx, p, service, hash);
 	*hash = hash_source(&p->source, p->source_port, service->hash_key);
 	return VERDICT_flow;
 }
@@ -103,59 +138,75 @@ static __always_inline struct fragment_key steer_fragment_key(const struct packe
 		.source = p->source, .destination = p->destination, .id = p->fragment_id, .protocol = p->protocol};
 }
 
-static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend)
+/* `whole`: the datagram came whole, and is cut up by the daemon. */
+static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend, bool whole)
 {
 	struct fragment_key key = steer_fragment_key(p);
-	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
+	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .whole = whole, .service = service};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 }
 
-/* Copies the whole frame. 0, or -1 for one that has no room there. */
-static __always_inline int steer_copy_frame(struct xdp_md *ctx, struct held_frame *held)
+static __always_inline struct fragment *steer_noted(const struct fragment_key *key)
 {
-	__u64 length = bpf_xdp_get_buff_len(ctx);
+	struct fragment *fragment = bpf_map_lookup_elem(&fragments, key);
 
-	/* Not `== 0`: older verifiers learn no lower bound from that. */
-	if (length < ETHERNET_SIZE || length > sizeof(held->frame) || bpf_xdp_load_bytes(ctx, 0, held->frame, length))
-		return -1;
-	held->ifindex = ctx->ingress_ifindex;
-	held->length = length;
-	held->mtu = 0;
-	return 0;
+	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
+		return NULL;
+	return fragment;
 }
 
 /* Gives the frame to the daemon, to be put through the program again when the first
  * fragment has come. */
 static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
-	struct held_frame *held = bpf_ringbuf_reserve(&held_frames, sizeof(*held), 0);
+	struct held_frame *held = held_frame_copy(ctx, &held_frames);
 
 	if (!held)
 		return VERDICT_orphan_fragment;
-	if (steer_copy_frame(ctx, held)) {
+	if (!held_frame_is_whole(held)) {
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_orphan_fragment;
 	}
 	held->key = *key;
+	held->mtu = 0;
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_held_fragment;
+}
+
+static __always_inline enum verdict steer_as_noted(const struct fragment *fragment, struct target *target)
+{
+	target->for_service = true;
+	target->service_id = fragment->service;
+	target->backend_id = fragment->backend;
+	return VERDICT_fragment;
 }
 
 /* A later fragment goes where the first one went. */
 static __always_inline enum verdict steer_fragment(struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
 	struct fragment_key key = steer_fragment_key(p);
-	const struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
+	const struct fragment *fragment = steer_noted(&key);
 
-	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
+	if (!fragment)
 		return vip_entry(&p->destination) ? steer_hold(ctx, &key) : VERDICT_not_service;
 	if (fragment->service == FRAGMENT_IS_KERNELS)
 		return VERDICT_not_service;
-	target->for_service = true;
-	target->service_id = fragment->service;
-	target->backend_id = fragment->backend;
-	return VERDICT_fragment;
+	return steer_as_noted(fragment, target);
+}
+
+/* The first piece of what the daemon has cut up goes where the whole was to go: it may end
+ * before the Call-ID. Once, since the next datagram may have the same identification. */
+static __always_inline bool steer_first_piece(const struct packet *p, struct target *target)
+{
+	struct fragment_key key = steer_fragment_key(p);
+	struct fragment *fragment = steer_noted(&key);
+
+	if (!fragment || !fragment->whole)
+		return false;
+	fragment->whole = 0;
+	steer_as_noted(fragment, target);
+	return true;
 }
 
 /* --- the whole */
@@ -186,11 +237,16 @@ static __always_inline enum verdict steer_service_packet(
 	}
 	if (!service) {
 		if (p->kind == PACKET_FIRST_FRAGMENT && vip_entry(&p->destination))
-			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0);
+			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0, false);
 		return VERDICT_not_service;
 	}
 	target->for_service = true;
 	target->service_id = service->id;
+	target->hint = (struct hint_question){
+		.hash_key = {service->hash_key[0], service->hash_key[1]},
+		.group = service->hints,
+		.requests = service->flags & SERVICE_ROUTE,
+	};
 	verdict = steer_key(ctx, p, service, &hash);
 	steer_slot(service, steer_pool(ctx, p, service), hash, target);
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
@@ -204,16 +260,16 @@ __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *
 		return VERDICT_not_service;
 	if (p->kind == PACKET_LATER_FRAGMENT)
 		return steer_fragment(ctx, p, target);
+	if (p->kind == PACKET_FIRST_FRAGMENT && steer_first_piece(p, target))
+		return VERDICT_fragment;
 	return steer_service_packet(ctx, p, target);
 }
 
-/* The backend of a target; NULL if nobody is there (id 0, nobody, never is). Where a first
- * fragment goes the others are to follow. */
-static __always_inline const struct backend *steer_backend(const struct packet *p, const struct target *target)
+/* The backend of a target; NULL if nobody is there (id 0, nobody, never is). */
+static __always_inline const struct backend *steer_backend(const struct target *target)
 {
-	const struct backend *backend = bpf_map_lookup_elem(&backends, &target->backend_id);
+	__u32 id = target->backend_id; /* Linux 6.1 takes no key from the argument of a global function */
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
 
-	if (p->kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(p, target->service_id, target->backend_id);
 	return backend && backend->forward != FORWARD_NONE ? backend : NULL;
 }

@@ -26,9 +26,15 @@ __noinline int text_method(struct xdp_md *ctx, __u32 start, __u32 end)
 	return sip_method(text_of(ctx, end), start);
 }
 
-__noinline int text_find_header(struct xdp_md *ctx, __u32 start, __u32 end, __u64 name, __u32 *colon)
+/* The steps of sip_headers.h. `line` is the offset of the start-line, which they begin from. */
+__noinline int text_start_line(struct xdp_md *ctx, __u32 start, __u32 end, __u32 *line)
 {
-	return colon ? sip_find_header(text_of(ctx, end), start, name, colon) : SIP_NOT_SIP;
+	return line ? sip_start_line(text_of(ctx, end), start, line) : SIP_NOT_SIP;
+}
+
+__noinline int text_find_header(struct xdp_md *ctx, __u32 line, __u32 end, __u64 name, __u32 *colon)
+{
+	return colon ? sip_find_header(text_of(ctx, end), line, name, colon) : SIP_NOT_THERE;
 }
 
 __noinline int text_has_tag(struct xdp_md *ctx, __u32 colon, __u32 end)
@@ -36,11 +42,43 @@ __noinline int text_has_tag(struct xdp_md *ctx, __u32 colon, __u32 end)
 	return sip_has_tag(text_of(ctx, end), colon);
 }
 
+__noinline int text_uri(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *uri)
+{
+	return uri ? sip_uri(text_of(ctx, end), colon, uri) : SIP_NOT_THERE;
+}
+
+__noinline int text_request_uri(struct xdp_md *ctx, __u32 line, __u32 end, __u32 *uri)
+{
+	return uri ? sip_request_uri(text_of(ctx, end), line, uri) : SIP_NOT_THERE;
+}
+
+__noinline int text_uri_host(struct xdp_md *ctx, __u32 uri, __u32 end, __u32 *at)
+{
+	return at ? sip_uri_host(text_of(ctx, end), uri, at) : SIP_NOT_THERE;
+}
+
+__noinline int text_via_host(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *at)
+{
+	return at ? sip_via_host(text_of(ctx, end), colon, at) : SIP_NOT_THERE;
+}
+
+__noinline int text_host(struct xdp_md *ctx, __u32 at, __u32 end, struct sip_host *host)
+{
+	return host ? sip_host(text_of(ctx, end), at, host) : SIP_NOT_THERE;
+}
+
+__noinline int text_user(struct xdp_md *ctx, __u32 uri, __u32 end, struct sip_user *user)
+{
+	return user ? sip_user(text_of(ctx, end), uri, user) : SIP_NOT_THERE;
+}
+
 __noinline int text_is_opening(struct xdp_md *ctx, __u32 start, __u32 end)
 {
-	__u32 colon = 0;
-	int tag = text_find_header(ctx, start, end, SIP_TO, &colon);
+	__u32 line = 0, colon = 0;
+	int tag = text_start_line(ctx, start, end, &line);
 
+	if (tag == SIP_FOUND)
+		tag = text_find_header(ctx, line, end, SIP_TO, &colon);
 	if (tag == SIP_FOUND)
 		tag = text_has_tag(ctx, colon, end);
 	return sip_is_opening(text_method(ctx, start, end), tag);

@@ -10,13 +10,6 @@
 #include "ranges.h"
 
 /* --- hints */
-static uint64_t sip_host_hash(const char *host, size_t length, const uint64_t *key)
-{
-	uint64_t x = key[0];
-	for (size_t i = 0; i < length; i++)
-		x = x * 31 + host[i];
-	return x;
-} /* XXX */
 
 /* The different sets of pools that services use. Those with the same pools share a group
  * of hints, which is named after the first of them: it keeps its id over a reload. */
@@ -63,11 +56,11 @@ static void free_groups(struct groups *groups)
 static void put_hint(struct image *image, const struct config *config, uint16_t group, const char *host, uint16_t port,
 	uint16_t backend)
 {
-	struct hint_key key = {
-		.host = sip_host_hash(host, strlen(host), config->hash_key), .group = group, .port = htons(port)};
+	struct hint_key key = {.group = group, .port = htons(port)};
+	__u64 hash_key[2] = {config->hash_key[0], config->hash_key[1]};
 	__u32 id = backend;
 
-	if (!entries_find(image->maps[IMAGE_HINTS], &key))
+	if (sip_host_hash(host, hash_key, &key.host) && !entries_find(image->maps[IMAGE_HINTS], &key))
 		entries_put(image->maps[IMAGE_HINTS], &key, &id);
 }
 

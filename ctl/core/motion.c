@@ -55,6 +55,8 @@ static void end(struct motion *motion, uint32_t slot)
 	motion->count--;
 }
 
+/* Whether a slot that its former owner has is recorded, or has moved and come back, does
+ * not show: it is taken for both, so that no note is forgotten before its time. */
 void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t *former, uint64_t now)
 {
 	memcpy(motion->owners, owners, motion->slots * sizeof(*owners));
@@ -62,8 +64,7 @@ void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t 
 		if (!former[slot])
 			continue;
 		begin(motion, slot, former[slot], now);
-		if (former[slot] != owners[slot])
-			motion->progress[slot].moved = now;
+		motion->progress[slot].moved = now;
 	}
 }
 

@@ -248,15 +248,15 @@ static void on_joined(void *data)
 	daemon_settle(data, NULL);
 }
 
-/* Without it a fragment that overtakes its first is the kernel's: counted, not silent. */
-static void hold_fragments(struct daemon *daemon)
+/* Without it all that would go there is the kernel's: counted, not silent. */
+static void open_slow_path(struct daemon *daemon)
 {
 	int error;
 
-	fragments_free(daemon->fragments);
-	error = fragments_new(&daemon->fragments, daemon->event, daemon->pin_directory);
+	slow_path_free(daemon->slow_path);
+	error = slow_path_new(&daemon->slow_path, daemon->event, daemon->pin_directory);
 	if (error)
-		log_error("cannot hold fragments that come before their first: %s", strerror(-error));
+		log_error("cannot take early fragments and packets that are too big: %s", strerror(-error));
 }
 
 /* The loader may have made the maps anew under our hands, perhaps of other sizes: the
@@ -291,7 +291,7 @@ static void reopen_maps(struct daemon *daemon)
 	daemon->running = running;
 	daemon->unfit = false;
 	daemon->unsettled = true;
-	hold_fragments(daemon);
+	open_slow_path(daemon);
 	replace_farm(daemon, farm);
 }
 
@@ -388,7 +388,7 @@ int daemon_start(struct daemon *daemon)
 		error = sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, daemon);
 	if (error < 0)
 		return error;
-	hold_fragments(daemon);
+	open_slow_path(daemon);
 	joining_look(daemon->joining);
 	daemon_follow(daemon);
 	return daemon_settle(daemon, NULL);
@@ -398,8 +398,8 @@ void daemon_stop(struct daemon *daemon)
 {
 	control_free(daemon->control);
 	joining_free(daemon->joining);
-	fragments_free(daemon->fragments);
 	probes_free(daemon->probes);
+	slow_path_free(daemon->slow_path);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);

@@ -7,10 +7,10 @@
 #include "../core/desired.h"
 #include "../core/plan.h"
 #include "control.h"
-#include "fragments.h"
 #include "maps.h"
 #include "neighbour.h"
 #include "probes.h"
+#include "slow_path.h"
 
 struct daemon {
 	const char *config_path;
@@ -23,8 +23,8 @@ struct daemon {
 	struct desired *desired;
 	struct neighbours *neighbours;
 	struct probes *probes;
-	struct fragments *fragments;
 	struct drain *drain;
+	struct slow_path *slow_path;
 	struct joining *joining;
 	struct control *control;
 	unsigned int ticks;

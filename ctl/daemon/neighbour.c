@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include "../core/memory.h"
 #include "neighbour_private.h"
 
@@ -252,6 +253,13 @@ static void take_locality(void *data, unsigned index, int error, const struct nl
 	(void)index;
 	error = netlink_read_lookup(error, message, &way);
 	*(int *)data = error ?: way.type == RTN_LOCAL;
+}
+
+uint32_t neighbours_interface_mtu(const struct neighbours *n, const char *name)
+{
+	const struct netlink_link *link = neighbour_link_find(n, if_nametoindex(name));
+
+	return link ? link->mtu : 0;
 }
 
 int neighbours_is_local(struct neighbours *n, const struct address *address)

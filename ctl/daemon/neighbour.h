@@ -26,6 +26,9 @@ int neighbours_follow(struct neighbours *neighbours, const struct address *addre
  * Valid until the loop runs again. */
 const struct route *neighbours_route(const struct neighbours *neighbours, const struct address *address);
 
+/* The MTU of an interface; 0 if there is none of this name. */
+uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const char *name);
+
 /* Is this an address of this machine (so that its kernel answers ARP or neighbour
  * discovery for it)? 1, 0 or -errno. */
 int neighbours_is_local(struct neighbours *neighbours, const struct address *address);

@@ -95,6 +95,14 @@ static bool is_virtual(const char *kind)
 	return false;
 }
 
+/* What fits the way: its interface's MTU, or less where the route says so. */
+static uint16_t way_mtu(const struct follow *follow, const struct netlink_link *link)
+{
+	uint32_t mtu = link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX;
+
+	return follow->way.mtu && follow->way.mtu < mtu ? follow->way.mtu : mtu;
+}
+
 /* Puts together what is known. Until something is known of a new interface or a new
  * neighbour, what was before stands. */
 void neighbour_derive(struct neighbours *n, struct follow *follow)
@@ -108,7 +116,7 @@ void neighbour_derive(struct neighbours *n, struct follow *follow)
 	memcpy(&route, &follow->route, sizeof(route)); /* compared as bytes */
 	if (link) {
 		route.ifindex = link->ifindex;
-		route.mtu = link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX;
+		route.mtu = way_mtu(follow, link);
 		route.interface_mac = link->mac;
 		memcpy(route.interface, link->name, sizeof(route.interface));
 		route.virtual_link = is_virtual(link->kind);

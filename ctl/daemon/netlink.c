@@ -79,6 +79,18 @@ static void read_via(void *member, const void *value, size_t size)
 		read_address(member, (const char *)value + sizeof(struct rtvia), size - sizeof(struct rtvia));
 }
 
+/* Metrics are attributes of their own, each a number. */
+static void read_mtu(void *member, const void *value, size_t size)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_payload((void *)value, size)
+	{
+		if (mnl_attr_get_type(attr) == RTAX_MTU)
+			read_u32(member, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	}
+}
+
 static void read_managed(void *member, const void *value, size_t size)
 {
 	uint32_t flags = 0;
@@ -100,6 +112,7 @@ static const struct attribute ROUTE_ATTRIBUTES[] = {
 	{RTA_GATEWAY, offsetof(struct netlink_route, gateway), read_address},
 	{RTA_VIA, offsetof(struct netlink_route, gateway), read_via},
 	{RTA_PREFSRC, offsetof(struct netlink_route, source), read_address},
+	{RTA_METRICS, offsetof(struct netlink_route, mtu), read_mtu},
 };
 
 static const struct attribute NEIGHBOUR_ATTRIBUTES[] = {

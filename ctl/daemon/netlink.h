@@ -25,6 +25,7 @@ struct netlink_route {
 	struct address prefix;
 	struct address gateway; /* all zero: on link */
 	struct address source;
+	uint32_t mtu; /* of the way, where it is known to be less than that of the interface; 0: it is not */
 };
 
 struct netlink_neighbour {

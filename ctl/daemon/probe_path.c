@@ -226,15 +226,23 @@ static int key_of(int fd, struct probe_key *out)
 	return 0;
 }
 
-/* Datagrams in one piece only: of several, those behind the first would not be known for
- * the socket's. */
+/* One hop: a backend without the VIP that passes packets on would pass ours on to who has
+ * it, perhaps by way of us. And datagrams in one piece: of several, those behind the first
+ * would not be known for the socket's. */
 static int prepare(int fd, bool ipv4)
 {
-	int level = ipv4 ? IPPROTO_IP : IPPROTO_IPV6, whole = ipv4 ? IP_PMTUDISC_DO : IPV6_PMTUDISC_DO, yes = 1;
+	static const struct {
+		int level, name, value;
+	} options[2][3] = {
+		{{IPPROTO_IPV6, IPV6_FREEBIND, 1}, {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1},
+			{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO}},
+		{{IPPROTO_IP, IP_FREEBIND, 1}, {IPPROTO_IP, IP_TTL, 1}, {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO}},
+	};
 
-	if (setsockopt(fd, level, ipv4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &whole, sizeof(whole)) < 0 ||
-		setsockopt(fd, level, ipv4 ? IP_FREEBIND : IPV6_FREEBIND, &yes, sizeof(yes)) < 0)
-		return -errno;
+	for (int i = 0; i < 3; i++)
+		if (setsockopt(fd, options[ipv4][i].level, options[ipv4][i].name, &options[ipv4][i].value,
+			    sizeof(int)) < 0)
+			return -errno;
 	return 0;
 }
 

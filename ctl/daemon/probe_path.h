@@ -23,16 +23,19 @@ struct probe_way {
 	uint16_t mtu;
 };
 
-/* Makes the namespace and the device and begins to carry packets. 0 or -errno. */
+/* Makes the namespace and the device and begins to carry packets. 0 or -errno: -ENOENT
+ * without /dev/net/tun, -EPERM without CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW. One
+ * path at a time: answers go to one reader. */
 int probe_path_new(struct probe_path **out, sd_event *event, const char *pin_directory);
 void probe_path_free(struct probe_path *path);
 
 /* A socket as socket(2) makes it (SOCK_DGRAM, SOCK_STREAM; IPPROTO_ICMP and IPPROTO_ICMPV6
  * too), non-blocking, bound to an address of ours of the VIP's family, to be connected to
- * `vip`: all it sends goes to the backend. A descriptor, or -errno; -EADDRNOTAVAIL when this
- * machine has no address of that family that probes could come from. */
+ * `vip`: all it sends goes to the backend, and no hop further. A descriptor, or -errno;
+ * -EADDRNOTAVAIL when this machine has no address of that family that probes could come
+ * from. Of answers that come at once some 500 are held: spread what asks for more. */
 int probe_path_socket(
 	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_way *way);
 
-/* Closes such a socket. */
+/* Closes such a socket; what it has begun to say, a connection's end too, still goes out. */
 void probe_path_close(struct probe_path *path, int fd);

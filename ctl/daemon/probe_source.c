@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include "../core/address.h"
 #include "../core/memory.h"
 #include "maps.h"
@@ -13,12 +14,18 @@
 
 #define ANSWERS_BYTES (1 << 20)
 
+struct own {
+	struct address address;
+	uint32_t ifindex;
+	bool attached; /* an XDP program sees what arrives there */
+};
+
 struct probe_sources {
 	struct probe_tun *tun;
 	int services_fd;
 	int map_fd;
 	struct netlink netlink;
-	struct netlink_address *ours;
+	struct own *ours;
 	size_t ours_count;
 	struct address used[PROBE_ADDRESSES]; /* those in the map and on the device */
 	size_t used_count;
@@ -42,7 +49,7 @@ static void take_address(void *data, const struct nlmsghdr *message)
 	if (!netlink_read_address(message, &address) || !address.settled || !address_is_host(&address.address))
 		return;
 	sources->ours = reallocate(sources->ours, sources->ours_count + 1, sizeof(*sources->ours));
-	sources->ours[sources->ours_count++] = address;
+	sources->ours[sources->ours_count++] = (struct own){.address = address.address, .ifindex = address.ifindex};
 }
 
 static bool is_ours(const struct probe_sources *sources, const struct address *address)
@@ -53,20 +60,36 @@ static bool is_ours(const struct probe_sources *sources, const struct address *a
 	return false;
 }
 
-/* Of two that would do, one of the interface. NULL: none does. */
+static void look_for_programs(struct probe_sources *sources)
+{
+	for (size_t i = 0; i < sources->ours_count; i++) {
+		uint32_t program = 0;
+
+		bpf_xdp_query_id(sources->ours[i].ifindex, 0, &program);
+		sources->ours[i].attached = program;
+	}
+}
+
+/* Best is where the program will see the answer, then the shortest way back. */
+static int rank(const struct own *own, uint32_t ifindex)
+{
+	return 1 + 2 * own->attached + (own->ifindex == ifindex);
+}
+
+/* NULL: none will do. */
 static const struct address *best(const struct probe_sources *sources, const struct address *vip, uint32_t ifindex)
 {
 	const struct address *found = NULL;
+	int reached = 0;
 
 	for (size_t i = 0; i < sources->ours_count; i++) {
-		const struct netlink_address *ours = &sources->ours[i];
+		const struct own *own = &sources->ours[i];
 
-		if (address_is_ipv4(&ours->address) != address_is_ipv4(vip) || (found && ours->ifindex != ifindex) ||
-			is_vip(sources, &ours->address))
+		if (address_is_ipv4(&own->address) != address_is_ipv4(vip) || rank(own, ifindex) <= reached ||
+			is_vip(sources, &own->address))
 			continue;
-		found = &ours->address;
-		if (ours->ifindex == ifindex)
-			break;
+		found = &own->address;
+		reached = rank(own, ifindex);
 	}
 	return found;
 }
@@ -115,6 +138,7 @@ int probe_sources_refresh(struct probe_sources *sources)
 	} while (error == -EINTR);
 	if (error)
 		return error;
+	look_for_programs(sources);
 	for (size_t i = sources->used_count; i-- > 0;)
 		if (!is_ours(sources, &sources->used[i]) || is_vip(sources, &sources->used[i]))
 			give_up(sources, i);

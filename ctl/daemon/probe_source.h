@@ -12,9 +12,9 @@ struct probe_sources;
 int probe_sources_new(struct probe_sources **out, struct probe_tun *tun, const char *directory);
 void probe_sources_free(struct probe_sources *sources);
 
-/* An address of ours of the VIP's family, of global scope and itself no VIP, of that
- * interface if it has one: sockets in the namespace can use it, and the program lets
- * answers to it through. 0, or -errno: -EADDRNOTAVAIL when there is none. */
+/* An address of ours of the VIP's family, of global scope and itself no VIP; where there
+ * are several, of an interface with an XDP program, and of that interface: sockets in the namespace can use it, and the
+ * program lets answers to it through. 0, or -errno: -EADDRNOTAVAIL when there is none. */
 int probe_sources_choose(
 	struct probe_sources *sources, const struct address *vip, uint32_t ifindex, struct address *out);
 

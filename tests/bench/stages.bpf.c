@@ -30,14 +30,14 @@ int stages(struct xdp_md *ctx)
 	service = steer_service(&packet, packet.destination_port);
 	if (!service || stage_last == STAGE_SERVICE)
 		return XDP_TX;
-	if (steer_find(ctx, packet.payload, packet.end, &colon) != SIP_FOUND || stage_last == STAGE_SCAN)
+	if (text_find(ctx, packet.payload, packet.end, &colon) != SIP_FOUND || stage_last == STAGE_SCAN)
 		return XDP_TX;
 	key.hash_key[0] = service->hash_key[0];
 	key.hash_key[1] = service->hash_key[1];
-	if (steer_hash(ctx, colon, packet.end, &key) != SIP_FOUND || stage_last == STAGE_HASH)
+	if (text_hash(ctx, colon, packet.end, &key) != SIP_FOUND || stage_last == STAGE_HASH)
 		return XDP_TX;
 	target.service_id = service->id;
-	target.backend_id = steer_slot(steer_pool(ctx, &packet, service), key.hash);
+	steer_slot(service, steer_pool(ctx, &packet, service), key.hash, &target);
 	used(target.backend_id);
 	if (stage_last == STAGE_SLOT)
 		return XDP_TX;

@@ -1,21 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes: the scanner reads nothing beyond them, and a Call-ID that it finds lies in them. */
+/* Any bytes: the scanner reads nothing beyond them, and what it finds lies in them. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/sip.h"
+#include "../../bpf/sip_headers.h"
+
+static void find_call_id(struct sip_text text)
+{
+	struct sip_key key = {.hash_key = {1, 2}};
+	__u32 after = 0;
+
+	if (sip_find(text, 0, &after) != SIP_FOUND || sip_hash(text, after, &key) != SIP_FOUND)
+		return;
+	assert(key.value > after && key.value < key.value_end && key.value_end < text.end);
+	for (__u32 at = key.value; at < key.value_end; at++)
+		assert(text.data[at] > ' ');
+}
+
+static void read_host(struct sip_text text, __u32 at)
+{
+	struct sip_host host = {.hash_key = {1, 2}};
+
+	if (sip_host(text, at, &host) == SIP_FOUND)
+		assert(at < text.end && text.data[at] > ' ');
+}
+
+static void read_uri(struct sip_text text, __u32 uri)
+{
+	struct sip_user user = {.hash_key = {1, 2}};
+	__u32 at;
+
+	assert(uri <= text.end);
+	sip_user(text, uri, &user);
+	if (sip_uri_host(text, uri, &at) == SIP_FOUND) {
+		assert(at > uri && at <= text.end);
+		read_host(text, at);
+	}
+}
+
+static void read_header(struct sip_text text, __u32 line, __u64 name)
+{
+	__u32 colon, at;
+
+	if (sip_find_header(text, line, name, &colon) != SIP_FOUND)
+		return;
+	assert(colon > line && colon < text.end && text.data[colon] == ':');
+	if (name == SIP_TO)
+		sip_has_tag(text, colon);
+	if (name == SIP_VIA && sip_via_host(text, colon, &at) == SIP_FOUND)
+		read_host(text, at);
+	else if (name != SIP_VIA && sip_uri(text, colon, &at) == SIP_FOUND)
+		read_uri(text, at);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = memcpy(malloc(size + !size), data, size); /* of exactly that size: ASan sees a byte too many */
 	struct sip_text text = sip_text(copy, copy + size, size, 0);
-	struct sip_key key = {.hash_key = {1, 2}};
-	__u32 after = 0;
+	__u32 line, uri;
 
-	if (sip_find(text, 0, &after) == SIP_FOUND && sip_hash(text, after, &key) == SIP_FOUND) {
-		assert(key.value > after && key.value < key.value_end && key.value_end < size);
-		for (__u32 at = key.value; at < key.value_end; at++)
-			assert(copy[at] > ' ');
+	find_call_id(text);
+	if (sip_start_line(text, 0, &line) == SIP_FOUND) {
+		read_header(text, line, SIP_TO);
+		read_header(text, line, SIP_FROM);
+		read_header(text, line, SIP_VIA);
+		read_header(text, line, SIP_ROUTE);
+		if (sip_request_uri(text, line, &uri) == SIP_FOUND)
+			read_uri(text, uri);
 	}
 	free(copy);
 	return 0;

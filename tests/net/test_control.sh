@@ -335,7 +335,7 @@ is "every connection has been closed at the end" "$(fds)" "$fds_before"
 
 # --- sipxdp-ctl: the command line
 
-for words in "frobnicate" "backend" "backend drain p b" "status now" "backend weight p b" "backend weight p b x" \
+for words in "frobnicate" "backend" "backend drown p b" "status now" "backend weight p b" "backend weight p b x" \
 	"backend weight p b 1001" "backend add p b 10.0.0" "backend maint p a/b" "status --weight 1" "status --wait" \
 	"status --json=1" "--socket" "lookup sip" "help frobnicate" ""; do
 	# shellcheck disable=SC2086

@@ -97,9 +97,9 @@ for backend in "${LAB_BACKENDS[@]}"; do
 done
 
 send_with_tos 184 tos-184@example.net 600 # expedited forwarding, as phones mark SIP
-before=$(lab_verdict too_big)
+before=$(lab_verdict oversize)
 send_with_tos 0 too-big@example.net 1472 # a full frame: no room for another header
-check "a packet that fits no tunnel is counted" wait_for 3 verdict_is too_big $((before + 1))
+check "a packet that does not fit the tunnel is counted" wait_for 3 verdict_is oversize $((before + 1))
 wait_for 10 has_captured $((messages + 1)) || true
 lab_stop capture || true
 

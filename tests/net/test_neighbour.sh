@@ -171,7 +171,7 @@ routes_change() {
 	lab_in px2 ip route add local 10.1.0.5 dev lo
 	comes "a route without gateway: the backend itself is asked" 3 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500"
 	lab_in balancer ip route add 10.1.0.0/24 via 10.0.0.11 mtu 1400
-	comes "a longer prefix takes precedence" 2 10.1.0.5 "ready eth0 $PX1 10.0.0.2 1500 via-gateway"
+	comes "a longer prefix takes precedence, with the MTU that it has" 2 10.1.0.5 "ready eth0 $PX1 10.0.0.2 1400 via-gateway"
 	lab_in balancer ip route del 10.1.0.0/24
 	comes "... and goes" 2 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500"
 	lab_in balancer ip rule add to 10.1.0.5 prohibit

@@ -47,22 +47,23 @@ listen_everywhere() {
 	done
 }
 
-# probe KIND VIP PORT COUNT ID...: "TIMES ID ANSWER, ..." in order.
+# probe KIND VIP PORT COUNT ID...: "TIMES ID ANSWER, ..." in order. "nobody": there is none, of
+# which TCP sockets may hear something by ICMP.
 probe() {
-	lab_in balancer build/tests/tools/probe-path "$@" 2>&1 | sort | uniq -c | xargs -L 1 | paste -sd , | sed 's/,/, /g'
+	lab_in balancer build/tests/tools/probe-path "$@" 2>&1 |
+		sed -E 's/- (no answer|Network is unreachable|No route to host)/nobody/' | sort | uniq -c | xargs -L 1 | paste -sd , | sed 's/,/, /g'
 }
 
 # every_kind NAME WANTED COUNT ID...: probes of every kind to both VIPs. An echo reply has no
-# name in it; and where nobody has the VIP, IPv6 tells a TCP socket so.
+# name in it.
 every_kind() {
 	local name=$1 wanted=$2 kind vip
 	shift 2
 	for vip in "$LAB_VIP" "$LAB_VIP6"; do
 		for kind in udp tcp; do
-			is "$name: $kind to $vip" \
-				"$(probe $kind "$vip" 5060 "$@" | sed -E 's/- (no answer|Network is unreachable)/- nobody/')" "$wanted"
+			is "$name: $kind to $vip" "$(probe $kind "$vip" 5060 "$@")" "$wanted"
 		done
-		is "$name: ping to $vip" "$(probe ping "$vip" 0 "$@" | sed 's/- no answer/- nobody/')" "$(sed -E 's/px[0-9]/pong/g' <<< "$wanted")"
+		is "$name: ping to $vip" "$(probe ping "$vip" 0 "$@")" "$(sed -E 's/px[0-9]/pong/g' <<< "$wanted")"
 	done
 }
 
@@ -83,7 +84,7 @@ namespace_of() {
 
 # Has no process the namespace any more?
 namespace_is_gone() {
-	! find /proc/[0-9]*/fd /proc/[0-9]*/task/[0-9]*/ns -lname "$1" 2> /dev/null | grep -q .
+	[ -z "$(find /proc/[0-9]*/fd /proc/[0-9]*/task/[0-9]*/ns -lname "$1" 2> /dev/null)" ]
 }
 
 start_staying() {
@@ -96,7 +97,7 @@ six_answers() {
 }
 
 no_connection_is_left() {
-	! lab_in "$1" ss -Htan state connected | grep -q .
+	[ -z "$(lab_in "$1" ss -Htan state connected)" ]
 }
 
 start_capture() {
@@ -133,7 +134,16 @@ is "... by TCP" "$(probe tcp "$LAB_VIP6" 5061 1 1)" "1 1 - Connection refused"
 lab_in px1 ip address del "$LAB_VIP/32" dev lo
 lab_in px1 ip address del "$LAB_VIP6/128" dev lo
 check "a backend without the VIP answers on its address" lab_in balancer ping -c 1 -W 2 10.0.0.11
-every_kind "... and no probe" "1 1 - nobody, 1 2 px2" 1 1 2
+every_kind "... and no probe" "1 1 nobody, 1 2 px2" 1 1 2
+lab_in px1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+lab_in px1 ip route add "$LAB_VIP/32" dev eth0
+lab_in px1 ip -6 route add "$LAB_VIP6/128" dev eth0
+check "... which can pass packets on to who has it, by way of the balancer" lab_in px1 ping -c 1 -W 2 "$LAB_VIP"
+is "... but passes no probe on" "$(probe udp "$LAB_VIP" 5060 6 1)" "6 1 nobody"
+is "... in IPv6 neither" "$(probe udp "$LAB_VIP6" 5060 6 1)" "6 1 nobody"
+lab_in px1 sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
+lab_in px1 ip route del "$LAB_VIP/32" dev eth0
+lab_in px1 ip -6 route del "$LAB_VIP6/128" dev eth0
 lab_address px1 lo "$LAB_VIP/32" "$LAB_VIP6/128"
 is "... with the VIP again it does" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 px1"
 
@@ -170,9 +180,18 @@ lab_in px1 sipxdp-loader attach --program decap eth0 > /dev/null
 balance ipip 10.0.1.11 10.0.1.12 2001:db8:1::11
 listen_everywhere
 check "a backend that does not decapsulate answers on its address" lab_in balancer ping -c 1 -W 2 10.0.1.12
-every_kind "by IP-in-IP; one does not decapsulate" "2 1 px1, 2 2 - nobody" 2 1 2
+every_kind "by IP-in-IP; one does not decapsulate" "2 1 px1, 2 2 nobody" 2 1 2
 every_kind "by IP-in-IPv6" "2 3 px1" 2 3
 is "100 probes by either tunnel at once" "$(probe tcp "$LAB_VIP" 5060 100 1 3)" "100 1 px1, 100 3 px1"
 lab_in px1 sipxdp-loader detach --program decap eth0 > /dev/null
-is "it does not decapsulate any more" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 - no answer, 1 3 - no answer"
+is "it does not decapsulate any more" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 nobody, 1 3 nobody"
+
+# --- by an interface without the program: answers have to come by the other
+
+lab_in balancer sipxdp-loader detach > /dev/null
+lab_second_arm
+balance dsr 10.0.1.11 10.0.1.12
+every_kind "out by eth1, back by eth0" "2 1 px1, 2 2 px2" 2 1 2
+lab_in balancer ip address del "$LAB_BALANCER/24" dev eth0
+is "no address of eth0: the answers come by eth1, and nobody hears them" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 nobody"
 tap_end

@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
+#include "../../bpf/sip_headers.h"
 #include "balancer.h"
+
+#define HINT_GROUP 1
 #include "../../bpf/hash.h"
 
 const uint64_t test_hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
@@ -138,7 +141,7 @@ static void fill_vips(struct balancer_bpf *skel, const struct balancer_setup *se
 	}
 }
 
-static void fill_services(struct balancer_bpf *skel)
+static void fill_services(struct balancer_bpf *skel, bool no_users)
 {
 	static const struct {
 		const char *vips[2];
@@ -152,9 +155,10 @@ static void fill_services(struct balancer_bpf *skel)
 		[SERVICE_TCP] = {{"192.0.2.10", "2001:db8::10"}, 5061, IPPROTO_TCP, AFFINITY_FLOW},
 		[SERVICE_NEAR] = {{"192.0.2.10", "2001:db8::10"}, 5062, IPPROTO_UDP, AFFINITY_SOURCE},
 		[SERVICE_SPLIT] = {{"192.0.2.10", "2001:db8::10"}, 5063, IPPROTO_UDP, AFFINITY_CALL_ID},
+		[SERVICE_USER] = {{"192.0.2.10", "2001:db8::10"}, 5064, IPPROTO_UDP, AFFINITY_FROM_USER},
 	};
 
-	for (enum test_service id = 0; id < SERVICE_COUNT; id++) {
+	for (enum test_service id = 0; id < (no_users ? SERVICE_USER : SERVICE_COUNT); id++) {
 		struct service_key key = {.port = htons(rows[id].port), .protocol = rows[id].protocol};
 		struct service service = {.id = id, .affinity = rows[id].affinity};
 
@@ -163,6 +167,10 @@ static void fill_services(struct balancer_bpf *skel)
 		if (id == SERVICE_SPLIT) {
 			service.flags = SERVICE_METHODS;
 			service.pool[METHOD_REGISTER] = service.pool[METHOD_OTHER] = 1;
+		}
+		if (id == SERVICE_USER) {
+			service.flags = SERVICE_ROUTE;
+			service.hints = HINT_GROUP;
 		}
 		put_service(skel, rows[id].vips[0], key, service);
 		put_service(skel, rows[id].vips[1], key, service);
@@ -196,16 +204,26 @@ static void fill_pool(struct balancer_bpf *skel, const struct balancer_setup *se
 	free(table);
 }
 
+/* A backend is named by its address. */
+static void put_hint(struct balancer_bpf *skel, uint32_t id, const struct address *address)
+{
+	const __u64 key[2] = {test_hash_key[0], test_hash_key[1]};
+	struct hint_key hint = {.host = sip_hash_address(address, key), .group = HINT_GROUP};
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.hints), &hint, &id, BPF_ANY), "hints");
+}
+
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
 	for (uint32_t id = 1; id <= backends_of(setup); id++) {
 		struct backend backend = balancer_backend(setup, id);
 
 		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
+		put_hint(skel, id, &backend.address);
 	}
 	fill_pool(skel, setup, 0);
 	fill_pool(skel, setup, 1);
-	fill_services(skel);
+	fill_services(skel, setup->no_users);
 	fill_vips(skel, setup);
 	fill_probe_addresses(skel);
 }

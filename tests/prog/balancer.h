@@ -8,6 +8,7 @@
  *   SERVICE_TCP   192.0.2.10:5061  2001:db8::10:5061   pool 0, TCP, by flow
  *   SERVICE_NEAR  192.0.2.10:5062  2001:db8::10:5062   pool 0, by source address
  *   SERVICE_SPLIT 192.0.2.10:5063  2001:db8::10:5063   pool 1 for REGISTER and unknown methods, else pool 0
+ *   SERVICE_USER  192.0.2.10:5064  2001:db8::10:5064   pool 0, by From's user; messages may name backends by address
  *
  * and, of each of these VIPs, ranges of UDP ports unless the setup has `no_ranges`:
  *
@@ -36,6 +37,7 @@ enum test_service {
 	SERVICE_TCP,
 	SERVICE_NEAR,
 	SERVICE_SPLIT,
+	SERVICE_USER,
 	SERVICE_COUNT
 };
 
@@ -48,6 +50,7 @@ struct balancer_setup {
 	bool ipv6_way;               /* backends have IPv6 addresses */
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
+	bool no_users;               /* SERVICE_USER is not there */
 	bool nobody;                 /* slots belong to no backend */
 	bool ping;                   /* VIPs answer echo requests */
 	bool no_ranges;              /* VIPs have no ranges */

@@ -163,8 +163,8 @@ static void check_traffic(const struct run *run, const char *whose, const struct
 static void check_counts(
 	const struct run *run, const struct balancer_counts *before, const struct balancer_counts *after)
 {
-	static const char *const names[] = {
-		"SERVICE_SIP", "SERVICE_ANY", "SERVICE_ONE", "SERVICE_TCP", "SERVICE_NEAR", "SERVICE_SPLIT"};
+	static const char *const names[] = {"SERVICE_SIP", "SERVICE_ANY", "SERVICE_ONE", "SERVICE_TCP", "SERVICE_NEAR",
+		"SERVICE_SPLIT", "SERVICE_USER"};
 	enum verdict wanted = run->row->verdict;
 
 	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {

@@ -45,7 +45,7 @@ struct row_table {
 };
 
 extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed, rows_fragments, rows_icmp,
-	rows_keys, rows_ranges, rows_ping, rows_probes;
+	rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names;
 
 /* A request whose Call-ID is ROW_CALL_ID. */
 #define ROW_CALL_ID "7f3c1e90-a2b4@client.example.net"

@@ -193,14 +193,6 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "IPv4: a byte more than fits the way: the kernel answers",
-		.families = IPV4_ONLY,
-		.in = {.payload = ROW_INVITE},
-		.setup = {.mtu = 20 + ROW_INVITE_UDP - 1},
-		.verdict = VERDICT_too_big,
-		.action = XDP_PASS,
-	},
-	{
 		.sentence = "IPv6: what exactly fits the way",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
@@ -208,14 +200,6 @@ static const struct row rows[] = {
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
-	},
-	{
-		.sentence = "IPv6: a byte more than fits the way: the kernel answers",
-		.families = IPV6_ONLY,
-		.in = {.payload = ROW_INVITE},
-		.setup = {.mtu = 40 + ROW_INVITE_UDP - 1},
-		.verdict = VERDICT_too_big,
-		.action = XDP_PASS,
 	},
 	{
 		.sentence = "Ethernet padding and tags do not count against the MTU",

@@ -175,14 +175,6 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "IPv4 in IPv4: a byte more than fits the way: the kernel answers",
-		.families = IPV4_ONLY,
-		.in = {.payload = ROW_INVITE},
-		.setup = {IPV4_WAY, .mtu = 20 + 20 + ROW_INVITE_UDP - 1},
-		.verdict = VERDICT_too_big,
-		.action = XDP_PASS,
-	},
-	{
 		.sentence = "IPv6 in IPv6: exactly fits the way",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
@@ -191,21 +183,6 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
 		.tunnel = OUTER(.tos = 0),
-	},
-	{
-		.sentence = "IPv6 in IPv6: a byte more than fits the way: the kernel answers",
-		.families = IPV6_ONLY,
-		.in = {.payload = ROW_INVITE},
-		.setup = {IPV6_WAY, .mtu = 40 + 40 + ROW_INVITE_UDP - 1},
-		.verdict = VERDICT_too_big,
-		.action = XDP_PASS,
-	},
-	{
-		.sentence = "too big and without a hop: the size is looked at first",
-		.in = {.payload = ROW_INVITE, .ttl = 1},
-		.setup = {IPV4_WAY, .mtu = 68},
-		.verdict = VERDICT_too_big,
-		.action = XDP_PASS,
 	},
 	{
 		.sentence = "a VLAN tag stays before the outer header where a frame leaves as it came",

@@ -202,8 +202,13 @@ Test(cut, jumbo_frames)
 		row.setup.ipv6_way = true;
 		cr_expect_eq(row_run(skel, &row), 0);
 		row.setup.mtu = 9000;
+		row.families = IPV4_ONLY;
 		row.verdict = VERDICT_too_big;
 		row.action = XDP_PASS;
+		cr_expect_eq(row_run(skel, &row), 0);
+		row.families = IPV6_ONLY;
+		row.verdict = VERDICT_oversize;
+		row.action = XDP_DROP;
 		cr_expect_eq(row_run(skel, &row), 0);
 	}
 }
@@ -221,6 +226,6 @@ Test(cut, the_longest_ipv6_packet_is_too_big)
 	data[14 + 4] = data[54 + 4] = 65528 >> 8;
 	data[14 + 5] = data[54 + 5] = 65528 & 0xff;
 	cr_assert_eq(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.balancer), &run), 0);
-	cr_expect_eq(run.retval, XDP_PASS);
-	cr_expect_eq(balancer_verdict(skel, VERDICT_too_big), 1);
+	cr_expect_eq(run.retval, XDP_DROP);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_oversize), 1);
 }

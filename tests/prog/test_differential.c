@@ -18,7 +18,7 @@
 #define FRAMES 1000000 /* unless SIPXDP_FRAMES says otherwise: emulated machines are slow */
 
 /* A backend for each slot, so that the one shows the other. */
-static const struct balancer_setup setup = {.backends = 4096};
+static const struct balancer_setup setup = {.backends = 4096, .no_users = true};
 static struct balancer_bpf *skel;
 
 static void load(void)

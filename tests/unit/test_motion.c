@@ -240,6 +240,15 @@ static void say(const struct motion *motion, struct call *call, uint64_t now, co
 	call->spoke = now;
 }
 
+static struct motion *start_again(struct motion *before, uint64_t now)
+{
+	struct motion *motion = motion_new(SLOTS);
+
+	motion_adopt(motion, motion_owners(before), motion_former(before), now);
+	motion_free(before);
+	return motion;
+}
+
 static void run_calls(unsigned int seed)
 {
 	struct motion *motion = motion_new(SLOTS);
@@ -259,6 +268,8 @@ static void run_calls(unsigned int seed)
 			wanted[rand() % SLOTS] = 1 + rand() % (IDS - 1);
 		if (rand() % 100 == 0)
 			alive[1 + rand() % (IDS - 1)] ^= true;
+		if (rand() % 100 == 0)
+			motion = start_again(motion, now);
 		for (int slot = 0; slot < SLOTS; slot++)
 			for (int tries = 0; tries < IDS && !alive[wanted[slot]]; tries++)
 				wanted[slot] = 1 + wanted[slot] % (IDS - 1);

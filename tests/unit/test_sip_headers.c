@@ -37,6 +37,15 @@ static const char *result_name(enum sip_result result)
 	return names[result];
 }
 
+/* A header of the message that a text is. */
+static enum sip_result find_header(struct sip_text text, __u64 name, __u32 *colon)
+{
+	__u32 line;
+	enum sip_result result = sip_start_line(text, 0, &line);
+
+	return result == SIP_FOUND ? sip_find_header(text, line, name, colon) : result;
+}
+
 /* --- finding a header */
 
 struct place {
@@ -48,7 +57,7 @@ static struct place find(const uint8_t *message, size_t length, size_t header)
 {
 	struct sip_text text = sip_text(message, message + length, length, 0);
 	__u32 colon = 0;
-	struct place place = {.result = sip_find_header(text, 0, headers[header].key, &colon)};
+	struct place place = {.result = find_header(text, headers[header].key, &colon)};
 
 	if (place.result == SIP_FOUND)
 		place.colon = colon;
@@ -132,7 +141,7 @@ Test(sip_headers, rows)
 		size_t length = strlen(row->text);
 		const uint8_t *data = sip_guard_end(row->text, length);
 		__u32 colon = 0;
-		enum sip_result result = sip_find_header(sip_text(data, data + length, length, 0), 0, row->key, &colon);
+		enum sip_result result = find_header(sip_text(data, data + length, length, 0), row->key, &colon);
 
 		cr_expect_eq(
 			result, row->value ? SIP_FOUND : SIP_NOT_THERE, "%s: %s", row->sentence, result_name(result));
@@ -189,7 +198,7 @@ static enum sip_result find_tag(const uint8_t *message, size_t length)
 {
 	struct sip_text text = sip_text(message, message + length, length, 0);
 	__u32 colon;
-	enum sip_result result = sip_find_header(text, 0, SIP_TO, &colon);
+	enum sip_result result = find_header(text, SIP_TO, &colon);
 
 	return result == SIP_FOUND ? sip_has_tag(text, colon) : result;
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Backends that a message names: a response by its topmost Via, a request by its topmost
+ * Route or, without one, its Request-URI. So a call that a backend has begun stays with
+ * it, whatever its Call-ID. */
+#pragma once
+
+#include "maps.h"
+#include "packet.h"
+#include "text.h"
+
+/* What a service says of hints. */
+struct hint_question {
+	__u64 hash_key[2];
+	__u32 group;
+	__u32 requests; /* are looked at, too */
+};
+
+/* Must be looked at closely? Most packets are requests, and few services look at theirs. */
+static __always_inline bool hint_is_worth_it(
+	struct xdp_md *ctx, const struct packet *p, const struct hint_question *question)
+{
+	const __u8 *first = frame_at(ctx, p->payload);
+
+	if (!question->group || p->protocol != IPPROTO_UDP)
+		return false;
+	if (question->requests || p->kind == PACKET_QUOTE)
+		return true;
+	/* "SIP/2.0", or an empty line before it. */
+	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
+}
+
+/* Where the host lies that a response's topmost Via names. */
+static __always_inline int hint_in_via(struct xdp_md *ctx, __u32 line, __u32 end, __u32 *at)
+{
+	__u32 colon = 0;
+	int result = text_find_header(ctx, line, end, SIP_VIA, &colon);
+
+	return result == SIP_FOUND ? text_via_host(ctx, colon, end, at) : result;
+}
+
+/* The same of a request: its topmost Route; its Request-URI where there is none. */
+static __always_inline int hint_in_route(struct xdp_md *ctx, __u32 line, __u32 end, __u32 uri, __u32 *at)
+{
+	__u32 colon = 0;
+	int result = text_find_header(ctx, line, end, SIP_ROUTE, &colon);
+
+	if (result == SIP_FOUND)
+		result = text_uri(ctx, colon, end, &uri);
+	else if (result == SIP_NOT_THERE)
+		result = SIP_FOUND;
+	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
+}
+
+/* Where the host lies that names a backend: SIP_FOUND, or there is none. A request that an
+ * error quotes is one that a backend has sent: of that its Via tells. */
+__noinline int hint_find(struct xdp_md *ctx, const struct packet *p, __u32 requests, __u32 *at)
+{
+	__u32 line = 0, uri = 0;
+	int result;
+
+	if (!p || !at || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
+		return SIP_NOT_THERE;
+	result = text_request_uri(ctx, line, p->end, &uri);
+	if (result == SIP_NOT_THERE || p->kind == PACKET_QUOTE)
+		return hint_in_via(ctx, line, p->end, at);
+	if (result != SIP_FOUND || !requests)
+		return SIP_NOT_THERE;
+	return hint_in_route(ctx, line, p->end, uri, at);
+}
+
+/* The living backend that has this name; 0 if there is none. */
+static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 group)
+{
+	struct hint_key key = {.host = host->hash, .group = group, .port = host->port};
+	const __u32 *id = bpf_map_lookup_elem(&hints, &key);
+
+	if (!id && key.port) {
+		key.port = 0; /* whatever the port */
+		id = bpf_map_lookup_elem(&hints, &key);
+	}
+	return id && backend_is_alive(*id) ? *id : 0;
+}
+
+/* The backend that the message names; 0 if it names none, or a dead one. Called by
+ * balancer() itself, as motion_owner() is. */
+__noinline __u32 hint_owner(struct xdp_md *ctx, const struct packet *p, const struct hint_question *question)
+{
+	struct sip_host host = {};
+	__u32 at = 0;
+
+	if (!p || !question || hint_find(ctx, p, question->requests, &at) != SIP_FOUND)
+		return 0;
+	host.hash_key[0] = question->hash_key[0];
+	host.hash_key[1] = question->hash_key[1];
+	return text_host(ctx, at, p->end, &host) == SIP_FOUND ? hint_backend(&host, question->group) : 0;
+}

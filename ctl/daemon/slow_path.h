@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Owns the ring buffer of frames that the program could not deal with by itself: fragments
+ * that have overtaken their first one, which are held for a moment, and packets that do not
+ * fit the way to their backend, which are cut up, or whose senders are told. Whatever goes
+ * on goes through the program again, so that the kernel's one path forwards it. Bounded in
+ * number and in time. */
+#pragma once
+
+#include <systemd/sd-event.h>
+#include "../../bpf/abi.h"
+
+struct slow_path;
+
+/* What became of the frames that came. */
+struct slow_path_counts {
+	uint64_t held; /* fragments */
+	uint64_t sent_on;
+	uint64_t given_up; /* the first fragment never came, or there was no room: dropped */
+	uint64_t cut;      /* packets that did not fit, sent on in pieces */
+	uint64_t told;     /* packets that did not fit, and whose sender knows by now */
+	uint64_t refused;  /* neither was possible, or there were too many to tell: dropped */
+};
+
+/* Takes the balancer that is pinned under `directory` and joins the loop. 0 or -errno. */
+int slow_path_new(struct slow_path **out, sd_event *event, const char *directory);
+void slow_path_free(struct slow_path *path);
+
+/* All zero for NULL. */
+struct slow_path_counts slow_path_counts(const struct slow_path *path);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Users that a service goes by, and backends that a message names: one row for each end;
+ * test_hints.c has the spellings. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define MESSAGE(line, via, from)                                                                                       \
+	line "\r\nVia: SIP/2.0/UDP " via ";branch=z9hG4bK-77ab31\r\nFrom: " from ";tag=9fxced76sl\r\n"                 \
+	     "To: Bob <sip:bob@example.net>\r\nCall-ID: " ROW_CALL_ID "\r\nCSeq: 1 INVITE\r\n\r\n"
+#define TO_USER(text) .service = SERVICE_USER, .in = {.payload = text, .destination_port = 5064}
+#define REQUEST "INVITE sip:bob@example.net SIP/2.0"
+#define CLIENT "198.51.100.7"
+
+static const struct row rows[] = {
+	{
+		.sentence = "who calls decides",
+		TO_USER(MESSAGE(REQUEST, CLIENT, "<sip:alice@example.com>")),
+		.verdict = VERDICT_user,
+		.action = XDP_TX,
+		.call_id = "alice",
+	},
+	{
+		.sentence = "nobody calls: by source",
+		TO_USER(MESSAGE(REQUEST, CLIENT, "<sip:example.com>")),
+		.verdict = VERDICT_no_user,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "a keepalive to such a service: by source",
+		TO_USER("\r\n\r\n"),
+		.verdict = VERDICT_not_sip,
+		.action = XDP_TX,
+	},
+	{
+		.sentence = "an answer to what a backend has sent is that backend's",
+		TO_USER(MESSAGE("SIP/2.0 200 OK", "10.0.0.3:5060", "<sip:alice@example.com>")),
+		.verdict = VERDICT_hint,
+		.action = XDP_TX,
+		.backend = 3,
+	},
+	{
+		.sentence = "a request that names a backend is that backend's",
+		TO_USER(MESSAGE("BYE sip:px@10.0.0.2 SIP/2.0", CLIENT, "<sip:alice@example.com>")),
+		.verdict = VERDICT_hint,
+		.action = XDP_TX,
+		.backend = 2,
+	},
+};
+
+const struct row_table rows_names = {"names", rows, sizeof(rows) / sizeof(rows[0])};

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What would not fit the way to its backend: the daemon has it, as it came, or the kernel. */
+
+#include <linux/bpf.h>
+#include "rows.h"
+
+#define HELD .verdict = VERDICT_oversize, .action = XDP_DROP
+#define LEFT_ALONE .verdict = VERDICT_too_big, .action = XDP_PASS
+#define JUMBO .payload = ROW_INVITE, .payload_length = 3000
+#define NARROW .mtu = 100
+
+static const struct frame_spec first = {
+	.payload = "\x80media", .destination_port = 10003, .more_fragments = true, .id = 5201};
+
+static const struct row rows[] = {
+	{"IPv4: a byte more than fits the way", IPV4_ONLY, .in = {.payload = ROW_INVITE},
+		.setup = {.mtu = 20 + ROW_INVITE_UDP - 1}, HELD},
+	{"IPv6: a byte more than fits the way", IPV6_ONLY, .in = {.payload = ROW_INVITE},
+		.setup = {.mtu = 40 + ROW_INVITE_UDP - 1}, HELD},
+	{"IPv4 in IPv4: a byte more than fits the way", IPV4_ONLY, .in = {.payload = ROW_INVITE},
+		.setup = {.forward = FORWARD_IPIP, .mtu = 20 + 20 + ROW_INVITE_UDP - 1}, HELD},
+	{"IPv6 in IPv4: a byte more than fits the way", IPV6_ONLY, .in = {.payload = ROW_INVITE},
+		.setup = {.forward = FORWARD_IPIP, .mtu = 20 + 40 + ROW_INVITE_UDP - 1}, HELD},
+	{"IPv6 in IPv6: a byte more than fits the way", IPV6_ONLY, .in = {.payload = ROW_INVITE},
+		.setup = {.forward = FORWARD_IPIP, .ipv6_way = true, .mtu = 40 + 40 + ROW_INVITE_UDP - 1}, HELD},
+	{"too big and without a hop: the size is looked at first", .in = {.payload = ROW_INVITE, .ttl = 1},
+		.setup = {.forward = FORWARD_IPIP, .mtu = 68}, HELD},
+	{"TCP is held, too", .service = SERVICE_TCP,
+		.in = {.protocol = 6, .destination_port = 5061, .payload = ROW_INVITE}, .setup = {NARROW}, HELD},
+	{"a first fragment is held", .in = {.payload = ROW_INVITE, .more_fragments = true, .id = 5200},
+		.setup = {NARROW}, HELD},
+	{"one with VLAN tags", .in = {.payload = ROW_INVITE, .vlan = {100, 200}}, .setup = {NARROW}, HELD},
+	{"IPv4: a later fragment is held", IPV4_ONLY, .before = &first,
+		.in = {.payload = ROW_INVITE, .fragment_offset = 1480, .id = 5201}, .setup = {NARROW}, HELD},
+	{"for a backend's own range of ports", .in = {.payload = ROW_INVITE, .destination_port = 10003},
+		.setup = {NARROW}, HELD},
+	{"a jumbo frame that must not be cut up: its beginning is held", IPV4_ONLY,
+		.in = {JUMBO, .dont_fragment = true}, HELD},
+	{"a jumbo frame of IPv6 likewise", IPV6_ONLY, .in = {JUMBO}, HELD},
+	{"a jumbo frame that would have to be cut up is the kernel's", IPV4_ONLY, .in = {JUMBO}, LEFT_ALONE},
+	{"the largest frame that can be held", IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .payload_length = 2036 - 14 - 28}, HELD},
+	{"a byte more", IPV4_ONLY, .in = {.payload = ROW_INVITE, .payload_length = 2036 - 14 - 28 + 1}, LEFT_ALONE},
+	{"an ICMP error that is too big is the kernel's", IPV4_ONLY,
+		.in = {.icmp_type = 3, .quote = &(const struct frame_spec){.payload = ROW_INVITE}}, .setup = {NARROW},
+		LEFT_ALONE},
+	{"an ICMPv6 error is, too", IPV6_ONLY,
+		.in = {.icmp_type = 1, .quote = &(const struct frame_spec){.payload = ROW_INVITE}}, .setup = {NARROW},
+		LEFT_ALONE},
+};
+
+const struct row_table rows_oversize = {"oversize", rows, sizeof(rows) / sizeof(rows[0])};

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Reads a frame that is nothing but a SIP message, for test_sip_reader.c. */
+
+#include "../../bpf/context.h"
+#include "../../bpf/sip_headers.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+static __always_inline struct sip_text text(const struct xdp_md *ctx)
+{
+	return sip_text(frame_start(ctx), frame_end(ctx), SIP_OFFSET_LIMIT, unknown_zero(ctx));
+}
+
+#define source xdp_md
+#define STEP(step, type)                                                                                               \
+	__noinline int read_##step(struct xdp_md *ctx, __u32 at, type *result)                                         \
+	{                                                                                                              \
+		return result ? sip_##step(text(ctx), at, result) : SIP_NOT_SIP;                                       \
+	}
+
+STEP(start_line, __u32)
+STEP(request_uri, __u32)
+STEP(uri, __u32)
+STEP(uri_host, __u32)
+STEP(via_host, __u32)
+STEP(host, struct sip_host)
+STEP(user, struct sip_user)
+
+__noinline int read_has_tag(struct xdp_md *ctx, __u32 colon)
+{
+	return sip_has_tag(text(ctx), colon);
+}
+
+__noinline int read_find_header(struct xdp_md *ctx, __u32 line, __u64 name, __u32 *colon)
+{
+	return colon ? sip_find_header(text(ctx), line, name, colon) : SIP_NOT_SIP;
+}
+
+#include "sip_reader.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reading);
+} readings SEC(".maps");
+
+SEC("xdp")
+int sip_reader(struct xdp_md *ctx)
+{
+	struct reading *reading = bpf_map_lookup_elem(&readings, &(__u32){0});
+
+	if (reading)
+		read_message(ctx, reading);
+	return XDP_PASS;
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Backends that a message names, and users that a service goes by: which backend gets it. */
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include "../../bpf/sip_headers.h"
+#include "balancer.h"
+
+#define GROUP 7
+#define NAMED 3  /* by px3.example.net, 10.0.0.13 and 2001:db8::13 */
+#define PORTED 2 /* by px2.example.net:5062 only */
+#define BY_KEY 0 /* whoever owns the key */
+
+static struct balancer_bpf *skel;
+static const struct balancer_setup setup = {};
+
+static uint64_t hash_of(const char *host)
+{
+	const __u64 hash_key[2] = {test_hash_key[0], test_hash_key[1]};
+	__u64 hash = 0;
+
+	cr_assert(sip_host_hash(host, hash_key, &hash), "%s", host);
+	return hash;
+}
+
+static void put_hint(const char *host, uint16_t port, uint32_t id)
+{
+	struct hint_key key = {.host = hash_of(host), .group = GROUP, .port = htons(port)};
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.hints), &key, &id, BPF_ANY), "hints");
+}
+
+static void change_service(uint16_t port, enum affinity affinity, uint8_t flags)
+{
+	static const char *const vips[] = {"::ffff:192.0.2.10", "2001:db8::10"};
+
+	for (int i = 0; i < 2; i++) {
+		struct service_key key = {.port = htons(port), .protocol = IPPROTO_UDP};
+		struct service service;
+		int map = bpf_map__fd(skel->maps.services);
+
+		inet_pton(AF_INET6, vips[i], &key.vip);
+		run_must(bpf_map_lookup_elem(map, &key, &service), "services");
+		service.hints = GROUP;
+		service.flags |= flags;
+		service.affinity = affinity;
+		run_must(bpf_map_update_elem(map, &key, &service, BPF_ANY), "services");
+	}
+}
+
+static void set_alive(uint32_t id, bool alive)
+{
+	struct backend backend = balancer_backend(&setup, id);
+
+	backend.alive = alive;
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
+}
+
+/* The service on port 5060 looks at requests, that on 5062 does not. */
+static void load(void)
+{
+	char reason[RUN_REASON_SIZE];
+
+	if (!run_is_allowed(reason))
+		cr_skip_test("%s", reason);
+	skel = balancer_load(&setup);
+	put_hint("px3.example.net", 0, NAMED);
+	put_hint("10.0.0.13", 0, NAMED);
+	put_hint("[2001:db8::13]", 0, NAMED);
+	put_hint("px2.example.net", 5062, PORTED);
+	change_service(5060, AFFINITY_CALL_ID, SERVICE_ROUTE);
+	change_service(5062, AFFINITY_CALL_ID, 0);
+}
+
+static void unload(void)
+{
+	balancer_bpf__destroy(skel);
+}
+
+TestSuite(hints, .init = load, .fini = unload);
+
+/* A message: its first line, and headers that may name a backend. */
+struct message {
+	const char *line;
+	const char *headers;
+	uint32_t receiver;
+	bool only_responses; /* to the service that looks at nothing else */
+};
+
+#define RESPONSE "SIP/2.0 200 OK"
+#define BYE "BYE sip:bob@198.51.100.7 SIP/2.0"
+#define INVITE(uri) "INVITE " uri " SIP/2.0"
+#define CLIENTS_VIA "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKa\r\n"
+
+static const struct message messages[] = {
+	{RESPONSE, "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n" CLIENTS_VIA, NAMED, false},
+	{RESPONSE, "v: SIP / 2.0 / UDP PX3.Example.NET:5080;branch=z9hG4bKa\r\n" CLIENTS_VIA, NAMED, false},
+	{RESPONSE, "Via: SIP/2.0/UDP 10.0.0.13:5060;branch=z9hG4bKa\r\n", NAMED, true},
+	{RESPONSE, "Via: SIP/2.0/UDP 10.0.0.13;branch=z9hG4bKa\r\n", NAMED, true},
+	{RESPONSE, "Via: SIP/2.0/UDP [2001:DB8:0:0::13]:5060;branch=z9hG4bKa\r\n", NAMED, true},
+	{RESPONSE, "Via: SIP/2.0/UDP px2.example.net:5062;branch=z9hG4bKa\r\n", PORTED, false},
+	{RESPONSE, "Via: SIP/2.0/UDP px2.example.net:5063;branch=z9hG4bKa\r\n", BY_KEY, false},
+	{RESPONSE, "Via: SIP/2.0/UDP px2.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
+	{RESPONSE, CLIENTS_VIA "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
+	{RESPONSE, "To: Bob\r\nVia: SIP/2.0/UDP\r\n px3.example.net;branch=z9hG4bKa\r\n", NAMED, false},
+	{"\r\n" RESPONSE, "Via: SIP/2.0/UDP 10.0.0.13;branch=z9hG4bKa\r\n", NAMED, true},
+	{BYE, "Route: <sip:px3.example.net;lr>\r\n", NAMED, false},
+	{BYE, CLIENTS_VIA "Route: \"P 3\" <sips:a;b=c@10.0.0.13:5061;lr>, <sip:px2.example.net:5062>\r\n", NAMED,
+		false},
+	{BYE, "Route: <sip:198.51.100.8;lr>\r\nRoute: <sip:px3.example.net;lr>\r\n", BY_KEY, false},
+	{BYE, "Record-Route: <sip:px3.example.net;lr>\r\n", BY_KEY, false},
+	{INVITE("sip:bob@px3.example.net"), CLIENTS_VIA, NAMED, false},
+	{INVITE("sip:bob@px3.example.net"), "Route: <sip:198.51.100.8;lr>\r\n", BY_KEY, false},
+	{INVITE("sip:10.0.0.13"), CLIENTS_VIA, NAMED, false},
+	{INVITE("SIP:bob:secret@[2001:db8::0:13]:5060;transport=udp?x=y"), CLIENTS_VIA, NAMED, false},
+	{INVITE("tel:+49301234"), CLIENTS_VIA, BY_KEY, false},
+	{INVITE("sip:px3.example.net@198.51.100.8"), CLIENTS_VIA, BY_KEY, false},
+	{INVITE("sip:bob@example.net"), "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
+};
+
+#define CALL_ID "3848276298220188515@example.net"
+
+static uint32_t ask(const struct message *message, const char *destination, uint16_t port, enum verdict verdict)
+{
+	uint64_t before = balancer_verdict(skel, verdict);
+	struct frame frame;
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"%s\r\n%sMax-Forwards: 70\r\nTo: <sip:bob@example.com>;tag=1\r\nFrom: <sip:alice@example.com>;tag=2\r\n"
+		"Call-ID: " CALL_ID "\r\nCSeq: 1 X\r\nContent-Length: 0\r\n\r\n",
+		message->line, message->headers);
+	frame_build(
+		&frame, &(struct frame_spec){.payload = text, .destination = destination, .destination_port = port});
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(balancer_verdict(skel, verdict), before + 1, "%s / %s: not counted as %s", message->line,
+		message->headers, balancer_verdict_name(verdict));
+	return balancer_receiver(&frame);
+}
+
+static uint32_t by_key(void)
+{
+	return balancer_owner(&setup, 0, balancer_hash(CALL_ID, strlen(CALL_ID)));
+}
+
+Test(hints, messages)
+{
+	cr_assert(by_key() != NAMED && by_key() != PORTED, "the Call-ID is to be another backend's");
+	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+		const struct message *message = &messages[i];
+		uint32_t receiver = message->receiver ? message->receiver : by_key();
+		enum verdict verdict = message->receiver ? VERDICT_hint : VERDICT_call_id;
+		uint32_t got = ask(message, i % 2 ? "192.0.2.10" : "2001:db8::10", 0, verdict);
+
+		cr_expect_eq(got, receiver, "%s / %s: to %u, not %u", message->line, message->headers, got, receiver);
+	}
+}
+
+Test(hints, a_service_of_which_no_backend_has_hints_looks_at_responses_only)
+{
+	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+		bool named = messages[i].receiver && strstr(messages[i].line, "SIP/2.0 200");
+
+		ask(&messages[i], NULL, 5062, named ? VERDICT_hint : VERDICT_call_id);
+	}
+}
+
+Test(hints, the_dead_are_not_meant)
+{
+	set_alive(NAMED, false);
+	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_call_id), by_key());
+}
+
+Test(hints, a_hint_counts_more_than_a_slot_in_motion)
+{
+	uint16_t owners[4096];
+	struct pool pool = {.table = 0, .in_motion = 1};
+	uint32_t zero = 0;
+
+	for (int i = 0; i < 4096; i++)
+		owners[i] = 4;
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.former), &zero, owners, BPF_ANY), "former");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_hint), NAMED);
+	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "and without a hint it is the former owner's");
+}
+
+Test(hints, an_error_about_a_message_of_a_backend_is_that_backends)
+{
+	static const char sent[] = "INVITE sip:carol@198.51.100.7 SIP/2.0\r\n"
+				   "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\nCall-ID: " CALL_ID "\r\n\r\n";
+	const struct frame_spec quote = {.source = "192.0.2.10", .destination = "198.51.100.7", .payload = sent};
+	struct frame frame;
+
+	frame_build(&frame, &(struct frame_spec){.protocol = IPPROTO_ICMP, .icmp_type = 3, .quote = &quote});
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(balancer_receiver(&frame), NAMED);
+}
+
+/* --- users */
+
+static const struct {
+	enum affinity affinity;
+	const char *line;
+	const char *headers;
+	const char *user; /* NULL: there is none */
+} users[] = {
+	{AFFINITY_REQUEST_USER, INVITE("sip:1234@example.net"), "", "1234"},
+	{AFFINITY_REQUEST_USER, INVITE("sip:%31234:secret@example.org;user=phone"), "", "1234"},
+	{AFFINITY_REQUEST_USER, INVITE("tel:+49-30-1234"), "", "+49301234"},
+	{AFFINITY_REQUEST_USER, INVITE("sip:example.net"), "", NULL},
+	{AFFINITY_REQUEST_USER, RESPONSE, "", NULL},
+	{AFFINITY_FROM_USER, INVITE("sip:1234@example.net"), "", "alice"},
+	{AFFINITY_FROM_USER, RESPONSE, "", "alice"},
+	{AFFINITY_FROM_USER, RESPONSE, "f: \"A <x@y>\" <sip:%61lice@example.com>;tag=3\r\n", "alice"},
+	{AFFINITY_FROM_USER, RESPONSE, "From: <sip:Alice@example.com>;tag=3\r\n", "Alice"},
+	{AFFINITY_FROM_USER, RESPONSE, "From: <sip:example.com>;tag=3\r\n", NULL},
+	{AFFINITY_TO_USER, INVITE("sip:1234@example.net"), "", "bob"},
+	{AFFINITY_TO_USER, INVITE("sip:1234@example.net"), "t: tel:+1(201)555.0123;phone-context=a\r\n",
+		"+12015550123"},
+};
+
+Test(hints, users)
+{
+	for (size_t i = 0; i < sizeof(users) / sizeof(*users); i++) {
+		const struct message message = {.line = users[i].line, .headers = users[i].headers};
+		uint32_t receiver, expected;
+
+		change_service(5062, users[i].affinity, 0);
+		receiver = ask(&message, NULL, 5062, users[i].user ? VERDICT_user : VERDICT_no_user);
+		if (!users[i].user)
+			continue;
+		expected = balancer_owner(&setup, 0, balancer_hash(users[i].user, strlen(users[i].user)));
+		cr_expect_eq(receiver, expected, "%s / %s: to %u, not %u", users[i].line, users[i].headers, receiver,
+			expected);
+	}
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Packets that do not fit: the pieces make up the packet again, and what senders are told is what the
+ * RFCs have them understand. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "../../ctl/core/oversize.h"
+#include "../prog/frame.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define VIP6 .source = "2001:db8::7", .destination = "2001:db8::10"
+
+static uint16_t get16(const uint8_t *at)
+{
+	return at[0] << 8 | at[1];
+}
+
+static struct held_frame held_of(const struct frame_spec *spec, uint16_t mtu)
+{
+	static struct frame frame;
+	struct held_frame held = {.mtu = mtu};
+
+	frame_build(&frame, spec);
+	held.length = frame.length;
+	memcpy(held.frame, frame.data, frame.length < HELD_FRAME_SIZE ? frame.length : HELD_FRAME_SIZE);
+	return held;
+}
+
+static const char *text(size_t length)
+{
+	static char bytes[FRAME_SIZE];
+
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = 'A' + i * 7 % 51;
+	return bytes;
+}
+
+/* --- cutting */
+
+/* Cuts, checks each piece, and puts what they carry together again; returns how many. */
+static size_t cut_and_join(const struct held_frame *held, size_t link, uint8_t *joined, size_t *length)
+{
+	const uint8_t *ip = held->frame + link;
+	uint16_t first = get16(ip + 6), header = (ip[0] & 15) * 4;
+	uint8_t piece[HELD_FRAME_SIZE];
+	struct cut cut;
+	size_t count = 0, size;
+
+	*length = 0;
+	cr_assert_eq(cut_start(&cut, held), 0);
+	while ((size = cut_next(&cut, piece))) {
+		uint16_t total = get16(piece + link + 2), fragment = get16(piece + link + 6);
+		bool last = *length + total - header == get16(ip + 2) - (size_t)header;
+
+		cr_assert_eq(size, link + total);
+		cr_assert_leq(total, held->mtu);
+		cr_assert(frame_ipv4_is_sound(piece + link, size - link));
+		cr_assert_arr_eq(piece, held->frame, link);
+		cr_assert_eq(get16(piece + link + 4), get16(ip + 4), "identification");
+		cr_assert_arr_eq(piece + link + 8, ip + 8, 2);
+		cr_assert_arr_eq(piece + link + 12, ip + 12, 8);
+		cr_assert_eq(fragment & 0x1fff, (first & 0x1fff) + *length / 8, "offset of piece %zu", count);
+		cr_assert_eq(fragment & 0xe000, last ? first & 0xe000 : 0x2000, "flags of piece %zu", count);
+		cr_assert(last || *length % 8 == 0);
+		memcpy(joined + *length, piece + link + header, total - header);
+		*length += total - header;
+		count++;
+	}
+	return count;
+}
+
+Test(oversize, pieces_make_up_the_packet)
+{
+	static const struct {
+		const char *sentence;
+		struct frame_spec in;
+		uint16_t mtu;
+		size_t pieces;
+	} rows[] = {
+		{"two pieces", {.payload_length = 1422, .id = 7}, 1380, 2},
+		{"the last of one byte", {.payload_length = 1353 + 8 - 16, .id = 7}, 20 + 1352, 2},
+		{"it would have fitted", {.payload_length = 1000}, 1028, 1},
+		{"of eight bytes", {.payload_length = 100}, 28, 14},
+		{"of less than sixteen", {.payload_length = 100}, 20 + 15, 13},
+		{"with tags", {.payload_length = 1422, .vlan = {100, 200}}, 1380, 2},
+		{"a first fragment", {.payload_length = 1472, .more_fragments = true, .id = 9}, 1380, 2},
+		{"a fragment in the middle",
+			{.payload_length = 1480, .fragment_offset = 1480, .more_fragments = true, .id = 9}, 1380, 2},
+		{"the last fragment", {.payload_length = 1403, .fragment_offset = 2960, .id = 9}, 1380, 2},
+		{"with options", {.payload_length = 1400, .option_words = 10}, 700, 3},
+		{"TCP", {.payload_length = 1400, .protocol = 6}, 700, 3},
+	};
+	uint8_t joined[HELD_FRAME_SIZE];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct frame_spec spec = rows[i].in;
+		struct held_frame held;
+		size_t link = 14 + 4 * ((spec.vlan[0] != 0) + (spec.vlan[1] != 0)), length, header;
+
+		spec.payload = text(spec.payload_length);
+		held = held_of(&spec, rows[i].mtu);
+		header = (held.frame[link] & 15) * 4;
+		cr_expect(oversize_may_be_cut(&held));
+		cr_expect_eq(cut_and_join(&held, link, joined, &length), rows[i].pieces, "%s", rows[i].sentence);
+		cr_expect_eq(length, held.length - link - header, "%s", rows[i].sentence);
+		cr_expect_arr_eq(joined, held.frame + link + header, length);
+	}
+}
+
+Test(oversize, every_length_and_mtu)
+{
+	uint8_t joined[HELD_FRAME_SIZE];
+
+	for (size_t bytes = 0; bytes < 80; bytes++)
+		for (uint16_t mtu = 28; mtu < 120; mtu++) {
+			struct frame_spec spec = {.payload = text(bytes), .payload_length = bytes};
+			struct held_frame held;
+			size_t length;
+
+			if (!bytes)
+				spec.payload = "";
+			held = held_of(&spec, mtu);
+			cut_and_join(&held, 14, joined, &length);
+			cr_assert_eq(length, 8 + bytes);
+			cr_assert_arr_eq(joined, held.frame + 34, length);
+		}
+}
+
+Test(oversize, ethernet_padding_is_no_part_of_the_packet)
+{
+	struct held_frame held = held_of(&(struct frame_spec){.payload = text(100), .payload_length = 100}, 60);
+	uint8_t joined[HELD_FRAME_SIZE];
+	size_t length;
+
+	held.length += 20;
+	cut_and_join(&held, 14, joined, &length);
+	cr_expect_eq(length, 108);
+}
+
+/* RFC 791, section 3.1: options without the copied flag are in the first fragment only. */
+Test(oversize, options)
+{
+	static const uint8_t options[] = {7, 7, 4, 0, 0, 0, 0, 131, 3, 4, 1, 0};
+	static const uint8_t copied[] = {1, 1, 1, 1, 1, 1, 1, 131, 3, 4, 1, 0};
+	struct held_frame held =
+		held_of(&(struct frame_spec){.payload = text(100), .payload_length = 100, .option_words = 3}, 80);
+	uint8_t piece[HELD_FRAME_SIZE];
+	struct cut cut;
+
+	memcpy(held.frame + 34, options, sizeof(options));
+	cr_assert_eq(cut_start(&cut, &held), 0);
+	cr_assert_gt(cut_next(&cut, piece), 0);
+	cr_expect_arr_eq(piece + 34, options, sizeof(options));
+	cr_assert_gt(cut_next(&cut, piece), 0);
+	cr_expect_arr_eq(piece + 34, copied, sizeof(copied));
+
+	held.frame[35] = 200; /* longer than all options */
+	cr_assert_eq(cut_start(&cut, &held), 0);
+	while (cut_next(&cut, piece))
+		cr_expect_arr_eq(piece + 36, options + 2, sizeof(options) - 2);
+}
+
+Test(oversize, what_is_not_cut)
+{
+	static const struct {
+		const char *sentence;
+		struct frame_spec in;
+		uint16_t mtu;
+	} rows[] = {
+		{"Don't Fragment", {.payload_length = 1400, .dont_fragment = true}, 1000},
+		{"IPv6", {.payload_length = 1400, VIP6}, 1000},
+		{"not all of it is here", {.payload_length = 3000}, 1500},
+		{"no room for eight bytes", {.payload_length = 100}, 27},
+		{"no room for them and the options", {.payload_length = 100, .option_words = 10}, 67},
+		{"no room at all", {.payload_length = 100}, 0},
+		{"no IP", {.payload_length = 100, .ethertype = 0x0806}, 1000},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct frame_spec spec = rows[i].in;
+		struct held_frame held;
+		struct cut cut;
+
+		spec.payload = text(spec.payload_length);
+		held = held_of(&spec, rows[i].mtu);
+		cr_expect_eq(cut_start(&cut, &held), -EINVAL, "%s", rows[i].sentence);
+	}
+}
+
+/* --- telling */
+
+/* What an answer says; `expected` has its source, destination and tags, the rest is the same for all. */
+static void expect_answer(const struct held_frame *held, const struct frame_spec *expected, uint16_t mtu, size_t most)
+{
+	bool ipv6 = strchr(expected->destination, ':') != NULL;
+	size_t link = 14 + 4 * ((expected->vlan[0] != 0) + (expected->vlan[1] != 0)), header = ipv6 ? 40 : 20;
+	size_t quote = held->length - link < most - header - 8 ? held->length - link : most - header - 8;
+	uint8_t answer[OVERSIZE_ANSWER_SIZE], *ip = answer + link, *icmp = ip + header;
+	size_t length = oversize_answer(held, answer);
+	static struct frame like;
+
+	frame_build(&like, expected);
+	cr_assert_eq(length, link + header + 8 + quote, "%zu bytes", length);
+	cr_expect_arr_eq(answer, like.data, link);
+	cr_expect_arr_eq(ip + (ipv6 ? 8 : 12), like.data + link + (ipv6 ? 8 : 12), ipv6 ? 32 : 8);
+	cr_expect(ipv6 || frame_ipv4_is_sound(ip, length - link));
+	cr_expect_eq(ipv6 ? get16(ip + 4) + 40 : get16(ip + 2), length - link);
+	cr_expect_eq(ip[ipv6 ? 6 : 9], ipv6 ? 58 : 1);
+	cr_expect(frame_icmp_is_sound(ip, length - link));
+	cr_expect_eq(icmp[0], ipv6 ? 2 : 3);
+	cr_expect_eq(icmp[1], ipv6 ? 0 : 4);
+	cr_expect_eq(get16(icmp + 4), 0);
+	cr_expect_eq(get16(icmp + 6), mtu);
+	cr_expect_arr_eq(icmp + 8, held->frame + link, quote);
+}
+
+#define BACK .to_mac = "02:00:00:00:00:99", .from_mac = "02:00:00:00:00:01"
+#define BACK4 BACK, .source = "192.0.2.10", .destination = "198.51.100.7"
+#define BACK6 BACK, .source = "2001:db8::10", .destination = "2001:db8::7"
+
+Test(oversize, answers)
+{
+	static const struct {
+		struct frame_spec in;
+		uint16_t mtu;
+		struct frame_spec out;
+		uint16_t told;
+		size_t most;
+	} rows[] = {
+		{{.payload_length = 1422, .dont_fragment = true}, 1380, {BACK4}, 1380, 576},
+		{{.payload_length = 1422, .dont_fragment = true, .protocol = 6}, 1380, {BACK4}, 1380, 576},
+		{{.payload_length = 300, .dont_fragment = true}, 200, {BACK4}, 200, 576},
+		{{.payload_length = 1422, .dont_fragment = true, .vlan = {100, 200}}, 1380, {BACK4, .vlan = {100, 200}},
+			1380, 576},
+		{{.payload_length = 1422, .dont_fragment = true, .more_fragments = true}, 1380, {BACK4}, 1380, 576},
+		{{.payload_length = 8000, .dont_fragment = true}, 1500, {BACK4}, 1500, 576},
+		{{.payload_length = 1422, VIP6}, 1380, {BACK6}, 1380, 1280},
+		{{.payload_length = 1422, VIP6, .protocol = 6}, 1380, {BACK6}, 1380, 1280},
+		{{.payload_length = 1422, VIP6}, 1240, {BACK6}, 1280, 1280},
+		{{.payload_length = 1422, VIP6, .vlan = {7}}, 1380, {BACK6, .vlan = {7}}, 1380, 1280},
+		{{.payload_length = 1422, VIP6, .fragment_offset = 1448, .id = 9}, 1380, {BACK6}, 1380, 1280},
+		{{.payload_length = 8000, VIP6}, 1500, {BACK6}, 1500, 1280},
+		{{.payload_length = 1233, VIP6}, 1240, {BACK6}, 1280, 1280},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct frame_spec spec = rows[i].in;
+		struct held_frame held;
+
+		spec.payload = text(spec.payload_length);
+		held = held_of(&spec, rows[i].mtu);
+		expect_answer(&held, &rows[i].out, rows[i].told, rows[i].most);
+	}
+}
+
+Test(oversize, nobody_is_told)
+{
+	static const struct {
+		const char *sentence;
+		struct frame_spec in;
+	} rows[] = {
+		{"a later fragment of IPv4", {.fragment_offset = 1480, .dont_fragment = true}},
+		{"an ICMP error", {.icmp_type = 3}},
+		{"another protocol", {.protocol = 47}},
+		{"from a group", {.source = "224.0.0.1"}},
+		{"from everybody", {.source = "255.255.255.255"}},
+		{"from nobody", {.source = "0.0.0.0"}},
+		{"from a host that talks to itself", {.source = "127.0.0.1"}},
+		{"to all hosts of the link", {.to_mac = "ff:ff:ff:ff:ff:ff"}},
+		{"an ICMPv6 error", {.icmp_type = 1, VIP6}},
+		{"IPv6 from a group", {.source = "ff02::1", .destination = "2001:db8::10"}},
+		{"IPv6 from nobody", {.source = "::", .destination = "2001:db8::10"}},
+		{"no IP", {.ethertype = 0x0806}},
+	};
+	uint8_t answer[OVERSIZE_ANSWER_SIZE];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct frame_spec spec = rows[i].in;
+		struct held_frame held;
+
+		spec.payload = text(1400);
+		spec.payload_length = 1400;
+		spec.dont_fragment = true;
+		held = held_of(&spec, 1380);
+		cr_expect_eq(oversize_answer(&held, answer), 0, "%s", rows[i].sentence);
+	}
+}
+
+/* No IPv6 sender goes below 1280: it would send the same again. */
+Test(oversize, an_ipv6_packet_of_the_smallest_mtu)
+{
+	struct held_frame held =
+		held_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);
+	uint8_t answer[OVERSIZE_ANSWER_SIZE];
+
+	cr_expect_eq(oversize_answer(&held, answer), 0);
+}
+
+Test(oversize, so_many_answers_a_second)
+{
+	struct answer_rate rate = {};
+	uint64_t start = 5000000, told = 0;
+
+	for (uint64_t usec = 0; usec < 2000000; usec += 10)
+		told += answer_rate_take(&rate, start + usec);
+	cr_expect_geq(told, 2 * OVERSIZE_ANSWERS_PER_SECOND);
+	cr_expect_leq(told, 2 * OVERSIZE_ANSWERS_PER_SECOND + OVERSIZE_ANSWERS_PER_SECOND / 10 + 1);
+	for (told = 0; answer_rate_take(&rate, start + 60000000); told++)
+		cr_assert_lt(told, 1000);
+	cr_expect_eq(told, OVERSIZE_ANSWERS_PER_SECOND / 10 + 1, "what is saved up: %lu", told);
+}

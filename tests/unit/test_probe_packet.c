@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Packets of probes: rows built by the packet tests' maker of frames, which shares no code
+ * with what is tested. Each is cut at every byte where AddressSanitizer forbids the next. */
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/address.h"
+#include "../../ctl/core/probe_packet.h"
+#include "../prog/frame.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define VIP6 .destination = "2001:db8::10"
+#define TEXT .payload = "0123456789012345"
+#define IP_AT 14
+
+static struct address address_of(const char *text)
+{
+	struct address address;
+
+	cr_assert_eq(address_parse(text, &address), 0, "%s", text);
+	return address;
+}
+
+/* The IP packet of a frame, in memory of just its size. */
+static uint8_t *packet_of(const struct frame *frame, size_t length)
+{
+	return memcpy(malloc(length ? length : 1), frame->data + IP_AT, length);
+}
+
+static const struct {
+	const char *sentence;
+	struct frame_spec in;
+	uint16_t protocol; /* 0: it is no socket's */
+	uint16_t port;
+} keys[] = {
+	{"UDP", {TEXT, .source_port = 40001}, IPPROTO_UDP, 40001},
+	{"UDP in IPv6", {TEXT, VIP6, .source_port = 40002}, IPPROTO_UDP, 40002},
+	{"TCP", {TEXT, .protocol = 6, .source_port = 40003}, IPPROTO_TCP, 40003},
+	{"TCP in IPv6", {TEXT, VIP6, .protocol = 6, .source_port = 40004}, IPPROTO_TCP, 40004},
+	{"an echo request, of identifier 0x0a0b", {.icmp_type = 8}, IPPROTO_ICMP, 0x0a0b},
+	{"the same in IPv6", {VIP6, .icmp_type = 128}, IPPROTO_ICMPV6, 0x0a0b},
+	{"an ICMP error", {.icmp_type = 3}, .protocol = 0},
+	{"a router solicitation", {VIP6, .icmp_type = 133}, .protocol = 0},
+	{"an echo request of the other family's type", {.icmp_type = 128}, .protocol = 0},
+	{"a first fragment", {TEXT, .more_fragments = true}, .protocol = 0},
+	{"a later fragment", {TEXT, VIP6, .fragment_offset = 8}, .protocol = 0},
+	{"another protocol", {TEXT, .protocol = 47}, .protocol = 0},
+	{"ICMP in IPv6", {TEXT, VIP6, .protocol = 1}, .protocol = 0},
+};
+
+static void put_identifier(struct frame *frame, const struct frame_spec *spec)
+{
+	if (spec->icmp_type)
+		memcpy(frame->data + IP_AT + (spec->destination ? 40 : 20) + 4, "\x0a\x0b", 2);
+}
+
+Test(probe_packet, whose_it_is)
+{
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		struct address source = address_of(keys[i].in.destination ? "2001:db8::7" : "198.51.100.7");
+		struct probe_key key = {};
+		struct frame frame;
+		uint8_t *packet;
+		int error;
+
+		frame_build(&frame, &keys[i].in);
+		put_identifier(&frame, &keys[i].in);
+		packet = packet_of(&frame, frame.length - IP_AT);
+		error = probe_packet_key(packet, frame.length - IP_AT, &key);
+		free(packet);
+		cr_expect_eq(error == 0, keys[i].protocol != 0, "%s: %d", keys[i].sentence, error);
+		if (error)
+			continue;
+		cr_expect_eq(key.protocol, keys[i].protocol, "%s: protocol %u", keys[i].sentence, key.protocol);
+		cr_expect_eq(ntohs(key.port), keys[i].port, "%s: port %u", keys[i].sentence, ntohs(key.port));
+		cr_expect(address_equal(&key.source, &source), "%s: source", keys[i].sentence);
+	}
+}
+
+Test(probe_packet, cut_at_any_byte_it_is_nobodys)
+{
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		struct probe_key key;
+		struct frame frame;
+
+		frame_build(&frame, &keys[i].in);
+		for (size_t length = 0; length < frame.length - IP_AT; length++) {
+			uint8_t *packet = packet_of(&frame, length);
+
+			cr_expect_neq(
+				probe_packet_key(packet, length, &key), 0, "%s, cut to %zu", keys[i].sentence, length);
+			free(packet);
+		}
+	}
+}
+
+static const struct {
+	const char *sentence;
+	struct frame_spec inner;
+	struct frame_spec outer;
+} tunnels[] = {
+	{"IPv4 in IPv4", {TEXT, .tos = 0xb8, .id = 77}, {.tos = 0xb8, .id = 77}},
+	{"Don't Fragment", {TEXT, .dont_fragment = true, .id = 78}, {.dont_fragment = true, .id = 78}},
+	{"IPv6 in IPv4, which may not be fragmented", {TEXT, VIP6, .tos = 0x28}, {.dont_fragment = true, .tos = 0x28}},
+	{"IPv4 in IPv6", {TEXT, .tos = 0xb8, .ttl = 9},
+		{.source = "2001:db8::2", .destination = "2001:db8:1::11", .tos = 0xb8}},
+	{"IPv6 in IPv6", {TEXT, VIP6, .tos = 0x04},
+		{.source = "2001:db8::2", .destination = "2001:db8:1::11", .tos = 0x04}},
+};
+
+Test(probe_packet, the_header_of_a_tunnel)
+{
+	for (size_t i = 0; i < COUNT(tunnels); i++) {
+		struct frame_spec outer = tunnels[i].outer;
+		uint8_t header[PROBE_OUTER_SIZE], *packet;
+		struct address source, destination;
+		struct frame inner, whole;
+		size_t size;
+
+		outer.inner = &tunnels[i].inner;
+		outer.source = outer.source ? outer.source : "10.0.0.2";
+		outer.destination = outer.destination ? outer.destination : "10.0.1.11";
+		source = address_of(outer.source);
+		destination = address_of(outer.destination);
+		frame_build(&inner, &tunnels[i].inner);
+		frame_build(&whole, &outer);
+		packet = packet_of(&inner, inner.length - IP_AT);
+		size = probe_packet_outer(packet, &source, &destination, header);
+		free(packet);
+		cr_expect_eq(size, whole.length - inner.length, "%s: %zu bytes", tunnels[i].sentence, size);
+		cr_expect_arr_eq(header, whole.data + IP_AT, size, "%s", tunnels[i].sentence);
+	}
+}
+
+Test(probe_packet, where_it_begins_in_a_frame)
+{
+	static const struct {
+		struct frame_spec in;
+		size_t offset;
+	} rows[] = {
+		{{TEXT}, 14},
+		{{TEXT, VIP6}, 14},
+		{{TEXT, .vlan = {7}}, 18},
+		{{TEXT, VIP6, .vlan = {7, 9}}, 22},
+		{{TEXT, .ethertype = 0x0806}, 0},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct frame frame;
+
+		frame_build(&frame, &rows[i].in);
+		cr_expect_eq(probe_packet_offset(frame.data, frame.length), rows[i].offset, "row %zu", i);
+		for (size_t length = 0; length < rows[i].offset; length++) {
+			uint8_t *cut = memcpy(malloc(length ? length : 1), frame.data, length);
+
+			cr_expect_eq(probe_packet_offset(cut, length), 0, "row %zu, cut to %zu", i, length);
+			free(cut);
+		}
+	}
+}
