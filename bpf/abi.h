@@ -139,7 +139,7 @@ struct hint_key {
 struct note_key {
 	__u64 hash; /* of the affinity key; of the connection for TCP */
 	__u32 pool;
-	__u32 pad;
+	__u32 slot; /* of the affinity key: the notes of a slot are forgotten when it begins to move */
 };
 
 struct note {

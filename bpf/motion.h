@@ -14,7 +14,8 @@ struct motion_slot {
 	__u64 hash_key[2];
 	__u64 hash; /* of the affinity key */
 	__u32 pool;
-	__u32 owner; /* by the table */
+	__u16 owner;    /* by the table */
+	__u16 one_call; /* the key is that of one call, and not of a client with many */
 };
 
 static __always_inline __u32 motion_seconds(void)
@@ -109,16 +110,19 @@ static __always_inline void motion_note_end(struct xdp_md *ctx, const struct pac
 /* Would an opening be something new? Where nothing is known, and where it has ended: a
  * REGISTER that is repeated, a keepalive, a port that is used again are not to stay with
  * who takes no new calls. */
-static __always_inline bool motion_is_over(const struct note *note)
+static __always_inline bool motion_is_over(
+	const struct packet *p, const struct motion_slot *slot, const struct note *note)
 {
-	return !note->seen || (note->ended && motion_seconds() - note->seen >= MOTION_PAUSE);
+	bool one_call = slot->one_call || p->protocol == IPPROTO_TCP;
+
+	return !note->seen || (one_call && note->ended && motion_seconds() - note->seen >= MOTION_PAUSE);
 }
 
 /* Says who gets the packet: `former` is who had its slot before. */
 static __always_inline __u32 motion_steer(
 	struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot, __u32 former)
 {
-	struct note_key key = {.hash = motion_hash(p, slot), .pool = slot->pool};
+	struct note_key key = {.hash = motion_hash(p, slot), .pool = slot->pool, .slot = slot->hash & slot_mask};
 	const struct note *noted = bpf_map_lookup_elem(&notes, &key);
 	bool opening = motion_is_opening(ctx, p);
 	struct note note = {};
@@ -127,7 +131,7 @@ static __always_inline __u32 motion_steer(
 		note = *noted;
 	if (!backend_is_alive(note.backend))
 		note = (struct note){.backend = backend_is_alive(former) ? former : slot->owner};
-	if (motion_is_over(&note) && opening)
+	if (motion_is_over(p, slot, &note) && opening)
 		note = (struct note){.backend = slot->owner};
 	if (p->kind == PACKET_QUOTE || !note.backend)
 		return note.backend;

@@ -127,6 +127,7 @@ static __always_inline void steer_slot(const struct service *service, __u32 pool
 		.hash = hash,
 		.pool = pool_id,
 		.owner = target->backend_id,
+		.one_call = service->affinity == AFFINITY_CALL_ID,
 	};
 }
 

@@ -253,6 +253,49 @@ static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 	return error;
 }
 
+#define NOTES_AT_ONCE 4096
+
+/* What is noted of a pool's calls in slots that are in motion `after` and were not
+ * `before` is of an earlier time. */
+static int forget_notes(const struct maps *maps, uint32_t pool, const __u16 *before, const __u16 *after)
+{
+	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
+	struct note *notes = allocate(NOTES_AT_ONCE, sizeof(*notes));
+	uint32_t mask = maps->contract.slots - 1, batch, *from = NULL;
+	int error;
+
+	do {
+		uint32_t count = NOTES_AT_ONCE;
+
+		error = bpf_map_lookup_batch(maps->fd[MAP_NOTES], from, &batch, keys, notes, &count, NULL);
+		if (error && error != -ENOENT)
+			break;
+		from = &batch;
+		for (uint32_t i = 0; i < count; i++)
+			if (keys[i].pool == pool && !before[keys[i].slot & mask] && after[keys[i].slot & mask])
+				bpf_map_delete_elem(maps->fd[MAP_NOTES], &keys[i]);
+	} while (!error);
+	free(keys);
+	free(notes);
+	return error == -ENOENT ? 0 : error;
+}
+
+static int put_former(const struct maps *maps, uint32_t pool_id, const __u16 *former)
+{
+	__u16 *before = allocate(maps->contract.slots, sizeof(*before));
+	struct pool pool;
+	int error = bpf_map_lookup_elem(maps->fd[MAP_POOLS], &pool_id, &pool);
+
+	if (!error && pool.in_motion)
+		error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &pool_id, before);
+	if (!error)
+		error = forget_notes(maps, pool_id, before, former);
+	if (!error)
+		error = bpf_map_update_elem(maps->fd[MAP_FORMER], &pool_id, former, BPF_ANY);
+	free(before);
+	return error;
+}
+
 int maps_apply(const struct maps *maps, const struct plan_step *step)
 {
 	static const enum map map_of[] = {
@@ -263,7 +306,6 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
 		[PLAN_BACKEND] = MAP_BACKENDS,
 		[PLAN_TABLE] = MAP_TABLES,
-		[PLAN_FORMER] = MAP_FORMER,
 		[PLAN_POOL] = MAP_POOLS,
 	};
 	bool entry = step->kind == PLAN_ENTRY || step->kind == PLAN_ENTRY_REMOVE;
@@ -273,6 +315,8 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		return zero_traffic(maps, map_of[step->kind], step->index);
+	case PLAN_FORMER:
+		return put_former(maps, step->index, step->value);
 	case PLAN_POOL:
 		return bpf_map_update_elem(fd, &step->index, &step->pool, BPF_ANY);
 	case PLAN_ENTRY:
@@ -315,8 +359,6 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }
 
-#define NOTES_AT_ONCE 4096
-
 int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts)
 {
 	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
@@ -343,7 +385,7 @@ int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts)
 
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out)
 {
-	const struct note_key key = {.hash = hash, .pool = pool};
+	const struct note_key key = {.hash = hash, .pool = pool, .slot = hash & (maps->contract.slots - 1)};
 
 	return bpf_map_lookup_elem(maps->fd[MAP_NOTES], &key, out);
 }

@@ -8,8 +8,8 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-LONG=120 # calls a second that last some 22 s, two times silent for SILENCE
-SHORT=40 # and of those that are cancelled
+LONG=150 # calls a second that last some 22 s, two times silent for SILENCE
+SHORT=50 # and of those that are cancelled
 SILENCE=10000
 SECONDS_OF_CALLS=40
 LAB_CLIENTS=40 # addresses, for affinity by source
@@ -78,6 +78,11 @@ kill_and_start() {
 	lab_stop sipxdpd KILL || true
 	sleep "$1"
 	lab_daemon
+}
+
+# How many calls the kernel has notes of.
+notes() {
+	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/notes | jq length
 }
 
 has_left() {
@@ -214,4 +219,10 @@ check "px3 is to leave" lab_ctl backend remove proxies px3 --drain
 check "... and goes when the pool is settled" lab_ctl pool settle proxies
 check "... with the next second" wait_for 5 has_left proxies px3
 is "nothing is in motion then" "$(lab_ctl --json backend list proxies | jq -r '.[].moving' | xargs)" ""
+
+before=$(notes)
+check "px2 is drained once more" lab_ctl backend drain proxies px2
+diag "$before notes, then $(notes)"
+check "... what was noted of the calls in its slots is forgotten" [ "$(notes)" -lt "$before" ]
+check "... and of no others" [ "$(notes)" -gt $((before / 2)) ]
 tap_end

@@ -221,7 +221,8 @@ Test(motion, what_is_no_sip_opens_something_unless_it_was_there)
 /* What user space counts calls by. */
 static struct note note_of(const char *call_id)
 {
-	struct note_key key = {.hash = balancer_hash(call_id, strlen(call_id))};
+	uint64_t hash = balancer_hash(call_id, strlen(call_id));
+	struct note_key key = {.hash = hash, .slot = hash & (SLOTS - 1)};
 	struct note note = {0};
 
 	bpf_map_lookup_elem(bpf_map__fd(skel->maps.notes), &key, &note);
@@ -302,6 +303,22 @@ Test(motion, what_begins_anew_when_it_has_ended_moves)
 	cr_expect_eq(say("ended@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
 	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
+}
+
+Test(motion, a_client_with_many_calls_stays_when_one_has_ended)
+{
+	static const char bye[] = "BYE sip:bob@example.com SIP/2.0\r\nTo: <sip:bob@example.com>;tag=1\r\n"
+				  "Call-ID: a@example.com\r\n\r\n";
+	static const char invite[] = "INVITE sip:bob@example.com SIP/2.0\r\nTo: <sip:bob@example.com>\r\n"
+				     "Call-ID: b@example.com\r\n\r\n";
+	const struct frame_spec ends = {.payload = bye, .destination_port = 5062},
+				begins = {.payload = invite, .destination_port = 5062};
+
+	set_motion(FORMER, FORMER);
+	cr_expect_eq(receiver_of(&ends), FORMER);
+	set_motion(OWNER, FORMER);
+	age_notes(30);
+	cr_expect_eq(receiver_of(&begins), FORMER, "affinity: source");
 }
 
 Test(motion, a_connection_ends)
