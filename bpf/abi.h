@@ -124,8 +124,8 @@ struct range {
 	__u16 pad;
 };
 
-/* hints: hash. Who a host and port in SIP name. The host is text, hashed in lower case
- * with the hash key, IPv6 addresses without brackets. Names living and dead backends. */
+/* hints: hash. Who a host and port in SIP name. The host is hashed with the hash key, as
+ * sip_host_hash() of sip_headers.h does it. Names living and dead backends. */
 struct hint_key {
 	__u64 host;
 	__u32 group; /* service.hints: services with the same pools share one */

@@ -42,13 +42,24 @@ static __always_inline bool motion_is_opening(struct xdp_md *ctx, const struct p
 	return (void *)(tcp + 1) <= frame_end(ctx) && tcp->syn && !tcp->ack;
 }
 
+static __always_inline __u32 motion_connection_ended(struct xdp_md *ctx, const struct packet *p, __u32 ended)
+{
+	const struct tcphdr *tcp = frame_at(ctx, p->transport);
+
+	if ((void *)(tcp + 1) > frame_end(ctx))
+		return ended;
+	if (tcp->fin || tcp->rst)
+		return motion_seconds();
+	return tcp->syn ? 0 : ended;
+}
+
 /* When the call ended, 0 while it goes on, after a packet. `ended` is what was known of it
- * before, if it was `seen`. A REGISTER and the like are no calls. */
+ * before, if it was `seen`. A REGISTER and the like are no calls; a connection is one. */
 static __always_inline __u32 motion_ended(struct xdp_md *ctx, const struct packet *p, bool seen, __u32 ended)
 {
-	__u32 method = p->protocol == IPPROTO_TCP ? METHOD_INVITE : text_method(ctx, p->payload, p->end);
-
-	switch (method) {
+	if (p->protocol == IPPROTO_TCP)
+		return motion_connection_ended(ctx, p, ended);
+	switch (text_method(ctx, p->payload, p->end)) {
 	case METHOD_INVITE:
 		return 0;
 	case METHOD_BYE:
@@ -63,6 +74,18 @@ static __always_inline __u32 motion_ended(struct xdp_md *ctx, const struct packe
 	return seen ? ended : motion_seconds();
 }
 
+/* No part of a transaction comes so much later than the one before: retransmissions are 4 s
+ * apart (T2 of RFC 3261, 17.1.2.1), and one may be lost. */
+#define MOTION_PAUSE 8
+
+/* Would an opening be something new? Where nothing is known, and where it has ended: a
+ * REGISTER that is repeated, a keepalive, a port that is used again are not to stay with
+ * who takes no new calls. */
+static __always_inline bool motion_is_over(const struct note *note)
+{
+	return !note->seen || (note->ended && motion_seconds() - note->seen >= MOTION_PAUSE);
+}
+
 /* Says who gets the packet: `former` is who had its slot before. */
 static __always_inline __u32 motion_steer(
 	struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot, __u32 former)
@@ -73,11 +96,10 @@ static __always_inline __u32 motion_steer(
 
 	if (noted)
 		note = *noted;
-	if (!backend_is_alive(note.backend)) {
-		note = (struct note){.backend = former};
-		if (motion_is_opening(ctx, p) || !backend_is_alive(former))
-			note.backend = slot->owner;
-	}
+	if (!backend_is_alive(note.backend))
+		note = (struct note){.backend = backend_is_alive(former) ? former : slot->owner};
+	if (motion_is_over(&note) && motion_is_opening(ctx, p))
+		note = (struct note){.backend = slot->owner};
 	if (p->kind == PACKET_QUOTE || !note.backend)
 		return note.backend;
 	note.ended = motion_ended(ctx, p, note.seen, note.ended);

@@ -27,7 +27,6 @@ enum sip_result {
 	SIP_NOT_THERE, /* the headers end without it, or it is empty */
 	SIP_TOO_FAR,   /* it is beyond what can be read or may be spent, or cut off */
 	SIP_NOT_SIP,
-	SIP_NO_CALL_ID = SIP_NOT_THERE,
 };
 
 /* A Call-ID's hash, and where in the frame its value lies. */
@@ -77,6 +76,13 @@ static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
 	return room;
 }
 
+/* 0, of which the verifier knows nothing at all, and from which it learns nothing about
+ * t->zero when it is compared. */
+static __always_inline __u64 sip_zero(const struct sip_text *t)
+{
+	return t->zero * EVERY(0x01);
+}
+
 /* The eight bytes at an offset that is at most seven beyond the end of the text; those
  * beyond it are zero. */
 static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
@@ -87,12 +93,12 @@ static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 	if (missing > 0) {
 		p = t->data + sip_forget(t, offset - missing);
 		if (p + 8 > t->data_end)
-			return t->zero;
+			return sip_zero(t);
 		return load64(p) >> (missing * 4) >> (missing * 4);
 	}
 	p = t->data + sip_forget(t, offset);
 	if (p + 8 > t->data_end)
-		return t->zero;
+		return sip_zero(t);
 	return load64(p);
 }
 

@@ -42,7 +42,7 @@ static __always_inline enum verdict steer_call_id(
 		return VERDICT_call_id;
 	}
 	*hash = hash_source(&p->source, p->source_port, key.hash_key);
-	if (result == SIP_NO_CALL_ID)
+	if (result == SIP_NOT_THERE)
 		return VERDICT_no_call_id;
 	return result == SIP_TOO_FAR ? VERDICT_call_id_too_far : VERDICT_not_sip;
 }

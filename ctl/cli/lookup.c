@@ -13,7 +13,7 @@ _Static_assert(BATCH <= PROTOCOL_LIST_MAX, "a batch is one request");
 struct lookup {
 	struct output *output;
 	struct client *client;
-	json_t *service;
+	const json_t *arguments; /* as the user gave them */
 	json_t *batch;
 	bool begun;
 };
@@ -74,7 +74,8 @@ static bool ask(struct lookup *lookup)
 
 	if (!json_array_size(lookup->batch))
 		return true;
-	arguments = json_pack("{s:O, s:O}", "service", lookup->service, "call_ids", lookup->batch);
+	arguments = json_copy((json_t *)lookup->arguments);
+	json_object_set(arguments, "call_ids", lookup->batch);
 	request = protocol_request(COMMAND_LOOKUP, arguments);
 	if (client_ask(lookup->client, request, &reply) == 0) {
 		done = print_reply(lookup, &reply);
@@ -193,10 +194,11 @@ static bool ask_for_words(struct lookup *lookup, json_t *call_ids)
 	return ask(lookup);
 }
 
-bool lookup_run(struct output *output, struct client *client, json_t *service, json_t *call_ids)
+bool lookup_run(struct output *output, struct client *client, const json_t *arguments)
 {
+	json_t *call_ids = json_object_get(arguments, "call_ids");
 	const char *first = json_string_value(json_array_get(call_ids, 0));
-	struct lookup lookup = {.output = output, .client = client, .service = service, .batch = json_array()};
+	struct lookup lookup = {.output = output, .client = client, .arguments = arguments, .batch = json_array()};
 	bool from_input = json_array_size(call_ids) == 1 && first && !strcmp(first, "-");
 	bool done = from_input ? ask_for_lines(&lookup) : ask_for_words(&lookup, call_ids);
 

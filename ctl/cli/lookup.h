@@ -6,7 +6,7 @@
 #include "client.h"
 #include "output.h"
 
-/* Prints the owner of each of `call_ids`, or of each line of standard input if they are
- * only "-". What has been read is answered before more is waited for. False if any has
+/* Prints the owner of each of the arguments' `call_ids`, or of each line of standard input
+ * if they are only "-". What has been read is answered before more is waited for. False if any has
  * no answer; the user has been told. */
-bool lookup_run(struct output *output, struct client *client, json_t *service, json_t *call_ids);
+bool lookup_run(struct output *output, struct client *client, const json_t *arguments);

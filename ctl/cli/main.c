@@ -137,14 +137,16 @@ static enum status ask(struct output *output, struct client *client, enum comman
 
 static enum status run_lookup(struct output *output, struct client *client, const struct arguments *arguments)
 {
-	json_t *service = json_object_get(arguments->values, "service");
 	json_t *call_ids = json_object_get(arguments->values, "call_ids");
-	json_t *first = json_pack("{s:O, s:[O]}", "service", service, "call_ids", json_array_get(call_ids, 0));
+	json_t *first = json_copy(arguments->values);
 	json_t *request = protocol_request(COMMAND_LOOKUP, first);
-	enum status status = check(output, arguments, request);
+	enum status status;
 
+	/* However many there are, one shows whether they are understood. */
+	json_object_set_new(first, "call_ids", json_pack("[O]", json_array_get(call_ids, 0)));
+	status = check(output, arguments, request);
 	json_decref(request);
-	if (status == STATUS_DONE && !lookup_run(output, client, service, call_ids))
+	if (status == STATUS_DONE && !lookup_run(output, client, arguments->values))
 		status = STATUS_FAILED;
 	return status;
 }

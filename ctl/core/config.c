@@ -2,7 +2,11 @@
 /* The file as a whole, and those of its keys that are no objects. */
 #include <string.h>
 #include "config_parse.h"
+#include "duration.h"
 #include "memory.h"
+
+/* Without `join:` too: those that have joined go on until they are silent. */
+#define DEFAULT_NODE_TIMEOUT (10 * SECOND)
 
 /* --- limits */
 
@@ -123,6 +127,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	size_t faults_before = faults->count;
 	struct document document;
 
+	parse.config->join.node_timeout = DEFAULT_NODE_TIMEOUT;
 	document_load(&document, text, length, faults);
 	if (document.count) {
 		parse.cut = document.nodes->cut;

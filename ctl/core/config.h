@@ -144,6 +144,9 @@ size_t config_pool_of_method(const struct config_service *service, enum method m
 /* As the file spells it. */
 const char *config_affinity_name(enum affinity affinity);
 const char *config_method_name(enum method method);
+
+/* The other way round. 0 or -EINVAL. */
+int config_method_find(const char *name, enum method *method);
 const char *config_protocol_name(uint8_t protocol);
 const char *config_probe_name(enum probe_type type);
 const char *config_transport_name(enum probe_transport transport);

@@ -7,7 +7,6 @@
 
 #define SECRET_LENGTH_MIN 16
 #define SECRET_LENGTH_MAX 255
-#define DEFAULT_NODE_TIMEOUT (10 * SECOND)
 
 /* Loopback is fine here: servers may come through a tunnel that ends on this machine. */
 static bool can_be_listened_on(const struct address *address)
@@ -80,6 +79,5 @@ void config_read_join(struct reader *reader, const struct node *value, void *obj
 {
 	struct config *config = object;
 
-	config->join.node_timeout = DEFAULT_NODE_TIMEOUT;
 	reader_mapping(reader, value, "join", join_keys, &config->join);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The meaning of the keys of services. */
+#include <errno.h>
 #include <string.h>
 #include "config_parse.h"
 #include "memory.h"
@@ -215,6 +216,18 @@ const char *config_method_name(enum method method)
 	while (key->member != method * sizeof(int))
 		key++;
 	return key->name;
+}
+
+int config_method_find(const char *name, enum method *method)
+{
+	const struct key *key = method_keys;
+
+	while (key->name && strcmp(key->name, name))
+		key++;
+	if (!key->name)
+		return -EINVAL;
+	*method = key->member / sizeof(int);
+	return 0;
 }
 
 static void read_methods(struct reader *reader, const struct node *value, void *object)

@@ -31,6 +31,8 @@ static void adopt_overrides(struct farm_backend *backend, const struct backend_r
 
 	if ((record->overrides & OVERRIDE_ADDED) && same)
 		return; /* it was added, and then written down */
+	if (record->overrides & OVERRIDE_JOINED)
+		return; /* it joined, and then was written down: no silence shall end it */
 	backend->record.overrides = record->overrides;
 	if (record->overrides & OVERRIDE_ADDED) {
 		backend->record.address = record->address;
@@ -82,18 +84,22 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	return backend->id ? 0 : -ENOSPC;
 }
 
-/* Backends that were added by hand to a pool, and that the file does not have. After a
- * reload only those go on that are leaving, and have calls. */
-static void add_by_hand(struct farm_pool *pool, const struct image *running, enum farm_origin origin)
+/* Backends that were added to a pool by hand, or have joined, and that the file has neither
+ * by name nor by address. After a reload only those go on that have joined, or that are
+ * leaving, and have calls. */
+static void add_by_hand(
+	const struct farm *farm, struct farm_pool *pool, const struct image *running, enum farm_origin origin)
 {
-	const uint8_t flag = origin == FARM_RESTART ? OVERRIDE_ADDED : OVERRIDE_LEAVING;
+	const uint8_t flags = origin == FARM_RESTART ? OVERRIDE_ADDED : OVERRIDE_LEAVING | OVERRIDE_JOINED;
+	char error[FARM_ERROR_SIZE];
 
 	for (uint32_t id = 1; id <= running->contract.backends; id++) {
 		const struct backend_record *record = &running->records[id];
 		struct farm_backend *backend;
 
-		if (!(record->overrides & OVERRIDE_ADDED) || !(record->overrides & flag) ||
-			strcmp(record->pool, pool->config->name) || config_find_backend(pool->config, record->name))
+		if (!(record->overrides & OVERRIDE_ADDED) || !(record->overrides & flags) ||
+			strcmp(record->pool, pool->config->name) || config_find_backend(pool->config, record->name) ||
+			farm_check_address(farm, pool, &record->address, error))
 			continue;
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
 		backend = &pool->backends[pool->count++];
@@ -129,7 +135,7 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 					"anew",
 					backend->name, running->contract.backends);
 		}
-		add_by_hand(pool, running, origin);
+		add_by_hand(farm, pool, running, origin);
 	}
 	free(taken);
 }
@@ -236,7 +242,8 @@ static struct config_backend save_backend(const struct config_pool *pool, const 
 	return backend;
 }
 
-/* A copy of the file's, with the backends that there are. */
+/* A copy of the file's, with the backends that there are, but those that have joined: they
+ * do so without a file, and could not if one had them. */
 struct config *farm_config(const struct farm *farm)
 {
 	struct config shallow = *farm->config, *config;
@@ -250,7 +257,8 @@ struct config *farm_config(const struct farm *farm)
 		to->backends = allocate(from->count, sizeof(*to->backends));
 		to->backend_count = 0;
 		for (size_t j = 0; j < from->count; j++)
-			if (farm_backend_exists(&from->backends[j]))
+			if (farm_backend_exists(&from->backends[j]) &&
+				!(from->backends[j].record.overrides & OVERRIDE_JOINED))
 				to->backends[to->backend_count++] =
 					save_backend(from->config, &from->backends[j].record);
 	}

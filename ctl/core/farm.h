@@ -38,7 +38,7 @@ struct farm {
 
 enum farm_origin {
 	FARM_RESTART, /* what an operator changed by hand goes on */
-	FARM_RELOAD,  /* the file is the truth again; admin states and health stay */
+	FARM_RELOAD,  /* the file is the truth again; admin states, health and who has joined stay */
 };
 
 /* Builds a farm from a file and what runs: whoever is known there keeps its id, its
@@ -66,9 +66,14 @@ struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
 struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name);
 
-/* What an operator does by hand. `error` says in words what stood against it; 0 or
+/* What an operator does by hand, or a server that joins. `error` says in words what stood against it; 0 or
  * -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */
 #define FARM_ERROR_SIZE 256
+
+/* May one more backend of the pool have this address? 0 or -EADDRINUSE. */
+int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
+	char error[FARM_ERROR_SIZE]);
+
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);

@@ -68,7 +68,7 @@ static bool is_vip(const struct farm *farm, const struct address *address)
 	return false;
 }
 
-static int check_new_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
+int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
 	char error[FARM_ERROR_SIZE])
 {
 	char text[ADDRESS_TEXT_SIZE];
@@ -96,7 +96,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	backend = farm_find_noted(pool, name);
 	if (backend && farm_backend_exists(backend))
 		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
-	result = check_new_address(farm, pool, address, error);
+	result = farm_check_address(farm, pool, address, error);
 	if (result)
 		return result;
 	if (!backend) {

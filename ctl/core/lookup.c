@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See lookup.h. */
 
+#include <stdio.h>
 #include <string.h>
-#include "../../bpf/sip.h"
+#include "../../bpf/sip_headers.h"
 #include "lookup.h"
 
-uint32_t lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint32_t slots)
+uint64_t lookup_call_id(const char *call_id, const uint64_t hash_key[2])
 {
 	struct sip_key key = {.hash_key = {hash_key[0], hash_key[1]}};
 	uint8_t text[1 + SIP_VALUE_WORDS * 8 + 1 + SIP_MINIMUM];
@@ -16,5 +17,18 @@ uint32_t lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint32_
 	text[0] = ':';
 	memcpy(text + 1, call_id, length);
 	sip_hash(sip_text(text, text + sizeof(text), sizeof(text), 0), 0, &key);
-	return key.hash & (slots - 1);
+	return key.hash;
+}
+
+uint64_t lookup_user(const char *user, const uint64_t hash_key[2])
+{
+	struct sip_user key = {.hash_key = {hash_key[0], hash_key[1]}};
+	char text[1024];
+	int length = snprintf(text, sizeof(text) - SIP_MINIMUM, strncmp(user, "tel:", 4) ? "sip:%s@host" : "%s", user);
+
+	if (length < 0 || length >= (int)sizeof(text) - SIP_MINIMUM)
+		length = sizeof(text) - SIP_MINIMUM - 1;
+	memset(text + length, '\n', sizeof(text) - length);
+	sip_user(sip_text((uint8_t *)text, (uint8_t *)text + sizeof(text), sizeof(text), 0), 0, &key);
+	return key.hash;
 }

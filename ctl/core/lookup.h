@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which slot a Call-ID falls into, by the packet path's own code. Pure. */
+/* The hash that a message has in the packet path, by the packet path's own code; its low
+ * bits are the slot. Pure. */
 #pragma once
 
 #include <stdint.h>
 
-/* The slot of `slots` (a power of two) that a message with this Call-ID would use. What
- * follows white space in the text is not looked at, as in a message. */
-uint32_t lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint32_t slots);
+/* Of a message with this Call-ID. What follows white space in the text is not looked at,
+ * as in a message. */
+uint64_t lookup_call_id(const char *call_id, const uint64_t hash_key[2]);
+
+/* Of a message to or from this user: the user part of a SIP URI, or a tel URI. */
+uint64_t lookup_user(const char *user, const uint64_t hash_key[2]);

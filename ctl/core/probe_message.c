@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "probe_message.h"
+#include "span.h"
 
 /* --- writing */
 
@@ -125,122 +125,20 @@ int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE
 	return strlen(buffer);
 }
 
-/* --- reading: a span of bytes, from which pieces are taken at the front */
-
-struct span {
-	const char *at, *end;
-};
-
-static bool is_newline(char c)
-{
-	return c == '\r' || c == '\n';
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || is_newline(c);
-}
-
-static struct span trim(struct span span)
-{
-	while (span.at < span.end && is_space(*span.at))
-		span.at++;
-	while (span.at < span.end && is_space(span.end[-1]))
-		span.end--;
-	return span;
-}
-
-static bool equals(struct span span, const char *text)
-{
-	size_t length = span.end - span.at;
-
-	return length == strlen(text) && strncasecmp(span.at, text, length) == 0;
-}
-
-/* Digits alone; -1 when it is no number, or one of more than 9 digits. */
-static long to_number(struct span span)
-{
-	long number = 0;
-
-	if (span.at == span.end || span.end - span.at > 9)
-		return -1;
-	for (; span.at < span.end; span.at++) {
-		if (*span.at < '0' || *span.at > '9')
-			return -1;
-		number = number * 10 + (*span.at - '0');
-	}
-	return number;
-}
-
-/* Takes what is before the first `separator`, and that too; all, if there is none. */
-static struct span take(struct span *rest, char separator)
-{
-	const char *found = rest->at < rest->end ? memchr(rest->at, separator, rest->end - rest->at) : NULL;
-	struct span taken = {rest->at, found ?: rest->end};
-
-	rest->at = found ? found + 1 : rest->end;
-	return taken;
-}
-
-/* Takes up to an unquoted `a` or `b`, which stays. */
-static struct span take_unquoted(struct span *rest, char a, char b)
-{
-	struct span taken = *rest;
-	bool quoted = false;
-
-	for (; rest->at < rest->end; rest->at++) {
-		if (quoted && *rest->at == '\\' && rest->at + 1 < rest->end)
-			rest->at++;
-		else if (*rest->at == '"')
-			quoted = !quoted;
-		else if (!quoted && (*rest->at == a || *rest->at == b))
-			break;
-	}
-	taken.end = rest->at;
-	return taken;
-}
-
-/* Takes a line with the lines that continue it (7.3.1); none continues a blank one. False
- * if no newline ends it; then it is all that is left. */
-static bool take_line(struct span *rest, struct span *line)
-{
-	const char *start = rest->at;
-	bool ended = false;
-
-	while (rest->at < rest->end && !ended) {
-		ended = *rest->at++ == '\n';
-		if (ended && !is_newline(*start) && rest->at < rest->end && (*rest->at == ' ' || *rest->at == '\t'))
-			ended = false;
-	}
-	*line = trim((struct span){start, rest->at});
-	return ended;
-}
-
-/* Takes the name of a header, in full or compact, off its line. False if it is another's. */
-static bool take_name(struct span *line, const char *name, const char *compact)
-{
-	struct span value = *line, found = trim(take(&value, ':'));
-
-	if (!equals(found, name) && !(compact && equals(found, compact)))
-		return false;
-	*line = trim(value);
-	return true;
-}
-
 /* --- judging */
 
 /* The branch of the first of the values of a Via header. */
 static bool has_branch(struct span via, const char *branch)
 {
-	take_unquoted(&via, ';', ',');
+	span_take_unquoted(&via, ';', ',');
 	while (via.at < via.end && *via.at == ';') {
 		struct span value, name;
 
 		via.at++;
-		value = take_unquoted(&via, ';', ',');
-		name = trim(take(&value, '='));
-		if (equals(name, "branch"))
-			return equals(trim(value), branch);
+		value = span_take_unquoted(&via, ';', ',');
+		name = span_trim(span_take(&value, '='));
+		if (span_equals(name, "branch"))
+			return span_equals(span_trim(value), branch);
 	}
 	return false;
 }
@@ -249,19 +147,20 @@ static bool has_cseq(struct span value, const char *method)
 {
 	const char *at = value.at;
 
-	while (at < value.end && !is_space(*at))
+	while (at < value.end && !span_is_space(*at))
 		at++;
-	return to_number((struct span){value.at, at}) == 1 && equals(trim((struct span){at, value.end}), method);
+	return span_number((struct span){value.at, at}) == 1 &&
+	       span_equals(span_trim((struct span){at, value.end}), method);
 }
 
 /* "SIP/2.0 503 Service Unavailable": the code, and the rest as printable ASCII. */
 static unsigned int take_status(struct span line, char status[PROBE_STATUS_SIZE])
 {
-	struct span version = take(&line, ' '), digits = take(&line, ' ');
-	long code = to_number(digits);
+	struct span version = span_take(&line, ' '), digits = span_take(&line, ' ');
+	long code = span_number(digits);
 	size_t length;
 
-	if (!equals(version, "SIP/2.0") || digits.end - digits.at != 3 || code < 100 || code >= STATUS_CODE_END)
+	if (!span_equals(version, "SIP/2.0") || digits.end - digits.at != 3 || code < 100 || code >= STATUS_CODE_END)
 		return 0;
 	length = snprintf(status, PROBE_STATUS_SIZE, "%ld%s", code, line.at < line.end ? " " : "");
 	for (; line.at < line.end && length < PROBE_STATUS_SIZE - 1; line.at++)
@@ -283,17 +182,17 @@ static bool judge_line(const struct probe_message *m, struct span line, int *see
 {
 	char text[BRANCH_SIZE > CALL_ID_SIZE ? BRANCH_SIZE : CALL_ID_SIZE];
 
-	if (!(*seen & SEEN_VIA) && take_name(&line, "Via", "v")) {
+	if (!(*seen & SEEN_VIA) && span_take_name(&line, "Via", "v")) {
 		*seen |= SEEN_VIA;
 		write_branch(&m->ids, text);
 		return has_branch(line, text);
 	}
-	if (!(*seen & SEEN_CALL_ID) && take_name(&line, "Call-ID", "i")) {
+	if (!(*seen & SEEN_CALL_ID) && span_take_name(&line, "Call-ID", "i")) {
 		*seen |= SEEN_CALL_ID;
 		write_call_id(&m->ids, text);
-		return equals(line, text);
+		return span_equals(line, text);
 	}
-	if (!(*seen & SEEN_CSEQ) && take_name(&line, "CSeq", NULL)) {
+	if (!(*seen & SEEN_CSEQ) && span_take_name(&line, "CSeq", NULL)) {
 		*seen |= SEEN_CSEQ;
 		return has_cseq(line, probe_message_method(m->probe));
 	}
@@ -307,12 +206,12 @@ unsigned int probe_message_judge(
 	unsigned int code;
 	int seen = 0;
 
-	take_line(&rest, &line);
+	span_take_line(&rest, &line);
 	code = take_status(line, status);
 	if (!code)
 		return 0;
 	while (seen != SEEN_ALL) {
-		take_line(&rest, &line);
+		span_take_line(&rest, &line);
 		if (line.at == line.end || !judge_line(m, line, &seen)) /* no more headers, or not ours */
 			return 0;
 	}
@@ -328,14 +227,14 @@ static long take_headers(struct span *rest)
 	long length = -1;
 	struct span line;
 
-	while (take_line(rest, &line)) {
+	while (span_take_line(rest, &line)) {
 		if (line.at == line.end)
 			return length < 0 ? 0 : length;
-		if (!take_name(&line, "Content-Length", "l"))
+		if (!span_take_name(&line, "Content-Length", "l"))
 			continue;
-		if (to_number(line) < 0 || (length >= 0 && length != to_number(line)))
+		if (span_number(line) < 0 || (length >= 0 && length != span_number(line)))
 			return -EBADMSG;
-		length = to_number(line);
+		length = span_number(line);
 	}
 	return -EAGAIN;
 }
@@ -345,7 +244,7 @@ int probe_message_find(const char *stream, size_t length, size_t *start, size_t 
 	struct span rest = {stream, stream + length};
 	long body;
 
-	while (rest.at < rest.end && is_newline(*rest.at))
+	while (rest.at < rest.end && span_is_newline(*rest.at))
 		rest.at++;
 	*start = rest.at - stream;
 	body = take_headers(&rest);

@@ -8,6 +8,7 @@
 #include "answers.h"
 #include "daemon.h"
 #include "drain.h"
+#include "joining.h"
 #include "log.h"
 #include "probing.h"
 
@@ -176,6 +177,7 @@ static void replace_farm(struct daemon *daemon, struct farm *farm)
 {
 	farm_free(daemon->farm);
 	daemon->farm = farm;
+	joining_look(daemon->joining);
 	daemon_follow(daemon);
 }
 
@@ -240,6 +242,12 @@ static void on_changed(void *data)
 	daemon_settle(data, NULL);
 }
 
+static void on_joined(void *data)
+{
+	daemon_follow(data);
+	daemon_settle(data, NULL);
+}
+
 /* Without it all that would go there is the kernel's: counted, not silent. */
 static void open_slow_path(struct daemon *daemon)
 {
@@ -301,7 +309,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 
 	if (!maps_are_pinned(daemon->maps))
 		reopen_maps(daemon);
-	if (drain_look(daemon->drain, daemon)) {
+	if (drain_look(daemon->drain, daemon) | joining_look(daemon->joining)) {
 		daemon_follow(daemon);
 		daemon->unsettled = true;
 	}
@@ -369,6 +377,11 @@ int daemon_start(struct daemon *daemon)
 		if (error)
 			log_error("cannot probe backends: %s", strerror(-error));
 	}
+	if (!error) {
+		error = joining_new(&daemon->joining, daemon, on_joined, daemon);
+		if (error)
+			log_error("cannot let servers join: %s", strerror(-error));
+	}
 	if (!error)
 		error = start_control(daemon, answers_answer);
 	if (!error)
@@ -376,6 +389,7 @@ int daemon_start(struct daemon *daemon)
 	if (error < 0)
 		return error;
 	open_slow_path(daemon);
+	joining_look(daemon->joining);
 	daemon_follow(daemon);
 	return daemon_settle(daemon, NULL);
 }
@@ -383,6 +397,7 @@ int daemon_start(struct daemon *daemon)
 void daemon_stop(struct daemon *daemon)
 {
 	control_free(daemon->control);
+	joining_free(daemon->joining);
 	probes_free(daemon->probes);
 	slow_path_free(daemon->slow_path);
 	neighbours_free(daemon->neighbours);

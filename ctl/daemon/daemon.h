@@ -25,6 +25,7 @@ struct daemon {
 	struct probes *probes;
 	struct drain *drain;
 	struct slow_path *slow_path;
+	struct joining *joining;
 	struct control *control;
 	unsigned int ticks;
 	uint64_t started; /* seconds since the epoch */

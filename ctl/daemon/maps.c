@@ -341,6 +341,13 @@ int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts)
 	return error == -ENOENT ? total : error;
 }
 
+int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out)
+{
+	const struct note_key key = {.hash = hash, .pool = pool};
+
+	return bpf_map_lookup_elem(maps->fd[MAP_NOTES], &key, out);
+}
+
 /* --- the interface */
 
 /* Does the program use our maps? Another's, or an older balancer's, does not count. */

@@ -38,5 +38,8 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
  * there are, or -errno. */
 int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts);
 
+/* The note of a call in a pool. 0, or -ENOENT. */
+int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out);
+
 /* How a balancer is attached to an interface: "native", "generic" or "none". */
 const char *maps_attach_mode(const struct maps *maps, const char *interface);

@@ -25,6 +25,7 @@ LAB_CLIENTS=4
 LAB_BALANCER=10.0.0.2
 LAB_CONFIG=/etc/sipxdp/sipxdp.yaml # in the balancer only
 LAB_BARE=                          # set: nobody has the VIP yet, nor what goes with it
+LAB_POOL=                          # lines for the pool that lab_config writes: "record_time: 3s"
 
 LAB_ID=sx$$
 LAB_DIR=
@@ -301,8 +302,9 @@ lab_config() {
 			pools:
 			  - name: proxies
 			    forward: $forward
-			    backends:
 		YAML
+		[ -z "$LAB_POOL" ] || sed 's/^/    /' <<< "$LAB_POOL"
+		echo "    backends:"
 		for backend; do
 			echo "      - {name: $backend, address: 10.0.$LAB_SUBNET.$((10 + ${backend#px}))}"
 		done

@@ -6,13 +6,15 @@ SIP_SCENARIOS=$LAB_ROOT/tests/net/sip
 SIP_RUN=$LAB_ID-$(date +%s) # in every Call-ID, so that no two runs share one, nor
 SIP_CLIENTS=0               # two clients of a run
 
-# sip_answer NAME HOST ADDRESS [SCENARIO]: a sipp that answers at ADDRESS:5060. Each
-# message it sees is a line of $LAB_DIR/NAME.messages; see sip_seen_by_sipp.
+# sip_answer NAME HOST ADDRESS [SCENARIO [SIPP OPTION...]]: a sipp that answers at
+# ADDRESS:5060. Each message it sees is a line of $LAB_DIR/NAME.messages; see
+# sip_seen_by_sipp.
 sip_answer() {
 	local name=$1 host=$2 address=$3 scenario=${4:-answer}
+	shift $(($# < 4 ? $# : 4))
 	lab_start "$name" "$host" sipp -sf "$SIP_SCENARIOS/$scenario.xml" -i "$address" -p 5060 -bind_local \
 		-nostdin -skip_rlimit -deadcall_wait 4000 -trace_shortmsg -shortmessage_file "$LAB_DIR/$name.messages" \
-		-trace_err -error_file "$LAB_DIR/$name.errors"
+		-trace_err -error_file "$LAB_DIR/$name.errors" "$@"
 	wait_for 5 sip_listens "$host" "$address"
 }
 

@@ -60,7 +60,7 @@ pins() {
 	lab_in balancer find $PINS -type f -printf '%d %P\n' 2> /dev/null | LC_ALL=C sort | cut -d' ' -f2 | xargs
 }
 
-MAPS="backend_records backend_traffic backends balancer contract fragments held_frames pool_names pools service_names service_traffic services tables verdicts"
+MAPS="backend_records backend_traffic backends balancer contract former fragments held_frames hints notes pool_names pools probe_addresses probe_replies ranges service_names service_traffic services tables verdicts"
 
 state() {
 	loader status --json | jq -r "$1"
@@ -154,7 +154,7 @@ attach() {
 	is "... with all maps, the program and the link pinned" "$(pins)" "$MAPS links/eth0"
 	is "the contract holds the limits of the file" \
 		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version)')" \
-		'{"slots":1024,"pools":3,"services":5,"backends":7}'
+		'{"slots":1024,"pools":3,"services":5,"backends":7,"notes":262144}'
 	is "services has room for them, and for as many VIPs" "$(map_entries services)" 10
 	is "tables for two a pool" "$(map_entries tables)" 6
 	is "... of 2 bytes a slot" "$(lab_in balancer bpftool -j map show pinned $PINS/tables | jq .bytes_value)" 2048

@@ -118,6 +118,7 @@ program_id() {
 
 lab_open
 lab_flat 3
+LAB_POOL=$'record_time: 0s\ndrain_timeout: 1s'
 lab_config dsr
 lab_balance
 owners=$(seq 1000 | lab_ctl lookup sip -)

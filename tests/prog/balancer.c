@@ -158,7 +158,7 @@ static void fill_services(struct balancer_bpf *skel, bool no_users)
 		[SERVICE_USER] = {{"192.0.2.10", "2001:db8::10"}, 5064, IPPROTO_UDP, AFFINITY_FROM_USER},
 	};
 
-	for (enum test_service id = 0; id < SERVICE_COUNT - no_users; id++) {
+	for (enum test_service id = 0; id < (no_users ? SERVICE_USER : SERVICE_COUNT); id++) {
 		struct service_key key = {.port = htons(rows[id].port), .protocol = rows[id].protocol};
 		struct service service = {.id = id, .affinity = rows[id].affinity};
 

@@ -246,6 +246,64 @@ Test(motion, a_note_says_whether_the_call_goes_on)
 	cr_expect_eq(note_of("c@example.com").backend, FORMER);
 }
 
+/* As if its last packet had come that many seconds ago. */
+static void age_notes(uint32_t seconds)
+{
+	int fd = bpf_map__fd(skel->maps.notes);
+	struct note_key key, *previous = NULL;
+	struct note note;
+
+	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
+		run_must(bpf_map_lookup_elem(fd, &key, &note), "notes");
+		note.seen -= seconds;
+		run_must(bpf_map_update_elem(fd, &key, &note, BPF_ANY), "notes");
+	}
+}
+
+Test(motion, what_begins_anew_when_it_has_ended_moves)
+{
+	const struct saying invite = OPENING("INVITE", 0), bye = WITHIN("BYE", 0), registers = OPENING("REGISTER", 0);
+
+	set_motion(FORMER, FORMER);
+	say("call@example.com", &invite, NULL);
+	say("ended@example.com", &invite, NULL);
+	say("ended@example.com", &bye, NULL);
+	say("phone@example.com", &registers, NULL);
+	set_motion(OWNER, FORMER);
+	age_notes(4);
+	cr_expect_eq(say("phone@example.com", &registers, NULL), FORMER, "credentials, or a retransmission");
+	cr_expect_eq(say("ended@example.com", &bye, NULL), FORMER);
+	age_notes(30);
+	cr_expect_eq(say("ended@example.com", &bye, NULL), FORMER, "no opening");
+	age_notes(30);
+	cr_expect_eq(say("call@example.com", &invite, NULL), FORMER, "goes on");
+	cr_expect_eq(say("ended@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
+	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
+}
+
+Test(motion, a_connection_ends)
+{
+	const uint8_t fin = 0x01, syn = 0x02, rst = 0x04, ack = 0x10;
+	const uint8_t ends[] = {fin | ack, rst};
+
+	for (int i = 0; i < 2; i++) {
+		uint16_t port = 40000 + i;
+
+		set_motion(FORMER, FORMER);
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER);
+		age_notes(30);
+		set_motion(OWNER, FORMER);
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER, "goes on, as far as we know");
+		cr_expect_eq(send_tcp("198.51.100.7", port, ends[i]), FORMER);
+		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
+		age_notes(30);
+		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
+		age_notes(30);
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), OWNER, "the port is used again");
+	}
+}
+
 Test(motion, an_error_about_a_call_finds_it_and_notes_nothing)
 {
 	static const char quoted[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKn\r\n"

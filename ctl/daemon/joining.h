@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Servers that come and go by themselves: listens where `join:` of the file says, checks
+ * what they say, changes the farm, and forgets those that have fallen silent. */
+#pragma once
+
+#include "daemon.h"
+
+struct joining;
+
+/* `changed` is called from the loop, at most once every 50 ms, after a server has changed
+ * the farm. 0 or -errno. */
+int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(void *data), void *data);
+void joining_free(struct joining *joining);
+
+/* To be called every second, and when the farm is a new one: listens where that says, and
+ * looks who is silent. True if the farm has changed. */
+bool joining_look(struct joining *joining);
+
+/* Why nobody can join though the file says where; NULL if all is well. */
+const char *joining_fault(const struct joining *joining);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which backend has a call: see report.h. */
+
+#include <string.h>
+#include "../core/lookup.h"
+#include "drain.h"
+#include "report_private.h"
+
+static const struct config_service *find_service(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->service_count; i++)
+		if (!strcmp(config->services[i].name, name))
+			return &config->services[i];
+	return NULL;
+}
+
+/* Who gets a message with this key: the table says, and for a slot in motion the call's
+ * note, if it has one. */
+static uint16_t owner_of(const struct daemon *daemon, uint32_t pool, uint64_t hash)
+{
+	uint32_t slot = hash & (daemon->running->contract.slots - 1);
+	struct note note;
+
+	if (image_former(daemon->running, pool)[slot] && !maps_note(daemon->maps, pool, hash, &note) &&
+		note.backend <= daemon->running->contract.backends && daemon->running->backends[note.backend].alive)
+		return note.backend;
+	return image_slots(daemon->running, pool)[slot];
+}
+
+static json_t *owner_json(const struct daemon *daemon, const struct farm_pool *pool, const char *key, uint64_t hash)
+{
+	uint32_t slot = hash & (daemon->running->contract.slots - 1);
+	uint16_t owner = owner_of(daemon, pool->id, hash);
+	uint16_t former = image_former(daemon->running, pool->id)[slot];
+	const struct backend_record *records = daemon->running->records;
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:o}", "call_id", key, "pool", pool->config->name, "backend",
+		owner ? json_string(records[owner].name) : json_null(), "address",
+		owner ? report_address(&records[owner].address) : json_null(), "slot", slot, "former",
+		former ? json_string(records[former].name) : json_null());
+}
+
+/* The pool that messages of a method go to: the service's own if none is given. */
+static int pool_of(const struct config_service *service, const char *method, size_t *pool)
+{
+	enum method number = METHOD_NONE;
+
+	if (method && config_method_find(method, &number))
+		return -1;
+	*pool = config_pool_of_method(service, number);
+	return 0;
+}
+
+json_t *report_lookup(struct daemon *daemon, const struct request *request)
+{
+	const struct config *config = daemon->farm->config;
+	const struct config_service *service = find_service(config, request->service);
+	json_t *list;
+	size_t pool;
+
+	if (!service)
+		return protocol_error(NULL, "no service '%s' (see 'sipxdp-ctl service list')", request->service);
+	if (service->affinity == AFFINITY_SOURCE || service->affinity == AFFINITY_FLOW)
+		return protocol_error(NULL, "service '%s' goes by %s, not by anything in a message", service->name,
+			config_affinity_name(service->affinity));
+	if (pool_of(service, request->method, &pool))
+		return protocol_error(NULL, "'%s' is no method of SIP, in capitals, or '*'", request->method);
+	list = json_array();
+	for (size_t i = 0; i < request->call_ids.count; i++) {
+		const char *key = request->call_ids.items[i];
+		uint64_t hash = service->affinity == AFFINITY_CALL_ID ? lookup_call_id(key, config->hash_key)
+								      : lookup_user(key, config->hash_key);
+
+		json_array_append_new(list, owner_json(daemon, &daemon->farm->pools[pool], key, hash));
+	}
+	return protocol_ok(list);
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What runs, and what is not as it should be: see report.h. */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include "../core/memory.h"
+#include "drain.h"
+#include "joining.h"
+#include "report_private.h"
+
+static json_t *interfaces_json(const struct daemon *daemon)
+{
+	const struct config *config = daemon->farm->config;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", config->interfaces[i], "attached",
+						    strcmp(mode, "none") != 0, "mode", mode));
+	}
+	return list;
+}
+
+static void warn(json_t *warnings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void warn(json_t *warnings, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	json_array_append_new(warnings, json_vsprintf(format, arguments));
+	va_end(arguments);
+}
+
+static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
+{
+	const struct config *config = daemon->farm->config;
+
+	if (!maps_are_pinned(daemon->maps))
+		warn(warnings, "the balancer was detached: nothing is forwarded (run 'sipxdp-loader attach -c %s')",
+			daemon->config_path);
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+
+		if (!strcmp(mode, "none"))
+			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",
+				config->interfaces[i], daemon->config_path);
+		else if (!strcmp(mode, "generic"))
+			warn(warnings, "interface %s: attached in generic mode, which is slow", config->interfaces[i]);
+	}
+}
+
+/* A VIP must be answered for by ARP or neighbour discovery, or be routed here. Of the
+ * latter we only know when packets come. */
+static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
+{
+	const struct farm *farm = daemon->farm;
+
+	for (size_t i = 0; i < farm->config->service_count; i++) {
+		const struct config_service *service = &farm->config->services[i];
+		struct traffic traffic = {0};
+
+		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
+		for (size_t j = 0; j < service->vip_count && !traffic.packets; j++) {
+			char vip[ADDRESS_TEXT_SIZE];
+
+			if (neighbours_is_local(daemon->neighbours, &service->vips[j]) != 0)
+				continue;
+			address_format(&service->vips[j], vip);
+			warn(warnings,
+				"service %s: %s is no address of this machine and no packet has come for it: route it "
+				"here, or 'ip address add %s/%d dev %s'",
+				service->name, vip, vip, address_is_ipv4(&service->vips[j]) ? 32 : 128,
+				farm->config->interfaces[0]);
+		}
+	}
+}
+
+static uint32_t outer_bytes(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	if (pool->config->forward != FORWARD_IPIP)
+		return 0;
+	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+/* Of the interfaces by which clients come: [interface_count], to be freed. */
+static uint32_t *interface_mtus(const struct daemon *daemon)
+{
+	const struct config *config = daemon->farm->config;
+	uint32_t *mtus = allocate(config->interface_count, sizeof(*mtus));
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		mtus[i] = neighbours_interface_mtu(daemon->neighbours, config->interfaces[i]);
+	return mtus;
+}
+
+/* What a packet of the largest kind that clients send takes on the way to a backend. By the
+ * interface that the way itself uses they send no more than Ethernet's 1500: a larger MTU is
+ * there for the tunnel. */
+static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *way, uint32_t outer)
+{
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < config->interface_count; i++) {
+		bool same = !strcmp(config->interfaces[i], way);
+		uint32_t mtu = same && mtus[i] > ETH_DATA_LEN ? ETH_DATA_LEN : mtus[i];
+
+		most = mtu > most ? mtu : most;
+	}
+	return most + outer;
+}
+
+/* The first of a pool's backends that has too little speaks for all. */
+static void warn_of_mtu(
+	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+		const struct route *route = &backend->route;
+		uint32_t outer = outer_bytes(pool, backend);
+		uint32_t wanted = wanted_mtu(daemon->farm->config, mtus, route->interface, outer);
+
+		if (!farm_backend_exists(backend) || route->state != ROUTE_READY || route->mtu >= wanted)
+			continue;
+		warn(warnings,
+			"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: "
+			"it should have an MTU of %u, and has %u (see 'ip link show %s')",
+			pool->config->name, route->mtu - outer, backend->record.name, wanted, route->mtu,
+			route->interface);
+		return;
+	}
+}
+
+static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
+{
+	const struct farm *farm = daemon->farm;
+	uint32_t *mtus = interface_mtus(daemon);
+	bool changed = false;
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+
+		if (pool->open)
+			warn(warnings,
+				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
+				"believed",
+				pool->config->name, pool->config->min_alive);
+		if (!report_serving(daemon, pool))
+			warn(warnings, "pool %s: no backend can be reached: its calls are turned away",
+				pool->config->name);
+		warn_of_mtu(daemon, mtus, pool, warnings);
+		for (size_t j = 0; j < pool->count; j++) {
+			const struct farm_backend *backend = &pool->backends[j];
+			enum backend_state state = backend->record.state;
+
+			changed |= backend->record.overrides && !(backend->record.overrides & OVERRIDE_JOINED);
+			if (farm_backend_exists(backend) &&
+				(state == STATE_PENDING || state == STATE_UNREACHABLE || state == STATE_DOWN))
+				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
+					farm_state_name(state), farm_reason(daemon->farm, pool, backend));
+		}
+	}
+	free(mtus);
+	if (changed)
+		warn(warnings, "what runs differs from %s: a reload will undo it ('sipxdp-ctl save' prints it)",
+			daemon->config_path);
+}
+
+static json_t *warnings_json(const struct daemon *daemon)
+{
+	json_t *warnings = json_array();
+
+	warn_of_interfaces(daemon, warnings);
+	warn_of_vips(daemon, warnings);
+	warn_of_backends(daemon, warnings);
+	if (joining_fault(daemon->joining))
+		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
+	return warnings;
+}
+
+/* What became of packets that the daemon was given. */
+static void add_slow_path(const struct daemon *daemon, json_t *unusual)
+{
+	const struct slow_path_counts counts = slow_path_counts(daemon->slow_path);
+	const struct {
+		const char *verdict, *text;
+		uint64_t packets;
+	} rows[] = {
+		{"held_fragment", "of those held were dropped: the first fragment never came, or too many waited",
+			counts.given_up},
+		{"oversize", "of those were cut up, and are on their way", counts.cut},
+		{"oversize", "of those were refused, and their senders told what would fit", counts.told},
+		{"oversize", "of those were dropped: neither was possible, or there were too many senders to tell",
+			counts.refused},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].packets)
+			json_array_append_new(
+				unusual, json_pack("{s:s, s:I, s:s}", "verdict", rows[i].verdict, "packets",
+						 (json_int_t)rows[i].packets, "text", rows[i].text));
+}
+
+json_t *report_status(struct daemon *daemon, const struct request *request)
+{
+	const struct farm *farm = daemon->farm;
+	size_t backends = 0, in_table = 0;
+	struct verdict_counters counters;
+	const uint64_t *counter = (const uint64_t *)&counters;
+	uint64_t packets = 0, forwarded = 0;
+	json_t *unusual = json_array();
+
+	(void)request;
+	maps_verdicts(daemon->maps, &counters);
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		backends += report_backends(&farm->pools[i]);
+		in_table += report_serving(daemon, &farm->pools[i]);
+	}
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		packets += counter[i];
+		forwarded += report_verdicts[i].forwards ? counter[i] : 0;
+		if (counter[i] && !report_verdicts[i].normal)
+			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", report_verdicts[i].name,
+							       "packets", counter[i], "text", report_verdicts[i].text));
+	}
+	add_slow_path(daemon, unusual);
+	return protocol_ok(json_pack("{s:s, s:i, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
+		"config", daemon->config_path, "pin_dir", daemon->pin_directory, "interfaces", interfaces_json(daemon),
+		"services", (json_int_t)farm->config->service_count, "pools", (json_int_t)farm->config->pool_count,
+		"backends", (json_int_t)backends, "in_table", (json_int_t)in_table, "packets", (json_int_t)packets,
+		"forwarded", (json_int_t)forwarded, "unusual", unusual, "warnings", warnings_json(daemon)));
+}

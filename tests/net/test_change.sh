@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Planned changes, one on top of the other, while calls and connections are up: none is
+# lost, none moves, and new ones go where they should. The daemon is killed among them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/sip.sh
+
+LONG=120 # calls a second that last some 22 s, two times silent for SILENCE
+SHORT=40 # and of those that are cancelled
+SILENCE=10000
+SECONDS_OF_CALLS=40
+LAB_CLIENTS=40 # addresses, for affinity by source
+FLOW=5070
+SOURCE=5080
+
+configure() {
+	cat <<- YAML
+		interfaces: [eth0]
+		hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+		services:
+		  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
+		  - {name: flow, vip: $LAB_VIP, port: $FLOW, protocol: tcp, affinity: flow, pool: proxies}
+		  - {name: source, vip: $LAB_VIP, port: $SOURCE, protocol: tcp, affinity: source, pool: proxies}
+		  - {name: soon, vip: $LAB_VIP, port: 5062, pool: soon}
+		  - {name: usual, vip: $LAB_VIP, port: 5064, pool: usual}
+		pools:
+		  - name: proxies
+		    probe: {type: icmp, interval: 1s, timeout: 1s, fall: 5}
+		    record_time: 3s
+		    backends:
+		      - {name: px1, address: 10.0.0.11}
+		      - {name: px2, address: 10.0.0.12}
+		      - {name: px3, address: 10.0.0.13}
+		      - {name: px4, address: 10.0.0.14}
+		  - name: soon
+		    record_time: 1s
+		    drain_timeout: 2s
+		    backends:
+		      - {name: s1, address: 10.0.0.11}
+		      - {name: s2, address: 10.0.0.12}
+		  - name: usual
+		    backends:
+		      - {name: u1, address: 10.0.0.11}
+		      - {name: u2, address: 10.0.0.12}
+	YAML
+}
+
+# backend POOL NAME FILTER
+backend() {
+	lab_ctl --json backend list "$1" | jq -r ".[] | select(.name == \"$2\") | $3"
+}
+
+has_no_slots() {
+	[ "$(backend "$1" "$2" .slots)" -eq 0 ]
+}
+
+state_is() {
+	[ "$(backend proxies "$1" .state)" = "$2" ]
+}
+
+# Has all moved that is to move?
+nothing_waits() {
+	lab_ctl --json backend list proxies | jq -e 'all(.moving | test("to (come|leave)") | not)'
+}
+
+something_waits() {
+	! nothing_waits > /dev/null
+}
+
+slots() {
+	lab_ctl --json backend list "$1" | jq -r '.[] | "\(.name) \(.slots)"' | xargs
+}
+
+kill_and_start() {
+	lab_stop sipxdpd KILL || true
+	sleep "$1"
+	lab_daemon
+}
+
+has_left() {
+	[ -z "$(backend "$1" "$2" .name)" ]
+}
+
+# Calls and connections from now on. Connections are told by when they were opened, from
+# where, by whom they were answered, how often, and how they ended.
+start_traffic() {
+	local sources
+	mapfile -t sources < <(seq -f '10.0.0.%g' 100 $((99 + LAB_CLIENTS)))
+	sip_client long client "$LAB_CLIENT" long-call $((LONG * SECONDS_OF_CALLS)) $LONG -d $SILENCE -p 5100 -buff_size 1000000
+	sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
+	lab_start flow client tests/net/tcp_lines.py "$LAB_VIP" $FLOW 10 20 $SECONDS_OF_CALLS "$LAB_CLIENT"
+	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $SECONDS_OF_CALLS "${sources[@]}"
+}
+
+# first_seen NAME: "TIME CALL-ID" of each call of a backend, when it saw it first.
+first_seen() {
+	awk -F'\t' '$4 == "R" && !seen[$5]++ { print $3, $5 }' "$LAB_DIR/$1.messages"
+}
+
+# calls_over NAME TIME: how many calls were there before that time, and had a BYE after.
+calls_over() {
+	awk -F'\t' -v time="$2" '$4 == "R" && $3 < time { before[$5] = 1 }
+		$4 == "R" && $3 > time && $7 ~ /^BYE/ && before[$5] { over++ } END { print over + 0 }' "$LAB_DIR/$1.messages"
+}
+
+# connections_over SERVICE NAME TIME: likewise, of 20 s each.
+connections_over() {
+	awk -v name="$2" -v time="$3" '$1 < time && $1 + 20 > time && $3 == name { over++ } END { print over + 0 }' "$LAB_DIR/$1.log"
+}
+
+lab_open
+lab_flat 5
+for host in "${LAB_BACKENDS[@]}"; do
+	sip_answer "$host" "$host" "$LAB_VIP" long-answer -buff_size 1000000
+	lab_start "$host-flow" "$host" tests/net/named_echo.py "$host" $FLOW "$LAB_VIP"
+	lab_start "$host-source" "$host" tests/net/named_echo.py "$host" $SOURCE "$LAB_VIP"
+done
+lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+configure | lab_write balancer "$LAB_CONFIG"
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_daemon
+check "px1 to px3 are up" wait_for 10 lab_serving 7
+check "px4 is down" wait_for 15 state_is px4 down
+check "the pool is settled" lab_ctl pool settle proxies
+
+# --- changes, one on top of the other
+
+start_traffic
+sleep 8
+like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
+	'^33[0-9.]+% of the slots of proxies are to move when their calls have been recorded'
+check "... it has them yet" [ "$(backend proxies px3 .slots)" -gt 0 ]
+check "... not for long" wait_for 8 has_no_slots proxies px3
+drained=$(date +%s.%N)
+left=$(backend proxies px3 '"\(.calls) \(.moving)"')
+like "... and about so many calls are left" "$left" '^[0-9]{3,} [0-9]+ left$'
+
+check "px5 is added" lab_ctl backend add proxies px5 10.0.0.15
+lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
+check "px4 is back from down" wait_for 10 state_is px4 up
+check "px1 is to have three times as much" lab_ctl backend weight proxies px1 3
+check "while this is recorded" something_waits
+check "... the daemon is killed, and starts again" kill_and_start 0.5
+check "... and goes on recording" something_waits
+check "... until it has moved" wait_for 10 nothing_waits
+moved=$(date +%s.%N)
+before=$(slots proxies)
+like "... all has its share" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
+check "the daemon is killed again, and starts again" kill_and_start 1
+is "... it is as it was" "$(slots proxies)" "$before"
+like "... and calls stay where they were" "$(backend proxies px3 .moving)" ' left$'
+
+check "px5 is drained" lab_ctl backend drain proxies px5
+check "... and ready again while this is recorded" lab_ctl backend ready proxies px5
+check "... nothing is to move" nothing_waits
+is "... and nothing has" "$(slots proxies)" "$before"
+check "px2 is drained" lab_ctl backend drain proxies px2
+check "... has no slots" wait_for 8 has_no_slots proxies px2
+check "... is ready again" lab_ctl backend ready proxies px2
+check "... has its slots again" wait_for 8 nothing_waits
+is "... those" "$(slots proxies)" "$before"
+changed=$(date +%s.%N)
+
+lab_start wait balancer sipxdp-ctl backend drain proxies px3 --wait 80
+
+# --- other pools
+
+check "a server is to leave" lab_ctl backend remove soon s2 --drain
+is "... is leaving" "$(backend soon s2 .admin)" leaving
+check "... has left when its time is over" wait_for 10 has_left soon s2
+
+before=$(slots usual)
+check "a server of a pool with the usual times is drained" lab_ctl backend drain usual u2
+sleep 5
+is "... has all its slots 5 s later" "$(slots usual)" "$before"
+check "... and none after pool settle" lab_ctl pool settle usual
+check "... at once" has_no_slots usual u2
+
+# --- what became of the calls
+
+check "no long call failed" lab_wait long 90
+check "no cancelled call failed" lab_wait cancelled 5
+for client in long cancelled; do
+	is "... $client: calls that ended well" "$(sip_statistic $client 'SuccessfulCall(C)')" \
+		"$(sip_statistic $client TotalCallCreated)"
+	diag "$(sip_statistic $client TotalCallCreated) calls, $(sip_statistic $client 'Retransmissions(C)') retransmissions"
+	[ ! -s "$LAB_DIR/$client.errors" ] || diag "$(head -n 20 "$LAB_DIR/$client.errors")"
+done
+is "every message of a call was at one server" "$(sip_strays)" ""
+diag "$(calls_over px3 "$drained") calls of px3 were up when it was drained"
+check "... they were many" [ "$(calls_over px3 "$drained")" -gt 200 ]
+check "... and so they were elsewhere when things changed" [ "$(calls_over px2 "$moved")" -gt 200 ]
+is "px3 had no new call when it was drained" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
+check "... px2 had" [ "$(first_seen px2 | awk -v time="$changed" '$1 > time' | wc -l)" -gt 100 ]
+check "... px5 had" [ "$(first_seen px5 | awk -v time="$moved" '$1 > time' | wc -l)" -gt 100 ]
+
+for service in flow source; do
+	check "TCP, affinity $service: all connections have ended" lab_wait $service 10
+	diag "$(wc -l < "$LAB_DIR/$service.log") connections"
+	is "... none broke" "$(grep -v ' ok$' "$LAB_DIR/$service.log")" ""
+	is "... each was answered by one server" "$(awk '$3 ~ /,/' "$LAB_DIR/$service.log")" ""
+	check "... some of px3 were open when it was drained" [ "$(connections_over $service px3 "$drained")" -gt 20 ]
+	is "... none was opened to it after that" "$(awk -v time="$drained" '$1 > time && $3 == "px3"' "$LAB_DIR/$service.log")" ""
+done
+is "a client has one server for its new connections" \
+	"$(awk -v time="$changed" '$1 > time { print $2, $3 }' "$LAB_DIR/source.log" | sort -u | cut -d' ' -f1 | uniq -d)" ""
+
+check "drain --wait returns when px3 is empty" lab_wait wait 60
+check "... no call is left" [ "$(backend proxies px3 .calls)" -eq 0 ]
+check "px3 is to leave" lab_ctl backend remove proxies px3 --drain
+check "... and goes when the pool is settled" lab_ctl pool settle proxies
+check "... with the next second" wait_for 5 has_left proxies px3
+is "nothing is in motion then" "$(lab_ctl --json backend list proxies | jq -r '.[].moving' | xargs)" ""
+tap_end
