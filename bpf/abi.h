@@ -145,7 +145,8 @@ struct note_key {
 struct note {
 	__u32 backend;
 	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
-	__u32 ended; /* likewise: when a BYE has been seen; 0: none */
+	__u32 ended; /* likewise: when the call was; 0: it goes on */
+	__u32 invite; /* hash of the Via of the INVITE that began it; 0: not known */
 };
 
 /* fragments: LRU hash. Who has the first fragment of a datagram has the others. */
@@ -321,7 +322,7 @@ _Static_assert(sizeof(struct range_key) == 28, "range_key");
 _Static_assert(sizeof(struct range) == 12, "range");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct note_key) == 16, "note_key");
-_Static_assert(sizeof(struct note) == 12, "note");
+_Static_assert(sizeof(struct note) == 16, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 16, "fragment");
 _Static_assert(sizeof(struct pool) == 8, "pool");

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 
 NUMBERED=build/tests/tools/numbered
 RATE=20000
+MUCH=150000 # 100,000 are to be reached
 
 start_packets() {
 	local backend receivers=()
@@ -18,7 +19,7 @@ start_packets() {
 	done
 	: > "$LAB_DIR/numbered.log"
 	# From here and not from a lab host: it enters the namespaces itself.
-	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate $RATE --seconds 60 \
+	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate "${1:-$RATE}" --seconds 60 \
 		"${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
 	LAB_PROCESS[numbered]=$!
 	sleep 0.5
@@ -33,7 +34,7 @@ result() {
 through() {
 	local name=$1 status=0
 	shift
-	start_packets
+	start_packets "${PACKETS_A_SECOND:-$RATE}"
 	check "$name" "$@"
 	sleep 0.2
 	lab_stop numbered || status=$?
@@ -84,7 +85,7 @@ hang_up_often() {
 reload_often() {
 	local i
 	for ((i = 0; i < 15; i++)); do
-		lab_ctl reload > /dev/null || return 1
+		lab_ctl reload || { lab_ctl backend list; cat $LAB_CONFIG; echo "at $i"; return 1; }
 	done
 }
 
@@ -95,10 +96,15 @@ upgrade_often() {
 	done
 }
 
+# set_weight N: of px1, in the file.
+set_weight() {
+	lab_in balancer sed -i "s/\({name: px1, address: [0-9.]*\).*}/\1, weight: $1}/" "$LAB_CONFIG"
+}
+
 change_weights() {
 	local i
 	for i in 3 1 2; do
-		lab_in balancer sed -i "s/\({name: px1, address: [0-9.]*\).*}/\1, weight: $i}/" "$LAB_CONFIG"
+		set_weight "$i"
 		kill -HUP "${LAB_PROCESS[sipxdpd]}"
 		wait_for 5 weight_of_px1_is "$i" || return 1
 	done
@@ -106,6 +112,22 @@ change_weights() {
 
 weight_of_px1_is() {
 	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .weight')" -eq "$1" ]
+}
+
+# 100 reloads, each of which changes something, and during every fifth the daemon is killed.
+reload_and_kill() {
+	local i
+	for ((i = 1; i <= 100; i++)); do
+		set_weight $((i % 7 + 1))
+		if ((i % 5)); then
+			lab_ctl reload | grep "^backend proxies/px1: weight" > /dev/null || return 1
+			continue
+		fi
+		kill -HUP "${LAB_PROCESS[sipxdpd]}"
+		sleep "0.0$((i % 4))$((i % 9))"
+		lab_stop sipxdpd KILL || true
+		lab_daemon || return 1
+	done
 }
 
 take_out_and_back() {
@@ -118,8 +140,7 @@ program_id() {
 
 lab_open
 lab_flat 3
-LAB_POOL=$'record_time: 0s\ndrain_timeout: 1s'
-lab_config dsr
+LAB_POOL="record_time: 0s" lab_config dsr
 lab_balance
 owners=$(seq 1000 | lab_ctl lookup sip -)
 
@@ -141,6 +162,20 @@ is "every Call-ID still has the owner that it had" "$(seq 1000 | lab_ctl lookup 
 through "a weight changes in the file, three times" change_weights
 check "... and calls moved" [ "$(result moved)" -gt 0 ]
 through "a backend is taken out by sipxdp-ctl and comes back" take_out_and_back
+
+LAB_POOL="record_time: 200ms" lab_config dsr
+check "calls are recorded from now on" lab_ctl reload
+check "... nothing is in motion yet" lab_ctl pool settle proxies
+begin=$EPOCHREALTIME
+PACKETS_A_SECOND=$MUCH through "100 reloads that change something, and 20 times the daemon is killed" reload_and_kill
+is "... no call moved" "$(result moved)" 0
+rate=$(awk -v sent="$(result sent)" -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { print int(sent / (end - begin)) }')
+if [ "$rate" -ge 100000 ]; then
+	ok "... at $rate packets a second"
+else
+	skip "... at 100,000 packets a second" "a busy machine: there were $rate"
+fi
+check "... slots have moved" [ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .share | round')" -eq 50 ]
 
 start_packets
 lab_stop sipxdpd KILL || true
