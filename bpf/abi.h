@@ -211,7 +211,7 @@ struct backend {
 	__u32 ifindex;
 	__u16 mtu;    /* of that interface or of the route, bytes from the IP header on */
 	__u8 forward; /* enum forward_method */
-	__u8 alive;   /* hints and notes that name it count */
+	__u8 alive;   /* hints, notes and ranges that name it count */
 	__u8 pad[4];
 };
 
