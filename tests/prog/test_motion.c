@@ -69,13 +69,13 @@ struct saying {
 #define TO "<sip:bob@example.com>"
 #define TO_TAGGED "<sip:bob@example.com>;tag=314159"
 #define REQUEST(method) method " sip:bob@example.com SIP/2.0"
-#define OPENING(method, receiver)                                                                                      \
+#define OPENING(method, who)                                                                                           \
 	{                                                                                                              \
-		.line = REQUEST(method), .to = TO, .receiver = receiver                                                \
+		.line = REQUEST(method), .to = TO, .receiver = who                                                     \
 	}
-#define WITHIN(method, receiver)                                                                                       \
+#define WITHIN(method, who)                                                                                            \
 	{                                                                                                              \
-		.line = REQUEST(method), .to = TO_TAGGED, .receiver = receiver                                         \
+		.line = REQUEST(method), .to = TO_TAGGED, .receiver = who                                              \
 	}
 
 static uint32_t receiver_of(const struct frame_spec *spec)
