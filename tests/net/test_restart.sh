@@ -114,6 +114,10 @@ weight_of_px1_is() {
 	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .weight')" -eq "$1" ]
 }
 
+share_of_px1_is() {
+	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .share | round')" -eq "$1" ]
+}
+
 # 100 reloads, each of which changes something, and during every fifth the daemon is killed.
 reload_and_kill() {
 	local i
@@ -175,7 +179,7 @@ if [ "$rate" -ge 100000 ]; then
 else
 	skip "... at 100,000 packets a second" "a busy machine: there were $rate"
 fi
-check "... slots have moved" [ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .share | round')" -eq 50 ]
+check "... slots have moved" wait_for 5 share_of_px1_is 50
 
 start_packets
 lab_stop sipxdpd KILL || true
