@@ -24,6 +24,7 @@ static enum claim_kind subject(const struct claim *claim)
 	case CLAIM_VIP_BACKEND:
 		return CLAIM_VIP;
 	case CLAIM_ROLE_BACKEND:
+	case CLAIM_ROLE_HINT:
 	case CLAIM_ROLE_JOIN:
 		return CLAIM_ROLE_VIP;
 	default:
@@ -152,6 +153,12 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 		faults_add(faults, again->mark,
 			"backend %s cannot have the address %s: it is a VIP of service %s (line %d)", owner(again),
 			address_format(again->key, text), owner(first), line);
+		break;
+	case CLAIM_ROLE_HINT:
+		faults_add(faults, again->mark,
+			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), and names every backend; "
+			"give it a port of its own, or another name",
+			owner(again), address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_JOIN:
 		faults_add(faults, again->mark, "'listen' of join cannot be %s: it is a VIP of service %s (line %d)",

@@ -21,6 +21,7 @@ enum claim_kind {
 	CLAIM_VIP_BACKEND,     /* a backend's ports of it */
 	CLAIM_ROLE_VIP,        /* an address that is a VIP: nobody else may have it */
 	CLAIM_ROLE_BACKEND,
+	CLAIM_ROLE_HINT, /* whatever the port */
 	CLAIM_ROLE_JOIN,
 };
 

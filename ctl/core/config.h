@@ -12,6 +12,7 @@
 /* A host that names a backend in SIP: a name in lower case, or an address. */
 struct config_hint {
 	char host[HOST_SIZE];
+	struct address address; /* that the host is; all zero: it is a name */
 	uint16_t port; /* host order; 0: whatever the port */
 };
 

@@ -67,10 +67,27 @@ static void read_mac(struct reader *reader, const struct node *value, void *obje
 		reader_refuse(reader, value, "the MAC of one host, such as 02:00:5e:10:00:01");
 }
 
+/* A VIP is where all backends are; with a port of its own it may be one's name. */
+static void claim_hint(
+	struct reader *reader, struct config_backend *backend, struct config_hint *hint, struct mark mark)
+{
+	struct parse *parse = reader->context;
+	struct claim claim = claim_of(reader, backend, CLAIM_HINT, hint, sizeof(*hint), mark);
+
+	if (address_parse(hint->host, &hint->address))
+		hint->address = (struct address){{0}};
+	claims_add(&parse->claims, claim);
+	if (hint->port || address_equal(&hint->address, &(struct address){{0}}))
+		return;
+	claim = claim_of(reader, backend, CLAIM_ROLE_HINT, &hint->address, sizeof(hint->address), mark);
+	claim.scope = 0;
+	claim.party = PARTY_OTHERS;
+	claims_add(&parse->claims, claim);
+}
+
 static void read_hints(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_backend *backend = object;
-	struct parse *parse = reader->context;
 	const struct node *item;
 	struct config_hint *hint;
 	const char *text;
@@ -87,8 +104,7 @@ static void read_hints(struct reader *reader, const struct node *value, void *ob
 				"a host as in SIP: px1.example.net, px1.example.net:5062, 10.0.0.11, "
 				"'[2001:db8::11]:5060'");
 		else
-			claims_add(
-				&parse->claims, claim_of(reader, backend, CLAIM_HINT, hint, sizeof(*hint), item->mark));
+			claim_hint(reader, backend, hint, item->mark);
 	}
 }
 

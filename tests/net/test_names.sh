@@ -14,7 +14,7 @@ DOMAIN=sip.example.net
 USER_PORTS=(5070 5071 5072) # of the services by From, To, Request-URI
 USERS=40
 
-# write_config FORWARD HINTS: HINTS "named" or "unnamed".
+# write_config FORWARD HINTS: every backend's is its "name", its "address", or "none".
 write_config() {
 	local backend hints
 	{
@@ -34,7 +34,7 @@ write_config() {
 		YAML
 		for backend in "${LAB_BACKENDS[@]}"; do
 			hints=
-			[ "$2" = unnamed ] || hints=", hints: [$backend.$DOMAIN]"
+			[ "$2" = none ] || hints=", hints: [$(self_of "$backend" "$2")]"
 			echo "      - {name: $backend, address: $(own_address "$backend")$hints}"
 		done
 	} | lab_write balancer "$LAB_CONFIG"
@@ -44,13 +44,19 @@ own_address() {
 	echo "10.0.$LAB_SUBNET.$((10 + ${1#px}))"
 }
 
-# self_of BACKEND HOW: what it calls itself, by "name" or by "address".
+# self_of BACKEND HOW: what it calls itself: its "name", its "address", or the "vip".
 self_of() {
-	if [ "$2" = name ]; then
-		echo "$1.$DOMAIN"
-	else
-		own_address "$1"
-	fi
+	case $2 in
+	name) echo "$1.$DOMAIN" ;;
+	address) own_address "$1" ;;
+	vip) echo "$LAB_VIP" ;;
+	esac
+}
+
+# use_hints HINTS: as for write_config, from now on.
+use_hints() {
+	write_config dsr "$1"
+	lab_ctl reload > /dev/null
 }
 
 far_end() {
@@ -116,12 +122,11 @@ try_calls() {
 	is "... none by its Call-ID" "$(($(lab_verdict call_id) - owned))" 0
 }
 
-# Without hints, so that it is known what the calls above would come to.
+# Without names, so that it is known what the calls above would come to.
 try_unnamed() {
-	write_config dsr unnamed
-	lab_ctl reload > /dev/null
-	all_begin name 30 3s > /dev/null || true
-	check "without hints: of 90 such calls most fail" test "$(ended_well)" -lt 60
+	use_hints none
+	all_begin vip 30 3s > /dev/null || true
+	check "without names: of 90 such calls most fail" test "$(ended_well)" -lt 60
 	check "... their answers came elsewhere" test "$(strays responses)" -gt 30
 	lab_stop far || true
 	far_end client "$LAB_CLIENT"
@@ -129,8 +134,7 @@ try_unnamed() {
 	is "... with addresses in Via answers are where they belong" "$(strays responses)" 0
 	check "... but the other side's requests are not" test "$(strays requests)" -gt 30
 	lab_stop far || true
-	write_config dsr named
-	lab_ctl reload > /dev/null
+	use_hints name
 }
 
 # --- proxies that change the Call-ID
@@ -176,11 +180,9 @@ try_proxies() {
 	is "... no Call-ID is the same at both ends" "$(common_call_ids)" 0
 	is "... all of a call at one proxy, in both directions" "$(sip_strays)" ""
 	is "... and every proxy has calls" "$(sip_owners | cut -d' ' -f2 | sort -u | xargs)" "${LAB_BACKENDS[*]}"
-	write_config dsr unnamed
-	lab_ctl reload > /dev/null
+	use_hints none
 	check "without hints such calls are spread over several proxies" calls_are_spread
-	write_config dsr named
-	lab_ctl reload > /dev/null
+	use_hints name
 	farm_stop
 	lab_stop far || true
 }
@@ -279,10 +281,11 @@ try_users() {
 lab_open
 lab_flat 3
 far_end client "$LAB_CLIENT"
-write_config dsr named
+write_config dsr name
 lab_balance
 
 try_calls name "by names"
+use_hints address
 try_calls address "by addresses"
 try_unnamed
 try_proxies
@@ -297,7 +300,7 @@ far_end client "$LAB_CLIENT"
 for backend in "${LAB_BACKENDS[@]}"; do
 	lab_in "$backend" sipxdp-loader attach --program decap eth0 > /dev/null
 done
-write_config ipip named
+write_config ipip name
 lab_balance
 try_calls name "by IP-in-IP"
 tap_end
