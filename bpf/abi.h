@@ -124,8 +124,8 @@ struct range {
 	__u16 pad;
 };
 
-/* hints: hash. Who a host and port in SIP name. The host is text, hashed in lower case
- * with the hash key, IPv6 addresses without brackets. Names living and dead backends. */
+/* hints: hash. Who a host and port in SIP name. The host is hashed with the hash key, as
+ * sip_host_hash() of sip_headers.h does it. Names living and dead backends. */
 struct hint_key {
 	__u64 host;
 	__u32 group; /* service.hints: services with the same pools share one */
@@ -145,7 +145,8 @@ struct note_key {
 struct note {
 	__u32 backend;
 	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
-	__u32 ended; /* likewise: when a BYE has been seen; 0: none */
+	__u32 ended; /* likewise: when the call was; 0: it goes on */
+	__u32 invite; /* hash of the Via of the INVITE that began it; 0: not known */
 };
 
 /* fragments: LRU hash. Who has the first fragment of a datagram has the others. */
@@ -210,7 +211,7 @@ struct backend {
 	__u32 ifindex;
 	__u16 mtu;    /* of that interface or of the route, bytes from the IP header on */
 	__u8 forward; /* enum forward_method */
-	__u8 alive;   /* hints and notes that name it count */
+	__u8 alive;   /* hints, notes and ranges that name it count */
 	__u8 pad[4];
 };
 
@@ -321,7 +322,7 @@ _Static_assert(sizeof(struct range_key) == 28, "range_key");
 _Static_assert(sizeof(struct range) == 12, "range");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct note_key) == 16, "note_key");
-_Static_assert(sizeof(struct note) == 12, "note");
+_Static_assert(sizeof(struct note) == 16, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 16, "fragment");
 _Static_assert(sizeof(struct pool) == 8, "pool");

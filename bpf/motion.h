@@ -54,25 +54,53 @@ static __always_inline __u32 motion_connection_ended(struct xdp_md *ctx, const s
 	return tcp->syn ? 0 : ended;
 }
 
-/* When the call ended, 0 while it goes on, after a packet. `ended` is what was known of it
- * before, if it was `seen`. A REGISTER and the like are no calls; a connection is one. */
-static __always_inline __u32 motion_ended(struct xdp_md *ctx, const struct packet *p, bool seen, __u32 ended)
+/* The hash of what a request's topmost Via says after its protocol, branch and all; 0 if
+ * that cannot be read. */
+__noinline __u32 motion_via(struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot)
 {
-	if (p->protocol == IPPROTO_TCP)
-		return motion_connection_ended(ctx, p, ended);
+	struct sip_key key = {};
+	__u32 line = 0, colon = 0, at = 0;
+
+	if (!p || !slot || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND ||
+		text_find_header(ctx, line, p->end, SIP_VIA, &colon) != SIP_FOUND ||
+		text_via_host(ctx, colon, p->end, &at) != SIP_FOUND)
+		return 0;
+	key.hash_key[0] = slot->hash_key[0];
+	key.hash_key[1] = slot->hash_key[1];
+	/* As if the space before the host were a header's colon. */
+	return text_hash(ctx, at - 1, p->end, &key) == SIP_FOUND ? key.hash : 0;
+}
+
+/* Notes whether the call goes on after a packet. A REGISTER and the like are no calls; a
+ * connection is one. An INVITE that has failed ends with an ACK of the same branch, which
+ * that of a success has not (RFC 3261, 17.1.1.3). */
+static __always_inline void motion_note_end(struct xdp_md *ctx, const struct packet *p,
+	const struct motion_slot *slot, bool opening, struct note *note)
+{
+	if (p->protocol == IPPROTO_TCP) {
+		note->ended = motion_connection_ended(ctx, p, note->ended);
+		return;
+	}
 	switch (text_method(ctx, p->payload, p->end)) {
 	case METHOD_INVITE:
-		return 0;
+		note->ended = 0;
+		note->invite = opening ? motion_via(ctx, p, slot) : 0;
+		return;
+	case METHOD_ACK:
+		if (note->invite && note->invite == motion_via(ctx, p, slot))
+			note->ended = motion_seconds();
+		return;
 	case METHOD_BYE:
 	case METHOD_CANCEL:
-		return motion_seconds();
-	case METHOD_ACK:
+		note->ended = motion_seconds();
+		return;
 	case METHOD_PRACK:
 	case METHOD_UPDATE:
 	case METHOD_INFO:
-		return ended;
+		return;
 	}
-	return seen ? ended : motion_seconds();
+	if (!note->seen)
+		note->ended = motion_seconds();
 }
 
 /* No part of a transaction comes so much later than the one before: retransmissions are 4 s
@@ -96,17 +124,18 @@ static __always_inline __u32 motion_steer(
 {
 	struct note_key key = {.hash = motion_hash(p, slot), .pool = slot->pool, .slot = slot->hash & slot_mask};
 	const struct note *noted = bpf_map_lookup_elem(&notes, &key);
+	bool opening = motion_is_opening(ctx, p);
 	struct note note = {};
 
 	if (noted)
 		note = *noted;
 	if (!backend_is_alive(note.backend))
 		note = (struct note){.backend = backend_is_alive(former) ? former : slot->owner};
-	if (motion_is_over(p, slot, &note) && motion_is_opening(ctx, p))
+	if (motion_is_over(p, slot, &note) && opening)
 		note = (struct note){.backend = slot->owner};
 	if (p->kind == PACKET_QUOTE || !note.backend)
 		return note.backend;
-	note.ended = motion_ended(ctx, p, note.seen, note.ended);
+	motion_note_end(ctx, p, slot, opening, &note);
 	note.seen = motion_seconds();
 	bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
 	return note.backend;

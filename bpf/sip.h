@@ -27,7 +27,6 @@ enum sip_result {
 	SIP_NOT_THERE, /* the headers end without it, or it is empty */
 	SIP_TOO_FAR,   /* it is beyond what can be read or may be spent, or cut off */
 	SIP_NOT_SIP,
-	SIP_NO_CALL_ID = SIP_NOT_THERE,
 };
 
 /* A Call-ID's hash, and where in the frame its value lies. */

@@ -8,8 +8,10 @@
  * called from a global function of its own: the verifier then goes through each once.
  *
  * Steps are callbacks of bpf_loop, which the verifier goes through once for all of them.
- * Kernels before 6.7 do so with the state as it is before the first step, and take
- * branches that only a later one comes to for dead: states begin through sip_forget. */
+ * Kernels before 6.7 do so with the state as it is before the first step, by whatever way
+ * they come there first. What they know of it then they believe for ever, and take out the
+ * branches that it rules out: so each member of a state begins through sip_forget or
+ * sip_zero, and tests/prog/test_sip_reader.c shows on each kernel that nothing is missing. */
 #pragma once
 
 #include "sip.h"
@@ -209,8 +211,8 @@ struct sip_walk {
 	__u64 result; /* enum sip_result */
 };
 
-/* Eight times the byte that belongs to a place; calculated, since the verifier would
- * follow each branch. */
+/* A word of the byte that belongs to a place; calculated, since the verifier would follow
+ * each branch. */
 static __always_inline __u64 sip_place_byte(__u64 bytes, __u32 place)
 {
 	return EVERY(bytes >> (8 * place & 63) & 0xff);
@@ -459,7 +461,7 @@ enum sip_scheme {
 static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u32 *at)
 {
 	__u64 word = sip_word(t, *at) | SIP_NAME(' ', ' ', ' ', ' ', 0, 0, 0, 0);
-	__u64 three = word & 0xffffffff;
+	__u64 four = word & 0xffffffff;
 
 	if ((word & 0xffffffffffULL) == SIP_NAME('s', 'i', 'p', 's', ':', 0, 0, 0)) {
 		*at += 5;
@@ -468,9 +470,9 @@ static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u3
 	if ((__u8)(sip_word(t, *at) >> 24) != ':')
 		return SIP_SCHEME_OTHER;
 	*at += 4;
-	if (three == SIP_NAME('s', 'i', 'p', ':', 0, 0, 0, 0))
+	if (four == SIP_NAME('s', 'i', 'p', ':', 0, 0, 0, 0))
 		return SIP_SCHEME_SIP;
-	return three == SIP_NAME('t', 'e', 'l', ':', 0, 0, 0, 0) ? SIP_SCHEME_TEL : SIP_SCHEME_OTHER;
+	return four == SIP_NAME('t', 'e', 'l', ':', 0, 0, 0, 0) ? SIP_SCHEME_TEL : SIP_SCHEME_OTHER;
 }
 
 /* Finds the host of a sip or sips URI, for sip_host. What is before an at sign is none:
@@ -511,9 +513,13 @@ static inline long sip_via_step(__u32 step __attribute__((unused)), void *state)
 
 	if (sip_room(t, at) <= 0)
 		return 1;
-	if (byte == '\n' && sip_folds(t, at) != SIP_FOUND) {
-		w->result = sip_folds(t, at);
-		return 1;
+	if (byte == '\n') {
+		enum sip_result folds = sip_folds(t, at);
+
+		if (folds != SIP_FOUND) {
+			w->result = folds;
+			return 1;
+		}
 	}
 	if (byte > ' ' && place == SIP_VIA_SPACE) {
 		w->result = SIP_FOUND;
@@ -603,6 +609,7 @@ static __always_inline __u64 sip_no_name(__u64 word)
 	       (~sip_equal(word, '_') & EVERY(0x80));
 }
 
+/* A host's name that is being read. */
 struct sip_name {
 	struct sip_text text;
 	__u64 at;
@@ -651,10 +658,8 @@ static __always_inline bool sip_hash_name(const struct sip_text *t, __u32 *at, c
  * branches: what goes wrong sets the sign of `wrong`. */
 static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 *ipv4)
 {
-	__u64 word = sip_word(t, *at), rest = 0, address = 0, wrong = 0;
+	__u64 word = sip_word(t, *at), rest = sip_word(t, sip_forget(t, *at + 8)), address = 0, wrong = 0;
 
-	if (sip_room(t, *at + 8) > 0)
-		rest = sip_word(t, sip_forget(t, *at + 8));
 	for (int i = 0; i < 4; i++) {
 		__u64 length = sip_first(sip_no_digits(word)), bits = 8 * length;
 		__u64 digits = word << ((24 - bits) & 63); /* zeros in front */
@@ -682,14 +687,15 @@ struct sip_ipv6 {
 	__u64 at;
 	__u64 groups; /* read so far */
 	__u64 high, low;
-	__u64 gap;    /* groups before "::", and their bits; NO_GAP */
-	__u64 gap_at; /* behind it; where the address begins, as long as there is none */
-	__u64 gap_high, gap_low;
-	__u64 result; /* enum sip_result */
+	__u64 gap;               /* groups before "::", or SIP_NO_GAP */
+	__u64 gap_at;            /* behind it; where the address begins, as long as there is none */
+	__u64 gap_high, gap_low; /* those groups */
+	__u64 result;            /* enum sip_result */
 };
 
 #define SIP_NO_GAP 15
 
+/* Adds a group, or the two that an IPv4 address is. */
 static __always_inline void sip_shift_in(struct sip_ipv6 *a, __u64 bits, __u32 groups)
 {
 	for (__u32 i = 0; i < groups; i++) {
@@ -710,6 +716,7 @@ static __always_inline __u64 sip_hex(__u64 word, __u32 length)
 	return (digits << 8 | digits >> 16) & 0xffff;
 }
 
+/* Flags the bytes that are no hexadecimal digits. */
 static __always_inline __u64 sip_no_hex(__u64 word)
 {
 	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'f');
@@ -912,6 +919,7 @@ struct sip_user {
 	__u64 hash;
 };
 
+/* A user that is being read. */
 struct sip_pieces {
 	struct sip_text text;
 	__u64 at;
@@ -985,7 +993,7 @@ static inline long sip_user_step(__u32 step __attribute__((unused)), void *state
 	}
 	if (sip_room(t, at) <= 0)
 		return 1;
-	if ((__u8)word == '%' && !((sip_no_hex(word >> 8)) & 0x8080)) {
+	if ((__u8)word == '%' && !(sip_no_hex(word >> 8) & 0x8080)) {
 		word >>= 8;
 		sip_add_piece(p, sip_hex(word, 2), 1);
 		p->at = sip_forget(t, at + 3);

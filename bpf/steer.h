@@ -42,7 +42,7 @@ static __always_inline enum verdict steer_call_id(
 		return VERDICT_call_id;
 	}
 	*hash = hash_source(&p->source, p->source_port, key.hash_key);
-	if (result == SIP_NO_CALL_ID)
+	if (result == SIP_NOT_THERE)
 		return VERDICT_no_call_id;
 	return result == SIP_TOO_FAR ? VERDICT_call_id_too_far : VERDICT_not_sip;
 }
@@ -212,13 +212,14 @@ static __always_inline bool steer_first_piece(const struct packet *p, struct tar
 
 /* --- the whole */
 
-/* A backend's own ports: nothing of the packet counts but where it is sent to. */
+/* A backend's own ports: nothing of the packet counts but where it is sent to. When that
+ * backend is dead they are nobody's. */
 static __always_inline enum verdict steer_range(
 	const struct packet *p, const struct range *range, struct target *target)
 {
 	target->for_service = true;
 	target->service_id = range->service;
-	target->backend_id = range->backend;
+	target->backend_id = backend_is_alive(range->backend) ? range->backend : 0;
 	return p->kind == PACKET_QUOTE ? VERDICT_icmp_error : VERDICT_port_range;
 }
 

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 24
 
 enum cell {
 	CELL_TEXT,

@@ -259,8 +259,19 @@ static void open_slow_path(struct daemon *daemon)
 		log_error("cannot take early fragments and packets that are too big: %s", strerror(-error));
 }
 
+/* Their answers come by a map, too. */
+static int start_probes(struct daemon *daemon)
+{
+	int error = probes_new(&daemon->probes, daemon->event, daemon->pin_directory, on_changed, daemon);
+
+	if (error)
+		log_error("cannot probe backends: %s", strerror(-error));
+	return error;
+}
+
 /* The loader may have made the maps anew under our hands, perhaps of other sizes: the
- * farm is then built anew, too. Until FILE fits them, the old maps are kept. */
+ * farm is then built anew, too, by what the old ones held if the sizes are the same, and
+ * with ids of its own if not. Until FILE fits them, the old maps are kept. */
 static void reopen_maps(struct daemon *daemon)
 {
 	struct faults faults = {0};
@@ -269,12 +280,14 @@ static void reopen_maps(struct daemon *daemon)
 	struct config *config;
 	struct farm *farm = NULL;
 	struct maps *maps;
+	bool same;
 
 	if (maps_open(&maps, daemon->pin_directory, error))
 		return; /* detached: `status` says so */
 	config = maps_read(maps, &running) ? NULL : daemon_read_config(daemon->config_path, &faults);
+	same = running && !memcmp(&running->contract, &daemon->running->contract, sizeof(running->contract));
 	if (config)
-		farm = farm_new(config, running, FARM_RESTART, &faults);
+		farm = farm_new(config, same ? daemon->running : running, FARM_RESTART, &faults);
 	if (!farm) {
 		if (!daemon->unfit)
 			log_faults(daemon, &faults);
@@ -291,7 +304,13 @@ static void reopen_maps(struct daemon *daemon)
 	daemon->running = running;
 	daemon->unfit = false;
 	daemon->unsettled = true;
+	if (!same) {
+		desired_free(daemon->desired);
+		daemon->desired = desired_new();
+	}
 	open_slow_path(daemon);
+	probes_free(daemon->probes);
+	start_probes(daemon);
 	replace_farm(daemon, farm);
 }
 
@@ -372,11 +391,8 @@ int daemon_start(struct daemon *daemon)
 		if (error)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
 	}
-	if (!error) {
-		error = probes_new(&daemon->probes, daemon->event, daemon->pin_directory, on_changed, daemon);
-		if (error)
-			log_error("cannot probe backends: %s", strerror(-error));
-	}
+	if (!error)
+		error = start_probes(daemon);
 	if (!error) {
 		error = joining_new(&daemon->joining, daemon, on_joined, daemon);
 		if (error)

@@ -181,6 +181,15 @@ _lab_own_etc() {
 		mount --bind "$1" /etc && mkdir -p /etc/sipxdp' sh "$LAB_DIR/$1-etc"
 }
 
+# lab_hosts HOST...: standard input becomes their /etc/hosts.
+lab_hosts() {
+	local host
+	cat > "$LAB_DIR/hosts"
+	for host; do
+		lab_in "$host" mount --bind "$LAB_DIR/hosts" /etc/hosts
+	done
+}
+
 # lab_backend NAME NUMBER BRIDGE: 10.0.LAB_SUBNET.NUMBER, with the VIP where DSR
 # wants it: on lo, unknown to ARP.
 lab_backend() {

@@ -52,7 +52,8 @@ sip_seen_by_sipp() {
 }
 
 # kamailio_start NAME HOST [DEFINE...]: see tests/net/sip/kamailio.cfg for the DEFINEs.
-# On port 5090 of its own address it talks with the others of its farm.
+# On port 5090 of its own address it talks with the others of its farm. Where SIP_SELF is
+# set that is the name by which it goes in Via and Record-Route, instead of the VIP.
 kamailio_start() {
 	local name=$1 host=$2 define defines=() own
 	shift 2
@@ -62,7 +63,7 @@ kamailio_start() {
 	done
 	mkdir -p "$LAB_DIR/$name"
 	lab_start "$name" "$host" kamailio -f "$SIP_SCENARIOS/kamailio.cfg" -DD -E -m 32 -M 4 -x fm -X fm \
-		-Y "$LAB_DIR/$name" -P "$LAB_DIR/$name/pid" -w "$LAB_DIR/$name" -l "udp:$LAB_VIP:5060" \
+		-Y "$LAB_DIR/$name" -P "$LAB_DIR/$name/pid" -w "$LAB_DIR/$name" -l "udp:$LAB_VIP:5060${SIP_SELF:+/$SIP_SELF:5060}" \
 		-l "udp:$own:5090" "${defines[@]}"
 	wait_for 10 sip_listens "$host" "$LAB_VIP" || {
 		echo "kamailio $name does not start; it says:" >&2

@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Answers by UDP and TCP: its name, a blank, and what it was sent.
 
-usage: named_echo.py NAME PORT ADDRESS...
+usage: named_echo.py NAME PORT,... ADDRESS...
 
 Prints "listening" when it does."""
 
+import itertools
 import selectors
 import socket
 import sys
 
-name, port, addresses = sys.argv[1].encode(), int(sys.argv[2]), sys.argv[3:]
+name, ports, addresses = sys.argv[1].encode(), map(int, sys.argv[2].split(",")), sys.argv[3:]
 ready = selectors.DefaultSelector()
 
 
@@ -35,7 +36,7 @@ def accept(listener):
     ready.register(listener.accept()[0], selectors.EVENT_READ, answer_stream)
 
 
-for address in addresses:
+for address, port in itertools.product(addresses, ports):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     udp = socket.socket(family, socket.SOCK_DGRAM)
     udp.bind((address, port))

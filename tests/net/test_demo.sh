@@ -43,7 +43,7 @@ start_demo
 pid=$demo
 check "the demo ends, and everything in it was as it says" ends 0
 is "... and leaves nothing behind" "$(remains "$pid")" ""
-like "... 3,000 calls ended well" "$(grep -c '^1000 calls made, 1000 ended well' "$scratch/out")" '^3$'
+like "... 4,000 calls ended well" "$(grep -c '^1000 calls made, 1000 ended well' "$scratch/out")" '^4$'
 
 for moment in '^balancer# sipxdp-loader' '^client# sipp'; do
 	start_demo

@@ -60,6 +60,7 @@ for host in "${LAB_BACKENDS[@]}"; do
 done
 # The kernel asks a silent neighbour again after half a minute; here after some seconds.
 lab_in balancer sysctl -qw net.ipv4.neigh.eth0.base_reachable_time_ms=2000 net.ipv4.neigh.eth0.delay_first_probe_time=1
+LAB_POOL=$'record_time: 0s\ndrain_timeout: 1s'
 lab_config dsr px1 px2 px3
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon

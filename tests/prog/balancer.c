@@ -42,7 +42,7 @@ struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 		.ifindex = setup->ifindex ? setup->ifindex : TEST_IFINDEX,
 		.mtu = setup->mtu ? setup->mtu : 1500,
 		.forward = setup->forward ? setup->forward : FORWARD_DSR,
-		.alive = 1,
+		.alive = !setup->dead,
 	};
 
 	backend.address.word[3] = htonl(ntohl(backend.address.word[3]) + id);

@@ -55,6 +55,7 @@ struct balancer_setup {
 	bool ping;                   /* VIPs answer echo requests */
 	bool no_ranges;              /* VIPs have no ranges */
 	bool unreachable;            /* slots belong to backends to which there is no way */
+	bool dead;                   /* backends are not alive, but have their slots */
 };
 
 /* Everything that the program counts. */

@@ -112,6 +112,13 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
+		.sentence = "a range whose backend is dead: likewise",
+		.in = {.payload = RTP, .destination_port = 10003},
+		.setup = {.dead = true},
+		.verdict = VERDICT_no_backend,
+		.action = XDP_PASS,
+	},
+	{
 		.sentence = "the first fragment of a datagram to a range",
 		.in = {.payload = RTP, .destination_port = 10003, .more_fragments = true, .id = 5000},
 		.verdict = VERDICT_port_range,

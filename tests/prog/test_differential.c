@@ -58,7 +58,7 @@ static enum verdict host_hash(const struct frame *frame, size_t direct, const st
 	switch (result) {
 	case SIP_FOUND:
 		return VERDICT_call_id;
-	case SIP_NO_CALL_ID:
+	case SIP_NOT_THERE:
 		return VERDICT_no_call_id;
 	case SIP_TOO_FAR:
 		return VERDICT_call_id_too_far;

@@ -63,6 +63,7 @@ struct saying {
 	const char *line;
 	const char *to;
 	uint32_t receiver;
+	const char *branch; /* NULL: its own */
 };
 
 #define TO "<sip:bob@example.com>"
@@ -87,15 +88,17 @@ static uint32_t receiver_of(const struct frame_spec *spec)
 	return balancer_receiver(&frame);
 }
 
+/* Each line has a branch of its own. */
 static uint32_t say(const char *call_id, const struct saying *saying, const char *destination)
 {
+	const char *branch = saying->branch ? saying->branch : saying->line;
 	char text[1024];
 
 	snprintf(text, sizeof(text),
-		"%s\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKnashds8\r\nMax-Forwards: 70\r\n"
+		"%s\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK%.3s\r\nMax-Forwards: 70\r\n"
 		"To: Bob %s\r\nFrom: Alice <sip:alice@example.com>;tag=1928301774\r\nCall-ID: %s\r\n"
 		"CSeq: 1 X\r\nContent-Length: 0\r\n\r\n",
-		saying->line, saying->to, call_id);
+		saying->line, branch, saying->to, call_id);
 	return receiver_of(&(struct frame_spec){.payload = text, .destination = destination});
 }
 
@@ -245,6 +248,25 @@ Test(motion, a_note_says_whether_the_call_goes_on)
 	say("c@example.com", &update, NULL);
 	cr_expect_eq(note_of("c@example.com").ended, 0);
 	cr_expect_eq(note_of("c@example.com").backend, FORMER);
+}
+
+/* The ACK of an INVITE that failed has its branch, and credentials begin anew. */
+Test(motion, a_call_that_is_turned_away_is_over)
+{
+	const struct saying invite = OPENING("INVITE", 0), again = WITHIN("INVITE", 0);
+	struct saying ack = WITHIN("ACK", 0);
+
+	ack.branch = "INV";
+	set_motion(OWNER, FORMER);
+	say("a@example.com", &invite, NULL);
+	say("a@example.com", &ack, NULL);
+	cr_expect_neq(note_of("a@example.com").ended, 0);
+	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(note_of("a@example.com").ended, 0);
+	say("b@example.com", &invite, NULL);
+	say("b@example.com", &again, NULL);
+	say("b@example.com", &ack, NULL);
+	cr_expect_eq(note_of("b@example.com").ended, 0, "a re-INVITE that fails ends no call");
 }
 
 /* As if its last packet had come that many seconds ago. */

@@ -38,7 +38,7 @@ static enum verdict verdict_of(enum sip_result result)
 	switch (result) {
 	case SIP_FOUND:
 		return VERDICT_call_id;
-	case SIP_NO_CALL_ID:
+	case SIP_NOT_THERE:
 		return VERDICT_no_call_id;
 	case SIP_TOO_FAR:
 		return VERDICT_call_id_too_far;

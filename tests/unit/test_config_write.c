@@ -68,7 +68,7 @@ static bool same_service(const struct config_service *a, const struct config_ser
 static bool same_join(const struct config_join *a, const struct config_join *b)
 {
 	return address_equal(&a->address, &b->address) && a->port == b->port && same_text(a->secret, b->secret) &&
-	       a->node_timeout == b->node_timeout;
+	       (!a->port || a->node_timeout == b->node_timeout); /* else it is the default */
 }
 
 static bool same_config(const struct config *a, const struct config *b)

@@ -248,6 +248,7 @@ static const struct tag_row {
 	{"a bracket that nobody closes", false, "<sip:bob@example.net;tag=1"},
 	{"an escape at the end of a line", false, "\"Bob\\\r\n\t\" <sip:bob@example.net>"},
 	{"an escape at the end of the line", false, "\"Bob\\"},
+	{"an escape at the end of the line, which is a bare LF", false, "\"Bob\\\n\";tag=1"},
 	{"a long display name", true,
 		"\"A display name that is so long that many words have to be passed before it ends\" "
 		"<sip:bob@example.net>;tag=1"},

@@ -371,6 +371,19 @@ Test(sip_hosts, what_the_file_says)
 	}
 }
 
+/* They are no part of host names, and are met. */
+Test(sip_hosts, underscores)
+{
+	char text[TEXT];
+	int length = write_message(text, VIA, "SIP/2.0/UDP PX_1.example.net");
+	struct named named = host_in(sip_guard_end(text, length), length, VIA);
+	__u64 same_host, other;
+
+	cr_assert(named.found && sip_host_hash("px_1.example.net", KEY, &same_host));
+	cr_assert(sip_host_hash("px-1.example.net", KEY, &other));
+	cr_expect(named.hash == same_host && named.hash != other);
+}
+
 Test(sip_hosts, the_longest_name)
 {
 	for (int size = 1; size < 8 * SIP_HOST_WORDS + 20; size++) {

@@ -1,0 +1,277 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Servers that join a pool by themselves, by HTTP with the script of docs/join.md and by SIP:
+# they get calls, fall silent, leave; and who is refused.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/sip.sh
+
+PORT=7946
+SECRET=4ff8d27cf1b5a0e9 # of the examples
+
+# config [PORT [SECRET]]: the farm has px1 in its file; without a port nobody may join.
+config() {
+	{
+		cat <<- YAML
+			interfaces: [eth0]
+			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+			services:
+			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
+			pools:
+			  - name: proxies
+			    record_time: 1s
+			    drain_timeout: 4s
+			    backends:
+			      - {name: px1, address: 10.0.0.11}
+		YAML
+		[ $# -eq 0 ] || echo "join: {listen: '$LAB_BALANCER:$1', secret: ${2:-$SECRET}, node_timeout: 3s}"
+	} | lab_write balancer "$LAB_CONFIG"
+}
+
+# script HOST NAME ADDRESS ACTION: of docs/join.md, on that host.
+script() {
+	write_settings "$2" "$3"
+	lab_in "$1" env SIPXDP_JOIN="$LAB_DIR/$2.conf" sh "$LAB_DIR/sipxdp-join" "$4"
+}
+
+write_settings() {
+	cat > "$LAB_DIR/$1.conf" <<- EOF
+		BALANCER=$LAB_BALANCER:$PORT
+		SECRET=$SECRET
+		POOL=proxies
+		NAME=$1
+		ADDRESS=$2
+		INTERVAL=1
+	EOF
+}
+
+# run HOST NAME ADDRESS: the script goes on and on.
+run() {
+	write_settings "$2" "$3"
+	lab_start "$2-run" "$1" env SIPXDP_JOIN="$LAB_DIR/$2.conf" sh "$LAB_DIR/sipxdp-join" run
+}
+
+# sign TIME TEXT [SECRET]
+sign() {
+	printf '%s\n%s' "$1" "$2" | openssl dgst -sha256 -hmac "${3:-$SECRET}" -r | cut -d' ' -f1
+}
+
+# post BODY [TIME [SECRET]]: "STATUS TEXT".
+post() {
+	local time=${2:-$(date +%s)}
+	curl_to -H "X-Sipxdp-Time: $time" -H "X-Sipxdp-Signature: $(sign "$time" "$1" "${3:-$SECRET}")" --data-raw "$1"
+}
+
+# curl_to OPTION...
+curl_to() {
+	lab_in px4 curl -s --max-time 5 -w '\n%{http_code}' "$@" "http://$LAB_BALANCER:$PORT/" |
+		jq -rs '"\(.[1]) \(.[0].result // .[0].error)"'
+}
+
+# sip HOST PARAMETERS [TIME [SECRET]]: the first line of the answer to an OPTIONS.
+sip() {
+	local time=${3:-$(date +%s)}
+	send_sip "$1" "X-Sipxdp-Heartbeat: $2; time=$time; signature=$(sign "$time" "$2" "${4:-$SECRET}")"
+}
+
+# send_sip HOST HEADER
+send_sip() {
+	# shellcheck disable=SC2016 # $1 is the inner shell's
+	lab_in "$1" bash -c '
+		exec 3<> "/dev/udp/$1/$2"
+		printf "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP px;rport;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\nFrom: <sip:px>;tag=1\r\nTo: <sip:lb>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\n%s\r\nContent-Length: 0\r\n\r\n" "$1" $$ $$ "$3" |
+			cat >&3 # at once: bash would send it line by line
+		timeout 2 head -n 1 <&3 | tr -d "\r"' sh "$LAB_BALANCER" "$PORT" "$2"
+}
+
+backend() {
+	lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | $2"
+}
+
+is_backend() {
+	[ "$(backend "$1" "$2")" = "$3" ]
+}
+
+# all_slots NAME...: each of them has some, and together they have all.
+all_slots() {
+	[ "$(lab_ctl --json backend list |
+		jq -r '[.[] | select(.slots > 0)] | "\(map(.name) | sort | join(" ")) \(map(.slots) | add)"')" = "$* 262144" ]
+}
+
+is_gone() {
+	[ -z "$(backend "$1" .name)" ]
+}
+
+# calls_reach NAME: 60 requests end well, and some come to that one.
+calls_reach() {
+	local before
+	before=$(sip_seen "$1" | wc -l)
+	sip_client "to-$1-$before" client "$LAB_CLIENT" options 60 100
+	lab_wait "to-$1-$before" 20 && [ "$(sip_seen "$1" | wc -l)" -gt "$before" ]
+}
+
+# listens_at: "PROTOCOL ADDRESS:PORT" of the daemon's own, sorted.
+listens_at() {
+	lab_in balancer ss -Hlntup | awk '/sipxdpd/ { print $1, $5 }' | sort | paste -sd ' '
+}
+
+listens_on() {
+	[ "$(listens_at)" = "tcp $LAB_BALANCER:$1 udp $LAB_BALANCER:$1" ]
+}
+
+# block NAME FILE: what docs/join.md has under that name.
+block() {
+	mkdir -p "$LAB_DIR/blocks"
+	cp "$LAB_DIR/blocks/$(tests/lib/readme-blocks docs/join.md "$LAB_DIR/blocks" |
+		awk -v name="$1" '$4 == name { print $1 }')" "$2"
+}
+
+# kamailio_joins: Kamailio on px4, with the lines of docs/join.md, but each second.
+kamailio_joins() {
+	{
+		printf 'log_stderror=yes\nrequest_route { exit; }\n'
+		sed 's/interval=3/interval=1/' "$LAB_DIR/join.cfg"
+	} > "$LAB_DIR/kamailio.cfg"
+	mkdir "$LAB_DIR/kamailio"
+	lab_start kamailio px4 kamailio -f "$LAB_DIR/kamailio.cfg" -DD -E -m 32 -M 4 -x fm -X fm \
+		-Y "$LAB_DIR/kamailio" -P "$LAB_DIR/kamailio/pid" -w "$LAB_DIR/kamailio" -l udp:10.0.0.14:5060
+}
+
+lab_open
+lab_flat 4
+for host in "${LAB_BACKENDS[@]}"; do
+	sip_answer "$host" "$host" "$LAB_VIP" answer-options
+done
+block /usr/local/bin/sipxdp-join "$LAB_DIR/sipxdp-join"
+block join.cfg "$LAB_DIR/join.cfg"
+
+config
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_daemon
+wait_for 10 lab_serving 1
+is "without join: nobody listens" "$(listens_at)" ""
+config $PORT
+check "join: in the file, reload" lab_ctl reload
+is "... listens on the address named, and no other" "$(listens_at)" "tcp $LAB_BALANCER:$PORT udp $LAB_BALANCER:$PORT"
+
+# --- joining
+
+like "a heartbeat before start is refused" "$(script px2 px2 10.0.0.12 heartbeat 2>&1)" "no backend 'px2'.*has not started"
+run px2 px2 10.0.0.12
+check "px2 joins by the script and gets a share" wait_for 10 all_slots px1 px2
+is "... it is said to have joined" "$(backend px2 '.overrides | join(" ")')" joined
+check "... calls reach it" calls_reach px2
+is "px3 joins by SIP" "$(sip px3 'action=start; pool=proxies; name=px3; address=10.0.0.13; weight=2')" "SIP/2.0 200 joined"
+check "... it gets a share" wait_for 10 all_slots px1 px2 px3
+is "... its weight" "$(backend px3 .weight)" 2
+is "... and it alone: a heartbeat of SIP" "$(sip px3 'action=heartbeat; pool=proxies; name=px3')" "SIP/2.0 200 heard"
+check "... calls reach it" calls_reach px3
+check "... silent, it is down" wait_for 6 is_backend px3 .state down
+is "... the reason" "$(backend px3 .reason)" "sends no heartbeats"
+check "... and has no share" all_slots px1 px2
+is "... heard again" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; weight=1')" "SIP/2.0 200 heard"
+check "... it has its share again" wait_for 10 all_slots px1 px2 px3
+check "... silent for twice the time, it is forgotten" wait_for 12 is_gone px3
+is "... a heartbeat is not enough" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; address=10.0.0.13')" \
+	"SIP/2.0 404 no backend 'px3' in pool 'proxies': it has not started, or is forgotten"
+check "... px2 was there all the time" all_slots px1 px2
+
+# --- who is refused
+
+start='{"action": "start", "pool": "proxies", "name": "px4", "address": "10.0.0.14"}'
+now=$(date +%s)
+is "another secret" "$(post "$start" "$now" 4ff8d27cf1b5a0e8)" "401 the signature is wrong"
+like "an old time" "$(post "$start" $((now - 40)))" "^401 the time is [45][0-9] s old: are both clocks right\?$"
+like "a time ahead" "$(post "$start" $((now + 50)))" "^401 the time is [45][0-9] s ahead"
+is "no signature" "$(curl_to --data-raw "$start")" "401 time or signature is missing"
+is "a pool that is none" "$(post "${start/proxies/nobodys}")" "404 no pool 'nobodys'"
+is "a VIP" "$(post "${start/10.0.0.14/$LAB_VIP}")" "409 $LAB_VIP is a VIP: a backend needs an address of its own"
+is "a name of the file" "$(post "${start/px4/px1}")" \
+	"409 backend 'px1' of pool 'proxies' is in the file: its servers do not come and go"
+is "an address of the file" "$(post "${start/10.0.0.14/10.0.0.11}")" \
+	"409 backend 'px1' of pool 'proxies' has the address 10.0.0.11 already"
+is "no address" "$(post "${start/10.0.0.14/px4}")" "400 address must be the address of a host"
+like "no JSON" "$(post nonsense)" "^400 not JSON"
+is "GET" "$(curl_to)" "405 only POST is taken here"
+is "more than 4 KiB" "$(post "$(printf '%5000s' "$start")")" "413 a request has 4096 bytes at most"
+is "more than 4 KiB in chunks has no answer" \
+	"$(lab_in px4 curl -s --max-time 5 -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' \
+		--data-raw "$(printf '%9000s' x)" "http://$LAB_BALANCER:$PORT/" || true)" 000
+is "SIP with another secret: no challenge, so 403" \
+	"$(sip px4 'action=start; pool=proxies; name=px4; address=10.0.0.14' "$now" wrong)" "SIP/2.0 403 the signature is wrong"
+is "SIP to a VIP" "$(sip px4 "action=start; pool=proxies; name=px4; address=$LAB_VIP")" \
+	"SIP/2.0 409 $LAB_VIP is a VIP: a backend needs an address of its own"
+is "a pool that is none, in SIP" "$(sip px4 'action=start; pool=nobodys; name=px4; address=10.0.0.14')" \
+	"SIP/2.0 404 no pool 'nobodys'"
+is "SIP without a heartbeat" "$(send_sip px4 'Subject: none')" "SIP/2.0 400 no X-Sipxdp-Heartbeat"
+check "... all of that has changed nothing" all_slots px1 px2
+now=$(date +%s)
+is "right" "$(post "$start" "$now")" "200 joined"
+is "... the same again" "$(post "$start" "$now")" "401 this request has been taken already"
+is "... in SIP" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" "SIP/2.0 200 heard"
+is "... the same again" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" \
+	"SIP/2.0 403 this request has been taken already"
+check "... px4 has a share" wait_for 10 all_slots px1 px2 px4
+is "stop" "$(post "${start/start/stop}")" "200 removed"
+check "... takes it out at once" wait_for 2 all_slots px1 px2
+
+# --- restart and reload
+
+lab_stop sipxdpd KILL || true
+check "the daemon is killed and starts again" lab_daemon
+check "... px2 stays" all_slots px1 px2
+is "... its mark too" "$(backend px2 '.overrides | join(" ")')" joined
+is "a reload moves nothing" "$(lab_ctl --json reload | jq .moved_percent)" 0
+check "... px2 stays" all_slots px1 px2
+unlike "... and nobody is told to save it" "$(lab_ctl status)" "a reload will undo"
+unlike "save does not print it" "$(lab_ctl save)" px2
+config $PORT another-secret-of-the-file
+check "another secret" lab_ctl reload
+is "... is the one that counts" "$(post "$start")" "401 the signature is wrong"
+config 7947
+lab_start busy balancer python3 -c "import socket, time
+s = socket.create_server(('$LAB_BALANCER', 7947))
+time.sleep(1000)"
+wait_for 5 eval '[ -n "$(lab_in balancer ss -Hlnt sport = :7947)" ]'
+check "a port that is taken: reload" lab_ctl reload
+like "... status says so" "$(lab_ctl status)" "nobody can join: cannot listen on $LAB_BALANCER:7947: Address already in use"
+check "... all else goes on" calls_reach px1
+lab_stop busy || true
+check "... the port is free, and ours" wait_for 4 listens_on 7947
+config $PORT
+lab_ctl reload > /dev/null
+check "... back again" listens_on $PORT
+check "... px2 is heard again" wait_for 10 all_slots px1 px2
+
+# --- leaving
+
+sip_client before client "$LAB_CLIENT" options 60 100
+lab_wait before 20
+kill -TERM "${LAB_PROCESS[px2-run]}"
+check "shutdown: px2 is leaving" wait_for 3 is_backend px2 .admin leaving
+check "... is not silent meanwhile" is_backend px2 .state up
+check "... and gone when it is empty" wait_for 15 is_gone px2
+check "... which the script waits for" lab_wait px2-run 5
+check "... px1 has all" all_slots px1
+
+# --- Kamailio
+
+kamailio_joins
+check "px4 joins by Kamailio itself" wait_for 15 all_slots px1 px4
+sleep 4
+check "... and stays, longer than it could be silent" is_backend px4 .state up
+lab_stop kamailio || true
+check "... and no longer than it lives" wait_for 15 is_gone px4
+
+# --- without join: those who are there are silent from then on
+
+run px2 px2 10.0.0.12
+check "px2 joins again" wait_for 10 all_slots px1 px2
+config
+check "join: is gone from the file" lab_ctl reload
+is "... nobody listens" "$(listens_at)" ""
+check "... px2 goes on" all_slots px1 px2
+check "... until it is silent" wait_for 15 is_backend px2 .state down
+tap_end

@@ -1,0 +1,303 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Calls that a backend begins from the VIP, with a Call-ID that is another's: answers, and
+# requests that come later, are back at that backend, because they name it. And services
+# that go by users: whoever calls a number meets the same backend.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/sip.sh
+
+CALLS=100 # of each backend
+DOMAIN=sip.example.net
+USER_PORTS=(5070 5071 5072) # of the services by From, To, Request-URI
+USERS=40
+
+# write_config FORWARD HINTS: HINTS "named" or "unnamed".
+write_config() {
+	local backend hints
+	{
+		cat <<- YAML
+			interfaces: [eth0]
+			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+			services:
+			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
+			  - {name: callers, vip: $LAB_VIP, port: ${USER_PORTS[0]}, affinity: from-user, pool: proxies}
+			  - {name: callees, vip: $LAB_VIP, port: ${USER_PORTS[1]}, affinity: to-user, pool: proxies}
+			  - {name: numbers, vip: $LAB_VIP, port: ${USER_PORTS[2]}, affinity: request-user, pool: proxies}
+			pools:
+			  - name: proxies
+			    forward: $1
+			    record_time: 0s
+			    backends:
+		YAML
+		for backend in "${LAB_BACKENDS[@]}"; do
+			hints=
+			[ "$2" = unnamed ] || hints=", hints: [$backend.$DOMAIN]"
+			echo "      - {name: $backend, address: $(own_address "$backend")$hints}"
+		done
+	} | lab_write balancer "$LAB_CONFIG"
+}
+
+own_address() {
+	echo "10.0.$LAB_SUBNET.$((10 + ${1#px}))"
+}
+
+# self_of BACKEND HOW: what it calls itself, by "name" or by "address".
+self_of() {
+	if [ "$2" = name ]; then
+		echo "$1.$DOMAIN"
+	else
+		own_address "$1"
+	fi
+}
+
+far_end() {
+	sip_answer far "$1" "$2" end
+}
+
+# begin NAME HOST SELF LOCAL REMOTE COUNT SECONDS: in the background, COUNT calls from LOCAL
+# to REMOTE, by a host that calls itself SELF. Their Call-IDs begin with NAME.
+begin() {
+	rm -f "$LAB_DIR/$1."{messages,errors,stat,log}
+	SIP_CLIENTS=$((SIP_CLIENTS + 1))
+	lab_start "$1" "$2" sipp "$5:5060" -sf "$SIP_SCENARIOS/begin.xml" -i "$4" -bind_local -p 5060 -key self "$3" \
+		-m "$6" -r 50 -l "$6" -cid_str "$1-$SIP_RUN-$SIP_CLIENTS-%u@%s" -nostdin -skip_rlimit -timeout "$7" \
+		-timeout_error -fd 1 -trace_stat -stf "$LAB_DIR/$1.stat" -trace_err -error_file "$LAB_DIR/$1.errors" \
+		-trace_shortmsg -shortmessage_file "$LAB_DIR/$1.messages"
+}
+
+# all_begin HOW COUNT SECONDS: each backend from the VIP; 0 when every call ended well.
+all_begin() {
+	local backend status=0
+	for backend in "${LAB_BACKENDS[@]}"; do
+		begin "$backend" "$backend" "$(self_of "$backend" "$1")" "$LAB_VIP" "$LAB_CLIENT" "$2" "$3"
+	done
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_wait "$backend" 60 || { status=$? && tail -n 3 "$LAB_DIR/$backend.errors"; }
+	done
+	return $status
+}
+
+ended_well() {
+	local backend sum=0
+	for backend in "${LAB_BACKENDS[@]}"; do
+		sum=$((sum + $(sip_statistic "$backend" 'SuccessfulCall(C)')))
+	done
+	echo $sum
+}
+
+# strays [WHAT]: how many calls have had messages, or "responses" or "requests", at a backend
+# that has not begun them.
+strays() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		sip_seen "$backend" | awk -v begun="^$backend-" -v what="${1:-}" '$2 !~ begun {
+			if (what == "" || (what == "responses") == ($1 ~ /^[0-9]/)) print $2
+		}'
+	done | sort -u | wc -l
+}
+
+# Calls whose owner, by the Call-ID alone, is not who has begun them.
+owned_by_others() {
+	sip_owners | cut -d' ' -f1 | sort -u | lab_ctl lookup sip - | awk '$1 !~ "^" $2 "-"' | wc -l
+}
+
+# try_calls HOW WORDS
+try_calls() {
+	local hinted owned
+	hinted=$(lab_verdict hint) owned=$(lab_verdict call_id)
+	check "$2: each backend begins $CALLS calls from the VIP, and all end well" all_begin "$1" $CALLS 60s
+	check "... though most of their Call-IDs are another's" test "$(owned_by_others)" -gt "$CALLS"
+	is "... none of it came to another backend" "$(strays)" 0
+	# 180, 200, INVITE, ACK and BYE of each call
+	check "... each message because of a hint" test $(($(lab_verdict hint) - hinted)) -ge $((5 * CALLS * ${#LAB_BACKENDS[@]}))
+	is "... none by its Call-ID" "$(($(lab_verdict call_id) - owned))" 0
+}
+
+# Without hints, so that it is known what the calls above would come to.
+try_unnamed() {
+	write_config dsr unnamed
+	lab_ctl reload > /dev/null
+	all_begin name 30 3s > /dev/null || true
+	check "without hints: of 90 such calls most fail" test "$(ended_well)" -lt 60
+	check "... their answers came elsewhere" test "$(strays responses)" -gt 30
+	lab_stop far || true
+	far_end client "$LAB_CLIENT"
+	all_begin address 30 3s > /dev/null || true
+	is "... with addresses in Via answers are where they belong" "$(strays responses)" 0
+	check "... but the other side's requests are not" test "$(strays requests)" -gt 30
+	lab_stop far || true
+	write_config dsr named
+	lab_ctl reload > /dev/null
+}
+
+# --- proxies that change the Call-ID
+
+farm_start() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		rm -f "$LAB_DIR/$backend."{messages,log}
+		SIP_SELF=$backend.$DOMAIN kamailio_start "$backend" "$backend" STATEFUL HIDING 'CALLEE="sip:10.0.0.200:5060"'
+	done
+}
+
+farm_stop() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_stop "$backend" || true
+	done
+}
+
+# calls_by_proxies COUNT SECONDS
+calls_by_proxies() {
+	begin caller client "$LAB_CLIENT:5060" "$LAB_CLIENT" "$LAB_VIP" "$1" "$2"
+	lab_wait caller 60 || tail -n 3 "$LAB_DIR/caller.errors"
+	[ "$(sip_statistic caller 'SuccessfulCall(C)')" -eq "$1" ]
+}
+
+calls_are_spread() {
+	! calls_by_proxies 30 3s && [ -n "$(sip_strays)" ]
+}
+
+# Call-IDs that both ends of the calls have seen.
+common_call_ids() {
+	comm -12 <(sip_seen caller | cut -d' ' -f2 | sort -u) <(sip_seen far | cut -d' ' -f2 | sort -u) | wc -l
+}
+
+try_proxies() {
+	lab_peer callee 200
+	far_end callee 10.0.0.200
+	# Kamailio wants to know an address of the name that it is to go by.
+	printf "$LAB_VIP %s.$DOMAIN\\n" "${LAB_BACKENDS[@]}" | lab_hosts "${LAB_BACKENDS[@]}"
+	farm_start
+	check "150 calls through proxies that hide the Call-ID end well" calls_by_proxies 150 60s
+	is "... no Call-ID is the same at both ends" "$(common_call_ids)" 0
+	is "... all of a call at one proxy, in both directions" "$(sip_strays)" ""
+	is "... and every proxy has calls" "$(sip_owners | cut -d' ' -f2 | sort -u | xargs)" "${LAB_BACKENDS[*]}"
+	write_config dsr unnamed
+	lab_ctl reload > /dev/null
+	check "without hints such calls are spread over several proxies" calls_are_spread
+	write_config dsr named
+	lab_ctl reload > /dev/null
+	farm_stop
+	lab_stop far || true
+}
+
+# --- single messages
+
+echo_everywhere() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_start "$backend" "$backend" tests/net/named_echo.py "$backend" "5060,$(IFS=, && echo "${USER_PORTS[*]}")" "$LAB_VIP"
+		wait_for 5 grep -q listening "$LAB_DIR/$backend.log"
+	done
+}
+
+# say: rows of say.py from all of the client's addresses; prints who answered each.
+say() {
+	local i sources=()
+	for ((i = 0; i < LAB_CLIENTS; i++)); do
+		sources+=("10.0.0.$((${LAB_CLIENT##*.} + i))")
+	done
+	lab_in client tests/net/say.py "$LAB_VIP" "${sources[@]}"
+}
+
+# messages_with LINE...: 30 messages that have these lines, and Call-IDs dead-0 to dead-29.
+messages_with() {
+	local i text
+	text=$(IFS=$'\t' && echo "$*")
+	for ((i = 0; i < 30; i++)); do
+		printf '5060\t%s\tCall-ID: dead-%d\tCSeq: 2 BYE\n' "$text" $i
+	done
+}
+
+answered() {
+	messages_with "$@" | say | sort -u | xargs
+}
+
+BYE_URI="BYE sip:someone@px2.$DOMAIN SIP/2.0"
+VIA="Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1"
+
+try_messages() {
+	local owners
+	is "requests whose Route names px2" "$(answered 'BYE sip:x@example.org SIP/2.0' "$VIA" "Route: <sip:PX2.$DOMAIN:5060;lr>")" px2
+	is "requests whose Request-URI does" "$(answered "$BYE_URI" "$VIA")" px2
+	is "... and whose Route names another" "$(answered "$BYE_URI" "$VIA" "Route: <sip:px3.$DOMAIN;lr>")" px3
+	is "responses whose Via does" "$(answered 'SIP/2.0 200 OK' "Via: SIP/2.0/UDP px2.$DOMAIN;branch=z9hG4bK1" "$VIA")" px2
+	lab_ctl backend drain proxies px2 > /dev/null
+	is "while it is drained" "$(answered "$BYE_URI" "$VIA")" px2
+
+	lab_ctl backend maint proxies px2 > /dev/null
+	owners=$(printf 'dead-%d\n' {0..29} | lab_ctl lookup sip - | cut -f2)
+	is "when it is gone they are at the owners of their Call-IDs" "$(messages_with "$BYE_URI" "$VIA" | say)" "$owners"
+	is "... which are the others" "$(sort -u <<< "$owners" | xargs)" "px1 px3"
+	lab_ctl backend ready proxies px2 > /dev/null
+	is "when it is back they are there again" "$(answered "$BYE_URI" "$VIA")" px2
+}
+
+# --- users
+
+# user_row PORT URI-OF-REQUEST FROM TO: one INVITE, with a Call-ID of its own.
+user_row() {
+	ROW=$((${ROW:-0} + 1))
+	printf '%s\tINVITE %s SIP/2.0\t%s\t%s\tTo: %s\tCall-ID: user-%d\tCSeq: 1 INVITE\n' "$1" "$2" "$VIA" "$3" "$4" $ROW
+}
+
+# The same user in several spellings, each where the service looks for it; "N" is a number.
+# In the other places are users that differ from message to message.
+spellings_of() {
+	local n=$1 other=someone$((RANDOM))
+	user_row 5070 "sip:$other@example.org" "From: <sip:+1201555$n@example.net>;tag=1" "<sip:$other@example.org>"
+	user_row 5070 "sip:a$other@example.org" "f: \"sip:x@y\" <tel:+1-201-555-$n>;tag=2" "<sip:$other@example.org>"
+	user_row 5070 "sip:b$other@example.org" "From: sip:%2B1201%3555$n:secret@10.9.9.9;tag=3" "<sip:$other@example.org>"
+	user_row 5071 "sip:$other@example.org" "From: <sip:$other@example.org>;tag=4" "<sip:+1201555$n@example.net>"
+	user_row 5071 "sip:c$other@example.org" "From: <sip:d$other@example.org>;tag=5" "Bob <tel:+1(201)555.$n;ext=5>;tag=z"
+	user_row 5072 "sips:+1201555$n@example.net" "From: <sip:e$other@example.org>;tag=6" "<sip:$other@example.org>"
+	user_row 5072 "tel:+1201-555$n" "From: <sip:f$other@example.org>;tag=7" "<sip:g$other@example.org>"
+	user_row 5072 "sip:+12015%35%35$n@10.0.0.1:5062;user=phone" "From: <sip:h$other@example.org>;tag=8" "<sip:$other@example.org>"
+}
+
+try_users() {
+	local n counted before missing
+	counted=$(lab_verdict user)
+	for ((n = 0; n < USERS; n++)); do
+		spellings_of $((1000 + n))
+	done | say | xargs -n 8 > "$LAB_DIR/users"
+	is "calls of a user meet at one backend, however it is spelt, in From, To or Request-URI" \
+		"$(awk '{ for (i = 2; i <= NF; i++) if ($i != $1) { print NR ": " $0; next } }' "$LAB_DIR/users")" ""
+	is "... each of $USERS users" "$(wc -l < "$LAB_DIR/users")" $USERS
+	is "... and different ones at all of them" "$(cut -d' ' -f1 "$LAB_DIR/users" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
+	is "... counted as user" "$(($(lab_verdict user) - counted))" $((8 * USERS))
+	before=$(lab_verdict no_user)
+	missing=$(user_row 5072 "sip:example.net" "From: <sip:a@example.org>;tag=1" "<sip:b@example.org>" | say)
+	like "a request without a user is answered" "$missing" '^px[123]$'
+	is "... counted as no_user" "$(($(lab_verdict no_user) - before))" 1
+}
+
+lab_open
+lab_flat 3
+far_end client "$LAB_CLIENT"
+write_config dsr named
+lab_balance
+
+try_calls name "by names"
+try_calls address "by addresses"
+try_unnamed
+try_proxies
+echo_everywhere
+try_messages
+try_users
+
+lab_close
+lab_open
+lab_routed 3
+far_end client "$LAB_CLIENT"
+for backend in "${LAB_BACKENDS[@]}"; do
+	lab_in "$backend" sipxdp-loader attach --program decap eth0 > /dev/null
+done
+write_config ipip named
+lab_balance
+try_calls name "by IP-in-IP"
+tap_end
