@@ -144,8 +144,8 @@ struct note_key {
 
 struct note {
 	__u32 backend;
-	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
-	__u32 ended; /* likewise: when the call was; 0: it goes on */
+	__u32 seen;   /* seconds of CLOCK_MONOTONIC */
+	__u32 ended;  /* likewise: when the call was; 0: it goes on */
 	__u32 invite; /* hash of the Via of the INVITE that began it; 0: not known */
 };
 

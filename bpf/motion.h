@@ -74,8 +74,8 @@ __noinline __u32 motion_via(struct xdp_md *ctx, const struct packet *p, const st
 /* Notes whether the call goes on after a packet. A REGISTER and the like are no calls; a
  * connection is one. An INVITE that has failed ends with an ACK of the same branch, which
  * that of a success has not (RFC 3261, 17.1.1.3). */
-static __always_inline void motion_note_end(struct xdp_md *ctx, const struct packet *p,
-	const struct motion_slot *slot, bool opening, struct note *note)
+static __always_inline void motion_note_end(
+	struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot, bool opening, struct note *note)
 {
 	if (p->protocol == IPPROTO_TCP) {
 		note->ended = motion_connection_ended(ctx, p, note->ended);

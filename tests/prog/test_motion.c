@@ -69,13 +69,13 @@ struct saying {
 #define TO "<sip:bob@example.com>"
 #define TO_TAGGED "<sip:bob@example.com>;tag=314159"
 #define REQUEST(method) method " sip:bob@example.com SIP/2.0"
-#define OPENING(method, receiver)                                                                                      \
+#define OPENING(method, who)                                                                                           \
 	{                                                                                                              \
-		REQUEST(method), TO, receiver                                                                          \
+		.line = REQUEST(method), .to = TO, .receiver = who                                                     \
 	}
-#define WITHIN(method, receiver)                                                                                       \
+#define WITHIN(method, who)                                                                                            \
 	{                                                                                                              \
-		REQUEST(method), TO_TAGGED, receiver                                                                   \
+		.line = REQUEST(method), .to = TO_TAGGED, .receiver = who                                              \
 	}
 
 static uint32_t receiver_of(const struct frame_spec *spec)
@@ -118,7 +118,7 @@ static const struct {
 	{"a CANCEL alone continues something", {OPENING("CANCEL", FORMER)}},
 	{"an ACK alone, too", {OPENING("ACK", FORMER)}},
 	{"a response continues something",
-		{{"SIP/2.0 200 OK", TO_TAGGED, FORMER}, {"SIP/2.0 180 Ringing", TO, FORMER}}},
+		{{"SIP/2.0 200 OK", TO_TAGGED, FORMER, NULL}, {"SIP/2.0 180 Ringing", TO, FORMER, NULL}}},
 	{"what was noted stays, opening or not",
 		{WITHIN("INVITE", FORMER), OPENING("INVITE", FORMER), OPENING("REGISTER", FORMER)}},
 	{"any method may open", {OPENING("REGISTER", OWNER), OPENING("OPTIONS", OWNER)}},
