@@ -156,7 +156,8 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 		break;
 	case CLAIM_ROLE_HINT:
 		faults_add(faults, again->mark,
-			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), and names every backend; "
+			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), and names every "
+			"backend; "
 			"give it a port of its own, or another name",
 			owner(again), address_format(again->key, text), owner(first), line);
 		break;

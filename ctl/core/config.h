@@ -13,7 +13,7 @@
 struct config_hint {
 	char host[HOST_SIZE];
 	struct address address; /* that the host is; all zero: it is a name */
-	uint16_t port; /* host order; 0: whatever the port */
+	uint16_t port;          /* host order; 0: whatever the port */
 };
 
 struct config_ports {

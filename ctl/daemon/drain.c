@@ -123,15 +123,11 @@ bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const stru
 	       !has_slots(daemon, pool->id, backend->id);
 }
 
-/* A slot that it has or had would send something to it. */
+/* A slot that it has or had would send something to it. Of one that is in motion it may be
+ * neither the owner nor the former one, and have calls there all the same, by notes. */
 static bool is_needed(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
 {
-	const __u16 *former = image_former(daemon->running, pool->id);
-
-	for (uint32_t slot = 0; slot < daemon->running->contract.slots; slot++)
-		if (former[slot] == id)
-			return true;
-	return has_slots(daemon, pool->id, id);
+	return daemon->running->pools[pool->id].in_motion || has_slots(daemon, pool->id, id);
 }
 
 bool drain_look(struct drain *drain, struct daemon *daemon)

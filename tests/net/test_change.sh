@@ -26,6 +26,7 @@ configure() {
 		  - {name: source, vip: $LAB_VIP, port: $SOURCE, protocol: tcp, affinity: source, pool: proxies}
 		  - {name: soon, vip: $LAB_VIP, port: 5062, pool: soon}
 		  - {name: usual, vip: $LAB_VIP, port: 5064, pool: usual}
+		  - {name: chain, vip: $LAB_VIP, port: 5066, pool: chain}
 		pools:
 		  - name: proxies
 		    probe: {type: icmp, interval: 1s, timeout: 1s, fall: 5}
@@ -45,6 +46,10 @@ configure() {
 		    backends:
 		      - {name: u1, address: 10.0.0.11}
 		      - {name: u2, address: 10.0.0.12}
+		  - name: chain
+		    record_time: 500ms
+		    backends:
+		      - {name: c1, address: 10.0.0.11}
 	YAML
 }
 
@@ -127,7 +132,7 @@ lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
 configure | lab_write balancer "$LAB_CONFIG"
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-check "px1 to px3 are up" wait_for 10 lab_serving 7
+check "px1 to px3 are up" wait_for 10 lab_serving 8
 check "px4 is down" wait_for 15 state_is px4 down
 check "the pool is settled" lab_ctl pool settle proxies
 
@@ -183,6 +188,15 @@ sleep 5
 is "... has all its slots 5 s later" "$(slots usual)" "$before"
 check "... and none after pool settle" lab_ctl pool settle usual
 check "... at once" has_no_slots usual u2
+
+lab_ctl backend add chain c2 10.0.0.12 > /dev/null
+lab_ctl backend drain chain c1 > /dev/null
+check "calls go from one server to a second" wait_for 8 has_no_slots chain c1
+lab_ctl backend add chain c3 10.0.0.13 > /dev/null
+check "... which is to leave for a third" lab_ctl backend remove chain c2 --drain
+check "... has no slots" wait_for 8 has_no_slots chain c2
+sleep 2
+is "... and stays for the calls that it has" "$(backend chain c2 .admin)" leaving
 
 # --- what became of the calls
 
