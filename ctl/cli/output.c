@@ -13,7 +13,7 @@
 static const struct column service_columns[] = {
 	{"NAME", "name", CELL_TEXT},
 	{"VIP", "vips", CELL_LIST},
-	{"PORT", "port", CELL_NUMBER},
+	{"PORT", "ports", CELL_TEXT},
 	{"PROTOCOL", "protocol", CELL_TEXT},
 	{"AFFINITY", "affinity", CELL_TEXT},
 	{"POOL", "pool", CELL_TEXT},
@@ -25,6 +25,9 @@ static const struct column service_columns[] = {
 static const struct column pool_columns[] = {
 	{"NAME", "name", CELL_TEXT},
 	{"FORWARD", "forward", CELL_TEXT},
+	{"PROBE", "probe", CELL_TEXT},
+	{"FAILS OPEN", "fails_open", CELL_YES},
+	{"IN MOTION", "in_motion", CELL_YES},
 	{"BACKENDS", "backends", CELL_NUMBER},
 	{"IN TABLE", "in_table", CELL_NUMBER},
 	{"SLOTS", "slots", CELL_NUMBER},

@@ -29,6 +29,14 @@ const struct verdict_text report_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VE
 
 /* --- lists */
 
+/* "5060", or "5060-5080" */
+static json_t *ports_json(const struct config_service *service)
+{
+	if (service->last_port == service->port)
+		return json_sprintf("%u", service->port);
+	return json_sprintf("%u-%u", service->port, service->last_port);
+}
+
 json_t *report_service_list(struct daemon *daemon, const struct request *request)
 {
 	const struct farm *farm = daemon->farm;
@@ -44,9 +52,10 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 			json_array_append_new(vips, report_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
 		json_array_append_new(
-			list, json_pack("{s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "vips", vips,
-				      "port", service->port, "protocol", config_protocol_name(service->protocol),
-				      "affinity", config_affinity_name(service->affinity), "pool",
+			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "vips",
+				      vips, "port", service->port, "ports", ports_json(service), "protocol",
+				      config_protocol_name(service->protocol), "affinity",
+				      config_affinity_name(service->affinity), "pool",
 				      farm->config->pools[service->pool].name, "packets", traffic.packets, "bytes",
 				      traffic.bytes));
 	}
@@ -75,8 +84,10 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 			if (uses_pool(&farm->config->services[j], i))
 				json_array_append_new(services, json_string(farm->config->services[j].name));
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:o}", "name", pool->config->name, "forward",
-				pool->config->forward == FORWARD_IPIP ? "ipip" : "dsr", "backends",
+			json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", pool->config->name,
+				"forward", pool->config->forward == FORWARD_IPIP ? "ipip" : "dsr", "probe",
+				config_probe_name(pool->config->probe.type), "fails_open", pool->open, "in_motion",
+				daemon->running->pools[pool->id].in_motion, "backends",
 				(json_int_t)report_backends(pool), "in_table", (json_int_t)report_serving(daemon, pool),
 				"slots", (json_int_t)daemon->running->contract.slots, "services", services));
 	}
