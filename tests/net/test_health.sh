@@ -187,12 +187,13 @@ like "the latency is known" "$(backend px4 '"\(.latency_last) \(.latency_mean) \
 start_saying px1 "404 Not Found"
 start_saying px2 "503 Service Unavailable"
 lab_stop px3 > /dev/null || true
+check "404 is an answer, 503 is none" wait_for 10 states_are "up down down up"
+# It answers OPTIONS with a Max-Forwards of 0 before its configuration sees it.
 kamailio_start px3 px3 STATELESS
-check "404 is an answer, 503 is none, and Kamailio's is one" wait_for 10 states_are "up down up up"
+check "... and Kamailio's is one" wait_for 10 states_are "up down up up"
 like "... status says so" "$(lab_ctl status)" 'warning: .*px2 is down: 503 Service Unavailable'
 sleep 1
 is "... and it stays so" "$(states)" "up down up up"
-is "... Kamailio has been asked" "$(kamailio_seen px3 | cut -d' ' -f1 | sort -u)" OPTIONS
 lab_stop px3 > /dev/null || true
 for host in px1 px2 px3; do
 	start_server $host answer
