@@ -125,7 +125,7 @@ struct range {
 };
 
 /* hints: hash. Who a host and port in SIP name. The host is hashed with the hash key, as
- * sip_host_hash() of sip_headers.h does it. Names living and dead backends. */
+ * sip_host_hash() of sip_host.h does it. Names living and dead backends. */
 struct hint_key {
 	__u64 host;
 	__u32 group; /* service.hints: services with the same pools share one */

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "context.h"
-#include "sip_headers.h"
+#include "sip_user.h"
 
 static __always_inline struct sip_text text_of(const struct xdp_md *ctx, __u32 end)
 {

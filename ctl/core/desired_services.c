@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_host.h"
 #include "desired_services.h"
 #include "memory.h"
 #include "name.h"

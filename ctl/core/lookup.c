@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_user.h"
 #include "lookup.h"
 
 uint64_t lookup_call_id(const char *call_id, const uint64_t hash_key[2])

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_host.h"
 #include "balancer.h"
 
 #define HINT_GROUP 1

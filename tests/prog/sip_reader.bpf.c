@@ -2,7 +2,7 @@
 /* Reads a frame that is nothing but a SIP message, for test_sip_reader.c. */
 
 #include "../../bpf/context.h"
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_user.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -4,7 +4,7 @@
  * begin with read_ and take a source for a text. */
 #pragma once
 
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_user.h"
 
 enum reading_header {
 	READING_TO,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_user.h"
 #include "rng.h"
 #include "run.h"
 #include "sip_message.h"

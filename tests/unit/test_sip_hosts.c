@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "../../bpf/packet.h"
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_user.h"
 #include "../prog/rng.h"
 #include "sip_guard.h"
 

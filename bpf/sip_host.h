@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Hosts in a SIP message: names and addresses in any spelling, hashed, and their ports. A
+ * part of sip_headers.h, of which all is true that is said there. */
+#pragma once
+
+#include "sip_headers.h"
+
+#ifndef __bpf__
+#include <stdio.h>
+#include <string.h>
+#endif
+
+#define SIP_HOST_WORDS 32 /* a host's name is shorter than 256 bytes */
+#define SIP_IPV6_GROUPS 8
+
+/* A host that is named. Addresses are hashed as 16 bytes, so that the spelling of one makes
+ * no difference; names as Call-IDs are, with bit 5 set in each byte, which is lower case (and
+ * makes the underscore another one), and without a dot at the end. */
+struct sip_host {
+	__u64 hash_key[2]; /* asked */
+	__u64 hash;
+	__be16 port; /* 0: none is written */
+};
+
+/* The hash of an address. */
+static inline __u64 sip_hash_address(const struct address *address, const __u64 hash_key[2])
+{
+	return hash_source(address, 0, hash_key);
+}
+
+/* Flags the bytes that are no digits. */
+static __always_inline __u64 sip_no_digits(__u64 word)
+{
+	word ^= EVERY('0');
+	return (((word & EVERY(0x7f)) + EVERY(0x80 - 10)) | word) & EVERY(0x80);
+}
+
+/* Flags the bytes that are not from `first` to `last`, both below 0x80. */
+static __always_inline __u64 sip_not_in(__u64 word, __u8 first, __u8 last)
+{
+	__u64 low = word & EVERY(0x7f);
+
+	return (~(low + EVERY(0x80 - first)) | (low + EVERY(0x7f - last)) | word) & EVERY(0x80);
+}
+
+/* Flags the bytes that are neither letters nor digits nor - . _ */
+static __always_inline __u64 sip_no_name(__u64 word)
+{
+	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'z') & sip_not_in(word, '-', '.') &
+	       (~sip_equal(word, '_') & EVERY(0x80));
+}
+
+/* A host's name that is being read. */
+struct sip_name {
+	struct sip_text text;
+	__u64 at;
+	struct hash hash;
+	__u64 result; /* enum sip_result */
+};
+
+static inline long sip_name_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_name *n = state;
+	const struct sip_text *t = &n->text;
+	__u32 at = sip_forget(t, n->at);
+	__u64 word = sip_word(t, at), ends = sip_no_name(word);
+
+	/* Is a dot the last byte of the word, and of the name? */
+	if (!ends && word >> 56 == '.')
+		ends = sip_no_name(sip_word(t, sip_forget(t, at + 1))) & 1ULL << 63;
+	else
+		ends |= ends >> 8 & sip_equal(word, '.');
+	word |= EVERY(0x20);
+	n->at = sip_forget(t, at + (ends ? sip_first(ends) : 8));
+	if (ends) {
+		word &= ((ends & -ends) >> 7) - 1;
+		n->result = sip_forget(t, SIP_FOUND);
+	}
+	hash_word(&n->hash, word);
+	return ends || sip_room(t, n->at) <= 0;
+}
+
+/* Hashes the name at *at, behind which *at becomes. */
+static __always_inline bool sip_hash_name(const struct sip_text *t, __u32 *at, const __u64 hash_key[2], __u64 *hash)
+{
+	struct sip_name name = {.text = *t, .at = *at, .hash = hash_start(hash_key)};
+
+	name.result = sip_forget(t, SIP_NOT_THERE);
+	sip_loop(SIP_HOST_WORDS, sip_name_step, &name);
+	if (name.at == *at || name.result != SIP_FOUND)
+		return false;
+	*hash = hash_finish(name.hash, hash_key);
+	*at = sip_forget(t, name.at);
+	*at += sip_byte(t, *at) == '.';
+	return true;
+}
+
+/* The IPv4 address at *at, in host order: four numbers of one to three digits. Without
+ * branches: what goes wrong sets the sign of `wrong`. */
+static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 *ipv4)
+{
+	__u64 word = sip_word(t, *at), rest = sip_word(t, sip_forget(t, *at + 8)), address = 0, wrong = 0;
+
+	for (int i = 0; i < 4; i++) {
+		__u64 length = sip_first(sip_no_digits(word)), bits = 8 * length;
+		__u64 digits = word << ((24 - bits) & 63); /* zeros in front */
+
+		digits = (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
+		address = address << 8 | digits;
+		wrong |= (length - 1) | (3 - length) | (255 - digits);
+		*at += length;
+		if (i == 3)
+			break;
+		wrong |= -((word >> (bits & 63) & 0xff) ^ '.');
+		bits = (bits + 8) & 63;
+		word = word >> bits | rest << ((64 - bits) & 63);
+		rest >>= bits;
+		*at += 1;
+	}
+	*at = sip_forget(t, *at);
+	*ipv4 = address;
+	return (__s64)wrong >= 0;
+}
+
+/* An IPv6 address that is being read: groups are shifted in from the right. */
+struct sip_ipv6 {
+	struct sip_text text;
+	__u64 at;
+	__u64 groups; /* read so far */
+	__u64 high, low;
+	__u64 gap;               /* groups before "::", or SIP_NO_GAP */
+	__u64 gap_at;            /* behind it; where the address begins, as long as there is none */
+	__u64 gap_high, gap_low; /* those groups */
+	__u64 result;            /* enum sip_result */
+};
+
+#define SIP_NO_GAP 15
+
+/* Adds a group, or the two that an IPv4 address is. */
+static __always_inline void sip_shift_in(struct sip_ipv6 *a, __u64 bits, __u32 groups)
+{
+	for (__u32 i = 0; i < groups; i++) {
+		a->high = a->high << 16 | a->low >> 48;
+		a->low = a->low << 16;
+	}
+	a->low |= bits;
+	a->groups = sip_forget(&a->text, a->groups + groups);
+}
+
+/* The number that up to four hexadecimal digits are. */
+static __always_inline __u64 sip_hex(__u64 word, __u32 length)
+{
+	__u64 digits = (word & EVERY(0x0f)) + (word >> 6 & EVERY(0x01)) * 9;
+
+	digits = (digits << (8 * (4 - length))) & 0xffffffff; /* zeros in front */
+	digits = (digits & 0x000f000f) << 4 | (digits >> 8 & 0x000f000f);
+	return (digits << 8 | digits >> 16) & 0xffff;
+}
+
+/* Flags the bytes that are no hexadecimal digits. */
+static __always_inline __u64 sip_no_hex(__u64 word)
+{
+	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'f');
+}
+
+/* Notes "::", whose second colon is at `colon`. False if there is one already. */
+static __always_inline bool sip_begin_gap(struct sip_ipv6 *a, __u32 colon)
+{
+	if (sip_forget(&a->text, a->gap) != SIP_NO_GAP)
+		return false;
+	a->gap = sip_forget(&a->text, a->groups);
+	a->at = a->gap_at = sip_forget(&a->text, colon + 1);
+	a->gap_high = a->high;
+	a->gap_low = a->low;
+	a->high = a->low = sip_zero(&a->text);
+	return true;
+}
+
+/* The bits before the gap, which are as far to the left as they can be. */
+static __always_inline void sip_end_gap(struct sip_ipv6 *a)
+{
+	__u32 shift = 16 * (SIP_IPV6_GROUPS - a->gap);
+
+	if (shift >= 64) {
+		a->high |= a->gap_low << (shift & 63);
+	} else {
+		a->high |= a->gap_high << shift | a->gap_low >> (64 - shift);
+		a->low |= a->gap_low << shift;
+	}
+}
+
+/* Reads a group and the colons behind it; SIP_FOUND at the bracket, or where an IPv4 address
+ * is the rest. */
+static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_ipv6 *a = state;
+	const struct sip_text *t = &a->text;
+	__u32 at = sip_forget(t, a->at);
+	__u64 word = sip_word(t, at);
+	__u32 length = sip_first(sip_no_hex(word));
+	__u8 behind = word >> (8 * length & 63);
+
+	if (sip_room(t, at) <= 0 || length > 4)
+		return 1;
+	if (behind == '.') {
+		a->result = sip_forget(t, SIP_FOUND);
+		return 1;
+	}
+	if (length)
+		sip_shift_in(a, sip_hex(word, length), 1);
+	else if (at != a->gap_at)
+		return 1;
+	a->at = at = sip_forget(t, at + length);
+	if (behind == ']')
+		a->result = sip_forget(t, SIP_FOUND);
+	if (behind != ':')
+		return 1;
+	a->at = at = sip_forget(t, at + 1);
+	return sip_byte(t, at) == ':' ? !sip_begin_gap(a, at) : !length;
+}
+
+/* The IPv6 address behind the bracket at *at, in any spelling (RFC 4291 section 2.2). */
+static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct address *address)
+{
+	struct sip_ipv6 a = {.text = *t};
+	__u64 ipv4;
+
+	a.at = sip_forget(t, *at + 1);
+	a.groups = sip_forget(t, 0);
+	a.gap = sip_forget(t, SIP_NO_GAP);
+	a.gap_at = sip_forget(t, a.at);
+	a.high = a.low = a.gap_high = a.gap_low = sip_zero(t);
+	a.result = sip_forget(t, SIP_NOT_THERE);
+	sip_loop(SIP_IPV6_GROUPS + 1, sip_ipv6_step, &a);
+	*at = sip_forget(t, a.at);
+	if (a.result != SIP_FOUND)
+		return false;
+	if (sip_byte(t, *at) != ']') {
+		if (!sip_ipv4(t, at, &ipv4) || sip_byte(t, *at) != ']')
+			return false;
+		sip_shift_in(&a, ipv4, 2);
+	}
+	*at += 1;
+	if (a.gap == SIP_NO_GAP ? a.groups != SIP_IPV6_GROUPS : a.groups >= SIP_IPV6_GROUPS)
+		return false;
+	if (a.gap != SIP_NO_GAP)
+		sip_end_gap(&a);
+	address->word[0] = __builtin_bswap32(a.high >> 32);
+	address->word[1] = __builtin_bswap32(a.high);
+	address->word[2] = __builtin_bswap32(a.low >> 32);
+	address->word[3] = __builtin_bswap32(a.low);
+	return true;
+}
+
+/* May this byte follow a host or a port? */
+static __always_inline bool sip_ends_host(__u8 byte)
+{
+	return byte <= ' ' || byte == ';' || byte == ',' || byte == '>' || byte == '?';
+}
+
+/* The port behind a host that ends at `at`, white space around its colon allowed (RFC 3261
+ * section 25.1). False if what is there is none. */
+static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 *port)
+{
+	__u32 number = 0, colon = at, digits;
+	__u64 word;
+	__u8 behind;
+
+	*port = 0;
+	if (sip_byte(t, at) <= ' ' && sip_skip(t, &colon) == SIP_TOO_FAR)
+		return false;
+	colon = sip_forget(t, colon);
+	if (sip_byte(t, colon) != ':')
+		return sip_ends_host(sip_byte(t, at));
+	at = colon + 1;
+	if (sip_skip(t, &at) != SIP_FOUND)
+		return false;
+	at = sip_forget(t, at);
+	word = sip_word(t, at);
+	digits = sip_first(sip_no_digits(word));
+	behind = word >> (8 * digits & 63);
+	word = word << ((64 - 8 * digits) & 63); /* zeros in front */
+	for (int i = 3; i < 8; i++)
+		number = number * 10 + (word >> (8 * i) & 0xf);
+	*port = __builtin_bswap16(number);
+	if (!digits || digits > 5 || !number || number > 0xffff)
+		return false;
+	return sip_ends_host(behind) && sip_room(t, sip_forget(t, at + digits)) > 0;
+}
+
+/* Reads the host at *at, behind which *at becomes, if it is an IPv4 address. */
+static __always_inline bool sip_ipv4_host(const struct sip_text *t, __u32 *at, struct address *address)
+{
+	__u32 end = *at;
+	__u64 ipv4;
+
+	if (sip_byte(t, end) > '9' || !sip_ipv4(t, &end, &ipv4) || !(sip_no_name(sip_word(t, end)) & 0x80))
+		return false;
+	*address = (struct address){.word = {0, 0, __builtin_bswap32(0xffff), __builtin_bswap32(ipv4)}};
+	*at = end;
+	return true;
+}
+
+/* Hashes the host at *at, behind which *at becomes. */
+static __always_inline bool sip_hash_host(const struct sip_text *t, __u32 *at, struct sip_host *host)
+{
+	struct address address;
+	bool is_ipv6 = sip_byte(t, *at) == '[';
+
+	if (is_ipv6 && !sip_ipv6(t, at, &address))
+		return false;
+	if (!is_ipv6 && !sip_ipv4_host(t, at, &address))
+		return sip_hash_name(t, at, host->hash_key, &host->hash);
+	host->hash = sip_hash_address(&address, host->hash_key);
+	return true;
+}
+
+#ifndef __bpf__
+/* The hash of a host as people write it: a name or an address, IPv6 with or without brackets.
+ * False if it is none of them, or too long. */
+static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u64 *hash)
+{
+	struct sip_host host = {.hash_key = {hash_key[0], hash_key[1]}};
+	char line[8 * SIP_HOST_WORDS + SIP_MINIMUM];
+	int length = snprintf(line, sizeof(line), strchr(text, ':') && *text != '[' ? "[%s]" : "%s", text);
+	struct sip_text line_text = sip_text((__u8 *)line, (__u8 *)line + sizeof(line), sizeof(line), 0);
+	__u32 end = 0;
+
+	if (length >= 8 * SIP_HOST_WORDS)
+		return false;
+	memset(line + length, ' ', sizeof(line) - length);
+	if (!sip_hash_host(&line_text, &end, &host) || end != (__u32)length)
+		return false;
+	*hash = host.hash;
+	return true;
+}
+#endif
+
+/* Reads the host at `at`, and its port. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
+static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host)
+{
+	if (text.end < SIP_MINIMUM)
+		return SIP_NOT_THERE;
+	at = sip_forget(&text, at);
+	if (sip_room(&text, at) <= 0 || !sip_hash_host(&text, &at, host))
+		return SIP_NOT_THERE;
+	at = sip_forget(&text, at);
+	if (sip_room(&text, at) <= 0)
+		return SIP_NOT_THERE;
+	return sip_port(&text, at, &host->port) ? SIP_FOUND : SIP_NOT_THERE;
+}

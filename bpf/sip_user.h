@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Users in a SIP message: the user part of a URI, or a telephone number, hashed. A part of
+ * sip_headers.h, of which all is true that is said there. */
+#pragma once
+
+#include "sip_host.h"
+
+#define SIP_USER_WORDS 8    /* bytes of a user that count: 64 */
+#define SIP_USER_PIECES 128 /* steps through a user */
+
+/* The user that a URI names: its user part without a password, escapes undone (RFC 3261
+ * section 19.1.4), or the number of a tel URI without visual separators (RFC 3966 section
+ * 5.1.1). Hashed as Call-IDs are, 64 bytes at most. */
+struct sip_user {
+	__u64 hash_key[2]; /* asked */
+	__u64 hash;
+};
+
+/* A user that is being read. */
+struct sip_pieces {
+	struct sip_text text;
+	__u64 at;
+	struct hash hash;
+	__u64 is_tel;
+	__u64 is_over; /* what comes counts no more */
+	__u64 word;    /* the bytes that are not hashed yet, */
+	__u64 filled;  /* how many, */
+	__u64 length;  /* and how many there were */
+	__u64 result;  /* enum sip_result */
+};
+
+/* Adds up to eight bytes; those above `length` are zero. */
+static __always_inline void sip_add_piece(struct sip_pieces *p, __u64 piece, __u32 length)
+{
+	__u32 filled = p->filled & 7;
+
+	if (p->is_over)
+		return;
+	p->word |= piece << (8 * filled);
+	p->length = sip_forget(&p->text, p->length + length);
+	p->filled = sip_forget(&p->text, filled + length) & 7;
+	if (filled + length < 8)
+		return;
+	hash_word(&p->hash, p->word);
+	p->word = piece >> (4 * (8 - filled)) >> (4 * (8 - filled));
+	if (p->length >= 8 * SIP_USER_WORDS)
+		p->is_over = sip_forget(&p->text, 1);
+}
+
+/* Flags what has a meaning in a user part, or ends it. */
+static __always_inline __u64 sip_user_marks(__u64 word, bool is_tel)
+{
+	__u64 marks = sip_equal(word, '%') | sip_equal(word, '@') | sip_equal(word, ':') | sip_equal(word, '>') |
+		      (~sip_visible(word) & EVERY(0x80));
+
+	if (is_tel)
+		marks |= sip_equal(word, ';') | (~sip_not_in(word, '(', ')') & EVERY(0x80)) |
+			 (~sip_not_in(word, '-', '.') & EVERY(0x80));
+	return marks;
+}
+
+/* What a mark is. */
+static __always_inline enum sip_result sip_user_mark(struct sip_pieces *p, __u8 mark)
+{
+	if (p->is_tel)
+		return mark == ';' || mark == '>' || mark == '@' || mark == ':' || mark <= ' ' ? SIP_FOUND
+											       : SIP_TOO_FAR;
+	if (mark == '@')
+		return SIP_FOUND;
+	if (mark == '>' || mark <= ' ')
+		return SIP_NOT_THERE;
+	if (mark == ':')
+		p->is_over = sip_forget(&p->text, 1); /* a password, or it is no user and this a port */
+	return SIP_TOO_FAR;
+}
+
+static inline long sip_user_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_pieces *p = state;
+	const struct sip_text *t = &p->text;
+	__u32 at = sip_forget(t, p->at), length;
+	__u64 word = sip_word(t, at), marks = sip_user_marks(word, p->is_tel);
+	enum sip_result result;
+
+	length = sip_first(marks);
+	if (length) {
+		sip_add_piece(p, marks ? word & (((marks & -marks) >> 7) - 1) : word, length);
+		p->at = at = sip_forget(t, at + length);
+		return sip_room(t, at) <= 0;
+	}
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if ((__u8)word == '%' && !(sip_no_hex(word >> 8) & 0x8080)) {
+		word >>= 8;
+		sip_add_piece(p, sip_hex(word, 2), 1);
+		p->at = sip_forget(t, at + 3);
+		return 0;
+	}
+	if ((__u8)word == '%')
+		sip_add_piece(p, '%', 1);
+	result = sip_user_mark(p, word);
+	p->result = sip_forget(t, result);
+	p->at = sip_forget(t, at + 1);
+	return result != SIP_TOO_FAR;
+}
+
+/* Hashes the user of the URI at `uri`. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
+static __always_inline enum sip_result sip_user(struct sip_text text, __u32 uri, struct sip_user *user)
+{
+	struct sip_pieces p = {.text = text, .hash = hash_start(user->hash_key)};
+	enum sip_scheme scheme;
+
+	if (text.end < SIP_MINIMUM)
+		return SIP_NOT_THERE;
+	uri = sip_forget(&text, uri);
+	if (sip_room(&text, uri) <= 0)
+		return SIP_NOT_THERE;
+	scheme = sip_scheme(&text, &uri);
+	if (scheme == SIP_SCHEME_OTHER)
+		return SIP_NOT_THERE;
+	p.at = sip_forget(&text, uri);
+	p.is_tel = sip_forget(&text, scheme == SIP_SCHEME_TEL);
+	p.is_over = sip_forget(&text, 0);
+	p.word = sip_zero(&text);
+	p.filled = sip_forget(&text, 0) & 7;
+	p.length = sip_forget(&text, 0);
+	p.result = sip_forget(&text, SIP_TOO_FAR);
+	sip_loop(SIP_USER_PIECES, sip_user_step, &p);
+	if (p.result != SIP_FOUND || !p.length)
+		return SIP_NOT_THERE;
+	if (p.length < 8 * SIP_USER_WORDS)
+		hash_word(&p.hash, p.word);
+	user->hash = hash_finish(p.hash, user->hash_key);
+	return SIP_FOUND;
+}
