@@ -6,12 +6,23 @@
 #include "owners.h"
 #include "table.h"
 
+/* A table and who is in it, so that nothing is done while nobody comes or goes. */
+struct deck {
+	struct table *table; /* NULL: not needed yet */
+	struct dealt {
+		char name[NAME_SIZE];
+		uint16_t id;
+		uint16_t weight;
+	} * dealt;
+	size_t count;
+};
+
 struct owners {
 	uint32_t slots;
 	uint64_t hash_key[2];
-	struct table *able;    /* of those who may have new calls */
-	struct table *whole;   /* of them and those who would if they were alive; NULL without groups */
-	struct table **groups; /* likewise of a group's able ones; NULL: not needed yet */
+	struct deck able;    /* of those who may have new calls */
+	struct deck whole;   /* of them and those who would if they were alive; where there are groups */
+	struct deck *groups; /* likewise of a group's able ones */
 	size_t group_count;
 	uint16_t *mixed; /* what the tables give together, where there are groups */
 };
@@ -22,20 +33,25 @@ struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2])
 
 	owners->slots = slots;
 	memcpy(owners->hash_key, hash_key, sizeof(owners->hash_key));
-	owners->able = table_new(slots, hash_key);
 	return owners;
+}
+
+static void forget(struct deck *deck)
+{
+	table_free(deck->table);
+	free(deck->dealt);
+	*deck = (struct deck){0};
 }
 
 static void forget_groups(struct owners *owners)
 {
 	for (size_t i = 0; i < owners->group_count; i++)
-		table_free(owners->groups[i]);
+		forget(&owners->groups[i]);
 	free(owners->groups);
-	table_free(owners->whole);
+	forget(&owners->whole);
 	free(owners->mixed);
 	owners->groups = NULL;
 	owners->group_count = 0;
-	owners->whole = NULL;
 	owners->mixed = NULL;
 }
 
@@ -44,7 +60,7 @@ void owners_free(struct owners *owners)
 	if (!owners)
 		return;
 	forget_groups(owners);
-	table_free(owners->able);
+	forget(&owners->able);
 	free(owners);
 }
 
@@ -61,23 +77,48 @@ static bool is_chosen(const struct farm_pool *pool, const struct farm_backend *b
 	       (choice->also_dead ? farm_backend_is_wanted(backend) : farm_backend_is_able(pool, backend));
 }
 
-/* Names and ids are unique and weights in range: config and farm have seen to it. */
-static void fill(struct table *table, const struct farm_pool *pool, const struct choice *choice)
+static size_t choose(const struct farm_pool *pool, const struct choice *choice, struct dealt *dealt)
 {
-	struct table_member *members = allocate(pool->count, sizeof(*members));
 	size_t count = 0;
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (is_chosen(pool, backend, choice))
-			members[count++] = (struct table_member){.name = backend->record.name,
-				.id = backend->id,
-				.weight = farm_backend_weight(backend)};
+		if (!is_chosen(pool, backend, choice))
+			continue;
+		dealt[count] = (struct dealt){.id = backend->id, .weight = farm_backend_weight(backend)};
+		memcpy(dealt[count++].name, backend->record.name, NAME_SIZE);
 	}
+	return count;
+}
+
+/* Names and ids are unique and weights in range: config and farm have seen to it. */
+static void deal(struct table *table, const struct dealt *dealt, size_t count)
+{
+	struct table_member *members = allocate(count, sizeof(*members));
+
+	for (size_t i = 0; i < count; i++)
+		members[i] = (struct table_member){.name = dealt[i].name, .id = dealt[i].id, .weight = dealt[i].weight};
 	if (table_set_members(table, members, count))
 		abort();
 	free(members);
+}
+
+/* The owners when these are in the deck. */
+static const uint16_t *slots_of(
+	const struct owners *owners, struct deck *deck, const struct farm_pool *pool, const struct choice *choice)
+{
+	struct dealt *dealt = allocate(pool->count, sizeof(*dealt));
+	size_t count = choose(pool, choice, dealt);
+
+	if (!deck->table)
+		deck->table = table_new(owners->slots, owners->hash_key);
+	if (count != deck->count || (count && memcmp(dealt, deck->dealt, count * sizeof(*dealt))))
+		deal(deck->table, dealt, count);
+	free(deck->dealt);
+	deck->dealt = dealt;
+	deck->count = count;
+	return table_slots(deck->table);
 }
 
 /* Those of a higher number wait until none of the lower is left. */
@@ -114,37 +155,25 @@ static bool *able_by_id(const struct farm_pool *pool)
 	return able;
 }
 
-/* Of the able ones of a group; 0 where it has none. */
-static uint16_t owner_in_group(struct owners *owners, const struct farm_pool *pool, size_t group, uint32_t slot,
-	unsigned int priority, bool *filled)
+static const uint16_t *mix(struct owners *owners, const struct farm_pool *pool, unsigned int priority,
+	const uint16_t *whole, const uint16_t *rest)
 {
-	struct table **table = &owners->groups[group - 1];
-
-	if (!filled[group - 1]) {
-		if (!*table)
-			*table = table_new(owners->slots, owners->hash_key);
-		fill(*table, pool, &(struct choice){.priority = priority, .group = group});
-		filled[group - 1] = true;
-	}
-	return table_slots(*table)[slot];
-}
-
-static const uint16_t *mix(struct owners *owners, const struct farm_pool *pool, unsigned int priority)
-{
+	const uint16_t **groups = allocate(owners->group_count, sizeof(*groups)); /* NULL: not asked for yet */
 	uint16_t *missing = groups_of_missing(pool, priority);
-	bool *filled = allocate(owners->group_count, sizeof(*filled)), *able = able_by_id(pool);
-	const uint16_t *whole = table_slots(owners->whole), *rest = table_slots(owners->able);
+	bool *able = able_by_id(pool);
 
 	for (uint32_t slot = 0; slot < owners->slots; slot++) {
-		uint16_t owner = whole[slot];
+		uint16_t owner = whole[slot], group = missing[owner];
 
+		if (group && !groups[group - 1])
+			groups[group - 1] = slots_of(owners, &owners->groups[group - 1], pool,
+				&(struct choice){.priority = priority, .group = group});
 		if (!able[owner])
-			owner = missing[owner] ? owner_in_group(owners, pool, missing[owner], slot, priority, filled)
-					       : 0;
+			owner = group ? groups[group - 1][slot] : 0;
 		owners->mixed[slot] = owner ? owner : rest[slot];
 	}
+	free(groups);
 	free(missing);
-	free(filled);
 	free(able);
 	return owners->mixed;
 }
@@ -152,18 +181,18 @@ static const uint16_t *mix(struct owners *owners, const struct farm_pool *pool, 
 const uint16_t *owners_wanted(struct owners *owners, const struct farm_pool *pool)
 {
 	unsigned int priority = priority_in_charge(pool);
+	const uint16_t *rest = slots_of(owners, &owners->able, pool, &(struct choice){.priority = priority});
+	const uint16_t *whole;
 
-	fill(owners->able, pool, &(struct choice){.priority = priority});
 	if (owners->group_count != pool->config->group_count)
 		forget_groups(owners);
 	if (!pool->config->group_count)
-		return table_slots(owners->able);
-	if (!owners->whole) {
+		return rest;
+	if (!owners->group_count) {
 		owners->group_count = pool->config->group_count;
 		owners->groups = allocate(owners->group_count, sizeof(*owners->groups));
-		owners->whole = table_new(owners->slots, owners->hash_key);
 		owners->mixed = allocate(owners->slots, sizeof(*owners->mixed));
 	}
-	fill(owners->whole, pool, &(struct choice){.priority = priority, .also_dead = true});
-	return mix(owners, pool, priority);
+	whole = slots_of(owners, &owners->whole, pool, &(struct choice){.priority = priority, .also_dead = true});
+	return mix(owners, pool, priority, whole, rest);
 }
