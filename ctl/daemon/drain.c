@@ -17,6 +17,7 @@ struct quiet {
 struct drain {
 	struct quiet *quiet; /* by backend id */
 	uint32_t *calls;     /* likewise */
+	int notes;           /* of calls, altogether */
 	uint32_t limit;      /* ids there are */
 	uint32_t counted;    /* when calls were counted; seconds of CLOCK_MONOTONIC, as all here */
 };
@@ -67,18 +68,31 @@ static bool is_in_motion(const struct image *image)
 	return false;
 }
 
-uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
+/* Counts calls, if that was not done in this second. */
+static void count_calls(struct drain *drain, const struct daemon *daemon)
 {
-	uint32_t now = now_seconds();
+	uint32_t now = now_seconds(), since = now > DRAIN_CALL_SECONDS ? now - DRAIN_CALL_SECONDS : 0;
 
 	make_room(drain, daemon->running->contract.backends);
-	if (drain->counted != now) {
-		memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
-		if (is_in_motion(daemon->running))
-			maps_count_calls(daemon->maps, now - DRAIN_CALL_SECONDS, drain->calls);
-		drain->counted = now;
-	}
+	if (drain->counted == now)
+		return;
+	memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
+	drain->notes = 0;
+	if (is_in_motion(daemon->running))
+		drain->notes = maps_count_calls(daemon->maps, daemon->running, since, drain->calls);
+	drain->counted = now;
+}
+
+uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
+{
+	count_calls(drain, daemon);
 	return drain->calls[id];
+}
+
+bool drain_has_room(struct drain *drain, const struct daemon *daemon)
+{
+	count_calls(drain, daemon);
+	return drain->notes < 0 || drain->notes < 0.9 * daemon->running->contract.notes;
 }
 
 static bool has_slots(const struct daemon *daemon, uint32_t pool, uint16_t id)

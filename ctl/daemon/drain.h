@@ -22,6 +22,10 @@ uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t 
 /* As long as session timers let a call be silent (RFC 4028, section 4). */
 #define DRAIN_CALL_SECONDS 1800
 
+/* Is there room for the notes of calls in slots that are in motion? When there is none, the
+ * oldest go. */
+bool drain_has_room(struct drain *drain, const struct daemon *daemon);
+
 /* Has a backend that drains no slots and no calls any more, and was nothing sent to it for
  * as long as a transaction may last (RFC 3261, timers B and F)? */
 bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const struct farm_backend *backend);

@@ -359,7 +359,13 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }
 
-int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts)
+static bool is_in_motion(const struct image *running, const struct note_key *key)
+{
+	return key->pool < running->contract.pools &&
+	       image_former(running, key->pool)[key->slot & (running->contract.slots - 1)];
+}
+
+int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t since, uint32_t *counts)
 {
 	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
 	struct note *notes = allocate(NOTES_AT_ONCE, sizeof(*notes));
@@ -375,7 +381,8 @@ int maps_count_calls(const struct maps *maps, uint32_t since, uint32_t *counts)
 		from = &batch;
 		total += count;
 		for (uint32_t i = 0; i < count; i++)
-			if (!notes[i].ended && notes[i].seen >= since && notes[i].backend <= maps->contract.backends)
+			if (!notes[i].ended && notes[i].seen >= since && notes[i].backend <= maps->contract.backends &&
+				is_in_motion(running, &keys[i]))
 				counts[notes[i].backend]++;
 	} while (!error);
 	free(keys);

@@ -180,6 +180,12 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_interfaces(daemon, warnings);
 	warn_of_vips(daemon, warnings);
 	warn_of_backends(daemon, warnings);
+	if (!drain_has_room(daemon->drain, daemon))
+		warn(warnings,
+			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: notes`, "
+			"or "
+			"'sipxdp-ctl pool settle'",
+			daemon->running->contract.notes);
 	if (joining_fault(daemon->joining))
 		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
 	return warnings;
