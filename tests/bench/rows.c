@@ -20,6 +20,8 @@ enum setup {
 	FLOWS_64K_IDLE,
 	FLOWS_64K,
 	IPIP_64K,
+	FLOWS_1K,
+	IPIP_1K,
 	CORPUS_IDLE,
 	CORPUS,
 	CORPUS_RUNS,
@@ -76,6 +78,7 @@ enum setup {
 #define NOTED(n) DRIVE, VARIED, .motion = MOTION_HERE, .words = n, .warm = 600000
 #define BALANCER .object = "bpf/balancer", .program = "balancer"
 #define SOURCES .sources = 65536, .warm = 400000
+#define SOME_SOURCES .sources = 1024, .warm = 20000
 #define SERVED(n) DRIVE, VARIED, .services = n, .several_services = n
 
 const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"},
@@ -92,6 +95,8 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[FLOWS_64K_IDLE] = {DRIVE, SOURCES, .undo = 1, .idle = 1},
 	[FLOWS_64K] = {FLOW_TABLE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},
 	[IPIP_64K] = {DRIVE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},
+	[FLOWS_1K] = {FLOW_TABLE, SOME_SOURCES, .undo = 1, .forward = FORWARD_IPIP},
+	[IPIP_1K] = {DRIVE, SOME_SOURCES, .undo = 1, .forward = FORWARD_IPIP},
 	[CORPUS_IDLE] = {DRIVE, .messages = CORPUS_MESSAGES, .idle = 1},
 	[CORPUS] = {DRIVE, .messages = CORPUS_MESSAGES},
 	[CORPUS_RUNS] = {DRIVE, .messages = CORPUS_MESSAGES, .run = 63},
@@ -204,7 +209,9 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{TUNNEL("ipip-typical", NULL, IPIP, TYPICAL, "ipip-floor", call_id)},
 	{TUNNEL("ipip6-typical", "... in IPv6", IPIP6, TYPICAL, "ipip-floor", call_id)},
 	{TUNNEL("flow-table-1", "... and a flow table (LRU) of one flow", FLOWS_1, TYPICAL, "ipip-floor", call_id)},
-	{BARE("flows-floor", "By IP-in-IP", "floor: 65,536 sources in turn", FLOWS_64K_IDLE)},
+	{BARE("flows-floor", "By IP-in-IP", "floor: another source each time", FLOWS_64K_IDLE)},
+	{TUNNEL("ipip-1k", "typical, 1,024 sources", IPIP_1K, TYPICAL, "flows-floor", call_id)},
+	{TUNNEL("flow-table-1k", "... and a flow table of 1,024 flows", FLOWS_1K, TYPICAL, "flows-floor", call_id)},
 	{TUNNEL("ipip-64k", "typical, 65,536 sources", IPIP_64K, TYPICAL, "flows-floor", call_id)},
 	{TUNNEL("flow-table-64k", "... and a flow table of 65,536 flows", FLOWS_64K, TYPICAL, "flows-floor", call_id)},
 

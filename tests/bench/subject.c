@@ -406,16 +406,17 @@ void subject_unload(struct subject *subject)
 
 uint64_t subject_verdict(const struct subject *subject, enum verdict verdict)
 {
-	int map = bpf_object__find_map_fd_by_name(subject->object, "verdicts"), cpus = libbpf_num_possible_cpus();
-	struct verdict_counters *counters;
-	uint64_t sum = 0;
+	struct bpf_map *map = bpf_object__find_map_by_name(subject->object, "verdicts");
+	size_t count = map ? bpf_map__value_size(map) / sizeof(uint64_t) : 0; /* another build may have fewer */
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *counters, sum = 0;
 
-	if (map < 0 || cpus < 1 || verdict >= VERDICT_COUNT)
+	if (cpus < 1 || verdict >= count)
 		return 0;
-	counters = calloc(cpus, sizeof(*counters));
-	if (!bpf_map_lookup_elem(map, &(uint32_t){0}, counters)) {
+	counters = calloc(cpus * count, sizeof(*counters));
+	if (!bpf_map_lookup_elem(bpf_map__fd(map), &(uint32_t){0}, counters)) {
 		for (int cpu = 0; cpu < cpus; cpu++)
-			sum += ((uint64_t *)&counters[cpu])[verdict];
+			sum += counters[cpu * count + verdict];
 	}
 	free(counters);
 	return sum;

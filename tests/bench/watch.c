@@ -21,8 +21,8 @@ static void print(const struct pool *pool)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_MONOTONIC, &since_boot);
-	printf("%lld.%06ld %lld.%06ld %u %u\n", (long long)now.tv_sec, now.tv_nsec / 1000,
-		(long long)since_boot.tv_sec, since_boot.tv_nsec / 1000, pool->table, pool->in_motion);
+	printf("%lld.%06ld %lld.%06ld %u %u\n", (long long)now.tv_sec, now.tv_nsec / 1000, (long long)since_boot.tv_sec,
+		since_boot.tv_nsec / 1000, pool->table, pool->in_motion);
 	fflush(stdout);
 }
 
