@@ -42,7 +42,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT))
 PROG_BIN := $(patsubst tests/prog/%.c,$B/tests/prog/%,$(PROG))
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
-BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder)
+BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
 .PHONY: all help packages test tests test-kernels demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
 .SECONDARY:

@@ -109,7 +109,7 @@ static int warm_up(const struct row *row, const struct subject *subject, const s
 		fprintf(stderr, "%s: BPF_PROG_TEST_RUN: %s\n", row->id, strerror(-(int)time));
 		return -1;
 	}
-	if (action != row->action ||
+	if ((action != row->action && !row->sweep) ||
 		(row->verdict < VERDICT_COUNT && subject_verdict(subject, row->verdict) - before != runs)) {
 		fprintf(stderr, "%s: does not do what is to be timed (XDP action %u; counted:", row->id, action);
 		for (int verdict = 0; verdict < VERDICT_COUNT; verdict++)
@@ -120,22 +120,33 @@ static int warm_up(const struct row *row, const struct subject *subject, const s
 	return 0;
 }
 
-static int take_samples(struct load *load, struct result *results, int side)
+/* *ns that a packet of a row takes. 0 or -1. */
+static int take_time(const struct load *load, const struct row *row, int program, double *ns)
 {
 	static struct frame frame;
+	uint32_t action;
+
+	message_build(row->message, &frame);
+	*ns = row->sweep ? measure_cold(program, &frame, row->sweep)
+			 : measure_program(program, &frame, load->options->repeat, &action);
+	if (*ns < 0)
+		return -1;
+	if (!row->sweep)
+		*ns -= load->call_ns / load->options->repeat;
+	return 0;
+}
+
+static int take_samples(struct load *load, struct result *results, int side)
+{
 	struct subject *subjects = load->subjects + side * setup_count;
 
 	for (int i = 0; i < row_count; i++) {
-		uint32_t action;
 		double time;
 
 		if (!load->wanted[i])
 			continue;
-		message_build(rows[i].message, &frame);
-		time = measure_program(subjects[rows[i].setup].program, &frame, load->options->repeat, &action);
-		if (time < 0)
+		if (take_time(load, &rows[i], subjects[rows[i].setup].program, &time))
 			return -1;
-		time -= load->call_ns / load->options->repeat;
 		samples_add(side ? &results[i].against : &results[i].samples, time);
 	}
 	return 0;

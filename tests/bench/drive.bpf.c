@@ -7,12 +7,11 @@
 SEC("xdp.frags")
 int drive(struct xdp_md *ctx)
 {
-	struct drive_saved saved = {};
-	int action = XDP_TX;
+	return drive_once(ctx);
+}
 
-	drive_before(ctx, &saved);
-	if (!drive_idle)
-		action = balancer(ctx);
-	drive_after(ctx, &saved);
-	return action;
+SEC("xdp.frags")
+int timed(struct xdp_md *ctx)
+{
+	return drive_timed(ctx);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "../../bpf/context.h"
+#include "letters.h"
 
 __attribute__((always_inline)) int balancer(struct xdp_md *ctx);
 
@@ -16,7 +17,8 @@ __attribute__((always_inline)) int balancer(struct xdp_md *ctx);
 const volatile __u32 drive_idle;     /* drive alone: the floor of the others */
 const volatile __u32 drive_undo;     /* take off again what was put before the frame */
 const volatile __u32 drive_rewrite;  /* write anew what a tunnel overwrote when the frame was last sent */
-const volatile __u32 drive_call_id;  /* offset of 8 bytes of Call-ID to be random; 0: as they are */
+const volatile __u32 drive_letters;  /* offset of 8 bytes to be random letters; 0: as they are */
+const volatile __u32 drive_words;    /* number of such words to choose from; 0: all that there are */
 const volatile __u32 drive_sources;  /* number of source addresses to choose from, a power of two */
 const volatile __u32 drive_services; /* number of VIPs to choose from, likewise */
 const volatile __u32 drive_messages; /* number of messages in the corpus, likewise */
@@ -38,14 +40,15 @@ struct {
 __u64 drive_random = 0x9e3779b97f4a7c15ULL;
 __u32 drive_turn;
 
-/* What a tunnel overwrites. */
+/* What a tunnel overwrites. Not on the stack: the balancer needs all that there is. */
 struct drive_saved {
+	__u64 start;  /* of a run that takes its own time */
 	__u32 length; /* of the frame */
 	__u32 macs[3];
 	__u16 protocol;
 	__u32 ttl4; /* of IPv4: with protocol and checksum */
 	__u32 ttl6; /* of IPv6: with length and next header */
-};
+} drive_saved;
 
 /* Marsaglia's xorshift64: three shifts, and never zero. */
 static __always_inline __u64 drive_next(void)
@@ -86,10 +89,10 @@ static __always_inline void drive_vary(struct xdp_md *ctx, __u64 random)
 		*(__u32 *)(at + 26) = 0x0b + ((__u32)(random >> 40 & (drive_sources - 1)) << 8);
 	if (drive_services)
 		*(__u32 *)(at + 30) = __builtin_bswap32(0x0ac80000 + (random >> 20 & (drive_services - 1)));
-	if (drive_call_id) {
-		at += drive_call_id & 0x7ff;
-		if (at + 8 <= end) /* letters from a to p */
-			*(__u64 *)at = (random & 0x0f0f0f0f0f0f0f0fULL) + 0x6161616161616161ULL;
+	if (drive_letters) {
+		at += drive_letters & 0x7ff;
+		if (at + 8 <= end)
+			*(__u64 *)at = letters(drive_words ? (random >> 32) * drive_words >> 32 : random);
 	}
 }
 
@@ -108,47 +111,68 @@ static __always_inline void drive_rewrite_head(struct xdp_md *ctx)
 	ip->ttl = 64;
 }
 
-static __always_inline void drive_before(struct xdp_md *ctx, struct drive_saved *saved)
+static __always_inline void drive_before(struct xdp_md *ctx)
 {
 	void *at;
 
 	if (drive_messages)
 		drive_put_message(ctx, drive_next());
-	if (drive_call_id || drive_sources || drive_services)
+	if (drive_letters || drive_sources || drive_services)
 		drive_vary(ctx, drive_next());
 	if (drive_rewrite)
 		drive_rewrite_head(ctx);
 	if (!drive_undo)
 		return;
 	at = frame_start(ctx);
-	saved->length = bpf_xdp_get_buff_len(ctx);
+	drive_saved.length = bpf_xdp_get_buff_len(ctx);
 	if (at + 34 > frame_end(ctx))
 		return;
-	__builtin_memcpy(saved->macs, at, 12);
-	saved->protocol = *(__u16 *)(at + 12);
-	saved->ttl4 = *(__u32 *)(at + 22);
-	saved->ttl6 = *(__u32 *)(at + 18);
+	__builtin_memcpy(drive_saved.macs, at, 12);
+	drive_saved.protocol = *(__u16 *)(at + 12);
+	drive_saved.ttl4 = *(__u32 *)(at + 22);
+	drive_saved.ttl6 = *(__u32 *)(at + 18);
 	if (drive_idle)
 		bpf_xdp_adjust_head(ctx, -20);
 }
 
-static __always_inline void drive_after(struct xdp_md *ctx, const struct drive_saved *saved)
+static __always_inline void drive_after(struct xdp_md *ctx)
 {
 	__u32 grown;
 	void *at;
 
 	if (!drive_undo)
 		return;
-	grown = bpf_xdp_get_buff_len(ctx) - saved->length;
+	grown = bpf_xdp_get_buff_len(ctx) - drive_saved.length;
 	if (grown && grown <= 40)
 		bpf_xdp_adjust_head(ctx, grown);
 	at = frame_start(ctx);
 	if (at + 34 > frame_end(ctx))
 		return;
-	__builtin_memcpy(at, saved->macs, 12);
-	*(__u16 *)(at + 12) = saved->protocol;
-	if (saved->protocol == __builtin_bswap16(0x0800))
-		*(__u32 *)(at + 22) = saved->ttl4;
+	__builtin_memcpy(at, drive_saved.macs, 12);
+	*(__u16 *)(at + 12) = drive_saved.protocol;
+	if (drive_saved.protocol == __builtin_bswap16(0x0800))
+		*(__u32 *)(at + 22) = drive_saved.ttl4;
 	else
-		*(__u32 *)(at + 18) = saved->ttl6;
+		*(__u32 *)(at + 18) = drive_saved.ttl6;
+}
+
+/* What a program that is timed from outside does. */
+static __always_inline int drive_once(struct xdp_md *ctx)
+{
+	int action = XDP_TX;
+
+	drive_before(ctx);
+	if (!drive_idle)
+		action = balancer(ctx);
+	drive_after(ctx);
+	return action;
+}
+
+/* Takes the time of a single run itself, and returns it: ns. */
+static __always_inline int drive_timed(struct xdp_md *ctx)
+{
+	drive_saved.start = bpf_ktime_get_ns();
+	if (!drive_idle)
+		balancer(ctx);
+	return bpf_ktime_get_ns() - drive_saved.start;
 }

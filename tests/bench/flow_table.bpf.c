@@ -21,16 +21,27 @@ struct {
 	__type(value, __u32);
 } flows SEC(".maps");
 
-/* Looks the flow up, notes it if it is new, and then goes the way of all packets. */
-static __always_inline int flow_steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+/* Looks the flow up, and notes it if it is new. */
+__noinline int flow_note(const struct packet *p)
 {
-	struct flow flow = {p->source, p->destination, p->source_port, p->destination_port, p->protocol};
-	__u32 *packets = bpf_map_lookup_elem(&flows, &flow);
+	struct flow flow;
+	__u32 *packets;
 
+	if (!p)
+		return 0;
+	flow = (struct flow){p->source, p->destination, p->source_port, p->destination_port, p->protocol};
+	packets = bpf_map_lookup_elem(&flows, &flow);
 	if (packets)
 		*packets += 1;
 	else
 		bpf_map_update_elem(&flows, &flow, &(__u32){1}, BPF_ANY);
+	return 0;
+}
+
+/* Then it goes the way of all packets. */
+static __always_inline int flow_steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+{
+	flow_note(p);
 	return steer(ctx, p, target);
 }
 
@@ -42,12 +53,11 @@ static __always_inline int flow_steer(struct xdp_md *ctx, const struct packet *p
 SEC("xdp.frags")
 int flow_table(struct xdp_md *ctx)
 {
-	struct drive_saved saved = {};
-	int action = XDP_TX;
+	return drive_once(ctx);
+}
 
-	drive_before(ctx, &saved);
-	if (!drive_idle)
-		action = balancer(ctx);
-	drive_after(ctx, &saved);
-	return action;
+SEC("xdp.frags")
+int timed(struct xdp_md *ctx)
+{
+	return drive_timed(ctx);
 }

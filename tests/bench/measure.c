@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <bpf/bpf.h>
 #include "measure.h"
@@ -46,6 +47,45 @@ double measure_program(int program, const struct frame *frame, uint32_t repeat, 
 		return error;
 	*action = run.retval;
 	return (double)(end - start) / repeat;
+}
+
+#define COLD_RUNS 7
+#define LINE 64
+
+/* Reads a byte of each line, so that the caches hold these. */
+static int sweep_caches(uint32_t mebibytes)
+{
+	static volatile uint8_t *memory;
+	static size_t size;
+	size_t wanted = (size_t)mebibytes << 20;
+
+	if (size < wanted) {
+		free((void *)memory);
+		memory = malloc(wanted);
+		size = memory ? wanted : 0;
+		if (!memory)
+			return -ENOMEM;
+		memset((void *)memory, 1, size); /* else all pages would be one page of zeros */
+	}
+	for (size_t at = 0; at < wanted; at += LINE)
+		memory[at];
+	return 0;
+}
+
+double measure_cold(int program, const struct frame *frame, uint32_t sweep)
+{
+	struct samples runs = {};
+
+	for (int i = 0; i < COLD_RUNS; i++) {
+		uint32_t ns = 0;
+		int error = sweep_caches(sweep);
+		double time = error ? error : measure_program(program, frame, 1, &ns);
+
+		if (time < 0)
+			return time;
+		samples_add(&runs, ns);
+	}
+	return samples_quantile(&runs, 0.5);
 }
 
 void samples_add(struct samples *samples, double value)

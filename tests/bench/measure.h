@@ -26,6 +26,10 @@ uint64_t measure_wall_ns(void);
  * to *action. Negative: -errno. */
 double measure_program(int program, const struct frame *frame, uint32_t repeat, uint32_t *action);
 
+/* ns that a run takes of a program that returns them, when `sweep` MiB of other memory have been
+ * read since the last one: the median of some runs. Negative: -errno. */
+double measure_cold(int program, const struct frame *frame, uint32_t sweep);
+
 void samples_add(struct samples *samples, double value);
 
 /* The value that `part` of all (0 to 1) do not exceed. Sorts. */

@@ -60,19 +60,25 @@ static const char *const headers_before[] = {
 
 /* Everything before the Call-ID's name, so that it begins at byte `at`. The topmost Via's
  * branch takes up what is left over. */
-static void begin_message(struct text *text, const char *start_line, size_t at)
+static void begin_message_from(struct text *text, const char *start_line, const char *host, size_t at)
 {
-	const char *via = "Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK";
-	size_t spent = strlen(start_line) + strlen(via) + 2, count = 0;
+	size_t spent, count = 0;
+
+	add(text, "%sVia: SIP/2.0/UDP %s:5060;branch=z9hG4bK", start_line, host);
+	spent = text->length + 2;
 
 	while (count < sizeof(headers_before) / sizeof(*headers_before) &&
 		spent + strlen(headers_before[count]) + 8 <= at)
 		spent += strlen(headers_before[count++]);
-	add(text, "%s%s", start_line, via);
 	fill(text, "74bf9ae2", text->length + at - spent);
 	add(text, "\r\n");
 	for (size_t i = 0; i < count; i++)
 		add(text, "%s", headers_before[i]);
+}
+
+static void begin_message(struct text *text, const char *start_line, size_t at)
+{
+	begin_message_from(text, start_line, "198.51.100.7", at);
 }
 
 /* The rest of an INVITE, up to `length` bytes in all. */
@@ -105,20 +111,22 @@ static void no_call_id(struct text *text)
 	add(text, "\r\n\r\n");
 }
 
-static void response(struct text *text)
+static void response(struct text *text, const char *via)
 {
-	begin_message(text, "SIP/2.0 200 OK\r\n", 320);
+	begin_message_from(text, "SIP/2.0 200 OK\r\n", via, 320);
 	add(text, "Call-ID: " CALL_ID "\r\n");
 	end_invite(text, 780);
 }
 
-static void bye_with_route(struct text *text)
+static void bye_with_route(struct text *text, const char *first)
 {
-	add(text, "BYE sip:alice@198.51.100.7:5060 SIP/2.0\r\nRoute: <sip:192.0.2.10;lr=on;ftag=1928301774>\r\n"
-		  "Route: <sip:198.51.100.1;lr=on>\r\nVia: SIP/2.0/UDP 203.0.113.44:5060;branch=z9hG4bKnashds7\r\n"
-		  "Max-Forwards: 70\r\nFrom: <sip:1000@example.net>;tag=a6c85cf\r\n"
-		  "To: \"Alice\" <sip:alice@example.net>;tag=1928301774\r\nCall-ID: " CALL_ID "\r\n"
-		  "CSeq: 231 BYE\r\nContent-Length: 0\r\n\r\n");
+	add(text,
+		"BYE sip:alice@198.51.100.7:5060 SIP/2.0\r\nRoute: <sip:%s;lr=on;ftag=1928301774>\r\n"
+		"Route: <sip:198.51.100.1;lr=on>\r\nVia: SIP/2.0/UDP 203.0.113.44:5060;branch=z9hG4bKnashds7\r\n"
+		"Max-Forwards: 70\r\nFrom: <sip:1000@example.net>;tag=a6c85cf\r\n"
+		"To: \"Alice\" <sip:alice@example.net>;tag=1928301774\r\nCall-ID: " CALL_ID "\r\n"
+		"CSeq: 231 BYE\r\nContent-Length: 0\r\n\r\n",
+		first);
 }
 
 static void registration(struct text *text)
@@ -155,9 +163,15 @@ static void write_text(enum message message, struct text *text)
 	case MESSAGE_NONE:
 		return no_call_id(text);
 	case MESSAGE_RESPONSE:
-		return response(text);
+		return response(text, "198.51.100.7");
+	case MESSAGE_VIA_NAME:
+		return response(text, "px-aaaaaaaa.sip.example.net");
+	case MESSAGE_VIA_ADDRESS:
+		return response(text, MESSAGE_BACKEND);
 	case MESSAGE_ROUTE:
-		return bye_with_route(text);
+		return bye_with_route(text, "192.0.2.10");
+	case MESSAGE_ROUTE_ADDRESS:
+		return bye_with_route(text, MESSAGE_BACKEND);
 	case MESSAGE_REGISTER:
 		return registration(text);
 	case MESSAGE_NEWLINE_C:
@@ -171,6 +185,10 @@ static void write_text(enum message message, struct text *text)
 	case MESSAGE_NOT_SIP:
 	case MESSAGE_IPV6_NOT_SIP:
 		return fill(text, "\x80\x12\x7f of no meaning to SIP ", 621);
+	case MESSAGE_MEDIA:
+		return fill(text, "\x80\x00\x12\x34 media of some codec ", 172);
+	case MESSAGE_ECHO:
+		return fill(text, "abcdefgh", 56);
 	case MESSAGE_STUN:
 		text->length = 20;
 		memcpy(text->bytes, "\0\1\0\0\x21\x12\xa4\x42transaction!", 20);
@@ -202,6 +220,14 @@ void message_build(enum message message, struct frame *frame)
 		spec.fragment_offset = 1480, spec.id = 4711;
 	if (message == MESSAGE_TCP)
 		spec.protocol = 6;
+	if (message == MESSAGE_MEDIA)
+		spec.destination_port = MESSAGE_MEDIA_PORT;
+	if (message == MESSAGE_RANGED)
+		spec.destination_port = MESSAGE_RANGED_PORT;
+	if (message == MESSAGE_ECHO)
+		spec.protocol = 1, spec.icmp_type = 8;
+	if (message == MESSAGE_FROM_VIP)
+		spec.source = "192.0.2.10", spec.destination = "198.51.100.7";
 	if (message == MESSAGE_OTHER_VIP)
 		spec.destination = "192.0.2.200";
 	if (message == MESSAGE_ARP)

@@ -18,7 +18,10 @@
 	X(LAST, "Call-ID in the last header, at 590")                                                                  \
 	X(NONE, "no Call-ID, 621 bytes")                                                                               \
 	X(RESPONSE, "200 with SDP, two Vias")                                                                          \
+	X(VIA_NAME, "200 whose Via names a host")                                                                      \
+	X(VIA_ADDRESS, "200 whose Via names a backend by its address")                                                 \
 	X(ROUTE, "in-dialog BYE with two Routes")                                                                      \
+	X(ROUTE_ADDRESS, "in-dialog BYE whose first Route names a backend")                                            \
 	X(REGISTER, "REGISTER")                                                                                        \
 	X(NEWLINE_C, "hostile: \"C\\n\" repeated, 1,400 bytes")                                                        \
 	X(HEADER_LIKE, "hostile: lines that almost are Call-ID")                                                       \
@@ -34,6 +37,10 @@
 	X(FIRST_FRAGMENT, "first fragment, typical")                                                                   \
 	X(LATER_FRAGMENT, "later fragment, to where the first one went")                                               \
 	X(TCP, "TCP segment: by source and port")                                                                      \
+	X(MEDIA, "RTP, to a port of a backend's own range")                                                            \
+	X(RANGED, "typical, to a port of a service's range")                                                           \
+	X(ECHO, "ping: answered")                                                                                      \
+	X(FROM_VIP, "from a VIP, to where no probe came from")                                                         \
 	X(OTHER_VIP, "UDP for nobody here")                                                                            \
 	X(ARP, "ARP")
 
@@ -45,6 +52,14 @@ enum message {
 
 #define MESSAGE_HEADERS 42 /* Ethernet, IPv4, UDP: where an untagged IPv4 frame's payload begins */
 #define MESSAGE_TYPICAL_CALL_ID (MESSAGE_HEADERS + 357)
+
+/* Where VIA_NAME has 8 letters of a name of the form px-aaaaaaaa.sip.example.net. */
+#define MESSAGE_VIA_BEGINS "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP px-"
+#define MESSAGE_VIA_LETTERS (MESSAGE_HEADERS + sizeof(MESSAGE_VIA_BEGINS) - 1)
+#define MESSAGE_NAME "px-%.8s.sip.example.net"
+#define MESSAGE_BACKEND "10.0.0.5" /* one of the backends that there always are */
+#define MESSAGE_MEDIA_PORT 33000
+#define MESSAGE_RANGED_PORT 6200
 
 #define CORPUS_MESSAGES 1024
 

@@ -20,6 +20,8 @@ enum setup {
 	FLOWS_64K_IDLE,
 	FLOWS_64K,
 	IPIP_64K,
+	FLOWS_1K,
+	IPIP_1K,
 	CORPUS_IDLE,
 	CORPUS,
 	CORPUS_RUNS,
@@ -38,6 +40,31 @@ enum setup {
 	SERVICES_512,
 	POOLS_8,
 	POOLS_64,
+	FARM,
+	FROM_USER,
+	REQUEST_USER,
+	HINTED,
+	HINTED_REQUESTS,
+	HINT_IDLE,
+	HINTS_1,
+	HINTS_100,
+	HINTS_1000,
+	HINTS_10000,
+	HINTS_NOBODY,
+	MOTION_FAR,
+	MOTION_NEAR,
+	NOTES_1000,
+	NOTES_10000,
+	NOTES_100000,
+	NOTES_NEW,
+	ECHO_IDLE,
+	ECHO,
+	TIMED_IDLE,
+	TIMED_FLOW,
+	TIMED,
+	TIMED_HINTED,
+	TIMED_MOTION,
+	TIMED_FLOW_TABLE,
 	STAGE_FIRST, /* one for each stage */
 	SETUP_COUNT = STAGE_FIRST + STAGE_COUNT_OF,
 };
@@ -45,16 +72,21 @@ enum setup {
 #define DRIVE .object = "tests/bench/drive", .program = "drive"
 #define FLOW_TABLE .object = "tests/bench/flow_table", .program = "flow_table"
 #define FLOOR .object = "tests/bench/floors"
-#define VARIED .call_id = MESSAGE_TYPICAL_CALL_ID
+#define TIMED_DRIVE .object = "tests/bench/drive", .program = "timed"
+#define VARIED .letters = MESSAGE_TYPICAL_CALL_ID
+#define NAMED(n) DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = n, .words = n
+#define NOTED(n) DRIVE, VARIED, .motion = MOTION_HERE, .words = n, .warm = 600000
+#define BALANCER .object = "bpf/balancer", .program = "balancer"
 #define SOURCES .sources = 65536, .warm = 400000
+#define SOME_SOURCES .sources = 1024, .warm = 20000
 #define SERVED(n) DRIVE, VARIED, .services = n, .several_services = n
 
 const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"},
 	[TX] = {FLOOR, .program = "floor_tx"},
 	[MAC_SWAP] = {FLOOR, .program = "floor_mac_swap"},
 	[ADJUST_HEAD] = {FLOOR, .program = "floor_adjust_head"},
-	[DSR] = {.object = "bpf/balancer", .program = "balancer"},
-	[DSR_FLOW] = {.object = "bpf/balancer", .program = "balancer", .affinity = AFFINITY_FLOW},
+	[DSR] = {BALANCER},
+	[DSR_FLOW] = {BALANCER, .affinity = AFFINITY_FLOW},
 	[IPIP_FLOW] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .affinity = AFFINITY_FLOW},
 	[IPIP_IDLE] = {DRIVE, .undo = 1, .idle = 1},
 	[IPIP] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP},
@@ -63,6 +95,8 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[FLOWS_64K_IDLE] = {DRIVE, SOURCES, .undo = 1, .idle = 1},
 	[FLOWS_64K] = {FLOW_TABLE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},
 	[IPIP_64K] = {DRIVE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},
+	[FLOWS_1K] = {FLOW_TABLE, SOME_SOURCES, .undo = 1, .forward = FORWARD_IPIP},
+	[IPIP_1K] = {DRIVE, SOME_SOURCES, .undo = 1, .forward = FORWARD_IPIP},
 	[CORPUS_IDLE] = {DRIVE, .messages = CORPUS_MESSAGES, .idle = 1},
 	[CORPUS] = {DRIVE, .messages = CORPUS_MESSAGES},
 	[CORPUS_RUNS] = {DRIVE, .messages = CORPUS_MESSAGES, .run = 63},
@@ -81,6 +115,31 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[SERVICES_512] = {SERVED(512)},
 	[POOLS_8] = {SERVED(512), .pools = 8},
 	[POOLS_64] = {SERVED(512), .pools = 64},
+	[FARM] = {SERVED(512), .pools = 64, .backends = 10000},
+	[FROM_USER] = {BALANCER, .affinity = AFFINITY_FROM_USER},
+	[REQUEST_USER] = {BALANCER, .affinity = AFFINITY_REQUEST_USER},
+	[HINTED] = {BALANCER, .hints = 64},
+	[HINTED_REQUESTS] = {BALANCER, .hints = 64, .route = true},
+	[HINT_IDLE] = {NAMED(1000), .idle = 1},
+	[HINTS_1] = {NAMED(1)},
+	[HINTS_100] = {NAMED(100)},
+	[HINTS_1000] = {NAMED(1000)},
+	[HINTS_10000] = {NAMED(10000)},
+	[HINTS_NOBODY] = {DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = 10000},
+	[MOTION_FAR] = {BALANCER, .motion = MOTION_ELSEWHERE},
+	[MOTION_NEAR] = {BALANCER, .motion = MOTION_HERE},
+	[NOTES_1000] = {NOTED(1000)},
+	[NOTES_10000] = {NOTED(10000)},
+	[NOTES_100000] = {NOTED(100000)},
+	[NOTES_NEW] = {NOTED(0)},
+	[ECHO_IDLE] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .copied = MESSAGE_ECHO, .idle = 1},
+	[ECHO] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .copied = MESSAGE_ECHO},
+	[TIMED_IDLE] = {TIMED_DRIVE, .idle = 1},
+	[TIMED_FLOW] = {TIMED_DRIVE, .affinity = AFFINITY_FLOW},
+	[TIMED] = {TIMED_DRIVE},
+	[TIMED_HINTED] = {TIMED_DRIVE, .hints = 10000},
+	[TIMED_MOTION] = {TIMED_DRIVE, .motion = MOTION_HERE},
+	[TIMED_FLOW_TABLE] = {.object = "tests/bench/flow_table", .program = "timed"},
 #define STAGE_SETUP(name, text)                                                                                        \
 	[STAGE_FIRST + STAGE_##name] = {.object = "tests/bench/stages", .program = "stages", .stage = STAGE_##name},
 	STAGES(STAGE_SETUP)
@@ -100,6 +159,23 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 #define DRIVEN(key, in, what, setup, floor) ROW(key, in, what, setup, TYPICAL, floor, "dsr-flow", XDP_TX, call_id)
 #define BARE(key, in, what, setup) ROW(key, in, what, setup, TYPICAL, "", NULL, XDP_TX, none)
 
+#define FEATURE(key, what, setup, message, counter)                                                                    \
+	ROW(key, "What is not in every service, by direct server return", what, setup, message, "mac-swap",            \
+		"dsr-flow", XDP_TX, counter)
+#define NAMES(key, what, setup, counter)                                                                               \
+	ROW(key, "Hints, each response of another name", what, setup, VIA_NAME, "hints-floor", "dsr-flow", XDP_TX,     \
+		counter)
+#define NOTES(key, what, setup) DRIVEN(key, "All slots in motion, each Call-ID another", what, setup, "vary-floor")
+#define COLD(key, what, setup, message, counter)                                                                       \
+	ROW("cold-" key, COLD_GROUP, what, setup, message, "cold-floor", "cold-flow", XDP_TX, counter),                \
+		.sweep = COLD_SWEEP
+#define FAR(key, what, setup, message, counter)                                                                        \
+	ROW("far-" key, FAR_GROUP, what, setup, message, "far-floor", "far-flow", XDP_TX, counter), .sweep = FAR_SWEEP
+
+#define COLD_GROUP "One packet after 8 MiB of other memory were read"
+#define COLD_SWEEP 8
+#define FAR_GROUP "... after 1 GiB"
+#define FAR_SWEEP 1024
 #define CORPUS_GROUP "Corpus"
 #define GROWTH "Growth, each Call-ID another"
 
@@ -133,7 +209,9 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{TUNNEL("ipip-typical", NULL, IPIP, TYPICAL, "ipip-floor", call_id)},
 	{TUNNEL("ipip6-typical", "... in IPv6", IPIP6, TYPICAL, "ipip-floor", call_id)},
 	{TUNNEL("flow-table-1", "... and a flow table (LRU) of one flow", FLOWS_1, TYPICAL, "ipip-floor", call_id)},
-	{BARE("flows-floor", "By IP-in-IP", "floor: 65,536 sources in turn", FLOWS_64K_IDLE)},
+	{BARE("flows-floor", "By IP-in-IP", "floor: another source each time", FLOWS_64K_IDLE)},
+	{TUNNEL("ipip-1k", "typical, 1,024 sources", IPIP_1K, TYPICAL, "flows-floor", call_id)},
+	{TUNNEL("flow-table-1k", "... and a flow table of 1,024 flows", FLOWS_1K, TYPICAL, "flows-floor", call_id)},
 	{TUNNEL("ipip-64k", "typical, 65,536 sources", IPIP_64K, TYPICAL, "flows-floor", call_id)},
 	{TUNNEL("flow-table-64k", "... and a flow table of 65,536 flows", FLOWS_64K, TYPICAL, "flows-floor", call_id)},
 
@@ -156,6 +234,45 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{DRIVEN("services-512", GROWTH, "512 services, one pool", SERVICES_512, "services-floor")},
 	{DRIVEN("pools-8", GROWTH, "512 services, 8 pools", POOLS_8, "services-floor")},
 	{DRIVEN("pools-64", GROWTH, "512 services, 64 pools", POOLS_64, "services-floor")},
+	{DRIVEN("farm", GROWTH, "512 services, 64 pools, 10,000 backends", FARM, "services-floor")},
+
+	{FEATURE("from-user", "affinity: from-user", FROM_USER, TYPICAL, user)},
+	{FEATURE("request-user", "affinity: request-user", REQUEST_USER, TYPICAL, user)},
+	{FEATURE("hint-request", "hints: a request, not looked at", HINTED, TYPICAL, call_id)},
+	{FEATURE("hint-via", "hints: 200 whose Via names a backend", HINTED, VIA_ADDRESS, hint)},
+	{FEATURE("hint-nobody", "hints: 200 whose Via names nobody", HINTED, RESPONSE, call_id)},
+	{FEATURE("hint-route", "hints: BYE whose Route names a backend", HINTED_REQUESTS, ROUTE_ADDRESS, hint)},
+	{FEATURE("hint-route-nobody", "hints: BYE whose Route names nobody", HINTED_REQUESTS, ROUTE, call_id)},
+	{FEATURE("hint-no-route", "hints: INVITE without a Route, names nobody", HINTED_REQUESTS, TYPICAL, call_id)},
+	{FEATURE("motion-elsewhere", "pool in motion, this slot is not", MOTION_FAR, TYPICAL, call_id)},
+	{FEATURE("motion-invite", "slot in motion: INVITE of a call that is noted", MOTION_NEAR, TYPICAL, call_id)},
+	{FEATURE("motion-response", "slot in motion: 200 of a call that is noted", MOTION_NEAR, RESPONSE, call_id)},
+	{FEATURE("motion-bye", "slot in motion: BYE of a call that is noted", MOTION_NEAR, ROUTE, call_id)},
+	{FEATURE("media", NULL, DSR, MEDIA, port_range)}, {FEATURE("ranged", NULL, DSR, RANGED, call_id)},
+	{PASSED("pass-from-vip", FROM_VIP, not_service)},
+	{BARE("ping-floor", "Answered", "floor: copying the ping", ECHO_IDLE)},
+	{ROW("ping", "Answered", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, pong)},
+
+	{ROW("hints-floor", "Hints, each response of another name", "floor: writing a name", HINT_IDLE, VIA_NAME, "",
+		NULL, XDP_TX, none)},
+	{NAMES("hints-1", "1 name", HINTS_1, hint)}, {NAMES("hints-100", "100 names", HINTS_100, hint)},
+	{NAMES("hints-1000", "1,000 names", HINTS_1000, hint)},
+	{NAMES("hints-10000", "10,000 names", HINTS_10000, hint)},
+	{NAMES("hints-nobody", "10,000 names, the one that comes is none of them", HINTS_NOBODY, call_id)},
+	{NOTES("notes-1000", "1,000 calls, all noted", NOTES_1000)},
+	{NOTES("notes-10000", "10,000 calls", NOTES_10000)}, {NOTES("notes-100000", "100,000 calls", NOTES_100000)},
+	{NOTES("notes-new", "each call is new, the oldest is forgotten for it", NOTES_NEW)},
+
+	{BARE("cold-floor", COLD_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = COLD_SWEEP},
+	{COLD("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},
+	{COLD("typical", "typical", TIMED, TYPICAL, call_id)},
+	{COLD("hint", "200 whose Via names a backend, 10,000 names", TIMED_HINTED, VIA_ADDRESS, hint)},
+	{COLD("motion", "slot in motion: INVITE of a call that is noted", TIMED_MOTION, TYPICAL, call_id)},
+	{COLD("flow-table", "typical, and a flow table", TIMED_FLOW_TABLE, TYPICAL, call_id)},
+	{BARE("far-floor", FAR_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = FAR_SWEEP},
+	{FAR("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},
+	{FAR("typical", "typical", TIMED, TYPICAL, call_id)},
+	{FAR("flow-table", "typical, and a flow table", TIMED_FLOW_TABLE, TYPICAL, call_id)},
 
 #define STAGE_ROW(name, text) {BARE("stage-" #name, "The typical message as far as", text, STAGE_FIRST + STAGE_##name)},
 	STAGES(STAGE_ROW)

@@ -13,6 +13,8 @@ struct row {
 	const char *text;
 	int setup; /* index into setups */
 	enum message message;
+	uint32_t sweep;    /* MiB that are read before each run, so that the caches hold something else; 0: runs are
+			      repeated */
 	const char *needs; /* id of a row that must have run before, or NULL */
 	const char *floor; /* id of the row that is subtracted and divided by */
 	const char *flow;  /* id of the same program's flow-hashing row, or NULL */

@@ -9,7 +9,13 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include "../../bpf/sip_headers.h"
+#include "letters.h"
 #include "subject.h"
+
+#define HINT_GROUP 1
+
+static const __u64 hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
 
 static uint32_t or_default(uint32_t value, uint32_t otherwise)
 {
@@ -84,7 +90,8 @@ static int set_constants(struct bpf_object *object, const struct subject_setup *
 		{"drive_idle", setup->idle},
 		{"drive_undo", setup->undo},
 		{"drive_rewrite", setup->rewrite},
-		{"drive_call_id", setup->call_id},
+		{"drive_letters", setup->letters},
+		{"drive_words", setup->words},
 		{"drive_sources", setup->sources},
 		{"drive_services", setup->several_services},
 		{"drive_messages", setup->messages},
@@ -116,6 +123,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		{"pools", pools_of(setup)},
 		{"pool_names", pools_of(setup)},
 		{"tables", 2 * pools_of(setup)},
+		{"former", pools_of(setup)},
 		{"backends", backends_of(setup) + 1},
 		{"backend_traffic", backends_of(setup) + 1},
 		{"backend_records", backends_of(setup) + 1},
@@ -127,7 +135,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 
 		if (map)
 			bpf_map__set_max_entries(map, all[i].entries);
-		if (map && !strcmp(all[i].name, "tables"))
+		if (map && (!strcmp(all[i].name, "tables") || !strcmp(all[i].name, "former")))
 			bpf_map__set_value_size(map, slots_of(setup) * sizeof(uint16_t));
 	}
 }
@@ -141,31 +149,104 @@ static int put(struct bpf_object *object, const char *name, const void *key, con
 	return error;
 }
 
-/* A service for a VIP on port 5060; all its methods go to one pool. */
-static int put_service(struct bpf_object *object, const struct address *vip, uint8_t protocol, enum affinity affinity,
-	uint32_t id, uint32_t pool)
+/* A service for a VIP; all its methods go to one pool, that of its turn. */
+static int put_service(struct bpf_object *object, const struct subject_setup *setup, const struct address *vip,
+	uint16_t port, uint8_t protocol, uint32_t id)
 {
-	struct service_key key = {.vip = *vip, .port = htons(5060), .protocol = protocol};
-	struct service service = {.hash_key = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4}, .id = id, .affinity = affinity};
+	struct service_key key = {.vip = *vip, .port = htons(port), .protocol = protocol};
+	struct service service = {
+		.hash_key = {hash_key[0], hash_key[1]},
+		.id = id,
+		.affinity = protocol == IPPROTO_TCP ? AFFINITY_FLOW : setup->affinity,
+		.flags = setup->route ? SERVICE_ROUTE : 0,
+		.hints = setup->hints ? HINT_GROUP : 0,
+	};
 
 	for (int method = 0; method < METHOD_COUNT; method++)
-		service.pool[method] = pool;
+		service.pool[method] = id ? (id - 1) % pools_of(setup) : 0;
 	return put(object, "services", &key, &service);
+}
+
+/* The entry that marks a VIP. */
+static int put_vip(struct bpf_object *object, const struct address *vip)
+{
+	struct service_key key = {.vip = *vip};
+	struct service service = {.flags = SERVICE_PING | SERVICE_RANGES};
+
+	return put(object, "services", &key, &service);
+}
+
+#define SERVICE_RANGE_PORT 6144
+#define MEDIA_PORT 32768
+#define MEDIA_PORTS 512
+
+/* Of as many ports as `bits` leaves open. */
+static int put_range(struct bpf_object *object, uint16_t port, int bits, const struct range *range)
+{
+	struct range_key key = {
+		.prefix = RANGE_KEY_BITS(16 - bits),
+		.protocol = IPPROTO_UDP,
+		.vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}},
+		.port = htons(port),
+	};
+
+	return put(object, "ranges", &key, range);
+}
+
+static int fill_ranges(struct bpf_object *object, const struct subject_setup *setup)
+{
+	struct range range = {.port = htons(SERVICE_RANGE_PORT)};
+	int error = put_range(object, SERVICE_RANGE_PORT, 8, &range);
+
+	for (uint32_t id = 1; id <= backends_of(setup) && id <= 64 && !error; id++) {
+		range = (struct range){.backend = id};
+		error = put_range(object, MEDIA_PORT + (id - 1) * MEDIA_PORTS, 9, &range);
+	}
+	return error;
+}
+
+static int put_hint(struct bpf_object *object, const char *host, uint32_t id)
+{
+	struct hint_key key = {.group = HINT_GROUP};
+
+	return sip_host_hash(host, hash_key, &key.host) ? put(object, "hints", &key, &id) : -EINVAL;
+}
+
+static int fill_hints(struct bpf_object *object, const struct subject_setup *setup)
+{
+	char host[64];
+	int error = 0;
+
+	for (uint32_t id = 1; id <= backends_of(setup) && !error; id++) {
+		snprintf(host, sizeof(host), "10.0.%u.%u", id >> 8, id & 255);
+		error = put_hint(object, host, id);
+	}
+	for (uint32_t i = 0; i < setup->hints && !error; i++) {
+		uint64_t word = letters(i);
+
+		snprintf(host, sizeof(host), MESSAGE_NAME, (const char *)&word);
+		error = put_hint(object, host, 1 + i % backends_of(setup));
+	}
+	return error;
 }
 
 static int fill_services(struct bpf_object *object, const struct subject_setup *setup)
 {
 	struct address vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}}, vip6;
-	int error = put_service(object, &vip, IPPROTO_UDP, setup->affinity, 0, 0);
+	int error = put_vip(object, &vip);
 
 	inet_pton(AF_INET6, "2001:db8::10", &vip6);
 	if (!error)
-		error = put_service(object, &vip6, IPPROTO_UDP, setup->affinity, 0, 0);
+		error = put_service(object, setup, &vip, 5060, IPPROTO_UDP, 0);
 	if (!error)
-		error = put_service(object, &vip, IPPROTO_TCP, AFFINITY_FLOW, 0, 0);
+		error = put_service(object, setup, &vip6, 5060, IPPROTO_UDP, 0);
+	if (!error)
+		error = put_service(object, setup, &vip, 5060, IPPROTO_TCP, 0);
+	if (!error)
+		error = put_service(object, setup, &vip, SERVICE_RANGE_PORT, IPPROTO_UDP, 0);
 	for (uint32_t i = 0; i < services_of(setup) && !error; i++) {
 		vip.word[3] = htonl(0x0ac80000 + i);
-		error = put_service(object, &vip, IPPROTO_UDP, setup->affinity, 1 + i, i % pools_of(setup));
+		error = put_service(object, setup, &vip, 5060, IPPROTO_UDP, 1 + i);
 	}
 	return error;
 }
@@ -183,6 +264,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 			.ifindex = or_default(setup->ifindex, 1),
 			.mtu = 1500,
 			.forward = setup->forward ? setup->forward : FORWARD_DSR,
+			.alive = 1,
 		};
 
 		if (setup->ipv6_way) {
@@ -199,20 +281,24 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 static int fill_pool(struct bpf_object *object, const struct subject_setup *setup, uint32_t id)
 {
 	uint16_t *table = calloc(slots_of(setup), sizeof(*table));
-	struct pool pool = {.table = 2 * id};
+	struct pool pool = {.table = 2 * id, .in_motion = setup->motion != MOTION_NONE};
 	int error;
 
 	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
 		table[slot] = 1 + ((slot * 2654435761u + id) >> 8) % backends_of(setup);
 	error = put(object, "tables", &pool.table, table);
+	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
+		table[slot] = 1 + table[slot] % backends_of(setup);
+	if (!error && setup->motion == MOTION_HERE)
+		error = put(object, "former", &id, table);
 	if (!error)
 		error = put(object, "pools", &id, &pool);
 	free(table);
 	return error;
 }
 
-/* The corpus, and after it the typical message. */
-static int fill_corpus(struct bpf_object *object)
+/* The corpus, and after it the one message that the setup names. */
+static int fill_corpus(struct bpf_object *object, const struct subject_setup *setup)
 {
 	struct {
 		uint32_t length;
@@ -226,7 +312,7 @@ static int fill_corpus(struct bpf_object *object)
 		if (i < CORPUS_MESSAGES)
 			message_build_corpus(i, &frame);
 		else
-			message_build(MESSAGE_TYPICAL, &frame);
+			message_build(setup->copied, &frame);
 		message.length = frame.length;
 		memcpy(message.frame, frame.data, frame.length);
 		error = put(object, "corpus", &i, &message);
@@ -247,8 +333,12 @@ static int fill(struct bpf_object *object, const struct subject_setup *setup)
 		error = fill_backends(object, setup);
 	for (uint32_t id = 0; id < pools_of(setup) && !error; id++)
 		error = fill_pool(object, setup, id);
+	if (!error && bpf_object__find_map_by_name(object, "ranges"))
+		error = fill_ranges(object, setup);
+	if (!error && setup->hints)
+		error = fill_hints(object, setup);
 	if (!error && setup->messages)
-		error = fill_corpus(object);
+		error = fill_corpus(object, setup);
 	return error;
 }
 
@@ -316,16 +406,17 @@ void subject_unload(struct subject *subject)
 
 uint64_t subject_verdict(const struct subject *subject, enum verdict verdict)
 {
-	int map = bpf_object__find_map_fd_by_name(subject->object, "verdicts"), cpus = libbpf_num_possible_cpus();
-	struct verdict_counters *counters;
-	uint64_t sum = 0;
+	struct bpf_map *map = bpf_object__find_map_by_name(subject->object, "verdicts");
+	size_t count = map ? bpf_map__value_size(map) / sizeof(uint64_t) : 0; /* another build may have fewer */
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *counters, sum = 0;
 
-	if (map < 0 || cpus < 1 || verdict >= VERDICT_COUNT)
+	if (cpus < 1 || verdict >= count)
 		return 0;
-	counters = calloc(cpus, sizeof(*counters));
-	if (!bpf_map_lookup_elem(map, &(uint32_t){0}, counters)) {
+	counters = calloc(cpus * count, sizeof(*counters));
+	if (!bpf_map_lookup_elem(bpf_map__fd(map), &(uint32_t){0}, counters)) {
 		for (int cpu = 0; cpu < cpus; cpu++)
-			sum += ((uint64_t *)&counters[cpu])[verdict];
+			sum += counters[cpu * count + verdict];
 	}
 	free(counters);
 	return sum;

@@ -3,13 +3,22 @@
  * daemon, no interface. Its services, for UDP (and TCP on the first address):
  *
  *   192.0.2.10:5060, 2001:db8::10:5060    service 0, pool 0
- *   10.200.0.0:5060 and the following     services 1 and up, as many as the setup says, in its pools by turns */
+ *   10.200.0.0:5060 and the following     services 1 and up, as many as the setup says, in its pools by turns
+ *
+ * On the first address each backend has 512 ports of its own for media, from 32768 on; service 0
+ * has the ports 6144 to 6399, too; and pings are answered. */
 #pragma once
 
 #include <stdint.h>
 #include <bpf/libbpf.h>
 #include "../../bpf/abi.h"
 #include "messages.h"
+
+enum subject_motion {
+	MOTION_NONE,
+	MOTION_ELSEWHERE, /* pools are in motion, but no slot that is met */
+	MOTION_HERE,      /* all slots are */
+};
 
 struct subject_setup {
 	const char *object;  /* "bpf/balancer": path below the build directory, without .bpf.o */
@@ -19,13 +28,18 @@ struct subject_setup {
 	uint32_t services;   /* besides the first; power of two [1] */
 	uint32_t pools;      /* power of two [1] */
 	enum affinity affinity;
+	uint32_t hints; /* names of backends (MESSAGE_NAME), besides their addresses; 0: the service has no hints at all
+			 */
+	bool route;     /* requests may name a backend */
+	enum subject_motion motion;
 	enum forward_method forward; /* [FORWARD_DSR] */
 	bool ipv6_way;
 	uint32_t ifindex; /* where backends are reached [1: where BPF_PROG_TEST_RUN says that a frame came in] */
 	uint32_t warm;    /* runs before the first sample of a load [2,000] */
 	uint32_t stage;
+	enum message copied; /* what comes behind the corpus [MESSAGE_TYPICAL] */
 	/* What tests/bench/drive.h is told, by the names of its constants. */
-	uint32_t idle, undo, rewrite, call_id, sources, several_services, messages, first, run;
+	uint32_t idle, undo, rewrite, letters, words, sources, several_services, messages, first, run;
 };
 
 struct subject {

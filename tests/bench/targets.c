@@ -76,7 +76,7 @@ static struct target_line verified(struct result *results)
 		results[row].verified, was_timed(results, "dsr-typical")};
 }
 
-#define TARGETS 12
+#define TARGETS 16
 
 static int collect(struct result *results, struct target_line lines[TARGETS])
 {
@@ -86,6 +86,8 @@ static int collect(struct result *results, struct target_line lines[TARGETS])
 		"ipip-typical", "ipip-flow");
 	lines[count++] = ratio(results, "flow-table-1", "... part of what it is with a flow table, one flow", 0.8,
 		"ipip-typical", "flow-table-1");
+	lines[count++] = ratio(results, "flow-table-1k", "... part of what it is with a flow table, 1,024 flows", 0.8,
+		"ipip-1k", "flow-table-1k");
 	lines[count++] = ratio(results, "flow-table-64k", "... part of what it is with a flow table, 65,536 flows", 0.8,
 		"ipip-64k", "flow-table-64k");
 	lines[count++] = corpus(results);
