@@ -60,6 +60,13 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 		backend->route = adopted_route(&running->backends[id]);
 }
 
+/* What serves goes on to serve until probes say otherwise: there may have been none. */
+static void trust(const struct config_pool *pool, struct farm_backend *backend)
+{
+	if (pool->probe.type && backend->record.state == STATE_UP)
+		backend->record.health = HEALTH_UP;
+}
+
 static int add_from_file(struct farm_backend *backend, const struct config_pool *pool,
 	const struct config_backend *config, struct ids *ids, enum farm_origin origin)
 {
@@ -78,9 +85,7 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 		adopt(backend, ids->running, id, origin);
 	else
 		backend->id = ids_allocate(ids);
-	/* Probes are new for it: what serves goes on to serve until they say otherwise. */
-	if (pool->probe.type && backend->record.state == STATE_UP && !backend->record.health)
-		backend->record.health = HEALTH_UP;
+	trust(pool, backend);
 	return backend->id ? 0 : -ENOSPC;
 }
 
@@ -105,6 +110,7 @@ static void add_by_hand(
 		backend = &pool->backends[pool->count++];
 		*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1};
 		backend->route = adopted_route(&running->backends[id]);
+		trust(pool->config, backend);
 	}
 }
 

@@ -68,13 +68,14 @@ void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t 
 	}
 }
 
-/* Whose the slot was is gone. If it has moved, the notes for others go on to count. */
+/* Whose the slot was is gone. If it has moved, the notes for others go on to count; where
+ * nobody wants it, he goes on to be named for that. */
 static void replace_former(struct motion *motion, uint32_t slot, uint16_t wanted)
 {
-	if (motion->progress[slot].moved && wanted)
-		motion->former[slot] = wanted;
-	else
+	if (!motion->progress[slot].moved)
 		end(motion, slot);
+	else if (wanted)
+		motion->former[slot] = wanted;
 }
 
 static void move(struct motion *motion, uint32_t slot, uint16_t wanted, uint64_t now)

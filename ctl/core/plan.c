@@ -198,10 +198,16 @@ static void swap_pools(struct draft *draft)
 
 static void remove_pools(struct draft *draft)
 {
-	for (uint32_t id = 0; id < draft->desired->contract.pools; id++)
-		if (draft->running->pool_names[id].name[0] && !draft->desired->pool_names[id].name[0])
-			say(add_step(draft, PLAN_POOL_NAME, id, &draft->desired->pool_names[id]), "pool %s: remove",
-				draft->running->pool_names[id].name);
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.pools; id++) {
+		if (!running->pool_names[id].name[0] || desired->pool_names[id].name[0])
+			continue;
+		if (running->pools[id].in_motion)
+			pool_step(draft, id, running->pools[id].table, false);
+		say(add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
+			running->pool_names[id].name);
+	}
 }
 
 /* --- services, hints, ranges */

@@ -112,6 +112,15 @@ static const struct story stories[] = {
 			{42, 0, ALL, 0, A, "what is new is turned away"},
 			{50, A, ALL, A, A, "until he does again"},
 		}},
+	{"a former owner dies while nobody takes new calls",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL, A, A, "recording"},
+			{42, B, ALL, B, A, "moved"},
+			{50, 0, ALL, 0, A, "what is new is turned away"},
+			{60, 0, ALL & ~BIT(A), 0, A, "the notes for B count on"},
+			{70, C, ALL & ~BIT(A), C, C, "notes may be for anybody"},
+		}},
 	{"all die",
 		{
 			{0, A, ALL, A, 0, "start"},

@@ -231,6 +231,22 @@ Test(plan, probes_that_are_new_take_nobody_out)
 	cr_assert_eq(world_slots_of(&world, 0), 0);
 }
 
+Test(plan, what_probes_said_before_a_time_without_them_is_forgotten)
+{
+	const char *probed = PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3));
+
+	world_start(&world, probed);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_settle(&world, NULL);
+	world_load(&world, FARM3, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP);
+	world_load(&world, probed, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until they say otherwise");
+}
+
 Test(plan, a_pool_that_cannot_be_reached_is_empty)
 {
 	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
@@ -317,6 +333,27 @@ Test(plan, services_and_pools_come_and_go)
 	world_settle(&world, NULL);
 	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 2, "the service, and its VIP");
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
+}
+
+#define TWO_POOLS(backends)                                                                                            \
+	HEAD SERVICE "pools: [{name: proxies, backends: [" PX(4) "]}, {name: others, backends: [" backends "]}]\n"
+
+Test(plan, a_pool_that_comes_again_begins_anew)
+{
+	world_start(&world, TWO_POOLS(PX(1) "," PX(2)));
+	world_load(&world, TWO_POOLS(PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_neq(desired_next(world.desired), MOTION_NEVER, "calls are recorded");
+	world_load(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(4) "]}]\n", FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(desired_next(world.desired), MOTION_NEVER, "who is gone wants no next step");
+	cr_assert_eq(world.running->pools[1].in_motion, 0);
+	world_load(&world, TWO_POOLS(PX(2) "," PX(1)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_eq(world.running->pools[1].in_motion, 0, "nobody has calls yet");
+	cr_assert_eq(desired_next(world.desired), MOTION_NEVER);
 }
 
 Test(plan, what_is_saved_reads_back_as_what_runs)
