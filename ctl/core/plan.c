@@ -294,10 +294,10 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	put_pools(&draft);
 	swap_pools(&draft);
 	put_entries(&draft, IMAGE_HINTS);
-	put_entries(&draft, IMAGE_RANGES);
 	put_entries(&draft, IMAGE_SERVICES);
-	remove_entries(&draft, IMAGE_SERVICES);
+	put_entries(&draft, IMAGE_RANGES);
 	remove_entries(&draft, IMAGE_RANGES);
+	remove_entries(&draft, IMAGE_SERVICES);
 	remove_entries(&draft, IMAGE_HINTS);
 	remove_service_names(&draft);
 	remove_pools(&draft);

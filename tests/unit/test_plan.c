@@ -335,6 +335,20 @@ Test(plan, services_and_pools_come_and_go)
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
 }
 
+#define RANGE(range)                                                                                                   \
+	HEAD "services: [{name: sip, vip: 192.0.2.10, port: 0, pool: proxies}" range "]\n" POOL(PX(1))
+
+Test(plan, ports_of_a_range_are_somebodys_at_any_moment)
+{
+	world_start(&world, RANGE(""));
+	world_load(&world, RANGE(", {name: more, vip: 192.0.2.10, port: 5060-5069, pool: proxies}"), FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_gt(entries_count(world.running->maps[IMAGE_RANGES]), 0);
+	world_load(&world, RANGE(""), FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_RANGES]), 0);
+}
+
 #define TWO_POOLS(backends)                                                                                            \
 	HEAD SERVICE "pools: [{name: proxies, backends: [" PX(4) "]}, {name: others, backends: [" backends "]}]\n"
 
