@@ -231,12 +231,20 @@ struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char 
 	return backend && farm_backend_exists(backend) ? backend : NULL;
 }
 
+const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	size_t i = backend - pool->backends;
+
+	return i < pool->config->backend_count ? &pool->config->backends[i] : NULL;
+}
+
 /* --- as a file */
 
 /* What the file says of a backend, or would if it said no more than it must. */
-static struct config_backend save_backend(const struct config_pool *pool, const struct backend_record *record)
+static struct config_backend save_backend(const struct farm_pool *pool, const struct farm_backend *from)
 {
-	const struct config_backend *known = config_find_backend(pool, record->name);
+	const struct config_backend *known = farm_backend_config(pool, from);
+	const struct backend_record *record = &from->record;
 	struct config_backend backend = {.priority = 1};
 
 	if (known)
@@ -265,8 +273,7 @@ struct config *farm_config(const struct farm *farm)
 		for (size_t j = 0; j < from->count; j++)
 			if (farm_backend_exists(&from->backends[j]) &&
 				!(from->backends[j].record.overrides & OVERRIDE_JOINED))
-				to->backends[to->backend_count++] =
-					save_backend(from->config, &from->backends[j].record);
+				to->backends[to->backend_count++] = save_backend(from, &from->backends[j]);
 	}
 	config = config_copy(&shallow);
 	for (size_t i = 0; i < shallow.pool_count; i++)

@@ -335,8 +335,7 @@ Test(plan, services_and_pools_come_and_go)
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
 }
 
-#define RANGE(range)                                                                                                   \
-	HEAD "services: [{name: sip, vip: 192.0.2.10, port: 0, pool: proxies}" range "]\n" POOL(PX(1))
+#define RANGE(range) HEAD "services: [{name: sip, vip: 192.0.2.10, port: 0, pool: proxies}" range "]\n" POOL(PX(1))
 
 Test(plan, ports_of_a_range_are_somebodys_at_any_moment)
 {
