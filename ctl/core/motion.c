@@ -155,3 +155,9 @@ bool motion_is_going_on(const struct motion *motion)
 {
 	return motion->count;
 }
+
+/* The kernel may have written it a moment later than `now`. */
+bool motion_is_call(const struct note *note, uint32_t now)
+{
+	return !note->ended && (int64_t)now - note->seen <= MOTION_CALL_SECONDS;
+}

@@ -75,7 +75,7 @@ uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t 
 	if (drain->counted != now) {
 		memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
 		if (is_in_motion(daemon->running))
-			maps_count_calls(daemon->maps, now - DRAIN_CALL_SECONDS, drain->calls);
+			maps_count_calls(daemon->maps, now, drain->calls);
 		drain->counted = now;
 	}
 	return drain->calls[id];

@@ -202,6 +202,27 @@ Test(motion, it_can_be_told_to_settle)
 	motion_free(motion);
 }
 
+Test(motion, a_note_is_of_a_call_until_its_end_or_a_long_silence)
+{
+	static const struct {
+		uint32_t seen, ended, now;
+		bool goes_on;
+	} rows[] = {
+		{5000, 0, 5000, true},
+		{5000, 0, 6800, true},
+		{5000, 0, 6801, false},
+		{5000, 5001, 5002, false},
+		{60, 0, 100, true}, /* soon after the machine has started */
+		{101, 0, 100, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct note note = {.backend = A, .seen = rows[i].seen, .ended = rows[i].ended};
+
+		cr_expect_eq(motion_is_call(&note, rows[i].now), rows[i].goes_on, "row %zu", i);
+	}
+}
+
 /* --- calls */
 
 #define SLOTS 8

@@ -392,6 +392,44 @@ Test(plan, what_is_saved_reads_back_as_what_runs)
 	free(text);
 }
 
+/* Where the step is that forgets the notes of an id; -1: nowhere. */
+static int step_that_forgets(const struct plan *plan, uint16_t id)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].kind == PLAN_NOTES && ((const bool *)plan->steps[i].value)[id])
+			return i;
+	return -1;
+}
+
+/* Else calls that are noted for who had the id before would be its own. */
+Test(plan, who_gets_an_id_while_calls_are_noted_gets_no_calls_with_it)
+{
+	struct image *desired;
+	struct plan *plan;
+	uint16_t id;
+	int forgets;
+
+	world_start(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(1) "," PX(2) "]}]\n");
+	id = world_backend(&world, "px1")->id;
+	world_load(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(2) "," PX(3) "]}]\n", FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert(world.running->pools[0].in_motion);
+	world_load(&world, TWO_POOLS(PX(5)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_update_states(&world);
+	desired = desired_image(world.desired, world.farm, world.running, world.now);
+	plan = plan_new(world.running, desired);
+	cr_assert_str_eq(desired->records[id].name, "px4");
+	forgets = step_that_forgets(plan, id);
+	cr_assert_geq(forgets, 0);
+	for (int i = 0; i < forgets; i++)
+		cr_assert(plan->steps[i].kind != PLAN_RECORD && plan->steps[i].kind != PLAN_BACKEND);
+	cr_assert_lt(step_that_forgets(plan, world_backend(&world, "px4")->id + 2), 0, "px2 stays who it is");
+	plan_free(plan);
+	image_free(desired);
+}
+
 /* A number of changes in random order; the invariants are checked after each step. */
 Test(plan, no_order_of_changes_breaks_what_must_hold)
 {
