@@ -22,7 +22,8 @@ enum packet_kind {
 	PACKET_LATER_FRAGMENT, /* without */
 	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
 	PACKET_QUOTE,          /* an ICMP error: ports and payload are those that it quotes, seen from the client */
-	PACKET_ECHO,           /* an ICMP echo request */
+	PACKET_ECHO,           /* an ICMP echo request; like all that follow for no service */
+	PACKET_NEIGHBOUR,      /* neighbour discovery of IPv6, which is our own kernel's */
 	PACKET_OTHER,          /* nothing that a service could be for */
 };
 
@@ -278,9 +279,14 @@ static inline bool is_icmp_error(__u8 type, bool ipv6)
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
 }
 
-static inline bool is_echo_request(__u8 type, bool ipv6)
+/* Neighbour discovery is RFC 4861's; a backend that has the VIP on its interface asks from it. */
+static inline int icmp_kind(__u8 type, bool ipv6)
 {
-	return type == (ipv6 ? 128 : 8);
+	if (is_icmp_error(type, ipv6))
+		return PACKET_QUOTE;
+	if (type == (ipv6 ? 128 : 8))
+		return PACKET_ECHO;
+	return ipv6 && type >= 133 && type <= 137 ? PACKET_NEIGHBOUR : PACKET_OTHER;
 }
 
 /* The ICMP message at p->transport. An error speaks of a packet that one of ours has
@@ -292,13 +298,10 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	__be16 port;
 	int error;
 
-	p->kind = PACKET_OTHER;
-	if (icmp && is_echo_request(icmp[0], p->ipv6))
-		p->kind = PACKET_ECHO;
-	if (!icmp || !is_icmp_error(icmp[0], p->ipv6))
+	p->kind = icmp ? icmp_kind(icmp[0], p->ipv6) : PACKET_OTHER;
+	if (p->kind != PACKET_QUOTE)
 		return;
 	c->at += 8;
-	p->kind = PACKET_QUOTE;
 	error = p->ipv6 ? packet_parse_ipv6(c, p, true) : packet_parse_ipv4(c, p, true);
 	if (p->kind == PACKET_FIRST_FRAGMENT)
 		p->kind = PACKET_QUOTE;

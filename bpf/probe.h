@@ -7,7 +7,7 @@
 #include "steer.h"
 
 /* Of the kinds that probes are: UDP and TCP, ICMP errors about them, and other ICMP,
- * echo replies among it. No fragments. */
+ * echo replies among it. No fragments, and no neighbour discovery. */
 static __always_inline bool probe_is_kind(const struct packet *p)
 {
 	if (p->kind == PACKET_OTHER)

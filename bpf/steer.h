@@ -258,7 +258,7 @@ static __always_inline enum verdict steer_service_packet(
  * verdict ends the packet's way. */
 __noinline int steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
 {
-	if (!p || !target || p->kind == PACKET_ECHO || p->kind == PACKET_OTHER)
+	if (!p || !target || p->kind >= PACKET_ECHO)
 		return VERDICT_not_service;
 	if (p->kind == PACKET_LATER_FRAGMENT)
 		return steer_fragment(ctx, p, target);

@@ -29,12 +29,17 @@ struct desired *desired_new(void)
 	return allocate(1, sizeof(struct desired));
 }
 
+static void forget_pool(struct pool_state *state)
+{
+	owners_free(state->owners);
+	motion_free(state->motion);
+	*state = (struct pool_state){0};
+}
+
 static void forget_pools(struct desired *desired)
 {
-	for (uint32_t i = 0; i < desired->count; i++) {
-		owners_free(desired->pools[i].owners);
-		motion_free(desired->pools[i].motion);
-	}
+	for (uint32_t i = 0; i < desired->count; i++)
+		forget_pool(&desired->pools[i]);
 	free(desired->pools);
 	desired->pools = NULL;
 	desired->count = 0;
@@ -87,8 +92,7 @@ static struct pool_state *pool_state(
 
 	if (state->motion && !strcmp(state->name, pool->config->name))
 		return state;
-	owners_free(state->owners);
-	motion_free(state->motion);
+	forget_pool(state);
 	name_copy(state->name, pool->config->name);
 	state->owners = owners_new(desired->slots, desired->hash_key);
 	state->motion = motion_new(desired->slots);
@@ -196,6 +200,9 @@ struct image *desired_image(struct desired *desired, const struct farm *farm, co
 			image->records[backend->id] = backend->record;
 		}
 	}
+	for (uint32_t id = 0; id < desired->count; id++)
+		if (!image->pool_names[id].name[0])
+			forget_pool(&desired->pools[id]);
 	desire_services(farm, image);
 	return image;
 }

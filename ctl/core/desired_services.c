@@ -69,7 +69,7 @@ static void put_hints_of(struct image *image, const struct farm *farm, const str
 {
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
-		const struct config_backend *config = config_find_backend(pool->config, backend->record.name);
+		const struct config_backend *config = farm_backend_config(pool, backend);
 		char address[ADDRESS_TEXT_SIZE];
 
 		if (!farm_backend_exists(backend))
@@ -154,10 +154,10 @@ static void put_ports_of(
 	struct image *image, const struct farm_pool *pool, const struct config_service *service, uint32_t service_id)
 {
 	for (size_t i = 0; i < pool->config->backend_count; i++) {
-		const struct config_backend *config = &pool->config->backends[i];
-		const struct farm_backend *backend = farm_find_backend(pool, config->name);
+		const struct farm_backend *backend = &pool->backends[i];
+		const struct config_backend *config = farm_backend_config(pool, backend);
 
-		if (!config->ports.first || !backend)
+		if (!config->ports.first || !farm_backend_exists(backend))
 			continue;
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_range(image, &service->vips[j], IPPROTO_UDP, config->ports,

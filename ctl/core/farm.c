@@ -60,6 +60,13 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 		backend->route = adopted_route(&running->backends[id]);
 }
 
+/* What serves goes on to serve until probes say otherwise: there may have been none. */
+static void trust(const struct config_pool *pool, struct farm_backend *backend)
+{
+	if (pool->probe.type && backend->record.state == STATE_UP)
+		backend->record.health = HEALTH_UP;
+}
+
 static int add_from_file(struct farm_backend *backend, const struct config_pool *pool,
 	const struct config_backend *config, struct ids *ids, enum farm_origin origin)
 {
@@ -78,9 +85,7 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 		adopt(backend, ids->running, id, origin);
 	else
 		backend->id = ids_allocate(ids);
-	/* Probes are new for it: what serves goes on to serve until they say otherwise. */
-	if (pool->probe.type && backend->record.state == STATE_UP && !backend->record.health)
-		backend->record.health = HEALTH_UP;
+	trust(pool, backend);
 	return backend->id ? 0 : -ENOSPC;
 }
 
@@ -105,6 +110,7 @@ static void add_by_hand(
 		backend = &pool->backends[pool->count++];
 		*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1};
 		backend->route = adopted_route(&running->backends[id]);
+		trust(pool->config, backend);
 	}
 }
 
@@ -225,12 +231,20 @@ struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char 
 	return backend && farm_backend_exists(backend) ? backend : NULL;
 }
 
+const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	size_t i = backend - pool->backends;
+
+	return i < pool->config->backend_count ? &pool->config->backends[i] : NULL;
+}
+
 /* --- as a file */
 
 /* What the file says of a backend, or would if it said no more than it must. */
-static struct config_backend save_backend(const struct config_pool *pool, const struct backend_record *record)
+static struct config_backend save_backend(const struct farm_pool *pool, const struct farm_backend *from)
 {
-	const struct config_backend *known = config_find_backend(pool, record->name);
+	const struct config_backend *known = farm_backend_config(pool, from);
+	const struct backend_record *record = &from->record;
 	struct config_backend backend = {.priority = 1};
 
 	if (known)
@@ -259,8 +273,7 @@ struct config *farm_config(const struct farm *farm)
 		for (size_t j = 0; j < from->count; j++)
 			if (farm_backend_exists(&from->backends[j]) &&
 				!(from->backends[j].record.overrides & OVERRIDE_JOINED))
-				to->backends[to->backend_count++] =
-					save_backend(from->config, &from->backends[j].record);
+				to->backends[to->backend_count++] = save_backend(from, &from->backends[j]);
 	}
 	config = config_copy(&shallow);
 	for (size_t i = 0; i < shallow.pool_count; i++)

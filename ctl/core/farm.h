@@ -24,7 +24,8 @@ struct farm_backend {
 struct farm_pool {
 	uint32_t id;
 	const struct config_pool *config;
-	struct farm_backend *backends; /* those removed by hand too: see farm_backend_exists */
+	struct farm_backend *backends; /* those of the file first, in its order, and those removed by
+					* hand too: see farm_backend_exists */
 	size_t count;
 	bool untried; /* of nobody it is known whether he lives: all are taken to */
 	bool open;    /* too few would be left: the probes are not believed */
@@ -66,8 +67,11 @@ struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
 struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name);
 
-/* What an operator does by hand, or a server that joins. `error` says in words what stood against it; 0 or
- * -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */
+/* What the file says of a backend of the pool; NULL where it says nothing. */
+const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* What an operator does by hand, or a server that joins. `error` says in words what stood
+ * against it; 0 or -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */
 #define FARM_ERROR_SIZE 256
 
 /* May one more backend of the pool have this address? 0 or -EADDRINUSE. */

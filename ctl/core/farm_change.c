@@ -130,7 +130,7 @@ int farm_remove_backend(struct farm *farm, const char *pool_name, const char *na
 	if (!backend)
 		return -ENOENT;
 	pool = farm_find_pool(farm, pool_name);
-	if (config_find_backend(pool->config, name)) {
+	if (farm_backend_config(pool, backend)) {
 		/* Noted, so that a restart does not bring it back from the file. */
 		backend->record.overrides = OVERRIDE_REMOVED;
 		return 0;

@@ -68,13 +68,14 @@ void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t 
 	}
 }
 
-/* Whose the slot was is gone. If it has moved, the notes for others go on to count. */
+/* Whose the slot was is gone. If it has moved, the notes for others go on to count; where
+ * nobody wants it, he goes on to be named for that. */
 static void replace_former(struct motion *motion, uint32_t slot, uint16_t wanted)
 {
-	if (motion->progress[slot].moved && wanted)
-		motion->former[slot] = wanted;
-	else
+	if (!motion->progress[slot].moved)
 		end(motion, slot);
+	else if (wanted)
+		motion->former[slot] = wanted;
 }
 
 static void move(struct motion *motion, uint32_t slot, uint16_t wanted, uint64_t now)
@@ -153,4 +154,10 @@ const uint16_t *motion_former(const struct motion *motion)
 bool motion_is_going_on(const struct motion *motion)
 {
 	return motion->count;
+}
+
+/* The kernel may have written it a moment later than `now`. */
+bool motion_is_call(const struct note *note, uint32_t now)
+{
+	return !note->ended && (int64_t)now - note->seen <= MOTION_CALL_SECONDS;
 }

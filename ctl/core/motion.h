@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "../../bpf/abi.h"
 
 struct motion;
 
@@ -41,3 +42,10 @@ const uint16_t *motion_owners(const struct motion *motion);
 const uint16_t *motion_former(const struct motion *motion);
 
 bool motion_is_going_on(const struct motion *motion);
+
+/* As long as session timers let a call be silent (RFC 4028, section 4). */
+#define MOTION_CALL_SECONDS 1800
+
+/* Is it the note of a call that goes on at a time, in seconds of CLOCK_MONOTONIC: one whose
+ * end was not heard of, but something within MOTION_CALL_SECONDS? */
+bool motion_is_call(const struct note *note, uint32_t now);

@@ -88,6 +88,30 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
+static bool is_in_motion(const struct image *image)
+{
+	for (uint32_t id = 0; id < image->contract.pools; id++)
+		if (image->pools[id].in_motion)
+			return true;
+	return false;
+}
+
+/* An id that is given to somebody brings no calls of who had it before. While nothing is in
+ * motion no note counts. */
+static void forget_notes(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+	bool *renamed = allocate(desired->contract.backends + 1, sizeof(*renamed)), any = false;
+
+	draft->plan->renamed = renamed;
+	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
+		renamed[id] = desired->records[id].name[0] && !same_owner(&running->records[id], &desired->records[id]);
+		any |= renamed[id];
+	}
+	if (any && is_in_motion(running))
+		add_step(draft, PLAN_NOTES, 0, renamed);
+}
+
 static void put_backends(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
@@ -99,7 +123,7 @@ static void put_backends(struct draft *draft)
 			continue;
 		if (memcmp(before, after, sizeof(*after)))
 			say_record(add_step(draft, PLAN_RECORD, id, after), before, after);
-		if (!same_owner(before, after))
+		if (draft->plan->renamed[id])
 			add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
 		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
 			desired->backends[id].forward)
@@ -198,10 +222,16 @@ static void swap_pools(struct draft *draft)
 
 static void remove_pools(struct draft *draft)
 {
-	for (uint32_t id = 0; id < draft->desired->contract.pools; id++)
-		if (draft->running->pool_names[id].name[0] && !draft->desired->pool_names[id].name[0])
-			say(add_step(draft, PLAN_POOL_NAME, id, &draft->desired->pool_names[id]), "pool %s: remove",
-				draft->running->pool_names[id].name);
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.pools; id++) {
+		if (!running->pool_names[id].name[0] || desired->pool_names[id].name[0])
+			continue;
+		if (running->pools[id].in_motion)
+			pool_step(draft, id, running->pools[id].table, false);
+		say(add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
+			running->pool_names[id].name);
+	}
 }
 
 /* --- services, hints, ranges */
@@ -284,14 +314,15 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
 
 	put_service_names(&draft);
+	forget_notes(&draft);
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
 	put_entries(&draft, IMAGE_HINTS);
-	put_entries(&draft, IMAGE_RANGES);
 	put_entries(&draft, IMAGE_SERVICES);
-	remove_entries(&draft, IMAGE_SERVICES);
+	put_entries(&draft, IMAGE_RANGES);
 	remove_entries(&draft, IMAGE_RANGES);
+	remove_entries(&draft, IMAGE_SERVICES);
 	remove_entries(&draft, IMAGE_HINTS);
 	remove_service_names(&draft);
 	remove_pools(&draft);
@@ -307,6 +338,7 @@ void plan_free(struct plan *plan)
 		free(plan->steps[i].text);
 	free(plan->steps);
 	free(plan->moves);
+	free(plan->renamed);
 	free(plan);
 }
 
@@ -340,8 +372,9 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_ENTRY_REMOVE:
 		entries_remove(running->maps[step->index], step->key);
 		break;
+	case PLAN_NOTES:
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
-		break; /* counters are no part of the image */
+		break; /* notes and counters are no part of the image */
 	}
 }

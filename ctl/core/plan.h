@@ -10,6 +10,7 @@ enum plan_kind {
 	PLAN_RECORD,       /* backend_records[index] */
 	PLAN_SERVICE_NAME, /* service_names[index] */
 	PLAN_POOL_NAME,    /* pool_names[index] */
+	PLAN_NOTES,        /* forget those for each id that value, bool[], says: it is somebody else's now */
 	PLAN_BACKEND_ZERO, /* backend_traffic[index] = 0: the id is somebody else's now */
 	PLAN_SERVICE_ZERO, /* service_traffic[index] = 0 */
 	PLAN_BACKEND,      /* backends[index] */
@@ -23,7 +24,7 @@ enum plan_kind {
 struct plan_step {
 	enum plan_kind kind;
 	uint32_t index;
-	const void *key; /* lies in one of the images, as does */
+	const void *key; /* lies in one of the images, as does (but for PLAN_NOTES) */
 	const void *value;
 	struct pool pool; /* of PLAN_POOL, which has no `value` */
 	char *text;       /* for people; NULL where another step tells the same */
@@ -43,6 +44,7 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* of every pool that was there before and will be */
 	size_t move_count;
+	bool *renamed; /* by id: is somebody else's from now on */
 };
 
 /* Both images must outlive the plan. */

@@ -196,20 +196,23 @@ int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *
 	return daemon_settle(daemon, outcome);
 }
 
-/* Whoever is not known yet is taken to be there: a plan is about what is meant. */
-static void assume_reachable(struct daemon *daemon, struct farm *farm)
+/* Whoever is not known yet is taken to be there and alive: a plan is about what is meant. */
+static void assume_alive(struct daemon *daemon, struct farm *farm)
 {
 	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
 
-	for (size_t i = 0; i < farm->config->pool_count; i++)
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 			const struct route *known = neighbours_route(daemon->neighbours, &backend->record.address);
 
 			farm_set_route(backend, known->state == ROUTE_UNKNOWN ? &there : known);
+			if (backend->record.health == HEALTH_UNKNOWN)
+				backend->record.health = HEALTH_UP;
 			farm_update_state(farm, &farm->pools[i], backend, time(NULL));
-			farm_update_open(&farm->pools[i]);
 		}
+		farm_update_open(&farm->pools[i]);
+	}
 }
 
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
@@ -222,7 +225,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 	if (!farm)
 		return -EINVAL;
-	assume_reachable(daemon, farm);
+	assume_alive(daemon, farm);
 	desired = desired_new();
 	image = desired_image(desired, farm, daemon->running, now_msec());
 	plan = plan_new(daemon->running, image);
@@ -260,9 +263,9 @@ static void open_slow_path(struct daemon *daemon)
 }
 
 /* Their answers come by a map, too. */
-static int start_probes(struct daemon *daemon)
+static int start_probes(struct probes **probes, struct daemon *daemon)
 {
-	int error = probes_new(&daemon->probes, daemon->event, daemon->pin_directory, on_changed, daemon);
+	int error = probes_new(probes, daemon->event, daemon->pin_directory, on_changed, daemon);
 
 	if (error)
 		log_error("cannot probe backends: %s", strerror(-error));
@@ -279,6 +282,7 @@ static void reopen_maps(struct daemon *daemon)
 	struct image *running = NULL;
 	struct config *config;
 	struct farm *farm = NULL;
+	struct probes *probes;
 	struct maps *maps;
 	bool same;
 
@@ -288,7 +292,8 @@ static void reopen_maps(struct daemon *daemon)
 	same = running && !memcmp(&running->contract, &daemon->running->contract, sizeof(running->contract));
 	if (config)
 		farm = farm_new(config, same ? daemon->running : running, FARM_RESTART, &faults);
-	if (!farm) {
+	if (!farm || start_probes(&probes, daemon)) {
+		farm_free(farm);
 		if (!daemon->unfit)
 			log_faults(daemon, &faults);
 		daemon->unfit = true;
@@ -310,7 +315,7 @@ static void reopen_maps(struct daemon *daemon)
 	}
 	open_slow_path(daemon);
 	probes_free(daemon->probes);
-	start_probes(daemon);
+	daemon->probes = probes;
 	replace_farm(daemon, farm);
 }
 
@@ -392,7 +397,7 @@ int daemon_start(struct daemon *daemon)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
 	}
 	if (!error)
-		error = start_probes(daemon);
+		error = start_probes(&daemon->probes, daemon);
 	if (!error) {
 		error = joining_new(&daemon->joining, daemon, on_joined, daemon);
 		if (error)

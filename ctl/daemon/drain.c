@@ -71,7 +71,7 @@ static bool is_in_motion(const struct image *image)
 /* Counts calls, if that was not done in this second. */
 static void count_calls(struct drain *drain, const struct daemon *daemon)
 {
-	uint32_t now = now_seconds(), since = now > DRAIN_CALL_SECONDS ? now - DRAIN_CALL_SECONDS : 0;
+	uint32_t now = now_seconds();
 
 	make_room(drain, daemon->running->contract.backends);
 	if (drain->counted == now)
@@ -79,7 +79,7 @@ static void count_calls(struct drain *drain, const struct daemon *daemon)
 	memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
 	drain->notes = 0;
 	if (is_in_motion(daemon->running))
-		drain->notes = maps_count_calls(daemon->maps, daemon->running, since, drain->calls);
+		drain->notes = maps_count_calls(daemon->maps, daemon->running, now, drain->calls);
 	drain->counted = now;
 }
 

@@ -15,12 +15,8 @@ void drain_free(struct drain *drain);
  * who were to be removed and are empty. True if the farm has changed. */
 bool drain_look(struct drain *drain, struct daemon *daemon);
 
-/* About how many calls a backend has in slots that are in motion: those that something
- * was heard of within DRAIN_CALL_SECONDS, and whose end was not. */
+/* About how many calls a backend has in slots that are in motion (motion_is_call). */
 uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id);
-
-/* As long as session timers let a call be silent (RFC 4028, section 4). */
-#define DRAIN_CALL_SECONDS 1800
 
 /* Is there room for the notes of calls in slots that are in motion? When there is none, the
  * oldest go. */

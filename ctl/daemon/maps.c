@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../core/memory.h"
+#include "../core/motion.h"
 #include "maps.h"
 
 enum map {
@@ -255,14 +256,15 @@ static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 
 #define NOTES_AT_ONCE 4096
 
-/* What is noted of a pool's calls in slots that are in motion `after` and were not
- * `before` is of an earlier time. */
-static int forget_notes(const struct maps *maps, uint32_t pool, const __u16 *before, const __u16 *after)
+typedef void visit_note(const struct maps *maps, const struct note_key *key, const struct note *note, void *data);
+
+/* Shows all notes to `visit`. Returns how many there are, or -errno. */
+static int visit_notes(const struct maps *maps, visit_note *visit, void *data)
 {
 	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
 	struct note *notes = allocate(NOTES_AT_ONCE, sizeof(*notes));
-	uint32_t mask = maps->contract.slots - 1, batch, *from = NULL;
-	int error;
+	uint32_t batch, *from = NULL;
+	int error, total = 0;
 
 	do {
 		uint32_t count = NOTES_AT_ONCE;
@@ -271,13 +273,38 @@ static int forget_notes(const struct maps *maps, uint32_t pool, const __u16 *bef
 		if (error && error != -ENOENT)
 			break;
 		from = &batch;
+		total += count;
 		for (uint32_t i = 0; i < count; i++)
-			if (keys[i].pool == pool && !before[keys[i].slot & mask] && after[keys[i].slot & mask])
-				bpf_map_delete_elem(maps->fd[MAP_NOTES], &keys[i]);
+			visit(maps, &keys[i], &notes[i], data);
 	} while (!error);
 	free(keys);
 	free(notes);
-	return error == -ENOENT ? 0 : error;
+	return error == -ENOENT ? total : error;
+}
+
+static void forget_renamed(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
+{
+	const bool *renamed = data;
+
+	if (note->backend <= maps->contract.backends && renamed[note->backend])
+		bpf_map_delete_elem(maps->fd[MAP_NOTES], key);
+}
+
+/* Former owners of a pool's slots, and those that they are to be replaced by. */
+struct formers {
+	uint32_t pool;
+	const __u16 *before, *after;
+};
+
+/* What is noted of calls in slots that begin to move is of an earlier time. */
+static void forget_earlier(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
+{
+	const struct formers *formers = data;
+	uint32_t slot = key->slot & (maps->contract.slots - 1);
+
+	(void)note;
+	if (key->pool == formers->pool && !formers->before[slot] && formers->after[slot])
+		bpf_map_delete_elem(maps->fd[MAP_NOTES], key);
 }
 
 static int put_former(const struct maps *maps, uint32_t pool_id, const __u16 *former)
@@ -289,8 +316,8 @@ static int put_former(const struct maps *maps, uint32_t pool_id, const __u16 *fo
 	if (!error && pool.in_motion)
 		error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &pool_id, before);
 	if (!error)
-		error = forget_notes(maps, pool_id, before, former);
-	if (!error)
+		error = visit_notes(maps, forget_earlier, &(struct formers){pool_id, before, former});
+	if (error >= 0)
 		error = bpf_map_update_elem(maps->fd[MAP_FORMER], &pool_id, former, BPF_ANY);
 	free(before);
 	return error;
@@ -302,6 +329,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_RECORD] = MAP_BACKEND_RECORDS,
 		[PLAN_SERVICE_NAME] = MAP_SERVICE_NAMES,
 		[PLAN_POOL_NAME] = MAP_POOL_NAMES,
+		[PLAN_NOTES] = MAP_NOTES,
 		[PLAN_BACKEND_ZERO] = MAP_BACKEND_TRAFFIC,
 		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
 		[PLAN_BACKEND] = MAP_BACKENDS,
@@ -309,9 +337,12 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_POOL] = MAP_POOLS,
 	};
 	bool entry = step->kind == PLAN_ENTRY || step->kind == PLAN_ENTRY_REMOVE;
-	int fd = maps->fd[entry ? map_of_entries[step->index] : map_of[step->kind]];
+	int fd = maps->fd[entry ? map_of_entries[step->index] : map_of[step->kind]], error;
 
 	switch (step->kind) {
+	case PLAN_NOTES:
+		error = visit_notes(maps, forget_renamed, (void *)step->value);
+		return error < 0 ? error : 0;
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		return zero_traffic(maps, map_of[step->kind], step->index);
@@ -359,35 +390,27 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }
 
-static bool is_in_motion(const struct image *running, const struct note_key *key)
+/* Who counts calls, and when. */
+struct count {
+	const struct image *running;
+	uint32_t now;
+	uint32_t *counts;
+};
+
+static void count_call(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
 {
-	return key->pool < running->contract.pools &&
-	       image_former(running, key->pool)[key->slot & (running->contract.slots - 1)];
+	const struct count *count = data;
+
+	uint32_t slot = key->slot & (maps->contract.slots - 1);
+
+	if (key->pool < maps->contract.pools && image_former(count->running, key->pool)[slot] &&
+		note->backend <= maps->contract.backends && motion_is_call(note, count->now))
+		count->counts[note->backend]++;
 }
 
-int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t since, uint32_t *counts)
+int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t now, uint32_t *counts)
 {
-	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
-	struct note *notes = allocate(NOTES_AT_ONCE, sizeof(*notes));
-	uint32_t batch, *from = NULL;
-	int error, total = 0;
-
-	do {
-		uint32_t count = NOTES_AT_ONCE;
-
-		error = bpf_map_lookup_batch(maps->fd[MAP_NOTES], from, &batch, keys, notes, &count, NULL);
-		if (error && error != -ENOENT)
-			break;
-		from = &batch;
-		total += count;
-		for (uint32_t i = 0; i < count; i++)
-			if (!notes[i].ended && notes[i].seen >= since && notes[i].backend <= maps->contract.backends &&
-				is_in_motion(running, &keys[i]))
-				counts[notes[i].backend]++;
-	} while (!error);
-	free(keys);
-	free(notes);
-	return error == -ENOENT ? total : error;
+	return visit_notes(maps, count_call, &(struct count){running, now, counts});
 }
 
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out)

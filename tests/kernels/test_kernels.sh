@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.."
 . tests/kernels/relay.sh
 
 CACHE=build/kernels
-BOOT_SECONDS=${KERNELS_SECONDS:-450}
+BOOT_SECONDS=${KERNELS_SECONDS:-1000}
 read -ra CLANGS <<< "${KERNELS_CLANGS-16 19}"
 QEMU=qemu-system-x86_64
 PATH=$PATH:/usr/sbin:/sbin

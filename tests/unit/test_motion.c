@@ -112,6 +112,15 @@ static const struct story stories[] = {
 			{42, 0, ALL, 0, A, "what is new is turned away"},
 			{50, A, ALL, A, A, "until he does again"},
 		}},
+	{"a former owner dies while nobody takes new calls",
+		{
+			{0, A, ALL, A, 0, "start"},
+			{10, B, ALL, A, A, "recording"},
+			{42, B, ALL, B, A, "moved"},
+			{50, 0, ALL, 0, A, "what is new is turned away"},
+			{60, 0, ALL & ~BIT(A), 0, A, "the notes for B count on"},
+			{70, C, ALL & ~BIT(A), C, C, "notes may be for anybody"},
+		}},
 	{"all die",
 		{
 			{0, A, ALL, A, 0, "start"},
@@ -191,6 +200,27 @@ Test(motion, it_can_be_told_to_settle)
 	cr_assert_eq(motion_former(motion)[0], 0);
 	cr_assert_eq(motion_step(motion, &wanted, alive, &rules, 2), MOTION_NEVER);
 	motion_free(motion);
+}
+
+Test(motion, a_note_is_of_a_call_until_its_end_or_a_long_silence)
+{
+	static const struct {
+		uint32_t seen, ended, now;
+		bool goes_on;
+	} rows[] = {
+		{5000, 0, 5000, true},
+		{5000, 0, 6800, true},
+		{5000, 0, 6801, false},
+		{5000, 5001, 5002, false},
+		{60, 0, 100, true}, /* soon after the machine has started */
+		{101, 0, 100, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct note note = {.backend = A, .seen = rows[i].seen, .ended = rows[i].ended};
+
+		cr_expect_eq(motion_is_call(&note, rows[i].now), rows[i].goes_on, "row %zu", i);
+	}
 }
 
 /* --- calls */

@@ -231,6 +231,22 @@ Test(plan, probes_that_are_new_take_nobody_out)
 	cr_assert_eq(world_slots_of(&world, 0), 0);
 }
 
+Test(plan, what_probes_said_before_a_time_without_them_is_forgotten)
+{
+	const char *probed = PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3));
+
+	world_start(&world, probed);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_settle(&world, NULL);
+	world_load(&world, FARM3, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP);
+	world_load(&world, probed, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until they say otherwise");
+}
+
 Test(plan, a_pool_that_cannot_be_reached_is_empty)
 {
 	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
@@ -319,6 +335,40 @@ Test(plan, services_and_pools_come_and_go)
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
 }
 
+#define RANGE(range) HEAD "services: [{name: sip, vip: 192.0.2.10, port: 0, pool: proxies}" range "]\n" POOL(PX(1))
+
+Test(plan, ports_of_a_range_are_somebodys_at_any_moment)
+{
+	world_start(&world, RANGE(""));
+	world_load(&world, RANGE(", {name: more, vip: 192.0.2.10, port: 5060-5069, pool: proxies}"), FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_gt(entries_count(world.running->maps[IMAGE_RANGES]), 0);
+	world_load(&world, RANGE(""), FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_RANGES]), 0);
+}
+
+#define TWO_POOLS(backends)                                                                                            \
+	HEAD SERVICE "pools: [{name: proxies, backends: [" PX(4) "]}, {name: others, backends: [" backends "]}]\n"
+
+Test(plan, a_pool_that_comes_again_begins_anew)
+{
+	world_start(&world, TWO_POOLS(PX(1) "," PX(2)));
+	world_load(&world, TWO_POOLS(PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_neq(desired_next(world.desired), MOTION_NEVER, "calls are recorded");
+	world_load(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(4) "]}]\n", FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_assert_eq(desired_next(world.desired), MOTION_NEVER, "who is gone wants no next step");
+	cr_assert_eq(world.running->pools[1].in_motion, 0);
+	world_load(&world, TWO_POOLS(PX(2) "," PX(1)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_eq(world.running->pools[1].in_motion, 0, "nobody has calls yet");
+	cr_assert_eq(desired_next(world.desired), MOTION_NEVER);
+}
+
 Test(plan, what_is_saved_reads_back_as_what_runs)
 {
 	char error[FARM_ERROR_SIZE], *text;
@@ -340,6 +390,44 @@ Test(plan, what_is_saved_reads_back_as_what_runs)
 	cr_assert_eq(world_backend(&world, "px1")->record.weight, 7);
 	cr_assert_null(farm_find_backend(&world.farm->pools[0], "px2"));
 	free(text);
+}
+
+/* Where the step is that forgets the notes of an id; -1: nowhere. */
+static int step_that_forgets(const struct plan *plan, uint16_t id)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].kind == PLAN_NOTES && ((const bool *)plan->steps[i].value)[id])
+			return i;
+	return -1;
+}
+
+/* Else calls that are noted for who had the id before would be its own. */
+Test(plan, who_gets_an_id_while_calls_are_noted_gets_no_calls_with_it)
+{
+	struct image *desired;
+	struct plan *plan;
+	uint16_t id;
+	int forgets;
+
+	world_start(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(1) "," PX(2) "]}]\n");
+	id = world_backend(&world, "px1")->id;
+	world_load(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(2) "," PX(3) "]}]\n", FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert(world.running->pools[0].in_motion);
+	world_load(&world, TWO_POOLS(PX(5)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_update_states(&world);
+	desired = desired_image(world.desired, world.farm, world.running, world.now);
+	plan = plan_new(world.running, desired);
+	cr_assert_str_eq(desired->records[id].name, "px4");
+	forgets = step_that_forgets(plan, id);
+	cr_assert_geq(forgets, 0);
+	for (int i = 0; i < forgets; i++)
+		cr_assert(plan->steps[i].kind != PLAN_RECORD && plan->steps[i].kind != PLAN_BACKEND);
+	cr_assert_lt(step_that_forgets(plan, world_backend(&world, "px4")->id + 2), 0, "px2 stays who it is");
+	plan_free(plan);
+	image_free(desired);
 }
 
 /* A number of changes in random order; the invariants are checked after each step. */

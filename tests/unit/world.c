@@ -70,6 +70,22 @@ bool world_has_backend(const struct image *image, uint16_t id)
 	return image->backends[id].forward != FORWARD_NONE;
 }
 
+/* A service's range leads to an entry of services. */
+static void check_ranges(const struct image *image)
+{
+	struct pair *ranges = entries_list(image->maps[IMAGE_RANGES]);
+
+	for (size_t i = 0; i < entries_count(image->maps[IMAGE_RANGES]); i++) {
+		const struct range_key *key = ranges[i].key;
+		const struct range *range = ranges[i].value;
+		const struct service_key service = {.vip = key->vip, .port = range->port, .protocol = key->protocol};
+
+		cr_assert(range->backend || entries_find(image->maps[IMAGE_SERVICES], &service),
+			"a range leads to no service");
+	}
+	free(ranges);
+}
+
 /* What must be true of the maps at any moment, also between two steps. */
 static void check_invariants(const struct image *image)
 {
@@ -87,6 +103,7 @@ static void check_invariants(const struct image *image)
 				"slot %u belongs to id %u, which is nobody", slot, slots[slot]);
 	}
 	free(services);
+	check_ranges(image);
 }
 
 /* Takes the road once. Returns the number of steps; *moved is that of the first pool. */
