@@ -9,7 +9,7 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include "../../bpf/sip_headers.h"
+#include "../../bpf/sip_host.h"
 #include "letters.h"
 #include "subject.h"
 
