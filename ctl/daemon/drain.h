@@ -12,7 +12,7 @@ struct drain *drain_new(void);
 void drain_free(struct drain *drain);
 
 /* To be called every second: looks what is sent to those who drain, and takes those out
- * who were to be removed and are empty. True if the farm has changed. */
+ * who were to be removed and no slot needs any more. True if the farm has changed. */
 bool drain_look(struct drain *drain, struct daemon *daemon);
 
 /* About how many calls a backend has in slots that are in motion (motion_is_call). */
