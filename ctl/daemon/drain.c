@@ -15,10 +15,10 @@ struct quiet {
 };
 
 struct drain {
-	struct quiet *quiet;        /* by backend id */
-	struct note_counts *counts; /* likewise */
-	uint32_t limit;             /* ids there are */
-	uint32_t counted;           /* when notes were counted; seconds of CLOCK_MONOTONIC, as all here */
+	struct quiet *quiet; /* by backend id */
+	uint32_t *calls;     /* likewise */
+	uint32_t limit;      /* ids there are */
+	uint32_t counted;    /* when calls were counted; seconds of CLOCK_MONOTONIC, as all here */
 };
 
 static uint32_t now_seconds(void)
@@ -37,7 +37,7 @@ struct drain *drain_new(void)
 static void forget(struct drain *drain)
 {
 	free(drain->quiet);
-	free(drain->counts);
+	free(drain->calls);
 }
 
 void drain_free(struct drain *drain)
@@ -54,29 +54,23 @@ static void make_room(struct drain *drain, uint32_t limit)
 		return;
 	forget(drain);
 	drain->quiet = allocate(limit + 1, sizeof(*drain->quiet));
-	drain->counts = allocate(limit + 1, sizeof(*drain->counts));
+	drain->calls = allocate(limit + 1, sizeof(*drain->calls));
 	drain->limit = limit;
 	drain->counted = 0;
 }
 
-/* Of now, or of this second. */
-static const struct note_counts *note_counts(struct drain *drain, const struct daemon *daemon, uint16_t id)
+uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
 {
 	uint32_t now = now_seconds();
 
 	make_room(drain, daemon->running->contract.backends);
 	if (drain->counted != now) {
-		memset(drain->counts, 0, (drain->limit + 1) * sizeof(*drain->counts));
+		memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
 		if (image_is_in_motion(daemon->running))
-			maps_count_notes(daemon->maps, daemon->running, now, drain->counts);
+			maps_count_calls(daemon->maps, daemon->running, now, drain->calls);
 		drain->counted = now;
 	}
-	return &drain->counts[id];
-}
-
-uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
-{
-	return note_counts(drain, daemon, id)->calls;
+	return drain->calls[id];
 }
 
 static bool has_slots(const struct daemon *daemon, uint32_t pool, uint16_t id)
@@ -121,16 +115,11 @@ bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const stru
 	       !has_slots(daemon, pool->id, backend->id);
 }
 
-/* A slot that it has or had would send something to it; so would one that it had for a while,
- * as long as notes of it count. */
-static bool is_needed(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
+/* A slot that it has or had would send something to it. Of one that is in motion it may be
+ * neither the owner nor the former one, and have calls there all the same, by notes. */
+static bool is_needed(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
 {
-	const __u16 *former = image_former(daemon->running, pool->id);
-
-	for (uint32_t slot = 0; slot < daemon->running->contract.slots; slot++)
-		if (former[slot] == id)
-			return true;
-	return has_slots(daemon, pool->id, id) || note_counts(drain, daemon, id)->notes;
+	return daemon->running->pools[pool->id].in_motion || has_slots(daemon, pool->id, id);
 }
 
 bool drain_look(struct drain *drain, struct daemon *daemon)
@@ -147,7 +136,7 @@ bool drain_look(struct drain *drain, struct daemon *daemon)
 
 			look_at_traffic(drain, daemon, backend);
 			if (!farm_backend_exists(backend) || !(backend->record.overrides & OVERRIDE_LEAVING) ||
-				is_needed(drain, daemon, pool, backend->id))
+				is_needed(daemon, pool, backend->id))
 				continue;
 			memcpy(name, backend->record.name, sizeof(name));
 			log_info("backend %s/%s has left", pool->config->name, name);

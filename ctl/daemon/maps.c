@@ -394,24 +394,22 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 struct count {
 	const struct image *image;
 	uint32_t now;
-	struct note_counts *counts;
+	uint32_t *counts;
 };
 
-static void count_note(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
+static void count_call(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
 {
 	const struct count *count = data;
 	uint32_t slot = key->slot & (maps->contract.slots - 1);
 
-	if (note->backend > maps->contract.backends || key->pool >= maps->contract.pools ||
-		!image_former(count->image, key->pool)[slot])
-		return;
-	count->counts[note->backend].notes++;
-	count->counts[note->backend].calls += motion_is_call(note, count->now);
+	if (note->backend <= maps->contract.backends && key->pool < maps->contract.pools &&
+		image_former(count->image, key->pool)[slot] && motion_is_call(note, count->now))
+		count->counts[note->backend]++;
 }
 
-int maps_count_notes(const struct maps *maps, const struct image *image, uint32_t now, struct note_counts *counts)
+int maps_count_calls(const struct maps *maps, const struct image *image, uint32_t now, uint32_t *counts)
 {
-	return visit_notes(maps, count_note, &(struct count){image, now, counts});
+	return visit_notes(maps, count_call, &(struct count){image, now, counts});
 }
 
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out)

@@ -33,16 +33,10 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 
-/* Of one backend: how many notes name it, and how many of them are of calls that go on. */
-struct note_counts {
-	uint32_t notes;
-	uint32_t calls;
-};
-
-/* Adds the notes of slots that are in motion in the image to the counts of their backends,
- * by id. `now` is in seconds of CLOCK_MONOTONIC. Returns how many notes there are in all, or
- * -errno. */
-int maps_count_notes(const struct maps *maps, const struct image *image, uint32_t now, struct note_counts *counts);
+/* Adds the calls that go on (motion_is_call) in slots that are in motion in the image to the
+ * counts of their backends, by id. `now` is in seconds of CLOCK_MONOTONIC. Returns how many
+ * notes there are, or -errno. */
+int maps_count_calls(const struct maps *maps, const struct image *image, uint32_t now, uint32_t *counts);
 
 /* The note of a call in a pool. 0, or -ENOENT. */
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out);
