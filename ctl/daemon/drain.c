@@ -17,6 +17,7 @@ struct quiet {
 struct drain {
 	struct quiet *quiet; /* by backend id */
 	uint32_t *calls;     /* likewise */
+	int notes;           /* of calls, altogether */
 	uint32_t limit;      /* ids there are */
 	uint32_t counted;    /* when calls were counted; seconds of CLOCK_MONOTONIC, as all here */
 };
@@ -59,18 +60,39 @@ static void make_room(struct drain *drain, uint32_t limit)
 	drain->counted = 0;
 }
 
-uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
+static bool is_in_motion(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->contract.pools; i++)
+		if (image->pools[i].in_motion)
+			return true;
+	return false;
+}
+
+/* Counts calls, if that was not done in this second. */
+static void count_calls(struct drain *drain, const struct daemon *daemon)
 {
 	uint32_t now = now_seconds();
 
 	make_room(drain, daemon->running->contract.backends);
-	if (drain->counted != now) {
-		memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
-		if (image_is_in_motion(daemon->running))
-			maps_count_calls(daemon->maps, daemon->running, now, drain->calls);
-		drain->counted = now;
-	}
+	if (drain->counted == now)
+		return;
+	memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
+	drain->notes = 0;
+	if (is_in_motion(daemon->running))
+		drain->notes = maps_count_calls(daemon->maps, daemon->running, now, drain->calls);
+	drain->counted = now;
+}
+
+uint32_t drain_calls(struct drain *drain, const struct daemon *daemon, uint16_t id)
+{
+	count_calls(drain, daemon);
 	return drain->calls[id];
+}
+
+bool drain_has_room(struct drain *drain, const struct daemon *daemon)
+{
+	count_calls(drain, daemon);
+	return drain->notes < 0 || drain->notes < 0.9 * daemon->running->contract.notes;
 }
 
 static bool has_slots(const struct daemon *daemon, uint32_t pool, uint16_t id)

@@ -390,9 +390,9 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }
 
-/* What is counted, and when. */
+/* Who counts calls, and when. */
 struct count {
-	const struct image *image;
+	const struct image *running;
 	uint32_t now;
 	uint32_t *counts;
 };
@@ -400,16 +400,17 @@ struct count {
 static void count_call(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
 {
 	const struct count *count = data;
+
 	uint32_t slot = key->slot & (maps->contract.slots - 1);
 
-	if (note->backend <= maps->contract.backends && key->pool < maps->contract.pools &&
-		image_former(count->image, key->pool)[slot] && motion_is_call(note, count->now))
+	if (key->pool < maps->contract.pools && image_former(count->running, key->pool)[slot] &&
+		note->backend <= maps->contract.backends && motion_is_call(note, count->now))
 		count->counts[note->backend]++;
 }
 
-int maps_count_calls(const struct maps *maps, const struct image *image, uint32_t now, uint32_t *counts)
+int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t now, uint32_t *counts)
 {
-	return visit_notes(maps, count_call, &(struct count){image, now, counts});
+	return visit_notes(maps, count_call, &(struct count){running, now, counts});
 }
 
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out)

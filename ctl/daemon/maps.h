@@ -33,10 +33,10 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 
-/* Adds the calls that go on (motion_is_call) in slots that are in motion in the image to the
- * counts of their backends, by id. `now` is in seconds of CLOCK_MONOTONIC. Returns how many
- * notes there are, or -errno. */
-int maps_count_calls(const struct maps *maps, const struct image *image, uint32_t now, uint32_t *counts);
+/* Adds the calls that go on (motion_is_call) at a time, seconds of CLOCK_MONOTONIC, in slots
+ * that are in motion, to the counts of their backends, by id. Returns how many notes there
+ * are, or -errno. */
+int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t now, uint32_t *counts);
 
 /* The note of a call in a pool. 0, or -ENOENT. */
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out);

@@ -110,10 +110,6 @@ change_weights() {
 	done
 }
 
-share_of_px1_is() {
-	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .share | round')" -eq "$1" ]
-}
-
 weight_of_px1_is() {
 	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .weight')" -eq "$1" ]
 }
@@ -132,6 +128,10 @@ reload_and_kill() {
 		lab_stop sipxdpd KILL || true
 		lab_daemon || return 1
 	done
+}
+
+share_of_px1_is() {
+	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .share | round')" -eq "$1" ]
 }
 
 take_out_and_back() {
@@ -179,7 +179,7 @@ if [ "$rate" -ge 100000 ]; then
 else
 	skip "... at 100,000 packets a second" "a busy machine: there were $rate"
 fi
-check "... slots move when the last weight has been recorded" wait_for 5 share_of_px1_is 60
+check "... slots have moved" wait_for 5 share_of_px1_is 60
 
 start_packets
 lab_stop sipxdpd KILL || true
