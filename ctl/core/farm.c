@@ -49,15 +49,16 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 
 	backend->id = id;
 	backend->record.admin = record->admin;
+	if (origin == FARM_RESTART)
+		adopt_overrides(backend, record);
+	if (!address_equal(&backend->record.address, &record->address))
+		return; /* another machine, of which nothing is known */
 	backend->record.state = record->state;
 	backend->record.since = record->since;
 	backend->record.returned = record->returned;
 	backend->record.latency = record->latency;
 	backend->record.health = record->health;
-	if (origin == FARM_RESTART)
-		adopt_overrides(backend, record);
-	if (address_equal(&backend->record.address, &record->address))
-		backend->route = adopted_route(&running->backends[id]);
+	backend->route = adopted_route(&running->backends[id]);
 }
 
 /* What serves goes on to serve until probes say otherwise: there may have been none. */

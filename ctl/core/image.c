@@ -97,3 +97,11 @@ const __u16 *image_former(const struct image *image, __u32 pool)
 {
 	return slots_or_none(image, image->pools[pool].in_motion ? image->former[pool] : NULL);
 }
+
+bool image_is_in_motion(const struct image *image)
+{
+	for (__u32 i = 0; i < image->contract.pools; i++)
+		if (image->pools[i].in_motion)
+			return true;
+	return false;
+}

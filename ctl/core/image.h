@@ -40,6 +40,8 @@ void image_put_table(struct image *image, __u32 index, const __u16 *slots);
 void image_put_former(struct image *image, __u32 pool, const __u16 *slots);
 void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots);
 
+bool image_is_in_motion(const struct image *image);
+
 /* Takes the wanted owners over from a desired image. */
 void image_take_wanted(struct image *image, struct image *desired);
 

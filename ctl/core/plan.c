@@ -88,14 +88,6 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-static bool is_in_motion(const struct image *image)
-{
-	for (uint32_t id = 0; id < image->contract.pools; id++)
-		if (image->pools[id].in_motion)
-			return true;
-	return false;
-}
-
 /* An id that is given to somebody brings no calls of who had it before. While nothing is in
  * motion no note counts. */
 static void forget_notes(struct draft *draft)
@@ -108,7 +100,7 @@ static void forget_notes(struct draft *draft)
 		renamed[id] = desired->records[id].name[0] && !same_owner(&running->records[id], &desired->records[id]);
 		any |= renamed[id];
 	}
-	if (any && is_in_motion(running))
+	if (any && image_is_in_motion(running))
 		add_step(draft, PLAN_NOTES, 0, renamed);
 }
 

@@ -400,11 +400,12 @@ void probes_follow(struct probes *probes, const struct probe_target *targets, si
 	free(sorted);
 }
 
-const struct health_state *probes_health(const struct probes *probes, const char *pool, const char *name)
+const struct health_state *probes_health(
+	const struct probes *probes, const char *pool, const char *name, const struct address *address)
 {
 	const struct prober *prober = find(probes, pool, name);
 
-	return prober ? &prober->state : NULL;
+	return prober && address_equal(&prober->way.address, address) ? &prober->state : NULL;
 }
 
 /* --- life */

@@ -34,5 +34,7 @@ void probes_free(struct probes *probes);
  * anew and keeps health and latencies; if the backend's address is, it is another backend. */
 void probes_follow(struct probes *probes, const struct probe_target *targets, size_t count);
 
-/* What is known of a backend; NULL if it is not probed. Valid until the next probes_follow. */
-const struct health_state *probes_health(const struct probes *probes, const char *pool, const char *name);
+/* What is known of a backend; NULL if it is not probed, or had another address when it was.
+ * Valid until the next probes_follow. */
+const struct health_state *probes_health(
+	const struct probes *probes, const char *pool, const char *name, const struct address *address);

@@ -68,7 +68,8 @@ void probing_follow(struct probes *probes, const struct farm *farm)
 
 void probing_note(const struct probes *probes, struct farm_backend *backend)
 {
-	const struct health_state *state = probes_health(probes, backend->record.pool, backend->record.name);
+	const struct backend_record *record = &backend->record;
+	const struct health_state *state = probes_health(probes, record->pool, record->name, &record->address);
 	struct latency latency;
 
 	if (!state)

@@ -90,7 +90,7 @@ static json_t *overrides_json(const struct backend_record *record)
 
 static json_t *latency_json(const struct daemon *daemon, const struct backend_record *record)
 {
-	const struct health_state *state = probes_health(daemon->probes, record->pool, record->name);
+	const struct health_state *state = probes_health(daemon->probes, record->pool, record->name, &record->address);
 	struct latency latency = state ? health_latency(state) : record->latency;
 
 	return json_pack("{s:I, s:I, s:I}", "latency_last", (json_int_t)latency.last, "latency_mean",

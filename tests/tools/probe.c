@@ -156,7 +156,7 @@ static void follow(struct asker *asker)
 static void on_changed(void *data)
 {
 	struct asker *asker = data;
-	const struct health_state *state = probes_health(asker->probes, "pool", "0");
+	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.way.address);
 
 	if (asker->targets == 1 && state)
 		printf("changed %s\n", HEALTHS[state->health]);
@@ -166,7 +166,7 @@ static void on_changed(void *data)
 static int print_result(sd_event_source *source, void *data)
 {
 	struct asker *asker = data;
-	const struct health_state *state = probes_health(asker->probes, "pool", "0");
+	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.way.address);
 
 	(void)source;
 	if (!state || state->passed + state->failed == asker->printed)
@@ -200,7 +200,7 @@ static int print_sum(sd_event_source *source, uint64_t usec, void *data)
 		const struct health_state *state;
 
 		snprintf(name, sizeof(name), "%zu", i);
-		state = probes_health(asker->probes, "pool", name);
+		state = probes_health(asker->probes, "pool", name, &asker->target.way.address);
 		passed += state->passed;
 		failed += state->failed;
 		if (state->reason[0])

@@ -231,6 +231,20 @@ Test(plan, probes_that_are_new_take_nobody_out)
 	cr_assert_eq(world_slots_of(&world, 0), 0);
 }
 
+Test(plan, a_new_address_has_not_answered_yet)
+{
+	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_settle(&world, NULL);
+	world_load(&world, PROBED("min_alive: 0, backends: [{name: px1, address: 10.0.0.19}," PX(2)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNKNOWN);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0);
+	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
+}
+
 Test(plan, what_probes_said_before_a_time_without_them_is_forgotten)
 {
 	const char *probed = PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3));
