@@ -76,7 +76,7 @@ static struct target_line verified(struct result *results)
 		results[row].verified, was_timed(results, "dsr-typical")};
 }
 
-#define TARGETS 16
+#define TARGETS 12
 
 static int collect(struct result *results, struct target_line lines[TARGETS])
 {
