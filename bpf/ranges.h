@@ -13,10 +13,9 @@ static __always_inline const struct service *vip_entry(const struct address *add
 	return bpf_map_lookup_elem(&services, &key);
 }
 
-/* The range that the packet's port lies in; NULL if there is none. */
-static __always_inline const struct range *ranges_find(const struct packet *p)
+/* The range of a VIP that the packet's port lies in; NULL if there is none. */
+static __always_inline const struct range *ranges_find(const struct packet *p, const struct service *vip)
 {
-	const struct service *vip = vip_entry(&p->destination);
 	struct range_key key = {
 		.prefix = RANGE_KEY_BITS(16),
 		.protocol = p->protocol,

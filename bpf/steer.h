@@ -231,14 +231,17 @@ static __always_inline enum verdict steer_service_packet(
 	__u64 hash;
 
 	if (!service) {
-		const struct range *range = ranges_find(p);
+		const struct service *vip = vip_entry(&p->destination);
+		const struct range *range = ranges_find(p, vip);
 
+		if (!vip)
+			return VERDICT_not_service;
 		if (range && range->backend)
 			return steer_range(p, range, target);
 		service = steer_service(p, range ? range->port : 0);
 	}
 	if (!service) {
-		if (p->kind == PACKET_FIRST_FRAGMENT && vip_entry(&p->destination))
+		if (p->kind == PACKET_FIRST_FRAGMENT)
 			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0, false);
 		return VERDICT_not_service;
 	}

@@ -15,6 +15,8 @@ struct pool_state {
 	struct motion *motion;
 	uint64_t next;
 	bool settle; /* is to end its motion */
+	bool young;  /* is new in the maps, and backends are still waited for */
+	uint64_t begun;
 };
 
 struct desired {
@@ -97,7 +99,9 @@ static struct pool_state *pool_state(
 	state->owners = owners_new(desired->slots, desired->hash_key);
 	state->motion = motion_new(desired->slots);
 	state->settle = !is_our_key(desired, running);
-	if (running->pool_names[id].name[0])
+	state->young = !running->pool_names[id].name[0];
+	state->begun = now;
+	if (!state->young)
 		motion_adopt(state->motion, image_slots(running, id), image_former(running, id), now);
 	return state;
 }
@@ -128,6 +132,22 @@ static bool same_slots(const struct desired *desired, const uint16_t *a, const u
 	return !memcmp(a, b, desired->slots * sizeof(*a));
 }
 
+/* At a first start backends are found one after the other, and nobody has calls yet to speak
+ * of: who comes last is not to wait until those of the first have been recorded. */
+#define YOUNG_MSEC 10000
+
+static bool is_young(struct pool_state *state, const struct farm_pool *pool, uint64_t now)
+{
+	bool young = state->young;
+
+	state->young = false;
+	for (size_t i = 0; i < pool->count; i++)
+		state->young |=
+			farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_PENDING;
+	state->young &= young && now - state->begun < YOUNG_MSEC;
+	return young;
+}
+
 /* Puts the pool's slots into the table that is not in use, if they are to change. */
 static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
 	struct image *image, uint64_t now)
@@ -137,6 +157,7 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	uint32_t in_use = running->pools[pool->id].table;
 	bool known = running->pool_names[pool->id].name[0];
 
+	state->settle |= is_young(state, pool, now);
 	move_pool(state, pool, wanted, now);
 	name_copy(image->pool_names[pool->id].name, pool->config->name);
 	image_put_wanted(image, pool->id, wanted);

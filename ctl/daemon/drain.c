@@ -60,14 +60,6 @@ static void make_room(struct drain *drain, uint32_t limit)
 	drain->counted = 0;
 }
 
-static bool is_in_motion(const struct image *image)
-{
-	for (uint32_t i = 0; i < image->contract.pools; i++)
-		if (image->pools[i].in_motion)
-			return true;
-	return false;
-}
-
 /* Counts calls, if that was not done in this second. */
 static void count_calls(struct drain *drain, const struct daemon *daemon)
 {
@@ -78,7 +70,7 @@ static void count_calls(struct drain *drain, const struct daemon *daemon)
 		return;
 	memset(drain->calls, 0, (drain->limit + 1) * sizeof(*drain->calls));
 	drain->notes = 0;
-	if (is_in_motion(daemon->running))
+	if (image_is_in_motion(daemon->running))
 		drain->notes = maps_count_calls(daemon->maps, daemon->running, now, drain->calls);
 	drain->counted = now;
 }

@@ -187,6 +187,29 @@ Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 	cr_assert(farm_backend_is_wanted(world_backend(&world, "px1")), "and it may stay after all");
 }
 
+/* At a first start there are no calls that could be lost. */
+Test(owners, who_is_found_late_at_a_first_start_does_not_wait)
+{
+	const struct route found = {.state = ROUTE_READY, .ifindex = 2, .mtu = 1500, .next_hop = {{2, 0, 0, 0, 0, 9}}};
+
+	world_load(&world, POOL_OF("record_time: 10s, backends: [" PX(1) "," PX(2)), FARM_RESTART);
+	farm_set_route(world_backend(&world, "px1"), &found);
+	wait_for(0);
+	cr_assert_eq(slots("px1"), all, "px2 has not answered ARP yet");
+	farm_set_route(world_backend(&world, "px2"), &found);
+	wait_for(2000);
+	cr_assert_gt(slots("px2"), 0);
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_load(&world, POOL_OF("record_time: 10s, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_set_health(&world, "px3", HEALTH_UP);
+	farm_set_route(world_backend(&world, "px3"), &found);
+	wait_for(1000);
+	cr_assert_eq(slots("px3"), 0, "now there are");
+	wait_for(10000);
+	cr_assert_gt(slots("px3"), 0);
+}
+
 /* The key says which slot a call has: a new one cannot wait. */
 Test(owners, another_hash_key_takes_effect_at_once)
 {
