@@ -168,22 +168,52 @@ bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backe
 						       (pool->open && state == STATE_DOWN));
 }
 
-bool farm_update_open(struct farm_pool *pool)
+/* Those who would have calls if they were alive, by what is known of them. */
+struct tally {
+	size_t up, down, unknown;
+};
+
+/* Of one priority, 0: of all. */
+static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 {
-	size_t up = 0, down = 0, unknown = 0;
-	bool open;
+	struct tally tally = {0};
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (!farm_backend_is_wanted(backend))
+		if (!farm_backend_is_wanted(backend) || (priority && backend->priority != priority))
 			continue;
-		up += backend->record.state == STATE_UP;
-		down += backend->record.state == STATE_DOWN;
-		unknown += backend->record.state == STATE_UNKNOWN;
+		tally.up += backend->record.state == STATE_UP;
+		tally.down += backend->record.state == STATE_DOWN;
+		tally.unknown += backend->record.state == STATE_UNKNOWN;
 	}
-	pool->untried = !up && !down;
-	open = !pool->untried && up * 100 < (up + down + unknown) * pool->config->min_alive;
+	return tally;
+}
+
+/* The lowest priority that has anybody up; 0 if nobody is. */
+static unsigned int priority_up(const struct farm_pool *pool)
+{
+	unsigned int lowest = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+
+		if (farm_backend_is_wanted(backend) && backend->record.state == STATE_UP &&
+			(!lowest || backend->priority < lowest))
+			lowest = backend->priority;
+	}
+	return lowest;
+}
+
+/* A standby that lives takes over from those who do not: it is the share of its own kind
+ * that counts. */
+bool farm_update_open(struct farm_pool *pool)
+{
+	struct tally of = tally(pool, priority_up(pool));
+	bool open;
+
+	pool->untried = !of.up && !of.down;
+	open = !pool->untried && of.up * 100 < (of.up + of.down + of.unknown) * pool->config->min_alive;
 	if (open == pool->open)
 		return false;
 	pool->open = open;

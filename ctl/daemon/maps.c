@@ -353,7 +353,8 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	case PLAN_ENTRY:
 		return bpf_map_update_elem(fd, step->key, step->value, BPF_ANY);
 	case PLAN_ENTRY_REMOVE:
-		return bpf_map_delete_elem(fd, step->key);
+		error = bpf_map_delete_elem(fd, step->key);
+		return error == -ENOENT ? 0 : error; /* somebody else has removed it */
 	default:
 		return bpf_map_update_elem(fd, &step->index, step->value, BPF_ANY);
 	}

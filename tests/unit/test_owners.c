@@ -68,6 +68,27 @@ Test(owners, a_standby_has_nothing_while_one_before_it_is_alive)
 	cr_assert_not(world.running->pools[0].in_motion);
 }
 
+Test(owners, a_standby_is_believed_though_all_others_are_dead)
+{
+	world_start(&world, HEAD SERVICE
+		"pools: [{name: proxies, probe: options, min_alive: 50, record_time: 0s, drain_timeout: 1s, "
+		"backends: [" PX(1) "," PX(2) "," PX(3) "," NAMED("sb1", "21", ", priority: 2") "]}]\n");
+	set_all_up();
+	for (int i = 0; i < 3; i++)
+		world_set_health(&world, (const char *const[]){"px1", "px2", "px3"}[i], HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_not(world.farm->pools[0].open, "one of four, but all of the standbys");
+	cr_assert_eq(slots("sb1"), all);
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_settle(&world, NULL);
+	cr_assert(world.farm->pools[0].open, "one of three");
+	world_set_health(&world, "sb1", HEALTH_DOWN);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert(world.farm->pools[0].open);
+	cr_assert_eq(slots("sb1"), 0, "nobody is up: it is the first ones' turn");
+}
+
 Test(owners, draining_all_of_a_priority_is_the_standbys_turn)
 {
 	char error[FARM_ERROR_SIZE];
