@@ -33,7 +33,8 @@ has_captured() {
 	[ "$(captured frame.number | wc -l)" -ge "$1" ]
 }
 
-# send_with_tos TOS CALL-ID LENGTH: an OPTIONS of that many bytes of UDP payload.
+# send_with_tos TOS CALL-ID LENGTH: an OPTIONS of that many bytes of UDP payload; an
+# answer is waited for.
 send_with_tos() {
 	lab_in client python3 - "$LAB_VIP" "$@" <<- 'PYTHON'
 		import socket, sys
@@ -43,7 +44,13 @@ send_with_tos() {
 		        f"Call-ID: {call_id}\r\nCSeq: 1 OPTIONS\r\nX-Fill: ")
 		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 		s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, tos)
-		s.sendto((head + "x" * (length - len(head) - 4) + "\r\n\r\n").encode(), (vip, 5060))
+		s.connect((vip, 5060))
+		s.send((head + "x" * (length - len(head) - 4) + "\r\n\r\n").encode())
+		s.settimeout(1)
+		try:
+		    s.recv(2000) # else our kernel tells the backend that nobody is there
+		except OSError:
+		    pass
 	PYTHON
 }
 
