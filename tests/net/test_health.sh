@@ -212,7 +212,7 @@ lab_address px2 lo "$LAB_VIP/32"
 # Of every sixth message here, so that 30 of 100 probes have no answer.
 start_server px2 answer -lost 16
 reconfigure "probe: {type: options, interval: 200ms, timeout: 150ms, fall: 10}"
-wait_for 10 states_are "up up up up"
+check "all are up, though answers of one get lost" wait_for 30 states_are "up up up up"
 before=$(owners) count=$(changes px2) begin=$EPOCHREALTIME
 answered=$(grep -c ' 200 OK' "$LAB_DIR/px2.messages")
 sleep 10
