@@ -6,6 +6,7 @@
 #include <time.h>
 #include "../core/memory.h"
 #include "answers.h"
+#include "clock.h"
 #include "daemon.h"
 #include "drain.h"
 #include "joining.h"
@@ -125,14 +126,6 @@ static void update_backends(struct daemon *daemon)
 	probing_follow(daemon->probes, daemon->farm);
 }
 
-static uint64_t now_msec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
 int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 {
 	struct image *desired;
@@ -140,7 +133,7 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	int error;
 
 	update_backends(daemon);
-	desired = desired_image(daemon->desired, daemon->farm, daemon->running, now_msec());
+	desired = desired_image(daemon->desired, daemon->farm, daemon->running, clock_msec());
 	plan = plan_new(daemon->running, desired);
 	error = carry_out(daemon, plan);
 	image_take_wanted(daemon->running, desired);
@@ -227,7 +220,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 		return -EINVAL;
 	assume_alive(daemon, farm);
 	desired = desired_new();
-	image = desired_image(desired, farm, daemon->running, now_msec());
+	image = desired_image(desired, farm, daemon->running, clock_msec());
 	plan = plan_new(daemon->running, image);
 	outcome_take(outcome, plan);
 	plan_free(plan);
@@ -324,7 +317,7 @@ static bool is_due(const struct daemon *daemon)
 {
 	uint32_t ramp = farm_next_ramp(daemon->farm);
 
-	return desired_next(daemon->desired) <= now_msec() || (ramp && ramp <= time(NULL));
+	return desired_next(daemon->desired) <= clock_msec() || (ramp && ramp <= time(NULL));
 }
 
 static int on_tick(sd_event_source *source, uint64_t now, void *data)

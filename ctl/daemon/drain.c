@@ -2,8 +2,8 @@
 /* See drain.h. */
 
 #include <string.h>
-#include <time.h>
 #include "../core/memory.h"
+#include "clock.h"
 #include "drain.h"
 #include "log.h"
 
@@ -21,14 +21,6 @@ struct drain {
 	uint32_t limit;      /* ids there are */
 	uint32_t counted;    /* when calls were counted; seconds of CLOCK_MONOTONIC, as all here */
 };
-
-static uint32_t now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 struct drain *drain_new(void)
 {
@@ -63,7 +55,7 @@ static void make_room(struct drain *drain, uint32_t limit)
 /* Counts calls, if that was not done in this second. */
 static void count_calls(struct drain *drain, const struct daemon *daemon)
 {
-	uint32_t now = now_seconds();
+	uint32_t now = clock_seconds();
 
 	make_room(drain, daemon->running->contract.backends);
 	if (drain->counted == now)
@@ -116,7 +108,7 @@ static void look_at_traffic(struct drain *drain, const struct daemon *daemon, co
 		(quiet->since && traffic.packets == quiet->packets))
 		return;
 	quiet->packets = traffic.packets;
-	quiet->since = now_seconds();
+	quiet->since = clock_seconds();
 }
 
 bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const struct farm_backend *backend)
@@ -125,7 +117,7 @@ bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const stru
 	uint32_t calls = drain_calls(drain, daemon, backend->id);
 	uint32_t since = drain->quiet[backend->id].since;
 
-	return drains(backend) && !calls && since && now_seconds() - since >= QUIET_SECONDS &&
+	return drains(backend) && !calls && since && clock_seconds() - since >= QUIET_SECONDS &&
 	       !has_slots(daemon, pool->id, backend->id);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../core/memory.h"
+#include "clock.h"
 #include "join_private.h"
 #include "log.h"
 
@@ -27,19 +28,6 @@ struct joining {
 	uint64_t refusal; /* when one was logged, ms */
 	unsigned int unlogged;
 };
-
-static uint64_t now_of(clockid_t clock, unsigned int per_second)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * (uint64_t)per_second + now.tv_nsec / (1000000000 / per_second);
-}
-
-static uint64_t now_ms(void)
-{
-	return now_of(CLOCK_MONOTONIC, 1000);
-}
 
 /* --- addresses and sockets */
 
@@ -105,7 +93,7 @@ static const char *spell(struct join_peer peer, char text[ADDRESS_TEXT_SIZE + 16
 
 void joining_refused(struct joining *joining, const struct join_answer *answer, struct join_peer peer)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_msec();
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (joining->refusal && now - joining->refusal < REFUSALS_PAUSE) {
@@ -138,7 +126,7 @@ static int on_settle(sd_event_source *source, uint64_t now, void *data)
 struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer)
 {
 	const char *secret = joining->daemon->farm->config->join.secret;
-	struct join_clocks clocks = {.seconds = now_of(CLOCK_REALTIME, 1), .ms = now_ms()};
+	struct join_clocks clocks = {.seconds = time(NULL), .ms = clock_msec()};
 	uint8_t signature[JOIN_SIGNATURE_SIZE];
 	char text[JOIN_SIGNED_MAX];
 	struct join_answer answer = {.status = 503, .text = "nobody may join"};
@@ -228,7 +216,7 @@ bool joining_look(struct joining *joining)
 {
 	struct farm *farm = joining->daemon->farm;
 	const struct farm_backend *backend;
-	uint64_t now = now_ms();
+	uint64_t now = clock_msec();
 	bool changed;
 
 	listen_where_told(joining);

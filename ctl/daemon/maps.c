@@ -401,7 +401,6 @@ struct count {
 static void count_call(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
 {
 	const struct count *count = data;
-
 	uint32_t slot = key->slot & (maps->contract.slots - 1);
 
 	if (key->pool < maps->contract.pools && image_former(count->running, key->pool)[slot] &&

@@ -14,6 +14,7 @@
 #include "../core/address.h"
 #include "../core/memory.h"
 #include "../core/probe_packet.h"
+#include "clock.h"
 #include "maps.h"
 #include "probe_path.h"
 #include "probe_source.h"
@@ -43,14 +44,6 @@ struct probe_path {
 };
 
 /* --- sockets by what they send */
-
-static time_t now_seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 /* Ports are handed out one after the other, or at random: either spreads them. */
 static struct bound **bucket_of(struct probe_path *path, const struct probe_key *key)
@@ -104,7 +97,7 @@ static void sweep(struct probe_path *path, time_t before)
 /* Once a second at most. */
 static int tidy(struct probe_path *path)
 {
-	time_t now = now_seconds();
+	time_t now = clock_seconds();
 	int error;
 
 	if (path->tidied == now)
@@ -303,7 +296,7 @@ void probe_path_close(struct probe_path *path, int fd)
 	if (!key_of(fd, &key))
 		bound = find(path, &key);
 	if (bound)
-		bound->closed = now_seconds();
+		bound->closed = clock_seconds();
 	close(fd);
 }
 

@@ -69,8 +69,6 @@ extern const struct probe_kind probe_stream;   /* probe_stream.c: TCP, TLS */
 
 /* --- probes.c */
 
-uint64_t probe_now(void);
-
 /* End the probe that is under way. */
 void probe_pass(struct prober *prober);
 void probe_fail(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "clock.h"
 #include "log.h"
 #include "probe_private.h"
 
@@ -113,7 +114,7 @@ static int open_ordinary(const struct address *target, int type, int protocol)
 /* Makes the way to VIPs, and says once that it cannot be made. */
 static int make_path(struct probes *probes)
 {
-	uint64_t now = probe_now();
+	uint64_t now = clock_usec();
 	int error;
 
 	if (probes->path)

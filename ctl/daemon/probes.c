@@ -9,19 +9,11 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include "../core/memory.h"
+#include "clock.h"
 #include "probe_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
-
-uint64_t probe_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * UINT64_C(1000000) + now.tv_nsec / 1000;
-}
 
 static void set_timer(sd_event_source *timer, uint64_t time)
 {
@@ -58,7 +50,7 @@ static void close_connection(struct prober *prober)
  * with the address and the route that it has then. */
 static void end(struct prober *prober, bool passed, bool changed)
 {
-	uint64_t next = prober->began + with_jitter(prober->profile->probe.interval), now = probe_now();
+	uint64_t next = prober->began + with_jitter(prober->profile->probe.interval), now = clock_usec();
 
 	prober->awaited = NULL;
 	if (prober->kind == &probe_stream || !passed)
@@ -70,7 +62,7 @@ static void end(struct prober *prober, bool passed, bool changed)
 
 void probe_pass(struct prober *prober)
 {
-	uint64_t took = probe_now() - prober->began;
+	uint64_t took = clock_usec() - prober->began;
 
 	end(prober, true, health_pass(&prober->state, &prober->profile->probe, took < UINT32_MAX ? took : UINT32_MAX));
 }
@@ -136,7 +128,7 @@ static void begin(struct prober *prober)
 	const struct config_probe *probe = &prober->profile->probe;
 
 	getrandom(&prober->message.ids, sizeof(prober->message.ids), 0);
-	prober->began = probe_now();
+	prober->began = clock_usec();
 	set_timer(prober->timer, prober->began + probe->timeout * MILLISECOND);
 	prober->kind->start(prober);
 }
@@ -335,7 +327,7 @@ static struct prober *find(const struct probes *probes, const char *pool, const 
 /* The first probes of many are spread over a tenth of the interval. */
 static void start(struct prober *const *probers, size_t count)
 {
-	uint64_t now = probe_now();
+	uint64_t now = clock_usec();
 
 	for (size_t i = 0; i < count; i++) {
 		uint64_t tenth = probers[i]->profile->probe.interval * MILLISECOND / 10;
@@ -416,7 +408,7 @@ static int on_report(sd_event_source *source, uint64_t usec, void *data)
 
 	(void)source;
 	(void)usec;
-	probes->reported = probe_now();
+	probes->reported = clock_usec();
 	probes->changed(probes->data);
 	return 0;
 }

@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../core/memory.h"
 #include "../core/oversize.h"
+#include "clock.h"
 #include "maps.h"
 #include "slow_path.h"
 
@@ -40,14 +40,6 @@ struct slow_path {
 	struct answer_rate rate;
 	struct slow_path_counts counts;
 };
-
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
-}
 
 /* Puts a frame through the program as if it had just arrived by the interface. */
 static int send_on(const struct slow_path *path, const void *frame, uint32_t length, uint32_t ifindex)
@@ -83,7 +75,7 @@ static bool tell(struct slow_path *path, const struct held_frame *held)
 	uint8_t answer[OVERSIZE_ANSWER_SIZE];
 	size_t length = oversize_answer(held, answer);
 
-	return length && answer_rate_take(&path->rate, now_usec()) &&
+	return length && answer_rate_take(&path->rate, clock_usec()) &&
 	       sendto(path->packet_fd, answer, length, MSG_DONTWAIT, (struct sockaddr *)&link, sizeof(link)) > 0;
 }
 
@@ -109,7 +101,7 @@ static bool first_is_known(const struct slow_path *path, const struct held_frame
 	struct fragment first;
 
 	return !bpf_map_lookup_elem(path->table_fd, &frame->key, &first) &&
-	       now_usec() - first.seen / 1000 < FRAGMENT_SECONDS * 1000000ULL;
+	       clock_usec() - first.seen / 1000 < FRAGMENT_SECONDS * 1000000ULL;
 }
 
 static bool send_fragment(const struct slow_path *path, const struct held_frame *held)
@@ -120,7 +112,7 @@ static bool send_fragment(const struct slow_path *path, const struct held_frame 
 /* Sends on what can go and gives up what has waited long enough; the rest stays. */
 static void look_through(struct slow_path *path)
 {
-	uint64_t now = now_usec();
+	uint64_t now = clock_usec();
 	size_t kept = 0;
 
 	for (size_t i = 0; i < path->count; i++) {
@@ -155,7 +147,7 @@ static void take_fragment(struct slow_path *path, const struct held_frame *held)
 	}
 	waiting = &path->waiting[path->count++];
 	waiting->frame = *held;
-	waiting->until = now_usec() + HELD_USEC;
+	waiting->until = clock_usec() + HELD_USEC;
 }
 
 /* --- the ring buffer */
