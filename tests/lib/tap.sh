@@ -1,7 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # TAP (Test Anything Protocol) for shell suites. A suite that dies before tap_end
-# prints no plan, and tests/run counts that as a failure.
+# prints no plan, and tests/run counts that as a failure; what it died of is told here.
+set -o errtrace
+trap '_tap_died $? "$BASH_COMMAND"' ERR
 
 TAP_COUNT=0
 TAP_FAILED=0
@@ -71,6 +73,11 @@ unlike() {
 	else
 		ok "$1"
 	fi
+}
+
+# _tap_died STATUS COMMAND: in a shell that `set -e` ends for that.
+_tap_died() {
+	[[ $- != *e* ]] || echo "# ${BASH_SOURCE[1]##*/}, line ${BASH_LINENO[0]}: status $1 of: $2" >&2
 }
 
 # Prints the plan. Its status is the suite's.

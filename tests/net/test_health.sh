@@ -85,6 +85,11 @@ changes() {
 	grep -c "^backend proxies/$1 is " "$LAB_DIR/sipxdpd.log" || true
 }
 
+# answers NAME: how many OPTIONS this server has said 200 to, as far as it has written.
+answers() {
+	grep -c ' 200 OK' "$LAB_DIR/$1.messages" || true
+}
+
 # out_in NAME EVENT...: how long after the event its calls have been taken from it, ms;
 # 5 s at most.
 out_in() {
@@ -214,11 +219,11 @@ start_server px2 answer -lost 16
 reconfigure "probe: {type: options, interval: 200ms, timeout: 150ms, fall: 10}"
 check "all are up, though answers of one get lost" wait_for 30 states_are "up up up up"
 before=$(owners) count=$(changes px2) begin=$EPOCHREALTIME
-answered=$(grep -c ' 200 OK' "$LAB_DIR/px2.messages")
+answered=$(answers px2)
 sleep 10
 is "30 % of the answers get lost: its state does not change" "$(changes px2)" "$count"
 is "... nor do the slots" "$(moved "$before")" ""
-answered=$(($(grep -c ' 200 OK' "$LAB_DIR/px2.messages") - answered))
+answered=$(($(answers px2) - answered))
 asked=$(awk -v begin="$begin" '$4 == "R" && $3 > begin' FS='\t' "$LAB_DIR/px1.messages" | wc -l)
 diag "$answered answers to some $asked probes"
 check "... they did get lost" [ $((answered * 100)) -lt $((asked * 90)) ]
