@@ -87,6 +87,7 @@ static unsigned int ramp(const struct farm_pool *pool, const struct backend_reco
 	return step < FARM_RAMP_STEPS ? step + 1 : FARM_RAMP_STEPS;
 }
 
+/* While a pool fails open the dead have their whole weight: who lives must not have less. */
 static void update_ramp(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
 {
 	struct backend_record *record = &backend->record;
@@ -94,7 +95,7 @@ static void update_ramp(const struct farm_pool *pool, struct farm_backend *backe
 	if (record->state == STATE_MAINT || record->state == STATE_DOWN || record->state == STATE_UNREACHABLE)
 		record->returned = AWAY;
 	else if (record->state == STATE_UP && record->returned == AWAY)
-		record->returned = pool->config->slow_start ? now : 0;
+		record->returned = pool->config->slow_start && !pool->open ? now : 0;
 	backend->ramp = FARM_RAMP_STEPS;
 	if (record->state != STATE_UP || !record->returned)
 		return;

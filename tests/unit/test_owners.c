@@ -168,6 +168,31 @@ Test(owners, who_returns_starts_slowly)
 	cr_assert_eq(world_backend(&world, "px1")->record.returned, 0);
 }
 
+/* Those whose probes are not believed have their whole weight; the one that is known to be
+ * alive must not have less. */
+Test(owners, who_returns_while_the_pool_fails_open_has_its_whole_weight)
+{
+	uint32_t whole;
+
+	world_start(&world, HEAD SERVICE "pools: [{name: proxies, probe: options, min_alive: 60, record_time: 0s, "
+					 "drain_timeout: 1s, slow_start: 100s, backends: [" PX(1) "," PX(2) "]}]\n");
+	set_all_up();
+	whole = slots("px1");
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_set_health(&world, "px2", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert(world.farm->pools[0].open);
+	world_set_health(&world, "px1", HEALTH_UP);
+	wait_for(0);
+	cr_assert(world.farm->pools[0].open, "one of two");
+	cr_assert_eq(slots("px1"), whole);
+	world_set_health(&world, "px2", HEALTH_UP);
+	wait_for(0);
+	wait_for(1000);
+	cr_assert_not(world.farm->pools[0].open);
+	cr_assert_eq(slots("px1"), whole);
+}
+
 Test(owners, a_slow_start_goes_on_over_a_restart)
 {
 	uint32_t share;
