@@ -11,6 +11,7 @@
 #define ABI_VERSION 2
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
+#define PIN_NEXT "next" /* below it: maps that are to take the place of those in use */
 
 /* What one balancer can hold unless `limits:` of its file says otherwise. */
 #define DEFAULT_SLOTS (1 << 18)
@@ -268,7 +269,9 @@ struct latency {
 	__u32 p95;
 };
 
-/* backend_records: array by id, for people and a restarted daemon as above. */
+/* backend_records: array by id, for people and a restarted daemon as above. A daemon that
+ * knows another contract finds members by their names (ctl/daemon/legacy.c): a name and the
+ * numbers of an enum keep their meaning for ever. */
 struct backend_record {
 	char pool[NAME_SIZE];
 	char name[NAME_SIZE];
@@ -284,7 +287,8 @@ struct backend_record {
 	struct latency latency;
 };
 
-/* contract: array of one. What the loader made the other maps for. */
+/* contract: array of one. What the loader made the other maps for. In every version the
+ * first member is the version, and the whole is not larger than CONTRACT_SIZE_MAX. */
 struct contract {
 	__u32 version;
 	__u32 slots;
@@ -292,7 +296,10 @@ struct contract {
 	__u32 services;
 	__u32 backends;
 	__u32 notes;
+	__u32 filled; /* 1: a daemon has put into the maps all that its file asks for */
 };
+
+#define CONTRACT_SIZE_MAX 256
 
 /* verdicts, decap_verdicts: per-CPU arrays of one struct whose members are the
  * counters, so that bpftool prints their names. */

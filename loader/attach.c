@@ -160,17 +160,21 @@ static int examine_maps(struct attach *attach)
 	if (decap)
 		err = pins_have_maps(&attach->pins) ? 0 : -ENOENT;
 	else
-		err = pins_contract(&attach->pins, &pinned);
+		err = pins_contract(&attach->pins, PINS_TOP, &pinned);
 	if (err && (err != -ENOENT || running)) {
 		say_error("cannot use the maps pinned in %s: %s ('sipxdp-loader detach' removes them)",
 			attach->pins.dir, say_why(err));
 		return -1;
 	}
 	attach->maps_are_new = err == -ENOENT;
-	if (attach->maps_are_new || decap || !memcmp(&pinned, &attach->sizes, sizeof(pinned)))
+	if (attach->maps_are_new || decap)
 		return 0;
+	if (file_fits(&pinned, &attach->sizes)) {
+		attach->sizes = pinned;
+		return 0;
+	}
 	if (running)
-		return file_compare(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
+		return file_refuse(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
 	attach->maps_are_new = true;
 	say_warning("the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
 		    "replaced (a sipxdpd that runs must be started again)",
@@ -203,17 +207,18 @@ static int prepare_program(struct attach *attach)
 /* Pins the program and, if they are new, its maps; before any packet can meet them. */
 static int pin_program(struct attach *attach)
 {
-	size_t removed;
+	bool left_over;
 
 	if (!attach->program.object)
 		return 0;
 	if (!attach->maps_are_new)
 		return pins_replace(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
-	if (pins_remove_shared(&attach->pins, &removed)) /* what is left of others */
+	if (pins_remove_shared(&attach->pins, PINS_TOP, &left_over) ||
+		pins_remove_shared(&attach->pins, PINS_NEXT, &left_over))
 		return -1;
 	if (pins_put(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd))
 		return -1;
-	return pins_put_maps(&attach->pins, &attach->program);
+	return pins_put_maps(&attach->pins, PINS_TOP, &attach->program);
 }
 
 /* --- one interface */

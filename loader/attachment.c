@@ -140,6 +140,14 @@ size_t attachments_running(const struct attachments *attachments)
 	return running;
 }
 
+int attachment_replace(const struct attachment *attachment, int program)
+{
+	if (!bpf_link_update(attachment->fd, program, NULL))
+		return 0;
+	say_error("cannot replace the program on %s: %s", attachment->name, say_why(errno));
+	return -1;
+}
+
 int attachment_remove(struct pins *pins, struct attachment *attachment)
 {
 	enum pins_place place = attachment->dispatched ? PINS_DISPATCHED : PINS_LINKS;

@@ -36,6 +36,9 @@ struct attachment *attachments_find(const struct attachments *attachments, const
 /* How many are not gone. */
 size_t attachments_running(const struct attachments *attachments);
 
+/* Has its link call another program from the next packet on. */
+int attachment_replace(const struct attachment *attachment, int program);
+
 /* Takes the program off the interface and removes the pin. */
 int attachment_remove(struct pins *pins, struct attachment *attachment);
 

@@ -61,7 +61,8 @@ static bool is_wanted(
 
 static int detach(const struct options *options, struct pins *pins, struct attachments *attachments)
 {
-	size_t i, left = attachments->count, removed;
+	size_t i, left = attachments->count;
+	bool removed, next;
 	int result = 0;
 
 	for (i = 0; i < attachments->count; i++) {
@@ -75,7 +76,7 @@ static int detach(const struct options *options, struct pins *pins, struct attac
 	if (left)
 		return result;
 	/* Maps without any attachment are those of a loader that was killed. */
-	if (pins_remove_shared(pins, &removed))
+	if (pins_remove_shared(pins, PINS_TOP, &removed) || pins_remove_shared(pins, PINS_NEXT, &next))
 		return -1;
 	if (removed)
 		say_done("the maps of %s are removed from %s", program_name(pins->kind), pins->dir);

@@ -83,35 +83,33 @@ struct contract file_contract(const struct config *config)
 	};
 }
 
-int file_compare(const struct contract *pinned, const struct contract *limits, const char *name, const char *dir)
+bool file_fits(const struct contract *pinned, const struct contract *wanted)
+{
+	return !memcmp(pinned, wanted, offsetof(struct contract, filled));
+}
+
+int file_refuse(const struct contract *pinned, const struct contract *wanted, const char *name, const char *dir)
 {
 	const struct {
 		const char *name;
 		uint32_t there, here;
 	} rows[] = {
-		{"slots", pinned->slots, limits ? limits->slots : pinned->slots},
-		{"pools", pinned->pools, limits ? limits->pools : pinned->pools},
-		{"services", pinned->services, limits ? limits->services : pinned->services},
-		{"backends", pinned->backends, limits ? limits->backends : pinned->backends},
-		{"notes", pinned->notes, limits ? limits->notes : pinned->notes},
+		{"slots", pinned->slots, wanted->slots},
+		{"pools", pinned->pools, wanted->pools},
+		{"services", pinned->services, wanted->services},
+		{"backends", pinned->backends, wanted->backends},
+		{"notes", pinned->notes, wanted->notes},
 	};
 	size_t i;
-	int result = 0;
 
-	if (pinned->version != ABI_VERSION) {
+	if (pinned->version != wanted->version)
 		say_error("the maps pinned in %s are of contract version %u, this program's are of version %u", dir,
-			pinned->version, ABI_VERSION);
-		result = -1;
+			pinned->version, wanted->version);
+	for (i = 0; pinned->version == wanted->version && i < sizeof(rows) / sizeof(*rows); i++) {
+		if (rows[i].there != rows[i].here)
+			say_error("the maps pinned in %s have room for %u %s, %s asks for %u", dir, rows[i].there,
+				rows[i].name, name, rows[i].here);
 	}
-	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		if (rows[i].there == rows[i].here)
-			continue;
-		say_error("the maps pinned in %s have room for %u %s, %s asks for %u", dir, rows[i].there, rows[i].name,
-			name, rows[i].here);
-		result = -1;
-	}
-	if (result)
-		say_error("new maps are needed, and nothing was changed: 'sipxdp-loader detach', then 'sipxdp-loader "
-			  "attach -c FILE', then start sipxdpd again");
-	return result;
+	say_error("new maps are needed, and nothing was changed: 'sipxdp-loader upgrade -c %s' makes them", name);
+	return -1;
 }

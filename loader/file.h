@@ -10,6 +10,8 @@ struct config *file_read(const char *path);
 /* What `limits:` asks for, as the maps of this version of the program would record it. */
 struct contract file_contract(const struct config *config);
 
-/* Are the pinned maps of this version and, where `limits` is not NULL, of these limits?
- * Says what differs if not; `name` is the file that `limits` are from. */
-int file_compare(const struct contract *pinned, const struct contract *limits, const char *name, const char *dir);
+/* Are the pinned maps of the version and the limits that are wanted? */
+bool file_fits(const struct contract *pinned, const struct contract *wanted);
+
+/* Says why not. -1. `name` is the file that the limits are from. */
+int file_refuse(const struct contract *pinned, const struct contract *wanted, const char *name, const char *dir);

@@ -11,6 +11,9 @@
 #include "options.h"
 #include "say.h"
 
+#define DEFAULT_TIMEOUT 60 /* s */
+#define MAX_TIMEOUT 86400
+
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 enum exit_status {
@@ -97,6 +100,15 @@ static bool set_pin_dir(struct options *options, const char *argument)
 	return argument[0] == '/' && argument[1] && strlen(argument) < PATH_MAX - 256;
 }
 
+static bool set_timeout(struct options *options, const char *argument)
+{
+	char *end;
+	unsigned long seconds = strtoul(argument, &end, 10);
+
+	options->timeout = seconds;
+	return argument[0] >= '0' && argument[0] <= '9' && !*end && seconds <= MAX_TIMEOUT;
+}
+
 static bool set_json(struct options *options, __attribute__((unused)) const char *argument)
 {
 	options->json = true;
@@ -128,6 +140,8 @@ static const struct option_row {
 	{ATTACH, 'A', "address", "ADDRESS", "an IPv4 or IPv6 address",
 		"decap: one more address that tunnels end at, besides those of IFACE", add_address},
 	{ALL, 'R', "pin-dir", "DIR", "an absolute path", "where the pins are (default " PIN_DIR ")", set_pin_dir},
+	{UPGRADE, 'T', "timeout", "SECONDS", "a number of seconds, 86400 at most",
+		"how long sipxdpd may take to fill new maps (default 60)", set_timeout},
 	{STATUS, 'J', "json", NULL, "", "print JSON", set_json},
 	{ALL, 'v', "verbose", NULL, "", "print all that libbpf and libxdp say, the verifier's log included",
 		set_verbose},
@@ -297,7 +311,8 @@ static int run(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.pin_dir = PIN_DIR, .addresses = calloc(argc, sizeof(struct address))};
+	struct options options = {
+		.pin_dir = PIN_DIR, .timeout = DEFAULT_TIMEOUT, .addresses = calloc(argc, sizeof(struct address))};
 	int status;
 
 	/* A reader that went away must not end us between two pins. */

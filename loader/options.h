@@ -17,6 +17,7 @@ struct options {
 	const char *pin_dir;
 	enum mode mode;
 	bool dispatcher;
+	unsigned int timeout; /* s, for sipxdpd to fill new maps */
 	bool json;
 	bool verbose;
 	struct address *addresses;

@@ -22,9 +22,9 @@
 
 /* --- paths */
 
-static const char *const places[PROGRAM_KINDS][3] = {
-	[PROGRAM_BALANCER] = {"", "/links", "/dispatched"},
-	[PROGRAM_DECAP] = {"", "/decap_links", "/decap_dispatched"},
+static const char *const places[PROGRAM_KINDS][4] = {
+	[PROGRAM_BALANCER] = {"", "/links", "/dispatched", "/" PIN_NEXT},
+	[PROGRAM_DECAP] = {"", "/decap_links", "/decap_dispatched", "/decap_" PIN_NEXT},
 };
 
 /* Pinned last, removed first. */
@@ -167,24 +167,31 @@ int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum p
 	return take_lock(pins, use);
 }
 
+static void remove_empty_directories(const struct pins *pins)
+{
+	static const enum pins_place last_is_above[] = {PINS_LINKS, PINS_DISPATCHED, PINS_NEXT, PINS_TOP};
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(last_is_above) / sizeof(*last_is_above); i++)
+		rmdir(place_path(pins, last_is_above[i], path));
+}
+
 void pins_close(struct pins *pins)
 {
-	char path[PATH_MAX];
-
 	if (pins->lock < 0)
 		return;
-	rmdir(place_path(pins, PINS_LINKS, path));
-	rmdir(place_path(pins, PINS_DISPATCHED, path));
-	rmdir(pins->dir);
+	remove_empty_directories(pins);
 	close(pins->lock);
 	pins->lock = -1;
 }
 
 /* --- all or nothing */
 
+static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
 void pins_begin(struct pins *pins)
 {
-	static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	sigset_t signals;
 	size_t i;
 
@@ -192,6 +199,18 @@ void pins_begin(struct pins *pins)
 	for (i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
 		sigaddset(&signals, fatal[i]);
 	sigprocmask(SIG_BLOCK, &signals, &pins->signals);
+}
+
+bool pins_interrupted(void)
+{
+	bool interrupted = false;
+	sigset_t signals;
+	size_t i;
+
+	sigpending(&signals);
+	for (i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
+		interrupted = interrupted || sigismember(&signals, fatal[i]);
+	return interrupted;
 }
 
 void pins_end(struct pins *pins, bool failed)
@@ -205,6 +224,8 @@ void pins_end(struct pins *pins, bool failed)
 	}
 	free(pins->made);
 	pins->made = NULL;
+	if (failed)
+		remove_empty_directories(pins);
 	sigprocmask(SIG_SETMASK, &pins->signals, NULL);
 }
 
@@ -290,9 +311,9 @@ int pins_remove(struct pins *pins, enum pins_place place, const char *name)
 
 /* --- many pins */
 
-static bool is_pinned(const struct pins *pins, const char *name)
+static bool is_pinned(const struct pins *pins, enum pins_place place, const char *name)
 {
-	int fd = pins_get(pins, PINS_TOP, name);
+	int fd = pins_get(pins, place, name);
 
 	if (fd >= 0)
 		close(fd);
@@ -308,29 +329,71 @@ static bool is_ours(const struct pins *pins, const struct dirent *entry)
 	return entry->d_type == DT_REG && of_decap == (pins->kind == PROGRAM_DECAP);
 }
 
-int pins_remove_shared(struct pins *pins, size_t *removed)
+/* Calls what is to be done with each pin but the program's and that of the last map. */
+static int for_each_shared(struct pins *pins, enum pins_place place,
+	int (*act)(struct pins *pins, enum pins_place place, const char *name))
 {
-	const char *program = program_name(pins->kind);
 	struct dirent *entry;
+	char path[PATH_MAX];
 	int result = 0;
 	DIR *dir;
 
-	*removed = 0;
-	if (!is_pinned(pins, program))
-		return 0;
-	if (pins_remove(pins, PINS_TOP, last_map[pins->kind]))
-		return -1;
-	dir = opendir(pins->dir);
+	dir = opendir(place_path(pins, place, path));
 	while (dir && (entry = readdir(dir))) {
-		if (!is_ours(pins, entry) || !strcmp(entry->d_name, program))
+		if (!is_ours(pins, entry) || !strcmp(entry->d_name, program_name(pins->kind)) ||
+			!strcmp(entry->d_name, last_map[pins->kind]))
 			continue;
-		if (pins_remove(pins, PINS_TOP, entry->d_name))
+		if (act(pins, place, entry->d_name))
 			result = -1;
-		++*removed;
 	}
 	if (dir)
 		closedir(dir);
-	return result ? result : pins_remove(pins, PINS_TOP, program);
+	return result;
+}
+
+int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed)
+{
+	const char *program = program_name(pins->kind);
+
+	*removed = is_pinned(pins, place, program);
+	if (!*removed)
+		return 0;
+	if (pins_remove(pins, place, last_map[pins->kind]) || for_each_shared(pins, place, pins_remove))
+		return -1;
+	return pins_remove(pins, place, program);
+}
+
+static int remove_unless_next(struct pins *pins, enum pins_place place, const char *name)
+{
+	return is_pinned(pins, PINS_NEXT, name) ? 0 : pins_remove(pins, place, name);
+}
+
+static int move_up(struct pins *pins, enum pins_place place, const char *name)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	pins_path(pins, place, name, from);
+	pins_path(pins, PINS_TOP, name, to);
+	if (!rename(from, to))
+		return 0;
+	say_error("cannot put %s into the place of %s: %s", from, to, say_why(errno));
+	return -1;
+}
+
+int pins_move_next(struct pins *pins)
+{
+	if (for_each_shared(pins, PINS_NEXT, move_up))
+		return -1;
+	if (is_pinned(pins, PINS_NEXT, program_name(pins->kind)) && move_up(pins, PINS_NEXT, program_name(pins->kind)))
+		return -1;
+	return move_up(pins, PINS_NEXT, last_map[pins->kind]);
+}
+
+int pins_replace_by_next(struct pins *pins)
+{
+	if (pins_remove(pins, PINS_TOP, last_map[pins->kind]) || for_each_shared(pins, PINS_TOP, remove_unless_next))
+		return -1;
+	return pins_move_next(pins);
 }
 
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count)
@@ -366,22 +429,27 @@ int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)
 
 bool pins_have_maps(const struct pins *pins)
 {
-	return is_pinned(pins, last_map[pins->kind]);
+	return is_pinned(pins, PINS_TOP, last_map[pins->kind]);
 }
 
-int pins_contract(const struct pins *pins, struct contract *out)
+int pins_contract(const struct pins *pins, enum pins_place place, struct contract *out)
 {
-	int err = 0, fd = pins_get(pins, PINS_TOP, "contract");
+	union {
+		struct contract contract;
+		char of_any_version[CONTRACT_SIZE_MAX];
+	} value = {0};
+	int err = 0, fd = pins_get(pins, place, "contract");
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &(uint32_t){0}, out))
+	if (bpf_map_lookup_elem(fd, &(uint32_t){0}, &value))
 		err = -errno;
+	*out = value.contract;
 	close(fd);
 	return err;
 }
 
-int pins_put_maps(struct pins *pins, const struct program *program)
+int pins_put_maps(struct pins *pins, enum pins_place place, const struct program *program)
 {
 	const char *last = last_map[pins->kind];
 	const struct bpf_map *map;
@@ -390,11 +458,11 @@ int pins_put_maps(struct pins *pins, const struct program *program)
 	{
 		if (!program_shares_map(map) || !strcmp(bpf_map__name(map), last))
 			continue;
-		if (pins_put(pins, PINS_TOP, bpf_map__name(map), bpf_map__fd(map)))
+		if (pins_put(pins, place, bpf_map__name(map), bpf_map__fd(map)))
 			return -1;
 	}
 	map = bpf_object__find_map_by_name(program->object, last);
-	return pins_put(pins, PINS_TOP, last, bpf_map__fd(map));
+	return pins_put(pins, place, last, bpf_map__fd(map));
 }
 
 int pins_reuse_maps(const struct pins *pins, const struct program *program)

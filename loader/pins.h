@@ -5,6 +5,7 @@
  *   DIR/balancer, decap   the program that an interface gets which is attached next
  *   DIR/links/IFACE       the bpf_link of an interface (decap_links/ for decap)
  *   DIR/dispatched/IFACE  the program that libxdp's dispatcher calls (decap_dispatched/)
+ *   DIR/next/...          maps and a program that are to take the place of those in DIR
  *
  * The program is pinned first and removed last: where it is, all that is pinned in DIR is
  * ours. One map (contract, or decap_verdicts) is pinned after all others and removed
@@ -27,6 +28,7 @@ enum pins_place {
 	PINS_TOP,
 	PINS_LINKS,
 	PINS_DISPATCHED,
+	PINS_NEXT,
 };
 
 struct pins {
@@ -49,6 +51,9 @@ void pins_close(struct pins *pins);
 void pins_begin(struct pins *pins);
 void pins_end(struct pins *pins, bool failed);
 
+/* Is there a signal that will end the process at pins_end()? */
+bool pins_interrupted(void);
+
 /* The path of a pin; `name` of a map, program or interface. */
 void pins_path(const struct pins *pins, enum pins_place place, const char *name, char path[PATH_MAX]);
 
@@ -62,9 +67,15 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 int pins_remove(struct pins *pins, enum pins_place place, const char *name);
 
-/* Removes maps and program, if there are any, and writes how many they were. Links are
- * the caller's. */
-int pins_remove_shared(struct pins *pins, size_t *removed);
+/* Removes maps and program of PINS_TOP or PINS_NEXT, and says whether there were any. Links
+ * are the caller's. */
+int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed);
+
+/* Puts maps and program of PINS_NEXT into the place of those of PINS_TOP, of which none
+ * stays. A loader that is killed meanwhile leaves no contract in PINS_TOP; pins_move_next()
+ * then does what is left to be done. */
+int pins_replace_by_next(struct pins *pins);
+int pins_move_next(struct pins *pins);
 
 /* The interfaces that have a pin in `place`, to be freed; an empty list if there are none. */
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count);
@@ -72,11 +83,12 @@ int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)
 /* Are all the maps pinned, as far as a loader gets that is not killed? */
 bool pins_have_maps(const struct pins *pins);
 
-/* Reads the map 'contract'. 0, -ENOENT where none is pinned, or -errno; without a word. */
-int pins_contract(const struct pins *pins, struct contract *out);
+/* Reads the map 'contract', of which of another version only the version is sure. 0,
+ * -ENOENT where none is pinned, or -errno; without a word. */
+int pins_contract(const struct pins *pins, enum pins_place place, struct contract *out);
 
 /* Pins the maps of a loaded program. */
-int pins_put_maps(struct pins *pins, const struct program *program);
+int pins_put_maps(struct pins *pins, enum pins_place place, const struct program *program);
 
 /* Has an opened program use the pinned maps, all of them. */
 int pins_reuse_maps(const struct pins *pins, const struct program *program);

@@ -179,7 +179,7 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 		return 0;
 	}
 	program = json_pack("{s:s}", "name", program_name(kind));
-	has_contract = kind == PROGRAM_BALANCER && !pins_contract(&status->pins, &contract);
+	has_contract = kind == PROGRAM_BALANCER && !pins_contract(&status->pins, PINS_TOP, &contract);
 	if (has_contract)
 		json_object_set_new(program, "contract", describe_contract(&contract));
 	interfaces = json_array();

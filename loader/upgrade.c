@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* upgrade: the program that this loader carries takes the place of the one that runs,
- * with the same maps. A link is updated in place: each packet meets the old program or
- * the new one, none meets neither. */
+/* upgrade: the program that this loader carries takes the place of the one that runs, with
+ * the same maps, or with new ones (renew.c). A link is updated in place: each packet meets
+ * the old program or the new one, none meets neither. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,29 +9,54 @@
 #include "dispatcher.h"
 #include "file.h"
 #include "options.h"
+#include "renew.h"
 #include "say.h"
 
-static int check_contract(const struct options *options, const struct pins *pins, struct contract *pinned)
+/* Reads the contract of the maps in use. A loader that was killed while it put new maps into
+ * their place has left it to be done. */
+static int read_contract(struct pins *pins, struct contract *pinned)
+{
+	struct contract next = {0};
+	int err = pins_contract(pins, PINS_TOP, pinned);
+
+	if (err == -ENOENT && !pins_contract(pins, PINS_NEXT, &next) && next.filled) {
+		if (pins_move_next(pins))
+			return -1;
+		err = pins_contract(pins, PINS_TOP, pinned);
+	}
+	if (err)
+		say_error("cannot read the map %s/contract: %s", pins->dir, say_why(err));
+	return err ? -1 : 0;
+}
+
+/* Which maps will it be? Those that are pinned, or new ones of *sizes. */
+static int choose_maps(const struct options *options, struct pins *pins, struct contract *sizes, bool *are_new)
 {
 	struct config *config = NULL;
-	struct contract wanted;
-	int err;
+	struct contract pinned;
 
+	*are_new = false;
 	if (options->program != PROGRAM_BALANCER)
 		return 0;
-	err = pins_contract(pins, pinned);
-	if (err) {
-		say_error("cannot read the map %s/contract: %s", pins->dir, say_why(err));
+	if (read_contract(pins, &pinned))
 		return -1;
-	}
+	*sizes = pinned;
 	if (options->config) {
 		config = file_read(options->config);
 		if (!config)
 			return -1;
-		wanted = file_contract(config);
+		*sizes = file_contract(config);
 		config_free(config);
 	}
-	return file_compare(pinned, options->config ? &wanted : NULL, options->config, pins->dir);
+	*are_new = !file_fits(&pinned, sizes);
+	if (!*are_new)
+		*sizes = pinned;
+	if (sizes->version == ABI_VERSION)
+		return 0;
+	say_error("the maps pinned in %s are of contract version %u, this program's are of version %u: new ones are "
+		  "needed, which 'sipxdp-loader upgrade -c FILE' makes",
+		pins->dir, pinned.version, ABI_VERSION);
+	return -1;
 }
 
 static int open_for_pins(struct program *program, const struct pins *pins, const struct contract *sizes)
@@ -67,14 +92,6 @@ out:
 	return result;
 }
 
-static int upgrade_link(const struct program *program, const struct attachment *attachment)
-{
-	if (!bpf_link_update(attachment->fd, program_fd(program), NULL))
-		return 0;
-	say_error("cannot replace the program on %s: %s", attachment->name, say_why(errno));
-	return -1;
-}
-
 static int upgrade_one(struct pins *pins, const struct contract *sizes, const struct program *program,
 	const struct attachment *attachment)
 {
@@ -93,7 +110,7 @@ static int upgrade_one(struct pins *pins, const struct contract *sizes, const st
 	if (attachment->dispatched)
 		err = upgrade_dispatched(pins, sizes, attachment, &id);
 	else
-		err = upgrade_link(program, attachment);
+		err = attachment_replace(attachment, program_fd(program));
 	if (!err)
 		say_done("%s: program %u took the place of %u", attachment->name, id, attachment->program_id);
 	return err;
@@ -121,6 +138,7 @@ int upgrade_run(const struct options *options)
 	struct program program = {0};
 	struct contract sizes = {0};
 	struct pins pins;
+	bool new_maps;
 	int result = -1;
 
 	if (pins_open(&pins, options->pin_dir, options->program, PINS_CHANGE))
@@ -132,9 +150,13 @@ int upgrade_run(const struct options *options)
 			program_name(options->program));
 		goto out;
 	}
-	if (check_contract(options, &pins, &sizes) || open_for_pins(&program, &pins, &sizes))
+	if (choose_maps(options, &pins, &sizes, &new_maps))
 		goto out;
-	if (program_load(&program, &sizes))
+	if (new_maps) {
+		result = renew_run(&pins, &sizes, &attachments, options->timeout);
+		goto out;
+	}
+	if (open_for_pins(&program, &pins, &sizes) || program_load(&program, &sizes))
 		goto out;
 	pins_begin(&pins);
 	result = upgrade(&pins, &sizes, &program, &attachments);

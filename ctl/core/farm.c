@@ -129,7 +129,8 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 		pool->id = ids_of_name(running->pool_names, running->contract.pools, taken, pool->config->name);
 		if (pool->id == running->contract.pools)
 			faults_add(faults, pool->config->mark,
-				"pool '%s': the maps were made for %u pools; raise `limits:` and attach anew",
+				"pool '%s': the maps were made for %u pools; raise `limits:` and run 'sipxdp-loader "
+				"upgrade -c FILE'",
 				pool->config->name, running->contract.pools);
 		pool->backends = allocate(pool->config->backend_count, sizeof(*pool->backends));
 		pool->count = pool->config->backend_count;
@@ -138,8 +139,8 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 
 			if (add_from_file(&pool->backends[j], pool->config, backend, ids, origin))
 				faults_add(faults, backend->mark,
-					"backend '%s': the maps were made for %u backends; raise `limits:` and attach "
-					"anew",
+					"backend '%s': the maps were made for %u backends; raise `limits:` and run "
+					"'sipxdp-loader upgrade -c FILE'",
 					backend->name, running->contract.backends);
 		}
 		add_by_hand(farm, pool, running, origin);
@@ -161,7 +162,8 @@ static void build_services(struct farm *farm, const struct image *running, struc
 		keys += service->vip_count;
 		if (farm->service_ids[i] == limit || keys > limit)
 			faults_add(faults, service->mark,
-				"service '%s': the maps were made for %u services; raise `limits:` and attach anew",
+				"service '%s': the maps were made for %u services; raise `limits:` and run "
+				"'sipxdp-loader upgrade -c FILE'",
 				service->name, limit);
 	}
 	free(taken);
@@ -177,7 +179,7 @@ struct farm *farm_new(
 	farm->config = config;
 	if (config->limits.slots != running->contract.slots)
 		faults_add(faults, (struct mark){0},
-			"limits: slots is %u, and the maps were made for %u; 'sipxdp-loader detach' and 'attach' make "
+			"limits: slots is %u, and the maps were made for %u; 'sipxdp-loader upgrade -c FILE' makes "
 			"new ones",
 			config->limits.slots, running->contract.slots);
 	ids_start(&ids, running);

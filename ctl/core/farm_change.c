@@ -104,7 +104,8 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 
 		if (!id)
 			return refuse(error, -ENOSPC,
-				"the maps were made for %u backends; raise `limits:` and attach anew",
+				"the maps were made for %u backends; raise `limits:` and run 'sipxdp-loader upgrade -c "
+				"FILE'",
 				running->contract.backends);
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
 		backend = &pool->backends[pool->count++];

@@ -50,6 +50,46 @@ void image_free(struct image *image)
 	free(image);
 }
 
+static __u32 least(__u32 a, __u32 b)
+{
+	return a < b ? a : b;
+}
+
+/* Gives those whose ids are too high the ones that are free. False if there are too few. */
+static bool move_down(struct image *heir, const struct image *from)
+{
+	__u32 limit = heir->contract.backends, free_id = 1;
+
+	for (__u32 id = limit + 1; id <= from->contract.backends; id++) {
+		if (!from->records[id].name[0])
+			continue;
+		while (free_id <= limit && heir->records[free_id].name[0])
+			free_id++;
+		if (free_id > limit)
+			return false;
+		heir->records[free_id] = from->records[id];
+		heir->backends[free_id] = from->backends[id];
+	}
+	return true;
+}
+
+struct image *image_heir(const struct image *from, const struct contract *contract)
+{
+	struct image *heir = image_new(contract);
+	__u32 services = least(contract->services, from->contract.services);
+	__u32 pools = least(contract->pools, from->contract.pools);
+	__u32 backends = least(contract->backends, from->contract.backends) + 1;
+
+	memcpy(heir->service_names, from->service_names, services * sizeof(*heir->service_names));
+	memcpy(heir->pool_names, from->pool_names, pools * sizeof(*heir->pool_names));
+	memcpy(heir->records, from->records, backends * sizeof(*heir->records));
+	memcpy(heir->backends, from->backends, backends * sizeof(*heir->backends));
+	if (move_down(heir, from))
+		return heir;
+	image_free(heir);
+	return NULL;
+}
+
 static void put_slots(const struct image *image, __u16 **to, const __u16 *slots)
 {
 	size_t size = image->contract.slots * sizeof(*slots);

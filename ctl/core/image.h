@@ -33,6 +33,11 @@ struct image {
 struct image *image_new(const struct contract *contract);
 void image_free(struct image *image);
 
+/* An image of empty maps of these sizes that knows whom another one knows: names, records
+ * and ways, under their ids as far as there are such. NULL if there is not room for all
+ * backends; names are only kept where there is. */
+struct image *image_heir(const struct image *from, const struct contract *contract);
+
 /* Copies a table's slots. */
 void image_put_table(struct image *image, __u32 index, const __u16 *slots);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include "../core/memory.h"
+#include "adopt.h"
 #include "answers.h"
 #include "clock.h"
 #include "daemon.h"
@@ -38,7 +39,7 @@ struct config *daemon_read_config(const char *path, struct faults *faults)
 	return config;
 }
 
-static void log_faults(const struct daemon *daemon, const struct faults *faults)
+void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 {
 	for (size_t i = 0; i < faults->count; i++)
 		if (faults->list[i].mark.line)
@@ -123,7 +124,8 @@ static void update_backends(struct daemon *daemon)
 		else
 			log_info("pool %s: its probes are believed again", pool->config->name);
 	}
-	probing_follow(daemon->probes, daemon->farm);
+	if (!daemon->ahead)
+		probing_follow(daemon->probes, daemon->farm);
 }
 
 int daemon_settle(struct daemon *daemon, struct outcome *outcome)
@@ -137,6 +139,8 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	plan = plan_new(daemon->running, desired);
 	error = carry_out(daemon, plan);
 	image_take_wanted(daemon->running, desired);
+	if (!error)
+		error = maps_say_filled(daemon->maps);
 	daemon->unsettled = error != 0;
 	if (outcome)
 		outcome_take(outcome, plan);
@@ -166,7 +170,7 @@ void daemon_follow(struct daemon *daemon)
 
 /* --- reload and plan */
 
-static void replace_farm(struct daemon *daemon, struct farm *farm)
+void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 {
 	farm_free(daemon->farm);
 	daemon->farm = farm;
@@ -180,11 +184,11 @@ int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *
 	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
 
 	if (!farm) {
-		log_faults(daemon, faults);
+		daemon_log_faults(daemon, faults);
 		log_error("not reloaded: %s has faults; what ran goes on", daemon->config_path);
 		return -EINVAL;
 	}
-	replace_farm(daemon, farm);
+	daemon_replace_farm(daemon, farm);
 	log_info("reloaded %s", daemon->config_path);
 	return daemon_settle(daemon, outcome);
 }
@@ -232,7 +236,6 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 /* --- starting and stopping */
 
-/* Of ways to backends, or of their health. */
 static void on_changed(void *data)
 {
 	daemon_settle(data, NULL);
@@ -242,74 +245,6 @@ static void on_joined(void *data)
 {
 	daemon_follow(data);
 	daemon_settle(data, NULL);
-}
-
-/* Without it all that would go there is the kernel's: counted, not silent. */
-static void open_slow_path(struct daemon *daemon)
-{
-	int error;
-
-	slow_path_free(daemon->slow_path);
-	error = slow_path_new(&daemon->slow_path, daemon->event, daemon->pin_directory);
-	if (error)
-		log_error("cannot take early fragments and packets that are too big: %s", strerror(-error));
-}
-
-/* Their answers come by a map, too. */
-static int start_probes(struct probes **probes, struct daemon *daemon)
-{
-	int error = probes_new(probes, daemon->event, daemon->pin_directory, on_changed, daemon);
-
-	if (error)
-		log_error("cannot probe backends: %s", strerror(-error));
-	return error;
-}
-
-/* The loader may have made the maps anew under our hands, perhaps of other sizes: the
- * farm is then built anew, too, by what the old ones held if the sizes are the same, and
- * with ids of its own if not. Until FILE fits them, the old maps are kept. */
-static void reopen_maps(struct daemon *daemon)
-{
-	struct faults faults = {0};
-	char error[MAPS_ERROR_SIZE];
-	struct image *running = NULL;
-	struct config *config;
-	struct farm *farm = NULL;
-	struct probes *probes;
-	struct maps *maps;
-	bool same;
-
-	if (maps_open(&maps, daemon->pin_directory, error))
-		return; /* detached: `status` says so */
-	config = maps_read(maps, &running) ? NULL : daemon_read_config(daemon->config_path, &faults);
-	same = running && !memcmp(&running->contract, &daemon->running->contract, sizeof(running->contract));
-	if (config)
-		farm = farm_new(config, same ? daemon->running : running, FARM_RESTART, &faults);
-	if (!farm || start_probes(&probes, daemon)) {
-		farm_free(farm);
-		if (!daemon->unfit)
-			log_faults(daemon, &faults);
-		daemon->unfit = true;
-		image_free(running);
-		maps_close(maps);
-		faults_free(&faults);
-		return;
-	}
-	log_info("the maps under %s are new ones: filling them", daemon->pin_directory);
-	maps_close(daemon->maps);
-	image_free(daemon->running);
-	daemon->maps = maps;
-	daemon->running = running;
-	daemon->unfit = false;
-	daemon->unsettled = true;
-	if (!same) {
-		desired_free(daemon->desired);
-		daemon->desired = desired_new();
-	}
-	open_slow_path(daemon);
-	probes_free(daemon->probes);
-	daemon->probes = probes;
-	replace_farm(daemon, farm);
 }
 
 /* Does something in motion, or a backend that starts slowly, want its next step? */
@@ -324,8 +259,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
 	struct daemon *daemon = data;
 
-	if (!maps_are_pinned(daemon->maps))
-		reopen_maps(daemon);
+	adopt_look(daemon);
 	if (drain_look(daemon->drain, daemon) | joining_look(daemon->joining)) {
 		daemon_follow(daemon);
 		daemon->unsettled = true;
@@ -335,33 +269,6 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 		daemon_settle(daemon, NULL);
 	sd_event_source_set_time(source, now + TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-static int open_maps(struct daemon *daemon)
-{
-	char text[MAPS_ERROR_SIZE];
-	int error = maps_open(&daemon->maps, daemon->pin_directory, text);
-
-	if (error) {
-		log_error("%s", text);
-		return error;
-	}
-	error = maps_read(daemon->maps, &daemon->running);
-	if (error)
-		log_error("cannot read the maps under %s: %s", daemon->pin_directory, strerror(-error));
-	return error;
-}
-
-static int read_farm(struct daemon *daemon)
-{
-	struct faults faults = {0};
-	struct config *config = daemon_read_config(daemon->config_path, &faults);
-
-	if (config)
-		daemon->farm = farm_new(config, daemon->running, FARM_RESTART, &faults);
-	log_faults(daemon, &faults);
-	faults_free(&faults);
-	return daemon->farm ? 0 : -EINVAL;
 }
 
 static int start_control(struct daemon *daemon, control_answer *answer)
@@ -381,16 +288,12 @@ int daemon_start(struct daemon *daemon)
 	daemon->started = time(NULL);
 	daemon->desired = desired_new();
 	daemon->drain = drain_new();
-	error = open_maps(daemon);
-	if (!error)
-		error = read_farm(daemon);
+	error = adopt_at_start(daemon);
 	if (!error) {
 		error = neighbours_new(&daemon->neighbours, daemon->event, on_changed, daemon);
 		if (error)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
 	}
-	if (!error)
-		error = start_probes(&daemon->probes, daemon);
 	if (!error) {
 		error = joining_new(&daemon->joining, daemon, on_joined, daemon);
 		if (error)
@@ -402,7 +305,6 @@ int daemon_start(struct daemon *daemon)
 		error = sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, daemon);
 	if (error < 0)
 		return error;
-	open_slow_path(daemon);
 	joining_look(daemon->joining);
 	daemon_follow(daemon);
 	return daemon_settle(daemon, NULL);

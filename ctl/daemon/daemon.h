@@ -29,8 +29,11 @@ struct daemon {
 	struct control *control;
 	unsigned int ticks;
 	uint64_t started; /* seconds since the epoch */
-	bool unfit;       /* there are new maps, and FILE does not fit them: told once */
-	bool unsettled;   /* the last plan could not be carried out to its end */
+	uint32_t unfit;   /* id of new maps that FILE does not fit: told once */
+	uint32_t held_up; /* ... that wait until nothing is in motion: likewise */
+	bool ahead;       /* serves new maps that are not in place yet (adopt.h): nobody is probed */
+	uint64_t ahead_until;
+	bool unsettled; /* the last plan could not be carried out to its end */
 };
 
 /* What has been done, or would be: the steps in words, and the slots that move. */
@@ -58,8 +61,12 @@ int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *
 /* What a reload of this text would do. 0, or -EINVAL with the faults. */
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
 
+/* Takes another farm, of which the caller settles what follows. */
+void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
+
 /* Tells the neighbours which addresses matter, after the farm's backends have changed. */
 void daemon_follow(struct daemon *daemon);
 
 /* Reads a file and parses it. NULL with faults. */
 struct config *daemon_read_config(const char *path, struct faults *faults);
+void daemon_log_faults(const struct daemon *daemon, const struct faults *faults);

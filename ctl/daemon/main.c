@@ -64,12 +64,15 @@ static int lock(const char *directory)
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
+	struct daemon *daemon = data;
 	struct faults faults = {0};
 
 	(void)source;
 	(void)info;
+	if (!daemon->farm)
+		return 0; /* it waits for maps, and reads FILE when they are there */
 	sd_notify(0, "RELOADING=1");
-	daemon_reload(data, &faults, NULL);
+	daemon_reload(daemon, &faults, NULL);
 	faults_free(&faults);
 	sd_notify(0, "READY=1");
 	return 0;
@@ -109,7 +112,7 @@ static int run(struct daemon *daemon)
 		error = daemon_start(daemon);
 	if (!error) {
 		sd_event_set_watchdog(daemon->event, true);
-		sd_notify(0, "READY=1");
+		sd_notify(0, "READY=1\nSTATUS=");
 		log_info("running, from %s", daemon->config_path);
 		error = sd_event_loop(daemon->event);
 		sd_notify(0, "STOPPING=1");
@@ -117,7 +120,7 @@ static int run(struct daemon *daemon)
 	}
 	daemon_stop(daemon);
 	sd_event_unref(daemon->event);
-	return error ? EXIT_FAILURE : EXIT_SUCCESS;
+	return error && error != -ECANCELED ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 enum {

@@ -57,7 +57,6 @@ struct maps {
 	uint32_t contract_id; /* the kernel's id of the contract map */
 	struct contract contract;
 	int cpus;
-	char directory[256];
 };
 
 /* --- opening */
@@ -87,21 +86,30 @@ static int explain_missing(const char *directory, const char *name, int error, c
 	return error;
 }
 
-static int check_contract(struct maps *maps, char error[MAPS_ERROR_SIZE])
+static int open_contract(struct maps *maps, const char *directory, char error[MAPS_ERROR_SIZE])
 {
-	uint32_t zero = 0;
-	int result = bpf_map_lookup_elem(maps->fd[MAP_CONTRACT], &zero, &maps->contract);
+	union {
+		struct contract contract;
+		char of_any_version[CONTRACT_SIZE_MAX];
+	} value = {0};
+	int result, fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
 
+	if (fd < 0)
+		return explain_missing(directory, map_names[MAP_CONTRACT], fd, error);
+	maps->fd[MAP_CONTRACT] = fd;
+	maps->contract_id = map_id(fd);
+	result = bpf_map_lookup_elem(fd, &(uint32_t){0}, &value);
 	if (result) {
-		snprintf(error, MAPS_ERROR_SIZE, "cannot read map %s/contract: %s", maps->directory, strerror(-result));
+		snprintf(error, MAPS_ERROR_SIZE, "cannot read map %s/contract: %s", directory, strerror(-result));
 		return result;
 	}
+	maps->contract = value.contract;
 	if (maps->contract.version == ABI_VERSION)
 		return 0;
 	snprintf(error, MAPS_ERROR_SIZE,
-		"the maps under %s are of contract %u, and this sipxdpd knows %u (install the loader of the same "
-		"release, and 'upgrade')",
-		maps->directory, maps->contract.version, ABI_VERSION);
+		"the maps under %s are of contract %u, and this sipxdpd knows %u: new ones are needed, which "
+		"'sipxdp-loader upgrade -c FILE' of the same release makes",
+		directory, maps->contract.version, ABI_VERSION);
 	return -EPROTO;
 }
 
@@ -112,17 +120,12 @@ int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SI
 
 	memset(maps->fd, -1, sizeof(maps->fd));
 	maps->cpus = libbpf_num_possible_cpus();
-	snprintf(maps->directory, sizeof(maps->directory), "%s", directory);
-	for (int i = 0; i < MAP_COUNT; i++) {
+	result = open_contract(maps, directory, error);
+	for (int i = MAP_CONTRACT + 1; !result && i < MAP_COUNT; i++) {
 		maps->fd[i] = maps_open_pin(directory, map_names[i]);
-		if (maps->fd[i] < 0) {
+		if (maps->fd[i] < 0)
 			result = explain_missing(directory, map_names[i], maps->fd[i], error);
-			goto out;
-		}
 	}
-	maps->contract_id = map_id(maps->fd[MAP_CONTRACT]);
-	result = check_contract(maps, error);
-out:
 	if (result) {
 		maps_close(maps);
 		maps = NULL;
@@ -141,9 +144,9 @@ void maps_close(struct maps *maps)
 	free(maps);
 }
 
-bool maps_are_pinned(const struct maps *maps)
+bool maps_are_pinned(const struct maps *maps, const char *directory)
 {
-	int fd = maps_open_pin(maps->directory, map_names[MAP_CONTRACT]);
+	int fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
 	bool same = fd >= 0 && map_id(fd) == maps->contract_id;
 
 	if (fd >= 0)
@@ -151,9 +154,22 @@ bool maps_are_pinned(const struct maps *maps)
 	return same;
 }
 
-const struct contract *maps_contract(const struct maps *maps)
+uint32_t maps_id(const struct maps *maps)
 {
-	return &maps->contract;
+	return maps->contract_id;
+}
+
+bool maps_are_filled(const struct maps *maps)
+{
+	return maps->contract.filled;
+}
+
+int maps_say_filled(struct maps *maps)
+{
+	if (maps_are_filled(maps))
+		return 0;
+	maps->contract.filled = 1;
+	return bpf_map_update_elem(maps->fd[MAP_CONTRACT], &(uint32_t){0}, &maps->contract, BPF_ANY);
 }
 
 /* --- reading */

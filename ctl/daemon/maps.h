@@ -17,10 +17,15 @@ int maps_open_pin(const char *directory, const char *name);
 int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE]);
 void maps_close(struct maps *maps);
 
-/* Are the maps that we hold still the ones that are pinned? */
-bool maps_are_pinned(const struct maps *maps);
+/* Are the maps that we hold the ones that are pinned there? */
+bool maps_are_pinned(const struct maps *maps, const char *directory);
 
-const struct contract *maps_contract(const struct maps *maps);
+/* A number that no other maps have had since the machine started. */
+uint32_t maps_id(const struct maps *maps);
+
+/* Whether they hold all that FILE asks for, or did so once, is noted in them. 0 or -errno. */
+bool maps_are_filled(const struct maps *maps);
+int maps_say_filled(struct maps *maps);
 
 /* Reads all that the maps hold. 0 or -errno. */
 int maps_read(const struct maps *maps, struct image **out);

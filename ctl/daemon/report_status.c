@@ -43,7 +43,7 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 {
 	const struct config *config = daemon->farm->config;
 
-	if (!maps_are_pinned(daemon->maps))
+	if (!maps_are_pinned(daemon->maps, daemon->pin_directory))
 		warn(warnings, "the balancer was detached: nothing is forwarded (run 'sipxdp-loader attach -c %s')",
 			daemon->config_path);
 	for (size_t i = 0; i < config->interface_count; i++) {

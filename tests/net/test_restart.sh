@@ -2,50 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Numbered packets at a high rate while the daemon is killed, restarted and reloaded
 # and the program is replaced: none is lost, and none goes to another backend unless
-# the file says so. tests/tools/numbered.c counts.
+# the file says so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/numbered.sh
 
-NUMBERED=build/tests/tools/numbered
-RATE=20000
 MUCH=150000 # 100,000 are to be reached
-
-start_packets() {
-	local backend receivers=()
-	for backend in "${LAB_BACKENDS[@]}"; do
-		receivers+=("/run/netns/$LAB_ID-$backend")
-	done
-	: > "$LAB_DIR/numbered.log"
-	# From here and not from a lab host: it enters the namespaces itself.
-	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate "${1:-$RATE}" --seconds 60 \
-		"${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
-	LAB_PROCESS[numbered]=$!
-	sleep 0.5
-}
-
-# result FIELD: sent, received, lost, duplicated, reordered, moved
-result() {
-	sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$LAB_DIR/numbered.log"
-}
-
-# through NAME COMMAND...: packets flow while the command runs; none may be lost.
-through() {
-	local name=$1 status=0
-	shift
-	start_packets "${PACKETS_A_SECOND:-$RATE}"
-	check "$name" "$@"
-	sleep 0.2
-	lab_stop numbered || status=$?
-	diag "$(cat "$LAB_DIR/numbered.log")"
-	is "... of $(result sent) packets none was lost" "$(result lost)" 0
-	is "... none came twice" "$(result duplicated)" 0
-}
-
-stays() {
-	is "... no call moved" "$(result moved)" 0
-}
 
 answers() {
 	wait_for 10 lab_ctl status

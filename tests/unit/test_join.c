@@ -441,8 +441,8 @@ Test(join, refusals)
 		{"6", 0, "action=start; pool=spare; name=6; address=10.0.0.6", 200, "joined", true,
 			"2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1, 6@10.0.0.6 x1"},
 		{"more than there is room for", 0, "action=start; pool=spare; name=7; address=10.0.0.7", 503,
-			"the maps were made for 6 backends; raise `limits:` and attach anew", false,
-			"2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1, 6@10.0.0.6 x1"},
+			"the maps were made for 6 backends; raise `limits:` and run 'sipxdp-loader upgrade -c FILE'",
+			false, "2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1, 6@10.0.0.6 x1"},
 	};
 	struct world world;
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/* An upgrade to new maps, of another contract or of other limits. They are pinned beside
+ * those in use, sipxdpd fills them, and then each link gets the program that uses them: a
+ * packet meets the old maps or the new ones, and both say the same. */
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+#include "renew.h"
+#include "say.h"
+
+#define POLL_MSEC 20
+
+static int refuse_dispatched(const struct attachments *attachments)
+{
+	size_t i;
+
+	for (i = 0; i < attachments->count; i++) {
+		if (!attachments->list[i].dispatched)
+			continue;
+		say_error("%s: libxdp's dispatcher cannot exchange one program for another at once: new maps need "
+			  "'sipxdp-loader detach', then 'attach', there",
+			attachments->list[i].name);
+		return -1;
+	}
+	return 0;
+}
+
+/* The program first, so that what is there is known for ours. */
+static int pin(struct pins *pins, const struct program *program)
+{
+	if (pins_put(pins, PINS_NEXT, program_name(pins->kind), program_fd(program)))
+		return -1;
+	return pins_put_maps(pins, PINS_NEXT, program);
+}
+
+static int wait_until_filled(const struct pins *pins, unsigned int seconds)
+{
+	const struct timespec pause = {.tv_nsec = POLL_MSEC * 1000000};
+	unsigned int left = seconds * 1000 / POLL_MSEC;
+	struct contract contract;
+
+	say_done("new maps are in %s/" PIN_NEXT ": waiting for sipxdpd to fill them", pins->dir);
+	for (;;) {
+		int err = pins_contract(pins, PINS_NEXT, &contract);
+
+		if (err) {
+			say_error("cannot read the map %s/" PIN_NEXT "/contract: %s", pins->dir, say_why(err));
+			return -1;
+		}
+		if (contract.filled)
+			return 0;
+		if (pins_interrupted()) {
+			say_error("interrupted: nothing was changed");
+			return -1;
+		}
+		if (!left--)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	say_error("no sipxdpd of this release has filled the new maps within %u s, and nothing was changed: is it "
+		  "running? Its log says what it waits for (slots in motion: 'sipxdp-ctl pool settle')",
+		seconds);
+	return -1;
+}
+
+static int replace(const struct attachment *attachment, int program)
+{
+	return attachment->state == ATTACHMENT_GONE ? 0 : attachment_replace(attachment, program);
+}
+
+/* All links or none: two sets of maps cannot both be looked after. */
+static int replace_all(const struct pins *pins, const struct attachments *attachments, int program)
+{
+	int before = pins_get(pins, PINS_TOP, program_name(pins->kind));
+	size_t i, done = 0;
+
+	while (done < attachments->count && !replace(&attachments->list[done], program))
+		done++;
+	for (i = 0; done < attachments->count && i < done; i++)
+		replace(&attachments->list[i], before);
+	if (before >= 0)
+		close(before);
+	return done < attachments->count ? -1 : 0;
+}
+
+static int renew(
+	struct pins *pins, const struct program *program, const struct attachments *attachments, unsigned int seconds)
+{
+	if (pin(pins, program) || wait_until_filled(pins, seconds))
+		return -1;
+	return replace_all(pins, attachments, program_fd(program));
+}
+
+int renew_run(
+	struct pins *pins, const struct contract *sizes, const struct attachments *attachments, unsigned int seconds)
+{
+	struct program program = {0};
+	bool left_over;
+	int result = -1;
+
+	/* What a loader that was killed has left is not to be taken for ours. */
+	if (refuse_dispatched(attachments) || pins_remove_shared(pins, PINS_NEXT, &left_over))
+		return -1;
+	if (!program_open(&program, pins->kind, sizes) && !program_load(&program, sizes)) {
+		pins_begin(pins);
+		result = renew(pins, &program, attachments, seconds);
+		if (result) {
+			pins_end(pins, true);
+		} else {
+			result = pins_replace_by_next(pins);
+			pins_end(pins, false);
+		}
+	}
+	program_close(&program);
+	if (!result)
+		say_done("the new maps have taken the place of the old ones");
+	return result;
+}

@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Numbered packets from the client to the VIP in the lab of lab.sh, and what became of them:
+# tests/tools/numbered.c counts.
+
+NUMBERED=$LAB_ROOT/build/tests/tools/numbered
+RATE=20000 # packets a second
+
+start_packets() {
+	local backend receivers=()
+	for backend in "${LAB_BACKENDS[@]}"; do
+		receivers+=("/run/netns/$LAB_ID-$backend")
+	done
+	: > "$LAB_DIR/numbered.log"
+	# From here and not from a lab host: it enters the namespaces itself.
+	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate "${1:-$RATE}" --seconds 60 \
+		"${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
+	LAB_PROCESS[numbered]=$!
+	sleep 0.5
+}
+
+# result FIELD: sent, received, lost, duplicated, reordered, moved
+result() {
+	sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$LAB_DIR/numbered.log"
+}
+
+# through NAME COMMAND...: packets flow while the command runs; none may be lost.
+through() {
+	local name=$1 status=0
+	shift
+	start_packets "${PACKETS_A_SECOND:-$RATE}"
+	check "$name" "$@"
+	sleep 0.2
+	lab_stop numbered || status=$?
+	diag "$(cat "$LAB_DIR/numbered.log")"
+	is "... of $(result sent) packets none was lost" "$(result lost)" 0
+	is "... none came twice" "$(result duplicated)" 0
+}
+
+stays() {
+	is "... no call moved" "$(result moved)" 0
+}

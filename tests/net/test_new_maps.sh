@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# New maps take the place of those in use, of other limits or of another contract, under
+# numbered packets: none is lost, and who was known by the old ones is known by the new ones.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/numbered.sh
+
+PINS=/sys/fs/bpf/sipxdp
+
+# configure LIMITS: of the three backends, probed by pings to the VIP.
+configure() {
+	LAB_POOL="$POOL" lab_config dsr
+	lab_in balancer sh -c "echo 'limits: {$1}' >> $LAB_CONFIG"
+}
+POOL=$'record_time: 0s\nprobe: {type: icmp, interval: 200ms, timeout: 150ms}'
+
+# field NAME FILTER: of a backend.
+field() {
+	lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | $2"
+}
+
+field_is() {
+	[ "$(field "$1" "$2")" = "$3" ]
+}
+
+# What an operator has said, and what probes have found.
+known() {
+	lab_ctl --json backend list | jq -c '.[] | [.name, .state, .admin, .weight]' | xargs
+}
+
+# Who has which call, in short.
+owners() {
+	seq 1000 | lab_ctl lookup sip - | md5sum
+}
+
+contract() {
+	lab_in balancer sipxdp-loader status --json | jq ".programs[0].contract.$1"
+}
+
+upgrade() {
+	lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG" "$@"
+}
+
+nothing_is_left() {
+	! lab_in balancer test -e $PINS/next && [ "$(lab_in balancer find $PINS -name '*_to_take*')" = "" ]
+}
+
+# says WORDS: does the daemon's log say so?
+says() {
+	grep -Fq "$1" "$LAB_DIR/sipxdpd.log"
+}
+
+# refuses NAME WORDS UPGRADE-OPTION...: it fails, says why, and leaves all as it was.
+refuses() {
+	local name=$1 words=$2 before output status=0
+	shift 2
+	before=$(lab_in balancer find $PINS | sort)
+	output=$(upgrade "$@" 2>&1) || status=$?
+	is "$name: refused" $status 1
+	like "... it says why" "$output" "$words"
+	is "... nothing is left" "$(lab_in balancer find $PINS | sort)" "$before"
+}
+
+lab_open
+lab_flat 3
+configure 'backends: 16'
+lab_balance
+check "all are up" wait_for 10 eval '[ "$(lab_ctl --json backend list | jq -r ".[].state" | xargs)" = "up up up" ]'
+lab_ctl backend maint proxies px3 > /dev/null
+lab_ctl backend weight proxies px2 2 > /dev/null
+lab_ctl pool settle proxies > /dev/null
+before=$(known) calls=$(owners)
+
+# --- other limits
+
+configure 'backends: 64, notes: 4096'
+through "more backends and notes" upgrade
+stays
+is "... the maps have room for them" "$(contract backends) $(contract notes)" "64 4096"
+is "... backends are as they were" "$(known)" "$before"
+is "... and have the calls that they had" "$(owners)" "$calls"
+check "... the daemon has seen that they are in place" wait_for 5 says "the new maps are in place"
+check "... nothing is left over" nothing_is_left
+unlike "... status warns of nothing that is in the way" "$(lab_ctl status)" 'warning: .*(attach|detach|interface|map)'
+through "they are forwarded by" true
+is "... and counted by, at both that serve" \
+	"$(lab_ctl --json backend list | jq '[.[] | select(.packets > 0)] | length')" 2
+
+lab_in px1 ip address del "$LAB_VIP/32" dev lo
+check "probes go on: one without the VIP is down" wait_for 10 field_is px1 .state down
+lab_address px1 lo "$LAB_VIP/32"
+check "... and back" wait_for 10 field_is px1 .state up
+
+configure 'backends: 4, notes: 4096, slots: 1024'
+lab_ctl pool settle proxies > /dev/null
+through "fewer backends, and other slots" upgrade
+is "... they are" "$(contract backends) $(contract slots)" "4 1024"
+is "... backends are as they were" "$(known)" "$before"
+is "... the limits that are the maps' own: nothing to renew" "$(upgrade | grep -c 'took the place of')" 1
+
+# --- what is refused, or waits
+
+lab_ctl backend add proxies px4 10.0.0.14 > /dev/null
+configure 'backends: 3, slots: 2048'
+refuses "too few for who was added by hand" "no sipxdpd .* has filled the new maps within 2 s" --timeout 2
+check "... the daemon says why" says "more backends run than new maps have room for"
+wait_for 20 field_is px4 .state unreachable
+before_restart=$(known)
+lab_stop sipxdpd TERM
+configure 'backends: 8, slots: 2048'
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "the daemon is started with a file that does not fit: it waits" wait_for 5 says "slots is 2048, and the maps were made for 1024"
+through "... for new maps" upgrade
+check "... which it fills" wait_for 10 says "the new maps are in place"
+is "... who runs is known" "$(known)" "$before_restart"
+lab_ctl backend remove proxies px4 > /dev/null
+lab_ctl pool settle proxies > /dev/null
+configure 'backends: 32, slots: 1024'
+refuses "no time at all" "nothing was changed" --timeout 0
+
+POOL=${POOL/0s/1h} configure 'backends: 8, slots: 2048'
+lab_ctl reload > /dev/null
+lab_ctl backend ready proxies px3 > /dev/null
+POOL=${POOL/0s/1h} configure 'backends: 32, slots: 1024'
+refuses "slots are in motion" "pool settle" --timeout 3
+check "... the daemon says so, too" says "until no slot is in motion"
+through "they are settled while it waits" eval 'upgrade & sleep 1.5; lab_ctl pool settle proxies && wait $!'
+is "... the new maps are there" "$(contract backends)" 32
+check "... and px3 serves" wait_for 5 lab_serving 3
+before=$(known) calls=$(owners)
+
+configure 'backends: 40, slots: 1024'
+lab_stop sipxdpd TERM
+refuses "no daemon runs" "no sipxdpd .* has filled" --timeout 1
+lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+check "it waits" wait_for 10 lab_in balancer test -e $PINS/next/contract
+lab_stop upgrade TERM || true
+check "... is interrupted, and nothing is left over" nothing_is_left
+lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+wait_for 10 lab_in balancer test -e $PINS/next/contract
+lab_stop upgrade KILL || true
+start_packets
+lab_daemon
+check "it is killed: the daemon fills what it has left" wait_for 5 says "$PINS/next are new ones"
+check "... goes back to the maps in use" wait_for 10 says "going on with the maps under $PINS"
+is "... and knows who runs" "$(known)" "$before"
+lab_stop numbered || true
+is "... no packet was lost meanwhile" "$(result lost)" 0
+through "the next upgrade makes new ones" upgrade
+is "... which are in use" "$(contract backends)" 40
+check "... nothing is left over" nothing_is_left
+
+# As a loader leaves it that is killed while it moves pins.
+lab_in balancer sh -c "mkdir $PINS/next && mv $PINS/pools $PINS/contract $PINS/next"
+through "pins were moved in part: upgrade does the rest" upgrade
+check "... nothing is left over" nothing_is_left
+is "... who runs is known" "$(known)" "$before"
+
+# --- another contract
+
+# The sources of a release whose maps no program of this one can read by its structs.
+make_next_release() {
+	local next=$LAB_DIR/next-release
+	mkdir "$next"
+	cp -a bpf vmlinux loader ctl Makefile packages.txt "$next"
+	mkdir -p "$next/tests/lib" && cp tests/lib/install-packages "$next/tests/lib"
+	sed -i -e 's/^#define ABI_VERSION .*/#define ABI_VERSION 1000/' \
+		-e '/^struct \(backend_record\|backend\|service\|contract\|pool\) {/,/^}/ { /^};/i\	__u64 grown;
+		}' -e '/^_Static_assert(sizeof(struct \(backend_record\|backend\|service\|pool\))/d' \
+		-e '/^struct backend_record {/,/^}/ s/^\t__u16 weight;/\t__u64 before;\n&/' "$next/bpf/abi.h"
+	make -s -j2 -C "$next" > "$LAB_DIR/next-release.log" 2>&1 || { tail -n 20 "$LAB_DIR/next-release.log" && return 1; }
+}
+
+check "a release of another contract is built" make_next_release
+lab_ctl backend maint proxies px3 > /dev/null
+lab_ctl backend weight proxies px1 3 > /dev/null
+lab_ctl pool settle proxies > /dev/null
+lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+check "one is down" wait_for 10 field_is px2 .state down
+before=$(known) calls=$(owners)
+PATH=$LAB_DIR/next-release/build:$PATH
+like "its loader says what is needed" "$(lab_in balancer sipxdp-loader upgrade 2>&1)" 'contract version .*1000: new ones .*upgrade -c FILE'
+lab_stop sipxdpd TERM
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "its daemon waits for it" wait_for 10 says "this sipxdpd knows 1000: new ones are needed"
+kill -HUP "${LAB_PROCESS[sipxdpd]}"
+sleep 0.3
+check "... though it is told to reload" lab_running sipxdpd
+through "its maps take the place of ours" upgrade
+stays
+check "... it answers" wait_for 10 lab_ctl status
+is "... they are its own" "$(contract version) $(contract backends)" "1000 40"
+is "... backends are as they were" "$(known)" "$before"
+is "... and have the calls that they had" "$(owners)" "$calls"
+check "... nothing is left over" nothing_is_left
+lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
+check "probes go on" wait_for 10 field_is px2 .state up
+through "its next upgrade needs none" lab_in balancer sipxdp-loader upgrade
+stays
+lab_ctl pool settle proxies > /dev/null
+lab_stop sipxdpd TERM
+PATH=${PATH#*:}
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+check "the daemon of this release waits in its turn" wait_for 10 says "this sipxdpd knows $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
+lab_stop sipxdpd TERM
+check "... and ends when it is told to" [ $? -eq 0 ]
+lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
+through "and back" upgrade
+stays
+check "... px3 is still in maint" wait_for 10 field_is px3 .admin maint
+tap_end
