@@ -6,6 +6,11 @@
 #include "maps.h"
 #include "packet.h"
 
+static __always_inline bool held_frame_is_whole(const struct held_frame *held)
+{
+	return held->length <= sizeof(held->frame);
+}
+
 /* A record with the frame in it, or as much of it as there is room for. The caller fills in
  * the rest and submits it. NULL: the ring buffer is full. */
 static __always_inline struct held_frame *held_frame_copy(struct xdp_md *ctx, void *ring)
@@ -26,7 +31,13 @@ static __always_inline struct held_frame *held_frame_copy(struct xdp_md *ctx, vo
 	return held;
 }
 
-static __always_inline bool held_frame_is_whole(const struct held_frame *held)
+/* The same; NULL also where there is not room for all of it. */
+static __always_inline struct held_frame *held_frame_copy_whole(struct xdp_md *ctx, void *ring)
 {
-	return held->length <= sizeof(held->frame);
+	struct held_frame *held = held_frame_copy(ctx, ring);
+
+	if (!held || held_frame_is_whole(held))
+		return held;
+	bpf_ringbuf_discard(held, 0);
+	return NULL;
 }

@@ -32,13 +32,9 @@ __noinline int probe_catch(struct xdp_md *ctx, const struct packet *p)
 
 	if (!p || !probe_is_reply(p))
 		return VERDICT_not_service;
-	held = held_frame_copy(ctx, &probe_replies);
+	held = held_frame_copy_whole(ctx, &probe_replies);
 	if (!held)
 		return VERDICT_lost_probe_reply;
-	if (!held_frame_is_whole(held)) {
-		bpf_ringbuf_discard(held, 0);
-		return VERDICT_lost_probe_reply;
-	}
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_probe_reply;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* From a packet to its backend: service -> key -> slot -> backend (docs/packet-path.md).
- * Reads maps, changes nothing. */
+ * Reads maps; changes nothing but what it notes of fragments. */
 #pragma once
 
 #include "held.h"
@@ -161,14 +161,10 @@ static __always_inline struct fragment *steer_noted(const struct fragment_key *k
  * fragment has come. */
 static __always_inline enum verdict steer_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
-	struct held_frame *held = held_frame_copy(ctx, &held_frames);
+	struct held_frame *held = held_frame_copy_whole(ctx, &held_frames);
 
 	if (!held)
 		return VERDICT_orphan_fragment;
-	if (!held_frame_is_whole(held)) {
-		bpf_ringbuf_discard(held, 0);
-		return VERDICT_orphan_fragment;
-	}
 	held->key = *key;
 	held->mtu = 0;
 	bpf_ringbuf_submit(held, 0);

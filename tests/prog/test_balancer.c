@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
+#include "require.h"
 #include "rows.h"
 
 static const struct row_table *const tables[] = {
@@ -29,10 +30,7 @@ static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = balancer_load(&(struct balancer_setup){});
 }
 

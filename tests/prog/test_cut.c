@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
+#include "require.h"
 #include "rows.h"
 
 /* What of a frame BPF_PROG_TEST_RUN lays into the page that can be read directly. */
@@ -15,10 +16,7 @@ static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = balancer_load(&(struct balancer_setup){});
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "../../bpf/abi.h"
 #include "bpf/decap.skel.h"
+#include "require.h"
 #include "rows.h"
 
 #define US4 "10.0.0.1"
@@ -249,10 +250,7 @@ static void put_address(int family, const char *text)
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = decap_bpf__open_and_load();
 	run_must(!skel, "decap");
 	put_address(AF_INET, US4);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "balancer.h"
+#include "require.h"
 #include "rng.h"
 #include "sip_message.h"
 #include "../../bpf/packet.h"
@@ -23,10 +24,7 @@ static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = balancer_load(&setup);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "../../bpf/sip_host.h"
 #include "balancer.h"
+#include "require.h"
 
 #define GROUP 7
 #define NAMED 3  /* by px3.example.net, 10.0.0.13 and 2001:db8::13 */
@@ -62,10 +63,7 @@ static void set_alive(uint32_t id, bool alive)
 /* The service on port 5060 looks at requests, that on 5062 does not. */
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = balancer_load(&setup);
 	put_hint("px3.example.net", 0, NAMED);
 	put_hint("10.0.0.13", 0, NAMED);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "balancer.h"
+#include "require.h"
 
 #define OWNER 2
 #define FORMER 3
@@ -20,10 +21,7 @@ static const struct balancer_setup setup = {.slots = SLOTS};
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = balancer_load(&setup);
 }
 

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../../bpf/sip_user.h"
+#include "require.h"
 #include "rng.h"
-#include "run.h"
 #include "sip_message.h"
 #include "sip_rows.h"
 #include "tests/prog/sip_reader.skel.h"
@@ -52,10 +52,7 @@ static struct sip_reader_bpf *skel;
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = sip_reader_bpf__open_and_load();
 	cr_assert(skel, "cannot load sip_reader");
 }

@@ -6,6 +6,7 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
+#include "require.h"
 #include "rows.h"
 #include "sip_message.h"
 #include "sip_rows.h"
@@ -19,10 +20,7 @@ static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	char reason[RUN_REASON_SIZE];
-
-	if (!run_is_allowed(reason))
-		cr_skip_test("%s", reason);
+	require_run();
 	skel = balancer_load(&setup);
 }
 
