@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds what else of a SIP message says whose it is: whether it opens something, where the
- * host lies that its topmost Via or Route or its Request-URI names (sip_host.h), or a user
- * (sip_user.h). Like sip.h works on the packet as it lies there, never beyond the end of the
- * headers or of the datagram, with a bounded number of steps, and builds in the kernel and
- * on the host.
+/* Finds headers of a SIP message and walks through their values: whether it opens something,
+ * and, with what builds on this file, where URIs and hosts lie (sip_uri.h), which hosts
+ * (sip_host.h) and which users (sip_user.h) they name. Like sip.h works on the packet as it
+ * lies there, never beyond the end of the headers or of the datagram, with a bounded number
+ * of steps, and builds in the kernel and on the host.
  *
  * Each public function is one step of the way, from an offset to an offset, and is to be
  * called from a global function of its own: the verifier then goes through each once.
@@ -19,7 +19,6 @@
 
 #define SIP_TOKENS 64    /* steps through a header's value */
 #define SIP_SEEK_WORDS 2 /* 16 bytes looked at in one such step */
-#define SIP_PROTOCOL 128 /* bytes of a Via before its host, where it is spelt strangely */
 
 /* Calls step(number, state) so many times, or until it returns 1. */
 #ifdef __bpf__
@@ -399,165 +398,6 @@ static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 
 	walk.at = *at;
 	walk.result = sip_forget(t, SIP_TOO_FAR);
 	sip_loop(SIP_TOKENS, sip_skip_step, &walk);
-	*at = walk.at;
-	return walk.result;
-}
-
-/* --- where URIs and hosts are */
-
-/* Finds the URI of a From, To or Route, with or without brackets. */
-static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri)
-{
-	__u32 at, value = colon + 1;
-	enum sip_result result = sip_skip(&text, &value);
-
-	if (result != SIP_FOUND)
-		return result;
-	at = value;
-	result = sip_walk(&text, &at, SIP_DISPLAY);
-	if (result != SIP_FOUND)
-		return result;
-	*uri = sip_byte(&text, sip_forget(&text, at)) == '<' ? at + 1 : value;
-	return SIP_FOUND;
-}
-
-/* Finds the Request-URI in the start-line at `line`; a response has none. */
-static __always_inline enum sip_result sip_request_uri(struct sip_text text, __u32 line, __u32 *uri)
-{
-	if (text.end < SIP_MINIMUM)
-		return SIP_TOO_FAR;
-	line = sip_forget(&text, line);
-	if (sip_word(&text, line) == SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', ' '))
-		return SIP_NOT_THERE;
-	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
-		__u64 space = ~sip_visible(sip_word(&text, line)) & EVERY(0x80);
-
-		if (sip_room(&text, line) <= 0)
-			break;
-		if (space) {
-			*uri = line + sip_first(space) + 1;
-			return SIP_FOUND;
-		}
-		line = sip_forget(&text, line + 8);
-	}
-	return SIP_TOO_FAR;
-}
-
-enum sip_scheme {
-	SIP_SCHEME_OTHER,
-	SIP_SCHEME_SIP, /* or sips */
-	SIP_SCHEME_TEL, /* RFC 3966 */
-};
-
-/* The scheme of a URI. *at becomes the offset behind it. */
-static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u32 *at)
-{
-	__u64 word = sip_word(t, *at) | SIP_NAME(' ', ' ', ' ', ' ', 0, 0, 0, 0);
-	__u64 four = word & 0xffffffff;
-
-	if ((word & 0xffffffffffULL) == SIP_NAME('s', 'i', 'p', 's', ':', 0, 0, 0)) {
-		*at += 5;
-		return SIP_SCHEME_SIP;
-	}
-	if ((__u8)(sip_word(t, *at) >> 24) != ':')
-		return SIP_SCHEME_OTHER;
-	*at += 4;
-	if (four == SIP_NAME('s', 'i', 'p', ':', 0, 0, 0, 0))
-		return SIP_SCHEME_SIP;
-	return four == SIP_NAME('t', 'e', 'l', ':', 0, 0, 0, 0) ? SIP_SCHEME_TEL : SIP_SCHEME_OTHER;
-}
-
-/* Finds the host of a sip or sips URI, for sip_host. What is before an at sign is none:
- * a user may have semicolons and question marks in it (RFC 3261 section 25.1). */
-static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 uri, __u32 *at)
-{
-	enum sip_result result;
-	__u32 begin, sign;
-
-	if (text.end < SIP_MINIMUM)
-		return SIP_TOO_FAR;
-	begin = sip_forget(&text, uri);
-	if (sip_room(&text, begin) <= 0)
-		return SIP_TOO_FAR;
-	if (sip_scheme(&text, &begin) != SIP_SCHEME_SIP)
-		return SIP_NOT_THERE;
-	sign = begin = sip_forget(&text, begin);
-	result = sip_walk(&text, &sign, SIP_USERINFO);
-	*at = result == SIP_FOUND ? sign + 1 : begin;
-	return result == SIP_TOO_FAR ? SIP_TOO_FAR : SIP_FOUND;
-}
-
-/* Places in a Via before its host: sent-protocol is "SIP / 2.0 / UDP", white space anywhere. */
-enum sip_via_place {
-	SIP_VIA_NAME,
-	SIP_VIA_VERSION,
-	SIP_VIA_SLASH, /* behind the second one */
-	SIP_VIA_TRANSPORT,
-	SIP_VIA_SPACE,
-};
-
-static inline long sip_via_step(__u32 step __attribute__((unused)), void *state)
-{
-	struct sip_walk *w = state;
-	const struct sip_text *t = &w->text;
-	__u32 at = sip_forget(t, w->at), place = w->place;
-	__u8 byte = sip_byte(t, at);
-
-	if (sip_room(t, at) <= 0)
-		return 1;
-	if (byte == '\n') {
-		enum sip_result folds = sip_folds(t, at);
-
-		if (folds != SIP_FOUND) {
-			w->result = folds;
-			return 1;
-		}
-	}
-	if (byte > ' ' && place == SIP_VIA_SPACE) {
-		w->result = SIP_FOUND;
-		return 1;
-	}
-	if (byte == '/' && place < SIP_VIA_SLASH)
-		place++;
-	else if (byte > ' ' && place == SIP_VIA_SLASH)
-		place = SIP_VIA_TRANSPORT;
-	else if (byte <= ' ' && place == SIP_VIA_TRANSPORT)
-		place = SIP_VIA_SPACE;
-	w->place = sip_forget(t, place);
-	w->at = sip_forget(t, at + 1);
-	return 0;
-}
-
-/* The host of a Via that begins "SIP/2.0/UDP host", as nearly everybody writes it; else 0. */
-static __always_inline __u32 sip_usual_via(const struct sip_text *t, __u32 value)
-{
-	__u64 name = sip_word(t, value) ^ SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', '/');
-	__u64 word = sip_word(t, value + 8), space = ~sip_visible(word) & EVERY(0x80);
-	__u32 first = sip_first(space);
-
-	/* A transport of seven letters or none has its space elsewhere. */
-	if (name || !space || !first || first == 7 || (__u8)(word >> (8 * first)) != ' ')
-		return 0;
-	return (__u8)(word >> (8 * first + 8)) > ' ' ? value + 8 + first + 1 : 0;
-}
-
-/* Finds the host that a Via was sent by, for sip_host (RFC 3261 section 25.1). */
-static __always_inline enum sip_result sip_via_host(struct sip_text text, __u32 colon, __u32 *at)
-{
-	struct sip_walk walk = {.text = text};
-
-	if (text.end < SIP_MINIMUM)
-		return SIP_TOO_FAR;
-	colon = sip_forget(&text, colon);
-	if (sip_room(&text, colon + 2) <= 0)
-		return SIP_TOO_FAR;
-	*at = sip_usual_via(&text, sip_forget(&text, colon + 2));
-	if (*at && sip_byte(&text, colon + 1) == ' ')
-		return SIP_FOUND;
-	walk.at = sip_forget(&text, colon + 1);
-	walk.place = sip_forget(&text, SIP_VIA_NAME);
-	walk.result = sip_forget(&text, SIP_TOO_FAR);
-	sip_loop(SIP_PROTOCOL, sip_via_step, &walk);
 	*at = walk.at;
 	return walk.result;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sip_host.h"
+#include "sip_uri.h"
 
 #define SIP_USER_WORDS 8    /* bytes of a user that count: 64 */
 #define SIP_USER_PIECES 128 /* steps through a user */
