@@ -8,7 +8,7 @@
 #include "../vmlinux/types.h"
 #include "verdicts.h"
 
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
 #define PIN_NEXT "next" /* below it: maps that are to take the place of those in use */
@@ -287,8 +287,7 @@ struct backend_record {
 	struct latency latency;
 };
 
-/* contract: array of one. What the loader made the other maps for. In every version the
- * first member is the version, and the whole is not larger than CONTRACT_SIZE_MAX. */
+/* contract: array of one. What the loader made the other maps for. */
 struct contract {
 	__u32 version;
 	__u32 slots;
@@ -299,7 +298,11 @@ struct contract {
 	__u32 filled; /* 1: a daemon has put into the maps all that its file asks for */
 };
 
-#define CONTRACT_SIZE_MAX 256
+/* In every version the first member is the version, and the whole is not larger than this. */
+union any_contract {
+	struct contract contract;
+	char of_any_version[256];
+};
 
 /* verdicts, decap_verdicts: per-CPU arrays of one struct whose members are the
  * counters, so that bpftool prints their names. */

@@ -162,22 +162,19 @@ static int examine_maps(struct attach *attach)
 	else
 		err = pins_contract(&attach->pins, PINS_TOP, &pinned);
 	if (err && (err != -ENOENT || running)) {
-		say_error("cannot use the maps pinned in %s: %s ('sipxdp-loader detach' removes them)",
+		say_error("cannot use the maps pinned in %s: %s ('sipxdp-loader upgrade' goes on where one was "
+			  "interrupted, 'detach' removes them)",
 			attach->pins.dir, say_why(err));
 		return -1;
 	}
 	attach->maps_are_new = err == -ENOENT;
-	if (attach->maps_are_new || decap)
+	if (attach->maps_are_new || decap || file_fits(&pinned, &attach->sizes))
 		return 0;
-	if (file_fits(&pinned, &attach->sizes)) {
-		attach->sizes = pinned;
-		return 0;
-	}
 	if (running)
 		return file_refuse(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
 	attach->maps_are_new = true;
 	say_warning("the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
-		    "replaced (a sipxdpd that runs must be started again)",
+		    "replaced (sipxdpd fills them; one of another version must be started again)",
 		attach->pins.dir);
 	return 0;
 }
@@ -198,7 +195,7 @@ static int prepare_program(struct attach *attach)
 		return -1;
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, program))
 		return -1;
-	if (program_load(program, &attach->sizes))
+	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
 		return -1;
 	attach->program_fd = dup(program_fd(program));
 	return 0;

@@ -190,14 +190,18 @@ void pins_close(struct pins *pins)
 
 static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
+/* Those that are ignored (nohup) stay so: blocked they would be kept. */
 void pins_begin(struct pins *pins)
 {
+	struct sigaction action;
 	sigset_t signals;
 	size_t i;
 
 	sigemptyset(&signals);
-	for (i = 0; i < sizeof(fatal) / sizeof(*fatal); i++)
-		sigaddset(&signals, fatal[i]);
+	for (i = 0; i < sizeof(fatal) / sizeof(*fatal); i++) {
+		if (!sigaction(fatal[i], NULL, &action) && action.sa_handler != SIG_IGN)
+			sigaddset(&signals, fatal[i]);
+	}
 	sigprocmask(SIG_BLOCK, &signals, &pins->signals);
 }
 
@@ -356,7 +360,8 @@ int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed)
 	const char *program = program_name(pins->kind);
 
 	*removed = is_pinned(pins, place, program);
-	if (!*removed)
+	/* Without it what is there may be somebody else's; all in PINS_NEXT is ours. */
+	if (!*removed && place == PINS_TOP)
 		return 0;
 	if (pins_remove(pins, place, last_map[pins->kind]) || for_each_shared(pins, place, pins_remove))
 		return -1;
@@ -380,7 +385,7 @@ static int move_up(struct pins *pins, enum pins_place place, const char *name)
 	return -1;
 }
 
-int pins_move_next(struct pins *pins)
+int pins_finish_move(struct pins *pins)
 {
 	if (for_each_shared(pins, PINS_NEXT, move_up))
 		return -1;
@@ -389,11 +394,9 @@ int pins_move_next(struct pins *pins)
 	return move_up(pins, PINS_NEXT, last_map[pins->kind]);
 }
 
-int pins_replace_by_next(struct pins *pins)
+int pins_move_next(struct pins *pins)
 {
-	if (pins_remove(pins, PINS_TOP, last_map[pins->kind]) || for_each_shared(pins, PINS_TOP, remove_unless_next))
-		return -1;
-	return pins_move_next(pins);
+	return for_each_shared(pins, PINS_TOP, remove_unless_next) ? -1 : pins_finish_move(pins);
 }
 
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count)
@@ -434,10 +437,7 @@ bool pins_have_maps(const struct pins *pins)
 
 int pins_contract(const struct pins *pins, enum pins_place place, struct contract *out)
 {
-	union {
-		struct contract contract;
-		char of_any_version[CONTRACT_SIZE_MAX];
-	} value = {0};
+	union any_contract value = {0};
 	int err = 0, fd = pins_get(pins, place, "contract");
 
 	if (fd < 0)

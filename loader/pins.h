@@ -72,10 +72,10 @@ int pins_remove(struct pins *pins, enum pins_place place, const char *name);
 int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed);
 
 /* Puts maps and program of PINS_NEXT into the place of those of PINS_TOP, of which none
- * stays. A loader that is killed meanwhile leaves no contract in PINS_TOP; pins_move_next()
- * then does what is left to be done. */
-int pins_replace_by_next(struct pins *pins);
+ * stays; there is no contract in PINS_TOP any more. If the loader is killed meanwhile,
+ * pins_finish_move() does the rest. */
 int pins_move_next(struct pins *pins);
+int pins_finish_move(struct pins *pins);
 
 /* The interfaces that have a pin in `place`, to be freed; an empty list if there are none. */
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count);

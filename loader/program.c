@@ -72,7 +72,7 @@ int program_reuse_map(struct bpf_map *map, int fd)
 		(info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 			info.value_size != bpf_map__value_size(map) || info.max_entries != bpf_map__max_entries(map))) {
 		say_error("the pinned map '%s' has keys of %u and values of %u bytes and room for %u; this program's "
-			  "has %u, %u and %u: detach first, then attach",
+			  "has %u, %u and %u: 'upgrade -c FILE' makes new ones",
 			bpf_map__name(map), info.key_size, info.value_size, info.max_entries, bpf_map__key_size(map),
 			bpf_map__value_size(map), bpf_map__max_entries(map));
 		return -1;
@@ -105,7 +105,7 @@ int program_load(struct program *program, const struct contract *sizes)
 			"cannot load the program '%s': %s%s", program_name(program->kind), say_why(err), say_library());
 		return -1;
 	}
-	return program->balancer ? write_contract(program, sizes) : 0;
+	return program->balancer && sizes ? write_contract(program, sizes) : 0;
 }
 
 bool program_shares_map(const struct bpf_map *map)

@@ -36,7 +36,7 @@ int program_open(struct program *program, enum program_kind kind, const struct c
 /* Has an opened program use this map of the kernel, which must be what it expects. */
 int program_reuse_map(struct bpf_map *map, int fd);
 
-/* Loads program and maps, and writes `sizes` into the contract map if that is new. */
+/* Loads program and maps. `sizes` is written into new maps' contract; NULL: they are reused. */
 int program_load(struct program *program, const struct contract *sizes);
 
 /* Is this one of the maps that are pinned? (Not libbpf's own for .rodata.) */

@@ -15,7 +15,7 @@ static int refuse_dispatched(const struct attachments *attachments)
 	size_t i;
 
 	for (i = 0; i < attachments->count; i++) {
-		if (!attachments->list[i].dispatched)
+		if (!attachments->list[i].dispatched || attachments->list[i].state == ATTACHMENT_GONE)
 			continue;
 		say_error("%s: libxdp's dispatcher cannot exchange one program for another at once: new maps need "
 			  "'sipxdp-loader detach', then 'attach', there",
@@ -69,18 +69,35 @@ static int replace(const struct attachment *attachment, int program)
 }
 
 /* All links or none: two sets of maps cannot both be looked after. */
-static int replace_all(const struct pins *pins, const struct attachments *attachments, int program)
+static int replace_all(const struct attachments *attachments, int program, int before)
 {
-	int before = pins_get(pins, PINS_TOP, program_name(pins->kind));
 	size_t i, done = 0;
 
 	while (done < attachments->count && !replace(&attachments->list[done], program))
 		done++;
 	for (i = 0; done < attachments->count && i < done; i++)
 		replace(&attachments->list[i], before);
+	return done < attachments->count ? -1 : 0;
+}
+
+/* The contract is taken away first: if we are killed from here on, the next upgrade sees by
+ * that where we were. */
+static int put_in_place(struct pins *pins, const struct program *program, const struct attachments *attachments)
+{
+	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;
+	int before = pins_get(pins, PINS_TOP, program_name(pins->kind));
+
+	if (contract < 0 || before < 0)
+		say_error("cannot open the pins in %s: %s", pins->dir, say_why(contract < 0 ? contract : before));
+	else if (!pins_remove(pins, PINS_TOP, "contract"))
+		result = replace_all(attachments, program_fd(program), before);
+	if (result && contract >= 0)
+		pins_replace(pins, PINS_TOP, "contract", contract);
+	if (contract >= 0)
+		close(contract);
 	if (before >= 0)
 		close(before);
-	return done < attachments->count ? -1 : 0;
+	return result;
 }
 
 static int renew(
@@ -88,7 +105,7 @@ static int renew(
 {
 	if (pin(pins, program) || wait_until_filled(pins, seconds))
 		return -1;
-	return replace_all(pins, attachments, program_fd(program));
+	return put_in_place(pins, program, attachments);
 }
 
 int renew_run(
@@ -107,7 +124,7 @@ int renew_run(
 		if (result) {
 			pins_end(pins, true);
 		} else {
-			result = pins_replace_by_next(pins);
+			result = pins_move_next(pins);
 			pins_end(pins, false);
 		}
 	}

@@ -12,15 +12,15 @@
 #include "renew.h"
 #include "say.h"
 
-/* Reads the contract of the maps in use. A loader that was killed while it put new maps into
- * their place has left it to be done. */
+/* Reads the contract of the maps in use. If there is none, a loader was killed while it put
+ * new maps into their place: the rest is done. */
 static int read_contract(struct pins *pins, struct contract *pinned)
 {
 	struct contract next = {0};
 	int err = pins_contract(pins, PINS_TOP, pinned);
 
 	if (err == -ENOENT && !pins_contract(pins, PINS_NEXT, &next) && next.filled) {
-		if (pins_move_next(pins))
+		if (pins_finish_move(pins))
 			return -1;
 		err = pins_contract(pins, PINS_TOP, pinned);
 	}
@@ -49,8 +49,6 @@ static int choose_maps(const struct options *options, struct pins *pins, struct 
 		config_free(config);
 	}
 	*are_new = !file_fits(&pinned, sizes);
-	if (!*are_new)
-		*sizes = pinned;
 	if (sizes->version == ABI_VERSION)
 		return 0;
 	say_error("the maps pinned in %s are of contract version %u, this program's are of version %u: new ones are "
@@ -156,7 +154,7 @@ int upgrade_run(const struct options *options)
 		result = renew_run(&pins, &sizes, &attachments, options->timeout);
 		goto out;
 	}
-	if (open_for_pins(&program, &pins, &sizes) || program_load(&program, &sizes))
+	if (open_for_pins(&program, &pins, &sizes) || program_load(&program, NULL))
 		goto out;
 	pins_begin(&pins);
 	result = upgrade(&pins, &sizes, &program, &attachments);

@@ -336,21 +336,28 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
+/* Of those who have left nothing is kept: somebody else may get their ids. */
 bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 {
+	uint64_t *before = join->heard;
+	size_t limit = join->limit;
 	bool changed = false;
 
+	join->heard = NULL;
+	join->limit = 0;
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 			bool joined = has_joined(backend);
+			uint64_t heard = backend->id < limit ? before[backend->id] : 0;
 
 			make_room(join, backend->id);
-			if (!joined || !join->heard[backend->id])
-				join->heard[backend->id] = joined ? ms : 0;
+			if (joined)
+				join->heard[backend->id] = heard ? heard : ms;
 			changed |= set_silent(
 				backend, joined && silence(join, backend, ms) >= farm->config->join.node_timeout);
 		}
+	free(before);
 	return changed;
 }
 

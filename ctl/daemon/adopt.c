@@ -11,18 +11,13 @@
 #include "legacy.h"
 #include "log.h"
 
-#define WAIT_USEC 1000000
-#define AHEAD_MSEC 5000 /* that the loader may take to put filled maps in place */
+#define WAIT_USEC 500000
+#define IN_PLACE_MSEC 5000 /* within which the loader puts filled maps in place */
 
 static const char *next_directory(const struct daemon *daemon, char path[PATH_MAX])
 {
 	snprintf(path, PATH_MAX, "%s/" PIN_NEXT, daemon->pin_directory);
 	return path;
-}
-
-static void on_health(void *data)
-{
-	daemon_settle(data, NULL);
 }
 
 /* Without it all that would go there is the kernel's: counted, not silent. */
@@ -39,17 +34,11 @@ static void open_slow_path(struct daemon *daemon)
 /* Their answers come by a map, too, which they open when the first goes out. */
 static int start_probes(struct probes **probes, struct daemon *daemon)
 {
-	int error = probes_new(probes, daemon->event, daemon->pin_directory, on_health, daemon);
+	int error = probes_new(probes, daemon->event, daemon->pin_directory, daemon_on_changed, daemon);
 
 	if (error)
 		log_error("cannot probe backends: %s", strerror(-error));
 	return error;
-}
-
-static void go_ahead(struct daemon *daemon)
-{
-	daemon->ahead = true;
-	daemon->ahead_until = clock_msec() + AHEAD_MSEC;
 }
 
 /* --- maps, and who runs by them */
@@ -60,11 +49,29 @@ struct adoption {
 	struct farm *farm;
 };
 
-/* Maps that nobody has filled yet get those who are known. */
-static struct farm *read_farm(
-	const struct daemon *daemon, const struct image *running, const struct image *known, struct faults *faults)
+/* Opens new maps that are to be filled. Those that are filled already are left over, from a
+ * loader that has not put them in place. 0 or -errno. */
+static int open_next(const struct daemon *daemon, struct maps **maps)
 {
-	struct config *config = daemon_read_config(daemon->config_path, faults);
+	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
+	int error = maps_open(maps, next_directory(daemon, path), text);
+
+	if (error || !maps_are_filled(*maps))
+		return error;
+	maps_close(*maps);
+	return -EEXIST;
+}
+
+static void serve_next(struct daemon *daemon)
+{
+	daemon->serves_next = true;
+	daemon->next_until = 0;
+}
+
+/* Maps that nobody has filled yet get those who are known. */
+static struct farm *new_farm(
+	struct config *config, const struct image *running, const struct image *known, struct faults *faults)
+{
 	struct image *heir = NULL;
 	struct farm *farm = NULL;
 
@@ -72,37 +79,14 @@ static struct farm *read_farm(
 		heir = image_heir(known, &running->contract);
 		running = heir;
 	}
-	if (!running)
-		faults_add(faults, (struct mark){0}, "limits: more backends run than new maps have room for");
-	if (config && running)
+	if (running) {
 		farm = farm_new(config, running, FARM_RESTART, faults);
-	else
+	} else {
+		faults_add(faults, (struct mark){0}, "limits: more backends run than new maps have room for");
 		config_free(config);
+	}
 	image_free(heir);
 	return farm;
-}
-
-/* Opens the maps under a directory. -EINVAL, with the reasons logged once and `running` still
- * there, if FILE does not fit them; or another -errno with a reason in `text`. */
-static int adopt(struct daemon *daemon, const char *directory, const struct image *known, struct adoption *adoption,
-	char text[MAPS_ERROR_SIZE])
-{
-	struct faults faults = {0};
-	int error = maps_open(&adoption->maps, directory, text);
-
-	if (error)
-		return error;
-	error = maps_read(adoption->maps, &adoption->running);
-	snprintf(text, MAPS_ERROR_SIZE, "cannot read the maps under %s: %s", directory, strerror(-error));
-	if (!error) {
-		adoption->farm = read_farm(daemon, adoption->running, known, &faults);
-		if (daemon->unfit != maps_id(adoption->maps))
-			daemon_log_faults(daemon, &faults);
-		daemon->unfit = adoption->farm ? 0 : maps_id(adoption->maps);
-		error = adoption->farm ? 0 : -EINVAL;
-	}
-	faults_free(&faults);
-	return error;
 }
 
 static void reject(struct adoption *adoption)
@@ -113,94 +97,160 @@ static void reject(struct adoption *adoption)
 	*adoption = (struct adoption){0};
 }
 
+/* Reads what opened maps hold, and who is to run by them. Takes maps and config over, also
+ * when it fails: then with -EINVAL if the maps have no room, which is logged once. */
+static int adopt(struct daemon *daemon, struct maps *maps, struct config *config, const struct image *known,
+	struct adoption *adoption)
+{
+	struct faults faults = {0};
+	int error;
+
+	*adoption = (struct adoption){.maps = maps};
+	error = maps_read(maps, &adoption->running);
+	if (error) {
+		log_error("cannot read the maps: %s", strerror(-error));
+		config_free(config);
+		return error;
+	}
+	adoption->farm = new_farm(config, adoption->running, known, &faults);
+	/* Ids grow: of the maps in use and those beside them each is told once. */
+	if (!adoption->farm && maps_id(maps) > daemon->unfit) {
+		daemon_log_faults(daemon, &faults);
+		daemon->unfit = maps_id(maps);
+	}
+	faults_free(&faults);
+	return adoption->farm ? 0 : -EINVAL;
+}
+
 /* --- at the start */
+
+/* FILE may have been changed while we waited. */
+static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *known, struct adoption *adoption)
+{
+	struct faults faults = {0};
+	struct config *config = daemon_read_config(daemon->config_path, &faults);
+	int error = config ? adopt(daemon, maps, config, known, adoption) : -EINVAL;
+
+	faults_free(&faults);
+	if (!config)
+		maps_close(maps);
+	else if (error)
+		reject(adoption);
+	return error;
+}
 
 /* Waits for the loader's new maps or, if it has been faster than we look, for those in their
  * place; or for FILE to fit the ones in use again. */
 static int wait_for_maps(struct daemon *daemon, const struct image *known, struct adoption *adoption)
 {
-	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
+	char text[MAPS_ERROR_SIZE];
+	struct maps *maps;
 
 	sd_notify(0, "READY=1\nSTATUS=waiting for sipxdp-loader upgrade");
 	sd_event_set_watchdog(daemon->event, true);
 	while (sd_event_get_state(daemon->event) != SD_EVENT_FINISHED) {
-		if (!adopt(daemon, daemon->pin_directory, known, adoption, text))
+		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, known, adoption))
 			return 0;
-		reject(adoption);
-		if (!adopt(daemon, next_directory(daemon, path), known, adoption, text)) {
-			go_ahead(daemon);
+		if (!open_next(daemon, &maps) && !try_maps(daemon, maps, known, adoption)) {
+			serve_next(daemon);
 			return 0;
 		}
-		reject(adoption);
 		sd_event_run(daemon->event, WAIT_USEC);
 	}
 	return -ECANCELED;
 }
 
-/* The maps in use or, where they are of another contract or FILE does not fit them, those
- * that take their place. */
-static int adopt_some(struct daemon *daemon, struct adoption *adoption)
+/* Who runs by maps of our contract into which FILE does not fit. */
+static struct image *outgrown(const struct daemon *daemon, struct adoption *adoption)
 {
-	struct image *known = NULL;
-	char text[MAPS_ERROR_SIZE];
-	int error = adopt(daemon, daemon->pin_directory, NULL, adoption, text);
+	struct image *known = adoption->running;
 
-	if (error && error != -EINVAL)
-		log_error("%s", text);
-	if (error == -EPROTO)
-		known = legacy_read(daemon->pin_directory);
-	if (error == -EINVAL) {
-		known = adoption->running;
-		adoption->running = NULL;
-		reject(adoption);
-	}
-	if (error == -EPROTO || error == -EINVAL)
-		error = wait_for_maps(daemon, known, adoption);
-	image_free(known);
-	return error;
+	log_error("waiting for new maps, which 'sipxdp-loader upgrade -c %s' makes", daemon->config_path);
+	if (image_is_in_motion(known))
+		log_warning("slots are in motion: their calls may meet other servers by the new maps");
+	adoption->running = NULL;
+	reject(adoption);
+	return known;
 }
 
-/* What can be mended in FILE alone is not waited for. */
-static int check_file(const struct daemon *daemon)
+/* The maps in use or, where they are of another contract or FILE does not fit into them,
+ * those that take their place. */
+static int adopt_some(struct daemon *daemon, struct config *config, struct adoption *adoption)
 {
-	struct faults faults = {0};
-	struct config *config = daemon_read_config(daemon->config_path, &faults);
-	int error = config ? 0 : -EINVAL;
+	char text[MAPS_ERROR_SIZE];
+	struct image *known = NULL;
+	struct maps *maps;
+	int error = maps_open(&maps, daemon->pin_directory, text);
 
-	daemon_log_faults(daemon, &faults);
-	config_free(config);
-	faults_free(&faults);
+	if (error) {
+		log_error("%s", text);
+		config_free(config);
+		if (error != -EPROTO)
+			return error;
+		known = legacy_read(daemon->pin_directory);
+	} else {
+		error = adopt(daemon, maps, config, NULL, adoption);
+		if (!error)
+			return 0;
+		if (error != -EINVAL) {
+			reject(adoption);
+			return error;
+		}
+		known = outgrown(daemon, adoption);
+	}
+	error = wait_for_maps(daemon, known, adoption);
+	image_free(known);
 	return error;
 }
 
 int adopt_at_start(struct daemon *daemon)
 {
 	struct adoption adoption = {0};
-	int error = check_file(daemon);
+	struct faults faults = {0};
+	struct config *config = daemon_read_config(daemon->config_path, &faults);
+	int error = config ? adopt_some(daemon, config, &adoption) : -EINVAL;
 
-	if (!error)
-		error = adopt_some(daemon, &adoption);
+	daemon_log_faults(daemon, &faults);
+	faults_free(&faults);
 	if (error)
 		return error;
 	daemon->maps = adoption.maps;
 	daemon->running = adoption.running;
 	daemon->farm = adoption.farm;
 	error = start_probes(&daemon->probes, daemon);
-	if (!error && !daemon->ahead)
+	if (!error && !daemon->serves_next)
 		open_slow_path(daemon);
 	return error;
 }
 
 /* --- later */
 
-/* Goes over to the maps under a directory, perhaps of other sizes. Those that nobody has
- * filled get what the ones before them held. Until FILE fits them, those are kept. */
-static int go_over(struct daemon *daemon, const char *directory)
+/* What runs goes on by other maps, perhaps of other sizes: FILE has no say in that. */
+static struct config *running_config(const struct daemon *daemon, const struct maps *maps)
+{
+	const struct contract *contract = maps_contract(maps);
+	struct config *config = config_copy(daemon->farm->config);
+
+	config->limits.slots = contract->slots;
+	config->limits.pools = contract->pools;
+	config->limits.services = contract->services;
+	config->limits.backends = contract->backends;
+	config->limits.notes = contract->notes;
+	return config;
+}
+
+static bool same_sizes(const struct contract *a, const struct contract *b)
+{
+	return !memcmp(a, b, offsetof(struct contract, filled));
+}
+
+/* Goes over to other maps, which it takes over. Those that nobody has filled get what the
+ * ones before them held. If they have no room for it, those are kept. */
+static int go_over(struct daemon *daemon, struct maps *maps)
 {
 	struct adoption adoption = {0};
-	char text[MAPS_ERROR_SIZE];
 	struct probes *probes;
-	int error = adopt(daemon, directory, daemon->running, &adoption, text);
+	int error = adopt(daemon, maps, running_config(daemon, maps), daemon->running, &adoption);
 
 	if (!error)
 		error = start_probes(&probes, daemon);
@@ -208,11 +258,8 @@ static int go_over(struct daemon *daemon, const char *directory)
 		reject(&adoption);
 		return error;
 	}
-	if (adoption.running->contract.filled)
-		log_info("going on with the maps under %s", directory);
-	else
-		log_info("the maps under %s are new ones: filling them", directory);
-	if (memcmp(&adoption.running->contract, &daemon->running->contract, offsetof(struct contract, filled))) {
+	log_info("%s", maps_are_filled(maps) ? "going on with maps that are filled" : "filling new maps");
+	if (!same_sizes(&adoption.running->contract, &daemon->running->contract)) {
 		desired_free(daemon->desired);
 		daemon->desired = desired_new();
 	}
@@ -227,44 +274,30 @@ static int go_over(struct daemon *daemon, const char *directory)
 	return 0;
 }
 
-/* The number of new maps that are to be filled, 0: there are none. Those that are filled are
- * left over, from a loader that has not put them in place. */
-static uint32_t next_maps(const char *directory)
-{
-	char text[MAPS_ERROR_SIZE];
-	struct maps *maps;
-	uint32_t id;
-
-	if (maps_open(&maps, directory, text))
-		return 0;
-	id = maps_are_filled(maps) ? 0 : maps_id(maps);
-	maps_close(maps);
-	return id;
-}
-
 /* Notes of calls cannot be taken along: what moves is to be settled first. */
 static void look_for_next(struct daemon *daemon)
 {
-	char path[PATH_MAX];
-	uint32_t id = next_maps(next_directory(daemon, path));
+	struct maps *maps;
 
-	if (!id)
+	if (open_next(daemon, &maps))
 		return;
-	if (!image_is_in_motion(daemon->running)) {
-		if (!go_over(daemon, path))
-			go_ahead(daemon);
-	} else if (daemon->held_up != id) {
-		log_info(
-			"new maps wait under %s until no slot is in motion ('sipxdp-ctl pool settle' ends that)", path);
-		daemon->held_up = id;
+	/* What has been changed a moment ago is in the maps, or in motion, then. */
+	if (daemon_settle(daemon, NULL) || image_is_in_motion(daemon->running)) {
+		if (daemon->held_up != maps_id(maps))
+			log_info("new maps wait until no slot is in motion ('sipxdp-ctl pool settle' ends that)");
+		daemon->held_up = maps_id(maps);
+		maps_close(maps);
+		return;
 	}
+	if (!go_over(daemon, maps))
+		serve_next(daemon);
 }
 
 /* The loader's new maps are the ones in use now. */
 static void arrive(struct daemon *daemon)
 {
 	log_info("the new maps are in place");
-	daemon->ahead = false;
+	daemon->serves_next = false;
 	daemon->unsettled = true;
 	open_slow_path(daemon);
 }
@@ -273,31 +306,48 @@ static void arrive(struct daemon *daemon)
  * a loader gave up. */
 static void go_back(struct daemon *daemon)
 {
-	int error = go_over(daemon, daemon->pin_directory);
+	char text[MAPS_ERROR_SIZE];
+	struct maps *maps;
+	int error = maps_open(&maps, daemon->pin_directory, text);
 
+	if (!error)
+		error = go_over(daemon, maps);
 	if (!error) {
-		daemon->ahead = false;
+		daemon->serves_next = false;
 		open_slow_path(daemon);
-	} else if (daemon->ahead && error == -EPROTO) {
-		log_error("the loader has not put the new maps in place, and those in use are not ours: giving up, to "
-			  "be started again");
+	} else if (daemon->serves_next && error == -ENOENT) {
+		if (daemon->held_up != maps_id(daemon->maps))
+			log_error("the loader was interrupted while it put the new maps in place: run 'sipxdp-loader "
+				  "upgrade'");
+		daemon->held_up = maps_id(daemon->maps);
+	} else if (daemon->serves_next) {
+		log_error("the loader has not put the new maps in place, and those in use cannot be gone on with: "
+			  "ending, "
+			  "to be started again");
 		sd_event_exit(daemon->event, EXIT_FAILURE);
 	}
 }
 
-void adopt_look(struct daemon *daemon)
+/* Is the loader still to put the maps in place that we serve? */
+static bool is_on_its_way(struct daemon *daemon)
 {
 	char path[PATH_MAX];
 
-	if (maps_are_pinned(daemon->maps, daemon->pin_directory)) {
-		if (daemon->ahead)
-			arrive(daemon);
-		else
-			look_for_next(daemon);
+	if (!daemon->serves_next || !maps_are_pinned(daemon->maps, next_directory(daemon, path)))
+		return false;
+	if (!maps_are_filled(daemon->maps) || !daemon->next_until)
+		daemon->next_until = clock_msec() + IN_PLACE_MSEC;
+	return clock_msec() < daemon->next_until;
+}
+
+void adopt_look(struct daemon *daemon)
+{
+	if (is_on_its_way(daemon))
 		return;
-	}
-	if (daemon->ahead && clock_msec() < daemon->ahead_until &&
-		maps_are_pinned(daemon->maps, next_directory(daemon, path)))
-		return;
-	go_back(daemon);
+	if (!maps_are_pinned(daemon->maps, daemon->pin_directory))
+		go_back(daemon);
+	else if (daemon->serves_next)
+		arrive(daemon);
+	else
+		look_for_next(daemon);
 }

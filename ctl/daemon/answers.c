@@ -154,6 +154,23 @@ static json_t *answer_save(struct daemon *daemon, const struct request *request)
 	return reply;
 }
 
+static bool is_change(enum command command)
+{
+	switch (command) {
+	case COMMAND_POOL_SETTLE:
+	case COMMAND_BACKEND_ADD:
+	case COMMAND_BACKEND_REMOVE:
+	case COMMAND_BACKEND_DRAIN:
+	case COMMAND_BACKEND_READY:
+	case COMMAND_BACKEND_MAINT:
+	case COMMAND_BACKEND_WEIGHT:
+	case COMMAND_RELOAD:
+		return true;
+	default:
+		return false;
+	}
+}
+
 json_t *answers_answer(const struct request *request, void *daemon)
 {
 	static answer_function *const functions[COMMAND_COUNT] = {
@@ -175,5 +192,7 @@ json_t *answers_answer(const struct request *request, void *daemon)
 		[COMMAND_STATS] = report_stats,
 	};
 
+	if (((const struct daemon *)daemon)->serves_next && is_change(request->command))
+		return protocol_error(NULL, "new maps are being put in place by sipxdp-loader: try again");
 	return functions[request->command](daemon, request);
 }

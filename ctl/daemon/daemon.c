@@ -15,6 +15,8 @@
 #include "probing.h"
 
 #define TICK_USEC 1000000
+#define NEXT_TICK_USEC 50000 /* while new maps are to be put in place */
+#define WAYS_SECONDS 10      /* that may pass until all neighbours have answered */
 #define RECORD_TICKS 10
 #define FILE_SIZE_MAX (16 << 20)
 
@@ -88,7 +90,8 @@ static int carry_out(struct daemon *daemon, const struct plan *plan)
 			return error;
 		}
 		plan_step_apply(step, daemon->running);
-		if (step->text)
+		/* Into new maps all is written, and to those who watch nothing happens. */
+		if (step->text && !daemon->serves_next)
 			log_info("%s", step->text);
 	}
 	return 0;
@@ -124,8 +127,19 @@ static void update_backends(struct daemon *daemon)
 		else
 			log_info("pool %s: its probes are believed again", pool->config->name);
 	}
-	if (!daemon->ahead)
+	if (!daemon->serves_next)
 		probing_follow(daemon->probes, daemon->farm);
+}
+
+/* At a start nobody's MAC address may be known: maps without owners hold nothing yet. */
+static bool awaits_ways(const struct daemon *daemon)
+{
+	bool pending = false;
+
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++)
+		for (size_t j = 0; j < daemon->farm->pools[i].count; j++)
+			pending |= daemon->farm->pools[i].backends[j].record.state == STATE_PENDING;
+	return pending && (uint64_t)time(NULL) < daemon->started + WAYS_SECONDS;
 }
 
 int daemon_settle(struct daemon *daemon, struct outcome *outcome)
@@ -139,7 +153,7 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	plan = plan_new(daemon->running, desired);
 	error = carry_out(daemon, plan);
 	image_take_wanted(daemon->running, desired);
-	if (!error)
+	if (!error && !awaits_ways(daemon))
 		error = maps_say_filled(daemon->maps);
 	daemon->unsettled = error != 0;
 	if (outcome)
@@ -147,6 +161,11 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	plan_free(plan);
 	image_free(desired);
 	return error;
+}
+
+void daemon_on_changed(void *daemon)
+{
+	daemon_settle(daemon, NULL);
 }
 
 void daemon_follow(struct daemon *daemon)
@@ -236,11 +255,6 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 /* --- starting and stopping */
 
-static void on_changed(void *data)
-{
-	daemon_settle(data, NULL);
-}
-
 static void on_joined(void *data)
 {
 	daemon_follow(data);
@@ -267,7 +281,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	/* Latencies are written down now and then, for a daemon after us. */
 	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
 		daemon_settle(daemon, NULL);
-	sd_event_source_set_time(source, now + TICK_USEC);
+	sd_event_source_set_time(source, now + (daemon->serves_next ? NEXT_TICK_USEC : TICK_USEC));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -290,7 +304,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->drain = drain_new();
 	error = adopt_at_start(daemon);
 	if (!error) {
-		error = neighbours_new(&daemon->neighbours, daemon->event, on_changed, daemon);
+		error = neighbours_new(&daemon->neighbours, daemon->event, daemon_on_changed, daemon);
 		if (error)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
 	}
@@ -302,7 +316,8 @@ int daemon_start(struct daemon *daemon)
 	if (!error)
 		error = start_control(daemon, answers_answer);
 	if (!error)
-		error = sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 0, on_tick, daemon);
+		error = sd_event_add_time_relative(
+			daemon->event, NULL, CLOCK_MONOTONIC, NEXT_TICK_USEC, 0, on_tick, daemon);
 	if (error < 0)
 		return error;
 	joining_look(daemon->joining);

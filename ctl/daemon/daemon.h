@@ -28,12 +28,12 @@ struct daemon {
 	struct joining *joining;
 	struct control *control;
 	unsigned int ticks;
-	uint64_t started; /* seconds since the epoch */
-	uint32_t unfit;   /* id of new maps that FILE does not fit: told once */
-	uint32_t held_up; /* ... that wait until nothing is in motion: likewise */
-	bool ahead;       /* serves new maps that are not in place yet (adopt.h): nobody is probed */
-	uint64_t ahead_until;
-	bool unsettled; /* the last plan could not be carried out to its end */
+	uint64_t started;    /* seconds since the epoch */
+	uint32_t unfit;      /* id of the newest maps that the farm does not fit into: told once */
+	uint32_t held_up;    /* id of new maps that wait until nothing is in motion: likewise */
+	bool serves_next;    /* new maps that are not in place yet (adopt.h): nobody is probed */
+	uint64_t next_until; /* ms of the clock: then the loader has given up; 0: not known yet */
+	bool unsettled;      /* the last plan could not be carried out to its end */
 };
 
 /* What has been done, or would be: the steps in words, and the slots that move. */
@@ -66,6 +66,9 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
 
 /* Tells the neighbours which addresses matter, after the farm's backends have changed. */
 void daemon_follow(struct daemon *daemon);
+
+/* Settles what has changed; a callback. */
+void daemon_on_changed(void *daemon);
 
 /* Reads a file and parses it. NULL with faults. */
 struct config *daemon_read_config(const char *path, struct faults *faults);

@@ -25,9 +25,10 @@ struct member {
 		NULL, 0, 0                                                                                             \
 	}
 
+/* The first of each is what nothing goes without. */
 static const struct member of_record[] = {
-	MEMBER(backend_record, pool),
 	MEMBER(backend_record, name),
+	MEMBER(backend_record, pool),
 	MEMBER(backend_record, address),
 	MEMBER(backend_record, mac),
 	MEMBER(backend_record, weight),
@@ -103,6 +104,16 @@ static void copy_member(const struct legacy *map, const struct btf_member *their
 		memcpy(to + ours->at, from + at, size);
 }
 
+static bool has_member(const struct legacy *map, const struct member *wanted)
+{
+	const struct btf_member *theirs = btf_members(map->type);
+
+	for (int i = 0; i < btf_vlen(map->type); i++)
+		if (!strcmp(btf__name_by_offset(map->btf, theirs[i].name_off), wanted->name))
+			return btf__resolve_size(map->btf, theirs[i].type) == wanted->size;
+	return false;
+}
+
 static void copy_value(const struct legacy *map, const char *from, const struct member *members, char *to)
 {
 	const struct btf_member *theirs = btf_members(map->type);
@@ -124,6 +135,8 @@ static void *read_array(
 	struct legacy map;
 
 	*error = legacy_open(&map, directory, name);
+	if (!*error && !has_member(&map, &members[0]))
+		*error = -EINVAL;
 	if (!*error) {
 		*count = map.info.max_entries;
 		values = allocate(*count, size);

@@ -69,8 +69,10 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 	(void)source;
 	(void)info;
-	if (!daemon->farm)
-		return 0; /* it waits for maps, and reads FILE when they are there */
+	if (!daemon->farm || daemon->serves_next) {
+		log_error("not reloaded: waiting for new maps");
+		return 0;
+	}
 	sd_notify(0, "RELOADING=1");
 	daemon_reload(daemon, &faults, NULL);
 	faults_free(&faults);

@@ -88,10 +88,7 @@ static int explain_missing(const char *directory, const char *name, int error, c
 
 static int open_contract(struct maps *maps, const char *directory, char error[MAPS_ERROR_SIZE])
 {
-	union {
-		struct contract contract;
-		char of_any_version[CONTRACT_SIZE_MAX];
-	} value = {0};
+	union any_contract value = {0};
 	int result, fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
 
 	if (fd < 0)
@@ -154,6 +151,11 @@ bool maps_are_pinned(const struct maps *maps, const char *directory)
 	return same;
 }
 
+const struct contract *maps_contract(const struct maps *maps)
+{
+	return &maps->contract;
+}
+
 uint32_t maps_id(const struct maps *maps)
 {
 	return maps->contract_id;
@@ -166,10 +168,16 @@ bool maps_are_filled(const struct maps *maps)
 
 int maps_say_filled(struct maps *maps)
 {
+	struct contract filled = maps->contract;
+	int error;
+
 	if (maps_are_filled(maps))
 		return 0;
-	maps->contract.filled = 1;
-	return bpf_map_update_elem(maps->fd[MAP_CONTRACT], &(uint32_t){0}, &maps->contract, BPF_ANY);
+	filled.filled = 1;
+	error = bpf_map_update_elem(maps->fd[MAP_CONTRACT], &(uint32_t){0}, &filled, BPF_ANY);
+	if (!error)
+		maps->contract = filled;
+	return error;
 }
 
 /* --- reading */

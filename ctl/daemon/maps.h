@@ -20,6 +20,8 @@ void maps_close(struct maps *maps);
 /* Are the maps that we hold the ones that are pinned there? */
 bool maps_are_pinned(const struct maps *maps, const char *directory);
 
+const struct contract *maps_contract(const struct maps *maps);
+
 /* A number that no other maps have had since the machine started. */
 uint32_t maps_id(const struct maps *maps);
 

@@ -43,6 +43,11 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 {
 	const struct config *config = daemon->farm->config;
 
+	if (daemon->serves_next) {
+		warn(warnings, "sipxdp-loader puts new maps in place (if it has been interrupted: run 'sipxdp-loader "
+			       "upgrade')");
+		return;
+	}
 	if (!maps_are_pinned(daemon->maps, daemon->pin_directory))
 		warn(warnings, "the balancer was detached: nothing is forwarded (run 'sipxdp-loader attach -c %s')",
 			daemon->config_path);

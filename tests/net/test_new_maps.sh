@@ -85,6 +85,12 @@ is "... and have the calls that they had" "$(owners)" "$calls"
 check "... the daemon has seen that they are in place" wait_for 5 says "the new maps are in place"
 check "... nothing is left over" nothing_is_left
 unlike "... status warns of nothing that is in the way" "$(lab_ctl status)" 'warning: .*(attach|detach|interface|map)'
+lab_in balancer sed -i 's/\(name: px1, .*\)}/\1, weight: 9}/' "$LAB_CONFIG"
+lab_in balancer sed -i 's/backends: 64/backends: 65/' "$LAB_CONFIG"
+through "what else is new in FILE waits for a reload" upgrade
+stays
+is "... the maps have room for one more" "$(contract backends)" 65
+is "... backends are as they were" "$(known) $(owners)" "$before $calls"
 through "they are forwarded by" true
 is "... and counted by, at both that serve" \
 	"$(lab_ctl --json backend list | jq '[.[] | select(.packets > 0)] | length')" 2
@@ -139,18 +145,25 @@ lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 check "it waits" wait_for 10 lab_in balancer test -e $PINS/next/contract
 lab_stop upgrade TERM || true
 check "... is interrupted, and nothing is left over" nothing_is_left
+configure 'backends: 40, slots: 512'
 lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 wait_for 10 lab_in balancer test -e $PINS/next/contract
 lab_stop upgrade KILL || true
 start_packets
 lab_daemon
-check "it is killed: the daemon fills what it has left" wait_for 5 says "$PINS/next are new ones"
-check "... goes back to the maps in use" wait_for 10 says "going on with the maps under $PINS"
+check "it is killed: the daemon, whose file fits no others, fills what it has left" says "waiting for new maps"
+like "... changes are refused meanwhile" "$(lab_ctl backend weight proxies px1 7 2>&1)" "new maps are being put in place"
+check "... goes back to the maps in use" wait_for 10 says "going on with maps that are filled"
 is "... and knows who runs" "$(known)" "$before"
 lab_stop numbered || true
 is "... no packet was lost meanwhile" "$(result lost)" 0
+lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+check "... probes go on" wait_for 10 field_is px2 .state down
+lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
+check "... and on" wait_for 10 field_is px2 .state up
+lab_ctl pool settle proxies > /dev/null
 through "the next upgrade makes new ones" upgrade
-is "... which are in use" "$(contract backends)" 40
+is "... which are in use" "$(contract backends) $(contract slots)" "40 512"
 check "... nothing is left over" nothing_is_left
 
 # As a loader leaves it that is killed while it moves pins.
@@ -205,8 +218,7 @@ lab_stop sipxdpd TERM
 PATH=${PATH#*:}
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
 check "the daemon of this release waits in its turn" wait_for 10 says "this sipxdpd knows $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
-lab_stop sipxdpd TERM
-check "... and ends when it is told to" [ $? -eq 0 ]
+check "... and ends when it is told to" lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
 through "and back" upgrade
 stays
