@@ -169,7 +169,7 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 	struct attachments attachments = {0};
 	struct contract contract;
 	json_t *program, *interfaces;
-	bool has_contract;
+	int no_contract = -ENOTSUP; /* decap has none */
 	size_t i;
 
 	if (pins_open(&status->pins, dir, kind, PINS_READ) || attachments_read(&status->pins, &attachments))
@@ -179,15 +179,19 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 		return 0;
 	}
 	program = json_pack("{s:s}", "name", program_name(kind));
-	has_contract = kind == PROGRAM_BALANCER && !pins_contract(&status->pins, PINS_TOP, &contract);
-	if (has_contract)
+	if (kind == PROGRAM_BALANCER)
+		no_contract = pins_contract(&status->pins, PINS_TOP, &contract);
+	if (!no_contract)
 		json_object_set_new(program, "contract", describe_contract(&contract));
 	interfaces = json_array();
 	for (i = 0; i < attachments.count; i++)
 		json_array_append_new(interfaces, describe_attachment(status, &attachments.list[i]));
 	json_object_set_new(program, "interfaces", interfaces);
 	json_array_append_new(status->programs, program);
-	judge(status, &attachments, has_contract ? &contract : NULL);
+	judge(status, &attachments, no_contract ? NULL : &contract);
+	if (no_contract == -ENOENT)
+		warn(status, "balancer: a loader was interrupted while it put new maps in place ('sipxdp-loader "
+			     "upgrade' goes on)");
 	attachments_free(&attachments);
 	return 0;
 }

@@ -299,10 +299,10 @@ int daemon_start(struct daemon *daemon)
 {
 	int error;
 
-	daemon->started = time(NULL);
 	daemon->desired = desired_new();
 	daemon->drain = drain_new();
 	error = adopt_at_start(daemon);
+	daemon->started = time(NULL); /* it may have waited */
 	if (!error) {
 		error = neighbours_new(&daemon->neighbours, daemon->event, daemon_on_changed, daemon);
 		if (error)
