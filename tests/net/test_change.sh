@@ -121,6 +121,18 @@ connections_over() {
 	awk -v name="$2" -v time="$3" '$1 < time && $1 + 20 > time && $3 == name { over++ } END { print over + 0 }' "$LAB_DIR/$1.log"
 }
 
+# trails CLIENT: what became of the first calls in its list of errors: the errors, and what
+# the servers have seen and sent, and why they gave up.
+trails() {
+	local call
+	head -n 20 "$LAB_DIR/$1.errors"
+	grep -o "$SIP_RUN-[0-9]*-[0-9]*@[0-9.]*" "$LAB_DIR/$1.errors" | sort -u | head -n 5 | while read -r call; do
+		grep -F "$call" "$LAB_DIR"/px*.messages | sed "s|$LAB_DIR/||" | sort -k 2 | head -n 40
+		grep -hF "Call-Id '$call'" "$LAB_DIR"/px*.errors 2> /dev/null | head -n 5
+	done || true
+	lab_ctl --json stats | jq -c .verdicts 2> /dev/null || true
+}
+
 lab_open
 lab_flat 5
 for host in "${LAB_BACKENDS[@]}"; do
@@ -206,7 +218,7 @@ for client in long cancelled; do
 	is "... $client: calls that ended well" "$(sip_statistic $client 'SuccessfulCall(C)')" \
 		"$(sip_statistic $client TotalCallCreated)"
 	diag "$(sip_statistic $client TotalCallCreated) calls, $(sip_statistic $client 'Retransmissions(C)') retransmissions"
-	[ ! -s "$LAB_DIR/$client.errors" ] || diag "$(head -n 20 "$LAB_DIR/$client.errors")"
+	[ ! -s "$LAB_DIR/$client.errors" ] || diag "$(trails "$client")"
 done
 is "every message of a call was at one server" "$(sip_strays)" ""
 diag "$(calls_over px3 "$drained") calls of px3 were up when it was drained"
