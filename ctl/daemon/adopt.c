@@ -322,8 +322,7 @@ static void go_back(struct daemon *daemon)
 		daemon->held_up = maps_id(daemon->maps);
 	} else if (daemon->serves_next) {
 		log_error("the loader has not put the new maps in place, and those in use cannot be gone on with: "
-			  "ending, "
-			  "to be started again");
+			  "ending, to be started again");
 		sd_event_exit(daemon->event, EXIT_FAILURE);
 	}
 }

@@ -90,41 +90,51 @@ static int legacy_open(struct legacy *map, const char *directory, const char *na
 	return map->type && btf_is_struct(map->type) ? 0 : -EINVAL;
 }
 
-/* A number may have another width by now (little endian: its low bytes come first); of all
- * else only what has the same size is the same. */
-static void copy_member(const struct legacy *map, const struct btf_member *theirs, uint32_t at, const char *from,
-	const struct member *ours, char *to)
+static const struct btf_member *find_member(const struct legacy *map, const char *name, uint32_t *at)
 {
-	const struct btf_type *type = btf__type_by_id(map->btf, btf__resolve_type(map->btf, theirs->type));
-	int64_t size = btf__resolve_size(map->btf, theirs->type);
+	const struct btf_member *members = btf_members(map->type);
 
-	if (size > ours->size && type && btf_is_int(type))
-		size = ours->size;
-	if (size == ours->size || (size > 0 && size < ours->size && type && btf_is_int(type)))
-		memcpy(to + ours->at, from + at, size);
+	for (int i = 0; i < btf_vlen(map->type); i++) {
+		if (strcmp(btf__name_by_offset(map->btf, members[i].name_off), name))
+			continue;
+		*at = btf_member_bit_offset(map->type, i) / 8;
+		return &members[i];
+	}
+	return NULL;
 }
 
+/* Is a member there with the size that it has here? */
 static bool has_member(const struct legacy *map, const struct member *wanted)
 {
-	const struct btf_member *theirs = btf_members(map->type);
+	uint32_t at;
+	const struct btf_member *theirs = find_member(map, wanted->name, &at);
 
-	for (int i = 0; i < btf_vlen(map->type); i++)
-		if (!strcmp(btf__name_by_offset(map->btf, theirs[i].name_off), wanted->name))
-			return btf__resolve_size(map->btf, theirs[i].type) == wanted->size;
-	return false;
+	return theirs && btf__resolve_size(map->btf, theirs->type) == wanted->size;
+}
+
+/* A number may have another width by now (little endian: its low bytes come first); of all
+ * else only what has the same size is the same. */
+static void copy_member(const struct legacy *map, const char *from, const struct member *ours, char *to)
+{
+	uint32_t at;
+	const struct btf_member *theirs = find_member(map, ours->name, &at);
+	const struct btf_type *type;
+	int64_t size;
+
+	if (!theirs)
+		return;
+	type = btf__type_by_id(map->btf, btf__resolve_type(map->btf, theirs->type));
+	size = btf__resolve_size(map->btf, theirs->type);
+	if (size != ours->size && (!type || !btf_is_int(type)))
+		return;
+	if (size > 0)
+		memcpy(to + ours->at, from + at, size < ours->size ? size : ours->size);
 }
 
 static void copy_value(const struct legacy *map, const char *from, const struct member *members, char *to)
 {
-	const struct btf_member *theirs = btf_members(map->type);
-
-	for (int i = 0; i < btf_vlen(map->type); i++) {
-		const char *name = btf__name_by_offset(map->btf, theirs[i].name_off);
-
-		for (const struct member *ours = members; ours->name; ours++)
-			if (!strcmp(name, ours->name))
-				copy_member(map, &theirs[i], btf_member_bit_offset(map->type, i) / 8, from, ours, to);
-	}
+	for (const struct member *ours = members; ours->name; ours++)
+		copy_member(map, from, ours, to);
 }
 
 /* All elements of an array map, as `count` values of `size` bytes of ours; NULL with -errno. */

@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/numbered.sh
 . tests/kernels/relay.sh
 LAB_CLIENTS=1
 
@@ -72,28 +73,12 @@ section_packets() {
 
 # --- packets through a lab
 
-start_packets() {
-	local backend receivers=()
-	for backend in "${LAB_BACKENDS[@]}"; do
-		receivers+=("/run/netns/$LAB_ID-$backend")
-	done
-	: > "$LAB_DIR/numbered.log"
-	# From here and not from a lab host: it enters the namespaces itself.
-	build/tests/tools/numbered --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate 300 --window 32 \
-		--streams 64 --seconds 60 "${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
-	LAB_PROCESS[numbered]=$!
-}
-
-# result FIELD: sent, received, lost, duplicated, reordered, moved
-result() {
-	sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$LAB_DIR/numbered.log"
-}
-
-# through NAME COMMAND...: packets flow while the command runs; none may be lost.
+# through NAME COMMAND...: in the place of that of numbered.sh; slowly, and none may go
+# elsewhere either.
 through() {
 	local name=$1
 	shift
-	start_packets
+	start_packets --rate 300 --window 32 --streams 64
 	check "$name" "$@"
 	lab_stop numbered || true
 	diag "$(cat "$LAB_DIR/numbered.log")"

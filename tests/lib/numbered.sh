@@ -6,14 +6,16 @@
 NUMBERED=$LAB_ROOT/build/tests/tools/numbered
 RATE=20000 # packets a second
 
+# start_packets [OPTION...]: of tests/tools/numbered; without any, at this rate.
 start_packets() {
 	local backend receivers=()
+	[ $# -gt 0 ] || set -- --rate $RATE
 	for backend in "${LAB_BACKENDS[@]}"; do
 		receivers+=("/run/netns/$LAB_ID-$backend")
 	done
 	: > "$LAB_DIR/numbered.log"
 	# From here and not from a lab host: it enters the namespaces itself.
-	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --rate "${1:-$RATE}" --seconds 60 \
+	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --seconds 60 "$@" \
 		"${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
 	LAB_PROCESS[numbered]=$!
 	sleep 0.5
@@ -28,7 +30,7 @@ result() {
 through() {
 	local name=$1 status=0
 	shift
-	start_packets "${PACKETS_A_SECOND:-$RATE}"
+	start_packets --rate "${PACKETS_A_SECOND:-$RATE}"
 	check "$name" "$@"
 	sleep 0.2
 	lab_stop numbered || status=$?
