@@ -83,5 +83,5 @@ _tap_died() {
 # Prints the plan. Its status is the suite's.
 tap_end() {
 	printf '1..%d\n' "$TAP_COUNT"
-	[ "$TAP_FAILED" -eq 0 ]
+	[ "$TAP_FAILED" -eq 0 ] || exit 1
 }
