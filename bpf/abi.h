@@ -117,6 +117,7 @@ struct range_key {
 
 #define RANGE_KEY_BITS(port_bits) (32 + 128 + (port_bits))
 #define RANGES 65536
+#define RANGE_PREFIXES 30 /* of 1 to 65534, the worst range */
 
 struct range {
 	__u32 backend; /* whose ports they are; 0: a service's */

@@ -11,10 +11,11 @@
 /* Number of slots of a table less one. The loader writes it; fixed while we run. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
-/* What is ours: (VIP, port, protocol) -> service. */
+/* What is ours: (VIP, port, protocol) -> service, and an entry that marks the VIP. As hints and
+ * ranges do it holds twice what there may be: new entries are put in before old ones go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * DEFAULT_SERVICES);
+	__uint(max_entries, 2 * 2 * DEFAULT_SERVICES);
 	__type(key, struct service_key);
 	__type(value, struct service);
 } services SEC(".maps");
@@ -55,16 +56,16 @@ struct {
 /* Who a host in SIP names. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, HINTS);
+	__uint(max_entries, 2 * HINTS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct hint_key);
 	__type(value, __u32);
 } hints SEC(".maps");
 
-/* Ports of a VIP that come in ranges. */
+/* Ports of a VIP that come in ranges, each cut into prefixes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, RANGES);
+	__uint(max_entries, 2 * RANGES * RANGE_PREFIXES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct range_key);
 	__type(value, struct range);

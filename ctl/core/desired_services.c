@@ -5,53 +5,12 @@
 #include <string.h>
 #include "../../bpf/sip_host.h"
 #include "desired_services.h"
+#include "hint_groups.h"
 #include "memory.h"
 #include "name.h"
 #include "ranges.h"
 
 /* --- hints */
-
-/* The different sets of pools that services use. Those with the same pools share a group
- * of hints, which is named after the first of them: it keeps its id over a reload. */
-struct group {
-	bool *pools; /* [pool_count] */
-	uint16_t id;
-};
-
-struct groups {
-	struct group *list;
-	size_t count;
-};
-
-/* Which pools a service uses: [pool_count]. */
-static bool *pools_used(const struct config *config, const struct config_service *service)
-{
-	bool *used = allocate(config->pool_count, sizeof(*used));
-
-	for (int method = 0; method < METHOD_COUNT; method++)
-		used[config_pool_of_method(service, method)] = true;
-	return used;
-}
-
-/* The group of a set of pools, which it takes; a new one has the given id. */
-static const struct group *find_group(struct groups *groups, size_t pool_count, bool *pools, uint16_t id)
-{
-	for (size_t i = 0; i < groups->count; i++)
-		if (!memcmp(groups->list[i].pools, pools, pool_count * sizeof(*pools))) {
-			free(pools);
-			return &groups->list[i];
-		}
-	groups->list = reallocate(groups->list, groups->count + 1, sizeof(*groups->list));
-	groups->list[groups->count] = (struct group){.pools = pools, .id = id};
-	return &groups->list[groups->count++];
-}
-
-static void free_groups(struct groups *groups)
-{
-	for (size_t i = 0; i < groups->count; i++)
-		free(groups->list[i].pools);
-	free(groups->list);
-}
 
 static void put_hint(struct image *image, const struct config *config, uint16_t group, const char *host, uint16_t port,
 	uint16_t backend)
@@ -81,40 +40,26 @@ static void put_hints_of(struct image *image, const struct farm *farm, const str
 	}
 }
 
-/* Is anybody named by something else than his address? */
-static bool has_hints(const struct config_pool *pool)
-{
-	for (size_t i = 0; i < pool->backend_count; i++)
-		if (pool->backends[i].hint_count)
-			return true;
-	return false;
-}
-
 /* Of the service's own pool first: where one stands in two pools, that is who is meant. */
-static void put_hints(struct image *image, const struct farm *farm, const struct group *group, size_t own)
+static void put_hints(struct image *image, const struct farm *farm, const struct hint_group *group, uint16_t id)
 {
-	put_hints_of(image, farm, &farm->pools[own], group->id);
+	put_hints_of(image, farm, &farm->pools[farm->config->services[group->service].pool], id);
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		if (group->pools[i])
-			put_hints_of(image, farm, &farm->pools[i], group->id);
+			put_hints_of(image, farm, &farm->pools[i], id);
 }
 
-/* Gives a service its group, and the group its hints if it is new. */
-static void join_group(
-	struct image *image, const struct farm *farm, struct groups *groups, size_t index, struct service *value)
+/* Gives a service its group of hints, and the group its hints with the first of its services. */
+static void put_group(struct image *image, const struct farm *farm, const struct hint_groups *groups, size_t index,
+	struct service *value)
 {
-	const struct config *config = farm->config;
-	const struct config_service *service = &config->services[index];
-	size_t before = groups->count;
-	const struct group *group =
-		find_group(groups, config->pool_count, pools_used(config, service), farm->service_ids[index] + 1);
+	const struct hint_group *group = &groups->list[groups->of[index]];
 
-	if (groups->count > before)
-		put_hints(image, farm, group, service->pool);
-	value->hints = group->id;
-	for (size_t i = 0; i < config->pool_count; i++)
-		if (group->pools[i] && has_hints(&config->pools[i]))
-			value->flags |= SERVICE_ROUTE;
+	value->hints = farm->service_ids[group->service] + 1;
+	if (group->has_names)
+		value->flags |= SERVICE_ROUTE;
+	if (group->service == index)
+		put_hints(image, farm, group, value->hints);
 }
 
 /* --- VIPs and ports */
@@ -134,7 +79,7 @@ static void mark_vip(struct image *image, const struct address *vip, __u8 flags)
 static void put_range(struct image *image, const struct address *vip, uint8_t protocol, struct config_ports ports,
 	const struct range *range)
 {
-	struct range_prefix prefixes[RANGES_CUT_MAX];
+	struct range_prefix prefixes[RANGE_PREFIXES];
 	size_t count = ranges_cut(ports.first, ports.last, prefixes);
 
 	for (size_t i = 0; i < count; i++) {
@@ -180,7 +125,7 @@ static void put_vip(struct image *image, const struct config_service *service, c
 void desire_services(const struct farm *farm, struct image *image)
 {
 	const struct config *config = farm->config;
-	struct groups groups = {0};
+	struct hint_groups *groups = hint_groups_new(config);
 
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
@@ -198,7 +143,7 @@ void desire_services(const struct farm *farm, struct image *image)
 				value.flags |= SERVICE_METHODS;
 		}
 		if (service->protocol == IPPROTO_UDP)
-			join_group(image, farm, &groups, i, &value);
+			put_group(image, farm, groups, i, &value);
 		name_copy(image->service_names[value.id].name, service->name);
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_vip(image, service, &service->vips[j], &value);
@@ -206,5 +151,5 @@ void desire_services(const struct farm *farm, struct image *image)
 			if (config_service_uses_pool(service, pool))
 				put_ports_of(image, &farm->pools[pool], service, value.id);
 	}
-	free_groups(&groups);
+	hint_groups_free(groups);
 }

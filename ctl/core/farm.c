@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "farm.h"
+#include "hint_groups.h"
 #include "ids.h"
 #include "memory.h"
 #include "name.h"
@@ -169,6 +170,19 @@ static void build_services(struct farm *farm, const struct image *running, struc
 	free(taken);
 }
 
+static void check_hints(const struct config *config, struct faults *faults)
+{
+	struct hint_groups *groups = hint_groups_new(config);
+	size_t entries = hint_groups_entries(groups, config);
+
+	if (entries > HINTS)
+		faults_add(faults, (struct mark){0},
+			"hints: %zu addresses and names of backends, and there is room for %d; each counts once for "
+			"every set of pools that services use together",
+			entries, HINTS);
+	hint_groups_free(groups);
+}
+
 struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults)
 {
@@ -186,6 +200,7 @@ struct farm *farm_new(
 	build_pools(farm, &ids, origin, faults);
 	build_services(farm, running, faults);
 	ids_end(&ids);
+	check_hints(config, faults);
 	if (faults->count == before)
 		return farm;
 	farm_free(farm);

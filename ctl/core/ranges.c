@@ -15,7 +15,7 @@ static unsigned block_bits(uint32_t from, uint32_t last)
 	return bits;
 }
 
-size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGES_CUT_MAX])
+size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES])
 {
 	size_t count = 0;
 

@@ -4,8 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
-#define RANGES_CUT_MAX 32 /* 1 to 65534, the worst range, takes 30 */
+#include "../../bpf/abi.h"
 
 /* The ports whose first `bits` bits are those of `port`. */
 struct range_prefix {
@@ -15,4 +14,4 @@ struct range_prefix {
 
 /* Cuts first..last, both in it, into as few prefixes as can be, in ascending order. How
  * many; 0 if last lies before first. */
-size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGES_CUT_MAX]);
+size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES]);

@@ -322,7 +322,8 @@ int daemon_start(struct daemon *daemon)
 		return error;
 	joining_look(daemon->joining);
 	daemon_follow(daemon);
-	return daemon_settle(daemon, NULL);
+	daemon_settle(daemon, NULL); /* what it cannot do is tried again, with probes running */
+	return 0;
 }
 
 void daemon_stop(struct daemon *daemon)

@@ -17,7 +17,7 @@ struct quiet {
 struct drain {
 	struct quiet *quiet; /* by backend id */
 	uint32_t *calls;     /* likewise */
-	int notes;           /* of calls, altogether */
+	int notes;           /* of calls, altogether; < 0: they could not be counted */
 	uint32_t limit;      /* ids there are */
 	uint32_t counted;    /* when calls were counted; seconds of CLOCK_MONOTONIC, as all here */
 };
@@ -117,7 +117,7 @@ bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const stru
 	uint32_t calls = drain_calls(drain, daemon, backend->id);
 	uint32_t since = drain->quiet[backend->id].since;
 
-	return drains(backend) && !calls && since && clock_seconds() - since >= QUIET_SECONDS &&
+	return drains(backend) && drain->notes >= 0 && !calls && since && clock_seconds() - since >= QUIET_SECONDS &&
 	       !has_slots(daemon, pool->id, backend->id);
 }
 

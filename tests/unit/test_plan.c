@@ -515,3 +515,25 @@ Test(plan, maps_that_are_too_small_are_named)
 	cr_assert(strstr(faults.list[0].message, "slots is 262144"));
 	faults_free(&faults);
 }
+
+Test(plan, hosts_that_there_is_no_room_for_are_refused_with_their_number)
+{
+	struct faults faults = {0};
+	size_t length;
+	char *text;
+	FILE *file = open_memstream(&text, &length);
+	struct config *config;
+
+	fputs(HEAD SERVICE "pools: [{name: proxies, backends: [{name: px1, address: 10.0.0.11, hints: [", file);
+	for (int i = 0; i < HINTS; i++)
+		fprintf(file, "h%d.example.net,", i);
+	fputs("]}]}]\n", file);
+	fclose(file);
+	config = config_parse(text, length, &faults);
+	cr_assert(config, "%s", faults.count ? faults.list[0].message : "");
+	cr_assert_null(farm_new(config, world.running, FARM_RESTART, &faults));
+	cr_assert_eq(faults.count, 1);
+	cr_assert(strstr(faults.list[0].message, "262145 addresses and names"), "%s", faults.list[0].message);
+	faults_free(&faults);
+	free(text);
+}

@@ -5,11 +5,11 @@
 
 static void expect_covers(uint16_t first, uint16_t last)
 {
-	struct range_prefix cut[RANGES_CUT_MAX];
+	struct range_prefix cut[RANGE_PREFIXES];
 	size_t count = ranges_cut(first, last, cut);
 	uint32_t next = first;
 
-	cr_assert_leq(count, RANGES_CUT_MAX);
+	cr_assert_leq(count, RANGE_PREFIXES);
 	for (size_t i = 0; i < count; i++) {
 		uint32_t size = 1U << (16 - cut[i].bits);
 
@@ -53,7 +53,7 @@ Test(ranges, as_few_as_can_be)
 		{10000, 20000, 11},
 		{1, 65534, 30},
 	};
-	struct range_prefix cut[RANGES_CUT_MAX];
+	struct range_prefix cut[RANGE_PREFIXES];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		cr_expect_eq(ranges_cut(rows[i].first, rows[i].last, cut), rows[i].count, "%u to %u: %zu",
@@ -62,7 +62,7 @@ Test(ranges, as_few_as_can_be)
 
 Test(ranges, a_range_that_ends_before_it_begins_is_none)
 {
-	struct range_prefix cut[RANGES_CUT_MAX];
+	struct range_prefix cut[RANGE_PREFIXES];
 
 	cr_expect_eq(ranges_cut(5061, 5060, cut), 0);
 }
