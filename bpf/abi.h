@@ -131,7 +131,7 @@ struct range {
 struct hint_key {
 	__u64 host;
 	__u32 group; /* service.hints: services with the same pools share one */
-	__be16 port; /* 0: written without a port */
+	__be16 port; /* 0: whatever the port */
 	__u16 pad;
 };
 

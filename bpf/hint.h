@@ -38,16 +38,15 @@ static __always_inline int hint_in_via(struct xdp_md *ctx, __u32 line, __u32 end
 	return result == SIP_FOUND ? text_via_host(ctx, colon, end, at) : result;
 }
 
-/* The same of a request: its topmost Route; its Request-URI where there is none. */
+/* The same of a request: its topmost Route; its Request-URI where there is none, or none to
+ * be seen in a first fragment. */
 static __always_inline int hint_in_route(struct xdp_md *ctx, __u32 line, __u32 end, __u32 uri, __u32 *at)
 {
 	__u32 colon = 0;
-	int result = text_find_header(ctx, line, end, SIP_ROUTE, &colon);
+	int result = SIP_FOUND;
 
-	if (result == SIP_FOUND)
+	if (text_find_header(ctx, line, end, SIP_ROUTE, &colon) == SIP_FOUND)
 		result = text_uri(ctx, colon, end, &uri);
-	else if (result == SIP_NOT_THERE)
-		result = SIP_FOUND;
 	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
 }
 
@@ -68,13 +67,14 @@ __noinline int hint_find(struct xdp_md *ctx, const struct packet *p, __u32 reque
 	return hint_in_route(ctx, line, p->end, uri, at);
 }
 
-/* The living backend that has this name; 0 if there is none. */
+/* The living backend that has this name; 0 if there is none. Who writes no port means SIP's
+ * own (RFC 3261, 19.1.2), and Kamailio leaves it out where it was told to write it. */
 static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 group)
 {
-	struct hint_key key = {.host = host->hash, .group = group, .port = host->port};
+	struct hint_key key = {.host = host->hash, .group = group, .port = host->port ? host->port : net16(5060)};
 	const __u32 *id = bpf_map_lookup_elem(&hints, &key);
 
-	if (!id && key.port) {
+	if (!id) {
 		key.port = 0; /* whatever the port */
 		id = bpf_map_lookup_elem(&hints, &key);
 	}

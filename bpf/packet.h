@@ -289,12 +289,22 @@ static inline int icmp_kind(__u8 type, bool ipv6)
 	return ipv6 && type >= 133 && type <= 137 ? PACKET_NEIGHBOUR : PACKET_OTHER;
 }
 
+/* How many bytes an error quotes, where more follows them (RFC 4884, 4 and 5); 0: all that is
+ * there. Errors that have something else in this place are about a size or a byte. */
+static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
+{
+	if (ipv6)
+		return icmp[0] == 1 || icmp[0] == 3 ? 8 * icmp[4] : 0;
+	return 4 * icmp[5];
+}
+
 /* The ICMP message at p->transport. An error speaks of a packet that one of ours has
  * sent: its source is the VIP, and its destination the client, so the two change places. */
 static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p)
 {
 	const __u8 *icmp = cursor_peek(c, 8);
 	struct address vip = p->destination;
+	__u32 quote;
 	__be16 port;
 	int error;
 
@@ -302,6 +312,8 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	if (p->kind != PACKET_QUOTE)
 		return;
 	c->at += 8;
+	quote = icmp_quote_length(icmp, p->ipv6);
+	quote = quote ? c->at + quote : p->end;
 	error = p->ipv6 ? packet_parse_ipv6(c, p, true) : packet_parse_ipv4(c, p, true);
 	if (p->kind == PACKET_FIRST_FRAGMENT)
 		p->kind = PACKET_QUOTE;
@@ -311,6 +323,8 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 		error = -1;
 	if (error)
 		p->kind = PACKET_OTHER; /* a quote that tells nothing is no fault of the packet's */
+	if (p->end > quote)
+		p->end = quote;
 	port = p->source_port;
 	p->source_port = p->destination_port;
 	p->destination_port = port;

@@ -406,8 +406,14 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colo
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
 		(__u64)(g) << 48 | (__u64)(h) << 56)
 
+/* Does a response begin so, with "SIP/2.0 " in any case? */
+static __always_inline bool sip_is_version(__u64 word)
+{
+	return (word | EVERY(' ')) == SIP_NAME('s', 'i', 'p', '/', '2', '.', '0', ' ');
+}
+
 /* The method of a request whose start-line begins with these 16 bytes. Methods are
- * case-sensitive (RFC 3261 section 7.1). */
+ * case-sensitive, the version of a response is not (RFC 3261 section 7.1). */
 static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 {
 	__u64 space = sip_zeroes(word ^ EVERY(' '));
@@ -442,10 +448,8 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 		return METHOD_MESSAGE;
 	case SIP_NAME('U', 'P', 'D', 'A', 'T', 'E', 0, 0):
 		return METHOD_UPDATE;
-	case SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', 0):
-		return METHOD_NONE; /* a response */
 	}
-	return METHOD_OTHER;
+	return sip_is_version(name) ? METHOD_NONE : METHOD_OTHER;
 }
 
 /* The method of the message that begins at `start`; METHOD_NONE for what is no request. */

@@ -29,7 +29,7 @@ static __always_inline enum sip_result sip_request_uri(struct sip_text text, __u
 	if (text.end < SIP_MINIMUM)
 		return SIP_TOO_FAR;
 	line = sip_forget(&text, line);
-	if (sip_word(&text, line) == SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', ' '))
+	if (sip_is_version(sip_word(&text, line)))
 		return SIP_NOT_THERE;
 	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
 		__u64 space = ~sip_visible(sip_word(&text, line)) & EVERY(0x80);

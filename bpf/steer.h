@@ -133,10 +133,14 @@ static __always_inline void steer_slot(const struct service *service, __u32 pool
 
 /* --- fragments */
 
+/* The protocol is part of it in IPv4 only (RFC 791, 3.2; RFC 8200, 4.5): in IPv6 the later
+ * fragments do not tell it where options lie behind the Fragment header. */
 static __always_inline struct fragment_key steer_fragment_key(const struct packet *p)
 {
-	return (struct fragment_key){
-		.source = p->source, .destination = p->destination, .id = p->fragment_id, .protocol = p->protocol};
+	return (struct fragment_key){.source = p->source,
+		.destination = p->destination,
+		.id = p->fragment_id,
+		.protocol = p->ipv6 ? 0 : p->protocol};
 }
 
 /* `whole`: the datagram came whole, and is cut up by the daemon. */

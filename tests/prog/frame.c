@@ -87,14 +87,25 @@ static void put_ipv4(uint8_t **at, const struct frame_spec *spec, size_t carried
 	*at = ip + header;
 }
 
+/* A destination options header with nothing in it. */
+static void put_options(uint8_t **at, uint8_t next)
+{
+	static const uint8_t padding[8] = {0, 0, 1, 4}; /* PadN of 4 bytes */
+
+	memcpy(*at, padding, sizeof(padding));
+	(*at)[0] = next;
+	*at += sizeof(padding);
+}
+
 static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried)
 {
 	bool fragment = spec->more_fragments || spec->fragment_offset;
 	int left = spec->extensions + fragment;
+	bool more_options = fragment && spec->options_in_fragments;
 
 	put16(at, 0x6000 | spec->tos << 4);
 	put16(at, 0);
-	put16(at, carried + left * 8);
+	put16(at, carried + left * 8 + (more_options && !spec->fragment_offset ? 8 : 0));
 	*(*at)++ = left > fragment ? 60 : fragment ? 44 : carried_protocol(spec);
 	*(*at)++ = spec->ttl ? spec->ttl : 64;
 	inet_pton(AF_INET6, text_or(spec->source, "2001:db8::7"), *at);
@@ -103,19 +114,18 @@ static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried
 	for (; left > 0; left--) {
 		bool last_option = left - 1 == fragment;
 
-		memset(*at, 0, 8);
-		(*at)[0] = left == 1 ? carried_protocol(spec) : last_option && fragment ? 44 : 60;
 		if (left == 1 && fragment) {
+			(*at)[0] = more_options ? 60 : carried_protocol(spec);
 			*at += 2;
 			put16(at, spec->fragment_offset | spec->more_fragments);
 			put16(at, 0);
 			put16(at, spec->id);
 		} else {
-			(*at)[2] = 1; /* PadN of 4 bytes */
-			(*at)[3] = 4;
-			*at += 8;
+			put_options(at, left == 1 ? carried_protocol(spec) : last_option && fragment ? 44 : 60);
 		}
 	}
+	if (more_options && !spec->fragment_offset)
+		put_options(at, carried_protocol(spec));
 }
 
 /* Sum over the pseudo header, and what the IP header carries. */
@@ -149,6 +159,15 @@ static void put_icmp(uint8_t **at, const struct frame_spec *spec)
 	put_packet(at, spec->quote);
 	if (spec->quote_length && *at > start + 8 + spec->quote_length)
 		*at = start + 8 + spec->quote_length;
+	if (spec->quote_extended) {
+		/* In words of 64 bits in ICMPv6, of 32 bits in ICMP. */
+		if (is_ipv6(spec))
+			start[4] = spec->quote_length / 8;
+		else
+			start[5] = spec->quote_length / 4;
+		memcpy(*at, "\x20\0\0\0\0\x08\x01\x01mpls", 12);
+		*at += 12;
+	}
 }
 
 /* What the IP header carries. */

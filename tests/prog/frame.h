@@ -35,11 +35,13 @@ struct frame_spec {
 	uint16_t fragment_offset;       /* bytes */
 	uint8_t option_words;           /* IPv4 options, words of 4 bytes */
 	uint8_t extensions;             /* number of IPv6 destination options headers */
+	bool options_in_fragments;      /* one more, behind the Fragment header */
 	uint16_t ethertype;             /* instead of the right one */
 	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
 	uint16_t icmp_type;             /* of an ICMP or ICMPv6 message; FRAME_ECHO_REPLY: 0 */
 	const struct frame_spec *quote; /* the packet that it quotes, */
 	size_t quote_length;            /* cut to so many bytes [all] */
+	bool quote_extended;            /* says how many, and has an extension behind them (RFC 4884) */
 };
 
 /* Builds a frame with right lengths and checksums. */

@@ -5,6 +5,8 @@
 #include "rows.h"
 
 static const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 7};
+static const struct frame_spec first_with_options = {
+	.payload = ROW_INVITE, .more_fragments = true, .id = 4012, .options_in_fragments = true};
 static const struct frame_spec first_of_others = {
 	.payload = ROW_INVITE, .more_fragments = true, .id = 4009, .source = "198.51.100.8"};
 
@@ -40,6 +42,15 @@ static const struct row rows[] = {
 		.sentence = "so does the last",
 		.before = &first,
 		.in = {.payload = "last", .fragment_offset = 2960, .id = 7},
+		.verdict = VERDICT_fragment,
+		.action = XDP_TX,
+		.call_id = ROW_CALL_ID,
+	},
+	{
+		.sentence = "where options lie behind the Fragment header, too",
+		.before = &first_with_options,
+		.families = IPV6_ONLY,
+		.in = {.payload = "last", .fragment_offset = 2960, .id = 4012, .options_in_fragments = true},
 		.verdict = VERDICT_fragment,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,

@@ -13,6 +13,7 @@
 #define GROUP 7
 #define NAMED 3  /* by px3.example.net, 10.0.0.13 and 2001:db8::13 */
 #define PORTED 2 /* by px2.example.net:5062 only */
+#define USUAL 4  /* by px1.example.net:5060 */
 #define BY_KEY 0 /* whoever owns the key */
 
 static struct balancer_bpf *skel;
@@ -69,6 +70,7 @@ static void load(void)
 	put_hint("10.0.0.13", 0, NAMED);
 	put_hint("[2001:db8::13]", 0, NAMED);
 	put_hint("px2.example.net", 5062, PORTED);
+	put_hint("px1.example.net", 5060, USUAL);
 	change_service(5060, AFFINITY_CALL_ID, SERVICE_ROUTE);
 	change_service(5062, AFFINITY_CALL_ID, 0);
 }
@@ -117,6 +119,10 @@ static const struct message messages[] = {
 	{INVITE("tel:+49301234"), CLIENTS_VIA, BY_KEY, false},
 	{INVITE("sip:px3.example.net@198.51.100.8"), CLIENTS_VIA, BY_KEY, false},
 	{INVITE("sip:bob@example.net"), "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
+	{RESPONSE, "Via: SIP/2.0/UDP px1.example.net:5060;branch=z9hG4bKa\r\n", USUAL, false},
+	{BYE, "Route: <sip:px1.example.net;lr>\r\n", USUAL, false},
+	{BYE, "Route: <sip:px1.example.net:5070;lr>\r\n", BY_KEY, false},
+	{"sip/2.0 200 OK", "Via: sip/2.0/udp px3.example.net;branch=z9hG4bKa\r\n", NAMED, false},
 };
 
 #define CALL_ID "3848276298220188515@example.net"
@@ -146,7 +152,8 @@ static uint32_t by_key(void)
 
 Test(hints, messages)
 {
-	cr_assert(by_key() != NAMED && by_key() != PORTED, "the Call-ID is to be another backend's");
+	cr_assert(
+		by_key() != NAMED && by_key() != PORTED && by_key() != USUAL, "the Call-ID is to be another backend's");
 	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
 		const struct message *message = &messages[i];
 		uint32_t receiver = message->receiver ? message->receiver : by_key();
@@ -160,10 +167,21 @@ Test(hints, messages)
 Test(hints, a_service_of_which_no_backend_has_hints_looks_at_responses_only)
 {
 	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
-		bool named = messages[i].receiver && strstr(messages[i].line, "SIP/2.0 200");
+		bool named = messages[i].receiver && strcasestr(messages[i].line, "SIP/2.0 200");
 
 		ask(&messages[i], NULL, 5062, named ? VERDICT_hint : VERDICT_call_id);
 	}
+}
+
+Test(hints, a_first_fragment_in_which_no_route_is_to_be_seen_goes_by_its_uri)
+{
+	static const char text[] = "INVITE sip:bob@px3.example.net SIP/2.0\r\nCall-ID: " CALL_ID "\r\n"
+				   "Identity: 012345678901234567890123456789";
+	struct frame frame;
+
+	frame_build(&frame, &(struct frame_spec){.payload = text, .more_fragments = true, .id = 9});
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(balancer_receiver(&frame), NAMED);
 }
 
 Test(hints, the_dead_are_not_meant)
