@@ -2,9 +2,13 @@
 /* See adopt.h. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <systemd/sd-daemon.h>
 #include "adopt.h"
 #include "clock.h"
@@ -39,6 +43,42 @@ static int start_probes(struct probes **probes, struct daemon *daemon)
 	if (error)
 		log_error("cannot probe backends: %s", strerror(-error));
 	return error;
+}
+
+/* --- the lock */
+
+static bool is_locked(const struct daemon *daemon, int directory)
+{
+	struct stat locked, found;
+
+	return daemon->lock >= 0 && !fstat(daemon->lock, &locked) && !fstat(directory, &found) &&
+	       locked.st_dev == found.st_dev && locked.st_ino == found.st_ino;
+}
+
+/* One daemon for one set of maps: the lock lies on their directory, and ends with us. After
+ * `detach` and `attach` that is another directory of the same name. 0 or -errno, logged. */
+static int lock_maps(struct daemon *daemon)
+{
+	int fd = open(daemon->pin_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = -errno;
+
+	if (fd < 0) {
+		log_error("cannot open %s: %s (run 'sipxdp-loader attach -c FILE' first)", daemon->pin_directory,
+			strerror(-error));
+		return error;
+	}
+	if (is_locked(daemon, fd)) {
+		close(fd);
+		return 0;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		log_error("cannot lock %s: another sipxdpd looks after these maps", daemon->pin_directory);
+		close(fd);
+		return -EBUSY;
+	}
+	if (daemon->lock >= 0)
+		close(daemon->lock);
+	daemon->lock = fd;
+	return 0;
 }
 
 /* --- maps, and who runs by them */
@@ -124,6 +164,18 @@ static int adopt(struct daemon *daemon, struct maps *maps, struct config *config
 
 /* --- at the start */
 
+/* Tells the faults of each FILE that is tried once. */
+static void log_new_faults(struct daemon *daemon, const struct faults *faults)
+{
+	struct stat file = {};
+
+	stat(daemon->config_path, &file);
+	if (!memcmp(&file.st_mtim, &daemon->faulty, sizeof(file.st_mtim)))
+		return;
+	daemon->faulty = file.st_mtim;
+	daemon_log_faults(daemon, faults);
+}
+
 /* FILE may have been changed while we waited. */
 static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *known, struct adoption *adoption)
 {
@@ -131,6 +183,8 @@ static int try_maps(struct daemon *daemon, struct maps *maps, const struct image
 	struct config *config = daemon_read_config(daemon->config_path, &faults);
 	int error = config ? adopt(daemon, maps, config, known, adoption) : -EINVAL;
 
+	if (!config)
+		log_new_faults(daemon, &faults);
 	faults_free(&faults);
 	if (!config)
 		maps_close(maps);
@@ -150,7 +204,7 @@ static int wait_for_maps(struct daemon *daemon, const struct image *known, struc
 	sd_event_set_watchdog(daemon->event, true);
 	while (sd_event_get_state(daemon->event) != SD_EVENT_FINISHED) {
 		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, known, adoption))
-			return 0;
+			return lock_maps(daemon);
 		if (!open_next(daemon, &maps) && !try_maps(daemon, maps, known, adoption)) {
 			serve_next(daemon);
 			return 0;
@@ -208,12 +262,18 @@ int adopt_at_start(struct daemon *daemon)
 	struct adoption adoption = {0};
 	struct faults faults = {0};
 	struct config *config = daemon_read_config(daemon->config_path, &faults);
-	int error = config ? adopt_some(daemon, config, &adoption) : -EINVAL;
+	int error = config ? lock_maps(daemon) : -EINVAL;
 
 	daemon_log_faults(daemon, &faults);
 	faults_free(&faults);
 	if (error)
+		config_free(config);
+	else
+		error = adopt_some(daemon, config, &adoption);
+	if (error) {
+		reject(&adoption);
 		return error;
+	}
 	daemon->maps = adoption.maps;
 	daemon->running = adoption.running;
 	daemon->farm = adoption.farm;
@@ -310,6 +370,11 @@ static void go_back(struct daemon *daemon)
 	struct maps *maps;
 	int error = maps_open(&maps, daemon->pin_directory, text);
 
+	if (!error && lock_maps(daemon)) {
+		maps_close(maps);
+		sd_event_exit(daemon->event, EXIT_FAILURE);
+		return;
+	}
 	if (!error)
 		error = go_over(daemon, maps);
 	if (!error) {

@@ -17,6 +17,7 @@ struct daemon {
 	const char *pin_directory;
 	const char *socket_path;
 	sd_event *event;
+	int lock; /* on the directory of the maps (adopt.c); -1: not yet */
 	struct maps *maps;
 	struct image *running; /* what the maps hold */
 	struct farm *farm;     /* what is to run */
@@ -28,12 +29,13 @@ struct daemon {
 	struct joining *joining;
 	struct control *control;
 	unsigned int ticks;
-	uint64_t started;    /* seconds since the epoch */
-	uint32_t unfit;      /* id of the newest maps that the farm does not fit into: told once */
-	uint32_t held_up;    /* id of new maps that wait until nothing is in motion: likewise */
-	bool serves_next;    /* new maps that are not in place yet (adopt.h): nobody is probed */
-	uint64_t next_until; /* ms of the clock: then the loader has given up; 0: not known yet */
-	bool unsettled;      /* the last plan could not be carried out to its end */
+	uint64_t started;       /* seconds since the epoch */
+	struct timespec faulty; /* when the FILE was written whose faults were told while we waited for maps */
+	uint32_t unfit;         /* id of the newest maps that the farm does not fit into: told once */
+	uint32_t held_up;       /* id of new maps that wait until nothing is in motion: likewise */
+	bool serves_next;       /* new maps that are not in place yet (adopt.h): nobody is probed */
+	uint64_t next_until;    /* ms of the clock: then the loader has given up; 0: not known yet */
+	bool unsettled;         /* the last plan could not be carried out to its end */
 };
 
 /* What has been done, or would be: the steps in words, and the slots that move. */

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* sipxdpd: the command line, the lock and the signals. */
+/* sipxdpd: the command line and the signals. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include "daemon.h"
 #include "log.h"
 
@@ -44,22 +42,6 @@ static int check(const char *path)
 	faults_free(&faults);
 	config_free(config);
 	return result;
-}
-
-/* One daemon for one set of maps: the lock lies on their directory, and ends with us. */
-static int lock(const char *directory)
-{
-	int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0) {
-		log_error("cannot open %s: %s (run 'sipxdp-loader attach -c FILE' first)", directory, strerror(errno));
-		return -errno;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		log_error("cannot lock %s: another sipxdpd looks after these maps", directory);
-		return -EBUSY;
-	}
-	return 0;
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -109,9 +91,7 @@ static int run(struct daemon *daemon)
 		log_error("cannot make an event loop: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
-	error = lock(daemon->pin_directory);
-	if (!error)
-		error = daemon_start(daemon);
+	error = daemon_start(daemon);
 	if (!error) {
 		sd_event_set_watchdog(daemon->event, true);
 		sd_notify(0, "READY=1\nSTATUS=");
@@ -144,7 +124,7 @@ static const struct option options[] = {
 
 int main(int argc, char **argv)
 {
-	struct daemon daemon = {.pin_directory = PIN_DIR, .socket_path = PROTOCOL_SOCKET};
+	struct daemon daemon = {.lock = -1, .pin_directory = PIN_DIR, .socket_path = PROTOCOL_SOCKET};
 	bool only_check = false;
 	int option;
 

@@ -151,4 +151,32 @@ sleep 1
 lab_stop numbered || true
 is "without any daemon none of $(result sent) packets is lost" "$(result lost)" 0
 stays
+
+# --- a service whose VIP is another, where there is room for one
+
+other_vip() {
+	lab_ctl --json service list | jq -e 'length == 1 and .[0].vips == ["192.0.2.11"]'
+}
+
+lab_in balancer sipxdp-loader detach > /dev/null
+lab_config dsr
+lab_in balancer sh -c "echo 'limits: {slots: 1024, services: 1}' >> $LAB_CONFIG"
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_daemon
+lab_in balancer sed -i "s/$LAB_VIP/192.0.2.11/" "$LAB_CONFIG"
+check "a reload takes another VIP in the only service's stead" lab_ctl reload
+check "... there it is" other_vip
+is "... and nothing else" "$(lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/services | jq length)" 2
+
+# --- the maps go, others come, under a running daemon
+
+goes_on() {
+	grep -q "filling new maps" "$LAB_DIR/sipxdpd.log"
+}
+
+lab_in balancer sipxdp-loader detach > /dev/null
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+check "the daemon goes on with new maps" wait_for 10 goes_on
+like "... and they are its own: a second daemon is refused" \
+	"$(lab_in balancer timeout 10 sipxdpd -c "$LAB_CONFIG" --socket /run/second.sock 2>&1 || true)" "another sipxdpd"
 tap_end
