@@ -180,6 +180,7 @@ struct fragment {
 
 struct held_frame {
 	struct fragment_key key;
+	struct fragment owner; /* who gets the first piece of it; for `fragments`, just before that is sent */
 	__u32 ifindex;
 	__u16 length; /* of the frame; where that is more than HELD_FRAME_SIZE, here is its beginning */
 	__u16 mtu;    /* 0: a fragment; else bytes of an IP packet that would fit */

@@ -105,7 +105,7 @@ int balancer(struct xdp_md *ctx)
 		target.backend_id = motion_owner(ctx, &packet, &target.slot);
 	}
 	if (packet.kind == PACKET_FIRST_FRAGMENT)
-		steer_note_fragment(&packet, target.service_id, target.backend_id, false);
+		steer_note_fragment(&packet, target.service_id, target.backend_id);
 	backend = steer_backend(&target);
 	if (!backend)
 		return finish(&target, VERDICT_no_backend, bytes, forwarded);

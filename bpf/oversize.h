@@ -32,9 +32,11 @@ __noinline int oversize(struct xdp_md *ctx, const struct packet *p, const struct
 		return VERDICT_too_big;
 	}
 	/* Its pieces go where it would have gone: the first one alone may tell less. */
-	if (!inner.dont_fragment && p->kind != PACKET_LATER_FRAGMENT)
-		steer_note_fragment(p, target->service_id, target->backend_id, true);
 	held->key = steer_fragment_key(p);
+	held->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
+		.backend = target->backend_id,
+		.whole = p->kind != PACKET_LATER_FRAGMENT,
+		.service = target->service_id};
 	held->mtu = backend->mtu - outer_size(backend);
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_oversize;

@@ -143,11 +143,10 @@ static __always_inline struct fragment_key steer_fragment_key(const struct packe
 		.protocol = p->ipv6 ? 0 : p->protocol};
 }
 
-/* `whole`: the datagram came whole, and is cut up by the daemon. */
-static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend, bool whole)
+static __always_inline void steer_note_fragment(const struct packet *p, __u32 service, __u32 backend)
 {
 	struct fragment_key key = steer_fragment_key(p);
-	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .whole = whole, .service = service};
+	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 }
@@ -242,7 +241,7 @@ static __always_inline enum verdict steer_service_packet(
 	}
 	if (!service) {
 		if (p->kind == PACKET_FIRST_FRAGMENT)
-			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0, false);
+			steer_note_fragment(p, FRAGMENT_IS_KERNELS, 0);
 		return VERDICT_not_service;
 	}
 	target->for_service = true;

@@ -62,6 +62,9 @@ static bool cut_up(const struct slow_path *path, const struct held_frame *held)
 
 	if (cut_start(&cut, held))
 		return false;
+	/* Not earlier: the datagram behind it may have the same identification, if it has any. */
+	if (held->owner.whole && bpf_map_update_elem(path->table_fd, &held->key, &held->owner, BPF_ANY))
+		return false;
 	while ((length = cut_next(&cut, piece)))
 		if (send_on(path, piece, length, held->ifindex))
 			return false;

@@ -327,16 +327,22 @@ Test(balancer, the_daemon_gets_fragments_that_came_too_early)
 	cr_expect_eq(held.key.protocol, 17);
 }
 
-/* What is cut up goes to one backend, even if the first piece ends before the Call-ID. */
+/* What is cut up goes to one backend, even if the first piece ends before the Call-ID. The
+ * daemon says who that is just before it sends the pieces: until then nobody knows of it. */
 Test(balancer, pieces_go_where_the_whole_was_to_go)
 {
 	const struct balancer_setup narrow = {.mtu = 300};
 	struct frame_spec first = {
 		.payload = "INVITE sip:bob@example.net SIP/2.0\r\nX: 0123456789", .more_fragments = true, .id = 5301};
 	uint32_t owner = balancer_owner(&narrow, 0, balancer_hash(ROW_CALL_ID, strlen(ROW_CALL_ID)));
+	struct held_frame held;
+	struct fragment none;
 	struct frame frame;
 
-	held_of(&(struct frame_spec){.payload = ROW_INVITE, .id = 5301}, &narrow, &frame);
+	held = held_of(&(struct frame_spec){.payload = ROW_INVITE, .id = 5301}, &narrow, &frame);
+	cr_expect_eq(bpf_map_lookup_elem(bpf_map__fd(skel->maps.fragments), &held.key, &none), -ENOENT,
+		"the datagram before it may be on its way");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.fragments), &held.key, &held.owner, BPF_ANY), "fragments");
 	frame_build(&frame, &(struct frame_spec){.payload = "last", .fragment_offset = 64, .id = 5301});
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX, "in any order");
 	cr_expect_eq(balancer_receiver(&frame), owner);
