@@ -43,6 +43,13 @@ bool health_fail(struct health_state *state, const struct config_probe *probe, c
 	return state->row >= probe->fall && become(state, HEALTH_DOWN);
 }
 
+uint64_t health_pause(const struct config_probe *probe, uint64_t random)
+{
+	uint64_t interval = probe->interval * UINT64_C(1000);
+
+	return interval - random % (interval / 10 + 1);
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the results of its probes say of one backend: up or down, why, and how long
- * answers take. Pure: is told the results, and knows nothing of how they came about. */
+/* When one backend is probed, and what the results say of it: up or down, why, and how
+ * long answers take. Pure: is told the results, and knows nothing of how they came about. */
 #pragma once
 
 #include "config.h"
@@ -28,6 +28,11 @@ void health_begin(struct health_state *state, enum health before, const struct l
  * has changed. `took` is in us. */
 bool health_pass(struct health_state *state, const struct config_probe *probe, uint32_t took);
 bool health_fail(struct health_state *state, const struct config_probe *probe, const char *reason);
+
+/* us from the beginning of a probe to that of the next, by a random number: 90 to 100 % of
+ * the interval, so that neither backends nor balancers march in step. Never more: whoever
+ * dies is found out within `fall` intervals and a timeout. */
+uint64_t health_pause(const struct config_probe *probe, uint64_t random);
 
 /* Of the answers that were successes. 95 %: the least that so many of them did not exceed. */
 struct latency health_latency(const struct health_state *state);

@@ -31,15 +31,6 @@ static void report(struct probes *probes)
 		set_timer(probes->report, probes->reported + REPORT_TIME);
 }
 
-/* 10 % less to 10 % more, so that neither backends nor balancers march in step. */
-static uint64_t with_jitter(uint32_t interval)
-{
-	uint64_t whole = interval * MILLISECOND, random;
-
-	getrandom(&random, sizeof(random), 0);
-	return whole - whole / 10 + random % (whole / 5 + 1);
-}
-
 static void close_connection(struct prober *prober)
 {
 	probe_stream_free(prober);
@@ -50,8 +41,10 @@ static void close_connection(struct prober *prober)
  * with the address and the route that it has then. */
 static void end(struct prober *prober, bool passed, bool changed)
 {
-	uint64_t next = prober->began + with_jitter(prober->profile->probe.interval), now = clock_usec();
+	uint64_t next, now = clock_usec(), random;
 
+	getrandom(&random, sizeof(random), 0);
+	next = prober->began + health_pause(&prober->profile->probe, random);
 	prober->awaited = NULL;
 	if (prober->kind == &probe_stream || !passed)
 		close_connection(prober);

@@ -280,16 +280,17 @@ gaps() {
 		END { print n - 1, sum / (n - 1), least, most }' "$LAB_DIR/jitter.log"
 }
 
-# The margins are for a machine that has other things to do.
+# 90 to 100 ms each. The margins are for a machine that has other things to do; that none
+# is longer tests/unit/test_health.c shows.
 gaps_are_of_many_lengths() {
 	gaps
-	gaps | awk '{ exit !($1 == 39 && $2 > 92 && $2 < 200 && $3 < 97 && $4 > 103) }'
+	gaps | awk '{ exit !($1 == 39 && $2 > 85 && $2 < 200 && $3 < 97 && $4 - $3 > 3) }'
 }
 
 jitter() {
 	serve jitter udp 7400 "200 OK"
 	lab_in balancer timeout 10 "$PROBE" interval=100 results=40 "$SERVER" 7400 < /dev/null > /dev/null
-	check "probes come about every 100 ms, and not like clockwork" gaps_are_of_many_lengths
+	check "probes come every 90 to 100 ms, and not like clockwork" gaps_are_of_many_lengths
 	is "each with a branch and a Call-ID of its own" \
 		"$(grep -Ei '^(via|call-id):' "$LAB_DIR/jitter.log" | sort | uniq -d)" ""
 	is "and Max-Forwards: 0" "$(grep -c '^Max-Forwards: 0' "$LAB_DIR/jitter.log")" 40

@@ -56,6 +56,26 @@ Test(health, follows_results_in_a_row)
 	}
 }
 
+/* Longer pauses would add up: with many failures to come, to several intervals. */
+Test(health, a_probe_comes_early_and_never_late)
+{
+	static const uint32_t intervals[] = {100, 101, 2000, 3600000};
+
+	for (size_t i = 0; i < sizeof(intervals) / sizeof(*intervals); i++) {
+		struct config_probe probe = {.interval = intervals[i]};
+		uint64_t most = intervals[i] * UINT64_C(1000), least = most - most / 10, seen[2] = {UINT64_MAX, 0};
+
+		for (uint64_t random = 0; random < 10000; random++) {
+			uint64_t pause = health_pause(&probe, random * UINT64_C(0x9e3779b97f4a7c15));
+
+			seen[0] = pause < seen[0] ? pause : seen[0];
+			seen[1] = pause > seen[1] ? pause : seen[1];
+		}
+		cr_expect(seen[0] >= least && seen[0] < least + most / 100, "%u ms: %lu us", intervals[i], seen[0]);
+		cr_expect(seen[1] <= most && seen[1] > most - most / 100, "%u ms: %lu us", intervals[i], seen[1]);
+	}
+}
+
 Test(health, any_order_of_results)
 {
 	srand(1);
