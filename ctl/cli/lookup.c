@@ -16,6 +16,7 @@ struct lookup {
 	const json_t *arguments; /* as the user gave them */
 	json_t *batch;
 	bool begun;
+	bool refused; /* one of them, and the user was told */
 };
 
 /* Standard input, as far as it is read and not yet taken. */
@@ -57,7 +58,7 @@ static bool print_reply(struct lookup *lookup, const struct reply *reply)
 		return false;
 	}
 	begin(lookup);
-	json_array_foreach(reply->result, i, owner) output_list_item(lookup->output, owner);
+	json_array_foreach(reply->result, i, owner) lookup->refused |= !output_list_item(lookup->output, owner);
 	if (json_array_size(reply->result) == asked)
 		return output_flush(lookup->output);
 	end_early(lookup);
@@ -206,5 +207,5 @@ bool lookup_run(struct output *output, struct client *client, const json_t *argu
 		begin(&lookup); /* of nothing, in JSON, is an empty list */
 	end_early(&lookup);
 	json_decref(lookup.batch);
-	return done;
+	return done && !lookup.refused;
 }

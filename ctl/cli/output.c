@@ -230,12 +230,18 @@ void output_list_begin(struct output *output)
 		putchar('[');
 }
 
-void output_list_item(struct output *output, const json_t *owner)
+bool output_list_item(struct output *output, const json_t *owner)
 {
+	const char *error = text_of(owner, "error");
+
 	if (output->json) {
 		fputs(output->items++ ? ",\n  " : "\n  ", stdout);
 		json_dumpf(owner, stdout, JSON_FLAGS);
-		return;
+		return !*error;
+	}
+	if (*error) {
+		output_warning("'%.200s': %s", text_of(owner, "call_id"), error);
+		return false;
 	}
 	text_put(stdout, text_of(owner, "call_id"), "");
 	putchar('\t');
@@ -243,6 +249,7 @@ void output_list_item(struct output *output, const json_t *owner)
 	putchar('\t');
 	text_put(stdout, *text_of(owner, "address") ? text_of(owner, "address") : "-", "");
 	putchar('\n');
+	return true;
 }
 
 void output_list_end(struct output *output)

@@ -13,9 +13,10 @@ struct output {
 /* The result of a command, on standard output. */
 void output_result(struct output *output, enum command command, const json_t *result);
 
-/* The owners that a lookup finds come in pieces; in JSON they are one list. */
+/* The owners that a lookup finds come in pieces; in JSON they are one list.
+ * False of an item that says why there is none; the user is told. */
 void output_list_begin(struct output *output);
-void output_list_item(struct output *output, const json_t *owner);
+bool output_list_item(struct output *output, const json_t *owner);
 void output_list_end(struct output *output);
 
 /* What went wrong: a line on standard error, or an object on standard output. */

@@ -5,9 +5,10 @@
 
 #include <stdint.h>
 
-/* Of a message with this Call-ID. What follows white space in the text is not looked at,
- * as in a message. */
-uint64_t lookup_call_id(const char *call_id, const uint64_t hash_key[2]);
+/* Of a message with this Call-ID. 0, or -EINVAL for what cannot be one: it is empty, or
+ * there is white space in it, where it would end in a message. */
+int lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint64_t *hash);
 
-/* Of a message to or from this user: the user part of a SIP URI, or a tel URI. */
-uint64_t lookup_user(const char *user, const uint64_t hash_key[2]);
+/* Of a message to or from this user: a sip, sips or tel URI, or only the user part of one.
+ * 0, or -EINVAL where there is no user. */
+int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash);

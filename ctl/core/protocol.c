@@ -61,8 +61,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(service),
 			 .help = "name of a service"},
 			{"call_ids", "CALL-ID", ARGUMENT_LIST, ARGUMENT_REQUIRED, IN_REQUEST(call_ids),
-				.help = "one or more, or users where the service goes by them; '-' reads one per line "
-					"from standard input"},
+				.help = "one or more, or users or their URIs where the service goes by them; '-' reads "
+					"one per line from standard input"},
 			{"method", "METHOD", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(method),
 				.help = "of requests of this method, where `methods:` sends them elsewhere"}}},
 	[COMMAND_PLAN] = {"plan", "what a reload with this file would do, and how many slots would move",

@@ -51,6 +51,20 @@ static int pool_of(const struct config_service *service, const char *method, siz
 	return 0;
 }
 
+/* What cannot be looked up is told in its place: the others have their answers. */
+static json_t *look_up(const struct daemon *daemon, const struct config_service *service, const struct farm_pool *pool,
+	const char *key)
+{
+	bool by_call_id = service->affinity == AFFINITY_CALL_ID;
+	uint64_t hash;
+
+	if ((by_call_id ? lookup_call_id : lookup_user)(key, daemon->farm->config->hash_key, &hash))
+		return json_pack("{s:s, s:s}", "call_id", key, "error",
+			by_call_id ? "a Call-ID is not empty and has no white space in it"
+				   : "no user in it: a user part is wanted, or a sip, sips or tel URI that has one");
+	return owner_json(daemon, pool, key, hash);
+}
+
 json_t *report_lookup(struct daemon *daemon, const struct request *request)
 {
 	const struct config *config = daemon->farm->config;
@@ -66,12 +80,8 @@ json_t *report_lookup(struct daemon *daemon, const struct request *request)
 	if (pool_of(service, request->method, &pool))
 		return protocol_error(NULL, "'%s' is no method of SIP, in capitals, or '*'", request->method);
 	list = json_array();
-	for (size_t i = 0; i < request->call_ids.count; i++) {
-		const char *key = request->call_ids.items[i];
-		uint64_t hash = service->affinity == AFFINITY_CALL_ID ? lookup_call_id(key, config->hash_key)
-								      : lookup_user(key, config->hash_key);
-
-		json_array_append_new(list, owner_json(daemon, &daemon->farm->pools[pool], key, hash));
-	}
+	for (size_t i = 0; i < request->call_ids.count; i++)
+		json_array_append_new(
+			list, look_up(daemon, service, &daemon->farm->pools[pool], request->call_ids.items[i]));
 	return protocol_ok(list);
 }

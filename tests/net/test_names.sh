@@ -278,6 +278,34 @@ try_users() {
 	is "... counted as no_user" "$(($(lab_verdict no_user) - before))" 1
 }
 
+# owners_of FORMAT: what lookup says of the users of try_users, written so.
+owners_of() {
+	seq -f "$1" 1000 $((999 + USERS)) | lab_ctl lookup callers - | cut -f2
+}
+
+# refuses WORDS SERVICE TEXT REASON
+refuses() {
+	local output status=0
+	output=$(lab_ctl lookup "$2" "$3" 2>&1) || status=$?
+	is "$1" "$status $output" "1 sipxdp-ctl: '$3': $4"
+}
+
+NO_USER="no user in it: a user part is wanted, or a sip, sips or tel URI that has one"
+
+try_lookup() {
+	local format
+	for format in '+1201555%g' 'SIP:+1201555%g@example.net' 'sips:%%2B1201555%g:x@example.net' 'TEL:+1-201-555-%g;ext=5'; do
+		is "lookup of $format: who has answered" "$(owners_of "$format")" "$(cut -d' ' -f1 "$LAB_DIR/users")"
+	done
+	refuses "lookup of a URI without a user" callers sip:example.net "$NO_USER"
+	refuses "... of a tel URI without a number" callees tel: "$NO_USER"
+	refuses "... of a header and not a Call-ID" sip "Call-ID: q1" "a Call-ID is not empty and has no white space in it"
+	is "... and the next has its answer" "$(lab_ctl lookup sip "Call-ID: q1" q2 2> /dev/null | cut -f1)" q2
+	is "... in JSON as well" \
+		"$(lab_ctl --json lookup sip "Call-ID: q1" q2 | jq -r '.[] | "\(.call_id) \(.error != null) \(.backend != null)"')" \
+		$'Call-ID: q1 true false\nq2 false true'
+}
+
 lab_open
 lab_flat 3
 far_end client "$LAB_CLIENT"
@@ -292,6 +320,7 @@ try_proxies
 echo_everywhere
 try_messages
 try_users
+try_lookup
 
 lab_close
 lab_open
