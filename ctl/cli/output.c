@@ -248,6 +248,11 @@ bool output_list_item(struct output *output, const json_t *owner)
 	text_put(stdout, *text_of(owner, "backend") ? text_of(owner, "backend") : "-", "");
 	putchar('\t');
 	text_put(stdout, *text_of(owner, "address") ? text_of(owner, "address") : "-", "");
+	if (*text_of(owner, "former")) {
+		putchar('\t');
+		text_put(stdout, text_of(owner, "former"), "");
+		fputs(" if the call is up already", stdout);
+	}
 	putchar('\n');
 	return true;
 }

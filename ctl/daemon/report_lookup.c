@@ -14,30 +14,43 @@ static const struct config_service *find_service(const struct config *config, co
 	return NULL;
 }
 
-/* Who gets a message with this key: the table says, and for a slot in motion the call's
- * note, if it has one. */
-static uint16_t owner_of(const struct daemon *daemon, uint32_t pool, uint64_t hash)
+/* May have packets, as the program sees it. */
+static bool is_alive(const struct daemon *daemon, uint16_t id)
+{
+	return id && id <= daemon->running->contract.backends && daemon->running->backends[id].alive;
+}
+
+/* Who gets messages with a key, as motion_steer() has it: what opens a call, and what belongs
+ * to one that is there. For a call that has a note both are the same. */
+struct owner {
+	uint16_t backend;
+	uint16_t former;
+};
+
+static struct owner owner_of(const struct daemon *daemon, uint32_t pool, uint64_t hash)
 {
 	uint32_t slot = hash & (daemon->running->contract.slots - 1);
+	uint16_t backend = image_slots(daemon->running, pool)[slot];
+	uint16_t former = image_former(daemon->running, pool)[slot];
 	struct note note;
 
-	if (image_former(daemon->running, pool)[slot] && !maps_note(daemon->maps, pool, hash, &note) &&
-		note.backend <= daemon->running->contract.backends && daemon->running->backends[note.backend].alive)
-		return note.backend;
-	return image_slots(daemon->running, pool)[slot];
+	if (!former)
+		return (struct owner){backend, backend};
+	if (!maps_note(daemon->maps, pool, hash, &note) && is_alive(daemon, note.backend))
+		return (struct owner){note.backend, note.backend};
+	return (struct owner){backend, is_alive(daemon, former) ? former : backend};
 }
 
 static json_t *owner_json(const struct daemon *daemon, const struct farm_pool *pool, const char *key, uint64_t hash)
 {
 	uint32_t slot = hash & (daemon->running->contract.slots - 1);
-	uint16_t owner = owner_of(daemon, pool->id, hash);
-	uint16_t former = image_former(daemon->running, pool->id)[slot];
+	const struct owner owner = owner_of(daemon, pool->id, hash);
 	const struct backend_record *records = daemon->running->records;
 
 	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:o}", "call_id", key, "pool", pool->config->name, "backend",
-		owner ? json_string(records[owner].name) : json_null(), "address",
-		owner ? report_address(&records[owner].address) : json_null(), "slot", slot, "former",
-		former ? json_string(records[former].name) : json_null());
+		owner.backend ? json_string(records[owner.backend].name) : json_null(), "address",
+		owner.backend ? report_address(&records[owner.backend].address) : json_null(), "slot", slot, "former",
+		owner.former != owner.backend ? json_string(records[owner.former].name) : json_null());
 }
 
 /* The pool that messages of a method go to: the service's own if none is given. */

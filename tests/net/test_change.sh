@@ -144,6 +144,19 @@ trails() {
 	lab_ctl --json stats | jq -c .verdicts 2> /dev/null || true
 }
 
+# say_to_chain METHOD CALL-ID TO-TAG: nobody answers.
+say_to_chain() {
+	printf '%s sip:x@example.org SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK1\r\nTo: <sip:x@example.org>%s\r\n%s' \
+		"$1" "$LAB_CLIENT" "$3" $'From: <sip:y@example.org>;tag=2\r\n' > "$LAB_DIR/message"
+	printf 'Call-ID: %s\r\nCSeq: 1 %s\r\n\r\n' "$2" "$1" >> "$LAB_DIR/message"
+	lab_in client bash -c "cat '$LAB_DIR/message' > /dev/udp/$LAB_VIP/5066"
+}
+
+# owner_is CALL-ID OWNER: and nobody else.
+owner_is() {
+	[ "$(lab_ctl lookup chain "$1" | cut -f2-)" = "$2" ]
+}
+
 lab_open
 lab_flat 5
 for host in "${LAB_BACKENDS[@]}"; do
@@ -218,6 +231,13 @@ check "... at once" has_no_slots usual u2
 lab_ctl backend add chain c2 10.0.0.12 > /dev/null
 lab_ctl backend drain chain c1 > /dev/null
 check "calls go from one server to a second" wait_for 8 has_no_slots chain c1
+is "lookup names the second, and the first for a call that is up" "$(lab_ctl lookup chain silent)" \
+	"$(printf 'silent\tc2\t10.0.0.12\tc1 if the call is up already')"
+is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.former)"')" "c2 c1"
+say_to_chain OPTIONS opening ''
+check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'
+say_to_chain BYE continuing ';tag=1'
+check "... whoever that is" wait_for 5 owner_is continuing $'c1\t10.0.0.11'
 lab_ctl backend add chain c3 10.0.0.13 > /dev/null
 check "... which is to leave for a third" lab_ctl backend remove chain c2 --drain
 check "... has no slots" wait_for 8 has_no_slots chain c2

@@ -524,6 +524,13 @@ no backends" '' ', of a shape that was not expected'
 
 run lookup sip a@b c@d
 is "text of lookup" "$status $out" "0 $(printf 'a@b\tpx1\t10.0.0.11\nc@d\tpx1\t10.0.0.11')"
+printf '{"ok": true, "result": [%s]}\n' \
+	'{"call_id": "a", "backend": "px1", "address": "10.0.0.11", "former": "px3"}, {"call_id": "b", "backend": null}' \
+	> "$replies/lookup.json"
+run lookup sip a b
+is "text of lookup while slots move" "$status $out" \
+	"0 $(printf 'a\tpx1\t10.0.0.11\tpx3 if the call is up already\nb\t-\t-')"
+rm "$replies/lookup.json"
 # shellcheck disable=SC2046
 run lookup sip $(seq 3000)
 is "more Call-IDs than one request holds" "$status $(cut -f1 <<< "$out" | md5sum)" "0 $(seq 3000 | md5sum)"
