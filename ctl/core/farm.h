@@ -100,6 +100,11 @@ void farm_set_route(struct farm_backend *backend, const struct route *route);
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
 
+/* For a plan, which is about what is meant: takes one of which nothing is known yet to be
+ * there and alive. Not who serves, and gets another address: it has no packets until the way
+ * there is known, and that is what a plan is to say. */
+void farm_assume(struct farm_backend *backend, const struct image *running);
+
 /* Brings the record's state up to date at a time, seconds since the epoch; true if it changed. */
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);

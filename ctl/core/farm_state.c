@@ -75,6 +75,19 @@ void farm_set_health(
 	snprintf(backend->probe_reason, sizeof(backend->probe_reason), "%s", reason);
 }
 
+void farm_assume(struct farm_backend *backend, const struct image *running)
+{
+	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
+
+	if (running->backends[backend->id].forward &&
+		!address_equal(&running->records[backend->id].address, &backend->record.address))
+		return;
+	if (backend->route.state == ROUTE_UNKNOWN && mac_is_zero(&backend->route.next_hop))
+		farm_set_route(backend, &there);
+	if (backend->record.health == HEALTH_UNKNOWN)
+		backend->record.health = HEALTH_UP;
+}
+
 /* --- slow start */
 
 /* In which step it is, seconds after it has come back. */

@@ -51,8 +51,12 @@ static bool exists(const struct backend_record *record)
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
 }
 
-static void say_record(struct plan_step *step, const struct backend_record *before, const struct backend_record *after)
+static void say_record(const struct draft *draft, struct plan_step *step)
 {
+	const struct backend_record *before = &draft->running->records[step->index];
+	const struct backend_record *after = &draft->desired->records[step->index];
+	bool loses_way =
+		draft->running->backends[step->index].forward && !draft->desired->backends[step->index].forward;
 	const char *pool = after->name[0] ? after->pool : before->pool;
 	const char *name = after->name[0] ? after->name : before->name;
 	char address[ADDRESS_TEXT_SIZE];
@@ -65,7 +69,8 @@ static void say_record(struct plan_step *step, const struct backend_record *befo
 	else if (before->admin != after->admin)
 		say(step, "backend %s/%s: %s, was %s", pool, name, admin_name(after->admin), admin_name(before->admin));
 	else if (!address_equal(&before->address, &after->address))
-		say(step, "backend %s/%s: address %s", pool, name, address_format(&after->address, address));
+		say(step, "backend %s/%s: address %s%s", pool, name, address_format(&after->address, address),
+			loses_way ? "; it has no packets until the way there is known" : "");
 	else if (before->weight != after->weight)
 		say(step, "backend %s/%s: weight %u, was %u", pool, name, after->weight, before->weight);
 }
@@ -114,7 +119,7 @@ static void put_backends(struct draft *draft)
 		if (!after->name[0])
 			continue;
 		if (memcmp(before, after, sizeof(*after)))
-			say_record(add_step(draft, PLAN_RECORD, id, after), before, after);
+			say_record(draft, add_step(draft, PLAN_RECORD, id, after));
 		if (draft->plan->renamed[id])
 			add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
 		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
@@ -132,8 +137,7 @@ static void remove_backends(struct draft *draft)
 		if (running->backends[id].forward && !desired->backends[id].forward)
 			add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
 		if (running->records[id].name[0] && !desired->records[id].name[0])
-			say_record(add_step(draft, PLAN_RECORD, id, &desired->records[id]), &running->records[id],
-				&desired->records[id]);
+			say_record(draft, add_step(draft, PLAN_RECORD, id, &desired->records[id]));
 	}
 }
 

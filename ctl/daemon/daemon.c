@@ -212,19 +212,15 @@ int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *
 	return daemon_settle(daemon, outcome);
 }
 
-/* Whoever is not known yet is taken to be there and alive: a plan is about what is meant. */
-static void assume_alive(struct daemon *daemon, struct farm *farm)
+/* What is known of the backends of a file, and what a plan takes for granted of the others. */
+static void assume_backends(struct daemon *daemon, struct farm *farm)
 {
-	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
-
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
-			const struct route *known = neighbours_route(daemon->neighbours, &backend->record.address);
 
-			farm_set_route(backend, known->state == ROUTE_UNKNOWN ? &there : known);
-			if (backend->record.health == HEALTH_UNKNOWN)
-				backend->record.health = HEALTH_UP;
+			farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
+			farm_assume(backend, daemon->running);
 			farm_update_state(farm, &farm->pools[i], backend, time(NULL));
 		}
 		farm_update_open(&farm->pools[i]);
@@ -241,7 +237,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 	if (!farm)
 		return -EINVAL;
-	assume_alive(daemon, farm);
+	assume_backends(daemon, farm);
 	desired = desired_new();
 	image = desired_image(desired, farm, daemon->running, clock_msec());
 	plan = plan_new(daemon->running, image);

@@ -120,6 +120,18 @@ lab_in px2 ping -c 1 -W 2 "$LAB_BALANCER" > /dev/null
 check "a backend with a new network card is followed" wait_for 30 mac_is px2 02:00:00:00:00:77
 check "... calls go on" calls_end_well card
 
+lab_in px2 ip address add 10.0.0.42/24 dev eth0
+lab_in balancer cp "$LAB_CONFIG" "$LAB_CONFIG.before"
+lab_in balancer sed -i 's/10\.0\.0\.12}/10.0.0.42}/' "$LAB_CONFIG"
+planned=$(lab_ctl --json plan "$LAB_CONFIG")
+is "plan of another address: its third moves until it answers" "$(jq '.moved_percent | round' <<< "$planned")" 33
+unlike "... and no MAC address is made up" "$planned" "reached by"
+is "... it is what reload does" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+check "... until it has answered" wait_for 5 lab_serving 3
+is "... with its calls" "$(moved "$first")" ""
+lab_in balancer cp "$LAB_CONFIG.before" "$LAB_CONFIG"
+lab_ctl reload > /dev/null
+
 for words in status "service list" "pool list" "backend list" stats "lookup sip a-call"; do
 	# shellcheck disable=SC2086 # words of a command
 	check "$words is JSON when --json" jq -e . <(lab_ctl --json $words)

@@ -245,6 +245,74 @@ Test(plan, a_new_address_has_not_answered_yet)
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
 }
 
+/* Does a plan say this in one of its steps? */
+static bool says(const struct plan *plan, const char *text)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].text && strstr(plan->steps[i].text, text))
+			return true;
+	return false;
+}
+
+#define MOVED_PX1 "{name: px1, address: 10.0.0.19}"
+
+/* What a plan of a file says to FARM3, of backends that nobody has heard of before. */
+static struct plan *plan_of(const char *text, struct image **desired)
+{
+	world_load(&world, text, FARM_RELOAD);
+	for (size_t i = 0; i < world.farm->pools[0].count; i++)
+		farm_assume(&world.farm->pools[0].backends[i], world.running);
+	world_update_states(&world);
+	*desired = desired_image(world.desired, world.farm, world.running, world.now);
+	return plan_new(world.running, *desired);
+}
+
+Test(plan, a_new_address_has_no_slots_until_the_way_is_known_and_that_is_planned)
+{
+	struct image *desired;
+	struct plan *plan;
+	uint32_t own, moved;
+
+	world_start(&world, FARM3);
+	own = world_slots_of(&world, world_backend(&world, "px1")->id);
+	plan = plan_of(HEAD SERVICE POOL(MOVED_PX1 "," PX(2) "," PX(3)), &desired);
+	cr_expect_eq(plan->moves[0].moved, own, "%u", plan->moves[0].moved);
+	cr_expect(says(plan, "px1: address 10.0.0.19; it has no packets until the way there is known"));
+	cr_expect_not(says(plan, "reached by"));
+	plan_free(plan);
+	image_free(desired);
+
+	world_load(&world, HEAD SERVICE POOL(MOVED_PX1 "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_settle(&world, &moved);
+	cr_expect_eq(moved, own, "as planned");
+}
+
+Test(plan, a_new_backend_is_planned_as_if_it_were_there)
+{
+	struct image *desired;
+	struct plan *plan;
+
+	world_start(&world, FARM3);
+	plan = plan_of(HEAD SERVICE POOL(PX(1) "," PX(2) "," PX(3) "," PX(4)), &desired);
+	cr_expect_gt(plan->moves[0].moved + plan->moves[0].waiting, 0);
+	cr_expect_not(says(plan, "reached by"));
+	plan_free(plan);
+	image_free(desired);
+}
+
+/* After a restart: what runs is the way until something else is heard. */
+Test(plan, a_plan_before_the_neighbours_have_answered_changes_no_way)
+{
+	struct image *desired;
+	struct plan *plan;
+
+	world_start(&world, FARM3);
+	plan = plan_of(FARM3, &desired);
+	cr_expect_not(says(plan, ""));
+	plan_free(plan);
+	image_free(desired);
+}
+
 Test(plan, what_probes_said_before_a_time_without_them_is_forgotten)
 {
 	const char *probed = PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3));
