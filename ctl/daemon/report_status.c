@@ -122,25 +122,57 @@ static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, co
 	return most + outer;
 }
 
-/* The first of a pool's backends that has too little speaks for all. */
+/* A backend whose way has too little room. */
+struct narrow {
+	const struct farm_backend *backend; /* NULL: nobody has */
+	uint32_t outer;
+	uint32_t wanted;
+};
+
+static bool is_worse(const struct narrow *a, const struct narrow *b)
+{
+	if (!b->backend || a->wanted != b->wanted)
+		return !b->backend || a->wanted > b->wanted;
+	return a->backend->route.mtu < b->backend->route.mtu;
+}
+
+/* Who wants most: what is enough for it is enough for the others. */
+static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool)
+{
+	struct narrow worst = {0};
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct route *route = &pool->backends[i].route;
+		struct narrow this = {.backend = &pool->backends[i], .outer = outer_bytes(pool, &pool->backends[i])};
+
+		if (!farm_backend_exists(this.backend) || route->state != ROUTE_READY)
+			continue;
+		this.wanted = wanted_mtu(daemon->farm->config, mtus, route->interface, this.outer);
+		if (route->mtu < this.wanted && is_worse(&this, &worst))
+			worst = this;
+	}
+	return worst;
+}
+
+/* One of a pool's backends speaks for all. */
 static void warn_of_mtu(
 	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
 {
-	for (size_t i = 0; i < pool->count; i++) {
-		const struct farm_backend *backend = &pool->backends[i];
-		const struct route *route = &backend->route;
-		uint32_t outer = outer_bytes(pool, backend);
-		uint32_t wanted = wanted_mtu(daemon->farm->config, mtus, route->interface, outer);
+	const struct narrow narrow = find_narrow(daemon, mtus, pool);
+	const struct route *route;
+	char address[ADDRESS_TEXT_SIZE];
+	bool by_route;
 
-		if (!farm_backend_exists(backend) || route->state != ROUTE_READY || route->mtu >= wanted)
-			continue;
-		warn(warnings,
-			"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: "
-			"it should have an MTU of %u, and has %u (see 'ip link show %s')",
-			pool->config->name, route->mtu - outer, backend->record.name, wanted, route->mtu,
-			route->interface);
+	if (!narrow.backend)
 		return;
-	}
+	route = &narrow.backend->route;
+	by_route = route->mtu < neighbours_interface_mtu(daemon->neighbours, route->interface);
+	address_format(&narrow.backend->record.address, address);
+	warn(warnings,
+		"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: it "
+		"should have an MTU of %u, and has %u (see 'ip %s %s')",
+		pool->config->name, route->mtu - narrow.outer, narrow.backend->record.name, narrow.wanted, route->mtu,
+		by_route ? "route get" : "link show", by_route ? address : route->interface);
 }
 
 static void warn_of_backends(const struct daemon *daemon, json_t *warnings)

@@ -110,6 +110,14 @@ way_is() {
 		jq -e --argjson mtu "$1" '[.[].formatted.value | select(.forward == 2) | .mtu] | length == 3 and all(. == $mtu)'
 }
 
+mtu_warning() {
+	lab_ctl --json status | jq -r '.warnings[]' | grep MTU
+}
+
+warns_of() {
+	mtu_warning | grep -qF "$1"
+}
+
 # --- what is tried
 
 # try_cutting SOURCE VIP WORDS
@@ -163,7 +171,7 @@ lab_balance
 
 check "the way by a second interface has its MTU" wait_for 5 way_is 1400
 like "status warns, and says which MTU is wanted" "$(lab_ctl --json status | jq -r '.warnings[]')" \
-	"pool proxies: packets of more than $ROOM bytes .* MTU of 1520, and has 1400"
+	"pool proxies: packets of more than $ROOM bytes .* MTU of 1520, and has 1400 \\(see 'ip link show eth1'\\)"
 try_cutting "$LAB_CLIENT" "$LAB_VIP" "IPv4"
 try_telling "$LAB_CLIENT" "$LAB_VIP" 4 "IPv4"
 try_telling "$SOURCE6" "$LAB_VIP6" 6 "IPv6"
@@ -171,6 +179,7 @@ try_tcp
 
 route_mtu
 check "the way through a router has its route's MTU" wait_for 5 way_is 1400
+like "... to which status points" "$(mtu_warning)" "MTU of 1520, and has 1400 \\(see 'ip route get 10\\.0\\.1\\.1[123]'\\)"
 try_cutting "$LAB_CLIENT" "$LAB_VIP" "by a route"
 try_telling "$LAB_CLIENT" "$LAB_VIP" 4 "by a route"
 
@@ -183,4 +192,11 @@ lab_in balancer ip route replace 10.0.1.0/24 via 10.0.0.1
 lab_in balancer ip link set dev eth0 mtu 1520
 check "a way that is wide enough" wait_for 5 way_is 1520
 unlike "... is nothing to warn of" "$(lab_ctl --json status | jq -r '.warnings[]')" "MTU"
+
+lab_in balancer ip link set dev eth0 mtu 1500
+lab_in balancer sh -c "echo '      - {name: px6, address: \"2001:db8:1::12\"}' >> $LAB_CONFIG"
+lab_ctl reload > /dev/null
+check "of several outer headers the longest counts" wait_for 5 warns_of \
+	"more than 1460 bytes do not fit the way to px6, and are cut up or refused: it should have an MTU of 1540, and has 1500 (see 'ip link show eth0')"
+is "... and is all that is said of the pool" "$(mtu_warning | wc -l)" 1
 tap_end
