@@ -118,6 +118,15 @@ static void put_interfaces(const json_t *interfaces)
 	}
 }
 
+static void put_warnings(const json_t *result)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(result, "warnings"), i, item)
+		put_line("warning:", json_is_string(item) ? json_string_value(item) : "");
+}
+
 static void put_status(const json_t *status)
 {
 	const json_t *item;
@@ -144,8 +153,7 @@ static void put_status(const json_t *status)
 		text_put(stdout, text_of(item, "text"), "");
 		putchar('\n');
 	}
-	json_array_foreach(json_object_get(status, "warnings"), i, item)
-		put_line("warning:", json_is_string(item) ? json_string_value(item) : "");
+	put_warnings(status);
 }
 
 static void put_share(const json_t *pool, const char *key, const char *verb)
@@ -179,6 +187,7 @@ static void put_change(enum command command, const json_t *change)
 	}
 	if (!moved)
 		printf("no slot %s\n", verb);
+	put_warnings(change);
 }
 
 static void put_stats(const json_t *stats)

@@ -55,6 +55,9 @@ bool farm_backend_exists(const struct farm_backend *backend);
 /* Should it have new calls if it were alive? */
 bool farm_backend_is_wanted(const struct farm_backend *backend);
 
+/* Is there anybody who should have new calls, and lives as far as is known? */
+bool farm_has_takers(const struct farm_pool *pool);
+
 /* May it have new calls? And may it have those that it has? */
 bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);

@@ -234,6 +234,13 @@ bool farm_update_open(struct farm_pool *pool)
 	return true;
 }
 
+bool farm_has_takers(const struct farm_pool *pool)
+{
+	struct tally of = tally(pool, 0);
+
+	return of.up || (pool->untried && of.unknown);
+}
+
 const char *farm_state_name(enum backend_state state)
 {
 	static const char *const names[] = {

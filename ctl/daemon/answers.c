@@ -31,17 +31,33 @@ static json_t *outcome_json(const struct outcome *outcome)
 		slots ? 100.0 * moved / slots : 0.0);
 }
 
-/* The reply to a command that changed the farm. */
-static json_t *settle(struct daemon *daemon)
+static json_t *warnings_json(const struct farm_pool *pool)
+{
+	if (!pool || farm_has_takers(pool))
+		return json_array();
+	return json_pack(
+		"[o]", json_sprintf("pool %s: nobody alive is left to take new calls: they will %s", pool->config->name,
+			       pool->open ? "go to servers that fail their probes (it fails open)" : "be turned away"));
+}
+
+/* The reply to a command that changed the farm, and took something from a server of `pool`;
+ * NULL: it did not. */
+static json_t *settle(struct daemon *daemon, const char *pool)
 {
 	struct outcome outcome = {0};
 	int error;
-	json_t *reply;
+	json_t *reply, *result;
 
 	daemon_follow(daemon);
 	error = daemon_settle(daemon, &outcome);
-	reply = error ? protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error))
-		      : protocol_ok(outcome_json(&outcome));
+	if (error) {
+		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
+	} else {
+		result = outcome_json(&outcome);
+		json_object_set_new(
+			result, "warnings", warnings_json(pool ? farm_find_pool(daemon->farm, pool) : NULL));
+		reply = protocol_ok(result);
+	}
 	outcome_free(&outcome);
 	return reply;
 }
@@ -56,7 +72,7 @@ static json_t *answer_backend_add(struct daemon *daemon, const struct request *r
 	if (farm_add_backend(
 		    daemon->farm, daemon->running, request->pool, request->backend, &request->address, weight, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon);
+	return settle(daemon, NULL);
 }
 
 static json_t *answer_backend_remove(struct daemon *daemon, const struct request *request)
@@ -66,7 +82,7 @@ static json_t *answer_backend_remove(struct daemon *daemon, const struct request
 	if ((request->drain ? farm_leave_backend : farm_remove_backend)(
 		    daemon->farm, request->pool, request->backend, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon);
+	return settle(daemon, request->pool);
 }
 
 static json_t *answer_backend_admin(struct daemon *daemon, const struct request *request)
@@ -78,7 +94,7 @@ static json_t *answer_backend_admin(struct daemon *daemon, const struct request 
 
 	if (farm_set_admin(daemon->farm, request->pool, request->backend, admin, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon);
+	return settle(daemon, admin == ADMIN_READY ? NULL : request->pool);
 }
 
 static json_t *answer_backend_weight(struct daemon *daemon, const struct request *request)
@@ -87,7 +103,7 @@ static json_t *answer_backend_weight(struct daemon *daemon, const struct request
 
 	if (farm_set_weight(daemon->farm, request->pool, request->backend, request->weight, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon);
+	return settle(daemon, request->pool);
 }
 
 static json_t *answer_pool_settle(struct daemon *daemon, const struct request *request)
@@ -97,7 +113,7 @@ static json_t *answer_pool_settle(struct daemon *daemon, const struct request *r
 	if (!pool)
 		return protocol_error(NULL, "no pool '%s' (see 'sipxdp-ctl pool list')", request->pool);
 	desired_settle_pool(daemon->desired, pool->id);
-	return settle(daemon);
+	return settle(daemon, NULL);
 }
 
 static json_t *answer_plan(struct daemon *daemon, const struct request *request)

@@ -262,6 +262,9 @@ stop_server px2 CONT
 check "one returns" wait_for 10 state_is px2 up
 check "... is believed, and has all" serving_are px2
 unlike "... status says nothing any more" "$(lab_ctl status)" 'fails open'
+like "... to drain it, too, brings a warning" "$(lab_ctl backend drain proxies px2)" \
+	'^warning: .*pool proxies: nobody alive is left to take new calls: they will go to servers that fail their probes'
+unlike "... which ready does not" "$(lab_ctl backend ready proxies px2)" warning
 for host in px1 px3 px4; do
 	stop_server $host CONT
 done

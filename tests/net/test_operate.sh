@@ -18,6 +18,10 @@ moved() {
 	paste -d' ' <(cut -d' ' -f2 <<< "$1") <(owners | cut -d' ' -f2) | awk '$1 != $2'
 }
 
+same_owners() {
+	[ -z "$(moved "$1")" ]
+}
+
 share() {
 	lab_ctl --json backend list | jq ".[] | select(.name == \"$1\") | .share | round"
 }
@@ -119,6 +123,16 @@ lab_in px2 ip link set dev eth0 address 02:00:00:00:00:77
 lab_in px2 ping -c 1 -W 2 "$LAB_BALANCER" > /dev/null
 check "a backend with a new network card is followed" wait_for 30 mac_is px2 02:00:00:00:00:77
 check "... calls go on" calls_end_well card
+
+unlike "drain of the first has no warning" "$(lab_ctl backend drain proxies px1)" warning
+unlike "... nor maint of the second" "$(lab_ctl backend maint proxies px2)" warning
+LAST_WARNING='^warning: .*pool proxies: nobody alive is left to take new calls: they will be turned away$'
+like "... drain of the last has one" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
+like "... and maint" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"
+for backend in px1 px2 px3; do
+	unlike "$backend: ready, without a warning" "$(lab_ctl backend ready proxies $backend)" warning
+done
+check "... all have their calls again" wait_for 5 same_owners "$first"
 
 lab_in px2 ip address add 10.0.0.42/24 dev eth0
 lab_in balancer cp "$LAB_CONFIG" "$LAB_CONFIG.before"
