@@ -237,7 +237,8 @@ enum admin_state {
 	ADMIN_MAINT,
 };
 
-/* How a running backend differs from the file. Outlives the daemon, ends at `reload`. */
+/* How a running backend differs from the file. Outlives the daemon, ends at `reload`; but who
+ * leaves, or has joined, goes on to. */
 enum override_flags {
 	OVERRIDE_ADDED = 1,   /* is not in the file */
 	OVERRIDE_REMOVED = 2, /* is in the file, and was removed */

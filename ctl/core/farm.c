@@ -54,6 +54,9 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 		adopt_overrides(backend, record);
 	if (!address_equal(&backend->record.address, &record->address))
 		return; /* another machine, of which nothing is known */
+	/* Who leaves goes on leaving; but of who was not in the file, his line there takes him back. */
+	if (!(record->overrides & OVERRIDE_ADDED))
+		backend->record.overrides |= record->overrides & OVERRIDE_LEAVING;
 	backend->record.state = record->state;
 	backend->record.since = record->since;
 	backend->record.returned = record->returned;
@@ -91,26 +94,46 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	return backend->id ? 0 : -ENOSPC;
 }
 
-/* Backends that were added to a pool by hand, or have joined, and that the file has neither
- * by name nor by address. After a reload only those go on that have joined, or that are
- * leaving, and have calls. */
-static void add_by_hand(
+/* Does he stay as he is without the file: who has joined, and until a reload who was added? */
+static bool needs_no_file(const struct backend_record *record, enum farm_origin origin)
+{
+	return (record->overrides & OVERRIDE_JOINED) ||
+	       (origin == FARM_RESTART && (record->overrides & OVERRIDE_ADDED));
+}
+
+/* Has he been taken from new calls, so that those that he has may end? */
+static bool drains(const struct backend_record *record)
+{
+	return !(record->overrides & OVERRIDE_REMOVED) &&
+	       ((record->overrides & OVERRIDE_LEAVING) || record->admin == ADMIN_DRAIN);
+}
+
+static void let_leave(struct backend_record *record)
+{
+	record->overrides = OVERRIDE_ADDED | OVERRIDE_LEAVING;
+	if (record->admin == ADMIN_DRAIN)
+		record->admin = ADMIN_READY; /* if his line comes back */
+}
+
+/* Backends that run and that the file has neither by name nor by address. */
+static void add_others(
 	const struct farm *farm, struct farm_pool *pool, const struct image *running, enum farm_origin origin)
 {
-	const uint8_t flags = origin == FARM_RESTART ? OVERRIDE_ADDED : OVERRIDE_LEAVING | OVERRIDE_JOINED;
 	char error[FARM_ERROR_SIZE];
 
 	for (uint32_t id = 1; id <= running->contract.backends; id++) {
 		const struct backend_record *record = &running->records[id];
 		struct farm_backend *backend;
 
-		if (!(record->overrides & OVERRIDE_ADDED) || !(record->overrides & flags) ||
-			strcmp(record->pool, pool->config->name) || config_find_backend(pool->config, record->name) ||
+		if (!(needs_no_file(record, origin) || drains(record)) || strcmp(record->pool, pool->config->name) ||
+			config_find_backend(pool->config, record->name) ||
 			farm_check_address(farm, pool, &record->address, error))
 			continue;
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
 		backend = &pool->backends[pool->count++];
 		*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1};
+		if (!needs_no_file(record, origin))
+			let_leave(&backend->record);
 		backend->route = adopted_route(&running->backends[id]);
 		trust(pool->config, backend);
 	}
@@ -144,7 +167,7 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 					"'sipxdp-loader upgrade -c FILE'",
 					backend->name, running->contract.backends);
 		}
-		add_by_hand(farm, pool, running, origin);
+		add_others(farm, pool, running, origin);
 	}
 	free(taken);
 }
@@ -274,8 +297,8 @@ static struct config_backend save_backend(const struct farm_pool *pool, const st
 	return backend;
 }
 
-/* A copy of the file's, with the backends that there are, but those that have joined: they
- * do so without a file, and could not if one had them. */
+/* A copy of the file's, with the backends that there are, but those that are leaving, and
+ * those that have joined: they do so without a file, and could not if one had them. */
 struct config *farm_config(const struct farm *farm)
 {
 	struct config shallow = *farm->config, *config;
@@ -290,7 +313,7 @@ struct config *farm_config(const struct farm *farm)
 		to->backend_count = 0;
 		for (size_t j = 0; j < from->count; j++)
 			if (farm_backend_exists(&from->backends[j]) &&
-				!(from->backends[j].record.overrides & OVERRIDE_JOINED))
+				!(from->backends[j].record.overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING)))
 				to->backends[to->backend_count++] = save_backend(from, &from->backends[j]);
 	}
 	config = config_copy(&shallow);

@@ -39,7 +39,7 @@ struct farm {
 
 enum farm_origin {
 	FARM_RESTART, /* what an operator changed by hand goes on */
-	FARM_RELOAD,  /* the file is the truth again; admin states, health and who has joined stay */
+	FARM_RELOAD,  /* the file is the truth again; admin states, health, who has joined and who leaves stay */
 };
 
 /* Builds a farm from a file and what runs: whoever is known there keeps its id, its

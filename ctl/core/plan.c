@@ -66,6 +66,9 @@ static void say_record(const struct draft *draft, struct plan_step *step)
 	else if (exists(after) && !exists(before))
 		say(step, "backend %s/%s: add, %s, weight %u", pool, name, address_format(&after->address, address),
 			after->weight);
+	else if ((after->overrides & OVERRIDE_LEAVING) &&
+		 ((before->overrides ^ after->overrides) & (OVERRIDE_LEAVING | OVERRIDE_ADDED)))
+		say(step, "backend %s/%s: is leaving, and stays until its calls have ended", pool, name);
 	else if (before->admin != after->admin)
 		say(step, "backend %s/%s: %s, was %s", pool, name, admin_name(after->admin), admin_name(before->admin));
 	else if (!address_equal(&before->address, &after->address))
@@ -73,6 +76,8 @@ static void say_record(const struct draft *draft, struct plan_step *step)
 			loses_way ? "; it has no packets until the way there is known" : "");
 	else if (before->weight != after->weight)
 		say(step, "backend %s/%s: weight %u, was %u", pool, name, after->weight, before->weight);
+	else if ((before->overrides & ~after->overrides) & OVERRIDE_LEAVING)
+		say(step, "backend %s/%s: %s, was leaving", pool, name, admin_name(after->admin));
 }
 
 /* A new backend has been told of already. */

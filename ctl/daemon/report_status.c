@@ -197,7 +197,8 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			const struct farm_backend *backend = &pool->backends[j];
 			enum backend_state state = backend->record.state;
 
-			changed |= backend->record.overrides && !(backend->record.overrides & OVERRIDE_JOINED);
+			changed |= backend->record.overrides &&
+				   !(backend->record.overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING));
 			if (farm_backend_exists(backend) &&
 				(state == STATE_PENDING || state == STATE_UNREACHABLE || state == STATE_DOWN))
 				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,

@@ -171,6 +171,129 @@ Test(plan, a_backend_replaced_by_hand_stays_replaced_over_a_restart)
 	cr_assert_not(address_equal(&world_backend(&world, "px3")->record.address, &address));
 }
 
+/* Has the next plan a line with this text? */
+static bool plan_says(const char *text)
+{
+	struct image *desired;
+	struct plan *plan;
+	bool says = false;
+
+	world_update_states(&world);
+	desired = desired_image(world.desired, world.farm, world.running, world.now);
+	plan = plan_new(world.running, desired);
+	for (size_t i = 0; i < plan->count; i++)
+		says |= plan->steps[i].text && strstr(plan->steps[i].text, text);
+	plan_free(plan);
+	image_free(desired);
+	return says;
+}
+
+#define WITHOUT_PX3 HEAD SERVICE POOL(PX(1) "," PX(2))
+#define LEAVES "backend proxies/px3: is leaving, and stays until its calls have ended"
+
+/* His calls would be cut, and a plan would say that nothing moves. */
+static void check_that_he_leaves_without_the_file(enum farm_origin origin)
+{
+	uint16_t id = world_backend(&world, "px3")->id;
+	uint32_t moved;
+
+	world_settle(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, id), 0);
+	world_load(&world, WITHOUT_PX3, origin);
+	cr_assert(plan_says(LEAVES));
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0);
+	cr_assert_eq(world_backend(&world, "px3")->id, id);
+	cr_assert_eq(world_backend(&world, "px3")->record.overrides, OVERRIDE_ADDED | OVERRIDE_LEAVING);
+	cr_assert(world.running->backends[id].alive);
+	world_load(&world, WITHOUT_PX3, origin);
+	cr_assert_eq(world_settle(&world, NULL), 0, "and once more");
+	world_load(&world, FARM3, FARM_RELOAD);
+	cr_assert(plan_says("backend proxies/px3: ready, was leaving"), "his line has come back");
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0);
+	cr_assert_gt(world_slots_of(&world, id), 0);
+}
+
+Test(plan, who_is_leaving_goes_on_leaving_without_his_line_in_the_file)
+{
+	char error[FARM_ERROR_SIZE];
+
+	for (enum farm_origin origin = FARM_RESTART; origin <= FARM_RELOAD; origin++) {
+		world_start(&world, FARM3);
+		cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px3", error), 0);
+		cr_assert(plan_says(LEAVES));
+		check_that_he_leaves_without_the_file(origin);
+	}
+}
+
+Test(plan, who_was_drained_is_leaving_when_his_line_is_gone)
+{
+	char error[FARM_ERROR_SIZE];
+
+	for (enum farm_origin origin = FARM_RESTART; origin <= FARM_RELOAD; origin++) {
+		world_start(&world, FARM3);
+		cr_assert_eq(farm_set_admin(world.farm, "proxies", "px3", ADMIN_DRAIN, error), 0);
+		check_that_he_leaves_without_the_file(origin);
+	}
+}
+
+Test(plan, who_was_added_and_drains_is_leaving_after_a_reload)
+{
+	char error[FARM_ERROR_SIZE];
+	struct address address;
+
+	world_start(&world, WITHOUT_PX3);
+	address_parse("10.0.0.13", &address);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px3", &address, 1, error), 0);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px3", ADMIN_DRAIN, error), 0);
+	world_settle(&world, NULL);
+	world_load(&world, WITHOUT_PX3, FARM_RESTART);
+	cr_assert_eq(world_settle(&world, NULL), 0, "a restart changes nothing");
+	check_that_he_leaves_without_the_file(FARM_RELOAD);
+}
+
+Test(plan, leaving_survives_a_reload_until_the_address_is_another)
+{
+	char error[FARM_ERROR_SIZE];
+
+	world_start(&world, FARM3);
+	farm_leave_backend(world.farm, "proxies", "px3", error);
+	world_settle(&world, NULL);
+	world_load(&world, FARM3, FARM_RELOAD);
+	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert(world_backend(&world, "px3")->record.overrides & OVERRIDE_LEAVING);
+	world_load(&world, HEAD SERVICE POOL(PX(1) "," PX(2) ",{name: px3, address: 10.0.0.33}"), FARM_RELOAD);
+	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0, "it is another machine");
+}
+
+Test(plan, who_was_taken_out_at_once_is_gone_with_his_line)
+{
+	char error[FARM_ERROR_SIZE];
+
+	world_start(&world, FARM3);
+	farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error);
+	farm_remove_backend(world.farm, "proxies", "px3", error);
+	world_settle(&world, NULL);
+	world_load(&world, HEAD SERVICE POOL(PX(1)), FARM_RELOAD);
+	cr_assert_eq(world.farm->pools[0].count, 1);
+}
+
+Test(plan, who_leaves_is_not_saved)
+{
+	char error[FARM_ERROR_SIZE];
+	struct config *config;
+
+	world_start(&world, FARM3);
+	farm_leave_backend(world.farm, "proxies", "px2", error);
+	config = farm_config(world.farm);
+	cr_assert_eq(config->pools[0].backend_count, 2);
+	cr_assert_null(config_find_backend(&config->pools[0], "px2"));
+	config_free(config);
+}
+
 Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 {
 	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2, .reason = "does not answer"};
