@@ -84,7 +84,7 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
-/* Takes it from new calls; it is removed when it has no slot, and nothing is in motion, any more. */
+/* Takes it from new calls; it is removed when it has no slot any more, nor had one that is in motion. */
 int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 int farm_set_weight(
 	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);

@@ -12,6 +12,7 @@
 struct quiet {
 	uint64_t packets; /* that were sent to it when it was looked at last */
 	uint32_t since;   /* nothing more; 0: it was not looked at */
+	uint32_t without; /* since when it has had no slot; 0: it has, or is not leaving */
 };
 
 struct drain {
@@ -79,20 +80,27 @@ bool drain_has_room(struct drain *drain, const struct daemon *daemon)
 	return drain->notes < 0 || drain->notes < 0.9 * daemon->running->contract.notes;
 }
 
-static bool has_slots(const struct daemon *daemon, uint32_t pool, uint16_t id)
+static bool is_among(const struct daemon *daemon, const __u16 *owners, uint16_t id)
 {
-	const __u16 *slots = image_slots(daemon->running, pool);
-
 	for (uint32_t slot = 0; slot < daemon->running->contract.slots; slot++)
-		if (slots[slot] == id)
+		if (owners[slot] == id)
 			return true;
 	return false;
 }
 
+static bool has_slots(const struct daemon *daemon, uint32_t pool, uint16_t id)
+{
+	return is_among(daemon, image_slots(daemon->running, pool), id);
+}
+
+static bool is_leaving(const struct farm_backend *backend)
+{
+	return farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING);
+}
+
 static bool drains(const struct farm_backend *backend)
 {
-	return farm_backend_exists(backend) &&
-	       (backend->record.admin == ADMIN_DRAIN || (backend->record.overrides & OVERRIDE_LEAVING));
+	return is_leaving(backend) || (farm_backend_exists(backend) && backend->record.admin == ADMIN_DRAIN);
 }
 
 static void look_at_traffic(struct drain *drain, const struct daemon *daemon, const struct farm_backend *backend)
@@ -121,11 +129,28 @@ bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const stru
 	       !has_slots(daemon, pool->id, backend->id);
 }
 
-/* A slot that it has or had would send something to it. Of one that is in motion it may be
- * neither the owner nor the former one, and have calls there all the same, by notes. */
-static bool is_needed(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
+/* Might a slot in motion send something to it? One that was its own does; of others it may
+ * have calls all the same, by notes. */
+static bool may_have_calls(struct drain *drain, const struct daemon *daemon, uint32_t pool, uint16_t id)
 {
-	return daemon->running->pools[pool->id].in_motion || has_slots(daemon, pool->id, id);
+	return is_among(daemon, image_former(daemon->running, pool), id) || drain_calls(drain, daemon, id) ||
+	       drain->notes < 0;
+}
+
+/* Has it nothing to do any more? Slots that move again and again do not hold it for longer
+ * than once. */
+static bool has_left(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
+	const struct farm_backend *backend)
+{
+	uint32_t *without = &drain->quiet[backend->id].without, now = clock_seconds();
+
+	if (!is_leaving(backend) || has_slots(daemon, pool->id, backend->id)) {
+		*without = 0;
+		return false;
+	}
+	*without = *without ? *without : now;
+	return (now - *without) * UINT64_C(1000) > pool->config->drain_timeout ||
+	       !may_have_calls(drain, daemon, pool->id, backend->id);
 }
 
 bool drain_look(struct drain *drain, struct daemon *daemon)
@@ -141,8 +166,7 @@ bool drain_look(struct drain *drain, struct daemon *daemon)
 			char name[NAME_SIZE], error[FARM_ERROR_SIZE];
 
 			look_at_traffic(drain, daemon, backend);
-			if (!farm_backend_exists(backend) || !(backend->record.overrides & OVERRIDE_LEAVING) ||
-				is_needed(daemon, pool, backend->id))
+			if (!has_left(drain, daemon, pool, backend))
 				continue;
 			memcpy(name, backend->record.name, sizeof(name));
 			log_info("backend %s/%s has left", pool->config->name, name);

@@ -90,6 +90,23 @@ notes() {
 	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/notes | jq length
 }
 
+# invite PORT CALL-ID: begins a call of which no more is heard.
+invite() {
+	printf '%s\t' "$1" "INVITE sip:px@$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1" \
+		'Max-Forwards: 70' 'From: <sip:client>;tag=1' 'To: <sip:px>' "Call-ID: $2" 'CSeq: 1 INVITE' |
+		lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT"
+}
+
+has_a_call() {
+	[ "$(backend "$1" "$2" .calls)" -eq 1 ]
+}
+
+# left_meanwhile POOL NAME OTHER: has it left while slots of others move again and again?
+left_meanwhile() {
+	lab_ctl backend weight "$1" "$3" $((1 + SECONDS % 1000)) > /dev/null
+	has_left "$1" "$2"
+}
+
 has_left() {
 	[ -z "$(backend "$1" "$2" .name)" ]
 }
@@ -220,6 +237,15 @@ lab_start wait balancer sipxdp-ctl backend drain proxies px3 --wait 80
 check "a server is to leave" lab_ctl backend remove soon s2 --drain
 is "... is leaving" "$(backend soon s2 .admin)" leaving
 check "... has left when its time is over" wait_for 10 has_left soon s2
+lab_ctl backend add soon s3 10.0.0.13 > /dev/null
+lab_ctl backend add soon s4 10.0.0.14 > /dev/null
+lab_ctl pool settle soon > /dev/null
+lab_ctl backend remove soon s4 --drain > /dev/null
+check "... another one likewise, though slots of others move on and on" wait_for 15 left_meanwhile soon s4 s3
+is "... slots of the pool are in motion then" "$(lab_ctl --json backend list soon | jq 'any(.moving != "")')" true
+lab_ctl backend add soon s5 10.0.0.15 > /dev/null
+lab_ctl backend remove soon s5 --drain > /dev/null
+check "... one that has had no slot yet does not wait" wait_for 5 left_meanwhile soon s5 s3
 
 before=$(slots usual)
 check "a server of a pool with the usual times is drained" lab_ctl backend drain usual u2
@@ -238,11 +264,16 @@ say_to_chain OPTIONS opening ''
 check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'
 say_to_chain BYE continuing ';tag=1'
 check "... whoever that is" wait_for 5 owner_is continuing $'c1\t10.0.0.11'
+invite 5066 "one-that-goes-on@$LAB_CLIENT" > /dev/null
+check "... one is noted" wait_for 5 has_a_call chain c2
 lab_ctl backend add chain c3 10.0.0.13 > /dev/null
 check "... which is to leave for a third" lab_ctl backend remove chain c2 --drain
 check "... has no slots" wait_for 8 has_no_slots chain c2
 sleep 2
-is "... and stays for the calls that it has" "$(backend chain c2 .admin)" leaving
+is "... and stays for the call that it has" "$(backend chain c2 .admin)" leaving
+lab_ctl backend ready chain c1 > /dev/null
+lab_ctl backend remove chain c3 --drain > /dev/null
+check "... which c3 has not" wait_for 8 has_left chain c3
 
 # --- what became of the calls
 
