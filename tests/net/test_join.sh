@@ -158,7 +158,9 @@ is "... listens on the address named, and no other" "$(listens_at)" "tcp $LAB_BA
 
 # --- joining
 
-like "a heartbeat before start is refused" "$(script px2 px2 10.0.0.12 heartbeat 2>&1)" "no backend 'px2'.*has not started"
+heard=$(script px2 px2 10.0.0.12 heartbeat || echo "exit status $?")
+like "a heartbeat before start is refused" "$heard" "no backend 'px2'.*has not started"
+like "... by a status of its own" "$heard" "^exit status 4$"
 run px2 px2 10.0.0.12
 check "px2 joins by the script and gets a share" wait_for 10 all_slots px1 px2
 is "... it is said to have joined" "$(backend px2 '.overrides | join(" ")')" joined
@@ -249,10 +251,19 @@ check "... px2 is heard again" wait_for 10 all_slots px1 px2
 
 sip_client before client "$LAB_CLIENT" options 60 100
 lab_wait before 20
+lab_stop sipxdpd || true
 kill -TERM "${LAB_PROCESS[px2-run]}"
-check "shutdown: px2 is leaving" wait_for 3 is_backend px2 .admin leaving
+sleep 2
+check "shutdown while no daemon listens: the script tries again" lab_running px2-run
+check "... the daemon is there" lab_daemon
+check "... px2 is leaving" wait_for 5 is_backend px2 .admin leaving
+lab_stop sipxdpd || true
+sleep 2
+check "the daemon is not there for a moment: the script goes on waiting" lab_running px2-run
+check "... it is there again" lab_daemon
+check "... px2 is leaving" is_backend px2 .admin leaving
 check "... is not silent meanwhile" is_backend px2 .state up
-check "... and gone when it is empty" wait_for 15 is_gone px2
+check "... and gone when its time is over" wait_for 15 is_gone px2
 check "... which the script waits for" lab_wait px2-run 5
 check "... px1 has all" all_slots px1
 
