@@ -184,7 +184,7 @@ bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backe
 
 /* Those who would have calls if they were alive, by what is known of them. */
 struct tally {
-	size_t up, down, unknown;
+	size_t up, down;
 };
 
 /* Of one priority, 0: of all. */
@@ -199,7 +199,6 @@ static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 			continue;
 		tally.up += backend->record.state == STATE_UP;
 		tally.down += backend->record.state == STATE_DOWN;
-		tally.unknown += backend->record.state == STATE_UNKNOWN;
 	}
 	return tally;
 }
@@ -220,14 +219,14 @@ static unsigned int priority_up(const struct farm_pool *pool)
 }
 
 /* A standby that lives takes over from those who do not: it is the share of its own kind
- * that counts. */
+ * that counts. Who was not probed yet has neither failed nor helped anybody. */
 bool farm_update_open(struct farm_pool *pool)
 {
 	struct tally of = tally(pool, priority_up(pool));
 	bool open;
 
 	pool->untried = !of.up && !of.down;
-	open = !pool->untried && of.up * 100 < (of.up + of.down + of.unknown) * pool->config->min_alive;
+	open = !pool->untried && of.up * 100 < (of.up + of.down) * pool->config->min_alive;
 	if (open == pool->open)
 		return false;
 	pool->open = open;

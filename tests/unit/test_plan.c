@@ -346,6 +346,32 @@ Test(plan, below_min_alive_the_probes_are_not_believed)
 	cr_assert(world.farm->pools[0].open);
 }
 
+/* Else adding servers would make the pool fail open, and give one calls that is known to be
+ * dead; or end it, and take them from all the others. */
+Test(plan, who_was_not_probed_yet_does_not_count_for_min_alive)
+{
+	world_start(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3)));
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_set_health(&world, "px3", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert_not(world.farm->pools[0].open);
+	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5)),
+		FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert_not(world.farm->pools[0].open, "two of three");
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), 0);
+	world_set_health(&world, "px4", HEALTH_DOWN);
+	world_settle(&world, NULL);
+	cr_assert(world.farm->pools[0].open, "two of four");
+	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5) "," PX(6)),
+		FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_assert(world.farm->pools[0].open, "two of four still");
+}
+
 Test(plan, probes_that_are_new_take_nobody_out)
 {
 	world_start(&world, FARM3);
