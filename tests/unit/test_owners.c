@@ -256,6 +256,71 @@ Test(owners, who_is_found_late_at_a_first_start_does_not_wait)
 	cr_assert_gt(slots("px3"), 0);
 }
 
+#define AWAY(which) set_route(which, &(const struct route){.state = ROUTE_FAILED, .ifindex = 2})
+#define FOUND(which) set_route(which, &(const struct route){.state = ROUTE_READY, .ifindex = 2, .mtu = 1500})
+
+static void set_route(const char *name, const struct route *route)
+{
+	farm_set_route(world_backend(&world, name), route);
+}
+
+/* The cable of the balancer: calls that are up are where they were. */
+Test(owners, who_is_found_late_after_all_were_away_does_not_wait)
+{
+	uint16_t before[1024];
+
+	world_start(&world, POOL_OF("record_time: 10s, backends: [" PX(1) "," PX(2) "," PX(3)));
+	set_all_up();
+	memcpy(before, image_slots(world.running, 0), sizeof(before));
+	AWAY("px1"), AWAY("px2"), AWAY("px3");
+	wait_for(20000);
+	cr_assert_eq(world_slots_of(&world, 0), all);
+	FOUND("px1");
+	wait_for(20000);
+	cr_assert_eq(slots("px1"), all);
+	FOUND("px2");
+	wait_for(2000);
+	cr_assert_gt(slots("px2"), 0);
+	FOUND("px3");
+	wait_for(2000);
+	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
+	cr_assert_not(world.running->pools[0].in_motion);
+}
+
+Test(owners, who_is_found_long_after_all_were_away_waits)
+{
+	world_start(&world, POOL_OF("record_time: 10s, backends: [" PX(1) "," PX(2)));
+	set_all_up();
+	AWAY("px1"), AWAY("px2");
+	wait_for(0);
+	FOUND("px1");
+	wait_for(0);
+	wait_for(11000);
+	FOUND("px2");
+	wait_for(1000);
+	cr_assert_eq(slots("px2"), 0, "px1 has calls by now");
+	wait_for(10000);
+	cr_assert_gt(slots("px2"), 0);
+}
+
+/* A table without owners is not one without calls. */
+Test(owners, who_is_ready_after_all_were_drained_leaves_their_calls_alone)
+{
+	char error[FARM_ERROR_SIZE];
+
+	world_start(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)));
+	set_all_up();
+	farm_set_admin(world.farm, "proxies", "px1", ADMIN_DRAIN, error);
+	farm_set_admin(world.farm, "proxies", "px2", ADMIN_DRAIN, error);
+	wait_for(0);
+	wait_for(10000);
+	cr_assert_eq(world_slots_of(&world, 0), all);
+	farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error);
+	wait_for(1000);
+	cr_assert_eq(slots("px1"), all);
+	cr_assert(world.running->pools[0].in_motion);
+}
+
 /* The key says which slot a call has: a new one cannot wait. */
 Test(owners, another_hash_key_takes_effect_at_once)
 {
