@@ -90,12 +90,14 @@ void farm_assume(struct farm_backend *backend, const struct image *running)
 
 /* --- slow start */
 
-/* In which step it is, seconds after it has come back. */
+/* In which step it is, seconds after it has come back. Was that in the future, the clock was
+ * set back: it is not to wait until then. */
 static unsigned int ramp(const struct farm_pool *pool, const struct backend_record *record, uint32_t now)
 {
-	uint64_t elapsed = now > record->returned ? now - record->returned : 0;
-	uint64_t step = pool->config->slow_start ? elapsed * 1000 * FARM_RAMP_STEPS / pool->config->slow_start
-						 : FARM_RAMP_STEPS;
+	uint64_t elapsed = now - record->returned;
+	uint64_t step = pool->config->slow_start && now >= record->returned
+				? elapsed * 1000 * FARM_RAMP_STEPS / pool->config->slow_start
+				: FARM_RAMP_STEPS;
 
 	return step < FARM_RAMP_STEPS ? step + 1 : FARM_RAMP_STEPS;
 }

@@ -210,6 +210,24 @@ Test(owners, a_slow_start_goes_on_over_a_restart)
 	cr_assert_eq(slots("px1"), share);
 }
 
+/* It would not go on until the clock is where it was again. */
+Test(owners, a_clock_that_is_set_back_ends_a_slow_start)
+{
+	struct farm_backend *backend;
+
+	world_start(&world, SLOW);
+	set_all_up();
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	wait_for(0);
+	world_set_health(&world, "px1", HEALTH_UP);
+	wait_for(0);
+	backend = world_backend(&world, "px1");
+	cr_assert_eq(backend->ramp, 1);
+	farm_update_state(world.farm, &world.farm->pools[0], backend, 999);
+	cr_assert_eq(backend->ramp, FARM_RAMP_STEPS);
+	cr_assert_eq(farm_next_ramp(world.farm), 0);
+}
+
 Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 {
 	char error[FARM_ERROR_SIZE];
