@@ -94,6 +94,11 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	if (!pool)
 		return -ENOENT;
 	backend = farm_find_noted(pool, name);
+	if (backend && farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING))
+		return refuse(error, -EEXIST,
+			"backend '%s' of pool '%s' is leaving: 'sipxdp-ctl backend ready %s %s' keeps it, 'backend "
+			"remove' ends it at once",
+			name, pool_name, pool_name, name);
 	if (backend && farm_backend_exists(backend))
 		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
 	result = farm_check_address(farm, pool, address, error);

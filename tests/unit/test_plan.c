@@ -716,6 +716,10 @@ Test(plan, what_stands_against_a_change_is_said_and_changes_nothing)
 	cr_assert(strstr(error, "no backend 'px8'"));
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "px1", &taken, 1, error), 0);
 	cr_assert(strstr(error, "already"));
+	farm_leave_backend(world.farm, "proxies", "px1", error);
+	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "px1", &taken, 1, error), 0);
+	cr_assert(strstr(error, "is leaving: 'sipxdp-ctl backend ready proxies px1'"));
+	farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error);
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "new", &taken, 1, error), 0);
 	cr_assert(strstr(error, "px1"));
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "new", &vip, 1, error), 0);
