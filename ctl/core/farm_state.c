@@ -186,7 +186,7 @@ bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backe
 
 /* Those who would have calls if they were alive, by what is known of them. */
 struct tally {
-	size_t up, down;
+	size_t up, down, unknown;
 };
 
 /* Of one priority, 0: of all. */
@@ -201,6 +201,7 @@ static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 			continue;
 		tally.up += backend->record.state == STATE_UP;
 		tally.down += backend->record.state == STATE_DOWN;
+		tally.unknown += backend->record.state == STATE_UNKNOWN;
 	}
 	return tally;
 }
