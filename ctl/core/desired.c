@@ -15,8 +15,9 @@ struct pool_state {
 	struct motion *motion;
 	uint64_t next;
 	bool settle; /* is to end its motion */
-	bool young;  /* nobody had a slot, and backends are still waited for */
+	bool young;  /* is new in the maps, and backends are still waited for */
 	uint64_t begun;
+	uint64_t empty; /* when it was found last that nobody has a slot; 0: never */
 };
 
 struct desired {
@@ -99,7 +100,9 @@ static struct pool_state *pool_state(
 	state->owners = owners_new(desired->slots, desired->hash_key);
 	state->motion = motion_new(desired->slots);
 	state->settle = !is_our_key(desired, running);
-	if (running->pool_names[id].name[0])
+	state->young = !running->pool_names[id].name[0];
+	state->begun = now;
+	if (!state->young)
 		motion_adopt(state->motion, image_slots(running, id), image_former(running, id), now);
 	return state;
 }
@@ -130,6 +133,22 @@ static bool same_slots(const struct desired *desired, const uint16_t *a, const u
 	return !memcmp(a, b, desired->slots * sizeof(*a));
 }
 
+/* At a first start backends are found one after the other, and nobody has calls yet to speak
+ * of: who comes last is not to wait until those of the first have been recorded. */
+#define YOUNG_MSEC 10000
+
+static bool is_young(struct pool_state *state, const struct farm_pool *pool, uint64_t now)
+{
+	bool young = state->young;
+
+	state->young = false;
+	for (size_t i = 0; i < pool->count; i++)
+		state->young |=
+			farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_PENDING;
+	state->young &= young && now - state->begun < YOUNG_MSEC;
+	return young;
+}
+
 static bool has_nobody(const struct pool_state *state, uint32_t slots)
 {
 	const uint16_t *owners = motion_owners(state->motion);
@@ -140,30 +159,16 @@ static bool has_nobody(const struct pool_state *state, uint32_t slots)
 	return !motion_is_going_on(state->motion);
 }
 
-static bool somebody_is_awaited(const struct farm_pool *pool)
+/* After all were out of reach they come back one after the other, and may seem to be there
+ * before they are. Their calls are where they were: each has his slots when he comes, and those
+ * of the first are not recorded. */
+#define RETURN_MSEC 10000
+
+static bool is_returning(struct pool_state *state, uint32_t slots, uint64_t now)
 {
-	for (size_t i = 0; i < pool->count; i++)
-		if (farm_backend_is_wanted(&pool->backends[i]) && !farm_backend_is_able(pool, &pool->backends[i]))
-			return true;
-	return false;
-}
-
-/* At a first start, or after all were out of reach, backends are found one after the other. Who
- * comes last is not to wait until those of the first have been recorded: if there are calls,
- * those of his slots are his. */
-#define YOUNG_MSEC 10000
-
-static bool is_young(struct pool_state *state, uint32_t slots, const struct farm_pool *pool, uint64_t now)
-{
-	bool young;
-
-	if (has_nobody(state, slots)) {
-		state->young = true;
-		state->begun = now;
-	}
-	young = state->young;
-	state->young = young && somebody_is_awaited(pool) && now - state->begun < YOUNG_MSEC;
-	return young;
+	if (has_nobody(state, slots))
+		state->empty = now;
+	return state->empty && now - state->empty < RETURN_MSEC;
 }
 
 /* Puts the pool's slots into the table that is not in use, if they are to change. */
@@ -175,7 +180,7 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	uint32_t in_use = running->pools[pool->id].table;
 	bool known = running->pool_names[pool->id].name[0];
 
-	state->settle |= is_young(state, desired->slots, pool, now);
+	state->settle |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
 	move_pool(state, pool, wanted, now);
 	name_copy(image->pool_names[pool->id].name, pool->config->name);
 	image_put_wanted(image, pool->id, wanted);
