@@ -22,7 +22,7 @@ struct target {
 	const struct attachment *before; /* what is pinned for it, NULL if nothing is */
 	int fd;                          /* of the link, or of the program that the dispatcher calls; -1 */
 	uint32_t dispatched;             /* id of the latter, 0 if there is none */
-	size_t addresses;                /* that this run added to decap_addresses */
+	size_t addresses;                /* of its own that this run added to decap_addresses */
 };
 
 struct attach {
@@ -36,7 +36,9 @@ struct attach {
 	struct program program; /* freshly loaded, or zeroed when the running one is used */
 	bool maps_are_new;
 	int program_fd;
-	int addresses; /* the map decap_addresses, -1 */
+	int addresses;         /* the map decap_addresses, -1 */
+	struct address *named; /* by --address: those that this run added to it */
+	size_t named_count;
 };
 
 /* --- what is wanted */
@@ -56,13 +58,15 @@ static int read_targets(struct attach *attach)
 		attach->target_count = options->interface_count;
 	}
 	attach->targets = calloc(attach->target_count, sizeof(*attach->targets));
+	attach->named = calloc(options->address_count + 1, sizeof(*attach->named));
 	for (i = 0; attach->targets && i < attach->target_count; i++) {
 		attach->targets[i].fd = -1;
 		attach->targets[i].name = attach->config ? attach->config->interfaces[i] : options->interfaces[i];
 	}
-	if (!attach->targets)
-		say_error("out of memory");
-	return attach->targets ? 0 : -1;
+	if (attach->targets && attach->named)
+		return 0;
+	say_error("out of memory");
+	return -1;
 }
 
 /* --- what is there */
@@ -287,23 +291,44 @@ out:
 	return result;
 }
 
-/* Which addresses do tunnels end at? Asked before a packet meets the program. */
-static int fill_addresses(struct attach *attach, struct target *target)
+static int name_addresses(struct attach *attach)
 {
 	const struct options *options = attach->options;
+	bool is_new;
+	size_t i;
+
+	for (i = 0; i < options->address_count; i++) {
+		if (tunnel_name(attach->addresses, &options->addresses[i], &is_new))
+			return -1;
+		if (is_new)
+			attach->named[attach->named_count++] = options->addresses[i];
+	}
+	return 0;
+}
+
+/* Which addresses do tunnels end at? Asked before a packet meets the program. */
+static int fill_addresses(struct attach *attach)
+{
+	const struct options *options = attach->options;
+	size_t i;
 
 	if (options->program != PROGRAM_DECAP)
 		return 0;
-	if (attach->addresses < 0)
-		attach->addresses = pins_get(&attach->pins, PINS_TOP, "decap_addresses");
-	return tunnel_add(attach->addresses, target->name, target->ifindex, options->addresses, options->address_count,
-		&target->addresses);
+	attach->addresses = pins_get(&attach->pins, PINS_TOP, "decap_addresses");
+	if (name_addresses(attach))
+		return -1;
+	for (i = 0; i < attach->target_count; i++) {
+		struct target *target = &attach->targets[i];
+
+		if (tunnel_add(attach->addresses, target->name, target->ifindex, !options->address_count,
+			    &target->addresses))
+			return -1;
+	}
+	return 0;
 }
 
-static int attach_target(struct attach *attach, struct target *target)
+static int attach_target(const struct attach *attach, struct target *target)
 {
-	if (fill_addresses(attach, target))
-		return -1;
 	if (target->attached)
 		return 0;
 	return attach->options->dispatcher ? attach_dispatched(attach, target) : attach_link(attach, target);
@@ -315,7 +340,7 @@ static void detach_target(const struct attach *attach, struct target *target)
 	if (target->dispatched)
 		dispatcher_detach(target->ifindex, target->dispatched);
 	if (attach->addresses >= 0 && !target->attached)
-		tunnel_remove(attach->addresses, target->ifindex);
+		tunnel_remove(attach->addresses, target->ifindex, &attach->attachments);
 }
 
 static int pin_target(struct attach *attach, const struct target *target)
@@ -328,31 +353,45 @@ static int pin_target(struct attach *attach, const struct target *target)
 		return -1;
 	if (before)
 		say_done("%s: the pin of an attachment that has ended is removed", target->name);
+	if (before && attach->addresses >= 0)
+		tunnel_remove(attach->addresses, 0, &attach->attachments);
 	return pins_put(&attach->pins, target->dispatched ? PINS_DISPATCHED : PINS_LINKS, target->name, target->fd);
 }
 
 /* --- all of them */
 
-static int commit(struct attach *attach)
+static int attach_targets(struct attach *attach)
 {
 	size_t i;
 
-	if (pin_program(attach))
-		return -1;
 	for (i = 0; i < attach->target_count; i++) {
 		if (attach_target(attach, &attach->targets[i]))
-			break;
+			return -1;
 	}
-	if (i == attach->target_count) {
-		for (i = 0; i < attach->target_count; i++) {
-			if (pin_target(attach, &attach->targets[i]))
-				break;
-		}
+	for (i = 0; i < attach->target_count; i++) {
+		if (pin_target(attach, &attach->targets[i]))
+			return -1;
 	}
-	if (i == attach->target_count)
-		return 0;
+	return 0;
+}
+
+static void detach_targets(struct attach *attach)
+{
+	size_t i;
+
 	for (i = 0; i < attach->target_count; i++)
 		detach_target(attach, &attach->targets[i]);
+	for (i = 0; i < attach->named_count; i++)
+		tunnel_forget(attach->addresses, &attach->named[i]);
+}
+
+static int commit(struct attach *attach)
+{
+	if (pin_program(attach))
+		return -1;
+	if (!fill_addresses(attach) && !attach_targets(attach))
+		return 0;
+	detach_targets(attach);
 	say_error("nothing was attached");
 	return -1;
 }
@@ -362,6 +401,9 @@ static void report(const struct attach *attach)
 	const struct options *options = attach->options;
 	size_t i;
 
+	if (attach->named_count)
+		say_done("tunnels to %zu more address%s end here (--address)", attach->named_count,
+			attach->named_count > 1 ? "es" : "");
 	for (i = 0; i < attach->target_count; i++) {
 		const struct target *target = &attach->targets[i];
 
@@ -380,13 +422,13 @@ static void report(const struct attach *attach)
 /* For those that are attached already: does that leave something new to be done? */
 static bool is_anything_new(struct attach *attach)
 {
-	size_t i, added = 0;
+	size_t i, added;
 
-	for (i = 0; i < attach->target_count; i++) {
-		if (fill_addresses(attach, &attach->targets[i]))
-			return false;
+	if (fill_addresses(attach))
+		return false;
+	added = attach->named_count;
+	for (i = 0; i < attach->target_count; i++)
 		added += attach->targets[i].addresses;
-	}
 	return added > 0;
 }
 
@@ -429,6 +471,7 @@ static void clean_up(struct attach *attach)
 			close(attach->targets[i].fd);
 	}
 	free(attach->targets);
+	free(attach->named);
 	if (attach->program_fd >= 0)
 		close(attach->program_fd);
 	if (attach->addresses >= 0)

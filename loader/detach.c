@@ -6,28 +6,34 @@
 #include "say.h"
 #include "tunnel.h"
 
-static void forget_addresses(const struct pins *pins, int ifindex)
+static void forget_addresses(const struct pins *pins, uint32_t ifindex, const struct attachments *attached)
 {
 	int map = pins_get(pins, PINS_TOP, "decap_addresses");
 
 	if (map < 0)
 		return;
-	tunnel_remove(map, ifindex);
+	tunnel_remove(map, ifindex, attached);
 	close(map);
 }
 
-static int detach_one(struct pins *pins, struct attachment *attachment)
+static int detach_one(struct pins *pins, struct attachment *attachment, const struct attachments *attached)
 {
+	uint32_t ifindex = attachment->ifindex;
+
 	if (attachment_remove(pins, attachment))
 		return -1;
-	if (pins->kind == PROGRAM_DECAP)
-		forget_addresses(pins, attachment->ifindex);
 	if (attachment->state == ATTACHMENT_GONE)
 		say_done("%s: was detached already (the interface has gone since, or somebody else did it); its pin "
 			 "is removed",
 			attachment->name);
 	else
 		say_done("%s detached from %s", program_name(pins->kind), attachment->name);
+	if (!ifindex) /* of a link that somebody else has ended only the name is known */
+		ifindex = if_nametoindex(attachment->name);
+	attachment->state = ATTACHMENT_GONE;
+	attachment->ifindex = 0;
+	if (pins->kind == PROGRAM_DECAP)
+		forget_addresses(pins, ifindex, attached);
 	return 0;
 }
 
@@ -68,7 +74,7 @@ static int detach(const struct options *options, struct pins *pins, struct attac
 	for (i = 0; i < attachments->count; i++) {
 		if (!is_wanted(options, attachments, &attachments->list[i]))
 			continue;
-		if (detach_one(pins, &attachments->list[i]))
+		if (detach_one(pins, &attachments->list[i], attachments))
 			result = -1;
 		else
 			left--;

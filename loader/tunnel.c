@@ -9,19 +9,48 @@
 #include "say.h"
 #include "tunnel.h"
 
-static int add(int map, const char *interface, uint32_t ifindex, const struct address *address, size_t *added)
+static int refuse(const struct address *address, int error)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (!bpf_map_update_elem(map, address, &ifindex, BPF_NOEXIST)) {
-		++*added;
-		return 0;
-	}
-	if (errno == EEXIST)
-		return 0;
-	say_error("cannot have tunnels to %s end at %s: %s", address_format(address, text), interface,
-		errno == E2BIG ? "the map decap_addresses is full" : say_why(errno));
+	say_error("cannot have tunnels to %s end here: %s", address_format(address, text),
+		error == E2BIG ? "the map decap_addresses is full" : say_why(error));
 	return -1;
+}
+
+static bool is_interface(uint32_t ifindex)
+{
+	char name[IFNAMSIZ];
+
+	return if_indextoname(ifindex, name);
+}
+
+int tunnel_name(int map, const struct address *address, bool *is_new)
+{
+	const uint32_t owner = TUNNEL_NAMED;
+	uint32_t before;
+
+	*is_new = bpf_map_lookup_elem(map, address, &before) != 0;
+	return bpf_map_update_elem(map, address, &owner, BPF_ANY) ? refuse(address, errno) : 0;
+}
+
+void tunnel_forget(int map, const struct address *address)
+{
+	bpf_map_delete_elem(map, address);
+}
+
+/* What is there already stays its owner's, unless that is an interface that is no more. */
+static int add(int map, uint32_t ifindex, const struct address *address, size_t *added)
+{
+	uint32_t owner;
+	bool is_new = bpf_map_lookup_elem(map, address, &owner) != 0;
+
+	if (!is_new && (owner == TUNNEL_NAMED || is_interface(owner)))
+		return 0;
+	if (bpf_map_update_elem(map, address, &ifindex, BPF_ANY))
+		return refuse(address, errno);
+	*added += is_new;
+	return 0;
 }
 
 /* Of this interface, and one that a tunnel can be addressed to. An IPv4 address may have
@@ -43,12 +72,11 @@ static bool is_usable(const struct ifaddrs *entry, const char *interface, struct
 	return address_is_host(out);
 }
 
-int tunnel_add(
-	int map, const char *interface, int ifindex, const struct address *more, size_t more_count, size_t *added)
+int tunnel_add(int map, const char *interface, int ifindex, bool needed, size_t *added)
 {
 	struct ifaddrs *all, *entry;
 	struct address address;
-	size_t i, found = more_count;
+	bool found = false;
 	int result = 0;
 
 	*added = 0;
@@ -59,13 +87,11 @@ int tunnel_add(
 	for (entry = all; !result && entry; entry = entry->ifa_next) {
 		if (!is_usable(entry, interface, &address))
 			continue;
-		found++;
-		result = add(map, interface, ifindex, &address, added);
+		found = true;
+		result = add(map, ifindex, &address, added);
 	}
 	freeifaddrs(all);
-	for (i = 0; !result && i < more_count; i++)
-		result = add(map, interface, ifindex, &more[i], added);
-	if (!result && !found) {
+	if (!result && needed && !found) {
 		say_error("%s has no address that a tunnel could end at (give it one, or name one by --address)",
 			interface);
 		return -1;
@@ -73,16 +99,64 @@ int tunnel_add(
 	return result;
 }
 
-void tunnel_remove(int map, uint32_t ifindex)
+/* One of the attached that has this address, NULL if none has. */
+static const struct attachment *find_heir(
+	const struct ifaddrs *all, const struct address *wanted, const struct attachments *attached)
 {
+	const struct ifaddrs *entry;
+	struct address address;
+	size_t i;
+
+	for (i = 0; i < attached->count; i++) {
+		const struct attachment *one = &attached->list[i];
+
+		for (entry = all; one->state == ATTACHMENT_LIVE && entry; entry = entry->ifa_next) {
+			if (is_usable(entry, one->name, &address) && !memcmp(&address, wanted, sizeof(address)))
+				return one;
+		}
+	}
+	return NULL;
+}
+
+static bool is_kept(uint32_t owner, uint32_t ifindex, const struct attachments *attached)
+{
+	size_t i;
+
+	if (owner == TUNNEL_NAMED)
+		return true;
+	for (i = 0; i < attached->count; i++) {
+		if ((uint32_t)attached->list[i].ifindex == owner)
+			return true; /* also where that is a number of another network namespace */
+	}
+	return owner != ifindex && is_interface(owner);
+}
+
+/* Never out and in again: packets to an address that stays go on to be decapsulated. */
+static void remove_one(int map, const struct address *address, const struct attachment *heir)
+{
+	const uint32_t owner = heir ? heir->ifindex : 0;
+
+	if (heir)
+		bpf_map_update_elem(map, address, &owner, BPF_EXIST);
+	else
+		tunnel_forget(map, address);
+}
+
+void tunnel_remove(int map, uint32_t ifindex, const struct attachments *attached)
+{
+	struct ifaddrs *all = NULL;
 	struct address key, next;
 	uint32_t owner;
 	int end = bpf_map_get_next_key(map, NULL, &next);
 
+	if (getifaddrs(&all))
+		all = NULL; /* then nobody has it, too */
 	while (!end) {
 		key = next;
 		end = bpf_map_get_next_key(map, &key, &next); /* before the key goes, or it would start anew */
-		if (!bpf_map_lookup_elem(map, &key, &owner) && owner == ifindex)
-			bpf_map_delete_elem(map, &key);
+		if (!bpf_map_lookup_elem(map, &key, &owner) && !is_kept(owner, ifindex, attached))
+			remove_one(map, &key, find_heir(all, &key, attached));
 	}
+	if (all)
+		freeifaddrs(all);
 }

@@ -445,12 +445,46 @@ decap() {
 	fails_with 0 "upgrade of decap" "lan.7: program" upgrade --program decap
 	check "... leaves the addresses" [ "$(tunnel_ends | wc -w)" -eq 8 ]
 	check "detach of one" loader detach --program decap eth0
-	is "... takes its addresses out" "$(tunnel_ends)" "10.9.9.10 2001:db8::99"
+	is "... takes its own addresses out, and not those that were named" "$(tunnel_ends)" "10.9.9.10 10.9.9.9 2001:db8::99"
 	check "detach of the balancer" loader detach
 	is "... leaves decap" "$(pins)" "$DECAP_MAPS decap_links/lan:7"
 	check "detach of decap" loader detach --program decap
 	is_untouched "... leaves nothing"
 	lab_in balancer ip address del 10.0.0.33/24 dev eth0
+}
+
+# Addresses of interfaces that have the same one, and of interfaces that are gone.
+decap_addresses() {
+	loader attach --program decap eth0 > /dev/null
+	lab_address balancer lan.7 10.0.0.2/32 10.7.7.7/32
+	loader attach --program decap lan.7 > /dev/null
+	loader detach --program decap eth0 > /dev/null
+	is "an address that another interface has, too, stays" "$(tunnel_ends)" "10.0.0.2 10.7.7.7"
+	fails_with 1 "attach that fails" "eth7" attach --program decap eth0 eth7 --address 10.9.9.9
+	lab_in balancer ip link add soft up type bridge
+	fails_with 1 "... halfway" "cannot attach to soft" attach --program decap eth0 soft --address 10.9.9.9
+	is "... leaves the addresses as they were" "$(tunnel_ends)" "10.0.0.2 10.7.7.7"
+	lab_in balancer ip link del soft
+	loader attach --program decap eth0 > /dev/null
+	lab_in balancer ip link del lan.7
+	loader detach --program decap lan.7 > /dev/null
+	is "those of an interface that has gone are taken out" "$(tunnel_ends)" "10.0.0.2 192.0.2.10 2001:db8::2 2001:db8:f::10"
+	lab_plug balancer lan.7 br1
+	lab_address balancer lan.7 10.7.7.7/32
+	loader attach --program decap lan.7 > /dev/null
+	lab_in balancer ip link del lan.7
+	lab_plug balancer lan.7 br1
+	lab_address balancer lan.7 10.7.7.7/32 10.7.7.8/32
+	loader attach --program decap lan.7 > /dev/null
+	is "of one that has come back they are its own again" "$(tunnel_ends)" \
+		"10.0.0.2 10.7.7.7 10.7.7.8 192.0.2.10 2001:db8::2 2001:db8:f::10"
+	lab_in balancer bpftool link detach pinned $PINS/decap_links/lan:7
+	loader detach --program decap lan.7 > /dev/null
+	is "those of one that somebody else has detached are taken out" "$(tunnel_ends)" \
+		"10.0.0.2 192.0.2.10 2001:db8::2 2001:db8:f::10"
+	loader detach --program decap > /dev/null
+	lab_in balancer ip link del lan.7
+	lab_plug balancer lan.7 br1
 }
 
 tunnel_ends() {
@@ -506,5 +540,6 @@ killed
 at_once
 other_directory
 decap
+decap_addresses
 dispatcher
 tap_end
