@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* attach: first everything is looked at, then everything is loaded, then everything is
  * pinned and attached. A fault before the last step has touched nothing, one within it
- * undoes the step. */
+ * undoes the step. That is why maps that replace others are pinned beside them at first. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +35,7 @@ struct attach {
 	size_t target_count;
 	struct program program; /* freshly loaded, or zeroed when the running one is used */
 	bool maps_are_new;
+	enum pins_place place; /* of the maps: PINS_NEXT while they are to replace others */
 	int program_fd;
 	int addresses;         /* the map decap_addresses, -1 */
 	struct address *named; /* by --address: those that this run added to it */
@@ -177,6 +178,7 @@ static int examine_maps(struct attach *attach)
 	if (running)
 		return file_refuse(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
 	attach->maps_are_new = true;
+	attach->place = PINS_NEXT;
 	say_warning("the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
 		    "replaced (sipxdpd fills them; one of another version must be started again)",
 		attach->pins.dir);
@@ -197,7 +199,7 @@ static int prepare_program(struct attach *attach)
 	}
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
-	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, program))
+	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
 		return -1;
@@ -214,12 +216,12 @@ static int pin_program(struct attach *attach)
 		return 0;
 	if (!attach->maps_are_new)
 		return pins_replace(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd);
-	if (pins_remove_shared(&attach->pins, PINS_TOP, &left_over) ||
+	if (pins_remove_shared(&attach->pins, attach->place, &left_over) ||
 		pins_remove_shared(&attach->pins, PINS_NEXT, &left_over))
 		return -1;
-	if (pins_put(&attach->pins, PINS_TOP, program_name(attach->program.kind), attach->program_fd))
+	if (pins_put(&attach->pins, attach->place, program_name(attach->program.kind), attach->program_fd))
 		return -1;
-	return pins_put_maps(&attach->pins, PINS_TOP, &attach->program);
+	return pins_put_maps(&attach->pins, attach->place, &attach->program);
 }
 
 /* --- one interface */
@@ -278,7 +280,7 @@ static int attach_dispatched(const struct attach *attach, struct target *target)
 
 	if (program_open(&program, attach->options->program, &attach->sizes))
 		goto out;
-	if (pins_reuse_maps(&attach->pins, &program))
+	if (pins_reuse_maps(&attach->pins, attach->place, &program))
 		goto out;
 	if (dispatcher_attach(&program, target->ifindex, target->name, attach->options->mode))
 		goto out;
@@ -375,6 +377,14 @@ static int attach_targets(struct attach *attach)
 	return 0;
 }
 
+/* The contract goes first, as in an upgrade (renew.c). */
+static int move_maps(struct attach *attach)
+{
+	if (attach->place == PINS_TOP)
+		return 0;
+	return pins_remove(&attach->pins, PINS_TOP, "contract") ? -1 : pins_move_next(&attach->pins);
+}
+
 static void detach_targets(struct attach *attach)
 {
 	size_t i;
@@ -389,7 +399,7 @@ static int commit(struct attach *attach)
 {
 	if (pin_program(attach))
 		return -1;
-	if (!fill_addresses(attach) && !attach_targets(attach))
+	if (!fill_addresses(attach) && !attach_targets(attach) && !move_maps(attach))
 		return 0;
 	detach_targets(attach);
 	say_error("nothing was attached");

@@ -465,8 +465,9 @@ int pins_put_maps(struct pins *pins, enum pins_place place, const struct program
 	return pins_put(pins, place, last, bpf_map__fd(map));
 }
 
-int pins_reuse_maps(const struct pins *pins, const struct program *program)
+int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct program *program)
 {
+	char path[PATH_MAX];
 	struct bpf_map *map;
 	int err, fd;
 
@@ -474,9 +475,10 @@ int pins_reuse_maps(const struct pins *pins, const struct program *program)
 	{
 		if (!program_shares_map(map))
 			continue;
-		fd = pins_get(pins, PINS_TOP, bpf_map__name(map));
+		fd = pins_get(pins, place, bpf_map__name(map));
 		if (fd < 0) {
-			say_error("cannot use the pinned map %s/%s: %s", pins->dir, bpf_map__name(map), say_why(fd));
+			pins_path(pins, place, bpf_map__name(map), path);
+			say_error("cannot use the pinned map %s: %s", path, say_why(fd));
 			return -1;
 		}
 		err = program_reuse_map(map, fd);

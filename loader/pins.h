@@ -90,5 +90,5 @@ int pins_contract(const struct pins *pins, enum pins_place place, struct contrac
 /* Pins the maps of a loaded program. */
 int pins_put_maps(struct pins *pins, enum pins_place place, const struct program *program);
 
-/* Has an opened program use the pinned maps, all of them. */
-int pins_reuse_maps(const struct pins *pins, const struct program *program);
+/* Has an opened program use the maps pinned there, all of them. */
+int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct program *program);

@@ -61,7 +61,7 @@ static int open_for_pins(struct program *program, const struct pins *pins, const
 {
 	if (program_open(program, pins->kind, sizes))
 		return -1;
-	return pins_reuse_maps(pins, program);
+	return pins_reuse_maps(pins, PINS_TOP, program);
 }
 
 /* The dispatcher cannot exchange one program for another: for a moment it calls both, the
