@@ -53,7 +53,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 packages: ## install the Debian packages that are missing (packages.txt)
-	$(Q)tests/lib/install-packages packages.txt
+	$(Q)tests/lib/install-packages packages.txt >&2
 
 # --- the programs in the kernel
 
@@ -131,7 +131,8 @@ test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of 
 fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),300)
 
-# --- benchmarks: each program has its main file, all share the rest
+# --- benchmarks: each program has its main file, all share the rest. On standard output is
+# what they measure and nothing else.
 
 $(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog/frame.c \
 		$(addprefix tests/bench/,corpus.c measure.c messages.c report.c rows.c subject.c targets.c))
@@ -141,17 +142,17 @@ $(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog
 benches: $(BENCH_BIN) $(patsubst %.c,$B/%.o,$(BPF) $(BENCH_BPF))
 
 bench: packages ## what a packet costs: a table and the targets (BENCH="--json", "--help": more)
-	$(Q)$(MAKE) --no-print-directory benches
+	$(Q)$(MAKE) --no-print-directory benches >&2
 	$(Q)$B/tests/bench/bench $(BENCH)
 
 bench-net: packages ## frames a second on veth, and what Kamailio takes for the same work
-	$(Q)$(MAKE) --no-print-directory benches
+	$(Q)$(MAKE) --no-print-directory benches >&2
 	$(Q)tests/bench/net
 
-bench-control: packages ## what building, changing and publishing tables takes, attach and reload
-	$(Q)$(MAKE) --no-print-directory benches all
-	$(Q)$B/tests/bench/control
-	$(Q)tests/bench/control-plane
+bench-control: packages ## what building, changing and publishing tables takes, attach and reload (BENCH=--json)
+	$(Q)$(MAKE) --no-print-directory benches all >&2
+	$(Q)$B/tests/bench/control $(BENCH)
+	$(Q)tests/bench/control-plane $(BENCH)
 
 demo: packages ## a lab of namespaces, real calls through the balancer, a backend taken out
 	$(Q)$(MAKE) --no-print-directory all

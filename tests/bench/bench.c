@@ -33,7 +33,8 @@ static const char usage[] = "usage: bench [OPTION...]\n"
 			    "  --rounds N      samples in each load (default 3)\n"
 			    "  --repeat N      runs in a sample (default 100000)\n"
 			    "  --cpu N         the processor to run on (default 1, 0 if there is one only)\n"
-			    "  --json          for programs\n";
+			    "  --json          for programs\n"
+			    "  --help          this\n";
 
 static bool has_part(const char *text, const char *parts)
 {
@@ -248,7 +249,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 		{"against", required_argument, NULL, 'a'}, {"only", required_argument, NULL, 'o'},
 		{"loads", required_argument, NULL, 'l'}, {"rounds", required_argument, NULL, 'n'},
 		{"repeat", required_argument, NULL, 'r'}, {"cpu", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'}, {}};
+		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -277,6 +278,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 		case 'j':
 			options->json = true;
 			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
 		default:
 			return -1;
 		}

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the control plane's steps take: building a pool's table, changing one backend of it,
- * publishing it to the kernel; and what the maps take of memory.
- *
- * usage: control [--json] [BUILD] */
+ * publishing it to the kernel; and what the maps take of memory. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +11,8 @@
 #include "subject.h"
 
 #define ROUNDS 11
+
+static const char usage[] = "usage: control [--json] [BUILD]      BUILD: where the programs are (default: build)\n";
 
 static const uint32_t sizes[] = {10, 100, 1000, 10000};
 static const uint64_t hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
@@ -130,6 +130,10 @@ int main(int argc, char **argv)
 		.pools = DEFAULT_POOLS};
 	struct subject subject;
 
+	if (*build == '-' || argc > 2 + json) {
+		fputs(usage, strcmp(build, "--help") ? stderr : stdout);
+		return strcmp(build, "--help") ? 2 : 0;
+	}
 	fill_farm(&farm);
 	if (subject_load(&subject, &setup, build))
 		return 1;
