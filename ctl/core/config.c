@@ -135,12 +135,14 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 		reader_mapping(&reader, document.nodes, "the file", file_keys, parse.config);
 	}
 	config_claim_vip_ports(&parse, faults);
+	config_check_hints(&parse, faults);
 	claims_judge(&parse.claims, faults);
 	if (faults->count == faults_before)
 		config_settle_probes(parse.config, faults);
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);
 	free(parse.port_owners);
+	free(parse.hint_owners);
 	document_free(&document);
 	faults_sort(faults);
 	if (faults->count == faults_before)

@@ -67,6 +67,15 @@ static void read_mac(struct reader *reader, const struct node *value, void *obje
 		reader_refuse(reader, value, "the MAC of one host, such as 02:00:5e:10:00:01");
 }
 
+static void add_hint_owner(struct parse *parse, struct hint_owner owner)
+{
+	/* Room doubles whenever the count reaches a power of two. */
+	if ((parse->hint_owner_count & (parse->hint_owner_count - 1)) == 0)
+		parse->hint_owners =
+			reallocate(parse->hint_owners, 2 * parse->hint_owner_count + 1, sizeof(*parse->hint_owners));
+	parse->hint_owners[parse->hint_owner_count++] = owner;
+}
+
 /* A VIP is where all backends are; with a port of its own it may be one's name. */
 static void claim_hint(
 	struct reader *reader, struct config_backend *backend, struct config_hint *hint, struct mark mark)
@@ -77,7 +86,10 @@ static void claim_hint(
 	if (address_parse(hint->host, &hint->address))
 		hint->address = (struct address){{0}};
 	claims_add(&parse->claims, claim);
-	if (hint->port || address_equal(&hint->address, &(struct address){{0}}))
+	if (address_equal(&hint->address, &(struct address){{0}}) || address_equal(&hint->address, &backend->address))
+		return;
+	add_hint_owner(parse, (struct hint_owner){parse->pool, backend, hint, mark});
+	if (hint->port)
 		return;
 	claim = claim_of(reader, backend, CLAIM_ROLE_HINT, &hint->address, sizeof(hint->address), mark);
 	claim.scope = 0;

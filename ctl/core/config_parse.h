@@ -14,6 +14,14 @@ struct port_owner {
 	struct mark mark;
 };
 
+/* A backend with a hint that is an address, and not its own. */
+struct hint_owner {
+	size_t pool;
+	const struct config_backend *backend;
+	const struct config_hint *hint;
+	struct mark mark;
+};
+
 /* What is known while a file is read: the context of the reader. */
 struct parse {
 	struct config *config;
@@ -21,6 +29,8 @@ struct parse {
 	const struct config_pool **pools_by_name;
 	struct port_owner *port_owners; /* in the order of their pools */
 	size_t port_owner_count;
+	struct hint_owner *hint_owners;
+	size_t hint_owner_count;
 	size_t pool;          /* index of the one being read */
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* of all services */
@@ -66,6 +76,9 @@ void config_settle_probes(struct config *config, struct faults *faults);
 
 /* Claims for each VIP the ports that backends have of it. */
 void config_claim_vip_ports(struct parse *parse, struct faults *faults);
+
+/* Refuses hints that are the address of another backend, or what new calls name. */
+void config_check_hints(const struct parse *parse, struct faults *faults);
 
 /* --- values; false after a fault has been added */
 

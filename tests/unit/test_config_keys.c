@@ -369,6 +369,19 @@ Test(config_keys, priorities_hints_and_ports_of_backends)
 				       "'[2001:DB8:0::11]', '[2001:db8::11]:5060']")),
 			"hints: [px1.example.net, 'px1.example.net:5062', '10.0.0.11', '10.0.0.11:5060', "
 			"'[2001:db8::11]', '[2001:db8::11]:5060']}"},
+		{"ports of the VIP as hints, where one is left for new calls",
+			BACKENDS(PX(1, "hints: ['192.0.2.10:5061']") "," PX(2, "hints: ['192.0.2.10:5062']"))
+				SERVICE("port: 5060-5062"),
+			"hints: ['192.0.2.10:5062']}"},
+		{"ports of a VIP that is another pool's",
+			HEAD "pools: [{name: p, backends: [" PX(
+				1, "hints: ['192.0.2.10:5060', 10.0.0.12]") "]},\n"
+									    "{name: q, backends: [" PX(
+										    2, "") "]}]\n"
+											   "services: [{name: s, vip: "
+											   "192.0.2.10, port: 5060, "
+											   "pool: q}]\n",
+			"hints: ['192.0.2.10:5060', '10.0.0.12']}"},
 		{"no hints", BACKENDS(PX(1, "hints: []")), "weight: 1}"},
 		{"a hint in two pools",
 			HEAD "pools: [{name: p, backends: [" PX(1, "hints: [a]") "]},\n"
@@ -415,6 +428,31 @@ Test(config_keys, refuses_priorities_hints_and_ports)
 		{"a hint that names all backends",
 			BACKENDS(PX(1, "hints: [192.0.2.10,\n '192.0.2.10:5070']")) SERVICE("port: 5060"),
 			{"3:70: a hint of backend px1 cannot be 192.0.2.10: it is a VIP of service s (line 5)"}},
+		{"hints that new calls name: SIP's port, and the only one",
+			BACKENDS(PX(1, "hints: ['192.0.2.10:5060',\n '192.0.2.11:5070',\n '192.0.2.12:5060',\n"
+				       "'192.0.2.12:5061']")) "services: [{name: s, vip: 192.0.2.10, port: 5060-5061, "
+							      "pool: p},\n"
+							      "{name: t, vip: 192.0.2.11, port: 5070, pool: p},\n"
+							      "{name: u, vip: 192.0.2.12, port: 0, pool: p}]\n",
+			{"3:70: a hint of backend px1 cannot be port 5060 of 192.0.2.10: it is service s (line 7), "
+			 "whose new calls name it; give the backend a port of its own, or another name",
+				"4:2: port 5070 of 192.0.2.11: it is service t (line 8)",
+				"5:2: port 5060 of 192.0.2.12: it is service u (line 9)"}},
+		{"hints that are another's address, in any pool of a service",
+			HEAD "pools:\n"
+			     "- {name: p, backends: [{name: px1, address: 10.0.0.1,\n"
+			     "hints: [10.0.0.2,\n '10.0.0.2:5061', '10.0.0.1:5060', 10.0.0.9]},\n"
+			     "{name: px2, address: 10.0.0.2}]}\n"
+			     "- {name: q, backends: [{name: qx, address: 10.0.0.3,\n hints: [10.0.0.1, 10.0.0.4]}]}\n"
+			     "- {name: r, backends: [{name: rx, address: 10.0.0.4}]}\n"
+			     "services:\n"
+			     "- {name: s, vip: 192.0.2.10, port: 5060, pool: p, methods: {REGISTER: q}}\n"
+			     "- {name: t, vip: 192.0.2.10, port: 5062, pool: r}\n",
+			{"5:9: a hint of backend px1 cannot be 10.0.0.2: it is the address of backend px2 of pool p "
+			 "(line 7)",
+				"6:2: a hint of backend px1 cannot be 10.0.0.2: it is the address of backend px2",
+				"9:10: a hint of backend qx cannot be 10.0.0.1: it is the address of backend px1 of "
+				"pool p (line 4)"}},
 		{"hints that are no list", BACKENDS(PX(1, "hints: a")),
 			{"3:69: 'hints' of backend px1: expected a list"}},
 		{"a hint twice",
