@@ -9,8 +9,7 @@
 #
 # In the environment: KERNELS_CLANGS, other compilers to build the programs with (default
 # "16 19"); KERNELS_SECTIONS, what guest.sh is to run (default all); KERNELS_SECONDS,
-# how long they may take (default 450);
-# KERNELS_KEEP, not empty: keep the work directory.
+# how long they may take (default 1000); KERNELS_KEEP, not empty: keep the work directory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -104,13 +103,13 @@ build_by() {
 
 # --- the guest's files
 
-# put FILE [AS]: a file, and the libraries that it needs, into the image.
+# put FILE [AS]: a file, and the libraries that it needs, into the image. A script needs none.
 put() {
 	local file=$1 as=${2:-$1} library
 	install -D "$file" "$IMAGE/$as"
 	while read -r library; do
 		[ -e "$IMAGE/$library" ] || install -D "$library" "$IMAGE/$library"
-	done < <(ldd "$file" 2> /dev/null | grep -o '/[^ ]*')
+	done < <(ldd "$file" 2> /dev/null | grep -o '/[^ ]*' || true)
 }
 
 # What is the same for all kernels: Debian's layout, and in /sipxdp of this tree what the
