@@ -36,16 +36,11 @@ static char *read_all(FILE *file, size_t *length)
 
 static void say_faults(const char *path, const struct faults *faults)
 {
+	char text[FAULT_TEXT_SIZE];
 	size_t i;
 
-	for (i = 0; i < faults->count; i++) {
-		const struct fault *fault = &faults->list[i];
-
-		if (fault->mark.line)
-			fprintf(stderr, "%s:%d:%d: %s\n", path, fault->mark.line, fault->mark.column, fault->message);
-		else
-			fprintf(stderr, "%s: %s\n", path, fault->message);
-	}
+	for (i = 0; i < faults->count; i++)
+		fprintf(stderr, "%s\n", fault_format(&faults->list[i], path, text));
 }
 
 struct config *file_read(const char *path)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list of faults: grows, sorts, goes. What is said in a fault is its finder's. */
+/* The list of faults: grows, sorts, is told, goes. What is said in a fault is its finder's. */
 #include <stdarg.h>
 #include <stdio.h>
 #include "faults.h"
@@ -52,6 +52,16 @@ void faults_sort(struct faults *faults)
 	for (i = 0; i < faults->count; i++)
 		faults->list[i] = ranked[i].fault;
 	free(ranked);
+}
+
+const char *fault_format(const struct fault *fault, const char *file, char text[FAULT_TEXT_SIZE])
+{
+	char place[32] = "";
+
+	if (fault->mark.line)
+		snprintf(place, sizeof(place), ":%d:%d", fault->mark.line, fault->mark.column);
+	snprintf(text, FAULT_TEXT_SIZE, "%s%s: %s", file, place, fault->message);
+	return text;
 }
 
 void faults_free(struct faults *faults)

@@ -26,4 +26,9 @@ void faults_add(struct faults *faults, struct mark mark, const char *format, ...
 /* Puts the faults in the order of their places in the text. */
 void faults_sort(struct faults *faults);
 
+/* "FILE:LINE:COLUMN: MESSAGE" of one fault, or "FILE: MESSAGE" where it is about no place; cut
+ * to the buffer. Returns `text`. */
+#define FAULT_TEXT_SIZE 8192
+const char *fault_format(const struct fault *fault, const char *file, char text[FAULT_TEXT_SIZE]);
+
 void faults_free(struct faults *faults);

@@ -33,7 +33,7 @@ static void write_host(const struct address *address, uint16_t port, char text[H
 	snprintf(text, HOST_TEXT_SIZE, address_is_ipv4(address) ? "%s:%u" : "[%s]:%u", plain, port);
 }
 
-const char *probe_message_method(const struct config_probe *probe)
+static const char *method_name(const struct config_probe *probe)
 {
 	return probe->type == PROBE_REGISTER ? "REGISTER" : "OPTIONS";
 }
@@ -94,7 +94,7 @@ static bool choose_uris(const struct probe_message *m, const char *local, const 
 
 int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE_SIZE])
 {
-	const char *method = probe_message_method(m->probe), *transport = transport_name(m->probe->transport);
+	const char *method = method_name(m->probe), *transport = transport_name(m->probe->transport);
 	char branch[BRANCH_SIZE], call_id[CALL_ID_SIZE], local[HOST_TEXT_SIZE], target[HOST_TEXT_SIZE];
 	char contact[HOST_TEXT_SIZE + 64] = "";
 	struct uris uris;
@@ -194,7 +194,7 @@ static bool judge_line(const struct probe_message *m, struct span line, int *see
 	}
 	if (!(*seen & SEEN_CSEQ) && span_take_name(&line, "CSeq", NULL)) {
 		*seen |= SEEN_CSEQ;
-		return has_cseq(line, probe_message_method(m->probe));
+		return has_cseq(line, method_name(m->probe));
 	}
 	return true;
 }

@@ -23,9 +23,6 @@ struct probe_message {
 	struct probe_ids ids;
 };
 
-/* "OPTIONS", "REGISTER". */
-const char *probe_message_method(const struct config_probe *probe);
-
 /* Writes the request. Max-Forwards is 0: a proxy that would pass it on to a living server
  * must answer itself (16.3). A REGISTER has no Contact and so asks only what is registered
  * (10.2.3). The length, or -EMSGSIZE. */

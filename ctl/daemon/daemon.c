@@ -32,7 +32,7 @@ struct config *daemon_read_config(const char *path, struct faults *faults)
 	if (file)
 		length = fread(text, 1, FILE_SIZE_MAX + 1, file);
 	if (!file || ferror(file))
-		faults_add(faults, (struct mark){0}, "cannot read %s: %s", path, strerror(errno));
+		faults_add(faults, (struct mark){0}, "it cannot be read: %s", strerror(errno));
 	else
 		config = config_parse(text, length, faults);
 	if (file)
@@ -43,12 +43,10 @@ struct config *daemon_read_config(const char *path, struct faults *faults)
 
 void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 {
+	char text[FAULT_TEXT_SIZE];
+
 	for (size_t i = 0; i < faults->count; i++)
-		if (faults->list[i].mark.line)
-			log_error("%s:%d:%d: %s", daemon->config_path, faults->list[i].mark.line,
-				faults->list[i].mark.column, faults->list[i].message);
-		else
-			log_error("%s", faults->list[i].message);
+		log_error("%s", fault_format(&faults->list[i], daemon->config_path, text));
 }
 
 /* --- the road from farm to maps */

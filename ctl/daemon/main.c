@@ -26,19 +26,16 @@ static void usage(FILE *out)
 		out);
 }
 
-/* Prints every fault as FILE:LINE:COLUMN: MESSAGE. */
+/* Prints every fault. */
 static int check(const char *path)
 {
 	struct faults faults = {0};
 	struct config *config = daemon_read_config(path, &faults);
 	int result = config ? EXIT_SUCCESS : EXIT_FAILURE;
+	char text[FAULT_TEXT_SIZE];
 
 	for (size_t i = 0; i < faults.count; i++)
-		if (faults.list[i].mark.line)
-			fprintf(stderr, "%s:%d:%d: %s\n", path, faults.list[i].mark.line, faults.list[i].mark.column,
-				faults.list[i].message);
-		else
-			fprintf(stderr, "%s\n", faults.list[i].message);
+		fprintf(stderr, "%s\n", fault_format(&faults.list[i], path, text));
 	faults_free(&faults);
 	config_free(config);
 	return result;

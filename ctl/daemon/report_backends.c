@@ -7,7 +7,16 @@
 #include "drain.h"
 #include "report_private.h"
 
-struct slot_counts *report_slots(const struct daemon *daemon, uint32_t pool)
+/* Slots of a pool, as one id sees them. */
+struct slot_counts {
+	uint32_t owned;
+	uint32_t coming;  /* shall be its own, and are another's yet */
+	uint32_t leaving; /* are its own, and shall be another's */
+	uint32_t left;    /* are another's, and it has the calls that were there */
+};
+
+/* By id: [65536], to be freed. */
+static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t pool)
 {
 	const struct contract *contract = &daemon->running->contract;
 	const __u16 *slots = image_slots(daemon->running, pool), *former = image_former(daemon->running, pool);
@@ -25,7 +34,7 @@ struct slot_counts *report_slots(const struct daemon *daemon, uint32_t pool)
 
 size_t report_serving(const struct daemon *daemon, const struct farm_pool *pool)
 {
-	struct slot_counts *counts = report_slots(daemon, pool->id);
+	struct slot_counts *counts = count_slots(daemon, pool->id);
 	size_t up = 0;
 
 	for (size_t i = 0; i < pool->count; i++)
@@ -147,7 +156,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 
 		if (request->pool && strcmp(request->pool, pool->config->name))
 			continue;
-		slots = report_slots(daemon, pool->id);
+		slots = count_slots(daemon, pool->id);
 		for (size_t j = 0; j < pool->count; j++)
 			if (farm_backend_exists(&pool->backends[j]))
 				json_array_append_new(list,

@@ -7,6 +7,18 @@
 #include <time.h>
 #include "config_text.h"
 
+Test(config, faults_are_told_with_their_place)
+{
+	const struct fault here = {{3, 7}, "it is bad"}, nowhere = {{0, 0}, "it is too big"};
+	char text[FAULT_TEXT_SIZE], file[2 * FAULT_TEXT_SIZE];
+
+	cr_expect_str_eq(fault_format(&here, "a.yaml", text), "a.yaml:3:7: it is bad");
+	cr_expect_str_eq(fault_format(&nowhere, "a.yaml", text), "a.yaml: it is too big");
+	memset(file, 'a', sizeof(file) - 1);
+	file[sizeof(file) - 1] = '\0';
+	cr_expect_eq(strlen(fault_format(&here, file, text)), FAULT_TEXT_SIZE - 1);
+}
+
 Test(config, takes_what_is_right)
 {
 	static const struct row rows[] = {
