@@ -200,16 +200,22 @@ static const enum map map_of_entries[IMAGE_MAPS] = {
 	[IMAGE_RANGES] = MAP_RANGES,
 };
 
-static void read_entries(const struct maps *maps, struct image *image, enum image_map which)
+/* All of them or an error: what is not read would never be removed. */
+static int read_entries(const struct maps *maps, struct image *image, enum image_map which)
 {
 	int fd = maps->fd[map_of_entries[which]];
 	char key[ENTRY_SIZE_MAX], value[ENTRY_SIZE_MAX], *previous = NULL;
+	int error;
 
-	while (!bpf_map_get_next_key(fd, previous, key)) {
-		if (!bpf_map_lookup_elem(fd, key, value))
+	while (!(error = bpf_map_get_next_key(fd, previous, key))) {
+		error = bpf_map_lookup_elem(fd, key, value);
+		if (error && error != -ENOENT) /* else somebody else has removed it */
+			return error;
+		if (!error)
 			entries_put(image->maps[which], key, value);
 		previous = key;
 	}
+	return error == -ENOENT ? 0 : error;
 }
 
 static int read_tables(const struct maps *maps, struct image *image)
@@ -255,7 +261,7 @@ int maps_read(const struct maps *maps, struct image **out)
 		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
 			sizeof(*image->records));
 	for (int i = 0; i < IMAGE_MAPS && !error; i++)
-		read_entries(maps, image, i);
+		error = read_entries(maps, image, i);
 	if (!error)
 		error = read_tables(maps, image);
 	if (error) {

@@ -74,6 +74,16 @@ generic_mode() {
 	is "... and no pin" "$(lab_in balancer find /sys/fs/bpf/sipxdp -type f 2> /dev/null)" ""
 }
 
+# In the place of a map one whose keys cannot be listed.
+unreadable_maps() {
+	local hints=/sys/fs/bpf/sipxdp/hints
+	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+	lab_in balancer rm $hints
+	lab_in balancer bpftool map create $hints type ringbuf key 0 value 0 entries 4096 name hints
+	fails "maps that cannot be read" "cannot read the maps" sipxdpd -c "$LAB_CONFIG"
+	lab_in balancer sipxdp-loader detach > /dev/null
+}
+
 # A kernel may be unable to share an interface; then it is said.
 dispatcher() {
 	local output status=0
@@ -191,6 +201,7 @@ done
 lab_config dsr
 nothing_attached
 generic_mode
+unreadable_maps
 dispatcher
 lab_in balancer sh -c "echo '      - {name: px9, address: 10.0.0.99}' >> $LAB_CONFIG"
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
