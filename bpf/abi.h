@@ -338,7 +338,7 @@ _Static_assert(sizeof(struct note_key) == 16, "note_key");
 _Static_assert(sizeof(struct note) == 16, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 16, "fragment");
-_Static_assert(sizeof(struct held_frame) == 2084, "held_frame");
+_Static_assert(sizeof(struct held_frame) == 2104, "held_frame");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct traffic) == 16, "traffic");
