@@ -17,7 +17,8 @@ struct pool_state {
 	bool settle; /* is to end its motion */
 	bool young;  /* is new in the maps, and backends are still waited for */
 	uint64_t begun;
-	uint64_t empty; /* when it was found last that nobody has a slot; 0: never */
+	bool served;    /* somebody had a slot */
+	uint64_t empty; /* when nobody had any more, last; 0: never */
 };
 
 struct desired {
@@ -161,12 +162,14 @@ static bool has_nobody(const struct pool_state *state, uint32_t slots)
 
 /* After all were out of reach they come back one after the other, and may seem to be there
  * before they are. Their calls are where they were: each has his slots when he comes, and those
- * of the first are not recorded. */
+ * of the first are not recorded. Where nobody ever was there are no such calls. */
 #define RETURN_MSEC 10000
 
 static bool is_returning(struct pool_state *state, uint32_t slots, uint64_t now)
 {
-	if (has_nobody(state, slots))
+	if (!has_nobody(state, slots))
+		state->served = true;
+	else if (state->served)
 		state->empty = now;
 	return state->empty && now - state->empty < RETURN_MSEC;
 }

@@ -8,7 +8,7 @@
 struct joining;
 
 /* `changed` is called from the loop, at most once every 50 ms, after a server has changed
- * the farm. 0 or -errno. */
+ * the farm; and by joining_free() if it was still to be. 0 or -errno. */
 int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(void *data), void *data);
 void joining_free(struct joining *joining);
 

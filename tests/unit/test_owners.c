@@ -325,6 +325,31 @@ Test(owners, who_is_found_long_after_all_were_away_waits)
 	cr_assert_gt(slots("px2"), 0);
 }
 
+/* A pool that servers join: the calls of the first one are new. */
+Test(owners, who_joins_a_pool_in_which_nobody_was_waits)
+{
+	const struct address first = {{0, 0, htonl(0xffff), htonl(0x0a000011)}};
+	const struct address second = {{0, 0, htonl(0xffff), htonl(0x0a000012)}};
+	const struct route found = {.state = ROUTE_READY, .ifindex = 2, .mtu = 1500, .next_hop = {{2, 0, 0, 0, 0, 9}}};
+	char error[FARM_ERROR_SIZE];
+
+	world_load(&world, POOL_OF("record_time: 10s, backends: ["), FARM_RESTART);
+	wait_for(0);
+	wait_for(1000);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px1", &first, 1, error), 0, "%s", error);
+	set_route("px1", &found);
+	set_all_up();
+	wait_for(0);
+	cr_assert_eq(slots("px1"), all);
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px2", &second, 1, error), 0, "%s", error);
+	set_route("px2", &found);
+	set_all_up();
+	wait_for(5000);
+	cr_assert_eq(slots("px2"), 0);
+	wait_for(10000);
+	cr_assert_gt(slots("px2"), 0);
+}
+
 /* A table without owners is not one without calls. */
 Test(owners, who_is_ready_after_all_were_drained_leaves_their_calls_alone)
 {

@@ -11,7 +11,7 @@ const struct contract world_contract = {
 
 void world_setup(struct world *world)
 {
-	*world = (struct world){.running = image_new(&world_contract), .desired = desired_new()};
+	*world = (struct world){.running = image_new(&world_contract), .desired = desired_new(), .now = 3600000};
 }
 
 void world_end(struct world *world)
