@@ -113,10 +113,10 @@ $B/tests/kernels/verified: $B/tests/kernels/verified.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf
 
-$(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE)
+$(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE) $(wildcard bpf/*.h ctl/core/*.h)
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(FUZZ_CFLAGS) $^ -o $@ -lyaml -ljansson
+	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@ -lyaml -ljansson
 
 tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 

@@ -324,7 +324,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	if (error)
 		p->kind = PACKET_OTHER; /* a quote that tells nothing is no fault of the packet's */
 	if (p->end > quote)
-		p->end = quote;
+		p->end = quote > p->payload ? quote : p->payload;
 	port = p->source_port;
 	p->source_port = p->destination_port;
 	p->destination_port = port;

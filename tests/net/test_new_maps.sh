@@ -183,7 +183,7 @@ make_next_release() {
 	mkdir -p "$next/tests/lib" && cp tests/lib/install-packages "$next/tests/lib"
 	sed -i -e 's/^#define ABI_VERSION .*/#define ABI_VERSION 1000/' \
 		-e '/^struct \(backend_record\|backend\|service\|contract\|pool\) {/,/^}/ { /^};/i\	__u64 grown;
-		}' -e '/^_Static_assert(sizeof(struct \(backend_record\|backend\|service\|pool\))/d' \
+		}' -e '/^_Static_assert(sizeof(struct \(backend_record\|backend\|service\|contract\|pool\))/d' \
 		-e '/^struct backend_record {/,/^}/ s/^\t__u16 weight;/\t__u64 before;\n&/' "$next/bpf/abi.h"
 	make -s -j2 -C "$next" > "$LAB_DIR/next-release.log" 2>&1 || { tail -n 20 "$LAB_DIR/next-release.log" && return 1; }
 }
