@@ -117,7 +117,6 @@ start_traffic() {
 	local sources
 	mapfile -t sources < <(seq -f '10.0.0.%g' 100 $((99 + LAB_CLIENTS)))
 	sip_client long client "$LAB_CLIENT" long-call $((LONG * SECONDS_OF_CALLS)) $LONG -d $SILENCE -p 5100 -buff_size 1000000
-	sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
 	lab_start flow client tests/net/tcp_lines.py "$LAB_VIP" $FLOW 10 20 $SECONDS_OF_CALLS "$LAB_CLIENT"
 	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $SECONDS_OF_CALLS "${sources[@]}"
 }
@@ -196,6 +195,9 @@ for host in client "${LAB_BACKENDS[@]}"; do
 done
 start_traffic
 sleep 8
+# None of them is cancelled when the recording begins: of one whose ACK only is seen nobody
+# could say that it is over, and px3 would not be empty (docs/motion.md).
+sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
 	'^33[0-9.]+% of the slots of proxies are to move when their calls have been recorded'
 check "... it has them yet" [ "$(backend proxies px3 .slots)" -gt 0 ]
