@@ -31,8 +31,8 @@ __noinline int oversize(struct xdp_md *ctx, const struct packet *p, const struct
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_too_big;
 	}
-	/* Its pieces go where it would have gone: the first one alone may tell less. */
 	held->key = steer_fragment_key(p);
+	/* Its pieces go where it would have gone: the first one alone may tell less. */
 	held->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
 		.backend = target->backend_id,
 		.whole = p->kind != PACKET_LATER_FRAGMENT,

@@ -69,10 +69,7 @@ static void read_mac(struct reader *reader, const struct node *value, void *obje
 
 static void add_hint_owner(struct parse *parse, struct hint_owner owner)
 {
-	/* Room doubles whenever the count reaches a power of two. */
-	if ((parse->hint_owner_count & (parse->hint_owner_count - 1)) == 0)
-		parse->hint_owners =
-			reallocate(parse->hint_owners, 2 * parse->hint_owner_count + 1, sizeof(*parse->hint_owners));
+	parse->hint_owners = array_grow(parse->hint_owners, parse->hint_owner_count, sizeof(*parse->hint_owners));
 	parse->hint_owners[parse->hint_owner_count++] = owner;
 }
 
@@ -131,10 +128,7 @@ static void read_ports(struct reader *reader, const struct node *value, void *ob
 	claim.first = backend->ports.first;
 	claim.last = backend->ports.last;
 	claims_add(&parse->claims, claim);
-	/* Room doubles whenever the count reaches a power of two. */
-	if ((parse->port_owner_count & (parse->port_owner_count - 1)) == 0)
-		parse->port_owners =
-			reallocate(parse->port_owners, 2 * parse->port_owner_count + 1, sizeof(*parse->port_owners));
+	parse->port_owners = array_grow(parse->port_owners, parse->port_owner_count, sizeof(*parse->port_owners));
 	parse->port_owners[parse->port_owner_count++] = (struct port_owner){parse->pool, backend, value->mark};
 }
 

@@ -101,8 +101,7 @@ static bool needs_no_file(const struct backend_record *record, enum farm_origin 
 	       (origin == FARM_RESTART && (record->overrides & OVERRIDE_ADDED));
 }
 
-/* Has he been taken from new calls, so that those that he has may end? */
-static bool drains(const struct backend_record *record)
+bool farm_record_drains(const struct backend_record *record)
 {
 	return !(record->overrides & OVERRIDE_REMOVED) &&
 	       ((record->overrides & OVERRIDE_LEAVING) || record->admin == ADMIN_DRAIN);
@@ -125,8 +124,8 @@ static void add_others(
 		const struct backend_record *record = &running->records[id];
 		struct farm_backend *backend;
 
-		if (!(needs_no_file(record, origin) || drains(record)) || strcmp(record->pool, pool->config->name) ||
-			config_find_backend(pool->config, record->name) ||
+		if (!(needs_no_file(record, origin) || farm_record_drains(record)) ||
+			strcmp(record->pool, pool->config->name) || config_find_backend(pool->config, record->name) ||
 			farm_check_address(farm, pool, &record->address, error))
 			continue;
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));

@@ -52,6 +52,9 @@ void farm_free(struct farm *farm);
 /* Does the backend exist for users (and is not a note that it was removed by hand)? */
 bool farm_backend_exists(const struct farm_backend *backend);
 
+/* Has it been taken from new calls, so that those that it has may end? */
+bool farm_record_drains(const struct backend_record *record);
+
 /* Should it have new calls if it were alive? */
 bool farm_backend_is_wanted(const struct farm_backend *backend);
 

@@ -10,9 +10,7 @@ void faults_add(struct faults *faults, struct mark mark, const char *format, ...
 	struct fault fault = {.mark = mark};
 	va_list args;
 
-	/* Room doubles whenever the count reaches a power of two. */
-	if ((faults->count & (faults->count - 1)) == 0)
-		faults->list = reallocate(faults->list, faults->count ? 2 * faults->count : 1, sizeof(fault));
+	faults->list = array_grow(faults->list, faults->count, sizeof(fault));
 	va_start(args, format);
 	if (vasprintf(&fault.message, format, args) < 0)
 		abort();

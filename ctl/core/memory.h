@@ -24,3 +24,9 @@ static inline void *reallocate(void *array, size_t count, size_t size)
 		abort();
 	return memory;
 }
+
+/* An array with room for one more than `count`: its size doubles whenever that is a power of two. */
+static inline void *array_grow(void *array, size_t count, size_t size)
+{
+	return count & (count - 1) ? array : reallocate(array, count ? 2 * count : 1, size);
+}

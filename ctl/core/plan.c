@@ -20,9 +20,7 @@ static struct plan_step *add_step(struct draft *draft, enum plan_kind kind, uint
 {
 	struct plan *plan = draft->plan;
 
-	/* Doubles its room at each power of two. */
-	if (!(plan->count & (plan->count - 1)))
-		plan->steps = reallocate(plan->steps, plan->count ? 2 * plan->count : 1, sizeof(*plan->steps));
+	plan->steps = array_grow(plan->steps, plan->count, sizeof(*plan->steps));
 	plan->steps[plan->count] = (struct plan_step){.kind = kind, .index = index, .value = value};
 	return &plan->steps[plan->count++];
 }

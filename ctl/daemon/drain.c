@@ -98,17 +98,12 @@ static bool is_leaving(const struct farm_backend *backend)
 	return farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING);
 }
 
-static bool drains(const struct farm_backend *backend)
-{
-	return is_leaving(backend) || (farm_backend_exists(backend) && backend->record.admin == ADMIN_DRAIN);
-}
-
 static void look_at_traffic(struct drain *drain, const struct daemon *daemon, const struct farm_backend *backend)
 {
 	struct quiet *quiet = &drain->quiet[backend->id];
 	struct traffic traffic;
 
-	if (!drains(backend)) {
+	if (!farm_record_drains(&backend->record)) {
 		quiet->since = 0;
 		return;
 	}
@@ -125,8 +120,8 @@ bool drain_is_empty(struct drain *drain, const struct daemon *daemon, const stru
 	uint32_t calls = drain_calls(drain, daemon, backend->id);
 	uint32_t since = drain->quiet[backend->id].since;
 
-	return drains(backend) && drain->notes >= 0 && !calls && since && clock_seconds() - since >= QUIET_SECONDS &&
-	       !has_slots(daemon, pool->id, backend->id);
+	return farm_record_drains(&backend->record) && drain->notes >= 0 && !calls && since &&
+	       clock_seconds() - since >= QUIET_SECONDS && !has_slots(daemon, pool->id, backend->id);
 }
 
 /* Might a slot in motion send something to it? One that was its own does; of others it may

@@ -90,13 +90,6 @@ notes() {
 	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/notes | jq length
 }
 
-# invite PORT CALL-ID: begins a call of which no more is heard.
-invite() {
-	printf '%s\t' "$1" "INVITE sip:px@$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1" \
-		'Max-Forwards: 70' 'From: <sip:client>;tag=1' 'To: <sip:px>' "Call-ID: $2" 'CSeq: 1 INVITE' |
-		lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT"
-}
-
 has_a_call() {
 	[ "$(backend "$1" "$2" .calls)" -eq 1 ]
 }
@@ -162,10 +155,9 @@ trails() {
 
 # say_to_chain METHOD CALL-ID TO-TAG: nobody answers.
 say_to_chain() {
-	printf '%s sip:x@example.org SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK1\r\nTo: <sip:x@example.org>%s\r\n%s' \
-		"$1" "$LAB_CLIENT" "$3" $'From: <sip:y@example.org>;tag=2\r\n' > "$LAB_DIR/message"
-	printf 'Call-ID: %s\r\nCSeq: 1 %s\r\n\r\n' "$2" "$1" >> "$LAB_DIR/message"
-	lab_in client bash -c "cat '$LAB_DIR/message' > /dev/udp/$LAB_VIP/5066"
+	printf '%s\t' 5066 "$1 sip:px@$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1" \
+		'Max-Forwards: 70' 'From: <sip:client>;tag=1' "To: <sip:px>$3" "Call-ID: $2" "CSeq: 1 $1" |
+		lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" > /dev/null
 }
 
 # owner_is CALL-ID OWNER: and nobody else.
@@ -266,7 +258,7 @@ say_to_chain OPTIONS opening ''
 check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'
 say_to_chain BYE continuing ';tag=1'
 check "... whoever that is" wait_for 5 owner_is continuing $'c1\t10.0.0.11'
-invite 5066 "one-that-goes-on@$LAB_CLIENT" > /dev/null
+say_to_chain INVITE one-that-goes-on ''
 check "... one is noted" wait_for 5 has_a_call chain c2
 lab_ctl backend add chain c3 10.0.0.13 > /dev/null
 check "... which is to leave for a third" lab_ctl backend remove chain c2 --drain
