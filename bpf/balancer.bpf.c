@@ -61,14 +61,24 @@ static __always_inline int finish(const struct target *target, enum verdict verd
  * would go through the rest again for each. */
 __noinline int parse(struct xdp_md *ctx, struct packet *packet, __u32 length)
 {
-	struct cursor cursor = {.data = frame_start(ctx), .data_end = frame_end(ctx), .length = length};
+	struct cursor cursor = {
+		.data = frame_start(ctx),
+		.data_end = frame_end(ctx),
+		.length = length,
+		.zero = unknown_zero(ctx),
+	};
 
 	return packet ? packet_parse(&cursor, packet) : VERDICT_malformed;
 }
 
 __noinline int parse_icmp(struct xdp_md *ctx, struct packet *packet, __u32 length)
 {
-	struct cursor cursor = {.data = frame_start(ctx), .data_end = frame_end(ctx), .length = length};
+	struct cursor cursor = {
+		.data = frame_start(ctx),
+		.data_end = frame_end(ctx),
+		.length = length,
+		.zero = unknown_zero(ctx),
+	};
 
 	if (!packet)
 		return 0;

@@ -83,6 +83,7 @@ int decap(struct xdp_md *ctx)
 		.data = frame_start(ctx),
 		.data_end = frame_end(ctx),
 		.length = bpf_xdp_get_buff_len(ctx),
+		.zero = unknown_zero(ctx),
 	};
 	struct packet packet = {};
 

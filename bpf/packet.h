@@ -45,14 +45,28 @@ struct packet {
 	__u32 end; /* of the IP packet, or of the UDP datagram if that ends before */
 };
 
-/* Where a header would be read: the bytes of a frame, and how far we are. `data_end`
+/* The place of the next header: the bytes of a frame, and an offset in it. `data_end`
  * bounds what can be read directly, `length` is the whole frame's. */
 struct cursor {
 	const __u8 *data;
 	const __u8 *data_end;
 	__u32 length;
 	__u32 at;
+	__u32 zero; /* is 0, and the verifier does not know it: see cursor_forget */
 };
+
+#define CURSOR_MASK 0x7fff
+
+/* An IPv6 packet with extension headers as long as they get, and one that it quotes. */
+_Static_assert(ETHERNET_SIZE + 4 * PACKET_VLANS + 2 * (40 + 8 + PACKET_IPV6_EXTENSIONS * 256 * 8) <= CURSOR_MASK,
+	"CURSOR_MASK changes no offset");
+
+/* Leaves the offset as it is, but the verifier forgets what it knows about it. Without
+ * this it checks everything that follows once for each way to this place. */
+static inline void cursor_forget(struct cursor *c)
+{
+	c->at = (c->at + c->zero) & CURSOR_MASK;
+}
 
 /* The next `size` bytes, or NULL if the frame does not hold them. */
 #define cursor_peek(cursor, size)                                                                                      \
@@ -207,6 +221,7 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 		protocol = packet_skip_ipv6_extension(c, p, protocol);
 		if (protocol < 0)
 			return -1;
+		cursor_forget(c);
 	}
 	p->protocol = protocol;
 	return c->at > p->end ? -1 : 0;
