@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The file as a whole, and those of its keys that are no objects. */
+#include <inttypes.h>
 #include <string.h>
 #include "config_parse.h"
 #include "duration.h"
@@ -34,12 +35,23 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 		reader_refuse(reader, value, "a power of two");
 }
 
-static const struct key limit_keys[] = {
-	{.name = "slots", .read = read_slots, .member = offsetof(struct config_limits, slots)},
-	{.name = "pools", .read = read_limit, .member = offsetof(struct config_limits, pools)},
-	{.name = "services", .read = read_limit, .member = offsetof(struct config_limits, services)},
-	{.name = "backends", .read = read_limit, .member = offsetof(struct config_limits, backends)},
-	{.name = "notes", .read = read_limit, .member = offsetof(struct config_limits, notes)},
+#define LIMIT(limit)                                                                                                   \
+	{                                                                                                              \
+		.name = #limit, .read = read_limit, .write = config_write_u32,                                         \
+		.member = offsetof(struct config_limits, limit), .flags = KEY_ALWAYS,                                  \
+		.advice = "the maps get this size by 'sipxdp-loader upgrade -c FILE'"                                  \
+	}
+
+const struct key config_limit_keys[] = {
+	{.name = "slots",
+		.read = read_slots,
+		.write = config_write_u32,
+		.member = offsetof(struct config_limits, slots),
+		.flags = KEY_ALWAYS},
+	LIMIT(pools),
+	LIMIT(services),
+	LIMIT(backends),
+	LIMIT(notes),
 	{},
 };
 
@@ -84,6 +96,18 @@ static void read_interfaces(struct reader *reader, const struct node *value, voi
 	}
 }
 
+static void write_interfaces(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config *config = object;
+
+	(void)key;
+	for (size_t i = 0; i < config->interface_count; i++) {
+		fputs(i ? ", " : "[", writer->out);
+		config_write_word(writer->out, config->interfaces[i]);
+	}
+	fputc(']', writer->out);
+}
+
 static void read_hash_key(struct reader *reader, const struct node *value, void *object)
 {
 	const char *text = reader_text(reader, value);
@@ -102,17 +126,34 @@ static void read_hash_key(struct reader *reader, const struct node *value, void 
 	config->hash_key[1] = strtoull(text + 16, NULL, 16);
 }
 
+static void write_hash_key(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config *config = object;
+
+	(void)key;
+	fprintf(writer->out, "'%016" PRIx64 "%016" PRIx64 "'", config->hash_key[0], config->hash_key[1]);
+}
+
 static void read_limits(struct reader *reader, const struct node *value, void *object)
 {
 	struct config *config = object;
 
-	reader_mapping(reader, value, "limits", limit_keys, &config->limits);
+	reader_mapping(reader, value, "limits", config_limit_keys, &config->limits);
 }
 
 /* What others refer to comes first, whatever the order in the file. */
-static const struct key file_keys[] = {
-	{.name = "interfaces", .required = true, .read = read_interfaces},
-	{.name = "hash_key", .required = true, .read = read_hash_key},
+const struct key config_file_keys[] = {
+	{.name = "interfaces",
+		.required = true,
+		.read = read_interfaces,
+		.write = write_interfaces,
+		.flags = KEY_ALWAYS,
+		.advice = "'sipxdp-loader attach -c FILE' attaches to new ones, 'sipxdp-loader detach' to others"},
+	{.name = "hash_key",
+		.required = true,
+		.read = read_hash_key,
+		.write = write_hash_key,
+		.flags = KEY_ALWAYS | KEY_SECRET},
 	{.name = "limits", .read = read_limits},
 	{.name = "join", .read = config_read_join},
 	{.name = "pools", .required = true, .read = config_read_pools},
@@ -132,7 +173,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	if (document.count) {
 		parse.cut = document.nodes->cut;
 		parse.config->limits = parse.cut ? highest_limits : default_limits;
-		reader_mapping(&reader, document.nodes, "the file", file_keys, parse.config);
+		reader_mapping(&reader, document.nodes, "the file", config_file_keys, parse.config);
 	}
 	config_claim_vip_ports(&parse, faults);
 	config_check_hints(&parse, faults);

@@ -29,7 +29,10 @@ struct config_backend {
 	uint16_t group;   /* 1 + index into the pool's groups; 0: in none */
 	struct config_hint *hints;
 	size_t hint_count;
-	struct config_ports ports; /* of the VIPs of its services: its own */
+	struct config_ports ports;   /* of the VIPs of its services: its own */
+	enum forward_method forward; /* its pool's unless it says otherwise */
+	bool says_admin;             /* the file has `admin:`, and a reload sets it */
+	enum admin_state admin;
 	struct mark mark;
 };
 
@@ -137,6 +140,9 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 /* Writes the configuration as YAML that config_parse reads back as equal. */
 void config_write(const struct config *config, FILE *out);
 
+/* The same of one backend, on one line: "{name: px1, ...}". */
+void config_write_backend(const struct config_pool *pool, const struct config_backend *backend, FILE *out);
+
 /* The pool for requests of a method, METHOD_NONE for all that is no request. A pool for
  * INVITE has the rest of the call too, unless that is named itself: who sends a CANCEL
  * elsewhere than the INVITE loses the call. */
@@ -151,6 +157,8 @@ int config_method_find(const char *name, enum method *method);
 const char *config_protocol_name(uint8_t protocol);
 const char *config_probe_name(enum probe_type type);
 const char *config_transport_name(enum probe_transport transport);
+const char *config_forward_name(enum forward_method forward);
+const char *config_admin_name(enum admin_state admin);
 
 /* A name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);

@@ -24,6 +24,12 @@ static void read_name(struct reader *reader, const struct node *value, void *obj
 	config_claim_name(reader, value, backend->name, CLAIM_BACKEND, parse->pool);
 }
 
+static void write_name(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	config_write_word(writer->out, ((const struct config_backend *)object)->name);
+}
+
 static void read_address(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_backend *backend = object;
@@ -38,6 +44,12 @@ static void read_address(struct reader *reader, const struct node *value, void *
 	claim.scope = 0;
 	claim.party = PARTY_OTHERS;
 	claims_add(&parse->claims, claim);
+}
+
+static void write_address(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	config_write_address(writer->out, &((const struct config_backend *)object)->address);
 }
 
 static void read_weight(struct reader *reader, const struct node *value, void *object)
@@ -65,6 +77,16 @@ static void read_mac(struct reader *reader, const struct node *value, void *obje
 
 	if (text && mac_parse(text, &backend->mac))
 		reader_refuse(reader, value, "the MAC of one host, such as 02:00:5e:10:00:01");
+}
+
+static void write_mac(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+	char text[MAC_TEXT_SIZE];
+
+	(void)key;
+	if (!mac_is_zero(&backend->mac))
+		fprintf(writer->out, "'%s'", mac_format(&backend->mac, text));
 }
 
 static void add_hint_owner(struct parse *parse, struct hint_owner owner)
@@ -117,6 +139,19 @@ static void read_hints(struct reader *reader, const struct node *value, void *ob
 	}
 }
 
+static void write_hints(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	for (size_t i = 0; i < backend->hint_count; i++) {
+		fputs(i ? ", " : "[", writer->out);
+		config_write_host(writer->out, backend->hints[i].host, backend->hints[i].port);
+	}
+	if (backend->hint_count)
+		fputc(']', writer->out);
+}
+
 static void read_ports(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_backend *backend = object;
@@ -132,16 +167,83 @@ static void read_ports(struct reader *reader, const struct node *value, void *ob
 	parse->port_owners[parse->port_owner_count++] = (struct port_owner){parse->pool, backend, value->mark};
 }
 
-static const struct key backend_keys[] = {
-	{.name = "name", .required = true, .read = read_name},
-	{.name = "address", .required = true, .read = read_address},
-	{.name = "weight", .read = read_weight},
-	{.name = "priority", .read = read_priority},
-	{.name = "mac", .read = read_mac},
-	{.name = "hints", .read = read_hints},
-	{.name = "ports", .read = read_ports},
+static void write_ports(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	if (backend->ports.first)
+		config_write_range(writer->out, backend->ports.first, backend->ports.last);
+}
+
+static void read_forward(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+
+	config_read_forward(reader, value, &backend->forward);
+}
+
+static void write_forward(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_forward_name(((const struct config_backend *)object)->forward), writer->out);
+}
+
+static const struct word admin_words[] = {
+	{"ready", ADMIN_READY},
+	{"drain", ADMIN_DRAIN},
+	{"maint", ADMIN_MAINT},
 	{},
 };
+
+static void read_admin(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	int admin;
+
+	backend->says_admin = reader_word(reader, value, admin_words, &admin);
+	if (backend->says_admin)
+		backend->admin = admin;
+}
+
+static void write_admin(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	if (backend->says_admin)
+		fputs(config_admin_name(backend->admin), writer->out);
+}
+
+const char *config_admin_name(enum admin_state admin)
+{
+	return admin_words[admin].text;
+}
+
+#define MEMBER(name) .member = offsetof(struct config_backend, name)
+
+const struct key config_backend_keys[] = {
+	{.name = "name", .required = true, .read = read_name, .write = write_name, .flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "address",
+		.required = true,
+		.read = read_address,
+		.write = write_address,
+		.flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "weight",
+		.read = read_weight,
+		.write = config_write_u16,
+		MEMBER(weight),
+		.flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "priority", .read = read_priority, .write = config_write_u8, MEMBER(priority)},
+	{.name = "mac", .read = read_mac, .write = write_mac},
+	{.name = "hints", .read = read_hints, .write = write_hints},
+	{.name = "ports", .read = read_ports, .write = write_ports},
+	{.name = "forward", .read = read_forward, .write = write_forward},
+	{.name = "admin", .read = read_admin, .write = write_admin, .flags = KEY_TOLD},
+	{},
+};
+
+#undef MEMBER
 
 void config_read_backends(struct reader *reader, const struct node *value, void *object)
 {
@@ -156,10 +258,11 @@ void config_read_backends(struct reader *reader, const struct node *value, void 
 	for (item = node_first(value); item; item = node_next(value, item), backend++) {
 		backend->weight = 1;
 		backend->priority = 1;
+		backend->forward = pool->forward;
 		backend->mark = item->mark;
 		config_check_limit(reader, item->mark, ++parse->backend_count, parse->config->limits.backends,
 			"backends", MAX_BACKENDS);
-		reader_mapping(reader, item, "a backend", backend_keys, backend);
+		reader_mapping(reader, item, "a backend", config_backend_keys, backend);
 	}
 }
 

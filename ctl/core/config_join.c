@@ -68,10 +68,29 @@ static void read_node_timeout(struct reader *reader, const struct node *value, v
 	reader_time(reader, value, SECOND, HOUR, &join->node_timeout);
 }
 
-static const struct key join_keys[] = {
-	{.name = "listen", .required = true, .read = read_listen},
-	{.name = "secret", .required = true, .read = read_secret},
-	{.name = "node_timeout", .read = read_node_timeout},
+static void write_listen(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_join *join = object;
+	char text[ADDRESS_TEXT_SIZE];
+
+	(void)key;
+	if (join->port)
+		config_write_host(writer->out, address_format(&join->address, text), join->port);
+}
+
+const struct key config_join_keys[] = {
+	{.name = "listen", .required = true, .read = read_listen, .write = write_listen},
+	{.name = "secret",
+		.required = true,
+		.read = read_secret,
+		.write = config_write_text,
+		.member = offsetof(struct config_join, secret),
+		.flags = KEY_SECRET},
+	{.name = "node_timeout",
+		.read = read_node_timeout,
+		.write = config_write_time,
+		.member = offsetof(struct config_join, node_timeout),
+		.flags = KEY_ALWAYS},
 	{},
 };
 
@@ -79,5 +98,5 @@ void config_read_join(struct reader *reader, const struct node *value, void *obj
 {
 	struct config *config = object;
 
-	reader_mapping(reader, value, "join", join_keys, &config->join);
+	reader_mapping(reader, value, "join", config_join_keys, &config->join);
 }

@@ -54,6 +54,17 @@ void config_read_pools(struct reader *reader, const struct node *value, void *ob
 /* Services refer to pools, so pools come first. */
 void config_read_services(struct reader *reader, const struct node *value, void *object);
 
+/* --- the tables of keys, of which each key of the file is a row: reading, `save` and the words of
+ * `plan` go by them. The objects are struct config, config_limits, config_join, ... */
+
+extern const struct key config_file_keys[];
+extern const struct key config_limit_keys[];
+extern const struct key config_join_keys[];
+extern const struct key config_service_keys[];
+extern const struct key config_pool_keys[];
+extern const struct key config_probe_keys[];
+extern const struct key config_backend_keys[];
+
 /* --- parts of these */
 
 /* The values of `backends:` and `groups:`; object is a struct config_pool. Groups refer to
@@ -84,6 +95,7 @@ void config_check_hints(const struct parse *parse, struct faults *faults);
 
 bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE]);
 bool config_read_address(struct reader *reader, const struct node *value, struct address *out);
+bool config_read_forward(struct reader *reader, const struct node *value, enum forward_method *out);
 
 /* A name that is to be the only one of its kind in its scope. */
 void config_claim_name(
@@ -93,6 +105,34 @@ void config_claim_name(
  * `max` is the highest limit that the file could set. */
 void config_check_limit(
 	struct reader *reader, struct mark mark, size_t count, uint32_t limit, const char *what, uint32_t max);
+
+/* --- writing (config_write.c) */
+
+/* A member of a type, as a row of a table names it. */
+void config_write_u8(const struct writer *writer, const struct key *key, const void *object);
+void config_write_u16(const struct writer *writer, const struct key *key, const void *object);
+void config_write_u32(const struct writer *writer, const struct key *key, const void *object);
+void config_write_time(const struct writer *writer, const struct key *key, const void *object);
+void config_write_truth(const struct writer *writer, const struct key *key, const void *object);
+void config_write_text(const struct writer *writer, const struct key *key, const void *object); /* char * */
+
+/* The value of a key as the file spells it, "" where there is none; valid until the next one. */
+struct key_text {
+	struct writer writer;
+	char *bytes;
+	size_t length;
+};
+
+void key_text_open(struct key_text *text, const struct config *config);
+const char *key_text(struct key_text *text, const struct key *key, const void *object);
+void key_text_close(struct key_text *text);
+
+/* Values. The first quotes what YAML, or a reader of it that guesses types, could take for something
+ * else; the range is "5060" or "5060-5080". */
+void config_write_word(FILE *out, const char *text);
+void config_write_address(FILE *out, const struct address *address);
+void config_write_host(FILE *out, const char *host, uint16_t port);
+void config_write_range(FILE *out, unsigned int first, unsigned int last);
 
 /* ASCII, from a space to a tilde, so that it may go into YAML, SIP and logs as it is. */
 bool config_is_printable(const char *text);

@@ -21,13 +21,32 @@ static const struct word forward_words[] = {
 	{},
 };
 
+bool config_read_forward(struct reader *reader, const struct node *value, enum forward_method *out)
+{
+	int forward;
+
+	if (!reader_word(reader, value, forward_words, &forward))
+		return false;
+	*out = forward;
+	return true;
+}
+
+const char *config_forward_name(enum forward_method forward)
+{
+	return forward == FORWARD_IPIP ? "ipip" : "dsr";
+}
+
+static void write_forward(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_forward_name(((const struct config_pool *)object)->forward), writer->out);
+}
+
 static void read_forward(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_pool *pool = object;
-	int forward;
 
-	if (reader_word(reader, value, forward_words, &forward))
-		pool->forward = forward;
+	config_read_forward(reader, value, &pool->forward);
 }
 
 static void read_min_alive(struct reader *reader, const struct node *value, void *object)
@@ -58,18 +77,26 @@ static void read_slow_start(struct reader *reader, const struct node *value, voi
 	reader_time(reader, value, 0, HOUR, &pool->slow_start);
 }
 
-static const struct key pool_keys[] = {
+#define MEMBER(name) .member = offsetof(struct config_pool, name)
+
+const struct key config_pool_keys[] = {
 	{.name = "name", .required = true, .read = read_name},
-	{.name = "forward", .read = read_forward},
+	{.name = "forward", .read = read_forward, .write = write_forward, .flags = KEY_ALWAYS},
+	{.name = "min_alive",
+		.read = read_min_alive,
+		.write = config_write_u32,
+		MEMBER(min_alive),
+		.flags = KEY_ALWAYS},
 	{.name = "probe", .read = config_read_probe},
-	{.name = "min_alive", .read = read_min_alive},
-	{.name = "record_time", .read = read_record_time},
-	{.name = "drain_timeout", .read = read_drain_timeout},
-	{.name = "slow_start", .read = read_slow_start},
+	{.name = "record_time", .read = read_record_time, .write = config_write_time, MEMBER(record_time)},
+	{.name = "drain_timeout", .read = read_drain_timeout, .write = config_write_time, MEMBER(drain_timeout)},
+	{.name = "slow_start", .read = read_slow_start, .write = config_write_time, MEMBER(slow_start)},
 	{.name = "backends", .required = true, .read = config_read_backends},
 	{.name = "groups", .read = config_read_groups},
 	{},
 };
+
+#undef MEMBER
 
 static int compare_pools(const void *left, const void *right)
 {
@@ -106,7 +133,7 @@ void config_read_pools(struct reader *reader, const struct node *value, void *ob
 		parse->pools_by_name[i] = pool;
 		parse->pool = i;
 		config_check_limit(reader, item->mark, i + 1, config->limits.pools, "pools", MAX_POOLS);
-		reader_mapping(reader, item, "a pool", pool_keys, pool);
+		reader_mapping(reader, item, "a pool", config_pool_keys, pool);
 	}
 	qsort(parse->pools_by_name, i, sizeof(pool), compare_pools);
 }

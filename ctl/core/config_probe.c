@@ -119,6 +119,12 @@ const char *config_transport_name(enum probe_transport transport)
 	return word->text;
 }
 
+static void write_type(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_probe_name(((const struct config_probe *)object)->type), writer->out);
+}
+
 static void read_transport(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_probe *probe = object;
@@ -128,6 +134,16 @@ static void read_transport(struct reader *reader, const struct node *value, void
 		return;
 	reader_word(reader, value, transport_words, &transport);
 	probe->transport = transport;
+}
+
+/* Its default is another service's affair, so it is written for each type that has one. */
+static void write_transport(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_probe *probe = object;
+
+	(void)key;
+	if (is_sip(probe))
+		fputs(config_transport_name(probe->transport), writer->out);
 }
 
 static const struct word via_words[] = {
@@ -144,6 +160,12 @@ static void read_via(struct reader *reader, const struct node *value, void *obje
 	if (has_use(reader, value, probe, probe->type != PROBE_NONE) &&
 		reader_word(reader, value, via_words, &to_address))
 		probe->to_address = to_address;
+}
+
+static void write_via(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(((const struct config_probe *)object)->to_address ? "address" : "vip", writer->out);
 }
 
 static void read_port(struct reader *reader, const struct node *value, void *object)
@@ -232,6 +254,35 @@ static void read_ok_codes(struct reader *reader, const struct node *value, void 
 	}
 }
 
+static bool class_is_ok(const struct config_probe *probe, unsigned int class)
+{
+	unsigned int code = class * 100;
+
+	while (code < (class + 1) * 100 && config_code_is_ok(probe, code))
+		code++;
+	return code == (class + 1) * 100;
+}
+
+static void write_ok_codes(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_probe *probe = object;
+	const char *before = "[";
+
+	(void)key;
+	for (unsigned int code = 100; code < STATUS_CODE_END; code++) {
+		if (!config_code_is_ok(probe, code))
+			continue;
+		if (code % 100 == 0 && class_is_ok(probe, code / 100)) {
+			fprintf(writer->out, "%s%uxx", before, code / 100);
+			code += 99;
+		} else {
+			fprintf(writer->out, "%s%u", before, code);
+		}
+		before = ", ";
+	}
+	fputc(']', writer->out);
+}
+
 /* --- texts */
 
 static void set_text(const struct reader *reader, struct config_probe *probe, const char *text)
@@ -316,25 +367,29 @@ static void read_verify(struct reader *reader, const struct node *value, void *o
 
 /* --- the whole */
 
+#define MEMBER(name) .member = offsetof(struct config_probe, name)
+
 /* The type comes first and the transport next: the others depend on them. */
-static const struct key probe_keys[] = {
-	{.name = "type", .required = true, .read = read_type},
-	{.name = "transport", .read = read_transport},
-	{.name = "via", .read = read_via},
-	{.name = "port", .read = read_port},
-	{.name = "interval", .read = read_interval},
-	{.name = "timeout", .read = read_timeout},
-	{.name = "fall", .read = read_count, .member = offsetof(struct config_probe, fall)},
-	{.name = "rise", .read = read_count, .member = offsetof(struct config_probe, rise)},
-	{.name = "ok_codes", .read = read_ok_codes},
-	{.name = "from", .read = read_uri, .member = offsetof(struct config_probe, from)},
-	{.name = "request_uri", .read = read_uri, .member = offsetof(struct config_probe, request_uri)},
-	{.name = "user", .read = read_user, .member = offsetof(struct config_probe, user)},
-	{.name = "ca", .read = read_ca, .member = offsetof(struct config_probe, ca)},
-	{.name = "sni", .read = read_sni, .member = offsetof(struct config_probe, sni)},
-	{.name = "verify", .read = read_verify},
+const struct key config_probe_keys[] = {
+	{.name = "type", .required = true, .read = read_type, .write = write_type, .flags = KEY_ALWAYS},
+	{.name = "transport", .read = read_transport, .write = write_transport, .flags = KEY_ALWAYS},
+	{.name = "via", .read = read_via, .write = write_via},
+	{.name = "port", .read = read_port, .write = config_write_u16, MEMBER(port)},
+	{.name = "interval", .read = read_interval, .write = config_write_time, MEMBER(interval)},
+	{.name = "timeout", .read = read_timeout, .write = config_write_time, MEMBER(timeout)},
+	{.name = "fall", .read = read_count, .write = config_write_u32, MEMBER(fall)},
+	{.name = "rise", .read = read_count, .write = config_write_u32, MEMBER(rise)},
+	{.name = "ok_codes", .read = read_ok_codes, .write = write_ok_codes},
+	{.name = "from", .read = read_uri, .write = config_write_text, MEMBER(from)},
+	{.name = "request_uri", .read = read_uri, .write = config_write_text, MEMBER(request_uri)},
+	{.name = "user", .read = read_user, .write = config_write_text, MEMBER(user)},
+	{.name = "ca", .read = read_ca, .write = config_write_text, MEMBER(ca)},
+	{.name = "sni", .read = read_sni, .write = config_write_text, MEMBER(sni)},
+	{.name = "verify", .read = read_verify, .write = config_write_truth, MEMBER(verify)},
 	{},
 };
+
+#undef MEMBER
 
 void config_read_probe(struct reader *reader, const struct node *value, void *object)
 {
@@ -347,7 +402,7 @@ void config_read_probe(struct reader *reader, const struct node *value, void *ob
 	}
 	pool->probe.type = TYPE_UNKNOWN;
 	snprintf(noun, sizeof(noun), "the probe of %s", reader->label);
-	reader_mapping(reader, value, noun, probe_keys, &pool->probe);
+	reader_mapping(reader, value, noun, config_probe_keys, &pool->probe);
 }
 
 static uint8_t protocol_of(const struct config_probe *probe)

@@ -31,6 +31,14 @@ static void read_port(struct reader *reader, const struct node *value, void *obj
 	parse->port_known = true;
 }
 
+static void write_port(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_service *service = object;
+
+	(void)key;
+	config_write_range(writer->out, service->port, service->last_port);
+}
+
 static const struct word protocol_words[] = {
 	{"udp", IPPROTO_UDP},
 	{"tcp", IPPROTO_TCP},
@@ -70,6 +78,12 @@ static void read_affinity(struct reader *reader, const struct node *value, void 
 	service->affinity = affinity;
 }
 
+static void write_affinity(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_affinity_name(((const struct config_service *)object)->affinity), writer->out);
+}
+
 const char *config_affinity_name(enum affinity affinity)
 {
 	const struct word *word = affinity_words;
@@ -82,6 +96,12 @@ const char *config_affinity_name(enum affinity affinity)
 const char *config_protocol_name(uint8_t protocol)
 {
 	return protocol == IPPROTO_TCP ? "tcp" : "udp";
+}
+
+static void write_protocol(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	fputs(config_protocol_name(((const struct config_service *)object)->protocol), writer->out);
 }
 
 static void read_ping(struct reader *reader, const struct node *value, void *object)
@@ -134,6 +154,18 @@ static void read_vips(struct reader *reader, const struct node *value, void *obj
 		read_vip(reader, item, service, &service->vips[i++]);
 }
 
+static void write_vips(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_service *service = object;
+
+	(void)key;
+	for (size_t i = 0; i < service->vip_count; i++) {
+		fputs(i ? ", " : "[", writer->out);
+		config_write_address(writer->out, &service->vips[i]);
+	}
+	fputc(']', writer->out);
+}
+
 static void refuse_pool(struct reader *reader, const struct node *value)
 {
 	struct parse *parse = reader->context;
@@ -174,6 +206,12 @@ static void read_own_pool(struct reader *reader, const struct node *value, void 
 	struct config_service *service = object;
 
 	read_pool(reader, value, &service->pool);
+}
+
+static void write_pool(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	config_write_word(writer->out, writer->config->pools[((const struct config_service *)object)->pool].name);
 }
 
 static void read_method(struct reader *reader, const struct node *value, void *object)
@@ -240,6 +278,23 @@ static void read_methods(struct reader *reader, const struct node *value, void *
 	reader_mapping(reader, value, "'methods'", method_keys, service->methods);
 }
 
+static void write_methods(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_service *service = object;
+	const char *before = "{";
+
+	(void)key;
+	for (int method = 0; method < METHOD_COUNT; method++) {
+		if (service->methods[method] == CONFIG_NO_POOL)
+			continue;
+		fprintf(writer->out, "%s'%s': ", before, config_method_name(method));
+		config_write_word(writer->out, writer->config->pools[service->methods[method]].name);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputc('}', writer->out);
+}
+
 size_t config_pool_of_method(const struct config_service *service, enum method method)
 {
 	const int *methods = service->methods;
@@ -268,15 +323,18 @@ bool config_service_uses_pool(const struct config_service *service, size_t pool)
 	return service->pool == pool || method < METHOD_COUNT;
 }
 
-static const struct key service_keys[] = {
+const struct key config_service_keys[] = {
 	{.name = "name", .required = true, .read = read_name},
-	{.name = "port", .required = true, .read = read_port},
-	{.name = "protocol", .read = read_protocol},
-	{.name = "vip", .required = true, .read = read_vips},
-	{.name = "affinity", .read = read_affinity},
-	{.name = "pool", .required = true, .read = read_own_pool},
-	{.name = "methods", .read = read_methods},
-	{.name = "ping", .read = read_ping},
+	{.name = "port", .required = true, .read = read_port, .write = write_port, .flags = KEY_ALWAYS},
+	{.name = "protocol", .read = read_protocol, .write = write_protocol, .flags = KEY_ALWAYS},
+	{.name = "vip", .required = true, .read = read_vips, .write = write_vips, .flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "affinity", .read = read_affinity, .write = write_affinity, .flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "pool", .required = true, .read = read_own_pool, .write = write_pool, .flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "methods", .read = read_methods, .write = write_methods, .flags = KEY_TOLD},
+	{.name = "ping",
+		.read = read_ping,
+		.write = config_write_truth,
+		.member = offsetof(struct config_service, ping)},
 	{},
 };
 
@@ -297,6 +355,6 @@ void config_read_services(struct reader *reader, const struct node *value, void 
 		service->pool = POOL_UNKNOWN;
 		memset(service->methods, 0xff, sizeof(service->methods)); /* CONFIG_NO_POOL */
 		parse->port_known = false;
-		reader_mapping(reader, item, "a service", service_keys, service);
+		reader_mapping(reader, item, "a service", config_service_keys, service);
 	}
 }

@@ -221,12 +221,12 @@ static struct backend desire_backend(const struct farm_pool *pool, const struct 
 		return (struct backend){0};
 	return (struct backend){
 		.address = backend->record.address,
-		.source = pool->config->forward == FORWARD_IPIP ? route->source : (struct address){{0}},
+		.source = backend->forward == FORWARD_IPIP ? route->source : (struct address){{0}},
 		.next_hop = route->next_hop,
 		.interface_mac = route->interface_mac,
 		.ifindex = route->ifindex,
 		.mtu = route->mtu,
-		.forward = pool->config->forward,
+		.forward = backend->forward,
 		.alive = farm_backend_is_alive(pool, backend),
 	};
 }

@@ -85,11 +85,15 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	backend->file_weight = config->weight;
 	backend->priority = config->priority;
 	backend->group = config->group;
+	backend->forward = config->forward;
 	id = ids_find(ids, &backend->record);
+	backend->record.admin = config->admin;
 	if (id)
 		adopt(backend, ids->running, id, origin);
 	else
 		backend->id = ids_allocate(ids);
+	if (origin == FARM_RELOAD && config->says_admin)
+		backend->record.admin = config->admin;
 	trust(pool, backend);
 	return backend->id ? 0 : -ENOSPC;
 }
@@ -130,7 +134,8 @@ static void add_others(
 			continue;
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
 		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1};
+		*backend = (struct farm_backend){
+			.id = id, .record = *record, .priority = 1, .forward = pool->config->forward};
 		if (!needs_no_file(record, origin))
 			let_leave(&backend->record);
 		backend->route = adopted_route(&running->backends[id]);
@@ -285,10 +290,12 @@ static struct config_backend save_backend(const struct farm_pool *pool, const st
 {
 	const struct config_backend *known = farm_backend_config(pool, from);
 	const struct backend_record *record = &from->record;
-	struct config_backend backend = {.priority = 1};
+	struct config_backend backend = {.priority = 1, .forward = from->forward};
 
 	if (known)
 		backend = *known;
+	backend.says_admin = record->admin != ADMIN_READY;
+	backend.admin = record->admin;
 	name_copy(backend.name, record->name);
 	backend.address = record->address;
 	backend.mac = record->mac;

@@ -15,6 +15,7 @@ struct farm_backend {
 	uint16_t file_weight;         /* of a backend that is in the file */
 	uint8_t priority;
 	uint16_t group; /* 1 + index into the pool's groups; 0: in none */
+	enum forward_method forward;
 	struct route route;
 	char probe_reason[128]; /* why it is down */
 	bool silent;            /* has joined, and sends no heartbeats: is down */

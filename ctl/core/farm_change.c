@@ -114,7 +114,8 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 				running->contract.backends);
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
 		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){.id = id, .record.overrides = OVERRIDE_ADDED, .priority = 1};
+		*backend = (struct farm_backend){
+			.id = id, .record.overrides = OVERRIDE_ADDED, .priority = 1, .forward = pool->config->forward};
 		name_copy(backend->record.pool, pool_name);
 		name_copy(backend->record.name, name);
 	}

@@ -39,9 +39,11 @@ static bool is_ours(const struct farm *farm, const char *interface)
 }
 
 /* What is in the way where the neighbour itself is known; NULL if nothing is. */
-static const char *obstacle(const struct farm *farm, const struct farm_pool *pool, const struct route *route)
+static const char *obstacle(const struct farm *farm, const struct farm_backend *backend)
 {
-	if (pool->config->forward == FORWARD_DSR && route->gateway)
+	const struct route *route = &backend->route;
+
+	if (backend->forward == FORWARD_DSR && route->gateway)
 		return "is behind a router: direct server return needs a common network (forward: ipip)";
 	if (route->virtual_link && !is_ours(farm, route->interface))
 		return "is reached by a VLAN, bridge or other virtual device, to which XDP cannot send: route it by "
@@ -56,7 +58,7 @@ static enum backend_state backend_state(
 
 	if (backend->record.admin == ADMIN_MAINT)
 		return STATE_MAINT;
-	if (route->state == ROUTE_FAILED || obstacle(farm, pool, route))
+	if (route->state == ROUTE_FAILED || obstacle(farm, backend))
 		return STATE_UNREACHABLE;
 	if (mac_is_zero(&route->next_hop))
 		return STATE_PENDING;
@@ -266,7 +268,7 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 	case STATE_PENDING:
 		return route->reason[0] ? route->reason : "waiting for its MAC address";
 	case STATE_UNREACHABLE:
-		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, pool, route);
+		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, backend);
 	case STATE_DOWN:
 		if (backend->silent)
 			return "sends no heartbeats";

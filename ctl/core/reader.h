@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
 #include "document.h"
 
 struct reader {
@@ -14,13 +15,32 @@ struct reader {
 	const struct key *key; /* and the key of it */
 };
 
-/* A row of a table of keys, which ends with an empty row. The functions are called in
- * the order of the table, whatever the order in the file. */
+struct config;
+
+/* What a value is written with. */
+struct writer {
+	FILE *out;
+	const struct config *config; /* for the names of its pools */
+};
+
+enum key_flags {
+	KEY_ALWAYS = 1, /* `save` writes it also where it has its default */
+	KEY_TOLD = 2,   /* the plan's steps say what changes: see plan.c */
+	KEY_SECRET = 4, /* that it changes is said, its value is not */
+};
+
+/* A row of a table of keys, which ends with an empty row. Keys are read, written and compared
+ * in the order of the table, whatever the order in the file. */
 struct key {
 	const char *name;
 	bool required;
 	void (*read)(struct reader *reader, const struct node *value, void *object);
+	/* Writes the value as the file spells it; nothing where there is none. NULL: the value is
+	 * a list of objects, or a mapping with a table of its own. */
+	void (*write)(const struct writer *writer, const struct key *key, const void *object);
 	size_t member; /* for a function that serves several keys: offsetof() of what to fill */
+	unsigned int flags;
+	const char *advice; /* what else a change of this key takes; NULL: nothing */
 };
 
 #define READER_KEYS_MAX 16 /* in one table */

@@ -27,7 +27,7 @@ static struct probe_target target_of(
 		.probe = probe,
 		.target = to_vip ? service->vips[0] : backend->record.address,
 		.port = port_of(probe, service),
-		.way = {.forward = pool->config->forward,
+		.way = {.forward = backend->forward,
 			.address = backend->record.address,
 			.source = backend->route.source,
 			.next_hop = backend->route.next_hop,

@@ -85,7 +85,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 				json_array_append_new(services, json_string(farm->config->services[j].name));
 		json_array_append_new(list,
 			json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", pool->config->name,
-				"forward", pool->config->forward == FORWARD_IPIP ? "ipip" : "dsr", "probe",
+				"forward", config_forward_name(pool->config->forward), "probe",
 				config_probe_name(pool->config->probe.type), "fails_open", pool->open, "in_motion",
 				daemon->running->pools[pool->id].in_motion, "backends",
 				(json_int_t)report_backends(pool), "in_table", (json_int_t)report_serving(daemon, pool),

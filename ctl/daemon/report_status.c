@@ -88,9 +88,9 @@ static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 	}
 }
 
-static uint32_t outer_bytes(const struct farm_pool *pool, const struct farm_backend *backend)
+static uint32_t outer_bytes(const struct farm_backend *backend)
 {
-	if (pool->config->forward != FORWARD_IPIP)
+	if (backend->forward != FORWARD_IPIP)
 		return 0;
 	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
@@ -143,7 +143,7 @@ static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mt
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct route *route = &pool->backends[i].route;
-		struct narrow this = {.backend = &pool->backends[i], .outer = outer_bytes(pool, &pool->backends[i])};
+		struct narrow this = {.backend = &pool->backends[i], .outer = outer_bytes(&pool->backends[i])};
 
 		if (!farm_backend_exists(this.backend) || route->state != ROUTE_READY)
 			continue;

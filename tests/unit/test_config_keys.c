@@ -35,6 +35,33 @@ static void check_readings(const struct reading *rows, size_t count)
 	}
 }
 
+/* --- backends */
+
+Test(config_keys, forward_and_admin_of_backends)
+{
+	static const struct reading rows[] = {
+		{"as the pool", BACKENDS("{name: b, address: 10.0.0.1}"), "{name: b, address: 10.0.0.1, weight: 1}\n"},
+		{"one in another network", BACKENDS("{name: b, address: 10.0.0.1, forward: ipip}"),
+			"weight: 1, forward: ipip}\n"},
+		{"one nearby", POOL("forward: ipip, backends: [{name: b, address: 10.0.0.1, forward: dsr}]"),
+			"weight: 1, forward: dsr}\n"},
+		{"what the pool says is not repeated", BACKENDS("{name: b, address: 10.0.0.1, forward: dsr}"),
+			"weight: 1}\n"},
+		{"drain", BACKENDS("{name: b, address: 10.0.0.1, admin: drain}"), "weight: 1, admin: drain}\n"},
+		{"maint", BACKENDS("{name: b, address: 10.0.0.1, admin: maint}"), "weight: 1, admin: maint}\n"},
+		{"ready is something else than nothing", BACKENDS("{name: b, address: 10.0.0.1, admin: ready}"),
+			"weight: 1, admin: ready}\n"},
+	};
+	static const struct row faults[] = {
+		{"words", BACKENDS("{name: b, address: 10.0.0.1, forward: gre, admin: off}"),
+			{"3:68: 'forward' of backend b must be 'dsr' or 'ipip', not 'gre'",
+				"3:80: 'admin' of backend b must be 'ready' or 'drain' or 'maint', not 'off'"}},
+	};
+
+	check_readings(rows, COUNT(rows));
+	check_rows(faults, COUNT(faults));
+}
+
 /* --- services */
 
 Test(config_keys, ports_and_affinities_of_services)

@@ -34,7 +34,8 @@ static bool same_backend(const struct config_backend *a, const struct config_bac
 	}
 	return !strcmp(a->name, b->name) && address_equal(&a->address, &b->address) && a->weight == b->weight &&
 	       !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && a->priority == b->priority && a->group == b->group &&
-	       a->ports.first == b->ports.first && a->ports.last == b->ports.last;
+	       a->ports.first == b->ports.first && a->ports.last == b->ports.last && a->forward == b->forward &&
+	       a->says_admin == b->says_admin && a->admin == b->admin;
 }
 
 static bool same_pool(const struct config_pool *a, const struct config_pool *b)
@@ -207,6 +208,9 @@ static void random_backend(
 	backend->weight = random_below(state, MAX_WEIGHT + 1);
 	backend->priority = 1 + random_below(state, MAX_PRIORITY);
 	backend->group = random_below(state, pool->group_count + 1);
+	backend->forward = random_below(state, 2) ? FORWARD_DSR : FORWARD_IPIP;
+	backend->says_admin = random_below(state, 2);
+	backend->admin = backend->says_admin ? random_below(state, ADMIN_MAINT + 1) : ADMIN_READY;
 	for (i = 0; i < 6 && random_below(state, 4); i++)
 		backend->mac.byte[i] = random_below(state, 256) & 0xfe;
 	backend->hint_count = random_below(state, 3);
@@ -366,15 +370,15 @@ static const char *const texts_for_people[] = {
 	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, notes: 2048}\n"
 	"services:\n"
 	"  - name: sip\n"
-	"    vip: [192.0.2.10, '2001:db8::10']\n"
 	"    port: 5060\n"
 	"    protocol: udp\n"
+	"    vip: [192.0.2.10, '2001:db8::10']\n"
 	"    affinity: call-id\n"
 	"    pool: sbcs\n"
 	"  - name: every\n"
-	"    vip: [192.0.2.11]\n"
 	"    port: 0\n"
 	"    protocol: udp\n"
+	"    vip: [192.0.2.11]\n"
 	"    affinity: call-id\n"
 	"    pool: proxies\n"
 	"pools:\n"
@@ -387,7 +391,8 @@ static const char *const texts_for_people[] = {
 	"    min_alive: 25\n"
 	"    backends:\n"
 	"      - {name: sbc1, address: 10.0.0.11, weight: 1}\n"
-	"      - {name: sbc2, address: '2001:db8:1::12', weight: 0, mac: '02:00:5e:10:00:01'}\n",
+	"      - {name: sbc2, address: '2001:db8:1::12', weight: 0, mac: '02:00:5e:10:00:01', forward: dsr, "
+	"admin: drain}\n",
 
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
@@ -398,9 +403,9 @@ static const char *const texts_for_people[] = {
 	"  node_timeout: 90s\n"
 	"services:\n"
 	"  - name: sip\n"
-	"    vip: [192.0.2.10]\n"
 	"    port: 5060-5080\n"
 	"    protocol: udp\n"
+	"    vip: [192.0.2.10]\n"
 	"    affinity: from-user\n"
 	"    pool: proxies\n"
 	"    methods: {'REGISTER': registrars}\n"
@@ -409,12 +414,12 @@ static const char *const texts_for_people[] = {
 	"  - name: proxies\n"
 	"    forward: dsr\n"
 	"    min_alive: 10\n"
-	"    probe:\n"
-	"      type: options\n"
-	"      transport: udp\n"
 	"    record_time: 1m\n"
 	"    drain_timeout: 7d\n"
 	"    slow_start: 30s\n"
+	"    probe:\n"
+	"      type: options\n"
+	"      transport: udp\n"
 	"    backends:\n"
 	"      - {name: px1, address: 10.0.0.11, weight: 1, hints: [px1.example.net, 'px1.example.net:5062', "
 	"'10.0.0.11', '[2001:db8::11]:5060'], ports: 30000-39999}\n"
