@@ -3,6 +3,7 @@
  * return) or an outer IP header put before it (RFC 2003, RFC 2473). */
 #pragma once
 
+#include "flow.h"
 #include "link.h"
 
 #define OUTER_TTL 64
@@ -162,12 +163,11 @@ static __always_inline struct link_layer forward_link(
 	return link;
 }
 
-/* Sends the packet to the backend: VERDICT_none, and *action is what XDP shall return.
- * Any other verdict: the packet is as it was. A function of its own, because the stacks of
- * functions that call one another must not be larger than 512 bytes together. */
-static __noinline enum verdict forward(
-	struct xdp_md *ctx, const struct packet *p, const struct backend *backend, int *action)
+/* Sends the packet to the backend: VERDICT_none, and flow->action says how it leaves. Any
+ * other verdict: the packet is as it was. */
+static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flow, const struct backend *backend)
 {
+	const struct packet *p = &flow->packet;
 	bool same_interface = backend->ifindex == ctx->ingress_ifindex;
 	struct link_layer link = forward_link(p, backend, same_interface);
 	__u32 outer = outer_size(backend);
@@ -186,6 +186,6 @@ static __noinline enum verdict forward(
 	ip = link_layer_write(ctx, &link);
 	if (!ip || (outer && encapsulate(ctx, ip, backend, &inner)))
 		return VERDICT_malformed; /* for the verifier: packet_parse has seen all that is written */
-	*action = same_interface ? XDP_TX : bpf_redirect(backend->ifindex, 0);
+	flow->action = same_interface ? XDP_TX : bpf_redirect(backend->ifindex, 0);
 	return VERDICT_none;
 }

@@ -4,26 +4,19 @@
  * it, whatever its Call-ID. */
 #pragma once
 
+#include "flow.h"
 #include "maps.h"
-#include "packet.h"
 #include "text.h"
 
-/* What a service says of hints. */
-struct hint_question {
-	__u64 hash_key[2];
-	__u32 group;
-	__u32 requests; /* are looked at, too */
-};
-
 /* Must be looked at closely? Most packets are requests, and few services look at theirs. */
-static __always_inline bool hint_is_worth_it(
-	struct xdp_md *ctx, const struct packet *p, const struct hint_question *question)
+static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const struct flow *flow)
 {
+	const struct packet *p = &flow->packet;
 	const __u8 *first = frame_at(ctx, p->payload);
 
-	if (!question->group || p->protocol != IPPROTO_UDP)
+	if (!flow->hints || p->protocol != IPPROTO_UDP)
 		return false;
-	if (question->requests || p->kind == PACKET_QUOTE)
+	if (flow->flags & SERVICE_ROUTE || p->kind == PACKET_QUOTE)
 		return true;
 	/* "SIP/2.0", or an empty line before it. */
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
@@ -50,19 +43,23 @@ static __always_inline int hint_in_route(struct xdp_md *ctx, __u32 line, __u32 e
 	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
 }
 
-/* Where the host lies that names a backend: SIP_FOUND, or there is none. A request that an
- * error quotes is one that a backend has sent: of that its Via tells. */
-__noinline int hint_find(struct xdp_md *ctx, const struct packet *p, __u32 requests, __u32 *at)
+/* The offset of the host that names a backend: SIP_FOUND, or there is none. A request that
+ * an ICMP error quotes is one that a backend has sent: its Via counts. */
+__noinline int hint_find(struct xdp_md *ctx, const struct flow *flow, __u32 *at)
 {
+	const struct packet *p;
 	__u32 line = 0, uri = 0;
 	int result;
 
-	if (!p || !at || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
+	if (!flow || !at)
+		return SIP_NOT_THERE;
+	p = &flow->packet;
+	if (text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
 		return SIP_NOT_THERE;
 	result = text_request_uri(ctx, line, p->end, &uri);
 	if (result == SIP_NOT_THERE || p->kind == PACKET_QUOTE)
 		return hint_in_via(ctx, line, p->end, at);
-	if (result != SIP_FOUND || !requests)
+	if (result != SIP_FOUND || !(flow->flags & SERVICE_ROUTE))
 		return SIP_NOT_THERE;
 	return hint_in_route(ctx, line, p->end, uri, at);
 }
@@ -81,16 +78,15 @@ static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 gro
 	return id && backend_is_alive(*id) ? *id : 0;
 }
 
-/* The backend that the message names; 0 if it names none, or a dead one. Called by
- * balancer() itself, as motion_owner() is. */
-__noinline __u32 hint_owner(struct xdp_md *ctx, const struct packet *p, const struct hint_question *question)
+/* The backend that the message names; 0 if it names none, or a dead one. */
+__noinline __u32 hint_owner(struct xdp_md *ctx, const struct flow *flow)
 {
 	struct sip_host host = {};
 	__u32 at = 0;
 
-	if (!p || !question || hint_find(ctx, p, question->requests, &at) != SIP_FOUND)
+	if (!flow || hint_find(ctx, flow, &at) != SIP_FOUND)
 		return 0;
-	host.hash_key[0] = question->hash_key[0];
-	host.hash_key[1] = question->hash_key[1];
-	return text_host(ctx, at, p->end, &host) == SIP_FOUND ? hint_backend(&host, question->group) : 0;
+	host.hash_key[0] = flow->hash_key[0];
+	host.hash_key[1] = flow->hash_key[1];
+	return text_host(ctx, at, flow->packet.end, &host) == SIP_FOUND ? hint_backend(&host, flow->hints) : 0;
 }

@@ -166,3 +166,11 @@ static __always_inline bool backend_is_alive(__u32 id)
 
 	return backend && backend->alive;
 }
+
+/* How to reach a backend; NULL for an id that is free (0 always is), and where no way leads. */
+static __always_inline const struct backend *backend_reachable(__u32 id)
+{
+	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	return backend && backend->forward != FORWARD_NONE ? backend : NULL;
+}

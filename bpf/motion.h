@@ -4,19 +4,9 @@
  * about calls that there is, and only for such slots: `notes`. */
 #pragma once
 
-#include "context.h"
+#include "flow.h"
 #include "maps.h"
-#include "packet.h"
 #include "text.h"
-
-/* A slot of a pool in which something is in motion. */
-struct motion_slot {
-	__u64 hash_key[2];
-	__u64 hash; /* of the affinity key */
-	__u32 pool;
-	__u16 owner;    /* by the table */
-	__u16 one_call; /* the key is that of one call, and not of a client with many */
-};
 
 static __always_inline __u32 motion_seconds(void)
 {
@@ -24,11 +14,13 @@ static __always_inline __u32 motion_seconds(void)
 }
 
 /* TCP: a connection that is there stays, whatever its affinity. */
-static __always_inline __u64 motion_hash(const struct packet *p, const struct motion_slot *slot)
+static __always_inline __u64 motion_hash(const struct flow *flow)
 {
+	const struct packet *p = &flow->packet;
+
 	if (p->protocol != IPPROTO_TCP)
-		return slot->hash;
-	return hash_connection(&p->source, &p->destination, p->source_port, p->destination_port, slot->hash_key);
+		return flow->hash;
+	return hash_connection(&p->source, &p->destination, p->source_port, p->destination_port, flow->hash_key);
 }
 
 /* May the packet start something new? */
@@ -56,27 +48,32 @@ static __always_inline __u32 motion_connection_ended(struct xdp_md *ctx, const s
 
 /* The hash of what a request's topmost Via says after its protocol, branch and all; 0 if
  * that cannot be read. */
-__noinline __u32 motion_via(struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot)
+__noinline __u32 motion_via(struct xdp_md *ctx, const struct flow *flow)
 {
 	struct sip_key key = {};
-	__u32 line = 0, colon = 0, at = 0;
+	__u32 line = 0, colon = 0, at = 0, end;
 
-	if (!p || !slot || text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND ||
-		text_find_header(ctx, line, p->end, SIP_VIA, &colon) != SIP_FOUND ||
-		text_via_host(ctx, colon, p->end, &at) != SIP_FOUND)
+	if (!flow)
 		return 0;
-	key.hash_key[0] = slot->hash_key[0];
-	key.hash_key[1] = slot->hash_key[1];
+	end = flow->packet.end;
+	if (text_start_line(ctx, flow->packet.payload, end, &line) != SIP_FOUND ||
+		text_find_header(ctx, line, end, SIP_VIA, &colon) != SIP_FOUND ||
+		text_via_host(ctx, colon, end, &at) != SIP_FOUND)
+		return 0;
+	key.hash_key[0] = flow->hash_key[0];
+	key.hash_key[1] = flow->hash_key[1];
 	/* As if the space before the host were a header's colon. */
-	return text_hash(ctx, at - 1, p->end, &key) == SIP_FOUND ? key.hash : 0;
+	return text_hash(ctx, at - 1, end, &key) == SIP_FOUND ? key.hash : 0;
 }
 
 /* Notes whether the call goes on after a packet. A REGISTER and the like are no calls; a
  * connection is one. An INVITE that has failed ends with an ACK of the same branch, which
  * that of a success has not (RFC 3261, 17.1.1.3). */
 static __always_inline void motion_note_end(
-	struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot, bool opening, struct note *note)
+	struct xdp_md *ctx, const struct flow *flow, bool opening, struct note *note)
 {
+	const struct packet *p = &flow->packet;
+
 	if (p->protocol == IPPROTO_TCP) {
 		note->ended = motion_connection_ended(ctx, p, note->ended);
 		return;
@@ -84,10 +81,10 @@ static __always_inline void motion_note_end(
 	switch (text_method(ctx, p->payload, p->end)) {
 	case METHOD_INVITE:
 		note->ended = 0;
-		note->invite = opening ? motion_via(ctx, p, slot) : 0;
+		note->invite = opening ? motion_via(ctx, flow) : 0;
 		return;
 	case METHOD_ACK:
-		if (note->invite && note->invite == motion_via(ctx, p, slot))
+		if (note->invite && note->invite == motion_via(ctx, flow))
 			note->ended = motion_seconds();
 		return;
 	case METHOD_BYE:
@@ -110,49 +107,47 @@ static __always_inline void motion_note_end(
 /* Would an opening be something new? Where nothing is known, and where it has ended: a
  * REGISTER that is repeated, a keepalive, a port that is used again are not to stay with
  * who takes no new calls. */
-static __always_inline bool motion_is_over(
-	const struct packet *p, const struct motion_slot *slot, const struct note *note)
+static __always_inline bool motion_is_over(const struct flow *flow, const struct note *note)
 {
-	bool one_call = slot->one_call || p->protocol == IPPROTO_TCP;
+	bool one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
 
 	return !note->seen || (one_call && note->ended && motion_seconds() - note->seen >= MOTION_PAUSE);
 }
 
-/* Says who gets the packet: `former` is who had its slot before. */
-static __always_inline __u32 motion_steer(
-	struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot, __u32 former)
+/* The backend that gets the packet; `previous` is the owner that its slot had before. */
+static __always_inline __u32 motion_steer(struct xdp_md *ctx, const struct flow *flow, __u32 previous)
 {
-	struct note_key key = {.hash = motion_hash(p, slot), .pool = slot->pool, .slot = slot->hash & slot_mask};
+	struct note_key key = {.hash = motion_hash(flow), .pool = flow->pool, .slot = flow->hash & slot_mask};
 	const struct note *noted = bpf_map_lookup_elem(&notes, &key);
-	bool opening = motion_is_opening(ctx, p);
+	bool opening = motion_is_opening(ctx, &flow->packet);
 	struct note note = {};
 
 	if (noted)
 		note = *noted;
 	if (!backend_is_alive(note.backend))
-		note = (struct note){.backend = backend_is_alive(former) ? former : slot->owner};
-	if (motion_is_over(p, slot, &note) && opening)
-		note = (struct note){.backend = slot->owner};
-	if (p->kind == PACKET_QUOTE || !note.backend)
+		note = (struct note){.backend = backend_is_alive(previous) ? previous : flow->backend};
+	if (motion_is_over(flow, &note) && opening)
+		note = (struct note){.backend = flow->backend};
+	if (flow->packet.kind == PACKET_QUOTE || !note.backend)
 		return note.backend;
-	motion_note_end(ctx, p, slot, opening, &note);
+	motion_note_end(ctx, flow, opening, &note);
 	note.seen = motion_seconds();
 	bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
 	return note.backend;
 }
 
-/* Who gets the packet. Called by balancer() itself: the stacks of all functions that have
- * called one another must not be larger than 512 bytes together. */
-__noinline __u32 motion_owner(struct xdp_md *ctx, const struct packet *p, const struct motion_slot *slot)
+/* The backend that gets a packet of a pool of which some slots are migrating; flow->backend
+ * is the owner by the table. */
+__noinline __u32 motion_owner(struct xdp_md *ctx, const struct flow *flow)
 {
-	const __u16 *owners;
+	const __u16 *previous;
 	__u32 pool;
 
-	if (!p || !slot)
+	if (!flow)
 		return 0;
-	pool = slot->pool;
-	owners = bpf_map_lookup_elem(&former, &pool);
-	if (!owners || !owners[slot->hash & slot_mask])
-		return slot->owner;
-	return motion_steer(ctx, p, slot, owners[slot->hash & slot_mask]);
+	pool = flow->pool;
+	previous = bpf_map_lookup_elem(&former, &pool);
+	if (!previous || !previous[flow->hash & slot_mask])
+		return flow->backend;
+	return motion_steer(ctx, flow, previous[flow->hash & slot_mask]);
 }

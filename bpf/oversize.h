@@ -4,8 +4,8 @@
 #pragma once
 
 #include "forward.h"
+#include "fragments.h"
 #include "held.h"
-#include "steer.h"
 
 /* May be cut up, where somebody has the whole of it. */
 static __always_inline bool oversize_fits_ring(const struct held_frame *held, const struct inner *inner)
@@ -15,14 +15,14 @@ static __always_inline bool oversize_fits_ring(const struct held_frame *held, co
 
 /* Gives it to the daemon: VERDICT_oversize. VERDICT_too_big where that is not possible: no
  * room in the ring buffer, a jumbo frame that would have to be cut up, or an ICMP error, which
- * nothing may be told about and whose pieces nobody would know for ours. */
-__noinline int oversize(struct xdp_md *ctx, const struct packet *p, const struct target *target)
+ * must not be answered and whose pieces would be steered by nothing. */
+__noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 {
-	const struct backend *backend = target ? steer_backend(target) : NULL;
+	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;
 	struct inner inner = {};
 	struct held_frame *held;
 
-	if (!p || !backend || p->kind == PACKET_QUOTE || !inner_read(ctx, p, &inner))
+	if (!flow || !backend || flow->packet.kind == PACKET_QUOTE || !inner_read(ctx, &flow->packet, &inner))
 		return VERDICT_too_big;
 	held = held_frame_copy(ctx, &held_frames);
 	if (!held)
@@ -31,12 +31,12 @@ __noinline int oversize(struct xdp_md *ctx, const struct packet *p, const struct
 		bpf_ringbuf_discard(held, 0);
 		return VERDICT_too_big;
 	}
-	held->key = steer_fragment_key(p);
+	held->key = fragment_key(&flow->packet);
 	/* Its pieces go where it would have gone: the first one alone may tell less. */
 	held->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
-		.backend = target->backend_id,
-		.whole = p->kind != PACKET_LATER_FRAGMENT,
-		.service = target->service_id};
+		.backend = flow->backend,
+		.whole = flow->packet.kind != PACKET_LATER_FRAGMENT,
+		.service = flow->service};
 	held->mtu = backend->mtu - outer_size(backend);
 	bpf_ringbuf_submit(held, 0);
 	return VERDICT_oversize;

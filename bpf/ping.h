@@ -72,16 +72,13 @@ static __always_inline void pong_icmp(__be16 *icmp, __u8 type)
 }
 
 /* For a packet that is for no service: VERDICT_pong when it was an echo request that is to
- * be answered, and now is the answer; else it is as it was. A global function, as parse(). */
-__noinline int ping(struct xdp_md *ctx, const struct packet *p)
+ * be answered, and now is the answer; else it is as it was. */
+static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet *p)
 {
 	struct ethhdr *eth = frame_start(ctx);
-	__be16 *icmp;
+	__be16 *icmp = frame_at(ctx, p->transport);
 	const struct service *vip;
 
-	if (!p || p->kind != PACKET_ECHO)
-		return VERDICT_not_service;
-	icmp = frame_at(ctx, p->transport);
 	if ((void *)(eth + 1) > frame_end(ctx) || (void *)(icmp + 2) > frame_end(ctx))
 		return VERDICT_not_service;
 	vip = vip_entry(&p->destination);

@@ -4,7 +4,8 @@
  * So the daemon gets it, by the ring buffer probe_replies (docs/probes.md). */
 #pragma once
 
-#include "steer.h"
+#include "held.h"
+#include "ranges.h"
 
 /* Of the kinds that probes are: UDP and TCP, ICMP errors about them, and other ICMP,
  * echo replies among it. No fragments, and no neighbour discovery. */
@@ -26,11 +27,11 @@ static __always_inline bool probe_is_reply(const struct packet *p)
 }
 
 /* What becomes of a packet that is for no service. */
-__noinline int probe_catch(struct xdp_md *ctx, const struct packet *p)
+static __always_inline enum verdict probe_catch(struct xdp_md *ctx, const struct packet *p)
 {
 	struct held_frame *held;
 
-	if (!p || !probe_is_reply(p))
+	if (!probe_is_reply(p))
 		return VERDICT_not_service;
 	held = held_frame_copy_whole(ctx, &probe_replies);
 	if (!held)

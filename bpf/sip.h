@@ -14,6 +14,7 @@
 #define SIP_HALF 32
 #define SIP_STRIDE (2 * SIP_HALF) /* bytes looked at in one step */
 #define SIP_STEPS 44              /* strides and candidates before we give up */
+#define SIP_PLAIN_STEPS 12        /* of these, the ones that are not in a loop */
 #define SIP_MINIMUM 40            /* bytes; what is shorter is no SIP with a Call-ID */
 #define SIP_METHOD_WORDS 4        /* 32 bytes for a method's name */
 #define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
@@ -27,6 +28,7 @@ enum sip_result {
 	SIP_NOT_THERE, /* the headers end without it, or it is empty */
 	SIP_TOO_FAR,   /* it is beyond what can be read or may be spent, or cut off */
 	SIP_NOT_SIP,
+	SIP_GOES_ON, /* not decided yet */
 };
 
 /* A Call-ID's hash, and where in the frame its value lies. */
@@ -53,6 +55,19 @@ static __always_inline __u32 sip_forget(const struct sip_text *t, __u32 offset)
 {
 	return (offset + t->zero) & (SIP_OFFSET_LIMIT - 1);
 }
+
+/* Calls step(number, state) so many times, or until it returns 1. */
+#ifdef __bpf__
+#define sip_loop(steps, step, state) bpf_loop(steps, step, state, 0)
+#else
+static inline void sip_loop(__u32 steps, long (*step)(__u32, void *), void *state)
+{
+	for (__u32 i = 0; i < steps; i++) {
+		if (step(i, state))
+			break;
+	}
+}
+#endif
 
 static __always_inline __u64 load64(const __u8 *p)
 {
@@ -299,33 +314,72 @@ static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, bool *
 	return at + first;
 }
 
-/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. */
+/* One step of the search for the Call-ID: goes on from *at. SIP_FOUND, SIP_NOT_THERE or
+ * SIP_TOO_FAR end it; SIP_GOES_ON: *at is where the next step begins. */
+static __always_inline enum sip_result sip_call_id_step(const struct sip_text *t, __u32 *at, __u32 *colon)
+{
+	__u64 word;
+	__u32 line;
+	bool found;
+
+	*at = sip_step(t, *at, &found) & (SIP_OFFSET_LIMIT - 1);
+	if (sip_room(t, *at + found) <= 0)
+		return SIP_TOO_FAR;
+	if (!found)
+		return SIP_GOES_ON;
+	*at += 1;
+	word = sip_raw_word(t, *at);
+	line = sip_classify(word);
+	if (line == SIP_LINE_OTHER)
+		return SIP_GOES_ON;
+	if (line == SIP_LINE_BLANK)
+		return SIP_NOT_THERE;
+	*colon = *at - 1 + line;
+	if ((__u8)(word >> (line * 8 - 8)) != ':')
+		*colon = sip_colon(t, *colon);
+	return *colon ? SIP_FOUND : SIP_GOES_ON;
+}
+
+/* The state of a long search. Members that change are 64 bits wide: of those that share a
+ * place on the stack the verifier knows something else after each write. */
+struct sip_long_search {
+	struct sip_text text;
+	__u64 at;
+	__u64 colon;
+	__u64 result; /* enum sip_result */
+};
+
+static inline long sip_long_search_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_long_search *s = state;
+	__u32 at = sip_forget(&s->text, s->at), colon = 0;
+	enum sip_result result = sip_call_id_step(&s->text, &at, &colon);
+
+	s->at = sip_forget(&s->text, at);
+	s->colon = sip_forget(&s->text, colon);
+	s->result = sip_forget(&s->text, result);
+	return result != SIP_GOES_ON;
+}
+
+/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. Few messages
+ * need more than the first steps, which are plain code: the verifier goes through each of
+ * them, but through the step of a loop once. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
 {
-	for (int i = 0; i < SIP_STEPS; i++) {
-		__u64 word;
-		__u32 line;
-		bool found;
+	struct sip_long_search search = {.text = *t};
 
-		at = sip_step(t, at, &found) & (SIP_OFFSET_LIMIT - 1);
-		if (sip_room(t, at + found) <= 0)
-			break;
-		if (!found)
-			continue;
-		at++;
-		word = sip_raw_word(t, at);
-		line = sip_classify(word);
-		if (line == SIP_LINE_OTHER)
-			continue;
-		if (line == SIP_LINE_BLANK)
-			return SIP_NOT_THERE;
-		*colon = at - 1 + line;
-		if ((__u8)(word >> (line * 8 - 8)) != ':')
-			*colon = sip_colon(t, *colon);
-		if (*colon)
-			return SIP_FOUND;
+	for (int i = 0; i < SIP_PLAIN_STEPS; i++) {
+		enum sip_result result = sip_call_id_step(t, &at, colon);
+
+		if (result != SIP_GOES_ON)
+			return result;
 	}
-	return SIP_TOO_FAR;
+	search.at = sip_forget(t, at);
+	search.colon = sip_forget(t, 0);
+	search.result = sip_forget(t, SIP_GOES_ON);
+	sip_loop(SIP_STEPS - SIP_PLAIN_STEPS, sip_long_search_step, &search);
+	*colon = search.colon;
+	return search.result == SIP_GOES_ON ? SIP_TOO_FAR : search.result;
 }
 
 /* Does the text begin as a start-line does: printable characters and one space? */

@@ -20,19 +20,6 @@
 #define SIP_TOKENS 64    /* steps through a header's value */
 #define SIP_SEEK_WORDS 2 /* 16 bytes looked at in one such step */
 
-/* Calls step(number, state) so many times, or until it returns 1. */
-#ifdef __bpf__
-#define sip_loop(steps, step, state) bpf_loop(steps, step, state, 0)
-#else
-static inline void sip_loop(__u32 steps, long (*step)(__u32, void *), void *state)
-{
-	for (__u32 i = 0; i < steps; i++) {
-		if (step(i, state))
-			break;
-	}
-}
-#endif
-
 static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 at)
 {
 	return sip_word(t, at);

@@ -4,9 +4,9 @@
  * keep no state per flow. */
 
 #include "drive.h"
-#include "../../bpf/steer.h"
+#include "../../bpf/classify.h"
 
-struct flow {
+struct flow_key {
 	struct address source;
 	struct address destination;
 	__be16 source_port;
@@ -17,38 +17,38 @@ struct flow {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1 << 20);
-	__type(key, struct flow);
+	__type(key, struct flow_key);
 	__type(value, __u32);
 } flows SEC(".maps");
 
 /* Looks the flow up, and notes it if it is new. */
 __noinline int flow_note(const struct packet *p)
 {
-	struct flow flow;
+	struct flow_key key;
 	__u32 *packets;
 
 	if (!p)
 		return 0;
-	flow = (struct flow){p->source, p->destination, p->source_port, p->destination_port, p->protocol};
-	packets = bpf_map_lookup_elem(&flows, &flow);
+	key = (struct flow_key){p->source, p->destination, p->source_port, p->destination_port, p->protocol};
+	packets = bpf_map_lookup_elem(&flows, &key);
 	if (packets)
 		*packets += 1;
 	else
-		bpf_map_update_elem(&flows, &flow, &(__u32){1}, BPF_ANY);
+		bpf_map_update_elem(&flows, &key, &(__u32){1}, BPF_ANY);
 	return 0;
 }
 
 /* Then it goes the way of all packets. */
-static __always_inline int flow_steer(struct xdp_md *ctx, const struct packet *p, struct target *target)
+static __always_inline int flow_classify(struct xdp_md *ctx, struct flow *flow)
 {
-	flow_note(p);
-	return steer(ctx, p, target);
+	flow_note(&flow->packet);
+	return classify(ctx, flow);
 }
 
-/* What balancer.bpf.c calls in steer's place. */
-#define steer flow_steer
+/* What balancer.bpf.c calls in the place of classify. */
+#define classify flow_classify
 #include "../../bpf/balancer.bpf.c"
-#undef steer
+#undef classify
 
 SEC("xdp.frags")
 int flow_table(struct xdp_md *ctx)

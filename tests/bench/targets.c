@@ -72,7 +72,7 @@ static struct target_line verified(struct result *results)
 {
 	int row = row_find("dsr-typical");
 
-	return (struct target_line){"verified", "instructions that the verifier goes through", 249999,
+	return (struct target_line){"verified", "instructions that the verifier goes through", 120000,
 		results[row].verified, was_timed(results, "dsr-typical")};
 }
 

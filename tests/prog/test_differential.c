@@ -41,7 +41,7 @@ struct outcome {
 	uint32_t receiver; /* 0: nobody */
 };
 
-/* By the host build: what steer.h does. */
+/* By the host build: what key.h does. */
 static enum verdict host_hash(const struct frame *frame, size_t direct, const struct packet *packet, uint64_t *hash)
 {
 	struct sip_text text = sip_text(frame->data, frame->data + direct, packet->end, 0);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The second stage: which service a packet is for, and which of its pools; or which backend,
+ * where the address alone says so. */
+#pragma once
+
+#include "flow.h"
+#include "fragments.h"
+#include "ranges.h"
+#include "text.h"
+
+static __always_inline const struct service *classify_find(const struct packet *p, __be16 port)
+{
+	struct service_key key = {.vip = p->destination, .port = port, .protocol = p->protocol};
+
+	/* Protocol 0 would find the entry that marks a VIP. */
+	return p->protocol ? bpf_map_lookup_elem(&services, &key) : NULL;
+}
+
+static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct packet *p, const struct service *service)
+{
+	int method = METHOD_NONE;
+
+	if (service->flags & SERVICE_METHODS)
+		method = text_method(ctx, p->payload, p->end);
+	/* The compiler knows what that returns and would leave the mask out; the verifier
+	 * takes the result of a global function for any number. */
+	asm volatile("" : "+r"(method));
+	return service->pool[method & (METHOD_COUNT - 1)];
+}
+
+static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flow, const struct service *service)
+{
+	flow->in_service = true;
+	flow->service = service->id;
+	flow->affinity = service->affinity;
+	flow->flags = service->flags;
+	flow->hints = service->hints;
+	flow->hash_key[0] = service->hash_key[0];
+	flow->hash_key[1] = service->hash_key[1];
+	flow->pool = classify_pool(ctx, &flow->packet, service);
+	return NEXT_STAGE;
+}
+
+/* A backend's own ports: nothing of the packet counts but where it is sent to. A dead
+ * backend has none. */
+static __always_inline int classify_range(struct flow *flow, const struct range *range)
+{
+	flow->verdict = flow->packet.kind == PACKET_QUOTE ? VERDICT_icmp_error : VERDICT_port_range;
+	flow->in_service = true;
+	flow->has_owner = true;
+	flow->service = range->service;
+	flow->backend = backend_is_alive(range->backend) ? range->backend : 0;
+	return NEXT_STAGE;
+}
+
+/* No service has the packet's own port: a range of ports, or all ports of the VIP. */
+static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
+{
+	const struct packet *p = &flow->packet;
+	const struct service *service, *vip = vip_entry(&p->destination);
+	const struct range *range = ranges_find(p, vip);
+
+	if (!vip)
+		return flow_finish(flow, VERDICT_not_service);
+	if (range && range->backend)
+		return classify_range(flow, range);
+	service = classify_find(p, range ? range->port : 0);
+	if (service)
+		return classify_service(ctx, flow, service);
+	if (p->kind == PACKET_FIRST_FRAGMENT)
+		fragment_note(p, FRAGMENT_IS_KERNELS, 0);
+	return flow_finish(flow, VERDICT_not_service);
+}
+
+__noinline int classify(struct xdp_md *ctx, struct flow *flow)
+{
+	const struct service *service;
+
+	if (!flow)
+		return NEXT_FINISH;
+	if (flow->packet.kind >= PACKET_ECHO)
+		return flow_finish(flow, VERDICT_not_service);
+	if (flow->packet.kind == PACKET_LATER_FRAGMENT)
+		return fragment_later(ctx, flow);
+	if (flow->packet.kind == PACKET_FIRST_FRAGMENT && fragment_is_first_piece(flow))
+		return NEXT_STAGE;
+	service = classify_find(&flow->packet, flow->packet.destination_port);
+	return service ? classify_service(ctx, flow, service) : classify_vip(ctx, flow);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The record that the stages of the pipeline (balancer.bpf.c) share: what is known of the
+ * packet that the program was called for. A stage reads what those before it have found and
+ * adds its own part.
+ *
+ * The record lies on the stack of the program itself. A map of one per CPU would not cost
+ * less, and is not safe everywhere: before Linux 6.11 a test run may be interrupted by a
+ * packet on the same CPU, and with PREEMPT_RT so may any run. */
+#pragma once
+
+#include "context.h"
+#include "packet.h"
+
+/* What a stage returns. */
+enum next {
+	NEXT_STAGE,
+	NEXT_FINISH, /* flow->verdict is how the packet ends */
+};
+
+struct flow {
+	/* parse */
+	struct packet packet;
+	__u32 length; /* of the frame as it arrived, bytes */
+
+	/* The verdict so far. */
+	__u32 verdict;
+
+	/* classify: what the service says */
+	__u64 hash_key[2];
+	__u32 service; /* id */
+	__u16 pool;
+	__u16 hints; /* group of hint_key */
+	__u8 affinity;
+	__u8 flags;      /* enum service_flags */
+	bool in_service; /* the packet is for a service, or for a range of a VIP's ports */
+	bool has_owner;  /* `backend` says it, whatever the key is: a fragment, a backend's own port */
+
+	/* key, owner */
+	__u64 hash;
+	__u32 backend; /* id; 0: none */
+
+	/* send: what XDP shall return for a packet that leaves; XDP_PASS: it does not */
+	__u32 action;
+};
+
+/* Ends the way of a packet. */
+static __always_inline int flow_finish(struct flow *flow, enum verdict verdict)
+{
+	flow->verdict = verdict;
+	return NEXT_FINISH;
+}

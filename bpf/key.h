@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The stage after classify: the hash of what makes packets belong together, as the service's
+ * affinity says (docs/packet-path.md). */
+#pragma once
+
+#include "flow.h"
+#include "text.h"
+
+/* The source address and port: the key of what has no other. */
+static __always_inline enum verdict key_flow(struct flow *flow, enum verdict verdict)
+{
+	flow->hash = hash_source(&flow->packet.source, flow->packet.source_port, flow->hash_key);
+	return verdict;
+}
+
+static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow *flow)
+{
+	const struct packet *p = &flow->packet;
+	struct sip_key key = {.hash_key = {flow->hash_key[0], flow->hash_key[1]}};
+	__u32 colon = 0;
+	int result = text_find(ctx, p->payload, p->end, &colon);
+
+	if (result == SIP_FOUND)
+		result = text_hash(ctx, colon, p->end, &key);
+	if (result == SIP_FOUND) {
+		flow->hash = key.hash;
+		return VERDICT_call_id;
+	}
+	if (result == SIP_NOT_THERE)
+		return key_flow(flow, VERDICT_no_call_id);
+	return key_flow(flow, result == SIP_TOO_FAR ? VERDICT_call_id_too_far : VERDICT_not_sip);
+}
+
+/* The offset of the URI whose user the service goes by. */
+static __always_inline int key_user_uri(struct xdp_md *ctx, const struct flow *flow, __u32 *uri)
+{
+	const struct packet *p = &flow->packet;
+	__u32 line = 0, colon = 0;
+	int result;
+
+	if (text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
+		return SIP_NOT_SIP;
+	if (flow->affinity == AFFINITY_REQUEST_USER)
+		return text_request_uri(ctx, line, p->end, uri);
+	result = text_find_header(ctx, line, p->end, flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, &colon);
+	return result == SIP_FOUND ? text_uri(ctx, colon, p->end, uri) : result;
+}
+
+static __always_inline enum verdict key_user(struct xdp_md *ctx, struct flow *flow)
+{
+	struct sip_user user = {.hash_key = {flow->hash_key[0], flow->hash_key[1]}};
+	__u32 uri = 0;
+	int result = key_user_uri(ctx, flow, &uri);
+
+	if (result == SIP_FOUND && text_user(ctx, uri, flow->packet.end, &user) == SIP_FOUND) {
+		flow->hash = user.hash;
+		return VERDICT_user;
+	}
+	return key_flow(flow, result == SIP_NOT_SIP ? VERDICT_not_sip : VERDICT_no_user);
+}
+
+static __always_inline enum verdict key_of(struct xdp_md *ctx, struct flow *flow)
+{
+	switch (flow->affinity) {
+	case AFFINITY_CALL_ID:
+		return key_call_id(ctx, flow);
+	case AFFINITY_SOURCE:
+		flow->hash = hash_source(&flow->packet.source, 0, flow->hash_key);
+		return VERDICT_source;
+	case AFFINITY_FLOW:
+		return key_flow(flow, VERDICT_flow);
+	}
+	return key_user(ctx, flow);
+}
+
+/* The verdict says what the key is made of. */
+__noinline int key(struct xdp_md *ctx, struct flow *flow)
+{
+	enum verdict verdict;
+
+	if (!flow)
+		return NEXT_FINISH;
+	if (flow->has_owner)
+		return NEXT_STAGE;
+	verdict = key_of(ctx, flow);
+	flow->verdict = flow->packet.kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
+	return NEXT_STAGE;
+}

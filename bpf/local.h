@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The stage for packets that are for no service: some of them are for the balancer itself. */
+#pragma once
+
+#include "ping.h"
+#include "probe.h"
+
+__noinline int local(struct xdp_md *ctx, struct flow *flow)
+{
+	if (!flow)
+		return NEXT_FINISH;
+	flow->verdict = flow->packet.kind == PACKET_ECHO ? ping(ctx, &flow->packet) : probe_catch(ctx, &flow->packet);
+	return NEXT_FINISH;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The first stage: reads the headers of a frame into flow->packet (packet.h). */
+#pragma once
+
+#include "flow.h"
+
+static __always_inline struct cursor parse_cursor(const struct xdp_md *ctx, const struct flow *flow)
+{
+	return (struct cursor){
+		.data = frame_start(ctx),
+		.data_end = frame_end(ctx),
+		.length = flow->length,
+		.zero = unknown_zero(ctx),
+	};
+}
+
+/* What an ICMP message is about. A global function, so that the verifier goes through the
+ * headers of the packet that it quotes once, and not for each way through those before. */
+__noinline int parse_icmp(struct xdp_md *ctx, struct flow *flow)
+{
+	struct cursor cursor;
+
+	if (!flow)
+		return 0;
+	cursor = parse_cursor(ctx, flow);
+	cursor.at = flow->packet.transport & FRAME_OFFSET_MASK;
+	packet_parse_icmp(&cursor, &flow->packet);
+	return 0;
+}
+
+__noinline int parse(struct xdp_md *ctx, struct flow *flow)
+{
+	struct cursor cursor;
+
+	if (!flow)
+		return NEXT_FINISH;
+	flow->length = bpf_xdp_get_buff_len(ctx);
+	cursor = parse_cursor(ctx, flow);
+	flow->verdict = packet_parse(&cursor, &flow->packet);
+	if (flow->packet.kind == PACKET_ICMP)
+		parse_icmp(ctx, flow);
+	return flow->verdict == VERDICT_none ? NEXT_STAGE : NEXT_FINISH;
+}

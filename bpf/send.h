@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The last stage of a packet that has an owner: puts it on the wire to that backend. */
+#pragma once
+
+#include "forward.h"
+#include "oversize.h"
+
+__noinline int send(struct xdp_md *ctx, struct flow *flow)
+{
+	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;
+	enum verdict failed;
+
+	if (!flow)
+		return NEXT_FINISH;
+	if (!backend)
+		return flow_finish(flow, VERDICT_no_backend);
+	failed = forward(ctx, flow, backend);
+	if (failed == VERDICT_too_big)
+		failed = oversize(ctx, flow);
+	if (failed != VERDICT_none)
+		flow->verdict = failed;
+	return NEXT_FINISH;
+}
