@@ -82,6 +82,7 @@ struct config_pool {
 	uint32_t record_time;   /* ms that calls are recorded before a slot moves */
 	uint32_t drain_timeout; /* ms until a slot that moves is settled */
 	uint32_t slow_start;    /* ms; 0: a backend that returns has its whole weight at once */
+	size_t probed_service;  /* index into config.services, see config_probed_service(); CONFIG_NO_SERVICE */
 	char (*groups)[NAME_SIZE];
 	size_t group_count;
 	struct config_backend *backends;
@@ -90,6 +91,7 @@ struct config_pool {
 };
 
 #define CONFIG_NO_POOL (-1)
+#define CONFIG_NO_SERVICE ((size_t)-1)
 
 struct config_service {
 	char name[NAME_SIZE];
@@ -171,6 +173,9 @@ const char *config_group_name(const struct config_pool *pool, const struct confi
 
 /* Does the service send anything to this pool (an index)? */
 bool config_service_uses_pool(const struct config_service *service, size_t pool);
+
+/* All pools that it sends something to, indexes in rising order. Returns how many. */
+size_t config_service_pools(const struct config_service *service, size_t pools[METHOD_COUNT]);
 
 /* The service whose VIP and port the probe of a pool asks: the first that uses the pool,
  * speaks the probe's protocol and has a port. If there is none, the first that uses it,

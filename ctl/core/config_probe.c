@@ -412,42 +412,37 @@ static uint8_t protocol_of(const struct config_probe *probe)
 	return udp ? IPPROTO_UDP : IPPROTO_TCP;
 }
 
-static const struct config_service *first_service(const struct config *config, size_t pool)
-{
-	size_t i;
-
-	for (i = 0; i < config->service_count; i++) {
-		if (config_service_uses_pool(&config->services[i], pool))
-			return &config->services[i];
-	}
-	return NULL;
-}
-
 const struct config_service *config_probed_service(const struct config *config, const struct config_pool *pool)
 {
-	uint8_t protocol = protocol_of(&pool->probe);
-	size_t index = pool - config->pools, i;
-
-	for (i = 0; i < config->service_count && has_port(&pool->probe); i++) {
-		const struct config_service *service = &config->services[i];
-
-		if (service->protocol == protocol && service->port && config_service_uses_pool(service, index))
-			return service;
-	}
-	return first_service(config, index);
+	return pool->probed_service == CONFIG_NO_SERVICE ? NULL : &config->services[pool->probed_service];
 }
 
-static void settle_probe(struct config *config, struct config_pool *pool, struct faults *faults)
+static bool can_be_asked(const struct config_service *service, const struct config_probe *probe)
 {
-	const struct config_service *service = first_service(config, pool - config->pools);
-	struct config_probe *probe = &pool->probe;
+	return has_port(probe) && service->port && service->protocol == protocol_of(probe);
+}
 
-	if (probe->transport == TRANSPORT_OF_SERVICE)
-		probe->transport = service && service->protocol == IPPROTO_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
-	if (!service || probe->port || !has_port(probe))
-		return;
-	service = config_probed_service(config, pool);
-	if (service->port == 0 || service->protocol != protocol_of(probe))
+/* Finds for each pool the first service that uses it, or that its probe can ask, too. */
+static void find_services(struct config *config, bool to_ask)
+{
+	for (size_t i = config->service_count; i-- > 0;) {
+		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
+
+		for (size_t j = 0; j < count; j++) {
+			struct config_pool *pool = &config->pools[pools[j]];
+
+			if (!to_ask || can_be_asked(&config->services[i], &pool->probe))
+				pool->probed_service = i;
+		}
+	}
+}
+
+static void check_port(const struct config *config, const struct config_pool *pool, struct faults *faults)
+{
+	const struct config_service *service = config_probed_service(config, pool);
+	const struct config_probe *probe = &pool->probe;
+
+	if (service && !probe->port && has_port(probe) && !can_be_asked(service, probe))
 		faults_add(faults, pool->mark,
 			"pool %s: its probe needs a 'port', because no %s service of the pool has one", pool->name,
 			config_protocol_name(protocol_of(probe)));
@@ -457,8 +452,18 @@ void config_settle_probes(struct config *config, struct faults *faults)
 {
 	size_t i;
 
+	for (i = 0; i < config->pool_count; i++)
+		config->pools[i].probed_service = CONFIG_NO_SERVICE;
+	find_services(config, false);
 	for (i = 0; i < config->pool_count; i++) {
-		if (config->pools[i].probe.type != PROBE_NONE)
-			settle_probe(config, &config->pools[i], faults);
+		const struct config_service *first = config_probed_service(config, &config->pools[i]);
+		struct config_probe *probe = &config->pools[i].probe;
+
+		if (probe->type != PROBE_NONE && probe->transport == TRANSPORT_OF_SERVICE)
+			probe->transport = first && first->protocol == IPPROTO_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
 	}
+	find_services(config, true);
+	for (i = 0; i < config->pool_count; i++)
+		if (config->pools[i].probe.type != PROBE_NONE)
+			check_port(config, &config->pools[i], faults);
 }

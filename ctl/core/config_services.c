@@ -323,6 +323,26 @@ bool config_service_uses_pool(const struct config_service *service, size_t pool)
 	return service->pool == pool || method < METHOD_COUNT;
 }
 
+static int compare_indexes(const void *left, const void *right)
+{
+	const size_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+size_t config_service_pools(const struct config_service *service, size_t pools[METHOD_COUNT])
+{
+	size_t count = 0;
+
+	for (int method = 0; method < METHOD_COUNT; method++)
+		pools[method] = config_pool_of_method(service, method);
+	qsort(pools, METHOD_COUNT, sizeof(*pools), compare_indexes);
+	for (int i = 0; i < METHOD_COUNT; i++)
+		if (!count || pools[count - 1] != pools[i])
+			pools[count++] = pools[i];
+	return count;
+}
+
 const struct key config_service_keys[] = {
 	{.name = "name", .required = true, .read = read_name},
 	{.name = "port", .required = true, .read = read_port, .write = write_port, .flags = KEY_ALWAYS},

@@ -23,6 +23,7 @@ struct pool_state {
 
 struct desired {
 	uint64_t hash_key[2]; /* that the owners were made with */
+	bool runs_by_key;     /* the services that run have it, too */
 	uint32_t slots;
 	struct pool_state *pools; /* by id */
 	uint32_t count;
@@ -57,6 +58,22 @@ void desired_free(struct desired *desired)
 	free(desired);
 }
 
+/* Do all services that run go by the same key? */
+static bool is_our_key(const struct desired *desired, const struct image *running)
+{
+	bool same = true;
+	size_t cursor = 0;
+	struct pair entry;
+
+	while (entries_next(running->maps[IMAGE_SERVICES], &cursor, &entry)) {
+		const struct service *service = entry.value;
+
+		if (((const struct service_key *)entry.key)->protocol)
+			same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
+	}
+	return same;
+}
+
 /* With another key each call has another slot, whatever moves: that is done at once. */
 static void check_key(struct desired *desired, const struct farm *farm, const struct image *running)
 {
@@ -70,22 +87,7 @@ static void check_key(struct desired *desired, const struct farm *farm, const st
 	memcpy(desired->hash_key, key, sizeof(desired->hash_key));
 	desired->count = running->contract.pools;
 	desired->pools = allocate(desired->count, sizeof(*desired->pools));
-}
-
-/* Does what runs go by the same key? */
-static bool is_our_key(const struct desired *desired, const struct image *running)
-{
-	struct pair *services = entries_list(running->maps[IMAGE_SERVICES]);
-	bool same = true;
-
-	for (size_t i = 0; i < entries_count(running->maps[IMAGE_SERVICES]); i++) {
-		const struct service *service = services[i].value;
-
-		if (((const struct service_key *)services[i].key)->protocol)
-			same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
-	}
-	free(services);
-	return same;
+	desired->runs_by_key = is_our_key(desired, running);
 }
 
 static struct pool_state *pool_state(
@@ -100,7 +102,7 @@ static struct pool_state *pool_state(
 	name_copy(state->name, pool->config->name);
 	state->owners = owners_new(desired->slots, desired->hash_key);
 	state->motion = motion_new(desired->slots);
-	state->settle = !is_our_key(desired, running);
+	state->settle = !desired->runs_by_key;
 	state->young = !running->pool_names[id].name[0];
 	state->begun = now;
 	if (!state->young)

@@ -44,9 +44,8 @@ static void put_hints_of(struct image *image, const struct farm *farm, const str
 static void put_hints(struct image *image, const struct farm *farm, const struct hint_group *group, uint16_t id)
 {
 	put_hints_of(image, farm, &farm->pools[farm->config->services[group->service].pool], id);
-	for (size_t i = 0; i < farm->config->pool_count; i++)
-		if (group->pools[i])
-			put_hints_of(image, farm, &farm->pools[i], id);
+	for (size_t i = 0; i < group->pool_count; i++)
+		put_hints_of(image, farm, &farm->pools[group->pools[i]], id);
 }
 
 /* Gives a service its group of hints, and the group its hints with the first of its services. */
@@ -93,19 +92,47 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 	mark_vip(image, vip, SERVICE_RANGES);
 }
 
+/* The backends of a pool that have ports of their own. */
+struct port_owners {
+	size_t *list; /* indexes into the pool's backends */
+	size_t count;
+};
+
+static struct port_owners *find_port_owners(const struct config *config)
+{
+	struct port_owners *pools = allocate(config->pool_count, sizeof(*pools));
+
+	for (size_t i = 0; i < config->pool_count; i++) {
+		for (size_t j = 0; j < config->pools[i].backend_count; j++) {
+			if (!config->pools[i].backends[j].ports.first)
+				continue;
+			pools[i].list = array_grow(pools[i].list, pools[i].count, sizeof(*pools[i].list));
+			pools[i].list[pools[i].count++] = j;
+		}
+	}
+	return pools;
+}
+
+static void free_port_owners(struct port_owners *pools, const struct config *config)
+{
+	for (size_t i = 0; i < config->pool_count; i++)
+		free(pools[i].list);
+	free(pools);
+}
+
 /* The ports of a service's VIPs that are a backend's own, counted as the service's. UDP
  * ports, whatever the service itself speaks. */
-static void put_ports_of(
-	struct image *image, const struct farm_pool *pool, const struct config_service *service, uint32_t service_id)
+static void put_ports_of(struct image *image, const struct farm_pool *pool, const struct port_owners *owners,
+	const struct config_service *service, uint32_t service_id)
 {
-	for (size_t i = 0; i < pool->config->backend_count; i++) {
-		const struct farm_backend *backend = &pool->backends[i];
-		const struct config_backend *config = farm_backend_config(pool, backend);
+	for (size_t i = 0; i < owners->count; i++) {
+		const struct farm_backend *backend = &pool->backends[owners->list[i]];
+		const struct config_ports ports = farm_backend_config(pool, backend)->ports;
 
-		if (!config->ports.first || !farm_backend_exists(backend))
+		if (!farm_backend_exists(backend))
 			continue;
 		for (size_t j = 0; j < service->vip_count; j++)
-			put_range(image, &service->vips[j], IPPROTO_UDP, config->ports,
+			put_range(image, &service->vips[j], IPPROTO_UDP, ports,
 				&(struct range){.backend = backend->id, .service = service_id});
 	}
 }
@@ -126,6 +153,7 @@ void desire_services(const struct farm *farm, struct image *image)
 {
 	const struct config *config = farm->config;
 	struct hint_groups *groups = hint_groups_new(config);
+	struct port_owners *port_owners = find_port_owners(config);
 
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
@@ -134,6 +162,7 @@ void desire_services(const struct farm *farm, struct image *image)
 			.id = farm->service_ids[i],
 			.affinity = service->affinity,
 		};
+		size_t pools[METHOD_COUNT], pool_count;
 
 		for (int method = 0; method < METHOD_COUNT; method++) {
 			size_t pool = config_pool_of_method(service, method);
@@ -147,9 +176,10 @@ void desire_services(const struct farm *farm, struct image *image)
 		name_copy(image->service_names[value.id].name, service->name);
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_vip(image, service, &service->vips[j], &value);
-		for (size_t pool = 0; pool < config->pool_count; pool++)
-			if (config_service_uses_pool(service, pool))
-				put_ports_of(image, &farm->pools[pool], service, value.id);
+		pool_count = config_service_pools(service, pools);
+		for (size_t j = 0; j < pool_count; j++)
+			put_ports_of(image, &farm->pools[pools[j]], &port_owners[pools[j]], service, value.id);
 	}
+	free_port_owners(port_owners, config);
 	hint_groups_free(groups);
 }

@@ -1,31 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See entries.h. A balanced tree, that of search.h. */
+/* See entries.h. A hash table of pointers into blocks of entries, which never move. */
 
-#include <search.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include "entries.h"
 #include "memory.h"
 
-struct node {
-	size_t key_size; /* the compare function is told nothing else */
-	const void *key;
-	void *value;
-	uint64_t bytes[]; /* of both, where the node has its own */
-};
+#define FIRST_ROOM 64 /* places in the table; a power of two */
+#define BLOCK 1024    /* entries */
 
 struct entries {
 	size_t key_size;
 	size_t value_size;
-	void *root;
+	size_t value_at;   /* in an entry, behind its key */
+	size_t entry_size; /* a multiple of 8 */
+	char **places;     /* [room]: entries, each at the first free place from its hash on; NULL: free */
+	size_t room;
 	size_t count;
+	char **blocks;
+	size_t block_count;
+	size_t used;    /* entries of the last block that have been given out */
+	char *returned; /* entries that have been removed, the first bytes of each are the next one's address */
 };
+
+static size_t align(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
 
 struct entries *entries_new(size_t key_size, size_t value_size)
 {
 	struct entries *entries = allocate(1, sizeof(*entries));
 
-	*entries = (struct entries){.key_size = key_size, .value_size = value_size};
+	*entries = (struct entries){.key_size = key_size,
+		.value_size = value_size,
+		.value_at = align(key_size),
+		.entry_size = align(key_size) + align(value_size),
+		.places = allocate(FIRST_ROOM, sizeof(*entries->places)),
+		.room = FIRST_ROOM,
+		.used = BLOCK};
 	return entries;
 }
 
@@ -33,7 +47,10 @@ void entries_free(struct entries *entries)
 {
 	if (!entries)
 		return;
-	tdestroy(entries->root, free);
+	for (size_t i = 0; i < entries->block_count; i++)
+		free(entries->blocks[i]);
+	free(entries->blocks);
+	free(entries->places);
 	free(entries);
 }
 
@@ -42,82 +59,146 @@ size_t entries_count(const struct entries *entries)
 	return entries->count;
 }
 
-static int compare(const void *a, const void *b)
-{
-	const struct node *left = a, *right = b;
+/* --- places */
 
-	return memcmp(left->key, right->key, left->key_size);
+static size_t hash(const struct entries *entries, const char *key)
+{
+	uint64_t hash = 0, word;
+
+	for (size_t i = 0; i < entries->key_size; i += sizeof(word)) {
+		size_t left = entries->key_size - i;
+
+		word = 0;
+		memcpy(&word, key + i, left < sizeof(word) ? left : sizeof(word));
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+		hash ^= hash >> 32;
+	}
+	return hash & (entries->room - 1);
 }
 
-static struct node *find(const struct entries *entries, const void *key)
+/* Where the entry of a key is, or would be. */
+static size_t place_of(const struct entries *entries, const char *key)
 {
-	const struct node wanted = {.key_size = entries->key_size, .key = key};
-	struct node **found = tfind(&wanted, &entries->root, compare);
+	size_t place = hash(entries, key);
 
-	return found ? *found : NULL;
+	while (entries->places[place] && memcmp(entries->places[place], key, entries->key_size))
+		place = (place + 1) & (entries->room - 1);
+	return place;
+}
+
+static void grow(struct entries *entries)
+{
+	char **before = entries->places;
+	size_t room = entries->room;
+
+	entries->room = 2 * room;
+	entries->places = allocate(entries->room, sizeof(*entries->places));
+	for (size_t i = 0; i < room; i++)
+		if (before[i])
+			entries->places[place_of(entries, before[i])] = before[i];
+	free(before);
+}
+
+/* Entries behind one that goes move up, unless they are where their hash wants them. */
+static void close_gap(struct entries *entries, size_t gap)
+{
+	size_t mask = entries->room - 1;
+
+	entries->places[gap] = NULL;
+	for (size_t i = (gap + 1) & mask; entries->places[i]; i = (i + 1) & mask) {
+		size_t wanted = hash(entries, entries->places[i]);
+
+		if (((i - wanted) & mask) < ((i - gap) & mask))
+			continue;
+		entries->places[gap] = entries->places[i];
+		entries->places[i] = NULL;
+		gap = i;
+	}
+}
+
+/* --- entries */
+
+static char *take_entry(struct entries *entries)
+{
+	char *entry = entries->returned;
+
+	if (entry) {
+		memcpy(&entries->returned, entry, sizeof(entry));
+		return entry;
+	}
+	if (entries->used == BLOCK) {
+		entries->blocks = array_grow(entries->blocks, entries->block_count, sizeof(*entries->blocks));
+		entries->blocks[entries->block_count++] = allocate(BLOCK, entries->entry_size);
+		entries->used = 0;
+	}
+	return entries->blocks[entries->block_count - 1] + entries->entry_size * entries->used++;
 }
 
 void *entries_find(const struct entries *entries, const void *key)
 {
-	struct node *node = find(entries, key);
+	char *entry = entries->places[place_of(entries, key)];
 
-	return node ? node->value : NULL;
-}
-
-static struct node *new_node(const struct entries *entries, const void *key, const void *value)
-{
-	size_t value_at = (entries->key_size + 7) & ~(size_t)7;
-	struct node *node = allocate(1, sizeof(*node) + value_at + entries->value_size);
-	char *bytes = (char *)node->bytes;
-
-	node->key_size = entries->key_size;
-	node->key = memcpy(bytes, key, entries->key_size);
-	node->value = memcpy(bytes + value_at, value, entries->value_size);
-	return node;
+	return entry ? entry + entries->value_at : NULL;
 }
 
 void entries_put(struct entries *entries, const void *key, const void *value)
 {
-	struct node *node = find(entries, key);
+	size_t place = place_of(entries, key);
 
-	if (node) {
-		memcpy(node->value, value, entries->value_size);
-		return;
+	if (!entries->places[place]) {
+		entries->places[place] = take_entry(entries);
+		memcpy(entries->places[place], key, entries->key_size);
+		entries->count++;
 	}
-	if (!tsearch(new_node(entries, key, value), &entries->root, compare))
-		abort();
-	entries->count++;
+	memcpy(entries->places[place] + entries->value_at, value, entries->value_size);
+	if (2 * entries->count > entries->room)
+		grow(entries);
 }
 
 void entries_remove(struct entries *entries, const void *key)
 {
-	struct node *node = find(entries, key);
+	size_t place = place_of(entries, key);
+	char *entry = entries->places[place];
 
-	if (!node)
+	if (!entry)
 		return;
-	tdelete(node, &entries->root, compare);
-	free(node);
+	close_gap(entries, place);
+	memcpy(entry, &entries->returned, sizeof(entry));
+	entries->returned = entry;
 	entries->count--;
 }
 
-static void visit(const void *nodep, VISIT which, void *data)
-{
-	const struct node *node = *(struct node *const *)nodep;
-	struct pair **next = data;
+/* --- all of them */
 
-	if (which == postorder || which == leaf)
-		*(*next)++ = (struct pair){.key = node->key, .value = node->value};
+bool entries_next(const struct entries *entries, size_t *cursor, struct pair *pair)
+{
+	while (*cursor < entries->room) {
+		const char *entry = entries->places[(*cursor)++];
+
+		if (!entry)
+			continue;
+		*pair = (struct pair){.key = entry, .value = entry + entries->value_at};
+		return true;
+	}
+	return false;
 }
 
-struct pair *entries_list(const struct entries *entries)
+static int compare(const void *a, const void *b, void *key_size)
 {
-	struct pair *list = allocate(entries->count, sizeof(*list)), *next = list;
+	const struct pair *left = a, *right = b;
 
-	twalk_r(entries->root, visit, &next);
-	return list;
+	return memcmp(left->key, right->key, *(size_t *)key_size);
 }
 
-int entries_same_value(const struct entries *entries, const void *a, const void *b)
+void entries_sort(const struct entries *entries, struct pair *list, size_t count)
+{
+	size_t key_size = entries->key_size;
+
+	if (count)
+		qsort_r(list, count, sizeof(*list), compare, &key_size);
+}
+
+bool entries_same_value(const struct entries *entries, const void *a, const void *b)
 {
 	return !memcmp(a, b, entries->value_size);
 }

@@ -88,6 +88,7 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	backend->forward = config->forward;
 	id = ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;
+	ids->kept[id] = true;
 	if (id)
 		adopt(backend, ids->running, id, origin);
 	else
@@ -118,43 +119,81 @@ static void let_leave(struct backend_record *record)
 		record->admin = ADMIN_READY; /* if his line comes back */
 }
 
-/* Backends that run and that the file has neither by name nor by address. */
-static void add_others(
-	const struct farm *farm, struct farm_pool *pool, const struct image *running, enum farm_origin origin)
+/* Addresses, each once. */
+static struct entries *address_set(void)
 {
-	char error[FARM_ERROR_SIZE];
+	return entries_new(sizeof(struct address), 1);
+}
 
-	for (uint32_t id = 1; id <= running->contract.backends; id++) {
-		const struct backend_record *record = &running->records[id];
-		struct farm_backend *backend;
+static void add_address(struct entries *set, const struct address *address)
+{
+	entries_put(set, address, "");
+}
 
-		if (!(needs_no_file(record, origin) || farm_record_drains(record)) ||
-			strcmp(record->pool, pool->config->name) || config_find_backend(pool->config, record->name) ||
-			farm_check_address(farm, pool, &record->address, error))
+/* The addresses that no other backend of the pool can have. */
+static struct entries *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
+{
+	struct entries *set = address_set();
+
+	for (size_t i = 0; i < farm->config->service_count; i++)
+		for (size_t j = 0; j < farm->config->services[i].vip_count; j++)
+			add_address(set, &farm->config->services[i].vips[j]);
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]))
+			add_address(set, &pool->backends[i].record.address);
+	return set;
+}
+
+static void add_other(struct farm_pool *pool, const struct image *running, uint16_t id, enum farm_origin origin)
+{
+	const struct backend_record *record = &running->records[id];
+	struct farm_backend *backend;
+
+	pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
+	backend = &pool->backends[pool->count++];
+	*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1, .forward = pool->config->forward};
+	if (!needs_no_file(record, origin))
+		let_leave(&backend->record);
+	backend->route = adopted_route(&running->backends[id]);
+	trust(pool->config, backend);
+}
+
+/* Backends that run and that the file has neither by name nor by address. */
+static void add_others(const struct farm *farm, struct farm_pool *pool, const struct ids *ids, enum farm_origin origin)
+{
+	struct entries *taken = NULL;
+	size_t count;
+	const uint16_t *running = ids_of_pool(ids, pool->config->name, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct backend_record *record = &ids->running->records[running[i]];
+
+		if (ids->kept[running[i]] || !(needs_no_file(record, origin) || farm_record_drains(record)))
 			continue;
-		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
-		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){
-			.id = id, .record = *record, .priority = 1, .forward = pool->config->forward};
-		if (!needs_no_file(record, origin))
-			let_leave(&backend->record);
-		backend->route = adopted_route(&running->backends[id]);
-		trust(pool->config, backend);
+		if (!taken)
+			taken = addresses_taken(farm, pool);
+		if (entries_find(taken, &record->address))
+			continue;
+		add_other(pool, ids->running, running[i], origin);
+		if (farm_backend_exists(&pool->backends[pool->count - 1]))
+			add_address(taken, &record->address);
 	}
+	entries_free(taken);
 }
 
 static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin origin, struct faults *faults)
 {
 	const struct image *running = ids->running;
 	const struct config *config = farm->config;
-	bool *taken = allocate(running->contract.pools, sizeof(*taken));
+	struct name_ids names;
 
+	name_ids_start(&names, running->pool_names, running->contract.pools);
 	farm->pools = allocate(config->pool_count, sizeof(*farm->pools));
 	for (size_t i = 0; i < config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
 
 		pool->config = &config->pools[i];
-		pool->id = ids_of_name(running->pool_names, running->contract.pools, taken, pool->config->name);
+		pool->id = name_ids_take(&names, pool->config->name);
 		if (pool->id == running->contract.pools)
 			faults_add(faults, pool->config->mark,
 				"pool '%s': the maps were made for %u pools; raise `limits:` and run 'sipxdp-loader "
@@ -171,22 +210,23 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 					"'sipxdp-loader upgrade -c FILE'",
 					backend->name, running->contract.backends);
 		}
-		add_others(farm, pool, running, origin);
+		add_others(farm, pool, ids, origin);
 	}
-	free(taken);
+	name_ids_end(&names);
 }
 
 static void build_services(struct farm *farm, const struct image *running, struct faults *faults)
 {
 	const struct config *config = farm->config;
 	uint32_t limit = running->contract.services, keys = 0;
-	bool *taken = allocate(limit, sizeof(*taken));
+	struct name_ids names;
 
+	name_ids_start(&names, running->service_names, limit);
 	farm->service_ids = allocate(config->service_count, sizeof(*farm->service_ids));
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
 
-		farm->service_ids[i] = ids_of_name(running->service_names, limit, taken, service->name);
+		farm->service_ids[i] = name_ids_take(&names, service->name);
 		keys += service->vip_count;
 		if (farm->service_ids[i] == limit || keys > limit)
 			faults_add(faults, service->mark,
@@ -194,7 +234,7 @@ static void build_services(struct farm *farm, const struct image *running, struc
 				"'sipxdp-loader upgrade -c FILE'",
 				service->name, limit);
 	}
-	free(taken);
+	name_ids_end(&names);
 }
 
 static void check_hints(const struct config *config, struct faults *faults)

@@ -7,15 +7,6 @@
 #include "hint_groups.h"
 #include "memory.h"
 
-static bool *pools_used(const struct config *config, const struct config_service *service)
-{
-	bool *used = allocate(config->pool_count, sizeof(*used));
-
-	for (int method = 0; method < METHOD_COUNT; method++)
-		used[config_pool_of_method(service, method)] = true;
-	return used;
-}
-
 static bool pool_has_names(const struct config_pool *pool)
 {
 	for (size_t i = 0; i < pool->backend_count; i++)
@@ -24,45 +15,71 @@ static bool pool_has_names(const struct config_pool *pool)
 	return false;
 }
 
-static void add_group(struct hint_groups *groups, const struct config *config, bool *pools, size_t service)
+/* A service, and the pools that it uses: the group that it would make. */
+static int compare_groups(const struct hint_group *a, const struct hint_group *b)
 {
-	struct hint_group group = {.pools = pools, .service = service};
-
-	for (size_t i = 0; i < config->pool_count; i++)
-		group.has_names |= pools[i] && pool_has_names(&config->pools[i]);
-	groups->list = reallocate(groups->list, groups->count + 1, sizeof(*groups->list));
-	groups->list[groups->count++] = group;
+	if (a->pool_count != b->pool_count)
+		return a->pool_count < b->pool_count ? -1 : 1;
+	return memcmp(a->pools, b->pools, a->pool_count * sizeof(*a->pools));
 }
 
-static void join_group(struct hint_groups *groups, const struct config *config, size_t service)
+static int compare_services(const void *left, const void *right)
 {
-	bool *pools = pools_used(config, &config->services[service]);
-	size_t i = 0;
+	const struct hint_group *a = left, *b = right;
+	int order = compare_groups(a, b);
 
-	while (i < groups->count && memcmp(groups->list[i].pools, pools, config->pool_count * sizeof(*pools)) != 0)
-		i++;
-	if (i == groups->count)
-		add_group(groups, config, pools, service);
-	else
-		free(pools);
-	groups->of[service] = i;
+	if (order)
+		return order;
+	return a->service < b->service ? -1 : a->service > b->service;
+}
+
+/* Of the services that use the same pools the first makes the group. */
+static void join_groups(struct hint_groups *groups, const struct hint_group *services, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!i || compare_groups(&services[i - 1], &services[i])) {
+			groups->list = array_grow(groups->list, groups->count, sizeof(*groups->list));
+			groups->list[groups->count++] = services[i];
+		}
+		groups->of[services[i].service] = groups->count - 1;
+	}
+}
+
+static void find_names(struct hint_groups *groups, const struct config *config)
+{
+	bool *has_names = allocate(config->pool_count, sizeof(*has_names));
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		has_names[i] = pool_has_names(&config->pools[i]);
+	for (size_t i = 0; i < groups->count; i++)
+		for (size_t j = 0; j < groups->list[i].pool_count; j++)
+			groups->list[i].has_names |= has_names[groups->list[i].pools[j]];
+	free(has_names);
 }
 
 struct hint_groups *hint_groups_new(const struct config *config)
 {
 	struct hint_groups *groups = allocate(1, sizeof(*groups));
+	struct hint_group *services = allocate(config->service_count, sizeof(*services));
+	size_t count = 0;
 
 	groups->of = allocate(config->service_count, sizeof(*groups->of));
-	for (size_t i = 0; i < config->service_count; i++)
-		if (config->services[i].protocol == IPPROTO_UDP)
-			join_group(groups, config, i);
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (config->services[i].protocol != IPPROTO_UDP)
+			continue;
+		services[count].service = i;
+		services[count].pool_count = config_service_pools(&config->services[i], services[count].pools);
+		count++;
+	}
+	qsort(services, count, sizeof(*services), compare_services);
+	join_groups(groups, services, count);
+	find_names(groups, config);
+	free(services);
 	return groups;
 }
 
 void hint_groups_free(struct hint_groups *groups)
 {
-	for (size_t i = 0; i < groups->count; i++)
-		free(groups->list[i].pools);
 	free(groups->list);
 	free(groups->of);
 	free(groups);
@@ -79,14 +96,13 @@ static size_t entries_of(const struct config_pool *pool)
 
 size_t hint_groups_entries(const struct hint_groups *groups, const struct config *config)
 {
-	size_t entries = 0;
+	size_t *of_pool = allocate(config->pool_count, sizeof(*of_pool)), entries = 0;
 
-	for (size_t i = 0; i < config->pool_count; i++) {
-		size_t users = 0;
-
-		for (size_t j = 0; j < groups->count; j++)
-			users += groups->list[j].pools[i];
-		entries += users * entries_of(&config->pools[i]);
-	}
+	for (size_t i = 0; i < config->pool_count; i++)
+		of_pool[i] = entries_of(&config->pools[i]);
+	for (size_t i = 0; i < groups->count; i++)
+		for (size_t j = 0; j < groups->list[i].pool_count; j++)
+			entries += of_pool[groups->list[i].pools[j]];
+	free(of_pool);
 	return entries;
 }

@@ -6,7 +6,8 @@
 #include "config.h"
 
 struct hint_group {
-	bool *pools;    /* [pool_count]: those that its services use */
+	size_t pools[METHOD_COUNT]; /* that its services use, indexes in rising order */
+	size_t pool_count;
 	size_t service; /* the first of its services: the group is named after it, and keeps its id over a reload */
 	bool has_names; /* somebody in it is named by something else than his address */
 };

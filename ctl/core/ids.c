@@ -26,6 +26,7 @@ void ids_start(struct ids *ids, const struct image *running)
 	*ids = (struct ids){.running = running, .next = 1};
 	ids->order = allocate(limit, sizeof(*ids->order));
 	ids->taken = allocate(limit + 1, sizeof(*ids->taken));
+	ids->kept = allocate(limit + 1, sizeof(*ids->kept));
 	for (uint32_t id = 1; id <= limit; id++) {
 		if (!running->records[id].name[0])
 			continue;
@@ -39,6 +40,7 @@ void ids_end(struct ids *ids)
 {
 	free(ids->order);
 	free(ids->taken);
+	free(ids->kept);
 }
 
 uint16_t ids_find(const struct ids *ids, const struct backend_record *wanted)
@@ -69,19 +71,70 @@ uint16_t ids_allocate(struct ids *ids)
 	return ids->next;
 }
 
-uint32_t ids_of_name(const struct name *names, uint32_t limit, bool *taken, const char *name)
+/* The first in the order whose pool is not before `pool`, or is behind it. */
+static size_t bound_of_pool(const struct ids *ids, const char *pool, bool behind)
 {
-	uint32_t unused = limit;
+	size_t low = 0, high = ids->count;
 
-	for (uint32_t i = 0; i < limit; i++) {
-		if (!strcmp(names[i].name, name)) {
-			taken[i] = true;
-			return i;
-		}
-		if (unused == limit && !names[i].name[0] && !taken[i])
-			unused = i;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(ids->running->records[ids->order[middle]].pool, pool);
+
+		if (order < 0 || (behind && order == 0))
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	if (unused < limit)
-		taken[unused] = true;
-	return unused;
+	return low;
+}
+
+const uint16_t *ids_of_pool(const struct ids *ids, const char *pool, size_t *count)
+{
+	size_t first = bound_of_pool(ids, pool, false);
+
+	*count = bound_of_pool(ids, pool, true) - first;
+	return ids->order + first;
+}
+
+/* --- names */
+
+static int compare_names(const void *a, const void *b, void *data)
+{
+	const struct name *names = data;
+
+	return strcmp(names[*(const uint32_t *)a].name, names[*(const uint32_t *)b].name);
+}
+
+void name_ids_start(struct name_ids *ids, const struct name *names, uint32_t limit)
+{
+	*ids = (struct name_ids){.names = names, .limit = limit, .order = allocate(limit, sizeof(*ids->order))};
+	for (uint32_t id = 0; id < limit; id++)
+		if (names[id].name[0])
+			ids->order[ids->count++] = id;
+	qsort_r(ids->order, ids->count, sizeof(*ids->order), compare_names, (void *)names);
+}
+
+void name_ids_end(struct name_ids *ids)
+{
+	free(ids->order);
+}
+
+uint32_t name_ids_take(struct name_ids *ids, const char *name)
+{
+	size_t low = 0, high = ids->count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(name, ids->names[ids->order[middle]].name);
+
+		if (order == 0)
+			return ids->order[middle];
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	while (ids->next < ids->limit && ids->names[ids->next].name[0])
+		ids->next++;
+	return ids->next < ids->limit ? ids->next++ : ids->limit;
 }

@@ -11,6 +11,7 @@ struct ids {
 	uint16_t *order;
 	size_t count;
 	bool *taken; /* [backends + 1] */
+	bool *kept;  /* [backends + 1]: running ones that the file has, too */
 	uint32_t next;
 };
 
@@ -24,6 +25,21 @@ uint16_t ids_find(const struct ids *ids, const struct backend_record *wanted);
  * table. 0 when there is none. */
 uint16_t ids_allocate(struct ids *ids);
 
-/* The same for the few named things: the id of `name`, else one that is free and not in
- * `taken`, which it joins; `limit` if there is none. */
-uint32_t ids_of_name(const struct name *names, uint32_t limit, bool *taken, const char *name);
+/* All running backends of a pool: `count` ids that follow one another in `order`. */
+const uint16_t *ids_of_pool(const struct ids *ids, const char *pool, size_t *count);
+
+/* The same for services and pools, which have a name and nothing else. */
+struct name_ids {
+	const struct name *names; /* [limit]: those that run */
+	uint32_t limit;
+	uint32_t *order; /* ids of those that run, by name */
+	size_t count;
+	uint32_t next; /* no lower id is free */
+};
+
+void name_ids_start(struct name_ids *ids, const struct name *names, uint32_t limit);
+void name_ids_end(struct name_ids *ids);
+
+/* The id of the one that runs, else one that is free and not given to another; `limit` if
+ * there is none. To be asked for each name once. */
+uint32_t name_ids_take(struct name_ids *ids, const char *name);

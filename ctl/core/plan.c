@@ -259,30 +259,45 @@ static void add_entry(
 		say_service(draft, step, entry, what);
 }
 
+/* Entries of `from` that the other image lacks, or where `changed` has with another value. In
+ * the order of their keys, to be freed. */
+static struct pair *differing(const struct entries *from, const struct entries *other, bool changed, size_t *count)
+{
+	struct pair *list = NULL, entry;
+	size_t cursor = 0;
+
+	*count = 0;
+	while (entries_next(from, &cursor, &entry)) {
+		const void *known = entries_find(other, entry.key);
+
+		if (known && !(changed && !entries_same_value(from, known, entry.value)))
+			continue;
+		list = array_grow(list, *count, sizeof(*list));
+		list[(*count)++] = entry;
+	}
+	entries_sort(from, list, *count);
+	return list;
+}
+
 static void put_entries(struct draft *draft, enum image_map map)
 {
 	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
-	struct pair *list = entries_list(after);
+	size_t count;
+	struct pair *list = differing(after, before, true, &count);
 
-	for (size_t i = 0; i < entries_count(after); i++) {
-		const void *known = entries_find(before, list[i].key);
-
-		if (!known)
-			add_entry(draft, PLAN_ENTRY, map, &list[i], "add");
-		else if (!entries_same_value(after, known, list[i].value))
-			add_entry(draft, PLAN_ENTRY, map, &list[i], "change");
-	}
+	for (size_t i = 0; i < count; i++)
+		add_entry(draft, PLAN_ENTRY, map, &list[i], entries_find(before, list[i].key) ? "change" : "add");
 	free(list);
 }
 
 static void remove_entries(struct draft *draft, enum image_map map)
 {
 	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
-	struct pair *list = entries_list(before);
+	size_t count;
+	struct pair *list = differing(before, after, false, &count);
 
-	for (size_t i = 0; i < entries_count(before); i++)
-		if (!entries_find(after, list[i].key))
-			add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i], "remove");
+	for (size_t i = 0; i < count; i++)
+		add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i], "remove");
 	free(list);
 }
 

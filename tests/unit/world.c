@@ -73,36 +73,36 @@ bool world_has_backend(const struct image *image, uint16_t id)
 /* A service's range leads to an entry of services. */
 static void check_ranges(const struct image *image)
 {
-	struct pair *ranges = entries_list(image->maps[IMAGE_RANGES]);
+	size_t cursor = 0;
+	struct pair entry;
 
-	for (size_t i = 0; i < entries_count(image->maps[IMAGE_RANGES]); i++) {
-		const struct range_key *key = ranges[i].key;
-		const struct range *range = ranges[i].value;
+	while (entries_next(image->maps[IMAGE_RANGES], &cursor, &entry)) {
+		const struct range_key *key = entry.key;
+		const struct range *range = entry.value;
 		const struct service_key service = {.vip = key->vip, .port = range->port, .protocol = key->protocol};
 
 		cr_assert(range->backend || entries_find(image->maps[IMAGE_SERVICES], &service),
 			"a range leads to no service");
 	}
-	free(ranges);
 }
 
 /* What must be true of the maps at any moment, also between two steps. */
 static void check_invariants(const struct image *image)
 {
-	struct pair *services = entries_list(image->maps[IMAGE_SERVICES]);
+	size_t cursor = 0;
+	struct pair entry;
 
-	for (size_t i = 0; i < entries_count(image->maps[IMAGE_SERVICES]); i++) {
-		uint32_t pool = ((const struct service *)services[i].value)->pool[METHOD_NONE];
+	while (entries_next(image->maps[IMAGE_SERVICES], &cursor, &entry)) {
+		uint32_t pool = ((const struct service *)entry.value)->pool[METHOD_NONE];
 		const uint16_t *slots = image_slots(image, pool);
 
-		if (!((const struct service_key *)services[i].key)->protocol)
+		if (!((const struct service_key *)entry.key)->protocol)
 			continue; /* marks a VIP */
 		cr_assert(image->pool_names[pool].name[0], "a service has a pool that is not there");
 		for (uint32_t slot = 0; slot < image->contract.slots; slot++)
 			cr_assert(!slots[slot] || world_has_backend(image, slots[slot]),
 				"slot %u belongs to id %u, which is nobody", slot, slots[slot]);
 	}
-	free(services);
 	check_ranges(image);
 }
 
