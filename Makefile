@@ -22,6 +22,7 @@ say = @$(if $(V),:,printf '  %-8s %s\n' $(1) $(2))
 CORE := $(wildcard ctl/core/*.c)
 DAEMON := $(wildcard ctl/daemon/*.c)
 CLI := $(wildcard ctl/cli/*.c)
+SHARED := $(wildcard ctl/shared/*.c)
 LOADER := $(wildcard loader/*.c)
 BPF := $(wildcard bpf/*.bpf.c)
 TEST_BPF := $(wildcard tests/prog/*.bpf.c)
@@ -78,11 +79,11 @@ $B/san/%.o: %.c
 
 $(call obj,$(LOADER)): $(call skel,$(BPF))
 
-$B/sipxdp-loader: $(call obj,$(LOADER) $(CORE))
+$B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(SHARED))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -ljansson -lyaml
 
-$B/sipxdpd: $(call obj,$(DAEMON) $(CORE))
+$B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(SHARED))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
@@ -104,7 +105,7 @@ $(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) $(filter-out 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out %.bpf.o,$^) -o $@ -lcriterion -lbpf -lyaml -ljansson
 
-$(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(filter-out ctl/daemon/main.c,$(DAEMON)))
+$(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(SHARED) $(filter-out ctl/daemon/main.c,$(DAEMON)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)

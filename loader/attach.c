@@ -167,9 +167,11 @@ static int examine_maps(struct attach *attach)
 	else
 		err = pins_contract(&attach->pins, PINS_TOP, &pinned);
 	if (err && (err != -ENOENT || running)) {
-		say_error("cannot use the maps pinned in %s: %s ('sipxdp-loader upgrade' goes on where one was "
-			  "interrupted, 'detach' removes them)",
-			attach->pins.dir, say_why(err));
+		say_error("cannot use the maps pinned in %s: %s: %s%s", attach->pins.dir,
+			decap ? "decap_verdicts" : "contract", say_why(err),
+			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' continues where one was "
+							   "interrupted, 'detach' removes them)"
+							 : "");
 		return -1;
 	}
 	attach->maps_are_new = err == -ENOENT;

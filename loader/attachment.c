@@ -21,7 +21,7 @@ static int examine_link(struct attachment *attachment)
 	if (bpf_obj_get_info_by_fd(attachment->fd, &info, &size))
 		return -errno;
 	if (info.type != BPF_LINK_TYPE_XDP)
-		return -EINVAL;
+		return -EMEDIUMTYPE;
 	attachment->link_id = info.id;
 	attachment->program_id = info.prog_id;
 	attachment->ifindex = info.xdp.ifindex;

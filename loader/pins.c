@@ -3,20 +3,14 @@
  * its pins or none. The only file that knows paths. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/magic.h>
-#include <sys/file.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
+#include "directory.h"
 #include "pins.h"
 #include "say.h"
 
-#define BPFFS "/sys/fs/bpf"
 #define DECAP_PREFIX "decap"
 #define BESIDE "_to_take_its_place" /* too long to be taken for an interface */
 
@@ -58,123 +52,25 @@ void pins_path(const struct pins *pins, enum pins_place place, const char *name,
 	exchange(path + length, '.', ':');
 }
 
-/* --- bpffs, lock */
-
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
-/* Of a directory that exists. */
-static bool is_mount_point(const char *dir)
-{
-	struct stat above, here;
-	char parent[PATH_MAX];
-
-	snprintf(parent, sizeof(parent), "%s/..", dir);
-	return !stat(parent, &above) && !stat(dir, &here) && above.st_dev != here.st_dev;
-}
-
-/* Cuts a path to the part of it that exists. */
-static void cut_to_existing(char *path)
-{
-	while (access(path, F_OK) < 0 && strrchr(path, '/') > path)
-		*strrchr(path, '/') = '\0';
-}
-
-static int mount_bpffs(void)
-{
-	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700")) {
-		say_error("cannot mount bpffs at " BPFFS ": %s", say_why(errno));
-		return -1;
-	}
-	say_done("mounted bpffs at " BPFFS);
-	return 0;
-}
-
-static int make_directories(const char *dir)
-{
-	char path[PATH_MAX], *slash;
-
-	snprintf(path, sizeof(path), "%s/", dir);
-	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		if (mkdir(path, 0700) && errno != EEXIST) {
-			say_error("cannot make the directory %s: %s", path, say_why(errno));
-			return -1;
-		}
-		*slash = '/';
-	}
-	return 0;
-}
-
-static int find_bpffs(const char *dir, enum pins_use use)
-{
-	char existing[PATH_MAX];
-
-	snprintf(existing, sizeof(existing), "%s", dir);
-	cut_to_existing(existing);
-	if (use != PINS_CREATE)
-		return 0;
-	if (!strcmp(dir, BPFFS) || (!strcmp(dir, existing) && is_mount_point(dir))) {
-		say_error("%s is where everybody pins: take a directory within it", dir);
-		return -1;
-	}
-	if (is_bpffs(existing))
-		return 0;
-	if (!strncmp(dir, BPFFS "/", sizeof(BPFFS)))
-		return mount_bpffs();
-	say_error("%s is not on a bpffs, so nothing can be pinned there (mount -t bpf bpf DIRECTORY)", dir);
-	return -1;
-}
-
-/* Locks the directory above, which stays when DIR comes and goes. */
-static int take_lock(struct pins *pins, enum pins_use use)
-{
-	char parent[PATH_MAX];
-
-	snprintf(parent, sizeof(parent), "%s", pins->dir);
-	*strrchr(parent, '/') = '\0';
-	if (use == PINS_CREATE && make_directories(parent))
-		return -1;
-	pins->lock = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (pins->lock < 0 && errno == ENOENT)
-		return 0; /* then nothing is pinned, and nothing will be */
-	if (pins->lock >= 0 && !flock(pins->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	if (pins->lock >= 0 && errno == EWOULDBLOCK) {
-		say_done("waiting for another sipxdp-loader");
-		if (!flock(pins->lock, LOCK_EX))
-			return 0;
-	}
-	say_error("cannot lock %s: %s", parent, say_why(errno));
-	return -1;
-}
+/* --- opening and closing */
 
 int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum pins_use use)
 {
 	*pins = (struct pins){.dir = dir, .kind = kind, .lock = -1};
-	if (access(dir, R_OK | X_OK) && errno == EACCES) {
-		say_error("cannot read %s: %s", dir, say_why(EACCES));
-		return -1;
-	}
 	if (use == PINS_READ)
-		return 0;
-	if (find_bpffs(dir, use))
+		return directory_check(dir);
+	if (use == PINS_CREATE && directory_prepare(dir))
 		return -1;
-	return take_lock(pins, use);
+	return directory_lock(dir, use == PINS_CREATE, &pins->lock);
 }
 
 static void remove_empty_directories(const struct pins *pins)
 {
-	static const enum pins_place last_is_above[] = {PINS_LINKS, PINS_DISPATCHED, PINS_NEXT, PINS_TOP};
 	char path[PATH_MAX];
-	size_t i;
+	enum pins_place place;
 
-	for (i = 0; i < sizeof(last_is_above) / sizeof(*last_is_above); i++)
-		rmdir(place_path(pins, last_is_above[i], path));
+	for (place = PINS_LINKS; place <= PINS_NEXT; place++)
+		rmdir(place_path(pins, place, path));
 }
 
 void pins_close(struct pins *pins)
@@ -182,7 +78,7 @@ void pins_close(struct pins *pins)
 	if (pins->lock < 0)
 		return;
 	remove_empty_directories(pins);
-	close(pins->lock);
+	directory_unlock(pins->dir, pins->lock);
 	pins->lock = -1;
 }
 
@@ -251,6 +147,25 @@ static int remember(struct pins *pins, const char *path)
 
 /* --- one pin */
 
+/* A part of the kernel's name for the file of such an object: "anon_inode:bpf-map". */
+static const char *wanted_type(const struct pins *pins, enum pins_place place, const char *name)
+{
+	if (place == PINS_LINKS)
+		return "link";
+	if (place == PINS_DISPATCHED || !strcmp(name, program_name(pins->kind)))
+		return "prog";
+	return "map";
+}
+
+/* Without this check the kernel would fill a struct of one type with facts about another. */
+static bool is_of_type(int fd, const char *wanted)
+{
+	char path[32], type[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, type, sizeof(type) - 1) < 0 || strstr(type, wanted);
+}
+
 int pins_get(const struct pins *pins, enum pins_place place, const char *name)
 {
 	char path[PATH_MAX];
@@ -258,18 +173,23 @@ int pins_get(const struct pins *pins, enum pins_place place, const char *name)
 
 	pins_path(pins, place, name, path);
 	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (is_of_type(fd, wanted_type(pins, place, name)))
+		return fd;
+	close(fd);
+	return -EMEDIUMTYPE;
 }
 
 static int pin(const struct pins *pins, enum pins_place place, const char *path, int fd)
 {
 	char dir[PATH_MAX];
 
-	if (make_directories(place_path(pins, place, dir)))
+	if (directory_make(place_path(pins, place, dir)))
 		return -1;
 	if (!bpf_obj_pin(fd, path))
 		return 0;
-	say_error("cannot pin %s: %s", path, say_why(errno));
+	say_error("cannot pin %s: %s", path, say_why(errno == EEXIST ? EMEDIUMTYPE : errno));
 	return -1;
 }
 
@@ -435,14 +355,25 @@ bool pins_have_maps(const struct pins *pins)
 	return is_pinned(pins, PINS_TOP, last_map[pins->kind]);
 }
 
+bool pins_have_program(const struct pins *pins)
+{
+	return is_pinned(pins, PINS_TOP, program_name(pins->kind));
+}
+
 int pins_contract(const struct pins *pins, enum pins_place place, struct contract *out)
 {
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
 	union any_contract value = {0};
 	int err = 0, fd = pins_get(pins, place, "contract");
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &(uint32_t){0}, &value))
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		err = -errno;
+	else if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size > sizeof(value))
+		err = -EMEDIUMTYPE;
+	else if (bpf_map_lookup_elem(fd, &(uint32_t){0}, &value))
 		err = -errno;
 	*out = value.contract;
 	close(fd);

@@ -6,6 +6,7 @@
  *   DIR/links/IFACE       the bpf_link of an interface (decap_links/ for decap)
  *   DIR/dispatched/IFACE  the program that libxdp's dispatcher calls (decap_dispatched/)
  *   DIR/next/...          maps and a program that are to take the place of those in DIR
+ *   DIR/lock              a directory, while a loader runs that changes something
  *
  * The program is pinned first and removed last: where it is, all that is pinned in DIR is
  * ours. One map (contract, or decap_verdicts) is pinned after all others and removed
@@ -40,7 +41,8 @@ struct pins {
 	sigset_t signals; /* mask outside of pins_begin() and pins_end() */
 };
 
-/* A directory that does not exist is one without pins. */
+/* Refuses a directory that other users could change. One that does not exist is one without
+ * pins. */
 int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum pins_use use);
 
 /* Also removes the directories that are empty. */
@@ -57,7 +59,8 @@ bool pins_interrupted(void);
 /* The path of a pin; `name` of a map, program or interface. */
 void pins_path(const struct pins *pins, enum pins_place place, const char *name, char path[PATH_MAX]);
 
-/* A file descriptor of what is pinned there, or -errno without a word. */
+/* A file descriptor of what is pinned there, or -errno without a word: -EMEDIUMTYPE where
+ * that is an object of another type than sipxdp pins under this name. */
 int pins_get(const struct pins *pins, enum pins_place place, const char *name);
 
 int pins_put(struct pins *pins, enum pins_place place, const char *name, int fd);
@@ -82,6 +85,9 @@ int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)
 
 /* Are all the maps pinned, as far as a loader gets that is not killed? */
 bool pins_have_maps(const struct pins *pins);
+
+/* Is the program pinned? Without it `detach` leaves all that is in DIR. */
+bool pins_have_program(const struct pins *pins);
 
 /* Reads the map 'contract', of which of another version only the version is sure. 0,
  * -ENOENT where none is pinned, or -errno; without a word. */

@@ -55,6 +55,8 @@ const char *say_why(int error)
 	const char *help = "";
 
 	error = abs(error);
+	if (error == EMEDIUMTYPE)
+		return "something else is pinned there (remove it with 'rm', or take another directory by --pin-dir)";
 	if (error == EPERM || error == EACCES)
 		help = " (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)";
 	else if (error == ENOMEM)

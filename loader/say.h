@@ -14,7 +14,7 @@ void say_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* strerror() of an errno, positive or negative, and what helps against it where that
- * is known. Overwritten by the next call. */
+ * is known. EMEDIUMTYPE: a pin that is not ours. Overwritten by the next call. */
 const char *say_why(int error);
 
 /* What the libraries said first since say_library_clear(): " (...)", or "". The first

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include "../core/memory.h"
 #include "../core/motion.h"
+#include "../shared/pin_directory.h"
 #include "maps.h"
 
 enum map {
@@ -51,6 +52,8 @@ static const char *const map_names[MAP_COUNT] = {
 };
 
 #define ENTRY_SIZE_MAX 128 /* of a key or value of any of them */
+
+_Static_assert(PIN_DIRECTORY_ERROR_SIZE <= MAPS_ERROR_SIZE, "maps_open hands the reason on");
 
 struct maps {
 	int fd[MAP_COUNT];
@@ -113,11 +116,12 @@ static int open_contract(struct maps *maps, const char *directory, char error[MA
 int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE])
 {
 	struct maps *maps = allocate(1, sizeof(*maps));
-	int result;
+	int result = pin_directory_check(directory, error);
 
 	memset(maps->fd, -1, sizeof(maps->fd));
 	maps->cpus = libbpf_num_possible_cpus();
-	result = open_contract(maps, directory, error);
+	if (!result)
+		result = open_contract(maps, directory, error);
 	for (int i = MAP_CONTRACT + 1; !result && i < MAP_COUNT; i++) {
 		maps->fd[i] = maps_open_pin(directory, map_names[i]);
 		if (maps->fd[i] < 0)

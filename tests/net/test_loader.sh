@@ -117,13 +117,15 @@ bad_input() {
 }
 
 unprivileged() {
+	local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+bpf,+net_admin,+perfmon
+		--ambient-caps=+bpf,+net_admin,+perfmon "$(command -v sipxdp-loader)")
 	fails_as_nobody "without privileges it is said which are needed" "root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
 	is_untouched "... and nothing is attached"
-	check "these three are enough" lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups \
-		--inh-caps=+bpf,+net_admin,+perfmon --ambient-caps=+bpf,+net_admin,+perfmon \
-		"$(command -v sipxdp-loader)" attach -c "$LAB_CONFIG"
+	check "these three are enough" lab_in balancer "${nobody[@]}" attach -c "$LAB_CONFIG"
 	is "... to attach" "$(xdp eth0)" "native balancer"
-	check "... and for root to detach" loader detach
+	fails "... root does not use what another user can change" "belongs to user 65534" detach
+	check "... that user detaches" lab_in balancer "${nobody[@]}" detach
+	is_untouched "... and nothing is left"
 }
 
 fails_as_nobody() {
