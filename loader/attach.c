@@ -105,6 +105,12 @@ static int survey_target(const struct attach *attach, struct target *target)
 		say_error("cannot attach to %s: %s (see 'ip link')", target->name, say_why(errno));
 		return -1;
 	}
+	if (!interface_has_ethernet(target->name)) {
+		say_error("cannot attach to %s: its packets have no Ethernet header (it is a tunnel or a tun device: "
+			  "take the interface that carries its packets)",
+			target->name);
+		return -1;
+	}
 	target->before = attachments_find(&attach->attachments, target->name);
 	if (target->before && target->before->state == ATTACHMENT_ELSEWHERE) {
 		say_error("cannot attach to %s: in %s that name is an interface of another network namespace (take "
@@ -408,6 +414,24 @@ static int commit(struct attach *attach)
 	return -1;
 }
 
+/* What a veth device needs is a matter of its other end, which is in another namespace and
+ * cannot be asked. */
+static void warn_of_veth(const struct attach *attach)
+{
+	size_t i;
+
+	for (i = 0; i < attach->target_count; i++) {
+		const struct target *target = &attach->targets[i];
+
+		if (target->attached || !interface_is_veth(target->name))
+			continue;
+		say_warning("%s is a veth device: its other end must run an XDP program (any) and have transmit "
+			    "checksums off ('ethtool -K PEER tx off'), or forwarded packets are lost; --mode generic "
+			    "needs neither",
+			target->name);
+	}
+}
+
 static void report(const struct attach *attach)
 {
 	const struct options *options = attach->options;
@@ -426,6 +450,8 @@ static void report(const struct attach *attach)
 			say_done("%s attached to %s, %s%s", program_name(options->program), target->name,
 				mode_name(options->mode), options->dispatcher ? ", by libxdp's dispatcher" : "");
 	}
+	if (options->program == PROGRAM_BALANCER && options->mode == MODE_NATIVE)
+		warn_of_veth(attach);
 	if (options->mode == MODE_GENERIC)
 		say_warning("generic mode: a packet reaches the program late and costs many times as much as in native "
 			    "mode");

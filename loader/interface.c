@@ -5,7 +5,13 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include "interface.h"
 
 const char *mode_name(enum mode mode)
@@ -19,6 +25,36 @@ const char *mode_name(enum mode mode)
 		break;
 	}
 	return "offload";
+}
+
+/* The kernel's answer to a question about an interface. 0 or -1. */
+static int ask(const char *name, unsigned long question, struct ifreq *request)
+{
+	int result, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	snprintf(request->ifr_name, sizeof(request->ifr_name), "%s", name);
+	result = ioctl(fd, question, request);
+	close(fd);
+	return result;
+}
+
+bool interface_has_ethernet(const char *name)
+{
+	struct ifreq request = {};
+
+	if (ask(name, SIOCGIFHWADDR, &request))
+		return true; /* not a reason to refuse it: the kernel will have the last word */
+	return request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+}
+
+bool interface_is_veth(const char *name)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {.ifr_data = (char *)&info};
+
+	return !ask(name, SIOCETHTOOL, &request) && !strcmp(info.driver, "veth");
 }
 
 int interface_query(int ifindex, struct xdp_state *out)

@@ -18,6 +18,13 @@ struct xdp_state {
 	enum mode mode;
 };
 
+/* Do its frames begin with an Ethernet header? Those of a tun or ipip device do not. The
+ * kernel's loopback counts: what it carries has one. */
+bool interface_has_ethernet(const char *name);
+
+/* Is it one end of a pair of virtual interfaces? */
+bool interface_is_veth(const char *name);
+
 /* 0, or -errno without a word. */
 int interface_query(int ifindex, struct xdp_state *out);
 
