@@ -59,9 +59,11 @@ static void say_record(const struct draft *draft, struct plan_step *step)
 	const char *name = after->name[0] ? after->name : before->name;
 	char address[ADDRESS_TEXT_SIZE];
 
-	if (!exists(after) && exists(before))
+	if (!exists(after) && !exists(before))
+		return; /* the record of a backend that was removed before */
+	if (!exists(after))
 		say(step, "backend %s/%s: remove", pool, name);
-	else if (exists(after) && !exists(before))
+	else if (!exists(before))
 		say(step, "backend %s/%s: add, %s, weight %u", pool, name, address_format(&after->address, address),
 			after->weight);
 	else if ((after->overrides & OVERRIDE_LEAVING) &&

@@ -281,6 +281,19 @@ Test(plan, who_was_taken_out_at_once_is_gone_with_his_line)
 	cr_assert_eq(world.farm->pools[0].count, 1);
 }
 
+Test(plan, a_removed_backend_is_not_mentioned_when_the_file_drops_it)
+{
+	char error[FARM_ERROR_SIZE];
+
+	world_start(&world, FARM3);
+	farm_remove_backend(world.farm, "proxies", "px3", error);
+	cr_assert(plan_says("backend proxies/px3: remove"));
+	world_settle(&world, NULL);
+	world_load(&world, WITHOUT_PX3, FARM_RELOAD);
+	cr_assert_not(plan_says("px3"));
+	cr_assert_eq(world_settle(&world, NULL), 1, "its record");
+}
+
 Test(plan, who_leaves_is_not_saved)
 {
 	char error[FARM_ERROR_SIZE];
