@@ -8,7 +8,7 @@
 #include "../vmlinux/types.h"
 #include "verdicts.h"
 
-#define ABI_VERSION 3
+#define ABI_VERSION 4
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
 #define PIN_NEXT "next" /* below it: maps that are to take the place of those in use */
@@ -161,7 +161,7 @@ struct fragment_key {
 };
 
 struct fragment {
-	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_SECONDS later (RFC 1122, 3.3.2) */
+	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_NSEC later */
 	__u16 backend;
 	__u8 whole; /* 1: its beginning came in one piece and is cut up: the first piece goes by this, too */
 	__u8 pad;
@@ -169,27 +169,58 @@ struct fragment {
 };
 
 #define FRAGMENT_IS_KERNELS 0xffffffff
-#define FRAGMENT_SECONDS 30
+#define FRAGMENT_NSEC 2000000000ULL /* a busy sender uses an identification again within seconds */
 #define FRAGMENTS 16384
 
-/* held_frames: ring buffer. Fragments that have overtaken their first one: user space
- * puts them through the program again when that is known. And packets that would not fit
- * the way to their backend: user space cuts them up, or tells the sender. */
-#define HELD_FRAME_SIZE 2036
-#define HELD_FRAMES_BYTES (1 << 20)
+/* punt_fragments, punt_oversize, punt_probes: ring buffers of struct punt. What the program cannot
+ * deal with by itself, for the daemon, one ring for each class of urgency. */
+enum punt_class {
+	PUNT_CLASS_FRAGMENTS,
+	PUNT_CLASS_OVERSIZE,
+	PUNT_CLASS_PROBES, /* of this one no reader is noted: a probe waits longer than PUNT_NSEC */
+	PUNT_CLASSES,
+};
 
-struct held_frame {
+#define PUNT_FRAGMENTS_BYTES (4 << 20)
+#define PUNT_OVERSIZE_BYTES (1 << 20)
+#define PUNT_PROBES_BYTES (1 << 20)
+
+enum punt_kind {
+	PUNT_FRAGMENT,    /* a later fragment whose first one is not known: goes on when that has come */
+	PUNT_FIRST_SEEN,  /* the first fragment of `key` has come; without a frame */
+	PUNT_OVERSIZE,    /* does not fit the way to its backend: cut up, or its sender told */
+	PUNT_PROBE_REPLY, /* came from a VIP, to one of probe_addresses */
+};
+
+#define PUNT_FRAME_SIZE 2036
+#define PUNT_SMALL_FRAME 172 /* a record of a frame that fits has no room for more */
+#define PUNT_NSEC 200000000  /* older ones are of no use: their senders have sent again, or given up */
+
+struct punt {
+	__u64 time; /* ns of CLOCK_MONOTONIC */
 	struct fragment_key key;
 	struct fragment owner; /* who gets the first piece of it; for `fragments`, just before that is sent */
 	__u32 ifindex;
-	__u16 length; /* of the frame; where that is more than HELD_FRAME_SIZE, here is its beginning */
-	__u16 mtu;    /* 0: a fragment; else bytes of an IP packet that would fit */
-	__u8 frame[HELD_FRAME_SIZE];
+	__u16 length; /* of the frame; where that is more than PUNT_FRAME_SIZE, here is its beginning */
+	__u16 mtu;    /* of PUNT_OVERSIZE: bytes of an IP packet that would fit */
+	__u8 kind;    /* enum punt_kind */
+	__u8 pad[3];
+	__u8 frame[PUNT_FRAME_SIZE];
 };
 
-/* probe_replies: ring buffer of held_frame without a key. What a backend sends from a VIP
- * to one of probe_addresses (hash: address -> anything), those that probes are sent from. */
-#define PROBE_REPLIES_BYTES (1 << 20)
+#define PUNT_HEADER (sizeof(struct punt) - PUNT_FRAME_SIZE)
+
+/* punt_readers: array by enum punt_class. How far the daemon had read when a packet looked last. */
+struct punt_reader {
+	__u64 position;
+	__u64 since; /* ns of CLOCK_MONOTONIC when that was new, or all had been read */
+};
+
+/* awaited: array by hash of a fragment_key. When a later fragment of such a key was last given to the
+ * daemon, ns of CLOCK_MONOTONIC. Two keys that share an element cost a PUNT_FIRST_SEEN too many. */
+#define AWAITED 16384
+
+/* probe_addresses: hash, address -> anything. Where probes are sent from. */
 #define PROBE_ADDRESSES 256
 
 /* pools: array. Changing `table` is how a new table takes effect, at once for
@@ -338,7 +369,7 @@ _Static_assert(sizeof(struct note_key) == 16, "note_key");
 _Static_assert(sizeof(struct note) == 16, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 16, "fragment");
-_Static_assert(sizeof(struct held_frame) == 2104, "held_frame");
+_Static_assert(sizeof(struct punt) == 2112, "punt");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct traffic) == 16, "traffic");

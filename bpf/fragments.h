@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Fragments of a datagram go where the first one went: only that one has the ports and, as a
- * rule, the Call-ID (docs/packet-path.md). The map `fragments` remembers it. */
+/* Fragments: a later one goes where the first one of its datagram went. Owns the map `fragments`,
+ * which says where that was, and `awaited`: a later fragment that overtakes its first one waits in
+ * the daemon until that is announced. */
 #pragma once
 
 #include "flow.h"
-#include "held.h"
+#include "punt.h"
 #include "ranges.h"
 
 /* The protocol is part of it in IPv4 only (RFC 791, 3.2; RFC 8200, 4.5): in IPv6 the later
@@ -17,35 +18,69 @@ static __always_inline struct fragment_key fragment_key(const struct packet *p)
 		.protocol = p->ipv6 ? 0 : p->protocol};
 }
 
-/* Remembers where a first fragment goes. */
+static __always_inline __u64 *fragment_awaited(const struct fragment_key *key)
+{
+	__u64 word = (__u64)(key->source.word[3] ^ key->source.word[1]) << 32 | key->id;
+	__u32 index = (word * 0x9e3779b97f4a7c15) >> 40 & (AWAITED - 1);
+
+	return bpf_map_lookup_elem(&awaited, &index);
+}
+
+/* Says that the first fragment has come, where others may wait for it. What waits and misses
+ * this (the ring is full, two CPUs meet) goes on at the end of its time. */
+static __always_inline void fragment_announce(const struct fragment_key *key, __u64 now)
+{
+	__u64 *awaited = fragment_awaited(key);
+	struct punt *punt;
+
+	if (!awaited || !*awaited || now - *awaited > PUNT_NSEC)
+		return;
+	punt = bpf_ringbuf_reserve(&punt_fragments, PUNT_HEADER, 0);
+	if (!punt)
+		return;
+	punt->time = now;
+	punt->key = *key;
+	punt->length = 0;
+	punt->kind = PUNT_FIRST_SEEN;
+	bpf_ringbuf_submit(punt, 0);
+}
+
+/* Notes where a first fragment goes. */
 static __always_inline void fragment_note(const struct packet *p, __u32 service, __u32 backend)
 {
 	struct fragment_key key = fragment_key(p);
 	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
 
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
+	fragment_announce(&key, fragment.seen);
 }
 
-static __always_inline struct fragment *fragment_noted(const struct fragment_key *key)
+/* NULL: the first fragment is not known. */
+static __always_inline struct fragment *fragment_find(const struct fragment_key *key)
 {
 	struct fragment *fragment = bpf_map_lookup_elem(&fragments, key);
 
-	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_SECONDS * 1000000000ULL)
+	if (!fragment || bpf_ktime_get_ns() - fragment->seen > FRAGMENT_NSEC)
 		return NULL;
 	return fragment;
 }
 
-/* Gives the frame to the daemon, to be put through the program again when the first
- * fragment has come. */
+/* Gives a later fragment to the daemon, to be put through the program again when its first one
+ * has come. The mark comes before the record: a first fragment that does not see the mark is known
+ * when the daemon reads the record. */
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
-	struct held_frame *held = held_frame_copy_whole(ctx, &held_frames);
+	__u64 *awaited = fragment_awaited(key);
+	struct punt *punt;
 
-	if (!held)
+	if (!awaited || !punt_is_read(&punt_fragments, PUNT_CLASS_FRAGMENTS))
 		return VERDICT_orphan_fragment;
-	held->key = *key;
-	held->mtu = 0;
-	bpf_ringbuf_submit(held, 0);
+	*awaited = bpf_ktime_get_ns();
+	punt = punt_whole(ctx, &punt_fragments, PUNT_FRAGMENT);
+	if (!punt)
+		return VERDICT_orphan_fragment;
+	punt->key = *key;
+	bpf_ringbuf_submit(punt, 0);
 	return VERDICT_held_fragment;
 }
 
@@ -64,7 +99,7 @@ static __always_inline int fragment_follow(const struct fragment *fragment, stru
 static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);
-	const struct fragment *fragment = fragment_noted(&key);
+	const struct fragment *fragment = fragment_find(&key);
 
 	if (!fragment && vip_entry(&flow->packet.destination))
 		return flow_finish(flow, fragment_hold(ctx, &key));
@@ -78,7 +113,7 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 static __always_inline bool fragment_is_first_piece(struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);
-	struct fragment *fragment = fragment_noted(&key);
+	struct fragment *fragment = fragment_find(&key);
 
 	if (!fragment || !fragment->whole)
 		return false;

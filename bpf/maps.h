@@ -87,24 +87,44 @@ struct {
 	__type(value, struct fragment);
 } fragments SEC(".maps");
 
-/* Later fragments whose first one has not been seen yet. */
+/* Keys of later fragments that the daemon holds: its first fragment is announced. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, AWAITED);
+	__type(key, __u32);
+	__type(value, __u64);
+} awaited SEC(".maps");
+
+/* What the daemon is given, and whether it reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, HELD_FRAMES_BYTES);
-} held_frames SEC(".maps");
+	__uint(max_entries, PUNT_FRAGMENTS_BYTES);
+} punt_fragments SEC(".maps");
 
-/* Where the daemon sends probes from, and what comes back from a VIP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PUNT_OVERSIZE_BYTES);
+} punt_oversize SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PUNT_PROBES_BYTES);
+} punt_probes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PUNT_CLASSES);
+	__type(key, __u32);
+	__type(value, struct punt_reader);
+} punt_readers SEC(".maps");
+
+/* Where the daemon sends probes from. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PROBE_ADDRESSES);
 	__type(key, struct address);
 	__type(value, __u32);
 } probe_addresses SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, PROBE_REPLIES_BYTES);
-} probe_replies SEC(".maps");
 
 /* How packets ended: all of them, by verdict. */
 struct {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Answers to the daemon's probes. A backend answers from the VIP, which as a rule is an
  * address of this machine too: our kernel takes no packet from one of its own addresses.
- * So the daemon gets it, by the ring buffer probe_replies (docs/probes.md). */
+ * So the daemon gets it, by the ring buffer punt_probes (docs/probes.md). */
 #pragma once
 
-#include "held.h"
+#include "punt.h"
 #include "ranges.h"
 
 /* Of the kinds that probes are: UDP and TCP, ICMP errors about them, and other ICMP,
@@ -29,13 +29,13 @@ static __always_inline bool probe_is_reply(const struct packet *p)
 /* What becomes of a packet that is for no service. */
 static __always_inline enum verdict probe_catch(struct xdp_md *ctx, const struct packet *p)
 {
-	struct held_frame *held;
+	struct punt *punt;
 
 	if (!probe_is_reply(p))
 		return VERDICT_not_service;
-	held = held_frame_copy_whole(ctx, &probe_replies);
-	if (!held)
+	punt = punt_whole(ctx, &punt_probes, PUNT_PROBE_REPLY);
+	if (!punt)
 		return VERDICT_lost_probe_reply;
-	bpf_ringbuf_submit(held, 0);
+	bpf_ringbuf_submit(punt, 0);
 	return VERDICT_probe_reply;
 }

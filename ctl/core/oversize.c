@@ -24,19 +24,19 @@
 
 /* --- pieces */
 
-static size_t bytes_here(const struct held_frame *held)
+static size_t bytes_here(const struct punt *punt)
 {
-	return held->length < HELD_FRAME_SIZE ? held->length : HELD_FRAME_SIZE;
+	return punt->length < PUNT_FRAME_SIZE ? punt->length : PUNT_FRAME_SIZE;
 }
 
 /* Reads its headers. False for what the program would not have handed over. Of a copy, in
  * which the IP header is aligned. */
-static bool parse(const struct held_frame *held, struct packet *packet)
+static bool parse(const struct punt *punt, struct packet *packet)
 {
-	uint8_t copy[2 + HELD_FRAME_SIZE] __attribute__((aligned(4)));
-	struct cursor cursor = {.data = copy + 2, .data_end = copy + 2 + bytes_here(held), .length = held->length};
+	uint8_t copy[2 + PUNT_FRAME_SIZE] __attribute__((aligned(4)));
+	struct cursor cursor = {.data = copy + 2, .data_end = copy + 2 + bytes_here(punt), .length = punt->length};
 
-	memcpy(copy + 2, held->frame, bytes_here(held));
+	memcpy(copy + 2, punt->frame, bytes_here(punt));
 	*packet = (struct packet){0};
 	return packet_parse(&cursor, packet) == VERDICT_none;
 }
@@ -74,31 +74,31 @@ static void put_ipv4_checksum(uint8_t *ip, size_t header)
 
 /* --- cutting */
 
-bool oversize_may_be_cut(const struct held_frame *held)
+bool oversize_may_be_cut(const struct punt *punt)
 {
 	struct packet packet;
 
-	return parse(held, &packet) && !packet.ipv6 && !(get16(held->frame + packet.ip + 6) & IP_DONT_FRAGMENT);
+	return parse(punt, &packet) && !packet.ipv6 && !(get16(punt->frame + packet.ip + 6) & IP_DONT_FRAGMENT);
 }
 
-int cut_start(struct cut *cut, const struct held_frame *held)
+int cut_start(struct cut *cut, const struct punt *punt)
 {
 	struct packet packet;
 	uint32_t header;
 
-	if (held->length > HELD_FRAME_SIZE || !oversize_may_be_cut(held) || !parse(held, &packet))
+	if (punt->length > PUNT_FRAME_SIZE || !oversize_may_be_cut(punt) || !parse(punt, &packet))
 		return -EINVAL;
-	header = (held->frame[packet.ip] & 15) * 4;
-	if (held->mtu < header + 8)
+	header = (punt->frame[packet.ip] & 15) * 4;
+	if (punt->mtu < header + 8)
 		return -EINVAL;
 	*cut = (struct cut){
-		.held = held,
+		.punt = punt,
 		.ip = packet.ip,
 		.start = packet.ip + header,
 		.at = packet.ip + header,
-		.end = packet.ip + get16(held->frame + packet.ip + 2),
-		.step = (held->mtu - header) & ~7U,
-		.most = held->mtu - header,
+		.end = packet.ip + get16(punt->frame + packet.ip + 2),
+		.step = (punt->mtu - header) & ~7U,
+		.most = punt->mtu - header,
 	};
 	return 0;
 }
@@ -135,14 +135,14 @@ static void fix_header(const struct cut *cut, uint8_t *ip, uint32_t carried)
 	put_ipv4_checksum(ip, header);
 }
 
-size_t cut_next(struct cut *cut, uint8_t frame[HELD_FRAME_SIZE])
+size_t cut_next(struct cut *cut, uint8_t frame[PUNT_FRAME_SIZE])
 {
 	uint32_t left = cut->end - cut->at, carried = left <= cut->most ? left : cut->step;
 
 	if (!left)
 		return 0;
-	memcpy(frame, cut->held->frame, cut->start);
-	memcpy(frame + cut->start, cut->held->frame + cut->at, carried);
+	memcpy(frame, cut->punt->frame, cut->start);
+	memcpy(frame + cut->start, cut->punt->frame + cut->at, carried);
 	fix_header(cut, frame + cut->ip, carried);
 	cut->at += carried;
 	return cut->start + carried;
@@ -161,9 +161,9 @@ static bool is_one_host(const struct packet *packet)
 }
 
 /* About ICMP nobody is told, about fragments of IPv4 only of the first. */
-static bool is_to_be_told(const struct held_frame *held, const struct packet *packet)
+static bool is_to_be_told(const struct punt *punt, const struct packet *packet)
 {
-	bool group = held->frame[0] & 1 || held->frame[6] & 1;
+	bool group = punt->frame[0] & 1 || punt->frame[6] & 1;
 
 	if (group || !is_one_host(packet))
 		return false;
@@ -172,25 +172,25 @@ static bool is_to_be_told(const struct held_frame *held, const struct packet *pa
 }
 
 /* Ethernet header and tags as they came, but back. */
-static void put_link(uint8_t *frame, const struct held_frame *held, const struct packet *packet)
+static void put_link(uint8_t *frame, const struct punt *punt, const struct packet *packet)
 {
-	memcpy(frame, held->frame + ETH_ALEN, ETH_ALEN);
-	memcpy(frame + ETH_ALEN, held->frame, ETH_ALEN);
-	memcpy(frame + 2 * ETH_ALEN, held->frame + 2 * ETH_ALEN, packet->ip - 2 * ETH_ALEN);
+	memcpy(frame, punt->frame + ETH_ALEN, ETH_ALEN);
+	memcpy(frame + ETH_ALEN, punt->frame, ETH_ALEN);
+	memcpy(frame + 2 * ETH_ALEN, punt->frame + 2 * ETH_ALEN, packet->ip - 2 * ETH_ALEN);
 }
 
 /* How much of the packet an answer of at most `most` bytes quotes. */
-static size_t quote_size(const struct held_frame *held, const struct packet *packet, size_t most)
+static size_t quote_size(const struct punt *punt, const struct packet *packet, size_t most)
 {
-	size_t here = bytes_here(held);
+	size_t here = bytes_here(punt);
 	size_t bytes = (packet->end < here ? packet->end : here) - packet->ip;
 
 	return bytes < most ? bytes : most;
 }
 
-static size_t put_icmp(uint8_t *ip, const struct held_frame *held, const struct packet *packet)
+static size_t put_icmp(uint8_t *ip, const struct punt *punt, const struct packet *packet)
 {
-	size_t quote = quote_size(held, packet, ICMP_MOST - sizeof(struct iphdr) - ICMP_SIZE);
+	size_t quote = quote_size(punt, packet, ICMP_MOST - sizeof(struct iphdr) - ICMP_SIZE);
 	struct iphdr header = {
 		.version = 4,
 		.ihl = 5,
@@ -208,15 +208,15 @@ static size_t put_icmp(uint8_t *ip, const struct held_frame *held, const struct 
 	memset(icmp, 0, ICMP_SIZE);
 	icmp[0] = ICMP_DEST_UNREACH;
 	icmp[1] = ICMP_FRAG_NEEDED;
-	put16(icmp + 6, held->mtu);
-	memcpy(icmp + ICMP_SIZE, held->frame + packet->ip, quote);
+	put16(icmp + 6, punt->mtu);
+	memcpy(icmp + ICMP_SIZE, punt->frame + packet->ip, quote);
 	put16(icmp + 2, fold(sum(icmp, ICMP_SIZE + quote, 0)));
 	return sizeof(header) + ICMP_SIZE + quote;
 }
 
-static size_t put_icmpv6(uint8_t *ip, const struct held_frame *held, const struct packet *packet)
+static size_t put_icmpv6(uint8_t *ip, const struct punt *punt, const struct packet *packet)
 {
-	size_t quote = quote_size(held, packet, ICMPV6_MOST - sizeof(struct ipv6hdr) - ICMP_SIZE);
+	size_t quote = quote_size(punt, packet, ICMPV6_MOST - sizeof(struct ipv6hdr) - ICMP_SIZE);
 	size_t length = ICMP_SIZE + quote;
 	struct ipv6hdr header = {
 		.version = 6,
@@ -231,24 +231,24 @@ static size_t put_icmpv6(uint8_t *ip, const struct held_frame *held, const struc
 	memcpy(ip, &header, sizeof(header));
 	memset(icmp, 0, ICMP_SIZE);
 	icmp[0] = ICMPV6_PKT_TOOBIG;
-	put16(icmp + 6, held->mtu > ICMPV6_MOST ? held->mtu : ICMPV6_MOST);
-	memcpy(icmp + ICMP_SIZE, held->frame + packet->ip, quote);
+	put16(icmp + 6, punt->mtu > ICMPV6_MOST ? punt->mtu : ICMPV6_MOST);
+	memcpy(icmp + ICMP_SIZE, punt->frame + packet->ip, quote);
 	put16(icmp + 2, fold(sum(ip + 8, 2 * sizeof(struct address), sum(icmp, length, IPPROTO_ICMPV6 + length))));
 	return sizeof(header) + length;
 }
 
-size_t oversize_answer(const struct held_frame *held, uint8_t frame[OVERSIZE_ANSWER_SIZE])
+size_t oversize_answer(const struct punt *punt, uint8_t frame[OVERSIZE_ANSWER_SIZE])
 {
 	struct packet packet;
 
-	if (!parse(held, &packet) || !is_to_be_told(held, &packet))
+	if (!parse(punt, &packet) || !is_to_be_told(punt, &packet))
 		return 0;
-	if (packet.ipv6 && get16(held->frame + packet.ip + 4) + sizeof(struct ipv6hdr) <= ICMPV6_MOST)
+	if (packet.ipv6 && get16(punt->frame + packet.ip + 4) + sizeof(struct ipv6hdr) <= ICMPV6_MOST)
 		return 0;
-	put_link(frame, held, &packet);
+	put_link(frame, punt, &packet);
 	if (packet.ipv6)
-		return packet.ip + put_icmpv6(frame + packet.ip, held, &packet);
-	return packet.ip + put_icmp(frame + packet.ip, held, &packet);
+		return packet.ip + put_icmpv6(frame + packet.ip, punt, &packet);
+	return packet.ip + put_icmp(frame + packet.ip, punt, &packet);
 }
 
 /* --- rate */

@@ -153,10 +153,10 @@ static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 }
 
 /* The kernel of the namespace judges it, by checksum, port and sequence number. */
-static int take_reply(void *data, void *held, size_t size)
+static int take_reply(void *data, void *record, size_t size)
 {
 	const struct probe_path *path = data;
-	const struct held_frame *frame = held;
+	const struct punt *frame = record;
 	size_t offset = probe_packet_offset(frame->frame, frame->length);
 
 	(void)size;
@@ -304,7 +304,7 @@ void probe_path_close(struct probe_path *path, int fd)
 
 static int open_replies(struct probe_path *path, const char *directory)
 {
-	int fd = maps_open_pin(directory, "probe_replies"), error = 0;
+	int fd = maps_open_pin(directory, "punt_probes"), error = 0;
 
 	if (fd < 0)
 		return fd;

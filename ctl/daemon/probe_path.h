@@ -4,7 +4,7 @@
  * of this file live in a network namespace of their own, whose only way out is a TUN
  * device: what they send is read from it and put on the wire to the backend, by MAC
  * address or in IP-in-IP as calls are; what comes back from a VIP to us is handed over by
- * the balancer's program (map probe_replies) and written into the device. UDP, TCP and
+ * the balancer's program (map punt_probes) and written into the device. UDP, TCP and
  * ICMP sockets, and TLS on them, behave as anywhere. */
 #pragma once
 

@@ -237,12 +237,16 @@ static void add_slow_path(const struct daemon *daemon, json_t *unusual)
 		const char *verdict, *text;
 		uint64_t packets;
 	} rows[] = {
-		{"held_fragment", "of those held were dropped: the first fragment never came, or too many waited",
-			counts.given_up},
+		{"held_fragment", "of those were dropped: the first fragment never came", counts.given_up},
+		{"held_fragment", "of those were dropped: too many waited, and the oldest made room", counts.displaced},
+		{"held_fragment", "of those were dropped: each is a duplicate of one that waited", counts.duplicates},
+		{"held_fragment", "of those were dropped: the daemon came too late to them", counts.late_fragments},
+		{"held_fragment", "of those were dropped: the interface did not take them", counts.unsent},
 		{"oversize", "of those were cut up, and are on their way", counts.cut},
 		{"oversize", "of those were refused, and their senders told what would fit", counts.told},
 		{"oversize", "of those were dropped: neither was possible, or there were too many senders to tell",
 			counts.refused},
+		{"oversize", "of those were dropped: the daemon came too late to them", counts.late_oversize},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -1,175 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See slow_path.h. */
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/bpf.h>
-#include <linux/if_packet.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../core/memory.h"
 #include "../core/oversize.h"
+#include "../core/waiting.h"
 #include "clock.h"
 #include "maps.h"
+#include "resend.h"
 #include "slow_path.h"
 
-#define HELD_MAX 1024        /* frames */
-#define HELD_USEC 200000     /* how long each waits; fragments of one datagram are sent together */
-#define LOOK_AGAIN_USEC 1000 /* after the first fragments of those that wait */
-#define AT_A_TIME 64         /* frames, then the rest of the daemon has its turn */
+#define OVERSIZE_AT_A_TIME 64 /* packets, then the rest of the daemon has its turn */
 
-struct waiting {
-	struct held_frame frame;
-	uint64_t until; /* usec of CLOCK_MONOTONIC */
-};
+/* Fragments are read so many at a time, once in so long: a flood of them gets no more of the
+ * daemon's time than that, and wakes it no more often. */
+#define FRAGMENTS_AT_A_TIME 256
+#define FRAGMENTS_PAUSE_USEC 1000
 
 struct slow_path {
-	struct ring_buffer *ring;
-	int program_fd; /* after an upgrade the one before it, which reads the same maps */
-	int table_fd;
-	int packet_fd; /* answers to senders leave by it */
-	sd_event_source *readable;
-	sd_event_source *timer;
-	struct waiting *waiting; /* [HELD_MAX], in the order of arrival */
-	size_t count;
+	struct ring_buffer *fragments;
+	struct ring_buffer *oversize;
+	sd_event_source *fragments_readable;
+	sd_event_source *oversize_readable;
+	sd_event_source *timer; /* the end of a pause, or of the wait of the oldest fragment */
+	struct resend *resend;
+	int first_fd; /* the map `fragments` */
+	struct waiting *waiting;
 	size_t turn; /* frames taken in this one */
 	struct answer_rate rate;
 	struct slow_path_counts counts;
 };
 
-/* Puts a frame through the program as if it had just arrived by the interface. */
-static int send_on(const struct slow_path *path, const void *frame, uint32_t length, uint32_t ifindex)
+static bool is_late(const struct punt *punt)
 {
-	struct xdp_md context = {.data_end = length, .ingress_ifindex = ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = length, .ctx_in = &context,
-		.ctx_size_in = sizeof(context), .repeat = 1, .batch_size = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
-
-	return bpf_prog_test_run_opts(path->program_fd, &options);
+	return clock_usec() > (punt->time + PUNT_NSEC) / 1000;
 }
 
 /* --- packets that do not fit */
 
 /* True when all of its pieces are on their way. */
-static bool cut_up(const struct slow_path *path, const struct held_frame *held)
+static bool cut_up(const struct slow_path *path, const struct punt *punt)
 {
-	uint8_t piece[HELD_FRAME_SIZE];
+	uint8_t piece[PUNT_FRAME_SIZE];
 	struct cut cut;
 	size_t length;
 
-	if (cut_start(&cut, held))
+	if (cut_start(&cut, punt))
 		return false;
 	/* Not earlier: the datagram behind it may have the same identification, if it has any. */
-	if (held->owner.whole && bpf_map_update_elem(path->table_fd, &held->key, &held->owner, BPF_ANY))
+	if (punt->owner.whole && bpf_map_update_elem(path->first_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
 	while ((length = cut_next(&cut, piece)))
-		if (send_on(path, piece, length, held->ifindex))
+		if (resend_frame(path->resend, piece, length, punt->ifindex, punt->owner.backend))
 			return false;
 	return true;
 }
 
 /* The answer leaves as it came in: the way back may lead past our routes. */
-static bool tell(struct slow_path *path, const struct held_frame *held)
+static bool tell(struct slow_path *path, const struct punt *punt)
 {
-	struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_ifindex = held->ifindex};
 	uint8_t answer[OVERSIZE_ANSWER_SIZE];
-	size_t length = oversize_answer(held, answer);
+	size_t length = oversize_answer(punt, answer);
 
 	return length && answer_rate_take(&path->rate, clock_usec()) &&
-	       sendto(path->packet_fd, answer, length, MSG_DONTWAIT, (struct sockaddr *)&link, sizeof(link)) > 0;
+	       !resend_out(path->resend, answer, length, punt->ifindex);
 }
 
-static void take_oversize(struct slow_path *path, const struct held_frame *held)
-{
-	if (oversize_may_be_cut(held)) {
-		if (cut_up(path, held))
-			path->counts.cut++;
-		else
-			path->counts.refused++;
-	} else if (tell(path, held)) {
-		path->counts.told++;
-	} else {
-		path->counts.refused++;
-	}
-}
-
-/* --- fragments that came too early */
-
-/* Has the first fragment of this one's datagram come by now? */
-static bool first_is_known(const struct slow_path *path, const struct held_frame *frame)
-{
-	struct fragment first;
-
-	return !bpf_map_lookup_elem(path->table_fd, &frame->key, &first) &&
-	       clock_usec() - first.seen / 1000 < FRAGMENT_SECONDS * 1000000ULL;
-}
-
-static bool send_fragment(const struct slow_path *path, const struct held_frame *held)
-{
-	return first_is_known(path, held) && !send_on(path, held->frame, held->length, held->ifindex);
-}
-
-/* Sends on what can go and gives up what has waited long enough; the rest stays. */
-static void look_through(struct slow_path *path)
-{
-	uint64_t now = clock_usec();
-	size_t kept = 0;
-
-	for (size_t i = 0; i < path->count; i++) {
-		struct waiting *waiting = &path->waiting[i];
-
-		if (send_fragment(path, &waiting->frame))
-			path->counts.sent_on++;
-		else if (now > waiting->until)
-			path->counts.given_up++;
-		else
-			path->waiting[kept++] = *waiting;
-	}
-	path->count = kept;
-}
-
-static void look_again_later(struct slow_path *path)
-{
-	if (!path->count)
-		return;
-	sd_event_source_set_time_relative(path->timer, LOOK_AGAIN_USEC);
-	sd_event_source_set_enabled(path->timer, SD_EVENT_ONESHOT);
-}
-
-static void take_fragment(struct slow_path *path, const struct held_frame *held)
-{
-	struct waiting *waiting;
-
-	path->counts.held++;
-	if (path->count == HELD_MAX) {
-		path->counts.given_up++;
-		return;
-	}
-	waiting = &path->waiting[path->count++];
-	waiting->frame = *held;
-	waiting->until = clock_usec() + HELD_USEC;
-}
-
-/* --- the ring buffer */
-
-/* An error ends this turn; the frame counts as taken. */
-static int on_frame(void *data, void *frame, size_t size)
+/* An error ends this turn; the record counts as taken. */
+static int on_oversize(void *data, void *record, size_t size)
 {
 	struct slow_path *path = data;
-	const struct held_frame *held = frame;
+	const struct punt *punt = record;
 
 	(void)size;
-	if (held->mtu)
-		take_oversize(path, held);
+	if (is_late(punt))
+		path->counts.late_oversize++;
+	else if (oversize_may_be_cut(punt) && cut_up(path, punt))
+		path->counts.cut++;
+	else if (!oversize_may_be_cut(punt) && tell(path, punt))
+		path->counts.told++;
 	else
-		take_fragment(path, held);
-	return ++path->turn < AT_A_TIME ? 0 : -EAGAIN;
+		path->counts.refused++;
+	return ++path->turn < OVERSIZE_AT_A_TIME ? 0 : -EAGAIN;
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t events, void *data)
+static int on_oversize_readable(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct slow_path *path = data;
 
@@ -177,18 +97,128 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *d
 	(void)fd;
 	(void)events;
 	path->turn = 0;
-	ring_buffer__consume(path->ring);
-	look_through(path);
-	look_again_later(path);
+	ring_buffer__consume(path->oversize);
+	return 0;
+}
+
+/* --- fragments that came too early */
+
+/* Has the first fragment of this datagram come by now? */
+static bool find_first(const struct slow_path *path, const struct fragment_key *key, struct fragment *first)
+{
+	return !bpf_map_lookup_elem(path->first_fd, key, first) && clock_usec() < (first->seen + FRAGMENT_NSEC) / 1000;
+}
+
+static void send_fragment(struct slow_path *path, const struct punt *punt, const struct fragment *first)
+{
+	int error = resend_frame(path->resend, punt->frame, punt->length, punt->ifindex, first->backend);
+
+	if (!error)
+		path->counts.sent_on++;
+	else if (error != -EAGAIN) /* which comes, and is counted, once more */
+		path->counts.unsent++;
+}
+
+/* Sends all that wait for a first fragment which has come. */
+static void wake(struct slow_path *path, const struct fragment_key *key)
+{
+	const struct punt *punt = waiting_of(path->waiting, key);
+	struct fragment first;
+
+	if (!punt || !find_first(path, key, &first))
+		return;
+	for (; punt; punt = waiting_of(path->waiting, key)) {
+		send_fragment(path, punt, &first);
+		waiting_remove(path->waiting, punt);
+	}
+}
+
+/* What waits goes first: fragments of a datagram keep their order. */
+static void take_fragment(struct slow_path *path, const struct punt *punt)
+{
+	struct fragment first;
+
+	path->counts.held++;
+	if (find_first(path, &punt->key, &first)) {
+		wake(path, &punt->key);
+		send_fragment(path, punt, &first);
+		return;
+	}
+	switch (waiting_add(path->waiting, punt)) {
+	case WAITING_REPLACED:
+		path->counts.displaced++;
+		break;
+	case WAITING_DUPLICATE:
+		path->counts.duplicates++;
+		break;
+	case WAITING_ADDED:
+		break;
+	}
+}
+
+static int on_fragment(void *data, void *record, size_t size)
+{
+	struct slow_path *path = data;
+	struct punt *punt = record;
+
+	(void)size;
+	if (punt->kind == PUNT_FIRST_SEEN) {
+		wake(path, &punt->key);
+	} else if (is_late(punt)) {
+		path->counts.late_fragments++;
+		return 0;
+	} else {
+		take_fragment(path, punt);
+	}
+	return ++path->turn < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
+}
+
+/* Of those that have waited long enough. Their first fragment may have come without a word. */
+static void end_waits(struct slow_path *path)
+{
+	const struct punt *punt;
+	struct fragment first;
+
+	while ((punt = waiting_oldest(path->waiting)) && is_late(punt)) {
+		if (find_first(path, &punt->key, &first))
+			send_fragment(path, punt, &first);
+		else
+			path->counts.given_up++;
+		waiting_remove(path->waiting, punt);
+	}
+}
+
+static void wake_up_at(struct slow_path *path, uint64_t usec)
+{
+	sd_event_source_set_time(path->timer, usec);
+	sd_event_source_set_enabled(path->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_fragments_readable(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct slow_path *path = data;
+
+	(void)fd;
+	(void)events;
+	path->turn = 0;
+	ring_buffer__consume(path->fragments);
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	wake_up_at(path, clock_usec() + FRAGMENTS_PAUSE_USEC);
 	return 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 {
+	struct slow_path *path = data;
+	const struct punt *oldest;
+
 	(void)source;
 	(void)usec;
-	look_through(data);
-	look_again_later(data);
+	end_waits(path);
+	oldest = waiting_oldest(path->waiting);
+	if (oldest)
+		wake_up_at(path, (oldest->time + PUNT_NSEC) / 1000 + 1);
+	sd_event_source_set_enabled(path->fragments_readable, SD_EVENT_ON);
 	return 0;
 }
 
@@ -196,47 +226,55 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 
 static int join_loop(struct slow_path *path, sd_event *event)
 {
-	int error =
-		sd_event_add_io(event, &path->readable, ring_buffer__epoll_fd(path->ring), EPOLLIN, on_readable, path);
+	int error = sd_event_add_io(event, &path->fragments_readable, ring_buffer__epoll_fd(path->fragments), EPOLLIN,
+		on_fragments_readable, path);
 
-	if (error < 0)
-		return error;
-	error = sd_event_add_time_relative(event, &path->timer, CLOCK_MONOTONIC, LOOK_AGAIN_USEC, 1, on_timer, path);
+	if (error >= 0)
+		error = sd_event_add_io(event, &path->oversize_readable, ring_buffer__epoll_fd(path->oversize), EPOLLIN,
+			on_oversize_readable, path);
+	if (error >= 0)
+		error = sd_event_add_time_relative(event, &path->timer, CLOCK_MONOTONIC, 0, 1, on_timer, path);
 	return error < 0 ? error : 0;
 }
 
-static int open_ring(struct slow_path *path, const char *directory)
+static int open_ring(struct ring_buffer **ring, const char *directory, const char *name,
+	ring_buffer_sample_fn on_record, struct slow_path *path)
 {
-	int fd = maps_open_pin(directory, "held_frames");
+	int fd = maps_open_pin(directory, name), error = 0;
 
 	if (fd < 0)
 		return fd;
-	path->ring = ring_buffer__new(fd, on_frame, path, NULL);
+	*ring = ring_buffer__new(fd, on_record, path, NULL);
+	if (!*ring)
+		error = -errno;
 	close(fd); /* the ring has mapped it */
-	return path->ring ? 0 : -errno;
+	return error;
 }
 
-/* What it takes to send. The packet socket receives nothing: it is of no protocol. */
-static int open_ways(struct slow_path *path, const char *directory)
+static int open_all(struct slow_path *path, const char *directory)
 {
-	path->program_fd = maps_open_pin(directory, "balancer");
-	path->table_fd = maps_open_pin(directory, "fragments");
-	path->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (path->packet_fd < 0)
+	__u64 secret[2];
+	int error;
+
+	path->first_fd = maps_open_pin(directory, "fragments");
+	if (path->first_fd < 0)
+		return path->first_fd;
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -errno;
-	if (path->program_fd < 0)
-		return path->program_fd;
-	return path->table_fd < 0 ? path->table_fd : 0;
+	path->waiting = waiting_new(secret);
+	error = resend_new(&path->resend, directory);
+	if (!error)
+		error = open_ring(&path->fragments, directory, "punt_fragments", on_fragment, path);
+	if (!error)
+		error = open_ring(&path->oversize, directory, "punt_oversize", on_oversize, path);
+	return error;
 }
 
 int slow_path_new(struct slow_path **out, sd_event *event, const char *directory)
 {
 	struct slow_path *path = allocate(1, sizeof(*path));
-	int error = open_ways(path, directory);
+	int error = open_all(path, directory);
 
-	path->waiting = allocate(HELD_MAX, sizeof(*path->waiting));
-	if (!error)
-		error = open_ring(path, directory);
 	if (!error)
 		error = join_loop(path, event);
 	if (error) {
@@ -247,23 +285,19 @@ int slow_path_new(struct slow_path **out, sd_event *event, const char *directory
 	return error;
 }
 
-static void close_if_open(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-
 void slow_path_free(struct slow_path *path)
 {
 	if (!path)
 		return;
-	sd_event_source_unref(path->readable);
+	sd_event_source_unref(path->fragments_readable);
+	sd_event_source_unref(path->oversize_readable);
 	sd_event_source_unref(path->timer);
-	ring_buffer__free(path->ring);
-	close_if_open(path->program_fd);
-	close_if_open(path->table_fd);
-	close_if_open(path->packet_fd);
-	free(path->waiting);
+	ring_buffer__free(path->fragments);
+	ring_buffer__free(path->oversize);
+	if (path->first_fd >= 0)
+		close(path->first_fd);
+	resend_free(path->resend);
+	waiting_free(path->waiting);
 	free(path);
 }
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any frame that might be held, and any MTU: what is cut and what is told stays within its room. */
+/* Any frame that might be punt, and any MTU: what is cut and what is told stays within its room. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "../../ctl/core/oversize.h"
 
-static void cut(const struct held_frame *held)
+static void cut(const struct punt *punt)
 {
-	uint8_t *piece = malloc(HELD_FRAME_SIZE);
+	uint8_t *piece = malloc(PUNT_FRAME_SIZE);
 	struct cut cut;
 	size_t length, count = 0;
 
-	if (!cut_start(&cut, held)) {
+	if (!cut_start(&cut, punt)) {
 		while ((length = cut_next(&cut, piece))) {
-			assert(length <= cut.ip + held->mtu);
-			assert(++count <= HELD_FRAME_SIZE / 8);
+			assert(length <= cut.ip + punt->mtu);
+			assert(++count <= PUNT_FRAME_SIZE / 8);
 		}
 		assert(cut.at == cut.end);
 	}
@@ -23,19 +23,19 @@ static void cut(const struct held_frame *held)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct held_frame *held;
+	struct punt *punt;
 	uint8_t *answer;
 
 	if (size < 4)
 		return 0;
-	held = calloc(1, sizeof(*held));
+	punt = calloc(1, sizeof(*punt));
 	answer = malloc(OVERSIZE_ANSWER_SIZE);
-	memcpy(&held->mtu, data, 2);
-	memcpy(&held->length, data + 2, 2);
-	memcpy(held->frame, data + 4, size - 4 < HELD_FRAME_SIZE ? size - 4 : HELD_FRAME_SIZE);
-	cut(held);
-	assert(oversize_answer(held, answer) <= OVERSIZE_ANSWER_SIZE);
+	memcpy(&punt->mtu, data, 2);
+	memcpy(&punt->length, data + 2, 2);
+	memcpy(punt->frame, data + 4, size - 4 < PUNT_FRAME_SIZE ? size - 4 : PUNT_FRAME_SIZE);
+	cut(punt);
+	assert(oversize_answer(punt, answer) <= OVERSIZE_ANSWER_SIZE);
 	free(answer);
-	free(held);
+	free(punt);
 	return 0;
 }

@@ -51,6 +51,27 @@ struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 	return backend;
 }
 
+static int ignore(void *context, void *record, size_t size)
+{
+	(void)context;
+	(void)record;
+	(void)size;
+	return 0;
+}
+
+void balancer_drain(struct balancer_bpf *skel)
+{
+	struct bpf_map *const maps[] = {skel->maps.punt_fragments, skel->maps.punt_oversize, skel->maps.punt_probes};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+		struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(maps[i]), ignore, NULL, NULL);
+
+		run_must(!ring, "ring buffer");
+		ring_buffer__consume(ring);
+		ring_buffer__free(ring);
+	}
+}
+
 uint32_t balancer_receiver(const struct frame *frame)
 {
 	return frame->data[4] << 8 | frame->data[5];

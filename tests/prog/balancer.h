@@ -83,6 +83,9 @@ uint64_t balancer_hash(const char *call_id, size_t length);
 /* Runs one frame through the program, in place; returns what XDP returned. */
 uint32_t balancer_run(struct balancer_bpf *skel, struct frame *frame);
 
+/* Empties the rings of punts, as a daemon does: what nothing reads is soon given nothing more. */
+void balancer_drain(struct balancer_bpf *skel);
+
 /* To which backend a frame that came out is addressed: its id, from the MAC. */
 uint32_t balancer_receiver(const struct frame *frame);
 

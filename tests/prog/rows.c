@@ -214,6 +214,7 @@ static int run_in_family(struct balancer_bpf *skel, struct run *run)
 	run->out = run->in;
 	balancer_count(skel, backends, &before);
 	owner_before = balancer_traffic(skel, expected_owner(run));
+	balancer_drain(skel);
 	result = run_frame(bpf_program__fd(skel->progs.balancer), &run->out, &run->row->run);
 	if (result == -EINVAL)
 		return result;

@@ -98,15 +98,16 @@ Test(balancer, replies_to_probes)
 
 static int take_held(void *data, void *held, size_t size)
 {
-	cr_expect_geq(size, sizeof(struct held_frame));
-	*(struct held_frame *)data = *(const struct held_frame *)held;
+	cr_expect_geq(size, PUNT_HEADER);
+	cr_expect_leq(size, sizeof(struct punt));
+	memcpy(data, held, size);
 	return 0;
 }
 
 Test(balancer, a_probes_reply_is_held_as_it_came)
 {
 	struct ring_buffer *ring;
-	struct held_frame held = {};
+	struct punt held = {};
 	struct frame frame, before;
 
 	frame_build(&frame, &(struct frame_spec){.source = "192.0.2.10",
@@ -114,7 +115,7 @@ Test(balancer, a_probes_reply_is_held_as_it_came)
 				    .payload = "SIP/2.0 200 OK\r\n\r\n",
 				    .vlan = {100}});
 	before = frame;
-	ring = ring_buffer__new(bpf_map__fd(skel->maps.probe_replies), take_held, &held, NULL);
+	ring = ring_buffer__new(bpf_map__fd(skel->maps.punt_probes), take_held, &held, NULL);
 	cr_assert(ring);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP);
 	cr_expect_eq(ring_buffer__consume(ring), 1);
@@ -130,7 +131,7 @@ Test(balancer, replies_that_find_no_room)
 	uint32_t held = 0, lost = 0;
 	struct frame frame;
 
-	for (int i = 0; i < PROBE_REPLIES_BYTES / HELD_FRAME_SIZE + 1; i++) {
+	for (int i = 0; i < PUNT_PROBES_BYTES / PUNT_SMALL_FRAME + 1; i++) {
 		frame_build(&frame, &(struct frame_spec){.source = "192.0.2.10", .destination = TEST_PROBE_ADDRESS});
 		if (balancer_run(skel, &frame) == XDP_PASS)
 			lost++;
@@ -277,19 +278,21 @@ Test(balancer, numbers_that_point_nowhere)
 }
 
 /* Runs a frame that the daemon is to have, and gives back what it gets. */
-static struct held_frame held_of(const struct frame_spec *spec, const struct balancer_setup *setup, struct frame *frame)
+static struct punt held_of(
+	const struct frame_spec *spec, const struct balancer_setup *setup, struct bpf_map *map, struct frame *frame)
 {
-	struct held_frame held = {};
-	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(skel->maps.held_frames), take_held, &held, NULL);
+	struct punt held = {};
+	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(map), take_held, &held, NULL);
 
 	cr_assert(ring);
 	balancer_fill(skel, setup);
+	balancer_drain(skel);
 	frame_build(frame, spec);
 	cr_expect_eq(balancer_run(skel, frame), XDP_DROP);
 	cr_expect_eq(ring_buffer__consume(ring), 1);
 	cr_expect_eq(held.ifindex, TEST_IFINDEX);
 	cr_expect_eq(held.length, frame->length);
-	cr_expect_arr_eq(held.frame, frame->data, frame->length < HELD_FRAME_SIZE ? frame->length : HELD_FRAME_SIZE);
+	cr_expect_arr_eq(held.frame, frame->data, frame->length < PUNT_FRAME_SIZE ? frame->length : PUNT_FRAME_SIZE);
 	ring_buffer__free(ring);
 	return held;
 }
@@ -310,21 +313,101 @@ Test(balancer, the_daemon_gets_what_does_not_fit)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct frame frame;
-		struct held_frame held = held_of(&rows[i].in, &rows[i].setup, &frame);
+		struct punt held = held_of(&rows[i].in, &rows[i].setup, skel->maps.punt_oversize, &frame);
 
+		cr_expect_eq(held.kind, PUNT_OVERSIZE);
 		cr_expect_eq(held.mtu, rows[i].mtu, "row %zu: %u", i, held.mtu);
 	}
 }
 
 Test(balancer, the_daemon_gets_fragments_that_came_too_early)
 {
-	struct frame frame;
-	struct held_frame held = held_of(&(struct frame_spec){.payload = "last", .fragment_offset = 1480, .id = 5300},
-		&(struct balancer_setup){}, &frame);
+	/* In a small record, and in a large one. */
+	static const uint32_t lengths[] = {4, 1000};
 
-	cr_expect_eq(held.mtu, 0);
-	cr_expect_eq(held.key.id, htons(5300));
-	cr_expect_eq(held.key.protocol, 17);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const struct frame_spec later = {
+			.payload = ROW_INVITE, .payload_length = lengths[i], .fragment_offset = 1480, .id = 5300};
+		struct frame frame;
+		struct punt held = held_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
+
+		cr_expect_eq(held.kind, PUNT_FRAGMENT);
+		cr_expect_eq(held.mtu, 0);
+		cr_expect_eq(held.key.id, htons(5300));
+		cr_expect_eq(held.key.protocol, 17);
+	}
+}
+
+/* Reads all records of a ring; the last one is in `last`. */
+static int read_ring(struct bpf_map *map, struct punt *last)
+{
+	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(map), take_held, last, NULL);
+	int count;
+
+	cr_assert(ring);
+	count = ring_buffer__consume(ring);
+	ring_buffer__free(ring);
+	return count;
+}
+
+Test(balancer, the_daemon_hears_of_a_first_fragment_that_others_wait_for)
+{
+	const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 5310},
+				later = {.payload = "last", .fragment_offset = 1480, .id = 5310},
+				other = {.payload = ROW_INVITE, .more_fragments = true, .id = 5311};
+	struct punt held, word = {};
+	struct frame frame;
+
+	balancer_fill(skel, &(struct balancer_setup){});
+	frame_build(&frame, &first);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(read_ring(skel->maps.punt_fragments, &word), 0, "nothing waits for it");
+
+	run_must(bpf_map_delete_elem(bpf_map__fd(skel->maps.fragments),
+			 &(struct fragment_key){.source.word = {0, 0, htonl(0xffff), inet_addr("198.51.100.7")},
+				 .destination.word = {0, 0, htonl(0xffff), inet_addr("192.0.2.10")},
+				 .id = htons(5310),
+				 .protocol = 17}),
+		"fragments");
+	held = held_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
+	frame_build(&frame, &other);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(read_ring(skel->maps.punt_fragments, &word), 0, "the first one of another datagram");
+	frame_build(&frame, &first);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
+	cr_expect_eq(read_ring(skel->maps.punt_fragments, &word), 1);
+	cr_expect_eq(word.kind, PUNT_FIRST_SEEN);
+	cr_expect_eq(word.length, 0);
+	cr_expect_arr_eq(&word.key, &held.key, sizeof(word.key));
+}
+
+/* So the kernel has what would only be found when it is of no use any more. */
+static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict left)
+{
+	uint32_t key = class;
+	struct punt_reader reader;
+	struct frame frame;
+
+	balancer_drain(skel);
+	frame_build(&frame, spec);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP);
+	run_must(bpf_map_lookup_elem(bpf_map__fd(skel->maps.punt_readers), &key, &reader), "punt_readers");
+	reader.since -= PUNT_NSEC;
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.punt_readers), &key, &reader, BPF_ANY), "punt_readers");
+	frame_build(&frame, spec);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS, "it has not been read for so long");
+	cr_expect_eq(balancer_verdict(skel, left), 1);
+	balancer_drain(skel);
+	frame_build(&frame, spec);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP, "it is read again");
+}
+
+Test(balancer, a_daemon_that_does_not_read_is_given_nothing)
+{
+	balancer_fill(skel, &(struct balancer_setup){.mtu = 300});
+	expect_not_read(PUNT_CLASS_FRAGMENTS, &(struct frame_spec){.payload = "x", .fragment_offset = 1480, .id = 5320},
+		VERDICT_orphan_fragment);
+	expect_not_read(PUNT_CLASS_OVERSIZE, &(struct frame_spec){.payload = ROW_INVITE}, VERDICT_too_big);
 }
 
 /* What is cut up goes to one backend, even if the first piece ends before the Call-ID. The
@@ -335,11 +418,12 @@ Test(balancer, pieces_go_where_the_whole_was_to_go)
 	struct frame_spec first = {
 		.payload = "INVITE sip:bob@example.net SIP/2.0\r\nX: 0123456789", .more_fragments = true, .id = 5301};
 	uint32_t owner = balancer_owner(&narrow, 0, balancer_hash(ROW_CALL_ID, strlen(ROW_CALL_ID)));
-	struct held_frame held;
+	struct punt held;
 	struct fragment none;
 	struct frame frame;
 
-	held = held_of(&(struct frame_spec){.payload = ROW_INVITE, .id = 5301}, &narrow, &frame);
+	held = held_of(
+		&(struct frame_spec){.payload = ROW_INVITE, .id = 5301}, &narrow, skel->maps.punt_oversize, &frame);
 	cr_expect_eq(bpf_map_lookup_elem(bpf_map__fd(skel->maps.fragments), &held.key, &none), -ENOENT,
 		"the datagram before it may be on its way");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.fragments), &held.key, &held.owner, BPF_ANY), "fragments");
@@ -362,11 +446,11 @@ Test(balancer, a_full_ring_leaves_it_to_the_kernel)
 	struct frame frame;
 
 	balancer_fill(skel, &narrow);
-	for (int i = 0; i <= HELD_FRAMES_BYTES / HELD_FRAME_SIZE; i++) {
+	for (int i = 0; i <= PUNT_OVERSIZE_BYTES / PUNT_FRAME_SIZE; i++) {
 		frame_build(&frame, &(struct frame_spec){.payload = ROW_INVITE});
 		balancer_run(skel, &frame);
 	}
-	cr_expect_gt(balancer_verdict(skel, VERDICT_oversize), HELD_FRAMES_BYTES / HELD_FRAME_SIZE / 2);
+	cr_expect_gt(balancer_verdict(skel, VERDICT_oversize), 0);
 	cr_expect_gt(balancer_verdict(skel, VERDICT_too_big), 0);
 }
 

@@ -17,15 +17,15 @@ static uint16_t get16(const uint8_t *at)
 	return at[0] << 8 | at[1];
 }
 
-static struct held_frame held_of(const struct frame_spec *spec, uint16_t mtu)
+static struct punt punt_of(const struct frame_spec *spec, uint16_t mtu)
 {
 	static struct frame frame;
-	struct held_frame held = {.mtu = mtu};
+	struct punt punt = {.mtu = mtu};
 
 	frame_build(&frame, spec);
-	held.length = frame.length;
-	memcpy(held.frame, frame.data, frame.length < HELD_FRAME_SIZE ? frame.length : HELD_FRAME_SIZE);
-	return held;
+	punt.length = frame.length;
+	memcpy(punt.frame, frame.data, frame.length < PUNT_FRAME_SIZE ? frame.length : PUNT_FRAME_SIZE);
+	return punt;
 }
 
 static const char *text(size_t length)
@@ -40,24 +40,24 @@ static const char *text(size_t length)
 /* --- cutting */
 
 /* Cuts, checks each piece, and puts what they carry together again; returns how many. */
-static size_t cut_and_join(const struct held_frame *held, size_t link, uint8_t *joined, size_t *length)
+static size_t cut_and_join(const struct punt *punt, size_t link, uint8_t *joined, size_t *length)
 {
-	const uint8_t *ip = held->frame + link;
+	const uint8_t *ip = punt->frame + link;
 	uint16_t first = get16(ip + 6), header = (ip[0] & 15) * 4;
-	uint8_t piece[HELD_FRAME_SIZE];
+	uint8_t piece[PUNT_FRAME_SIZE];
 	struct cut cut;
 	size_t count = 0, size;
 
 	*length = 0;
-	cr_assert_eq(cut_start(&cut, held), 0);
+	cr_assert_eq(cut_start(&cut, punt), 0);
 	while ((size = cut_next(&cut, piece))) {
 		uint16_t total = get16(piece + link + 2), fragment = get16(piece + link + 6);
 		bool last = *length + total - header == get16(ip + 2) - (size_t)header;
 
 		cr_assert_eq(size, link + total);
-		cr_assert_leq(total, held->mtu);
+		cr_assert_leq(total, punt->mtu);
 		cr_assert(frame_ipv4_is_sound(piece + link, size - link));
-		cr_assert_arr_eq(piece, held->frame, link);
+		cr_assert_arr_eq(piece, punt->frame, link);
 		cr_assert_eq(get16(piece + link + 4), get16(ip + 4), "identification");
 		cr_assert_arr_eq(piece + link + 8, ip + 8, 2);
 		cr_assert_arr_eq(piece + link + 12, ip + 12, 8);
@@ -92,50 +92,50 @@ Test(oversize, pieces_make_up_the_packet)
 		{"with options", {.payload_length = 1400, .option_words = 10}, 700, 3},
 		{"TCP", {.payload_length = 1400, .protocol = 6}, 700, 3},
 	};
-	uint8_t joined[HELD_FRAME_SIZE];
+	uint8_t joined[PUNT_FRAME_SIZE];
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct frame_spec spec = rows[i].in;
-		struct held_frame held;
+		struct punt punt;
 		size_t link = 14 + 4 * ((spec.vlan[0] != 0) + (spec.vlan[1] != 0)), length, header;
 
 		spec.payload = text(spec.payload_length);
-		held = held_of(&spec, rows[i].mtu);
-		header = (held.frame[link] & 15) * 4;
-		cr_expect(oversize_may_be_cut(&held));
-		cr_expect_eq(cut_and_join(&held, link, joined, &length), rows[i].pieces, "%s", rows[i].sentence);
-		cr_expect_eq(length, held.length - link - header, "%s", rows[i].sentence);
-		cr_expect_arr_eq(joined, held.frame + link + header, length);
+		punt = punt_of(&spec, rows[i].mtu);
+		header = (punt.frame[link] & 15) * 4;
+		cr_expect(oversize_may_be_cut(&punt));
+		cr_expect_eq(cut_and_join(&punt, link, joined, &length), rows[i].pieces, "%s", rows[i].sentence);
+		cr_expect_eq(length, punt.length - link - header, "%s", rows[i].sentence);
+		cr_expect_arr_eq(joined, punt.frame + link + header, length);
 	}
 }
 
 Test(oversize, every_length_and_mtu)
 {
-	uint8_t joined[HELD_FRAME_SIZE];
+	uint8_t joined[PUNT_FRAME_SIZE];
 
 	for (size_t bytes = 0; bytes < 80; bytes++)
 		for (uint16_t mtu = 28; mtu < 120; mtu++) {
 			struct frame_spec spec = {.payload = text(bytes), .payload_length = bytes};
-			struct held_frame held;
+			struct punt punt;
 			size_t length;
 
 			if (!bytes)
 				spec.payload = "";
-			held = held_of(&spec, mtu);
-			cut_and_join(&held, 14, joined, &length);
+			punt = punt_of(&spec, mtu);
+			cut_and_join(&punt, 14, joined, &length);
 			cr_assert_eq(length, 8 + bytes);
-			cr_assert_arr_eq(joined, held.frame + 34, length);
+			cr_assert_arr_eq(joined, punt.frame + 34, length);
 		}
 }
 
 Test(oversize, ethernet_padding_is_no_part_of_the_packet)
 {
-	struct held_frame held = held_of(&(struct frame_spec){.payload = text(100), .payload_length = 100}, 60);
-	uint8_t joined[HELD_FRAME_SIZE];
+	struct punt punt = punt_of(&(struct frame_spec){.payload = text(100), .payload_length = 100}, 60);
+	uint8_t joined[PUNT_FRAME_SIZE];
 	size_t length;
 
-	held.length += 20;
-	cut_and_join(&held, 14, joined, &length);
+	punt.length += 20;
+	cut_and_join(&punt, 14, joined, &length);
 	cr_expect_eq(length, 108);
 }
 
@@ -144,20 +144,20 @@ Test(oversize, options)
 {
 	static const uint8_t options[] = {7, 7, 4, 0, 0, 0, 0, 131, 3, 4, 1, 0};
 	static const uint8_t copied[] = {1, 1, 1, 1, 1, 1, 1, 131, 3, 4, 1, 0};
-	struct held_frame held =
-		held_of(&(struct frame_spec){.payload = text(100), .payload_length = 100, .option_words = 3}, 80);
-	uint8_t piece[HELD_FRAME_SIZE];
+	struct punt punt =
+		punt_of(&(struct frame_spec){.payload = text(100), .payload_length = 100, .option_words = 3}, 80);
+	uint8_t piece[PUNT_FRAME_SIZE];
 	struct cut cut;
 
-	memcpy(held.frame + 34, options, sizeof(options));
-	cr_assert_eq(cut_start(&cut, &held), 0);
+	memcpy(punt.frame + 34, options, sizeof(options));
+	cr_assert_eq(cut_start(&cut, &punt), 0);
 	cr_assert_gt(cut_next(&cut, piece), 0);
 	cr_expect_arr_eq(piece + 34, options, sizeof(options));
 	cr_assert_gt(cut_next(&cut, piece), 0);
 	cr_expect_arr_eq(piece + 34, copied, sizeof(copied));
 
-	held.frame[35] = 200; /* longer than all options */
-	cr_assert_eq(cut_start(&cut, &held), 0);
+	punt.frame[35] = 200; /* longer than all options */
+	cr_assert_eq(cut_start(&cut, &punt), 0);
 	while (cut_next(&cut, piece))
 		cr_expect_arr_eq(piece + 36, options + 2, sizeof(options) - 2);
 }
@@ -180,25 +180,25 @@ Test(oversize, what_is_not_cut)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct frame_spec spec = rows[i].in;
-		struct held_frame held;
+		struct punt punt;
 		struct cut cut;
 
 		spec.payload = text(spec.payload_length);
-		held = held_of(&spec, rows[i].mtu);
-		cr_expect_eq(cut_start(&cut, &held), -EINVAL, "%s", rows[i].sentence);
+		punt = punt_of(&spec, rows[i].mtu);
+		cr_expect_eq(cut_start(&cut, &punt), -EINVAL, "%s", rows[i].sentence);
 	}
 }
 
 /* --- telling */
 
 /* What an answer says; `expected` has its source, destination and tags, the rest is the same for all. */
-static void expect_answer(const struct held_frame *held, const struct frame_spec *expected, uint16_t mtu, size_t most)
+static void expect_answer(const struct punt *punt, const struct frame_spec *expected, uint16_t mtu, size_t most)
 {
 	bool ipv6 = strchr(expected->destination, ':') != NULL;
 	size_t link = 14 + 4 * ((expected->vlan[0] != 0) + (expected->vlan[1] != 0)), header = ipv6 ? 40 : 20;
-	size_t quote = held->length - link < most - header - 8 ? held->length - link : most - header - 8;
+	size_t quote = punt->length - link < most - header - 8 ? punt->length - link : most - header - 8;
 	uint8_t answer[OVERSIZE_ANSWER_SIZE], *ip = answer + link, *icmp = ip + header;
-	size_t length = oversize_answer(held, answer);
+	size_t length = oversize_answer(punt, answer);
 	static struct frame like;
 
 	frame_build(&like, expected);
@@ -213,7 +213,7 @@ static void expect_answer(const struct held_frame *held, const struct frame_spec
 	cr_expect_eq(icmp[1], ipv6 ? 0 : 4);
 	cr_expect_eq(get16(icmp + 4), 0);
 	cr_expect_eq(get16(icmp + 6), mtu);
-	cr_expect_arr_eq(icmp + 8, held->frame + link, quote);
+	cr_expect_arr_eq(icmp + 8, punt->frame + link, quote);
 }
 
 #define BACK .to_mac = "02:00:00:00:00:99", .from_mac = "02:00:00:00:00:01"
@@ -247,11 +247,11 @@ Test(oversize, answers)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct frame_spec spec = rows[i].in;
-		struct held_frame held;
+		struct punt punt;
 
 		spec.payload = text(spec.payload_length);
-		held = held_of(&spec, rows[i].mtu);
-		expect_answer(&held, &rows[i].out, rows[i].told, rows[i].most);
+		punt = punt_of(&spec, rows[i].mtu);
+		expect_answer(&punt, &rows[i].out, rows[i].told, rows[i].most);
 	}
 }
 
@@ -278,24 +278,23 @@ Test(oversize, nobody_is_told)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct frame_spec spec = rows[i].in;
-		struct held_frame held;
+		struct punt punt;
 
 		spec.payload = text(1400);
 		spec.payload_length = 1400;
 		spec.dont_fragment = true;
-		held = held_of(&spec, 1380);
-		cr_expect_eq(oversize_answer(&held, answer), 0, "%s", rows[i].sentence);
+		punt = punt_of(&spec, 1380);
+		cr_expect_eq(oversize_answer(&punt, answer), 0, "%s", rows[i].sentence);
 	}
 }
 
 /* No IPv6 sender goes below 1280: it would send the same again. */
 Test(oversize, an_ipv6_packet_of_the_smallest_mtu)
 {
-	struct held_frame held =
-		held_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);
+	struct punt punt = punt_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);
 	uint8_t answer[OVERSIZE_ANSWER_SIZE];
 
-	cr_expect_eq(oversize_answer(&held, answer), 0);
+	cr_expect_eq(oversize_answer(&punt, answer), 0);
 }
 
 Test(oversize, so_many_answers_a_second)

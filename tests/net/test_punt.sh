@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# What the program gives to the daemon: it goes on in generic mode too, a flood of fragments that
+# belong to nothing takes nothing from it, and it is dropped when it is too old to be of use.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+COUNT=50              # messages of a run
+RATE=${RATE:-20000}   # orphans a second
+FIRST=0               # number of the first message of a run
+
+listen_everywhere() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		: > "$LAB_DIR/$backend.received"
+		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
+		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
+	done
+}
+
+# arrived PREFIX SIZE: "CALL-ID BACKEND" of every message of this run that arrived whole.
+arrived() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		awk -v backend="$backend" -v first="$FIRST" -v prefix="$1-" -v size="$2" \
+			'$2 == size && index($1, prefix) == 1 && substr($1, length(prefix) + 1) + 0 >= first { print $1, backend }' \
+			"$LAB_DIR/$backend.received"
+	done | sort -u
+}
+
+# owners PREFIX: the same as the balancer sees it.
+owners() {
+	local n
+	for ((n = FIRST; n < FIRST + COUNT; n++)); do
+		echo "$1-$n"
+	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
+}
+
+all_arrived() {
+	[ "$(arrived "$@" | wc -l)" -ge $COUNT ]
+}
+
+# try_fragments ORDER RATE WORDS
+try_fragments() {
+	FIRST=$((FIRST + COUNT))
+	lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 "$1" $FIRST $COUNT 8 "$2"
+	wait_for 3 all_arrived frag 3500 || true
+	is "$3" "$(arrived frag 3500)" "$(owners frag)"
+}
+
+# try_large WORDS
+try_large() {
+	FIRST=$((FIRST + COUNT))
+	lab_in client tests/net/large.py send "$LAB_CLIENT" "$LAB_VIP" 1450 may $FIRST $COUNT
+	wait_for 3 all_arrived large 1450 || true
+	is "$1" "$(arrived large 1450)" "$(owners large)"
+}
+
+# status PATTERN: packets of the rows of status whose text it matches.
+status() {
+	lab_ctl --json status | jq --arg text "$1" '[.unusual[] | select(.text | test($text)) | .packets] | add // 0'
+}
+
+status_is() {
+	[ "$(status "$1")" -eq "$2" ]
+}
+
+# narrow INTERFACE: the ways to the backends, by it, have an MTU of 1400.
+narrow() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_in balancer ip route replace "10.0.0.$((10 + ${backend#px}))/32" dev "$1" mtu 1400
+	done
+	wait_for 5 way_is 1400 || true
+}
+
+# way_is MTU: to all backends
+way_is() {
+	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/backends |
+		jq -e --argjson mtu "$1" '[.[].formatted.value | select(.forward != 0) | .mtu] | length > 0 and all(. == $mtu)'
+}
+
+# --- generic mode
+
+# The balancer's interface becomes a port of a bridge, as on hosts of virtual machines.
+bridged() {
+	lab_in balancer ip link add lan type bridge stp_state 0 mcast_snooping 0
+	lab_in balancer ip address flush dev eth0
+	lab_in balancer ip link set dev eth0 master lan
+	lab_in balancer ip link set dev lan address "$(lab_in balancer cat /sys/class/net/eth0/address)"
+	lab_in balancer ip link set dev lan up
+	lab_address balancer lan "$LAB_BALANCER/24" "$LAB_VIP/32"
+	lab_in balancer sed -i 's/eth0/lan/' "$LAB_CONFIG"
+}
+
+generic_mode() {
+	lab_flat 2
+	lab_config dsr
+	listen_everywhere
+	bridged
+	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic > /dev/null
+	lab_daemon
+	wait_for 10 lab_serving 2
+	try_fragments 210 200 "generic mode on a bridge: messages whose fragments come last one first arrive"
+	narrow lan
+	try_large "... and those that are cut up"
+	check "... the daemon had them" test "$(status 'were cut up')" -ge $COUNT
+	is "... and lost none" "$(status 'of those were dropped')" 0
+}
+
+# --- a flood
+
+daemon_usec() {
+	awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) * 1000000 / hz }' "/proc/${LAB_PROCESS[sipxdpd]}/stat"
+}
+
+flood() {
+	local before held usec
+	lab_flat 2
+	lab_config dsr
+	listen_everywhere
+	lab_balance
+	before=$(daemon_usec)
+	lab_start orphans client build/tests/tools/orphans "$LAB_VIP" $((RATE * 30)) "$RATE"
+	COUNT=400
+	try_fragments 210 200 "a flood of orphans: messages whose fragments come last one first arrive"
+	check "... while it lasted" lab_running orphans
+	lab_stop orphans || true
+	usec=$(($(daemon_usec) - before))
+	held=$(lab_verdict held_fragment)
+	echo "# $held held, $usec us of the daemon's time"
+	check "... and was held" test "$held" -gt "$RATE"
+	check "... at no more than 16 us for each" test $((usec / held)) -le 16
+	check "... each of which is given up, and counted" wait_for 10 all_ended
+	COUNT=50
+}
+
+# Of each message two fragments waited.
+all_ended() {
+	[ $(($(lab_verdict held_fragment) - $(status 'of those were dropped'))) -eq $((2 * COUNT)) ]
+}
+
+# --- a daemon that does not run
+
+stopped() {
+	local held
+	narrow eth0
+	lab_stop sipxdpd
+	lab_in client tests/net/large.py send "$LAB_CLIENT" "$LAB_VIP" 1450 may 900000 100 # takes more than 500 ms
+	held=$(lab_verdict oversize)
+	check "without a daemon some packets are held, for it may be back at once" test "$held" -gt 0
+	check "... and the others are left to the kernel, which says so" test "$(lab_verdict too_big)" -gt 0
+	lab_daemon
+	wait_for 10 lab_serving 2
+	check "... back again it drops what is too old" wait_for 5 status_is "daemon came too late" "$held"
+	FIRST=900000
+	is "... so that none of it arrives" "$(arrived large 1450)" ""
+	FIRST=901000
+	try_large "... and new ones do"
+}
+
+lab_open
+generic_mode
+lab_close
+lab_open
+flood
+stopped
+tap_end
