@@ -361,6 +361,17 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 	return changed;
 }
 
+void join_forgive(struct join *join, const struct farm *farm, uint64_t ms)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+
+			if (!backend->silent && backend->id < join->limit && join->heard[backend->id])
+				join->heard[backend->id] = ms;
+		}
+}
+
 static bool somebody_is_up(const struct farm_pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)

@@ -30,7 +30,7 @@ struct join_answer {
 
 struct join_clocks {
 	uint64_t seconds; /* since the epoch */
-	uint64_t ms;      /* of a clock that is never set; not 0 */
+	uint64_t ms;      /* listened (listening.h); not 0 */
 };
 
 struct join;
@@ -48,6 +48,10 @@ struct join_answer join_take(struct join *join, struct farm *farm, const struct 
 /* Notes in the farm who has been silent for node_timeout; true if it has changed. Whoever
  * was not heard of before, after a restart, counts as just heard of. */
 bool join_look(struct join *join, struct farm *farm, uint64_t ms);
+
+/* Counts all that are not silent yet as just heard of: after a time in which nothing could be heard
+ * of them, and in which they may have given a heartbeat up. */
+void join_forgive(struct join *join, const struct farm *farm, uint64_t ms);
 
 /* One that has been silent for twice that and is to be removed; NULL if there is none. Where
  * a pool fails open and nobody in it is up, it is us who hear nothing: all are kept. */

@@ -15,6 +15,7 @@
 #include "probing.h"
 
 #define TICK_USEC 1000000
+#define TICK_ACCURACY_USEC 10000
 #define NEXT_TICK_USEC 50000 /* while new maps are to be put in place */
 #define WAYS_SECONDS 10      /* that may pass until all neighbours have answered */
 #define RECORD_TICKS 10
@@ -191,7 +192,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 {
 	farm_free(daemon->farm);
 	daemon->farm = farm;
-	joining_look(daemon->joining);
+	joining_follow(daemon->joining);
 	daemon_follow(daemon);
 }
 
@@ -263,10 +264,13 @@ static bool is_due(const struct daemon *daemon)
 	return desired_next(daemon->desired) <= clock_msec() || (ramp && ramp <= time(NULL));
 }
 
+/* The next tick comes a whole interval later, also when this one was late. */
 static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
 	struct daemon *daemon = data;
 
+	(void)now;
+	log_flush();
 	adopt_look(daemon);
 	if (drain_look(daemon->drain, daemon) | joining_look(daemon->joining)) {
 		daemon_follow(daemon);
@@ -275,7 +279,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	/* Latencies are written down now and then, for a daemon after us. */
 	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
 		daemon_settle(daemon, NULL);
-	sd_event_source_set_time(source, now + (daemon->serves_next ? NEXT_TICK_USEC : TICK_USEC));
+	sd_event_source_set_time_relative(source, daemon->serves_next ? NEXT_TICK_USEC : TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -311,10 +315,10 @@ int daemon_start(struct daemon *daemon)
 		error = start_control(daemon, answers_answer);
 	if (!error)
 		error = sd_event_add_time_relative(
-			daemon->event, NULL, CLOCK_MONOTONIC, NEXT_TICK_USEC, 0, on_tick, daemon);
+			daemon->event, NULL, CLOCK_MONOTONIC, NEXT_TICK_USEC, TICK_ACCURACY_USEC, on_tick, daemon);
 	if (error < 0)
 		return error;
-	joining_look(daemon->joining);
+	joining_follow(daemon->joining);
 	daemon_follow(daemon);
 	daemon_settle(daemon, NULL); /* what it cannot do is tried again, with probes running */
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "../core/listening.h"
 #include "../core/memory.h"
 #include "clock.h"
 #include "join_private.h"
@@ -17,6 +18,7 @@
 struct joining {
 	struct daemon *daemon;
 	struct join *join;
+	struct listening listening;
 	struct join_peer where; /* listens there; port 0: nowhere */
 	struct join_http *http;
 	struct join_udp *udp;
@@ -126,7 +128,7 @@ static int on_settle(sd_event_source *source, uint64_t now, void *data)
 struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer)
 {
 	const char *secret = joining->daemon->farm->config->join.secret;
-	struct join_clocks clocks = {.seconds = time(NULL), .ms = clock_msec()};
+	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_now(&joining->listening, clock_msec())};
 	uint8_t signature[JOIN_SIGNATURE_SIZE];
 	char text[JOIN_SIGNED_MAX];
 	struct join_answer answer = {.status = 503, .text = "nobody may join"};
@@ -212,20 +214,39 @@ static void forget(struct joining *joining, const struct farm_backend *backend)
 	farm_remove_backend(farm, record.pool, record.name, error);
 }
 
-bool joining_look(struct joining *joining)
+/* True if the farm has changed. */
+static bool judge_silence(struct joining *joining)
 {
 	struct farm *farm = joining->daemon->farm;
 	const struct farm_backend *backend;
-	uint64_t now = clock_msec();
-	bool changed;
+	bool changed = join_look(joining->join, farm, joining->listening.ms);
 
-	listen_where_told(joining);
-	changed = join_look(joining->join, farm, now);
-	while ((backend = join_forgotten(joining->join, farm, now))) {
+	while ((backend = join_forgotten(joining->join, farm, joining->listening.ms))) {
 		forget(joining, backend);
 		changed = true;
 	}
 	return changed;
+}
+
+void joining_follow(struct joining *joining)
+{
+	listen_where_told(joining);
+	join_look(joining->join, joining->daemon->farm, joining->listening.ms);
+}
+
+bool joining_look(struct joining *joining)
+{
+	uint64_t stall = listening_look(&joining->listening, clock_msec());
+
+	listen_where_told(joining);
+	if (!stall)
+		return judge_silence(joining);
+	if (stall < LISTENING_LONG)
+		return false;
+	log_warning("the daemon did not run for %.1f s (stopped, or busy): no server is taken for silent because of it",
+		stall / 1000.0);
+	join_forgive(joining->join, joining->daemon->farm, joining->listening.ms);
+	return false;
 }
 
 /* --- life */
@@ -235,7 +256,11 @@ int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(voi
 	struct joining *joining = allocate(1, sizeof(*joining));
 	int error;
 
-	*joining = (struct joining){.daemon = daemon, .join = join_new(), .changed = changed, .data = data};
+	*joining = (struct joining){.daemon = daemon,
+		.join = join_new(),
+		.listening = listening_begin(clock_msec()),
+		.changed = changed,
+		.data = data};
 	error = sd_event_add_time_relative(daemon->event, &joining->settle, CLOCK_MONOTONIC, 0, 0, on_settle, joining);
 	if (error >= 0)
 		error = sd_event_source_set_enabled(joining->settle, SD_EVENT_OFF);

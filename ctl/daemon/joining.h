@@ -12,8 +12,10 @@ struct joining;
 int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(void *data), void *data);
 void joining_free(struct joining *joining);
 
-/* To be called every second, and when the farm is a new one: listens where that says, and
- * looks who is silent. True if the farm has changed. */
+/* Takes another farm, after a reload: listens where that says. */
+void joining_follow(struct joining *joining);
+
+/* To be called every second: looks which servers are silent. True if the farm has changed. */
 bool joining_look(struct joining *joining);
 
 /* Why nobody can join though the file says where; NULL if all is well. */

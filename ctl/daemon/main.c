@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <bpf/libbpf.h>
 #include "daemon.h"
 #include "log.h"
 
@@ -78,10 +79,22 @@ static int watch_signals(struct daemon *daemon)
 	return error < 0 ? error : 0;
 }
 
+static int on_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char text[LOG_LINE_SIZE];
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	text[strcspn(text, "\n")] = '\0';
+	if (level == LIBBPF_WARN)
+		log_warning("%s", text);
+	return 0;
+}
+
 static int run(struct daemon *daemon)
 {
 	int error = sd_event_default(&daemon->event);
 
+	libbpf_set_print(on_libbpf);
 	if (error >= 0)
 		error = watch_signals(daemon);
 	if (error < 0) {

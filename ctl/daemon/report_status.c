@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What runs, and what is not as it should be: see report.h. */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "../core/memory.h"
 #include "drain.h"
 #include "joining.h"
+#include "log.h"
 #include "report_private.h"
 
 static json_t *interfaces_json(const struct daemon *daemon)
@@ -224,6 +226,9 @@ static json_t *warnings_json(const struct daemon *daemon)
 			"or "
 			"'sipxdp-ctl pool settle'",
 			daemon->running->contract.notes);
+	if (log_lost())
+		warn(warnings, "%" PRIu64 " lines of the daemon's log are lost: standard error was not read",
+			log_lost());
 	if (joining_fault(daemon->joining))
 		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
 	return warnings;

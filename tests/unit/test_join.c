@@ -583,6 +583,28 @@ Test(join, is_not_saved)
 	end(&world);
 }
 
+/* After a stall all count as just heard of, except servers that were silent before. */
+Test(join, forgiven)
+{
+	struct world world;
+
+	begin(&world, FARM);
+	say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	world.ms += 5000;
+	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	world.ms += 6000;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent, px5@10.0.0.15 x1");
+	join_forgive(world.join, world.farm, world.ms);
+	world.ms += 9000;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "silent before, and forgotten: %s", describe(&world));
+	world.ms += 1000;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1 silent", "%s", describe(&world));
+	end(&world);
+}
+
 /* Where a pool fails open, and none of it is up, it is us who hear nothing. */
 Test(join, those_of_a_pool_that_fails_open)
 {
