@@ -71,7 +71,8 @@ struct config_probe {
 	char *user;
 	bool verify; /* the certificate */
 	char *ca;    /* file of certificates; NULL: the system's */
-	char *sni;   /* the name asked for, and verified; NULL: none, the address is verified */
+	struct mark ca_mark;
+	char *sni; /* the name asked for, and verified; NULL: none, the address is verified */
 };
 
 struct config_pool {

@@ -336,6 +336,7 @@ static void read_ca(struct reader *reader, const struct node *value, void *objec
 
 	if (!has_use(reader, value, probe, has_tls(probe)))
 		return;
+	probe->ca_mark = value->mark;
 	text = reader_text(reader, value);
 	if (text && text[0] == '/' && strlen(text) < PATH_MAX && config_is_printable(text))
 		set_text(reader, probe, text);

@@ -17,9 +17,10 @@ struct farm_backend {
 	uint16_t group; /* 1 + index into the pool's groups; 0: in none */
 	enum forward_method forward;
 	struct route route;
-	char probe_reason[128]; /* why it is down */
-	bool silent;            /* has joined, and sends no heartbeats: is down */
-	unsigned int ramp;      /* of FARM_RAMP_STEPS, how much of its weight it has */
+	char probe_reason[128];  /* why it is down */
+	char probe_trouble[128]; /* why the balancer cannot probe it; "": it can */
+	bool silent;             /* has joined, and sends no heartbeats: is down */
+	unsigned int ramp;       /* of FARM_RAMP_STEPS, how much of its weight it has */
 };
 
 struct farm_pool {
@@ -107,6 +108,9 @@ void farm_set_route(struct farm_backend *backend, const struct route *route);
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
 
+/* Notes that the balancer cannot probe it, and why; "": it can. */
+void farm_set_trouble(struct farm_backend *backend, const char *trouble);
+
 /* For a plan, which is about what is meant: takes one of which nothing is known yet to be
  * there and alive. Not who serves, and gets another address: it has no packets until the way
  * there is known, and that is what a plan is to say. */
@@ -124,5 +128,5 @@ uint32_t farm_next_ramp(const struct farm *farm);
 
 const char *farm_state_name(enum backend_state state);
 
-/* Why it is not up, for people; "" if it is. */
+/* Why it is not up, or cannot be probed, for people; "" if all is well. */
 const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend);

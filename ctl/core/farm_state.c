@@ -77,6 +77,11 @@ void farm_set_health(
 	snprintf(backend->probe_reason, sizeof(backend->probe_reason), "%s", reason);
 }
 
+void farm_set_trouble(struct farm_backend *backend, const char *trouble)
+{
+	snprintf(backend->probe_trouble, sizeof(backend->probe_trouble), "%s", trouble);
+}
+
 void farm_assume(struct farm_backend *backend, const struct image *running)
 {
 	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
@@ -272,11 +277,17 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 	case STATE_DOWN:
 		if (backend->silent)
 			return "sends no heartbeats";
+		if (backend->probe_trouble[0])
+			return backend->probe_trouble;
 		return backend->probe_reason[0] ? backend->probe_reason : "failed its probes";
 	case STATE_UNKNOWN:
+		if (backend->probe_trouble[0])
+			return backend->probe_trouble;
 		return backend->probe_reason[0] ? backend->probe_reason : "waiting for its first probe";
 	case STATE_IDLE:
 		return "weight 0";
+	case STATE_UP:
+		return backend->probe_trouble;
 	default:
 		return "";
 	}

@@ -15,6 +15,7 @@ static void count(struct health_state *state, bool passed)
 	if (passed != state->last_passed)
 		state->row = 0;
 	state->last_passed = passed;
+	*state->trouble = '\0';
 	if (state->row < ~0u)
 		state->row++;
 }
@@ -41,6 +42,15 @@ bool health_fail(struct health_state *state, const struct config_probe *probe, c
 	state->failed++;
 	snprintf(state->reason, sizeof(state->reason), "%s", reason);
 	return state->row >= probe->fall && become(state, HEALTH_DOWN);
+}
+
+bool health_cannot(struct health_state *state, const char *reason)
+{
+	char before[HEALTH_REASON_SIZE];
+
+	memcpy(before, state->trouble, sizeof(before));
+	snprintf(state->trouble, sizeof(state->trouble), "%s", reason);
+	return strcmp(before, state->trouble) != 0;
 }
 
 uint64_t health_pause(const struct config_probe *probe, uint64_t random)

@@ -10,12 +10,13 @@
 
 struct health_state {
 	enum health health;
-	unsigned int row;                /* results alike, in a row: as `last_passed` says */
-	bool last_passed;                /* the last result; of no meaning while `row` is 0 */
-	uint64_t passed, failed;         /* results since the beginning */
-	char reason[HEALTH_REASON_SIZE]; /* of the last failure, for people; "": there was none */
-	struct latency before;           /* of a daemon before this one; of use until there is an answer */
-	uint32_t last;                   /* us that the last answer took */
+	unsigned int row;                 /* results alike, in a row: as `last_passed` says */
+	bool last_passed;                 /* the last result; of no meaning while `row` is 0 */
+	uint64_t passed, failed;          /* results since the beginning */
+	char reason[HEALTH_REASON_SIZE];  /* of the last failure, for people; "": there was none */
+	char trouble[HEALTH_REASON_SIZE]; /* why it cannot be probed; "": it can */
+	struct latency before;            /* of a daemon before this one; of use until there is an answer */
+	uint32_t last;                    /* us that the last answer took */
 	uint32_t answers[HEALTH_ANSWERS];
 };
 
@@ -28,6 +29,10 @@ void health_begin(struct health_state *state, enum health before, const struct l
  * has changed. `took` is in us. */
 bool health_pass(struct health_state *state, const struct config_probe *probe, uint32_t took);
 bool health_fail(struct health_state *state, const struct config_probe *probe, const char *reason);
+
+/* The balancer could not probe it: no result, neither a success nor a failure. Returns whether that,
+ * or the reason, is new. The next result takes it back. */
+bool health_cannot(struct health_state *state, const char *reason);
 
 /* us from the beginning of a probe to that of the next, by a random number: 90 to 100 % of
  * the interval, so that neither backends nor balancers march in step. Never more: whoever

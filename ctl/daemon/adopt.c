@@ -180,7 +180,7 @@ static void log_new_faults(struct daemon *daemon, const struct faults *faults)
 static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *known, struct adoption *adoption)
 {
 	struct faults faults = {0};
-	struct config *config = daemon_read_config(daemon->config_path, &faults);
+	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, &faults);
 	int error = config ? adopt(daemon, maps, config, known, adoption) : -EINVAL;
 
 	if (!config)
@@ -261,7 +261,7 @@ int adopt_at_start(struct daemon *daemon)
 {
 	struct adoption adoption = {0};
 	struct faults faults = {0};
-	struct config *config = daemon_read_config(daemon->config_path, &faults);
+	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, &faults);
 	int error = config ? lock_maps(daemon) : -EINVAL;
 
 	daemon_log_faults(daemon, &faults);
@@ -397,7 +397,7 @@ static bool is_on_its_way(struct daemon *daemon)
 {
 	char path[PATH_MAX];
 
-	if (!daemon->serves_next || !maps_are_pinned(daemon->maps, next_directory(daemon, path)))
+	if (!daemon->serves_next || maps_are_pinned(daemon->maps, next_directory(daemon, path)) == 0)
 		return false;
 	if (!maps_are_filled(daemon->maps) || !daemon->next_until)
 		daemon->next_until = clock_msec() + IN_PLACE_MSEC;
@@ -406,9 +406,14 @@ static bool is_on_its_way(struct daemon *daemon)
 
 void adopt_look(struct daemon *daemon)
 {
+	int pinned;
+
 	if (is_on_its_way(daemon))
 		return;
-	if (!maps_are_pinned(daemon->maps, daemon->pin_directory))
+	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
+	if (pinned < 0)
+		return; /* cannot be found out now: without a descriptor, perhaps */
+	if (!pinned)
 		go_back(daemon);
 	else if (daemon->serves_next)
 		arrive(daemon);

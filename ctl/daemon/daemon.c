@@ -7,6 +7,7 @@
 #include "../core/memory.h"
 #include "adopt.h"
 #include "answers.h"
+#include "certificates.h"
 #include "clock.h"
 #include "daemon.h"
 #include "drain.h"
@@ -23,21 +24,17 @@
 
 /* --- the file */
 
-struct config *daemon_read_config(const char *path, struct faults *faults)
+struct config *daemon_read_config(const char *path, enum file_kind kind, struct faults *faults)
 {
-	FILE *file = fopen(path, "re");
-	char *text = allocate(1, FILE_SIZE_MAX + 1);
 	struct config *config = NULL;
-	size_t length = 0;
+	char error[FILE_ERROR_SIZE], *text;
+	size_t length;
 
-	if (file)
-		length = fread(text, 1, FILE_SIZE_MAX + 1, file);
-	if (!file || ferror(file))
-		faults_add(faults, (struct mark){0}, "it cannot be read: %s", strerror(errno));
-	else
-		config = config_parse(text, length, faults);
-	if (file)
-		fclose(file);
+	if (file_read(path, kind, FILE_SIZE_MAX + 1, &text, &length, error)) {
+		faults_add(faults, (struct mark){0}, "%s", error);
+		return NULL;
+	}
+	config = config_parse(text, length, faults);
 	free(text);
 	return config;
 }
@@ -198,7 +195,8 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 
 int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *outcome)
 {
-	struct config *config = daemon_read_config(daemon->config_path, faults);
+	struct config *config =
+		certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
 	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
 
 	if (!farm) {
@@ -228,7 +226,7 @@ static void assume_backends(struct daemon *daemon, struct farm *farm)
 
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
 {
-	struct config *config = config_parse(text, length, faults);
+	struct config *config = certificates_check(config_parse(text, length, faults), faults);
 	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
 	struct desired *desired;
 	struct image *image;

@@ -7,6 +7,7 @@
 #include "../core/desired.h"
 #include "../core/plan.h"
 #include "control.h"
+#include "file.h"
 #include "maps.h"
 #include "neighbour.h"
 #include "probes.h"
@@ -73,5 +74,5 @@ void daemon_follow(struct daemon *daemon);
 void daemon_on_changed(void *daemon);
 
 /* Reads a file and parses it. NULL with faults. */
-struct config *daemon_read_config(const char *path, struct faults *faults);
+struct config *daemon_read_config(const char *path, enum file_kind kind, struct faults *faults);
 void daemon_log_faults(const struct daemon *daemon, const struct faults *faults);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/libbpf.h>
+#include "certificates.h"
 #include "daemon.h"
 #include "log.h"
 
@@ -31,7 +32,7 @@ static void usage(FILE *out)
 static int check(const char *path)
 {
 	struct faults faults = {0};
-	struct config *config = daemon_read_config(path, &faults);
+	struct config *config = certificates_check(daemon_read_config(path, FILE_ANY, &faults), &faults);
 	int result = config ? EXIT_SUCCESS : EXIT_FAILURE;
 	char text[FAULT_TEXT_SIZE];
 

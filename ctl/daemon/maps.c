@@ -145,13 +145,15 @@ void maps_close(struct maps *maps)
 	free(maps);
 }
 
-bool maps_are_pinned(const struct maps *maps, const char *directory)
+int maps_are_pinned(const struct maps *maps, const char *directory)
 {
 	int fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
-	bool same = fd >= 0 && map_id(fd) == maps->contract_id;
+	bool same;
 
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	same = map_id(fd) == maps->contract_id;
+	close(fd);
 	return same;
 }
 
@@ -466,7 +468,7 @@ static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
 	bool found = false;
 
 	if (fd < 0)
-		return errno == EPERM; /* not root: cannot be asked */
+		return errno != ENOENT; /* not root, or no descriptor: cannot be asked */
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
 		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
 			found |= ids[i] == ours;
@@ -479,7 +481,11 @@ const char *maps_attach_mode(const struct maps *maps, const char *interface)
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	int ifindex = if_nametoindex(interface);
 
-	if (!ifindex || bpf_xdp_query(ifindex, 0, &query) || !query.prog_id || !uses_our_maps(maps, query.prog_id))
+	if (!ifindex && errno != ENODEV)
+		return "unknown";
+	if (ifindex && bpf_xdp_query(ifindex, 0, &query))
+		return "unknown";
+	if (!ifindex || !query.prog_id || !uses_our_maps(maps, query.prog_id))
 		return "none";
 	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
 }

@@ -17,8 +17,9 @@ int maps_open_pin(const char *directory, const char *name);
 int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE]);
 void maps_close(struct maps *maps);
 
-/* Are the maps that we hold the ones that are pinned there? */
-bool maps_are_pinned(const struct maps *maps, const char *directory);
+/* Are the maps that we hold the ones that are pinned there? 1 or 0; -errno when that cannot be
+ * found out. */
+int maps_are_pinned(const struct maps *maps, const char *directory);
 
 const struct contract *maps_contract(const struct maps *maps);
 
@@ -48,5 +49,6 @@ int maps_count_calls(const struct maps *maps, const struct image *running, uint3
 /* The note of a call in a pool. 0, or -ENOENT. */
 int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out);
 
-/* How a balancer is attached to an interface: "native", "generic" or "none". */
+/* How a balancer is attached to an interface: "native", "generic" or "none"; "unknown" when that
+ * cannot be found out. */
 const char *maps_attach_mode(const struct maps *maps, const char *interface);

@@ -31,6 +31,7 @@ struct bound {
 	struct probe_way way;
 	struct bound *next; /* in its bucket */
 	time_t closed;      /* CLOCK_MONOTONIC; 0: open */
+	int error;          /* of the last packet that it sent, -errno */
 };
 
 struct probe_path {
@@ -73,6 +74,7 @@ static void enter(struct probe_path *path, const struct probe_key *key, const st
 	}
 	bound->way = *way;
 	bound->closed = 0;
+	bound->error = 0;
 }
 
 /* Forgets those that were closed before a time. */
@@ -111,7 +113,8 @@ static int tidy(struct probe_path *path)
 
 /* --- out and in */
 
-static void put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_way *way)
+/* 0 or -errno. */
+static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_way *way)
 {
 	uint8_t outer[PROBE_OUTER_SIZE];
 	struct iovec parts[] = {{.iov_base = outer}, {.iov_base = packet, .iov_len = size}};
@@ -125,8 +128,7 @@ static void put_on_wire(struct probe_path *path, void *packet, size_t size, cons
 	}
 	to.sll_protocol = htons(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
 	memcpy(to.sll_addr, &way->next_hop, sizeof(way->next_hop));
-	/* What cannot be sent is lost, as anywhere: the probe says so by its end. */
-	(void)!sendmsg(path->wire_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sendmsg(path->wire_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 /* Also neighbour discovery and the like, which are for nobody here. */
@@ -147,7 +149,7 @@ static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 		if (!probe_packet_key(packet, size, &key))
 			bound = find(path, &key);
 		if (bound)
-			put_on_wire(path, packet, size, &bound->way);
+			bound->error = put_on_wire(path, packet, size, &bound->way);
 	}
 	return 0;
 }
@@ -288,13 +290,24 @@ int probe_path_socket(
 	return error;
 }
 
-void probe_path_close(struct probe_path *path, int fd)
+static struct bound *bound_of(struct probe_path *path, int fd)
 {
-	struct bound *bound = NULL;
 	struct probe_key key;
 
-	if (!key_of(fd, &key))
-		bound = find(path, &key);
+	return key_of(fd, &key) ? NULL : find(path, &key);
+}
+
+int probe_path_sent(struct probe_path *path, int fd)
+{
+	const struct bound *bound = bound_of(path, fd);
+
+	return bound ? bound->error : 0;
+}
+
+void probe_path_close(struct probe_path *path, int fd)
+{
+	struct bound *bound = bound_of(path, fd);
+
 	if (bound)
 		bound->closed = clock_seconds();
 	close(fd);

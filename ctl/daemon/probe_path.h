@@ -37,5 +37,8 @@ void probe_path_free(struct probe_path *path);
 int probe_path_socket(
 	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_way *way);
 
+/* Did the last packet that such a socket sent reach the wire? 0, or -errno. */
+int probe_path_sent(struct probe_path *path, int fd);
+
 /* Closes such a socket; what it has begun to say, a connection's end too, still goes out. */
 void probe_path_close(struct probe_path *path, int fd);

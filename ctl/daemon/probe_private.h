@@ -15,6 +15,8 @@ struct profile {
 	struct config_probe probe; /* its texts are ours */
 	struct timespec ca_time;   /* when the file of `ca:` was changed last */
 	SSL_CTX *tls;              /* NULL: not made yet */
+	size_t troubled;           /* of its probers, those that cannot probe */
+	bool in_trouble;           /* as it was logged last */
 	bool wanted;
 	LIST_ENTRY(profile) entry;
 };
@@ -58,7 +60,7 @@ struct probes {
 };
 
 /* A way to probe. `start` sends, `ready` goes on when the socket is; both may end the probe
- * by probe_pass() or probe_fail(). */
+ * by probe_pass(), probe_fail() or probe_cannot(). */
 struct probe_kind {
 	void (*start)(struct prober *prober);
 	void (*ready)(struct prober *prober);
@@ -73,7 +75,11 @@ extern const struct probe_kind probe_stream;   /* probe_stream.c: TCP, TLS */
 void probe_pass(struct prober *prober);
 void probe_fail(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ... because of a -errno, while doing `what`: "cannot connect". */
+/* The probe could not be made, for a reason that is the balancer's own and says nothing about the
+ * server: its health is left as it is. */
+void probe_cannot(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One of the two, because of a -errno while doing `what`: "cannot connect". */
 void probe_fail_errno(struct prober *prober, const char *what, int error);
 
 /* "answer to OPTIONS", for `awaited`. */
@@ -81,6 +87,14 @@ const char *probe_answer_name(const struct prober *prober);
 
 /* Judges a SIP message, and ends the probe if it is the final answer to it. */
 void probe_take_message(struct prober *prober, const char *message, size_t length);
+
+/* --- probe_trouble.c */
+
+/* Is an error (-errno) one that this machine makes by itself? */
+bool probe_trouble_is(int error);
+
+/* Logs for which profiles the balancer has become unable to probe, or able again. */
+void probe_trouble_log(struct probes *probes);
 
 /* --- probe_socket.c */
 
@@ -96,6 +110,9 @@ void probe_socket_close(struct prober *prober);
 /* Waits for other events from now on. */
 void probe_socket_wait(struct prober *prober, uint32_t events);
 
+/* Did the last packet of this socket reach the wire? 0, or -errno. */
+int probe_socket_sent(const struct prober *prober);
+
 /* Has what is waited for happened? */
 bool probe_socket_is_ready(const struct prober *prober);
 
@@ -106,7 +123,7 @@ void probe_stream_free(struct prober *prober);
 /* --- probe_tls.c: results as those of read(2), 0 at the end of the stream, or -errno:
  * -EAGAIN when *events must come first, -EPROTO when probe_tls_fail() says why. */
 
-/* TLS on the prober's socket, or NULL if the probe has failed. */
+/* TLS on the prober's socket, or NULL if that is not possible: the probe has ended. */
 SSL *probe_tls_new(struct prober *prober);
 ssize_t probe_tls_connect(SSL *tls, uint32_t *events);
 ssize_t probe_tls_read(SSL *tls, char *buffer, size_t size, uint32_t *events);

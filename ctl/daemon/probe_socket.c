@@ -6,10 +6,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "clock.h"
+#include "descriptors.h"
 #include "log.h"
 #include "probe_private.h"
 
@@ -36,21 +36,11 @@ static int on_incoming(sd_event_source *source, int fd, uint32_t mask, void *dat
 	return 0;
 }
 
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int probe_sockets_new(struct probes *probes)
 {
 	int error;
 
-	raise_limit();
+	descriptors_raise_limit();
 	probes->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (probes->epoll < 0)
 		return -errno;
@@ -169,16 +159,19 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 	prober->by_path = !prober->profile->probe.to_address;
 	prober->fd = prober->by_path ? open_by_path(prober, type, protocol)
 				     : open_ordinary(&prober->message.target, type, protocol);
-	if (prober->fd < 0) {
-		probe_fail_errno(prober, prober->by_path ? "no way to the VIP on it" : "no socket", prober->fd);
+	error = prober->fd < 0 ? prober->fd : descriptors_is_reserved(prober->fd) ? -EMFILE : 0;
+	if (error) {
+		probe_cannot(
+			prober, "%s: %s", prober->by_path ? "no way to the VIP on it" : "no socket", strerror(-error));
 		return false;
 	}
 	error = connect_to_target(prober) ?: wait_first(prober, events);
-	if (error < 0) {
+	/* Nothing has been sent by now, except to a server on this machine, which refuses at once. */
+	if (error == -ECONNREFUSED)
 		probe_fail_errno(prober, "cannot connect", error);
-		return false;
-	}
-	return true;
+	else if (error)
+		probe_cannot(prober, "cannot connect: %s", strerror(-error));
+	return !error;
 }
 
 void probe_socket_wait(struct prober *prober, uint32_t events)
@@ -199,6 +192,11 @@ void probe_socket_close(struct prober *prober)
 	else
 		close(prober->fd);
 	prober->fd = -1;
+}
+
+int probe_socket_sent(const struct prober *prober)
+{
+	return prober->by_path && prober->fd >= 0 ? probe_path_sent(prober->probes->path, prober->fd) : 0;
 }
 
 bool probe_socket_is_ready(const struct prober *prober)

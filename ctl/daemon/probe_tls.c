@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <sys/epoll.h>
+#include "certificates.h"
 #include "probe_private.h"
 
 /* What OpenSSL says first is what went wrong; the rest follows from it. */
@@ -17,25 +18,38 @@ static const char *reason(void)
 
 /* --- making */
 
-static bool trust(SSL_CTX *context, const struct config_probe *probe)
+static bool trust(struct prober *prober, SSL_CTX *context)
 {
+	const struct config_probe *probe = &prober->profile->probe;
+	char error[FILE_ERROR_SIZE];
+
 	if (!probe->verify)
 		return true;
 	SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-	return (probe->ca ? SSL_CTX_load_verify_file(context, probe->ca) : SSL_CTX_set_default_verify_paths(context)) ==
-	       1;
+	if (!probe->ca && SSL_CTX_set_default_verify_paths(context) == 1)
+		return true;
+	if (!probe->ca)
+		probe_cannot(prober, "cannot begin TLS with the system's certificates: %s", reason());
+	else if (certificates_load(probe->ca, SSL_CTX_get_cert_store(context), error))
+		probe_cannot(prober, "cannot begin TLS with %s: %s", probe->ca, error);
+	else
+		return true;
+	return false;
 }
 
-/* Who ends a connection without TLS's own farewell has answered all the same. */
-static SSL_CTX *make_context(const struct config_probe *probe)
+/* NULL: it cannot be made, and the probe has ended. Who ends a connection without TLS's own farewell has answered all
+ * the same. */
+static SSL_CTX *make_context(struct prober *prober)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
-	if (!context)
+	if (!context) {
+		probe_cannot(prober, "cannot begin TLS: %s", reason());
 		return NULL;
+	}
 	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
-	if (trust(context, probe))
+	if (trust(prober, context))
 		return context;
 	SSL_CTX_free(context);
 	return NULL;
@@ -56,18 +70,18 @@ static bool name_peer(SSL *tls, const struct prober *prober)
 SSL *probe_tls_new(struct prober *prober)
 {
 	struct profile *profile = prober->profile;
-	SSL *tls = NULL;
+	SSL *tls;
 
 	ERR_clear_error();
 	if (!profile->tls)
-		profile->tls = make_context(&profile->probe);
-	if (profile->tls)
-		tls = SSL_new(profile->tls);
+		profile->tls = make_context(prober);
+	if (!profile->tls)
+		return NULL;
+	tls = SSL_new(profile->tls);
 	if (tls && name_peer(tls, prober) && SSL_set_fd(tls, prober->fd) == 1)
 		return tls;
 	SSL_free(tls);
-	probe_fail(prober, "cannot begin TLS%s%s: %s", !profile->tls && profile->probe.ca ? " with " : "",
-		!profile->tls && profile->probe.ca ? profile->probe.ca : "", reason());
+	probe_cannot(prober, "cannot begin TLS: %s", reason());
 	return NULL;
 }
 

@@ -57,10 +57,25 @@ void probe_pass(struct prober *prober)
 {
 	uint64_t took = clock_usec() - prober->began;
 
-	end(prober, true, health_pass(&prober->state, &prober->profile->probe, took < UINT32_MAX ? took : UINT32_MAX));
+	bool trouble = *prober->state.trouble;
+
+	took = took < UINT32_MAX ? took : UINT32_MAX;
+	end(prober, true, health_pass(&prober->state, &prober->profile->probe, took) || trouble);
 }
 
 void probe_fail(struct prober *prober, const char *format, ...)
+{
+	char reason[HEALTH_REASON_SIZE];
+	bool trouble = *prober->state.trouble;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	end(prober, false, health_fail(&prober->state, &prober->profile->probe, reason) || trouble);
+}
+
+void probe_cannot(struct prober *prober, const char *format, ...)
 {
 	char reason[HEALTH_REASON_SIZE];
 	va_list arguments;
@@ -68,12 +83,14 @@ void probe_fail(struct prober *prober, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
-	end(prober, false, health_fail(&prober->state, &prober->profile->probe, reason));
+	end(prober, false, health_cannot(&prober->state, reason));
 }
 
 void probe_fail_errno(struct prober *prober, const char *what, int error)
 {
-	if (error == -ECONNREFUSED)
+	if (probe_trouble_is(error))
+		probe_cannot(prober, "%s: %s", what, strerror(-error));
+	else if (error == -ECONNREFUSED)
 		probe_fail(prober, "connection refused");
 	else
 		probe_fail(prober, "%s: %s", what, strerror(-error));
@@ -129,9 +146,16 @@ static void begin(struct prober *prober)
 /* When the loop is late, the answer may be there and not have been read yet. */
 static void time_out(struct prober *prober)
 {
+	int error;
+
 	if (probe_socket_is_ready(prober))
 		prober->kind->ready(prober);
-	if (prober->awaited)
+	if (!prober->awaited)
+		return;
+	error = probe_socket_sent(prober);
+	if (error)
+		probe_cannot(prober, "cannot send: %s", strerror(-error));
+	else
 		probe_fail(prober, "no %s within %u ms", prober->awaited, prober->profile->probe.timeout);
 }
 
@@ -401,6 +425,7 @@ static int on_report(sd_event_source *source, uint64_t usec, void *data)
 
 	(void)source;
 	(void)usec;
+	probe_trouble_log(probes);
 	probes->reported = clock_usec();
 	probes->changed(probes->data);
 	return 0;

@@ -72,6 +72,7 @@ void probing_note(const struct probes *probes, struct farm_backend *backend)
 	const struct health_state *state = probes_health(probes, record->pool, record->name, &record->address);
 	struct latency latency;
 
+	farm_set_trouble(backend, state ? state->trouble : "");
 	if (!state)
 		return;
 	latency = health_latency(state);

@@ -44,13 +44,17 @@ static void warn(json_t *warnings, const char *format, ...)
 static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 {
 	const struct config *config = daemon->farm->config;
+	int pinned;
 
 	if (daemon->serves_next) {
 		warn(warnings, "sipxdp-loader puts new maps in place (if it has been interrupted: run 'sipxdp-loader "
 			       "upgrade')");
 		return;
 	}
-	if (!maps_are_pinned(daemon->maps, daemon->pin_directory))
+	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
+	if (pinned < 0)
+		warn(warnings, "cannot look at the pinned maps in %s: %s", daemon->pin_directory, strerror(-pinned));
+	if (!pinned)
 		warn(warnings, "the balancer was detached: nothing is forwarded (run 'sipxdp-loader attach -c %s')",
 			daemon->config_path);
 	for (size_t i = 0; i < config->interface_count; i++) {
@@ -59,6 +63,9 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 		if (!strcmp(mode, "none"))
 			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",
 				config->interfaces[i], daemon->config_path);
+		else if (!strcmp(mode, "unknown"))
+			warn(warnings, "interface %s: cannot find out whether the balancer is attached",
+				config->interfaces[i]);
 		else if (!strcmp(mode, "generic"))
 			warn(warnings, "interface %s: attached in generic mode, which is slow", config->interfaces[i]);
 	}
@@ -177,6 +184,24 @@ static void warn_of_mtu(
 		by_route ? "route get" : "link show", by_route ? address : route->interface);
 }
 
+/* One of a pool's backends speaks for all. */
+static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
+{
+	const struct farm_backend *first = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]) && *pool->backends[i].probe_trouble) {
+			first = first ? first : &pool->backends[i];
+			count++;
+		}
+	if (first)
+		warn(warnings,
+			"pool %s: the balancer cannot probe %zu of %zu backends, and leaves their health as it was "
+			"(%s: %s)",
+			pool->config->name, count, report_backends(pool), first->record.name, first->probe_trouble);
+}
+
 static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
@@ -195,6 +220,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			warn(warnings, "pool %s: no backend can be reached: its calls are turned away",
 				pool->config->name);
 		warn_of_mtu(daemon, mtus, pool, warnings);
+		warn_of_trouble(pool, warnings);
 		for (size_t j = 0; j < pool->count; j++) {
 			const struct farm_backend *backend = &pool->backends[j];
 			enum backend_state state = backend->record.state;

@@ -82,7 +82,7 @@ moved() {
 
 # changes NAME: how often its state has changed, by the log.
 changes() {
-	grep -c "^backend proxies/$1 is " "$LAB_DIR/sipxdpd.log" || true
+	grep -c " backend proxies/$1 is " "$LAB_DIR/sipxdpd.log" || true
 }
 
 # answers NAME: how many OPTIONS this server has said 200 to, as far as it has written.

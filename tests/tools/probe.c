@@ -158,7 +158,11 @@ static void on_changed(void *data)
 	struct asker *asker = data;
 	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.way.address);
 
-	if (asker->targets == 1 && state)
+	if (asker->targets != 1 || !state)
+		return;
+	if (*state->trouble)
+		printf("cannot %s %s\n", HEALTHS[state->health], state->trouble);
+	else
 		printf("changed %s\n", HEALTHS[state->health]);
 }
 

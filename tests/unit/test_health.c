@@ -5,7 +5,7 @@
 #include <string.h>
 #include "../../ctl/core/health.h"
 
-/* `results`: + a success, - a failure; `health` after each: u up, d down, ? unknown. */
+/* `results`: + a success, - a failure, ! the balancer could not probe; `health` after each: u up, d down, ? unknown. */
 static const struct {
 	const char *what;
 	unsigned int fall, rise;
@@ -24,6 +24,10 @@ static const struct {
 	{"up before a restart: down by the same rule", 3, 2, HEALTH_UP, "---", "uud"},
 	{"down before a restart: stays down", 3, 2, HEALTH_DOWN, "+-+-", "dddd"},
 	{"down before a restart: up by the same rule", 3, 2, HEALTH_DOWN, "++", "du"},
+	{"what the balancer cannot ask is no result", 2, 2, HEALTH_UP, "-!!-+!+",
+		"uuuddd"
+		"u"},
+	{"nor does it make one known", 1, 1, HEALTH_UNKNOWN, "!!!", "???"},
 	{"a long row of failures", 3, 1, HEALTH_UP, "--------+",
 		"uudddddd"
 		"u"},
@@ -34,6 +38,29 @@ static char letter(enum health health)
 	return health == HEALTH_UP ? 'u' : health == HEALTH_DOWN ? 'd' : '?';
 }
 
+static bool give(struct health_state *state, const struct config_probe *probe, char result)
+{
+	if (result == '!')
+		return health_cannot(state, "no descriptor");
+	return result == '+' ? health_pass(state, probe, 1000) : health_fail(state, probe, "no answer");
+}
+
+Test(health, trouble_is_new_once_and_ends_with_the_next_result)
+{
+	struct config_probe probe = {.fall = 1, .rise = 1};
+	struct health_state state;
+
+	health_begin(&state, HEALTH_UP, &(struct latency){});
+	cr_expect(health_cannot(&state, "no descriptor"));
+	cr_expect(!health_cannot(&state, "no descriptor"));
+	cr_expect(health_cannot(&state, "no memory"));
+	health_pass(&state, &probe, 1000);
+	cr_expect_str_eq(state.trouble, "");
+	health_cannot(&state, "no memory");
+	health_fail(&state, &probe, "no answer");
+	cr_expect_str_eq(state.trouble, "");
+}
+
 Test(health, follows_results_in_a_row)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -41,18 +68,22 @@ Test(health, follows_results_in_a_row)
 		struct latency none = {};
 		struct health_state state;
 		char got[32] = "";
+		size_t cannot = 0;
 
 		health_begin(&state, rows[i].before, &none);
 		for (size_t n = 0; rows[i].results[n]; n++) {
 			enum health was = state.health;
-			bool changed = rows[i].results[n] == '+' ? health_pass(&state, &probe, 1000)
-								 : health_fail(&state, &probe, "no answer");
+			bool changed = give(&state, &probe, rows[i].results[n]);
 
 			got[n] = letter(state.health);
-			cr_expect_eq(changed, state.health != was, "%s: result %zu", rows[i].what, n + 1);
+			cannot += rows[i].results[n] == '!';
+			if (rows[i].results[n] == '!')
+				cr_expect_str_eq(state.trouble, "no descriptor");
+			else
+				cr_expect_eq(changed, state.health != was, "%s: result %zu", rows[i].what, n + 1);
 		}
 		cr_expect_str_eq(got, rows[i].health, "%s: %s", rows[i].what, got);
-		cr_expect_eq(state.passed + state.failed, strlen(rows[i].results));
+		cr_expect_eq(state.passed + state.failed + cannot, strlen(rows[i].results));
 	}
 }
 

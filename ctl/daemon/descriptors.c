@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See descriptors.h. */
+#include <sys/resource.h>
+#include "descriptors.h"
+
+#define RESERVED 16      /* or less, where the limit is low: */
+#define RESERVED_SHARE 8 /* one of so many */
+
+void descriptors_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The limit is asked for each time: prlimit(1) may change it. */
+bool descriptors_is_reserved(int fd)
+{
+	struct rlimit limit;
+	rlim_t reserved;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return false;
+	reserved = limit.rlim_cur / RESERVED_SHARE;
+	return (rlim_t)fd >= limit.rlim_cur - (reserved < RESERVED ? reserved : RESERVED);
+}
