@@ -45,7 +45,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
 BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
-.PHONY: all help packages test tests test-kernels demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
+.PHONY: all help packages test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
 .SECONDARY:
 
 all: $(PROGRAMS) ## build the programs (default)
@@ -128,6 +128,10 @@ test: packages ## install what is missing, run every test
 test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of make test)
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
+
+soak: packages ## random operations while calls are up (SOAK="--minutes 60 --seed 7", "--help": more)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/soak/run $(SOAK)
 
 fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),300)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The balancer under test: its file, its daemon, its commands. Real programs in their namespace."""
+import asyncio
+import json
+import os
+import signal
+import time
+
+SOCKET_FAULTS = ("cannot connect", "cannot send", "sipxdpd at", "cannot change the maps", "what answers")
+
+
+class Balancer:
+    def __init__(self, holders, directory, config):
+        self.holders, self.directory, self.config = holders, directory, config
+        self.daemon, self.started, self.offset = None, 0.0, 0
+        self.log_path = os.path.join(directory, "sipxdpd.log")
+
+    def _at(self, host, *command):
+        return ["nsenter", "--target", self.holders[host], "--net", "--mount", "--wd", "--", *command]
+
+    async def run(self, host, *command, timeout=30, kill_after=None):
+        """(exit status, output, errors); None for the status of what was killed."""
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *self._at(host, *command), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        if kill_after is not None:
+            await asyncio.sleep(kill_after)
+            if process.returncode is None:
+                process.kill()
+        try:
+            output, errors = await asyncio.wait_for(process.communicate(), timeout)
+        except asyncio.TimeoutError:
+            process.kill()
+            await process.wait()
+            raise TimeoutError(f"{' '.join(command)} has not ended within {timeout} s") from None
+        return process.returncode, output.decode(), errors.decode()
+
+    async def must(self, host, *command, **options):
+        status, output, errors = await self.run(host, *command, **options)
+        if status:
+            raise RuntimeError(f"{' '.join(command)}: status {status}: {output}{errors}")
+        return output
+
+    # --- sipxdp-ctl
+
+    async def ctl(self, *arguments, **options):
+        """(outcome, result): done and what was answered, refused or unknown and the words."""
+        status, output, errors = await self.run("balancer", "sipxdp-ctl", "--json", *arguments, **options)
+        if status == 0:
+            return "done", json.loads(output)
+        try:
+            words = json.loads(output or errors)
+            error = words["error"]
+        except (ValueError, KeyError):
+            return "unknown", f"status {status}: {output}{errors}"
+        if status < 0 or error.startswith(SOCKET_FAULTS):
+            return "unknown", error
+        return "refused", error
+
+    async def ask(self, *arguments):
+        """The result of a question, or None when no daemon answers."""
+        outcome, result = await self.ctl(*arguments)
+        return result if outcome == "done" else None
+
+    async def change(self, command, pool, *arguments, **options):
+        if command == "settle":
+            return await self.ctl("pool", "settle", pool, **options)
+        word, *more = command.split()
+        return await self.ctl("backend", word, pool, *arguments, *more, **options)
+
+    # --- the file
+
+    def write(self, text):
+        """Into the balancer's own /etc, which is another one than ours."""
+        with open(f"/proc/{self.holders['balancer']}/root{self.config}", "w", encoding="utf-8") as out:
+            out.write(text)
+
+    # --- sipxdpd
+
+    async def start(self):
+        with open(self.log_path, "ab") as log:
+            self.daemon = await asyncio.create_subprocess_exec(
+                *self._at("balancer", "sipxdpd", "-c", self.config),
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log)
+        self.started = time.monotonic()
+
+    async def answers(self, seconds=15):
+        """Waits until the daemon does; False when it never did."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            status = await self.ask("status")
+            if status and status["pid"] == self.daemon.pid:
+                return True
+            if self.daemon.returncode is not None:
+                return False
+            await asyncio.sleep(0.05)
+        return False
+
+    async def stop(self, name):
+        """Its exit status; for TERM that should be 0."""
+        if self.daemon.returncode is None:
+            self.daemon.send_signal(getattr(signal, f"SIG{name}"))
+        try:
+            return await asyncio.wait_for(self.daemon.wait(), 10)
+        except asyncio.TimeoutError:
+            self.daemon.kill()
+            return None
+
+    def signal(self, name):
+        self.daemon.send_signal(getattr(signal, f"SIG{name}"))
+
+    def new_log(self):
+        """The lines that the daemon has written since the last time."""
+        with open(self.log_path, "rb") as log:
+            log.seek(self.offset)
+            text = log.read()
+        whole = text.rfind(b"\n") + 1
+        self.offset += whole
+        return text[:whole].decode(errors="replace").splitlines()
+
+    def memory(self):
+        """(resident KiB, open descriptors) of the daemon; None when there is none."""
+        try:
+            with open(f"/proc/{self.daemon.pid}/statm", encoding="ascii") as file:
+                pages = int(file.read().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE") // 1024, len(os.listdir(f"/proc/{self.daemon.pid}/fd"))
+        except (OSError, AttributeError):
+            return None

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Carries out steps (steps.py) on a balancer, and lets the model know of each."""
+import asyncio
+import time
+
+from balancer import SOCKET_FAULTS
+from model import RECOVERY
+
+clock = time.monotonic
+TIMEOUT = 75  # sipxdp-ctl gives up after 60 s by itself
+
+
+class Player:
+    def __init__(self, model, balancer, hosts, addresses, configure, first_files, note):
+        self.model, self.balancer, self.hosts, self.addresses = model, balancer, hosts, addresses
+        self.configure, self.first_files, self.files, self.note = configure, first_files, first_files, note
+        self.background = set()
+        self.troubled = False
+
+    # --- the model and what the daemon says
+
+    async def look(self):
+        """Compares what the daemon says of the backends with what was done."""
+        for pool in self.model.pools:
+            asked = clock()
+            rows = await self.balancer.ask("backend", "list", pool)
+            if rows is not None:
+                self.model.listed(pool, rows, asked, clock())
+
+    def fault(self, text):
+        self.model.fault(clock(), text)
+
+    async def play(self, step):
+        gap, name, *arguments = step
+        await asyncio.sleep(gap)
+        self.note(f"step {step[1:]}")
+        try:
+            await getattr(self, name.replace(" ", "_"))(*arguments)
+        except TimeoutError as error:
+            self.fault(str(error))
+        if self.balancer.daemon.returncode is not None:
+            self.fault(f"the daemon has ended by itself, status {self.balancer.daemon.returncode}")
+            await self._start()
+        await self.look()
+
+    # --- commands
+
+    async def change(self, wanted, **options):
+        command, pool, *arguments = wanted
+        if command == "add":
+            arguments.append(self.addresses[arguments[0]])
+        span = self.model.begins(pool, command, arguments[0] if arguments else "", clock())
+        outcome, result = await self.balancer.change(command, pool, *arguments, timeout=TIMEOUT, **options)
+        self.model.done(pool, command, arguments, span, clock(), outcome)
+        self.note(f"{outcome}{'' if outcome == 'done' else ': ' + result}")
+        if outcome == "unknown" and "kill_after" not in options:
+            await asyncio.sleep(0.3)  # it may be done yet
+
+    async def cut_short(self, seconds, wanted):
+        await self.change(wanted, kill_after=seconds)
+        await asyncio.sleep(0.3)
+
+    async def reload(self, files):
+        self.files = {
+            pool: {name: (self.addresses[name], weight) for name, weight in file.items()}
+            for pool, file in files.items()
+        }
+        self.balancer.write(self.configure(files))
+        spans = self.model.reload_begins(self.files, clock())
+        outcome, result = await self.balancer.ctl("reload", timeout=TIMEOUT)
+        if outcome == "refused":
+            self.fault(f"reload refused: {result}")
+        self.model.reloaded(self.files, spans, clock(), outcome)
+        self.note(outcome)
+
+    async def hang_up(self):
+        spans = self.model.reload_begins(self.files, clock())
+        self.balancer.signal("HUP")
+        self.model.reloaded(self.files, spans, clock(), "unknown")
+        await asyncio.sleep(0.5)
+
+    async def refused(self):
+        good = {pool: {name: weight for name, (_, weight) in file.items()} for pool, file in self.files.items()}
+        self.balancer.write(self.configure(good) + "nonsense: [1\n")
+        outcome, result = await self.balancer.ctl("reload", timeout=TIMEOUT)
+        self.balancer.write(self.configure(good))
+        if outcome == "done" or (outcome == "unknown" and not str(result).startswith(SOCKET_FAULTS)):
+            self.fault(f"a file with a fault was not refused: {outcome} {result}")
+
+    async def ask(self):
+        for question in (["status"], ["stats"], ["pool", "list"], ["service", "list"], ["save"],
+                         ["lookup", "sip", "one", "two"], ["plan", self.balancer.config]):
+            outcome, result = await self.balancer.ctl(*question, timeout=TIMEOUT)
+            if outcome != "done":
+                self.fault(f"{' '.join(question)}: {result}")
+
+    # --- the daemon
+
+    async def _start(self):
+        self.model.starts(clock())
+        await self.balancer.start()
+        if not await self.balancer.answers():
+            self.fault("the daemon does not answer after its start")
+        self.note(f"daemon {self.balancer.daemon.pid} answers")
+
+    async def restart(self, name, seconds):
+        status = await self.balancer.stop(name)
+        if name == "TERM" and status != 0:
+            self.fault(f"the daemon ended with status {status} when it was told to")
+        await asyncio.sleep(seconds)
+        await self._start()
+
+    async def hold(self, seconds, wanted):
+        self.balancer.signal("STOP")
+        command = asyncio.create_task(self.change(wanted))
+        await asyncio.sleep(seconds)
+        self.balancer.signal("CONT")
+        await command
+
+    async def crash(self, seconds, wanted):
+        command = asyncio.create_task(self.change(wanted))
+        await asyncio.sleep(seconds)
+        await self.balancer.stop("KILL")
+        await command
+        await self._start()
+
+    async def upgrade(self):
+        status, output, errors = await self.balancer.run("balancer", "sipxdp-loader", "upgrade", "-c",
+                                                         self.balancer.config, timeout=TIMEOUT)
+        if status:
+            self.fault(f"sipxdp-loader upgrade: status {status}: {output}{errors}")
+
+    # --- the world
+
+    def _later(self, work):
+        task = asyncio.create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def death(self, how, name, seconds):
+        if self.model.is_dead(name):
+            return
+        self.model.died(name, clock())
+        await self._die(how, name, True)
+        self._later(self._return(how, name, seconds))
+
+    async def _die(self, how, name, dead):
+        host = self.hosts[name]
+        if how == "cut":
+            await self.balancer.must("switch", "ip", "link", "set", f"{name}-eth0", "down" if dead else "up")
+            return
+        await self.balancer.must(name, "sysctl", "-qw", f"net.ipv4.icmp_echo_ignore_all={int(dead)}")
+        if how == "mute":
+            host.hang() if dead else host.go_on()
+        else:
+            host.close() if dead else host.open()
+
+    async def _return(self, how, name, seconds):
+        await asyncio.sleep(seconds)
+        await self._die(how, name, False)
+        self.model.returned(name, clock())
+        self.note(f"{name} is back")
+
+    async def outage(self, seconds):
+        if self.troubled:
+            return
+        self.troubled = True
+        span = self.model.trouble_begins(clock())
+        await self._port(False)
+        self._later(self._end_outage(span, seconds))
+
+    async def _port(self, up):
+        """No carrier goes down: the fault is somewhere in the switches."""
+        await self.balancer.must("switch", "bridge", "link", "set", "dev", "balancer-eth0", "state", "3" if up else "0")
+
+    async def _end_outage(self, span, seconds):
+        await asyncio.sleep(seconds)
+        await self._port(True)
+        span.end = clock() + RECOVERY
+        self.troubled = False
+        self.note("the network is back")
+
+    # --- rounds
+
+    async def heal(self):
+        """As it was at the beginning: all alive, ready and up, nothing in motion."""
+        self.note("heal")
+        if self.background:
+            await asyncio.wait(self.background)
+        await self.reload({pool: {name: weight for name, (_, weight) in file.items()}
+                           for pool, file in self.first_files.items()})
+        await self.look()
+        for pool in self.model.pools.values():
+            for name in list(pool.backends):
+                await self.change(["ready" if name in pool.file else "remove", pool.name, name])
+        await self.look()
+        end = clock() + 20
+        while not await self._is_whole():
+            if clock() > end:
+                self.fault("not all backends came back")
+                return
+            await asyncio.sleep(0.2)
+            await self.look()
+
+    async def _is_whole(self):
+        for pool in self.model.pools:
+            await self.change(["settle", pool])
+            rows = await self.balancer.ask("backend", "list", pool)
+            names = sorted(row["name"] for row in rows or [] if row["state"] == "up" and row["slots"])
+            if names != sorted(self.first_files[pool]):
+                return False
+        return True

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""From a seed to the operations of a round. Pure, and blind: what becomes of an operation has
+no influence on the next, so that a seed has the same ones each time.
+
+A step is a list: seconds to wait before it, its name, its arguments. As JSON, a line each, it
+can be kept in a file, shortened by hand, and played again."""
+import json
+import random
+
+POOLS = ("a", "b")
+
+
+class Source:
+    """Random numbers, and what it has to be random about."""
+
+    def __init__(self, seed, hosts):
+        self.random, self.hosts = random.Random(seed), hosts
+        self.there = {pool: set(hosts[:-1]) for pool in POOLS}  # a guess, as good as most are
+
+    def change(self):
+        """A command of sipxdp-ctl about one backend, or a pool."""
+        rng, pool = self.random, self.random.choice(POOLS)
+        command = rng.choices(
+            ["drain", "ready", "maint", "weight", "add", "remove", "remove --drain", "settle"],
+            [5, 9, 2, 4, 5, 2, 4, 1],
+        )[0]
+        if command == "settle":
+            return [command, pool]
+        likely = [h for h in self.hosts if (h in self.there[pool]) != (command == "add")]
+        host = rng.choice(likely if likely and rng.random() < 0.9 else self.hosts)
+        if command == "add":
+            self.there[pool].add(host)
+        elif command.startswith("remove"):
+            self.there[pool].discard(host)
+        if command == "weight":
+            return [command, pool, host, str(rng.choice([0, 1, 1, 2, 3, 5]))]
+        return [command, pool, host]
+
+    def file(self):
+        """pool -> {name: weight}: most of the hosts."""
+        rng, files = self.random, {}
+        for pool in POOLS:
+            names = [host for host in self.hosts if rng.random() < 0.8] or self.hosts[:1]
+            files[pool] = {name: rng.choice([1, 1, 1, 2, 3]) for name in names}
+            self.there[pool] = set(names)
+        return files
+
+
+# The arguments of each kind of step.
+
+
+def restart(source):
+    """With a pause before it starts again."""
+    return [source.random.choice(["TERM", "KILL", "KILL"]), source.random.choice([0, 0.2, 1, 2.5])]
+
+
+def hold(source):
+    """SIGSTOP, a command meanwhile, SIGCONT."""
+    return [source.random.choice([0.2, 0.5, 1.5, 3]), source.change()]
+
+
+def cut_short(source):
+    """A command whose sipxdp-ctl is killed after so many seconds."""
+    return [round(source.random.uniform(0, 0.02), 4), source.change()]
+
+
+def crash(source):
+    """A command whose daemon is killed after so many seconds."""
+    return [round(source.random.uniform(0, 0.03), 4), source.change()]
+
+
+def death(source):
+    """mute: it hangs; gone: its process was killed; cut: its cable was pulled."""
+    rng = source.random
+    return [rng.choice(["mute", "gone", "cut"]), rng.choice(source.hosts), rng.choice([0.3, 0.5, 2, 3, 5])]
+
+
+def outage(source):
+    """The switch does not forward to the balancer."""
+    return [source.random.choice([0.5, 1, 2, 3, 5])]
+
+
+def nothing(_):
+    return []
+
+
+# name -> weight, maker
+KINDS = {
+    "change": (40, lambda source: [source.change()]),
+    "reload": (5, lambda source: [source.file()]),
+    "refused": (2, nothing),
+    "hang up": (2, nothing),
+    "restart": (4, restart),
+    "hold": (2, hold),
+    "cut short": (4, cut_short),
+    "crash": (4, crash),
+    "death": (7, death),
+    "outage": (3, outage),
+    "upgrade": (2, nothing),
+    "ask": (4, nothing),
+}
+
+
+def steps(seed, count, hosts, kinds):
+    source = Source(seed, hosts)
+    weights = [KINDS[kind][0] for kind in kinds]
+    result = []
+    for _ in range(count):
+        gap = source.random.choice([0, 0.05, 0.2, 0.5, 1, 1.5])
+        kind = source.random.choices(kinds, weights)[0]
+        result.append([gap, kind, *KINDS[kind][1](source)])
+    return result
+
+
+def write(path, some):
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(step) + "\n" for step in some)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
