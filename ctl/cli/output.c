@@ -165,7 +165,7 @@ static void put_share(const json_t *pool, const char *key, const char *verb)
 
 static void put_change(enum command command, const json_t *change)
 {
-	const char *verb = command == COMMAND_PLAN ? "would move" : "moved";
+	const char *verb = command == COMMAND_PLAN ? "would move" : "move";
 	const char *later = command == COMMAND_PLAN ? "would move when their calls have been recorded"
 						    : "are to move when their calls have been recorded";
 	const json_t *item;
@@ -186,7 +186,7 @@ static void put_change(enum command command, const json_t *change)
 		moved |= number_of(item, "moved") || number_of(item, "waiting");
 	}
 	if (!moved)
-		printf("no slot %s\n", verb);
+		puts(command == COMMAND_PLAN ? "no slot would move" : "no slot moves");
 	put_warnings(change);
 }
 

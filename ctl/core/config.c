@@ -35,11 +35,12 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 		reader_refuse(reader, value, "a power of two");
 }
 
+#define UPGRADE "the maps get this size by 'sipxdp-loader upgrade -c FILE'"
+
 #define LIMIT(limit)                                                                                                   \
 	{                                                                                                              \
 		.name = #limit, .read = read_limit, .write = config_write_u32,                                         \
-		.member = offsetof(struct config_limits, limit), .flags = KEY_ALWAYS,                                  \
-		.advice = "the maps get this size by 'sipxdp-loader upgrade -c FILE'"                                  \
+		.member = offsetof(struct config_limits, limit), .flags = KEY_ALWAYS, .advice = UPGRADE                \
 	}
 
 const struct key config_limit_keys[] = {
@@ -47,7 +48,8 @@ const struct key config_limit_keys[] = {
 		.read = read_slots,
 		.write = config_write_u32,
 		.member = offsetof(struct config_limits, slots),
-		.flags = KEY_ALWAYS},
+		.flags = KEY_ALWAYS,
+		.advice = UPGRADE},
 	LIMIT(pools),
 	LIMIT(services),
 	LIMIT(backends),

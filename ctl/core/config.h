@@ -30,7 +30,7 @@ struct config_backend {
 	struct config_hint *hints;
 	size_t hint_count;
 	struct config_ports ports;   /* of the VIPs of its services: its own */
-	enum forward_method forward; /* its pool's unless it says otherwise */
+	enum forward_method forward; /* FORWARD_NONE: its pool's */
 	bool says_admin;             /* the file has `admin:`, and a reload sets it */
 	enum admin_state admin;
 	struct mark mark;
@@ -144,7 +144,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 void config_write(const struct config *config, FILE *out);
 
 /* The same of one backend, on one line: "{name: px1, ...}". */
-void config_write_backend(const struct config_pool *pool, const struct config_backend *backend, FILE *out);
+void config_write_backend(const struct config_backend *backend, FILE *out);
 
 /* The pool for requests of a method, METHOD_NONE for all that is no request. A pool for
  * INVITE has the rest of the call too, unless that is named itself: who sends a CANCEL

@@ -185,8 +185,11 @@ static void read_forward(struct reader *reader, const struct node *value, void *
 
 static void write_forward(const struct writer *writer, const struct key *key, const void *object)
 {
+	const struct config_backend *backend = object;
+
 	(void)key;
-	fputs(config_forward_name(((const struct config_backend *)object)->forward), writer->out);
+	if (backend->forward)
+		fputs(config_forward_name(backend->forward), writer->out);
 }
 
 static const struct word admin_words[] = {
@@ -258,7 +261,6 @@ void config_read_backends(struct reader *reader, const struct node *value, void 
 	for (item = node_first(value); item; item = node_next(value, item), backend++) {
 		backend->weight = 1;
 		backend->priority = 1;
-		backend->forward = pool->forward;
 		backend->mark = item->mark;
 		config_check_limit(reader, item->mark, ++parse->backend_count, parse->config->limits.backends,
 			"backends", MAX_BACKENDS);

@@ -163,10 +163,9 @@ static void write_service(struct key_text texts[2], FILE *out, const struct conf
 	write_keys(texts, out, config_service_keys, service, &usual, &(struct layout){"    ", "    ", "\n"});
 }
 
-static void write_backend_keys(
-	struct key_text texts[2], FILE *out, const struct config_pool *pool, const struct config_backend *backend)
+static void write_backend_keys(struct key_text texts[2], FILE *out, const struct config_backend *backend)
 {
-	struct config_backend usual = {.priority = 1, .forward = pool->forward};
+	static const struct config_backend usual = {.priority = 1};
 
 	fputc('{', out);
 	write_keys(texts, out, config_backend_keys, backend, &usual, &(struct layout){"", ", ", ""});
@@ -218,7 +217,7 @@ static void write_pool(struct key_text texts[2], FILE *out, const struct config_
 	fputs(pool->backend_count ? "    backends:\n" : "    backends: []\n", out);
 	for (i = 0; i < pool->backend_count; i++) {
 		fputs("      - ", out);
-		write_backend_keys(texts, out, pool, &pool->backends[i]);
+		write_backend_keys(texts, out, &pool->backends[i]);
 		fputc('\n', out);
 	}
 	fputs(pool->group_count ? "    groups:\n" : "", out);
@@ -258,13 +257,13 @@ void config_write(const struct config *config, FILE *out)
 	key_text_close(&texts[1]);
 }
 
-void config_write_backend(const struct config_pool *pool, const struct config_backend *backend, FILE *out)
+void config_write_backend(const struct config_backend *backend, FILE *out)
 {
 	struct key_text texts[2];
 
 	key_text_open(&texts[0], NULL);
 	key_text_open(&texts[1], NULL);
-	write_backend_keys(texts, out, pool, backend);
+	write_backend_keys(texts, out, backend);
 	key_text_close(&texts[0]);
 	key_text_close(&texts[1]);
 }

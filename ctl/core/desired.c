@@ -74,17 +74,16 @@ static bool is_our_key(const struct desired *desired, const struct image *runnin
 	return same;
 }
 
-/* With another key each call has another slot, whatever moves: that is done at once. */
-static void check_key(struct desired *desired, const struct farm *farm, const struct image *running)
+static bool is_for(const struct desired *desired, const struct farm *farm, const struct image *running)
 {
-	const uint64_t *key = farm->config->hash_key;
+	return desired->count == running->contract.pools && desired->slots == running->contract.slots &&
+	       !memcmp(desired->hash_key, farm->config->hash_key, sizeof(desired->hash_key));
+}
 
-	if (desired->count == running->contract.pools && desired->slots == running->contract.slots &&
-		!memcmp(desired->hash_key, key, sizeof(desired->hash_key)))
-		return;
-	forget_pools(desired);
+static void begin(struct desired *desired, const struct farm *farm, const struct image *running)
+{
 	desired->slots = running->contract.slots;
-	memcpy(desired->hash_key, key, sizeof(desired->hash_key));
+	memcpy(desired->hash_key, farm->config->hash_key, sizeof(desired->hash_key));
 	desired->count = running->contract.pools;
 	desired->pools = allocate(desired->count, sizeof(*desired->pools));
 	desired->runs_by_key = is_our_key(desired, running);
@@ -233,15 +232,11 @@ static struct backend desire_backend(const struct farm_pool *pool, const struct 
 	};
 }
 
-struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
+static struct image *fill_image(const struct farm *farm, struct image *image)
 {
-	struct image *image = image_new(&running->contract);
-
-	check_key(desired, farm, running);
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
-		desire_pool(desired, pool, running, image, now);
 		for (size_t j = 0; j < pool->count; j++) {
 			const struct farm_backend *backend = &pool->backends[j];
 
@@ -249,9 +244,51 @@ struct image *desired_image(struct desired *desired, const struct farm *farm, co
 			image->records[backend->id] = backend->record;
 		}
 	}
+	desire_services(farm, image);
+	return image;
+}
+
+struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
+{
+	struct image *image = image_new(&running->contract);
+
+	/* With another key each call has another slot, whatever moves: that is done at once. */
+	if (!is_for(desired, farm, running)) {
+		forget_pools(desired);
+		begin(desired, farm, running);
+	}
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		desire_pool(desired, &farm->pools[i], running, image, now);
 	for (uint32_t id = 0; id < desired->count; id++)
 		if (!image->pool_names[id].name[0])
 			forget_pool(&desired->pools[id]);
-	desire_services(farm, image);
-	return image;
+	return fill_image(farm, image);
+}
+
+struct image *desired_preview(
+	const struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
+{
+	struct image *image = image_new(&running->contract);
+	bool same = is_for(desired, farm, running);
+	struct desired scratch;
+
+	begin(&scratch, farm, running);
+	if (same)
+		scratch.runs_by_key = desired->runs_by_key;
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+		const struct pool_state *known = same ? &desired->pools[pool->id] : NULL;
+		struct pool_state *state = &scratch.pools[pool->id];
+
+		if (known && known->motion && !strcmp(known->name, pool->config->name)) {
+			*state = *known;
+			state->motion = motion_copy(known->motion);
+		}
+		desire_pool(&scratch, pool, running, image, now);
+		if (known && state->owners == known->owners)
+			state->owners = NULL; /* not ours */
+		forget_pool(state);
+	}
+	free(scratch.pools);
+	return fill_image(farm, image);
 }

@@ -19,6 +19,11 @@ void desired_free(struct desired *desired);
 struct image *desired_image(
 	struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now);
 
+/* The same as if that were the farm from now on; nothing is remembered of it. `desired` caches the
+ * tables of pools, which follow from the farm alone. */
+struct image *desired_preview(
+	const struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now);
+
 /* When something in motion wants the image made anew; MOTION_NEVER if nothing does. */
 uint64_t desired_next(const struct desired *desired);
 

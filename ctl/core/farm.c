@@ -85,7 +85,7 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	backend->file_weight = config->weight;
 	backend->priority = config->priority;
 	backend->group = config->group;
-	backend->forward = config->forward;
+	backend->forward = config->forward ? config->forward : pool->forward;
 	id = ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;
 	ids->kept[id] = true;
@@ -274,15 +274,45 @@ struct farm *farm_new(
 	return NULL;
 }
 
-void farm_free(struct farm *farm)
+static void free_but_config(struct farm *farm)
 {
-	if (!farm)
-		return;
 	for (size_t i = 0; farm->pools && i < farm->config->pool_count; i++)
 		free(farm->pools[i].backends);
 	free(farm->pools);
 	free(farm->service_ids);
+}
+
+void farm_free(struct farm *farm)
+{
+	if (!farm)
+		return;
+	free_but_config(farm);
 	config_free(farm->config);
+	free(farm);
+}
+
+static void *duplicate(const void *array, size_t count, size_t size)
+{
+	void *copy = allocate(count, size);
+
+	return count ? memcpy(copy, array, count * size) : copy;
+}
+
+struct farm *farm_sketch(const struct farm *farm)
+{
+	struct farm *sketch = duplicate(farm, 1, sizeof(*farm));
+
+	sketch->service_ids = duplicate(farm->service_ids, farm->config->service_count, sizeof(*farm->service_ids));
+	sketch->pools = duplicate(farm->pools, farm->config->pool_count, sizeof(*farm->pools));
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		sketch->pools[i].backends =
+			duplicate(farm->pools[i].backends, farm->pools[i].count, sizeof(*farm->pools[i].backends));
+	return sketch;
+}
+
+void farm_sketch_free(struct farm *farm)
+{
+	free_but_config(farm);
 	free(farm);
 }
 
@@ -330,7 +360,7 @@ static struct config_backend save_backend(const struct farm_pool *pool, const st
 {
 	const struct config_backend *known = farm_backend_config(pool, from);
 	const struct backend_record *record = &from->record;
-	struct config_backend backend = {.priority = 1, .forward = from->forward};
+	struct config_backend backend = {.priority = 1};
 
 	if (known)
 		backend = *known;

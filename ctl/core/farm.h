@@ -51,6 +51,10 @@ struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
 
+/* A copy to try something on. It shares the configuration, which must outlive it. */
+struct farm *farm_sketch(const struct farm *farm);
+void farm_sketch_free(struct farm *farm);
+
 /* Does the backend exist for users (and is not a note that it was removed by hand)? */
 bool farm_backend_exists(const struct farm_backend *backend);
 
@@ -111,10 +115,10 @@ void farm_set_health(
 /* Notes that the balancer cannot probe it, and why; "": it can. */
 void farm_set_trouble(struct farm_backend *backend, const char *trouble);
 
-/* For a plan, which is about what is meant: takes one of which nothing is known yet to be
- * there and alive. Not who serves, and gets another address: it has no packets until the way
- * there is known, and that is what a plan is to say. */
-void farm_assume(struct farm_backend *backend, const struct image *running);
+/* For a preview, which is about what is meant: takes a backend that the maps do not have yet to be
+ * reachable and alive. True if that is no more than an assumption. A backend that serves and gets
+ * another address is no such one: it has no packets until the way there is known. */
+bool farm_assume(struct farm_backend *backend, const struct image *running);
 
 /* Brings the record's state up to date at a time, seconds since the epoch; true if it changed. */
 bool farm_update_state(

@@ -82,17 +82,26 @@ void farm_set_trouble(struct farm_backend *backend, const char *trouble)
 	snprintf(backend->probe_trouble, sizeof(backend->probe_trouble), "%s", trouble);
 }
 
-void farm_assume(struct farm_backend *backend, const struct image *running)
+bool farm_assume(struct farm_backend *backend, const struct image *running)
 {
 	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
+	const struct backend_record *known = &running->records[backend->id], *record = &backend->record;
+	bool same_name = !strcmp(known->pool, record->pool) && !strcmp(known->name, record->name);
+	bool is_known = same_name &&
+			(address_equal(&known->address, &record->address) || running->backends[backend->id].forward);
+	bool assumed = false;
 
-	if (running->backends[backend->id].forward &&
-		!address_equal(&running->records[backend->id].address, &backend->record.address))
-		return;
-	if (backend->route.state == ROUTE_UNKNOWN && mac_is_zero(&backend->route.next_hop))
+	if (is_known || !farm_backend_exists(backend))
+		return false;
+	if (backend->route.state != ROUTE_FAILED && mac_is_zero(&backend->route.next_hop)) {
 		farm_set_route(backend, &there);
-	if (backend->record.health == HEALTH_UNKNOWN)
+		assumed = true;
+	}
+	if (record->health == HEALTH_UNKNOWN) {
 		backend->record.health = HEALTH_UP;
+		assumed = true;
+	}
+	return assumed;
 }
 
 /* --- slow start */

@@ -372,6 +372,17 @@ void join_forgive(struct join *join, const struct farm *farm, uint64_t ms)
 		}
 }
 
+void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			struct farm_backend *backend = &farm->pools[i].backends[j];
+
+			backend->silent =
+				has_joined(backend) && silence(join, backend, ms) >= farm->config->join.node_timeout;
+		}
+}
+
 static bool somebody_is_up(const struct farm_pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)

@@ -49,6 +49,9 @@ struct join_answer join_take(struct join *join, struct farm *farm, const struct 
  * was not heard of before, after a restart, counts as just heard of. */
 bool join_look(struct join *join, struct farm *farm, uint64_t ms);
 
+/* The same for another farm, of which nothing is remembered. */
+void join_mark(const struct join *join, struct farm *farm, uint64_t ms);
+
 /* Counts all that are not silent yet as just heard of: after a time in which nothing could be heard
  * of them, and in which they may have given a heartbeat up. */
 void join_forgive(struct join *join, const struct farm *farm, uint64_t ms);

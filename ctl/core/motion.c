@@ -30,6 +30,22 @@ struct motion *motion_new(uint32_t slots)
 	return motion;
 }
 
+static void *duplicate(const void *array, size_t count, size_t size)
+{
+	return memcpy(allocate(count, size), array, count * size);
+}
+
+struct motion *motion_copy(const struct motion *motion)
+{
+	struct motion *copy = duplicate(motion, 1, sizeof(*motion));
+
+	copy->owners = duplicate(motion->owners, motion->slots, sizeof(*motion->owners));
+	copy->former = duplicate(motion->former, motion->slots, sizeof(*motion->former));
+	if (motion->progress)
+		copy->progress = duplicate(motion->progress, motion->slots, sizeof(*motion->progress));
+	return copy;
+}
+
 void motion_free(struct motion *motion)
 {
 	if (!motion)

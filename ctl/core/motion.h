@@ -23,6 +23,7 @@ struct motion_rules {
  * out, as does all of this file. */
 struct motion *motion_new(uint32_t slots);
 void motion_free(struct motion *motion);
+struct motion *motion_copy(const struct motion *motion);
 
 /* Goes on from what a daemon before us has left: recording begins anew where it was under
  * way, and what has moved is settled after the whole drain_timeout. */

@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See plan.h. */
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "config.h"
 #include "memory.h"
-#include "plan.h"
+#include "plan_private.h"
 
-/* What is being compared, and the plan as far as it is made. */
-struct draft {
-	const struct image *running;
-	const struct image *desired;
-	struct plan *plan;
-};
-
-static struct plan_step *add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value)
+struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value)
 {
 	struct plan *plan = draft->plan;
 
@@ -25,9 +17,7 @@ static struct plan_step *add_step(struct draft *draft, enum plan_kind kind, uint
 	return &plan->steps[plan->count++];
 }
 
-static void say(struct plan_step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct plan_step *step, const char *format, ...)
+void plan_say(struct plan_step *step, const char *format, ...)
 {
 	va_list arguments;
 
@@ -39,22 +29,43 @@ static void say(struct plan_step *step, const char *format, ...)
 
 /* --- backends */
 
-static const char *admin_name(__u8 admin)
-{
-	return admin == ADMIN_MAINT ? "maint" : admin == ADMIN_DRAIN ? "drain" : "ready";
-}
-
 static bool exists(const struct backend_record *record)
 {
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
+}
+
+/* Of a backend that stays: all that is different, "weight 1, was 2; drain, was ready". */
+static void say_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
+	const struct backend_record *after)
+{
+	bool loses_way =
+		draft->running->backends[step->index].forward && !draft->desired->backends[step->index].forward;
+	bool stays = (before->overrides & ~after->overrides) & OVERRIDE_LEAVING;
+	char address[ADDRESS_TEXT_SIZE], *text;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		abort();
+	if (before->admin != after->admin)
+		fprintf(out, "; %s, was %s", config_admin_name(after->admin), config_admin_name(before->admin));
+	else if (stays)
+		fprintf(out, "; %s, was leaving", config_admin_name(after->admin));
+	if (!address_equal(&before->address, &after->address))
+		fprintf(out, "; address %s%s", address_format(&after->address, address),
+			loses_way ? "; it has no packets until the way there is known" : "");
+	if (before->weight != after->weight)
+		fprintf(out, "; weight %u, was %u", after->weight, before->weight);
+	fclose(out);
+	if (length)
+		plan_say(step, "backend %s/%s: %s", after->pool, after->name, text + strlen("; "));
+	free(text);
 }
 
 static void say_record(const struct draft *draft, struct plan_step *step)
 {
 	const struct backend_record *before = &draft->running->records[step->index];
 	const struct backend_record *after = &draft->desired->records[step->index];
-	bool loses_way =
-		draft->running->backends[step->index].forward && !draft->desired->backends[step->index].forward;
 	const char *pool = after->name[0] ? after->pool : before->pool;
 	const char *name = after->name[0] ? after->name : before->name;
 	char address[ADDRESS_TEXT_SIZE];
@@ -62,22 +73,15 @@ static void say_record(const struct draft *draft, struct plan_step *step)
 	if (!exists(after) && !exists(before))
 		return; /* the record of a backend that was removed before */
 	if (!exists(after))
-		say(step, "backend %s/%s: remove", pool, name);
+		plan_say(step, "backend %s/%s: remove", pool, name);
 	else if (!exists(before))
-		say(step, "backend %s/%s: add, %s, weight %u", pool, name, address_format(&after->address, address),
-			after->weight);
+		plan_say(step, "backend %s/%s: add, %s, weight %u", pool, name,
+			address_format(&after->address, address), after->weight);
 	else if ((after->overrides & OVERRIDE_LEAVING) &&
 		 ((before->overrides ^ after->overrides) & (OVERRIDE_LEAVING | OVERRIDE_ADDED)))
-		say(step, "backend %s/%s: is leaving, and stays until its calls have ended", pool, name);
-	else if (before->admin != after->admin)
-		say(step, "backend %s/%s: %s, was %s", pool, name, admin_name(after->admin), admin_name(before->admin));
-	else if (!address_equal(&before->address, &after->address))
-		say(step, "backend %s/%s: address %s%s", pool, name, address_format(&after->address, address),
-			loses_way ? "; it has no packets until the way there is known" : "");
-	else if (before->weight != after->weight)
-		say(step, "backend %s/%s: weight %u, was %u", pool, name, after->weight, before->weight);
-	else if ((before->overrides & ~after->overrides) & OVERRIDE_LEAVING)
-		say(step, "backend %s/%s: %s, was leaving", pool, name, admin_name(after->admin));
+		plan_say(step, "backend %s/%s: is leaving, and stays until its calls have ended", pool, name);
+	else
+		say_changes(draft, step, before, after);
 }
 
 /* A new backend has been told of already. */
@@ -89,7 +93,7 @@ static void say_backend(struct plan_step *step, const struct backend *before, co
 	if (before->forward && backend->forward &&
 		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
 			before->forward != backend->forward))
-		say(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
+		plan_say(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
 			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? " in IP-in-IP" : "");
 }
 
@@ -111,7 +115,7 @@ static void forget_notes(struct draft *draft)
 		any |= renamed[id];
 	}
 	if (any && image_is_in_motion(running))
-		add_step(draft, PLAN_NOTES, 0, renamed);
+		plan_add_step(draft, PLAN_NOTES, 0, renamed);
 }
 
 static void put_backends(struct draft *draft)
@@ -124,13 +128,13 @@ static void put_backends(struct draft *draft)
 		if (!after->name[0])
 			continue;
 		if (memcmp(before, after, sizeof(*after)))
-			say_record(draft, add_step(draft, PLAN_RECORD, id, after));
+			say_record(draft, plan_add_step(draft, PLAN_RECORD, id, after));
 		if (draft->plan->renamed[id])
-			add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
+			plan_add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
 		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
 			desired->backends[id].forward)
-			say_backend(add_step(draft, PLAN_BACKEND, id, &desired->backends[id]), &running->backends[id],
-				after, &desired->backends[id]);
+			say_backend(plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]),
+				&running->backends[id], after, &desired->backends[id]);
 	}
 }
 
@@ -140,9 +144,9 @@ static void remove_backends(struct draft *draft)
 
 	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
 		if (running->backends[id].forward && !desired->backends[id].forward)
-			add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
+			plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
 		if (running->records[id].name[0] && !desired->records[id].name[0])
-			say_record(draft, add_step(draft, PLAN_RECORD, id, &desired->records[id]));
+			say_record(draft, plan_add_step(draft, PLAN_RECORD, id, &desired->records[id]));
 	}
 }
 
@@ -175,19 +179,19 @@ static void put_pools(struct draft *draft)
 		if (!desired->pool_names[id].name[0])
 			continue;
 		if (strcmp(running->pool_names[id].name, desired->pool_names[id].name))
-			say(add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: add",
+			plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: add",
 				desired->pool_names[id].name);
 		count_moves(draft, id);
 		if (desired->tables[table])
-			add_step(draft, PLAN_TABLE, table, desired->tables[table]);
+			plan_add_step(draft, PLAN_TABLE, table, desired->tables[table]);
 		if (desired->former[id])
-			add_step(draft, PLAN_FORMER, id, desired->former[id]);
+			plan_add_step(draft, PLAN_FORMER, id, desired->former[id]);
 	}
 }
 
 static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t table, uint32_t in_motion)
 {
-	struct plan_step *step = add_step(draft, PLAN_POOL, id, NULL);
+	struct plan_step *step = plan_add_step(draft, PLAN_POOL, id, NULL);
 
 	step->pool = (struct pool){.table = table, .in_motion = in_motion};
 	return step;
@@ -203,16 +207,17 @@ static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 	if (after->in_motion && (!before->in_motion || draft->desired->former[id])) {
 		step = pool_step(draft, id, before->table, true);
 		if (moves->waiting)
-			say(step, "pool %s: %u of %u slots are to move (%.2f %%): their calls are being recorded",
+			plan_say(step, "pool %s: %u of %u slots are to move (%.2f %%): their calls are being recorded",
 				moves->name, moves->waiting, moves->slots, 100.0 * moves->waiting / moves->slots);
 	}
 	if (draft->desired->tables[after->table]) {
 		step = pool_step(draft, id, after->table, before->in_motion || after->in_motion);
-		say(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
+		plan_say(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
 			100.0 * moves->moved / moves->slots, after->in_motion ? "; calls stay where they are" : "");
 	}
 	if (before->in_motion && !after->in_motion)
-		say(pool_step(draft, id, after->table, false), "pool %s: nothing is in motion any more", moves->name);
+		plan_say(pool_step(draft, id, after->table, false), "pool %s: nothing is in motion any more",
+			moves->name);
 }
 
 static void swap_pools(struct draft *draft)
@@ -230,97 +235,9 @@ static void remove_pools(struct draft *draft)
 			continue;
 		if (running->pools[id].in_motion)
 			pool_step(draft, id, running->pools[id].table, false);
-		say(add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
+		plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
 			running->pool_names[id].name);
 	}
-}
-
-/* --- services, hints, ranges */
-
-/* The services are what people know of. */
-static void say_service(struct draft *draft, struct plan_step *step, const struct pair *entry, const char *what)
-{
-	const struct image *image = step->kind == PLAN_ENTRY ? draft->desired : draft->running;
-	const struct service_key *key = entry->key;
-	const struct service *service = entry->value;
-	char vip[ADDRESS_TEXT_SIZE];
-
-	if (!key->protocol)
-		return; /* only marks a VIP */
-	say(step, "service %s: %s %s %s port %u", image->service_names[service->id].name, what,
-		address_format(&key->vip, vip), config_protocol_name(key->protocol), ntohs(key->port));
-}
-
-static void add_entry(
-	struct draft *draft, enum plan_kind kind, enum image_map map, const struct pair *entry, const char *what)
-{
-	struct plan_step *step = add_step(draft, kind, map, entry->value);
-
-	step->key = entry->key;
-	if (map == IMAGE_SERVICES)
-		say_service(draft, step, entry, what);
-}
-
-/* Entries of `from` that the other image lacks, or where `changed` has with another value. In
- * the order of their keys, to be freed. */
-static struct pair *differing(const struct entries *from, const struct entries *other, bool changed, size_t *count)
-{
-	struct pair *list = NULL, entry;
-	size_t cursor = 0;
-
-	*count = 0;
-	while (entries_next(from, &cursor, &entry)) {
-		const void *known = entries_find(other, entry.key);
-
-		if (known && !(changed && !entries_same_value(from, known, entry.value)))
-			continue;
-		list = array_grow(list, *count, sizeof(*list));
-		list[(*count)++] = entry;
-	}
-	entries_sort(from, list, *count);
-	return list;
-}
-
-static void put_entries(struct draft *draft, enum image_map map)
-{
-	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
-	size_t count;
-	struct pair *list = differing(after, before, true, &count);
-
-	for (size_t i = 0; i < count; i++)
-		add_entry(draft, PLAN_ENTRY, map, &list[i], entries_find(before, list[i].key) ? "change" : "add");
-	free(list);
-}
-
-static void remove_entries(struct draft *draft, enum image_map map)
-{
-	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
-	size_t count;
-	struct pair *list = differing(before, after, false, &count);
-
-	for (size_t i = 0; i < count; i++)
-		add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i], "remove");
-	free(list);
-}
-
-static void put_service_names(struct draft *draft)
-{
-	const struct image *running = draft->running, *desired = draft->desired;
-
-	for (uint32_t id = 0; id < desired->contract.services; id++) {
-		if (!desired->service_names[id].name[0] ||
-			!strcmp(running->service_names[id].name, desired->service_names[id].name))
-			continue;
-		add_step(draft, PLAN_SERVICE_NAME, id, &desired->service_names[id]);
-		add_step(draft, PLAN_SERVICE_ZERO, id, NULL);
-	}
-}
-
-static void remove_service_names(struct draft *draft)
-{
-	for (uint32_t id = 0; id < draft->desired->contract.services; id++)
-		if (draft->running->service_names[id].name[0] && !draft->desired->service_names[id].name[0])
-			add_step(draft, PLAN_SERVICE_NAME, id, &draft->desired->service_names[id]);
 }
 
 /* --- the whole */
@@ -329,18 +246,12 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 {
 	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
 
-	put_service_names(&draft);
+	plan_service_names(&draft);
 	forget_notes(&draft);
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
-	put_entries(&draft, IMAGE_HINTS);
-	put_entries(&draft, IMAGE_SERVICES);
-	put_entries(&draft, IMAGE_RANGES);
-	remove_entries(&draft, IMAGE_RANGES);
-	remove_entries(&draft, IMAGE_SERVICES);
-	remove_entries(&draft, IMAGE_HINTS);
-	remove_service_names(&draft);
+	plan_entries(&draft);
 	remove_pools(&draft);
 	remove_backends(&draft);
 	return draft.plan;
@@ -355,6 +266,7 @@ void plan_free(struct plan *plan)
 	free(plan->steps);
 	free(plan->moves);
 	free(plan->renamed);
+	words_free(&plan->dangers);
 	free(plan);
 }
 

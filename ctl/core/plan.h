@@ -5,6 +5,7 @@
 #pragma once
 
 #include "image.h"
+#include "words.h"
 
 enum plan_kind {
 	PLAN_RECORD,       /* backend_records[index] */
@@ -44,7 +45,8 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* of every pool that was there before and will be */
 	size_t move_count;
-	bool *renamed; /* by id: is somebody else's from now on */
+	bool *renamed;        /* by id: is somebody else's from now on */
+	struct words dangers; /* changes of services that send calls that are up to other servers */
 };
 
 /* Both images must outlive the plan. */

@@ -69,7 +69,9 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		{{"path", "FILE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
 			 .help = "a configuration; '-' reads it from standard input"},
 			{"text", NULL, ARGUMENT_TEXT, ARGUMENT_CONTENTS, IN_REQUEST(text)}}},
-	[COMMAND_RELOAD] = {.words = "reload", .help = "read the configuration file again and apply it"},
+	[COMMAND_RELOAD] = {"reload", "read the configuration file again and apply it",
+		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
+			.help = "also if calls that are up move by that: another affinity, hash_key or pool"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
 	[COMMAND_STATS] = {.words = "stats", .help = "what became of the packets, by verdict, service and backend"},
 };

@@ -97,6 +97,7 @@ struct request {
 	int weight;
 	int wait; /* seconds; the client does it */
 	bool drain;
+	bool move_calls;
 	const char *method;
 	struct text_list call_ids;
 	const char *path; /* of the file whose text follows, as the client calls it; for messages only */

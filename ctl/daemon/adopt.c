@@ -342,7 +342,7 @@ static void look_for_next(struct daemon *daemon)
 	if (open_next(daemon, &maps))
 		return;
 	/* What has been changed a moment ago is in the maps, or in motion, then. */
-	if (daemon_settle(daemon, NULL) || image_is_in_motion(daemon->running)) {
+	if (daemon_settle(daemon) || image_is_in_motion(daemon->running)) {
 		if (daemon->held_up != maps_id(maps))
 			log_info("new maps wait until no slot is in motion ('sipxdp-ctl pool settle' ends that)");
 		daemon->held_up = maps_id(maps);

@@ -15,8 +15,8 @@ static json_t *outcome_json(const struct outcome *outcome)
 	json_t *steps = json_array(), *pools = json_array();
 	uint64_t moved = 0, slots = 0;
 
-	for (size_t i = 0; i < outcome->step_count; i++)
-		json_array_append_new(steps, json_string(outcome->steps[i]));
+	for (size_t i = 0; i < outcome->steps.count; i++)
+		json_array_append_new(steps, json_string(outcome->steps.list[i]));
 	for (size_t i = 0; i < outcome->move_count; i++) {
 		const struct plan_moves *moves = &outcome->moves[i];
 
@@ -48,8 +48,7 @@ static json_t *settle(struct daemon *daemon, const char *pool)
 	int error;
 	json_t *reply, *result;
 
-	daemon_follow(daemon);
-	error = daemon_settle(daemon, &outcome);
+	error = daemon_change(daemon, &outcome);
 	if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
@@ -120,14 +119,38 @@ static json_t *answer_plan(struct daemon *daemon, const struct request *request)
 {
 	struct outcome outcome = {0};
 	struct faults faults = {0};
-	json_t *reply;
+	json_t *reply, *result, *warnings;
 
-	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &outcome))
+	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &outcome)) {
 		reply = protocol_error(&faults, "%s has faults", request->path ? request->path : "the file");
-	else
-		reply = protocol_ok(outcome_json(&outcome));
+	} else {
+		result = outcome_json(&outcome);
+		warnings = json_array();
+		for (size_t i = 0; i < outcome.dangers.count; i++)
+			json_array_append_new(
+				warnings, json_sprintf("a reload refuses this: %s", outcome.dangers.list[i]));
+		json_object_set_new(result, "warnings", warnings);
+		reply = protocol_ok(result);
+	}
 	outcome_free(&outcome);
 	faults_free(&faults);
+	return reply;
+}
+
+#define WAY_AROUND                                                                                                     \
+	"let a new service, on another VIP or port, have it and move the clients there; or 'sipxdp-ctl reload "        \
+	"--move-calls' does it at once, and calls that are up move"
+
+static json_t *refusal(const struct outcome *outcome)
+{
+	struct faults dangers = {0};
+	json_t *reply;
+
+	for (size_t i = 0; i < outcome->dangers.count; i++)
+		faults_add(&dangers, (struct mark){0}, "%s", outcome->dangers.list[i]);
+	faults_add(&dangers, (struct mark){0}, "%s", WAY_AROUND);
+	reply = protocol_error(&dangers, "not reloaded: calls that are up would move; what ran goes on");
+	faults_free(&dangers);
 	return reply;
 }
 
@@ -138,15 +161,17 @@ static json_t *answer_reload(struct daemon *daemon, const struct request *reques
 	json_t *reply;
 	int error;
 
-	(void)request;
-	error = daemon_reload(daemon, &faults, &outcome);
+	error = daemon_reload(daemon, request->move_calls, &faults, &outcome);
 	if (faults.count) {
 		reply = protocol_error(&faults, "not reloaded: %s has faults; what ran goes on", daemon->config_path);
 		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
+	} else if (outcome.dangers.count && !request->move_calls) {
+		reply = refusal(&outcome);
 	} else if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
 		reply = protocol_ok(outcome_json(&outcome));
+		json_object_set_new(json_object_get(reply, "result"), "warnings", json_array());
 	}
 	outcome_free(&outcome);
 	faults_free(&faults);

@@ -49,30 +49,6 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 
 /* --- the road from farm to maps */
 
-void outcome_free(struct outcome *outcome)
-{
-	for (size_t i = 0; i < outcome->step_count; i++)
-		free(outcome->steps[i]);
-	free(outcome->steps);
-	free(outcome->moves);
-	*outcome = (struct outcome){0};
-}
-
-/* Takes the words and the moves out of a plan. */
-static void outcome_take(struct outcome *outcome, struct plan *plan)
-{
-	outcome->steps = allocate(plan->count, sizeof(*outcome->steps));
-	for (size_t i = 0; i < plan->count; i++) {
-		if (!plan->steps[i].text)
-			continue;
-		outcome->steps[outcome->step_count++] = plan->steps[i].text;
-		plan->steps[i].text = NULL;
-	}
-	outcome->moves = plan->moves;
-	outcome->move_count = plan->move_count;
-	plan->moves = NULL;
-}
-
 static int carry_out(struct daemon *daemon, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
@@ -93,13 +69,19 @@ static int carry_out(struct daemon *daemon, const struct plan *plan)
 	return 0;
 }
 
+/* Brings in what is known of a backend and the way to it. */
+static void learn(const struct daemon *daemon, struct farm_backend *backend)
+{
+	farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
+	probing_note(daemon->probes, backend);
+}
+
 static void update_backend(struct daemon *daemon, struct farm_pool *pool, struct farm_backend *backend)
 {
 	const struct farm *farm = daemon->farm;
 	const char *reason;
 
-	farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
-	probing_note(daemon->probes, backend);
+	learn(daemon, backend);
 	if (!farm_update_state(farm, pool, backend, time(NULL)))
 		return;
 	reason = farm_reason(farm, pool, backend);
@@ -138,7 +120,7 @@ static bool awaits_ways(const struct daemon *daemon)
 	return pending && (uint64_t)time(NULL) < daemon->started + WAYS_SECONDS;
 }
 
-int daemon_settle(struct daemon *daemon, struct outcome *outcome)
+int daemon_settle(struct daemon *daemon)
 {
 	struct image *desired;
 	struct plan *plan;
@@ -147,13 +129,13 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 	update_backends(daemon);
 	desired = desired_image(daemon->desired, daemon->farm, daemon->running, clock_msec());
 	plan = plan_new(daemon->running, desired);
+	for (size_t i = 0; i < plan->dangers.count; i++)
+		log_warning("%s", plan->dangers.list[i]);
 	error = carry_out(daemon, plan);
 	image_take_wanted(daemon->running, desired);
 	if (!error && !awaits_ways(daemon))
 		error = maps_say_filled(daemon->maps);
 	daemon->unsettled = error != 0;
-	if (outcome)
-		outcome_take(outcome, plan);
 	plan_free(plan);
 	image_free(desired);
 	return error;
@@ -161,7 +143,7 @@ int daemon_settle(struct daemon *daemon, struct outcome *outcome)
 
 void daemon_on_changed(void *daemon)
 {
-	daemon_settle(daemon, NULL);
+	daemon_settle(daemon);
 }
 
 void daemon_follow(struct daemon *daemon)
@@ -193,7 +175,43 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	daemon_follow(daemon);
 }
 
-int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *outcome)
+/* What would follow if this farm ran, which is changed for that. */
+static void look_ahead(const struct daemon *daemon, struct farm *farm, struct outcome *outcome)
+{
+	const struct preview_now now = {.ms = clock_msec(), .epoch = time(NULL)};
+
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			learn(daemon, &farm->pools[i].backends[j]);
+	joining_mark(daemon->joining, farm);
+	preview(outcome, daemon->desired, daemon->farm->config, farm, daemon->running, now);
+}
+
+static void preview_of(const struct daemon *daemon, const struct farm *farm, struct outcome *outcome)
+{
+	struct farm *sketch = farm_sketch(farm);
+
+	look_ahead(daemon, sketch, outcome);
+	farm_sketch_free(sketch);
+}
+
+int daemon_change(struct daemon *daemon, struct outcome *outcome)
+{
+	preview_of(daemon, daemon->farm, outcome);
+	daemon_follow(daemon);
+	return daemon_settle(daemon);
+}
+
+static void log_refusal(const struct daemon *daemon, const struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->dangers.count; i++)
+		log_error("%s", outcome->dangers.list[i]);
+	log_error("not reloaded: %s would move calls that are up; what ran goes on ('sipxdp-ctl reload --move-calls' "
+		  "does it all the same)",
+		daemon->config_path);
+}
+
+int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
 {
 	struct config *config =
 		certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
@@ -204,44 +222,26 @@ int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *
 		log_error("not reloaded: %s has faults; what ran goes on", daemon->config_path);
 		return -EINVAL;
 	}
+	preview_of(daemon, farm, outcome);
+	if (outcome->dangers.count && !move_calls) {
+		log_refusal(daemon, outcome);
+		farm_free(farm);
+		return -EPERM;
+	}
 	daemon_replace_farm(daemon, farm);
 	log_info("reloaded %s", daemon->config_path);
-	return daemon_settle(daemon, outcome);
+	return daemon_settle(daemon);
 }
 
-/* What is known of the backends of a file, and what a plan takes for granted of the others. */
-static void assume_backends(struct daemon *daemon, struct farm *farm)
-{
-	for (size_t i = 0; i < farm->config->pool_count; i++) {
-		for (size_t j = 0; j < farm->pools[i].count; j++) {
-			struct farm_backend *backend = &farm->pools[i].backends[j];
-
-			farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
-			farm_assume(backend, daemon->running);
-			farm_update_state(farm, &farm->pools[i], backend, time(NULL));
-		}
-		farm_update_open(&farm->pools[i]);
-	}
-}
-
-int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
+int daemon_plan(
+	const struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
 {
 	struct config *config = certificates_check(config_parse(text, length, faults), faults);
 	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
-	struct desired *desired;
-	struct image *image;
-	struct plan *plan;
 
 	if (!farm)
 		return -EINVAL;
-	assume_backends(daemon, farm);
-	desired = desired_new();
-	image = desired_image(desired, farm, daemon->running, clock_msec());
-	plan = plan_new(daemon->running, image);
-	outcome_take(outcome, plan);
-	plan_free(plan);
-	image_free(image);
-	desired_free(desired);
+	look_ahead(daemon, farm, outcome);
 	farm_free(farm);
 	return 0;
 }
@@ -251,7 +251,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 static void on_joined(void *data)
 {
 	daemon_follow(data);
-	daemon_settle(data, NULL);
+	daemon_settle(data);
 }
 
 /* Does something in motion, or a backend that starts slowly, want its next step? */
@@ -276,7 +276,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	}
 	/* Latencies are written down now and then, for a daemon after us. */
 	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
-		daemon_settle(daemon, NULL);
+		daemon_settle(daemon);
 	sd_event_source_set_time_relative(source, daemon->serves_next ? NEXT_TICK_USEC : TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -318,7 +318,7 @@ int daemon_start(struct daemon *daemon)
 		return error;
 	joining_follow(daemon->joining);
 	daemon_follow(daemon);
-	daemon_settle(daemon, NULL); /* what it cannot do is tried again, with probes running */
+	daemon_settle(daemon); /* what it cannot do is tried again, with probes running */
 	return 0;
 }
 

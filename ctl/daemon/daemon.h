@@ -4,8 +4,7 @@
 #pragma once
 
 #include <systemd/sd-event.h>
-#include "../core/desired.h"
-#include "../core/plan.h"
+#include "../core/preview.h"
 #include "control.h"
 #include "file.h"
 #include "maps.h"
@@ -39,30 +38,26 @@ struct daemon {
 	bool unsettled;         /* the last plan could not be carried out to its end */
 };
 
-/* What has been done, or would be: the steps in words, and the slots that move. */
-struct outcome {
-	char **steps;
-	size_t step_count;
-	struct plan_moves *moves;
-	size_t move_count;
-};
-
-void outcome_free(struct outcome *outcome);
-
 /* Opens the maps, reads FILE and takes over what runs. Every reason against it is
  * logged. 0 or -errno. */
 int daemon_start(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);
 
-/* Makes the maps what the farm wants now, and logs each step. `outcome` may be NULL.
- * 0 or -errno; what could not be done is tried again every second. */
-int daemon_settle(struct daemon *daemon, struct outcome *outcome);
+/* Makes the maps what the farm wants now, and logs each step. 0 or -errno; what could not be done
+ * is tried again every second. */
+int daemon_settle(struct daemon *daemon);
 
-/* Reads FILE anew. 0, or -EINVAL with the faults: what ran goes on unchanged. */
-int daemon_reload(struct daemon *daemon, struct faults *faults, struct outcome *outcome);
+/* The same after a change by hand, of which `outcome` says what follows: now, and when new backends
+ * can be reached. */
+int daemon_change(struct daemon *daemon, struct outcome *outcome);
 
-/* What a reload of this text would do. 0, or -EINVAL with the faults. */
-int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
+/* Reads FILE anew; `outcome` says what follows. 0, or -EINVAL with the faults, or -EPERM where it has
+ * dangers and calls are not to be moved: what ran goes on unchanged. */
+int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome);
+
+/* The outcome of a reload of this text. 0, or -EINVAL with the faults. */
+int daemon_plan(
+	const struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
 
 /* Takes another farm, of which the caller settles what follows. */
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm);

@@ -249,6 +249,11 @@ bool joining_look(struct joining *joining)
 	return false;
 }
 
+void joining_mark(const struct joining *joining, struct farm *farm)
+{
+	join_mark(joining->join, farm, joining->listening.ms);
+}
+
 /* --- life */
 
 int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(void *data), void *data)

@@ -18,5 +18,8 @@ void joining_follow(struct joining *joining);
 /* To be called every second: looks which servers are silent. True if the farm has changed. */
 bool joining_look(struct joining *joining);
 
+/* Marks in another farm who is silent. */
+void joining_mark(const struct joining *joining, struct farm *farm);
+
 /* Why nobody can join though the file says where; NULL if all is well. */
 const char *joining_fault(const struct joining *joining);

@@ -46,6 +46,7 @@ static int check(const char *path)
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
 	struct daemon *daemon = data;
+	struct outcome outcome = {0};
 	struct faults faults = {0};
 
 	(void)source;
@@ -55,7 +56,8 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 		return 0;
 	}
 	sd_notify(0, "RELOADING=1");
-	daemon_reload(daemon, &faults, NULL);
+	daemon_reload(daemon, false, &faults, &outcome);
+	outcome_free(&outcome);
 	faults_free(&faults);
 	sd_notify(0, "READY=1");
 	return 0;

@@ -71,7 +71,7 @@ lab_daemon
 wait_for 10 lab_serving 3
 first=$(owners)
 
-like "maint says what moved" "$(lab_ctl backend maint proxies px2)" '^33\.[0-9]+% of the slots of proxies moved'
+like "maint says what moved" "$(lab_ctl backend maint proxies px2)" '^33\.[0-9]+% of the slots of proxies move '
 is "... takes all from px2" "$(share px2)" 0
 is "... only px2's calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
 is "... to all the others" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"

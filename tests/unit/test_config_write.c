@@ -208,7 +208,7 @@ static void random_backend(
 	backend->weight = random_below(state, MAX_WEIGHT + 1);
 	backend->priority = 1 + random_below(state, MAX_PRIORITY);
 	backend->group = random_below(state, pool->group_count + 1);
-	backend->forward = random_below(state, 2) ? FORWARD_DSR : FORWARD_IPIP;
+	backend->forward = random_below(state, FORWARD_IPIP + 1);
 	backend->says_admin = random_below(state, 2);
 	backend->admin = backend->says_admin ? random_below(state, ADMIN_MAINT + 1) : ADMIN_READY;
 	for (i = 0; i < 6 && random_below(state, 4); i++)

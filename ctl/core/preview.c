@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See preview.h. */
+
+#include "differences.h"
+#include "memory.h"
+#include "preview.h"
+
+void outcome_free(struct outcome *outcome)
+{
+	words_free(&outcome->steps);
+	words_free(&outcome->dangers);
+	free(outcome->moves);
+	*outcome = (struct outcome){0};
+}
+
+/* Takes the words and the moves out of a plan. */
+static void take_plan(struct outcome *outcome, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].text)
+			words_add(&outcome->steps, "%s", plan->steps[i].text);
+	words_take(&outcome->dangers, &plan->dangers);
+	outcome->moves = plan->moves;
+	outcome->move_count = plan->move_count;
+	plan->moves = NULL;
+}
+
+static void assume_backends(struct farm *farm, const struct image *running, uint32_t now, struct words *assumed)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++) {
+			struct farm_backend *backend = &pool->backends[j];
+
+			if (farm_assume(backend, running))
+				words_add(assumed, "backend %s/%s: gets no packet before it %s", pool->config->name,
+					backend->record.name,
+					pool->config->probe.type ? "can be reached and has passed its probes"
+								 : "can be reached");
+			farm_update_state(farm, pool, backend, now);
+		}
+		farm_update_open(pool);
+	}
+}
+
+void preview(struct outcome *outcome, const struct desired *desired, const struct config *before, struct farm *farm,
+	const struct image *running, struct preview_now now)
+{
+	struct words assumed = {0};
+	struct image *image;
+	struct plan *plan;
+
+	differences(before, farm->config, &outcome->steps, &outcome->dangers);
+	assume_backends(farm, running, now.epoch, &assumed);
+	image = desired_preview(desired, farm, running, now.ms);
+	plan = plan_new(running, image);
+	take_plan(outcome, plan);
+	words_take(&outcome->steps, &assumed);
+	plan_free(plan);
+	image_free(image);
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Each key of the file is changed once: what is said of it, and whether it moves calls. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/config_parse.h"
+#include "../../ctl/core/differences.h"
+#include "config_text.h"
+
+static const char base[] =
+	"interfaces: [eth0]\n"
+	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
+	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, notes: 2048}\n"
+	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
+	"services:\n"
+	"  - {name: sip, vip: 192.0.2.10, port: 5060, protocol: udp, affinity: call-id, pool: proxies}\n"
+	"pools:\n"
+	"  - name: proxies\n"
+	"    forward: dsr\n"
+	"    min_alive: 10\n"
+	"    probe: {type: register, transport: tls, ca: /a, sni: a.example.net, verify: true, via: address, port: "
+	"5061,\n"
+	"      interval: 2s, timeout: 1s, fall: 3, rise: 2, ok_codes: [2xx], from: 'sip:a@example.net',\n"
+	"      request_uri: 'sip:example.net', user: a}\n"
+	"    record_time: 32s\n"
+	"    drain_timeout: 1h\n"
+	"    slow_start: 0s\n"
+	"    backends:\n"
+	"      - {name: px1, address: 10.0.0.11, weight: 1, priority: 1, mac: '02:00:00:00:00:11',\n"
+	"         hints: [px1.example.net], ports: 30000-30009, forward: dsr, admin: ready}\n"
+	"      - {name: px2, address: 10.0.0.12}\n"
+	"    groups: [{name: rack1, backends: [px1]}, {name: rack2, backends: []}]\n"
+	"  - {name: others, backends: []}\n";
+
+struct change {
+	const struct key *keys; /* the table that has the key */
+	const char *key;
+	const char *from, *to; /* in the text */
+	const char *line;      /* what is said; NULL: nothing here, the plan's steps tell it */
+	const char *danger;    /* NULL: none */
+};
+
+static const struct change changes[] = {
+	{config_file_keys, "interfaces", "[eth0]", "[eth0, eth1]", "interfaces [eth0, eth1], was [eth0] (", NULL},
+	{config_file_keys, "hash_key", "0e0f", "0e10", "hash_key is another one", NULL},
+	{config_limit_keys, "slots", "slots: 1024", "slots: 2048", "limits: slots 2048, was 1024 (", NULL},
+	{config_limit_keys, "pools", "pools: 4", "pools: 5", "limits: pools 5, was 4 (", NULL},
+	{config_limit_keys, "services", "services: 8", "services: 9", "limits: services 9, was 8 (", NULL},
+	{config_limit_keys, "backends", "backends: 12", "backends: 13", "limits: backends 13, was 12 (", NULL},
+	{config_limit_keys, "notes", "notes: 2048", "notes: 4096", "limits: notes 4096, was 2048 (", NULL},
+	{config_join_keys, "listen", "0.2:7946", "0.2:7947", "join: listen '10.0.0.2:7947', was '10.0.0.2:7946'", NULL},
+	{config_join_keys, "secret", "9abcdef", "9abcde0", "join: secret is another one", NULL},
+	{config_join_keys, "node_timeout", "node_timeout: 10s", "node_timeout: 5s", "join: node_timeout 5s, was 10s",
+		NULL},
+	{config_service_keys, "port", "port: 5060,", "port: 5062,", "service sip: port 5062, was 5060", NULL},
+	{config_service_keys, "port", "port: 5060,", "port: 5060-5063,", "service sip: port 5060-5063, was 5060", NULL},
+	{config_service_keys, "protocol", "udp, affinity: call-id", "tcp, affinity: flow",
+		"service sip: protocol tcp, was udp", NULL},
+	{config_service_keys, "vip", "192.0.2.10", "192.0.2.11", NULL, NULL},
+	{config_service_keys, "affinity", "call-id", "source", NULL, NULL},
+	{config_service_keys, "pool", "pool: proxies", "pool: others", NULL, NULL},
+	{config_service_keys, "methods", "pool: proxies", "pool: proxies, methods: {BYE: others}", NULL, NULL},
+	{config_service_keys, "ping", "pool: proxies", "pool: proxies, ping: true", "service sip: ping true, was false",
+		NULL},
+	{config_pool_keys, "forward", "    forward: dsr", "    forward: ipip", "pool proxies: forward ipip, was dsr",
+		NULL},
+	{config_pool_keys, "min_alive", "min_alive: 10", "min_alive: 50", "pool proxies: min_alive 50, was 10", NULL},
+	{config_pool_keys, "record_time", "record_time: 32s", "record_time: 10s",
+		"pool proxies: record_time 10s, was 32s", NULL},
+	{config_pool_keys, "drain_timeout", "drain_timeout: 1h", "drain_timeout: 2h",
+		"pool proxies: drain_timeout 2h, was 1h", NULL},
+	{config_pool_keys, "slow_start", "slow_start: 0s", "slow_start: 30s", "pool proxies: slow_start 30s, was 0s",
+		NULL},
+	{config_probe_keys, "type", "type: register", "type: options", "pool proxies: probe options, was register",
+		NULL},
+	{config_probe_keys, "transport", "tls, ca: /a, sni: a.example.net, verify: true", "tcp",
+		"pool proxies: probe transport tcp, was tls", NULL},
+	{config_probe_keys, "via", "via: address", "via: vip", "pool proxies: probe via vip, was address", NULL},
+	{config_probe_keys, "port", "port: 5061", "port: 5063", "pool proxies: probe port 5063, was 5061", NULL},
+	{config_probe_keys, "interval", "interval: 2s", "interval: 5s", "pool proxies: probe interval 5s, was 2s",
+		NULL},
+	{config_probe_keys, "timeout", "timeout: 1s", "timeout: 500ms", "pool proxies: probe timeout 500ms, was 1s",
+		NULL},
+	{config_probe_keys, "fall", "fall: 3", "fall: 4", "pool proxies: probe fall 4, was 3", NULL},
+	{config_probe_keys, "rise", "rise: 2", "rise: 1", "pool proxies: probe rise 1, was 2", NULL},
+	{config_probe_keys, "ok_codes", "[2xx]", "[2xx, 404]", "pool proxies: probe ok_codes [2xx, 404], was [2xx]",
+		NULL},
+	{config_probe_keys, "from", "sip:a@", "sip:b@",
+		"pool proxies: probe from 'sip:b@example.net', was 'sip:a@example.net'", NULL},
+	{config_probe_keys, "request_uri", "request_uri: 'sip:example.net', ", "",
+		"pool proxies: probe request_uri none, was 'sip:example.net'", NULL},
+	{config_probe_keys, "user", "user: a}", "user: b}", "pool proxies: probe user b, was a", NULL},
+	{config_probe_keys, "ca", "ca: /a,", "ca: /b,", "pool proxies: probe ca '/b', was '/a'", NULL},
+	{config_probe_keys, "sni", "sni: a.", "sni: b.", "pool proxies: probe sni b.example.net, was a.example.net",
+		NULL},
+	{config_probe_keys, "verify", "verify: true", "verify: false", "pool proxies: probe verify false, was true",
+		NULL},
+	{config_backend_keys, "name", "name: px2, address", "name: px3, address", NULL, NULL},
+	{config_backend_keys, "address", "10.0.0.11", "10.0.0.21", NULL, NULL},
+	{config_backend_keys, "weight", "weight: 1", "weight: 2", NULL, NULL},
+	{config_backend_keys, "priority", "priority: 1", "priority: 2", "backend proxies/px1: priority 2, was 1", NULL},
+	{config_backend_keys, "mac", "00:11'", "00:22'",
+		"backend proxies/px1: mac '02:00:00:00:00:22', was '02:00:00:00:00:11'", NULL},
+	{config_backend_keys, "hints", "[px1.example.net]", "[px1.example.net, px1.example.org]",
+		"backend proxies/px1: hints [px1.example.net, px1.example.org], was [px1.example.net]", NULL},
+	{config_backend_keys, "hints", "hints: [px1.example.net], ", "",
+		"backend proxies/px1: hints none, was [px1.example.net]", "px1.example.net names it no more"},
+	{config_backend_keys, "ports", "30009", "30019", "backend proxies/px1: ports 30000-30019, was 30000-30009",
+		NULL},
+	{config_backend_keys, "ports", "30000-30009", "30001-30009",
+		"backend proxies/px1: ports 30001-30009, was 30000-30009", "px1: ports:"},
+	{config_backend_keys, "ports", "ports: 30000-30009, ", "", "backend proxies/px1: ports none, was 30000-30009",
+		"px1: ports:"},
+	{config_backend_keys, "forward", "forward: dsr, admin", "forward: ipip, admin",
+		"backend proxies/px1: forward ipip, was dsr", NULL},
+	{config_backend_keys, "admin", "admin: ready", "admin: drain", NULL, NULL},
+	{NULL, "group", "[px1]}, {name: rack2, backends: []}", "[]}, {name: rack2, backends: [px1]}",
+		"backend proxies/px1: group rack2, was rack1", NULL},
+};
+
+/* The base with one change. To be freed. */
+static char *changed_text(const struct change *change)
+{
+	const char *at = strstr(base, change->from);
+	char *text;
+
+	cr_assert(at, "'%s' is not in the text", change->from);
+	cr_assert(asprintf(&text, "%.*s%s%s", (int)(at - base), base, change->to, at + strlen(change->from)) > 0);
+	return text;
+}
+
+static bool is_in(const struct words *words, const char *text)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (strstr(words->list[i], text))
+			return true;
+	return false;
+}
+
+/* Other keys of a probe depend on its type and its transport. */
+static bool is_root_of_others(const struct change *change)
+{
+	return !strcmp(change->key, "type") || !strcmp(change->key, "transport");
+}
+
+static void check(const struct change *change)
+{
+	char *text = changed_text(change);
+	struct config *before = parse_good(base), *after = parse_good(text);
+	struct words lines = {0}, dangers = {0};
+
+	differences(before, after, &lines, &dangers);
+	cr_expect(
+		lines.count == !!change->line || is_root_of_others(change), "%s: %zu lines", change->key, lines.count);
+	cr_expect(!change->line || is_in(&lines, change->line), "%s: '%s' in place of '%s'", change->key,
+		lines.count ? lines.list[0] : "nothing", change->line);
+	cr_expect_eq(dangers.count, change->danger ? 1 : 0, "%s: %zu dangers", change->key, dangers.count);
+	cr_expect(!change->danger || is_in(&dangers, change->danger), "%s: %s", change->key,
+		dangers.count ? dangers.list[0] : "no danger");
+	words_free(&lines);
+	words_free(&dangers);
+	config_free(before);
+	config_free(after);
+	free(text);
+}
+
+Test(differences, each_key_that_changes_is_a_line_or_told_by_the_plan)
+{
+	for (size_t i = 0; i < COUNT(changes); i++)
+		check(&changes[i]);
+}
+
+static bool has_row(const struct key *keys, const struct key *key)
+{
+	for (size_t i = 0; i < COUNT(changes); i++)
+		if (changes[i].keys == keys && !strcmp(changes[i].key, key->name) &&
+			!changes[i].line == !!(key->flags & KEY_TOLD))
+			return true;
+	return false;
+}
+
+/* A key that is read can be written and compared, or is a list or a mapping with keys of its own. */
+Test(differences, no_key_is_forgotten)
+{
+	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
+		config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
+	static const char nested[] = " name limits join services pools probe backends groups ";
+
+	for (size_t i = 0; i < COUNT(tables); i++)
+		for (const struct key *key = tables[i]; key->name; key++) {
+			char word[64];
+
+			snprintf(word, sizeof(word), " %s ", key->name);
+			cr_expect(key->write ? has_row(tables[i], key) : !!strstr(nested, word), "%s", key->name);
+		}
+}
+
+Test(differences, a_file_and_itself_have_none)
+{
+	check(&(struct change){.key = "none", .from = "eth0", .to = "eth0"});
+}
+
+Test(differences, a_probe_of_another_type_is_compared_with_the_default_of_that_type)
+{
+	struct config *before = parse_good(HEAD POOLS SERVICES);
+	struct config *after = parse_good(HEAD "pools:\n  - name: proxies\n    probe: {type: options, interval: 5s}\n"
+					       "    backends:\n      - {name: px1, address: 10.0.0.11}\n" SERVICES);
+	struct words lines = {0}, dangers = {0};
+
+	differences(before, after, &lines, &dangers);
+	cr_assert_eq(lines.count, 2);
+	cr_expect_str_eq(lines.list[0], "pool proxies: probe options, was none");
+	cr_expect_str_eq(lines.list[1], "pool proxies: probe interval 5s, was 2s");
+	words_free(&lines);
+	config_free(before);
+	config_free(after);
+}
+
+/* Objects are found by their names, wherever they stand; new ones and those that are gone are the plan's. */
+Test(differences, the_order_of_objects_means_nothing)
+{
+	struct config *before =
+		parse_good(HEAD "pools: [{name: a, backends: [{name: x, address: 10.0.0.1}, {name: y,\n"
+				" address: 10.0.0.2}]}, {name: b, backends: []}, {name: c, backends: []}]");
+	struct config *after =
+		parse_good(HEAD "pools: [{name: d, min_alive: 1, backends: []}, {name: b, backends: []},\n"
+				" {name: a, backends: [{name: y, address: 10.0.0.2, priority: 3}, {name: z,\n"
+				" address: 10.0.0.3, priority: 4}, {name: x, address: 10.0.0.1}]}]");
+	struct words lines = {0}, dangers = {0};
+
+	differences(before, after, &lines, &dangers);
+	cr_assert_eq(lines.count, 1);
+	cr_expect_str_eq(lines.list[0], "backend a/y: priority 3, was 1");
+	words_free(&lines);
+	config_free(before);
+	config_free(after);
+}

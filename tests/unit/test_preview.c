@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A preview says exactly what then happens, also while slots are on their way, and leaves no trace. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/differences.h"
+#include "../../ctl/core/preview.h"
+#include "world.h"
+
+#define FILE_OF(keys, backends, more)                                                                                  \
+	HEAD SERVICE "pools: [{name: proxies, " keys ", backends: [" backends "]" more "}]\n"
+#define SLOWLY "record_time: 32s, drain_timeout: 10m"
+
+static const char *const files[] = {
+	FILE_OF(SLOWLY, PX(1) "," PX(2) "," PX(3), ""),
+	FILE_OF(SLOWLY, PX(1) "," PX(2) "," PX(3) "," PX(4), ""),
+	FILE_OF(SLOWLY, PX(1) "," PX(3), ""),
+	FILE_OF("record_time: 5s, drain_timeout: 30s", PX(1) "," PX(2) "," PX(3), ""),
+	FILE_OF(SLOWLY, "{name: px1, address: 10.0.0.11, weight: 3}," PX(2) "," PX(5), ""),
+	FILE_OF(SLOWLY ", probe: options", PX(1) "," PX(2) "," PX(3) "," PX(5), ""),
+	FILE_OF(SLOWLY ", probe: options, min_alive: 60, slow_start: 1m", PX(1) "," PX(2) "," PX(3) "," PX(4), ""),
+	FILE_OF(SLOWLY, PX(1) ",{name: px2, address: 10.0.0.12, priority: 2}," PX(3), ""),
+	FILE_OF(SLOWLY, PX(1) ",{name: px2, address: 10.0.0.12, admin: drain}," PX(3), ""),
+	FILE_OF(SLOWLY, PX(1) "," PX(2) "," PX(3) "," PX(4),
+		", groups: [{name: a, backends: [px1, px2]}, {name: b, backends: [px3, px4]}]"),
+	FILE_OF(SLOWLY, "{name: px1, address: 10.0.0.19}," PX(2) "," PX(3), ""),
+};
+
+#define FILES (sizeof(files) / sizeof(*files))
+
+static struct world world;
+static uint64_t state;
+
+static void setup(void)
+{
+	world_setup(&world);
+}
+
+static void teardown(void)
+{
+	world_end(&world);
+}
+
+TestSuite(preview, .init = setup, .fini = teardown);
+
+static uint32_t below(uint32_t limit)
+{
+	state = state * 6364136223846793005 + 1442695040888963407;
+	return (state >> 33) % limit;
+}
+
+/* What would follow if this farm ran. */
+static void look_ahead(const struct farm *farm, struct outcome *outcome)
+{
+	const struct preview_now now = {world.now, 1000 + world.now / 1000};
+	struct farm *sketch = farm_sketch(farm);
+
+	preview(outcome, world.desired, world.farm->config, sketch, world.running, now);
+	farm_sketch_free(sketch);
+}
+
+static size_t moves_of(const struct plan_moves *moves, size_t count, bool waiting)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += waiting ? moves[i].waiting : moves[i].moved;
+	return sum;
+}
+
+/* Is the plan what the preview said, behind `differences` lines of other kinds? */
+static void compare(const struct outcome *outcome, const struct plan *plan, size_t differences)
+{
+	size_t at = differences;
+
+	cr_assert_eq(
+		moves_of(outcome->moves, outcome->move_count, false), moves_of(plan->moves, plan->move_count, false));
+	cr_assert_eq(
+		moves_of(outcome->moves, outcome->move_count, true), moves_of(plan->moves, plan->move_count, true));
+	for (size_t i = 0; i < plan->count; i++) {
+		if (!plan->steps[i].text)
+			continue;
+		cr_assert_lt(at, outcome->steps.count, "nothing in place of '%s'", plan->steps[i].text);
+		cr_assert_str_eq(outcome->steps.list[at++], plan->steps[i].text);
+	}
+	for (; at < outcome->steps.count; at++)
+		cr_assert(strstr(outcome->steps.list[at], "gets no packet before"), "'%s' does not happen",
+			outcome->steps.list[at]);
+}
+
+/* Backends that the maps do not have answer, and pass their probes: what a preview takes for granted. */
+static void answer(const struct image *running)
+{
+	struct farm *farm = world.farm;
+	bool *assumed = calloc(farm->pools[0].count + 1, sizeof(*assumed));
+	struct farm *sketch = farm_sketch(farm);
+
+	for (size_t i = 0; i < farm->pools[0].count; i++)
+		assumed[i] = farm_assume(&sketch->pools[0].backends[i], running);
+	for (size_t i = 0; i < farm->pools[0].count; i++) {
+		struct farm_backend *backend = &farm->pools[0].backends[i];
+		const struct route there = {.state = ROUTE_READY,
+			.ifindex = 2,
+			.mtu = 1500,
+			.next_hop = {{2, 0, 0, 0, 0, backend->record.address.word[3] >> 24}}};
+
+		if (!assumed[i])
+			continue;
+		farm_set_route(backend, &there);
+		backend->record.health = HEALTH_UP;
+	}
+	farm_sketch_free(sketch);
+	free(assumed);
+}
+
+/* Takes the road, and looks whether it is the one that was seen. */
+static void carry_out(const struct outcome *foreseen, size_t differences)
+{
+	struct image *desired;
+	struct plan *plan;
+
+	answer(world.running);
+	world_update_states(&world);
+	desired = desired_image(world.desired, world.farm, world.running, world.now);
+	plan = plan_new(world.running, desired);
+	if (foreseen)
+		compare(foreseen, plan, differences);
+	for (size_t i = 0; i < plan->count; i++)
+		plan_step_apply(&plan->steps[i], world.running);
+	plan_free(plan);
+	image_free(desired);
+}
+
+/* Goes over to one of the files. */
+static void reload(const char *text, bool ahead)
+{
+	struct config *before = config_copy(world.farm->config);
+	struct words lines = {0}, dangers = {0};
+	struct outcome outcome = {0};
+	struct faults faults = {0};
+	struct config *config = config_parse(text, strlen(text), &faults);
+	struct farm *farm = farm_new(config, world.running, FARM_RELOAD, &faults);
+
+	cr_assert(farm);
+	differences(before, farm->config, &lines, &dangers);
+	if (ahead)
+		look_ahead(farm, &outcome);
+	farm_free(world.farm);
+	world.farm = farm;
+	carry_out(ahead ? &outcome : NULL, lines.count);
+	words_free(&lines);
+	words_free(&dangers);
+	outcome_free(&outcome);
+	config_free(before);
+}
+
+static void change_by_hand(bool ahead)
+{
+	struct farm_pool *pool = &world.farm->pools[0];
+	struct farm_backend *backend = &pool->backends[below(pool->count)];
+	char error[FARM_ERROR_SIZE], name[NAME_SIZE];
+	struct outcome outcome = {0};
+	struct address address;
+
+	memcpy(name, backend->record.name, sizeof(name));
+	switch (below(6)) {
+	case 0:
+		farm_set_weight(world.farm, "proxies", name, below(4), error);
+		break;
+	case 1:
+		farm_set_admin(world.farm, "proxies", name, below(ADMIN_MAINT + 1), error);
+		break;
+	case 2:
+		farm_leave_backend(world.farm, "proxies", name, error);
+		break;
+	case 3:
+		farm_remove_backend(world.farm, "proxies", name, error);
+		break;
+	case 4:
+		address_parse("10.0.0.77", &address);
+		farm_add_backend(world.farm, world.running, "proxies", "px7", &address, 2, error);
+		break;
+	default:
+		desired_settle_pool(world.desired, pool->id);
+	}
+	if (ahead)
+		look_ahead(world.farm, &outcome);
+	carry_out(ahead ? &outcome : NULL, 0);
+	outcome_free(&outcome);
+}
+
+static void act(bool ahead)
+{
+	struct farm_pool *pool = &world.farm->pools[0];
+
+	switch (below(4)) {
+	case 0:
+		farm_set_health(&pool->backends[below(pool->count)], below(2) ? HEALTH_UP : HEALTH_DOWN,
+			&(struct latency){0}, "no answer");
+		carry_out(NULL, 0);
+		break;
+	case 1:
+		reload(files[below(FILES)], ahead);
+		break;
+	case 2:
+		change_by_hand(ahead);
+		break;
+	default:
+		world.now += below(3) ? below(20000) : below(700000);
+		carry_out(NULL, 0);
+	}
+}
+
+/* A number for all that the maps hold of the pool. */
+static uint64_t fingerprint(void)
+{
+	const uint16_t *slots = image_slots(world.running, 0), *former = image_former(world.running, 0);
+	uint64_t sum = 14695981039346656037ULL;
+
+	for (uint32_t i = 0; i < world_contract.slots; i++)
+		sum = ((sum ^ slots[i]) * 1099511628211ULL ^ former[i]) * 1099511628211ULL;
+	return sum;
+}
+
+#define ACTIONS 60
+
+static void run(uint64_t seed, bool ahead, uint64_t prints[ACTIONS], size_t *in_motion)
+{
+	world_end(&world);
+	world_setup(&world);
+	state = seed;
+	world_start(&world, files[0]);
+	for (size_t i = 0; i < ACTIONS; i++) {
+		act(ahead);
+		prints[i] = fingerprint();
+		*in_motion += image_is_in_motion(world.running);
+	}
+}
+
+Test(preview, what_is_foreseen_happens_and_nothing_else_does)
+{
+	uint64_t with[ACTIONS], without[ACTIONS];
+	size_t in_motion = 0;
+
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		run(seed, true, with, &in_motion);
+		run(seed, false, without, &in_motion);
+		for (size_t i = 0; i < ACTIONS; i++)
+			cr_assert_eq(with[i], without[i], "seed %lu: a preview left a trace at action %zu", seed, i);
+	}
+	cr_assert_gt(in_motion, 1000, "only %zu times was anything in motion", in_motion);
+}
+
+static bool is_in(const struct words *words, const char *text)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (strstr(words->list[i], text))
+			return true;
+	return false;
+}
+
+static void preview_file(const char *text, struct outcome *outcome)
+{
+	struct faults faults = {0};
+	struct config *config = config_parse(text, strlen(text), &faults);
+	struct farm *farm = farm_new(config, world.running, FARM_RELOAD, &faults);
+
+	cr_assert(farm);
+	look_ahead(farm, outcome);
+	farm_free(farm);
+}
+
+#define TWO_POOLS "pools: [{name: proxies, " AT_ONCE ", backends: [" PX(1) "]}, {name: b, backends: [" PX(2) "]}]\n"
+#define WITH(service) HEAD "services: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, " service "}]\n" TWO_POOLS
+
+/* What a reload refuses, and what it does not. */
+static const struct {
+	const char *text, *line, *danger;
+} services[] = {
+	{WITH("pool: proxies"), NULL, NULL},
+	{WITH("pool: proxies, affinity: source"), "service sip: affinity source, was call-id", "calls that are up"},
+	{WITH("pool: b"), "service sip: pool b, was proxies", "calls that are up"},
+	{WITH("pool: proxies, methods: {INVITE: b}"), "service sip: pool b, was proxies, for INVITE, ACK, BYE, ",
+		"calls that are up"},
+	{WITH("pool: proxies, methods: {OPTIONS: b}"), "service sip: pool b, was proxies, for OPTIONS",
+		"calls that are up"},
+	{WITH("pool: proxies, methods: {REGISTER: b}"), "service sip: pool b, was proxies, for REGISTER", NULL},
+	{WITH("pool: proxies, ping: true"), "service sip: ping true, was false", NULL},
+	{HEAD "services: [{name: new, vip: [192.0.2.10, 192.0.2.11], port: 5060, affinity: source, pool: "
+	      "proxies}]\n" TWO_POOLS,
+		"service new: takes a VIP from service sip; affinity source", "calls that are up"},
+	{HEAD "services: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, pool: proxies}, {name: new, vip: "
+	      "192.0.2.9,\n"
+	      " port: 5060, affinity: source, pool: b}]\n" TWO_POOLS,
+		"service new: add 192.0.2.9 udp port 5060", NULL},
+	{HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies}]\n" TWO_POOLS,
+		"service sip: remove 192.0.2.11 udp port 5060", NULL},
+	{HEAD "services: []\n" TWO_POOLS, "service sip: remove 192.0.2.10 udp port 5060", NULL},
+	{"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0eff\nlimits: {slots: 1024, pools: 4, services: 8, "
+	 "backends: "
+	 "12}\nservices: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, pool: proxies}]\n" TWO_POOLS,
+		"hash_key is another one", "calls that are up"},
+};
+
+Test(preview, changes_of_services_that_move_calls_are_dangers)
+{
+	world_start(&world, WITH("pool: proxies"));
+	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
+		struct outcome outcome = {0};
+
+		preview_file(services[i].text, &outcome);
+		if (services[i].line)
+			cr_expect(is_in(&outcome.steps, services[i].line), "%zu: %s", i,
+				outcome.steps.count ? outcome.steps.list[0] : "-");
+		else
+			cr_expect_eq(outcome.steps.count, 0);
+		cr_expect_eq(outcome.dangers.count, services[i].danger ? 1 : 0, "%zu: %zu dangers", i,
+			outcome.dangers.count);
+		cr_expect(!services[i].danger || is_in(&outcome.dangers, services[i].danger), "%zu", i);
+		outcome_free(&outcome);
+	}
+}
+
+/* Each change of a backend is told, not the first one alone. */
+Test(preview, all_changes_of_a_backend_are_told)
+{
+	struct outcome outcome = {0};
+
+	world_start(&world, FARM3);
+	preview_file(HEAD SERVICE POOL("{name: px1, address: 10.0.0.19, weight: 4, admin: maint}," PX(2) "," PX(3)),
+		&outcome);
+	cr_expect(is_in(&outcome.steps, "backend proxies/px1: maint, was ready; address 10.0.0.19"));
+	cr_expect(is_in(&outcome.steps, "; weight 4, was 1"));
+	outcome_free(&outcome);
+}
