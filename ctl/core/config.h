@@ -140,6 +140,10 @@ struct config {
  * least one fault added; all faults of the text are reported, in its order. */
 struct config *config_parse(const char *text, size_t length, struct faults *faults);
 
+/* Puts a word in place of the secret of `join:`, with which config_parse refuses the file: for users
+ * who may not read the file that it is from. */
+void config_hide_secret(struct config *config);
+
 /* Writes the configuration as YAML that config_parse reads back as equal. */
 void config_write(const struct config *config, FILE *out);
 

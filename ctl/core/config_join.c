@@ -2,11 +2,13 @@
 /* The meaning of the keys of `join:`. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include "config_parse.h"
 
 #define SECRET_LENGTH_MIN 16
 #define SECRET_LENGTH_MAX 255
+#define SECRET_HIDDEN "hidden" /* too short for one */
 
 /* Loopback is fine here: servers may come through a tunnel that ends on this machine. */
 static bool can_be_listened_on(const struct address *address)
@@ -52,13 +54,25 @@ static void read_secret(struct reader *reader, const struct node *value, void *o
 	if (!text)
 		return;
 	/* As with `hash_key:`, what was written is not repeated. */
-	if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
+	if (!strcmp(text, SECRET_HIDDEN))
+		faults_add(reader->faults, value->mark,
+			"'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it to root "
+			"only");
+	else if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
 		faults_add(reader->faults, value->mark,
 			"'secret' of join must be %d to %d printable ASCII characters ('openssl rand -hex 16' makes "
 			"one)",
 			SECRET_LENGTH_MIN, SECRET_LENGTH_MAX);
 	else
 		join->secret = config_copy_text(text);
+}
+
+void config_hide_secret(struct config *config)
+{
+	if (!config->join.secret)
+		return;
+	free(config->join.secret);
+	config->join.secret = config_copy_text(SECRET_HIDDEN);
 }
 
 static void read_node_timeout(struct reader *reader, const struct node *value, void *object)

@@ -90,6 +90,7 @@ struct text_list {
  * client left out, is NULL, PROTOCOL_NOT_GIVEN or empty. */
 struct request {
 	enum command command;
+	bool is_root; /* the server says so, never the client */
 	const char *service;
 	const char *pool;
 	const char *backend;

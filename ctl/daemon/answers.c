@@ -186,7 +186,8 @@ static json_t *answer_save(struct daemon *daemon, const struct request *request)
 	FILE *out = open_memstream(&text, &length);
 	json_t *reply;
 
-	(void)request;
+	if (!request->is_root)
+		config_hide_secret(config);
 	config_write(config, out);
 	fclose(out);
 	config_free(config);

@@ -2,30 +2,45 @@
 /* The control socket. A client is served one request at a time and one step at a
  * time: each turn of the loop reads one piece, answers one request or writes one
  * piece, so that no client waits for more than one request of each other one. What a
- * client can hold is bounded in number, bytes and time. */
+ * client can hold is bounded in number, bytes and time: a whole request or reply has its
+ * time, however its bytes come. Root has places of its own. */
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "clock.h"
 #include "control.h"
+#include "control_socket.h"
+#include "descriptors.h"
 
 #define READ_SIZE ((size_t)64 << 10)
 #define SMALL ((size_t)1 << 20) /* a request or reply that CONTROL_MEMORY is not asked for */
 #define ACCEPT_PAUSE_US 1000000
+#define GRACE_US 100000
+#define TIMER_ACCURACY_US 10000
+#define US_PER_BYTE 1 /* of a request or reply, besides the time that each of them has */
+
+/* What is awaited from a client. While it waits for its turn, nothing is. */
+enum phase {
+	PHASE_IDLE,    /* another request, or none */
+	PHASE_REQUEST, /* the rest of it */
+	PHASE_TURN,
+	PHASE_REPLY, /* that it is read */
+};
 
 struct client {
 	struct control *control;
 	int fd;
+	bool is_root;
 	sd_event_source *io;
 	sd_event_source *timer;
-	uint64_t active; /* when it last did something; CLOCK_MONOTONIC, microseconds */
+	enum phase phase;
+	uint64_t since;  /* when the phase began, us */
+	uint64_t extra;  /* us that it has besides its time, because the loop was late */
+	uint64_t active; /* when it last did something, us */
 
 	char *input;
 	size_t input_length;
@@ -43,7 +58,7 @@ struct control {
 	sd_event *event;
 	control_answer *answer;
 	void *data;
-	uint64_t stall_us;
+	uint64_t request_us; /* for a request, and for a reply */
 	uint64_t idle_us;
 
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -54,7 +69,8 @@ struct control {
 
 	struct client *clients[CONTROL_CLIENTS];
 	size_t client_count;
-	size_t memory; /* input_size and reply_length of all clients */
+	size_t other_count; /* of the clients, those that are not root's */
+	size_t memory;      /* input_size and reply_length of all clients */
 };
 
 /* --- one client */
@@ -66,6 +82,7 @@ static void client_close(struct client *client)
 	for (size_t i = 0; i < control->client_count; i++)
 		if (control->clients[i] == client)
 			control->clients[i] = control->clients[--control->client_count];
+	control->other_count -= !client->is_root;
 	control->memory -= client->input_size + client->reply_length;
 	sd_event_source_disable_unref(client->io);
 	sd_event_source_disable_unref(client->timer);
@@ -75,10 +92,13 @@ static void client_close(struct client *client)
 	free(client);
 }
 
-/* Mid-way in a request or reply, or between them? */
-static bool client_is_idle(const struct client *client)
+static enum phase client_phase(const struct client *client)
 {
-	return !client->reply && !client->input_length;
+	if (client->reply)
+		return PHASE_REPLY;
+	if (client->has_line)
+		return PHASE_TURN;
+	return client->input_length ? PHASE_REQUEST : PHASE_IDLE;
 }
 
 static uint32_t client_events(const struct client *client)
@@ -197,6 +217,7 @@ static int client_answer(struct client *client)
 	int err;
 
 	if (protocol_parse_request(client->input, client->line, &request, error) == 0) {
+		request.is_root = client->is_root;
 		reply = client->control->answer(&request, client->control->data);
 		protocol_request_free(&request);
 	} else {
@@ -226,18 +247,41 @@ static int client_write(struct client *client)
 	return client->last_reply ? -EPIPE : 0;
 }
 
+/* When the phase must have ended: that is independent of how often a byte comes. */
+static uint64_t client_due(const struct client *client)
+{
+	const struct control *control = client->control;
+
+	if (client->phase == PHASE_IDLE)
+		return client->since + control->idle_us;
+	return client->since + control->request_us + client->extra +
+	       US_PER_BYTE * (client->phase == PHASE_REPLY ? client->reply_sent : client->input_length);
+}
+
+static int client_set_timer(struct client *client)
+{
+	int err = sd_event_source_set_time(client->timer, client_due(client));
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(
+			client->timer, client->phase == PHASE_TURN ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+	return err < 0 ? err : 0;
+}
+
 static int client_wait(struct client *client)
 {
-	struct control *control = client->control;
-	uint64_t patience = client_is_idle(client) ? control->idle_us : control->stall_us;
+	enum phase phase = client_phase(client);
 	int err = sd_event_source_set_io_events(client->io, client_events(client));
 
-	sd_event_now(control->event, CLOCK_MONOTONIC, &client->active);
-	if (err >= 0)
-		err = sd_event_source_set_time_relative(client->timer, patience);
-	if (err >= 0)
-		err = sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT);
-	return err < 0 ? err : 0;
+	client->active = clock_usec();
+	if (err < 0)
+		return err;
+	if (phase == client->phase && phase != PHASE_IDLE)
+		return 0;
+	client->phase = phase;
+	client->since = client->active;
+	client->extra = 0;
+	return client_set_timer(client);
 }
 
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -259,20 +303,25 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	return 0;
 }
 
+/* Once, what has come is read before the client is judged: if the loop was late, in as much time
+ * again. */
 static int on_patience_over(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct client *client = data;
+	uint64_t now = clock_usec(), due = client_due(client);
 
-	(void)source, (void)usec;
-	if (client_is_ready(client) && client_wait(client) == 0)
-		return 0; /* it was the loop that was late, not the client */
-	if (!client->reply && client->input_length && client_refuse(client, "request not completed in time") == 0)
+	(void)source;
+	if (due <= now && !client->extra)
+		client->extra = now - due + (now - usec) + GRACE_US;
+	if (client_due(client) > now && client_set_timer(client) == 0)
+		return 0;
+	if (client->phase == PHASE_REQUEST && client_refuse(client, "request not completed in time") == 0)
 		client_write(client);
 	client_close(client);
 	return 0;
 }
 
-static int client_open(struct control *control, int fd)
+static int client_open(struct control *control, int fd, bool is_root)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	int err;
@@ -281,12 +330,14 @@ static int client_open(struct control *control, int fd)
 		close(fd);
 		return -ENOMEM;
 	}
-	*client = (struct client){.control = control, .fd = fd};
+	*client = (struct client){.control = control, .fd = fd, .is_root = is_root};
 	control->clients[control->client_count++] = client;
+	control->other_count += !is_root;
 	err = sd_event_add_io(control->event, &client->io, fd, EPOLLIN, on_client, client);
 	if (err >= 0)
-		err = sd_event_add_time_relative(
-			control->event, &client->timer, CLOCK_MONOTONIC, control->idle_us, 0, on_patience_over, client);
+		err = sd_event_add_time(control->event, &client->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US,
+			on_patience_over, client);
+	client->phase = PHASE_TURN; /* so that client_wait() finds a new one */
 	if (err >= 0)
 		err = client_wait(client);
 	if (err < 0)
@@ -296,15 +347,17 @@ static int client_open(struct control *control, int fd)
 
 /* --- the newcomers */
 
-/* Makes room by closing the client that has been idle for longest. */
-static bool close_idlest(struct control *control)
+/* Makes room by closing the client that has been idle for longest, for one that is not root by
+ * one of these. */
+static bool close_idlest(struct control *control, bool for_root)
 {
 	struct client *idlest = NULL;
 
 	for (size_t i = 0; i < control->client_count; i++) {
 		struct client *client = control->clients[i];
 
-		if (client_is_idle(client) && (!idlest || client->active < idlest->active) && !client_is_ready(client))
+		if (client->phase == PHASE_IDLE && (for_root || !client->is_root) &&
+			(!idlest || client->active < idlest->active) && !client_is_ready(client))
 			idlest = client;
 	}
 	if (idlest)
@@ -312,9 +365,9 @@ static bool close_idlest(struct control *control)
 	return idlest;
 }
 
-static void turn_away(int fd)
+static void turn_away(int fd, const char *error)
 {
-	json_t *reply = protocol_error(NULL, "%d clients are being served already; try again", CONTROL_CLIENTS);
+	json_t *reply = protocol_error(NULL, "%s", error);
 	size_t length;
 	char *line = reply ? protocol_encode(reply, &length) : NULL;
 
@@ -333,6 +386,27 @@ static int on_resume(sd_event_source *source, uint64_t usec, void *data)
 	return sd_event_source_set_enabled(control->listen, SD_EVENT_ON);
 }
 
+static bool has_place(struct control *control, bool for_root)
+{
+	bool full = for_root ? control->client_count == CONTROL_CLIENTS
+			     : control->other_count == CONTROL_CLIENTS - CONTROL_ROOT;
+
+	return !full || close_idlest(control, for_root);
+}
+
+/* Some places and descriptors are kept for root. */
+static void take_newcomer(struct control *control, int fd)
+{
+	bool root = control_socket_is_root(fd);
+
+	if (!root && descriptors_is_reserved(fd))
+		turn_away(fd, "the daemon has no descriptors left; try again");
+	else if (has_place(control, root))
+		client_open(control, fd, root);
+	else
+		turn_away(fd, "too many clients are being served already; try again");
+}
+
 static int on_newcomer(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct control *control = data;
@@ -340,10 +414,7 @@ static int on_newcomer(sd_event_source *source, int fd, uint32_t events, void *d
 
 	(void)source, (void)events;
 	if (newcomer >= 0) {
-		if (control->client_count < CONTROL_CLIENTS || close_idlest(control))
-			client_open(control, newcomer);
-		else
-			turn_away(newcomer);
+		take_newcomer(control, newcomer);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		/* It stays in the queue, and would wake the loop again at once. */
 		sd_event_source_set_enabled(control->listen, SD_EVENT_OFF);
@@ -353,74 +424,7 @@ static int on_newcomer(sd_event_source *source, int fd, uint32_t events, void *d
 	return 0;
 }
 
-/* --- the socket */
-
-/* 0 if the path is free now, after a dead daemon's socket was removed if need be. */
-static int free_path(const struct sockaddr_un *address)
-{
-	struct stat file;
-	int fd, err;
-
-	if (lstat(address->sun_path, &file) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(file.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : -EADDRINUSE;
-	close(fd);
-	if (err == -EAGAIN) /* somebody listens, and has as many waiting as he can */
-		err = -EADDRINUSE;
-	if (err == -ECONNREFUSED)
-		err = unlink(address->sun_path) < 0 ? -errno : 0;
-	return err;
-}
-
-static int bind_and_listen(struct control *control, const struct sockaddr_un *address)
-{
-	const struct group *group = getgrnam(CONTROL_GROUP);
-
-	control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The file gets the mode of the socket: nobody can connect before the group is set. */
-	if (control->fd < 0 || fchmod(control->fd, 0600) < 0 ||
-		bind(control->fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return -errno;
-	if (lstat(control->path, &control->file) < 0)
-		return -errno;
-	/* A daemon confined to fewer capabilities has the group from its unit file instead. */
-	if (group && lchown(control->path, (uid_t)-1, group->gr_gid) < 0 && errno != EPERM)
-		return -errno;
-	if (chmod(control->path, 0660) < 0 || listen(control->fd, CONTROL_CLIENTS) < 0)
-		return -errno;
-	return 0;
-}
-
-static int open_socket(struct control *control, const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char directory[sizeof(address.sun_path)] = ".";
-	const char *slash = strrchr(path, '/');
-	int lock, err;
-
-	if (!*path || strlen(path) >= sizeof(address.sun_path))
-		return *path ? -ENAMETOOLONG : -ENOENT;
-	strcpy(address.sun_path, path);
-	strcpy(control->path, path);
-	if (slash)
-		memcpy(directory, path, slash == path ? 1 : (size_t)(slash - path));
-	if (slash && mkdir(directory, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	/* Of two daemons that start at once, one must not take the other's new socket for a dead one. */
-	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock < 0)
-		return -errno;
-	err = flock(lock, LOCK_EX) < 0 ? -errno : free_path(&address);
-	if (!err)
-		err = bind_and_listen(control, &address);
-	close(lock);
-	return err;
-}
+/* --- life */
 
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data)
 {
@@ -430,8 +434,10 @@ int control_new(struct control **out, sd_event *event, const char *path, control
 	if (!control)
 		return -ENOMEM;
 	*control = (struct control){.event = sd_event_ref(event), .answer = answer, .data = data, .fd = -1};
-	control_set_patience(control, CONTROL_STALL_MS, CONTROL_IDLE_MS);
-	err = open_socket(control, path);
+	control_set_patience(control, CONTROL_REQUEST_MS, CONTROL_IDLE_MS);
+	err = control_socket_open(path, &control->fd, &control->file);
+	if (!err)
+		strcpy(control->path, path);
 	if (!err)
 		err = sd_event_add_io(event, &control->listen, control->fd, EPOLLIN, on_newcomer, control);
 	if (err >= 0)
@@ -446,16 +452,38 @@ int control_new(struct control **out, sd_event *event, const char *path, control
 	return 0;
 }
 
-void control_set_patience(struct control *control, unsigned int stall_ms, unsigned int idle_ms)
+int control_look(struct control *control)
 {
-	control->stall_us = stall_ms * UINT64_C(1000);
+	sd_event_source *listen = NULL;
+	struct stat file;
+	int fd = -1, err;
+
+	if (control_socket_is_there(control->path, &control->file))
+		return 0;
+	err = control_socket_open(control->path, &fd, &file);
+	if (!err)
+		err = sd_event_add_io(control->event, &listen, fd, EPOLLIN, on_newcomer, control);
+	if (err < 0) {
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	sd_event_source_disable_unref(control->listen);
+	close(control->fd);
+	control->listen = listen;
+	control->fd = fd;
+	control->file = file;
+	return 1;
+}
+
+void control_set_patience(struct control *control, unsigned int request_ms, unsigned int idle_ms)
+{
+	control->request_us = request_ms * UINT64_C(1000);
 	control->idle_us = idle_ms * UINT64_C(1000);
 }
 
 void control_free(struct control *control)
 {
-	struct stat file;
-
 	if (!control)
 		return;
 	while (control->client_count)
@@ -464,8 +492,7 @@ void control_free(struct control *control)
 	sd_event_source_disable_unref(control->resume);
 	if (control->fd >= 0)
 		close(control->fd);
-	if (control->file.st_ino && lstat(control->path, &file) == 0 && file.st_ino == control->file.st_ino &&
-		file.st_dev == control->file.st_dev)
+	if (control->file.st_ino && control_socket_is_there(control->path, &control->file))
 		unlink(control->path);
 	sd_event_unref(control->event);
 	free(control);

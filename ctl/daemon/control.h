@@ -8,8 +8,9 @@
 
 #define CONTROL_GROUP "sipxdp" /* may use the socket, if there is such a group */
 #define CONTROL_CLIENTS 64
+#define CONTROL_ROOT 16                    /* of these places, kept for root */
 #define CONTROL_MEMORY ((size_t)192 << 20) /* all large requests and replies together */
-#define CONTROL_STALL_MS 10000             /* in the middle of a request or reply without a byte going either way */
+#define CONTROL_REQUEST_MS 2000            /* for a whole request or reply, and a second more for each MiB of it */
 #define CONTROL_IDLE_MS 300000             /* between requests */
 
 struct control;
@@ -25,9 +26,12 @@ typedef json_t *control_answer(const struct request *request, void *data);
  * is something other than a socket, -ENAMETOOLONG beyond 107 bytes. */
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
 
-/* How long a client may stall and be idle, instead of the above. For those connected
- * from now on. */
-void control_set_patience(struct control *control, unsigned int stall_ms, unsigned int idle_ms);
+/* How long a client may take for a request, and be idle, instead of the above. */
+void control_set_patience(struct control *control, unsigned int request_ms, unsigned int idle_ms);
+
+/* To be called every second: makes the socket anew if its file is gone. 1 if so, 0 if it is there, or
+ * -errno as control_new(). */
+int control_look(struct control *control);
 
 /* Closes every connection and removes the socket, if it is still this one's. */
 void control_free(struct control *control);

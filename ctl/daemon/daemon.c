@@ -262,6 +262,18 @@ static bool is_due(const struct daemon *daemon)
 	return desired_next(daemon->desired) <= clock_msec() || (ramp && ramp <= time(NULL));
 }
 
+static void look_at_control(struct daemon *daemon)
+{
+	int error = control_look(daemon->control);
+
+	if (error > 0)
+		log_warning("listening on %s anew: it had been removed", daemon->socket_path);
+	else if (error && error != daemon->control_error)
+		log_error("%s is gone, and cannot be made anew: %s; trying again every second", daemon->socket_path,
+			strerror(-error));
+	daemon->control_error = error < 0 ? error : 0;
+}
+
 /* The next tick comes a whole interval later, also when this one was late. */
 static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
@@ -269,6 +281,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 
 	(void)now;
 	log_flush();
+	look_at_control(daemon);
 	adopt_look(daemon);
 	if (drain_look(daemon->drain, daemon) | joining_look(daemon->joining)) {
 		daemon_follow(daemon);

@@ -28,6 +28,7 @@ struct daemon {
 	struct slow_path *slow_path;
 	struct joining *joining;
 	struct control *control;
+	int control_error; /* why its socket cannot be made anew, as it was logged; 0: it is there */
 	unsigned int ticks;
 	uint64_t started;       /* seconds since the epoch */
 	struct timespec faulty; /* when the FILE was written whose faults were told while we waited for maps */

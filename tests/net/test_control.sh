@@ -245,8 +245,18 @@ time.sleep(0.3)
 newcomer = Client()
 print(newcomer.said(), newcomer.said())
 clients[0].send(b"}\n").line()
-print(Client().ask())')" "64 clients are being served already; try again closed
+print(Client().ask())')" "too many clients are being served already; try again closed
 status"
+
+# As others, and as root.
+chmod 777 "$socket"
+is "others have 48 of the 64 places, so that root still has one" "$(raw '
+os.seteuid(65534)
+others = [Client().send(b"{") for _ in range(49)]
+told = [c for c in others[-1:] if "too many clients" in c.said()]
+os.seteuid(0)
+print(len(told), [Client().ask() for _ in range(16)] == ["status"] * 16)')" "1 True"
+chmod 660 "$socket"
 
 is "many large requests at once do not keep small ones out" "$(raw '
 large = [Client().send(b"x" * (15 << 20)) for _ in range(14)]

@@ -3,7 +3,7 @@
  * answers a request with the reply in REPLIES/COMMAND.json, if there is such a file,
  * else with the request as the server has understood it. A lookup that begins with the
  * Call-ID "sleep" takes two seconds. Ends cleanly at SIGTERM.
- * usage: control-echo SOCKET REPLIES [STALL_MS IDLE_MS] */
+ * usage: control-echo SOCKET REPLIES [REQUEST_MS IDLE_MS] */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 	int err;
 
 	if (argc != 3 && argc != 5) {
-		fputs("usage: control-echo SOCKET REPLIES [STALL_MS IDLE_MS]\n", stderr);
+		fputs("usage: control-echo SOCKET REPLIES [REQUEST_MS IDLE_MS]\n", stderr);
 		return 2;
 	}
 	sigemptyset(&signals);
