@@ -606,6 +606,9 @@ Test(config_keys, refuses_join)
 			{"7:38: 'secret' of join must be 16 to 255"}},
 		{"a secret that cannot be printed", JOIN("listen: '10.0.0.2:1', secret: \"0123456789abcdef\\n\""),
 			{"7:38: 'secret' of join must be 16 to 255"}},
+		{"of a file that save wrote for others than root", JOIN("listen: '10.0.0.2:1', secret: hidden"),
+			{"7:38: 'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it "
+			 "to root only"}},
 		{"a time", JOIN("listen: '10.0.0.2:1', node_timeout: 999ms, " SECRET),
 			{"7:44: 'node_timeout' of join must be a time from 1s to 1h"}},
 	};
