@@ -332,6 +332,16 @@ struct contract {
 	__u32 filled; /* 1: a daemon has put into the maps all that its file asks for */
 };
 
+/* decap_sources, decap_vips: LPM tries of decap, prefix -> anything. Outer sources and inner
+ * destinations of the tunnels that it opens. ::/0 is any address: IPv4 ones are mapped, so
+ * 10.0.0.0/8 has 104 bits. */
+struct prefix_key {
+	__u32 bits; /* of the address that count */
+	struct address address;
+};
+
+#define DECAP_PREFIXES 1024
+
 /* In every version the first member is the version, and the whole is not larger than this. */
 union any_contract {
 	struct contract contract;
@@ -376,4 +386,5 @@ _Static_assert(sizeof(struct traffic) == 16, "traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 176, "backend_record");
 _Static_assert(sizeof(struct contract) == 28, "contract");
+_Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");
 _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");

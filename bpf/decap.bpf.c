@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* For a backend that receives IP-in-IP: takes the outer header off what is addressed to
- * this host and gives the rest up to its kernel. Everything else passes untouched. */
+/* For a backend that receives IP-in-IP: takes the outer header off packets that a balancer
+ * has sent to this host and gives the inner packet to its kernel. Everything else passes
+ * untouched: a tunnel leads past the host's firewall, so it is opened only for listed
+ * sources, and only to the VIPs. */
 
 #include "context.h"
+#include "checksum.h"
 #include "packet.h"
 #include "link.h"
 
@@ -16,6 +19,17 @@ struct {
 	__type(value, __u32);
 } decap_addresses SEC(".maps");
 
+struct decap_prefixes {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, DECAP_PREFIXES);
+	__type(key, struct prefix_key);
+	__type(value, __u32);
+};
+
+struct decap_prefixes decap_sources SEC(".maps");
+struct decap_prefixes decap_vips SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -23,13 +37,21 @@ struct {
 	__type(value, struct decap_verdict_counters);
 } decap_verdicts SEC(".maps");
 
+/* The packet in the tunnel. Its header, 20 bytes of IPv4 or 40 of IPv6, can be read. */
+struct inner {
+	__u8 *ip;
+	bool ipv6;
+	__u32 end; /* offset in the frame */
+	struct address destination;
+};
+
 static __always_inline int finish(enum decap_verdict verdict)
 {
 	__u64 *counters = bpf_map_lookup_elem(&decap_verdicts, &(__u32){0});
 
 	if (counters)
 		counters[verdict]++;
-	return XDP_PASS;
+	return verdict == VERDICT_decap_congested ? XDP_DROP : XDP_PASS;
 }
 
 static __always_inline bool is_tunnelled(const struct packet *p)
@@ -38,46 +60,122 @@ static __always_inline bool is_tunnelled(const struct packet *p)
 	       bpf_map_lookup_elem(&decap_addresses, &p->destination);
 }
 
-/* Reads the inner packet's version, and its length into *end. -1 for what is none. */
-static __always_inline int inner_version(const struct xdp_md *ctx, const struct packet *p, __u32 *end)
+static __always_inline bool is_listed(void *prefixes, const struct address *address)
 {
-	const __u8 *inner = frame_at(ctx, p->transport);
-	__u8 version;
+	struct prefix_key key = {.bits = 128, .address = *address};
 
-	if (inner + sizeof(struct iphdr) > (__u8 *)frame_end(ctx))
-		return -1;
-	version = inner[0] >> 4;
-	if (version == 4 && p->protocol == IPPROTO_IPIP)
-		*end = p->transport + host16(((struct iphdr *)inner)->tot_len);
-	else if (version == 6 && p->protocol == IPPROTO_IPV6)
-		*end = p->transport + sizeof(struct ipv6hdr) + host16(((struct ipv6hdr *)inner)->payload_len);
-	else
-		return -1;
-	return version;
+	return bpf_map_lookup_elem(prefixes, &key);
+}
+
+/* False where the outer header does not carry a whole packet of the version that it says. */
+static __always_inline bool read_inner(const struct xdp_md *ctx, const struct packet *p, struct inner *inner)
+{
+	__u8 *at = frame_at(ctx, p->transport);
+	const struct ipv6hdr *ipv6 = (void *)at;
+	const struct iphdr *ipv4 = (void *)at;
+
+	inner->ip = at;
+	inner->ipv6 = p->protocol == IPPROTO_IPV6;
+	if ((void *)(ipv4 + 1) > frame_end(ctx))
+		return false;
+	if (!inner->ipv6) {
+		inner->end = p->transport + host16(ipv4->tot_len);
+		inner->destination = address_from_ipv4(ipv4->daddr);
+		return at[0] >> 4 == 4 && inner->end <= p->end;
+	}
+	if ((void *)(ipv6 + 1) > frame_end(ctx))
+		return false;
+	inner->end = p->transport + sizeof(*ipv6) + host16(ipv6->payload_len);
+	__builtin_memcpy(&inner->destination, &ipv6->daddr, sizeof(inner->destination));
+	return at[0] >> 4 == 6 && inner->end <= p->end && !address_is_mapped_ipv4(&inner->destination);
+}
+
+/* --- explicit congestion notification (RFC 3168) */
+
+enum ecn {
+	ECN_NONE, /* the sender does not take part */
+	ECN_ECT1,
+	ECN_ECT0,
+	ECN_CE, /* congestion experienced */
+};
+
+/* The field is the end of IPv4's second byte, and within IPv6's. */
+static __always_inline __u8 ecn_get(const __u8 *ip, bool ipv6)
+{
+	return (ipv6 ? ip[1] >> 4 : ip[1]) & 3;
+}
+
+static __always_inline void ecn_set(__u8 *ip, bool ipv6, __u8 ecn)
+{
+	struct iphdr *ipv4 = (void *)ip;
+	__be16 *word = (void *)ip, was = *word;
+
+	if (ipv6) {
+		ip[1] = (ip[1] & ~0x30) | ecn << 4;
+	} else {
+		ip[1] = (ip[1] & ~3) | ecn;
+		ipv4->check = checksum_replace(ipv4->check, was, *word);
+	}
+}
+
+/* Hands what was marked on the way through the tunnel on to the inner packet: RFC 6040
+ * section 4.2. False if that cannot say it and the packet must be dropped instead. */
+static __always_inline bool hand_on_ecn(const struct inner *inner, __u8 outer)
+{
+	__u8 own = ecn_get(inner->ip, inner->ipv6);
+
+	if (outer == ECN_CE && own == ECN_NONE)
+		return false;
+	if ((outer == ECN_CE && own != ECN_CE) || (outer == ECN_ECT1 && own == ECN_ECT0))
+		ecn_set(inner->ip, inner->ipv6, outer);
+	return true;
+}
+
+static __always_inline __u8 outer_ecn(const struct xdp_md *ctx, const struct packet *p)
+{
+	const __u8 *outer = frame_at(ctx, p->ip);
+
+	return (void *)(outer + 2) > frame_end(ctx) ? ECN_NONE : ecn_get(outer, p->ipv6);
 }
 
 /* Moves the link layer header to just before the inner packet. */
-static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const struct packet *p)
+static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const struct packet *p, bool ipv6)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 	struct link_layer link = {.vlan_count = p->vlan_count, .vlan = {p->vlan[0], p->vlan[1]}};
-	__u32 end = 0;
-	int version = inner_version(ctx, p, &end);
 
-	if (version < 0 || end > p->end)
-		return VERDICT_decap_malformed;
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return VERDICT_decap_malformed;
 	__builtin_memcpy(&link.destination, eth->h_dest, sizeof(link.destination));
 	__builtin_memcpy(&link.source, eth->h_source, sizeof(link.source));
-	link.protocol = net16(version == 4 ? ETH_P_IP : ETH_P_IPV6);
+	link.protocol = net16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
 	if (bpf_xdp_adjust_head(ctx, p->transport - p->ip) || !link_layer_write(ctx, &link))
 		return VERDICT_decap_malformed; /* for the verifier: the inner header is there */
 	return VERDICT_decapsulated;
 }
 
-SEC("xdp.frags")
-int decap(struct xdp_md *ctx)
+static __always_inline enum decap_verdict open_tunnel(struct xdp_md *ctx, const struct packet *p)
+{
+	struct inner inner = {};
+
+	if (!is_tunnelled(p))
+		return VERDICT_not_tunnelled;
+	if (!is_listed(&decap_sources, &p->source))
+		return VERDICT_decap_unlisted_source;
+	if (p->kind != PACKET_WHOLE)
+		return VERDICT_decap_fragment;
+	if (!read_inner(ctx, p, &inner))
+		return VERDICT_decap_malformed;
+	if (!is_listed(&decap_vips, &inner.destination))
+		return VERDICT_decap_unlisted_vip;
+	if (!hand_on_ecn(&inner, outer_ecn(ctx, p)))
+		return VERDICT_decap_congested;
+	return decapsulate(ctx, p, inner.ipv6);
+}
+
+/* A global function, so that the verifier goes through what follows once, and not for each
+ * way through the headers. */
+__noinline int parse(struct xdp_md *ctx, struct packet *packet)
 {
 	struct cursor cursor = {
 		.data = frame_start(ctx),
@@ -85,11 +183,16 @@ int decap(struct xdp_md *ctx)
 		.length = bpf_xdp_get_buff_len(ctx),
 		.zero = unknown_zero(ctx),
 	};
+
+	return packet ? packet_parse_ip(&cursor, packet) : VERDICT_malformed;
+}
+
+SEC("xdp.frags")
+int decap(struct xdp_md *ctx)
+{
 	struct packet packet = {};
 
-	if (packet_parse_ip(&cursor, &packet) != VERDICT_none || !is_tunnelled(&packet))
+	if (parse(ctx, &packet) != VERDICT_none)
 		return finish(VERDICT_not_tunnelled);
-	if (packet.kind != PACKET_WHOLE)
-		return finish(VERDICT_decap_fragment);
-	return finish(decapsulate(ctx, &packet));
+	return finish(open_tunnel(ctx, &packet));
 }

@@ -3,6 +3,7 @@
  * return) or an outer IP header put before it (RFC 2003, RFC 2473). */
 #pragma once
 
+#include "checksum.h"
 #include "flow.h"
 #include "link.h"
 
@@ -18,15 +19,6 @@ static __always_inline __sum16 ipv4_checksum(const struct iphdr *ip)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return ~sum;
-}
-
-/* A checksum after one of the 16-bit words that it covers has changed: RFC 1624, equation 3. */
-static __always_inline __sum16 checksum_replace(__sum16 check, __be16 was, __be16 is)
-{
-	__u32 sum = (__u16)~check + (__u16)~was + is;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~((sum & 0xffff) + (sum >> 16));
 }
 
 /* The word that changes is TTL and protocol: the difference is that of the TTL alone. */

@@ -6,8 +6,6 @@
 #include "context.h"
 #include "abi.h"
 
-#define BPF_F_NO_PREALLOC 1 /* as in linux/bpf.h */
-
 /* Number of slots of a table less one. The loader writes it; fixed while we run. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 

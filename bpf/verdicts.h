@@ -5,7 +5,8 @@
  * PASS gives the packet to the balancer's own kernel, FORWARD to a backend, HOLD to the
  * daemon, which puts it through the program again or answers it, ANSWER to who has sent it.
  * Nothing is dropped here: where no backend can have a packet the kernel answers
- * the client, who then knows at once instead of waiting for a timeout. */
+ * the client, who then knows at once instead of waiting for a timeout. The exception is
+ * decap's DROP, which RFC 6040 section 4.2 asks for. */
 #pragma once
 
 #define BALANCER_VERDICTS(X)                                                                                           \
@@ -39,4 +40,7 @@
 	X(decapsulated, PASS, NORMAL, "IP-in-IP for this host: outer header taken off")                                \
 	X(decap_fragment, PASS, UNUSUAL, "fragment of IP-in-IP: the kernel has it; lower the MTU before the tunnel")   \
 	X(decap_malformed, PASS, UNUSUAL, "IP-in-IP whose inner packet is cut short or no IP: the kernel has it")      \
+	X(decap_unlisted_source, PASS, UNUSUAL, "IP-in-IP from no balancer that --from lists: the kernel has it")      \
+	X(decap_unlisted_vip, PASS, UNUSUAL, "IP-in-IP whose inner destination is no VIP: the kernel has it")          \
+	X(decap_congested, DROP, UNUSUAL, "marked as congested on its way, which its sender would not understand")     \
 	X(not_tunnelled, PASS, NORMAL, "anything else: the kernel has it, untouched")

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/if_link.h>
 #include "attachment.h"
+#include "decap.h"
 #include "dispatcher.h"
 #include "file.h"
+#include "link.h"
 #include "options.h"
 #include "say.h"
 #include "tunnel.h"
@@ -37,9 +38,7 @@ struct attach {
 	bool maps_are_new;
 	enum pins_place place; /* of the maps: PINS_NEXT while they are to replace others */
 	int program_fd;
-	int addresses;         /* the map decap_addresses, -1 */
-	struct address *named; /* by --address: those that this run added to it */
-	size_t named_count;
+	struct decap decap;
 };
 
 /* --- what is wanted */
@@ -59,29 +58,17 @@ static int read_targets(struct attach *attach)
 		attach->target_count = options->interface_count;
 	}
 	attach->targets = calloc(attach->target_count, sizeof(*attach->targets));
-	attach->named = calloc(options->address_count + 1, sizeof(*attach->named));
 	for (i = 0; attach->targets && i < attach->target_count; i++) {
 		attach->targets[i].fd = -1;
 		attach->targets[i].name = attach->config ? attach->config->interfaces[i] : options->interfaces[i];
 	}
-	if (attach->targets && attach->named)
+	if (attach->targets)
 		return 0;
 	say_error("out of memory");
 	return -1;
 }
 
 /* --- what is there */
-
-static void refuse_foreign(const struct target *target, int error, uint32_t program_id)
-{
-	const char *way = "to share the interface that program, too, must be loaded by libxdp ('xdp-loader load')";
-	char text[PROGRAM_TEXT_SIZE];
-
-	if (dispatcher_is_on(target->ifindex))
-		way = "--dispatcher shares the interface with it";
-	say_error("cannot attach to %s: %s (%s is loaded; see 'ip link show %s'; %s)", target->name, strerror(error),
-		interface_program_text(program_id, text), target->name, way);
-}
 
 static int survey_program(const struct attach *attach, const struct target *target)
 {
@@ -94,7 +81,7 @@ static int survey_program(const struct attach *attach, const struct target *targ
 	}
 	if (!xdp.program_id || (attach->options->dispatcher && dispatcher_is_on(target->ifindex)))
 		return 0;
-	refuse_foreign(target, EBUSY, xdp.program_id);
+	link_refuse_busy(target->name, target->ifindex, EBUSY, xdp.program_id);
 	return -1;
 }
 
@@ -207,6 +194,8 @@ static int prepare_program(struct attach *attach)
 	}
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
+	if (program->kind == PROGRAM_DECAP && !pins_have_fitting_maps(&attach->pins, program))
+		attach->maps_are_new = true;
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
@@ -234,50 +223,6 @@ static int pin_program(struct attach *attach)
 
 /* --- one interface */
 
-/* A link is refused with an error number and no more. Asked by netlink, a driver answers
- * with a sentence. */
-static const char *ask_driver(const struct attach *attach, const struct target *target)
-{
-	const uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
-	LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = attach->program_fd);
-
-	say_library_clear();
-	if (!bpf_xdp_attach(target->ifindex, attach->program_fd, flags, NULL))
-		bpf_xdp_detach(target->ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);
-	return say_kernel();
-}
-
-static void refuse_link(const struct attach *attach, const struct target *target, int error)
-{
-	bool asks_for_native = attach->options->mode == MODE_NATIVE && error != EPERM && error != EACCES;
-	struct xdp_state xdp;
-	const char *reason;
-
-	if ((error == EBUSY || error == EEXIST) && !interface_query(target->ifindex, &xdp) && xdp.program_id) {
-		refuse_foreign(target, error, xdp.program_id);
-		return;
-	}
-	if (!asks_for_native) {
-		say_error("cannot attach to %s: %s", target->name, say_why(error));
-		return;
-	}
-	reason = ask_driver(attach, target);
-	say_error("cannot attach to %s: %s (%s; --mode generic does without the driver's help, and is slow)",
-		target->name, strerror(error), *reason ? reason : "its driver refuses native XDP");
-}
-
-static int attach_link(const struct attach *attach, struct target *target)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options);
-
-	options.flags = attach->options->mode == MODE_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
-	target->fd = bpf_link_create(attach->program_fd, target->ifindex, BPF_XDP, &options);
-	if (target->fd >= 0)
-		return 0;
-	refuse_link(attach, target, errno);
-	return -1;
-}
-
 /* The dispatcher wants a program of another type: one more is loaded, on the same maps. */
 static int attach_dispatched(const struct attach *attach, struct target *target)
 {
@@ -301,36 +246,20 @@ out:
 	return result;
 }
 
-static int name_addresses(struct attach *attach)
-{
-	const struct options *options = attach->options;
-	bool is_new;
-	size_t i;
-
-	for (i = 0; i < options->address_count; i++) {
-		if (tunnel_name(attach->addresses, &options->addresses[i], &is_new))
-			return -1;
-		if (is_new)
-			attach->named[attach->named_count++] = options->addresses[i];
-	}
-	return 0;
-}
-
-/* Which addresses do tunnels end at? Asked before a packet meets the program. */
-static int fill_addresses(struct attach *attach)
+/* Which tunnels end here, and which are accepted? Asked before a packet meets the program. */
+static int fill_maps(struct attach *attach)
 {
 	const struct options *options = attach->options;
 	size_t i;
 
 	if (options->program != PROGRAM_DECAP)
 		return 0;
-	attach->addresses = pins_get(&attach->pins, PINS_TOP, "decap_addresses");
-	if (name_addresses(attach))
+	if (decap_begin(&attach->decap, &attach->pins, options))
 		return -1;
 	for (i = 0; i < attach->target_count; i++) {
 		struct target *target = &attach->targets[i];
 
-		if (tunnel_add(attach->addresses, target->name, target->ifindex, !options->address_count,
+		if (tunnel_add(attach->decap.addresses, target->name, target->ifindex, !options->address_count,
 			    &target->addresses))
 			return -1;
 	}
@@ -341,7 +270,10 @@ static int attach_target(const struct attach *attach, struct target *target)
 {
 	if (target->attached)
 		return 0;
-	return attach->options->dispatcher ? attach_dispatched(attach, target) : attach_link(attach, target);
+	if (attach->options->dispatcher)
+		return attach_dispatched(attach, target);
+	target->fd = link_attach(target->name, target->ifindex, attach->program_fd, attach->options->mode);
+	return target->fd < 0 ? -1 : 0;
 }
 
 /* An unpinned link ends with its file descriptor. */
@@ -349,8 +281,8 @@ static void detach_target(const struct attach *attach, struct target *target)
 {
 	if (target->dispatched)
 		dispatcher_detach(target->ifindex, target->dispatched);
-	if (attach->addresses >= 0 && !target->attached)
-		tunnel_remove(attach->addresses, target->ifindex, &attach->attachments);
+	if (attach->decap.addresses >= 0 && !target->attached)
+		tunnel_remove(attach->decap.addresses, target->ifindex, &attach->attachments);
 }
 
 static int pin_target(struct attach *attach, const struct target *target)
@@ -363,8 +295,8 @@ static int pin_target(struct attach *attach, const struct target *target)
 		return -1;
 	if (before)
 		say_done("%s: the pin of an attachment that has ended is removed", target->name);
-	if (before && attach->addresses >= 0)
-		tunnel_remove(attach->addresses, 0, &attach->attachments);
+	if (before && attach->decap.addresses >= 0)
+		tunnel_remove(attach->decap.addresses, 0, &attach->attachments);
 	return pins_put(&attach->pins, target->dispatched ? PINS_DISPATCHED : PINS_LINKS, target->name, target->fd);
 }
 
@@ -399,16 +331,17 @@ static void detach_targets(struct attach *attach)
 
 	for (i = 0; i < attach->target_count; i++)
 		detach_target(attach, &attach->targets[i]);
-	for (i = 0; i < attach->named_count; i++)
-		tunnel_forget(attach->addresses, &attach->named[i]);
+	decap_undo(&attach->decap);
 }
 
 static int commit(struct attach *attach)
 {
 	if (pin_program(attach))
 		return -1;
-	if (!fill_addresses(attach) && !attach_targets(attach) && !move_maps(attach))
+	if (!fill_maps(attach) && !attach_targets(attach) && !move_maps(attach)) {
+		decap_finish(&attach->decap);
 		return 0;
+	}
 	detach_targets(attach);
 	say_error("nothing was attached");
 	return -1;
@@ -437,9 +370,7 @@ static void report(const struct attach *attach)
 	const struct options *options = attach->options;
 	size_t i;
 
-	if (attach->named_count)
-		say_done("tunnels to %zu more address%s end here (--address)", attach->named_count,
-			attach->named_count > 1 ? "es" : "");
+	decap_report(&attach->decap);
 	for (i = 0; i < attach->target_count; i++) {
 		const struct target *target = &attach->targets[i];
 
@@ -460,14 +391,15 @@ static void report(const struct attach *attach)
 /* For those that are attached already: does that leave something new to be done? */
 static bool is_anything_new(struct attach *attach)
 {
-	size_t i, added;
+	size_t i, added = 0;
 
-	if (fill_addresses(attach))
+	if (fill_maps(attach)) {
+		decap_undo(&attach->decap);
 		return false;
-	added = attach->named_count;
+	}
 	for (i = 0; i < attach->target_count; i++)
 		added += attach->targets[i].addresses;
-	return added > 0;
+	return decap_finish(&attach->decap) || added;
 }
 
 static int attach_all(struct attach *attach)
@@ -509,11 +441,9 @@ static void clean_up(struct attach *attach)
 			close(attach->targets[i].fd);
 	}
 	free(attach->targets);
-	free(attach->named);
 	if (attach->program_fd >= 0)
 		close(attach->program_fd);
-	if (attach->addresses >= 0)
-		close(attach->addresses);
+	decap_close(&attach->decap);
 	program_close(&attach->program);
 	attachments_free(&attach->attachments);
 	pins_close(&attach->pins);
@@ -523,7 +453,7 @@ static void clean_up(struct attach *attach)
 
 int attach_run(const struct options *options)
 {
-	struct attach attach = {.options = options, .pins.lock = -1, .program_fd = -1, .addresses = -1};
+	struct attach attach = {.options = options, .pins.lock = -1, .program_fd = -1, .decap.addresses = -1};
 	int result = read_targets(&attach);
 
 	if (!result)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the kernel says of an interface and of the XDP program on it. Changes nothing. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include "../ctl/core/address.h"
 #include "interface.h"
 
 const char *mode_name(enum mode mode)
@@ -55,6 +57,23 @@ bool interface_is_veth(const char *name)
 	struct ifreq request = {.ifr_data = (char *)&info};
 
 	return !ask(name, SIOCETHTOOL, &request) && !strcmp(info.driver, "veth");
+}
+
+bool interface_address(const struct ifaddrs *entry, const char *interface, struct address *out)
+{
+	size_t length = strcspn(entry->ifa_name, ":");
+
+	if (!entry->ifa_addr || strlen(interface) != length || memcmp(entry->ifa_name, interface, length))
+		return false;
+	if (entry->ifa_addr->sa_family == AF_INET) {
+		*out = (struct address){.word[2] = htonl(0xffff)};
+		out->word[3] = ((struct sockaddr_in *)entry->ifa_addr)->sin_addr.s_addr;
+	} else if (entry->ifa_addr->sa_family == AF_INET6) {
+		memcpy(out, &((struct sockaddr_in6 *)entry->ifa_addr)->sin6_addr, sizeof(*out));
+	} else {
+		return false;
+	}
+	return address_is_host(out);
 }
 
 int interface_query(int ifindex, struct xdp_state *out)

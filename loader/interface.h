@@ -2,8 +2,10 @@
 /* What the kernel says of an interface and of the XDP program on it, whoever put it there. */
 #pragma once
 
+#include <ifaddrs.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "../bpf/abi.h"
 
 enum mode {
 	MODE_NATIVE,
@@ -24,6 +26,11 @@ bool interface_has_ethernet(const char *name);
 
 /* Is it one end of a pair of virtual interfaces? */
 bool interface_is_veth(const char *name);
+
+/* Is this entry of getifaddrs() an address of the interface that another host can reach (no
+ * loopback and no link-local one)? An IPv4 address may have a label, eth0:1, and is then
+ * listed under that. */
+bool interface_address(const struct ifaddrs *entry, const char *interface, struct address *out);
 
 /* 0, or -errno without a word. */
 int interface_query(int ifindex, struct xdp_state *out);

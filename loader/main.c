@@ -88,6 +88,16 @@ static bool add_address(struct options *options, const char *argument)
 	return !address_parse(argument, &options->addresses[options->address_count++]);
 }
 
+static bool add_source(struct options *options, const char *argument)
+{
+	return !prefix_parse(argument, &options->from.list[options->from.count++]);
+}
+
+static bool add_vip(struct options *options, const char *argument)
+{
+	return !prefix_parse(argument, &options->vips.list[options->vips.count++]);
+}
+
 /* Cuts slashes at its end, in place: the argument is ours. */
 static bool set_pin_dir(struct options *options, const char *argument)
 {
@@ -139,6 +149,10 @@ static const struct option_row {
 		set_dispatcher},
 	{ATTACH, 'A', "address", "ADDRESS", "an IPv4 or IPv6 address",
 		"decap: one more address that tunnels end at, besides those of IFACE", add_address},
+	{ATTACH | UPGRADE, 'F', "from", "PREFIX", "an address or a network such as 10.0.0.0/24",
+		"decap: accept tunnels from there only; may be repeated (default: from anywhere)", add_source},
+	{ATTACH | UPGRADE, 'I', "vip", "ADDRESS", "an address or a network such as 192.0.2.0/28",
+		"decap: accept packets in them for this VIP only; may be repeated (default: addresses of lo)", add_vip},
 	{ALL, 'R', "pin-dir", "DIR", "an absolute path", "where the pins are (default " PIN_DIR ")", set_pin_dir},
 	{UPGRADE, 'T', "timeout", "SECONDS", "a number of seconds, 86400 at most",
 		"how long sipxdpd may take to fill new maps (default 60)", set_timeout},
@@ -252,8 +266,8 @@ static int check(const struct command *command, const struct options *options)
 
 	if (decap && options->config)
 		return refuse("--program decap needs no file: name the interfaces", "");
-	if (!decap && options->address_count)
-		return refuse("--address is for --program decap", "");
+	if (!decap && (options->address_count || options->from.count || options->vips.count))
+		return refuse("--address, --from and --vip are for --program decap", "");
 	if (command->bit & (UPGRADE | STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
 	if (command->bit != ATTACH)
@@ -312,16 +326,23 @@ static int run(int argc, char **argv, struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = {
-		.pin_dir = PIN_DIR, .timeout = DEFAULT_TIMEOUT, .addresses = calloc(argc, sizeof(struct address))};
+		.pin_dir = PIN_DIR,
+		.timeout = DEFAULT_TIMEOUT,
+		.addresses = calloc(argc, sizeof(struct address)),
+		.from.list = calloc(argc, sizeof(struct prefix_key)),
+		.vips.list = calloc(argc, sizeof(struct prefix_key)),
+	};
 	int status;
 
 	/* A reader that went away must not end us between two pins. */
 	signal(SIGPIPE, SIG_IGN);
-	if (!options.addresses) {
+	if (!options.addresses || !options.from.list || !options.vips.list) {
 		say_error("out of memory");
 		return EXIT_FAILED;
 	}
 	status = run(argc, argv, &options);
 	free(options.addresses);
+	free(options.from.list);
+	free(options.vips.list);
 	return status;
 }

@@ -3,12 +3,18 @@
 #pragma once
 
 #include <stddef.h>
+#include "../ctl/core/prefix.h"
 #include "interface.h"
 #include "program.h"
 
 #ifndef SIPXDP_VERSION
 #define SIPXDP_VERSION "unreleased" /* the Makefile knows better */
 #endif
+
+struct prefixes {
+	struct prefix_key *list;
+	size_t count;
+};
 
 struct options {
 	enum program_kind program;
@@ -22,6 +28,8 @@ struct options {
 	bool verbose;
 	struct address *addresses;
 	size_t address_count;
+	struct prefixes from; /* of decap: sources of tunnels */
+	struct prefixes vips; /* ... and destinations in them */
 	char **interfaces;
 	size_t interface_count;
 };

@@ -396,7 +396,17 @@ int pins_put_maps(struct pins *pins, enum pins_place place, const struct program
 	return pins_put(pins, place, last, bpf_map__fd(map));
 }
 
-int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct program *program)
+static bool is_fitting(const struct pins *pins, const struct bpf_map *map)
+{
+	int fd = pins_get(pins, PINS_TOP, bpf_map__name(map));
+	bool fits = fd >= 0 && program_map_fits(map, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return fits;
+}
+
+static int reuse_maps(const struct pins *pins, enum pins_place place, const struct program *program, bool all)
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
@@ -404,7 +414,7 @@ int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct
 
 	bpf_object__for_each_map(map, program->object)
 	{
-		if (!program_shares_map(map))
+		if (!program_shares_map(map) || (!all && !is_fitting(pins, map)))
 			continue;
 		fd = pins_get(pins, place, bpf_map__name(map));
 		if (fd < 0) {
@@ -415,6 +425,52 @@ int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct
 		err = program_reuse_map(map, fd);
 		close(fd);
 		if (err)
+			return -1;
+	}
+	return 0;
+}
+
+int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct program *program)
+{
+	return reuse_maps(pins, place, program, true);
+}
+
+int pins_reuse_fitting_maps(const struct pins *pins, const struct program *program)
+{
+	return reuse_maps(pins, PINS_TOP, program, false);
+}
+
+bool pins_have_fitting_maps(const struct pins *pins, const struct program *program)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, program->object)
+	{
+		if (program_shares_map(map) && !is_fitting(pins, map))
+			return false;
+	}
+	return true;
+}
+
+static bool is_in_place(const struct pins *pins, const struct bpf_map *map)
+{
+	int fd = pins_get(pins, PINS_TOP, bpf_map__name(map));
+	bool is_same = fd >= 0 && program_map_id(fd) == program_map_id(bpf_map__fd(map));
+
+	if (fd >= 0)
+		close(fd);
+	return is_same;
+}
+
+int pins_put_new_maps(struct pins *pins, const struct program *program)
+{
+	const struct bpf_map *map;
+
+	bpf_object__for_each_map(map, program->object)
+	{
+		if (!program_shares_map(map) || is_in_place(pins, map))
+			continue;
+		if (pins_replace(pins, PINS_TOP, bpf_map__name(map), bpf_map__fd(map)))
 			return -1;
 	}
 	return 0;

@@ -93,6 +93,16 @@ bool pins_have_program(const struct pins *pins);
  * -ENOENT where none is pinned, or -errno; without a word. */
 int pins_contract(const struct pins *pins, enum pins_place place, struct contract *out);
 
+/* Are all maps in PINS_TOP that an opened program expects, as it expects them? */
+bool pins_have_fitting_maps(const struct pins *pins, const struct program *program);
+
+/* Has an opened program use those maps in PINS_TOP that are as it expects them. The others
+ * will be new ones. */
+int pins_reuse_fitting_maps(const struct pins *pins, const struct program *program);
+
+/* Puts the new ones of a loaded program into PINS_TOP, in the place of those that are there. */
+int pins_put_new_maps(struct pins *pins, const struct program *program);
+
 /* Pins the maps of a loaded program. */
 int pins_put_maps(struct pins *pins, enum pins_place place, const struct program *program);
 

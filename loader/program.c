@@ -62,15 +62,35 @@ int program_open(struct program *program, enum program_kind kind, const struct c
 	return kind == PROGRAM_DECAP ? 0 : size_balancer(program->balancer, sizes);
 }
 
+static bool fits(const struct bpf_map *map, const struct bpf_map_info *info)
+{
+	return info->type == bpf_map__type(map) && info->key_size == bpf_map__key_size(map) &&
+	       info->value_size == bpf_map__value_size(map) && info->max_entries == bpf_map__max_entries(map);
+}
+
+bool program_map_fits(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && fits(map, &info);
+}
+
+uint32_t program_map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
 int program_reuse_map(struct bpf_map *map, int fd)
 {
 	struct bpf_map_info info = {};
 	uint32_t size = sizeof(info);
 	int err = bpf_obj_get_info_by_fd(fd, &info, &size);
 
-	if (!err &&
-		(info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
-			info.value_size != bpf_map__value_size(map) || info.max_entries != bpf_map__max_entries(map))) {
+	if (!err && !fits(map, &info)) {
 		say_error("the pinned map '%s' has keys of %u and values of %u bytes and room for %u; this program's "
 			  "has %u, %u and %u: 'upgrade -c FILE' makes new ones",
 			bpf_map__name(map), info.key_size, info.value_size, info.max_entries, bpf_map__key_size(map),

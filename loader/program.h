@@ -33,6 +33,12 @@ const char *program_name(enum program_kind kind);
  * `sizes` is not looked at for decap, whose sizes are fixed. */
 int program_open(struct program *program, enum program_kind kind, const struct contract *sizes);
 
+/* Is this map of the kernel what an opened program expects? Without a word. */
+bool program_map_fits(const struct bpf_map *map, int fd);
+
+/* The kernel's number of a map, 0 if that cannot be read. */
+uint32_t program_map_id(int fd);
+
 /* Has an opened program use this map of the kernel, which must be what it expects. */
 int program_reuse_map(struct bpf_map *map, int fd);
 

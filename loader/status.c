@@ -2,11 +2,13 @@
 /* status: what is attached where, put together as JSON; the text is printed from that. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <jansson.h>
 #include "attachment.h"
 #include "dispatcher.h"
+#include "lists.h"
 #include "options.h"
 #include "say.h"
 
@@ -154,6 +156,56 @@ static void judge(struct status *status, const struct attachments *attachments, 
 			name, contract->version, ABI_VERSION);
 }
 
+/* --- what decap accepts, and what it has refused */
+
+/* Counters that should be 0, summed up over the CPUs. */
+static void judge_decap_verdicts(struct status *status)
+{
+	static const struct {
+		const char *name, *text;
+		bool normal;
+	} verdicts[] = {
+#define NORMAL true
+#define UNUSUAL false
+#define ROW(name, action, normal, text) [VERDICT_##name] = {#name, text, normal},
+		DECAP_VERDICTS(ROW)
+#undef ROW
+#undef UNUSUAL
+#undef NORMAL
+	};
+	int cpus = libbpf_num_possible_cpus(), map = pins_get(&status->pins, PINS_TOP, "decap_verdicts"), i, cpu;
+	uint64_t sums[DECAP_VERDICT_COUNT] = {0};
+	struct decap_verdict_counters *counters = calloc(cpus > 0 ? cpus : 1, sizeof(*counters));
+
+	if (counters && map >= 0 && !bpf_map_lookup_elem(map, &(uint32_t){0}, counters)) {
+		for (cpu = 0; cpu < cpus; cpu++)
+			for (i = 0; i < DECAP_VERDICT_COUNT; i++)
+				sums[i] += ((uint64_t *)&counters[cpu])[i];
+	}
+	for (i = 0; i < DECAP_VERDICT_COUNT; i++) {
+		if (sums[i] && !verdicts[i].normal)
+			warn(status, "decap: %llu packets: %s: %s", (unsigned long long)sums[i], verdicts[i].name,
+				verdicts[i].text);
+	}
+	if (map >= 0)
+		close(map);
+	free(counters);
+}
+
+/* NULL where the maps are those of another release. */
+static json_t *describe_decap(struct status *status)
+{
+	struct lists lists;
+	json_t *object = NULL;
+
+	if (!lists_open(&lists, &status->pins)) {
+		object = lists_describe(&lists, status->warnings);
+		judge_decap_verdicts(status);
+	}
+	lists_close(&lists);
+	return object;
+}
+
 /* --- one program */
 
 static json_t *describe_contract(const struct contract *contract)
@@ -188,6 +240,8 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 		json_array_append_new(interfaces, describe_attachment(status, &attachments.list[i]));
 	json_object_set_new(program, "interfaces", interfaces);
 	json_array_append_new(status->programs, program);
+	if (kind == PROGRAM_DECAP)
+		json_object_set_new(program, "accepts", describe_decap(status));
 	judge(status, &attachments, no_contract ? NULL : &contract);
 	if (no_contract == -ENOENT)
 		warn(status, "balancer: a loader was interrupted while it put new maps in place ('sipxdp-loader "
@@ -220,8 +274,19 @@ static void print_interface(const json_t *interface)
 		text_of(program, "name"), id, text_of(program, "tag"), text_of(program, "loaded"), link);
 }
 
+static void print_accepted(const char *title, const json_t *array)
+{
+	const json_t *prefix;
+	size_t i;
+
+	printf("%s", title);
+	json_array_foreach(array, i, prefix) printf("%s %s", i ? "," : "", json_string_value(prefix));
+	putchar('\n');
+}
+
 static void print_program(const json_t *program)
 {
+	const json_t *accepts = json_object_get(program, "accepts");
 	const json_t *contract = json_object_get(program, "contract"), *value, *interface;
 	const char *key;
 	size_t i;
@@ -232,6 +297,10 @@ static void print_program(const json_t *program)
 	printf("\n%-15s %-9s %-8s %-10s %-12s %-7s %-16s  %-20s %s\n", "INTERFACE", "STATE", "MODE", "BY", "PROGRAM",
 		"ID", "TAG", "LOADED", "LINK");
 	json_array_foreach(json_object_get(program, "interfaces"), i, interface) print_interface(interface);
+	if (accepts) {
+		print_accepted("tunnels from:", json_object_get(accepts, "from"));
+		print_accepted("packets in them for:", json_object_get(accepts, "vips"));
+	}
 }
 
 static void print_text(const json_t *root)

@@ -53,25 +53,6 @@ static int add(int map, uint32_t ifindex, const struct address *address, size_t 
 	return 0;
 }
 
-/* Of this interface, and one that a tunnel can be addressed to. An IPv4 address may have
- * a label, eth0:1, and is then listed under that. */
-static bool is_usable(const struct ifaddrs *entry, const char *interface, struct address *out)
-{
-	size_t length = strcspn(entry->ifa_name, ":");
-
-	if (!entry->ifa_addr || strlen(interface) != length || memcmp(entry->ifa_name, interface, length))
-		return false;
-	if (entry->ifa_addr->sa_family == AF_INET) {
-		*out = (struct address){.word[2] = htonl(0xffff)};
-		out->word[3] = ((struct sockaddr_in *)entry->ifa_addr)->sin_addr.s_addr;
-	} else if (entry->ifa_addr->sa_family == AF_INET6) {
-		memcpy(out, &((struct sockaddr_in6 *)entry->ifa_addr)->sin6_addr, sizeof(*out));
-	} else {
-		return false;
-	}
-	return address_is_host(out);
-}
-
 int tunnel_add(int map, const char *interface, int ifindex, bool needed, size_t *added)
 {
 	struct ifaddrs *all, *entry;
@@ -85,7 +66,7 @@ int tunnel_add(int map, const char *interface, int ifindex, bool needed, size_t 
 		return -1;
 	}
 	for (entry = all; !result && entry; entry = entry->ifa_next) {
-		if (!is_usable(entry, interface, &address))
+		if (!interface_address(entry, interface, &address))
 			continue;
 		found = true;
 		result = add(map, ifindex, &address, added);
@@ -111,7 +92,7 @@ static const struct attachment *find_heir(
 		const struct attachment *one = &attached->list[i];
 
 		for (entry = all; one->state == ATTACHMENT_LIVE && entry; entry = entry->ifa_next) {
-			if (is_usable(entry, one->name, &address) && !memcmp(&address, wanted, sizeof(address)))
+			if (interface_address(entry, one->name, &address) && !memcmp(&address, wanted, sizeof(address)))
 				return one;
 		}
 	}

@@ -8,6 +8,7 @@
 #include "attachment.h"
 #include "dispatcher.h"
 #include "file.h"
+#include "lists.h"
 #include "options.h"
 #include "renew.h"
 #include "say.h"
@@ -130,6 +131,61 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
 }
 
+/* --- decap, whose maps the loader itself fills */
+
+/* Maps that another release has made differently are replaced, before any link is updated; if
+ * that fails for a link, the next upgrade finds the maps that its program expects. What was
+ * accepted before must be accepted by them. */
+static int upgrade_decap(
+	struct pins *pins, const struct program *program, const struct options *options, struct lists *lists)
+{
+	if (pins_put_new_maps(pins, program) || lists_open(lists, pins))
+		return -1;
+	if (!lists_keep(lists, options) && !lists_add(lists))
+		return 0;
+	lists_undo(lists);
+	return -1;
+}
+
+static int open_decap(struct program *program, const struct pins *pins)
+{
+	int addresses = pins_get(pins, PINS_TOP, "decap_addresses");
+
+	if (addresses < 0) {
+		say_error("cannot use %s/decap_addresses: %s", pins->dir, say_why(addresses));
+		return -1;
+	}
+	close(addresses);
+	if (program_open(program, PROGRAM_DECAP, NULL))
+		return -1;
+	return pins_reuse_fitting_maps(pins, program);
+}
+
+/* --- the command */
+
+static int replace(const struct options *options, struct pins *pins, const struct contract *sizes,
+	struct program *program, const struct attachments *attachments)
+{
+	bool decap = pins->kind == PROGRAM_DECAP;
+	struct lists lists = {0};
+	int result = -1;
+
+	if (decap ? open_decap(program, pins) : open_for_pins(program, pins, sizes))
+		return -1;
+	if (program_load(program, NULL))
+		return -1;
+	pins_begin(pins);
+	if (!decap || !upgrade_decap(pins, program, options, &lists))
+		result = upgrade(pins, sizes, program, attachments);
+	if (decap && !result) {
+		lists_finish(&lists);
+		lists_report(&lists);
+	}
+	pins_end(pins, false);
+	lists_close(&lists);
+	return result;
+}
+
 int upgrade_run(const struct options *options)
 {
 	struct attachments attachments = {0};
@@ -150,15 +206,10 @@ int upgrade_run(const struct options *options)
 	}
 	if (choose_maps(options, &pins, &sizes, &new_maps))
 		goto out;
-	if (new_maps) {
+	if (new_maps)
 		result = renew_run(&pins, &sizes, &attachments, options->timeout);
-		goto out;
-	}
-	if (open_for_pins(&program, &pins, &sizes) || program_load(&program, NULL))
-		goto out;
-	pins_begin(&pins);
-	result = upgrade(&pins, &sizes, &program, &attachments);
-	pins_end(&pins, false);
+	else
+		result = replace(options, &pins, &sizes, &program, &attachments);
 out:
 	program_close(&program);
 	attachments_free(&attachments);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #define BPF_ANY 0
+#define BPF_F_NO_PREALLOC 1
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86DD
 #define ETH_P_8021Q 0x8100

@@ -143,7 +143,7 @@ like "... a probe gets by with the same: an echo request to the VIP on px2" \
 check "... leaves the balancer attached" lab_in balancer sh -c 'sipxdp-loader status | grep -q "^eth0 *attached"'
 check "detach" as_unit sipxdp-loader.service sipxdp-loader detach
 check "decap with no more than its unit has" \
-	as_unit sipxdp-decap@.service sipxdp-loader attach --program decap eth0
+	as_unit sipxdp-decap@.service sipxdp-loader attach --program decap eth0 --from 10.0.0.2
 check "... upgrade" as_unit sipxdp-decap@.service sipxdp-loader upgrade --program decap
 check "... detach" as_unit sipxdp-decap@.service sipxdp-loader detach --program decap eth0
 tap_end

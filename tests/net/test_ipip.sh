@@ -85,7 +85,7 @@ lab_open
 lab_routed 3
 for backend in "${LAB_BACKENDS[@]}"; do
 	sip_answer "$backend" "$backend" "$LAB_VIP"
-	check "decap attaches at $backend" lab_in "$backend" sipxdp-loader attach --program decap eth0
+	check "decap attaches at $backend" lab_in "$backend" sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER"
 done
 lab_config ipip
 lab_balance

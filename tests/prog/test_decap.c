@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The program for backends: IP-in-IP addressed to this host loses its outer header, all else
- * passes as it came. This host is 10.0.0.1 and fd00::1. */
+/* The program for backends: IP-in-IP from a balancer to this host, with a packet for a VIP in
+ * it, loses its outer header; all else passes as it came. This host is 10.0.0.1 and fd00::1,
+ * balancers are 198.51.100.0/28 and 2001:db8::7, VIPs 192.0.2.10, 2001:db8::10 and this host. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -23,6 +24,7 @@ struct decap_row {
 	size_t trailer;
 	struct run_options run;
 	enum decap_verdict verdict;
+	const struct frame_spec *inner; /* what comes out, where that is not what was in the tunnel */
 };
 
 /* What is carried. */
@@ -32,6 +34,44 @@ static const struct frame_spec options4 = {.payload = ROW_INVITE, .option_words 
 static const struct frame_spec empty4 = {.payload = ""};
 static const struct frame_spec first_fragment4 = {.payload = ROW_INVITE, .more_fragments = true, .id = 8};
 static const struct frame_spec twice4 = {.destination = US4, .inner = &invite4};
+static const struct frame_spec stranger4 = {.payload = ROW_INVITE, .destination = "192.0.2.11"};
+static const struct frame_spec stranger6 = {.payload = ROW_INVITE, .destination = "2001:db8::11"};
+static const struct frame_spec loopback4 = {.payload = ROW_INVITE, .destination = "127.0.0.1"};
+static const struct frame_spec posing6 = {.payload = ROW_INVITE, .destination = "::ffff:192.0.2.10"};
+
+/* The same with the explicit congestion notification of RFC 3168 in their last two bits. */
+#define ECT1 1
+#define ECT0 2
+#define CE 3
+#define DSCP 0xb8
+#define MARKED(name, bits)                                                                                             \
+	static const struct frame_spec name##4_##bits = {.payload = ROW_INVITE, .tos = DSCP | (bits), .id = 5};        \
+	static const struct frame_spec name##6_##bits = {                                                              \
+		.payload = ROW_INVITE, .tos = DSCP | (bits), .destination = "2001:db8::10"}
+MARKED(invite, ECT0);
+MARKED(invite, ECT1);
+MARKED(invite, CE);
+
+/* RFC 6040, figure 4: outer and inner mark, and what comes out. */
+#define ECN_ROW(text, to, outer, carried, out, end)                                                                    \
+	{                                                                                                              \
+		.sentence = text ": " #outer " outside, " #carried,                                                    \
+		.in = {.destination = to, .tos = outer, .inner = &carried}, .inner = &out, .verdict = VERDICT_##end    \
+	}
+#define ECN_ROWS(to, version, text)                                                                                    \
+	ECN_ROW(text, to, CE, invite##version##_ECT0, invite##version##_CE, decapsulated),                             \
+		ECN_ROW(text, to, CE, invite##version##_ECT1, invite##version##_CE, decapsulated),                     \
+		ECN_ROW(text, to, CE, invite##version##_CE, invite##version##_CE, decapsulated),                       \
+		ECN_ROW(text, to, CE, invite##version, invite##version, decap_congested),                              \
+		ECN_ROW(text, to, ECT1, invite##version##_ECT0, invite##version##_ECT1, decapsulated),                 \
+		ECN_ROW(text, to, ECT1, invite##version##_ECT1, invite##version##_ECT1, decapsulated),                 \
+		ECN_ROW(text, to, ECT1, invite##version##_CE, invite##version##_CE, decapsulated),                     \
+		ECN_ROW(text, to, ECT1, invite##version, invite##version, decapsulated),                               \
+		ECN_ROW(text, to, ECT0, invite##version##_ECT0, invite##version##_ECT0, decapsulated),                 \
+		ECN_ROW(text, to, ECT0, invite##version##_ECT1, invite##version##_ECT1, decapsulated),                 \
+		ECN_ROW(text, to, ECT0, invite##version, invite##version, decapsulated),                               \
+		ECN_ROW(text, to, 0, invite##version##_CE, invite##version##_CE, decapsulated),                        \
+		ECN_ROW(text, to, 0, invite##version##_ECT0, invite##version##_ECT0, decapsulated)
 
 static const struct decap_row rows[] = {
 	{
@@ -228,6 +268,50 @@ static const struct decap_row rows[] = {
 		.pokes = {{14 + 2, 0}, {14 + 3, 20}},
 		.verdict = VERDICT_decap_malformed,
 	},
+	{
+		.sentence = "a tunnel from somebody else",
+		.in = {.source = "198.51.100.16", .destination = US4, .inner = &invite4},
+		.verdict = VERDICT_decap_unlisted_source,
+	},
+	{
+		.sentence = "a tunnel by IPv6 from somebody else",
+		.in = {.source = "2001:db8::8", .destination = US6, .inner = &invite6},
+		.verdict = VERDICT_decap_unlisted_source,
+	},
+	{
+		.sentence = "a tunnel from the last address of the balancers",
+		.in = {.source = "198.51.100.15", .destination = US4, .inner = &invite6},
+		.verdict = VERDICT_decapsulated,
+	},
+	{
+		.sentence = "a fragment of a tunnelled packet from somebody else",
+		.in = {.source = "198.51.100.16", .destination = US4, .inner = &invite4, .more_fragments = true},
+		.verdict = VERDICT_decap_unlisted_source,
+	},
+	{
+		.sentence = "a tunnelled packet to what is no VIP",
+		.in = {.destination = US4, .inner = &stranger4},
+		.verdict = VERDICT_decap_unlisted_vip,
+	},
+	{
+		.sentence = "a tunnelled IPv6 packet to what is no VIP",
+		.in = {.destination = US4, .inner = &stranger6},
+		.verdict = VERDICT_decap_unlisted_vip,
+	},
+	{
+		.sentence = "a tunnelled packet to the loopback address",
+		.in = {.destination = US6, .inner = &loopback4},
+		.verdict = VERDICT_decap_unlisted_vip,
+	},
+	{
+		.sentence = "an IPv6 packet whose destination would pass for an IPv4 VIP",
+		.in = {.destination = US4, .inner = &posing6},
+		.verdict = VERDICT_decap_malformed,
+	},
+	ECN_ROWS(US4, 4, "IPv4 in IPv4"),
+	ECN_ROWS(US4, 6, "IPv6 in IPv4"),
+	ECN_ROWS(US6, 4, "IPv4 in IPv6"),
+	ECN_ROWS(US6, 6, "IPv6 in IPv6"),
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -248,6 +332,16 @@ static void put_address(int family, const char *text)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.decap_addresses), &address, &one, BPF_ANY), text);
 }
 
+/* `bits` of an IPv6 address; an IPv4 prefix has 96 more than it is written with. */
+static void put_prefix(struct bpf_map *map, int family, const char *text, uint32_t bits)
+{
+	struct prefix_key key = {.bits = bits, .address.word = {0, 0, htonl(0xffff), 0}};
+	uint32_t one = 1;
+
+	inet_pton(family, text, family == AF_INET ? (void *)&key.address.word[3] : &key.address);
+	run_must(bpf_map_update_elem(bpf_map__fd(map), &key, &one, BPF_ANY), text);
+}
+
 static void load(void)
 {
 	require_run();
@@ -255,6 +349,11 @@ static void load(void)
 	run_must(!skel, "decap");
 	put_address(AF_INET, US4);
 	put_address(AF_INET6, US6);
+	put_prefix(skel->maps.decap_sources, AF_INET, "198.51.100.0", 96 + 28);
+	put_prefix(skel->maps.decap_sources, AF_INET6, "2001:db8::7", 128);
+	put_prefix(skel->maps.decap_vips, AF_INET, "192.0.2.10", 128);
+	put_prefix(skel->maps.decap_vips, AF_INET6, "2001:db8::10", 128);
+	put_prefix(skel->maps.decap_vips, AF_INET, US4, 128);
 }
 
 static void unload(void)
@@ -283,6 +382,10 @@ static void expect(const struct decap_row *row, const struct frame *in, struct f
 	*out = *in;
 	if (row->verdict != VERDICT_decapsulated)
 		return;
+	if (row->inner) {
+		frame_build(out, row->inner);
+		return;
+	}
 	memmove(out->data + link, in->data + link + outer, in->length - link - outer);
 	out->data[link - 2] = inner_ipv6 ? 0x86 : 0x08;
 	out->data[link - 1] = inner_ipv6 ? 0xdd : 0x00;
@@ -308,7 +411,8 @@ static int run_row(const struct decap_row *row)
 	if (action == -EINVAL)
 		return action;
 	count(after);
-	cr_expect_eq(action, XDP_PASS, "%s: action %d", row->sentence, action);
+	cr_expect_eq(action, row->verdict == VERDICT_decap_congested ? XDP_DROP : XDP_PASS, "%s: action %d",
+		row->sentence, action);
 	for (int i = 0; i < DECAP_VERDICT_COUNT; i++)
 		cr_expect_eq(after[i] - before[i], i == (int)row->verdict, "%s: verdict %s was counted %lu times",
 			row->sentence, names[i], after[i] - before[i]);
@@ -381,12 +485,28 @@ Test(decap, a_frame_in_pieces)
 	}
 }
 
+/* ::/0 in both lists, as the loader has it where nothing is listed. */
+Test(decap, any_source_and_any_destination)
+{
+	struct frame_spec spec = {.source = "203.0.113.1", .destination = US4};
+	struct decap_row row = {.sentence = "all are let in", .verdict = VERDICT_decapsulated};
+
+	put_prefix(skel->maps.decap_sources, AF_INET6, "::", 0);
+	put_prefix(skel->maps.decap_vips, AF_INET6, "::", 0);
+	for (int i = 0; i < 2; i++) {
+		spec.inner = i ? &stranger6 : &stranger4;
+		row.in = spec;
+		cr_expect_eq(run_row(&row), 0);
+	}
+}
+
 /* What the balancer puts on, this takes off. */
 Test(decap, undoes_what_the_balancer_does)
 {
 	struct balancer_setup setup = {.forward = FORWARD_IPIP, .mtu = 9000};
 	struct balancer_bpf *balancer = balancer_load(&setup);
 
+	put_prefix(skel->maps.decap_sources, AF_INET6, "::", 0);
 	for (int i = 0; i < 8; i++) {
 		struct frame_spec spec = {.payload = ROW_INVITE, .destination = i & 1 ? "2001:db8::10" : "192.0.2.10"};
 		struct frame sent, received;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See link.h. */
+#include <errno.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include "dispatcher.h"
+#include "link.h"
+#include "say.h"
+
+void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program_id)
+{
+	const char *way = "to share the interface that program, too, must be loaded by libxdp ('xdp-loader load')";
+	char text[PROGRAM_TEXT_SIZE];
+
+	if (dispatcher_is_on(ifindex))
+		way = "--dispatcher shares the interface with it";
+	say_error("cannot attach to %s: %s (%s is loaded; see 'ip link show %s'; %s)", name, strerror(error),
+		interface_program_text(program_id, text), name, way);
+}
+
+/* A link is refused with an error number and no more. Asked by netlink, a driver answers
+ * with a sentence. */
+static const char *ask_driver(int ifindex, int program_fd)
+{
+	const uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = program_fd);
+
+	say_library_clear();
+	if (!bpf_xdp_attach(ifindex, program_fd, flags, NULL))
+		bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);
+	return say_kernel();
+}
+
+static void refuse_link(const char *name, int ifindex, int program_fd, enum mode mode, int error)
+{
+	bool asks_for_native = mode == MODE_NATIVE && error != EPERM && error != EACCES;
+	struct xdp_state xdp;
+	const char *reason;
+
+	if ((error == EBUSY || error == EEXIST) && !interface_query(ifindex, &xdp) && xdp.program_id) {
+		link_refuse_busy(name, ifindex, error, xdp.program_id);
+		return;
+	}
+	if (!asks_for_native) {
+		say_error("cannot attach to %s: %s", name, say_why(error));
+		return;
+	}
+	reason = ask_driver(ifindex, program_fd);
+	say_error("cannot attach to %s: %s (%s; --mode generic does without the driver's help, and is slow)", name,
+		strerror(error), *reason ? reason : "its driver refuses native XDP");
+}
+
+int link_attach(const char *name, int ifindex, int program_fd, enum mode mode)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options);
+	int fd;
+
+	options.flags = mode == MODE_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+	fd = bpf_link_create(program_fd, ifindex, BPF_XDP, &options);
+	if (fd < 0)
+		refuse_link(name, ifindex, program_fd, mode, errno);
+	return fd < 0 ? -1 : fd;
+}
