@@ -166,6 +166,10 @@ struct fragment {
 	__u8 whole; /* 1: its beginning came in one piece and is cut up: the first piece goes by this, too */
 	__u8 pad;
 	__u32 service; /* FRAGMENT_IS_KERNELS for a datagram to a VIP that is for no service */
+	/* What has gone on of the datagram, in units of 8 bytes. */
+	__u16 reached; /* all of it up to here */
+	__u16 length;  /* of the datagram; 0: its last fragment has not come yet */
+	__u32 apart;   /* a part behind that: where it begins << 16, and where it ends; 0: there is none */
 };
 
 #define FRAGMENT_IS_KERNELS 0xffffffff
@@ -378,8 +382,8 @@ _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct note_key) == 16, "note_key");
 _Static_assert(sizeof(struct note) == 16, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
-_Static_assert(sizeof(struct fragment) == 16, "fragment");
-_Static_assert(sizeof(struct punt) == 2112, "punt");
+_Static_assert(sizeof(struct fragment) == 24, "fragment");
+_Static_assert(sizeof(struct punt) == 2120, "punt");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct traffic) == 16, "traffic");

@@ -67,8 +67,10 @@ static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 	service = classify_find(p, range ? range->port : 0);
 	if (service)
 		return classify_service(ctx, flow, service);
-	if (p->kind == PACKET_FIRST_FRAGMENT)
+	if (p->kind == PACKET_FIRST_FRAGMENT) {
 		fragment_note(p, FRAGMENT_IS_KERNELS, 0);
+		fragment_sent(p);
+	}
 	return flow_finish(flow, VERDICT_not_service);
 }
 

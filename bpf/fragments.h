@@ -55,6 +55,38 @@ static __always_inline void fragment_note(const struct packet *p, __u32 service,
 	fragment_announce(&key, fragment.seen);
 }
 
+/* Adds what lies between two places, in units of 8 bytes, to what has gone on. True: all has.
+ * CPUs that meet here at worst forget a part, for each stores only what is true. */
+static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from, __u32 to, bool more)
+{
+	__u32 apart = fragment->apart, apart_from = apart >> 16, apart_to = apart & 0xffff;
+
+	if (!more)
+		fragment->length = to;
+	if (apart && from <= apart_to && apart_from <= to) {
+		from = from < apart_from ? from : apart_from;
+		to = to > apart_to ? to : apart_to;
+	}
+	if (from > fragment->reached)
+		fragment->apart = from << 16 | to;
+	else if (to > fragment->reached)
+		fragment->reached = to;
+	return fragment->length && fragment->reached >= fragment->length;
+}
+
+/* A fragment has gone on. When all of the datagram has, it is forgotten: the next one may have the
+ * same identification. One whose fragments come so that more than one part lies apart is forgotten
+ * by its age. */
+static __always_inline void fragment_sent(const struct packet *p)
+{
+	struct fragment_key key = fragment_key(p);
+	struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
+	__u32 units = (p->end - p->transport + 7) / 8;
+
+	if (fragment && fragment_cover(fragment, p->fragment_at, p->fragment_at + units, p->fragment_more))
+		bpf_map_delete_elem(&fragments, &key);
+}
+
 /* NULL: the first fragment is not known. */
 static __always_inline struct fragment *fragment_find(const struct fragment_key *key)
 {
@@ -103,8 +135,12 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 
 	if (!fragment && vip_entry(&flow->packet.destination))
 		return flow_finish(flow, fragment_hold(ctx, &key));
-	if (!fragment || fragment->service == FRAGMENT_IS_KERNELS)
+	if (!fragment)
 		return flow_finish(flow, VERDICT_not_service);
+	if (fragment->service == FRAGMENT_IS_KERNELS) {
+		fragment_sent(&flow->packet);
+		return flow_finish(flow, VERDICT_not_service);
+	}
 	return fragment_follow(fragment, flow);
 }
 

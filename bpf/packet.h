@@ -33,6 +33,9 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	__be32 fragment_id;
+	__u16 fragment_at;  /* where in its datagram a fragment begins, in units of 8 bytes */
+	bool fragment_more; /* others follow it */
+	__u8 pad;
 	__u8 protocol; /* of what the IP header carries, after extension headers */
 	__u8 kind;     /* enum packet_kind */
 	__u8 vlan_count;
@@ -133,10 +136,12 @@ static __always_inline __be16 packet_parse_ethernet(struct cursor *c, struct pac
 	return protocol;
 }
 
-static __always_inline void packet_set_fragment(struct packet *p, bool later, bool more, __be32 id)
+static __always_inline void packet_set_fragment(struct packet *p, __u16 at, bool more, __be32 id)
 {
 	p->fragment_id = id;
-	if (later)
+	p->fragment_at = at;
+	p->fragment_more = more;
+	if (at)
 		p->kind = PACKET_LATER_FRAGMENT;
 	else if (more)
 		p->kind = PACKET_FIRST_FRAGMENT;
@@ -167,7 +172,7 @@ static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p,
 	p->source = address_from_ipv4(ip->saddr);
 	p->destination = address_from_ipv4(ip->daddr);
 	p->protocol = ip->protocol;
-	packet_set_fragment(p, ip->frag_off & net16(0x1fff), ip->frag_off & net16(0x2000), ip->id);
+	packet_set_fragment(p, host16(ip->frag_off) & 0x1fff, ip->frag_off & net16(0x2000), ip->id);
 	if (packet_set_end(c, p, c->at + total, quoted))
 		return -1;
 	c->at += header;
@@ -185,7 +190,7 @@ static __always_inline int packet_skip_ipv6_extension(struct cursor *c, struct p
 	if (protocol == 44) { /* Fragment */
 		__be16 offset = *(const __be16 *)(header + 2);
 
-		packet_set_fragment(p, offset & net16(0xfff8), offset & net16(1), *(const __be32 *)(header + 4));
+		packet_set_fragment(p, host16(offset) >> 3, offset & net16(1), *(const __be32 *)(header + 4));
 		c->at += 8;
 	} else if (protocol == 51) { /* Authentication, counted in words of 4 bytes */
 		c->at += (header[1] + 2) * 4;

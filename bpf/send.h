@@ -19,5 +19,7 @@ __noinline int send(struct xdp_md *ctx, struct flow *flow)
 		failed = oversize(ctx, flow);
 	if (failed != VERDICT_none)
 		flow->verdict = failed;
+	else if (flow->packet.kind == PACKET_FIRST_FRAGMENT || flow->packet.kind == PACKET_LATER_FRAGMENT)
+		fragment_sent(&flow->packet);
 	return NEXT_FINISH;
 }

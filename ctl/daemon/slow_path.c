@@ -31,7 +31,8 @@ struct slow_path {
 	struct resend *resend;
 	int first_fd; /* the map `fragments` */
 	struct waiting *waiting;
-	size_t turn; /* frames taken in this one */
+	size_t turn;                                   /* records taken in this one */
+	struct fragment_key keys[FRAGMENTS_AT_A_TIME]; /* of those, where they are about fragments */
 	struct answer_rate rate;
 	struct slow_path_counts counts;
 };
@@ -133,17 +134,9 @@ static void wake(struct slow_path *path, const struct fragment_key *key)
 	}
 }
 
-/* What waits goes first: fragments of a datagram keep their order. */
-static void take_fragment(struct slow_path *path, const struct punt *punt)
+static void add_fragment(struct slow_path *path, const struct punt *punt)
 {
-	struct fragment first;
-
 	path->counts.held++;
-	if (find_first(path, &punt->key, &first)) {
-		wake(path, &punt->key);
-		send_fragment(path, punt, &first);
-		return;
-	}
 	switch (waiting_add(path->waiting, punt)) {
 	case WAITING_REPLACED:
 		path->counts.displaced++;
@@ -159,18 +152,27 @@ static void take_fragment(struct slow_path *path, const struct punt *punt)
 static int on_fragment(void *data, void *record, size_t size)
 {
 	struct slow_path *path = data;
-	struct punt *punt = record;
+	const struct punt *punt = record;
 
 	(void)size;
-	if (punt->kind == PUNT_FIRST_SEEN) {
-		wake(path, &punt->key);
-	} else if (is_late(punt)) {
+	if (punt->kind == PUNT_FRAGMENT && is_late(punt)) {
 		path->counts.late_fragments++;
 		return 0;
-	} else {
-		take_fragment(path, punt);
 	}
-	return ++path->turn < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
+	if (punt->kind == PUNT_FRAGMENT)
+		add_fragment(path, punt);
+	path->keys[path->turn++] = punt->key;
+	return path->turn < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
+}
+
+/* All that has come first waits, and then goes: a duplicate that came with its original does not
+ * outlive its datagram. */
+static void take_fragments(struct slow_path *path)
+{
+	path->turn = 0;
+	ring_buffer__consume(path->fragments);
+	for (size_t i = 0; i < path->turn; i++)
+		wake(path, &path->keys[i]);
 }
 
 /* Of those that have waited long enough. Their first fragment may have come without a word. */
@@ -200,8 +202,7 @@ static int on_fragments_readable(sd_event_source *source, int fd, uint32_t event
 
 	(void)fd;
 	(void)events;
-	path->turn = 0;
-	ring_buffer__consume(path->fragments);
+	take_fragments(path);
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	wake_up_at(path, clock_usec() + FRAGMENTS_PAUSE_USEC);
 	return 0;

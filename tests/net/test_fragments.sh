@@ -83,6 +83,10 @@ lab_in balancer sed -i "s/vip: .*/vip: [$LAB_VIP, '$LAB_VIP6']/" "$LAB_CONFIG"
 listen_everywhere
 lab_balance
 try_orders "$LAB_CLIENT" "$LAB_VIP" "IPv4"
+FIRST=$((FIRST + 65536 - COUNT)) # of which 16 bits are the identification
+ORDERS=(210)
+try_orders "$LAB_CLIENT" "$LAB_VIP" "IPv4 with the identifications of a moment ago"
+ORDERS=(012 021 102 120 201 210 0112 2201)
 try_orders "2001:db8::${LAB_CLIENT##*.}" "$LAB_VIP6" "IPv6"
 check_counts "both"
 

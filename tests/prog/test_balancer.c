@@ -381,6 +381,64 @@ Test(balancer, the_daemon_hears_of_a_first_fragment_that_others_wait_for)
 	cr_expect_arr_eq(&word.key, &held.key, sizeof(word.key));
 }
 
+/* --- datagrams of which all fragments have come */
+
+#define PIECE 160 /* bytes of the datagram in each fragment */
+
+static struct frame_spec piece(uint32_t number, uint32_t count, const char *vip, uint32_t id)
+{
+	struct frame_spec spec = {.payload = ROW_INVITE, .payload_length = PIECE, .destination = vip, .id = id};
+
+	if (!number)
+		spec.payload_length -= 8; /* for the UDP header */
+	if (number == count - 1)
+		spec.payload_length -= 3;
+	spec.fragment_offset = number * PIECE;
+	spec.more_fragments = number < count - 1;
+	return spec;
+}
+
+static bool goes_on(uint32_t number, uint32_t count, const char *vip, uint32_t id)
+{
+	const struct frame_spec spec = piece(number, count, vip, id);
+	struct frame frame;
+
+	frame_build(&frame, &spec);
+	return balancer_run(skel, &frame) == XDP_TX;
+}
+
+/* A later fragment of the next datagram with this identification goes nowhere before its first. */
+Test(balancer, a_datagram_is_forgotten_when_all_of_it_has_gone_on)
+{
+	static const char *const orders[] = {
+		"012", "021", "01123", "01213", "0123", "0132", "0213", "0231", "0312", "0321", "033112", "04321"};
+	static const char *const vips[] = {"192.0.2.10", "2001:db8::10"};
+	uint32_t id = 6000;
+
+	balancer_fill(skel, &(struct balancer_setup){});
+	for (size_t i = 0; i < 2 * sizeof(orders) / sizeof(orders[0]); i++, id++) {
+		const char *order = orders[i / 2], *vip = vips[i % 2], *at;
+		uint32_t count = 0;
+
+		for (at = order; *at; at++)
+			count = (uint32_t)(*at - '0') < count ? count : (uint32_t)(*at - '0') + 1;
+		for (at = order; *at; at++)
+			cr_expect(goes_on(*at - '0', count, vip, id), "%s to %s: %c", order, vip, *at);
+		balancer_drain(skel);
+		cr_expect_not(goes_on(1, count, vip, id), "%s to %s: of the next datagram", order, vip);
+	}
+}
+
+/* Not before: whatever is missing comes by the same entry. */
+Test(balancer, a_datagram_is_remembered_until_its_gaps_are_filled)
+{
+	balancer_fill(skel, &(struct balancer_setup){});
+	for (const char *at = "0246135"; *at; at++)
+		cr_expect(goes_on(*at - '0', 8, "192.0.2.10", 6100), "%c", *at);
+	cr_expect(goes_on(7, 8, "192.0.2.10", 6100));
+	cr_expect(goes_on(6, 7, "192.0.2.10", 6100), "of several gaps none is remembered for sure");
+}
+
 /* So the kernel has what would only be found when it is of no use any more. */
 static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict left)
 {
