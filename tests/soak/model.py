@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 FLIGHT = 0.5  # seconds that a packet may be on its way on a busy machine
 LOST = 3.0  # seconds after which a packet will not come any more
 RETURN = 12.0  # see docs/motion.md: 10 s, and two for the daemon to act
+NOTICED = 9.0  # twice what the slowest detection below takes, and some for a busy machine
 RECOVERY = 3.0  # after trouble in the network, until packets pass again
 
 
@@ -85,6 +86,7 @@ class Call:
     begun: float
     home: str = ""
     last: float = 0.0  # when the last packet that has arrived was sent
+    said: int = 0  # messages that were sent
     over: bool = False
     trail: list = field(default_factory=list)
 
@@ -106,6 +108,7 @@ class Model:
         self.pools = {pool.name: pool for pool in pools}
         self.earliest = earliest
         self.dead = {host: [] for host in hosts}  # spans
+        self.due = {}  # host -> from when on no packet must go to it, since it is dead
         self.trouble = []  # spans in which the network lost packets
         self.packets = {}  # by number, those of which something may still be heard
         self.faults = []
@@ -220,6 +223,7 @@ class Model:
 
     def starts(self, now):
         """A daemon starts: it reads the file, of which the last reload may not have."""
+        self.wait_for_probes(now)
         for pool in self.pools.values() if self.pending else []:
             for name in pool.backends:
                 if name not in pool.file:
@@ -242,6 +246,8 @@ class Model:
 
     def died(self, host, now):
         self.dead[host].append(Span(now, "dead"))
+        self.due[host] = now
+        self.wait_for_probes(now)
         for pool in self.pools.values():
             pool.lose(host, now + self.earliest, f"{host} is dead")
         self.look(now)
@@ -249,11 +255,17 @@ class Model:
     def returned(self, host, now):
         span = self.dead[host][-1]
         span.end = now
+        del self.due[host]
+        self.wait_for_probes(now)
         for pool in self.pools.values():
             loss = next(s for s in reversed(pool.losses[host]) if s.why == f"{host} is dead")
             if now < loss.start:
                 pool.losses[host].remove(loss)
         self.look(now)
+
+    def wait_for_probes(self, now):
+        """Something has happened after which it may take long until deaths are noticed."""
+        self.due = {host: now + NOTICED for host in self.due}
 
     def is_dead(self, host):
         return bool(self.dead[host]) and self.dead[host][-1].end == math.inf
@@ -261,6 +273,10 @@ class Model:
     def trouble_begins(self, now):
         self.trouble.append(Span(now, "trouble in the network"))
         return self.trouble[-1]
+
+    def trouble_ends(self, span, now):
+        span.end = now + RECOVERY
+        self.wait_for_probes(now)
 
     def shaken(self, start, end, why):
         """Nobody can say what becomes of calls in this time: the test itself stood still."""
@@ -271,11 +287,13 @@ class Model:
     def _is_able(self, pool):
         return any(b.is_wanted() and not self.is_dead(b.name) for b in pool.backends.values())
 
+    def _is_unable(self, pool):
+        return bool(pool.unable) and pool.unable[-1].end == math.inf
+
     def look(self, now):
         """Could anybody of a pool have calls? Ends when the daemon says so: listed()."""
         for pool in self.pools.values():
-            unable = bool(pool.unable) and pool.unable[-1].end == math.inf
-            if not unable and not self._is_able(pool):
+            if not self._is_unable(pool) and not self._is_able(pool):
                 pool.unable.append(Span(now, "nobody could have calls"))
                 pool.upheavals.append(Span(now, "nobody could have calls"))
 
@@ -293,7 +311,8 @@ class Model:
         for name, row in rows.items():
             self._note_state(pool, name, row, asked)
         usable = any(row["state"] == "up" and row["slots"] > 0 for row in rows.values())
-        if usable and self._is_able(pool) and pool.unable and pool.unable[-1].end == math.inf:
+        if usable and self._is_able(pool) and self._is_unable(pool):
+            self.wait_for_probes(now)
             pool.unable[-1].end = now
             next(s for s in pool.upheavals if s.end == math.inf).end = now + RETURN
 
@@ -340,6 +359,7 @@ class Model:
     # --- packets
 
     def sent(self, packet):
+        packet.call.said += 1
         packet.home, packet.last = packet.call.home, packet.call.last
         self.packets[packet.number] = packet
         self.counts["sent"] += 1
@@ -376,7 +396,9 @@ class Model:
             self.fault(now, f"{what} came to {pool.name}/{name}, which the pool never had", call)
         elif sent > backend.barred:
             self.fault(now, f"{what} came to {pool.name}/{name}, which is in maint or removed", call)
-        elif not call.home and sent > backend.empty and what == "INVITE":
+        elif sent > self.due.get(name, math.inf) and not self._is_unable(pool):
+            self.fault(now, f"{what} came to {pool.name}/{name}, which is dead for long", call)
+        elif call.said == 1 and sent > backend.empty and what == "INVITE":
             self.fault(now, f"new call at {pool.name}/{name}, which drains and has no slots", call)
 
     def reasons(self, pool, home, last, now):
@@ -401,6 +423,9 @@ class Model:
         start, end, pool = packet.sent - FLIGHT, packet.sent + FLIGHT, packet.call.pool
         if meeting(self.trouble, start, end):
             return True
+        # To one that was dead for long nothing should have been sent.
+        if packet.sent > max(self.due.values(), default=math.inf) and not self._is_unable(pool):
+            return False
         if packet.home and not self.reasons(pool, packet.home, packet.last, end):
             return meeting(self.dead[packet.home], start - RECOVERY, end)
         spans = pool.unable + sum(self.dead.values(), [])

@@ -4,9 +4,9 @@ import asyncio
 import time
 
 from balancer import SOCKET_FAULTS
-from model import RECOVERY
 
 clock = time.monotonic
+NOTES = (65536, 32768)  # `limits: notes`, now this and now that
 TIMEOUT = 75  # sipxdp-ctl gives up after 60 s by itself
 
 
@@ -15,7 +15,7 @@ class Player:
         self.model, self.balancer, self.hosts, self.addresses = model, balancer, hosts, addresses
         self.configure, self.first_files, self.files, self.note = configure, first_files, first_files, note
         self.background = set()
-        self.troubled = False
+        self.troubled, self.counters_lost, self.notes = False, False, NOTES[0]
 
     # --- the model and what the daemon says
 
@@ -60,30 +60,58 @@ class Player:
         await self.change(wanted, kill_after=seconds)
         await asyncio.sleep(0.3)
 
-    async def reload(self, files):
-        self.files = {
-            pool: {name: (self.addresses[name], weight) for name, weight in file.items()}
-            for pool, file in files.items()
+    def weighed(self):
+        """The file for the model: pool -> {name: (address, weight)}."""
+        return {
+            pool: {name: (self.addresses[name], weight) for name, weight in self.files[pool].items()}
+            for pool in self.model.pools
         }
+
+    async def reload(self, files):
+        self.files = files
         self.balancer.write(self.configure(files))
-        spans = self.model.reload_begins(self.files, clock())
+        spans = self.model.reload_begins(self.weighed(), clock())
         outcome, result = await self.balancer.ctl("reload", timeout=TIMEOUT)
         if outcome == "refused":
             self.fault(f"reload refused: {result}")
-        self.model.reloaded(self.files, spans, clock(), outcome)
+        self.model.reloaded(self.weighed(), spans, clock(), outcome)
         self.note(outcome)
+        return result if outcome == "done" else None
+
+    async def planned(self, files):
+        """`plan` says what `reload` does then, where nothing else happens meanwhile."""
+        self.balancer.write(self.configure(files))
+        before = await self.balancer.ask("plan", self.balancer.config)
+        plan = await self.balancer.ask("plan", self.balancer.config)
+        result = await self.reload(files)
+        if plan is None or result is None or plan != before:
+            return
+        self.note("planned and reloaded")
+        for key in ("steps", "pools"):
+            if plan[key] != result[key]:
+                self.fault(f"plan said {plan[key]}, reload did {result[key]}")
+
+    async def limits(self):
+        """New maps. Nothing may be in motion, and counters begin at 0."""
+        for pool in self.model.pools:
+            await self.change(["settle", pool])
+        self.notes = NOTES[0] if self.notes == NOTES[1] else NOTES[1]
+        self.balancer.write(self.configure(self.files))
+        status, output, errors = await self.balancer.run("balancer", "sipxdp-loader", "upgrade", "-c", self.balancer.config,
+                                                         "--timeout", "5", timeout=TIMEOUT)
+        self.note(f"status {status}: {output}{errors}")
+        self.counters_lost = True
 
     async def hang_up(self):
-        spans = self.model.reload_begins(self.files, clock())
+        spans = self.model.reload_begins(self.weighed(), clock())
         self.balancer.signal("HUP")
-        self.model.reloaded(self.files, spans, clock(), "unknown")
+        self.model.reloaded(self.weighed(), spans, clock(), "unknown")
         await asyncio.sleep(0.5)
 
     async def refused(self):
-        good = {pool: {name: weight for name, (_, weight) in file.items()} for pool, file in self.files.items()}
-        self.balancer.write(self.configure(good) + "nonsense: [1\n")
+        self.balancer.write(self.configure(self.files) + "nonsense: [1\n")
         outcome, result = await self.balancer.ctl("reload", timeout=TIMEOUT)
-        self.balancer.write(self.configure(good))
+        self.balancer.write(self.configure(self.files))
         if outcome == "done" or (outcome == "unknown" and not str(result).startswith(SOCKET_FAULTS)):
             self.fault(f"a file with a fault was not refused: {outcome} {result}")
 
@@ -115,6 +143,7 @@ class Player:
         command = asyncio.create_task(self.change(wanted))
         await asyncio.sleep(seconds)
         self.balancer.signal("CONT")
+        self.model.wait_for_probes(clock())
         await command
 
     async def crash(self, seconds, wanted):
@@ -138,11 +167,14 @@ class Player:
         task.add_done_callback(self.background.discard)
 
     async def death(self, how, name, seconds):
-        if self.model.is_dead(name):
-            return
-        self.model.died(name, clock())
-        await self._die(how, name, True)
-        self._later(self._return(how, name, seconds))
+        await self.deaths(how, [name], seconds)
+
+    async def deaths(self, how, names, seconds):
+        names = [name for name in names if not self.model.is_dead(name)]
+        for name in names:
+            self.model.died(name, clock())
+        await asyncio.gather(*(self._die(how, name, True) for name in names))
+        self._later(self._return(how, names, seconds))
 
     async def _die(self, how, name, dead):
         host = self.hosts[name]
@@ -155,28 +187,32 @@ class Player:
         else:
             host.close() if dead else host.open()
 
-    async def _return(self, how, name, seconds):
+    async def _return(self, how, names, seconds):
         await asyncio.sleep(seconds)
-        await self._die(how, name, False)
-        self.model.returned(name, clock())
-        self.note(f"{name} is back")
+        await asyncio.gather(*(self._die(how, name, False) for name in names))
+        for name in names:
+            self.model.returned(name, clock())
+        self.note(f"back: {' '.join(names)}")
 
-    async def outage(self, seconds):
+    async def outage(self, how, seconds):
         if self.troubled:
             return
         self.troubled = True
         span = self.model.trouble_begins(clock())
-        await self._port(False)
-        self._later(self._end_outage(span, seconds))
+        await self._port(how, False)
+        self._later(self._end_outage(how, span, seconds))
 
-    async def _port(self, up):
-        """No carrier goes down: the fault is somewhere in the switches."""
-        await self.balancer.must("switch", "bridge", "link", "set", "dev", "balancer-eth0", "state", "3" if up else "0")
+    async def _port(self, how, up):
+        if how == "carrier":
+            await self.balancer.must("switch", "ip", "link", "set", "balancer-eth0", "up" if up else "down")
+            return
+        state = "3" if up else "0"  # forwarding, disabled
+        await self.balancer.must("switch", "bridge", "link", "set", "dev", "balancer-eth0", "state", state)
 
-    async def _end_outage(self, span, seconds):
+    async def _end_outage(self, how, span, seconds):
         await asyncio.sleep(seconds)
-        await self._port(True)
-        span.end = clock() + RECOVERY
+        await self._port(how, True)
+        self.model.trouble_ends(span, clock())
         self.troubled = False
         self.note("the network is back")
 
@@ -187,8 +223,7 @@ class Player:
         self.note("heal")
         if self.background:
             await asyncio.wait(self.background)
-        await self.reload({pool: {name: weight for name, (_, weight) in file.items()}
-                           for pool, file in self.first_files.items()})
+        await self.reload(self.first_files)
         await self.look()
         for pool in self.model.pools.values():
             for name in list(pool.backends):

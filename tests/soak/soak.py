@@ -13,6 +13,7 @@ import random
 import sys
 import time
 
+import configuration
 import steps
 from balancer import Balancer
 from model import FLIGHT, Model, Pool
@@ -25,28 +26,6 @@ STALL = 0.5  # seconds that this process may stand still
 SHOWN = 5  # faults of a round that are shown in full
 PORTS = {"a": 5060, "b": 5062}
 LINES = 5070
-
-FILE = """\
-interfaces: [eth0]
-hash_key: 2b7e151628aed2a6abf7158809cf4f3c
-limits: {{slots: 16384, pools: 8, notes: 65536}}
-services:
-  - {{name: sip, vip: {vip}, port: 5060, pool: a}}
-  - {{name: sip-b, vip: {vip}, port: 5062, pool: b}}
-  - {{name: lines, vip: {vip}, port: 5070, protocol: tcp, affinity: flow, pool: a}}
-pools:
-  - name: a
-    probe: {{type: options, interval: 500ms, timeout: 400ms, fall: 3, rise: 2}}
-    record_time: 2s
-    drain_timeout: 1h
-    backends:
-{a}  - name: b
-    probe: {{type: icmp, interval: 400ms, timeout: 300ms, fall: 3, rise: 2}}
-    record_time: 3s
-    drain_timeout: 12s
-    backends:
-{b}"""
-
 
 def arguments():
     parser = argparse.ArgumentParser(prog="tests/soak/run", description="Random operations, checked by a model.")
@@ -88,16 +67,11 @@ class Soak:
         pools = self.model.pools
         self.traffic = Traffic(self.model, namespace["client"], self.vip, self.client,
                                [(pools[name], port) for name, port in PORTS.items()], pools["a"], LINES, options.rate)
-        first = {pool: {n: (self.addresses[n], 1) for n in names[:-1]} for pool in PORTS}
+        first = {pool: {n: 1 for n in names[:-1]} for pool in PORTS}
         self.player = Player(self.model, self.balancer, hosts, self.addresses, self.configure, first, self.note)
 
     def configure(self, files):
-        def lines(file):
-            return "".join(
-                f"      - {{name: {name}, address: {self.addresses[name]}, weight: {weight}}}\n"
-                for name, weight in file.items())
-
-        return FILE.format(vip=self.vip, a=lines(files["a"]), b=lines(files["b"]))
+        return configuration.text(files, self.vip, self.addresses, self.player.notes)
 
     # --- history
 
@@ -126,14 +100,13 @@ class Soak:
     async def begin(self):
         for host in self.player.hosts.values():
             host.open()
-        first = {pool: {n: w for n, (_, w) in file.items()} for pool, file in self.player.first_files.items()}
-        self.balancer.write(self.configure(first))
+        self.balancer.write(self.configure(self.player.first_files))
         await self.balancer.must("balancer", "sipxdp-loader", "attach", "-c", self.balancer.config)
         await self.balancer.start()
         if not await self.balancer.answers():
             raise RuntimeError("sipxdpd does not answer: " + " | ".join(self.balancer.new_log()))
-        spans = self.model.reload_begins(self.player.first_files, clock())
-        self.model.reloaded(self.player.first_files, spans, clock(), "done")
+        spans = self.model.reload_begins(self.player.weighed(), clock())
+        self.model.reloaded(self.player.weighed(), spans, clock(), "done")
         await self.player.heal()
         self.background = [asyncio.create_task(self.watch()), asyncio.create_task(self.traffic.run())]
 
@@ -144,6 +117,7 @@ class Soak:
         before = dict(self.model.counts)
         await self.player.heal()
         counted = await self.count()
+        self.player.counters_lost = False
         begun = clock()
         for index, step in enumerate(some):
             await self.player.play(step)
@@ -192,6 +166,8 @@ class Soak:
         after = await self.count()
         if not before or not after:
             self.player.fault("no counters")
+            return
+        if self.player.counters_lost:
             return
         troubled = any(span.meets(begun, clock()) for span in self.model.trouble)
         for service, pool in (("sip", "a"), ("sip-b", "b")):

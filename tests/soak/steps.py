@@ -8,6 +8,8 @@ import json
 import random
 
 POOLS = ("a", "b")
+# What else a file may say; none of it is a reason for a call to move.
+MORE = ("service", "pool", "ping", "hints", "ports", "slow start", "standby", "groups", "probe", "times")
 
 
 class Source:
@@ -37,8 +39,8 @@ class Source:
         return [command, pool, host]
 
     def file(self):
-        """pool -> {name: weight}: most of the hosts."""
-        rng, files = self.random, {}
+        """pool -> {name: weight}, most of the hosts; and what else it says."""
+        rng, files = self.random, {"more": [more for more in MORE if self.random.random() < 0.3]}
         for pool in POOLS:
             names = [host for host in self.hosts if rng.random() < 0.8] or self.hosts[:1]
             files[pool] = {name: rng.choice([1, 1, 1, 2, 3]) for name in names}
@@ -72,12 +74,19 @@ def crash(source):
 def death(source):
     """mute: it hangs; gone: its process was killed; cut: its cable was pulled."""
     rng = source.random
-    return [rng.choice(["mute", "gone", "cut"]), rng.choice(source.hosts), rng.choice([0.3, 0.5, 2, 3, 5])]
+    return [rng.choice(["mute", "gone", "cut"]), rng.choice(source.hosts), rng.choice([0.3, 0.5, 2, 3, 5, 12])]
+
+
+def deaths(source):
+    """Several at once."""
+    rng = source.random
+    hosts = rng.sample(source.hosts, rng.randint(2, len(source.hosts) - 1))
+    return [rng.choice(["mute", "gone", "cut"]), sorted(hosts), rng.choice([0.5, 3, 8])]
 
 
 def outage(source):
-    """The switch does not forward to the balancer."""
-    return [source.random.choice([0.5, 1, 2, 3, 5])]
+    """blocked: the switch does not forward to the balancer; carrier: its port is down."""
+    return [source.random.choice(["blocked", "blocked", "carrier"]), source.random.choice([0.5, 1, 2, 3, 5, 8])]
 
 
 def nothing(_):
@@ -95,7 +104,10 @@ KINDS = {
     "cut short": (4, cut_short),
     "crash": (4, crash),
     "death": (7, death),
+    "deaths": (2, deaths),
     "outage": (3, outage),
+    "planned": (3, lambda source: [source.file()]),
+    "limits": (1, nothing),
     "upgrade": (2, nothing),
     "ask": (4, nothing),
 }
