@@ -68,10 +68,13 @@ class Player:
         }
 
     async def reload(self, files):
-        self.files = files
+        before, self.files = self.files, files
         self.balancer.write(self.configure(files))
         spans = self.model.reload_begins(self.weighed(), clock())
         outcome, result = await self.balancer.ctl("reload", timeout=TIMEOUT)
+        if outcome == "refused" and {"hints", "ports"} & set(before.get("more", [])):
+            # Names and ports that are given up would cost calls, if any went by them.
+            outcome, result = await self.balancer.ctl("reload", "--move-calls", timeout=TIMEOUT)
         if outcome == "refused":
             self.fault(f"reload refused: {result}")
         self.model.reloaded(self.weighed(), spans, clock(), outcome)
