@@ -144,12 +144,51 @@ struct note_key {
 	__u32 slot; /* of the affinity key: the notes of a slot are forgotten when it begins to move */
 };
 
+enum call_kind {
+	CALL_IS_NONE, /* REGISTER, OPTIONS, a keepalive: nothing that lasts */
+	CALL_IS_INVITE,
+	CALL_IS_SUBSCRIPTION,
+	CALL_IS_CONNECTION, /* TCP: the balancer does not see the calls in it */
+};
+
+/* The dialogs of a call that go on, see call.h: none when `pending`, `known` and `overflow` are 0. */
+struct dialogs {
+	__u32 pending;   /* hash of the branch of an INVITE without a final response */
+	__u32 invite;    /* its CSeq number and 1, or that of the last one; 0: not known */
+	__u32 completed; /* hash of the branch of one that failed and has had its ACK */
+	__u32 closed;    /* hash of the dialog that ended last */
+	__u32 known[2];  /* hashes of those that go on */
+	__u32 overflow;  /* 1: there were more, and which of them go on is not known */
+};
+
+#define CALL_TEXT_SIZE 24
+
 struct note {
 	__u32 backend;
-	__u32 seen;   /* seconds of CLOCK_MONOTONIC */
-	__u32 ended;  /* likewise: when the call was; 0: it goes on */
-	__u32 invite; /* hash of the Via of the INVITE that began it; 0: not known */
+	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
+	__u32 ended; /* likewise: when the call was; 0: it goes on */
+	__u32 began; /* likewise: when the first message of it was seen */
+	struct dialogs dialogs;
+	__u8 kind;   /* enum call_kind */
+	__u8 hinted; /* 1: a message names the backend, and its slot has nothing to do with it */
+	__u8 pad[2];
+	union {
+		char call_id[CALL_TEXT_SIZE]; /* its beginning, for people */
+		struct {
+			struct address address;
+			__be16 port;
+		} source; /* of a connection */
+	};
 };
+
+/* transactions: LRU hash by note_key. The same for what is no call (yet): REGISTER, OPTIONS, keepalives,
+ * a TCP SYN. A map of its own, so that strangers who send such things take no room from calls. */
+struct transaction {
+	__u32 backend;
+	__u32 seen; /* seconds of CLOCK_MONOTONIC */
+};
+
+#define TRANSACTIONS 65536
 
 /* fragments: LRU hash. Who has the first fragment of a datagram has the others. */
 struct fragment_key {
@@ -380,7 +419,7 @@ _Static_assert(sizeof(struct range_key) == 28, "range_key");
 _Static_assert(sizeof(struct range) == 12, "range");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct note_key) == 16, "note_key");
-_Static_assert(sizeof(struct note) == 16, "note");
+_Static_assert(sizeof(struct note) == 72, "note");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 24, "fragment");
 _Static_assert(sizeof(struct punt) == 2120, "punt");

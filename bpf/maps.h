@@ -51,6 +51,13 @@ struct {
 	__type(value, struct note);
 } notes SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TRANSACTIONS);
+	__type(key, struct note_key);
+	__type(value, struct transaction);
+} transactions SEC(".maps");
+
 /* Who a host in SIP names. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -15,34 +15,53 @@
 #include "motion.h"
 
 /* The owner of the key's slot; 0: the slot has none. */
-static __always_inline __u32 owner_by_table(struct xdp_md *ctx, struct flow *flow)
+static __always_inline __u32 owner_by_table(const struct flow *flow, const struct pool *pool)
 {
-	__u32 pool_id = flow->pool, table;
-	const struct pool *pool = bpf_map_lookup_elem(&pools, &pool_id);
-	const __u16 *slots;
+	__u32 table = pool->table;
+	const __u16 *slots = bpf_map_lookup_elem(&tables, &table);
 
+	return slots ? slots[flow->hash & slot_mask] : 0;
+}
+
+/* The same where some slots of the pool are migrating: flow->backend is what a hint or the table
+ * says. */
+__noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, __u32 hinted)
+{
+	struct track_message message;
+	__u32 previous;
+
+	if (!flow)
+		return 0;
+	previous = motion_previous(flow);
+	if (!previous && !hinted)
+		return 0;
+	track_read(ctx, flow, &message);
+	flow->backend = motion_owner(ctx, flow, &message, previous, hinted);
+	return 0;
+}
+
+static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow)
+{
+	__u32 hinted = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow) : 0, pool_id = flow->pool;
+	const struct pool *pool = bpf_map_lookup_elem(&pools, &pool_id);
+
+	if (hinted)
+		flow->verdict = VERDICT_hint;
+	flow->backend = hinted;
 	if (!pool)
-		return 0;
-	table = pool->table;
-	slots = bpf_map_lookup_elem(&tables, &table);
-	if (!slots)
-		return 0;
-	flow->backend = slots[flow->hash & slot_mask];
-	return pool->in_motion ? motion_owner(ctx, flow) : flow->backend;
+		return;
+	if (!hinted)
+		flow->backend = owner_by_table(flow, pool);
+	if (pool->in_motion)
+		owner_migrating(ctx, flow, hinted);
 }
 
 __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 {
-	__u32 hinted;
-
 	if (!flow)
 		return NEXT_FINISH;
-	if (!flow->has_owner) {
-		hinted = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow) : 0;
-		if (hinted)
-			flow->verdict = VERDICT_hint;
-		flow->backend = hinted ? hinted : owner_by_table(ctx, flow);
-	}
+	if (!flow->has_owner)
+		owner_find(ctx, flow);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
 		fragment_note(&flow->packet, flow->service, flow->backend);
 	return NEXT_STAGE;

@@ -176,7 +176,7 @@ enum sip_place {
 	SIP_QUOTED,   /* in a display name, or a parameter's value */
 	SIP_BRACKETS, /* in <...>: parameters there are the URI's */
 	SIP_PARAM,    /* behind a semicolon */
-	SIP_TAG,      /* behind the name of the tag parameter */
+	SIP_TAG,      /* behind the name of the parameter that is sought: tag, branch */
 	SIP_DISPLAY,  /* before a URI */
 	SIP_DISPLAY_QUOTED,
 	SIP_USERINFO, /* in a URI, behind its scheme */
@@ -184,6 +184,7 @@ enum sip_place {
 
 struct sip_walk {
 	struct sip_text text;
+	__u64 name; /* of the parameter that is sought */
 	__u64 at;
 	__u64 place;  /* enum sip_place */
 	__u64 result; /* enum sip_result */
@@ -221,8 +222,9 @@ static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 
 
 /* What a byte in a place makes of it. *length becomes the number of bytes that are passed:
  * 0 for a byte of no meaning, or one that counts in the next place, too. */
-static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u32 *length)
+static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name, __u32 *length)
 {
+	__u64 letters = name >> 6 & EVERY(0x01), differs = (word | EVERY(0x20)) ^ name;
 	__u8 byte = word;
 
 	*length = 1;
@@ -245,9 +247,9 @@ static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u32 *leng
 		*length = (__u8)(word >> 8) == '\n' ? 1 : 2; /* a quoted pair */
 	if ((place != SIP_PARAM && place != SIP_TAG) || byte <= ' ')
 		return place;
-	if (place == SIP_TAG || ((word | EVERY(0x20)) ^ SIP_NAME('t', 'a', 'g', 0, 0, 0, 0, 0)) << 40)
+	if (place == SIP_TAG || (differs & letters * 0xff))
 		return SIP_OUTSIDE;
-	*length = 3;
+	*length = (letters * EVERY(0x01)) >> 56;
 	return SIP_TAG;
 }
 
@@ -301,17 +303,21 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 		w->result = result;
 		return 1;
 	}
-	w->place = sip_forget(t, sip_next_place(w->place, word, &length));
+	w->place = sip_forget(t, sip_next_place(w->place, word, w->name, &length));
 	w->at = sip_forget(t, at + length);
 	return 0;
 }
 
+/* Names of parameters, in lower case. */
+#define SIP_TAG_NAME SIP_NAME('t', 'a', 'g', 0, 0, 0, 0, 0)
+#define SIP_BRANCH_NAME SIP_NAME('b', 'r', 'a', 'n', 'c', 'h', 0, 0)
+
 /* Walks through a header or a start-line from *at to what belongs to the place where it
- * begins: SIP_OUTSIDE the equals sign of a tag, SIP_DISPLAY the bracket before a URI or the
+ * begins: SIP_OUTSIDE the equals sign of the parameter `name`, SIP_DISPLAY the bracket before a URI or the
  * colon in it, SIP_USERINFO the at sign. *at becomes its offset. */
-static __always_inline enum sip_result sip_walk(const struct sip_text *t, __u32 *at, enum sip_place place)
+static __always_inline enum sip_result sip_walk(const struct sip_text *t, __u32 *at, enum sip_place place, __u64 name)
 {
-	struct sip_walk walk = {.text = *t};
+	struct sip_walk walk = {.text = *t, .name = name};
 
 	if (t->end < SIP_MINIMUM)
 		return SIP_TOO_FAR;
@@ -329,7 +335,7 @@ static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 c
 {
 	__u32 at = colon + 1;
 
-	return sip_walk(&text, &at, SIP_OUTSIDE);
+	return sip_walk(&text, &at, SIP_OUTSIDE, SIP_TAG_NAME);
 }
 
 /* May a message start something? A request that is neither CANCEL nor ACK, and whose To

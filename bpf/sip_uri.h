@@ -16,7 +16,7 @@ static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon
 	if (result != SIP_FOUND)
 		return result;
 	at = value;
-	result = sip_walk(&text, &at, SIP_DISPLAY);
+	result = sip_walk(&text, &at, SIP_DISPLAY, 0);
 	if (result != SIP_FOUND)
 		return result;
 	*uri = sip_byte(&text, sip_forget(&text, at)) == '<' ? at + 1 : value;
@@ -84,7 +84,7 @@ static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 
 	if (sip_scheme(&text, &begin) != SIP_SCHEME_SIP)
 		return SIP_NOT_THERE;
 	sign = begin = sip_forget(&text, begin);
-	result = sip_walk(&text, &sign, SIP_USERINFO);
+	result = sip_walk(&text, &sign, SIP_USERINFO, 0);
 	*at = result == SIP_FOUND ? sign + 1 : begin;
 	return result == SIP_TOO_FAR ? SIP_TOO_FAR : SIP_FOUND;
 }

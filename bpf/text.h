@@ -4,6 +4,7 @@
 #pragma once
 
 #include "context.h"
+#include "sip_dialog.h"
 #include "sip_user.h"
 
 static __always_inline struct sip_text text_of(const struct xdp_md *ctx, __u32 end)
@@ -82,4 +83,49 @@ __noinline int text_is_opening(struct xdp_md *ctx, __u32 start, __u32 end)
 	if (tag == SIP_FOUND)
 		tag = text_has_tag(ctx, colon, end);
 	return sip_is_opening(text_method(ctx, start, end), tag);
+}
+
+/* The steps of sip_dialog.h. */
+__noinline int text_lines(struct xdp_md *ctx, __u32 line, __u32 end, struct sip_lines *lines)
+{
+	if (lines)
+		sip_find_lines(text_of(ctx, end), line, lines);
+	return 0;
+}
+
+__noinline int text_value(struct xdp_md *ctx, __u32 before, __u32 end, __u32 *value)
+{
+	return value ? sip_value_at(text_of(ctx, end), before, value) : SIP_NOT_THERE;
+}
+
+__noinline int text_parameter(struct xdp_md *ctx, __u32 colon, __u32 end, __u64 name, __u32 *at)
+{
+	return at ? sip_parameter(text_of(ctx, end), colon, name, at) : SIP_NOT_THERE;
+}
+
+__noinline __u32 text_token(struct xdp_md *ctx, __u32 at, __u32 end, __u64 key, __u64 more_key)
+{
+	const __u64 hash_key[2] = {key, more_key};
+
+	return sip_token(text_of(ctx, end), at, hash_key);
+}
+
+__noinline int text_code(struct xdp_md *ctx, __u32 line, __u32 end)
+{
+	return sip_status_code(text_of(ctx, end), line);
+}
+
+__noinline __u32 text_number(struct xdp_md *ctx, __u32 end, __u32 *at)
+{
+	return at ? sip_number(text_of(ctx, end), at) : 0;
+}
+
+__noinline int text_named_method(struct xdp_md *ctx, __u32 at, __u32 end)
+{
+	return sip_named_method(text_of(ctx, end), at);
+}
+
+__noinline int text_is_zero(struct xdp_md *ctx, __u32 at, __u32 end)
+{
+	return sip_is_zero(text_of(ctx, end), at);
 }

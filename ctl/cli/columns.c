@@ -43,6 +43,9 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 		if (json_integer_value(value))
 			fprintf(out, "%.1fms", json_integer_value(value) / 1000.0);
 		break;
+	case CELL_SECONDS:
+		text_put_age(out, json_integer_value(value));
+		break;
 	case CELL_AGE:
 		if (json_integer_value(value))
 			text_put_age(out, time(NULL) - json_integer_value(value));

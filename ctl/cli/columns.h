@@ -13,7 +13,8 @@ enum cell {
 	CELL_NUMBER,
 	CELL_PERCENT,
 	CELL_USEC, /* as milliseconds; 0 is none */
-	CELL_AGE,  /* of a time in seconds since the epoch */
+	CELL_SECONDS,
+	CELL_AGE, /* of a time in seconds since the epoch */
 };
 
 struct column {

@@ -45,13 +45,22 @@ static const struct column backend_columns[] = {
 	{"STATE", "state", CELL_TEXT},
 	{"SHARE", "share", CELL_PERCENT},
 	{"MOVING", "moving", CELL_TEXT},
-	{"CALLS LEFT", "calls", CELL_NUMBER},
+	{"CALLS", "calls", CELL_NUMBER},
+	{"CONNS", "connections", CELL_NUMBER},
 	{"ANSWERS IN", "latency_mean", CELL_USEC},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"INTERFACE", "interface", CELL_TEXT},
 	{"MAC", "mac", CELL_TEXT},
 	{"CHANGED", "overrides", CELL_LIST},
 	{"REASON", "reason", CELL_TEXT},
+	{0},
+};
+
+static const struct column call_columns[] = {
+	{"KIND", "kind", CELL_TEXT},
+	{"AGE", "age", CELL_SECONDS},
+	{"SILENT", "silent", CELL_SECONDS},
+	{"CALL-ID OR SOURCE", "call", CELL_TEXT},
 	{0},
 };
 
@@ -218,6 +227,9 @@ void output_result(struct output *output, enum command command, const json_t *re
 		break;
 	case COMMAND_BACKEND_LIST:
 		columns_print(result, backend_columns, "no backends");
+		break;
+	case COMMAND_BACKEND_CALLS:
+		columns_print(result, call_columns, "no calls and no connections are known");
 		break;
 	case COMMAND_STATS:
 		put_stats(result);

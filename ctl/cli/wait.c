@@ -36,7 +36,7 @@ bool wait_until_empty(
 	json_t *request = protocol_request(COMMAND_BACKEND_LIST, json_pack("{s:s}", "pool", pool));
 	time_t end = now_seconds() + seconds;
 	bool empty = false, failed = false;
-	long long calls = 0;
+	long long calls = 0, connections = 0;
 
 	while (!empty && !failed && now_seconds() < end) {
 		struct reply reply = {0};
@@ -47,6 +47,7 @@ bool wait_until_empty(
 		line = failed ? NULL : find(&reply, backend);
 		empty = !failed && (!line || json_is_true(json_object_get(line, "empty")));
 		calls = json_integer_value(json_object_get(line, "calls"));
+		connections = json_integer_value(json_object_get(line, "connections"));
 		protocol_reply_free(&reply);
 	}
 	json_decref(request);
@@ -55,5 +56,8 @@ bool wait_until_empty(
 	else if (!empty)
 		output_error(output, "backend %s/%s is not empty after %lld s: about %lld calls are left", pool,
 			backend, seconds, calls);
+	else if (connections)
+		output_warning("backend %s/%s has %lld connections left; calls over TCP and TLS are not counted", pool,
+			backend, connections);
 	return empty;
 }

@@ -14,6 +14,7 @@ struct pool_state {
 	struct owners *owners; /* NULL: none yet */
 	struct motion *motion;
 	uint64_t next;
+	bool *held;  /* slots that cannot end their migration yet; NULL: not known */
 	bool settle; /* is to end its motion */
 	bool young;  /* is new in the maps, and backends are still waited for */
 	uint64_t begun;
@@ -38,6 +39,7 @@ static void forget_pool(struct pool_state *state)
 {
 	owners_free(state->owners);
 	motion_free(state->motion);
+	free(state->held);
 	*state = (struct pool_state){0};
 }
 
@@ -120,13 +122,15 @@ static bool *alive_by_id(const struct farm_pool *pool)
 
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, const uint16_t *wanted, uint64_t now)
 {
-	const struct motion_rules rules = {pool->config->record_time, pool->config->drain_timeout};
+	const struct motion_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
 	bool *alive = alive_by_id(pool);
 
 	if (state->settle)
 		motion_settle(state->motion, wanted);
 	state->settle = false;
 	state->next = motion_step(state->motion, wanted, alive, &rules, now);
+	free(state->held);
+	state->held = NULL;
 	free(alive);
 }
 
@@ -214,6 +218,16 @@ void desired_settle_pool(struct desired *desired, uint32_t pool)
 		desired->pools[pool].settle = true;
 }
 
+void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held)
+{
+	if (pool >= desired->count) {
+		free(held);
+		return;
+	}
+	free(desired->pools[pool].held);
+	desired->pools[pool].held = held;
+}
+
 static struct backend desire_backend(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;
@@ -283,6 +297,7 @@ struct image *desired_preview(
 		if (known && known->motion && !strcmp(known->name, pool->config->name)) {
 			*state = *known;
 			state->motion = motion_copy(known->motion);
+			state->held = NULL; /* not ours */
 		}
 		desire_pool(&scratch, pool, running, image, now);
 		if (known && state->owners == known->owners)

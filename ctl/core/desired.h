@@ -29,3 +29,7 @@ uint64_t desired_next(const struct desired *desired);
 
 /* Ends the motion of a pool with the next image, calls or not. */
 void desired_settle_pool(struct desired *desired, uint32_t pool);
+
+/* Says which slots of a pool have calls at a backend that is not their owner (motion_rules.held),
+ * for the next image alone. Takes the list, to be given to free. */
+void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held);

@@ -5,12 +5,15 @@
 #include "memory.h"
 #include "motion.h"
 
-/* Of a slot in motion: since when its calls are recorded, and when its owner changed
- * last; 0 if it has not since then. */
+/* Of a migrating slot: since when its calls are recorded, and when its owner changed last; 0 if
+ * it has not since then. */
 struct progress {
 	uint64_t recorded;
 	uint64_t moved;
+	uint64_t held; /* until when its migration cannot end, because of calls elsewhere */
 };
+
+#define HELD_MSEC 10000 /* after which a slot that is held is looked at again */
 
 struct motion {
 	uint32_t slots;
@@ -124,6 +127,13 @@ static uint64_t step(struct motion *motion, uint32_t slot, uint16_t wanted, cons
 	}
 	if (progress->moved && now < progress->moved + rules->drain_timeout)
 		return progress->moved + rules->drain_timeout;
+	if (now < progress->held)
+		return progress->held;
+	if (rules->held && rules->held[slot] && motion->owners[slot]) {
+		motion->former[slot] = motion->owners[slot]; /* what is not noted is the owner's from now on */
+		progress->held = now + HELD_MSEC;
+		return progress->held;
+	}
 	end(motion, slot);
 	return MOTION_NEVER;
 }
@@ -172,8 +182,15 @@ bool motion_is_going_on(const struct motion *motion)
 	return motion->count;
 }
 
-/* The kernel may have written it a moment later than `now`. */
-bool motion_is_call(const struct note *note, uint32_t now)
+static int64_t patience(const struct note *note)
 {
-	return !note->ended && (int64_t)now - note->seen <= MOTION_CALL_SECONDS;
+	if (note->kind == CALL_IS_CONNECTION)
+		return MOTION_CONNECTION_SECONDS;
+	return note->dialogs.known[0] || note->dialogs.known[1] ? MOTION_CALL_SECONDS : MOTION_SETUP_SECONDS;
+}
+
+/* The kernel may have written the note a moment later than `now`. */
+bool motion_is_live(const struct note *note, uint32_t now)
+{
+	return note->kind != CALL_IS_NONE && !note->ended && (int64_t)now - note->seen <= patience(note);
 }

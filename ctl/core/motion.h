@@ -15,6 +15,8 @@ struct motion;
 struct motion_rules {
 	uint64_t record_time;   /* that a slot's calls are recorded before it moves */
 	uint64_t drain_timeout; /* from then on until it is settled */
+	const bool *held;       /* by slot: calls are known to go on at a backend that is not its owner. Such a
+				 * slot stays in motion past its time, for those calls alone. NULL: no slot is */
 };
 
 #define MOTION_NEVER UINT64_MAX
@@ -44,9 +46,12 @@ const uint16_t *motion_former(const struct motion *motion);
 
 bool motion_is_going_on(const struct motion *motion);
 
-/* As long as session timers let a call be silent (RFC 4028, section 4). */
+/* For how long a call may be silent and still go on: as long as session timers let it (RFC 4028,
+ * section 4); while it is only being set up, as long as an INVITE may ring (timer C of RFC 3261,
+ * section 16.6, and some); a connection, until TCP itself would ask (RFC 1122, section 4.2.3.6). */
 #define MOTION_CALL_SECONDS 1800
+#define MOTION_SETUP_SECONDS 300
+#define MOTION_CONNECTION_SECONDS 7200
 
-/* Is it the note of a call that goes on at a time, in seconds of CLOCK_MONOTONIC: one whose
- * end was not heard of, but something within MOTION_CALL_SECONDS? */
-bool motion_is_call(const struct note *note, uint32_t now);
+/* Does what a note is about go on at a time, in seconds of CLOCK_MONOTONIC? */
+bool motion_is_live(const struct note *note, uint32_t now);

@@ -221,6 +221,7 @@ json_t *answers_answer(const struct request *request, void *daemon)
 		[COMMAND_POOL_LIST] = report_pool_list,
 		[COMMAND_POOL_SETTLE] = answer_pool_settle,
 		[COMMAND_BACKEND_LIST] = report_backend_list,
+		[COMMAND_BACKEND_CALLS] = report_backend_calls,
 		[COMMAND_BACKEND_ADD] = answer_backend_add,
 		[COMMAND_BACKEND_REMOVE] = answer_backend_remove,
 		[COMMAND_BACKEND_DRAIN] = answer_backend_admin,

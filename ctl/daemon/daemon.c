@@ -7,6 +7,7 @@
 #include "../core/memory.h"
 #include "adopt.h"
 #include "answers.h"
+#include "calls.h"
 #include "certificates.h"
 #include "clock.h"
 #include "daemon.h"
@@ -127,6 +128,8 @@ int daemon_settle(struct daemon *daemon)
 	int error;
 
 	update_backends(daemon);
+	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= clock_msec())
+		calls_hold_slots(daemon);
 	desired = desired_image(daemon->desired, daemon->farm, daemon->running, clock_msec());
 	plan = plan_new(daemon->running, desired);
 	for (size_t i = 0; i < plan->dangers.count; i++)
@@ -309,6 +312,7 @@ int daemon_start(struct daemon *daemon)
 	int error;
 
 	daemon->desired = desired_new();
+	daemon->calls = calls_new();
 	daemon->drain = drain_new();
 	error = adopt_at_start(daemon);
 	daemon->started = time(NULL); /* it may have waited */
@@ -344,6 +348,7 @@ void daemon_stop(struct daemon *daemon)
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);
+	calls_free(daemon->calls);
 	farm_free(daemon->farm);
 	image_free(daemon->running);
 	maps_close(daemon->maps);

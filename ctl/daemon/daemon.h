@@ -24,6 +24,7 @@ struct daemon {
 	struct desired *desired;
 	struct neighbours *neighbours;
 	struct probes *probes;
+	struct calls *calls;
 	struct drain *drain;
 	struct slow_path *slow_path;
 	struct joining *joining;

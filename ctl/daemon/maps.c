@@ -30,6 +30,7 @@ enum map {
 	MAP_BACKEND_TRAFFIC,
 	MAP_VERDICTS,
 	MAP_NOTES,
+	MAP_TRANSACTIONS,
 	MAP_COUNT,
 };
 
@@ -49,6 +50,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_NOTES] = "notes",
+	[MAP_TRANSACTIONS] = "transactions",
 };
 
 #define ENTRY_SIZE_MAX 128 /* of a key or value of any of them */
@@ -292,67 +294,115 @@ static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 
 #define NOTES_AT_ONCE 4096
 
-typedef void visit_note(const struct maps *maps, const struct note_key *key, const struct note *note, void *data);
+/* One entry of `notes` or `transactions`; `note` is NULL for the latter. */
+typedef void visit_tracked(const struct maps *maps, enum map map, const struct note_key *key, uint32_t backend,
+	const struct note *note, void *data);
 
-/* Shows all notes to `visit`. Returns how many there are, or -errno. */
-static int visit_notes(const struct maps *maps, visit_note *visit, void *data)
+/* Shows every entry of one of the two to `visit`. Returns how many there are, or -errno. */
+static int visit_map(const struct maps *maps, enum map map, visit_tracked *visit, void *data)
 {
+	size_t size = map == MAP_NOTES ? sizeof(struct note) : sizeof(struct transaction);
 	struct note_key *keys = allocate(NOTES_AT_ONCE, sizeof(*keys));
-	struct note *notes = allocate(NOTES_AT_ONCE, sizeof(*notes));
+	char *values = allocate(NOTES_AT_ONCE, size);
 	uint32_t batch, *from = NULL;
 	int error, total = 0;
 
 	do {
 		uint32_t count = NOTES_AT_ONCE;
 
-		error = bpf_map_lookup_batch(maps->fd[MAP_NOTES], from, &batch, keys, notes, &count, NULL);
+		error = bpf_map_lookup_batch(maps->fd[map], from, &batch, keys, values, &count, NULL);
 		if (error && error != -ENOENT)
 			break;
 		from = &batch;
 		total += count;
-		for (uint32_t i = 0; i < count; i++)
-			visit(maps, &keys[i], &notes[i], data);
+		for (uint32_t i = 0; i < count; i++) {
+			const void *value = values + i * size;
+			const struct note *note = map == MAP_NOTES ? value : NULL;
+
+			visit(maps, map, &keys[i], note ? note->backend : ((const struct transaction *)value)->backend,
+				note, data);
+		}
 	} while (!error);
 	free(keys);
-	free(notes);
+	free(values);
 	return error == -ENOENT ? total : error;
 }
 
-static void forget_renamed(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
+/* The same for both. 0 or -errno. */
+static int visit_tracked_calls(const struct maps *maps, visit_tracked *visit, void *data)
+{
+	int error = visit_map(maps, MAP_NOTES, visit, data);
+
+	if (error >= 0)
+		error = visit_map(maps, MAP_TRANSACTIONS, visit, data);
+	return error < 0 ? error : 0;
+}
+
+struct visitor {
+	maps_visit_note *visit;
+	void *data;
+};
+
+static void show_note(const struct maps *maps, enum map map, const struct note_key *key, uint32_t backend,
+	const struct note *note, void *data)
+{
+	const struct visitor *visitor = data;
+
+	(void)maps, (void)map, (void)backend;
+	visitor->visit(key, note, visitor->data);
+}
+
+int maps_visit_notes(const struct maps *maps, maps_visit_note *visit, void *data)
+{
+	return visit_map(maps, MAP_NOTES, show_note, &(struct visitor){visit, data});
+}
+
+static void forget_renamed(const struct maps *maps, enum map map, const struct note_key *key, uint32_t backend,
+	const struct note *note, void *data)
 {
 	const bool *renamed = data;
 
-	if (note->backend <= maps->contract.backends && renamed[note->backend])
-		bpf_map_delete_elem(maps->fd[MAP_NOTES], key);
+	(void)note;
+	if (backend <= maps->contract.backends && renamed[backend])
+		bpf_map_delete_elem(maps->fd[map], key);
 }
 
-/* Former owners of a pool's slots, and those that they are to be replaced by. */
+/* Previous owners of a pool's slots, and what replaces them. */
 struct formers {
 	uint32_t pool;
+	bool begins; /* nothing in the pool was migrating */
 	const __u16 *before, *after;
 };
 
-/* What is noted of calls in slots that begin to move is of an earlier time. */
-static void forget_earlier(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
+/* Forgets what is of an earlier time: in slots that begin to migrate, calls may have gone elsewhere
+ * since; in slots that have ended, nothing is noted any more when a call ends. What a message has
+ * noted that names its backend has nothing to do with the slot, and is kept while any migrates. */
+static void forget_earlier(const struct maps *maps, enum map map, const struct note_key *key, uint32_t backend,
+	const struct note *note, void *data)
 {
 	const struct formers *formers = data;
 	uint32_t slot = key->slot & (maps->contract.slots - 1);
+	bool changes = !formers->before[slot] != !formers->after[slot], hinted = note && note->hinted;
 
-	(void)note;
-	if (key->pool == formers->pool && !formers->before[slot] && formers->after[slot])
-		bpf_map_delete_elem(maps->fd[MAP_NOTES], key);
+	(void)backend;
+	if (key->pool == formers->pool && (formers->begins || (changes && !hinted)))
+		bpf_map_delete_elem(maps->fd[map], key);
 }
 
 static int put_former(const struct maps *maps, uint32_t pool_id, const __u16 *former)
 {
+	struct formers formers = {.pool = pool_id, .after = former};
 	__u16 *before = allocate(maps->contract.slots, sizeof(*before));
 	struct pool pool;
 	int error = bpf_map_lookup_elem(maps->fd[MAP_POOLS], &pool_id, &pool);
 
 	if (!error && pool.in_motion)
 		error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &pool_id, before);
-	if (!error)
-		error = visit_notes(maps, forget_earlier, &(struct formers){pool_id, before, former});
+	if (!error) {
+		formers.begins = !pool.in_motion;
+		formers.before = before;
+		error = visit_tracked_calls(maps, forget_earlier, &formers);
+	}
 	if (error >= 0)
 		error = bpf_map_update_elem(maps->fd[MAP_FORMER], &pool_id, former, BPF_ANY);
 	free(before);
@@ -377,8 +427,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 
 	switch (step->kind) {
 	case PLAN_NOTES:
-		error = visit_notes(maps, forget_renamed, (void *)step->value);
-		return error < 0 ? error : 0;
+		return visit_tracked_calls(maps, forget_renamed, (void *)step->value);
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		return zero_traffic(maps, map_of[step->kind], step->index);
@@ -427,33 +476,19 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }
 
-/* Who counts calls, and when. */
-struct count {
-	const struct image *running;
-	uint32_t now;
-	uint32_t *counts;
-};
-
-static void count_call(const struct maps *maps, const struct note_key *key, const struct note *note, void *data)
-{
-	const struct count *count = data;
-	uint32_t slot = key->slot & (maps->contract.slots - 1);
-
-	if (key->pool < maps->contract.pools && image_former(count->running, key->pool)[slot] &&
-		note->backend <= maps->contract.backends && motion_is_call(note, count->now))
-		count->counts[note->backend]++;
-}
-
-int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t now, uint32_t *counts)
-{
-	return visit_notes(maps, count_call, &(struct count){running, now, counts});
-}
-
-int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out)
+int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t *backend)
 {
 	const struct note_key key = {.hash = hash, .pool = pool, .slot = hash & (maps->contract.slots - 1)};
+	struct transaction transaction;
+	struct note note;
+	int error = bpf_map_lookup_elem(maps->fd[MAP_NOTES], &key, &note);
 
-	return bpf_map_lookup_elem(maps->fd[MAP_NOTES], &key, out);
+	*backend = error ? 0 : note.backend;
+	if (!error)
+		return 0;
+	error = bpf_map_lookup_elem(maps->fd[MAP_TRANSACTIONS], &key, &transaction);
+	*backend = error ? 0 : transaction.backend;
+	return error;
 }
 
 /* --- the interface */

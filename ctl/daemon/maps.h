@@ -41,13 +41,12 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 
-/* Adds the calls that go on (motion_is_call) at a time, seconds of CLOCK_MONOTONIC, in slots
- * that are in motion, to the counts of their backends, by id. Returns how many notes there
- * are, or -errno. */
-int maps_count_calls(const struct maps *maps, const struct image *running, uint32_t now, uint32_t *counts);
+/* Shows every note to `visit`. Returns how many there are, or -errno. */
+typedef void maps_visit_note(const struct note_key *key, const struct note *note, void *data);
+int maps_visit_notes(const struct maps *maps, maps_visit_note *visit, void *data);
 
-/* The note of a call in a pool. 0, or -ENOENT. */
-int maps_note(const struct maps *maps, uint32_t pool, uint64_t hash, struct note *out);
+/* The backend that is noted for a call, or whatever else has this hash, in a pool. 0, or -ENOENT. */
+int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t *backend);
 
 /* How a balancer is attached to an interface: "native", "generic" or "none"; "unknown" when that
  * cannot be found out. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "../core/memory.h"
+#include "calls.h"
 #include "drain.h"
 #include "report_private.h"
 
@@ -108,13 +109,14 @@ static json_t *latency_json(const struct daemon *daemon, const struct backend_re
 static json_t *load_json(
 	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
 {
+	const struct call_counts calls = calls_of(daemon->calls, daemon, backend->id);
 	struct traffic traffic;
 
 	maps_backend_traffic(daemon->maps, backend->id, &traffic);
-	return json_pack("{s:f, s:I, s:o, s:I, s:b, s:I, s:I}", "share",
+	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I}", "share",
 		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned, "moving",
-		moving_json(counts), "calls", (json_int_t)drain_calls(daemon->drain, daemon, backend->id), "empty",
-		drain_is_empty(daemon->drain, daemon, backend), "packets", traffic.packets, "bytes", traffic.bytes);
+		moving_json(counts), "calls", (json_int_t)calls.calls, "connections", (json_int_t)calls.connections,
+		"empty", drain_is_empty(daemon, backend), "packets", traffic.packets, "bytes", traffic.bytes);
 }
 
 static void add_to(json_t *object, json_t *more)
@@ -163,4 +165,17 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 		free(slots);
 	}
 	return protocol_ok(list);
+}
+
+json_t *report_backend_calls(struct daemon *daemon, const struct request *request)
+{
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
+	const struct farm_backend *backend = pool ? farm_find_backend(pool, request->backend) : NULL;
+	json_t *list;
+
+	if (!backend)
+		return protocol_error(
+			NULL, "no backend '%s/%s' (see 'sipxdp-ctl backend list')", request->pool, request->backend);
+	list = calls_list(daemon, pool, backend->id);
+	return list ? protocol_ok(list) : protocol_error(NULL, "cannot read the calls from the kernel");
 }

@@ -32,12 +32,12 @@ static struct owner owner_of(const struct daemon *daemon, uint32_t pool, uint64_
 	uint32_t slot = hash & (daemon->running->contract.slots - 1);
 	uint16_t backend = image_slots(daemon->running, pool)[slot];
 	uint16_t former = image_former(daemon->running, pool)[slot];
-	struct note note;
+	uint32_t tracked;
 
 	if (!former)
 		return (struct owner){backend, backend};
-	if (!maps_note(daemon->maps, pool, hash, &note) && is_alive(daemon, note.backend))
-		return (struct owner){note.backend, note.backend};
+	if (!maps_tracked(daemon->maps, pool, hash, &tracked) && is_alive(daemon, tracked))
+		return (struct owner){tracked, tracked};
 	return (struct owner){backend, is_alive(daemon, former) ? former : backend};
 }
 

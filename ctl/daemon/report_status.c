@@ -11,7 +11,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include "../core/memory.h"
-#include "drain.h"
+#include "calls.h"
 #include "joining.h"
 #include "log.h"
 #include "report_private.h"
@@ -246,7 +246,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_interfaces(daemon, warnings);
 	warn_of_vips(daemon, warnings);
 	warn_of_backends(daemon, warnings);
-	if (!drain_has_room(daemon->drain, daemon))
+	if (!calls_have_room(daemon->calls, daemon))
 		warn(warnings,
 			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: notes`, "
 			"or "

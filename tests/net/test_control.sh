@@ -363,10 +363,10 @@ is "with --json a usage error is JSON" "$status $(jq -c . <<< "$out")$err" \
 	'2 {"error":"weight: not a number from 0 to 1000","faults":[]}'
 
 run help
-is "help names every command" "$(grep -cE '^  (status|(service|pool) list|backend [a-z]+|lookup|plan|reload|save|stats) ' <<< "$out")" 15
+is "help names every command" "$(grep -cE '^  (status|(service|pool) list|backend [a-z]+|lookup|plan|reload|save|stats) ' <<< "$out")" 16
 is "help is no error" "$status$err" 0
 run --help backend
-is "help with a group names its commands only" "$(grep -c '^  backend' <<< "$out") $(grep -c '^  status' <<< "$out")" "7 0"
+is "help with a group names its commands only" "$(grep -c '^  backend' <<< "$out") $(grep -c '^  status' <<< "$out")" "8 0"
 run backend add --help
 like "help with a command shows its words and options" "$out" '^usage: sipxdp-ctl backend add POOL NAME ADDRESS \[--weight N\]$'
 run --version
@@ -495,11 +495,16 @@ prints "backend list" '[{"pool": "proxies", "name": "px1", "address": "10.0.0.11
 	"state": "up", "share": 33.333333, "slots": 87381, "packets": 5, "bytes": 2500, "mac": "02:00:00:00:00:11",
 	"interface": "eth0", "since": 0, "reason": "", "overrides": []},
 	{"pool": "proxies", "name": "px\u00e42", "address": "10.0.0.12", "weight": 10, "admin": "maint", "state": "unreachable",
-	"share": 0, "slots": 0, "moving": "12 to come", "calls": 3, "latency_mean": 1249, "packets": 123, "bytes": 0, "mac": null, "interface": "", "since": 0,
+	"share": 0, "slots": 0, "moving": "12 to come", "calls": 3, "connections": 2, "latency_mean": 1249, "packets": 123, "bytes": 0, "mac": null, "interface": "", "since": 0,
 	"reason": "no route\u001b[2J\nto it", "overrides": ["added", "weight"]}]' \
-	'POOL     NAME  ADDRESS    WEIGHT  ADMIN  FOR  STATE        SHARE  MOVING      CALLS LEFT  ANSWERS IN  PACKETS  INTERFACE  MAC                CHANGED       REASON
-proxies  px1   10.0.0.11       1  ready    -  up           33.3%  -                    -           -        5  eth0       02:00:00:00:00:11  -             -
-proxies  pxä2  10.0.0.12      10  maint    -  unreachable   0.0%  12 to come           3       1.2ms      123  -          -                  added,weight  no route\x1b[2J\x0ato it'
+	'POOL     NAME  ADDRESS    WEIGHT  ADMIN  FOR  STATE        SHARE  MOVING      CALLS  CONNS  ANSWERS IN  PACKETS  INTERFACE  MAC                CHANGED       REASON
+proxies  px1   10.0.0.11       1  ready    -  up           33.3%  -               -      -           -        5  eth0       02:00:00:00:00:11  -             -
+proxies  pxä2  10.0.0.12      10  maint    -  unreachable   0.0%  12 to come      3      2       1.2ms      123  -          -                  added,weight  no route\x1b[2J\x0ato it'
+prints "backend calls" '[{"kind": "call", "age": 75, "silent": 3, "call": "a84b4c76e66710@pc33.exa"},
+	{"kind": "connection", "age": 4000, "silent": 1, "call": "198.51.100.7:5060"}]' \
+	'KIND          AGE  SILENT  CALL-ID OR SOURCE
+call        1m15s      3s  a84b4c76e66710@pc33.exa
+connection  1h06m      1s  198.51.100.7:5060' 'p px1'
 change='{"steps": ["add backend px4 to proxies", "swap the table of proxies"], "pools": [{"name": "proxies",
 	"slots": 262144, "moved": 65536, "percent": 25.0}, {"name": "others", "slots": 262144, "moved": 0, "percent": 0.0}],
 	"moved_percent": 12.5}'

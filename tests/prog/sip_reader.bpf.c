@@ -2,6 +2,7 @@
 /* Reads a frame that is nothing but a SIP message, for test_sip_reader.c. */
 
 #include "../../bpf/context.h"
+#include "../../bpf/sip_dialog.h"
 #include "../../bpf/sip_user.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -35,6 +36,42 @@ __noinline int read_find_header(struct xdp_md *ctx, __u32 line, __u64 name, __u3
 {
 	return colon ? sip_find_header(text(ctx), line, name, colon) : SIP_NOT_SIP;
 }
+
+STEP(value_at, __u32)
+
+__noinline int read_parameter(struct xdp_md *ctx, __u32 colon, __u64 name, __u32 *at)
+{
+	return at ? sip_parameter(text(ctx), colon, name, at) : SIP_NOT_THERE;
+}
+
+__noinline int read_lines(struct xdp_md *ctx, __u32 line, struct sip_lines *lines)
+{
+	if (lines)
+		sip_find_lines(text(ctx), line, lines);
+	return 0;
+}
+
+__noinline __u32 read_token(struct xdp_md *ctx, __u32 at)
+{
+	const __u64 hash_key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+	return sip_token(text(ctx), at, hash_key);
+}
+
+__noinline __u32 read_number(struct xdp_md *ctx, __u32 *at)
+{
+	return at ? sip_number(text(ctx), at) : 0;
+}
+
+#define NUMBER(step)                                                                                                   \
+	__noinline __u32 read_##step(struct xdp_md *ctx, __u32 at)                                                     \
+	{                                                                                                              \
+		return sip_##step(text(ctx), at);                                                                      \
+	}
+
+NUMBER(status_code)
+NUMBER(named_method)
+NUMBER(is_zero)
 
 #include "sip_reader.h"
 

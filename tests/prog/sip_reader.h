@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All that bpf/sip_headers.h reads in a message, once: in the kernel by sip_reader.bpf.c, on
+/* All that bpf/sip_headers.h and bpf/sip_dialog.h read in a message, once: in the kernel by sip_reader.bpf.c, on
  * the host by test_sip_reader.c. Who includes this defines struct source and the steps, which
  * begin with read_ and take a source for a text. */
 #pragma once
 
+#include "../../bpf/sip_dialog.h"
 #include "../../bpf/sip_user.h"
 
 enum reading_header {
@@ -25,10 +26,22 @@ struct reading_of {
 	struct sip_user user;
 };
 
+struct reading_dialog {
+	struct sip_lines lines;
+	__u32 code;
+	__u32 number; /* of CSeq */
+	__u32 method; /* likewise */
+	__u32 to_tag;
+	__u32 from_tag;
+	__u32 branch;
+	__u32 expires_now;
+};
+
 struct reading {
 	__u32 line;
 	__u32 tag; /* enum sip_result */
 	struct reading_of of[READING_COUNT];
+	struct reading_dialog dialog;
 };
 
 static __always_inline void read_named(struct source *source, struct reading_of *of, bool is_via)
@@ -66,6 +79,34 @@ static __always_inline void read_header(struct source *source, struct reading *r
 		of->at = 0;
 }
 
+static __always_inline __u32 read_parameter_hash(struct source *source, __u32 colon, __u64 name)
+{
+	__u32 at = 0;
+
+	if (!colon || read_parameter(source, colon, name, &at) != SIP_FOUND ||
+		read_value_at(source, at, &at) != SIP_FOUND)
+		return 0;
+	return read_token(source, at);
+}
+
+static __always_inline void read_dialog(struct source *source, __u32 line, struct reading_dialog *dialog)
+{
+	__u32 at = 0;
+
+	read_lines(source, line, &dialog->lines);
+	dialog->code = read_status_code(source, line);
+	dialog->to_tag = read_parameter_hash(source, dialog->lines.to, SIP_TAG_NAME);
+	dialog->from_tag = read_parameter_hash(source, dialog->lines.from, SIP_TAG_NAME);
+	dialog->branch = read_parameter_hash(source, dialog->lines.via, SIP_BRANCH_NAME);
+	if (dialog->lines.expires && read_value_at(source, dialog->lines.expires, &at) == SIP_FOUND)
+		dialog->expires_now = read_is_zero(source, at);
+	if (!dialog->lines.cseq || read_value_at(source, dialog->lines.cseq, &at) != SIP_FOUND)
+		return;
+	dialog->number = read_number(source, &at);
+	if (read_value_at(source, at - 1, &at) == SIP_FOUND)
+		dialog->method = read_named_method(source, at);
+}
+
 /* `reading` is all zero. */
 static __always_inline void read_message(struct source *source, struct reading *reading)
 {
@@ -74,6 +115,7 @@ static __always_inline void read_message(struct source *source, struct reading *
 	uri->result = read_start_line(source, 0, &reading->line);
 	if (uri->result != SIP_FOUND)
 		return;
+	read_dialog(source, reading->line, &reading->dialog);
 	read_header(source, reading, READING_TO, SIP_TO);
 	read_header(source, reading, READING_FROM, SIP_FROM);
 	read_header(source, reading, READING_VIA, SIP_VIA);

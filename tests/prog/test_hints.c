@@ -204,6 +204,34 @@ Test(hints, a_hint_counts_more_than_a_slot_in_motion)
 	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "and without a hint it is the former owner's");
 }
 
+/* The end of a call shows by whatever way it comes: a BYE whose Route names the backend, too. */
+Test(hints, a_call_of_a_migrating_pool_is_tracked_by_hints_too)
+{
+	static const char headers[] =
+		"Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1\r\nRoute: <sip:px3.example.net;lr>\r\n"
+		"To: <sip:bob@example.com>;tag=b\r\nFrom: <sip:alice@example.com>;tag=a\r\n"
+		"Call-ID: " CALL_ID "\r\n\r\n";
+	uint64_t hash = balancer_hash(CALL_ID, strlen(CALL_ID));
+	struct note_key key = {.hash = hash, .slot = hash & 4095};
+	struct pool pool = {.table = 0, .in_motion = 1};
+	int notes = bpf_map__fd(skel->maps.notes);
+	struct note note;
+	char text[512];
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &(uint32_t){0}, &pool, BPF_ANY), "pools");
+	for (int i = 0; i < 2; i++) {
+		struct frame frame;
+
+		snprintf(text, sizeof(text), "%s sip:bob@example.com SIP/2.0\r\n%s", i ? "BYE" : "UPDATE", headers);
+		frame_build(&frame, &(struct frame_spec){.payload = text});
+		cr_assert_eq(balancer_run(skel, &frame), XDP_TX);
+		cr_assert_eq(balancer_receiver(&frame), NAMED);
+		run_must(bpf_map_lookup_elem(notes, &key, &note), "notes");
+		cr_expect_eq(note.backend, NAMED);
+		cr_expect_eq(note.ended != 0, i, "%s", text);
+	}
+}
+
 Test(hints, an_error_about_a_message_of_a_backend_is_that_backends)
 {
 	static const char sent[] = "INVITE sip:carol@198.51.100.7 SIP/2.0\r\n"

@@ -62,6 +62,7 @@ struct saying {
 	const char *to;
 	uint32_t receiver;
 	const char *branch; /* NULL: its own */
+	int number;         /* of CSeq; 0: 1 */
 };
 
 #define TO "<sip:bob@example.com>"
@@ -95,8 +96,8 @@ static uint32_t say(const char *call_id, const struct saying *saying, const char
 	snprintf(text, sizeof(text),
 		"%s\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK%.3s\r\nMax-Forwards: 70\r\n"
 		"To: Bob %s\r\nFrom: Alice <sip:alice@example.com>;tag=1928301774\r\nCall-ID: %s\r\n"
-		"CSeq: 1 X\r\nContent-Length: 0\r\n\r\n",
-		saying->line, branch, saying->to, call_id);
+		"CSeq: %d X\r\nContent-Length: 0\r\n\r\n",
+		saying->line, branch, saying->to, call_id, saying->number ? saying->number : 1);
 	return receiver_of(&(struct frame_spec){.payload = text, .destination = destination});
 }
 
@@ -116,7 +117,7 @@ static const struct {
 	{"a CANCEL alone continues something", {OPENING("CANCEL", FORMER)}},
 	{"an ACK alone, too", {OPENING("ACK", FORMER)}},
 	{"a response continues something",
-		{{"SIP/2.0 200 OK", TO_TAGGED, FORMER, NULL}, {"SIP/2.0 180 Ringing", TO, FORMER, NULL}}},
+		{{"SIP/2.0 200 OK", TO_TAGGED, FORMER, NULL, 0}, {"SIP/2.0 180 Ringing", TO, FORMER, NULL, 0}}},
 	{"what was noted stays, opening or not",
 		{WITHIN("INVITE", FORMER), OPENING("INVITE", FORMER), OPENING("REGISTER", FORMER)}},
 	{"any method may open", {OPENING("REGISTER", OWNER), OPENING("OPTIONS", OWNER)}},
@@ -242,7 +243,8 @@ Test(motion, a_note_says_whether_the_call_goes_on)
 	say("a@example.com", &ack, NULL);
 	cr_expect_neq(note_of("a@example.com").ended, 0);
 	say("b@example.com", &options, NULL);
-	cr_expect_neq(note_of("b@example.com").ended, 0, "never was a call");
+	cr_expect_eq(note_of("b@example.com").backend, 0, "never was a call");
+	cr_expect(!strncmp(note_of("a@example.com").call_id, "a@example.com\r\n", 15));
 	say("c@example.com", &update, NULL);
 	cr_expect_eq(note_of("c@example.com").ended, 0);
 	cr_expect_eq(note_of("c@example.com").backend, FORMER);
@@ -252,14 +254,18 @@ Test(motion, a_note_says_whether_the_call_goes_on)
 Test(motion, a_call_that_is_turned_away_is_over)
 {
 	const struct saying invite = OPENING("INVITE", 0), again = WITHIN("INVITE", 0);
-	struct saying ack = WITHIN("ACK", 0);
+	struct saying ack = WITHIN("ACK", 0), credentials = invite;
 
+	credentials.branch = "new";
+	credentials.number = 2;
 	ack.branch = "INV";
 	set_motion(OWNER, FORMER);
 	say("a@example.com", &invite, NULL);
 	say("a@example.com", &ack, NULL);
 	cr_expect_neq(note_of("a@example.com").ended, 0);
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
+	cr_expect_neq(note_of("a@example.com").ended, 0, "a retransmission that was late");
+	cr_expect_eq(say("a@example.com", &credentials, NULL), OWNER);
 	cr_expect_eq(note_of("a@example.com").ended, 0);
 	say("b@example.com", &invite, NULL);
 	say("b@example.com", &again, NULL);
@@ -267,17 +273,44 @@ Test(motion, a_call_that_is_turned_away_is_over)
 	cr_expect_eq(note_of("b@example.com").ended, 0, "a re-INVITE that fails ends no call");
 }
 
-/* As if its last packet had come that many seconds ago. */
+/* As if all packets had come so many seconds earlier. */
 static void age_notes(uint32_t seconds)
 {
-	int fd = bpf_map__fd(skel->maps.notes);
-	struct note_key key, *previous = NULL;
+	int notes = bpf_map__fd(skel->maps.notes), transactions = bpf_map__fd(skel->maps.transactions);
+	struct note_key key, *previous;
+	struct transaction transaction;
 	struct note note;
 
-	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
-		run_must(bpf_map_lookup_elem(fd, &key, &note), "notes");
+	for (previous = NULL; !bpf_map_get_next_key(notes, previous, &key); previous = &key) {
+		run_must(bpf_map_lookup_elem(notes, &key, &note), "notes");
 		note.seen -= seconds;
-		run_must(bpf_map_update_elem(fd, &key, &note, BPF_ANY), "notes");
+		run_must(bpf_map_update_elem(notes, &key, &note, BPF_ANY), "notes");
+	}
+	for (previous = NULL; !bpf_map_get_next_key(transactions, previous, &key); previous = &key) {
+		run_must(bpf_map_lookup_elem(transactions, &key, &transaction), "transactions");
+		transaction.seen -= seconds;
+		run_must(bpf_map_update_elem(transactions, &key, &transaction, BPF_ANY), "transactions");
+	}
+}
+
+/* What is no call takes no room from calls. */
+Test(motion, strangers_do_not_make_a_call_forgotten)
+{
+	const struct saying options = OPENING("OPTIONS", 0), bye = WITHIN("BYE", 0), invite = OPENING("INVITE", 0);
+	char call_id[32];
+
+	set_motion(OWNER, FORMER);
+	for (int i = 0; i < 200; i++) {
+		snprintf(call_id, sizeof(call_id), "call-%d@example.com", i);
+		say(call_id, &invite, NULL);
+	}
+	for (int i = 0; i < 300000; i++) {
+		snprintf(call_id, sizeof(call_id), "%d@stranger.example", i);
+		say(call_id, &options, NULL);
+	}
+	for (int i = 0; i < 200; i++) {
+		snprintf(call_id, sizeof(call_id), "call-%d@example.com", i);
+		cr_assert_eq(say(call_id, &bye, NULL), OWNER, "call %d", i);
 	}
 }
 
@@ -329,9 +362,10 @@ Test(motion, a_connection_ends)
 
 		set_motion(FORMER, FORMER);
 		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER);
+		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
 		age_notes(30);
 		set_motion(OWNER, FORMER);
-		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER, "goes on, as far as we know");
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER, "goes on, as far as is known");
 		cr_expect_eq(send_tcp("198.51.100.7", port, ends[i]), FORMER);
 		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
 		age_notes(30);

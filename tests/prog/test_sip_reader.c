@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What bpf/sip_headers.h reads in a message in the kernel and on the host is the same: the
+/* What bpf/sip_headers.h and bpf/sip_dialog.h read in a message in the kernel and on the host is the same: the
  * verifier takes nothing out of it that matters, on any kernel. */
 
 #include <criterion/criterion.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../bpf/sip_dialog.h"
 #include "../../bpf/sip_user.h"
 #include "require.h"
 #include "rng.h"
@@ -45,6 +46,40 @@ static int read_find_header(struct source *source, __u32 line, __u64 name, __u32
 {
 	return sip_find_header(source->text, line, name, colon);
 }
+
+STEP(value_at, __u32)
+
+static int read_parameter(struct source *source, __u32 colon, __u64 name, __u32 *at)
+{
+	return sip_parameter(source->text, colon, name, at);
+}
+
+static void read_lines(struct source *source, __u32 line, struct sip_lines *lines)
+{
+	sip_find_lines(source->text, line, lines);
+}
+
+static __u32 read_token(struct source *source, __u32 at)
+{
+	const __u64 hash_key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+	return sip_token(source->text, at, hash_key);
+}
+
+static __u32 read_number(struct source *source, __u32 *at)
+{
+	return sip_number(source->text, at);
+}
+
+#define NUMBER(step)                                                                                                   \
+	static __u32 read_##step(struct source *source, __u32 at)                                                      \
+	{                                                                                                              \
+		return sip_##step(source->text, at);                                                                   \
+	}
+
+NUMBER(status_code)
+NUMBER(named_method)
+NUMBER(is_zero)
 
 #include "sip_reader.h"
 
@@ -114,6 +149,11 @@ static void compare(const struct reading *host, const struct reading *kernel, co
 			(long)a->user.hash, b->result, b->colon, b->at, b->host_at, (long)b->host.hash, b->host.port,
 			(long)b->user.hash, message);
 	}
+	cr_assert(memcmp(&kernel->dialog, &host->dialog, sizeof(host->dialog)) == 0,
+		"dialog: code %u, method %u, tags %x and %x, branch %x, and not %u, %u, %x and %x, %x\n%s",
+		kernel->dialog.code, kernel->dialog.method, kernel->dialog.from_tag, kernel->dialog.to_tag,
+		kernel->dialog.branch, host->dialog.code, host->dialog.method, host->dialog.from_tag,
+		host->dialog.to_tag, host->dialog.branch, message);
 	cr_assert_eq(kernel->tag, host->tag, "tag %u, not %u\n%s", kernel->tag, host->tag, message);
 }
 

@@ -202,25 +202,64 @@ Test(motion, it_can_be_told_to_settle)
 	motion_free(motion);
 }
 
-Test(motion, a_note_is_of_a_call_until_its_end_or_a_long_silence)
+Test(motion, a_call_goes_on_until_its_end_or_a_long_silence)
 {
 	static const struct {
-		uint32_t seen, ended, now;
-		bool goes_on;
+		uint32_t kind, seen, ended, now;
+		uint32_t dialog; /* 0: an INVITE is pending */
+		bool live;
 	} rows[] = {
-		{5000, 0, 5000, true},
-		{5000, 0, 6800, true},
-		{5000, 0, 6801, false},
-		{5000, 5001, 5002, false},
-		{60, 0, 100, true}, /* soon after the machine has started */
-		{101, 0, 100, true},
+		{CALL_IS_INVITE, 5000, 0, 5000, 2, true},
+		{CALL_IS_INVITE, 5000, 0, 6800, 2, true},
+		{CALL_IS_INVITE, 5000, 0, 6801, 2, false},
+		{CALL_IS_INVITE, 5000, 0, 5300, 0, true},
+		{CALL_IS_INVITE, 5000, 0, 5301, 0, false},
+		{CALL_IS_INVITE, 5000, 5001, 5002, 2, false},
+		{CALL_IS_SUBSCRIPTION, 5000, 0, 6800, 2, true},
+		{CALL_IS_CONNECTION, 5000, 0, 12200, 0, true},
+		{CALL_IS_CONNECTION, 5000, 0, 12201, 0, false},
+		{CALL_IS_NONE, 5000, 0, 5000, 0, false},
+		{CALL_IS_INVITE, 60, 0, 100, 2, true}, /* soon after the machine has started */
+		{CALL_IS_INVITE, 101, 0, 100, 2, true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		const struct note note = {.backend = A, .seen = rows[i].seen, .ended = rows[i].ended};
+		const struct note note = {.backend = A,
+			.kind = rows[i].kind,
+			.seen = rows[i].seen,
+			.ended = rows[i].ended,
+			.dialogs = {.pending = !rows[i].dialog, .known = {0, rows[i].dialog}}};
 
-		cr_expect_eq(motion_is_call(&note, rows[i].now), rows[i].goes_on, "row %zu", i);
+		cr_expect_eq(motion_is_live(&note, rows[i].now), rows[i].live, "row %zu", i);
 	}
+}
+
+/* A slot whose calls are known to go on at its previous owner does not end its migration: what is
+ * noted stays there, all else is the owner's. */
+Test(motion, a_slot_with_calls_elsewhere_is_held_past_its_time)
+{
+	const bool alive[IDS] = {false, true, true, true, true, true};
+	const struct motion_rules holding = {rules.record_time, rules.drain_timeout, (const bool[]){true}};
+	struct motion *motion = motion_new(1);
+	uint16_t wanted = A;
+	uint64_t now, moved;
+
+	motion_step(motion, &wanted, alive, &rules, 0);
+	wanted = B;
+	motion_step(motion, &wanted, alive, &rules, 0);
+	moved = rules.record_time;
+	motion_step(motion, &wanted, alive, &rules, moved);
+	cr_assert_eq(motion_owners(motion)[0], B);
+	cr_assert_eq(motion_former(motion)[0], A);
+	now = motion_step(motion, &wanted, alive, &holding, moved + rules.drain_timeout);
+	cr_assert(now > moved + rules.drain_timeout && now != MOTION_NEVER, "it is looked at again");
+	cr_assert_eq(motion_former(motion)[0], B, "what is not noted is the owner's");
+	cr_assert_eq(motion_step(motion, &wanted, alive, &rules, now - 1), now, "and not before");
+	now = motion_step(motion, &wanted, alive, &holding, now);
+	cr_assert_eq(motion_former(motion)[0], B);
+	cr_assert_eq(motion_step(motion, &wanted, alive, &rules, now), MOTION_NEVER);
+	cr_assert_eq(motion_former(motion)[0], 0, "the last of them has ended");
+	motion_free(motion);
 }
 
 /* --- calls */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is known about one call from the messages that pass: whether it goes on. Pure; builds in
+ * the kernel and on the host.
+ *
+ * With direct server return the balancer sees one side of a dialog: what clients and callees
+ * send to the VIP, not what servers send. So a call is a set of dialogs (RFC 3261 section 12),
+ * each known by the hash of its two tags, and an INVITE that is pending. The call has ended when
+ * both are empty. In doubt it goes on. */
+#pragma once
+
+#include "abi.h"
+
+/* What a message does to its call. */
+enum call_event {
+	CALL_NOTHING, /* belongs to no INVITE or SUBSCRIBE dialog, or says nothing about its end */
+	CALL_BEGINS,  /* INVITE or SUBSCRIBE without a To tag */
+	CALL_CANCELS,
+	CALL_ACKS,
+	CALL_RINGS,   /* provisional response to INVITE with a To tag, or its PRACK */
+	CALL_TALKS,   /* UPDATE or INFO: before the INVITE has its final response, or after it */
+	CALL_GOES_ON, /* any other message within a dialog */
+	CALL_REFUSED, /* final response to INVITE or SUBSCRIBE that is no success */
+	CALL_ENDS,    /* BYE, its final response, or SUBSCRIBE with Expires: 0 */
+};
+
+struct call_message {
+	__u32 dialog; /* hash of both tags; 0: the To has no tag */
+	__u32 branch; /* hash of the topmost Via's branch; 0: not known */
+	__u32 number; /* CSeq number and 1; 0: not known */
+	__u8 event;   /* enum call_event */
+	__u8 kind;    /* enum call_kind; CALL_IS_NONE with CALL_NOTHING */
+	__u8 pad[2];
+};
+
+#define CALL_CONFIRMED 1      /* in a dialog's hash: more was seen of it than provisional responses */
+#define CALL_UNKNOWN_BRANCH 1 /* of an INVITE that is pending */
+
+/* The hash of a dialog. Both sides send requests, and each calls its own tag From. */
+static __always_inline __u32 call_dialog(__u32 from_tag, __u32 to_tag)
+{
+	__u32 both = (from_tag ^ to_tag) * 0x9e3779b1 + from_tag * to_tag;
+
+	return (both & ~CALL_CONFIRMED) ? both & ~CALL_CONFIRMED : 2;
+}
+
+static __always_inline __u32 call_request_event(__u32 method, bool tagged, bool expires_now)
+{
+	switch (method) {
+	case METHOD_INVITE:
+		return tagged ? CALL_GOES_ON : CALL_BEGINS;
+	case METHOD_SUBSCRIBE:
+		if (expires_now)
+			return tagged ? CALL_ENDS : CALL_NOTHING;
+		return tagged ? CALL_GOES_ON : CALL_BEGINS;
+	case METHOD_ACK:
+		return CALL_ACKS;
+	case METHOD_CANCEL:
+		return tagged ? CALL_NOTHING : CALL_CANCELS; /* a re-INVITE's changes nothing */
+	case METHOD_BYE:
+		return CALL_ENDS;
+	case METHOD_PRACK:
+		return tagged ? CALL_RINGS : CALL_NOTHING;
+	case METHOD_UPDATE:
+	case METHOD_INFO:
+		return tagged ? CALL_TALKS : CALL_NOTHING;
+	}
+	return CALL_NOTHING;
+}
+
+/* `method` is that of CSeq. A BYE that must be sent again with credentials has ended nothing. */
+static __always_inline __u32 call_response_event(__u32 method, __u32 code, bool tagged, bool expires_now)
+{
+	bool success = code >= 200 && code < 300;
+
+	if (code < 100 || !tagged)
+		return CALL_NOTHING;
+	switch (method) {
+	case METHOD_INVITE:
+		if (code < 200)
+			return CALL_RINGS;
+		return success ? CALL_GOES_ON : CALL_REFUSED;
+	case METHOD_SUBSCRIBE:
+		if (success)
+			return expires_now ? CALL_ENDS : CALL_GOES_ON;
+		return code < 300 ? CALL_NOTHING : CALL_REFUSED;
+	case METHOD_BYE:
+		return code < 200 || code == 401 || code == 407 ? CALL_NOTHING : CALL_ENDS;
+	case METHOD_PRACK:
+		return success ? CALL_RINGS : CALL_NOTHING;
+	case METHOD_UPDATE:
+	case METHOD_INFO:
+		return success ? CALL_TALKS : CALL_NOTHING;
+	}
+	return CALL_NOTHING;
+}
+
+/* What a message means: a request where `code` is 0, else a response with this CSeq method. */
+static __always_inline __u32 call_event(__u32 method, __u32 code, bool tagged, bool expires_now)
+{
+	return code ? call_response_event(method, code, tagged, expires_now)
+		    : call_request_event(method, tagged, expires_now);
+}
+
+static __always_inline bool call_is_dialog(__u32 known, __u32 dialog)
+{
+	return known && (known & ~CALL_CONFIRMED) == dialog;
+}
+
+/* A retransmission that comes after its dialog's end does not bring the dialog back. */
+static __always_inline void call_add(struct dialogs *call, __u32 dialog, __u32 confirmed)
+{
+	if (!dialog || call->closed == dialog)
+		return;
+	if (call_is_dialog(call->known[0], dialog))
+		call->known[0] |= confirmed;
+	else if (call_is_dialog(call->known[1], dialog))
+		call->known[1] |= confirmed;
+	else if (!call->known[0])
+		call->known[0] = dialog | confirmed;
+	else if (!call->known[1])
+		call->known[1] = dialog | confirmed;
+	else
+		call->overflow = 1;
+}
+
+static __always_inline void call_remove(struct dialogs *call, __u32 dialog)
+{
+	if (call_is_dialog(call->known[0], dialog))
+		call->known[0] = 0;
+	if (call_is_dialog(call->known[1], dialog))
+		call->known[1] = 0;
+}
+
+/* A refused re-INVITE leaves its dialog as it is (RFC 3261 section 14.1): only a dialog that was
+ * never confirmed ends so. `dialog` 0: all of those. */
+static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
+{
+	if (!(call->known[0] & CALL_CONFIRMED) && (!dialog || call->known[0] == dialog))
+		call->known[0] = 0;
+	if (!(call->known[1] & CALL_CONFIRMED) && (!dialog || call->known[1] == dialog))
+		call->known[1] = 0;
+}
+
+/* INVITE and SUBSCRIBE outside a dialog come from one side, which counts them up. What is behind the
+ * last one is a retransmission that came late. */
+static __always_inline void call_begin(struct dialogs *call, const struct call_message *message, __u32 branch)
+{
+	if (message->number && message->number <= call->invite)
+		return;
+	call->invite = message->number;
+	call->pending = branch;
+}
+
+/* The ACK of a failure has the branch of its INVITE, that of a success has not (RFC 3261
+ * section 17.1.1.3). */
+static __always_inline void call_acknowledge(struct dialogs *call, const struct call_message *message)
+{
+	if (message->number && message->number < call->invite)
+		return;
+	if (message->branch && message->branch == call->completed)
+		return;
+	if (message->branch && message->branch == call->pending) {
+		call_refuse(call, 0);
+		call->completed = call->pending;
+	} else {
+		call_add(call, message->dialog, CALL_CONFIRMED);
+	}
+	call->invite = message->number;
+	call->pending = 0;
+}
+
+static __always_inline bool call_is_live(const struct dialogs *call)
+{
+	return call->pending || call->known[0] || call->known[1] || call->overflow;
+}
+
+/* Brings the dialogs of a call up to date with a message. A new call is all zero. */
+static __always_inline void call_update(struct dialogs *call, const struct call_message *message)
+{
+	__u32 branch = message->branch ? message->branch : CALL_UNKNOWN_BRANCH;
+
+	switch (message->event) {
+	case CALL_BEGINS:
+		call_begin(call, message, branch);
+		break;
+	case CALL_CANCELS: /* has branch and number of its INVITE (RFC 3261 section 9.1) */
+		if (message->branch)
+			call_begin(call, message, branch);
+		break;
+	case CALL_ACKS:
+		call_acknowledge(call, message);
+		break;
+	case CALL_RINGS:
+		call_add(call, message->dialog, 0);
+		break;
+	case CALL_TALKS:
+		call_add(call, message->dialog, call->pending ? 0 : CALL_CONFIRMED);
+		break;
+	case CALL_GOES_ON:
+		call_add(call, message->dialog, CALL_CONFIRMED);
+		break;
+	case CALL_REFUSED:
+		call_refuse(call, message->dialog);
+		break;
+	case CALL_ENDS:
+		call_remove(call, message->dialog);
+		call->closed = message->dialog;
+		call->pending = 0;
+		break;
+	}
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is noted of calls while slots migrate: which backend has a call, and whether it goes on
+ * (call.h). Owns the maps `notes` and `transactions`; what a note means for steering is
+ * motion.h's. */
+#pragma once
+
+#include "call.h"
+#include "flow.h"
+#include "maps.h"
+#include "text.h"
+
+/* What a packet says of its call, or of its connection. */
+struct track_message {
+	struct call_message call; /* UDP */
+	__u16 call_id;            /* offset of the colon of Call-ID; 0: not known */
+	__u8 initial;             /* may start something: a request outside a dialog, a SYN, what is no SIP */
+	__u8 live;                /* TCP: neither SYN, FIN nor RST */
+	__u8 ended;               /* TCP: FIN or RST */
+	__u8 pad[3];
+};
+
+static __always_inline __u32 track_seconds(void)
+{
+	return bpf_ktime_get_ns() / 1000000000ULL;
+}
+
+/* --- what the packet says */
+
+/* Hashes a parameter of the header whose colon is at `colon`; *hash is 0 where it is empty, cut
+ * off or not there. */
+__noinline int track_parameter(struct xdp_md *ctx, const struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
+{
+	__u32 at = 0;
+	int result;
+
+	if (!flow || !hash)
+		return SIP_TOO_FAR;
+	*hash = 0;
+	if (!colon)
+		return SIP_TOO_FAR;
+	result = text_parameter(ctx, colon, flow->packet.end, name, &at);
+	if (result == SIP_FOUND && text_value(ctx, at, flow->packet.end, &at) == SIP_FOUND)
+		*hash = text_token(ctx, at, flow->packet.end, flow->hash_key[0], flow->hash_key[1]);
+	return result;
+}
+
+/* The method in the CSeq whose colon is at `colon` (RFC 3261 section 20.16), METHOD_NONE where that
+ * cannot be read, and its number. */
+__noinline int track_cseq(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *number)
+{
+	__u32 at = 0;
+
+	if (!number)
+		return METHOD_NONE;
+	*number = 0;
+	if (!colon || text_value(ctx, colon, end, &at) != SIP_FOUND)
+		return METHOD_NONE;
+	*number = text_number(ctx, end, &at) + 1;
+	return text_value(ctx, at - 1, end, &at) == SIP_FOUND ? text_named_method(ctx, at, end) : METHOD_NONE;
+}
+
+__noinline int track_expires_now(struct xdp_md *ctx, __u32 expires, __u32 end)
+{
+	__u32 at = 0;
+
+	return expires && text_value(ctx, expires, end, &at) == SIP_FOUND && text_is_zero(ctx, at, end);
+}
+
+/* Where no To is in reach, the message continues something. */
+static __always_inline enum sip_result track_to_tag(
+	struct xdp_md *ctx, const struct flow *flow, const struct sip_lines *lines, __u32 *hash)
+{
+	if (!lines->to)
+		return lines->complete ? SIP_NOT_THERE : SIP_TOO_FAR;
+	return track_parameter(ctx, flow, lines->to, SIP_TAG_NAME, hash);
+}
+
+static __always_inline __u32 track_kind(__u32 event, __u32 method)
+{
+	if (event == CALL_NOTHING)
+		return CALL_IS_NONE;
+	return method == METHOD_SUBSCRIBE ? CALL_IS_SUBSCRIPTION : CALL_IS_INVITE;
+}
+
+static __always_inline void track_read_message(
+	struct xdp_md *ctx, const struct flow *flow, struct track_message *message)
+{
+	__u32 line = 0, method, code, from = 0, to = 0, end = flow->packet.end;
+	struct sip_lines lines = {};
+	enum sip_result tag;
+
+	message->initial = true;
+	if (text_start_line(ctx, flow->packet.payload, end, &line) != SIP_FOUND)
+		return;
+	text_lines(ctx, line, end, &lines);
+	message->call_id = lines.call_id;
+	track_parameter(ctx, flow, lines.via, SIP_BRANCH_NAME, &message->call.branch);
+	track_parameter(ctx, flow, lines.from, SIP_TAG_NAME, &from);
+	tag = track_to_tag(ctx, flow, &lines, &to);
+	message->call.dialog = call_dialog(from, to);
+	code = text_code(ctx, line, end);
+	method = track_cseq(ctx, lines.cseq, end, &message->call.number);
+	if (!code)
+		method = text_method(ctx, line, end);
+	message->initial = !code && sip_is_opening(method, tag);
+	message->call.event = call_event(method, code, tag == SIP_FOUND, track_expires_now(ctx, lines.expires, end));
+	message->call.kind = track_kind(message->call.event, method);
+}
+
+static __always_inline void track_read_segment(
+	struct xdp_md *ctx, const struct flow *flow, struct track_message *message)
+{
+	const struct tcphdr *tcp = frame_at(ctx, flow->packet.transport);
+
+	if ((void *)(tcp + 1) > frame_end(ctx))
+		return;
+	message->initial = tcp->syn && !tcp->ack;
+	message->ended = tcp->fin || tcp->rst;
+	message->live = !tcp->syn && !message->ended;
+}
+
+/* Reads what a packet says. A quoted packet says nothing: its sender is a backend. */
+__noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct track_message *message)
+{
+	if (!flow || !message)
+		return 0;
+	__builtin_memset(message, 0, sizeof(*message));
+	if (flow->packet.kind == PACKET_QUOTE)
+		return 0;
+	if (flow->packet.protocol == IPPROTO_TCP)
+		track_read_segment(ctx, flow, message);
+	else
+		track_read_message(ctx, flow, message);
+	return 0;
+}
+
+/* --- notes */
+
+/* TCP: a connection that is there stays, whatever its affinity. */
+static __always_inline struct note_key track_key(const struct flow *flow)
+{
+	const struct packet *p = &flow->packet;
+	struct note_key key = {.hash = flow->hash, .pool = flow->pool, .slot = flow->hash & slot_mask};
+
+	if (p->protocol == IPPROTO_TCP)
+		key.hash = hash_connection(
+			&p->source, &p->destination, p->source_port, p->destination_port, flow->hash_key);
+	return key;
+}
+
+/* Brings a note up to date in place. Its backend stays: an LRU map may give the element to another
+ * key meanwhile, and that one's calls must not go astray by it. */
+static __always_inline void track_update(struct note *note, const struct track_message *message, bool tcp)
+{
+	note->seen = track_seconds();
+	if (tcp) {
+		if (message->ended)
+			note->ended = note->seen;
+		else if (message->initial)
+			note->ended = 0;
+		return;
+	}
+	call_update(&note->dialogs, &message->call);
+	if (call_is_live(&note->dialogs))
+		note->ended = 0;
+	else if (!note->ended)
+		note->ended = note->seen;
+}
+
+/* The text of a Call-ID, or a connection's source, so that people know the call. */
+static __always_inline void track_name(
+	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, struct note *note)
+{
+	__u32 at = message->call_id + 1;
+
+	if (flow->packet.protocol == IPPROTO_TCP) {
+		note->source.address = flow->packet.source;
+		note->source.port = flow->packet.source_port;
+		return;
+	}
+	if (message->call_id && !bpf_xdp_load_bytes(ctx, at, note->call_id, 1) && note->call_id[0] == ' ')
+		at++;
+	if (!message->call_id || bpf_xdp_load_bytes(ctx, at, note->call_id, CALL_TEXT_SIZE))
+		note->call_id[0] = 0;
+}
+
+/* Notes a call, or a transaction where the packet starts nothing that lasts. */
+__noinline int track_new(
+	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
+{
+	struct note note = {.backend = backend, .began = track_seconds(), .hinted = hinted};
+	struct note_key key;
+	bool tcp;
+
+	if (!flow || !message)
+		return 0;
+	key = track_key(flow);
+	tcp = flow->packet.protocol == IPPROTO_TCP;
+	track_update(&note, message, tcp);
+	if (tcp ? message->live : call_is_live(&note.dialogs)) {
+		note.kind = tcp ? CALL_IS_CONNECTION : message->call.kind;
+		track_name(ctx, flow, message, &note);
+		bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
+	} else if (!hinted) {
+		struct transaction transaction = {.backend = backend, .seen = note.seen};
+
+		bpf_map_update_elem(&transactions, &key, &transaction, BPF_ANY);
+	}
+	return 0;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See calls.h. */
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../core/address.h"
+#include "../core/memory.h"
+#include "../core/protocol.h"
+#include "calls.h"
+#include "clock.h"
+
+#define LIST_MAX 10000 /* lines of one list; more help nobody, and the daemon has other work */
+
+struct calls {
+	struct call_counts *counts; /* by backend id */
+	uint32_t limit;             /* ids there are */
+	int notes;                  /* altogether; < 0: they could not be read */
+	uint32_t read;              /* when; seconds of CLOCK_MONOTONIC */
+};
+
+struct calls *calls_new(void)
+{
+	return allocate(1, sizeof(struct calls));
+}
+
+void calls_free(struct calls *calls)
+{
+	if (!calls)
+		return;
+	free(calls->counts);
+	free(calls);
+}
+
+/* --- counting */
+
+struct reading {
+	const struct image *running;
+	struct call_counts *counts;
+	uint32_t now;
+};
+
+static bool is_migrating(const struct image *running, uint32_t pool)
+{
+	return pool < running->contract.pools && running->pools[pool].in_motion;
+}
+
+static void count(const struct note_key *key, const struct note *note, void *data)
+{
+	const struct reading *reading = data;
+	struct call_counts *counts;
+
+	if (!is_migrating(reading->running, key->pool) || note->backend > reading->running->contract.backends)
+		return;
+	counts = &reading->counts[note->backend];
+	if (note->kind == CALL_IS_CONNECTION)
+		counts->connections += motion_is_live(note, reading->now);
+	else
+		counts->calls += motion_is_live(note, reading->now);
+	if ((note->kind == CALL_IS_INVITE || note->kind == CALL_IS_SUBSCRIPTION) && note->seen > counts->heard)
+		counts->heard = note->seen;
+}
+
+/* Reads the notes, if that was not done in this second. */
+static void look(struct calls *calls, const struct daemon *daemon)
+{
+	const uint32_t limit = daemon->running->contract.backends;
+	struct reading reading = {.running = daemon->running, .now = clock_seconds()};
+
+	if (calls->limit != limit) {
+		free(calls->counts);
+		calls->counts = allocate(limit + 1, sizeof(*calls->counts));
+		calls->limit = limit;
+		calls->read = 0;
+	}
+	if (calls->read == reading.now)
+		return;
+	memset(calls->counts, 0, (limit + 1) * sizeof(*calls->counts));
+	reading.counts = calls->counts;
+	calls->notes = 0;
+	if (image_is_in_motion(daemon->running))
+		calls->notes = maps_visit_notes(daemon->maps, count, &reading);
+	calls->read = reading.now;
+}
+
+struct call_counts calls_of(struct calls *calls, const struct daemon *daemon, uint16_t id)
+{
+	look(calls, daemon);
+	return calls->counts[id];
+}
+
+bool calls_are_known(struct calls *calls, const struct daemon *daemon)
+{
+	look(calls, daemon);
+	return calls->notes >= 0;
+}
+
+bool calls_have_room(struct calls *calls, const struct daemon *daemon)
+{
+	look(calls, daemon);
+	return calls->notes < 0 || calls->notes < 0.9 * daemon->running->contract.notes;
+}
+
+/* --- slots that cannot end */
+
+struct holding {
+	const struct image *running;
+	bool **held; /* by pool id; NULL: does not migrate */
+	uint32_t now;
+};
+
+static void hold(const struct note_key *key, const struct note *note, void *data)
+{
+	const struct holding *holding = data;
+	const struct image *running = holding->running;
+	uint32_t slot = key->slot & (running->contract.slots - 1);
+
+	if (key->pool >= running->contract.pools || !holding->held[key->pool] || note->hinted ||
+		note->backend > running->contract.backends || !running->backends[note->backend].alive ||
+		note->backend == image_slots(running, key->pool)[slot])
+		return;
+	if (motion_is_live(note, holding->now))
+		holding->held[key->pool][slot] = true;
+}
+
+void calls_hold_slots(const struct daemon *daemon)
+{
+	const struct image *running = daemon->running;
+	bool **held = allocate(running->contract.pools, sizeof(*held));
+
+	for (uint32_t pool = 0; pool < running->contract.pools; pool++)
+		if (is_migrating(running, pool))
+			held[pool] = allocate(running->contract.slots, sizeof(**held));
+	maps_visit_notes(daemon->maps, hold, &(struct holding){running, held, clock_seconds()});
+	for (uint32_t pool = 0; pool < running->contract.pools; pool++)
+		if (held[pool])
+			desired_hold_slots(daemon->desired, pool, held[pool]);
+	free(held);
+}
+
+/* --- listing */
+
+struct list {
+	json_t *lines;
+	uint32_t pool, id, now;
+};
+
+static const char *kind_name(const struct note *note)
+{
+	switch (note->kind) {
+	case CALL_IS_CONNECTION:
+		return "connection";
+	case CALL_IS_SUBSCRIPTION:
+		return "subscription";
+	default:
+		return "call";
+	}
+}
+
+/* A Call-ID ends with white space; one that is longer than there is room for is cut off. */
+static json_t *call_id(const struct note *note)
+{
+	char text[CALL_TEXT_SIZE + 1] = {0};
+	size_t length = 0;
+
+	while (length < CALL_TEXT_SIZE && (unsigned char)note->call_id[length] > ' ') {
+		text[length] = note->call_id[length];
+		length++;
+	}
+	return protocol_text(text);
+}
+
+static json_t *source(const struct note *note)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	return json_sprintf(strchr(address_format(&note->source.address, text), ':') ? "[%s]:%u" : "%s:%u", text,
+		ntohs(note->source.port));
+}
+
+static void list_note(const struct note_key *key, const struct note *note, void *data)
+{
+	const struct list *list = data;
+
+	if (key->pool != list->pool || note->backend != list->id || !motion_is_live(note, list->now) ||
+		json_array_size(list->lines) >= LIST_MAX)
+		return;
+	json_array_append_new(
+		list->lines, json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_name(note), "age",
+				     (json_int_t)list->now - note->began, "silent", (json_int_t)list->now - note->seen,
+				     "call", note->kind == CALL_IS_CONNECTION ? source(note) : call_id(note)));
+}
+
+json_t *calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
+{
+	struct list list = {json_array(), pool->id, id, clock_seconds()};
+
+	if (is_migrating(daemon->running, pool->id) && maps_visit_notes(daemon->maps, list_note, &list) < 0) {
+		json_decref(list.lines);
+		return NULL;
+	}
+	return list.lines;
+}
