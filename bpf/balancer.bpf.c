@@ -5,6 +5,7 @@
  * the next one is to be called. They are global functions: the verifier goes through each
  * once, whatever has been before. All stacks of a chain of calls share 512 bytes. */
 
+#include "fast_path.h"
 #include "parse.h"
 #include "classify.h"
 #include "key.h"
@@ -15,8 +16,8 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-SEC("xdp.frags")
-int balancer(struct xdp_md *ctx)
+/* The way of every packet. Which stages follow says what has been found. */
+static __always_inline int stages(struct xdp_md *ctx)
 {
 	struct flow flow = {.action = XDP_PASS};
 	int next = parse(ctx, &flow); /* headers */
@@ -32,4 +33,12 @@ int balancer(struct xdp_md *ctx)
 	if (flow.verdict == VERDICT_not_service)
 		local(ctx, &flow); /* pings, answers to probes */
 	return finish(&flow);
+}
+
+SEC("xdp.frags")
+int balancer(struct xdp_md *ctx)
+{
+	int action = fast_path(ctx); /* most packets need nothing but this */
+
+	return action == FAST_PATH_NOT ? stages(ctx) : action;
 }

@@ -8,12 +8,15 @@
 #include "ranges.h"
 #include "text.h"
 
-static __always_inline const struct service *classify_find(const struct packet *p, __be16 port)
+/* Protocol and port are stored at once, since the map's hash reads them so. Protocol 0 would
+ * find the entry that marks a VIP. */
+static __always_inline const struct service *classify_find(const struct address *vip, __u8 protocol, __be16 port)
 {
-	struct service_key key = {.vip = p->destination, .port = port, .protocol = p->protocol};
+	struct service_key key = {.vip = *vip};
+	__u32 ends = port | (__u32)protocol << 16;
 
-	/* Protocol 0 would find the entry that marks a VIP. */
-	return p->protocol ? bpf_map_lookup_elem(&services, &key) : NULL;
+	__builtin_memcpy(&key.port, &ends, sizeof(ends));
+	return protocol ? bpf_map_lookup_elem(&services, &key) : NULL;
 }
 
 static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct packet *p, const struct service *service)
@@ -64,7 +67,7 @@ static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 		return flow_finish(flow, VERDICT_not_service);
 	if (range && range->backend)
 		return classify_range(flow, range);
-	service = classify_find(p, range ? range->port : 0);
+	service = classify_find(&p->destination, p->protocol, range ? range->port : 0);
 	if (service)
 		return classify_service(ctx, flow, service);
 	if (p->kind == PACKET_FIRST_FRAGMENT) {
@@ -86,6 +89,6 @@ __noinline int classify(struct xdp_md *ctx, struct flow *flow)
 		return fragment_later(ctx, flow);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT && fragment_is_first_piece(flow))
 		return NEXT_STAGE;
-	service = classify_find(&flow->packet, flow->packet.destination_port);
+	service = classify_find(&flow->packet.destination, flow->packet.protocol, flow->packet.destination_port);
 	return service ? classify_service(ctx, flow, service) : classify_vip(ctx, flow);
 }

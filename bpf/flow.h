@@ -22,12 +22,9 @@ struct flow {
 	struct packet packet;
 	__u32 length; /* of the frame as it arrived, bytes */
 
-	/* The verdict so far. */
-	__u32 verdict;
-
 	/* classify: what the service says */
-	__u64 hash_key[2];
 	__u32 service; /* id */
+	__u64 hash_key[2];
 	__u16 pool;
 	__u16 hints; /* group of hint_key */
 	__u8 affinity;
@@ -40,8 +37,13 @@ struct flow {
 	__u32 backend; /* id; 0: none */
 
 	/* send: what XDP shall return for a packet that leaves; XDP_PASS: it does not */
-	__u32 action;
+	__u8 action;
+
+	/* every stage */
+	__u8 verdict; /* so far */
 };
+
+_Static_assert(VERDICT_none <= 0xff, "verdict");
 
 /* Ends the way of a packet. */
 static __always_inline int flow_finish(struct flow *flow, enum verdict verdict)

@@ -9,18 +9,6 @@
 
 #define OUTER_TTL 64
 
-static __always_inline __sum16 ipv4_checksum(const struct iphdr *ip)
-{
-	const __u16 *half = (const void *)ip;
-	__u32 sum = 0;
-
-	for (int i = 0; i < 10; i++)
-		sum += half[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
-
 /* The word that changes is TTL and protocol: the difference is that of the TTL alone. */
 static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 {
@@ -38,21 +26,33 @@ struct inner {
 	bool ipv6;
 };
 
+/* Written in words, of which the checksum reads nothing back. */
 static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
 {
-	*ip = (struct iphdr){
-		.version = 4,
-		.ihl = 5,
-		.tos = inner->tos,
-		.tot_len = net16(inner->length + sizeof(*ip)),
-		.id = inner->id,
-		.frag_off = inner->dont_fragment ? net16(0x4000) : 0,
-		.ttl = OUTER_TTL,
-		.protocol = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP,
-		.saddr = backend->source.word[3],
-		.daddr = backend->address.word[3],
-	};
-	ip->check = ipv4_checksum(ip);
+	__u8 protocol = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	__be16 fragment = inner->dont_fragment ? net16(0x4000) : 0;
+	__be32 *to = (void *)ip, word;
+	__u64 sum;
+
+	word = 0x45 | inner->tos << 8 | (__u32)net16(inner->length + sizeof(*ip)) << 16;
+	to[0] = word;
+	sum = word;
+	word = inner->id | (__u32)fragment << 16;
+	to[1] = word;
+	sum += word;
+	word = backend->source.word[3];
+	to[3] = word;
+	sum += word;
+	word = backend->address.word[3];
+	to[4] = word;
+	sum += word;
+	word = OUTER_TTL | protocol << 8;
+	sum += word;
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	to[2] = word | (__u32)(__u16)~sum << 16;
 }
 
 static __always_inline void outer_ipv6(struct ipv6hdr *ip, const struct backend *backend, const struct inner *inner)
@@ -63,6 +63,15 @@ static __always_inline void outer_ipv6(struct ipv6hdr *ip, const struct backend 
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, &backend->source, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, &backend->address, sizeof(ip->daddr));
+}
+
+static __always_inline void inner_read_ipv4(const struct iphdr *ip, struct inner *inner)
+{
+	inner->length = host16(ip->tot_len);
+	inner->tos = ip->tos;
+	inner->ttl = ip->ttl;
+	inner->id = ip->id;
+	inner->dont_fragment = (ip->frag_off & net16(0x4000)) != 0;
 }
 
 /* Reads what an outer header needs; false where the header is out of direct reach. */
@@ -85,11 +94,7 @@ static __always_inline bool inner_read(struct xdp_md *ctx, const struct packet *
 
 		if ((void *)(ip4 + 1) > frame_end(ctx))
 			return false;
-		inner->length = host16(ip4->tot_len);
-		inner->tos = ip4->tos;
-		inner->ttl = ip4->ttl;
-		inner->id = ip4->id;
-		inner->dont_fragment = (ip4->frag_off & net16(0x4000)) != 0;
+		inner_read_ipv4(ip4, inner);
 	}
 	return true;
 }

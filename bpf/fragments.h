@@ -87,6 +87,14 @@ static __always_inline void fragment_sent(const struct packet *p)
 		bpf_map_delete_elem(&fragments, &key);
 }
 
+/* A function of its own: stack is scarce in the stage that calls it. */
+__noinline int fragment_note_owner(const struct flow *flow)
+{
+	if (flow)
+		fragment_note(&flow->packet, flow->service, flow->backend);
+	return 0;
+}
+
 /* NULL: the first fragment is not known. */
 static __always_inline struct fragment *fragment_find(const struct fragment_key *key)
 {

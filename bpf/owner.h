@@ -63,6 +63,6 @@ __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 	if (!flow->has_owner)
 		owner_find(ctx, flow);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
-		fragment_note(&flow->packet, flow->service, flow->backend);
+		fragment_note_owner(flow);
 	return NEXT_STAGE;
 }

@@ -33,18 +33,17 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	__be32 fragment_id;
-	__u16 fragment_at;  /* where in its datagram a fragment begins, in units of 8 bytes */
-	bool fragment_more; /* others follow it */
-	__u8 pad;
 	__u8 protocol; /* of what the IP header carries, after extension headers */
 	__u8 kind;     /* enum packet_kind */
 	__u8 vlan_count;
 	bool ipv6;
 	struct vlan_tag vlan[PACKET_VLANS];
+	__u16 fragment_at;  /* where in its datagram a fragment begins, in units of 8 bytes */
+	bool fragment_more; /* others follow it */
 	/* Offsets in the frame, bytes. */
-	__u32 ip;
-	__u32 transport;
-	__u32 payload;
+	__u8 ip;
+	__u16 transport;
+	__u16 payload;
 	__u32 end; /* of the IP packet, or of the UDP datagram if that ends before */
 };
 

@@ -19,6 +19,7 @@
 #define SIP_METHOD_WORDS 4        /* 32 bytes for a method's name */
 #define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
 #define SIP_SPACE_WORDS 8         /* 64 bytes of white space before a value */
+#define SIP_PLAIN_VALUE 48        /* bytes of a Call-ID that are read without looking for the text's end */
 #define SIP_VALUE_WORDS 32        /* bytes of a Call-ID that count: 256 */
 #define SIP_OFFSET_LIMIT 8192
 #define SIP_MARGIN 64 /* no offset that we add to reaches the limit */
@@ -28,7 +29,6 @@ enum sip_result {
 	SIP_NOT_THERE, /* the headers end without it, or it is empty */
 	SIP_TOO_FAR,   /* it is beyond what can be read or may be spent, or cut off */
 	SIP_NOT_SIP,
-	SIP_GOES_ON, /* not decided yet */
 };
 
 /* A Call-ID's hash, and where in the frame its value lies. */
@@ -48,6 +48,11 @@ struct sip_text {
 };
 
 #define EVERY(byte) (0x0101010101010101ULL * (byte))
+
+/* Up to eight bytes as the scanner compares them, the first lowest. */
+#define SIP_NAME(a, b, c, d, e, f, g, h)                                                                               \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
+		(__u64)(g) << 48 | (__u64)(h) << 56)
 
 /* The same offset, of which the verifier knows only that it is below SIP_OFFSET_LIMIT:
  * without this it follows every place where a candidate may be on its own. */
@@ -146,16 +151,25 @@ static __always_inline __u64 sip_zeroes(__u64 word)
 	return (word - EVERY(0x01)) & ~word & EVERY(0x80);
 }
 
-/* Bit 7 is clear in a byte where sip_line_start is zero, and in some others: white space,
- * letters up to O, and above 0x80. What is added lets a newline (0x0a) stay below 0x80 even
- * with a carry from the byte before. This is what most of a message is passed with. */
+/* Bit 7 is clear in a byte where sip_line_start is zero, and in a few others: behind a byte
+ * below 0x0c or above 0x8b, digits and what is below 0x20 count as letters of interest. What
+ * is added to the first word lets a newline (0x0a) stay below 0x80 even with a carry from the
+ * byte before; the second sum is below 0x80 for a letter with neither bit 4 nor bit 2, and for
+ * what has no bit 6. This is what most of a message is passed with. */
 static __always_inline __u64 sip_no_line(const __u8 *p)
 {
-	return (load64(p) + EVERY(0x74)) | (load64(p + 1) << 3);
+	return (load64(p) + EVERY(0x74)) | ((load64(p + 1) & EVERY(0x54)) + EVERY(0x3c));
 }
 
 #define SIP_LINE_OTHER 0
 #define SIP_LINE_BLANK 1
+
+/* Is this "Call-ID:" in any case, as nearly everybody writes it? */
+static __always_inline bool sip_is_call_id(__u64 word)
+{
+	return (word | SIP_NAME(' ', ' ', ' ', ' ', 0, ' ', ' ', 0)) ==
+	       SIP_NAME('c', 'a', 'l', 'l', '-', 'i', 'd', ':');
+}
 
 /* What does a line begin with, of which this is the first word? Another header, the blank
  * line that ends the headers, or what may be a Call-ID: the length of its name and of the
@@ -267,18 +281,13 @@ static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, 
 /* Where the first line of interest begins in half a stride; SIP_HALF if none does. */
 static __always_inline __u32 sip_first_line(const __u8 *p)
 {
-	__u64 a = sip_zeroes(sip_line_start(p));
-	__u64 b = sip_zeroes(sip_line_start(p + 8));
-	__u64 c = sip_zeroes(sip_line_start(p + 16));
-	__u64 d = sip_zeroes(sip_line_start(p + 24));
+	for (__u32 at = 0; at < SIP_HALF; at += 8) {
+		__u64 lines = sip_zeroes(sip_line_start(p + at));
 
-	if (a)
-		return sip_first(a);
-	if (b)
-		return 8 + sip_first(b);
-	if (c)
-		return 16 + sip_first(c);
-	return d ? 24 + sip_first(d) : SIP_HALF;
+		if (lines)
+			return at + sip_first(lines);
+	}
+	return SIP_HALF;
 }
 
 /* May a line of interest begin in this half of a stride? */
@@ -293,7 +302,7 @@ static __always_inline bool sip_has_line(const __u8 *p)
 static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, bool *found)
 {
 	const __u8 *p = t->data + at;
-	__u32 first = 0;
+	__u32 first;
 
 	*found = false;
 	if (p + SIP_STRIDE + 8 > t->data_end) {
@@ -305,81 +314,109 @@ static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, bool *
 	if (!sip_has_line(p)) {
 		if (!sip_has_line(p + SIP_HALF))
 			return at + SIP_STRIDE;
-		first = SIP_HALF;
+		at += SIP_HALF;
 		p += SIP_HALF;
 	}
-	at += first;
+	/* What was read so far is read again, rather than kept on the stack until here. */
+	asm volatile("" : "+r"(p));
 	first = sip_first_line(p);
 	*found = first != SIP_HALF;
 	return at + first;
 }
 
-/* One step of the search for the Call-ID: goes on from *at. SIP_FOUND, SIP_NOT_THERE or
- * SIP_TOO_FAR end it; SIP_GOES_ON: *at is where the next step begins. */
-static __always_inline enum sip_result sip_call_id_step(const struct sip_text *t, __u32 *at, __u32 *colon)
-{
-	__u64 word;
-	__u32 line;
-	bool found;
-
-	*at = sip_step(t, *at, &found) & (SIP_OFFSET_LIMIT - 1);
-	if (sip_room(t, *at + found) <= 0)
-		return SIP_TOO_FAR;
-	if (!found)
-		return SIP_GOES_ON;
-	*at += 1;
-	word = sip_raw_word(t, *at);
-	line = sip_classify(word);
-	if (line == SIP_LINE_OTHER)
-		return SIP_GOES_ON;
-	if (line == SIP_LINE_BLANK)
-		return SIP_NOT_THERE;
-	*colon = *at - 1 + line;
-	if ((__u8)(word >> (line * 8 - 8)) != ':')
-		*colon = sip_colon(t, *colon);
-	return *colon ? SIP_FOUND : SIP_GOES_ON;
-}
-
-/* The state of a long search. Members that change are 64 bits wide: of those that share a
- * place on the stack the verifier knows something else after each write. */
-struct sip_long_search {
+/* The state of a search. Members that change are 64 bits wide: of those that share a place on
+ * the stack the verifier knows something else after each write. */
+struct sip_call_id_search {
 	struct sip_text text;
 	__u64 at;
 	__u64 colon;
 	__u64 result; /* enum sip_result */
 };
 
-static inline long sip_long_search_step(__u32 step __attribute__((unused)), void *state)
+/* Ends the search when it returns 1. */
+static inline long sip_call_id_step(__u32 step __attribute__((unused)), void *state)
 {
-	struct sip_long_search *s = state;
-	__u32 at = sip_forget(&s->text, s->at), colon = 0;
-	enum sip_result result = sip_call_id_step(&s->text, &at, &colon);
+	struct sip_call_id_search *s = state;
+	const struct sip_text *t = &s->text;
+	__u32 line, at = sip_forget(t, s->at);
+	__u64 word;
+	bool found;
 
-	s->at = sip_forget(&s->text, at);
-	s->colon = sip_forget(&s->text, colon);
-	s->result = sip_forget(&s->text, result);
-	return result != SIP_GOES_ON;
+	at = sip_forget(t, sip_step(t, at, &found));
+	s->at = sip_forget(t, at + found);
+	if (sip_room(t, s->at) <= 0)
+		return 1;
+	if (!found)
+		return 0;
+	word = sip_raw_word(t, s->at);
+	line = sip_classify(word);
+	if (line == SIP_LINE_OTHER)
+		return 0;
+	if (line == SIP_LINE_BLANK) {
+		s->result = sip_forget(t, SIP_NOT_THERE);
+		return 1;
+	}
+	s->colon = sip_forget(t, at + line);
+	if ((__u8)(word >> (line * 8 - 8)) != ':')
+		s->colon = sip_forget(t, sip_colon(t, s->colon));
+	if (!s->colon)
+		return 0;
+	s->result = sip_forget(t, SIP_FOUND);
+	return 1;
 }
 
-/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. Few messages
- * need more than the first steps, which are plain code: the verifier goes through each of
- * them, but through the step of a loop once. */
-static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
+/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. */
+static __always_inline enum sip_result sip_find_from(const struct sip_text *t, __u32 at, __u32 steps, __u32 *colon)
 {
-	struct sip_long_search search = {.text = *t};
+	struct sip_call_id_search search = {.text = *t};
 
-	for (int i = 0; i < SIP_PLAIN_STEPS; i++) {
-		enum sip_result result = sip_call_id_step(t, &at, colon);
-
-		if (result != SIP_GOES_ON)
-			return result;
-	}
 	search.at = sip_forget(t, at);
 	search.colon = sip_forget(t, 0);
-	search.result = sip_forget(t, SIP_GOES_ON);
-	sip_loop(SIP_STEPS - SIP_PLAIN_STEPS, sip_long_search_step, &search);
+	search.result = sip_forget(t, SIP_TOO_FAR);
+	if (sip_room(t, search.at) <= 0)
+		return SIP_TOO_FAR;
+	sip_loop(steps, sip_call_id_step, &search);
 	*colon = search.colon;
-	return search.result == SIP_GOES_ON ? SIP_TOO_FAR : search.result;
+	return search.result;
+}
+
+/* The same, the first steps in plain code as long as nothing is unusual: most messages need
+ * no others. Each does what sip_call_id_step does; the one that would have more to do is left
+ * to it. */
+static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
+{
+	__u32 step;
+
+	for (step = 0; step < SIP_PLAIN_STEPS; step++) {
+		const __u8 *p = t->data + at;
+		__u32 first;
+		__u64 word;
+
+		if (p + SIP_STRIDE + 8 > t->data_end)
+			break;
+		if (!sip_has_line(p)) {
+			at += SIP_HALF;
+			p += SIP_HALF;
+			if (!sip_has_line(p)) {
+				at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
+				continue;
+			}
+		}
+		asm volatile("" : "+r"(p)); /* as in sip_step */
+		first = sip_first_line(p);
+		at = (at + first) & (SIP_OFFSET_LIMIT - 1);
+		if (first == SIP_HALF)
+			continue;
+		word = sip_raw_word(t, at + 1);
+		if (sip_is_call_id(word) && sip_room(t, at + 1) > 0) {
+			*colon = at + sizeof("Call-ID");
+			return SIP_FOUND;
+		}
+		if (sip_classify(word) != SIP_LINE_OTHER)
+			break;
+		at++;
+	}
+	return sip_find_from(t, at, SIP_STEPS - step, colon);
 }
 
 /* Does the text begin as a start-line does: printable characters and one space? */
@@ -425,27 +462,39 @@ static __always_inline bool sip_start(const struct sip_text *t, __u32 *start)
 	return sip_begins(t, *start);
 }
 
+/* Does a start-line begin here, with a method of up to seven letters or the version of a
+ * response? What this denies may be one all the same: sip_start knows. */
+static __always_inline bool sip_begins_plainly(const struct sip_text *t, __u32 start)
+{
+	const __u8 *p = t->data + (start & (SIP_OFFSET_LIMIT - 1));
+	__u64 word, space;
+
+	if (start + SIP_MINIMUM > t->end || p + 8 > t->data_end)
+		return false;
+	word = load64(p);
+	space = ~sip_visible(word) & EVERY(0x80);
+	space &= -space;
+	return space > 0x80 && !(word & EVERY(0x80) & (space - 1)) &&
+	       (word & (space >> 7) * 0xff) == (space >> 7) * ' ';
+}
+
 /* Finds the Call-ID of the message that begins at `start`. When SIP_FOUND, *colon is the
  * offset of the colon behind the header's name: what sip_hash wants. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon)
 {
-	return sip_start(&text, &start) ? sip_find_call_id(&text, start, colon) : SIP_NOT_SIP;
+	if (!sip_begins_plainly(&text, start) && !sip_start(&text, &start))
+		return SIP_NOT_SIP;
+	return sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), colon);
 }
 
 /* Hashes the value of the header whose colon is at `colon`. */
 static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colon, struct sip_key *key)
 {
 	struct hash hash = hash_start(key->hash_key);
-	__u64 word;
 
 	if (text.end < SIP_MINIMUM)
 		return SIP_TOO_FAR;
-	colon = sip_forget(&text, colon);
-	word = sip_word(&text, colon);
-	if ((__u8)(word >> 8) == ' ' && (__u8)(word >> 16) > ' ')
-		key->value = colon + 2; /* as nearly everybody writes it */
-	else
-		key->value = sip_value(&text, colon);
+	key->value = sip_value(&text, sip_forget(&text, colon));
 	if (!key->value)
 		return SIP_NOT_THERE;
 	key->value_end = sip_hash_value(&text, sip_forget(&text, key->value), &hash);
@@ -455,10 +504,44 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colo
 	return SIP_FOUND;
 }
 
-/* A method's name as the scanner compares it: up to eight bytes, the first lowest. */
-#define SIP_NAME(a, b, c, d, e, f, g, h)                                                                               \
-	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
-		(__u64)(g) << 48 | (__u64)(h) << 56)
+/* The same for a value as nearly everybody writes it: behind one space, shorter than
+ * SIP_PLAIN_VALUE bytes, and not close to the end of the text. False: it may be something
+ * else, ask sip_hash. */
+static __always_inline bool sip_hash_plainly(const struct sip_text *t, __u32 colon, struct sip_key *key)
+{
+	__u32 at = (colon + 1) & (SIP_OFFSET_LIMIT - 1);
+	struct hash hash = hash_start(key->hash_key);
+	const __u8 *p = t->data + at;
+
+	if (at + 1 + SIP_PLAIN_VALUE > t->end || p + 1 + SIP_PLAIN_VALUE > t->data_end)
+		return false;
+	if (p[0] != ' ' || p[1] <= ' ')
+		return false;
+	for (__u32 i = 0; i < SIP_PLAIN_VALUE; i += 8) {
+		__u64 word = load64(p + 1 + i), space = ~sip_visible(word) & EVERY(0x80);
+
+		if (space) {
+			hash_word(&hash, word & (((space & -space) >> 7) - 1));
+			key->hash = hash_finish(hash, key->hash_key);
+			key->value = at + 1;
+			key->value_end = at + 1 + i + sip_first(space);
+			return true;
+		}
+		hash_word(&hash, word);
+	}
+	return false;
+}
+
+/* The hash of the Call-ID of the message that begins at `start`. */
+static __always_inline enum sip_result sip_call_id(struct sip_text text, __u32 start, struct sip_key *key)
+{
+	__u32 colon = 0;
+	enum sip_result result = sip_find(text, start, &colon);
+
+	if (result != SIP_FOUND || sip_hash_plainly(&text, colon, key))
+		return result;
+	return sip_hash(text, colon, key);
+}
 
 /* Does a response begin so, with "SIP/2.0 " in any case? */
 static __always_inline bool sip_is_version(__u64 word)

@@ -141,7 +141,8 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[TIMED_MOTION] = {TIMED_DRIVE, .motion = MOTION_HERE},
 	[TIMED_FLOW_TABLE] = {.object = "tests/bench/flow_table", .program = "timed"},
 #define STAGE_SETUP(name, text)                                                                                        \
-	[STAGE_FIRST + STAGE_##name] = {.object = "tests/bench/stages", .program = "stages", .stage = STAGE_##name},
+	[STAGE_FIRST + STAGE_##name] = {                                                                               \
+		.object = "tests/bench/stages", .program = "stage_after", .stage = STAGE_##name},
 	STAGES(STAGE_SETUP)
 #undef STAGE_SETUP
 };

@@ -9,7 +9,7 @@
 const volatile __u32 stage_last; /* enum stage: the stage after which the program ends */
 
 SEC("xdp.frags")
-int stages(struct xdp_md *ctx)
+int stage_after(struct xdp_md *ctx)
 {
 	struct flow flow = {.action = XDP_PASS};
 

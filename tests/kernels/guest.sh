@@ -20,7 +20,7 @@ FRAMES=30000 # of the differential test, whose million takes two minutes here
 
 # What a program may take of the kernel's limits (1,000,000 and 512): the rest is room to grow.
 declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [decap]=15000)
-STACK_LIMIT=512
+STACK_LIMIT=448
 
 # There is no compiler here. The host has built what lab.sh asks it for.
 clang() {

@@ -56,6 +56,7 @@ struct balancer_setup {
 	bool no_ranges;              /* VIPs have no ranges */
 	bool unreachable;            /* slots belong to backends to which there is no way */
 	bool dead;                   /* backends are not alive, but have their slots */
+	bool no_fast_path;           /* every frame goes through the stages */
 };
 
 /* Everything that the program counts. */

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The fast path and the stages are the same: each frame goes through the program as it is and
+ * through one that has no fast path, and both must return the same, make the same frame of it
+ * and count the same. */
+
+#include <criterion/criterion.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include "balancer.h"
+#include "require.h"
+#include "rng.h"
+#include "sip_message.h"
+
+#define FRAMES 20000 /* of each setup */
+
+/* What decides whether a frame can be sent by the fast path, and how. */
+static const struct balancer_setup setups[] = {
+	{.backends = 64},
+	{.backends = 64, .forward = FORWARD_IPIP},
+	{.backends = 64, .forward = FORWARD_IPIP, .ipv6_way = true},
+	{.backends = 64, .ifindex = TEST_IFINDEX + 1},
+	{.backends = 64, .forward = FORWARD_IPIP, .mtu = 600},
+	{.backends = 64, .mtu = 600},
+	{.backends = 64, .no_ranges = true, .dead = true},
+	{.backends = 64, .unreachable = true},
+	{.backends = 64, .nobody = true},
+};
+
+/* One of two programs. */
+struct side {
+	struct balancer_bpf *skel;
+	uint64_t verdicts[VERDICT_COUNT];
+	struct balancer_counts counts; /* all of them, read now and then */
+	struct frame frame;
+	int action;
+};
+
+static const char *pick(struct rng *rng, const char *usual, const char *other)
+{
+	return rng_percent(rng, 90) ? usual : other;
+}
+
+/* Frames that the fast path takes, and those that differ from them in one thing or another. */
+static void write_frame(struct rng *rng, struct frame *frame)
+{
+	static const uint16_t ports[] = {5060, 5060, 5060, 5060, 5062, 5063, 5064, 5070, 10003, 80};
+	struct sip_message message;
+	char call_id[SIP_CALL_ID_SIZE];
+	struct frame_spec spec = {
+		.destination = pick(rng, "192.0.2.10", rng_percent(rng, 50) ? "192.0.2.20" : "203.0.113.1"),
+		.source_port = rng_bits(rng),
+		.destination_port = ports[rng_below(rng, sizeof(ports) / sizeof(*ports))],
+		.ttl = rng_percent(rng, 10) ? 1 + rng_below(rng, 2) : 64,
+		.tos = rng_percent(rng, 20) ? rng_bits(rng) : 0,
+		.id = rng_bits(rng),
+		.dont_fragment = rng_percent(rng, 50),
+		.more_fragments = rng_percent(rng, 2),
+		.fragment_offset = rng_percent(rng, 2) ? 8 : 0,
+		.option_words = rng_percent(rng, 5) ? rng_below(rng, 11) : 0,
+	};
+
+	sip_message_call_id(rng, call_id);
+	sip_message_write(rng, rng_percent(rng, 95) ? call_id : NULL, &message);
+	if (rng_percent(rng, 30))
+		sip_message_spoil(rng, &message);
+	if (rng_percent(rng, 5))
+		spec.source = spec.destination = "2001:db8::10";
+	spec.vlan[0] = rng_percent(rng, 5) ? 100 : 0;
+	spec.payload = message.length ? message.text : "";
+	spec.payload_length = rng_percent(rng, 5) ? rng_below(rng, message.length + 1) : message.length;
+	frame_build(frame, &spec);
+	if (rng_percent(rng, 10))
+		frame->data[rng_below(rng, 42)] = rng_bits(rng);
+	if (rng_percent(rng, 5))
+		frame->length += rng_below(rng, 40); /* padding */
+	if (rng_percent(rng, 2))
+		frame->length = 14 + rng_below(rng, frame->length - 14);
+}
+
+static void run(struct side *side, const struct frame *frame, size_t direct)
+{
+	struct run_options options = {.direct = direct};
+
+	side->frame = *frame;
+	side->action = run_frame(bpf_program__fd(side->skel->progs.balancer), &side->frame, &options);
+	run_counters(bpf_map__fd(side->skel->maps.verdicts), 0, side->verdicts, VERDICT_COUNT);
+}
+
+static bool is_same(const struct side *a, const struct side *b)
+{
+	return a->action == b->action && a->frame.length == b->frame.length &&
+	       memcmp(a->frame.data, b->frame.data, a->frame.length) == 0 &&
+	       memcmp(a->verdicts, b->verdicts, sizeof(a->verdicts)) == 0;
+}
+
+static bool count_the_same(const struct balancer_setup *setup, struct side *a, struct side *b)
+{
+	balancer_count(a->skel, setup->backends, &a->counts);
+	balancer_count(b->skel, setup->backends, &b->counts);
+	return memcmp(&a->counts, &b->counts, sizeof(a->counts)) == 0;
+}
+
+static bool can_split(const struct side *side)
+{
+	struct frame frame;
+
+	frame_build(&frame, &(struct frame_spec){.payload = "0123456789", .destination = "203.0.113.1"});
+	return run_frame(bpf_program__fd(side->skel->progs.balancer), &frame, &(struct run_options){.direct = 20}) >= 0;
+}
+
+static void compare(const struct balancer_setup *setup, uint32_t number)
+{
+	static struct side fast, stages;
+	struct balancer_setup without = *setup;
+	uint64_t seed = rng_seed();
+	static struct frame frame;
+	bool splits;
+
+	without.no_fast_path = true;
+	fast = (struct side){.skel = balancer_load(setup)};
+	stages = (struct side){.skel = balancer_load(&without)};
+	splits = can_split(&fast) && can_split(&stages);
+	for (uint32_t n = 0; n < FRAMES; n++) {
+		struct rng rng = rng_start(seed, number * FRAMES + n);
+		size_t direct = 0;
+
+		write_frame(&rng, &frame);
+		/* Not in the padding, of which the fast path counts what it can read. */
+		if (splits && frame.length > 60 && rng_percent(&rng, 10))
+			direct = 14 + rng_below(&rng, frame.length - 14 - 40);
+		run(&fast, &frame, direct);
+		run(&stages, &frame, direct);
+		cr_assert(is_same(&fast, &stages), "SIPXDP_SEED=%lu, setup %u, frame %u: XDP action %d and %d", seed,
+			number, n, fast.action, stages.action);
+		if (n % 500 == 0 || n == FRAMES - 1)
+			cr_assert(count_the_same(setup, &fast, &stages), "SIPXDP_SEED=%lu, setup %u, frame %u: traffic",
+				seed, number, n);
+	}
+	balancer_bpf__destroy(fast.skel);
+	balancer_bpf__destroy(stages.skel);
+}
+
+Test(fast_path, is_the_same_as_the_stages, .timeout = 170)
+{
+	require_run();
+	for (uint32_t i = 0; i < sizeof(setups) / sizeof(*setups); i++)
+		compare(&setups[i], i);
+}
