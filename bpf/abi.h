@@ -364,6 +364,13 @@ struct backend_record {
 	struct latency latency;
 };
 
+/* added_backends: hash by id, of backends that were added by hand: what the file would say of them, as
+ * YAML: a pool with this one backend. A restarted daemon reads from it what backend_records do not
+ * hold: hints, ports, priority, group, forward. */
+struct added_backend {
+	char text[1024]; /* with a closing NUL */
+};
+
 /* contract: array of one. What the loader made the other maps for. */
 struct contract {
 	__u32 version;
@@ -428,6 +435,7 @@ _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct traffic) == 16, "traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 176, "backend_record");
+_Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
 _Static_assert(sizeof(struct contract) == 28, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");
 _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");

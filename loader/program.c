@@ -29,6 +29,7 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 		{skeleton->maps.notes, sizes->notes},
 		{skeleton->maps.backends, backends},
 		{skeleton->maps.backend_records, backends},
+		{skeleton->maps.added_backends, backends},
 		{skeleton->maps.backend_traffic, backends},
 	};
 	size_t i;

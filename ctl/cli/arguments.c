@@ -283,13 +283,25 @@ void arguments_free(struct arguments *arguments)
 
 /* --- help */
 
+#define FLAGS_SHOWN 2 /* more of them are "[OPTION...]" */
+
+static size_t flag_count(const struct protocol_argument *argument)
+{
+	size_t count = 0;
+
+	for (; argument->name; argument++)
+		count += argument->use == ARGUMENT_FLAG;
+	return count;
+}
+
 void arguments_print_synopsis(enum command command, FILE *out)
 {
 	const struct protocol_argument *argument = protocol_commands[command].arguments;
+	bool many = flag_count(argument) > FLAGS_SHOWN;
 
 	fputs(protocol_commands[command].words, out);
 	for (; argument->name; argument++) {
-		if (argument->use == ARGUMENT_FLAG)
+		if (argument->use == ARGUMENT_FLAG && !many)
 			fprintf(out, " [--%s%s%s]", argument->name, argument->placeholder ? " " : "",
 				argument->placeholder ? argument->placeholder : "");
 		else if (argument->use == ARGUMENT_OPTIONAL)
@@ -297,6 +309,7 @@ void arguments_print_synopsis(enum command command, FILE *out)
 		else if (argument->use == ARGUMENT_REQUIRED)
 			fprintf(out, " %s%s", argument->placeholder, argument->type == ARGUMENT_LIST ? "..." : "");
 	}
+	fputs(many ? " [OPTION...]" : "", out);
 }
 
 static void print_line(const char *left, const char *right, FILE *out)

@@ -151,8 +151,10 @@ static enum status run_lookup(struct output *output, struct client *client, cons
 	return status;
 }
 
-static enum status wait_if_asked(struct output *output, struct client *client, const json_t *values)
+static enum status wait_if_asked(
+	struct output *output, struct client *client, enum command command, const json_t *values)
 {
+	bool removed = command == COMMAND_BACKEND_REMOVE, done;
 	json_t *seconds = json_object_get(values, "wait");
 	const char *pool = json_string_value(json_object_get(values, "pool"));
 	const char *backend = json_string_value(json_object_get(values, "backend"));
@@ -160,8 +162,8 @@ static enum status wait_if_asked(struct output *output, struct client *client, c
 	if (!seconds)
 		return STATUS_DONE;
 	fflush(stdout);
-	return wait_until_empty(output, client, pool, backend, json_integer_value(seconds)) ? STATUS_DONE
-											    : STATUS_FAILED;
+	done = wait_until_empty(output, client, pool, backend, removed, json_integer_value(seconds));
+	return done ? STATUS_DONE : STATUS_FAILED;
 }
 
 static enum status run(struct output *output, struct client *client, const struct arguments *arguments)
@@ -179,7 +181,7 @@ static enum status run(struct output *output, struct client *client, const struc
 	if (status == STATUS_DONE)
 		status = ask(output, client, arguments->command, request);
 	json_decref(request);
-	return status == STATUS_DONE ? wait_if_asked(output, client, arguments->values) : status;
+	return status == STATUS_DONE ? wait_if_asked(output, client, arguments->command, arguments->values) : status;
 }
 
 int main(int argc, char **argv)

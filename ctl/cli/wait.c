@@ -30,8 +30,8 @@ static json_t *find(const struct reply *reply, const char *backend)
 	return NULL;
 }
 
-bool wait_until_empty(
-	struct output *output, struct client *client, const char *pool, const char *backend, long long seconds)
+bool wait_until_empty(struct output *output, struct client *client, const char *pool, const char *backend, bool removed,
+	long long seconds)
 {
 	json_t *request = protocol_request(COMMAND_BACKEND_LIST, json_pack("{s:s}", "pool", pool));
 	time_t end = now_seconds() + seconds;
@@ -45,7 +45,7 @@ bool wait_until_empty(
 		sleep(1);
 		failed = client_ask(client, request, &reply) < 0;
 		line = failed ? NULL : find(&reply, backend);
-		empty = !failed && (!line || json_is_true(json_object_get(line, "empty")));
+		empty = !failed && (!line || (!removed && json_is_true(json_object_get(line, "empty"))));
 		calls = json_integer_value(json_object_get(line, "calls"));
 		connections = json_integer_value(json_object_get(line, "connections"));
 		protocol_reply_free(&reply);
@@ -54,8 +54,8 @@ bool wait_until_empty(
 	if (failed)
 		output_error(output, "%s", client->error);
 	else if (!empty)
-		output_error(output, "backend %s/%s is not empty after %lld s: about %lld calls are left", pool,
-			backend, seconds, calls);
+		output_error(output, "backend %s/%s is not %s after %lld s: about %lld calls are left", pool, backend,
+			removed ? "removed" : "empty", seconds, calls);
 	else if (connections)
 		output_warning("backend %s/%s has %lld connections left; calls over TCP and TLS are not counted", pool,
 			backend, connections);

@@ -256,6 +256,8 @@ static struct image *fill_image(const struct farm *farm, struct image *image)
 
 			image->backends[backend->id] = desire_backend(pool, backend);
 			image->records[backend->id] = backend->record;
+			if (backend->added && farm_backend_exists(backend))
+				entries_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);
 		}
 	}
 	desire_services(farm, image);

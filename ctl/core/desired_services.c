@@ -48,6 +48,19 @@ static void put_hints(struct image *image, const struct farm *farm, const struct
 		put_hints_of(image, farm, &farm->pools[group->pools[i]], id);
 }
 
+/* Is a backend that was added by hand named by something else than its address? */
+static bool adds_names(const struct farm *farm, const struct hint_group *group)
+{
+	for (size_t i = 0; i < group->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[group->pools[i]];
+
+		for (size_t j = pool->config->backend_count; j < pool->count; j++)
+			if (pool->backends[j].added && added_backend(pool->backends[j].added)->hint_count)
+				return true;
+	}
+	return false;
+}
+
 /* Gives a service its group of hints, and the group its hints with the first of its services. */
 static void put_group(struct image *image, const struct farm *farm, const struct hint_groups *groups, size_t index,
 	struct service *value)
@@ -55,7 +68,7 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 	const struct hint_group *group = &groups->list[groups->of[index]];
 
 	value->hints = farm->service_ids[group->service] + 1;
-	if (group->has_names)
+	if (group->has_names || adds_names(farm, group))
 		value->flags |= SERVICE_ROUTE;
 	if (group->service == index)
 		put_hints(image, farm, group, value->hints);
@@ -98,13 +111,17 @@ struct port_owners {
 	size_t count;
 };
 
-static struct port_owners *find_port_owners(const struct config *config)
+static struct port_owners *find_port_owners(const struct farm *farm)
 {
-	struct port_owners *pools = allocate(config->pool_count, sizeof(*pools));
+	struct port_owners *pools = allocate(farm->config->pool_count, sizeof(*pools));
 
-	for (size_t i = 0; i < config->pool_count; i++) {
-		for (size_t j = 0; j < config->pools[i].backend_count; j++) {
-			if (!config->pools[i].backends[j].ports.first)
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++) {
+			const struct config_backend *config = farm_backend_config(pool, &pool->backends[j]);
+
+			if (!config || !config->ports.first)
 				continue;
 			pools[i].list = array_grow(pools[i].list, pools[i].count, sizeof(*pools[i].list));
 			pools[i].list[pools[i].count++] = j;
@@ -153,7 +170,7 @@ void desire_services(const struct farm *farm, struct image *image)
 {
 	const struct config *config = farm->config;
 	struct hint_groups *groups = hint_groups_new(config);
-	struct port_owners *port_owners = find_port_owners(config);
+	struct port_owners *port_owners = find_port_owners(farm);
 
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];

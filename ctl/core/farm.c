@@ -25,10 +25,10 @@ static struct route adopted_route(const struct backend *backend)
 }
 
 /* What an operator changed by hand on a backend that the file has (by now). */
-static void adopt_overrides(struct farm_backend *backend, const struct backend_record *record)
+static void adopt_overrides(struct farm_backend *backend, const struct backend_record *record, bool described)
 {
-	bool same =
-		address_equal(&backend->record.address, &record->address) && backend->record.weight == record->weight;
+	bool same = !described && address_equal(&backend->record.address, &record->address) &&
+		    backend->record.weight == record->weight;
 
 	if ((record->overrides & OVERRIDE_ADDED) && same)
 		return; /* it was added, and then written down */
@@ -43,6 +43,32 @@ static void adopt_overrides(struct farm_backend *backend, const struct backend_r
 		backend->record.weight = record->weight;
 }
 
+void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added *added)
+{
+	const struct config_backend *config = added_backend(added);
+	const char *group = added_group(added);
+
+	added_free(backend->added);
+	backend->added = added;
+	backend->priority = config->priority;
+	backend->forward = config->forward ? config->forward : pool->config->forward;
+	backend->group = 0;
+	for (size_t i = 0; group && i < pool->config->group_count; i++)
+		if (!strcmp(pool->config->groups[i], group))
+			backend->group = i + 1;
+}
+
+/* What was said when it was added goes on as it does itself. */
+static void adopt_words(const struct farm_pool *pool, struct farm_backend *backend, const struct image *running)
+{
+	const uint32_t id = backend->id;
+	const struct added_backend *value = entries_find(running->maps[IMAGE_ADDED], &id);
+	struct added *added = value && (backend->record.overrides & OVERRIDE_ADDED) ? added_read(value) : NULL;
+
+	if (added)
+		farm_describe(pool, backend, added);
+}
+
 /* Takes over what runs under the same name. */
 static void adopt(struct farm_backend *backend, const struct image *running, uint16_t id, enum farm_origin origin)
 {
@@ -51,7 +77,7 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	backend->id = id;
 	backend->record.admin = record->admin;
 	if (origin == FARM_RESTART)
-		adopt_overrides(backend, record);
+		adopt_overrides(backend, record, entries_find(running->maps[IMAGE_ADDED], &(uint32_t){id}));
 	if (!address_equal(&backend->record.address, &record->address))
 		return; /* another machine, of which nothing is known */
 	/* Who leaves goes on leaving; but of who was not in the file, his line there takes him back. */
@@ -72,9 +98,10 @@ static void trust(const struct config_pool *pool, struct farm_backend *backend)
 		backend->record.health = HEALTH_UP;
 }
 
-static int add_from_file(struct farm_backend *backend, const struct config_pool *pool,
+static int add_from_file(struct farm_backend *backend, const struct farm_pool *farm_pool,
 	const struct config_backend *config, struct ids *ids, enum farm_origin origin)
 {
+	const struct config_pool *pool = farm_pool->config;
 	uint16_t id;
 
 	name_copy(backend->record.pool, pool->name);
@@ -89,10 +116,12 @@ static int add_from_file(struct farm_backend *backend, const struct config_pool 
 	id = ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;
 	ids->kept[id] = true;
-	if (id)
+	if (id) {
 		adopt(backend, ids->running, id, origin);
-	else
+		adopt_words(farm_pool, backend, ids->running);
+	} else {
 		backend->id = ids_allocate(ids);
+	}
 	if (origin == FARM_RELOAD && config->says_admin)
 		backend->record.admin = config->admin;
 	trust(pool, backend);
@@ -155,6 +184,7 @@ static void add_other(struct farm_pool *pool, const struct image *running, uint1
 	if (!needs_no_file(record, origin))
 		let_leave(&backend->record);
 	backend->route = adopted_route(&running->backends[id]);
+	adopt_words(pool, backend, running);
 	trust(pool->config, backend);
 }
 
@@ -204,7 +234,7 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 		for (size_t j = 0; j < pool->count; j++) {
 			const struct config_backend *backend = &pool->config->backends[j];
 
-			if (add_from_file(&pool->backends[j], pool->config, backend, ids, origin))
+			if (add_from_file(&pool->backends[j], pool, backend, ids, origin))
 				faults_add(faults, backend->mark,
 					"backend '%s': the maps were made for %u backends; raise `limits:` and run "
 					"'sipxdp-loader upgrade -c FILE'",
@@ -286,6 +316,9 @@ void farm_free(struct farm *farm)
 {
 	if (!farm)
 		return;
+	for (size_t i = 0; farm->pools && i < farm->config->pool_count; i++)
+		for (size_t j = 0; farm->pools[i].backends && j < farm->pools[i].count; j++)
+			added_free(farm->pools[i].backends[j].added);
 	free_but_config(farm);
 	config_free(farm->config);
 	free(farm);
@@ -346,11 +379,16 @@ struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char 
 	return backend && farm_backend_exists(backend) ? backend : NULL;
 }
 
+bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	return (size_t)(backend - pool->backends) < pool->config->backend_count;
+}
+
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend)
 {
-	size_t i = backend - pool->backends;
-
-	return i < pool->config->backend_count ? &pool->config->backends[i] : NULL;
+	if (backend->added)
+		return added_backend(backend->added);
+	return farm_backend_is_in_file(pool, backend) ? &pool->config->backends[backend - pool->backends] : NULL;
 }
 
 /* --- as a file */
@@ -364,6 +402,7 @@ static struct config_backend save_backend(const struct farm_pool *pool, const st
 
 	if (known)
 		backend = *known;
+	backend.group = from->group;
 	backend.says_admin = record->admin != ADMIN_READY;
 	backend.admin = record->admin;
 	name_copy(backend.name, record->name);

@@ -3,7 +3,7 @@
  * know everything by, and what is known of the way to each backend. Pure. */
 #pragma once
 
-#include "config.h"
+#include "added.h"
 #include "image.h"
 #include "route.h"
 
@@ -16,6 +16,7 @@ struct farm_backend {
 	uint8_t priority;
 	uint16_t group; /* 1 + index into the pool's groups; 0: in none */
 	enum forward_method forward;
+	struct added *added; /* what was said when it was added by hand; NULL: no more than its record */
 	struct route route;
 	char probe_reason[128];  /* why it is down */
 	char probe_trouble[128]; /* why the balancer cannot probe it; "": it can */
@@ -51,7 +52,8 @@ struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
 
-/* A copy to try something on. It shares the configuration, which must outlive it. */
+/* A copy to try something on. It shares the configuration and what was said of backends, which must
+ * outlive it. */
 struct farm *farm_sketch(const struct farm *farm);
 void farm_sketch_free(struct farm *farm);
 
@@ -79,12 +81,19 @@ struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
 struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name);
 
-/* What the file says of a backend of the pool; NULL where it says nothing. */
+/* Is there a line for it in the file? */
+bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
+
+/* What the file says of a backend of the pool, or an operator said when it was added; NULL where neither
+ * says anything. */
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* What an operator does by hand, or a server that joins. `error` says in words what stood
  * against it; 0 or -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */
 #define FARM_ERROR_SIZE 256
+
+/* Takes over what is said of a backend that was added. */
+void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added *added);
 
 /* May one more backend of the pool have this address? 0 or -EADDRINUSE. */
 int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
@@ -92,6 +101,9 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
+/* The same of all that the file can say. Takes `added` over, also when it fails. */
+int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
+	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 /* Takes it from new calls; it is removed when it has no slot any more, nor had one that is in motion. */
 int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);

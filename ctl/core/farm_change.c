@@ -126,7 +126,64 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	backend->record.overrides = OVERRIDE_ADDED;
 	backend->record.admin = ADMIN_READY;
 	backend->record.health = HEALTH_UNKNOWN;
+	added_free(backend->added);
+	backend->added = NULL;
 	return 0;
+}
+
+/* Does a file with all that runs, and this backend, contradict itself? */
+static int check_file(const struct farm *farm, char error[FARM_ERROR_SIZE])
+{
+	struct config *config = farm_config(farm), *read;
+	struct faults faults = {0};
+	size_t length;
+	char *text;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		abort();
+	config_write(config, out);
+	fclose(out);
+	config_free(config);
+	read = config_parse(text, length, &faults);
+	if (!read)
+		refuse(error, -EINVAL, "%s", faults.list[0].message);
+	free(text);
+	faults_free(&faults);
+	config_free(read);
+	return read ? 0 : -EINVAL;
+}
+
+static int add_described(struct farm *farm, const struct image *running, const char *pool_name, struct added *added,
+	char error[FARM_ERROR_SIZE])
+{
+	const struct config_backend *wanted = added_backend(added);
+	struct farm_backend *backend;
+	struct farm_pool *pool;
+	int result = farm_add_backend(farm, running, pool_name, wanted->name, &wanted->address, wanted->weight, error);
+
+	if (result)
+		return result;
+	pool = farm_find_pool(farm, pool_name);
+	backend = farm_find_backend(pool, wanted->name);
+	backend->record.mac = wanted->mac;
+	farm_describe(pool, backend, added);
+	return 0;
+}
+
+int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
+	char error[FARM_ERROR_SIZE])
+{
+	struct farm *sketch = farm_sketch(farm);
+	int result = add_described(sketch, running, pool, added, error);
+
+	if (!result)
+		result = check_file(sketch, error);
+	farm_sketch_free(sketch);
+	if (!result)
+		return add_described(farm, running, pool, added, error);
+	added_free(added);
+	return result;
 }
 
 int farm_remove_backend(struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])
@@ -137,7 +194,9 @@ int farm_remove_backend(struct farm *farm, const char *pool_name, const char *na
 	if (!backend)
 		return -ENOENT;
 	pool = farm_find_pool(farm, pool_name);
-	if (farm_backend_config(pool, backend)) {
+	added_free(backend->added);
+	backend->added = NULL;
+	if (farm_backend_is_in_file(pool, backend)) {
 		/* Noted, so that a restart does not bring it back from the file. */
 		backend->record.overrides = OVERRIDE_REMOVED;
 		return 0;

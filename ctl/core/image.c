@@ -14,6 +14,7 @@ struct image *image_new(const struct contract *contract)
 	image->maps[IMAGE_SERVICES] = entries_new(sizeof(struct service_key), sizeof(struct service));
 	image->maps[IMAGE_HINTS] = entries_new(sizeof(struct hint_key), sizeof(__u32));
 	image->maps[IMAGE_RANGES] = entries_new(sizeof(struct range_key), sizeof(struct range));
+	image->maps[IMAGE_ADDED] = entries_new(sizeof(__u32), sizeof(struct added_backend));
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
@@ -55,6 +56,15 @@ static __u32 least(__u32 a, __u32 b)
 	return a < b ? a : b;
 }
 
+/* Backends keep what was said when they were added. */
+static void take_added(struct image *heir, __u32 id, const struct image *from, __u32 old_id)
+{
+	const void *added = entries_find(from->maps[IMAGE_ADDED], &old_id);
+
+	if (added)
+		entries_put(heir->maps[IMAGE_ADDED], &id, added);
+}
+
 /* Gives those whose ids are too high the ones that are free. False if there are too few. */
 static bool move_down(struct image *heir, const struct image *from)
 {
@@ -69,6 +79,7 @@ static bool move_down(struct image *heir, const struct image *from)
 			return false;
 		heir->records[free_id] = from->records[id];
 		heir->backends[free_id] = from->backends[id];
+		take_added(heir, free_id, from, id);
 	}
 	return true;
 }
@@ -84,6 +95,8 @@ struct image *image_heir(const struct image *from, const struct contract *contra
 	memcpy(heir->pool_names, from->pool_names, pools * sizeof(*heir->pool_names));
 	memcpy(heir->records, from->records, backends * sizeof(*heir->records));
 	memcpy(heir->backends, from->backends, backends * sizeof(*heir->backends));
+	for (__u32 id = 1; id < backends; id++)
+		take_added(heir, id, from, id);
 	if (move_down(heir, from))
 		return heir;
 	image_free(heir);

@@ -246,7 +246,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 {
 	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
 
-	plan_service_names(&draft);
+	plan_names(&draft);
 	forget_notes(&draft);
 	put_backends(&draft);
 	put_pools(&draft);

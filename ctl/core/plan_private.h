@@ -16,6 +16,7 @@ struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32
 
 void plan_say(struct plan_step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The names of services, before anything else; hints, services and ranges, after the pools. */
-void plan_service_names(struct draft *draft);
+/* The names of services and what was said of backends that were added, before anything else; hints,
+ * services and ranges, after the pools. */
+void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);

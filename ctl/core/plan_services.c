@@ -177,10 +177,11 @@ static void remove_entries(struct draft *draft, enum image_map map)
 	free(list);
 }
 
-void plan_service_names(struct draft *draft)
+void plan_names(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
 
+	put_entries(draft, IMAGE_ADDED);
 	for (uint32_t id = 0; id < desired->contract.services; id++) {
 		if (!desired->service_names[id].name[0] ||
 			!strcmp(running->service_names[id].name, desired->service_names[id].name))
@@ -205,6 +206,7 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_RANGES);
 	remove_entries(draft, IMAGE_SERVICES);
 	remove_entries(draft, IMAGE_HINTS);
+	remove_entries(draft, IMAGE_ADDED);
 	remove_service_names(draft);
 	free(draft->told);
 }

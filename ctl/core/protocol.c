@@ -44,11 +44,26 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),
 				.help = "its IPv4 or IPv6 address"},
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, WEIGHT_RANGE, IN_REQUEST(weight),
-				.help = "its share relative to the others (default 1)"}}},
+				.help = "its share relative to the others (default 1)"},
+			{"priority", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_PRIORITY,
+				IN_REQUEST(priority), .help = "those of a higher number wait (default 1)"},
+			{"hints", "HOST[:PORT],...", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(hints),
+				.help = "how SIP names it besides its address"},
+			{"ports", "FIRST-LAST", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(ports),
+				.help = "UDP ports of the VIPs that are its own"},
+			{"group", "GROUP", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(group),
+				.help = "a group of the pool"},
+			{"mac", "MAC", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(mac),
+				.help = "its MAC address (default: asked for)"},
+			{"forward", "dsr|ipip", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(forward),
+				.help = "how packets reach it (default: as its pool)"}}},
 	[COMMAND_BACKEND_REMOVE] = {"backend remove", "take a backend out of its pool, at once",
 		{POOL, BACKEND,
 			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),
-				.help = "not before its calls have ended"}}},
+				.help = "not before its calls have ended"},
+			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
+				IN_REQUEST(wait),
+				.help = "with --drain: return when it is removed, or fail after so long"}}},
 	[COMMAND_BACKEND_DRAIN] = {"backend drain", "give a backend no new calls; those that it has stay",
 		{POOL, BACKEND,
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
@@ -281,7 +296,8 @@ static int take_request(struct request *out, char error[PROTOCOL_ERROR_SIZE])
 
 int protocol_check_request(json_t *json, struct request *out, char error[PROTOCOL_ERROR_SIZE])
 {
-	*out = (struct request){.json = json, .weight = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
+	*out = (struct request){
+		.json = json, .weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
 	if (!json)
 		return refuse(error, "out of memory");
 	if (take_request(out, error) == 0)
@@ -307,7 +323,8 @@ void protocol_request_free(struct request *request)
 {
 	free(request->call_ids.items);
 	json_decref(request->json);
-	*request = (struct request){.weight = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
+	*request = (struct request){
+		.weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
 }
 
 /* --- building requests and replies */

@@ -72,7 +72,7 @@ struct protocol_argument {
 	const char *help;
 };
 
-#define PROTOCOL_ARGUMENTS 4
+#define PROTOCOL_ARGUMENTS 10
 
 struct protocol_command {
 	const char *words; /* "backend add" */
@@ -97,10 +97,13 @@ struct request {
 	const char *backend;
 	struct address address;
 	int weight;
+	int priority;
 	int wait; /* seconds; the client does it */
 	bool drain;
 	bool move_calls;
 	const char *method;
+	const char *hints; /* with commas between them */
+	const char *ports, *mac, *group, *forward;
 	struct text_list call_ids;
 	const char *path; /* of the file whose text follows, as the client calls it; for messages only */
 	const char *text;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See answers.h: the commands that change something, and the table of all. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,21 +64,58 @@ static json_t *settle(struct daemon *daemon, const char *pool)
 
 /* --- changes */
 
+/* Is more said of it than its name, address and weight? */
+static bool is_described(const struct request *request)
+{
+	return request->hints || request->ports || request->mac || request->group || request->forward ||
+	       request->priority != PROTOCOL_NOT_GIVEN;
+}
+
+static int add_described(
+	struct daemon *daemon, const struct request *request, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	const struct added_words words = {.hints = request->hints,
+		.ports = request->ports,
+		.mac = request->mac,
+		.group = request->group,
+		.forward = request->forward,
+		.priority = request->priority};
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
+	struct faults faults = {0};
+	struct added *added;
+	int result = -EINVAL;
+
+	if (!pool) /* that says so */
+		return farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
+			&request->address, weight, error);
+	added = added_new(pool->config, request->backend, &request->address, weight, &words, &faults);
+	if (added)
+		result = farm_add_described(daemon->farm, daemon->running, request->pool, added, error);
+	else
+		snprintf(error, FARM_ERROR_SIZE, "%s", faults.list[0].message);
+	faults_free(&faults);
+	return result;
+}
+
 static json_t *answer_backend_add(struct daemon *daemon, const struct request *request)
 {
+	int weight = request->weight == PROTOCOL_NOT_GIVEN ? 1 : request->weight, result;
 	char error[FARM_ERROR_SIZE];
-	int weight = request->weight == PROTOCOL_NOT_GIVEN ? 1 : request->weight;
 
-	if (farm_add_backend(
-		    daemon->farm, daemon->running, request->pool, request->backend, &request->address, weight, error))
-		return protocol_error(NULL, "%s", error);
-	return settle(daemon, NULL);
+	if (is_described(request))
+		result = add_described(daemon, request, weight, error);
+	else
+		result = farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
+			&request->address, weight, error);
+	return result ? protocol_error(NULL, "%s", error) : settle(daemon, NULL);
 }
 
 static json_t *answer_backend_remove(struct daemon *daemon, const struct request *request)
 {
 	char error[FARM_ERROR_SIZE];
 
+	if (request->wait != PROTOCOL_NOT_GIVEN && !request->drain)
+		return protocol_error(NULL, "--wait goes with --drain: without it, it is removed at once");
 	if ((request->drain ? farm_leave_backend : farm_remove_backend)(
 		    daemon->farm, request->pool, request->backend, error))
 		return protocol_error(NULL, "%s", error);

@@ -31,6 +31,7 @@ enum map {
 	MAP_VERDICTS,
 	MAP_NOTES,
 	MAP_TRANSACTIONS,
+	MAP_ADDED,
 	MAP_COUNT,
 };
 
@@ -51,9 +52,10 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_NOTES] = "notes",
 	[MAP_TRANSACTIONS] = "transactions",
+	[MAP_ADDED] = "added_backends",
 };
 
-#define ENTRY_SIZE_MAX 128 /* of a key or value of any of them */
+#define ENTRY_SIZE_MAX sizeof(struct added_backend) /* of a key or value of any of them */
 
 _Static_assert(PIN_DIRECTORY_ERROR_SIZE <= MAPS_ERROR_SIZE, "maps_open hands the reason on");
 
@@ -206,6 +208,7 @@ static const enum map map_of_entries[IMAGE_MAPS] = {
 	[IMAGE_SERVICES] = MAP_SERVICES,
 	[IMAGE_HINTS] = MAP_HINTS,
 	[IMAGE_RANGES] = MAP_RANGES,
+	[IMAGE_ADDED] = MAP_ADDED,
 };
 
 /* All of them or an error: what is not read would never be removed. */

@@ -56,7 +56,7 @@ self_of() {
 # use_hints HINTS: as for write_config, from now on.
 use_hints() {
 	write_config dsr "$1"
-	lab_ctl reload > /dev/null
+	lab_ctl reload --move-calls > /dev/null
 }
 
 far_end() {

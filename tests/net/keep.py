@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Keeps TCP connections and SIP calls by UDP with servers that answer their name (named_echo.py), and
+tells which of them are still where they were.
+
+usage: keep.py VIP TCP-PORT UDP-PORT COUNT
+
+Begins COUNT of each. For each line on standard input all are used once more, and a line says how many
+connections are not with their server any more, and how many calls."""
+
+import socket
+import sys
+
+vip, tcp_port, udp_port, count = sys.argv[1], *map(int, sys.argv[2:5])
+PATIENCE = 10
+
+
+def connect():
+    connection = socket.create_connection((vip, tcp_port), timeout=PATIENCE)
+    return connection, name_by_stream(connection)
+
+
+def name_by_stream(connection):
+    try:
+        connection.send(b"a line\n")
+        return connection.recv(4096).split(b" ")[0].decode()
+    except OSError:
+        return "broken"
+
+
+def message(method, number):
+    return (f"{method} sip:someone@{vip} SIP/2.0\r\nVia: SIP/2.0/UDP client.invalid;branch=z9hG4bK{number}\r\n"
+            f"From: <sip:user-{number}@client.invalid>;tag={number}\r\nTo: <sip:someone@{vip}>;tag=there\r\n"
+            f"Call-ID: keep-{number}@client.invalid\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n").encode()
+
+
+# A datagram may be lost on its way, so it is asked again.
+def name_by_message(method, number):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(2)
+        udp.connect((vip, udp_port))
+        for _ in range(PATIENCE):
+            try:
+                udp.send(message(method, number))
+                return udp.recv(4096).split(b" ")[0].decode()
+            except OSError:
+                pass
+    return "nobody"
+
+
+connections = [connect() for _ in range(count)]
+calls = [name_by_message("INVITE", number) for number in range(count)]
+print("begun", flush=True)
+for _ in sys.stdin:
+    moved = sum(name_by_stream(connection) != name for connection, name in connections)
+    print(moved, sum(name_by_message("INFO", number) != calls[number] for number in range(count)), flush=True)

@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# What `plan` says, what `reload` refuses and does, and what outlives it, with calls and
+# connections that are up.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+KEPT=100
+
+# write_file [SED...]: the configuration, with changes.
+write_file() {
+	local change
+	cat > "$LAB_DIR/file.yaml" <<- YAML
+		interfaces: [eth0]
+		hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+		services:
+		  - {name: sip, vip: $LAB_VIP, port: 5060, affinity: call-id, pool: proxies}
+		  - {name: tcp, vip: $LAB_VIP, port: 5070, protocol: tcp, affinity: flow, pool: proxies}
+		pools:
+		  - name: proxies
+		    record_time: 10m
+		    drain_timeout: 1h
+		    backends:
+		      - {name: px1, address: 10.0.0.11, weight: 1, hints: [px1.example.net]}
+		      - {name: px2, address: 10.0.0.12, weight: 1}
+		      - {name: px3, address: 10.0.0.13, weight: 1}
+		    groups: [{name: rack1, backends: [px1]}, {name: rack2, backends: [px2]}]
+		  - {name: others, backends: [{name: o1, address: 10.0.0.11}]}
+	YAML
+	for change; do
+		sed -i "$change" "$LAB_DIR/file.yaml"
+	done
+	lab_write balancer "$LAB_CONFIG" < "$LAB_DIR/file.yaml"
+}
+
+backend() {
+	lab_ctl --json backend list proxies | jq -r ".[] | select(.name == \"$1\") | $2"
+}
+
+slots() {
+	lab_ctl --json backend list proxies | jq -c '[.[] | [.name, .slots, .moving]]'
+}
+
+keep() {
+	coproc KEPT_BY { lab_in client tests/net/keep.py "$LAB_VIP" 5070 5060 $KEPT; }
+	read -r -t 60 begun <&"${KEPT_BY[0]}" && [ "$begun" = begun ]
+}
+
+# kept: how many connections, and how many calls, are no longer with their server.
+kept() {
+	echo >&"${KEPT_BY[1]}"
+	read -r -t 120 moved <&"${KEPT_BY[0]}" && echo "$moved"
+}
+
+# refuses NAME WORDS SED...: a reload of this file, and moves nothing.
+refuses() {
+	local name=$1 words=$2
+	shift 2
+	write_file "$@"
+	like "$name: plan says that it is refused" "$(lab_ctl plan "$LAB_CONFIG")" "^warning: *a reload refuses this: .*$words"
+	like "... reload refuses it, and says how to do it" "$(lab_ctl reload 2>&1 || true)" "$words"
+	check "... the exit status says so, too" eval '! lab_ctl reload > /dev/null 2>&1'
+}
+
+lab_open
+lab_flat 3
+write_file
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_daemon
+check "all serve" wait_for 10 lab_serving 4
+for host in "${LAB_BACKENDS[@]}"; do
+	lab_start "$host" "$host" tests/net/named_echo.py "$host" 5060,5070 "$LAB_VIP"
+	wait_for 10 grep -q listening "$LAB_DIR/$host.log"
+done
+check "calls and connections are up" keep
+is "... all where they were" "$(kept)" "0 0"
+
+# --- what is refused
+
+refuses "another affinity for TCP" "service tcp: affinity source, was flow" 's/affinity: flow/affinity: source/'
+refuses "another affinity for calls" "service sip: affinity from-user, was call-id" 's/affinity: call-id/affinity: from-user/'
+refuses "another hash key" "hash_key is another one" 's/^hash_key: 2b/hash_key: 2c/'
+refuses "another pool" "service sip: pool others, was proxies" '/name: sip,/s/pool: proxies/pool: others/'
+refuses "a hint that is gone" "px1.example.net names it no more" 's/, hints: \[px1.example.net\]//'
+is "no call and no connection has moved" "$(kept)" "0 0"
+like "the log says why" "$(cat "$LAB_DIR/sipxdpd.log")" "not reloaded: .* would move calls that are up"
+write_file '/name: tcp,/a\  - {name: new, vip: 192.0.2.77, port: 5060, affinity: source, pool: others}'
+like "a new service is not refused" "$(lab_ctl reload)" "service new: add 192.0.2.77 udp port 5060"
+write_file
+like "... nor that it goes" "$(lab_ctl reload)" "service new: remove 192.0.2.77 udp port 5060"
+is "... and nothing has moved" "$(kept)" "0 0"
+
+# --- what plan says is what reload does
+
+write_file 's/record_time: 10m/record_time: 9m/' '/px1/s/weight: 1/weight: 2/'
+planned=$(lab_ctl --json plan "$LAB_CONFIG")
+like "plan tells a key that no map holds" "$planned" "pool proxies: record_time 9m, was 10m"
+is "... and what reload does" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+for change in '/name: px2/s/weight: 1/weight: 3/' '/name: px3/s/weight: 1/weight: 0/' '/name: px2/s/}/, priority: 2}/' '/name: px3/s/}/, admin: drain}/'; do
+	write_file "$change"
+	planned=$(lab_ctl --json plan "$LAB_CONFIG")
+	is "in the middle of a migration, $change: likewise" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+done
+is "... with all calls where they were" "$(kept)" "0 0"
+write_file
+lab_ctl backend ready proxies px3 > /dev/null
+lab_ctl reload > /dev/null
+lab_ctl pool settle proxies > /dev/null
+
+# --- drain and maint
+
+lab_ctl backend drain proxies px2 > /dev/null
+lab_ctl backend maint proxies px3 > /dev/null
+lab_ctl save > "$LAB_DIR/saved.yaml"
+like "save writes drain" "$(cat "$LAB_DIR/saved.yaml")" "name: px2,.* admin: drain}"
+like "... and maint" "$(cat "$LAB_DIR/saved.yaml")" "name: px3,.* admin: maint}"
+lab_write balancer "$LAB_CONFIG" < "$LAB_DIR/saved.yaml"
+lab_ctl pool settle proxies > /dev/null
+is "... it is a file that changes nothing" "$(lab_ctl plan "$LAB_CONFIG")" "no slot would move"
+lab_ctl reload > /dev/null
+lab_ctl backend ready proxies px2 > /dev/null
+like "a reload sets what the file says" "$(lab_ctl reload)" "backend proxies/px2: drain, was ready"
+write_file '/name: px2/s/}/, admin: ready}/'
+like "... also that it is ready" "$(lab_ctl reload)" "backend proxies/px2: ready, was drain"
+is "... and leaves what it does not speak of" "$(backend px3 .admin)" maint
+lab_ctl backend ready proxies px3 > /dev/null
+
+# --- a backend that is added with all that a file can say
+
+added=$(lab_ctl backend add proxies px4 10.0.0.13 2>&1 || true)
+like "an address that another one has is refused" "$added" "10.0.0.13"
+lab_address px3 eth0 10.0.0.14/24
+added=$(lab_ctl backend add proxies px4 10.0.0.14 --weight 2 --hints px4.example.net,px4.example.org:5062 \
+	--ports 40000-40009 --group rack2 --priority 1)
+like "add says how many slots will move" "$added" "of the slots of proxies are to move when their calls have been recorded"
+like "... and when" "$added" "backend proxies/px4: gets no packet before it can be reached"
+check "... it is reached" wait_for 10 eval '[ "$(backend px4 .state)" = up ]'
+saved=$(lab_ctl save)
+like "save has all of it" "$saved" \
+	"name: px4, address: 10.0.0.14, weight: 2, hints: \[px4.example.net, 'px4.example.org:5062'\], ports: 40000-40009}"
+lab_stop sipxdpd KILL || true
+lab_daemon
+is "... after a restart of the daemon, too" "$(lab_ctl save)" "$saved"
+like "a hint that another one has is refused" \
+	"$(lab_ctl backend add proxies px5 10.0.0.15 --hints px4.example.net 2>&1 || true)" "px4.example.net"
+like "... and ports" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
+write_file
+lab_ctl reload > /dev/null
+is "a reload ends it" "$(backend px4 .name)" ""
+
+# --- remove --drain --wait
+
+write_file 's/record_time: 10m/record_time: 0s/' 's/drain_timeout: 1h/drain_timeout: 1s/'
+lab_ctl reload > /dev/null
+lab_ctl pool settle proxies > /dev/null
+check "remove --drain --wait returns" lab_ctl backend remove proxies px3 --drain --wait 60
+is "... when it is removed" "$(backend px3 .name)" ""
+like "--wait without --drain is refused" "$(lab_ctl backend remove proxies px2 --wait 5 2>&1 || true)" "goes with --drain"
+is "... and removes nothing" "$(backend px2 .name)" px2
+
+# --- and what the option does
+
+write_file 's/affinity: flow/affinity: source/'
+check "reload --move-calls takes another affinity" lab_ctl reload --move-calls
+moved=$(kept)
+check "... by which connections break" [ "${moved%% *}" -gt 0 ]
+tap_end

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A backend that is added by hand with all that a file can say of one. */
+
+#include <criterion/criterion.h>
+#include <arpa/inet.h>
+#include <string.h>
+#include "../../ctl/core/config_parse.h"
+#include "world.h"
+
+static struct world world;
+
+static void setup(void)
+{
+	world_setup(&world);
+}
+
+static void teardown(void)
+{
+	world_end(&world);
+}
+
+TestSuite(added, .init = setup, .fini = teardown);
+
+#define GROUPED                                                                                                        \
+	HEAD SERVICE "pools: [{name: proxies, " AT_ONCE ", backends: [" PX(                                            \
+		1) ",{name: px2, address: 10.0.0.12, hints: "                                                          \
+		   "[two.example.net], ports: 30000-30009}], groups: [{name: rack1, backends: [px1]}, {name: rack2, "  \
+		   "backends: []}]}]\n"
+
+static const struct added_words all = {.hints = "px9.example.net,10.1.1.1:5062",
+	.ports = "40000-40009",
+	.mac = "02:00:00:00:00:99",
+	.group = "rack2",
+	.forward = "ipip",
+	.priority = 2};
+
+/* Returns 0, or the result with `error`. */
+static int add(const struct added_words *words, char error[FARM_ERROR_SIZE])
+{
+	struct faults faults = {0};
+	struct address address;
+	struct added *added;
+	int result = -1;
+
+	address_parse("10.0.0.19", &address);
+	added = added_new(world.farm->pools[0].config, "px9", &address, 3, words, &faults);
+	if (added)
+		result = farm_add_described(world.farm, world.running, "proxies", added, error);
+	else
+		snprintf(error, FARM_ERROR_SIZE, "%s", faults.list[0].message);
+	faults_free(&faults);
+	return result;
+}
+
+static size_t hints_of(uint16_t id)
+{
+	struct pair entry;
+	size_t cursor = 0, count = 0;
+
+	while (entries_next(world.running->maps[IMAGE_HINTS], &cursor, &entry))
+		count += *(const __u32 *)entry.value == id;
+	return count;
+}
+
+static size_t ranges_of(uint16_t id)
+{
+	struct pair entry;
+	size_t cursor = 0, count = 0;
+
+	while (entries_next(world.running->maps[IMAGE_RANGES], &cursor, &entry))
+		count += ((const struct range *)entry.value)->backend == id;
+	return count;
+}
+
+static bool looks_for_names(void)
+{
+	const struct service_key key = {
+		.vip = world.farm->config->services[0].vips[0], .port = htons(5060), .protocol = 17};
+	const struct service *service = entries_find(world.running->maps[IMAGE_SERVICES], &key);
+
+	return service->flags & SERVICE_ROUTE;
+}
+
+static void check_all(void)
+{
+	const struct farm_backend *backend = world_backend(&world, "px9");
+
+	cr_expect_eq(backend->priority, 2);
+	cr_expect_eq(backend->group, 2);
+	cr_expect_eq(backend->forward, FORWARD_IPIP);
+	cr_expect_eq(backend->record.weight, 3);
+	cr_expect_eq(backend->record.mac.byte[5], 0x99);
+	cr_expect_eq(hints_of(backend->id), 3, "its address and two hints");
+	cr_expect_gt(ranges_of(backend->id), 0);
+	cr_expect(looks_for_names());
+	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 1);
+}
+
+Test(added, all_that_a_file_says_counts_and_survives_a_restart)
+{
+	char error[FARM_ERROR_SIZE] = "";
+	uint16_t id;
+
+	world_start(&world, GROUPED);
+	cr_assert_eq(add(&all, error), 0, "%s", error);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	check_all();
+	id = world_backend(&world, "px9")->id;
+
+	world_load(&world, GROUPED, FARM_RESTART);
+	cr_assert_eq(world_settle(&world, NULL), 0, "nothing changes");
+	cr_assert_eq(world_backend(&world, "px9")->id, id);
+	check_all();
+
+	world_load(&world, GROUPED, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_expect_eq(hints_of(id) + ranges_of(id), 0, "a reload ends it");
+	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
+}
+
+Test(added, what_is_saved_is_a_file_with_it)
+{
+	char error[FARM_ERROR_SIZE] = "", *text = NULL;
+	struct config *config;
+	size_t length;
+	FILE *out;
+
+	world_start(&world, GROUPED);
+	cr_assert_eq(add(&all, error), 0, "%s", error);
+	config = farm_config(world.farm);
+	out = open_memstream(&text, &length);
+	config_write(config, out);
+	fclose(out);
+	cr_expect(strstr(text, "{name: px9, address: 10.0.0.19, weight: 3, priority: 2, mac: '02:00:00:00:00:99', "
+			       "hints: [px9.example.net, '10.1.1.1:5062'], ports: 40000-40009, forward: ipip}"),
+		"%s", text);
+	cr_expect(strstr(text, "{name: rack2, backends: [px9]}"), "%s", text);
+	free(text);
+	config_free(config);
+}
+
+Test(added, when_it_is_removed_its_words_are_gone)
+{
+	char error[FARM_ERROR_SIZE] = "";
+
+	world_start(&world, GROUPED);
+	cr_assert_eq(add(&all, error), 0, "%s", error);
+	world_settle(&world, NULL);
+	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px9", error), 0);
+	world_settle(&world, NULL);
+	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
+	world_load(&world, GROUPED, FARM_RESTART);
+	cr_assert_eq(world_settle(&world, NULL), 0);
+}
+
+/* What the file's line says comes back when the one by hand is gone, and not before. */
+Test(added, one_of_the_file_can_be_replaced)
+{
+	struct added_words words = {.hints = "new.example.net", .priority = -1};
+	char error[FARM_ERROR_SIZE] = "";
+	struct faults faults = {0};
+	struct address address;
+
+	world_start(&world, GROUPED);
+	address_parse("10.0.0.12", &address);
+	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px2", error), 0);
+	cr_assert_eq(farm_add_described(world.farm, world.running, "proxies",
+			     added_new(world.farm->pools[0].config, "px2", &address, 1, &words, &faults), error),
+		0, "%s", error);
+	world_set_routes(&world, ROUTE_READY);
+	world_settle(&world, NULL);
+	cr_expect_eq(ranges_of(world_backend(&world, "px2")->id), 0);
+	world_load(&world, GROUPED, FARM_RESTART);
+	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_expect_eq(hints_of(world_backend(&world, "px2")->id), 2);
+	world_load(&world, GROUPED, FARM_RELOAD);
+	world_settle(&world, NULL);
+	cr_expect_gt(ranges_of(world_backend(&world, "px2")->id), 0);
+}
+
+/* New maps, of another size: ids may change, and what was said goes along. */
+Test(added, words_go_along_to_new_maps)
+{
+	struct contract smaller = world_contract;
+	char error[FARM_ERROR_SIZE] = "";
+	struct image *heir;
+
+	world_start(&world, GROUPED);
+	cr_assert_eq(add(&all, error), 0, "%s", error);
+	world_settle(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px9")->id, 3);
+	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px1", error), 0);
+	smaller.backends = 2;
+	world.running->records[1] = (struct backend_record){0}; /* its id is free */
+	heir = image_heir(world.running, &smaller);
+	cr_assert(heir);
+	cr_expect_str_eq(heir->records[1].name, "px9");
+	cr_expect(entries_find(heir->maps[IMAGE_ADDED], &(__u32){1}));
+	image_free(heir);
+}
+
+/* What is said, and what is said against it. */
+static const struct {
+	struct added_words words;
+	const char *error;
+} refused[] = {
+	{{.hints = "two.example.net", .priority = -1}, "two.example.net"},
+	{{.hints = "10.0.0.12", .priority = -1}, "10.0.0.12"},
+	{{.hints = "", .priority = -1}, "'hints' of backend px9"},
+	{{.hints = "a b", .priority = -1}, "'hints' of backend px9 must be a host as in SIP"},
+	{{.hints = "'], weight: 5, mac: [", .priority = -1}, "'hints' of backend px9 must be"},
+	{{.ports = "30005-30015", .priority = -1}, "30005"},
+	{{.ports = "5060", .priority = -1}, "5060"},
+	{{.ports = "x", .priority = -1}, "'ports' of backend px9 must be"},
+	{{.mac = "02", .priority = -1}, "'mac' of backend px9 must be"},
+	{{.group = "rack3", .priority = -1}, "pool proxies has no group 'rack3'"},
+	{{.forward = "gre", .priority = -1}, "'forward' of backend px9 must be"},
+};
+
+Test(added, what_a_file_may_not_say_is_refused_and_changes_nothing)
+{
+	char error[FARM_ERROR_SIZE], *long_hints = calloc(2000, 1);
+	struct added_words words = {.hints = long_hints, .priority = -1};
+
+	world_start(&world, GROUPED);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		strcpy(error, "");
+		cr_expect_neq(add(&refused[i].words, error), 0, "%zu is not refused", i);
+		cr_expect(strstr(error, refused[i].error), "%zu: '%s'", i, error);
+	}
+	for (int i = 0; i < 60; i++)
+		sprintf(long_hints + strlen(long_hints), "%spx9-%d.example.net", i ? "," : "", i);
+	cr_expect_neq(add(&words, error), 0);
+	cr_expect(strstr(error, "too long to outlive the daemon"), "%s", error);
+	cr_assert_eq(world_settle(&world, NULL), 0);
+	free(long_hints);
+}
