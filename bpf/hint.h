@@ -78,15 +78,60 @@ static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 gro
 	return id && backend_is_alive(*id) ? *id : 0;
 }
 
-/* The backend that the message names; 0 if it names none, or a dead one. */
-__noinline __u32 hint_owner(struct xdp_md *ctx, const struct flow *flow)
+/* The same behind a Route whose host lies at *at: the next Route, else the Request-URI. */
+__noinline int hint_find_next(struct xdp_md *ctx, const struct flow *flow, __u32 *at)
+{
+	__u32 uri, line = 0, colon = 0, end;
+	int result;
+
+	if (!flow || !at)
+		return SIP_NOT_THERE;
+	end = flow->packet.end;
+	uri = *at;
+	result = text_next_uri(ctx, end, &uri);
+	if (result == SIP_NOT_THERE) {
+		result = text_find_header(ctx, uri, end, SIP_ROUTE, &colon);
+		if (result == SIP_FOUND)
+			result = text_uri(ctx, colon, end, &uri);
+		else if (text_start_line(ctx, flow->packet.payload, end, &line) == SIP_FOUND)
+			result = text_request_uri(ctx, line, end, &uri);
+	}
+	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
+}
+
+/* The backend that the host at `at` names, 0 if it names none, or a dead one; *is_vip: it is the
+ * packet's own destination, as a client writes it that has the VIP for its outbound proxy. */
+__noinline __u32 hint_of_host(struct xdp_md *ctx, const struct flow *flow, __u32 at, __u32 *is_vip)
 {
 	struct sip_host host = {};
-	__u32 at = 0;
+	__u32 backend;
+
+	if (!flow || !is_vip)
+		return 0;
+	*is_vip = false;
+	host.hash_key[0] = flow->hash_key[0];
+	host.hash_key[1] = flow->hash_key[1];
+	if (text_host(ctx, at, flow->packet.end, &host) != SIP_FOUND)
+		return 0;
+	backend = hint_backend(&host, flow->hints);
+	*is_vip = !backend && host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key);
+	return backend;
+}
+
+#define HINT_ROUTES 2 /* of our own that are passed */
+
+/* The backend that the message names; 0 if it names none, or a dead one. A Route that names the
+ * VIP itself says nothing: what follows it counts. */
+__noinline __u32 hint_owner(struct xdp_md *ctx, const struct flow *flow)
+{
+	__u32 at = 0, is_vip = false, backend = 0;
 
 	if (!flow || hint_find(ctx, flow, &at) != SIP_FOUND)
 		return 0;
-	host.hash_key[0] = flow->hash_key[0];
-	host.hash_key[1] = flow->hash_key[1];
-	return text_host(ctx, at, flow->packet.end, &host) == SIP_FOUND ? hint_backend(&host, flow->hints) : 0;
+	for (int i = 0; i < 1 + HINT_ROUTES; i++) {
+		backend = hint_of_host(ctx, flow, at, &is_vip);
+		if (!is_vip || !(flow->flags & SERVICE_ROUTE) || hint_find_next(ctx, flow, &at) != SIP_FOUND)
+			break;
+	}
+	return backend;
 }

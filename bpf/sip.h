@@ -16,7 +16,7 @@
 #define SIP_STEPS 44              /* strides and candidates before we give up */
 #define SIP_PLAIN_STEPS 12        /* of these, the ones that are not in a loop */
 #define SIP_MINIMUM 40            /* bytes; what is shorter is no SIP with a Call-ID */
-#define SIP_METHOD_WORDS 4        /* 32 bytes for a method's name */
+#define SIP_METHOD_WORDS 8        /* 64 bytes for a method's name */
 #define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
 #define SIP_SPACE_WORDS 8         /* 64 bytes of white space before a value */
 #define SIP_PLAIN_VALUE 48        /* bytes of a Call-ID that are read without looking for the text's end */
@@ -549,17 +549,18 @@ static __always_inline bool sip_is_version(__u64 word)
 	return (word | EVERY(' ')) == SIP_NAME('s', 'i', 'p', '/', '2', '.', '0', ' ');
 }
 
-/* The method of a request whose start-line begins with these 16 bytes. Methods are
- * case-sensitive, the version of a response is not (RFC 3261 section 7.1). */
+/* The method of a request whose start-line begins with these 16 bytes. Methods are case-sensitive
+ * (RFC 3261 section 7.1), but servers are not: Kamailio takes "register" for REGISTER. No character
+ * but a letter becomes a letter without bit 5. */
 static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 {
 	__u64 space = sip_zeroes(word ^ EVERY(' '));
-	__u64 name = space ? word & (((space & -space) >> 7) - 1) : word;
+	__u64 text = space ? word & (((space & -space) >> 7) - 1) : word, name = text & ~EVERY(0x20);
 
 	if (name == SIP_NAME('R', 'E', 'G', 'I', 'S', 'T', 'E', 'R'))
 		return (__u8)word_after == ' ' ? METHOD_REGISTER : METHOD_OTHER;
 	if (name == SIP_NAME('S', 'U', 'B', 'S', 'C', 'R', 'I', 'B'))
-		return (word_after & 0xffff) == ('E' | ' ' << 8) ? METHOD_SUBSCRIBE : METHOD_OTHER;
+		return ((word_after & ~0x20) & 0xffff) == ('E' | ' ' << 8) ? METHOD_SUBSCRIBE : METHOD_OTHER;
 	switch (name) {
 	case SIP_NAME('I', 'N', 'V', 'I', 'T', 'E', 0, 0):
 		return METHOD_INVITE;
@@ -586,7 +587,7 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 	case SIP_NAME('U', 'P', 'D', 'A', 'T', 'E', 0, 0):
 		return METHOD_UPDATE;
 	}
-	return sip_is_version(name) ? METHOD_NONE : METHOD_OTHER;
+	return sip_is_version(text) ? METHOD_NONE : METHOD_OTHER;
 }
 
 /* The method of the message that begins at `start`; METHOD_NONE for what is no request. */

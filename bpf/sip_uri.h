@@ -45,6 +45,42 @@ static __always_inline enum sip_result sip_request_uri(struct sip_text text, __u
 	return SIP_TOO_FAR;
 }
 
+static inline long sip_bracket_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_walk *w = state;
+	const struct sip_text *t = &w->text;
+	__u32 at = sip_forget(t, w->at);
+	__u64 word = sip_word(t, at), marks = sip_zeroes(word ^ EVERY('<')) | sip_zeroes(word ^ EVERY('\n'));
+
+	at = sip_forget(t, at + (marks ? sip_first(marks) : 8));
+	w->at = at;
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if (!marks)
+		return 0;
+	w->result = sip_byte(t, at) == '<' ? SIP_FOUND : sip_folds(t, at);
+	if (w->result != SIP_FOUND || sip_byte(t, at) == '<')
+		return 1;
+	w->result = sip_forget(t, SIP_TOO_FAR); /* the header goes on in the next line */
+	w->at = sip_forget(t, at + 1);
+	return 0;
+}
+
+/* Finds the URI behind the one that *at lies in, in a header with several, each in brackets. *at
+ * becomes its offset. SIP_NOT_THERE: there is none, and *at is the end of the header. */
+static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 *at)
+{
+	struct sip_walk walk = {.text = text};
+
+	if (text.end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	walk.at = sip_forget(&text, *at);
+	walk.result = sip_forget(&text, SIP_TOO_FAR);
+	sip_loop(SIP_TOKENS, sip_bracket_step, &walk);
+	*at = walk.at + (walk.result == SIP_FOUND);
+	return walk.result;
+}
+
 enum sip_scheme {
 	SIP_SCHEME_OTHER,
 	SIP_SCHEME_SIP, /* or sips */

@@ -58,6 +58,11 @@ __noinline int text_uri(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *uri)
 	return uri ? sip_uri(text_of(ctx, end), colon, uri) : SIP_NOT_THERE;
 }
 
+__noinline int text_next_uri(struct xdp_md *ctx, __u32 end, __u32 *at)
+{
+	return at ? sip_next_uri(text_of(ctx, end), at) : SIP_NOT_THERE;
+}
+
 __noinline int text_request_uri(struct xdp_md *ctx, __u32 line, __u32 end, __u32 *uri)
 {
 	return uri ? sip_request_uri(text_of(ctx, end), line, uri) : SIP_NOT_THERE;

@@ -91,9 +91,13 @@ static const struct row rows[] = {
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "methods are case-sensitive: a register is unknown",
-		TO_SPLIT("register" REST),
-		.other_pool = true,
+		.sentence = "an invite is an INVITE, as servers take it",
+		TO_SPLIT("invite" REST),
+		BY_CALL_ID,
+	},
+	{
+		.sentence = "and so is a Subscribe",
+		TO_SPLIT("Subscribe" REST),
 		BY_CALL_ID,
 	},
 	{

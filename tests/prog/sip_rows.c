@@ -149,7 +149,8 @@ const struct sip_row sip_rows[] = {
 	NO_SIP("line ends and nothing else", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
 					     "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"),
 	NO_SIP("a first word that is too long for a method",
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij sip:bob@example.net "
+		"SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("a first line of one word", "OPTIONS\r\nCall-ID: a84b\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n"),
 	NO_SIP("a tab behind the first word", "OPTIONS\tsip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n\r\n"),
 	NO_SIP("a first word with a byte above 0x7f",

@@ -111,6 +111,17 @@ static const struct message messages[] = {
 	{BYE, CLIENTS_VIA "Route: \"P 3\" <sips:a;b=c@10.0.0.13:5061;lr>, <sip:px2.example.net:5062>\r\n", NAMED,
 		false},
 	{BYE, "Route: <sip:198.51.100.8;lr>\r\nRoute: <sip:px3.example.net;lr>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr>\r\nRoute: <sip:px3.example.net;lr>\r\n", NAMED, false},
+	{BYE, "Route: <sip:192.0.2.10:5060;lr>,\r\n <sip:px3.example.net;lr>\r\n" CLIENTS_VIA, NAMED, false},
+	{BYE, "Route: <sip:192.0.2.10;lr>, <sip:192.0.2.10;lr>\r\n" CLIENTS_VIA "Route: <sip:px3.example.net;lr>\r\n",
+		NAMED, false},
+	{BYE, "Route: <sip:192.0.2.10;lr>, <sip:198.51.100.8;lr>, <sip:px3.example.net;lr>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:192.0.2.10;lr>\r\n", BY_KEY, false},
+	{BYE, "Route: <sip:[2001:db8::10]:5060;lr>, <sip:px3.example.net;lr>\r\n", NAMED, false},
+	{INVITE("sip:bob@px3.example.net"), "Route: <sip:192.0.2.10;lr>\r\n" CLIENTS_VIA, NAMED, false},
+	{INVITE("sip:192.0.2.10"), "Route: <sip:192.0.2.10;lr>\r\n" CLIENTS_VIA, BY_KEY, false},
+	{RESPONSE, "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKa\r\nVia: SIP/2.0/UDP px3.example.net\r\n", BY_KEY,
+		false},
 	{BYE, "Record-Route: <sip:px3.example.net;lr>\r\n", BY_KEY, false},
 	{INVITE("sip:bob@px3.example.net"), CLIENTS_VIA, NAMED, false},
 	{INVITE("sip:bob@px3.example.net"), "Route: <sip:198.51.100.8;lr>\r\n", BY_KEY, false},
@@ -158,7 +169,9 @@ Test(hints, messages)
 		const struct message *message = &messages[i];
 		uint32_t receiver = message->receiver ? message->receiver : by_key();
 		enum verdict verdict = message->receiver ? VERDICT_hint : VERDICT_call_id;
-		uint32_t got = ask(message, i % 2 ? "192.0.2.10" : "2001:db8::10", 0, verdict);
+		bool ipv4 = strstr(message->headers, "192.0.2.10") ||
+			    (i % 2 && !strstr(message->headers, "[2001:db8::10]"));
+		uint32_t got = ask(message, ipv4 ? "192.0.2.10" : "2001:db8::10", 0, verdict);
 
 		cr_expect_eq(got, receiver, "%s / %s: to %u, not %u", message->line, message->headers, got, receiver);
 	}
