@@ -192,8 +192,9 @@ class Model:
         spans = {}
         for pool in self.pools.values():
             for backend in [*pool.backends.values(), *pool.former.values()]:
+                admin = backend.admin if backend.name in pool.backends else pool.noted.get(backend.name)
                 backend.empty = math.inf
-                if backend.name in files[pool.name] and backend.admin != "maint":
+                if backend.name in files[pool.name] and admin != "maint":
                     backend.barred = math.inf
             spans[pool.name] = {
                 backend.name: pool.lose(backend.name, now, "reload without it")
