@@ -211,7 +211,8 @@ class Model:
                 pool.file = {name: weight for name, (_, weight) in file.items()}
                 continue
             # One that leaves may have left just before, and has come back then.
-            pool.uncertain |= {b.name for b in pool.backends.values() if b.leaving and b.name in pool.file}
+            pool.uncertain |= {b.name for b in pool.backends.values() if b.leaving and b.name in file}
+            pool.uncertain |= {name for name, admin in pool.noted.items() if admin == "hidden"}
             for name, span in spans[pool.name].items():
                 span.end = now
                 if outcome == "done":
@@ -328,7 +329,7 @@ class Model:
             return
         backend = Backend(name, row["address"], row["weight"])
         backend.leaving = row["admin"] == "leaving"
-        backend.admin = "ready" if backend.leaving else row["admin"]
+        backend.admin = "hidden" if backend.leaving else row["admin"]  # it may drain besides
         backend.added = "added" in row["overrides"]
         pool.backends[name] = backend
 
