@@ -184,11 +184,13 @@ static __always_inline void track_name(
 		note->call_id[0] = 0;
 }
 
-/* Notes a call, or a transaction where the packet starts nothing that lasts. */
+/* Notes a call, or a transaction where the packet starts nothing that lasts. A note that there is names
+ * a dead backend: the call goes on at another one, and stays there when the dead one is back. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
 {
-	struct note note = {.backend = backend, .began = track_seconds(), .hinted = hinted};
+	struct note note = {.began = track_seconds()};
+	const struct note *known;
 	struct note_key key;
 	bool tcp;
 
@@ -196,8 +198,15 @@ __noinline int track_new(
 		return 0;
 	key = track_key(flow);
 	tcp = flow->packet.protocol == IPPROTO_TCP;
+	known = bpf_map_lookup_elem(&notes, &key);
+	if (known)
+		note = *known;
+	note.backend = backend;
+	note.hinted = hinted;
 	track_update(&note, message, tcp);
-	if (tcp ? message->live : call_is_live(&note.dialogs)) {
+	if (known) {
+		bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
+	} else if (tcp ? message->live : call_is_live(&note.dialogs)) {
 		note.kind = tcp ? CALL_IS_CONNECTION : message->call.kind;
 		track_name(ctx, flow, message, &note);
 		bpf_map_update_elem(&notes, &key, &note, BPF_ANY);

@@ -178,6 +178,21 @@ Test(motion, who_is_dead_gets_nothing)
 	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER);
 }
 
+Test(motion, a_call_stays_where_it_went_when_its_backend_is_back)
+{
+	const struct saying invite = OPENING("INVITE", 0), info = WITHIN("INFO", 0), bye = WITHIN("BYE", 0);
+
+	set_motion(OWNER, FORMER);
+	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(say("b@example.com", &invite, NULL), OWNER);
+	set_alive(OWNER, false);
+	cr_expect_eq(say("a@example.com", &info, NULL), FORMER, "the note is void");
+	cr_expect_eq(say("b@example.com", &bye, NULL), FORMER, "the note is void");
+	set_alive(OWNER, true);
+	cr_expect_eq(say("a@example.com", &bye, NULL), FORMER, "the call went there");
+	cr_expect_eq(say("b@example.com", &bye, NULL), FORMER, "the retransmission goes where the first one went");
+}
+
 static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags)
 {
 	/* What follows the ports: numbers, length of the header, flags. */
