@@ -226,12 +226,7 @@ class Player:
         self.note("heal")
         if self.background:
             await asyncio.wait(self.background)
-        await self.reload(self.first_files)
-        await self.look()
-        for pool in self.model.pools.values():
-            for name in list(pool.backends):
-                await self.change(["ready" if name in pool.file else "remove", pool.name, name])
-        await self.look()
+        await self._as_in_file()
         end = clock() + 20
         while not await self._is_whole():
             if clock() > end:
@@ -239,6 +234,16 @@ class Player:
                 return
             await asyncio.sleep(0.2)
             await self.look()
+            if any(set(pool.file) - set(pool.backends) for pool in self.model.pools.values()):
+                await self._as_in_file()  # one was leaving, and has left
+
+    async def _as_in_file(self):
+        await self.reload(self.first_files)
+        await self.look()
+        for pool in self.model.pools.values():
+            for name in list(pool.backends):
+                await self.change(["ready" if name in pool.file else "remove", pool.name, name])
+        await self.look()
 
     async def _is_whole(self):
         for pool in self.model.pools:
