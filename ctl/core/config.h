@@ -8,6 +8,7 @@
 #include "address.h"
 #include "faults.h"
 #include "host.h"
+#include "prefix.h"
 
 /* A host that names a backend in SIP: a name in lower case, or an address. */
 struct config_hint {
@@ -121,6 +122,8 @@ struct config_join {
 	struct address address;
 	uint16_t port; /* host order; 0: nobody may */
 	char *secret;
+	struct prefix_key *from; /* networks that requests are taken from; none: see join_sources.h */
+	size_t from_count;
 	uint32_t node_timeout; /* ms of silence until a server is down; as long again, and it is forgotten */
 };
 

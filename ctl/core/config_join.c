@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config_parse.h"
+#include "memory.h"
 
 #define SECRET_LENGTH_MIN 16
 #define SECRET_LENGTH_MAX 255
@@ -67,6 +68,43 @@ static void read_secret(struct reader *reader, const struct node *value, void *o
 		join->secret = config_copy_text(text);
 }
 
+/* A network, or a list of them. */
+static void read_from(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_join *join = object;
+	bool is_list = value->kind == NODE_LIST;
+	const struct node *item = is_list ? node_first(value) : value;
+	const char *text;
+
+	join->from_count = 1;
+	if (is_list)
+		join->from = reader_items(reader, value, sizeof(*join->from), false, &join->from_count);
+	else
+		join->from = allocate(1, sizeof(*join->from));
+	for (size_t i = 0; i < join->from_count; i++) {
+		text = reader_text(reader, item);
+		if (text && prefix_parse(text, &join->from[i]))
+			reader_refuse(reader, item,
+				"a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, with no bit set behind "
+				"its length");
+		item = is_list ? node_next(value, item) : NULL;
+	}
+}
+
+static void write_from(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_join *join = object;
+	char text[PREFIX_TEXT_SIZE];
+
+	(void)key;
+	for (size_t i = 0; i < join->from_count; i++) {
+		fputs(i ? ", " : "[", writer->out);
+		config_write_word(writer->out, prefix_format(&join->from[i], text));
+	}
+	if (join->from_count)
+		fputc(']', writer->out);
+}
+
 void config_hide_secret(struct config *config)
 {
 	if (!config->join.secret)
@@ -100,6 +138,7 @@ const struct key config_join_keys[] = {
 		.write = config_write_text,
 		.member = offsetof(struct config_join, secret),
 		.flags = KEY_SECRET},
+	{.name = "from", .read = read_from, .write = write_from},
 	{.name = "node_timeout",
 		.read = read_node_timeout,
 		.write = config_write_time,

@@ -80,6 +80,7 @@ struct config *config_copy(const struct config *config)
 
 	copy->interfaces = duplicate(copy->interfaces, copy->interface_count, sizeof(*copy->interfaces));
 	copy->join.secret = config_copy_text(copy->join.secret);
+	copy->join.from = duplicate(copy->join.from, copy->join.from_count, sizeof(*copy->join.from));
 	copy->services = duplicate(copy->services, copy->service_count, sizeof(*service));
 	for (service = copy->services; service < copy->services + copy->service_count; service++)
 		service->vips = duplicate(service->vips, service->vip_count, sizeof(*service->vips));
@@ -121,6 +122,7 @@ void config_free(struct config *config)
 		free_pool(&config->pools[i]);
 	free(config->interfaces);
 	free(config->join.secret);
+	free(config->join.from);
 	free(config->services);
 	free(config->pools);
 	free(config);

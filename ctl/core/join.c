@@ -506,13 +506,13 @@ static struct join_answer act(
 struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks)
 {
-	struct join_answer verdict = authenticate(join, request, signature, clocks.seconds);
+	struct join_answer done = authenticate(join, request, signature, clocks.seconds);
 	struct wish wish;
 
-	if (verdict.status != 200)
-		return verdict;
+	if (done.status != 200)
+		return done;
 	read_wish(request, &wish);
-	if (wish.fault.status)
-		return wish.fault;
-	return act(join, farm, running, &wish, clocks.ms);
+	done = wish.fault.status ? wish.fault : act(join, farm, running, &wish, clocks.ms);
+	done.authentic = true;
+	return done;
 }

@@ -24,6 +24,7 @@ struct join_request {
 /* Status codes mean the same in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
+	bool authentic;             /* the request was signed with the secret */
 	bool changed;               /* the farm */
 	char text[FARM_ERROR_SIZE]; /* printable ASCII */
 };

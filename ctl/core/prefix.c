@@ -5,23 +5,18 @@
 #include <string.h>
 #include "prefix.h"
 
-#define ADDRESS_BITS 128
-#define MAPPED_BITS 96 /* before an IPv4 address */
-
-/* The first bits of an address, the others 0. */
-static struct address cut(const struct address *address, uint32_t bits)
+struct prefix_key prefix_of(const struct address *address, uint32_t bits)
 {
-	struct address result = *address;
-	uint8_t *bytes = (uint8_t *)&result;
-	uint32_t i;
+	struct prefix_key prefix = {.bits = bits, .address = *address};
+	uint8_t *bytes = (uint8_t *)&prefix.address;
 
-	for (i = 0; i < sizeof(result); i++) {
+	for (uint32_t i = 0; i < sizeof(prefix.address); i++) {
 		uint32_t left = bits > 8 * i ? bits - 8 * i : 0;
 
 		if (left < 8)
 			bytes[i] &= 0xff00 >> left;
 	}
-	return result;
+	return prefix;
 }
 
 /* A number of at most three digits and no leading zero. */
@@ -48,12 +43,12 @@ int prefix_parse(const char *text, struct prefix_key *out)
 	snprintf(address, sizeof(address), "%.*s", (int)(slash - text), text);
 	if (address_parse(address, &prefix.address))
 		return -EINVAL;
-	before = address_is_ipv4(&prefix.address) && !strchr(address, ':') ? MAPPED_BITS : 0;
-	prefix.bits = ADDRESS_BITS - before;
+	before = address_is_ipv4(&prefix.address) && !strchr(address, ':') ? PREFIX_MAPPED : 0;
+	prefix.bits = PREFIX_BITS - before;
 	if (*slash && read_length(slash + 1, &prefix.bits))
 		return -EINVAL;
 	prefix.bits += before;
-	if (prefix.bits > ADDRESS_BITS || !prefix_contains(&prefix, &prefix.address))
+	if (prefix.bits > PREFIX_BITS || !prefix_contains(&prefix, &prefix.address))
 		return -EINVAL;
 	*out = prefix;
 	return 0;
@@ -61,12 +56,12 @@ int prefix_parse(const char *text, struct prefix_key *out)
 
 const char *prefix_format(const struct prefix_key *prefix, char text[PREFIX_TEXT_SIZE])
 {
-	uint32_t before = address_is_ipv4(&prefix->address) && prefix->bits >= MAPPED_BITS ? MAPPED_BITS : 0;
+	uint32_t before = address_is_ipv4(&prefix->address) && prefix->bits >= PREFIX_MAPPED ? PREFIX_MAPPED : 0;
 	size_t length;
 
 	address_format(&prefix->address, text);
 	length = strlen(text);
-	if (prefix->bits < ADDRESS_BITS)
+	if (prefix->bits < PREFIX_BITS)
 		snprintf(text + length, PREFIX_TEXT_SIZE - length, "/%u", prefix->bits - before);
 	return text;
 }
@@ -78,7 +73,7 @@ bool prefix_equal(const struct prefix_key *a, const struct prefix_key *b)
 
 bool prefix_contains(const struct prefix_key *prefix, const struct address *address)
 {
-	struct address network = cut(address, prefix->bits);
+	struct prefix_key network = prefix_of(address, prefix->bits);
 
-	return address_equal(&network, &prefix->address);
+	return address_equal(&network.address, &prefix->address);
 }

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The TCP socket of `join:`: POST with JSON, by libmicrohttpd. It has its sockets in an
- * epoll of its own, and that is one of our loop's; there is no thread. What a client can
- * hold is bounded in number, bytes and time. */
+ * epoll of its own, and that is one of our loop's; there is no thread. Connections are taken
+ * here and handed over to it, because its limits are by address and by idle time: what a client
+ * can hold is bounded in number and time by core/join_places.h. */
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "../core/join_places.h"
 #include "../core/memory.h"
 #include "../core/protocol.h"
+#include "clock.h"
+#include "descriptors.h"
 #include "join_private.h"
 
-#define BACKLOG 128
-#define CONNECTIONS 256
-#define CONNECTIONS_OF_ONE 16   /* address */
-#define CONNECTION_MEMORY 16384 /* bytes */
-#define CONNECTION_TIMEOUT 10   /* seconds without a byte */
+#define BACKLOG 4096
+#define AT_ONCE 64 /* connections that are taken in one turn of the loop */
+#define CONNECTIONS (JOIN_PLACES_KNOWN + JOIN_PLACES_STRANGERS + AT_ONCE) /* those that are about to end, too */
+#define CONNECTION_MEMORY 16384                                           /* bytes */
+#define TIMER_ACCURACY 10000                                              /* us */
+#define PAUSE 1000                                                        /* ms, when there are no descriptors */
 
 struct join_http {
 	struct MHD_Daemon *daemon;
-	sd_event_source *io, *timer;
+	int fd;
+	sd_event_source *newcomers, *io, *timer;
+	bool paused;
+	struct join_places places;
 	struct joining *joining;
 };
 
@@ -132,16 +140,88 @@ static void on_completed(
 	*state = NULL;
 }
 
+/* --- connections */
+
+static struct join_place *find_place(struct join_http *http, int fd)
+{
+	struct join_place *place;
+
+	TAILQ_FOREACH(place, &http->places, entry)
+	if (place->fd == fd && !place->started)
+		return place;
+	return NULL;
+}
+
+static void on_connection(
+	void *data, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct join_http *http = data;
+	struct join_place *place = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED && place) {
+		join_places_leave(&http->places, place);
+		*context = NULL;
+	} else if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		place = find_place(
+			http, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+		if (place)
+			place->started = true;
+		*context = place;
+	}
+}
+
+/* libmicrohttpd finds the end of the stream, and closes. */
+static void end_connection(const struct join_place *place)
+{
+	shutdown(place->fd, SHUT_RDWR);
+}
+
+/* Connections for which libmicrohttpd had no memory: it has closed them. */
+static void drop_unstarted(struct join_http *http)
+{
+	struct join_place *place, *next;
+
+	for (place = TAILQ_FIRST(&http->places); place; place = next) {
+		next = TAILQ_NEXT(place, entry);
+		if (!place->started)
+			join_places_leave(&http->places, place);
+	}
+}
+
+static void take_connection(struct join_http *http, int fd, const struct sockaddr *name, socklen_t size)
+{
+	struct join_peer peer = join_peer_of(name);
+	enum join_source source = joining_judge(http->joining, peer);
+	struct join_place *place, *ended;
+
+	if (source == JOIN_OUTSIDER || descriptors_is_reserved(fd)) {
+		close(fd);
+		return;
+	}
+	place = join_places_take(&http->places, &peer.address, source == JOIN_KNOWN, clock_msec(), &ended);
+	place->fd = fd;
+	if (ended)
+		end_connection(ended);
+	if (MHD_add_connection(http->daemon, fd, name, size) != MHD_YES)
+		join_places_leave(&http->places, place); /* it has closed it */
+}
+
 /* --- the loop */
 
-/* What libmicrohttpd has still to do by itself, and when: ends of connections, mostly. */
+/* When a connection is due, or libmicrohttpd has something to do by itself. */
 static int set_timer(struct join_http *http)
 {
+	uint64_t due = join_places_due(&http->places), now = clock_msec();
+	uint64_t wait = due == UINT64_MAX ? due : due > now ? due - now : 0;
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (MHD_get_timeout(http->daemon, &ms) != MHD_YES)
+	if (MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < wait)
+		wait = ms;
+	if (http->paused && wait > PAUSE)
+		wait = PAUSE;
+	if (wait == UINT64_MAX)
 		return sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
-	sd_event_source_set_time_relative(http->timer, ms * 1000);
+	sd_event_source_set_time(http->timer, (now + wait) * 1000);
 	return sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
 }
 
@@ -154,23 +234,60 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data
 	return set_timer(http);
 }
 
-static int on_timer(sd_event_source *source, uint64_t now, void *data)
+/* Without a descriptor a newcomer stays in the queue, and would wake the loop again at once. */
+static void pause_newcomers(struct join_http *http, bool paused)
+{
+	http->paused = paused;
+	sd_event_source_set_enabled(http->newcomers, paused ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+static int on_newcomers(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct join_http *http = data;
+	union join_name name;
 
-	(void)source, (void)now;
+	(void)source, (void)events;
+	for (int i = 0; i < AT_ONCE; i++) {
+		socklen_t size = sizeof(name);
+		int newcomer = accept4(fd, &name.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (newcomer >= 0)
+			take_connection(http, newcomer, &name.any, size);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_newcomers(http, true);
+		if (newcomer < 0 && errno != ECONNABORTED)
+			break;
+	}
 	MHD_run(http->daemon);
+	drop_unstarted(http);
 	return set_timer(http);
 }
 
-/* Takes the socket over. */
-static struct MHD_Daemon *start(struct join_http *http, int fd, bool ipv6)
+/* What has come is read first. */
+static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | (ipv6 ? MHD_USE_IPv6 : 0), 0, NULL, NULL, on_request, http,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_OF_ONE,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned int)CONNECTION_TIMEOUT, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+	struct join_http *http = data;
+	struct join_place *place;
+	uint64_t now;
+
+	(void)source;
+	if (http->paused)
+		pause_newcomers(http, false);
+	MHD_run(http->daemon);
+	now = clock_msec();
+	while ((place = join_places_overdue(&http->places, now, now - scheduled / 1000)))
+		end_connection(place);
+	return set_timer(http);
+}
+
+/* --- life */
+
+static struct MHD_Daemon *start(struct join_http *http)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, http,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
 }
 
 static int join_loop(struct join_http *http, sd_event *event)
@@ -179,7 +296,11 @@ static int join_loop(struct join_http *http, sd_event *event)
 	int error = sd_event_add_io(event, &http->io, fd, EPOLLIN, on_ready, http);
 
 	if (error >= 0)
-		error = sd_event_add_time_relative(event, &http->timer, CLOCK_MONOTONIC, 0, 0, on_timer, http);
+		error = sd_event_add_io(event, &http->newcomers, http->fd, EPOLLIN, on_newcomers, http);
+	if (error >= 0)
+		error = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY, on_timer, http);
+	if (error >= 0)
+		error = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
 	return error < 0 ? error : 0;
 }
 
@@ -190,17 +311,14 @@ int join_http_new(struct join_http **out, sd_event *event, struct join_peer wher
 
 	if (fd < 0)
 		return fd;
-	if (listen(fd, BACKLOG) < 0) {
-		error = -errno;
-		close(fd);
-		return error;
-	}
 	http = allocate(1, sizeof(*http));
-	http->joining = joining;
-	http->daemon = start(http, fd, !address_is_ipv4(&where.address));
-	if (!http->daemon)
-		close(fd);
-	error = http->daemon ? join_loop(http, event) : -ENOMEM;
+	*http = (struct join_http){.fd = fd, .joining = joining};
+	TAILQ_INIT(&http->places);
+	error = listen(fd, BACKLOG) < 0 ? -errno : 0;
+	if (!error) {
+		http->daemon = start(http);
+		error = http->daemon ? join_loop(http, event) : -ENOMEM;
+	}
 	if (error) {
 		join_http_free(http);
 		return error;
@@ -213,9 +331,12 @@ void join_http_free(struct join_http *http)
 {
 	if (!http)
 		return;
+	sd_event_source_disable_unref(http->newcomers);
 	sd_event_source_disable_unref(http->io);
 	sd_event_source_disable_unref(http->timer);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
+	drop_unstarted(http);
+	close(http->fd);
 	free(http);
 }

@@ -5,12 +5,16 @@
 #include <netinet/in.h>
 #include <systemd/sd-event.h>
 #include "../core/join_sip.h"
+#include "join_sources.h"
 #include "joining.h"
 
 /* --- joining.c */
 
 /* Takes a request that has come from a peer. */
 struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer);
+
+/* Says who a peer is before anything is read; an outsider is counted and logged. */
+enum join_source joining_judge(struct joining *joining, struct join_peer peer);
 
 /* Logs a refusal, unless there are too many. joining_take does it by itself. */
 void joining_refused(struct joining *joining, const struct join_answer *answer, struct join_peer peer);

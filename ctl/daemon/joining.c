@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See joining.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
@@ -12,12 +13,14 @@
 #include "join_private.h"
 #include "log.h"
 
-#define SETTLE_USEC 50000    /* so that many who start at once are one change */
-#define REFUSALS_PAUSE 10000 /* ms */
+#define SETTLE_USEC 50000     /* so that many who start at once are one change */
+#define REFUSALS_PAUSE 10000  /* ms */
+#define OUTSIDERS_TIME 600000 /* ms that one is worth a warning in status */
 
 struct joining {
 	struct daemon *daemon;
 	struct join *join;
+	struct join_sources *sources;
 	struct listening listening;
 	struct join_peer where; /* listens there; port 0: nowhere */
 	struct join_http *http;
@@ -29,6 +32,10 @@ struct joining {
 	void *data;
 	uint64_t refusal; /* when one was logged, ms */
 	unsigned int unlogged;
+	struct address outsider; /* the last that was turned away */
+	uint64_t outsider_came;  /* when, ms; 0: none was */
+	uint64_t outsiders;
+	char outsider_text[160];
 };
 
 /* --- addresses and sockets */
@@ -108,6 +115,21 @@ void joining_refused(struct joining *joining, const struct join_answer *answer, 
 	joining->unlogged = 0;
 }
 
+enum join_source joining_judge(struct joining *joining, struct join_peer peer)
+{
+	static const struct join_answer refused = {
+		.status = 403, .text = "its network is not among those of 'from:', and it is no backend"};
+	enum join_source source = join_sources_judge(joining->sources, &peer.address);
+
+	if (source != JOIN_OUTSIDER)
+		return source;
+	joining_refused(joining, &refused, peer);
+	joining->outsider = peer.address;
+	joining->outsider_came = clock_msec();
+	joining->outsiders++;
+	return source;
+}
+
 static void settle_soon(struct joining *joining)
 {
 	if (sd_event_source_get_enabled(joining->settle, NULL) > 0)
@@ -139,6 +161,8 @@ struct join_answer joining_take(struct joining *joining, const struct join_reque
 			joining->join, joining->daemon->farm, joining->daemon->running, request, signature, clocks);
 	if (answer.status != 200)
 		joining_refused(joining, &answer, peer);
+	if (answer.authentic)
+		join_sources_know(joining->sources, &peer.address);
 	if (answer.changed)
 		settle_soon(joining);
 	return answer;
@@ -196,6 +220,18 @@ static void listen_where_told(struct joining *joining)
 		begin_listening(joining);
 }
 
+const char *joining_outsiders(struct joining *joining)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (!joining->outsider_came || clock_msec() - joining->outsider_came > OUTSIDERS_TIME)
+		return NULL;
+	snprintf(joining->outsider_text, sizeof(joining->outsider_text),
+		"%" PRIu64 " requests from outside of the networks of 'from:' were not taken, the last from %s",
+		joining->outsiders, address_format(&joining->outsider, text));
+	return joining->outsider_text;
+}
+
 const char *joining_fault(const struct joining *joining)
 {
 	return *joining->fault ? joining->fault : NULL;
@@ -230,6 +266,7 @@ static bool judge_silence(struct joining *joining)
 
 void joining_follow(struct joining *joining)
 {
+	join_sources_follow(joining->sources, joining->daemon->farm);
 	listen_where_told(joining);
 	join_look(joining->join, joining->daemon->farm, joining->listening.ms);
 }
@@ -266,7 +303,10 @@ int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(voi
 		.listening = listening_begin(clock_msec()),
 		.changed = changed,
 		.data = data};
-	error = sd_event_add_time_relative(daemon->event, &joining->settle, CLOCK_MONOTONIC, 0, 0, on_settle, joining);
+	error = join_sources_new(&joining->sources);
+	if (!error)
+		error = sd_event_add_time_relative(
+			daemon->event, &joining->settle, CLOCK_MONOTONIC, 0, 0, on_settle, joining);
 	if (error >= 0)
 		error = sd_event_source_set_enabled(joining->settle, SD_EVENT_OFF);
 	if (error < 0) {
@@ -282,10 +322,11 @@ void joining_free(struct joining *joining)
 	if (!joining)
 		return;
 	/* A server that was answered relies on it. */
-	if (sd_event_source_get_enabled(joining->settle, NULL) > 0)
+	if (joining->settle && sd_event_source_get_enabled(joining->settle, NULL) > 0)
 		joining->changed(joining->data);
 	end_listening(joining);
 	sd_event_source_disable_unref(joining->settle);
 	join_free(joining->join);
+	join_sources_free(joining->sources);
 	free(joining);
 }

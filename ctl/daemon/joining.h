@@ -23,3 +23,7 @@ void joining_mark(const struct joining *joining, struct farm *farm);
 
 /* Why nobody can join though the file says where; NULL if all is well. */
 const char *joining_fault(const struct joining *joining);
+
+/* That requests came from networks that none are taken from, lately; NULL if none did. Valid until
+ * the next call. */
+const char *joining_outsiders(struct joining *joining);

@@ -40,7 +40,8 @@ struct netlink_neighbour {
 /* An address of this machine. */
 struct netlink_address {
 	uint32_t ifindex;
-	bool settled; /* of global scope, neither tentative nor deprecated nor, in IPv6, temporary */
+	uint8_t length; /* of its network's prefix, as in struct prefix_key */
+	bool settled;   /* of global scope, neither tentative nor deprecated nor, in IPv6, temporary */
 	struct address address;
 };
 

@@ -11,6 +11,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include "../core/address.h"
+#include "../core/prefix.h"
 #include "netlink.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -253,6 +254,7 @@ bool netlink_read_address(const struct nlmsghdr *message, struct netlink_address
 	read_attributes(message, sizeof(*header), ADDRESS_ATTRIBUTES, COUNT(ADDRESS_ATTRIBUTES), &found);
 	*out = (struct netlink_address){
 		.ifindex = header->ifa_index,
+		.length = header->ifa_prefixlen + (header->ifa_family == AF_INET ? PREFIX_MAPPED : 0),
 		.settled = header->ifa_scope == RT_SCOPE_UNIVERSE && !(header->ifa_flags & unsettled),
 		.address = address_equal(&found.local, &(struct address){}) ? found.address : found.local,
 	};

@@ -257,6 +257,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 			log_lost());
 	if (joining_fault(daemon->joining))
 		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
+	if (joining_outsiders(daemon->joining))
+		warn(warnings, "join: %s", joining_outsiders(daemon->joining));
 	return warnings;
 }
 

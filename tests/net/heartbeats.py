@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """A server that joins a pool and sends heartbeats, by SIP or by HTTP, until it is stopped. Prints a
-line for each: "ok TEXT", or "lost REASON" if it was refused, or not answered within a second.
+line for each: "ok TEXT", or "lost REASON" if it was refused, or not answered within 3 s.
 
 usage: heartbeats.py sip|http BALANCER PORT SECRET POOL NAME ADDRESS INTERVAL
 """
@@ -35,7 +35,7 @@ def sip(action):
     )
     family = socket.AF_INET6 if ":" in balancer else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as s:
-        s.settimeout(1)
+        s.settimeout(3)
         s.connect((balancer, port))
         s.send(message.encode())
         return s.recv(2048).decode().split("\r\n")[0].split(" ", 1)[1]
@@ -46,7 +46,7 @@ def post(action):
     count += 1
     now = int(time.time())
     body = json.dumps({"action": action, "pool": pool, "name": name, "address": address}) + " " * (count % 97)
-    connection = http.client.HTTPConnection(balancer, port, timeout=1)
+    connection = http.client.HTTPConnection(balancer, port, timeout=3)
     headers = {"X-Sipxdp-Time": str(now), "X-Sipxdp-Signature": sign(now, body)}
     connection.request("POST", "/", body, headers)
     answer = connection.getresponse()

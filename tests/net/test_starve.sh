@@ -134,4 +134,71 @@ check "a control socket that was removed is made anew" wait_for 5 lab_ctl status
 check "... which the log says" log_has "listening on $SOCKET anew"
 rm -r "/proc/${LAB_HOLDER[balancer]}/root${SOCKET%/*}"
 check "... also with its directory" wait_for 5 lab_ctl status
+
+# --- the join API
+
+# beat HOST NAME WAY: heartbeats of a server, two a second.
+beat() {
+	lab_start "$2" "$1" tests/net/heartbeats.py "$3" 2001:db8::2 $PORT $SECRET proxies "$2" "2001:db8::1${1#px}" 0.5
+}
+
+# heard NAME COUNT: so many heartbeats of it were answered.
+heard() {
+	[ "$(grep -c '^ok' "$LAB_DIR/$1.log")" -ge "$2" ]
+}
+
+# goes_on NAME...: ten more heartbeats of each are answered.
+goes_on() {
+	local name
+	for name; do
+		wait_for 30 heard "$name" $(($(grep -c '^ok' "$LAB_DIR/$name.log") + 10)) || return 1
+	done
+}
+
+lost() {
+	cat "${@/#/$LAB_DIR/}" | grep -c '^lost' || true
+}
+
+sources=()
+for i in {1..20}; do
+	lab_in client ip address add "2001:db8::a:$i/64" dev eth0
+	sources+=("2001:db8::a:$i")
+done
+beat px2 px2 http
+beat px3 px3 sip
+check "two servers join, one by HTTP, one by SIP" goes_on px2 px3
+lab_start trickle client tests/net/trickle.py 2001:db8::2 $PORT 320 2 "${sources[@]}"
+check "one host trickles on 320 connections, from 20 addresses of the servers' network" \
+	wait_for 20 grep -Eq '320 held, [0-9]{3,} hung up' "$LAB_DIR/trickle.log"
+check "... the heartbeats go on" goes_on px2 px3
+is "... none is lost" "$(lost px2.log px3.log)" 0
+beat px1 px4 http # which has not authenticated before
+check "... another server can join" goes_on px4
+is "... and loses none" "$(lost px4.log)" 0
+lab_stop trickle || true
+lab_start trickle2 client tests/net/trickle.py 2001:db8::2 $PORT 1000 60 "${sources[@]}"
+check "1,000 connections that say nothing" wait_for 20 grep -Eq '1000 held, [0-9]{3,} hung up' "$LAB_DIR/trickle2.log"
+check "... the heartbeats go on" goes_on px2 px3 px4
+is "... none is lost" "$(lost px2.log px3.log px4.log)" 0
+lab_stop trickle2 || true
+unlike "... no server was taken for silent" "$(cat "$LAB_DIR/sipxdpd.log")" 'is down|is forgotten'
+
+# post SOURCE [TARGET]: the status of an HTTP request from there, 000 when there is no answer.
+post() {
+	lab_in client curl -gs -o /dev/null -w '%{http_code}' --max-time 5 --interface "$1" --data-raw '{}' \
+		"http://[2001:db8::2]:$PORT/" || true
+}
+
+lab_in client ip address add 2001:db8:99::1/128 dev eth0
+lab_in balancer ip -6 route add 2001:db8:99::/64 via 2001:db8::100
+is "from the servers' network a request is answered" "$(post 2001:db8::a:1)" 401
+is "... from another network it is not" "$(post 2001:db8:99::1)" 000
+like "... status says so" "$(lab_ctl status)" \
+	"join: [0-9]+ requests from outside of the networks of 'from:' were not taken, the last from 2001:db8:99::1"
+config 'from: [2001:db8:99::/64, 2001:db8::12, 2001:db8::13]'
+check "from: names that network, and two servers: reload" lab_ctl reload
+is "... it is answered there" "$(post 2001:db8:99::1)" 401
+is "... and not in the servers' network" "$(post 2001:db8::a:1)" 000
+check "... the servers go on, also the one that is not named but was there" goes_on px2 px3 px4
+is "... no heartbeat is lost" "$(lost px2.log px3.log px4.log)" 0
 tap_end

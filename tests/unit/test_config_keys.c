@@ -569,6 +569,12 @@ Test(config_keys, join)
 			"join:\n  listen: '10.0.0.2:7946'\n  secret: '0123456789abcdef'\n  node_timeout: 10s\n"},
 		{"IPv6", JOIN("listen: '[2001:DB8::2]:1', secret: '# is: \"a\" secret', node_timeout: 1h"),
 			"listen: '[2001:db8::2]:1'\n  secret: '# is: \"a\" secret'\n  node_timeout: 1h\n"},
+		{"networks",
+			JOIN("listen: '10.0.0.2:1', secret: 0123456789abcdef, from: [10.0.0.0/8, '2001:DB8::/32', "
+			     "'::1']"),
+			"  from: ['10.0.0.0/8', '2001:db8::/32', '::1']\n  node_timeout"},
+		{"one network", JOIN("listen: '10.0.0.2:1', secret: 0123456789abcdef, from: 10.0.0.7"),
+			"  from: ['10.0.0.7']\n"},
 		{"loopback", JOIN("listen: '127.0.0.1:65535', secret: 0123456789abcdef"), "listen: '127.0.0.1:65535'"},
 		{"loopback", JOIN("listen: '[::1]:65535', secret: 0123456789abcdef"), "listen: '[::1]:65535'"},
 	};
@@ -609,6 +615,11 @@ Test(config_keys, refuses_join)
 		{"of a file that save wrote for others than root", JOIN("listen: '10.0.0.2:1', secret: hidden"),
 			{"7:38: 'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it "
 			 "to root only"}},
+		{"no network", JOIN("listen: '10.0.0.2:1', from: [], " SECRET), {"7:36: 'from' of join"}},
+		{"networks that are none", JOIN("listen: '10.0.0.2:1', from: [10.0.0.1/24, servers], " SECRET),
+			{"7:37: 'from' of join must be a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, "
+			 "with no bit set behind its length, not '10.0.0.1/24'",
+				"7:50: 'from' of join must be a network"}},
 		{"a time", JOIN("listen: '10.0.0.2:1', node_timeout: 999ms, " SECRET),
 			{"7:44: 'node_timeout' of join must be a time from 1s to 1h"}},
 	};
