@@ -330,6 +330,7 @@ enum backend_state {
 	STATE_IDLE,        /* has weight 0 */
 	STATE_DOWN,        /* fails its probes */
 	STATE_UNKNOWN,     /* no probe has come to an end yet */
+	STATE_SUSPECTED,   /* does not answer; has its slots until it is decided why */
 };
 
 /* What probes say. */

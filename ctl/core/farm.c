@@ -94,8 +94,14 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 /* What serves goes on to serve until probes say otherwise: there may have been none. */
 static void trust(const struct config_pool *pool, struct farm_backend *backend)
 {
-	if (pool->probe.type && backend->record.state == STATE_UP)
-		backend->record.health = HEALTH_UP;
+	struct backend_record *record = &backend->record;
+
+	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
+		record->health = HEALTH_UP;
+	/* What was decided stands, and what was not is still to be. */
+	backend->judged.held = record->state == STATE_SUSPECTED;
+	backend->judged.down =
+		record->state == STATE_DOWN || record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
 }
 
 static int add_from_file(struct farm_backend *backend, const struct farm_pool *farm_pool,

@@ -5,6 +5,7 @@
 
 #include "added.h"
 #include "image.h"
+#include "outage.h"
 #include "route.h"
 
 #define FARM_RAMP_STEPS 10 /* of a slow start */
@@ -18,10 +19,16 @@ struct farm_backend {
 	enum forward_method forward;
 	struct added *added; /* what was said when it was added by hand; NULL: no more than its record */
 	struct route route;
-	char probe_reason[128];  /* why it is down */
+	enum health found;       /* by its probes alone; record.health is what follows when the pool is judged */
+	struct evidence probed;  /* what they have found; all zeros: nothing */
+	char probe_reason[128];  /* why they failed */
 	char probe_trouble[128]; /* why the balancer cannot probe it; "": it can */
-	bool silent;             /* has joined, and sends no heartbeats: is down */
-	unsigned int ramp;       /* of FARM_RAMP_STEPS, how much of its weight it has */
+	bool silent;             /* has joined, and sends no heartbeats */
+	uint32_t silence;        /* ms since it was heard of; of one that has joined */
+	uint64_t lost; /* ms of the clock since when it cannot be reached any more; 0: it can, or never could */
+	uint64_t neighbour_asked; /* likewise when the last question began that its neighbour answered; 0: none */
+	struct outage_member judged;
+	unsigned int ramp; /* of FARM_RAMP_STEPS, how much of its weight it has */
 };
 
 struct farm_pool {
@@ -30,8 +37,11 @@ struct farm_pool {
 	struct farm_backend *backends; /* those of the file first, in its order, and those removed by
 					* hand too: see farm_backend_exists */
 	size_t count;
-	bool untried; /* of nobody it is known whether he lives: all are taken to */
-	bool open;    /* too few would be left: the probes are not believed */
+	bool untried;         /* a first start: backends that are not probed yet count as up */
+	bool open;            /* too few would be left: what was found is not believed */
+	uint64_t enough;      /* ms of the clock since when enough are up again, while `open`; 0: they are not */
+	struct outage outage; /* several that stopped answering, until it is decided why */
+	uint64_t next;        /* when something in it is to be judged anew, ms of the clock */
 };
 
 struct farm {
@@ -120,9 +130,32 @@ struct config *farm_config(const struct farm *farm);
  * to serve. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Notes what probes have found. `reason` says why it is down. */
+/* Takes a backend's health for decided. `reason` says why it is down. */
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
+
+/* Notes what probes have found, for farm_judge. */
+void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
+	const struct latency *latency, const char *reason);
+
+/* Decides which backends of a pool are dead, and which only cannot be seen, by what was noted
+ * about all of them (outage.h). `listening`: since when the daemon listens without a break;
+ * both are ms of one clock that is never set. States change with farm_update_state. */
+void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
+
+/* When the pool is to be judged again if nothing is heard before, ms of the clock; OUTAGE_NEVER
+ * if nothing waits for a time. */
+uint64_t farm_next_judgement(const struct farm_pool *pool);
+
+/* ms from the death of a backend of the pool until it shows, at most. */
+uint32_t farm_detection(const struct farm_pool *pool);
+
+/* Takes over what is undecided from the farm before this one: an outage goes on. */
+void farm_take_over(struct farm *farm, const struct farm *before);
+
+/* What is undecided in a pool, for people: "" if nothing is. */
+#define FARM_OUTAGE_SIZE 160
+const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE]);
 
 /* Notes that the balancer cannot probe it, and why; "": it can. */
 void farm_set_trouble(struct farm_backend *backend, const char *trouble);
@@ -136,8 +169,16 @@ bool farm_assume(struct farm_backend *backend, const struct image *running);
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
 
-/* Decides whether the probes of a pool are believed; true if that changed. */
-bool farm_update_open(struct farm_pool *pool);
+/* Decides at a time, ms of the clock, whether what was found in a pool is believed; true if
+ * that changed. */
+bool farm_update_open(struct farm_pool *pool, uint64_t now);
+
+/* When a pool that fails open, and of which enough are up again, does so no more, ms of the
+ * clock; OUTAGE_NEVER for others. */
+uint64_t farm_closing_time(const struct farm_pool *pool);
+
+/* Is there no way to it any more, but its last MAC address? */
+bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend);
 
 /* When a slow start takes its next step, seconds since the epoch; 0 if none is going on. */
 uint32_t farm_next_ramp(const struct farm *farm);

@@ -51,6 +51,12 @@ static const char *obstacle(const struct farm *farm, const struct farm_backend *
 	return NULL;
 }
 
+bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend)
+{
+	return backend->route.state == ROUTE_FAILED && !mac_is_zero(&backend->route.next_hop) &&
+	       !obstacle(farm, backend);
+}
+
 static enum backend_state backend_state(
 	const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
 {
@@ -58,14 +64,16 @@ static enum backend_state backend_state(
 
 	if (backend->record.admin == ADMIN_MAINT)
 		return STATE_MAINT;
-	if (route->state == ROUTE_FAILED || obstacle(farm, backend))
+	if ((route->state == ROUTE_FAILED && (!backend->lost || backend->judged.down)) || obstacle(farm, backend))
 		return STATE_UNREACHABLE;
 	if (mac_is_zero(&route->next_hop))
 		return STATE_PENDING;
-	if (backend->silent)
+	if (backend->silent && !backend->judged.held)
 		return STATE_DOWN;
 	if (pool->config->probe.type != PROBE_NONE && backend->record.health != HEALTH_UP)
 		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
+	if (backend->judged.held)
+		return STATE_SUSPECTED;
 	return backend->record.weight ? STATE_UP : STATE_IDLE;
 }
 
@@ -80,6 +88,15 @@ void farm_set_health(
 void farm_set_trouble(struct farm_backend *backend, const char *trouble)
 {
 	snprintf(backend->probe_trouble, sizeof(backend->probe_trouble), "%s", trouble);
+}
+
+void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
+	const struct latency *latency, const char *reason)
+{
+	backend->found = found;
+	backend->probed = *evidence;
+	backend->record.latency = *latency;
+	snprintf(backend->probe_reason, sizeof(backend->probe_reason), "%s", reason);
 }
 
 bool farm_assume(struct farm_backend *backend, const struct image *running)
@@ -106,6 +123,12 @@ bool farm_assume(struct farm_backend *backend, const struct image *running)
 
 /* --- slow start */
 
+/* One that is suspected is not given up: all goes on as if it was up. */
+static bool is_up(const struct backend_record *record)
+{
+	return record->state == STATE_UP || record->state == STATE_SUSPECTED;
+}
+
 /* In which step it is, seconds after it has come back. Was that in the future, the clock was
  * set back: it is not to wait until then. */
 static unsigned int ramp(const struct farm_pool *pool, const struct backend_record *record, uint32_t now)
@@ -128,7 +151,7 @@ static void update_ramp(const struct farm_pool *pool, struct farm_backend *backe
 	else if (record->state == STATE_UP && record->returned == AWAY)
 		record->returned = pool->config->slow_start && !pool->open ? now : 0;
 	backend->ramp = FARM_RAMP_STEPS;
-	if (record->state != STATE_UP || !record->returned)
+	if (!is_up(record) || !record->returned)
 		return;
 	backend->ramp = ramp(pool, record, now);
 	if (backend->ramp == FARM_RAMP_STEPS)
@@ -180,29 +203,31 @@ bool farm_backend_is_wanted(const struct farm_backend *backend)
 	       !(backend->record.overrides & OVERRIDE_LEAVING);
 }
 
-/* Is it only the probes that speak against it? */
+/* Does it only not answer? Then there is a way to send to it. */
 static bool is_doubted(const struct farm_backend *backend)
 {
-	return backend->record.state == STATE_DOWN || backend->record.state == STATE_UNKNOWN;
+	return backend->record.state == STATE_DOWN || (backend->record.state == STATE_UNREACHABLE && backend->lost);
 }
 
 bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend)
 {
-	return farm_backend_is_wanted(backend) &&
-	       (backend->record.state == STATE_UP || ((pool->open || pool->untried) && is_doubted(backend)));
+	bool unprobed = backend->record.state == STATE_UNKNOWN;
+
+	return farm_backend_is_wanted(backend) && (is_up(&backend->record) || (unprobed && pool->untried) ||
+							  (pool->open && (unprobed || is_doubted(backend))));
 }
 
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	enum backend_state state = backend->record.state;
 
-	return farm_backend_exists(backend) && (state == STATE_UP || state == STATE_IDLE || state == STATE_UNKNOWN ||
-						       (pool->open && state == STATE_DOWN));
+	return farm_backend_exists(backend) && (is_up(&backend->record) || state == STATE_IDLE ||
+						       state == STATE_UNKNOWN || (pool->open && is_doubted(backend)));
 }
 
 /* Those who would have calls if they were alive, by what is known of them. */
 struct tally {
-	size_t up, down, unknown;
+	size_t up, down, unknown, pending;
 };
 
 /* Of one priority, 0: of all. */
@@ -215,9 +240,10 @@ static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 
 		if (!farm_backend_is_wanted(backend) || (priority && backend->priority != priority))
 			continue;
-		tally.up += backend->record.state == STATE_UP;
-		tally.down += backend->record.state == STATE_DOWN;
+		tally.up += is_up(&backend->record);
+		tally.down += is_doubted(backend);
 		tally.unknown += backend->record.state == STATE_UNKNOWN;
+		tally.pending += backend->record.state == STATE_PENDING;
 	}
 	return tally;
 }
@@ -230,22 +256,50 @@ static unsigned int priority_up(const struct farm_pool *pool)
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (farm_backend_is_wanted(backend) && backend->record.state == STATE_UP &&
+		if (farm_backend_is_wanted(backend) && is_up(&backend->record) &&
 			(!lowest || backend->priority < lowest))
 			lowest = backend->priority;
 	}
 	return lowest;
 }
 
+/* At a first start backends are found, and answer their first probes, one after the other: none
+ * loses slots to another before each has a verdict. */
+static void update_untried(struct farm_pool *pool)
+{
+	struct tally of = tally(pool, 0);
+
+	pool->untried = (!of.up && !of.down) || (pool->untried && (of.unknown || of.pending));
+}
+
+uint64_t farm_closing_time(const struct farm_pool *pool)
+{
+	return pool->open && pool->enough ? pool->enough + 2 * farm_detection(pool) : OUTAGE_NEVER;
+}
+
 /* A standby that lives takes over from those who do not: it is the share of its own kind
  * that counts. Who was not probed yet has neither failed nor helped anybody. */
-bool farm_update_open(struct farm_pool *pool)
+static bool is_enough(const struct farm_pool *pool, struct tally of)
+{
+	size_t up = of.up + (pool->untried ? of.unknown : 0);
+
+	return up * 100 >= (up + of.down) * pool->config->min_alive;
+}
+
+/* Backends that could not be seen do not answer again at once. The first ones must not get the
+ * slots of the others, which have calls there: the pool stays open until all answer, or long enough. */
+bool farm_update_open(struct farm_pool *pool, uint64_t now)
 {
 	struct tally of = tally(pool, priority_up(pool));
-	bool open;
+	bool enough, open;
 
-	pool->untried = !of.up && !of.down;
-	open = !pool->untried && of.up * 100 < (of.up + of.down) * pool->config->min_alive;
+	update_untried(pool);
+	enough = is_enough(pool, of);
+	if (!enough || !pool->open)
+		pool->enough = 0;
+	else if (!pool->enough)
+		pool->enough = now;
+	open = !enough || (pool->open && of.down && now < farm_closing_time(pool));
 	if (open == pool->open)
 		return false;
 	pool->open = open;
@@ -269,6 +323,7 @@ const char *farm_state_name(enum backend_state state)
 		[STATE_IDLE] = "idle",
 		[STATE_DOWN] = "down",
 		[STATE_UNKNOWN] = "unknown",
+		[STATE_SUSPECTED] = "suspected",
 	};
 
 	return names[state];
@@ -283,6 +338,10 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 		return route->reason[0] ? route->reason : "waiting for its MAC address";
 	case STATE_UNREACHABLE:
 		return route->state == ROUTE_FAILED ? route->reason : obstacle(farm, backend);
+	case STATE_SUSPECTED:
+		if (route->state == ROUTE_FAILED)
+			return route->reason;
+		/* fall through */
 	case STATE_DOWN:
 		if (backend->silent)
 			return "sends no heartbeats";

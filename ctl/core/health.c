@@ -10,38 +10,66 @@ void health_begin(struct health_state *state, enum health before, const struct l
 	*state = (struct health_state){.health = before, .before = *latency};
 }
 
+#define UNSTEADY 2 /* more failures among the last 8 results are no accident */
+
 static void count(struct health_state *state, bool passed)
 {
 	if (passed != state->last_passed)
 		state->row = 0;
 	state->last_passed = passed;
 	*state->trouble = '\0';
+	state->recent = state->recent << 1 | !passed;
 	if (state->row < ~0u)
 		state->row++;
 }
 
-static bool become(struct health_state *state, enum health health)
+bool health_pass(struct health_state *state, const struct config_probe *probe, uint64_t began, uint32_t took)
 {
-	bool changed = state->health != health;
+	enum health before = state->health;
 
-	state->health = health;
-	return changed;
-}
-
-bool health_pass(struct health_state *state, const struct config_probe *probe, uint32_t took)
-{
 	count(state, true);
 	state->last = took;
 	state->answers[state->passed++ % HEALTH_ANSWERS] = took;
-	return (state->health == HEALTH_UNKNOWN || state->row >= probe->rise) && become(state, HEALTH_UP);
+	state->answered_at = began;
+	if (before == HEALTH_UNKNOWN || state->row >= probe->rise)
+		state->health = HEALTH_UP;
+	return state->row == 1 || state->health != before;
 }
 
-bool health_fail(struct health_state *state, const struct config_probe *probe, const char *reason)
+bool health_fail(struct health_state *state, const struct config_probe *probe, uint64_t began, const char *reason)
 {
 	count(state, false);
 	state->failed++;
+	state->failed_at = began;
+	if (state->row == 1)
+		state->failing_from = began;
 	snprintf(state->reason, sizeof(state->reason), "%s", reason);
-	return state->row >= probe->fall && become(state, HEALTH_DOWN);
+	if (state->row >= probe->fall)
+		state->health = HEALTH_DOWN;
+	return state->row == 1 || state->row == probe->fall;
+}
+
+uint32_t health_detection(const struct config_probe *probe)
+{
+	return probe->fall * probe->interval + probe->timeout;
+}
+
+struct evidence health_evidence(const struct health_state *state, const struct config_probe *probe)
+{
+	bool failing = state->row && !state->last_passed;
+
+	return (struct evidence){
+		.known = state->row,
+		.failing = failing,
+		.enough = failing && state->row >= probe->fall,
+		.recovered = state->health == HEALTH_UP,
+		.unsteady = __builtin_popcount(state->recent) > UNSTEADY,
+		.answered = state->answered_at,
+		.began = state->failing_from,
+		.failed = state->failed_at,
+		.detection = health_detection(probe),
+		.again = (probe->fall - 1) * probe->interval,
+	};
 }
 
 bool health_cannot(struct health_state *state, const char *reason)

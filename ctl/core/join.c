@@ -354,6 +354,7 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 			make_room(join, backend->id);
 			if (joined)
 				join->heard[backend->id] = heard ? heard : ms;
+			backend->silence = joined ? silence(join, backend, ms) : 0;
 			changed |= set_silent(
 				backend, joined && silence(join, backend, ms) >= farm->config->join.node_timeout);
 		}
@@ -378,8 +379,8 @@ void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 
-			backend->silent =
-				has_joined(backend) && silence(join, backend, ms) >= farm->config->join.node_timeout;
+			backend->silence = has_joined(backend) ? silence(join, backend, ms) : 0;
+			backend->silent = has_joined(backend) && backend->silence >= farm->config->join.node_timeout;
 		}
 }
 
@@ -399,7 +400,7 @@ const struct farm_backend *join_forgotten(const struct join *join, const struct 
 		if (pool->open && !somebody_is_up(pool))
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
-			if (has_joined(&pool->backends[j]) &&
+			if (has_joined(&pool->backends[j]) && !pool->backends[j].judged.held &&
 				silence(join, &pool->backends[j], ms) >= 2 * (uint64_t)farm->config->join.node_timeout)
 				return &pool->backends[j];
 	}

@@ -57,6 +57,7 @@ void join_mark(const struct join *join, struct farm *farm, uint64_t ms);
  * of them, and in which they may have given a heartbeat up. */
 void join_forgive(struct join *join, const struct farm *farm, uint64_t ms);
 
-/* One that has been silent for twice that and is to be removed; NULL if there is none. Where
- * a pool fails open and nobody in it is up, it is us who hear nothing: all are kept. */
+/* One that has been silent for twice that and is to be removed; NULL if there is none. Kept are
+ * those of which it is undecided whether they are dead, and all where a pool fails open and
+ * nobody in it is up: then it is us who hear nothing. */
 const struct farm_backend *join_forgotten(const struct join *join, const struct farm *farm, uint64_t ms);

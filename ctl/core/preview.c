@@ -25,7 +25,8 @@ static void take_plan(struct outcome *outcome, struct plan *plan)
 	plan->moves = NULL;
 }
 
-static void assume_backends(struct farm *farm, const struct image *running, uint32_t now, struct words *assumed)
+static void assume_backends(
+	struct farm *farm, const struct image *running, struct preview_now now, struct words *assumed)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
@@ -38,9 +39,11 @@ static void assume_backends(struct farm *farm, const struct image *running, uint
 					backend->record.name,
 					pool->config->probe.type ? "can be reached and has passed its probes"
 								 : "can be reached");
-			farm_update_state(farm, pool, backend, now);
 		}
-		farm_update_open(pool);
+		farm_judge(farm, pool, now.listening, now.ms);
+		for (size_t j = 0; j < pool->count; j++)
+			farm_update_state(farm, pool, &pool->backends[j], now.epoch);
+		farm_update_open(pool, now.ms);
 	}
 }
 
@@ -52,7 +55,7 @@ void preview(struct outcome *outcome, const struct desired *desired, const struc
 	struct plan *plan;
 
 	differences(before, farm->config, &outcome->steps, &outcome->dangers);
-	assume_backends(farm, running, now.epoch, &assumed);
+	assume_backends(farm, running, now, &assumed);
 	image = desired_preview(desired, farm, running, now.ms);
 	plan = plan_new(running, image);
 	take_plan(outcome, plan);

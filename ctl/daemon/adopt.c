@@ -38,7 +38,7 @@ static void open_slow_path(struct daemon *daemon)
 /* Their answers come by a map, too, which they open when the first goes out. */
 static int start_probes(struct probes **probes, struct daemon *daemon)
 {
-	int error = probes_new(probes, daemon->event, daemon->pin_directory, daemon_on_changed, daemon);
+	int error = probes_new(probes, daemon->event, daemon->pin_directory, daemon_on_probed, daemon);
 
 	if (error)
 		log_error("cannot probe backends: %s", strerror(-error));

@@ -13,6 +13,7 @@
 #include "daemon.h"
 #include "drain.h"
 #include "joining.h"
+#include "judging.h"
 #include "log.h"
 #include "probing.h"
 
@@ -70,46 +71,6 @@ static int carry_out(struct daemon *daemon, const struct plan *plan)
 	return 0;
 }
 
-/* Brings in what is known of a backend and the way to it. */
-static void learn(const struct daemon *daemon, struct farm_backend *backend)
-{
-	farm_set_route(backend, neighbours_route(daemon->neighbours, &backend->record.address));
-	probing_note(daemon->probes, backend);
-}
-
-static void update_backend(struct daemon *daemon, struct farm_pool *pool, struct farm_backend *backend)
-{
-	const struct farm *farm = daemon->farm;
-	const char *reason;
-
-	learn(daemon, backend);
-	if (!farm_update_state(farm, pool, backend, time(NULL)))
-		return;
-	reason = farm_reason(farm, pool, backend);
-	log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
-		farm_state_name(backend->record.state), *reason ? ": " : "", reason);
-}
-
-/* Brings in what is known of the backends and the ways to them, and says what has changed. */
-static void update_backends(struct daemon *daemon)
-{
-	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
-		struct farm_pool *pool = &daemon->farm->pools[i];
-
-		for (size_t j = 0; j < pool->count; j++)
-			update_backend(daemon, pool, &pool->backends[j]);
-		if (!farm_update_open(pool))
-			continue;
-		if (pool->open)
-			log_error("pool %s FAILS OPEN: less than %u %% would be left, so its probes are not believed",
-				pool->config->name, pool->config->min_alive);
-		else
-			log_info("pool %s: its probes are believed again", pool->config->name);
-	}
-	if (!daemon->serves_next)
-		probing_follow(daemon->probes, daemon->farm);
-}
-
 /* At a start nobody's MAC address may be known: maps without owners hold nothing yet. */
 static bool awaits_ways(const struct daemon *daemon)
 {
@@ -127,7 +88,9 @@ int daemon_settle(struct daemon *daemon)
 	struct plan *plan;
 	int error;
 
-	update_backends(daemon);
+	judging_look(daemon);
+	if (!daemon->serves_next)
+		probing_follow(daemon->probes, daemon->farm);
 	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= clock_msec())
 		calls_hold_slots(daemon);
 	desired = desired_image(daemon->desired, daemon->farm, daemon->running, clock_msec());
@@ -147,6 +110,14 @@ int daemon_settle(struct daemon *daemon)
 void daemon_on_changed(void *daemon)
 {
 	daemon_settle(daemon);
+}
+
+void daemon_on_probed(void *data)
+{
+	struct daemon *daemon = data;
+
+	if (judging_look(daemon))
+		daemon_settle(daemon);
 }
 
 void daemon_follow(struct daemon *daemon)
@@ -172,6 +143,7 @@ void daemon_follow(struct daemon *daemon)
 
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 {
+	farm_take_over(farm, daemon->farm);
 	farm_free(daemon->farm);
 	daemon->farm = farm;
 	joining_follow(daemon->joining);
@@ -181,11 +153,10 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 /* What would follow if this farm ran, which is changed for that. */
 static void look_ahead(const struct daemon *daemon, struct farm *farm, struct outcome *outcome)
 {
-	const struct preview_now now = {.ms = clock_msec(), .epoch = time(NULL)};
+	const struct preview_now now = {.ms = clock_msec(), .epoch = time(NULL), .listening = daemon->listening};
 
-	for (size_t i = 0; i < farm->config->pool_count; i++)
-		for (size_t j = 0; j < farm->pools[i].count; j++)
-			learn(daemon, &farm->pools[i].backends[j]);
+	farm_take_over(farm, daemon->farm);
+	judging_note(daemon, farm);
 	joining_mark(daemon->joining, farm);
 	preview(outcome, daemon->desired, daemon->farm->config, farm, daemon->running, now);
 }
@@ -257,12 +228,26 @@ static void on_joined(void *data)
 	daemon_settle(data);
 }
 
-/* Does something in motion, or a backend that starts slowly, want its next step? */
+/* Does something in motion, something undecided, or a backend that starts slowly want its next
+ * step? */
 static bool is_due(const struct daemon *daemon)
 {
 	uint32_t ramp = farm_next_ramp(daemon->farm);
+	uint64_t now = clock_msec();
 
-	return desired_next(daemon->desired) <= clock_msec() || (ramp && ramp <= time(NULL));
+	return desired_next(daemon->desired) <= now || judging_next(daemon) <= now || (ramp && ramp <= time(NULL));
+}
+
+/* us until the next tick: sooner where something is to be decided before. */
+static uint64_t next_tick(const struct daemon *daemon)
+{
+	uint64_t now = clock_msec(), next = judging_next(daemon);
+
+	if (daemon->serves_next)
+		return NEXT_TICK_USEC;
+	if (next >= now + TICK_USEC / 1000)
+		return TICK_USEC;
+	return next > now ? (next - now) * 1000 : NEXT_TICK_USEC;
 }
 
 static void look_at_control(struct daemon *daemon)
@@ -284,6 +269,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 
 	(void)now;
 	log_flush();
+	judging_tick(daemon);
 	look_at_control(daemon);
 	adopt_look(daemon);
 	if (drain_look(daemon->drain, daemon) | joining_look(daemon->joining)) {
@@ -293,7 +279,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	/* Latencies are written down now and then, for a daemon after us. */
 	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
 		daemon_settle(daemon);
-	sd_event_source_set_time_relative(source, daemon->serves_next ? NEXT_TICK_USEC : TICK_USEC);
+	sd_event_source_set_time_relative(source, next_tick(daemon));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -311,6 +297,7 @@ int daemon_start(struct daemon *daemon)
 {
 	int error;
 
+	daemon->listening = daemon->ticked = clock_msec();
 	daemon->desired = desired_new();
 	daemon->calls = calls_new();
 	daemon->drain = drain_new();

@@ -31,6 +31,8 @@ struct daemon {
 	struct control *control;
 	int control_error; /* why its socket cannot be made anew, as it was logged; 0: it is there */
 	unsigned int ticks;
+	uint64_t ticked;        /* ms of the clock, last */
+	uint64_t listening;     /* likewise: since when it has listened without a break */
 	uint64_t started;       /* seconds since the epoch */
 	struct timespec faulty; /* when the FILE was written whose faults were told while we waited for maps */
 	uint32_t unfit;         /* id of the newest maps that the farm does not fit into: told once */
@@ -69,6 +71,9 @@ void daemon_follow(struct daemon *daemon);
 
 /* Settles what has changed; a callback. */
 void daemon_on_changed(void *daemon);
+
+/* Likewise, if what the probes say changes anything. */
+void daemon_on_probed(void *daemon);
 
 /* Reads a file and parses it. NULL with faults. */
 struct config *daemon_read_config(const char *path, enum file_kind kind, struct faults *faults);

@@ -244,6 +244,28 @@ const struct route *neighbours_route(const struct neighbours *n, const struct ad
 	return follow ? &follow->route : &unknown;
 }
 
+void neighbours_ask(struct neighbours *n, const struct address *address)
+{
+	const struct follow *follow = find_follow(n->follows, n->count, address);
+	struct hop *hop = follow ? follow->hop : NULL;
+	uint64_t pause;
+
+	if (!hop || hop->state != ROUTE_READY || !hop->ours || hop->task.step != STEP_NONE)
+		return;
+	pause = hop->answered_at == hop->asked_at ? ASK_PAUSE : ASK_TIME;
+	if (hop->asked_at && neighbour_now(n) < hop->asked_at + pause)
+		return;
+	hop->asked_at = neighbour_now(n);
+	neighbour_schedule(n, &hop->task, STEP_ASK);
+}
+
+uint64_t neighbours_answered(const struct neighbours *n, const struct address *address)
+{
+	const struct follow *follow = find_follow(n->follows, n->count, address);
+
+	return follow && follow->hop ? follow->hop->answered_at / MILLISECOND : 0;
+}
+
 /* --- this machine */
 
 static void take_locality(void *data, unsigned index, int error, const struct nlmsghdr *message)

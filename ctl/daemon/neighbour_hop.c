@@ -102,6 +102,15 @@ bool neighbour_hop_may_manage(const struct hop *hop)
 	return !hop->fixed && (!hop->managed || hop->ours);
 }
 
+/* It is there: that is the answer to what it was asked last. */
+static void take_answer(struct neighbours *n, struct hop *hop)
+{
+	if (hop->asking || hop->answered_at == hop->asked_at)
+		return;
+	hop->answered_at = hop->asked_at;
+	neighbour_report(n);
+}
+
 /* An entry that is being resolved again says nothing: what its hop was, it is until
  * the answer comes, or does not. A hop that was READY is asked once more before it is
  * believed to be gone: its calls would move, and one burst of losses can do that. */
@@ -114,6 +123,7 @@ void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct net
 	if (entry->state & NUD_USABLE && !mac_is_zero(&entry->mac)) {
 		hop->asked = false;
 		neighbour_hop_set(n, hop, ROUTE_READY, 0, entry->mac);
+		take_answer(n, hop);
 	} else if (entry->state & NUD_FAILED && hop->state == ROUTE_READY && !hop->asked &&
 		   neighbour_hop_may_manage(hop)) {
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);

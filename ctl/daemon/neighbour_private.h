@@ -15,6 +15,8 @@
 
 #define MILLISECOND UINT64_C(1000)
 #define RETRY_TIME (2000 * MILLISECOND) /* for what the kernel does not retry by itself */
+#define ASK_TIME (6000 * MILLISECOND)   /* that two rounds of three requests take */
+#define ASK_PAUSE (2000 * MILLISECOND)  /* between two questions, if the first was answered */
 
 /* Whose a neighbour entry is, as `ip neigh` shows it: a number that no routing daemon
  * has (/etc/iproute2/rt_protos). */
@@ -26,6 +28,7 @@ enum step {
 	STEP_NONE,
 	STEP_LOOKUP,  /* follow: its route */
 	STEP_QUERY,   /* hop: its entry as it is now */
+	STEP_ASK,     /* hop: forget its MAC address, and ask for it */
 	STEP_MANAGE,  /* hop: have the kernel resolve it and keep it fresh */
 	STEP_RELEASE, /* hop: no longer */
 };
@@ -59,13 +62,16 @@ struct hop {
 	LIST_ENTRY(hop) member;
 	enum route_state state; /* what its answers, or their absence, say */
 	struct mac mac;
-	int error;    /* why the kernel could not be asked */
-	bool stale;   /* its entry is to be asked for when things have settled */
-	bool exists;  /* has an entry */
-	bool fixed;   /* ... that an operator set */
-	bool managed; /* ... that the kernel keeps fresh */
-	bool ours;    /* ... because we said so */
-	bool asked;   /* by STEP_MANAGE, since it answered last */
+	int error;            /* why the kernel could not be asked */
+	bool stale;           /* its entry is to be asked for when things have settled */
+	bool exists;          /* has an entry */
+	bool fixed;           /* ... that an operator set */
+	bool managed;         /* ... that the kernel keeps fresh */
+	bool ours;            /* ... because we said so */
+	bool asked;           /* by STEP_MANAGE, since it answered last */
+	bool asking;          /* by STEP_ASK, which a STEP_MANAGE is to follow: the first round of requests */
+	uint64_t asked_at;    /* when STEP_ASK was done last; 0: never */
+	uint64_t answered_at; /* likewise the last one that was answered */
 };
 
 struct neighbours {

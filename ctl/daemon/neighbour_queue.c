@@ -55,6 +55,8 @@ static void put_request(struct netlink_batch *batch, const struct task *task, en
 		return netlink_get_route(batch, &follow->address);
 	case STEP_QUERY:
 		return netlink_get_neighbour(batch, hop->key.ifindex, &hop->key.address);
+	case STEP_ASK:
+		return netlink_forget_neighbour(batch, hop->key.ifindex, &hop->key.address);
 	case STEP_MANAGE:
 		return netlink_manage_neighbour(
 			batch, hop->key.ifindex, &hop->key.address, !hop->exists, NEIGHBOUR_PROTOCOL);
@@ -101,6 +103,17 @@ static void queried(struct neighbours *n, struct task *task, int error, const st
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 }
 
+/* The answer comes after STEP_MANAGE. */
+static void forgotten(struct neighbours *n, struct task *task, int error, const struct nlmsghdr *message)
+{
+	struct hop *hop = (struct hop *)task;
+
+	(void)message;
+	hop->asking = !error;
+	if (neighbour_hop_is_wanted(hop))
+		neighbour_schedule(n, task, error ? STEP_QUERY : STEP_MANAGE);
+}
+
 /* Whether the kernel does keep it fresh, its own messages will tell. */
 static void managed(struct neighbours *n, struct task *task, int error, const struct nlmsghdr *message)
 {
@@ -108,7 +121,9 @@ static void managed(struct neighbours *n, struct task *task, int error, const st
 
 	(void)message;
 	if (!error) {
-		hop->exists = hop->ours = hop->asked = true;
+		hop->exists = hop->ours = true;
+		hop->asked = !hop->asking;
+		hop->asking = false;
 		neighbour_hop_set(n, hop, hop->state == ROUTE_UNKNOWN ? ROUTE_PENDING : hop->state, 0, hop->mac);
 	} else if (!neighbour_hop_is_wanted(hop)) {
 		return;
@@ -134,6 +149,7 @@ static void released(struct neighbours *n, struct task *task, int error, const s
 static void (*const ANSWERED[])(struct neighbours *, struct task *, int error, const struct nlmsghdr *message) = {
 	[STEP_LOOKUP] = looked_up,
 	[STEP_QUERY] = queried,
+	[STEP_ASK] = forgotten,
 	[STEP_MANAGE] = managed,
 	[STEP_RELEASE] = released,
 };

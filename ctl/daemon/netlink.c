@@ -88,6 +88,12 @@ void netlink_manage_neighbour(
 	end(batch, message);
 }
 
+/* While an entry is managed the kernel does not take a state for it. */
+void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
+{
+	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_EXT_LEARNED, ifindex, address));
+}
+
 /* An entry has the flags that it was given last: here none. */
 void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {

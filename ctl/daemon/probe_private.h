@@ -54,6 +54,8 @@ struct probes {
 	LIST_HEAD(, profile) profiles;
 	sd_event_source *report;
 	uint64_t reported; /* when changed() was last called */
+	uint64_t pause;    /* us until it may be called again */
+	bool watched;      /* it is called after every result */
 	void (*changed)(void *data);
 	void *data;
 	uint8_t buffer[65536]; /* for datagrams */

@@ -14,6 +14,7 @@
 #include "probe_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
+#define REPORT_SHARE 10                /* of the time, at most, goes into changed(): a tenth */
 
 static void set_timer(sd_event_source *timer, uint64_t time)
 {
@@ -28,7 +29,7 @@ static void report(struct probes *probes)
 	int enabled;
 
 	if (sd_event_source_get_enabled(probes->report, &enabled) >= 0 && enabled == SD_EVENT_OFF)
-		set_timer(probes->report, probes->reported + REPORT_TIME);
+		set_timer(probes->report, probes->reported + probes->pause);
 }
 
 static void close_connection(struct prober *prober)
@@ -49,7 +50,7 @@ static void end(struct prober *prober, bool passed, bool changed)
 	if (prober->kind == &probe_stream || !passed)
 		close_connection(prober);
 	set_timer(prober->timer, next > now ? next : now);
-	if (changed)
+	if (changed || prober->probes->watched)
 		report(prober->probes);
 }
 
@@ -60,7 +61,8 @@ void probe_pass(struct prober *prober)
 	bool trouble = *prober->state.trouble;
 
 	took = took < UINT32_MAX ? took : UINT32_MAX;
-	end(prober, true, health_pass(&prober->state, &prober->profile->probe, took) || trouble);
+	end(prober, true,
+		health_pass(&prober->state, &prober->profile->probe, prober->began / MILLISECOND, took) || trouble);
 }
 
 void probe_fail(struct prober *prober, const char *format, ...)
@@ -72,7 +74,8 @@ void probe_fail(struct prober *prober, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
-	end(prober, false, health_fail(&prober->state, &prober->profile->probe, reason) || trouble);
+	end(prober, false,
+		health_fail(&prober->state, &prober->profile->probe, prober->began / MILLISECOND, reason) || trouble);
 }
 
 void probe_cannot(struct prober *prober, const char *format, ...)
@@ -417,17 +420,25 @@ const struct health_state *probes_health(
 	return prober && address_equal(&prober->way.address, address) ? &prober->state : NULL;
 }
 
+void probes_watch(struct probes *probes, bool all)
+{
+	probes->watched = all;
+}
+
 /* --- life */
 
 static int on_report(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct probes *probes = data;
+	uint64_t began = clock_usec(), took;
 
 	(void)source;
 	(void)usec;
 	probe_trouble_log(probes);
-	probes->reported = clock_usec();
 	probes->changed(probes->data);
+	took = clock_usec() - began;
+	probes->reported = began + took;
+	probes->pause = took * REPORT_SHARE > REPORT_TIME ? took * REPORT_SHARE : REPORT_TIME;
 	return 0;
 }
 
@@ -438,6 +449,7 @@ int probes_new(struct probes **out, sd_event *event, const char *pin_directory, 
 
 	probes->event = sd_event_ref(event);
 	probes->pin_directory = copy_text(pin_directory);
+	probes->pause = REPORT_TIME;
 	probes->changed = changed;
 	probes->data = data;
 	LIST_INIT(&probes->profiles);

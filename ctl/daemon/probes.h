@@ -23,7 +23,7 @@ struct probe_target {
 
 /* Joins the loop, and raises the limit of open files to what is allowed. The way to VIPs on
  * backends (probe_path.h) is made when the first probe needs it. `changed` is called
- * from the loop, at most once every 50 ms, after the health of any backend has changed.
+ * from the loop, at most once every 50 ms, after what the probes of any backend say has changed.
  * 0 or -errno. SIGPIPE is to be ignored. */
 int probes_new(
 	struct probes **out, sd_event *event, const char *pin_directory, void (*changed)(void *data), void *data);
@@ -33,6 +33,9 @@ void probes_free(struct probes *probes);
  * in the same way before goes on in step. If the way or the probe is another one, it begins
  * anew and keeps health and latencies; if the backend's address is, it is another backend. */
 void probes_follow(struct probes *probes, const struct probe_target *targets, size_t count);
+
+/* Has `changed` called after every result, while it is open what they mean, or only after changes. */
+void probes_watch(struct probes *probes, bool all);
 
 /* What is known of a backend; NULL if it is not probed, or had another address when it was.
  * Valid until the next probes_follow. */

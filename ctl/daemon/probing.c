@@ -66,15 +66,18 @@ void probing_follow(struct probes *probes, const struct farm *farm)
 	free(targets);
 }
 
-void probing_note(const struct probes *probes, struct farm_backend *backend)
+void probing_note(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend)
 {
 	const struct backend_record *record = &backend->record;
 	const struct health_state *state = probes_health(probes, record->pool, record->name, &record->address);
+	struct evidence evidence;
 	struct latency latency;
 
 	farm_set_trouble(backend, state ? state->trouble : "");
+	backend->probed = (struct evidence){0};
 	if (!state)
 		return;
 	latency = health_latency(state);
-	farm_set_health(backend, state->health, &latency, state->reason);
+	evidence = health_evidence(state, &pool->config->probe);
+	farm_set_probed(backend, state->health, &evidence, &latency, state->reason);
 }

@@ -12,6 +12,7 @@
 #include <linux/ipv6.h>
 #include "../core/memory.h"
 #include "calls.h"
+#include "clock.h"
 #include "joining.h"
 #include "log.h"
 #include "report_private.h"
@@ -206,11 +207,14 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
 	uint32_t *mtus = interface_mtus(daemon);
+	char text[FARM_OUTAGE_SIZE];
 	bool changed = false;
 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
+		if (pool->outage.view != OUTAGE_NONE)
+			warn(warnings, "pool %s: %s", pool->config->name, farm_outage_text(pool, clock_msec(), text));
 		if (pool->open)
 			warn(warnings,
 				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
@@ -227,8 +231,8 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 
 			changed |= backend->record.overrides &&
 				   !(backend->record.overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING));
-			if (farm_backend_exists(backend) &&
-				(state == STATE_PENDING || state == STATE_UNREACHABLE || state == STATE_DOWN))
+			if (farm_backend_exists(backend) && (state == STATE_PENDING || state == STATE_UNREACHABLE ||
+								    state == STATE_DOWN || state == STATE_SUSPECTED))
 				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
 					farm_state_name(state), farm_reason(daemon->farm, pool, backend));
 		}

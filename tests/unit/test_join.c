@@ -605,6 +605,33 @@ Test(join, forgiven)
 	end(&world);
 }
 
+/* All fall silent at once: it is the network. */
+Test(join, those_of_whom_none_is_heard)
+{
+	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};
+	struct farm_pool *pool;
+	struct world world;
+
+	begin(&world, HEAD JOIN SERVICE POOLS("", ""));
+	say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");
+	pool = &world.farm->pools[0];
+	for (int turn = 0; turn < 3; turn++) {
+		look(&world);
+		for (size_t i = 0; i < pool->count; i++)
+			farm_set_route(&pool->backends[i], &ready);
+		farm_judge(world.farm, pool, 0, world.ms);
+		for (size_t i = 0; i < pool->count; i++) {
+			farm_update_state(world.farm, pool, &pool->backends[i], NOW);
+			cr_expect_eq(pool->backends[i].record.state, turn ? STATE_SUSPECTED : STATE_UP);
+		}
+		cr_expect_eq(pool->count, 3, "nobody is forgotten");
+		world.ms += turn ? 3600000 : 11000;
+	}
+	end(&world);
+}
+
 /* Where a pool fails open, and none of it is up, it is us who hear nothing. */
 Test(join, those_of_a_pool_that_fails_open)
 {
@@ -624,7 +651,7 @@ Test(join, those_of_a_pool_that_fails_open)
 			farm_set_route(&pool->backends[i], &ready);
 			farm_update_state(world.farm, pool, &pool->backends[i], NOW);
 		}
-		farm_update_open(pool);
+		farm_update_open(pool, NOW * UINT64_C(1000));
 		cr_expect(pool->open);
 		cr_expect_eq(pool->backends[0].record.state, STATE_DOWN);
 		cr_expect_str_eq(farm_reason(world.farm, pool, &pool->backends[0]), "sends no heartbeats");

@@ -283,6 +283,32 @@ static void set_route(const char *name, const struct route *route)
 }
 
 /* The cable of the balancer: calls that are up are where they were. */
+Test(owners, who_cannot_be_reached_keeps_its_slots_while_nobody_can)
+{
+	uint16_t before[1024];
+
+	world_start(&world, HEAD SERVICE "pools: [{name: proxies, probe: options, record_time: 10s, backends: [" PX(
+				    1) "," PX(2) "," PX(3) "]}]\n");
+	set_all_up();
+	memcpy(before, image_slots(world.running, 0), sizeof(before));
+	AWAY("px1");
+	wait_for(10);
+	AWAY("px2"), AWAY("px3");
+	for (int second = 0; second < 60; second++)
+		wait_for(1000);
+	FOUND("px1");
+	wait_for(1000);
+	FOUND("px2");
+	wait_for(1000);
+	AWAY("px2");
+	wait_for(1000);
+	FOUND("px2"), FOUND("px3");
+	wait_for(1000);
+	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
+	cr_assert_not(world.running->pools[0].in_motion);
+}
+
+/* With min_alive: 0 it is believed that all are dead. */
 Test(owners, who_is_found_late_after_all_were_away_does_not_wait)
 {
 	uint16_t before[1024];
@@ -291,7 +317,8 @@ Test(owners, who_is_found_late_after_all_were_away_does_not_wait)
 	set_all_up();
 	memcpy(before, image_slots(world.running, 0), sizeof(before));
 	AWAY("px1"), AWAY("px2"), AWAY("px3");
-	wait_for(20000);
+	for (int second = 0; second < 30; second++)
+		wait_for(1000);
 	cr_assert_eq(world_slots_of(&world, 0), all);
 	FOUND("px1");
 	wait_for(20000);
@@ -314,7 +341,9 @@ Test(owners, who_is_found_long_after_all_were_away_waits)
 	world_start(&world, POOL_OF("record_time: 10s, backends: [" PX(1) "," PX(2)));
 	set_all_up();
 	AWAY("px1"), AWAY("px2");
-	wait_for(0);
+	for (int second = 0; second < 30; second++)
+		wait_for(1000);
+	cr_assert_eq(world_slots_of(&world, 0), all);
 	FOUND("px1");
 	wait_for(0);
 	wait_for(11000);

@@ -316,6 +316,11 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 	own = world_slots_of(&world, world_backend(&world, "px1")->id);
 	farm_set_route(world_backend(&world, "px1"), &failed);
 	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0, "the others may be gone as well");
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_SUSPECTED);
+	world_backend(&world, "px2")->neighbour_asked = world.now;
+	world_backend(&world, "px3")->neighbour_asked = world.now;
+	world_settle(&world, &moved);
 	cr_assert_eq(moved, own);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
 	cr_assert_str_eq(
@@ -326,14 +331,22 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 
 Test(plan, a_probed_backend_has_no_slot_until_it_answers)
 {
+	uint32_t moved;
+
 	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
 	cr_assert_eq(world_slots_of(&world, 0), 0, "nobody was heard of: all may be there");
 	world_set_health(&world, "px1", HEALTH_UP);
-	world_settle(&world, NULL);
-	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), world_contract.slots,
-		"the other is still to answer");
-	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0, "at a first start none loses slots to the first that answers");
 	world_set_health(&world, "px2", HEALTH_UP);
+	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0, "one that is added is still to answer");
+	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)), FARM_RELOAD);
+	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_settle(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px2")->id), world_contract.slots);
 	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], world_backend(&world, "px1")), "no answer");
@@ -491,16 +504,21 @@ Test(plan, what_probes_said_before_a_time_without_them_is_forgotten)
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until they say otherwise");
 }
 
-Test(plan, a_pool_that_cannot_be_reached_is_empty)
+Test(plan, a_pool_that_cannot_be_reached_keeps_its_slots)
 {
 	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+	uint32_t moved;
 
 	world_start(&world, FARM3);
 	farm_set_route(world_backend(&world, "px1"), &failed);
 	farm_set_route(world_backend(&world, "px2"), &failed);
 	farm_set_route(world_backend(&world, "px3"), &failed);
-	world_settle(&world, NULL);
-	cr_assert_eq(world_slots_of(&world, 0), world_contract.slots);
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0);
+	world.now += 3600000;
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0);
+	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_SUSPECTED);
 }
 
 Test(plan, dsr_does_not_go_through_a_gateway)

@@ -55,14 +55,19 @@ void world_set_routes(struct world *world, enum route_state state)
 		}
 }
 
-void world_update_states(struct world *world)
+bool world_update_states(struct world *world)
 {
+	bool changed = false;
+
 	for (size_t i = 0; i < world->farm->config->pool_count; i++) {
-		for (size_t j = 0; j < world->farm->pools[i].count; j++)
-			farm_update_state(world->farm, &world->farm->pools[i], &world->farm->pools[i].backends[j],
-				1000 + world->now / 1000);
-		farm_update_open(&world->farm->pools[i]);
+		struct farm_pool *pool = &world->farm->pools[i];
+
+		farm_judge(world->farm, pool, world->listening, world->now);
+		for (size_t j = 0; j < pool->count; j++)
+			changed |= farm_update_state(world->farm, pool, &pool->backends[j], 1000 + world->now / 1000);
+		changed |= farm_update_open(pool, world->now);
 	}
+	return changed;
 }
 
 bool world_has_backend(const struct image *image, uint16_t id)

@@ -9,7 +9,8 @@ struct world {
 	struct image *running;
 	struct farm *farm;
 	struct desired *desired;
-	uint64_t now; /* ms */
+	uint64_t now;       /* ms */
+	uint64_t listening; /* since when the daemon has listened */
 };
 
 extern const struct contract world_contract;
@@ -48,5 +49,6 @@ uint32_t world_slots_of(const struct world *world, uint16_t id);
 /* Is there a way to the backend? */
 bool world_has_backend(const struct image *image, uint16_t id);
 
-/* Brings the states of all backends up to date, as the daemon does. */
-void world_update_states(struct world *world);
+/* Judges all backends, and brings their states up to date, as the daemon does;
+ * true if any has changed. */
+bool world_update_states(struct world *world);

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See outage.h. */
+#include "outage.h"
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Is a failure refuted by an answer to a later question of the other kind? */
+static bool is_refuted(const struct evidence *failing, const struct evidence *other)
+{
+	return failing->failing && !other->failing && other->answered >= failing->began && other->answered;
+}
+
+void evidence_add(struct evidence *evidence, const struct evidence *other)
+{
+	struct evidence a = *evidence, b = *other;
+
+	if (!b.known || is_refuted(&b, &a))
+		return;
+	if (!a.known || is_refuted(&a, &b)) {
+		*evidence = b;
+		return;
+	}
+	*evidence = a.failing >= b.failing ? a : b;
+	if (a.failing && b.failing && b.began < a.began)
+		evidence->began = b.began;
+	evidence->enough = a.enough || b.enough;
+	evidence->recovered = a.recovered && b.recovered;
+	evidence->unsteady = a.unsteady || b.unsteady;
+	evidence->answered = later(a.answered, b.answered);
+	evidence->failed = later(a.failed, b.failed);
+}
+
+/* --- one member */
+
+/* Does it take part: is something known about it, and is it not dead already? */
+static bool takes_part(const struct outage_member *member)
+{
+	return member->evidence.known && !member->down && !member->apart;
+}
+
+/* Did it answer a question that began after that one had failed? */
+static bool is_witness(const struct outage_member *member, const struct outage_member *suspect)
+{
+	return !member->evidence.failing && member->evidence.answered >= suspect->evidence.began;
+}
+
+/* Was this member seen to answer all the time in which the other one gave enough evidence?
+ * After an outage the failures from before its end do not count. */
+static bool convicts(const struct outage_member *member, const struct outage_member *suspect)
+{
+	const struct evidence *evidence = &suspect->evidence;
+
+	return is_witness(member, suspect) &&
+	       (member->returned <= evidence->began || member->returned + evidence->again <= evidence->failed);
+}
+
+/* Takes note of what has changed since the last look. */
+static void look(struct outage_member *member, uint64_t now)
+{
+	const struct evidence *evidence = &member->evidence;
+
+	if (!evidence->known)
+		return;
+	if (member->failed && !evidence->failing)
+		member->returned = now;
+	member->failed = evidence->failing;
+	if (member->down && !evidence->enough && evidence->recovered)
+		member->down = false;
+	if (member->apart && evidence->enough)
+		member->down = true;
+	member->held = evidence->enough && !member->down;
+}
+
+static void convict(struct outage_member *member)
+{
+	member->down = true;
+	member->held = false;
+}
+
+/* --- the pool */
+
+static void count_silent(struct outage *outage, const struct outage_member *members, size_t count)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+
+	outage->members = 0;
+	outage->silent = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t answered = members[i].evidence.answered;
+
+		if (!takes_part(&members[i]))
+			continue;
+		outage->members++;
+		if (!members[i].evidence.failing)
+			continue;
+		outage->silent++;
+		first = answered < first ? answered : first;
+		last = later(last, answered);
+	}
+	outage->spread = last > first ? last - first : 0;
+}
+
+/* One that fails alone, while all others answer, is dead. */
+static void judge_single(const struct outage *outage, struct outage_member *members, size_t count)
+{
+	struct outage_member *suspect = NULL;
+
+	if (outage->silent != 1 || outage->members == 1)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (takes_part(&members[i]) && members[i].evidence.failing)
+			suspect = &members[i];
+	if (!suspect->held)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (takes_part(&members[i]) && &members[i] != suspect && !convicts(&members[i], suspect))
+			return;
+	convict(suspect);
+}
+
+/* From when on its silence counts: not from before the balancer could see and listened. */
+static uint64_t silent_since(
+	const struct outage *outage, const struct outage_member *member, const struct outage_rules *rules)
+{
+	const struct evidence *evidence = &member->evidence;
+	uint64_t pause = evidence->detection - evidence->again; /* from an answer until a failure shows */
+	uint64_t since = later(evidence->answered, evidence->began > pause ? evidence->began - pause : 0);
+
+	since = later(since, rules->listening);
+	return rules->believe ? since : later(since, outage->blind);
+}
+
+/* Of those that are held, the one whose time is up first; NULL: none is held. */
+static const struct outage_member *first_due(const struct outage *outage, const struct outage_member *members,
+	size_t count, const struct outage_rules *rules, uint64_t *due)
+{
+	const struct outage_member *first = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t time = silent_since(outage, &members[i], rules) + 2 * members[i].evidence.detection;
+
+		if (!members[i].held || !takes_part(&members[i]) || (first && *due <= time))
+			continue;
+		first = &members[i];
+		*due = time;
+	}
+	return first;
+}
+
+/* What the others say when the time of one is up. */
+struct testimony {
+	size_t others; /* that are not held */
+	size_t witnesses;
+	size_t steady; /* of these */
+};
+
+static struct testimony hear(const struct outage_member *members, size_t count, const struct outage_member *suspect)
+{
+	struct testimony testimony = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		bool witness = is_witness(&members[i], suspect);
+
+		if (!takes_part(&members[i]) || members[i].held)
+			continue;
+		testimony.others++;
+		testimony.witnesses += witness;
+		testimony.steady += witness && !members[i].evidence.unsteady;
+	}
+	return testimony;
+}
+
+/* All that are held are decided together, so that no slot passes through several owners. Where
+ * most others lose answers, too, silence means less, and they are held for twice as long. */
+static void judge_held(struct outage *outage, struct outage_member *members, size_t count,
+	const struct outage_rules *rules, uint64_t now)
+{
+	const struct outage_member *suspect = first_due(outage, members, count, rules, &outage->decision);
+	struct testimony testimony;
+
+	if (!suspect || now < outage->decision)
+		return;
+	testimony = hear(members, count, suspect);
+	if (!testimony.witnesses && !rules->believe) {
+		outage->blind = now;
+		outage->decision = now + 2 * suspect->evidence.detection;
+		return;
+	}
+	if (2 * testimony.steady < testimony.others && now < outage->decision + 2 * suspect->evidence.detection) {
+		outage->decision += 2 * suspect->evidence.detection;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (members[i].held && takes_part(&members[i]))
+			convict(&members[i]);
+}
+
+static bool is_any_held(const struct outage_member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (members[i].held && takes_part(&members[i]))
+			return true;
+	return false;
+}
+
+uint64_t outage_judge(struct outage *outage, struct outage_member *members, size_t count,
+	const struct outage_rules *rules, uint64_t now)
+{
+	bool blind;
+
+	for (size_t i = 0; i < count; i++)
+		look(&members[i], now);
+	count_silent(outage, members, count);
+	blind = outage->silent && outage->silent == outage->members;
+	if (blind || outage->view == OUTAGE_BLIND)
+		outage->blind = now;
+	judge_single(outage, members, count);
+	outage->decision = OUTAGE_NEVER;
+	judge_held(outage, members, count, rules, now);
+	outage->view = !is_any_held(members, count) ? OUTAGE_NONE : blind ? OUTAGE_BLIND : OUTAGE_PARTIAL;
+	if (outage->view == OUTAGE_NONE || (blind && !rules->believe))
+		outage->decision = OUTAGE_NEVER;
+	return outage->decision;
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See judging.h. */
+
+#include <time.h>
+#include "clock.h"
+#include "judging.h"
+#include "log.h"
+#include "probing.h"
+
+#define TICK_MSEC 1000 /* of judging_tick */
+#define LATE_MSEC 1000 /* by which it may come late on a busy machine */
+
+/* Silence from before a time in which the daemon was stopped, or busy, does not count. */
+static void notice_stall(struct daemon *daemon, uint64_t now)
+{
+	if (now - daemon->ticked > TICK_MSEC + LATE_MSEC)
+		daemon->listening = now;
+}
+
+void judging_tick(struct daemon *daemon)
+{
+	uint64_t now = clock_msec();
+
+	notice_stall(daemon, now);
+	daemon->ticked = now;
+}
+
+/* --- what is known */
+
+static void note(const struct daemon *daemon, const struct farm_pool *pool, struct farm_backend *backend)
+{
+	const struct address *address = &backend->record.address;
+
+	farm_set_route(backend, neighbours_route(daemon->neighbours, address));
+	backend->neighbour_asked = neighbours_answered(daemon->neighbours, address);
+	probing_note(daemon->probes, pool, backend);
+}
+
+void judging_note(const struct daemon *daemon, struct farm *farm)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			note(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
+}
+
+/* One that begins to fail may have another MAC address now. Where nothing but neighbours is known
+ * about a pool, the others are asked as soon as one fails. */
+static void ask(struct daemon *daemon, const struct farm_pool *pool)
+{
+	bool all = pool->outage.silent && pool->config->probe.type == PROBE_NONE;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+
+		if (farm_backend_exists(backend) && !backend->judged.down && (all || backend->judged.evidence.failing))
+			neighbours_ask(daemon->neighbours, &backend->record.address);
+	}
+}
+
+/* --- what changes */
+
+static bool update_state(struct daemon *daemon, const struct farm_pool *pool, struct farm_backend *backend)
+{
+	const char *reason;
+
+	if (!farm_update_state(daemon->farm, pool, backend, time(NULL)))
+		return false;
+	reason = farm_reason(daemon->farm, pool, backend);
+	log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
+		farm_state_name(backend->record.state), *reason ? ": " : "", reason);
+	return true;
+}
+
+static bool update_open(struct farm_pool *pool, uint64_t now)
+{
+	if (!farm_update_open(pool, now))
+		return false;
+	if (pool->open)
+		log_error("pool %s FAILS OPEN: less than %u %% would be left, so its probes are not believed",
+			pool->config->name, pool->config->min_alive);
+	else
+		log_info("pool %s: its probes are believed again", pool->config->name);
+	return true;
+}
+
+static void say_outage(const struct farm_pool *pool, const struct outage *before, uint64_t now)
+{
+	char text[FARM_OUTAGE_SIZE];
+
+	if (pool->outage.view == before->view)
+		return;
+	if (pool->outage.view != OUTAGE_NONE)
+		log_warning("pool %s: %s", pool->config->name, farm_outage_text(pool, now, text));
+	else if (!pool->outage.silent)
+		log_info("pool %s: all backends that are not down answer", pool->config->name);
+}
+
+static bool look_at_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t now)
+{
+	struct outage before = pool->outage;
+	bool changed = false;
+
+	for (size_t i = 0; i < pool->count; i++)
+		note(daemon, pool, &pool->backends[i]);
+	farm_judge(daemon->farm, pool, daemon->listening, now);
+	say_outage(pool, &before, now);
+	for (size_t i = 0; i < pool->count; i++)
+		changed |= update_state(daemon, pool, &pool->backends[i]);
+	changed |= update_open(pool, now);
+	ask(daemon, pool);
+	return changed;
+}
+
+bool judging_look(struct daemon *daemon)
+{
+	uint64_t now = clock_msec();
+	bool changed = false, undecided = false;
+
+	notice_stall(daemon, now);
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
+		struct farm_pool *pool = &daemon->farm->pools[i];
+
+		changed |= look_at_pool(daemon, pool, now);
+		undecided |= pool->outage.silent;
+	}
+	probes_watch(daemon->probes, undecided);
+	return changed;
+}
+
+uint64_t judging_next(const struct daemon *daemon)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
+		uint64_t time = farm_next_judgement(&daemon->farm->pools[i]);
+
+		next = time < next ? time : next;
+	}
+	return next;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* From what probes, neighbours and heartbeats have found to the state of each backend: notes
+ * it in the farm, has it judged there, asks neighbours again, and logs what changes. Changes
+ * no map. */
+#pragma once
+
+#include "daemon.h"
+
+/* Judges what is known now; true if a state has changed, so that the maps are to follow. */
+bool judging_look(struct daemon *daemon);
+
+/* Notes in another farm what is known now. */
+void judging_note(const struct daemon *daemon, struct farm *farm);
+
+/* To be called every second: notices when the daemon did not listen. */
+void judging_tick(struct daemon *daemon);
+
+/* When something is to be judged again though nothing was heard, ms of the clock; UINT64_MAX:
+ * never. */
+uint64_t judging_next(const struct daemon *daemon);

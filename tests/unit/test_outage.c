@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Servers that die and networks that fail, by a clock of the test's own: real probe results,
+ * judgement, tables and plans, but no packets. For each kind of trouble: how many slots with live
+ * calls move, and how soon a dead server is out. */
+#include <criterion/criterion.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../ctl/core/health.h"
+#include "world.h"
+
+#define MOST 50
+#define STEP 20   /* ms of the clock */
+#define TICK 1000 /* at which the daemon looks at the latest */
+#define WARM 10000
+#define SEEDS 4
+
+static const struct contract contract = {
+	.version = ABI_VERSION, .slots = 1024, .pools = 4, .services = 8, .backends = 64, .notes = 1024};
+
+static const struct config_probe defaults = {
+	.type = PROBE_OPTIONS, .interval = 2000, .timeout = 1000, .fall = 3, .rise = 2};
+
+/* One server as its prober sees it. */
+struct server {
+	struct health_state health;
+	uint64_t next;  /* the next probe begins */
+	uint64_t began; /* the one under way; 0: none */
+	uint64_t rtt;
+	bool sees;         /* the one under way has got through so far */
+	uint64_t from, to; /* it cannot be reached */
+	unsigned int loss; /* per cent of its probes are lost */
+};
+
+struct simulation {
+	struct world world;
+	struct config_probe probe;
+	size_t count;
+	struct server servers[MOST];
+	uint16_t before[1024]; /* who has the calls of each slot */
+	uint64_t start, looked;
+	bool stopped; /* the daemon is */
+	uint64_t listening;
+};
+
+/* --- the pool */
+
+static void load(struct simulation *s, const char *more)
+{
+	char text[8192];
+	int length = snprintf(text, sizeof(text),
+		"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"limits: {slots: 1024, pools: 4, services: 8, backends: 64}\n" SERVICE
+		"pools: [{name: proxies, record_time: 10s, drain_timeout: 1h, %s%s"
+		"probe: {type: options, interval: %ums, timeout: %ums, fall: %u, rise: %u}, backends: [",
+		more, *more ? ", " : "", s->probe.interval, s->probe.timeout, s->probe.fall, s->probe.rise);
+
+	for (size_t i = 0; i < s->count; i++)
+		length +=
+			snprintf(text + length, sizeof(text) - length, "{name: px%zu, address: 10.0.0.%zu},", i, i + 1);
+	snprintf(text + length, sizeof(text) - length, "]}]\n");
+	world_load(&s->world, text, FARM_RELOAD);
+	world_set_routes(&s->world, ROUTE_READY);
+}
+
+static struct farm_pool *pool(struct simulation *s)
+{
+	return &s->world.farm->pools[0];
+}
+
+static void begin(struct simulation *s, size_t count, const struct config_probe *probe, const char *more)
+{
+	*s = (struct simulation){.count = count, .probe = *probe};
+	s->world = (struct world){.running = image_new(&contract), .desired = desired_new(), .now = 3600000};
+	load(s, more);
+	for (size_t i = 0; i < count; i++) {
+		health_begin(&s->servers[i].health, HEALTH_UNKNOWN, &(struct latency){0});
+		s->servers[i].next = s->world.now + rand() % probe->interval;
+	}
+	world_settle(&s->world, NULL);
+}
+
+static void end(struct simulation *s)
+{
+	world_end(&s->world);
+}
+
+/* --- time */
+
+static bool reaches(const struct server *server, uint64_t now)
+{
+	return now < server->from || now >= server->to;
+}
+
+/* Returns whether a probe has ended. */
+static bool run_server(struct simulation *s, struct server *server)
+{
+	uint64_t now = s->world.now;
+
+	if (!server->began && now >= server->next) {
+		server->began = now;
+		server->rtt = 1 + rand() % 40;
+		server->sees = (unsigned int)rand() % 100 >= server->loss && reaches(server, now);
+		server->next = now + health_pause(&s->probe, rand()) / 1000;
+	}
+	if (server->began && server->sees && now >= server->began + server->rtt && reaches(server, now)) {
+		health_pass(&server->health, &s->probe, server->began, 1000);
+		server->began = 0;
+		return true;
+	}
+	if (server->began && now >= server->began + s->probe.timeout) {
+		health_fail(&server->health, &s->probe, server->began, "no answer");
+		server->began = 0;
+		return true;
+	}
+	return false;
+}
+
+/* What the daemon does. */
+static void look(struct simulation *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct health_state *health = &s->servers[i].health;
+		const struct evidence evidence = health_evidence(health, &s->probe);
+
+		farm_set_probed(&pool(s)->backends[i], health->health, &evidence, &(struct latency){0}, health->reason);
+	}
+	s->world.listening = s->listening;
+	s->looked = s->world.now;
+	if (world_update_states(&s->world) || desired_next(s->world.desired) <= s->world.now)
+		world_settle(&s->world, NULL);
+}
+
+static void run(struct simulation *s, uint64_t time)
+{
+	for (uint64_t end = s->world.now + time; s->world.now < end; s->world.now += STEP) {
+		bool heard = false;
+
+		for (size_t i = 0; i < s->count && !s->stopped; i++)
+			heard |= run_server(s, &s->servers[i]);
+		if (!s->stopped &&
+			(heard || s->world.now >= s->looked + TICK || farm_next_judgement(pool(s)) <= s->world.now))
+			look(s);
+	}
+}
+
+/* --- calls */
+
+/* Who has the calls that were up before a slot moved. */
+static uint16_t holder(struct simulation *s, uint32_t slot)
+{
+	const uint16_t *former = image_former(s->world.running, 0);
+	uint16_t id = s->world.running->pools[0].in_motion ? former[slot] : 0;
+
+	return id ? id : image_slots(s->world.running, 0)[slot];
+}
+
+static void remember(struct simulation *s)
+{
+	for (uint32_t slot = 0; slot < contract.slots; slot++)
+		s->before[slot] = holder(s, slot);
+	s->start = s->world.now;
+}
+
+/* Runs, and counts the slots whose calls were ever taken from a server. `from` of the servers
+ * are not looked at: they are dead. */
+static uint32_t moved_while(struct simulation *s, uint64_t time, size_t dead)
+{
+	bool moved[1024] = {0};
+	uint32_t count = 0;
+
+	for (uint64_t end = s->world.now + time; s->world.now < end;) {
+		run(s, 50);
+		for (uint32_t slot = 0; slot < contract.slots; slot++)
+			moved[slot] |= holder(s, slot) != s->before[slot];
+	}
+	for (uint32_t slot = 0; slot < contract.slots; slot++)
+		for (size_t i = dead; i < s->count; i++)
+			count += moved[slot] && s->before[slot] == pool(s)->backends[i].id;
+	return count;
+}
+
+/* The first ones cannot be reached for so long. */
+static void cut(struct simulation *s, size_t count, uint64_t time)
+{
+	for (size_t i = 0; i < count; i++) {
+		s->servers[i].from = s->world.now;
+		s->servers[i].to = time == UINT64_MAX ? time : s->world.now + time;
+	}
+}
+
+/* ms until none of the first ones has a slot; 0: not within the time. */
+static uint64_t out_after(struct simulation *s, size_t count, uint64_t time)
+{
+	uint64_t begin = s->world.now;
+
+	for (; s->world.now < begin + time; run(s, 50)) {
+		uint32_t slots = 0;
+
+		for (size_t i = 0; i < count; i++)
+			slots += world_slots_of(&s->world, pool(s)->backends[i].id);
+		if (!slots)
+			return s->world.now - begin;
+	}
+	return 0;
+}
+
+static uint64_t detection(const struct config_probe *probe)
+{
+	return health_detection(probe);
+}
+
+/* --- the matrix */
+
+static size_t all_of(size_t count)
+{
+	return count;
+}
+static size_t all_but_one_of(size_t count)
+{
+	return count - 1;
+}
+static size_t half_of(size_t count)
+{
+	return count / 2;
+}
+static size_t rack_of(size_t count)
+{
+	return count * 3 / 10;
+}
+
+static const struct {
+	const char *name;
+	size_t (*of)(size_t count);
+} parts[] = {{"all", all_of}, {"all but one", all_but_one_of}, {"half", half_of}, {"a rack of 3 in 10", rack_of}};
+
+static const size_t pools[] = {2, 4, 10, 50};
+static const uint64_t times[] = {1, 3, 5, 8, 15, 40};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* ms for which an outage of a part may last and moves nothing for certain. */
+static uint64_t harmless(size_t count, size_t silent)
+{
+	if (silent == count)
+		return UINT64_MAX;
+	if (silent == 1) /* as if it was dead */
+		return (defaults.fall - 1) * defaults.interval * 9 / 10;
+	return 2 * detection(&defaults) - 2 * defaults.interval;
+}
+
+static uint32_t moved_by_outage(size_t count, size_t silent, uint64_t time, bool migrating, unsigned int seed)
+{
+	struct simulation s;
+	char error[FARM_ERROR_SIZE];
+	uint32_t moved;
+
+	srand(seed);
+	begin(&s, count, &defaults, "");
+	run(&s, 30000 + rand() % 2000);
+	if (migrating) {
+		farm_set_weight(s.world.farm, "proxies", "px0", 3, error);
+		world_settle(&s.world, NULL);
+		run(&s, 5000);
+	}
+	remember(&s);
+	cut(&s, silent, time);
+	moved = moved_while(&s, time + 30000, 0);
+	for (size_t i = 0; i < count; i++)
+		cr_expect_eq(pool(&s)->backends[i].record.state, STATE_UP, "%zu of %zu for %lu ms: px%zu is %s", silent,
+			count, time, i, farm_state_name(pool(&s)->backends[i].record.state));
+	if (migrating && !moved)
+		cr_expect(s.world.running->pools[0].in_motion, "%zu of %zu for %lu ms: the migration has ended", silent,
+			count, time);
+	end(&s);
+	return moved;
+}
+
+/* With OUTAGE_TABLE set, prints the table of docs/probes.md: the most slots that moved, per cent. */
+static void say(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (getenv("OUTAGE_TABLE"))
+		vprintf(format, arguments);
+	va_end(arguments);
+}
+
+static uint32_t most_moved(size_t count, size_t silent, uint64_t time)
+{
+	uint32_t most = 0;
+
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+		uint32_t moved = moved_by_outage(count, silent, time, seed % 2, seed);
+
+		if (time <= harmless(count, silent))
+			cr_expect_eq(moved, 0, "%zu of %zu for %lu ms, seed %u: %u of 1024 slots moved", silent, count,
+				time, seed, moved);
+		most = moved > most ? moved : most;
+	}
+	return most;
+}
+
+Test(outage, a_network_that_fails_moves_no_call_where_that_can_be_told)
+{
+	for (size_t p = 0; p < COUNT(pools); p++)
+		for (size_t k = 0; k < COUNT(parts); k++) {
+			size_t silent = parts[k].of(pools[p]);
+
+			if (silent)
+				say("\n| %zu | %s |", pools[p], parts[k].name);
+			for (size_t t = 0; silent && t < COUNT(times); t++)
+				say(" %.0f |", most_moved(pools[p], silent, times[t] * 1000) * 100 / 1024.0);
+		}
+	say("\n");
+}
+
+static uint64_t found_after(size_t count, size_t dead, unsigned int seed)
+{
+	struct simulation s;
+	uint64_t took;
+
+	srand(seed);
+	begin(&s, count, &defaults, "");
+	run(&s, WARM + rand() % 2000);
+	remember(&s);
+	cut(&s, dead, UINT64_MAX);
+	took = out_after(&s, dead, 30000);
+	cr_expect_eq(moved_while(&s, 10000, dead), 0, "%zu of %zu die: others move", dead, count);
+	end(&s);
+	return took;
+}
+
+Test(outage, the_dead_are_found_in_time_and_move_no_others)
+{
+	for (size_t p = 0; p < COUNT(pools); p++)
+		for (size_t k = 1; k < COUNT(parts); k++) {
+			size_t count = pools[p], dead = parts[k].of(count);
+			bool believed = (count - dead) * 10 >= count; /* min_alive: 10 */
+			uint64_t due = (dead > 1 ? 2 : 1) * detection(&defaults) + 100, most = 0;
+
+			for (unsigned int seed = 1; dead && seed <= 2 * SEEDS; seed++) {
+				uint64_t took = found_after(count, dead, seed);
+
+				cr_expect(believed ? took && took <= due : !took,
+					"%zu of %zu die, seed %u: out after %lu ms", dead, count, seed, took);
+				most = took > most ? took : most;
+			}
+			if (dead)
+				say("| %zu | %s | %.1f s |\n", count, parts[k].name, most / 1000.0);
+		}
+}
