@@ -183,19 +183,20 @@ static int examine_maps(struct attach *attach)
 /* The program that other interfaces have, where there are any; else a new one. */
 static int prepare_program(struct attach *attach)
 {
+	bool running = attachments_running(&attach->attachments) > 0;
 	struct program *program = &attach->program;
 
 	if (examine_maps(attach))
 		return -1;
-	if (attachments_running(&attach->attachments)) {
+	if (running) {
 		attach->program_fd = pins_get(&attach->pins, PINS_TOP, program_name(attach->options->program));
 		if (attach->program_fd >= 0)
 			return 0;
 	}
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
-	if (program->kind == PROGRAM_DECAP && !pins_have_fitting_maps(&attach->pins, program))
-		attach->maps_are_new = true;
+	if (program->kind == PROGRAM_DECAP && !running && !pins_have_fitting_maps(&attach->pins, program))
+		attach->maps_are_new = true; /* those of a loader that was killed, and of another release */
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))

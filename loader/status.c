@@ -158,7 +158,25 @@ static void judge(struct status *status, const struct attachments *attachments, 
 
 /* --- what decap accepts, and what it has refused */
 
-/* Counters that should be 0, summed up over the CPUs. */
+/* Each CPU's counters, to be freed; NULL where the map is not as this release makes it. */
+static struct decap_verdict_counters *read_decap_verdicts(const struct pins *pins, int cpus)
+{
+	struct decap_verdict_counters *counters = calloc(cpus > 0 ? cpus : 1, sizeof(*counters));
+	int map = pins_get(pins, PINS_TOP, "decap_verdicts");
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+
+	if (!counters || map < 0 || bpf_obj_get_info_by_fd(map, &info, &size) || info.value_size != sizeof(*counters) ||
+		bpf_map_lookup_elem(map, &(uint32_t){0}, counters)) {
+		free(counters);
+		counters = NULL;
+	}
+	if (map >= 0)
+		close(map);
+	return counters;
+}
+
+/* Warns of each counter that should be 0 and is not. */
 static void judge_decap_verdicts(struct status *status)
 {
 	static const struct {
@@ -173,22 +191,17 @@ static void judge_decap_verdicts(struct status *status)
 #undef UNUSUAL
 #undef NORMAL
 	};
-	int cpus = libbpf_num_possible_cpus(), map = pins_get(&status->pins, PINS_TOP, "decap_verdicts"), i, cpu;
-	uint64_t sums[DECAP_VERDICT_COUNT] = {0};
-	struct decap_verdict_counters *counters = calloc(cpus > 0 ? cpus : 1, sizeof(*counters));
+	int cpus = libbpf_num_possible_cpus(), i, cpu;
+	struct decap_verdict_counters *counters = read_decap_verdicts(&status->pins, cpus);
+	uint64_t sum;
 
-	if (counters && map >= 0 && !bpf_map_lookup_elem(map, &(uint32_t){0}, counters)) {
-		for (cpu = 0; cpu < cpus; cpu++)
-			for (i = 0; i < DECAP_VERDICT_COUNT; i++)
-				sums[i] += ((uint64_t *)&counters[cpu])[i];
-	}
-	for (i = 0; i < DECAP_VERDICT_COUNT; i++) {
-		if (sums[i] && !verdicts[i].normal)
-			warn(status, "decap: %llu packets: %s: %s", (unsigned long long)sums[i], verdicts[i].name,
+	for (i = 0; counters && i < DECAP_VERDICT_COUNT; i++) {
+		for (sum = 0, cpu = 0; cpu < cpus; cpu++)
+			sum += ((uint64_t *)&counters[cpu])[i];
+		if (sum && !verdicts[i].normal)
+			warn(status, "decap: %llu packets: %s: %s", (unsigned long long)sum, verdicts[i].name,
 				verdicts[i].text);
 	}
-	if (map >= 0)
-		close(map);
 	free(counters);
 }
 

@@ -181,6 +181,9 @@ upgraded() {
 	leaves "... and they count" decap_unlisted_source $STRANGER $SERVER "$LAB_VIP" after-upgrade
 	loader upgrade --program decap > /dev/null
 	is "... over an upgrade without them" "$(accepted)" "10.0.0.100 | 192.0.2.10"
+	lab_in px1 rm $PINS/decap_links/eth0 $PINS/decap_sources
+	check "maps of another release, and nothing attached: attach replaces them" attach --from $LAB_CLIENT
+	is "... with its own lists" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
 	check "detach" loader detach --program decap
 	is "... leaves nothing" "$(lab_in px1 sh -c "ls $PINS 2> /dev/null || true")" ""
 }
