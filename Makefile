@@ -45,7 +45,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
 BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
-.PHONY: all help packages test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
+.PHONY: all help packages check test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
 .SECONDARY:
 
 all: $(PROGRAMS) ## build the programs (default)
@@ -124,6 +124,9 @@ tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build eve
 test: packages ## install what is missing, run every test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run
+
+check: $(UNIT_BIN) ## what needs neither root nor a network namespace: format, unit tests
+	$(Q)tests/run format unit/
 
 test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of make test)
 	$(Q)$(MAKE) --no-print-directory tests
