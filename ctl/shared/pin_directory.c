@@ -56,7 +56,7 @@ int pin_directory_check(const char *directory, char error[PIN_DIRECTORY_ERROR_SI
 
 	if (snprintf(path, sizeof(path), "%s", directory) >= PATH_MAX)
 		return 0;
-	fd = open("/", O_PATH | O_CLOEXEC);
+	fd = open(path[0] == '/' ? "/" : ".", O_PATH | O_CLOEXEC);
 	while (!result && fd >= 0 && *(name += strspn(name, "/"))) {
 		end = name + strcspn(name, "/");
 		*end = '\0';

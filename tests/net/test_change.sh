@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Planned changes, one on top of the other, while calls and connections are up: none is
 # lost, none moves, and new ones go where they should. The daemon is killed among them.
+#
+# Runs alone: its clients give calls up when they do not get to run for long.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

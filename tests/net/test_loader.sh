@@ -60,7 +60,10 @@ pins() {
 	lab_in balancer find $PINS -type f -printf '%d %P\n' 2> /dev/null | LC_ALL=C sort | cut -d' ' -f2 | xargs
 }
 
-MAPS="added_backends awaited backend_records backend_traffic backends balancer contract former fragments hints notes pool_names pools probe_addresses punt_fragments punt_oversize punt_probes punt_readers ranges service_names service_traffic services tables verdicts"
+MAPS=$({
+	echo balancer # the program
+	sed -n 's/^} \([a-z_]*\) SEC("\.maps");.*/\1/p' bpf/maps.h
+} | LC_ALL=C sort | xargs)
 
 state() {
 	loader status --json | jq -r "$1"

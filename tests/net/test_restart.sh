@@ -3,6 +3,8 @@
 # Numbered packets at a high rate while the daemon is killed, restarted and reloaded
 # and the program is replaced: none is lost, and none goes to another backend unless
 # the file says so.
+#
+# Runs alone: it measures a rate, and wants it high.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
