@@ -162,6 +162,10 @@ exchanged() {
 	is "without options the lists stay" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
 }
 
+has_no_program() {
+	[ -z "$(lab_in px1 ip -j link show eth0 | jq -r '.[0].xdp // empty')" ]
+}
+
 # --- from a release that had no lists: the maps as that would have left them
 
 upgraded() {
@@ -182,6 +186,7 @@ upgraded() {
 	loader upgrade --program decap > /dev/null
 	is "... over an upgrade without them" "$(accepted)" "10.0.0.100 | 192.0.2.10"
 	lab_in px1 rm $PINS/decap_links/eth0 $PINS/decap_sources
+	wait_for 10 has_no_program # the kernel takes it off when it gets to it
 	check "maps of another release, and nothing attached: attach replaces them" attach --from $LAB_CLIENT
 	is "... with its own lists" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
 	check "detach" loader detach --program decap

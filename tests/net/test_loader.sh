@@ -378,18 +378,28 @@ interrupted() {
 	is "interrupted, it leaves all or nothing ($attached times all, $nothing times nothing)" "$other" ""
 }
 
+# lose_link [PIN...]: removes the link's pin, and others, and waits until the program is off.
+lose_link() {
+	lab_in balancer rm $PINS/links/eth0 "$@"
+	wait_for 10 has_no_program
+}
+
+has_no_program() {
+	[ -z "$(xdp eth0)" ]
+}
+
 # What one leaves that is killed: pins, and no link yet.
 killed() {
 	config eth0 -- "limits: {slots: 1024}"
 	loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
-	lab_in balancer rm $PINS/links/eth0
+	lose_link
 	like "maps without an interface: status says so" "$(state '.warnings[]')" "maps are pinned, and no interface"
 	fails "... upgrade says so" "not attached to anything" upgrade
 	check "... attach goes on with them" loader attach -c "$LAB_CONFIG"
 	is "... and what they hold" \
 		"$(lab_in balancer bpftool -j map lookup pinned $PINS/pools key 1 0 0 0 | jq .formatted.value.table)" 9
-	lab_in balancer rm $PINS/links/eth0
+	lose_link
 	lab_in balancer ip link add soft up type bridge
 	config eth0 soft -- "limits: {slots: 2048, services: 9}"
 	fails "... an attach that fails" "cannot attach to soft" attach -c "$LAB_CONFIG"
@@ -398,10 +408,10 @@ killed() {
 	config eth0 -- "limits: {slots: 2048, services: 9}"
 	fails_with 0 "... or replaces them where they do not fit the file" "they are replaced" attach -c "$LAB_CONFIG"
 	is "... by others" "$(map_entries services)" 36
-	lab_in balancer rm $PINS/links/eth0 $PINS/contract
+	lose_link $PINS/contract
 	check "half of the maps: attach replaces them" loader attach -c "$LAB_CONFIG"
 	is "... by all" "$(pins)" "$MAPS links/eth0"
-	lab_in balancer rm $PINS/links/eth0 $PINS/contract
+	lose_link $PINS/contract
 	check "... or detach removes them" loader detach
 	is_untouched "... and nothing is left"
 }
