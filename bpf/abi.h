@@ -78,9 +78,8 @@ enum forward_method {
 	FORWARD_IPIP,
 };
 
-/* services: hash. A port of 0 in the key stands for every port of the VIP that has no
- * service of its own; a protocol of 0, and a port of 0, marks an address that is a VIP at
- * all, for packets without a port (so `limits: services` takes twice as many entries). */
+/* services: hash, of IPv6 VIPs. A port of 0 stands for every port of the VIP that has no
+ * service of its own. */
 struct service_key {
 	struct address vip;
 	__be16 port;
@@ -88,11 +87,28 @@ struct service_key {
 	__u8 pad;
 };
 
+/* services_ipv4: hash. The same of IPv4 VIPs: what every packet asks for has a short key. */
+struct service_key_ipv4 {
+	__be32 vip;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
 enum service_flags {
 	SERVICE_METHODS = 1, /* pools differ by method */
 	SERVICE_ROUTE = 2,   /* a request's topmost Route may name a backend */
-	SERVICE_PING = 4,    /* of an entry that marks a VIP: echo requests are answered */
-	SERVICE_RANGES = 8,  /* of such an entry: there are ranges of this VIP */
+};
+
+/* vips: hash: address -> struct vip. All VIPs, for packets without a port or to one without a
+ * service. */
+enum vip_flags {
+	VIP_PING = 1,   /* echo requests are answered */
+	VIP_RANGES = 2, /* there are ranges of its ports */
+};
+
+struct vip {
+	__u32 flags; /* enum vip_flags */
 };
 
 /* The hash key is here, and not in a map of its own, because this line is in the
@@ -422,6 +438,8 @@ enum decap_verdict {
 
 _Static_assert(sizeof(struct address) == 16, "address");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
+_Static_assert(sizeof(struct service_key_ipv4) == 8, "service_key_ipv4");
+_Static_assert(sizeof(struct vip) == 4, "vip");
 _Static_assert(sizeof(struct service) == 56, "service");
 _Static_assert(sizeof(struct range_key) == 28, "range_key");
 _Static_assert(sizeof(struct range) == 12, "range");

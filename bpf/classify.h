@@ -8,15 +8,24 @@
 #include "ranges.h"
 #include "text.h"
 
-/* Protocol and port are stored at once, since the map's hash reads them so. Protocol 0 would
- * find the entry that marks a VIP. */
+/* The key is stored at once, since the map's hash reads it so. */
+static __always_inline const struct service *classify_find_ipv4(__be32 vip, __u8 protocol, __be16 port)
+{
+	union {
+		struct service_key_ipv4 key;
+		__u64 word;
+	} at = {.word = vip | (__u64)port << 32 | (__u64)protocol << 48};
+
+	return bpf_map_lookup_elem(&services_ipv4, &at.key);
+}
+
 static __always_inline const struct service *classify_find(const struct address *vip, __u8 protocol, __be16 port)
 {
-	struct service_key key = {.vip = *vip};
-	__u32 ends = port | (__u32)protocol << 16;
+	struct service_key key = {.vip = *vip, .port = port, .protocol = protocol};
 
-	__builtin_memcpy(&key.port, &ends, sizeof(ends));
-	return protocol ? bpf_map_lookup_elem(&services, &key) : NULL;
+	if (address_is_mapped_ipv4(vip))
+		return classify_find_ipv4(vip->word[3], protocol, port);
+	return bpf_map_lookup_elem(&services, &key);
 }
 
 static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct packet *p, const struct service *service)
@@ -60,8 +69,9 @@ static __always_inline int classify_range(struct flow *flow, const struct range 
 static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 {
 	const struct packet *p = &flow->packet;
-	const struct service *service, *vip = vip_entry(&p->destination);
+	const struct vip *vip = vip_find(&p->destination);
 	const struct range *range = ranges_find(p, vip);
+	const struct service *service;
 
 	if (!vip)
 		return flow_finish(flow, VERDICT_not_service);

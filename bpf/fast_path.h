@@ -157,7 +157,6 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 	const struct iphdr *ip = fast_parse(ctx);
 	const struct service *service;
 	const struct backend *backend;
-	struct address vip;
 	const __u16 *slots;
 	enum verdict verdict;
 	__u32 length, id;
@@ -165,8 +164,7 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 
 	if (!ip || no_fast_path)
 		return FAST_PATH_NOT;
-	vip = address_from_ipv4(ip->daddr);
-	service = classify_find(&vip, IPPROTO_UDP, plain_udp(ip)->dest);
+	service = classify_find_ipv4(ip->daddr, IPPROTO_UDP, plain_udp(ip)->dest);
 	if (!service || !fast_is_enough(ctx, ip, service))
 		return FAST_PATH_NOT;
 	slots = fast_slots(service);

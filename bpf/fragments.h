@@ -141,7 +141,7 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 	struct fragment_key key = fragment_key(&flow->packet);
 	const struct fragment *fragment = fragment_find(&key);
 
-	if (!fragment && vip_entry(&flow->packet.destination))
+	if (!fragment && vip_find(&flow->packet.destination))
 		return flow_finish(flow, fragment_hold(ctx, &key));
 	if (!fragment)
 		return flow_finish(flow, VERDICT_not_service);

@@ -9,14 +9,28 @@
 /* Number of slots of a table less one. The loader writes it; fixed while we run. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
-/* What is ours: (VIP, port, protocol) -> service, and an entry that marks the VIP. As hints and
- * ranges do it holds twice what there may be: new entries are put in before old ones go. */
+/* (VIP, port, protocol) -> service. As vips, hints and ranges do they hold twice what there
+ * may be: new entries are put in before old ones go. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * 2 * DEFAULT_SERVICES);
+	__uint(max_entries, 2 * DEFAULT_SERVICES);
 	__type(key, struct service_key);
 	__type(value, struct service);
 } services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * DEFAULT_SERVICES);
+	__type(key, struct service_key_ipv4);
+	__type(value, struct service);
+} services_ipv4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * DEFAULT_SERVICES);
+	__type(key, struct address);
+	__type(value, struct vip);
+} vips SEC(".maps");
 
 /* Which of its two tables a pool uses. */
 struct {

@@ -77,12 +77,12 @@ static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet
 {
 	struct ethhdr *eth = frame_start(ctx);
 	__be16 *icmp = frame_at(ctx, p->transport);
-	const struct service *vip;
+	const struct vip *vip;
 
 	if ((void *)(eth + 1) > frame_end(ctx) || (void *)(icmp + 2) > frame_end(ctx))
 		return VERDICT_not_service;
-	vip = vip_entry(&p->destination);
-	if (!vip || !(vip->flags & SERVICE_PING) || !ping_is_plain(p, eth))
+	vip = vip_find(&p->destination);
+	if (!vip || !(vip->flags & VIP_PING) || !ping_is_plain(p, eth))
 		return VERDICT_not_service;
 	if (p->ipv6 ? !pong_ipv6(ctx, p) : !pong_ipv4(ctx, p))
 		return VERDICT_not_service; /* for the verifier: packet_parse has seen the header */

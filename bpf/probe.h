@@ -23,7 +23,7 @@ static __always_inline bool probe_is_reply(const struct packet *p)
 {
 	struct address to = p->destination; /* 6.1 takes no key from a global function's argument */
 
-	return probe_is_kind(p) && vip_entry(&p->source) && bpf_map_lookup_elem(&probe_addresses, &to);
+	return probe_is_kind(p) && vip_find(&p->source) && bpf_map_lookup_elem(&probe_addresses, &to);
 }
 
 /* What becomes of a packet that is for no service. */

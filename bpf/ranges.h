@@ -5,16 +5,16 @@
 #include "maps.h"
 #include "packet.h"
 
-/* The entry that marks an address as a VIP; NULL for any other. */
-static __always_inline const struct service *vip_entry(const struct address *address)
+/* What is known of an address if it is a VIP; NULL for any other. */
+static __always_inline const struct vip *vip_find(const struct address *address)
 {
-	struct service_key key = {.vip = *address};
+	struct address key = *address;
 
-	return bpf_map_lookup_elem(&services, &key);
+	return bpf_map_lookup_elem(&vips, &key);
 }
 
 /* The range of a VIP that the packet's port lies in; NULL if there is none. */
-static __always_inline const struct range *ranges_find(const struct packet *p, const struct service *vip)
+static __always_inline const struct range *ranges_find(const struct packet *p, const struct vip *vip)
 {
 	struct range_key key = {
 		.prefix = RANGE_KEY_BITS(16),
@@ -23,5 +23,5 @@ static __always_inline const struct range *ranges_find(const struct packet *p, c
 		.port = p->destination_port,
 	};
 
-	return vip && vip->flags & SERVICE_RANGES ? bpf_map_lookup_elem(&ranges, &key) : NULL;
+	return vip && vip->flags & VIP_RANGES ? bpf_map_lookup_elem(&ranges, &key) : NULL;
 }

@@ -19,7 +19,9 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 		struct bpf_map *map;
 		uint32_t entries;
 	} rows[] = {
-		{skeleton->maps.services, 2 * 2 * sizes->services}, /* see maps.h */
+		{skeleton->maps.services, 2 * sizes->services}, /* see maps.h */
+		{skeleton->maps.services_ipv4, 2 * sizes->services},
+		{skeleton->maps.vips, 2 * sizes->services},
 		{skeleton->maps.service_names, sizes->services},
 		{skeleton->maps.service_traffic, sizes->services},
 		{skeleton->maps.pools, sizes->pools},

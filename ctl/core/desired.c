@@ -70,8 +70,7 @@ static bool is_our_key(const struct desired *desired, const struct image *runnin
 	while (entries_next(running->maps[IMAGE_SERVICES], &cursor, &entry)) {
 		const struct service *service = entry.value;
 
-		if (((const struct service_key *)entry.key)->protocol)
-			same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
+		same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
 	}
 	return same;
 }

@@ -77,15 +77,12 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 /* --- VIPs and ports */
 
 /* Marks an address as a VIP; flags of several services add up. */
-static void mark_vip(struct image *image, const struct address *vip, __u8 flags)
+static void mark_vip(struct image *image, const struct address *address, __u32 flags)
 {
-	struct service_key key = {.vip = *vip};
-	struct service value = {.flags = flags};
-	const struct service *known = entries_find(image->maps[IMAGE_SERVICES], &key);
+	const struct vip *known = entries_find(image->maps[IMAGE_VIPS], address);
+	struct vip vip = {.flags = known ? known->flags | flags : flags};
 
-	if (known)
-		value.flags |= known->flags;
-	entries_put(image->maps[IMAGE_SERVICES], &key, &value);
+	entries_put(image->maps[IMAGE_VIPS], address, &vip);
 }
 
 static void put_range(struct image *image, const struct address *vip, uint8_t protocol, struct config_ports ports,
@@ -102,7 +99,7 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 
 		entries_put(image->maps[IMAGE_RANGES], &key, range);
 	}
-	mark_vip(image, vip, SERVICE_RANGES);
+	mark_vip(image, vip, VIP_RANGES);
 }
 
 /* The backends of a pool that have ports of their own. */
@@ -160,7 +157,7 @@ static void put_vip(struct image *image, const struct config_service *service, c
 	struct service_key key = {.vip = *vip, .port = htons(service->port), .protocol = service->protocol};
 
 	entries_put(image->maps[IMAGE_SERVICES], &key, value);
-	mark_vip(image, vip, service->ping ? SERVICE_PING : 0);
+	mark_vip(image, vip, service->ping ? VIP_PING : 0);
 	if (service->last_port > service->port)
 		put_range(image, vip, service->protocol, (struct config_ports){service->port, service->last_port},
 			&(struct range){.port = htons(service->port)});

@@ -12,6 +12,7 @@ struct image *image_new(const struct contract *contract)
 
 	image->contract = *contract;
 	image->maps[IMAGE_SERVICES] = entries_new(sizeof(struct service_key), sizeof(struct service));
+	image->maps[IMAGE_VIPS] = entries_new(sizeof(struct address), sizeof(struct vip));
 	image->maps[IMAGE_HINTS] = entries_new(sizeof(struct hint_key), sizeof(__u32));
 	image->maps[IMAGE_RANGES] = entries_new(sizeof(struct range_key), sizeof(struct range));
 	image->maps[IMAGE_ADDED] = entries_new(sizeof(__u32), sizeof(struct added_backend));

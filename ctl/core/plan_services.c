@@ -17,8 +17,6 @@ static void say_service(struct draft *draft, struct plan_step *step, const struc
 	const struct service *service = entry->value;
 	char vip[ADDRESS_TEXT_SIZE];
 
-	if (!key->protocol)
-		return; /* only marks a VIP */
 	plan_say(step, "service %s: %s %s %s port %u", image->service_names[service->id].name, what,
 		address_format(&key->vip, vip), config_protocol_name(key->protocol), ntohs(key->port));
 }
@@ -88,8 +86,6 @@ static void say_change(
 	char *text;
 	FILE *out;
 
-	if (!((const struct service_key *)step->key)->protocol)
-		return; /* only marks a VIP */
 	out = open_memstream(&text, &length);
 	if (!out)
 		abort();
@@ -202,8 +198,10 @@ void plan_entries(struct draft *draft)
 {
 	put_entries(draft, IMAGE_HINTS);
 	put_entries(draft, IMAGE_SERVICES);
+	put_entries(draft, IMAGE_VIPS);
 	put_entries(draft, IMAGE_RANGES);
 	remove_entries(draft, IMAGE_RANGES);
+	remove_entries(draft, IMAGE_VIPS);
 	remove_entries(draft, IMAGE_SERVICES);
 	remove_entries(draft, IMAGE_HINTS);
 	remove_entries(draft, IMAGE_ADDED);

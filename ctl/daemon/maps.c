@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include "../../bpf/packet.h"
 #include "../core/memory.h"
 #include "../core/motion.h"
 #include "../shared/pin_directory.h"
@@ -17,6 +18,8 @@
 enum map {
 	MAP_CONTRACT,
 	MAP_SERVICES,
+	MAP_SERVICES_IPV4,
+	MAP_VIPS,
 	MAP_HINTS,
 	MAP_RANGES,
 	MAP_SERVICE_NAMES,
@@ -38,6 +41,8 @@ enum map {
 static const char *const map_names[MAP_COUNT] = {
 	[MAP_CONTRACT] = "contract",
 	[MAP_SERVICES] = "services",
+	[MAP_SERVICES_IPV4] = "services_ipv4",
+	[MAP_VIPS] = "vips",
 	[MAP_HINTS] = "hints",
 	[MAP_RANGES] = "ranges",
 	[MAP_SERVICE_NAMES] = "service_names",
@@ -206,27 +211,48 @@ static int read_array(int fd, uint32_t first, uint32_t end, void *values, size_t
 
 static const enum map map_of_entries[IMAGE_MAPS] = {
 	[IMAGE_SERVICES] = MAP_SERVICES,
+	[IMAGE_VIPS] = MAP_VIPS,
 	[IMAGE_HINTS] = MAP_HINTS,
 	[IMAGE_RANGES] = MAP_RANGES,
 	[IMAGE_ADDED] = MAP_ADDED,
 };
 
-/* All of them or an error: what is not read would never be removed. */
-static int read_entries(const struct maps *maps, struct image *image, enum image_map which)
+/* A key of services_ipv4 as the image has it. */
+static struct service_key long_key(const struct service_key_ipv4 *key)
 {
-	int fd = maps->fd[map_of_entries[which]];
+	return (struct service_key){
+		.vip = address_from_ipv4(key->vip),
+		.port = key->port,
+		.protocol = key->protocol,
+	};
+}
+
+/* All of a map or an error: what is not read would never be removed. */
+static int read_map(const struct maps *maps, enum map map, struct entries *entries)
+{
 	char key[ENTRY_SIZE_MAX], value[ENTRY_SIZE_MAX], *previous = NULL;
-	int error;
+	int error, fd = maps->fd[map];
 
 	while (!(error = bpf_map_get_next_key(fd, previous, key))) {
+		struct service_key service = long_key((void *)key);
+
 		error = bpf_map_lookup_elem(fd, key, value);
 		if (error && error != -ENOENT) /* else somebody else has removed it */
 			return error;
 		if (!error)
-			entries_put(image->maps[which], key, value);
+			entries_put(entries, map == MAP_SERVICES_IPV4 ? (void *)&service : key, value);
 		previous = key;
 	}
 	return error == -ENOENT ? 0 : error;
+}
+
+static int read_entries(const struct maps *maps, struct image *image, enum image_map which)
+{
+	int error = read_map(maps, map_of_entries[which], image->maps[which]);
+
+	if (!error && which == IMAGE_SERVICES)
+		error = read_map(maps, MAP_SERVICES_IPV4, image->maps[which]);
+	return error;
 }
 
 static int read_tables(const struct maps *maps, struct image *image)
@@ -412,6 +438,24 @@ static int put_former(const struct maps *maps, uint32_t pool_id, const __u16 *fo
 	return error;
 }
 
+/* Puts an entry into one of the hash maps, or removes it where `value` is NULL. */
+static int change_entry(const struct maps *maps, enum image_map which, const void *key, const void *value)
+{
+	const struct service_key *service = key;
+	struct service_key_ipv4 short_key;
+	int error, fd = maps->fd[map_of_entries[which]];
+
+	if (which == IMAGE_SERVICES && address_is_mapped_ipv4(&service->vip)) {
+		short_key = (struct service_key_ipv4){service->vip.word[3], service->port, service->protocol, 0};
+		key = &short_key;
+		fd = maps->fd[MAP_SERVICES_IPV4];
+	}
+	if (value)
+		return bpf_map_update_elem(fd, key, value, BPF_ANY);
+	error = bpf_map_delete_elem(fd, key);
+	return error == -ENOENT ? 0 : error; /* somebody else has removed it */
+}
+
 int maps_apply(const struct maps *maps, const struct plan_step *step)
 {
 	static const enum map map_of[] = {
@@ -424,9 +468,11 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_BACKEND] = MAP_BACKENDS,
 		[PLAN_TABLE] = MAP_TABLES,
 		[PLAN_POOL] = MAP_POOLS,
+		[PLAN_FORMER] = MAP_FORMER,
+		[PLAN_ENTRY] = MAP_SERVICES, /* or another one: change_entry knows */
+		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
 	};
-	bool entry = step->kind == PLAN_ENTRY || step->kind == PLAN_ENTRY_REMOVE;
-	int fd = maps->fd[entry ? map_of_entries[step->index] : map_of[step->kind]], error;
+	int fd = maps->fd[map_of[step->kind]];
 
 	switch (step->kind) {
 	case PLAN_NOTES:
@@ -439,10 +485,9 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	case PLAN_POOL:
 		return bpf_map_update_elem(fd, &step->index, &step->pool, BPF_ANY);
 	case PLAN_ENTRY:
-		return bpf_map_update_elem(fd, step->key, step->value, BPF_ANY);
+		return change_entry(maps, step->index, step->key, step->value);
 	case PLAN_ENTRY_REMOVE:
-		error = bpf_map_delete_elem(fd, step->key);
-		return error == -ENOENT ? 0 : error; /* somebody else has removed it */
+		return change_entry(maps, step->index, step->key, NULL);
 	default:
 		return bpf_map_update_elem(fd, &step->index, step->value, BPF_ANY);
 	}

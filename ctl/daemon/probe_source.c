@@ -22,7 +22,7 @@ struct own {
 
 struct probe_sources {
 	struct probe_tun *tun;
-	int services_fd;
+	int vips_fd;
 	int map_fd;
 	struct netlink netlink;
 	struct own *ours;
@@ -33,10 +33,9 @@ struct probe_sources {
 
 static bool is_vip(const struct probe_sources *sources, const struct address *address)
 {
-	struct service_key key = {.vip = *address};
-	struct service service;
+	struct vip vip;
 
-	return !bpf_map_lookup_elem(sources->services_fd, &key, &service);
+	return !bpf_map_lookup_elem(sources->vips_fd, address, &vip);
 }
 
 /* --- which addresses there are */
@@ -172,10 +171,10 @@ int probe_sources_new(struct probe_sources **out, struct probe_tun *tun, const c
 	int error = 0;
 
 	sources->tun = tun;
-	sources->services_fd = maps_open_pin(directory, "services");
+	sources->vips_fd = maps_open_pin(directory, "vips");
 	sources->map_fd = maps_open_pin(directory, "probe_addresses");
-	if (sources->services_fd < 0 || sources->map_fd < 0)
-		error = sources->services_fd < 0 ? sources->services_fd : sources->map_fd;
+	if (sources->vips_fd < 0 || sources->map_fd < 0)
+		error = sources->vips_fd < 0 ? sources->vips_fd : sources->map_fd;
 	if (!error)
 		error = netlink_open(&sources->netlink, ANSWERS_BYTES);
 	if (!error) {
@@ -197,8 +196,8 @@ void probe_sources_free(struct probe_sources *sources)
 	while (sources->used_count)
 		give_up(sources, sources->used_count - 1);
 	netlink_close(&sources->netlink);
-	if (sources->services_fd >= 0)
-		close(sources->services_fd);
+	if (sources->vips_fd >= 0)
+		close(sources->vips_fd);
 	if (sources->map_fd >= 0)
 		close(sources->map_fd);
 	free(sources->ours);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include "../../bpf/packet.h"
 #include "../../bpf/sip_host.h"
 #include "letters.h"
 #include "subject.h"
@@ -118,6 +119,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		uint32_t entries;
 	} all[] = {
 		{"services", 2 * DEFAULT_SERVICES},
+		{"services_ipv4", 2 * DEFAULT_SERVICES},
 		{"service_traffic", services_of(setup) + 1},
 		{"service_names", services_of(setup) + 1},
 		{"pools", pools_of(setup)},
@@ -154,6 +156,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 	uint16_t port, uint8_t protocol, uint32_t id)
 {
 	struct service_key key = {.vip = *vip, .port = htons(port), .protocol = protocol};
+	struct service_key_ipv4 short_key = {vip->word[3], htons(port), protocol, 0};
 	struct service service = {
 		.hash_key = {hash_key[0], hash_key[1]},
 		.id = id,
@@ -164,16 +167,21 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 
 	for (int method = 0; method < METHOD_COUNT; method++)
 		service.pool[method] = id ? (id - 1) % pools_of(setup) : 0;
+	if (address_is_mapped_ipv4(vip) && bpf_object__find_map_by_name(object, "services_ipv4"))
+		return put(object, "services_ipv4", &short_key, &service);
 	return put(object, "services", &key, &service);
 }
 
-/* The entry that marks a VIP. */
-static int put_vip(struct bpf_object *object, const struct address *vip)
+/* Older builds have an entry of `services` instead, whose flags have other values. */
+static int put_vip(struct bpf_object *object, const struct address *address)
 {
-	struct service_key key = {.vip = *vip};
-	struct service service = {.flags = SERVICE_PING | SERVICE_RANGES};
+	struct vip vip = {.flags = VIP_PING | VIP_RANGES};
+	struct service_key key = {.vip = *address};
+	struct service marker = {.flags = 4 | 8};
 
-	return put(object, "services", &key, &service);
+	if (bpf_object__find_map_by_name(object, "vips"))
+		return put(object, "vips", address, &vip);
+	return put(object, "services", &key, &marker);
 }
 
 #define SERVICE_RANGE_PORT 6144

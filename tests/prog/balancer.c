@@ -10,6 +10,7 @@
 
 #define HINT_GROUP 1
 #include "../../bpf/hash.h"
+#include "../../bpf/packet.h"
 
 const uint64_t test_hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
 
@@ -109,21 +110,32 @@ uint64_t balancer_hash(const char *call_id, size_t length)
 	return hash_finish(hash, key);
 }
 
+int balancer_services(struct balancer_bpf *skel, const struct service_key *key, union any_service_key *in_map)
+{
+	if (!address_is_mapped_ipv4(&key->vip)) {
+		in_map->key = *key;
+		return bpf_map__fd(skel->maps.services);
+	}
+	in_map->ipv4 = (struct service_key_ipv4){key->vip.word[3], key->port, key->protocol, 0};
+	return bpf_map__fd(skel->maps.services_ipv4);
+}
+
 static void put_service(struct balancer_bpf *skel, const char *vip, struct service_key key, struct service service)
 {
+	union any_service_key in_map;
+
 	service.hash_key[0] = test_hash_key[0];
 	service.hash_key[1] = test_hash_key[1];
 	key.vip = address_of(vip);
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
+	run_must(bpf_map_update_elem(balancer_services(skel, &key, &in_map), &in_map, &service, BPF_ANY), "services");
 }
 
-/* Marks an address as a VIP. */
-static void put_vip(struct balancer_bpf *skel, const struct balancer_setup *setup, const char *vip)
+static void put_vip(struct balancer_bpf *skel, const struct balancer_setup *setup, const char *text)
 {
-	struct service_key key = {.vip = address_of(vip)};
-	struct service service = {.flags = (setup->ping ? SERVICE_PING : 0) | (setup->no_ranges ? 0 : SERVICE_RANGES)};
+	struct address address = address_of(text);
+	struct vip vip = {.flags = (setup->ping ? VIP_PING : 0) | (setup->no_ranges ? 0 : VIP_RANGES)};
 
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.services), &key, &service, BPF_ANY), "services");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.vips), &address, &vip, BPF_ANY), "vips");
 }
 
 /* Each row is a prefix of a port's bits, as an LPM trie wants it. */

@@ -72,6 +72,14 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup);
 /* Fills anew what is loaded; the numbers of backends and slots must be the same. */
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup);
 
+/* The map that a service is in, and its key there. */
+union any_service_key {
+	struct service_key key;
+	struct service_key_ipv4 ipv4;
+};
+
+int balancer_services(struct balancer_bpf *skel, const struct service_key *key, union any_service_key *in_map);
+
 /* What a backend of the setup looks like. */
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id);
 

@@ -41,15 +41,17 @@ static void change_service(uint16_t port, enum affinity affinity, uint8_t flags)
 
 	for (int i = 0; i < 2; i++) {
 		struct service_key key = {.port = htons(port), .protocol = IPPROTO_UDP};
+		union any_service_key in_map;
 		struct service service;
-		int map = bpf_map__fd(skel->maps.services);
+		int map;
 
 		inet_pton(AF_INET6, vips[i], &key.vip);
-		run_must(bpf_map_lookup_elem(map, &key, &service), "services");
+		map = balancer_services(skel, &key, &in_map);
+		run_must(bpf_map_lookup_elem(map, &in_map, &service), "services");
 		service.hints = GROUP;
 		service.flags |= flags;
 		service.affinity = affinity;
-		run_must(bpf_map_update_elem(map, &key, &service, BPF_ANY), "services");
+		run_must(bpf_map_update_elem(map, &in_map, &service, BPF_ANY), "services");
 	}
 }
 

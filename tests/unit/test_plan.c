@@ -25,7 +25,7 @@ Test(plan, a_first_start_fills_every_slot)
 {
 	world_start(&world, FARM3);
 	cr_assert_eq(world_slots_of(&world, 0), 0);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 2, "the service, and its VIP");
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 1);
 	cr_assert(world_has_backend(world.running, world_backend(&world, "px1")->id));
 }
 
@@ -589,11 +589,13 @@ Test(plan, services_and_pools_come_and_go)
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_settle(&world, NULL);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 6);
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 3);
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_VIPS]), 3);
 	world_load(&world, FARM3, FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_settle(&world, NULL);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 2, "the service, and its VIP");
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 1);
+	cr_assert_eq(entries_count(world.running->maps[IMAGE_VIPS]), 1);
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
 }
 

@@ -101,8 +101,6 @@ static void check_invariants(const struct image *image)
 		uint32_t pool = ((const struct service *)entry.value)->pool[METHOD_NONE];
 		const uint16_t *slots = image_slots(image, pool);
 
-		if (!((const struct service_key *)entry.key)->protocol)
-			continue; /* marks a VIP */
 		cr_assert(image->pool_names[pool].name[0], "a service has a pool that is not there");
 		for (uint32_t slot = 0; slot < image->contract.slots; slot++)
 			cr_assert(!slots[slot] || world_has_backend(image, slots[slot]),
