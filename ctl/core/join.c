@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See join.h. */
 #include <errno.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <string.h>
-#include "join.h"
+#include "join_wish.h"
 #include "memory.h"
 #include "name.h"
 
@@ -15,14 +14,20 @@ struct second {
 	size_t count;
 };
 
+/* The last sign of life of a server. */
+struct sign {
+	uint64_t ms;        /* when it was heard; 0: never */
+	uint64_t signed_at; /* by its clock; 0: it counts as heard, and was not */
+};
+
 /* A second of the window has one of these to itself. */
 #define SECONDS 64
 _Static_assert(SECONDS > 2 * JOIN_WINDOW, "window");
 
 struct join {
 	struct second seconds[SECONDS];
-	uint64_t *heard; /* by backend id: when it was last heard of, ms; 0: never */
-	size_t limit;    /* ids there is room for */
+	struct sign *heard; /* by backend id */
+	size_t limit;       /* ids there is room for */
 };
 
 struct join *join_new(void)
@@ -40,9 +45,7 @@ void join_free(struct join *join)
 	free(join);
 }
 
-static struct join_answer answer(unsigned int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static struct join_answer answer(unsigned int status, const char *format, ...)
+struct join_answer join_answer(unsigned int status, const char *format, ...)
 {
 	struct join_answer answer = {.status = status};
 	va_list arguments;
@@ -120,181 +123,25 @@ static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[
 	return false;
 }
 
+/* `signed_at` becomes 0 unless the signature is right. */
 static struct join_answer authenticate(struct join *join, const struct join_request *request,
-	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now)
+	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now, uint64_t *signed_at)
 {
 	uint64_t time;
 
+	*signed_at = 0;
 	if (request->time.at == request->time.end || request->signature.at == request->signature.end)
-		return answer(401, "time or signature is missing");
+		return join_answer(401, "time or signature is missing");
 	if (request->text.end - request->text.at > JOIN_REQUEST_MAX || !read_time(request->time, &time) ||
 		!is_signed(request->signature, signature))
-		return answer(401, "the signature is wrong");
+		return join_answer(401, "the signature is wrong");
+	*signed_at = time;
 	if (time > now + JOIN_WINDOW || now > time + JOIN_WINDOW)
-		return answer(401, "the time is %lu s %s: are both clocks right?", time > now ? time - now : now - time,
-			time > now ? "ahead" : "old");
+		return join_answer(401, "the time is %lu s %s: are both clocks right?",
+			time > now ? time - now : now - time, time > now ? "ahead" : "old");
 	if (is_replay(join, time, signature))
-		return answer(401, "this request has been taken already");
-	return answer(200, "%s", "");
-}
-
-/* --- what is wanted */
-
-enum action {
-	ACTION_NONE,
-	ACTION_START,
-	ACTION_HEARTBEAT,
-	ACTION_SHUTDOWN,
-	ACTION_STOP,
-};
-
-#define NOT_GIVEN (-1)
-
-struct wish {
-	enum action action;
-	char pool[NAME_SIZE]; /* "": not said, as all that follows */
-	char name[NAME_SIZE];
-	struct address address; /* all zero */
-	int weight;             /* NOT_GIVEN */
-	unsigned int seen;      /* a bit for each member */
-	struct join_answer fault;
-};
-
-static bool set_action(struct wish *wish, const char *value)
-{
-	static const char *const names[] = {
-		[ACTION_START] = "start",
-		[ACTION_HEARTBEAT] = "heartbeat",
-		[ACTION_SHUTDOWN] = "shutdown",
-		[ACTION_STOP] = "stop",
-	};
-
-	for (size_t i = ACTION_START; i <= ACTION_STOP; i++)
-		if (!strcmp(names[i], value))
-			wish->action = i;
-	return wish->action != ACTION_NONE;
-}
-
-static bool set_pool(struct wish *wish, const char *value)
-{
-	name_copy(wish->pool, value);
-	return config_name_is_valid(value);
-}
-
-static bool set_name(struct wish *wish, const char *value)
-{
-	name_copy(wish->name, value);
-	return config_name_is_valid(value);
-}
-
-static bool set_address(struct wish *wish, const char *value)
-{
-	return !address_parse(value, &wish->address) && address_is_host(&wish->address);
-}
-
-static bool set_weight(struct wish *wish, const char *value)
-{
-	struct span digits = {value, value + strlen(value)};
-
-	wish->weight = span_number(digits);
-	return wish->weight >= 0 && wish->weight <= MAX_WEIGHT;
-}
-
-static const struct member {
-	const char *name;
-	bool (*set)(struct wish *wish, const char *value);
-	const char *wanted;
-} members[] = {
-	{"action", set_action, "start, heartbeat, shutdown or stop"},
-	{"pool", set_pool, "the name of a pool"},
-	{"name", set_name, "1 to 63 of A-Z a-z 0-9 . _ -"},
-	{"address", set_address, "the address of a host"},
-	{"weight", set_weight, "a number from 0 to 1000"},
-};
-
-_Static_assert(MAX_WEIGHT == 1000, "members");
-
-/* False, with the fault, when this cannot be. */
-static bool set_member(struct wish *wish, const char *name, const char *value)
-{
-	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
-		if (strcmp(members[i].name, name))
-			continue;
-		if (wish->seen & 1u << i)
-			wish->fault = answer(400, "%s is there twice", name);
-		else if (!members[i].set(wish, value))
-			wish->fault = answer(400, "%s must be %s", name, members[i].wanted);
-		wish->seen |= 1u << i;
-		return !wish->fault.status;
-	}
-	wish->fault = answer(400, "'%.40s' is not known: action, pool, name, address, weight are", name);
-	return false;
-}
-
-static void read_json(struct span text, struct wish *wish)
-{
-	json_error_t error;
-	json_t *json = json_loadb(text.at, text.end - text.at, JSON_REJECT_DUPLICATES, &error), *value;
-	const char *name;
-	char number[24];
-
-	if (!json_is_object(json))
-		wish->fault = json ? answer(400, "not a JSON object") : answer(400, "not JSON: %s", error.text);
-	for (void *i = json_object_iter(json); i && !wish->fault.status; i = json_object_iter_next(json, i)) {
-		name = json_object_iter_key(i);
-		value = json_object_iter_value(i);
-		snprintf(number, sizeof(number), "%lld", json_integer_value(value));
-		if (json_is_string(value) && strcmp(name, "weight"))
-			set_member(wish, name, json_string_value(value));
-		else
-			set_member(wish, name, json_is_integer(value) && !strcmp(name, "weight") ? number : "");
-	}
-	json_decref(json);
-}
-
-#define VALUE_SIZE 128 /* more than any value has */
-
-/* False when it is too long. */
-static bool copy_span(struct span span, char text[VALUE_SIZE])
-{
-	size_t length = span.end - span.at;
-
-	if (length >= VALUE_SIZE || memchr(span.at, '\0', length))
-		return false;
-	memcpy(text, span.at, length);
-	text[length] = '\0';
-	return true;
-}
-
-static void read_parameters(struct span text, struct wish *wish)
-{
-	while (text.at < text.end && !wish->fault.status) {
-		struct span value = span_take(&text, ';'), name = span_trim(span_take(&value, '='));
-		char name_text[VALUE_SIZE], value_text[VALUE_SIZE];
-
-		if (copy_span(name, name_text) && copy_span(span_trim(value), value_text))
-			set_member(wish, name_text, value_text);
-		else
-			wish->fault = answer(400, "a parameter is too long");
-	}
-}
-
-static void read_wish(const struct join_request *request, struct wish *wish)
-{
-	static const struct address none;
-
-	*wish = (struct wish){.weight = NOT_GIVEN};
-	(request->is_json ? read_json : read_parameters)(request->text, wish);
-	if (wish->fault.status)
-		return;
-	if (!wish->action)
-		wish->fault = answer(400, "action is missing");
-	else if (!*wish->pool)
-		wish->fault = answer(400, "pool is missing");
-	else if (!*wish->name)
-		wish->fault = answer(400, "name is missing");
-	else if (wish->action == ACTION_START && address_equal(&wish->address, &none))
-		wish->fault = answer(400, "address is missing");
+		return join_answer(401, "this request has been taken already");
+	return join_answer(200, "%s", "");
 }
 
 /* --- who was heard of */
@@ -321,17 +168,17 @@ static bool set_silent(struct farm_backend *backend, bool silent)
 	return changed;
 }
 
-static bool hear(struct join *join, struct farm_backend *backend, uint64_t ms)
+static bool hear(struct join *join, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
 {
 	make_room(join, backend->id);
-	join->heard[backend->id] = ms;
+	join->heard[backend->id] = (struct sign){.ms = ms, .signed_at = wish->signed_at};
 	return set_silent(backend, false);
 }
 
 /* 0 for those who were not heard of yet. */
 static uint64_t silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
 {
-	uint64_t heard = backend->id < join->limit ? join->heard[backend->id] : 0;
+	uint64_t heard = backend->id < join->limit ? join->heard[backend->id].ms : 0;
 
 	return heard && ms > heard ? ms - heard : 0;
 }
@@ -339,7 +186,7 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 /* Of those who have left nothing is kept: somebody else may get their ids. */
 bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 {
-	uint64_t *before = join->heard;
+	struct sign *before = join->heard;
 	size_t limit = join->limit;
 	bool changed = false;
 
@@ -349,11 +196,11 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 			bool joined = has_joined(backend);
-			uint64_t heard = backend->id < limit ? before[backend->id] : 0;
+			struct sign heard = backend->id < limit ? before[backend->id] : (struct sign){0};
 
 			make_room(join, backend->id);
 			if (joined)
-				join->heard[backend->id] = heard ? heard : ms;
+				join->heard[backend->id] = heard.ms ? heard : (struct sign){.ms = ms};
 			backend->silence = joined ? silence(join, backend, ms) : 0;
 			changed |= set_silent(
 				backend, joined && silence(join, backend, ms) >= farm->config->join.node_timeout);
@@ -368,8 +215,8 @@ void join_forgive(struct join *join, const struct farm *farm, uint64_t ms)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			const struct farm_backend *backend = &farm->pools[i].backends[j];
 
-			if (!backend->silent && backend->id < join->limit && join->heard[backend->id])
-				join->heard[backend->id] = ms;
+			if (!backend->silent && backend->id < join->limit && join->heard[backend->id].ms)
+				join->heard[backend->id].ms = ms;
 		}
 }
 
@@ -411,14 +258,14 @@ const struct farm_backend *join_forgotten(const struct join *join, const struct 
 
 static struct join_answer refusal(int error, const char *text)
 {
-	return answer(error == -ENOENT ? 404 : error == -ENOSPC ? 503 : 409, "%s", text);
+	return join_answer(error == -ENOENT ? 404 : error == -ENOSPC ? 503 : 409, "%s", text);
 }
 
 static struct join_answer add(
-	struct join *join, struct farm *farm, const struct image *running, const struct wish *wish, uint64_t ms)
+	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
 {
-	int weight = wish->weight == NOT_GIVEN ? 1 : wish->weight, error;
-	struct join_answer done = answer(200, "joined");
+	int weight = wish->weight == JOIN_NOT_GIVEN ? 1 : wish->weight, error;
+	struct join_answer done = join_answer(200, "joined");
 	struct farm_backend *backend;
 	char text[FARM_ERROR_SIZE];
 
@@ -427,22 +274,23 @@ static struct join_answer add(
 		return refusal(error, text);
 	backend = farm_find_backend(farm_find_pool(farm, wish->pool), wish->name);
 	backend->record.overrides |= OVERRIDE_JOINED;
-	hear(join, backend, ms);
+	hear(join, backend, wish, ms);
 	done.changed = true;
 	return done;
 }
 
 /* It is alive, and perhaps of another weight. Who starts does not leave any more. */
-static struct join_answer keep(struct join *join, struct farm_backend *backend, const struct wish *wish, uint64_t ms)
+static struct join_answer keep(
+	struct join *join, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
 {
 	struct backend_record *record = &backend->record;
-	bool returns = wish->action == ACTION_START && (record->overrides & OVERRIDE_LEAVING);
-	struct join_answer done = answer(200, returns ? "joined" : "heard");
+	bool returns = wish->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
+	struct join_answer done = join_answer(200, returns ? "joined" : "heard");
 
-	done.changed = hear(join, backend, ms) || returns;
+	done.changed = hear(join, backend, wish, ms) || returns;
 	if (returns)
 		record->overrides &= ~OVERRIDE_LEAVING;
-	if (wish->weight != NOT_GIVEN && wish->weight != record->weight) {
+	if (wish->weight != JOIN_NOT_GIVEN && wish->weight != record->weight) {
 		record->weight = wish->weight;
 		done.changed = true;
 	}
@@ -450,14 +298,14 @@ static struct join_answer keep(struct join *join, struct farm_backend *backend, 
 }
 
 static struct join_answer leave(
-	struct join *join, struct farm *farm, struct farm_backend *backend, const struct wish *wish, uint64_t ms)
+	struct join *join, struct farm *farm, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
 {
-	bool at_once = wish->action == ACTION_STOP;
-	struct join_answer done = answer(200, at_once ? "removed" : "leaving");
+	bool at_once = wish->action == JOIN_STOP;
+	struct join_answer done = join_answer(200, at_once ? "removed" : "leaving");
 	char text[FARM_ERROR_SIZE];
 	int error;
 
-	hear(join, backend, ms);
+	hear(join, backend, wish, ms);
 	error = (at_once ? farm_remove_backend : farm_leave_backend)(farm, wish->pool, wish->name, text);
 	if (error)
 		return refusal(error, text);
@@ -467,53 +315,73 @@ static struct join_answer leave(
 
 /* What speaks against doing something to one that is there; status 0 if nothing does. */
 static struct join_answer objection(
-	const struct farm_pool *pool, const struct farm_backend *backend, const struct wish *wish)
+	const struct farm_pool *pool, const struct farm_backend *backend, const struct join_wish *wish)
 {
 	static const struct address none;
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (config_find_backend(pool->config, wish->name))
-		return answer(409, "backend '%s' of pool '%s' is in the file: its servers do not come and go",
+		return join_answer(409, "backend '%s' of pool '%s' is in the file: its servers do not come and go",
 			wish->name, wish->pool);
 	if (!has_joined(backend))
-		return answer(409, "backend '%s' of pool '%s' was added by hand", wish->name, wish->pool);
+		return join_answer(409, "backend '%s' of pool '%s' was added by hand", wish->name, wish->pool);
 	if (!address_equal(&wish->address, &none) && !address_equal(&wish->address, &backend->record.address))
-		return answer(409, "backend '%s' of pool '%s' is at %s", wish->name, wish->pool,
+		return join_answer(409, "backend '%s' of pool '%s' is at %s", wish->name, wish->pool,
 			address_format(&backend->record.address, text));
 	return (struct join_answer){0};
 }
 
 static struct join_answer act(
-	struct join *join, struct farm *farm, const struct image *running, const struct wish *wish, uint64_t ms)
+	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
 {
 	struct farm_pool *pool = farm_find_pool(farm, wish->pool);
 	struct farm_backend *backend = pool ? farm_find_noted(pool, wish->name) : NULL;
 	struct join_answer against = backend ? objection(pool, backend, wish) : (struct join_answer){0};
 
 	if (!pool)
-		return answer(404, "no pool '%s'", wish->pool);
+		return join_answer(404, "no pool '%s'", wish->pool);
 	if (against.status)
 		return against;
-	if (!backend && wish->action == ACTION_START)
+	if (!backend && wish->action == JOIN_START)
 		return add(join, farm, running, wish, ms);
 	if (!backend)
-		return answer(404, "no backend '%s' in pool '%s': it has not started, or is forgotten", wish->name,
+		return join_answer(404, "no backend '%s' in pool '%s': it has not started, or is forgotten", wish->name,
 			wish->pool);
-	if (wish->action == ACTION_START || wish->action == ACTION_HEARTBEAT)
+	if (wish->action == JOIN_START || wish->action == JOIN_HEARTBEAT)
 		return keep(join, backend, wish, ms);
 	return leave(join, farm, backend, wish, ms);
+}
+
+/* A heartbeat that is signed right, and by a clock that differs from ours. If it is signed later than
+ * all that were heard of that server, it is no replay of one: the server lives, and one of the two
+ * clocks was set. It does nothing else, and brings no silent server back. */
+static void believe(struct join *join, const struct farm *farm, const struct join_wish *wish, uint64_t ms)
+{
+	const struct farm_pool *pool = farm_find_pool(farm, wish->pool);
+	const struct farm_backend *backend = pool ? farm_find_noted(pool, wish->name) : NULL;
+	struct sign *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
+
+	if (!sign || backend->silent || !sign->signed_at || wish->signed_at <= sign->signed_at ||
+		objection(pool, backend, wish).status)
+		return;
+	if (wish->action == JOIN_START || wish->action == JOIN_HEARTBEAT)
+		*sign = (struct sign){.ms = ms, .signed_at = wish->signed_at};
 }
 
 struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks)
 {
-	struct join_answer done = authenticate(join, request, signature, clocks.seconds);
-	struct wish wish;
+	uint64_t signed_at;
+	struct join_answer done = authenticate(join, request, signature, clocks.seconds, &signed_at);
+	struct join_wish wish = {0};
 
-	if (done.status != 200)
-		return done;
-	read_wish(request, &wish);
-	done = wish.fault.status ? wish.fault : act(join, farm, running, &wish, clocks.ms);
-	done.authentic = true;
+	if (signed_at)
+		join_wish_read(request, signed_at, &wish);
+	if (done.status == 200) {
+		done = wish.fault.status ? wish.fault : act(join, farm, running, &wish, clocks.ms);
+		done.authentic = true;
+	} else if (signed_at && !wish.fault.status) {
+		believe(join, farm, &wish, clocks.ms);
+	}
 	return done;
 }

@@ -66,8 +66,8 @@ static const uint8_t right[JOIN_SIGNATURE_SIZE] = {0x01, 0x23, 0x45, 0x67, 0x89,
 #define ZEROS48 "000000000000000000000000000000000000000000000000"
 #define RIGHT "0123456789abcdef" ZEROS48
 
-/* A request that has its signature; each has another one. */
-static struct join_answer say(struct world *world, const char *text)
+/* A request that has its signature, each another one, by a clock that is so many seconds ahead. */
+static struct join_answer say_at(struct world *world, int ahead, const char *text)
 {
 	static uint32_t counter;
 	uint8_t signature[JOIN_SIGNATURE_SIZE] = {0};
@@ -78,11 +78,16 @@ static struct join_answer say(struct world *world, const char *text)
 	memcpy(signature, &counter, sizeof(counter));
 	for (size_t i = 0; i < sizeof(signature); i++)
 		sprintf(hex + 2 * i, "%02x", signature[i]);
-	sprintf(time, "%d", NOW);
+	sprintf(time, "%d", NOW + ahead);
 	request.time = span_of(time);
 	request.signature = span_of(hex);
 	return join_take(world->join, world->farm, world->running, &request, signature,
 		(struct join_clocks){.seconds = NOW, .ms = world->ms});
+}
+
+static struct join_answer say(struct world *world, const char *text)
+{
+	return say_at(world, 0, text);
 }
 
 /* --- who is believed */
@@ -629,6 +634,56 @@ Test(join, those_of_whom_none_is_heard)
 		cr_expect_eq(pool->count, 3, "nobody is forgotten");
 		world.ms += turn ? 3600000 : 11000;
 	}
+	end(&world);
+}
+
+/* One of the two clocks was set: heartbeats are refused, and still are signs of life, unless they
+ * may have been recorded before. */
+Test(join, clocks_that_differ)
+{
+	static const char heartbeat[] = "action=heartbeat; " PX4;
+	static const struct {
+		const char *sentence;
+		int ahead;
+		const char *farm; /* 6 s later */
+	} rows[] = {
+		{"the server's clock is ahead", 3600, "px4@10.0.0.14 x1"},
+		{"... and goes on", 3606, "px4@10.0.0.14 x1"},
+		{"the same second again", 3606, "px4@10.0.0.14 x1 silent"},
+		{"an earlier one, recorded", 3603, "px4@10.0.0.14 x1 silent"},
+		{"long before", -3600, ""},
+	};
+	struct world world;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		begin(&world, FARM);
+		say(&world, "action=start; " PX4 "; address=10.0.0.14");
+		for (size_t j = 0; j <= i; j++) {
+			world.ms += 6000;
+			cr_expect_eq(say_at(&world, rows[j].ahead, heartbeat).status, 401);
+		}
+		world.ms += 6000;
+		look(&world);
+		cr_expect_str_eq(describe(&world), rows[i].farm, "%s: %s", rows[i].sentence, describe(&world));
+		end(&world);
+	}
+}
+
+Test(join, a_heartbeat_by_another_clock_brings_no_server_back)
+{
+	struct world world;
+
+	begin(&world, FARM);
+	cr_expect_eq(say_at(&world, 3600, "action=start; " PX4 "; address=10.0.0.14").status, 401);
+	cr_expect_str_eq(describe(&world), "", "nor adds one");
+	say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	cr_expect_eq(say_at(&world, 3600, "action=stop; " PX4).status, 401);
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1", "nor removes one");
+	world.ms += 10000;
+	look(&world);
+	say_at(&world, 3600, "action=heartbeat; " PX4);
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent");
 	end(&world);
 }
 
