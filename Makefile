@@ -9,7 +9,7 @@ CLANG ?= clang
 CC ?= gcc
 
 CFLAGS ?= -O2 -g
-DAEMON_LIBS := -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
+DAEMON_LIBS := -pthread -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
 VERSION := 0.1.0
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -MMD -MP

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../core/memory.h"
 #include "answers.h"
 #include "daemon.h"
 #include "report.h"
@@ -251,29 +252,65 @@ static bool is_change(enum command command)
 	}
 }
 
-json_t *answers_answer(const struct request *request, void *daemon)
-{
-	static answer_function *const functions[COMMAND_COUNT] = {
-		[COMMAND_STATUS] = report_status,
-		[COMMAND_SERVICE_LIST] = report_service_list,
-		[COMMAND_POOL_LIST] = report_pool_list,
-		[COMMAND_POOL_SETTLE] = answer_pool_settle,
-		[COMMAND_BACKEND_LIST] = report_backend_list,
-		[COMMAND_BACKEND_CALLS] = report_backend_calls,
-		[COMMAND_BACKEND_ADD] = answer_backend_add,
-		[COMMAND_BACKEND_REMOVE] = answer_backend_remove,
-		[COMMAND_BACKEND_DRAIN] = answer_backend_admin,
-		[COMMAND_BACKEND_READY] = answer_backend_admin,
-		[COMMAND_BACKEND_MAINT] = answer_backend_admin,
-		[COMMAND_BACKEND_WEIGHT] = answer_backend_weight,
-		[COMMAND_LOOKUP] = report_lookup,
-		[COMMAND_PLAN] = answer_plan,
-		[COMMAND_RELOAD] = answer_reload,
-		[COMMAND_SAVE] = answer_save,
-		[COMMAND_STATS] = report_stats,
-	};
+static answer_function *const functions[COMMAND_COUNT] = {
+	[COMMAND_STATUS] = report_status,
+	[COMMAND_SERVICE_LIST] = report_service_list,
+	[COMMAND_POOL_LIST] = report_pool_list,
+	[COMMAND_POOL_SETTLE] = answer_pool_settle,
+	[COMMAND_BACKEND_LIST] = report_backend_list,
+	[COMMAND_BACKEND_CALLS] = report_backend_calls,
+	[COMMAND_BACKEND_ADD] = answer_backend_add,
+	[COMMAND_BACKEND_REMOVE] = answer_backend_remove,
+	[COMMAND_BACKEND_DRAIN] = answer_backend_admin,
+	[COMMAND_BACKEND_READY] = answer_backend_admin,
+	[COMMAND_BACKEND_MAINT] = answer_backend_admin,
+	[COMMAND_BACKEND_WEIGHT] = answer_backend_weight,
+	[COMMAND_LOOKUP] = report_lookup,
+	[COMMAND_PLAN] = answer_plan,
+	[COMMAND_RELOAD] = answer_reload,
+	[COMMAND_SAVE] = answer_save,
+	[COMMAND_STATS] = report_stats,
+};
 
-	if (((const struct daemon *)daemon)->serves_next && is_change(request->command))
-		return protocol_error(NULL, "new maps are being put in place by sipxdp-loader: try again");
-	return functions[request->command](daemon, request);
+/* A request that the worker answers, since that may take long. */
+struct errand {
+	struct daemon *daemon;
+	const struct request *request;
+	struct client *client;
+	json_t *reply;
+};
+
+static bool refuses(const struct daemon *daemon, const struct request *request)
+{
+	return daemon->serves_next && is_change(request->command);
+}
+
+static void run_errand(void *data)
+{
+	struct errand *errand = data;
+
+	errand->reply = refuses(errand->daemon, errand->request)
+				? protocol_error(NULL, "new maps are being put in place by sipxdp-loader: try again")
+				: functions[errand->request->command](errand->daemon, errand->request);
+}
+
+static void end_errand(void *data)
+{
+	struct errand *errand = data;
+
+	control_reply(errand->client, errand->reply);
+	free(errand);
+}
+
+json_t *answers_answer(const struct request *request, void *data)
+{
+	struct daemon *daemon = data;
+	struct errand *errand;
+
+	if (!is_change(request->command) && request->command != COMMAND_PLAN)
+		return functions[request->command](daemon, request);
+	errand = allocate(1, sizeof(*errand));
+	*errand = (struct errand){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};
+	worker_add(daemon->worker, run_errand, end_errand, errand);
+	return NULL;
 }

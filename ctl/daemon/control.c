@@ -47,6 +47,8 @@ struct client {
 	size_t input_size;
 	size_t line; /* bytes of `input` searched for a newline; up to it, when has_line */
 	bool has_line;
+	struct request request; /* that is being answered */
+	bool deferred;          /* it is, and the client is not listened to */
 
 	char *reply; /* being sent; NULL: none is */
 	size_t reply_length;
@@ -68,6 +70,7 @@ struct control {
 	sd_event_source *resume; /* listening, after file descriptors had run out */
 
 	struct client *clients[CONTROL_CLIENTS];
+	struct client *answering; /* whose request is with `answer` */
 	size_t client_count;
 	size_t other_count; /* of the clients, those that are not root's */
 	size_t memory;      /* input_size and reply_length of all clients */
@@ -86,6 +89,8 @@ static void client_close(struct client *client)
 	control->memory -= client->input_size + client->reply_length;
 	sd_event_source_disable_unref(client->io);
 	sd_event_source_disable_unref(client->timer);
+	if (client->deferred)
+		protocol_request_free(&client->request);
 	close(client->fd);
 	free(client->input);
 	free(client->reply);
@@ -209,25 +214,33 @@ static int client_read(struct client *client)
 	return 0;
 }
 
-static int client_answer(struct client *client)
+static int client_finish(struct client *client, json_t *reply)
 {
-	char error[PROTOCOL_ERROR_SIZE];
-	struct request request;
-	json_t *reply;
 	int err;
 
-	if (protocol_parse_request(client->input, client->line, &request, error) == 0) {
-		request.is_root = client->is_root;
-		reply = client->control->answer(&request, client->control->data);
-		protocol_request_free(&request);
-	} else {
-		reply = protocol_error(NULL, "%s", error);
-	}
 	client_drop_line(client);
 	err = client_queue(client, reply);
 	if (err == -EMSGSIZE)
 		return client_queue(client, protocol_error(NULL, "the reply is too large"));
 	return err == -ENOMEM ? client_refuse(client, "out of memory") : err;
+}
+
+static int client_answer(struct client *client)
+{
+	struct control *control = client->control;
+	char error[PROTOCOL_ERROR_SIZE];
+	json_t *reply;
+
+	if (protocol_parse_request(client->input, client->line, &client->request, error))
+		return client_finish(client, protocol_error(NULL, "%s", error));
+	client->request.is_root = client->is_root;
+	control->answering = client;
+	reply = control->answer(&client->request, control->data);
+	control->answering = NULL;
+	if (client->deferred)
+		return sd_event_source_set_enabled(client->io, SD_EVENT_OFF);
+	protocol_request_free(&client->request);
+	return client_finish(client, reply);
 }
 
 static int client_write(struct client *client)
@@ -301,6 +314,27 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	if (err)
 		client_close(client);
 	return 0;
+}
+
+struct client *control_defer(struct control *control)
+{
+	control->answering->deferred = true;
+	return control->answering;
+}
+
+void control_reply(struct client *client, json_t *reply)
+{
+	int err;
+
+	client->deferred = false;
+	protocol_request_free(&client->request);
+	err = client_finish(client, reply);
+	if (!err)
+		err = client_wait(client);
+	if (!err)
+		err = sd_event_source_set_enabled(client->io, SD_EVENT_ON);
+	if (err < 0)
+		client_close(client);
 }
 
 /* Once, what has come is read before the client is judged: if the loop was late, in as much time

@@ -20,6 +20,11 @@ struct control;
  * memory is out. Must not free the control. */
 typedef json_t *control_answer(const struct request *request, void *data);
 
+/* Within an answer that then returns NULL: control_reply gives the reply later, in the loop's
+ * thread. Until then the request stays, and the client waits. */
+struct client *control_defer(struct control *control);
+void control_reply(struct client *client, json_t *reply);
+
 /* Listens on a Unix socket at `path`, mode 0660, and joins the loop. The last directory
  * of the path is made if need be, and a socket that nobody answers on is replaced.
  * 0 or -errno: -EADDRINUSE when another daemon answers there, -EEXIST when the path

@@ -22,6 +22,8 @@
 #define NEXT_TICK_USEC 50000 /* while new maps are to be put in place */
 #define WAYS_SECONDS 10      /* that may pass until all neighbours have answered */
 #define RECORD_TICKS 10
+#define SETTLES 3            /* one after the other, while things change all the time */
+#define UNDISTURBED_MSEC 250 /* that a plan has at least, whatever changes meanwhile */
 #define FILE_SIZE_MAX (16 << 20)
 
 /* --- the file */
@@ -51,24 +53,45 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 
 /* --- the road from farm to maps */
 
-static int carry_out(struct daemon *daemon, const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_step *step = &plan->steps[i];
-		int error = maps_apply(daemon->maps, step);
+/* What has been carried out of a plan. */
+struct progress {
+	size_t steps;
+	int error; /* of the step that comes next */
+};
 
-		if (error) {
-			log_error("cannot change the maps: %s (step %zu of %zu%s%s); trying again every second",
-				strerror(-error), i + 1, plan->count, step->text ? ": " : "",
-				step->text ? step->text : "");
-			return error;
-		}
+/* Without the lock: of what we look at only the worker changes anything. Between any two steps the
+ * maps are in order, and there it stops if something else has changed meanwhile that may be more
+ * urgent. It has its time first, so that it comes to an end although things change all the time. */
+static struct progress carry_out(const struct daemon *daemon, const struct plan *plan)
+{
+	const uint64_t began = clock_msec();
+	struct progress progress = {0};
+
+	for (; progress.steps < plan->count; progress.steps++) {
+		if (atomic_load(&daemon->changed) && clock_msec() - began > UNDISTURBED_MSEC)
+			break;
+		progress.error = maps_apply(daemon->maps, &plan->steps[progress.steps]);
+		if (progress.error)
+			break;
+	}
+	return progress;
+}
+
+static void take_note(struct daemon *daemon, const struct plan *plan, const struct progress *progress)
+{
+	const struct plan_step *step = plan->steps;
+
+	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
 		/* Into new maps all is written, and to those who watch nothing happens. */
 		if (step->text && !daemon->serves_next)
 			log_info("%s", step->text);
+		worker_breathe(daemon->worker);
 	}
-	return 0;
+	if (progress->error)
+		log_error("cannot change the maps: %s (step %zu of %zu%s%s); trying again every second",
+			strerror(-progress->error), progress->steps + 1, plan->count, step->text ? ": " : "",
+			step->text ? step->text : "");
 }
 
 /* At a start nobody's MAC address may be known: maps without owners hold nothing yet. */
@@ -82,42 +105,74 @@ static bool awaits_ways(const struct daemon *daemon)
 	return pending && (uint64_t)time(NULL) < daemon->started + WAYS_SECONDS;
 }
 
-int daemon_settle(struct daemon *daemon)
+/* One plan, made from what is known now and carried out. 0, or -errno, or 1: something has changed
+ * meanwhile, and it was not carried out to its end. */
+static int settle_once(struct daemon *daemon)
 {
+	struct farm *farm;
 	struct image *desired;
 	struct plan *plan;
-	int error;
+	struct progress progress;
+	int result;
 
+	atomic_store(&daemon->changed, false);
 	judging_look(daemon);
 	if (!daemon->serves_next)
 		probing_follow(daemon->probes, daemon->farm);
 	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= clock_msec())
 		calls_hold_slots(daemon);
-	desired = desired_image(daemon->desired, daemon->farm, daemon->running, clock_msec());
+	farm = farm_sketch(daemon->farm);
+	worker_leave(daemon->worker);
+	desired = desired_image(daemon->desired, farm, daemon->running, clock_msec());
 	plan = plan_new(daemon->running, desired);
+	progress = carry_out(daemon, plan);
+	farm_sketch_free(farm);
+	worker_return(daemon->worker);
 	for (size_t i = 0; i < plan->dangers.count; i++)
 		log_warning("%s", plan->dangers.list[i]);
-	error = carry_out(daemon, plan);
+	take_note(daemon, plan, &progress);
 	image_take_wanted(daemon->running, desired);
+	result = progress.steps == plan->count ? 0 : progress.error ? progress.error : 1;
+	plan_free(plan);
+	image_free(desired);
+	return result;
+}
+
+int daemon_settle(struct daemon *daemon)
+{
+	int error;
+
+	do
+		error = settle_once(daemon);
+	while (error > 0);
 	if (!error && !awaits_ways(daemon))
 		error = maps_say_filled(daemon->maps);
 	daemon->unsettled = error != 0;
-	plan_free(plan);
-	image_free(desired);
 	return error;
 }
 
-void daemon_on_changed(void *daemon)
+static void settle_job(void *data)
 {
+	struct daemon *daemon = data;
+
+	daemon->settle_queued = false;
 	daemon_settle(daemon);
+}
+
+void daemon_on_changed(void *data)
+{
+	struct daemon *daemon = data;
+
+	atomic_store(&daemon->changed, true);
+	if (!daemon->settle_queued)
+		worker_add(daemon->worker, settle_job, NULL, daemon);
+	daemon->settle_queued = true;
 }
 
 void daemon_on_probed(void *data)
 {
-	struct daemon *daemon = data;
-
-	if (judging_look(daemon))
-		daemon_settle(daemon);
+	if (judging_look(data))
+		daemon_on_changed(data);
 }
 
 void daemon_follow(struct daemon *daemon)
@@ -151,17 +206,19 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 }
 
 /* What would follow if this farm ran, which is changed for that. */
-static void look_ahead(const struct daemon *daemon, struct farm *farm, struct outcome *outcome)
+static void look_ahead(struct daemon *daemon, struct farm *farm, struct outcome *outcome)
 {
 	const struct preview_now now = {.ms = clock_msec(), .epoch = time(NULL), .listening = daemon->listening};
 
 	farm_take_over(farm, daemon->farm);
 	judging_note(daemon, farm);
 	joining_mark(daemon->joining, farm);
+	worker_leave(daemon->worker);
 	preview(outcome, daemon->desired, daemon->farm->config, farm, daemon->running, now);
+	worker_return(daemon->worker);
 }
 
-static void preview_of(const struct daemon *daemon, const struct farm *farm, struct outcome *outcome)
+static void preview_of(struct daemon *daemon, const struct farm *farm, struct outcome *outcome)
 {
 	struct farm *sketch = farm_sketch(farm);
 
@@ -185,12 +242,35 @@ static void log_refusal(const struct daemon *daemon, const struct outcome *outco
 		daemon->config_path);
 }
 
-int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
+/* The new farm is made from what runs: what has changed is settled before. */
+static struct farm *farm_of(struct daemon *daemon, struct config *config, struct faults *faults)
 {
-	struct config *config =
-		certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
-	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
+	for (int i = 0; i < SETTLES && atomic_load(&daemon->changed); i++)
+		daemon_settle(daemon);
+	return config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
+}
 
+/* Servers may have joined or left the farm that runs, while we computed. */
+static struct farm *renew(struct daemon *daemon, struct farm *farm, struct faults *faults)
+{
+	struct config *config;
+
+	if (!atomic_load(&daemon->changed))
+		return farm;
+	config = config_copy(farm->config);
+	farm_free(farm);
+	return farm_of(daemon, config, faults);
+}
+
+static int reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
+{
+	struct config *config;
+	struct farm *farm;
+
+	worker_leave(daemon->worker);
+	config = certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
+	worker_return(daemon->worker);
+	farm = farm_of(daemon, config, faults);
 	if (!farm) {
 		daemon_log_faults(daemon, faults);
 		log_error("not reloaded: %s has faults; what ran goes on", daemon->config_path);
@@ -202,17 +282,33 @@ int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 		farm_free(farm);
 		return -EPERM;
 	}
+	farm = renew(daemon, farm, faults);
+	if (!farm)
+		return -EINVAL;
 	daemon_replace_farm(daemon, farm);
 	log_info("reloaded %s", daemon->config_path);
 	return daemon_settle(daemon);
 }
 
-int daemon_plan(
-	const struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
+int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
 {
-	struct config *config = certificates_check(config_parse(text, length, faults), faults);
-	struct farm *farm = config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
+	int error;
 
+	daemon->reloads = true;
+	error = reload(daemon, move_calls, faults, outcome);
+	daemon->reloads = false;
+	return error;
+}
+
+int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
+{
+	struct config *config;
+	struct farm *farm;
+
+	worker_leave(daemon->worker);
+	config = certificates_check(config_parse(text, length, faults), faults);
+	worker_return(daemon->worker);
+	farm = farm_of(daemon, config, faults);
 	if (!farm)
 		return -EINVAL;
 	look_ahead(daemon, farm, outcome);
@@ -222,10 +318,17 @@ int daemon_plan(
 
 /* --- starting and stopping */
 
-static void on_joined(void *data)
+static void joined_job(void *data)
 {
 	daemon_follow(data);
-	daemon_settle(data);
+}
+
+static void on_joined(void *data)
+{
+	struct daemon *daemon = data;
+
+	worker_add(daemon->worker, joined_job, NULL, daemon);
+	daemon_on_changed(daemon);
 }
 
 /* Does something in motion, something undecided, or a backend that starts slowly want its next
@@ -262,6 +365,21 @@ static void look_at_control(struct daemon *daemon)
 	daemon->control_error = error < 0 ? error : 0;
 }
 
+static void tick_job(void *data)
+{
+	struct daemon *daemon = data;
+
+	daemon->tick_queued = false;
+	adopt_look(daemon);
+	if (drain_look(daemon->drain, daemon)) {
+		daemon_follow(daemon);
+		daemon->unsettled = true;
+	}
+	/* Latencies are written down now and then, for a daemon after us. */
+	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
+		daemon_settle(daemon);
+}
+
 /* The next tick comes a whole interval later, also when this one was late. */
 static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
@@ -271,14 +389,13 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	log_flush();
 	judging_tick(daemon);
 	look_at_control(daemon);
-	adopt_look(daemon);
-	if (drain_look(daemon->drain, daemon) | joining_look(daemon->joining)) {
-		daemon_follow(daemon);
-		daemon->unsettled = true;
-	}
-	/* Latencies are written down now and then, for a daemon after us. */
-	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
-		daemon_settle(daemon);
+	if (joining_look(daemon->joining))
+		on_joined(daemon);
+	if (judging_next(daemon) <= clock_msec())
+		daemon_on_probed(daemon);
+	if (!daemon->tick_queued)
+		worker_add(daemon->worker, tick_job, NULL, daemon);
+	daemon->tick_queued = true;
 	sd_event_source_set_time_relative(source, next_tick(daemon));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -304,6 +421,11 @@ int daemon_start(struct daemon *daemon)
 	error = adopt_at_start(daemon);
 	daemon->started = time(NULL); /* it may have waited */
 	if (!error) {
+		error = worker_new(&daemon->worker, daemon->event);
+		if (error)
+			log_error("cannot start a second thread: %s", strerror(-error));
+	}
+	if (!error) {
 		error = neighbours_new(&daemon->neighbours, daemon->event, daemon_on_changed, daemon);
 		if (error)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
@@ -322,12 +444,13 @@ int daemon_start(struct daemon *daemon)
 		return error;
 	joining_follow(daemon->joining);
 	daemon_follow(daemon);
-	daemon_settle(daemon); /* what it cannot do is tried again, with probes running */
+	daemon_on_changed(daemon); /* what cannot be done is tried again, with probes running */
 	return 0;
 }
 
 void daemon_stop(struct daemon *daemon)
 {
+	worker_free(daemon->worker);
 	control_free(daemon->control);
 	joining_free(daemon->joining);
 	probes_free(daemon->probes);

@@ -3,6 +3,7 @@
  * neighbours and restarts change what the maps hold: farm -> desired -> plan -> maps. */
 #pragma once
 
+#include <stdatomic.h>
 #include <systemd/sd-event.h>
 #include "../core/preview.h"
 #include "control.h"
@@ -11,6 +12,7 @@
 #include "neighbour.h"
 #include "probes.h"
 #include "slow_path.h"
+#include "worker.h"
 
 struct daemon {
 	const char *config_path;
@@ -29,7 +31,12 @@ struct daemon {
 	struct slow_path *slow_path;
 	struct joining *joining;
 	struct control *control;
-	int control_error; /* why its socket cannot be made anew, as it was logged; 0: it is there */
+	int control_error;     /* why its socket cannot be made anew, as it was logged; 0: it is there */
+	struct worker *worker; /* NULL until all that it may touch is there */
+	_Atomic bool changed;  /* since the plan under way was begun */
+	bool settle_queued;    /* the worker will settle what has changed, */
+	bool tick_queued;      /* and do what is done every second */
+	bool reloads;          /* FILE is being read anew */
 	unsigned int ticks;
 	uint64_t ticked;        /* ms of the clock, last */
 	uint64_t listening;     /* likewise: since when it has listened without a break */
@@ -47,8 +54,9 @@ struct daemon {
 int daemon_start(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);
 
-/* Makes the maps what the farm wants now, and logs each step. 0 or -errno; what could not be done
- * is tried again every second. */
+/* The next four are for the worker, which gives the lock up meanwhile. This one makes the maps what
+ * the farm wants now, and logs each step. 0 or -errno; what could not be done is tried again every
+ * second. */
 int daemon_settle(struct daemon *daemon);
 
 /* The same after a change by hand, of which `outcome` says what follows: now, and when new backends
@@ -60,8 +68,7 @@ int daemon_change(struct daemon *daemon, struct outcome *outcome);
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome);
 
 /* The outcome of a reload of this text. 0, or -EINVAL with the faults. */
-int daemon_plan(
-	const struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
+int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
 
 /* Takes another farm, of which the caller settles what follows. */
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
@@ -69,7 +76,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
 /* Tells the neighbours which addresses matter, after the farm's backends have changed. */
 void daemon_follow(struct daemon *daemon);
 
-/* Settles what has changed; a callback. */
+/* Has the worker settle what has changed; a callback. */
 void daemon_on_changed(void *daemon);
 
 /* Likewise, if what the probes say changes anything. */

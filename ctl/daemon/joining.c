@@ -163,8 +163,10 @@ struct join_answer joining_take(struct joining *joining, const struct join_reque
 		joining_refused(joining, &answer, peer);
 	if (answer.authentic)
 		join_sources_know(joining->sources, &peer.address);
-	if (answer.changed)
+	if (answer.changed) {
+		atomic_store(&joining->daemon->changed, true);
 		settle_soon(joining);
+	}
 	return answer;
 }
 

@@ -104,8 +104,10 @@ static bool look_at_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t
 		note(daemon, pool, &pool->backends[i]);
 	farm_judge(daemon->farm, pool, daemon->listening, now);
 	say_outage(pool, &before, now);
-	for (size_t i = 0; i < pool->count; i++)
+	for (size_t i = 0; i < pool->count; i++) {
 		changed |= update_state(daemon, pool, &pool->backends[i]);
+		worker_breathe(daemon->worker);
+	}
 	changed |= update_open(pool, now);
 	ask(daemon, pool);
 	return changed;

@@ -43,23 +43,38 @@ static int check(const char *path)
 	return result;
 }
 
-static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+static void reload_job(void *data)
 {
 	struct daemon *daemon = data;
 	struct outcome outcome = {0};
 	struct faults faults = {0};
 
+	if (daemon->serves_next)
+		log_error("not reloaded: waiting for new maps");
+	else
+		daemon_reload(daemon, false, &faults, &outcome);
+	outcome_free(&outcome);
+	faults_free(&faults);
+}
+
+static void end_reload(void *data)
+{
+	(void)data;
+	sd_notify(0, "READY=1");
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+	struct daemon *daemon = data;
+
 	(void)source;
 	(void)info;
-	if (!daemon->farm || daemon->serves_next) {
+	if (!daemon->worker) {
 		log_error("not reloaded: waiting for new maps");
 		return 0;
 	}
 	sd_notify(0, "RELOADING=1");
-	daemon_reload(daemon, false, &faults, &outcome);
-	outcome_free(&outcome);
-	faults_free(&faults);
-	sd_notify(0, "READY=1");
+	worker_add(daemon->worker, reload_job, end_reload, daemon);
 	return 0;
 }
 
@@ -109,7 +124,7 @@ static int run(struct daemon *daemon)
 		sd_event_set_watchdog(daemon->event, true);
 		sd_notify(0, "READY=1\nSTATUS=");
 		log_info("running, from %s", daemon->config_path);
-		error = sd_event_loop(daemon->event);
+		error = worker_run_loop(daemon->worker);
 		sd_notify(0, "STOPPING=1");
 		log_info("ends; the balancer goes on forwarding");
 	}

@@ -316,11 +316,12 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 							       "packets", counter[i], "text", report_verdicts[i].text));
 	}
 	add_slow_path(daemon, unusual);
-	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
 		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
 		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),
 		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
 		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
 		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "unusual",
-		unusual, "warnings", warnings_json(daemon)));
+		unusual, "warnings", warnings_json(daemon), "reloading", daemon->reloads, "longest_turn_ms",
+		(json_int_t)worker_longest_turn(daemon->worker)));
 }

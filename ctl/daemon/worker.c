@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See worker.h. */
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <unistd.h>
+#include "../core/memory.h"
+#include "clock.h"
+#include "worker.h"
+
+#define BREATH_USEC 10000 /* for which the worker may hold the lock where it could give it up */
+
+struct job {
+	void (*run)(void *data);
+	void (*done)(void *data);
+	void *data;
+	STAILQ_ENTRY(job) entry;
+};
+
+STAILQ_HEAD(jobs, job);
+
+struct worker {
+	sd_event *event;
+	sd_event_source *wake; /* of the loop: a job has ended, or a timer may have been set */
+	int wake_fd;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* of what follows, held for moments only */
+	pthread_cond_t changed;
+	bool held;       /* the lock: somebody has it */
+	bool loop_waits; /* the loop goes first */
+	bool ends;
+	struct jobs jobs; /* to be run */
+	struct jobs done;
+	uint64_t taken; /* when the worker took the lock; us of the clock, as all here */
+	uint64_t woken; /* when the loop had something to do last */
+	uint64_t longest_turn;
+};
+
+/* --- the lock */
+
+static void take(struct worker *worker, bool loop)
+{
+	pthread_mutex_lock(&worker->mutex);
+	worker->loop_waits |= loop;
+	while (worker->held || (!loop && worker->loop_waits))
+		pthread_cond_wait(&worker->changed, &worker->mutex);
+	worker->held = true;
+	if (loop)
+		worker->loop_waits = false;
+	else
+		worker->taken = clock_usec();
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+static void give(struct worker *worker)
+{
+	pthread_mutex_lock(&worker->mutex);
+	worker->held = false;
+	pthread_cond_broadcast(&worker->changed);
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+static bool is_worker(const struct worker *worker)
+{
+	return worker && pthread_equal(pthread_self(), worker->thread);
+}
+
+/* sd-event sets its timers and notices what was done to its sources when it begins to wait. */
+static void wake_loop(struct worker *worker)
+{
+	eventfd_write(worker->wake_fd, 1);
+}
+
+void worker_leave(struct worker *worker)
+{
+	if (!is_worker(worker))
+		return;
+	wake_loop(worker);
+	give(worker);
+}
+
+void worker_return(struct worker *worker)
+{
+	if (is_worker(worker))
+		take(worker, false);
+}
+
+void worker_breathe(struct worker *worker)
+{
+	if (!is_worker(worker) || clock_usec() - worker->taken < BREATH_USEC)
+		return;
+	worker_leave(worker);
+	worker_return(worker);
+}
+
+/* --- jobs */
+
+void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data)
+{
+	struct job *job = allocate(1, sizeof(*job));
+
+	*job = (struct job){.run = run, .done = done, .data = data};
+	pthread_mutex_lock(&worker->mutex);
+	STAILQ_INSERT_TAIL(&worker->jobs, job, entry);
+	pthread_cond_broadcast(&worker->changed);
+	pthread_mutex_unlock(&worker->mutex);
+}
+
+/* Waits for a job; NULL when there shall be no more. */
+static struct job *next_job(struct worker *worker)
+{
+	struct job *job = NULL;
+
+	pthread_mutex_lock(&worker->mutex);
+	while (STAILQ_EMPTY(&worker->jobs) && !worker->ends)
+		pthread_cond_wait(&worker->changed, &worker->mutex);
+	if (!worker->ends) {
+		job = STAILQ_FIRST(&worker->jobs);
+		STAILQ_REMOVE_HEAD(&worker->jobs, entry);
+	}
+	pthread_mutex_unlock(&worker->mutex);
+	return job;
+}
+
+static void *work(void *data)
+{
+	struct worker *worker = data;
+	struct job *job;
+
+	while ((job = next_job(worker))) {
+		take(worker, false);
+		job->run(job->data);
+		STAILQ_INSERT_TAIL(&worker->done, job, entry); /* both threads have the lock for that */
+		wake_loop(worker);
+		give(worker);
+	}
+	return NULL;
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct worker *worker = data;
+	struct job *job;
+	eventfd_t count;
+
+	(void)source, (void)events;
+	eventfd_read(fd, &count);
+	while ((job = STAILQ_FIRST(&worker->done))) {
+		STAILQ_REMOVE_HEAD(&worker->done, entry);
+		if (job->done)
+			job->done(job->data);
+		free(job);
+	}
+	return 0;
+}
+
+/* --- the loop */
+
+/* As sd_event_wait() does it, but without the lock. */
+static int wait_for_events(struct worker *worker)
+{
+	struct pollfd fd = {.fd = sd_event_get_fd(worker->event), .events = POLLIN};
+	uint64_t turn = clock_usec() - worker->woken;
+	int error;
+
+	if (worker->woken && turn > worker->longest_turn)
+		worker->longest_turn = turn;
+	give(worker);
+	poll(&fd, 1, -1);
+	worker->woken = clock_usec();
+	take(worker, true);
+	error = sd_event_wait(worker->event, 0);
+	return error > 0 ? sd_event_dispatch(worker->event) : error;
+}
+
+int worker_run_loop(struct worker *worker)
+{
+	int error = 0, code = 0;
+
+	while (error >= 0 && sd_event_get_state(worker->event) != SD_EVENT_FINISHED) {
+		error = sd_event_prepare(worker->event);
+		if (error > 0)
+			error = sd_event_dispatch(worker->event);
+		else if (error == 0)
+			error = wait_for_events(worker);
+	}
+	if (error >= 0)
+		error = sd_event_get_exit_code(worker->event, &code);
+	return error < 0 ? error : code;
+}
+
+uint64_t worker_longest_turn(const struct worker *worker)
+{
+	return worker->longest_turn / 1000;
+}
+
+/* --- life */
+
+int worker_new(struct worker **out, sd_event *event)
+{
+	struct worker *worker = allocate(1, sizeof(*worker));
+	int error;
+
+	*worker = (struct worker){.event = sd_event_ref(event), .held = true, .wake_fd = -1};
+	STAILQ_INIT(&worker->jobs);
+	STAILQ_INIT(&worker->done);
+	pthread_mutex_init(&worker->mutex, NULL);
+	pthread_cond_init(&worker->changed, NULL);
+	worker->thread = pthread_self(); /* until there is one */
+	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	error = worker->wake_fd < 0 ? -errno
+				    : sd_event_add_io(event, &worker->wake, worker->wake_fd, EPOLLIN, on_wake, worker);
+	if (error >= 0)
+		error = -pthread_create(&worker->thread, NULL, work, worker);
+	if (error) {
+		worker->thread = pthread_self();
+		worker_free(worker);
+		return error;
+	}
+	*out = worker;
+	return 0;
+}
+
+static void free_jobs(struct jobs *jobs)
+{
+	struct job *job;
+
+	while ((job = STAILQ_FIRST(jobs))) {
+		STAILQ_REMOVE_HEAD(jobs, entry);
+		free(job);
+	}
+}
+
+void worker_free(struct worker *worker)
+{
+	if (!worker)
+		return;
+	if (!is_worker(worker)) {
+		pthread_mutex_lock(&worker->mutex);
+		worker->ends = true;
+		pthread_cond_broadcast(&worker->changed);
+		pthread_mutex_unlock(&worker->mutex);
+		give(worker);
+		pthread_join(worker->thread, NULL);
+	}
+	free_jobs(&worker->jobs);
+	free_jobs(&worker->done);
+	sd_event_source_disable_unref(worker->wake);
+	if (worker->wake_fd >= 0)
+		close(worker->wake_fd);
+	sd_event_unref(worker->event);
+	free(worker);
+}
