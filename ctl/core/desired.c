@@ -7,6 +7,7 @@
 #include "memory.h"
 #include "name.h"
 #include "owners.h"
+#include "table.h"
 
 /* What we know of a pool beside what is in the farm. */
 struct pool_state {
@@ -106,7 +107,7 @@ static struct pool_state *pool_state(
 	state->young = !running->pool_names[id].name[0];
 	state->begun = now;
 	if (!state->young)
-		motion_adopt(state->motion, image_slots(running, id), image_former(running, id), now);
+		motion_adopt(state->motion, image_owners(running, id), image_former_owners(running, id), now);
 	return state;
 }
 
@@ -119,23 +120,25 @@ static bool *alive_by_id(const struct farm_pool *pool)
 	return alive;
 }
 
-static void move_pool(struct pool_state *state, const struct farm_pool *pool, const uint16_t *wanted, uint64_t now)
+/* Where nothing is to move there is one copy of the slots from then on. */
+static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
 	const struct motion_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
-	bool *alive = alive_by_id(pool);
+	bool *alive;
 
 	if (state->settle)
 		motion_settle(state->motion, wanted);
 	state->settle = false;
-	state->next = motion_step(state->motion, wanted, alive, &rules, now);
+	state->next = MOTION_NEVER;
+	if (motion_is_over(state->motion, wanted)) {
+		owners_share(state->owners, motion_owners(state->motion));
+	} else {
+		alive = alive_by_id(pool);
+		state->next = motion_step(state->motion, wanted, alive, &rules, now);
+		free(alive);
+	}
 	free(state->held);
 	state->held = NULL;
-	free(alive);
-}
-
-static bool same_slots(const struct desired *desired, const uint16_t *a, const uint16_t *b)
-{
-	return !memcmp(a, b, desired->slots * sizeof(*a));
 }
 
 /* At a first start backends are found one after the other, and nobody has calls yet to speak
@@ -156,7 +159,7 @@ static bool is_young(struct pool_state *state, const struct farm_pool *pool, uin
 
 static bool has_nobody(const struct pool_state *state, uint32_t slots)
 {
-	const uint16_t *owners = motion_owners(state->motion);
+	const uint16_t *owners = motion_owners(state->motion)->ids;
 
 	for (uint32_t slot = 0; slot < slots; slot++)
 		if (owners[slot])
@@ -178,27 +181,44 @@ static bool is_returning(struct pool_state *state, uint32_t slots, uint64_t now)
 	return state->empty && now - state->empty < RETURN_MSEC;
 }
 
+/* Bytes of tables that are kept for the next change: more than all pools have unless `limits:` says
+ * otherwise. */
+#define TABLES_BYTES_MAX (100 << 20)
+
+static bool is_short_of_memory(const struct desired *desired)
+{
+	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
+}
+
 /* Puts the pool's slots into the table that is not in use, if they are to change. */
 static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
 	struct image *image, uint64_t now)
 {
 	struct pool_state *state = pool_state(desired, pool, running, now);
-	const uint16_t *wanted = owners_wanted(state->owners, pool);
-	uint32_t in_use = running->pools[pool->id].table;
-	bool known = running->pool_names[pool->id].name[0];
+	uint32_t id = pool->id, in_use = running->pools[id].table;
+	bool known = running->pool_names[id].name[0];
+	struct pool *value = &image->pools[id];
 
 	state->settle |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
-	move_pool(state, pool, wanted, now);
-	name_copy(image->pool_names[pool->id].name, pool->config->name);
-	image_put_wanted(image, pool->id, wanted);
-	image->pools[pool->id] = (struct pool){.table = in_use, .in_motion = motion_is_going_on(state->motion)};
-	if (image->pools[pool->id].in_motion &&
-		!same_slots(desired, motion_former(state->motion), image_former(running, pool->id)))
-		image_put_former(image, pool->id, motion_former(state->motion));
-	if (known && same_slots(desired, motion_owners(state->motion), image_slots(running, pool->id)))
+	move_pool(state, pool, owners_wanted(state->owners, pool), now);
+	if (is_short_of_memory(desired))
+		owners_rest(state->owners);
+	name_copy(image->pool_names[id].name, pool->config->name);
+	slots_replace(&image->wanted[id], owners_wanted(state->owners, pool));
+	*value = (struct pool){.table = in_use, .in_motion = motion_is_going_on(state->motion)};
+	if (value->in_motion && !slots_equal(motion_former(state->motion), image_former_owners(running, id)))
+		slots_replace(&image->former[id], motion_former(state->motion));
+	if (known && slots_equal(motion_owners(state->motion), image_owners(running, id)))
 		return;
-	image->pools[pool->id].table = 2 * pool->id + (in_use == 2 * pool->id);
-	image_put_table(image, image->pools[pool->id].table, motion_owners(state->motion));
+	value->table = 2 * id + (in_use == 2 * id);
+	slots_replace(&image->tables[value->table], motion_owners(state->motion));
+}
+
+void desired_postpone(struct desired *desired, uint64_t made, uint64_t now)
+{
+	for (uint32_t i = 0; i < desired->count; i++)
+		if (desired->pools[i].motion)
+			motion_postpone(desired->pools[i].motion, made, now);
 }
 
 uint64_t desired_next(const struct desired *desired)

@@ -24,6 +24,10 @@ struct image *desired_image(
 struct image *desired_preview(
 	const struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now);
 
+/* The image that was made at the time `made` has come into the maps only now, or may have in part:
+ * calls are recorded since then. To be told after each image. */
+void desired_postpone(struct desired *desired, uint64_t made, uint64_t now);
+
 /* When something in motion wants the image made anew; MOTION_NEVER if nothing does. */
 uint64_t desired_next(const struct desired *desired);
 

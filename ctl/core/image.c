@@ -19,9 +19,8 @@ struct image *image_new(const struct contract *contract)
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
-	/* One more, never written: what a pool without a table has. */
-	image->tables = allocate(2 * contract->pools + 1, sizeof(*image->tables));
-	image->tables[2 * contract->pools] = allocate(contract->slots, sizeof(__u16));
+	image->tables = allocate(2 * contract->pools, sizeof(*image->tables));
+	image->none = slots_new(contract->slots);
 	image->former = allocate(contract->pools, sizeof(*image->former));
 	image->wanted = allocate(contract->pools, sizeof(*image->wanted));
 	image->backends = allocate(contract->backends + 1, sizeof(*image->backends));
@@ -33,12 +32,13 @@ void image_free(struct image *image)
 {
 	if (!image)
 		return;
-	for (__u32 i = 0; i <= 2 * image->contract.pools; i++)
-		free(image->tables[i]);
+	for (__u32 i = 0; i < 2 * image->contract.pools; i++)
+		slots_drop(image->tables[i]);
 	for (__u32 i = 0; i < image->contract.pools; i++) {
-		free(image->former[i]);
-		free(image->wanted[i]);
+		slots_drop(image->former[i]);
+		slots_drop(image->wanted[i]);
 	}
+	slots_drop(image->none);
 	for (int i = 0; i < IMAGE_MAPS; i++)
 		entries_free(image->maps[i]);
 	free(image->service_names);
@@ -104,52 +104,34 @@ struct image *image_heir(const struct image *from, const struct contract *contra
 	return NULL;
 }
 
-static void put_slots(const struct image *image, __u16 **to, const __u16 *slots)
+void image_take_wanted(struct image *image, const struct image *desired)
 {
-	size_t size = image->contract.slots * sizeof(*slots);
-
-	if (!*to)
-		*to = allocate(1, size);
-	memcpy(*to, slots, size);
+	for (__u32 i = 0; i < image->contract.pools; i++)
+		slots_replace(&image->wanted[i], desired->wanted[i]);
 }
 
-void image_put_table(struct image *image, __u32 index, const __u16 *slots)
+struct slots *image_owners(const struct image *image, __u32 pool)
 {
-	put_slots(image, &image->tables[index], slots);
+	struct slots *slots = image->tables[image->pools[pool].table];
+
+	return slots ? slots : image->none;
 }
 
-void image_put_former(struct image *image, __u32 pool, const __u16 *slots)
+struct slots *image_former_owners(const struct image *image, __u32 pool)
 {
-	put_slots(image, &image->former[pool], slots);
-}
-
-void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots)
-{
-	put_slots(image, &image->wanted[pool], slots);
-}
-
-void image_take_wanted(struct image *image, struct image *desired)
-{
-	for (__u32 i = 0; i < image->contract.pools; i++) {
-		free(image->wanted[i]);
-		image->wanted[i] = desired->wanted[i];
-		desired->wanted[i] = NULL;
-	}
-}
-
-static const __u16 *slots_or_none(const struct image *image, const __u16 *slots)
-{
-	return slots ? slots : image->tables[2 * image->contract.pools];
+	return image->pools[pool].in_motion ? image->former[pool] : NULL;
 }
 
 const __u16 *image_slots(const struct image *image, __u32 pool)
 {
-	return slots_or_none(image, image->tables[image->pools[pool].table]);
+	return image_owners(image, pool)->ids;
 }
 
 const __u16 *image_former(const struct image *image, __u32 pool)
 {
-	return slots_or_none(image, image->pools[pool].in_motion ? image->former[pool] : NULL);
+	const struct slots *former = image_former_owners(image, pool);
+
+	return former ? former->ids : image->none->ids;
 }
 
 bool image_is_in_motion(const struct image *image)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include "../../bpf/abi.h"
 #include "entries.h"
+#include "slots.h"
 
 /* The hash maps. */
 enum image_map {
@@ -24,9 +25,10 @@ struct image {
 	struct name *service_names; /* [services] */
 	struct name *pool_names;    /* [pools] */
 	struct pool *pools;         /* [pools] */
-	__u16 **tables;             /* [2 * pools], each of `slots`; NULL: all zero */
-	__u16 **former;             /* [pools], likewise */
-	__u16 **wanted;             /* [pools], likewise; where slots are to go in the end, not in the maps */
+	struct slots **tables;      /* [2 * pools]; NULL: all zero, or not of interest */
+	struct slots **former;      /* [pools], likewise */
+	struct slots **wanted;      /* [pools], likewise; where slots are to go in the end, not in the maps */
+	struct slots *none;         /* all zero */
 	struct backend *backends;   /* [backends + 1] */
 	struct backend_record *records;
 };
@@ -40,19 +42,16 @@ void image_free(struct image *image);
  * backends; names are only kept where there is. */
 struct image *image_heir(const struct image *from, const struct contract *contract);
 
-/* Copies a table's slots. */
-void image_put_table(struct image *image, __u32 index, const __u16 *slots);
-
-/* The same for a pool's former owners, and for those that it shall have. */
-void image_put_former(struct image *image, __u32 pool, const __u16 *slots);
-void image_put_wanted(struct image *image, __u32 pool, const __u16 *slots);
-
 bool image_is_in_motion(const struct image *image);
 
 /* Takes the wanted owners over from a desired image. */
-void image_take_wanted(struct image *image, struct image *desired);
+void image_take_wanted(struct image *image, const struct image *desired);
 
 /* The slots that a pool uses now, and their former owners, all 0 while nothing is in
  * motion; never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);
 const __u16 *image_former(const struct image *image, __u32 pool);
+
+/* The same, to be held; NULL while nothing is in motion. */
+struct slots *image_owners(const struct image *image, __u32 pool);
+struct slots *image_former_owners(const struct image *image, __u32 pool);

@@ -17,10 +17,11 @@ struct progress {
 
 struct motion {
 	uint32_t slots;
-	uint16_t *owners;
-	uint16_t *former;
-	struct progress *progress; /* by slot; NULL while nothing is in motion */
+	struct slots *owners;
+	struct slots *former;      /* NULL while nothing is in motion */
+	struct progress *progress; /* by slot; likewise */
 	uint32_t count;            /* slots in motion */
+	uint64_t latest;           /* when a slot began to be recorded, or moved, last */
 };
 
 struct motion *motion_new(uint32_t slots)
@@ -28,24 +29,20 @@ struct motion *motion_new(uint32_t slots)
 	struct motion *motion = allocate(1, sizeof(*motion));
 
 	motion->slots = slots;
-	motion->owners = allocate(slots, sizeof(*motion->owners));
-	motion->former = allocate(slots, sizeof(*motion->former));
+	motion->owners = slots_new(slots);
 	return motion;
-}
-
-static void *duplicate(const void *array, size_t count, size_t size)
-{
-	return memcpy(allocate(count, size), array, count * size);
 }
 
 struct motion *motion_copy(const struct motion *motion)
 {
-	struct motion *copy = duplicate(motion, 1, sizeof(*motion));
+	struct motion *copy = allocate(1, sizeof(*copy));
 
-	copy->owners = duplicate(motion->owners, motion->slots, sizeof(*motion->owners));
-	copy->former = duplicate(motion->former, motion->slots, sizeof(*motion->former));
+	*copy = *motion;
+	slots_hold(copy->owners);
+	slots_hold(copy->former);
 	if (motion->progress)
-		copy->progress = duplicate(motion->progress, motion->slots, sizeof(*motion->progress));
+		copy->progress = memcpy(allocate(motion->slots, sizeof(*copy->progress)), motion->progress,
+			motion->slots * sizeof(*copy->progress));
 	return copy;
 }
 
@@ -53,38 +50,62 @@ void motion_free(struct motion *motion)
 {
 	if (!motion)
 		return;
-	free(motion->owners);
-	free(motion->former);
+	slots_drop(motion->owners);
+	slots_drop(motion->former);
 	free(motion->progress);
 	free(motion);
 }
 
-static void begin(struct motion *motion, uint32_t slot, uint16_t former, uint64_t now)
+/* Slots may come into motion, or go on. */
+static void set_out(struct motion *motion)
 {
+	slots_own(&motion->owners);
+	if (!motion->former)
+		motion->former = slots_new(motion->slots);
+	slots_own(&motion->former);
 	if (!motion->progress)
 		motion->progress = allocate(motion->slots, sizeof(*motion->progress));
+}
+
+/* If nothing is in motion any more. */
+static void arrive(struct motion *motion)
+{
+	if (motion->count)
+		return;
+	slots_replace(&motion->former, NULL);
+	free(motion->progress);
+	motion->progress = NULL;
+}
+
+static void begin(struct motion *motion, uint32_t slot, uint16_t former, uint64_t now)
+{
 	motion->progress[slot] = (struct progress){.recorded = now};
-	motion->former[slot] = former;
+	motion->latest = now;
+	motion->former->ids[slot] = former;
 	motion->count++;
 }
 
 static void end(struct motion *motion, uint32_t slot)
 {
-	motion->former[slot] = 0;
+	motion->former->ids[slot] = 0;
 	motion->count--;
 }
 
 /* Whether a slot that its former owner has is recorded, or has moved and come back, does
  * not show: it is taken for both, so that no note is forgotten before its time. */
-void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t *former, uint64_t now)
+void motion_adopt(struct motion *motion, struct slots *owners, struct slots *former, uint64_t now)
 {
-	memcpy(motion->owners, owners, motion->slots * sizeof(*owners));
+	slots_replace(&motion->owners, owners);
+	if (!former)
+		return;
+	set_out(motion);
 	for (uint32_t slot = 0; slot < motion->slots; slot++) {
-		if (!former[slot])
+		if (!former->ids[slot])
 			continue;
-		begin(motion, slot, former[slot], now);
+		begin(motion, slot, former->ids[slot], now);
 		motion->progress[slot].moved = now;
 	}
+	arrive(motion);
 }
 
 /* Whose the slot was is gone. If it has moved, the notes for others go on to count; where
@@ -94,33 +115,36 @@ static void replace_former(struct motion *motion, uint32_t slot, uint16_t wanted
 	if (!motion->progress[slot].moved)
 		end(motion, slot);
 	else if (wanted)
-		motion->former[slot] = wanted;
+		motion->former->ids[slot] = wanted;
 }
 
 static void move(struct motion *motion, uint32_t slot, uint16_t wanted, uint64_t now)
 {
-	motion->owners[slot] = wanted;
-	if (motion->former[slot])
-		motion->progress[slot].moved = now;
+	motion->owners->ids[slot] = wanted;
+	if (!motion->former->ids[slot])
+		return;
+	motion->progress[slot].moved = now;
+	motion->latest = now;
 }
 
 /* One slot. Returns when it wants to be looked at again. */
 static uint64_t step(struct motion *motion, uint32_t slot, uint16_t wanted, const bool *alive,
 	const struct motion_rules *rules, uint64_t now)
 {
-	uint16_t owner = motion->owners[slot];
+	const uint16_t *former = &motion->former->ids[slot];
+	uint16_t owner = motion->owners->ids[slot];
 	struct progress *progress;
 
-	if (motion->former[slot] && !alive[motion->former[slot]])
+	if (*former && !alive[*former])
 		replace_former(motion, slot, wanted);
 	if (owner != wanted && !alive[owner])
 		move(motion, slot, wanted, now);
-	else if (owner != wanted && !motion->former[slot])
+	else if (owner != wanted && !*former)
 		begin(motion, slot, owner, now);
-	if (!motion->former[slot])
+	if (!*former)
 		return MOTION_NEVER;
 	progress = &motion->progress[slot];
-	if (motion->owners[slot] != wanted) {
+	if (motion->owners->ids[slot] != wanted) {
 		if (now < progress->recorded + rules->record_time)
 			return progress->recorded + rules->record_time;
 		move(motion, slot, wanted, now);
@@ -129,8 +153,9 @@ static uint64_t step(struct motion *motion, uint32_t slot, uint16_t wanted, cons
 		return progress->moved + rules->drain_timeout;
 	if (now < progress->held)
 		return progress->held;
-	if (rules->held && rules->held[slot] && motion->owners[slot]) {
-		motion->former[slot] = motion->owners[slot]; /* what is not noted is the owner's from now on */
+	if (rules->held && rules->held[slot] && motion->owners->ids[slot]) {
+		motion->former->ids[slot] =
+			motion->owners->ids[slot]; /* what is not noted is the owner's from now on */
 		progress->held = now + HELD_MSEC;
 		return progress->held;
 	}
@@ -138,41 +163,57 @@ static uint64_t step(struct motion *motion, uint32_t slot, uint16_t wanted, cons
 	return MOTION_NEVER;
 }
 
-uint64_t motion_step(struct motion *motion, const uint16_t *wanted, const bool *alive, const struct motion_rules *rules,
-	uint64_t now)
+bool motion_is_over(const struct motion *motion, const struct slots *wanted)
+{
+	return !motion->count && slots_equal(motion->owners, wanted);
+}
+
+uint64_t motion_step(
+	struct motion *motion, struct slots *wanted, const bool *alive, const struct motion_rules *rules, uint64_t now)
 {
 	uint64_t next = MOTION_NEVER;
 
-	if (!motion->count && !memcmp(motion->owners, wanted, motion->slots * sizeof(*wanted)))
+	if (motion_is_over(motion, wanted))
 		return next;
+	set_out(motion);
 	for (uint32_t slot = 0; slot < motion->slots; slot++) {
-		uint64_t again = step(motion, slot, wanted[slot], alive, rules, now);
+		uint64_t again = step(motion, slot, wanted->ids[slot], alive, rules, now);
 
 		if (again < next)
 			next = again;
 	}
-	if (!motion->count) {
-		free(motion->progress);
-		motion->progress = NULL;
-	}
+	arrive(motion);
 	return next;
 }
 
-void motion_settle(struct motion *motion, const uint16_t *wanted)
+void motion_postpone(struct motion *motion, uint64_t step, uint64_t now)
 {
-	memcpy(motion->owners, wanted, motion->slots * sizeof(*wanted));
-	memset(motion->former, 0, motion->slots * sizeof(*motion->former));
-	free(motion->progress);
-	motion->progress = NULL;
-	motion->count = 0;
+	if (!motion->count || motion->latest != step)
+		return;
+	for (uint32_t slot = 0; slot < motion->slots; slot++) {
+		struct progress *progress = &motion->progress[slot];
+
+		if (progress->recorded == step)
+			progress->recorded = now;
+		if (progress->moved == step)
+			progress->moved = now;
+	}
+	motion->latest = now;
 }
 
-const uint16_t *motion_owners(const struct motion *motion)
+void motion_settle(struct motion *motion, struct slots *wanted)
+{
+	slots_replace(&motion->owners, wanted);
+	motion->count = 0;
+	arrive(motion);
+}
+
+struct slots *motion_owners(const struct motion *motion)
 {
 	return motion->owners;
 }
 
-const uint16_t *motion_former(const struct motion *motion)
+struct slots *motion_former(const struct motion *motion)
 {
 	return motion->former;
 }

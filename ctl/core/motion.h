@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "../../bpf/abi.h"
+#include "slots.h"
 
 struct motion;
 
@@ -29,20 +30,26 @@ struct motion *motion_copy(const struct motion *motion);
 
 /* Goes on from what a daemon before us has left: recording begins anew where it was under
  * way, and what has moved is settled after the whole drain_timeout. */
-void motion_adopt(struct motion *motion, const uint16_t *owners, const uint16_t *former, uint64_t now);
+void motion_adopt(struct motion *motion, struct slots *owners, struct slots *former, uint64_t now);
 
 /* Brings the slots as near to the wanted owners as may be now. `alive` says by id who can
  * have packets at all. Returns when to come again, MOTION_NEVER when nothing is in motion. */
-uint64_t motion_step(struct motion *motion, const uint16_t *wanted, const bool *alive, const struct motion_rules *rules,
-	uint64_t now);
+uint64_t motion_step(
+	struct motion *motion, struct slots *wanted, const bool *alive, const struct motion_rules *rules, uint64_t now);
+
+/* What the step at the time `step` began has its effect only now: its times count from here. */
+void motion_postpone(struct motion *motion, uint64_t step, uint64_t now);
 
 /* Makes the wanted owners those that are, calls or not. */
-void motion_settle(struct motion *motion, const uint16_t *wanted);
+void motion_settle(struct motion *motion, struct slots *wanted);
 
-/* The owners, and for a slot in motion the one it had (0 for others): valid until the
- * next call. */
-const uint16_t *motion_owners(const struct motion *motion);
-const uint16_t *motion_former(const struct motion *motion);
+/* The owners, and for a slot in motion the one it had (0 for others; NULL while nothing is in
+ * motion): valid until the next call, unless held. */
+struct slots *motion_owners(const struct motion *motion);
+struct slots *motion_former(const struct motion *motion);
+
+/* Would a step change anything? */
+bool motion_is_over(const struct motion *motion, const struct slots *wanted);
 
 bool motion_is_going_on(const struct motion *motion);
 

@@ -24,7 +24,7 @@ struct owners {
 	struct deck whole;   /* of them and those who would if they were alive; where there are groups */
 	struct deck *groups; /* likewise of a group's able ones */
 	size_t group_count;
-	uint16_t *mixed; /* what the tables give together, where there are groups */
+	struct slots *mixed; /* what the tables give together; NULL where there are no groups */
 };
 
 struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2])
@@ -49,7 +49,7 @@ static void forget_groups(struct owners *owners)
 		forget(&owners->groups[i]);
 	free(owners->groups);
 	forget(&owners->whole);
-	free(owners->mixed);
+	slots_drop(owners->mixed);
 	owners->groups = NULL;
 	owners->group_count = 0;
 	owners->mixed = NULL;
@@ -105,7 +105,7 @@ static void deal(struct table *table, const struct dealt *dealt, size_t count)
 }
 
 /* The owners when these are in the deck. */
-static const uint16_t *slots_of(
+static struct slots *slots_of(
 	const struct owners *owners, struct deck *deck, const struct farm_pool *pool, const struct choice *choice)
 {
 	struct dealt *dealt = allocate(pool->count, sizeof(*dealt));
@@ -118,7 +118,7 @@ static const uint16_t *slots_of(
 	free(deck->dealt);
 	deck->dealt = dealt;
 	deck->count = count;
-	return table_slots(deck->table);
+	return table_owners(deck->table);
 }
 
 /* Those of a higher number wait until none of the lower is left. */
@@ -155,34 +155,38 @@ static bool *able_by_id(const struct farm_pool *pool)
 	return able;
 }
 
-static const uint16_t *mix(struct owners *owners, const struct farm_pool *pool, unsigned int priority,
-	const uint16_t *whole, const uint16_t *rest)
+static struct slots *mix(struct owners *owners, const struct farm_pool *pool, unsigned int priority,
+	const struct slots *whole, const struct slots *rest)
 {
-	const uint16_t **groups = allocate(owners->group_count, sizeof(*groups)); /* NULL: not asked for yet */
+	const struct slots **groups = allocate(owners->group_count, sizeof(*groups)); /* NULL: not asked for yet */
+	struct slots *mixed = slots_new(owners->slots);
 	uint16_t *missing = groups_of_missing(pool, priority);
 	bool *able = able_by_id(pool);
 
 	for (uint32_t slot = 0; slot < owners->slots; slot++) {
-		uint16_t owner = whole[slot], group = missing[owner];
+		uint16_t owner = whole->ids[slot], group = missing[owner];
 
 		if (group && !groups[group - 1])
 			groups[group - 1] = slots_of(owners, &owners->groups[group - 1], pool,
 				&(struct choice){.priority = priority, .group = group});
 		if (!able[owner])
-			owner = group ? groups[group - 1][slot] : 0;
-		owners->mixed[slot] = owner ? owner : rest[slot];
+			owner = group ? groups[group - 1]->ids[slot] : 0;
+		mixed->ids[slot] = owner ? owner : rest->ids[slot];
 	}
+	if (!slots_equal(mixed, owners->mixed))
+		slots_replace(&owners->mixed, mixed);
+	slots_drop(mixed);
 	free(groups);
 	free(missing);
 	free(able);
 	return owners->mixed;
 }
 
-const uint16_t *owners_wanted(struct owners *owners, const struct farm_pool *pool)
+struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool)
 {
 	unsigned int priority = priority_in_charge(pool);
-	const uint16_t *rest = slots_of(owners, &owners->able, pool, &(struct choice){.priority = priority});
-	const uint16_t *whole;
+	struct slots *rest = slots_of(owners, &owners->able, pool, &(struct choice){.priority = priority});
+	struct slots *whole;
 
 	if (owners->group_count != pool->config->group_count)
 		forget_groups(owners);
@@ -191,8 +195,29 @@ const uint16_t *owners_wanted(struct owners *owners, const struct farm_pool *poo
 	if (!owners->group_count) {
 		owners->group_count = pool->config->group_count;
 		owners->groups = allocate(owners->group_count, sizeof(*owners->groups));
-		owners->mixed = allocate(owners->slots, sizeof(*owners->mixed));
 	}
 	whole = slots_of(owners, &owners->whole, pool, &(struct choice){.priority = priority, .also_dead = true});
 	return mix(owners, pool, priority, whole, rest);
+}
+
+void owners_share(struct owners *owners, struct slots *slots)
+{
+	if (owners->mixed)
+		slots_replace(&owners->mixed, slots);
+	else
+		table_share(owners->able.table, slots);
+}
+
+static void rest(struct deck *deck)
+{
+	if (deck->table)
+		table_rest(deck->table);
+}
+
+void owners_rest(struct owners *owners)
+{
+	rest(&owners->able);
+	rest(&owners->whole);
+	for (size_t i = 0; i < owners->group_count; i++)
+		rest(&owners->groups[i]);
 }

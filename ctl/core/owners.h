@@ -6,6 +6,7 @@
 #pragma once
 
 #include "farm.h"
+#include "slots.h"
 
 struct owners;
 
@@ -14,5 +15,11 @@ struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2]);
 void owners_free(struct owners *owners);
 
 /* The owners as the farm is now, 0 where nobody may have new calls. Valid until the next
- * call. */
-const uint16_t *owners_wanted(struct owners *owners, const struct farm_pool *pool);
+ * call, unless held; the same as long as they do not change. */
+struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool);
+
+/* Has them use these, which are the same as what owners_wanted() gave last. */
+void owners_share(struct owners *owners, struct slots *slots);
+
+/* As table_rest(), for each table. */
+void owners_rest(struct owners *owners);

@@ -154,19 +154,25 @@ static void remove_backends(struct draft *draft)
 
 static void count_moves(struct draft *draft, uint32_t id)
 {
-	const __u16 *before = image_slots(draft->running, id), *wanted = draft->desired->wanted[id];
-	const __u16 *after = draft->desired->tables[draft->desired->pools[id].table];
+	const struct slots *before = image_owners(draft->running, id), *wanted = draft->desired->wanted[id];
+	const struct slots *after = draft->desired->tables[draft->desired->pools[id].table];
 	struct plan *plan = draft->plan;
 	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
 
 	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
 	after = after ? after : before; /* which then stays */
-	for (uint32_t slot = 0; slot < moves.slots; slot++) {
-		moves.moved += before[slot] != after[slot];
-		moves.waiting += after[slot] != wanted[slot];
+	for (uint32_t slot = 0; slot < moves.slots && (before != after || after != wanted); slot++) {
+		moves.moved += before->ids[slot] != after->ids[slot];
+		moves.waiting += after->ids[slot] != wanted->ids[slot];
 	}
 	plan->moves = reallocate(plan->moves, plan->move_count + 1, sizeof(moves));
 	plan->moves[plan->move_count++] = moves;
+}
+
+static void add_slots(struct draft *draft, enum plan_kind kind, uint32_t index, struct slots *slots)
+{
+	if (slots)
+		plan_add_step(draft, kind, index, slots->ids)->slots = slots;
 }
 
 static void put_pools(struct draft *draft)
@@ -182,10 +188,8 @@ static void put_pools(struct draft *draft)
 			plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: add",
 				desired->pool_names[id].name);
 		count_moves(draft, id);
-		if (desired->tables[table])
-			plan_add_step(draft, PLAN_TABLE, table, desired->tables[table]);
-		if (desired->former[id])
-			plan_add_step(draft, PLAN_FORMER, id, desired->former[id]);
+		add_slots(draft, PLAN_TABLE, table, desired->tables[table]);
+		add_slots(draft, PLAN_FORMER, id, desired->former[id]);
 	}
 }
 
@@ -270,6 +274,18 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
+/* What a pool does not use any more is of no interest. A new one has used none that is its own. */
+static void apply_pool(struct image *running, uint32_t id, const struct pool *pool)
+{
+	uint32_t before = running->pools[id].table;
+
+	if (before != pool->table && before / 2 == id)
+		slots_replace(&running->tables[before], NULL);
+	if (!pool->in_motion)
+		slots_replace(&running->former[id], NULL);
+	running->pools[id] = *pool;
+}
+
 void plan_step_apply(const struct plan_step *step, struct image *running)
 {
 	switch (step->kind) {
@@ -286,13 +302,13 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 		running->backends[step->index] = *(const struct backend *)step->value;
 		break;
 	case PLAN_TABLE:
-		image_put_table(running, step->index, step->value);
+		slots_replace(&running->tables[step->index], step->slots);
 		break;
 	case PLAN_FORMER:
-		image_put_former(running, step->index, step->value);
+		slots_replace(&running->former[step->index], step->slots);
 		break;
 	case PLAN_POOL:
-		running->pools[step->index] = step->pool;
+		apply_pool(running, step->index, &step->pool);
 		break;
 	case PLAN_ENTRY:
 		entries_put(running->maps[step->index], step->key, step->value);

@@ -27,8 +27,9 @@ struct plan_step {
 	uint32_t index;
 	const void *key; /* lies in one of the images, as does (but for PLAN_NOTES) */
 	const void *value;
-	struct pool pool; /* of PLAN_POOL, which has no `value` */
-	char *text;       /* for people; NULL where another step tells the same */
+	struct slots *slots; /* of PLAN_TABLE and PLAN_FORMER: what holds the value */
+	struct pool pool;    /* of PLAN_POOL, which has no `value` */
+	char *text;          /* for people; NULL where another step tells the same */
 };
 
 /* Slots of a pool that get another owner. */

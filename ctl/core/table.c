@@ -39,9 +39,9 @@ struct table {
 	uint64_t hash_key[2];
 	struct member *members; /* sorted by name, so the order of indexes is that of names */
 	size_t count;
-	uint64_t *scores; /* by slot: its owner's, UINT64_MAX if there is none */
-	uint16_t *owners; /* by slot: index of its owner, or NOBODY */
-	uint16_t *ids;    /* by slot: id of its owner, or 0 */
+	uint64_t *scores;  /* by slot: its owner's, UINT64_MAX if there is none; NULL while the table rests */
+	uint16_t *owners;  /* by slot: index of its owner, or NOBODY; likewise */
+	struct slots *ids; /* by slot: id of its owner, or 0 */
 	uint64_t nodes[NODES + 1];
 };
 
@@ -368,11 +368,57 @@ static size_t replace_owners(struct table *table, const uint16_t *successors, ui
 
 static void label_slots(struct table *table)
 {
+	struct slots *ids = slots_new(table->slots);
+
 	for (uint32_t slot = 0; slot < table->slots; slot++) {
 		uint16_t owner = table->owners[slot];
 
-		table->ids[slot] = owner == NOBODY ? 0 : table->members[owner].id;
+		ids->ids[slot] = owner == NOBODY ? 0 : table->members[owner].id;
 	}
+	if (!slots_equal(ids, table->ids))
+		slots_replace(&table->ids, ids);
+	slots_drop(ids);
+}
+
+/* --- Resting */
+
+static uint16_t *indexes_by_id(const struct table *table)
+{
+	uint16_t *indexes = allocate(UINT16_MAX + 1, sizeof(*indexes));
+
+	indexes[0] = NOBODY;
+	for (size_t i = 0; i < table->count; i++)
+		indexes[table->members[i].id] = i;
+	return indexes;
+}
+
+/* Works the owners' scores out again. */
+static void wake(struct table *table)
+{
+	uint16_t *indexes;
+
+	if (table->scores)
+		return;
+	indexes = indexes_by_id(table);
+	table->scores = allocate(table->slots, sizeof(*table->scores));
+	table->owners = allocate(table->slots, sizeof(*table->owners));
+	for (uint32_t slot = 0; slot < table->slots; slot++) {
+		uint16_t index = indexes[table->ids->ids[slot]];
+
+		table->owners[slot] = NOBODY;
+		table->scores[slot] = UINT64_MAX;
+		if (index != NOBODY)
+			offer(table, index, slot, stratum_of_slot(table, &table->members[index].keys, slot));
+	}
+	free(indexes);
+}
+
+void table_rest(struct table *table)
+{
+	free(table->scores);
+	free(table->owners);
+	table->scores = NULL;
+	table->owners = NULL;
 }
 
 /* --- The contract */
@@ -385,11 +431,7 @@ struct table *table_new(uint32_t slots, const uint64_t hash_key[2])
 	table->slot_bits = __builtin_ctz(slots);
 	memcpy(table->hash_key, hash_key, sizeof(table->hash_key));
 	table->members = allocate(0, sizeof(*table->members));
-	table->scores = allocate(slots, sizeof(*table->scores));
-	table->owners = allocate(slots, sizeof(*table->owners));
-	table->ids = allocate(slots, sizeof(*table->ids));
-	memset(table->scores, 0xff, slots * sizeof(*table->scores));
-	memset(table->owners, 0xff, slots * sizeof(*table->owners));
+	table->ids = slots_new(slots);
 	make_nodes(table->nodes);
 	return table;
 }
@@ -398,16 +440,25 @@ void table_free(struct table *table)
 {
 	if (!table)
 		return;
+	table_rest(table);
 	free(table->members);
-	free(table->scores);
-	free(table->owners);
-	free(table->ids);
+	slots_drop(table->ids);
 	free(table);
 }
 
 const uint16_t *table_slots(const struct table *table)
 {
+	return table->ids->ids;
+}
+
+struct slots *table_owners(const struct table *table)
+{
 	return table->ids;
+}
+
+void table_share(struct table *table, struct slots *owners)
+{
+	slots_replace(&table->ids, owners);
 }
 
 int table_set_members(struct table *table, const struct table_member *from, size_t count)
@@ -424,6 +475,7 @@ int table_set_members(struct table *table, const struct table_member *from, size
 		free(members);
 		return -EINVAL;
 	}
+	wake(table);
 	successors = allocate(table->count, sizeof(*successors));
 	match_members(table, members, count, successors);
 	free(table->members);

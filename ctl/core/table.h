@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "slots.h"
 
 /* Room for tenths of the weights that a file has. */
 #define TABLE_MAX_WEIGHT 10000
@@ -31,5 +32,14 @@ void table_free(struct table *table);
  * then as it was. */
 int table_set_members(struct table *table, const struct table_member *members, size_t count);
 
-/* The owners, `slots` ids, 0 where there is no member. Valid until the next change. */
+/* The owners, 0 where there is no member. Valid until the next change; the second may be held, and
+ * is the same as long as nothing changes. */
 const uint16_t *table_slots(const struct table *table);
+struct slots *table_owners(const struct table *table);
+
+/* Has the table use these, which are the same as its own. */
+void table_share(struct table *table, struct slots *owners);
+
+/* Gives memory back that the next change makes anew, for 15 ns a slot. */
+#define TABLE_SLOT_BYTES 10
+void table_rest(struct table *table);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../core/memory.h"
+#include "adopt.h"
 #include "answers.h"
 #include "daemon.h"
 #include "report.h"
@@ -280,8 +281,11 @@ struct errand {
 	json_t *reply;
 };
 
-static bool refuses(const struct daemon *daemon, const struct request *request)
+/* The loader may have put the new maps in place a moment ago. */
+static bool refuses(struct daemon *daemon, const struct request *request)
 {
+	if (daemon->serves_next)
+		adopt_look(daemon);
 	return daemon->serves_next && is_change(request->command);
 }
 

@@ -105,10 +105,11 @@ static bool awaits_ways(const struct daemon *daemon)
 	return pending && (uint64_t)time(NULL) < daemon->started + WAYS_SECONDS;
 }
 
-/* One plan, made from what is known now and carried out. 0, or -errno, or 1: something has changed
- * meanwhile, and it was not carried out to its end. */
-static int settle_once(struct daemon *daemon)
+/* One plan, made from what is known at `now` and carried out; then it is a later `now`. 0, or -errno, or
+ * 1: something has changed meanwhile, and it was not carried out to its end. */
+static int settle_once(struct daemon *daemon, uint64_t *now)
 {
+	const uint64_t made = *now;
 	struct farm *farm;
 	struct image *desired;
 	struct plan *plan;
@@ -119,13 +120,15 @@ static int settle_once(struct daemon *daemon)
 	judging_look(daemon);
 	if (!daemon->serves_next)
 		probing_follow(daemon->probes, daemon->farm);
-	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= clock_msec())
-		calls_hold_slots(daemon);
 	farm = farm_sketch(daemon->farm);
 	worker_leave(daemon->worker);
-	desired = desired_image(daemon->desired, farm, daemon->running, clock_msec());
+	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= made)
+		calls_hold_slots(daemon);
+	desired = desired_image(daemon->desired, farm, daemon->running, made);
 	plan = plan_new(daemon->running, desired);
 	progress = carry_out(daemon, plan);
+	*now = clock_msec();
+	desired_postpone(daemon->desired, made, *now);
 	farm_sketch_free(farm);
 	worker_return(daemon->worker);
 	for (size_t i = 0; i < plan->dangers.count; i++)
@@ -140,10 +143,11 @@ static int settle_once(struct daemon *daemon)
 
 int daemon_settle(struct daemon *daemon)
 {
+	uint64_t now = clock_msec();
 	int error;
 
 	do
-		error = settle_once(daemon);
+		error = settle_once(daemon, &now);
 	while (error > 0);
 	if (!error && !awaits_ways(daemon))
 		error = maps_say_filled(daemon->maps);

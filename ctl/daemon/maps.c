@@ -255,6 +255,14 @@ static int read_entries(const struct maps *maps, struct image *image, enum image
 	return error;
 }
 
+static void put_slots(struct slots **to, const __u16 *ids, uint32_t count)
+{
+	struct slots *slots = slots_copy(ids, count);
+
+	slots_replace(to, slots);
+	slots_drop(slots);
+}
+
 static int read_tables(const struct maps *maps, struct image *image)
 {
 	__u16 *slots = allocate(maps->contract.slots, sizeof(*slots));
@@ -268,11 +276,11 @@ static int read_tables(const struct maps *maps, struct image *image)
 		error = table < 2 * maps->contract.pools ? bpf_map_lookup_elem(maps->fd[MAP_TABLES], &table, slots)
 							 : -ERANGE;
 		if (!error)
-			image_put_table(image, table, slots);
+			put_slots(&image->tables[table], slots, maps->contract.slots);
 		if (!error && image->pools[i].in_motion)
 			error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &i, slots);
 		if (!error && image->pools[i].in_motion)
-			image_put_former(image, i, slots);
+			put_slots(&image->former[i], slots, maps->contract.slots);
 	}
 	free(slots);
 	return error;

@@ -21,7 +21,7 @@ static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t poo
 {
 	const struct contract *contract = &daemon->running->contract;
 	const __u16 *slots = image_slots(daemon->running, pool), *former = image_former(daemon->running, pool);
-	const __u16 *wanted = daemon->running->wanted[pool] ? daemon->running->wanted[pool] : slots;
+	const __u16 *wanted = daemon->running->wanted[pool] ? daemon->running->wanted[pool]->ids : slots;
 	struct slot_counts *counts = allocate(UINT16_MAX + 1, sizeof(*counts));
 
 	for (uint32_t slot = 0; slot < contract->slots; slot++) {

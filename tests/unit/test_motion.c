@@ -129,6 +129,27 @@ static const struct story stories[] = {
 		}},
 };
 
+static uint16_t owner_of(const struct motion *motion, uint32_t slot)
+{
+	return motion_owners(motion)->ids[slot];
+}
+
+static uint16_t former_of(const struct motion *motion, uint32_t slot)
+{
+	return motion_former(motion) ? motion_former(motion)->ids[slot] : 0;
+}
+
+/* A step of a motion of `count` slots. */
+static uint64_t step_to(struct motion *motion, const uint16_t *wanted, uint32_t count, const bool *alive,
+	const struct motion_rules *with, uint64_t now)
+{
+	struct slots *slots = slots_copy(wanted, count);
+	uint64_t next = motion_step(motion, slots, alive, with, now);
+
+	slots_drop(slots);
+	return next;
+}
+
 Test(motion, stories)
 {
 	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
@@ -140,11 +161,10 @@ Test(motion, stories)
 
 			for (int id = 0; id < IDS; id++)
 				alive[id] = moment->alive & BIT(id);
-			motion_step(motion, &moment->wanted, alive, &rules, moment->now);
-			cr_expect(
-				motion_owners(motion)[0] == moment->owner && motion_former(motion)[0] == moment->former,
+			step_to(motion, &moment->wanted, 1, alive, &rules, moment->now);
+			cr_expect(owner_of(motion, 0) == moment->owner && former_of(motion, 0) == moment->former,
 				"%s, at %d (%s): owner %u, former %u", stories[i].name, (int)moment->now,
-				moment->because, motion_owners(motion)[0], motion_former(motion)[0]);
+				moment->because, owner_of(motion, 0), former_of(motion, 0));
 			cr_expect_eq(motion_is_going_on(motion), moment->former != 0);
 		}
 		motion_free(motion);
@@ -157,32 +177,57 @@ Test(motion, a_step_says_when_the_next_is_due)
 	uint16_t wanted[2] = {A, A};
 	struct motion *motion = motion_new(2);
 
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 0), MOTION_NEVER);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 0), MOTION_NEVER);
 	wanted[0] = B;
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 100), 132);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 100), 132);
 	wanted[1] = B;
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 110), 132, "the first of both");
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 132), 142);
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 142), 1132);
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 1132), 1142);
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 1142), MOTION_NEVER);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 110), 132, "the first of both");
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 132), 142);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 142), 1132);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 1132), 1142);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 1142), MOTION_NEVER);
+	motion_free(motion);
+}
+
+Test(motion, times_count_from_when_a_step_has_its_effect)
+{
+	const bool alive[IDS] = {false, true, true, true};
+	uint16_t wanted[2] = {A, A};
+	struct motion *motion = motion_new(2);
+
+	step_to(motion, wanted, 2, alive, &rules, 0);
+	wanted[0] = B;
+	step_to(motion, wanted, 2, alive, &rules, 100);
+	wanted[1] = B;
+	step_to(motion, wanted, 2, alive, &rules, 110);
+	motion_postpone(motion, 110, 125);
+	step_to(motion, wanted, 2, alive, &rules, 142);
+	cr_assert_eq(owner_of(motion, 0), B, "was recorded from 100 on");
+	cr_assert_eq(owner_of(motion, 1), A);
+	cr_assert_eq(step_to(motion, wanted, 2, alive, &rules, 150), 157);
+	step_to(motion, wanted, 2, alive, &rules, 157);
+	cr_assert_eq(owner_of(motion, 1), B);
 	motion_free(motion);
 }
 
 Test(motion, a_daemon_that_starts_again_goes_on)
 {
 	const bool alive[IDS] = {false, true, true, true};
-	const uint16_t owners[3] = {A, B, C}, former[3] = {A, A, 0}, wanted[3] = {B, B, C};
+	const uint16_t wanted[3] = {B, B, C};
+	struct slots *owners = slots_copy((const uint16_t[]){A, B, C}, 3);
+	struct slots *former = slots_copy((const uint16_t[]){A, A, 0}, 3);
 	struct motion *motion = motion_new(3);
 
 	motion_adopt(motion, owners, former, 500);
-	cr_assert_eq(motion_step(motion, wanted, alive, &rules, 500), 532, "recorded anew");
-	cr_assert_eq(motion_owners(motion)[0], A);
-	motion_step(motion, wanted, alive, &rules, 532);
-	cr_assert_eq(motion_owners(motion)[0], B);
-	motion_step(motion, wanted, alive, &rules, 1500);
-	cr_assert_eq(motion_former(motion)[1], 0, "settled after the whole time");
-	cr_assert_eq(motion_former(motion)[0], A);
+	slots_drop(owners);
+	slots_drop(former);
+	cr_assert_eq(step_to(motion, wanted, 3, alive, &rules, 500), 532, "recorded anew");
+	cr_assert_eq(owner_of(motion, 0), A);
+	step_to(motion, wanted, 3, alive, &rules, 532);
+	cr_assert_eq(owner_of(motion, 0), B);
+	step_to(motion, wanted, 3, alive, &rules, 1500);
+	cr_assert_eq(former_of(motion, 1), 0, "settled after the whole time");
+	cr_assert_eq(former_of(motion, 0), A);
 	motion_free(motion);
 }
 
@@ -190,15 +235,18 @@ Test(motion, it_can_be_told_to_settle)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	uint16_t wanted = A;
+	struct slots *settled;
 	struct motion *motion = motion_new(1);
 
-	motion_step(motion, &wanted, alive, &rules, 0);
+	step_to(motion, &wanted, 1, alive, &rules, 0);
 	wanted = B;
-	motion_step(motion, &wanted, alive, &rules, 1);
-	motion_settle(motion, &wanted);
-	cr_assert_eq(motion_owners(motion)[0], B);
-	cr_assert_eq(motion_former(motion)[0], 0);
-	cr_assert_eq(motion_step(motion, &wanted, alive, &rules, 2), MOTION_NEVER);
+	step_to(motion, &wanted, 1, alive, &rules, 1);
+	settled = slots_copy(&wanted, 1);
+	motion_settle(motion, settled);
+	slots_drop(settled);
+	cr_assert_eq(owner_of(motion, 0), B);
+	cr_assert_eq(former_of(motion, 0), 0);
+	cr_assert_eq(step_to(motion, &wanted, 1, alive, &rules, 2), MOTION_NEVER);
 	motion_free(motion);
 }
 
@@ -244,21 +292,21 @@ Test(motion, a_slot_with_calls_elsewhere_is_held_past_its_time)
 	uint16_t wanted = A;
 	uint64_t now, moved;
 
-	motion_step(motion, &wanted, alive, &rules, 0);
+	step_to(motion, &wanted, 1, alive, &rules, 0);
 	wanted = B;
-	motion_step(motion, &wanted, alive, &rules, 0);
+	step_to(motion, &wanted, 1, alive, &rules, 0);
 	moved = rules.record_time;
-	motion_step(motion, &wanted, alive, &rules, moved);
-	cr_assert_eq(motion_owners(motion)[0], B);
-	cr_assert_eq(motion_former(motion)[0], A);
-	now = motion_step(motion, &wanted, alive, &holding, moved + rules.drain_timeout);
+	step_to(motion, &wanted, 1, alive, &rules, moved);
+	cr_assert_eq(owner_of(motion, 0), B);
+	cr_assert_eq(former_of(motion, 0), A);
+	now = step_to(motion, &wanted, 1, alive, &holding, moved + rules.drain_timeout);
 	cr_assert(now > moved + rules.drain_timeout && now != MOTION_NEVER, "it is looked at again");
-	cr_assert_eq(motion_former(motion)[0], B, "what is not noted is the owner's");
-	cr_assert_eq(motion_step(motion, &wanted, alive, &rules, now - 1), now, "and not before");
-	now = motion_step(motion, &wanted, alive, &holding, now);
-	cr_assert_eq(motion_former(motion)[0], B);
-	cr_assert_eq(motion_step(motion, &wanted, alive, &rules, now), MOTION_NEVER);
-	cr_assert_eq(motion_former(motion)[0], 0, "the last of them has ended");
+	cr_assert_eq(former_of(motion, 0), B, "what is not noted is the owner's");
+	cr_assert_eq(step_to(motion, &wanted, 1, alive, &rules, now - 1), now, "and not before");
+	now = step_to(motion, &wanted, 1, alive, &holding, now);
+	cr_assert_eq(former_of(motion, 0), B);
+	cr_assert_eq(step_to(motion, &wanted, 1, alive, &rules, now), MOTION_NEVER);
+	cr_assert_eq(former_of(motion, 0), 0, "the last of them has ended");
 	motion_free(motion);
 }
 
@@ -279,7 +327,7 @@ struct call {
 /* What bpf/motion.h does with a message. */
 static uint16_t steer(const struct motion *motion, struct call *call, bool opening, const bool *alive)
 {
-	uint16_t owner = motion_owners(motion)[call->slot], former = motion_former(motion)[call->slot], backend;
+	uint16_t owner = owner_of(motion, call->slot), former = former_of(motion, call->slot), backend;
 
 	if (!former)
 		return owner;
@@ -319,11 +367,12 @@ static void step_with(struct motion *motion, struct call *calls, const uint16_t 
 {
 	uint16_t before[SLOTS];
 
-	memcpy(before, motion_former(motion), sizeof(before));
-	motion_step(motion, wanted, alive, with, now);
+	for (uint32_t slot = 0; slot < SLOTS; slot++)
+		before[slot] = former_of(motion, slot);
+	step_to(motion, wanted, SLOTS, alive, with, now);
 	for (int i = 0; i < CALLS; i++) {
 		struct call *call = &calls[i];
-		uint16_t former = motion_former(motion)[call->slot];
+		uint16_t former = former_of(motion, call->slot);
 
 		if (!before[call->slot] && former)
 			call->note = 0;
