@@ -23,6 +23,7 @@ CORE := $(wildcard ctl/core/*.c)
 DAEMON := $(wildcard ctl/daemon/*.c)
 CLI := $(wildcard ctl/cli/*.c)
 SHARED := $(wildcard ctl/shared/*.c)
+VIEW := $(addprefix ctl/daemon/,maps.c view.c view_lookup.c) # what maps tell, with a daemon and without
 LOADER := $(wildcard loader/*.c)
 BPF := $(wildcard bpf/*.bpf.c)
 TEST_BPF := $(wildcard tests/prog/*.bpf.c)
@@ -87,9 +88,9 @@ $B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(SHARED))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
-$B/sipxdp-ctl: $(call obj,$(CLI) $(CORE))
+$B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(SHARED) $(VIEW))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson -lyaml
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml
 
 # --- tests
 

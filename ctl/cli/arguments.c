@@ -8,6 +8,7 @@
 
 enum option {
 	OPTION_SOCKET,
+	OPTION_PIN_DIR,
 	OPTION_JSON,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -21,6 +22,8 @@ static const struct {
 	const char *help;
 } options[OPTION_COUNT] = {
 	[OPTION_SOCKET] = {"--socket", "-s", "PATH", "where sipxdpd listens (default " PROTOCOL_SOCKET ")"},
+	[OPTION_PIN_DIR] = {"--pin-dir", "-p", "PATH",
+		"where the maps are, while no sipxdpd runs (default " PIN_DIR ")"},
 	[OPTION_JSON] = {"--json", "-j", NULL, "print results, and errors, as JSON"},
 	[OPTION_HELP] = {"--help", "-h", NULL, "print this, or help with a command"},
 	[OPTION_VERSION] = {"--version", "-V", NULL, "print the version"},
@@ -81,6 +84,9 @@ static void take_option(enum option option, const char *value, struct arguments 
 	switch (option) {
 	case OPTION_SOCKET:
 		out->socket = value;
+		break;
+	case OPTION_PIN_DIR:
+		out->pin_directory = value;
 		break;
 	case OPTION_JSON:
 		out->json = true;
@@ -264,7 +270,8 @@ int arguments_parse(int argc, char **argv, struct arguments *out)
 	struct line line = {.words = room, .flag_values = room ? room + argc : NULL};
 	int err = -EINVAL;
 
-	*out = (struct arguments){.socket = PROTOCOL_SOCKET, .command = COMMAND_COUNT, .values = json_object()};
+	*out = (struct arguments){
+		.socket = PROTOCOL_SOCKET, .pin_directory = PIN_DIR, .command = COMMAND_COUNT, .values = json_object()};
 	line.flags = calloc((size_t)argc, sizeof(*line.flags));
 	if (!room || !line.flags || !out->values)
 		refuse(out, "out of memory");

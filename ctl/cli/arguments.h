@@ -15,6 +15,7 @@ enum arguments_wish {
 struct arguments {
 	enum arguments_wish wish;
 	const char *socket;
+	const char *pin_directory;
 	bool json;
 	enum command command; /* COMMAND_COUNT: none, or not known */
 	const char *group;    /* to help with, "backend"; NULL: all of them */

@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "../daemon/view.h"
 #include "client.h"
+#include "output.h"
 
 #define READ_SIZE ((size_t)64 << 10)
 #define TIMEOUT_SECONDS 60 /* a daemon that is stopped or stuck; the longest honest request takes a few */
@@ -26,9 +28,9 @@ __attribute__((format(printf, 3, 4))) static int fail(struct client *client, int
 	return err;
 }
 
-void client_open(struct client *client, const char *path)
+void client_open(struct client *client, const char *path, const char *pin_directory)
 {
-	*client = (struct client){.path = path, .fd = -1};
+	*client = (struct client){.path = path, .pin_directory = pin_directory, .fd = -1};
 }
 
 static const char *advice(int error)
@@ -136,7 +138,7 @@ static int receive_line(struct client *client, size_t *length)
 	}
 }
 
-int client_ask(struct client *client, const json_t *request, struct reply *reply)
+static int ask_daemon(struct client *client, const json_t *request, struct reply *reply)
 {
 	size_t length = 0;
 	char *line = protocol_encode(request, &length);
@@ -162,6 +164,37 @@ int client_ask(struct client *client, const json_t *request, struct reply *reply
 	if (!err && protocol_parse_reply(client->buffer, length, reply) < 0)
 		err = fail(client, -EPROTO, "what answers at %s is not sipxdpd", client->path);
 	return err;
+}
+
+/* The maps answer if they are there; else the error of the client stays. */
+static int ask_maps(struct client *client, const json_t *json, int error, struct reply *reply)
+{
+	char ignored[PROTOCOL_ERROR_SIZE], *line;
+	struct request request;
+	size_t length;
+	json_t *answer;
+
+	if (protocol_check_request(json_deep_copy(json), &request, ignored))
+		return error;
+	answer = view_can_answer(request.command) ? view_answer(&request, client->pin_directory) : NULL;
+	protocol_request_free(&request);
+	line = answer ? protocol_encode(answer, &length) : NULL;
+	json_decref(answer);
+	if (line && protocol_parse_reply(line, length - 1, reply) == 0) {
+		if (!client->from_maps)
+			output_warning("sipxdpd is not running; read from the maps");
+		client->from_maps = true;
+		error = 0;
+	}
+	free(line);
+	return error;
+}
+
+int client_ask(struct client *client, const json_t *request, struct reply *reply)
+{
+	int error = ask_daemon(client, request, reply);
+
+	return error == -ENOENT || error == -ECONNREFUSED ? ask_maps(client, request, error, reply) : error;
 }
 
 void client_close(struct client *client)

@@ -14,7 +14,7 @@ struct lookup {
 	struct output *output;
 	struct client *client;
 	const json_t *arguments; /* as the user gave them */
-	json_t *batch;
+	json_t *batch;           /* NULL: no Call-ID is given */
 	bool begun;
 	bool refused; /* one of them, and the user was told */
 };
@@ -49,7 +49,7 @@ static void end_early(struct lookup *lookup)
 
 static bool print_reply(struct lookup *lookup, const struct reply *reply)
 {
-	size_t asked = json_array_size(lookup->batch), i;
+	size_t asked = lookup->batch ? json_array_size(lookup->batch) : 1, i;
 	const json_t *owner;
 
 	if (!reply->result) {
@@ -73,10 +73,11 @@ static bool ask(struct lookup *lookup)
 	struct reply reply;
 	bool done = false;
 
-	if (!json_array_size(lookup->batch))
+	if (lookup->batch && !json_array_size(lookup->batch))
 		return true;
 	arguments = json_copy((json_t *)lookup->arguments);
-	json_object_set(arguments, "call_ids", lookup->batch);
+	if (lookup->batch)
+		json_object_set(arguments, "call_ids", lookup->batch);
 	request = protocol_request(COMMAND_LOOKUP, arguments);
 	if (client_ask(lookup->client, request, &reply) == 0) {
 		done = print_reply(lookup, &reply);
@@ -86,7 +87,8 @@ static bool ask(struct lookup *lookup)
 	}
 	protocol_reply_free(&reply);
 	json_decref(request);
-	json_array_clear(lookup->batch);
+	if (lookup->batch)
+		json_array_clear(lookup->batch);
 	return done;
 }
 
@@ -199,9 +201,13 @@ bool lookup_run(struct output *output, struct client *client, const json_t *argu
 {
 	json_t *call_ids = json_object_get(arguments, "call_ids");
 	const char *first = json_string_value(json_array_get(call_ids, 0));
-	struct lookup lookup = {.output = output, .client = client, .arguments = arguments, .batch = json_array()};
+	struct lookup lookup = {.output = output, .client = client, .arguments = arguments};
 	bool from_input = json_array_size(call_ids) == 1 && first && !strcmp(first, "-");
-	bool done = from_input ? ask_for_lines(&lookup) : ask_for_words(&lookup, call_ids);
+	bool done;
+
+	if (call_ids)
+		lookup.batch = json_array();
+	done = from_input ? ask_for_lines(&lookup) : ask_for_words(&lookup, call_ids);
 
 	if (done)
 		begin(&lookup); /* of nothing, in JSON, is an empty list */

@@ -135,6 +135,14 @@ static enum status ask(struct output *output, struct client *client, enum comman
 	return status;
 }
 
+/* Is anything said of the packet? */
+static bool has_question(const json_t *values)
+{
+	return json_object_get(values, "call_ids") || json_object_get(values, "source") ||
+	       json_object_get(values, "via") || json_object_get(values, "route") ||
+	       json_object_get(values, "request-uri");
+}
+
 static enum status run_lookup(struct output *output, struct client *client, const struct arguments *arguments)
 {
 	json_t *call_ids = json_object_get(arguments->values, "call_ids");
@@ -143,8 +151,11 @@ static enum status run_lookup(struct output *output, struct client *client, cons
 	enum status status;
 
 	/* However many there are, one shows whether they are understood. */
-	json_object_set_new(first, "call_ids", json_pack("[O]", json_array_get(call_ids, 0)));
-	status = check(output, arguments, request);
+	if (call_ids)
+		json_object_set_new(first, "call_ids", json_pack("[O]", json_array_get(call_ids, 0)));
+	status = has_question(arguments->values)
+			 ? check(output, arguments, request)
+			 : refuse_usage(output, arguments, "CALL-ID is missing, or an option in its stead");
 	json_decref(request);
 	if (status == STATUS_DONE && !lookup_run(output, client, arguments->values))
 		status = STATUS_FAILED;
@@ -201,7 +212,7 @@ int main(int argc, char **argv)
 		puts("sipxdp-ctl " SIPXDP_VERSION);
 	} else {
 		output.json = arguments.json;
-		client_open(&client, arguments.socket);
+		client_open(&client, arguments.socket, arguments.pin_directory);
 		status = run(&output, &client, &arguments);
 		client_close(&client);
 	}

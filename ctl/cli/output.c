@@ -142,10 +142,12 @@ static void put_status(const json_t *status)
 	size_t i;
 
 	put_line("version:", text_of(status, "version"));
-	printf("%-12s %lld\n%-12s ", "pid:", number_of(status, "pid"), "uptime:");
-	text_put_age(stdout, number_of(status, "uptime"));
-	putchar('\n');
-	put_line("config:", text_of(status, "config"));
+	if (json_object_get(status, "pid")) {
+		printf("%-12s %lld\n%-12s ", "pid:", number_of(status, "pid"), "uptime:");
+		text_put_age(stdout, number_of(status, "uptime"));
+		putchar('\n');
+		put_line("config:", text_of(status, "config"));
+	}
 	put_line("pinned in:", text_of(status, "pin_dir"));
 	put_interfaces(json_object_get(status, "interfaces"));
 	printf("%-12s %lld\n", "services:", number_of(status, "services"));
@@ -269,6 +271,10 @@ bool output_list_item(struct output *output, const json_t *owner)
 	text_put(stdout, *text_of(owner, "backend") ? text_of(owner, "backend") : "-", "");
 	putchar('\t');
 	text_put(stdout, *text_of(owner, "address") ? text_of(owner, "address") : "-", "");
+	if (*text_of(owner, "named_by")) {
+		fputs("\tnamed by its ", stdout);
+		text_put(stdout, text_of(owner, "named_by"), "");
+	}
 	if (*text_of(owner, "former")) {
 		putchar('\t');
 		text_put(stdout, text_of(owner, "former"), "");

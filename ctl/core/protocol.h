@@ -102,7 +102,8 @@ struct request {
 	bool drain;
 	bool move_calls;
 	const char *method;
-	const char *hints; /* with commas between them */
+	const char *source, *via, *route, *request_uri; /* of a packet, for a lookup */
+	const char *hints;                              /* with commas between them */
 	const char *ports, *mac, *group, *forward;
 	struct text_list call_ids;
 	const char *path; /* of the file whose text follows, as the client calls it; for messages only */

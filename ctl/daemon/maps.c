@@ -532,9 +532,9 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }
 
-int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t *backend)
+int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend)
 {
-	const struct note_key key = {.hash = hash, .pool = pool, .slot = hash & (maps->contract.slots - 1)};
+	const struct note_key key = {.hash = hash, .pool = pool, .slot = slot};
 	struct transaction transaction;
 	struct note note;
 	int error = bpf_map_lookup_elem(maps->fd[MAP_NOTES], &key, &note);

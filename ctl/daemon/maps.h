@@ -45,8 +45,8 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 typedef void maps_visit_note(const struct note_key *key, const struct note *note, void *data);
 int maps_visit_notes(const struct maps *maps, maps_visit_note *visit, void *data);
 
-/* The backend that is noted for a call, or whatever else has this hash, in a pool. 0, or -ENOENT. */
-int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t *backend);
+/* The backend that is noted for a call, or whatever else has this hash, in a slot of a pool. 0, or -ENOENT. */
+int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend);
 
 /* How a balancer is attached to an interface: "native", "generic" or "none"; "unknown" when that
  * cannot be found out. */

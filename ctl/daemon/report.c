@@ -4,29 +4,6 @@
 #include <string.h>
 #include "report_private.h"
 
-json_t *report_address(const struct address *address)
-{
-	char text[ADDRESS_TEXT_SIZE];
-
-	return json_string(address_format(address, text));
-}
-
-#define PASS false
-#define HOLD false
-#define ANSWER false
-#define FORWARD true
-#define UNUSUAL false
-#define NORMAL true
-#define VERDICT_TEXT(name, forwards, normal, text) {#name, text, forwards, normal},
-const struct verdict_text report_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERDICT_TEXT)};
-#undef VERDICT_TEXT
-#undef NORMAL
-#undef UNUSUAL
-#undef FORWARD
-#undef HOLD
-#undef ANSWER
-#undef PASS
-
 /* --- lists */
 
 /* "5060", or "5060-5080" */
@@ -49,7 +26,7 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 		struct traffic traffic;
 
 		for (size_t j = 0; j < service->vip_count; j++)
-			json_array_append_new(vips, report_address(&service->vips[j]));
+			json_array_append_new(vips, view_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
 		json_array_append_new(
 			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "vips",
@@ -96,33 +73,11 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 
 json_t *report_stats(struct daemon *daemon, const struct request *request)
 {
-	const struct farm *farm = daemon->farm;
-	json_t *verdicts = json_array(), *services = json_array(), *backends = json_array();
-	struct verdict_counters counters;
-	struct traffic traffic;
-
 	(void)request;
-	maps_verdicts(daemon->maps, &counters);
-	for (int i = 0; i < VERDICT_COUNT; i++)
-		json_array_append_new(verdicts, json_pack("{s:s, s:I, s:b, s:s}", "name", report_verdicts[i].name,
-							"packets", ((const uint64_t *)&counters)[i], "normal",
-							report_verdicts[i].normal, "text", report_verdicts[i].text));
-	for (size_t i = 0; i < farm->config->service_count; i++) {
-		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
-		json_array_append_new(services, json_pack("{s:s, s:I, s:I}", "name", farm->config->services[i].name,
-							"packets", traffic.packets, "bytes", traffic.bytes));
-	}
-	for (size_t i = 0; i < farm->config->pool_count; i++)
-		for (size_t j = 0; j < farm->pools[i].count; j++) {
-			const struct farm_backend *backend = &farm->pools[i].backends[j];
+	return view_stats(daemon->maps, daemon->running);
+}
 
-			if (!farm_backend_exists(backend))
-				continue;
-			maps_backend_traffic(daemon->maps, backend->id, &traffic);
-			json_array_append_new(backends,
-				json_pack("{s:s, s:s, s:I, s:I}", "pool", backend->record.pool, "name",
-					backend->record.name, "packets", traffic.packets, "bytes", traffic.bytes));
-		}
-	return protocol_ok(
-		json_pack("{s:o, s:o, s:o}", "verdicts", verdicts, "services", services, "backends", backends));
+json_t *report_lookup(struct daemon *daemon, const struct request *request)
+{
+	return view_lookup(daemon->maps, daemon->running, request);
 }

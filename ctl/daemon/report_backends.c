@@ -129,13 +129,12 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 	const struct farm_backend *backend, const struct slot_counts *counts)
 {
 	const struct backend_record *record = &backend->record;
-	json_t *object =
-		json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:o}", "pool", record->pool,
-			"name", record->name, "address", report_address(&record->address), "weight", record->weight,
-			"priority", backend->priority, "forward", config_forward_name(backend->forward), "admin",
-			admin_name(record), "state", farm_state_name(record->state), "since", (json_int_t)record->since,
-			"reason", farm_reason(daemon->farm, pool, backend), "mac", mac_json(&backend->route.next_hop),
-			"interface", backend->route.interface, "overrides", overrides_json(record));
+	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:o}", "pool",
+		record->pool, "name", record->name, "address", view_address(&record->address), "weight", record->weight,
+		"priority", backend->priority, "forward", config_forward_name(backend->forward), "admin",
+		admin_name(record), "state", farm_state_name(record->state), "since", (json_int_t)record->since,
+		"reason", farm_reason(daemon->farm, pool, backend), "mac", mac_json(&backend->route.next_hop),
+		"interface", backend->route.interface, "overrides", overrides_json(record));
 
 	add_to(object, load_json(daemon, backend, counts));
 	add_to(object, latency_json(daemon, record));

@@ -310,10 +310,10 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 	}
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		packets += counter[i];
-		forwarded += report_verdicts[i].forwards ? counter[i] : 0;
-		if (counter[i] && !report_verdicts[i].normal)
-			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", report_verdicts[i].name,
-							       "packets", counter[i], "text", report_verdicts[i].text));
+		forwarded += view_verdicts[i].forwards ? counter[i] : 0;
+		if (counter[i] && !view_verdicts[i].normal)
+			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", view_verdicts[i].name,
+							       "packets", counter[i], "text", view_verdicts[i].text));
 	}
 	add_slow_path(daemon, unusual);
 	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
