@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "../daemon/view.h"
+#include "../shared/pin_directory.h"
 #include "client.h"
 #include "output.h"
 
@@ -169,14 +170,17 @@ static int ask_daemon(struct client *client, const json_t *request, struct reply
 /* The maps answer if they are there; else the error of the client stays. */
 static int ask_maps(struct client *client, const json_t *json, int error, struct reply *reply)
 {
-	char ignored[PROTOCOL_ERROR_SIZE], *line;
+	char ignored[PROTOCOL_ERROR_SIZE], refusal[PIN_DIRECTORY_ERROR_SIZE], *line;
 	struct request request;
+	json_t *answer = NULL;
 	size_t length;
-	json_t *answer;
 
 	if (protocol_check_request(json_deep_copy(json), &request, ignored))
 		return error;
-	answer = view_can_answer(request.command) ? view_answer(&request, client->pin_directory) : NULL;
+	if (pin_directory_check(client->pin_directory, refusal))
+		output_warning("%s", refusal);
+	else if (view_can_answer(request.command))
+		answer = view_answer(&request, client->pin_directory);
 	protocol_request_free(&request);
 	line = answer ? protocol_encode(answer, &length) : NULL;
 	json_decref(answer);

@@ -35,6 +35,7 @@ all_refuse() {
 	fails "$name: detach" "$regex" sipxdp-loader detach
 	fails "$name: status" "$regex" sipxdp-loader status
 	fails "$name: sipxdpd" "$regex" sipxdpd -c "$LAB_CONFIG"
+	fails "$name: sipxdp-ctl without a daemon" "$regex" sipxdp-ctl status
 	is "... nothing is changed" "$(lab_in balancer find /sys/fs/bpf -printf '%p %m %u %i\n')" "$before"
 }
 
