@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.."
 LAB_CLIENTS=1
 
 SECTIONS="load packets veth tunnels vlan dispatcher virtio"
-SECTION_SECONDS=300
+SECTION_SECONDS=900 # of an emulated machine beside other tests
 FRAMES=30000 # of the differential test, whose million takes two minutes here
 
 # What a program may take of the kernel's limits (1,000,000 and 512): the rest is room to grow.

@@ -9,14 +9,14 @@
 #
 # In the environment: KERNELS_CLANGS, other compilers to build the programs with (default
 # "16 19"); KERNELS_SECTIONS, what guest.sh is to run (default all); KERNELS_SECONDS,
-# how long they may take (default 1000); KERNELS_KEEP, not empty: keep the work directory.
+# how long they may take (default 2400); KERNELS_KEEP, not empty: keep the work directory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/kernels/relay.sh
 
 CACHE=build/kernels
-BOOT_SECONDS=${KERNELS_SECONDS:-1000}
+BOOT_SECONDS=${KERNELS_SECONDS:-2400}
 read -ra CLANGS <<< "${KERNELS_CLANGS-16 19}"
 QEMU=qemu-system-x86_64
 PATH=$PATH:/usr/sbin:/sbin
