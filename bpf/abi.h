@@ -78,6 +78,16 @@ enum forward_method {
 	FORWARD_IPIP,
 };
 
+/* own_macs: hash -> anything. The destination MAC addresses by which an interface receives what is
+ * for this machine. A frame with another one is for another host: a switch floods such frames. */
+struct own_mac {
+	__u32 ifindex;
+	struct mac mac;
+	__u16 pad;
+};
+
+#define OWN_MACS 4096
+
 /* services: hash, of IPv6 VIPs. A port of 0 stands for every port of the VIP that has no
  * service of its own. */
 struct service_key {
@@ -437,6 +447,7 @@ enum decap_verdict {
 #undef VERDICT_VALUE
 
 _Static_assert(sizeof(struct address) == 16, "address");
+_Static_assert(sizeof(struct own_mac) == 12, "own_mac");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
 _Static_assert(sizeof(struct service_key_ipv4) == 8, "service_key_ipv4");
 _Static_assert(sizeof(struct vip) == 4, "vip");

@@ -14,6 +14,7 @@
 #include "finish.h"
 #include "forward.h"
 #include "key.h"
+#include "parse.h"
 
 #define FAST_PATH_NOT (-1) /* the stages are to have the packet */
 
@@ -137,12 +138,23 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 	return fast_link(ctx, backend);
 }
 
+static __always_inline bool fast_is_to(const struct ethhdr *eth, const struct mac *mac)
+{
+	const __u16 *a = (const void *)eth->h_dest, *b = (const void *)mac;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+}
+
 /* False: the frame is as it was. */
 static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *backend)
 {
-	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+	const struct ethhdr *eth = frame_start(ctx);
+	const struct iphdr *ip = (const void *)(eth + 1);
 
 	if (backend->ifindex != ctx->ingress_ifindex || (void *)(ip + 1) > frame_end(ctx))
+		return false;
+	/* The backend's line is in the cache already, and has the address of this interface. */
+	if (!fast_is_to(eth, &backend->interface_mac) && !parse_is_for_us(ctx))
 		return false;
 	if (host16(ip->tot_len) + outer_size(backend) > backend->mtu)
 		return false;

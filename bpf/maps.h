@@ -9,6 +9,14 @@
 /* Number of slots of a table less one. The loader writes it; fixed while we run. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
+/* Frames of which destination MAC addresses are for this machine. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OWN_MACS);
+	__type(key, struct own_mac);
+	__type(value, __u32);
+} own_macs SEC(".maps");
+
 /* (VIP, port, protocol) -> service. As vips, hints and ranges do they hold twice what there
  * may be: new entries are put in before old ones go. */
 struct {

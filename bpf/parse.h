@@ -1,8 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The first stage: reads the headers of a frame into flow->packet (packet.h). */
+/* The first stage: passes frames for other hosts, and reads the headers of the others into
+ * flow->packet (packet.h). */
 #pragma once
 
 #include "flow.h"
+#include "maps.h"
+
+/* Is the frame for this machine? A switch that does not know where a host is floods frames for it to
+ * all: two balancers would forward them to each other's port without end. */
+static __always_inline bool parse_is_for_us(const struct xdp_md *ctx)
+{
+	const struct ethhdr *eth = frame_start(ctx);
+	struct own_mac key = {.ifindex = ctx->ingress_ifindex};
+
+	if ((void *)(eth + 1) > frame_end(ctx))
+		return false;
+	__builtin_memcpy(&key.mac, eth->h_dest, sizeof(key.mac));
+	return bpf_map_lookup_elem(&own_macs, &key);
+}
 
 static __always_inline struct cursor parse_cursor(const struct xdp_md *ctx, const struct flow *flow)
 {
@@ -34,6 +49,8 @@ __noinline int parse(struct xdp_md *ctx, struct flow *flow)
 
 	if (!flow)
 		return NEXT_FINISH;
+	if (!parse_is_for_us(ctx))
+		return flow_finish(flow, VERDICT_other_host);
 	flow->length = bpf_xdp_get_buff_len(ctx);
 	cursor = parse_cursor(ctx, flow);
 	flow->verdict = packet_parse(&cursor, &flow->packet);

@@ -34,6 +34,8 @@
 	X(probe_reply, HOLD, NORMAL, "from a VIP to where a probe came from: the daemon has it")                       \
 	X(lost_probe_reply, PASS, UNUSUAL, "the same where the daemon cannot have it")                                 \
 	X(not_service, PASS, NORMAL, "for no service of this balancer: the kernel has it, untouched")                  \
+	X(other_host, PASS, NORMAL,                                                                                    \
+		"its MAC address is none of the interface's (broadcast, flooded): the kernel has it")                  \
 	X(not_ip, PASS, NORMAL, "neither IPv4 nor IPv6 (ARP and the like): the kernel has it, untouched")
 
 #define DECAP_VERDICTS(X)                                                                                              \

@@ -247,6 +247,30 @@ out:
 	return result;
 }
 
+/* Frames to an interface's own address are for this machine, before a daemon says which others are. */
+static int fill_own_macs(const struct attach *attach)
+{
+	int map = pins_get(&attach->pins, attach->place, "own_macs"), err = map < 0 ? map : 0;
+	size_t i;
+
+	for (i = 0; i < attach->target_count && !err; i++) {
+		const struct target *target = &attach->targets[i];
+		struct own_mac own = {.ifindex = target->ifindex};
+
+		err = interface_mac(target->name, &own.mac);
+		if (!err)
+			err = bpf_map_update_elem(map, &own, &(uint32_t){1}, BPF_ANY);
+		if (err)
+			say_error("cannot put the MAC address of %s into the map own_macs: %s", target->name,
+				say_why(err));
+	}
+	if (map < 0)
+		say_error("cannot open %s/own_macs: %s", attach->pins.dir, say_why(map));
+	else
+		close(map);
+	return err ? -1 : 0;
+}
+
 /* Which tunnels end here, and which are accepted? Asked before a packet meets the program. */
 static int fill_maps(struct attach *attach)
 {
@@ -254,7 +278,7 @@ static int fill_maps(struct attach *attach)
 	size_t i;
 
 	if (options->program != PROGRAM_DECAP)
-		return 0;
+		return fill_own_macs(attach);
 	if (decap_begin(&attach->decap, &attach->pins, options))
 		return -1;
 	for (i = 0; i < attach->target_count; i++) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the kernel says of an interface and of the XDP program on it. Changes nothing. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,16 @@ bool interface_has_ethernet(const char *name)
 	if (ask(name, SIOCGIFHWADDR, &request))
 		return true; /* not a reason to refuse it: the kernel will have the last word */
 	return request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+}
+
+int interface_mac(const char *name, struct mac *out)
+{
+	struct ifreq request = {};
+
+	if (ask(name, SIOCGIFHWADDR, &request))
+		return -errno;
+	memcpy(out, request.ifr_hwaddr.sa_data, sizeof(*out));
+	return 0;
 }
 
 bool interface_is_veth(const char *name)

@@ -24,6 +24,9 @@ struct xdp_state {
  * kernel's loopback counts: what it carries has one. */
 bool interface_has_ethernet(const char *name);
 
+/* The address that its frames have. 0, or -errno without a word. */
+int interface_mac(const char *name, struct mac *out);
+
 /* Is it one end of a pair of virtual interfaces? */
 bool interface_is_veth(const char *name);
 

@@ -110,6 +110,32 @@ static void write_interfaces(const struct writer *writer, const struct key *key,
 	fputc(']', writer->out);
 }
 
+static void read_macs(struct reader *reader, const struct node *value, void *object)
+{
+	struct config *config = object;
+	const struct node *item;
+	struct mac *mac;
+
+	mac = config->macs = reader_items(reader, value, sizeof(*mac), true, &config->mac_count);
+	for (item = node_first(value); mac && item; item = node_next(value, item), mac++) {
+		const char *text = reader_text(reader, item);
+
+		if (text && mac_parse(text, mac))
+			reader_refuse(reader, item, "a MAC address that is no group's, such as 00:00:5e:00:01:0a");
+	}
+}
+
+static void write_macs(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config *config = object;
+	char text[MAC_TEXT_SIZE];
+
+	(void)key;
+	for (size_t i = 0; i < config->mac_count; i++)
+		fprintf(writer->out, "%s'%s'%s", i ? ", " : "[", mac_format(&config->macs[i], text),
+			i + 1 < config->mac_count ? "" : "]");
+}
+
 static void read_hash_key(struct reader *reader, const struct node *value, void *object)
 {
 	const char *text = reader_text(reader, value);
@@ -151,6 +177,7 @@ const struct key config_file_keys[] = {
 		.write = write_interfaces,
 		.flags = KEY_ALWAYS,
 		.advice = "'sipxdp-loader attach -c FILE' attaches to new ones, 'sipxdp-loader detach' to others"},
+	{.name = "macs", .read = read_macs, .write = write_macs},
 	{.name = "hash_key",
 		.required = true,
 		.read = read_hash_key,

@@ -130,6 +130,8 @@ struct config_join {
 struct config {
 	char (*interfaces)[IFNAMSIZ];
 	size_t interface_count;
+	struct mac *macs; /* of frames for this machine, beside those that its interfaces have */
+	size_t mac_count;
 	uint64_t hash_key[2]; /* the 16 bytes of `hash_key:`, read as two big-endian numbers */
 	struct config_limits limits;
 	struct config_join join;

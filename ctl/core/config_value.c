@@ -79,6 +79,7 @@ struct config *config_copy(const struct config *config)
 	struct config_pool *pool;
 
 	copy->interfaces = duplicate(copy->interfaces, copy->interface_count, sizeof(*copy->interfaces));
+	copy->macs = duplicate(copy->macs, copy->mac_count, sizeof(*copy->macs));
 	copy->join.secret = config_copy_text(copy->join.secret);
 	copy->join.from = duplicate(copy->join.from, copy->join.from_count, sizeof(*copy->join.from));
 	copy->services = duplicate(copy->services, copy->service_count, sizeof(*service));
@@ -121,6 +122,7 @@ void config_free(struct config *config)
 	for (i = 0; i < config->pool_count; i++)
 		free_pool(&config->pools[i]);
 	free(config->interfaces);
+	free(config->macs);
 	free(config->join.secret);
 	free(config->join.from);
 	free(config->services);

@@ -15,6 +15,7 @@
 #include "joining.h"
 #include "judging.h"
 #include "log.h"
+#include "own_macs.h"
 #include "probing.h"
 
 #define TICK_USEC 1000000
@@ -143,12 +144,14 @@ static int settle_once(struct daemon *daemon, uint64_t *now)
 
 int daemon_settle(struct daemon *daemon)
 {
+	int macs = own_macs_settle(daemon), error;
 	uint64_t now = clock_msec();
-	int error;
 
 	do
 		error = settle_once(daemon, &now);
 	while (error > 0);
+	if (!error)
+		error = macs;
 	if (!error && !awaits_ways(daemon))
 		error = maps_say_filled(daemon->maps);
 	daemon->unsettled = error != 0;

@@ -17,6 +17,7 @@
 
 enum map {
 	MAP_CONTRACT,
+	MAP_OWN_MACS,
 	MAP_SERVICES,
 	MAP_SERVICES_IPV4,
 	MAP_VIPS,
@@ -40,6 +41,7 @@ enum map {
 
 static const char *const map_names[MAP_COUNT] = {
 	[MAP_CONTRACT] = "contract",
+	[MAP_OWN_MACS] = "own_macs",
 	[MAP_SERVICES] = "services",
 	[MAP_SERVICES_IPV4] = "services_ipv4",
 	[MAP_VIPS] = "vips",
@@ -192,6 +194,38 @@ int maps_say_filled(struct maps *maps)
 	error = bpf_map_update_elem(maps->fd[MAP_CONTRACT], &(uint32_t){0}, &filled, BPF_ANY);
 	if (!error)
 		maps->contract = filled;
+	return error;
+}
+
+/* --- own_macs */
+
+static bool is_wanted(const struct own_mac *own, const struct own_mac *wanted, size_t count, bool *known)
+{
+	bool found = false;
+
+	*known = false;
+	for (size_t i = 0; i < count; i++) {
+		*known |= wanted[i].ifindex == own->ifindex;
+		found |= !memcmp(&wanted[i], own, sizeof(*own));
+	}
+	return found;
+}
+
+int maps_set_own_macs(const struct maps *maps, const struct own_mac *wanted, size_t count)
+{
+	int fd = maps->fd[MAP_OWN_MACS], error = 0;
+	struct own_mac own, next;
+	bool more, known;
+
+	for (size_t i = 0; i < count && !error; i++)
+		error = bpf_map_update_elem(fd, &wanted[i], &(uint32_t){1}, BPF_ANY);
+	more = !bpf_map_get_next_key(fd, NULL, &own);
+	while (more && !error) {
+		more = !bpf_map_get_next_key(fd, &own, &next);
+		if (!is_wanted(&own, wanted, count, &known) && known)
+			error = bpf_map_delete_elem(fd, &own);
+		own = next;
+	}
 	return error;
 }
 

@@ -37,6 +37,12 @@ uint64_t neighbours_answered(const struct neighbours *neighbours, const struct a
 /* The MTU of an interface; 0 if there is none of this name. */
 uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const char *name);
 
+/* Appends to a list of `count`, which it reallocates, the MAC addresses by which an interface receives
+ * what is for this machine: its own, and those of what lies above it (VLANs, macvlans such as VRRP
+ * has, the bridge or bond that it is a port of). Returns the new count. */
+size_t neighbours_own_macs(
+	const struct neighbours *neighbours, const char *interface, struct own_mac **list, size_t count);
+
 /* Is this an address of this machine (so that its kernel answers ARP or neighbour
  * discovery for it)? 1, 0 or -errno. */
 int neighbours_is_local(struct neighbours *neighbours, const struct address *address);

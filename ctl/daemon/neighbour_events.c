@@ -62,6 +62,7 @@ static void take_link(void *data, const struct nlmsghdr *message)
 		return;
 	}
 	all_stale(n);
+	neighbour_report(n); /* own_macs may be others */
 }
 
 void neighbour_links_free(struct neighbours *n)

@@ -10,8 +10,11 @@
 struct netlink_link {
 	uint32_t ifindex;
 	uint32_t mtu;
-	bool up;      /* set up by the operator */
-	bool running; /* and has carrier */
+	uint32_t master;          /* the bridge or bond that it is a port of; 0: of none */
+	uint32_t lower;           /* the interface that it lies on, for VLANs and the like; 0: on none */
+	uint32_t lower_namespace; /* 1 + the id of the network namespace of that one; 0: this one */
+	bool up;                  /* set up by the operator */
+	bool running;             /* and has carrier */
 	bool ethernet;
 	struct mac mac;
 	char name[16];

@@ -28,6 +28,16 @@ static void read_u32(void *member, const void *value, size_t size)
 		memcpy(member, value, size);
 }
 
+/* An id of a namespace may be 0. */
+static void read_namespace(void *member, const void *value, size_t size)
+{
+	uint32_t id;
+
+	read_u32(&id, value, size);
+	if (size == sizeof(id))
+		*(uint32_t *)member = id + 1;
+}
+
 static void read_u8(void *member, const void *value, size_t size)
 {
 	if (size == sizeof(uint8_t))
@@ -102,6 +112,9 @@ static const struct attribute LINK_ATTRIBUTES[] = {
 	{IFLA_IFNAME, offsetof(struct netlink_link, name), read_name},
 	{IFLA_ADDRESS, offsetof(struct netlink_link, mac), read_mac},
 	{IFLA_MTU, offsetof(struct netlink_link, mtu), read_u32},
+	{IFLA_MASTER, offsetof(struct netlink_link, master), read_u32},
+	{IFLA_LINK, offsetof(struct netlink_link, lower), read_u32},
+	{IFLA_LINK_NETNSID, offsetof(struct netlink_link, lower_namespace), read_namespace},
 	{IFLA_LINKINFO, offsetof(struct netlink_link, kind), read_kind},
 };
 

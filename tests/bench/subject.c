@@ -330,13 +330,30 @@ static int fill_corpus(struct bpf_object *object, const struct subject_setup *se
 	return 0;
 }
 
+/* Frames arrive by the interface that backends are reached by, or by the one of a test run. */
+static int fill_own_macs(struct bpf_object *object, const struct subject_setup *setup)
+{
+	const uint32_t interfaces[] = {1, or_default(setup->ifindex, 1)};
+	int error = 0;
+
+	for (size_t i = 0; i < 2 && !error; i++) {
+		struct own_mac own = {.ifindex = interfaces[i], .mac = {{0x02, 0, 0, 0, 0, 0x01}}};
+
+		error = put(object, "own_macs", &own, &(uint32_t){1});
+	}
+	return error;
+}
+
 static int fill(struct bpf_object *object, const struct subject_setup *setup)
 {
-	int error;
+	int error = 0;
 
 	if (!bpf_object__find_map_by_name(object, "services"))
 		return 0;
-	error = fill_services(object, setup);
+	if (bpf_object__find_map_by_name(object, "own_macs")) /* a build to compare with may be older */
+		error = fill_own_macs(object, setup);
+	if (!error)
+		error = fill_services(object, setup);
 	if (!error)
 		error = fill_backends(object, setup);
 	for (uint32_t id = 0; id < pools_of(setup) && !error; id++)

@@ -248,6 +248,9 @@ static void put_hint(struct balancer_bpf *skel, uint32_t id, const struct addres
 
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
+	const struct own_mac own = {.ifindex = TEST_IFINDEX, .mac = {{0x02, 0, 0, 0, 0, 0x01}}};
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.own_macs), &own, &(uint32_t){1}, BPF_ANY), "own_macs");
 	for (uint32_t id = 1; id <= backends_of(setup); id++) {
 		struct backend backend = balancer_backend(setup, id);
 

@@ -147,7 +147,7 @@ static bool is_for_service(enum verdict verdict)
 {
 	return verdict != VERDICT_not_service && verdict != VERDICT_not_ip && verdict != VERDICT_malformed &&
 	       verdict != VERDICT_held_fragment && verdict != VERDICT_orphan_fragment && verdict != VERDICT_pong &&
-	       verdict != VERDICT_probe_reply && verdict != VERDICT_lost_probe_reply;
+	       verdict != VERDICT_probe_reply && verdict != VERDICT_lost_probe_reply && verdict != VERDICT_other_host;
 }
 
 static void check_traffic(const struct run *run, const char *whose, const struct traffic *before,

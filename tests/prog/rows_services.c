@@ -4,6 +4,8 @@
 #include <linux/bpf.h>
 #include "rows.h"
 
+#define FLOODED .to_mac = "02:00:00:00:01:01"
+#define FOR_OTHERS .verdict = VERDICT_other_host, .action = XDP_PASS
 #define BINARY(text) .payload = text, .payload_length = sizeof(text) - 1
 
 static const struct row rows[] = {
@@ -206,6 +208,22 @@ static const struct row rows[] = {
 		.verdict = VERDICT_call_id_too_far,
 		.action = XDP_TX,
 	},
+	{"a frame for another host, which a switch has flooded", .in = {.payload = ROW_INVITE, FLOODED}, FOR_OTHERS},
+	{"one of which the address differs in its last byte only",
+		.in = {.payload = ROW_INVITE, .to_mac = "02:00:00:00:00:02"}, FOR_OTHERS},
+	{"one to all hosts", .in = {.payload = ROW_INVITE, .to_mac = "ff:ff:ff:ff:ff:ff"}, FOR_OTHERS},
+	{"one to a group", .in = {.payload = ROW_INVITE, .to_mac = "01:00:5e:00:00:01"}, FOR_OTHERS},
+	{"one with VLAN tags", .in = {.payload = ROW_INVITE, FLOODED, .vlan = {100, 200}}, FOR_OTHERS},
+	{"one that would not fit the way", .in = {.payload = ROW_INVITE, FLOODED}, .setup = {.mtu = 100}, FOR_OTHERS},
+	{"a later fragment for another host", .in = {.payload = "x", FLOODED, .fragment_offset = 1480, .id = 7001},
+		FOR_OTHERS},
+	{"an echo request for another host", IPV4_ONLY, .setup = {.ping = true}, .in = {.icmp_type = 8, FLOODED},
+		FOR_OTHERS},
+	{"a probe's reply for another host", IPV4_ONLY,
+		.in = {.source = "192.0.2.10", .destination = "203.0.113.2", .payload = "x", FLOODED}, FOR_OTHERS},
+	{"what is no IP, to all hosts", IPV4_ONLY,
+		.in = {.payload = "who has 192.0.2.10?", .ethertype = 0x0806, .to_mac = "ff:ff:ff:ff:ff:ff"},
+		FOR_OTHERS},
 };
 
 const struct row_table rows_services = {"services", rows, sizeof(rows) / sizeof(rows[0])};

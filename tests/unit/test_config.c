@@ -146,7 +146,8 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
 		{"keys from elsewhere", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
 			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends, notes",
-				"8:1: unknown key 'version' in the file; its keys are interfaces, hash_key, limits, "
+				"8:1: unknown key 'version' in the file; its keys are interfaces, macs, hash_key, "
+				"limits, "
 				"join, "
 				"pools, services",
 				"9:1: unknown key ''", "10:1: unknown key 'Name'"}},
@@ -224,6 +225,9 @@ Test(config, refuses_bad_values)
 		{"slots that are no power of two", HEAD POOLS "limits: {slots: 1000}\n",
 			{"7:17: 'slots' of limits must be a power of two, not '1000'"}},
 		{"too many slots", HEAD POOLS "limits: {slots: 2097152}\n", {"7:17: from 256 to 1048576"}},
+		{"MAC addresses of no host", HEAD POOLS "macs: ['01:00:5e:00:00:01', '00:00:00:00:00:00', x]\n",
+			{"7:8: 'macs' of the file must be a MAC address that is no group's",
+				"7:29: not '00:00:00:00:00:00'", "7:50: not 'x'"}},
 		{"a hash key that is short, and is not shown", "interfaces: [a]\nhash_key: 0123\n" POOLS,
 			{"2:11: 'hash_key' must be exactly 32 hex digits"}},
 		{"a hash key that is long", "interfaces: [a]\nhash_key: 000102030405060708090a0b0c0d0e0f0\n" POOLS,

@@ -80,6 +80,12 @@ static bool same_config(const struct config *a, const struct config *b)
 		a->service_count != b->service_count || memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key)) ||
 		memcmp(&a->limits, &b->limits, sizeof(a->limits)) || !same_join(&a->join, &b->join))
 		return false;
+	if (a->mac_count != b->mac_count)
+		return false;
+	for (i = 0; i < a->mac_count; i++) {
+		if (memcmp(&a->macs[i], &b->macs[i], sizeof(*a->macs)))
+			return false;
+	}
 	for (i = 0; i < a->interface_count; i++) {
 		if (strcmp(a->interfaces[i], b->interfaces[i]))
 			return false;
@@ -288,6 +294,10 @@ static struct config *random_config(uint64_t *state)
 	config->interfaces = calloc(config->interface_count, sizeof(*config->interfaces));
 	for (i = 0; i < config->interface_count; i++)
 		random_name(state, config->interfaces[i], IFNAMSIZ, INTERFACE_CHARACTERS, ++serial);
+	config->mac_count = random_below(state, 3);
+	config->macs = calloc(config->mac_count + 1, sizeof(*config->macs));
+	for (i = 0; i < config->mac_count; i++)
+		config->macs[i] = (struct mac){{0x02, random_below(state, 256), 0, 0, 0, i}};
 	for (i = 0; i < 2; i++)
 		config->hash_key[i] = (uint64_t)random_below(state, 1u << 31) << 32 | random_below(state, 1u << 31);
 	config->limits.slots = MIN_SLOTS << random_below(state, 13);
