@@ -89,6 +89,7 @@ static struct added *of_text(const char *text, struct faults *faults)
 	if (!config)
 		return NULL;
 	added = allocate(1, sizeof(*added));
+	added->users = 1;
 	added->config = config;
 	memcpy(added->value.text, text, strlen(text));
 	return added;
@@ -143,9 +144,16 @@ struct added *added_read(const struct added_backend *value)
 	return added;
 }
 
+struct added *added_hold(struct added *added)
+{
+	if (added)
+		atomic_fetch_add(&added->users, 1);
+	return added;
+}
+
 void added_free(struct added *added)
 {
-	if (!added)
+	if (!added || atomic_fetch_sub(&added->users, 1) > 1)
 		return;
 	config_free(added->config);
 	free(added);

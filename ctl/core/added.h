@@ -3,9 +3,11 @@
  * keeps it in the maps (struct added_backend). Pure. */
 #pragma once
 
+#include <stdatomic.h>
 #include "config.h"
 
 struct added {
+	atomic_uint users;     /* farms and sketches of them, also of two threads */
 	struct config *config; /* of one pool with one backend, and with its group if it is in one */
 	struct added_backend value;
 };
@@ -24,6 +26,8 @@ struct added *added_new(const struct config_pool *pool, const char *name, const 
 /* The same from what the maps hold; NULL if that cannot be read. */
 struct added *added_read(const struct added_backend *value);
 
+/* One more user of it, and one less: the last one frees it. Both take NULL. */
+struct added *added_hold(struct added *added);
 void added_free(struct added *added);
 
 const struct config_backend *added_backend(const struct added *added);

@@ -312,8 +312,13 @@ struct farm *farm_new(
 
 static void free_but_config(struct farm *farm)
 {
-	for (size_t i = 0; farm->pools && i < farm->config->pool_count; i++)
-		free(farm->pools[i].backends);
+	for (size_t i = 0; farm->pools && i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+
+		for (size_t j = 0; pool->backends && j < pool->count; j++)
+			added_free(pool->backends[j].added);
+		free(pool->backends);
+	}
 	free(farm->pools);
 	free(farm->service_ids);
 }
@@ -322,9 +327,6 @@ void farm_free(struct farm *farm)
 {
 	if (!farm)
 		return;
-	for (size_t i = 0; farm->pools && i < farm->config->pool_count; i++)
-		for (size_t j = 0; farm->pools[i].backends && j < farm->pools[i].count; j++)
-			added_free(farm->pools[i].backends[j].added);
 	free_but_config(farm);
 	config_free(farm->config);
 	free(farm);
@@ -343,9 +345,13 @@ struct farm *farm_sketch(const struct farm *farm)
 
 	sketch->service_ids = duplicate(farm->service_ids, farm->config->service_count, sizeof(*farm->service_ids));
 	sketch->pools = duplicate(farm->pools, farm->config->pool_count, sizeof(*farm->pools));
-	for (size_t i = 0; i < farm->config->pool_count; i++)
-		sketch->pools[i].backends =
-			duplicate(farm->pools[i].backends, farm->pools[i].count, sizeof(*farm->pools[i].backends));
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &sketch->pools[i];
+
+		pool->backends = duplicate(pool->backends, pool->count, sizeof(*pool->backends));
+		for (size_t j = 0; j < pool->count; j++)
+			added_hold(pool->backends[j].added);
+	}
 	return sketch;
 }
 

@@ -62,8 +62,7 @@ struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
 
-/* A copy to try something on. It shares the configuration and what was said of backends, which must
- * outlive it. */
+/* A copy to try something on. It shares the configuration, which must outlive it. */
 struct farm *farm_sketch(const struct farm *farm);
 void farm_sketch_free(struct farm *farm);
 

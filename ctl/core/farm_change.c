@@ -162,8 +162,10 @@ static int add_described(struct farm *farm, const struct image *running, const c
 	struct farm_pool *pool;
 	int result = farm_add_backend(farm, running, pool_name, wanted->name, &wanted->address, wanted->weight, error);
 
-	if (result)
+	if (result) {
+		added_free(added);
 		return result;
+	}
 	pool = farm_find_pool(farm, pool_name);
 	backend = farm_find_backend(pool, wanted->name);
 	backend->record.mac = wanted->mac;
@@ -175,7 +177,7 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	char error[FARM_ERROR_SIZE])
 {
 	struct farm *sketch = farm_sketch(farm);
-	int result = add_described(sketch, running, pool, added, error);
+	int result = add_described(sketch, running, pool, added_hold(added), error);
 
 	if (!result)
 		result = check_file(sketch, error);

@@ -47,6 +47,22 @@ static void assume_backends(
 	}
 }
 
+/* The file does not speak of it, so what an operator did goes on. */
+static void say_what_stays(const struct farm *farm, struct words *steps)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			const struct config_backend *config = farm_backend_config(&farm->pools[i], backend);
+
+			if (farm_backend_exists(backend) && backend->record.admin != ADMIN_READY && config &&
+				!config->says_admin)
+				words_add(steps, "backend %s/%s: stays in %s: the file says nothing of `admin:`",
+					backend->record.pool, backend->record.name,
+					config_admin_name(backend->record.admin));
+		}
+}
+
 void preview(struct outcome *outcome, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now)
 {
@@ -60,6 +76,8 @@ void preview(struct outcome *outcome, const struct desired *desired, const struc
 	plan = plan_new(running, image);
 	take_plan(outcome, plan);
 	words_take(&outcome->steps, &assumed);
+	if (before != farm->config)
+		say_what_stays(farm, &outcome->steps);
 	plan_free(plan);
 	image_free(image);
 }

@@ -6,7 +6,7 @@ tells which of them are still where they were.
 usage: keep.py VIP TCP-PORT UDP-PORT COUNT
 
 Begins COUNT of each. For each line on standard input all are used once more, and a line says how many
-connections are not with their server any more, and how many calls."""
+connections are not with their server any more, and how many calls. For "anew" all begin anew."""
 
 import socket
 import sys
@@ -48,9 +48,14 @@ def name_by_message(method, number):
     return "nobody"
 
 
-connections = [connect() for _ in range(count)]
-calls = [name_by_message("INVITE", number) for number in range(count)]
+def begin():
+    return [connect() for _ in range(count)], [name_by_message("INVITE", number) for number in range(count)]
+
+
+connections, calls = begin()
 print("begun", flush=True)
-for _ in sys.stdin:
+for line in sys.stdin:
+    if line.strip() == "anew":
+        connections, calls = begin()
     moved = sum(name_by_stream(connection) != name for connection, name in connections)
     print(moved, sum(name_by_message("INFO", number) != calls[number] for number in range(count)), flush=True)

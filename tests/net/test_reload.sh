@@ -48,9 +48,9 @@ keep() {
 	read -r -t 60 begun <&"${KEPT_BY[0]}" && [ "$begun" = begun ]
 }
 
-# kept: how many connections, and how many calls, are no longer with their server.
+# kept [anew]: how many connections, and how many calls, are no longer with their server.
 kept() {
-	echo >&"${KEPT_BY[1]}"
+	echo "${1-}" >&"${KEPT_BY[1]}"
 	read -r -t 120 moved <&"${KEPT_BY[0]}" && echo "$moved"
 }
 
@@ -150,6 +150,22 @@ write_file
 lab_ctl reload > /dev/null
 is "a reload ends it" "$(backend px4 .name)" ""
 
+# --- one server in a tunnel
+
+lab_ctl pool settle proxies > /dev/null
+is "calls and connections begin anew" "$(kept anew)" "0 0"
+check "decap attaches at px3" lab_in px3 sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER"
+write_file '/name: px3/s/}/, forward: ipip}/'
+tunnels=$(lab_ctl reload)
+like "one backend gets a tunnel" "$tunnels" "backend proxies/px3: forward ipip, was none"
+unlike "... the others do not" "$tunnels" "px[12]: "
+is "... and all calls and connections are where they were" "$(kept)" "0 0"
+check "... some of them by the tunnel" [ "$(lab_verdict decapsulated px3 decap_verdicts)" -gt 0 ]
+write_file
+lab_ctl reload > /dev/null
+lab_in px3 sipxdp-loader detach --program decap > /dev/null
+is "... and also without it" "$(kept)" "0 0"
+
 # --- remove --drain --wait
 
 write_file 's/record_time: 10m/record_time: 0s/' 's/drain_timeout: 1h/drain_timeout: 1s/'
@@ -162,7 +178,12 @@ is "... and removes nothing" "$(backend px2 .name)" px2
 
 # --- and what the option does
 
-write_file 's/affinity: flow/affinity: source/'
+write_file 's/affinity: call-id/affinity: to-user/'
+lab_stop sipxdpd KILL || true
+lab_daemon
+check "a restart with another affinity warns" wait_for 10 grep -q \
+	"service sip: affinity to-user, was call-id: calls that are up would meet other servers" "$LAB_DIR/sipxdpd.log"
+write_file 's/affinity: call-id/affinity: to-user/' 's/affinity: flow/affinity: source/'
 check "reload --move-calls takes another affinity" lab_ctl reload --move-calls
 moved=$(kept)
 check "... by which connections break" [ "${moved%% *}" -gt 0 ]

@@ -791,3 +791,49 @@ Test(plan, hosts_that_there_is_no_room_for_are_refused_with_their_number)
 	faults_free(&faults);
 	free(text);
 }
+
+/* One server in another network: only it is behind a router, and only it has a tunnel. */
+Test(plan, forward_of_one_backend_is_its_own)
+{
+	const char *mixed = HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, forward: ipip}," PX(3));
+	const struct route routed = {.state = ROUTE_READY,
+		.gateway = true,
+		.ifindex = 2,
+		.mtu = 1500,
+		.next_hop = {{2, 0, 0, 0, 0, 1}},
+		.source = {{0, 0, 0xffff0000, 0x0100000a}}};
+	const struct backend *backend;
+
+	world_start(&world, mixed);
+	farm_set_route(world_backend(&world, "px2"), &routed);
+	farm_set_route(world_backend(&world, "px3"), &routed);
+	world_settle(&world, NULL);
+	cr_expect_eq(world_backend(&world, "px2")->record.state, STATE_UP);
+	cr_expect_eq(world_backend(&world, "px3")->record.state, STATE_UNREACHABLE, "direct server return");
+	backend = &world.running->backends[world_backend(&world, "px2")->id];
+	cr_expect_eq(backend->forward, FORWARD_IPIP);
+	cr_expect(!address_equal(&backend->source, &(struct address){{0}}));
+	backend = &world.running->backends[world_backend(&world, "px1")->id];
+	cr_expect_eq(backend->forward, FORWARD_DSR);
+	cr_expect(address_equal(&backend->source, &(struct address){{0}}));
+}
+
+/* `admin:` is where a new server begins, and what a reload sets; a restart keeps what ran. */
+Test(plan, admin_of_the_file)
+{
+	const char *drained = HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, admin: drain}," PX(3));
+	char error[FARM_ERROR_SIZE];
+
+	world_start(&world, drained);
+	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "at the first start");
+	cr_expect_eq(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
+	farm_set_admin(world.farm, "proxies", "px2", ADMIN_READY, error);
+	world_settle(&world, NULL);
+	world_load(&world, drained, FARM_RESTART);
+	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_READY, "a restart keeps it");
+	world_load(&world, drained, FARM_RELOAD);
+	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a reload sets it");
+	world_settle(&world, NULL);
+	world_load(&world, FARM3, FARM_RELOAD);
+	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a file that is silent keeps it");
+}
