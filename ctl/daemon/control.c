@@ -19,7 +19,7 @@
 #define READ_SIZE ((size_t)64 << 10)
 #define SMALL ((size_t)1 << 20) /* a request or reply that CONTROL_MEMORY is not asked for */
 #define ACCEPT_PAUSE_US 1000000
-#define GRACE_US 100000
+#define GRACE_US 100000 /* to read what has come, before a client is judged */
 #define TIMER_ACCURACY_US 10000
 #define US_PER_BYTE 1 /* of a request or reply, besides the time that each of them has */
 
@@ -266,8 +266,8 @@ static uint64_t client_due(const struct client *client)
 	const struct control *control = client->control;
 
 	if (client->phase == PHASE_IDLE)
-		return client->since + control->idle_us;
-	return client->since + control->request_us + client->extra +
+		return client->since + client->extra + control->idle_us;
+	return client->since + client->extra + control->request_us +
 	       US_PER_BYTE * (client->phase == PHASE_REPLY ? client->reply_sent : client->input_length);
 }
 
@@ -422,8 +422,8 @@ static int on_resume(sd_event_source *source, uint64_t usec, void *data)
 
 static bool has_place(struct control *control, bool for_root)
 {
-	bool full = for_root ? control->client_count == CONTROL_CLIENTS
-			     : control->other_count == CONTROL_CLIENTS - CONTROL_ROOT;
+	bool full = control->client_count == CONTROL_CLIENTS ||
+		    (!for_root && control->other_count == CONTROL_CLIENTS - CONTROL_ROOT);
 
 	return !full || close_idlest(control, for_root);
 }

@@ -256,6 +256,13 @@ others = [Client().send(b"{") for _ in range(49)]
 told = [c for c in others[-1:] if "too many clients" in c.said()]
 os.seteuid(0)
 print(len(told), [Client().ask() for _ in range(16)] == ["status"] * 16)')" "1 True"
+is "root may have all 64; others are told so" "$(raw '
+clients = [Client().send(b"{") for _ in range(64)]
+os.seteuid(65534)
+print(Client().said())
+os.seteuid(0)
+print(clients[63].ask(b"}\n"))')" "too many clients are being served already; try again
+command: missing, or not a string"
 chmod 660 "$socket"
 
 is "many large requests at once do not keep small ones out" "$(raw '
