@@ -4,7 +4,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include "../core/config.h"
+#include "../core/farm.h"
 #include "../core/memory.h"
 #include "view.h"
 
@@ -93,19 +93,6 @@ json_t *view_stats(const struct maps *maps, const struct image *image)
 
 /* --- backends */
 
-static const char *state_name(const struct backend_record *record)
-{
-	static const char *const names[] = {[STATE_PENDING] = "pending",
-		[STATE_UP] = "up",
-		[STATE_UNREACHABLE] = "unreachable",
-		[STATE_MAINT] = "maint",
-		[STATE_IDLE] = "idle",
-		[STATE_DOWN] = "down",
-		[STATE_UNKNOWN] = "unknown"};
-
-	return record->state < sizeof(names) / sizeof(*names) ? names[record->state] : "unknown";
-}
-
 /* By id: [65536], to be freed. */
 static uint32_t *count_slots(const struct image *image, uint32_t pool)
 {
@@ -133,7 +120,7 @@ static json_t *backend_json(const struct maps *maps, const struct image *image, 
 	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I, s:s, s:s}", "pool", record->pool,
 		"name", record->name, "address", view_address(&record->address), "weight", record->weight, "forward",
 		config_forward_name(backend->forward), "admin", leaves ? "leaving" : config_admin_name(record->admin),
-		"state", state_name(record), "since", (json_int_t)record->since, "share",
+		"state", farm_state_name(record->state), "since", (json_int_t)record->since, "share",
 		100.0 * slots / image->contract.slots, "slots", (json_int_t)slots, "packets",
 		(json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface, "mac", mac);
 }

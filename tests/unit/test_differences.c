@@ -43,12 +43,16 @@ struct change {
 static const struct change changes[] = {
 	{config_file_keys, "interfaces", "[eth0]", "[eth0, eth1]", "interfaces [eth0, eth1], was [eth0] (", NULL},
 	{config_file_keys, "hash_key", "0e0f", "0e10", "hash_key is another one", NULL},
+	{config_file_keys, "macs", "interfaces: [eth0]\n", "interfaces: [eth0]\nmacs: ['02:00:5e:00:01:01']\n",
+		"macs ['02:00:5e:00:01:01'], was none", NULL},
 	{config_limit_keys, "slots", "slots: 1024", "slots: 2048", "limits: slots 2048, was 1024 (", NULL},
 	{config_limit_keys, "pools", "pools: 4", "pools: 5", "limits: pools 5, was 4 (", NULL},
 	{config_limit_keys, "services", "services: 8", "services: 9", "limits: services 9, was 8 (", NULL},
 	{config_limit_keys, "backends", "backends: 12", "backends: 13", "limits: backends 13, was 12 (", NULL},
 	{config_limit_keys, "notes", "notes: 2048", "notes: 4096", "limits: notes 4096, was 2048 (", NULL},
 	{config_join_keys, "listen", "0.2:7946", "0.2:7947", "join: listen '10.0.0.2:7947', was '10.0.0.2:7946'", NULL},
+	{config_join_keys, "from", "node_timeout: 10s", "node_timeout: 10s, from: [10.0.0.0/24]",
+		"join: from ['10.0.0.0/24'], was none", NULL},
 	{config_join_keys, "secret", "9abcdef", "9abcde0", "join: secret is another one", NULL},
 	{config_join_keys, "node_timeout", "node_timeout: 10s", "node_timeout: 5s", "join: node_timeout 5s, was 10s",
 		NULL},
@@ -191,7 +195,8 @@ Test(differences, no_key_is_forgotten)
 			char word[64];
 
 			snprintf(word, sizeof(word), " %s ", key->name);
-			cr_expect(key->write ? has_row(tables[i], key) : !!strstr(nested, word), "%s", key->name);
+			cr_expect(key->write ? has_row(tables[i], key) : !!strstr(nested, word),
+				"a new key, '%s', needs a row of `changes`", key->name);
 		}
 }
 
