@@ -61,6 +61,14 @@ size_t entries_count(const struct entries *entries)
 
 /* --- places */
 
+/* Each bit of the key counts for the low bits of the hash: addresses differ in a few bytes only. */
+static uint64_t mix(uint64_t hash)
+{
+	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15;
+	hash = (hash ^ hash >> 29) * 0xbf58476d1ce4e5b9;
+	return hash ^ hash >> 32;
+}
+
 static size_t hash(const struct entries *entries, const char *key)
 {
 	uint64_t hash = 0, word;
@@ -70,8 +78,7 @@ static size_t hash(const struct entries *entries, const char *key)
 
 		word = 0;
 		memcpy(&word, key + i, left < sizeof(word) ? left : sizeof(word));
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-		hash ^= hash >> 32;
+		hash = mix(hash ^ word);
 	}
 	return hash & (entries->room - 1);
 }

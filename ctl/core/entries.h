@@ -14,7 +14,7 @@ struct pair {
 	const void *value;
 };
 
-/* None yet. A key has at least 8 bytes. Aborts when memory is out, as does all of this file. */
+/* None yet. Aborts when memory is out, as does all of this file. */
 struct entries *entries_new(size_t key_size, size_t value_size);
 void entries_free(struct entries *entries);
 
