@@ -136,7 +136,8 @@ uint64_t farm_next_judgement(const struct farm_pool *pool)
 
 static void take_over_backend(struct farm_backend *backend, const struct farm_backend *before)
 {
-	if (!address_equal(&before->record.address, &backend->record.address))
+	if (!address_equal(&before->record.address, &backend->record.address) ||
+		strcmp(before->record.pool, backend->record.pool))
 		return;
 	backend->found = before->found;
 	backend->probed = before->probed;
@@ -147,38 +148,41 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->judged = before->judged;
 }
 
-static const struct farm_backend **by_id(const struct farm_pool *pool)
+/* [65536], to be freed: a backend keeps its id. */
+static const struct farm_backend **backends_by_id(const struct farm *farm)
 {
 	const struct farm_backend **backends = allocate(UINT16_MAX + 1, sizeof(*backends));
 
-	for (size_t i = 0; i < pool->count; i++)
-		backends[pool->backends[i].id] = &pool->backends[i];
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			backends[farm->pools[i].backends[j].id] = &farm->pools[i].backends[j];
 	return backends;
 }
 
 static void take_over_pool(struct farm_pool *pool, const struct farm_pool *before)
 {
-	const struct farm_backend **backends = by_id(before);
-
 	pool->untried = before->untried;
 	pool->open = before->open;
 	pool->enough = before->enough;
 	pool->outage = before->outage;
 	pool->next = before->next;
-	for (size_t i = 0; i < pool->count; i++)
-		if (backends[pool->backends[i].id])
-			take_over_backend(&pool->backends[i], backends[pool->backends[i].id]);
-	free(backends);
 }
 
 void farm_take_over(struct farm *farm, const struct farm *before)
 {
+	const struct farm_backend **backends = backends_by_id(before);
+
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
-		const struct farm_pool *old = farm_find_pool(before, farm->pools[i].config->name);
+		struct farm_pool *pool = &farm->pools[i];
+		const struct farm_pool *old = farm_find_pool(before, pool->config->name);
 
 		if (old)
-			take_over_pool(&farm->pools[i], old);
+			take_over_pool(pool, old);
+		for (size_t j = 0; j < pool->count; j++)
+			if (backends[pool->backends[j].id])
+				take_over_backend(&pool->backends[j], backends[pool->backends[j].id]);
 	}
+	free(backends);
 }
 
 /* --- words */

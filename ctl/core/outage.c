@@ -62,6 +62,7 @@ static void look(struct outage_member *member, uint64_t now)
 {
 	const struct evidence *evidence = &member->evidence;
 
+	member->wanted = false;
 	if (!evidence->known)
 		return;
 	if (member->failed && !evidence->failing)
@@ -89,7 +90,7 @@ static void count_silent(struct outage *outage, const struct outage_member *memb
 	outage->members = 0;
 	outage->silent = 0;
 	for (size_t i = 0; i < count; i++) {
-		uint64_t answered = members[i].evidence.answered;
+		uint64_t began = members[i].evidence.began;
 
 		if (!takes_part(&members[i]))
 			continue;
@@ -97,8 +98,8 @@ static void count_silent(struct outage *outage, const struct outage_member *memb
 		if (!members[i].evidence.failing)
 			continue;
 		outage->silent++;
-		first = answered < first ? answered : first;
-		last = later(last, answered);
+		first = began < first ? began : first;
+		last = later(last, began);
 	}
 	outage->spread = last > first ? last - first : 0;
 }
@@ -107,6 +108,7 @@ static void count_silent(struct outage *outage, const struct outage_member *memb
 static void judge_single(const struct outage *outage, struct outage_member *members, size_t count)
 {
 	struct outage_member *suspect = NULL;
+	bool alone = true;
 
 	if (outage->silent != 1 || outage->members == 1)
 		return;
@@ -115,10 +117,16 @@ static void judge_single(const struct outage *outage, struct outage_member *memb
 			suspect = &members[i];
 	if (!suspect->held)
 		return;
-	for (size_t i = 0; i < count; i++)
-		if (takes_part(&members[i]) && &members[i] != suspect && !convicts(&members[i], suspect))
-			return;
-	convict(suspect);
+	for (size_t i = 0; i < count; i++) {
+		struct outage_member *member = &members[i];
+
+		if (!takes_part(member) || member == suspect || convicts(member, suspect))
+			continue;
+		member->wanted = !is_witness(member, suspect);
+		alone = false;
+	}
+	if (alone)
+		convict(suspect);
 }
 
 /* From when on its silence counts: not from before the balancer could see and listened. */

@@ -34,6 +34,7 @@ struct outage_member {
 	bool apart;               /* in: takes no part (maintenance): is judged by its own evidence alone */
 	bool down;                /* it is dead, as far as can be told; it has no slots */
 	bool held;                /* it does not answer, and keeps its slots until that is decided */
+	bool wanted;              /* out: its next answer, or failure, is waited for to judge another one */
 	bool failed;              /* failed when it was looked at last */
 	uint64_t returned;        /* when it was first seen to answer again; 0: never */
 };
@@ -53,7 +54,7 @@ struct outage {
 	uint64_t decision; /* when the undecided are decided at the latest, OUTAGE_NEVER while blind */
 	size_t members;    /* that take part */
 	size_t silent;     /* of these do not answer */
-	uint32_t spread;   /* within which they gave their last answers, ms */
+	uint32_t spread;   /* within which they began to be silent, ms */
 };
 
 struct outage_rules {

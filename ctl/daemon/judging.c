@@ -43,17 +43,20 @@ void judging_note(const struct daemon *daemon, struct farm *farm)
 			note(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
 }
 
-/* One that begins to fail may have another MAC address now. Where nothing but neighbours is known
- * about a pool, the others are asked as soon as one fails. */
+/* A backend that begins to fail may have another MAC address now. One whose answer is needed to
+ * judge another is asked by what there is: its probe, or its neighbour entry. */
 static void ask(struct daemon *daemon, const struct farm_pool *pool)
 {
-	bool all = pool->outage.silent && pool->config->probe.type == PROBE_NONE;
+	bool neighbours_only = pool->config->probe.type == PROBE_NONE;
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
+		bool failing = backend->judged.evidence.failing && !backend->judged.down;
 
-		if (farm_backend_exists(backend) && !backend->judged.down && (all || backend->judged.evidence.failing))
+		if (farm_backend_exists(backend) && (failing || (neighbours_only && pool->outage.silent)))
 			neighbours_ask(daemon->neighbours, &backend->record.address);
+		if (backend->judged.wanted)
+			probes_hurry(daemon->probes, backend->record.pool, backend->record.name);
 	}
 }
 

@@ -420,6 +420,14 @@ const struct health_state *probes_health(
 	return prober && address_equal(&prober->way.address, address) ? &prober->state : NULL;
 }
 
+void probes_hurry(struct probes *probes, const char *pool, const char *name)
+{
+	struct prober *prober = find(probes, pool, name);
+
+	if (prober && !prober->awaited)
+		set_timer(prober->timer, clock_usec());
+}
+
 void probes_watch(struct probes *probes, bool all)
 {
 	probes->watched = all;

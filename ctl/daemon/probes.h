@@ -37,6 +37,10 @@ void probes_follow(struct probes *probes, const struct probe_target *targets, si
 /* Has `changed` called after every result, while it is open what they mean, or only after changes. */
 void probes_watch(struct probes *probes, bool all);
 
+/* Begins the next probe of a backend at once, if none is under way: what it says is needed to judge
+ * another. */
+void probes_hurry(struct probes *probes, const char *pool, const char *name);
+
 /* What is known of a backend; NULL if it is not probed, or had another address when it was.
  * Valid until the next probes_follow. */
 const struct health_state *probes_health(

@@ -238,8 +238,8 @@ static const struct {
 			.answered = 12000,
 			.began = 14000,
 			.failed = 14000}},
-	{"old failures are forgotten", HEALTH_UP, "---++++++",
-		{.known = true, .recovered = true, .answered = 18000, .began = 2000, .failed = 6000}},
+	{"old failures are forgotten", HEALTH_UP, "---+++++++",
+		{.known = true, .recovered = true, .answered = 20000, .began = 2000, .failed = 6000}},
 };
 
 Test(health, is_evidence)

@@ -46,7 +46,7 @@ struct simulation {
 
 /* --- the pool */
 
-static void load(struct simulation *s, const char *more)
+static void load(struct simulation *s, const char *more, enum farm_origin origin)
 {
 	char text[8192];
 	int length = snprintf(text, sizeof(text),
@@ -60,7 +60,7 @@ static void load(struct simulation *s, const char *more)
 		length +=
 			snprintf(text + length, sizeof(text) - length, "{name: px%zu, address: 10.0.0.%zu},", i, i + 1);
 	snprintf(text + length, sizeof(text) - length, "]}]\n");
-	world_load(&s->world, text, FARM_RELOAD);
+	world_load(&s->world, text, origin);
 	world_set_routes(&s->world, ROUTE_READY);
 }
 
@@ -73,7 +73,7 @@ static void begin(struct simulation *s, size_t count, const struct config_probe 
 {
 	*s = (struct simulation){.count = count, .probe = *probe};
 	s->world = (struct world){.running = image_new(&contract), .desired = desired_new(), .now = 3600000};
-	load(s, more);
+	load(s, more, FARM_RELOAD);
 	for (size_t i = 0; i < count; i++) {
 		health_begin(&s->servers[i].health, HEALTH_UNKNOWN, &(struct latency){0});
 		s->servers[i].next = s->world.now + rand() % probe->interval;
@@ -128,6 +128,9 @@ static void look(struct simulation *s)
 	}
 	s->world.listening = s->listening;
 	s->looked = s->world.now;
+	for (size_t i = 0; i < s->count; i++)
+		if (pool(s)->backends[i].judged.wanted)
+			s->servers[i].next = s->world.now;
 	if (world_update_states(&s->world) || desired_next(s->world.desired) <= s->world.now)
 		world_settle(&s->world, NULL);
 }
@@ -317,17 +320,17 @@ Test(outage, a_network_that_fails_moves_no_call_where_that_can_be_told)
 	say("\n");
 }
 
-static uint64_t found_after(size_t count, size_t dead, unsigned int seed)
+static uint64_t found_after(size_t count, size_t dead, const struct config_probe *probe, unsigned int seed)
 {
 	struct simulation s;
 	uint64_t took;
 
 	srand(seed);
-	begin(&s, count, &defaults, "");
+	begin(&s, count, probe, "");
 	run(&s, WARM + rand() % 2000);
 	remember(&s);
 	cut(&s, dead, UINT64_MAX);
-	took = out_after(&s, dead, 30000);
+	took = out_after(&s, dead, 4 * detection(probe));
 	cr_expect_eq(moved_while(&s, 10000, dead), 0, "%zu of %zu die: others move", dead, count);
 	end(&s);
 	return took;
@@ -342,7 +345,7 @@ Test(outage, the_dead_are_found_in_time_and_move_no_others)
 			uint64_t due = (dead > 1 ? 2 : 1) * detection(&defaults) + 100, most = 0;
 
 			for (unsigned int seed = 1; dead && seed <= 2 * SEEDS; seed++) {
-				uint64_t took = found_after(count, dead, seed);
+				uint64_t took = found_after(count, dead, &defaults, seed);
 
 				cr_expect(believed ? took && took <= due : !took,
 					"%zu of %zu die, seed %u: out after %lu ms", dead, count, seed, took);
@@ -351,4 +354,142 @@ Test(outage, the_dead_are_found_in_time_and_move_no_others)
 			if (dead)
 				say("| %zu | %s | %.1f s |\n", count, parts[k].name, most / 1000.0);
 		}
+}
+
+Test(outage, the_dead_are_found_in_time_with_other_settings)
+{
+	for (unsigned int seed = 1; seed <= 60; seed++) {
+		struct config_probe probe = defaults;
+		size_t count, dead;
+		uint64_t due, took;
+
+		srand(seed);
+		probe.fall = 1 + rand() % 5;
+		probe.rise = 1 + rand() % 3;
+		probe.interval = 500 + rand() % 3000;
+		probe.timeout = 100 + rand() % (probe.interval - 100);
+		count = 2 + rand() % 6;
+		dead = 1 + rand() % (count - 1);
+		due = (dead > 1 ? 2 : 1) * detection(&probe) + 200;
+		took = found_after(count, dead, &probe, seed);
+		cr_expect(took && took <= due, "%zu of %zu die: out after %lu ms, %lu are due (%u every %u ms, %u ms)",
+			dead, count, took, due, probe.fall, probe.interval, probe.timeout);
+	}
+}
+
+/* --- more than one thing at a time */
+
+/* Another daemon: it knows what the maps hold. */
+static void restart(struct simulation *s)
+{
+	s->world.listening = s->listening = s->world.now;
+	load(s, "", FARM_RESTART);
+	for (size_t i = 0; i < s->count; i++) {
+		const struct backend_record *record = &pool(s)->backends[i].record;
+
+		health_begin(&s->servers[i].health, record->health, &record->latency);
+		s->servers[i].began = 0;
+	}
+	desired_free(s->world.desired);
+	s->world.desired = desired_new();
+	world_settle(&s->world, NULL);
+}
+
+Test(outage, a_daemon_that_starts_in_the_middle_of_one_takes_nobody_out)
+{
+	for (unsigned int seed = 1; seed <= SEEDS; seed++)
+		for (size_t silent = 5; silent <= 10; silent += 5) {
+			struct simulation s;
+
+			srand(seed);
+			begin(&s, 10, &defaults, "");
+			run(&s, WARM);
+			remember(&s);
+			cut(&s, silent, silent == 10 ? 40000 : 12000);
+			cr_expect_eq(moved_while(&s, 7000, 0), 0);
+			restart(&s);
+			cr_expect_eq(moved_while(&s, 60000, 0), 0, "%zu of 10 were silent, seed %u", silent, seed);
+			end(&s);
+		}
+}
+
+Test(outage, time_in_which_the_daemon_is_stopped_does_not_count)
+{
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+		struct simulation s;
+
+		srand(seed);
+		begin(&s, 10, &defaults, "");
+		run(&s, WARM);
+		remember(&s);
+		cut(&s, 5, 12000);
+		run(&s, 8000);
+		s.stopped = true;
+		run(&s, 30000);
+		s.stopped = false;
+		s.listening = s.world.now;
+		cr_expect_eq(moved_while(&s, 30000, 0), 0, "seed %u", seed);
+		end(&s);
+	}
+}
+
+/* The floor of min_alive, and the way back from it. */
+Test(outage, of_more_than_min_alive_allows_moves_nothing)
+{
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+		struct simulation s;
+
+		srand(seed);
+		begin(&s, 10, &defaults, "min_alive: 50");
+		run(&s, WARM);
+		remember(&s);
+		cut(&s, 6, 60000);
+		cr_expect_eq(moved_while(&s, 30000, 0), 0, "seed %u", seed);
+		cr_expect(pool(&s)->open);
+		cr_expect_eq(moved_while(&s, 60000, 0), 0, "the way back, seed %u", seed);
+		cr_expect_not(pool(&s)->open);
+		end(&s);
+	}
+}
+
+/* Every second probe is lost, of all servers. */
+Test(outage, loss_is_no_death)
+{
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
+		struct simulation s;
+
+		srand(seed);
+		begin(&s, 10, &defaults, "");
+		run(&s, WARM);
+		remember(&s);
+		for (size_t i = 0; i < 10; i++)
+			s.servers[i].loss = 50;
+		cr_expect_eq(moved_while(&s, 300000, 0), 0, "seed %u", seed);
+		end(&s);
+	}
+}
+
+/* Whatever fails, servers that answer keep their calls, and the dead are out in time. */
+Test(outage, of_any_kind_moves_no_call_of_a_server_that_answers)
+{
+	for (unsigned int seed = 1; seed <= 40; seed++) {
+		struct simulation s;
+		size_t silent;
+
+		srand(seed);
+		begin(&s, 2 + rand() % 15, &defaults, "");
+		silent = 1 + rand() % (s.count - 1);
+		run(&s, WARM);
+		remember(&s);
+		for (int event = 0; event < 4; event++) {
+			for (size_t i = 0; i < silent; i++) {
+				s.servers[i].from = s.world.now + rand() % 8000;
+				s.servers[i].to = s.servers[i].from + rand() % 30000;
+			}
+			cr_expect_eq(moved_while(&s, 25000, silent), 0, "%zu of %zu, seed %u", silent, s.count, seed);
+			if (rand() % 3 == 0)
+				restart(&s);
+		}
+		end(&s);
+	}
 }
