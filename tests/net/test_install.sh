@@ -67,7 +67,7 @@ as_unit() {
 start_confined_daemon() {
 	# shellcheck disable=SC2046
 	lab_start sipxdpd balancer setpriv $(confined sipxdpd.service) sipxdpd -c "$LAB_CONFIG"
-	wait_for 10 lab_ctl status && wait_for 10 lab_serving 3
+	wait_for 10 lab_answers && wait_for 10 lab_serving 3
 }
 
 # holds_no_more PROCESS UNIT: has it just the capabilities of its unit?

@@ -205,7 +205,7 @@ sleep 0.3
 check "... though it is told to reload" lab_running sipxdpd
 through "its maps take the place of ours" upgrade
 stays
-check "... it answers" wait_for 10 lab_ctl status
+check "... it answers" wait_for 10 lab_answers
 is "... they are its own" "$(contract version) $(contract backends)" "1000 40"
 is "... backends are as they were" "$(known)" "$before"
 is "... and have the calls that they had" "$(owners)" "$calls"

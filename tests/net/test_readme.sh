@@ -24,7 +24,7 @@ run_block() {
 start_block() {
 	lab_start "$1" "$2" bash -euo pipefail -c "exec $(cat "$3")"
 	if grep -q sipxdpd "$3"; then
-		wait_for 10 lab_ctl status || { cat "$LAB_DIR/$1.log" && return 1; }
+		wait_for 10 lab_answers || { cat "$LAB_DIR/$1.log" && return 1; }
 	else
 		lab_running "$1"
 	fi

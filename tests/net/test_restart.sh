@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.."
 MUCH=150000 # 100,000 are to be reached
 
 answers() {
-	wait_for 10 lab_ctl status
+	wait_for 10 lab_answers
 }
 
 daemon_is() {

@@ -55,7 +55,7 @@ mkfifo "$LAB_DIR/log"
 exec {LOG}<> "$LAB_DIR/log"
 _lab_exec balancer sipxdpd -c "$LAB_CONFIG" < /dev/null > /dev/null 2>&"$LOG" &
 LAB_PROCESS[sipxdpd]=$!
-check "a daemon whose log nobody reads" wait_for 10 lab_ctl status
+check "a daemon whose log nobody reads" wait_for 10 lab_answers
 lab_in balancer sh -c 'cp "$1" "$1.good"; seq 2000 | sed "s/.*/key&: 1/" >> "$1"' sh "$LAB_CONFIG"
 check "... 100,000 lines" python3 -c "
 import json, socket, sys
@@ -130,10 +130,10 @@ like "a request whose bytes come one by one ends after 2 s, root's too" "$(cat "
 	"request not completed in time.* after [2-9]\."
 
 rm "/proc/${LAB_HOLDER[balancer]}/root$SOCKET"
-check "a control socket that was removed is made anew" wait_for 5 lab_ctl status
+check "a control socket that was removed is made anew" wait_for 5 lab_answers
 check "... which the log says" log_has "listening on $SOCKET anew"
 rm -r "/proc/${LAB_HOLDER[balancer]}/root${SOCKET%/*}"
-check "... also with its directory" wait_for 5 lab_ctl status
+check "... also with its directory" wait_for 5 lab_answers
 
 # --- the join API
 
