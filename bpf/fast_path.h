@@ -138,23 +138,24 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 	return fast_link(ctx, backend);
 }
 
-static __always_inline bool fast_is_to(const struct ethhdr *eth, const struct mac *mac)
+/* Is the frame for this machine? The backend's line is in the cache already, and has the address
+ * of the interface that is likely to have received it. */
+static __always_inline bool fast_is_for_us(struct xdp_md *ctx, const struct backend *backend)
 {
-	const __u16 *a = (const void *)eth->h_dest, *b = (const void *)mac;
+	const struct ethhdr *eth = frame_start(ctx);
+	const __u16 *a = (const void *)eth->h_dest, *b = (const void *)&backend->interface_mac;
 
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+	if ((void *)(eth + 1) > frame_end(ctx))
+		return false;
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) || parse_is_for_us(ctx);
 }
 
 /* False: the frame is as it was. */
 static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *backend)
 {
-	const struct ethhdr *eth = frame_start(ctx);
-	const struct iphdr *ip = (const void *)(eth + 1);
+	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 
 	if (backend->ifindex != ctx->ingress_ifindex || (void *)(ip + 1) > frame_end(ctx))
-		return false;
-	/* The backend's line is in the cache already, and has the address of this interface. */
-	if (!fast_is_to(eth, &backend->interface_mac) && !parse_is_for_us(ctx))
 		return false;
 	if (host16(ip->tot_len) + outer_size(backend) > backend->mtu)
 		return false;
@@ -185,7 +186,7 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 	verdict = fast_key(ctx, ip, service, &hash);
 	id = slots[hash & slot_mask];
 	backend = backend_reachable(id);
-	if (!backend || !fast_send(ctx, backend))
+	if (!backend || !fast_is_for_us(ctx, backend) || !fast_send(ctx, backend))
 		return FAST_PATH_NOT;
 	length = frame_end(ctx) - frame_start(ctx) - outer_size(backend);
 	finish_count_verdict(verdict);

@@ -14,7 +14,7 @@ struct hash {
 	__u64 state;
 };
 
-static inline struct hash hash_start(const __u64 key[2])
+static __always_inline struct hash hash_start(const __u64 key[2])
 {
 	return (struct hash){.state = key[0]};
 }
@@ -22,7 +22,7 @@ static inline struct hash hash_start(const __u64 key[2])
 /* Multiplies the halves of the keyed word with each other: a difference between two
  * inputs then spreads in a way that depends on the key, while a multiplication by a
  * constant would let some differences of the high bits cancel under every key. */
-static inline void hash_word(struct hash *hash, __u64 word)
+static __always_inline void hash_word(struct hash *hash, __u64 word)
 {
 	__u64 x = hash->state ^ word;
 
@@ -30,7 +30,7 @@ static inline void hash_word(struct hash *hash, __u64 word)
 }
 
 /* The finalizer of MurmurHash3 (fmix64), with the second half of the key mixed in. */
-static inline __u64 hash_finish(struct hash hash, const __u64 key[2])
+static __always_inline __u64 hash_finish(struct hash hash, const __u64 key[2])
 {
 	__u64 x = hash.state ^ key[1];
 
@@ -39,14 +39,14 @@ static inline __u64 hash_finish(struct hash hash, const __u64 key[2])
 	return x ^ (x >> 33);
 }
 
-static inline void hash_address(struct hash *hash, const struct address *address)
+static __always_inline void hash_address(struct hash *hash, const struct address *address)
 {
 	hash_word(hash, (__u64)address->word[0] << 32 | address->word[1]);
 	hash_word(hash, (__u64)address->word[2] << 32 | address->word[3]);
 }
 
 /* The key of what has no Call-ID: where it comes from. */
-static inline __u64 hash_source(const struct address *address, __be16 port, const __u64 key[2])
+static __always_inline __u64 hash_source(const struct address *address, __be16 port, const __u64 key[2])
 {
 	struct hash hash = hash_start(key);
 
@@ -56,8 +56,8 @@ static inline __u64 hash_source(const struct address *address, __be16 port, cons
 }
 
 /* The key of one connection: both its ends. */
-static inline __u64 hash_connection(const struct address *source, const struct address *destination, __be16 source_port,
-	__be16 destination_port, const __u64 key[2])
+static __always_inline __u64 hash_connection(const struct address *source, const struct address *destination,
+	__be16 source_port, __be16 destination_port, const __u64 key[2])
 {
 	struct hash hash = hash_start(key);
 

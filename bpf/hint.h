@@ -105,13 +105,17 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, const struct flow *flow, __u32
 {
 	struct sip_host host = {};
 	__u32 backend;
+	int result;
 
 	if (!flow || !is_vip)
 		return 0;
 	*is_vip = false;
 	host.hash_key[0] = flow->hash_key[0];
 	host.hash_key[1] = flow->hash_key[1];
-	if (text_host(ctx, at, flow->packet.end, &host) != SIP_FOUND)
+	result = text_bracketed_host(ctx, &at, flow->packet.end, &host);
+	if (result == SIP_NOT_SIP)
+		result = text_plain_host(ctx, &at, flow->packet.end, &host);
+	if (result != SIP_FOUND || text_host_port(ctx, at, flow->packet.end, &host) != SIP_FOUND)
 		return 0;
 	backend = hint_backend(&host, flow->hints);
 	*is_vip = !backend && host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key);
@@ -122,11 +126,11 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, const struct flow *flow, __u32
 
 /* The backend that the message names; 0 if it names none, or a dead one. A Route that names the
  * VIP itself says nothing: what follows it counts. */
-__noinline __u32 hint_owner(struct xdp_md *ctx, const struct flow *flow)
+static __always_inline __u32 hint_owner(struct xdp_md *ctx, const struct flow *flow)
 {
 	__u32 at = 0, is_vip = false, backend = 0;
 
-	if (!flow || hint_find(ctx, flow, &at) != SIP_FOUND)
+	if (hint_find(ctx, flow, &at) != SIP_FOUND)
 		return 0;
 	for (int i = 0; i < 1 + HINT_ROUTES; i++) {
 		backend = hint_of_host(ctx, flow, at, &is_vip);

@@ -49,12 +49,18 @@ static __always_inline int key_user_uri(struct xdp_md *ctx, const struct flow *f
 	return result == SIP_FOUND ? text_uri(ctx, colon, p->end, uri) : result;
 }
 
-static __always_inline enum verdict key_user(struct xdp_md *ctx, struct flow *flow)
+/* A function of its own: stack is scarce in the other chains of calls that begin at key(). */
+__noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 {
-	struct sip_user user = {.hash_key = {flow->hash_key[0], flow->hash_key[1]}};
+	struct sip_user user = {};
 	__u32 uri = 0;
-	int result = key_user_uri(ctx, flow, &uri);
+	int result;
 
+	if (!flow)
+		return VERDICT_not_sip;
+	user.hash_key[0] = flow->hash_key[0];
+	user.hash_key[1] = flow->hash_key[1];
+	result = key_user_uri(ctx, flow, &uri);
 	if (result == SIP_FOUND && text_user(ctx, uri, flow->packet.end, &user) == SIP_FOUND) {
 		flow->hash = user.hash;
 		return VERDICT_user;

@@ -128,10 +128,9 @@ struct sip_ipv6 {
 	__u64 at;
 	__u64 groups; /* read so far */
 	__u64 high, low;
-	__u64 gap;               /* groups before "::", or SIP_NO_GAP */
-	__u64 gap_at;            /* behind it; where the address begins, as long as there is none */
-	__u64 gap_high, gap_low; /* those groups */
-	__u64 result;            /* enum sip_result */
+	__u64 gap;    /* groups before "::", or SIP_NO_GAP */
+	__u64 gap_at; /* behind it; where the address begins, as long as there is none */
+	__u64 result; /* enum sip_result */
 };
 
 #define SIP_NO_GAP 15
@@ -170,22 +169,26 @@ static __always_inline bool sip_begin_gap(struct sip_ipv6 *a, __u32 colon)
 		return false;
 	a->gap = sip_forget(&a->text, a->groups);
 	a->at = a->gap_at = sip_forget(&a->text, colon + 1);
-	a->gap_high = a->high;
-	a->gap_low = a->low;
-	a->high = a->low = sip_zero(&a->text);
 	return true;
 }
 
-/* The bits before the gap, which are as far to the left as they can be. */
+/* Moves the groups before the gap as far to the left as they can be. */
 static __always_inline void sip_end_gap(struct sip_ipv6 *a)
 {
-	__u32 shift = 16 * (SIP_IPV6_GROUPS - a->gap);
+	__u32 behind = 16 * (a->groups - a->gap) & 127, wide = 16 * (SIP_IPV6_GROUPS - a->groups) & 127;
+	__u64 high = a->high, low = a->low, keep_high, keep_low; /* the bits behind the gap */
 
-	if (shift >= 64) {
-		a->high |= a->gap_low << (shift & 63);
+	keep_high = behind > 64 ? (1ULL << (behind & 63)) - 1 : 0;
+	keep_low = behind >= 64 ? ~0ULL : (1ULL << (behind & 63)) - 1;
+	a->high = high & keep_high;
+	a->low = low & keep_low;
+	high &= ~keep_high;
+	low &= ~keep_low;
+	if (wide >= 64) {
+		a->high |= low << (wide & 63);
 	} else {
-		a->high |= a->gap_high << shift | a->gap_low >> (64 - shift);
-		a->low |= a->gap_low << shift;
+		a->high |= high << wide | low >> 1 >> (63 - wide);
+		a->low |= low << wide;
 	}
 }
 
@@ -229,8 +232,9 @@ static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct
 	a.groups = sip_forget(t, 0);
 	a.gap = sip_forget(t, SIP_NO_GAP);
 	a.gap_at = sip_forget(t, a.at);
-	a.high = a.low = a.gap_high = a.gap_low = sip_zero(t);
+	a.high = a.low = sip_zero(t);
 	a.result = sip_forget(t, SIP_NOT_THERE);
+	t = &a.text; /* one copy on the stack is enough */
 	sip_loop(SIP_IPV6_GROUPS + 1, sip_ipv6_step, &a);
 	*at = sip_forget(t, a.at);
 	if (a.result != SIP_FOUND)
@@ -301,15 +305,23 @@ static __always_inline bool sip_ipv4_host(const struct sip_text *t, __u32 *at, s
 	return true;
 }
 
-/* Hashes the host at *at, behind which *at becomes. */
-static __always_inline bool sip_hash_host(const struct sip_text *t, __u32 *at, struct sip_host *host)
+/* Hashes the host at *at, behind which *at becomes: an IPv6 address in brackets, */
+static __always_inline bool sip_hash_bracketed(const struct sip_text *t, __u32 *at, struct sip_host *host)
 {
 	struct address address;
-	bool is_ipv6 = sip_byte(t, *at) == '[';
 
-	if (is_ipv6 && !sip_ipv6(t, at, &address))
+	if (!sip_ipv6(t, at, &address))
 		return false;
-	if (!is_ipv6 && !sip_ipv4_host(t, at, &address))
+	host->hash = sip_hash_address(&address, host->hash_key);
+	return true;
+}
+
+/* or anything else. */
+static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, struct sip_host *host)
+{
+	struct address address;
+
+	if (!sip_ipv4_host(t, at, &address))
 		return sip_hash_name(t, at, host->hash_key, &host->hash);
 	host->hash = sip_hash_address(&address, host->hash_key);
 	return true;
@@ -325,27 +337,58 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 	int length = snprintf(line, sizeof(line), strchr(text, ':') && *text != '[' ? "[%s]" : "%s", text);
 	struct sip_text line_text = sip_text((__u8 *)line, (__u8 *)line + sizeof(line), sizeof(line), 0);
 	__u32 end = 0;
+	bool found;
 
 	if (length >= 8 * SIP_HOST_WORDS)
 		return false;
 	memset(line + length, ' ', sizeof(line) - length);
-	if (!sip_hash_host(&line_text, &end, &host) || end != (__u32)length)
+	found = *line == '[' ? sip_hash_bracketed(&line_text, &end, &host) : sip_hash_plain(&line_text, &end, &host);
+	if (!found || end != (__u32)length)
 		return false;
 	*hash = host.hash;
 	return true;
 }
 #endif
 
-/* Reads the host at `at`, and its port. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
-static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host)
+/* Three steps, because the stack of one function cannot hold what they need together. Each is
+ * SIP_FOUND or, also if the text is cut off, SIP_NOT_THERE. Reads an IPv6 address in brackets at
+ * *at, behind which *at becomes; SIP_NOT_SIP: there is no bracket. */
+static __always_inline enum sip_result sip_bracketed_host(struct sip_text text, __u32 *at, struct sip_host *host)
+{
+	if (text.end < SIP_MINIMUM)
+		return SIP_NOT_THERE;
+	*at = sip_forget(&text, *at);
+	if (sip_room(&text, *at) <= 0)
+		return SIP_NOT_THERE;
+	if (sip_byte(&text, *at) != '[')
+		return SIP_NOT_SIP;
+	return sip_hash_bracketed(&text, at, host) ? SIP_FOUND : SIP_NOT_THERE;
+}
+
+/* Reads a name or an IPv4 address. */
+static __always_inline enum sip_result sip_plain_host(struct sip_text text, __u32 *at, struct sip_host *host)
+{
+	if (text.end < SIP_MINIMUM)
+		return SIP_NOT_THERE;
+	*at = sip_forget(&text, *at);
+	return sip_room(&text, *at) > 0 && sip_hash_plain(&text, at, host) ? SIP_FOUND : SIP_NOT_THERE;
+}
+
+/* Reads the port behind a host that ends at `at`. */
+static __always_inline enum sip_result sip_host_port(struct sip_text text, __u32 at, struct sip_host *host)
 {
 	if (text.end < SIP_MINIMUM)
 		return SIP_NOT_THERE;
 	at = sip_forget(&text, at);
-	if (sip_room(&text, at) <= 0 || !sip_hash_host(&text, &at, host))
-		return SIP_NOT_THERE;
-	at = sip_forget(&text, at);
-	if (sip_room(&text, at) <= 0)
-		return SIP_NOT_THERE;
-	return sip_port(&text, at, &host->port) ? SIP_FOUND : SIP_NOT_THERE;
+	return sip_room(&text, at) > 0 && sip_port(&text, at, &host->port) ? SIP_FOUND : SIP_NOT_THERE;
+}
+
+/* Reads the host at `at`, and its port: the three steps. */
+static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host)
+{
+	enum sip_result result = sip_bracketed_host(text, &at, host);
+
+	if (result == SIP_NOT_SIP)
+		result = sip_plain_host(text, &at, host);
+	return result == SIP_FOUND ? sip_host_port(text, at, host) : result;
 }

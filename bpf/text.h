@@ -78,9 +78,19 @@ __noinline int text_via_host(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *
 	return at ? sip_via_host(text_of(ctx, end), colon, at) : SIP_NOT_THERE;
 }
 
-__noinline int text_host(struct xdp_md *ctx, __u32 at, __u32 end, struct sip_host *host)
+__noinline int text_bracketed_host(struct xdp_md *ctx, __u32 *at, __u32 end, struct sip_host *host)
 {
-	return host ? sip_host(text_of(ctx, end), at, host) : SIP_NOT_THERE;
+	return at && host ? sip_bracketed_host(text_of(ctx, end), at, host) : SIP_NOT_THERE;
+}
+
+__noinline int text_plain_host(struct xdp_md *ctx, __u32 *at, __u32 end, struct sip_host *host)
+{
+	return at && host ? sip_plain_host(text_of(ctx, end), at, host) : SIP_NOT_THERE;
+}
+
+__noinline int text_host_port(struct xdp_md *ctx, __u32 at, __u32 end, struct sip_host *host)
+{
+	return host ? sip_host_port(text_of(ctx, end), at, host) : SIP_NOT_THERE;
 }
 
 __noinline int text_user(struct xdp_md *ctx, __u32 uri, __u32 end, struct sip_user *user)

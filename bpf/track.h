@@ -28,13 +28,12 @@ static __always_inline __u32 track_seconds(void)
 
 /* Hashes a parameter of the header whose colon is at `colon`; *hash is 0 where it is empty, cut
  * off or not there. */
-__noinline int track_parameter(struct xdp_md *ctx, const struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
+static __always_inline enum sip_result track_parameter(
+	struct xdp_md *ctx, const struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
 {
+	enum sip_result result;
 	__u32 at = 0;
-	int result;
 
-	if (!flow || !hash)
-		return SIP_TOO_FAR;
 	*hash = 0;
 	if (!colon)
 		return SIP_TOO_FAR;
@@ -46,12 +45,10 @@ __noinline int track_parameter(struct xdp_md *ctx, const struct flow *flow, __u3
 
 /* The method in the CSeq whose colon is at `colon` (RFC 3261 section 20.16), METHOD_NONE where that
  * cannot be read, and its number. */
-__noinline int track_cseq(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *number)
+static __always_inline enum method track_cseq(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *number)
 {
 	__u32 at = 0;
 
-	if (!number)
-		return METHOD_NONE;
 	*number = 0;
 	if (!colon || text_value(ctx, colon, end, &at) != SIP_FOUND)
 		return METHOD_NONE;
@@ -59,7 +56,7 @@ __noinline int track_cseq(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *num
 	return text_value(ctx, at - 1, end, &at) == SIP_FOUND ? text_named_method(ctx, at, end) : METHOD_NONE;
 }
 
-__noinline int track_expires_now(struct xdp_md *ctx, __u32 expires, __u32 end)
+static __always_inline bool track_expires_now(struct xdp_md *ctx, __u32 expires, __u32 end)
 {
 	__u32 at = 0;
 

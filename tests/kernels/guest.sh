@@ -12,15 +12,12 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 . tests/lib/numbered.sh
 . tests/kernels/relay.sh
+. tests/kernels/limits.sh
 LAB_CLIENTS=1
 
 SECTIONS="load packets veth tunnels vlan dispatcher virtio"
 SECTION_SECONDS=900 # of an emulated machine beside other tests
 FRAMES=30000 # of the differential test, whose million takes two minutes here
-
-# What a program may take of the kernel's limits (1,000,000 and 512): the rest is room to grow.
-declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [decap]=15000)
-STACK_LIMIT=448
 
 # There is no compiler here. The host has built what lab.sh asks it for.
 clang() {
@@ -31,27 +28,12 @@ clang() {
 
 # Directories of objects are named after the compiler; the first one has what is shipped.
 section_load() {
-	local directory compiler program count stack
+	local LIMITS_DIR=$LAB_DIR directory program
 	for directory in build/kernels/objects/*; do
-		compiler=${directory##*/}
 		for program in balancer decap; do
-			check "$program, built by $compiler, loads" \
-				verified "$directory/$program.bpf.o"
-			read -r _ count stack < "$LAB_DIR/verified" || true
-			diag "$program, $compiler: ${count:-no} verified instructions, ${stack:-no} bytes of stack"
-			check "... with at most ${INSTRUCTIONS_LIMIT[$program]} verified instructions" \
-				[ "${count:-1000000}" -le "${INSTRUCTIONS_LIMIT[$program]}" ]
-			check "... and at most $STACK_LIMIT bytes of stack" [ "${stack:-1000}" -le $STACK_LIMIT ]
+			within_limits $program "${directory##*/}" "$directory/$program.bpf.o"
 		done
 	done
-}
-
-# verified OBJECT: its output stays in a file. Of a verifier's log the end says why.
-verified() {
-	build/tests/kernels/verified "$1" > "$LAB_DIR/verified" 2> "$LAB_DIR/verifier" || {
-		tail -n 40 "$LAB_DIR/verifier"
-		return 1
-	}
 }
 
 # --- BPF_PROG_TEST_RUN
