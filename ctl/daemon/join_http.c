@@ -17,10 +17,10 @@
 
 #define BACKLOG 4096
 #define AT_ONCE 64 /* connections that are taken in one turn of the loop */
-#define CONNECTIONS (JOIN_PLACES_KNOWN + JOIN_PLACES_STRANGERS + AT_ONCE) /* those that are about to end, too */
-#define CONNECTION_MEMORY 16384                                           /* bytes */
-#define TIMER_ACCURACY 10000                                              /* us */
-#define PAUSE 1000                                                        /* ms, when there are no descriptors */
+#define CONNECTIONS (JOIN_PLACES_KNOWN + JOIN_PLACES_STRANGERS + 4 * AT_ONCE) /* those that are about to end, too */
+#define CONNECTION_MEMORY 16384                                               /* bytes */
+#define TIMER_ACCURACY 10000                                                  /* us */
+#define PAUSE 1000                                                            /* ms, when there are no descriptors */
 
 struct join_http {
 	struct MHD_Daemon *daemon;

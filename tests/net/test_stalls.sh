@@ -79,18 +79,18 @@ listeners() {
 	done
 }
 
-# probed PROBE: px1 to px3 in the file, and probed so, each 200 ms.
+# probed PROBE [VIP]: px1 to px3 in the file, and probed so, each 200 ms.
 probed() {
 	{
 		cat <<- YAML
 			interfaces: [eth0]
 			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
 			services:
-			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
+			  - {name: sip, vip: "${2:-$LAB_VIP}", port: 5060, pool: proxies}
 			pools:
 			  - name: proxies
 			    record_time: 0s
-			    probe: {$1, via: address, interval: 200ms, timeout: 200ms, fall: 2, rise: 1}
+			    probe: {$1, interval: 200ms, timeout: 200ms, fall: 2, rise: 1}
 			    backends:
 			      - {name: px1, address: 10.0.0.11}
 			      - {name: px2, address: 10.0.0.12}
@@ -109,9 +109,10 @@ reasons() {
 	lab_ctl --json backend list | jq -e --arg pattern "$1" 'all(.[]; .reason | test($pattern))'
 }
 
-# all_up: and probed, by now, so that the pool's slots have stopped moving.
+# all_up: and probed; and each has its third of the slots, so that none is about to move.
 all_up() {
-	[ "$(states)" = "up up up" ] && reasons '^$'
+	[ "$(states)" = "up up up" ] && reasons '^$' &&
+		lab_ctl --json backend list | jq -e 'all(.[]; .slots > 80000)'
 }
 
 # out_of_descriptors: lowers the limit so far that the daemon's next one is of those it keeps back.
@@ -131,8 +132,9 @@ count_downs() {
 	grep -c ' is down' "$LAB_DIR/sipxdpd.log" || true
 }
 
+# owners: of 200 Call-IDs, as a number.
 owners() {
-	seq 200 | lab_ctl --json lookup sip - | jq -r '.[] | "\(.call_id) \(.backend)"'
+	seq 200 | lab_ctl --json lookup sip - | jq -r '.[] | "\(.call_id) \(.backend)"' | cksum
 }
 
 lab_open
@@ -161,7 +163,7 @@ lab_stop sipxdpd || true
 # --- no descriptors are left
 
 listeners
-probed "type: tcp, port: 5060"
+probed "type: tcp, via: address, port: 5060"
 lab_daemon
 check "three servers are probed by TCP" wait_for 10 all_up
 limit=$(prlimit --pid "${LAB_PROCESS[sipxdpd]}" --nofile -o SOFT --noheadings)
@@ -183,10 +185,29 @@ check "... the log says so" log_has 'can probe all backends again'
 lab_stop px3-tcp || true
 check "... a server that dies is found out" wait_for 10 log_has 'backend proxies/px3 is down: connection refused'
 
+# --- no source address for probes: the VIP is of IPv6, and the balancer has no other address of it
+
+for host in "${LAB_BACKENDS[@]}"; do
+	lab_start "$host-tcp6" "$host" tests/net/answer.py tcp "$LAB_VIP6" 5060 "200 OK"
+	wait_for 10 listens "$host" 5060
+done
+probed "type: tcp, port: 5060" "$LAB_VIP6"
+check "three servers are probed at a VIP of IPv6: reload" lab_ctl reload --move-calls
+check "... they are up" wait_for 20 all_up
+before=$(owners)
+downs=$(count_downs)
+lab_in balancer ip address del 2001:db8::2/64 dev eth0
+check "the balancer's only address of IPv6 is taken away" wait_for 10 reasons 'Cannot assign requested address'
+is "... no server is down" "$(states)" "up up up"
+is "... no call has moved" "$(owners)" "$before"
+is "... and no server was down meanwhile" "$(count_downs)" "$downs"
+lab_in balancer ip address add 2001:db8::2/64 dev eth0
+check "... it is back" wait_for 10 all_up
+
 # --- a file that is named cannot be read
 
-probed "type: tls, port: 5061, sni: px.example.net, ca: /etc/sipxdp/ca.pem"
-refused="yaml:8:61: 'ca' of the probe of pool proxies: /etc/sipxdp/ca.pem: it cannot be read: No such file or directory"
+probed "type: tls, via: address, port: 5061, sni: px.example.net, ca: /etc/sipxdp/ca.pem"
+refused="yaml:8:75: 'ca' of the probe of pool proxies: /etc/sipxdp/ca.pem: it cannot be read: No such file or directory"
 like "--check opens the file of certificates" "$(lab_in balancer sipxdpd -c "$LAB_CONFIG" --check 2>&1)" "$refused"
 like "... so does plan" "$(lab_ctl plan "$LAB_CONFIG" 2>&1)" "$refused"
 like "... so does reload" "$(lab_ctl reload 2>&1)" "$refused"
