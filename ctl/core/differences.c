@@ -194,6 +194,7 @@ void differences(const struct config *before, const struct config *after, struct
 	for (size_t i = 0; i < after->pool_count; i++)
 		if ((known = index_find(&pools, after->pools[i].name)))
 			compare_pools(&of, known, &after->pools[i]);
+	words_cut(dangers, WORDS_SHOWN);
 	key_text_close(&of.before);
 	key_text_close(&of.after);
 	free(services.sorted);

@@ -206,5 +206,6 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_HINTS);
 	remove_entries(draft, IMAGE_ADDED);
 	remove_service_names(draft);
+	words_cut(&draft->plan->dangers, WORDS_SHOWN);
 	free(draft->told);
 }

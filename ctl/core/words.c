@@ -32,6 +32,17 @@ void words_take(struct words *words, struct words *from)
 	*from = (struct words){0};
 }
 
+void words_cut(struct words *words, size_t most)
+{
+	size_t more = words->count > most ? words->count - most : 0;
+
+	if (!more)
+		return;
+	while (words->count > most)
+		free(words->list[--words->count]);
+	words_add(words, "... and %zu more", more);
+}
+
 void words_free(struct words *words)
 {
 	for (size_t i = 0; i < words->count; i++)
