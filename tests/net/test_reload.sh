@@ -146,7 +146,11 @@ is "... after a restart of the daemon, too" "$(lab_ctl save)" "$saved"
 like "a hint that another one has is refused" \
 	"$(lab_ctl backend add proxies px5 10.0.0.15 --hints px4.example.net 2>&1 || true)" "px4.example.net"
 like "... and ports" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
-write_file
+lab_ctl pool settle proxies > /dev/null
+write_file '/^services:/i\limits: {backends: 64}'
+check "new maps take it over" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+is "... with all that was said" "$(lab_ctl save | grep "name: px4")" "$(grep "name: px4" <<< "$saved")"
+write_file '/^services:/i\limits: {backends: 64}'
 lab_ctl reload > /dev/null
 is "a reload ends it" "$(backend px4 .name)" ""
 
