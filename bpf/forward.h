@@ -9,6 +9,10 @@
 
 #define OUTER_TTL 64
 
+/* Set whatever the inner packet has: a fragment of an outer packet is of no use to a backend that
+ * takes the header off in XDP, and a router that must not cut it up says what fits (RFC 2003, 5.1). */
+#define OUTER_DONT_FRAGMENT 0x4000
+
 /* The word that changes is TTL and protocol: the difference is that of the TTL alone. */
 static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 {
@@ -30,7 +34,7 @@ struct inner {
 static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
 {
 	__u8 protocol = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
-	__be16 fragment = inner->dont_fragment ? net16(0x4000) : 0;
+	__be16 fragment = net16(OUTER_DONT_FRAGMENT);
 	__be32 *to = (void *)ip, word;
 	__u64 sum;
 

@@ -14,8 +14,10 @@ enum route_state {
 
 struct route {
 	enum route_state state;
-	uint32_t ifindex;      /* where packets leave */
-	uint16_t mtu;          /* of that interface, or of the route where that is less */
+	uint32_t ifindex;  /* where packets leave */
+	uint16_t mtu;      /* of that interface, or of the route or the path where that is less */
+	uint16_t path_mtu; /* what a router on the way has said that fits; 0: none has */
+	struct address path_router;
 	bool gateway;          /* next_hop is a router: no way for DSR */
 	bool virtual_link;     /* XDP can send back by the interface, but not redirect to it */
 	struct address source; /* what the kernel would send from */

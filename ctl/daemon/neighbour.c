@@ -129,7 +129,7 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 	TAILQ_INIT(&n->tasks);
 	TAILQ_INIT(&n->paced);
 	/* The groups are joined before the first question, so that no change falls between. */
-	error = open_sockets(n) ?: join_loop(n);
+	error = open_sockets(n) ?: join_loop(n) ?: neighbour_path_open(n);
 	if (!error) {
 		neighbour_links_load(n);
 		netlink_dump_neighbours(&n->requests, adopt, n);
@@ -159,6 +159,7 @@ void neighbours_free(struct neighbours *n)
 	while (!LIST_EMPTY(&n->hops))
 		neighbour_hop_free(n, LIST_FIRST(&n->hops));
 	neighbour_links_free(n);
+	neighbour_path_close(n);
 	sd_event_source_disable_unref(n->incoming);
 	sd_event_source_disable_unref(n->work);
 	sd_event_source_disable_unref(n->settle);
@@ -200,6 +201,11 @@ static struct follow *find_follow(struct follow *const *follows, size_t count, c
 	return i < count && address_equal(&follows[i]->address, address) ? follows[i] : NULL;
 }
 
+struct follow *neighbour_follow_find(const struct neighbours *n, const struct address *address)
+{
+	return find_follow(n->follows, n->count, address);
+}
+
 static struct follow *make_follow(struct neighbours *n, const struct address *address)
 {
 	struct follow *follow = allocate(1, sizeof(*follow));
@@ -239,7 +245,7 @@ int neighbours_follow(struct neighbours *n, const struct address *addresses, siz
 const struct route *neighbours_route(const struct neighbours *n, const struct address *address)
 {
 	static const struct route unknown;
-	const struct follow *follow = find_follow(n->follows, n->count, address);
+	const struct follow *follow = neighbour_follow_find(n, address);
 
 	return follow ? &follow->route : &unknown;
 }

@@ -189,6 +189,7 @@ int neighbour_on_retry(sd_event_source *source, uint64_t usec, void *data)
 			neighbour_schedule(n, &n->follows[i]->task, STEP_LOOKUP);
 	if (n->lost)
 		settle(n);
+	neighbour_path_age(n);
 	sd_event_source_set_time(source, usec + RETRY_TIME);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -41,10 +41,13 @@ struct task {
 struct follow {
 	struct task task; /* first: a task is cast to it */
 	struct address address;
-	bool stale;                /* its route is to be looked up when things have settled */
-	uint8_t type;              /* of its route, RTN_UNICAST ...; RTN_UNSPEC: see `error` */
-	int error;                 /* why it could not be looked up */
-	struct netlink_route way;  /* the last one that was RTN_UNICAST */
+	bool stale;               /* its route is to be looked up when things have settled */
+	uint8_t type;             /* of its route, RTN_UNICAST ...; RTN_UNSPEC: see `error` */
+	int error;                /* why it could not be looked up */
+	struct netlink_route way; /* the last one that was RTN_UNICAST */
+	uint16_t path_mtu;        /* what a router on the way has said that fits; 0: none has */
+	uint64_t path_until;      /* that counts until then */
+	struct address path_router;
 	struct hop *hop;           /* NULL: its packets leave by no neighbour, see neighbour_route.c */
 	LIST_ENTRY(follow) member; /* of the hop's follows */
 	struct route route;
@@ -83,7 +86,8 @@ struct neighbours {
 	sd_event_source *settle;
 	sd_event_source *retry;
 	sd_event_source *report;
-	uint64_t reported; /* when changed() was last called */
+	sd_event_source *path[2]; /* words of routers, by IPv4 and IPv6 */
+	uint64_t reported;        /* when changed() was last called */
 	void (*changed)(void *data);
 	void *data;
 	struct follow **follows; /* sorted by address */
@@ -111,6 +115,17 @@ void neighbour_report(struct neighbours *n);
 
 /* The place of the first that is not below `address`. */
 size_t neighbour_lower_bound(struct follow *const *follows, size_t count, const struct address *address);
+
+/* NULL: it is not followed. */
+struct follow *neighbour_follow_find(const struct neighbours *n, const struct address *address);
+
+/* --- neighbour_path.c */
+
+int neighbour_path_open(struct neighbours *n); /* 0 or -errno */
+void neighbour_path_close(struct neighbours *n);
+
+/* Forgets what has been said too long ago. */
+void neighbour_path_age(struct neighbours *n);
 
 /* --- neighbour_events.c */
 

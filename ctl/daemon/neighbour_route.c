@@ -95,12 +95,14 @@ static bool is_virtual(const char *kind)
 	return false;
 }
 
-/* What fits the way: its interface's MTU, or less where the route says so. */
+/* What fits the way: its interface's MTU, or less where the route or a router on the way says so. */
 static uint16_t way_mtu(const struct follow *follow, const struct netlink_link *link)
 {
 	uint32_t mtu = link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX;
 
-	return follow->way.mtu && follow->way.mtu < mtu ? follow->way.mtu : mtu;
+	if (follow->way.mtu && follow->way.mtu < mtu)
+		mtu = follow->way.mtu;
+	return follow->path_mtu && follow->path_mtu < mtu ? follow->path_mtu : mtu;
 }
 
 /* Puts together what is known. Until something is known of a new interface or a new
@@ -117,6 +119,8 @@ void neighbour_derive(struct neighbours *n, struct follow *follow)
 	if (link) {
 		route.ifindex = link->ifindex;
 		route.mtu = way_mtu(follow, link);
+		route.path_mtu = follow->path_mtu;
+		route.path_router = follow->path_router;
 		route.interface_mac = link->mac;
 		memcpy(route.interface, link->name, sizeof(route.interface));
 		route.virtual_link = is_virtual(link->kind);

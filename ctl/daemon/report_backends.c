@@ -125,16 +125,30 @@ static void add_to(json_t *object, json_t *more)
 	json_decref(more);
 }
 
+/* "path MTU 1400, says 10.0.0.1" where there is no other reason to give. */
+static json_t *reason_json(
+	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const char *reason = farm_reason(daemon->farm, pool, backend);
+	char router[ADDRESS_TEXT_SIZE];
+
+	if (*reason || !backend->route.path_mtu)
+		return json_string(reason);
+	return json_sprintf(
+		"path MTU %u, says %s", backend->route.path_mtu, address_format(&backend->route.path_router, router));
+}
+
 static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend, const struct slot_counts *counts)
 {
 	const struct backend_record *record = &backend->record;
-	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:o}", "pool",
-		record->pool, "name", record->name, "address", view_address(&record->address), "weight", record->weight,
-		"priority", backend->priority, "forward", config_forward_name(backend->forward), "admin",
-		admin_name(record), "state", farm_state_name(record->state), "since", (json_int_t)record->since,
-		"reason", farm_reason(daemon->farm, pool, backend), "mac", mac_json(&backend->route.next_hop),
-		"interface", backend->route.interface, "overrides", overrides_json(record));
+	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:o}",
+		"pool", record->pool, "name", record->name, "address", view_address(&record->address), "weight",
+		record->weight, "priority", backend->priority, "forward", config_forward_name(backend->forward),
+		"admin", admin_name(record), "state", farm_state_name(record->state), "since",
+		(json_int_t)record->since, "reason", reason_json(daemon, pool, backend), "mac",
+		mac_json(&backend->route.next_hop), "interface", backend->route.interface, "mtu", backend->route.mtu,
+		"path_mtu", backend->route.path_mtu, "overrides", overrides_json(record));
 
 	add_to(object, load_json(daemon, backend, counts));
 	add_to(object, latency_json(daemon, record));

@@ -164,25 +164,35 @@ static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mt
 	return worst;
 }
 
+/* Where the MTU of a way comes from. */
+static const char *why_narrow(const struct daemon *daemon, const struct farm_backend *backend, char *why, size_t size)
+{
+	const struct route *route = &backend->route;
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (route->path_mtu == route->mtu)
+		snprintf(why, size, "says %s on the way", address_format(&route->path_router, address));
+	else if (route->mtu < neighbours_interface_mtu(daemon->neighbours, route->interface))
+		snprintf(why, size, "see 'ip route get %s'", address_format(&backend->record.address, address));
+	else
+		snprintf(why, size, "see 'ip link show %s'", route->interface);
+	return why;
+}
+
 /* One of a pool's backends speaks for all. */
 static void warn_of_mtu(
 	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
 {
 	const struct narrow narrow = find_narrow(daemon, mtus, pool);
-	const struct route *route;
-	char address[ADDRESS_TEXT_SIZE];
-	bool by_route;
+	char why[32 + ADDRESS_TEXT_SIZE];
 
 	if (!narrow.backend)
 		return;
-	route = &narrow.backend->route;
-	by_route = route->mtu < neighbours_interface_mtu(daemon->neighbours, route->interface);
-	address_format(&narrow.backend->record.address, address);
 	warn(warnings,
 		"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: it "
-		"should have an MTU of %u, and has %u (see 'ip %s %s')",
-		pool->config->name, route->mtu - narrow.outer, narrow.backend->record.name, narrow.wanted, route->mtu,
-		by_route ? "route get" : "link show", by_route ? address : route->interface);
+		"should have an MTU of %u, and has %u (%s)",
+		pool->config->name, narrow.backend->route.mtu - narrow.outer, narrow.backend->record.name,
+		narrow.wanted, narrow.backend->route.mtu, why_narrow(daemon, narrow.backend, why, sizeof(why)));
 }
 
 /* One of a pool's backends speaks for all. */

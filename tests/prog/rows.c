@@ -71,6 +71,7 @@ static void expect_tunnel(const struct run *run, const struct backend *backend, 
 
 	inner.ttl = (inner.ttl ? inner.ttl : 64) - 1;
 	outer.inner = &inner;
+	outer.dont_fragment = true;
 	outer.source = format_address(&backend->source, source);
 	outer.destination = format_address(&backend->address, destination);
 	if (!run->row->untagged)

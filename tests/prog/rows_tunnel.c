@@ -19,10 +19,10 @@ static const struct row rows[] = {
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
-		.tunnel = OUTER(.tos = 0xb8, .id = 0xbeef, .dont_fragment = true),
+		.tunnel = OUTER(.tos = 0xb8, .id = 0xbeef),
 	},
 	{
-		.sentence = "IPv4 that may be fragmented in IPv4 that may be fragmented",
+		.sentence = "IPv4 that may be fragmented in IPv4 that must not be",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .tos = 0x03, .id = 0x0102},
 		.setup = {IPV4_WAY},
@@ -39,7 +39,7 @@ static const struct row rows[] = {
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
-		.tunnel = OUTER(.tos = 0xb9, .dont_fragment = true),
+		.tunnel = OUTER(.tos = 0xb9),
 	},
 	{
 		.sentence = "IPv4 in IPv6",
@@ -97,7 +97,7 @@ static const struct row rows[] = {
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
-		.tunnel = OUTER(.dont_fragment = true),
+		.tunnel = OUTER(),
 	},
 	{
 		.sentence = "a first fragment is carried whole",

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# A link behind a router is narrower than the balancer's own: by IP-in-IP a packet that does not fit is
+# lost there, the router says so, and the packets after it are cut up, or their senders told.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+COUNT=20
+SIZE=1450 # bytes of UDP payload
+FIRST=0   # number of the first message of a run
+
+listen_everywhere() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		: > "$LAB_DIR/$backend.received"
+		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
+		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
+		lab_in "$backend" sipxdp-loader attach --program decap eth0 > /dev/null 2>&1
+		lab_in "$backend" ip link set dev eth0 mtu 1400
+	done
+	lab_in router ip link set dev eth1 mtu 1400
+}
+
+# "CALL-ID BACKEND" of every message of this run that arrived whole.
+arrived() {
+	local backend
+	for backend in "${LAB_BACKENDS[@]}"; do
+		awk -v backend="$backend" -v first="$FIRST" -v size="$SIZE" \
+			'$2 == size && substr($1, 7) + 0 >= first { print $1, backend }' "$LAB_DIR/$backend.received"
+	done | sort
+}
+
+# The same as the balancer sees it.
+owners() {
+	local n
+	for ((n = FIRST; n < FIRST + COUNT; n++)); do
+		echo "large-$n"
+	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
+}
+
+all_arrived() {
+	[ "$(arrived | wc -l)" -ge $COUNT ]
+}
+
+# send SOURCE VIP FRAGMENT: the next messages, of which the client's kernel knows no path's MTU.
+send() {
+	lab_in client ip route flush cache
+	lab_in client ip -6 route flush cache
+	FIRST=$((FIRST + COUNT))
+	lab_in client tests/net/large.py send "$1" "$2" $SIZE "$3" $FIRST $COUNT
+}
+
+# path_mtus MTU...: those that `backend list` has, each once
+path_mtus() {
+	[ "$(lab_ctl --json backend list | jq -r '.[].path_mtu' | sort -un | xargs)" = "$*" ]
+}
+
+# learn FRAGMENT WORDS: sends until the ways to all backends are known to be narrow.
+learn() {
+	send "$LAB_CLIENT" "$LAB_VIP" "$1"
+	check "$2: the router's word is taken" wait_for 5 path_mtus 1400
+	send "$LAB_CLIENT" "$LAB_VIP" may
+	wait_for 3 all_arrived || true
+	is "... those after them are cut up, and arrive" "$(arrived)" "$(owners)"
+}
+
+# What the daemon knows ends with it.
+forget() {
+	lab_stop sipxdpd
+	lab_daemon
+	wait_for 10 lab_serving "${#LAB_BACKENDS[@]}"
+	wait_for 5 path_mtus 0
+}
+
+# forge SOURCE DESTINATION MTU LENGTH: the word of a router that is none
+forge() {
+	lab_in client python3 - "$LAB_BALANCER" "$@" <<- 'PY'
+		import socket, struct, sys
+		to, source, destination, mtu, length = sys.argv[1:]
+		def checksum(data):
+		    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+		    while total >> 16:
+		        total = (total & 0xFFFF) + (total >> 16)
+		    return ~total & 0xFFFF
+		quote = struct.pack("!BBHHHBBH4s4s", 0x45, 0, int(length), 1, 0x4000, 60, 4, 0,
+		    socket.inet_aton(source), socket.inet_aton(destination)) + bytes(8)
+		message = struct.pack("!BBHHH", 3, 4, 0, 0, int(mtu)) + quote
+		message = message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+		socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).sendto(message, (to, 0))
+	PY
+}
+
+# errors: ICMP errors that the balancer's kernel has taken
+errors() {
+	lab_in balancer nstat -asz IcmpInDestUnreachs | awk '/^Icmp/ { print $2 }'
+}
+
+forgeries() {
+	local before
+	before=$(errors)
+	forge 10.0.0.9 10.0.1.11 1300 1500            # a tunnel of somebody else
+	forge "$LAB_BALANCER" 10.0.1.99 1300 1500     # to no backend
+	forge "$LAB_BALANCER" 10.0.1.11 100 1500      # less than any link has
+	forge "$LAB_BALANCER" 10.0.1.11 1300 1200     # about a packet that fits
+	forge "$LAB_BALANCER" 10.0.1.11 1300 9000     # about one that we would not have sent
+	wait_for 5 sh -c "[ $((before + 5)) -le \$(cat)" < <(errors) || true
+	lab_ctl status > /dev/null # the daemon has had its turn
+	check "what quotes none of our packets is not believed" path_mtus 0
+	forge "$LAB_BALANCER" 10.0.1.11 1300 1500
+	check "what does is, for that backend" wait_for 5 path_mtus 0 1300
+}
+
+lab_open
+lab_routed 2
+listen_everywhere
+lab_config ipip
+lab_in balancer sed -i "s/vip: .*/vip: [$LAB_VIP, '$LAB_VIP6']/" "$LAB_CONFIG"
+lab_balance
+learn must-not "with Don't Fragment"
+like "... status warns of it" "$(lab_ctl --json status | jq -r '.warnings[]')" \
+	"packets of more than 1380 bytes .* and has 1400 \\(says 10\\.0\\.0\\.1 on the way\\)"
+like "... backend list has it" "$(lab_ctl backend list)" "path MTU 1400, says 10\\.0\\.0\\.1"
+forget
+learn may "without Don't Fragment"
+forget
+forgeries
+
+lab_in balancer sed -i 's/10\.0\.1\.\(1[12]\)/"2001:db8:1::\1"/' "$LAB_CONFIG"
+lab_ctl reload > /dev/null
+wait_for 10 lab_serving 2
+learn may "by IPv6"
+tap_end
