@@ -379,6 +379,15 @@ Test(outage, the_dead_are_found_in_time_with_other_settings)
 
 /* --- more than one thing at a time */
 
+/* A pool of which each server has answered for a while. */
+static void warm(struct simulation *s, size_t count, const char *more, unsigned int seed)
+{
+	srand(seed);
+	begin(s, count, &defaults, more);
+	run(s, WARM);
+	remember(s);
+}
+
 /* Another daemon: it knows what the maps hold. */
 static void restart(struct simulation *s)
 {
@@ -401,10 +410,7 @@ Test(outage, a_daemon_that_starts_in_the_middle_of_one_takes_nobody_out)
 		for (size_t silent = 5; silent <= 10; silent += 5) {
 			struct simulation s;
 
-			srand(seed);
-			begin(&s, 10, &defaults, "");
-			run(&s, WARM);
-			remember(&s);
+			warm(&s, 10, "", seed);
 			cut(&s, silent, silent == 10 ? 40000 : 12000);
 			cr_expect_eq(moved_while(&s, 7000, 0), 0);
 			restart(&s);
@@ -418,10 +424,7 @@ Test(outage, time_in_which_the_daemon_is_stopped_does_not_count)
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct simulation s;
 
-		srand(seed);
-		begin(&s, 10, &defaults, "");
-		run(&s, WARM);
-		remember(&s);
+		warm(&s, 10, "", seed);
 		cut(&s, 5, 12000);
 		run(&s, 8000);
 		s.stopped = true;
@@ -439,10 +442,7 @@ Test(outage, of_more_than_min_alive_allows_moves_nothing)
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct simulation s;
 
-		srand(seed);
-		begin(&s, 10, &defaults, "min_alive: 50");
-		run(&s, WARM);
-		remember(&s);
+		warm(&s, 10, "min_alive: 50", seed);
 		cut(&s, 6, 60000);
 		cr_expect_eq(moved_while(&s, 30000, 0), 0, "seed %u", seed);
 		cr_expect(pool(&s)->open);
@@ -458,15 +458,28 @@ Test(outage, loss_is_no_death)
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct simulation s;
 
-		srand(seed);
-		begin(&s, 10, &defaults, "");
-		run(&s, WARM);
-		remember(&s);
+		warm(&s, 10, "", seed);
 		for (size_t i = 0; i < 10; i++)
 			s.servers[i].loss = 50;
 		cr_expect_eq(moved_while(&s, 300000, 0), 0, "seed %u", seed);
 		end(&s);
 	}
+}
+
+/* A port that comes and goes: servers answer now and then. */
+Test(outage, that_comes_again_and_again_moves_nothing)
+{
+	for (unsigned int seed = 1; seed <= SEEDS; seed++)
+		for (size_t silent = 5; silent <= 10; silent += 5) {
+			struct simulation s;
+
+			warm(&s, 10, "", seed);
+			for (int times = 0; times < 10; times++) {
+				cut(&s, silent, 8000);
+				cr_expect_eq(moved_while(&s, 11000, 0), 0, "%zu of 10, seed %u", silent, seed);
+			}
+			end(&s);
+		}
 }
 
 /* Whatever fails, servers that answer keep their calls, and the dead are out in time. */

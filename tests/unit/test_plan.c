@@ -521,6 +521,26 @@ Test(plan, a_pool_that_cannot_be_reached_keeps_its_slots)
 	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_SUSPECTED);
 }
 
+Test(plan, neighbours_that_fail_together_are_gone_when_others_answer)
+{
+	const struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+	uint32_t moved;
+
+	world_start(&world, FARM3);
+	farm_set_route(world_backend(&world, "px1"), &failed);
+	farm_set_route(world_backend(&world, "px2"), &failed);
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0);
+	world_backend(&world, "px3")->neighbour_asked = world.now + 100;
+	world.now += 11000;
+	world_settle(&world, &moved);
+	cr_assert_eq(moved, 0, "two rounds of requests have not passed twice");
+	world.now += 2000;
+	world_settle(&world, &moved);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), world_contract.slots);
+	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_UNREACHABLE);
+}
+
 Test(plan, dsr_does_not_go_through_a_gateway)
 {
 	struct route route = {.state = ROUTE_READY, .ifindex = 2, .gateway = true, .next_hop = {{2, 0, 0, 0, 0, 9}}};
