@@ -5,11 +5,14 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct slots {
 	uint32_t holders;
 	uint32_t count;
+	uint16_t *owners; /* see slots_owners(); NULL: nobody has asked */
+	size_t owner_count;
 	uint16_t ids[];
 };
 
@@ -26,6 +29,9 @@ void slots_replace(struct slots **holder, struct slots *slots);
 
 /* Makes what `holder` holds its own, to be written to. */
 void slots_own(struct slots **holder);
+
+/* The ids that own any slot, in rising order. Valid as long as the slots are held. */
+const uint16_t *slots_owners(struct slots *slots, size_t *count);
 
 /* Is it the same for each slot? Both have as many, or are NULL. */
 bool slots_equal(const struct slots *a, const struct slots *b);

@@ -273,7 +273,14 @@ static answer_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_STATS] = report_stats,
 };
 
-/* A request that the worker answers, since that may take long. */
+/* With a large file. */
+static bool takes_long(enum command command)
+{
+	return command == COMMAND_PLAN || command == COMMAND_SERVICE_LIST || command == COMMAND_POOL_LIST ||
+	       command == COMMAND_BACKEND_LIST;
+}
+
+/* A request that the worker answers. */
 struct errand {
 	struct daemon *daemon;
 	const struct request *request;
@@ -311,7 +318,7 @@ json_t *answers_answer(const struct request *request, void *data)
 	struct daemon *daemon = data;
 	struct errand *errand;
 
-	if (!is_change(request->command) && request->command != COMMAND_PLAN)
+	if (!is_change(request->command) && !takes_long(request->command))
 		return functions[request->command](daemon, request);
 	errand = allocate(1, sizeof(*errand));
 	*errand = (struct errand){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};

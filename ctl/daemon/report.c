@@ -25,6 +25,7 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 		json_t *vips = json_array();
 		struct traffic traffic;
 
+		worker_breathe(daemon->worker);
 		for (size_t j = 0; j < service->vip_count; j++)
 			json_array_append_new(vips, view_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
@@ -57,6 +58,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 		const struct farm_pool *pool = &farm->pools[i];
 		json_t *services = json_array();
 
+		worker_breathe(daemon->worker);
 		for (size_t j = 0; j < farm->config->service_count; j++)
 			if (uses_pool(&farm->config->services[j], i))
 				json_array_append_new(services, json_string(farm->config->services[j].name));

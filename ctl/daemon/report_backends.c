@@ -33,14 +33,21 @@ static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t poo
 	return counts;
 }
 
+static int compare_ids(const void *left, const void *right)
+{
+	const uint16_t *a = left, *b = right;
+
+	return *a - *b;
+}
+
 size_t report_serving(const struct daemon *daemon, const struct farm_pool *pool)
 {
-	struct slot_counts *counts = count_slots(daemon, pool->id);
-	size_t up = 0;
+	size_t count, up = 0;
+	const uint16_t *owners = slots_owners(image_owners(daemon->running, pool->id), &count);
 
 	for (size_t i = 0; i < pool->count; i++)
-		up += farm_backend_exists(&pool->backends[i]) && counts[pool->backends[i].id].owned;
-	free(counts);
+		up += farm_backend_exists(&pool->backends[i]) &&
+		      bsearch(&pool->backends[i].id, owners, count, sizeof(*owners), compare_ids);
 	return up;
 }
 
@@ -168,6 +175,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 		const struct farm_pool *pool = &farm->pools[i];
 		struct slot_counts *slots;
 
+		worker_breathe(daemon->worker);
 		if (request->pool && strcmp(request->pool, pool->config->name))
 			continue;
 		slots = count_slots(daemon, pool->id);

@@ -72,13 +72,15 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 	}
 }
 
-/* A VIP must be answered for by ARP or neighbour discovery, or be routed here. Of the
- * latter we only know when packets come. */
+#define SERVICES_LOOKED_AT 1000 /* for warnings: a file may have 65,536, and the kernel is asked for each */
+
+/* A VIP must be answered for by ARP or neighbour discovery, or be routed here. The daemon sees the
+ * latter only when packets arrive. */
 static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
 
-	for (size_t i = 0; i < farm->config->service_count; i++) {
+	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_LOOKED_AT; i++) {
 		const struct config_service *service = &farm->config->services[i];
 		struct traffic traffic = {0};
 

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# A file that fills a limit is loaded, planned and read anew while servers are probed and others send
+# heartbeats: the event loop goes on, and no server is down.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+PORT=7946
+SECRET=4ff8d27cf1b5a0e9
+
+LIVE="  - name: live
+    record_time: 0s
+    probe: {type: tcp, port: 5060, via: address, interval: 200ms, timeout: 200ms}
+    backends: [{name: px1, address: 10.0.0.11}]"
+
+# configure PORT: of all services but the one whose servers live.
+configure() {
+	{
+		echo "join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, node_timeout: 2s}"
+		tests/lib/large-file services 4096 | sed "s/port: 5060/port: $1/" |
+			awk -v service="  - {name: sip, vip: $LAB_VIP, port: 5060, pool: live}" -v pool="$LIVE" \
+				'{ print } /^services:/ { print service } /^pools:/ { print pool }'
+	} | lab_write balancer "$LAB_CONFIG"
+}
+
+listens() {
+	[ -n "$(lab_in "$1" ss -Hlnt sport = ":$2")" ]
+}
+
+states_are() {
+	[ "$(lab_ctl --json backend list live | jq -r '[.[].state] | join(" ")')" = "$1" ]
+}
+
+status() {
+	lab_ctl --json status | jq "$1"
+}
+
+server_of_the_last() {
+	lab_ctl --json lookup s65534 call@example.net | jq -r '.[0].backend'
+}
+
+# answers_until NAME: the daemon answers, until that process has ended.
+answers_until() {
+	ANSWERS=0
+	while lab_running "$1"; do
+		lab_ctl status > /dev/null || return 1
+		ANSWERS=$((ANSWERS + 1))
+	done
+}
+
+# Has FILE read anew; others are answered meanwhile.
+reload() {
+	lab_start reload balancer sipxdp-ctl reload
+	answers_until reload && lab_wait reload 60
+}
+
+lab_open
+lab_flat 2
+lab_start px1-tcp px1 tests/net/answer.py tcp 10.0.0.11 5060 "200 OK"
+check "a server listens" wait_for 10 listens px1 5060
+configure 5060
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_daemon
+check "65,536 services: the first server is up" wait_for 60 states_are "up"
+lab_start px2 px2 tests/net/heartbeats.py sip "$LAB_BALANCER" $PORT $SECRET live px2 10.0.0.12 0.5
+lab_start px3 px2 tests/net/heartbeats.py http "$LAB_BALANCER" $PORT $SECRET live px3 10.0.0.13 0.5
+# Of px3 there is only its heartbeats.
+lab_address px2 eth0 10.0.0.13/24
+lab_start px2-tcp px2 tests/net/answer.py tcp 10.0.0.12 5060 "200 OK"
+lab_start px3-tcp px2 tests/net/answer.py tcp 10.0.0.13 5060 "200 OK"
+check "... and two that join" wait_for 60 states_are "up up up"
+is "... of all services the maps know" "$(status .services)" 65536
+check "the last of them has a server" eval '[[ $(server_of_the_last) = px* ]]'
+
+check "the file is read anew, and is as it was" reload
+echo "# $ANSWERS times it answered meanwhile"
+is "... a plan of it changes nothing" "$(lab_ctl --json plan "$LAB_CONFIG" | jq '.steps | length')" 0
+configure 5070
+is "a plan says what changes: each service has another port" \
+	"$(lab_ctl --json plan "$LAB_CONFIG" | jq '[.steps[] | select(test("add .* port 5070$"))] | length')" 65535
+check "... that is done, while the daemon answers" reload
+echo "# $ANSWERS times it answered meanwhile"
+is "... and nothing is left to do" "$(lab_ctl --json plan "$LAB_CONFIG" | jq '.steps | length')" 0
+is "nothing is being read any more" "$(status .reloading)" false
+
+check "all servers are up" states_are "up up up"
+is "... and none was down meanwhile" "$(grep -Ec 'backend live/.* is (down|suspected)' "$LAB_DIR/sipxdpd.log")" 0
+is "... nor the daemon deaf" "$(grep -c 'did not run for' "$LAB_DIR/sipxdpd.log")" 0
+echo "# the event loop's longest turn: $(status .longest_turn_ms) ms"
+tap_end
