@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Carries out steps (steps.py) on a balancer, and lets the model know of each."""
 import asyncio
+import itertools
 import time
 
 from balancer import SOCKET_FAULTS
@@ -10,10 +11,17 @@ NOTES = (65536, 32768)  # `limits: notes`, now this and now that
 TIMEOUT = 75  # sipxdp-ctl gives up after 60 s by itself
 
 
+def gist(outcome):
+    """What does not depend on the moment: a slot whose recording ends meanwhile moves at once."""
+    steps = [step for step in outcome["steps"] if " slots " not in step]
+    return steps, {pool["name"]: pool["moved"] + pool["waiting"] for pool in outcome["pools"]}
+
+
 class Player:
-    def __init__(self, model, balancer, hosts, addresses, configure, first_files, note):
+    def __init__(self, model, balancer, hosts, addresses, configure, first_files, note, logged):
         self.model, self.balancer, self.hosts, self.addresses = model, balancer, hosts, addresses
         self.configure, self.first_files, self.files, self.note = configure, first_files, first_files, note
+        self.logged = logged  # of a time: what the daemon has logged since
         self.background = set()
         self.troubled, self.counters_lost, self.notes = False, False, NOTES[0]
 
@@ -71,10 +79,9 @@ class Player:
         before, self.files = self.files, files
         self.balancer.write(self.configure(files))
         spans = self.model.reload_begins(self.weighed(), clock())
-        outcome, result = await self.balancer.ctl("reload", timeout=TIMEOUT)
-        if outcome == "refused" and {"hints", "ports"} & set(before.get("more", [])):
-            # Names and ports that are given up would cost calls, if any went by them.
-            outcome, result = await self.balancer.ctl("reload", "--move-calls", timeout=TIMEOUT)
+        # Names and ports that are given up would cost calls, if any went by them.
+        move = ["--move-calls"] if {"hints", "ports"} & set(before.get("more", [])) else []
+        outcome, result = await self.balancer.ctl("reload", *move, timeout=TIMEOUT)
         if outcome == "refused":
             self.fault(f"reload refused: {result}")
         self.model.reloaded(self.weighed(), spans, clock(), outcome)
@@ -84,15 +91,17 @@ class Player:
     async def planned(self, files):
         """`plan` says what `reload` does then, where nothing else happens meanwhile."""
         self.balancer.write(self.configure(files))
-        before = await self.balancer.ask("plan", self.balancer.config)
+        await asyncio.sleep(0.1)
+        begun = clock()
         plan = await self.balancer.ask("plan", self.balancer.config)
         result = await self.reload(files)
-        if plan is None or result is None or plan != before:
+        await asyncio.sleep(0.1)
+        before = itertools.takewhile(lambda line: "reloaded" not in line, self.logged(begun))
+        if plan is None or result is None or any(" slots " in line or " is " in line for line in before):
             return
         self.note("planned and reloaded")
-        for key in ("steps", "pools"):
-            if plan[key] != result[key]:
-                self.fault(f"plan said {plan[key]}, reload did {result[key]}")
+        if gist(plan) != gist(result):
+            self.fault(f"plan said {gist(plan)}, reload did {gist(result)}")
 
     async def limits(self):
         """New maps. Nothing may be in motion, and counters begin at 0."""

@@ -24,6 +24,7 @@ clock = time.monotonic
 EARLIEST = 0.6  # seconds of death that no probe below can notice
 STALL = 0.5  # seconds that this process may stand still
 SHOWN = 5  # faults of a round that are shown in full
+LOG = "    log: "
 PORTS = {"a": 5060, "b": 5062}
 LINES = 5070
 
@@ -68,7 +69,8 @@ class Soak:
         self.traffic = Traffic(self.model, namespace["client"], self.vip, self.client,
                                [(pools[name], port) for name, port in PORTS.items()], pools["a"], LINES, options.rate)
         first = {pool: {n: 1 for n in names[:-1]} for pool in PORTS}
-        self.player = Player(self.model, self.balancer, hosts, self.addresses, self.configure, first, self.note)
+        self.player = Player(self.model, self.balancer, hosts, self.addresses, self.configure, first, self.note,
+                             self.logged)
 
     def configure(self, files):
         return configuration.text(files, self.vip, self.addresses, self.player.notes)
@@ -79,6 +81,9 @@ class Soak:
         self.history.append((clock(), text))
         if self.options.verbose:
             print(f"{clock() - self.round_begun:8.3f}  {text}", flush=True)
+
+    def logged(self, since):
+        return [text for when, text in self.history if when >= since and text.startswith(LOG)]
 
     async def watch(self):
         """The daemon's log into the history; stalls of our own; packets that did not come."""
@@ -92,7 +97,7 @@ class Soak:
                 self.note(f"the test stood still for {now - before:.1f} s")
             before = now
             for line in self.balancer.new_log():
-                self.note(f"    log: {line}")
+                self.note(LOG + line)
             self.model.sweep(now)
 
     # --- what a round is
