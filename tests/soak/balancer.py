@@ -89,7 +89,7 @@ class Balancer:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             status = await self.ask("status")
-            if status and status["pid"] == self.daemon.pid:
+            if status and status.get("pid") == self.daemon.pid:
                 return True
             if self.daemon.returncode is not None:
                 return False

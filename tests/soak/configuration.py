@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The balancer's file: two pools, three services, and what else a step wants it to say."""
+import joining
 
 SERVICES = """\
 interfaces: [eth0]
 hash_key: 2b7e151628aed2a6abf7158809cf4f3c
 limits: {{slots: 16384, pools: 8, notes: {notes}}}
+join: {{listen: "{balancer}:{port}", secret: {secret}, node_timeout: {node_timeout}s}}
 services:
   - {{name: sip, vip: {vip}, port: 5060, pool: a, ping: {ping}}}
   - {{name: sip-b, vip: {vip}, port: 5062, pool: b}}
@@ -48,9 +50,10 @@ def pool(name, file, addresses, more):
     return "".join(lines)
 
 
-def text(files, vip, addresses, notes):
+def text(files, vip, balancer, addresses, notes):
     more = files.get("more", [])
-    result = SERVICES.format(vip=vip, notes=notes, ping=str("ping" in more).lower())
+    result = SERVICES.format(vip=vip, notes=notes, ping=str("ping" in more).lower(), balancer=balancer,
+                             port=joining.PORT, secret=joining.SECRET, node_timeout=joining.NODE_TIMEOUT)
     if "service" in more:
         result += f"  - {{name: more, vip: {vip}, port: 5080-5089, affinity: source, pool: a}}\n"
     if "pool" in more:

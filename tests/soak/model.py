@@ -49,6 +49,7 @@ class Backend:
     admin: str = "ready"
     leaving: bool = False
     added: bool = False
+    joined: bool = False  # by itself: no file has it, and no reload ends it
     barred: float = math.inf  # packets sent after this must not come here
     empty: float = math.inf  # has had no slot since, and is to have none
 
@@ -199,7 +200,8 @@ class Model:
             spans[pool.name] = {
                 backend.name: pool.lose(backend.name, now, "reload without it")
                 for backend in pool.backends.values()
-                if backend.name not in files[pool.name] and not (backend.leaving or backend.admin == "drain")
+                if backend.name not in files[pool.name]
+                and not (backend.joined or backend.leaving or backend.admin == "drain")
             }
         return spans
 
@@ -228,7 +230,7 @@ class Model:
         self.wait_for_probes(now)
         for pool in self.pools.values() if self.pending else []:
             for name in pool.backends:
-                if name not in pool.file:
+                if name not in pool.file and not pool.backends[name].joined:
                     pool.lose(name, now, "start without it")
             pool.uncertain |= set(pool.backends) | set(pool.file)
 
@@ -240,11 +242,14 @@ class Model:
                 backend.leaving = False  # its line came back
             backend.weight, backend.added = weight, False
         for backend in pool.backends.values():
-            if backend.name not in file:
+            if backend.name not in file and not backend.joined:
                 backend.leaving, backend.added = True, True
                 backend.admin = "maint" if backend.admin == "maint" else "ready"
         pool.file = {name: weight for name, (_, weight) in file.items()}
         pool.noted.clear()
+
+    def joined(self, pool_name, name, address):
+        self.pools[pool_name].backends[name] = Backend(name, address, joined=True)
 
     def died(self, host, now):
         self.dead[host].append(Span(now, "dead"))
@@ -330,7 +335,7 @@ class Model:
         backend = Backend(name, row["address"], row["weight"])
         backend.leaving = row["admin"] == "leaving"
         backend.admin = "hidden" if backend.leaving else row["admin"]  # it may drain besides
-        backend.added = "added" in row["overrides"]
+        backend.added, backend.joined = "added" in row["overrides"], "joined" in row["overrides"]
         pool.backends[name] = backend
 
     def _compare(self, pool, name, row, now):

@@ -21,9 +21,10 @@ class Player:
     def __init__(self, model, balancer, hosts, addresses, configure, first_files, note, logged):
         self.model, self.balancer, self.hosts, self.addresses = model, balancer, hosts, addresses
         self.configure, self.first_files, self.files, self.note = configure, first_files, first_files, note
+        self.joined = {pool: [] for pool in model.pools}  # names that no file has
         self.logged = logged  # of a time: what the daemon has logged since
         self.background = set()
-        self.troubled, self.counters_lost, self.notes = False, False, NOTES[0]
+        self.troubled, self.counters_lost, self.notes, self.macs = False, False, NOTES[0], 0
 
     # --- the model and what the daemon says
 
@@ -206,6 +207,28 @@ class Player:
             self.model.returned(name, clock())
         self.note(f"back: {' '.join(names)}")
 
+    async def new_mac(self, name):
+        """Until the balancer knows of it the backend is as good as dead."""
+        if self.model.is_dead(name):
+            return
+        self.model.died(name, clock())
+        self.macs += 1
+        mac = f"02:00:00:00:{self.macs // 256 % 256:02x}:{self.macs % 256:02x}"
+        await self.balancer.must(name, "ip", "link", "set", "eth0", "address", mac)
+        self._later(self._found(name, mac))
+
+    async def _found(self, name, mac):
+        begun = clock()
+        while clock() < begun + 30:
+            rows = await self.balancer.ask("backend", "list") or []
+            if all(row["mac"] == mac for row in rows if row["name"] == name and row["mac"]):
+                self.note(f"the new MAC address of {name} is known after {clock() - begun:.1f} s")
+                break
+            await asyncio.sleep(0.1)
+        else:
+            self.fault(f"the new MAC address of {name} is not known after 30 s")
+        self.model.returned(name, clock())
+
     async def outage(self, how, seconds):
         if self.troubled:
             return
@@ -251,7 +274,8 @@ class Player:
         await self.look()
         for pool in self.model.pools.values():
             for name in list(pool.backends):
-                await self.change(["ready" if name in pool.file else "remove", pool.name, name])
+                if not pool.backends[name].joined:
+                    await self.change(["ready" if name in pool.file else "remove", pool.name, name])
         await self.look()
 
     async def _is_whole(self):
@@ -259,6 +283,6 @@ class Player:
             await self.change(["settle", pool])
             rows = await self.balancer.ask("backend", "list", pool)
             names = sorted(row["name"] for row in rows or [] if row["state"] == "up" and row["slots"])
-            if names != sorted(self.first_files[pool]):
+            if names != sorted([*self.first_files[pool], *self.joined[pool]]):
                 return False
         return True

@@ -16,6 +16,7 @@ import time
 import configuration
 import steps
 from balancer import Balancer
+from joining import Joining
 from model import FLIGHT, Model, Pool
 from player import Player
 from traffic import Host, Traffic
@@ -55,7 +56,7 @@ class Soak:
         self.options = options
         self.vip, self.client, directory = (os.environ[name] for name in ("SOAK_VIP", "SOAK_CLIENT", "SOAK_DIR"))
         holders = dict(pair.split("=") for pair in os.environ["SOAK_HOLDERS"].split())
-        names = sorted(name for name in holders if name.startswith("px"))
+        *self.names, joiner = names = sorted(name for name in holders if name.startswith("px"))
         self.addresses = {name: f"10.0.0.{10 + int(name[2:])}" for name in names}
         self.history = collections.deque(maxlen=20000)
         self.failed, self.rounds, self.stalls, self.round_begun = 0, 0, 0, 0.0
@@ -68,12 +69,13 @@ class Soak:
         pools = self.model.pools
         self.traffic = Traffic(self.model, namespace["client"], self.vip, self.client,
                                [(pools[name], port) for name, port in PORTS.items()], pools["a"], LINES, options.rate)
-        first = {pool: {n: 1 for n in names[:-1]} for pool in PORTS}
+        self.joining = Joining(joiner, self.addresses[joiner], "a", namespace[joiner], os.environ["SOAK_BALANCER"], self.model)
+        first = {pool: {n: 1 for n in self.names[:-1]} for pool in PORTS}
         self.player = Player(self.model, self.balancer, hosts, self.addresses, self.configure, first, self.note,
                              self.logged)
 
     def configure(self, files):
-        return configuration.text(files, self.vip, self.addresses, self.player.notes)
+        return configuration.text(files, self.vip, os.environ["SOAK_BALANCER"], self.addresses, self.player.notes)
 
     # --- history
 
@@ -112,8 +114,14 @@ class Soak:
             raise RuntimeError("sipxdpd does not answer: " + " | ".join(self.balancer.new_log()))
         spans = self.model.reload_begins(self.player.weighed(), clock())
         self.model.reloaded(self.player.weighed(), spans, clock(), "done")
+        await self.joining.start()
+        while not any(row["name"] == self.joining.name for row in await self.balancer.ask("backend", "list") or []):
+            await asyncio.sleep(0.1)
+        self.model.joined(self.joining.pool, self.joining.name, self.joining.address)
+        self.player.joined[self.joining.pool].append(self.joining.name)
+        beats = asyncio.create_task(self.joining.run())
         await self.player.heal()
-        self.background = [asyncio.create_task(self.watch()), asyncio.create_task(self.traffic.run())]
+        self.background = [beats, asyncio.create_task(self.watch()), asyncio.create_task(self.traffic.run())]
 
     async def round(self, seed, some):
         self.rounds += 1
@@ -238,7 +246,7 @@ class Soak:
             print(f"longest turn of the daemon's loop: {self.turn} ms")
 
     async def run(self):
-        options, names = self.options, sorted(self.addresses)
+        options, names = self.options, self.names
         seeds = options.seed or [random.SystemRandom().randrange(1, 1 << 31)]
         end = clock() + options.minutes * 60
         asyncio.get_running_loop().set_exception_handler(self.broken)

@@ -58,7 +58,7 @@ def restart(source):
 
 def hold(source):
     """SIGSTOP, a command meanwhile, SIGCONT."""
-    return [source.random.choice([0.2, 0.5, 1.5, 3]), source.change()]
+    return [source.random.choice([0.2, 0.5, 1.5, 3, 7]), source.change()]
 
 
 def cut_short(source):
@@ -89,6 +89,11 @@ def outage(source):
     return [source.random.choice(["blocked", "blocked", "carrier"]), source.random.choice([0.5, 1, 2, 3, 5, 8])]
 
 
+def new_mac(source):
+    """A backend has another MAC address and tells nobody."""
+    return [source.random.choice(source.hosts)]
+
+
 def nothing(_):
     return []
 
@@ -106,6 +111,7 @@ KINDS = {
     "death": (7, death),
     "deaths": (2, deaths),
     "outage": (3, outage),
+    "new mac": (1, new_mac),
     "planned": (3, lambda source: [source.file()]),
     "limits": (1, nothing),
     "upgrade": (2, nothing),
