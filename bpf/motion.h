@@ -12,23 +12,29 @@
 
 /* Where a call is, as far as it is noted. */
 struct motion_place {
-	__u32 backend; /* alive; 0: nothing is noted */
+	__u32 backend; /* 0: nothing is noted, or it is void */
 	__u32 seen;
 	__u32 over; /* nothing goes on */
 	__u32 is_note;
+	__u32 is_void; /* the call was at a backend that is dead */
 };
 
 static __always_inline struct motion_place motion_find(const struct note_key *key)
 {
-	const struct note *note = bpf_map_lookup_elem(&notes, key);
 	const struct transaction *transaction;
+	const struct note *note = bpf_map_lookup_elem(&notes, key);
+	struct motion_place place = {};
 
-	if (note && backend_is_alive(note->backend))
-		return (struct motion_place){note->backend, note->seen, note->ended, true};
-	transaction = bpf_map_lookup_elem(&transactions, key);
-	if (transaction && backend_is_alive(transaction->backend))
-		return (struct motion_place){transaction->backend, transaction->seen, true, false};
-	return (struct motion_place){};
+	if (note) {
+		place = (struct motion_place){note->backend, note->seen, note->ended, true, false};
+	} else {
+		transaction = bpf_map_lookup_elem(&transactions, key);
+		if (transaction)
+			place = (struct motion_place){transaction->backend, transaction->seen, true, false, false};
+	}
+	if (!place.backend || backend_is_alive(place.backend))
+		return place;
+	return (struct motion_place){.is_void = true};
 }
 
 /* Would an initial packet be something new? Where nothing goes on: a REGISTER that is repeated, a
@@ -42,14 +48,17 @@ static __always_inline bool motion_is_over(const struct flow *flow, const struct
 }
 
 /* The backend that gets a packet whose slot is migrating: flow->backend is the owner by the table,
- * `previous` the owner that the slot had before. */
+ * `previous` the owner that the slot had before. A call that was at a dead backend was not at the
+ * previous owner, which may be draining: it goes to the owner, where it can stay. */
 static __always_inline __u32 motion_steer(
 	const struct flow *flow, const struct track_message *message, __u32 previous, struct motion_place *place)
 {
 	if (place->backend && !(message->initial && motion_is_over(flow, place)))
 		return place->backend;
 	place->is_note = false;
-	return !message->initial && backend_is_alive(previous) ? previous : flow->backend;
+	if (message->initial || place->is_void || !backend_is_alive(previous))
+		return flow->backend;
+	return previous;
 }
 
 /* The previous owner of the packet's slot; 0: the slot is not migrating. */

@@ -186,11 +186,14 @@ Test(motion, a_call_stays_where_it_went_when_its_backend_is_back)
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(say("b@example.com", &invite, NULL), OWNER);
 	set_alive(OWNER, false);
-	cr_expect_eq(say("a@example.com", &info, NULL), FORMER, "the note is void");
-	cr_expect_eq(say("b@example.com", &bye, NULL), FORMER, "the note is void");
+	set_motion(OTHER, FORMER);
+	cr_expect_eq(say("a@example.com", &info, NULL), OTHER, "the note is void, and the call was never at FORMER");
+	cr_expect_eq(say("b@example.com", &bye, NULL), OTHER, "likewise");
+	cr_expect_eq(say("c@example.com", &bye, NULL), FORMER, "of this one nothing is noted");
 	set_alive(OWNER, true);
-	cr_expect_eq(say("a@example.com", &bye, NULL), FORMER, "the call went there");
-	cr_expect_eq(say("b@example.com", &bye, NULL), FORMER, "the retransmission goes where the first one went");
+	set_motion(OWNER, OTHER);
+	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER, "the call went there");
+	cr_expect_eq(say("b@example.com", &bye, NULL), OTHER, "the retransmission goes where the first one went");
 }
 
 static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags)
