@@ -183,6 +183,13 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
+/* While none of a pool answers its probes, none can be heard either: their silence begins when the
+ * balancer sees again. Without probes only silence tells that it does not. */
+static bool is_blind(const struct farm_pool *pool)
+{
+	return pool->outage.view == OUTAGE_BLIND && pool->config->probe.type != PROBE_NONE;
+}
+
 /* Of those who have left nothing is kept: somebody else may get their ids. */
 bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 {
@@ -199,8 +206,10 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 			struct sign heard = backend->id < limit ? before[backend->id] : (struct sign){0};
 
 			make_room(join, backend->id);
+			if (!heard.ms || (is_blind(&farm->pools[i]) && !backend->judged.down))
+				heard.ms = ms;
 			if (joined)
-				join->heard[backend->id] = heard.ms ? heard : (struct sign){.ms = ms};
+				join->heard[backend->id] = heard;
 			backend->silence = joined ? silence(join, backend, ms) : 0;
 			changed |= set_silent(
 				backend, joined && silence(join, backend, ms) >= farm->config->join.node_timeout);

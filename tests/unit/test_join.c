@@ -610,6 +610,31 @@ Test(join, forgiven)
 	end(&world);
 }
 
+/* An outage that is longer than node_timeout: when it ends probes are answered at once, and the next
+ * heartbeat comes later. */
+Test(join, silence_while_the_balancer_sees_nobody)
+{
+	struct farm_pool *pool;
+	struct world world;
+
+	begin(&world, HEAD JOIN SERVICE POOLS("probe: options, ", ""));
+	say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	pool = &world.farm->pools[0];
+	pool->outage.view = OUTAGE_BLIND;
+	farm_find_backend(pool, "px5")->judged.down = true;
+	world.ms += 11000;
+	look(&world);
+	pool->outage.view = OUTAGE_NONE;
+	world.ms += 500;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1, px5@10.0.0.15 x1 silent", "px5 was down before");
+	world.ms += 10000;
+	look(&world);
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent", "it counts from the end of the outage");
+	end(&world);
+}
+
 /* All fall silent at once: it is the network. */
 Test(join, those_of_whom_none_is_heard)
 {
