@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 
-STEPS=14 # of a round; each takes about half a second
+STEPS=12 # of a round; each takes about half a second
 
 # soak ARGUMENT...: prints what was found.
 soak() {
