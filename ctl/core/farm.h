@@ -110,7 +110,11 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
-/* The same of all that the file can say. Takes `added` over, also when it fails. */
+/* The same of all that the file can say. To be tried on a sketch before: that looks whether a file with all
+ * that runs and this backend would contradict itself, which takes long for a large one. The second takes
+ * `added` over, also when it fails. */
+int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added *added,
+	char error[FARM_ERROR_SIZE]);
 int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);

@@ -154,7 +154,7 @@ static int check_file(const struct farm *farm, char error[FARM_ERROR_SIZE])
 	return read ? 0 : -EINVAL;
 }
 
-static int add_described(struct farm *farm, const struct image *running, const char *pool_name, struct added *added,
+int farm_add_described(struct farm *farm, const struct image *running, const char *pool_name, struct added *added,
 	char error[FARM_ERROR_SIZE])
 {
 	const struct config_backend *wanted = added_backend(added);
@@ -173,19 +173,12 @@ static int add_described(struct farm *farm, const struct image *running, const c
 	return 0;
 }
 
-int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
+int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added *added,
 	char error[FARM_ERROR_SIZE])
 {
-	struct farm *sketch = farm_sketch(farm);
-	int result = add_described(sketch, running, pool, added_hold(added), error);
+	int result = farm_add_described(sketch, running, pool, added_hold(added), error);
 
-	if (!result)
-		result = check_file(sketch, error);
-	farm_sketch_free(sketch);
-	if (!result)
-		return add_described(farm, running, pool, added, error);
-	added_free(added);
-	return result;
+	return result ? result : check_file(sketch, error);
 }
 
 int farm_remove_backend(struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])

@@ -73,6 +73,18 @@ static bool is_described(const struct request *request)
 	       request->priority != PROTOCOL_NOT_GIVEN;
 }
 
+static int try_described(struct daemon *daemon, const char *pool, struct added *added, char error[FARM_ERROR_SIZE])
+{
+	struct farm *sketch = farm_sketch(daemon->farm);
+	int result;
+
+	worker_leave(daemon->worker);
+	result = farm_try_described(sketch, daemon->running, pool, added, error);
+	farm_sketch_free(sketch);
+	worker_return(daemon->worker);
+	return result;
+}
+
 static int add_described(
 	struct daemon *daemon, const struct request *request, uint16_t weight, char error[FARM_ERROR_SIZE])
 {
@@ -92,10 +104,13 @@ static int add_described(
 			&request->address, weight, error);
 	added = added_new(pool->config, request->backend, &request->address, weight, &words, &faults);
 	if (added)
-		result = farm_add_described(daemon->farm, daemon->running, request->pool, added, error);
+		result = try_described(daemon, request->pool, added, error);
 	else
 		snprintf(error, FARM_ERROR_SIZE, "%s", faults.list[0].message);
 	faults_free(&faults);
+	if (!result)
+		return farm_add_described(daemon->farm, daemon->running, request->pool, added, error);
+	added_free(added);
 	return result;
 }
 
