@@ -4,7 +4,7 @@
  * keep no state per flow. */
 
 #include "drive.h"
-#include "../../bpf/classify.h"
+#include "../../bpf/packet.h"
 
 struct flow_key {
 	struct address source;
@@ -21,15 +21,18 @@ struct {
 	__type(value, __u32);
 } flows SEC(".maps");
 
-/* Looks the flow up, and notes it if it is new. */
-__noinline int flow_note(const struct packet *p)
+/* Looks the flow of a plain IPv4 packet up, and notes it if it is new. */
+__noinline int flow_note(struct xdp_md *ctx)
 {
+	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+	const __be16 *ports = (const void *)(ip + 1);
 	struct flow_key key;
 	__u32 *packets;
 
-	if (!p)
+	if ((void *)(ports + 2) > frame_end(ctx))
 		return 0;
-	key = (struct flow_key){p->source, p->destination, p->source_port, p->destination_port, p->protocol};
+	key = (struct flow_key){
+		address_from_ipv4(ip->saddr), address_from_ipv4(ip->daddr), ports[0], ports[1], ip->protocol};
 	packets = bpf_map_lookup_elem(&flows, &key);
 	if (packets)
 		*packets += 1;
@@ -39,16 +42,16 @@ __noinline int flow_note(const struct packet *p)
 }
 
 /* Then it goes the way of all packets. */
-static __always_inline int flow_classify(struct xdp_md *ctx, struct flow *flow)
-{
-	flow_note(&flow->packet);
-	return classify(ctx, flow);
-}
-
-/* What balancer.bpf.c calls in the place of classify. */
-#define classify flow_classify
+__attribute__((always_inline)) int without_table(struct xdp_md *ctx);
+#define balancer without_table
 #include "../../bpf/balancer.bpf.c"
-#undef classify
+#undef balancer
+
+int balancer(struct xdp_md *ctx)
+{
+	flow_note(ctx);
+	return without_table(ctx);
+}
 
 SEC("xdp.frags")
 int flow_table(struct xdp_md *ctx)

@@ -178,6 +178,8 @@ static void write_text(enum message message, struct text *text)
 		return hostile(text, "C\n");
 	case MESSAGE_HEADER_LIKE:
 		return hostile(text, "Call-Info: x\r\nCall-I: y\r\nContact: z\r\nCSeq: 1\r\nAccept: a\r\n");
+	case MESSAGE_BLANKS:
+		return hostile(text, "call-id         x                  \n");
 	case MESSAGE_NEWLINES:
 		return fill(text, "\r\n", 1400);
 	case MESSAGE_HIGH_BYTES:

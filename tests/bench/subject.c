@@ -259,6 +259,8 @@ static int fill_services(struct bpf_object *object, const struct subject_setup *
 	return error;
 }
 
+static const struct mac own_mac = {{0x02, 0, 0, 0, 0, 0x01}}; /* that frame_build() addresses frames to */
+
 static int fill_backends(struct bpf_object *object, const struct subject_setup *setup)
 {
 	int error = 0;
@@ -267,8 +269,9 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 		struct backend backend = {
 			.address = {.word = {0, 0, htonl(0xffff), htonl(0x0a000000 + id)}},
 			.source = {.word = {0, 0, htonl(0xffff), htonl(0x0a00fffe)}},
-			.next_hop = {{0x02, 0, 0, 1, id >> 8, id}},
-			.interface_mac = {{0x02, 0, 0, 0, 0, 0x01}},
+			/* A frame that was sent comes again as it left, and must be for us. */
+			.next_hop = own_mac,
+			.interface_mac = own_mac,
 			.ifindex = or_default(setup->ifindex, 1),
 			.mtu = 1500,
 			.forward = setup->forward ? setup->forward : FORWARD_DSR,
@@ -337,7 +340,7 @@ static int fill_own_macs(struct bpf_object *object, const struct subject_setup *
 	int error = 0;
 
 	for (size_t i = 0; i < 2 && !error; i++) {
-		struct own_mac own = {.ifindex = interfaces[i], .mac = {{0x02, 0, 0, 0, 0, 0x01}}};
+		struct own_mac own = {.ifindex = interfaces[i], .mac = own_mac};
 
 		error = put(object, "own_macs", &own, &(uint32_t){1});
 	}
