@@ -3,7 +3,7 @@
 #include "join_places.h"
 #include "memory.h"
 
-#define IPV6_NETWORK 64 /* bits: who has one address of such a network has all */
+#define IPV6_NETWORK 64 /* bits: a host with one address of such a network has all */
 
 static bool counts_with(const struct join_place *a, const struct join_place *b)
 {

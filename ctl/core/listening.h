@@ -19,7 +19,7 @@ struct listening {
 struct listening listening_begin(uint64_t now);
 
 /* To be called every LISTENING_INTERVAL. Returns for how many ms the daemon did not listen; 0 as
- * a rule. Else nobody is to be judged yet: what came meanwhile may not have been read. */
+ * a rule. Otherwise no server may be judged yet: what came meanwhile may not have been read. */
 uint64_t listening_look(struct listening *listening, uint64_t now);
 
 /* The ms listened until now. */

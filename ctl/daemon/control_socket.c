@@ -26,7 +26,7 @@ static int free_path(const struct sockaddr_un *address)
 		return -errno;
 	err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : -EADDRINUSE;
 	close(fd);
-	if (err == -EAGAIN) /* somebody listens, and has as many waiting as he can */
+	if (err == -EAGAIN) /* a server listens there, and its queue is full */
 		err = -EADDRINUSE;
 	if (err == -ECONNREFUSED)
 		err = unlink(address->sun_path) < 0 ? -errno : 0;

@@ -67,7 +67,7 @@ static bool is_inside(const struct join_sources *sources, const struct address *
 	return false;
 }
 
-/* --- who is known */
+/* --- known addresses */
 
 void join_sources_know(struct join_sources *sources, const struct address *peer)
 {

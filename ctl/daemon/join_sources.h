@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* From where requests to join are taken: the networks of `join: from:`; without these the networks
  * of this machine that the listen address, or a backend, is in. A backend's own address may always
- * speak. Owns also the memory of who has authenticated, which is served first. */
+ * speak. Also remembers which addresses have authenticated: these are served first. */
 #pragma once
 
 #include "../core/farm.h"

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,6 +21,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "log.h"
+
+/* Both threads of the daemon write lines. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
 	bool is_open;
@@ -150,17 +154,26 @@ void log_line(const char *priority, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
+	pthread_mutex_lock(&lock);
 	if (!catch_up() || !put_line(priority, format, arguments))
 		out.lost++;
+	pthread_mutex_unlock(&lock);
 	va_end(arguments);
 }
 
 void log_flush(void)
 {
+	pthread_mutex_lock(&lock);
 	catch_up();
+	pthread_mutex_unlock(&lock);
 }
 
 uint64_t log_lost(void)
 {
-	return out.lost_before + out.lost;
+	uint64_t lost;
+
+	pthread_mutex_lock(&lock);
+	lost = out.lost_before + out.lost;
+	pthread_mutex_unlock(&lock);
+	return lost;
 }

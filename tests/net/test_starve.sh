@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Nobody can keep the operator, or the servers' heartbeats, from the daemon: neither users of the
-# control socket, nor who connects to the join API, nor a reader of the log that stands still.
+# The operator and the servers' heartbeats always reach the daemon, whatever users of the control
+# socket do, clients of the join API, or a reader of the log that stands still.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
