@@ -69,7 +69,7 @@ struct join_place *join_places_take(
 		.known = known,
 		.due = now + JOIN_REQUEST_TIME};
 	*ended = NULL;
-	if (count_network(places, place) >= JOIN_PLACES_OF_ONE)
+	if (count_network(places, place) >= (one ? JOIN_PLACES_OF_ONE : JOIN_PLACES_OF_NETWORK))
 		*ended = find_oldest(places, place);
 	else if (count_kind(places, known) >= (known ? JOIN_PLACES_KNOWN : JOIN_PLACES_STRANGERS))
 		*ended = find_victim(places, known);

@@ -8,11 +8,12 @@
 #include <sys/queue.h>
 #include "prefix.h"
 
-#define JOIN_PLACES_STRANGERS 128
+#define JOIN_PLACES_STRANGERS 256
 #define JOIN_PLACES_KNOWN 256
-#define JOIN_PLACES_OF_ONE 16  /* address; of strangers by IPv6, network of 64 bits */
-#define JOIN_REQUEST_TIME 2000 /* ms from the connection to the end of the answer */
-#define JOIN_GRACE 100         /* ms more, to read what has come while the daemon was busy */
+#define JOIN_PLACES_OF_ONE 16     /* address */
+#define JOIN_PLACES_OF_NETWORK 64 /* of strangers by IPv6, of 64 bits */
+#define JOIN_REQUEST_TIME 2000    /* ms from the connection to the end of the answer */
+#define JOIN_GRACE 100            /* ms more, to read what has come while the daemon was busy */
 
 struct join_place {
 	TAILQ_ENTRY(join_place) entry;

@@ -44,12 +44,12 @@ static const struct {
 	unsigned int count;
 	int first; /* the newcomer for which one must go; the oldest does */
 } rows[] = {
-	{"one network of IPv6, many addresses", "2001:db8::%x", false, 40, JOIN_PLACES_OF_ONE},
+	{"one network of IPv6, many addresses", "2001:db8::%x", false, 100, JOIN_PLACES_OF_NETWORK},
 	{"known ones count each by its address", "2001:db8::%x", true, 300, JOIN_PLACES_KNOWN},
-	{"many networks of IPv6", "2001:db8:%x::1", false, 200, JOIN_PLACES_STRANGERS},
+	{"many networks of IPv6", "2001:db8:%x::1", false, 300, JOIN_PLACES_STRANGERS},
 	{"one address of IPv4", "10.0.0.1", false, 40, JOIN_PLACES_OF_ONE},
 	{"one address of IPv4, known", "10.0.0.1", true, 40, JOIN_PLACES_OF_ONE},
-	{"many addresses of IPv4", "10.0.0.%u", false, 200, JOIN_PLACES_STRANGERS},
+	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, JOIN_PLACES_STRANGERS},
 };
 
 Test(join_places, the_oldest_goes_for_a_newcomer)
