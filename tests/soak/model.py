@@ -315,8 +315,8 @@ class Model:
             else:
                 self._compare(pool, name, rows.get(name), now)
         pool.uncertain.clear()
-        for name, row in rows.items():
-            self._note_state(pool, name, row, asked)
+        for name in self.dead:
+            self._note_state(pool, name, rows.get(name), asked)
         usable = any(row["state"] == "up" and row["slots"] > 0 for row in rows.values())
         if usable and self._is_able(pool) and self._is_unable(pool):
             self.wait_for_probes(now)
@@ -352,13 +352,10 @@ class Model:
                        f" {backend.shown()} with weight {backend.weight}")
 
     def _note_state(self, pool, name, row, asked):
-        backend = pool.backends.get(name)
-        if not backend:
-            return
-        if row["slots"] == 0 and not backend.is_wanted():
+        backend, dead = pool.backends.get(name), self.dead[name]
+        if row and backend and row["slots"] == 0 and not backend.is_wanted():
             backend.empty = min(backend.empty, asked)
-        dead = self.dead[name]
-        if row["state"] in ("up", "idle") and dead and dead[-1].end + FLIGHT < asked:
+        if dead and dead[-1].end + FLIGHT < asked and (not row or row["state"] in ("up", "idle")):
             for loss in pool.losses.get(name, []):
                 if loss.end == math.inf and "dead" in loss.why:
                     loss.end = asked + FLIGHT
