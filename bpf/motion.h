@@ -10,13 +10,20 @@
  * apart (T2 of RFC 3261, 17.1.2.1), and one may be lost. */
 #define MOTION_PAUSE 8
 
-/* Where a call is, as far as it is noted. */
+/* What is noted of a call. */
+enum motion_state {
+	MOTION_UNKNOWN, /* nothing */
+	MOTION_VOID,    /* it was at a backend that is dead */
+	MOTION_CALL,    /* goes on */
+	MOTION_ENDED,
+	MOTION_NO_CALL, /* a transaction */
+};
+
+/* Where it is: a living backend; 0: it is unknown, or void. */
 struct motion_place {
-	__u32 backend; /* 0: nothing is noted, or it is void */
+	__u32 backend;
 	__u32 seen;
-	__u32 over; /* nothing goes on */
-	__u32 is_note;
-	__u32 is_void; /* the call was at a backend that is dead */
+	__u32 state; /* enum motion_state */
 };
 
 static __always_inline struct motion_place motion_find(const struct note_key *key)
@@ -26,15 +33,15 @@ static __always_inline struct motion_place motion_find(const struct note_key *ke
 	struct motion_place place = {};
 
 	if (note) {
-		place = (struct motion_place){note->backend, note->seen, note->ended, true, false};
+		place = (struct motion_place){note->backend, note->seen, note->ended ? MOTION_ENDED : MOTION_CALL};
 	} else {
 		transaction = bpf_map_lookup_elem(&transactions, key);
 		if (transaction)
-			place = (struct motion_place){transaction->backend, transaction->seen, true, false, false};
+			place = (struct motion_place){transaction->backend, transaction->seen, MOTION_NO_CALL};
 	}
 	if (!place.backend || backend_is_alive(place.backend))
 		return place;
-	return (struct motion_place){.is_void = true};
+	return (struct motion_place){.state = MOTION_VOID};
 }
 
 /* Would an initial packet be something new? Where nothing goes on: a REGISTER that is repeated, a
@@ -44,7 +51,7 @@ static __always_inline bool motion_is_over(const struct flow *flow, const struct
 {
 	bool one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
 
-	return one_call && place->over && track_seconds() - place->seen >= MOTION_PAUSE;
+	return one_call && place->state >= MOTION_ENDED && track_seconds() - place->seen >= MOTION_PAUSE;
 }
 
 /* The backend that gets a packet whose slot is migrating: flow->backend is the owner by the table,
@@ -55,8 +62,9 @@ static __always_inline __u32 motion_steer(
 {
 	if (place->backend && !(message->initial && motion_is_over(flow, place)))
 		return place->backend;
-	place->is_note = false;
-	if (message->initial || place->is_void || !backend_is_alive(previous))
+	if (place->state != MOTION_VOID)
+		place->state = MOTION_UNKNOWN;
+	if (message->initial || place->state == MOTION_VOID || !backend_is_alive(previous))
 		return flow->backend;
 	return previous;
 }
@@ -88,7 +96,7 @@ __noinline __u32 motion_owner(
 	backend = hinted ? flow->backend : motion_steer(flow, message, previous, &place);
 	if (flow->packet.kind == PACKET_QUOTE || !backend)
 		return backend;
-	note = place.is_note ? bpf_map_lookup_elem(&notes, &key) : NULL;
+	note = place.state == MOTION_CALL || place.state == MOTION_ENDED ? bpf_map_lookup_elem(&notes, &key) : NULL;
 	if (note)
 		track_update(note, message, flow->packet.protocol == IPPROTO_TCP);
 	else
