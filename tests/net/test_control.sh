@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # The control socket and sipxdp-ctl, each against every kind of partner. The server is
-# the daemon's own (ctl/daemon/control.c), with nothing behind it: tests/tools/control-echo.
+# the daemon's own (ctl/daemon/control*.c), with nothing behind it: tests/tools/control-echo.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/lib/tap.sh"

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files maps*.c share and no other file sees: the file descriptors, and the steps of a
+ * plan that change tracked calls. */
+#pragma once
+
+#include "maps.h"
+
+enum map {
+	MAP_CONTRACT,
+	MAP_OWN_MACS,
+	MAP_SERVICES,
+	MAP_SERVICES_IPV4,
+	MAP_VIPS,
+	MAP_HINTS,
+	MAP_RANGES,
+	MAP_SERVICE_NAMES,
+	MAP_SERVICE_TRAFFIC,
+	MAP_POOLS,
+	MAP_POOL_NAMES,
+	MAP_TABLES,
+	MAP_FORMER,
+	MAP_BACKENDS,
+	MAP_BACKEND_RECORDS,
+	MAP_BACKEND_TRAFFIC,
+	MAP_VERDICTS,
+	MAP_NOTES,
+	MAP_TRANSACTIONS,
+	MAP_ADDED,
+	MAP_COUNT,
+};
+
+struct maps {
+	int fd[MAP_COUNT];
+	uint32_t contract_id; /* the kernel's id of the contract map */
+	struct contract contract;
+	int cpus;
+};
+
+/* PLAN_NOTES: forgets the tracked calls of backends whose id gets a new meaning. `renamed` has an
+ * element for each backend's id. 0 or -errno. */
+int maps_forget_renamed(const struct maps *maps, const bool *renamed);
+
+/* PLAN_FORMER: gives a pool other previous owners, one for each slot, and forgets the tracked calls
+ * that are of an earlier migration. 0 or -errno. */
+int maps_put_former(const struct maps *maps, uint32_t pool_id, const __u16 *former);
