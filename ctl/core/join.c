@@ -18,6 +18,7 @@ struct second {
 struct sign {
 	uint64_t ms;        /* when it was heard; 0: never */
 	uint64_t signed_at; /* by its clock; 0: it counts as heard, and was not */
+	uint64_t excused;   /* until when it could not be heard; 0: never */
 };
 
 /* A second of the window has one of these to itself. */
@@ -183,8 +184,17 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
-/* While none of a pool answers its probes, none can be heard either: their silence begins when the
- * balancer sees again. Without probes only silence tells that it does not. */
+/* How long it has been silent while it could have been heard. */
+static uint64_t own_silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t all = silence(join, backend, ms);
+	uint64_t excused = backend->id < join->limit ? join->heard[backend->id].excused : 0;
+
+	return excused && ms - excused < all ? ms - excused : all;
+}
+
+/* While none of a pool answers its probes, none can be heard either: what is held against them begins
+ * when the balancer sees again. Without probes only silence tells that it does not. */
 static bool is_blind(const struct farm_pool *pool)
 {
 	return pool->outage.view == OUTAGE_BLIND && pool->config->probe.type != PROBE_NONE;
@@ -206,13 +216,15 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 			struct sign heard = backend->id < limit ? before[backend->id] : (struct sign){0};
 
 			make_room(join, backend->id);
-			if (!heard.ms || (is_blind(&farm->pools[i]) && !backend->judged.down))
+			if (!heard.ms)
 				heard.ms = ms;
+			if (is_blind(&farm->pools[i]) && !backend->judged.down)
+				heard.excused = ms;
 			if (joined)
 				join->heard[backend->id] = heard;
 			backend->silence = joined ? silence(join, backend, ms) : 0;
 			changed |= set_silent(
-				backend, joined && silence(join, backend, ms) >= farm->config->join.node_timeout);
+				backend, joined && own_silence(join, backend, ms) >= farm->config->join.node_timeout);
 		}
 	free(before);
 	return changed;
@@ -236,7 +248,8 @@ void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 
 			backend->silence = has_joined(backend) ? silence(join, backend, ms) : 0;
-			backend->silent = has_joined(backend) && backend->silence >= farm->config->join.node_timeout;
+			backend->silent = has_joined(backend) &&
+					  own_silence(join, backend, ms) >= farm->config->join.node_timeout;
 		}
 }
 
@@ -257,7 +270,8 @@ const struct farm_backend *join_forgotten(const struct join *join, const struct 
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
 			if (has_joined(&pool->backends[j]) && !pool->backends[j].judged.held &&
-				silence(join, &pool->backends[j], ms) >= 2 * (uint64_t)farm->config->join.node_timeout)
+				own_silence(join, &pool->backends[j], ms) >=
+					2 * (uint64_t)farm->config->join.node_timeout)
 				return &pool->backends[j];
 	}
 	return NULL;

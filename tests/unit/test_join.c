@@ -625,6 +625,7 @@ Test(join, silence_while_the_balancer_sees_nobody)
 	farm_find_backend(pool, "px5")->judged.down = true;
 	world.ms += 11000;
 	look(&world);
+	cr_expect_eq(farm_find_backend(pool, "px4")->silence, 11000, "it is excused, and was not heard");
 	pool->outage.view = OUTAGE_NONE;
 	world.ms += 500;
 	look(&world);
