@@ -300,7 +300,8 @@ struct errand {
 	struct daemon *daemon;
 	const struct request *request;
 	struct client *client;
-	json_t *reply;
+	char *line; /* the reply */
+	size_t length;
 };
 
 /* The loader may have put the new maps in place a moment ago. */
@@ -314,17 +315,21 @@ static bool refuses(struct daemon *daemon, const struct request *request)
 static void run_errand(void *data)
 {
 	struct errand *errand = data;
-
-	errand->reply = refuses(errand->daemon, errand->request)
+	json_t *reply = refuses(errand->daemon, errand->request)
 				? protocol_error(NULL, "new maps are being put in place by sipxdp-loader: try again")
 				: functions[errand->request->command](errand->daemon, errand->request);
+
+	worker_leave(errand->daemon->worker);
+	errand->line = reply ? protocol_encode(reply, &errand->length) : NULL;
+	json_decref(reply);
+	worker_return(errand->daemon->worker);
 }
 
 static void end_errand(void *data)
 {
 	struct errand *errand = data;
 
-	control_reply(errand->client, errand->reply);
+	control_reply(errand->client, errand->line, errand->length);
 	free(errand);
 }
 

@@ -23,7 +23,9 @@ typedef json_t *control_answer(const struct request *request, void *data);
 /* Within an answer that then returns NULL: control_reply gives the reply later, in the loop's
  * thread. Until then the request stays, and the client waits. */
 struct client *control_defer(struct control *control);
-void control_reply(struct client *client, json_t *reply);
+
+/* `line` is the reply as protocol_encode() makes it, which the server takes; NULL: memory is out. */
+void control_reply(struct client *client, char *line, size_t length);
 
 /* Listens on a Unix socket at `path`, mode 0660, and joins the loop. The last directory
  * of the path is made if need be, and a socket that nobody answers on is replaced.

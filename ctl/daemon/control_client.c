@@ -67,12 +67,8 @@ static bool has_room(const struct control *control, size_t size, size_t old)
 	return size <= SMALL || control->memory + size - old <= CONTROL_MEMORY;
 }
 
-static int client_queue(struct client *client, json_t *reply)
+static int client_queue_line(struct client *client, char *line, size_t length)
 {
-	size_t length = 0;
-	char *line = reply ? protocol_encode(reply, &length) : NULL;
-
-	json_decref(reply);
 	if (!line)
 		return -ENOMEM;
 	if (length > PROTOCOL_REPLY_MAX || !has_room(client->control, length, 0)) {
@@ -84,6 +80,22 @@ static int client_queue(struct client *client, json_t *reply)
 	client->reply_sent = 0;
 	client->control->memory += length;
 	return 0;
+}
+
+static char *encode(json_t *reply, size_t *length)
+{
+	char *line = reply ? protocol_encode(reply, length) : NULL;
+
+	json_decref(reply);
+	return line;
+}
+
+static int client_queue(struct client *client, json_t *reply)
+{
+	size_t length = 0;
+	char *line = encode(reply, &length);
+
+	return client_queue_line(client, line, length);
 }
 
 static int client_refuse(struct client *client, const char *error)
@@ -154,15 +166,23 @@ static int client_read(struct client *client)
 	return 0;
 }
 
-static int client_finish(struct client *client, json_t *reply)
+static int client_finish(struct client *client, char *line, size_t length)
 {
 	int err;
 
 	client_drop_line(client);
-	err = client_queue(client, reply);
+	err = client_queue_line(client, line, length);
 	if (err == -EMSGSIZE)
 		return client_queue(client, protocol_error(NULL, "the reply is too large"));
 	return err == -ENOMEM ? client_refuse(client, "out of memory") : err;
+}
+
+static int client_finish_json(struct client *client, json_t *reply)
+{
+	size_t length = 0;
+	char *line = encode(reply, &length);
+
+	return client_finish(client, line, length);
 }
 
 static int client_answer(struct client *client)
@@ -172,7 +192,7 @@ static int client_answer(struct client *client)
 	json_t *reply;
 
 	if (protocol_parse_request(client->input, client->line, &client->request, error))
-		return client_finish(client, protocol_error(NULL, "%s", error));
+		return client_finish_json(client, protocol_error(NULL, "%s", error));
 	client->request.is_root = client->is_root;
 	control->answering = client;
 	reply = control->answer(&client->request, control->data);
@@ -180,7 +200,7 @@ static int client_answer(struct client *client)
 	if (client->deferred)
 		return sd_event_source_set_enabled(client->io, SD_EVENT_OFF);
 	protocol_request_free(&client->request);
-	return client_finish(client, reply);
+	return client_finish_json(client, reply);
 }
 
 static int client_write(struct client *client)
@@ -262,13 +282,13 @@ struct client *control_defer(struct control *control)
 	return control->answering;
 }
 
-void control_reply(struct client *client, json_t *reply)
+void control_reply(struct client *client, char *line, size_t length)
 {
 	int err;
 
 	client->deferred = false;
 	protocol_request_free(&client->request);
-	err = client_finish(client, reply);
+	err = client_finish(client, line, length);
 	if (!err)
 		err = client_wait(client);
 	if (!err)

@@ -119,8 +119,10 @@ static int settle_once(struct daemon *daemon, uint64_t *now)
 
 	atomic_store(&daemon->changed, false);
 	judging_look(daemon);
+	worker_breathe(daemon->worker);
 	if (!daemon->serves_next)
 		probing_follow(daemon->probes, daemon->farm);
+	worker_breathe(daemon->worker);
 	farm = farm_sketch(daemon->farm);
 	worker_leave(daemon->worker);
 	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= made)
@@ -293,6 +295,7 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	if (!farm)
 		return -EINVAL;
 	daemon_replace_farm(daemon, farm);
+	worker_breathe(daemon->worker);
 	log_info("reloaded %s", daemon->config_path);
 	return daemon_settle(daemon);
 }
