@@ -208,7 +208,7 @@ struct note {
 };
 
 /* transactions: LRU hash by note_key. The same for what is no call (yet): REGISTER, OPTIONS, keepalives,
- * a TCP SYN. A map of its own, so that strangers who send such things take no room from calls. */
+ * a TCP SYN. A map of its own, so that unknown senders of such packets take no room from calls. */
 struct transaction {
 	__u32 backend;
 	__u32 seen; /* seconds of CLOCK_MONOTONIC */

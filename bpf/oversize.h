@@ -15,7 +15,7 @@ static __always_inline bool oversize_fits_ring(const struct punt *punt, const st
 
 /* Gives it to the daemon: VERDICT_oversize. VERDICT_too_big where that is not possible: the
  * ring buffer has no room, or nothing reads it; a jumbo frame that would have to be cut up; an ICMP
- * error, which must not be answered and whose pieces would be steered by nothing. */
+ * error, which must not be answered, nor cut up, because nothing would steer its pieces. */
 __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 {
 	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;

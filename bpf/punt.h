@@ -12,7 +12,7 @@
 #define BPF_RB_CONS_POS 2
 
 /* A stopped daemon reads nothing. What it would find later is too old to be of use, so nothing
- * is put into a ring that holds data and whose reader has not moved for PUNT_NSEC. CPUs that
+ * is put into a ring that holds data if its reader has not moved for PUNT_NSEC. CPUs that
  * write here at the same time at worst take one packet more, or one less. */
 static __always_inline bool punt_is_read(void *ring, __u32 class)
 {

@@ -3,9 +3,9 @@
  * packet, whether a number other than zero is normal, and one line for people.
  *
  * PASS gives the packet to the balancer's own kernel, FORWARD to a backend, HOLD to the
- * daemon, which puts it through the program again or answers it, ANSWER to who has sent it.
+ * daemon, which puts it through the program again or answers it, ANSWER to its sender.
  * Nothing is dropped here: where no backend can have a packet the kernel answers
- * the client, who then knows at once instead of waiting for a timeout. The exception is
+ * the client, which then knows at once instead of waiting for a timeout. The exception is
  * decap's DROP, which RFC 6040 section 4.2 asks for. */
 #pragma once
 

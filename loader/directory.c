@@ -159,7 +159,7 @@ int directory_lock(const char *dir, bool make, int *lock)
 	do {
 		if (make && directory_make(dir))
 			return -1;
-		/* Now, when nobody else can put another in its place. */
+		/* Now, when no other user can put another directory in its place. */
 		if (directory_check(dir))
 			return -1;
 		if (!try_lock(dir, lock))

@@ -256,9 +256,8 @@ static void say_list(const struct list *list)
 }
 
 #define WARNING_SOURCES                                                                                                \
-	"tunnels are accepted from any source: whoever can send IP protocol 4 or 41 to this host can bring in "        \
-	"packets "                                                                                                     \
-	"with a forged source (name the balancers: 'attach --from PREFIX')"
+	"tunnels are accepted from any source: any host that can send IP protocol 4 or 41 to this one can bring in "   \
+	"packets with a forged source (name the balancers: 'attach --from PREFIX')"
 #define WARNING_VIPS                                                                                                   \
 	"packets in tunnels are accepted for any destination (put the VIPs on lo, or name them: 'attach --vip "        \
 	"ADDRESS')"

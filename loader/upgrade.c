@@ -131,7 +131,7 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
 }
 
-/* --- decap, whose maps the loader itself fills */
+/* --- decap: the loader itself fills its maps */
 
 /* Maps that another release has made differently are replaced, before any link is updated; if
  * that fails for a link, the next upgrade finds the maps that its program expects. What was

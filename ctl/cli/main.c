@@ -129,7 +129,7 @@ static enum status ask(struct output *output, struct client *client, enum comman
 		output_refusal(output, &reply, path ? path : reply.path);
 	} else {
 		output_result(output, command, reply.result);
-		/* Who watches a balancer by `status` is to notice that its daemon is gone. */
+		/* A monitor that runs `status` must notice that the daemon is gone. */
 		status = command == COMMAND_STATUS && client->from_maps ? STATUS_FAILED : STATUS_DONE;
 	}
 	protocol_reply_free(&reply);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What one file says otherwise than another, in words: a line for each key that differs, by the
- * tables that read and write the keys. Left out are the keys (KEY_TOLD) whose changes the steps of a
- * plan tell, because those compare with what runs and not with the file before. Pure. */
+ * tables that read and write the keys. The keys of KEY_TOLD are left out: the steps of a plan report
+ * their changes, because those compare with what runs and not with the file before. Pure. */
 #pragma once
 
 #include "config.h"

@@ -57,7 +57,7 @@ void join_mark(const struct join *join, struct farm *farm, uint64_t ms);
  * of them, and in which they may have given a heartbeat up. */
 void join_forgive(struct join *join, const struct farm *farm, uint64_t ms);
 
-/* One that has been silent for twice that and is to be removed; NULL if there is none. Kept are
- * those of which it is undecided whether they are dead, and all where a pool fails open and
- * nobody in it is up: then it is us who hear nothing. */
+/* A backend that has been silent for twice that and is to be removed; NULL if there is none. A
+ * backend stays while it is undecided whether it is dead. All stay where a pool fails open and has
+ * no backend that is up: then it is the balancer that receives nothing. */
 const struct farm_backend *join_forgotten(const struct join *join, const struct farm *farm, uint64_t ms);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The connections to the join API: how many there may be, of whom, and for how long. A newcomer
+/* The connections to the join API: how many there may be, from which clients, and for how long. A newcomer
  * always gets a place: where all are taken another connection must end, the oldest of the network
  * that has most. So a client that completes its request at once is served, whatever the others do;
  * servers that are known have places of their own. Pure. */

@@ -141,7 +141,7 @@ static uint64_t silent_since(
 	return rules->believe ? since : later(since, outage->blind);
 }
 
-/* Of those that are held, the one whose time is up first; NULL: none is held. */
+/* The held member that is due first; NULL: none is held. */
 static const struct outage_member *first_due(const struct outage *outage, const struct outage_member *members,
 	size_t count, const struct outage_rules *rules, uint64_t *due)
 {

@@ -160,7 +160,7 @@ static bool is_one_host(const struct packet *packet)
 	return source[12] != 0 && source[12] != 127 && source[12] < 224;
 }
 
-/* About ICMP nobody is told, about fragments of IPv4 only of the first. */
+/* No ICMP packet is answered by an error, and of the fragments of IPv4 only the first one. */
 static bool is_to_be_told(const struct punt *punt, const struct packet *packet)
 {
 	bool group = punt->frame[0] & 1 || punt->frame[6] & 1;

@@ -46,7 +46,7 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* of every pool that was there before and will be */
 	size_t move_count;
-	bool *renamed;        /* by id: is somebody else's from now on */
+	bool *renamed;        /* by id: is another backend's from now on */
 	struct words dangers; /* changes of services that send calls that are up to other servers */
 };
 

@@ -63,7 +63,7 @@ static bool compare_pools(
 	return moves;
 }
 
-/* Each service is told of once, whatever the number of its VIPs. */
+/* Each service is reported once, whatever the number of its VIPs. */
 static bool is_told(struct draft *draft, uint32_t service)
 {
 	bool told;

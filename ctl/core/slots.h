@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The slots of a pool, each the id of its owner, 0 for none: as they should be, as they are, as they
  * were. Most of these are the same most of the time, and then there is one copy that all of
- * them hold. Whoever fills a new one may write to it until somebody else holds it, too. Pure. */
+ * them hold. A new one may be written to until it has a second holder. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 struct slots {
 	uint32_t holders;
 	uint32_t count;
-	uint16_t *owners; /* see slots_owners(); NULL: nobody has asked */
+	uint16_t *owners; /* see slots_owners(); NULL: not asked for yet */
 	size_t owner_count;
 	uint16_t ids[];
 };

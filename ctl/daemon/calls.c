@@ -10,7 +10,7 @@
 #include "calls.h"
 #include "clock.h"
 
-#define LIST_MAX 10000 /* lines of one list; more help nobody, and the daemon has other work */
+#define LIST_MAX 10000 /* lines of one list; more are of no use, and the daemon has other work */
 
 struct calls {
 	struct call_counts *counts; /* by backend id */

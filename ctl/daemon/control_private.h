@@ -54,7 +54,7 @@ struct control {
 	sd_event_source *resume; /* listening, after file descriptors had run out */
 
 	struct client *clients[CONTROL_CLIENTS];
-	struct client *answering; /* whose request is with `answer` */
+	struct client *answering; /* the one that waits for `answer` to return */
 	size_t client_count;
 	size_t other_count; /* of the clients, those that are not root's */
 	size_t memory;      /* input_size and reply_length of all clients */

@@ -33,7 +33,7 @@ static int free_path(const struct sockaddr_un *address)
 	return err;
 }
 
-/* The file gets the mode of the socket: nobody can connect before the group is set. */
+/* The file gets the mode of the socket: no client can connect before the group is set. */
 static int bind_and_listen(int fd, const struct sockaddr_un *address, struct stat *file)
 {
 	const struct group *group = getgrnam(CONTROL_GROUP);

@@ -10,7 +10,7 @@ struct drain;
 struct drain *drain_new(void);
 void drain_free(struct drain *drain);
 
-/* Call this every second: removes the backends whose removal is pending and whose calls have ended.
+/* Call this every second: removes each backend that is pending removal once its calls have ended.
  * True if the farm has changed. */
 bool drain_look(struct drain *drain, struct daemon *daemon);
 

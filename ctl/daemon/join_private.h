@@ -13,7 +13,7 @@
 /* Takes a request that has come from a peer. */
 struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer);
 
-/* Says who a peer is before anything is read; an outsider is counted and logged. */
+/* Classifies a peer before anything is read from it; an outsider is counted and logged. */
 enum join_source joining_judge(struct joining *joining, struct join_peer peer);
 
 /* Logs a refusal, unless there are too many. joining_take does it by itself. */

@@ -13,7 +13,7 @@
 #include "join_private.h"
 #include "log.h"
 
-#define SETTLE_USEC 50000     /* so that many who start at once are one change */
+#define SETTLE_USEC 50000     /* so that many servers that start at once are one change */
 #define REFUSALS_PAUSE 10000  /* ms */
 #define OUTSIDERS_TIME 600000 /* ms that one is worth a warning in status */
 

@@ -18,7 +18,7 @@ void joining_follow(struct joining *joining);
 /* To be called every second: looks which servers are silent. True if the farm has changed. */
 bool joining_look(struct joining *joining);
 
-/* Marks in another farm who is silent. */
+/* Marks the silent backends in another farm. */
 void joining_mark(const struct joining *joining, struct farm *farm);
 
 /* Why nobody can join though the file says where; NULL if all is well. */

@@ -43,8 +43,9 @@ void judging_note(const struct daemon *daemon, struct farm *farm)
 			note(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
 }
 
-/* A backend that begins to fail may have another MAC address now. One whose answer is needed to
- * judge another is asked by what there is: its probe, or its neighbour entry. */
+/* A backend that begins to fail may have another MAC address now. A backend that
+ * must answer before another can be judged is asked by what there is: its probe, or its neighbour
+ * entry. */
 static void ask(struct daemon *daemon, const struct farm_pool *pool)
 {
 	bool neighbours_only = pool->config->probe.type == PROBE_NONE;

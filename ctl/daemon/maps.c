@@ -241,7 +241,7 @@ static int read_map(const struct maps *maps, enum map map, struct entries *entri
 		struct service_key service = long_key((void *)key);
 
 		error = bpf_map_lookup_elem(fd, key, value);
-		if (error && error != -ENOENT) /* else somebody else has removed it */
+		if (error && error != -ENOENT) /* else it is gone already */
 			return error;
 		if (!error)
 			entries_put(entries, map == MAP_SERVICES_IPV4 ? (void *)&service : key, value);
@@ -348,7 +348,7 @@ static int change_entry(const struct maps *maps, enum image_map which, const voi
 	if (value)
 		return bpf_map_update_elem(fd, key, value, BPF_ANY);
 	error = bpf_map_delete_elem(fd, key);
-	return error == -ENOENT ? 0 : error; /* somebody else has removed it */
+	return error == -ENOENT ? 0 : error; /* it is gone already */
 }
 
 int maps_apply(const struct maps *maps, const struct plan_step *step)

@@ -13,7 +13,7 @@ struct above {
 	size_t count;
 };
 
-/* Kinds of devices that take part of their lower one's frames for this machine. Not macvtap, whose
+/* Kinds of devices that take part of their lower one's frames for this machine. Not macvtap: its
  * frames are a guest's. */
 static bool takes_from_lower(const struct netlink_link *link)
 {

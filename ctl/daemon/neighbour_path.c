@@ -59,7 +59,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *da
 
 		if (size <= 0)
 			break;
-		if (name.ss_family == AF_INET) /* whose sockets are given the IP header, too */
+		if (name.ss_family == AF_INET) /* such a socket gets the IP header, too */
 			header = ((struct iphdr *)message)->ihl * 4;
 		router = sender(&name);
 		if ((size_t)size > header &&

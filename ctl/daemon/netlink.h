@@ -78,8 +78,8 @@ void netlink_get_neighbour(struct netlink_batch *batch, uint32_t ifindex, const 
 void netlink_manage_neighbour(
 	struct netlink_batch *batch, uint32_t ifindex, const struct address *address, bool create, uint8_t protocol);
 
-/* Makes the kernel forget the MAC address of an entry, and that it manages it: it asks all for it
- * when it is told to manage it again, and not only the machine that had the address. */
+/* Makes the kernel forget the MAC address of an entry, and that it manages the entry. When it
+ * is to manage the entry again, it asks all machines, and not only the one that had the address. */
 void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
 
 /* Makes it an ordinary entry, that ages. */

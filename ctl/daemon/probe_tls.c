@@ -37,8 +37,8 @@ static bool trust(struct prober *prober, SSL_CTX *context)
 	return false;
 }
 
-/* NULL: it cannot be made, and the probe has ended. Who ends a connection without TLS's own farewell has answered all
- * the same. */
+/* NULL: it cannot be made, and the probe has ended. A server that closes the
+ * connection without TLS's close_notify has answered all the same. */
 static SSL_CTX *make_context(struct prober *prober)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());

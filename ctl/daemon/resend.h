@@ -13,7 +13,7 @@ int resend_new(struct resend **out, const char *directory);
 void resend_free(struct resend *resend);
 
 /* Puts a frame of at most PUNT_FRAME_SIZE bytes through the program. `backend`: id of the one that
- * is to have it, by whose interface it leaves if that is not the one that it came by. 0 when it is
+ * is to have it; the frame leaves by the interface of that one, also if it came by another. 0 when it is
  * on its way; -EAGAIN when the program has given it to the daemon once more; other -errno: lost. */
 int resend_frame(const struct resend *resend, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Owns the ring buffers of frames that the program could not deal with by itself: fragments
  * that have overtaken their first one, which wait until that is announced, and packets that do
- * not fit the way to their backend, which are cut up, or whose senders are told. Whatever goes
+ * not fit the way to their backend, which are cut up or answered by an ICMP error. Whatever goes
  * on goes through the program again (resend.h). Bounded in number and in time. */
 #pragma once
 
@@ -20,7 +20,7 @@ struct slow_path_counts {
 	uint64_t late_fragments; /* older than PUNT_NSEC when the daemon read them */
 	uint64_t late_oversize;
 	uint64_t cut;     /* packets that did not fit, sent on in pieces */
-	uint64_t told;    /* packets that did not fit, and whose sender knows by now */
+	uint64_t told;    /* packets that did not fit, answered by an ICMP error */
 	uint64_t refused; /* neither was possible, or there were too many to tell */
 	uint64_t unsent;  /* fragments that the interface did not take */
 };

@@ -28,7 +28,7 @@ static json_t *named_json(const struct lookup *lookup, const char *key)
 	return owner;
 }
 
-/* What cannot be looked up is told in its place: the others have their answers. `text` is NULL where
+/* A key that cannot be looked up has an error in its place: the others have their answers. `text` is NULL where
  * only the source is known. */
 static json_t *look_up(const struct maps *maps, const struct lookup *lookup, const char *text, const char *key)
 {

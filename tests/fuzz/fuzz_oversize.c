@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any frame that might be punt, and any MTU: what is cut and what is told stays within its room. */
+/* Any frame that the program might punt, and any MTU: pieces and ICMP errors stay within their room. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -106,7 +106,7 @@ try_calls() {
 
 # --- idle connections
 
-# open_connections COUNT: tests/net/idle.py, which speaks when it is told to.
+# open_connections COUNT: tests/net/idle.py, which sends on command.
 open_connections() {
 	mkfifo "$LAB_DIR/idle.fifo"
 	exec {IDLE}<> "$LAB_DIR/idle.fifo"
@@ -118,7 +118,7 @@ rounds_are() {
 	[ "$(grep -c '^round' "$LAB_DIR/idle.log")" -eq "$1" ]
 }
 
-# speak ROUND: a line on each connection; who answered them, in order.
+# speak ROUND: a line on each connection; the backends that answered them, in order.
 speak() {
 	echo speak >&$IDLE
 	wait_for 10 rounds_are "$1"

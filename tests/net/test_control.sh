@@ -522,8 +522,8 @@ prints reload "$change" 'add backend px4 to proxies
 swap the table of proxies
 25.00% of the slots of proxies move (65536 of 262144)'
 prints "backend maint" '{"steps": [], "pools": [], "moved_percent": 0.0}' 'no slot moves' 'p px1'
-prints "backend drain" '{"steps": [], "pools": [], "moved_percent": 0.0, "warnings": ["nobody is left"]}' 'no slot moves
-warning:     nobody is left' 'p px1'
+prints "backend drain" '{"steps": [], "pools": [], "moved_percent": 0.0, "warnings": ["no backend is left"]}' 'no slot moves
+warning:     no backend is left' 'p px1'
 prints stats '{"verdicts": [{"name": "call_id", "packets": 100, "normal": true, "text": "SIP"},
 	{"name": "no_backend", "packets": 3, "normal": false, "text": "none is alive"}],
 	"services": [{"name": "sip", "packets": 1, "bytes": 2}], "backends": []}' \

@@ -149,7 +149,7 @@ exchanged() {
 	packets=$(grep -c stream "$LAB_DIR/ipv4")
 	check "... and go on coming while lists are exchanged" wait_for 10 more_than "$packets"
 	lab_stop stream || true
-	is "... no packet is refused whose source each list has" "$(counter decap_unlisted_source)" "$before"
+	is "... no packet is refused if its source is in each list" "$(counter decap_unlisted_source)" "$before"
 	is "... the last list counts" "$(accepted)" "10.0.0.100 192.0.2.0/24 | 192.0.2.10 2001:db8:f::10"
 	attach --from $LAB_CLIENT > /dev/null
 	like "an attach that fails" "$(loader attach --program decap eth0 eth7 --from 203.0.113.0/24 2>&1 || true)" "eth7"

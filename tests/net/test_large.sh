@@ -15,7 +15,7 @@ LIVE="  - name: live
     probe: {type: tcp, port: 5060, via: address, interval: 200ms, timeout: 200ms}
     backends: [{name: px1, address: 10.0.0.11}]"
 
-# configure PORT: of all services but the one whose servers live.
+# configure PORT: of all services but the one with living servers.
 configure() {
 	{
 		echo "join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, node_timeout: 2s}"

@@ -33,7 +33,7 @@ said() {
 	lab_ctl lookup "$@" 2> /dev/null | cut -f2
 }
 
-# answered: who answers the questions.
+# answered: the backends that answer the questions.
 answered() {
 	lab_in client tests/net/ask.py "$LAB_VIP"
 }
@@ -117,11 +117,11 @@ for words in status stats "backend list" "lookup sip a-call"; do
 	check "... and is JSON when --json" jq -e . <(lab_ctl --json $words 2> /dev/null || true)
 done
 is "... and says the same as the daemon did" "$(everything 2> /dev/null)" "$before"
-check "status fails, for those who watch by it" eval '! lab_ctl status > /dev/null 2>&1'
+check "status fails, so that a monitor notices" eval '! lab_ctl status > /dev/null 2>&1'
 like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd does not run"
 like "... and the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"
 like "what needs the daemon fails" "$(lab_ctl backend drain proxies px1 2>&1 || true)" "is sipxdpd running"
-like "... a service that is not there is told" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"
+like "... a service that is not there is an error" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"
 lab_in balancer sipxdp-loader detach > /dev/null
 like "without maps there is the usual error" "$(lab_ctl status 2>&1 || true)" "^sipxdp-ctl: cannot connect to .*is sipxdpd running"
 tap_end

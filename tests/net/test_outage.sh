@@ -76,7 +76,7 @@ all_are() {
 	done
 }
 
-# serving_are POOL NAMES: who has slots
+# serving_are POOL NAMES: the backends that have slots
 serving_are() {
 	[ "$(lab_ctl --json backend list "$1" | jq -r '.[] | select(.slots > 0) | .name' | xargs)" = "$2" ]
 }
@@ -135,7 +135,7 @@ some_ports_fail() {
 	keeps "... with what they had" "$BEFORE"
 }
 
-# One that begins in the middle knows no more than that nobody answers.
+# A daemon that begins in the middle knows no more than that no backend answers.
 the_daemon_fails_as_well() {
 	ports down px1 px2 px3 px4
 	wait_for 20 all_are "suspected suspected suspected suspected" options tcp icmp || true

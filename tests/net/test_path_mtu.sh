@@ -100,7 +100,7 @@ errors() {
 forgeries() {
 	local before
 	before=$(errors)
-	forge 10.0.0.9 10.0.1.11 1300 1500            # a tunnel of somebody else
+	forge 10.0.0.9 10.0.1.11 1300 1500            # a tunnel of another machine
 	forge "$LAB_BALANCER" 10.0.1.99 1300 1500     # to no backend
 	forge "$LAB_BALANCER" 10.0.1.11 100 1500      # less than any link has
 	forge "$LAB_BALANCER" 10.0.1.11 1300 1200     # about a packet that fits

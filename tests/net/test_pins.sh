@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Whose the directory of the pins may be, and what else may be pinned in it: other users
+# Which user may own the directory of the pins, and what else may be pinned in it: other users
 # cannot replace pins or hold the locks, and what sipxdp did not pin is named.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -26,6 +26,6 @@ finds() {
 random=$((RANDOM << 15 | RANDOM))
 diag "the random seed is $random"
 check "random operations: no call moves and no packet is lost without a reason" soak --seed 4 --seed 12 --seed $random
-check "an operation that the model is not told of is found" \
+check "an operation that the model does not know of is found" \
 	finds '.*(px1, and nothing|a/px1 is maint|the call is at px1)' --seed 1 --only change --betray
 tap_end

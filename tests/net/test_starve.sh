@@ -48,14 +48,14 @@ lab_in balancer groupadd --gid 64999 sipxdp 2> /dev/null || lab_in balancer sh -
 config
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 
-# --- a log that nobody reads
+# --- a log that nothing reads
 
 mkfifo "$LAB_DIR/log"
 # Both ends, so that opening does not wait; it is read later.
 exec {LOG}<> "$LAB_DIR/log"
 _lab_exec balancer sipxdpd -c "$LAB_CONFIG" < /dev/null > /dev/null 2>&"$LOG" &
 LAB_PROCESS[sipxdpd]=$!
-check "a daemon whose log nobody reads" wait_for 10 lab_answers
+check "a daemon with a log that nothing reads" wait_for 10 lab_answers
 lab_in balancer sh -c 'cp "$1" "$1.good"; seq 2000 | sed "s/.*/key&: 1/" >> "$1"' sh "$LAB_CONFIG"
 check "... 100,000 lines" python3 -c "
 import json, socket, sys
@@ -126,7 +126,7 @@ except OSError:
 print(s.recv(4096), 'after', time.time() - begin, flush=True)
 "
 lab_wait slow 25 || true
-like "a request whose bytes come one by one ends after 2 s, root's too" "$(cat "$LAB_DIR/slow.log")" \
+like "a request that comes byte by byte ends after 2 s, root's too" "$(cat "$LAB_DIR/slow.log")" \
 	"request not completed in time.* after [2-9]\."
 
 rm "/proc/${LAB_HOLDER[balancer]}/root$SOCKET"

@@ -259,7 +259,7 @@ try_ping() {
 
 lab_open
 lab_flat 3
-# So that every datagram that nobody has is refused. Without a limit for each receiver the
+# So that every datagram without a receiver is refused. Without a limit for each receiver the
 # kernel still sends 50 ICMP messages at once and 1,000 a second, in all that the masks name.
 lab_in balancer sysctl -qw net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratemask=255
 write_config true

@@ -269,12 +269,12 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "a tunnel from somebody else",
+		.sentence = "a tunnel from another machine",
 		.in = {.source = "198.51.100.16", .destination = US4, .inner = &invite4},
 		.verdict = VERDICT_decap_unlisted_source,
 	},
 	{
-		.sentence = "a tunnel by IPv6 from somebody else",
+		.sentence = "a tunnel by IPv6 from another machine",
 		.in = {.source = "2001:db8::8", .destination = US6, .inner = &invite6},
 		.verdict = VERDICT_decap_unlisted_source,
 	},
@@ -284,7 +284,7 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "a fragment of a tunnelled packet from somebody else",
+		.sentence = "a fragment of a tunnelled packet from another machine",
 		.in = {.source = "198.51.100.16", .destination = US4, .inner = &invite4, .more_fragments = true},
 		.verdict = VERDICT_decap_unlisted_source,
 	},

@@ -657,7 +657,7 @@ Test(join, those_of_whom_none_is_heard)
 			farm_update_state(world.farm, pool, &pool->backends[i], NOW);
 			cr_expect_eq(pool->backends[i].record.state, turn ? STATE_SUSPECTED : STATE_UP);
 		}
-		cr_expect_eq(pool->count, 3, "nobody is forgotten");
+		cr_expect_eq(pool->count, 3, "no backend is forgotten");
 		world.ms += turn ? 3600000 : 11000;
 	}
 	end(&world);
@@ -738,7 +738,7 @@ Test(join, those_of_a_pool_that_fails_open)
 		cr_expect_str_eq(farm_reason(world.farm, pool, &pool->backends[0]), "sends no heartbeats");
 		world.ms += 3600000;
 	}
-	cr_expect_eq(pool->count, 3, "nobody is forgotten");
+	cr_expect_eq(pool->count, 3, "no backend is forgotten");
 	say(&world, "action=heartbeat; pool=proxies; name=px5");
 	for (size_t i = 0; i < pool->count; i++)
 		farm_update_state(world.farm, pool, &pool->backends[i], NOW);

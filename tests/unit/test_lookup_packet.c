@@ -57,7 +57,7 @@ static const struct {
 	{{.service = "sip", .route = "10.0.0.11", .request_uri = "two.example.net"}, "px1"},
 	{{.service = "sip", .route = "elsewhere.example.net", .request_uri = "two.example.net"}, NULL},
 	{{.service = "plain", .via = "10.0.0.14"}, "px4"},
-	{{.service = "plain", .route = "10.0.0.14"}, NULL}, /* nobody has a name: Routes are not looked at */
+	{{.service = "plain", .route = "10.0.0.14"}, NULL}, /* no backend has a name: Routes are not looked at */
 };
 
 Test(lookup_packet, hints_count_as_in_the_packet_path)

@@ -38,7 +38,7 @@ struct simulation {
 	struct config_probe probe;
 	size_t count;
 	struct server servers[MOST];
-	uint16_t before[1024]; /* who has the calls of each slot */
+	uint16_t before[1024]; /* the server that has the calls of each slot */
 	uint64_t start, looked;
 	bool stopped; /* the daemon is */
 	uint64_t listening;
@@ -150,7 +150,7 @@ static void run(struct simulation *s, uint64_t time)
 
 /* --- calls */
 
-/* Who has the calls that were up before a slot moved. */
+/* The server that has the calls that were up before a slot moved. */
 static uint16_t holder(struct simulation *s, uint32_t slot)
 {
 	const uint16_t *former = image_former(s->world.running, 0);

@@ -322,7 +322,7 @@ Test(preview, changes_of_services_that_move_calls_are_dangers)
 	}
 }
 
-/* Each change of a backend is told, not the first one alone. */
+/* Each change of a backend is reported, not the first one alone. */
 Test(preview, all_changes_of_a_backend_are_told)
 {
 	struct outcome outcome = {0};
