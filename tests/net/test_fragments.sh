@@ -6,42 +6,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/messages.sh
 
 COUNT=64 # messages of each order
 SENDERS=32
 RATE=100
 ORDERS=(012 021 102 120 201 210 0112 2201)
 FIRST=1000 # number of the first message of a run
-
-listen_everywhere() {
-	local backend
-	for backend in "${LAB_BACKENDS[@]}"; do
-		: > "$LAB_DIR/$backend.received"
-		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
-		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
-	done
-}
-
-# "CALL-ID BACKEND" of every datagram from number FIRST on that arrived whole.
-arrived() {
-	local backend
-	for backend in "${LAB_BACKENDS[@]}"; do
-		awk -v backend="$backend" -v first="$FIRST" \
-			'$2 == 3500 && substr($1, 6) + 0 >= first { print $1, backend }' "$LAB_DIR/$backend.received"
-	done | sort -u
-}
-
-# The same as the balancer sees it.
-owners() {
-	local n
-	for ((n = FIRST; n < FIRST + COUNT; n++)); do
-		echo "frag-$n"
-	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
-}
-
-all_arrived() {
-	[ "$(arrived | wc -l)" -ge $COUNT ]
-}
 
 # send SOURCE VIP ORDER
 send() {
@@ -54,8 +25,7 @@ try_orders() {
 	local order
 	for order in "${ORDERS[@]}"; do
 		send "$1" "$2" "$order"
-		wait_for 3 all_arrived || true
-		is "$3, order $order: all $COUNT arrive whole at the owner" "$(arrived)" "$(owners)"
+		arrive_at_owners frag 3500 "$3, order $order: all $COUNT arrive whole at the owner"
 	done
 }
 
@@ -80,7 +50,7 @@ lab_open
 lab_flat 3
 lab_config dsr
 lab_in balancer sed -i "s/vip: .*/vip: [$LAB_VIP, '$LAB_VIP6']/" "$LAB_CONFIG"
-listen_everywhere
+receive_messages
 lab_balance
 try_orders "$LAB_CLIENT" "$LAB_VIP" "IPv4"
 FIRST=$((FIRST + 65536 - COUNT)) # of which 16 bits are the identification

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/messages.sh
 
 COUNT=100
 SIZE=1450 # bytes of UDP payload
@@ -15,34 +16,12 @@ SOURCE6=2001:db8::${LAB_CLIENT##*.}
 
 listen_everywhere() {
 	local backend
+	receive_messages
 	for backend in "${LAB_BACKENDS[@]}"; do
-		: > "$LAB_DIR/$backend.received"
-		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
 		lab_start "$backend-tcp" "$backend" tests/net/large.py sink "$LAB_VIP"
-		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 ' && ss -ltn | grep -q ':5061 '"
+		wait_for 5 lab_in "$backend" sh -c "ss -ltn | grep -q ':5061 '"
 		lab_in "$backend" sipxdp-loader attach --program decap eth0 > /dev/null
 	done
-}
-
-# "CALL-ID BACKEND" of every message of this run that arrived whole.
-arrived() {
-	local backend
-	for backend in "${LAB_BACKENDS[@]}"; do
-		awk -v backend="$backend" -v first="$FIRST" -v size="$SIZE" \
-			'$2 == size && substr($1, 7) + 0 >= first { print $1, backend }' "$LAB_DIR/$backend.received"
-	done | sort
-}
-
-# The same as the balancer sees it.
-owners() {
-	local n
-	for ((n = FIRST; n < FIRST + COUNT; n++)); do
-		echo "large-$n"
-	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
-}
-
-all_arrived() {
-	[ "$(arrived | wc -l)" -ge $COUNT ]
 }
 
 # send SOURCE VIP FRAGMENT
@@ -127,8 +106,7 @@ try_cutting() {
 	forget_paths
 	FIRST=$((FIRST + COUNT))
 	send "$1" "$2" may
-	wait_for 3 all_arrived || true
-	is "$3: without Don't Fragment all $COUNT arrive whole at the owner" "$(arrived)" "$(owners)"
+	arrive_at_owners large $SIZE "$3: without Don't Fragment all $COUNT arrive whole at the owner"
 	is "... status says that so many were cut up" "$(($(cut) - before))" $COUNT
 }
 
@@ -144,10 +122,9 @@ try_telling() {
 	is "$4: the senders of $COUNT that must not be cut up are told, says status" "$(($(told) - before))" $COUNT
 	is "... and so many errors came" "$(($(icmp_errors "$3") - errors))" $COUNT
 	is "... the client knows the path's MTU" "$(path_mtu "$2")" "mtu $ROOM"
-	is "... none of these arrived" "$(arrived)" ""
+	is "... none of these arrived" "$(arrived large $SIZE)" ""
 	send "$1" "$2" as-told
-	wait_for 3 all_arrived || true
-	is "... sent again all arrive whole at the owner" "$(arrived)" "$(owners)"
+	arrive_at_owners large $SIZE "... sent again all arrive whole at the owner"
 	is "... without any more errors" "$(($(told) - before))" $COUNT
 }
 

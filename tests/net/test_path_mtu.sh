@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/messages.sh
 
 COUNT=20
 SIZE=1450 # bytes of UDP payload
@@ -13,35 +14,12 @@ FIRST=0   # number of the first message of a run
 
 listen_everywhere() {
 	local backend
+	receive_messages
 	for backend in "${LAB_BACKENDS[@]}"; do
-		: > "$LAB_DIR/$backend.received"
-		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
-		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
 		lab_in "$backend" sipxdp-loader attach --program decap eth0 > /dev/null 2>&1
 		lab_in "$backend" ip link set dev eth0 mtu 1400
 	done
 	lab_in router ip link set dev eth1 mtu 1400
-}
-
-# "CALL-ID BACKEND" of every message of this run that arrived whole.
-arrived() {
-	local backend
-	for backend in "${LAB_BACKENDS[@]}"; do
-		awk -v backend="$backend" -v first="$FIRST" -v size="$SIZE" \
-			'$2 == size && substr($1, 7) + 0 >= first { print $1, backend }' "$LAB_DIR/$backend.received"
-	done | sort
-}
-
-# The same as the balancer sees it.
-owners() {
-	local n
-	for ((n = FIRST; n < FIRST + COUNT; n++)); do
-		echo "large-$n"
-	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
-}
-
-all_arrived() {
-	[ "$(arrived | wc -l)" -ge $COUNT ]
 }
 
 # send SOURCE VIP FRAGMENT: the next messages, of which the client's kernel knows no path's MTU.
@@ -62,8 +40,7 @@ learn() {
 	send "$LAB_CLIENT" "$LAB_VIP" "$1"
 	check "$2: the router's word is taken" wait_for 5 path_mtus 1400
 	send "$LAB_CLIENT" "$LAB_VIP" may
-	wait_for 3 all_arrived || true
-	is "... those after them are cut up, and arrive" "$(arrived)" "$(owners)"
+	arrive_at_owners large $SIZE "... those after them are cut up, and arrive"
 }
 
 # What the daemon knows ends with it.

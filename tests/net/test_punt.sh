@@ -6,56 +6,24 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/messages.sh
 
 COUNT=50              # messages of a run
 RATE=${RATE:-20000}   # orphans a second
 FIRST=0               # number of the first message of a run
 
-listen_everywhere() {
-	local backend
-	for backend in "${LAB_BACKENDS[@]}"; do
-		: > "$LAB_DIR/$backend.received"
-		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
-		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
-	done
-}
-
-# arrived PREFIX SIZE: "CALL-ID BACKEND" of every message of this run that arrived whole.
-arrived() {
-	local backend
-	for backend in "${LAB_BACKENDS[@]}"; do
-		awk -v backend="$backend" -v first="$FIRST" -v prefix="$1-" -v size="$2" \
-			'$2 == size && index($1, prefix) == 1 && substr($1, length(prefix) + 1) + 0 >= first { print $1, backend }' \
-			"$LAB_DIR/$backend.received"
-	done | sort -u
-}
-
-# owners PREFIX: the same as the balancer sees it.
-owners() {
-	local n
-	for ((n = FIRST; n < FIRST + COUNT; n++)); do
-		echo "$1-$n"
-	done | lab_ctl lookup sip - | awk -F '\t' '{ print $1, $2 }' | sort
-}
-
-all_arrived() {
-	[ "$(arrived "$@" | wc -l)" -ge $COUNT ]
-}
-
 # try_fragments ORDER RATE WORDS
 try_fragments() {
 	FIRST=$((FIRST + COUNT))
 	lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 "$1" $FIRST $COUNT 8 "$2"
-	wait_for 3 all_arrived frag 3500 || true
-	is "$3" "$(arrived frag 3500)" "$(owners frag)"
+	arrive_at_owners frag 3500 "$3"
 }
 
 # try_large WORDS
 try_large() {
 	FIRST=$((FIRST + COUNT))
 	lab_in client tests/net/large.py send "$LAB_CLIENT" "$LAB_VIP" 1450 may $FIRST $COUNT
-	wait_for 3 all_arrived large 1450 || true
-	is "$1" "$(arrived large 1450)" "$(owners large)"
+	arrive_at_owners large 1450 "$1"
 }
 
 # status PATTERN: packets of the rows of status whose text it matches.
@@ -98,7 +66,7 @@ bridged() {
 generic_mode() {
 	lab_flat 2
 	lab_config dsr
-	listen_everywhere
+	receive_messages
 	bridged
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic > /dev/null
 	lab_daemon
@@ -120,7 +88,7 @@ flood() {
 	local before held usec
 	lab_flat 2
 	lab_config dsr
-	listen_everywhere
+	receive_messages
 	lab_balance
 	before=$(daemon_usec)
 	lab_start orphans client build/tests/tools/orphans "$LAB_VIP" $((RATE * 30)) "$RATE"
