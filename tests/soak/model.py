@@ -88,7 +88,7 @@ class Call:
     home: str = ""
     last: float = 0.0  # when the last packet that has arrived was sent
     said: int = 0  # messages that were sent
-    over: bool = False
+    late: bool = False  # its first message was lost: no backend has it but by chance
     trail: list = field(default_factory=list)
 
 
@@ -100,6 +100,7 @@ class Packet:
     sent: float
     home: str = ""  # of the call, and its last packet, when this one was sent
     last: float = 0.0
+    first: bool = False
     arrived: str = ""
 
 
@@ -364,6 +365,7 @@ class Model:
 
     def sent(self, packet):
         packet.call.said += 1
+        packet.first = packet.call.said == 1
         packet.home, packet.last = packet.call.home, packet.call.last
         self.packets[packet.number] = packet
         self.counts["sent"] += 1
@@ -377,6 +379,7 @@ class Model:
             self.fault(now, f"{packet.what} came to {packet.arrived}, and once more to {name}", packet.call)
             return
         packet.arrived = name
+        packet.call.late |= not packet.call.home and not packet.first
         self.counts["received"] += 1
         self.met(packet.call, name, packet.sent, now, packet.what)
 
@@ -389,7 +392,7 @@ class Model:
             self.counts["calls"] += 1
         elif call.home != name:
             self.counts["moved"] += 1
-            if not self.may_move(call, now):
+            if not call.late and not self.may_move(call, now):
                 self.fault(now, f"{what} of {call.id} came to {pool.name}/{name}; the call is at {call.home}", call)
         call.home, call.last = name, max(call.last, sent)
 

@@ -114,6 +114,9 @@ class Player:
                                                          "--timeout", "5", timeout=TIMEOUT)
         self.note(f"status {status}: {output}{errors}")
         self.counters_lost = True
+        if status:  # something was in motion: not now
+            self.notes = NOTES[0] if self.notes == NOTES[1] else NOTES[1]
+            self.balancer.write(self.configure(self.files))
 
     async def hang_up(self):
         spans = self.model.reload_begins(self.weighed(), clock())

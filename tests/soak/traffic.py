@@ -189,7 +189,6 @@ class Traffic:
         call = Call(f"{self.calls}-{os.getpid()}-soak@example.net", pool, clock())
         kinds = [self.usual, self.usual, self.silent, self.repeated, self.challenged, self.cancelled, self.registered]
         await self.random.choice(kinds)(call, port)
-        call.over = True
 
     async def pause(self, least, most):
         await asyncio.sleep(self.random.uniform(least, most))
@@ -254,7 +253,6 @@ class Traffic:
                 self.model.fault(clock(), f"{call.id} at {call.home or 'nobody'} broke: {error or 'no answer'}", call)
         finally:
             sock.close()
-        call.over = True
 
     async def _lines(self, call, sock):
         await asyncio.get_running_loop().sock_connect(sock, (self.vip, self.line_port))
