@@ -78,8 +78,9 @@ enum forward_method {
 	FORWARD_IPIP,
 };
 
-/* own_macs: hash -> anything. The destination MAC addresses by which an interface receives what is
- * for this machine. A frame with another one is for another host: a switch floods such frames. */
+/* own_macs: hash -> MTU of the interface, bytes from the IP header on. The destination MAC addresses by
+ * which an interface receives what is for this machine. A frame with another one is for another host: a
+ * switch floods such frames. A packet longer than the MTU was not one frame on the wire. */
 struct own_mac {
 	__u32 ifindex;
 	struct mac mac;

@@ -11,6 +11,7 @@ static __always_inline int finish_action(enum verdict verdict, int forwarded)
 #define PASS XDP_PASS
 #define HOLD XDP_DROP /* the daemon has a copy */
 #define ANSWER XDP_TX
+#define DROP XDP_DROP
 #define FORWARD forwarded
 #define VERDICT_CASE(name, action, normal, text)                                                                       \
 	case VERDICT_##name:                                                                                           \
@@ -25,6 +26,7 @@ static __always_inline int finish_action(enum verdict verdict, int forwarded)
 #undef FORWARD
 #undef HOLD
 #undef ANSWER
+#undef DROP
 #undef PASS
 }
 

@@ -6,6 +6,7 @@
 #include "checksum.h"
 #include "flow.h"
 #include "link.h"
+#include "parse.h"
 
 #define OUTER_TTL 64
 
@@ -164,6 +165,14 @@ static __always_inline struct link_layer forward_link(
 	return link;
 }
 
+/* Is it several TCP segments? In generic mode the program sees what the receiving interface has merged
+ * (GRO), or what a sender on the same machine has left to be cut (TSO), as one packet that is longer
+ * than any frame. */
+static __always_inline bool forward_is_merged(struct xdp_md *ctx, const struct packet *p, const struct inner *inner)
+{
+	return p->protocol == IPPROTO_TCP && p->kind == PACKET_WHOLE && inner->length > parse_is_for_us(ctx);
+}
+
 /* Sends the packet to the backend: VERDICT_none, and flow->action says how it leaves. Any
  * other verdict: the packet is as it was. */
 static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flow, const struct backend *backend)
@@ -178,8 +187,10 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flo
 
 	if (!inner_read(ctx, p, &inner))
 		return VERDICT_malformed;
-	if (inner.length + outer > backend->mtu)
+	if (inner.length + outer > backend->mtu && !forward_is_merged(ctx, p, &inner))
 		return VERDICT_too_big;
+	if (inner.length + outer > backend->mtu && outer)
+		return VERDICT_merged_segments;
 	if (outer && inner.ttl <= 1)
 		return VERDICT_ttl_expired;
 	if (grow && bpf_xdp_adjust_head(ctx, -grow))

@@ -6,18 +6,21 @@
 #include "flow.h"
 #include "maps.h"
 
-/* Is the frame for this machine? A switch that does not know where a host is floods frames for it to
- * all: two balancers would forward them to each other's port without end. A function of its own,
- * since the fast path calls it, too, and has no stack to spare for its key. */
-__noinline int parse_is_for_us(struct xdp_md *ctx)
+/* Is the frame for this machine? 0, or the MTU of the interface that received it. A switch that does not
+ * know where a host is floods frames for it to all: two balancers would forward them to each other's
+ * port without end. A function of its own, since the fast path calls it, too, and has no stack to
+ * spare for its key. */
+__noinline __u32 parse_is_for_us(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 	struct own_mac key = {.ifindex = ctx->ingress_ifindex};
+	const __u32 *mtu;
 
 	if ((void *)(eth + 1) > frame_end(ctx))
-		return false;
+		return 0;
 	__builtin_memcpy(&key.mac, eth->h_dest, sizeof(key.mac));
-	return bpf_map_lookup_elem(&own_macs, &key) != NULL;
+	mtu = bpf_map_lookup_elem(&own_macs, &key);
+	return mtu ? *mtu : 0;
 }
 
 static __always_inline struct cursor parse_cursor(const struct xdp_md *ctx, const struct flow *flow)

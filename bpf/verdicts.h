@@ -4,9 +4,9 @@
  *
  * PASS gives the packet to the balancer's own kernel, FORWARD to a backend, HOLD to the
  * daemon, which puts it through the program again or answers it, ANSWER to its sender.
- * Nothing is dropped here: where no backend can have a packet the kernel answers
- * the client, which then knows at once instead of waiting for a timeout. The exception is
- * decap's DROP, which RFC 6040 section 4.2 asks for. */
+ * Where no backend can have a packet the kernel answers the client, which then knows at once instead
+ * of waiting for a timeout. DROP is for two exceptions: RFC 6040 section 4.2 asks for it in decap, and
+ * TCP segments that were merged come again one by one, while an answer would end the connection. */
 #pragma once
 
 #define BALANCER_VERDICTS(X)                                                                                           \
@@ -25,6 +25,8 @@
 	X(no_backend, PASS, UNUSUAL, "for a service whose pool has no living backend: the kernel answers")             \
 	X(oversize, HOLD, UNUSUAL, "would not fit the way: the daemon cuts it up, or tells the sender to")             \
 	X(too_big, PASS, UNUSUAL, "the same where the daemon cannot have it: the kernel answers")                      \
+	X(merged_segments, DROP, UNUSUAL,                                                                              \
+		"TCP segments that the card has merged, for a tunnel: switch GRO off (ethtool -K)")                    \
 	X(ttl_expired, PASS, UNUSUAL, "has no hop left to be tunnelled: the kernel answers")                           \
 	X(no_headroom, PASS, UNUSUAL, "the driver has no room for a tunnel header: the kernel answers")                \
 	X(malformed, PASS, UNUSUAL, "IP or UDP header cut short or contradicting itself: the kernel judges")           \

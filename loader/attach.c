@@ -256,10 +256,13 @@ static int fill_own_macs(const struct attach *attach)
 	for (i = 0; i < attach->target_count && !err; i++) {
 		const struct target *target = &attach->targets[i];
 		struct own_mac own = {.ifindex = target->ifindex};
+		uint32_t mtu;
 
 		err = interface_mac(target->name, &own.mac);
 		if (!err)
-			err = bpf_map_update_elem(map, &own, &(uint32_t){1}, BPF_ANY);
+			err = interface_mtu(target->name, &mtu);
+		if (!err)
+			err = bpf_map_update_elem(map, &own, &mtu, BPF_ANY);
 		if (err)
 			say_error("cannot put the MAC address of %s into the map own_macs: %s", target->name,
 				say_why(err));

@@ -62,6 +62,16 @@ int interface_mac(const char *name, struct mac *out)
 	return 0;
 }
 
+int interface_mtu(const char *name, uint32_t *out)
+{
+	struct ifreq request = {};
+
+	if (ask(name, SIOCGIFMTU, &request))
+		return -errno;
+	*out = request.ifr_mtu;
+	return 0;
+}
+
 bool interface_is_veth(const char *name)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};

@@ -27,6 +27,9 @@ bool interface_has_ethernet(const char *name);
 /* The address that its frames have. 0, or -errno without a word. */
 int interface_mac(const char *name, struct mac *out);
 
+/* Its MTU, bytes from the IP header on. 0, or -errno without a word. */
+int interface_mtu(const char *name, uint32_t *out);
+
 /* Is it one end of a pair of virtual interfaces? */
 bool interface_is_veth(const char *name);
 

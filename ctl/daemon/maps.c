@@ -169,26 +169,26 @@ int maps_say_filled(struct maps *maps)
 
 /* --- own_macs */
 
-static bool is_wanted(const struct own_mac *own, const struct own_mac *wanted, size_t count, bool *known)
+static bool is_wanted(const struct own_mac *own, const struct received_mac *wanted, size_t count, bool *known)
 {
 	bool found = false;
 
 	*known = false;
 	for (size_t i = 0; i < count; i++) {
-		*known |= wanted[i].ifindex == own->ifindex;
-		found |= !memcmp(&wanted[i], own, sizeof(*own));
+		*known |= wanted[i].own.ifindex == own->ifindex;
+		found |= !memcmp(&wanted[i].own, own, sizeof(*own));
 	}
 	return found;
 }
 
-int maps_set_own_macs(const struct maps *maps, const struct own_mac *wanted, size_t count)
+int maps_set_own_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
 {
 	int fd = maps->fd[MAP_OWN_MACS], error = 0;
 	struct own_mac own, next;
 	bool more, known;
 
 	for (size_t i = 0; i < count && !error; i++)
-		error = bpf_map_update_elem(fd, &wanted[i], &(uint32_t){1}, BPF_ANY);
+		error = bpf_map_update_elem(fd, &wanted[i].own, &wanted[i].mtu, BPF_ANY);
 	more = !bpf_map_get_next_key(fd, NULL, &own);
 	while (more && !error) {
 		more = !bpf_map_get_next_key(fd, &own, &next);

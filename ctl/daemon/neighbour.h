@@ -41,7 +41,7 @@ uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const cha
  * what is for this machine: its own, and those of what lies above it (VLANs, macvlans such as VRRP
  * has, the bridge or bond that it is a port of). Returns the new count. */
 size_t neighbours_own_macs(
-	const struct neighbours *neighbours, const char *interface, struct own_mac **list, size_t count);
+	const struct neighbours *neighbours, const char *interface, struct received_mac **list, size_t count);
 
 /* Is this an address of this machine (so that its kernel answers ARP or neighbour
  * discovery for it)? 1, 0 or -errno. */

@@ -7,23 +7,23 @@
 #include "log.h"
 #include "own_macs.h"
 
-/* Appends those of the file for an interface that there is. */
-static size_t add_listed(const struct config *config, const char *interface, struct own_mac **list, size_t count)
+/* Appends those of the file for an interface, whose MTU is that of the entry before. */
+static size_t add_listed(const struct config *config, const char *interface, struct received_mac **list, size_t count)
 {
-	uint32_t ifindex = if_nametoindex(interface);
+	uint32_t ifindex = if_nametoindex(interface), mtu = (*list)[count - 1].mtu;
 
 	if (!ifindex)
 		return count;
 	*list = reallocate(*list, count + config->mac_count, sizeof(**list));
 	for (size_t i = 0; i < config->mac_count; i++)
-		(*list)[count++] = (struct own_mac){.ifindex = ifindex, .mac = config->macs[i]};
+		(*list)[count++] = (struct received_mac){{ifindex, config->macs[i], 0}, mtu};
 	return count;
 }
 
 int own_macs_settle(const struct daemon *daemon)
 {
 	const struct config *config = daemon->farm->config;
-	struct own_mac *list = NULL;
+	struct received_mac *list = NULL;
 	size_t count = 0;
 	int error;
 

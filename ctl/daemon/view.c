@@ -18,6 +18,7 @@ json_t *view_address(const struct address *address)
 #define PASS false
 #define HOLD false
 #define ANSWER false
+#define DROP false
 #define FORWARD true
 #define UNUSUAL false
 #define NORMAL true
@@ -29,6 +30,7 @@ const struct verdict_text view_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERD
 #undef FORWARD
 #undef HOLD
 #undef ANSWER
+#undef DROP
 #undef PASS
 
 /* --- stats */

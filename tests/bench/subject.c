@@ -342,7 +342,7 @@ static int fill_own_macs(struct bpf_object *object, const struct subject_setup *
 	for (size_t i = 0; i < 2 && !error; i++) {
 		struct own_mac own = {.ifindex = interfaces[i], .mac = own_mac};
 
-		error = put(object, "own_macs", &own, &(uint32_t){1});
+		error = put(object, "own_macs", &own, &(uint32_t){9000});
 	}
 	return error;
 }

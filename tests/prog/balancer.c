@@ -250,7 +250,8 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 {
 	const struct own_mac own = {.ifindex = TEST_IFINDEX, .mac = {{0x02, 0, 0, 0, 0, 0x01}}};
 
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.own_macs), &own, &(uint32_t){1}, BPF_ANY), "own_macs");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.own_macs), &own, &(uint32_t){TEST_MTU}, BPF_ANY),
+		"own_macs");
 	for (uint32_t id = 1; id <= backends_of(setup); id++) {
 		struct backend backend = balancer_backend(setup, id);
 
@@ -337,6 +338,7 @@ bool balancer_forwards(enum verdict verdict)
 #define PASS false
 #define HOLD false
 #define ANSWER false
+#define DROP false
 #define FORWARD true
 #define FORWARDS(name, action, normal, text) [VERDICT_##name] = action,
 	static const bool forwards[] = {BALANCER_VERDICTS(FORWARDS)};
@@ -344,6 +346,7 @@ bool balancer_forwards(enum verdict verdict)
 #undef FORWARD
 #undef HOLD
 #undef ANSWER
+#undef DROP
 #undef PASS
 
 	return verdict < VERDICT_COUNT && forwards[verdict];

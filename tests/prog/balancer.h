@@ -43,6 +43,8 @@ enum test_service {
 
 extern const uint64_t test_hash_key[2];
 
+#define TEST_MTU 1500 /* of the interface that receives */
+
 struct balancer_setup {
 	uint32_t backends;           /* [4] */
 	uint32_t slots;              /* [4096] */
