@@ -3,6 +3,8 @@
  * through one that has no fast path, and both must return the same, make the same frame of it
  * and count the same. */
 
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
@@ -46,10 +48,33 @@ static int drop_punt(void *context, void *punt, size_t size)
 	return 0;
 }
 
+/* Services of TCP besides SERVICE_TCP, and counted as that: by source, and one that the fast path
+ * must not take although no file can ask for it. */
+static void add_tcp_services(struct balancer_bpf *skel)
+{
+	static const struct {
+		uint16_t port;
+		struct service service;
+	} rows[] = {
+		{5071, {.id = SERVICE_TCP, .affinity = AFFINITY_SOURCE, .hints = 1}},
+		{5072, {.id = SERVICE_TCP, .affinity = AFFINITY_CALL_ID}},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct service_key_ipv4 key = {
+			.vip = inet_addr("192.0.2.10"), .port = htons(rows[i].port), .protocol = IPPROTO_TCP};
+
+		run_must(
+			bpf_map_update_elem(bpf_map__fd(skel->maps.services_ipv4), &key, &rows[i].service, BPF_NOEXIST),
+			"services_ipv4");
+	}
+}
+
 static struct side load(const struct balancer_setup *setup)
 {
 	struct side side = {.skel = balancer_load(setup)};
 
+	add_tcp_services(side.skel);
 	side.rings = ring_buffer__new(bpf_map__fd(side.skel->maps.punt_fragments), drop_punt, NULL, NULL);
 	run_must(!side.rings ||
 			 ring_buffer__add(side.rings, bpf_map__fd(side.skel->maps.punt_oversize), drop_punt, NULL) ||
@@ -69,10 +94,21 @@ static const char *pick(struct rng *rng, const char *usual, const char *other)
 	return rng_percent(rng, 90) ? usual : other;
 }
 
+/* TCP to its services and to others; now and then with less than a header. */
+static void make_tcp(struct rng *rng, struct frame_spec *spec)
+{
+	static const uint16_t ports[] = {5061, 5061, 5061, 5071, 5071, 5072, 5060};
+
+	spec->protocol = IPPROTO_TCP;
+	spec->destination_port = ports[rng_below(rng, sizeof(ports) / sizeof(*ports))];
+	if (rng_percent(rng, 10))
+		spec->payload_length = rng_below(rng, spec->payload_length < 24 ? spec->payload_length + 1 : 24);
+}
+
 /* Frames that the fast path takes, and those that differ from them in one thing or another. */
 static void write_frame(struct rng *rng, struct frame *frame)
 {
-	static const uint16_t ports[] = {5060, 5060, 5060, 5060, 5062, 5063, 5064, 5070, 10003, 80};
+	static const uint16_t ports[] = {5060, 5060, 5060, 5060, 5062, 5061, 5063, 5064, 5070, 10003, 80};
 	struct sip_message message;
 	char call_id[SIP_CALL_ID_SIZE];
 	struct frame_spec spec = {
@@ -97,6 +133,8 @@ static void write_frame(struct rng *rng, struct frame *frame)
 	spec.vlan[0] = rng_percent(rng, 5) ? 100 : 0;
 	spec.payload = message.length ? message.text : "";
 	spec.payload_length = rng_percent(rng, 5) ? rng_below(rng, message.length + 1) : message.length;
+	if (rng_percent(rng, 25))
+		make_tcp(rng, &spec);
 	frame_build(frame, &spec);
 	if (rng_percent(rng, 10))
 		frame->data[rng_below(rng, 42)] = rng_bits(rng);
