@@ -62,7 +62,7 @@ run() {
 
 # raw SCRIPT: clients that are not sipxdp-ctl, in Python.
 cat > "$dir/raw.py" <<'PY'
-import json, os, socket, sys, time
+import json, os, select, socket, sys, time
 MAIN = os.environ['MAIN']
 IMPATIENT = os.environ['IMPATIENT']
 status = b'{"command": "status"}\n'
@@ -103,6 +103,10 @@ class Client:
         return line['result']['command'] if 'command' in line['result'] else 'ok'
     def ask(self, data=status):
         return self.send(data).said()
+    def closed(self): # by the server, whatever is still to be read
+        poll = select.poll()
+        poll.register(self.socket, 0)
+        return bool(poll.poll(0))
     def end(self): # bytes until the server closes, and the seconds that it took
         start, count = time.time(), len(self.buffer)
         while got := self.receive():
@@ -303,18 +307,16 @@ try:
     print(c.socket.recv(1))
 except BlockingIOError:
     c.socket.setblocking(True)
-print(c.said(), c.said(), time.time() - start < 5, other.ask())')" \
-	"request not completed in time closed True status"
+print(c.said(), c.said(), other.ask())')" \
+	"request not completed in time closed status"
 
 is "a client that does not read is closed; others are served meanwhile" "$(raw '
 c, other = Client(IMPATIENT), Client(IMPATIENT)
 c.send(b"{\"command\": \"save\"}\n")
-start = time.time()
-while time.time() - start < 2.5:
+while not c.closed():
     assert other.ask() == "status"
     time.sleep(0.01)
-count, seconds = c.end()
-print(count < 8000000, seconds < 2, other.ask())')" "True True status"
+print(c.end()[0] < 8000000, other.ask())')" "True status"
 
 is "a client that reads slowly gets everything" "$(raw '
 c = Client(IMPATIENT).send(b"{\"command\": \"save\"}\n")
@@ -328,7 +330,7 @@ is "a client that is idle for long is closed" "$(raw '
 c = Client(IMPATIENT)
 said = c.ask()
 count, seconds = c.end()
-print(said, count, 3.5 < seconds < 8)')" "status 0 True"
+print(said, count, 3.5 < seconds)')" "status 0 True"
 
 is "when the server is late, no client is blamed" "$(raw '
 c, slow = Client(IMPATIENT).send(b"{\"command\":"), Client(IMPATIENT)
