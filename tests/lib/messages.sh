@@ -10,7 +10,7 @@ receive_messages() {
 	for backend in "${LAB_BACKENDS[@]}"; do
 		: > "$LAB_DIR/$backend.received"
 		lab_start "$backend" "$backend" tests/net/fragments.py receive 5060 "$LAB_DIR/$backend.received"
-		wait_for 5 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
+		wait_for 20 lab_in "$backend" sh -c "ss -lun | grep -q ':5060 '"
 	done
 }
 
