@@ -89,6 +89,17 @@ struct own_mac {
 
 #define OWN_MACS 4096
 
+/* interface_macs: array. One of own_macs for each interface, its own address, which nearly all frames
+ * have: the program compares it before it searches own_macs. Interfaces may share an element, and an
+ * element may be empty: only own_macs can say that a frame is for another host. */
+struct received_mac {
+	struct own_mac own;
+	__u32 mtu; /* of the interface, bytes from the IP header on */
+};
+
+#define INTERFACE_MACS 256
+#define INTERFACE_MAC_INDEX(ifindex) ((ifindex) % INTERFACE_MACS)
+
 /* services: hash, of IPv6 VIPs. A port of 0 stands for every port of the VIP that has no
  * service of its own. */
 struct service_key {
@@ -449,6 +460,7 @@ enum decap_verdict {
 
 _Static_assert(sizeof(struct address) == 16, "address");
 _Static_assert(sizeof(struct own_mac) == 12, "own_mac");
+_Static_assert(sizeof(struct received_mac) == 16, "received_mac");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
 _Static_assert(sizeof(struct service_key_ipv4) == 8, "service_key_ipv4");
 _Static_assert(sizeof(struct vip) == 4, "vip");

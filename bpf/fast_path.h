@@ -153,11 +153,10 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 static __always_inline bool fast_is_for_us(struct xdp_md *ctx, const struct backend *backend)
 {
 	const struct ethhdr *eth = frame_start(ctx);
-	const __u16 *a = (const void *)eth->h_dest, *b = (const void *)&backend->interface_mac;
 
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return false;
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) || parse_is_for_us(ctx);
+	return parse_is_to(eth, &backend->interface_mac) || parse_is_for_us(ctx);
 }
 
 /* False: the frame is as it was. */

@@ -17,6 +17,13 @@ struct {
 	__type(value, __u32);
 } own_macs SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, INTERFACE_MACS);
+	__type(key, __u32);
+	__type(value, struct received_mac);
+} interface_macs SEC(".maps");
+
 /* (VIP, port, protocol) -> service. As vips, hints and ranges do they hold twice what there
  * may be: new entries are put in before old ones go. */
 struct {

@@ -6,6 +6,13 @@
 #include "flow.h"
 #include "maps.h"
 
+static __always_inline bool parse_is_to(const struct ethhdr *eth, const struct mac *mac)
+{
+	const __u16 *a = (const void *)eth->h_dest, *b = (const void *)mac;
+
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+}
+
 /* Is the frame for this machine? 0, or the MTU of the interface that received it. A switch that does not
  * know where a host is floods frames for it to all: two balancers would forward them to each other's
  * port without end. A function of its own, since the fast path calls it, too, and has no stack to
@@ -14,10 +21,14 @@ __noinline __u32 parse_is_for_us(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 	struct own_mac key = {.ifindex = ctx->ingress_ifindex};
+	__u32 at = INTERFACE_MAC_INDEX(key.ifindex);
+	const struct received_mac *likely = bpf_map_lookup_elem(&interface_macs, &at);
 	const __u32 *mtu;
 
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return 0;
+	if (likely && likely->own.ifindex == key.ifindex && parse_is_to(eth, &likely->own.mac))
+		return likely->mtu;
 	__builtin_memcpy(&key.mac, eth->h_dest, sizeof(key.mac));
 	mtu = bpf_map_lookup_elem(&own_macs, &key);
 	return mtu ? *mtu : 0;

@@ -247,30 +247,47 @@ out:
 	return result;
 }
 
+static int open_map(const struct attach *attach, const char *name)
+{
+	int map = pins_get(&attach->pins, attach->place, name);
+
+	if (map < 0)
+		say_error("cannot open %s/%s: %s", attach->pins.dir, name, say_why(map));
+	return map;
+}
+
+static int fill_own_mac(int own_macs, int interface_macs, const struct target *target)
+{
+	struct received_mac mac = {.own.ifindex = target->ifindex};
+	uint32_t at = INTERFACE_MAC_INDEX(target->ifindex);
+	int err = interface_mac(target->name, &mac.own.mac);
+
+	if (!err)
+		err = interface_mtu(target->name, &mac.mtu);
+	if (!err)
+		err = bpf_map_update_elem(own_macs, &mac.own, &mac.mtu, BPF_ANY);
+	return err ? err : bpf_map_update_elem(interface_macs, &at, &mac, BPF_ANY);
+}
+
 /* Frames to an interface's own address are for this machine, before a daemon says which others are. */
 static int fill_own_macs(const struct attach *attach)
 {
-	int map = pins_get(&attach->pins, attach->place, "own_macs"), err = map < 0 ? map : 0;
+	int map = open_map(attach, "own_macs"), likely = open_map(attach, "interface_macs");
+	int err = map < 0 || likely < 0 ? -1 : 0;
 	size_t i;
 
 	for (i = 0; i < attach->target_count && !err; i++) {
 		const struct target *target = &attach->targets[i];
-		struct own_mac own = {.ifindex = target->ifindex};
-		uint32_t mtu;
 
-		err = interface_mac(target->name, &own.mac);
-		if (!err)
-			err = interface_mtu(target->name, &mtu);
-		if (!err)
-			err = bpf_map_update_elem(map, &own, &mtu, BPF_ANY);
+		err = fill_own_mac(map, likely, target);
 		if (err)
-			say_error("cannot put the MAC address of %s into the map own_macs: %s", target->name,
-				say_why(err));
+			say_error("cannot put the MAC address of %s into the maps own_macs and interface_macs: %s",
+				target->name, say_why(err));
 	}
-	if (map < 0)
-		say_error("cannot open %s/own_macs: %s", attach->pins.dir, say_why(map));
-	else
+	if (map >= 0)
 		close(map);
+	if (likely >= 0)
+		close(likely);
 	return err ? -1 : 0;
 }
 

@@ -26,9 +26,3 @@ struct route {
 	char interface[16];
 	char reason[128]; /* why it is not READY, for people: what failed and what to look at */
 };
-
-/* An entry of the map own_macs. */
-struct received_mac {
-	struct own_mac own;
-	uint32_t mtu; /* of the interface, bytes from the IP header on */
-};

@@ -19,6 +19,7 @@
 static const char *const map_names[MAP_COUNT] = {
 	[MAP_CONTRACT] = "contract",
 	[MAP_OWN_MACS] = "own_macs",
+	[MAP_INTERFACE_MACS] = "interface_macs",
 	[MAP_SERVICES] = "services",
 	[MAP_SERVICES_IPV4] = "services_ipv4",
 	[MAP_VIPS] = "vips",
@@ -167,7 +168,7 @@ int maps_say_filled(struct maps *maps)
 	return error;
 }
 
-/* --- own_macs */
+/* --- own_macs, interface_macs */
 
 static bool is_wanted(const struct own_mac *own, const struct received_mac *wanted, size_t count, bool *known)
 {
@@ -181,6 +182,21 @@ static bool is_wanted(const struct own_mac *own, const struct received_mac *want
 	return found;
 }
 
+/* The first of an interface is its own address: it is written last, and stays. */
+static int set_interface_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
+{
+	int error = 0;
+
+	while (count-- && !error) {
+		uint32_t at = INTERFACE_MAC_INDEX(wanted[count].own.ifindex);
+
+		error = bpf_map_update_elem(maps->fd[MAP_INTERFACE_MACS], &at, &wanted[count], BPF_ANY);
+	}
+	return error;
+}
+
+/* New ones are in both maps before old ones leave own_macs: interface_macs holds none that own_macs
+ * does not hold. */
 int maps_set_own_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
 {
 	int fd = maps->fd[MAP_OWN_MACS], error = 0;
@@ -189,6 +205,8 @@ int maps_set_own_macs(const struct maps *maps, const struct received_mac *wanted
 
 	for (size_t i = 0; i < count && !error; i++)
 		error = bpf_map_update_elem(fd, &wanted[i].own, &wanted[i].mtu, BPF_ANY);
+	if (!error)
+		error = set_interface_macs(maps, wanted, count);
 	more = !bpf_map_get_next_key(fd, NULL, &own);
 	while (more && !error) {
 		more = !bpf_map_get_next_key(fd, &own, &next);

@@ -340,9 +340,12 @@ static int fill_own_macs(struct bpf_object *object, const struct subject_setup *
 	int error = 0;
 
 	for (size_t i = 0; i < 2 && !error; i++) {
-		struct own_mac own = {.ifindex = interfaces[i], .mac = own_mac};
+		struct received_mac mac = {.own = {.ifindex = interfaces[i], .mac = own_mac}, .mtu = 9000};
+		uint32_t at = INTERFACE_MAC_INDEX(interfaces[i]);
 
-		error = put(object, "own_macs", &own, &(uint32_t){9000});
+		error = put(object, "own_macs", &mac.own, &mac.mtu);
+		if (!error && bpf_object__find_map_by_name(object, "interface_macs"))
+			error = put(object, "interface_macs", &at, &mac);
 	}
 	return error;
 }

@@ -246,12 +246,28 @@ static void put_hint(struct balancer_bpf *skel, uint32_t id, const struct addres
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.hints), &hint, &id, BPF_ANY), "hints");
 }
 
+/* The interface has an address of its own and that of a VRRP interface on it. */
+static void fill_macs(struct balancer_bpf *skel, const struct balancer_setup *setup)
+{
+	static const struct received_mac macs[] = {
+		{{TEST_IFINDEX, {{0x02, 0, 0, 0, 0, 0x01}}, 0}, TEST_MTU},
+		{{TEST_IFINDEX, {{0x00, 0, 0x5e, 0, 0x01, 0x0a}}, 0}, TEST_MTU},
+	};
+	static const struct received_mac others = {
+		{TEST_IFINDEX + INTERFACE_MACS, {{0x02, 0, 0, 0, 0x01, 0x01}}, 0}, TEST_MTU};
+	const uint32_t at = INTERFACE_MAC_INDEX(TEST_IFINDEX);
+
+	for (size_t i = 0; i < sizeof(macs) / sizeof(*macs); i++)
+		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.own_macs), &macs[i].own, &macs[i].mtu, BPF_ANY),
+			"own_macs");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.interface_macs), &at,
+			 setup->shares_interface_mac ? &others : &macs[0], BPF_ANY),
+		"interface_macs");
+}
+
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
-	const struct own_mac own = {.ifindex = TEST_IFINDEX, .mac = {{0x02, 0, 0, 0, 0, 0x01}}};
-
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.own_macs), &own, &(uint32_t){TEST_MTU}, BPF_ANY),
-		"own_macs");
+	fill_macs(skel, setup);
 	for (uint32_t id = 1; id <= backends_of(setup); id++) {
 		struct backend backend = balancer_backend(setup, id);
 

@@ -58,6 +58,7 @@ struct balancer_setup {
 	bool no_ranges;              /* VIPs have no ranges */
 	bool unreachable;            /* slots belong to backends to which there is no way */
 	bool dead;                   /* backends are not alive, but have their slots */
+	bool shares_interface_mac;   /* another interface has the element of interface_macs, with 02:00:00:00:01:01 */
 	bool no_fast_path;           /* every frame goes through the stages */
 };
 

@@ -29,6 +29,7 @@ static const struct balancer_setup setups[] = {
 	{.backends = 64, .no_ranges = true, .dead = true},
 	{.backends = 64, .unreachable = true},
 	{.backends = 64, .nobody = true},
+	{.backends = 64, .shares_interface_mac = true},
 };
 
 /* One of two programs. */
