@@ -142,8 +142,8 @@ void farm_set_probed(struct farm_backend *backend, enum health found, const stru
 	const struct latency *latency, const char *reason);
 
 /* Decides which backends of a pool are dead, and which only cannot be seen, by what was noted
- * about all of them (outage.h). `listening`: since when the daemon listens without a break;
- * both are ms of one clock that is never set. States change with farm_update_state. */
+ * about all of them (outage.h). `listening`: since when the daemon listens; both are
+ * ms of the clock of listening.h. States change with farm_update_state. */
 void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
 /* When the pool is to be judged again if nothing is heard before, ms of the clock; OUTAGE_NEVER

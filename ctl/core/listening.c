@@ -4,19 +4,7 @@
 
 struct listening listening_begin(uint64_t now)
 {
-	return (struct listening){.ms = 1, .looked = now};
-}
-
-uint64_t listening_look(struct listening *listening, uint64_t now)
-{
-	uint64_t elapsed = now - listening->looked;
-	bool late = elapsed > LISTENING_INTERVAL + LISTENING_LATE;
-
-	listening->looked = now;
-	if (late)
-		return elapsed - LISTENING_INTERVAL;
-	listening->ms += elapsed;
-	return 0;
+	return (struct listening){.ms = now, .looked = now};
 }
 
 uint64_t listening_now(const struct listening *listening, uint64_t now)
@@ -24,4 +12,14 @@ uint64_t listening_now(const struct listening *listening, uint64_t now)
 	uint64_t elapsed = now - listening->looked;
 
 	return listening->ms + (elapsed < LISTENING_INTERVAL ? elapsed : LISTENING_INTERVAL);
+}
+
+uint64_t listening_look(struct listening *listening, uint64_t now)
+{
+	uint64_t elapsed = now - listening->looked;
+	bool late = elapsed > LISTENING_INTERVAL + LISTENING_LATE;
+
+	listening->ms += late ? LISTENING_INTERVAL : elapsed;
+	listening->looked = now;
+	return late ? elapsed - LISTENING_INTERVAL : 0;
 }

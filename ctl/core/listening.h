@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A clock of the time in which the daemon listened, by which silence is measured. While the
- * daemon is stopped, or busy, heartbeats wait to be read: that is no silence of the servers.
- * Pure: the caller passes the time. */
+/* A clock of the time in which the daemon listens. It stands still while the daemon is stopped or
+ * busy: answers and heartbeats then wait to be read, which is no silence of the servers. All times
+ * by which servers are judged are times of this clock. Pure: the caller passes the time. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LISTENING_INTERVAL 1000 /* ms between two looks */
-#define LISTENING_LATE 500      /* ms by which a look may be late on a busy machine */
-#define LISTENING_LONG 2000     /* ms without an answer after which a server may have given a heartbeat up */
+#define LISTENING_INTERVAL 100 /* ms between two looks */
+#define LISTENING_LATE 100     /* ms by which a look may be late on a busy machine */
 
 struct listening {
-	uint64_t ms;     /* listened until the last look; begins at 1 */
+	uint64_t ms;     /* the clock at the last look; begins with the time of the caller's clock */
 	uint64_t looked; /* when that was, ms of the caller's clock */
 };
 
 struct listening listening_begin(uint64_t now);
 
-/* To be called every LISTENING_INTERVAL. Returns for how many ms the daemon did not listen; 0 as
- * a rule. Otherwise no server may be judged yet: what came meanwhile may not have been read. */
+/* To be called every LISTENING_INTERVAL, before anything is judged. Returns for how many ms the clock
+ * stood still; 0 as a rule. */
 uint64_t listening_look(struct listening *listening, uint64_t now);
 
-/* The ms listened until now. */
+/* The ms of this clock. It never goes back. */
 uint64_t listening_now(const struct listening *listening, uint64_t now);

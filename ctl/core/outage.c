@@ -7,6 +7,12 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* The failures that began from then on are enough evidence by themselves. */
+static uint64_t enough_from(const struct evidence *evidence)
+{
+	return evidence->failed > evidence->again ? evidence->failed - evidence->again : 0;
+}
+
 /* Is a failure refuted by an answer to a later question of the other kind? */
 static bool is_refuted(const struct evidence *failing, const struct evidence *other)
 {
@@ -30,7 +36,7 @@ void evidence_add(struct evidence *evidence, const struct evidence *other)
 	evidence->recovered = a.recovered && b.recovered;
 	evidence->unsteady = a.unsteady || b.unsteady;
 	evidence->answered = later(a.answered, b.answered);
-	evidence->failed = later(a.failed, b.failed);
+	evidence->failed = later(enough_from(&a), enough_from(&b)) + evidence->again;
 }
 
 /* --- one member */
@@ -54,7 +60,7 @@ static bool convicts(const struct outage_member *member, const struct outage_mem
 	const struct evidence *evidence = &suspect->evidence;
 
 	return is_witness(member, suspect) &&
-	       (member->returned <= evidence->began || member->returned + evidence->again <= evidence->failed);
+	       (member->returned <= evidence->began || member->returned <= enough_from(evidence));
 }
 
 /* Takes note of what has changed since the last look. */

@@ -2,7 +2,7 @@
 /* Whether backends that stopped answering are dead, or cannot be seen. Judges all backends
  * of a pool together: servers rarely die at the same moment, but trouble in the network
  * beside the balancer silences many of them at once. What this can tell apart, and what it
- * cannot, is in docs/probes.md. Pure: times are ms of one clock that is never set. */
+ * cannot, is in docs/probes.md. Pure: times are ms of the clock of listening.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -59,7 +59,7 @@ struct outage {
 
 struct outage_rules {
 	bool believe;       /* also that all are dead (min_alive: 0) */
-	uint64_t listening; /* since when the daemon has listened without a break */
+	uint64_t listening; /* since when the daemon has listened */
 };
 
 /* Decides about each member. Returns when to judge again if nothing new is heard until

@@ -40,10 +40,10 @@ static void assume_backends(
 					pool->config->probe.type ? "can be reached and has passed its probes"
 								 : "can be reached");
 		}
-		farm_judge(farm, pool, now.listening, now.ms);
+		farm_judge(farm, pool, now.listening, now.listened);
 		for (size_t j = 0; j < pool->count; j++)
 			farm_update_state(farm, pool, &pool->backends[j], now.epoch);
-		farm_update_open(pool, now.ms);
+		farm_update_open(pool, now.listened);
 	}
 }
 

@@ -18,7 +18,8 @@ struct outcome {
 struct preview_now {
 	uint64_t ms;        /* of the clock of `desired` */
 	uint32_t epoch;     /* seconds since the epoch */
-	uint64_t listening; /* ms of the clock: since when the daemon listens (farm_judge) */
+	uint64_t listening; /* since when the daemon listens (farm_judge) */
+	uint64_t listened;  /* ms of the clock of listening.h */
 };
 
 /* Of a farm, which is changed: its backends are taken to be reachable and alive where nothing is known of

@@ -14,6 +14,7 @@
 #include "drain.h"
 #include "joining.h"
 #include "judging.h"
+#include "listened.h"
 #include "log.h"
 #include "own_macs.h"
 #include "probing.h"
@@ -217,7 +218,8 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 /* What would follow if this farm ran, which is changed for that. */
 static void look_ahead(struct daemon *daemon, struct farm *farm, struct outcome *outcome)
 {
-	const struct preview_now now = {.ms = clock_msec(), .epoch = time(NULL), .listening = daemon->listening};
+	const struct preview_now now = {
+		.ms = clock_msec(), .epoch = time(NULL), .listening = daemon->listening, .listened = listened_now()};
 
 	farm_take_over(farm, daemon->farm);
 	judging_note(daemon, farm);
@@ -348,13 +350,14 @@ static bool is_due(const struct daemon *daemon)
 	uint32_t ramp = farm_next_ramp(daemon->farm);
 	uint64_t now = clock_msec();
 
-	return desired_next(daemon->desired) <= now || judging_next(daemon) <= now || (ramp && ramp <= time(NULL));
+	return desired_next(daemon->desired) <= now || judging_next(daemon) <= listened_now() ||
+	       (ramp && ramp <= time(NULL));
 }
 
 /* us until the next tick: sooner where something is to be decided before. */
 static uint64_t next_tick(const struct daemon *daemon)
 {
-	uint64_t now = clock_msec(), next = judging_next(daemon);
+	uint64_t now = listened_now(), next = judging_next(daemon);
 
 	if (daemon->serves_next)
 		return NEXT_TICK_USEC;
@@ -397,11 +400,10 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 
 	(void)now;
 	log_flush();
-	judging_tick(daemon);
 	look_at_control(daemon);
 	if (joining_look(daemon->joining))
 		on_joined(daemon);
-	if (judging_next(daemon) <= clock_msec())
+	if (judging_next(daemon) <= listened_now())
 		daemon_on_probed(daemon);
 	if (!daemon->tick_queued)
 		worker_add(daemon->worker, tick_job, NULL, daemon);
@@ -424,11 +426,13 @@ int daemon_start(struct daemon *daemon)
 {
 	int error;
 
-	daemon->listening = daemon->ticked = clock_msec();
 	daemon->desired = desired_new();
 	daemon->calls = calls_new();
 	daemon->drain = drain_new();
 	error = adopt_at_start(daemon);
+	if (!error)
+		error = listened_begin(daemon->event);
+	daemon->listening = listened_now();
 	daemon->started = time(NULL); /* it may have waited */
 	if (!error) {
 		error = worker_new(&daemon->worker, daemon->event);

@@ -38,8 +38,7 @@ struct daemon {
 	bool tick_queued;      /* and do what is done every second */
 	bool reloads;          /* FILE is being read anew */
 	unsigned int ticks;
-	uint64_t ticked;        /* ms of the clock, last */
-	uint64_t listening;     /* likewise: since when it has listened without a break */
+	uint64_t listening;     /* since when it listens, ms of listened_now() */
 	uint64_t started;       /* seconds since the epoch */
 	struct timespec faulty; /* when the FILE was written whose faults were told while we waited for maps */
 	uint32_t unfit;         /* id of the newest maps that the farm does not fit into: told once */

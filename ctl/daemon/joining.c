@@ -7,21 +7,22 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "../core/listening.h"
 #include "../core/memory.h"
 #include "clock.h"
 #include "join_private.h"
+#include "listened.h"
 #include "log.h"
 
 #define SETTLE_USEC 50000     /* so that many servers that start at once are one change */
 #define REFUSALS_PAUSE 10000  /* ms */
+#define UNREAD_MSEC 500       /* after such a stall heartbeats may still have to be read */
+#define LONG_MSEC 2000        /* ms without an answer after which a server may have given a heartbeat up */
 #define OUTSIDERS_TIME 600000 /* ms that one is worth a warning in status */
 
 struct joining {
 	struct daemon *daemon;
 	struct join *join;
 	struct join_sources *sources;
-	struct listening listening;
 	struct join_peer where; /* listens there; port 0: nowhere */
 	struct join_http *http;
 	struct join_udp *udp;
@@ -150,7 +151,7 @@ static int on_settle(sd_event_source *source, uint64_t now, void *data)
 struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer)
 {
 	const char *secret = joining->daemon->farm->config->join.secret;
-	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_now(&joining->listening, clock_msec())};
+	struct join_clocks clocks = {.seconds = time(NULL), .ms = listened_now()};
 	uint8_t signature[JOIN_SIGNATURE_SIZE];
 	char text[JOIN_SIGNED_MAX];
 	struct join_answer answer = {.status = 503, .text = "nobody may join"};
@@ -257,9 +258,9 @@ static bool judge_silence(struct joining *joining)
 {
 	struct farm *farm = joining->daemon->farm;
 	const struct farm_backend *backend;
-	bool changed = join_look(joining->join, farm, joining->listening.ms);
+	bool changed = join_look(joining->join, farm, listened_now());
 
-	while ((backend = join_forgotten(joining->join, farm, joining->listening.ms))) {
+	while ((backend = join_forgotten(joining->join, farm, listened_now()))) {
 		forget(joining, backend);
 		changed = true;
 	}
@@ -270,27 +271,27 @@ void joining_follow(struct joining *joining)
 {
 	join_sources_follow(joining->sources, joining->daemon->farm);
 	listen_where_told(joining);
-	join_look(joining->join, joining->daemon->farm, joining->listening.ms);
+	join_look(joining->join, joining->daemon->farm, listened_now());
 }
 
 bool joining_look(struct joining *joining)
 {
-	uint64_t stall = listening_look(&joining->listening, clock_msec());
+	uint64_t stall = listened_stall();
 
 	listen_where_told(joining);
-	if (!stall)
+	if (stall < UNREAD_MSEC)
 		return judge_silence(joining);
-	if (stall < LISTENING_LONG)
+	if (stall < LONG_MSEC)
 		return false;
 	log_warning("the daemon did not run for %.1f s (stopped, or busy): no server is taken for silent because of it",
 		stall / 1000.0);
-	join_forgive(joining->join, joining->daemon->farm, joining->listening.ms);
+	join_forgive(joining->join, joining->daemon->farm, listened_now());
 	return false;
 }
 
 void joining_mark(const struct joining *joining, struct farm *farm)
 {
-	join_mark(joining->join, farm, joining->listening.ms);
+	join_mark(joining->join, farm, listened_now());
 }
 
 /* --- life */
@@ -300,11 +301,7 @@ int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(voi
 	struct joining *joining = allocate(1, sizeof(*joining));
 	int error;
 
-	*joining = (struct joining){.daemon = daemon,
-		.join = join_new(),
-		.listening = listening_begin(clock_msec()),
-		.changed = changed,
-		.data = data};
+	*joining = (struct joining){.daemon = daemon, .join = join_new(), .changed = changed, .data = data};
 	error = join_sources_new(&joining->sources);
 	if (!error)
 		error = sd_event_add_time_relative(

@@ -2,28 +2,10 @@
 /* See judging.h. */
 
 #include <time.h>
-#include "clock.h"
 #include "judging.h"
+#include "listened.h"
 #include "log.h"
 #include "probing.h"
-
-#define TICK_MSEC 1000 /* of judging_tick */
-#define LATE_MSEC 1000 /* by which it may come late on a busy machine */
-
-/* Silence from before a time in which the daemon was stopped, or busy, does not count. */
-static void notice_stall(struct daemon *daemon, uint64_t now)
-{
-	if (now - daemon->ticked > TICK_MSEC + LATE_MSEC)
-		daemon->listening = now;
-}
-
-void judging_tick(struct daemon *daemon)
-{
-	uint64_t now = clock_msec();
-
-	notice_stall(daemon, now);
-	daemon->ticked = now;
-}
 
 /* --- what is known */
 
@@ -119,10 +101,9 @@ static bool look_at_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t
 
 bool judging_look(struct daemon *daemon)
 {
-	uint64_t now = clock_msec();
+	uint64_t now = listened_now();
 	bool changed = false, undecided = false;
 
-	notice_stall(daemon, now);
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
 		struct farm_pool *pool = &daemon->farm->pools[i];
 

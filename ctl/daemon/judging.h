@@ -12,9 +12,6 @@ bool judging_look(struct daemon *daemon);
 /* Notes in another farm what is known now. */
 void judging_note(const struct daemon *daemon, struct farm *farm);
 
-/* To be called every second: notices when the daemon did not listen. */
-void judging_tick(struct daemon *daemon);
-
-/* When something is to be judged again though nothing was heard, ms of the clock; UINT64_MAX:
+/* When something is to be judged again though nothing was heard, ms of listened_now(); UINT64_MAX:
  * never. */
 uint64_t judging_next(const struct daemon *daemon);

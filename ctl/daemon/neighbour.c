@@ -14,6 +14,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include "../core/memory.h"
+#include "listened.h"
 #include "neighbour_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
@@ -259,9 +260,9 @@ void neighbours_ask(struct neighbours *n, const struct address *address)
 	if (!hop || hop->state != ROUTE_READY || !hop->ours || hop->task.step != STEP_NONE)
 		return;
 	pause = hop->answered_at == hop->asked_at ? ASK_PAUSE : ASK_TIME;
-	if (hop->asked_at && neighbour_now(n) < hop->asked_at + pause)
+	if (hop->asked_at && listened_now() < hop->asked_at + pause)
 		return;
-	hop->asked_at = neighbour_now(n);
+	hop->asked_at = listened_now();
 	neighbour_schedule(n, &hop->task, STEP_ASK);
 }
 
@@ -269,7 +270,7 @@ uint64_t neighbours_answered(const struct neighbours *n, const struct address *a
 {
 	const struct follow *follow = find_follow(n->follows, n->count, address);
 
-	return follow && follow->hop ? follow->hop->answered_at / MILLISECOND : 0;
+	return follow && follow->hop ? follow->hop->answered_at : 0;
 }
 
 /* --- this machine */

@@ -15,8 +15,8 @@
 
 #define MILLISECOND UINT64_C(1000)
 #define RETRY_TIME (2000 * MILLISECOND) /* for what the kernel does not retry by itself */
-#define ASK_TIME (6000 * MILLISECOND)   /* that two rounds of three requests take */
-#define ASK_PAUSE (2000 * MILLISECOND)  /* between two questions, if the first was answered */
+#define ASK_TIME 6000                   /* ms that two rounds of three requests take */
+#define ASK_PAUSE 2000                  /* ms between two questions, if the first was answered */
 
 /* Whose a neighbour entry is, as `ip neigh` shows it: a number that no routing daemon
  * has (/etc/iproute2/rt_protos). */
@@ -73,7 +73,7 @@ struct hop {
 	bool ours;            /* ... because we said so */
 	bool asked;           /* by STEP_MANAGE, since it answered last */
 	bool asking;          /* by STEP_ASK, which a STEP_MANAGE is to follow: the first round of requests */
-	uint64_t asked_at;    /* when STEP_ASK was done last; 0: never */
+	uint64_t asked_at;    /* when STEP_ASK was done last, ms of listened_now(); 0: never */
 	uint64_t answered_at; /* likewise the last one that was answered */
 };
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include "../core/memory.h"
 #include "clock.h"
+#include "listened.h"
 #include "probe_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
@@ -61,8 +62,7 @@ void probe_pass(struct prober *prober)
 	bool trouble = *prober->state.trouble;
 
 	took = took < UINT32_MAX ? took : UINT32_MAX;
-	end(prober, true,
-		health_pass(&prober->state, &prober->profile->probe, prober->began / MILLISECOND, took) || trouble);
+	end(prober, true, health_pass(&prober->state, &prober->profile->probe, prober->listened, took) || trouble);
 }
 
 void probe_fail(struct prober *prober, const char *format, ...)
@@ -74,8 +74,7 @@ void probe_fail(struct prober *prober, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
-	end(prober, false,
-		health_fail(&prober->state, &prober->profile->probe, prober->began / MILLISECOND, reason) || trouble);
+	end(prober, false, health_fail(&prober->state, &prober->profile->probe, prober->listened, reason) || trouble);
 }
 
 void probe_cannot(struct prober *prober, const char *format, ...)
@@ -142,15 +141,29 @@ static void begin(struct prober *prober)
 
 	getrandom(&prober->message.ids, sizeof(prober->message.ids), 0);
 	prober->began = clock_usec();
+	prober->listened = listened_now();
 	set_timer(prober->timer, prober->began + probe->timeout * MILLISECOND);
 	prober->kind->start(prober);
+}
+
+/* ms that a probe under way still has: time in which the daemon did not listen does not count. */
+static uint64_t time_left(const struct prober *prober)
+{
+	uint64_t elapsed = listened_now() - prober->listened, timeout = prober->profile->probe.timeout;
+
+	return elapsed < timeout ? timeout - elapsed : 0;
 }
 
 /* When the loop is late, the answer may be there and not have been read yet. */
 static void time_out(struct prober *prober)
 {
+	uint64_t left = time_left(prober);
 	int error;
 
+	if (left) {
+		set_timer(prober->timer, clock_usec() + left * MILLISECOND);
+		return;
+	}
 	if (probe_socket_is_ready(prober))
 		prober->kind->ready(prober);
 	if (!prober->awaited)

@@ -12,8 +12,8 @@
 #include <linux/ipv6.h>
 #include "../core/memory.h"
 #include "calls.h"
-#include "clock.h"
 #include "joining.h"
+#include "listened.h"
 #include "log.h"
 #include "report_private.h"
 
@@ -226,7 +226,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 		const struct farm_pool *pool = &farm->pools[i];
 
 		if (pool->outage.view != OUTAGE_NONE)
-			warn(warnings, "pool %s: %s", pool->config->name, farm_outage_text(pool, clock_msec(), text));
+			warn(warnings, "pool %s: %s", pool->config->name, farm_outage_text(pool, listened_now(), text));
 		if (pool->open)
 			warn(warnings,
 				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../../ctl/core/health.h"
+#include "../../ctl/core/listening.h"
 #include "world.h"
 
 #define MOST 50
@@ -25,10 +26,14 @@ static const struct config_probe defaults = {
 /* One server as its prober sees it. */
 struct server {
 	struct health_state health;
-	uint64_t next;  /* the next probe begins */
-	uint64_t began; /* the one under way; 0: none */
+	uint64_t next;     /* the next probe begins */
+	uint64_t began;    /* the one under way; 0: none */
+	uint64_t listened; /* likewise, by the clock of the judgement */
 	uint64_t rtt;
 	bool sees;         /* the one under way has got through so far */
+	uint64_t beat;     /* the next heartbeat; 0: it sends none */
+	bool unread;       /* one waits to be read */
+	uint64_t heard;    /* when one was read last */
 	uint64_t from, to; /* it cannot be reached */
 	unsigned int loss; /* per cent of its probes are lost */
 };
@@ -41,8 +46,19 @@ struct simulation {
 	uint16_t before[1024]; /* the server that has the calls of each slot */
 	uint64_t start, looked;
 	bool stopped; /* the daemon is */
+	struct listening clock;
 	uint64_t listening;
+	uint64_t excused; /* until then heartbeats could not be heard */
 };
+
+#define HEARTBEAT 1000
+#define NODE_TIMEOUT 5000
+
+/* The clock of the judgement. */
+static uint64_t listened(const struct simulation *s)
+{
+	return listening_now(&s->clock, s->world.now);
+}
 
 /* --- the pool */
 
@@ -73,6 +89,7 @@ static void begin(struct simulation *s, size_t count, const struct config_probe 
 {
 	*s = (struct simulation){.count = count, .probe = *probe};
 	s->world = (struct world){.running = image_new(&contract), .desired = desired_new(), .now = 3600000};
+	s->clock = listening_begin(s->world.now);
 	load(s, more, FARM_RELOAD);
 	for (size_t i = 0; i < count; i++) {
 		health_begin(&s->servers[i].health, HEALTH_UNKNOWN, &(struct latency){0});
@@ -93,28 +110,57 @@ static bool reaches(const struct server *server, uint64_t now)
 	return now < server->from || now >= server->to;
 }
 
-/* Returns whether a probe has ended. */
+/* A heartbeat comes also while the daemon is stopped, and is read later. */
+static void send_heartbeat(struct simulation *s, struct server *server)
+{
+	if (!server->beat || s->world.now < server->beat)
+		return;
+	server->unread |= reaches(server, s->world.now);
+	server->beat = s->world.now + HEARTBEAT;
+}
+
+/* So does the answer to a probe: it counts when it came. Returns whether a probe has ended. */
 static bool run_server(struct simulation *s, struct server *server)
 {
 	uint64_t now = s->world.now;
 
+	if (server->unread)
+		server->heard = listened(s);
+	server->unread = false;
 	if (!server->began && now >= server->next) {
 		server->began = now;
+		server->listened = listened(s);
 		server->rtt = 1 + rand() % 40;
 		server->sees = (unsigned int)rand() % 100 >= server->loss && reaches(server, now);
 		server->next = now + health_pause(&s->probe, rand()) / 1000;
 	}
-	if (server->began && server->sees && now >= server->began + server->rtt && reaches(server, now)) {
-		health_pass(&server->health, &s->probe, server->began, 1000);
+	if (server->began && server->sees && now >= server->began + server->rtt &&
+		reaches(server, server->began + server->rtt)) {
+		health_pass(&server->health, &s->probe, server->listened, 1000);
 		server->began = 0;
 		return true;
 	}
-	if (server->began && now >= server->began + s->probe.timeout) {
-		health_fail(&server->health, &s->probe, server->began, "no answer");
+	if (server->began && listened(s) >= server->listened + s->probe.timeout) {
+		health_fail(&server->health, &s->probe, server->listened, "no answer");
 		server->began = 0;
 		return true;
 	}
 	return false;
+}
+
+/* As join.c has it: silence is excused while none answers. */
+static void look_at_heartbeats(struct simulation *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct farm_backend *backend = &pool(s)->backends[i];
+
+		if (!s->servers[i].beat)
+			continue;
+		backend->silence = listened(s) - s->servers[i].heard;
+		if (pool(s)->outage.view == OUTAGE_BLIND)
+			s->excused = listened(s);
+		backend->silent = backend->silence >= NODE_TIMEOUT && listened(s) - s->excused >= NODE_TIMEOUT;
+	}
 }
 
 /* What the daemon does. */
@@ -126,7 +172,9 @@ static void look(struct simulation *s)
 
 		farm_set_probed(&pool(s)->backends[i], health->health, &evidence, &(struct latency){0}, health->reason);
 	}
+	look_at_heartbeats(s);
 	s->world.listening = s->listening;
+	s->world.paused = s->world.now - listened(s);
 	s->looked = s->world.now;
 	for (size_t i = 0; i < s->count; i++)
 		if (pool(s)->backends[i].judged.wanted)
@@ -140,10 +188,14 @@ static void run(struct simulation *s, uint64_t time)
 	for (uint64_t end = s->world.now + time; s->world.now < end; s->world.now += STEP) {
 		bool heard = false;
 
+		for (size_t i = 0; i < s->count; i++)
+			send_heartbeat(s, &s->servers[i]);
+		if (!s->stopped && s->world.now >= s->clock.looked + LISTENING_INTERVAL)
+			listening_look(&s->clock, s->world.now);
 		for (size_t i = 0; i < s->count && !s->stopped; i++)
 			heard |= run_server(s, &s->servers[i]);
 		if (!s->stopped &&
-			(heard || s->world.now >= s->looked + TICK || farm_next_judgement(pool(s)) <= s->world.now))
+			(heard || s->world.now >= s->looked + TICK || farm_next_judgement(pool(s)) <= listened(s)))
 			look(s);
 	}
 }
@@ -391,7 +443,7 @@ static void warm(struct simulation *s, size_t count, const char *more, unsigned 
 /* Another daemon: it knows what the maps hold. */
 static void restart(struct simulation *s)
 {
-	s->world.listening = s->listening = s->world.now;
+	s->world.listening = s->listening = listened(s);
 	load(s, "", FARM_RESTART);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct backend_record *record = &pool(s)->backends[i].record;
@@ -430,7 +482,6 @@ Test(outage, time_in_which_the_daemon_is_stopped_does_not_count)
 		s.stopped = true;
 		run(&s, 30000);
 		s.stopped = false;
-		s.listening = s.world.now;
 		cr_expect_eq(moved_while(&s, 30000, 0), 0, "seed %u", seed);
 		end(&s);
 	}
@@ -503,6 +554,88 @@ Test(outage, of_any_kind_moves_no_call_of_a_server_that_answers)
 			if (rand() % 3 == 0)
 				restart(&s);
 		}
+		end(&s);
+	}
+}
+
+/* --- a daemon that is stopped, or busy, at any moment */
+
+/* Stops it after a while, and lets it go on. */
+static uint32_t moved_over_a_pause(struct simulation *s, uint64_t before, uint64_t pause, uint64_t after, size_t dead)
+{
+	uint32_t moved = moved_while(s, before, dead);
+
+	s->stopped = true;
+	moved += moved_while(s, pause, dead);
+	s->stopped = false;
+	return moved + moved_while(s, after, dead);
+}
+
+/* Servers that have joined, as in most pools of those that send heartbeats. */
+static void join(struct simulation *s)
+{
+	s->world.farm->config->join.node_timeout = NODE_TIMEOUT;
+	for (size_t i = 0; i < s->count; i++) {
+		pool(s)->backends[i].record.overrides |= OVERRIDE_JOINED;
+		s->servers[i].beat = s->world.now + rand() % HEARTBEAT;
+		s->servers[i].heard = listened(s);
+	}
+}
+
+Test(outage, that_ends_around_a_pause_takes_no_living_server_out)
+{
+	static const struct config_probe quick = {
+		.type = PROBE_OPTIONS, .interval = 500, .timeout = 400, .fall = 3, .rise = 2};
+
+	for (unsigned int seed = 1; seed <= 400; seed++) {
+		const struct config_probe *probe = seed % 2 ? &quick : &defaults;
+		uint64_t outage, pause, before;
+		struct simulation s;
+		uint32_t moved;
+
+		srand(seed);
+		begin(&s, 2 + rand() % 8, probe, "");
+		if (seed % 4 < 2)
+			join(&s);
+		run(&s, WARM + rand() % 2000);
+		remember(&s);
+		outage = 1000 + rand() % 8000;
+		pause = 200 + rand() % 2800;
+		before = outage - (outage < pause ? outage : pause) + rand() % (2 * pause);
+		cut(&s, s.count, outage);
+		moved = moved_over_a_pause(&s, before, pause, 20000, 0);
+		cr_expect_eq(moved, 0, "seed %u: out of sight for %lu ms, stopped for %lu after %lu: %u slots moved",
+			seed, outage, pause, before, moved);
+		end(&s);
+	}
+}
+
+Test(outage, pauses_do_not_hide_the_dead_and_convict_no_other)
+{
+	for (unsigned int seed = 1; seed <= 200; seed++) {
+		struct simulation s;
+		uint64_t begin_of, took, due, paused = 0;
+		size_t dead;
+
+		srand(seed);
+		begin(&s, 4 + rand() % 7, &defaults, "");
+		dead = seed % 2 ? 1 : 2 + rand() % (s.count / 2 - 1);
+		run(&s, WARM + rand() % 2000);
+		remember(&s);
+		cut(&s, dead, UINT64_MAX);
+		begin_of = s.world.now;
+		for (int pauses = 0; pauses < 2; pauses++) {
+			uint64_t pause = 200 + rand() % 2800;
+
+			cr_expect_eq(moved_over_a_pause(&s, rand() % 3000, pause, 0, dead), 0, "seed %u", seed);
+			paused += pause;
+		}
+		out_after(&s, dead, 40000);
+		took = s.world.now - begin_of;
+		due = (dead > 1 ? 2 : 1) * detection(&defaults) + paused + 200;
+		cr_expect(took <= due, "%zu of %zu die, seed %u: out after %lu ms, %lu are due", dead, s.count, seed,
+			took, due);
+		cr_expect_eq(moved_while(&s, 10000, dead), 0, "seed %u: others move", seed);
 		end(&s);
 	}
 }

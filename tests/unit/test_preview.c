@@ -52,7 +52,7 @@ static uint32_t below(uint32_t limit)
 /* What would follow if this farm ran. */
 static void look_ahead(const struct farm *farm, struct outcome *outcome)
 {
-	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening};
+	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening, world.now};
 	struct farm *sketch = farm_sketch(farm);
 
 	preview(outcome, world.desired, world.farm->config, sketch, world.running, now);

@@ -11,6 +11,7 @@ struct world {
 	struct desired *desired;
 	uint64_t now;       /* ms */
 	uint64_t listening; /* since when the daemon has listened */
+	uint64_t paused;    /* ms of `now` in which it did not listen */
 };
 
 extern const struct contract world_contract;

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See listened.h. */
+
+#include "../core/listening.h"
+#include "clock.h"
+#include "listened.h"
+
+#define ACCURACY_USEC 1000
+
+static struct {
+	struct listening clock;
+	uint64_t stall;
+} listened;
+
+/* Before all other events: what they judge is judged by this clock. */
+static int on_look(sd_event_source *source, uint64_t now, void *data)
+{
+	uint64_t stall = listening_look(&listened.clock, clock_msec());
+
+	(void)now;
+	(void)data;
+	if (stall > listened.stall)
+		listened.stall = stall;
+	return sd_event_source_set_time_relative(source, LISTENING_INTERVAL * 1000)
+		       ?: sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int listened_begin(sd_event *event)
+{
+	sd_event_source *timer;
+	int error = sd_event_add_time_relative(
+		event, &timer, CLOCK_MONOTONIC, LISTENING_INTERVAL * 1000, ACCURACY_USEC, on_look, NULL);
+
+	if (error < 0)
+		return error;
+	listened.clock = listening_begin(clock_msec());
+	error = sd_event_source_set_priority(timer, SD_EVENT_PRIORITY_IMPORTANT - 1);
+	if (error >= 0)
+		error = sd_event_source_set_floating(timer, true);
+	sd_event_source_unref(timer);
+	return error < 0 ? error : 0;
+}
+
+uint64_t listened_now(void)
+{
+	return listened.clock.looked ? listening_now(&listened.clock, clock_msec()) : clock_msec();
+}
+
+uint64_t listened_stall(void)
+{
+	uint64_t stall = listened.stall;
+
+	listened.stall = 0;
+	return stall;
+}
