@@ -13,8 +13,14 @@
 
 #define SIP_HALF 32
 #define SIP_STRIDE (2 * SIP_HALF) /* bytes looked at in one step */
-#define SIP_STEPS 44              /* strides and candidates before we give up */
-#define SIP_PLAIN_STEPS 12        /* of these, the ones that are not in a loop */
+#define SIP_PLAIN_STEPS 12        /* strides and candidates before the loop */
+#define SIP_LOOP_HALVES 4         /* halves of a stride in a step of the loop */
+#define SIP_LOOP_STEPS 64         /* more than SIP_BUDGET pays for */
+#define SIP_BUDGET 136            /* what a search may spend, in halves of a stride, about 3 ns each */
+#define SIP_COST_PLAIN 4          /* of a step in plain code */
+#define SIP_COST_EXACT 3          /* of a half in which a line of interest may begin */
+#define SIP_COST_CANDIDATE 3      /* of a line of interest, beside that */
+#define SIP_COST_BLANKS 6         /* of blanks between a name and its colon */
 #define SIP_MINIMUM 40            /* bytes; what is shorter is no SIP with a Call-ID */
 #define SIP_METHOD_WORDS 8        /* 64 bytes for a method's name */
 #define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
@@ -178,11 +184,11 @@ static __always_inline __u32 sip_classify(__u64 word)
 {
 	/* "call-id" with bit 5 set in the letters and in nothing else. */
 	const __u64 letters = 0x0020200020202020ULL, name = 0x0064692d6c6c6163ULL;
-	__u8 first = word;
+	__u8 first = word, second = word >> 8;
 
 	if (!(((word | letters) ^ name) << 8))
 		return 1 + sizeof("Call-ID") - 1;
-	if ((first | 0x20) == 'i')
+	if ((first | 0x20) == 'i' && (second == ':' || second <= ' '))
 		return 1 + sizeof("i") - 1;
 	return first == '\r' || first == '\n' ? SIP_LINE_BLANK : SIP_LINE_OTHER;
 }
@@ -297,33 +303,6 @@ static __always_inline bool sip_has_line(const __u8 *p)
 	       EVERY(0x80);
 }
 
-/* Goes on to the next newline of interest (*found), or to where the next step begins. What
- * lies between the text's end and data_end may be looked at, too. */
-static __always_inline __u32 sip_step(const struct sip_text *t, __u32 at, bool *found)
-{
-	const __u8 *p = t->data + at;
-	__u32 first;
-
-	*found = false;
-	if (p + SIP_STRIDE + 8 > t->data_end) {
-		__u64 newline = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
-
-		*found = newline;
-		return newline ? at + sip_first(newline) : at + 8;
-	}
-	if (!sip_has_line(p)) {
-		if (!sip_has_line(p + SIP_HALF))
-			return at + SIP_STRIDE;
-		at += SIP_HALF;
-		p += SIP_HALF;
-	}
-	/* What was read so far is read again, rather than kept on the stack until here. */
-	asm volatile("" : "+r"(p));
-	first = sip_first_line(p);
-	*found = first != SIP_HALF;
-	return at + first;
-}
-
 /* The state of a search. Members that change are 64 bits wide: of those that share a place on
  * the stack the verifier knows something else after each write. */
 struct sip_call_id_search {
@@ -331,58 +310,96 @@ struct sip_call_id_search {
 	__u64 at;
 	__u64 colon;
 	__u64 result; /* enum sip_result */
+	__u64 spent;  /* at most SIP_BUDGET, and what one step costs */
 };
+
+/* Moves s->at to the next newline of interest, if one is in reach of a step, and adds the costs.
+ * Bytes between the text's end and data_end may be read, too. Near data_end every newline is one
+ * of interest. */
+static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
+{
+	const struct sip_text *t = &s->text;
+	__u32 at = sip_forget(t, s->at), cost = 0, length;
+	bool found = false;
+
+	for (int i = 0; i < SIP_LOOP_HALVES && !found && sip_room(t, at) > 0; i++) {
+		const __u8 *p = t->data + at;
+
+		cost++;
+		if (p + SIP_HALF + 8 > t->data_end) {
+			__u64 newline = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
+
+			found = newline;
+			length = found ? sip_first(newline) : 8;
+		} else if (!sip_has_line(p)) {
+			length = SIP_HALF;
+		} else {
+			/* Reads again what was read so far, rather than keep it on the stack. */
+			asm volatile("" : "+r"(p));
+			cost += SIP_COST_EXACT;
+			length = sip_first_line(p);
+			found = length != SIP_HALF;
+		}
+		at = sip_forget(t, at + length);
+	}
+	s->at = at;
+	s->spent = sip_forget(t, s->spent + cost);
+	return found;
+}
 
 /* Ends the search when it returns 1. */
 static inline long sip_call_id_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_call_id_search *s = state;
 	const struct sip_text *t = &s->text;
-	__u32 line, at = sip_forget(t, s->at);
+	bool found = sip_next_candidate(s);
+	__u32 line, at = s->at;
 	__u64 word;
-	bool found;
 
-	at = sip_forget(t, sip_step(t, at, &found));
 	s->at = sip_forget(t, at + found);
 	if (sip_room(t, s->at) <= 0)
 		return 1;
 	if (!found)
-		return 0;
+		return s->spent >= SIP_BUDGET;
 	word = sip_raw_word(t, s->at);
 	line = sip_classify(word);
-	if (line == SIP_LINE_OTHER)
-		return 0;
 	if (line == SIP_LINE_BLANK) {
 		s->result = sip_forget(t, SIP_NOT_THERE);
 		return 1;
 	}
+	s->spent = sip_forget(t, s->spent + SIP_COST_CANDIDATE);
+	if (line == SIP_LINE_OTHER)
+		return s->spent >= SIP_BUDGET;
 	s->colon = sip_forget(t, at + line);
-	if ((__u8)(word >> (line * 8 - 8)) != ':')
+	if ((__u8)(word >> (line * 8 - 8)) != ':') {
+		s->spent = sip_forget(t, s->spent + SIP_COST_BLANKS);
 		s->colon = sip_forget(t, sip_colon(t, s->colon));
+	}
 	if (!s->colon)
-		return 0;
+		return s->spent >= SIP_BUDGET;
 	s->result = sip_forget(t, SIP_FOUND);
 	return 1;
 }
 
-/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. */
-static __always_inline enum sip_result sip_find_from(const struct sip_text *t, __u32 at, __u32 steps, __u32 *colon)
+/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. `spent`: what the
+ * steps before have cost. */
+static __always_inline enum sip_result sip_find_from(const struct sip_text *t, __u32 at, __u32 spent, __u32 *colon)
 {
 	struct sip_call_id_search search = {.text = *t};
 
 	search.at = sip_forget(t, at);
 	search.colon = sip_forget(t, 0);
 	search.result = sip_forget(t, SIP_TOO_FAR);
+	search.spent = sip_forget(t, spent);
 	if (sip_room(t, search.at) <= 0)
 		return SIP_TOO_FAR;
-	sip_loop(steps, sip_call_id_step, &search);
+	sip_loop(SIP_LOOP_STEPS, sip_call_id_step, &search);
 	*colon = search.colon;
 	return search.result;
 }
 
 /* The same, the first steps in plain code as long as nothing is unusual: most messages need
- * no others. Each does what sip_call_id_step does; the one that would have more to do is left
- * to it. */
+ * no others. Whatever these steps cannot decide is left to the loop. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
 {
 	__u32 step;
@@ -402,7 +419,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 				continue;
 			}
 		}
-		asm volatile("" : "+r"(p)); /* as in sip_step */
+		asm volatile("" : "+r"(p)); /* as in sip_next_candidate */
 		first = sip_first_line(p);
 		at = (at + first) & (SIP_OFFSET_LIMIT - 1);
 		if (first == SIP_HALF)
@@ -416,7 +433,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 			break;
 		at++;
 	}
-	return sip_find_from(t, at, SIP_STEPS - step, colon);
+	return sip_find_from(t, at, step * SIP_COST_PLAIN, colon);
 }
 
 /* Does the text begin as a start-line does: printable characters and one space? */

@@ -17,6 +17,7 @@
 
 #include "sip.h"
 
+#define SIP_STEPS 44     /* strides and lines with the right letter in one search */
 #define SIP_TOKENS 64    /* steps through a header's value */
 #define SIP_SEEK_WORDS 2 /* 16 bytes looked at in one such step */
 

@@ -131,7 +131,12 @@ Test(sip_limits, values_that_differ_in_length_differ)
 	}
 }
 
-/* One long line before the Call-ID. A step takes a stride; some are spent near lines. */
+/* Where the steps in plain code end, when each takes a whole stride, and how far the loop gets from there. */
+#define PLAIN_REACH (SIP_PLAIN_STEPS * SIP_STRIDE)
+#define LOOP_BUDGET (SIP_BUDGET - SIP_PLAIN_STEPS * SIP_COST_PLAIN)
+#define LOOP_REACH (LOOP_BUDGET * SIP_HALF)
+
+/* One long line before the Call-ID. A few steps fall short of a stride near its ends. */
 Test(sip_limits, a_call_id_far_behind)
 {
 	for (size_t size = 100; size < 6000; size += 7) {
@@ -141,28 +146,65 @@ Test(sip_limits, a_call_id_far_behind)
 		put_many("x", size - length - 2);
 		put("\r\nCall-ID: 1" END);
 		result = scan();
-		if (size < (SIP_STEPS - 8) * SIP_STRIDE)
+		if (size < PLAIN_REACH + LOOP_REACH - 4 * SIP_STRIDE)
 			cr_expect_eq(result, SIP_FOUND, "at %zu", size);
-		else if (size > (SIP_STEPS + 8) * SIP_STRIDE)
+		else if (size > PLAIN_REACH + LOOP_REACH + 4 * SIP_STRIDE)
 			cr_expect_eq(result, SIP_TOO_FAR, "at %zu", size);
 	}
 }
 
-/* A flood of lines that begin as a Call-ID does: a candidate costs a step. */
-Test(sip_limits, many_candidates)
+/* Copies of a line before the Call-ID: `found` of them are passed, `too_far` of them are too many. */
+static void flood(const char *line, size_t found, size_t too_far)
 {
-	for (size_t lines = 0; lines < 2 * SIP_STEPS; lines++) {
-		enum sip_result result;
+	cr_assert_lt(found, too_far);
+	start(REQUEST);
+	put_many(line, found);
+	put("Call-ID: 1" END);
+	cr_expect_eq(scan(), SIP_FOUND, "%zu times \"%s\"", found, line);
+	start(REQUEST);
+	put_many(line, too_far);
+	put("Call-ID: 1" END);
+	cr_expect_eq(scan(), SIP_TOO_FAR, "%zu times \"%s\"", too_far, line);
+}
 
-		start(REQUEST);
-		put_many("C: 1\n", lines);
-		put("Call-ID: 1" END);
-		result = scan();
-		if (lines < SIP_STEPS / 2)
-			cr_expect_eq(result, SIP_FOUND, "%zu lines", lines);
-		else if (lines > SIP_STEPS + SIP_STEPS / 2)
-			cr_expect_eq(result, SIP_TOO_FAR, "%zu lines", lines);
-	}
+/* What costs more than its length pays more: a flood of it ends sooner. */
+Test(sip_limits, a_flood_of_candidates)
+{
+	size_t paid = LOOP_BUDGET / (1 + SIP_COST_EXACT + SIP_COST_CANDIDATE);
+
+	flood("C: 1\n", SIP_PLAIN_STEPS + paid - 4, SIP_PLAIN_STEPS + paid + 4);
+}
+
+Test(sip_limits, a_flood_of_names_without_a_colon)
+{
+	size_t paid = SIP_BUDGET / (1 + SIP_COST_EXACT + SIP_COST_CANDIDATE + SIP_COST_BLANKS);
+
+	flood("call-id         x\n", paid - 1, paid + 2);
+	flood("i\t\tx\n", paid - 1, paid + 2);
+}
+
+/* Bytes that the quick test takes for lines. */
+Test(sip_limits, a_flood_of_bytes_that_need_the_exact_test)
+{
+	size_t paid = SIP_PLAIN_STEPS + LOOP_BUDGET / (1 + SIP_COST_EXACT);
+
+	flood("x\x8f\x8f\x8f\x8f\x8f\x8f\n", (paid - 4) * SIP_HALF / 8, (paid + 4) * SIP_HALF / 8);
+}
+
+/* The farthest Call-ID of public collections begins at byte 2,745. */
+Test(sip_limits, a_call_id_behind_sixty_usual_headers)
+{
+	start(REQUEST);
+	put("Accept: application/sdp\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO\r\nContact: "
+	    "<sip:a@192.0.2.1>\r\n"
+	    "Call-Info: <http://www.example.net/alice/photo.jpg>;purpose=icon\r\nCSeq: 1 OPTIONS\r\n"
+	    "Accept-Language: en\r\nIn-Reply-To: 70710@example.net\r\n");
+	for (int i = 0; i < 26; i++)
+		put("Via: SIP/2.0/UDP 198.51.100.61;branch=z9hG4bK4fb2.b1\r\nRoute: <sip:198.51.100.61;lr>\r\n");
+	put("Subject: ");
+	put_many("x", 2745 - length - 2);
+	put("\r\nCall-ID: 1" END);
+	cr_expect_eq(scan(), SIP_FOUND);
 }
 
 /* Lines that begin otherwise cost nothing of their own. */
