@@ -15,7 +15,7 @@
 #define NODE_BITS 10 /* the logarithm has 2^NODE_BITS chords in an octave */
 #define NODES (1 << NODE_BITS)
 #define FRACTION_BITS 56 /* of the logarithm */
-#define MANY_OFFERS 100  /* per slot: about what a large table costs from scratch */
+#define MANY_OFFERS 100  /* per slot: more than beginning with the best draws costs */
 
 #define NOBODY UINT16_MAX /* as an index of a member: there are no more than 65535 */
 
@@ -228,7 +228,9 @@ static void offer(struct table *table, uint16_t index, uint32_t slot, uint32_t s
 
 	if (surely_above(least_draw(table, stratum), member->weight, best))
 		return;
-	score = cost_of(table, draw_of(table, &member->keys, slot, stratum)) / member->weight;
+	score = cost_of(table, draw_of(table, &member->keys, slot, stratum));
+	if (member->weight > 1)
+		score /= member->weight; /* which is slow */
 	if (score > best || (score == best && index > table->owners[slot]))
 		return;
 	table->scores[slot] = score;
@@ -276,6 +278,32 @@ static void deal_to_rising(struct table *table)
 		}
 		offers += offer_from_best(table, i, worst);
 	}
+}
+
+/* The score below which a table from scratch offers slots to its members, beginning with their best
+ * draws: log2(count) / sum of weights. Of the draws of all members a small part is below it, and of
+ * the slots about one in `count` has no such draw. */
+static uint64_t scratch_limit(const struct table *table)
+{
+	unsigned int log2 = 64 - __builtin_clzll(table->count);
+	uint64_t weights = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		weights += table->members[i].weight;
+	return ((unsigned __int128)log2 << FRACTION_BITS) / weights;
+}
+
+/* All slots, where no owner stays. A slot whose owner's score is above the limit may have a better
+ * member among those whose draws were not looked at: it is offered to each. */
+static void deal_from_scratch(struct table *table)
+{
+	uint64_t limit = scratch_limit(table);
+
+	for (size_t i = 0; i < table->count; i++)
+		offer_from_best(table, i, limit);
+	for (uint32_t slot = 0; slot < table->slots; slot++)
+		for (size_t i = 0; table->scores[slot] > limit && i < table->count; i++)
+			offer(table, i, slot, stratum_of_slot(table, &table->members[i].keys, slot));
 }
 
 /* The others may win what nobody has. Where that is much, beginning with everybody's
@@ -484,8 +512,12 @@ int table_set_members(struct table *table, const struct table_member *from, size
 
 	vacant = allocate(table->slots, sizeof(*vacant));
 	vacant_count = replace_owners(table, successors, vacant);
-	deal_vacant(table, vacant, vacant_count);
-	deal_to_rising(table);
+	if (count && vacant_count == table->slots) {
+		deal_from_scratch(table);
+	} else {
+		deal_vacant(table, vacant, vacant_count);
+		deal_to_rising(table);
+	}
 	label_slots(table);
 	free(successors);
 	free(vacant);
