@@ -142,6 +142,7 @@ struct service {
 	__u8 flags;               /* enum service_flags */
 	__u16 hints;              /* group of hint_key; 0: nobody has a hint */
 	__u16 pool[METHOD_COUNT]; /* indexes into pools; that of METHOD_NONE is the service's own */
+	__u64 hash_ipv4;          /* hash_start_ipv4() of hash.h */
 };
 
 /* ranges: LPM trie. Ports of a VIP that lie in a range; a range is cut into prefixes. */
@@ -464,7 +465,7 @@ _Static_assert(sizeof(struct received_mac) == 16, "received_mac");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
 _Static_assert(sizeof(struct service_key_ipv4) == 8, "service_key_ipv4");
 _Static_assert(sizeof(struct vip) == 4, "vip");
-_Static_assert(sizeof(struct service) == 56, "service");
+_Static_assert(sizeof(struct service) == 64, "service");
 _Static_assert(sizeof(struct range_key) == 28, "range_key");
 _Static_assert(sizeof(struct range) == 12, "range");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");

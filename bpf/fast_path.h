@@ -86,33 +86,40 @@ static __always_inline const __u16 *fast_slots(const struct service *service)
 	return bpf_map_lookup_elem(&tables, &table);
 }
 
-/* The key of what has no Call-ID. Reads the packet again, rather than keep what it holds on
- * the stack for the few that need it. */
-static __always_inline __u64 fast_source(const struct xdp_md *ctx, const struct service *service, bool with_port)
+/* The key of what has no Call-ID. */
+static __always_inline __u64 fast_source(const struct iphdr *ip, const struct service *service, bool with_port)
 {
-	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
-	struct address source;
+	struct address source = address_from_ipv4(ip->saddr);
+	__be16 port = with_port ? plain_udp(ip)->source : 0;
 
-	if ((void *)plain_udp(ip) + sizeof(struct udphdr) > frame_end(ctx))
-		return 0; /* for the verifier */
-	source = address_from_ipv4(ip->saddr);
-	return hash_source(&source, with_port ? plain_udp(ip)->source : 0, service->hash_key);
+	return hash_source_ipv4(service->hash_ipv4, &source, port, service->hash_key);
+}
+
+/* Where there is no Call-ID the packet is read again, rather than kept in registers, which would have
+ * to be saved for all that have one. */
+static __always_inline enum verdict fast_call_id(
+	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, __u64 *hash)
+{
+	struct sip_key key = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
+	__u32 end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
+	enum sip_result result = text_call_id(ctx, PLAIN_PAYLOAD, end, &key);
+
+	*hash = key.hash;
+	if (result == SIP_FOUND)
+		return VERDICT_call_id;
+	ip = frame_start(ctx) + ETHERNET_SIZE;
+	if ((void *)plain_udp(ip) + sizeof(struct udphdr) <= frame_end(ctx)) /* for the verifier */
+		*hash = fast_source(ip, service, true);
+	return key_call_id_verdict(result);
 }
 
 static __always_inline enum verdict fast_key(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, __u64 *hash)
 {
-	struct sip_key key = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
-	__u32 end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
-	enum sip_result result;
-
-	if (service->affinity != AFFINITY_CALL_ID) {
-		*hash = fast_source(ctx, service, service->affinity == AFFINITY_FLOW);
-		return service->affinity == AFFINITY_FLOW ? VERDICT_flow : VERDICT_source;
-	}
-	result = text_call_id(ctx, PLAIN_PAYLOAD, end, &key);
-	*hash = result == SIP_FOUND ? key.hash : fast_source(ctx, service, true);
-	return key_call_id_verdict(result);
+	if (service->affinity == AFFINITY_CALL_ID)
+		return fast_call_id(ctx, ip, service, hash);
+	*hash = fast_source(ip, service, service->affinity == AFFINITY_FLOW);
+	return service->affinity == AFFINITY_FLOW ? VERDICT_flow : VERDICT_source;
 }
 
 /* Both MAC addresses lie in a backend's entry as they do in a frame: 12 bytes, copied as the

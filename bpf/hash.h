@@ -55,6 +55,27 @@ static __always_inline __u64 hash_source(const struct address *address, __be16 p
 	return hash_finish(hash, key);
 }
 
+/* The first half of an IPv4 address in `struct address` is 0: what it makes of the hash key is the same
+ * for all of them, and is calculated once for each service. */
+static __always_inline __u64 hash_start_ipv4(const __u64 key[2])
+{
+	struct hash hash = hash_start(key);
+
+	hash_word(&hash, 0);
+	return hash.state;
+}
+
+/* hash_source() of an IPv4 address; `start` is hash_start_ipv4(key). */
+static __always_inline __u64 hash_source_ipv4(
+	__u64 start, const struct address *address, __be16 port, const __u64 key[2])
+{
+	struct hash hash = {.state = start};
+
+	hash_word(&hash, (__u64)address->word[2] << 32 | address->word[3]);
+	hash_word(&hash, port);
+	return hash_finish(hash, key);
+}
+
 /* The key of one connection: both its ends. */
 static __always_inline __u64 hash_connection(const struct address *source, const struct address *destination,
 	__be16 source_port, __be16 destination_port, const __u64 key[2])

@@ -8,9 +8,9 @@
 
 static __always_inline bool parse_is_to(const struct ethhdr *eth, const struct mac *mac)
 {
-	const __u16 *a = (const void *)eth->h_dest, *b = (const void *)mac;
+	const void *a = eth->h_dest, *b = mac;
 
-	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]));
+	return *(const __u32 *)a == *(const __u32 *)b && *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
 }
 
 /* Is the frame for this machine? 0, or the MTU of the interface that received it. A switch that does not

@@ -178,6 +178,7 @@ void desire_services(const struct farm *farm, struct image *image)
 		};
 		size_t pools[METHOD_COUNT], pool_count;
 
+		value.hash_ipv4 = hash_start_ipv4(value.hash_key);
 		for (int method = 0; method < METHOD_COUNT; method++) {
 			size_t pool = config_pool_of_method(service, method);
 

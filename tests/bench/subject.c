@@ -165,6 +165,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 		.hints = setup->hints ? HINT_GROUP : 0,
 	};
 
+	service.hash_ipv4 = hash_start_ipv4(service.hash_key);
 	for (int method = 0; method < METHOD_COUNT; method++)
 		service.pool[method] = id ? (id - 1) % pools_of(setup) : 0;
 	if (address_is_mapped_ipv4(vip) && bpf_object__find_map_by_name(object, "services_ipv4"))

@@ -126,6 +126,7 @@ static void put_service(struct balancer_bpf *skel, const char *vip, struct servi
 
 	service.hash_key[0] = test_hash_key[0];
 	service.hash_key[1] = test_hash_key[1];
+	service.hash_ipv4 = hash_start_ipv4(service.hash_key);
 	key.vip = address_of(vip);
 	run_must(bpf_map_update_elem(balancer_services(skel, &key, &in_map), &in_map, &service, BPF_ANY), "services");
 }

@@ -227,6 +227,8 @@ Test(hash, gives_what_it_always_gave)
 			hash_of(rows[i].id, strlen(rows[i].id), key));
 	cr_expect_eq(hash_source(&ipv4_source, htons(5060), key), 0x442308dee1003da2, "IPv4 0x%llx",
 		hash_source(&ipv4_source, htons(5060), key));
+	cr_expect_eq(hash_source_ipv4(hash_start_ipv4(key), &ipv4_source, htons(5060), key), 0x442308dee1003da2,
+		"IPv4, the shorter way");
 	cr_expect_eq(hash_source(&ipv6_source, htons(5060), key), 0x1aca77515c445ec1, "IPv6 0x%llx",
 		hash_source(&ipv6_source, htons(5060), key));
 }
