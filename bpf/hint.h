@@ -22,29 +22,41 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
 }
 
-/* Where the host lies that a response's topmost Via names. */
-static __always_inline int hint_in_via(struct xdp_md *ctx, __u32 line, __u32 end, __u32 *at)
+/* What names a host. */
+enum hint_place {
+	HINT_NONE,
+	HINT_ROUTE, /* another one may follow */
+	HINT_LAST,  /* a Via, or the Request-URI: nothing follows */
+};
+
+/* Finds the host that a response's topmost Via names. */
+static __always_inline enum hint_place hint_in_via(struct xdp_md *ctx, __u32 line, __u32 end, __u32 *at)
 {
 	__u32 colon = 0;
-	int result = text_find_header(ctx, line, end, SIP_VIA, &colon);
 
-	return result == SIP_FOUND ? text_via_host(ctx, colon, end, at) : result;
+	if (text_find_header(ctx, line, end, SIP_VIA, &colon) != SIP_FOUND)
+		return HINT_NONE;
+	return text_via_host(ctx, colon, end, at) == SIP_FOUND ? HINT_LAST : HINT_NONE;
 }
 
-/* The same of a request: its topmost Route; its Request-URI where there is none, or none to
- * be seen in a first fragment. */
-static __always_inline int hint_in_route(struct xdp_md *ctx, __u32 line, __u32 end, __u32 uri, __u32 *at)
+/* Finds the host that a request names: its first Route behind an offset; its Request-URI where there is
+ * none, or none to be seen in a first fragment. */
+static __always_inline enum hint_place hint_in_route(
+	struct xdp_md *ctx, __u32 behind, __u32 end, __u32 request_uri, __u32 *at)
 {
-	__u32 colon = 0;
-	int result = SIP_FOUND;
+	__u32 colon = 0, uri = request_uri;
+	enum hint_place place = HINT_LAST;
 
-	if (text_find_header(ctx, line, end, SIP_ROUTE, &colon) == SIP_FOUND)
-		result = text_uri(ctx, colon, end, &uri);
-	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
+	if (text_find_header(ctx, behind, end, SIP_ROUTE, &colon) == SIP_FOUND) {
+		place = HINT_ROUTE;
+		if (text_uri(ctx, colon, end, &uri) != SIP_FOUND)
+			return HINT_NONE;
+	}
+	return text_uri_host(ctx, uri, end, at) == SIP_FOUND ? place : HINT_NONE;
 }
 
-/* The offset of the host that names a backend: SIP_FOUND, or there is none. A request that
- * an ICMP error quotes is one that a backend has sent: its Via counts. */
+/* Finds the host that names a backend: enum hint_place, and its offset. A request that an ICMP
+ * error quotes was sent by a backend: its Via counts. */
 __noinline int hint_find(struct xdp_md *ctx, const struct flow *flow, __u32 *at)
 {
 	const struct packet *p;
@@ -52,15 +64,15 @@ __noinline int hint_find(struct xdp_md *ctx, const struct flow *flow, __u32 *at)
 	int result;
 
 	if (!flow || !at)
-		return SIP_NOT_THERE;
+		return HINT_NONE;
 	p = &flow->packet;
 	if (text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
-		return SIP_NOT_THERE;
+		return HINT_NONE;
 	result = text_request_uri(ctx, line, p->end, &uri);
 	if (result == SIP_NOT_THERE || p->kind == PACKET_QUOTE)
 		return hint_in_via(ctx, line, p->end, at);
 	if (result != SIP_FOUND || !(flow->flags & SERVICE_ROUTE))
-		return SIP_NOT_THERE;
+		return HINT_NONE;
 	return hint_in_route(ctx, line, p->end, uri, at);
 }
 
@@ -81,22 +93,20 @@ static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 gro
 /* The same behind a Route whose host lies at *at: the next Route, else the Request-URI. */
 __noinline int hint_find_next(struct xdp_md *ctx, const struct flow *flow, __u32 *at)
 {
-	__u32 uri, line = 0, colon = 0, end;
+	__u32 line = 0, uri = 0, behind, end;
 	int result;
 
 	if (!flow || !at)
-		return SIP_NOT_THERE;
+		return HINT_NONE;
 	end = flow->packet.end;
-	uri = *at;
-	result = text_next_uri(ctx, end, &uri);
-	if (result == SIP_NOT_THERE) {
-		result = text_find_header(ctx, uri, end, SIP_ROUTE, &colon);
-		if (result == SIP_FOUND)
-			result = text_uri(ctx, colon, end, &uri);
-		else if (text_start_line(ctx, flow->packet.payload, end, &line) == SIP_FOUND)
-			result = text_request_uri(ctx, line, end, &uri);
-	}
-	return result == SIP_FOUND ? text_uri_host(ctx, uri, end, at) : result;
+	behind = *at;
+	result = text_next_uri(ctx, end, &behind);
+	if (result == SIP_FOUND)
+		return text_uri_host(ctx, behind, end, at) == SIP_FOUND ? HINT_ROUTE : HINT_NONE;
+	if (result != SIP_NOT_THERE || text_start_line(ctx, flow->packet.payload, end, &line) != SIP_FOUND ||
+		text_request_uri(ctx, line, end, &uri) != SIP_FOUND)
+		return HINT_NONE;
+	return hint_in_route(ctx, behind, end, uri, at);
 }
 
 /* The backend that the host at `at` names, 0 if it names none, or a dead one; *is_vip: it is the
@@ -122,20 +132,20 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, const struct flow *flow, __u32
 	return backend;
 }
 
-#define HINT_ROUTES 2 /* of our own that are passed */
+#define HINT_ROUTES 2 /* that name the VIP and are passed */
 
 /* The backend that the message names; 0 if it names none, or a dead one. A Route that names the
  * VIP itself says nothing: what follows it counts. */
 static __always_inline __u32 hint_owner(struct xdp_md *ctx, const struct flow *flow)
 {
 	__u32 at = 0, is_vip = false, backend = 0;
+	int place = hint_find(ctx, flow, &at);
 
-	if (hint_find(ctx, flow, &at) != SIP_FOUND)
-		return 0;
-	for (int i = 0; i < 1 + HINT_ROUTES; i++) {
+	for (int i = 0; i < 1 + HINT_ROUTES && place != HINT_NONE; i++) {
 		backend = hint_of_host(ctx, flow, at, &is_vip);
-		if (!is_vip || !(flow->flags & SERVICE_ROUTE) || hint_find_next(ctx, flow, &at) != SIP_FOUND)
+		if (!is_vip || place == HINT_LAST)
 			break;
+		place = hint_find_next(ctx, flow, &at);
 	}
 	return backend;
 }
