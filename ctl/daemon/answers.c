@@ -243,9 +243,11 @@ static json_t *answer_save(struct daemon *daemon, const struct request *request)
 
 	if (!request->is_root)
 		config_hide_secret(config);
+	worker_leave(daemon->worker); /* the copy is ours */
 	config_write(config, out);
 	fclose(out);
 	config_free(config);
+	worker_return(daemon->worker);
 	reply = protocol_ok(json_pack("{s:s#}", "yaml", text, (int)length));
 	free(text);
 	return reply;
@@ -292,7 +294,7 @@ static answer_function *const functions[COMMAND_COUNT] = {
 static bool takes_long(enum command command)
 {
 	return command == COMMAND_PLAN || command == COMMAND_SERVICE_LIST || command == COMMAND_POOL_LIST ||
-	       command == COMMAND_BACKEND_LIST;
+	       command == COMMAND_BACKEND_LIST || command == COMMAND_BACKEND_CALLS || command == COMMAND_SAVE;
 }
 
 /* A request that the worker answers. */

@@ -253,12 +253,19 @@ static void log_refusal(const struct daemon *daemon, const struct outcome *outco
 		daemon->config_path);
 }
 
-/* The new farm is made from what runs: what has changed is settled before. */
+/* The new farm is made from what runs: what has changed is settled before. Only this thread changes
+ * what runs, so that it can be read without the lock. */
 static struct farm *farm_of(struct daemon *daemon, struct config *config, struct faults *faults)
 {
+	struct farm *farm = NULL;
+
 	for (int i = 0; i < SETTLES && atomic_load(&daemon->changed); i++)
 		daemon_settle(daemon);
-	return config ? farm_new(config, daemon->running, FARM_RELOAD, faults) : NULL;
+	worker_leave(daemon->worker);
+	if (config)
+		farm = farm_new(config, daemon->running, FARM_RELOAD, faults);
+	worker_return(daemon->worker);
+	return farm;
 }
 
 /* Servers may have joined or left the farm that runs, while we computed. */
