@@ -268,16 +268,19 @@ static struct farm *farm_of(struct daemon *daemon, struct config *config, struct
 	return farm;
 }
 
-/* Servers may have joined or left the farm that runs, while we computed. */
+/* Servers may have joined or left the farm that runs, while we computed. Where they do so all the time,
+ * the last of them wait: one that was told that it has joined must not be left out. */
 static struct farm *renew(struct daemon *daemon, struct farm *farm, struct faults *faults)
 {
-	struct config *config;
+	for (int times = 0; farm && atomic_load(&daemon->changed); times++) {
+		struct config *config = config_copy(farm->config);
 
-	if (!atomic_load(&daemon->changed))
-		return farm;
-	config = config_copy(farm->config);
-	farm_free(farm);
-	return farm_of(daemon, config, faults);
+		farm_free(farm);
+		worker_keep(daemon->worker, times > 0);
+		farm = farm_of(daemon, config, faults);
+	}
+	worker_keep(daemon->worker, false);
+	return farm;
 }
 
 static int reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)

@@ -31,6 +31,7 @@ struct worker {
 	pthread_cond_t changed;
 	bool held;       /* the lock: somebody has it */
 	bool loop_waits; /* the loop goes first */
+	bool keeps;      /* the worker does not give the lock up where it could */
 	bool ends;
 	struct jobs jobs; /* to be run */
 	struct jobs done;
@@ -76,7 +77,7 @@ static void wake_loop(struct worker *worker)
 
 void worker_leave(struct worker *worker)
 {
-	if (!is_worker(worker))
+	if (!is_worker(worker) || worker->keeps)
 		return;
 	wake_loop(worker);
 	give(worker);
@@ -84,8 +85,14 @@ void worker_leave(struct worker *worker)
 
 void worker_return(struct worker *worker)
 {
-	if (is_worker(worker))
+	if (is_worker(worker) && !worker->keeps)
 		take(worker, false);
+}
+
+void worker_keep(struct worker *worker, bool keeps)
+{
+	if (is_worker(worker))
+		worker->keeps = keeps;
 }
 
 void worker_breathe(struct worker *worker)

@@ -33,5 +33,9 @@ void worker_return(struct worker *worker);
  * items of a long loop. */
 void worker_breathe(struct worker *worker);
 
+/* From now on the worker does not give the lock up where it could, or does again: for what must find
+ * nothing changed. */
+void worker_keep(struct worker *worker, bool keeps);
+
 /* The longest time in ms for which the loop did not come back to its events. */
 uint64_t worker_longest_turn(const struct worker *worker);
