@@ -84,6 +84,18 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 	return 0;
 }
 
+/* What differs from the file. A backend that is added as its line there has it differs in nothing: it is
+ * no more "added" than one that was never removed. */
+static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct config_backend *line =
+		farm_backend_is_in_file(pool, backend) ? farm_backend_config(pool, backend) : NULL;
+
+	if (!line || !address_equal(&line->address, &backend->record.address))
+		return OVERRIDE_ADDED;
+	return backend->record.weight == backend->file_weight ? 0 : OVERRIDE_WEIGHT;
+}
+
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool_name, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
 {
@@ -123,11 +135,11 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 		backend->route = (struct route){0};
 	backend->record.address = *address;
 	backend->record.weight = weight;
-	backend->record.overrides = OVERRIDE_ADDED;
 	backend->record.admin = ADMIN_READY;
 	backend->record.health = HEALTH_UNKNOWN;
 	added_free(backend->added);
 	backend->added = NULL;
+	backend->record.overrides = overrides_of(pool, backend);
 	return 0;
 }
 
@@ -168,6 +180,7 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	}
 	pool = farm_find_pool(farm, pool_name);
 	backend = farm_find_backend(pool, wanted->name);
+	backend->record.overrides = OVERRIDE_ADDED;
 	backend->record.mac = wanted->mac;
 	farm_describe(pool, backend, added);
 	return 0;

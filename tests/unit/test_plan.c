@@ -255,6 +255,29 @@ Test(plan, who_was_added_and_drains_is_leaving_after_a_reload)
 	check_that_he_leaves_without_the_file(FARM_RELOAD);
 }
 
+Test(plan, a_backend_that_was_removed_and_added_again_is_leaving_after_a_restart)
+{
+	struct address address;
+	char error[FARM_ERROR_SIZE];
+
+	address_parse("10.0.0.13", &address);
+	for (uint16_t weight = 1; weight <= 2; weight++) {
+		world_start(&world, FARM3);
+		cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px3", error), 0);
+		world_settle(&world, NULL);
+		cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px3", &address, weight, error), 0);
+		world_set_routes(&world, ROUTE_READY);
+		world_settle(&world, NULL);
+		cr_assert_eq(world_backend(&world, "px3")->record.overrides, weight == 1 ? 0 : OVERRIDE_WEIGHT);
+		cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px3", error), 0);
+		world_settle(&world, NULL);
+		world_load(&world, FARM3, FARM_RESTART);
+		cr_assert_eq(world_settle(&world, NULL), 0, "a restart changes nothing");
+		cr_assert(world_backend(&world, "px3")->record.overrides & OVERRIDE_LEAVING);
+		cr_assert_eq(world_backend(&world, "px3")->record.weight, weight);
+	}
+}
+
 Test(plan, leaving_survives_a_reload_until_the_address_is_another)
 {
 	char error[FARM_ERROR_SIZE];
