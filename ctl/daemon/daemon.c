@@ -475,6 +475,10 @@ int daemon_start(struct daemon *daemon)
 void daemon_stop(struct daemon *daemon)
 {
 	worker_free(daemon->worker);
+	daemon->worker = NULL;
+	/* A server that was answered relies on it. Without a control socket the start has failed. */
+	if (daemon->control && atomic_load(&daemon->changed))
+		daemon_settle(daemon);
 	control_free(daemon->control);
 	joining_free(daemon->joining);
 	probes_free(daemon->probes);

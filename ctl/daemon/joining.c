@@ -320,9 +320,6 @@ void joining_free(struct joining *joining)
 {
 	if (!joining)
 		return;
-	/* A server that was answered relies on it. */
-	if (joining->settle && sd_event_source_get_enabled(joining->settle, NULL) > 0)
-		joining->changed(joining->data);
 	end_listening(joining);
 	sd_event_source_disable_unref(joining->settle);
 	join_free(joining->join);
