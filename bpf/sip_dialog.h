@@ -7,7 +7,8 @@
 
 #include "sip_uri.h"
 
-#define SIP_LINES 128     /* steps of the pass: header lines, and strides of 32 bytes without one */
+#define SIP_PASS_STEPS 64 /* of the pass: a call of bpf_loop's function costs more than a line does */
+#define SIP_PASS_PLACES 2 /* header lines, and strides of 32 bytes without one, in a step */
 #define SIP_TOKEN_WORDS 8 /* bytes of a tag or branch that count: 64 */
 
 /* Offsets of the colons of the first Via, From, To, CSeq, Call-ID and Expires; 0: not seen.
@@ -114,9 +115,10 @@ static __always_inline void sip_take_colon(struct sip_pass *s, __u32 line, __u64
 		s->colons_high = taken;
 }
 
-static inline long sip_pass_step(__u32 step __attribute__((unused)), void *state)
+/* Goes on to the next line, and takes its colon if it is one of the headers. Ends the pass when it
+ * returns true. */
+static __always_inline bool sip_pass_line(struct sip_pass *s)
 {
-	struct sip_pass *s = state;
 	const struct sip_text *t = &s->text;
 	__u32 at = s->at & (SIP_OFFSET_LIMIT - 1), line, length;
 	__u64 word;
@@ -125,18 +127,26 @@ static inline long sip_pass_step(__u32 step __attribute__((unused)), void *state
 	at = sip_forget(t, at + sip_newline(t, at, &found));
 	s->at = sip_forget(t, at + found);
 	if (sip_room(t, s->at) <= 0)
-		return 1;
+		return true;
 	if (!found)
-		return 0;
+		return false;
 	word = sip_word(t, s->at);
 	if ((__u8)word == '\r' || (__u8)word == '\n') {
 		s->complete = sip_forget(t, 1);
-		return 1;
+		return true;
 	}
 	line = sip_forget(t, sip_which_line(word, &length));
-	if (line >= SIP_LINE_NONE)
-		return 0;
-	sip_take_colon(s, line, sip_forget(t, sip_colon(t, sip_forget(t, s->at + length))));
+	if (line < SIP_LINE_NONE)
+		sip_take_colon(s, line, sip_forget(t, sip_colon(t, sip_forget(t, s->at + length))));
+	return false;
+}
+
+static inline long sip_pass_step(__u32 step __attribute__((unused)), void *state)
+{
+	for (int i = 0; i < SIP_PASS_PLACES; i++) {
+		if (sip_pass_line(state))
+			return 1;
+	}
 	return 0;
 }
 
@@ -152,7 +162,7 @@ static __always_inline void sip_find_lines(struct sip_text text, __u32 line, str
 	pass.colons_low = sip_zero(&text);
 	pass.colons_high = sip_zero(&text);
 	pass.complete = sip_forget(&text, 0);
-	sip_loop(SIP_LINES, sip_pass_step, &pass);
+	sip_loop(SIP_PASS_STEPS, sip_pass_step, &pass);
 	*lines = (struct sip_lines){
 		.via = pass.colons_low,
 		.from = pass.colons_low >> 16,
