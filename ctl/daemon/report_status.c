@@ -215,6 +215,28 @@ static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 			pool->config->name, count, report_backends(pool), first->record.name, first->probe_trouble);
 }
 
+#define BACKENDS_NAMED 100 /* of a pool: more lines are of no use, and a pool may have 65,535 */
+
+static void warn_of_states(const struct farm *farm, const struct farm_pool *pool, json_t *warnings)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+		enum backend_state state = backend->record.state;
+
+		if (!farm_backend_exists(backend) || (state != STATE_PENDING && state != STATE_UNREACHABLE &&
+							     state != STATE_DOWN && state != STATE_SUSPECTED))
+			continue;
+		if (count++ < BACKENDS_NAMED)
+			warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
+				farm_state_name(state), farm_reason(farm, pool, backend));
+	}
+	if (count > BACKENDS_NAMED)
+		warn(warnings, "pool %s: %zu more backends are not up (see 'sipxdp-ctl backend list %s')",
+			pool->config->name, count - BACKENDS_NAMED, pool->config->name);
+}
+
 static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
@@ -237,16 +259,11 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 				pool->config->name);
 		warn_of_mtu(daemon, mtus, pool, warnings);
 		warn_of_trouble(pool, warnings);
+		warn_of_states(farm, pool, warnings);
 		for (size_t j = 0; j < pool->count; j++) {
-			const struct farm_backend *backend = &pool->backends[j];
-			enum backend_state state = backend->record.state;
+			uint8_t overrides = pool->backends[j].record.overrides;
 
-			changed |= backend->record.overrides &&
-				   !(backend->record.overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING));
-			if (farm_backend_exists(backend) && (state == STATE_PENDING || state == STATE_UNREACHABLE ||
-								    state == STATE_DOWN || state == STATE_SUSPECTED))
-				warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
-					farm_state_name(state), farm_reason(daemon->farm, pool, backend));
+			changed |= overrides && !(overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING));
 		}
 	}
 	free(mtus);
