@@ -251,16 +251,23 @@ const struct route *neighbours_route(const struct neighbours *n, const struct ad
 	return follow ? &follow->route : &unknown;
 }
 
+/* ms from one question to the next. */
+static uint64_t ask_pause(const struct hop *hop)
+{
+	if (hop->state == ROUTE_FAILED)
+		return ASK_ROUND;
+	return hop->answered_at == hop->asked_at ? ASK_PAUSE : ASK_TIME;
+}
+
 void neighbours_ask(struct neighbours *n, const struct address *address)
 {
 	const struct follow *follow = find_follow(n->follows, n->count, address);
 	struct hop *hop = follow ? follow->hop : NULL;
-	uint64_t pause;
 
-	if (!hop || hop->state != ROUTE_READY || !hop->ours || hop->task.step != STEP_NONE)
+	if (!hop || (hop->state != ROUTE_READY && hop->state != ROUTE_FAILED) || !hop->ours ||
+		hop->task.step != STEP_NONE)
 		return;
-	pause = hop->answered_at == hop->asked_at ? ASK_PAUSE : ASK_TIME;
-	if (hop->asked_at && listened_now() < hop->asked_at + pause)
+	if (hop->asked_at && listened_now() < hop->asked_at + ask_pause(hop))
 		return;
 	hop->asked_at = listened_now();
 	neighbour_schedule(n, &hop->task, STEP_ASK);

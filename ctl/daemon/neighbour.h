@@ -27,8 +27,8 @@ int neighbours_follow(struct neighbours *neighbours, const struct address *addre
 const struct route *neighbours_route(const struct neighbours *neighbours, const struct address *address);
 
 /* Asks anew for the MAC address of an address that is followed, because its backend does not
- * answer: another machine may have taken it over without a word. At most every 2 s. What is
- * known stays until an answer comes, or two rounds of requests get none. */
+ * answer: another machine may have taken it over without a word, or the network may be back. At most
+ * every 2 s. What is known stays until an answer comes, or two rounds of requests get none. */
 void neighbours_ask(struct neighbours *neighbours, const struct address *address);
 
 /* When the last such question began that was answered, ms of CLOCK_MONOTONIC; 0: none was. */

@@ -16,6 +16,7 @@
 #define MILLISECOND UINT64_C(1000)
 #define RETRY_TIME (2000 * MILLISECOND) /* for what the kernel does not retry by itself */
 #define ASK_TIME 6000                   /* ms that two rounds of three requests take */
+#define ASK_ROUND 3000                  /* ms that one round takes, of a hop that has failed */
 #define ASK_PAUSE 2000                  /* ms between two questions, if the first was answered */
 
 /* Whose a neighbour entry is, as `ip neigh` shows it: a number that no routing daemon
