@@ -143,6 +143,17 @@ static void hostile(struct text *text, const char *pattern)
 	fill(text, pattern, 1400);
 }
 
+/* Each search for the next Route passes as many lines as it may. */
+static void hostile_routes(struct text *text)
+{
+	add(text, "OPTIONS sip:1000@192.0.2.10 SIP/2.0\r\n");
+	for (int i = 0; i < 3; i++) {
+		fill(text, "R\n", text->length + 80);
+		add(text, "Route: <sip:192.0.2.10;lr>\n");
+	}
+	fill(text, "R\n", 1400);
+}
+
 static void write_text(enum message message, struct text *text)
 {
 	switch (message) {
@@ -180,6 +191,8 @@ static void write_text(enum message message, struct text *text)
 		return hostile(text, "Call-Info: x\r\nCall-I: y\r\nContact: z\r\nCSeq: 1\r\nAccept: a\r\n");
 	case MESSAGE_BLANKS:
 		return hostile(text, "call-id         x                  \n");
+	case MESSAGE_ROUTES:
+		return hostile_routes(text);
 	case MESSAGE_NEWLINES:
 		return fill(text, "\r\n", 1400);
 	case MESSAGE_HIGH_BYTES:

@@ -26,6 +26,7 @@
 	X(NEWLINE_C, "hostile: \"C\\n\" repeated, 1,400 bytes")                                                        \
 	X(HEADER_LIKE, "hostile: lines that almost are Call-ID")                                                       \
 	X(BLANKS, "hostile: 41 lines of Call-ID, blanks and no colon")                                                 \
+	X(ROUTES, "hostile: Routes that name the VIP among lines that begin with R")                                   \
 	X(NEWLINES, "hostile: 1,400 bytes of CRLF")                                                                    \
 	X(HIGH_BYTES, "hostile: 1,400 bytes above 0x80")                                                               \
 	X(NOT_SIP, "621 bytes of no SIP: by source")                                                                   \

@@ -251,6 +251,7 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{FEATURE(
 		"hint-header-like", "hints: hostile header-like lines", HINTED_REQUESTS, HEADER_LIKE, call_id_too_far)},
 	{FEATURE("hint-blanks", "hints: hostile blanks", HINTED_REQUESTS, BLANKS, call_id_too_far)},
+	{FEATURE("hint-routes", "hints: hostile Routes of the VIP", HINTED_REQUESTS, ROUTES, call_id_too_far)},
 	{FEATURE("motion-elsewhere", "pool in motion, this slot is not", MOTION_FAR, TYPICAL, call_id)},
 	{FEATURE("motion-invite", "slot in motion: INVITE of a call that is noted", MOTION_NEAR, TYPICAL, call_id)},
 	{FEATURE("motion-response", "slot in motion: 200 of a call that is noted", MOTION_NEAR, RESPONSE, call_id)},
