@@ -13,7 +13,7 @@
 
 #define SIP_HALF 32
 #define SIP_STRIDE (2 * SIP_HALF) /* bytes looked at in one step */
-#define SIP_PLAIN_STEPS 12        /* strides and candidates before the loop */
+#define SIP_PLAIN_STEPS 10        /* strides and candidates before the loop */
 #define SIP_LOOP_HALVES 4         /* halves of a stride in a step of the loop */
 #define SIP_LOOP_STEPS 64         /* more than SIP_BUDGET pays for */
 #define SIP_BUDGET 136            /* what a search may spend, in halves of a stride, about 3 ns each */
