@@ -2,6 +2,7 @@
 /* sipxdpd: the command line and the signals. */
 
 #include <errno.h>
+#include <malloc.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -156,6 +157,7 @@ int main(int argc, char **argv)
 	bool only_check = false;
 	int option;
 
+	mallopt(M_ARENA_MAX, 1); /* what one thread has freed serves the other, too */
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
