@@ -48,11 +48,6 @@ __noinline int text_find_header(struct xdp_md *ctx, __u32 line, __u32 end, __u64
 	return colon ? sip_find_header(text_of(ctx, end), line, name, colon) : SIP_NOT_THERE;
 }
 
-__noinline int text_has_tag(struct xdp_md *ctx, __u32 colon, __u32 end)
-{
-	return sip_has_tag(text_of(ctx, end), colon);
-}
-
 __noinline int text_uri(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *uri)
 {
 	return uri ? sip_uri(text_of(ctx, end), colon, uri) : SIP_NOT_THERE;
@@ -96,18 +91,6 @@ __noinline int text_host_port(struct xdp_md *ctx, __u32 at, __u32 end, struct si
 __noinline int text_user(struct xdp_md *ctx, __u32 uri, __u32 end, struct sip_user *user)
 {
 	return user ? sip_user(text_of(ctx, end), uri, user) : SIP_NOT_THERE;
-}
-
-__noinline int text_is_opening(struct xdp_md *ctx, __u32 start, __u32 end)
-{
-	__u32 line = 0, colon = 0;
-	int tag = text_start_line(ctx, start, end, &line);
-
-	if (tag == SIP_FOUND)
-		tag = text_find_header(ctx, line, end, SIP_TO, &colon);
-	if (tag == SIP_FOUND)
-		tag = text_has_tag(ctx, colon, end);
-	return sip_is_opening(text_method(ctx, start, end), tag);
 }
 
 /* The steps of sip_dialog.h. */

@@ -152,9 +152,6 @@ void config_hide_secret(struct config *config);
 /* Writes the configuration as YAML that config_parse reads back as equal. */
 void config_write(const struct config *config, FILE *out);
 
-/* The same of one backend, on one line: "{name: px1, ...}". */
-void config_write_backend(const struct config_backend *backend, FILE *out);
-
 /* The pool for requests of a method, METHOD_NONE for all that is no request. A pool for
  * INVITE has the rest of the call too, unless that is named itself: who sends a CANCEL
  * elsewhere than the INVITE loses the call. */

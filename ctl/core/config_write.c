@@ -256,14 +256,3 @@ void config_write(const struct config *config, FILE *out)
 	key_text_close(&texts[0]);
 	key_text_close(&texts[1]);
 }
-
-void config_write_backend(const struct config_backend *backend, FILE *out)
-{
-	struct key_text texts[2];
-
-	key_text_open(&texts[0], NULL);
-	key_text_open(&texts[1], NULL);
-	write_backend_keys(texts, out, backend);
-	key_text_close(&texts[0]);
-	key_text_close(&texts[1]);
-}
