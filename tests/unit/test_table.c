@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../../ctl/core/config.h"
 #include "../../ctl/core/table.h"
@@ -611,41 +610,5 @@ Test(table, leavers_slots_spread_over_the_others_by_weight)
 		}
 		cr_expect_leq(missed, keys / 100, "%s: missed with %d of %d keys", rows[i].what, missed, keys);
 		cr_log_info("%s: %d keys, chi-square / degrees of freedom %.3f", rows[i].what, keys, sum / keys);
-	}
-}
-
-/* --- How long */
-
-static double milliseconds_of_change(struct table *table, const struct set *set, size_t count)
-{
-	clock_t start = clock();
-
-	cr_assert_eq(table_set_members(table, set->members, count), 0);
-	return (clock() - start) * 1000.0 / CLOCKS_PER_SEC;
-}
-
-Test(table, change_is_quick_beside_a_table_from_scratch)
-{
-	static const size_t rows[] = {64, 1000, 10000};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct set *set = new_set(rows[i]);
-		struct table *table = table_new(DEFAULT_SLOTS, HASH_KEY);
-		double scratch = milliseconds_of_change(table, set, rows[i]);
-		double leaves = 1e9, comes = 1e9;
-
-		for (int try = 0; try < 10; try++) {
-			double leaving = milliseconds_of_change(table, set, rows[i] - 1);
-			double coming = milliseconds_of_change(table, set, rows[i]);
-
-			leaves = leaving < leaves ? leaving : leaves;
-			comes = coming < comes ? coming : comes;
-		}
-		cr_expect_lt(10 * leaves, scratch, "%zu members", rows[i]);
-		cr_expect_lt(10 * comes, scratch, "%zu members", rows[i]);
-		cr_log_info("%zu members: from scratch %.0f ms, one leaves %.2f ms, it comes back %.2f ms", rows[i],
-			scratch, leaves, comes);
-		table_free(table);
-		free(set);
 	}
 }
