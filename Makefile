@@ -11,19 +11,19 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 DAEMON_LIBS := -pthread -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
 VERSION := 0.1.0
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -MMD -MP
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
+BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -I. -Wall -Wextra -Werror -MMD -MP
 SAN_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_CFLAGS = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-8s %s\n' $(1) $(2))
 
-CORE := $(wildcard ctl/core/*.c)
-DAEMON := $(wildcard ctl/daemon/*.c)
+CORE := $(wildcard core/*/*.c)
+DAEMON := $(wildcard ctl/daemon/*.c ctl/daemon/*/*.c)
 CLI := $(wildcard ctl/cli/*.c)
-SHARED := $(wildcard ctl/shared/*.c)
-VIEW := $(addprefix ctl/daemon/,maps.c maps_tracked.c view.c view_lookup.c) # what maps tell, with a daemon and without
+MAPS := $(wildcard ctl/maps/*.c) # what the pinned maps tell, with a daemon and without
+PINS := ctl/maps/pin_directory.c
 LOADER := $(wildcard loader/*.c)
 BPF := $(wildcard bpf/*.bpf.c)
 TEST_BPF := $(wildcard tests/prog/*.bpf.c)
@@ -80,15 +80,15 @@ $B/san/%.o: %.c
 
 $(call obj,$(LOADER)): $(call skel,$(BPF))
 
-$B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(SHARED))
+$B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(PINS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -ljansson -lyaml
 
-$B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(SHARED))
+$B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
 
-$B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(SHARED) $(VIEW))
+$B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml
 
@@ -106,7 +106,7 @@ $(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) $(filter-out 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out %.bpf.o,$^) -o $@ -lcriterion -lbpf -lyaml -ljansson
 
-$(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(SHARED) $(filter-out ctl/daemon/main.c,$(DAEMON)))
+$(TOOL_BIN): $B/tests/tools/%: $B/tests/tools/%.o $(call obj,$(CORE) $(MAPS) $(filter-out ctl/daemon/main.c,$(DAEMON)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)
@@ -115,10 +115,10 @@ $B/tests/kernels/verified: $B/tests/kernels/verified.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf
 
-$(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE) $(wildcard bpf/*.h ctl/core/*.h)
+$(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE) $(wildcard bpf/*.h core/*/*.h)
 	$(call say,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -O1 -g $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@ -lyaml -ljansson
+	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@ -lyaml -ljansson
 
 tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 

@@ -5,7 +5,7 @@
  * raises ABI_VERSION. docs/map-contract.md says it in prose. */
 #pragma once
 
-#include "../vmlinux/types.h"
+#include "vmlinux/types.h"
 #include "verdicts.h"
 
 #define ABI_VERSION 4

@@ -2,7 +2,7 @@
 /* Internet checksums, kept right while a header changes. */
 #pragma once
 
-#include "../vmlinux/types.h"
+#include "vmlinux/types.h"
 
 /* A checksum after one of the 16-bit words that it covers has changed: RFC 1624, equation 3. */
 static __always_inline __sum16 checksum_replace(__sum16 check, __be16 was, __be16 is)

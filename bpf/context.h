@@ -4,7 +4,7 @@
  * no pointer for the verifier any more. To be read again after the head was moved. */
 #pragma once
 
-#include "../vmlinux/types.h"
+#include "vmlinux/types.h"
 
 static __always_inline void *frame_start(const struct xdp_md *ctx)
 {

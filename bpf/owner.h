@@ -12,7 +12,7 @@
 #include "flow.h"
 #include "fragments.h"
 #include "hint.h"
-#include "motion.h"
+#include "migration.h"
 
 /* The owner of the key's slot; 0: the slot has none. */
 static __always_inline __u32 owner_by_table(const struct flow *flow, const struct pool *pool)

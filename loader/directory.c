@@ -12,7 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include "../ctl/shared/pin_directory.h"
+#include "ctl/maps/pin_directory.h"
 #include "directory.h"
 #include "say.h"
 

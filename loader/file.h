@@ -2,7 +2,7 @@
 /* The operator's file, of which the loader needs the interfaces and the limits. */
 #pragma once
 
-#include "../ctl/core/config.h"
+#include "core/config/config.h"
 
 /* To be freed with config_free(). NULL after every fault of the file has been said. */
 struct config *file_read(const char *path);

@@ -14,7 +14,7 @@
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include "../ctl/core/address.h"
+#include "core/net/address.h"
 #include "interface.h"
 
 const char *mode_name(enum mode mode)

@@ -5,7 +5,7 @@
 #include <ifaddrs.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "../bpf/abi.h"
+#include "bpf/abi.h"
 
 enum mode {
 	MODE_NATIVE,

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../ctl/core/address.h"
+#include "core/net/address.h"
 #include "options.h"
 #include "say.h"
 

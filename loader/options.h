@@ -3,7 +3,7 @@
 #pragma once
 
 #include <stddef.h>
-#include "../ctl/core/prefix.h"
+#include "core/net/prefix.h"
 #include "interface.h"
 #include "program.h"
 

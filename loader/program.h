@@ -7,7 +7,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include "../bpf/abi.h"
+#include "bpf/abi.h"
 
 enum program_kind {
 	PROGRAM_BALANCER,

@@ -5,7 +5,7 @@
 #include <ifaddrs.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "../ctl/core/address.h"
+#include "core/net/address.h"
 #include "say.h"
 #include "tunnel.h"
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <stdio.h>
-#include "../core/protocol.h"
+#include "core/control/protocol.h"
 
 enum arguments_wish {
 	ARGUMENTS_RUN,

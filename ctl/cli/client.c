@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "../daemon/view.h"
-#include "../shared/pin_directory.h"
+#include "ctl/maps/view.h"
+#include "ctl/maps/pin_directory.h"
 #include "client.h"
 #include "output.h"
 

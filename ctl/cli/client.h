@@ -2,7 +2,7 @@
 /* Owns the connection to sipxdpd: sends a request, waits for its reply. */
 #pragma once
 
-#include "../core/protocol.h"
+#include "core/control/protocol.h"
 
 struct client {
 	const char *path;          /* of the socket */

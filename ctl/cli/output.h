@@ -2,7 +2,7 @@
 /* Owns what is said to the user: results as aligned text or as JSON, and errors. */
 #pragma once
 
-#include "../core/protocol.h"
+#include "core/control/protocol.h"
 
 struct output {
 	bool json;

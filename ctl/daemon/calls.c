@@ -4,9 +4,9 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../core/address.h"
-#include "../core/memory.h"
-#include "../core/protocol.h"
+#include "core/net/address.h"
+#include "core/base/memory.h"
+#include "core/control/protocol.h"
 #include "calls.h"
 #include "clock.h"
 

@@ -4,20 +4,20 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
-#include "../core/memory.h"
+#include "core/base/memory.h"
 #include "adopt.h"
-#include "answers.h"
+#include "ctl/daemon/control/answers.h"
 #include "calls.h"
-#include "certificates.h"
+#include "ctl/daemon/probe/certificates.h"
 #include "clock.h"
 #include "daemon.h"
 #include "drain.h"
-#include "joining.h"
+#include "ctl/daemon/join/joining.h"
 #include "judging.h"
 #include "listened.h"
 #include "log.h"
-#include "own_macs.h"
-#include "probing.h"
+#include "ctl/daemon/neighbour/own_macs.h"
+#include "ctl/daemon/probe/probing.h"
 
 #define TICK_USEC 1000000
 #define TICK_ACCURACY_USEC 10000

@@ -5,13 +5,13 @@
 
 #include <stdatomic.h>
 #include <systemd/sd-event.h>
-#include "../core/preview.h"
-#include "control.h"
+#include "core/farm/preview.h"
+#include "ctl/daemon/control/control.h"
 #include "file.h"
-#include "maps.h"
-#include "neighbour.h"
-#include "probes.h"
-#include "slow_path.h"
+#include "ctl/maps/maps.h"
+#include "ctl/daemon/neighbour/neighbour.h"
+#include "ctl/daemon/probe/probes.h"
+#include "ctl/daemon/punt/slow_path.h"
 #include "worker.h"
 
 struct daemon {

@@ -2,7 +2,7 @@
 /* See drain.h. */
 
 #include <string.h>
-#include "../core/memory.h"
+#include "core/base/memory.h"
 #include "calls.h"
 #include "clock.h"
 #include "drain.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "../core/memory.h"
+#include "core/base/memory.h"
 #include "file.h"
 
 static int cannot_read(int error, char text[FILE_ERROR_SIZE])

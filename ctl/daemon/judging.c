@@ -5,7 +5,7 @@
 #include "judging.h"
 #include "listened.h"
 #include "log.h"
-#include "probing.h"
+#include "ctl/daemon/probe/probing.h"
 
 /* --- what is known */
 

@@ -6,10 +6,10 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include "../core/memory.h"
+#include "core/base/memory.h"
 #include "legacy.h"
 #include "log.h"
-#include "maps.h"
+#include "ctl/maps/maps.h"
 
 struct member {
 	const char *name;

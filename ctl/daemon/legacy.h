@@ -3,7 +3,7 @@
  * and who is alive. Members are found by their names, which the kernel keeps with a map. */
 #pragma once
 
-#include "../core/image.h"
+#include "core/maps/image.h"
 
 /* The backends that the maps under `directory` know. NULL, after the reason was logged, if
  * they cannot be read. */

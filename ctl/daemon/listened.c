@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See listened.h. */
 
-#include "../core/listening.h"
+#include "core/health/listening.h"
 #include "clock.h"
 #include "listened.h"
 

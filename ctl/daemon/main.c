@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/libbpf.h>
-#include "certificates.h"
+#include "ctl/daemon/probe/certificates.h"
 #include "daemon.h"
 #include "log.h"
 

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
-#include "../core/memory.h"
+#include "core/base/memory.h"
 #include "clock.h"
 #include "worker.h"
 

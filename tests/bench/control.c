@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "../../ctl/core/table.h"
+#include "core/table/table.h"
 #include "measure.h"
 #include "subject.h"
 

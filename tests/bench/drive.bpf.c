@@ -2,7 +2,7 @@
 /* Bench only: the balancer as it is, given another packet each time (drive.h). */
 
 #include "drive.h"
-#include "../../bpf/balancer.bpf.c"
+#include "bpf/balancer.bpf.c"
 
 SEC("xdp.frags")
 int drive(struct xdp_md *ctx)

@@ -4,7 +4,7 @@
  * keep no state per flow. */
 
 #include "drive.h"
-#include "../../bpf/packet.h"
+#include "bpf/packet.h"
 
 struct flow_key {
 	struct address source;
@@ -44,7 +44,7 @@ __noinline int flow_note(struct xdp_md *ctx)
 /* Then it goes the way of all packets. */
 __attribute__((always_inline)) int without_table(struct xdp_md *ctx);
 #define balancer without_table
-#include "../../bpf/balancer.bpf.c"
+#include "bpf/balancer.bpf.c"
 #undef balancer
 
 int balancer(struct xdp_md *ctx)

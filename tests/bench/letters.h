@@ -3,7 +3,7 @@
  * them into frames, and the bench fills maps with the same ones. */
 #pragma once
 
-#include "../../vmlinux/types.h"
+#include "vmlinux/types.h"
 
 /* From a to p. Two numbers have the same once in 2^32. */
 static inline __u64 letters(__u64 number)

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "../prog/frame.h"
+#include "tests/prog/frame.h"
 
 #define SAMPLES_MAX 512
 

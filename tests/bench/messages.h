@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "../prog/frame.h"
+#include "tests/prog/frame.h"
 
 /* Typical is an INVITE of 621 bytes whose Call-ID, 32 bytes long, begins at byte 357. */
 #define MESSAGES(X)                                                                                                    \

@@ -4,7 +4,7 @@
 
 #include "stages.h"
 #include "drive.h"
-#include "../../bpf/balancer.bpf.c"
+#include "bpf/balancer.bpf.c"
 
 const volatile __u32 stage_last; /* enum stage: the stage after which the program ends */
 

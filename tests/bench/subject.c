@@ -9,8 +9,8 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include "../../bpf/packet.h"
-#include "../../bpf/sip_host.h"
+#include "bpf/packet.h"
+#include "bpf/sip_host.h"
 #include "letters.h"
 #include "subject.h"
 

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include "../../bpf/abi.h"
+#include "bpf/abi.h"
 
 #define POLL_USEC 100
 

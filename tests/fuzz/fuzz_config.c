@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/config.h"
+#include "core/config/config.h"
 
 /* Reads a text and writes it anew; NULL if it is refused, for which there must be a reason. */
 static char *rewrite(const char *text, size_t length)

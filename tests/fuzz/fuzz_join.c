@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/join_sip.h"
-#include "../../ctl/core/memory.h"
+#include "core/join/join_sip.h"
+#include "core/base/memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/oversize.h"
+#include "core/net/oversize.h"
 
 static void cut(const struct punt *punt)
 {

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/packet.h"
+#include "bpf/packet.h"
 
 static void check(const struct packet *packet, size_t direct, size_t length)
 {

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/probe_message.h"
+#include "core/health/probe_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

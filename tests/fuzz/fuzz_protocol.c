@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Any bytes are a request or an error; a request, written again, is the same request. */
 #include <stdlib.h>
-#include "../../ctl/core/protocol.h"
+#include "core/control/protocol.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

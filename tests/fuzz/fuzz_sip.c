@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/sip_user.h"
+#include "bpf/sip_user.h"
 
 static void find_call_id(struct sip_text text)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Somebody else's XDP program, to share an interface with: counts packets and passes them
  * on to whatever the dispatcher calls next. */
-#include "../../vmlinux/types.h"
+#include "vmlinux/types.h"
 #include <bpf/bpf_helpers.h>
 #include <xdp/xdp_helpers.h>
 

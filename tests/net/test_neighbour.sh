@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # How the daemon finds the way to its backends and keeps it, shown by follow-routes,
-# which is ctl/daemon/neighbour.c and nothing else. No traffic flows here: what is
+# which is ctl/daemon/neighbour/neighbour.c and nothing else. No traffic flows here: what is
 # fresh is so because the kernel was asked to keep it so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # What probes say of real servers (Kamailio, sipp, openssl) and of answer.py, which can be
-# wrong in many ways; shown by tests/tools/probe.c, which is ctl/daemon/probes.h and
+# wrong in many ways; shown by tests/tools/probe.c, which is ctl/daemon/probe/probes.h and
 # nothing else. The balancer asks px1 at px1's own address.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
-#include "../../bpf/sip_host.h"
+#include "bpf/sip_host.h"
 #include "balancer.h"
 
 #define HINT_GROUP 1
-#include "../../bpf/hash.h"
-#include "../../bpf/packet.h"
+#include "bpf/hash.h"
+#include "bpf/packet.h"
 
 const uint64_t test_hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "rows.h"
-#include "../../bpf/hash.h"
+#include "bpf/hash.h"
 
 /* A row in one of its families. */
 struct run {

@@ -4,8 +4,8 @@
  * begin with read_ and take a source for a text. */
 #pragma once
 
-#include "../../bpf/sip_dialog.h"
-#include "../../bpf/sip_user.h"
+#include "bpf/sip_dialog.h"
+#include "bpf/sip_user.h"
 
 enum reading_header {
 	READING_TO,

@@ -4,7 +4,7 @@
 #pragma once
 
 #include <stddef.h>
-#include "../../bpf/sip.h"
+#include "bpf/sip.h"
 
 struct sip_row {
 	const char *sentence;

@@ -9,7 +9,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
-#include "../../bpf/abi.h"
+#include "bpf/abi.h"
 #include "bpf/decap.skel.h"
 #include "require.h"
 #include "rows.h"

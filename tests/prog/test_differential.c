@@ -13,8 +13,8 @@
 #include "require.h"
 #include "rng.h"
 #include "sip_message.h"
-#include "../../bpf/packet.h"
-#include "../../bpf/sip.h"
+#include "bpf/packet.h"
+#include "bpf/sip.h"
 
 #define FRAMES 1000000 /* unless SIPXDP_FRAMES says otherwise: emulated machines are slow */
 

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/sip_host.h"
+#include "bpf/sip_host.h"
 #include "balancer.h"
 #include "require.h"
 

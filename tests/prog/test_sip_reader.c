@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/sip_dialog.h"
-#include "../../bpf/sip_user.h"
+#include "bpf/sip_dialog.h"
+#include "bpf/sip_user.h"
 #include "require.h"
 #include "rng.h"
 #include "sip_message.h"

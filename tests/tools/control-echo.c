@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../../ctl/daemon/control.h"
+#include "ctl/daemon/control/control.h"
 
 static json_t *echo_lookup(const struct request *request)
 {

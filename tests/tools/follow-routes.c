@@ -18,8 +18,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-#include "../../ctl/core/address.h"
-#include "../../ctl/daemon/neighbour.h"
+#include "core/net/address.h"
+#include "ctl/daemon/neighbour/neighbour.h"
 
 static const char *const STATES[] = {
 	[ROUTE_UNKNOWN] = "unknown",

@@ -20,9 +20,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include "../../ctl/core/address.h"
-#include "../../ctl/daemon/maps.h"
-#include "../../ctl/daemon/probe_path.h"
+#include "core/net/address.h"
+#include "ctl/maps/maps.h"
+#include "ctl/daemon/probe/probe_path.h"
 
 #define WAIT_USEC 2000000
 #define GOODBYE_USEC 100000 /* for connections to end on both sides */

@@ -26,7 +26,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "../../ctl/daemon/probes.h"
+#include "ctl/daemon/probe/probes.h"
 
 static const char *const HEALTHS[] = {[HEALTH_UNKNOWN] = "unknown", [HEALTH_UP] = "up", [HEALTH_DOWN] = "down", NULL};
 static const char *const TYPES[] = {[PROBE_NONE] = "none",

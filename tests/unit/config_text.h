@@ -2,7 +2,7 @@
 /* Texts of files, and what must come of them. */
 #pragma once
 
-#include "../../ctl/core/config.h"
+#include "core/config/config.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 

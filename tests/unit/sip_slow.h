@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "../../bpf/sip.h"
+#include "bpf/sip.h"
 
 bool slow_is_space(char c);
 

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <string.h>
-#include "../../ctl/core/config_parse.h"
+#include "core/config/config_parse.h"
 #include "world.h"
 
 static struct world world;

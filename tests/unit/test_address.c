@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
-#include "../../ctl/core/address.h"
+#include "core/net/address.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 

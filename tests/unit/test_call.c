@@ -4,8 +4,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/call.h"
-#include "../../bpf/sip_dialog.h"
+#include "bpf/call.h"
+#include "bpf/sip_dialog.h"
 #include "sip_guard.h"
 
 #define MESSAGES 12

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/config_parse.h"
-#include "../../ctl/core/differences.h"
+#include "core/config/config_parse.h"
+#include "core/config/differences.h"
 #include "config_text.h"
 
 static const char base[] =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Times as people write them. */
 #include <criterion/criterion.h>
-#include "../../ctl/core/duration.h"
+#include "core/base/duration.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/hash.h"
-#include "../../bpf/packet.h"
-#include "../prog/rng.h"
+#include "bpf/hash.h"
+#include "bpf/packet.h"
+#include "tests/prog/rng.h"
 
 #define IDS 65536
 #define KEYS 8

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/health.h"
+#include "core/health/health.h"
 
 /* `results`: + a success, - a failure, ! the balancer could not probe; `health` after each: u up, d down, ? unknown. */
 static const struct {

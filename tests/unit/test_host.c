@@ -2,7 +2,7 @@
 /* Hosts as SIP writes them. */
 #include <criterion/criterion.h>
 #include <string.h>
-#include "../../ctl/core/host.h"
+#include "core/sip/host.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define LABEL63 "a23456789012345678901234567890123456789012345678901234567890123"

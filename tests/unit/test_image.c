@@ -2,8 +2,8 @@
 /* Maps of other sizes know whom those before them knew. */
 
 #include <criterion/criterion.h>
-#include "../../ctl/core/image.h"
-#include "../../ctl/core/name.h"
+#include "core/maps/image.h"
+#include "core/base/name.h"
 
 static const struct contract large = {.version = ABI_VERSION, .slots = 256, .pools = 4, .services = 4, .backends = 8};
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/join_sip.h"
-#include "../../ctl/core/memory.h"
+#include "core/join/join_sip.h"
+#include "core/base/memory.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

@@ -3,8 +3,8 @@
  * addresses that have places of their own. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include "../../ctl/core/address_set.h"
-#include "../../ctl/core/join_places.h"
+#include "core/net/address_set.h"
+#include "core/join/join_places.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The clock of the time in which the daemon listened. */
 #include <criterion/criterion.h>
-#include "../../ctl/core/listening.h"
+#include "core/health/listening.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../ctl/core/lookup.h"
+#include "core/farm/lookup.h"
 
 static const uint64_t hash_key[2] = {1, 2};
 

@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-#include "../../bpf/hash.h"
-#include "../../ctl/core/lookup.h"
+#include "bpf/hash.h"
+#include "core/farm/lookup.h"
 #include "world.h"
 
 static struct world world;

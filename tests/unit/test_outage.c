@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/health.h"
-#include "../../ctl/core/listening.h"
+#include "core/health/health.h"
+#include "core/health/listening.h"
 #include "world.h"
 
 #define MOST 50

@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../ctl/core/oversize.h"
-#include "../prog/frame.h"
+#include "core/net/oversize.h"
+#include "tests/prog/frame.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define VIP6 .source = "2001:db8::7", .destination = "2001:db8::10"

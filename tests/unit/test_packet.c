@@ -5,9 +5,9 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../bpf/packet.h"
-#include "../prog/frame.h"
-#include "../prog/rng.h"
+#include "bpf/packet.h"
+#include "tests/prog/frame.h"
+#include "tests/prog/rng.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define VIP6 .destination = "2001:db8::10"

@@ -4,8 +4,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
-#include "../../ctl/core/address.h"
-#include "../../ctl/core/path_mtu.h"
+#include "core/net/address.h"
+#include "core/net/path_mtu.h"
 
 #define IPV4_SIZE 28 /* of the ICMP header and the quoted one */
 #define IPV6_SIZE 48

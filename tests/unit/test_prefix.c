@@ -2,7 +2,7 @@
 /* Spellings of networks, and which addresses are in them. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include "../../ctl/core/prefix.h"
+#include "core/net/prefix.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 

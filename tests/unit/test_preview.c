@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/differences.h"
-#include "../../ctl/core/preview.h"
+#include "core/config/differences.h"
+#include "core/farm/preview.h"
 #include "world.h"
 
 #define FILE_OF(keys, backends, more)                                                                                  \

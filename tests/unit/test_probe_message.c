@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/probe_message.h"
+#include "core/health/probe_message.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 

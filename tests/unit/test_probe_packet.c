@@ -6,9 +6,9 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/address.h"
-#include "../../ctl/core/probe_packet.h"
-#include "../prog/frame.h"
+#include "core/net/address.h"
+#include "core/health/probe_packet.h"
+#include "tests/prog/frame.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define VIP6 .destination = "2001:db8::10"

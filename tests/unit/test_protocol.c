@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../ctl/core/protocol.h"
+#include "core/control/protocol.h"
 
 /* A copy that ends where the line does, so that reading on is seen by ASan. */
 static int parse(const char *line, size_t length, struct request *request, char *error)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ranges of ports cut into prefixes: each port of the range is in exactly one, no other in any. */
 #include <criterion/criterion.h>
-#include "../../ctl/core/ranges.h"
+#include "core/net/ranges.h"
 
 static void expect_covers(uint16_t first, uint16_t last)
 {

@@ -4,9 +4,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/sip.h"
-#include "../prog/sip_message.h"
-#include "../prog/sip_rows.h"
+#include "bpf/sip.h"
+#include "tests/prog/sip_message.h"
+#include "tests/prog/sip_rows.h"
 #include "sip_guard.h"
 #include "sip_slow.h"
 

@@ -4,8 +4,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/sip_headers.h"
-#include "../prog/sip_message.h"
+#include "bpf/sip_headers.h"
+#include "tests/prog/sip_message.h"
 #include "sip_guard.h"
 #include "sip_slow.h"
 

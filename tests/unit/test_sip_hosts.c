@@ -6,9 +6,9 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/packet.h"
-#include "../../bpf/sip_user.h"
-#include "../prog/rng.h"
+#include "bpf/packet.h"
+#include "bpf/sip_user.h"
+#include "tests/prog/rng.h"
 #include "sip_guard.h"
 
 #define SPELLINGS 50000

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../bpf/sip.h"
+#include "bpf/sip.h"
 #include "sip_guard.h"
 
 static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};

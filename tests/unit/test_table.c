@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../ctl/core/config.h"
-#include "../../ctl/core/table.h"
+#include "core/config/config.h"
+#include "core/table/table.h"
 
 #define MOST 10000
 

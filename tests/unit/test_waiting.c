@@ -5,8 +5,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "../../ctl/core/address.h"
-#include "../../ctl/core/waiting.h"
+#include "core/net/address.h"
+#include "core/net/waiting.h"
 
 static const __u64 secret[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 

@@ -2,7 +2,7 @@
 /* Lists of sentences. */
 
 #include <criterion/criterion.h>
-#include "../../ctl/core/words.h"
+#include "core/base/words.h"
 
 Test(words, are_cut_with_a_word_on_what_is_left_out)
 {

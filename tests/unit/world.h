@@ -2,8 +2,8 @@
 /* A balancer without a kernel: a file and what runs in, steps and a new state out. */
 #pragma once
 
-#include "../../ctl/core/desired.h"
-#include "../../ctl/core/plan.h"
+#include "core/farm/desired.h"
+#include "core/maps/plan.h"
 
 struct world {
 	struct image *running;

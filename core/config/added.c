@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See added.h. */
+
+#include <stdio.h>
+#include <string.h>
+#include "added.h"
+#include "config_parse.h"
+#include "core/base/memory.h"
+
+/* --- from words to text */
+
+static void write_key(FILE *out, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	fprintf(out, ", %s: ", key);
+	config_write_word(out, value);
+}
+
+/* "a.example.net,b.example.net" */
+static void write_hints(FILE *out, const char *hints)
+{
+	const char *before = ", hints: [";
+
+	if (!hints)
+		return;
+	do {
+		size_t length = strcspn(hints, ",");
+		char hint[HOST_SIZE + sizeof("[]:65535")];
+
+		snprintf(hint, sizeof(hint), "%.*s", (int)length, hints);
+		fputs(before, out);
+		config_write_word(out, hint);
+		before = ", ";
+		hints += length + (hints[length] == ',');
+	} while (*hints);
+	fputc(']', out);
+}
+
+static void write_text(FILE *out, const struct config_pool *pool, const char *name, const struct address *address,
+	uint16_t weight, const struct added_words *words)
+{
+	fputs("{name: ", out);
+	config_write_word(out, pool->name);
+	fputs(", backends: [{name: ", out);
+	config_write_word(out, name);
+	fputs(", address: ", out);
+	config_write_address(out, address);
+	fprintf(out, ", weight: %u", weight);
+	if (words->priority >= 0)
+		fprintf(out, ", priority: %d", words->priority);
+	write_key(out, "mac", words->mac);
+	write_hints(out, words->hints);
+	write_key(out, "ports", words->ports);
+	write_key(out, "forward", words->forward);
+	fputs("}]", out);
+	if (words->group) {
+		fputs(", groups: [{name: ", out);
+		config_write_word(out, words->group);
+		fputs(", backends: [", out);
+		config_write_word(out, name);
+		fputs("]}]", out);
+	}
+	fputc('}', out);
+}
+
+/* --- from text to values */
+
+#define FILE_BEFORE "interfaces: [lo]\nhash_key: '00000000000000000000000000000000'\npools: ["
+
+static struct config *parse(const char *text, struct faults *faults)
+{
+	struct config *config;
+	char *file;
+	int length = asprintf(&file, FILE_BEFORE "%s]\n", text);
+
+	if (length < 0)
+		abort();
+	config = config_parse(file, length, faults);
+	free(file);
+	return config;
+}
+
+static struct added *of_text(const char *text, struct faults *faults)
+{
+	struct config *config = parse(text, faults);
+	struct added *added;
+
+	if (!config)
+		return NULL;
+	added = allocate(1, sizeof(*added));
+	added->users = 1;
+	added->config = config;
+	memcpy(added->value.text, text, strlen(text));
+	return added;
+}
+
+static bool has_group(const struct config_pool *pool, const char *group)
+{
+	size_t i = 0;
+
+	while (i < pool->group_count && strcmp(pool->groups[i], group))
+		i++;
+	return i < pool->group_count;
+}
+
+struct added *added_new(const struct config_pool *pool, const char *name, const struct address *address,
+	uint16_t weight, const struct added_words *words, struct faults *faults)
+{
+	struct added *added = NULL;
+	size_t length;
+	char *text;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		abort();
+	write_text(out, pool, name, address, weight, words);
+	fclose(out);
+	if (words->group && !has_group(pool, words->group))
+		faults_add(faults, (struct mark){0}, "pool %s has no group '%s'", pool->name, words->group);
+	else if (length >= sizeof(added->value.text))
+		faults_add(faults, (struct mark){0},
+			"what is said of backend %s is too long to outlive the daemon: %zu bytes, of %zu; write it "
+			"into the file",
+			name, length, sizeof(added->value.text) - 1);
+	else
+		added = of_text(text, faults);
+	free(text);
+	return added;
+}
+
+struct added *added_read(const struct added_backend *value)
+{
+	struct faults faults = {0};
+	struct added *added = NULL;
+
+	if (memchr(value->text, '\0', sizeof(value->text)))
+		added = of_text(value->text, &faults);
+	faults_free(&faults);
+	if (added && (added->config->pool_count != 1 || added->config->pools->backend_count != 1)) {
+		added_free(added);
+		return NULL;
+	}
+	return added;
+}
+
+struct added *added_hold(struct added *added)
+{
+	if (added)
+		atomic_fetch_add(&added->users, 1);
+	return added;
+}
+
+void added_free(struct added *added)
+{
+	if (!added || atomic_fetch_sub(&added->users, 1) > 1)
+		return;
+	config_free(added->config);
+	free(added);
+}
+
+const struct config_backend *added_backend(const struct added *added)
+{
+	return added->config->pools->backends;
+}
+
+const char *added_group(const struct added *added)
+{
+	return config_group_name(added->config->pools, added_backend(added));
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Quarrels are found by sorting: a farm of 10,000 backends is checked in n log n. */
+#include <stdio.h>
+#include <string.h>
+#include "core/net/address.h"
+#include "claims.h"
+#include "config.h"
+#include "core/base/memory.h"
+
+void claims_add(struct claims *claims, struct claim claim)
+{
+	if (claims->count == claims->room) {
+		claims->room = claims->room ? 2 * claims->room : 64;
+		claims->list = reallocate(claims->list, claims->room, sizeof(*claims->list));
+	}
+	claims->list[claims->count++] = claim;
+}
+
+/* --- order */
+
+static enum claim_kind subject(const struct claim *claim)
+{
+	switch (claim->kind) {
+	case CLAIM_VIP_BACKEND:
+		return CLAIM_VIP;
+	case CLAIM_ROLE_BACKEND:
+	case CLAIM_ROLE_HINT:
+	case CLAIM_ROLE_JOIN:
+		return CLAIM_ROLE_VIP;
+	default:
+		return claim->kind;
+	}
+}
+
+static int compare_subjects(const struct claim *a, const struct claim *b)
+{
+	if (subject(a) != subject(b))
+		return subject(a) < subject(b) ? -1 : 1;
+	if (a->scope != b->scope)
+		return a->scope < b->scope ? -1 : 1;
+	if (a->length != b->length)
+		return a->length < b->length ? -1 : 1;
+	return a->length ? memcmp(a->key, b->key, a->length) : 0;
+}
+
+/* Which of two on one subject has the better right? */
+static int compare_rights(const struct claim *a, const struct claim *b)
+{
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if (a->mark.line != b->mark.line)
+		return a->mark.line < b->mark.line ? -1 : 1;
+	return a->mark.column < b->mark.column ? -1 : a->mark.column > b->mark.column;
+}
+
+static int compare_claims(const void *left, const void *right)
+{
+	const struct claim *a = left, *b = right;
+	int order = compare_subjects(a, b);
+
+	if (order)
+		return order;
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	return compare_rights(a, b);
+}
+
+/* --- faults */
+
+static const char *owner(const struct claim *claim)
+{
+	return claim->owner[0] ? claim->owner : "without a name";
+}
+
+#define PORTS_SIZE 32
+
+/* The ports that both claim, and the verb. */
+static const char *common_ports(
+	const struct claim *a, const struct claim *b, const char *protocol, char text[PORTS_SIZE])
+{
+	unsigned int first = a->first > b->first ? a->first : b->first;
+	unsigned int last = a->last < b->last ? a->last : b->last;
+
+	if (first == last)
+		snprintf(text, PORTS_SIZE, "port %u%s belongs", first, protocol);
+	else
+		snprintf(text, PORTS_SIZE, "ports %u-%u%s belong", first, last, protocol);
+	return text;
+}
+
+static void add_vip_fault(struct faults *faults, const struct claim *first, const struct claim *again)
+{
+	char vip[ADDRESS_TEXT_SIZE], ports[PORTS_SIZE];
+
+	faults_add(faults, again->mark, "%s %s to %s %s already (line %d)", address_format(again->key, vip),
+		common_ports(first, again, again->scope == IPPROTO_UDP ? " udp" : " tcp", ports),
+		first->kind == CLAIM_VIP ? "service" : "backend", owner(first), first->mark.line);
+}
+
+static void add_hint_fault(struct faults *faults, const struct claim *first, const struct claim *again)
+{
+	const struct config_hint *hint = again->key;
+	char port[16] = "";
+
+	if (hint->port)
+		snprintf(port, sizeof(port), " port %u", hint->port);
+	faults_add(faults, again->mark, "%s%s is a hint of backend %s of this pool already (line %d)", hint->host, port,
+		owner(first), first->mark.line);
+}
+
+static void add_fault(struct faults *faults, const struct claim *first, const struct claim *again)
+{
+	char text[ADDRESS_TEXT_SIZE], ports[PORTS_SIZE];
+	const char *name = again->key;
+	int line = first->mark.line;
+
+	switch (again->kind) {
+	case CLAIM_INTERFACE:
+		faults_add(faults, again->mark, "interface %s is listed twice (first at line %d)", name, line);
+		break;
+	case CLAIM_POOL:
+		faults_add(faults, again->mark, "there is a pool named %s already (line %d)", name, line);
+		break;
+	case CLAIM_SERVICE:
+		faults_add(faults, again->mark, "there is a service named %s already (line %d)", name, line);
+		break;
+	case CLAIM_BACKEND:
+		faults_add(faults, again->mark, "this pool has a backend named %s already (line %d)", name, line);
+		break;
+	case CLAIM_BACKEND_ADDRESS:
+		faults_add(faults, again->mark, "%s is the address of backend %s of this pool already (line %d)",
+			address_format(again->key, text), owner(first), line);
+		break;
+	case CLAIM_BACKEND_PORTS:
+		faults_add(faults, again->mark, "%s to backend %s of this pool already (line %d)",
+			common_ports(first, again, "", ports), owner(first), line);
+		break;
+	case CLAIM_HINT:
+		add_hint_fault(faults, first, again);
+		break;
+	case CLAIM_GROUP:
+		faults_add(faults, again->mark, "this pool has a group named %s already (line %d)", name, line);
+		break;
+	case CLAIM_MEMBER:
+		faults_add(
+			faults, again->mark, "backend %s is in group %s already (line %d)", name, owner(first), line);
+		break;
+	case CLAIM_VIP:
+	case CLAIM_VIP_BACKEND:
+		add_vip_fault(faults, first, again);
+		break;
+	case CLAIM_ROLE_BACKEND:
+		faults_add(faults, again->mark,
+			"backend %s cannot have the address %s: it is a VIP of service %s (line %d)", owner(again),
+			address_format(again->key, text), owner(first), line);
+		break;
+	case CLAIM_ROLE_HINT:
+		faults_add(faults, again->mark,
+			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), and names every "
+			"backend; "
+			"give it a port of its own, or another name",
+			owner(again), address_format(again->key, text), owner(first), line);
+		break;
+	case CLAIM_ROLE_JOIN:
+		faults_add(faults, again->mark, "'listen' of join cannot be %s: it is a VIP of service %s (line %d)",
+			address_format(again->key, text), owner(first), line);
+		break;
+	case CLAIM_ROLE_VIP: /* is never the later one */
+		break;
+	}
+}
+
+/* --- judgement */
+
+static bool quarrel(const struct claim *a, const struct claim *b)
+{
+	return b->first <= a->last && (a->party == 0 || a->party != b->party);
+}
+
+/* Of the claims on one subject, in the order of their first ports, the one that reaches
+ * furthest meets the next one if any does. */
+void claims_judge(struct claims *claims, struct faults *faults)
+{
+	const struct claim *furthest = claims->list, *next;
+	size_t i;
+
+	if (claims->count < 2)
+		return;
+	qsort(claims->list, claims->count, sizeof(*claims->list), compare_claims);
+	for (i = 1; i < claims->count; i++) {
+		next = &claims->list[i];
+		if (compare_subjects(furthest, next) != 0) {
+			furthest = next;
+			continue;
+		}
+		if (quarrel(furthest, next) && compare_rights(furthest, next) <= 0)
+			add_fault(faults, furthest, next);
+		else if (quarrel(furthest, next))
+			add_fault(faults, next, furthest);
+		if (next->last > furthest->last)
+			furthest = next;
+	}
+}
+
+void claims_free(struct claims *claims)
+{
+	free(claims->list);
+	*claims = (struct claims){};
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The meaning of the keys of backends, and of the groups that they stand in. */
+#include <string.h>
+#include "config_parse.h"
+#include "core/base/memory.h"
+
+/* --- backends */
+
+/* A claim of the backend on something in its pool. */
+static struct claim claim_of(const struct reader *reader, const struct config_backend *backend, enum claim_kind kind,
+	const void *key, size_t length, struct mark mark)
+{
+	const struct parse *parse = reader->context;
+
+	return (struct claim){
+		.kind = kind, .scope = parse->pool, .key = key, .length = length, .owner = backend->name, .mark = mark};
+}
+
+static void read_name(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	struct parse *parse = reader->context;
+
+	config_claim_name(reader, value, backend->name, CLAIM_BACKEND, parse->pool);
+}
+
+static void write_name(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	config_write_word(writer->out, ((const struct config_backend *)object)->name);
+}
+
+static void read_address(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	struct parse *parse = reader->context;
+	struct claim claim = claim_of(
+		reader, backend, CLAIM_BACKEND_ADDRESS, &backend->address, sizeof(backend->address), value->mark);
+
+	if (!config_read_address(reader, value, &backend->address))
+		return;
+	claims_add(&parse->claims, claim);
+	claim.kind = CLAIM_ROLE_BACKEND;
+	claim.scope = 0;
+	claim.party = PARTY_OTHERS;
+	claims_add(&parse->claims, claim);
+}
+
+static void write_address(const struct writer *writer, const struct key *key, const void *object)
+{
+	(void)key;
+	config_write_address(writer->out, &((const struct config_backend *)object)->address);
+}
+
+static void read_weight(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	uint32_t weight;
+
+	if (reader_number(reader, value, 0, MAX_WEIGHT, &weight))
+		backend->weight = weight;
+}
+
+static void read_priority(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	uint32_t priority;
+
+	if (reader_number(reader, value, 1, MAX_PRIORITY, &priority))
+		backend->priority = priority;
+}
+
+static void read_mac(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	const char *text = reader_text(reader, value);
+
+	if (text && mac_parse(text, &backend->mac))
+		reader_refuse(reader, value, "the MAC of one host, such as 02:00:5e:10:00:01");
+}
+
+static void write_mac(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+	char text[MAC_TEXT_SIZE];
+
+	(void)key;
+	if (!mac_is_zero(&backend->mac))
+		fprintf(writer->out, "'%s'", mac_format(&backend->mac, text));
+}
+
+static void add_hint_owner(struct parse *parse, struct hint_owner owner)
+{
+	parse->hint_owners = array_grow(parse->hint_owners, parse->hint_owner_count, sizeof(*parse->hint_owners));
+	parse->hint_owners[parse->hint_owner_count++] = owner;
+}
+
+/* A VIP is where all backends are; with a port of its own it may be one's name. */
+static void claim_hint(
+	struct reader *reader, struct config_backend *backend, struct config_hint *hint, struct mark mark)
+{
+	struct parse *parse = reader->context;
+	struct claim claim = claim_of(reader, backend, CLAIM_HINT, hint, sizeof(*hint), mark);
+
+	if (address_parse(hint->host, &hint->address))
+		hint->address = (struct address){{0}};
+	claims_add(&parse->claims, claim);
+	if (address_equal(&hint->address, &(struct address){{0}}) || address_equal(&hint->address, &backend->address))
+		return;
+	add_hint_owner(parse, (struct hint_owner){parse->pool, backend, hint, mark});
+	if (hint->port)
+		return;
+	claim = claim_of(reader, backend, CLAIM_ROLE_HINT, &hint->address, sizeof(hint->address), mark);
+	claim.scope = 0;
+	claim.party = PARTY_OTHERS;
+	claims_add(&parse->claims, claim);
+}
+
+static void read_hints(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	const struct node *item;
+	struct config_hint *hint;
+	const char *text;
+
+	hint = backend->hints = reader_items(reader, value, sizeof(*hint), true, &backend->hint_count);
+	if (!hint)
+		return;
+	for (item = node_first(value); item; item = node_next(value, item), hint++) {
+		text = reader_text(reader, item);
+		if (!text)
+			continue;
+		if (host_parse(text, hint->host, &hint->port))
+			reader_refuse(reader, item,
+				"a host as in SIP: px1.example.net, px1.example.net:5062, 10.0.0.11, "
+				"'[2001:db8::11]:5060'");
+		else
+			claim_hint(reader, backend, hint, item->mark);
+	}
+}
+
+static void write_hints(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	for (size_t i = 0; i < backend->hint_count; i++) {
+		fputs(i ? ", " : "[", writer->out);
+		config_write_host(writer->out, backend->hints[i].host, backend->hints[i].port);
+	}
+	if (backend->hint_count)
+		fputc(']', writer->out);
+}
+
+static void read_ports(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	struct parse *parse = reader->context;
+	struct claim claim = claim_of(reader, backend, CLAIM_BACKEND_PORTS, NULL, 0, value->mark);
+
+	if (!reader_range(reader, value, 1, 65535, &backend->ports.first, &backend->ports.last))
+		return;
+	claim.first = backend->ports.first;
+	claim.last = backend->ports.last;
+	claims_add(&parse->claims, claim);
+	parse->port_owners = array_grow(parse->port_owners, parse->port_owner_count, sizeof(*parse->port_owners));
+	parse->port_owners[parse->port_owner_count++] = (struct port_owner){parse->pool, backend, value->mark};
+}
+
+static void write_ports(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	if (backend->ports.first)
+		config_write_range(writer->out, backend->ports.first, backend->ports.last);
+}
+
+static void read_forward(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+
+	config_read_forward(reader, value, &backend->forward);
+}
+
+static void write_forward(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	if (backend->forward)
+		fputs(config_forward_name(backend->forward), writer->out);
+}
+
+static const struct word admin_words[] = {
+	{"ready", ADMIN_READY},
+	{"drain", ADMIN_DRAIN},
+	{"maint", ADMIN_MAINT},
+	{},
+};
+
+static void read_admin(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	int admin;
+
+	backend->says_admin = reader_word(reader, value, admin_words, &admin);
+	if (backend->says_admin)
+		backend->admin = admin;
+}
+
+static void write_admin(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_backend *backend = object;
+
+	(void)key;
+	if (backend->says_admin)
+		fputs(config_admin_name(backend->admin), writer->out);
+}
+
+const char *config_admin_name(enum admin_state admin)
+{
+	return admin_words[admin].text;
+}
+
+#define MEMBER(name) .member = offsetof(struct config_backend, name)
+
+const struct key config_backend_keys[] = {
+	{.name = "name", .required = true, .read = read_name, .write = write_name, .flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "address",
+		.required = true,
+		.read = read_address,
+		.write = write_address,
+		.flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "weight",
+		.read = read_weight,
+		.write = config_write_u16,
+		MEMBER(weight),
+		.flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "priority", .read = read_priority, .write = config_write_u8, MEMBER(priority)},
+	{.name = "mac", .read = read_mac, .write = write_mac},
+	{.name = "hints", .read = read_hints, .write = write_hints},
+	{.name = "ports", .read = read_ports, .write = write_ports},
+	{.name = "forward", .read = read_forward, .write = write_forward},
+	{.name = "admin", .read = read_admin, .write = write_admin, .flags = KEY_TOLD},
+	{},
+};
+
+#undef MEMBER
+
+void config_read_backends(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_pool *pool = object;
+	struct parse *parse = reader->context;
+	struct config_backend *backend;
+	const struct node *item;
+
+	backend = pool->backends = reader_items(reader, value, sizeof(*backend), true, &pool->backend_count);
+	if (!backend)
+		return;
+	for (item = node_first(value); item; item = node_next(value, item), backend++) {
+		backend->weight = 1;
+		backend->priority = 1;
+		backend->mark = item->mark;
+		config_check_limit(reader, item->mark, ++parse->backend_count, parse->config->limits.backends,
+			"backends", MAX_BACKENDS);
+		reader_mapping(reader, item, "a backend", config_backend_keys, backend);
+	}
+}
+
+/* --- groups */
+
+/* The group being read. */
+struct reading {
+	struct config_pool *pool;
+	size_t group;
+	struct config_backend **by_name; /* those of the pool, sorted */
+};
+
+static int compare_backends(const void *left, const void *right)
+{
+	const struct config_backend *const *a = left, *const *b = right;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+static void read_group_name(struct reader *reader, const struct node *value, void *object)
+{
+	struct reading *reading = object;
+	struct parse *parse = reader->context;
+
+	config_claim_name(reader, value, reading->pool->groups[reading->group], CLAIM_GROUP, parse->pool);
+}
+
+static void read_member(struct reader *reader, const struct node *value, const struct reading *reading)
+{
+	const struct config_pool *pool = reading->pool;
+	struct config_backend wanted = {}, *key = &wanted, **found;
+	struct parse *parse = reader->context;
+
+	if (!config_read_name(reader, value, wanted.name))
+		return;
+	found = bsearch(&key, reading->by_name, pool->backend_count, sizeof(key), compare_backends);
+	if (found) {
+		(*found)->group = reading->group + 1;
+		claims_add(&parse->claims, (struct claim){.kind = CLAIM_MEMBER,
+						   .scope = parse->pool,
+						   .key = (*found)->name,
+						   .length = strlen((*found)->name),
+						   .owner = pool->groups[reading->group],
+						   .mark = value->mark});
+	} else if (!parse->cut) { /* else it may come further down */
+		faults_add(reader->faults, value->mark, "'backends' of %s: the pool has no backend named %s",
+			reader->label, wanted.name);
+	}
+}
+
+static void read_members(struct reader *reader, const struct node *value, void *object)
+{
+	const struct node *item;
+
+	if (!reader_list(reader, value, true))
+		return;
+	for (item = node_first(value); item; item = node_next(value, item))
+		read_member(reader, item, object);
+}
+
+static const struct key group_keys[] = {
+	{.name = "name", .required = true, .read = read_group_name},
+	{.name = "backends", .required = true, .read = read_members},
+	{},
+};
+
+void config_read_groups(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_pool *pool = object;
+	struct reading reading = {.pool = pool};
+	const struct node *item;
+	size_t i;
+
+	pool->groups = reader_items(reader, value, sizeof(*pool->groups), true, &pool->group_count);
+	if (!pool->groups)
+		return;
+	reading.by_name = allocate(pool->backend_count, sizeof(*reading.by_name));
+	for (i = 0; i < pool->backend_count; i++)
+		reading.by_name[i] = &pool->backends[i];
+	qsort(reading.by_name, pool->backend_count, sizeof(*reading.by_name), compare_backends);
+	for (item = node_first(value); item; item = node_next(value, item), reading.group++) {
+		config_check_limit(reader, item->mark, reading.group + 1, MAX_BACKENDS, "groups", MAX_BACKENDS);
+		reader_mapping(reader, item, "a group", group_keys, &reading);
+	}
+	free(reading.by_name);
+}

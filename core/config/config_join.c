@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The meaning of the keys of `join:`. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config_parse.h"
+#include "core/base/memory.h"
+
+#define SECRET_LENGTH_MIN 16
+#define SECRET_LENGTH_MAX 255
+#define SECRET_HIDDEN "hidden" /* too short for one */
+
+/* Loopback is fine here: servers may come through a tunnel that ends on this machine. */
+static bool can_be_listened_on(const struct address *address)
+{
+	const struct in6_addr *ipv6 = (const struct in6_addr *)address;
+
+	if (address_is_ipv4(address) && ntohl(address->word[3]) >> 24 == IN_LOOPBACKNET)
+		return true;
+	return address_is_host(address) || IN6_IS_ADDR_LOOPBACK(ipv6);
+}
+
+static void read_listen(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_join *join = object;
+	struct parse *parse = reader->context;
+	const char *text = reader_text(reader, value);
+	struct claim claim = {.kind = CLAIM_ROLE_JOIN,
+		.key = &join->address,
+		.length = sizeof(join->address),
+		.party = PARTY_OTHERS,
+		.owner = "",
+		.mark = value->mark};
+	char host[HOST_SIZE];
+	uint16_t port;
+
+	if (!text)
+		return;
+	if (host_parse(text, host, &port) || port == 0 || address_parse(host, &join->address) ||
+		!can_be_listened_on(&join->address)) {
+		reader_refuse(reader, value,
+			"an address of this machine and a port, such as 10.0.0.2:7946 or [2001:db8::2]:7946");
+		return;
+	}
+	join->port = port;
+	claims_add(&parse->claims, claim);
+}
+
+static void read_secret(struct reader *reader, const struct node *value, void *object)
+{
+	const char *text = reader_text(reader, value);
+	struct config_join *join = object;
+
+	if (!text)
+		return;
+	/* As with `hash_key:`, what was written is not repeated. */
+	if (!strcmp(text, SECRET_HIDDEN))
+		faults_add(reader->faults, value->mark,
+			"'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it to root "
+			"only");
+	else if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
+		faults_add(reader->faults, value->mark,
+			"'secret' of join must be %d to %d printable ASCII characters ('openssl rand -hex 16' makes "
+			"one)",
+			SECRET_LENGTH_MIN, SECRET_LENGTH_MAX);
+	else
+		join->secret = config_copy_text(text);
+}
+
+/* A network, or a list of them. */
+static void read_from(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_join *join = object;
+	bool is_list = value->kind == NODE_LIST;
+	const struct node *item = is_list ? node_first(value) : value;
+	const char *text;
+
+	join->from_count = 1;
+	if (is_list)
+		join->from = reader_items(reader, value, sizeof(*join->from), false, &join->from_count);
+	else
+		join->from = allocate(1, sizeof(*join->from));
+	for (size_t i = 0; i < join->from_count; i++) {
+		text = reader_text(reader, item);
+		if (text && prefix_parse(text, &join->from[i]))
+			reader_refuse(reader, item,
+				"a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, with no bit set behind "
+				"its length");
+		item = is_list ? node_next(value, item) : NULL;
+	}
+}
+
+static void write_from(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_join *join = object;
+	char text[PREFIX_TEXT_SIZE];
+
+	(void)key;
+	for (size_t i = 0; i < join->from_count; i++) {
+		fputs(i ? ", " : "[", writer->out);
+		config_write_word(writer->out, prefix_format(&join->from[i], text));
+	}
+	if (join->from_count)
+		fputc(']', writer->out);
+}
+
+void config_hide_secret(struct config *config)
+{
+	if (!config->join.secret)
+		return;
+	free(config->join.secret);
+	config->join.secret = config_copy_text(SECRET_HIDDEN);
+}
+
+static void read_node_timeout(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_join *join = object;
+
+	reader_time(reader, value, SECOND, HOUR, &join->node_timeout);
+}
+
+static void write_listen(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_join *join = object;
+	char text[ADDRESS_TEXT_SIZE];
+
+	(void)key;
+	if (join->port)
+		config_write_host(writer->out, address_format(&join->address, text), join->port);
+}
+
+const struct key config_join_keys[] = {
+	{.name = "listen", .required = true, .read = read_listen, .write = write_listen},
+	{.name = "secret",
+		.required = true,
+		.read = read_secret,
+		.write = config_write_text,
+		.member = offsetof(struct config_join, secret),
+		.flags = KEY_SECRET},
+	{.name = "from", .read = read_from, .write = write_from},
+	{.name = "node_timeout",
+		.read = read_node_timeout,
+		.write = config_write_time,
+		.member = offsetof(struct config_join, node_timeout),
+		.flags = KEY_ALWAYS},
+	{},
+};
+
+void config_read_join(struct reader *reader, const struct node *value, void *object)
+{
+	struct config *config = object;
+
+	reader_mapping(reader, value, "join", config_join_keys, &config->join);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Values that objects of several kinds have. */
+#include <string.h>
+#include "config_parse.h"
+#include "core/base/memory.h"
+
+bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE])
+{
+	const char *text = reader_text(reader, value);
+
+	if (!text)
+		return false;
+	if (!config_name_is_valid(text)) {
+		reader_refuse(reader, value, "1 to 63 of the characters A-Z a-z 0-9 . _ -");
+		return false;
+	}
+	strcpy(out, text);
+	return true;
+}
+
+void config_claim_name(
+	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope)
+{
+	struct parse *parse = reader->context;
+	struct claim claim = {.kind = kind, .scope = scope, .key = name, .owner = name, .mark = value->mark};
+
+	if (!config_read_name(reader, value, name))
+		return;
+	claim.length = strlen(name);
+	claims_add(&parse->claims, claim);
+}
+
+bool config_read_address(struct reader *reader, const struct node *value, struct address *out)
+{
+	const char *text = reader_text(reader, value);
+	struct address address;
+
+	if (!text)
+		return false;
+	if (address_parse(text, &address)) {
+		reader_refuse(reader, value,
+			strchr(text, '/') ? "an address without a prefix length" : "an IPv4 or IPv6 address");
+		return false;
+	}
+	if (!address_is_host(&address)) {
+		reader_refuse(reader, value,
+			"a host's address (not unspecified, loopback, link-local, multicast, broadcast)");
+		return false;
+	}
+	*out = address;
+	return true;
+}
+
+void config_check_limit(
+	struct reader *reader, struct mark mark, size_t count, uint32_t limit, const char *what, uint32_t max)
+{
+	if (count != (size_t)limit + 1)
+		return;
+	if (limit < max)
+		faults_add(reader->faults, mark, "too many %s: there is room for %u; raise it in 'limits' (at most %u)",
+			what, limit, max);
+	else
+		faults_add(reader->faults, mark, "too many %s: there is room for %u", what, limit);
+}
+
+bool config_is_printable(const char *text)
+{
+	while (*text >= ' ' && *text <= '~')
+		text++;
+	return *text == '\0';
+}
+
+char *config_copy_text(const char *text)
+{
+	return text ? strcpy(allocate(strlen(text) + 1, 1), text) : NULL;
+}

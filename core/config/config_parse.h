@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the files config*.c share. Nobody else's. */
+#pragma once
+
+#include "claims.h"
+#include "config.h"
+#include "core/base/duration.h"
+#include "reader.h"
+
+/* A backend with ports of its own. */
+struct port_owner {
+	size_t pool;
+	const struct config_backend *backend;
+	struct mark mark;
+};
+
+/* A backend with a hint that is an address, and not its own. */
+struct hint_owner {
+	size_t pool;
+	const struct config_backend *backend;
+	const struct config_hint *hint;
+	struct mark mark;
+};
+
+/* What is known while a file is read: the context of the reader. */
+struct parse {
+	struct config *config;
+	struct claims claims;
+	const struct config_pool **pools_by_name;
+	struct port_owner *port_owners; /* in the order of their pools */
+	size_t port_owner_count;
+	struct hint_owner *hint_owners;
+	size_t hint_owner_count;
+	size_t pool;          /* index of the one being read */
+	size_t backend_count; /* in all pools */
+	size_t vip_count;     /* of all services */
+	bool port_known;      /* of the service being read */
+	bool cut;             /* the file broke off: what is not there may only be unread */
+};
+
+enum claim_party {
+	PARTY_NONE,
+	PARTY_VIPS,   /* of the roles that an address can have */
+	PARTY_OTHERS, /* several may have such an address */
+};
+
+#define POOL_UNKNOWN ((size_t)-1) /* of a service whose pool could not be read */
+
+/* --- the readers of the file's keys; object is a struct config */
+
+void config_read_join(struct reader *reader, const struct node *value, void *object);
+void config_read_pools(struct reader *reader, const struct node *value, void *object);
+
+/* Services refer to pools, so pools come first. */
+void config_read_services(struct reader *reader, const struct node *value, void *object);
+
+/* --- the tables of keys, of which each key of the file is a row: reading, `save` and the words of
+ * `plan` go by them. The objects are struct config, config_limits, config_join, ... */
+
+extern const struct key config_file_keys[];
+extern const struct key config_limit_keys[];
+extern const struct key config_join_keys[];
+extern const struct key config_service_keys[];
+extern const struct key config_pool_keys[];
+extern const struct key config_probe_keys[];
+extern const struct key config_backend_keys[];
+
+/* --- parts of these */
+
+/* The values of `backends:` and `groups:`; object is a struct config_pool. Groups refer to
+ * backends, so these come first. */
+void config_read_backends(struct reader *reader, const struct node *value, void *object);
+void config_read_groups(struct reader *reader, const struct node *value, void *object);
+
+/* The value of `probe:`; object is a struct config_pool. */
+void config_read_probe(struct reader *reader, const struct node *value, void *object);
+
+/* What a pool, and a probe of a type, are unless the file says otherwise. */
+void config_default_pool(struct config_pool *pool);
+void config_default_probe(struct config_probe *probe, enum probe_type type);
+
+/* NULL if there is none. Only when all pools have been read. */
+const struct config_pool *config_named_pool(const struct parse *parse, const char *name);
+
+/* What can be said of probes only when all services are known: which transport, which port. */
+void config_settle_probes(struct config *config, struct faults *faults);
+
+/* Claims for each VIP the ports that backends have of it. */
+void config_claim_vip_ports(struct parse *parse, struct faults *faults);
+
+/* Refuses hints that are the address of another backend, or what new calls name. */
+void config_check_hints(const struct parse *parse, struct faults *faults);
+
+/* --- values; false after a fault has been added */
+
+bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE]);
+bool config_read_address(struct reader *reader, const struct node *value, struct address *out);
+bool config_read_forward(struct reader *reader, const struct node *value, enum forward_method *out);
+
+/* A name that is to be the only one of its kind in its scope. */
+void config_claim_name(
+	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope);
+
+/* Adds a fault where the count goes past a limit: once, for the first that is too many.
+ * `max` is the highest limit that the file could set. */
+void config_check_limit(
+	struct reader *reader, struct mark mark, size_t count, uint32_t limit, const char *what, uint32_t max);
+
+/* --- writing (config_write.c) */
+
+/* A member of a type, as a row of a table names it. */
+void config_write_u8(const struct writer *writer, const struct key *key, const void *object);
+void config_write_u16(const struct writer *writer, const struct key *key, const void *object);
+void config_write_u32(const struct writer *writer, const struct key *key, const void *object);
+void config_write_time(const struct writer *writer, const struct key *key, const void *object);
+void config_write_truth(const struct writer *writer, const struct key *key, const void *object);
+void config_write_text(const struct writer *writer, const struct key *key, const void *object); /* char * */
+
+/* The value of a key as the file spells it, "" where there is none; valid until the next one. */
+struct key_text {
+	struct writer writer;
+	char *bytes;
+	size_t length;
+};
+
+void key_text_open(struct key_text *text, const struct config *config);
+const char *key_text(struct key_text *text, const struct key *key, const void *object);
+void key_text_close(struct key_text *text);
+
+/* Values. The first quotes what YAML, or a reader of it that guesses types, could take for something
+ * else; the range is "5060" or "5060-5080". */
+void config_write_word(FILE *out, const char *text);
+void config_write_address(FILE *out, const struct address *address);
+void config_write_host(FILE *out, const char *host, uint16_t port);
+void config_write_range(FILE *out, unsigned int first, unsigned int last);
+
+/* ASCII, from a space to a tilde, so that it may go into YAML, SIP and logs as it is. */
+bool config_is_printable(const char *text);
+
+/* A text in memory of its own; NULL of NULL. */
+char *config_copy_text(const char *text);

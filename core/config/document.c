@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From libyaml's events to a tree, without recursion. */
+#include <string.h>
+#include <yaml.h>
+#include "document.h"
+#include "core/base/memory.h"
+
+struct loader {
+	struct document *document;
+	struct faults *faults;
+	const char *text;
+	size_t length;
+	size_t offset;                   /* what libyaml has been given */
+	size_t open[DOCUMENT_DEPTH_MAX]; /* the lists and mappings that the next node is inside of */
+	size_t depth;
+};
+
+static struct mark to_mark(yaml_mark_t mark)
+{
+	return (struct mark){mark.line + 1, mark.column + 1};
+}
+
+/* Gives libyaml one line at a time: it decodes all it has before it looks at any, and
+ * a stray byte would cost the faults of the lines above it. */
+static int next_line(void *data, unsigned char *buffer, size_t size, size_t *size_read)
+{
+	struct loader *loader = data;
+	const char *from = loader->text + loader->offset;
+	size_t left = loader->length - loader->offset;
+	const char *newline;
+
+	if (size > left)
+		size = left;
+	newline = size ? memchr(from, '\n', size) : NULL;
+	*size_read = newline ? (size_t)(newline - from) + 1 : size;
+	if (*size_read)
+		memcpy(buffer, from, *size_read);
+	loader->offset += *size_read;
+	return 1;
+}
+
+/* A place in bytes, as a line and a column in characters. */
+static struct mark mark_at(const struct loader *loader, size_t offset)
+{
+	struct mark mark = {1, 1};
+	size_t i;
+
+	for (i = 0; i < offset && i < loader->length; i++) {
+		if (loader->text[i] == '\n')
+			mark = (struct mark){mark.line + 1, 1};
+		else if ((loader->text[i] & 0xc0) != 0x80) /* not the rest of a UTF-8 character */
+			mark.column++;
+	}
+	return mark;
+}
+
+/* A byte that cannot be in a text, often of a file in an older character set. */
+static void add_byte_fault(struct loader *loader, const char *problem, size_t offset)
+{
+	const unsigned char *text = (const unsigned char *)loader->text;
+
+	/* A character is at fault that lacks bytes, not the innocent one behind it. */
+	if (strcmp(problem, "invalid trailing UTF-8 octet") == 0) {
+		do
+			offset--;
+		while (offset && text[offset] < 0xc0);
+	}
+	faults_add(loader->faults, mark_at(loader, offset), "not a UTF-8 text: %s (byte 0x%02x)", problem,
+		offset < loader->length ? text[offset] : 0);
+}
+
+static void add_syntax_fault(struct loader *loader, const yaml_parser_t *parser)
+{
+	const char *problem = parser->problem ? parser->problem : "cannot be read";
+	struct mark mark = to_mark(parser->problem_mark);
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		abort();
+	if (parser->error == YAML_READER_ERROR) {
+		add_byte_fault(loader, problem, parser->problem_offset);
+		return;
+	}
+	if (strcmp(problem, "found character that cannot start any token") == 0)
+		problem = "a tab, or a character that must be in quotes";
+	if (!parser->context)
+		faults_add(loader->faults, mark, "not YAML: %s", problem);
+	else if (to_mark(parser->context_mark).line == mark.line)
+		faults_add(loader->faults, mark, "not YAML: %s (%s)", problem, parser->context);
+	else
+		faults_add(loader->faults, mark, "not YAML: %s (%s that begins at line %d)", problem, parser->context,
+			to_mark(parser->context_mark).line);
+}
+
+static struct node *add_node(struct loader *loader, enum node_kind kind, const yaml_event_t *event)
+{
+	struct document *document = loader->document;
+
+	if (document->count == document->room) {
+		document->room = document->room ? 2 * document->room : 64;
+		document->nodes = reallocate(document->nodes, document->room, sizeof(*document->nodes));
+	}
+	document->nodes[document->count] = (struct node){.kind = kind, .mark = to_mark(event->start_mark), .size = 1};
+	return &document->nodes[document->count++];
+}
+
+static void refuse_decoration(struct loader *loader, const yaml_event_t *event, const void *anchor, const void *tag)
+{
+	if (anchor)
+		faults_add(loader->faults, to_mark(event->start_mark), "anchors ('&') are not supported");
+	if (tag)
+		faults_add(loader->faults, to_mark(event->start_mark), "tags ('!') are not supported");
+}
+
+static void add_scalar(struct loader *loader, const yaml_event_t *event)
+{
+	const char *value = (const char *)event->data.scalar.value;
+	size_t length = event->data.scalar.length;
+	struct node *node = add_node(loader, NODE_SCALAR, event);
+
+	refuse_decoration(loader, event, event->data.scalar.anchor, event->data.scalar.tag);
+	if (memchr(value, '\0', length)) {
+		faults_add(loader->faults, node->mark, "a value cannot hold a NUL character");
+		node->kind = NODE_REFUSED;
+		return;
+	}
+	node->text = memcpy(allocate(length + 1, 1), value, length);
+}
+
+/* Opens a list or mapping; false if it is one too many. */
+static bool open_node(struct loader *loader, enum node_kind kind, const yaml_event_t *event)
+{
+	if (loader->depth == DOCUMENT_DEPTH_MAX) {
+		faults_add(loader->faults, to_mark(event->start_mark),
+			"lists and mappings inside one another are too deep here (%d levels)", DOCUMENT_DEPTH_MAX);
+		return false;
+	}
+	loader->open[loader->depth++] = loader->document->count;
+	add_node(loader, kind, event);
+	return true;
+}
+
+static void close_node(struct loader *loader, bool cut)
+{
+	size_t index = loader->open[--loader->depth];
+	struct node *node = &loader->document->nodes[index];
+
+	node->size = loader->document->count - index;
+	node->cut = cut;
+}
+
+/* Takes one event; false after the last one that is of interest. */
+static bool take_event(struct loader *loader, const yaml_event_t *event)
+{
+	struct mark mark = to_mark(event->start_mark);
+
+	if (loader->document->count == DOCUMENT_NODES_MAX) {
+		faults_add(loader->faults, mark, "the file holds more than %d values", DOCUMENT_NODES_MAX);
+		return false;
+	}
+	switch (event->type) {
+	case YAML_DOCUMENT_START_EVENT:
+		if (loader->document->count == 0)
+			return true;
+		faults_add(loader->faults, mark, "a second document begins here; a file holds one");
+		return false;
+	case YAML_ALIAS_EVENT:
+		faults_add(loader->faults, mark, "aliases ('*') are not supported; write the value out");
+		add_node(loader, NODE_REFUSED, event);
+		return true;
+	case YAML_SCALAR_EVENT:
+		add_scalar(loader, event);
+		return true;
+	case YAML_SEQUENCE_START_EVENT:
+		refuse_decoration(loader, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+		return open_node(loader, NODE_LIST, event);
+	case YAML_MAPPING_START_EVENT:
+		refuse_decoration(loader, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+		return open_node(loader, NODE_MAPPING, event);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		close_node(loader, false);
+		return true;
+	default:
+		return event->type != YAML_STREAM_END_EVENT;
+	}
+}
+
+static void load_events(struct loader *loader, yaml_parser_t *parser)
+{
+	yaml_event_t event;
+	bool more = true;
+
+	while (more) {
+		if (!yaml_parser_parse(parser, &event)) {
+			add_syntax_fault(loader, parser);
+			break;
+		}
+		more = take_event(loader, &event);
+		yaml_event_delete(&event);
+	}
+	while (loader->depth)
+		close_node(loader, true);
+}
+
+void document_load(struct document *document, const char *text, size_t length, struct faults *faults)
+{
+	struct loader loader = {.document = document, .faults = faults, .text = text, .length = length};
+	size_t faults_before = faults->count;
+	yaml_parser_t parser;
+
+	*document = (struct document){};
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* libyaml would count it as indentation */
+		loader.text += 3, loader.length -= 3;
+	if (length > DOCUMENT_BYTES_MAX) {
+		faults_add(faults, (struct mark){}, "the file is too big: %zu bytes, and at most %d are read", length,
+			DOCUMENT_BYTES_MAX);
+		return;
+	}
+	if (!yaml_parser_initialize(&parser))
+		abort();
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input(&parser, next_line, &loader);
+	load_events(&loader, &parser);
+	yaml_parser_delete(&parser);
+	if (document->count == 0 && faults->count == faults_before)
+		faults_add(faults, (struct mark){1, 1}, "the file is empty");
+}
+
+void document_free(struct document *document)
+{
+	size_t i;
+
+	for (i = 0; i < document->count; i++)
+		free(document->nodes[i].text);
+	free(document->nodes);
+	*document = (struct document){};
+}
+
+const struct node *node_first(const struct node *parent)
+{
+	return parent->size > 1 ? parent + 1 : NULL;
+}
+
+const struct node *node_next(const struct node *parent, const struct node *child)
+{
+	const struct node *next = child + child->size;
+
+	return next < parent + parent->size ? next : NULL;
+}
+
+size_t node_count(const struct node *parent)
+{
+	const struct node *child;
+	size_t count = 0;
+
+	for (child = node_first(parent); child; child = node_next(parent, child))
+		count++;
+	return count;
+}

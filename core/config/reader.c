@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From nodes to values. */
+#include <stdio.h>
+#include <string.h>
+#include "core/base/duration.h"
+#include "core/base/memory.h"
+#include "reader.h"
+
+#define SHOWN_SIZE 80
+#define LABEL_SIZE 96
+#define EXPECTED_SIZE 128
+#define WORD_SIZE 64 /* longer words are neither suggested nor in a label */
+
+/* What somebody wrote, fit for a message on a terminal. */
+static const char *shown(const char *text, char out[SHOWN_SIZE])
+{
+	size_t i;
+
+	for (i = 0; text[i] && i < SHOWN_SIZE - 4; i++)
+		out[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+	strcpy(out + i, text[i] ? "..." : "");
+	return out;
+}
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+	size_t ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* Letters to insert, delete, change, or swap with their neighbour to make `a` into `b`. */
+static size_t edit_distance(const char *a, const char *b)
+{
+	size_t cost[3][WORD_SIZE], *before = cost[0], *above = cost[1], *row = cost[2], *swap;
+	size_t length = strlen(b), i, j;
+
+	for (j = 0; j <= length; j++)
+		row[j] = j;
+	for (i = 0; a[i]; i++) {
+		swap = before, before = above, above = row, row = swap;
+		row[0] = i + 1;
+		for (j = 0; j < length; j++) {
+			row[j + 1] = smallest(above[j + 1] + 1, row[j] + 1, above[j] + (a[i] != b[j]));
+			if (i && j && a[i] == b[j - 1] && a[i - 1] == b[j] && before[j - 1] + 1 < row[j + 1])
+				row[j + 1] = before[j - 1] + 1;
+		}
+	}
+	return row[length];
+}
+
+void suggestion_offer(struct suggestion *suggestion, const char *candidate)
+{
+	size_t a = strlen(suggestion->text), b = strlen(candidate);
+	size_t longer = a > b ? a : b, distance;
+
+	/* More than a third of the letters wrong is another word. */
+	if (longer >= WORD_SIZE || (longer - (a < b ? a : b)) * 3 > longer)
+		return;
+	distance = edit_distance(suggestion->text, candidate);
+	if (distance * 3 > longer || (suggestion->best && distance >= suggestion->distance))
+		return;
+	suggestion->best = candidate;
+	suggestion->distance = distance;
+}
+
+static const char *kind_name(const struct node *node)
+{
+	switch (node->kind) {
+	case NODE_LIST:
+		return "a list";
+	case NODE_MAPPING:
+		return "a mapping";
+	default:
+		return node->text && node->text[0] ? "a single value" : "nothing";
+	}
+}
+
+static bool expect_kind(struct reader *reader, const struct node *node, enum node_kind kind, const char *expected)
+{
+	if (node->kind == kind)
+		return true;
+	if (node->kind == NODE_REFUSED)
+		return false;
+	if (reader->key)
+		faults_add(reader->faults, node->mark, "'%s' of %s: expected %s, found %s", reader->key->name,
+			reader->label, expected, kind_name(node));
+	else
+		faults_add(reader->faults, node->mark, "%s: expected %s, found %s", reader->label, expected,
+			kind_name(node));
+	return false;
+}
+
+bool reader_list(struct reader *reader, const struct node *node, bool may_be_empty)
+{
+	if (!expect_kind(reader, node, NODE_LIST, "a list"))
+		return false;
+	if (node_first(node) || may_be_empty || node->cut)
+		return true;
+	faults_add(reader->faults, node->mark, "'%s' of %s must not be empty", reader->key->name, reader->label);
+	return false;
+}
+
+void *reader_items(struct reader *reader, const struct node *list, size_t size, bool may_be_empty, size_t *count)
+{
+	*count = 0;
+	if (!reader_list(reader, list, may_be_empty))
+		return NULL;
+	*count = node_count(list);
+	return allocate(*count, size);
+}
+
+void reader_refuse(struct reader *reader, const struct node *node, const char *expected)
+{
+	char text[SHOWN_SIZE];
+
+	faults_add(reader->faults, node->mark, "'%s' of %s must be %s, not '%s'", reader->key->name, reader->label,
+		expected, shown(node->text, text));
+}
+
+const char *reader_text(struct reader *reader, const struct node *node)
+{
+	if (!expect_kind(reader, node, NODE_SCALAR, "a single value"))
+		return NULL;
+	if (node->text[0])
+		return node->text;
+	faults_add(reader->faults, node->mark, "'%s' of %s is empty", reader->key->name, reader->label);
+	return NULL;
+}
+
+/* Of the `digits` that a text begins with. */
+static bool parse_number(const char *text, size_t digits, uint32_t min, uint32_t max, uint32_t *out)
+{
+	uint32_t value;
+
+	/* Nine digits fit 32 bits; a leading zero is octal to some YAML readers and decimal to others. */
+	if (digits == 0 || digits > 9 || (text[0] == '0' && digits > 1))
+		return false;
+	value = strtoul(text, NULL, 10);
+	if (value < min || value > max)
+		return false;
+	*out = value;
+	return true;
+}
+
+static size_t digits_of(const char *text)
+{
+	return strspn(text, "0123456789");
+}
+
+bool reader_number(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out)
+{
+	const char *text = reader_text(reader, node);
+	char expected[EXPECTED_SIZE];
+
+	if (!text)
+		return false;
+	if (text[digits_of(text)] == '\0' && parse_number(text, digits_of(text), min, max, out))
+		return true;
+	snprintf(expected, sizeof(expected), "a whole number from %u to %u", min, max);
+	reader_refuse(reader, node, expected);
+	return false;
+}
+
+bool reader_range(
+	struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint16_t *first, uint16_t *last)
+{
+	const char *text = reader_text(reader, node), *second;
+	char expected[EXPECTED_SIZE];
+	uint32_t from, to;
+
+	if (!text)
+		return false;
+	second = text + digits_of(text);
+	second = *second == '-' ? second + 1 : text;
+	if (second[digits_of(second)] == '\0' && parse_number(text, digits_of(text), min, max, &from) &&
+		parse_number(second, digits_of(second), from, max, &to)) {
+		*first = from;
+		*last = to;
+		return true;
+	}
+	snprintf(expected, sizeof(expected), "a whole number from %u to %u, or a range such as 5060-5080", min, max);
+	reader_refuse(reader, node, expected);
+	return false;
+}
+
+bool reader_time(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out)
+{
+	const char *text = reader_text(reader, node);
+	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE], expected[EXPECTED_SIZE];
+	uint32_t value;
+
+	if (!text)
+		return false;
+	if (duration_parse(text, &value) == 0 && value >= min && value <= max) {
+		*out = value;
+		return true;
+	}
+	snprintf(expected, sizeof(expected), "a time from %s to %s with its unit, such as 500ms, 2s, 5m or 1h",
+		duration_format(min, least), duration_format(max, most));
+	reader_refuse(reader, node, expected);
+	return false;
+}
+
+bool reader_truth(struct reader *reader, const struct node *node, bool *out)
+{
+	static const struct word words[] = {{"true", true}, {"false", false}, {}};
+	int value;
+
+	if (!reader_word(reader, node, words, &value))
+		return false;
+	*out = value;
+	return true;
+}
+
+bool reader_word(struct reader *reader, const struct node *node, const struct word *words, int *out)
+{
+	const char *text = reader_text(reader, node), *separator = "";
+	char expected[EXPECTED_SIZE];
+	const struct word *word;
+	size_t length = 0;
+
+	if (!text)
+		return false;
+	for (word = words; word->text && strcmp(word->text, text); word++)
+		;
+	if (word->text) {
+		*out = word->value;
+		return true;
+	}
+	for (word = words; word->text && length < sizeof(expected); word++) {
+		length += snprintf(expected + length, sizeof(expected) - length, "%s'%s'", separator, word->text);
+		separator = " or ";
+	}
+	reader_refuse(reader, node, expected);
+	return false;
+}
+
+/* "backend px1", or "a backend" as long as it has no name that can be shown. */
+static const char *make_label(const struct node *mapping, const char *noun, char out[LABEL_SIZE])
+{
+	const struct node *key, *value;
+	size_t i;
+
+	snprintf(out, LABEL_SIZE, "%s", noun);
+	if (strncmp(noun, "a ", 2) != 0)
+		return out;
+	for (key = node_first(mapping); key; key = node_next(mapping, value)) {
+		value = node_next(mapping, key);
+		if (!value)
+			break;
+		if (!key->text || strcmp(key->text, "name") != 0 || !value->text)
+			continue;
+		for (i = 0; value->text[i] > ' ' && value->text[i] <= '~'; i++)
+			;
+		if (i > 0 && i < WORD_SIZE && value->text[i] == '\0')
+			snprintf(out, LABEL_SIZE, "%s %s", noun + 2, value->text);
+	}
+	return out;
+}
+
+static void refuse_key(struct reader *reader, const struct node *node, const struct key *keys)
+{
+	struct suggestion suggestion = {.text = node->text};
+	char text[SHOWN_SIZE], known[256];
+	size_t i, length = 0;
+
+	for (i = 0; keys[i].name; i++) {
+		suggestion_offer(&suggestion, keys[i].name);
+		if (length < sizeof(known))
+			length += snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "", keys[i].name);
+	}
+	shown(node->text, text);
+	if (suggestion.best)
+		faults_add(reader->faults, node->mark, "unknown key '%s' in %s; did you mean '%s'?", text,
+			reader->label, suggestion.best);
+	else
+		faults_add(reader->faults, node->mark, "unknown key '%s' in %s; its keys are %s", text, reader->label,
+			known);
+}
+
+/* Sets found[i] to the key in the mapping that keys[i] is about. */
+static void find_keys(struct reader *reader, const struct node *mapping, const struct key *keys,
+	const struct node *found[READER_KEYS_MAX])
+{
+	const struct node *key, *value;
+	size_t i;
+
+	for (key = node_first(mapping); key; key = node_next(mapping, value)) {
+		value = node_next(mapping, key);
+		if (!value) /* cut off behind a key that may not be whole */
+			return;
+		if (key->kind == NODE_REFUSED)
+			continue;
+		if (key->kind != NODE_SCALAR) {
+			faults_add(reader->faults, key->mark, "a key in %s must be a word, not %s", reader->label,
+				kind_name(key));
+			continue;
+		}
+		for (i = 0; keys[i].name && strcmp(keys[i].name, key->text); i++)
+			;
+		if (!keys[i].name)
+			refuse_key(reader, key, keys);
+		else if (found[i])
+			faults_add(reader->faults, key->mark, "'%s' is in %s twice (first at line %d)", keys[i].name,
+				reader->label, found[i]->mark.line);
+		else
+			found[i] = key;
+	}
+}
+
+void reader_mapping(
+	struct reader *reader, const struct node *node, const char *noun, const struct key *keys, void *object)
+{
+	const char *outer_label = reader->label;
+	const struct key *outer_key = reader->key;
+	const struct node *found[READER_KEYS_MAX] = {};
+	char label[LABEL_SIZE];
+	size_t i;
+
+	if (!expect_kind(reader, node, NODE_MAPPING, "a mapping of keys and values"))
+		return;
+	reader->label = make_label(node, noun, label);
+	find_keys(reader, node, keys, found);
+	for (i = 0; keys[i].name; i++) {
+		reader->key = &keys[i];
+		if (found[i])
+			keys[i].read(reader, node_next(node, found[i]), object);
+		else if (keys[i].required && !node->cut)
+			faults_add(reader->faults, node->mark, "%s has no '%s'", reader->label, keys[i].name);
+	}
+	reader->label = outer_label;
+	reader->key = outer_key;
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Owns the table of commands and the shape of requests and replies. Knows nothing
+ * of sockets, and nothing of what a command does. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/config/config.h"
+#include "protocol.h"
+
+#define IN_REQUEST(member) .offset = offsetof(struct request, member)
+#define WEIGHT_RANGE .minimum = 0, .maximum = MAX_WEIGHT
+
+#define POOL                                                                                                           \
+	{                                                                                                              \
+		"pool", "POOL", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(pool), .help = "name of a pool"           \
+	}
+#define BACKEND                                                                                                        \
+	{                                                                                                              \
+		"backend", "NAME", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(backend),                              \
+			.help = "name of a backend of that pool"                                                       \
+	}
+
+const struct protocol_command protocol_commands[COMMAND_COUNT] = {
+	[COMMAND_STATUS] = {.words = "status",
+		.help = "what runs, where it is attached, and what is not as it should be"},
+	[COMMAND_SERVICE_LIST] = {.words = "service list",
+		.help = "the services, their VIPs and what arrived for them"},
+	[COMMAND_POOL_LIST] = {.words = "pool list",
+		.help = "the pools, and how many of their backends are in the table"},
+	[COMMAND_POOL_SETTLE] = {"pool settle", "end what is in motion in a pool: calls go to the new owners at once",
+		{POOL}},
+	[COMMAND_BACKEND_LIST] = {"backend list",
+		"the backends: their state, share of the slots, and what was forwarded to them",
+		{{"pool", "POOL", ARGUMENT_NAME, ARGUMENT_OPTIONAL, IN_REQUEST(pool),
+			.help = "only those of this pool"}}},
+	[COMMAND_BACKEND_CALLS] = {"backend calls",
+		"the calls and connections that a backend has left, while slots migrate", {POOL, BACKEND}},
+	[COMMAND_BACKEND_ADD] = {"backend add", "put a new backend into a pool, at once",
+		{POOL,
+			{"backend", "NAME", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(backend),
+				.help = "name of the new backend"},
+			{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),
+				.help = "its IPv4 or IPv6 address"},
+			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, WEIGHT_RANGE, IN_REQUEST(weight),
+				.help = "its share relative to the others (default 1)"},
+			{"priority", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_PRIORITY,
+				IN_REQUEST(priority), .help = "those of a higher number wait (default 1)"},
+			{"hints", "HOST[:PORT],...", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(hints),
+				.help = "how SIP names it besides its address"},
+			{"ports", "FIRST-LAST", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(ports),
+				.help = "UDP ports of the VIPs that are its own"},
+			{"group", "GROUP", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(group),
+				.help = "a group of the pool"},
+			{"mac", "MAC", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(mac),
+				.help = "its MAC address (default: asked for)"},
+			{"forward", "dsr|ipip", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(forward),
+				.help = "how packets reach it (default: as its pool)"}}},
+	[COMMAND_BACKEND_REMOVE] = {"backend remove", "take a backend out of its pool, at once",
+		{POOL, BACKEND,
+			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),
+				.help = "not before its calls have ended"},
+			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
+				IN_REQUEST(wait),
+				.help = "with --drain: return when it is removed, or fail after so long"}}},
+	[COMMAND_BACKEND_DRAIN] = {"backend drain", "give a backend no new calls; those that it has stay",
+		{POOL, BACKEND,
+			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
+				IN_REQUEST(wait),
+				.help = "return when its calls have ended, or fail after this time"}}},
+	[COMMAND_BACKEND_READY] = {"backend ready", "let a backend have calls again", {POOL, BACKEND}},
+	[COMMAND_BACKEND_MAINT] = {"backend maint", "give a backend no more packets, at once", {POOL, BACKEND}},
+	[COMMAND_BACKEND_WEIGHT] = {"backend weight", "change a backend's share",
+		{POOL, BACKEND,
+			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_REQUIRED, WEIGHT_RANGE, IN_REQUEST(weight),
+				.help = "its share relative to the others; 0 takes no calls"}}},
+	[COMMAND_LOOKUP] = {"lookup", "which backend gets a call, a user, a connection",
+		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(service),
+			 .help = "name of a service"},
+			{"call_ids", "CALL-ID", ARGUMENT_LIST, ARGUMENT_OPTIONAL, IN_REQUEST(call_ids),
+				.help = "one or more, or users or their URIs where the service goes by them; '-' reads "
+					"one per line from standard input"},
+			{"method", "METHOD", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(method),
+				.help = "of requests of this method, where `methods:` sends them elsewhere"},
+			{"source", "ADDRESS:PORT", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(source),
+				.help = "of the client: by it go connections, and services with affinity source or "
+					"flow"},
+			{"via", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(via),
+				.help = "a response with this topmost Via, which may name a backend"},
+			{"route", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(route),
+				.help = "a request with this topmost Route, likewise"},
+			{"request-uri", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(request_uri),
+				.help = "a request for this host, which counts where there is no Route"}}},
+	[COMMAND_PLAN] = {"plan", "what a reload with this file would do, and how many slots would move",
+		{{"path", "FILE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
+			 .help = "a configuration; '-' reads it from standard input"},
+			{"text", NULL, ARGUMENT_TEXT, ARGUMENT_CONTENTS, IN_REQUEST(text)}}},
+	[COMMAND_RELOAD] = {"reload", "read the configuration file again and apply it",
+		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
+			.help = "also if calls that are up move by that: another affinity, hash_key or pool"}}},
+	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
+	[COMMAND_STATS] = {.words = "stats", .help = "what became of the packets, by verdict, service and backend"},
+};
+
+#undef POOL
+#undef BACKEND
+
+enum command protocol_find(const char *words)
+{
+	enum command command = 0;
+
+	while (command < COMMAND_COUNT && strcmp(protocol_commands[command].words, words))
+		command++;
+	return command;
+}
+
+/* Writes why a request is refused. What it quotes may be cut anywhere, within a UTF-8
+ * character too: protocol_text repairs it. */
+__attribute__((format(printf, 2, 3))) static int refuse(char error[PROTOCOL_ERROR_SIZE], const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(error, PROTOCOL_ERROR_SIZE, format, values);
+	va_end(values);
+	return -EINVAL;
+}
+
+/* --- reading a request */
+
+/* A line of "[[],[],..." takes a hundred times its own size once it is parsed, so what
+ * cannot be a request is refused before: an object with an object with a list of
+ * strings is as deep, and PROTOCOL_LIST_MAX and a few more are as many values, as it gets. */
+static int check_size(const char *line, size_t length, char error[PROTOCOL_ERROR_SIZE])
+{
+	size_t depth = 0, commas = 0;
+	bool quoted = false;
+
+	if (length > PROTOCOL_REQUEST_MAX)
+		return refuse(error, "request of more than %zu bytes", PROTOCOL_REQUEST_MAX);
+	for (size_t i = 0; i < length; i++) {
+		char c = line[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '[' || c == '{'))
+			depth++;
+		else if (!quoted && (c == ']' || c == '}') && depth)
+			depth--;
+		else if (!quoted && c == ',')
+			commas++;
+		if (depth > 3)
+			return refuse(error, "request nested too deep, at byte %zu", i + 1);
+		if (commas > PROTOCOL_LIST_MAX + PROTOCOL_ARGUMENTS)
+			return refuse(error, "request of too many values; a list holds at most %d", PROTOCOL_LIST_MAX);
+	}
+	return 0;
+}
+
+static int take_name(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	const char *name = json_string_value(value);
+
+	if (!name)
+		return refuse(error, "%s: not a string", argument->name);
+	if (!config_name_is_valid(name))
+		return refuse(error, "%s: '%.80s' is no name (1 to %d of A-Z a-z 0-9 . _ -)", argument->name, name,
+			NAME_SIZE - 1);
+	*(const char **)field = name;
+	return 0;
+}
+
+static int take_address(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	const char *text = json_string_value(value);
+	struct address *address = field;
+
+	if (!text)
+		return refuse(error, "%s: not a string", argument->name);
+	if (address_parse(text, address) < 0)
+		return refuse(error, "%s: '%.80s' is no IPv4 or IPv6 address", argument->name, text);
+	if (!address_is_host(address))
+		return refuse(error, "%s: '%.80s' is not an address that a host can have", argument->name, text);
+	return 0;
+}
+
+static int take_number(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	json_int_t number = json_integer_value(value);
+
+	if (!json_is_integer(value) || number < argument->minimum || number > argument->maximum)
+		return refuse(
+			error, "%s: not a number from %d to %d", argument->name, argument->minimum, argument->maximum);
+	*(int *)field = (int)number;
+	return 0;
+}
+
+static int take_text(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	const char *text = json_string_value(value);
+
+	if (!text)
+		return refuse(error, "%s: not a string", argument->name);
+	if (strlen(text) != json_string_length(value))
+		return refuse(error, "%s: has a NUL in it", argument->name);
+	*(const char **)field = text;
+	return 0;
+}
+
+static int take_switch(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	if (!json_is_boolean(value))
+		return refuse(error, "%s: not true or false", argument->name);
+	*(bool *)field = json_is_true(value);
+	return 0;
+}
+
+static int take_list(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	struct text_list *list = field;
+	size_t count = json_array_size(value);
+
+	if (!json_is_array(value))
+		return refuse(error, "%s: not a list", argument->name);
+	if (count < 1 || count > PROTOCOL_LIST_MAX)
+		return refuse(
+			error, "%s: %zu texts where 1 to %d are allowed", argument->name, count, PROTOCOL_LIST_MAX);
+	list->items = calloc(count, sizeof(*list->items));
+	if (!list->items)
+		return refuse(error, "out of memory");
+	for (; list->count < count; list->count++) {
+		const json_t *item = json_array_get(value, list->count);
+
+		if (take_text(argument, item, &list->items[list->count], error) < 0)
+			return -EINVAL;
+		if (!json_string_length(item))
+			return refuse(error, "%s: text %zu is empty", argument->name, list->count + 1);
+	}
+	return 0;
+}
+
+static int take_argument(const struct protocol_argument *argument, const json_t *value, struct request *out,
+	char error[PROTOCOL_ERROR_SIZE])
+{
+	static int (*const take[])(const struct protocol_argument *, const json_t *, void *, char *) = {
+		[ARGUMENT_NAME] = take_name,
+		[ARGUMENT_ADDRESS] = take_address,
+		[ARGUMENT_NUMBER] = take_number,
+		[ARGUMENT_TEXT] = take_text,
+		[ARGUMENT_SWITCH] = take_switch,
+		[ARGUMENT_LIST] = take_list,
+	};
+	bool required = argument->use == ARGUMENT_REQUIRED || argument->use == ARGUMENT_CONTENTS;
+
+	if (value)
+		return take[argument->type](argument, value, (char *)out + argument->offset, error);
+	return required ? refuse(error, "%s: missing", argument->name) : 0;
+}
+
+static bool command_has_argument(const struct protocol_command *command, const char *name)
+{
+	for (const struct protocol_argument *argument = command->arguments; argument->name; argument++)
+		if (!strcmp(argument->name, name))
+			return true;
+	return false;
+}
+
+static int take_arguments(json_t *arguments, struct request *out, char error[PROTOCOL_ERROR_SIZE])
+{
+	const struct protocol_command *command = &protocol_commands[out->command];
+	const char *name;
+	json_t *value;
+
+	if (arguments && !json_is_object(arguments))
+		return refuse(error, "arguments: not an object");
+	json_object_foreach(arguments, name, value) if (!command_has_argument(command, name)) return refuse(
+		error, "%.80s: '%s' has no such argument", name, command->words);
+	for (const struct protocol_argument *argument = command->arguments; argument->name; argument++)
+		if (take_argument(argument, json_object_get(arguments, argument->name), out, error) < 0)
+			return -EINVAL;
+	return 0;
+}
+
+static int take_request(struct request *out, char error[PROTOCOL_ERROR_SIZE])
+{
+	const char *name, *words;
+	json_t *value;
+
+	if (!json_is_object(out->json))
+		return refuse(error, "request: not an object");
+	json_object_foreach(
+		out->json, name, value) if (strcmp(name, "command") && strcmp(name, "arguments")) return refuse(error,
+		"%.80s: a request has only 'command' and 'arguments'", name);
+	words = json_string_value(json_object_get(out->json, "command"));
+	if (!words)
+		return refuse(error, "command: missing, or not a string");
+	out->command = protocol_find(words);
+	if (out->command == COMMAND_COUNT)
+		return refuse(error, "unknown command '%.80s'", words);
+	return take_arguments(json_object_get(out->json, "arguments"), out, error);
+}
+
+int protocol_check_request(json_t *json, struct request *out, char error[PROTOCOL_ERROR_SIZE])
+{
+	*out = (struct request){
+		.json = json, .weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
+	if (!json)
+		return refuse(error, "out of memory");
+	if (take_request(out, error) == 0)
+		return 0;
+	protocol_request_free(out);
+	return -EINVAL;
+}
+
+int protocol_parse_request(const char *line, size_t length, struct request *out, char error[PROTOCOL_ERROR_SIZE])
+{
+	json_error_t fault;
+	json_t *json;
+
+	if (check_size(line, length, error) < 0)
+		return -EINVAL;
+	json = json_loadb(line, length, JSON_REJECT_DUPLICATES, &fault);
+	if (!json)
+		return refuse(error, "not a line of JSON: %s, at byte %d", fault.text, fault.position);
+	return protocol_check_request(json, out, error);
+}
+
+void protocol_request_free(struct request *request)
+{
+	free(request->call_ids.items);
+	json_decref(request->json);
+	*request = (struct request){
+		.weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
+}
+
+/* --- building requests and replies */
+
+json_t *protocol_request(enum command command, json_t *arguments)
+{
+	return json_pack("{s:s, s:o}", "command", protocol_commands[command].words, "arguments", arguments);
+}
+
+json_t *protocol_text(const char *bytes)
+{
+	json_t *text = json_string(bytes);
+	char *ascii;
+
+	if (text)
+		return text;
+	ascii = strdup(bytes);
+	if (!ascii)
+		return NULL;
+	for (char *c = ascii; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	text = json_string(ascii);
+	free(ascii);
+	return text;
+}
+
+json_t *protocol_ok(json_t *result)
+{
+	return json_pack("{s:b, s:o}", "ok", 1, "result", result);
+}
+
+static json_t *fault_list(const struct faults *faults)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; faults && i < faults->count; i++) {
+		const struct fault *fault = &faults->list[i];
+
+		json_array_append_new(list, json_pack("{s:i, s:i, s:o}", "line", fault->mark.line, "column",
+						    fault->mark.column, "message", protocol_text(fault->message)));
+	}
+	return list;
+}
+
+json_t *protocol_error(const struct faults *faults, const char *format, ...)
+{
+	va_list values;
+	json_t *reply;
+	char *message;
+	int written;
+
+	va_start(values, format);
+	written = vasprintf(&message, format, values);
+	va_end(values);
+	if (written < 0)
+		return NULL;
+	reply = json_pack("{s:b, s:o, s:o}", "ok", 0, "error", protocol_text(message), "faults", fault_list(faults));
+	free(message);
+	return reply;
+}
+
+char *protocol_encode(const json_t *json, size_t *length)
+{
+	char *line = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(10));
+	char *longer;
+
+	if (!line)
+		return NULL;
+	*length = strlen(line);
+	longer = realloc(line, *length + 2);
+	if (!longer) {
+		free(line);
+		return NULL;
+	}
+	longer[(*length)++] = '\n';
+	longer[*length] = '\0';
+	return longer;
+}
+
+/* --- reading a reply */
+
+int protocol_parse_reply(const char *line, size_t length, struct reply *out)
+{
+	json_t *ok;
+
+	*out = (struct reply){.json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL)};
+	ok = json_object_get(out->json, "ok");
+	if (json_is_true(ok)) {
+		out->result = json_object_get(out->json, "result");
+	} else if (json_is_false(ok)) {
+		out->error = json_string_value(json_object_get(out->json, "error"));
+		out->faults = json_object_get(out->json, "faults");
+		out->path = json_string_value(json_object_get(out->json, "path"));
+	}
+	if (out->result || (out->error && json_is_array(out->faults)))
+		return 0;
+	protocol_reply_free(out);
+	return -EPROTO;
+}
+
+void protocol_reply_free(struct reply *reply)
+{
+	json_decref(reply->json);
+	*reply = (struct reply){0};
+}

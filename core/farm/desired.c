@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See desired.h. */
+
+#include <string.h>
+#include "desired.h"
+#include "desired_services.h"
+#include "core/base/memory.h"
+#include "core/base/name.h"
+#include "owners.h"
+#include "core/table/table.h"
+
+/* What we know of a pool beside what is in the farm. */
+struct pool_state {
+	char name[NAME_SIZE];
+	struct owners *owners; /* NULL: none yet */
+	struct motion *motion;
+	uint64_t next;
+	bool *held;  /* slots that cannot end their migration yet; NULL: not known */
+	bool settle; /* is to end its motion */
+	bool young;  /* is new in the maps, and backends are still waited for */
+	uint64_t begun;
+	bool served;    /* somebody had a slot */
+	uint64_t empty; /* when nobody had any more, last; 0: never */
+};
+
+struct desired {
+	uint64_t hash_key[2]; /* that the owners were made with */
+	bool runs_by_key;     /* the services that run have it, too */
+	uint32_t slots;
+	struct pool_state *pools; /* by id */
+	uint32_t count;
+};
+
+struct desired *desired_new(void)
+{
+	return allocate(1, sizeof(struct desired));
+}
+
+static void forget_pool(struct pool_state *state)
+{
+	owners_free(state->owners);
+	motion_free(state->motion);
+	free(state->held);
+	*state = (struct pool_state){0};
+}
+
+static void forget_pools(struct desired *desired)
+{
+	for (uint32_t i = 0; i < desired->count; i++)
+		forget_pool(&desired->pools[i]);
+	free(desired->pools);
+	desired->pools = NULL;
+	desired->count = 0;
+}
+
+void desired_free(struct desired *desired)
+{
+	if (!desired)
+		return;
+	forget_pools(desired);
+	free(desired);
+}
+
+/* Do all services that run go by the same key? */
+static bool is_our_key(const struct desired *desired, const struct image *running)
+{
+	bool same = true;
+	size_t cursor = 0;
+	struct pair entry;
+
+	while (entries_next(running->maps[IMAGE_SERVICES], &cursor, &entry)) {
+		const struct service *service = entry.value;
+
+		same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
+	}
+	return same;
+}
+
+static bool is_for(const struct desired *desired, const struct farm *farm, const struct image *running)
+{
+	return desired->count == running->contract.pools && desired->slots == running->contract.slots &&
+	       !memcmp(desired->hash_key, farm->config->hash_key, sizeof(desired->hash_key));
+}
+
+static void begin(struct desired *desired, const struct farm *farm, const struct image *running)
+{
+	desired->slots = running->contract.slots;
+	memcpy(desired->hash_key, farm->config->hash_key, sizeof(desired->hash_key));
+	desired->count = running->contract.pools;
+	desired->pools = allocate(desired->count, sizeof(*desired->pools));
+	desired->runs_by_key = is_our_key(desired, running);
+}
+
+static struct pool_state *pool_state(
+	struct desired *desired, const struct farm_pool *pool, const struct image *running, uint64_t now)
+{
+	struct pool_state *state = &desired->pools[pool->id];
+	uint32_t id = pool->id;
+
+	if (state->motion && !strcmp(state->name, pool->config->name))
+		return state;
+	forget_pool(state);
+	name_copy(state->name, pool->config->name);
+	state->owners = owners_new(desired->slots, desired->hash_key);
+	state->motion = motion_new(desired->slots);
+	state->settle = !desired->runs_by_key;
+	state->young = !running->pool_names[id].name[0];
+	state->begun = now;
+	if (!state->young)
+		motion_adopt(state->motion, image_owners(running, id), image_former_owners(running, id), now);
+	return state;
+}
+
+static bool *alive_by_id(const struct farm_pool *pool)
+{
+	bool *alive = allocate(UINT16_MAX + 1, sizeof(*alive));
+
+	for (size_t i = 0; i < pool->count; i++)
+		alive[pool->backends[i].id] = farm_backend_is_alive(pool, &pool->backends[i]);
+	return alive;
+}
+
+/* Where nothing is to move there is one copy of the slots from then on. */
+static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
+{
+	const struct motion_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
+	bool *alive;
+
+	if (state->settle)
+		motion_settle(state->motion, wanted);
+	state->settle = false;
+	state->next = MOTION_NEVER;
+	if (motion_is_over(state->motion, wanted)) {
+		owners_share(state->owners, motion_owners(state->motion));
+	} else {
+		alive = alive_by_id(pool);
+		state->next = motion_step(state->motion, wanted, alive, &rules, now);
+		free(alive);
+	}
+	free(state->held);
+	state->held = NULL;
+}
+
+/* At a first start backends are found one after the other, and nobody has calls yet to speak
+ * of: who comes last is not to wait until those of the first have been recorded. */
+#define YOUNG_MSEC 10000
+
+static bool is_young(struct pool_state *state, const struct farm_pool *pool, uint64_t now)
+{
+	bool young = state->young;
+
+	state->young = false;
+	for (size_t i = 0; i < pool->count; i++)
+		state->young |=
+			farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_PENDING;
+	state->young &= young && now - state->begun < YOUNG_MSEC;
+	return young;
+}
+
+static bool has_nobody(const struct pool_state *state, uint32_t slots)
+{
+	const uint16_t *owners = motion_owners(state->motion)->ids;
+
+	for (uint32_t slot = 0; slot < slots; slot++)
+		if (owners[slot])
+			return false;
+	return !motion_is_going_on(state->motion);
+}
+
+/* After all were out of reach they come back one after the other, and may seem to be there
+ * before they are. Their calls are where they were: each has his slots when he comes, and those
+ * of the first are not recorded. Where nobody ever was there are no such calls. */
+#define RETURN_MSEC 10000
+
+static bool is_returning(struct pool_state *state, uint32_t slots, uint64_t now)
+{
+	if (!has_nobody(state, slots))
+		state->served = true;
+	else if (state->served)
+		state->empty = now;
+	return state->empty && now - state->empty < RETURN_MSEC;
+}
+
+/* Bytes of tables that are kept for the next change: more than all pools have unless `limits:` says
+ * otherwise. */
+#define TABLES_BYTES_MAX (100 << 20)
+
+static bool is_short_of_memory(const struct desired *desired)
+{
+	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
+}
+
+/* Puts the pool's slots into the table that is not in use, if they are to change. */
+static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
+	struct image *image, uint64_t now)
+{
+	struct pool_state *state = pool_state(desired, pool, running, now);
+	uint32_t id = pool->id, in_use = running->pools[id].table;
+	bool known = running->pool_names[id].name[0];
+	struct pool *value = &image->pools[id];
+
+	state->settle |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
+	move_pool(state, pool, owners_wanted(state->owners, pool), now);
+	if (is_short_of_memory(desired))
+		owners_rest(state->owners);
+	name_copy(image->pool_names[id].name, pool->config->name);
+	slots_replace(&image->wanted[id], owners_wanted(state->owners, pool));
+	*value = (struct pool){.table = in_use, .in_motion = motion_is_going_on(state->motion)};
+	if (value->in_motion && !slots_equal(motion_former(state->motion), image_former_owners(running, id)))
+		slots_replace(&image->former[id], motion_former(state->motion));
+	if (known && slots_equal(motion_owners(state->motion), image_owners(running, id)))
+		return;
+	value->table = 2 * id + (in_use == 2 * id);
+	slots_replace(&image->tables[value->table], motion_owners(state->motion));
+}
+
+void desired_postpone(struct desired *desired, uint64_t made, uint64_t now)
+{
+	for (uint32_t i = 0; i < desired->count; i++)
+		if (desired->pools[i].motion)
+			motion_postpone(desired->pools[i].motion, made, now);
+}
+
+uint64_t desired_next(const struct desired *desired)
+{
+	uint64_t next = MOTION_NEVER;
+
+	for (uint32_t i = 0; i < desired->count; i++)
+		if (desired->pools[i].motion && desired->pools[i].next < next)
+			next = desired->pools[i].next;
+	return next;
+}
+
+void desired_settle_pool(struct desired *desired, uint32_t pool)
+{
+	if (pool < desired->count)
+		desired->pools[pool].settle = true;
+}
+
+void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held)
+{
+	if (pool >= desired->count) {
+		free(held);
+		return;
+	}
+	free(desired->pools[pool].held);
+	desired->pools[pool].held = held;
+}
+
+static struct backend desire_backend(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct route *route = &backend->route;
+
+	if (!farm_backend_exists(backend) || mac_is_zero(&route->next_hop))
+		return (struct backend){0};
+	return (struct backend){
+		.address = backend->record.address,
+		.source = backend->forward == FORWARD_IPIP ? route->source : (struct address){{0}},
+		.next_hop = route->next_hop,
+		.interface_mac = route->interface_mac,
+		.ifindex = route->ifindex,
+		.mtu = route->mtu,
+		.forward = backend->forward,
+		.alive = farm_backend_is_alive(pool, backend),
+	};
+}
+
+static struct image *fill_image(const struct farm *farm, struct image *image)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++) {
+			const struct farm_backend *backend = &pool->backends[j];
+
+			image->backends[backend->id] = desire_backend(pool, backend);
+			image->records[backend->id] = backend->record;
+			if (backend->added && farm_backend_exists(backend))
+				entries_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);
+		}
+	}
+	desire_services(farm, image);
+	return image;
+}
+
+struct image *desired_image(struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
+{
+	struct image *image = image_new(&running->contract);
+
+	/* With another key each call has another slot, whatever moves: that is done at once. */
+	if (!is_for(desired, farm, running)) {
+		forget_pools(desired);
+		begin(desired, farm, running);
+	}
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		desire_pool(desired, &farm->pools[i], running, image, now);
+	for (uint32_t id = 0; id < desired->count; id++)
+		if (!image->pool_names[id].name[0])
+			forget_pool(&desired->pools[id]);
+	return fill_image(farm, image);
+}
+
+struct image *desired_preview(
+	const struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
+{
+	struct image *image = image_new(&running->contract);
+	bool same = is_for(desired, farm, running);
+	struct desired scratch;
+
+	begin(&scratch, farm, running);
+	if (same)
+		scratch.runs_by_key = desired->runs_by_key;
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+		const struct pool_state *known = same ? &desired->pools[pool->id] : NULL;
+		struct pool_state *state = &scratch.pools[pool->id];
+
+		if (known && known->motion && !strcmp(known->name, pool->config->name)) {
+			*state = *known;
+			state->motion = motion_copy(known->motion);
+			state->held = NULL; /* not ours */
+		}
+		desire_pool(&scratch, pool, running, image, now);
+		if (known && state->owners == known->owners)
+			state->owners = NULL; /* not ours */
+		forget_pool(state);
+	}
+	free(scratch.pools);
+	return fill_image(farm, image);
+}

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See farm.h. */
+
+#include <errno.h>
+#include <string.h>
+#include "farm.h"
+#include "core/config/hint_groups.h"
+#include "core/maps/ids.h"
+#include "core/base/memory.h"
+#include "core/base/name.h"
+
+/* --- building */
+
+/* Until somebody looks, the way to a backend is the one that is in use. */
+static struct route adopted_route(const struct backend *backend)
+{
+	return (struct route){
+		.state = ROUTE_UNKNOWN,
+		.ifindex = backend->ifindex,
+		.mtu = backend->mtu,
+		.source = backend->source,
+		.next_hop = backend->next_hop,
+		.interface_mac = backend->interface_mac,
+	};
+}
+
+/* What an operator changed by hand on a backend that the file has (by now). */
+static void adopt_overrides(struct farm_backend *backend, const struct backend_record *record, bool described)
+{
+	bool same = !described && address_equal(&backend->record.address, &record->address) &&
+		    backend->record.weight == record->weight;
+
+	if ((record->overrides & OVERRIDE_ADDED) && same)
+		return; /* it was added, and then written down */
+	if (record->overrides & OVERRIDE_JOINED)
+		return; /* it joined, and then was written down: no silence shall end it */
+	backend->record.overrides = record->overrides;
+	if (record->overrides & OVERRIDE_ADDED) {
+		backend->record.address = record->address;
+		backend->record.mac = record->mac;
+	}
+	if (record->overrides & (OVERRIDE_ADDED | OVERRIDE_WEIGHT))
+		backend->record.weight = record->weight;
+}
+
+void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added *added)
+{
+	const struct config_backend *config = added_backend(added);
+	const char *group = added_group(added);
+
+	added_free(backend->added);
+	backend->added = added;
+	backend->priority = config->priority;
+	backend->forward = config->forward ? config->forward : pool->config->forward;
+	backend->group = 0;
+	for (size_t i = 0; group && i < pool->config->group_count; i++)
+		if (!strcmp(pool->config->groups[i], group))
+			backend->group = i + 1;
+}
+
+/* What was said when it was added goes on as it does itself. */
+static void adopt_words(const struct farm_pool *pool, struct farm_backend *backend, const struct image *running)
+{
+	const uint32_t id = backend->id;
+	const struct added_backend *value = entries_find(running->maps[IMAGE_ADDED], &id);
+	struct added *added = value && (backend->record.overrides & OVERRIDE_ADDED) ? added_read(value) : NULL;
+
+	if (added)
+		farm_describe(pool, backend, added);
+}
+
+/* Takes over what runs under the same name. */
+static void adopt(struct farm_backend *backend, const struct image *running, uint16_t id, enum farm_origin origin)
+{
+	const struct backend_record *record = &running->records[id];
+
+	backend->id = id;
+	backend->record.admin = record->admin;
+	if (origin == FARM_RESTART)
+		adopt_overrides(backend, record, entries_find(running->maps[IMAGE_ADDED], &(uint32_t){id}));
+	if (!address_equal(&backend->record.address, &record->address))
+		return; /* another machine, of which nothing is known */
+	/* Who leaves goes on leaving; but of who was not in the file, his line there takes him back. */
+	if (!(record->overrides & OVERRIDE_ADDED))
+		backend->record.overrides |= record->overrides & OVERRIDE_LEAVING;
+	backend->record.state = record->state;
+	backend->record.since = record->since;
+	backend->record.returned = record->returned;
+	backend->record.latency = record->latency;
+	backend->record.health = record->health;
+	backend->route = adopted_route(&running->backends[id]);
+}
+
+/* What serves goes on to serve until probes say otherwise: there may have been none. */
+static void trust(const struct config_pool *pool, struct farm_backend *backend)
+{
+	struct backend_record *record = &backend->record;
+
+	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
+		record->health = HEALTH_UP;
+	/* What was decided stands, and what was not is still to be. */
+	backend->judged.held = record->state == STATE_SUSPECTED;
+	backend->judged.down =
+		record->state == STATE_DOWN || record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
+}
+
+static int add_from_file(struct farm_backend *backend, const struct farm_pool *farm_pool,
+	const struct config_backend *config, struct ids *ids, enum farm_origin origin)
+{
+	const struct config_pool *pool = farm_pool->config;
+	uint16_t id;
+
+	name_copy(backend->record.pool, pool->name);
+	name_copy(backend->record.name, config->name);
+	backend->record.address = config->address;
+	backend->record.mac = config->mac;
+	backend->record.weight = config->weight;
+	backend->file_weight = config->weight;
+	backend->priority = config->priority;
+	backend->group = config->group;
+	backend->forward = config->forward ? config->forward : pool->forward;
+	id = ids_find(ids, &backend->record);
+	backend->record.admin = config->admin;
+	ids->kept[id] = true;
+	if (id) {
+		adopt(backend, ids->running, id, origin);
+		adopt_words(farm_pool, backend, ids->running);
+	} else {
+		backend->id = ids_allocate(ids);
+	}
+	if (origin == FARM_RELOAD && config->says_admin)
+		backend->record.admin = config->admin;
+	trust(pool, backend);
+	return backend->id ? 0 : -ENOSPC;
+}
+
+/* Does he stay as he is without the file: who has joined, and until a reload who was added? */
+static bool needs_no_file(const struct backend_record *record, enum farm_origin origin)
+{
+	return (record->overrides & OVERRIDE_JOINED) ||
+	       (origin == FARM_RESTART && (record->overrides & OVERRIDE_ADDED));
+}
+
+bool farm_record_drains(const struct backend_record *record)
+{
+	return !(record->overrides & OVERRIDE_REMOVED) &&
+	       ((record->overrides & OVERRIDE_LEAVING) || record->admin == ADMIN_DRAIN);
+}
+
+static void let_leave(struct backend_record *record)
+{
+	record->overrides = OVERRIDE_ADDED | OVERRIDE_LEAVING;
+	if (record->admin == ADMIN_DRAIN)
+		record->admin = ADMIN_READY; /* if his line comes back */
+}
+
+/* Addresses, each once. */
+static struct entries *address_set(void)
+{
+	return entries_new(sizeof(struct address), 1);
+}
+
+static void add_address(struct entries *set, const struct address *address)
+{
+	entries_put(set, address, "");
+}
+
+/* The addresses that no other backend of the pool can have. */
+static struct entries *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
+{
+	struct entries *set = address_set();
+
+	for (size_t i = 0; i < farm->config->service_count; i++)
+		for (size_t j = 0; j < farm->config->services[i].vip_count; j++)
+			add_address(set, &farm->config->services[i].vips[j]);
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]))
+			add_address(set, &pool->backends[i].record.address);
+	return set;
+}
+
+static void add_other(struct farm_pool *pool, const struct image *running, uint16_t id, enum farm_origin origin)
+{
+	const struct backend_record *record = &running->records[id];
+	struct farm_backend *backend;
+
+	pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
+	backend = &pool->backends[pool->count++];
+	*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1, .forward = pool->config->forward};
+	if (!needs_no_file(record, origin))
+		let_leave(&backend->record);
+	backend->route = adopted_route(&running->backends[id]);
+	adopt_words(pool, backend, running);
+	trust(pool->config, backend);
+}
+
+/* Backends that run and that the file has neither by name nor by address. */
+static void add_others(const struct farm *farm, struct farm_pool *pool, const struct ids *ids, enum farm_origin origin)
+{
+	struct entries *taken = NULL;
+	size_t count;
+	const uint16_t *running = ids_of_pool(ids, pool->config->name, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct backend_record *record = &ids->running->records[running[i]];
+
+		if (ids->kept[running[i]] || !(needs_no_file(record, origin) || farm_record_drains(record)))
+			continue;
+		if (!taken)
+			taken = addresses_taken(farm, pool);
+		if (entries_find(taken, &record->address))
+			continue;
+		add_other(pool, ids->running, running[i], origin);
+		if (farm_backend_exists(&pool->backends[pool->count - 1]))
+			add_address(taken, &record->address);
+	}
+	entries_free(taken);
+}
+
+static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin origin, struct faults *faults)
+{
+	const struct image *running = ids->running;
+	const struct config *config = farm->config;
+	struct name_ids names;
+
+	name_ids_start(&names, running->pool_names, running->contract.pools);
+	farm->pools = allocate(config->pool_count, sizeof(*farm->pools));
+	for (size_t i = 0; i < config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+
+		pool->config = &config->pools[i];
+		pool->id = name_ids_take(&names, pool->config->name);
+		if (pool->id == running->contract.pools)
+			faults_add(faults, pool->config->mark,
+				"pool '%s': the maps were made for %u pools; raise `limits:` and run 'sipxdp-loader "
+				"upgrade -c FILE'",
+				pool->config->name, running->contract.pools);
+		pool->backends = allocate(pool->config->backend_count, sizeof(*pool->backends));
+		pool->count = pool->config->backend_count;
+		for (size_t j = 0; j < pool->count; j++) {
+			const struct config_backend *backend = &pool->config->backends[j];
+
+			if (add_from_file(&pool->backends[j], pool, backend, ids, origin))
+				faults_add(faults, backend->mark,
+					"backend '%s': the maps were made for %u backends; raise `limits:` and run "
+					"'sipxdp-loader upgrade -c FILE'",
+					backend->name, running->contract.backends);
+		}
+		add_others(farm, pool, ids, origin);
+	}
+	name_ids_end(&names);
+}
+
+static void build_services(struct farm *farm, const struct image *running, struct faults *faults)
+{
+	const struct config *config = farm->config;
+	uint32_t limit = running->contract.services, keys = 0;
+	struct name_ids names;
+
+	name_ids_start(&names, running->service_names, limit);
+	farm->service_ids = allocate(config->service_count, sizeof(*farm->service_ids));
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+
+		farm->service_ids[i] = name_ids_take(&names, service->name);
+		keys += service->vip_count;
+		if (farm->service_ids[i] == limit || keys > limit)
+			faults_add(faults, service->mark,
+				"service '%s': the maps were made for %u services; raise `limits:` and run "
+				"'sipxdp-loader upgrade -c FILE'",
+				service->name, limit);
+	}
+	name_ids_end(&names);
+}
+
+static void check_hints(const struct config *config, struct faults *faults)
+{
+	struct hint_groups *groups = hint_groups_new(config);
+	size_t entries = hint_groups_entries(groups, config);
+
+	if (entries > HINTS)
+		faults_add(faults, (struct mark){0},
+			"hints: %zu addresses and names of backends, and there is room for %d; each counts once for "
+			"every set of pools that services use together",
+			entries, HINTS);
+	hint_groups_free(groups);
+}
+
+struct farm *farm_new(
+	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults)
+{
+	struct farm *farm = allocate(1, sizeof(*farm));
+	size_t before = faults->count;
+	struct ids ids;
+
+	farm->config = config;
+	if (config->limits.slots != running->contract.slots)
+		faults_add(faults, (struct mark){0},
+			"limits: slots is %u, and the maps were made for %u; 'sipxdp-loader upgrade -c FILE' makes "
+			"new ones",
+			config->limits.slots, running->contract.slots);
+	ids_start(&ids, running);
+	build_pools(farm, &ids, origin, faults);
+	build_services(farm, running, faults);
+	ids_end(&ids);
+	check_hints(config, faults);
+	if (faults->count == before)
+		return farm;
+	farm_free(farm);
+	return NULL;
+}
+
+static void free_but_config(struct farm *farm)
+{
+	for (size_t i = 0; farm->pools && i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+
+		for (size_t j = 0; pool->backends && j < pool->count; j++)
+			added_free(pool->backends[j].added);
+		free(pool->backends);
+	}
+	free(farm->pools);
+	free(farm->service_ids);
+}
+
+void farm_free(struct farm *farm)
+{
+	if (!farm)
+		return;
+	free_but_config(farm);
+	config_free(farm->config);
+	free(farm);
+}
+
+static void *duplicate(const void *array, size_t count, size_t size)
+{
+	void *copy = allocate(count, size);
+
+	return count ? memcpy(copy, array, count * size) : copy;
+}
+
+struct farm *farm_sketch(const struct farm *farm)
+{
+	struct farm *sketch = duplicate(farm, 1, sizeof(*farm));
+
+	sketch->service_ids = duplicate(farm->service_ids, farm->config->service_count, sizeof(*farm->service_ids));
+	sketch->pools = duplicate(farm->pools, farm->config->pool_count, sizeof(*farm->pools));
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &sketch->pools[i];
+
+		pool->backends = duplicate(pool->backends, pool->count, sizeof(*pool->backends));
+		for (size_t j = 0; j < pool->count; j++)
+			added_hold(pool->backends[j].added);
+	}
+	return sketch;
+}
+
+void farm_sketch_free(struct farm *farm)
+{
+	free_but_config(farm);
+	free(farm);
+}
+
+/* --- finding */
+
+bool farm_backend_exists(const struct farm_backend *backend)
+{
+	return !(backend->record.overrides & OVERRIDE_REMOVED);
+}
+
+struct farm_pool *farm_find_pool(const struct farm *farm, const char *name)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		if (!strcmp(farm->pools[i].config->name, name))
+			return &farm->pools[i];
+	return NULL;
+}
+
+struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!strcmp(pool->backends[i].record.name, name))
+			return &pool->backends[i];
+	return NULL;
+}
+
+struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name)
+{
+	struct farm_backend *backend = farm_find_noted(pool, name);
+
+	return backend && farm_backend_exists(backend) ? backend : NULL;
+}
+
+bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	return (size_t)(backend - pool->backends) < pool->config->backend_count;
+}
+
+const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	if (backend->added)
+		return added_backend(backend->added);
+	return farm_backend_is_in_file(pool, backend) ? &pool->config->backends[backend - pool->backends] : NULL;
+}
+
+/* --- as a file */
+
+/* What the file says of a backend, or would if it said no more than it must. */
+static struct config_backend save_backend(const struct farm_pool *pool, const struct farm_backend *from)
+{
+	const struct config_backend *known = farm_backend_config(pool, from);
+	const struct backend_record *record = &from->record;
+	struct config_backend backend = {.priority = 1};
+
+	if (known)
+		backend = *known;
+	backend.group = from->group;
+	backend.says_admin = record->admin != ADMIN_READY;
+	backend.admin = record->admin;
+	name_copy(backend.name, record->name);
+	backend.address = record->address;
+	backend.mac = record->mac;
+	backend.weight = record->weight;
+	return backend;
+}
+
+/* A copy of the file's, with the backends that there are, but those that are leaving, and
+ * those that have joined: they do so without a file, and could not if one had them. */
+struct config *farm_config(const struct farm *farm)
+{
+	struct config shallow = *farm->config, *config;
+
+	shallow.pools = allocate(shallow.pool_count, sizeof(*shallow.pools));
+	for (size_t i = 0; i < shallow.pool_count; i++) {
+		const struct farm_pool *from = &farm->pools[i];
+		struct config_pool *to = &shallow.pools[i];
+
+		*to = *from->config;
+		to->backends = allocate(from->count, sizeof(*to->backends));
+		to->backend_count = 0;
+		for (size_t j = 0; j < from->count; j++)
+			if (farm_backend_exists(&from->backends[j]) &&
+				!(from->backends[j].record.overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING)))
+				to->backends[to->backend_count++] = save_backend(from, &from->backends[j]);
+	}
+	config = config_copy(&shallow);
+	for (size_t i = 0; i < shallow.pool_count; i++)
+		free(shallow.pools[i].backends);
+	free(shallow.pools);
+	return config;
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What an operator does to a farm by hand: see farm.h. A change is refused with words,
+ * or done; it takes effect with the next plan. */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include "farm.h"
+#include "core/maps/ids.h"
+#include "core/base/memory.h"
+#include "core/base/name.h"
+
+static int refuse(char error[FARM_ERROR_SIZE], int number, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(char error[FARM_ERROR_SIZE], int number, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, FARM_ERROR_SIZE, format, arguments);
+	va_end(arguments);
+	return number;
+}
+
+static struct farm_pool *need_pool(struct farm *farm, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_pool *pool = farm_find_pool(farm, name);
+
+	if (!pool)
+		refuse(error, 0, "no pool '%s' (see 'sipxdp-ctl pool list')", name);
+	return pool;
+}
+
+static struct farm_backend *need_backend(
+	struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_pool *pool = need_pool(farm, pool_name, error);
+	struct farm_backend *backend = pool ? farm_find_backend(pool, name) : NULL;
+
+	if (pool && !backend)
+		refuse(error, 0, "no backend '%s' in pool '%s' (see 'sipxdp-ctl backend list %s')", name, pool_name,
+			pool_name);
+	return backend;
+}
+
+/* An id for one more backend: free in the maps and among ourselves. */
+static uint16_t unused_id(const struct farm *farm, const struct image *running)
+{
+	struct ids ids;
+	uint16_t id;
+
+	ids_start(&ids, running);
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			ids.taken[farm->pools[i].backends[j].id] = true;
+	id = ids_allocate(&ids);
+	ids_end(&ids);
+	return id;
+}
+
+static bool is_vip(const struct farm *farm, const struct address *address)
+{
+	for (size_t i = 0; i < farm->config->service_count; i++)
+		for (size_t j = 0; j < farm->config->services[i].vip_count; j++)
+			if (address_equal(&farm->config->services[i].vips[j], address))
+				return true;
+	return false;
+}
+
+int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
+	char error[FARM_ERROR_SIZE])
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_format(address, text);
+	if (is_vip(farm, address))
+		return refuse(error, -EADDRINUSE, "%s is a VIP: a backend needs an address of its own", text);
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]) &&
+			address_equal(&pool->backends[i].record.address, address))
+			return refuse(error, -EADDRINUSE, "backend '%s' of pool '%s' has the address %s already",
+				pool->backends[i].record.name, pool->config->name, text);
+	return 0;
+}
+
+/* What differs from the file. A backend that is added as its line there has it differs in nothing: it is
+ * no more "added" than one that was never removed. */
+static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct config_backend *line =
+		farm_backend_is_in_file(pool, backend) ? farm_backend_config(pool, backend) : NULL;
+
+	if (!line || !address_equal(&line->address, &backend->record.address))
+		return OVERRIDE_ADDED;
+	return backend->record.weight == backend->file_weight ? 0 : OVERRIDE_WEIGHT;
+}
+
+int farm_add_backend(struct farm *farm, const struct image *running, const char *pool_name, const char *name,
+	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	struct farm_pool *pool = need_pool(farm, pool_name, error);
+	struct farm_backend *backend;
+	int result;
+
+	if (!pool)
+		return -ENOENT;
+	backend = farm_find_noted(pool, name);
+	if (backend && farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING))
+		return refuse(error, -EEXIST,
+			"backend '%s' of pool '%s' is leaving: 'sipxdp-ctl backend ready %s %s' keeps it, 'backend "
+			"remove' ends it at once",
+			name, pool_name, pool_name, name);
+	if (backend && farm_backend_exists(backend))
+		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
+	result = farm_check_address(farm, pool, address, error);
+	if (result)
+		return result;
+	if (!backend) {
+		uint16_t id = unused_id(farm, running);
+
+		if (!id)
+			return refuse(error, -ENOSPC,
+				"the maps were made for %u backends; raise `limits:` and run 'sipxdp-loader upgrade -c "
+				"FILE'",
+				running->contract.backends);
+		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
+		backend = &pool->backends[pool->count++];
+		*backend = (struct farm_backend){
+			.id = id, .record.overrides = OVERRIDE_ADDED, .priority = 1, .forward = pool->config->forward};
+		name_copy(backend->record.pool, pool_name);
+		name_copy(backend->record.name, name);
+	}
+	if (!address_equal(&backend->record.address, address))
+		backend->route = (struct route){0};
+	backend->record.address = *address;
+	backend->record.weight = weight;
+	backend->record.admin = ADMIN_READY;
+	backend->record.health = HEALTH_UNKNOWN;
+	added_free(backend->added);
+	backend->added = NULL;
+	backend->record.overrides = overrides_of(pool, backend);
+	return 0;
+}
+
+/* Does a file with all that runs, and this backend, contradict itself? */
+static int check_file(const struct farm *farm, char error[FARM_ERROR_SIZE])
+{
+	struct config *config = farm_config(farm), *read;
+	struct faults faults = {0};
+	size_t length;
+	char *text;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		abort();
+	config_write(config, out);
+	fclose(out);
+	config_free(config);
+	read = config_parse(text, length, &faults);
+	if (!read)
+		refuse(error, -EINVAL, "%s", faults.list[0].message);
+	free(text);
+	faults_free(&faults);
+	config_free(read);
+	return read ? 0 : -EINVAL;
+}
+
+int farm_add_described(struct farm *farm, const struct image *running, const char *pool_name, struct added *added,
+	char error[FARM_ERROR_SIZE])
+{
+	const struct config_backend *wanted = added_backend(added);
+	struct farm_backend *backend;
+	struct farm_pool *pool;
+	int result = farm_add_backend(farm, running, pool_name, wanted->name, &wanted->address, wanted->weight, error);
+
+	if (result) {
+		added_free(added);
+		return result;
+	}
+	pool = farm_find_pool(farm, pool_name);
+	backend = farm_find_backend(pool, wanted->name);
+	backend->record.overrides = OVERRIDE_ADDED;
+	backend->record.mac = wanted->mac;
+	farm_describe(pool, backend, added);
+	return 0;
+}
+
+int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added *added,
+	char error[FARM_ERROR_SIZE])
+{
+	int result = farm_add_described(sketch, running, pool, added_hold(added), error);
+
+	return result ? result : check_file(sketch, error);
+}
+
+int farm_remove_backend(struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool_name, name, error);
+	struct farm_pool *pool;
+
+	if (!backend)
+		return -ENOENT;
+	pool = farm_find_pool(farm, pool_name);
+	added_free(backend->added);
+	backend->added = NULL;
+	if (farm_backend_is_in_file(pool, backend)) {
+		/* Noted, so that a restart does not bring it back from the file. */
+		backend->record.overrides = OVERRIDE_REMOVED;
+		return 0;
+	}
+	*backend = pool->backends[--pool->count];
+	return 0;
+}
+
+int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool, name, error);
+
+	if (!backend)
+		return -ENOENT;
+	backend->record.overrides |= OVERRIDE_LEAVING;
+	return 0;
+}
+
+int farm_set_weight(struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool, name, error);
+
+	if (!backend)
+		return -ENOENT;
+	backend->record.weight = weight;
+	if (backend->record.overrides & OVERRIDE_ADDED)
+		return 0;
+	if (weight == backend->file_weight)
+		backend->record.overrides &= ~OVERRIDE_WEIGHT;
+	else
+		backend->record.overrides |= OVERRIDE_WEIGHT;
+	return 0;
+}
+
+int farm_set_admin(
+	struct farm *farm, const char *pool, const char *name, enum admin_state admin, char error[FARM_ERROR_SIZE])
+{
+	struct farm_backend *backend = need_backend(farm, pool, name, error);
+
+	if (!backend)
+		return -ENOENT;
+	backend->record.admin = admin;
+	if (admin == ADMIN_READY)
+		backend->record.overrides &= ~OVERRIDE_LEAVING;
+	return 0;
+}

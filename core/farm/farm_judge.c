@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What is known about the backends of a pool, put together as evidence, and what is decided
+ * by it (outage.h): see farm.h. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "farm.h"
+#include "core/health/health.h"
+#include "core/base/memory.h"
+
+/* ms until two rounds of ARP or neighbour discovery have gone without an answer: three requests
+ * each, a second apart. */
+#define NEIGHBOUR_DETECTION 6000
+
+uint32_t farm_detection(const struct farm_pool *pool)
+{
+	const struct config_probe *probe = &pool->config->probe;
+
+	return probe->type == PROBE_NONE ? NEIGHBOUR_DETECTION : health_detection(probe);
+}
+
+/* --- evidence */
+
+static bool has_joined(const struct farm_backend *backend)
+{
+	return backend->record.overrides & OVERRIDE_JOINED;
+}
+
+/* When a neighbour that does not answer is enough evidence. Where there are probes, they are to find
+ * the same first; if they cannot be sent at all, it is after the time that they would take. */
+static uint64_t lost_enough(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	return backend->lost + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection(pool));
+}
+
+/* A neighbour that does not answer shows long after it was asked; one that does, only when it is
+ * asked. Where there is other evidence it counts only against a backend. */
+static struct evidence neighbour_evidence(
+	const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
+{
+	bool only = pool->config->probe.type == PROBE_NONE && !has_joined(backend);
+
+	return (struct evidence){
+		.known = backend->lost || (only && backend->route.state == ROUTE_READY),
+		.failing = backend->lost,
+		.enough = backend->lost && now >= lost_enough(pool, backend),
+		.recovered = !backend->lost,
+		.answered = only ? backend->neighbour_asked : 0,
+		.began = backend->lost,
+		.failed = now,
+		.detection = farm_detection(pool),
+		.again = farm_detection(pool),
+	};
+}
+
+/* At least two heartbeats are due within node_timeout. */
+static struct evidence heartbeat_evidence(const struct farm *farm, const struct farm_backend *backend, uint64_t now)
+{
+	uint32_t timeout = farm->config->join.node_timeout;
+	uint64_t heard = now > backend->silence ? now - backend->silence : 1;
+
+	return (struct evidence){
+		.known = has_joined(backend),
+		.failing = backend->silent || backend->silence >= timeout / 2,
+		.enough = backend->silent,
+		.recovered = !backend->silent,
+		.answered = heard,
+		.began = heard + timeout / 2,
+		.failed = now,
+		.detection = timeout,
+		.again = timeout / 2,
+	};
+}
+
+static struct evidence evidence_of(
+	const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
+{
+	const struct evidence neighbour = neighbour_evidence(pool, backend, now);
+	const struct evidence heartbeats = heartbeat_evidence(farm, backend, now);
+	struct evidence evidence = backend->probed;
+
+	evidence_add(&evidence, &heartbeats);
+	evidence_add(&evidence, &neighbour);
+	return evidence;
+}
+
+/* --- the decision */
+
+static void prepare(const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint64_t now)
+{
+	if (!farm_backend_is_lost(farm, backend))
+		backend->lost = 0;
+	else if (!backend->lost)
+		backend->lost = now;
+	backend->judged.evidence = evidence_of(farm, pool, backend, now);
+	backend->judged.apart = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
+}
+
+/* While it is undecided, what was known about its health stands. */
+static void conclude(struct farm_backend *backend)
+{
+	if (backend->probed.known && (backend->judged.down || backend->found != HEALTH_DOWN))
+		backend->record.health = backend->found;
+}
+
+void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now)
+{
+	const struct outage_rules rules = {.believe = !pool->config->min_alive, .listening = listening};
+	struct outage_member *members = allocate(pool->count, sizeof(*members));
+
+	for (size_t i = 0; i < pool->count; i++) {
+		prepare(farm, pool, &pool->backends[i], now);
+		members[i] = pool->backends[i].judged;
+	}
+	pool->next = outage_judge(&pool->outage, members, pool->count, &rules, now);
+	for (size_t i = 0; i < pool->count; i++) {
+		struct farm_backend *backend = &pool->backends[i];
+
+		backend->judged = members[i];
+		conclude(backend);
+		if (backend->lost && !members[i].evidence.enough && lost_enough(pool, backend) < pool->next)
+			pool->next = lost_enough(pool, backend);
+	}
+	free(members);
+}
+
+uint64_t farm_next_judgement(const struct farm_pool *pool)
+{
+	uint64_t closing = farm_closing_time(pool);
+
+	return pool->next < closing ? pool->next : closing;
+}
+
+/* --- from one farm to the next */
+
+static void take_over_backend(struct farm_backend *backend, const struct farm_backend *before)
+{
+	if (!address_equal(&before->record.address, &backend->record.address) ||
+		strcmp(before->record.pool, backend->record.pool))
+		return;
+	backend->found = before->found;
+	backend->probed = before->probed;
+	backend->silent = before->silent;
+	backend->silence = before->silence;
+	backend->lost = before->lost;
+	backend->neighbour_asked = before->neighbour_asked;
+	backend->judged = before->judged;
+}
+
+/* [65536], to be freed: a backend keeps its id. */
+static const struct farm_backend **backends_by_id(const struct farm *farm)
+{
+	const struct farm_backend **backends = allocate(UINT16_MAX + 1, sizeof(*backends));
+
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++)
+			backends[farm->pools[i].backends[j].id] = &farm->pools[i].backends[j];
+	return backends;
+}
+
+static void take_over_pool(struct farm_pool *pool, const struct farm_pool *before)
+{
+	pool->untried = before->untried;
+	pool->open = before->open;
+	pool->enough = before->enough;
+	pool->outage = before->outage;
+	pool->next = before->next;
+}
+
+void farm_take_over(struct farm *farm, const struct farm *before)
+{
+	const struct farm_backend **backends = backends_by_id(before);
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+		const struct farm_pool *old = farm_find_pool(before, pool->config->name);
+
+		if (old)
+			take_over_pool(pool, old);
+		for (size_t j = 0; j < pool->count; j++)
+			if (backends[pool->backends[j].id])
+				take_over_backend(&pool->backends[j], backends[pool->backends[j].id]);
+	}
+	free(backends);
+}
+
+/* --- words */
+
+const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE])
+{
+	const struct outage *outage = &pool->outage;
+	uint64_t left = outage->decision > now ? outage->decision - now : 0;
+	int length;
+
+	*text = '\0';
+	if (outage->view == OUTAGE_NONE)
+		return text;
+	length = snprintf(text, FARM_OUTAGE_SIZE,
+		"%zu of %zu backends stopped answering within %u.%u s: ", outage->silent, outage->members,
+		outage->spread / 1000, outage->spread % 1000 / 100);
+	if (outage->view == OUTAGE_BLIND)
+		snprintf(text + length, FARM_OUTAGE_SIZE - length,
+			"network trouble is suspected, and they keep their slots until one answers");
+	else
+		snprintf(text + length, FARM_OUTAGE_SIZE - length,
+			"they keep their slots for up to %" PRIu64 " s, until it shows whether they are dead",
+			(left + 999) / 1000);
+	return text;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See lookup.h. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include "bpf/sip_host.h"
+#include "bpf/sip_user.h"
+#include "core/config/config.h"
+#include "lookup.h"
+
+/* --- keys */
+
+static bool has_space(const char *text)
+{
+	for (; *text; text++)
+		if ((uint8_t)*text <= ' ')
+			return true;
+	return false;
+}
+
+int lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint64_t *hash)
+{
+	struct sip_key key = {.hash_key = {hash_key[0], hash_key[1]}};
+	uint8_t text[1 + SIP_VALUE_WORDS * 8 + 1 + SIP_MINIMUM];
+
+	if (!*call_id || has_space(call_id))
+		return -EINVAL;
+	/* As it would lie in a packet: behind the colon, and followed by a line's end. */
+	memset(text, '\n', sizeof(text));
+	text[0] = ':';
+	memcpy(text + 1, call_id, strnlen(call_id, SIP_VALUE_WORDS * 8));
+	sip_hash(sip_text(text, text + sizeof(text), sizeof(text), 0), 0, &key);
+	*hash = key.hash;
+	return 0;
+}
+
+static bool is_uri(const char *text)
+{
+	return !strncasecmp(text, "sip:", 4) || !strncasecmp(text, "sips:", 5) || !strncasecmp(text, "tel:", 4);
+}
+
+/* Not a user, but another URI, or a header with one in it. */
+static bool is_more_than_user(const char *text)
+{
+	const char *mark = strpbrk(text, ":<>\"@");
+
+	return mark && *mark != '@';
+}
+
+int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash)
+{
+	struct sip_user key = {.hash_key = {hash_key[0], hash_key[1]}};
+	uint8_t text[SIP_USER_PIECES * 8 + 64 + SIP_MINIMUM]; /* a user in reach, and some */
+	const int room = sizeof(text) - SIP_MINIMUM;
+	bool uri = is_uri(user);
+	int length;
+
+	if (has_space(user) || (!uri && is_more_than_user(user)))
+		return -EINVAL;
+	memset(text, '\n', sizeof(text));
+	length = snprintf((char *)text, room, uri ? "%s" : "sip:%s@host", user);
+	text[length < room ? length : room - 1] = '\n';
+	if (sip_user(sip_text(text, text + sizeof(text), sizeof(text), 0), 0, &key) != SIP_FOUND)
+		return -EINVAL;
+	*hash = key.hash;
+	return 0;
+}
+
+/* --- packets */
+
+static int refuse(char error[LOOKUP_ERROR_SIZE], int number, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(char error[LOOKUP_ERROR_SIZE], int number, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error, LOOKUP_ERROR_SIZE, format, arguments);
+	va_end(arguments);
+	return number;
+}
+
+static bool goes_by_source(const struct lookup *lookup)
+{
+	return lookup->service.affinity == AFFINITY_SOURCE || lookup->service.affinity == AFFINITY_FLOW;
+}
+
+/* A service has an entry for each VIP: that of the family of the source is wanted. */
+static bool find_service(struct lookup *lookup, const char *name)
+{
+	struct pair entry;
+	size_t cursor = 0;
+	bool found = false;
+
+	while (entries_next(lookup->image->maps[IMAGE_SERVICES], &cursor, &entry)) {
+		const struct service_key *key = entry.key;
+		const struct service *service = entry.value;
+
+		if (!key->protocol || strcmp(lookup->image->service_names[service->id].name, name))
+			continue;
+		if (found && address_is_ipv4(&key->vip) != address_is_ipv4(&lookup->source))
+			continue;
+		lookup->key = *key;
+		lookup->service = *service;
+		found = true;
+	}
+	return found;
+}
+
+static int take_source(struct lookup *lookup, const char *text, char error[LOOKUP_ERROR_SIZE])
+{
+	char host[HOST_SIZE];
+
+	if (!text)
+		return 0;
+	if (host_parse(text, host, &lookup->source_port) || address_parse(host, &lookup->source))
+		return refuse(error, -EINVAL,
+			"'%.80s' is no address and port, such as 192.0.2.1:5060 or [2001:db8::1]:5060", text);
+	lookup->has_source = true;
+	return 0;
+}
+
+static int take_method(struct lookup *lookup, const char *text, char error[LOOKUP_ERROR_SIZE])
+{
+	enum method method = METHOD_NONE;
+
+	if (text && config_method_find(text, &method))
+		return refuse(error, -EINVAL, "'%.80s' is no method of SIP, in capitals, or '*'", text);
+	lookup->pool = lookup->service.pool[method];
+	return 0;
+}
+
+/* --- backends that a message names (bpf/hint.h) */
+
+static bool is_alive(const struct image *image, uint32_t id)
+{
+	return id && id <= image->contract.backends && image->backends[id].alive;
+}
+
+/* The living backend that has this name; 0 if there is none. */
+static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host *host)
+{
+	struct hint_key key = {
+		.host = host->hash, .group = lookup->service.hints, .port = host->port ? host->port : htons(5060)};
+	const __u32 *id = entries_find(lookup->image->maps[IMAGE_HINTS], &key);
+
+	if (!id) {
+		key.port = 0; /* whatever the port */
+		id = entries_find(lookup->image->maps[IMAGE_HINTS], &key);
+	}
+	return id && is_alive(lookup->image, *id) ? *id : 0;
+}
+
+/* Reads a host as it lies in a packet, followed by what may follow it there. */
+static bool read_host(const struct lookup *lookup, const char *text, struct sip_host *host)
+{
+	uint8_t line[HOST_SIZE + 16 + SIP_MINIMUM];
+	size_t length = strlen(text);
+
+	if (!length || length > HOST_SIZE + 8 || has_space(text))
+		return false;
+	memset(line, '\n', sizeof(line));
+	memcpy(line, text, length);
+	line[length] = ';';
+	*host = (struct sip_host){.hash_key = {lookup->service.hash_key[0], lookup->service.hash_key[1]}};
+	return sip_host(sip_text(line, line + sizeof(line), sizeof(line), 0), 0, host) == SIP_FOUND;
+}
+
+/* `counts`: the service looks at such hosts. */
+static int take_name(
+	struct lookup *lookup, const char *by, const char *text, bool counts, char error[LOOKUP_ERROR_SIZE])
+{
+	struct sip_host host;
+
+	if (!text)
+		return 0;
+	if (lookup->key.protocol != IPPROTO_UDP)
+		return refuse(error, -EINVAL, "of tcp no message is read: --source decides");
+	if (!read_host(lookup, text, &host))
+		return refuse(error, -EINVAL, "'%.80s' is no host as in SIP, such as px1.example.net:5062", text);
+	if (!counts || !lookup->service.hints)
+		return 0;
+	lookup->named = hint_backend(lookup, &host);
+	lookup->named_by = lookup->named ? by : NULL;
+	return 0;
+}
+
+/* A request goes by its topmost Route or, only without one, by its Request-URI. */
+static int take_names(struct lookup *lookup, const struct lookup_question *question, char error[LOOKUP_ERROR_SIZE])
+{
+	bool requests = lookup->service.flags & SERVICE_ROUTE;
+
+	if (question->via && (question->route || question->request_uri || question->method))
+		return refuse(error, -EINVAL,
+			"--via is for a response, --route, --request-uri and --method are for a request");
+	if (question->via)
+		return take_name(lookup, "via", question->via, true, error);
+	if (question->route)
+		return take_name(lookup, "route", question->route, requests, error);
+	return take_name(lookup, "request-uri", question->request_uri, requests, error);
+}
+
+int lookup_open(struct lookup *lookup, const struct image *image, const struct lookup_question *question,
+	char error[LOOKUP_ERROR_SIZE])
+{
+	int result;
+
+	*lookup = (struct lookup){.image = image};
+	result = take_source(lookup, question->source, error);
+	if (result)
+		return result;
+	if (!find_service(lookup, question->service))
+		return refuse(error, -ENOENT, "no service '%s' (see 'sipxdp-ctl service list')", question->service);
+	result = take_method(lookup, question->method, error);
+	return result ? result : take_names(lookup, question, error);
+}
+
+/* --- the key */
+
+int lookup_key(const struct lookup *lookup, const char *text, uint64_t *hash, const char **reason)
+{
+	const struct service *service = &lookup->service;
+	const uint64_t key[2] = {service->hash_key[0], service->hash_key[1]};
+	bool by_port = service->affinity != AFFINITY_SOURCE;
+
+	*reason = NULL;
+	if (!text && !lookup->has_source && !goes_by_source(lookup))
+		*reason = "a Call-ID or a user is missing, and no living backend is named";
+	else if (!text || goes_by_source(lookup)) {
+		if (!lookup->has_source || (by_port && !lookup->source_port))
+			*reason = by_port ? "the service goes by address and port of the client: --source ADDRESS:PORT"
+					  : "the service goes by the address of the client: --source ADDRESS";
+		else
+			*hash = hash_source(
+				&lookup->source, by_port ? htons(lookup->source_port) : 0, service->hash_key);
+	} else if (service->affinity == AFFINITY_CALL_ID) {
+		if (lookup_call_id(text, key, hash))
+			*reason = "a Call-ID is not empty and has no white space in it";
+	} else if (lookup_user(text, key, hash)) {
+		*reason = "no user in it: a user part is wanted, or a sip, sips or tel URI that has one";
+	}
+	return *reason ? -EINVAL : 0;
+}
+
+uint32_t lookup_slot(const struct lookup *lookup, uint64_t hash)
+{
+	return hash & (lookup->image->contract.slots - 1);
+}
+
+uint64_t lookup_tracked_key(const struct lookup *lookup, uint64_t hash)
+{
+	if (lookup->key.protocol != IPPROTO_TCP)
+		return hash;
+	return hash_connection(&lookup->source, &lookup->key.vip, htons(lookup->source_port), lookup->key.port,
+		lookup->service.hash_key);
+}
+
+/* As motion_owner() has it (bpf/migration.h). */
+struct lookup_owner lookup_owner(const struct lookup *lookup, uint64_t hash, uint16_t tracked)
+{
+	uint32_t slot = lookup_slot(lookup, hash);
+	uint16_t backend = image_slots(lookup->image, lookup->pool)[slot];
+	uint16_t former = image_former(lookup->image, lookup->pool)[slot];
+
+	if (!former)
+		return (struct lookup_owner){backend, backend};
+	if (is_alive(lookup->image, tracked))
+		return (struct lookup_owner){tracked, tracked};
+	return (struct lookup_owner){backend, is_alive(lookup->image, former) ? former : backend};
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See preview.h. */
+
+#include "core/config/differences.h"
+#include "core/base/memory.h"
+#include "preview.h"
+
+void outcome_free(struct outcome *outcome)
+{
+	words_free(&outcome->steps);
+	words_free(&outcome->dangers);
+	free(outcome->moves);
+	*outcome = (struct outcome){0};
+}
+
+/* Takes the words and the moves out of a plan. */
+static void take_plan(struct outcome *outcome, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->steps[i].text)
+			words_add(&outcome->steps, "%s", plan->steps[i].text);
+	words_take(&outcome->dangers, &plan->dangers);
+	outcome->moves = plan->moves;
+	outcome->move_count = plan->move_count;
+	plan->moves = NULL;
+}
+
+static void assume_backends(
+	struct farm *farm, const struct image *running, struct preview_now now, struct words *assumed)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		struct farm_pool *pool = &farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++) {
+			struct farm_backend *backend = &pool->backends[j];
+
+			if (farm_assume(backend, running))
+				words_add(assumed, "backend %s/%s: gets no packet before it %s", pool->config->name,
+					backend->record.name,
+					pool->config->probe.type ? "can be reached and has passed its probes"
+								 : "can be reached");
+		}
+		farm_judge(farm, pool, now.listening, now.listened);
+		for (size_t j = 0; j < pool->count; j++)
+			farm_update_state(farm, pool, &pool->backends[j], now.epoch);
+		farm_update_open(pool, now.listened);
+	}
+}
+
+/* The file does not speak of it, so what an operator did goes on. */
+static void say_what_stays(const struct farm *farm, struct words *steps)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+			const struct config_backend *config = farm_backend_config(&farm->pools[i], backend);
+
+			if (farm_backend_exists(backend) && backend->record.admin != ADMIN_READY && config &&
+				!config->says_admin)
+				words_add(steps, "backend %s/%s: stays in %s: the file says nothing of `admin:`",
+					backend->record.pool, backend->record.name,
+					config_admin_name(backend->record.admin));
+		}
+}
+
+void preview(struct outcome *outcome, const struct desired *desired, const struct config *before, struct farm *farm,
+	const struct image *running, struct preview_now now)
+{
+	struct words assumed = {0};
+	struct image *image;
+	struct plan *plan;
+
+	differences(before, farm->config, &outcome->steps, &outcome->dangers);
+	assume_backends(farm, running, now, &assumed);
+	image = desired_preview(desired, farm, running, now.ms);
+	plan = plan_new(running, image);
+	take_plan(outcome, plan);
+	words_take(&outcome->steps, &assumed);
+	if (before != farm->config)
+		say_what_stays(farm, &outcome->steps);
+	plan_free(plan);
+	image_free(image);
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See join.h. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include "join_wish.h"
+#include "core/base/memory.h"
+#include "core/base/name.h"
+
+/* Signatures that were taken, of one second: none is taken twice (see is_replay). */
+struct second {
+	uint64_t time;
+	uint8_t (*signatures)[JOIN_SIGNATURE_SIZE];
+	size_t count;
+};
+
+/* The last sign of life of a server. */
+struct sign {
+	uint64_t ms;        /* when it was heard; 0: never */
+	uint64_t signed_at; /* by its clock; 0: it counts as heard, and was not */
+	uint64_t excused;   /* until when it could not be heard; 0: never */
+};
+
+/* A second of the window has one of these to itself. */
+#define SECONDS 64
+_Static_assert(SECONDS > 2 * JOIN_WINDOW, "window");
+
+struct join {
+	struct second seconds[SECONDS];
+	struct sign *heard; /* by backend id */
+	size_t limit;       /* ids there is room for */
+};
+
+struct join *join_new(void)
+{
+	return allocate(1, sizeof(struct join));
+}
+
+void join_free(struct join *join)
+{
+	if (!join)
+		return;
+	for (size_t i = 0; i < SECONDS; i++)
+		free(join->seconds[i].signatures);
+	free(join->heard);
+	free(join);
+}
+
+struct join_answer join_answer(unsigned int status, const char *format, ...)
+{
+	struct join_answer answer = {.status = status};
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(answer.text, sizeof(answer.text), format, arguments);
+	va_end(arguments);
+	for (char *c = answer.text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return answer;
+}
+
+/* --- who says so */
+
+#define TIME_DIGITS_MAX 11
+
+/* What is longer is refused: see authenticate(). */
+size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX])
+{
+	size_t time = request->time.end - request->time.at, text = request->text.end - request->text.at;
+
+	time = time < TIME_DIGITS_MAX ? time : TIME_DIGITS_MAX;
+	text = text < JOIN_REQUEST_MAX ? text : JOIN_REQUEST_MAX;
+	if (time)
+		memcpy(out, request->time.at, time);
+	out[time] = '\n';
+	if (text)
+		memcpy(out + time + 1, request->text.at, text);
+	return time + 1 + text;
+}
+
+/* Takes as long whatever is wrong with it. */
+static bool is_signed(struct span hex, const uint8_t right[JOIN_SIGNATURE_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned int difference = 0;
+
+	if (hex.end - hex.at != 2 * JOIN_SIGNATURE_SIZE)
+		return false;
+	for (size_t i = 0; i < JOIN_SIGNATURE_SIZE; i++) {
+		difference |= hex.at[2 * i] ^ digits[right[i] >> 4];
+		difference |= hex.at[2 * i + 1] ^ digits[right[i] & 0xf];
+	}
+	return difference == 0;
+}
+
+static bool read_time(struct span digits, uint64_t *time)
+{
+	*time = 0;
+	if (digits.at == digits.end || digits.end - digits.at > TIME_DIGITS_MAX)
+		return false;
+	for (; digits.at < digits.end; digits.at++) {
+		if (*digits.at < '0' || *digits.at > '9')
+			return false;
+		*time = *time * 10 + (*digits.at - '0');
+	}
+	return true;
+}
+
+/* Has this signature been taken before? It is noted. The time is within the window. */
+static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[JOIN_SIGNATURE_SIZE])
+{
+	struct second *second = &join->seconds[time % SECONDS];
+
+	if (second->time != time) {
+		second->time = time;
+		second->count = 0;
+	}
+	for (size_t i = 0; i < second->count; i++)
+		if (!memcmp(second->signatures[i], signature, JOIN_SIGNATURE_SIZE))
+			return true;
+	second->signatures = reallocate(second->signatures, second->count + 1, JOIN_SIGNATURE_SIZE);
+	memcpy(second->signatures[second->count++], signature, JOIN_SIGNATURE_SIZE);
+	return false;
+}
+
+/* `signed_at` becomes 0 unless the signature is right. */
+static struct join_answer authenticate(struct join *join, const struct join_request *request,
+	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now, uint64_t *signed_at)
+{
+	uint64_t time;
+
+	*signed_at = 0;
+	if (request->time.at == request->time.end || request->signature.at == request->signature.end)
+		return join_answer(401, "time or signature is missing");
+	if (request->text.end - request->text.at > JOIN_REQUEST_MAX || !read_time(request->time, &time) ||
+		!is_signed(request->signature, signature))
+		return join_answer(401, "the signature is wrong");
+	*signed_at = time;
+	if (time > now + JOIN_WINDOW || now > time + JOIN_WINDOW)
+		return join_answer(401, "the time is %lu s %s: are both clocks right?",
+			time > now ? time - now : now - time, time > now ? "ahead" : "old");
+	if (is_replay(join, time, signature))
+		return join_answer(401, "this request has been taken already");
+	return join_answer(200, "%s", "");
+}
+
+/* --- who was heard of */
+
+static void make_room(struct join *join, size_t id)
+{
+	if (id < join->limit)
+		return;
+	join->heard = reallocate(join->heard, id + 1, sizeof(*join->heard));
+	memset(join->heard + join->limit, 0, (id + 1 - join->limit) * sizeof(*join->heard));
+	join->limit = id + 1;
+}
+
+static bool has_joined(const struct farm_backend *backend)
+{
+	return backend->record.overrides & OVERRIDE_JOINED;
+}
+
+static bool set_silent(struct farm_backend *backend, bool silent)
+{
+	bool changed = backend->silent != silent;
+
+	backend->silent = silent;
+	return changed;
+}
+
+static bool hear(struct join *join, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
+{
+	make_room(join, backend->id);
+	join->heard[backend->id] = (struct sign){.ms = ms, .signed_at = wish->signed_at};
+	return set_silent(backend, false);
+}
+
+/* 0 for those who were not heard of yet. */
+static uint64_t silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t heard = backend->id < join->limit ? join->heard[backend->id].ms : 0;
+
+	return heard && ms > heard ? ms - heard : 0;
+}
+
+/* How long it has been silent while it could have been heard. */
+static uint64_t own_silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
+{
+	uint64_t all = silence(join, backend, ms);
+	uint64_t excused = backend->id < join->limit ? join->heard[backend->id].excused : 0;
+
+	return excused && ms - excused < all ? ms - excused : all;
+}
+
+/* While none of a pool answers its probes, none can be heard either: what is held against them begins
+ * when the balancer sees again. Without probes only silence tells that it does not. */
+static bool is_blind(const struct farm_pool *pool)
+{
+	return pool->outage.view == OUTAGE_BLIND && pool->config->probe.type != PROBE_NONE;
+}
+
+/* Of those who have left nothing is kept: somebody else may get their ids. */
+bool join_look(struct join *join, struct farm *farm, uint64_t ms)
+{
+	struct sign *before = join->heard;
+	size_t limit = join->limit;
+	bool changed = false;
+
+	join->heard = NULL;
+	join->limit = 0;
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			struct farm_backend *backend = &farm->pools[i].backends[j];
+			bool joined = has_joined(backend);
+			struct sign heard = backend->id < limit ? before[backend->id] : (struct sign){0};
+
+			make_room(join, backend->id);
+			if (!heard.ms)
+				heard.ms = ms;
+			if (is_blind(&farm->pools[i]) && !backend->judged.down)
+				heard.excused = ms;
+			if (joined)
+				join->heard[backend->id] = heard;
+			backend->silence = joined ? silence(join, backend, ms) : 0;
+			changed |= set_silent(
+				backend, joined && own_silence(join, backend, ms) >= farm->config->join.node_timeout);
+		}
+	free(before);
+	return changed;
+}
+
+void join_forgive(struct join *join, const struct farm *farm, uint64_t ms)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			const struct farm_backend *backend = &farm->pools[i].backends[j];
+
+			if (!backend->silent && backend->id < join->limit && join->heard[backend->id].ms)
+				join->heard[backend->id].ms = ms;
+		}
+}
+
+void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		for (size_t j = 0; j < farm->pools[i].count; j++) {
+			struct farm_backend *backend = &farm->pools[i].backends[j];
+
+			backend->silence = has_joined(backend) ? silence(join, backend, ms) : 0;
+			backend->silent = has_joined(backend) &&
+					  own_silence(join, backend, ms) >= farm->config->join.node_timeout;
+		}
+}
+
+static bool somebody_is_up(const struct farm_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_UP)
+			return true;
+	return false;
+}
+
+const struct farm_backend *join_forgotten(const struct join *join, const struct farm *farm, uint64_t ms)
+{
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+
+		if (pool->open && !somebody_is_up(pool))
+			continue;
+		for (size_t j = 0; j < pool->count; j++)
+			if (has_joined(&pool->backends[j]) && !pool->backends[j].judged.held &&
+				own_silence(join, &pool->backends[j], ms) >=
+					2 * (uint64_t)farm->config->join.node_timeout)
+				return &pool->backends[j];
+	}
+	return NULL;
+}
+
+/* --- doing it */
+
+static struct join_answer refusal(int error, const char *text)
+{
+	return join_answer(error == -ENOENT ? 404 : error == -ENOSPC ? 503 : 409, "%s", text);
+}
+
+static struct join_answer add(
+	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
+{
+	int weight = wish->weight == JOIN_NOT_GIVEN ? 1 : wish->weight, error;
+	struct join_answer done = join_answer(200, "joined");
+	struct farm_backend *backend;
+	char text[FARM_ERROR_SIZE];
+
+	error = farm_add_backend(farm, running, wish->pool, wish->name, &wish->address, weight, text);
+	if (error)
+		return refusal(error, text);
+	backend = farm_find_backend(farm_find_pool(farm, wish->pool), wish->name);
+	backend->record.overrides |= OVERRIDE_JOINED;
+	hear(join, backend, wish, ms);
+	done.changed = true;
+	return done;
+}
+
+/* It is alive, and perhaps of another weight. Who starts does not leave any more. */
+static struct join_answer keep(
+	struct join *join, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
+{
+	struct backend_record *record = &backend->record;
+	bool returns = wish->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
+	struct join_answer done = join_answer(200, returns ? "joined" : "heard");
+
+	done.changed = hear(join, backend, wish, ms) || returns;
+	if (returns)
+		record->overrides &= ~OVERRIDE_LEAVING;
+	if (wish->weight != JOIN_NOT_GIVEN && wish->weight != record->weight) {
+		record->weight = wish->weight;
+		done.changed = true;
+	}
+	return done;
+}
+
+static struct join_answer leave(
+	struct join *join, struct farm *farm, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
+{
+	bool at_once = wish->action == JOIN_STOP;
+	struct join_answer done = join_answer(200, at_once ? "removed" : "leaving");
+	char text[FARM_ERROR_SIZE];
+	int error;
+
+	hear(join, backend, wish, ms);
+	error = (at_once ? farm_remove_backend : farm_leave_backend)(farm, wish->pool, wish->name, text);
+	if (error)
+		return refusal(error, text);
+	done.changed = true;
+	return done;
+}
+
+/* What speaks against doing something to one that is there; status 0 if nothing does. */
+static struct join_answer objection(
+	const struct farm_pool *pool, const struct farm_backend *backend, const struct join_wish *wish)
+{
+	static const struct address none;
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (config_find_backend(pool->config, wish->name))
+		return join_answer(409, "backend '%s' of pool '%s' is in the file: its servers do not come and go",
+			wish->name, wish->pool);
+	if (!has_joined(backend))
+		return join_answer(409, "backend '%s' of pool '%s' was added by hand", wish->name, wish->pool);
+	if (!address_equal(&wish->address, &none) && !address_equal(&wish->address, &backend->record.address))
+		return join_answer(409, "backend '%s' of pool '%s' is at %s", wish->name, wish->pool,
+			address_format(&backend->record.address, text));
+	return (struct join_answer){0};
+}
+
+static struct join_answer act(
+	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
+{
+	struct farm_pool *pool = farm_find_pool(farm, wish->pool);
+	struct farm_backend *backend = pool ? farm_find_noted(pool, wish->name) : NULL;
+	struct join_answer against = backend ? objection(pool, backend, wish) : (struct join_answer){0};
+
+	if (!pool)
+		return join_answer(404, "no pool '%s'", wish->pool);
+	if (against.status)
+		return against;
+	if (!backend && wish->action == JOIN_START)
+		return add(join, farm, running, wish, ms);
+	if (!backend)
+		return join_answer(404, "no backend '%s' in pool '%s': it has not started, or is forgotten", wish->name,
+			wish->pool);
+	if (wish->action == JOIN_START || wish->action == JOIN_HEARTBEAT)
+		return keep(join, backend, wish, ms);
+	return leave(join, farm, backend, wish, ms);
+}
+
+/* A heartbeat that is signed right, and by a clock that differs from ours. If it is signed later than
+ * all that were heard of that server, it is no replay of one: the server lives, and one of the two
+ * clocks was set. It does nothing else, and brings no silent server back. */
+static void believe(struct join *join, const struct farm *farm, const struct join_wish *wish, uint64_t ms)
+{
+	const struct farm_pool *pool = farm_find_pool(farm, wish->pool);
+	const struct farm_backend *backend = pool ? farm_find_noted(pool, wish->name) : NULL;
+	struct sign *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
+
+	if (!sign || backend->silent || !sign->signed_at || wish->signed_at <= sign->signed_at ||
+		objection(pool, backend, wish).status)
+		return;
+	if (wish->action == JOIN_START || wish->action == JOIN_HEARTBEAT)
+		*sign = (struct sign){.ms = ms, .signed_at = wish->signed_at};
+}
+
+struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
+	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks)
+{
+	uint64_t signed_at;
+	struct join_answer done = authenticate(join, request, signature, clocks.seconds, &signed_at);
+	struct join_wish wish = {0};
+
+	if (signed_at)
+		join_wish_read(request, signed_at, &wish);
+	if (done.status == 200) {
+		done = wish.fault.status ? wish.fault : act(join, farm, running, &wish, clocks.ms);
+		done.authentic = true;
+	} else if (signed_at && !wish.fault.status) {
+		believe(join, farm, &wish, clocks.ms);
+	}
+	return done;
+}

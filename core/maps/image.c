@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See image.h. */
+
+#include <stdlib.h>
+#include <string.h>
+#include "image.h"
+#include "core/base/memory.h"
+
+struct image *image_new(const struct contract *contract)
+{
+	struct image *image = allocate(1, sizeof(*image));
+
+	image->contract = *contract;
+	image->maps[IMAGE_SERVICES] = entries_new(sizeof(struct service_key), sizeof(struct service));
+	image->maps[IMAGE_VIPS] = entries_new(sizeof(struct address), sizeof(struct vip));
+	image->maps[IMAGE_HINTS] = entries_new(sizeof(struct hint_key), sizeof(__u32));
+	image->maps[IMAGE_RANGES] = entries_new(sizeof(struct range_key), sizeof(struct range));
+	image->maps[IMAGE_ADDED] = entries_new(sizeof(__u32), sizeof(struct added_backend));
+	image->service_names = allocate(contract->services, sizeof(*image->service_names));
+	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
+	image->pools = allocate(contract->pools, sizeof(*image->pools));
+	image->tables = allocate(2 * contract->pools, sizeof(*image->tables));
+	image->none = slots_new(contract->slots);
+	image->former = allocate(contract->pools, sizeof(*image->former));
+	image->wanted = allocate(contract->pools, sizeof(*image->wanted));
+	image->backends = allocate(contract->backends + 1, sizeof(*image->backends));
+	image->records = allocate(contract->backends + 1, sizeof(*image->records));
+	return image;
+}
+
+void image_free(struct image *image)
+{
+	if (!image)
+		return;
+	for (__u32 i = 0; i < 2 * image->contract.pools; i++)
+		slots_drop(image->tables[i]);
+	for (__u32 i = 0; i < image->contract.pools; i++) {
+		slots_drop(image->former[i]);
+		slots_drop(image->wanted[i]);
+	}
+	slots_drop(image->none);
+	for (int i = 0; i < IMAGE_MAPS; i++)
+		entries_free(image->maps[i]);
+	free(image->service_names);
+	free(image->pool_names);
+	free(image->pools);
+	free(image->tables);
+	free(image->former);
+	free(image->wanted);
+	free(image->backends);
+	free(image->records);
+	free(image);
+}
+
+static __u32 least(__u32 a, __u32 b)
+{
+	return a < b ? a : b;
+}
+
+/* Backends keep what was said when they were added. */
+static void take_added(struct image *heir, __u32 id, const struct image *from, __u32 old_id)
+{
+	const void *added = entries_find(from->maps[IMAGE_ADDED], &old_id);
+
+	if (added)
+		entries_put(heir->maps[IMAGE_ADDED], &id, added);
+}
+
+/* Gives those whose ids are too high the ones that are free. False if there are too few. */
+static bool move_down(struct image *heir, const struct image *from)
+{
+	__u32 limit = heir->contract.backends, free_id = 1;
+
+	for (__u32 id = limit + 1; id <= from->contract.backends; id++) {
+		if (!from->records[id].name[0])
+			continue;
+		while (free_id <= limit && heir->records[free_id].name[0])
+			free_id++;
+		if (free_id > limit)
+			return false;
+		heir->records[free_id] = from->records[id];
+		heir->backends[free_id] = from->backends[id];
+		take_added(heir, free_id, from, id);
+	}
+	return true;
+}
+
+struct image *image_heir(const struct image *from, const struct contract *contract)
+{
+	struct image *heir = image_new(contract);
+	__u32 services = least(contract->services, from->contract.services);
+	__u32 pools = least(contract->pools, from->contract.pools);
+	__u32 backends = least(contract->backends, from->contract.backends) + 1;
+
+	memcpy(heir->service_names, from->service_names, services * sizeof(*heir->service_names));
+	memcpy(heir->pool_names, from->pool_names, pools * sizeof(*heir->pool_names));
+	memcpy(heir->records, from->records, backends * sizeof(*heir->records));
+	memcpy(heir->backends, from->backends, backends * sizeof(*heir->backends));
+	for (__u32 id = 1; id < backends; id++)
+		take_added(heir, id, from, id);
+	if (move_down(heir, from))
+		return heir;
+	image_free(heir);
+	return NULL;
+}
+
+void image_take_wanted(struct image *image, const struct image *desired)
+{
+	for (__u32 i = 0; i < image->contract.pools; i++)
+		slots_replace(&image->wanted[i], desired->wanted[i]);
+}
+
+struct slots *image_owners(const struct image *image, __u32 pool)
+{
+	struct slots *slots = image->tables[image->pools[pool].table];
+
+	return slots ? slots : image->none;
+}
+
+struct slots *image_former_owners(const struct image *image, __u32 pool)
+{
+	return image->pools[pool].in_motion ? image->former[pool] : NULL;
+}
+
+const __u16 *image_slots(const struct image *image, __u32 pool)
+{
+	return image_owners(image, pool)->ids;
+}
+
+const __u16 *image_former(const struct image *image, __u32 pool)
+{
+	const struct slots *former = image_former_owners(image, pool);
+
+	return former ? former->ids : image->none->ids;
+}
+
+bool image_is_in_motion(const struct image *image)
+{
+	for (__u32 i = 0; i < image->contract.pools; i++)
+		if (image->pools[i].in_motion)
+			return true;
+	return false;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the pinned maps hold, as a value: read from them when the daemon starts, kept
+ * in step with them by every step of a plan that is carried out. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "bpf/abi.h"
+#include "entries.h"
+#include "core/table/slots.h"
+
+/* The hash maps. */
+enum image_map {
+	IMAGE_SERVICES, /* struct service_key -> struct service, of both families */
+	IMAGE_VIPS,     /* struct address -> struct vip */
+	IMAGE_HINTS,    /* struct hint_key -> __u32 */
+	IMAGE_RANGES,   /* struct range_key -> struct range */
+	IMAGE_ADDED,    /* __u32, id of a backend -> struct added_backend */
+	IMAGE_MAPS,
+};
+
+struct image {
+	struct contract contract; /* the sizes of what follows */
+	struct entries *maps[IMAGE_MAPS];
+	struct name *service_names; /* [services] */
+	struct name *pool_names;    /* [pools] */
+	struct pool *pools;         /* [pools] */
+	struct slots **tables;      /* [2 * pools]; NULL: all zero, or not of interest */
+	struct slots **former;      /* [pools], likewise */
+	struct slots **wanted;      /* [pools], likewise; where slots are to go in the end, not in the maps */
+	struct slots *none;         /* all zero */
+	struct backend *backends;   /* [backends + 1] */
+	struct backend_record *records;
+};
+
+/* An image of empty maps. Aborts when memory is out, as does all of this file. */
+struct image *image_new(const struct contract *contract);
+void image_free(struct image *image);
+
+/* An image of empty maps of these sizes that knows whom another one knows: names, records
+ * and ways, under their ids as far as there are such. NULL if there is not room for all
+ * backends; names are only kept where there is. */
+struct image *image_heir(const struct image *from, const struct contract *contract);
+
+bool image_is_in_motion(const struct image *image);
+
+/* Takes the wanted owners over from a desired image. */
+void image_take_wanted(struct image *image, const struct image *desired);
+
+/* The slots that a pool uses now, and their former owners, all 0 while nothing is in
+ * motion; never NULL. */
+const __u16 *image_slots(const struct image *image, __u32 pool);
+const __u16 *image_former(const struct image *image, __u32 pool);
+
+/* The same, to be held; NULL while nothing is in motion. */
+struct slots *image_owners(const struct image *image, __u32 pool);
+struct slots *image_former_owners(const struct image *image, __u32 pool);

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See plan.h. */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/config/config.h"
+#include "core/base/memory.h"
+#include "plan_private.h"
+
+struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value)
+{
+	struct plan *plan = draft->plan;
+
+	plan->steps = array_grow(plan->steps, plan->count, sizeof(*plan->steps));
+	plan->steps[plan->count] = (struct plan_step){.kind = kind, .index = index, .value = value};
+	return &plan->steps[plan->count++];
+}
+
+void plan_say(struct plan_step *step, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&step->text, format, arguments) < 0)
+		abort();
+	va_end(arguments);
+}
+
+/* --- backends */
+
+static bool exists(const struct backend_record *record)
+{
+	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
+}
+
+/* Of a backend that stays: all that is different, "weight 1, was 2; drain, was ready". */
+static void say_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
+	const struct backend_record *after)
+{
+	bool loses_way =
+		draft->running->backends[step->index].forward && !draft->desired->backends[step->index].forward;
+	bool stays = (before->overrides & ~after->overrides) & OVERRIDE_LEAVING;
+	char address[ADDRESS_TEXT_SIZE], *text;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		abort();
+	if (before->admin != after->admin)
+		fprintf(out, "; %s, was %s", config_admin_name(after->admin), config_admin_name(before->admin));
+	else if (stays)
+		fprintf(out, "; %s, was leaving", config_admin_name(after->admin));
+	if (!address_equal(&before->address, &after->address))
+		fprintf(out, "; address %s%s", address_format(&after->address, address),
+			loses_way ? "; it has no packets until the way there is known" : "");
+	if (before->weight != after->weight)
+		fprintf(out, "; weight %u, was %u", after->weight, before->weight);
+	fclose(out);
+	if (length)
+		plan_say(step, "backend %s/%s: %s", after->pool, after->name, text + strlen("; "));
+	free(text);
+}
+
+static void say_record(const struct draft *draft, struct plan_step *step)
+{
+	const struct backend_record *before = &draft->running->records[step->index];
+	const struct backend_record *after = &draft->desired->records[step->index];
+	const char *pool = after->name[0] ? after->pool : before->pool;
+	const char *name = after->name[0] ? after->name : before->name;
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (!exists(after) && !exists(before))
+		return; /* the record of a backend that was removed before */
+	if (!exists(after))
+		plan_say(step, "backend %s/%s: remove", pool, name);
+	else if (!exists(before))
+		plan_say(step, "backend %s/%s: add, %s, weight %u", pool, name,
+			address_format(&after->address, address), after->weight);
+	else if ((after->overrides & OVERRIDE_LEAVING) &&
+		 ((before->overrides ^ after->overrides) & (OVERRIDE_LEAVING | OVERRIDE_ADDED)))
+		plan_say(step, "backend %s/%s: is leaving, and stays until its calls have ended", pool, name);
+	else
+		say_changes(draft, step, before, after);
+}
+
+/* A new backend has been told of already. */
+static void say_backend(struct plan_step *step, const struct backend *before, const struct backend_record *record,
+	const struct backend *backend)
+{
+	char mac[MAC_TEXT_SIZE];
+
+	if (before->forward && backend->forward &&
+		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
+			before->forward != backend->forward))
+		plan_say(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
+			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? " in IP-in-IP" : "");
+}
+
+static bool same_owner(const struct backend_record *a, const struct backend_record *b)
+{
+	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
+}
+
+/* An id that is given to somebody brings no calls of who had it before. While nothing is in
+ * motion no note counts. */
+static void forget_notes(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+	bool *renamed = allocate(desired->contract.backends + 1, sizeof(*renamed)), any = false;
+
+	draft->plan->renamed = renamed;
+	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
+		renamed[id] = desired->records[id].name[0] && !same_owner(&running->records[id], &desired->records[id]);
+		any |= renamed[id];
+	}
+	if (any && image_is_in_motion(running))
+		plan_add_step(draft, PLAN_NOTES, 0, renamed);
+}
+
+static void put_backends(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
+		const struct backend_record *before = &running->records[id], *after = &desired->records[id];
+
+		if (!after->name[0])
+			continue;
+		if (memcmp(before, after, sizeof(*after)))
+			say_record(draft, plan_add_step(draft, PLAN_RECORD, id, after));
+		if (draft->plan->renamed[id])
+			plan_add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
+		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
+			desired->backends[id].forward)
+			say_backend(plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]),
+				&running->backends[id], after, &desired->backends[id]);
+	}
+}
+
+static void remove_backends(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
+		if (running->backends[id].forward && !desired->backends[id].forward)
+			plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
+		if (running->records[id].name[0] && !desired->records[id].name[0])
+			say_record(draft, plan_add_step(draft, PLAN_RECORD, id, &desired->records[id]));
+	}
+}
+
+/* --- pools */
+
+static void count_moves(struct draft *draft, uint32_t id)
+{
+	const struct slots *before = image_owners(draft->running, id), *wanted = draft->desired->wanted[id];
+	const struct slots *after = draft->desired->tables[draft->desired->pools[id].table];
+	struct plan *plan = draft->plan;
+	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
+
+	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
+	after = after ? after : before; /* which then stays */
+	for (uint32_t slot = 0; slot < moves.slots && (before != after || after != wanted); slot++) {
+		moves.moved += before->ids[slot] != after->ids[slot];
+		moves.waiting += after->ids[slot] != wanted->ids[slot];
+	}
+	plan->moves = reallocate(plan->moves, plan->move_count + 1, sizeof(moves));
+	plan->moves[plan->move_count++] = moves;
+}
+
+static void add_slots(struct draft *draft, enum plan_kind kind, uint32_t index, struct slots *slots)
+{
+	if (slots)
+		plan_add_step(draft, kind, index, slots->ids)->slots = slots;
+}
+
+static void put_pools(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.pools; id++) {
+		uint32_t table = desired->pools[id].table;
+
+		if (!desired->pool_names[id].name[0])
+			continue;
+		if (strcmp(running->pool_names[id].name, desired->pool_names[id].name))
+			plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: add",
+				desired->pool_names[id].name);
+		count_moves(draft, id);
+		add_slots(draft, PLAN_TABLE, table, desired->tables[table]);
+		add_slots(draft, PLAN_FORMER, id, desired->former[id]);
+	}
+}
+
+static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t table, uint32_t in_motion)
+{
+	struct plan_step *step = plan_add_step(draft, PLAN_POOL, id, NULL);
+
+	step->pool = (struct pool){.table = table, .in_motion = in_motion};
+	return step;
+}
+
+/* Motion begins before a slot moves, and ends after. */
+static void swap_pool(struct draft *draft, const struct plan_moves *moves)
+{
+	const uint32_t id = moves->pool;
+	const struct pool *before = &draft->running->pools[id], *after = &draft->desired->pools[id];
+	struct plan_step *step;
+
+	if (after->in_motion && (!before->in_motion || draft->desired->former[id])) {
+		step = pool_step(draft, id, before->table, true);
+		if (moves->waiting)
+			plan_say(step, "pool %s: %u of %u slots are to move (%.2f %%): their calls are being recorded",
+				moves->name, moves->waiting, moves->slots, 100.0 * moves->waiting / moves->slots);
+	}
+	if (draft->desired->tables[after->table]) {
+		step = pool_step(draft, id, after->table, before->in_motion || after->in_motion);
+		plan_say(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
+			100.0 * moves->moved / moves->slots, after->in_motion ? "; calls stay where they are" : "");
+	}
+	if (before->in_motion && !after->in_motion)
+		plan_say(pool_step(draft, id, after->table, false), "pool %s: nothing is in motion any more",
+			moves->name);
+}
+
+static void swap_pools(struct draft *draft)
+{
+	for (size_t i = 0; i < draft->plan->move_count; i++)
+		swap_pool(draft, &draft->plan->moves[i]);
+}
+
+static void remove_pools(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 0; id < desired->contract.pools; id++) {
+		if (!running->pool_names[id].name[0] || desired->pool_names[id].name[0])
+			continue;
+		if (running->pools[id].in_motion)
+			pool_step(draft, id, running->pools[id].table, false);
+		plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
+			running->pool_names[id].name);
+	}
+}
+
+/* --- the whole */
+
+struct plan *plan_new(const struct image *running, const struct image *desired)
+{
+	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
+
+	plan_names(&draft);
+	forget_notes(&draft);
+	put_backends(&draft);
+	put_pools(&draft);
+	swap_pools(&draft);
+	plan_entries(&draft);
+	remove_pools(&draft);
+	remove_backends(&draft);
+	return draft.plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->count; i++)
+		free(plan->steps[i].text);
+	free(plan->steps);
+	free(plan->moves);
+	free(plan->renamed);
+	words_free(&plan->dangers);
+	free(plan);
+}
+
+/* What a pool does not use any more is of no interest. A new one has used none that is its own. */
+static void apply_pool(struct image *running, uint32_t id, const struct pool *pool)
+{
+	uint32_t before = running->pools[id].table;
+
+	if (before != pool->table && before / 2 == id)
+		slots_replace(&running->tables[before], NULL);
+	if (!pool->in_motion)
+		slots_replace(&running->former[id], NULL);
+	running->pools[id] = *pool;
+}
+
+void plan_step_apply(const struct plan_step *step, struct image *running)
+{
+	switch (step->kind) {
+	case PLAN_RECORD:
+		running->records[step->index] = *(const struct backend_record *)step->value;
+		break;
+	case PLAN_SERVICE_NAME:
+		running->service_names[step->index] = *(const struct name *)step->value;
+		break;
+	case PLAN_POOL_NAME:
+		running->pool_names[step->index] = *(const struct name *)step->value;
+		break;
+	case PLAN_BACKEND:
+		running->backends[step->index] = *(const struct backend *)step->value;
+		break;
+	case PLAN_TABLE:
+		slots_replace(&running->tables[step->index], step->slots);
+		break;
+	case PLAN_FORMER:
+		slots_replace(&running->former[step->index], step->slots);
+		break;
+	case PLAN_POOL:
+		apply_pool(running, step->index, &step->pool);
+		break;
+	case PLAN_ENTRY:
+		entries_put(running->maps[step->index], step->key, step->value);
+		break;
+	case PLAN_ENTRY_REMOVE:
+		entries_remove(running->maps[step->index], step->key);
+		break;
+	case PLAN_NOTES:
+	case PLAN_BACKEND_ZERO:
+	case PLAN_SERVICE_ZERO:
+		break; /* notes and counters are no part of the image */
+	}
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Services, hints and ranges of a plan: see plan.h. Owns the judgement which changes of a service
+ * would move calls that are up. */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/config/config.h"
+#include "core/base/memory.h"
+#include "plan_private.h"
+
+/* The services are what people know of. */
+static void say_service(struct draft *draft, struct plan_step *step, const struct pair *entry, const char *what)
+{
+	const struct image *image = step->kind == PLAN_ENTRY ? draft->desired : draft->running;
+	const struct service_key *key = entry->key;
+	const struct service *service = entry->value;
+	char vip[ADDRESS_TEXT_SIZE];
+
+	plan_say(step, "service %s: %s %s %s port %u", image->service_names[service->id].name, what,
+		address_format(&key->vip, vip), config_protocol_name(key->protocol), ntohs(key->port));
+}
+
+/* --- what changes for the packets of a service */
+
+static const char *pool_of(const struct image *image, const struct service *service, enum method method)
+{
+	return image->pool_names[service->pool[method]].name;
+}
+
+/* Requests that belong to no call: they may go elsewhere. */
+static bool is_of_calls(enum method method)
+{
+	return method != METHOD_REGISTER && method != METHOD_PUBLISH;
+}
+
+/* Adds what is different to `out`; true if calls that are up would move. */
+static bool compare_pools(
+	const struct draft *draft, const struct service *before, const struct service *after, FILE *out)
+{
+	const char *own = pool_of(draft->desired, after, METHOD_NONE), *last = own;
+	const char *own_before = pool_of(draft->running, before, METHOD_NONE), *last_before = own_before;
+	bool moves = false;
+
+	if (strcmp(own, own_before))
+		fprintf(out, "; pool %s, was %s", own, own_before);
+	for (enum method method = 0; method < METHOD_COUNT; method++) {
+		const char *pool = pool_of(draft->desired, after, method);
+		const char *was = pool_of(draft->running, before, method);
+
+		if (!strcmp(pool, was))
+			continue;
+		moves |= is_of_calls(method);
+		if (!strcmp(pool, own) && !strcmp(was, own_before))
+			continue;
+		if (strcmp(pool, last) || strcmp(was, last_before))
+			fprintf(out, "; pool %s, was %s, for %s", pool, was, config_method_name(method));
+		else
+			fprintf(out, ", %s", config_method_name(method));
+		last = pool;
+		last_before = was;
+	}
+	return moves;
+}
+
+/* Each service is reported once, whatever the number of its VIPs. */
+static bool is_told(struct draft *draft, uint32_t service)
+{
+	bool told;
+
+	if (!draft->told)
+		draft->told = allocate(draft->desired->contract.services, sizeof(*draft->told));
+	told = draft->told[service];
+	draft->told[service] = true;
+	return told;
+}
+
+static void say_change(
+	struct draft *draft, struct plan_step *step, const struct service *before, const struct service *after)
+{
+	const char *name = draft->desired->service_names[after->id].name;
+	const char *was = draft->running->service_names[before->id].name;
+	bool same_key = !memcmp(before->hash_key, after->hash_key, sizeof(after->hash_key));
+	bool moves = !same_key || before->affinity != after->affinity;
+	size_t length;
+	char *text;
+	FILE *out;
+
+	out = open_memstream(&text, &length);
+	if (!out)
+		abort();
+	if (strcmp(name, was))
+		fprintf(out, "; takes a VIP from service %s", was);
+	if (!same_key)
+		fputs("; hash_key is another one", out);
+	if (before->affinity != after->affinity)
+		fprintf(out, "; affinity %s, was %s", config_affinity_name(after->affinity),
+			config_affinity_name(before->affinity));
+	moves |= compare_pools(draft, before, after, out);
+	fclose(out);
+	if (length && !is_told(draft, after->id)) {
+		plan_say(step, "service %s: %s", name, text + strlen("; "));
+		if (moves)
+			words_add(&draft->plan->dangers, "%s: calls that are up would meet other servers", step->text);
+	} else if (moves && !draft->plan->dangers.count) {
+		words_add(&draft->plan->dangers, "service %s: %s: calls that are up would meet other servers", name,
+			text + strlen("; "));
+	}
+	free(text);
+}
+
+/* --- entries */
+
+static struct plan_step *add_entry(
+	struct draft *draft, enum plan_kind kind, enum image_map map, const struct pair *entry)
+{
+	struct plan_step *step = plan_add_step(draft, kind, map, entry->value);
+
+	step->key = entry->key;
+	return step;
+}
+
+/* Entries of `from` that the other image lacks, or where `changed` has with another value. In
+ * the order of their keys, to be freed. */
+static struct pair *differing(const struct entries *from, const struct entries *other, bool changed, size_t *count)
+{
+	struct pair *list = NULL, entry;
+	size_t cursor = 0;
+
+	*count = 0;
+	while (entries_next(from, &cursor, &entry)) {
+		const void *known = entries_find(other, entry.key);
+
+		if (known && !(changed && !entries_same_value(from, known, entry.value)))
+			continue;
+		list = array_grow(list, *count, sizeof(*list));
+		list[(*count)++] = entry;
+	}
+	entries_sort(from, list, *count);
+	return list;
+}
+
+static void put_entries(struct draft *draft, enum image_map map)
+{
+	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
+	size_t count;
+	struct pair *list = differing(after, before, true, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct plan_step *step = add_entry(draft, PLAN_ENTRY, map, &list[i]);
+		const void *known = entries_find(before, list[i].key);
+
+		if (map == IMAGE_SERVICES && known)
+			say_change(draft, step, known, list[i].value);
+		else if (map == IMAGE_SERVICES)
+			say_service(draft, step, &list[i], "add");
+	}
+	free(list);
+}
+
+static void remove_entries(struct draft *draft, enum image_map map)
+{
+	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
+	size_t count;
+	struct pair *list = differing(before, after, false, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct plan_step *step = add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i]);
+
+		if (map == IMAGE_SERVICES)
+			say_service(draft, step, &list[i], "remove");
+	}
+	free(list);
+}
+
+void plan_names(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	put_entries(draft, IMAGE_ADDED);
+	for (uint32_t id = 0; id < desired->contract.services; id++) {
+		if (!desired->service_names[id].name[0] ||
+			!strcmp(running->service_names[id].name, desired->service_names[id].name))
+			continue;
+		plan_add_step(draft, PLAN_SERVICE_NAME, id, &desired->service_names[id]);
+		plan_add_step(draft, PLAN_SERVICE_ZERO, id, NULL);
+	}
+}
+
+static void remove_service_names(struct draft *draft)
+{
+	for (uint32_t id = 0; id < draft->desired->contract.services; id++)
+		if (draft->running->service_names[id].name[0] && !draft->desired->service_names[id].name[0])
+			plan_add_step(draft, PLAN_SERVICE_NAME, id, &draft->desired->service_names[id]);
+}
+
+void plan_entries(struct draft *draft)
+{
+	put_entries(draft, IMAGE_HINTS);
+	put_entries(draft, IMAGE_SERVICES);
+	put_entries(draft, IMAGE_VIPS);
+	put_entries(draft, IMAGE_RANGES);
+	remove_entries(draft, IMAGE_RANGES);
+	remove_entries(draft, IMAGE_VIPS);
+	remove_entries(draft, IMAGE_SERVICES);
+	remove_entries(draft, IMAGE_HINTS);
+	remove_entries(draft, IMAGE_ADDED);
+	remove_service_names(draft);
+	words_cut(&draft->plan->dangers, WORDS_SHOWN);
+	free(draft->told);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A set of addresses, none of which is all zero. It only grows. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "bpf/abi.h"
+
+struct address_set {
+	struct address *slots; /* those that are all zero are free */
+	size_t room;           /* a power of two, or 0 */
+	size_t count;
+};
+
+void address_set_add(struct address_set *set, const struct address *address);
+bool address_set_has(const struct address_set *set, const struct address *address);
+
+/* Takes all out; the set may be used again. */
+void address_set_clear(struct address_set *set);

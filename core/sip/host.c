@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hosts and their spellings. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/net/address.h"
+#include "host.h"
+
+#define NAME_LENGTH_MAX 253 /* of characters, RFC 1035, 2.3.4 */
+#define LABEL_LENGTH_MAX 63
+
+static bool label_is_valid(const char *label, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		if (!isalnum((unsigned char)label[i]) && label[i] != '-')
+			return false;
+	}
+	return length > 0 && length <= LABEL_LENGTH_MAX && label[0] != '-' && label[length - 1] != '-';
+}
+
+bool host_name_is_valid(const char *name)
+{
+	const char *label = name;
+	size_t length = strcspn(label, ".");
+
+	if (strlen(name) > NAME_LENGTH_MAX)
+		return false;
+	for (; label[length]; label += length + 1, length = strcspn(label, ".")) {
+		if (!label_is_valid(label, length))
+			return false;
+	}
+	return label_is_valid(label, length) && isalpha((unsigned char)label[0]);
+}
+
+/* ":5060", or nothing. */
+static int parse_port(const char *text, uint16_t *out)
+{
+	size_t digits;
+	unsigned long port;
+
+	*out = 0;
+	if (*text == '\0')
+		return 0;
+	if (*text++ != ':')
+		return -EINVAL;
+	digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > 5 || text[digits] || text[0] == '0')
+		return -EINVAL;
+	port = strtoul(text, NULL, 10);
+	*out = port;
+	return port <= 65535 ? 0 : -EINVAL;
+}
+
+int host_parse(const char *text, char host[HOST_SIZE], uint16_t *port)
+{
+	bool brackets = text[0] == '[', is_address;
+	const char *from = text + brackets;
+	size_t length = strcspn(from, brackets ? "]" : ":"), i;
+	char lower[HOST_SIZE] = "";
+	struct address address;
+
+	if (length >= HOST_SIZE || (brackets && from[length] != ']') || parse_port(from + length + brackets, port))
+		return -EINVAL;
+	for (i = 0; i < length; i++)
+		lower[i] = tolower((unsigned char)from[i]);
+	is_address = address_parse(lower, &address) == 0;
+	if (brackets ? !is_address || address_is_ipv4(&address) : !is_address && !host_name_is_valid(lower))
+		return -EINVAL;
+	if (is_address)
+		address_format(&address, host);
+	else
+		memcpy(host, lower, length + 1);
+	return 0;
+}

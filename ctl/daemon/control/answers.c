@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See answers.h: the commands that change something, and the table of all. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/memory.h"
+#include "ctl/daemon/adopt.h"
+#include "answers.h"
+#include "ctl/daemon/daemon.h"
+#include "report.h"
+
+typedef json_t *answer_function(struct daemon *daemon, const struct request *request);
+
+static json_t *outcome_json(const struct outcome *outcome)
+{
+	json_t *steps = json_array(), *pools = json_array();
+	uint64_t moved = 0, slots = 0;
+
+	for (size_t i = 0; i < outcome->steps.count; i++)
+		json_array_append_new(steps, json_string(outcome->steps.list[i]));
+	for (size_t i = 0; i < outcome->move_count; i++) {
+		const struct plan_moves *moves = &outcome->moves[i];
+
+		json_array_append_new(
+			pools, json_pack("{s:s, s:i, s:i, s:i, s:f}", "name", moves->name, "slots", moves->slots,
+				       "moved", moves->moved, "waiting", moves->waiting, "percent",
+				       100.0 * (moves->moved + moves->waiting) / moves->slots));
+		moved += moves->moved + moves->waiting;
+		slots += moves->slots;
+	}
+	return json_pack("{s:o, s:o, s:f}", "steps", steps, "pools", pools, "moved_percent",
+		slots ? 100.0 * moved / slots : 0.0);
+}
+
+static json_t *warnings_json(const struct farm_pool *pool)
+{
+	if (!pool || farm_has_takers(pool))
+		return json_array();
+	return json_pack(
+		"[o]", json_sprintf("pool %s: nobody alive is left to take new calls: they will %s", pool->config->name,
+			       pool->open ? "go to servers that fail their probes (it fails open)" : "be turned away"));
+}
+
+/* The reply to a command that changed the farm, and took something from a server of `pool`;
+ * NULL: it did not. */
+static json_t *settle(struct daemon *daemon, const char *pool)
+{
+	struct outcome outcome = {0};
+	int error;
+	json_t *reply, *result;
+
+	error = daemon_change(daemon, &outcome);
+	if (error) {
+		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
+	} else {
+		result = outcome_json(&outcome);
+		json_object_set_new(
+			result, "warnings", warnings_json(pool ? farm_find_pool(daemon->farm, pool) : NULL));
+		reply = protocol_ok(result);
+	}
+	outcome_free(&outcome);
+	return reply;
+}
+
+/* --- changes */
+
+/* Is more said of it than its name, address and weight? */
+static bool is_described(const struct request *request)
+{
+	return request->hints || request->ports || request->mac || request->group || request->forward ||
+	       request->priority != PROTOCOL_NOT_GIVEN;
+}
+
+static int try_described(struct daemon *daemon, const char *pool, struct added *added, char error[FARM_ERROR_SIZE])
+{
+	struct farm *sketch = farm_sketch(daemon->farm);
+	int result;
+
+	worker_leave(daemon->worker);
+	result = farm_try_described(sketch, daemon->running, pool, added, error);
+	farm_sketch_free(sketch);
+	worker_return(daemon->worker);
+	return result;
+}
+
+static int add_described(
+	struct daemon *daemon, const struct request *request, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	const struct added_words words = {.hints = request->hints,
+		.ports = request->ports,
+		.mac = request->mac,
+		.group = request->group,
+		.forward = request->forward,
+		.priority = request->priority};
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
+	struct faults faults = {0};
+	struct added *added;
+	int result = -EINVAL;
+
+	if (!pool) /* that says so */
+		return farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
+			&request->address, weight, error);
+	added = added_new(pool->config, request->backend, &request->address, weight, &words, &faults);
+	if (added)
+		result = try_described(daemon, request->pool, added, error);
+	else
+		snprintf(error, FARM_ERROR_SIZE, "%s", faults.list[0].message);
+	faults_free(&faults);
+	if (!result)
+		return farm_add_described(daemon->farm, daemon->running, request->pool, added, error);
+	added_free(added);
+	return result;
+}
+
+static json_t *answer_backend_add(struct daemon *daemon, const struct request *request)
+{
+	int weight = request->weight == PROTOCOL_NOT_GIVEN ? 1 : request->weight, result;
+	char error[FARM_ERROR_SIZE];
+
+	if (is_described(request))
+		result = add_described(daemon, request, weight, error);
+	else
+		result = farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
+			&request->address, weight, error);
+	return result ? protocol_error(NULL, "%s", error) : settle(daemon, NULL);
+}
+
+static json_t *answer_backend_remove(struct daemon *daemon, const struct request *request)
+{
+	char error[FARM_ERROR_SIZE];
+
+	if (request->wait != PROTOCOL_NOT_GIVEN && !request->drain)
+		return protocol_error(NULL, "--wait goes with --drain: without it, it is removed at once");
+	if ((request->drain ? farm_leave_backend : farm_remove_backend)(
+		    daemon->farm, request->pool, request->backend, error))
+		return protocol_error(NULL, "%s", error);
+	return settle(daemon, request->pool);
+}
+
+static json_t *answer_backend_admin(struct daemon *daemon, const struct request *request)
+{
+	enum admin_state admin = request->command == COMMAND_BACKEND_MAINT   ? ADMIN_MAINT
+				 : request->command == COMMAND_BACKEND_DRAIN ? ADMIN_DRAIN
+									     : ADMIN_READY;
+	char error[FARM_ERROR_SIZE];
+
+	if (farm_set_admin(daemon->farm, request->pool, request->backend, admin, error))
+		return protocol_error(NULL, "%s", error);
+	return settle(daemon, admin == ADMIN_READY ? NULL : request->pool);
+}
+
+static json_t *answer_backend_weight(struct daemon *daemon, const struct request *request)
+{
+	char error[FARM_ERROR_SIZE];
+
+	if (farm_set_weight(daemon->farm, request->pool, request->backend, request->weight, error))
+		return protocol_error(NULL, "%s", error);
+	return settle(daemon, request->pool);
+}
+
+static json_t *answer_pool_settle(struct daemon *daemon, const struct request *request)
+{
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
+
+	if (!pool)
+		return protocol_error(NULL, "no pool '%s' (see 'sipxdp-ctl pool list')", request->pool);
+	desired_settle_pool(daemon->desired, pool->id);
+	return settle(daemon, NULL);
+}
+
+static json_t *answer_plan(struct daemon *daemon, const struct request *request)
+{
+	struct outcome outcome = {0};
+	struct faults faults = {0};
+	json_t *reply, *result, *warnings;
+
+	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &outcome)) {
+		reply = protocol_error(&faults, "%s has faults", request->path ? request->path : "the file");
+	} else {
+		result = outcome_json(&outcome);
+		warnings = json_array();
+		for (size_t i = 0; i < outcome.dangers.count; i++)
+			json_array_append_new(
+				warnings, json_sprintf("a reload refuses this: %s", outcome.dangers.list[i]));
+		json_object_set_new(result, "warnings", warnings);
+		reply = protocol_ok(result);
+	}
+	outcome_free(&outcome);
+	faults_free(&faults);
+	return reply;
+}
+
+#define WAY_AROUND                                                                                                     \
+	"let a new service, on another VIP or port, have it and move the clients there; or 'sipxdp-ctl reload "        \
+	"--move-calls' does it at once, and calls that are up move"
+
+static json_t *refusal(const struct outcome *outcome)
+{
+	struct faults dangers = {0};
+	json_t *reply;
+
+	for (size_t i = 0; i < outcome->dangers.count; i++)
+		faults_add(&dangers, (struct mark){0}, "%s", outcome->dangers.list[i]);
+	faults_add(&dangers, (struct mark){0}, "%s", WAY_AROUND);
+	reply = protocol_error(&dangers, "not reloaded: calls that are up would move; what ran goes on");
+	faults_free(&dangers);
+	return reply;
+}
+
+static json_t *answer_reload(struct daemon *daemon, const struct request *request)
+{
+	struct outcome outcome = {0};
+	struct faults faults = {0};
+	json_t *reply;
+	int error;
+
+	error = daemon_reload(daemon, request->move_calls, &faults, &outcome);
+	if (faults.count) {
+		reply = protocol_error(&faults, "not reloaded: %s has faults; what ran goes on", daemon->config_path);
+		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
+	} else if (outcome.dangers.count && !request->move_calls) {
+		reply = refusal(&outcome);
+	} else if (error) {
+		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
+	} else {
+		reply = protocol_ok(outcome_json(&outcome));
+		json_object_set_new(json_object_get(reply, "result"), "warnings", json_array());
+	}
+	outcome_free(&outcome);
+	faults_free(&faults);
+	return reply;
+}
+
+static json_t *answer_save(struct daemon *daemon, const struct request *request)
+{
+	struct config *config = farm_config(daemon->farm);
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	json_t *reply;
+
+	if (!request->is_root)
+		config_hide_secret(config);
+	worker_leave(daemon->worker); /* the copy is ours */
+	config_write(config, out);
+	fclose(out);
+	config_free(config);
+	worker_return(daemon->worker);
+	reply = protocol_ok(json_pack("{s:s#}", "yaml", text, (int)length));
+	free(text);
+	return reply;
+}
+
+static bool is_change(enum command command)
+{
+	switch (command) {
+	case COMMAND_POOL_SETTLE:
+	case COMMAND_BACKEND_ADD:
+	case COMMAND_BACKEND_REMOVE:
+	case COMMAND_BACKEND_DRAIN:
+	case COMMAND_BACKEND_READY:
+	case COMMAND_BACKEND_MAINT:
+	case COMMAND_BACKEND_WEIGHT:
+	case COMMAND_RELOAD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static answer_function *const functions[COMMAND_COUNT] = {
+	[COMMAND_STATUS] = report_status,
+	[COMMAND_SERVICE_LIST] = report_service_list,
+	[COMMAND_POOL_LIST] = report_pool_list,
+	[COMMAND_POOL_SETTLE] = answer_pool_settle,
+	[COMMAND_BACKEND_LIST] = report_backend_list,
+	[COMMAND_BACKEND_CALLS] = report_backend_calls,
+	[COMMAND_BACKEND_ADD] = answer_backend_add,
+	[COMMAND_BACKEND_REMOVE] = answer_backend_remove,
+	[COMMAND_BACKEND_DRAIN] = answer_backend_admin,
+	[COMMAND_BACKEND_READY] = answer_backend_admin,
+	[COMMAND_BACKEND_MAINT] = answer_backend_admin,
+	[COMMAND_BACKEND_WEIGHT] = answer_backend_weight,
+	[COMMAND_LOOKUP] = report_lookup,
+	[COMMAND_PLAN] = answer_plan,
+	[COMMAND_RELOAD] = answer_reload,
+	[COMMAND_SAVE] = answer_save,
+	[COMMAND_STATS] = report_stats,
+};
+
+/* With a large file. */
+static bool takes_long(enum command command)
+{
+	return command == COMMAND_PLAN || command == COMMAND_SERVICE_LIST || command == COMMAND_POOL_LIST ||
+	       command == COMMAND_BACKEND_LIST || command == COMMAND_BACKEND_CALLS || command == COMMAND_SAVE;
+}
+
+/* A request that the worker answers. */
+struct errand {
+	struct daemon *daemon;
+	const struct request *request;
+	struct client *client;
+	char *line; /* the reply */
+	size_t length;
+};
+
+/* The loader may have put the new maps in place a moment ago. */
+static bool refuses(struct daemon *daemon, const struct request *request)
+{
+	if (daemon->serves_next)
+		adopt_look(daemon);
+	return daemon->serves_next && is_change(request->command);
+}
+
+static void run_errand(void *data)
+{
+	struct errand *errand = data;
+	json_t *reply = refuses(errand->daemon, errand->request)
+				? protocol_error(NULL, "new maps are being put in place by sipxdp-loader: try again")
+				: functions[errand->request->command](errand->daemon, errand->request);
+
+	worker_leave(errand->daemon->worker);
+	errand->line = reply ? protocol_encode(reply, &errand->length) : NULL;
+	json_decref(reply);
+	worker_return(errand->daemon->worker);
+}
+
+static void end_errand(void *data)
+{
+	struct errand *errand = data;
+
+	control_reply(errand->client, errand->line, errand->length);
+	free(errand);
+}
+
+json_t *answers_answer(const struct request *request, void *data)
+{
+	struct daemon *daemon = data;
+	struct errand *errand;
+
+	if (!is_change(request->command) && !takes_long(request->command))
+		return functions[request->command](daemon, request);
+	errand = allocate(1, sizeof(*errand));
+	*errand = (struct errand){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};
+	worker_add(daemon->worker, run_errand, end_errand, errand);
+	return NULL;
+}

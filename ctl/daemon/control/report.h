@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The answers of sipxdpd that change nothing: what runs, what was counted, what should
+ * be looked into. */
+#pragma once
+
+#include "ctl/daemon/daemon.h"
+
+json_t *report_status(struct daemon *daemon, const struct request *request);
+json_t *report_service_list(struct daemon *daemon, const struct request *request);
+json_t *report_pool_list(struct daemon *daemon, const struct request *request);
+json_t *report_backend_list(struct daemon *daemon, const struct request *request);
+json_t *report_backend_calls(struct daemon *daemon, const struct request *request);
+json_t *report_stats(struct daemon *daemon, const struct request *request);
+json_t *report_lookup(struct daemon *daemon, const struct request *request);

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What runs, and what is not as it should be: see report.h. */
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include "core/base/memory.h"
+#include "ctl/daemon/calls.h"
+#include "ctl/daemon/join/joining.h"
+#include "ctl/daemon/listened.h"
+#include "ctl/daemon/log.h"
+#include "report_private.h"
+
+static json_t *interfaces_json(const struct daemon *daemon)
+{
+	const struct config *config = daemon->farm->config;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", config->interfaces[i], "attached",
+						    strcmp(mode, "none") != 0, "mode", mode));
+	}
+	return list;
+}
+
+static void warn(json_t *warnings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void warn(json_t *warnings, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	json_array_append_new(warnings, json_vsprintf(format, arguments));
+	va_end(arguments);
+}
+
+static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
+{
+	const struct config *config = daemon->farm->config;
+	int pinned;
+
+	if (daemon->serves_next) {
+		warn(warnings, "sipxdp-loader puts new maps in place (if it has been interrupted: run 'sipxdp-loader "
+			       "upgrade')");
+		return;
+	}
+	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
+	if (pinned < 0)
+		warn(warnings, "cannot look at the pinned maps in %s: %s", daemon->pin_directory, strerror(-pinned));
+	if (!pinned)
+		warn(warnings, "the balancer was detached: nothing is forwarded (run 'sipxdp-loader attach -c %s')",
+			daemon->config_path);
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+
+		if (!strcmp(mode, "none"))
+			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",
+				config->interfaces[i], daemon->config_path);
+		else if (!strcmp(mode, "unknown"))
+			warn(warnings, "interface %s: cannot find out whether the balancer is attached",
+				config->interfaces[i]);
+		else if (!strcmp(mode, "generic"))
+			warn(warnings, "interface %s: attached in generic mode, which is slow", config->interfaces[i]);
+	}
+}
+
+#define SERVICES_LOOKED_AT 1000 /* for warnings: a file may have 65,536, and the kernel is asked for each */
+
+/* A VIP must be answered for by ARP or neighbour discovery, or be routed here. The daemon sees the
+ * latter only when packets arrive. */
+static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
+{
+	const struct farm *farm = daemon->farm;
+
+	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_LOOKED_AT; i++) {
+		const struct config_service *service = &farm->config->services[i];
+		struct traffic traffic = {0};
+
+		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
+		for (size_t j = 0; j < service->vip_count && !traffic.packets; j++) {
+			char vip[ADDRESS_TEXT_SIZE];
+
+			if (neighbours_is_local(daemon->neighbours, &service->vips[j]) != 0)
+				continue;
+			address_format(&service->vips[j], vip);
+			warn(warnings,
+				"service %s: %s is no address of this machine and no packet has come for it: route it "
+				"here, or 'ip address add %s/%d dev %s'",
+				service->name, vip, vip, address_is_ipv4(&service->vips[j]) ? 32 : 128,
+				farm->config->interfaces[0]);
+		}
+	}
+}
+
+static uint32_t outer_bytes(const struct farm_backend *backend)
+{
+	if (backend->forward != FORWARD_IPIP)
+		return 0;
+	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+/* Of the interfaces by which clients come: [interface_count], to be freed. */
+static uint32_t *interface_mtus(const struct daemon *daemon)
+{
+	const struct config *config = daemon->farm->config;
+	uint32_t *mtus = allocate(config->interface_count, sizeof(*mtus));
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		mtus[i] = neighbours_interface_mtu(daemon->neighbours, config->interfaces[i]);
+	return mtus;
+}
+
+/* What a packet of the largest kind that clients send takes on the way to a backend. By the
+ * interface that the way itself uses they send no more than Ethernet's 1500: a larger MTU is
+ * there for the tunnel. */
+static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *way, uint32_t outer)
+{
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < config->interface_count; i++) {
+		bool same = !strcmp(config->interfaces[i], way);
+		uint32_t mtu = same && mtus[i] > ETH_DATA_LEN ? ETH_DATA_LEN : mtus[i];
+
+		most = mtu > most ? mtu : most;
+	}
+	return most + outer;
+}
+
+/* A backend whose way has too little room. */
+struct narrow {
+	const struct farm_backend *backend; /* NULL: nobody has */
+	uint32_t outer;
+	uint32_t wanted;
+};
+
+static bool is_worse(const struct narrow *a, const struct narrow *b)
+{
+	if (!b->backend || a->wanted != b->wanted)
+		return !b->backend || a->wanted > b->wanted;
+	return a->backend->route.mtu < b->backend->route.mtu;
+}
+
+/* Who wants most: what is enough for it is enough for the others. */
+static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool)
+{
+	struct narrow worst = {0};
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct route *route = &pool->backends[i].route;
+		struct narrow this = {.backend = &pool->backends[i], .outer = outer_bytes(&pool->backends[i])};
+
+		if (!farm_backend_exists(this.backend) || route->state != ROUTE_READY)
+			continue;
+		this.wanted = wanted_mtu(daemon->farm->config, mtus, route->interface, this.outer);
+		if (route->mtu < this.wanted && is_worse(&this, &worst))
+			worst = this;
+	}
+	return worst;
+}
+
+/* Where the MTU of a way comes from. */
+static const char *why_narrow(const struct daemon *daemon, const struct farm_backend *backend, char *why, size_t size)
+{
+	const struct route *route = &backend->route;
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (route->path_mtu == route->mtu)
+		snprintf(why, size, "says %s on the way", address_format(&route->path_router, address));
+	else if (route->mtu < neighbours_interface_mtu(daemon->neighbours, route->interface))
+		snprintf(why, size, "see 'ip route get %s'", address_format(&backend->record.address, address));
+	else
+		snprintf(why, size, "see 'ip link show %s'", route->interface);
+	return why;
+}
+
+/* One of a pool's backends speaks for all. */
+static void warn_of_mtu(
+	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
+{
+	const struct narrow narrow = find_narrow(daemon, mtus, pool);
+	char why[32 + ADDRESS_TEXT_SIZE];
+
+	if (!narrow.backend)
+		return;
+	warn(warnings,
+		"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: it "
+		"should have an MTU of %u, and has %u (%s)",
+		pool->config->name, narrow.backend->route.mtu - narrow.outer, narrow.backend->record.name,
+		narrow.wanted, narrow.backend->route.mtu, why_narrow(daemon, narrow.backend, why, sizeof(why)));
+}
+
+/* One of a pool's backends speaks for all. */
+static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
+{
+	const struct farm_backend *first = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i]) && *pool->backends[i].probe_trouble) {
+			first = first ? first : &pool->backends[i];
+			count++;
+		}
+	if (first)
+		warn(warnings,
+			"pool %s: the balancer cannot probe %zu of %zu backends, and leaves their health as it was "
+			"(%s: %s)",
+			pool->config->name, count, report_backends(pool), first->record.name, first->probe_trouble);
+}
+
+#define BACKENDS_NAMED 100 /* of a pool: more lines are of no use, and a pool may have 65,535 */
+
+static void warn_of_states(const struct farm *farm, const struct farm_pool *pool, json_t *warnings)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct farm_backend *backend = &pool->backends[i];
+		enum backend_state state = backend->record.state;
+
+		if (!farm_backend_exists(backend) || (state != STATE_PENDING && state != STATE_UNREACHABLE &&
+							     state != STATE_DOWN && state != STATE_SUSPECTED))
+			continue;
+		if (count++ < BACKENDS_NAMED)
+			warn(warnings, "backend %s/%s is %s: %s", pool->config->name, backend->record.name,
+				farm_state_name(state), farm_reason(farm, pool, backend));
+	}
+	if (count > BACKENDS_NAMED)
+		warn(warnings, "pool %s: %zu more backends are not up (see 'sipxdp-ctl backend list %s')",
+			pool->config->name, count - BACKENDS_NAMED, pool->config->name);
+}
+
+static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
+{
+	const struct farm *farm = daemon->farm;
+	uint32_t *mtus = interface_mtus(daemon);
+	char text[FARM_OUTAGE_SIZE];
+	bool changed = false;
+
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+
+		if (pool->outage.view != OUTAGE_NONE)
+			warn(warnings, "pool %s: %s", pool->config->name, farm_outage_text(pool, listened_now(), text));
+		if (pool->open)
+			warn(warnings,
+				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
+				"believed",
+				pool->config->name, pool->config->min_alive);
+		if (!report_serving(daemon, pool))
+			warn(warnings, "pool %s: no backend can be reached: its calls are turned away",
+				pool->config->name);
+		warn_of_mtu(daemon, mtus, pool, warnings);
+		warn_of_trouble(pool, warnings);
+		warn_of_states(farm, pool, warnings);
+		for (size_t j = 0; j < pool->count; j++) {
+			uint8_t overrides = pool->backends[j].record.overrides;
+
+			changed |= overrides && !(overrides & (OVERRIDE_JOINED | OVERRIDE_LEAVING));
+		}
+	}
+	free(mtus);
+	if (changed)
+		warn(warnings, "what runs differs from %s: a reload will undo it ('sipxdp-ctl save' prints it)",
+			daemon->config_path);
+}
+
+static json_t *warnings_json(const struct daemon *daemon)
+{
+	json_t *warnings = json_array();
+
+	warn_of_interfaces(daemon, warnings);
+	warn_of_vips(daemon, warnings);
+	warn_of_backends(daemon, warnings);
+	if (!calls_have_room(daemon->calls, daemon))
+		warn(warnings,
+			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: notes`, "
+			"or "
+			"'sipxdp-ctl pool settle'",
+			daemon->running->contract.notes);
+	if (log_lost())
+		warn(warnings, "%" PRIu64 " lines of the daemon's log are lost: standard error was not read",
+			log_lost());
+	if (joining_fault(daemon->joining))
+		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
+	if (joining_outsiders(daemon->joining))
+		warn(warnings, "join: %s", joining_outsiders(daemon->joining));
+	return warnings;
+}
+
+/* What became of packets that the daemon was given. */
+static void add_slow_path(const struct daemon *daemon, json_t *unusual)
+{
+	const struct slow_path_counts counts = slow_path_counts(daemon->slow_path);
+	const struct {
+		const char *verdict, *text;
+		uint64_t packets;
+	} rows[] = {
+		{"held_fragment", "of those were dropped: the first fragment never came", counts.given_up},
+		{"held_fragment", "of those were dropped: too many waited, and the oldest made room", counts.displaced},
+		{"held_fragment", "of those were dropped: each is a duplicate of one that waited", counts.duplicates},
+		{"held_fragment", "of those were dropped: the daemon came too late to them", counts.late_fragments},
+		{"held_fragment", "of those were dropped: the interface did not take them", counts.unsent},
+		{"oversize", "of those were cut up, and are on their way", counts.cut},
+		{"oversize", "of those were refused, and their senders told what would fit", counts.told},
+		{"oversize", "of those were dropped: neither was possible, or there were too many senders to tell",
+			counts.refused},
+		{"oversize", "of those were dropped: the daemon came too late to them", counts.late_oversize},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].packets)
+			json_array_append_new(
+				unusual, json_pack("{s:s, s:I, s:s}", "verdict", rows[i].verdict, "packets",
+						 (json_int_t)rows[i].packets, "text", rows[i].text));
+}
+
+json_t *report_status(struct daemon *daemon, const struct request *request)
+{
+	const struct farm *farm = daemon->farm;
+	size_t backends = 0, in_table = 0;
+	struct verdict_counters counters;
+	const uint64_t *counter = (const uint64_t *)&counters;
+	uint64_t packets = 0, forwarded = 0;
+	json_t *unusual = json_array();
+
+	(void)request;
+	maps_verdicts(daemon->maps, &counters);
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		backends += report_backends(&farm->pools[i]);
+		in_table += report_serving(daemon, &farm->pools[i]);
+	}
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		packets += counter[i];
+		forwarded += view_verdicts[i].forwards ? counter[i] : 0;
+		if (counter[i] && !view_verdicts[i].normal)
+			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", view_verdicts[i].name,
+							       "packets", counter[i], "text", view_verdicts[i].text));
+	}
+	add_slow_path(daemon, unusual);
+	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
+		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
+		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),
+		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
+		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
+		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "unusual",
+		unusual, "warnings", warnings_json(daemon), "reloading", daemon->reloads, "longest_turn_ms",
+		(json_int_t)worker_longest_turn(daemon->worker)));
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The TCP socket of `join:`: POST with JSON, by libmicrohttpd. It has its sockets in an
+ * epoll of its own, and that is one of our loop's; there is no thread. Connections are taken
+ * here and handed over to it, because its limits are by address and by idle time: what a client
+ * can hold is bounded in number and time by core/join_places.h. */
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "core/join/join_places.h"
+#include "core/base/memory.h"
+#include "core/control/protocol.h"
+#include "ctl/daemon/clock.h"
+#include "ctl/daemon/descriptors.h"
+#include "join_private.h"
+
+#define BACKLOG 4096
+#define AT_ONCE 64 /* connections that are taken in one turn of the loop */
+#define CONNECTIONS (JOIN_PLACES_KNOWN + JOIN_PLACES_STRANGERS + 4 * AT_ONCE) /* those that are about to end, too */
+#define CONNECTION_MEMORY 16384                                               /* bytes */
+#define TIMER_ACCURACY 10000                                                  /* us */
+#define PAUSE 1000                                                            /* ms, when there are no descriptors */
+
+struct join_http {
+	struct MHD_Daemon *daemon;
+	int fd;
+	sd_event_source *newcomers, *io, *timer;
+	bool paused;
+	struct join_places places;
+	struct joining *joining;
+};
+
+struct body {
+	size_t length;
+	char text[JOIN_REQUEST_MAX];
+};
+
+/* --- one request */
+
+static enum MHD_Result reply(struct MHD_Connection *connection, const struct join_answer *answer)
+{
+	json_t *json = answer->status == 200 ? protocol_ok(json_string(answer->text))
+					     : protocol_error(NULL, "%s", answer->text);
+	size_t length = 0;
+	char *line = json ? protocol_encode(json, &length) : NULL;
+	struct MHD_Response *response =
+		line ? MHD_create_response_from_buffer(length, line, MHD_RESPMEM_MUST_FREE) : NULL;
+	enum MHD_Result result;
+
+	json_decref(json);
+	if (!response) {
+		free(line);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (answer->status == 401) /* RFC 9110, 15.5.2 */
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "X-Sipxdp-Signature");
+	if (answer->status == 405)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "POST");
+	result = MHD_queue_response(connection, answer->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static struct join_peer peer_of(struct MHD_Connection *connection)
+{
+	return join_peer_of(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+}
+
+static enum MHD_Result refuse(
+	struct join_http *http, struct MHD_Connection *connection, unsigned int status, const char *text)
+{
+	struct join_answer answer = {.status = status};
+
+	snprintf(answer.text, sizeof(answer.text), "%s", text);
+	joining_refused(http->joining, &answer, peer_of(connection));
+	return reply(connection, &answer);
+}
+
+static struct span header(struct MHD_Connection *connection, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name) ?: "";
+
+	return (struct span){value, value + strlen(value)};
+}
+
+static enum MHD_Result take(struct join_http *http, struct MHD_Connection *connection, const struct body *body)
+{
+	struct join_request request = {
+		.text = {body->text, body->text + body->length},
+		.time = header(connection, "X-Sipxdp-Time"),
+		.signature = header(connection, "X-Sipxdp-Signature"),
+		.is_json = true,
+	};
+	struct join_answer answer = joining_take(http->joining, &request, peer_of(connection));
+
+	return reply(connection, &answer);
+}
+
+static bool is_too_long(struct MHD_Connection *connection)
+{
+	return strtoull(header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH).at, NULL, 10) > JOIN_REQUEST_MAX;
+}
+
+/* Is called when the headers are there, with each piece of the body, and at its end. */
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *path, const char *method,
+	const char *version, const char *piece, size_t *piece_length, void **state)
+{
+	struct join_http *http = data;
+	struct body *body = *state;
+
+	(void)version;
+	if (!body) {
+		if (strcmp(path, "/"))
+			return refuse(http, connection, 404, "nothing is here: requests go to /");
+		if (strcmp(method, MHD_HTTP_METHOD_POST))
+			return refuse(http, connection, 405, "only POST is taken here");
+		if (is_too_long(connection))
+			return refuse(http, connection, 413, "a request has 4096 bytes at most");
+		*state = allocate(1, sizeof(*body));
+		return MHD_YES;
+	}
+	if (!*piece_length)
+		return take(http, connection, body);
+	if (*piece_length > sizeof(body->text) - body->length)
+		return MHD_NO; /* in chunks, and too long: hung up on */
+	memcpy(body->text + body->length, piece, *piece_length);
+	body->length += *piece_length;
+	*piece_length = 0;
+	return MHD_YES;
+}
+
+static void on_completed(
+	void *data, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+	(void)data, (void)connection, (void)code;
+	free(*state);
+	*state = NULL;
+}
+
+/* --- connections */
+
+static struct join_place *find_place(struct join_http *http, int fd)
+{
+	struct join_place *place;
+
+	TAILQ_FOREACH(place, &http->places, entry)
+	if (place->fd == fd && !place->started)
+		return place;
+	return NULL;
+}
+
+static void on_connection(
+	void *data, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct join_http *http = data;
+	struct join_place *place = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED && place) {
+		join_places_leave(&http->places, place);
+		*context = NULL;
+	} else if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		place = find_place(
+			http, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+		if (place)
+			place->started = true;
+		*context = place;
+	}
+}
+
+/* libmicrohttpd finds the end of the stream, and closes. */
+static void end_connection(const struct join_place *place)
+{
+	shutdown(place->fd, SHUT_RDWR);
+}
+
+/* Connections for which libmicrohttpd had no memory: it has closed them. */
+static void drop_unstarted(struct join_http *http)
+{
+	struct join_place *place, *next;
+
+	for (place = TAILQ_FIRST(&http->places); place; place = next) {
+		next = TAILQ_NEXT(place, entry);
+		if (!place->started)
+			join_places_leave(&http->places, place);
+	}
+}
+
+static void take_connection(struct join_http *http, int fd, const struct sockaddr *name, socklen_t size)
+{
+	struct join_peer peer = join_peer_of(name);
+	enum join_source source = joining_judge(http->joining, peer);
+	struct join_place *place, *ended;
+
+	if (source == JOIN_OUTSIDER || descriptors_is_reserved(fd)) {
+		close(fd);
+		return;
+	}
+	place = join_places_take(&http->places, &peer.address, source == JOIN_KNOWN, clock_msec(), &ended);
+	place->fd = fd;
+	if (ended)
+		end_connection(ended);
+	if (MHD_add_connection(http->daemon, fd, name, size) != MHD_YES)
+		join_places_leave(&http->places, place); /* it has closed it */
+}
+
+/* --- the loop */
+
+/* When a connection is due, or libmicrohttpd has something to do by itself. */
+static int set_timer(struct join_http *http)
+{
+	uint64_t due = join_places_due(&http->places), now = clock_msec();
+	uint64_t wait = due == UINT64_MAX ? due : due > now ? due - now : 0;
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < wait)
+		wait = ms;
+	if (http->paused && wait > PAUSE)
+		wait = PAUSE;
+	if (wait == UINT64_MAX)
+		return sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
+	sd_event_source_set_time(http->timer, (now + wait) * 1000);
+	return sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct join_http *http = data;
+
+	(void)source, (void)fd, (void)events;
+	MHD_run(http->daemon);
+	return set_timer(http);
+}
+
+/* Without a descriptor a newcomer stays in the queue, and would wake the loop again at once. */
+static void pause_newcomers(struct join_http *http, bool paused)
+{
+	http->paused = paused;
+	sd_event_source_set_enabled(http->newcomers, paused ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+static int on_newcomers(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct join_http *http = data;
+	union join_name name;
+
+	(void)source, (void)events;
+	for (int i = 0; i < AT_ONCE; i++) {
+		socklen_t size = sizeof(name);
+		int newcomer = accept4(fd, &name.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (newcomer >= 0)
+			take_connection(http, newcomer, &name.any, size);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_newcomers(http, true);
+		if (newcomer < 0 && errno != ECONNABORTED)
+			break;
+	}
+	MHD_run(http->daemon);
+	drop_unstarted(http);
+	return set_timer(http);
+}
+
+/* What has come is read first. */
+static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
+{
+	struct join_http *http = data;
+	struct join_place *place;
+	uint64_t now;
+
+	(void)source;
+	if (http->paused)
+		pause_newcomers(http, false);
+	MHD_run(http->daemon);
+	now = clock_msec();
+	while ((place = join_places_overdue(&http->places, now, now - scheduled / 1000)))
+		end_connection(place);
+	return set_timer(http);
+}
+
+/* --- life */
+
+static struct MHD_Daemon *start(struct join_http *http)
+{
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, http,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
+}
+
+static int join_loop(struct join_http *http, sd_event *event)
+{
+	int fd = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	int error = sd_event_add_io(event, &http->io, fd, EPOLLIN, on_ready, http);
+
+	if (error >= 0)
+		error = sd_event_add_io(event, &http->newcomers, http->fd, EPOLLIN, on_newcomers, http);
+	if (error >= 0)
+		error = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY, on_timer, http);
+	if (error >= 0)
+		error = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
+	return error < 0 ? error : 0;
+}
+
+int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct joining *joining)
+{
+	int fd = join_socket(where, SOCK_STREAM), error;
+	struct join_http *http;
+
+	if (fd < 0)
+		return fd;
+	http = allocate(1, sizeof(*http));
+	*http = (struct join_http){.fd = fd, .joining = joining};
+	TAILQ_INIT(&http->places);
+	error = listen(fd, BACKLOG) < 0 ? -errno : 0;
+	if (!error) {
+		http->daemon = start(http);
+		error = http->daemon ? join_loop(http, event) : -ENOMEM;
+	}
+	if (error) {
+		join_http_free(http);
+		return error;
+	}
+	*out = http;
+	return 0;
+}
+
+void join_http_free(struct join_http *http)
+{
+	if (!http)
+		return;
+	sd_event_source_disable_unref(http->newcomers);
+	sd_event_source_disable_unref(http->io);
+	sd_event_source_disable_unref(http->timer);
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
+	drop_unstarted(http);
+	close(http->fd);
+	free(http);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The UDP socket of `join:`: SIP OPTIONS with a heartbeat. So many datagrams a turn of the
+ * loop, so that a flood of them holds nothing else up. */
+#include <errno.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "core/base/memory.h"
+#include "join_private.h"
+
+#define DATAGRAMS_AT_ONCE 64 /* then others in the loop have their turn */
+#define RECEIVE_BUFFER (4 << 20)
+
+struct join_udp {
+	int fd;
+	sd_event_source *io;
+	struct joining *joining;
+};
+
+static struct join_answer take(struct join_udp *udp, const struct join_request *request, unsigned int status,
+	const char *text, struct join_peer peer)
+{
+	struct join_answer answer = {.status = status};
+
+	if (status == 200)
+		return joining_take(udp->joining, request, peer);
+	snprintf(answer.text, sizeof(answer.text), "%s", text);
+	joining_refused(udp->joining, &answer, peer);
+	return answer;
+}
+
+static void answer_to(struct join_udp *udp, struct span message, struct join_peer peer)
+{
+	char out[JOIN_SIP_ANSWER_SIZE];
+	struct join_request request;
+	struct join_answer answer;
+	union join_name name;
+	const char *text = "";
+	unsigned int status = join_sip_read(message, &request, &text);
+	uint64_t tag = 0;
+	socklen_t size;
+	size_t length;
+
+	if (!status)
+		return;
+	answer = take(udp, &request, status, text, peer);
+	if (getrandom(&tag, sizeof(tag), GRND_NONBLOCK) < 0)
+		return;
+	length = join_sip_answer(message, &answer, tag, &peer, out);
+	size = join_name_of(peer, &name);
+	/* What is lost on the way is for the server to say again. */
+	(void)!sendto(udp->fd, out, length, 0, &name.any, size);
+}
+
+static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct join_udp *udp = data;
+	char buffer[JOIN_REQUEST_MAX];
+	union join_name name;
+
+	(void)source, (void)events;
+	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
+		socklen_t size = sizeof(name);
+		ssize_t length = recvfrom(fd, buffer, sizeof(buffer), MSG_TRUNC, &name.any, &size);
+		struct join_peer peer;
+
+		if (length < 0)
+			break;
+		peer = join_peer_of(&name.any);
+		if (length && length <= (ssize_t)sizeof(buffer) && joining_judge(udp->joining, peer) != JOIN_OUTSIDER)
+			answer_to(udp, (struct span){buffer, buffer + length}, peer);
+	}
+	return 0;
+}
+
+/* Room for those that come while the daemon is busy. */
+static void enlarge(int fd)
+{
+	int size = RECEIVE_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct joining *joining)
+{
+	int fd = join_socket(where, SOCK_DGRAM), error;
+	struct join_udp *udp;
+
+	if (fd < 0)
+		return fd;
+	enlarge(fd);
+	udp = allocate(1, sizeof(*udp));
+	*udp = (struct join_udp){.fd = fd, .joining = joining};
+	error = sd_event_add_io(event, &udp->io, fd, EPOLLIN, on_datagram, udp);
+	if (error < 0) {
+		join_udp_free(udp);
+		return error;
+	}
+	*out = udp;
+	return 0;
+}
+
+void join_udp_free(struct join_udp *udp)
+{
+	if (!udp)
+		return;
+	sd_event_source_disable_unref(udp->io);
+	close(udp->fd);
+	free(udp);
+}

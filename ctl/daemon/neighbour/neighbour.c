@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The way to each followed address. A follow is one such address with what the routes
+ * say of it; a hop is a neighbour that frames go to: the address itself, or a gateway
+ * that many share. Whatever must be asked of the kernel is a task in a queue, of which
+ * a batch is done in each turn of the loop; the answers are there when it has been sent.
+ *
+ * This file owns what others call (neighbour.h), the sockets and timers, and the follows.
+ * The hops are neighbour_hop.c's, the queue neighbour_queue.c's, the kernel's messages
+ * neighbour_events.c's; what all that comes to is neighbour_route.c's. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include "core/base/memory.h"
+#include "ctl/daemon/listened.h"
+#include "neighbour_private.h"
+
+#define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
+
+#define EVENTS_BUFFER (16 << 20) /* 10,000 neighbours that change together */
+#define ANSWERS_BUFFER (1 << 20) /* a batch */
+
+/* --- time */
+
+uint64_t neighbour_now(const struct neighbours *n)
+{
+	uint64_t usec = 0;
+
+	sd_event_now(n->loop, CLOCK_MONOTONIC, &usec);
+	return usec;
+}
+
+void neighbour_start_timer(sd_event_source *timer, uint64_t time)
+{
+	int enabled;
+
+	if (sd_event_source_get_enabled(timer, &enabled) >= 0 && enabled == SD_EVENT_OFF) {
+		sd_event_source_set_time(timer, time);
+		sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+	}
+}
+
+static int on_report(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct neighbours *n = data;
+
+	(void)source;
+	(void)usec;
+	n->reported = neighbour_now(n);
+	n->changed(n->data);
+	return 0;
+}
+
+void neighbour_report(struct neighbours *n)
+{
+	neighbour_start_timer(n->report, n->reported + REPORT_TIME);
+}
+
+/* --- life */
+
+static const int GROUPS[] = {
+	RTNLGRP_LINK,
+	RTNLGRP_NEIGH,
+	RTNLGRP_IPV4_IFADDR,
+	RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_IPV4_ROUTE,
+	RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_IPV4_RULE,
+	RTNLGRP_IPV6_RULE,
+	RTNLGRP_NEXTHOP,
+};
+
+/* Takes over an entry that a daemon before this one had the kernel manage. It is
+ * released by the first neighbours_follow() that leads to nobody behind it. */
+static void adopt(void *data, const struct nlmsghdr *message)
+{
+	struct neighbours *n = data;
+	struct netlink_neighbour entry;
+
+	if (!netlink_read_neighbour(message, &entry) || !entry.managed || entry.protocol != NEIGHBOUR_PROTOCOL)
+		return;
+	if (!neighbour_hop_find(n, entry.ifindex, &entry.address))
+		neighbour_hop_learn(n, neighbour_hop_make(n, entry.ifindex, &entry.address), &entry);
+}
+
+static int open_sockets(struct neighbours *n)
+{
+	int error = netlink_open(&n->requests, ANSWERS_BUFFER) ?: netlink_open(&n->events, EVENTS_BUFFER);
+	size_t i;
+
+	for (i = 0; i < COUNT(GROUPS) && !error; i++)
+		error = netlink_join(&n->events, GROUPS[i]);
+	return error;
+}
+
+static int add_timer(struct neighbours *n, sd_event_source **source, sd_event_time_handler_t handler)
+{
+	int error = sd_event_add_time(n->loop, source, CLOCK_MONOTONIC, 0, MILLISECOND, handler, n);
+
+	return error < 0 ? error : sd_event_source_set_enabled(*source, SD_EVENT_OFF);
+}
+
+static int join_loop(struct neighbours *n)
+{
+	int fd = mnl_socket_get_fd(n->events.socket), error;
+
+	error = sd_event_add_io(n->loop, &n->incoming, fd, EPOLLIN, neighbour_on_incoming, n);
+	error = error < 0 ? error : add_timer(n, &n->work, neighbour_on_work);
+	error = error < 0 ? error : add_timer(n, &n->settle, neighbour_on_settle);
+	error = error < 0 ? error : add_timer(n, &n->retry, neighbour_on_retry);
+	error = error < 0 ? error : add_timer(n, &n->report, on_report);
+	if (error >= 0)
+		neighbour_start_timer(n->retry, neighbour_now(n) + RETRY_TIME);
+	return error < 0 ? error : 0;
+}
+
+int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(void *data), void *data)
+{
+	struct neighbours *n = calloc(1, sizeof(*n));
+	int error;
+
+	if (!n)
+		return -ENOMEM;
+	n->loop = sd_event_ref(event);
+	n->changed = changed;
+	n->data = data;
+	LIST_INIT(&n->hops);
+	TAILQ_INIT(&n->tasks);
+	TAILQ_INIT(&n->paced);
+	/* The groups are joined before the first question, so that no change falls between. */
+	error = open_sockets(n) ?: join_loop(n) ?: neighbour_path_open(n);
+	if (!error) {
+		neighbour_links_load(n);
+		netlink_dump_neighbours(&n->requests, adopt, n);
+		*out = n;
+	} else {
+		neighbours_free(n);
+	}
+	return error;
+}
+
+static void drop(struct neighbours *n, struct follow *follow)
+{
+	neighbour_hop_detach(n, follow);
+	neighbour_unschedule(n, &follow->task);
+	free(follow);
+}
+
+void neighbours_free(struct neighbours *n)
+{
+	size_t i;
+
+	if (!n)
+		return;
+	for (i = 0; i < n->count; i++)
+		drop(n, n->follows[i]);
+	free(n->follows);
+	while (!LIST_EMPTY(&n->hops))
+		neighbour_hop_free(n, LIST_FIRST(&n->hops));
+	neighbour_links_free(n);
+	neighbour_path_close(n);
+	sd_event_source_disable_unref(n->incoming);
+	sd_event_source_disable_unref(n->work);
+	sd_event_source_disable_unref(n->settle);
+	sd_event_source_disable_unref(n->retry);
+	sd_event_source_disable_unref(n->report);
+	netlink_close(&n->events);
+	netlink_close(&n->requests);
+	sd_event_unref(n->loop);
+	free(n);
+}
+
+/* --- follows */
+
+/* Also that of the addresses as numbers, so that those of a prefix are neighbours. */
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct address));
+}
+
+size_t neighbour_lower_bound(struct follow *const *follows, size_t count, const struct address *address)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_addresses(&follows[middle]->address, address) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct follow *find_follow(struct follow *const *follows, size_t count, const struct address *address)
+{
+	size_t i = neighbour_lower_bound(follows, count, address);
+
+	return i < count && address_equal(&follows[i]->address, address) ? follows[i] : NULL;
+}
+
+struct follow *neighbour_follow_find(const struct neighbours *n, const struct address *address)
+{
+	return find_follow(n->follows, n->count, address);
+}
+
+static struct follow *make_follow(struct neighbours *n, const struct address *address)
+{
+	struct follow *follow = allocate(1, sizeof(*follow));
+
+	follow->address = *address;
+	neighbour_schedule(n, &follow->task, STEP_LOOKUP);
+	return follow;
+}
+
+int neighbours_follow(struct neighbours *n, const struct address *addresses, size_t count)
+{
+	struct address *sorted = allocate(count, sizeof(*sorted));
+	struct follow **follows = allocate(count, sizeof(*follows));
+	struct hop *hop;
+	size_t i, kept = 0;
+
+	if (count)
+		memcpy(sorted, addresses, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), compare_addresses);
+	for (i = 0; i < count; i++)
+		if (i == 0 || !address_equal(&sorted[i], &sorted[i - 1]))
+			follows[kept++] = find_follow(n->follows, n->count, &sorted[i]) ?: make_follow(n, &sorted[i]);
+	for (i = 0; i < n->count; i++)
+		if (!find_follow(follows, kept, &n->follows[i]->address))
+			drop(n, n->follows[i]);
+	free(n->follows);
+	free(sorted);
+	n->follows = follows;
+	n->count = kept;
+	/* Those that adopt() found: behind the lookups, which may lead to them. */
+	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member))
+		if (!neighbour_hop_is_wanted(hop))
+			neighbour_schedule(n, &hop->task, STEP_RELEASE);
+	return 0;
+}
+
+const struct route *neighbours_route(const struct neighbours *n, const struct address *address)
+{
+	static const struct route unknown;
+	const struct follow *follow = neighbour_follow_find(n, address);
+
+	return follow ? &follow->route : &unknown;
+}
+
+/* ms from one question to the next. */
+static uint64_t ask_pause(const struct hop *hop)
+{
+	if (hop->state == ROUTE_FAILED)
+		return ASK_ROUND;
+	return hop->answered_at == hop->asked_at ? ASK_PAUSE : ASK_TIME;
+}
+
+void neighbours_ask(struct neighbours *n, const struct address *address)
+{
+	const struct follow *follow = find_follow(n->follows, n->count, address);
+	struct hop *hop = follow ? follow->hop : NULL;
+
+	if (!hop || (hop->state != ROUTE_READY && hop->state != ROUTE_FAILED) || !hop->ours ||
+		hop->task.step != STEP_NONE)
+		return;
+	if (hop->asked_at && listened_now() < hop->asked_at + ask_pause(hop))
+		return;
+	hop->asked_at = listened_now();
+	neighbour_schedule(n, &hop->task, STEP_ASK);
+}
+
+uint64_t neighbours_answered(const struct neighbours *n, const struct address *address)
+{
+	const struct follow *follow = find_follow(n->follows, n->count, address);
+
+	return follow && follow->hop ? follow->hop->answered_at : 0;
+}
+
+/* --- this machine */
+
+static void take_locality(void *data, unsigned index, int error, const struct nlmsghdr *message)
+{
+	struct netlink_route way;
+
+	(void)index;
+	error = netlink_read_lookup(error, message, &way);
+	*(int *)data = error ?: way.type == RTN_LOCAL;
+}
+
+uint32_t neighbours_interface_mtu(const struct neighbours *n, const char *name)
+{
+	const struct netlink_link *link = neighbour_link_find(n, if_nametoindex(name));
+
+	return link ? link->mtu : 0;
+}
+
+int neighbours_is_local(struct neighbours *n, const struct address *address)
+{
+	struct netlink_batch batch = {};
+	int local = 0, error;
+
+	netlink_get_route(&batch, address);
+	error = netlink_exchange(&n->requests, &batch, take_locality, &local);
+	return error ?: local;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Owns what the kernel says by itself: takes its messages, keeps the links as they were
+ * last described, and has asked again, once things have settled, whatever a message may
+ * have made wrong; and, now and then, what the kernel refused. */
+#define _GNU_SOURCE /* tdestroy */
+#include <search.h>
+#include <string.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include "core/base/memory.h"
+#include "neighbour_private.h"
+
+#define SETTLE_TIME (50 * MILLISECOND) /* routes come in bursts, and by pairs of delete and add */
+
+static void settle(struct neighbours *n)
+{
+	neighbour_start_timer(n->settle, neighbour_now(n) + SETTLE_TIME);
+}
+
+static void all_stale(struct neighbours *n)
+{
+	n->stale = true;
+	settle(n);
+}
+
+/* --- links */
+
+static int compare_links(const void *a, const void *b)
+{
+	uint32_t left = ((const struct netlink_link *)a)->ifindex, right = ((const struct netlink_link *)b)->ifindex;
+
+	return left < right ? -1 : left > right;
+}
+
+struct netlink_link *neighbour_link_find(const struct neighbours *n, uint32_t ifindex)
+{
+	struct netlink_link key = {.ifindex = ifindex};
+	struct netlink_link **found = tfind(&key, &n->links, compare_links);
+
+	return found ? *found : NULL;
+}
+
+static void take_link(void *data, const struct nlmsghdr *message)
+{
+	struct neighbours *n = data;
+	struct netlink_link link, *known;
+
+	if (!netlink_read_link(message, &link))
+		return;
+	known = neighbour_link_find(n, link.ifindex);
+	if (message->nlmsg_type == RTM_DELLINK) {
+		tdelete(&link, &n->links, compare_links);
+		free(known);
+	} else if (!known) {
+		known = allocate(1, sizeof(*known));
+		memcpy(known, &link, sizeof(link));
+		if (!tsearch(known, &n->links, compare_links))
+			abort(); /* as allocate() does */
+	} else if (memcmp(known, &link, sizeof(link)) != 0) {
+		memcpy(known, &link, sizeof(link));
+	} else {
+		return;
+	}
+	all_stale(n);
+	neighbour_report(n); /* own_macs may be others */
+}
+
+void neighbour_links_free(struct neighbours *n)
+{
+	tdestroy(n->links, free);
+	n->links = NULL;
+}
+
+void neighbour_links_load(struct neighbours *n)
+{
+	neighbour_links_free(n);
+	n->lost = netlink_dump_links(&n->requests, take_link, n) < 0;
+}
+
+/* --- messages */
+
+static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
+{
+	struct netlink_neighbour entry;
+	struct hop *hop;
+
+	if (!netlink_read_neighbour(message, &entry))
+		return;
+	hop = neighbour_hop_find(n, entry.ifindex, &entry.address);
+	if (!hop || !neighbour_hop_is_wanted(hop))
+		return;
+	/* An entry that is being deleted is first said to be FAILED, and not managed any
+	 * more: better ask. But not at once, or `ip neigh flush` would find it there again
+	 * and never end. */
+	if (message->nlmsg_type == RTM_NEWNEIGH && (entry.managed || entry.state & NUD_USABLE)) {
+		neighbour_hop_learn(n, hop, &entry);
+	} else {
+		hop->stale = true;
+		settle(n);
+	}
+}
+
+/* The routes of the addresses in its prefix may be others now. */
+static void take_route(struct neighbours *n, const struct nlmsghdr *message)
+{
+	struct netlink_route route;
+	size_t i;
+
+	if (!netlink_read_route(message, &route))
+		return;
+	i = neighbour_lower_bound(n->follows, n->count, &route.prefix);
+	for (; i < n->count && netlink_route_covers(&route, &n->follows[i]->address); i++) {
+		n->follows[i]->stale = true;
+		settle(n);
+	}
+}
+
+static void take_message(void *data, const struct nlmsghdr *message)
+{
+	struct neighbours *n = data;
+
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return take_link(n, message);
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return take_neighbour(n, message);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return take_route(n, message);
+	default: /* an address, a rule, a next hop object: nobody says which routes go with it */
+		return all_stale(n);
+	}
+}
+
+int neighbour_on_incoming(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct neighbours *n = data;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (netlink_receive(&n->events, take_message, n) == 0)
+		return 0;
+	n->lost = true;
+	settle(n);
+	return 0;
+}
+
+/* --- timers */
+
+int neighbour_on_settle(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct neighbours *n = data;
+	bool lost = n->lost, all = n->stale || lost;
+	struct hop *hop;
+	size_t i;
+
+	(void)source;
+	(void)usec;
+	n->stale = false;
+	if (lost)
+		neighbour_links_load(n);
+	for (i = 0; i < n->count; i++) {
+		if (all || n->follows[i]->stale)
+			neighbour_schedule(n, &n->follows[i]->task, STEP_LOOKUP);
+		n->follows[i]->stale = false;
+	}
+	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member)) {
+		if (neighbour_hop_is_wanted(hop) && (lost || hop->stale))
+			neighbour_schedule(n, &hop->task, STEP_QUERY);
+		hop->stale = false;
+	}
+	return 0;
+}
+
+int neighbour_on_retry(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct neighbours *n = data;
+	struct hop *hop;
+	size_t i;
+
+	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member))
+		if (neighbour_hop_is_wanted(hop) && (hop->error || (!hop->fixed && !hop->managed)))
+			neighbour_schedule(n, &hop->task, STEP_QUERY);
+	for (i = 0; i < n->count; i++)
+		if (n->follows[i]->error)
+			neighbour_schedule(n, &n->follows[i]->task, STEP_LOOKUP);
+	if (n->lost)
+		settle(n);
+	neighbour_path_age(n);
+	sd_event_source_set_time(source, usec + RETRY_TIME);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}

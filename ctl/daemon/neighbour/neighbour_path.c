@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Owns the sockets by which routers say that a tunnel's packet is too large for a link behind them, and
+ * what is so known of the way to a followed address. Such a word can be forged: it counts only if it
+ * quotes a packet as we send them there, and never below a bound. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <linux/icmp.h>
+#include <linux/ip.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include "core/net/path_mtu.h"
+#include "neighbour_private.h"
+
+#define KEPT (10 * 60 * 1000 * MILLISECOND) /* RFC 1191, section 6.3; then a larger packet is tried */
+#define AT_A_TIME 16
+#define MESSAGE_SIZE 256 /* its headers, options and all, and those that it quotes */
+
+static struct address sender(const struct sockaddr_storage *name)
+{
+	struct address address = {.word = {0, 0, htonl(0xffff), ((const struct sockaddr_in *)name)->sin_addr.s_addr}};
+
+	if (name->ss_family == AF_INET6)
+		memcpy(&address, &((const struct sockaddr_in6 *)name)->sin6_addr, sizeof(address));
+	return address;
+}
+
+static void take(struct neighbours *n, const struct path_mtu *word, const struct address *router)
+{
+	struct follow *follow = neighbour_follow_find(n, &word->destination);
+
+	if (!follow || follow->route.state != ROUTE_READY || !address_equal(&follow->route.source, &word->source))
+		return;
+	if (word->length > follow->route.mtu || word->mtu >= follow->route.mtu)
+		return; /* we would not have sent that */
+	follow->path_mtu = word->mtu;
+	follow->path_router = *router;
+	follow->path_until = neighbour_now(n) + KEPT;
+	neighbour_derive(n, follow);
+}
+
+static int on_message(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct neighbours *n = data;
+
+	(void)source;
+	(void)events;
+	for (int i = 0; i < AT_A_TIME; i++) {
+		uint8_t message[MESSAGE_SIZE];
+		struct sockaddr_storage name;
+		socklen_t name_size = sizeof(name);
+		ssize_t size =
+			recvfrom(fd, message, sizeof(message), MSG_DONTWAIT, (struct sockaddr *)&name, &name_size);
+		size_t header = 0;
+		struct address router;
+		struct path_mtu word;
+
+		if (size <= 0)
+			break;
+		if (name.ss_family == AF_INET) /* such a socket gets the IP header, too */
+			header = ((struct iphdr *)message)->ihl * 4;
+		router = sender(&name);
+		if ((size_t)size > header &&
+			!path_mtu_read(message + header, size - header, name.ss_family == AF_INET6, &word))
+			take(n, &word, &router);
+	}
+	return 0;
+}
+
+/* A socket for one type of message. 0 or -errno. */
+static int open_socket(struct neighbours *n, int family)
+{
+	struct icmp_filter ipv4 = {~(1U << ICMP_DEST_UNREACH)};
+	bool is_ipv6 = family == AF_INET6;
+	struct icmp6_filter ipv6;
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP), error;
+
+	if (fd < 0)
+		return errno == EAFNOSUPPORT ? 0 : -errno; /* without IPv6 there is nothing to be heard of it */
+	ICMP6_FILTER_SETBLOCKALL(&ipv6);
+	ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &ipv6);
+	if (is_ipv6)
+		error = setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &ipv6, sizeof(ipv6)) ? -errno : 0;
+	else
+		error = setsockopt(fd, SOL_RAW, ICMP_FILTER, &ipv4, sizeof(ipv4)) ? -errno : 0;
+	if (!error)
+		error = sd_event_add_io(n->loop, &n->path[is_ipv6], fd, EPOLLIN, on_message, n);
+	if (error >= 0)
+		return sd_event_source_set_io_fd_own(n->path[is_ipv6], true);
+	close(fd);
+	return error;
+}
+
+int neighbour_path_open(struct neighbours *n)
+{
+	int error = open_socket(n, AF_INET);
+
+	return error < 0 ? error : open_socket(n, AF_INET6);
+}
+
+void neighbour_path_close(struct neighbours *n)
+{
+	sd_event_source_disable_unref(n->path[0]);
+	sd_event_source_disable_unref(n->path[1]);
+}
+
+void neighbour_path_age(struct neighbours *n)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		struct follow *follow = n->follows[i];
+
+		if (!follow->path_mtu || neighbour_now(n) < follow->path_until)
+			continue;
+		follow->path_mtu = 0;
+		neighbour_derive(n, follow);
+	}
+}

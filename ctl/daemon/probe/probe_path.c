@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See probe_path.h, and docs/probes.md for the way as a whole. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/libbpf.h>
+#include "core/net/address.h"
+#include "core/base/memory.h"
+#include "core/health/probe_packet.h"
+#include "ctl/daemon/clock.h"
+#include "ctl/maps/maps.h"
+#include "probe_path.h"
+#include "probe_source.h"
+#include "probe_tun.h"
+
+#define BUCKETS 4096
+#define LINGER_SECONDS 10   /* a closed connection still says goodbye */
+#define PACKETS_AT_ONCE 256 /* then others in the loop have their turn */
+#define PACKET_SIZE 65536
+
+/* A socket: what it sends, and where that goes. */
+struct bound {
+	struct probe_key key;
+	struct probe_way way;
+	struct bound *next; /* in its bucket */
+	time_t closed;      /* CLOCK_MONOTONIC; 0: open */
+	int error;          /* of the last packet that it sent, -errno */
+};
+
+struct probe_path {
+	struct probe_tun *tun;
+	struct probe_sources *sources;
+	struct ring_buffer *replies;
+	int wire_fd; /* AF_PACKET, for sending only */
+	sd_event_source *sent, *replied;
+	time_t tidied;
+	struct bound *buckets[BUCKETS];
+};
+
+/* --- sockets by what they send */
+
+/* Ports are handed out one after the other, or at random: either spreads them. */
+static struct bound **bucket_of(struct probe_path *path, const struct probe_key *key)
+{
+	return &path->buckets[(ntohs(key->port) ^ key->protocol) % BUCKETS];
+}
+
+static struct bound *find(struct probe_path *path, const struct probe_key *key)
+{
+	struct bound *bound = *bucket_of(path, key);
+
+	while (bound && memcmp(&bound->key, key, sizeof(*key)))
+		bound = bound->next;
+	return bound;
+}
+
+/* The kernel gives a port away again while the one who had it lingers. */
+static void enter(struct probe_path *path, const struct probe_key *key, const struct probe_way *way)
+{
+	struct bound *bound = find(path, key), **bucket = bucket_of(path, key);
+
+	if (!bound) {
+		bound = allocate(1, sizeof(*bound));
+		bound->key = *key;
+		bound->next = *bucket;
+		*bucket = bound;
+	}
+	bound->way = *way;
+	bound->closed = 0;
+	bound->error = 0;
+}
+
+/* Forgets those that were closed before a time. */
+static void sweep(struct probe_path *path, time_t before)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct bound **at = &path->buckets[i];
+
+		while (*at) {
+			struct bound *bound = *at;
+
+			if (bound->closed && bound->closed < before) {
+				*at = bound->next;
+				free(bound);
+			} else {
+				at = &bound->next;
+			}
+		}
+	}
+}
+
+/* Once a second at most. */
+static int tidy(struct probe_path *path)
+{
+	time_t now = clock_seconds();
+	int error;
+
+	if (path->tidied == now)
+		return 0;
+	sweep(path, now - LINGER_SECONDS);
+	error = probe_sources_refresh(path->sources);
+	if (!error)
+		path->tidied = now;
+	return error;
+}
+
+/* --- out and in */
+
+/* 0 or -errno. */
+static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_way *way)
+{
+	uint8_t outer[PROBE_OUTER_SIZE];
+	struct iovec parts[] = {{.iov_base = outer}, {.iov_base = packet, .iov_len = size}};
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = way->ifindex, .sll_halen = 6};
+	struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = parts, .msg_iovlen = 2};
+	bool ipv6 = *(uint8_t *)packet >> 4 == 6;
+
+	if (way->forward == FORWARD_IPIP) {
+		parts[0].iov_len = probe_packet_outer(packet, &way->source, &way->address, outer);
+		ipv6 = !address_is_ipv4(&way->address);
+	}
+	to.sll_protocol = htons(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	memcpy(to.sll_addr, &way->next_hop, sizeof(way->next_hop));
+	return sendmsg(path->wire_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Also neighbour discovery and the like, which are for nobody here. */
+static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct probe_path *path = data;
+	static uint8_t packet[PACKET_SIZE];
+
+	(void)source;
+	(void)events;
+	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
+		ssize_t size = read(fd, packet, sizeof(packet));
+		struct bound *bound = NULL;
+		struct probe_key key;
+
+		if (size <= 0)
+			break;
+		if (!probe_packet_key(packet, size, &key))
+			bound = find(path, &key);
+		if (bound)
+			bound->error = put_on_wire(path, packet, size, &bound->way);
+	}
+	return 0;
+}
+
+/* The kernel of the namespace judges it, by checksum, port and sequence number. */
+static int take_reply(void *data, void *record, size_t size)
+{
+	const struct probe_path *path = data;
+	const struct punt *frame = record;
+	size_t offset = probe_packet_offset(frame->frame, frame->length);
+
+	(void)size;
+	if (offset)
+		(void)!write(probe_tun_fd(path->tun), frame->frame + offset, frame->length - offset);
+	return 0;
+}
+
+static int on_replied(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct probe_path *path = data;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	ring_buffer__consume(path->replies);
+	return 0;
+}
+
+/* --- sockets */
+
+static socklen_t to_sockaddr(const struct address *address, struct sockaddr_storage *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (address_is_ipv4(address)) {
+		struct sockaddr_in *in = (struct sockaddr_in *)out;
+
+		in->sin_family = AF_INET;
+		in->sin_addr.s_addr = address->word[3];
+		return sizeof(*in);
+	} else {
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+
+		in6->sin6_family = AF_INET6;
+		memcpy(&in6->sin6_addr, address, sizeof(*address));
+		return sizeof(*in6);
+	}
+}
+
+/* What a bound socket sends looks like. 0 or -errno. */
+static int key_of(int fd, struct probe_key *out)
+{
+	struct sockaddr_storage name;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&name;
+	struct sockaddr_in *in = (struct sockaddr_in *)&name;
+	socklen_t size = sizeof(name), protocol_size = sizeof(int);
+	int protocol;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &size) < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_size) < 0)
+		return -errno;
+	*out = (struct probe_key){.protocol = protocol};
+	if (name.ss_family == AF_INET) {
+		out->source = (struct address){.word = {0, 0, htonl(0xffff), in->sin_addr.s_addr}};
+		out->port = in->sin_port;
+	} else {
+		memcpy(&out->source, &in6->sin6_addr, sizeof(out->source));
+		out->port = in6->sin6_port;
+	}
+	return 0;
+}
+
+/* One hop: a backend without the VIP that passes packets on would pass ours on to who has
+ * it, perhaps by way of us. And datagrams in one piece: of several, those behind the first
+ * would not be known for the socket's. */
+static int prepare(int fd, bool ipv4)
+{
+	static const struct {
+		int level, name, value;
+	} options[2][3] = {
+		{{IPPROTO_IPV6, IPV6_FREEBIND, 1}, {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 1},
+			{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO}},
+		{{IPPROTO_IP, IP_FREEBIND, 1}, {IPPROTO_IP, IP_TTL, 1}, {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO}},
+	};
+
+	for (int i = 0; i < 3; i++)
+		if (setsockopt(fd, options[ipv4][i].level, options[ipv4][i].name, &options[ipv4][i].value,
+			    sizeof(int)) < 0)
+			return -errno;
+	return 0;
+}
+
+static int bind_socket(struct probe_path *path, int fd, const struct address *from, const struct probe_way *way)
+{
+	struct sockaddr_storage name;
+	socklen_t size = to_sockaddr(from, &name);
+	struct probe_key key;
+	int error = prepare(fd, address_is_ipv4(from));
+
+	if (error)
+		return error;
+	if (bind(fd, (struct sockaddr *)&name, size) < 0)
+		return -errno;
+	error = key_of(fd, &key);
+	if (!error)
+		enter(path, &key, way);
+	return error;
+}
+
+/* The device lets through what fits every way. */
+static int fit(struct probe_path *path, const struct probe_way *way)
+{
+	uint16_t outer = 0;
+
+	if (way->forward == FORWARD_IPIP)
+		outer = address_is_ipv4(&way->address) ? 20 : 40;
+	return probe_tun_limit(path->tun, way->mtu > outer ? way->mtu - outer : 0);
+}
+
+int probe_path_socket(
+	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_way *way)
+{
+	struct address from;
+	int fd, error = tidy(path);
+
+	if (!error)
+		error = probe_sources_choose(path->sources, vip, way->ifindex, &from);
+	if (!error)
+		error = fit(path, way);
+	if (error)
+		return error;
+	fd = probe_tun_socket(path->tun, address_is_ipv4(vip) ? AF_INET : AF_INET6, type, protocol);
+	if (fd < 0)
+		return fd;
+	error = bind_socket(path, fd, &from, way);
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
+static struct bound *bound_of(struct probe_path *path, int fd)
+{
+	struct probe_key key;
+
+	return key_of(fd, &key) ? NULL : find(path, &key);
+}
+
+int probe_path_sent(struct probe_path *path, int fd)
+{
+	const struct bound *bound = bound_of(path, fd);
+
+	return bound ? bound->error : 0;
+}
+
+void probe_path_close(struct probe_path *path, int fd)
+{
+	struct bound *bound = bound_of(path, fd);
+
+	if (bound)
+		bound->closed = clock_seconds();
+	close(fd);
+}
+
+/* --- life */
+
+static int open_replies(struct probe_path *path, const char *directory)
+{
+	int fd = maps_open_pin(directory, "punt_probes"), error = 0;
+
+	if (fd < 0)
+		return fd;
+	path->replies = ring_buffer__new(fd, take_reply, path, NULL);
+	if (!path->replies)
+		error = -errno;
+	close(fd); /* the ring has mapped it */
+	return error;
+}
+
+static int open_wire(struct probe_path *path)
+{
+	path->wire_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return path->wire_fd < 0 ? -errno : 0;
+}
+
+static int join_loop(struct probe_path *path, sd_event *event)
+{
+	int error = sd_event_add_io(event, &path->sent, probe_tun_fd(path->tun), EPOLLIN, on_sent, path);
+
+	if (error >= 0)
+		error = sd_event_add_io(
+			event, &path->replied, ring_buffer__epoll_fd(path->replies), EPOLLIN, on_replied, path);
+	/* Before more is sent, and before the ring is full. */
+	if (error >= 0)
+		error = sd_event_source_set_priority(path->sent, SD_EVENT_PRIORITY_IMPORTANT);
+	if (error >= 0)
+		error = sd_event_source_set_priority(path->replied, SD_EVENT_PRIORITY_IMPORTANT);
+	return error < 0 ? error : 0;
+}
+
+int probe_path_new(struct probe_path **out, sd_event *event, const char *pin_directory)
+{
+	struct probe_path *path = allocate(1, sizeof(*path));
+	int error;
+
+	path->wire_fd = -1;
+	error = probe_tun_new(&path->tun);
+	if (!error)
+		error = probe_sources_new(&path->sources, path->tun, pin_directory);
+	if (!error)
+		error = open_replies(path, pin_directory);
+	if (!error)
+		error = open_wire(path);
+	if (!error)
+		error = join_loop(path, event);
+	if (error) {
+		probe_path_free(path);
+		path = NULL;
+	}
+	*out = path;
+	return error;
+}
+
+void probe_path_free(struct probe_path *path)
+{
+	if (!path)
+		return;
+	sd_event_source_unref(path->sent);
+	sd_event_source_unref(path->replied);
+	ring_buffer__free(path->replies);
+	probe_sources_free(path->sources);
+	probe_tun_free(path->tun);
+	if (path->wire_fd >= 0)
+		close(path->wire_fd);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (path->buckets[i]) {
+			struct bound *bound = path->buckets[i];
+
+			path->buckets[i] = bound->next;
+			free(bound);
+		}
+	}
+	free(path);
+}

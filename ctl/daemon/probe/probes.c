@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0
+/* When which backend is probed, and what becomes of the result. A prober is one backend
+ * with one timer; a profile is how to probe, and shared. How a probe goes is a kind's
+ * (probe_datagram.c, probe_stream.c), sockets are probe_socket.c's. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include "core/base/memory.h"
+#include "ctl/daemon/clock.h"
+#include "ctl/daemon/listened.h"
+#include "probe_private.h"
+
+#define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
+#define REPORT_SHARE 10                /* of the time, at most, goes into changed(): a tenth */
+
+static void set_timer(sd_event_source *timer, uint64_t time)
+{
+	sd_event_source_set_time(timer, time);
+	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
+}
+
+/* --- the end of a probe */
+
+static void report(struct probes *probes)
+{
+	int enabled;
+
+	if (sd_event_source_get_enabled(probes->report, &enabled) >= 0 && enabled == SD_EVENT_OFF)
+		set_timer(probes->report, probes->reported + probes->pause);
+}
+
+static void close_connection(struct prober *prober)
+{
+	probe_stream_free(prober);
+	probe_socket_close(prober);
+}
+
+/* A datagram socket serves again, unless something was wrong: then the next is a new one,
+ * with the address and the route that it has then. */
+static void end(struct prober *prober, bool passed, bool changed)
+{
+	uint64_t next, now = clock_usec(), random;
+
+	getrandom(&random, sizeof(random), 0);
+	next = prober->began + health_pause(&prober->profile->probe, random);
+	prober->awaited = NULL;
+	if (prober->kind == &probe_stream || !passed)
+		close_connection(prober);
+	set_timer(prober->timer, next > now ? next : now);
+	if (changed || prober->probes->watched)
+		report(prober->probes);
+}
+
+void probe_pass(struct prober *prober)
+{
+	uint64_t took = clock_usec() - prober->began;
+
+	bool trouble = *prober->state.trouble;
+
+	took = took < UINT32_MAX ? took : UINT32_MAX;
+	end(prober, true, health_pass(&prober->state, &prober->profile->probe, prober->listened, took) || trouble);
+}
+
+void probe_fail(struct prober *prober, const char *format, ...)
+{
+	char reason[HEALTH_REASON_SIZE];
+	bool trouble = *prober->state.trouble;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	end(prober, false, health_fail(&prober->state, &prober->profile->probe, prober->listened, reason) || trouble);
+}
+
+void probe_cannot(struct prober *prober, const char *format, ...)
+{
+	char reason[HEALTH_REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof(reason), format, arguments);
+	va_end(arguments);
+	end(prober, false, health_cannot(&prober->state, reason));
+}
+
+void probe_fail_errno(struct prober *prober, const char *what, int error)
+{
+	if (probe_trouble_is(error))
+		probe_cannot(prober, "%s: %s", what, strerror(-error));
+	else if (error == -ECONNREFUSED)
+		probe_fail(prober, "connection refused");
+	else
+		probe_fail(prober, "%s: %s", what, strerror(-error));
+}
+
+const char *probe_answer_name(const struct prober *prober)
+{
+	switch (prober->profile->probe.type) {
+	case PROBE_OPTIONS:
+		return "answer to OPTIONS";
+	case PROBE_REGISTER:
+		return "answer to REGISTER";
+	case PROBE_ICMP:
+		return "answer to an echo request";
+	default:
+		return "answer";
+	}
+}
+
+void probe_take_message(struct prober *prober, const char *message, size_t length)
+{
+	char status[PROBE_STATUS_SIZE];
+	unsigned int code = probe_message_judge(&prober->message, message, length, status);
+
+	if (code < 200) /* provisional, or not ours */
+		return;
+	if (config_code_is_ok(&prober->profile->probe, code))
+		probe_pass(prober);
+	else
+		probe_fail(prober, "%s", status);
+}
+
+/* --- the beginning */
+
+static const struct probe_kind *kind_of(const struct config_probe *probe)
+{
+	bool is_message = probe->type == PROBE_OPTIONS || probe->type == PROBE_REGISTER;
+
+	return probe->type == PROBE_ICMP || (is_message && probe->transport == TRANSPORT_UDP) ? &probe_datagram
+											      : &probe_stream;
+}
+
+static void begin(struct prober *prober)
+{
+	const struct config_probe *probe = &prober->profile->probe;
+
+	getrandom(&prober->message.ids, sizeof(prober->message.ids), 0);
+	prober->began = clock_usec();
+	prober->listened = listened_now();
+	set_timer(prober->timer, prober->began + probe->timeout * MILLISECOND);
+	prober->kind->start(prober);
+}
+
+/* ms that a probe under way still has: time in which the daemon did not listen does not count. */
+static uint64_t time_left(const struct prober *prober)
+{
+	uint64_t elapsed = listened_now() - prober->listened, timeout = prober->profile->probe.timeout;
+
+	return elapsed < timeout ? timeout - elapsed : 0;
+}
+
+/* When the loop is late, the answer may be there and not have been read yet. */
+static void time_out(struct prober *prober)
+{
+	uint64_t left = time_left(prober);
+	int error;
+
+	if (left) {
+		set_timer(prober->timer, clock_usec() + left * MILLISECOND);
+		return;
+	}
+	if (probe_socket_is_ready(prober))
+		prober->kind->ready(prober);
+	if (!prober->awaited)
+		return;
+	error = probe_socket_sent(prober);
+	if (error)
+		probe_cannot(prober, "cannot send: %s", strerror(-error));
+	else
+		probe_fail(prober, "no %s within %u ms", prober->awaited, prober->profile->probe.timeout);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct prober *prober = data;
+
+	(void)source;
+	(void)usec;
+	if (prober->awaited)
+		time_out(prober);
+	else
+		begin(prober);
+	return 0;
+}
+
+/* --- profiles */
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool probe_equal(const struct config_probe *a, const struct config_probe *b)
+{
+	return a->type == b->type && a->transport == b->transport && a->to_address == b->to_address &&
+	       a->interval == b->interval && a->timeout == b->timeout && a->fall == b->fall && a->rise == b->rise &&
+	       a->verify == b->verify && memcmp(a->ok_codes, b->ok_codes, sizeof(a->ok_codes)) == 0 &&
+	       text_equal(a->from, b->from) && text_equal(a->request_uri, b->request_uri) &&
+	       text_equal(a->user, b->user) && text_equal(a->ca, b->ca) && text_equal(a->sni, b->sni);
+}
+
+static char *copy_text(const char *text)
+{
+	return text ? strcpy(allocate(strlen(text) + 1, 1), text) : NULL;
+}
+
+static struct timespec time_of_file(const char *path)
+{
+	struct stat status = {};
+
+	if (path)
+		stat(path, &status);
+	return status.st_mtim;
+}
+
+/* A file of certificates that has changed makes another profile. */
+static struct profile *get_profile(struct probes *probes, const struct config_probe *probe)
+{
+	struct timespec ca_time = time_of_file(probe->ca);
+	struct profile *profile;
+
+	LIST_FOREACH(profile, &probes->profiles, entry)
+	if (probe_equal(&profile->probe, probe) && profile->ca_time.tv_sec == ca_time.tv_sec &&
+		profile->ca_time.tv_nsec == ca_time.tv_nsec)
+		return profile;
+	profile = allocate(1, sizeof(*profile));
+	profile->ca_time = ca_time;
+	profile->probe = *probe;
+	profile->probe.from = copy_text(probe->from);
+	profile->probe.request_uri = copy_text(probe->request_uri);
+	profile->probe.user = copy_text(probe->user);
+	profile->probe.ca = copy_text(probe->ca);
+	profile->probe.sni = copy_text(probe->sni);
+	LIST_INSERT_HEAD(&probes->profiles, profile, entry);
+	return profile;
+}
+
+static void free_profile(struct profile *profile)
+{
+	LIST_REMOVE(profile, entry);
+	SSL_CTX_free(profile->tls);
+	free(profile->probe.from);
+	free(profile->probe.request_uri);
+	free(profile->probe.user);
+	free(profile->probe.ca);
+	free(profile->probe.sni);
+	free(profile);
+}
+
+static void free_unwanted_profiles(struct probes *probes)
+{
+	struct profile *profile, *next;
+	size_t i;
+
+	LIST_FOREACH(profile, &probes->profiles, entry)
+	profile->wanted = false;
+	for (i = 0; i < probes->count; i++)
+		probes->probers[i]->profile->wanted = true;
+	for (profile = LIST_FIRST(&probes->profiles); profile; profile = next) {
+		next = LIST_NEXT(profile, entry);
+		if (!profile->wanted)
+			free_profile(profile);
+	}
+}
+
+/* --- probers */
+
+static void stop(struct prober *prober)
+{
+	prober->awaited = NULL;
+	close_connection(prober);
+	sd_event_source_set_enabled(prober->timer, SD_EVENT_OFF);
+}
+
+static void free_prober(struct prober *prober)
+{
+	stop(prober);
+	sd_event_source_disable_unref(prober->timer);
+	free(prober);
+}
+
+static struct prober *make_prober(struct probes *probes, const struct probe_target *target)
+{
+	struct prober *prober = allocate(1, sizeof(*prober));
+
+	prober->probes = probes;
+	prober->fd = -1;
+	memcpy(prober->pool, target->pool, NAME_SIZE);
+	memcpy(prober->name, target->name, NAME_SIZE);
+	health_begin(&prober->state, target->seed, &target->latency);
+	if (sd_event_add_time(probes->event, &prober->timer, CLOCK_MONOTONIC, 0, MILLISECOND, on_timer, prober) < 0)
+		abort(); /* there is no memory */
+	sd_event_source_set_enabled(prober->timer, SD_EVENT_OFF);
+	return prober;
+}
+
+static bool way_equal(const struct probe_way *a, const struct probe_way *b)
+{
+	return a->forward == b->forward && address_equal(&a->address, &b->address) &&
+	       address_equal(&a->source, &b->source) && memcmp(&a->next_hop, &b->next_hop, sizeof(a->next_hop)) == 0 &&
+	       a->ifindex == b->ifindex && a->mtu == b->mtu;
+}
+
+static bool is_probed_so(const struct prober *prober, const struct profile *profile, const struct probe_target *target)
+{
+	return prober->profile == profile && address_equal(&prober->message.target, &target->target) &&
+	       prober->message.target_port == target->port && way_equal(&prober->way, &target->way);
+}
+
+static void set_target(struct prober *prober, struct profile *profile, const struct probe_target *target)
+{
+	stop(prober);
+	prober->profile = profile;
+	prober->kind = kind_of(&profile->probe);
+	prober->way = target->way;
+	prober->message.probe = &profile->probe;
+	prober->message.target = target->target;
+	prober->message.target_port = target->port;
+}
+
+static int compare_names(const char *pool_a, const char *name_a, const char *pool_b, const char *name_b)
+{
+	return strcmp(pool_a, pool_b) ?: strcmp(name_a, name_b);
+}
+
+static int compare_targets(const void *a, const void *b)
+{
+	const struct probe_target *x = *(const struct probe_target *const *)a;
+	const struct probe_target *y = *(const struct probe_target *const *)b;
+
+	return compare_names(x->pool, x->name, y->pool, y->name);
+}
+
+static struct prober *find(const struct probes *probes, const char *pool, const char *name)
+{
+	size_t low = 0, high = probes->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		struct prober *prober = probes->probers[middle];
+		int order = compare_names(prober->pool, prober->name, pool, name);
+
+		if (order == 0)
+			return prober;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* --- following */
+
+/* The first probes of many are spread over a tenth of the interval. */
+static void start(struct prober *const *probers, size_t count)
+{
+	uint64_t now = clock_usec();
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t tenth = probers[i]->profile->probe.interval * MILLISECOND / 10;
+
+		set_timer(probers[i]->timer, now + tenth * i / count);
+	}
+}
+
+static const struct probe_target **sort_targets(const struct probe_target *targets, size_t count)
+{
+	const struct probe_target **sorted = allocate(count, sizeof(*sorted));
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &targets[i];
+	qsort(sorted, count, sizeof(*sorted), compare_targets);
+	return sorted;
+}
+
+/* Takes these, in their order, in place of the probers that there were. */
+static void replace(struct probes *probes, struct prober **probers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		probers[i]->wanted = true;
+	for (size_t i = 0; i < probes->count; i++) {
+		if (!probes->probers[i]->wanted)
+			free_prober(probes->probers[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		probers[i]->wanted = false;
+	free(probes->probers);
+	probes->probers = probers;
+	probes->count = count;
+	free_unwanted_profiles(probes);
+}
+
+void probes_follow(struct probes *probes, const struct probe_target *targets, size_t count)
+{
+	const struct probe_target **sorted = sort_targets(targets, count);
+	struct prober **probers = allocate(count, sizeof(*probers)), **fresh = allocate(count, sizeof(*fresh));
+	struct profile *profile = NULL;
+	size_t kept = 0, fresh_count = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct probe_target *target = sorted[i];
+		struct prober *prober = find(probes, target->pool, target->name);
+
+		if (target->probe->type == PROBE_NONE)
+			continue;
+		if (!profile || target->probe != sorted[i - 1]->probe)
+			profile = get_profile(probes, target->probe);
+		if (!prober || !address_equal(&prober->way.address, &target->way.address))
+			prober = make_prober(probes, target);
+		if (!is_probed_so(prober, profile, target)) {
+			set_target(prober, profile, target);
+			fresh[fresh_count++] = prober;
+		}
+		probers[kept++] = prober;
+	}
+	replace(probes, probers, kept);
+	start(fresh, fresh_count);
+	free(fresh);
+	free(sorted);
+}
+
+const struct health_state *probes_health(
+	const struct probes *probes, const char *pool, const char *name, const struct address *address)
+{
+	const struct prober *prober = find(probes, pool, name);
+
+	return prober && address_equal(&prober->way.address, address) ? &prober->state : NULL;
+}
+
+void probes_hurry(struct probes *probes, const char *pool, const char *name)
+{
+	struct prober *prober = find(probes, pool, name);
+
+	if (prober && !prober->awaited)
+		set_timer(prober->timer, clock_usec());
+}
+
+void probes_watch(struct probes *probes, bool all)
+{
+	probes->watched = all;
+}
+
+/* --- life */
+
+static int on_report(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct probes *probes = data;
+	uint64_t began = clock_usec(), took;
+
+	(void)source;
+	(void)usec;
+	probe_trouble_log(probes);
+	probes->changed(probes->data);
+	took = clock_usec() - began;
+	probes->reported = began + took;
+	probes->pause = took * REPORT_SHARE > REPORT_TIME ? took * REPORT_SHARE : REPORT_TIME;
+	return 0;
+}
+
+int probes_new(struct probes **out, sd_event *event, const char *pin_directory, void (*changed)(void *data), void *data)
+{
+	struct probes *probes = allocate(1, sizeof(*probes));
+	int error;
+
+	probes->event = sd_event_ref(event);
+	probes->pin_directory = copy_text(pin_directory);
+	probes->pause = REPORT_TIME;
+	probes->changed = changed;
+	probes->data = data;
+	LIST_INIT(&probes->profiles);
+	error = probe_sockets_new(probes);
+	if (!error)
+		error = sd_event_add_time(event, &probes->report, CLOCK_MONOTONIC, 0, MILLISECOND, on_report, probes);
+	if (error >= 0)
+		error = sd_event_source_set_enabled(probes->report, SD_EVENT_OFF);
+	if (error < 0) {
+		probes_free(probes);
+		return error;
+	}
+	*out = probes;
+	return 0;
+}
+
+void probes_free(struct probes *probes)
+{
+	if (!probes)
+		return;
+	replace(probes, NULL, 0);
+	probe_sockets_free(probes);
+	sd_event_source_disable_unref(probes->report);
+	sd_event_unref(probes->event);
+	free(probes->pin_directory);
+	free(probes);
+}

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Opens the pinned maps, reads the image that they hold, carries out the steps of a plan and sums
+ * counters up. maps_tracked.c has the maps of tracked calls. See maps.h. */
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "bpf/packet.h"
+#include "core/base/memory.h"
+#include "core/table/migration.h"
+#include "pin_directory.h"
+#include "maps_private.h"
+
+static const char *const map_names[MAP_COUNT] = {
+	[MAP_CONTRACT] = "contract",
+	[MAP_OWN_MACS] = "own_macs",
+	[MAP_INTERFACE_MACS] = "interface_macs",
+	[MAP_SERVICES] = "services",
+	[MAP_SERVICES_IPV4] = "services_ipv4",
+	[MAP_VIPS] = "vips",
+	[MAP_HINTS] = "hints",
+	[MAP_RANGES] = "ranges",
+	[MAP_SERVICE_NAMES] = "service_names",
+	[MAP_SERVICE_TRAFFIC] = "service_traffic",
+	[MAP_POOLS] = "pools",
+	[MAP_POOL_NAMES] = "pool_names",
+	[MAP_TABLES] = "tables",
+	[MAP_FORMER] = "former",
+	[MAP_BACKENDS] = "backends",
+	[MAP_BACKEND_RECORDS] = "backend_records",
+	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
+	[MAP_VERDICTS] = "verdicts",
+	[MAP_NOTES] = "notes",
+	[MAP_TRANSACTIONS] = "transactions",
+	[MAP_ADDED] = "added_backends",
+};
+
+#define ENTRY_SIZE_MAX sizeof(struct added_backend) /* of a key or value of any of them */
+
+_Static_assert(PIN_DIRECTORY_ERROR_SIZE <= MAPS_ERROR_SIZE, "maps_open hands the reason on");
+
+/* --- opening */
+
+int maps_open_pin(const char *directory, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	return bpf_obj_get(path);
+}
+
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static int explain_missing(const char *directory, const char *name, int error, char text[MAPS_ERROR_SIZE])
+{
+	const char *hint = error == -ENOENT ? "run 'sipxdp-loader attach -c FILE' first"
+					    : "needs root, or CAP_BPF and access to the directory";
+
+	snprintf(text, MAPS_ERROR_SIZE, "cannot open map %s/%s: %s (%s)", directory, name, strerror(-error), hint);
+	return error;
+}
+
+static int open_contract(struct maps *maps, const char *directory, char error[MAPS_ERROR_SIZE])
+{
+	union any_contract value = {0};
+	int result, fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
+
+	if (fd < 0)
+		return explain_missing(directory, map_names[MAP_CONTRACT], fd, error);
+	maps->fd[MAP_CONTRACT] = fd;
+	maps->contract_id = map_id(fd);
+	result = bpf_map_lookup_elem(fd, &(uint32_t){0}, &value);
+	if (result) {
+		snprintf(error, MAPS_ERROR_SIZE, "cannot read map %s/contract: %s", directory, strerror(-result));
+		return result;
+	}
+	maps->contract = value.contract;
+	if (maps->contract.version == ABI_VERSION)
+		return 0;
+	snprintf(error, MAPS_ERROR_SIZE,
+		"the maps under %s are of contract %u, and this sipxdpd knows %u: new ones are needed, which "
+		"'sipxdp-loader upgrade -c FILE' of the same release makes",
+		directory, maps->contract.version, ABI_VERSION);
+	return -EPROTO;
+}
+
+int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE])
+{
+	struct maps *maps = allocate(1, sizeof(*maps));
+	int result = pin_directory_check(directory, error);
+
+	memset(maps->fd, -1, sizeof(maps->fd));
+	maps->cpus = libbpf_num_possible_cpus();
+	if (!result)
+		result = open_contract(maps, directory, error);
+	for (int i = MAP_CONTRACT + 1; !result && i < MAP_COUNT; i++) {
+		maps->fd[i] = maps_open_pin(directory, map_names[i]);
+		if (maps->fd[i] < 0)
+			result = explain_missing(directory, map_names[i], maps->fd[i], error);
+	}
+	if (result) {
+		maps_close(maps);
+		maps = NULL;
+	}
+	*out = maps;
+	return result;
+}
+
+void maps_close(struct maps *maps)
+{
+	if (!maps)
+		return;
+	for (int i = 0; i < MAP_COUNT; i++)
+		if (maps->fd[i] >= 0)
+			close(maps->fd[i]);
+	free(maps);
+}
+
+int maps_are_pinned(const struct maps *maps, const char *directory)
+{
+	int fd = maps_open_pin(directory, map_names[MAP_CONTRACT]);
+	bool same;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	same = map_id(fd) == maps->contract_id;
+	close(fd);
+	return same;
+}
+
+const struct contract *maps_contract(const struct maps *maps)
+{
+	return &maps->contract;
+}
+
+uint32_t maps_id(const struct maps *maps)
+{
+	return maps->contract_id;
+}
+
+bool maps_are_filled(const struct maps *maps)
+{
+	return maps->contract.filled;
+}
+
+int maps_say_filled(struct maps *maps)
+{
+	struct contract filled = maps->contract;
+	int error;
+
+	if (maps_are_filled(maps))
+		return 0;
+	filled.filled = 1;
+	error = bpf_map_update_elem(maps->fd[MAP_CONTRACT], &(uint32_t){0}, &filled, BPF_ANY);
+	if (!error)
+		maps->contract = filled;
+	return error;
+}
+
+/* --- own_macs, interface_macs */
+
+static bool is_wanted(const struct own_mac *own, const struct received_mac *wanted, size_t count, bool *known)
+{
+	bool found = false;
+
+	*known = false;
+	for (size_t i = 0; i < count; i++) {
+		*known |= wanted[i].own.ifindex == own->ifindex;
+		found |= !memcmp(&wanted[i].own, own, sizeof(*own));
+	}
+	return found;
+}
+
+/* The first of an interface is its own address: it is written last, and stays. */
+static int set_interface_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
+{
+	int error = 0;
+
+	while (count-- && !error) {
+		uint32_t at = INTERFACE_MAC_INDEX(wanted[count].own.ifindex);
+
+		error = bpf_map_update_elem(maps->fd[MAP_INTERFACE_MACS], &at, &wanted[count], BPF_ANY);
+	}
+	return error;
+}
+
+/* New ones are in both maps before old ones leave own_macs: interface_macs holds none that own_macs
+ * does not hold. */
+int maps_set_own_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
+{
+	int fd = maps->fd[MAP_OWN_MACS], error = 0;
+	struct own_mac own, next;
+	bool more, known;
+
+	for (size_t i = 0; i < count && !error; i++)
+		error = bpf_map_update_elem(fd, &wanted[i].own, &wanted[i].mtu, BPF_ANY);
+	if (!error)
+		error = set_interface_macs(maps, wanted, count);
+	more = !bpf_map_get_next_key(fd, NULL, &own);
+	while (more && !error) {
+		more = !bpf_map_get_next_key(fd, &own, &next);
+		if (!is_wanted(&own, wanted, count, &known) && known)
+			error = bpf_map_delete_elem(fd, &own);
+		own = next;
+	}
+	return error;
+}
+
+/* --- reading */
+
+/* An array map's elements from `first` on. */
+static int read_array(int fd, uint32_t first, uint32_t end, void *values, size_t size)
+{
+	for (uint32_t i = first; i < end; i++) {
+		int error = bpf_map_lookup_elem(fd, &i, (char *)values + i * size);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static const enum map map_of_entries[IMAGE_MAPS] = {
+	[IMAGE_SERVICES] = MAP_SERVICES,
+	[IMAGE_VIPS] = MAP_VIPS,
+	[IMAGE_HINTS] = MAP_HINTS,
+	[IMAGE_RANGES] = MAP_RANGES,
+	[IMAGE_ADDED] = MAP_ADDED,
+};
+
+/* A key of services_ipv4 as the image has it. */
+static struct service_key long_key(const struct service_key_ipv4 *key)
+{
+	return (struct service_key){
+		.vip = address_from_ipv4(key->vip),
+		.port = key->port,
+		.protocol = key->protocol,
+	};
+}
+
+/* All of a map or an error: what is not read would never be removed. */
+static int read_map(const struct maps *maps, enum map map, struct entries *entries)
+{
+	char key[ENTRY_SIZE_MAX], value[ENTRY_SIZE_MAX], *previous = NULL;
+	int error, fd = maps->fd[map];
+
+	while (!(error = bpf_map_get_next_key(fd, previous, key))) {
+		struct service_key service = long_key((void *)key);
+
+		error = bpf_map_lookup_elem(fd, key, value);
+		if (error && error != -ENOENT) /* else it is gone already */
+			return error;
+		if (!error)
+			entries_put(entries, map == MAP_SERVICES_IPV4 ? (void *)&service : key, value);
+		previous = key;
+	}
+	return error == -ENOENT ? 0 : error;
+}
+
+static int read_entries(const struct maps *maps, struct image *image, enum image_map which)
+{
+	int error = read_map(maps, map_of_entries[which], image->maps[which]);
+
+	if (!error && which == IMAGE_SERVICES)
+		error = read_map(maps, MAP_SERVICES_IPV4, image->maps[which]);
+	return error;
+}
+
+static void put_slots(struct slots **to, const __u16 *ids, uint32_t count)
+{
+	struct slots *slots = slots_copy(ids, count);
+
+	slots_replace(to, slots);
+	slots_drop(slots);
+}
+
+static int read_tables(const struct maps *maps, struct image *image)
+{
+	__u16 *slots = allocate(maps->contract.slots, sizeof(*slots));
+	int error = 0;
+
+	for (uint32_t i = 0; i < maps->contract.pools && !error; i++) {
+		uint32_t table = image->pools[i].table;
+
+		if (!image->pool_names[i].name[0])
+			continue;
+		error = table < 2 * maps->contract.pools ? bpf_map_lookup_elem(maps->fd[MAP_TABLES], &table, slots)
+							 : -ERANGE;
+		if (!error)
+			put_slots(&image->tables[table], slots, maps->contract.slots);
+		if (!error && image->pools[i].in_motion)
+			error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &i, slots);
+		if (!error && image->pools[i].in_motion)
+			put_slots(&image->former[i], slots, maps->contract.slots);
+	}
+	free(slots);
+	return error;
+}
+
+int maps_read(const struct maps *maps, struct image **out)
+{
+	const struct contract *contract = &maps->contract;
+	struct image *image = image_new(contract);
+	int error;
+
+	error = read_array(maps->fd[MAP_SERVICE_NAMES], 0, contract->services, image->service_names,
+		sizeof(*image->service_names));
+	if (!error)
+		error = read_array(
+			maps->fd[MAP_POOL_NAMES], 0, contract->pools, image->pool_names, sizeof(*image->pool_names));
+	if (!error)
+		error = read_array(maps->fd[MAP_POOLS], 0, contract->pools, image->pools, sizeof(*image->pools));
+	if (!error)
+		error = read_array(
+			maps->fd[MAP_BACKENDS], 1, contract->backends + 1, image->backends, sizeof(*image->backends));
+	if (!error)
+		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
+			sizeof(*image->records));
+	for (int i = 0; i < IMAGE_MAPS && !error; i++)
+		error = read_entries(maps, image, i);
+	if (!error)
+		error = read_tables(maps, image);
+	if (error) {
+		image_free(image);
+		image = NULL;
+	}
+	*out = image;
+	return error;
+}
+
+/* --- writing */
+
+/* A per-CPU counter of a new owner starts at zero on every CPU. */
+static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
+{
+	struct traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes));
+	int error = bpf_map_update_elem(maps->fd[map], &id, zeroes, BPF_ANY);
+
+	free(zeroes);
+	return error;
+}
+
+/* Puts an entry into one of the hash maps, or removes it where `value` is NULL. */
+static int change_entry(const struct maps *maps, enum image_map which, const void *key, const void *value)
+{
+	const struct service_key *service = key;
+	struct service_key_ipv4 short_key;
+	int error, fd = maps->fd[map_of_entries[which]];
+
+	if (which == IMAGE_SERVICES && address_is_mapped_ipv4(&service->vip)) {
+		short_key = (struct service_key_ipv4){service->vip.word[3], service->port, service->protocol, 0};
+		key = &short_key;
+		fd = maps->fd[MAP_SERVICES_IPV4];
+	}
+	if (value)
+		return bpf_map_update_elem(fd, key, value, BPF_ANY);
+	error = bpf_map_delete_elem(fd, key);
+	return error == -ENOENT ? 0 : error; /* it is gone already */
+}
+
+int maps_apply(const struct maps *maps, const struct plan_step *step)
+{
+	static const enum map map_of[] = {
+		[PLAN_RECORD] = MAP_BACKEND_RECORDS,
+		[PLAN_SERVICE_NAME] = MAP_SERVICE_NAMES,
+		[PLAN_POOL_NAME] = MAP_POOL_NAMES,
+		[PLAN_NOTES] = MAP_NOTES,
+		[PLAN_BACKEND_ZERO] = MAP_BACKEND_TRAFFIC,
+		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
+		[PLAN_BACKEND] = MAP_BACKENDS,
+		[PLAN_TABLE] = MAP_TABLES,
+		[PLAN_POOL] = MAP_POOLS,
+		[PLAN_FORMER] = MAP_FORMER,
+		[PLAN_ENTRY] = MAP_SERVICES, /* or another one: change_entry knows */
+		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
+	};
+	int fd = maps->fd[map_of[step->kind]];
+
+	switch (step->kind) {
+	case PLAN_NOTES:
+		return maps_forget_renamed(maps, step->value);
+	case PLAN_BACKEND_ZERO:
+	case PLAN_SERVICE_ZERO:
+		return zero_traffic(maps, map_of[step->kind], step->index);
+	case PLAN_FORMER:
+		return maps_put_former(maps, step->index, step->value);
+	case PLAN_POOL:
+		return bpf_map_update_elem(fd, &step->index, &step->pool, BPF_ANY);
+	case PLAN_ENTRY:
+		return change_entry(maps, step->index, step->key, step->value);
+	case PLAN_ENTRY_REMOVE:
+		return change_entry(maps, step->index, step->key, NULL);
+	default:
+		return bpf_map_update_elem(fd, &step->index, step->value, BPF_ANY);
+	}
+}
+
+/* --- counters */
+
+/* Reads a per-CPU element that consists of `count` u64 counters, and sums them up. */
+static int sum_counters(const struct maps *maps, enum map map, uint32_t id, void *out, size_t size)
+{
+	size_t count = size / sizeof(uint64_t);
+	uint64_t *values = allocate(maps->cpus, size), *total = out;
+	int error = bpf_map_lookup_elem(maps->fd[map], &id, values);
+
+	memset(out, 0, size);
+	for (size_t i = 0; !error && i < maps->cpus * count; i++)
+		total[i % count] += values[i];
+	free(values);
+	return error;
+}
+
+int maps_verdicts(const struct maps *maps, struct verdict_counters *out)
+{
+	return sum_counters(maps, MAP_VERDICTS, 0, out, sizeof(*out));
+}
+
+int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
+{
+	return sum_counters(maps, MAP_SERVICE_TRAFFIC, id, out, sizeof(*out));
+}
+
+int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
+{
+	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
+}
+
+/* --- the interface */
+
+/* Does the program use our maps? Another's, or an older balancer's, does not count. */
+static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
+{
+	uint32_t ids[64], size = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info info = {.map_ids = (uintptr_t)ids, .nr_map_ids = 64};
+	uint32_t ours = map_id(maps->fd[MAP_SERVICES]);
+	int fd = bpf_prog_get_fd_by_id(program_id);
+	bool found = false;
+
+	if (fd < 0)
+		return errno != ENOENT; /* not root, or no descriptor: cannot be asked */
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
+			found |= ids[i] == ours;
+	close(fd);
+	return found;
+}
+
+const char *maps_attach_mode(const struct maps *maps, const char *interface)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int ifindex = if_nametoindex(interface);
+
+	if (!ifindex && errno != ENODEV)
+		return "unknown";
+	if (ifindex && bpf_xdp_query(ifindex, 0, &query))
+		return "unknown";
+	if (!ifindex || !query.prog_id || !uses_our_maps(maps, query.prog_id))
+		return "none";
+	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See view.h. */
+
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/farm/farm.h"
+#include "core/base/memory.h"
+#include "view.h"
+
+json_t *view_address(const struct address *address)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	return json_string(address_format(address, text));
+}
+
+#define PASS false
+#define HOLD false
+#define ANSWER false
+#define DROP false
+#define FORWARD true
+#define UNUSUAL false
+#define NORMAL true
+#define VERDICT_TEXT(name, forwards, normal, text) {#name, text, forwards, normal},
+const struct verdict_text view_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERDICT_TEXT)};
+#undef VERDICT_TEXT
+#undef NORMAL
+#undef UNUSUAL
+#undef FORWARD
+#undef HOLD
+#undef ANSWER
+#undef DROP
+#undef PASS
+
+/* --- stats */
+
+static json_t *verdicts_json(const struct maps *maps)
+{
+	struct verdict_counters counters;
+	json_t *list = json_array();
+
+	maps_verdicts(maps, &counters);
+	for (int i = 0; i < VERDICT_COUNT; i++)
+		json_array_append_new(list, json_pack("{s:s, s:I, s:b, s:s}", "name", view_verdicts[i].name, "packets",
+						    (json_int_t)((const uint64_t *)&counters)[i], "normal",
+						    view_verdicts[i].normal, "text", view_verdicts[i].text));
+	return list;
+}
+
+static json_t *traffic_json(const char *name, const struct traffic *traffic)
+{
+	return json_pack("{s:s, s:I, s:I}", "name", name, "packets", (json_int_t)traffic->packets, "bytes",
+		(json_int_t)traffic->bytes);
+}
+
+static bool exists(const struct backend_record *record)
+{
+	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
+}
+
+/* The backends of a pool, one after the other: 0 behind the last. Begin with 0. */
+static uint32_t next_backend(const struct image *image, const char *pool, uint32_t id)
+{
+	while (++id <= image->contract.backends)
+		if (exists(&image->records[id]) && !strcmp(image->records[id].pool, pool))
+			return id;
+	return 0;
+}
+
+json_t *view_stats(const struct maps *maps, const struct image *image)
+{
+	json_t *services = json_array(), *backends = json_array();
+	struct traffic traffic;
+
+	for (uint32_t id = 0; id < image->contract.services; id++) {
+		if (!image->service_names[id].name[0])
+			continue;
+		maps_service_traffic(maps, id, &traffic);
+		json_array_append_new(services, traffic_json(image->service_names[id].name, &traffic));
+	}
+	for (uint32_t id = 1; id <= image->contract.backends; id++) {
+		json_t *backend;
+
+		if (!exists(&image->records[id]))
+			continue;
+		maps_backend_traffic(maps, id, &traffic);
+		backend = traffic_json(image->records[id].name, &traffic);
+		json_object_set_new(backend, "pool", json_string(image->records[id].pool));
+		json_array_append_new(backends, backend);
+	}
+	return protocol_ok(json_pack(
+		"{s:o, s:o, s:o}", "verdicts", verdicts_json(maps), "services", services, "backends", backends));
+}
+
+/* --- backends */
+
+/* By id: [65536], to be freed. */
+static uint32_t *count_slots(const struct image *image, uint32_t pool)
+{
+	uint32_t *counts = allocate(UINT16_MAX + 1, sizeof(*counts));
+	const __u16 *slots = image_slots(image, pool);
+
+	for (uint32_t slot = 0; slot < image->contract.slots; slot++)
+		counts[slots[slot]]++;
+	return counts;
+}
+
+static json_t *backend_json(const struct maps *maps, const struct image *image, uint32_t id, uint32_t slots)
+{
+	const struct backend_record *record = &image->records[id];
+	const struct backend *backend = &image->backends[id];
+	bool leaves = record->admin != ADMIN_MAINT && (record->overrides & OVERRIDE_LEAVING);
+	char interface[IF_NAMESIZE] = "", mac[MAC_TEXT_SIZE] = "";
+	struct traffic traffic;
+
+	maps_backend_traffic(maps, id, &traffic);
+	if (backend->forward) {
+		if_indextoname(backend->ifindex, interface);
+		mac_format(&backend->next_hop, mac);
+	}
+	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I, s:s, s:s}", "pool", record->pool,
+		"name", record->name, "address", view_address(&record->address), "weight", record->weight, "forward",
+		config_forward_name(backend->forward), "admin", leaves ? "leaving" : config_admin_name(record->admin),
+		"state", farm_state_name(record->state), "since", (json_int_t)record->since, "share",
+		100.0 * slots / image->contract.slots, "slots", (json_int_t)slots, "packets",
+		(json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface, "mac", mac);
+}
+
+json_t *view_backend_list(const struct maps *maps, const struct image *image, const struct request *request)
+{
+	json_t *list = json_array();
+	bool found = false;
+
+	for (uint32_t pool = 0; pool < image->contract.pools; pool++) {
+		const char *name = image->pool_names[pool].name;
+		uint32_t *slots;
+
+		if (!*name || (request->pool && strcmp(request->pool, name)))
+			continue;
+		found = true;
+		slots = count_slots(image, pool);
+		for (uint32_t id = 0; (id = next_backend(image, name, id));)
+			json_array_append_new(list, backend_json(maps, image, id, slots[id]));
+		free(slots);
+	}
+	if (found || !request->pool)
+		return protocol_ok(list);
+	json_decref(list);
+	return protocol_error(NULL, "no pool '%s' in the maps", request->pool);
+}
+
+/* --- status */
+
+static json_t *interfaces_json(const struct maps *maps)
+{
+	struct if_nameindex *all = if_nameindex();
+	json_t *list = json_array();
+
+	for (size_t i = 0; all && all[i].if_index; i++) {
+		const char *mode = maps_attach_mode(maps, all[i].if_name);
+
+		if (strcmp(mode, "none"))
+			json_array_append_new(list,
+				json_pack("{s:s, s:b, s:s}", "name", all[i].if_name, "attached", 1, "mode", mode));
+	}
+	if (all)
+		if_freenameindex(all);
+	return list;
+}
+
+static json_int_t serving(const struct image *image)
+{
+	json_int_t count = 0;
+
+	for (uint32_t pool = 0; pool < image->contract.pools; pool++) {
+		uint32_t *slots;
+
+		if (!image->pool_names[pool].name[0])
+			continue;
+		slots = count_slots(image, pool);
+		for (uint32_t id = 0; (id = next_backend(image, image->pool_names[pool].name, id));)
+			count += slots[id] > 0;
+		free(slots);
+	}
+	return count;
+}
+
+static json_int_t count_names(const struct name *names, uint32_t limit)
+{
+	json_int_t count = 0;
+
+	for (uint32_t id = 0; id < limit; id++)
+		count += names[id].name[0] != '\0';
+	return count;
+}
+
+static json_int_t count_backends(const struct image *image)
+{
+	json_int_t count = 0;
+
+	for (uint32_t id = 1; id <= image->contract.backends; id++)
+		count += exists(&image->records[id]);
+	return count;
+}
+
+#define NOT_RUNNING                                                                                                    \
+	"sipxdpd does not run: packets are forwarded, but no server that dies is noticed and no slot moves "           \
+	"('systemctl start sipxdpd')"
+
+json_t *view_status(const struct maps *maps, const struct image *image, const char *pin_directory)
+{
+	json_int_t packets = 0, forwarded = 0;
+	struct verdict_counters counters;
+	const uint64_t *counter = (const uint64_t *)&counters;
+	json_t *unusual = json_array();
+
+	maps_verdicts(maps, &counters);
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		packets += counter[i];
+		forwarded += view_verdicts[i].forwards ? counter[i] : 0;
+		if (counter[i] && !view_verdicts[i].normal)
+			json_array_append_new(
+				unusual, json_pack("{s:s, s:I, s:s}", "verdict", view_verdicts[i].name, "packets",
+						 (json_int_t)counter[i], "text", view_verdicts[i].text));
+	}
+	return protocol_ok(json_pack("{s:b, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[s]}", "running", 0,
+		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps), "services",
+		count_names(image->service_names, image->contract.services), "pools",
+		count_names(image->pool_names, image->contract.pools), "backends", count_backends(image), "in_table",
+		serving(image), "packets", packets, "forwarded", forwarded, "unusual", unusual, "warnings",
+		NOT_RUNNING));
+}
+
+/* --- without the daemon */
+
+bool view_can_answer(enum command command)
+{
+	return command == COMMAND_STATUS || command == COMMAND_STATS || command == COMMAND_BACKEND_LIST ||
+	       command == COMMAND_LOOKUP;
+}
+
+static json_t *answer(
+	const struct maps *maps, const struct image *image, const struct request *request, const char *pin_directory)
+{
+	switch (request->command) {
+	case COMMAND_STATUS:
+		return view_status(maps, image, pin_directory);
+	case COMMAND_STATS:
+		return view_stats(maps, image);
+	case COMMAND_BACKEND_LIST:
+		return view_backend_list(maps, image, request);
+	default:
+		return view_lookup(maps, image, request);
+	}
+}
+
+json_t *view_answer(const struct request *request, const char *pin_directory)
+{
+	char error[MAPS_ERROR_SIZE];
+	json_t *reply = NULL;
+	struct image *image;
+	struct maps *maps;
+
+	if (maps_open(&maps, pin_directory, error))
+		return NULL;
+	if (!maps_read(maps, &image)) {
+		reply = answer(maps, image, request, pin_directory);
+		image_free(image);
+	}
+	maps_close(maps);
+	return reply;
+}
