@@ -8,7 +8,7 @@
 #include "vmlinux/types.h"
 #include "verdicts.h"
 
-#define ABI_VERSION 4
+#define ABI_VERSION 5
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
 #define PIN_NEXT "next" /* below it: maps that are to take the place of those in use */
@@ -18,15 +18,15 @@
 #define DEFAULT_POOLS 32
 #define DEFAULT_SERVICES 512
 #define DEFAULT_BACKENDS 4096
-#define DEFAULT_NOTES (1 << 18)
+#define DEFAULT_TRACKED_CALLS (1 << 18)
 
 #define MIN_SLOTS (1 << 8)
 #define MAX_SLOTS (1 << 20)
 #define MAX_POOLS 1024
 #define MAX_SERVICES 65536
 #define MAX_BACKENDS 65535 /* ids are 16 bits wide and 0 is nobody */
-#define MIN_NOTES (1 << 10)
-#define MAX_NOTES (1 << 24)
+#define MIN_TRACKED_CALLS (1 << 10)
+#define MAX_TRACKED_CALLS (1 << 24)
 
 #define MAX_WEIGHT 1000
 
@@ -176,8 +176,8 @@ struct hint_key {
 
 #define HINTS 262144
 
-/* notes: LRU hash. Where the calls are that use a slot in motion (pool.in_motion). */
-struct note_key {
+/* tracked_calls: LRU hash. Where the calls are that use a slot migrating (pool.migrating). */
+struct tracked_key {
 	__u64 hash; /* of the affinity key; of the connection for TCP */
 	__u32 pool;
 	__u32 slot; /* of the affinity key: the notes of a slot are forgotten when it begins to move */
@@ -202,7 +202,7 @@ struct dialogs {
 
 #define CALL_TEXT_SIZE 24
 
-struct note {
+struct tracked_call {
 	__u32 backend;
 	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
 	__u32 ended; /* likewise: when the call was; 0: it goes on */
@@ -220,7 +220,7 @@ struct note {
 	};
 };
 
-/* transactions: LRU hash by note_key. The same for what is no call (yet): REGISTER, OPTIONS, keepalives,
+/* transactions: LRU hash by tracked_key. The same for what is no call (yet): REGISTER, OPTIONS, keepalives,
  * a TCP SYN. A map of its own, so that unknown senders of such packets take no room from calls. */
 struct transaction {
 	__u32 backend;
@@ -309,12 +309,12 @@ struct punt_reader {
  * every packet; tables 2 * pool and 2 * pool + 1 belong to this pool. */
 struct pool {
 	__u32 table;     /* index into tables */
-	__u32 in_motion; /* 1: some of its slots are, see former */
+	__u32 migrating; /* 1: some of its slots are, see previous_owners */
 };
 
-/* former: array of __u16[slots] by pool id, the id of the owner that a slot in motion had
+/* previous_owners: array of __u16[slots] by pool id, the id of the owner that a slot migrating had
  * before, 0 for a slot that is not. In such a slot a call that is noted goes where the note
- * says; of the others an opening goes to the owner by the table, the rest to the former
+ * says; of the others an opening goes to the owner by the table, the rest to the previous owner
  * one; and all are noted. While the two are the same nothing moves and calls are recorded. */
 
 /* tables: array of __u16[slots], each the id of a slot's backend, 0 for none.
@@ -418,7 +418,7 @@ struct contract {
 	__u32 pools;
 	__u32 services;
 	__u32 backends;
-	__u32 notes;
+	__u32 tracked_calls;
 	__u32 filled; /* 1: a daemon has put into the maps all that its file asks for */
 };
 
@@ -469,8 +469,8 @@ _Static_assert(sizeof(struct service) == 64, "service");
 _Static_assert(sizeof(struct range_key) == 28, "range_key");
 _Static_assert(sizeof(struct range) == 12, "range");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
-_Static_assert(sizeof(struct note_key) == 16, "note_key");
-_Static_assert(sizeof(struct note) == 72, "note");
+_Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
+_Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
 _Static_assert(sizeof(struct fragment) == 24, "fragment");
 _Static_assert(sizeof(struct punt) == 2120, "punt");

@@ -81,7 +81,7 @@ static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 	if (service)
 		return classify_service(ctx, flow, service);
 	if (p->kind == PACKET_FIRST_FRAGMENT) {
-		fragment_note(p, FRAGMENT_IS_KERNELS, 0);
+		fragment_record(p, FRAGMENT_IS_KERNELS, 0);
 		fragment_sent(p);
 	}
 	return flow_finish(flow, VERDICT_not_service);

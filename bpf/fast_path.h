@@ -80,7 +80,7 @@ static __always_inline const __u16 *fast_slots(const struct service *service)
 	__u32 id = service->pool[METHOD_NONE], table;
 	const struct pool *pool = bpf_map_lookup_elem(&pools, &id);
 
-	if (!pool || pool->in_motion)
+	if (!pool || pool->migrating)
 		return NULL;
 	table = pool->table;
 	return bpf_map_lookup_elem(&tables, &table);

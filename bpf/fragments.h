@@ -46,7 +46,7 @@ static __always_inline void fragment_announce(const struct fragment_key *key, __
 }
 
 /* Notes where a first fragment goes. */
-static __always_inline void fragment_note(const struct packet *p, __u32 service, __u32 backend)
+static __always_inline void fragment_record(const struct packet *p, __u32 service, __u32 backend)
 {
 	struct fragment_key key = fragment_key(p);
 	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
@@ -88,10 +88,10 @@ static __always_inline void fragment_sent(const struct packet *p)
 }
 
 /* A function of its own: stack is scarce in the stage that calls it. */
-__noinline int fragment_note_owner(const struct flow *flow)
+__noinline int fragment_record_owner(const struct flow *flow)
 {
 	if (flow)
-		fragment_note(&flow->packet, flow->service, flow->backend);
+		fragment_record(&flow->packet, flow->service, flow->backend);
 	return 0;
 }
 

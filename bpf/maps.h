@@ -70,20 +70,20 @@ struct {
 	__uint(max_entries, DEFAULT_POOLS);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, DEFAULT_SLOTS * sizeof(__u16));
-} former SEC(".maps");
+} previous_owners SEC(".maps");
 
 /* Where the calls in slots that move are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, DEFAULT_NOTES);
-	__type(key, struct note_key);
-	__type(value, struct note);
-} notes SEC(".maps");
+	__uint(max_entries, DEFAULT_TRACKED_CALLS);
+	__type(key, struct tracked_key);
+	__type(value, struct tracked_call);
+} tracked_calls SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, TRANSACTIONS);
-	__type(key, struct note_key);
+	__type(key, struct tracked_key);
 	__type(value, struct transaction);
 } transactions SEC(".maps");
 

@@ -1,79 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Slots in motion: who gets a packet whose slot is on its way from one owner to another,
+/* Slots migrating: who gets a packet whose slot is on its way from one owner to another,
  * so that the calls that are there stay where they are (docs/migration.md). The only state
- * about calls that there is, and only for such slots: `notes`. */
+ * about calls that there is, and only for such slots: `tracked_calls`. */
 #pragma once
 
 #include "track.h"
 
 /* No part of a transaction comes so much later than the one before: retransmissions are 4 s
  * apart (T2 of RFC 3261, 17.1.2.1), and one may be lost. */
-#define MOTION_PAUSE 8
+#define MIGRATION_PAUSE 8
 
 /* What is noted of a call. */
-enum motion_state {
-	MOTION_UNKNOWN, /* nothing */
-	MOTION_VOID,    /* it was at a backend that is dead */
-	MOTION_CALL,    /* goes on */
-	MOTION_ENDED,
-	MOTION_NO_CALL, /* a transaction */
+enum migration_state {
+	MIGRATION_UNKNOWN, /* nothing */
+	MIGRATION_VOID,    /* it was at a backend that is dead */
+	MIGRATION_CALL,    /* goes on */
+	MIGRATION_ENDED,
+	MIGRATION_NO_CALL, /* a transaction */
 };
 
 /* Where it is: a living backend; 0: it is unknown, or void. */
-struct motion_place {
+struct migration_place {
 	__u32 backend;
 	__u32 seen;
-	__u32 state; /* enum motion_state */
+	__u32 state; /* enum migration_state */
 };
 
-static __always_inline struct motion_place motion_find(const struct note_key *key)
+static __always_inline struct migration_place migration_find(const struct tracked_key *key)
 {
 	const struct transaction *transaction;
-	const struct note *note = bpf_map_lookup_elem(&notes, key);
-	struct motion_place place = {};
+	const struct tracked_call *tracked = bpf_map_lookup_elem(&tracked_calls, key);
+	struct migration_place place = {};
 
-	if (note) {
-		place = (struct motion_place){note->backend, note->seen, note->ended ? MOTION_ENDED : MOTION_CALL};
+	if (tracked) {
+		place = (struct migration_place){
+			tracked->backend, tracked->seen, tracked->ended ? MIGRATION_ENDED : MIGRATION_CALL};
 	} else {
 		transaction = bpf_map_lookup_elem(&transactions, key);
 		if (transaction)
-			place = (struct motion_place){transaction->backend, transaction->seen, MOTION_NO_CALL};
+			place = (struct migration_place){transaction->backend, transaction->seen, MIGRATION_NO_CALL};
 	}
 	if (!place.backend || backend_is_alive(place.backend))
 		return place;
-	return (struct motion_place){.state = MOTION_VOID};
+	return (struct migration_place){.state = MIGRATION_VOID};
 }
 
 /* Would an initial packet be something new? Where nothing goes on: a REGISTER that is repeated, a
  * keepalive, a port that is used again are not to stay with a backend that takes no new calls.
  * A key that many calls share, a user or an address, stays. */
-static __always_inline bool motion_is_over(const struct flow *flow, const struct motion_place *place)
+static __always_inline bool migration_is_over(const struct flow *flow, const struct migration_place *place)
 {
 	bool one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
 
-	return one_call && place->state >= MOTION_ENDED && track_seconds() - place->seen >= MOTION_PAUSE;
+	return one_call && place->state >= MIGRATION_ENDED && track_seconds() - place->seen >= MIGRATION_PAUSE;
 }
 
 /* The backend that gets a packet whose slot is migrating: flow->backend is the owner by the table,
  * `previous` the owner that the slot had before. A call that was at a dead backend was not at the
  * previous owner, which may be draining: it goes to the owner, where it can stay. */
-static __always_inline __u32 motion_steer(
-	const struct flow *flow, const struct track_message *message, __u32 previous, struct motion_place *place)
+static __always_inline __u32 migration_steer(
+	const struct flow *flow, const struct track_message *message, __u32 previous, struct migration_place *place)
 {
-	if (place->backend && !(message->initial && motion_is_over(flow, place)))
+	if (place->backend && !(message->initial && migration_is_over(flow, place)))
 		return place->backend;
-	if (place->state != MOTION_VOID)
-		place->state = MOTION_UNKNOWN;
-	if (message->initial || place->state == MOTION_VOID || !backend_is_alive(previous))
+	if (place->state != MIGRATION_VOID)
+		place->state = MIGRATION_UNKNOWN;
+	if (message->initial || place->state == MIGRATION_VOID || !backend_is_alive(previous))
 		return flow->backend;
 	return previous;
 }
 
 /* The previous owner of the packet's slot; 0: the slot is not migrating. */
-static __always_inline __u32 motion_previous(const struct flow *flow)
+static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 {
 	__u32 pool = flow->pool;
-	const __u16 *previous = bpf_map_lookup_elem(&former, &pool);
+	const __u16 *previous = bpf_map_lookup_elem(&previous_owners, &pool);
 
 	return previous ? previous[flow->hash & slot_mask] : 0;
 }
@@ -81,24 +82,26 @@ static __always_inline __u32 motion_previous(const struct flow *flow)
 /* The backend that gets a packet of a pool of which some slots are migrating, and keeps track of its
  * call. A backend that a message names has the packet (`hinted`); its call is tracked all the
  * same, so that its end shows by whatever way it comes. */
-__noinline __u32 motion_owner(
+__noinline __u32 migration_owner(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 previous, __u32 hinted)
 {
-	struct motion_place place;
-	struct note_key key;
-	struct note *note;
+	struct migration_place place;
+	struct tracked_key key;
+	struct tracked_call *tracked;
 	__u32 backend;
 
 	if (!flow || !message)
 		return 0;
 	key = track_key(flow);
-	place = motion_find(&key);
-	backend = hinted ? flow->backend : motion_steer(flow, message, previous, &place);
+	place = migration_find(&key);
+	backend = hinted ? flow->backend : migration_steer(flow, message, previous, &place);
 	if (flow->packet.kind == PACKET_QUOTE || !backend)
 		return backend;
-	note = place.state == MOTION_CALL || place.state == MOTION_ENDED ? bpf_map_lookup_elem(&notes, &key) : NULL;
-	if (note)
-		track_update(note, message, flow->packet.protocol == IPPROTO_TCP);
+	tracked = place.state == MIGRATION_CALL || place.state == MIGRATION_ENDED
+			  ? bpf_map_lookup_elem(&tracked_calls, &key)
+			  : NULL;
+	if (tracked)
+		track_update(tracked, message, flow->packet.protocol == IPPROTO_TCP);
 	else
 		track_new(ctx, flow, message, backend, hinted);
 	return backend;

@@ -3,7 +3,7 @@
  *
  *   the address   a fragment whose first one is known, a backend's own port (classify)
  *   a hint        the message names a living backend (hint.h)
- *   the table     the owner of the key's slot; while that slot is migrating, motion.h
+ *   the table     the owner of the key's slot; while that slot is migrating, migration.h
  *                 decides between it, the previous owner and the place of a tracked call
  *
  * Nothing else decides about it. */
@@ -32,11 +32,11 @@ __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, __u32 hint
 
 	if (!flow)
 		return 0;
-	previous = motion_previous(flow);
+	previous = migration_previous_owner(flow);
 	if (!previous && !hinted)
 		return 0;
 	track_read(ctx, flow, &message);
-	flow->backend = motion_owner(ctx, flow, &message, previous, hinted);
+	flow->backend = migration_owner(ctx, flow, &message, previous, hinted);
 	return 0;
 }
 
@@ -52,7 +52,7 @@ static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow)
 		return;
 	if (!hinted)
 		flow->backend = owner_by_table(flow, pool);
-	if (pool->in_motion)
+	if (pool->migrating)
 		owner_migrating(ctx, flow, hinted);
 }
 
@@ -63,6 +63,6 @@ __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 	if (!flow->has_owner)
 		owner_find(ctx, flow);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
-		fragment_note_owner(flow);
+		fragment_record_owner(flow);
 	return NEXT_STAGE;
 }

@@ -7,7 +7,7 @@
 #include "forward.h"
 #include "ranges.h"
 
-#define PONG_TTL 64
+#define ECHO_REPLY_TTL 64
 #define ICMP_ECHO_REPLY 0
 #define ICMPV6_ECHO_REPLY 129
 
@@ -23,7 +23,7 @@ static __always_inline bool ping_is_plain(const struct packet *p, const struct e
 	return p->transport == p->ip + sizeof(struct iphdr) && source[12] < 224 && source[12] != 0 && source[12] != 127;
 }
 
-static __always_inline void pong_ethernet(struct ethhdr *eth)
+static __always_inline void echo_reply_ethernet(struct ethhdr *eth)
 {
 	struct ethhdr was = *eth;
 
@@ -40,7 +40,7 @@ static __always_inline bool pong_ipv4(struct xdp_md *ctx, const struct packet *p
 	if ((void *)(ip + 1) > frame_end(ctx))
 		return false;
 	was = *ttl;
-	ip->ttl = PONG_TTL;
+	ip->ttl = ECHO_REPLY_TTL;
 	ip->check = checksum_replace(ip->check, was, *ttl);
 	ip->saddr = p->destination.word[3];
 	ip->daddr = p->source.word[3];
@@ -53,7 +53,7 @@ static __always_inline bool pong_ipv6(struct xdp_md *ctx, const struct packet *p
 
 	if ((void *)(ip + 1) > frame_end(ctx))
 		return false;
-	ip->hop_limit = PONG_TTL;
+	ip->hop_limit = ECHO_REPLY_TTL;
 	__builtin_memcpy(&ip->saddr, &p->destination, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, &p->source, sizeof(ip->daddr));
 	return true;
@@ -61,7 +61,7 @@ static __always_inline bool pong_ipv6(struct xdp_md *ctx, const struct packet *p
 
 /* A reply of nothing but zeros has the checksum 0xffff, which no update comes to; elsewhere
  * it is as good as 0. */
-static __always_inline void pong_icmp(__be16 *icmp, __u8 type)
+static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 {
 	__be16 was = icmp[0];
 	__sum16 check;
@@ -71,7 +71,7 @@ static __always_inline void pong_icmp(__be16 *icmp, __u8 type)
 	icmp[1] = check ? check : 0xffff;
 }
 
-/* For a packet that is for no service: VERDICT_pong when it was an echo request that is to
+/* For a packet that is for no service: VERDICT_echo_reply when it was an echo request that is to
  * be answered, and now is the answer; else it is as it was. */
 static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet *p)
 {
@@ -86,7 +86,7 @@ static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet
 		return VERDICT_not_service;
 	if (p->ipv6 ? !pong_ipv6(ctx, p) : !pong_ipv4(ctx, p))
 		return VERDICT_not_service; /* for the verifier: packet_parse has seen the header */
-	pong_ethernet(eth);
-	pong_icmp(icmp, p->ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
-	return VERDICT_pong;
+	echo_reply_ethernet(eth);
+	echo_reply_icmp(icmp, p->ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
+	return VERDICT_echo_reply;
 }

@@ -398,7 +398,7 @@ static __always_inline enum sip_result sip_find_from(const struct sip_text *t, _
 	return search.result;
 }
 
-/* The same, the first steps in plain code as long as nothing is unusual: most messages need
+/* The same, the first steps in plain code as long as nothing is anomaly: most messages need
  * no others. Whatever these steps cannot decide is left to the loop. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon)
 {

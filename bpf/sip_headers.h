@@ -342,7 +342,7 @@ static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 c
 /* May a message start something? A request that is neither CANCEL nor ACK, and whose To
  * has no tag, does; and what is no SIP. What cannot be told continues something. `tag`:
  * what sip_has_tag said of its To, or sip_find_header, if that has found none. */
-static __always_inline bool sip_is_opening(enum method method, enum sip_result tag)
+static __always_inline bool sip_is_initial(enum method method, enum sip_result tag)
 {
 	if (tag == SIP_NOT_SIP)
 		return true;

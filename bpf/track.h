@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What is noted of calls while slots migrate: which backend has a call, and whether it goes on
- * (call.h). Owns the maps `notes` and `transactions`; what a note means for steering is
- * motion.h's. */
+ * (call.h). Owns the maps `tracked_calls` and `transactions`; what a tracked call means for steering is
+ * migration.h's. */
 #pragma once
 
 #include "call.h"
@@ -99,7 +99,7 @@ static __always_inline void track_read_message(
 	method = track_cseq(ctx, lines.cseq, end, &message->call.number);
 	if (!code)
 		method = text_method(ctx, line, end);
-	message->initial = !code && sip_is_opening(method, tag);
+	message->initial = !code && sip_is_initial(method, tag);
 	message->call.event = call_event(method, code, tag == SIP_FOUND, track_expires_now(ctx, lines.expires, end));
 	message->call.kind = track_kind(message->call.event, method);
 }
@@ -131,13 +131,13 @@ __noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct tr
 	return 0;
 }
 
-/* --- notes */
+/* --- tracked calls */
 
 /* TCP: a connection that is there stays, whatever its affinity. */
-static __always_inline struct note_key track_key(const struct flow *flow)
+static __always_inline struct tracked_key track_key(const struct flow *flow)
 {
 	const struct packet *p = &flow->packet;
-	struct note_key key = {.hash = flow->hash, .pool = flow->pool, .slot = flow->hash & slot_mask};
+	struct tracked_key key = {.hash = flow->hash, .pool = flow->pool, .slot = flow->hash & slot_mask};
 
 	if (p->protocol == IPPROTO_TCP)
 		key.hash = hash_connection(
@@ -145,70 +145,70 @@ static __always_inline struct note_key track_key(const struct flow *flow)
 	return key;
 }
 
-/* Brings a note up to date in place. Its backend stays: an LRU map may give the element to another
+/* Brings a tracked call up to date in place. Its backend stays: an LRU map may give the element to another
  * key meanwhile, and that one's calls must not go astray by it. */
-static __always_inline void track_update(struct note *note, const struct track_message *message, bool tcp)
+static __always_inline void track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
 {
-	note->seen = track_seconds();
+	tracked->seen = track_seconds();
 	if (tcp) {
 		if (message->ended)
-			note->ended = note->seen;
+			tracked->ended = tracked->seen;
 		else if (message->initial)
-			note->ended = 0;
+			tracked->ended = 0;
 		return;
 	}
-	call_update(&note->dialogs, &message->call);
-	if (call_is_live(&note->dialogs))
-		note->ended = 0;
-	else if (!note->ended)
-		note->ended = note->seen;
+	call_update(&tracked->dialogs, &message->call);
+	if (call_is_live(&tracked->dialogs))
+		tracked->ended = 0;
+	else if (!tracked->ended)
+		tracked->ended = tracked->seen;
 }
 
 /* The text of a Call-ID, or a connection's source, so that people know the call. */
 static __always_inline void track_name(
-	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, struct note *note)
+	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, struct tracked_call *tracked)
 {
 	__u32 at = message->call_id + 1;
 
 	if (flow->packet.protocol == IPPROTO_TCP) {
-		note->source.address = flow->packet.source;
-		note->source.port = flow->packet.source_port;
+		tracked->source.address = flow->packet.source;
+		tracked->source.port = flow->packet.source_port;
 		return;
 	}
-	if (message->call_id && !bpf_xdp_load_bytes(ctx, at, note->call_id, 1) && note->call_id[0] == ' ')
+	if (message->call_id && !bpf_xdp_load_bytes(ctx, at, tracked->call_id, 1) && tracked->call_id[0] == ' ')
 		at++;
-	if (!message->call_id || bpf_xdp_load_bytes(ctx, at, note->call_id, CALL_TEXT_SIZE))
-		note->call_id[0] = 0;
+	if (!message->call_id || bpf_xdp_load_bytes(ctx, at, tracked->call_id, CALL_TEXT_SIZE))
+		tracked->call_id[0] = 0;
 }
 
-/* Notes a call, or a transaction where the packet starts nothing that lasts. A note that there is names
+/* Notes a call, or a transaction where the packet starts nothing that lasts. A tracked call that there is names
  * a dead backend: the call goes on at another one, and stays there when the dead one is back. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
 {
-	struct note note = {.began = track_seconds()};
-	const struct note *known;
-	struct note_key key;
+	struct tracked_call tracked = {.began = track_seconds()};
+	const struct tracked_call *known;
+	struct tracked_key key;
 	bool tcp;
 
 	if (!flow || !message)
 		return 0;
 	key = track_key(flow);
 	tcp = flow->packet.protocol == IPPROTO_TCP;
-	known = bpf_map_lookup_elem(&notes, &key);
+	known = bpf_map_lookup_elem(&tracked_calls, &key);
 	if (known)
-		note = *known;
-	note.backend = backend;
-	note.hinted = hinted;
-	track_update(&note, message, tcp);
+		tracked = *known;
+	tracked.backend = backend;
+	tracked.hinted = hinted;
+	track_update(&tracked, message, tcp);
 	if (known) {
-		bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
-	} else if (tcp ? message->live : call_is_live(&note.dialogs)) {
-		note.kind = tcp ? CALL_IS_CONNECTION : message->call.kind;
-		track_name(ctx, flow, message, &note);
-		bpf_map_update_elem(&notes, &key, &note, BPF_ANY);
+		bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);
+	} else if (tcp ? message->live : call_is_live(&tracked.dialogs)) {
+		tracked.kind = tcp ? CALL_IS_CONNECTION : message->call.kind;
+		track_name(ctx, flow, message, &tracked);
+		bpf_map_update_elem(&tracked_calls, &key, &tracked, BPF_ANY);
 	} else if (!hinted) {
-		struct transaction transaction = {.backend = backend, .seen = note.seen};
+		struct transaction transaction = {.backend = backend, .seen = tracked.seen};
 
 		bpf_map_update_elem(&transactions, &key, &transaction, BPF_ANY);
 	}

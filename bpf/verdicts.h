@@ -11,30 +11,30 @@
 
 #define BALANCER_VERDICTS(X)                                                                                           \
 	X(call_id, FORWARD, NORMAL, "SIP, to the owner of its Call-ID")                                                \
-	X(no_call_id, FORWARD, UNUSUAL, "SIP whose headers end without a Call-ID, by source address and port")         \
-	X(call_id_too_far, FORWARD, UNUSUAL, "SIP whose Call-ID is beyond the scanner's reach, by source")             \
+	X(no_call_id, FORWARD, ANOMALY, "SIP whose headers end without a Call-ID, by source address and port")         \
+	X(call_id_too_far, FORWARD, ANOMALY, "SIP whose Call-ID is beyond the scanner's reach, by source")             \
 	X(not_sip, FORWARD, NORMAL, "keepalive, STUN or other non-SIP to a SIP service, by source")                    \
 	X(source, FORWARD, NORMAL, "to the owner of its source address, as the service says")                          \
 	X(flow, FORWARD, NORMAL, "to the owner of its source address and port, as the service says")                   \
 	X(fragment, FORWARD, NORMAL, "later fragment, to where the first one went")                                    \
 	X(user, FORWARD, NORMAL, "SIP, to the owner of the user that the service goes by")                             \
-	X(no_user, FORWARD, UNUSUAL, "SIP without the user that the service goes by, by source address and port")      \
+	X(no_user, FORWARD, ANOMALY, "SIP without the user that the service goes by, by source address and port")      \
 	X(hint, FORWARD, NORMAL, "SIP whose Via, Route or Request-URI names a backend, to that one")                   \
 	X(port_range, FORWARD, NORMAL, "to the backend whose range of ports it is for")                                \
 	X(icmp_error, FORWARD, NORMAL, "ICMP error, to the owner of the packet that it quotes")                        \
-	X(no_backend, PASS, UNUSUAL, "for a service whose pool has no living backend: the kernel answers")             \
-	X(oversize, HOLD, UNUSUAL, "would not fit the way: the daemon cuts it up, or tells the sender to")             \
-	X(too_big, PASS, UNUSUAL, "the same where the daemon cannot have it: the kernel answers")                      \
-	X(merged_segments, DROP, UNUSUAL,                                                                              \
+	X(no_backend, PASS, ANOMALY, "for a service whose pool has no living backend: the kernel answers")             \
+	X(oversize, HOLD, ANOMALY, "would not fit the way: the daemon cuts it up, or tells the sender to")             \
+	X(too_big, PASS, ANOMALY, "the same where the daemon cannot have it: the kernel answers")                      \
+	X(merged_segments, DROP, ANOMALY,                                                                              \
 		"TCP segments that the card has merged, for a tunnel: switch GRO off (ethtool -K)")                    \
-	X(ttl_expired, PASS, UNUSUAL, "has no hop left to be tunnelled: the kernel answers")                           \
-	X(no_headroom, PASS, UNUSUAL, "the driver has no room for a tunnel header: the kernel answers")                \
-	X(malformed, PASS, UNUSUAL, "IP or UDP header cut short or contradicting itself: the kernel judges")           \
+	X(ttl_expired, PASS, ANOMALY, "has no hop left to be tunnelled: the kernel answers")                           \
+	X(no_headroom, PASS, ANOMALY, "the driver has no room for a tunnel header: the kernel answers")                \
+	X(malformed, PASS, ANOMALY, "IP or UDP header cut short or contradicting itself: the kernel judges")           \
 	X(held_fragment, HOLD, NORMAL, "later fragment that overtook its first: held a moment, then counted again")    \
-	X(orphan_fragment, PASS, UNUSUAL, "the same where none could be held: the kernel has it")                      \
-	X(pong, ANSWER, NORMAL, "echo request to a VIP: answered")                                                     \
+	X(orphan_fragment, PASS, ANOMALY, "the same where none could be held: the kernel has it")                      \
+	X(echo_reply, ANSWER, NORMAL, "echo request to a VIP: answered")                                               \
 	X(probe_reply, HOLD, NORMAL, "from a VIP to where a probe came from: the daemon has it")                       \
-	X(lost_probe_reply, PASS, UNUSUAL, "the same where the daemon cannot have it")                                 \
+	X(lost_probe_reply, PASS, ANOMALY, "the same where the daemon cannot have it")                                 \
 	X(not_service, PASS, NORMAL, "for no service of this balancer: the kernel has it, untouched")                  \
 	X(other_host, PASS, NORMAL,                                                                                    \
 		"its MAC address is none of the interface's (broadcast, flooded): the kernel has it")                  \
@@ -42,9 +42,9 @@
 
 #define DECAP_VERDICTS(X)                                                                                              \
 	X(decapsulated, PASS, NORMAL, "IP-in-IP for this host: outer header taken off")                                \
-	X(decap_fragment, PASS, UNUSUAL, "fragment of IP-in-IP: the kernel has it; lower the MTU before the tunnel")   \
-	X(decap_malformed, PASS, UNUSUAL, "IP-in-IP whose inner packet is cut short or no IP: the kernel has it")      \
-	X(decap_unlisted_source, PASS, UNUSUAL, "IP-in-IP from no balancer that --from lists: the kernel has it")      \
-	X(decap_unlisted_vip, PASS, UNUSUAL, "IP-in-IP whose inner destination is no VIP: the kernel has it")          \
-	X(decap_congested, DROP, UNUSUAL, "marked as congested on its way, which its sender would not understand")     \
+	X(decap_fragment, PASS, ANOMALY, "fragment of IP-in-IP: the kernel has it; lower the MTU before the tunnel")   \
+	X(decap_malformed, PASS, ANOMALY, "IP-in-IP whose inner packet is cut short or no IP: the kernel has it")      \
+	X(decap_unlisted_source, PASS, ANOMALY, "IP-in-IP from no balancer that --from lists: the kernel has it")      \
+	X(decap_unlisted_vip, PASS, ANOMALY, "IP-in-IP whose inner destination is no VIP: the kernel has it")          \
+	X(decap_congested, DROP, ANOMALY, "marked as congested on its way, which its sender would not understand")     \
 	X(not_tunnelled, PASS, NORMAL, "anything else: the kernel has it, untouched")

@@ -74,7 +74,7 @@ struct contract file_contract(const struct config *config)
 		.pools = config->limits.pools,
 		.services = config->limits.services,
 		.backends = config->limits.backends,
-		.notes = config->limits.notes,
+		.tracked_calls = config->limits.tracked_calls,
 	};
 }
 
@@ -93,7 +93,7 @@ int file_refuse(const struct contract *pinned, const struct contract *wanted, co
 		{"pools", pinned->pools, wanted->pools},
 		{"services", pinned->services, wanted->services},
 		{"backends", pinned->backends, wanted->backends},
-		{"notes", pinned->notes, wanted->notes},
+		{"tracked_calls", pinned->tracked_calls, wanted->tracked_calls},
 	};
 	size_t i;
 

@@ -27,8 +27,8 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 		{skeleton->maps.pools, sizes->pools},
 		{skeleton->maps.pool_names, sizes->pools},
 		{skeleton->maps.tables, 2 * sizes->pools},
-		{skeleton->maps.former, sizes->pools},
-		{skeleton->maps.notes, sizes->notes},
+		{skeleton->maps.previous_owners, sizes->pools},
+		{skeleton->maps.tracked_calls, sizes->tracked_calls},
 		{skeleton->maps.backends, backends},
 		{skeleton->maps.backend_records, backends},
 		{skeleton->maps.added_backends, backends},
@@ -40,7 +40,7 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 	skeleton->rodata->slot_mask = sizes->slots - 1;
 	err = bpf_map__set_value_size(skeleton->maps.tables, sizes->slots * sizeof(uint16_t));
 	if (!err)
-		err = bpf_map__set_value_size(skeleton->maps.former, sizes->slots * sizeof(uint16_t));
+		err = bpf_map__set_value_size(skeleton->maps.previous_owners, sizes->slots * sizeof(uint16_t));
 	for (i = 0; !err && i < sizeof(rows) / sizeof(*rows); i++)
 		err = bpf_map__set_max_entries(rows[i].map, rows[i].entries);
 	if (err)

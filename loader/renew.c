@@ -58,7 +58,7 @@ static int wait_until_filled(const struct pins *pins, unsigned int seconds)
 		nanosleep(&pause, NULL);
 	}
 	say_error("no sipxdpd of this release has filled the new maps within %u s, and nothing was changed: is it "
-		  "running? Its log says what it waits for (slots in motion: 'sipxdp-ctl pool settle')",
+		  "running? Its log says what it waits for (slots migrating: 'sipxdp-ctl pool finish')",
 		seconds);
 	return -1;
 }

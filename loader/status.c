@@ -184,11 +184,11 @@ static void judge_decap_verdicts(struct status *status)
 		bool normal;
 	} verdicts[] = {
 #define NORMAL true
-#define UNUSUAL false
+#define ANOMALY false
 #define ROW(name, action, normal, text) [VERDICT_##name] = {#name, text, normal},
 		DECAP_VERDICTS(ROW)
 #undef ROW
-#undef UNUSUAL
+#undef ANOMALY
 #undef NORMAL
 	};
 	int cpus = libbpf_num_possible_cpus(), i, cpu;
@@ -225,8 +225,8 @@ static json_t *describe_contract(const struct contract *contract)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "version", (json_int_t)contract->version, "slots",
 		(json_int_t)contract->slots, "pools", (json_int_t)contract->pools, "services",
-		(json_int_t)contract->services, "backends", (json_int_t)contract->backends, "notes",
-		(json_int_t)contract->notes);
+		(json_int_t)contract->services, "backends", (json_int_t)contract->backends, "tracked_calls",
+		(json_int_t)contract->tracked_calls);
 }
 
 static int collect(struct status *status, const char *dir, enum program_kind kind)

@@ -11,10 +11,11 @@
 
 /* --- limits */
 
-static const struct config_limits lowest_limits = {MIN_SLOTS, 1, 1, 1, MIN_NOTES};
+static const struct config_limits lowest_limits = {MIN_SLOTS, 1, 1, 1, MIN_TRACKED_CALLS};
 static const struct config_limits default_limits = {
-	DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS, DEFAULT_NOTES};
-static const struct config_limits highest_limits = {MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS, MAX_NOTES};
+	DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS, DEFAULT_TRACKED_CALLS};
+static const struct config_limits highest_limits = {
+	MAX_SLOTS, MAX_POOLS, MAX_SERVICES, MAX_BACKENDS, MAX_TRACKED_CALLS};
 
 static void read_limit(struct reader *reader, const struct node *value, void *object)
 {
@@ -53,7 +54,7 @@ const struct key config_limit_keys[] = {
 	LIMIT(pools),
 	LIMIT(services),
 	LIMIT(backends),
-	LIMIT(notes),
+	LIMIT(tracked_calls),
 	{},
 };
 
@@ -208,7 +209,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	config_check_hints(&parse, faults);
 	claims_judge(&parse.claims, faults);
 	if (faults->count == faults_before)
-		config_settle_probes(parse.config, faults);
+		config_resolve_probes(parse.config, faults);
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);
 	free(parse.port_owners);

@@ -114,7 +114,7 @@ struct config_limits {
 	uint32_t pools;
 	uint32_t services; /* each VIP of a service counts: it takes an entry of the services map */
 	uint32_t backends;
-	uint32_t notes;
+	uint32_t tracked_calls;
 };
 
 /* Where servers may join by themselves: `join:`. */

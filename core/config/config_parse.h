@@ -83,7 +83,7 @@ void config_default_probe(struct config_probe *probe, enum probe_type type);
 const struct config_pool *config_named_pool(const struct parse *parse, const char *name);
 
 /* What can be said of probes only when all services are known: which transport, which port. */
-void config_settle_probes(struct config *config, struct faults *faults);
+void config_resolve_probes(struct config *config, struct faults *faults);
 
 /* Claims for each VIP the ports that backends have of it. */
 void config_claim_vip_ports(struct parse *parse, struct faults *faults);

@@ -449,7 +449,7 @@ static void check_port(const struct config *config, const struct config_pool *po
 			config_protocol_name(protocol_of(probe)));
 }
 
-void config_settle_probes(struct config *config, struct faults *faults)
+void config_resolve_probes(struct config *config, struct faults *faults)
 {
 	size_t i;
 

@@ -29,7 +29,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		.help = "the services, their VIPs and what arrived for them"},
 	[COMMAND_POOL_LIST] = {.words = "pool list",
 		.help = "the pools, and how many of their backends are in the table"},
-	[COMMAND_POOL_SETTLE] = {"pool settle", "end what is in motion in a pool: calls go to the new owners at once",
+	[COMMAND_POOL_FINISH] = {"pool finish", "end what is migrating in a pool: calls go to the new owners at once",
 		{POOL}},
 	[COMMAND_BACKEND_LIST] = {"backend list",
 		"the backends: their state, share of the slots, and what was forwarded to them",

@@ -13,10 +13,10 @@
 struct pool_state {
 	char name[NAME_SIZE];
 	struct owners *owners; /* NULL: none yet */
-	struct motion *motion;
+	struct migration *migration;
 	uint64_t next;
 	bool *held;  /* slots that cannot end their migration yet; NULL: not known */
-	bool settle; /* is to end its motion */
+	bool finish; /* is to end its migration */
 	bool young;  /* is new in the maps, and backends are still waited for */
 	uint64_t begun;
 	bool served;    /* somebody had a slot */
@@ -39,7 +39,7 @@ struct desired *desired_new(void)
 static void forget_pool(struct pool_state *state)
 {
 	owners_free(state->owners);
-	motion_free(state->motion);
+	migration_free(state->migration);
 	free(state->held);
 	*state = (struct pool_state){0};
 }
@@ -97,17 +97,17 @@ static struct pool_state *pool_state(
 	struct pool_state *state = &desired->pools[pool->id];
 	uint32_t id = pool->id;
 
-	if (state->motion && !strcmp(state->name, pool->config->name))
+	if (state->migration && !strcmp(state->name, pool->config->name))
 		return state;
 	forget_pool(state);
 	name_copy(state->name, pool->config->name);
 	state->owners = owners_new(desired->slots, desired->hash_key);
-	state->motion = motion_new(desired->slots);
-	state->settle = !desired->runs_by_key;
+	state->migration = migration_new(desired->slots);
+	state->finish = !desired->runs_by_key;
 	state->young = !running->pool_names[id].name[0];
 	state->begun = now;
 	if (!state->young)
-		motion_adopt(state->motion, image_owners(running, id), image_former_owners(running, id), now);
+		migration_adopt(state->migration, image_owners(running, id), image_previous_slots(running, id), now);
 	return state;
 }
 
@@ -123,18 +123,18 @@ static bool *alive_by_id(const struct farm_pool *pool)
 /* Where nothing is to move there is one copy of the slots from then on. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
-	const struct motion_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
+	const struct migration_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
 	bool *alive;
 
-	if (state->settle)
-		motion_settle(state->motion, wanted);
-	state->settle = false;
-	state->next = MOTION_NEVER;
-	if (motion_is_over(state->motion, wanted)) {
-		owners_share(state->owners, motion_owners(state->motion));
+	if (state->finish)
+		migration_finish(state->migration, wanted);
+	state->finish = false;
+	state->next = MIGRATION_NEVER;
+	if (migration_is_over(state->migration, wanted)) {
+		owners_share(state->owners, migration_owners(state->migration));
 	} else {
 		alive = alive_by_id(pool);
-		state->next = motion_step(state->motion, wanted, alive, &rules, now);
+		state->next = migration_step(state->migration, wanted, alive, &rules, now);
 		free(alive);
 	}
 	free(state->held);
@@ -159,12 +159,12 @@ static bool is_young(struct pool_state *state, const struct farm_pool *pool, uin
 
 static bool has_nobody(const struct pool_state *state, uint32_t slots)
 {
-	const uint16_t *owners = motion_owners(state->motion)->ids;
+	const uint16_t *owners = migration_owners(state->migration)->ids;
 
 	for (uint32_t slot = 0; slot < slots; slot++)
 		if (owners[slot])
 			return false;
-	return !motion_is_going_on(state->motion);
+	return !migration_is_going_on(state->migration);
 }
 
 /* After all were out of reach they come back one after the other, and may seem to be there
@@ -199,42 +199,42 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	bool known = running->pool_names[id].name[0];
 	struct pool *value = &image->pools[id];
 
-	state->settle |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
+	state->finish |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
 	move_pool(state, pool, owners_wanted(state->owners, pool), now);
 	if (is_short_of_memory(desired))
 		owners_rest(state->owners);
 	name_copy(image->pool_names[id].name, pool->config->name);
 	slots_replace(&image->wanted[id], owners_wanted(state->owners, pool));
-	*value = (struct pool){.table = in_use, .in_motion = motion_is_going_on(state->motion)};
-	if (value->in_motion && !slots_equal(motion_former(state->motion), image_former_owners(running, id)))
-		slots_replace(&image->former[id], motion_former(state->motion));
-	if (known && slots_equal(motion_owners(state->motion), image_owners(running, id)))
+	*value = (struct pool){.table = in_use, .migrating = migration_is_going_on(state->migration)};
+	if (value->migrating && !slots_equal(migration_previous(state->migration), image_previous_slots(running, id)))
+		slots_replace(&image->previous_owners[id], migration_previous(state->migration));
+	if (known && slots_equal(migration_owners(state->migration), image_owners(running, id)))
 		return;
 	value->table = 2 * id + (in_use == 2 * id);
-	slots_replace(&image->tables[value->table], motion_owners(state->motion));
+	slots_replace(&image->tables[value->table], migration_owners(state->migration));
 }
 
 void desired_postpone(struct desired *desired, uint64_t made, uint64_t now)
 {
 	for (uint32_t i = 0; i < desired->count; i++)
-		if (desired->pools[i].motion)
-			motion_postpone(desired->pools[i].motion, made, now);
+		if (desired->pools[i].migration)
+			migration_postpone(desired->pools[i].migration, made, now);
 }
 
 uint64_t desired_next(const struct desired *desired)
 {
-	uint64_t next = MOTION_NEVER;
+	uint64_t next = MIGRATION_NEVER;
 
 	for (uint32_t i = 0; i < desired->count; i++)
-		if (desired->pools[i].motion && desired->pools[i].next < next)
+		if (desired->pools[i].migration && desired->pools[i].next < next)
 			next = desired->pools[i].next;
 	return next;
 }
 
-void desired_settle_pool(struct desired *desired, uint32_t pool)
+void desired_finish_pool(struct desired *desired, uint32_t pool)
 {
 	if (pool < desired->count)
-		desired->pools[pool].settle = true;
+		desired->pools[pool].finish = true;
 }
 
 void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held)
@@ -315,9 +315,9 @@ struct image *desired_preview(
 		const struct pool_state *known = same ? &desired->pools[pool->id] : NULL;
 		struct pool_state *state = &scratch.pools[pool->id];
 
-		if (known && known->motion && !strcmp(known->name, pool->config->name)) {
+		if (known && known->migration && !strcmp(known->name, pool->config->name)) {
 			*state = *known;
-			state->motion = motion_copy(known->motion);
+			state->migration = migration_copy(known->migration);
 			state->held = NULL; /* not ours */
 		}
 		desire_pool(&scratch, pool, running, image, now);

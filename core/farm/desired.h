@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* From what is to run (farm) to what the maps should hold (image). Owns the tables of all
- * pools, so that a change costs only the slots that it concerns, and what is in motion
+ * pools, so that a change costs only the slots that it concerns, and what is migrating
  * between them. Pure. */
 #pragma once
 
@@ -28,12 +28,12 @@ struct image *desired_preview(
  * calls are recorded since then. To be told after each image. */
 void desired_postpone(struct desired *desired, uint64_t made, uint64_t now);
 
-/* When something in motion wants the image made anew; MOTION_NEVER if nothing does. */
+/* When something migrating wants the image made anew; MIGRATION_NEVER if nothing does. */
 uint64_t desired_next(const struct desired *desired);
 
-/* Ends the motion of a pool with the next image, calls or not. */
-void desired_settle_pool(struct desired *desired, uint32_t pool);
+/* Ends the migration of a pool with the next image, calls or not. */
+void desired_finish_pool(struct desired *desired, uint32_t pool);
 
-/* Says which slots of a pool have calls at a backend that is not their owner (motion_rules.held),
+/* Says which slots of a pool have calls at a backend that is not their owner (migration_rules.held),
  * for the next image alone. Takes the list, to be given to free. */
 void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held);

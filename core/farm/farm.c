@@ -376,7 +376,7 @@ struct farm_pool *farm_find_pool(const struct farm *farm, const char *name)
 	return NULL;
 }
 
-struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name)
+struct farm_backend *farm_find_any(const struct farm_pool *pool, const char *name)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (!strcmp(pool->backends[i].record.name, name))
@@ -386,7 +386,7 @@ struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *n
 
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name)
 {
-	struct farm_backend *backend = farm_find_noted(pool, name);
+	struct farm_backend *backend = farm_find_any(pool, name);
 
 	return backend && farm_backend_exists(backend) ? backend : NULL;
 }

@@ -37,7 +37,7 @@ struct farm_pool {
 	struct farm_backend *backends; /* those of the file first, in its order, and those removed by
 					* hand too: see farm_backend_exists */
 	size_t count;
-	bool untried;         /* a first start: backends that are not probed yet count as up */
+	bool unprobed;        /* a first start: backends that are not probed yet count as up */
 	bool open;            /* too few would be left: what was found is not believed */
 	uint64_t enough;      /* ms of the clock since when enough are up again, while `open`; 0: they are not */
 	struct outage outage; /* several that stopped answering, until it is decided why */
@@ -88,7 +88,7 @@ uint16_t farm_backend_weight(const struct farm_backend *backend);
 /* Find by name; NULL if there is none. The last finds also what was removed by hand. */
 struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
-struct farm_backend *farm_find_noted(const struct farm_pool *pool, const char *name);
+struct farm_backend *farm_find_any(const struct farm_pool *pool, const char *name);
 
 /* Is there a line for it in the file? */
 bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
@@ -118,7 +118,7 @@ int farm_try_described(struct farm *sketch, const struct image *running, const c
 int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
-/* Takes it from new calls; it is removed when it has no slot any more, nor had one that is in motion. */
+/* Takes it from new calls; it is removed when it has no slot any more, nor had one that is migrating. */
 int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 int farm_set_weight(
 	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);

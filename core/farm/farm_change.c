@@ -105,7 +105,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 
 	if (!pool)
 		return -ENOENT;
-	backend = farm_find_noted(pool, name);
+	backend = farm_find_any(pool, name);
 	if (backend && farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING))
 		return refuse(error, -EEXIST,
 			"backend '%s' of pool '%s' is leaving: 'sipxdp-ctl backend ready %s %s' keeps it, 'backend "

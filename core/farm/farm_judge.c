@@ -161,7 +161,7 @@ static const struct farm_backend **backends_by_id(const struct farm *farm)
 
 static void take_over_pool(struct farm_pool *pool, const struct farm_pool *before)
 {
-	pool->untried = before->untried;
+	pool->unprobed = before->unprobed;
 	pool->open = before->open;
 	pool->enough = before->enough;
 	pool->outage = before->outage;

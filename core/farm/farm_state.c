@@ -213,7 +213,7 @@ bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backen
 {
 	bool unprobed = backend->record.state == STATE_UNKNOWN;
 
-	return farm_backend_is_wanted(backend) && (is_up(&backend->record) || (unprobed && pool->untried) ||
+	return farm_backend_is_wanted(backend) && (is_up(&backend->record) || (unprobed && pool->unprobed) ||
 							  (pool->open && (unprobed || is_doubted(backend))));
 }
 
@@ -265,11 +265,11 @@ static unsigned int priority_up(const struct farm_pool *pool)
 
 /* At a first start backends are found, and answer their first probes, one after the other: none
  * loses slots to another before each has a verdict. */
-static void update_untried(struct farm_pool *pool)
+static void update_unprobed(struct farm_pool *pool)
 {
 	struct tally of = tally(pool, 0);
 
-	pool->untried = (!of.up && !of.down) || (pool->untried && (of.unknown || of.pending));
+	pool->unprobed = (!of.up && !of.down) || (pool->unprobed && (of.unknown || of.pending));
 }
 
 uint64_t farm_closing_time(const struct farm_pool *pool)
@@ -281,7 +281,7 @@ uint64_t farm_closing_time(const struct farm_pool *pool)
  * that counts. Who was not probed yet has neither failed nor helped anybody. */
 static bool is_enough(const struct farm_pool *pool, struct tally of)
 {
-	size_t up = of.up + (pool->untried ? of.unknown : 0);
+	size_t up = of.up + (pool->unprobed ? of.unknown : 0);
 
 	return up * 100 >= (up + of.down) * pool->config->min_alive;
 }
@@ -293,7 +293,7 @@ bool farm_update_open(struct farm_pool *pool, uint64_t now)
 	struct tally of = tally(pool, priority_up(pool));
 	bool enough, open;
 
-	update_untried(pool);
+	update_unprobed(pool);
 	enough = is_enough(pool, of);
 	if (!enough || !pool->open)
 		pool->enough = 0;
@@ -310,7 +310,7 @@ bool farm_has_takers(const struct farm_pool *pool)
 {
 	struct tally of = tally(pool, 0);
 
-	return of.up || (pool->untried && of.unknown);
+	return of.up || (pool->unprobed && of.unknown);
 }
 
 const char *farm_state_name(enum backend_state state)

@@ -260,16 +260,16 @@ uint64_t lookup_tracked_key(const struct lookup *lookup, uint64_t hash)
 		lookup->service.hash_key);
 }
 
-/* As motion_owner() has it (bpf/migration.h). */
+/* As migration_owner() has it (bpf/migration.h). */
 struct lookup_owner lookup_owner(const struct lookup *lookup, uint64_t hash, uint16_t tracked)
 {
 	uint32_t slot = lookup_slot(lookup, hash);
 	uint16_t backend = image_slots(lookup->image, lookup->pool)[slot];
-	uint16_t former = image_former(lookup->image, lookup->pool)[slot];
+	uint16_t previous = image_previous_owners(lookup->image, lookup->pool)[slot];
 
-	if (!former)
+	if (!previous)
 		return (struct lookup_owner){backend, backend};
 	if (is_alive(lookup->image, tracked))
 		return (struct lookup_owner){tracked, tracked};
-	return (struct lookup_owner){backend, is_alive(lookup->image, former) ? former : backend};
+	return (struct lookup_owner){backend, is_alive(lookup->image, previous) ? previous : backend};
 }

@@ -358,7 +358,7 @@ static struct join_answer act(
 	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
 {
 	struct farm_pool *pool = farm_find_pool(farm, wish->pool);
-	struct farm_backend *backend = pool ? farm_find_noted(pool, wish->name) : NULL;
+	struct farm_backend *backend = pool ? farm_find_any(pool, wish->name) : NULL;
 	struct join_answer against = backend ? objection(pool, backend, wish) : (struct join_answer){0};
 
 	if (!pool)
@@ -381,7 +381,7 @@ static struct join_answer act(
 static void believe(struct join *join, const struct farm *farm, const struct join_wish *wish, uint64_t ms)
 {
 	const struct farm_pool *pool = farm_find_pool(farm, wish->pool);
-	const struct farm_backend *backend = pool ? farm_find_noted(pool, wish->name) : NULL;
+	const struct farm_backend *backend = pool ? farm_find_any(pool, wish->name) : NULL;
 	struct sign *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
 
 	if (!sign || backend->silent || !sign->signed_at || wish->signed_at <= sign->signed_at ||

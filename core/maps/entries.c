@@ -130,7 +130,7 @@ static char *take_entry(struct entries *entries)
 	char *entry = entries->returned;
 
 	if (entry) {
-		memcpy(&entries->returned, entry, sizeof(entry));
+		memcpy(&entries->returned, entry, sizeof(char *));
 		return entry;
 	}
 	if (entries->used == BLOCK) {
@@ -170,7 +170,7 @@ void entries_remove(struct entries *entries, const void *key)
 	if (!entry)
 		return;
 	close_gap(entries, place);
-	memcpy(entry, &entries->returned, sizeof(entry));
+	memcpy(entry, &entries->returned, sizeof(char *));
 	entries->returned = entry;
 	entries->count--;
 }

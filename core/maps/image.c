@@ -21,7 +21,7 @@ struct image *image_new(const struct contract *contract)
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
 	image->tables = allocate(2 * contract->pools, sizeof(*image->tables));
 	image->none = slots_new(contract->slots);
-	image->former = allocate(contract->pools, sizeof(*image->former));
+	image->previous_owners = allocate(contract->pools, sizeof(*image->previous_owners));
 	image->wanted = allocate(contract->pools, sizeof(*image->wanted));
 	image->backends = allocate(contract->backends + 1, sizeof(*image->backends));
 	image->records = allocate(contract->backends + 1, sizeof(*image->records));
@@ -35,7 +35,7 @@ void image_free(struct image *image)
 	for (__u32 i = 0; i < 2 * image->contract.pools; i++)
 		slots_drop(image->tables[i]);
 	for (__u32 i = 0; i < image->contract.pools; i++) {
-		slots_drop(image->former[i]);
+		slots_drop(image->previous_owners[i]);
 		slots_drop(image->wanted[i]);
 	}
 	slots_drop(image->none);
@@ -45,7 +45,7 @@ void image_free(struct image *image)
 	free(image->pool_names);
 	free(image->pools);
 	free(image->tables);
-	free(image->former);
+	free(image->previous_owners);
 	free(image->wanted);
 	free(image->backends);
 	free(image->records);
@@ -117,9 +117,9 @@ struct slots *image_owners(const struct image *image, __u32 pool)
 	return slots ? slots : image->none;
 }
 
-struct slots *image_former_owners(const struct image *image, __u32 pool)
+struct slots *image_previous_slots(const struct image *image, __u32 pool)
 {
-	return image->pools[pool].in_motion ? image->former[pool] : NULL;
+	return image->pools[pool].migrating ? image->previous_owners[pool] : NULL;
 }
 
 const __u16 *image_slots(const struct image *image, __u32 pool)
@@ -127,17 +127,17 @@ const __u16 *image_slots(const struct image *image, __u32 pool)
 	return image_owners(image, pool)->ids;
 }
 
-const __u16 *image_former(const struct image *image, __u32 pool)
+const __u16 *image_previous_owners(const struct image *image, __u32 pool)
 {
-	const struct slots *former = image_former_owners(image, pool);
+	const struct slots *previous = image_previous_slots(image, pool);
 
-	return former ? former->ids : image->none->ids;
+	return previous ? previous->ids : image->none->ids;
 }
 
-bool image_is_in_motion(const struct image *image)
+bool image_is_migrating(const struct image *image)
 {
 	for (__u32 i = 0; i < image->contract.pools; i++)
-		if (image->pools[i].in_motion)
+		if (image->pools[i].migrating)
 			return true;
 	return false;
 }

@@ -22,14 +22,14 @@ enum image_map {
 struct image {
 	struct contract contract; /* the sizes of what follows */
 	struct entries *maps[IMAGE_MAPS];
-	struct name *service_names; /* [services] */
-	struct name *pool_names;    /* [pools] */
-	struct pool *pools;         /* [pools] */
-	struct slots **tables;      /* [2 * pools]; NULL: all zero, or not of interest */
-	struct slots **former;      /* [pools], likewise */
-	struct slots **wanted;      /* [pools], likewise; where slots are to go in the end, not in the maps */
-	struct slots *none;         /* all zero */
-	struct backend *backends;   /* [backends + 1] */
+	struct name *service_names;     /* [services] */
+	struct name *pool_names;        /* [pools] */
+	struct pool *pools;             /* [pools] */
+	struct slots **tables;          /* [2 * pools]; NULL: all zero, or not of interest */
+	struct slots **previous_owners; /* [pools], likewise */
+	struct slots **wanted;          /* [pools], likewise; where slots are to go in the end, not in the maps */
+	struct slots *none;             /* all zero */
+	struct backend *backends;       /* [backends + 1] */
 	struct backend_record *records;
 };
 
@@ -42,16 +42,16 @@ void image_free(struct image *image);
  * backends; names are only kept where there is. */
 struct image *image_heir(const struct image *from, const struct contract *contract);
 
-bool image_is_in_motion(const struct image *image);
+bool image_is_migrating(const struct image *image);
 
 /* Takes the wanted owners over from a desired image. */
 void image_take_wanted(struct image *image, const struct image *desired);
 
-/* The slots that a pool uses now, and their former owners, all 0 while nothing is in
- * motion; never NULL. */
+/* The slots that a pool uses now, and their previous owners, all 0 while nothing is in
+ * migration; never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);
-const __u16 *image_former(const struct image *image, __u32 pool);
+const __u16 *image_previous_owners(const struct image *image, __u32 pool);
 
-/* The same, to be held; NULL while nothing is in motion. */
+/* The same, to be held; NULL while nothing is migrating. */
 struct slots *image_owners(const struct image *image, __u32 pool);
-struct slots *image_former_owners(const struct image *image, __u32 pool);
+struct slots *image_previous_slots(const struct image *image, __u32 pool);

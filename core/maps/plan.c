@@ -103,8 +103,8 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 }
 
 /* An id that is given to somebody brings no calls of who had it before. While nothing is in
- * motion no note counts. */
-static void forget_notes(struct draft *draft)
+ * migration no note counts. */
+static void forget_tracked_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
 	bool *renamed = allocate(desired->contract.backends + 1, sizeof(*renamed)), any = false;
@@ -114,8 +114,8 @@ static void forget_notes(struct draft *draft)
 		renamed[id] = desired->records[id].name[0] && !same_owner(&running->records[id], &desired->records[id]);
 		any |= renamed[id];
 	}
-	if (any && image_is_in_motion(running))
-		plan_add_step(draft, PLAN_NOTES, 0, renamed);
+	if (any && image_is_migrating(running))
+		plan_add_step(draft, PLAN_TRACKED_CALLS, 0, renamed);
 }
 
 static void put_backends(struct draft *draft)
@@ -189,38 +189,38 @@ static void put_pools(struct draft *draft)
 				desired->pool_names[id].name);
 		count_moves(draft, id);
 		add_slots(draft, PLAN_TABLE, table, desired->tables[table]);
-		add_slots(draft, PLAN_FORMER, id, desired->former[id]);
+		add_slots(draft, PLAN_PREVIOUS_OWNERS, id, desired->previous_owners[id]);
 	}
 }
 
-static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t table, uint32_t in_motion)
+static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t table, uint32_t migrating)
 {
 	struct plan_step *step = plan_add_step(draft, PLAN_POOL, id, NULL);
 
-	step->pool = (struct pool){.table = table, .in_motion = in_motion};
+	step->pool = (struct pool){.table = table, .migrating = migrating};
 	return step;
 }
 
-/* Motion begins before a slot moves, and ends after. */
+/* Migration begins before a slot moves, and ends after. */
 static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 {
 	const uint32_t id = moves->pool;
 	const struct pool *before = &draft->running->pools[id], *after = &draft->desired->pools[id];
 	struct plan_step *step;
 
-	if (after->in_motion && (!before->in_motion || draft->desired->former[id])) {
+	if (after->migrating && (!before->migrating || draft->desired->previous_owners[id])) {
 		step = pool_step(draft, id, before->table, true);
 		if (moves->waiting)
 			plan_say(step, "pool %s: %u of %u slots are to move (%.2f %%): their calls are being recorded",
 				moves->name, moves->waiting, moves->slots, 100.0 * moves->waiting / moves->slots);
 	}
 	if (draft->desired->tables[after->table]) {
-		step = pool_step(draft, id, after->table, before->in_motion || after->in_motion);
+		step = pool_step(draft, id, after->table, before->migrating || after->migrating);
 		plan_say(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
-			100.0 * moves->moved / moves->slots, after->in_motion ? "; calls stay where they are" : "");
+			100.0 * moves->moved / moves->slots, after->migrating ? "; calls stay where they are" : "");
 	}
-	if (before->in_motion && !after->in_motion)
-		plan_say(pool_step(draft, id, after->table, false), "pool %s: nothing is in motion any more",
+	if (before->migrating && !after->migrating)
+		plan_say(pool_step(draft, id, after->table, false), "pool %s: nothing is migrating any more",
 			moves->name);
 }
 
@@ -237,7 +237,7 @@ static void remove_pools(struct draft *draft)
 	for (uint32_t id = 0; id < desired->contract.pools; id++) {
 		if (!running->pool_names[id].name[0] || desired->pool_names[id].name[0])
 			continue;
-		if (running->pools[id].in_motion)
+		if (running->pools[id].migrating)
 			pool_step(draft, id, running->pools[id].table, false);
 		plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
 			running->pool_names[id].name);
@@ -251,7 +251,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	struct draft draft = {.running = running, .desired = desired, .plan = allocate(1, sizeof(struct plan))};
 
 	plan_names(&draft);
-	forget_notes(&draft);
+	forget_tracked_calls(&draft);
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
@@ -281,8 +281,8 @@ static void apply_pool(struct image *running, uint32_t id, const struct pool *po
 
 	if (before != pool->table && before / 2 == id)
 		slots_replace(&running->tables[before], NULL);
-	if (!pool->in_motion)
-		slots_replace(&running->former[id], NULL);
+	if (!pool->migrating)
+		slots_replace(&running->previous_owners[id], NULL);
 	running->pools[id] = *pool;
 }
 
@@ -304,8 +304,8 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_TABLE:
 		slots_replace(&running->tables[step->index], step->slots);
 		break;
-	case PLAN_FORMER:
-		slots_replace(&running->former[step->index], step->slots);
+	case PLAN_PREVIOUS_OWNERS:
+		slots_replace(&running->previous_owners[step->index], step->slots);
 		break;
 	case PLAN_POOL:
 		apply_pool(running, step->index, &step->pool);
@@ -316,7 +316,7 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_ENTRY_REMOVE:
 		entries_remove(running->maps[step->index], step->key);
 		break;
-	case PLAN_NOTES:
+	case PLAN_TRACKED_CALLS:
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		break; /* notes and counters are no part of the image */

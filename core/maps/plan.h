@@ -8,26 +8,26 @@
 #include "core/base/words.h"
 
 enum plan_kind {
-	PLAN_RECORD,       /* backend_records[index] */
-	PLAN_SERVICE_NAME, /* service_names[index] */
-	PLAN_POOL_NAME,    /* pool_names[index] */
-	PLAN_NOTES,        /* forget those for each id that value, bool[], says: it is somebody else's now */
-	PLAN_BACKEND_ZERO, /* backend_traffic[index] = 0: the id is somebody else's now */
-	PLAN_SERVICE_ZERO, /* service_traffic[index] = 0 */
-	PLAN_BACKEND,      /* backends[index] */
-	PLAN_TABLE,        /* tables[index], which no pool uses yet */
-	PLAN_FORMER,       /* former[index]: each slot of it is right before and after */
-	PLAN_POOL,         /* pools[index]: from now on the new table counts, or notes are taken */
-	PLAN_ENTRY,        /* of the map enum image_map `index`: [key] */
-	PLAN_ENTRY_REMOVE, /* likewise, removed */
+	PLAN_RECORD,          /* backend_records[index] */
+	PLAN_SERVICE_NAME,    /* service_names[index] */
+	PLAN_POOL_NAME,       /* pool_names[index] */
+	PLAN_TRACKED_CALLS,   /* forget those for each id that value, bool[], says: it is somebody else's now */
+	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: the id is somebody else's now */
+	PLAN_SERVICE_ZERO,    /* service_traffic[index] = 0 */
+	PLAN_BACKEND,         /* backends[index] */
+	PLAN_TABLE,           /* tables[index], which no pool uses yet */
+	PLAN_PREVIOUS_OWNERS, /* previous_owners[index]: each slot of it is right before and after */
+	PLAN_POOL,            /* pools[index]: from now on the new table counts, or notes are taken */
+	PLAN_ENTRY,           /* of the map enum image_map `index`: [key] */
+	PLAN_ENTRY_REMOVE,    /* likewise, removed */
 };
 
 struct plan_step {
 	enum plan_kind kind;
 	uint32_t index;
-	const void *key; /* lies in one of the images, as does (but for PLAN_NOTES) */
+	const void *key; /* lies in one of the images, as does (but for PLAN_TRACKED_CALLS) */
 	const void *value;
-	struct slots *slots; /* of PLAN_TABLE and PLAN_FORMER: what holds the value */
+	struct slots *slots; /* of PLAN_TABLE and PLAN_PREVIOUS_OWNERS: what holds the value */
 	struct pool pool;    /* of PLAN_POOL, which has no `value` */
 	char *text;          /* for people; NULL where another step tells the same */
 };

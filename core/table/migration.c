@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See motion.h. */
+/* See migration.h. */
 
 #include <string.h>
 #include "core/base/memory.h"
@@ -15,223 +15,224 @@ struct progress {
 
 #define HELD_MSEC 10000 /* after which a slot that is held is looked at again */
 
-struct motion {
+struct migration {
 	uint32_t slots;
 	struct slots *owners;
-	struct slots *former;      /* NULL while nothing is in motion */
+	struct slots *previous;    /* NULL while nothing is migrating */
 	struct progress *progress; /* by slot; likewise */
-	uint32_t count;            /* slots in motion */
+	uint32_t count;            /* slots migrating */
 	uint64_t latest;           /* when a slot began to be recorded, or moved, last */
 };
 
-struct motion *motion_new(uint32_t slots)
+struct migration *migration_new(uint32_t slots)
 {
-	struct motion *motion = allocate(1, sizeof(*motion));
+	struct migration *migration = allocate(1, sizeof(*migration));
 
-	motion->slots = slots;
-	motion->owners = slots_new(slots);
-	return motion;
+	migration->slots = slots;
+	migration->owners = slots_new(slots);
+	return migration;
 }
 
-struct motion *motion_copy(const struct motion *motion)
+struct migration *migration_copy(const struct migration *migration)
 {
-	struct motion *copy = allocate(1, sizeof(*copy));
+	struct migration *copy = allocate(1, sizeof(*copy));
 
-	*copy = *motion;
+	*copy = *migration;
 	slots_hold(copy->owners);
-	slots_hold(copy->former);
-	if (motion->progress)
-		copy->progress = memcpy(allocate(motion->slots, sizeof(*copy->progress)), motion->progress,
-			motion->slots * sizeof(*copy->progress));
+	slots_hold(copy->previous);
+	if (migration->progress)
+		copy->progress = memcpy(allocate(migration->slots, sizeof(*copy->progress)), migration->progress,
+			migration->slots * sizeof(*copy->progress));
 	return copy;
 }
 
-void motion_free(struct motion *motion)
+void migration_free(struct migration *migration)
 {
-	if (!motion)
+	if (!migration)
 		return;
-	slots_drop(motion->owners);
-	slots_drop(motion->former);
-	free(motion->progress);
-	free(motion);
+	slots_drop(migration->owners);
+	slots_drop(migration->previous);
+	free(migration->progress);
+	free(migration);
 }
 
-/* Slots may come into motion, or go on. */
-static void set_out(struct motion *motion)
+/* Slots may come into migration, or go on. */
+static void set_out(struct migration *migration)
 {
-	slots_own(&motion->owners);
-	if (!motion->former)
-		motion->former = slots_new(motion->slots);
-	slots_own(&motion->former);
-	if (!motion->progress)
-		motion->progress = allocate(motion->slots, sizeof(*motion->progress));
+	slots_own(&migration->owners);
+	if (!migration->previous)
+		migration->previous = slots_new(migration->slots);
+	slots_own(&migration->previous);
+	if (!migration->progress)
+		migration->progress = allocate(migration->slots, sizeof(*migration->progress));
 }
 
-/* If nothing is in motion any more. */
-static void arrive(struct motion *motion)
+/* If nothing is migrating any more. */
+static void arrive(struct migration *migration)
 {
-	if (motion->count)
+	if (migration->count)
 		return;
-	slots_replace(&motion->former, NULL);
-	free(motion->progress);
-	motion->progress = NULL;
+	slots_replace(&migration->previous, NULL);
+	free(migration->progress);
+	migration->progress = NULL;
 }
 
-static void begin(struct motion *motion, uint32_t slot, uint16_t former, uint64_t now)
+static void begin(struct migration *migration, uint32_t slot, uint16_t previous, uint64_t now)
 {
-	motion->progress[slot] = (struct progress){.recorded = now};
-	motion->latest = now;
-	motion->former->ids[slot] = former;
-	motion->count++;
+	migration->progress[slot] = (struct progress){.recorded = now};
+	migration->latest = now;
+	migration->previous->ids[slot] = previous;
+	migration->count++;
 }
 
-static void end(struct motion *motion, uint32_t slot)
+static void end(struct migration *migration, uint32_t slot)
 {
-	motion->former->ids[slot] = 0;
-	motion->count--;
+	migration->previous->ids[slot] = 0;
+	migration->count--;
 }
 
-/* Whether a slot that its former owner has is recorded, or has moved and come back, does
- * not show: it is taken for both, so that no note is forgotten before its time. */
-void motion_adopt(struct motion *motion, struct slots *owners, struct slots *former, uint64_t now)
+/* Whether a slot that its previous owner has is recorded, or has moved and come back, does
+ * not show: it is taken for both, so that no tracked call is forgotten before its time. */
+void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now)
 {
-	slots_replace(&motion->owners, owners);
-	if (!former)
+	slots_replace(&migration->owners, owners);
+	if (!previous)
 		return;
-	set_out(motion);
-	for (uint32_t slot = 0; slot < motion->slots; slot++) {
-		if (!former->ids[slot])
+	set_out(migration);
+	for (uint32_t slot = 0; slot < migration->slots; slot++) {
+		if (!previous->ids[slot])
 			continue;
-		begin(motion, slot, former->ids[slot], now);
-		motion->progress[slot].moved = now;
+		begin(migration, slot, previous->ids[slot], now);
+		migration->progress[slot].moved = now;
 	}
-	arrive(motion);
+	arrive(migration);
 }
 
-/* Whose the slot was is gone. If it has moved, the notes for others go on to count; where
+/* Whose the slot was is gone. If it has moved, the tracked calls for others go on to count; where
  * nobody wants it, he goes on to be named for that. */
-static void replace_former(struct motion *motion, uint32_t slot, uint16_t wanted)
+static void replace_previous(struct migration *migration, uint32_t slot, uint16_t wanted)
 {
-	if (!motion->progress[slot].moved)
-		end(motion, slot);
+	if (!migration->progress[slot].moved)
+		end(migration, slot);
 	else if (wanted)
-		motion->former->ids[slot] = wanted;
+		migration->previous->ids[slot] = wanted;
 }
 
-static void move(struct motion *motion, uint32_t slot, uint16_t wanted, uint64_t now)
+static void move(struct migration *migration, uint32_t slot, uint16_t wanted, uint64_t now)
 {
-	motion->owners->ids[slot] = wanted;
-	if (!motion->former->ids[slot])
+	migration->owners->ids[slot] = wanted;
+	if (!migration->previous->ids[slot])
 		return;
-	motion->progress[slot].moved = now;
-	motion->latest = now;
+	migration->progress[slot].moved = now;
+	migration->latest = now;
 }
 
 /* One slot. Returns when it wants to be looked at again. */
-static uint64_t step(struct motion *motion, uint32_t slot, uint16_t wanted, const bool *alive,
-	const struct motion_rules *rules, uint64_t now)
+static uint64_t step(struct migration *migration, uint32_t slot, uint16_t wanted, const bool *alive,
+	const struct migration_rules *rules, uint64_t now)
 {
-	const uint16_t *former = &motion->former->ids[slot];
-	uint16_t owner = motion->owners->ids[slot];
+	const uint16_t *previous = &migration->previous->ids[slot];
+	uint16_t owner = migration->owners->ids[slot];
 	struct progress *progress;
 
-	if (*former && !alive[*former])
-		replace_former(motion, slot, wanted);
+	if (*previous && !alive[*previous])
+		replace_previous(migration, slot, wanted);
 	if (owner != wanted && !alive[owner])
-		move(motion, slot, wanted, now);
-	else if (owner != wanted && !*former)
-		begin(motion, slot, owner, now);
-	if (!*former)
-		return MOTION_NEVER;
-	progress = &motion->progress[slot];
-	if (motion->owners->ids[slot] != wanted) {
+		move(migration, slot, wanted, now);
+	else if (owner != wanted && !*previous)
+		begin(migration, slot, owner, now);
+	if (!*previous)
+		return MIGRATION_NEVER;
+	progress = &migration->progress[slot];
+	if (migration->owners->ids[slot] != wanted) {
 		if (now < progress->recorded + rules->record_time)
 			return progress->recorded + rules->record_time;
-		move(motion, slot, wanted, now);
+		move(migration, slot, wanted, now);
 	}
 	if (progress->moved && now < progress->moved + rules->drain_timeout)
 		return progress->moved + rules->drain_timeout;
 	if (now < progress->held)
 		return progress->held;
-	if (rules->held && rules->held[slot] && motion->owners->ids[slot]) {
-		motion->former->ids[slot] =
-			motion->owners->ids[slot]; /* what is not noted is the owner's from now on */
+	if (rules->held && rules->held[slot] && migration->owners->ids[slot]) {
+		migration->previous->ids[slot] =
+			migration->owners->ids[slot]; /* what is not noted is the owner's from now on */
 		progress->held = now + HELD_MSEC;
 		return progress->held;
 	}
-	end(motion, slot);
-	return MOTION_NEVER;
+	end(migration, slot);
+	return MIGRATION_NEVER;
 }
 
-bool motion_is_over(const struct motion *motion, const struct slots *wanted)
+bool migration_is_over(const struct migration *migration, const struct slots *wanted)
 {
-	return !motion->count && slots_equal(motion->owners, wanted);
+	return !migration->count && slots_equal(migration->owners, wanted);
 }
 
-uint64_t motion_step(
-	struct motion *motion, struct slots *wanted, const bool *alive, const struct motion_rules *rules, uint64_t now)
+uint64_t migration_step(struct migration *migration, struct slots *wanted, const bool *alive,
+	const struct migration_rules *rules, uint64_t now)
 {
-	uint64_t next = MOTION_NEVER;
+	uint64_t next = MIGRATION_NEVER;
 
-	if (motion_is_over(motion, wanted))
+	if (migration_is_over(migration, wanted))
 		return next;
-	set_out(motion);
-	for (uint32_t slot = 0; slot < motion->slots; slot++) {
-		uint64_t again = step(motion, slot, wanted->ids[slot], alive, rules, now);
+	set_out(migration);
+	for (uint32_t slot = 0; slot < migration->slots; slot++) {
+		uint64_t again = step(migration, slot, wanted->ids[slot], alive, rules, now);
 
 		if (again < next)
 			next = again;
 	}
-	arrive(motion);
+	arrive(migration);
 	return next;
 }
 
-void motion_postpone(struct motion *motion, uint64_t step, uint64_t now)
+void migration_postpone(struct migration *migration, uint64_t step, uint64_t now)
 {
-	if (!motion->count || motion->latest != step)
+	if (!migration->count || migration->latest != step)
 		return;
-	for (uint32_t slot = 0; slot < motion->slots; slot++) {
-		struct progress *progress = &motion->progress[slot];
+	for (uint32_t slot = 0; slot < migration->slots; slot++) {
+		struct progress *progress = &migration->progress[slot];
 
 		if (progress->recorded == step)
 			progress->recorded = now;
 		if (progress->moved == step)
 			progress->moved = now;
 	}
-	motion->latest = now;
+	migration->latest = now;
 }
 
-void motion_settle(struct motion *motion, struct slots *wanted)
+void migration_finish(struct migration *migration, struct slots *wanted)
 {
-	slots_replace(&motion->owners, wanted);
-	motion->count = 0;
-	arrive(motion);
+	slots_replace(&migration->owners, wanted);
+	migration->count = 0;
+	arrive(migration);
 }
 
-struct slots *motion_owners(const struct motion *motion)
+struct slots *migration_owners(const struct migration *migration)
 {
-	return motion->owners;
+	return migration->owners;
 }
 
-struct slots *motion_former(const struct motion *motion)
+struct slots *migration_previous(const struct migration *migration)
 {
-	return motion->former;
+	return migration->previous;
 }
 
-bool motion_is_going_on(const struct motion *motion)
+bool migration_is_going_on(const struct migration *migration)
 {
-	return motion->count;
+	return migration->count;
 }
 
-static int64_t patience(const struct note *note)
+static int64_t patience(const struct tracked_call *tracked)
 {
-	if (note->kind == CALL_IS_CONNECTION)
-		return MOTION_CONNECTION_SECONDS;
-	return note->dialogs.known[0] || note->dialogs.known[1] ? MOTION_CALL_SECONDS : MOTION_SETUP_SECONDS;
+	if (tracked->kind == CALL_IS_CONNECTION)
+		return MIGRATION_CONNECTION_SECONDS;
+	return tracked->dialogs.known[0] || tracked->dialogs.known[1] ? MIGRATION_CALL_SECONDS
+								      : MIGRATION_SETUP_SECONDS;
 }
 
-/* The kernel may have written the note a moment later than `now`. */
-bool motion_is_live(const struct note *note, uint32_t now)
+/* The kernel may have written the tracked call a moment later than `now`. */
+bool tracked_call_is_live(const struct tracked_call *tracked, uint32_t now)
 {
-	return note->kind != CALL_IS_NONE && !note->ended && (int64_t)now - note->seen <= patience(note);
+	return tracked->kind != CALL_IS_NONE && !tracked->ended && (int64_t)now - tracked->seen <= patience(tracked);
 }

@@ -26,8 +26,8 @@ static const struct column pool_columns[] = {
 	{"NAME", "name", CELL_TEXT},
 	{"FORWARD", "forward", CELL_TEXT},
 	{"PROBE", "probe", CELL_TEXT},
-	{"FAILS OPEN", "fails_open", CELL_YES},
-	{"IN MOTION", "in_motion", CELL_YES},
+	{"FAIL OPEN", "fail_open", CELL_YES},
+	{"MIGRATING", "migrating", CELL_YES},
 	{"BACKENDS", "backends", CELL_NUMBER},
 	{"IN TABLE", "in_table", CELL_NUMBER},
 	{"SLOTS", "slots", CELL_NUMBER},
@@ -41,17 +41,17 @@ static const struct column backend_columns[] = {
 	{"ADDRESS", "address", CELL_TEXT},
 	{"WEIGHT", "weight", CELL_NUMBER},
 	{"ADMIN", "admin", CELL_TEXT},
-	{"FOR", "since", CELL_AGE},
+	{"SINCE", "since", CELL_AGE},
 	{"STATE", "state", CELL_TEXT},
 	{"SHARE", "share", CELL_PERCENT},
-	{"MOVING", "moving", CELL_TEXT},
+	{"MIGRATING", "migrating", CELL_TEXT},
 	{"CALLS", "calls", CELL_NUMBER},
 	{"CONNS", "connections", CELL_NUMBER},
-	{"ANSWERS IN", "latency_mean", CELL_USEC},
+	{"PROBE RTT", "latency_mean", CELL_USEC},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"INTERFACE", "interface", CELL_TEXT},
 	{"MAC", "mac", CELL_TEXT},
-	{"CHANGED", "overrides", CELL_LIST},
+	{"OVERRIDE", "overrides", CELL_LIST},
 	{"REASON", "reason", CELL_TEXT},
 	{0},
 };
@@ -156,9 +156,9 @@ static void put_status(const json_t *status)
 		number_of(status, "in_table"));
 	printf("%-12s %lld\n", "packets:", number_of(status, "packets"));
 	printf("%-12s %lld\n", "forwarded:", number_of(status, "forwarded"));
-	json_array_foreach(json_object_get(status, "unusual"), i, item)
+	json_array_foreach(json_object_get(status, "anomalies"), i, item)
 	{
-		printf("%-12s %lld ", "unusual:", number_of(item, "packets"));
+		printf("%-12s %lld ", "anomaly:", number_of(item, "packets"));
 		text_put(stdout, text_of(item, "verdict"), "");
 		fputs(": ", stdout);
 		text_put(stdout, text_of(item, "text"), "");
@@ -275,9 +275,9 @@ bool output_list_item(struct output *output, const json_t *owner)
 		fputs("\tnamed by its ", stdout);
 		text_put(stdout, text_of(owner, "named_by"), "");
 	}
-	if (*text_of(owner, "former")) {
+	if (*text_of(owner, "previous_owner")) {
 		putchar('\t');
-		text_put(stdout, text_of(owner, "former"), "");
+		text_put(stdout, text_of(owner, "previous_owner"), "");
 		fputs(" if the call is up already", stdout);
 	}
 	putchar('\n');

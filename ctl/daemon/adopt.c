@@ -220,8 +220,8 @@ static struct image *outgrown(const struct daemon *daemon, struct adoption *adop
 	struct image *known = adoption->running;
 
 	log_error("waiting for new maps, which 'sipxdp-loader upgrade -c %s' makes", daemon->config_path);
-	if (image_is_in_motion(known))
-		log_warning("slots are in motion: their calls may meet other servers by the new maps");
+	if (image_is_migrating(known))
+		log_warning("slots are migrating: their calls may meet other servers by the new maps");
 	adoption->running = NULL;
 	reject(adoption);
 	return known;
@@ -295,7 +295,7 @@ static struct config *running_config(const struct daemon *daemon, const struct m
 	config->limits.pools = contract->pools;
 	config->limits.services = contract->services;
 	config->limits.backends = contract->backends;
-	config->limits.notes = contract->notes;
+	config->limits.tracked_calls = contract->tracked_calls;
 	return config;
 }
 
@@ -329,7 +329,7 @@ static int go_over(struct daemon *daemon, struct maps *maps)
 	daemon->maps = adoption.maps;
 	daemon->running = adoption.running;
 	daemon->probes = probes;
-	daemon->unsettled = true;
+	daemon->unreconciled = true;
 	daemon_replace_farm(daemon, adoption.farm);
 	return 0;
 }
@@ -341,10 +341,10 @@ static void look_for_next(struct daemon *daemon)
 
 	if (open_next(daemon, &maps))
 		return;
-	/* What has been changed a moment ago is in the maps, or in motion, then. */
-	if (daemon_settle(daemon) || image_is_in_motion(daemon->running)) {
+	/* What has been changed a moment ago is in the maps, or migrating, then. */
+	if (daemon_reconcile(daemon) || image_is_migrating(daemon->running)) {
 		if (daemon->held_up != maps_id(maps))
-			log_info("new maps wait until no slot is in motion ('sipxdp-ctl pool settle' ends that)");
+			log_info("new maps wait until no slot is migrating ('sipxdp-ctl pool finish' ends that)");
 		daemon->held_up = maps_id(maps);
 		maps_close(maps);
 		return;
@@ -358,7 +358,7 @@ static void arrive(struct daemon *daemon)
 {
 	log_info("the new maps are in place");
 	daemon->serves_next = false;
-	daemon->unsettled = true;
+	daemon->unreconciled = true;
 	open_slow_path(daemon);
 }
 

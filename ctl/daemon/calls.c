@@ -15,7 +15,7 @@
 struct calls {
 	struct call_counts *counts; /* by backend id */
 	uint32_t limit;             /* ids there are */
-	int notes;                  /* altogether; < 0: they could not be read */
+	int tracked;                /* altogether; < 0: they could not be read */
 	uint32_t read;              /* when; seconds of CLOCK_MONOTONIC */
 };
 
@@ -42,26 +42,26 @@ struct reading {
 
 static bool is_migrating(const struct image *running, uint32_t pool)
 {
-	return pool < running->contract.pools && running->pools[pool].in_motion;
+	return pool < running->contract.pools && running->pools[pool].migrating;
 }
 
-static void count(const struct note_key *key, const struct note *note, void *data)
+static void count(const struct tracked_key *key, const struct tracked_call *tracked, void *data)
 {
 	const struct reading *reading = data;
 	struct call_counts *counts;
 
-	if (!is_migrating(reading->running, key->pool) || note->backend > reading->running->contract.backends)
+	if (!is_migrating(reading->running, key->pool) || tracked->backend > reading->running->contract.backends)
 		return;
-	counts = &reading->counts[note->backend];
-	if (note->kind == CALL_IS_CONNECTION)
-		counts->connections += motion_is_live(note, reading->now);
+	counts = &reading->counts[tracked->backend];
+	if (tracked->kind == CALL_IS_CONNECTION)
+		counts->connections += tracked_call_is_live(tracked, reading->now);
 	else
-		counts->calls += motion_is_live(note, reading->now);
-	if ((note->kind == CALL_IS_INVITE || note->kind == CALL_IS_SUBSCRIPTION) && note->seen > counts->heard)
-		counts->heard = note->seen;
+		counts->calls += tracked_call_is_live(tracked, reading->now);
+	if ((tracked->kind == CALL_IS_INVITE || tracked->kind == CALL_IS_SUBSCRIPTION) && tracked->seen > counts->heard)
+		counts->heard = tracked->seen;
 }
 
-/* Reads the notes, if that was not done in this second. */
+/* Reads the tracked calls, if that was not done in this second. */
 static void look(struct calls *calls, const struct daemon *daemon)
 {
 	const uint32_t limit = daemon->running->contract.backends;
@@ -77,9 +77,9 @@ static void look(struct calls *calls, const struct daemon *daemon)
 		return;
 	memset(calls->counts, 0, (limit + 1) * sizeof(*calls->counts));
 	reading.counts = calls->counts;
-	calls->notes = 0;
-	if (image_is_in_motion(daemon->running))
-		calls->notes = maps_visit_notes(daemon->maps, count, &reading);
+	calls->tracked = 0;
+	if (image_is_migrating(daemon->running))
+		calls->tracked = maps_visit_tracked_calls(daemon->maps, count, &reading);
 	calls->read = reading.now;
 }
 
@@ -92,13 +92,13 @@ struct call_counts calls_of(struct calls *calls, const struct daemon *daemon, ui
 bool calls_are_known(struct calls *calls, const struct daemon *daemon)
 {
 	look(calls, daemon);
-	return calls->notes >= 0;
+	return calls->tracked >= 0;
 }
 
 bool calls_have_room(struct calls *calls, const struct daemon *daemon)
 {
 	look(calls, daemon);
-	return calls->notes < 0 || calls->notes < 0.9 * daemon->running->contract.notes;
+	return calls->tracked < 0 || calls->tracked < 0.9 * daemon->running->contract.tracked_calls;
 }
 
 /* --- slots that cannot end */
@@ -109,17 +109,17 @@ struct holding {
 	uint32_t now;
 };
 
-static void hold(const struct note_key *key, const struct note *note, void *data)
+static void hold(const struct tracked_key *key, const struct tracked_call *tracked, void *data)
 {
 	const struct holding *holding = data;
 	const struct image *running = holding->running;
 	uint32_t slot = key->slot & (running->contract.slots - 1);
 
-	if (key->pool >= running->contract.pools || !holding->held[key->pool] || note->hinted ||
-		note->backend > running->contract.backends || !running->backends[note->backend].alive ||
-		note->backend == image_slots(running, key->pool)[slot])
+	if (key->pool >= running->contract.pools || !holding->held[key->pool] || tracked->hinted ||
+		tracked->backend > running->contract.backends || !running->backends[tracked->backend].alive ||
+		tracked->backend == image_slots(running, key->pool)[slot])
 		return;
-	if (motion_is_live(note, holding->now))
+	if (tracked_call_is_live(tracked, holding->now))
 		holding->held[key->pool][slot] = true;
 }
 
@@ -131,7 +131,7 @@ void calls_hold_slots(const struct daemon *daemon)
 	for (uint32_t pool = 0; pool < running->contract.pools; pool++)
 		if (is_migrating(running, pool))
 			held[pool] = allocate(running->contract.slots, sizeof(**held));
-	maps_visit_notes(daemon->maps, hold, &(struct holding){running, held, clock_seconds()});
+	maps_visit_tracked_calls(daemon->maps, hold, &(struct holding){running, held, clock_seconds()});
 	for (uint32_t pool = 0; pool < running->contract.pools; pool++)
 		if (held[pool])
 			desired_hold_slots(daemon->desired, pool, held[pool]);
@@ -145,9 +145,9 @@ struct list {
 	uint32_t pool, id, now;
 };
 
-static const char *kind_name(const struct note *note)
+static const char *kind_name(const struct tracked_call *tracked)
 {
-	switch (note->kind) {
+	switch (tracked->kind) {
 	case CALL_IS_CONNECTION:
 		return "connection";
 	case CALL_IS_SUBSCRIPTION:
@@ -158,44 +158,45 @@ static const char *kind_name(const struct note *note)
 }
 
 /* A Call-ID ends with white space; one that is longer than there is room for is cut off. */
-static json_t *call_id(const struct note *note)
+static json_t *call_id(const struct tracked_call *tracked)
 {
 	char text[CALL_TEXT_SIZE + 1] = {0};
 	size_t length = 0;
 
-	while (length < CALL_TEXT_SIZE && (unsigned char)note->call_id[length] > ' ') {
-		text[length] = note->call_id[length];
+	while (length < CALL_TEXT_SIZE && (unsigned char)tracked->call_id[length] > ' ') {
+		text[length] = tracked->call_id[length];
 		length++;
 	}
 	return protocol_text(text);
 }
 
-static json_t *source(const struct note *note)
+static json_t *source(const struct tracked_call *tracked)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	return json_sprintf(strchr(address_format(&note->source.address, text), ':') ? "[%s]:%u" : "%s:%u", text,
-		ntohs(note->source.port));
+	return json_sprintf(strchr(address_format(&tracked->source.address, text), ':') ? "[%s]:%u" : "%s:%u", text,
+		ntohs(tracked->source.port));
 }
 
-static void list_note(const struct note_key *key, const struct note *note, void *data)
+static void list_tracked_call(const struct tracked_key *key, const struct tracked_call *tracked, void *data)
 {
 	const struct list *list = data;
 
-	if (key->pool != list->pool || note->backend != list->id || !motion_is_live(note, list->now) ||
+	if (key->pool != list->pool || tracked->backend != list->id || !tracked_call_is_live(tracked, list->now) ||
 		json_array_size(list->lines) >= LIST_MAX)
 		return;
-	json_array_append_new(
-		list->lines, json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_name(note), "age",
-				     (json_int_t)list->now - note->began, "silent", (json_int_t)list->now - note->seen,
-				     "call", note->kind == CALL_IS_CONNECTION ? source(note) : call_id(note)));
+	json_array_append_new(list->lines,
+		json_pack("{s:s, s:I, s:I, s:o}", "kind", kind_name(tracked), "age",
+			(json_int_t)list->now - tracked->began, "silent", (json_int_t)list->now - tracked->seen, "call",
+			tracked->kind == CALL_IS_CONNECTION ? source(tracked) : call_id(tracked)));
 }
 
 json_t *calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
 {
 	struct list list = {json_array(), pool->id, id, clock_seconds()};
 
-	if (is_migrating(daemon->running, pool->id) && maps_visit_notes(daemon->maps, list_note, &list) < 0) {
+	if (is_migrating(daemon->running, pool->id) &&
+		maps_visit_tracked_calls(daemon->maps, list_tracked_call, &list) < 0) {
 		json_decref(list.lines);
 		return NULL;
 	}

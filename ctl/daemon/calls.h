@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The calls that the kernel keeps track of while slots migrate (`notes` in bpf/abi.h): how many
+/* The calls that the kernel keeps track of while slots migrate (`tracked_calls` in bpf/abi.h): how many
  * each backend has, which they are, and which slots cannot end their migration yet. */
 #pragma once
 

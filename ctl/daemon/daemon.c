@@ -79,7 +79,7 @@ static struct progress carry_out(const struct daemon *daemon, const struct plan 
 	return progress;
 }
 
-static void take_note(struct daemon *daemon, const struct plan *plan, const struct progress *progress)
+static void count_steps(struct daemon *daemon, const struct plan *plan, const struct progress *progress)
 {
 	const struct plan_step *step = plan->steps;
 
@@ -109,7 +109,7 @@ static bool awaits_ways(const struct daemon *daemon)
 
 /* One plan, made from what is known at `now` and carried out; then it is a later `now`. 0, or -errno, or
  * 1: something has changed meanwhile, and it was not carried out to its end. */
-static int settle_once(struct daemon *daemon, uint64_t *now)
+static int reconcile_once(struct daemon *daemon, uint64_t *now)
 {
 	const uint64_t made = *now;
 	struct farm *farm;
@@ -126,7 +126,7 @@ static int settle_once(struct daemon *daemon, uint64_t *now)
 	worker_breathe(daemon->worker);
 	farm = farm_sketch(daemon->farm);
 	worker_leave(daemon->worker);
-	if (image_is_in_motion(daemon->running) && desired_next(daemon->desired) <= made)
+	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= made)
 		calls_hold_slots(daemon);
 	desired = desired_image(daemon->desired, farm, daemon->running, made);
 	plan = plan_new(daemon->running, desired);
@@ -137,7 +137,7 @@ static int settle_once(struct daemon *daemon, uint64_t *now)
 	worker_return(daemon->worker);
 	for (size_t i = 0; i < plan->dangers.count; i++)
 		log_warning("%s", plan->dangers.list[i]);
-	take_note(daemon, plan, &progress);
+	count_steps(daemon, plan, &progress);
 	image_take_wanted(daemon->running, desired);
 	result = progress.steps == plan->count ? 0 : progress.error ? progress.error : 1;
 	plan_free(plan);
@@ -145,28 +145,28 @@ static int settle_once(struct daemon *daemon, uint64_t *now)
 	return result;
 }
 
-int daemon_settle(struct daemon *daemon)
+int daemon_reconcile(struct daemon *daemon)
 {
-	int macs = own_macs_settle(daemon), error;
+	int macs = own_macs_reconcile(daemon), error;
 	uint64_t now = clock_msec();
 
 	do
-		error = settle_once(daemon, &now);
+		error = reconcile_once(daemon, &now);
 	while (error > 0);
 	if (!error)
 		error = macs;
 	if (!error && !awaits_ways(daemon))
 		error = maps_say_filled(daemon->maps);
-	daemon->unsettled = error != 0;
+	daemon->unreconciled = error != 0;
 	return error;
 }
 
-static void settle_job(void *data)
+static void reconcile_job(void *data)
 {
 	struct daemon *daemon = data;
 
-	daemon->settle_queued = false;
-	daemon_settle(daemon);
+	daemon->reconcile_queued = false;
+	daemon_reconcile(daemon);
 }
 
 void daemon_on_changed(void *data)
@@ -174,9 +174,9 @@ void daemon_on_changed(void *data)
 	struct daemon *daemon = data;
 
 	atomic_store(&daemon->changed, true);
-	if (!daemon->settle_queued)
-		worker_add(daemon->worker, settle_job, NULL, daemon);
-	daemon->settle_queued = true;
+	if (!daemon->reconcile_queued)
+		worker_add(daemon->worker, reconcile_job, NULL, daemon);
+	daemon->reconcile_queued = true;
 }
 
 void daemon_on_probed(void *data)
@@ -222,7 +222,7 @@ static void look_ahead(struct daemon *daemon, struct farm *farm, struct outcome 
 		.ms = clock_msec(), .epoch = time(NULL), .listening = daemon->listening, .listened = listened_now()};
 
 	farm_take_over(farm, daemon->farm);
-	judging_note(daemon, farm);
+	judging_report(daemon, farm);
 	joining_mark(daemon->joining, farm);
 	worker_leave(daemon->worker);
 	preview(outcome, daemon->desired, daemon->farm->config, farm, daemon->running, now);
@@ -241,7 +241,7 @@ int daemon_change(struct daemon *daemon, struct outcome *outcome)
 {
 	preview_of(daemon, daemon->farm, outcome);
 	daemon_follow(daemon);
-	return daemon_settle(daemon);
+	return daemon_reconcile(daemon);
 }
 
 static void log_refusal(const struct daemon *daemon, const struct outcome *outcome)
@@ -260,7 +260,7 @@ static struct farm *farm_of(struct daemon *daemon, struct config *config, struct
 	struct farm *farm = NULL;
 
 	for (int i = 0; i < SETTLES && atomic_load(&daemon->changed); i++)
-		daemon_settle(daemon);
+		daemon_reconcile(daemon);
 	worker_leave(daemon->worker);
 	if (config)
 		farm = farm_new(config, daemon->running, FARM_RELOAD, faults);
@@ -309,7 +309,7 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	daemon_replace_farm(daemon, farm);
 	worker_breathe(daemon->worker);
 	log_info("reloaded %s", daemon->config_path);
-	return daemon_settle(daemon);
+	return daemon_reconcile(daemon);
 }
 
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
@@ -353,7 +353,7 @@ static void on_joined(void *data)
 	daemon_on_changed(daemon);
 }
 
-/* Does something in motion, something undecided, or a backend that starts slowly want its next
+/* Does something migrating, something undecided, or a backend that starts slowly want its next
  * step? */
 static bool is_due(const struct daemon *daemon)
 {
@@ -396,11 +396,11 @@ static void tick_job(void *data)
 	adopt_look(daemon);
 	if (drain_look(daemon->drain, daemon)) {
 		daemon_follow(daemon);
-		daemon->unsettled = true;
+		daemon->unreconciled = true;
 	}
 	/* Latencies are written down now and then, for a daemon after us. */
-	if (daemon->unsettled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
-		daemon_settle(daemon);
+	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
+		daemon_reconcile(daemon);
 }
 
 /* The next tick comes a whole interval later, also when this one was late. */
@@ -478,7 +478,7 @@ void daemon_stop(struct daemon *daemon)
 	daemon->worker = NULL;
 	/* A server that was answered relies on it. Without a control socket the start has failed. */
 	if (daemon->control && atomic_load(&daemon->changed))
-		daemon_settle(daemon);
+		daemon_reconcile(daemon);
 	control_free(daemon->control);
 	joining_free(daemon->joining);
 	probes_free(daemon->probes);

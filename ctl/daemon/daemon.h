@@ -34,7 +34,7 @@ struct daemon {
 	int control_error;     /* why its socket cannot be made anew, as it was logged; 0: it is there */
 	struct worker *worker; /* NULL until all that it may touch is there */
 	_Atomic bool changed;  /* since the plan under way was begun */
-	bool settle_queued;    /* the worker will settle what has changed, */
+	bool reconcile_queued; /* the worker will settle what has changed, */
 	bool tick_queued;      /* and do what is done every second */
 	bool reloads;          /* FILE is being read anew */
 	unsigned int ticks;
@@ -42,10 +42,10 @@ struct daemon {
 	uint64_t started;       /* seconds since the epoch */
 	struct timespec faulty; /* when the FILE was written whose faults were told while we waited for maps */
 	uint32_t unfit;         /* id of the newest maps that the farm does not fit into: told once */
-	uint32_t held_up;       /* id of new maps that wait until nothing is in motion: likewise */
+	uint32_t held_up;       /* id of new maps that wait until nothing is migrating: likewise */
 	bool serves_next;       /* new maps that are not in place yet (adopt.h): nobody is probed */
 	uint64_t next_until;    /* ms of the clock: then the loader has given up; 0: not known yet */
-	bool unsettled;         /* the last plan could not be carried out to its end */
+	bool unreconciled;      /* the last plan could not be carried out to its end */
 };
 
 /* Opens the maps, reads FILE and takes over what runs. Every reason against it is
@@ -56,7 +56,7 @@ void daemon_stop(struct daemon *daemon);
 /* The next four are for the worker, which gives the lock up meanwhile. This one makes the maps what
  * the farm wants now, and logs each step. 0 or -errno; what could not be done is tried again every
  * second. */
-int daemon_settle(struct daemon *daemon);
+int daemon_reconcile(struct daemon *daemon);
 
 /* The same after a change by hand, of which `outcome` says what follows: now, and when new backends
  * can be reached. */

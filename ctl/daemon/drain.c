@@ -72,8 +72,8 @@ static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t 
 {
 	const struct call_counts counts = calls_of(daemon->calls, daemon, id);
 
-	return is_among(daemon, image_former(daemon->running, pool), id) || counts.calls || counts.connections ||
-	       !calls_are_known(daemon->calls, daemon);
+	return is_among(daemon, image_previous_owners(daemon->running, pool), id) || counts.calls ||
+	       counts.connections || !calls_are_known(daemon->calls, daemon);
 }
 
 /* Has it nothing to do any more? Slots that move again and again do not hold it for longer

@@ -15,10 +15,10 @@ static void note(const struct daemon *daemon, const struct farm_pool *pool, stru
 
 	farm_set_route(backend, neighbours_route(daemon->neighbours, address));
 	backend->neighbour_asked = neighbours_answered(daemon->neighbours, address);
-	probing_note(daemon->probes, pool, backend);
+	probing_report(daemon->probes, pool, backend);
 }
 
-void judging_note(const struct daemon *daemon, struct farm *farm)
+void judging_report(const struct daemon *daemon, struct farm *farm)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++)
@@ -62,7 +62,7 @@ static bool update_open(struct farm_pool *pool, uint64_t now)
 	if (!farm_update_open(pool, now))
 		return false;
 	if (pool->open)
-		log_error("pool %s FAILS OPEN: less than %u %% would be left, so its probes are not believed",
+		log_error("pool %s FAIL OPEN: less than %u %% would be left, so its probes are not believed",
 			pool->config->name, pool->config->min_alive);
 	else
 		log_info("pool %s: its probes are believed again", pool->config->name);

@@ -10,7 +10,7 @@
 bool judging_look(struct daemon *daemon);
 
 /* Notes in another farm what is known now. */
-void judging_note(const struct daemon *daemon, struct farm *farm);
+void judging_report(const struct daemon *daemon, struct farm *farm);
 
 /* When something is to be judged again though nothing was heard, ms of listened_now(); UINT64_MAX:
  * never. */

@@ -12,17 +12,17 @@
 #include "ctl/maps/maps.h"
 
 struct member {
-	const char *name;
-	uint32_t at, size; /* in our struct */
+	const char *name, *was; /* `was`: its name before ABI 5; NULL where it is the same */
+	uint32_t at, size;      /* in our struct */
 };
 
 #define MEMBER(type, member)                                                                                           \
 	{                                                                                                              \
-#member, offsetof(struct type, member), sizeof(((struct type *)0)->member)                             \
+#member, NULL, offsetof(struct type, member), sizeof(((struct type *)0)->member)                       \
 	}
 #define END                                                                                                            \
 	{                                                                                                              \
-		NULL, 0, 0                                                                                             \
+		NULL, NULL, 0, 0                                                                                       \
 	}
 
 /* The first of each is what nothing goes without. */
@@ -55,7 +55,7 @@ static const struct member of_backend[] = {
 };
 
 static const struct member of_pool[] = {
-	MEMBER(pool, in_motion),
+	{"migrating", "in_motion", offsetof(struct pool, migrating), sizeof(__u32)},
 	END,
 };
 
@@ -90,12 +90,14 @@ static int legacy_open(struct legacy *map, const char *directory, const char *na
 	return map->type && btf_is_struct(map->type) ? 0 : -EINVAL;
 }
 
-static const struct btf_member *find_member(const struct legacy *map, const char *name, uint32_t *at)
+static const struct btf_member *find_member(const struct legacy *map, const struct member *ours, uint32_t *at)
 {
 	const struct btf_member *members = btf_members(map->type);
 
 	for (int i = 0; i < btf_vlen(map->type); i++) {
-		if (strcmp(btf__name_by_offset(map->btf, members[i].name_off), name))
+		const char *name = btf__name_by_offset(map->btf, members[i].name_off);
+
+		if (strcmp(name, ours->name) && (!ours->was || strcmp(name, ours->was)))
 			continue;
 		*at = btf_member_bit_offset(map->type, i) / 8;
 		return &members[i];
@@ -107,7 +109,7 @@ static const struct btf_member *find_member(const struct legacy *map, const char
 static bool has_member(const struct legacy *map, const struct member *wanted)
 {
 	uint32_t at;
-	const struct btf_member *theirs = find_member(map, wanted->name, &at);
+	const struct btf_member *theirs = find_member(map, wanted, &at);
 
 	return theirs && btf__resolve_size(map->btf, theirs->type) == wanted->size;
 }
@@ -117,7 +119,7 @@ static bool has_member(const struct legacy *map, const struct member *wanted)
 static void copy_member(const struct legacy *map, const char *from, const struct member *ours, char *to)
 {
 	uint32_t at;
-	const struct btf_member *theirs = find_member(map, ours->name, &at);
+	const struct btf_member *theirs = find_member(map, ours, &at);
 	const struct btf_type *type;
 	int64_t size;
 
@@ -162,18 +164,19 @@ static void *read_array(
 	return values;
 }
 
-static void warn_of_motion(const char *directory)
+static void warn_of_migration(const char *directory)
 {
 	uint32_t count = 0;
 	int error;
 	struct pool *pools = read_array(directory, "pools", of_pool, sizeof(*pools), &count, &error);
-	bool in_motion = false;
+	bool migrating = false;
 
 	for (uint32_t i = 0; i < count; i++)
-		in_motion |= pools[i].in_motion != 0;
-	if (in_motion)
-		log_warning("slots are in motion: their calls may meet other servers by the new maps (the release "
-			    "before this one can let them settle: 'sipxdp-ctl pool settle')");
+		migrating |= pools[i].migrating != 0;
+	if (migrating)
+		log_warning(
+			"slots are migrating: their calls may meet other servers by the new maps (the release "
+			"before this one can end that first: 'sipxdp-ctl pool finish', before ABI 5 'pool settle')");
 	free(pools);
 }
 
@@ -199,7 +202,7 @@ struct image *legacy_read(const char *directory)
 		image = image_new(&contract);
 		memcpy(image->records, records, count * sizeof(*records));
 		memcpy(image->backends, backends, (ways < count ? ways : count) * sizeof(*backends));
-		warn_of_motion(directory);
+		warn_of_migration(directory);
 	}
 	free(records);
 	free(backends);

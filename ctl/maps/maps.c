@@ -30,12 +30,12 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_POOLS] = "pools",
 	[MAP_POOL_NAMES] = "pool_names",
 	[MAP_TABLES] = "tables",
-	[MAP_FORMER] = "former",
+	[MAP_PREVIOUS_OWNERS] = "previous_owner",
 	[MAP_BACKENDS] = "backends",
 	[MAP_BACKEND_RECORDS] = "backend_records",
 	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
 	[MAP_VERDICTS] = "verdicts",
-	[MAP_NOTES] = "notes",
+	[MAP_TRACKED_CALLS] = "tracked_calls",
 	[MAP_TRANSACTIONS] = "transactions",
 	[MAP_ADDED] = "added_backends",
 };
@@ -299,10 +299,10 @@ static int read_tables(const struct maps *maps, struct image *image)
 							 : -ERANGE;
 		if (!error)
 			put_slots(&image->tables[table], slots, maps->contract.slots);
-		if (!error && image->pools[i].in_motion)
-			error = bpf_map_lookup_elem(maps->fd[MAP_FORMER], &i, slots);
-		if (!error && image->pools[i].in_motion)
-			put_slots(&image->former[i], slots, maps->contract.slots);
+		if (!error && image->pools[i].migrating)
+			error = bpf_map_lookup_elem(maps->fd[MAP_PREVIOUS_OWNERS], &i, slots);
+		if (!error && image->pools[i].migrating)
+			put_slots(&image->previous_owners[i], slots, maps->contract.slots);
 	}
 	free(slots);
 	return error;
@@ -375,26 +375,26 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_RECORD] = MAP_BACKEND_RECORDS,
 		[PLAN_SERVICE_NAME] = MAP_SERVICE_NAMES,
 		[PLAN_POOL_NAME] = MAP_POOL_NAMES,
-		[PLAN_NOTES] = MAP_NOTES,
+		[PLAN_TRACKED_CALLS] = MAP_TRACKED_CALLS,
 		[PLAN_BACKEND_ZERO] = MAP_BACKEND_TRAFFIC,
 		[PLAN_SERVICE_ZERO] = MAP_SERVICE_TRAFFIC,
 		[PLAN_BACKEND] = MAP_BACKENDS,
 		[PLAN_TABLE] = MAP_TABLES,
 		[PLAN_POOL] = MAP_POOLS,
-		[PLAN_FORMER] = MAP_FORMER,
+		[PLAN_PREVIOUS_OWNERS] = MAP_PREVIOUS_OWNERS,
 		[PLAN_ENTRY] = MAP_SERVICES, /* or another one: change_entry knows */
 		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
 	};
 	int fd = maps->fd[map_of[step->kind]];
 
 	switch (step->kind) {
-	case PLAN_NOTES:
+	case PLAN_TRACKED_CALLS:
 		return maps_forget_renamed(maps, step->value);
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		return zero_traffic(maps, map_of[step->kind], step->index);
-	case PLAN_FORMER:
-		return maps_put_former(maps, step->index, step->value);
+	case PLAN_PREVIOUS_OWNERS:
+		return maps_put_previous_owners(maps, step->index, step->value);
 	case PLAN_POOL:
 		return bpf_map_update_elem(fd, &step->index, &step->pool, BPF_ANY);
 	case PLAN_ENTRY:

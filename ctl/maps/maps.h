@@ -46,9 +46,9 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
 
-/* Shows every note to `visit`. Returns how many there are, or -errno. */
-typedef void maps_visit_note(const struct note_key *key, const struct note *note, void *data);
-int maps_visit_notes(const struct maps *maps, maps_visit_note *visit, void *data);
+/* Shows every tracked call to `visit`. Returns how many there are, or -errno. */
+typedef void maps_visit_tracked_call(const struct tracked_key *key, const struct tracked_call *tracked, void *data);
+int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data);
 
 /* The backend that is noted for a call, or whatever else has this hash, in a slot of a pool. 0, or -ENOENT. */
 int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend);

@@ -19,12 +19,12 @@ enum map {
 	MAP_POOLS,
 	MAP_POOL_NAMES,
 	MAP_TABLES,
-	MAP_FORMER,
+	MAP_PREVIOUS_OWNERS,
 	MAP_BACKENDS,
 	MAP_BACKEND_RECORDS,
 	MAP_BACKEND_TRAFFIC,
 	MAP_VERDICTS,
-	MAP_NOTES,
+	MAP_TRACKED_CALLS,
 	MAP_TRANSACTIONS,
 	MAP_ADDED,
 	MAP_COUNT,
@@ -37,10 +37,10 @@ struct maps {
 	int cpus;
 };
 
-/* PLAN_NOTES: forgets the tracked calls of backends whose id gets a new meaning. `renamed` has an
+/* PLAN_TRACKED_CALLS: forgets the tracked calls of backends whose id gets a new meaning. `renamed` has an
  * element for each backend's id. 0 or -errno. */
 int maps_forget_renamed(const struct maps *maps, const bool *renamed);
 
-/* PLAN_FORMER: gives a pool other previous owners, one for each slot, and forgets the tracked calls
+/* PLAN_PREVIOUS_OWNERS: gives a pool other previous owners, one for each slot, and forgets the tracked calls
  * that are of an earlier migration. 0 or -errno. */
-int maps_put_former(const struct maps *maps, uint32_t pool_id, const __u16 *former);
+int maps_put_previous_owners(const struct maps *maps, uint32_t pool_id, const __u16 *previous);

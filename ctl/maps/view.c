@@ -20,13 +20,13 @@ json_t *view_address(const struct address *address)
 #define ANSWER false
 #define DROP false
 #define FORWARD true
-#define UNUSUAL false
+#define ANOMALY false
 #define NORMAL true
 #define VERDICT_TEXT(name, forwards, normal, text) {#name, text, forwards, normal},
 const struct verdict_text view_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERDICT_TEXT)};
 #undef VERDICT_TEXT
 #undef NORMAL
-#undef UNUSUAL
+#undef ANOMALY
 #undef FORWARD
 #undef HOLD
 #undef ANSWER
@@ -228,7 +228,7 @@ json_t *view_status(const struct maps *maps, const struct image *image, const ch
 		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps), "services",
 		count_names(image->service_names, image->contract.services), "pools",
 		count_names(image->pool_names, image->contract.pools), "backends", count_backends(image), "in_table",
-		serving(image), "packets", packets, "forwarded", forwarded, "unusual", unusual, "warnings",
+		serving(image), "packets", packets, "forwarded", forwarded, "anomalies", unusual, "warnings",
 		NOT_RUNNING));
 }
 

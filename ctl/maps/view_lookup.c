@@ -15,7 +15,7 @@ static json_t *owner_json(const struct lookup *lookup, const char *key, uint16_t
 
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "call_id", key, "pool", image->pool_names[lookup->pool].name,
 		"backend", backend_json(image, backend), "address",
-		backend ? view_address(&image->records[backend].address) : json_null(), "former",
+		backend ? view_address(&image->records[backend].address) : json_null(), "previous_owner",
 		previous != backend ? backend_json(image, previous) : json_null());
 }
 

@@ -22,7 +22,7 @@ struct {
 } flows SEC(".maps");
 
 /* Looks the flow of a plain IPv4 packet up, and notes it if it is new. */
-__noinline int flow_note(struct xdp_md *ctx)
+__noinline int flow_record(struct xdp_md *ctx)
 {
 	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 	const __be16 *ports = (const void *)(ip + 1);
@@ -49,7 +49,7 @@ __attribute__((always_inline)) int without_table(struct xdp_md *ctx);
 
 int balancer(struct xdp_md *ctx)
 {
-	flow_note(ctx);
+	flow_record(ctx);
 	return without_table(ctx);
 }
 

@@ -51,19 +51,19 @@ enum setup {
 	HINTS_1000,
 	HINTS_10000,
 	HINTS_NOBODY,
-	MOTION_FAR,
-	MOTION_NEAR,
-	NOTES_1000,
-	NOTES_10000,
-	NOTES_100000,
-	NOTES_NEW,
+	MIGRATION_FAR,
+	MIGRATION_NEAR,
+	TRACKED_1000,
+	TRACKED_10000,
+	TRACKED_100000,
+	TRACKED_NEW,
 	ECHO_IDLE,
 	ECHO,
 	TIMED_IDLE,
 	TIMED_FLOW,
 	TIMED,
 	TIMED_HINTED,
-	TIMED_MOTION,
+	TIMED_MIGRATION,
 	TIMED_FLOW_TABLE,
 	STAGE_FIRST, /* one for each stage */
 	SETUP_COUNT = STAGE_FIRST + STAGE_COUNT_OF,
@@ -75,7 +75,7 @@ enum setup {
 #define TIMED_DRIVE .object = "tests/bench/drive", .program = "timed"
 #define VARIED .letters = MESSAGE_TYPICAL_CALL_ID
 #define NAMED(n) DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = n, .words = n
-#define NOTED(n) DRIVE, VARIED, .motion = MOTION_HERE, .words = n, .warm = 600000
+#define TRACKED(n) DRIVE, VARIED, .migration = MIGRATION_HERE, .words = n, .warm = 600000
 #define BALANCER .object = "bpf/balancer", .program = "balancer"
 #define SOURCES .sources = 65536, .warm = 400000
 #define SOME_SOURCES .sources = 1024, .warm = 20000
@@ -126,19 +126,19 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[HINTS_1000] = {NAMED(1000)},
 	[HINTS_10000] = {NAMED(10000)},
 	[HINTS_NOBODY] = {DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = 10000},
-	[MOTION_FAR] = {BALANCER, .motion = MOTION_ELSEWHERE},
-	[MOTION_NEAR] = {BALANCER, .motion = MOTION_HERE},
-	[NOTES_1000] = {NOTED(1000)},
-	[NOTES_10000] = {NOTED(10000)},
-	[NOTES_100000] = {NOTED(100000)},
-	[NOTES_NEW] = {NOTED(0)},
+	[MIGRATION_FAR] = {BALANCER, .migration = MIGRATION_ELSEWHERE},
+	[MIGRATION_NEAR] = {BALANCER, .migration = MIGRATION_HERE},
+	[TRACKED_1000] = {TRACKED(1000)},
+	[TRACKED_10000] = {TRACKED(10000)},
+	[TRACKED_100000] = {TRACKED(100000)},
+	[TRACKED_NEW] = {TRACKED(0)},
 	[ECHO_IDLE] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .copied = MESSAGE_ECHO, .idle = 1},
 	[ECHO] = {DRIVE, .messages = 1, .first = CORPUS_MESSAGES, .copied = MESSAGE_ECHO},
 	[TIMED_IDLE] = {TIMED_DRIVE, .idle = 1},
 	[TIMED_FLOW] = {TIMED_DRIVE, .affinity = AFFINITY_FLOW},
 	[TIMED] = {TIMED_DRIVE},
 	[TIMED_HINTED] = {TIMED_DRIVE, .hints = 10000},
-	[TIMED_MOTION] = {TIMED_DRIVE, .motion = MOTION_HERE},
+	[TIMED_MIGRATION] = {TIMED_DRIVE, .migration = MIGRATION_HERE},
 	[TIMED_FLOW_TABLE] = {.object = "tests/bench/flow_table", .program = "timed"},
 #define STAGE_SETUP(name, text)                                                                                        \
 	[STAGE_FIRST + STAGE_##name] = {                                                                               \
@@ -166,7 +166,8 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 #define NAMES(key, what, setup, counter)                                                                               \
 	ROW(key, "Hints, each response of another name", what, setup, VIA_NAME, "hints-floor", "dsr-flow", XDP_TX,     \
 		counter)
-#define NOTES(key, what, setup) DRIVEN(key, "All slots in motion, each Call-ID another", what, setup, "vary-floor")
+#define TRACKED_ROW(key, what, setup)                                                                                  \
+	DRIVEN(key, "All slots migrating, each Call-ID another", what, setup, "vary-floor")
 #define COLD(key, what, setup, message, counter)                                                                       \
 	ROW("cold-" key, COLD_GROUP, what, setup, message, "cold-floor", "cold-flow", XDP_TX, counter),                \
 		.sweep = COLD_SWEEP
@@ -252,16 +253,18 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 		"hint-header-like", "hints: hostile header-like lines", HINTED_REQUESTS, HEADER_LIKE, call_id_too_far)},
 	{FEATURE("hint-blanks", "hints: hostile blanks", HINTED_REQUESTS, BLANKS, call_id_too_far)},
 	{FEATURE("hint-routes", "hints: hostile Routes of the VIP", HINTED_REQUESTS, ROUTES, call_id_too_far)},
-	{FEATURE("motion-elsewhere", "pool in motion, this slot is not", MOTION_FAR, TYPICAL, call_id)},
-	{FEATURE("motion-invite", "slot in motion: INVITE of a call that is noted", MOTION_NEAR, TYPICAL, call_id)},
-	{FEATURE("motion-response", "slot in motion: 200 of a call that is noted", MOTION_NEAR, RESPONSE, call_id)},
-	{FEATURE("motion-bye", "slot in motion: BYE of a call that is noted", MOTION_NEAR, ROUTE, call_id)},
-	{FEATURE("motion-header-like", "slot in motion: hostile header-like lines", MOTION_NEAR, HEADER_LIKE,
+	{FEATURE("migration-elsewhere", "pool migrating, this slot is not", MIGRATION_FAR, TYPICAL, call_id)},
+	{FEATURE("migration-invite", "slot migrating: INVITE of a call that is noted", MIGRATION_NEAR, TYPICAL,
+		call_id)},
+	{FEATURE("migration-response", "slot migrating: 200 of a call that is noted", MIGRATION_NEAR, RESPONSE,
+		call_id)},
+	{FEATURE("migration-bye", "slot migrating: BYE of a call that is noted", MIGRATION_NEAR, ROUTE, call_id)},
+	{FEATURE("migration-header-like", "slot migrating: hostile header-like lines", MIGRATION_NEAR, HEADER_LIKE,
 		call_id_too_far)},
 	{FEATURE("media", NULL, DSR, MEDIA, port_range)}, {FEATURE("ranged", NULL, DSR, RANGED, call_id)},
 	{PASSED("pass-from-vip", FROM_VIP, not_service)},
 	{BARE("ping-floor", "Answered", "floor: copying the ping", ECHO_IDLE)},
-	{ROW("ping", "Answered", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, pong)},
+	{ROW("ping", "Answered", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, echo_reply)},
 
 	{ROW("hints-floor", "Hints, each response of another name", "floor: writing a name", HINT_IDLE, VIA_NAME, "",
 		NULL, XDP_TX, none)},
@@ -269,15 +272,16 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{NAMES("hints-1000", "1,000 names", HINTS_1000, hint)},
 	{NAMES("hints-10000", "10,000 names", HINTS_10000, hint)},
 	{NAMES("hints-nobody", "10,000 names, the one that comes is none of them", HINTS_NOBODY, call_id)},
-	{NOTES("notes-1000", "1,000 calls, all noted", NOTES_1000)},
-	{NOTES("notes-10000", "10,000 calls", NOTES_10000)}, {NOTES("notes-100000", "100,000 calls", NOTES_100000)},
-	{NOTES("notes-new", "each call is new, the oldest is forgotten for it", NOTES_NEW)},
+	{TRACKED_ROW("tracked-1000", "1,000 calls, all noted", TRACKED_1000)},
+	{TRACKED_ROW("tracked-10000", "10,000 calls", TRACKED_10000)},
+	{TRACKED_ROW("tracked-100000", "100,000 calls", TRACKED_100000)},
+	{TRACKED_ROW("tracked-new", "each call is new, the oldest is forgotten for it", TRACKED_NEW)},
 
 	{BARE("cold-floor", COLD_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = COLD_SWEEP},
 	{COLD("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},
 	{COLD("typical", "typical", TIMED, TYPICAL, call_id)},
 	{COLD("hint", "200 whose Via names a backend, 10,000 names", TIMED_HINTED, VIA_ADDRESS, hint)},
-	{COLD("motion", "slot in motion: INVITE of a call that is noted", TIMED_MOTION, TYPICAL, call_id)},
+	{COLD("migration", "slot migrating: INVITE of a call that is noted", TIMED_MIGRATION, TYPICAL, call_id)},
 	{COLD("flow-table", "typical, and a flow table", TIMED_FLOW_TABLE, TYPICAL, call_id)},
 	{BARE("far-floor", FAR_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = FAR_SWEEP},
 	{FAR("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},

@@ -125,7 +125,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		{"pools", pools_of(setup)},
 		{"pool_names", pools_of(setup)},
 		{"tables", 2 * pools_of(setup)},
-		{"former", pools_of(setup)},
+		{"previous_owner", pools_of(setup)},
 		{"backends", backends_of(setup) + 1},
 		{"backend_traffic", backends_of(setup) + 1},
 		{"backend_records", backends_of(setup) + 1},
@@ -137,7 +137,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 
 		if (map)
 			bpf_map__set_max_entries(map, all[i].entries);
-		if (map && (!strcmp(all[i].name, "tables") || !strcmp(all[i].name, "former")))
+		if (map && (!strcmp(all[i].name, "tables") || !strcmp(all[i].name, "previous_owner")))
 			bpf_map__set_value_size(map, slots_of(setup) * sizeof(uint16_t));
 	}
 }
@@ -293,7 +293,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 static int fill_pool(struct bpf_object *object, const struct subject_setup *setup, uint32_t id)
 {
 	uint16_t *table = calloc(slots_of(setup), sizeof(*table));
-	struct pool pool = {.table = 2 * id, .in_motion = setup->motion != MOTION_NONE};
+	struct pool pool = {.table = 2 * id, .migrating = setup->migration != MIGRATION_NONE};
 	int error;
 
 	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
@@ -301,8 +301,8 @@ static int fill_pool(struct bpf_object *object, const struct subject_setup *setu
 	error = put(object, "tables", &pool.table, table);
 	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
 		table[slot] = 1 + table[slot] % backends_of(setup);
-	if (!error && setup->motion == MOTION_HERE)
-		error = put(object, "former", &id, table);
+	if (!error && setup->migration == MIGRATION_HERE)
+		error = put(object, "previous_owner", &id, table);
 	if (!error)
 		error = put(object, "pools", &id, &pool);
 	free(table);

@@ -14,10 +14,10 @@
 #include "bpf/abi.h"
 #include "messages.h"
 
-enum subject_motion {
-	MOTION_NONE,
-	MOTION_ELSEWHERE, /* pools are in motion, but no slot that is met */
-	MOTION_HERE,      /* all slots are */
+enum subject_migration {
+	MIGRATION_NONE,
+	MIGRATION_ELSEWHERE, /* pools are migrating, but no slot that is met */
+	MIGRATION_HERE,      /* all slots are */
 };
 
 struct subject_setup {
@@ -31,7 +31,7 @@ struct subject_setup {
 	uint32_t hints; /* names of backends (MESSAGE_NAME), besides their addresses; 0: the service has no hints at all
 			 */
 	bool route;     /* requests may name a backend */
-	enum subject_motion motion;
+	enum subject_migration migration;
 	enum forward_method forward; /* [FORWARD_DSR] */
 	bool ipv6_way;
 	uint32_t ifindex; /* where backends are reached [1: where BPF_PROG_TEST_RUN says that a frame came in] */

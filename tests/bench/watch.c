@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sees from outside when the packet path goes by something new: prints a line "REALTIME
- * MONOTONIC TABLE IN_MOTION" (clocks in seconds) for what pool 0's entry is, and for each
+ * MONOTONIC TABLE MIGRATING" (clocks in seconds) for what pool 0's entry is, and for each
  * change of it.
  *
  * usage: watch [MAP] */
@@ -22,7 +22,7 @@ static void print(const struct pool *pool)
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_MONOTONIC, &since_boot);
 	printf("%lld.%06ld %lld.%06ld %u %u\n", (long long)now.tv_sec, now.tv_nsec / 1000, (long long)since_boot.tv_sec,
-		since_boot.tv_nsec / 1000, pool->table, pool->in_motion);
+		since_boot.tv_nsec / 1000, pool->table, pool->migrating);
 	fflush(stdout);
 }
 

@@ -73,8 +73,8 @@ all_are_up() {
 	[ $sum -eq $CALLS ]
 }
 
-in_motion() {
-	[ "$(lab_ctl --json pool list | jq -r ".[] | select(.name == \"$1\") | .in_motion")" = "$2" ]
+migrating() {
+	[ "$(lab_ctl --json pool list | jq -r ".[] | select(.name == \"$1\") | .migrating")" = "$2" ]
 }
 
 # --- calls through proxies that name themselves
@@ -140,10 +140,10 @@ try_connections() {
 	is "... and no calls" "$(backend lines px1 .calls)" 0
 	check "... record_time and drain_timeout have passed" wait_for 10 slots_are lines px1 0
 	sleep 4
-	check "... and the slots of its connections are held" in_motion lines true
+	check "... and the slots of its connections are held" migrating lines true
 	is "... which are where they were" "$(speak 3 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
 	echo close >&$IDLE
-	check "when they are closed the pool comes to rest" wait_for 30 in_motion lines false
+	check "when they are closed the pool comes to rest" wait_for 30 migrating lines false
 	exec {IDLE}>&-
 }
 

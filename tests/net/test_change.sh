@@ -70,7 +70,7 @@ state_is() {
 
 # Has all moved that is to move?
 nothing_waits() {
-	lab_ctl --json backend list proxies | jq -e 'all(.moving | test("to (come|leave)") | not)'
+	lab_ctl --json backend list proxies | jq -e 'all(.migrating | test("gaining|losing") | not)'
 }
 
 something_waits() {
@@ -181,7 +181,7 @@ lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 check "px1 to px3 are up" wait_for 10 lab_serving 8
 check "px4 is down" wait_for 15 state_is px4 down
-check "the pool is settled" lab_ctl pool settle proxies
+check "the pool is settled" lab_ctl pool finish proxies
 
 # --- changes, one on top of the other
 
@@ -198,7 +198,7 @@ like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend
 check "... it has them yet" [ "$(backend proxies px3 .slots)" -gt 0 ]
 check "... not for long" wait_for 8 has_no_slots proxies px3
 drained=$(date +%s.%N)
-left=$(backend proxies px3 '"\(.calls) \(.moving)"')
+left=$(backend proxies px3 '"\(.calls) \(.migrating)"')
 like "... and about so many calls are left" "$left" '^[0-9]{3,} [0-9]+ left$'
 
 check "px5 is added" lab_ctl backend add proxies px5 10.0.0.15
@@ -214,7 +214,7 @@ before=$(slots proxies)
 like "... all has its share" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
 check "the daemon is killed again, and starts again" kill_and_start 1
 is "... it is as it was" "$(slots proxies)" "$before"
-like "... and calls stay where they were" "$(backend proxies px3 .moving)" ' left$'
+like "... and calls stay where they were" "$(backend proxies px3 .migrating)" ' releasing$'
 
 check "px5 is drained" lab_ctl backend drain proxies px5
 check "... and ready again while this is recorded" lab_ctl backend ready proxies px5
@@ -236,10 +236,10 @@ is "... is leaving" "$(backend soon s2 .admin)" leaving
 check "... has left when its time is over" wait_for 10 has_left soon s2
 lab_ctl backend add soon s3 10.0.0.13 > /dev/null
 lab_ctl backend add soon s4 10.0.0.14 > /dev/null
-lab_ctl pool settle soon > /dev/null
+lab_ctl pool finish soon > /dev/null
 lab_ctl backend remove soon s4 --drain > /dev/null
 check "... another one likewise, though slots of others move on and on" wait_for 15 left_meanwhile soon s4 s3
-is "... slots of the pool are in motion then" "$(lab_ctl --json backend list soon | jq 'any(.moving != "")')" true
+is "... slots of the pool are migrating then" "$(lab_ctl --json backend list soon | jq 'any(.migrating != "")')" true
 lab_ctl backend add soon s5 10.0.0.15 > /dev/null
 lab_ctl backend remove soon s5 --drain > /dev/null
 check "... one that has had no slot yet does not wait" wait_for 5 left_meanwhile soon s5 s3
@@ -248,7 +248,7 @@ before=$(slots usual)
 check "a server of a pool with the usual times is drained" lab_ctl backend drain usual u2
 sleep 5
 is "... has all its slots 5 s later" "$(slots usual)" "$before"
-check "... and none after pool settle" lab_ctl pool settle usual
+check "... and none after pool finish" lab_ctl pool finish usual
 check "... at once" has_no_slots usual u2
 
 lab_ctl backend add chain c2 10.0.0.12 > /dev/null
@@ -256,7 +256,7 @@ lab_ctl backend drain chain c1 > /dev/null
 check "calls go from one server to a second" wait_for 8 has_no_slots chain c1
 is "lookup names the second, and the first for a call that is up" "$(lab_ctl lookup chain silent)" \
 	"$(printf 'silent\tc2\t10.0.0.12\tc1 if the call is up already')"
-is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.former)"')" "c2 c1"
+is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous)"')" "c2 c1"
 say_to_chain OPTIONS opening ''
 check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'
 say_to_chain BYE continuing ';tag=1'
@@ -305,9 +305,9 @@ is "a client has one server for its new connections" \
 check "drain --wait returns when px3 is empty" lab_wait wait 60
 check "... no call is left" [ "$(backend proxies px3 .calls)" -eq 0 ]
 check "px3 is to leave" lab_ctl backend remove proxies px3 --drain
-check "... and goes when the pool is settled" lab_ctl pool settle proxies
+check "... and goes when the pool is settled" lab_ctl pool finish proxies
 check "... with the next second" wait_for 5 has_left proxies px3
-is "nothing is in motion then" "$(lab_ctl --json backend list proxies | jq -r '.[].moving' | xargs)" ""
+is "nothing is migrating then" "$(lab_ctl --json backend list proxies | jq -r '.[].migrating' | xargs)" ""
 
 drained_again=$(cut -d. -f1 /proc/uptime)
 check "calls were noted" [ "$(notes_before "$drained_again")" -gt 1000 ]

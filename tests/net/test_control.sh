@@ -474,7 +474,7 @@ prints() {
 prints status '{"version": "1.0", "pid": 42, "uptime": 7384, "config": "/etc/sipxdp/sipxdp.yaml",
 	"pin_dir": "/sys/fs/bpf/sipxdp", "interfaces": [{"name": "eth0", "attached": true, "mode": "native"},
 	{"name": "eth1", "attached": false, "mode": "none"}], "services": 1, "pools": 1, "backends": 3, "in_table": 2,
-	"packets": 1000, "forwarded": 990, "unusual": [{"verdict": "no_call_id", "packets": 10,
+	"packets": 1000, "forwarded": 990, "anomalies": [{"verdict": "no_call_id", "packets": 10,
 	"text": "SIP whose headers end without a Call-ID"}], "warnings": ["192.0.2.10 is no address of this machine"]}' \
 	'version:     1.0
 pid:         42
@@ -488,7 +488,7 @@ pools:       1
 backends:    3, 2 in the table
 packets:     1000
 forwarded:   990
-unusual:     10 no_call_id: SIP whose headers end without a Call-ID
+anomaly:     10 no_call_id: SIP whose headers end without a Call-ID
 warning:     192.0.2.10 is no address of this machine'
 
 prints "service list" '[{"name": "sip", "vips": ["192.0.2.10", "2001:db8:f::10"], "port": 5060, "ports": "5060-5080", "protocol": "udp",
@@ -496,19 +496,19 @@ prints "service list" '[{"name": "sip", "vips": ["192.0.2.10", "2001:db8:f::10"]
 	'NAME  VIP                        PORT       PROTOCOL  AFFINITY  POOL         PACKETS  BYTES
 sip   192.0.2.10,2001:db8:f::10  5060-5080  udp       call-id   proxies  12345678901      7'
 prints "service list" '[]' 'no services' '' ', empty'
-prints "pool list" '[{"name": "proxies", "forward": "dsr", "probe": "options", "fails_open": false, "in_motion": true,
+prints "pool list" '[{"name": "proxies", "forward": "dsr", "probe": "options", "fail_open": false, "migrating": true,
 	"backends": 3, "in_table": 2, "slots": 262144, "services": []}]' \
-	'NAME     FORWARD  PROBE    FAILS OPEN  IN MOTION  BACKENDS  IN TABLE   SLOTS  SERVICES
+	'NAME     FORWARD  PROBE    FAIL OPEN  MIGRATING  BACKENDS  IN TABLE   SLOTS  SERVICES
 proxies  dsr      options  no          yes               3         2  262144  -'
 prints "backend list" '[{"pool": "proxies", "name": "px1", "address": "10.0.0.11", "weight": 1, "admin": "ready",
 	"state": "up", "share": 33.333333, "slots": 87381, "packets": 5, "bytes": 2500, "mac": "02:00:00:00:00:11",
 	"interface": "eth0", "since": 0, "reason": "", "overrides": []},
 	{"pool": "proxies", "name": "px\u00e42", "address": "10.0.0.12", "weight": 10, "admin": "maint", "state": "unreachable",
-	"share": 0, "slots": 0, "moving": "12 to come", "calls": 3, "connections": 2, "latency_mean": 1249, "packets": 123, "bytes": 0, "mac": null, "interface": "", "since": 0,
+	"share": 0, "slots": 0, "migrating": "12 gaining", "calls": 3, "connections": 2, "latency_mean": 1249, "packets": 123, "bytes": 0, "mac": null, "interface": "", "since": 0,
 	"reason": "no route\u001b[2J\nto it", "overrides": ["added", "weight"]}]' \
-	'POOL     NAME  ADDRESS    WEIGHT  ADMIN  FOR  STATE        SHARE  MOVING      CALLS  CONNS  ANSWERS IN  PACKETS  INTERFACE  MAC                CHANGED       REASON
+	'POOL     NAME  ADDRESS    WEIGHT  ADMIN  FOR  STATE        SHARE  MOVING      CALLS  CONNS  PROBE RTT  PACKETS  INTERFACE  MAC                CHANGED       REASON
 proxies  px1   10.0.0.11       1  ready    -  up           33.3%  -               -      -           -        5  eth0       02:00:00:00:00:11  -             -
-proxies  pxä2  10.0.0.12      10  maint    -  unreachable   0.0%  12 to come      3      2       1.2ms      123  -          -                  added,weight  no route\x1b[2J\x0ato it'
+proxies  pxä2  10.0.0.12      10  maint    -  unreachable   0.0%  12 gaining      3      2       1.2ms      123  -          -                  added,weight  no route\x1b[2J\x0ato it'
 prints "backend calls" '[{"kind": "call", "age": 75, "silent": 3, "call": "a84b4c76e66710@pc33.exa"},
 	{"kind": "connection", "age": 4000, "silent": 1, "call": "198.51.100.7:5060"}]' \
 	'KIND          AGE  SILENT  CALL-ID OR SOURCE
@@ -551,7 +551,7 @@ no backends" '' ', of a shape that was not expected'
 run lookup sip a@b c@d
 is "text of lookup" "$status $out" "0 $(printf 'a@b\tpx1\t10.0.0.11\nc@d\tpx1\t10.0.0.11')"
 printf '{"ok": true, "result": [%s]}\n' \
-	'{"call_id": "a", "backend": "px1", "address": "10.0.0.11", "former": "px3"}, {"call_id": "b", "backend": null}' \
+	'{"call_id": "a", "backend": "px1", "address": "10.0.0.11", "previous_owner": "px3"}, {"call_id": "b", "backend": null}' \
 	> "$replies/lookup.json"
 run lookup sip a b
 is "text of lookup while slots move" "$status $out" \

@@ -39,7 +39,7 @@ check_counts() {
 # Held fragments that were dropped in the end, but for duplicates of others.
 given_up() {
 	lab_ctl --json status |
-		jq '[.unusual[] | select(.verdict == "held_fragment" and (.text | test("duplicate") | not)) | .packets] | add // 0'
+		jq '[.anomalies[] | select(.verdict == "held_fragment" and (.text | test("duplicate") | not)) | .packets] | add // 0'
 }
 
 gave_up() {

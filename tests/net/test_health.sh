@@ -34,10 +34,10 @@ configure() {
 	} | lab_write balancer "$LAB_CONFIG"
 }
 
-# reconfigure ...: likewise, and nothing is in motion then.
+# reconfigure ...: likewise, and nothing is migrating then.
 reconfigure() {
 	configure "$@"
-	lab_ctl reload > /dev/null && lab_ctl pool settle proxies > /dev/null
+	lab_ctl reload > /dev/null && lab_ctl pool finish proxies > /dev/null
 }
 
 # backend NAME FILTER
@@ -178,7 +178,7 @@ check "... and serve" wait_for 10 serving_are "px1 px2 px3 px4"
 
 # --- who dies
 
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 sip_client calls client "$LAB_CLIENT" call 1200 40 -d 2000
 sleep 2
 dies px1 "a SIP server is killed" start_server px1 answer -- stop_server px1 KILL
@@ -240,7 +240,7 @@ wait_for 10 states_are "up up up up"
 stop_server px1 STOP
 lab_ctl backend drain proxies px2 > /dev/null
 check "one is down, one drains" wait_for 10 serving_are "px3 px4"
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 before=$(owners) count=$(changes px1)
 lab_stop sipxdpd KILL || true
 lab_daemon
@@ -254,7 +254,7 @@ check "both come back" wait_for 10 serving_are "px1 px2 px3 px4"
 
 # --- too few
 
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 before=$(owners)
 for host in "${LAB_BACKENDS[@]}"; do
 	stop_server "$host" STOP
@@ -297,7 +297,7 @@ stop_server px2 CONT
 
 reconfigure "probe: {$PROBE}"$'\n'"groups: [{name: a, backends: [px1, px2]}, {name: b, backends: [px3, px4]}]"
 check "two groups" wait_for 10 serving_are "px1 px2 px3 px4"
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 before=$(owners)
 stop_server px1 STOP
 check "one of a group dies" wait_for 10 serving_are "px2 px3 px4"

@@ -159,7 +159,7 @@ attach() {
 	is "... with all maps, the program and the link pinned" "$(pins)" "$MAPS links/eth0"
 	is "the contract holds the limits of the file" \
 		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version, .filled)')" \
-		'{"slots":1024,"pools":3,"services":5,"backends":7,"notes":262144}'
+		'{"slots":1024,"pools":3,"services":5,"backends":7,"tracked_calls":262144}'
 	is "services has room for them, for old and new at once" "$(map_entries services)" 10
 	is "tables for two a pool" "$(map_entries tables)" 6
 	is "... of 2 bytes a slot" "$(lab_in balancer bpftool -j map show pinned $PINS/tables | jq .bytes_value)" 2048

@@ -76,7 +76,7 @@ for host in "${LAB_BACKENDS[@]}"; do
 	lab_start "$host" "$host" tests/net/named_echo.py "$host" 5060,5061,5070 "$LAB_VIP"
 	wait_for 10 grep -q listening "$LAB_DIR/$host.log"
 done
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 
 REQUEST="INFO sip:b@$LAB_VIP SIP/2.0"
 same "Call-IDs of requests" sip "" "$REQUEST" "Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1"

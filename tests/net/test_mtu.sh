@@ -32,7 +32,7 @@ send() {
 # unusual WORD: of the packets that did not fit, how many were "cut", "told" or "dropped".
 unusual() {
 	lab_ctl --json status |
-		jq --arg word "$1" '[.unusual[] | select(.verdict == "oversize" and (.text | test($word))) | .packets] | add // 0' |
+		jq --arg word "$1" '[.anomalies[] | select(.verdict == "oversize" and (.text | test($word))) | .packets] | add // 0' |
 		awk '{ print $1 - 0 }'
 }
 

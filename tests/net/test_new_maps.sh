@@ -71,12 +71,12 @@ lab_balance
 check "all are up" wait_for 10 eval '[ "$(lab_ctl --json backend list | jq -r ".[].state" | xargs)" = "up up up" ]'
 lab_ctl backend maint proxies px3 > /dev/null
 lab_ctl backend weight proxies px2 2 > /dev/null
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 before=$(known) calls=$(owners)
 
 # --- other limits
 
-configure 'backends: 64, notes: 4096'
+configure 'backends: 64, tracked_calls: 4096'
 through "more backends and notes" upgrade
 stays
 is "... the maps have room for them" "$(contract backends) $(contract notes)" "64 4096"
@@ -100,8 +100,8 @@ check "probes go on: one without the VIP is down" wait_for 10 field_is px1 .stat
 lab_address px1 lo "$LAB_VIP/32"
 check "... and back" wait_for 10 field_is px1 .state up
 
-configure 'backends: 4, notes: 4096, slots: 1024'
-lab_ctl pool settle proxies > /dev/null
+configure 'backends: 4, tracked_calls: 4096, slots: 1024'
+lab_ctl pool finish proxies > /dev/null
 through "fewer backends, and other slots" upgrade
 is "... they are" "$(contract backends) $(contract slots)" "4 1024"
 is "... backends are as they were" "$(known)" "$before"
@@ -123,7 +123,7 @@ through "... for new maps" upgrade
 check "... which it fills" wait_for 10 says "the new maps are in place"
 is "... who runs is known" "$(known)" "$before_restart"
 lab_ctl backend remove proxies px4 > /dev/null
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 configure 'backends: 32, slots: 1024'
 refuses "no time at all" "nothing was changed" --timeout 0
 
@@ -131,9 +131,9 @@ POOL=${POOL/0s/1h} configure 'backends: 8, slots: 2048'
 lab_ctl reload > /dev/null
 lab_ctl backend ready proxies px3 > /dev/null
 POOL=${POOL/0s/1h} configure 'backends: 32, slots: 1024'
-refuses "slots are in motion" "pool settle" --timeout 3
-check "... the daemon says so, too" says "until no slot is in motion"
-through "they are settled while it waits" eval 'upgrade & sleep 1.5; lab_ctl pool settle proxies && wait $!'
+refuses "slots are migrating" "pool finish" --timeout 3
+check "... the daemon says so, too" says "until no slot is migrating"
+through "they are settled while it waits" eval 'upgrade & sleep 1.5; lab_ctl pool finish proxies && wait $!'
 is "... the new maps are there" "$(contract backends)" 32
 check "... and px3 serves" wait_for 5 lab_serving 3
 before=$(known) calls=$(owners)
@@ -161,7 +161,7 @@ lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
 check "... probes go on" wait_for 10 field_is px2 .state down
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 check "... and on" wait_for 10 field_is px2 .state up
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 through "the next upgrade makes new ones" upgrade
 is "... which are in use" "$(contract backends) $(contract slots)" "40 512"
 check "... nothing is left over" nothing_is_left
@@ -191,7 +191,7 @@ make_next_release() {
 check "a release of another contract is built" make_next_release
 lab_ctl backend maint proxies px3 > /dev/null
 lab_ctl backend weight proxies px1 3 > /dev/null
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
 check "one is down" wait_for 10 field_is px2 .state down
 before=$(known) calls=$(owners)
@@ -214,7 +214,7 @@ lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 check "probes go on" wait_for 10 field_is px2 .state up
 through "its next upgrade needs none" lab_in balancer sipxdp-loader upgrade
 stays
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 lab_stop sipxdpd TERM
 PATH=${PATH#*:}
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"

@@ -81,9 +81,9 @@ serving_are() {
 	[ "$(lab_ctl --json backend list "$1" | jq -r '.[] | select(.slots > 0) | .name' | xargs)" = "$2" ]
 }
 
-# in_motion: pools with slots that migrate
-in_motion() {
-	lab_ctl --json pool list | jq -r '.[] | select(.in_motion) | .name' | xargs
+# migrating: pools with slots that migrate
+migrating() {
+	lab_ctl --json pool list | jq -r '.[] | select(.migrating) | .name' | xargs
 }
 
 # ports up|down HOST...: all at once
@@ -102,7 +102,7 @@ said() {
 # keeps NAME BEFORE: no slot has moved, and none is about to.
 keeps() {
 	is "$1: no call moves" "$(moved "$2")" ""
-	is "... nor is one to move" "$(in_motion)" ""
+	is "... nor is one to move" "$(migrating)" ""
 }
 
 first_start() {

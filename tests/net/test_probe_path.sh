@@ -63,7 +63,7 @@ every_kind() {
 		for kind in udp tcp; do
 			is "$name: $kind to $vip" "$(probe $kind "$vip" 5060 "$@")" "$wanted"
 		done
-		is "$name: ping to $vip" "$(probe ping "$vip" 0 "$@")" "$(sed -E 's/px[0-9]/pong/g' <<< "$wanted")"
+		is "$name: ping to $vip" "$(probe ping "$vip" 0 "$@")" "$(sed -E 's/px[0-9]/echo_reply/g' <<< "$wanted")"
 	done
 }
 

@@ -28,7 +28,7 @@ try_large() {
 
 # status PATTERN: packets of the rows of status whose text it matches.
 status() {
-	lab_ctl --json status | jq --arg text "$1" '[.unusual[] | select(.text | test($text)) | .packets] | add // 0'
+	lab_ctl --json status | jq --arg text "$1" '[.anomalies[] | select(.text | test($text)) | .packets] | add // 0'
 }
 
 status_is() {

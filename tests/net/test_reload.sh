@@ -40,7 +40,7 @@ backend() {
 }
 
 slots() {
-	lab_ctl --json backend list proxies | jq -c '[.[] | [.name, .slots, .moving]]'
+	lab_ctl --json backend list proxies | jq -c '[.[] | [.name, .slots, .migrating]]'
 }
 
 keep() {
@@ -107,7 +107,7 @@ is "... with all calls where they were" "$(kept)" "0 0"
 write_file
 lab_ctl backend ready proxies px3 > /dev/null
 lab_ctl reload > /dev/null
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 
 # --- drain and maint
 
@@ -117,7 +117,7 @@ lab_ctl save > "$LAB_DIR/saved.yaml"
 like "save writes drain" "$(cat "$LAB_DIR/saved.yaml")" "name: px2,.* admin: drain}"
 like "... and maint" "$(cat "$LAB_DIR/saved.yaml")" "name: px3,.* admin: maint}"
 lab_write balancer "$LAB_CONFIG" < "$LAB_DIR/saved.yaml"
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 is "... it is a file that changes nothing" "$(lab_ctl plan "$LAB_CONFIG")" "no slot would move"
 lab_ctl reload > /dev/null
 lab_ctl backend ready proxies px2 > /dev/null
@@ -146,7 +146,7 @@ is "... after a restart of the daemon, too" "$(lab_ctl save)" "$saved"
 like "a hint that another one has is refused" \
 	"$(lab_ctl backend add proxies px5 10.0.0.15 --hints px4.example.net 2>&1 || true)" "px4.example.net"
 like "... and ports" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 write_file '/^services:/i\limits: {backends: 64}'
 check "new maps take it over" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 is "... with all that was said" "$(lab_ctl save | grep "name: px4")" "$(grep "name: px4" <<< "$saved")"
@@ -156,7 +156,7 @@ is "a reload ends it" "$(backend px4 .name)" ""
 
 # --- one server in a tunnel
 
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 is "calls and connections begin anew" "$(kept anew)" "0 0"
 check "decap attaches at px3" lab_in px3 sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER"
 write_file '/name: px3/s/}/, forward: ipip}/'
@@ -174,7 +174,7 @@ is "... and also without it" "$(kept)" "0 0"
 
 write_file 's/record_time: 10m/record_time: 0s/' 's/drain_timeout: 1h/drain_timeout: 1s/'
 lab_ctl reload > /dev/null
-lab_ctl pool settle proxies > /dev/null
+lab_ctl pool finish proxies > /dev/null
 check "remove --drain --wait returns" lab_ctl backend remove proxies px3 --drain --wait 60
 is "... when it is removed" "$(backend px3 .name)" ""
 like "--wait without --drain is refused" "$(lab_ctl backend remove proxies px2 --wait 5 2>&1 || true)" "goes with --drain"

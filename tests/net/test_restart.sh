@@ -135,7 +135,7 @@ through "a backend is taken out by sipxdp-ctl and comes back" take_out_and_back
 
 LAB_POOL="record_time: 200ms" lab_config dsr
 check "calls are recorded from now on" lab_ctl reload
-check "... nothing is in motion yet" lab_ctl pool settle proxies
+check "... nothing is migrating yet" lab_ctl pool finish proxies
 begin=$EPOCHREALTIME
 PACKETS_A_SECOND=$MUCH through "100 reloads that change something, and 20 times the daemon is killed" reload_and_kill
 is "... no call moved" "$(result moved)" 0

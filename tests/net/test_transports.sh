@@ -244,17 +244,17 @@ kernels_pings() {
 }
 
 try_ping() {
-	local vip pongs seen
+	local vip echo replies seen
 	for vip in "$LAB_VIP" "$LAB_VIP6"; do
-		pongs=$(lab_verdict pong) seen=$(kernels_pings)
+		echo replies=$(lab_verdict echo_reply) seen=$(kernels_pings)
 		is "5 pings of $vip are answered" "$(pings "$vip")" 5
-		is "... by the program" "$(($(lab_verdict pong) - pongs))" 5
+		is "... by the program" "$(($(lab_verdict echo_reply) - echo replies))" 5
 		is "... and the kernel has seen none" "$(($(kernels_pings) - seen))" 0
 	done
 	write_config false
 	lab_ctl reload > /dev/null
 	is "without 'ping:' they are answered, too" "$(pings "$LAB_VIP") $(pings "$LAB_VIP6")" "5 5"
-	is "... by the kernel" "$(($(kernels_pings) - seen)) $(($(lab_verdict pong) - pongs))" "10 5"
+	is "... by the kernel" "$(($(kernels_pings) - seen)) $(($(lab_verdict echo_reply) - echo replies))" "10 5"
 }
 
 lab_open

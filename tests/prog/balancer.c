@@ -291,7 +291,7 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	skel->rodata->slot_mask = slots_of(setup) - 1;
 	skel->rodata->no_fast_path = setup->no_fast_path;
 	bpf_map__set_value_size(skel->maps.tables, slots_of(setup) * sizeof(uint16_t));
-	bpf_map__set_value_size(skel->maps.former, slots_of(setup) * sizeof(uint16_t));
+	bpf_map__set_value_size(skel->maps.previous_owners, slots_of(setup) * sizeof(uint16_t));
 	bpf_map__set_max_entries(skel->maps.backends, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
 	run_must(balancer_bpf__load(skel), "load");

@@ -93,7 +93,7 @@ static void expect_direct(const struct run *run, struct frame *out)
 }
 
 /* The echo reply: what came, addressed back. */
-static void expect_pong(const struct run *run, struct frame *out)
+static void expect_echo_reply(const struct run *run, struct frame *out)
 {
 	struct frame_spec reply = run->spec;
 
@@ -111,8 +111,8 @@ static void expect(const struct run *run, struct frame *out)
 {
 	struct backend backend;
 
-	if (run->row->verdict == VERDICT_pong) {
-		expect_pong(run, out);
+	if (run->row->verdict == VERDICT_echo_reply) {
+		expect_echo_reply(run, out);
 		return;
 	}
 	if (!balancer_forwards(run->row->verdict)) {
@@ -147,8 +147,9 @@ static void check_frame(const struct run *run)
 static bool is_for_service(enum verdict verdict)
 {
 	return verdict != VERDICT_not_service && verdict != VERDICT_not_ip && verdict != VERDICT_malformed &&
-	       verdict != VERDICT_held_fragment && verdict != VERDICT_orphan_fragment && verdict != VERDICT_pong &&
-	       verdict != VERDICT_probe_reply && verdict != VERDICT_lost_probe_reply && verdict != VERDICT_other_host;
+	       verdict != VERDICT_held_fragment && verdict != VERDICT_orphan_fragment &&
+	       verdict != VERDICT_echo_reply && verdict != VERDICT_probe_reply && verdict != VERDICT_lost_probe_reply &&
+	       verdict != VERDICT_other_host;
 }
 
 static void check_traffic(const struct run *run, const char *whose, const struct traffic *before,

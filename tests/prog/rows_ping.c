@@ -6,7 +6,7 @@
 
 #define FOR_IPV4 .families = IPV4_ONLY, .setup = {.ping = true}
 #define FOR_IPV6 .families = IPV6_ONLY, .setup = {.ping = true}
-#define ANSWERED .verdict = VERDICT_pong, .action = XDP_TX
+#define ANSWERED .verdict = VERDICT_echo_reply, .action = XDP_TX
 #define LEFT_ALONE .verdict = VERDICT_not_service, .action = XDP_PASS
 
 static const struct row rows[] = {

@@ -514,7 +514,7 @@ Test(balancer, a_full_ring_leaves_it_to_the_kernel)
 
 /* The answer's checksums are updates of the request's (RFC 1624), which have corners, where
  * all is zeros or ones: 5 divides 0xffff. */
-Test(balancer, pong_checksums_are_right)
+Test(balancer, echo_reply_checksums_are_right)
 {
 	const struct balancer_setup setup = {.ping = true};
 

@@ -205,18 +205,19 @@ Test(hints, the_dead_are_not_meant)
 	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_call_id), by_key());
 }
 
-Test(hints, a_hint_counts_more_than_a_slot_in_motion)
+Test(hints, a_hint_counts_more_than_a_slot_in_migration)
 {
 	uint16_t owners[4096];
-	struct pool pool = {.table = 0, .in_motion = 1};
+	struct pool pool = {.table = 0, .migrating = 1};
 	uint32_t zero = 0;
 
 	for (int i = 0; i < 4096; i++)
 		owners[i] = 4;
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.former), &zero, owners, BPF_ANY), "former");
+	run_must(
+		bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, owners, BPF_ANY), "previous_owner");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
 	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_hint), NAMED);
-	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "and without a hint it is the former owner's");
+	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "and without a hint it is the previous owner's");
 }
 
 /* The end of a call shows by whatever way it comes: a BYE whose Route names the backend, too. */
@@ -227,10 +228,10 @@ Test(hints, a_call_of_a_migrating_pool_is_tracked_by_hints_too)
 		"To: <sip:bob@example.com>;tag=b\r\nFrom: <sip:alice@example.com>;tag=a\r\n"
 		"Call-ID: " CALL_ID "\r\n\r\n";
 	uint64_t hash = balancer_hash(CALL_ID, strlen(CALL_ID));
-	struct note_key key = {.hash = hash, .slot = hash & 4095};
-	struct pool pool = {.table = 0, .in_motion = 1};
-	int notes = bpf_map__fd(skel->maps.notes);
-	struct note note;
+	struct tracked_key key = {.hash = hash, .slot = hash & 4095};
+	struct pool pool = {.table = 0, .migrating = 1};
+	int notes = bpf_map__fd(skel->maps.tracked_calls);
+	struct tracked_call tracked;
 	char text[512];
 
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &(uint32_t){0}, &pool, BPF_ANY), "pools");
@@ -241,9 +242,9 @@ Test(hints, a_call_of_a_migrating_pool_is_tracked_by_hints_too)
 		frame_build(&frame, &(struct frame_spec){.payload = text});
 		cr_assert_eq(balancer_run(skel, &frame), XDP_TX);
 		cr_assert_eq(balancer_receiver(&frame), NAMED);
-		run_must(bpf_map_lookup_elem(notes, &key, &note), "notes");
-		cr_expect_eq(note.backend, NAMED);
-		cr_expect_eq(note.ended != 0, i, "%s", text);
+		run_must(bpf_map_lookup_elem(notes, &key, &tracked), "tracked_calls");
+		cr_expect_eq(tracked.backend, NAMED);
+		cr_expect_eq(tracked.ended != 0, i, "%s", text);
 	}
 }
 

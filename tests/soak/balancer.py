@@ -63,8 +63,8 @@ class Balancer:
         return result if outcome == "done" else None
 
     async def change(self, command, pool, *arguments, **options):
-        if command == "settle":
-            return await self.ctl("pool", "settle", pool, **options)
+        if command == "finish":
+            return await self.ctl("pool", "finish", pool, **options)
         word, *more = command.split()
         return await self.ctl("backend", word, pool, *arguments, *more, **options)
 

@@ -5,7 +5,7 @@ import joining
 SERVICES = """\
 interfaces: [eth0]
 hash_key: 2b7e151628aed2a6abf7158809cf4f3c
-limits: {{slots: 16384, pools: 8, notes: {notes}}}
+limits: {{slots: 16384, pools: 8, tracked_calls: {notes}}}
 join: {{listen: "{balancer}:{port}", secret: {secret}, node_timeout: {node_timeout}s}}
 services:
   - {{name: sip, vip: {vip}, port: 5060, pool: a, ping: {ping}}}

@@ -8,7 +8,7 @@ each reason is a span of time in which a backend may lose its calls:
   maint, remove, a reload of a file without its line   while the command runs
   the backend is dead          from the earliest moment at which probes can know it,
                                until it is reported up again
-  pool settle                  all calls of the pool, while the command runs
+  pool finish                  all calls of the pool, while the command runs
   nobody could have calls      all calls of the pool, until RETURN seconds after that
 
 Nothing else is a reason: not drain, ready, weight, add, remove --drain, reload, restart, kill,
@@ -69,7 +69,7 @@ class Pool:
     upheavals: list = field(default_factory=list)  # spans
     unable: list = field(default_factory=list)  # spans in which nobody could have calls
     uncertain: set = field(default_factory=set)  # names of which a command may have been done or not
-    former: dict = field(default_factory=dict)  # backends that were removed, by name
+    previous: dict = field(default_factory=dict)  # backends that were removed, by name
     noted: dict = field(default_factory=dict)  # of those that the file has: in what admin state
 
     def lose(self, name, start, why):
@@ -127,10 +127,10 @@ class Model:
     def begins(self, pool_name, command, name, now):
         """A command of sipxdp-ctl begins. Returns the span in which it may cost calls, if any."""
         pool = self.pools[pool_name]
-        if command == "settle":
-            pool.upheavals.append(Span(now, "pool settle"))
+        if command == "finish":
+            pool.upheavals.append(Span(now, "pool finish"))
             return pool.upheavals[-1]
-        for backend in (pool.backends.get(name), pool.former.get(name)):
+        for backend in (pool.backends.get(name), pool.previous.get(name)):
             if backend and command in ("ready", "add", "drain", "weight"):
                 backend.barred = backend.empty = math.inf
         return pool.lose(name, now, command) if command in ("maint", "remove") else None
@@ -138,9 +138,9 @@ class Model:
     def done(self, pool_name, command, arguments, span, now, outcome):
         """It has ended: `outcome` is done, refused or unknown."""
         pool, name = self.pools[pool_name], arguments[0] if arguments else ""
-        if span and (outcome != "unknown" or command == "settle"):
+        if span and (outcome != "unknown" or command == "finish"):
             span.end = {"done": now, "refused": -math.inf, "unknown": now + 2}[outcome]
-        if command == "settle":
+        if command == "finish":
             return
         backend = pool.backends.get(name)
         if outcome == "unknown":
@@ -171,7 +171,7 @@ class Model:
             pool.noted.pop(name, None)
         elif command == "remove":
             self._remove(pool, backend.name)
-            pool.former[backend.name].barred = now
+            pool.previous[backend.name].barred = now
         elif command == "remove --drain":
             backend.leaving = True
         elif command == "weight":
@@ -185,7 +185,7 @@ class Model:
         self.look(now)
 
     def _remove(self, pool, name):
-        backend = pool.former[name] = pool.backends.pop(name)
+        backend = pool.previous[name] = pool.backends.pop(name)
         if name in pool.file:
             pool.noted[name] = backend.admin
 
@@ -193,7 +193,7 @@ class Model:
         """A reload of a file begins, pool -> {name: (address, weight)}. Returns spans by pool."""
         spans = {}
         for pool in self.pools.values():
-            for backend in [*pool.backends.values(), *pool.former.values()]:
+            for backend in [*pool.backends.values(), *pool.previous.values()]:
                 admin = backend.admin if backend.name in pool.backends else pool.noted.get(backend.name)
                 backend.empty = math.inf
                 if backend.name in files[pool.name] and admin != "maint":
@@ -220,7 +220,7 @@ class Model:
                 span.end = now
                 if outcome == "done":
                     self._remove(pool, name)
-                    pool.former[name].barred = now
+                    pool.previous[name].barred = now
             if outcome == "done":
                 self._take_file(pool, file)
         self.look(now)
@@ -398,7 +398,7 @@ class Model:
 
     def _check_place(self, call, name, sent, now, what):
         pool = call.pool
-        backend = pool.backends.get(name) or pool.former.get(name)
+        backend = pool.backends.get(name) or pool.previous.get(name)
         if not backend:
             self.fault(now, f"{what} came to {pool.name}/{name}, which the pool never had", call)
         elif sent > backend.barred:

@@ -7,7 +7,7 @@ import time
 from balancer import SOCKET_FAULTS
 
 clock = time.monotonic
-NOTES = (65536, 32768)  # `limits: notes`, now this and now that
+NOTES = (65536, 32768)  # `limits: tracked_calls`, now this and now that
 TIMEOUT = 75  # sipxdp-ctl gives up after 60 s by itself
 
 
@@ -105,16 +105,16 @@ class Player:
             self.fault(f"plan said {gist(plan)}, reload did {gist(result)}")
 
     async def limits(self):
-        """New maps. Nothing may be in motion, and counters begin at 0."""
+        """New maps. Nothing may be migrating, and counters begin at 0."""
         for pool in self.model.pools:
-            await self.change(["settle", pool])
+            await self.change(["finish", pool])
         self.notes = NOTES[0] if self.notes == NOTES[1] else NOTES[1]
         self.balancer.write(self.configure(self.files))
         status, output, errors = await self.balancer.run("balancer", "sipxdp-loader", "upgrade", "-c", self.balancer.config,
                                                          "--timeout", "5", timeout=TIMEOUT)
         self.note(f"status {status}: {output}{errors}")
         self.counters_lost = True
-        if status:  # something was in motion: not now
+        if status:  # something was migrating: not now
             self.notes = NOTES[0] if self.notes == NOTES[1] else NOTES[1]
             self.balancer.write(self.configure(self.files))
 
@@ -257,7 +257,7 @@ class Player:
     # --- rounds
 
     async def heal(self):
-        """As it was at the beginning: all alive, ready and up, nothing in motion."""
+        """As it was at the beginning: all alive, ready and up, nothing migrating."""
         self.note("heal")
         if self.background:
             await asyncio.wait(self.background)
@@ -283,7 +283,7 @@ class Player:
 
     async def _is_whole(self):
         for pool in self.model.pools:
-            await self.change(["settle", pool])
+            await self.change(["finish", pool])
             rows = await self.balancer.ask("backend", "list", pool)
             names = sorted(row["name"] for row in rows or [] if row["state"] == "up" and row["slots"])
             if names != sorted([*self.first_files[pool], *self.joined[pool]]):

@@ -23,10 +23,10 @@ class Source:
         """A command of sipxdp-ctl about one backend, or a pool."""
         rng, pool = self.random, self.random.choice(POOLS)
         command = rng.choices(
-            ["drain", "ready", "maint", "weight", "add", "remove", "remove --drain", "settle"],
+            ["drain", "ready", "maint", "weight", "add", "remove", "remove --drain", "finish"],
             [5, 9, 2, 4, 5, 2, 4, 1],
         )[0]
-        if command == "settle":
+        if command == "finish":
             return [command, pool]
         likely = [h for h in self.hosts if (h in self.there[pool]) != (command == "add")]
         host = rng.choice(likely if likely and rng.random() < 0.9 else self.hosts)

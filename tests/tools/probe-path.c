@@ -7,7 +7,7 @@
  * Opens COUNT sockets for each backend of the pinned map, all at once, and sends a text of
  * its own by each. The other end is to answer with its name, a blank, and the text. Prints
  * for each socket "BACKEND-ID ANSWER", where ANSWER is
- *   the name, or "pong" for an echo request
+ *   the name, or "echo_reply" for an echo request
  *   mixed TEXT      it is the answer to another's text
  *   - REASON        there is none, after 2 s or with an error
  * -s: stays after that, until it is ended. Exit status: 1 when a socket could not be had. */
@@ -69,7 +69,7 @@ static void judge(struct probe *probe, char *answer)
 	char *text = strchr(answer, ' ');
 
 	if (!probe->run->kind->protocol && strcmp(answer, probe->text) == 0) {
-		end(probe, "pong", "");
+		end(probe, "echo_reply", "");
 	} else if (text && strcmp(text + 1, probe->text) == 0) {
 		*text = '\0';
 		end(probe, answer, "");

@@ -117,17 +117,17 @@ Test(added, all_that_a_file_says_counts_and_survives_a_restart)
 	world_start(&world, GROUPED);
 	cr_assert_eq(add(&all, error), 0, "%s", error);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	check_all();
 	id = world_backend(&world, "px9")->id;
 
 	world_load(&world, GROUPED, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0, "nothing changes");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "nothing changes");
 	cr_assert_eq(world_backend(&world, "px9")->id, id);
 	check_all();
 
 	world_load(&world, GROUPED, FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_expect_eq(hints_of(id) + ranges_of(id), 0, "a reload ends it");
 	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
 }
@@ -159,12 +159,12 @@ Test(added, when_it_is_removed_its_words_are_gone)
 
 	world_start(&world, GROUPED);
 	cr_assert_eq(add(&all, error), 0, "%s", error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px9", error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
 	world_load(&world, GROUPED, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
 /* What the file's line says comes back when the one by hand is gone, and not before. */
@@ -181,13 +181,13 @@ Test(added, one_of_the_file_can_be_replaced)
 	cr_assert_eq(try_and_add(added_new(world.farm->pools[0].config, "px2", &address, 1, &words, &faults), error), 0,
 		"%s", error);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_expect_eq(ranges_of(world_backend(&world, "px2")->id), 0);
 	world_load(&world, GROUPED, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_expect_eq(hints_of(world_backend(&world, "px2")->id), 2);
 	world_load(&world, GROUPED, FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_expect_gt(ranges_of(world_backend(&world, "px2")->id), 0);
 }
 
@@ -200,7 +200,7 @@ Test(added, words_go_along_to_new_maps)
 
 	world_start(&world, GROUPED);
 	cr_assert_eq(add(&all, error), 0, "%s", error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px9")->id, 3);
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px1", error), 0);
 	smaller.backends = 2;
@@ -245,6 +245,6 @@ Test(added, what_a_file_may_not_say_is_refused_and_changes_nothing)
 		sprintf(long_hints + strlen(long_hints), "%spx9-%d.example.net", i ? "," : "", i);
 	cr_expect_neq(add(&words, error), 0);
 	cr_expect(strstr(error, "too long to outlive the daemon"), "%s", error);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	free(long_hints);
 }

@@ -36,7 +36,7 @@ Test(config, takes_what_is_right)
 			" \"services\": [], \"pools\": [{\"name\": \"p\", \"backends\": []}]}",
 			{}},
 		{"limits, services and pools in braces",
-			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535, notes: 16777216}\n"
+			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535, tracked_calls: 16777216}\n"
 			     "services:\n  - {name: sip, vip: [192.0.2.10, 2001:db8::10], port: 0, protocol: udp,\n"
 			     "     affinity: call-id, pool: a, ping: true, methods: {INVITE: a}}\n"
 			     "pools:\n  - {name: a, forward: ipip, min_alive: 100, backends: [{name: b, weight: 1000,\n"
@@ -144,7 +144,8 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 				"8:3: unknown key 'foward' in pool a; did you mean 'forward'?",
 				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
 		{"keys from elsewhere", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
-			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends, notes",
+			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends, "
+			 "tracked_calls",
 				"8:1: unknown key 'version' in the file; its keys are interfaces, macs, hash_key, "
 				"limits, "
 				"join, "
@@ -216,11 +217,12 @@ Test(config, refuses_bad_values)
 				"5:40: 'weight' of backend b must be a whole number from 0 to 1000, not 'two'"}},
 		{"limits out of range",
 			HEAD POOLS "limits: {slots: 128, pools: 0, services: 65537, backends: 65536,\n"
-				   "  notes: 1023}\n",
+				   "  tracked_calls: 1023}\n",
 			{"7:17: 'slots' of limits must be a whole number from 256 to 1048576, not '128'",
 				"7:29: 'pools' of limits must be a whole number from 1 to 1024, not '0'",
 				"7:42: from 1 to 65536, not '65537'", "7:59: from 1 to 65535, not '65536'",
-				"8:10: 'notes' of limits must be a whole number from 1024 to 16777216, not '1023'"}},
+				"8:18: 'tracked_calls' of limits must be a whole number from 1024 to 16777216, not "
+				"'1023'"}},
 		{"slots that are no power of two", HEAD POOLS "limits: {slots: 1000}\n",
 			{"7:17: 'slots' of limits must be a power of two, not '1000'"}},
 		{"too many slots", HEAD POOLS "limits: {slots: 2097152}\n", {"7:17: from 256 to 1048576"}},
@@ -495,7 +497,7 @@ Test(config, limits_are_those_of_the_contract_unless_told)
 	cr_assert(config);
 	cr_expect(config->limits.slots == DEFAULT_SLOTS && config->limits.pools == DEFAULT_POOLS);
 	cr_expect(config->limits.services == DEFAULT_SERVICES && config->limits.backends == DEFAULT_BACKENDS);
-	cr_expect(config->limits.notes == DEFAULT_NOTES);
+	cr_expect(config->limits.tracked_calls == DEFAULT_TRACKED_CALLS);
 	config_free(config);
 }
 

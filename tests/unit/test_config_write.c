@@ -304,7 +304,8 @@ static struct config *random_config(uint64_t *state)
 	config->limits.pools = 10 + random_below(state, MAX_POOLS - 9);
 	config->limits.services = 30 + random_below(state, MAX_SERVICES - 29);
 	config->limits.backends = 200 + random_below(state, MAX_BACKENDS - 199);
-	config->limits.notes = MIN_NOTES + random_below(state, MAX_NOTES - MIN_NOTES + 1);
+	config->limits.tracked_calls =
+		MIN_TRACKED_CALLS + random_below(state, MAX_TRACKED_CALLS - MIN_TRACKED_CALLS + 1);
 	random_join(state, &config->join);
 	config->pool_count = 1 + random_below(state, 10);
 	config->pools = calloc(config->pool_count, sizeof(*config->pools));
@@ -377,7 +378,7 @@ Test(config_write, written_text_means_the_same_to_readers_that_guess_types)
 static const char *const texts_for_people[] = {
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, notes: 2048}\n"
+	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048}\n"
 	"services:\n"
 	"  - name: sip\n"
 	"    port: 5060\n"
@@ -406,7 +407,7 @@ static const char *const texts_for_people[] = {
 
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, notes: 2048}\n"
+	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048}\n"
 	"join:\n"
 	"  listen: '[2001:db8::2]:7946'\n"
 	"  secret: 'it''s a secret: #1'\n"

@@ -10,7 +10,7 @@
 static const char base[] =
 	"interfaces: [eth0]\n"
 	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
-	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, notes: 2048}\n"
+	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, tracked_calls: 2048}\n"
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
 	"services:\n"
 	"  - {name: sip, vip: 192.0.2.10, port: 5060, protocol: udp, affinity: call-id, pool: proxies}\n"
@@ -49,7 +49,8 @@ static const struct change changes[] = {
 	{config_limit_keys, "pools", "pools: 4", "pools: 5", "limits: pools 5, was 4 (", NULL},
 	{config_limit_keys, "services", "services: 8", "services: 9", "limits: services 9, was 8 (", NULL},
 	{config_limit_keys, "backends", "backends: 12", "backends: 13", "limits: backends 13, was 12 (", NULL},
-	{config_limit_keys, "notes", "notes: 2048", "notes: 4096", "limits: notes 4096, was 2048 (", NULL},
+	{config_limit_keys, "tracked_calls", "tracked_calls: 2048", "tracked_calls: 4096",
+		"limits: tracked_calls 4096, was 2048 (", NULL},
 	{config_join_keys, "listen", "0.2:7946", "0.2:7947", "join: listen '10.0.0.2:7947', was '10.0.0.2:7946'", NULL},
 	{config_join_keys, "from", "node_timeout: 10s", "node_timeout: 10s, from: [10.0.0.0/24]",
 		"join: from ['10.0.0.0/24'], was none", NULL},

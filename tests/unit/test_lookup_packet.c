@@ -26,8 +26,8 @@ static void setup(void)
 {
 	world_setup(&world);
 	world_start(&world, SERVICES);
-	desired_settle_pool(world.desired, 0);
-	world_settle(&world, NULL);
+	desired_finish_pool(world.desired, 0);
+	world_reconcile(&world, NULL);
 }
 
 static void teardown(void)
@@ -80,7 +80,7 @@ Test(lookup_packet, a_dead_backend_is_not_meant)
 	struct lookup lookup;
 
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(lookup_open(&lookup, world.running, &question, error), 0);
 	cr_expect_eq(lookup.named, 0);
 }
@@ -175,9 +175,9 @@ Test(lookup_packet, a_migration_has_two_owners)
 	size_t both = 0;
 
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_DRAIN, error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world.now += 40000;
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	for (int i = 0; i < 300; i++) {
 		uint64_t hash;
 

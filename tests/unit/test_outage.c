@@ -18,7 +18,7 @@
 #define SEEDS 4
 
 static const struct contract contract = {
-	.version = ABI_VERSION, .slots = 1024, .pools = 4, .services = 8, .backends = 64, .notes = 1024};
+	.version = ABI_VERSION, .slots = 1024, .pools = 4, .services = 8, .backends = 64, .tracked_calls = 1024};
 
 static const struct config_probe defaults = {
 	.type = PROBE_OPTIONS, .interval = 2000, .timeout = 1000, .fall = 3, .rise = 2};
@@ -95,7 +95,7 @@ static void begin(struct simulation *s, size_t count, const struct config_probe 
 		health_begin(&s->servers[i].health, HEALTH_UNKNOWN, &(struct latency){0});
 		s->servers[i].next = s->world.now + rand() % probe->interval;
 	}
-	world_settle(&s->world, NULL);
+	world_reconcile(&s->world, NULL);
 }
 
 static void end(struct simulation *s)
@@ -180,7 +180,7 @@ static void look(struct simulation *s)
 		if (pool(s)->backends[i].judged.wanted)
 			s->servers[i].next = s->world.now;
 	if (world_update_states(&s->world) || desired_next(s->world.desired) <= s->world.now)
-		world_settle(&s->world, NULL);
+		world_reconcile(&s->world, NULL);
 }
 
 static void run(struct simulation *s, uint64_t time)
@@ -205,8 +205,8 @@ static void run(struct simulation *s, uint64_t time)
 /* The server that has the calls that were up before a slot moved. */
 static uint16_t holder(struct simulation *s, uint32_t slot)
 {
-	const uint16_t *former = image_former(s->world.running, 0);
-	uint16_t id = s->world.running->pools[0].in_motion ? former[slot] : 0;
+	const uint16_t *previous = image_previous_owners(s->world.running, 0);
+	uint16_t id = s->world.running->pools[0].migrating ? previous[slot] : 0;
 
 	return id ? id : image_slots(s->world.running, 0)[slot];
 }
@@ -316,7 +316,7 @@ static uint32_t moved_by_outage(size_t count, size_t silent, uint64_t time, bool
 	run(&s, 30000 + rand() % 2000);
 	if (migrating) {
 		farm_set_weight(s.world.farm, "proxies", "px0", 3, error);
-		world_settle(&s.world, NULL);
+		world_reconcile(&s.world, NULL);
 		run(&s, 5000);
 	}
 	remember(&s);
@@ -326,7 +326,7 @@ static uint32_t moved_by_outage(size_t count, size_t silent, uint64_t time, bool
 		cr_expect_eq(pool(&s)->backends[i].record.state, STATE_UP, "%zu of %zu for %lu ms: px%zu is %s", silent,
 			count, time, i, farm_state_name(pool(&s)->backends[i].record.state));
 	if (migrating && !moved)
-		cr_expect(s.world.running->pools[0].in_motion, "%zu of %zu for %lu ms: the migration has ended", silent,
+		cr_expect(s.world.running->pools[0].migrating, "%zu of %zu for %lu ms: the migration has ended", silent,
 			count, time);
 	end(&s);
 	return moved;
@@ -453,7 +453,7 @@ static void restart(struct simulation *s)
 	}
 	desired_free(s->world.desired);
 	s->world.desired = desired_new();
-	world_settle(&s->world, NULL);
+	world_reconcile(&s->world, NULL);
 }
 
 Test(outage, a_daemon_that_starts_in_the_middle_of_one_takes_nobody_out)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who gets which slots, by priorities, groups and slow start, and what is in motion then. */
+/* Who gets which slots, by priorities, groups and slow start, and what is migrating then. */
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -31,14 +31,14 @@ static void set_all_up(void)
 {
 	for (size_t i = 0; i < world.farm->pools[0].count; i++)
 		world_set_health(&world, world.farm->pools[0].backends[i].record.name, HEALTH_UP);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 }
 
 /* Lets so much time pass, ms. */
 static void wait_for(uint64_t time)
 {
 	world.now += time;
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 }
 
 static const uint32_t all = 1024;
@@ -53,19 +53,19 @@ Test(owners, a_standby_has_nothing_while_one_before_it_is_alive)
 	set_all_up();
 	cr_assert_eq(slots("sb1") + slots("sb2"), 0);
 	world_set_health(&world, "px1", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("px2"), all);
 	world_set_health(&world, "px2", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("sb1") + slots("sb2"), all, "now it is their turn, at once");
 	world_set_health(&world, "px1", HEALTH_UP);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("sb1") + slots("sb2"), all, "who comes back waits until calls are recorded");
 	wait_for(10000);
 	cr_assert_eq(slots("px1"), all);
-	cr_assert(world.running->pools[0].in_motion, "the standbys keep the calls that they have");
+	cr_assert(world.running->pools[0].migrating, "the standbys keep the calls that they have");
 	wait_for(100000);
-	cr_assert_not(world.running->pools[0].in_motion);
+	cr_assert_not(world.running->pools[0].migrating);
 }
 
 Test(owners, a_standby_is_believed_though_all_others_are_dead)
@@ -76,15 +76,15 @@ Test(owners, a_standby_is_believed_though_all_others_are_dead)
 	set_all_up();
 	for (int i = 0; i < 3; i++)
 		world_set_health(&world, (const char *const[]){"px1", "px2", "px3"}[i], HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_not(world.farm->pools[0].open, "one of four, but all of the standbys");
 	cr_assert_eq(slots("sb1"), all);
 	world_set_health(&world, "px1", HEALTH_UP);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert(world.farm->pools[0].open, "one of three");
 	world_set_health(&world, "sb1", HEALTH_DOWN);
 	world_set_health(&world, "px1", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert(world.farm->pools[0].open);
 	cr_assert_eq(slots("sb1"), 0, "nobody is up: it is the first ones' turn");
 }
@@ -97,7 +97,7 @@ Test(owners, draining_all_of_a_priority_is_the_standbys_turn)
 	set_all_up();
 	farm_set_admin(world.farm, "proxies", "px1", ADMIN_DRAIN, error);
 	farm_set_admin(world.farm, "proxies", "px2", ADMIN_DRAIN, error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("sb1") + slots("sb2"), 0, "recording");
 	wait_for(10000);
 	cr_assert_eq(slots("sb1") + slots("sb2"), all);
@@ -116,11 +116,11 @@ Test(owners, who_dies_is_followed_by_his_group)
 	for (int i = 0; i < 4; i++)
 		before[i] = slots((const char *const[]){"px1", "px2", "px3", "px4"}[i]);
 	world_set_health(&world, "px1", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("px2"), before[0] + before[1]);
 	cr_assert_eq(slots("px3"), before[2]);
 	world_set_health(&world, "px2", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("px3") + slots("px4"), all, "nobody of the group is left: the others");
 	cr_assert_gt(slots("px3"), before[2]);
 	cr_assert_gt(slots("px4"), before[3]);
@@ -137,7 +137,7 @@ Test(owners, groups_change_nothing_while_all_live)
 	set_all_up();
 	memcpy(plain, image_slots(world.running, 0), sizeof(plain));
 	world_load(&world, RACKS, FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_arr_eq(plain, image_slots(world.running, 0), sizeof(plain));
 }
 
@@ -154,7 +154,7 @@ Test(owners, who_returns_starts_slowly)
 	whole = slots("px1");
 	cr_assert_gt(whole, 0, "a first start is no return");
 	world_set_health(&world, "px1", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("px1"), 0);
 	world_set_health(&world, "px1", HEALTH_UP);
 	for (int step = 0; step < 10; step++) {
@@ -180,7 +180,7 @@ Test(owners, who_returns_while_the_pool_fails_open_has_its_whole_weight)
 	whole = slots("px1");
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_set_health(&world, "px2", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert(world.farm->pools[0].open);
 	world_set_health(&world, "px1", HEALTH_UP);
 	wait_for(0);
@@ -200,13 +200,13 @@ Test(owners, a_slow_start_goes_on_over_a_restart)
 	world_start(&world, SLOW);
 	set_all_up();
 	world_set_health(&world, "px1", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_set_health(&world, "px1", HEALTH_UP);
 	wait_for(0);
 	wait_for(30000);
 	share = slots("px1");
 	world_load(&world, SLOW, FARM_RESTART);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("px1"), share);
 }
 
@@ -244,7 +244,7 @@ Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 	cr_assert(world.running->backends[id].alive, "it has calls");
 	/* A daemon that starts now knows. */
 	world_load(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)), FARM_RESTART);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, id), 0);
 	cr_assert_not(farm_backend_is_wanted(world_backend(&world, "px1")));
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error), 0);
@@ -305,7 +305,7 @@ Test(owners, who_cannot_be_reached_keeps_its_slots_while_nobody_can)
 	FOUND("px2"), FOUND("px3");
 	wait_for(1000);
 	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
-	cr_assert_not(world.running->pools[0].in_motion);
+	cr_assert_not(world.running->pools[0].migrating);
 }
 
 /* With min_alive: 0 it is believed that all are dead. */
@@ -333,7 +333,7 @@ Test(owners, who_is_found_late_after_all_were_away_does_not_wait)
 	FOUND("px3");
 	wait_for(2000);
 	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
-	cr_assert_not(world.running->pools[0].in_motion);
+	cr_assert_not(world.running->pools[0].migrating);
 }
 
 Test(owners, who_is_found_long_after_all_were_away_waits)
@@ -394,7 +394,7 @@ Test(owners, who_is_ready_after_all_were_drained_leaves_their_calls_alone)
 	farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error);
 	wait_for(1000);
 	cr_assert_eq(slots("px1"), all);
-	cr_assert(world.running->pools[0].in_motion);
+	cr_assert(world.running->pools[0].migrating);
 }
 
 /* The key says which slot a call has: a new one cannot wait. */
@@ -409,7 +409,7 @@ Test(owners, another_hash_key_takes_effect_at_once)
 		"limits: {slots: 1024, pools: 4, services: 8, backends: 12}\n" SERVICE
 		"pools: [{name: proxies, probe: options, min_alive: 0, backends: [" PX(1) "," PX(2) "]}]\n",
 		FARM_RELOAD);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_gt(moved, 0);
-	cr_assert_not(world.running->pools[0].in_motion);
+	cr_assert_not(world.running->pools[0].migrating);
 }

@@ -34,10 +34,10 @@ Test(plan, a_backend_without_a_mac_has_no_slot_until_it_answers)
 	uint32_t moved;
 
 	world_load(&world, FARM3, FARM_RESTART);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, 0), world_contract.slots, "nobody is known yet");
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, world_contract.slots);
 	cr_assert_eq(world_slots_of(&world, 0), 0);
 }
@@ -46,11 +46,11 @@ Test(plan, a_restart_with_the_same_file_changes_nothing)
 {
 	world_start(&world, FARM3);
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0, "before anything was heard of a neighbour");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "before anything was heard of a neighbour");
 	world_set_routes(&world, ROUTE_PENDING);
-	cr_assert_eq(world_settle(&world, NULL), 0, "while the neighbours are being asked");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "while the neighbours are being asked");
 	world_set_routes(&world, ROUTE_READY);
-	cr_assert_eq(world_settle(&world, NULL), 0, "when they have answered");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "when they have answered");
 }
 
 Test(plan, the_order_of_lines_means_nothing)
@@ -58,7 +58,7 @@ Test(plan, the_order_of_lines_means_nothing)
 	world_start(&world, FARM3);
 	world_load(&world, HEAD SERVICE POOL(PX(3) "," PX(1) "," PX(2)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
 Test(plan, maint_moves_only_its_own_slots_and_ready_brings_them_back)
@@ -71,11 +71,11 @@ Test(plan, maint_moves_only_its_own_slots_and_ready_brings_them_back)
 	memcpy(before, image_slots(world.running, 0), sizeof(before));
 	own = world_slots_of(&world, world_backend(&world, "px2")->id);
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error), 0);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, own);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px2", ADMIN_READY, error), 0);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, own);
 	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
 }
@@ -86,12 +86,12 @@ Test(plan, an_admin_state_survives_reload_and_restart)
 
 	world_start(&world, FARM3);
 	farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RELOAD);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert_eq(world_backend(&world, "px2")->record.admin, ADMIN_MAINT);
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
 Test(plan, a_weight_set_by_hand_survives_a_restart_and_ends_with_a_reload)
@@ -100,12 +100,12 @@ Test(plan, a_weight_set_by_hand_survives_a_restart_and_ends_with_a_reload)
 
 	world_start(&world, FARM3);
 	cr_assert_eq(farm_set_weight(world.farm, "proxies", "px1", 5, error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert_eq(world_backend(&world, "px1")->record.weight, 5);
 	world_load(&world, FARM3, FARM_RELOAD);
-	cr_assert_gt(world_settle(&world, NULL), 0);
+	cr_assert_gt(world_reconcile(&world, NULL), 0);
 	cr_assert_eq(world_backend(&world, "px1")->record.weight, 1);
 }
 
@@ -119,14 +119,14 @@ Test(plan, a_backend_added_by_hand_survives_a_restart_and_ends_with_a_reload)
 	address_parse("10.0.0.19", &address);
 	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px9", &address, 2, error), 0);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	id = world_backend(&world, "px9")->id;
 	cr_assert_gt(world_slots_of(&world, id), 0);
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert_eq(world_backend(&world, "px9")->id, id);
 	world_load(&world, FARM3, FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_null(farm_find_backend(&world.farm->pools[0], "px9"));
 	cr_assert_eq(world_slots_of(&world, id), 0);
 	cr_assert_not(world_has_backend(world.running, id));
@@ -140,14 +140,14 @@ Test(plan, a_backend_removed_by_hand_stays_away_over_a_restart_and_returns_with_
 	world_start(&world, FARM3);
 	memcpy(before, image_slots(world.running, 0), sizeof(before));
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px3", error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_null(farm_find_backend(&world.farm->pools[0], "px3"));
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert_null(farm_find_backend(&world.farm->pools[0], "px3"));
 	world_load(&world, FARM3, FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
 }
 
@@ -161,13 +161,13 @@ Test(plan, a_backend_replaced_by_hand_stays_replaced_over_a_restart)
 	farm_remove_backend(world.farm, "proxies", "px3", error);
 	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px3", &address, 5, error), 0);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert(address_equal(&world_backend(&world, "px3")->record.address, &address));
 	world_load(&world, FARM3, FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_not(address_equal(&world_backend(&world, "px3")->record.address, &address));
 }
 
@@ -197,20 +197,20 @@ static void check_that_he_leaves_without_the_file(enum farm_origin origin)
 	uint16_t id = world_backend(&world, "px3")->id;
 	uint32_t moved;
 
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, id), 0);
 	world_load(&world, WITHOUT_PX3, origin);
 	cr_assert(plan_says(LEAVES));
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0);
 	cr_assert_eq(world_backend(&world, "px3")->id, id);
 	cr_assert_eq(world_backend(&world, "px3")->record.overrides, OVERRIDE_ADDED | OVERRIDE_LEAVING);
 	cr_assert(world.running->backends[id].alive);
 	world_load(&world, WITHOUT_PX3, origin);
-	cr_assert_eq(world_settle(&world, NULL), 0, "and once more");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "and once more");
 	world_load(&world, FARM3, FARM_RELOAD);
 	cr_assert(plan_says("backend proxies/px3: ready, was leaving"), "his line has come back");
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0);
 	cr_assert_gt(world_slots_of(&world, id), 0);
 }
@@ -247,11 +247,11 @@ Test(plan, who_was_added_and_drains_is_leaving_after_a_reload)
 	address_parse("10.0.0.13", &address);
 	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px3", &address, 1, error), 0);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px3", ADMIN_DRAIN, error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, WITHOUT_PX3, FARM_RESTART);
-	cr_assert_eq(world_settle(&world, NULL), 0, "a restart changes nothing");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "a restart changes nothing");
 	check_that_he_leaves_without_the_file(FARM_RELOAD);
 }
 
@@ -264,15 +264,15 @@ Test(plan, a_backend_that_was_removed_and_added_again_is_leaving_after_a_restart
 	for (uint16_t weight = 1; weight <= 2; weight++) {
 		world_start(&world, FARM3);
 		cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px3", error), 0);
-		world_settle(&world, NULL);
+		world_reconcile(&world, NULL);
 		cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px3", &address, weight, error), 0);
 		world_set_routes(&world, ROUTE_READY);
-		world_settle(&world, NULL);
+		world_reconcile(&world, NULL);
 		cr_assert_eq(world_backend(&world, "px3")->record.overrides, weight == 1 ? 0 : OVERRIDE_WEIGHT);
 		cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px3", error), 0);
-		world_settle(&world, NULL);
+		world_reconcile(&world, NULL);
 		world_load(&world, FARM3, FARM_RESTART);
-		cr_assert_eq(world_settle(&world, NULL), 0, "a restart changes nothing");
+		cr_assert_eq(world_reconcile(&world, NULL), 0, "a restart changes nothing");
 		cr_assert(world_backend(&world, "px3")->record.overrides & OVERRIDE_LEAVING);
 		cr_assert_eq(world_backend(&world, "px3")->record.weight, weight);
 	}
@@ -284,9 +284,9 @@ Test(plan, leaving_survives_a_reload_until_the_address_is_another)
 
 	world_start(&world, FARM3);
 	farm_leave_backend(world.farm, "proxies", "px3", error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RELOAD);
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert(world_backend(&world, "px3")->record.overrides & OVERRIDE_LEAVING);
 	world_load(&world, HEAD SERVICE POOL(PX(1) "," PX(2) ",{name: px3, address: 10.0.0.33}"), FARM_RELOAD);
 	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0, "it is another machine");
@@ -299,7 +299,7 @@ Test(plan, who_was_taken_out_at_once_is_gone_with_his_line)
 	world_start(&world, FARM3);
 	farm_set_admin(world.farm, "proxies", "px2", ADMIN_MAINT, error);
 	farm_remove_backend(world.farm, "proxies", "px3", error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, HEAD SERVICE POOL(PX(1)), FARM_RELOAD);
 	cr_assert_eq(world.farm->pools[0].count, 1);
 }
@@ -311,10 +311,10 @@ Test(plan, a_removed_backend_is_not_mentioned_when_the_file_drops_it)
 	world_start(&world, FARM3);
 	farm_remove_backend(world.farm, "proxies", "px3", error);
 	cr_assert(plan_says("backend proxies/px3: remove"));
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, WITHOUT_PX3, FARM_RELOAD);
 	cr_assert_not(plan_says("px3"));
-	cr_assert_eq(world_settle(&world, NULL), 1, "its record");
+	cr_assert_eq(world_reconcile(&world, NULL), 1, "its record");
 }
 
 Test(plan, who_leaves_is_not_saved)
@@ -338,12 +338,12 @@ Test(plan, a_neighbour_that_fails_loses_only_its_slots)
 	world_start(&world, FARM3);
 	own = world_slots_of(&world, world_backend(&world, "px1")->id);
 	farm_set_route(world_backend(&world, "px1"), &failed);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0, "the others may be gone as well");
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_SUSPECTED);
 	world_backend(&world, "px2")->neighbour_asked = world.now;
 	world_backend(&world, "px3")->neighbour_asked = world.now;
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, own);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
 	cr_assert_str_eq(
@@ -359,22 +359,22 @@ Test(plan, a_probed_backend_has_no_slot_until_it_answers)
 	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
 	cr_assert_eq(world_slots_of(&world, 0), 0, "nobody was heard of: all may be there");
 	world_set_health(&world, "px1", HEALTH_UP);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0, "at a first start none loses slots to the first that answers");
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_set_health(&world, "px2", HEALTH_UP);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0, "one that is added is still to answer");
 	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)), FARM_RELOAD);
 	world_set_health(&world, "px1", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px2")->id), world_contract.slots);
 	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], world_backend(&world, "px1")), "no answer");
 	world_set_health(&world, "px2", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, 0), world_contract.slots,
 		"nobody is left, and with min_alive: 0 that is believed");
 }
@@ -386,10 +386,10 @@ Test(plan, below_min_alive_the_probes_are_not_believed)
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_set_health(&world, "px3", HEALTH_UP);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "two of three is enough");
 	world_set_health(&world, "px2", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "one of three is not: all are kept");
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
 	cr_assert(world.farm->pools[0].open);
@@ -403,21 +403,21 @@ Test(plan, who_was_not_probed_yet_does_not_count_for_min_alive)
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_set_health(&world, "px3", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_not(world.farm->pools[0].open);
 	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5)),
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_not(world.farm->pools[0].open, "two of three");
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), 0);
 	world_set_health(&world, "px4", HEALTH_DOWN);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert(world.farm->pools[0].open, "two of four");
 	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5) "," PX(6)),
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert(world.farm->pools[0].open, "two of four still");
 }
 
@@ -425,7 +425,7 @@ Test(plan, probes_that_are_new_take_nobody_out)
 {
 	world_start(&world, FARM3);
 	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, 0), 0);
 }
 
@@ -434,10 +434,10 @@ Test(plan, a_new_address_has_not_answered_yet)
 	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_set_health(&world, "px2", HEALTH_UP);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, PROBED("min_alive: 0, backends: [{name: px1, address: 10.0.0.19}," PX(2)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNKNOWN);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0);
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
@@ -481,7 +481,7 @@ Test(plan, a_new_address_has_no_slots_until_the_way_is_known_and_that_is_planned
 	image_free(desired);
 
 	world_load(&world, HEAD SERVICE POOL(MOVED_PX1 "," PX(2) "," PX(3)), FARM_RELOAD);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_expect_eq(moved, own, "as planned");
 }
 
@@ -518,12 +518,12 @@ Test(plan, what_probes_said_before_a_time_without_them_is_forgotten)
 	world_start(&world, probed);
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_set_health(&world, "px2", HEALTH_UP);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP);
 	world_load(&world, probed, FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until they say otherwise");
 }
 
@@ -536,10 +536,10 @@ Test(plan, a_pool_that_cannot_be_reached_keeps_its_slots)
 	farm_set_route(world_backend(&world, "px1"), &failed);
 	farm_set_route(world_backend(&world, "px2"), &failed);
 	farm_set_route(world_backend(&world, "px3"), &failed);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0);
 	world.now += 3600000;
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0);
 	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_SUSPECTED);
 }
@@ -552,14 +552,14 @@ Test(plan, neighbours_that_fail_together_are_gone_when_others_answer)
 	world_start(&world, FARM3);
 	farm_set_route(world_backend(&world, "px1"), &failed);
 	farm_set_route(world_backend(&world, "px2"), &failed);
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0);
 	world_backend(&world, "px3")->neighbour_asked = world.now + 100;
 	world.now += 11000;
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(moved, 0, "two rounds of requests have not passed twice");
 	world.now += 2000;
-	world_settle(&world, &moved);
+	world_reconcile(&world, &moved);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), world_contract.slots);
 	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_UNREACHABLE);
 }
@@ -570,7 +570,7 @@ Test(plan, dsr_does_not_go_through_a_gateway)
 
 	world_start(&world, FARM3);
 	farm_set_route(world_backend(&world, "px1"), &route);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
 }
@@ -585,11 +585,11 @@ Test(plan, xdp_does_not_redirect_to_a_vlan_device)
 
 	world_start(&world, FARM3);
 	farm_set_route(world_backend(&world, "px1"), &route);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
 	strcpy(route.interface, "eth0");
 	farm_set_route(world_backend(&world, "px1"), &route);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(
 		world_backend(&world, "px1")->record.state, STATE_UP, "it is one of ours: packets leave as they came");
 }
@@ -603,7 +603,7 @@ Test(plan, an_id_is_not_given_away_in_the_plan_that_frees_it)
 	world_load(&world, HEAD SERVICE POOL(PX(4) "," PX(2) "," PX(3)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	cr_assert_neq(world_backend(&world, "px4")->id, old);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_not(world_has_backend(world.running, old));
 }
 
@@ -614,7 +614,7 @@ Test(plan, a_mac_that_changes_moves_no_slot)
 
 	world_start(&world, FARM3);
 	farm_set_route(world_backend(&world, "px1"), &route);
-	cr_assert_eq(world_settle(&world, &moved), 1);
+	cr_assert_eq(world_reconcile(&world, &moved), 1);
 	cr_assert_eq(moved, 0);
 	cr_assert_eq(world.running->backends[world_backend(&world, "px1")->id].next_hop.byte[1], 9);
 }
@@ -631,12 +631,12 @@ Test(plan, services_and_pools_come_and_go)
 		     "- {name: proxies, backends: [" PX(1) "]}\n",
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 3);
 	cr_assert_eq(entries_count(world.running->maps[IMAGE_VIPS]), 3);
 	world_load(&world, FARM3, FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 1);
 	cr_assert_eq(entries_count(world.running->maps[IMAGE_VIPS]), 1);
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
@@ -648,10 +648,10 @@ Test(plan, ports_of_a_range_are_somebodys_at_any_moment)
 {
 	world_start(&world, RANGE(""));
 	world_load(&world, RANGE(", {name: more, vip: 192.0.2.10, port: 5060-5069, pool: proxies}"), FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_gt(entries_count(world.running->maps[IMAGE_RANGES]), 0);
 	world_load(&world, RANGE(""), FARM_RELOAD);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_assert_eq(entries_count(world.running->maps[IMAGE_RANGES]), 0);
 }
 
@@ -663,17 +663,17 @@ Test(plan, a_pool_that_comes_again_begins_anew)
 	world_start(&world, TWO_POOLS(PX(1) "," PX(2)));
 	world_load(&world, TWO_POOLS(PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
-	cr_assert_neq(desired_next(world.desired), MOTION_NEVER, "calls are recorded");
+	world_reconcile(&world, NULL);
+	cr_assert_neq(desired_next(world.desired), MIGRATION_NEVER, "calls are recorded");
 	world_load(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(4) "]}]\n", FARM_RELOAD);
-	world_settle(&world, NULL);
-	cr_assert_eq(desired_next(world.desired), MOTION_NEVER, "who is gone wants no next step");
-	cr_assert_eq(world.running->pools[1].in_motion, 0);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(desired_next(world.desired), MIGRATION_NEVER, "who is gone wants no next step");
+	cr_assert_eq(world.running->pools[1].migrating, 0);
 	world_load(&world, TWO_POOLS(PX(2) "," PX(1)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
-	cr_assert_eq(world.running->pools[1].in_motion, 0, "nobody has calls yet");
-	cr_assert_eq(desired_next(world.desired), MOTION_NEVER);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world.running->pools[1].migrating, 0, "nobody has calls yet");
+	cr_assert_eq(desired_next(world.desired), MIGRATION_NEVER);
 }
 
 Test(plan, what_is_saved_reads_back_as_what_runs)
@@ -686,7 +686,7 @@ Test(plan, what_is_saved_reads_back_as_what_runs)
 	world_start(&world, FARM3);
 	farm_set_weight(world.farm, "proxies", "px1", 7, error);
 	farm_remove_backend(world.farm, "proxies", "px2", error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	config = farm_config(world.farm);
 	config_write(config, out);
 	fclose(out);
@@ -703,7 +703,7 @@ Test(plan, what_is_saved_reads_back_as_what_runs)
 static int step_that_forgets(const struct plan *plan, uint16_t id)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		if (plan->steps[i].kind == PLAN_NOTES && ((const bool *)plan->steps[i].value)[id])
+		if (plan->steps[i].kind == PLAN_TRACKED_CALLS && ((const bool *)plan->steps[i].value)[id])
 			return i;
 	return -1;
 }
@@ -720,8 +720,8 @@ Test(plan, who_gets_an_id_while_calls_are_noted_gets_no_calls_with_it)
 	id = world_backend(&world, "px1")->id;
 	world_load(&world, HEAD SERVICE "pools: [{name: proxies, backends: [" PX(2) "," PX(3) "]}]\n", FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
-	world_settle(&world, NULL);
-	cr_assert(world.running->pools[0].in_motion);
+	world_reconcile(&world, NULL);
+	cr_assert(world.running->pools[0].migrating);
 	world_load(&world, TWO_POOLS(PX(5)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_update_states(&world);
@@ -774,7 +774,7 @@ Test(plan, no_order_of_changes_breaks_what_must_hold)
 			world_set_routes(&world, ROUTE_READY + rand_r(&seed) % 2);
 			break;
 		}
-		world_settle(&world, NULL);
+		world_reconcile(&world, NULL);
 	}
 }
 
@@ -800,7 +800,7 @@ Test(plan, what_stands_against_a_change_is_said_and_changes_nothing)
 	cr_assert(strstr(error, "px1"));
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "new", &vip, 1, error), 0);
 	cr_assert(strstr(error, "VIP"));
-	cr_assert_eq(world_settle(&world, NULL), 0);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
 Test(plan, maps_that_are_too_small_are_named)
@@ -850,7 +850,7 @@ Test(plan, forward_of_one_backend_is_its_own)
 	world_start(&world, mixed);
 	farm_set_route(world_backend(&world, "px2"), &routed);
 	farm_set_route(world_backend(&world, "px3"), &routed);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	cr_expect_eq(world_backend(&world, "px2")->record.state, STATE_UP);
 	cr_expect_eq(world_backend(&world, "px3")->record.state, STATE_UNREACHABLE, "direct server return");
 	backend = &world.running->backends[world_backend(&world, "px2")->id];
@@ -871,12 +871,12 @@ Test(plan, admin_of_the_file)
 	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "at the first start");
 	cr_expect_eq(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
 	farm_set_admin(world.farm, "proxies", "px2", ADMIN_READY, error);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, drained, FARM_RESTART);
 	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_READY, "a restart keeps it");
 	world_load(&world, drained, FARM_RELOAD);
 	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a reload sets it");
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RELOAD);
 	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a file that is silent keeps it");
 }

@@ -182,7 +182,7 @@ static void change_by_hand(bool ahead)
 		farm_add_backend(world.farm, world.running, "proxies", "px7", &address, 2, error);
 		break;
 	default:
-		desired_settle_pool(world.desired, pool->id);
+		desired_finish_pool(world.desired, pool->id);
 	}
 	if (ahead)
 		look_ahead(world.farm, &outcome);
@@ -215,17 +215,17 @@ static void act(bool ahead)
 /* A number for all that the maps hold of the pool. */
 static uint64_t fingerprint(void)
 {
-	const uint16_t *slots = image_slots(world.running, 0), *former = image_former(world.running, 0);
+	const uint16_t *slots = image_slots(world.running, 0), *previous = image_previous_owners(world.running, 0);
 	uint64_t sum = 14695981039346656037ULL;
 
 	for (uint32_t i = 0; i < world_contract.slots; i++)
-		sum = ((sum ^ slots[i]) * 1099511628211ULL ^ former[i]) * 1099511628211ULL;
+		sum = ((sum ^ slots[i]) * 1099511628211ULL ^ previous[i]) * 1099511628211ULL;
 	return sum;
 }
 
 #define ACTIONS 60
 
-static void run(uint64_t seed, bool ahead, uint64_t prints[ACTIONS], size_t *in_motion)
+static void run(uint64_t seed, bool ahead, uint64_t prints[ACTIONS], size_t *migrating)
 {
 	world_end(&world);
 	world_setup(&world);
@@ -234,22 +234,22 @@ static void run(uint64_t seed, bool ahead, uint64_t prints[ACTIONS], size_t *in_
 	for (size_t i = 0; i < ACTIONS; i++) {
 		act(ahead);
 		prints[i] = fingerprint();
-		*in_motion += image_is_in_motion(world.running);
+		*migrating += image_is_migrating(world.running);
 	}
 }
 
 Test(preview, what_is_foreseen_happens_and_nothing_else_does)
 {
 	uint64_t with[ACTIONS], without[ACTIONS];
-	size_t in_motion = 0;
+	size_t migrating = 0;
 
 	for (uint64_t seed = 1; seed <= 100; seed++) {
-		run(seed, true, with, &in_motion);
-		run(seed, false, without, &in_motion);
+		run(seed, true, with, &migrating);
+		run(seed, false, without, &migrating);
 		for (size_t i = 0; i < ACTIONS; i++)
 			cr_assert_eq(with[i], without[i], "seed %lu: a preview left a trace at action %zu", seed, i);
 	}
-	cr_assert_gt(in_motion, 1000, "only %zu times was anything in motion", in_motion);
+	cr_assert_gt(migrating, 1000, "only %zu times was anything migrating", migrating);
 }
 
 static bool is_in(const struct words *words, const char *text)
@@ -344,7 +344,7 @@ Test(preview, what_an_operator_did_stays_or_ends_and_is_told)
 
 	world_start(&world, FARM3);
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px2", ADMIN_DRAIN, error), 0);
-	world_settle(&world, NULL);
+	world_reconcile(&world, NULL);
 	preview_file(FARM3, &outcome);
 	cr_expect(is_in(&outcome.steps, "backend proxies/px2: stays in drain"));
 	outcome_free(&outcome);

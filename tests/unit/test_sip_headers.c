@@ -344,11 +344,11 @@ Test(sip_tag, many_tokens)
 #define TO_TAG "To: <sip:bob@example.net>;tag=1\r\n"
 #define WITH(method, to) method " sip:bob@example.net SIP/2.0\r\n" VIA to END
 
-static const struct opening_row {
+static const struct initial_row {
 	const char *sentence;
 	bool opens;
 	const char *text;
-} opening_rows[] = {
+} initial_rows[] = {
 	{"INVITE without a tag", true, WITH("INVITE", TO)},
 	{"INVITE with a tag", false, WITH("INVITE", TO_TAG)},
 	{"INVITE without a To", true, WITH("INVITE", "")},
@@ -368,14 +368,14 @@ static const struct opening_row {
 	{"cut off behind its To's tag", false, REQUEST VIA TO_TAG},
 };
 
-Test(sip_opening, rows)
+Test(sip_initial, rows)
 {
-	for (size_t i = 0; i < COUNT(opening_rows); i++) {
-		const struct opening_row *row = &opening_rows[i];
+	for (size_t i = 0; i < COUNT(initial_rows); i++) {
+		const struct initial_row *row = &initial_rows[i];
 		size_t length = strlen(row->text);
 		const uint8_t *data = sip_guard_end(row->text, length);
 		enum method method = sip_method(sip_text(data, data + length, length, 0), 0);
 
-		cr_expect_eq(sip_is_opening(method, find_tag(data, length)), row->opens, "%s", row->sentence);
+		cr_expect_eq(sip_is_initial(method, find_tag(data, length)), row->opens, "%s", row->sentence);
 	}
 }

@@ -7,7 +7,7 @@
 #include "world.h"
 
 const struct contract world_contract = {
-	.version = ABI_VERSION, .slots = 1024, .pools = 4, .services = 8, .backends = 12, .notes = 1024};
+	.version = ABI_VERSION, .slots = 1024, .pools = 4, .services = 8, .backends = 12, .tracked_calls = 1024};
 
 void world_setup(struct world *world)
 {
@@ -110,7 +110,7 @@ static void check_invariants(const struct image *image)
 }
 
 /* Takes the road once. Returns the number of steps; *moved is that of the first pool. */
-size_t world_settle(struct world *world, uint32_t *moved)
+size_t world_reconcile(struct world *world, uint32_t *moved)
 {
 	struct image *desired;
 	struct plan *plan, *again;
@@ -157,5 +157,5 @@ void world_start(struct world *world, const char *text)
 {
 	world_load(world, text, FARM_RESTART);
 	world_set_routes(world, ROUTE_READY);
-	world_settle(world, NULL);
+	world_reconcile(world, NULL);
 }

@@ -42,7 +42,7 @@ void world_set_routes(struct world *world, enum route_state state);
 void world_set_health(struct world *world, const char *name, enum health health);
 
 /* Takes the road once. Returns the number of steps; *moved is that of the first pool. */
-size_t world_settle(struct world *world, uint32_t *moved);
+size_t world_reconcile(struct world *world, uint32_t *moved);
 
 /* How many slots of the first pool an id has. */
 uint32_t world_slots_of(const struct world *world, uint16_t id);

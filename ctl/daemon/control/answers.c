@@ -45,7 +45,7 @@ static json_t *warnings_json(const struct farm_pool *pool)
 
 /* The reply to a command that changed the farm, and took something from a server of `pool`;
  * NULL: it did not. */
-static json_t *settle(struct daemon *daemon, const char *pool)
+static json_t *reconcile(struct daemon *daemon, const char *pool)
 {
 	struct outcome outcome = {0};
 	int error;
@@ -124,7 +124,7 @@ static json_t *answer_backend_add(struct daemon *daemon, const struct request *r
 	else
 		result = farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
 			&request->address, weight, error);
-	return result ? protocol_error(NULL, "%s", error) : settle(daemon, NULL);
+	return result ? protocol_error(NULL, "%s", error) : reconcile(daemon, NULL);
 }
 
 static json_t *answer_backend_remove(struct daemon *daemon, const struct request *request)
@@ -136,7 +136,7 @@ static json_t *answer_backend_remove(struct daemon *daemon, const struct request
 	if ((request->drain ? farm_leave_backend : farm_remove_backend)(
 		    daemon->farm, request->pool, request->backend, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon, request->pool);
+	return reconcile(daemon, request->pool);
 }
 
 static json_t *answer_backend_admin(struct daemon *daemon, const struct request *request)
@@ -148,7 +148,7 @@ static json_t *answer_backend_admin(struct daemon *daemon, const struct request 
 
 	if (farm_set_admin(daemon->farm, request->pool, request->backend, admin, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon, admin == ADMIN_READY ? NULL : request->pool);
+	return reconcile(daemon, admin == ADMIN_READY ? NULL : request->pool);
 }
 
 static json_t *answer_backend_weight(struct daemon *daemon, const struct request *request)
@@ -157,17 +157,17 @@ static json_t *answer_backend_weight(struct daemon *daemon, const struct request
 
 	if (farm_set_weight(daemon->farm, request->pool, request->backend, request->weight, error))
 		return protocol_error(NULL, "%s", error);
-	return settle(daemon, request->pool);
+	return reconcile(daemon, request->pool);
 }
 
-static json_t *answer_pool_settle(struct daemon *daemon, const struct request *request)
+static json_t *answer_pool_finish(struct daemon *daemon, const struct request *request)
 {
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
 
 	if (!pool)
 		return protocol_error(NULL, "no pool '%s' (see 'sipxdp-ctl pool list')", request->pool);
-	desired_settle_pool(daemon->desired, pool->id);
-	return settle(daemon, NULL);
+	desired_finish_pool(daemon->desired, pool->id);
+	return reconcile(daemon, NULL);
 }
 
 static json_t *answer_plan(struct daemon *daemon, const struct request *request)
@@ -256,7 +256,7 @@ static json_t *answer_save(struct daemon *daemon, const struct request *request)
 static bool is_change(enum command command)
 {
 	switch (command) {
-	case COMMAND_POOL_SETTLE:
+	case COMMAND_POOL_FINISH:
 	case COMMAND_BACKEND_ADD:
 	case COMMAND_BACKEND_REMOVE:
 	case COMMAND_BACKEND_DRAIN:
@@ -274,7 +274,7 @@ static answer_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = report_status,
 	[COMMAND_SERVICE_LIST] = report_service_list,
 	[COMMAND_POOL_LIST] = report_pool_list,
-	[COMMAND_POOL_SETTLE] = answer_pool_settle,
+	[COMMAND_POOL_FINISH] = answer_pool_finish,
 	[COMMAND_BACKEND_LIST] = report_backend_list,
 	[COMMAND_BACKEND_CALLS] = report_backend_calls,
 	[COMMAND_BACKEND_ADD] = answer_backend_add,

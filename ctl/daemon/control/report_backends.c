@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Backends, and what of their slots is in motion: see report.h. */
+/* Backends, and what of their slots is migrating: see report.h. */
 
 #include <stdio.h>
 #include <string.h>
@@ -11,24 +11,25 @@
 /* Slots of a pool, as one id sees them. */
 struct slot_counts {
 	uint32_t owned;
-	uint32_t coming;  /* shall be its own, and are another's yet */
-	uint32_t leaving; /* are its own, and shall be another's */
-	uint32_t left;    /* are another's, and it has the calls that were there */
+	uint32_t gaining;   /* shall be its own, and are another's yet */
+	uint32_t losing;    /* are its own, and shall be another's */
+	uint32_t releasing; /* are another's, and it has the calls that were there */
 };
 
 /* By id: [65536], to be freed. */
 static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t pool)
 {
 	const struct contract *contract = &daemon->running->contract;
-	const __u16 *slots = image_slots(daemon->running, pool), *former = image_former(daemon->running, pool);
+	const __u16 *slots = image_slots(daemon->running, pool),
+		    *previous = image_previous_owners(daemon->running, pool);
 	const __u16 *wanted = daemon->running->wanted[pool] ? daemon->running->wanted[pool]->ids : slots;
 	struct slot_counts *counts = allocate(UINT16_MAX + 1, sizeof(*counts));
 
 	for (uint32_t slot = 0; slot < contract->slots; slot++) {
 		counts[slots[slot]].owned++;
-		counts[wanted[slot]].coming += wanted[slot] != slots[slot];
-		counts[slots[slot]].leaving += wanted[slot] != slots[slot];
-		counts[former[slot]].left += former[slot] != slots[slot];
+		counts[wanted[slot]].gaining += wanted[slot] != slots[slot];
+		counts[slots[slot]].losing += wanted[slot] != slots[slot];
+		counts[previous[slot]].releasing += previous[slot] != slots[slot];
 	}
 	return counts;
 }
@@ -74,13 +75,13 @@ static const char *admin_name(const struct backend_record *record)
 	return leaves ? "leaving" : config_admin_name(record->admin);
 }
 
-/* "87119 to leave, 4021 left": what of its slots is in motion. */
-static json_t *moving_json(const struct slot_counts *counts)
+/* "87119 losing, 4021 releasing": what of its slots is migrating. */
+static json_t *migrating_json(const struct slot_counts *counts)
 {
 	const struct {
 		uint32_t count;
 		const char *what;
-	} parts[] = {{counts->coming, "to come"}, {counts->leaving, "to leave"}, {counts->left, "left"}};
+	} parts[] = {{counts->gaining, "gaining"}, {counts->losing, "losing"}, {counts->releasing, "releasing"}};
 	char text[96] = "";
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
@@ -112,7 +113,7 @@ static json_t *latency_json(const struct daemon *daemon, const struct backend_re
 		(json_int_t)latency.mean, "latency_p95", (json_int_t)latency.p95);
 }
 
-/* What of it is in motion, and what was sent to it. */
+/* What of it is migrating, and what was sent to it. */
 static json_t *load_json(
 	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
 {
@@ -121,9 +122,10 @@ static json_t *load_json(
 
 	maps_backend_traffic(daemon->maps, backend->id, &traffic);
 	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I}", "share",
-		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned, "moving",
-		moving_json(counts), "calls", (json_int_t)calls.calls, "connections", (json_int_t)calls.connections,
-		"empty", drain_is_empty(daemon, backend), "packets", traffic.packets, "bytes", traffic.bytes);
+		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned,
+		"migrating", migrating_json(counts), "calls", (json_int_t)calls.calls, "connections",
+		(json_int_t)calls.connections, "empty", drain_is_empty(daemon, backend), "packets", traffic.packets,
+		"bytes", traffic.bytes);
 }
 
 static void add_to(json_t *object, json_t *more)

@@ -281,10 +281,11 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_backends(daemon, warnings);
 	if (!calls_have_room(daemon->calls, daemon))
 		warn(warnings,
-			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: notes`, "
+			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: "
+			"tracked_calls`, "
 			"or "
-			"'sipxdp-ctl pool settle'",
-			daemon->running->contract.notes);
+			"'sipxdp-ctl pool finish'",
+			daemon->running->contract.tracked_calls);
 	if (log_lost())
 		warn(warnings, "%" PRIu64 " lines of the daemon's log are lost: standard error was not read",
 			log_lost());
@@ -350,7 +351,7 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),
 		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
 		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
-		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "unusual",
+		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "anomalies",
 		unusual, "warnings", warnings_json(daemon), "reloading", daemon->reloads, "longest_turn_ms",
 		(json_int_t)worker_longest_turn(daemon->worker)));
 }

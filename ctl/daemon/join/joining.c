@@ -13,7 +13,7 @@
 #include "ctl/daemon/listened.h"
 #include "ctl/daemon/log.h"
 
-#define SETTLE_USEC 50000     /* so that many servers that start at once are one change */
+#define RECONCILE_USEC 50000  /* so that many servers that start at once are one change */
 #define REFUSALS_PAUSE 10000  /* ms */
 #define UNREAD_MSEC 500       /* after such a stall heartbeats may still have to be read */
 #define LONG_MSEC 2000        /* ms without an answer after which a server may have given a heartbeat up */
@@ -28,7 +28,7 @@ struct joining {
 	struct join_udp *udp;
 	int error; /* why not, -errno */
 	char fault[128];
-	sd_event_source *settle;
+	sd_event_source *reconcile;
 	void (*changed)(void *data);
 	void *data;
 	uint64_t refusal; /* when one was logged, ms */
@@ -131,15 +131,15 @@ enum join_source joining_judge(struct joining *joining, struct join_peer peer)
 	return source;
 }
 
-static void settle_soon(struct joining *joining)
+static void reconcile_soon(struct joining *joining)
 {
-	if (sd_event_source_get_enabled(joining->settle, NULL) > 0)
+	if (sd_event_source_get_enabled(joining->reconcile, NULL) > 0)
 		return;
-	sd_event_source_set_time_relative(joining->settle, SETTLE_USEC);
-	sd_event_source_set_enabled(joining->settle, SD_EVENT_ONESHOT);
+	sd_event_source_set_time_relative(joining->reconcile, RECONCILE_USEC);
+	sd_event_source_set_enabled(joining->reconcile, SD_EVENT_ONESHOT);
 }
 
-static int on_settle(sd_event_source *source, uint64_t now, void *data)
+static int on_reconcile(sd_event_source *source, uint64_t now, void *data)
 {
 	struct joining *joining = data;
 
@@ -166,7 +166,7 @@ struct join_answer joining_take(struct joining *joining, const struct join_reque
 		join_sources_know(joining->sources, &peer.address);
 	if (answer.changed) {
 		atomic_store(&joining->daemon->changed, true);
-		settle_soon(joining);
+		reconcile_soon(joining);
 	}
 	return answer;
 }
@@ -305,9 +305,9 @@ int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(voi
 	error = join_sources_new(&joining->sources);
 	if (!error)
 		error = sd_event_add_time_relative(
-			daemon->event, &joining->settle, CLOCK_MONOTONIC, 0, 0, on_settle, joining);
+			daemon->event, &joining->reconcile, CLOCK_MONOTONIC, 0, 0, on_reconcile, joining);
 	if (error >= 0)
-		error = sd_event_source_set_enabled(joining->settle, SD_EVENT_OFF);
+		error = sd_event_source_set_enabled(joining->reconcile, SD_EVENT_OFF);
 	if (error < 0) {
 		joining_free(joining);
 		return error;
@@ -321,7 +321,7 @@ void joining_free(struct joining *joining)
 	if (!joining)
 		return;
 	end_listening(joining);
-	sd_event_source_disable_unref(joining->settle);
+	sd_event_source_disable_unref(joining->reconcile);
 	join_free(joining->join);
 	join_sources_free(joining->sources);
 	free(joining);

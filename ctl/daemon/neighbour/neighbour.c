@@ -108,7 +108,7 @@ static int join_loop(struct neighbours *n)
 
 	error = sd_event_add_io(n->loop, &n->incoming, fd, EPOLLIN, neighbour_on_incoming, n);
 	error = error < 0 ? error : add_timer(n, &n->work, neighbour_on_work);
-	error = error < 0 ? error : add_timer(n, &n->settle, neighbour_on_settle);
+	error = error < 0 ? error : add_timer(n, &n->quiet, neighbour_on_quiet);
 	error = error < 0 ? error : add_timer(n, &n->retry, neighbour_on_retry);
 	error = error < 0 ? error : add_timer(n, &n->report, on_report);
 	if (error >= 0)
@@ -163,7 +163,7 @@ void neighbours_free(struct neighbours *n)
 	neighbour_path_close(n);
 	sd_event_source_disable_unref(n->incoming);
 	sd_event_source_disable_unref(n->work);
-	sd_event_source_disable_unref(n->settle);
+	sd_event_source_disable_unref(n->quiet);
 	sd_event_source_disable_unref(n->retry);
 	sd_event_source_disable_unref(n->report);
 	netlink_close(&n->events);

@@ -10,17 +10,17 @@
 #include "core/base/memory.h"
 #include "neighbour_private.h"
 
-#define SETTLE_TIME (50 * MILLISECOND) /* routes come in bursts, and by pairs of delete and add */
+#define QUIET_TIME (50 * MILLISECOND) /* routes come in bursts, and by pairs of delete and add */
 
-static void settle(struct neighbours *n)
+static void wait_for_quiet(struct neighbours *n)
 {
-	neighbour_start_timer(n->settle, neighbour_now(n) + SETTLE_TIME);
+	neighbour_start_timer(n->quiet, neighbour_now(n) + QUIET_TIME);
 }
 
 static void all_stale(struct neighbours *n)
 {
 	n->stale = true;
-	settle(n);
+	wait_for_quiet(n);
 }
 
 /* --- links */
@@ -96,7 +96,7 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 		neighbour_hop_learn(n, hop, &entry);
 	} else {
 		hop->stale = true;
-		settle(n);
+		wait_for_quiet(n);
 	}
 }
 
@@ -111,7 +111,7 @@ static void take_route(struct neighbours *n, const struct nlmsghdr *message)
 	i = neighbour_lower_bound(n->follows, n->count, &route.prefix);
 	for (; i < n->count && netlink_route_covers(&route, &n->follows[i]->address); i++) {
 		n->follows[i]->stale = true;
-		settle(n);
+		wait_for_quiet(n);
 	}
 }
 
@@ -144,13 +144,13 @@ int neighbour_on_incoming(sd_event_source *source, int fd, uint32_t events, void
 	if (netlink_receive(&n->events, take_message, n) == 0)
 		return 0;
 	n->lost = true;
-	settle(n);
+	wait_for_quiet(n);
 	return 0;
 }
 
 /* --- timers */
 
-int neighbour_on_settle(sd_event_source *source, uint64_t usec, void *data)
+int neighbour_on_quiet(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct neighbours *n = data;
 	bool lost = n->lost, all = n->stale || lost;
@@ -188,7 +188,7 @@ int neighbour_on_retry(sd_event_source *source, uint64_t usec, void *data)
 		if (n->follows[i]->error)
 			neighbour_schedule(n, &n->follows[i]->task, STEP_LOOKUP);
 	if (n->lost)
-		settle(n);
+		wait_for_quiet(n);
 	neighbour_path_age(n);
 	sd_event_source_set_time(source, usec + RETRY_TIME);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -84,7 +84,7 @@ struct neighbours {
 	sd_event *loop;
 	sd_event_source *incoming;
 	sd_event_source *work;
-	sd_event_source *settle;
+	sd_event_source *quiet;
 	sd_event_source *retry;
 	sd_event_source *report;
 	sd_event_source *path[2]; /* words of routers, by IPv4 and IPv6 */
@@ -138,7 +138,7 @@ void neighbour_links_load(struct neighbours *n);
 void neighbour_links_free(struct neighbours *n);
 
 int neighbour_on_incoming(sd_event_source *source, int fd, uint32_t events, void *data);
-int neighbour_on_settle(sd_event_source *source, uint64_t usec, void *data);
+int neighbour_on_quiet(sd_event_source *source, uint64_t usec, void *data);
 int neighbour_on_retry(sd_event_source *source, uint64_t usec, void *data);
 
 /* --- neighbour_hop.c */

@@ -44,7 +44,7 @@ struct netlink_neighbour {
 struct netlink_address {
 	uint32_t ifindex;
 	uint8_t length; /* of its network's prefix, as in struct prefix_key */
-	bool settled;   /* of global scope, neither tentative nor deprecated nor, in IPv6, temporary */
+	bool usable;    /* of global scope, neither tentative nor deprecated nor, in IPv6, temporary */
 	struct address address;
 };
 

@@ -258,17 +258,17 @@ bool netlink_read_address(const struct nlmsghdr *message, struct netlink_address
 {
 	const struct ifaddrmsg *header = header_of(message, RTM_NEWADDR, RTM_DELADDR, sizeof(*header));
 	struct address_attributes found = {};
-	uint8_t unsettled = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+	uint8_t unusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
 
 	if (!header || (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
 		return false;
 	if (header->ifa_family == AF_INET6)
-		unsettled |= IFA_F_TEMPORARY;
+		unusable |= IFA_F_TEMPORARY;
 	read_attributes(message, sizeof(*header), ADDRESS_ATTRIBUTES, COUNT(ADDRESS_ATTRIBUTES), &found);
 	*out = (struct netlink_address){
 		.ifindex = header->ifa_index,
 		.length = header->ifa_prefixlen + (header->ifa_family == AF_INET ? PREFIX_MAPPED : 0),
-		.settled = header->ifa_scope == RT_SCOPE_UNIVERSE && !(header->ifa_flags & unsettled),
+		.usable = header->ifa_scope == RT_SCOPE_UNIVERSE && !(header->ifa_flags & unusable),
 		.address = address_equal(&found.local, &(struct address){}) ? found.address : found.local,
 	};
 	return true;

@@ -20,7 +20,7 @@ static size_t add_listed(const struct config *config, const char *interface, str
 	return count;
 }
 
-int own_macs_settle(const struct daemon *daemon)
+int own_macs_reconcile(const struct daemon *daemon)
 {
 	const struct config *config = daemon->farm->config;
 	struct received_mac *list = NULL;

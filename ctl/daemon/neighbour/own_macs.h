@@ -7,4 +7,4 @@
 
 /* Puts the addresses of the file's interfaces, of what lies above them, and of `macs:` into the map.
  * What is known of no interface stays. 0 or -errno, logged. */
-int own_macs_settle(const struct daemon *daemon);
+int own_macs_reconcile(const struct daemon *daemon);

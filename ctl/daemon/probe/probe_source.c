@@ -45,7 +45,7 @@ static void take_address(void *data, const struct nlmsghdr *message)
 	struct probe_sources *sources = data;
 	struct netlink_address address;
 
-	if (!netlink_read_address(message, &address) || !address.settled || !address_is_host(&address.address))
+	if (!netlink_read_address(message, &address) || !address.usable || !address_is_host(&address.address))
 		return;
 	sources->ours = reallocate(sources->ours, sources->ours_count + 1, sizeof(*sources->ours));
 	sources->ours[sources->ours_count++] = (struct own){.address = address.address, .ifindex = address.ifindex};

@@ -66,7 +66,7 @@ void probing_follow(struct probes *probes, const struct farm *farm)
 	free(targets);
 }
 
-void probing_note(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend)
+void probing_report(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend)
 {
 	const struct backend_record *record = &backend->record;
 	const struct health_state *state = probes_health(probes, record->pool, record->name, &record->address);

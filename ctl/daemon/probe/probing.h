@@ -9,4 +9,4 @@
 void probing_follow(struct probes *probes, const struct farm *farm);
 
 /* Notes in the farm what the probes of a backend have found. */
-void probing_note(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend);
+void probing_report(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend);

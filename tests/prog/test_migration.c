@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Slots in motion: which backend gets each message of a call while its slot is on its way
- * from FORMER to OWNER, and what is noted about it. */
+/* Slots migrating: which backend gets each message of a call while its slot is on its way
+ * from PREVIOUS to OWNER, and what is noted about it. */
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -11,7 +11,7 @@
 #include "require.h"
 
 #define OWNER 2
-#define FORMER 3
+#define PREVIOUS 3
 #define OTHER 4
 #define SLOTS 4096
 #define SAYINGS 8
@@ -30,21 +30,22 @@ static void unload(void)
 	balancer_bpf__destroy(skel);
 }
 
-TestSuite(motion, .init = load, .fini = unload);
+TestSuite(migration, .init = load, .fini = unload);
 
-/* Puts pool 0 into motion: every slot has this owner and this former one. */
-static void set_motion(uint16_t owner, uint16_t former)
+/* Puts pool 0 into migration: every slot has this owner and this previous one. */
+static void set_migration(uint16_t owner, uint16_t previous)
 {
-	uint16_t owners[SLOTS], formers[SLOTS];
-	struct pool pool = {.table = 0, .in_motion = 1};
+	uint16_t owners[SLOTS], previous_owners[SLOTS];
+	struct pool pool = {.table = 0, .migrating = 1};
 	uint32_t zero = 0;
 
 	for (int i = 0; i < SLOTS; i++) {
 		owners[i] = owner;
-		formers[i] = former;
+		previous_owners[i] = previous;
 	}
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, owners, BPF_ANY), "tables");
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.former), &zero, formers, BPF_ANY), "former");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, previous_owners, BPF_ANY),
+		"previous_owner");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
 }
 
@@ -68,7 +69,7 @@ struct saying {
 #define TO "<sip:bob@example.com>"
 #define TO_TAGGED "<sip:bob@example.com>;tag=314159"
 #define REQUEST(method) method " sip:bob@example.com SIP/2.0"
-#define OPENING(method, who)                                                                                           \
+#define INITIAL(method, who)                                                                                           \
 	{                                                                                                              \
 		.line = REQUEST(method), .to = TO, .receiver = who                                                     \
 	}
@@ -101,33 +102,34 @@ static uint32_t say(const char *call_id, const struct saying *saying, const char
 	return receiver_of(&(struct frame_spec){.payload = text, .destination = destination});
 }
 
-/* A call while FORMER hands its slot over to OWNER. */
+/* A call while PREVIOUS hands its slot over to OWNER. */
 static const struct {
 	const char *name;
 	struct saying sayings[SAYINGS];
 } calls[] = {
-	{"a new call is the new owner's", {OPENING("INVITE", OWNER), WITHIN("ACK", OWNER), WITHIN("BYE", OWNER)}},
-	{"a call that was there stays", {WITHIN("BYE", FORMER), WITHIN("BYE", FORMER)}},
+	{"a new call is the new owner's", {INITIAL("INVITE", OWNER), WITHIN("ACK", OWNER), WITHIN("BYE", OWNER)}},
+	{"a call that was there stays", {WITHIN("BYE", PREVIOUS), WITHIN("BYE", PREVIOUS)}},
 	{"re-INVITE, UPDATE and INFO of a call that was there",
-		{WITHIN("INVITE", FORMER), WITHIN("ACK", FORMER), WITHIN("UPDATE", FORMER), WITHIN("INFO", FORMER)}},
+		{WITHIN("INVITE", PREVIOUS), WITHIN("ACK", PREVIOUS), WITHIN("UPDATE", PREVIOUS),
+			WITHIN("INFO", PREVIOUS)}},
 	{"credentials, retransmissions and CANCEL of a new one",
-		{OPENING("INVITE", OWNER), OPENING("INVITE", OWNER), WITHIN("ACK", OWNER), OPENING("INVITE", OWNER),
-			OPENING("CANCEL", OWNER), WITHIN("ACK", OWNER)}},
-	{"PRACK", {OPENING("INVITE", OWNER), WITHIN("PRACK", OWNER), WITHIN("ACK", OWNER)}},
-	{"a CANCEL alone continues something", {OPENING("CANCEL", FORMER)}},
-	{"an ACK alone, too", {OPENING("ACK", FORMER)}},
+		{INITIAL("INVITE", OWNER), INITIAL("INVITE", OWNER), WITHIN("ACK", OWNER), INITIAL("INVITE", OWNER),
+			INITIAL("CANCEL", OWNER), WITHIN("ACK", OWNER)}},
+	{"PRACK", {INITIAL("INVITE", OWNER), WITHIN("PRACK", OWNER), WITHIN("ACK", OWNER)}},
+	{"a CANCEL alone continues something", {INITIAL("CANCEL", PREVIOUS)}},
+	{"an ACK alone, too", {INITIAL("ACK", PREVIOUS)}},
 	{"a response continues something",
-		{{"SIP/2.0 200 OK", TO_TAGGED, FORMER, NULL, 0}, {"SIP/2.0 180 Ringing", TO, FORMER, NULL, 0}}},
+		{{"SIP/2.0 200 OK", TO_TAGGED, PREVIOUS, NULL, 0}, {"SIP/2.0 180 Ringing", TO, PREVIOUS, NULL, 0}}},
 	{"what was noted stays, opening or not",
-		{WITHIN("INVITE", FORMER), OPENING("INVITE", FORMER), OPENING("REGISTER", FORMER)}},
-	{"any method may open", {OPENING("REGISTER", OWNER), OPENING("OPTIONS", OWNER)}},
-	{"SUBSCRIBE", {OPENING("SUBSCRIBE", OWNER), WITHIN("SUBSCRIBE", OWNER)}},
-	{"a method that nobody knows", {OPENING("NEWTHING", OWNER)}},
+		{WITHIN("INVITE", PREVIOUS), INITIAL("INVITE", PREVIOUS), INITIAL("REGISTER", PREVIOUS)}},
+	{"any method may open", {INITIAL("REGISTER", OWNER), INITIAL("OPTIONS", OWNER)}},
+	{"SUBSCRIBE", {INITIAL("SUBSCRIBE", OWNER), WITHIN("SUBSCRIBE", OWNER)}},
+	{"a method that nobody knows", {INITIAL("NEWTHING", OWNER)}},
 };
 
-Test(motion, calls)
+Test(migration, calls)
 {
-	set_motion(OWNER, FORMER);
+	set_migration(OWNER, PREVIOUS);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
 		for (size_t j = 0; j < SAYINGS && calls[i].sayings[j].line; j++) {
 			const struct saying *saying = &calls[i].sayings[j];
@@ -141,57 +143,58 @@ Test(motion, calls)
 		}
 }
 
-Test(motion, while_it_is_recorded_all_is_the_owners_and_is_noted)
+Test(migration, while_it_is_recorded_all_is_the_owners_and_is_noted)
 {
-	const struct saying invite = OPENING("INVITE", OWNER), bye = WITHIN("BYE", OWNER);
+	const struct saying invite = INITIAL("INVITE", OWNER), bye = WITHIN("BYE", OWNER);
 
-	set_motion(OWNER, OWNER);
+	set_migration(OWNER, OWNER);
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER);
-	set_motion(OTHER, OWNER);
+	set_migration(OTHER, OWNER);
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER, "recorded: the same INVITE, with credentials");
 	cr_expect_eq(say("c@example.com", &invite, NULL), OTHER);
 }
 
-Test(motion, a_slot_that_is_not_in_motion_is_as_ever)
+Test(migration, a_slot_that_is_not_in_migration_is_as_ever)
 {
 	const struct saying bye = WITHIN("BYE", OWNER);
 
-	set_motion(OWNER, 0);
+	set_migration(OWNER, 0);
 	cr_expect_eq(say("a@example.com", &bye, NULL), OWNER);
-	set_motion(OTHER, OWNER);
-	cr_expect_eq(say("a@example.com", &(struct saying)OPENING("INVITE", 0), NULL), OTHER, "and nothing was noted");
+	set_migration(OTHER, OWNER);
+	cr_expect_eq(say("a@example.com", &(struct saying)INITIAL("INVITE", 0), NULL), OTHER, "and nothing was noted");
 }
 
-Test(motion, who_is_dead_gets_nothing)
+Test(migration, who_is_dead_gets_nothing)
 {
-	const struct saying invite = OPENING("INVITE", 0), bye = WITHIN("BYE", 0);
+	const struct saying invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0);
 
-	set_motion(OWNER, FORMER);
+	set_migration(OWNER, PREVIOUS);
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
-	cr_expect_eq(say("b@example.com", &bye, NULL), FORMER);
-	set_alive(FORMER, false);
-	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER, "its note is void, and it has the slot no more");
-	set_motion(OTHER, FORMER);
+	cr_expect_eq(say("b@example.com", &bye, NULL), PREVIOUS);
+	set_alive(PREVIOUS, false);
+	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER, "its tracked call is void, and it has the slot no more");
+	set_migration(OTHER, PREVIOUS);
 	cr_expect_eq(say("a@example.com", &bye, NULL), OWNER);
 	set_alive(OWNER, false);
 	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER);
 }
 
-Test(motion, a_call_stays_where_it_went_when_its_backend_is_back)
+Test(migration, a_call_stays_where_it_went_when_its_backend_is_back)
 {
-	const struct saying invite = OPENING("INVITE", 0), info = WITHIN("INFO", 0), bye = WITHIN("BYE", 0);
+	const struct saying invite = INITIAL("INVITE", 0), info = WITHIN("INFO", 0), bye = WITHIN("BYE", 0);
 
-	set_motion(OWNER, FORMER);
+	set_migration(OWNER, PREVIOUS);
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(say("b@example.com", &invite, NULL), OWNER);
 	set_alive(OWNER, false);
-	set_motion(OTHER, FORMER);
-	cr_expect_eq(say("a@example.com", &info, NULL), OTHER, "the note is void, and the call was never at FORMER");
+	set_migration(OTHER, PREVIOUS);
+	cr_expect_eq(say("a@example.com", &info, NULL), OTHER,
+		"the tracked call is void, and the call was never at PREVIOUS");
 	cr_expect_eq(say("b@example.com", &bye, NULL), OTHER, "likewise");
-	cr_expect_eq(say("c@example.com", &bye, NULL), FORMER, "of this one nothing is noted");
+	cr_expect_eq(say("c@example.com", &bye, NULL), PREVIOUS, "of this one nothing is noted");
 	set_alive(OWNER, true);
-	set_motion(OWNER, OTHER);
+	set_migration(OWNER, OTHER);
 	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER, "the call went there");
 	cr_expect_eq(say("b@example.com", &bye, NULL), OTHER, "the retransmission goes where the first one went");
 }
@@ -211,98 +214,98 @@ static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags
 	return balancer_run(skel, &frame) == XDP_TX ? balancer_receiver(&frame) : 0;
 }
 
-Test(motion, a_connection_stays_and_a_new_one_moves)
+Test(migration, a_connection_stays_and_a_new_one_moves)
 {
 	const uint8_t syn = 0x02, ack = 0x10;
 
-	set_motion(OWNER, FORMER);
-	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), FORMER);
+	set_migration(OWNER, PREVIOUS);
+	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), PREVIOUS);
 	cr_expect_eq(send_tcp("198.51.100.7", 40001, syn), OWNER);
 	cr_expect_eq(send_tcp("198.51.100.7", 40001, ack), OWNER);
-	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), FORMER);
-	cr_expect_eq(send_tcp("198.51.100.7", 40002, syn | ack), FORMER, "nobody opens with that");
+	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), PREVIOUS);
+	cr_expect_eq(send_tcp("198.51.100.7", 40002, syn | ack), PREVIOUS, "nobody opens with that");
 }
 
-Test(motion, what_is_no_sip_opens_something_unless_it_was_there)
+Test(migration, what_is_no_sip_opens_something_unless_it_was_there)
 {
 	struct frame_spec keepalive = {.payload = "\r\n\r\n"};
 
-	set_motion(FORMER, FORMER);
-	cr_expect_eq(receiver_of(&keepalive), FORMER);
-	set_motion(OWNER, FORMER);
-	cr_expect_eq(receiver_of(&keepalive), FORMER, "was recorded");
+	set_migration(PREVIOUS, PREVIOUS);
+	cr_expect_eq(receiver_of(&keepalive), PREVIOUS);
+	set_migration(OWNER, PREVIOUS);
+	cr_expect_eq(receiver_of(&keepalive), PREVIOUS, "was recorded");
 	keepalive.source_port = 40000;
 	cr_expect_eq(receiver_of(&keepalive), OWNER);
 }
 
 /* What user space counts calls by. */
-static struct note note_of(const char *call_id)
+static struct tracked_call tracked_call_of(const char *call_id)
 {
 	uint64_t hash = balancer_hash(call_id, strlen(call_id));
-	struct note_key key = {.hash = hash, .slot = hash & (SLOTS - 1)};
-	struct note note = {0};
+	struct tracked_key key = {.hash = hash, .slot = hash & (SLOTS - 1)};
+	struct tracked_call tracked = {0};
 
-	bpf_map_lookup_elem(bpf_map__fd(skel->maps.notes), &key, &note);
-	return note;
+	bpf_map_lookup_elem(bpf_map__fd(skel->maps.tracked_calls), &key, &tracked);
+	return tracked;
 }
 
-Test(motion, a_note_says_whether_the_call_goes_on)
+Test(migration, a_note_says_whether_the_call_goes_on)
 {
-	const struct saying invite = OPENING("INVITE", 0), ack = WITHIN("ACK", 0), bye = WITHIN("BYE", 0),
-			    options = OPENING("OPTIONS", 0), update = WITHIN("UPDATE", 0);
+	const struct saying invite = INITIAL("INVITE", 0), ack = WITHIN("ACK", 0), bye = WITHIN("BYE", 0),
+			    options = INITIAL("OPTIONS", 0), update = WITHIN("UPDATE", 0);
 
-	set_motion(OWNER, FORMER);
+	set_migration(OWNER, PREVIOUS);
 	say("a@example.com", &invite, NULL);
 	say("a@example.com", &ack, NULL);
-	cr_expect_eq(note_of("a@example.com").backend, OWNER);
-	cr_expect_neq(note_of("a@example.com").seen, 0);
-	cr_expect_eq(note_of("a@example.com").ended, 0);
+	cr_expect_eq(tracked_call_of("a@example.com").backend, OWNER);
+	cr_expect_neq(tracked_call_of("a@example.com").seen, 0);
+	cr_expect_eq(tracked_call_of("a@example.com").ended, 0);
 	say("a@example.com", &bye, NULL);
 	say("a@example.com", &ack, NULL);
-	cr_expect_neq(note_of("a@example.com").ended, 0);
+	cr_expect_neq(tracked_call_of("a@example.com").ended, 0);
 	say("b@example.com", &options, NULL);
-	cr_expect_eq(note_of("b@example.com").backend, 0, "never was a call");
-	cr_expect(!strncmp(note_of("a@example.com").call_id, "a@example.com\r\n", 15));
+	cr_expect_eq(tracked_call_of("b@example.com").backend, 0, "never was a call");
+	cr_expect(!strncmp(tracked_call_of("a@example.com").call_id, "a@example.com\r\n", 15));
 	say("c@example.com", &update, NULL);
-	cr_expect_eq(note_of("c@example.com").ended, 0);
-	cr_expect_eq(note_of("c@example.com").backend, FORMER);
+	cr_expect_eq(tracked_call_of("c@example.com").ended, 0);
+	cr_expect_eq(tracked_call_of("c@example.com").backend, PREVIOUS);
 }
 
 /* The ACK of an INVITE that failed has its branch, and credentials begin anew. */
-Test(motion, a_call_that_is_turned_away_is_over)
+Test(migration, a_call_that_is_turned_away_is_over)
 {
-	const struct saying invite = OPENING("INVITE", 0), again = WITHIN("INVITE", 0);
+	const struct saying invite = INITIAL("INVITE", 0), again = WITHIN("INVITE", 0);
 	struct saying ack = WITHIN("ACK", 0), credentials = invite;
 
 	credentials.branch = "new";
 	credentials.number = 2;
 	ack.branch = "INV";
-	set_motion(OWNER, FORMER);
+	set_migration(OWNER, PREVIOUS);
 	say("a@example.com", &invite, NULL);
 	say("a@example.com", &ack, NULL);
-	cr_expect_neq(note_of("a@example.com").ended, 0);
+	cr_expect_neq(tracked_call_of("a@example.com").ended, 0);
 	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
-	cr_expect_neq(note_of("a@example.com").ended, 0, "a retransmission that was late");
+	cr_expect_neq(tracked_call_of("a@example.com").ended, 0, "a retransmission that was late");
 	cr_expect_eq(say("a@example.com", &credentials, NULL), OWNER);
-	cr_expect_eq(note_of("a@example.com").ended, 0);
+	cr_expect_eq(tracked_call_of("a@example.com").ended, 0);
 	say("b@example.com", &invite, NULL);
 	say("b@example.com", &again, NULL);
 	say("b@example.com", &ack, NULL);
-	cr_expect_eq(note_of("b@example.com").ended, 0, "a re-INVITE that fails ends no call");
+	cr_expect_eq(tracked_call_of("b@example.com").ended, 0, "a re-INVITE that fails ends no call");
 }
 
 /* As if all packets had come so many seconds earlier. */
-static void age_notes(uint32_t seconds)
+static void age_tracked_calls(uint32_t seconds)
 {
-	int notes = bpf_map__fd(skel->maps.notes), transactions = bpf_map__fd(skel->maps.transactions);
-	struct note_key key, *previous;
+	int notes = bpf_map__fd(skel->maps.tracked_calls), transactions = bpf_map__fd(skel->maps.transactions);
+	struct tracked_key key, *previous;
 	struct transaction transaction;
-	struct note note;
+	struct tracked_call tracked;
 
 	for (previous = NULL; !bpf_map_get_next_key(notes, previous, &key); previous = &key) {
-		run_must(bpf_map_lookup_elem(notes, &key, &note), "notes");
-		note.seen -= seconds;
-		run_must(bpf_map_update_elem(notes, &key, &note, BPF_ANY), "notes");
+		run_must(bpf_map_lookup_elem(notes, &key, &tracked), "tracked_calls");
+		tracked.seen -= seconds;
+		run_must(bpf_map_update_elem(notes, &key, &tracked, BPF_ANY), "tracked_calls");
 	}
 	for (previous = NULL; !bpf_map_get_next_key(transactions, previous, &key); previous = &key) {
 		run_must(bpf_map_lookup_elem(transactions, &key, &transaction), "transactions");
@@ -312,12 +315,12 @@ static void age_notes(uint32_t seconds)
 }
 
 /* What is no call takes no room from calls. */
-Test(motion, strangers_do_not_make_a_call_forgotten)
+Test(migration, strangers_do_not_make_a_call_forgotten)
 {
-	const struct saying options = OPENING("OPTIONS", 0), bye = WITHIN("BYE", 0), invite = OPENING("INVITE", 0);
+	const struct saying options = INITIAL("OPTIONS", 0), bye = WITHIN("BYE", 0), invite = INITIAL("INVITE", 0);
 	char call_id[32];
 
-	set_motion(OWNER, FORMER);
+	set_migration(OWNER, PREVIOUS);
 	for (int i = 0; i < 200; i++) {
 		snprintf(call_id, sizeof(call_id), "call-%d@example.com", i);
 		say(call_id, &invite, NULL);
@@ -332,29 +335,29 @@ Test(motion, strangers_do_not_make_a_call_forgotten)
 	}
 }
 
-Test(motion, what_begins_anew_when_it_has_ended_moves)
+Test(migration, what_begins_anew_when_it_has_ended_moves)
 {
-	const struct saying invite = OPENING("INVITE", 0), bye = WITHIN("BYE", 0), registers = OPENING("REGISTER", 0);
+	const struct saying invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0), registers = INITIAL("REGISTER", 0);
 
-	set_motion(FORMER, FORMER);
+	set_migration(PREVIOUS, PREVIOUS);
 	say("call@example.com", &invite, NULL);
 	say("ended@example.com", &invite, NULL);
 	say("ended@example.com", &bye, NULL);
 	say("phone@example.com", &registers, NULL);
-	set_motion(OWNER, FORMER);
-	age_notes(4);
-	cr_expect_eq(say("phone@example.com", &registers, NULL), FORMER, "credentials, or a retransmission");
-	cr_expect_eq(say("ended@example.com", &bye, NULL), FORMER);
-	age_notes(30);
-	cr_expect_eq(say("ended@example.com", &bye, NULL), FORMER, "no opening");
-	age_notes(30);
-	cr_expect_eq(say("call@example.com", &invite, NULL), FORMER, "goes on");
+	set_migration(OWNER, PREVIOUS);
+	age_tracked_calls(4);
+	cr_expect_eq(say("phone@example.com", &registers, NULL), PREVIOUS, "credentials, or a retransmission");
+	cr_expect_eq(say("ended@example.com", &bye, NULL), PREVIOUS);
+	age_tracked_calls(30);
+	cr_expect_eq(say("ended@example.com", &bye, NULL), PREVIOUS, "no opening");
+	age_tracked_calls(30);
+	cr_expect_eq(say("call@example.com", &invite, NULL), PREVIOUS, "goes on");
 	cr_expect_eq(say("ended@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
 	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
 }
 
-Test(motion, a_client_with_many_calls_stays_when_one_has_ended)
+Test(migration, a_client_with_many_calls_stays_when_one_has_ended)
 {
 	static const char bye[] = "BYE sip:bob@example.com SIP/2.0\r\nTo: <sip:bob@example.com>;tag=1\r\n"
 				  "Call-ID: a@example.com\r\n\r\n";
@@ -363,14 +366,14 @@ Test(motion, a_client_with_many_calls_stays_when_one_has_ended)
 	const struct frame_spec ends = {.payload = bye, .destination_port = 5062},
 				begins = {.payload = invite, .destination_port = 5062};
 
-	set_motion(FORMER, FORMER);
-	cr_expect_eq(receiver_of(&ends), FORMER);
-	set_motion(OWNER, FORMER);
-	age_notes(30);
-	cr_expect_eq(receiver_of(&begins), FORMER, "affinity: source");
+	set_migration(PREVIOUS, PREVIOUS);
+	cr_expect_eq(receiver_of(&ends), PREVIOUS);
+	set_migration(OWNER, PREVIOUS);
+	age_tracked_calls(30);
+	cr_expect_eq(receiver_of(&begins), PREVIOUS, "affinity: source");
 }
 
-Test(motion, a_connection_ends)
+Test(migration, a_connection_ends)
 {
 	const uint8_t fin = 0x01, syn = 0x02, rst = 0x04, ack = 0x10;
 	const uint8_t ends[] = {fin | ack, rst};
@@ -378,32 +381,32 @@ Test(motion, a_connection_ends)
 	for (int i = 0; i < 2; i++) {
 		uint16_t port = 40000 + i;
 
-		set_motion(FORMER, FORMER);
-		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER);
-		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
-		age_notes(30);
-		set_motion(OWNER, FORMER);
-		cr_expect_eq(send_tcp("198.51.100.7", port, syn), FORMER, "goes on, as far as is known");
-		cr_expect_eq(send_tcp("198.51.100.7", port, ends[i]), FORMER);
-		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
-		age_notes(30);
-		cr_expect_eq(send_tcp("198.51.100.7", port, ack), FORMER);
-		age_notes(30);
+		set_migration(PREVIOUS, PREVIOUS);
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), PREVIOUS);
+		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
+		age_tracked_calls(30);
+		set_migration(OWNER, PREVIOUS);
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), PREVIOUS, "goes on, as far as is known");
+		cr_expect_eq(send_tcp("198.51.100.7", port, ends[i]), PREVIOUS);
+		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
+		age_tracked_calls(30);
+		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
+		age_tracked_calls(30);
 		cr_expect_eq(send_tcp("198.51.100.7", port, syn), OWNER, "the port is used again");
 	}
 }
 
-Test(motion, an_error_about_a_call_finds_it_and_notes_nothing)
+Test(migration, an_error_about_a_call_finds_it_and_notes_nothing)
 {
 	static const char quoted[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKn\r\n"
 				     "To: <sip:bob@example.com>;tag=1\r\nCall-ID: a@example.com\r\n\r\n";
 	const struct frame_spec answer = {.source = "192.0.2.10", .destination = "198.51.100.7", .payload = quoted};
 	const struct frame_spec error = {.protocol = IPPROTO_ICMP, .icmp_type = 3, .quote = &answer};
-	const struct saying invite = OPENING("INVITE", 0);
+	const struct saying invite = INITIAL("INVITE", 0);
 
-	set_motion(OWNER, FORMER);
-	cr_expect_eq(receiver_of(&error), FORMER);
-	cr_expect_eq(note_of("a@example.com").backend, 0);
+	set_migration(OWNER, PREVIOUS);
+	cr_expect_eq(receiver_of(&error), PREVIOUS);
+	cr_expect_eq(tracked_call_of("a@example.com").backend, 0);
 	say("a@example.com", &invite, NULL);
 	cr_expect_eq(receiver_of(&error), OWNER);
 }
