@@ -125,7 +125,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		{"pools", pools_of(setup)},
 		{"pool_names", pools_of(setup)},
 		{"tables", 2 * pools_of(setup)},
-		{"previous_owner", pools_of(setup)},
+		{"previous_owners", pools_of(setup)},
 		{"backends", backends_of(setup) + 1},
 		{"backend_traffic", backends_of(setup) + 1},
 		{"backend_records", backends_of(setup) + 1},
@@ -137,7 +137,7 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 
 		if (map)
 			bpf_map__set_max_entries(map, all[i].entries);
-		if (map && (!strcmp(all[i].name, "tables") || !strcmp(all[i].name, "previous_owner")))
+		if (map && (!strcmp(all[i].name, "tables") || !strcmp(all[i].name, "previous_owners")))
 			bpf_map__set_value_size(map, slots_of(setup) * sizeof(uint16_t));
 	}
 }
@@ -302,7 +302,7 @@ static int fill_pool(struct bpf_object *object, const struct subject_setup *setu
 	for (uint32_t slot = 0; slot < slots_of(setup); slot++)
 		table[slot] = 1 + table[slot] % backends_of(setup);
 	if (!error && setup->migration == MIGRATION_HERE)
-		error = put(object, "previous_owner", &id, table);
+		error = put(object, "previous_owners", &id, table);
 	if (!error)
 		error = put(object, "pools", &id, &pool);
 	free(table);

@@ -499,16 +499,16 @@ prints "service list" '[]' 'no services' '' ', empty'
 prints "pool list" '[{"name": "proxies", "forward": "dsr", "probe": "options", "fail_open": false, "migrating": true,
 	"backends": 3, "in_table": 2, "slots": 262144, "services": []}]' \
 	'NAME     FORWARD  PROBE    FAIL OPEN  MIGRATING  BACKENDS  IN TABLE   SLOTS  SERVICES
-proxies  dsr      options  no          yes               3         2  262144  -'
+proxies  dsr      options  no         yes               3         2  262144  -'
 prints "backend list" '[{"pool": "proxies", "name": "px1", "address": "10.0.0.11", "weight": 1, "admin": "ready",
 	"state": "up", "share": 33.333333, "slots": 87381, "packets": 5, "bytes": 2500, "mac": "02:00:00:00:00:11",
 	"interface": "eth0", "since": 0, "reason": "", "overrides": []},
 	{"pool": "proxies", "name": "px\u00e42", "address": "10.0.0.12", "weight": 10, "admin": "maint", "state": "unreachable",
 	"share": 0, "slots": 0, "migrating": "12 gaining", "calls": 3, "connections": 2, "latency_mean": 1249, "packets": 123, "bytes": 0, "mac": null, "interface": "", "since": 0,
 	"reason": "no route\u001b[2J\nto it", "overrides": ["added", "weight"]}]' \
-	'POOL     NAME  ADDRESS    WEIGHT  ADMIN  FOR  STATE        SHARE  MOVING      CALLS  CONNS  PROBE RTT  PACKETS  INTERFACE  MAC                CHANGED       REASON
-proxies  px1   10.0.0.11       1  ready    -  up           33.3%  -               -      -           -        5  eth0       02:00:00:00:00:11  -             -
-proxies  pxä2  10.0.0.12      10  maint    -  unreachable   0.0%  12 gaining      3      2       1.2ms      123  -          -                  added,weight  no route\x1b[2J\x0ato it'
+	'POOL     NAME  ADDRESS    WEIGHT  ADMIN  SINCE  STATE        SHARE  MIGRATING   CALLS  CONNS  PROBE RTT  PACKETS  INTERFACE  MAC                OVERRIDE      REASON
+proxies  px1   10.0.0.11       1  ready      -  up           33.3%  -               -      -          -        5  eth0       02:00:00:00:00:11  -             -
+proxies  pxä2  10.0.0.12      10  maint      -  unreachable   0.0%  12 gaining      3      2      1.2ms      123  -          -                  added,weight  no route\x1b[2J\x0ato it'
 prints "backend calls" '[{"kind": "call", "age": 75, "silent": 3, "call": "a84b4c76e66710@pc33.exa"},
 	{"kind": "connection", "age": 4000, "silent": 1, "call": "198.51.100.7:5060"}]' \
 	'KIND          AGE  SILENT  CALL-ID OR SOURCE

@@ -213,8 +213,8 @@ Test(hints, a_hint_counts_more_than_a_slot_in_migration)
 
 	for (int i = 0; i < 4096; i++)
 		owners[i] = 4;
-	run_must(
-		bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, owners, BPF_ANY), "previous_owner");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, owners, BPF_ANY),
+		"previous_owners");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
 	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_hint), NAMED);
 	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "and without a hint it is the previous owner's");

@@ -45,7 +45,7 @@ static void set_migration(uint16_t owner, uint16_t previous)
 	}
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.tables), &zero, owners, BPF_ANY), "tables");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, previous_owners, BPF_ANY),
-		"previous_owner");
+		"previous_owners");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
 }
 
