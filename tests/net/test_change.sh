@@ -199,7 +199,7 @@ check "... it has them yet" [ "$(backend proxies px3 .slots)" -gt 0 ]
 check "... not for long" wait_for 8 has_no_slots proxies px3
 drained=$(date +%s.%N)
 left=$(backend proxies px3 '"\(.calls) \(.migrating)"')
-like "... and about so many calls are left" "$left" '^[0-9]{3,} [0-9]+ left$'
+like "... and about so many calls are left" "$left" '^[0-9]{3,} [0-9]+ releasing$'
 
 check "px5 is added" lab_ctl backend add proxies px5 10.0.0.15
 lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=0

@@ -77,9 +77,9 @@ before=$(known) calls=$(owners)
 # --- other limits
 
 configure 'backends: 64, tracked_calls: 4096'
-through "more backends and notes" upgrade
+through "more backends and tracked calls" upgrade
 stays
-is "... the maps have room for them" "$(contract backends) $(contract notes)" "64 4096"
+is "... the maps have room for them" "$(contract backends) $(contract tracked_calls)" "64 4096"
 is "... backends are as they were" "$(known)" "$before"
 is "... and have the calls that they had" "$(owners)" "$calls"
 check "... the daemon has seen that they are in place" wait_for 5 says "the new maps are in place"
@@ -179,7 +179,7 @@ is "... who runs is known" "$(known)" "$before"
 make_next_release() {
 	local next=$LAB_DIR/next-release
 	mkdir "$next"
-	cp -a bpf vmlinux loader ctl Makefile packages.txt "$next"
+	cp -a bpf vmlinux core loader ctl Makefile packages.txt "$next"
 	mkdir -p "$next/tests/lib" && cp tests/lib/install-packages "$next/tests/lib"
 	sed -i -e 's/^#define ABI_VERSION .*/#define ABI_VERSION 1000/' \
 		-e '/^struct \(backend_record\|backend\|service\|contract\|pool\) {/,/^}/ { /^};/i\	__u64 grown;
