@@ -179,6 +179,7 @@ SBINDIR := $(DESTDIR)$(PREFIX)/sbin
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/sipxdp
 UNITS := $(notdir $(wildcard systemd/*.service))
+DOCS := README.md $(wildcard docs/*.md docs/*/*.md yaml-examples/*.yaml)
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	$(Q)install -D -m 755 -t $(SBINDIR) $(PROGRAMS)
@@ -187,9 +188,7 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 		sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
 	done
-	$(Q)install -D -m 644 -t $(DOCDIR) README.md
-	$(Q)install -D -m 644 -t $(DOCDIR)/docs docs/*.md
-	$(Q)install -D -m 644 -t $(DOCDIR)/yaml-examples yaml-examples/*.yaml
+	$(Q)for file in $(DOCS); do install -D -m 644 $$file $(DOCDIR)/$$file || exit; done
 
 uninstall: ## remove what install has put there; /etc and what runs stay
 	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))

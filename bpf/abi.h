@@ -2,7 +2,7 @@
 /* The contract between the programs in the kernel and everything in user space:
  * keys, values, limits and names of the pinned maps. Both sides include this file
  * and neither has a second copy of a type. Whoever changes a size or a meaning
- * raises ABI_VERSION. docs/map-contract.md says it in prose. */
+ * raises ABI_VERSION. docs/design/map-contract.md says it in prose. */
 #pragma once
 
 #include "vmlinux/types.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The stage after classify: the hash of what makes packets belong together, as the service's
- * affinity says (docs/packet-path.md). */
+ * affinity says (docs/design/packet-path.md). */
 #pragma once
 
 #include "flow.h"

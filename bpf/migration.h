@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Slots migrating: who gets a packet whose slot is on its way from one owner to another,
- * so that the calls that are there stay where they are (docs/migration.md). The only state
+ * so that the calls that are there stay where they are (docs/design/migration.md). The only state
  * about calls that there is, and only for such slots: `tracked_calls`. */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Answers to the daemon's probes. A backend answers from the VIP, which as a rule is an
  * address of this machine too: our kernel takes no packet from one of its own addresses.
- * So the daemon gets it, by the ring buffer punt_probes (docs/probes.md). */
+ * So the daemon gets it, by the ring buffer punt_probes (docs/design/probes.md). */
 #pragma once
 
 #include "punt.h"

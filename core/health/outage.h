@@ -2,7 +2,7 @@
 /* Whether backends that stopped answering are dead, or cannot be seen. Judges all backends
  * of a pool together: servers rarely die at the same moment, but trouble in the network
  * beside the balancer silences many of them at once. What this can tell apart, and what it
- * cannot, is in docs/probes.md. Pure: times are ms of the clock of listening.h. */
+ * cannot, is in docs/design/probes.md. Pure: times are ms of the clock of listening.h. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* How the slots of a pool get from the owners that they have to those that they should
- * have, so that no live call moves (docs/migration.md). A slot whose owner is gone moves at
+ * have, so that no live call moves (docs/design/migration.md). A slot whose owner is gone moves at
  * once. Any other stays while its calls are recorded, then moves, and the owner that it
  * had keeps the calls that it has until the slot is settled. What the kernel does with a
  * slot migrating is said at `previous_owners` in bpf/abi.h. Pure: times are ms of any one clock. */

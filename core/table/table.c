@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the one function that says who gets a slot; docs/table.md explains it and
+/* Owns the one function that says who gets a slot; docs/design/table.md explains it and
  * holds what was measured. Integers only, and nothing that another platform or
  * library could do otherwise: all balancers of a group must agree byte for byte. */
 #include "table.h"

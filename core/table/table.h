@@ -2,7 +2,7 @@
 /* A pool's slots and who owns each: weighted rendezvous hashing of (hash key, slot,
  * backend name) in integer arithmetic. A pure function of the set of names and
  * weights: the order of members and the history of changes mean nothing, and every
- * balancer with the same file has the same table, byte for byte. docs/table.md. */
+ * balancer with the same file has the same table, byte for byte. docs/design/table.md. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Which maps the daemon serves: those that are pinned, or those that the loader has made to
- * take their place (docs/restart.md). Opens them, and takes over what is known of who ran
+ * take their place (docs/design/restart.md). Opens them, and takes over what is known of who ran
  * by the ones before. */
 #pragma once
 

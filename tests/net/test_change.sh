@@ -191,7 +191,7 @@ done
 start_traffic
 sleep 8
 # None of them is cancelled when the recording begins: of one whose ACK only is seen nobody
-# could say that it is over, and px3 would not be empty (docs/migration.md).
+# could say that it is over, and px3 would not be empty (docs/design/migration.md).
 sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
 	'^33[0-9.]+% of the slots of proxies are to move when their calls have been recorded'

@@ -92,7 +92,7 @@ check "make install" install_into "$root" PREFIX=/usr
 is "... programs" "$(files "$root/usr/sbin")" "$PROGRAMS"
 is "... units" "$(files "$root/usr/lib/systemd/system")" "$UNITS"
 is "... the README, what it refers to, and examples" "$(files "$root/usr/share/doc/sipxdp")" \
-	"$(printf '%s\n' README.md docs/*.md yaml-examples/*.yaml | LC_ALL=C sort | xargs)"
+	"$(printf '%s\n' README.md docs/*.md docs/*/*.md yaml-examples/*.yaml | LC_ALL=C sort | xargs)"
 is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|share/doc/sipxdp)/' || true)" 0
 is "... programs can be run by everybody, and written by root" \
 	"$(stat -c %a "$root"/usr/sbin/* | sort -u)" 755

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 FLIGHT = 0.5  # seconds that a packet may be on its way on a busy machine
 LOST = 3.0  # seconds after which a packet will not come any more
-RETURN = 12.0  # see docs/migration.md: 10 s, and two for the daemon to act
+RETURN = 12.0  # see docs/design/migration.md: 10 s, and two for the daemon to act
 NOTICED = 9.0  # twice what the slowest detection below takes, and some for a busy machine
 RECOVERY = 3.0  # after trouble in the network, until packets pass again
 

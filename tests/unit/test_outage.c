@@ -332,7 +332,7 @@ static uint32_t moved_by_outage(size_t count, size_t silent, uint64_t time, bool
 	return moved;
 }
 
-/* With OUTAGE_TABLE set, prints the table of docs/probes.md: the most slots that moved, per cent. */
+/* With OUTAGE_TABLE set, prints the table of docs/design/probes.md: the most slots that moved, per cent. */
 static void say(const char *format, ...)
 {
 	va_list arguments;

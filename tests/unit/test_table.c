@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The table's properties, over random sets of members that are the same in each run.
  * TABLE_KEYS=400 in the environment has the statistics measured over 400 hash keys
- * instead of a few; docs/table.md says how its numbers were made. */
+ * instead of a few; docs/design/table.md says how its numbers were made. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>

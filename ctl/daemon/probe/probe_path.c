@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See probe_path.h, and docs/probes.md for the way as a whole. */
+/* See probe_path.h, and docs/design/probes.md for the way as a whole. */
 
 #include <arpa/inet.h>
 #include <errno.h>
