@@ -387,7 +387,7 @@ struct latency {
 };
 
 /* backend_records: array by id, for people and a restarted daemon as above. A daemon that
- * knows another contract finds members by their names (ctl/daemon/legacy.c): a name and the
+ * knows another contract finds members by their names (ctl/daemon/old_abi.c): a name and the
  * numbers of an enum keep their meaning for ever. */
 struct backend_record {
 	char pool[NAME_SIZE];

@@ -5,23 +5,23 @@
 #include "core/base/memory.h"
 #include "preview.h"
 
-void outcome_free(struct outcome *outcome)
+void effects_free(struct effects *effects)
 {
-	words_free(&outcome->steps);
-	words_free(&outcome->dangers);
-	free(outcome->moves);
-	*outcome = (struct outcome){0};
+	words_free(&effects->steps);
+	words_free(&effects->dangers);
+	free(effects->moves);
+	*effects = (struct effects){0};
 }
 
 /* Takes the words and the moves out of a plan. */
-static void take_plan(struct outcome *outcome, struct plan *plan)
+static void take_plan(struct effects *effects, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->steps[i].text)
-			words_add(&outcome->steps, "%s", plan->steps[i].text);
-	words_take(&outcome->dangers, &plan->dangers);
-	outcome->moves = plan->moves;
-	outcome->move_count = plan->move_count;
+			words_add(&effects->steps, "%s", plan->steps[i].text);
+	words_take(&effects->dangers, &plan->dangers);
+	effects->moves = plan->moves;
+	effects->move_count = plan->move_count;
 	plan->moves = NULL;
 }
 
@@ -63,21 +63,21 @@ static void say_what_stays(const struct farm *farm, struct words *steps)
 		}
 }
 
-void preview(struct outcome *outcome, const struct desired *desired, const struct config *before, struct farm *farm,
+void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now)
 {
 	struct words assumed = {0};
 	struct image *image;
 	struct plan *plan;
 
-	differences(before, farm->config, &outcome->steps, &outcome->dangers);
+	differences(before, farm->config, &effects->steps, &effects->dangers);
 	assume_backends(farm, running, now, &assumed);
 	image = desired_preview(desired, farm, running, now.ms);
 	plan = plan_new(running, image);
-	take_plan(outcome, plan);
-	words_take(&outcome->steps, &assumed);
+	take_plan(effects, plan);
+	words_take(&effects->steps, &assumed);
 	if (before != farm->config)
-		say_what_stays(farm, &outcome->steps);
+		say_what_stays(farm, &effects->steps);
 	plan_free(plan);
 	image_free(image);
 }

@@ -8,7 +8,7 @@
 #include "core/maps/plan.h"
 
 /* The steps in words, and the slots that move. */
-struct outcome {
+struct effects {
 	struct words steps;
 	struct words dangers; /* what sends calls that are up to other servers: a reload refuses it */
 	struct plan_moves *moves;
@@ -24,7 +24,7 @@ struct preview_now {
 
 /* Of a farm, which is changed: its backends are taken to be reachable and alive where nothing is known of
  * them, and their states are brought up to date. `before` is the configuration that runs. */
-void preview(struct outcome *outcome, const struct desired *desired, const struct config *before, struct farm *farm,
+void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now);
 
-void outcome_free(struct outcome *outcome);
+void effects_free(struct effects *effects);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "ctl/maps/view.h"
+#include "ctl/maps/maps_report.h"
 #include "ctl/maps/pin_directory.h"
 #include "client.h"
 #include "output.h"
@@ -179,8 +179,8 @@ static int ask_maps(struct client *client, const json_t *json, int error, struct
 		return error;
 	if (pin_directory_check(client->pin_directory, refusal))
 		output_warning("%s", refusal);
-	else if (view_can_answer(request.command))
-		answer = view_answer(&request, client->pin_directory);
+	else if (maps_report_can_answer(request.command))
+		answer = maps_report_answer(&request, client->pin_directory);
 	protocol_request_free(&request);
 	line = answer ? protocol_encode(answer, &length) : NULL;
 	json_decref(answer);

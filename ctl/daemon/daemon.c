@@ -5,27 +5,27 @@
 #include <string.h>
 #include <time.h>
 #include "core/base/memory.h"
-#include "adopt.h"
-#include "ctl/daemon/control/answers.h"
-#include "calls.h"
+#include "active_maps.h"
+#include "ctl/daemon/control/commands.h"
+#include "tracked_calls.h"
 #include "ctl/daemon/probe/certificates.h"
 #include "clock.h"
 #include "daemon.h"
 #include "drain.h"
 #include "ctl/daemon/join/joining.h"
-#include "judging.h"
-#include "listened.h"
+#include "backend_state.h"
+#include "listening_clock.h"
 #include "log.h"
 #include "ctl/daemon/neighbour/own_macs.h"
 #include "ctl/daemon/probe/probing.h"
 
 #define TICK_USEC 1000000
 #define TICK_ACCURACY_USEC 10000
-#define NEXT_TICK_USEC 50000 /* while new maps are to be put in place */
-#define WAYS_SECONDS 10      /* that may pass until all neighbours have answered */
-#define RECORD_TICKS 10
-#define SETTLES 3            /* one after the other, while things change all the time */
-#define UNDISTURBED_MSEC 250 /* that a plan has at least, whatever changes meanwhile */
+#define NEXT_TICK_USEC 50000         /* while new maps are to be put in place */
+#define NEIGHBOUR_TIMEOUT_SECONDS 10 /* that may pass until all neighbours have answered */
+#define SAVE_LATENCY_TICKS 10
+#define RECONCILE_ATTEMPTS 3   /* one after the other, while things change all the time */
+#define UNINTERRUPTED_MSEC 250 /* that a plan has at least, whatever changes meanwhile */
 #define FILE_SIZE_MAX (16 << 20)
 
 /* --- the file */
@@ -70,7 +70,7 @@ static struct progress carry_out(const struct daemon *daemon, const struct plan 
 	struct progress progress = {0};
 
 	for (; progress.steps < plan->count; progress.steps++) {
-		if (atomic_load(&daemon->changed) && clock_msec() - began > UNDISTURBED_MSEC)
+		if (atomic_load(&daemon->changed) && clock_msec() - began > UNINTERRUPTED_MSEC)
 			break;
 		progress.error = maps_apply(daemon->maps, &plan->steps[progress.steps]);
 		if (progress.error)
@@ -86,7 +86,7 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
 		/* Into new maps all is written, and to those who watch nothing happens. */
-		if (step->text && !daemon->serves_next)
+		if (step->text && !daemon->on_next_maps)
 			log_info("%s", step->text);
 		worker_breathe(daemon->worker);
 	}
@@ -97,14 +97,14 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 }
 
 /* At a start nobody's MAC address may be known: maps without owners hold nothing yet. */
-static bool awaits_ways(const struct daemon *daemon)
+static bool awaits_neighbours(const struct daemon *daemon)
 {
 	bool pending = false;
 
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++)
 		for (size_t j = 0; j < daemon->farm->pools[i].count; j++)
 			pending |= daemon->farm->pools[i].backends[j].record.state == STATE_PENDING;
-	return pending && (uint64_t)time(NULL) < daemon->started + WAYS_SECONDS;
+	return pending && (uint64_t)time(NULL) < daemon->started + NEIGHBOUR_TIMEOUT_SECONDS;
 }
 
 /* One plan, made from what is known at `now` and carried out; then it is a later `now`. 0, or -errno, or
@@ -119,15 +119,15 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	int result;
 
 	atomic_store(&daemon->changed, false);
-	judging_look(daemon);
+	backend_state_update(daemon);
 	worker_breathe(daemon->worker);
-	if (!daemon->serves_next)
+	if (!daemon->on_next_maps)
 		probing_follow(daemon->probes, daemon->farm);
 	worker_breathe(daemon->worker);
 	farm = farm_sketch(daemon->farm);
 	worker_leave(daemon->worker);
 	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= made)
-		calls_hold_slots(daemon);
+		tracked_calls_hold_slots(daemon);
 	desired = desired_image(daemon->desired, farm, daemon->running, made);
 	plan = plan_new(daemon->running, desired);
 	progress = carry_out(daemon, plan);
@@ -155,7 +155,7 @@ int daemon_reconcile(struct daemon *daemon)
 	while (error > 0);
 	if (!error)
 		error = macs;
-	if (!error && !awaits_ways(daemon))
+	if (!error && !awaits_neighbours(daemon))
 		error = maps_say_filled(daemon->maps);
 	daemon->unreconciled = error != 0;
 	return error;
@@ -181,11 +181,11 @@ void daemon_on_changed(void *data)
 
 void daemon_on_probed(void *data)
 {
-	if (judging_look(data))
+	if (backend_state_update(data))
 		daemon_on_changed(data);
 }
 
-void daemon_follow(struct daemon *daemon)
+void daemon_watch_neighbours(struct daemon *daemon)
 {
 	const struct farm *farm = daemon->farm;
 	struct address *addresses = NULL;
@@ -212,42 +212,44 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	farm_free(daemon->farm);
 	daemon->farm = farm;
 	joining_follow(daemon->joining);
-	daemon_follow(daemon);
+	daemon_watch_neighbours(daemon);
 }
 
 /* What would follow if this farm ran, which is changed for that. */
-static void look_ahead(struct daemon *daemon, struct farm *farm, struct outcome *outcome)
+static void predict(struct daemon *daemon, struct farm *farm, struct effects *effects)
 {
-	const struct preview_now now = {
-		.ms = clock_msec(), .epoch = time(NULL), .listening = daemon->listening, .listened = listened_now()};
+	const struct preview_now now = {.ms = clock_msec(),
+		.epoch = time(NULL),
+		.listening = daemon->listening_since,
+		.listened = listening_clock_now()};
 
 	farm_take_over(farm, daemon->farm);
-	judging_report(daemon, farm);
+	backend_state_report(daemon, farm);
 	joining_mark(daemon->joining, farm);
 	worker_leave(daemon->worker);
-	preview(outcome, daemon->desired, daemon->farm->config, farm, daemon->running, now);
+	preview(effects, daemon->desired, daemon->farm->config, farm, daemon->running, now);
 	worker_return(daemon->worker);
 }
 
-static void preview_of(struct daemon *daemon, const struct farm *farm, struct outcome *outcome)
+static void predict_copy(struct daemon *daemon, const struct farm *farm, struct effects *effects)
 {
 	struct farm *sketch = farm_sketch(farm);
 
-	look_ahead(daemon, sketch, outcome);
+	predict(daemon, sketch, effects);
 	farm_sketch_free(sketch);
 }
 
-int daemon_change(struct daemon *daemon, struct outcome *outcome)
+int daemon_change(struct daemon *daemon, struct effects *effects)
 {
-	preview_of(daemon, daemon->farm, outcome);
-	daemon_follow(daemon);
+	predict_copy(daemon, daemon->farm, effects);
+	daemon_watch_neighbours(daemon);
 	return daemon_reconcile(daemon);
 }
 
-static void log_refusal(const struct daemon *daemon, const struct outcome *outcome)
+static void log_refusal(const struct daemon *daemon, const struct effects *effects)
 {
-	for (size_t i = 0; i < outcome->dangers.count; i++)
-		log_error("%s", outcome->dangers.list[i]);
+	for (size_t i = 0; i < effects->dangers.count; i++)
+		log_error("%s", effects->dangers.list[i]);
 	log_error("not reloaded: %s would move calls that are up; what ran goes on ('sipxdp-ctl reload --move-calls' "
 		  "does it all the same)",
 		daemon->config_path);
@@ -255,11 +257,11 @@ static void log_refusal(const struct daemon *daemon, const struct outcome *outco
 
 /* The new farm is made from what runs: what has changed is settled before. Only this thread changes
  * what runs, so that it can be read without the lock. */
-static struct farm *farm_of(struct daemon *daemon, struct config *config, struct faults *faults)
+static struct farm *build_farm(struct daemon *daemon, struct config *config, struct faults *faults)
 {
 	struct farm *farm = NULL;
 
-	for (int i = 0; i < SETTLES && atomic_load(&daemon->changed); i++)
+	for (int i = 0; i < RECONCILE_ATTEMPTS && atomic_load(&daemon->changed); i++)
 		daemon_reconcile(daemon);
 	worker_leave(daemon->worker);
 	if (config)
@@ -270,20 +272,20 @@ static struct farm *farm_of(struct daemon *daemon, struct config *config, struct
 
 /* Servers may have joined or left the farm that runs, while we computed. Where they do so all the time,
  * the last of them wait: one that was told that it has joined must not be left out. */
-static struct farm *renew(struct daemon *daemon, struct farm *farm, struct faults *faults)
+static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struct faults *faults)
 {
 	for (int times = 0; farm && atomic_load(&daemon->changed); times++) {
 		struct config *config = config_copy(farm->config);
 
 		farm_free(farm);
 		worker_keep(daemon->worker, times > 0);
-		farm = farm_of(daemon, config, faults);
+		farm = build_farm(daemon, config, faults);
 	}
 	worker_keep(daemon->worker, false);
 	return farm;
 }
 
-static int reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
+static int reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects)
 {
 	struct config *config;
 	struct farm *farm;
@@ -291,19 +293,19 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	worker_leave(daemon->worker);
 	config = certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
 	worker_return(daemon->worker);
-	farm = farm_of(daemon, config, faults);
+	farm = build_farm(daemon, config, faults);
 	if (!farm) {
 		daemon_log_faults(daemon, faults);
 		log_error("not reloaded: %s has faults; what ran goes on", daemon->config_path);
 		return -EINVAL;
 	}
-	preview_of(daemon, farm, outcome);
-	if (outcome->dangers.count && !move_calls) {
-		log_refusal(daemon, outcome);
+	predict_copy(daemon, farm, effects);
+	if (effects->dangers.count && !move_calls) {
+		log_refusal(daemon, effects);
 		farm_free(farm);
 		return -EPERM;
 	}
-	farm = renew(daemon, farm, faults);
+	farm = rebuild_farm(daemon, farm, faults);
 	if (!farm)
 		return -EINVAL;
 	daemon_replace_farm(daemon, farm);
@@ -312,17 +314,17 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	return daemon_reconcile(daemon);
 }
 
-int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome)
+int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects)
 {
 	int error;
 
-	daemon->reloads = true;
-	error = reload(daemon, move_calls, faults, outcome);
-	daemon->reloads = false;
+	daemon->reloading = true;
+	error = reload(daemon, move_calls, faults, effects);
+	daemon->reloading = false;
 	return error;
 }
 
-int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome)
+int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects)
 {
 	struct config *config;
 	struct farm *farm;
@@ -330,10 +332,10 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 	worker_leave(daemon->worker);
 	config = certificates_check(config_parse(text, length, faults), faults);
 	worker_return(daemon->worker);
-	farm = farm_of(daemon, config, faults);
+	farm = build_farm(daemon, config, faults);
 	if (!farm)
 		return -EINVAL;
-	look_ahead(daemon, farm, outcome);
+	predict(daemon, farm, effects);
 	farm_free(farm);
 	return 0;
 }
@@ -342,7 +344,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 static void joined_job(void *data)
 {
-	daemon_follow(data);
+	daemon_watch_neighbours(data);
 }
 
 static void on_joined(void *data)
@@ -360,25 +362,25 @@ static bool is_due(const struct daemon *daemon)
 	uint32_t ramp = farm_next_ramp(daemon->farm);
 	uint64_t now = clock_msec();
 
-	return desired_next(daemon->desired) <= now || judging_next(daemon) <= listened_now() ||
+	return desired_next(daemon->desired) <= now || backend_state_next(daemon) <= listening_clock_now() ||
 	       (ramp && ramp <= time(NULL));
 }
 
 /* us until the next tick: sooner where something is to be decided before. */
 static uint64_t next_tick(const struct daemon *daemon)
 {
-	uint64_t now = listened_now(), next = judging_next(daemon);
+	uint64_t now = listening_clock_now(), next = backend_state_next(daemon);
 
-	if (daemon->serves_next)
+	if (daemon->on_next_maps)
 		return NEXT_TICK_USEC;
 	if (next >= now + TICK_USEC / 1000)
 		return TICK_USEC;
 	return next > now ? (next - now) * 1000 : NEXT_TICK_USEC;
 }
 
-static void look_at_control(struct daemon *daemon)
+static void check_control_socket(struct daemon *daemon)
 {
-	int error = control_look(daemon->control);
+	int error = control_check_socket(daemon->control);
 
 	if (error > 0)
 		log_warning("listening on %s anew: it had been removed", daemon->socket_path);
@@ -393,13 +395,13 @@ static void tick_job(void *data)
 	struct daemon *daemon = data;
 
 	daemon->tick_queued = false;
-	adopt_look(daemon);
-	if (drain_look(daemon->drain, daemon)) {
-		daemon_follow(daemon);
+	active_maps_update(daemon);
+	if (drain_remove_empty(daemon->drain, daemon)) {
+		daemon_watch_neighbours(daemon);
 		daemon->unreconciled = true;
 	}
 	/* Latencies are written down now and then, for a daemon after us. */
-	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % RECORD_TICKS == 0)
+	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);
 }
 
@@ -410,10 +412,10 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 
 	(void)now;
 	log_flush();
-	look_at_control(daemon);
+	check_control_socket(daemon);
 	if (joining_look(daemon->joining))
 		on_joined(daemon);
-	if (judging_next(daemon) <= listened_now())
+	if (backend_state_next(daemon) <= listening_clock_now())
 		daemon_on_probed(daemon);
 	if (!daemon->tick_queued)
 		worker_add(daemon->worker, tick_job, NULL, daemon);
@@ -437,12 +439,12 @@ int daemon_start(struct daemon *daemon)
 	int error;
 
 	daemon->desired = desired_new();
-	daemon->calls = calls_new();
+	daemon->calls = tracked_calls_new();
 	daemon->drain = drain_new();
-	error = adopt_at_start(daemon);
+	error = active_maps_open(daemon);
 	if (!error)
-		error = listened_begin(daemon->event);
-	daemon->listening = listened_now();
+		error = listening_clock_start(daemon->event);
+	daemon->listening_since = listening_clock_now();
 	daemon->started = time(NULL); /* it may have waited */
 	if (!error) {
 		error = worker_new(&daemon->worker, daemon->event);
@@ -460,14 +462,14 @@ int daemon_start(struct daemon *daemon)
 			log_error("cannot let servers join: %s", strerror(-error));
 	}
 	if (!error)
-		error = start_control(daemon, answers_answer);
+		error = start_control(daemon, commands_run);
 	if (!error)
 		error = sd_event_add_time_relative(
 			daemon->event, NULL, CLOCK_MONOTONIC, NEXT_TICK_USEC, TICK_ACCURACY_USEC, on_tick, daemon);
 	if (error < 0)
 		return error;
 	joining_follow(daemon->joining);
-	daemon_follow(daemon);
+	daemon_watch_neighbours(daemon);
 	daemon_on_changed(daemon); /* what cannot be done is tried again, with probes running */
 	return 0;
 }
@@ -486,7 +488,7 @@ void daemon_stop(struct daemon *daemon)
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);
-	calls_free(daemon->calls);
+	tracked_calls_free(daemon->calls);
 	farm_free(daemon->farm);
 	image_free(daemon->running);
 	maps_close(daemon->maps);

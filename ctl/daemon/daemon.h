@@ -19,14 +19,14 @@ struct daemon {
 	const char *pin_directory;
 	const char *socket_path;
 	sd_event *event;
-	int lock; /* on the directory of the maps (adopt.c); -1: not yet */
+	int lock; /* on the directory of the maps (active_maps.c); -1: not yet */
 	struct maps *maps;
 	struct image *running; /* what the maps hold */
 	struct farm *farm;     /* what is to run */
 	struct desired *desired;
 	struct neighbours *neighbours;
 	struct probes *probes;
-	struct calls *calls;
+	struct tracked_calls *calls;
 	struct drain *drain;
 	struct slow_path *slow_path;
 	struct joining *joining;
@@ -36,16 +36,17 @@ struct daemon {
 	_Atomic bool changed;  /* since the plan under way was begun */
 	bool reconcile_queued; /* the worker will settle what has changed, */
 	bool tick_queued;      /* and do what is done every second */
-	bool reloads;          /* FILE is being read anew */
+	bool reloading;        /* FILE is being read anew */
 	unsigned int ticks;
-	uint64_t listening;     /* since when it listens, ms of listened_now() */
-	uint64_t started;       /* seconds since the epoch */
-	struct timespec faulty; /* when the FILE was written whose faults were told while we waited for maps */
-	uint32_t unfit;         /* id of the newest maps that the farm does not fit into: told once */
-	uint32_t held_up;       /* id of new maps that wait until nothing is migrating: likewise */
-	bool serves_next;       /* new maps that are not in place yet (adopt.h): nobody is probed */
-	uint64_t next_until;    /* ms of the clock: then the loader has given up; 0: not known yet */
-	bool unreconciled;      /* the last plan could not be carried out to its end */
+	uint64_t listening_since; /* since when it listens, ms of listening_clock_now() */
+	uint64_t started;         /* seconds since the epoch */
+	struct timespec
+		logged_file_time;    /* when the FILE was written whose faults were told while we waited for maps */
+	uint32_t too_small_maps;     /* id of the newest maps that the farm does not fit into: told once */
+	uint32_t delayed_maps;       /* id of new maps that wait until nothing is migrating: likewise */
+	bool on_next_maps;           /* new maps that are not in place yet (active_maps.h): nobody is probed */
+	uint64_t next_maps_deadline; /* ms of the clock: then the loader has given up; 0: not known yet */
+	bool unreconciled;           /* the last plan could not be carried out to its end */
 };
 
 /* Opens the maps, reads FILE and takes over what runs. Every reason against it is
@@ -60,20 +61,20 @@ int daemon_reconcile(struct daemon *daemon);
 
 /* The same after a change by hand, of which `outcome` says what follows: now, and when new backends
  * can be reached. */
-int daemon_change(struct daemon *daemon, struct outcome *outcome);
+int daemon_change(struct daemon *daemon, struct effects *effects);
 
 /* Reads FILE anew; `outcome` says what follows. 0, or -EINVAL with the faults, or -EPERM where it has
  * dangers and calls are not to be moved: what ran goes on unchanged. */
-int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct outcome *outcome);
+int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
 
-/* The outcome of a reload of this text. 0, or -EINVAL with the faults. */
-int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct outcome *outcome);
+/* The effects of a reload of this text. 0, or -EINVAL with the faults. */
+int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects);
 
 /* Takes another farm, of which the caller settles what follows. */
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
 
 /* Tells the neighbours which addresses matter, after the farm's backends have changed. */
-void daemon_follow(struct daemon *daemon);
+void daemon_watch_neighbours(struct daemon *daemon);
 
 /* Has the worker settle what has changed; a callback. */
 void daemon_on_changed(void *daemon);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 #include "core/base/memory.h"
-#include "calls.h"
+#include "tracked_calls.h"
 #include "clock.h"
 #include "drain.h"
 #include "log.h"
@@ -59,10 +59,10 @@ static bool is_leaving(const struct farm_backend *backend)
 bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *backend)
 {
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, backend->record.pool);
-	const struct call_counts counts = calls_of(daemon->calls, daemon, backend->id);
+	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, backend->id);
 
-	return farm_record_drains(&backend->record) && calls_are_known(daemon->calls, daemon) && !counts.calls &&
-	       (!counts.heard || clock_seconds() - counts.heard >= QUIET_SECONDS) &&
+	return farm_record_drains(&backend->record) && tracked_calls_are_known(daemon->calls, daemon) &&
+	       !counts.calls && (!counts.heard || clock_seconds() - counts.heard >= QUIET_SECONDS) &&
 	       !has_slots(daemon, pool->id, backend->id);
 }
 
@@ -70,10 +70,10 @@ bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *back
  * have calls that are noted. */
 static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t id)
 {
-	const struct call_counts counts = calls_of(daemon->calls, daemon, id);
+	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, id);
 
 	return is_among(daemon, image_previous_owners(daemon->running, pool), id) || counts.calls ||
-	       counts.connections || !calls_are_known(daemon->calls, daemon);
+	       counts.connections || !tracked_calls_are_known(daemon->calls, daemon);
 }
 
 /* Has it nothing to do any more? Slots that move again and again do not hold it for longer
@@ -92,7 +92,7 @@ static bool has_left(struct drain *drain, const struct daemon *daemon, const str
 	       !may_have_calls(daemon, pool->id, backend->id);
 }
 
-bool drain_look(struct drain *drain, struct daemon *daemon)
+bool drain_remove_empty(struct drain *drain, struct daemon *daemon)
 {
 	bool changed = false;
 

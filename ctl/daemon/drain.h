@@ -12,7 +12,7 @@ void drain_free(struct drain *drain);
 
 /* Call this every second: removes each backend that is pending removal once its calls have ended.
  * True if the farm has changed. */
-bool drain_look(struct drain *drain, struct daemon *daemon);
+bool drain_remove_empty(struct drain *drain, struct daemon *daemon);
 
 /* Has a draining backend no slot and no call any more, and was nothing heard of a call of it for as
  * long as a transaction may last (RFC 3261, timers B and F)? Registrations, pings and idle

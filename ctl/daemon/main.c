@@ -47,14 +47,14 @@ static int check(const char *path)
 static void reload_job(void *data)
 {
 	struct daemon *daemon = data;
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	struct faults faults = {0};
 
-	if (daemon->serves_next)
+	if (daemon->on_next_maps)
 		log_error("not reloaded: waiting for new maps");
 	else
-		daemon_reload(daemon, false, &faults, &outcome);
-	outcome_free(&outcome);
+		daemon_reload(daemon, false, &faults, &effects);
+	effects_free(&effects);
 	faults_free(&faults);
 }
 

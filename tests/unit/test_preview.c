@@ -50,12 +50,12 @@ static uint32_t below(uint32_t limit)
 }
 
 /* What would follow if this farm ran. */
-static void look_ahead(const struct farm *farm, struct outcome *outcome)
+static void predict(const struct farm *farm, struct effects *effects)
 {
 	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening, world.now};
 	struct farm *sketch = farm_sketch(farm);
 
-	preview(outcome, world.desired, world.farm->config, sketch, world.running, now);
+	preview(effects, world.desired, world.farm->config, sketch, world.running, now);
 	farm_sketch_free(sketch);
 }
 
@@ -69,24 +69,24 @@ static size_t moves_of(const struct plan_moves *moves, size_t count, bool waitin
 }
 
 /* Is the plan what the preview said, behind `differences` lines of other kinds? */
-static void compare(const struct outcome *outcome, const struct plan *plan, size_t differences)
+static void compare(const struct effects *effects, const struct plan *plan, size_t differences)
 {
 	size_t at = differences;
 
 	cr_assert_eq(
-		moves_of(outcome->moves, outcome->move_count, false), moves_of(plan->moves, plan->move_count, false));
+		moves_of(effects->moves, effects->move_count, false), moves_of(plan->moves, plan->move_count, false));
 	cr_assert_eq(
-		moves_of(outcome->moves, outcome->move_count, true), moves_of(plan->moves, plan->move_count, true));
+		moves_of(effects->moves, effects->move_count, true), moves_of(plan->moves, plan->move_count, true));
 	for (size_t i = 0; i < plan->count; i++) {
 		if (!plan->steps[i].text)
 			continue;
-		cr_assert_lt(at, outcome->steps.count, "nothing in place of '%s'", plan->steps[i].text);
-		cr_assert_str_eq(outcome->steps.list[at++], plan->steps[i].text);
+		cr_assert_lt(at, effects->steps.count, "nothing in place of '%s'", plan->steps[i].text);
+		cr_assert_str_eq(effects->steps.list[at++], plan->steps[i].text);
 	}
-	for (; at < outcome->steps.count; at++)
-		cr_assert(strstr(outcome->steps.list[at], "gets no packet before") ||
-				  strstr(outcome->steps.list[at], ": stays in "),
-			"'%s' does not happen", outcome->steps.list[at]);
+	for (; at < effects->steps.count; at++)
+		cr_assert(strstr(effects->steps.list[at], "gets no packet before") ||
+				  strstr(effects->steps.list[at], ": stays in "),
+			"'%s' does not happen", effects->steps.list[at]);
 }
 
 /* Backends that the maps do not have answer, and pass their probes: what a preview takes for granted. */
@@ -115,7 +115,7 @@ static void answer(const struct image *running)
 }
 
 /* Takes the road, and looks whether it is the one that was seen. */
-static void carry_out(const struct outcome *foreseen, size_t differences)
+static void carry_out(const struct effects *foreseen, size_t differences)
 {
 	struct image *desired;
 	struct plan *plan;
@@ -137,7 +137,7 @@ static void reload(const char *text, bool ahead)
 {
 	struct config *before = config_copy(world.farm->config);
 	struct words lines = {0}, dangers = {0};
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	struct faults faults = {0};
 	struct config *config = config_parse(text, strlen(text), &faults);
 	struct farm *farm = farm_new(config, world.running, FARM_RELOAD, &faults);
@@ -145,13 +145,13 @@ static void reload(const char *text, bool ahead)
 	cr_assert(farm);
 	differences(before, farm->config, &lines, &dangers);
 	if (ahead)
-		look_ahead(farm, &outcome);
+		predict(farm, &effects);
 	farm_free(world.farm);
 	world.farm = farm;
-	carry_out(ahead ? &outcome : NULL, lines.count);
+	carry_out(ahead ? &effects : NULL, lines.count);
 	words_free(&lines);
 	words_free(&dangers);
-	outcome_free(&outcome);
+	effects_free(&effects);
 	config_free(before);
 }
 
@@ -160,7 +160,7 @@ static void change_by_hand(bool ahead)
 	struct farm_pool *pool = &world.farm->pools[0];
 	struct farm_backend *backend = &pool->backends[below(pool->count)];
 	char error[FARM_ERROR_SIZE], name[NAME_SIZE];
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	struct address address;
 
 	memcpy(name, backend->record.name, sizeof(name));
@@ -185,9 +185,9 @@ static void change_by_hand(bool ahead)
 		desired_finish_pool(world.desired, pool->id);
 	}
 	if (ahead)
-		look_ahead(world.farm, &outcome);
-	carry_out(ahead ? &outcome : NULL, 0);
-	outcome_free(&outcome);
+		predict(world.farm, &effects);
+	carry_out(ahead ? &effects : NULL, 0);
+	effects_free(&effects);
 }
 
 static void act(bool ahead)
@@ -260,14 +260,14 @@ static bool is_in(const struct words *words, const char *text)
 	return false;
 }
 
-static void preview_file(const char *text, struct outcome *outcome)
+static void preview_file(const char *text, struct effects *effects)
 {
 	struct faults faults = {0};
 	struct config *config = config_parse(text, strlen(text), &faults);
 	struct farm *farm = farm_new(config, world.running, FARM_RELOAD, &faults);
 
 	cr_assert(farm);
-	look_ahead(farm, outcome);
+	predict(farm, effects);
 	farm_free(farm);
 }
 
@@ -307,49 +307,49 @@ Test(preview, changes_of_services_that_move_calls_are_dangers)
 {
 	world_start(&world, WITH("pool: proxies"));
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
-		struct outcome outcome = {0};
+		struct effects effects = {0};
 
-		preview_file(services[i].text, &outcome);
+		preview_file(services[i].text, &effects);
 		if (services[i].line)
-			cr_expect(is_in(&outcome.steps, services[i].line), "%zu: %s", i,
-				outcome.steps.count ? outcome.steps.list[0] : "-");
+			cr_expect(is_in(&effects.steps, services[i].line), "%zu: %s", i,
+				effects.steps.count ? effects.steps.list[0] : "-");
 		else
-			cr_expect_eq(outcome.steps.count, 0);
-		cr_expect_eq(outcome.dangers.count, services[i].danger ? 1 : 0, "%zu: %zu dangers", i,
-			outcome.dangers.count);
-		cr_expect(!services[i].danger || is_in(&outcome.dangers, services[i].danger), "%zu", i);
-		outcome_free(&outcome);
+			cr_expect_eq(effects.steps.count, 0);
+		cr_expect_eq(effects.dangers.count, services[i].danger ? 1 : 0, "%zu: %zu dangers", i,
+			effects.dangers.count);
+		cr_expect(!services[i].danger || is_in(&effects.dangers, services[i].danger), "%zu", i);
+		effects_free(&effects);
 	}
 }
 
 /* Each change of a backend is reported, not the first one alone. */
 Test(preview, all_changes_of_a_backend_are_told)
 {
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 
 	world_start(&world, FARM3);
 	preview_file(HEAD SERVICE POOL("{name: px1, address: 10.0.0.19, weight: 4, admin: maint}," PX(2) "," PX(3)),
-		&outcome);
-	cr_expect(is_in(&outcome.steps, "backend proxies/px1: maint, was ready; address 10.0.0.19"));
-	cr_expect(is_in(&outcome.steps, "; weight 4, was 1"));
-	outcome_free(&outcome);
+		&effects);
+	cr_expect(is_in(&effects.steps, "backend proxies/px1: maint, was ready; address 10.0.0.19"));
+	cr_expect(is_in(&effects.steps, "; weight 4, was 1"));
+	effects_free(&effects);
 }
 
 /* An operator's drain goes on where the file is silent, and is said; where it speaks, it counts. */
 Test(preview, what_an_operator_did_stays_or_ends_and_is_told)
 {
 	const char *speaks = HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, admin: ready}," PX(3));
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	char error[FARM_ERROR_SIZE];
 
 	world_start(&world, FARM3);
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px2", ADMIN_DRAIN, error), 0);
 	world_reconcile(&world, NULL);
-	preview_file(FARM3, &outcome);
-	cr_expect(is_in(&outcome.steps, "backend proxies/px2: stays in drain"));
-	outcome_free(&outcome);
-	preview_file(speaks, &outcome);
-	cr_expect(is_in(&outcome.steps, "backend proxies/px2: ready, was drain"));
-	cr_expect_not(is_in(&outcome.steps, "stays in"));
-	outcome_free(&outcome);
+	preview_file(FARM3, &effects);
+	cr_expect(is_in(&effects.steps, "backend proxies/px2: stays in drain"));
+	effects_free(&effects);
+	preview_file(speaks, &effects);
+	cr_expect(is_in(&effects.steps, "backend proxies/px2: ready, was drain"));
+	cr_expect_not(is_in(&effects.steps, "stays in"));
+	effects_free(&effects);
 }

@@ -119,7 +119,7 @@ int control_new(struct control **out, sd_event *event, const char *path, control
 	return 0;
 }
 
-int control_look(struct control *control)
+int control_check_socket(struct control *control)
 {
 	sd_event_source *listen = NULL;
 	struct stat file;

@@ -38,7 +38,7 @@ void control_set_patience(struct control *control, unsigned int request_ms, unsi
 
 /* To be called every second: makes the socket anew if its file is gone. 1 if so, 0 if it is there, or
  * -errno as control_new(). */
-int control_look(struct control *control);
+int control_check_socket(struct control *control);
 
 /* Closes every connection and removes the socket, if it is still this one's. */
 void control_free(struct control *control);

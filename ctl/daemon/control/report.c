@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Services, pools and counters: see report.h. */
+/* The lists of services, pools and backends: see report.h. */
 
+#include <stdio.h>
 #include <string.h>
-#include "report_private.h"
+#include "core/base/memory.h"
+#include "ctl/daemon/drain.h"
+#include "ctl/daemon/tracked_calls.h"
+#include "ctl/maps/maps_report.h"
+#include "report.h"
 
-/* --- lists */
+/* --- services and pools */
 
 /* "5060", or "5060-5080" */
 static json_t *ports_json(const struct config_service *service)
@@ -27,7 +32,7 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 
 		worker_breathe(daemon->worker);
 		for (size_t j = 0; j < service->vip_count; j++)
-			json_array_append_new(vips, view_address(&service->vips[j]));
+			json_array_append_new(vips, maps_report_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
 		json_array_append_new(
 			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "vips",
@@ -73,13 +78,212 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 	return protocol_ok(list);
 }
 
+/* --- backends */
+
+/* Slots of a pool, as one id sees them. */
+struct slot_counts {
+	uint32_t owned;
+	uint32_t gaining;   /* shall be its own, and are another's yet */
+	uint32_t losing;    /* are its own, and shall be another's */
+	uint32_t releasing; /* are another's, and it has the calls that were there */
+};
+
+/* By id: [65536], to be freed. */
+static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t pool)
+{
+	const struct contract *contract = &daemon->running->contract;
+	const __u16 *slots = image_slots(daemon->running, pool),
+		    *previous = image_previous_owners(daemon->running, pool);
+	const __u16 *wanted = daemon->running->wanted[pool] ? daemon->running->wanted[pool]->ids : slots;
+	struct slot_counts *counts = allocate(UINT16_MAX + 1, sizeof(*counts));
+
+	for (uint32_t slot = 0; slot < contract->slots; slot++) {
+		counts[slots[slot]].owned++;
+		counts[wanted[slot]].gaining += wanted[slot] != slots[slot];
+		counts[slots[slot]].losing += wanted[slot] != slots[slot];
+		counts[previous[slot]].releasing += previous[slot] != slots[slot];
+	}
+	return counts;
+}
+
+static int compare_ids(const void *left, const void *right)
+{
+	const uint16_t *a = left, *b = right;
+
+	return *a - *b;
+}
+
+size_t report_serving(const struct daemon *daemon, const struct farm_pool *pool)
+{
+	size_t count, up = 0;
+	const uint16_t *owners = slots_owners(image_owners(daemon->running, pool->id), &count);
+
+	for (size_t i = 0; i < pool->count; i++)
+		up += farm_backend_exists(&pool->backends[i]) &&
+		      bsearch(&pool->backends[i].id, owners, count, sizeof(*owners), compare_ids);
+	return up;
+}
+
+size_t report_backends(const struct farm_pool *pool)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pool->count; i++)
+		count += farm_backend_exists(&pool->backends[i]);
+	return count;
+}
+
+static json_t *mac_json(const struct mac *mac)
+{
+	char text[MAC_TEXT_SIZE];
+
+	return json_string(mac_is_zero(mac) ? "" : mac_format(mac, text));
+}
+
+static const char *admin_name(const struct backend_record *record)
+{
+	bool leaves = record->admin != ADMIN_MAINT && (record->overrides & OVERRIDE_LEAVING);
+
+	return leaves ? "leaving" : config_admin_name(record->admin);
+}
+
+/* "87119 losing, 4021 releasing": what of its slots is migrating. */
+static json_t *migrating_json(const struct slot_counts *counts)
+{
+	const struct {
+		uint32_t count;
+		const char *what;
+	} parts[] = {{counts->gaining, "gaining"}, {counts->losing, "losing"}, {counts->releasing, "releasing"}};
+	char text[96] = "";
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (parts[i].count)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%u %s", *text ? ", " : "",
+				parts[i].count, parts[i].what);
+	return json_string(text);
+}
+
+static json_t *overrides_json(const struct backend_record *record)
+{
+	json_t *overrides = json_array();
+
+	if (record->overrides & OVERRIDE_JOINED)
+		json_array_append_new(overrides, json_string("joined"));
+	else if (record->overrides & OVERRIDE_ADDED)
+		json_array_append_new(overrides, json_string("added"));
+	if (record->overrides & OVERRIDE_WEIGHT)
+		json_array_append_new(overrides, json_string("weight"));
+	return overrides;
+}
+
+static json_t *latency_json(const struct daemon *daemon, const struct backend_record *record)
+{
+	const struct health_state *state = probes_health(daemon->probes, record->pool, record->name, &record->address);
+	struct latency latency = state ? health_latency(state) : record->latency;
+
+	return json_pack("{s:I, s:I, s:I}", "latency_last", (json_int_t)latency.last, "latency_mean",
+		(json_int_t)latency.mean, "latency_p95", (json_int_t)latency.p95);
+}
+
+/* What of it is migrating, and what was sent to it. */
+static json_t *load_json(
+	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
+{
+	const struct call_counts calls = tracked_calls_of(daemon->calls, daemon, backend->id);
+	struct traffic traffic;
+
+	maps_backend_traffic(daemon->maps, backend->id, &traffic);
+	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I}", "share",
+		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned,
+		"migrating", migrating_json(counts), "calls", (json_int_t)calls.calls, "connections",
+		(json_int_t)calls.connections, "empty", drain_is_empty(daemon, backend), "packets", traffic.packets,
+		"bytes", traffic.bytes);
+}
+
+static void add_to(json_t *object, json_t *more)
+{
+	json_object_update(object, more);
+	json_decref(more);
+}
+
+/* "path MTU 1400, says 10.0.0.1" where there is no other reason to give. */
+static json_t *reason_json(
+	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const char *reason = farm_reason(daemon->farm, pool, backend);
+	char router[ADDRESS_TEXT_SIZE];
+
+	if (*reason || !backend->route.path_mtu)
+		return json_string(reason);
+	return json_sprintf(
+		"path MTU %u, says %s", backend->route.path_mtu, address_format(&backend->route.path_router, router));
+}
+
+static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
+	const struct farm_backend *backend, const struct slot_counts *counts)
+{
+	const struct backend_record *record = &backend->record;
+	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:o}",
+		"pool", record->pool, "name", record->name, "address", maps_report_address(&record->address), "weight",
+		record->weight, "priority", backend->priority, "forward", config_forward_name(backend->forward),
+		"admin", admin_name(record), "state", farm_state_name(record->state), "since",
+		(json_int_t)record->since, "reason", reason_json(daemon, pool, backend), "mac",
+		mac_json(&backend->route.next_hop), "interface", backend->route.interface, "mtu", backend->route.mtu,
+		"path_mtu", backend->route.path_mtu, "overrides", overrides_json(record));
+
+	add_to(object, load_json(daemon, backend, counts));
+	add_to(object, latency_json(daemon, record));
+	return object;
+}
+
+json_t *report_backend_list(struct daemon *daemon, const struct request *request)
+{
+	const struct farm *farm = daemon->farm;
+	json_t *list = json_array();
+
+	if (request->pool && !farm_find_pool(farm, request->pool)) {
+		json_decref(list);
+		return protocol_error(NULL, "no pool '%s' (see 'sipxdp-ctl pool list')", request->pool);
+	}
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		const struct farm_pool *pool = &farm->pools[i];
+		struct slot_counts *slots;
+
+		worker_breathe(daemon->worker);
+		if (request->pool && strcmp(request->pool, pool->config->name))
+			continue;
+		slots = count_slots(daemon, pool->id);
+		for (size_t j = 0; j < pool->count; j++)
+			if (farm_backend_exists(&pool->backends[j]))
+				json_array_append_new(list,
+					backend_json(daemon, pool, &pool->backends[j], &slots[pool->backends[j].id]));
+		free(slots);
+	}
+	return protocol_ok(list);
+}
+
+json_t *report_backend_calls(struct daemon *daemon, const struct request *request)
+{
+	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
+	const struct farm_backend *backend = pool ? farm_find_backend(pool, request->backend) : NULL;
+	json_t *list;
+
+	if (!backend)
+		return protocol_error(
+			NULL, "no backend '%s/%s' (see 'sipxdp-ctl backend list')", request->pool, request->backend);
+	list = tracked_calls_list(daemon, pool, backend->id);
+	return list ? protocol_ok(list) : protocol_error(NULL, "cannot read the calls from the kernel");
+}
+
+/* --- what the maps alone can say */
+
 json_t *report_stats(struct daemon *daemon, const struct request *request)
 {
 	(void)request;
-	return view_stats(daemon->maps, daemon->running);
+	return maps_report_stats(daemon->maps, daemon->running);
 }
 
 json_t *report_lookup(struct daemon *daemon, const struct request *request)
 {
-	return view_lookup(daemon->maps, daemon->running, request);
+	return maps_report_lookup(daemon->maps, daemon->running, request);
 }

@@ -12,3 +12,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 json_t *report_backend_calls(struct daemon *daemon, const struct request *request);
 json_t *report_stats(struct daemon *daemon, const struct request *request);
 json_t *report_lookup(struct daemon *daemon, const struct request *request);
+
+/* How many backends a pool has, and how many of them have slots. */
+size_t report_backends(const struct farm_pool *pool);
+size_t report_serving(const struct daemon *daemon, const struct farm_pool *pool);

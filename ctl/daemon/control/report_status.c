@@ -11,11 +11,12 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include "core/base/memory.h"
-#include "ctl/daemon/calls.h"
+#include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/joining.h"
-#include "ctl/daemon/listened.h"
+#include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
-#include "report_private.h"
+#include "ctl/maps/maps_report.h"
+#include "report.h"
 
 static json_t *interfaces_json(const struct daemon *daemon)
 {
@@ -47,7 +48,7 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 	const struct config *config = daemon->farm->config;
 	int pinned;
 
-	if (daemon->serves_next) {
+	if (daemon->on_next_maps) {
 		warn(warnings, "sipxdp-loader puts new maps in place (if it has been interrupted: run 'sipxdp-loader "
 			       "upgrade')");
 		return;
@@ -248,7 +249,8 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 		const struct farm_pool *pool = &farm->pools[i];
 
 		if (pool->outage.view != OUTAGE_NONE)
-			warn(warnings, "pool %s: %s", pool->config->name, farm_outage_text(pool, listened_now(), text));
+			warn(warnings, "pool %s: %s", pool->config->name,
+				farm_outage_text(pool, listening_clock_now(), text));
 		if (pool->open)
 			warn(warnings,
 				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
@@ -279,7 +281,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_interfaces(daemon, warnings);
 	warn_of_vips(daemon, warnings);
 	warn_of_backends(daemon, warnings);
-	if (!calls_have_room(daemon->calls, daemon))
+	if (!tracked_calls_have_room(daemon->calls, daemon))
 		warn(warnings,
 			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: "
 			"tracked_calls`, "
@@ -340,10 +342,11 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 	}
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		packets += counter[i];
-		forwarded += view_verdicts[i].forwards ? counter[i] : 0;
-		if (counter[i] && !view_verdicts[i].normal)
-			json_array_append_new(unusual, json_pack("{s:s, s:I, s:s}", "verdict", view_verdicts[i].name,
-							       "packets", counter[i], "text", view_verdicts[i].text));
+		forwarded += maps_report_verdicts[i].forwards ? counter[i] : 0;
+		if (counter[i] && !maps_report_verdicts[i].normal)
+			json_array_append_new(
+				unusual, json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name,
+						 "packets", counter[i], "text", maps_report_verdicts[i].text));
 	}
 	add_slow_path(daemon, unusual);
 	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
@@ -352,6 +355,6 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
 		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
 		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "anomalies",
-		unusual, "warnings", warnings_json(daemon), "reloading", daemon->reloads, "longest_turn_ms",
+		unusual, "warnings", warnings_json(daemon), "reloading", daemon->reloading, "longest_turn_ms",
 		(json_int_t)worker_longest_turn(daemon->worker)));
 }

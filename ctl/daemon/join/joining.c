@@ -10,7 +10,7 @@
 #include "core/base/memory.h"
 #include "ctl/daemon/clock.h"
 #include "join_private.h"
-#include "ctl/daemon/listened.h"
+#include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 
 #define RECONCILE_USEC 50000  /* so that many servers that start at once are one change */
@@ -151,7 +151,7 @@ static int on_reconcile(sd_event_source *source, uint64_t now, void *data)
 struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer)
 {
 	const char *secret = joining->daemon->farm->config->join.secret;
-	struct join_clocks clocks = {.seconds = time(NULL), .ms = listened_now()};
+	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_clock_now()};
 	uint8_t signature[JOIN_SIGNATURE_SIZE];
 	char text[JOIN_SIGNED_MAX];
 	struct join_answer answer = {.status = 503, .text = "nobody may join"};
@@ -258,9 +258,9 @@ static bool judge_silence(struct joining *joining)
 {
 	struct farm *farm = joining->daemon->farm;
 	const struct farm_backend *backend;
-	bool changed = join_look(joining->join, farm, listened_now());
+	bool changed = join_look(joining->join, farm, listening_clock_now());
 
-	while ((backend = join_forgotten(joining->join, farm, listened_now()))) {
+	while ((backend = join_forgotten(joining->join, farm, listening_clock_now()))) {
 		forget(joining, backend);
 		changed = true;
 	}
@@ -271,12 +271,12 @@ void joining_follow(struct joining *joining)
 {
 	join_sources_follow(joining->sources, joining->daemon->farm);
 	listen_where_told(joining);
-	join_look(joining->join, joining->daemon->farm, listened_now());
+	join_look(joining->join, joining->daemon->farm, listening_clock_now());
 }
 
 bool joining_look(struct joining *joining)
 {
-	uint64_t stall = listened_stall();
+	uint64_t stall = listening_clock_stall();
 
 	listen_where_told(joining);
 	if (stall < UNREAD_MSEC)
@@ -285,13 +285,13 @@ bool joining_look(struct joining *joining)
 		return false;
 	log_warning("the daemon did not run for %.1f s (stopped, or busy): no server is taken for silent because of it",
 		stall / 1000.0);
-	join_forgive(joining->join, joining->daemon->farm, listened_now());
+	join_forgive(joining->join, joining->daemon->farm, listening_clock_now());
 	return false;
 }
 
 void joining_mark(const struct joining *joining, struct farm *farm)
 {
-	join_mark(joining->join, farm, listened_now());
+	join_mark(joining->join, farm, listening_clock_now());
 }
 
 /* --- life */

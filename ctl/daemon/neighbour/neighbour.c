@@ -14,7 +14,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include "core/base/memory.h"
-#include "ctl/daemon/listened.h"
+#include "ctl/daemon/listening_clock.h"
 #include "neighbour_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
@@ -267,9 +267,9 @@ void neighbours_ask(struct neighbours *n, const struct address *address)
 	if (!hop || (hop->state != ROUTE_READY && hop->state != ROUTE_FAILED) || !hop->ours ||
 		hop->task.step != STEP_NONE)
 		return;
-	if (hop->asked_at && listened_now() < hop->asked_at + ask_pause(hop))
+	if (hop->asked_at && listening_clock_now() < hop->asked_at + ask_pause(hop))
 		return;
-	hop->asked_at = listened_now();
+	hop->asked_at = listening_clock_now();
 	neighbour_schedule(n, &hop->task, STEP_ASK);
 }
 

@@ -74,7 +74,7 @@ struct hop {
 	bool ours;            /* ... because we said so */
 	bool asked;           /* by STEP_MANAGE, since it answered last */
 	bool asking;          /* by STEP_ASK, which a STEP_MANAGE is to follow: the first round of requests */
-	uint64_t asked_at;    /* when STEP_ASK was done last, ms of listened_now(); 0: never */
+	uint64_t asked_at;    /* when STEP_ASK was done last, ms of listening_clock_now(); 0: never */
 	uint64_t answered_at; /* likewise the last one that was answered */
 };
 

@@ -32,7 +32,7 @@ struct prober {
 	struct health_state state;
 	sd_event_source *timer;       /* the next probe, or the end of the one under way */
 	uint64_t began;               /* us of CLOCK_MONOTONIC */
-	uint64_t listened;            /* likewise, ms of listened_now() */
+	uint64_t listened;            /* likewise, ms of listening_clock_now() */
 	const char *awaited;          /* of the probe under way, for people; NULL: none is */
 	struct probe_message message; /* of the last probe */
 	int fd;                       /* -1: none */

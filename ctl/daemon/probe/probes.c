@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/clock.h"
-#include "ctl/daemon/listened.h"
+#include "ctl/daemon/listening_clock.h"
 #include "probe_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
@@ -141,7 +141,7 @@ static void begin(struct prober *prober)
 
 	getrandom(&prober->message.ids, sizeof(prober->message.ids), 0);
 	prober->began = clock_usec();
-	prober->listened = listened_now();
+	prober->listened = listening_clock_now();
 	set_timer(prober->timer, prober->began + probe->timeout * MILLISECOND);
 	prober->kind->start(prober);
 }
@@ -149,7 +149,7 @@ static void begin(struct prober *prober)
 /* ms that a probe under way still has: time in which the daemon did not listen does not count. */
 static uint64_t time_left(const struct prober *prober)
 {
-	uint64_t elapsed = listened_now() - prober->listened, timeout = prober->profile->probe.timeout;
+	uint64_t elapsed = listening_clock_now() - prober->listened, timeout = prober->profile->probe.timeout;
 
 	return elapsed < timeout ? timeout - elapsed : 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See adopt.h. */
+/* See active_maps.h. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <systemd/sd-daemon.h>
-#include "adopt.h"
+#include "active_maps.h"
 #include "clock.h"
-#include "legacy.h"
+#include "old_abi.h"
 #include "log.h"
 
 #define WAIT_USEC 500000
@@ -104,8 +104,8 @@ static int open_next(const struct daemon *daemon, struct maps **maps)
 
 static void serve_next(struct daemon *daemon)
 {
-	daemon->serves_next = true;
-	daemon->next_until = 0;
+	daemon->on_next_maps = true;
+	daemon->next_maps_deadline = 0;
 }
 
 /* Maps that nobody has filled yet get those who are known. */
@@ -154,9 +154,9 @@ static int adopt(struct daemon *daemon, struct maps *maps, struct config *config
 	}
 	adoption->farm = new_farm(config, adoption->running, known, &faults);
 	/* Ids grow: of the maps in use and those beside them each is told once. */
-	if (!adoption->farm && maps_id(maps) > daemon->unfit) {
+	if (!adoption->farm && maps_id(maps) > daemon->too_small_maps) {
 		daemon_log_faults(daemon, &faults);
-		daemon->unfit = maps_id(maps);
+		daemon->too_small_maps = maps_id(maps);
 	}
 	faults_free(&faults);
 	return adoption->farm ? 0 : -EINVAL;
@@ -170,9 +170,9 @@ static void log_new_faults(struct daemon *daemon, const struct faults *faults)
 	struct stat file = {};
 
 	stat(daemon->config_path, &file);
-	if (!memcmp(&file.st_mtim, &daemon->faulty, sizeof(file.st_mtim)))
+	if (!memcmp(&file.st_mtim, &daemon->logged_file_time, sizeof(file.st_mtim)))
 		return;
-	daemon->faulty = file.st_mtim;
+	daemon->logged_file_time = file.st_mtim;
 	daemon_log_faults(daemon, faults);
 }
 
@@ -241,7 +241,7 @@ static int adopt_some(struct daemon *daemon, struct config *config, struct adopt
 		config_free(config);
 		if (error != -EPROTO)
 			return error;
-		known = legacy_read(daemon->pin_directory);
+		known = old_abi_read(daemon->pin_directory);
 	} else {
 		error = adopt(daemon, maps, config, NULL, adoption);
 		if (!error)
@@ -257,7 +257,7 @@ static int adopt_some(struct daemon *daemon, struct config *config, struct adopt
 	return error;
 }
 
-int adopt_at_start(struct daemon *daemon)
+int active_maps_open(struct daemon *daemon)
 {
 	struct adoption adoption = {0};
 	struct faults faults = {0};
@@ -278,7 +278,7 @@ int adopt_at_start(struct daemon *daemon)
 	daemon->running = adoption.running;
 	daemon->farm = adoption.farm;
 	error = start_probes(&daemon->probes, daemon);
-	if (!error && !daemon->serves_next)
+	if (!error && !daemon->on_next_maps)
 		open_slow_path(daemon);
 	return error;
 }
@@ -343,9 +343,9 @@ static void look_for_next(struct daemon *daemon)
 		return;
 	/* What has been changed a moment ago is in the maps, or migrating, then. */
 	if (daemon_reconcile(daemon) || image_is_migrating(daemon->running)) {
-		if (daemon->held_up != maps_id(maps))
+		if (daemon->delayed_maps != maps_id(maps))
 			log_info("new maps wait until no slot is migrating ('sipxdp-ctl pool finish' ends that)");
-		daemon->held_up = maps_id(maps);
+		daemon->delayed_maps = maps_id(maps);
 		maps_close(maps);
 		return;
 	}
@@ -357,7 +357,7 @@ static void look_for_next(struct daemon *daemon)
 static void arrive(struct daemon *daemon)
 {
 	log_info("the new maps are in place");
-	daemon->serves_next = false;
+	daemon->on_next_maps = false;
 	daemon->unreconciled = true;
 	open_slow_path(daemon);
 }
@@ -378,14 +378,14 @@ static void go_back(struct daemon *daemon)
 	if (!error)
 		error = go_over(daemon, maps);
 	if (!error) {
-		daemon->serves_next = false;
+		daemon->on_next_maps = false;
 		open_slow_path(daemon);
-	} else if (daemon->serves_next && error == -ENOENT) {
-		if (daemon->held_up != maps_id(daemon->maps))
+	} else if (daemon->on_next_maps && error == -ENOENT) {
+		if (daemon->delayed_maps != maps_id(daemon->maps))
 			log_error("the loader was interrupted while it put the new maps in place: run 'sipxdp-loader "
 				  "upgrade'");
-		daemon->held_up = maps_id(daemon->maps);
-	} else if (daemon->serves_next) {
+		daemon->delayed_maps = maps_id(daemon->maps);
+	} else if (daemon->on_next_maps) {
 		log_error("the loader has not put the new maps in place, and those in use cannot be gone on with: "
 			  "ending, to be started again");
 		sd_event_exit(daemon->event, EXIT_FAILURE);
@@ -397,14 +397,14 @@ static bool is_on_its_way(struct daemon *daemon)
 {
 	char path[PATH_MAX];
 
-	if (!daemon->serves_next || maps_are_pinned(daemon->maps, next_directory(daemon, path)) == 0)
+	if (!daemon->on_next_maps || maps_are_pinned(daemon->maps, next_directory(daemon, path)) == 0)
 		return false;
-	if (!maps_are_filled(daemon->maps) || !daemon->next_until)
-		daemon->next_until = clock_msec() + IN_PLACE_MSEC;
-	return clock_msec() < daemon->next_until;
+	if (!maps_are_filled(daemon->maps) || !daemon->next_maps_deadline)
+		daemon->next_maps_deadline = clock_msec() + IN_PLACE_MSEC;
+	return clock_msec() < daemon->next_maps_deadline;
 }
 
-void adopt_look(struct daemon *daemon)
+void active_maps_update(struct daemon *daemon)
 {
 	int pinned;
 
@@ -415,7 +415,7 @@ void adopt_look(struct daemon *daemon)
 		return; /* cannot be found out now: without a descriptor, perhaps */
 	if (!pinned)
 		go_back(daemon);
-	else if (daemon->serves_next)
+	else if (daemon->on_next_maps)
 		arrive(daemon);
 	else
 		look_for_next(daemon);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See listened.h. */
+/* See listening_clock.h. */
 
 #include "core/health/listening.h"
 #include "clock.h"
-#include "listened.h"
+#include "listening_clock.h"
 
 #define ACCURACY_USEC 1000
 
@@ -25,7 +25,7 @@ static int on_look(sd_event_source *source, uint64_t now, void *data)
 		       ?: sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-int listened_begin(sd_event *event)
+int listening_clock_start(sd_event *event)
 {
 	sd_event_source *timer;
 	int error = sd_event_add_time_relative(
@@ -41,12 +41,12 @@ int listened_begin(sd_event *event)
 	return error < 0 ? error : 0;
 }
 
-uint64_t listened_now(void)
+uint64_t listening_clock_now(void)
 {
 	return listened.clock.looked ? listening_now(&listened.clock, clock_msec()) : clock_msec();
 }
 
-uint64_t listened_stall(void)
+uint64_t listening_clock_stall(void)
 {
 	uint64_t stall = listened.stall;
 

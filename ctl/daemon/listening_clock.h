@@ -7,10 +7,10 @@
 #include <systemd/sd-event.h>
 
 /* Joins the loop, and notices from now on when the loop does not run. 0 or -errno. */
-int listened_begin(sd_event *event);
+int listening_clock_start(sd_event *event);
 
 /* ms of this clock; of CLOCK_MONOTONIC where it was not begun. With the lock of worker.h. */
-uint64_t listened_now(void);
+uint64_t listening_clock_now(void);
 
 /* The longest time for which the clock stood still since this was asked last, ms; 0: it did not. */
-uint64_t listened_stall(void);
+uint64_t listening_clock_stall(void);

@@ -7,11 +7,11 @@
 #include "daemon.h"
 
 /* Judges what is known now; true if a state has changed, so that the maps are to follow. */
-bool judging_look(struct daemon *daemon);
+bool backend_state_update(struct daemon *daemon);
 
 /* Notes in another farm what is known now. */
-void judging_report(const struct daemon *daemon, struct farm *farm);
+void backend_state_report(const struct daemon *daemon, struct farm *farm);
 
-/* When something is to be judged again though nothing was heard, ms of listened_now(); UINT64_MAX:
+/* When something is to be judged again though nothing was heard, ms of listening_clock_now(); UINT64_MAX:
  * never. */
-uint64_t judging_next(const struct daemon *daemon);
+uint64_t backend_state_next(const struct daemon *daemon);

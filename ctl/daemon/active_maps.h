@@ -9,7 +9,7 @@
 /* Opens the maps and what goes by them, and reads FILE. Where the maps in use are of another
  * contract, or FILE does not fit them, it waits until there are others. Every reason against it is logged. 0 or -errno,
  * -ECANCELED after a signal that ends the daemon. */
-int adopt_at_start(struct daemon *daemon);
+int active_maps_open(struct daemon *daemon);
 
 /* To be called every second: follows the loader to other maps. */
-void adopt_look(struct daemon *daemon);
+void active_maps_update(struct daemon *daemon);

@@ -7,24 +7,24 @@
 #include "core/net/address.h"
 #include "core/base/memory.h"
 #include "core/control/protocol.h"
-#include "calls.h"
+#include "tracked_calls.h"
 #include "clock.h"
 
 #define LIST_MAX 10000 /* lines of one list; more are of no use, and the daemon has other work */
 
-struct calls {
+struct tracked_calls {
 	struct call_counts *counts; /* by backend id */
 	uint32_t limit;             /* ids there are */
 	int tracked;                /* altogether; < 0: they could not be read */
 	uint32_t read;              /* when; seconds of CLOCK_MONOTONIC */
 };
 
-struct calls *calls_new(void)
+struct tracked_calls *tracked_calls_new(void)
 {
-	return allocate(1, sizeof(struct calls));
+	return allocate(1, sizeof(struct tracked_calls));
 }
 
-void calls_free(struct calls *calls)
+void tracked_calls_free(struct tracked_calls *calls)
 {
 	if (!calls)
 		return;
@@ -62,7 +62,7 @@ static void count(const struct tracked_key *key, const struct tracked_call *trac
 }
 
 /* Reads the tracked calls, if that was not done in this second. */
-static void look(struct calls *calls, const struct daemon *daemon)
+static void look(struct tracked_calls *calls, const struct daemon *daemon)
 {
 	const uint32_t limit = daemon->running->contract.backends;
 	struct reading reading = {.running = daemon->running, .now = clock_seconds()};
@@ -83,19 +83,19 @@ static void look(struct calls *calls, const struct daemon *daemon)
 	calls->read = reading.now;
 }
 
-struct call_counts calls_of(struct calls *calls, const struct daemon *daemon, uint16_t id)
+struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct daemon *daemon, uint16_t id)
 {
 	look(calls, daemon);
 	return calls->counts[id];
 }
 
-bool calls_are_known(struct calls *calls, const struct daemon *daemon)
+bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *daemon)
 {
 	look(calls, daemon);
 	return calls->tracked >= 0;
 }
 
-bool calls_have_room(struct calls *calls, const struct daemon *daemon)
+bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *daemon)
 {
 	look(calls, daemon);
 	return calls->tracked < 0 || calls->tracked < 0.9 * daemon->running->contract.tracked_calls;
@@ -123,7 +123,7 @@ static void hold(const struct tracked_key *key, const struct tracked_call *track
 		holding->held[key->pool][slot] = true;
 }
 
-void calls_hold_slots(const struct daemon *daemon)
+void tracked_calls_hold_slots(const struct daemon *daemon)
 {
 	const struct image *running = daemon->running;
 	bool **held = allocate(running->contract.pools, sizeof(*held));
@@ -191,7 +191,7 @@ static void list_tracked_call(const struct tracked_key *key, const struct tracke
 			tracked->kind == CALL_IS_CONNECTION ? source(tracked) : call_id(tracked)));
 }
 
-json_t *calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
+json_t *tracked_calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id)
 {
 	struct list list = {json_array(), pool->id, id, clock_seconds()};
 

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See answers.h: the commands that change something, and the table of all. */
+/* See commands.h: the commands that change something, and the table of all. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/memory.h"
-#include "ctl/daemon/adopt.h"
-#include "answers.h"
+#include "ctl/daemon/active_maps.h"
+#include "commands.h"
 #include "ctl/daemon/daemon.h"
 #include "report.h"
 
 typedef json_t *answer_function(struct daemon *daemon, const struct request *request);
 
-static json_t *outcome_json(const struct outcome *outcome)
+static json_t *outcome_json(const struct effects *effects)
 {
 	json_t *steps = json_array(), *pools = json_array();
 	uint64_t moved = 0, slots = 0;
 
-	for (size_t i = 0; i < outcome->steps.count; i++)
-		json_array_append_new(steps, json_string(outcome->steps.list[i]));
-	for (size_t i = 0; i < outcome->move_count; i++) {
-		const struct plan_moves *moves = &outcome->moves[i];
+	for (size_t i = 0; i < effects->steps.count; i++)
+		json_array_append_new(steps, json_string(effects->steps.list[i]));
+	for (size_t i = 0; i < effects->move_count; i++) {
+		const struct plan_moves *moves = &effects->moves[i];
 
 		json_array_append_new(
 			pools, json_pack("{s:s, s:i, s:i, s:i, s:f}", "name", moves->name, "slots", moves->slots,
@@ -47,20 +47,20 @@ static json_t *warnings_json(const struct farm_pool *pool)
  * NULL: it did not. */
 static json_t *reconcile(struct daemon *daemon, const char *pool)
 {
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	int error;
 	json_t *reply, *result;
 
-	error = daemon_change(daemon, &outcome);
+	error = daemon_change(daemon, &effects);
 	if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
-		result = outcome_json(&outcome);
+		result = outcome_json(&effects);
 		json_object_set_new(
 			result, "warnings", warnings_json(pool ? farm_find_pool(daemon->farm, pool) : NULL));
 		reply = protocol_ok(result);
 	}
-	outcome_free(&outcome);
+	effects_free(&effects);
 	return reply;
 }
 
@@ -172,22 +172,22 @@ static json_t *answer_pool_finish(struct daemon *daemon, const struct request *r
 
 static json_t *answer_plan(struct daemon *daemon, const struct request *request)
 {
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	struct faults faults = {0};
 	json_t *reply, *result, *warnings;
 
-	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &outcome)) {
+	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &effects)) {
 		reply = protocol_error(&faults, "%s has faults", request->path ? request->path : "the file");
 	} else {
-		result = outcome_json(&outcome);
+		result = outcome_json(&effects);
 		warnings = json_array();
-		for (size_t i = 0; i < outcome.dangers.count; i++)
+		for (size_t i = 0; i < effects.dangers.count; i++)
 			json_array_append_new(
-				warnings, json_sprintf("a reload refuses this: %s", outcome.dangers.list[i]));
+				warnings, json_sprintf("a reload refuses this: %s", effects.dangers.list[i]));
 		json_object_set_new(result, "warnings", warnings);
 		reply = protocol_ok(result);
 	}
-	outcome_free(&outcome);
+	effects_free(&effects);
 	faults_free(&faults);
 	return reply;
 }
@@ -196,13 +196,13 @@ static json_t *answer_plan(struct daemon *daemon, const struct request *request)
 	"let a new service, on another VIP or port, have it and move the clients there; or 'sipxdp-ctl reload "        \
 	"--move-calls' does it at once, and calls that are up move"
 
-static json_t *refusal(const struct outcome *outcome)
+static json_t *refusal(const struct effects *effects)
 {
 	struct faults dangers = {0};
 	json_t *reply;
 
-	for (size_t i = 0; i < outcome->dangers.count; i++)
-		faults_add(&dangers, (struct mark){0}, "%s", outcome->dangers.list[i]);
+	for (size_t i = 0; i < effects->dangers.count; i++)
+		faults_add(&dangers, (struct mark){0}, "%s", effects->dangers.list[i]);
 	faults_add(&dangers, (struct mark){0}, "%s", WAY_AROUND);
 	reply = protocol_error(&dangers, "not reloaded: calls that are up would move; what ran goes on");
 	faults_free(&dangers);
@@ -211,24 +211,24 @@ static json_t *refusal(const struct outcome *outcome)
 
 static json_t *answer_reload(struct daemon *daemon, const struct request *request)
 {
-	struct outcome outcome = {0};
+	struct effects effects = {0};
 	struct faults faults = {0};
 	json_t *reply;
 	int error;
 
-	error = daemon_reload(daemon, request->move_calls, &faults, &outcome);
+	error = daemon_reload(daemon, request->move_calls, &faults, &effects);
 	if (faults.count) {
 		reply = protocol_error(&faults, "not reloaded: %s has faults; what ran goes on", daemon->config_path);
 		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
-	} else if (outcome.dangers.count && !request->move_calls) {
-		reply = refusal(&outcome);
+	} else if (effects.dangers.count && !request->move_calls) {
+		reply = refusal(&effects);
 	} else if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
-		reply = protocol_ok(outcome_json(&outcome));
+		reply = protocol_ok(outcome_json(&effects));
 		json_object_set_new(json_object_get(reply, "result"), "warnings", json_array());
 	}
-	outcome_free(&outcome);
+	effects_free(&effects);
 	faults_free(&faults);
 	return reply;
 }
@@ -309,9 +309,9 @@ struct errand {
 /* The loader may have put the new maps in place a moment ago. */
 static bool refuses(struct daemon *daemon, const struct request *request)
 {
-	if (daemon->serves_next)
-		adopt_look(daemon);
-	return daemon->serves_next && is_change(request->command);
+	if (daemon->on_next_maps)
+		active_maps_update(daemon);
+	return daemon->on_next_maps && is_change(request->command);
 }
 
 static void run_errand(void *data)
@@ -335,7 +335,7 @@ static void end_errand(void *data)
 	free(errand);
 }
 
-json_t *answers_answer(const struct request *request, void *data)
+json_t *commands_run(const struct request *request, void *data)
 {
 	struct daemon *daemon = data;
 	struct errand *errand;

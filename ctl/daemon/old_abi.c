@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See legacy.h. */
+/* See old_abi.h. */
 
 #include <errno.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include "core/base/memory.h"
-#include "legacy.h"
+#include "old_abi.h"
 #include "log.h"
 #include "ctl/maps/maps.h"
 
@@ -60,26 +60,26 @@ static const struct member of_pool[] = {
 };
 
 /* A map whose values are structs of another version. */
-struct legacy {
+struct old_map {
 	int fd;
 	struct bpf_map_info info;
 	struct btf *btf;
 	const struct btf_type *type;
 };
 
-static void legacy_close(struct legacy *map)
+static void old_map_close(struct old_map *map)
 {
 	btf__free(map->btf);
 	if (map->fd >= 0)
 		close(map->fd);
 }
 
-static int legacy_open(struct legacy *map, const char *directory, const char *name)
+static int old_map_open(struct old_map *map, const char *directory, const char *name)
 {
 	uint32_t size = sizeof(map->info);
 	int error;
 
-	*map = (struct legacy){.fd = maps_open_pin(directory, name)};
+	*map = (struct old_map){.fd = maps_open_pin(directory, name)};
 	error = map->fd < 0 ? map->fd : bpf_obj_get_info_by_fd(map->fd, &map->info, &size);
 	if (error)
 		return error;
@@ -90,7 +90,7 @@ static int legacy_open(struct legacy *map, const char *directory, const char *na
 	return map->type && btf_is_struct(map->type) ? 0 : -EINVAL;
 }
 
-static const struct btf_member *find_member(const struct legacy *map, const struct member *ours, uint32_t *at)
+static const struct btf_member *find_member(const struct old_map *map, const struct member *ours, uint32_t *at)
 {
 	const struct btf_member *members = btf_members(map->type);
 
@@ -106,7 +106,7 @@ static const struct btf_member *find_member(const struct legacy *map, const stru
 }
 
 /* Is a member there with the size that it has here? */
-static bool has_member(const struct legacy *map, const struct member *wanted)
+static bool has_member(const struct old_map *map, const struct member *wanted)
 {
 	uint32_t at;
 	const struct btf_member *theirs = find_member(map, wanted, &at);
@@ -116,7 +116,7 @@ static bool has_member(const struct legacy *map, const struct member *wanted)
 
 /* A number may have another width by now (little endian: its low bytes come first); of all
  * else only what has the same size is the same. */
-static void copy_member(const struct legacy *map, const char *from, const struct member *ours, char *to)
+static void copy_member(const struct old_map *map, const char *from, const struct member *ours, char *to)
 {
 	uint32_t at;
 	const struct btf_member *theirs = find_member(map, ours, &at);
@@ -133,7 +133,7 @@ static void copy_member(const struct legacy *map, const char *from, const struct
 		memcpy(to + ours->at, from + at, size < ours->size ? size : ours->size);
 }
 
-static void copy_value(const struct legacy *map, const char *from, const struct member *members, char *to)
+static void copy_value(const struct old_map *map, const char *from, const struct member *members, char *to)
 {
 	for (const struct member *ours = members; ours->name; ours++)
 		copy_member(map, from, ours, to);
@@ -144,9 +144,9 @@ static void *read_array(
 	const char *directory, const char *name, const struct member *members, size_t size, uint32_t *count, int *error)
 {
 	char *values = NULL, *value;
-	struct legacy map;
+	struct old_map map;
 
-	*error = legacy_open(&map, directory, name);
+	*error = old_map_open(&map, directory, name);
 	if (!*error && !has_member(&map, &members[0]))
 		*error = -EINVAL;
 	if (!*error) {
@@ -160,7 +160,7 @@ static void *read_array(
 		}
 		free(value);
 	}
-	legacy_close(&map);
+	old_map_close(&map);
 	return values;
 }
 
@@ -180,7 +180,7 @@ static void warn_of_migration(const char *directory)
 	free(pools);
 }
 
-struct image *legacy_read(const char *directory)
+struct image *old_abi_read(const char *directory)
 {
 	struct contract contract = {.version = ABI_VERSION, .slots = 1, .pools = 1, .services = 1};
 	struct backend_record *records = NULL;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See view.h. */
+/* See maps_report.h. */
 
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/farm/farm.h"
+#include "core/farm/lookup.h"
 #include "core/base/memory.h"
-#include "view.h"
+#include "maps_report.h"
 
-json_t *view_address(const struct address *address)
+json_t *maps_report_address(const struct address *address)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
@@ -23,7 +24,7 @@ json_t *view_address(const struct address *address)
 #define ANOMALY false
 #define NORMAL true
 #define VERDICT_TEXT(name, forwards, normal, text) {#name, text, forwards, normal},
-const struct verdict_text view_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERDICT_TEXT)};
+const struct verdict_text maps_report_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERDICT_TEXT)};
 #undef VERDICT_TEXT
 #undef NORMAL
 #undef ANOMALY
@@ -42,9 +43,10 @@ static json_t *verdicts_json(const struct maps *maps)
 
 	maps_verdicts(maps, &counters);
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		json_array_append_new(list, json_pack("{s:s, s:I, s:b, s:s}", "name", view_verdicts[i].name, "packets",
-						    (json_int_t)((const uint64_t *)&counters)[i], "normal",
-						    view_verdicts[i].normal, "text", view_verdicts[i].text));
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:b, s:s}", "name", maps_report_verdicts[i].name, "packets",
+				      (json_int_t)((const uint64_t *)&counters)[i], "normal",
+				      maps_report_verdicts[i].normal, "text", maps_report_verdicts[i].text));
 	return list;
 }
 
@@ -68,7 +70,7 @@ static uint32_t next_backend(const struct image *image, const char *pool, uint32
 	return 0;
 }
 
-json_t *view_stats(const struct maps *maps, const struct image *image)
+json_t *maps_report_stats(const struct maps *maps, const struct image *image)
 {
 	json_t *services = json_array(), *backends = json_array();
 	struct traffic traffic;
@@ -120,14 +122,15 @@ static json_t *backend_json(const struct maps *maps, const struct image *image, 
 		mac_format(&backend->next_hop, mac);
 	}
 	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I, s:s, s:s}", "pool", record->pool,
-		"name", record->name, "address", view_address(&record->address), "weight", record->weight, "forward",
-		config_forward_name(backend->forward), "admin", leaves ? "leaving" : config_admin_name(record->admin),
-		"state", farm_state_name(record->state), "since", (json_int_t)record->since, "share",
-		100.0 * slots / image->contract.slots, "slots", (json_int_t)slots, "packets",
-		(json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface, "mac", mac);
+		"name", record->name, "address", maps_report_address(&record->address), "weight", record->weight,
+		"forward", config_forward_name(backend->forward), "admin",
+		leaves ? "leaving" : config_admin_name(record->admin), "state", farm_state_name(record->state), "since",
+		(json_int_t)record->since, "share", 100.0 * slots / image->contract.slots, "slots", (json_int_t)slots,
+		"packets", (json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface,
+		"mac", mac);
 }
 
-json_t *view_backend_list(const struct maps *maps, const struct image *image, const struct request *request)
+json_t *maps_report_backend_list(const struct maps *maps, const struct image *image, const struct request *request)
 {
 	json_t *list = json_array();
 	bool found = false;
@@ -208,7 +211,7 @@ static json_int_t count_backends(const struct image *image)
 	"sipxdpd does not run: packets are forwarded, but no server that dies is noticed and no slot moves "           \
 	"('systemctl start sipxdpd')"
 
-json_t *view_status(const struct maps *maps, const struct image *image, const char *pin_directory)
+json_t *maps_report_status(const struct maps *maps, const struct image *image, const char *pin_directory)
 {
 	json_int_t packets = 0, forwarded = 0;
 	struct verdict_counters counters;
@@ -218,11 +221,11 @@ json_t *view_status(const struct maps *maps, const struct image *image, const ch
 	maps_verdicts(maps, &counters);
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		packets += counter[i];
-		forwarded += view_verdicts[i].forwards ? counter[i] : 0;
-		if (counter[i] && !view_verdicts[i].normal)
-			json_array_append_new(
-				unusual, json_pack("{s:s, s:I, s:s}", "verdict", view_verdicts[i].name, "packets",
-						 (json_int_t)counter[i], "text", view_verdicts[i].text));
+		forwarded += maps_report_verdicts[i].forwards ? counter[i] : 0;
+		if (counter[i] && !maps_report_verdicts[i].normal)
+			json_array_append_new(unusual,
+				json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name, "packets",
+					(json_int_t)counter[i], "text", maps_report_verdicts[i].text));
 	}
 	return protocol_ok(json_pack("{s:b, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[s]}", "running", 0,
 		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps), "services",
@@ -232,9 +235,89 @@ json_t *view_status(const struct maps *maps, const struct image *image, const ch
 		NOT_RUNNING));
 }
 
+/* --- lookup */
+
+static json_t *name_json(const struct image *image, uint16_t id)
+{
+	return id ? json_string(image->records[id].name) : json_null();
+}
+
+static json_t *owner_json(const struct lookup *lookup, const char *key, uint16_t backend, uint16_t previous)
+{
+	const struct image *image = lookup->image;
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "call_id", key, "pool", image->pool_names[lookup->pool].name,
+		"backend", name_json(image, backend), "address",
+		backend ? maps_report_address(&image->records[backend].address) : json_null(), "previous_owner",
+		previous != backend ? name_json(image, previous) : json_null());
+}
+
+/* A backend that the message names has it, whatever its key. */
+static json_t *named_json(const struct lookup *lookup, const char *key)
+{
+	json_t *owner = owner_json(lookup, key, lookup->named, lookup->named);
+
+	json_object_set_new(owner, "named_by", json_string(lookup->named_by));
+	return owner;
+}
+
+/* A key that cannot be looked up has an error in its place: the others have their answers. `text` is NULL where
+ * only the source is known. */
+static json_t *look_up(const struct maps *maps, const struct lookup *lookup, const char *text, const char *key)
+{
+	struct lookup_owner owner;
+	const char *reason;
+	uint32_t tracked, slot;
+	uint64_t hash;
+	json_t *json;
+
+	if (lookup->named)
+		return named_json(lookup, key);
+	if (lookup_key(lookup, text, &hash, &reason))
+		return json_pack("{s:s, s:s}", "call_id", key, "error", reason);
+	slot = lookup_slot(lookup, hash);
+	if (maps_tracked(maps, lookup->pool, lookup_tracked_key(lookup, hash), slot, &tracked))
+		tracked = 0;
+	owner = lookup_owner(lookup, hash, tracked);
+	json = owner_json(lookup, key, owner.backend, owner.previous);
+	json_object_set_new(json, "slot", json_integer(slot));
+	return json;
+}
+
+/* What stands for the key where none is given. */
+static const char *shown(const struct request *request)
+{
+	const char *name = request->via ? request->via : request->route ? request->route : request->request_uri;
+
+	return request->source ? request->source : name ? name : "";
+}
+
+json_t *maps_report_lookup(const struct maps *maps, const struct image *image, const struct request *request)
+{
+	const struct lookup_question question = {.service = request->service,
+		.method = request->method,
+		.source = request->source,
+		.via = request->via,
+		.route = request->route,
+		.request_uri = request->request_uri};
+	char error[LOOKUP_ERROR_SIZE];
+	struct lookup lookup;
+	json_t *list;
+
+	if (lookup_open(&lookup, image, &question, error))
+		return protocol_error(NULL, "%s", error);
+	list = json_array();
+	for (size_t i = 0; i < request->call_ids.count; i++)
+		json_array_append_new(
+			list, look_up(maps, &lookup, request->call_ids.items[i], request->call_ids.items[i]));
+	if (!request->call_ids.count)
+		json_array_append_new(list, look_up(maps, &lookup, NULL, shown(request)));
+	return protocol_ok(list);
+}
+
 /* --- without the daemon */
 
-bool view_can_answer(enum command command)
+bool maps_report_can_answer(enum command command)
 {
 	return command == COMMAND_STATUS || command == COMMAND_STATS || command == COMMAND_BACKEND_LIST ||
 	       command == COMMAND_LOOKUP;
@@ -245,17 +328,17 @@ static json_t *answer(
 {
 	switch (request->command) {
 	case COMMAND_STATUS:
-		return view_status(maps, image, pin_directory);
+		return maps_report_status(maps, image, pin_directory);
 	case COMMAND_STATS:
-		return view_stats(maps, image);
+		return maps_report_stats(maps, image);
 	case COMMAND_BACKEND_LIST:
-		return view_backend_list(maps, image, request);
+		return maps_report_backend_list(maps, image, request);
 	default:
-		return view_lookup(maps, image, request);
+		return maps_report_lookup(maps, image, request);
 	}
 }
 
-json_t *view_answer(const struct request *request, const char *pin_directory)
+json_t *maps_report_answer(const struct request *request, const char *pin_directory)
 {
 	char error[MAPS_ERROR_SIZE];
 	json_t *reply = NULL;

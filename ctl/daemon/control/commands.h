@@ -5,4 +5,4 @@
 #include "control.h"
 
 /* A control_answer whose data is a struct daemon. */
-json_t *answers_answer(const struct request *request, void *daemon);
+json_t *commands_run(const struct request *request, void *daemon);

@@ -7,4 +7,4 @@
 
 /* The backends that the maps under `directory` know. NULL, after the reason was logged, if
  * they cannot be read. */
-struct image *legacy_read(const char *directory);
+struct image *old_abi_read(const char *directory);

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include "daemon.h"
 
-struct calls;
+struct tracked_calls;
 
 struct call_counts {
 	uint32_t calls;       /* and subscriptions, that go on */
@@ -14,21 +14,21 @@ struct call_counts {
 	uint32_t heard;       /* when anything of a call was seen last; seconds of CLOCK_MONOTONIC, 0: never */
 };
 
-struct calls *calls_new(void);
-void calls_free(struct calls *calls);
+struct tracked_calls *tracked_calls_new(void);
+void tracked_calls_free(struct tracked_calls *calls);
 
 /* What a backend has now, as far as it was heard of since the migration began. Read from the
  * kernel once a second at most. All 0 where nothing migrates. */
-struct call_counts calls_of(struct calls *calls, const struct daemon *daemon, uint16_t id);
+struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct daemon *daemon, uint16_t id);
 
 /* Could the calls be read? When not, nothing above is known. */
-bool calls_are_known(struct calls *calls, const struct daemon *daemon);
+bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *daemon);
 
 /* Is there room for more? When there is none, those that were silent for longest are forgotten. */
-bool calls_have_room(struct calls *calls, const struct daemon *daemon);
+bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *daemon);
 
 /* Says to daemon->desired which slots have calls at backends that do not own them. */
-void calls_hold_slots(const struct daemon *daemon);
+void tracked_calls_hold_slots(const struct daemon *daemon);
 
 /* The list for `backend calls`. NULL when the map cannot be read. */
-json_t *calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id);
+json_t *tracked_calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id);

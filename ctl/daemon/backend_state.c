@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See judging.h. */
+/* See backend_state.h. */
 
 #include <time.h>
-#include "judging.h"
-#include "listened.h"
+#include "backend_state.h"
+#include "listening_clock.h"
 #include "log.h"
 #include "ctl/daemon/probe/probing.h"
 
@@ -18,7 +18,7 @@ static void note(const struct daemon *daemon, const struct farm_pool *pool, stru
 	probing_report(daemon->probes, pool, backend);
 }
 
-void judging_report(const struct daemon *daemon, struct farm *farm)
+void backend_state_report(const struct daemon *daemon, struct farm *farm)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++)
@@ -88,7 +88,7 @@ static bool look_at_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t
 
 	for (size_t i = 0; i < pool->count; i++)
 		note(daemon, pool, &pool->backends[i]);
-	farm_judge(daemon->farm, pool, daemon->listening, now);
+	farm_judge(daemon->farm, pool, daemon->listening_since, now);
 	say_outage(pool, &before, now);
 	for (size_t i = 0; i < pool->count; i++) {
 		changed |= update_state(daemon, pool, &pool->backends[i]);
@@ -99,9 +99,9 @@ static bool look_at_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t
 	return changed;
 }
 
-bool judging_look(struct daemon *daemon)
+bool backend_state_update(struct daemon *daemon)
 {
-	uint64_t now = listened_now();
+	uint64_t now = listening_clock_now();
 	bool changed = false, undecided = false;
 
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
@@ -114,7 +114,7 @@ bool judging_look(struct daemon *daemon)
 	return changed;
 }
 
-uint64_t judging_next(const struct daemon *daemon)
+uint64_t backend_state_next(const struct daemon *daemon)
 {
 	uint64_t next = UINT64_MAX;
 
