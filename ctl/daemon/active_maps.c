@@ -25,12 +25,12 @@ static const char *next_directory(const struct daemon *daemon, char path[PATH_MA
 }
 
 /* Without it all that would go there is the kernel's: counted, not silent. */
-static void open_slow_path(struct daemon *daemon)
+static void open_punt_handler(struct daemon *daemon)
 {
 	int error;
 
-	slow_path_free(daemon->slow_path);
-	error = slow_path_new(&daemon->slow_path, daemon->event, daemon->pin_directory);
+	punt_handler_free(daemon->punt_handler);
+	error = punt_handler_new(&daemon->punt_handler, daemon->event, daemon->pin_directory);
 	if (error)
 		log_error("cannot take early fragments and packets that are too big: %s", strerror(-error));
 }
@@ -279,7 +279,7 @@ int active_maps_open(struct daemon *daemon)
 	daemon->farm = adoption.farm;
 	error = start_probes(&daemon->probes, daemon);
 	if (!error && !daemon->on_next_maps)
-		open_slow_path(daemon);
+		open_punt_handler(daemon);
 	return error;
 }
 
@@ -359,7 +359,7 @@ static void arrive(struct daemon *daemon)
 	log_info("the new maps are in place");
 	daemon->on_next_maps = false;
 	daemon->unreconciled = true;
-	open_slow_path(daemon);
+	open_punt_handler(daemon);
 }
 
 /* From what is pinned now: new maps after `detach` and `attach`, or those that we had before
@@ -379,7 +379,7 @@ static void go_back(struct daemon *daemon)
 		error = go_over(daemon, maps);
 	if (!error) {
 		daemon->on_next_maps = false;
-		open_slow_path(daemon);
+		open_punt_handler(daemon);
 	} else if (daemon->on_next_maps && error == -ENOENT) {
 		if (daemon->delayed_maps != maps_id(daemon->maps))
 			log_error("the loader was interrupted while it put the new maps in place: run 'sipxdp-loader "

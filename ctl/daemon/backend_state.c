@@ -5,7 +5,7 @@
 #include "backend_state.h"
 #include "listening_clock.h"
 #include "log.h"
-#include "ctl/daemon/probe/probing.h"
+#include "ctl/daemon/probe/probes.h"
 
 /* --- what is known */
 
@@ -14,8 +14,8 @@ static void note(const struct daemon *daemon, const struct farm_pool *pool, stru
 	const struct address *address = &backend->record.address;
 
 	farm_set_route(backend, neighbours_route(daemon->neighbours, address));
-	backend->neighbour_asked = neighbours_answered(daemon->neighbours, address);
-	probing_report(daemon->probes, pool, backend);
+	backend->neighbour_asked = neighbours_rechecked(daemon->neighbours, address);
+	probes_report(daemon->probes, pool, backend);
 }
 
 void backend_state_report(const struct daemon *daemon, struct farm *farm)
@@ -37,9 +37,9 @@ static void ask(struct daemon *daemon, const struct farm_pool *pool)
 		bool failing = backend->judged.evidence.failing && !backend->judged.down;
 
 		if (farm_backend_exists(backend) && (failing || (neighbours_only && pool->outage.silent)))
-			neighbours_ask(daemon->neighbours, &backend->record.address);
+			neighbours_recheck(daemon->neighbours, &backend->record.address);
 		if (backend->judged.wanted)
-			probes_hurry(daemon->probes, backend->record.pool, backend->record.name);
+			probes_probe_now(daemon->probes, backend->record.pool, backend->record.name);
 	}
 }
 
@@ -110,7 +110,7 @@ bool backend_state_update(struct daemon *daemon)
 		changed |= look_at_pool(daemon, pool, now);
 		undecided |= pool->outage.silent;
 	}
-	probes_watch(daemon->probes, undecided);
+	probes_report_all(daemon->probes, undecided);
 	return changed;
 }
 

@@ -12,12 +12,12 @@
 #include "clock.h"
 #include "daemon.h"
 #include "drain.h"
-#include "ctl/daemon/join/joining.h"
+#include "ctl/daemon/join/join_listener.h"
 #include "backend_state.h"
 #include "listening_clock.h"
 #include "log.h"
 #include "ctl/daemon/neighbour/own_macs.h"
-#include "ctl/daemon/probe/probing.h"
+#include "ctl/daemon/probe/probes.h"
 
 #define TICK_USEC 1000000
 #define TICK_ACCURACY_USEC 10000
@@ -122,7 +122,7 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	backend_state_update(daemon);
 	worker_breathe(daemon->worker);
 	if (!daemon->on_next_maps)
-		probing_follow(daemon->probes, daemon->farm);
+		probes_follow_farm(daemon->probes, daemon->farm);
 	worker_breathe(daemon->worker);
 	farm = farm_sketch(daemon->farm);
 	worker_leave(daemon->worker);
@@ -198,7 +198,7 @@ void daemon_watch_neighbours(struct daemon *daemon)
 			if (farm_backend_exists(&farm->pools[i].backends[j]))
 				addresses[count++] = farm->pools[i].backends[j].record.address;
 	}
-	error = neighbours_follow(daemon->neighbours, addresses, count);
+	error = neighbours_watch(daemon->neighbours, addresses, count);
 	if (error)
 		log_error("cannot ask for the ways to the backends: %s", strerror(-error));
 	free(addresses);
@@ -211,7 +211,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	farm_take_over(farm, daemon->farm);
 	farm_free(daemon->farm);
 	daemon->farm = farm;
-	joining_follow(daemon->joining);
+	join_listener_reconfigure(daemon->join_listener);
 	daemon_watch_neighbours(daemon);
 }
 
@@ -225,7 +225,7 @@ static void predict(struct daemon *daemon, struct farm *farm, struct effects *ef
 
 	farm_take_over(farm, daemon->farm);
 	backend_state_report(daemon, farm);
-	joining_mark(daemon->joining, farm);
+	join_listener_mark_silent(daemon->join_listener, farm);
 	worker_leave(daemon->worker);
 	preview(effects, daemon->desired, daemon->farm->config, farm, daemon->running, now);
 	worker_return(daemon->worker);
@@ -413,7 +413,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	(void)now;
 	log_flush();
 	check_control_socket(daemon);
-	if (joining_look(daemon->joining))
+	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
 	if (backend_state_next(daemon) <= listening_clock_now())
 		daemon_on_probed(daemon);
@@ -457,7 +457,7 @@ int daemon_start(struct daemon *daemon)
 			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
 	}
 	if (!error) {
-		error = joining_new(&daemon->joining, daemon, on_joined, daemon);
+		error = join_listener_new(&daemon->join_listener, daemon, on_joined, daemon);
 		if (error)
 			log_error("cannot let servers join: %s", strerror(-error));
 	}
@@ -468,7 +468,7 @@ int daemon_start(struct daemon *daemon)
 			daemon->event, NULL, CLOCK_MONOTONIC, NEXT_TICK_USEC, TICK_ACCURACY_USEC, on_tick, daemon);
 	if (error < 0)
 		return error;
-	joining_follow(daemon->joining);
+	join_listener_reconfigure(daemon->join_listener);
 	daemon_watch_neighbours(daemon);
 	daemon_on_changed(daemon); /* what cannot be done is tried again, with probes running */
 	return 0;
@@ -482,9 +482,9 @@ void daemon_stop(struct daemon *daemon)
 	if (daemon->control && atomic_load(&daemon->changed))
 		daemon_reconcile(daemon);
 	control_free(daemon->control);
-	joining_free(daemon->joining);
+	join_listener_free(daemon->join_listener);
 	probes_free(daemon->probes);
-	slow_path_free(daemon->slow_path);
+	punt_handler_free(daemon->punt_handler);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);

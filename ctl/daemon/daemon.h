@@ -11,7 +11,7 @@
 #include "ctl/maps/maps.h"
 #include "ctl/daemon/neighbour/neighbour.h"
 #include "ctl/daemon/probe/probes.h"
-#include "ctl/daemon/punt/slow_path.h"
+#include "ctl/daemon/punt/punt_handler.h"
 #include "worker.h"
 
 struct daemon {
@@ -28,8 +28,8 @@ struct daemon {
 	struct probes *probes;
 	struct tracked_calls *calls;
 	struct drain *drain;
-	struct slow_path *slow_path;
-	struct joining *joining;
+	struct punt_handler *punt_handler;
+	struct join_listener *join_listener;
 	struct control *control;
 	int control_error;     /* why its socket cannot be made anew, as it was logged; 0: it is there */
 	struct worker *worker; /* NULL until all that it may touch is there */

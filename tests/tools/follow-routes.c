@@ -84,7 +84,7 @@ static int follow(struct follower *follower, char **words, size_t count)
 	follower->addresses = read_addresses(words, count);
 	follower->printed = calloc(count + 1, sizeof(*follower->printed));
 	follower->count = count;
-	return neighbours_follow(follower->neighbours, follower->addresses, count);
+	return neighbours_watch(follower->neighbours, follower->addresses, count);
 }
 
 static int print_locality(struct follower *follower, char **words, size_t count)

@@ -134,7 +134,7 @@ static void set_address(struct asker *asker, const char *address, const char *po
 {
 	if (address_parse(address, &asker->target.target) < 0)
 		refuse(address);
-	asker->target.way.address = asker->target.target;
+	asker->target.route.address = asker->target.target;
 	asker->target.port = atoi(port);
 }
 
@@ -149,14 +149,14 @@ static void follow(struct asker *asker)
 		snprintf(targets[i].pool, NAME_SIZE, "pool");
 		snprintf(targets[i].name, NAME_SIZE, "%zu", i);
 	}
-	probes_follow(asker->probes, targets, asker->targets);
+	probes_set_targets(asker->probes, targets, asker->targets);
 	free(targets);
 }
 
 static void on_changed(void *data)
 {
 	struct asker *asker = data;
-	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.way.address);
+	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.route.address);
 
 	if (asker->targets != 1 || !state)
 		return;
@@ -170,7 +170,7 @@ static void on_changed(void *data)
 static int print_result(sd_event_source *source, void *data)
 {
 	struct asker *asker = data;
-	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.way.address);
+	const struct health_state *state = probes_health(asker->probes, "pool", "0", &asker->target.route.address);
 
 	(void)source;
 	if (!state || state->passed + state->failed == asker->printed)
@@ -204,7 +204,7 @@ static int print_sum(sd_event_source *source, uint64_t usec, void *data)
 		const struct health_state *state;
 
 		snprintf(name, sizeof(name), "%zu", i);
-		state = probes_health(asker->probes, "pool", name, &asker->target.way.address);
+		state = probes_health(asker->probes, "pool", name, &asker->target.route.address);
 		passed += state->passed;
 		failed += state->failed;
 		if (state->reason[0])

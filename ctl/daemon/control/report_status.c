@@ -12,7 +12,7 @@
 #include <linux/ipv6.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/tracked_calls.h"
-#include "ctl/daemon/join/joining.h"
+#include "ctl/daemon/join/join_listener.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/maps_report.h"
@@ -291,28 +291,28 @@ static json_t *warnings_json(const struct daemon *daemon)
 	if (log_lost())
 		warn(warnings, "%" PRIu64 " lines of the daemon's log are lost: standard error was not read",
 			log_lost());
-	if (joining_fault(daemon->joining))
-		warn(warnings, "nobody can join: %s", joining_fault(daemon->joining));
-	if (joining_outsiders(daemon->joining))
-		warn(warnings, "join: %s", joining_outsiders(daemon->joining));
+	if (join_listener_fault(daemon->join_listener))
+		warn(warnings, "nobody can join: %s", join_listener_fault(daemon->join_listener));
+	if (join_listener_outsiders(daemon->join_listener))
+		warn(warnings, "join: %s", join_listener_outsiders(daemon->join_listener));
 	return warnings;
 }
 
 /* What became of packets that the daemon was given. */
-static void add_slow_path(const struct daemon *daemon, json_t *unusual)
+static void add_punt_counts(const struct daemon *daemon, json_t *unusual)
 {
-	const struct slow_path_counts counts = slow_path_counts(daemon->slow_path);
+	const struct punt_counts counts = punt_counts(daemon->punt_handler);
 	const struct {
 		const char *verdict, *text;
 		uint64_t packets;
 	} rows[] = {
-		{"held_fragment", "of those were dropped: the first fragment never came", counts.given_up},
+		{"held_fragment", "of those were dropped: the first fragment never came", counts.timed_out},
 		{"held_fragment", "of those were dropped: too many waited, and the oldest made room", counts.displaced},
 		{"held_fragment", "of those were dropped: each is a duplicate of one that waited", counts.duplicates},
 		{"held_fragment", "of those were dropped: the daemon came too late to them", counts.late_fragments},
 		{"held_fragment", "of those were dropped: the interface did not take them", counts.unsent},
-		{"oversize", "of those were cut up, and are on their way", counts.cut},
-		{"oversize", "of those were refused, and their senders told what would fit", counts.told},
+		{"oversize", "of those were cut up, and are on their way", counts.fragmented},
+		{"oversize", "of those were refused, and their senders told what would fit", counts.answered},
 		{"oversize", "of those were dropped: neither was possible, or there were too many senders to tell",
 			counts.refused},
 		{"oversize", "of those were dropped: the daemon came too late to them", counts.late_oversize},
@@ -348,7 +348,7 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 				unusual, json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name,
 						 "packets", counter[i], "text", maps_report_verdicts[i].text));
 	}
-	add_slow_path(daemon, unusual);
+	add_punt_counts(daemon, unusual);
 	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
 		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
 		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),

@@ -28,7 +28,7 @@ struct join_http {
 	sd_event_source *newcomers, *io, *timer;
 	bool paused;
 	struct join_places places;
-	struct joining *joining;
+	struct join_listener *listener;
 };
 
 struct body {
@@ -75,7 +75,7 @@ static enum MHD_Result refuse(
 	struct join_answer answer = {.status = status};
 
 	snprintf(answer.text, sizeof(answer.text), "%s", text);
-	joining_refused(http->joining, &answer, peer_of(connection));
+	join_listener_log_refusal(http->listener, &answer, peer_of(connection));
 	return reply(connection, &answer);
 }
 
@@ -94,7 +94,7 @@ static enum MHD_Result take(struct join_http *http, struct MHD_Connection *conne
 		.signature = header(connection, "X-Sipxdp-Signature"),
 		.is_json = true,
 	};
-	struct join_answer answer = joining_take(http->joining, &request, peer_of(connection));
+	struct join_answer answer = join_listener_handle(http->listener, &request, peer_of(connection));
 
 	return reply(connection, &answer);
 }
@@ -191,7 +191,7 @@ static void drop_unstarted(struct join_http *http)
 static void take_connection(struct join_http *http, int fd, const struct sockaddr *name, socklen_t size)
 {
 	struct join_peer peer = join_peer_of(name);
-	enum join_source source = joining_judge(http->joining, peer);
+	enum join_source source = join_listener_classify(http->listener, peer);
 	struct join_place *place, *ended;
 
 	if (source == JOIN_OUTSIDER || descriptors_is_reserved(fd)) {
@@ -304,7 +304,7 @@ static int join_loop(struct join_http *http, sd_event *event)
 	return error < 0 ? error : 0;
 }
 
-int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct joining *joining)
+int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct join_listener *listener)
 {
 	int fd = join_socket(where, SOCK_STREAM), error;
 	struct join_http *http;
@@ -312,7 +312,7 @@ int join_http_new(struct join_http **out, sd_event *event, struct join_peer wher
 	if (fd < 0)
 		return fd;
 	http = allocate(1, sizeof(*http));
-	*http = (struct join_http){.fd = fd, .joining = joining};
+	*http = (struct join_http){.fd = fd, .listener = listener};
 	TAILQ_INIT(&http->places);
 	error = listen(fd, BACKLOG) < 0 ? -errno : 0;
 	if (!error) {

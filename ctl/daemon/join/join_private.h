@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Between joining.c and the two ways on which servers talk to it. */
+/* Between join_listener.c and the two ways on which servers talk to it. */
 #pragma once
 
 #include <netinet/in.h>
 #include <systemd/sd-event.h>
 #include "core/join/join_sip.h"
 #include "join_sources.h"
-#include "joining.h"
+#include "join_listener.h"
 
-/* --- joining.c */
+/* --- join_listener.c */
 
 /* Takes a request that has come from a peer. */
-struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer);
+struct join_answer join_listener_handle(
+	struct join_listener *listener, const struct join_request *request, struct join_peer peer);
 
 /* Classifies a peer before anything is read from it; an outsider is counted and logged. */
-enum join_source joining_judge(struct joining *joining, struct join_peer peer);
+enum join_source join_listener_classify(struct join_listener *listener, struct join_peer peer);
 
-/* Logs a refusal, unless there are too many. joining_take does it by itself. */
-void joining_refused(struct joining *joining, const struct join_answer *answer, struct join_peer peer);
+/* Logs a refusal, unless there are too many. join_listener_handle does it by itself. */
+void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct join_peer peer);
 
 union join_name {
 	struct sockaddr any;
@@ -36,7 +37,7 @@ int join_socket(struct join_peer where, int type);
 struct join_http;
 
 /* 0 or -errno. */
-int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct joining *joining);
+int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct join_listener *listener);
 void join_http_free(struct join_http *http);
 
 /* --- join_udp.c: SIP */
@@ -44,5 +45,5 @@ void join_http_free(struct join_http *http);
 struct join_udp;
 
 /* 0 or -errno. */
-int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct joining *joining);
+int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct join_listener *listener);
 void join_udp_free(struct join_udp *udp);

@@ -69,7 +69,7 @@ static bool is_inside(const struct join_sources *sources, const struct address *
 
 /* --- known addresses */
 
-void join_sources_know(struct join_sources *sources, const struct address *peer)
+void join_sources_add_known(struct join_sources *sources, const struct address *peer)
 {
 	if (sources->known.count >= KNOWN_MAX)
 		address_set_clear(&sources->known);
@@ -82,7 +82,7 @@ static void know_backends(struct join_sources *sources)
 
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++)
-			join_sources_know(sources, &farm->pools[i].backends[j].record.address);
+			join_sources_add_known(sources, &farm->pools[i].backends[j].record.address);
 }
 
 static void refresh(struct join_sources *sources)
@@ -92,7 +92,7 @@ static void refresh(struct join_sources *sources)
 	know_backends(sources);
 }
 
-void join_sources_follow(struct join_sources *sources, const struct farm *farm)
+void join_sources_set_farm(struct join_sources *sources, const struct farm *farm)
 {
 	sources->farm = farm;
 	refresh(sources);
@@ -106,7 +106,7 @@ static enum join_source judge(const struct join_sources *sources, const struct a
 }
 
 /* Backends and addresses of interfaces may have come since the last look. */
-enum join_source join_sources_judge(struct join_sources *sources, const struct address *peer)
+enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer)
 {
 	enum join_source found = judge(sources, peer);
 

@@ -19,9 +19,9 @@ int join_sources_new(struct join_sources **out);
 void join_sources_free(struct join_sources *sources);
 
 /* Takes another farm, which must stay until the next one. Backends that come later are found. */
-void join_sources_follow(struct join_sources *sources, const struct farm *farm);
+void join_sources_set_farm(struct join_sources *sources, const struct farm *farm);
 
-enum join_source join_sources_judge(struct join_sources *sources, const struct address *peer);
+enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer);
 
 /* It has authenticated. */
-void join_sources_know(struct join_sources *sources, const struct address *peer);
+void join_sources_add_known(struct join_sources *sources, const struct address *peer);

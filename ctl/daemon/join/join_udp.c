@@ -14,7 +14,7 @@
 struct join_udp {
 	int fd;
 	sd_event_source *io;
-	struct joining *joining;
+	struct join_listener *listener;
 };
 
 static struct join_answer take(struct join_udp *udp, const struct join_request *request, unsigned int status,
@@ -23,9 +23,9 @@ static struct join_answer take(struct join_udp *udp, const struct join_request *
 	struct join_answer answer = {.status = status};
 
 	if (status == 200)
-		return joining_take(udp->joining, request, peer);
+		return join_listener_handle(udp->listener, request, peer);
 	snprintf(answer.text, sizeof(answer.text), "%s", text);
-	joining_refused(udp->joining, &answer, peer);
+	join_listener_log_refusal(udp->listener, &answer, peer);
 	return answer;
 }
 
@@ -67,7 +67,8 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *d
 		if (length < 0)
 			break;
 		peer = join_peer_of(&name.any);
-		if (length && length <= (ssize_t)sizeof(buffer) && joining_judge(udp->joining, peer) != JOIN_OUTSIDER)
+		if (length && length <= (ssize_t)sizeof(buffer) &&
+			join_listener_classify(udp->listener, peer) != JOIN_OUTSIDER)
 			answer_to(udp, (struct span){buffer, buffer + length}, peer);
 	}
 	return 0;
@@ -82,7 +83,7 @@ static void enlarge(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
-int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct joining *joining)
+int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct join_listener *listener)
 {
 	int fd = join_socket(where, SOCK_DGRAM), error;
 	struct join_udp *udp;
@@ -91,7 +92,7 @@ int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where,
 		return fd;
 	enlarge(fd);
 	udp = allocate(1, sizeof(*udp));
-	*udp = (struct join_udp){.fd = fd, .joining = joining};
+	*udp = (struct join_udp){.fd = fd, .listener = listener};
 	error = sd_event_add_io(event, &udp->io, fd, EPOLLIN, on_datagram, udp);
 	if (error < 0) {
 		join_udp_free(udp);

@@ -73,7 +73,7 @@ static const int GROUPS[] = {
 };
 
 /* Takes over an entry that a daemon before this one had the kernel manage. It is
- * released by the first neighbours_follow() that leads to nobody behind it. */
+ * released by the first neighbours_watch() that leads to nobody behind it. */
 static void adopt(void *data, const struct nlmsghdr *message)
 {
 	struct neighbours *n = data;
@@ -141,11 +141,11 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 	return error;
 }
 
-static void drop(struct neighbours *n, struct follow *follow)
+static void drop(struct neighbours *n, struct watch *watch)
 {
-	neighbour_hop_detach(n, follow);
-	neighbour_unschedule(n, &follow->task);
-	free(follow);
+	neighbour_hop_detach(n, watch);
+	neighbour_unschedule(n, &watch->task);
+	free(watch);
 }
 
 void neighbours_free(struct neighbours *n)
@@ -155,8 +155,8 @@ void neighbours_free(struct neighbours *n)
 	if (!n)
 		return;
 	for (i = 0; i < n->count; i++)
-		drop(n, n->follows[i]);
-	free(n->follows);
+		drop(n, n->watches[i]);
+	free(n->watches);
 	while (!LIST_EMPTY(&n->hops))
 		neighbour_hop_free(n, LIST_FIRST(&n->hops));
 	neighbour_links_free(n);
@@ -180,14 +180,14 @@ static int compare_addresses(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct address));
 }
 
-size_t neighbour_lower_bound(struct follow *const *follows, size_t count, const struct address *address)
+size_t neighbour_lower_bound(struct watch *const *watches, size_t count, const struct address *address)
 {
 	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (compare_addresses(&follows[middle]->address, address) < 0)
+		if (compare_addresses(&watches[middle]->address, address) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -195,31 +195,31 @@ size_t neighbour_lower_bound(struct follow *const *follows, size_t count, const 
 	return low;
 }
 
-static struct follow *find_follow(struct follow *const *follows, size_t count, const struct address *address)
+static struct watch *find_watch(struct watch *const *watches, size_t count, const struct address *address)
 {
-	size_t i = neighbour_lower_bound(follows, count, address);
+	size_t i = neighbour_lower_bound(watches, count, address);
 
-	return i < count && address_equal(&follows[i]->address, address) ? follows[i] : NULL;
+	return i < count && address_equal(&watches[i]->address, address) ? watches[i] : NULL;
 }
 
-struct follow *neighbour_follow_find(const struct neighbours *n, const struct address *address)
+struct watch *neighbour_watch_find(const struct neighbours *n, const struct address *address)
 {
-	return find_follow(n->follows, n->count, address);
+	return find_watch(n->watches, n->count, address);
 }
 
-static struct follow *make_follow(struct neighbours *n, const struct address *address)
+static struct watch *make_watch(struct neighbours *n, const struct address *address)
 {
-	struct follow *follow = allocate(1, sizeof(*follow));
+	struct watch *watch = allocate(1, sizeof(*watch));
 
-	follow->address = *address;
-	neighbour_schedule(n, &follow->task, STEP_LOOKUP);
-	return follow;
+	watch->address = *address;
+	neighbour_schedule(n, &watch->task, STEP_LOOKUP);
+	return watch;
 }
 
-int neighbours_follow(struct neighbours *n, const struct address *addresses, size_t count)
+int neighbours_watch(struct neighbours *n, const struct address *addresses, size_t count)
 {
 	struct address *sorted = allocate(count, sizeof(*sorted));
-	struct follow **follows = allocate(count, sizeof(*follows));
+	struct watch **watches = allocate(count, sizeof(*watches));
 	struct hop *hop;
 	size_t i, kept = 0;
 
@@ -228,13 +228,13 @@ int neighbours_follow(struct neighbours *n, const struct address *addresses, siz
 	qsort(sorted, count, sizeof(*sorted), compare_addresses);
 	for (i = 0; i < count; i++)
 		if (i == 0 || !address_equal(&sorted[i], &sorted[i - 1]))
-			follows[kept++] = find_follow(n->follows, n->count, &sorted[i]) ?: make_follow(n, &sorted[i]);
+			watches[kept++] = find_watch(n->watches, n->count, &sorted[i]) ?: make_watch(n, &sorted[i]);
 	for (i = 0; i < n->count; i++)
-		if (!find_follow(follows, kept, &n->follows[i]->address))
-			drop(n, n->follows[i]);
-	free(n->follows);
+		if (!find_watch(watches, kept, &n->watches[i]->address))
+			drop(n, n->watches[i]);
+	free(n->watches);
 	free(sorted);
-	n->follows = follows;
+	n->watches = watches;
 	n->count = kept;
 	/* Those that adopt() found: behind the lookups, which may lead to them. */
 	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member))
@@ -246,49 +246,49 @@ int neighbours_follow(struct neighbours *n, const struct address *addresses, siz
 const struct route *neighbours_route(const struct neighbours *n, const struct address *address)
 {
 	static const struct route unknown;
-	const struct follow *follow = neighbour_follow_find(n, address);
+	const struct watch *watch = neighbour_watch_find(n, address);
 
-	return follow ? &follow->route : &unknown;
+	return watch ? &watch->route : &unknown;
 }
 
 /* ms from one question to the next. */
-static uint64_t ask_pause(const struct hop *hop)
+static uint64_t recheck_pause(const struct hop *hop)
 {
 	if (hop->state == ROUTE_FAILED)
-		return ASK_ROUND;
-	return hop->answered_at == hop->asked_at ? ASK_PAUSE : ASK_TIME;
+		return RECHECK_ROUND;
+	return hop->rechecked_at == hop->recheck_at ? RECHECK_PAUSE : RECHECK_TIME;
 }
 
-void neighbours_ask(struct neighbours *n, const struct address *address)
+void neighbours_recheck(struct neighbours *n, const struct address *address)
 {
-	const struct follow *follow = find_follow(n->follows, n->count, address);
-	struct hop *hop = follow ? follow->hop : NULL;
+	const struct watch *watch = find_watch(n->watches, n->count, address);
+	struct hop *hop = watch ? watch->hop : NULL;
 
 	if (!hop || (hop->state != ROUTE_READY && hop->state != ROUTE_FAILED) || !hop->ours ||
 		hop->task.step != STEP_NONE)
 		return;
-	if (hop->asked_at && listening_clock_now() < hop->asked_at + ask_pause(hop))
+	if (hop->recheck_at && listening_clock_now() < hop->recheck_at + recheck_pause(hop))
 		return;
-	hop->asked_at = listening_clock_now();
-	neighbour_schedule(n, &hop->task, STEP_ASK);
+	hop->recheck_at = listening_clock_now();
+	neighbour_schedule(n, &hop->task, STEP_RECHECK);
 }
 
-uint64_t neighbours_answered(const struct neighbours *n, const struct address *address)
+uint64_t neighbours_rechecked(const struct neighbours *n, const struct address *address)
 {
-	const struct follow *follow = find_follow(n->follows, n->count, address);
+	const struct watch *watch = find_watch(n->watches, n->count, address);
 
-	return follow && follow->hop ? follow->hop->answered_at : 0;
+	return watch && watch->hop ? watch->hop->rechecked_at : 0;
 }
 
 /* --- this machine */
 
 static void take_locality(void *data, unsigned index, int error, const struct nlmsghdr *message)
 {
-	struct netlink_route way;
+	struct netlink_route found;
 
 	(void)index;
-	error = netlink_read_lookup(error, message, &way);
-	*(int *)data = error ?: way.type == RTN_LOCAL;
+	error = netlink_read_lookup(error, message, &found);
+	*(int *)data = error ?: found.type == RTN_LOCAL;
 }
 
 uint32_t neighbours_interface_mtu(const struct neighbours *n, const char *name)

@@ -18,7 +18,7 @@ void neighbours_free(struct neighbours *neighbours);
 /* Says which addresses are to be followed from now on: those that are new are asked
  * for, those no longer wanted are let go (their kernel entry too), the others stay.
  * 0 or -errno. */
-int neighbours_follow(struct neighbours *neighbours, const struct address *addresses, size_t count);
+int neighbours_watch(struct neighbours *neighbours, const struct address *addresses, size_t count);
 
 /* What is known of the way to an address: never NULL; ROUTE_UNKNOWN for one that is
  * not followed, or not yet looked up. A route that was READY stays so while its
@@ -29,10 +29,10 @@ const struct route *neighbours_route(const struct neighbours *neighbours, const 
 /* Asks anew for the MAC address of an address that is followed, because its backend does not
  * answer: another machine may have taken it over without a word, or the network may be back. At most
  * every 2 s. What is known stays until an answer comes, or two rounds of requests get none. */
-void neighbours_ask(struct neighbours *neighbours, const struct address *address);
+void neighbours_recheck(struct neighbours *neighbours, const struct address *address);
 
 /* When the last such question began that was answered, ms of CLOCK_MONOTONIC; 0: none was. */
-uint64_t neighbours_answered(const struct neighbours *neighbours, const struct address *address);
+uint64_t neighbours_rechecked(const struct neighbours *neighbours, const struct address *address);
 
 /* The MTU of an interface; 0 if there is none of this name. */
 uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const char *name);

@@ -108,9 +108,9 @@ static void take_route(struct neighbours *n, const struct nlmsghdr *message)
 
 	if (!netlink_read_route(message, &route))
 		return;
-	i = neighbour_lower_bound(n->follows, n->count, &route.prefix);
-	for (; i < n->count && netlink_route_covers(&route, &n->follows[i]->address); i++) {
-		n->follows[i]->stale = true;
+	i = neighbour_lower_bound(n->watches, n->count, &route.prefix);
+	for (; i < n->count && netlink_route_covers(&route, &n->watches[i]->address); i++) {
+		n->watches[i]->stale = true;
 		wait_for_quiet(n);
 	}
 }
@@ -163,9 +163,9 @@ int neighbour_on_quiet(sd_event_source *source, uint64_t usec, void *data)
 	if (lost)
 		neighbour_links_load(n);
 	for (i = 0; i < n->count; i++) {
-		if (all || n->follows[i]->stale)
-			neighbour_schedule(n, &n->follows[i]->task, STEP_LOOKUP);
-		n->follows[i]->stale = false;
+		if (all || n->watches[i]->stale)
+			neighbour_schedule(n, &n->watches[i]->task, STEP_LOOKUP);
+		n->watches[i]->stale = false;
 	}
 	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member)) {
 		if (neighbour_hop_is_wanted(hop) && (lost || hop->stale))
@@ -185,8 +185,8 @@ int neighbour_on_retry(sd_event_source *source, uint64_t usec, void *data)
 		if (neighbour_hop_is_wanted(hop) && (hop->error || (!hop->fixed && !hop->managed)))
 			neighbour_schedule(n, &hop->task, STEP_QUERY);
 	for (i = 0; i < n->count; i++)
-		if (n->follows[i]->error)
-			neighbour_schedule(n, &n->follows[i]->task, STEP_LOOKUP);
+		if (n->watches[i]->error)
+			neighbour_schedule(n, &n->watches[i]->task, STEP_LOOKUP);
 	if (n->lost)
 		wait_for_quiet(n);
 	neighbour_path_age(n);

@@ -29,16 +29,16 @@ static struct address sender(const struct sockaddr_storage *name)
 
 static void take(struct neighbours *n, const struct path_mtu *word, const struct address *router)
 {
-	struct follow *follow = neighbour_follow_find(n, &word->destination);
+	struct watch *watch = neighbour_watch_find(n, &word->destination);
 
-	if (!follow || follow->route.state != ROUTE_READY || !address_equal(&follow->route.source, &word->source))
+	if (!watch || watch->route.state != ROUTE_READY || !address_equal(&watch->route.source, &word->source))
 		return;
-	if (word->length > follow->route.mtu || word->mtu >= follow->route.mtu)
+	if (word->length > watch->route.mtu || word->mtu >= watch->route.mtu)
 		return; /* we would not have sent that */
-	follow->path_mtu = word->mtu;
-	follow->path_router = *router;
-	follow->path_until = neighbour_now(n) + KEPT;
-	neighbour_derive(n, follow);
+	watch->path_mtu = word->mtu;
+	watch->path_router = *router;
+	watch->path_until = neighbour_now(n) + KEPT;
+	neighbour_update_route(n, watch);
 }
 
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -109,11 +109,11 @@ void neighbour_path_close(struct neighbours *n)
 void neighbour_path_age(struct neighbours *n)
 {
 	for (size_t i = 0; i < n->count; i++) {
-		struct follow *follow = n->follows[i];
+		struct watch *watch = n->watches[i];
 
-		if (!follow->path_mtu || neighbour_now(n) < follow->path_until)
+		if (!watch->path_mtu || neighbour_now(n) < watch->path_until)
 			continue;
-		follow->path_mtu = 0;
-		neighbour_derive(n, follow);
+		watch->path_mtu = 0;
+		neighbour_update_route(n, watch);
 	}
 }

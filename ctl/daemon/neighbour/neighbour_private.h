@@ -15,9 +15,9 @@
 
 #define MILLISECOND UINT64_C(1000)
 #define RETRY_TIME (2000 * MILLISECOND) /* for what the kernel does not retry by itself */
-#define ASK_TIME 6000                   /* ms that two rounds of three requests take */
-#define ASK_ROUND 3000                  /* ms that one round takes, of a hop that has failed */
-#define ASK_PAUSE 2000                  /* ms between two questions, if the first was answered */
+#define RECHECK_TIME 6000               /* ms that two rounds of three requests take */
+#define RECHECK_ROUND 3000              /* ms that one round takes, of a hop that has failed */
+#define RECHECK_PAUSE 2000              /* ms between two questions, if the first was answered */
 
 /* Whose a neighbour entry is, as `ip neigh` shows it: a number that no routing daemon
  * has (/etc/iproute2/rt_protos). */
@@ -29,7 +29,7 @@ enum step {
 	STEP_NONE,
 	STEP_LOOKUP,  /* follow: its route */
 	STEP_QUERY,   /* hop: its entry as it is now */
-	STEP_ASK,     /* hop: forget its MAC address, and ask for it */
+	STEP_RECHECK, /* hop: forget its MAC address, and ask for it */
 	STEP_MANAGE,  /* hop: have the kernel resolve it and keep it fresh */
 	STEP_RELEASE, /* hop: no longer */
 };
@@ -39,18 +39,18 @@ struct task {
 	enum step step; /* not STEP_NONE while it is in the queue */
 };
 
-struct follow {
+struct watch {
 	struct task task; /* first: a task is cast to it */
 	struct address address;
-	bool stale;               /* its route is to be looked up when things have settled */
-	uint8_t type;             /* of its route, RTN_UNICAST ...; RTN_UNSPEC: see `error` */
-	int error;                /* why it could not be looked up */
-	struct netlink_route way; /* the last one that was RTN_UNICAST */
-	uint16_t path_mtu;        /* what a router on the way has said that fits; 0: none has */
-	uint64_t path_until;      /* that counts until then */
+	bool stale;                   /* its route is to be looked up when things have settled */
+	uint8_t type;                 /* of its route, RTN_UNICAST ...; RTN_UNSPEC: see `error` */
+	int error;                    /* why it could not be looked up */
+	struct netlink_route unicast; /* the last one that was RTN_UNICAST */
+	uint16_t path_mtu;            /* what a router on the way has said that fits; 0: none has */
+	uint64_t path_until;          /* that counts until then */
 	struct address path_router;
-	struct hop *hop;           /* NULL: its packets leave by no neighbour, see neighbour_route.c */
-	LIST_ENTRY(follow) member; /* of the hop's follows */
+	struct hop *hop;          /* NULL: its packets leave by no neighbour, see neighbour_route.c */
+	LIST_ENTRY(watch) member; /* of the hop's follows */
 	struct route route;
 };
 
@@ -62,20 +62,20 @@ struct hop_key {
 struct hop {
 	struct task task; /* first, as above */
 	struct hop_key key;
-	LIST_HEAD(, follow) follows;
+	LIST_HEAD(, watch) watches;
 	LIST_ENTRY(hop) member;
 	enum route_state state; /* what its answers, or their absence, say */
 	struct mac mac;
-	int error;            /* why the kernel could not be asked */
-	bool stale;           /* its entry is to be asked for when things have settled */
-	bool exists;          /* has an entry */
-	bool fixed;           /* ... that an operator set */
-	bool managed;         /* ... that the kernel keeps fresh */
-	bool ours;            /* ... because we said so */
-	bool asked;           /* by STEP_MANAGE, since it answered last */
-	bool asking;          /* by STEP_ASK, which a STEP_MANAGE is to follow: the first round of requests */
-	uint64_t asked_at;    /* when STEP_ASK was done last, ms of listening_clock_now(); 0: never */
-	uint64_t answered_at; /* likewise the last one that was answered */
+	int error;             /* why the kernel could not be asked */
+	bool stale;            /* its entry is to be asked for when things have settled */
+	bool exists;           /* has an entry */
+	bool fixed;            /* ... that an operator set */
+	bool managed;          /* ... that the kernel keeps fresh */
+	bool ours;             /* ... because we said so */
+	bool retried;          /* by STEP_MANAGE, since it answered last */
+	bool rechecking;       /* by STEP_RECHECK, which a STEP_MANAGE is to follow: the first round of requests */
+	uint64_t recheck_at;   /* when STEP_RECHECK was done last, ms of listening_clock_now(); 0: never */
+	uint64_t rechecked_at; /* likewise the last one that was answered */
 };
 
 struct neighbours {
@@ -91,7 +91,7 @@ struct neighbours {
 	uint64_t reported;        /* when changed() was last called */
 	void (*changed)(void *data);
 	void *data;
-	struct follow **follows; /* sorted by address */
+	struct watch **watches; /* sorted by address */
 	size_t count;
 	bool stale;       /* all of them */
 	bool lost;        /* messages: whatever is known may be wrong */
@@ -115,10 +115,10 @@ void neighbour_start_timer(sd_event_source *timer, uint64_t time);
 void neighbour_report(struct neighbours *n);
 
 /* The place of the first that is not below `address`. */
-size_t neighbour_lower_bound(struct follow *const *follows, size_t count, const struct address *address);
+size_t neighbour_lower_bound(struct watch *const *watches, size_t count, const struct address *address);
 
 /* NULL: it is not followed. */
-struct follow *neighbour_follow_find(const struct neighbours *n, const struct address *address);
+struct watch *neighbour_watch_find(const struct neighbours *n, const struct address *address);
 
 /* --- neighbour_path.c */
 
@@ -147,31 +147,16 @@ struct hop *neighbour_hop_find(const struct neighbours *n, uint32_t ifindex, con
 struct hop *neighbour_hop_make(struct neighbours *n, uint32_t ifindex, const struct address *address);
 void neighbour_hop_free(struct neighbours *n, struct hop *hop);
 
-/* The neighbour that gets the frames for an address, made if need be. None on an
- * interface that has no MACs, or that is so new that nothing is known of it yet. */
-struct hop *neighbour_hop_towards(struct neighbours *n, const struct follow *follow);
-
-/* Does any follow's way lead over it? The last one to leave has it released, the first
- * one to come has it asked for. */
+/* True if at least one watch uses the hop. */
 bool neighbour_hop_is_wanted(const struct hop *hop);
-void neighbour_hop_detach(struct neighbours *n, struct follow *follow);
-void neighbour_hop_attach(struct neighbours *n, struct follow *follow, struct hop *hop);
 
-/* Takes what is now known of a hop to all whose way it is on. */
-void neighbour_hop_set(struct neighbours *n, struct hop *hop, enum route_state state, int error, struct mac mac);
+/* Takes a watch off its hop. The last one to leave schedules the release of the hop's entry. */
+void neighbour_hop_detach(struct neighbours *n, struct watch *watch);
 
-/* What an operator set, or somebody else has the kernel manage, is not ours to touch. */
-bool neighbour_hop_may_manage(const struct hop *hop);
-
-/* What becomes of a hop by its entry, by an error of the kernel's instead of an answer,
- * and by its having no entry. */
+/* Updates a hop from its neighbour entry. */
 void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct netlink_neighbour *entry);
-void neighbour_hop_refused(struct neighbours *n, struct hop *hop, int error);
-void neighbour_hop_forget(struct hop *hop);
 
-/* --- neighbour_queue.c */
-
-/* A task waits for one step: what is decided last is done. */
+/* Schedules a step. A task waits for one step only: a later call replaces the step. */
 void neighbour_schedule(struct neighbours *n, struct task *task, enum step step);
 void neighbour_unschedule(struct neighbours *n, struct task *task);
 
@@ -180,4 +165,4 @@ int neighbour_on_work(sd_event_source *source, uint64_t usec, void *data);
 /* --- neighbour_route.c */
 
 /* Puts together what is known, and reports it if that changes the follow's route. */
-void neighbour_derive(struct neighbours *n, struct follow *follow);
+void neighbour_update_route(struct neighbours *n, struct watch *watch);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Owns what a route comes to: from what is known of a follow, its hop and its interface,
  * the struct route that others see, its state, and the reason in words. Asks nothing of
- * the kernel; changes follow->route, and has that reported, but nothing else. */
+ * the kernel; changes watch->route, and has that reported, but nothing else. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,18 +32,18 @@ __attribute__((format(printf, 2, 3))) static void explain(struct route *route, c
 	va_end(args);
 }
 
-static void explain_lookup(struct route *route, const struct follow *follow)
+static void explain_lookup(struct route *route, const struct watch *watch)
 {
 	char address[ADDRESS_TEXT_SIZE];
 	size_t i;
 
-	address_format(&follow->address, address);
-	if (follow->type == RTN_LOCAL)
+	address_format(&watch->address, address);
+	if (watch->type == RTN_LOCAL)
 		explain(route, "%s is an address of this machine", address);
 	else
-		explain(route, "cannot look up the route to %s: %s", address, strerror(-follow->error));
+		explain(route, "cannot look up the route to %s: %s", address, strerror(-watch->error));
 	for (i = 0; i < COUNT(DEAD_ENDS); i++)
-		if (follow->type == DEAD_ENDS[i].type)
+		if (watch->type == DEAD_ENDS[i].type)
 			explain(route, "%s to %s (see 'ip route get %s')", DEAD_ENDS[i].text, address, address);
 }
 
@@ -65,20 +65,20 @@ static void explain_hop(struct route *route, const struct hop *hop)
 			interface);
 }
 
-static enum route_state judge(struct route *route, const struct follow *follow, const struct netlink_link *link)
+static enum route_state judge(struct route *route, const struct watch *watch, const struct netlink_link *link)
 {
 	/* Interfaces first, because a route goes when its interface does. */
 	if (link && !link->up) {
 		explain(route, "interface %s is down", link->name);
 	} else if (link && !link->running) {
 		explain(route, "interface %s has no carrier", link->name);
-	} else if (follow->type != RTN_UNICAST) {
-		explain_lookup(route, follow);
-	} else if (!follow->hop) {
+	} else if (watch->type != RTN_UNICAST) {
+		explain_lookup(route, watch);
+	} else if (!watch->hop) {
 		explain(route, "interface %s is not Ethernet", link->name);
 	} else {
-		explain_hop(route, follow->hop);
-		return follow->hop->state;
+		explain_hop(route, watch->hop);
+		return watch->hop->state;
 	}
 	return ROUTE_FAILED;
 }
@@ -96,43 +96,43 @@ static bool is_virtual(const char *kind)
 }
 
 /* What fits the way: its interface's MTU, or less where the route or a router on the way says so. */
-static uint16_t way_mtu(const struct follow *follow, const struct netlink_link *link)
+static uint16_t route_mtu(const struct watch *watch, const struct netlink_link *link)
 {
 	uint32_t mtu = link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX;
 
-	if (follow->way.mtu && follow->way.mtu < mtu)
-		mtu = follow->way.mtu;
-	return follow->path_mtu && follow->path_mtu < mtu ? follow->path_mtu : mtu;
+	if (watch->unicast.mtu && watch->unicast.mtu < mtu)
+		mtu = watch->unicast.mtu;
+	return watch->path_mtu && watch->path_mtu < mtu ? watch->path_mtu : mtu;
 }
 
 /* Puts together what is known. Until something is known of a new interface or a new
  * neighbour, what was before stands. */
-void neighbour_derive(struct neighbours *n, struct follow *follow)
+void neighbour_update_route(struct neighbours *n, struct watch *watch)
 {
-	const struct netlink_link *link = neighbour_link_find(n, follow->way.ifindex);
-	const struct hop *hop = follow->hop;
+	const struct netlink_link *link = neighbour_link_find(n, watch->unicast.ifindex);
+	const struct hop *hop = watch->hop;
 	struct route route;
 
-	if (follow->type == RTN_UNICAST && (!link || (hop && hop->state == ROUTE_UNKNOWN)))
+	if (watch->type == RTN_UNICAST && (!link || (hop && hop->state == ROUTE_UNKNOWN)))
 		return;
-	memcpy(&route, &follow->route, sizeof(route)); /* compared as bytes */
+	memcpy(&route, &watch->route, sizeof(route)); /* compared as bytes */
 	if (link) {
 		route.ifindex = link->ifindex;
-		route.mtu = way_mtu(follow, link);
-		route.path_mtu = follow->path_mtu;
-		route.path_router = follow->path_router;
+		route.mtu = route_mtu(watch, link);
+		route.path_mtu = watch->path_mtu;
+		route.path_router = watch->path_router;
 		route.interface_mac = link->mac;
 		memcpy(route.interface, link->name, sizeof(route.interface));
 		route.virtual_link = is_virtual(link->kind);
-		route.source = follow->way.source;
+		route.source = watch->unicast.source;
 	}
 	if (hop) {
-		route.gateway = !address_equal(&hop->key.address, &follow->address);
+		route.gateway = !address_equal(&hop->key.address, &watch->address);
 		route.next_hop = mac_is_zero(&hop->mac) ? route.next_hop : hop->mac;
 	}
-	route.state = judge(&route, follow, link);
-	if (memcmp(&route, &follow->route, sizeof(route)) == 0)
+	route.state = judge(&route, watch, link);
+	if (memcmp(&route, &watch->route, sizeof(route)) == 0)
 		return;
-	memcpy(&follow->route, &route, sizeof(route));
+	memcpy(&watch->route, &route, sizeof(route));
 	neighbour_report(n);
 }

@@ -26,12 +26,12 @@
 #define PACKET_SIZE 65536
 
 /* A socket: what it sends, and where that goes. */
-struct bound {
+struct binding {
 	struct probe_key key;
-	struct probe_way way;
-	struct bound *next; /* in its bucket */
-	time_t closed;      /* CLOCK_MONOTONIC; 0: open */
-	int error;          /* of the last packet that it sent, -errno */
+	struct probe_route route;
+	struct binding *next; /* in its bucket */
+	time_t closed;        /* CLOCK_MONOTONIC; 0: open */
+	int error;            /* of the last packet that it sent, -errno */
 };
 
 struct probe_path {
@@ -41,56 +41,56 @@ struct probe_path {
 	int wire_fd; /* AF_PACKET, for sending only */
 	sd_event_source *sent, *replied;
 	time_t tidied;
-	struct bound *buckets[BUCKETS];
+	struct binding *buckets[BUCKETS];
 };
 
 /* --- sockets by what they send */
 
 /* Ports are handed out one after the other, or at random: either spreads them. */
-static struct bound **bucket_of(struct probe_path *path, const struct probe_key *key)
+static struct binding **bucket_of(struct probe_path *path, const struct probe_key *key)
 {
 	return &path->buckets[(ntohs(key->port) ^ key->protocol) % BUCKETS];
 }
 
-static struct bound *find(struct probe_path *path, const struct probe_key *key)
+static struct binding *find(struct probe_path *path, const struct probe_key *key)
 {
-	struct bound *bound = *bucket_of(path, key);
+	struct binding *binding = *bucket_of(path, key);
 
-	while (bound && memcmp(&bound->key, key, sizeof(*key)))
-		bound = bound->next;
-	return bound;
+	while (binding && memcmp(&binding->key, key, sizeof(*key)))
+		binding = binding->next;
+	return binding;
 }
 
 /* The kernel gives a port away again while the one who had it lingers. */
-static void enter(struct probe_path *path, const struct probe_key *key, const struct probe_way *way)
+static void add_binding(struct probe_path *path, const struct probe_key *key, const struct probe_route *route)
 {
-	struct bound *bound = find(path, key), **bucket = bucket_of(path, key);
+	struct binding *binding = find(path, key), **bucket = bucket_of(path, key);
 
-	if (!bound) {
-		bound = allocate(1, sizeof(*bound));
-		bound->key = *key;
-		bound->next = *bucket;
-		*bucket = bound;
+	if (!binding) {
+		binding = allocate(1, sizeof(*binding));
+		binding->key = *key;
+		binding->next = *bucket;
+		*bucket = binding;
 	}
-	bound->way = *way;
-	bound->closed = 0;
-	bound->error = 0;
+	binding->route = *route;
+	binding->closed = 0;
+	binding->error = 0;
 }
 
 /* Forgets those that were closed before a time. */
 static void sweep(struct probe_path *path, time_t before)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
-		struct bound **at = &path->buckets[i];
+		struct binding **at = &path->buckets[i];
 
 		while (*at) {
-			struct bound *bound = *at;
+			struct binding *binding = *at;
 
-			if (bound->closed && bound->closed < before) {
-				*at = bound->next;
-				free(bound);
+			if (binding->closed && binding->closed < before) {
+				*at = binding->next;
+				free(binding);
 			} else {
-				at = &bound->next;
+				at = &binding->next;
 			}
 		}
 	}
@@ -114,20 +114,20 @@ static int tidy(struct probe_path *path)
 /* --- out and in */
 
 /* 0 or -errno. */
-static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_way *way)
+static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_route *route)
 {
 	uint8_t outer[PROBE_OUTER_SIZE];
 	struct iovec parts[] = {{.iov_base = outer}, {.iov_base = packet, .iov_len = size}};
-	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = way->ifindex, .sll_halen = 6};
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = route->ifindex, .sll_halen = 6};
 	struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = parts, .msg_iovlen = 2};
 	bool ipv6 = *(uint8_t *)packet >> 4 == 6;
 
-	if (way->forward == FORWARD_IPIP) {
-		parts[0].iov_len = probe_packet_outer(packet, &way->source, &way->address, outer);
-		ipv6 = !address_is_ipv4(&way->address);
+	if (route->forward == FORWARD_IPIP) {
+		parts[0].iov_len = probe_packet_outer(packet, &route->source, &route->address, outer);
+		ipv6 = !address_is_ipv4(&route->address);
 	}
 	to.sll_protocol = htons(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
-	memcpy(to.sll_addr, &way->next_hop, sizeof(way->next_hop));
+	memcpy(to.sll_addr, &route->next_hop, sizeof(route->next_hop));
 	return sendmsg(path->wire_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
@@ -141,15 +141,15 @@ static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 	(void)events;
 	for (int i = 0; i < PACKETS_AT_ONCE; i++) {
 		ssize_t size = read(fd, packet, sizeof(packet));
-		struct bound *bound = NULL;
+		struct binding *binding = NULL;
 		struct probe_key key;
 
 		if (size <= 0)
 			break;
 		if (!probe_packet_key(packet, size, &key))
-			bound = find(path, &key);
-		if (bound)
-			bound->error = put_on_wire(path, packet, size, &bound->way);
+			binding = find(path, &key);
+		if (binding)
+			binding->error = put_on_wire(path, packet, size, &binding->route);
 	}
 	return 0;
 }
@@ -241,7 +241,7 @@ static int prepare(int fd, bool ipv4)
 	return 0;
 }
 
-static int bind_socket(struct probe_path *path, int fd, const struct address *from, const struct probe_way *way)
+static int bind_socket(struct probe_path *path, int fd, const struct address *from, const struct probe_route *route)
 {
 	struct sockaddr_storage name;
 	socklen_t size = to_sockaddr(from, &name);
@@ -254,43 +254,43 @@ static int bind_socket(struct probe_path *path, int fd, const struct address *fr
 		return -errno;
 	error = key_of(fd, &key);
 	if (!error)
-		enter(path, &key, way);
+		add_binding(path, &key, route);
 	return error;
 }
 
 /* The device lets through what fits every way. */
-static int fit(struct probe_path *path, const struct probe_way *way)
+static int fit(struct probe_path *path, const struct probe_route *route)
 {
 	uint16_t outer = 0;
 
-	if (way->forward == FORWARD_IPIP)
-		outer = address_is_ipv4(&way->address) ? 20 : 40;
-	return probe_tun_limit(path->tun, way->mtu > outer ? way->mtu - outer : 0);
+	if (route->forward == FORWARD_IPIP)
+		outer = address_is_ipv4(&route->address) ? 20 : 40;
+	return probe_tun_limit(path->tun, route->mtu > outer ? route->mtu - outer : 0);
 }
 
 int probe_path_socket(
-	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_way *way)
+	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_route *route)
 {
 	struct address from;
 	int fd, error = tidy(path);
 
 	if (!error)
-		error = probe_sources_choose(path->sources, vip, way->ifindex, &from);
+		error = probe_sources_choose(path->sources, vip, route->ifindex, &from);
 	if (!error)
-		error = fit(path, way);
+		error = fit(path, route);
 	if (error)
 		return error;
 	fd = probe_tun_socket(path->tun, address_is_ipv4(vip) ? AF_INET : AF_INET6, type, protocol);
 	if (fd < 0)
 		return fd;
-	error = bind_socket(path, fd, &from, way);
+	error = bind_socket(path, fd, &from, route);
 	if (!error)
 		return fd;
 	close(fd);
 	return error;
 }
 
-static struct bound *bound_of(struct probe_path *path, int fd)
+static struct binding *find_by_fd(struct probe_path *path, int fd)
 {
 	struct probe_key key;
 
@@ -299,17 +299,17 @@ static struct bound *bound_of(struct probe_path *path, int fd)
 
 int probe_path_sent(struct probe_path *path, int fd)
 {
-	const struct bound *bound = bound_of(path, fd);
+	const struct binding *binding = find_by_fd(path, fd);
 
-	return bound ? bound->error : 0;
+	return binding ? binding->error : 0;
 }
 
 void probe_path_close(struct probe_path *path, int fd)
 {
-	struct bound *bound = bound_of(path, fd);
+	struct binding *binding = find_by_fd(path, fd);
 
-	if (bound)
-		bound->closed = clock_seconds();
+	if (binding)
+		binding->closed = clock_seconds();
 	close(fd);
 }
 
@@ -385,10 +385,10 @@ void probe_path_free(struct probe_path *path)
 		close(path->wire_fd);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		while (path->buckets[i]) {
-			struct bound *bound = path->buckets[i];
+			struct binding *binding = path->buckets[i];
 
-			path->buckets[i] = bound->next;
-			free(bound);
+			path->buckets[i] = binding->next;
+			free(binding);
 		}
 	}
 	free(path);

@@ -14,7 +14,7 @@
 struct probe_path;
 
 /* How packets get to one backend: what struct backend says of it. */
-struct probe_way {
+struct probe_route {
 	enum forward_method forward;
 	struct address address; /* the backend's own */
 	struct address source;  /* of the outer header, FORWARD_IPIP only */
@@ -35,7 +35,7 @@ void probe_path_free(struct probe_path *path);
  * -EADDRNOTAVAIL when this machine has no address of that family that probes could come
  * from. Of answers that come at once some 500 are held: spread what asks for more. */
 int probe_path_socket(
-	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_way *way);
+	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_route *route);
 
 /* Did the last packet that such a socket sent reach the wire? 0, or -errno. */
 int probe_path_sent(struct probe_path *path, int fd);

@@ -28,7 +28,7 @@ struct prober {
 	char name[NAME_SIZE];
 	struct profile *profile;
 	const struct probe_kind *kind;
-	struct probe_way way;
+	struct probe_route route;
 	struct health_state state;
 	sd_event_source *timer;       /* the next probe, or the end of the one under way */
 	uint64_t began;               /* us of CLOCK_MONOTONIC */
@@ -63,7 +63,7 @@ struct probes {
 };
 
 /* A way to probe. `start` sends, `ready` goes on when the socket is; both may end the probe
- * by probe_pass(), probe_fail() or probe_cannot(). */
+ * by probe_pass(), probe_fail() or probe_abort(). */
 struct probe_kind {
 	void (*start)(struct prober *prober);
 	void (*ready)(struct prober *prober);
@@ -80,7 +80,7 @@ void probe_fail(struct prober *prober, const char *format, ...) __attribute__((f
 
 /* The probe could not be made, for a reason that is the balancer's own and says nothing about the
  * server: its health is left as it is. */
-void probe_cannot(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void probe_abort(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* One of the two, because of a -errno while doing `what`: "cannot connect". */
 void probe_fail_errno(struct prober *prober, const char *what, int error);
@@ -90,6 +90,14 @@ const char *probe_answer_name(const struct prober *prober);
 
 /* Judges a SIP message, and ends the probe if it is the final answer to it. */
 void probe_take_message(struct prober *prober, const char *message, size_t length);
+
+/* --- probe_profile.c */
+
+/* The profile of a probe, made if there is none yet. */
+struct profile *probe_profile_get(struct probes *probes, const struct config_probe *probe);
+
+/* Frees the profiles that no prober uses. */
+void probe_profiles_free_unwanted(struct probes *probes);
 
 /* --- probe_trouble.c */
 

@@ -124,9 +124,9 @@ static int open_by_path(struct prober *prober, int type, int protocol)
 {
 	int error = make_path(prober->probes);
 
-	return error < 0
-		       ? error
-		       : probe_path_socket(prober->probes->path, type, protocol, &prober->message.target, &prober->way);
+	return error < 0 ? error
+			 : probe_path_socket(
+				   prober->probes->path, type, protocol, &prober->message.target, &prober->route);
 }
 
 static int connect_to_target(struct prober *prober)
@@ -161,7 +161,7 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 				     : open_ordinary(&prober->message.target, type, protocol);
 	error = prober->fd < 0 ? prober->fd : descriptors_is_reserved(prober->fd) ? -EMFILE : 0;
 	if (error) {
-		probe_cannot(
+		probe_abort(
 			prober, "%s: %s", prober->by_path ? "no way to the VIP on it" : "no socket", strerror(-error));
 		return false;
 	}
@@ -170,7 +170,7 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 	if (error == -ECONNREFUSED)
 		probe_fail_errno(prober, "cannot connect", error);
 	else if (error)
-		probe_cannot(prober, "cannot connect: %s", strerror(-error));
+		probe_abort(prober, "cannot connect: %s", strerror(-error));
 	return !error;
 }
 

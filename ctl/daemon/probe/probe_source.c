@@ -103,7 +103,7 @@ static bool is_used(const struct probe_sources *sources, const struct address *a
 	return false;
 }
 
-static int take_into_use(struct probe_sources *sources, const struct address *address)
+static int start_using(struct probe_sources *sources, const struct address *address)
 {
 	uint32_t one = 1;
 	int error;
@@ -120,7 +120,7 @@ static int take_into_use(struct probe_sources *sources, const struct address *ad
 	return error;
 }
 
-static void give_up(struct probe_sources *sources, size_t index)
+static void stop_using(struct probe_sources *sources, size_t index)
 {
 	bpf_map_delete_elem(sources->map_fd, &sources->used[index]);
 	probe_tun_remove_address(sources->tun, &sources->used[index]);
@@ -140,7 +140,7 @@ int probe_sources_refresh(struct probe_sources *sources)
 	look_for_programs(sources);
 	for (size_t i = sources->used_count; i-- > 0;)
 		if (!is_ours(sources, &sources->used[i]) || is_vip(sources, &sources->used[i]))
-			give_up(sources, i);
+			stop_using(sources, i);
 	return 0;
 }
 
@@ -152,7 +152,7 @@ int probe_sources_choose(
 	if (!address)
 		return -EADDRNOTAVAIL;
 	*out = *address;
-	return take_into_use(sources, address);
+	return start_using(sources, address);
 }
 
 /* --- life */
@@ -194,7 +194,7 @@ void probe_sources_free(struct probe_sources *sources)
 	if (!sources)
 		return;
 	while (sources->used_count)
-		give_up(sources, sources->used_count - 1);
+		stop_using(sources, sources->used_count - 1);
 	netlink_close(&sources->netlink);
 	if (sources->vips_fd >= 0)
 		close(sources->vips_fd);

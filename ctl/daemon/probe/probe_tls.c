@@ -29,9 +29,9 @@ static bool trust(struct prober *prober, SSL_CTX *context)
 	if (!probe->ca && SSL_CTX_set_default_verify_paths(context) == 1)
 		return true;
 	if (!probe->ca)
-		probe_cannot(prober, "cannot begin TLS with the system's certificates: %s", reason());
+		probe_abort(prober, "cannot begin TLS with the system's certificates: %s", reason());
 	else if (certificates_load(probe->ca, SSL_CTX_get_cert_store(context), error))
-		probe_cannot(prober, "cannot begin TLS with %s: %s", probe->ca, error);
+		probe_abort(prober, "cannot begin TLS with %s: %s", probe->ca, error);
 	else
 		return true;
 	return false;
@@ -44,7 +44,7 @@ static SSL_CTX *make_context(struct prober *prober)
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
 	if (!context) {
-		probe_cannot(prober, "cannot begin TLS: %s", reason());
+		probe_abort(prober, "cannot begin TLS: %s", reason());
 		return NULL;
 	}
 	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -81,7 +81,7 @@ SSL *probe_tls_new(struct prober *prober)
 	if (tls && name_peer(tls, prober) && SSL_set_fd(tls, prober->fd) == 1)
 		return tls;
 	SSL_free(tls);
-	probe_cannot(prober, "cannot begin TLS: %s", reason());
+	probe_abort(prober, "cannot begin TLS: %s", reason());
 	return NULL;
 }
 

@@ -31,7 +31,7 @@ struct probe_tun {
 /* --- going there */
 
 /* A daemon that stayed in the wrong place would lose its network: then rather none. */
-static void come_home(const struct probe_tun *tun)
+static void leave_namespace(const struct probe_tun *tun)
 {
 	if (setns(tun->home_fd, CLONE_NEWNET) < 0)
 		abort();
@@ -68,7 +68,7 @@ static int open_namespace(void)
 	return fd < 0 ? -errno : fd;
 }
 
-static int furnish(struct probe_tun *tun)
+static int set_up_namespace(struct probe_tun *tun)
 {
 	int error;
 
@@ -92,8 +92,8 @@ static int make_namespace(struct probe_tun *tun)
 		return tun->home_fd;
 	if (unshare(CLONE_NEWNET) < 0)
 		return -errno;
-	error = furnish(tun);
-	come_home(tun);
+	error = set_up_namespace(tun);
+	leave_namespace(tun);
 	return error;
 }
 
@@ -159,7 +159,7 @@ int probe_tun_socket(const struct probe_tun *tun, int family, int type, int prot
 		return -errno;
 	fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 	error = -errno;
-	come_home(tun);
+	leave_namespace(tun);
 	return fd < 0 ? error : fd;
 }
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/clock.h"
 #include "ctl/daemon/listening_clock.h"
@@ -77,7 +76,7 @@ void probe_fail(struct prober *prober, const char *format, ...)
 	end(prober, false, health_fail(&prober->state, &prober->profile->probe, prober->listened, reason) || trouble);
 }
 
-void probe_cannot(struct prober *prober, const char *format, ...)
+void probe_abort(struct prober *prober, const char *format, ...)
 {
 	char reason[HEALTH_REASON_SIZE];
 	va_list arguments;
@@ -91,7 +90,7 @@ void probe_cannot(struct prober *prober, const char *format, ...)
 void probe_fail_errno(struct prober *prober, const char *what, int error)
 {
 	if (probe_trouble_is(error))
-		probe_cannot(prober, "%s: %s", what, strerror(-error));
+		probe_abort(prober, "%s: %s", what, strerror(-error));
 	else if (error == -ECONNREFUSED)
 		probe_fail(prober, "connection refused");
 	else
@@ -170,7 +169,7 @@ static void time_out(struct prober *prober)
 		return;
 	error = probe_socket_sent(prober);
 	if (error)
-		probe_cannot(prober, "cannot send: %s", strerror(-error));
+		probe_abort(prober, "cannot send: %s", strerror(-error));
 	else
 		probe_fail(prober, "no %s within %u ms", prober->awaited, prober->profile->probe.timeout);
 }
@@ -186,86 +185,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	else
 		begin(prober);
 	return 0;
-}
-
-/* --- profiles */
-
-static bool text_equal(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool probe_equal(const struct config_probe *a, const struct config_probe *b)
-{
-	return a->type == b->type && a->transport == b->transport && a->to_address == b->to_address &&
-	       a->interval == b->interval && a->timeout == b->timeout && a->fall == b->fall && a->rise == b->rise &&
-	       a->verify == b->verify && memcmp(a->ok_codes, b->ok_codes, sizeof(a->ok_codes)) == 0 &&
-	       text_equal(a->from, b->from) && text_equal(a->request_uri, b->request_uri) &&
-	       text_equal(a->user, b->user) && text_equal(a->ca, b->ca) && text_equal(a->sni, b->sni);
-}
-
-static char *copy_text(const char *text)
-{
-	return text ? strcpy(allocate(strlen(text) + 1, 1), text) : NULL;
-}
-
-static struct timespec time_of_file(const char *path)
-{
-	struct stat status = {};
-
-	if (path)
-		stat(path, &status);
-	return status.st_mtim;
-}
-
-/* A file of certificates that has changed makes another profile. */
-static struct profile *get_profile(struct probes *probes, const struct config_probe *probe)
-{
-	struct timespec ca_time = time_of_file(probe->ca);
-	struct profile *profile;
-
-	LIST_FOREACH(profile, &probes->profiles, entry)
-	if (probe_equal(&profile->probe, probe) && profile->ca_time.tv_sec == ca_time.tv_sec &&
-		profile->ca_time.tv_nsec == ca_time.tv_nsec)
-		return profile;
-	profile = allocate(1, sizeof(*profile));
-	profile->ca_time = ca_time;
-	profile->probe = *probe;
-	profile->probe.from = copy_text(probe->from);
-	profile->probe.request_uri = copy_text(probe->request_uri);
-	profile->probe.user = copy_text(probe->user);
-	profile->probe.ca = copy_text(probe->ca);
-	profile->probe.sni = copy_text(probe->sni);
-	LIST_INSERT_HEAD(&probes->profiles, profile, entry);
-	return profile;
-}
-
-static void free_profile(struct profile *profile)
-{
-	LIST_REMOVE(profile, entry);
-	SSL_CTX_free(profile->tls);
-	free(profile->probe.from);
-	free(profile->probe.request_uri);
-	free(profile->probe.user);
-	free(profile->probe.ca);
-	free(profile->probe.sni);
-	free(profile);
-}
-
-static void free_unwanted_profiles(struct probes *probes)
-{
-	struct profile *profile, *next;
-	size_t i;
-
-	LIST_FOREACH(profile, &probes->profiles, entry)
-	profile->wanted = false;
-	for (i = 0; i < probes->count; i++)
-		probes->probers[i]->profile->wanted = true;
-	for (profile = LIST_FIRST(&probes->profiles); profile; profile = next) {
-		next = LIST_NEXT(profile, entry);
-		if (!profile->wanted)
-			free_profile(profile);
-	}
 }
 
 /* --- probers */
@@ -299,17 +218,17 @@ static struct prober *make_prober(struct probes *probes, const struct probe_targ
 	return prober;
 }
 
-static bool way_equal(const struct probe_way *a, const struct probe_way *b)
+static bool route_equal(const struct probe_route *a, const struct probe_route *b)
 {
 	return a->forward == b->forward && address_equal(&a->address, &b->address) &&
 	       address_equal(&a->source, &b->source) && memcmp(&a->next_hop, &b->next_hop, sizeof(a->next_hop)) == 0 &&
 	       a->ifindex == b->ifindex && a->mtu == b->mtu;
 }
 
-static bool is_probed_so(const struct prober *prober, const struct profile *profile, const struct probe_target *target)
+static bool has_target(const struct prober *prober, const struct profile *profile, const struct probe_target *target)
 {
 	return prober->profile == profile && address_equal(&prober->message.target, &target->target) &&
-	       prober->message.target_port == target->port && way_equal(&prober->way, &target->way);
+	       prober->message.target_port == target->port && route_equal(&prober->route, &target->route);
 }
 
 static void set_target(struct prober *prober, struct profile *profile, const struct probe_target *target)
@@ -317,7 +236,7 @@ static void set_target(struct prober *prober, struct profile *profile, const str
 	stop(prober);
 	prober->profile = profile;
 	prober->kind = kind_of(&profile->probe);
-	prober->way = target->way;
+	prober->route = target->route;
 	prober->message.probe = &profile->probe;
 	prober->message.target = target->target;
 	prober->message.target_port = target->port;
@@ -393,10 +312,10 @@ static void replace(struct probes *probes, struct prober **probers, size_t count
 	free(probes->probers);
 	probes->probers = probers;
 	probes->count = count;
-	free_unwanted_profiles(probes);
+	probe_profiles_free_unwanted(probes);
 }
 
-void probes_follow(struct probes *probes, const struct probe_target *targets, size_t count)
+void probes_set_targets(struct probes *probes, const struct probe_target *targets, size_t count)
 {
 	const struct probe_target **sorted = sort_targets(targets, count);
 	struct prober **probers = allocate(count, sizeof(*probers)), **fresh = allocate(count, sizeof(*fresh));
@@ -410,10 +329,10 @@ void probes_follow(struct probes *probes, const struct probe_target *targets, si
 		if (target->probe->type == PROBE_NONE)
 			continue;
 		if (!profile || target->probe != sorted[i - 1]->probe)
-			profile = get_profile(probes, target->probe);
-		if (!prober || !address_equal(&prober->way.address, &target->way.address))
+			profile = probe_profile_get(probes, target->probe);
+		if (!prober || !address_equal(&prober->route.address, &target->route.address))
 			prober = make_prober(probes, target);
-		if (!is_probed_so(prober, profile, target)) {
+		if (!has_target(prober, profile, target)) {
 			set_target(prober, profile, target);
 			fresh[fresh_count++] = prober;
 		}
@@ -430,10 +349,10 @@ const struct health_state *probes_health(
 {
 	const struct prober *prober = find(probes, pool, name);
 
-	return prober && address_equal(&prober->way.address, address) ? &prober->state : NULL;
+	return prober && address_equal(&prober->route.address, address) ? &prober->state : NULL;
 }
 
-void probes_hurry(struct probes *probes, const char *pool, const char *name)
+void probes_probe_now(struct probes *probes, const char *pool, const char *name)
 {
 	struct prober *prober = find(probes, pool, name);
 
@@ -441,7 +360,7 @@ void probes_hurry(struct probes *probes, const char *pool, const char *name)
 		set_timer(prober->timer, clock_usec());
 }
 
-void probes_watch(struct probes *probes, bool all)
+void probes_report_all(struct probes *probes, bool all)
 {
 	probes->watched = all;
 }
@@ -469,7 +388,7 @@ int probes_new(struct probes **out, sd_event *event, const char *pin_directory, 
 	int error;
 
 	probes->event = sd_event_ref(event);
-	probes->pin_directory = copy_text(pin_directory);
+	probes->pin_directory = strcpy(allocate(strlen(pin_directory) + 1, 1), pin_directory);
 	probes->pause = REPORT_TIME;
 	probes->changed = changed;
 	probes->data = data;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <systemd/sd-event.h>
+#include "core/farm/farm.h"
 #include "core/health/health.h"
 #include "probe_path.h"
 
@@ -16,7 +17,7 @@ struct probe_target {
 	const struct config_probe *probe; /* copied */
 	struct address target;            /* who is asked: a VIP, or with to_address the backend's own */
 	uint16_t port;                    /* host order */
-	struct probe_way way;             /* its address always; all of it for a VIP */
+	struct probe_route route;         /* its address always; all of it for a VIP */
 	enum health seed;                 /* of one that is new to us: what was known before a restart */
 	struct latency latency;           /* likewise */
 };
@@ -32,16 +33,24 @@ void probes_free(struct probes *probes);
 /* Says who is to be probed from now on, and how; type PROBE_NONE is nobody. Who was probed
  * in the same way before goes on in step. If the way or the probe is another one, it begins
  * anew and keeps health and latencies; if the backend's address is, it is another backend. */
-void probes_follow(struct probes *probes, const struct probe_target *targets, size_t count);
+void probes_set_targets(struct probes *probes, const struct probe_target *targets, size_t count);
 
 /* Has `changed` called after every result, while it is open what they mean, or only after changes. */
-void probes_watch(struct probes *probes, bool all);
+void probes_report_all(struct probes *probes, bool all);
 
 /* Begins the next probe of a backend at once, if none is under way: what it says is needed to judge
  * another. */
-void probes_hurry(struct probes *probes, const char *pool, const char *name);
+void probes_probe_now(struct probes *probes, const char *pool, const char *name);
 
 /* What is known of a backend; NULL if it is not probed, or had another address when it was.
- * Valid until the next probes_follow. */
+ * Valid until the next probes_set_targets. */
 const struct health_state *probes_health(
 	const struct probes *probes, const char *pool, const char *name, const struct address *address);
+
+/* --- probe_targets.c: the probes of a farm */
+
+/* Sets the targets from a farm. Call it after the farm or the routes to its backends have changed. */
+void probes_follow_farm(struct probes *probes, const struct farm *farm);
+
+/* Copies what the probes know of a backend into the farm. */
+void probes_report(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend);

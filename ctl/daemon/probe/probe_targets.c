@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See probing.h. */
+/* Between the farm and its probes: which backends are probed and how, and what the farm learns from
+ * the results. */
 
 #include "core/base/memory.h"
 #include "core/base/name.h"
-#include "probing.h"
+#include "probes.h"
 
 #define SIP_PORT 5060
 #define SIPS_PORT 5061
@@ -27,7 +28,7 @@ static struct probe_target target_of(
 		.probe = probe,
 		.target = to_vip ? service->vips[0] : backend->record.address,
 		.port = port_of(probe, service),
-		.way = {.forward = backend->forward,
+		.route = {.forward = backend->forward,
 			.address = backend->record.address,
 			.source = backend->route.source,
 			.next_hop = backend->route.next_hop,
@@ -48,7 +49,7 @@ static bool can_be_asked(const struct farm_pool *pool, const struct farm_backend
 	       backend->record.state != STATE_UNREACHABLE && backend->record.state != STATE_PENDING;
 }
 
-void probing_follow(struct probes *probes, const struct farm *farm)
+void probes_follow_farm(struct probes *probes, const struct farm *farm)
 {
 	struct probe_target *targets = NULL;
 	size_t count = 0;
@@ -62,11 +63,11 @@ void probing_follow(struct probes *probes, const struct farm *farm)
 			if (can_be_asked(pool, &pool->backends[j]))
 				targets[count++] = target_of(pool, &pool->backends[j], service);
 	}
-	probes_follow(probes, targets, count);
+	probes_set_targets(probes, targets, count);
 	free(targets);
 }
 
-void probing_report(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend)
+void probes_report(const struct probes *probes, const struct farm_pool *pool, struct farm_backend *backend)
 {
 	const struct backend_record *record = &backend->record;
 	const struct health_state *state = probes_health(probes, record->pool, record->name, &record->address);

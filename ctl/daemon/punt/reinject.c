@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See resend.h. */
+/* See reinject.h. */
 
 #include <errno.h>
 #include <linux/bpf.h>
@@ -10,11 +10,11 @@
 #include "bpf/abi.h"
 #include "core/base/memory.h"
 #include "ctl/maps/maps.h"
-#include "resend.h"
+#include "reinject.h"
 
 #define GROWTH 64 /* bytes that the program puts before a frame, at most */
 
-struct resend {
+struct reinject {
 	int program_fd; /* after an upgrade the one before it, which reads the same maps */
 	int pass_fd;    /* a program that gives every frame to this machine's kernel */
 	int backends_fd;
@@ -34,45 +34,46 @@ static int run(int program, const void *frame, uint32_t length, uint32_t ifindex
 }
 
 /* Up to this machine's kernel, as it came. Only this needs frames that live on after the run. */
-static int give_to_kernel(const struct resend *resend, const void *frame, uint32_t length, uint32_t ifindex)
+static int give_to_kernel(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex)
 {
 	struct xdp_md context = {.data_end = length, .ingress_ifindex = ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = length, .ctx_in = &context,
 		.ctx_size_in = sizeof(context), .repeat = 1, .batch_size = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 
-	return bpf_prog_test_run_opts(resend->pass_fd, &options);
+	return bpf_prog_test_run_opts(reinject->pass_fd, &options);
 }
 
-int resend_out(const struct resend *resend, const void *frame, uint32_t length, uint32_t ifindex)
+int reinject_send(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex)
 {
 	struct sockaddr_ll link = {.sll_family = AF_PACKET, .sll_ifindex = ifindex};
 
-	if (sendto(resend->packet_fd, frame, length, MSG_DONTWAIT, (struct sockaddr *)&link, sizeof(link)) < 0)
+	if (sendto(reinject->packet_fd, frame, length, MSG_DONTWAIT, (struct sockaddr *)&link, sizeof(link)) < 0)
 		return -errno;
 	return 0;
 }
 
-static int out_by_backend(const struct resend *resend, const void *frame, uint32_t length, uint32_t id)
+static int out_by_backend(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t id)
 {
 	struct backend backend;
-	int error = bpf_map_lookup_elem(resend->backends_fd, &id, &backend);
+	int error = bpf_map_lookup_elem(reinject->backends_fd, &id, &backend);
 
-	return error ?: resend_out(resend, frame, length, backend.ifindex);
+	return error ?: reinject_send(reinject, frame, length, backend.ifindex);
 }
 
-int resend_frame(const struct resend *resend, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend)
+int reinject_frame(
+	const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend)
 {
 	uint8_t out[PUNT_FRAME_SIZE + GROWTH];
 	uint32_t out_length = sizeof(out);
-	int action = run(resend->program_fd, frame, length, ifindex, out, &out_length);
+	int action = run(reinject->program_fd, frame, length, ifindex, out, &out_length);
 
 	switch (action) {
 	case XDP_TX:
-		return resend_out(resend, out, out_length, ifindex);
+		return reinject_send(reinject, out, out_length, ifindex);
 	case XDP_REDIRECT:
-		return out_by_backend(resend, out, out_length, backend);
+		return out_by_backend(reinject, out, out_length, backend);
 	case XDP_PASS:
-		return give_to_kernel(resend, frame, length, ifindex);
+		return give_to_kernel(reinject, frame, length, ifindex);
 	case XDP_DROP:
 		return -EAGAIN;
 	}
@@ -92,31 +93,31 @@ static int load_pass(void)
 }
 
 /* The packet socket receives nothing: it is of no protocol. */
-static int open_all(struct resend *resend, const char *directory)
+static int open_all(struct reinject *reinject, const char *directory)
 {
-	resend->program_fd = maps_open_pin(directory, "balancer");
-	resend->backends_fd = maps_open_pin(directory, "backends");
-	resend->pass_fd = load_pass();
-	resend->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (resend->packet_fd < 0)
+	reinject->program_fd = maps_open_pin(directory, "balancer");
+	reinject->backends_fd = maps_open_pin(directory, "backends");
+	reinject->pass_fd = load_pass();
+	reinject->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (reinject->packet_fd < 0)
 		return -errno;
-	if (resend->program_fd < 0)
-		return resend->program_fd;
-	if (resend->backends_fd < 0)
-		return resend->backends_fd;
-	return resend->pass_fd < 0 ? resend->pass_fd : 0;
+	if (reinject->program_fd < 0)
+		return reinject->program_fd;
+	if (reinject->backends_fd < 0)
+		return reinject->backends_fd;
+	return reinject->pass_fd < 0 ? reinject->pass_fd : 0;
 }
 
-int resend_new(struct resend **out, const char *directory)
+int reinject_new(struct reinject **out, const char *directory)
 {
-	struct resend *resend = allocate(1, sizeof(*resend));
-	int error = open_all(resend, directory);
+	struct reinject *reinject = allocate(1, sizeof(*reinject));
+	int error = open_all(reinject, directory);
 
 	if (error) {
-		resend_free(resend);
-		resend = NULL;
+		reinject_free(reinject);
+		reinject = NULL;
 	}
-	*out = resend;
+	*out = reinject;
 	return error;
 }
 
@@ -126,13 +127,13 @@ static void close_if_open(int fd)
 		close(fd);
 }
 
-void resend_free(struct resend *resend)
+void reinject_free(struct reinject *reinject)
 {
-	if (!resend)
+	if (!reinject)
 		return;
-	close_if_open(resend->program_fd);
-	close_if_open(resend->pass_fd);
-	close_if_open(resend->backends_fd);
-	close_if_open(resend->packet_fd);
-	free(resend);
+	close_if_open(reinject->program_fd);
+	close_if_open(reinject->pass_fd);
+	close_if_open(reinject->backends_fd);
+	close_if_open(reinject->packet_fd);
+	free(reinject);
 }

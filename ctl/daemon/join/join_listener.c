@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See joining.h. */
+/* See join_listener.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
@@ -19,7 +19,7 @@
 #define LONG_MSEC 2000        /* ms without an answer after which a server may have given a heartbeat up */
 #define OUTSIDERS_TIME 600000 /* ms that one is worth a warning in status */
 
-struct joining {
+struct join_listener {
 	struct daemon *daemon;
 	struct join *join;
 	struct join_sources *sources;
@@ -101,56 +101,57 @@ static const char *spell(struct join_peer peer, char text[ADDRESS_TEXT_SIZE + 16
 
 /* --- what is said */
 
-void joining_refused(struct joining *joining, const struct join_answer *answer, struct join_peer peer)
+void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct join_peer peer)
 {
 	uint64_t now = clock_msec();
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (joining->refusal && now - joining->refusal < REFUSALS_PAUSE) {
-		joining->unlogged++;
+	if (listener->refusal && now - listener->refusal < REFUSALS_PAUSE) {
+		listener->unlogged++;
 		return;
 	}
 	log_warning("join: refused what %s says: %s (%u), and %u more that were not logged",
-		address_format(&peer.address, text), answer->text, answer->status, joining->unlogged);
-	joining->refusal = now;
-	joining->unlogged = 0;
+		address_format(&peer.address, text), answer->text, answer->status, listener->unlogged);
+	listener->refusal = now;
+	listener->unlogged = 0;
 }
 
-enum join_source joining_judge(struct joining *joining, struct join_peer peer)
+enum join_source join_listener_classify(struct join_listener *listener, struct join_peer peer)
 {
 	static const struct join_answer refused = {
 		.status = 403, .text = "its network is not among those of 'from:', and it is no backend"};
-	enum join_source source = join_sources_judge(joining->sources, &peer.address);
+	enum join_source source = join_sources_classify(listener->sources, &peer.address);
 
 	if (source != JOIN_OUTSIDER)
 		return source;
-	joining_refused(joining, &refused, peer);
-	joining->outsider = peer.address;
-	joining->outsider_came = clock_msec();
-	joining->outsiders++;
+	join_listener_log_refusal(listener, &refused, peer);
+	listener->outsider = peer.address;
+	listener->outsider_came = clock_msec();
+	listener->outsiders++;
 	return source;
 }
 
-static void reconcile_soon(struct joining *joining)
+static void reconcile_soon(struct join_listener *listener)
 {
-	if (sd_event_source_get_enabled(joining->reconcile, NULL) > 0)
+	if (sd_event_source_get_enabled(listener->reconcile, NULL) > 0)
 		return;
-	sd_event_source_set_time_relative(joining->reconcile, RECONCILE_USEC);
-	sd_event_source_set_enabled(joining->reconcile, SD_EVENT_ONESHOT);
+	sd_event_source_set_time_relative(listener->reconcile, RECONCILE_USEC);
+	sd_event_source_set_enabled(listener->reconcile, SD_EVENT_ONESHOT);
 }
 
 static int on_reconcile(sd_event_source *source, uint64_t now, void *data)
 {
-	struct joining *joining = data;
+	struct join_listener *listener = data;
 
 	(void)source, (void)now;
-	joining->changed(joining->data);
+	listener->changed(listener->data);
 	return 0;
 }
 
-struct join_answer joining_take(struct joining *joining, const struct join_request *request, struct join_peer peer)
+struct join_answer join_listener_handle(
+	struct join_listener *listener, const struct join_request *request, struct join_peer peer)
 {
-	const char *secret = joining->daemon->farm->config->join.secret;
+	const char *secret = listener->daemon->farm->config->join.secret;
 	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_clock_now()};
 	uint8_t signature[JOIN_SIGNATURE_SIZE];
 	char text[JOIN_SIGNED_MAX];
@@ -159,92 +160,92 @@ struct join_answer joining_take(struct joining *joining, const struct join_reque
 
 	if (secret && HMAC(EVP_sha256(), secret, strlen(secret), (uint8_t *)text, length, signature, NULL))
 		answer = join_take(
-			joining->join, joining->daemon->farm, joining->daemon->running, request, signature, clocks);
+			listener->join, listener->daemon->farm, listener->daemon->running, request, signature, clocks);
 	if (answer.status != 200)
-		joining_refused(joining, &answer, peer);
+		join_listener_log_refusal(listener, &answer, peer);
 	if (answer.authentic)
-		join_sources_know(joining->sources, &peer.address);
+		join_sources_add_known(listener->sources, &peer.address);
 	if (answer.changed) {
-		atomic_store(&joining->daemon->changed, true);
-		reconcile_soon(joining);
+		atomic_store(&listener->daemon->changed, true);
+		reconcile_soon(listener);
 	}
 	return answer;
 }
 
 /* --- listening */
 
-static bool listens(const struct joining *joining)
+static bool listens(const struct join_listener *listener)
 {
-	return joining->http && joining->udp;
+	return listener->http && listener->udp;
 }
 
-static void end_listening(struct joining *joining)
+static void end_listening(struct join_listener *listener)
 {
-	join_http_free(joining->http);
-	join_udp_free(joining->udp);
-	joining->http = NULL;
-	joining->udp = NULL;
+	join_http_free(listener->http);
+	join_udp_free(listener->udp);
+	listener->http = NULL;
+	listener->udp = NULL;
 }
 
-static void begin_listening(struct joining *joining)
+static void begin_listening(struct join_listener *listener)
 {
 	char text[ADDRESS_TEXT_SIZE + 16];
-	int error = join_http_new(&joining->http, joining->daemon->event, joining->where, joining);
+	int error = join_http_new(&listener->http, listener->daemon->event, listener->where, listener);
 
 	if (!error)
-		error = join_udp_new(&joining->udp, joining->daemon->event, joining->where, joining);
+		error = join_udp_new(&listener->udp, listener->daemon->event, listener->where, listener);
 	if (!error) {
-		log_info("join: servers may join at %s", spell(joining->where, text));
-		*joining->fault = '\0';
+		log_info("join: servers may join at %s", spell(listener->where, text));
+		*listener->fault = '\0';
 	} else {
-		end_listening(joining);
-		snprintf(joining->fault, sizeof(joining->fault), "cannot listen on %s: %s", spell(joining->where, text),
-			strerror(-error));
+		end_listening(listener);
+		snprintf(listener->fault, sizeof(listener->fault), "cannot listen on %s: %s",
+			spell(listener->where, text), strerror(-error));
 	}
-	if (error && error != joining->error)
-		log_error("join: %s; trying again every second", joining->fault);
-	joining->error = error;
+	if (error && error != listener->error)
+		log_error("join: %s; trying again every second", listener->fault);
+	listener->error = error;
 }
 
-static void listen_where_told(struct joining *joining)
+static void listen_where_told(struct join_listener *listener)
 {
-	const struct config_join *config = &joining->daemon->farm->config->join;
+	const struct config_join *config = &listener->daemon->farm->config->join;
 	struct join_peer where = {.address = config->address, .port = config->port};
 
-	if (where.port != joining->where.port || !address_equal(&where.address, &joining->where.address)) {
-		end_listening(joining);
+	if (where.port != listener->where.port || !address_equal(&where.address, &listener->where.address)) {
+		end_listening(listener);
 		if (!where.port)
 			log_info("join: nobody may join any more");
-		joining->where = where;
-		joining->error = 0;
-		*joining->fault = '\0';
+		listener->where = where;
+		listener->error = 0;
+		*listener->fault = '\0';
 	}
-	if (where.port && !listens(joining))
-		begin_listening(joining);
+	if (where.port && !listens(listener))
+		begin_listening(listener);
 }
 
-const char *joining_outsiders(struct joining *joining)
+const char *join_listener_outsiders(struct join_listener *listener)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (!joining->outsider_came || clock_msec() - joining->outsider_came > OUTSIDERS_TIME)
+	if (!listener->outsider_came || clock_msec() - listener->outsider_came > OUTSIDERS_TIME)
 		return NULL;
-	snprintf(joining->outsider_text, sizeof(joining->outsider_text),
+	snprintf(listener->outsider_text, sizeof(listener->outsider_text),
 		"%" PRIu64 " requests from outside of the networks of 'from:' were not taken, the last from %s",
-		joining->outsiders, address_format(&joining->outsider, text));
-	return joining->outsider_text;
+		listener->outsiders, address_format(&listener->outsider, text));
+	return listener->outsider_text;
 }
 
-const char *joining_fault(const struct joining *joining)
+const char *join_listener_fault(const struct join_listener *listener)
 {
-	return *joining->fault ? joining->fault : NULL;
+	return *listener->fault ? listener->fault : NULL;
 }
 
 /* --- silence */
 
-static void forget(struct joining *joining, const struct farm_backend *backend)
+static void forget(struct join_listener *listener, const struct farm_backend *backend)
 {
-	struct farm *farm = joining->daemon->farm;
+	struct farm *farm = listener->daemon->farm;
 	struct backend_record record = backend->record;
 	char error[FARM_ERROR_SIZE];
 
@@ -254,75 +255,75 @@ static void forget(struct joining *joining, const struct farm_backend *backend)
 }
 
 /* True if the farm has changed. */
-static bool judge_silence(struct joining *joining)
+static bool judge_silence(struct join_listener *listener)
 {
-	struct farm *farm = joining->daemon->farm;
+	struct farm *farm = listener->daemon->farm;
 	const struct farm_backend *backend;
-	bool changed = join_look(joining->join, farm, listening_clock_now());
+	bool changed = join_look(listener->join, farm, listening_clock_now());
 
-	while ((backend = join_forgotten(joining->join, farm, listening_clock_now()))) {
-		forget(joining, backend);
+	while ((backend = join_forgotten(listener->join, farm, listening_clock_now()))) {
+		forget(listener, backend);
 		changed = true;
 	}
 	return changed;
 }
 
-void joining_follow(struct joining *joining)
+void join_listener_reconfigure(struct join_listener *listener)
 {
-	join_sources_follow(joining->sources, joining->daemon->farm);
-	listen_where_told(joining);
-	join_look(joining->join, joining->daemon->farm, listening_clock_now());
+	join_sources_set_farm(listener->sources, listener->daemon->farm);
+	listen_where_told(listener);
+	join_look(listener->join, listener->daemon->farm, listening_clock_now());
 }
 
-bool joining_look(struct joining *joining)
+bool join_listener_check_silence(struct join_listener *listener)
 {
 	uint64_t stall = listening_clock_stall();
 
-	listen_where_told(joining);
+	listen_where_told(listener);
 	if (stall < UNREAD_MSEC)
-		return judge_silence(joining);
+		return judge_silence(listener);
 	if (stall < LONG_MSEC)
 		return false;
 	log_warning("the daemon did not run for %.1f s (stopped, or busy): no server is taken for silent because of it",
 		stall / 1000.0);
-	join_forgive(joining->join, joining->daemon->farm, listening_clock_now());
+	join_forgive(listener->join, listener->daemon->farm, listening_clock_now());
 	return false;
 }
 
-void joining_mark(const struct joining *joining, struct farm *farm)
+void join_listener_mark_silent(const struct join_listener *listener, struct farm *farm)
 {
-	join_mark(joining->join, farm, listening_clock_now());
+	join_mark(listener->join, farm, listening_clock_now());
 }
 
 /* --- life */
 
-int joining_new(struct joining **out, struct daemon *daemon, void (*changed)(void *data), void *data)
+int join_listener_new(struct join_listener **out, struct daemon *daemon, void (*changed)(void *data), void *data)
 {
-	struct joining *joining = allocate(1, sizeof(*joining));
+	struct join_listener *listener = allocate(1, sizeof(*listener));
 	int error;
 
-	*joining = (struct joining){.daemon = daemon, .join = join_new(), .changed = changed, .data = data};
-	error = join_sources_new(&joining->sources);
+	*listener = (struct join_listener){.daemon = daemon, .join = join_new(), .changed = changed, .data = data};
+	error = join_sources_new(&listener->sources);
 	if (!error)
 		error = sd_event_add_time_relative(
-			daemon->event, &joining->reconcile, CLOCK_MONOTONIC, 0, 0, on_reconcile, joining);
+			daemon->event, &listener->reconcile, CLOCK_MONOTONIC, 0, 0, on_reconcile, listener);
 	if (error >= 0)
-		error = sd_event_source_set_enabled(joining->reconcile, SD_EVENT_OFF);
+		error = sd_event_source_set_enabled(listener->reconcile, SD_EVENT_OFF);
 	if (error < 0) {
-		joining_free(joining);
+		join_listener_free(listener);
 		return error;
 	}
-	*out = joining;
+	*out = listener;
 	return 0;
 }
 
-void joining_free(struct joining *joining)
+void join_listener_free(struct join_listener *listener)
 {
-	if (!joining)
+	if (!listener)
 		return;
-	end_listening(joining);
-	sd_event_source_disable_unref(joining->reconcile);
-	join_free(joining->join);
-	join_sources_free(joining->sources);
-	free(joining);
+	end_listening(listener);
+	sd_event_source_disable_unref(listener->reconcile);
+	join_free(listener->join);
+	join_sources_free(listener->sources);
+	free(listener);
 }

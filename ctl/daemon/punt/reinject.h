@@ -6,16 +6,17 @@
 
 #include <stdint.h>
 
-struct resend;
+struct reinject;
 
 /* Takes the balancer that is pinned under `directory`. 0 or -errno. */
-int resend_new(struct resend **out, const char *directory);
-void resend_free(struct resend *resend);
+int reinject_new(struct reinject **out, const char *directory);
+void reinject_free(struct reinject *reinject);
 
 /* Puts a frame of at most PUNT_FRAME_SIZE bytes through the program. `backend`: id of the one that
  * is to have it; the frame leaves by the interface of that one, also if it came by another. 0 when it is
  * on its way; -EAGAIN when the program has given it to the daemon once more; other -errno: lost. */
-int resend_frame(const struct resend *resend, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend);
+int reinject_frame(
+	const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend);
 
 /* Sends a frame as it is. 0 or -errno. */
-int resend_out(const struct resend *resend, const void *frame, uint32_t length, uint32_t ifindex);
+int reinject_send(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex);

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See punt_handler.h. */
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "core/base/memory.h"
+#include "core/net/oversize.h"
+#include "core/net/waiting.h"
+#include "ctl/daemon/clock.h"
+#include "ctl/maps/maps.h"
+#include "reinject.h"
+#include "punt_handler.h"
+
+#define OVERSIZE_AT_A_TIME 64 /* packets, then the rest of the daemon has its turn */
+
+/* Fragments are read so many at a time, once in so long: a flood of them gets no more of the
+ * daemon's time than that, and wakes it no more often. */
+#define FRAGMENTS_AT_A_TIME 256
+#define FRAGMENTS_PAUSE_USEC 1000
+
+struct punt_handler {
+	struct ring_buffer *fragments;
+	struct ring_buffer *oversize;
+	sd_event_source *fragments_readable;
+	sd_event_source *oversize_readable;
+	sd_event_source *timer; /* the end of a pause, or of the wait of the oldest fragment */
+	struct reinject *reinject;
+	int first_fd; /* the map `fragments` */
+	struct waiting *waiting;
+	size_t turn;                                   /* records taken in this one */
+	struct fragment_key keys[FRAGMENTS_AT_A_TIME]; /* of those, where they are about fragments */
+	struct answer_rate rate;
+	struct punt_counts counts;
+};
+
+static bool is_late(const struct punt *punt)
+{
+	return clock_usec() > (punt->time + PUNT_NSEC) / 1000;
+}
+
+/* --- packets that do not fit */
+
+/* True when all of its pieces are on their way. */
+static bool cut_up(const struct punt_handler *handler, const struct punt *punt)
+{
+	uint8_t piece[PUNT_FRAME_SIZE];
+	struct cut cut;
+	size_t length;
+
+	if (cut_start(&cut, punt))
+		return false;
+	/* Not earlier: the datagram behind it may have the same identification, if it has any. */
+	if (punt->owner.whole && bpf_map_update_elem(handler->first_fd, &punt->key, &punt->owner, BPF_ANY))
+		return false;
+	while ((length = cut_next(&cut, piece)))
+		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, punt->owner.backend))
+			return false;
+	return true;
+}
+
+/* The answer leaves as it came in: the way back may lead past our routes. */
+static bool tell(struct punt_handler *handler, const struct punt *punt)
+{
+	uint8_t answer[OVERSIZE_ANSWER_SIZE];
+	size_t length = oversize_answer(punt, answer);
+
+	return length && answer_rate_take(&handler->rate, clock_usec()) &&
+	       !reinject_send(handler->reinject, answer, length, punt->ifindex);
+}
+
+/* An error ends this turn; the record counts as taken. */
+static int on_oversize(void *data, void *record, size_t size)
+{
+	struct punt_handler *handler = data;
+	const struct punt *punt = record;
+
+	(void)size;
+	if (is_late(punt))
+		handler->counts.late_oversize++;
+	else if (oversize_may_be_cut(punt) && cut_up(handler, punt))
+		handler->counts.fragmented++;
+	else if (!oversize_may_be_cut(punt) && tell(handler, punt))
+		handler->counts.answered++;
+	else
+		handler->counts.refused++;
+	return ++handler->turn < OVERSIZE_AT_A_TIME ? 0 : -EAGAIN;
+}
+
+static int on_oversize_readable(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct punt_handler *handler = data;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	handler->turn = 0;
+	ring_buffer__consume(handler->oversize);
+	return 0;
+}
+
+/* --- fragments that came too early */
+
+/* Has the first fragment of this datagram come by now? */
+static bool find_first(const struct punt_handler *handler, const struct fragment_key *key, struct fragment *first)
+{
+	return !bpf_map_lookup_elem(handler->first_fd, key, first) &&
+	       clock_usec() < (first->seen + FRAGMENT_NSEC) / 1000;
+}
+
+static void send_fragment(struct punt_handler *handler, const struct punt *punt, const struct fragment *first)
+{
+	int error = reinject_frame(handler->reinject, punt->frame, punt->length, punt->ifindex, first->backend);
+
+	if (!error)
+		handler->counts.sent++;
+	else if (error != -EAGAIN) /* which comes, and is counted, once more */
+		handler->counts.unsent++;
+}
+
+/* Sends all that wait for a first fragment which has come. */
+static void wake(struct punt_handler *handler, const struct fragment_key *key)
+{
+	const struct punt *punt = waiting_of(handler->waiting, key);
+	struct fragment first;
+
+	if (!punt || !find_first(handler, key, &first))
+		return;
+	for (; punt; punt = waiting_of(handler->waiting, key)) {
+		send_fragment(handler, punt, &first);
+		waiting_remove(handler->waiting, punt);
+	}
+}
+
+static void add_fragment(struct punt_handler *handler, const struct punt *punt)
+{
+	handler->counts.held++;
+	switch (waiting_add(handler->waiting, punt)) {
+	case WAITING_REPLACED:
+		handler->counts.displaced++;
+		break;
+	case WAITING_DUPLICATE:
+		handler->counts.duplicates++;
+		break;
+	case WAITING_ADDED:
+		break;
+	}
+}
+
+static int on_fragment(void *data, void *record, size_t size)
+{
+	struct punt_handler *handler = data;
+	const struct punt *punt = record;
+
+	(void)size;
+	if (punt->kind == PUNT_FRAGMENT && is_late(punt)) {
+		handler->counts.late_fragments++;
+		return 0;
+	}
+	if (punt->kind == PUNT_FRAGMENT)
+		add_fragment(handler, punt);
+	handler->keys[handler->turn++] = punt->key;
+	return handler->turn < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
+}
+
+/* All that has come first waits, and then goes: a duplicate that came with its original does not
+ * outlive its datagram. */
+static void take_fragments(struct punt_handler *handler)
+{
+	handler->turn = 0;
+	ring_buffer__consume(handler->fragments);
+	for (size_t i = 0; i < handler->turn; i++)
+		wake(handler, &handler->keys[i]);
+}
+
+/* Of those that have waited long enough. Their first fragment may have come without a word. */
+static void end_waits(struct punt_handler *handler)
+{
+	const struct punt *punt;
+	struct fragment first;
+
+	while ((punt = waiting_oldest(handler->waiting)) && is_late(punt)) {
+		if (find_first(handler, &punt->key, &first))
+			send_fragment(handler, punt, &first);
+		else
+			handler->counts.timed_out++;
+		waiting_remove(handler->waiting, punt);
+	}
+}
+
+static void wake_up_at(struct punt_handler *handler, uint64_t usec)
+{
+	sd_event_source_set_time(handler->timer, usec);
+	sd_event_source_set_enabled(handler->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_fragments_readable(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct punt_handler *handler = data;
+
+	(void)fd;
+	(void)events;
+	take_fragments(handler);
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	wake_up_at(handler, clock_usec() + FRAGMENTS_PAUSE_USEC);
+	return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct punt_handler *handler = data;
+	const struct punt *oldest;
+
+	(void)source;
+	(void)usec;
+	end_waits(handler);
+	oldest = waiting_oldest(handler->waiting);
+	if (oldest)
+		wake_up_at(handler, (oldest->time + PUNT_NSEC) / 1000 + 1);
+	sd_event_source_set_enabled(handler->fragments_readable, SD_EVENT_ON);
+	return 0;
+}
+
+/* --- life */
+
+static int join_loop(struct punt_handler *handler, sd_event *event)
+{
+	int error = sd_event_add_io(event, &handler->fragments_readable, ring_buffer__epoll_fd(handler->fragments),
+		EPOLLIN, on_fragments_readable, handler);
+
+	if (error >= 0)
+		error = sd_event_add_io(event, &handler->oversize_readable, ring_buffer__epoll_fd(handler->oversize),
+			EPOLLIN, on_oversize_readable, handler);
+	if (error >= 0)
+		error = sd_event_add_time_relative(event, &handler->timer, CLOCK_MONOTONIC, 0, 1, on_timer, handler);
+	return error < 0 ? error : 0;
+}
+
+static int open_ring(struct ring_buffer **ring, const char *directory, const char *name,
+	ring_buffer_sample_fn on_record, struct punt_handler *handler)
+{
+	int fd = maps_open_pin(directory, name), error = 0;
+
+	if (fd < 0)
+		return fd;
+	*ring = ring_buffer__new(fd, on_record, handler, NULL);
+	if (!*ring)
+		error = -errno;
+	close(fd); /* the ring has mapped it */
+	return error;
+}
+
+static int open_all(struct punt_handler *handler, const char *directory)
+{
+	__u64 secret[2];
+	int error;
+
+	handler->first_fd = maps_open_pin(directory, "fragments");
+	if (handler->first_fd < 0)
+		return handler->first_fd;
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -errno;
+	handler->waiting = waiting_new(secret);
+	error = reinject_new(&handler->reinject, directory);
+	if (!error)
+		error = open_ring(&handler->fragments, directory, "punt_fragments", on_fragment, handler);
+	if (!error)
+		error = open_ring(&handler->oversize, directory, "punt_oversize", on_oversize, handler);
+	return error;
+}
+
+int punt_handler_new(struct punt_handler **out, sd_event *event, const char *directory)
+{
+	struct punt_handler *handler = allocate(1, sizeof(*handler));
+	int error = open_all(handler, directory);
+
+	if (!error)
+		error = join_loop(handler, event);
+	if (error) {
+		punt_handler_free(handler);
+		handler = NULL;
+	}
+	*out = handler;
+	return error;
+}
+
+void punt_handler_free(struct punt_handler *handler)
+{
+	if (!handler)
+		return;
+	sd_event_source_unref(handler->fragments_readable);
+	sd_event_source_unref(handler->oversize_readable);
+	sd_event_source_unref(handler->timer);
+	ring_buffer__free(handler->fragments);
+	ring_buffer__free(handler->oversize);
+	if (handler->first_fd >= 0)
+		close(handler->first_fd);
+	reinject_free(handler->reinject);
+	waiting_free(handler->waiting);
+	free(handler);
+}
+
+struct punt_counts punt_counts(const struct punt_handler *handler)
+{
+	return handler ? handler->counts : (struct punt_counts){0};
+}
