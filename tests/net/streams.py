@@ -36,7 +36,7 @@ class Http:
             data = self.socket.recv(4096)
             if not data:
                 raise ConnectionError("the server has closed the connection")
-            self.releasing += data
+            self.left += data
         data, self.left = self.left[:length], self.left[length:]
         return data
 

@@ -89,7 +89,7 @@ kill_and_start() {
 
 # How many calls of the pool the kernel has noted before a time (seconds of CLOCK_MONOTONIC).
 notes_before() {
-	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/notes |
+	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/tracked_calls |
 		jq "[.[] | select(.formatted.key.pool == 0 and .formatted.value.seen < $1)] | length"
 }
 
@@ -256,7 +256,7 @@ lab_ctl backend drain chain c1 > /dev/null
 check "calls go from one server to a second" wait_for 8 has_no_slots chain c1
 is "lookup names the second, and the first for a call that is up" "$(lab_ctl lookup chain silent)" \
 	"$(printf 'silent\tc2\t10.0.0.12\tc1 if the call is up already')"
-is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous)"')" "c2 c1"
+is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous_owner)"')" "c2 c1"
 say_to_chain OPTIONS opening ''
 check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'
 say_to_chain BYE continuing ';tag=1'
