@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* sipxdp-loader: the command line, as a table of commands and one of options. Everything
- * that --help prints comes from them. */
-#include <getopt.h>
+/* sipxdp-loader: reads the command line by the tables of usage.c and runs the command. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,42 +8,15 @@
 #include "core/net/address.h"
 #include "options.h"
 #include "say.h"
+#include "usage.h"
 
 #define DEFAULT_TIMEOUT 60 /* s */
 #define MAX_TIMEOUT 86400
-
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 enum exit_status {
 	EXIT_DONE,
 	EXIT_FAILED,
 	EXIT_USAGE,
-};
-
-/* --- commands */
-
-enum {
-	ATTACH = 1,
-	UPGRADE = 2,
-	DETACH = 4,
-	STATUS = 8,
-	ALL = ATTACH | UPGRADE | DETACH | STATUS,
-};
-
-static const struct command {
-	unsigned int bit;
-	const char *name;
-	const char *synopsis;
-	const char *text;
-	int (*run)(const struct options *options);
-} commands[] = {
-	{ATTACH, "attach", "-c FILE", "load the balancer, attach it to the interfaces of FILE", attach_run},
-	{ATTACH, "attach", "--program decap IFACE...", "on a backend that is sent IP-in-IP: take the outer header off",
-		attach_run},
-	{UPGRADE, "upgrade", "[-c FILE]", "replace the program on all its interfaces; no packet is lost", upgrade_run},
-	{DETACH, "detach", "[IFACE...]", "take it off these interfaces, or off all; with the last one go the maps",
-		detach_run},
-	{STATUS, "status", "[--json]", "show what is attached where", status_run},
 };
 
 /* --- options: each sets its part of struct options; false when the argument is none */
@@ -131,96 +102,29 @@ static bool set_verbose(struct options *options, __attribute__((unused)) const c
 	return true;
 }
 
-static const struct option_row {
-	unsigned int commands;
-	char letter; /* what getopt_long() returns; an upper case one is no option of its own */
-	const char *name;
-	const char *argument; /* NULL: takes none */
-	const char *wanted;   /* what kind of argument it wants */
-	const char *text;
-	bool (*set)(struct options *options, const char *argument);
-} option_rows[] = {
-	{ATTACH | UPGRADE, 'c', "config", "FILE", "", "the balancer's file (see sipxdpd --check)", set_config},
-	{ALL, 'P', "program", "balancer|decap", "'balancer' or 'decap'", "which of the two (default balancer)",
-		set_program},
-	{ATTACH, 'M', "mode", "native|generic", "'native' or 'generic'",
-		"native: in the driver (default); generic: slow", set_mode},
-	{ATTACH, 'D', "dispatcher", NULL, "", "share the interface with other XDP programs, by libxdp's dispatcher",
-		set_dispatcher},
-	{ATTACH, 'A', "address", "ADDRESS", "an IPv4 or IPv6 address",
-		"decap: one more address that tunnels end at, besides those of IFACE", add_address},
-	{ATTACH | UPGRADE, 'F', "from", "PREFIX", "an address or a network such as 10.0.0.0/24",
-		"decap: accept tunnels from there only; may be repeated (default: from anywhere)", add_source},
-	{ATTACH | UPGRADE, 'I', "vip", "ADDRESS", "an address or a network such as 192.0.2.0/28",
-		"decap: accept packets in them for this VIP only; may be repeated (default: addresses of lo)", add_vip},
-	{ALL, 'R', "pin-dir", "DIR", "an absolute path", "where the pins are (default " PIN_DIR ")", set_pin_dir},
-	{UPGRADE, 'T', "timeout", "SECONDS", "a number of seconds, 86400 at most",
-		"how long sipxdpd may take to fill new maps (default 60)", set_timeout},
-	{STATUS, 'J', "json", NULL, "", "print JSON", set_json},
-	{ALL, 'v', "verbose", NULL, "", "print all that libbpf and libxdp say, the verifier's log included",
-		set_verbose},
-	{ALL, 'h', "help", NULL, "", "print this", NULL},
-	{ALL, 'V', "version", NULL, "", "print the version", NULL},
+static bool (*const setters[OPTION_COUNT])(struct options *options, const char *argument) = {
+	[OPTION_CONFIG] = set_config,
+	[OPTION_PROGRAM] = set_program,
+	[OPTION_MODE] = set_mode,
+	[OPTION_DISPATCHER] = set_dispatcher,
+	[OPTION_ADDRESS] = add_address,
+	[OPTION_FROM] = add_source,
+	[OPTION_VIP] = add_vip,
+	[OPTION_PIN_DIR] = set_pin_dir,
+	[OPTION_TIMEOUT] = set_timeout,
+	[OPTION_JSON] = set_json,
+	[OPTION_VERBOSE] = set_verbose,
 };
-
-/* --- help */
-
-static void print_help(void)
-{
-	char left[64];
-	size_t i;
-
-	puts("usage: sipxdp-loader COMMAND [OPTION...]\n\n"
-	     "Attaches sipxdp's XDP programs to interfaces. Pinned links and maps keep them there\n"
-	     "when this program has ended.\n\ncommands:");
-	for (i = 0; i < COUNT(commands); i++) {
-		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].synopsis);
-		printf("  %-32s %s\n", left, commands[i].text);
-	}
-	puts("\noptions:");
-	for (i = 0; i < COUNT(option_rows); i++) {
-		const struct option_row *row = &option_rows[i];
-
-		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", row->letter >= 'a' ? "-" : " ",
-			row->letter >= 'a' ? row->letter : ' ', row->letter >= 'a' ? ", " : "  ", row->name,
-			row->argument ? " " : "", row->argument ? row->argument : "");
-		printf("  %-32s %s\n", left, row->text);
-	}
-	puts("\nExit status: 0 done, 1 failed, 2 wrong usage.");
-}
 
 /* --- reading the command line */
 
-static const struct option_row *find_option(int letter)
+static enum loader_option find_option(int value)
 {
-	size_t i;
+	enum loader_option option = 0;
 
-	for (i = 0; i < COUNT(option_rows); i++) {
-		if (option_rows[i].letter == letter)
-			return &option_rows[i];
-	}
-	return NULL;
-}
-
-/* getopt's two forms of the table. */
-static void fill_getopt(struct option *longs, char *shorts)
-{
-	size_t i;
-
-	*shorts++ = ':'; /* tell a missing argument from an unknown option */
-	for (i = 0; i < COUNT(option_rows); i++) {
-		const struct option_row *row = &option_rows[i];
-
-		longs[i] =
-			(struct option){row->name, row->argument ? required_argument : no_argument, NULL, row->letter};
-		if (row->letter < 'a')
-			continue;
-		*shorts++ = row->letter;
-		if (row->argument)
-			*shorts++ = ':';
-	}
-	longs[i] = (struct option){0};
-	*shorts = '\0';
+	while (loader_usage.options[option].value != value)
+		option++;
+	return option;
 }
 
 static int refuse(const char *problem, const char *what)
@@ -229,38 +133,41 @@ static int refuse(const char *problem, const char *what)
 	return EXIT_USAGE;
 }
 
-/* Asks for one option after the other. EXIT_DONE, with *row at --help or --version if
- * one of them was given, or EXIT_USAGE. */
+/* Reads all options. EXIT_DONE, with *stop at OPTION_HELP or OPTION_VERSION if one of them is given and
+ * at OPTION_COUNT if not, or EXIT_USAGE. */
 static int read_options(
-	int argc, char **argv, unsigned int command, struct options *options, const struct option_row **row)
+	int argc, char **argv, enum loader_command command, struct options *options, enum loader_option *stop)
 {
-	struct option longs[COUNT(option_rows) + 1];
-	char shorts[2 * COUNT(option_rows) + 2];
-	int letter;
+	struct option longs[OPTION_COUNT + 1];
+	char shorts[2 * OPTION_COUNT + 2];
+	int value;
 
-	*row = NULL;
-	fill_getopt(longs, shorts);
-	while ((letter = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (letter == '?')
+	shorts[0] = ':'; /* a missing argument is reported as ':', an unknown option as '?' */
+	usage_getopt(loader_usage.options, longs, shorts + 1);
+	while ((value = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct usage_option *row;
+
+		if (value == '?')
 			return refuse("unknown option", argv[optind - 1]);
-		if (letter == ':')
+		if (value == ':')
 			return refuse("an argument is missing after", argv[optind - 1]);
-		*row = find_option(letter);
-		if (!(*row)->set)
+		*stop = find_option(value);
+		row = &loader_usage.options[*stop];
+		if (!setters[*stop])
 			return EXIT_DONE;
-		if (!((*row)->commands & command))
-			return refuse("this command does not take the option", (*row)->name);
-		if (!(*row)->set(options, optarg)) {
-			say_error("--%s %s: %s is wanted", (*row)->name, optarg, (*row)->wanted);
+		if (command && row->commands && !(row->commands & command))
+			return refuse("this command does not take the option", row->name);
+		if (!setters[*stop](options, optarg)) {
+			say_error("--%s must be %s, not '%s'", row->name, row->expected, optarg);
 			return EXIT_USAGE;
 		}
 	}
-	*row = NULL;
+	*stop = OPTION_COUNT;
 	return EXIT_DONE;
 }
 
 /* What the tables cannot tell. */
-static int check(const struct command *command, const struct options *options)
+static int check(enum loader_command command, const struct options *options)
 {
 	bool decap = options->program == PROGRAM_DECAP;
 
@@ -268,9 +175,9 @@ static int check(const struct command *command, const struct options *options)
 		return refuse("--program decap needs no file: name the interfaces", "");
 	if (!decap && (options->address_count || options->from.count || options->vips.count))
 		return refuse("--address, --from and --vip are for --program decap", "");
-	if (command->bit & (UPGRADE | STATUS) && options->interface_count)
+	if (command & (COMMAND_UPGRADE | COMMAND_STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
-	if (command->bit != ATTACH)
+	if (command != COMMAND_ATTACH)
 		return EXIT_DONE;
 	if (decap && !options->interface_count)
 		return refuse("attach --program decap: which interface?", "");
@@ -281,35 +188,48 @@ static int check(const struct command *command, const struct options *options)
 	return EXIT_DONE;
 }
 
-static const struct command *find_command(const char *name)
+/* 0: there is no such command. */
+static enum loader_command find_command(const char *name)
 {
-	size_t i;
+	const struct usage_command *command = loader_usage.commands;
 
-	for (i = 0; i < COUNT(commands); i++) {
-		if (!strcmp(commands[i].name, name))
-			return &commands[i];
+	while (command->name && strcmp(command->name, name))
+		command++;
+	return command->bit;
+}
+
+static int run_command(enum loader_command command, const struct options *options)
+{
+	switch (command) {
+	case COMMAND_ATTACH:
+		return attach_run(options);
+	case COMMAND_UPGRADE:
+		return upgrade_run(options);
+	case COMMAND_DETACH:
+		return detach_run(options);
+	default:
+		return status_run(options);
 	}
-	return NULL;
 }
 
 static int run(int argc, char **argv, struct options *options)
 {
-	const struct command *command = argc > 1 && argv[1][0] != '-' ? find_command(argv[1]) : NULL;
 	bool named = argc > 1 && argv[1][0] != '-';
-	const struct option_row *stop;
+	enum loader_command command = named ? find_command(argv[1]) : 0;
+	enum loader_option stop = OPTION_COUNT;
 	int status;
 
 	if (named && !command && strcmp(argv[1], "help"))
 		return refuse("there is no command", argv[1]);
-	status = read_options(argc - named, argv + named, command ? command->bit : ALL, options, &stop);
+	status = read_options(argc - named, argv + named, command, options, &stop);
 	if (status != EXIT_DONE)
 		return status;
-	if (stop && stop->letter == 'V') {
+	if (stop == OPTION_VERSION) {
 		puts("sipxdp-loader " SIPXDP_VERSION);
 		return EXIT_DONE;
 	}
-	if (stop || (named && !command)) {
-		print_help();
+	if (stop == OPTION_HELP || (named && !command)) {
+		usage_print(&loader_usage, stdout);
 		return EXIT_DONE;
 	}
 	if (!command)
@@ -320,7 +240,7 @@ static int run(int argc, char **argv, struct options *options)
 	if (status != EXIT_DONE)
 		return status;
 	say_open(options->verbose);
-	return command->run(options) ? EXIT_FAILED : EXIT_DONE;
+	return run_command(command, options) ? EXIT_FAILED : EXIT_DONE;
 }
 
 int main(int argc, char **argv)

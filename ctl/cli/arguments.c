@@ -5,29 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "arguments.h"
+#include "usage.h"
 
-enum option {
-	OPTION_SOCKET,
-	OPTION_PIN_DIR,
-	OPTION_JSON,
-	OPTION_HELP,
-	OPTION_VERSION,
-	OPTION_COUNT,
-};
-
-static const struct {
-	const char *name;
-	const char *letter;
-	const char *value; /* placeholder; NULL: has none */
-	const char *help;
-} options[OPTION_COUNT] = {
-	[OPTION_SOCKET] = {"--socket", "-s", "PATH", "where sipxdpd listens (default " PROTOCOL_SOCKET ")"},
-	[OPTION_PIN_DIR] = {"--pin-dir", "-p", "PATH",
-		"where the maps are, while no sipxdpd runs (default " PIN_DIR ")"},
-	[OPTION_JSON] = {"--json", "-j", NULL, "print results, and errors, as JSON"},
-	[OPTION_HELP] = {"--help", "-h", NULL, "print this, or help with a command"},
-	[OPTION_VERSION] = {"--version", "-V", NULL, "print the version"},
-};
+#define WIDTH 44 /* of the left column of the help */
 
 /* The command line taken apart, before it is known which command it is. */
 struct line {
@@ -50,14 +30,17 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct arguments *argume
 
 /* --- options */
 
-static enum option find_option(const char *name, size_t length)
+static enum ctl_option find_option(const char *word, size_t length)
 {
-	enum option option = 0;
+	enum ctl_option option = 0;
 
 	for (; option < OPTION_COUNT; option++) {
-		if (strlen(options[option].name) == length && !strncmp(options[option].name, name, length))
+		const struct usage_option *row = &ctl_usage.options[option];
+
+		if (length == 2 && word[0] == '-' && word[1] == row->value)
 			break;
-		if (strlen(options[option].letter) == length && !strncmp(options[option].letter, name, length))
+		if (length == strlen(row->name) + 2 && !strncmp(word, "--", 2) &&
+			!strncmp(word + 2, row->name, length - 2))
 			break;
 	}
 	return option;
@@ -79,7 +62,7 @@ static const struct protocol_argument *find_flag(const char *name, size_t length
 	return NULL;
 }
 
-static void take_option(enum option option, const char *value, struct arguments *out)
+static void take_option(enum ctl_option option, const char *value, struct arguments *out)
 {
 	switch (option) {
 	case OPTION_SOCKET:
@@ -107,9 +90,9 @@ static int parse_option(char **argv, int *at, struct line *line, struct argument
 {
 	const char *word = argv[*at], *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
 	size_t length = equals ? (size_t)(equals - word) : strlen(word);
-	enum option option = find_option(word, length);
+	enum ctl_option option = find_option(word, length);
 	const struct protocol_argument *flag = find_flag(word, length);
-	const char *placeholder = flag ? flag->placeholder : options[option % OPTION_COUNT].value;
+	const char *placeholder = flag ? flag->placeholder : ctl_usage.options[option % OPTION_COUNT].argument;
 
 	if (option == OPTION_COUNT && !flag)
 		return refuse(out, "unknown option '%.80s'", word);
@@ -319,11 +302,6 @@ void arguments_print_synopsis(enum command command, FILE *out)
 	fputs(many ? " [OPTION...]" : "", out);
 }
 
-static void print_line(const char *left, const char *right, FILE *out)
-{
-	fprintf(out, "  %-44s %s\n", left, right);
-}
-
 static void print_commands(const char *group, FILE *out)
 {
 	size_t length = group ? strlen(group) : 0;
@@ -338,7 +316,7 @@ static void print_commands(const char *group, FILE *out)
 		arguments_print_synopsis(command, text);
 		fclose(text);
 		if (!group || (!strncmp(words, group, length) && words[length] == ' '))
-			print_line(synopsis, protocol_commands[command].help, out);
+			usage_print_row(out, WIDTH, synopsis, protocol_commands[command].help);
 	}
 }
 
@@ -351,20 +329,9 @@ static void print_arguments(enum command command, FILE *out)
 		snprintf(flag, sizeof(flag), "--%s %s", argument->name,
 			argument->placeholder ? argument->placeholder : "");
 		if (argument->use == ARGUMENT_FLAG)
-			print_line(flag, argument->help, out);
+			usage_print_row(out, WIDTH, flag, argument->help);
 		else if (argument->use != ARGUMENT_CONTENTS)
-			print_line(argument->placeholder, argument->help, out);
-	}
-}
-
-static void print_options(FILE *out)
-{
-	char left[PROTOCOL_ERROR_SIZE];
-
-	for (enum option option = 0; option < OPTION_COUNT; option++) {
-		snprintf(left, sizeof(left), "%s, %s%s%s", options[option].letter, options[option].name,
-			options[option].value ? " " : "", options[option].value ? options[option].value : "");
-		print_line(left, options[option].help, out);
+			usage_print_row(out, WIDTH, argument->placeholder, argument->help);
 	}
 }
 
@@ -376,10 +343,11 @@ void arguments_print_help(const struct arguments *arguments, FILE *out)
 		fprintf(out, "\n\n%s\n\n", protocol_commands[arguments->command].help);
 		print_arguments(arguments->command, out);
 	} else {
-		fputs("usage: sipxdp-ctl [OPTION...] COMMAND\n\ncommands:\n", out);
+		fprintf(out, "usage: %s %s\n\n%s\n\ncommands:\n", ctl_usage.program, ctl_usage.synopsis[0],
+			ctl_usage.about);
 		print_commands(arguments->group, out);
 	}
 	fputs("\noptions, anywhere before a \"--\":\n", out);
-	print_options(out);
-	fputs("\nexit status: 0 done, 1 failed, 2 not understood\n", out);
+	usage_print_options(out, WIDTH, ctl_usage.options);
+	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage\n", out);
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,23 +10,7 @@
 #include "ctl/daemon/probe/certificates.h"
 #include "daemon.h"
 #include "log.h"
-
-static void usage(FILE *out)
-{
-	fputs("usage: sipxdpd -c FILE [--pin-dir DIR] [--socket PATH]\n"
-	      "       sipxdpd -c FILE --check\n"
-	      "\n"
-	      "Fills the balancer's maps from FILE and keeps them right. SIGHUP reads FILE anew,\n"
-	      "SIGTERM ends the daemon and leaves the balancer forwarding.\n"
-	      "\n"
-	      "  -c, --config FILE   the YAML file\n"
-	      "      --check         only check FILE: exit 0 if it is right, 1 with all its faults\n"
-	      "      --pin-dir DIR   where the loader has pinned the maps (default " PIN_DIR ")\n"
-	      "      --socket PATH   where sipxdp-ctl finds us (default " PROTOCOL_SOCKET ")\n"
-	      "  -h, --help          this text\n"
-	      "      --version       the version\n",
-		out);
-}
+#include "usage.h"
 
 /* Prints every fault. */
 static int check(const char *path)
@@ -134,33 +117,19 @@ static int run(struct daemon *daemon)
 	return error && error != -ECANCELED ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-enum {
-	OPTION_CHECK = 256,
-	OPTION_PIN_DIR,
-	OPTION_SOCKET,
-	OPTION_VERSION
-};
-
-static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"check", no_argument, NULL, OPTION_CHECK},
-	{"pin-dir", required_argument, NULL, OPTION_PIN_DIR},
-	{"socket", required_argument, NULL, OPTION_SOCKET},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, OPTION_VERSION},
-	{0},
-};
-
 int main(int argc, char **argv)
 {
 	struct daemon daemon = {.lock = -1, .pin_directory = PIN_DIR, .socket_path = PROTOCOL_SOCKET};
 	bool only_check = false;
+	struct option longs[DAEMON_OPTIONS + 1];
+	char shorts[2 * DAEMON_OPTIONS + 1];
 	int option;
 
+	usage_getopt(daemon_usage.options, longs, shorts);
 	mallopt(M_ARENA_MAX, 1); /* what one thread has freed serves the other, too */
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		switch (option) {
-		case 'c':
+		case OPTION_CONFIG:
 			daemon.config_path = optarg;
 			break;
 		case OPTION_CHECK:
@@ -172,19 +141,19 @@ int main(int argc, char **argv)
 		case OPTION_SOCKET:
 			daemon.socket_path = optarg;
 			break;
-		case 'h':
-			usage(stdout);
+		case OPTION_HELP:
+			usage_print(&daemon_usage, stdout);
 			return EXIT_SUCCESS;
 		case OPTION_VERSION:
 			puts("sipxdpd " SIPXDP_VERSION);
 			return EXIT_SUCCESS;
 		default:
-			usage(stderr);
+			usage_print(&daemon_usage, stderr);
 			return 2;
 		}
 	}
 	if (!daemon.config_path || optind != argc) {
-		usage(stderr);
+		usage_print(&daemon_usage, stderr);
 		return 2;
 	}
 	return only_check ? check(daemon.config_path) : run(&daemon);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See usage.h. */
+#include <stddef.h>
+#include "bpf/abi.h"
+#include "usage.h"
+
+static const struct usage_command commands[] = {
+	{COMMAND_ATTACH, "attach", "-c FILE", "load the balancer and attach it to the interfaces of FILE"},
+	{COMMAND_ATTACH, "attach", "--program decap IFACE...",
+		"on a server that receives IP-in-IP: remove the outer header"},
+	{COMMAND_UPGRADE, "upgrade", "[-c FILE]", "replace the program on all its interfaces; no packet is lost"},
+	{COMMAND_DETACH, "detach", "[IFACE...]",
+		"detach from these interfaces, or from all; the last one removes the maps"},
+	{COMMAND_STATUS, "status", "[--json]", "show which program is attached to which interface"},
+	{0},
+};
+
+static const struct usage_option options[] = {
+	[OPTION_CONFIG] = {'c', "config", "FILE", NULL, COMMAND_ATTACH | COMMAND_UPGRADE,
+		"the balancer's configuration file ('sipxdpd --check' checks it)"},
+	[OPTION_PROGRAM] = {USAGE_LONG + OPTION_PROGRAM, "program", "balancer|decap", "'balancer' or 'decap'", 0,
+		"the program that the command is for (default balancer)"},
+	[OPTION_MODE] = {USAGE_LONG + OPTION_MODE, "mode", "native|generic", "'native' or 'generic'", COMMAND_ATTACH,
+		"native: run in the driver (default); generic: works with every driver, but is slow"},
+	[OPTION_DISPATCHER] = {USAGE_LONG + OPTION_DISPATCHER, "dispatcher", NULL, NULL, COMMAND_ATTACH,
+		"share the interface with other XDP programs through libxdp's dispatcher"},
+	[OPTION_ADDRESS] = {USAGE_LONG + OPTION_ADDRESS, "address", "ADDRESS", "an IPv4 or IPv6 address",
+		COMMAND_ATTACH, "decap: an additional address at which tunnels end, besides those of IFACE"},
+	[OPTION_FROM] = {USAGE_LONG + OPTION_FROM, "from", "PREFIX", "an address or a network such as 10.0.0.0/24",
+		COMMAND_ATTACH | COMMAND_UPGRADE,
+		"decap: accept tunnels only from this network; may be repeated (default: any source)"},
+	[OPTION_VIP] = {USAGE_LONG + OPTION_VIP, "vip", "PREFIX", "an address or a network such as 192.0.2.0/28",
+		COMMAND_ATTACH | COMMAND_UPGRADE,
+		"decap: accept inner packets only for this VIP; may be repeated (default: the addresses of lo)"},
+	[OPTION_PIN_DIR] = {USAGE_LONG + OPTION_PIN_DIR, "pin-dir", "DIR", "an absolute path", 0,
+		"directory of the pins (default " PIN_DIR ")"},
+	[OPTION_TIMEOUT] = {USAGE_LONG + OPTION_TIMEOUT, "timeout", "SECONDS", "a whole number from 0 to 86400",
+		COMMAND_UPGRADE, "how long to wait until sipxdpd has filled new maps (default 60)"},
+	[OPTION_JSON] = {USAGE_LONG + OPTION_JSON, "json", NULL, NULL, COMMAND_STATUS, "print JSON"},
+	[OPTION_VERBOSE] = {'v', "verbose", NULL, NULL, 0,
+		"print all messages of libbpf and libxdp, including the verifier's log"},
+	[OPTION_HELP] = {'h', "help", NULL, NULL, 0, "print this help"},
+	[OPTION_VERSION] = {USAGE_LONG + OPTION_VERSION, "version", NULL, NULL, 0, "print the version"},
+	[OPTION_COUNT] = {0},
+};
+
+const struct usage loader_usage = {
+	.program = "sipxdp-loader",
+	.synopsis = {"COMMAND [OPTION...]"},
+	.about = "Attaches sipxdp's XDP programs to interfaces. Pinned links and maps keep the programs\n"
+		 "running after sipxdp-loader has exited.",
+	.commands = commands,
+	.options = options,
+};
