@@ -2,7 +2,7 @@
 /* The file as a whole, and those of its keys that are no objects. */
 #include <inttypes.h>
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/duration.h"
 #include "core/base/memory.h"
 
@@ -95,7 +95,7 @@ static void read_interfaces(struct reader *reader, const struct node *value, voi
 						   .key = *interface,
 						   .length = strlen(text),
 						   .owner = *interface,
-						   .mark = item->mark});
+						   .position = item->position});
 	}
 }
 
@@ -147,7 +147,7 @@ static void read_hash_key(struct reader *reader, const struct node *value, void 
 		return;
 	/* What was written is not repeated: a message goes into logs, and the key is a secret. */
 	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32) {
-		faults_add(reader->faults, value->mark,
+		faults_add(reader->faults, value->position,
 			"'hash_key' must be exactly 32 hex digits ('openssl rand -hex 16' makes one)");
 		return;
 	}
@@ -196,25 +196,25 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	struct parse parse = {.config = allocate(1, sizeof(*parse.config))};
 	struct reader reader = {.faults = faults, .context = &parse, .label = "the file"};
 	size_t faults_before = faults->count;
-	struct document document;
+	struct yaml_tree document;
 
 	parse.config->join.node_timeout = DEFAULT_NODE_TIMEOUT;
-	document_load(&document, text, length, faults);
+	yaml_tree_load(&document, text, length, faults);
 	if (document.count) {
-		parse.cut = document.nodes->cut;
-		parse.config->limits = parse.cut ? highest_limits : default_limits;
+		parse.truncated = document.nodes->truncated;
+		parse.config->limits = parse.truncated ? highest_limits : default_limits;
 		reader_mapping(&reader, document.nodes, "the file", config_file_keys, parse.config);
 	}
 	config_claim_vip_ports(&parse, faults);
 	config_check_hints(&parse, faults);
-	claims_judge(&parse.claims, faults);
+	claims_check(&parse.claims, faults);
 	if (faults->count == faults_before)
 		config_resolve_probes(parse.config, faults);
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);
 	free(parse.port_owners);
 	free(parse.hint_owners);
-	document_free(&document);
+	yaml_tree_free(&document);
 	faults_sort(faults);
 	if (faults->count == faults_before)
 		return parse.config;

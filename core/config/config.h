@@ -32,9 +32,9 @@ struct config_backend {
 	size_t hint_count;
 	struct config_ports ports;   /* of the VIPs of its services: its own */
 	enum forward_method forward; /* FORWARD_NONE: its pool's */
-	bool says_admin;             /* the file has `admin:`, and a reload sets it */
+	bool sets_admin;             /* the file has `admin:`, and a reload sets it */
 	enum admin_state admin;
-	struct mark mark;
+	struct position position;
 };
 
 #define MAX_PRIORITY 255
@@ -72,7 +72,7 @@ struct config_probe {
 	char *user;
 	bool verify; /* the certificate */
 	char *ca;    /* file of certificates; NULL: the system's */
-	struct mark ca_mark;
+	struct position ca_position;
 	char *sni; /* the name asked for, and verified; NULL: none, the address is verified */
 };
 
@@ -89,7 +89,7 @@ struct config_pool {
 	size_t group_count;
 	struct config_backend *backends;
 	size_t backend_count;
-	struct mark mark;
+	struct position position;
 };
 
 #define CONFIG_NO_POOL (-1)
@@ -106,7 +106,7 @@ struct config_service {
 	enum affinity affinity;
 	size_t pool;               /* index into config.pools */
 	int methods[METHOD_COUNT]; /* the same for a method that the file names; else CONFIG_NO_POOL */
-	struct mark mark;
+	struct position position;
 };
 
 struct config_limits {

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The meaning of the keys of backends, and of the groups that they stand in. */
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 /* --- backends */
 
 /* A claim of the backend on something in its pool. */
 static struct claim claim_of(const struct reader *reader, const struct config_backend *backend, enum claim_kind kind,
-	const void *key, size_t length, struct mark mark)
+	const void *key, size_t length, struct position position)
 {
 	const struct parse *parse = reader->context;
 
-	return (struct claim){
-		.kind = kind, .scope = parse->pool, .key = key, .length = length, .owner = backend->name, .mark = mark};
+	return (struct claim){.kind = kind,
+		.scope = parse->pool,
+		.key = key,
+		.length = length,
+		.owner = backend->name,
+		.position = position};
 }
 
 static void read_name(struct reader *reader, const struct node *value, void *object)
@@ -35,14 +39,14 @@ static void read_address(struct reader *reader, const struct node *value, void *
 	struct config_backend *backend = object;
 	struct parse *parse = reader->context;
 	struct claim claim = claim_of(
-		reader, backend, CLAIM_BACKEND_ADDRESS, &backend->address, sizeof(backend->address), value->mark);
+		reader, backend, CLAIM_BACKEND_ADDRESS, &backend->address, sizeof(backend->address), value->position);
 
 	if (!config_read_address(reader, value, &backend->address))
 		return;
 	claims_add(&parse->claims, claim);
 	claim.kind = CLAIM_ROLE_BACKEND;
 	claim.scope = 0;
-	claim.party = PARTY_OTHERS;
+	claim.sharing = SHARING_OTHERS;
 	claims_add(&parse->claims, claim);
 }
 
@@ -97,22 +101,22 @@ static void add_hint_owner(struct parse *parse, struct hint_owner owner)
 
 /* A VIP is where all backends are; with a port of its own it may be one's name. */
 static void claim_hint(
-	struct reader *reader, struct config_backend *backend, struct config_hint *hint, struct mark mark)
+	struct reader *reader, struct config_backend *backend, struct config_hint *hint, struct position position)
 {
 	struct parse *parse = reader->context;
-	struct claim claim = claim_of(reader, backend, CLAIM_HINT, hint, sizeof(*hint), mark);
+	struct claim claim = claim_of(reader, backend, CLAIM_HINT, hint, sizeof(*hint), position);
 
 	if (address_parse(hint->host, &hint->address))
 		hint->address = (struct address){{0}};
 	claims_add(&parse->claims, claim);
 	if (address_equal(&hint->address, &(struct address){{0}}) || address_equal(&hint->address, &backend->address))
 		return;
-	add_hint_owner(parse, (struct hint_owner){parse->pool, backend, hint, mark});
+	add_hint_owner(parse, (struct hint_owner){parse->pool, backend, hint, position});
 	if (hint->port)
 		return;
-	claim = claim_of(reader, backend, CLAIM_ROLE_HINT, &hint->address, sizeof(hint->address), mark);
+	claim = claim_of(reader, backend, CLAIM_ROLE_HINT, &hint->address, sizeof(hint->address), position);
 	claim.scope = 0;
-	claim.party = PARTY_OTHERS;
+	claim.sharing = SHARING_OTHERS;
 	claims_add(&parse->claims, claim);
 }
 
@@ -135,7 +139,7 @@ static void read_hints(struct reader *reader, const struct node *value, void *ob
 				"a host as in SIP: px1.example.net, px1.example.net:5062, 10.0.0.11, "
 				"'[2001:db8::11]:5060'");
 		else
-			claim_hint(reader, backend, hint, item->mark);
+			claim_hint(reader, backend, hint, item->position);
 	}
 }
 
@@ -156,7 +160,7 @@ static void read_ports(struct reader *reader, const struct node *value, void *ob
 {
 	struct config_backend *backend = object;
 	struct parse *parse = reader->context;
-	struct claim claim = claim_of(reader, backend, CLAIM_BACKEND_PORTS, NULL, 0, value->mark);
+	struct claim claim = claim_of(reader, backend, CLAIM_BACKEND_PORTS, NULL, 0, value->position);
 
 	if (!reader_range(reader, value, 1, 65535, &backend->ports.first, &backend->ports.last))
 		return;
@@ -164,7 +168,7 @@ static void read_ports(struct reader *reader, const struct node *value, void *ob
 	claim.last = backend->ports.last;
 	claims_add(&parse->claims, claim);
 	parse->port_owners = array_grow(parse->port_owners, parse->port_owner_count, sizeof(*parse->port_owners));
-	parse->port_owners[parse->port_owner_count++] = (struct port_owner){parse->pool, backend, value->mark};
+	parse->port_owners[parse->port_owner_count++] = (struct port_owner){parse->pool, backend, value->position};
 }
 
 static void write_ports(const struct writer *writer, const struct key *key, const void *object)
@@ -204,8 +208,8 @@ static void read_admin(struct reader *reader, const struct node *value, void *ob
 	struct config_backend *backend = object;
 	int admin;
 
-	backend->says_admin = reader_word(reader, value, admin_words, &admin);
-	if (backend->says_admin)
+	backend->sets_admin = reader_word(reader, value, admin_words, &admin);
+	if (backend->sets_admin)
 		backend->admin = admin;
 }
 
@@ -214,7 +218,7 @@ static void write_admin(const struct writer *writer, const struct key *key, cons
 	const struct config_backend *backend = object;
 
 	(void)key;
-	if (backend->says_admin)
+	if (backend->sets_admin)
 		fputs(config_admin_name(backend->admin), writer->out);
 }
 
@@ -226,23 +230,23 @@ const char *config_admin_name(enum admin_state admin)
 #define MEMBER(name) .member = offsetof(struct config_backend, name)
 
 const struct key config_backend_keys[] = {
-	{.name = "name", .required = true, .read = read_name, .write = write_name, .flags = KEY_ALWAYS | KEY_TOLD},
+	{.name = "name", .required = true, .read = read_name, .write = write_name, .flags = KEY_ALWAYS | KEY_IN_STEPS},
 	{.name = "address",
 		.required = true,
 		.read = read_address,
 		.write = write_address,
-		.flags = KEY_ALWAYS | KEY_TOLD},
+		.flags = KEY_ALWAYS | KEY_IN_STEPS},
 	{.name = "weight",
 		.read = read_weight,
 		.write = config_write_u16,
 		MEMBER(weight),
-		.flags = KEY_ALWAYS | KEY_TOLD},
+		.flags = KEY_ALWAYS | KEY_IN_STEPS},
 	{.name = "priority", .read = read_priority, .write = config_write_u8, MEMBER(priority)},
 	{.name = "mac", .read = read_mac, .write = write_mac},
 	{.name = "hints", .read = read_hints, .write = write_hints},
 	{.name = "ports", .read = read_ports, .write = write_ports},
 	{.name = "forward", .read = read_forward, .write = write_forward},
-	{.name = "admin", .read = read_admin, .write = write_admin, .flags = KEY_TOLD},
+	{.name = "admin", .read = read_admin, .write = write_admin, .flags = KEY_IN_STEPS},
 	{},
 };
 
@@ -261,8 +265,8 @@ void config_read_backends(struct reader *reader, const struct node *value, void 
 	for (item = node_first(value); item; item = node_next(value, item), backend++) {
 		backend->weight = 1;
 		backend->priority = 1;
-		backend->mark = item->mark;
-		config_check_limit(reader, item->mark, ++parse->backend_count, parse->config->limits.backends,
+		backend->position = item->position;
+		config_check_limit(reader, item->position, ++parse->backend_count, parse->config->limits.backends,
 			"backends", MAX_BACKENDS);
 		reader_mapping(reader, item, "a backend", config_backend_keys, backend);
 	}
@@ -308,9 +312,9 @@ static void read_member(struct reader *reader, const struct node *value, const s
 						   .key = (*found)->name,
 						   .length = strlen((*found)->name),
 						   .owner = pool->groups[reading->group],
-						   .mark = value->mark});
-	} else if (!parse->cut) { /* else it may come further down */
-		faults_add(reader->faults, value->mark, "'backends' of %s: the pool has no backend named %s",
+						   .position = value->position});
+	} else if (!parse->truncated) { /* else it may come further down */
+		faults_add(reader->faults, value->position, "'backends' of %s: the pool has no backend named %s",
 			reader->label, wanted.name);
 	}
 }
@@ -346,7 +350,7 @@ void config_read_groups(struct reader *reader, const struct node *value, void *o
 		reading.by_name[i] = &pool->backends[i];
 	qsort(reading.by_name, pool->backend_count, sizeof(*reading.by_name), compare_backends);
 	for (item = node_first(value); item; item = node_next(value, item), reading.group++) {
-		config_check_limit(reader, item->mark, reading.group + 1, MAX_BACKENDS, "groups", MAX_BACKENDS);
+		config_check_limit(reader, item->position, reading.group + 1, MAX_BACKENDS, "groups", MAX_BACKENDS);
 		reader_mapping(reader, item, "a group", group_keys, &reading);
 	}
 	free(reading.by_name);

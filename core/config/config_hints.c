@@ -2,7 +2,7 @@
 /* Hints that are addresses: what is another backend's address is its name already, and what
  * new calls name is everybody's. Names are seen only by services of the backends' pools. */
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 #define SIP_PORT 5060 /* what new calls name, where they name a port */
@@ -98,18 +98,18 @@ static bool is_one_port(const struct config_service *service)
 
 static void refuse_address(struct faults *faults, const struct hint_owner *owner, const struct holder *holder)
 {
-	faults_add(faults, owner->mark,
+	faults_add(faults, owner->position,
 		"a hint of backend %s cannot be %s: it is the address of backend %s of pool %s (line %d)",
 		owner->backend->name, owner->hint->host, holder->backend->name, holder->pool->name,
-		holder->backend->mark.line);
+		holder->backend->position.line);
 }
 
 static void refuse_port(struct faults *faults, const struct hint_owner *owner, const struct config_service *service)
 {
-	faults_add(faults, owner->mark,
+	faults_add(faults, owner->position,
 		"a hint of backend %s cannot be port %u of %s: it is service %s (line %d), whose new calls name it; "
 		"give the backend a port of its own, or another name",
-		owner->backend->name, owner->hint->port, owner->hint->host, service->name, service->mark.line);
+		owner->backend->name, owner->hint->port, owner->hint->host, service->name, service->position.line);
 }
 
 /* Ports of a VIP can tell backends apart where one is left for new calls. */

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 #define SECRET_LENGTH_MIN 16
@@ -29,9 +29,9 @@ static void read_listen(struct reader *reader, const struct node *value, void *o
 	struct claim claim = {.kind = CLAIM_ROLE_JOIN,
 		.key = &join->address,
 		.length = sizeof(join->address),
-		.party = PARTY_OTHERS,
+		.sharing = SHARING_OTHERS,
 		.owner = "",
-		.mark = value->mark};
+		.position = value->position};
 	char host[HOST_SIZE];
 	uint16_t port;
 
@@ -56,11 +56,11 @@ static void read_secret(struct reader *reader, const struct node *value, void *o
 		return;
 	/* As with `hash_key:`, what was written is not repeated. */
 	if (!strcmp(text, SECRET_HIDDEN))
-		faults_add(reader->faults, value->mark,
+		faults_add(reader->faults, value->position,
 			"'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it to root "
 			"only");
 	else if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
-		faults_add(reader->faults, value->mark,
+		faults_add(reader->faults, value->position,
 			"'secret' of join must be %d to %d printable ASCII characters ('openssl rand -hex 16' makes "
 			"one)",
 			SECRET_LENGTH_MIN, SECRET_LENGTH_MAX);

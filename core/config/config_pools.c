@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The meaning of the keys of pools. */
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 #define DEFAULT_MIN_ALIVE 10
@@ -128,11 +128,11 @@ void config_read_pools(struct reader *reader, const struct node *value, void *ob
 	parse->pools_by_name = allocate(config->pool_count, sizeof(pool));
 	for (item = node_first(value); item; item = node_next(value, item), i++) {
 		pool = &config->pools[i];
-		pool->mark = item->mark;
+		pool->position = item->position;
 		config_default_pool(pool);
 		parse->pools_by_name[i] = pool;
 		parse->pool = i;
-		config_check_limit(reader, item->mark, i + 1, config->limits.pools, "pools", MAX_POOLS);
+		config_check_limit(reader, item->position, i + 1, config->limits.pools, "pools", MAX_POOLS);
 		reader_mapping(reader, item, "a pool", config_pool_keys, pool);
 	}
 	qsort(parse->pools_by_name, i, sizeof(pool), compare_pools);

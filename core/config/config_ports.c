@@ -2,7 +2,7 @@
 /* Ports of VIPs that backends have to themselves: those of each VIP of each service that
  * uses their pool. No two backends may have one of them, and no service. */
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 /* A VIP to which packets for a pool come. */
@@ -68,9 +68,9 @@ static void add_claim(struct parse *parse, const struct use *use, const struct p
 					   .length = sizeof(*use->vip),
 					   .first = owner->backend->ports.first,
 					   .last = owner->backend->ports.last,
-					   .party = 1 + use->pool,
+					   .sharing = 1 + use->pool,
 					   .owner = owner->backend->name,
-					   .mark = owner->mark});
+					   .position = owner->position});
 }
 
 /* Uses and owners are in the order of their pools. */
@@ -89,7 +89,7 @@ static void claim_uses(struct parse *parse, const struct uses *uses, struct faul
 			of_pool++;
 		for (owner = of_pool; owner < end && owner->pool == use->pool; owner++) {
 			if (++count > RANGES) {
-				faults_add(faults, owner->mark,
+				faults_add(faults, owner->position,
 					"too many 'ports': each VIP of each backend counts, and there is room for %d",
 					RANGES);
 				return;

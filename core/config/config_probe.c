@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 
 #define INTERVAL_MIN 100 /* ms */
 #define TIMEOUT_MIN 10
@@ -65,7 +65,7 @@ static bool has_use(struct reader *reader, const struct node *value, const struc
 	if (use || probe->type == TYPE_UNKNOWN)
 		return true;
 	/* A SIP probe has a use for all keys but those of TLS. */
-	faults_add(reader->faults, value->mark, "'%s' of %s: type %s has no use for it%s", reader->key->name,
+	faults_add(reader->faults, value->position, "'%s' of %s: type %s has no use for it%s", reader->key->name,
 		reader->label, config_probe_name(probe->type), is_sip(probe) ? " without transport tls" : "");
 	return false;
 }
@@ -336,7 +336,7 @@ static void read_ca(struct reader *reader, const struct node *value, void *objec
 
 	if (!has_use(reader, value, probe, has_tls(probe)))
 		return;
-	probe->ca_mark = value->mark;
+	probe->ca_position = value->position;
 	text = reader_text(reader, value);
 	if (text && text[0] == '/' && strlen(text) < PATH_MAX && config_is_printable(text))
 		set_text(reader, probe, text);
@@ -444,7 +444,7 @@ static void check_port(const struct config *config, const struct config_pool *po
 	const struct config_probe *probe = &pool->probe;
 
 	if (service && !probe->port && has_port(probe) && !can_be_asked(service, probe))
-		faults_add(faults, pool->mark,
+		faults_add(faults, pool->position,
 			"pool %s: its probe needs a 'port', because no %s service of the pool has one", pool->name,
 			config_protocol_name(protocol_of(probe)));
 }

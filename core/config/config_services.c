@@ -2,7 +2,7 @@
 /* The meaning of the keys of services. */
 #include <errno.h>
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 #define SUGGESTED_POOLS_MAX 32 /* whoever has more of them must look himself */
@@ -116,20 +116,20 @@ static void read_vip(
 {
 	struct parse *parse = reader->context;
 	struct claim claim = {.kind = CLAIM_ROLE_VIP,
-		.party = PARTY_VIPS,
+		.sharing = SHARING_VIPS,
 		.key = vip,
 		.length = sizeof(*vip),
 		.owner = service->name,
-		.mark = value->mark};
+		.position = value->position};
 
-	config_check_limit(reader, value->mark, ++parse->vip_count, parse->config->limits.services,
+	config_check_limit(reader, value->position, ++parse->vip_count, parse->config->limits.services,
 		"services (each VIP counts)", MAX_SERVICES);
 	if (!config_read_address(reader, value, vip))
 		return;
 	claims_add(&parse->claims, claim);
 	claim.kind = CLAIM_VIP;
 	claim.scope = service->protocol;
-	claim.party = PARTY_NONE;
+	claim.sharing = SHARING_NONE;
 	claim.first = service->port;
 	claim.last = service->last_port;
 	if (parse->port_known && service->protocol)
@@ -176,11 +176,11 @@ static void refuse_pool(struct reader *reader, const struct node *value)
 	for (i = 0; i < config->pool_count && i < SUGGESTED_POOLS_MAX; i++)
 		suggestion_offer(&suggestion, config->pools[i].name);
 	if (suggestion.best)
-		faults_add(reader->faults, value->mark, "'pool' of %s: no pool is named %s; did you mean %s?",
+		faults_add(reader->faults, value->position, "'pool' of %s: no pool is named %s; did you mean %s?",
 			reader->label, value->text, suggestion.best);
 	else
-		faults_add(reader->faults, value->mark, "'pool' of %s: no pool is named %s; define it under 'pools'",
-			reader->label, value->text);
+		faults_add(reader->faults, value->position,
+			"'pool' of %s: no pool is named %s; define it under 'pools'", reader->label, value->text);
 }
 
 /* Finds the pool that is named; false if there is none. */
@@ -196,7 +196,7 @@ static bool read_pool(struct reader *reader, const struct node *value, size_t *o
 	pool = config_named_pool(parse, name);
 	if (pool)
 		*out = pool - config->pools;
-	else if (!parse->cut) /* else it may come further down */
+	else if (!parse->truncated) /* else it may come further down */
 		refuse_pool(reader, value);
 	return pool;
 }
@@ -273,7 +273,7 @@ static void read_methods(struct reader *reader, const struct node *value, void *
 	struct config_service *service = object;
 
 	if (service->protocol == IPPROTO_TCP)
-		faults_add(reader->faults, value->mark, "'methods' of %s: of tcp no message is read, so udp only",
+		faults_add(reader->faults, value->position, "'methods' of %s: of tcp no message is read, so udp only",
 			reader->label);
 	reader_mapping(reader, value, "'methods'", method_keys, service->methods);
 }
@@ -347,10 +347,14 @@ const struct key config_service_keys[] = {
 	{.name = "name", .required = true, .read = read_name},
 	{.name = "port", .required = true, .read = read_port, .write = write_port, .flags = KEY_ALWAYS},
 	{.name = "protocol", .read = read_protocol, .write = write_protocol, .flags = KEY_ALWAYS},
-	{.name = "vip", .required = true, .read = read_vips, .write = write_vips, .flags = KEY_ALWAYS | KEY_TOLD},
-	{.name = "affinity", .read = read_affinity, .write = write_affinity, .flags = KEY_ALWAYS | KEY_TOLD},
-	{.name = "pool", .required = true, .read = read_own_pool, .write = write_pool, .flags = KEY_ALWAYS | KEY_TOLD},
-	{.name = "methods", .read = read_methods, .write = write_methods, .flags = KEY_TOLD},
+	{.name = "vip", .required = true, .read = read_vips, .write = write_vips, .flags = KEY_ALWAYS | KEY_IN_STEPS},
+	{.name = "affinity", .read = read_affinity, .write = write_affinity, .flags = KEY_ALWAYS | KEY_IN_STEPS},
+	{.name = "pool",
+		.required = true,
+		.read = read_own_pool,
+		.write = write_pool,
+		.flags = KEY_ALWAYS | KEY_IN_STEPS},
+	{.name = "methods", .read = read_methods, .write = write_methods, .flags = KEY_IN_STEPS},
 	{.name = "ping",
 		.read = read_ping,
 		.write = config_write_truth,
@@ -369,7 +373,7 @@ void config_read_services(struct reader *reader, const struct node *value, void 
 	if (!service)
 		return;
 	for (item = node_first(value); item; item = node_next(value, item), service++) {
-		service->mark = item->mark;
+		service->position = item->position;
 		service->protocol = IPPROTO_UDP;
 		service->affinity = AFFINITY_CALL_ID;
 		service->pool = POOL_UNKNOWN;

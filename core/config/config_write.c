@@ -3,7 +3,7 @@
  * is written if its row says so (KEY_ALWAYS) or its value differs from the default. */
 #include <ctype.h>
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 /* --- values */

@@ -5,9 +5,9 @@
 #include "faults.h"
 #include "core/base/memory.h"
 
-void faults_add(struct faults *faults, struct mark mark, const char *format, ...)
+void faults_add(struct faults *faults, struct position position, const char *format, ...)
 {
-	struct fault fault = {.mark = mark};
+	struct fault fault = {.position = position};
 	va_list args;
 
 	faults->list = array_grow(faults->list, faults->count, sizeof(fault));
@@ -27,7 +27,7 @@ struct ranked {
 static int compare_ranked(const void *left, const void *right)
 {
 	const struct ranked *a = left, *b = right;
-	const struct mark *p = &a->fault.mark, *q = &b->fault.mark;
+	const struct position *p = &a->fault.position, *q = &b->fault.position;
 
 	if (p->line != q->line)
 		return p->line < q->line ? -1 : 1;
@@ -56,8 +56,8 @@ const char *fault_format(const struct fault *fault, const char *file, char text[
 {
 	char place[32] = "";
 
-	if (fault->mark.line)
-		snprintf(place, sizeof(place), ":%d:%d", fault->mark.line, fault->mark.column);
+	if (fault->position.line)
+		snprintf(place, sizeof(place), ":%d:%d", fault->position.line, fault->position.column);
 	snprintf(text, FAULT_TEXT_SIZE, "%s%s: %s", file, place, fault->message);
 	return text;
 }

@@ -5,13 +5,13 @@
 
 #include <stddef.h>
 
-struct mark {
+struct position {
 	int line; /* 1-based; 0 where a fault is about no place in the text */
 	int column;
 };
 
 struct fault {
-	struct mark mark;
+	struct position position;
 	char *message;
 };
 
@@ -21,7 +21,8 @@ struct faults {
 };
 
 /* Appends a fault. A zeroed struct faults is an empty one. Aborts when memory is out. */
-void faults_add(struct faults *faults, struct mark mark, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void faults_add(struct faults *faults, struct position position, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Puts the faults in the order of their places in the text. */
 void faults_sort(struct faults *faults);

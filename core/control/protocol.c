@@ -373,8 +373,8 @@ static json_t *fault_list(const struct faults *faults)
 	for (size_t i = 0; faults && i < faults->count; i++) {
 		const struct fault *fault = &faults->list[i];
 
-		json_array_append_new(list, json_pack("{s:i, s:i, s:o}", "line", fault->mark.line, "column",
-						    fault->mark.column, "message", protocol_text(fault->message)));
+		json_array_append_new(list, json_pack("{s:i, s:i, s:o}", "line", fault->position.line, "column",
+						    fault->position.column, "message", protocol_text(fault->message)));
 	}
 	return list;
 }

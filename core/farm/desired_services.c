@@ -8,7 +8,7 @@
 #include "core/config/hint_groups.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
-#include "core/net/ranges.h"
+#include "core/net/port_range.h"
 
 /* --- hints */
 
@@ -89,7 +89,7 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 	const struct range *range)
 {
 	struct range_prefix prefixes[RANGE_PREFIXES];
-	size_t count = ranges_cut(ports.first, ports.last, prefixes);
+	size_t count = port_range_prefixes(ports.first, ports.last, prefixes);
 
 	for (size_t i = 0; i < count; i++) {
 		struct range_key key = {.prefix = RANGE_KEY_BITS(prefixes[i].bits),

@@ -128,7 +128,7 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	} else {
 		backend->id = ids_allocate(ids);
 	}
-	if (origin == FARM_RELOAD && config->says_admin)
+	if (origin == FARM_RELOAD && config->sets_admin)
 		backend->record.admin = config->admin;
 	trust(pool, backend);
 	return backend->id ? 0 : -ENOSPC;
@@ -231,7 +231,7 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 		pool->config = &config->pools[i];
 		pool->id = name_ids_take(&names, pool->config->name);
 		if (pool->id == running->contract.pools)
-			faults_add(faults, pool->config->mark,
+			faults_add(faults, pool->config->position,
 				"pool '%s': the maps were made for %u pools; raise `limits:` and run 'sipxdp-loader "
 				"upgrade -c FILE'",
 				pool->config->name, running->contract.pools);
@@ -241,7 +241,7 @@ static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin ori
 			const struct config_backend *backend = &pool->config->backends[j];
 
 			if (add_from_file(&pool->backends[j], pool, backend, ids, origin))
-				faults_add(faults, backend->mark,
+				faults_add(faults, backend->position,
 					"backend '%s': the maps were made for %u backends; raise `limits:` and run "
 					"'sipxdp-loader upgrade -c FILE'",
 					backend->name, running->contract.backends);
@@ -265,7 +265,7 @@ static void build_services(struct farm *farm, const struct image *running, struc
 		farm->service_ids[i] = name_ids_take(&names, service->name);
 		keys += service->vip_count;
 		if (farm->service_ids[i] == limit || keys > limit)
-			faults_add(faults, service->mark,
+			faults_add(faults, service->position,
 				"service '%s': the maps were made for %u services; raise `limits:` and run "
 				"'sipxdp-loader upgrade -c FILE'",
 				service->name, limit);
@@ -279,7 +279,7 @@ static void check_hints(const struct config *config, struct faults *faults)
 	size_t entries = hint_groups_entries(groups, config);
 
 	if (entries > HINTS)
-		faults_add(faults, (struct mark){0},
+		faults_add(faults, (struct position){0},
 			"hints: %zu addresses and names of backends, and there is room for %d; each counts once for "
 			"every set of pools that services use together",
 			entries, HINTS);
@@ -295,7 +295,7 @@ struct farm *farm_new(
 
 	farm->config = config;
 	if (config->limits.slots != running->contract.slots)
-		faults_add(faults, (struct mark){0},
+		faults_add(faults, (struct position){0},
 			"limits: slots is %u, and the maps were made for %u; 'sipxdp-loader upgrade -c FILE' makes "
 			"new ones",
 			config->limits.slots, running->contract.slots);
@@ -415,7 +415,7 @@ static struct config_backend save_backend(const struct farm_pool *pool, const st
 	if (known)
 		backend = *known;
 	backend.group = from->group;
-	backend.says_admin = record->admin != ADMIN_READY;
+	backend.sets_admin = record->admin != ADMIN_READY;
 	backend.admin = record->admin;
 	name_copy(backend.name, record->name);
 	backend.address = record->address;

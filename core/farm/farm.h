@@ -3,7 +3,7 @@
  * know everything by, and what is known of the way to each backend. Pure. */
 #pragma once
 
-#include "core/config/added.h"
+#include "core/config/added_backend.h"
 #include "core/maps/image.h"
 #include "core/health/outage.h"
 #include "core/net/route.h"
@@ -187,6 +187,9 @@ bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *ba
 uint32_t farm_next_ramp(const struct farm *farm);
 
 const char *farm_state_name(enum backend_state state);
+
+/* "ready", "drain", "maint", or "leaving" during a pending removal. */
+const char *farm_admin_name(const struct backend_record *record);
 
 /* Why it is not up, or cannot be probed, for people; "" if all is well. */
 const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend);

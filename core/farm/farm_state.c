@@ -329,6 +329,13 @@ const char *farm_state_name(enum backend_state state)
 	return names[state];
 }
 
+const char *farm_admin_name(const struct backend_record *record)
+{
+	bool leaves = record->admin != ADMIN_MAINT && (record->overrides & OVERRIDE_LEAVING);
+
+	return leaves ? "leaving" : config_admin_name(record->admin);
+}
+
 const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See preview.h. */
 
-#include "core/config/differences.h"
+#include "core/config/config_diff.h"
 #include "core/base/memory.h"
 #include "preview.h"
 
 void effects_free(struct effects *effects)
 {
-	words_free(&effects->steps);
-	words_free(&effects->dangers);
+	messages_free(&effects->steps);
+	messages_free(&effects->dangers);
 	free(effects->moves);
 	*effects = (struct effects){0};
 }
@@ -18,15 +18,15 @@ static void take_plan(struct effects *effects, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->steps[i].text)
-			words_add(&effects->steps, "%s", plan->steps[i].text);
-	words_take(&effects->dangers, &plan->dangers);
+			messages_add(&effects->steps, "%s", plan->steps[i].text);
+	messages_take(&effects->dangers, &plan->dangers);
 	effects->moves = plan->moves;
 	effects->move_count = plan->move_count;
 	plan->moves = NULL;
 }
 
 static void assume_backends(
-	struct farm *farm, const struct image *running, struct preview_now now, struct words *assumed)
+	struct farm *farm, const struct image *running, struct preview_now now, struct messages *assumed)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		struct farm_pool *pool = &farm->pools[i];
@@ -35,7 +35,7 @@ static void assume_backends(
 			struct farm_backend *backend = &pool->backends[j];
 
 			if (farm_assume(backend, running))
-				words_add(assumed, "backend %s/%s: gets no packet before it %s", pool->config->name,
+				messages_add(assumed, "backend %s/%s: gets no packet before it %s", pool->config->name,
 					backend->record.name,
 					pool->config->probe.type ? "can be reached and has passed its probes"
 								 : "can be reached");
@@ -48,7 +48,7 @@ static void assume_backends(
 }
 
 /* The file does not speak of it, so what an operator did goes on. */
-static void say_what_stays(const struct farm *farm, struct words *steps)
+static void say_what_stays(const struct farm *farm, struct messages *steps)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
@@ -56,8 +56,8 @@ static void say_what_stays(const struct farm *farm, struct words *steps)
 			const struct config_backend *config = farm_backend_config(&farm->pools[i], backend);
 
 			if (farm_backend_exists(backend) && backend->record.admin != ADMIN_READY && config &&
-				!config->says_admin)
-				words_add(steps, "backend %s/%s: stays in %s: the file says nothing of `admin:`",
+				!config->sets_admin)
+				messages_add(steps, "backend %s/%s: stays in %s: the file says nothing of `admin:`",
 					backend->record.pool, backend->record.name,
 					config_admin_name(backend->record.admin));
 		}
@@ -66,16 +66,16 @@ static void say_what_stays(const struct farm *farm, struct words *steps)
 void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now)
 {
-	struct words assumed = {0};
+	struct messages assumed = {0};
 	struct image *image;
 	struct plan *plan;
 
-	differences(before, farm->config, &effects->steps, &effects->dangers);
+	config_diff(before, farm->config, &effects->steps, &effects->dangers);
 	assume_backends(farm, running, now, &assumed);
 	image = desired_preview(desired, farm, running, now.ms);
 	plan = plan_new(running, image);
 	take_plan(effects, plan);
-	words_take(&effects->steps, &assumed);
+	messages_take(&effects->steps, &assumed);
 	if (before != farm->config)
 		say_what_stays(farm, &effects->steps);
 	plan_free(plan);

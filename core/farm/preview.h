@@ -9,8 +9,8 @@
 
 /* The steps in words, and the slots that move. */
 struct effects {
-	struct words steps;
-	struct words dangers; /* what sends calls that are up to other servers: a reload refuses it */
+	struct messages steps;
+	struct messages dangers; /* what sends calls that are up to other servers: a reload refuses it */
 	struct plan_moves *moves;
 	size_t move_count;
 };

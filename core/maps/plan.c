@@ -270,7 +270,7 @@ void plan_free(struct plan *plan)
 	free(plan->steps);
 	free(plan->moves);
 	free(plan->renamed);
-	words_free(&plan->dangers);
+	messages_free(&plan->dangers);
 	free(plan);
 }
 

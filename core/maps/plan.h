@@ -5,7 +5,7 @@
 #pragma once
 
 #include "image.h"
-#include "core/base/words.h"
+#include "core/base/messages.h"
 
 enum plan_kind {
 	PLAN_RECORD,          /* backend_records[index] */
@@ -46,8 +46,8 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* of every pool that was there before and will be */
 	size_t move_count;
-	bool *renamed;        /* by id: is another backend's from now on */
-	struct words dangers; /* changes of services that send calls that are up to other servers */
+	bool *renamed;           /* by id: is another backend's from now on */
+	struct messages dangers; /* changes of services that send calls that are up to other servers */
 };
 
 /* Both images must outlive the plan. */

@@ -101,9 +101,10 @@ static void say_change(
 	if (length && !is_told(draft, after->id)) {
 		plan_say(step, "service %s: %s", name, text + strlen("; "));
 		if (moves)
-			words_add(&draft->plan->dangers, "%s: calls that are up would meet other servers", step->text);
+			messages_add(
+				&draft->plan->dangers, "%s: calls that are up would meet other servers", step->text);
 	} else if (moves && !draft->plan->dangers.count) {
-		words_add(&draft->plan->dangers, "service %s: %s: calls that are up would meet other servers", name,
+		messages_add(&draft->plan->dangers, "service %s: %s: calls that are up would meet other servers", name,
 			text + strlen("; "));
 	}
 	free(text);
@@ -206,6 +207,6 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_HINTS);
 	remove_entries(draft, IMAGE_ADDED);
 	remove_service_names(draft);
-	words_cut(&draft->plan->dangers, WORDS_SHOWN);
+	messages_cut(&draft->plan->dangers, MESSAGES_SHOWN);
 	free(draft->told);
 }

@@ -74,24 +74,24 @@ static void put_ipv4_checksum(uint8_t *ip, size_t header)
 
 /* --- cutting */
 
-bool oversize_may_be_cut(const struct punt *punt)
+bool oversize_may_fragment(const struct punt *punt)
 {
 	struct packet packet;
 
 	return parse(punt, &packet) && !packet.ipv6 && !(get16(punt->frame + packet.ip + 6) & IP_DONT_FRAGMENT);
 }
 
-int cut_start(struct cut *cut, const struct punt *punt)
+int oversize_fragment_start(struct oversize_fragments *fragments, const struct punt *punt)
 {
 	struct packet packet;
 	uint32_t header;
 
-	if (punt->length > PUNT_FRAME_SIZE || !oversize_may_be_cut(punt) || !parse(punt, &packet))
+	if (punt->length > PUNT_FRAME_SIZE || !oversize_may_fragment(punt) || !parse(punt, &packet))
 		return -EINVAL;
 	header = (punt->frame[packet.ip] & 15) * 4;
 	if (punt->mtu < header + 8)
 		return -EINVAL;
-	*cut = (struct cut){
+	*fragments = (struct oversize_fragments){
 		.punt = punt,
 		.ip = packet.ip,
 		.start = packet.ip + header,
@@ -121,31 +121,31 @@ static void drop_options(uint8_t *option, const uint8_t *end)
 	}
 }
 
-static void fix_header(const struct cut *cut, uint8_t *ip, uint32_t carried)
+static void fix_header(const struct oversize_fragments *fragments, uint8_t *ip, uint32_t carried)
 {
-	uint32_t header = cut->start - cut->ip;
+	uint32_t header = fragments->start - fragments->ip;
 	uint16_t fragment = get16(ip + 6);
-	uint16_t more = cut->at + carried < cut->end ? IP_MORE_FRAGMENTS : 0;
-	uint16_t offset = (fragment & IP_OFFSET) + (cut->at - cut->start) / 8;
+	uint16_t more = fragments->at + carried < fragments->end ? IP_MORE_FRAGMENTS : 0;
+	uint16_t offset = (fragment & IP_OFFSET) + (fragments->at - fragments->start) / 8;
 
 	put16(ip + 2, header + carried);
 	put16(ip + 6, (fragment & IP_RESERVED_AND_MORE) | more | (offset & IP_OFFSET));
-	if (cut->at > cut->start)
+	if (fragments->at > fragments->start)
 		drop_options(ip + sizeof(struct iphdr), ip + header);
 	put_ipv4_checksum(ip, header);
 }
 
-size_t cut_next(struct cut *cut, uint8_t frame[PUNT_FRAME_SIZE])
+size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t frame[PUNT_FRAME_SIZE])
 {
-	uint32_t left = cut->end - cut->at, carried = left <= cut->most ? left : cut->step;
+	uint32_t left = fragments->end - fragments->at, carried = left <= fragments->most ? left : fragments->step;
 
 	if (!left)
 		return 0;
-	memcpy(frame, cut->punt->frame, cut->start);
-	memcpy(frame + cut->start, cut->punt->frame + cut->at, carried);
-	fix_header(cut, frame + cut->ip, carried);
-	cut->at += carried;
-	return cut->start + carried;
+	memcpy(frame, fragments->punt->frame, fragments->start);
+	memcpy(frame + fragments->start, fragments->punt->frame + fragments->at, carried);
+	fix_header(fragments, frame + fragments->ip, carried);
+	fragments->at += carried;
+	return fragments->start + carried;
 }
 
 /* --- telling */
@@ -237,7 +237,7 @@ static size_t put_icmpv6(uint8_t *ip, const struct punt *punt, const struct pack
 	return sizeof(header) + length;
 }
 
-size_t oversize_answer(const struct punt *punt, uint8_t frame[OVERSIZE_ANSWER_SIZE])
+size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE])
 {
 	struct packet packet;
 
@@ -253,10 +253,10 @@ size_t oversize_answer(const struct punt *punt, uint8_t frame[OVERSIZE_ANSWER_SI
 
 /* --- rate */
 
-#define INTERVAL (1000000 / OVERSIZE_ANSWERS_PER_SECOND)
+#define INTERVAL (1000000 / OVERSIZE_ERRORS_PER_SECOND)
 #define SAVED_UP 100000 /* usec: what was not told in them may be told at once */
 
-bool answer_rate_take(struct answer_rate *rate, uint64_t now)
+bool oversize_error_is_allowed(struct oversize_error_rate *rate, uint64_t now)
 {
 	if (rate->next + SAVED_UP < now)
 		rate->next = now - SAVED_UP;

@@ -122,7 +122,7 @@ static struct farm *new_farm(
 	if (running) {
 		farm = farm_new(config, running, FARM_RESTART, faults);
 	} else {
-		faults_add(faults, (struct mark){0}, "limits: more backends run than new maps have room for");
+		faults_add(faults, (struct position){0}, "limits: more backends run than new maps have room for");
 		config_free(config);
 	}
 	image_free(heir);

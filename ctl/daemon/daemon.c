@@ -37,7 +37,7 @@ struct config *daemon_read_config(const char *path, enum file_kind kind, struct 
 	size_t length;
 
 	if (file_read(path, kind, FILE_SIZE_MAX + 1, &text, &length, error)) {
-		faults_add(faults, (struct mark){0}, "%s", error);
+		faults_add(faults, (struct position){0}, "%s", error);
 		return NULL;
 	}
 	config = config_parse(text, length, faults);

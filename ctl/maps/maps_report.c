@@ -112,7 +112,6 @@ static json_t *backend_json(const struct maps *maps, const struct image *image, 
 {
 	const struct backend_record *record = &image->records[id];
 	const struct backend *backend = &image->backends[id];
-	bool leaves = record->admin != ADMIN_MAINT && (record->overrides & OVERRIDE_LEAVING);
 	char interface[IF_NAMESIZE] = "", mac[MAC_TEXT_SIZE] = "";
 	struct traffic traffic;
 
@@ -123,11 +122,10 @@ static json_t *backend_json(const struct maps *maps, const struct image *image, 
 	}
 	return json_pack("{s:s, s:s, s:o, s:i, s:s, s:s, s:s, s:I, s:f, s:I, s:I, s:I, s:s, s:s}", "pool", record->pool,
 		"name", record->name, "address", maps_report_address(&record->address), "weight", record->weight,
-		"forward", config_forward_name(backend->forward), "admin",
-		leaves ? "leaving" : config_admin_name(record->admin), "state", farm_state_name(record->state), "since",
-		(json_int_t)record->since, "share", 100.0 * slots / image->contract.slots, "slots", (json_int_t)slots,
-		"packets", (json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface,
-		"mac", mac);
+		"forward", config_forward_name(backend->forward), "admin", farm_admin_name(record), "state",
+		farm_state_name(record->state), "since", (json_int_t)record->since, "share",
+		100.0 * slots / image->contract.slots, "slots", (json_int_t)slots, "packets",
+		(json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "interface", interface, "mac", mac);
 }
 
 json_t *maps_report_backend_list(const struct maps *maps, const struct image *image, const struct request *request)

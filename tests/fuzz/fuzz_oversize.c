@@ -8,11 +8,11 @@
 static void cut(const struct punt *punt)
 {
 	uint8_t *piece = malloc(PUNT_FRAME_SIZE);
-	struct cut cut;
+	struct oversize_fragments cut;
 	size_t length, count = 0;
 
-	if (!cut_start(&cut, punt)) {
-		while ((length = cut_next(&cut, piece))) {
+	if (!oversize_fragment_start(&cut, punt)) {
+		while ((length = oversize_fragment_next(&cut, piece))) {
 			assert(length <= cut.ip + punt->mtu);
 			assert(++count <= PUNT_FRAME_SIZE / 8);
 		}
@@ -29,12 +29,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 4)
 		return 0;
 	punt = calloc(1, sizeof(*punt));
-	answer = malloc(OVERSIZE_ANSWER_SIZE);
+	answer = malloc(OVERSIZE_ERROR_SIZE);
 	memcpy(&punt->mtu, data, 2);
 	memcpy(&punt->length, data + 2, 2);
 	memcpy(punt->frame, data + 4, size - 4 < PUNT_FRAME_SIZE ? size - 4 : PUNT_FRAME_SIZE);
 	cut(punt);
-	assert(oversize_answer(punt, answer) <= OVERSIZE_ANSWER_SIZE);
+	assert(oversize_error(punt, answer) <= OVERSIZE_ERROR_SIZE);
 	free(answer);
 	free(punt);
 	return 0;

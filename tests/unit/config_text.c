@@ -23,7 +23,7 @@ struct config *parse_good(const char *text)
 	struct faults faults;
 	struct config *config = parse(text, strlen(text), &faults);
 
-	cr_assert(config, "%d:%d: %s in\n%s", faults.list[0].mark.line, faults.list[0].mark.column,
+	cr_assert(config, "%d:%d: %s in\n%s", faults.list[0].position.line, faults.list[0].position.column,
 		faults.list[0].message, text);
 	return config;
 }
@@ -41,11 +41,11 @@ char *write_text(const struct config *config)
 
 bool fault_is(const struct fault *fault, const char *expected)
 {
-	struct mark mark;
+	struct position mark;
 	int end = 0;
 
 	cr_assert_eq(sscanf(expected, "%d:%d: %n", &mark.line, &mark.column, &end), 2, "%s", expected);
-	return fault->mark.line == mark.line && fault->mark.column == mark.column &&
+	return fault->position.line == mark.line && fault->position.column == mark.column &&
 	       strstr(fault->message, expected + end);
 }
 
@@ -59,8 +59,9 @@ void check_row(const struct row *row)
 		const struct fault *fault = &faults.list[i];
 
 		cr_expect(i < COUNT(row->faults) && row->faults[i] && fault_is(fault, row->faults[i]),
-			"%s: found '%d:%d: %s' in place of '%s'", row->name, fault->mark.line, fault->mark.column,
-			fault->message, i < COUNT(row->faults) && row->faults[i] ? row->faults[i] : "nothing");
+			"%s: found '%d:%d: %s' in place of '%s'", row->name, fault->position.line,
+			fault->position.column, fault->message,
+			i < COUNT(row->faults) && row->faults[i] ? row->faults[i] : "nothing");
 	}
 	for (; i < COUNT(row->faults) && row->faults[i]; i++)
 		cr_expect_fail("%s: lacks '%s'", row->name, row->faults[i]);

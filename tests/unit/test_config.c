@@ -467,7 +467,7 @@ Test(config, reads_every_value)
 	cr_assert_eq(sip->vip_count, 2);
 	cr_expect(address_is(&sip->vips[0], "192.0.2.10") && address_is(&sip->vips[1], "2001:db8::10"));
 	cr_expect(sip->port == 5060 && sip->protocol == IPPROTO_UDP && sip->affinity == AFFINITY_CALL_ID);
-	cr_expect(sip->pool == 1 && sip->mark.line == 5 && sip->mark.column == 5);
+	cr_expect(sip->pool == 1 && sip->position.line == 5 && sip->position.column == 5);
 	cr_expect(every->vip_count == 1 && every->port == 0 && every->protocol == IPPROTO_UDP && every->pool == 0);
 
 	cr_assert_eq(config->pool_count, 2);
@@ -475,14 +475,14 @@ Test(config, reads_every_value)
 	cr_expect_eq(config->pools[0].backend_count, 0);
 	sbcs = config_find_pool(config, "sbcs");
 	cr_assert_eq(sbcs, &config->pools[1]);
-	cr_expect(sbcs->forward == FORWARD_IPIP && sbcs->min_alive == 25 && sbcs->mark.line == 15);
+	cr_expect(sbcs->forward == FORWARD_IPIP && sbcs->min_alive == 25 && sbcs->position.line == 15);
 	cr_assert_eq(sbcs->backend_count, 2);
 	cr_expect(address_is(&sbcs->backends[0].address, "10.0.0.11") && sbcs->backends[0].weight == 1);
 	cr_expect(mac_is_zero(&sbcs->backends[0].mac));
 	cr_expect_eq(config_find_backend(sbcs, "sbc2"), &sbcs->backends[1]);
 	cr_expect(address_is(&sbcs->backends[1].address, "2001:db8:1::12") && sbcs->backends[1].weight == 0);
 	cr_expect_arr_eq(sbcs->backends[1].mac.byte, ((__u8[]){2, 0, 0x5e, 0x10, 0, 1}), 6);
-	cr_expect(sbcs->backends[1].mark.line == 20 && sbcs->backends[1].mark.column == 9);
+	cr_expect(sbcs->backends[1].position.line == 20 && sbcs->backends[1].position.column == 9);
 
 	cr_expect_null(config_find_pool(config, "sbc"));
 	cr_expect_null(config_find_backend(sbcs, "sbc3"));
@@ -542,7 +542,7 @@ Test(config, refuses_binary_and_the_enormous)
 	memset(text, ' ', size);
 	cr_expect_null(parse(text, size, &faults));
 	cr_assert_eq(faults.count, 1);
-	cr_expect_eq(faults.list[0].mark.line, 0, "it is about no place");
+	cr_expect_eq(faults.list[0].position.line, 0, "it is about no place");
 	cr_expect(strstr(faults.list[0].message, "the file is too big: 16777217 bytes"));
 	faults_free(&faults);
 
@@ -625,8 +625,8 @@ Test(config, every_example_is_right)
 		char *text = read_file(files.gl_pathv[i]);
 
 		config_free(parse(text, strlen(text), &faults));
-		cr_expect_eq(faults.count, 0, "%s:%d:%d: %s", files.gl_pathv[i], faults.list[0].mark.line,
-			faults.list[0].mark.column, faults.list[0].message);
+		cr_expect_eq(faults.count, 0, "%s:%d:%d: %s", files.gl_pathv[i], faults.list[0].position.line,
+			faults.list[0].position.column, faults.list[0].message);
 		faults_free(&faults);
 		free(text);
 	}
@@ -654,7 +654,7 @@ Test(config, names)
 Test(faults, are_sorted_by_place_and_else_stay_in_order)
 {
 	static const struct {
-		struct mark mark;
+		struct position position;
 		const char *sorted;
 	} rows[] = {
 		{{3, 1}, "0"},
@@ -672,7 +672,7 @@ Test(faults, are_sorted_by_place_and_else_stay_in_order)
 	faults_sort(&faults);
 	cr_expect_eq(faults.count, 0);
 	for (i = 0; i < COUNT(rows); i++)
-		faults_add(&faults, rows[i].mark, "%s", rows[i].sorted);
+		faults_add(&faults, rows[i].position, "%s", rows[i].sorted);
 	faults_sort(&faults);
 	cr_assert_eq(faults.count, COUNT(rows));
 	for (i = 0; i < COUNT(order); i++)

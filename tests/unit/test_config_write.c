@@ -35,7 +35,7 @@ static bool same_backend(const struct config_backend *a, const struct config_bac
 	return !strcmp(a->name, b->name) && address_equal(&a->address, &b->address) && a->weight == b->weight &&
 	       !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && a->priority == b->priority && a->group == b->group &&
 	       a->ports.first == b->ports.first && a->ports.last == b->ports.last && a->forward == b->forward &&
-	       a->says_admin == b->says_admin && a->admin == b->admin;
+	       a->sets_admin == b->sets_admin && a->admin == b->admin;
 }
 
 static bool same_pool(const struct config_pool *a, const struct config_pool *b)
@@ -215,8 +215,8 @@ static void random_backend(
 	backend->priority = 1 + random_below(state, MAX_PRIORITY);
 	backend->group = random_below(state, pool->group_count + 1);
 	backend->forward = random_below(state, FORWARD_IPIP + 1);
-	backend->says_admin = random_below(state, 2);
-	backend->admin = backend->says_admin ? random_below(state, ADMIN_MAINT + 1) : ADMIN_READY;
+	backend->sets_admin = random_below(state, 2);
+	backend->admin = backend->sets_admin ? random_below(state, ADMIN_MAINT + 1) : ADMIN_READY;
 	for (i = 0; i < 6 && random_below(state, 4); i++)
 		backend->mac.byte[i] = random_below(state, 256) & 0xfe;
 	backend->hint_count = random_below(state, 3);

@@ -45,12 +45,12 @@ static size_t cut_and_join(const struct punt *punt, size_t link, uint8_t *joined
 	const uint8_t *ip = punt->frame + link;
 	uint16_t first = get16(ip + 6), header = (ip[0] & 15) * 4;
 	uint8_t piece[PUNT_FRAME_SIZE];
-	struct cut cut;
+	struct oversize_fragments cut;
 	size_t count = 0, size;
 
 	*length = 0;
-	cr_assert_eq(cut_start(&cut, punt), 0);
-	while ((size = cut_next(&cut, piece))) {
+	cr_assert_eq(oversize_fragment_start(&cut, punt), 0);
+	while ((size = oversize_fragment_next(&cut, piece))) {
 		uint16_t total = get16(piece + link + 2), fragment = get16(piece + link + 6);
 		bool last = *length + total - header == get16(ip + 2) - (size_t)header;
 
@@ -102,7 +102,7 @@ Test(oversize, pieces_make_up_the_packet)
 		spec.payload = text(spec.payload_length);
 		punt = punt_of(&spec, rows[i].mtu);
 		header = (punt.frame[link] & 15) * 4;
-		cr_expect(oversize_may_be_cut(&punt));
+		cr_expect(oversize_may_fragment(&punt));
 		cr_expect_eq(cut_and_join(&punt, link, joined, &length), rows[i].pieces, "%s", rows[i].sentence);
 		cr_expect_eq(length, punt.length - link - header, "%s", rows[i].sentence);
 		cr_expect_arr_eq(joined, punt.frame + link + header, length);
@@ -147,18 +147,18 @@ Test(oversize, options)
 	struct punt punt =
 		punt_of(&(struct frame_spec){.payload = text(100), .payload_length = 100, .option_words = 3}, 80);
 	uint8_t piece[PUNT_FRAME_SIZE];
-	struct cut cut;
+	struct oversize_fragments cut;
 
 	memcpy(punt.frame + 34, options, sizeof(options));
-	cr_assert_eq(cut_start(&cut, &punt), 0);
-	cr_assert_gt(cut_next(&cut, piece), 0);
+	cr_assert_eq(oversize_fragment_start(&cut, &punt), 0);
+	cr_assert_gt(oversize_fragment_next(&cut, piece), 0);
 	cr_expect_arr_eq(piece + 34, options, sizeof(options));
-	cr_assert_gt(cut_next(&cut, piece), 0);
+	cr_assert_gt(oversize_fragment_next(&cut, piece), 0);
 	cr_expect_arr_eq(piece + 34, copied, sizeof(copied));
 
 	punt.frame[35] = 200; /* longer than all options */
-	cr_assert_eq(cut_start(&cut, &punt), 0);
-	while (cut_next(&cut, piece))
+	cr_assert_eq(oversize_fragment_start(&cut, &punt), 0);
+	while (oversize_fragment_next(&cut, piece))
 		cr_expect_arr_eq(piece + 36, options + 2, sizeof(options) - 2);
 }
 
@@ -181,11 +181,11 @@ Test(oversize, what_is_not_cut)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct frame_spec spec = rows[i].in;
 		struct punt punt;
-		struct cut cut;
+		struct oversize_fragments cut;
 
 		spec.payload = text(spec.payload_length);
 		punt = punt_of(&spec, rows[i].mtu);
-		cr_expect_eq(cut_start(&cut, &punt), -EINVAL, "%s", rows[i].sentence);
+		cr_expect_eq(oversize_fragment_start(&cut, &punt), -EINVAL, "%s", rows[i].sentence);
 	}
 }
 
@@ -197,8 +197,8 @@ static void expect_answer(const struct punt *punt, const struct frame_spec *expe
 	bool ipv6 = strchr(expected->destination, ':') != NULL;
 	size_t link = 14 + 4 * ((expected->vlan[0] != 0) + (expected->vlan[1] != 0)), header = ipv6 ? 40 : 20;
 	size_t quote = punt->length - link < most - header - 8 ? punt->length - link : most - header - 8;
-	uint8_t answer[OVERSIZE_ANSWER_SIZE], *ip = answer + link, *icmp = ip + header;
-	size_t length = oversize_answer(punt, answer);
+	uint8_t answer[OVERSIZE_ERROR_SIZE], *ip = answer + link, *icmp = ip + header;
+	size_t length = oversize_error(punt, answer);
 	static struct frame like;
 
 	frame_build(&like, expected);
@@ -274,7 +274,7 @@ Test(oversize, nobody_is_told)
 		{"IPv6 from nobody", {.source = "::", .destination = "2001:db8::10"}},
 		{"no IP", {.ethertype = 0x0806}},
 	};
-	uint8_t answer[OVERSIZE_ANSWER_SIZE];
+	uint8_t answer[OVERSIZE_ERROR_SIZE];
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct frame_spec spec = rows[i].in;
@@ -284,7 +284,7 @@ Test(oversize, nobody_is_told)
 		spec.payload_length = 1400;
 		spec.dont_fragment = true;
 		punt = punt_of(&spec, 1380);
-		cr_expect_eq(oversize_answer(&punt, answer), 0, "%s", rows[i].sentence);
+		cr_expect_eq(oversize_error(&punt, answer), 0, "%s", rows[i].sentence);
 	}
 }
 
@@ -292,21 +292,21 @@ Test(oversize, nobody_is_told)
 Test(oversize, an_ipv6_packet_of_the_smallest_mtu)
 {
 	struct punt punt = punt_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);
-	uint8_t answer[OVERSIZE_ANSWER_SIZE];
+	uint8_t answer[OVERSIZE_ERROR_SIZE];
 
-	cr_expect_eq(oversize_answer(&punt, answer), 0);
+	cr_expect_eq(oversize_error(&punt, answer), 0);
 }
 
 Test(oversize, so_many_answers_a_second)
 {
-	struct answer_rate rate = {};
+	struct oversize_error_rate rate = {};
 	uint64_t start = 5000000, told = 0;
 
 	for (uint64_t usec = 0; usec < 2000000; usec += 10)
-		told += answer_rate_take(&rate, start + usec);
-	cr_expect_geq(told, 2 * OVERSIZE_ANSWERS_PER_SECOND);
-	cr_expect_leq(told, 2 * OVERSIZE_ANSWERS_PER_SECOND + OVERSIZE_ANSWERS_PER_SECOND / 10 + 1);
-	for (told = 0; answer_rate_take(&rate, start + 60000000); told++)
+		told += oversize_error_is_allowed(&rate, start + usec);
+	cr_expect_geq(told, 2 * OVERSIZE_ERRORS_PER_SECOND);
+	cr_expect_leq(told, 2 * OVERSIZE_ERRORS_PER_SECOND + OVERSIZE_ERRORS_PER_SECOND / 10 + 1);
+	for (told = 0; oversize_error_is_allowed(&rate, start + 60000000); told++)
 		cr_assert_lt(told, 1000);
-	cr_expect_eq(told, OVERSIZE_ANSWERS_PER_SECOND / 10 + 1, "what is saved up: %lu", told);
+	cr_expect_eq(told, OVERSIZE_ERRORS_PER_SECOND / 10 + 1, "what is saved up: %lu", told);
 }

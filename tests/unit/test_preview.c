@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/config/differences.h"
+#include "core/config/config_diff.h"
 #include "core/farm/preview.h"
 #include "world.h"
 
@@ -136,21 +136,21 @@ static void carry_out(const struct effects *foreseen, size_t differences)
 static void reload(const char *text, bool ahead)
 {
 	struct config *before = config_copy(world.farm->config);
-	struct words lines = {0}, dangers = {0};
+	struct messages lines = {0}, dangers = {0};
 	struct effects effects = {0};
 	struct faults faults = {0};
 	struct config *config = config_parse(text, strlen(text), &faults);
 	struct farm *farm = farm_new(config, world.running, FARM_RELOAD, &faults);
 
 	cr_assert(farm);
-	differences(before, farm->config, &lines, &dangers);
+	config_diff(before, farm->config, &lines, &dangers);
 	if (ahead)
 		predict(farm, &effects);
 	farm_free(world.farm);
 	world.farm = farm;
 	carry_out(ahead ? &effects : NULL, lines.count);
-	words_free(&lines);
-	words_free(&dangers);
+	messages_free(&lines);
+	messages_free(&dangers);
 	effects_free(&effects);
 	config_free(before);
 }
@@ -252,7 +252,7 @@ Test(preview, what_is_foreseen_happens_and_nothing_else_does)
 	cr_assert_gt(migrating, 1000, "only %zu times was anything migrating", migrating);
 }
 
-static bool is_in(const struct words *words, const char *text)
+static bool is_in(const struct messages *words, const char *text)
 {
 	for (size_t i = 0; i < words->count; i++)
 		if (strstr(words->list[i], text))

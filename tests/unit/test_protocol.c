@@ -350,8 +350,8 @@ Test(protocol, replies_are_written)
 {
 	struct faults faults = {0};
 
-	faults_add(&faults, (struct mark){3, 7}, "unknown key '%s'", "sevices");
-	faults_add(&faults, (struct mark){0, 0}, "no pools");
+	faults_add(&faults, (struct position){3, 7}, "unknown key '%s'", "sevices");
+	faults_add(&faults, (struct position){0, 0}, "no pools");
 	expect_line(protocol_ok(json_array()), "{\"ok\":true,\"result\":[]}\n");
 	expect_line(protocol_ok(json_real(1.0 / 3)), "{\"ok\":true,\"result\":0.3333333333}\n");
 	expect_line(

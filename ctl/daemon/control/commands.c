@@ -88,7 +88,7 @@ static int try_described(struct daemon *daemon, const char *pool, struct added *
 static int add_described(
 	struct daemon *daemon, const struct request *request, uint16_t weight, char error[FARM_ERROR_SIZE])
 {
-	const struct added_words words = {.hints = request->hints,
+	const struct added_options words = {.hints = request->hints,
 		.ports = request->ports,
 		.mac = request->mac,
 		.group = request->group,
@@ -202,8 +202,8 @@ static json_t *refusal(const struct effects *effects)
 	json_t *reply;
 
 	for (size_t i = 0; i < effects->dangers.count; i++)
-		faults_add(&dangers, (struct mark){0}, "%s", effects->dangers.list[i]);
-	faults_add(&dangers, (struct mark){0}, "%s", WAY_AROUND);
+		faults_add(&dangers, (struct position){0}, "%s", effects->dangers.list[i]);
+	faults_add(&dangers, (struct position){0}, "%s", WAY_AROUND);
 	reply = protocol_error(&dangers, "not reloaded: calls that are up would move; what ran goes on");
 	faults_free(&dangers);
 	return reply;

@@ -45,14 +45,6 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 	return protocol_ok(list);
 }
 
-static bool uses_pool(const struct config_service *service, size_t pool)
-{
-	for (int method = 0; method < METHOD_COUNT; method++)
-		if (config_pool_of_method(service, method) == pool)
-			return true;
-	return false;
-}
-
 json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 {
 	const struct farm *farm = daemon->farm;
@@ -65,7 +57,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 
 		worker_breathe(daemon->worker);
 		for (size_t j = 0; j < farm->config->service_count; j++)
-			if (uses_pool(&farm->config->services[j], i))
+			if (config_service_uses_pool(&farm->config->services[j], i))
 				json_array_append_new(services, json_string(farm->config->services[j].name));
 		json_array_append_new(list,
 			json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", pool->config->name,
@@ -138,13 +130,6 @@ static json_t *mac_json(const struct mac *mac)
 	char text[MAC_TEXT_SIZE];
 
 	return json_string(mac_is_zero(mac) ? "" : mac_format(mac, text));
-}
-
-static const char *admin_name(const struct backend_record *record)
-{
-	bool leaves = record->admin != ADMIN_MAINT && (record->overrides & OVERRIDE_LEAVING);
-
-	return leaves ? "leaving" : config_admin_name(record->admin);
 }
 
 /* "87119 losing, 4021 releasing": what of its slots is migrating. */
@@ -226,7 +211,7 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 	json_t *object = json_pack("{s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:s, s:I, s:o, s:o, s:s, s:i, s:i, s:o}",
 		"pool", record->pool, "name", record->name, "address", maps_report_address(&record->address), "weight",
 		record->weight, "priority", backend->priority, "forward", config_forward_name(backend->forward),
-		"admin", admin_name(record), "state", farm_state_name(record->state), "since",
+		"admin", farm_admin_name(record), "state", farm_state_name(record->state), "since",
 		(json_int_t)record->since, "reason", reason_json(daemon, pool, backend), "mac",
 		mac_json(&backend->route.next_hop), "interface", backend->route.interface, "mtu", backend->route.mtu,
 		"path_mtu", backend->route.path_mtu, "overrides", overrides_json(record));

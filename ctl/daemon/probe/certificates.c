@@ -78,7 +78,7 @@ static bool check(const struct config_pool *pool, struct faults *faults)
 
 	X509_STORE_free(store);
 	if (result)
-		faults_add(faults, pool->probe.ca_mark, "'ca' of the probe of pool %s: %s: %s", pool->name,
+		faults_add(faults, pool->probe.ca_position, "'ca' of the probe of pool %s: %s: %s", pool->name,
 			file_of(pool), error);
 	return !result;
 }

@@ -9,7 +9,7 @@
 #include <bpf/libbpf.h>
 #include "core/base/memory.h"
 #include "core/net/oversize.h"
-#include "core/net/waiting.h"
+#include "core/net/held_fragments.h"
 #include "ctl/daemon/clock.h"
 #include "ctl/maps/maps.h"
 #include "reinject.h"
@@ -30,10 +30,10 @@ struct punt_handler {
 	sd_event_source *timer; /* the end of a pause, or of the wait of the oldest fragment */
 	struct reinject *reinject;
 	int first_fd; /* the map `fragments` */
-	struct waiting *waiting;
+	struct held_fragments *waiting;
 	size_t turn;                                   /* records taken in this one */
 	struct fragment_key keys[FRAGMENTS_AT_A_TIME]; /* of those, where they are about fragments */
-	struct answer_rate rate;
+	struct oversize_error_rate rate;
 	struct punt_counts counts;
 };
 
@@ -48,15 +48,15 @@ static bool is_late(const struct punt *punt)
 static bool cut_up(const struct punt_handler *handler, const struct punt *punt)
 {
 	uint8_t piece[PUNT_FRAME_SIZE];
-	struct cut cut;
+	struct oversize_fragments cut;
 	size_t length;
 
-	if (cut_start(&cut, punt))
+	if (oversize_fragment_start(&cut, punt))
 		return false;
 	/* Not earlier: the datagram behind it may have the same identification, if it has any. */
 	if (punt->owner.whole && bpf_map_update_elem(handler->first_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
-	while ((length = cut_next(&cut, piece)))
+	while ((length = oversize_fragment_next(&cut, piece)))
 		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, punt->owner.backend))
 			return false;
 	return true;
@@ -65,10 +65,10 @@ static bool cut_up(const struct punt_handler *handler, const struct punt *punt)
 /* The answer leaves as it came in: the way back may lead past our routes. */
 static bool tell(struct punt_handler *handler, const struct punt *punt)
 {
-	uint8_t answer[OVERSIZE_ANSWER_SIZE];
-	size_t length = oversize_answer(punt, answer);
+	uint8_t answer[OVERSIZE_ERROR_SIZE];
+	size_t length = oversize_error(punt, answer);
 
-	return length && answer_rate_take(&handler->rate, clock_usec()) &&
+	return length && oversize_error_is_allowed(&handler->rate, clock_usec()) &&
 	       !reinject_send(handler->reinject, answer, length, punt->ifindex);
 }
 
@@ -81,9 +81,9 @@ static int on_oversize(void *data, void *record, size_t size)
 	(void)size;
 	if (is_late(punt))
 		handler->counts.late_oversize++;
-	else if (oversize_may_be_cut(punt) && cut_up(handler, punt))
+	else if (oversize_may_fragment(punt) && cut_up(handler, punt))
 		handler->counts.fragmented++;
-	else if (!oversize_may_be_cut(punt) && tell(handler, punt))
+	else if (!oversize_may_fragment(punt) && tell(handler, punt))
 		handler->counts.answered++;
 	else
 		handler->counts.refused++;
@@ -124,28 +124,28 @@ static void send_fragment(struct punt_handler *handler, const struct punt *punt,
 /* Sends all that wait for a first fragment which has come. */
 static void wake(struct punt_handler *handler, const struct fragment_key *key)
 {
-	const struct punt *punt = waiting_of(handler->waiting, key);
+	const struct punt *punt = held_of(handler->waiting, key);
 	struct fragment first;
 
 	if (!punt || !find_first(handler, key, &first))
 		return;
-	for (; punt; punt = waiting_of(handler->waiting, key)) {
+	for (; punt; punt = held_of(handler->waiting, key)) {
 		send_fragment(handler, punt, &first);
-		waiting_remove(handler->waiting, punt);
+		held_remove(handler->waiting, punt);
 	}
 }
 
 static void add_fragment(struct punt_handler *handler, const struct punt *punt)
 {
 	handler->counts.held++;
-	switch (waiting_add(handler->waiting, punt)) {
-	case WAITING_REPLACED:
+	switch (held_add(handler->waiting, punt)) {
+	case HELD_REPLACED:
 		handler->counts.displaced++;
 		break;
-	case WAITING_DUPLICATE:
+	case HELD_DUPLICATE:
 		handler->counts.duplicates++;
 		break;
-	case WAITING_ADDED:
+	case HELD_ADDED:
 		break;
 	}
 }
@@ -182,12 +182,12 @@ static void end_waits(struct punt_handler *handler)
 	const struct punt *punt;
 	struct fragment first;
 
-	while ((punt = waiting_oldest(handler->waiting)) && is_late(punt)) {
+	while ((punt = held_oldest(handler->waiting)) && is_late(punt)) {
 		if (find_first(handler, &punt->key, &first))
 			send_fragment(handler, punt, &first);
 		else
 			handler->counts.timed_out++;
-		waiting_remove(handler->waiting, punt);
+		held_remove(handler->waiting, punt);
 	}
 }
 
@@ -217,7 +217,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	(void)source;
 	(void)usec;
 	end_waits(handler);
-	oldest = waiting_oldest(handler->waiting);
+	oldest = held_oldest(handler->waiting);
 	if (oldest)
 		wake_up_at(handler, (oldest->time + PUNT_NSEC) / 1000 + 1);
 	sd_event_source_set_enabled(handler->fragments_readable, SD_EVENT_ON);
@@ -263,7 +263,7 @@ static int open_all(struct punt_handler *handler, const char *directory)
 		return handler->first_fd;
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -errno;
-	handler->waiting = waiting_new(secret);
+	handler->waiting = held_new(secret);
 	error = reinject_new(&handler->reinject, directory);
 	if (!error)
 		error = open_ring(&handler->fragments, directory, "punt_fragments", on_fragment, handler);
@@ -299,7 +299,7 @@ void punt_handler_free(struct punt_handler *handler)
 	if (handler->first_fd >= 0)
 		close(handler->first_fd);
 	reinject_free(handler->reinject);
-	waiting_free(handler->waiting);
+	held_free(handler->waiting);
 	free(handler);
 }
 

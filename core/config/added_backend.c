@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See added.h. */
+/* See added_backend.h. */
 
 #include <stdio.h>
 #include <string.h>
-#include "added.h"
-#include "config_parse.h"
+#include "added_backend.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 /* --- from words to text */
@@ -38,7 +38,7 @@ static void write_hints(FILE *out, const char *hints)
 }
 
 static void write_text(FILE *out, const struct config_pool *pool, const char *name, const struct address *address,
-	uint16_t weight, const struct added_words *words)
+	uint16_t weight, const struct added_options *options)
 {
 	fputs("{name: ", out);
 	config_write_word(out, pool->name);
@@ -47,16 +47,16 @@ static void write_text(FILE *out, const struct config_pool *pool, const char *na
 	fputs(", address: ", out);
 	config_write_address(out, address);
 	fprintf(out, ", weight: %u", weight);
-	if (words->priority >= 0)
-		fprintf(out, ", priority: %d", words->priority);
-	write_key(out, "mac", words->mac);
-	write_hints(out, words->hints);
-	write_key(out, "ports", words->ports);
-	write_key(out, "forward", words->forward);
+	if (options->priority >= 0)
+		fprintf(out, ", priority: %d", options->priority);
+	write_key(out, "mac", options->mac);
+	write_hints(out, options->hints);
+	write_key(out, "ports", options->ports);
+	write_key(out, "forward", options->forward);
 	fputs("}]", out);
-	if (words->group) {
+	if (options->group) {
 		fputs(", groups: [{name: ", out);
-		config_write_word(out, words->group);
+		config_write_word(out, options->group);
 		fputs(", backends: [", out);
 		config_write_word(out, name);
 		fputs("]}]", out);
@@ -105,7 +105,7 @@ static bool has_group(const struct config_pool *pool, const char *group)
 }
 
 struct added *added_new(const struct config_pool *pool, const char *name, const struct address *address,
-	uint16_t weight, const struct added_words *words, struct faults *faults)
+	uint16_t weight, const struct added_options *options, struct faults *faults)
 {
 	struct added *added = NULL;
 	size_t length;
@@ -114,12 +114,12 @@ struct added *added_new(const struct config_pool *pool, const char *name, const 
 
 	if (!out)
 		abort();
-	write_text(out, pool, name, address, weight, words);
+	write_text(out, pool, name, address, weight, options);
 	fclose(out);
-	if (words->group && !has_group(pool, words->group))
-		faults_add(faults, (struct mark){0}, "pool %s has no group '%s'", pool->name, words->group);
+	if (options->group && !has_group(pool, options->group))
+		faults_add(faults, (struct position){0}, "pool %s has no group '%s'", pool->name, options->group);
 	else if (length >= sizeof(added->value.text))
-		faults_add(faults, (struct mark){0},
+		faults_add(faults, (struct position){0},
 			"what is said of backend %s is too long to outlive the daemon: %zu bytes, of %zu; write it "
 			"into the file",
 			name, length, sizeof(added->value.text) - 1);

@@ -2,16 +2,16 @@
 /* What the files config*.c share. Nobody else's. */
 #pragma once
 
-#include "claims.h"
+#include "unique_claims.h"
 #include "config.h"
 #include "core/base/duration.h"
-#include "reader.h"
+#include "yaml_reader.h"
 
 /* A backend with ports of its own. */
 struct port_owner {
 	size_t pool;
 	const struct config_backend *backend;
-	struct mark mark;
+	struct position position;
 };
 
 /* A backend with a hint that is an address, and not its own. */
@@ -19,7 +19,7 @@ struct hint_owner {
 	size_t pool;
 	const struct config_backend *backend;
 	const struct config_hint *hint;
-	struct mark mark;
+	struct position position;
 };
 
 /* What is known while a file is read: the context of the reader. */
@@ -35,13 +35,13 @@ struct parse {
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* of all services */
 	bool port_known;      /* of the service being read */
-	bool cut;             /* the file broke off: what is not there may only be unread */
+	bool truncated;       /* the file broke off: what is not there may only be unread */
 };
 
-enum claim_party {
-	PARTY_NONE,
-	PARTY_VIPS,   /* of the roles that an address can have */
-	PARTY_OTHERS, /* several may have such an address */
+enum claim_sharing {
+	SHARING_NONE,
+	SHARING_VIPS,   /* of the roles that an address can have */
+	SHARING_OTHERS, /* several may have such an address */
 };
 
 #define POOL_UNKNOWN ((size_t)-1) /* of a service whose pool could not be read */
@@ -104,7 +104,7 @@ void config_claim_name(
 /* Adds a fault where the count goes past a limit: once, for the first that is too many.
  * `max` is the highest limit that the file could set. */
 void config_check_limit(
-	struct reader *reader, struct mark mark, size_t count, uint32_t limit, const char *what, uint32_t max);
+	struct reader *reader, struct position position, size_t count, uint32_t limit, const char *what, uint32_t max);
 
 /* --- writing (config_write.c) */
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See differences.h. */
+/* See config_diff.h. */
 
 #include <string.h>
-#include "config_parse.h"
-#include "differences.h"
+#include "config_private.h"
+#include "config_diff.h"
 #include "core/base/memory.h"
 
 struct comparison {
 	struct key_text before, after;
-	struct words *lines;
-	struct words *dangers;
+	struct messages *lines;
+	struct messages *dangers;
 };
 
 /* What is compared: "pool proxies: ", and "probe " in front of its keys. */
@@ -33,10 +33,10 @@ static void compare_key(
 	if (!strcmp(was, is))
 		return;
 	if (key->flags & KEY_SECRET)
-		words_add(of->lines, "%s%s%s is another one%s%s%s", label->object, label->keys, key->name, open, advice,
-			close);
+		messages_add(of->lines, "%s%s%s is another one%s%s%s", label->object, label->keys, key->name, open,
+			advice, close);
 	else
-		words_add(of->lines, "%s%s%s %s, was %s%s%s%s", label->object, label->keys, key->name, or_none(is),
+		messages_add(of->lines, "%s%s%s %s, was %s%s%s%s", label->object, label->keys, key->name, or_none(is),
 			or_none(was), open, advice, close);
 }
 
@@ -44,7 +44,7 @@ static void compare_keys(
 	struct comparison *of, struct label label, const struct key *keys, const void *before, const void *after)
 {
 	for (const struct key *key = keys; key->name; key++)
-		if (key->write && !(key->flags & KEY_TOLD))
+		if (key->write && !(key->flags & KEY_IN_STEPS))
 			compare_key(of, &label, key, before, after);
 }
 
@@ -100,11 +100,11 @@ static void find_dangers(struct comparison *of, const char *object, const struct
 {
 	for (size_t i = 0; i < before->hint_count; i++)
 		if (!has_hint(after, &before->hints[i]))
-			words_add(of->dangers,
+			messages_add(of->dangers,
 				"%shints: %s names it no more: calls that are up by this name go to other servers",
 				object, before->hints[i].host);
 	if (before->ports.first && (before->ports.first < after->ports.first || before->ports.last > after->ports.last))
-		words_add(of->dangers, "%sports: packets to ports that it loses do not reach it any more", object);
+		messages_add(of->dangers, "%sports: packets to ports that it loses do not reach it any more", object);
 }
 
 static void compare_backends(struct comparison *of, const struct config_pool *pool, const struct config_pool *old,
@@ -120,7 +120,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 	compare_keys(of, (struct label){object, ""}, config_backend_keys, before, backend);
 	was = config_group_name(old, before);
 	if (strcmp(group ? group : "", was ? was : ""))
-		words_add(
+		messages_add(
 			of->lines, "%sgroup %s, was %s", object, or_none(group ? group : ""), or_none(was ? was : ""));
 	find_dangers(of, object, before, backend);
 }
@@ -137,7 +137,7 @@ static void compare_probes(
 		compare_keys(of, (struct label){object, "probe "}, config_probe_keys, before, after);
 		return;
 	}
-	words_add(of->lines, "%sprobe %s, was %s", object, config_probe_name(after->type),
+	messages_add(of->lines, "%sprobe %s, was %s", object, config_probe_name(after->type),
 		config_probe_name(before->type));
 	if (after->type == PROBE_NONE)
 		return;
@@ -178,7 +178,8 @@ static void compare_files(struct comparison *of, const struct config *before, co
 	compare_keys(of, (struct label){"", "join: "}, config_join_keys, &before->join, &after->join);
 }
 
-void differences(const struct config *before, const struct config *after, struct words *lines, struct words *dangers)
+void config_diff(
+	const struct config *before, const struct config *after, struct messages *lines, struct messages *dangers)
 {
 	struct index services = index_new(before->services, before->service_count, sizeof(*before->services));
 	struct index pools = index_new(before->pools, before->pool_count, sizeof(*before->pools));
@@ -194,7 +195,7 @@ void differences(const struct config *before, const struct config *after, struct
 	for (size_t i = 0; i < after->pool_count; i++)
 		if ((known = index_find(&pools, after->pools[i].name)))
 			compare_pools(&of, known, &after->pools[i]);
-	words_cut(dangers, WORDS_SHOWN);
+	messages_cut(dangers, MESSAGES_SHOWN);
 	key_text_close(&of.before);
 	key_text_close(&of.after);
 	free(services.sorted);

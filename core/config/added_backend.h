@@ -14,14 +14,14 @@ struct added {
 
 /* What a user may say beside name, address and weight; NULL: nothing. As the file spells it, hints
  * with commas between them. */
-struct added_words {
+struct added_options {
 	const char *hints, *ports, *mac, *group, *forward;
 	int priority; /* < 0: nothing */
 };
 
 /* Builds it. NULL with faults, which name the backend. To be given to added_free. */
 struct added *added_new(const struct config_pool *pool, const char *name, const struct address *address,
-	uint16_t weight, const struct added_words *words, struct faults *faults);
+	uint16_t weight, const struct added_options *options, struct faults *faults);
 
 /* The same from what the maps hold; NULL if that cannot be read. */
 struct added *added_read(const struct added_backend *value);

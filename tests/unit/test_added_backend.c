@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <string.h>
-#include "core/config/config_parse.h"
+#include "core/config/config_private.h"
 #include "world.h"
 
 static struct world world;
@@ -19,7 +19,7 @@ static void teardown(void)
 	world_end(&world);
 }
 
-TestSuite(added, .init = setup, .fini = teardown);
+TestSuite(added_backend, .init = setup, .fini = teardown);
 
 #define GROUPED                                                                                                        \
 	HEAD SERVICE "pools: [{name: proxies, " AT_ONCE ", backends: [" PX(                                            \
@@ -27,7 +27,7 @@ TestSuite(added, .init = setup, .fini = teardown);
 		   "[two.example.net], ports: 30000-30009}], groups: [{name: rack1, backends: [px1]}, {name: rack2, "  \
 		   "backends: []}]}]\n"
 
-static const struct added_words all = {.hints = "px9.example.net,10.1.1.1:5062",
+static const struct added_options all = {.hints = "px9.example.net,10.1.1.1:5062",
 	.ports = "40000-40009",
 	.mac = "02:00:00:00:00:99",
 	.group = "rack2",
@@ -48,7 +48,7 @@ static int try_and_add(struct added *added, char error[FARM_ERROR_SIZE])
 }
 
 /* Returns 0, or the result with `error`. */
-static int add(const struct added_words *words, char error[FARM_ERROR_SIZE])
+static int add(const struct added_options *options, char error[FARM_ERROR_SIZE])
 {
 	struct faults faults = {0};
 	struct address address;
@@ -56,7 +56,7 @@ static int add(const struct added_words *words, char error[FARM_ERROR_SIZE])
 	int result = -1;
 
 	address_parse("10.0.0.19", &address);
-	added = added_new(world.farm->pools[0].config, "px9", &address, 3, words, &faults);
+	added = added_new(world.farm->pools[0].config, "px9", &address, 3, options, &faults);
 	if (added)
 		result = try_and_add(added, error);
 	else
@@ -109,7 +109,7 @@ static void check_all(void)
 	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 1);
 }
 
-Test(added, all_that_a_file_says_counts_and_survives_a_restart)
+Test(added_backend, all_that_a_file_says_counts_and_survives_a_restart)
 {
 	char error[FARM_ERROR_SIZE] = "";
 	uint16_t id;
@@ -132,7 +132,7 @@ Test(added, all_that_a_file_says_counts_and_survives_a_restart)
 	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
 }
 
-Test(added, what_is_saved_is_a_file_with_it)
+Test(added_backend, what_is_saved_is_a_file_with_it)
 {
 	char error[FARM_ERROR_SIZE] = "", *text = NULL;
 	struct config *config;
@@ -153,7 +153,7 @@ Test(added, what_is_saved_is_a_file_with_it)
 	config_free(config);
 }
 
-Test(added, when_it_is_removed_its_words_are_gone)
+Test(added_backend, when_it_is_removed_its_words_are_gone)
 {
 	char error[FARM_ERROR_SIZE] = "";
 
@@ -168,9 +168,9 @@ Test(added, when_it_is_removed_its_words_are_gone)
 }
 
 /* What the file's line says comes back when the one by hand is gone, and not before. */
-Test(added, one_of_the_file_can_be_replaced)
+Test(added_backend, one_of_the_file_can_be_replaced)
 {
-	struct added_words words = {.hints = "new.example.net", .priority = -1};
+	struct added_options words = {.hints = "new.example.net", .priority = -1};
 	char error[FARM_ERROR_SIZE] = "";
 	struct faults faults = {0};
 	struct address address;
@@ -192,7 +192,7 @@ Test(added, one_of_the_file_can_be_replaced)
 }
 
 /* New maps, of another size: ids may change, and what was said goes along. */
-Test(added, words_go_along_to_new_maps)
+Test(added_backend, words_go_along_to_new_maps)
 {
 	struct contract smaller = world_contract;
 	char error[FARM_ERROR_SIZE] = "";
@@ -214,7 +214,7 @@ Test(added, words_go_along_to_new_maps)
 
 /* What is said, and what is said against it. */
 static const struct {
-	struct added_words words;
+	struct added_options words;
 	const char *error;
 } refused[] = {
 	{{.hints = "two.example.net", .priority = -1}, "two.example.net"},
@@ -230,10 +230,10 @@ static const struct {
 	{{.forward = "gre", .priority = -1}, "'forward' of backend px9 must be"},
 };
 
-Test(added, what_a_file_may_not_say_is_refused_and_changes_nothing)
+Test(added_backend, what_a_file_may_not_say_is_refused_and_changes_nothing)
 {
 	char error[FARM_ERROR_SIZE], *long_hints = calloc(2000, 1);
-	struct added_words words = {.hints = long_hints, .priority = -1};
+	struct added_options words = {.hints = long_hints, .priority = -1};
 
 	world_start(&world, GROUPED);
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {

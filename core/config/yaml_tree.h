@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include "faults.h"
 
-#define DOCUMENT_BYTES_MAX (16 << 20)
-#define DOCUMENT_NODES_MAX (1 << 21) /* more than a file that fills every limit of abi.h needs */
-#define DOCUMENT_DEPTH_MAX 16
+#define YAML_TREE_BYTES_MAX (16 << 20)
+#define YAML_TREE_NODES_MAX (1 << 21) /* more than a file that fills every limit of abi.h needs */
+#define YAML_TREE_DEPTH_MAX 16
 
 enum node_kind {
 	NODE_SCALAR,
@@ -21,13 +21,13 @@ enum node_kind {
 
 struct node {
 	enum node_kind kind;
-	bool cut; /* the text broke off inside: what is missing here may only be unread */
-	struct mark mark;
+	bool truncated; /* the text broke off inside: what is missing here may only be unread */
+	struct position position;
 	size_t size; /* nodes of this tree, itself included: they follow one another in memory */
 	char *text;  /* NODE_SCALAR */
 };
 
-struct document {
+struct yaml_tree {
 	struct node *nodes; /* the first is the root */
 	size_t count;       /* 0 where there was nothing to read */
 	size_t room;
@@ -35,8 +35,8 @@ struct document {
 
 /* Reads `length` bytes. What is wrong is added to `faults`; after a fault of syntax the
  * document holds what came before it. */
-void document_load(struct document *document, const char *text, size_t length, struct faults *faults);
-void document_free(struct document *document);
+void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, struct faults *faults);
+void yaml_tree_free(struct yaml_tree *tree);
 
 /* The children of a list or mapping, one after the other; NULL after the last. */
 const struct node *node_first(const struct node *parent);

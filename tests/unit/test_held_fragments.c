@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/net/address.h"
-#include "core/net/waiting.h"
+#include "core/net/held_fragments.h"
 
 static const __u64 secret[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
@@ -20,84 +20,84 @@ static struct punt fragment(const char *source, uint32_t id, uint8_t number)
 	return punt;
 }
 
-static enum waiting_result add(struct waiting *waiting, const char *source, uint32_t id, uint8_t number)
+static enum held_result add(struct held_fragments *waiting, const char *source, uint32_t id, uint8_t number)
 {
 	struct punt punt = fragment(source, id, number);
 
-	return waiting_add(waiting, &punt);
+	return held_add(waiting, &punt);
 }
 
 /* Takes the next one of a datagram: its number, or -1. */
-static int take(struct waiting *waiting, const char *source, uint32_t id)
+static int take(struct held_fragments *waiting, const char *source, uint32_t id)
 {
 	struct punt punt = fragment(source, id, 0);
-	const struct punt *found = waiting_of(waiting, &punt.key);
+	const struct punt *found = held_of(waiting, &punt.key);
 	int number = found ? found->frame[0] : -1;
 
 	if (found)
-		waiting_remove(waiting, found);
+		held_remove(waiting, found);
 	return number;
 }
 
-Test(waiting, those_of_a_datagram_are_found_in_their_order)
+Test(held_fragments, those_of_a_datagram_are_found_in_their_order)
 {
-	struct waiting *waiting = waiting_new(secret);
+	struct held_fragments *waiting = held_new(secret);
 
 	cr_expect_eq(take(waiting, "10.0.0.1", 1), -1);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), WAITING_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 2, 9), WAITING_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 1), WAITING_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.2", 1, 8), WAITING_ADDED);
-	cr_expect_eq(waiting_count(waiting), 4);
-	cr_expect_eq(waiting_oldest(waiting)->frame[0], 2);
+	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), HELD_ADDED);
+	cr_expect_eq(add(waiting, "10.0.0.1", 2, 9), HELD_ADDED);
+	cr_expect_eq(add(waiting, "10.0.0.1", 1, 1), HELD_ADDED);
+	cr_expect_eq(add(waiting, "10.0.0.2", 1, 8), HELD_ADDED);
+	cr_expect_eq(held_count(waiting), 4);
+	cr_expect_eq(held_oldest(waiting)->frame[0], 2);
 	cr_expect_eq(take(waiting, "10.0.0.1", 1), 2);
 	cr_expect_eq(take(waiting, "10.0.0.1", 1), 1);
 	cr_expect_eq(take(waiting, "10.0.0.1", 1), -1);
-	cr_expect_eq(waiting_oldest(waiting)->frame[0], 9);
-	cr_expect_eq(waiting_count(waiting), 2);
-	waiting_free(waiting);
+	cr_expect_eq(held_oldest(waiting)->frame[0], 9);
+	cr_expect_eq(held_count(waiting), 2);
+	held_free(waiting);
 }
 
-Test(waiting, what_is_copied_is_the_whole_record)
+Test(held_fragments, what_is_copied_is_the_whole_record)
 {
-	struct waiting *waiting = waiting_new(secret);
+	struct held_fragments *waiting = held_new(secret);
 	struct punt punt = fragment("10.0.0.1", 1, 0);
 
 	punt.length = PUNT_FRAME_SIZE;
 	punt.ifindex = 7;
 	punt.time = 77;
 	memset(punt.frame, 0xa5, sizeof(punt.frame));
-	waiting_add(waiting, &punt);
-	cr_expect_arr_eq(waiting_oldest(waiting), &punt, sizeof(punt));
-	waiting_free(waiting);
+	held_add(waiting, &punt);
+	cr_expect_arr_eq(held_oldest(waiting), &punt, sizeof(punt));
+	held_free(waiting);
 }
 
-Test(waiting, the_same_frame_waits_once)
+Test(held_fragments, the_same_frame_waits_once)
 {
-	struct waiting *waiting = waiting_new(secret);
+	struct held_fragments *waiting = held_new(secret);
 
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), WAITING_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), WAITING_DUPLICATE);
-	cr_expect_eq(add(waiting, "10.0.0.1", 2, 2), WAITING_ADDED, "of another datagram");
-	cr_expect_eq(waiting_count(waiting), 2);
-	waiting_free(waiting);
+	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), HELD_ADDED);
+	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), HELD_DUPLICATE);
+	cr_expect_eq(add(waiting, "10.0.0.1", 2, 2), HELD_ADDED, "of another datagram");
+	cr_expect_eq(held_count(waiting), 2);
+	held_free(waiting);
 }
 
-Test(waiting, a_datagram_with_all_that_it_may_have_gives_up_its_oldest)
+Test(held_fragments, a_datagram_with_all_that_it_may_have_gives_up_its_oldest)
 {
-	struct waiting *waiting = waiting_new(secret);
+	struct held_fragments *waiting = held_new(secret);
 
 	add(waiting, "10.0.0.1", 2, 200);
-	for (int i = 0; i < WAITING_MOST_OF_KEY; i++)
-		cr_assert_eq(add(waiting, "10.0.0.1", 1, i), WAITING_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 100), WAITING_REPLACED);
+	for (int i = 0; i < HELD_MOST_OF_KEY; i++)
+		cr_assert_eq(add(waiting, "10.0.0.1", 1, i), HELD_ADDED);
+	cr_expect_eq(add(waiting, "10.0.0.1", 1, 100), HELD_REPLACED);
 	cr_expect_eq(take(waiting, "10.0.0.1", 1), 1, "number 0 made room");
 	cr_expect_eq(take(waiting, "10.0.0.1", 2), 200);
-	waiting_free(waiting);
+	held_free(waiting);
 }
 
 /* The last place of a source goes to a datagram whose only fragment makes room for itself. */
-Test(waiting, a_source_with_all_that_it_may_have_gives_up_its_oldest)
+Test(held_fragments, a_source_with_all_that_it_may_have_gives_up_its_oldest)
 {
 	static const struct {
 		const char *source, *same, *other;
@@ -107,37 +107,37 @@ Test(waiting, a_source_with_all_that_it_may_have_gives_up_its_oldest)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct waiting *waiting = waiting_new(secret);
+		struct held_fragments *waiting = held_new(secret);
 
 		add(waiting, rows[i].other, 0, 1);
-		for (uint32_t id = 0; id < WAITING_MOST_OF_SOURCE; id++)
-			cr_assert_eq(add(waiting, rows[i].source, id, 2), WAITING_ADDED);
-		cr_expect_eq(add(waiting, rows[i].same, 0, 3), WAITING_REPLACED);
+		for (uint32_t id = 0; id < HELD_MOST_OF_SOURCE; id++)
+			cr_assert_eq(add(waiting, rows[i].source, id, 2), HELD_ADDED);
+		cr_expect_eq(add(waiting, rows[i].same, 0, 3), HELD_REPLACED);
 		cr_expect_eq(take(waiting, rows[i].same, 0), 3, "%s", rows[i].same);
 		cr_expect_eq(take(waiting, rows[i].source, 0), -1, "%s", rows[i].source);
 		cr_expect_eq(take(waiting, rows[i].source, 1), 2, "%s", rows[i].source);
 		cr_expect_eq(take(waiting, rows[i].other, 0), 1, "%s", rows[i].other);
-		waiting_free(waiting);
+		held_free(waiting);
 	}
 }
 
-Test(waiting, a_flood_from_everywhere_takes_the_places_of_the_oldest)
+Test(held_fragments, a_flood_from_everywhere_takes_the_places_of_the_oldest)
 {
-	struct waiting *waiting = waiting_new(secret);
-	enum waiting_result result = WAITING_ADDED;
+	struct held_fragments *waiting = held_new(secret);
+	enum held_result result = HELD_ADDED;
 	char source[64];
 
 	add(waiting, "10.0.0.1", 1, 1);
-	for (uint32_t i = 0; i < 3 * WAITING_MOST; i++) {
+	for (uint32_t i = 0; i < 3 * HELD_MOST; i++) {
 		snprintf(source, sizeof(source), "198.%u.%u.%u", 18 + (i >> 16), i >> 8 & 255, i & 255);
 		result = add(waiting, source, 1, 3);
-		if (i == WAITING_MOST - 2)
+		if (i == HELD_MOST - 2)
 			cr_expect_eq(take(waiting, "10.0.0.1", 1), 1, "until there is no room left");
-		if (i == 2 * WAITING_MOST)
+		if (i == 2 * HELD_MOST)
 			add(waiting, "10.0.0.1", 1, 2);
 	}
-	cr_expect_eq(result, WAITING_REPLACED);
-	cr_expect_eq(waiting_count(waiting), WAITING_MOST);
+	cr_expect_eq(result, HELD_REPLACED);
+	cr_expect_eq(held_count(waiting), HELD_MOST);
 	cr_expect_eq(take(waiting, "10.0.0.1", 1), 2, "one that came a moment ago is still there");
-	waiting_free(waiting);
+	held_free(waiting);
 }

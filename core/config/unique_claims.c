@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/net/address.h"
-#include "claims.h"
+#include "unique_claims.h"
 #include "config.h"
 #include "core/base/memory.h"
 
@@ -48,9 +48,9 @@ static int compare_rights(const struct claim *a, const struct claim *b)
 {
 	if (a->kind != b->kind)
 		return a->kind < b->kind ? -1 : 1;
-	if (a->mark.line != b->mark.line)
-		return a->mark.line < b->mark.line ? -1 : 1;
-	return a->mark.column < b->mark.column ? -1 : a->mark.column > b->mark.column;
+	if (a->position.line != b->position.line)
+		return a->position.line < b->position.line ? -1 : 1;
+	return a->position.column < b->position.column ? -1 : a->position.column > b->position.column;
 }
 
 static int compare_claims(const void *left, const void *right)
@@ -92,9 +92,9 @@ static void add_vip_fault(struct faults *faults, const struct claim *first, cons
 {
 	char vip[ADDRESS_TEXT_SIZE], ports[PORTS_SIZE];
 
-	faults_add(faults, again->mark, "%s %s to %s %s already (line %d)", address_format(again->key, vip),
+	faults_add(faults, again->position, "%s %s to %s %s already (line %d)", address_format(again->key, vip),
 		common_ports(first, again, again->scope == IPPROTO_UDP ? " udp" : " tcp", ports),
-		first->kind == CLAIM_VIP ? "service" : "backend", owner(first), first->mark.line);
+		first->kind == CLAIM_VIP ? "service" : "backend", owner(first), first->position.line);
 }
 
 static void add_hint_fault(struct faults *faults, const struct claim *first, const struct claim *again)
@@ -104,65 +104,66 @@ static void add_hint_fault(struct faults *faults, const struct claim *first, con
 
 	if (hint->port)
 		snprintf(port, sizeof(port), " port %u", hint->port);
-	faults_add(faults, again->mark, "%s%s is a hint of backend %s of this pool already (line %d)", hint->host, port,
-		owner(first), first->mark.line);
+	faults_add(faults, again->position, "%s%s is a hint of backend %s of this pool already (line %d)", hint->host,
+		port, owner(first), first->position.line);
 }
 
 static void add_fault(struct faults *faults, const struct claim *first, const struct claim *again)
 {
 	char text[ADDRESS_TEXT_SIZE], ports[PORTS_SIZE];
 	const char *name = again->key;
-	int line = first->mark.line;
+	int line = first->position.line;
 
 	switch (again->kind) {
 	case CLAIM_INTERFACE:
-		faults_add(faults, again->mark, "interface %s is listed twice (first at line %d)", name, line);
+		faults_add(faults, again->position, "interface %s is listed twice (first at line %d)", name, line);
 		break;
 	case CLAIM_POOL:
-		faults_add(faults, again->mark, "there is a pool named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "there is a pool named %s already (line %d)", name, line);
 		break;
 	case CLAIM_SERVICE:
-		faults_add(faults, again->mark, "there is a service named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "there is a service named %s already (line %d)", name, line);
 		break;
 	case CLAIM_BACKEND:
-		faults_add(faults, again->mark, "this pool has a backend named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "this pool has a backend named %s already (line %d)", name, line);
 		break;
 	case CLAIM_BACKEND_ADDRESS:
-		faults_add(faults, again->mark, "%s is the address of backend %s of this pool already (line %d)",
+		faults_add(faults, again->position, "%s is the address of backend %s of this pool already (line %d)",
 			address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_BACKEND_PORTS:
-		faults_add(faults, again->mark, "%s to backend %s of this pool already (line %d)",
+		faults_add(faults, again->position, "%s to backend %s of this pool already (line %d)",
 			common_ports(first, again, "", ports), owner(first), line);
 		break;
 	case CLAIM_HINT:
 		add_hint_fault(faults, first, again);
 		break;
 	case CLAIM_GROUP:
-		faults_add(faults, again->mark, "this pool has a group named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "this pool has a group named %s already (line %d)", name, line);
 		break;
 	case CLAIM_MEMBER:
-		faults_add(
-			faults, again->mark, "backend %s is in group %s already (line %d)", name, owner(first), line);
+		faults_add(faults, again->position, "backend %s is in group %s already (line %d)", name, owner(first),
+			line);
 		break;
 	case CLAIM_VIP:
 	case CLAIM_VIP_BACKEND:
 		add_vip_fault(faults, first, again);
 		break;
 	case CLAIM_ROLE_BACKEND:
-		faults_add(faults, again->mark,
+		faults_add(faults, again->position,
 			"backend %s cannot have the address %s: it is a VIP of service %s (line %d)", owner(again),
 			address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_HINT:
-		faults_add(faults, again->mark,
+		faults_add(faults, again->position,
 			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), and names every "
 			"backend; "
 			"give it a port of its own, or another name",
 			owner(again), address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_JOIN:
-		faults_add(faults, again->mark, "'listen' of join cannot be %s: it is a VIP of service %s (line %d)",
+		faults_add(faults, again->position,
+			"'listen' of join cannot be %s: it is a VIP of service %s (line %d)",
 			address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_VIP: /* is never the later one */
@@ -172,14 +173,14 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 
 /* --- judgement */
 
-static bool quarrel(const struct claim *a, const struct claim *b)
+static bool conflict(const struct claim *a, const struct claim *b)
 {
-	return b->first <= a->last && (a->party == 0 || a->party != b->party);
+	return b->first <= a->last && (a->sharing == 0 || a->sharing != b->sharing);
 }
 
 /* Of the claims on one subject, in the order of their first ports, the one that reaches
  * furthest meets the next one if any does. */
-void claims_judge(struct claims *claims, struct faults *faults)
+void claims_check(struct claims *claims, struct faults *faults)
 {
 	const struct claim *furthest = claims->list, *next;
 	size_t i;
@@ -193,9 +194,9 @@ void claims_judge(struct claims *claims, struct faults *faults)
 			furthest = next;
 			continue;
 		}
-		if (quarrel(furthest, next) && compare_rights(furthest, next) <= 0)
+		if (conflict(furthest, next) && compare_rights(furthest, next) <= 0)
 			add_fault(faults, furthest, next);
-		else if (quarrel(furthest, next))
+		else if (conflict(furthest, next))
 			add_fault(faults, next, furthest);
 		if (next->last > furthest->last)
 			furthest = next;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See ranges.h. */
+/* See port_range.h. */
 
-#include "ranges.h"
+#include "port_range.h"
 
 #define PORT_BITS 16
 
@@ -15,7 +15,7 @@ static unsigned block_bits(uint32_t from, uint32_t last)
 	return bits;
 }
 
-size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES])
+size_t port_range_prefixes(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES])
 {
 	size_t count = 0;
 

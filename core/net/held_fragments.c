@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See waiting.h. */
+/* See held_fragments.h. */
 
 #include <string.h>
 #include <sys/queue.h>
 #include "bpf/hash.h"
 #include "core/base/memory.h"
-#include "waiting.h"
+#include "held_fragments.h"
 
 #define KEYS 16384
 #define SOURCES 4096
@@ -33,7 +33,7 @@ struct entry {
 	struct punt fragment; /* last: allocated as far as its frame goes */
 };
 
-struct waiting {
+struct held_fragments {
 	__u64 secret[2];
 	size_t count;
 	struct fragments fragments;
@@ -41,86 +41,86 @@ struct waiting {
 	LIST_HEAD(, datagram) buckets[KEYS];
 };
 
-struct waiting *waiting_new(const __u64 secret[2])
+struct held_fragments *held_new(const __u64 secret[2])
 {
-	struct waiting *waiting = allocate(1, sizeof(*waiting));
+	struct held_fragments *held = allocate(1, sizeof(*held));
 
-	memcpy(waiting->secret, secret, sizeof(waiting->secret));
-	TAILQ_INIT(&waiting->fragments);
+	memcpy(held->secret, secret, sizeof(held->secret));
+	TAILQ_INIT(&held->fragments);
 	for (size_t i = 0; i < SOURCES; i++)
-		TAILQ_INIT(&waiting->sources[i].fragments);
-	return waiting;
+		TAILQ_INIT(&held->sources[i].fragments);
+	return held;
 }
 
-void waiting_free(struct waiting *waiting)
+void held_free(struct held_fragments *held)
 {
-	if (!waiting)
+	if (!held)
 		return;
-	while (waiting->count)
-		waiting_remove(waiting, waiting_oldest(waiting));
-	free(waiting);
+	while (held->count)
+		held_remove(held, held_oldest(held));
+	free(held);
 }
 
 /* --- finding */
 
-static uint32_t bucket_of(const struct waiting *waiting, const struct fragment_key *key)
+static uint32_t bucket_of(const struct held_fragments *held, const struct fragment_key *key)
 {
-	struct hash hash = hash_start(waiting->secret);
+	struct hash hash = hash_start(held->secret);
 
 	hash_address(&hash, &key->source);
 	hash_address(&hash, &key->destination);
 	hash_word(&hash, (uint64_t)key->id << 8 | key->protocol);
-	return hash_finish(hash, waiting->secret) % KEYS;
+	return hash_finish(hash, held->secret) % KEYS;
 }
 
 /* A host of IPv6 has a /64 to choose its addresses from. */
-static struct source *source_of(struct waiting *waiting, const struct address *address)
+static struct source *source_of(struct held_fragments *held, const struct address *address)
 {
 	struct address prefix = *address;
 	bool ipv4 = !prefix.word[0] && !prefix.word[1];
 
 	if (!ipv4)
 		prefix.word[2] = prefix.word[3] = 0;
-	return &waiting->sources[hash_source(&prefix, 0, waiting->secret) % SOURCES];
+	return &held->sources[hash_source(&prefix, 0, held->secret) % SOURCES];
 }
 
-static struct datagram *find(const struct waiting *waiting, const struct fragment_key *key)
+static struct datagram *find(const struct held_fragments *held, const struct fragment_key *key)
 {
 	struct datagram *datagram;
 
-	LIST_FOREACH(datagram, &waiting->buckets[bucket_of(waiting, key)], of_bucket)
+	LIST_FOREACH(datagram, &held->buckets[bucket_of(held, key)], of_bucket)
 	if (!memcmp(&datagram->key, key, sizeof(*key)))
 		return datagram;
 	return NULL;
 }
 
-const struct punt *waiting_of(const struct waiting *waiting, const struct fragment_key *key)
+const struct punt *held_of(const struct held_fragments *held, const struct fragment_key *key)
 {
-	const struct datagram *datagram = find(waiting, key);
+	const struct datagram *datagram = find(held, key);
 
 	return datagram ? &TAILQ_FIRST(&datagram->fragments)->fragment : NULL;
 }
 
-const struct punt *waiting_oldest(const struct waiting *waiting)
+const struct punt *held_oldest(const struct held_fragments *held)
 {
-	const struct entry *entry = TAILQ_FIRST(&waiting->fragments);
+	const struct entry *entry = TAILQ_FIRST(&held->fragments);
 
 	return entry ? &entry->fragment : NULL;
 }
 
-size_t waiting_count(const struct waiting *waiting)
+size_t held_count(const struct held_fragments *held)
 {
-	return waiting->count;
+	return held->count;
 }
 
 /* --- changing */
 
-static void forget(struct waiting *waiting, struct entry *entry)
+static void forget(struct held_fragments *held, struct entry *entry)
 {
-	TAILQ_REMOVE(&waiting->fragments, entry, by_age);
+	TAILQ_REMOVE(&held->fragments, entry, by_age);
 	TAILQ_REMOVE(&entry->source->fragments, entry, of_source);
 	TAILQ_REMOVE(&entry->datagram->fragments, entry, of_datagram);
-	waiting->count--;
+	held->count--;
 	entry->source->count--;
 	if (!--entry->datagram->count) {
 		LIST_REMOVE(entry->datagram, of_bucket);
@@ -129,12 +129,12 @@ static void forget(struct waiting *waiting, struct entry *entry)
 	free(entry);
 }
 
-void waiting_remove(struct waiting *waiting, const struct punt *fragment)
+void held_remove(struct held_fragments *held, const struct punt *fragment)
 {
-	forget(waiting, (struct entry *)((char *)fragment - offsetof(struct entry, fragment)));
+	forget(held, (struct entry *)((char *)fragment - offsetof(struct entry, fragment)));
 }
 
-/* Its entries are few: WAITING_MOST_OF_KEY. */
+/* Its entries are few: HELD_MOST_OF_KEY. */
 static bool has(const struct datagram *datagram, const struct punt *fragment)
 {
 	const struct entry *entry;
@@ -147,54 +147,54 @@ static bool has(const struct datagram *datagram, const struct punt *fragment)
 }
 
 /* The oldest of the narrowest group that is full makes room. False: there is room. */
-static bool make_room(struct waiting *waiting, const struct datagram *datagram, const struct source *source)
+static bool make_room(struct held_fragments *held, const struct datagram *datagram, const struct source *source)
 {
 	struct entry *entry = NULL;
 
-	if (datagram && datagram->count == WAITING_MOST_OF_KEY)
+	if (datagram && datagram->count == HELD_MOST_OF_KEY)
 		entry = TAILQ_FIRST(&datagram->fragments);
-	else if (source->count == WAITING_MOST_OF_SOURCE)
+	else if (source->count == HELD_MOST_OF_SOURCE)
 		entry = TAILQ_FIRST(&source->fragments);
-	else if (waiting->count == WAITING_MOST)
-		entry = TAILQ_FIRST(&waiting->fragments);
+	else if (held->count == HELD_MOST)
+		entry = TAILQ_FIRST(&held->fragments);
 	if (entry)
-		forget(waiting, entry);
+		forget(held, entry);
 	return entry;
 }
 
-static struct datagram *find_or_make(struct waiting *waiting, const struct fragment_key *key)
+static struct datagram *find_or_make(struct held_fragments *held, const struct fragment_key *key)
 {
-	struct datagram *datagram = find(waiting, key);
+	struct datagram *datagram = find(held, key);
 
 	if (datagram)
 		return datagram;
 	datagram = allocate(1, sizeof(*datagram));
 	datagram->key = *key;
 	TAILQ_INIT(&datagram->fragments);
-	LIST_INSERT_HEAD(&waiting->buckets[bucket_of(waiting, key)], datagram, of_bucket);
+	LIST_INSERT_HEAD(&held->buckets[bucket_of(held, key)], datagram, of_bucket);
 	return datagram;
 }
 
-enum waiting_result waiting_add(struct waiting *waiting, const struct punt *fragment)
+enum held_result held_add(struct held_fragments *held, const struct punt *fragment)
 {
-	struct source *source = source_of(waiting, &fragment->key.source);
-	struct datagram *datagram = find(waiting, &fragment->key);
+	struct source *source = source_of(held, &fragment->key.source);
+	struct datagram *datagram = find(held, &fragment->key);
 	size_t size = PUNT_HEADER + fragment->length;
 	struct entry *entry;
 	bool full;
 
 	if (datagram && has(datagram, fragment))
-		return WAITING_DUPLICATE;
-	full = make_room(waiting, datagram, source);
+		return HELD_DUPLICATE;
+	full = make_room(held, datagram, source);
 	entry = allocate(1, offsetof(struct entry, fragment) + size);
 	memcpy(&entry->fragment, fragment, size);
 	entry->source = source;
-	entry->datagram = find_or_make(waiting, &fragment->key); /* what made room may have been its last */
+	entry->datagram = find_or_make(held, &fragment->key); /* what made room may have been its last */
 	entry->datagram->count++;
 	source->count++;
-	waiting->count++;
+	held->count++;
 	TAILQ_INSERT_TAIL(&entry->datagram->fragments, entry, of_datagram);
 	TAILQ_INSERT_TAIL(&source->fragments, entry, of_source);
-	TAILQ_INSERT_TAIL(&waiting->fragments, entry, by_age);
-	return full ? WAITING_REPLACED : WAITING_ADDED;
+	TAILQ_INSERT_TAIL(&held->fragments, entry, by_age);
+	return full ? HELD_REPLACED : HELD_ADDED;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The configuration as a value: what can be asked of it, its copy, its end. */
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 /* --- questions */

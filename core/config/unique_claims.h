@@ -31,9 +31,9 @@ struct claim {
 	const void *key; /* must outlive the claims, as must the owner */
 	size_t length;
 	uint16_t first, last; /* ports, host order; 0 where there are none */
-	size_t party;         /* claims of one party do not quarrel; 0: of none */
+	size_t sharing;       /* claims of one party do not quarrel; 0: of none */
 	const char *owner;    /* name of the object, "" if it has none that is valid */
-	struct mark mark;
+	struct position position;
 };
 
 struct claims {
@@ -46,6 +46,6 @@ void claims_add(struct claims *claims, struct claim claim);
 
 /* Adds a fault for each claim on what another has claimed further up; where ranges of ports
  * overlap many times over not for each pair, but for one at least. Sorts the claims. */
-void claims_judge(struct claims *claims, struct faults *faults);
+void claims_check(struct claims *claims, struct faults *faults);
 
 void claims_free(struct claims *claims);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "core/base/duration.h"
 #include "core/base/memory.h"
-#include "reader.h"
+#include "yaml_reader.h"
 
 #define SHOWN_SIZE 80
 #define LABEL_SIZE 96
@@ -83,10 +83,10 @@ static bool expect_kind(struct reader *reader, const struct node *node, enum nod
 	if (node->kind == NODE_REFUSED)
 		return false;
 	if (reader->key)
-		faults_add(reader->faults, node->mark, "'%s' of %s: expected %s, found %s", reader->key->name,
+		faults_add(reader->faults, node->position, "'%s' of %s: expected %s, found %s", reader->key->name,
 			reader->label, expected, kind_name(node));
 	else
-		faults_add(reader->faults, node->mark, "%s: expected %s, found %s", reader->label, expected,
+		faults_add(reader->faults, node->position, "%s: expected %s, found %s", reader->label, expected,
 			kind_name(node));
 	return false;
 }
@@ -95,9 +95,9 @@ bool reader_list(struct reader *reader, const struct node *node, bool may_be_emp
 {
 	if (!expect_kind(reader, node, NODE_LIST, "a list"))
 		return false;
-	if (node_first(node) || may_be_empty || node->cut)
+	if (node_first(node) || may_be_empty || node->truncated)
 		return true;
-	faults_add(reader->faults, node->mark, "'%s' of %s must not be empty", reader->key->name, reader->label);
+	faults_add(reader->faults, node->position, "'%s' of %s must not be empty", reader->key->name, reader->label);
 	return false;
 }
 
@@ -114,7 +114,7 @@ void reader_refuse(struct reader *reader, const struct node *node, const char *e
 {
 	char text[SHOWN_SIZE];
 
-	faults_add(reader->faults, node->mark, "'%s' of %s must be %s, not '%s'", reader->key->name, reader->label,
+	faults_add(reader->faults, node->position, "'%s' of %s must be %s, not '%s'", reader->key->name, reader->label,
 		expected, shown(node->text, text));
 }
 
@@ -124,7 +124,7 @@ const char *reader_text(struct reader *reader, const struct node *node)
 		return NULL;
 	if (node->text[0])
 		return node->text;
-	faults_add(reader->faults, node->mark, "'%s' of %s is empty", reader->key->name, reader->label);
+	faults_add(reader->faults, node->position, "'%s' of %s is empty", reader->key->name, reader->label);
 	return NULL;
 }
 
@@ -272,11 +272,11 @@ static void refuse_key(struct reader *reader, const struct node *node, const str
 	}
 	shown(node->text, text);
 	if (suggestion.best)
-		faults_add(reader->faults, node->mark, "unknown key '%s' in %s; did you mean '%s'?", text,
+		faults_add(reader->faults, node->position, "unknown key '%s' in %s; did you mean '%s'?", text,
 			reader->label, suggestion.best);
 	else
-		faults_add(reader->faults, node->mark, "unknown key '%s' in %s; its keys are %s", text, reader->label,
-			known);
+		faults_add(reader->faults, node->position, "unknown key '%s' in %s; its keys are %s", text,
+			reader->label, known);
 }
 
 /* Sets found[i] to the key in the mapping that keys[i] is about. */
@@ -293,7 +293,7 @@ static void find_keys(struct reader *reader, const struct node *mapping, const s
 		if (key->kind == NODE_REFUSED)
 			continue;
 		if (key->kind != NODE_SCALAR) {
-			faults_add(reader->faults, key->mark, "a key in %s must be a word, not %s", reader->label,
+			faults_add(reader->faults, key->position, "a key in %s must be a word, not %s", reader->label,
 				kind_name(key));
 			continue;
 		}
@@ -302,8 +302,8 @@ static void find_keys(struct reader *reader, const struct node *mapping, const s
 		if (!keys[i].name)
 			refuse_key(reader, key, keys);
 		else if (found[i])
-			faults_add(reader->faults, key->mark, "'%s' is in %s twice (first at line %d)", keys[i].name,
-				reader->label, found[i]->mark.line);
+			faults_add(reader->faults, key->position, "'%s' is in %s twice (first at line %d)",
+				keys[i].name, reader->label, found[i]->position.line);
 		else
 			found[i] = key;
 	}
@@ -326,8 +326,8 @@ void reader_mapping(
 		reader->key = &keys[i];
 		if (found[i])
 			keys[i].read(reader, node_next(node, found[i]), object);
-		else if (keys[i].required && !node->cut)
-			faults_add(reader->faults, node->mark, "%s has no '%s'", reader->label, keys[i].name);
+		else if (keys[i].required && !node->truncated)
+			faults_add(reader->faults, node->position, "%s has no '%s'", reader->label, keys[i].name);
 	}
 	reader->label = outer_label;
 	reader->key = outer_key;

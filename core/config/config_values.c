@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Values that objects of several kinds have. */
 #include <string.h>
-#include "config_parse.h"
+#include "config_private.h"
 #include "core/base/memory.h"
 
 bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE])
@@ -22,7 +22,7 @@ void config_claim_name(
 	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope)
 {
 	struct parse *parse = reader->context;
-	struct claim claim = {.kind = kind, .scope = scope, .key = name, .owner = name, .mark = value->mark};
+	struct claim claim = {.kind = kind, .scope = scope, .key = name, .owner = name, .position = value->position};
 
 	if (!config_read_name(reader, value, name))
 		return;
@@ -52,15 +52,15 @@ bool config_read_address(struct reader *reader, const struct node *value, struct
 }
 
 void config_check_limit(
-	struct reader *reader, struct mark mark, size_t count, uint32_t limit, const char *what, uint32_t max)
+	struct reader *reader, struct position position, size_t count, uint32_t limit, const char *what, uint32_t max)
 {
 	if (count != (size_t)limit + 1)
 		return;
 	if (limit < max)
-		faults_add(reader->faults, mark, "too many %s: there is room for %u; raise it in 'limits' (at most %u)",
-			what, limit, max);
+		faults_add(reader->faults, position,
+			"too many %s: there is room for %u; raise it in 'limits' (at most %u)", what, limit, max);
 	else
-		faults_add(reader->faults, mark, "too many %s: there is room for %u", what, limit);
+		faults_add(reader->faults, position, "too many %s: there is room for %u", what, limit);
 }
 
 bool config_is_printable(const char *text)

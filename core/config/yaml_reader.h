@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
-#include "document.h"
+#include "yaml_tree.h"
 
 struct reader {
 	struct faults *faults;
@@ -24,9 +24,9 @@ struct writer {
 };
 
 enum key_flags {
-	KEY_ALWAYS = 1, /* `save` writes it also where it has its default */
-	KEY_TOLD = 2,   /* the plan's steps say what changes: see plan.c */
-	KEY_SECRET = 4, /* that it changes is said, its value is not */
+	KEY_ALWAYS = 1,   /* `save` writes it also where it has its default */
+	KEY_IN_STEPS = 2, /* the plan's steps say what changes: see plan.c */
+	KEY_SECRET = 4,   /* that it changes is said, its value is not */
 };
 
 /* A row of a table of keys, which ends with an empty row. Keys are read, written and compared

@@ -14,4 +14,4 @@ struct range_prefix {
 
 /* Cuts first..last, both in it, into as few prefixes as can be, in ascending order. How
  * many; 0 if last lies before first. */
-size_t ranges_cut(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES]);
+size_t port_range_prefixes(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES]);

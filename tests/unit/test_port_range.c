@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Ranges of ports cut into prefixes: each port of the range is in exactly one, no other in any. */
 #include <criterion/criterion.h>
-#include "core/net/ranges.h"
+#include "core/net/port_range.h"
 
 static void expect_covers(uint16_t first, uint16_t last)
 {
 	struct range_prefix cut[RANGE_PREFIXES];
-	size_t count = ranges_cut(first, last, cut);
+	size_t count = port_range_prefixes(first, last, cut);
 	uint32_t next = first;
 
 	cr_assert_leq(count, RANGE_PREFIXES);
@@ -23,14 +23,14 @@ static void expect_covers(uint16_t first, uint16_t last)
 	cr_assert_eq(next, last + 1U, "%u to %u ends at %u", first, last, next);
 }
 
-Test(ranges, every_range_of_some_ports)
+Test(port_range, every_range_of_some_ports)
 {
 	for (uint32_t first = 0; first < 300; first++)
 		for (uint32_t last = first; last < 300; last++)
 			expect_covers(first, last);
 }
 
-Test(ranges, ranges_at_the_ends)
+Test(port_range, ranges_at_the_ends)
 {
 	static const uint16_t ports[] = {0, 1, 2, 5060, 9999, 10000, 16384, 19999, 20000, 32767, 32768, 65534, 65535};
 	size_t count = sizeof(ports) / sizeof(ports[0]);
@@ -40,7 +40,7 @@ Test(ranges, ranges_at_the_ends)
 			expect_covers(ports[i], ports[j]);
 }
 
-Test(ranges, as_few_as_can_be)
+Test(port_range, as_few_as_can_be)
 {
 	static const struct {
 		uint16_t first, last;
@@ -56,13 +56,13 @@ Test(ranges, as_few_as_can_be)
 	struct range_prefix cut[RANGE_PREFIXES];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		cr_expect_eq(ranges_cut(rows[i].first, rows[i].last, cut), rows[i].count, "%u to %u: %zu",
-			rows[i].first, rows[i].last, ranges_cut(rows[i].first, rows[i].last, cut));
+		cr_expect_eq(port_range_prefixes(rows[i].first, rows[i].last, cut), rows[i].count, "%u to %u: %zu",
+			rows[i].first, rows[i].last, port_range_prefixes(rows[i].first, rows[i].last, cut));
 }
 
-Test(ranges, a_range_that_ends_before_it_begins_is_none)
+Test(port_range, a_range_that_ends_before_it_begins_is_none)
 {
 	struct range_prefix cut[RANGE_PREFIXES];
 
-	cr_expect_eq(ranges_cut(5061, 5060, cut), 0);
+	cr_expect_eq(port_range_prefixes(5061, 5060, cut), 0);
 }

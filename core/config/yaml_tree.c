@@ -2,22 +2,22 @@
 /* From libyaml's events to a tree, without recursion. */
 #include <string.h>
 #include <yaml.h>
-#include "document.h"
+#include "yaml_tree.h"
 #include "core/base/memory.h"
 
 struct loader {
-	struct document *document;
+	struct yaml_tree *tree;
 	struct faults *faults;
 	const char *text;
 	size_t length;
-	size_t offset;                   /* what libyaml has been given */
-	size_t open[DOCUMENT_DEPTH_MAX]; /* the lists and mappings that the next node is inside of */
+	size_t offset;                    /* what libyaml has been given */
+	size_t open[YAML_TREE_DEPTH_MAX]; /* the lists and mappings that the next node is inside of */
 	size_t depth;
 };
 
-static struct mark to_mark(yaml_mark_t mark)
+static struct position to_position(yaml_mark_t mark)
 {
-	return (struct mark){mark.line + 1, mark.column + 1};
+	return (struct position){mark.line + 1, mark.column + 1};
 }
 
 /* Gives libyaml one line at a time: it decodes all it has before it looks at any, and
@@ -40,18 +40,18 @@ static int next_line(void *data, unsigned char *buffer, size_t size, size_t *siz
 }
 
 /* A place in bytes, as a line and a column in characters. */
-static struct mark mark_at(const struct loader *loader, size_t offset)
+static struct position position_at(const struct loader *loader, size_t offset)
 {
-	struct mark mark = {1, 1};
+	struct position position = {1, 1};
 	size_t i;
 
 	for (i = 0; i < offset && i < loader->length; i++) {
 		if (loader->text[i] == '\n')
-			mark = (struct mark){mark.line + 1, 1};
+			position = (struct position){position.line + 1, 1};
 		else if ((loader->text[i] & 0xc0) != 0x80) /* not the rest of a UTF-8 character */
-			mark.column++;
+			position.column++;
 	}
-	return mark;
+	return position;
 }
 
 /* A byte that cannot be in a text, often of a file in an older character set. */
@@ -65,14 +65,14 @@ static void add_byte_fault(struct loader *loader, const char *problem, size_t of
 			offset--;
 		while (offset && text[offset] < 0xc0);
 	}
-	faults_add(loader->faults, mark_at(loader, offset), "not a UTF-8 text: %s (byte 0x%02x)", problem,
+	faults_add(loader->faults, position_at(loader, offset), "not a UTF-8 text: %s (byte 0x%02x)", problem,
 		offset < loader->length ? text[offset] : 0);
 }
 
 static void add_syntax_fault(struct loader *loader, const yaml_parser_t *parser)
 {
 	const char *problem = parser->problem ? parser->problem : "cannot be read";
-	struct mark mark = to_mark(parser->problem_mark);
+	struct position position = to_position(parser->problem_mark);
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		abort();
@@ -83,32 +83,32 @@ static void add_syntax_fault(struct loader *loader, const yaml_parser_t *parser)
 	if (strcmp(problem, "found character that cannot start any token") == 0)
 		problem = "a tab, or a character that must be in quotes";
 	if (!parser->context)
-		faults_add(loader->faults, mark, "not YAML: %s", problem);
-	else if (to_mark(parser->context_mark).line == mark.line)
-		faults_add(loader->faults, mark, "not YAML: %s (%s)", problem, parser->context);
+		faults_add(loader->faults, position, "not YAML: %s", problem);
+	else if (to_position(parser->context_mark).line == position.line)
+		faults_add(loader->faults, position, "not YAML: %s (%s)", problem, parser->context);
 	else
-		faults_add(loader->faults, mark, "not YAML: %s (%s that begins at line %d)", problem, parser->context,
-			to_mark(parser->context_mark).line);
+		faults_add(loader->faults, position, "not YAML: %s (%s that begins at line %d)", problem,
+			parser->context, to_position(parser->context_mark).line);
 }
 
 static struct node *add_node(struct loader *loader, enum node_kind kind, const yaml_event_t *event)
 {
-	struct document *document = loader->document;
+	struct yaml_tree *tree = loader->tree;
 
-	if (document->count == document->room) {
-		document->room = document->room ? 2 * document->room : 64;
-		document->nodes = reallocate(document->nodes, document->room, sizeof(*document->nodes));
+	if (tree->count == tree->room) {
+		tree->room = tree->room ? 2 * tree->room : 64;
+		tree->nodes = reallocate(tree->nodes, tree->room, sizeof(*tree->nodes));
 	}
-	document->nodes[document->count] = (struct node){.kind = kind, .mark = to_mark(event->start_mark), .size = 1};
-	return &document->nodes[document->count++];
+	tree->nodes[tree->count] = (struct node){.kind = kind, .position = to_position(event->start_mark), .size = 1};
+	return &tree->nodes[tree->count++];
 }
 
 static void refuse_decoration(struct loader *loader, const yaml_event_t *event, const void *anchor, const void *tag)
 {
 	if (anchor)
-		faults_add(loader->faults, to_mark(event->start_mark), "anchors ('&') are not supported");
+		faults_add(loader->faults, to_position(event->start_mark), "anchors ('&') are not supported");
 	if (tag)
-		faults_add(loader->faults, to_mark(event->start_mark), "tags ('!') are not supported");
+		faults_add(loader->faults, to_position(event->start_mark), "tags ('!') are not supported");
 }
 
 static void add_scalar(struct loader *loader, const yaml_event_t *event)
@@ -119,7 +119,7 @@ static void add_scalar(struct loader *loader, const yaml_event_t *event)
 
 	refuse_decoration(loader, event, event->data.scalar.anchor, event->data.scalar.tag);
 	if (memchr(value, '\0', length)) {
-		faults_add(loader->faults, node->mark, "a value cannot hold a NUL character");
+		faults_add(loader->faults, node->position, "a value cannot hold a NUL character");
 		node->kind = NODE_REFUSED;
 		return;
 	}
@@ -129,42 +129,42 @@ static void add_scalar(struct loader *loader, const yaml_event_t *event)
 /* Opens a list or mapping; false if it is one too many. */
 static bool open_node(struct loader *loader, enum node_kind kind, const yaml_event_t *event)
 {
-	if (loader->depth == DOCUMENT_DEPTH_MAX) {
-		faults_add(loader->faults, to_mark(event->start_mark),
-			"lists and mappings inside one another are too deep here (%d levels)", DOCUMENT_DEPTH_MAX);
+	if (loader->depth == YAML_TREE_DEPTH_MAX) {
+		faults_add(loader->faults, to_position(event->start_mark),
+			"lists and mappings inside one another are too deep here (%d levels)", YAML_TREE_DEPTH_MAX);
 		return false;
 	}
-	loader->open[loader->depth++] = loader->document->count;
+	loader->open[loader->depth++] = loader->tree->count;
 	add_node(loader, kind, event);
 	return true;
 }
 
-static void close_node(struct loader *loader, bool cut)
+static void close_node(struct loader *loader, bool truncated)
 {
 	size_t index = loader->open[--loader->depth];
-	struct node *node = &loader->document->nodes[index];
+	struct node *node = &loader->tree->nodes[index];
 
-	node->size = loader->document->count - index;
-	node->cut = cut;
+	node->size = loader->tree->count - index;
+	node->truncated = truncated;
 }
 
 /* Takes one event; false after the last one that is of interest. */
 static bool take_event(struct loader *loader, const yaml_event_t *event)
 {
-	struct mark mark = to_mark(event->start_mark);
+	struct position position = to_position(event->start_mark);
 
-	if (loader->document->count == DOCUMENT_NODES_MAX) {
-		faults_add(loader->faults, mark, "the file holds more than %d values", DOCUMENT_NODES_MAX);
+	if (loader->tree->count == YAML_TREE_NODES_MAX) {
+		faults_add(loader->faults, position, "the file holds more than %d values", YAML_TREE_NODES_MAX);
 		return false;
 	}
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
-		if (loader->document->count == 0)
+		if (loader->tree->count == 0)
 			return true;
-		faults_add(loader->faults, mark, "a second document begins here; a file holds one");
+		faults_add(loader->faults, position, "a second document begins here; a file holds one");
 		return false;
 	case YAML_ALIAS_EVENT:
-		faults_add(loader->faults, mark, "aliases ('*') are not supported; write the value out");
+		faults_add(loader->faults, position, "aliases ('*') are not supported; write the value out");
 		add_node(loader, NODE_REFUSED, event);
 		return true;
 	case YAML_SCALAR_EVENT:
@@ -202,18 +202,18 @@ static void load_events(struct loader *loader, yaml_parser_t *parser)
 		close_node(loader, true);
 }
 
-void document_load(struct document *document, const char *text, size_t length, struct faults *faults)
+void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, struct faults *faults)
 {
-	struct loader loader = {.document = document, .faults = faults, .text = text, .length = length};
+	struct loader loader = {.tree = tree, .faults = faults, .text = text, .length = length};
 	size_t faults_before = faults->count;
 	yaml_parser_t parser;
 
-	*document = (struct document){};
+	*tree = (struct yaml_tree){};
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* libyaml would count it as indentation */
 		loader.text += 3, loader.length -= 3;
-	if (length > DOCUMENT_BYTES_MAX) {
-		faults_add(faults, (struct mark){}, "the file is too big: %zu bytes, and at most %d are read", length,
-			DOCUMENT_BYTES_MAX);
+	if (length > YAML_TREE_BYTES_MAX) {
+		faults_add(faults, (struct position){}, "the file is too big: %zu bytes, and at most %d are read",
+			length, YAML_TREE_BYTES_MAX);
 		return;
 	}
 	if (!yaml_parser_initialize(&parser))
@@ -222,18 +222,18 @@ void document_load(struct document *document, const char *text, size_t length, s
 	yaml_parser_set_input(&parser, next_line, &loader);
 	load_events(&loader, &parser);
 	yaml_parser_delete(&parser);
-	if (document->count == 0 && faults->count == faults_before)
-		faults_add(faults, (struct mark){1, 1}, "the file is empty");
+	if (tree->count == 0 && faults->count == faults_before)
+		faults_add(faults, (struct position){1, 1}, "the file is empty");
 }
 
-void document_free(struct document *document)
+void yaml_tree_free(struct yaml_tree *tree)
 {
 	size_t i;
 
-	for (i = 0; i < document->count; i++)
-		free(document->nodes[i].text);
-	free(document->nodes);
-	*document = (struct document){};
+	for (i = 0; i < tree->count; i++)
+		free(tree->nodes[i].text);
+	free(tree->nodes);
+	*tree = (struct yaml_tree){};
 }
 
 const struct node *node_first(const struct node *parent)

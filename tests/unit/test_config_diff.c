@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/config/config_parse.h"
-#include "core/config/differences.h"
+#include "core/config/config_private.h"
+#include "core/config/config_diff.h"
 #include "config_text.h"
 
 static const char base[] =
@@ -134,7 +134,7 @@ static char *changed_text(const struct change *change)
 	return text;
 }
 
-static bool is_in(const struct words *words, const char *text)
+static bool is_in(const struct messages *words, const char *text)
 {
 	for (size_t i = 0; i < words->count; i++)
 		if (strstr(words->list[i], text))
@@ -152,9 +152,9 @@ static void check(const struct change *change)
 {
 	char *text = changed_text(change);
 	struct config *before = parse_good(base), *after = parse_good(text);
-	struct words lines = {0}, dangers = {0};
+	struct messages lines = {0}, dangers = {0};
 
-	differences(before, after, &lines, &dangers);
+	config_diff(before, after, &lines, &dangers);
 	cr_expect(
 		lines.count == !!change->line || is_root_of_others(change), "%s: %zu lines", change->key, lines.count);
 	cr_expect(!change->line || is_in(&lines, change->line), "%s: '%s' in place of '%s'", change->key,
@@ -162,14 +162,14 @@ static void check(const struct change *change)
 	cr_expect_eq(dangers.count, change->danger ? 1 : 0, "%s: %zu dangers", change->key, dangers.count);
 	cr_expect(!change->danger || is_in(&dangers, change->danger), "%s: %s", change->key,
 		dangers.count ? dangers.list[0] : "no danger");
-	words_free(&lines);
-	words_free(&dangers);
+	messages_free(&lines);
+	messages_free(&dangers);
 	config_free(before);
 	config_free(after);
 	free(text);
 }
 
-Test(differences, each_key_that_changes_is_a_line_or_told_by_the_plan)
+Test(config_diff, each_key_that_changes_is_a_line_or_told_by_the_plan)
 {
 	for (size_t i = 0; i < COUNT(changes); i++)
 		check(&changes[i]);
@@ -179,13 +179,13 @@ static bool has_row(const struct key *keys, const struct key *key)
 {
 	for (size_t i = 0; i < COUNT(changes); i++)
 		if (changes[i].keys == keys && !strcmp(changes[i].key, key->name) &&
-			!changes[i].line == !!(key->flags & KEY_TOLD))
+			!changes[i].line == !!(key->flags & KEY_IN_STEPS))
 			return true;
 	return false;
 }
 
 /* A key that is read can be written and compared, or is a list or a mapping with keys of its own. */
-Test(differences, no_key_is_forgotten)
+Test(config_diff, no_key_is_forgotten)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
 		config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
@@ -201,29 +201,29 @@ Test(differences, no_key_is_forgotten)
 		}
 }
 
-Test(differences, a_file_and_itself_have_none)
+Test(config_diff, a_file_and_itself_have_none)
 {
 	check(&(struct change){.key = "none", .from = "eth0", .to = "eth0"});
 }
 
-Test(differences, a_probe_of_another_type_is_compared_with_the_default_of_that_type)
+Test(config_diff, a_probe_of_another_type_is_compared_with_the_default_of_that_type)
 {
 	struct config *before = parse_good(HEAD POOLS SERVICES);
 	struct config *after = parse_good(HEAD "pools:\n  - name: proxies\n    probe: {type: options, interval: 5s}\n"
 					       "    backends:\n      - {name: px1, address: 10.0.0.11}\n" SERVICES);
-	struct words lines = {0}, dangers = {0};
+	struct messages lines = {0}, dangers = {0};
 
-	differences(before, after, &lines, &dangers);
+	config_diff(before, after, &lines, &dangers);
 	cr_assert_eq(lines.count, 2);
 	cr_expect_str_eq(lines.list[0], "pool proxies: probe options, was none");
 	cr_expect_str_eq(lines.list[1], "pool proxies: probe interval 5s, was 2s");
-	words_free(&lines);
+	messages_free(&lines);
 	config_free(before);
 	config_free(after);
 }
 
 /* Objects are found by their names, wherever they stand; new ones and those that are gone are the plan's. */
-Test(differences, the_order_of_objects_means_nothing)
+Test(config_diff, the_order_of_objects_means_nothing)
 {
 	struct config *before =
 		parse_good(HEAD "pools: [{name: a, backends: [{name: x, address: 10.0.0.1}, {name: y,\n"
@@ -232,12 +232,12 @@ Test(differences, the_order_of_objects_means_nothing)
 		parse_good(HEAD "pools: [{name: d, min_alive: 1, backends: []}, {name: b, backends: []},\n"
 				" {name: a, backends: [{name: y, address: 10.0.0.2, priority: 3}, {name: z,\n"
 				" address: 10.0.0.3, priority: 4}, {name: x, address: 10.0.0.1}]}]");
-	struct words lines = {0}, dangers = {0};
+	struct messages lines = {0}, dangers = {0};
 
-	differences(before, after, &lines, &dangers);
+	config_diff(before, after, &lines, &dangers);
 	cr_assert_eq(lines.count, 1);
 	cr_expect_str_eq(lines.list[0], "backend a/y: priority 3, was 1");
-	words_free(&lines);
+	messages_free(&lines);
 	config_free(before);
 	config_free(after);
 }
