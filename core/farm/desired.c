@@ -66,9 +66,9 @@ static bool is_our_key(const struct desired *desired, const struct image *runnin
 {
 	bool same = true;
 	size_t cursor = 0;
-	struct pair entry;
+	struct hash_map_entry entry;
 
-	while (entries_next(running->maps[IMAGE_SERVICES], &cursor, &entry)) {
+	while (hash_map_next(running->maps[IMAGE_SERVICES], &cursor, &entry)) {
 		const struct service *service = entry.value;
 
 		same &= !memcmp(service->hash_key, desired->hash_key, sizeof(desired->hash_key));
@@ -202,7 +202,7 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	state->finish |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
 	move_pool(state, pool, owners_wanted(state->owners, pool), now);
 	if (is_short_of_memory(desired))
-		owners_rest(state->owners);
+		owners_trim(state->owners);
 	name_copy(image->pool_names[id].name, pool->config->name);
 	slots_replace(&image->wanted[id], owners_wanted(state->owners, pool));
 	*value = (struct pool){.table = in_use, .migrating = migration_is_going_on(state->migration)};
@@ -276,7 +276,7 @@ static struct image *fill_image(const struct farm *farm, struct image *image)
 			image->backends[backend->id] = desire_backend(pool, backend);
 			image->records[backend->id] = backend->record;
 			if (backend->added && farm_backend_exists(backend))
-				entries_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);
+				hash_map_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);
 		}
 	}
 	desire_services(farm, image);

@@ -19,8 +19,8 @@ static void put_hint(struct image *image, const struct config *config, uint16_t 
 	__u64 hash_key[2] = {config->hash_key[0], config->hash_key[1]};
 	__u32 id = backend;
 
-	if (sip_host_hash(host, hash_key, &key.host) && !entries_find(image->maps[IMAGE_HINTS], &key))
-		entries_put(image->maps[IMAGE_HINTS], &key, &id);
+	if (sip_host_hash(host, hash_key, &key.host) && !hash_map_find(image->maps[IMAGE_HINTS], &key))
+		hash_map_put(image->maps[IMAGE_HINTS], &key, &id);
 }
 
 /* A backend is named by its address, whatever the port, and by its `hints:`. */
@@ -79,10 +79,10 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 /* Marks an address as a VIP; flags of several services add up. */
 static void mark_vip(struct image *image, const struct address *address, __u32 flags)
 {
-	const struct vip *known = entries_find(image->maps[IMAGE_VIPS], address);
+	const struct vip *known = hash_map_find(image->maps[IMAGE_VIPS], address);
 	struct vip vip = {.flags = known ? known->flags | flags : flags};
 
-	entries_put(image->maps[IMAGE_VIPS], address, &vip);
+	hash_map_put(image->maps[IMAGE_VIPS], address, &vip);
 }
 
 static void put_range(struct image *image, const struct address *vip, uint8_t protocol, struct config_ports ports,
@@ -97,7 +97,7 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 			.vip = *vip,
 			.port = htons(prefixes[i].port)};
 
-		entries_put(image->maps[IMAGE_RANGES], &key, range);
+		hash_map_put(image->maps[IMAGE_RANGES], &key, range);
 	}
 	mark_vip(image, vip, VIP_RANGES);
 }
@@ -156,7 +156,7 @@ static void put_vip(struct image *image, const struct config_service *service, c
 {
 	struct service_key key = {.vip = *vip, .port = htons(service->port), .protocol = service->protocol};
 
-	entries_put(image->maps[IMAGE_SERVICES], &key, value);
+	hash_map_put(image->maps[IMAGE_SERVICES], &key, value);
 	mark_vip(image, vip, service->ping ? VIP_PING : 0);
 	if (service->last_port > service->port)
 		put_range(image, vip, service->protocol, (struct config_ports){service->port, service->last_port},

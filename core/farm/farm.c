@@ -5,7 +5,7 @@
 #include <string.h>
 #include "farm.h"
 #include "core/config/hint_groups.h"
-#include "core/maps/ids.h"
+#include "core/maps/id_allocation.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
@@ -62,7 +62,7 @@ void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, s
 static void adopt_words(const struct farm_pool *pool, struct farm_backend *backend, const struct image *running)
 {
 	const uint32_t id = backend->id;
-	const struct added_backend *value = entries_find(running->maps[IMAGE_ADDED], &id);
+	const struct added_backend *value = hash_map_find(running->maps[IMAGE_ADDED], &id);
 	struct added *added = value && (backend->record.overrides & OVERRIDE_ADDED) ? added_read(value) : NULL;
 
 	if (added)
@@ -77,7 +77,7 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	backend->id = id;
 	backend->record.admin = record->admin;
 	if (origin == FARM_RESTART)
-		adopt_overrides(backend, record, entries_find(running->maps[IMAGE_ADDED], &(uint32_t){id}));
+		adopt_overrides(backend, record, hash_map_find(running->maps[IMAGE_ADDED], &(uint32_t){id}));
 	if (!address_equal(&backend->record.address, &record->address))
 		return; /* another machine, of which nothing is known */
 	/* Who leaves goes on leaving; but of who was not in the file, his line there takes him back. */
@@ -105,7 +105,7 @@ static void trust(const struct config_pool *pool, struct farm_backend *backend)
 }
 
 static int add_from_file(struct farm_backend *backend, const struct farm_pool *farm_pool,
-	const struct config_backend *config, struct ids *ids, enum farm_origin origin)
+	const struct config_backend *config, struct backend_ids *ids, enum farm_origin origin)
 {
 	const struct config_pool *pool = farm_pool->config;
 	uint16_t id;
@@ -119,14 +119,14 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	backend->priority = config->priority;
 	backend->group = config->group;
 	backend->forward = config->forward ? config->forward : pool->forward;
-	id = ids_find(ids, &backend->record);
+	id = backend_ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;
 	ids->kept[id] = true;
 	if (id) {
 		adopt(backend, ids->running, id, origin);
 		adopt_words(farm_pool, backend, ids->running);
 	} else {
-		backend->id = ids_allocate(ids);
+		backend->id = backend_ids_allocate(ids);
 	}
 	if (origin == FARM_RELOAD && config->sets_admin)
 		backend->record.admin = config->admin;
@@ -141,7 +141,7 @@ static bool needs_no_file(const struct backend_record *record, enum farm_origin 
 	       (origin == FARM_RESTART && (record->overrides & OVERRIDE_ADDED));
 }
 
-bool farm_record_drains(const struct backend_record *record)
+bool farm_record_is_draining(const struct backend_record *record)
 {
 	return !(record->overrides & OVERRIDE_REMOVED) &&
 	       ((record->overrides & OVERRIDE_LEAVING) || record->admin == ADMIN_DRAIN);
@@ -155,20 +155,20 @@ static void let_leave(struct backend_record *record)
 }
 
 /* Addresses, each once. */
-static struct entries *address_set(void)
+static struct hash_map *address_set(void)
 {
-	return entries_new(sizeof(struct address), 1);
+	return hash_map_new(sizeof(struct address), 1);
 }
 
-static void add_address(struct entries *set, const struct address *address)
+static void add_address(struct hash_map *set, const struct address *address)
 {
-	entries_put(set, address, "");
+	hash_map_put(set, address, "");
 }
 
 /* The addresses that no other backend of the pool can have. */
-static struct entries *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
+static struct hash_map *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
 {
-	struct entries *set = address_set();
+	struct hash_map *set = address_set();
 
 	for (size_t i = 0; i < farm->config->service_count; i++)
 		for (size_t j = 0; j < farm->config->services[i].vip_count; j++)
@@ -195,29 +195,30 @@ static void add_other(struct farm_pool *pool, const struct image *running, uint1
 }
 
 /* Backends that run and that the file has neither by name nor by address. */
-static void add_others(const struct farm *farm, struct farm_pool *pool, const struct ids *ids, enum farm_origin origin)
+static void add_others(
+	const struct farm *farm, struct farm_pool *pool, const struct backend_ids *ids, enum farm_origin origin)
 {
-	struct entries *taken = NULL;
+	struct hash_map *taken = NULL;
 	size_t count;
-	const uint16_t *running = ids_of_pool(ids, pool->config->name, &count);
+	const uint16_t *running = backend_ids_of_pool(ids, pool->config->name, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct backend_record *record = &ids->running->records[running[i]];
 
-		if (ids->kept[running[i]] || !(needs_no_file(record, origin) || farm_record_drains(record)))
+		if (ids->kept[running[i]] || !(needs_no_file(record, origin) || farm_record_is_draining(record)))
 			continue;
 		if (!taken)
 			taken = addresses_taken(farm, pool);
-		if (entries_find(taken, &record->address))
+		if (hash_map_find(taken, &record->address))
 			continue;
 		add_other(pool, ids->running, running[i], origin);
 		if (farm_backend_exists(&pool->backends[pool->count - 1]))
 			add_address(taken, &record->address);
 	}
-	entries_free(taken);
+	hash_map_free(taken);
 }
 
-static void build_pools(struct farm *farm, struct ids *ids, enum farm_origin origin, struct faults *faults)
+static void build_pools(struct farm *farm, struct backend_ids *ids, enum farm_origin origin, struct faults *faults)
 {
 	const struct image *running = ids->running;
 	const struct config *config = farm->config;
@@ -291,7 +292,7 @@ struct farm *farm_new(
 {
 	struct farm *farm = allocate(1, sizeof(*farm));
 	size_t before = faults->count;
-	struct ids ids;
+	struct backend_ids ids;
 
 	farm->config = config;
 	if (config->limits.slots != running->contract.slots)
@@ -299,10 +300,10 @@ struct farm *farm_new(
 			"limits: slots is %u, and the maps were made for %u; 'sipxdp-loader upgrade -c FILE' makes "
 			"new ones",
 			config->limits.slots, running->contract.slots);
-	ids_start(&ids, running);
+	backend_ids_start(&ids, running);
 	build_pools(farm, &ids, origin, faults);
 	build_services(farm, running, faults);
-	ids_end(&ids);
+	backend_ids_end(&ids);
 	check_hints(config, faults);
 	if (faults->count == before)
 		return farm;
@@ -376,7 +377,7 @@ struct farm_pool *farm_find_pool(const struct farm *farm, const char *name)
 	return NULL;
 }
 
-struct farm_backend *farm_find_any(const struct farm_pool *pool, const char *name)
+struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool, const char *name)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (!strcmp(pool->backends[i].record.name, name))
@@ -386,7 +387,7 @@ struct farm_backend *farm_find_any(const struct farm_pool *pool, const char *nam
 
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name)
 {
-	struct farm_backend *backend = farm_find_any(pool, name);
+	struct farm_backend *backend = farm_find_backend_or_tombstone(pool, name);
 
 	return backend && farm_backend_exists(backend) ? backend : NULL;
 }

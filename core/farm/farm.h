@@ -8,7 +8,7 @@
 #include "core/health/outage.h"
 #include "core/net/route.h"
 
-#define FARM_RAMP_STEPS 10 /* of a slow start */
+#define FARM_SLOW_START_STEPS 10 /* of a slow start */
 
 struct farm_backend {
 	uint16_t id;
@@ -19,16 +19,17 @@ struct farm_backend {
 	enum forward_method forward;
 	struct added *added; /* what was said when it was added by hand; NULL: no more than its record */
 	struct route route;
-	enum health found;       /* by its probes alone; record.health is what follows when the pool is judged */
-	struct evidence probed;  /* what they have found; all zeros: nothing */
-	char probe_reason[128];  /* why they failed */
-	char probe_trouble[128]; /* why the balancer cannot probe it; "": it can */
-	bool silent;             /* has joined, and sends no heartbeats */
-	uint32_t silence;        /* ms since it was heard of; of one that has joined */
-	uint64_t lost; /* ms of the clock since when it cannot be reached any more; 0: it can, or never could */
-	uint64_t neighbour_asked; /* likewise when the last question began that its neighbour answered; 0: none */
+	enum health probe_health;   /* by its probes alone; record.health is what follows when the pool is judged */
+	struct evidence probed;     /* what they have found; all zeros: nothing */
+	char probe_reason[128];     /* why they failed */
+	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
+	bool silent;                /* has joined, and sends no heartbeats */
+	uint32_t silent_ms;         /* ms since it was heard of; of one that has joined */
+	uint64_t unreachable_since; /* ms of the clock since when it cannot be reached any more; 0: it can, or never
+				       could */
+	uint64_t neighbour_asked;   /* likewise when the last question began that its neighbour answered; 0: none */
 	struct outage_member judged;
-	unsigned int ramp; /* of FARM_RAMP_STEPS, how much of its weight it has */
+	unsigned int slow_start_step; /* of FARM_SLOW_START_STEPS, how much of its weight it has */
 };
 
 struct farm_pool {
@@ -37,11 +38,11 @@ struct farm_pool {
 	struct farm_backend *backends; /* those of the file first, in its order, and those removed by
 					* hand too: see farm_backend_exists */
 	size_t count;
-	bool unprobed;        /* a first start: backends that are not probed yet count as up */
-	bool open;            /* too few would be left: what was found is not believed */
-	uint64_t enough;      /* ms of the clock since when enough are up again, while `open`; 0: they are not */
-	struct outage outage; /* several that stopped answering, until it is decided why */
-	uint64_t next;        /* when something in it is to be judged anew, ms of the clock */
+	bool unprobed;         /* a first start: backends that are not probed yet count as up */
+	bool fail_open;        /* too few would be left: what was found is not believed */
+	uint64_t enough_since; /* ms of the clock since when enough are up again, while `open`; 0: they are not */
+	struct outage outage;  /* several that stopped answering, until it is decided why */
+	uint64_t next;         /* when something in it is to be judged anew, ms of the clock */
 };
 
 struct farm {
@@ -70,16 +71,16 @@ void farm_sketch_free(struct farm *farm);
 bool farm_backend_exists(const struct farm_backend *backend);
 
 /* Has it been taken from new calls, so that those that it has may end? */
-bool farm_record_drains(const struct backend_record *record);
+bool farm_record_is_draining(const struct backend_record *record);
 
 /* Should it have new calls if it were alive? */
-bool farm_backend_is_wanted(const struct farm_backend *backend);
+bool farm_backend_is_enabled(const struct farm_backend *backend);
 
 /* Is there anybody who should have new calls, and lives as far as is known? */
-bool farm_has_takers(const struct farm_pool *pool);
+bool farm_pool_takes_new_calls(const struct farm_pool *pool);
 
 /* May it have new calls? And may it have those that it has? */
-bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend);
+bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* Its weight now, in tenths of what is written: less than that while it starts slowly. */
@@ -88,7 +89,7 @@ uint16_t farm_backend_weight(const struct farm_backend *backend);
 /* Find by name; NULL if there is none. The last finds also what was removed by hand. */
 struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
-struct farm_backend *farm_find_any(const struct farm_pool *pool, const char *name);
+struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool, const char *name);
 
 /* Is there a line for it in the file? */
 bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
@@ -119,7 +120,7 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 /* Takes it from new calls; it is removed when it has no slot any more, nor had one that is migrating. */
-int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
+int farm_remove_when_drained(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 int farm_set_weight(
 	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);
 int farm_set_admin(
@@ -166,7 +167,7 @@ void farm_set_trouble(struct farm_backend *backend, const char *trouble);
 /* For a preview, which is about what is meant: takes a backend that the maps do not have yet to be
  * reachable and alive. True if that is no more than an assumption. A backend that serves and gets
  * another address is no such one: it has no packets until the way there is known. */
-bool farm_assume(struct farm_backend *backend, const struct image *running);
+bool farm_assume_usable(struct farm_backend *backend, const struct image *running);
 
 /* Brings the record's state up to date at a time, seconds since the epoch; true if it changed. */
 bool farm_update_state(
@@ -174,17 +175,17 @@ bool farm_update_state(
 
 /* Decides at a time, ms of the clock, whether what was found in a pool is believed; true if
  * that changed. */
-bool farm_update_open(struct farm_pool *pool, uint64_t now);
+bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
 
 /* When a pool that fails open, and of which enough are up again, does so no more, ms of the
  * clock; OUTAGE_NEVER for others. */
-uint64_t farm_closing_time(const struct farm_pool *pool);
+uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
 /* Is there no way to it any more, but its last MAC address? */
 bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend);
 
 /* When a slow start takes its next step, seconds since the epoch; 0 if none is going on. */
-uint32_t farm_next_ramp(const struct farm *farm);
+uint32_t farm_next_slow_start_step(const struct farm *farm);
 
 const char *farm_state_name(enum backend_state state);
 

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "farm.h"
-#include "core/maps/ids.h"
+#include "core/maps/id_allocation.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
@@ -47,15 +47,15 @@ static struct farm_backend *need_backend(
 /* An id for one more backend: free in the maps and among ourselves. */
 static uint16_t unused_id(const struct farm *farm, const struct image *running)
 {
-	struct ids ids;
+	struct backend_ids ids;
 	uint16_t id;
 
-	ids_start(&ids, running);
+	backend_ids_start(&ids, running);
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++)
 			ids.taken[farm->pools[i].backends[j].id] = true;
-	id = ids_allocate(&ids);
-	ids_end(&ids);
+	id = backend_ids_allocate(&ids);
+	backend_ids_end(&ids);
 	return id;
 }
 
@@ -105,7 +105,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 
 	if (!pool)
 		return -ENOENT;
-	backend = farm_find_any(pool, name);
+	backend = farm_find_backend_or_tombstone(pool, name);
 	if (backend && farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING))
 		return refuse(error, -EEXIST,
 			"backend '%s' of pool '%s' is leaving: 'sipxdp-ctl backend ready %s %s' keeps it, 'backend "
@@ -213,7 +213,7 @@ int farm_remove_backend(struct farm *farm, const char *pool_name, const char *na
 	return 0;
 }
 
-int farm_leave_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE])
+int farm_remove_when_drained(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE])
 {
 	struct farm_backend *backend = need_backend(farm, pool, name, error);
 

@@ -31,7 +31,7 @@ static bool has_joined(const struct farm_backend *backend)
  * the same first; if they cannot be sent at all, it is after the time that they would take. */
 static uint64_t lost_enough(const struct farm_pool *pool, const struct farm_backend *backend)
 {
-	return backend->lost + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection(pool));
+	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection(pool));
 }
 
 /* A neighbour that does not answer shows long after it was asked; one that does, only when it is
@@ -42,12 +42,12 @@ static struct evidence neighbour_evidence(
 	bool only = pool->config->probe.type == PROBE_NONE && !has_joined(backend);
 
 	return (struct evidence){
-		.known = backend->lost || (only && backend->route.state == ROUTE_READY),
-		.failing = backend->lost,
-		.enough = backend->lost && now >= lost_enough(pool, backend),
-		.recovered = !backend->lost,
+		.known = backend->unreachable_since || (only && backend->route.state == ROUTE_READY),
+		.failing = backend->unreachable_since,
+		.enough = backend->unreachable_since && now >= lost_enough(pool, backend),
+		.recovered = !backend->unreachable_since,
 		.answered = only ? backend->neighbour_asked : 0,
-		.began = backend->lost,
+		.began = backend->unreachable_since,
 		.failed = now,
 		.detection = farm_detection(pool),
 		.again = farm_detection(pool),
@@ -58,11 +58,11 @@ static struct evidence neighbour_evidence(
 static struct evidence heartbeat_evidence(const struct farm *farm, const struct farm_backend *backend, uint64_t now)
 {
 	uint32_t timeout = farm->config->join.node_timeout;
-	uint64_t heard = now > backend->silence ? now - backend->silence : 1;
+	uint64_t heard = now > backend->silent_ms ? now - backend->silent_ms : 1;
 
 	return (struct evidence){
 		.known = has_joined(backend),
-		.failing = backend->silent || backend->silence >= timeout / 2,
+		.failing = backend->silent || backend->silent_ms >= timeout / 2,
 		.enough = backend->silent,
 		.recovered = !backend->silent,
 		.answered = heard,
@@ -90,9 +90,9 @@ static struct evidence evidence_of(
 static void prepare(const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint64_t now)
 {
 	if (!farm_backend_is_lost(farm, backend))
-		backend->lost = 0;
-	else if (!backend->lost)
-		backend->lost = now;
+		backend->unreachable_since = 0;
+	else if (!backend->unreachable_since)
+		backend->unreachable_since = now;
 	backend->judged.evidence = evidence_of(farm, pool, backend, now);
 	backend->judged.apart = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
 }
@@ -100,8 +100,8 @@ static void prepare(const struct farm *farm, const struct farm_pool *pool, struc
 /* While it is undecided, what was known about its health stands. */
 static void conclude(struct farm_backend *backend)
 {
-	if (backend->probed.known && (backend->judged.down || backend->found != HEALTH_DOWN))
-		backend->record.health = backend->found;
+	if (backend->probed.known && (backend->judged.down || backend->probe_health != HEALTH_DOWN))
+		backend->record.health = backend->probe_health;
 }
 
 void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now)
@@ -119,7 +119,8 @@ void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listen
 
 		backend->judged = members[i];
 		conclude(backend);
-		if (backend->lost && !members[i].evidence.enough && lost_enough(pool, backend) < pool->next)
+		if (backend->unreachable_since && !members[i].evidence.enough &&
+			lost_enough(pool, backend) < pool->next)
 			pool->next = lost_enough(pool, backend);
 	}
 	free(members);
@@ -127,7 +128,7 @@ void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listen
 
 uint64_t farm_next_judgement(const struct farm_pool *pool)
 {
-	uint64_t closing = farm_closing_time(pool);
+	uint64_t closing = farm_fail_open_end(pool);
 
 	return pool->next < closing ? pool->next : closing;
 }
@@ -139,11 +140,11 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	if (!address_equal(&before->record.address, &backend->record.address) ||
 		strcmp(before->record.pool, backend->record.pool))
 		return;
-	backend->found = before->found;
+	backend->probe_health = before->probe_health;
 	backend->probed = before->probed;
 	backend->silent = before->silent;
-	backend->silence = before->silence;
-	backend->lost = before->lost;
+	backend->silent_ms = before->silent_ms;
+	backend->unreachable_since = before->unreachable_since;
 	backend->neighbour_asked = before->neighbour_asked;
 	backend->judged = before->judged;
 }
@@ -162,8 +163,8 @@ static const struct farm_backend **backends_by_id(const struct farm *farm)
 static void take_over_pool(struct farm_pool *pool, const struct farm_pool *before)
 {
 	pool->unprobed = before->unprobed;
-	pool->open = before->open;
-	pool->enough = before->enough;
+	pool->fail_open = before->fail_open;
+	pool->enough_since = before->enough_since;
 	pool->outage = before->outage;
 	pool->next = before->next;
 }

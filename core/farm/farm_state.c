@@ -64,7 +64,8 @@ static enum backend_state backend_state(
 
 	if (backend->record.admin == ADMIN_MAINT)
 		return STATE_MAINT;
-	if ((route->state == ROUTE_FAILED && (!backend->lost || backend->judged.down)) || obstacle(farm, backend))
+	if ((route->state == ROUTE_FAILED && (!backend->unreachable_since || backend->judged.down)) ||
+		obstacle(farm, backend))
 		return STATE_UNREACHABLE;
 	if (mac_is_zero(&route->next_hop))
 		return STATE_PENDING;
@@ -93,13 +94,13 @@ void farm_set_trouble(struct farm_backend *backend, const char *trouble)
 void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
 	const struct latency *latency, const char *reason)
 {
-	backend->found = found;
+	backend->probe_health = found;
 	backend->probed = *evidence;
 	backend->record.latency = *latency;
 	snprintf(backend->probe_reason, sizeof(backend->probe_reason), "%s", reason);
 }
 
-bool farm_assume(struct farm_backend *backend, const struct image *running)
+bool farm_assume_usable(struct farm_backend *backend, const struct image *running)
 {
 	static const struct route there = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 0}}, .mtu = 1500};
 	const struct backend_record *known = &running->records[backend->id], *record = &backend->record;
@@ -135,10 +136,10 @@ static unsigned int ramp(const struct farm_pool *pool, const struct backend_reco
 {
 	uint64_t elapsed = now - record->returned;
 	uint64_t step = pool->config->slow_start && now >= record->returned
-				? elapsed * 1000 * FARM_RAMP_STEPS / pool->config->slow_start
-				: FARM_RAMP_STEPS;
+				? elapsed * 1000 * FARM_SLOW_START_STEPS / pool->config->slow_start
+				: FARM_SLOW_START_STEPS;
 
-	return step < FARM_RAMP_STEPS ? step + 1 : FARM_RAMP_STEPS;
+	return step < FARM_SLOW_START_STEPS ? step + 1 : FARM_SLOW_START_STEPS;
 }
 
 /* While a pool fails open the dead have their whole weight: who lives must not have less. */
@@ -149,27 +150,27 @@ static void update_ramp(const struct farm_pool *pool, struct farm_backend *backe
 	if (record->state == STATE_MAINT || record->state == STATE_DOWN || record->state == STATE_UNREACHABLE)
 		record->returned = AWAY;
 	else if (record->state == STATE_UP && record->returned == AWAY)
-		record->returned = pool->config->slow_start && !pool->open ? now : 0;
-	backend->ramp = FARM_RAMP_STEPS;
+		record->returned = pool->config->slow_start && !pool->fail_open ? now : 0;
+	backend->slow_start_step = FARM_SLOW_START_STEPS;
 	if (!is_up(record) || !record->returned)
 		return;
-	backend->ramp = ramp(pool, record, now);
-	if (backend->ramp == FARM_RAMP_STEPS)
+	backend->slow_start_step = ramp(pool, record, now);
+	if (backend->slow_start_step == FARM_SLOW_START_STEPS)
 		record->returned = 0;
 }
 
-uint32_t farm_next_ramp(const struct farm *farm)
+uint32_t farm_next_slow_start_step(const struct farm *farm)
 {
 	uint32_t next = 0;
 
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			const struct farm_backend *backend = &farm->pools[i].backends[j];
-			uint64_t step = (uint64_t)farm->pools[i].config->slow_start * backend->ramp;
+			uint64_t step = (uint64_t)farm->pools[i].config->slow_start * backend->slow_start_step;
 			uint32_t at = backend->record.returned +
-				      (step + 1000 * FARM_RAMP_STEPS - 1) / (1000 * FARM_RAMP_STEPS);
+				      (step + 1000 * FARM_SLOW_START_STEPS - 1) / (1000 * FARM_SLOW_START_STEPS);
 
-			if (backend->record.state == STATE_UP && backend->ramp < FARM_RAMP_STEPS &&
+			if (backend->record.state == STATE_UP && backend->slow_start_step < FARM_SLOW_START_STEPS &&
 				(!next || at < next))
 				next = at;
 		}
@@ -178,7 +179,7 @@ uint32_t farm_next_ramp(const struct farm *farm)
 
 uint16_t farm_backend_weight(const struct farm_backend *backend)
 {
-	return backend->record.weight * backend->ramp * (10 / FARM_RAMP_STEPS);
+	return backend->record.weight * backend->slow_start_step * (10 / FARM_SLOW_START_STEPS);
 }
 
 /* --- states */
@@ -197,7 +198,7 @@ bool farm_update_state(
 	return changed;
 }
 
-bool farm_backend_is_wanted(const struct farm_backend *backend)
+bool farm_backend_is_enabled(const struct farm_backend *backend)
 {
 	return farm_backend_exists(backend) && backend->record.admin == ADMIN_READY && backend->record.weight &&
 	       !(backend->record.overrides & OVERRIDE_LEAVING);
@@ -206,23 +207,25 @@ bool farm_backend_is_wanted(const struct farm_backend *backend)
 /* Does it only not answer? Then there is a way to send to it. */
 static bool is_doubted(const struct farm_backend *backend)
 {
-	return backend->record.state == STATE_DOWN || (backend->record.state == STATE_UNREACHABLE && backend->lost);
+	return backend->record.state == STATE_DOWN ||
+	       (backend->record.state == STATE_UNREACHABLE && backend->unreachable_since);
 }
 
-bool farm_backend_is_able(const struct farm_pool *pool, const struct farm_backend *backend)
+bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	bool unprobed = backend->record.state == STATE_UNKNOWN;
 
-	return farm_backend_is_wanted(backend) && (is_up(&backend->record) || (unprobed && pool->unprobed) ||
-							  (pool->open && (unprobed || is_doubted(backend))));
+	return farm_backend_is_enabled(backend) && (is_up(&backend->record) || (unprobed && pool->unprobed) ||
+							   (pool->fail_open && (unprobed || is_doubted(backend))));
 }
 
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	enum backend_state state = backend->record.state;
 
-	return farm_backend_exists(backend) && (is_up(&backend->record) || state == STATE_IDLE ||
-						       state == STATE_UNKNOWN || (pool->open && is_doubted(backend)));
+	return farm_backend_exists(backend) &&
+	       (is_up(&backend->record) || state == STATE_IDLE || state == STATE_UNKNOWN ||
+		       (pool->fail_open && is_doubted(backend)));
 }
 
 /* Those who would have calls if they were alive, by what is known of them. */
@@ -238,7 +241,7 @@ static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (!farm_backend_is_wanted(backend) || (priority && backend->priority != priority))
+		if (!farm_backend_is_enabled(backend) || (priority && backend->priority != priority))
 			continue;
 		tally.up += is_up(&backend->record);
 		tally.down += is_doubted(backend);
@@ -256,7 +259,7 @@ static unsigned int priority_up(const struct farm_pool *pool)
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (farm_backend_is_wanted(backend) && is_up(&backend->record) &&
+		if (farm_backend_is_enabled(backend) && is_up(&backend->record) &&
 			(!lowest || backend->priority < lowest))
 			lowest = backend->priority;
 	}
@@ -272,9 +275,9 @@ static void update_unprobed(struct farm_pool *pool)
 	pool->unprobed = (!of.up && !of.down) || (pool->unprobed && (of.unknown || of.pending));
 }
 
-uint64_t farm_closing_time(const struct farm_pool *pool)
+uint64_t farm_fail_open_end(const struct farm_pool *pool)
 {
-	return pool->open && pool->enough ? pool->enough + 2 * farm_detection(pool) : OUTAGE_NEVER;
+	return pool->fail_open && pool->enough_since ? pool->enough_since + 2 * farm_detection(pool) : OUTAGE_NEVER;
 }
 
 /* A standby that lives takes over from those who do not: it is the share of its own kind
@@ -288,25 +291,25 @@ static bool is_enough(const struct farm_pool *pool, struct tally of)
 
 /* Backends that could not be seen do not answer again at once. The first ones must not get the
  * slots of the others, which have calls there: the pool stays open until all answer, or long enough. */
-bool farm_update_open(struct farm_pool *pool, uint64_t now)
+bool farm_update_fail_open(struct farm_pool *pool, uint64_t now)
 {
 	struct tally of = tally(pool, priority_up(pool));
 	bool enough, open;
 
 	update_unprobed(pool);
 	enough = is_enough(pool, of);
-	if (!enough || !pool->open)
-		pool->enough = 0;
-	else if (!pool->enough)
-		pool->enough = now;
-	open = !enough || (pool->open && of.down && now < farm_closing_time(pool));
-	if (open == pool->open)
+	if (!enough || !pool->fail_open)
+		pool->enough_since = 0;
+	else if (!pool->enough_since)
+		pool->enough_since = now;
+	open = !enough || (pool->fail_open && of.down && now < farm_fail_open_end(pool));
+	if (open == pool->fail_open)
 		return false;
-	pool->open = open;
+	pool->fail_open = open;
 	return true;
 }
 
-bool farm_has_takers(const struct farm_pool *pool)
+bool farm_pool_takes_new_calls(const struct farm_pool *pool)
 {
 	struct tally of = tally(pool, 0);
 

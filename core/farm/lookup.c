@@ -93,11 +93,11 @@ static bool goes_by_source(const struct lookup *lookup)
 /* A service has an entry for each VIP: that of the family of the source is wanted. */
 static bool find_service(struct lookup *lookup, const char *name)
 {
-	struct pair entry;
+	struct hash_map_entry entry;
 	size_t cursor = 0;
 	bool found = false;
 
-	while (entries_next(lookup->image->maps[IMAGE_SERVICES], &cursor, &entry)) {
+	while (hash_map_next(lookup->image->maps[IMAGE_SERVICES], &cursor, &entry)) {
 		const struct service_key *key = entry.key;
 		const struct service *service = entry.value;
 
@@ -147,11 +147,11 @@ static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host 
 {
 	struct hint_key key = {
 		.host = host->hash, .group = lookup->service.hints, .port = host->port ? host->port : htons(5060)};
-	const __u32 *id = entries_find(lookup->image->maps[IMAGE_HINTS], &key);
+	const __u32 *id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
 
 	if (!id) {
 		key.port = 0; /* whatever the port */
-		id = entries_find(lookup->image->maps[IMAGE_HINTS], &key);
+		id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
 	}
 	return id && is_alive(lookup->image, *id) ? *id : 0;
 }

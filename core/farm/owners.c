@@ -74,7 +74,7 @@ struct choice {
 static bool is_chosen(const struct farm_pool *pool, const struct farm_backend *backend, const struct choice *choice)
 {
 	return backend->priority == choice->priority && (!choice->group || backend->group == choice->group) &&
-	       (choice->also_dead ? farm_backend_is_wanted(backend) : farm_backend_is_able(pool, backend));
+	       (choice->also_dead ? farm_backend_is_enabled(backend) : farm_backend_takes_new_calls(pool, backend));
 }
 
 static size_t choose(const struct farm_pool *pool, const struct choice *choice, struct dealt *dealt)
@@ -127,7 +127,7 @@ static unsigned int priority_in_charge(const struct farm_pool *pool)
 	unsigned int priority = MAX_PRIORITY;
 
 	for (size_t i = 0; i < pool->count; i++)
-		if (farm_backend_is_able(pool, &pool->backends[i]) && pool->backends[i].priority < priority)
+		if (farm_backend_takes_new_calls(pool, &pool->backends[i]) && pool->backends[i].priority < priority)
 			priority = pool->backends[i].priority;
 	return priority;
 }
@@ -140,7 +140,7 @@ static uint16_t *groups_of_missing(const struct farm_pool *pool, unsigned int pr
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (backend->priority == priority && !farm_backend_is_able(pool, backend))
+		if (backend->priority == priority && !farm_backend_takes_new_calls(pool, backend))
 			groups[backend->id] = backend->group;
 	}
 	return groups;
@@ -151,7 +151,7 @@ static bool *able_by_id(const struct farm_pool *pool)
 	bool *able = allocate(UINT16_MAX + 1, sizeof(*able));
 
 	for (size_t i = 0; i < pool->count; i++)
-		able[pool->backends[i].id] = farm_backend_is_able(pool, &pool->backends[i]);
+		able[pool->backends[i].id] = farm_backend_takes_new_calls(pool, &pool->backends[i]);
 	return able;
 }
 
@@ -211,10 +211,10 @@ void owners_share(struct owners *owners, struct slots *slots)
 static void rest(struct deck *deck)
 {
 	if (deck->table)
-		table_rest(deck->table);
+		table_trim(deck->table);
 }
 
-void owners_rest(struct owners *owners)
+void owners_trim(struct owners *owners)
 {
 	rest(&owners->able);
 	rest(&owners->whole);

@@ -21,5 +21,5 @@ struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool)
 /* Has them use these, which are the same as what owners_wanted() gave last. */
 void owners_share(struct owners *owners, struct slots *slots);
 
-/* As table_rest(), for each table. */
-void owners_rest(struct owners *owners);
+/* As table_trim(), for each table. */
+void owners_trim(struct owners *owners);

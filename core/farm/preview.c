@@ -34,7 +34,7 @@ static void assume_backends(
 		for (size_t j = 0; j < pool->count; j++) {
 			struct farm_backend *backend = &pool->backends[j];
 
-			if (farm_assume(backend, running))
+			if (farm_assume_usable(backend, running))
 				messages_add(assumed, "backend %s/%s: gets no packet before it %s", pool->config->name,
 					backend->record.name,
 					pool->config->probe.type ? "can be reached and has passed its probes"
@@ -43,7 +43,7 @@ static void assume_backends(
 		farm_judge(farm, pool, now.listening, now.listened);
 		for (size_t j = 0; j < pool->count; j++)
 			farm_update_state(farm, pool, &pool->backends[j], now.epoch);
-		farm_update_open(pool, now.listened);
+		farm_update_fail_open(pool, now.listened);
 	}
 }
 

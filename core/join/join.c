@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include "join_wish.h"
+#include "join_command.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
@@ -169,10 +169,10 @@ static bool set_silent(struct farm_backend *backend, bool silent)
 	return changed;
 }
 
-static bool hear(struct join *join, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
+static bool hear(struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
 {
 	make_room(join, backend->id);
-	join->heard[backend->id] = (struct sign){.ms = ms, .signed_at = wish->signed_at};
+	join->heard[backend->id] = (struct sign){.ms = ms, .signed_at = command->signed_at};
 	return set_silent(backend, false);
 }
 
@@ -222,7 +222,7 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 				heard.excused = ms;
 			if (joined)
 				join->heard[backend->id] = heard;
-			backend->silence = joined ? silence(join, backend, ms) : 0;
+			backend->silent_ms = joined ? silence(join, backend, ms) : 0;
 			changed |= set_silent(
 				backend, joined && own_silence(join, backend, ms) >= farm->config->join.node_timeout);
 		}
@@ -247,7 +247,7 @@ void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 
-			backend->silence = has_joined(backend) ? silence(join, backend, ms) : 0;
+			backend->silent_ms = has_joined(backend) ? silence(join, backend, ms) : 0;
 			backend->silent = has_joined(backend) &&
 					  own_silence(join, backend, ms) >= farm->config->join.node_timeout;
 		}
@@ -266,7 +266,7 @@ const struct farm_backend *join_forgotten(const struct join *join, const struct 
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
-		if (pool->open && !somebody_is_up(pool))
+		if (pool->fail_open && !somebody_is_up(pool))
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
 			if (has_joined(&pool->backends[j]) && !pool->backends[j].judged.held &&
@@ -284,52 +284,52 @@ static struct join_answer refusal(int error, const char *text)
 	return join_answer(error == -ENOENT ? 404 : error == -ENOSPC ? 503 : 409, "%s", text);
 }
 
-static struct join_answer add(
-	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
+static struct join_answer add(struct join *join, struct farm *farm, const struct image *running,
+	const struct join_command *command, uint64_t ms)
 {
-	int weight = wish->weight == JOIN_NOT_GIVEN ? 1 : wish->weight, error;
+	int weight = command->weight == JOIN_NOT_GIVEN ? 1 : command->weight, error;
 	struct join_answer done = join_answer(200, "joined");
 	struct farm_backend *backend;
 	char text[FARM_ERROR_SIZE];
 
-	error = farm_add_backend(farm, running, wish->pool, wish->name, &wish->address, weight, text);
+	error = farm_add_backend(farm, running, command->pool, command->name, &command->address, weight, text);
 	if (error)
 		return refusal(error, text);
-	backend = farm_find_backend(farm_find_pool(farm, wish->pool), wish->name);
+	backend = farm_find_backend(farm_find_pool(farm, command->pool), command->name);
 	backend->record.overrides |= OVERRIDE_JOINED;
-	hear(join, backend, wish, ms);
+	hear(join, backend, command, ms);
 	done.changed = true;
 	return done;
 }
 
 /* It is alive, and perhaps of another weight. Who starts does not leave any more. */
 static struct join_answer keep(
-	struct join *join, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
+	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
 {
 	struct backend_record *record = &backend->record;
-	bool returns = wish->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
+	bool returns = command->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
 	struct join_answer done = join_answer(200, returns ? "joined" : "heard");
 
-	done.changed = hear(join, backend, wish, ms) || returns;
+	done.changed = hear(join, backend, command, ms) || returns;
 	if (returns)
 		record->overrides &= ~OVERRIDE_LEAVING;
-	if (wish->weight != JOIN_NOT_GIVEN && wish->weight != record->weight) {
-		record->weight = wish->weight;
+	if (command->weight != JOIN_NOT_GIVEN && command->weight != record->weight) {
+		record->weight = command->weight;
 		done.changed = true;
 	}
 	return done;
 }
 
-static struct join_answer leave(
-	struct join *join, struct farm *farm, struct farm_backend *backend, const struct join_wish *wish, uint64_t ms)
+static struct join_answer leave(struct join *join, struct farm *farm, struct farm_backend *backend,
+	const struct join_command *command, uint64_t ms)
 {
-	bool at_once = wish->action == JOIN_STOP;
+	bool at_once = command->action == JOIN_STOP;
 	struct join_answer done = join_answer(200, at_once ? "removed" : "leaving");
 	char text[FARM_ERROR_SIZE];
 	int error;
 
-	hear(join, backend, wish, ms);
-	error = (at_once ? farm_remove_backend : farm_leave_backend)(farm, wish->pool, wish->name, text);
+	hear(join, backend, command, ms);
+	error = (at_once ? farm_remove_backend : farm_remove_when_drained)(farm, command->pool, command->name, text);
 	if (error)
 		return refusal(error, text);
 	done.changed = true;
@@ -338,57 +338,57 @@ static struct join_answer leave(
 
 /* What speaks against doing something to one that is there; status 0 if nothing does. */
 static struct join_answer objection(
-	const struct farm_pool *pool, const struct farm_backend *backend, const struct join_wish *wish)
+	const struct farm_pool *pool, const struct farm_backend *backend, const struct join_command *command)
 {
 	static const struct address none;
 	char text[ADDRESS_TEXT_SIZE];
 
-	if (config_find_backend(pool->config, wish->name))
+	if (config_find_backend(pool->config, command->name))
 		return join_answer(409, "backend '%s' of pool '%s' is in the file: its servers do not come and go",
-			wish->name, wish->pool);
+			command->name, command->pool);
 	if (!has_joined(backend))
-		return join_answer(409, "backend '%s' of pool '%s' was added by hand", wish->name, wish->pool);
-	if (!address_equal(&wish->address, &none) && !address_equal(&wish->address, &backend->record.address))
-		return join_answer(409, "backend '%s' of pool '%s' is at %s", wish->name, wish->pool,
+		return join_answer(409, "backend '%s' of pool '%s' was added by hand", command->name, command->pool);
+	if (!address_equal(&command->address, &none) && !address_equal(&command->address, &backend->record.address))
+		return join_answer(409, "backend '%s' of pool '%s' is at %s", command->name, command->pool,
 			address_format(&backend->record.address, text));
 	return (struct join_answer){0};
 }
 
-static struct join_answer act(
-	struct join *join, struct farm *farm, const struct image *running, const struct join_wish *wish, uint64_t ms)
+static struct join_answer act(struct join *join, struct farm *farm, const struct image *running,
+	const struct join_command *command, uint64_t ms)
 {
-	struct farm_pool *pool = farm_find_pool(farm, wish->pool);
-	struct farm_backend *backend = pool ? farm_find_any(pool, wish->name) : NULL;
-	struct join_answer against = backend ? objection(pool, backend, wish) : (struct join_answer){0};
+	struct farm_pool *pool = farm_find_pool(farm, command->pool);
+	struct farm_backend *backend = pool ? farm_find_backend_or_tombstone(pool, command->name) : NULL;
+	struct join_answer against = backend ? objection(pool, backend, command) : (struct join_answer){0};
 
 	if (!pool)
-		return join_answer(404, "no pool '%s'", wish->pool);
+		return join_answer(404, "no pool '%s'", command->pool);
 	if (against.status)
 		return against;
-	if (!backend && wish->action == JOIN_START)
-		return add(join, farm, running, wish, ms);
+	if (!backend && command->action == JOIN_START)
+		return add(join, farm, running, command, ms);
 	if (!backend)
-		return join_answer(404, "no backend '%s' in pool '%s': it has not started, or is forgotten", wish->name,
-			wish->pool);
-	if (wish->action == JOIN_START || wish->action == JOIN_HEARTBEAT)
-		return keep(join, backend, wish, ms);
-	return leave(join, farm, backend, wish, ms);
+		return join_answer(404, "no backend '%s' in pool '%s': it has not started, or is forgotten",
+			command->name, command->pool);
+	if (command->action == JOIN_START || command->action == JOIN_HEARTBEAT)
+		return keep(join, backend, command, ms);
+	return leave(join, farm, backend, command, ms);
 }
 
 /* A heartbeat that is signed right, and by a clock that differs from ours. If it is signed later than
  * all that were heard of that server, it is no replay of one: the server lives, and one of the two
  * clocks was set. It does nothing else, and brings no silent server back. */
-static void believe(struct join *join, const struct farm *farm, const struct join_wish *wish, uint64_t ms)
+static void believe(struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
 {
-	const struct farm_pool *pool = farm_find_pool(farm, wish->pool);
-	const struct farm_backend *backend = pool ? farm_find_any(pool, wish->name) : NULL;
+	const struct farm_pool *pool = farm_find_pool(farm, command->pool);
+	const struct farm_backend *backend = pool ? farm_find_backend_or_tombstone(pool, command->name) : NULL;
 	struct sign *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
 
-	if (!sign || backend->silent || !sign->signed_at || wish->signed_at <= sign->signed_at ||
-		objection(pool, backend, wish).status)
+	if (!sign || backend->silent || !sign->signed_at || command->signed_at <= sign->signed_at ||
+		objection(pool, backend, command).status)
 		return;
-	if (wish->action == JOIN_START || wish->action == JOIN_HEARTBEAT)
-		*sign = (struct sign){.ms = ms, .signed_at = wish->signed_at};
+	if (command->action == JOIN_START || command->action == JOIN_HEARTBEAT)
+		*sign = (struct sign){.ms = ms, .signed_at = command->signed_at};
 }
 
 struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
@@ -396,15 +396,15 @@ struct join_answer join_take(struct join *join, struct farm *farm, const struct 
 {
 	uint64_t signed_at;
 	struct join_answer done = authenticate(join, request, signature, clocks.seconds, &signed_at);
-	struct join_wish wish = {0};
+	struct join_command command = {0};
 
 	if (signed_at)
-		join_wish_read(request, signed_at, &wish);
+		join_command_read(request, signed_at, &command);
 	if (done.status == 200) {
-		done = wish.fault.status ? wish.fault : act(join, farm, running, &wish, clocks.ms);
+		done = command.fault.status ? command.fault : act(join, farm, running, &command, clocks.ms);
 		done.authentic = true;
-	} else if (signed_at && !wish.fault.status) {
-		believe(join, farm, &wish, clocks.ms);
+	} else if (signed_at && !command.fault.status) {
+		believe(join, farm, &command, clocks.ms);
 	}
 	return done;
 }

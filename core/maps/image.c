@@ -11,11 +11,11 @@ struct image *image_new(const struct contract *contract)
 	struct image *image = allocate(1, sizeof(*image));
 
 	image->contract = *contract;
-	image->maps[IMAGE_SERVICES] = entries_new(sizeof(struct service_key), sizeof(struct service));
-	image->maps[IMAGE_VIPS] = entries_new(sizeof(struct address), sizeof(struct vip));
-	image->maps[IMAGE_HINTS] = entries_new(sizeof(struct hint_key), sizeof(__u32));
-	image->maps[IMAGE_RANGES] = entries_new(sizeof(struct range_key), sizeof(struct range));
-	image->maps[IMAGE_ADDED] = entries_new(sizeof(__u32), sizeof(struct added_backend));
+	image->maps[IMAGE_SERVICES] = hash_map_new(sizeof(struct service_key), sizeof(struct service));
+	image->maps[IMAGE_VIPS] = hash_map_new(sizeof(struct address), sizeof(struct vip));
+	image->maps[IMAGE_HINTS] = hash_map_new(sizeof(struct hint_key), sizeof(__u32));
+	image->maps[IMAGE_RANGES] = hash_map_new(sizeof(struct range_key), sizeof(struct range));
+	image->maps[IMAGE_ADDED] = hash_map_new(sizeof(__u32), sizeof(struct added_backend));
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
@@ -40,7 +40,7 @@ void image_free(struct image *image)
 	}
 	slots_drop(image->none);
 	for (int i = 0; i < IMAGE_MAPS; i++)
-		entries_free(image->maps[i]);
+		hash_map_free(image->maps[i]);
 	free(image->service_names);
 	free(image->pool_names);
 	free(image->pools);
@@ -60,10 +60,10 @@ static __u32 least(__u32 a, __u32 b)
 /* Backends keep what was said when they were added. */
 static void take_added(struct image *heir, __u32 id, const struct image *from, __u32 old_id)
 {
-	const void *added = entries_find(from->maps[IMAGE_ADDED], &old_id);
+	const void *added = hash_map_find(from->maps[IMAGE_ADDED], &old_id);
 
 	if (added)
-		entries_put(heir->maps[IMAGE_ADDED], &id, added);
+		hash_map_put(heir->maps[IMAGE_ADDED], &id, added);
 }
 
 /* Gives those whose ids are too high the ones that are free. False if there are too few. */

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "bpf/abi.h"
-#include "entries.h"
+#include "hash_map.h"
 #include "core/table/slots.h"
 
 /* The hash maps. */
@@ -21,7 +21,7 @@ enum image_map {
 
 struct image {
 	struct contract contract; /* the sizes of what follows */
-	struct entries *maps[IMAGE_MAPS];
+	struct hash_map *maps[IMAGE_MAPS];
 	struct name *service_names;     /* [services] */
 	struct name *pool_names;        /* [pools] */
 	struct pool *pools;             /* [pools] */

@@ -38,7 +38,7 @@ static bool exists(const struct backend_record *record)
 static void say_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
 	const struct backend_record *after)
 {
-	bool loses_way =
+	bool loses_route =
 		draft->running->backends[step->index].forward && !draft->desired->backends[step->index].forward;
 	bool stays = (before->overrides & ~after->overrides) & OVERRIDE_LEAVING;
 	char address[ADDRESS_TEXT_SIZE], *text;
@@ -53,7 +53,7 @@ static void say_changes(const struct draft *draft, struct plan_step *step, const
 		fprintf(out, "; %s, was leaving", config_admin_name(after->admin));
 	if (!address_equal(&before->address, &after->address))
 		fprintf(out, "; address %s%s", address_format(&after->address, address),
-			loses_way ? "; it has no packets until the way there is known" : "");
+			loses_route ? "; it has no packets until the way there is known" : "");
 	if (before->weight != after->weight)
 		fprintf(out, "; weight %u, was %u", after->weight, before->weight);
 	fclose(out);
@@ -128,7 +128,7 @@ static void put_backends(struct draft *draft)
 		if (!after->name[0])
 			continue;
 		if (memcmp(before, after, sizeof(*after)))
-			say_record(draft, plan_add_step(draft, PLAN_RECORD, id, after));
+			say_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, after));
 		if (draft->plan->renamed[id])
 			plan_add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
 		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
@@ -146,7 +146,7 @@ static void remove_backends(struct draft *draft)
 		if (running->backends[id].forward && !desired->backends[id].forward)
 			plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
 		if (running->records[id].name[0] && !desired->records[id].name[0])
-			say_record(draft, plan_add_step(draft, PLAN_RECORD, id, &desired->records[id]));
+			say_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, &desired->records[id]));
 	}
 }
 
@@ -289,7 +289,7 @@ static void apply_pool(struct image *running, uint32_t id, const struct pool *po
 void plan_step_apply(const struct plan_step *step, struct image *running)
 {
 	switch (step->kind) {
-	case PLAN_RECORD:
+	case PLAN_BACKEND_RECORD:
 		running->records[step->index] = *(const struct backend_record *)step->value;
 		break;
 	case PLAN_SERVICE_NAME:
@@ -311,10 +311,10 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 		apply_pool(running, step->index, &step->pool);
 		break;
 	case PLAN_ENTRY:
-		entries_put(running->maps[step->index], step->key, step->value);
+		hash_map_put(running->maps[step->index], step->key, step->value);
 		break;
 	case PLAN_ENTRY_REMOVE:
-		entries_remove(running->maps[step->index], step->key);
+		hash_map_remove(running->maps[step->index], step->key);
 		break;
 	case PLAN_TRACKED_CALLS:
 	case PLAN_BACKEND_ZERO:

@@ -8,7 +8,7 @@
 #include "core/base/messages.h"
 
 enum plan_kind {
-	PLAN_RECORD,          /* backend_records[index] */
+	PLAN_BACKEND_RECORD,  /* backend_records[index] */
 	PLAN_SERVICE_NAME,    /* service_names[index] */
 	PLAN_POOL_NAME,       /* pool_names[index] */
 	PLAN_TRACKED_CALLS,   /* forget those for each id that value, bool[], says: it is somebody else's now */

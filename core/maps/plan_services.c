@@ -10,7 +10,8 @@
 #include "plan_private.h"
 
 /* The services are what people know of. */
-static void say_service(struct draft *draft, struct plan_step *step, const struct pair *entry, const char *what)
+static void say_service(
+	struct draft *draft, struct plan_step *step, const struct hash_map_entry *entry, const char *what)
 {
 	const struct image *image = step->kind == PLAN_ENTRY ? draft->desired : draft->running;
 	const struct service_key *key = entry->key;
@@ -113,7 +114,7 @@ static void say_change(
 /* --- entries */
 
 static struct plan_step *add_entry(
-	struct draft *draft, enum plan_kind kind, enum image_map map, const struct pair *entry)
+	struct draft *draft, enum plan_kind kind, enum image_map map, const struct hash_map_entry *entry)
 {
 	struct plan_step *step = plan_add_step(draft, kind, map, entry->value);
 
@@ -123,33 +124,34 @@ static struct plan_step *add_entry(
 
 /* Entries of `from` that the other image lacks, or where `changed` has with another value. In
  * the order of their keys, to be freed. */
-static struct pair *differing(const struct entries *from, const struct entries *other, bool changed, size_t *count)
+static struct hash_map_entry *differing(
+	const struct hash_map *from, const struct hash_map *other, bool changed, size_t *count)
 {
-	struct pair *list = NULL, entry;
+	struct hash_map_entry *list = NULL, entry;
 	size_t cursor = 0;
 
 	*count = 0;
-	while (entries_next(from, &cursor, &entry)) {
-		const void *known = entries_find(other, entry.key);
+	while (hash_map_next(from, &cursor, &entry)) {
+		const void *known = hash_map_find(other, entry.key);
 
-		if (known && !(changed && !entries_same_value(from, known, entry.value)))
+		if (known && !(changed && !hash_map_same_value(from, known, entry.value)))
 			continue;
 		list = array_grow(list, *count, sizeof(*list));
 		list[(*count)++] = entry;
 	}
-	entries_sort(from, list, *count);
+	hash_map_sort(from, list, *count);
 	return list;
 }
 
 static void put_entries(struct draft *draft, enum image_map map)
 {
-	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
+	const struct hash_map *before = draft->running->maps[map], *after = draft->desired->maps[map];
 	size_t count;
-	struct pair *list = differing(after, before, true, &count);
+	struct hash_map_entry *list = differing(after, before, true, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		struct plan_step *step = add_entry(draft, PLAN_ENTRY, map, &list[i]);
-		const void *known = entries_find(before, list[i].key);
+		const void *known = hash_map_find(before, list[i].key);
 
 		if (map == IMAGE_SERVICES && known)
 			say_change(draft, step, known, list[i].value);
@@ -161,9 +163,9 @@ static void put_entries(struct draft *draft, enum image_map map)
 
 static void remove_entries(struct draft *draft, enum image_map map)
 {
-	const struct entries *before = draft->running->maps[map], *after = draft->desired->maps[map];
+	const struct hash_map *before = draft->running->maps[map], *after = draft->desired->maps[map];
 	size_t count;
-	struct pair *list = differing(before, after, false, &count);
+	struct hash_map_entry *list = differing(before, after, false, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		struct plan_step *step = add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i]);

@@ -441,7 +441,7 @@ static void wake(struct table *table)
 	free(indexes);
 }
 
-void table_rest(struct table *table)
+void table_trim(struct table *table)
 {
 	free(table->scores);
 	free(table->owners);
@@ -468,7 +468,7 @@ void table_free(struct table *table)
 {
 	if (!table)
 		return;
-	table_rest(table);
+	table_trim(table);
 	free(table->members);
 	slots_drop(table->ids);
 	free(table);

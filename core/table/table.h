@@ -42,4 +42,4 @@ void table_share(struct table *table, struct slots *owners);
 
 /* Gives memory back that the next change makes anew, for 15 ns a slot. */
 #define TABLE_SLOT_BYTES 10
-void table_rest(struct table *table);
+void table_trim(struct table *table);

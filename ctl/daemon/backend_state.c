@@ -59,9 +59,9 @@ static bool update_state(struct daemon *daemon, const struct farm_pool *pool, st
 
 static bool update_open(struct farm_pool *pool, uint64_t now)
 {
-	if (!farm_update_open(pool, now))
+	if (!farm_update_fail_open(pool, now))
 		return false;
-	if (pool->open)
+	if (pool->fail_open)
 		log_error("pool %s FAIL OPEN: less than %u %% would be left, so its probes are not believed",
 			pool->config->name, pool->config->min_alive);
 	else

@@ -359,7 +359,7 @@ static void on_joined(void *data)
  * step? */
 static bool is_due(const struct daemon *daemon)
 {
-	uint32_t ramp = farm_next_ramp(daemon->farm);
+	uint32_t ramp = farm_next_slow_start_step(daemon->farm);
 	uint64_t now = clock_msec();
 
 	return desired_next(daemon->desired) <= now || backend_state_next(daemon) <= listening_clock_now() ||

@@ -61,7 +61,7 @@ bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *back
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, backend->record.pool);
 	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, backend->id);
 
-	return farm_record_drains(&backend->record) && tracked_calls_are_known(daemon->calls, daemon) &&
+	return farm_record_is_draining(&backend->record) && tracked_calls_are_known(daemon->calls, daemon) &&
 	       !counts.calls && (!counts.heard || clock_seconds() - counts.heard >= QUIET_SECONDS) &&
 	       !has_slots(daemon, pool->id, backend->id);
 }

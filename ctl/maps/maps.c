@@ -250,7 +250,7 @@ static struct service_key long_key(const struct service_key_ipv4 *key)
 }
 
 /* All of a map or an error: what is not read would never be removed. */
-static int read_map(const struct maps *maps, enum map map, struct entries *entries)
+static int read_map(const struct maps *maps, enum map map, struct hash_map *entries)
 {
 	char key[ENTRY_SIZE_MAX], value[ENTRY_SIZE_MAX], *previous = NULL;
 	int error, fd = maps->fd[map];
@@ -262,7 +262,7 @@ static int read_map(const struct maps *maps, enum map map, struct entries *entri
 		if (error && error != -ENOENT) /* else it is gone already */
 			return error;
 		if (!error)
-			entries_put(entries, map == MAP_SERVICES_IPV4 ? (void *)&service : key, value);
+			hash_map_put(entries, map == MAP_SERVICES_IPV4 ? (void *)&service : key, value);
 		previous = key;
 	}
 	return error == -ENOENT ? 0 : error;
@@ -372,7 +372,7 @@ static int change_entry(const struct maps *maps, enum image_map which, const voi
 int maps_apply(const struct maps *maps, const struct plan_step *step)
 {
 	static const enum map map_of[] = {
-		[PLAN_RECORD] = MAP_BACKEND_RECORDS,
+		[PLAN_BACKEND_RECORD] = MAP_BACKEND_RECORDS,
 		[PLAN_SERVICE_NAME] = MAP_SERVICE_NAMES,
 		[PLAN_POOL_NAME] = MAP_POOL_NAMES,
 		[PLAN_TRACKED_CALLS] = MAP_TRACKED_CALLS,

@@ -67,20 +67,20 @@ static int add(const struct added_options *options, char error[FARM_ERROR_SIZE])
 
 static size_t hints_of(uint16_t id)
 {
-	struct pair entry;
+	struct hash_map_entry entry;
 	size_t cursor = 0, count = 0;
 
-	while (entries_next(world.running->maps[IMAGE_HINTS], &cursor, &entry))
+	while (hash_map_next(world.running->maps[IMAGE_HINTS], &cursor, &entry))
 		count += *(const __u32 *)entry.value == id;
 	return count;
 }
 
 static size_t ranges_of(uint16_t id)
 {
-	struct pair entry;
+	struct hash_map_entry entry;
 	size_t cursor = 0, count = 0;
 
-	while (entries_next(world.running->maps[IMAGE_RANGES], &cursor, &entry))
+	while (hash_map_next(world.running->maps[IMAGE_RANGES], &cursor, &entry))
 		count += ((const struct range *)entry.value)->backend == id;
 	return count;
 }
@@ -89,7 +89,7 @@ static bool looks_for_names(void)
 {
 	const struct service_key key = {
 		.vip = world.farm->config->services[0].vips[0], .port = htons(5060), .protocol = 17};
-	const struct service *service = entries_find(world.running->maps[IMAGE_SERVICES], &key);
+	const struct service *service = hash_map_find(world.running->maps[IMAGE_SERVICES], &key);
 
 	return service->flags & SERVICE_ROUTE;
 }
@@ -106,7 +106,7 @@ static void check_all(void)
 	cr_expect_eq(hints_of(backend->id), 3, "its address and two hints");
 	cr_expect_gt(ranges_of(backend->id), 0);
 	cr_expect(looks_for_names());
-	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 1);
+	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 1);
 }
 
 Test(added_backend, all_that_a_file_says_counts_and_survives_a_restart)
@@ -129,7 +129,7 @@ Test(added_backend, all_that_a_file_says_counts_and_survives_a_restart)
 	world_load(&world, GROUPED, FARM_RELOAD);
 	world_reconcile(&world, NULL);
 	cr_expect_eq(hints_of(id) + ranges_of(id), 0, "a reload ends it");
-	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
+	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 0);
 }
 
 Test(added_backend, what_is_saved_is_a_file_with_it)
@@ -162,7 +162,7 @@ Test(added_backend, when_it_is_removed_its_words_are_gone)
 	world_reconcile(&world, NULL);
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px9", error), 0);
 	world_reconcile(&world, NULL);
-	cr_expect_eq(entries_count(world.running->maps[IMAGE_ADDED]), 0);
+	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 0);
 	world_load(&world, GROUPED, FARM_RESTART);
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
@@ -208,7 +208,7 @@ Test(added_backend, words_go_along_to_new_maps)
 	heir = image_heir(world.running, &smaller);
 	cr_assert(heir);
 	cr_expect_str_eq(heir->records[1].name, "px9");
-	cr_expect(entries_find(heir->maps[IMAGE_ADDED], &(__u32){1}));
+	cr_expect(hash_map_find(heir->maps[IMAGE_ADDED], &(__u32){1}));
 	image_free(heir);
 }
 

@@ -625,7 +625,7 @@ Test(join, silence_while_the_balancer_sees_nobody)
 	farm_find_backend(pool, "px5")->judged.down = true;
 	world.ms += 11000;
 	look(&world);
-	cr_expect_eq(farm_find_backend(pool, "px4")->silence, 11000, "it is excused, and was not heard");
+	cr_expect_eq(farm_find_backend(pool, "px4")->silent_ms, 11000, "it is excused, and was not heard");
 	pool->outage.view = OUTAGE_NONE;
 	world.ms += 500;
 	look(&world);
@@ -732,8 +732,8 @@ Test(join, those_of_a_pool_that_fails_open)
 			farm_set_route(&pool->backends[i], &ready);
 			farm_update_state(world.farm, pool, &pool->backends[i], NOW);
 		}
-		farm_update_open(pool, NOW * UINT64_C(1000));
-		cr_expect(pool->open);
+		farm_update_fail_open(pool, NOW * UINT64_C(1000));
+		cr_expect(pool->fail_open);
 		cr_expect_eq(pool->backends[0].record.state, STATE_DOWN);
 		cr_expect_str_eq(farm_reason(world.farm, pool, &pool->backends[0]), "sends no heartbeats");
 		world.ms += 3600000;

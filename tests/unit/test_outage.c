@@ -156,10 +156,10 @@ static void look_at_heartbeats(struct simulation *s)
 
 		if (!s->servers[i].beat)
 			continue;
-		backend->silence = listened(s) - s->servers[i].heard;
+		backend->silent_ms = listened(s) - s->servers[i].heard;
 		if (pool(s)->outage.view == OUTAGE_BLIND)
 			s->excused = listened(s);
-		backend->silent = backend->silence >= NODE_TIMEOUT && listened(s) - s->excused >= NODE_TIMEOUT;
+		backend->silent = backend->silent_ms >= NODE_TIMEOUT && listened(s) - s->excused >= NODE_TIMEOUT;
 	}
 }
 
@@ -496,9 +496,9 @@ Test(outage, of_more_than_min_alive_allows_moves_nothing)
 		warm(&s, 10, "min_alive: 50", seed);
 		cut(&s, 6, 60000);
 		cr_expect_eq(moved_while(&s, 30000, 0), 0, "seed %u", seed);
-		cr_expect(pool(&s)->open);
+		cr_expect(pool(&s)->fail_open);
 		cr_expect_eq(moved_while(&s, 60000, 0), 0, "the way back, seed %u", seed);
-		cr_expect_not(pool(&s)->open);
+		cr_expect_not(pool(&s)->fail_open);
 		end(&s);
 	}
 }

@@ -77,15 +77,15 @@ Test(owners, a_standby_is_believed_though_all_others_are_dead)
 	for (int i = 0; i < 3; i++)
 		world_set_health(&world, (const char *const[]){"px1", "px2", "px3"}[i], HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_not(world.farm->pools[0].open, "one of four, but all of the standbys");
+	cr_assert_not(world.farm->pools[0].fail_open, "one of four, but all of the standbys");
 	cr_assert_eq(slots("sb1"), all);
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_reconcile(&world, NULL);
-	cr_assert(world.farm->pools[0].open, "one of three");
+	cr_assert(world.farm->pools[0].fail_open, "one of three");
 	world_set_health(&world, "sb1", HEALTH_DOWN);
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert(world.farm->pools[0].open);
+	cr_assert(world.farm->pools[0].fail_open);
 	cr_assert_eq(slots("sb1"), 0, "nobody is up: it is the first ones' turn");
 }
 
@@ -181,15 +181,15 @@ Test(owners, who_returns_while_the_pool_fails_open_has_its_whole_weight)
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_set_health(&world, "px2", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert(world.farm->pools[0].open);
+	cr_assert(world.farm->pools[0].fail_open);
 	world_set_health(&world, "px1", HEALTH_UP);
 	wait_for(0);
-	cr_assert(world.farm->pools[0].open, "one of two");
+	cr_assert(world.farm->pools[0].fail_open, "one of two");
 	cr_assert_eq(slots("px1"), whole);
 	world_set_health(&world, "px2", HEALTH_UP);
 	wait_for(0);
 	wait_for(1000);
-	cr_assert_not(world.farm->pools[0].open);
+	cr_assert_not(world.farm->pools[0].fail_open);
 	cr_assert_eq(slots("px1"), whole);
 }
 
@@ -222,10 +222,10 @@ Test(owners, a_clock_that_is_set_back_ends_a_slow_start)
 	world_set_health(&world, "px1", HEALTH_UP);
 	wait_for(0);
 	backend = world_backend(&world, "px1");
-	cr_assert_eq(backend->ramp, 1);
+	cr_assert_eq(backend->slow_start_step, 1);
 	farm_update_state(world.farm, &world.farm->pools[0], backend, 999);
-	cr_assert_eq(backend->ramp, FARM_RAMP_STEPS);
-	cr_assert_eq(farm_next_ramp(world.farm), 0);
+	cr_assert_eq(backend->slow_start_step, FARM_SLOW_START_STEPS);
+	cr_assert_eq(farm_next_slow_start_step(world.farm), 0);
 }
 
 Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
@@ -236,7 +236,7 @@ Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 	world_start(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)));
 	set_all_up();
 	id = world_backend(&world, "px1")->id;
-	cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px1", error), 0);
+	cr_assert_eq(farm_remove_when_drained(world.farm, "proxies", "px1", error), 0);
 	wait_for(0);
 	cr_assert_gt(world_slots_of(&world, id), 0);
 	wait_for(10000);
@@ -246,9 +246,9 @@ Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 	world_load(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)), FARM_RESTART);
 	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, id), 0);
-	cr_assert_not(farm_backend_is_wanted(world_backend(&world, "px1")));
+	cr_assert_not(farm_backend_is_enabled(world_backend(&world, "px1")));
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error), 0);
-	cr_assert(farm_backend_is_wanted(world_backend(&world, "px1")), "and it may stay after all");
+	cr_assert(farm_backend_is_enabled(world_backend(&world, "px1")), "and it may stay after all");
 }
 
 /* At a first start there are no calls that could be lost. */

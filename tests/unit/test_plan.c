@@ -25,7 +25,7 @@ Test(plan, a_first_start_fills_every_slot)
 {
 	world_start(&world, FARM3);
 	cr_assert_eq(world_slots_of(&world, 0), 0);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 1);
+	cr_assert_eq(hash_map_count(world.running->maps[IMAGE_SERVICES]), 1);
 	cr_assert(world_has_backend(world.running, world_backend(&world, "px1")->id));
 }
 
@@ -221,7 +221,7 @@ Test(plan, who_is_leaving_goes_on_leaving_without_his_line_in_the_file)
 
 	for (enum farm_origin origin = FARM_RESTART; origin <= FARM_RELOAD; origin++) {
 		world_start(&world, FARM3);
-		cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px3", error), 0);
+		cr_assert_eq(farm_remove_when_drained(world.farm, "proxies", "px3", error), 0);
 		cr_assert(plan_says(LEAVES));
 		check_that_he_leaves_without_the_file(origin);
 	}
@@ -269,7 +269,7 @@ Test(plan, a_backend_that_was_removed_and_added_again_is_leaving_after_a_restart
 		world_set_routes(&world, ROUTE_READY);
 		world_reconcile(&world, NULL);
 		cr_assert_eq(world_backend(&world, "px3")->record.overrides, weight == 1 ? 0 : OVERRIDE_WEIGHT);
-		cr_assert_eq(farm_leave_backend(world.farm, "proxies", "px3", error), 0);
+		cr_assert_eq(farm_remove_when_drained(world.farm, "proxies", "px3", error), 0);
 		world_reconcile(&world, NULL);
 		world_load(&world, FARM3, FARM_RESTART);
 		cr_assert_eq(world_reconcile(&world, NULL), 0, "a restart changes nothing");
@@ -283,7 +283,7 @@ Test(plan, leaving_survives_a_reload_until_the_address_is_another)
 	char error[FARM_ERROR_SIZE];
 
 	world_start(&world, FARM3);
-	farm_leave_backend(world.farm, "proxies", "px3", error);
+	farm_remove_when_drained(world.farm, "proxies", "px3", error);
 	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RELOAD);
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
@@ -323,7 +323,7 @@ Test(plan, who_leaves_is_not_saved)
 	struct config *config;
 
 	world_start(&world, FARM3);
-	farm_leave_backend(world.farm, "proxies", "px2", error);
+	farm_remove_when_drained(world.farm, "proxies", "px2", error);
 	config = farm_config(world.farm);
 	cr_assert_eq(config->pools[0].backend_count, 2);
 	cr_assert_null(config_find_backend(&config->pools[0], "px2"));
@@ -392,7 +392,7 @@ Test(plan, below_min_alive_the_probes_are_not_believed)
 	world_reconcile(&world, NULL);
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "one of three is not: all are kept");
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
-	cr_assert(world.farm->pools[0].open);
+	cr_assert(world.farm->pools[0].fail_open);
 }
 
 /* Else adding servers would make the pool fail open, and give one calls that is known to be
@@ -404,21 +404,21 @@ Test(plan, who_was_not_probed_yet_does_not_count_for_min_alive)
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_set_health(&world, "px3", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_not(world.farm->pools[0].open);
+	cr_assert_not(world.farm->pools[0].fail_open);
 	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5)),
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_reconcile(&world, NULL);
-	cr_assert_not(world.farm->pools[0].open, "two of three");
+	cr_assert_not(world.farm->pools[0].fail_open, "two of three");
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), 0);
 	world_set_health(&world, "px4", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert(world.farm->pools[0].open, "two of four");
+	cr_assert(world.farm->pools[0].fail_open, "two of four");
 	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5) "," PX(6)),
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_reconcile(&world, NULL);
-	cr_assert(world.farm->pools[0].open, "two of four still");
+	cr_assert(world.farm->pools[0].fail_open, "two of four still");
 }
 
 Test(plan, probes_that_are_new_take_nobody_out)
@@ -459,7 +459,7 @@ static struct plan *plan_of(const char *text, struct image **desired)
 {
 	world_load(&world, text, FARM_RELOAD);
 	for (size_t i = 0; i < world.farm->pools[0].count; i++)
-		farm_assume(&world.farm->pools[0].backends[i], world.running);
+		farm_assume_usable(&world.farm->pools[0].backends[i], world.running);
 	world_update_states(&world);
 	*desired = desired_image(world.desired, world.farm, world.running, world.now);
 	return plan_new(world.running, *desired);
@@ -632,13 +632,13 @@ Test(plan, services_and_pools_come_and_go)
 		FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 3);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_VIPS]), 3);
+	cr_assert_eq(hash_map_count(world.running->maps[IMAGE_SERVICES]), 3);
+	cr_assert_eq(hash_map_count(world.running->maps[IMAGE_VIPS]), 3);
 	world_load(&world, FARM3, FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_SERVICES]), 1);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_VIPS]), 1);
+	cr_assert_eq(hash_map_count(world.running->maps[IMAGE_SERVICES]), 1);
+	cr_assert_eq(hash_map_count(world.running->maps[IMAGE_VIPS]), 1);
 	cr_assert_eq(world.running->pool_names[1].name[0], '\0');
 }
 
@@ -649,10 +649,10 @@ Test(plan, ports_of_a_range_are_somebodys_at_any_moment)
 	world_start(&world, RANGE(""));
 	world_load(&world, RANGE(", {name: more, vip: 192.0.2.10, port: 5060-5069, pool: proxies}"), FARM_RELOAD);
 	world_reconcile(&world, NULL);
-	cr_assert_gt(entries_count(world.running->maps[IMAGE_RANGES]), 0);
+	cr_assert_gt(hash_map_count(world.running->maps[IMAGE_RANGES]), 0);
 	world_load(&world, RANGE(""), FARM_RELOAD);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(entries_count(world.running->maps[IMAGE_RANGES]), 0);
+	cr_assert_eq(hash_map_count(world.running->maps[IMAGE_RANGES]), 0);
 }
 
 #define TWO_POOLS(backends)                                                                                            \
@@ -731,7 +731,7 @@ Test(plan, who_gets_an_id_while_calls_are_noted_gets_no_calls_with_it)
 	forgets = step_that_forgets(plan, id);
 	cr_assert_geq(forgets, 0);
 	for (int i = 0; i < forgets; i++)
-		cr_assert(plan->steps[i].kind != PLAN_RECORD && plan->steps[i].kind != PLAN_BACKEND);
+		cr_assert(plan->steps[i].kind != PLAN_BACKEND_RECORD && plan->steps[i].kind != PLAN_BACKEND);
 	cr_assert_lt(step_that_forgets(plan, world_backend(&world, "px4")->id + 2), 0, "px2 stays who it is");
 	plan_free(plan);
 	image_free(desired);
@@ -792,7 +792,7 @@ Test(plan, what_stands_against_a_change_is_said_and_changes_nothing)
 	cr_assert(strstr(error, "no backend 'px8'"));
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "px1", &taken, 1, error), 0);
 	cr_assert(strstr(error, "already"));
-	farm_leave_backend(world.farm, "proxies", "px1", error);
+	farm_remove_when_drained(world.farm, "proxies", "px1", error);
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "proxies", "px1", &taken, 1, error), 0);
 	cr_assert(strstr(error, "is leaving: 'sipxdp-ctl backend ready proxies px1'"));
 	farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error);

@@ -97,7 +97,7 @@ static void answer(const struct image *running)
 	struct farm *sketch = farm_sketch(farm);
 
 	for (size_t i = 0; i < farm->pools[0].count; i++)
-		assumed[i] = farm_assume(&sketch->pools[0].backends[i], running);
+		assumed[i] = farm_assume_usable(&sketch->pools[0].backends[i], running);
 	for (size_t i = 0; i < farm->pools[0].count; i++) {
 		struct farm_backend *backend = &farm->pools[0].backends[i];
 		const struct route there = {.state = ROUTE_READY,
@@ -172,7 +172,7 @@ static void change_by_hand(bool ahead)
 		farm_set_admin(world.farm, "proxies", name, below(ADMIN_MAINT + 1), error);
 		break;
 	case 2:
-		farm_leave_backend(world.farm, "proxies", name, error);
+		farm_remove_when_drained(world.farm, "proxies", name, error);
 		break;
 	case 3:
 		farm_remove_backend(world.farm, "proxies", name, error);

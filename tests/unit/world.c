@@ -65,7 +65,7 @@ bool world_update_states(struct world *world)
 		farm_judge(world->farm, pool, world->listening, world->now - world->paused);
 		for (size_t j = 0; j < pool->count; j++)
 			changed |= farm_update_state(world->farm, pool, &pool->backends[j], 1000 + world->now / 1000);
-		changed |= farm_update_open(pool, world->now - world->paused);
+		changed |= farm_update_fail_open(pool, world->now - world->paused);
 	}
 	return changed;
 }
@@ -79,14 +79,14 @@ bool world_has_backend(const struct image *image, uint16_t id)
 static void check_ranges(const struct image *image)
 {
 	size_t cursor = 0;
-	struct pair entry;
+	struct hash_map_entry entry;
 
-	while (entries_next(image->maps[IMAGE_RANGES], &cursor, &entry)) {
+	while (hash_map_next(image->maps[IMAGE_RANGES], &cursor, &entry)) {
 		const struct range_key *key = entry.key;
 		const struct range *range = entry.value;
 		const struct service_key service = {.vip = key->vip, .port = range->port, .protocol = key->protocol};
 
-		cr_assert(range->backend || entries_find(image->maps[IMAGE_SERVICES], &service),
+		cr_assert(range->backend || hash_map_find(image->maps[IMAGE_SERVICES], &service),
 			"a range leads to no service");
 	}
 }
@@ -95,9 +95,9 @@ static void check_ranges(const struct image *image)
 static void check_invariants(const struct image *image)
 {
 	size_t cursor = 0;
-	struct pair entry;
+	struct hash_map_entry entry;
 
-	while (entries_next(image->maps[IMAGE_SERVICES], &cursor, &entry)) {
+	while (hash_map_next(image->maps[IMAGE_SERVICES], &cursor, &entry)) {
 		uint32_t pool = ((const struct service *)entry.value)->pool[METHOD_NONE];
 		const uint16_t *slots = image_slots(image, pool);
 

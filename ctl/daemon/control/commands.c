@@ -36,11 +36,11 @@ static json_t *outcome_json(const struct effects *effects)
 
 static json_t *warnings_json(const struct farm_pool *pool)
 {
-	if (!pool || farm_has_takers(pool))
+	if (!pool || farm_pool_takes_new_calls(pool))
 		return json_array();
-	return json_pack(
-		"[o]", json_sprintf("pool %s: nobody alive is left to take new calls: they will %s", pool->config->name,
-			       pool->open ? "go to servers that fail their probes (it fails open)" : "be turned away"));
+	return json_pack("[o]",
+		json_sprintf("pool %s: nobody alive is left to take new calls: they will %s", pool->config->name,
+			pool->fail_open ? "go to servers that fail their probes (it fails open)" : "be turned away"));
 }
 
 /* The reply to a command that changed the farm, and took something from a server of `pool`;
@@ -133,7 +133,7 @@ static json_t *answer_backend_remove(struct daemon *daemon, const struct request
 
 	if (request->wait != PROTOCOL_NOT_GIVEN && !request->drain)
 		return protocol_error(NULL, "--wait goes with --drain: without it, it is removed at once");
-	if ((request->drain ? farm_leave_backend : farm_remove_backend)(
+	if ((request->drain ? farm_remove_when_drained : farm_remove_backend)(
 		    daemon->farm, request->pool, request->backend, error))
 		return protocol_error(NULL, "%s", error);
 	return reconcile(daemon, request->pool);

@@ -62,7 +62,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 		json_array_append_new(list,
 			json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:o}", "name", pool->config->name,
 				"forward", config_forward_name(pool->config->forward), "probe",
-				config_probe_name(pool->config->probe.type), "fail_open", pool->open, "migrating",
+				config_probe_name(pool->config->probe.type), "fail_open", pool->fail_open, "migrating",
 				daemon->running->pools[pool->id].migrating, "backends",
 				(json_int_t)report_backends(pool), "in_table", (json_int_t)report_serving(daemon, pool),
 				"slots", (json_int_t)daemon->running->contract.slots, "services", services));

@@ -251,7 +251,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 		if (pool->outage.view != OUTAGE_NONE)
 			warn(warnings, "pool %s: %s", pool->config->name,
 				farm_outage_text(pool, listening_clock_now(), text));
-		if (pool->open)
+		if (pool->fail_open)
 			warn(warnings,
 				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
 				"believed",

@@ -2,13 +2,13 @@
 /* The TCP socket of `join:`: POST with JSON, by libmicrohttpd. It has its sockets in an
  * epoll of its own, and that is one of our loop's; there is no thread. Connections are taken
  * here and handed over to it, because its limits are by address and by idle time: what a client
- * can hold is bounded in number and time by core/join_places.h. */
+ * can hold is bounded in number and time by core/join/join_connections.h. */
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "core/join/join_places.h"
+#include "core/join/join_connections.h"
 #include "core/base/memory.h"
 #include "core/control/protocol.h"
 #include "ctl/daemon/clock.h"
@@ -17,17 +17,18 @@
 
 #define BACKLOG 4096
 #define AT_ONCE 64 /* connections that are taken in one turn of the loop */
-#define CONNECTIONS (JOIN_PLACES_KNOWN + JOIN_PLACES_STRANGERS + 4 * AT_ONCE) /* those that are about to end, too */
-#define CONNECTION_MEMORY 16384                                               /* bytes */
-#define TIMER_ACCURACY 10000                                                  /* us */
-#define PAUSE 1000                                                            /* ms, when there are no descriptors */
+#define CONNECTIONS                                                                                                    \
+	(JOIN_CONNECTIONS_KNOWN + JOIN_CONNECTIONS_STRANGERS + 4 * AT_ONCE) /* those that are about to end, too */
+#define CONNECTION_MEMORY 16384                                             /* bytes */
+#define TIMER_ACCURACY 10000                                                /* us */
+#define PAUSE 1000                                                          /* ms, when there are no descriptors */
 
 struct join_http {
 	struct MHD_Daemon *daemon;
 	int fd;
 	sd_event_source *newcomers, *io, *timer;
 	bool paused;
-	struct join_places places;
+	struct join_connections connections;
 	struct join_listener *listener;
 };
 
@@ -142,49 +143,49 @@ static void on_completed(
 
 /* --- connections */
 
-static struct join_place *find_place(struct join_http *http, int fd)
+static struct join_connection *find_connection(struct join_http *http, int fd)
 {
-	struct join_place *place;
+	struct join_connection *connection;
 
-	TAILQ_FOREACH(place, &http->places, entry)
-	if (place->fd == fd && !place->started)
-		return place;
+	TAILQ_FOREACH(connection, &http->connections, entry)
+	if (connection->fd == fd && !connection->started)
+		return connection;
 	return NULL;
 }
 
 static void on_connection(
-	void *data, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+	void *data, struct MHD_Connection *accepted, void **context, enum MHD_ConnectionNotificationCode what)
 {
 	struct join_http *http = data;
-	struct join_place *place = *context;
+	struct join_connection *connection = *context;
 
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED && place) {
-		join_places_leave(&http->places, place);
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED && connection) {
+		join_connections_remove(&http->connections, connection);
 		*context = NULL;
 	} else if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		place = find_place(
-			http, MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-		if (place)
-			place->started = true;
-		*context = place;
+		connection = find_connection(
+			http, MHD_get_connection_info(accepted, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+		if (connection)
+			connection->started = true;
+		*context = connection;
 	}
 }
 
 /* libmicrohttpd finds the end of the stream, and closes. */
-static void end_connection(const struct join_place *place)
+static void end_connection(const struct join_connection *connection)
 {
-	shutdown(place->fd, SHUT_RDWR);
+	shutdown(connection->fd, SHUT_RDWR);
 }
 
 /* Connections for which libmicrohttpd had no memory: it has closed them. */
 static void drop_unstarted(struct join_http *http)
 {
-	struct join_place *place, *next;
+	struct join_connection *connection, *next;
 
-	for (place = TAILQ_FIRST(&http->places); place; place = next) {
-		next = TAILQ_NEXT(place, entry);
-		if (!place->started)
-			join_places_leave(&http->places, place);
+	for (connection = TAILQ_FIRST(&http->connections); connection; connection = next) {
+		next = TAILQ_NEXT(connection, entry);
+		if (!connection->started)
+			join_connections_remove(&http->connections, connection);
 	}
 }
 
@@ -192,18 +193,19 @@ static void take_connection(struct join_http *http, int fd, const struct sockadd
 {
 	struct join_peer peer = join_peer_of(name);
 	enum join_source source = join_listener_classify(http->listener, peer);
-	struct join_place *place, *ended;
+	struct join_connection *connection, *ended;
 
 	if (source == JOIN_OUTSIDER || descriptors_is_reserved(fd)) {
 		close(fd);
 		return;
 	}
-	place = join_places_take(&http->places, &peer.address, source == JOIN_KNOWN, clock_msec(), &ended);
-	place->fd = fd;
+	connection =
+		join_connections_add(&http->connections, &peer.address, source == JOIN_KNOWN, clock_msec(), &ended);
+	connection->fd = fd;
 	if (ended)
 		end_connection(ended);
 	if (MHD_add_connection(http->daemon, fd, name, size) != MHD_YES)
-		join_places_leave(&http->places, place); /* it has closed it */
+		join_connections_remove(&http->connections, connection); /* it has closed it */
 }
 
 /* --- the loop */
@@ -211,7 +213,7 @@ static void take_connection(struct join_http *http, int fd, const struct sockadd
 /* When a connection is due, or libmicrohttpd has something to do by itself. */
 static int set_timer(struct join_http *http)
 {
-	uint64_t due = join_places_due(&http->places), now = clock_msec();
+	uint64_t due = join_connections_due(&http->connections), now = clock_msec();
 	uint64_t wait = due == UINT64_MAX ? due : due > now ? due - now : 0;
 	MHD_UNSIGNED_LONG_LONG ms;
 
@@ -267,7 +269,7 @@ static int on_newcomers(sd_event_source *source, int fd, uint32_t events, void *
 static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
 {
 	struct join_http *http = data;
-	struct join_place *place;
+	struct join_connection *connection;
 	uint64_t now;
 
 	(void)source;
@@ -275,8 +277,8 @@ static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
 		pause_newcomers(http, false);
 	MHD_run(http->daemon);
 	now = clock_msec();
-	while ((place = join_places_overdue(&http->places, now, now - scheduled / 1000)))
-		end_connection(place);
+	while ((connection = join_connections_overdue(&http->connections, now, now - scheduled / 1000)))
+		end_connection(connection);
 	return set_timer(http);
 }
 
@@ -313,7 +315,7 @@ int join_http_new(struct join_http **out, sd_event *event, struct join_peer wher
 		return fd;
 	http = allocate(1, sizeof(*http));
 	*http = (struct join_http){.fd = fd, .listener = listener};
-	TAILQ_INIT(&http->places);
+	TAILQ_INIT(&http->connections);
 	error = listen(fd, BACKLOG) < 0 ? -errno : 0;
 	if (!error) {
 		http->daemon = start(http);

@@ -7,33 +7,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct entries;
+struct hash_map;
 
-struct pair {
+struct hash_map_entry {
 	const void *key;
 	const void *value;
 };
 
 /* None yet. Aborts when memory is out, as does all of this file. */
-struct entries *entries_new(size_t key_size, size_t value_size);
-void entries_free(struct entries *entries);
+struct hash_map *hash_map_new(size_t key_size, size_t value_size);
+void hash_map_free(struct hash_map *map);
 
-size_t entries_count(const struct entries *entries);
+size_t hash_map_count(const struct hash_map *map);
 
 /* The value of a key, NULL if there is none. Both stay where they are until it is removed. */
-void *entries_find(const struct entries *entries, const void *key);
+void *hash_map_find(const struct hash_map *map, const void *key);
 
 /* Copies both; a key that is there gets the new value. */
-void entries_put(struct entries *entries, const void *key, const void *value);
+void hash_map_put(struct hash_map *map, const void *key, const void *value);
 
 /* Nothing happens if the key is not there. */
-void entries_remove(struct entries *entries, const void *key);
+void hash_map_remove(struct hash_map *map, const void *key);
 
 /* Goes through all of them in no particular order: `cursor` is 0 at first. False after the last. */
-bool entries_next(const struct entries *entries, size_t *cursor, struct pair *pair);
+bool hash_map_next(const struct hash_map *map, size_t *cursor, struct hash_map_entry *pair);
 
 /* Brings some of them into the order of the bytes of their keys. */
-void entries_sort(const struct entries *entries, struct pair *list, size_t count);
+void hash_map_sort(const struct hash_map *map, struct hash_map_entry *list, size_t count);
 
 /* Is the value the same, byte for byte? */
-bool entries_same_value(const struct entries *entries, const void *a, const void *b);
+bool hash_map_same_value(const struct hash_map *map, const void *a, const void *b);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See ids.h. */
+/* See id_allocation.h. */
 
 #include <string.h>
-#include "ids.h"
+#include "id_allocation.h"
 #include "core/base/memory.h"
 
 static int compare_records(const struct backend_record *a, const struct backend_record *b)
@@ -19,11 +19,11 @@ static int compare_ids(const void *a, const void *b, void *data)
 	return compare_records(&records[*(const uint16_t *)a], &records[*(const uint16_t *)b]);
 }
 
-void ids_start(struct ids *ids, const struct image *running)
+void backend_ids_start(struct backend_ids *ids, const struct image *running)
 {
 	uint32_t limit = running->contract.backends;
 
-	*ids = (struct ids){.running = running, .next = 1};
+	*ids = (struct backend_ids){.running = running, .next = 1};
 	ids->order = allocate(limit, sizeof(*ids->order));
 	ids->taken = allocate(limit + 1, sizeof(*ids->taken));
 	ids->kept = allocate(limit + 1, sizeof(*ids->kept));
@@ -36,14 +36,14 @@ void ids_start(struct ids *ids, const struct image *running)
 	qsort_r(ids->order, ids->count, sizeof(*ids->order), compare_ids, running->records);
 }
 
-void ids_end(struct ids *ids)
+void backend_ids_end(struct backend_ids *ids)
 {
 	free(ids->order);
 	free(ids->taken);
 	free(ids->kept);
 }
 
-uint16_t ids_find(const struct ids *ids, const struct backend_record *wanted)
+uint16_t backend_ids_find(const struct backend_ids *ids, const struct backend_record *wanted)
 {
 	size_t low = 0, high = ids->count;
 
@@ -61,7 +61,7 @@ uint16_t ids_find(const struct ids *ids, const struct backend_record *wanted)
 	return 0;
 }
 
-uint16_t ids_allocate(struct ids *ids)
+uint16_t backend_ids_allocate(struct backend_ids *ids)
 {
 	while (ids->next <= ids->running->contract.backends && ids->taken[ids->next])
 		ids->next++;
@@ -72,7 +72,7 @@ uint16_t ids_allocate(struct ids *ids)
 }
 
 /* The first in the order whose pool is not before `pool`, or is behind it. */
-static size_t bound_of_pool(const struct ids *ids, const char *pool, bool behind)
+static size_t bound_of_pool(const struct backend_ids *ids, const char *pool, bool behind)
 {
 	size_t low = 0, high = ids->count;
 
@@ -88,7 +88,7 @@ static size_t bound_of_pool(const struct ids *ids, const char *pool, bool behind
 	return low;
 }
 
-const uint16_t *ids_of_pool(const struct ids *ids, const char *pool, size_t *count)
+const uint16_t *backend_ids_of_pool(const struct backend_ids *ids, const char *pool, size_t *count)
 {
 	size_t first = bound_of_pool(ids, pool, false);
 

@@ -6,7 +6,7 @@
 #include "image.h"
 
 /* The running backends in the order of (pool, name), and which ids are taken. */
-struct ids {
+struct backend_ids {
 	const struct image *running;
 	uint16_t *order;
 	size_t count;
@@ -15,18 +15,18 @@ struct ids {
 	uint32_t next;
 };
 
-void ids_start(struct ids *ids, const struct image *running);
-void ids_end(struct ids *ids);
+void backend_ids_start(struct backend_ids *ids, const struct image *running);
+void backend_ids_end(struct backend_ids *ids);
 
 /* The id of the running backend of this pool and name; 0 if it does not run. */
-uint16_t ids_find(const struct ids *ids, const struct backend_record *wanted);
+uint16_t backend_ids_find(const struct backend_ids *ids, const struct backend_record *wanted);
 
 /* An id that is free, also in what runs: packets on their way may still read the old
  * table. 0 when there is none. */
-uint16_t ids_allocate(struct ids *ids);
+uint16_t backend_ids_allocate(struct backend_ids *ids);
 
 /* All running backends of a pool: `count` ids that follow one another in `order`. */
-const uint16_t *ids_of_pool(const struct ids *ids, const char *pool, size_t *count);
+const uint16_t *backend_ids_of_pool(const struct backend_ids *ids, const char *pool, size_t *count);
 
 /* The same for services and pools, which have a name and nothing else. */
 struct name_ids {

@@ -8,15 +8,15 @@
 #include <sys/queue.h>
 #include "core/net/prefix.h"
 
-#define JOIN_PLACES_STRANGERS 256
-#define JOIN_PLACES_KNOWN 256
-#define JOIN_PLACES_OF_ONE 16     /* address */
-#define JOIN_PLACES_OF_NETWORK 64 /* of strangers by IPv6, of 64 bits */
-#define JOIN_REQUEST_TIME 2000    /* ms from the connection to the end of the answer */
-#define JOIN_GRACE 100            /* ms more, to read what has come while the daemon was busy */
+#define JOIN_CONNECTIONS_STRANGERS 256
+#define JOIN_CONNECTIONS_KNOWN 256
+#define JOIN_CONNECTIONS_OF_ONE 16     /* address */
+#define JOIN_CONNECTIONS_OF_NETWORK 64 /* of strangers by IPv6, of 64 bits */
+#define JOIN_REQUEST_TIME 2000         /* ms from the connection to the end of the answer */
+#define JOIN_GRACE 100                 /* ms more, to read what has come while the daemon was busy */
 
-struct join_place {
-	TAILQ_ENTRY(join_place) entry;
+struct join_connection {
+	TAILQ_ENTRY(join_connection) entry;
 	struct prefix_key network; /* that it counts for */
 	bool known;
 	bool ended;    /* is to go, and does not count any more */
@@ -26,18 +26,18 @@ struct join_place {
 	bool started; /* the two are the caller's */
 };
 
-TAILQ_HEAD(join_places, join_place);
+TAILQ_HEAD(join_connections, join_connection);
 
 /* Makes a place for a newcomer. `ended` becomes the connection that must end for it, or NULL. */
-struct join_place *join_places_take(
-	struct join_places *places, const struct address *peer, bool known, uint64_t now, struct join_place **ended);
+struct join_connection *join_connections_add(struct join_connections *connections, const struct address *peer,
+	bool known, uint64_t now, struct join_connection **ended);
 
 /* The connection is closed. */
-void join_places_leave(struct join_places *places, struct join_place *place);
+void join_connections_remove(struct join_connections *connections, struct join_connection *connection);
 
 /* A connection whose time is over and that must end; NULL if there is none. `late`: ms by which
  * the caller's loop was late. */
-struct join_place *join_places_overdue(struct join_places *places, uint64_t now, uint64_t late);
+struct join_connection *join_connections_overdue(struct join_connections *connections, uint64_t now, uint64_t late);
 
 /* When to call that; UINT64_MAX: no connection waits. */
-uint64_t join_places_due(const struct join_places *places);
+uint64_t join_connections_due(const struct join_connections *connections);

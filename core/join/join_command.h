@@ -15,7 +15,7 @@ enum join_action {
 
 #define JOIN_NOT_GIVEN (-1)
 
-struct join_wish {
+struct join_command {
 	enum join_action action;
 	char pool[NAME_SIZE]; /* "": not said, as all that follows */
 	char name[NAME_SIZE];
@@ -27,7 +27,7 @@ struct join_wish {
 };
 
 /* Reads a request, which was signed at that time; what is wrong with it becomes `fault`. */
-void join_wish_read(const struct join_request *request, uint64_t signed_at, struct join_wish *wish);
+void join_command_read(const struct join_request *request, uint64_t signed_at, struct join_command *command);
 
 /* An answer in printable ASCII. */
 struct join_answer join_answer(unsigned int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The connections to the join API: which must end when a newcomer comes, and when. And the set of
+ * addresses that have connections of their own. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include "core/net/address_set.h"
+#include "core/join/join_connections.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static struct address address_of(const char *format, unsigned int number)
+{
+	struct address address;
+	char text[64];
+
+	snprintf(text, sizeof(text), format, number);
+	cr_assert_eq(address_parse(text, &address), 0, "%s", text);
+	return address;
+}
+
+/* Takes a connection for PEER; returns the number of the one that must go for it, -1 if none. */
+static int take(struct join_connections *connections, struct address peer, bool known, int number)
+{
+	struct join_connection *ended, *connection = join_connections_add(connections, &peer, known, 1000, &ended);
+	int gone = ended ? ended->fd : -1;
+
+	connection->fd = number;
+	if (ended)
+		join_connections_remove(connections, ended);
+	return gone;
+}
+
+static void empty(struct join_connections *connections)
+{
+	while (!TAILQ_EMPTY(connections))
+		join_connections_remove(connections, TAILQ_FIRST(connections));
+}
+
+/* `count` connections from addresses of this format, %u being the number: which one must go first? */
+static const struct {
+	const char *sentence;
+	const char *peers;
+	bool known;
+	unsigned int count;
+	int first; /* the newcomer for which one must go; the oldest does */
+} rows[] = {
+	{"one network of IPv6, many addresses", "2001:db8::%x", false, 100, JOIN_CONNECTIONS_OF_NETWORK},
+	{"known ones count each by its address", "2001:db8::%x", true, 300, JOIN_CONNECTIONS_KNOWN},
+	{"many networks of IPv6", "2001:db8:%x::1", false, 300, JOIN_CONNECTIONS_STRANGERS},
+	{"one address of IPv4", "10.0.0.1", false, 40, JOIN_CONNECTIONS_OF_ONE},
+	{"one address of IPv4, known", "10.0.0.1", true, 40, JOIN_CONNECTIONS_OF_ONE},
+	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, JOIN_CONNECTIONS_STRANGERS},
+};
+
+Test(join_connections, the_oldest_goes_for_a_newcomer)
+{
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+
+		for (int n = 0; n < (int)rows[i].count; n++) {
+			int gone = take(&connections, address_of(rows[i].peers, n), rows[i].known, n);
+
+			cr_expect_eq(gone, n < rows[i].first ? -1 : n - rows[i].first, "%s: for %d, %d",
+				rows[i].sentence, n, gone);
+		}
+		empty(&connections);
+	}
+}
+
+Test(join_connections, who_has_few_is_spared)
+{
+	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+	struct address server = address_of("2001:db8:ffff::%u", 1);
+
+	take(&connections, server, false, 9999);
+	for (int n = 0; n < 1000; n++)
+		cr_expect_neq(take(&connections, address_of("2001:db8:%x::1", n / 16), false, n), 9999, "for %d", n);
+	for (int n = 0; n < 1000; n++)
+		cr_expect_neq(take(&connections, address_of("2001:db8:%x::1", n / 16), false, n), 9999);
+	empty(&connections);
+}
+
+Test(join_connections, strangers_take_nothing_from_the_known)
+{
+	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+
+	for (int n = 0; n < 10; n++)
+		take(&connections, address_of("2001:db8::%x", n), true, 10000 + n);
+	for (int n = 0; n < 1000; n++)
+		cr_expect_lt(take(&connections, address_of("2001:db8::%x", n), false, n), 10000);
+	empty(&connections);
+}
+
+Test(join_connections, time_is_over_once_what_has_come_was_read)
+{
+	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+	struct join_connection *connection;
+
+	cr_expect_eq(join_connections_due(&connections), UINT64_MAX);
+	take(&connections, address_of("10.0.0.%u", 1), false, 1);
+	cr_expect_eq(join_connections_due(&connections), 1000 + JOIN_REQUEST_TIME);
+	cr_expect_null(join_connections_overdue(&connections, 2999, 0));
+	cr_expect_null(join_connections_overdue(&connections, 8000, 5000), "the daemon was late by 5 s");
+	cr_expect_eq(join_connections_due(&connections), 8000 + 5000 + JOIN_GRACE);
+	cr_expect_null(join_connections_overdue(&connections, 13099, 0));
+	connection = join_connections_overdue(&connections, 13100, 0);
+	cr_expect(connection && connection->fd == 1);
+	cr_expect_null(join_connections_overdue(&connections, 99999, 0), "each once");
+	cr_expect_eq(join_connections_due(&connections), UINT64_MAX);
+	empty(&connections);
+}
+
+/* --- addresses that are known */
+
+Test(address_set, has_what_was_added)
+{
+	struct address_set set = {0};
+	struct address address;
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		address = address_of("2001:db8::%x", i * 3);
+		cr_expect_not(address_set_has(&set, &address));
+		address_set_add(&set, &address);
+		address_set_add(&set, &address);
+	}
+	cr_expect_eq(set.count, 20000);
+	for (unsigned int i = 0; i < 65536; i++) {
+		address = address_of("2001:db8::%x", i);
+		cr_expect_eq(address_set_has(&set, &address), i % 3 == 0 && i < 60000);
+	}
+	address_set_clear(&set);
+	cr_expect_not(address_set_has(&set, &address));
+}
