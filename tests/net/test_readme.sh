@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs every command of README.md, in order, as a reader would: in a lab where nobody
-# has the VIP yet, with /etc, /run, /usr/local and bpffs that are the lab's own.
-# tests/lib/readme-blocks says which comments in the README steer it.
+# Runs every command of the README and the user guide, page after page, as a reader would: in a
+# lab where no host has the VIP yet, with /etc, /run, /usr/local and bpffs of its own. Commands
+# that a page marks with "at the end" run after those of all pages: they remove what the others
+# need. tests/lib/readme-blocks describes the comments that control this.
 #
-# usage: tests/net/test_readme.sh [FILE]
+# usage: tests/net/test_readme.sh [PAGE...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-README=${1:-README.md}
+PAGES=(README.md docs/install.md docs/configure.md docs/operate.md)
 BLOCK_TIMEOUT=30
 
-# run_block HOST FILE
+# run_block HOST FILE: the shell is strict, because a reader stops at the first command that fails.
 run_block() {
-	# Strict, because a reader stops at the first command that fails.
 	timeout $BLOCK_TIMEOUT nsenter --target "${LAB_HOLDER[$1]}" --net --mount --wd -- \
 		bash -euo pipefail "$2" < /dev/null
 }
@@ -34,7 +34,7 @@ write_file() {
 	lab_write balancer "$2" < "$1"
 }
 
-# Where the README has an SIP server on each backend.
+# The guide expects an SIP server on each backend.
 start_backends() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -43,11 +43,36 @@ start_backends() {
 	done
 }
 
-if [ ! -e "$README" ]; then
-	skip "the commands of $README" "there is no such file"
-	tap_end
-	exit
-fi
+# read_page PAGE: appends a line to $LAB_DIR/blocks for each block of a page: its place, its file,
+# the action and the argument. Without commands the page was not understood.
+read_page() {
+	local directory=$LAB_DIR/pages/$1
+	mkdir -p "$directory"
+	tests/lib/readme-blocks "$1" "$directory" > "$directory/list" && grep -q . "$directory/list" &&
+		awk -F '\t' -v page="$1" -v directory="$directory" -v OFS='\t' \
+			'{ print page ":" $2, directory "/" $1, $3, $4 }' "$directory/list" >> "$LAB_DIR/blocks"
+}
+
+# run_blocks ACTION...: in the order of the pages, those blocks that have one of these actions.
+run_blocks() {
+	local place file action argument host name
+	while IFS=$'\t' read -r place file action argument <&3; do
+		[[ " $* " == *" $action "* ]] || continue
+		name="$place: $(grep -v '^ *#' "$file" | head -n 1)"
+		case $action in
+		skip) skip "$name" "$argument" ;;
+		file) check "$place: the file $argument" write_file "$file" "$argument" ;;
+		background) check "$name" start_block "${place//[^a-z0-9]/-}" "$argument" "$file" ;;
+		run | last)
+			for host in $argument; do
+				check "$name (on $host)" run_block "$host" "$file"
+			done
+			;;
+		esac
+	done 3< "$LAB_DIR/blocks"
+}
+
+[ $# -eq 0 ] || PAGES=("$@")
 LAB_BARE=yes
 lab_open
 lab_flat 3
@@ -55,23 +80,9 @@ for host in balancer "${LAB_BACKENDS[@]}"; do
 	lab_in "$host" mount -t tmpfs tmpfs /usr/local
 done
 start_backends
-mkdir "$LAB_DIR/blocks"
-tests/lib/readme-blocks "$README" "$LAB_DIR/blocks" > "$LAB_DIR/blocks/list"
-count=0
-while IFS=$'\t' read -r number line action argument <&3; do
-	file=$LAB_DIR/blocks/$number
-	name="$README:$line: $(grep -v '^ *#' "$file" | head -n 1)"
-	count=$((count + 1))
-	case $action in
-	skip) skip "$name" "$argument" ;;
-	file) check "$README:$line: a file, $argument" write_file "$file" "$argument" ;;
-	background) check "$name" start_block "block$number" "$argument" "$file" ;;
-	run)
-		for host in $argument; do
-			check "$name (on $host)" run_block "$host" "$file"
-		done
-		;;
-	esac
-done 3< "$LAB_DIR/blocks/list"
-check "$README has commands" [ $count -gt 0 ]
+for page in "${PAGES[@]}"; do
+	check "$page has commands" read_page "$page"
+done
+run_blocks file background skip run
+run_blocks last
 tap_end
