@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Times and their spellings. */
+/* See duration.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory, or the end: a control plane that has no memory left can do nothing better
- * than stop, and the data path goes on without it. */
+/* Allocation that aborts when memory is exhausted. The control plane cannot work without
+ * memory; the kernel keeps forwarding without the control plane. */
 #pragma once
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static inline void *allocate(size_t count, size_t size)
 	return memory;
 }
 
-/* An array made larger or smaller; what is new in it is not zeroed. */
+/* Resizes an array. New elements are not zeroed. */
 static inline void *reallocate(void *array, size_t count, size_t size)
 {
 	void *memory = reallocarray(array, count ? count : 1, size ? size : 1);
@@ -25,7 +25,8 @@ static inline void *reallocate(void *array, size_t count, size_t size)
 	return memory;
 }
 
-/* An array with room for one more than `count`: its size doubles whenever that is a power of two. */
+/* Returns the array with room for at least `count` + 1 elements. The room doubles whenever
+ * `count` is a power of two. */
 static inline void *array_grow(void *array, size_t count, size_t size)
 {
 	return count & (count - 1) ? array : reallocate(array, count ? 2 * count : 1, size);

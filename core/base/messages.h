@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A list of sentences for people. Pure. */
+/* A list of messages for users. Pure. */
 #pragma once
 
 #include <stddef.h>
@@ -11,10 +11,10 @@ struct messages {
 
 void messages_add(struct messages *messages, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Moves all sentences of `from` behind those of `messages`. */
+/* Appends all messages of `from`, and empties `from`. */
 void messages_take(struct messages *messages, struct messages *from);
 
-/* Keeps the first so many, and says how many more there were. */
+/* Keeps the first `most` messages. If there are more, the last message becomes their number. */
 #define MESSAGES_SHOWN 10
 void messages_cut(struct messages *messages, size_t most);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Names as the maps hold them: padded with NULs, so that they compare as bytes. Pure. */
+/* Names in the form that the maps store: padded with NUL bytes, so that memcmp() compares
+ * two names. Pure. */
 #pragma once
 
 #include <string.h>

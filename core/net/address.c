@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Addresses, MACs and their spellings. */
+/* See address.h. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -66,7 +66,7 @@ int mac_parse(const char *text, struct mac *out)
 	struct mac mac;
 	int i;
 
-	/* The first character that is no digit, the closing NUL too, ends the reading. */
+	/* The first character that is not a hex digit ends the loop; the terminating NUL does, too. */
 	for (i = 0; i < 6; i++, text += 3) {
 		int high = hex_digit(text[0]);
 		int low = high < 0 ? -1 : hex_digit(text[1]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See address_set.h. Open addressing, at most half full. */
+/* See address_set.h. A hash table with open addressing, at most half full. */
 #include "address.h"
 #include "address_set.h"
 #include "core/base/memory.h"
@@ -14,7 +14,7 @@ static size_t hash(const struct address *address)
 	return mixed ^ mixed >> 32;
 }
 
-/* The slot that has the address, or that it may go to. */
+/* The slot that holds the address, or else the free slot for it. */
 static struct address *find(const struct address_set *set, const struct address *address)
 {
 	static const struct address none;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A set of addresses, none of which is all zero. It only grows. Pure. */
+/* A set of addresses. The all-zero address cannot be a member. No single member can be removed. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include "bpf/abi.h"
 
 struct address_set {
-	struct address *slots; /* those that are all zero are free */
+	struct address *slots; /* an all-zero slot is free */
 	size_t room;           /* a power of two, or 0 */
 	size_t count;
 };
@@ -15,5 +15,5 @@ struct address_set {
 void address_set_add(struct address_set *set, const struct address *address);
 bool address_set_has(const struct address_set *set, const struct address *address);
 
-/* Takes all out; the set may be used again. */
+/* Removes all members. The set may be used again. */
 void address_set_clear(struct address_set *set);

@@ -12,7 +12,7 @@
 
 TAILQ_HEAD(fragments, entry);
 
-/* Those of one datagram, in order of age. */
+/* The fragments of one datagram, oldest first. */
 struct datagram {
 	struct fragment_key key;
 	struct fragments fragments;
@@ -20,7 +20,7 @@ struct datagram {
 	LIST_ENTRY(datagram) of_bucket;
 };
 
-/* Those of all sources whose prefixes have the same hash. */
+/* The fragments of all sources whose prefixes have the same hash. */
 struct source {
 	struct fragments fragments;
 	size_t count;
@@ -30,7 +30,7 @@ struct entry {
 	TAILQ_ENTRY(entry) by_age, of_datagram, of_source;
 	struct datagram *datagram;
 	struct source *source;
-	struct punt fragment; /* last: allocated as far as its frame goes */
+	struct punt fragment; /* last: only the used part of its frame is allocated */
 };
 
 struct held_fragments {
@@ -61,7 +61,7 @@ void held_free(struct held_fragments *held)
 	free(held);
 }
 
-/* --- finding */
+/* --- look-ups */
 
 static uint32_t bucket_of(const struct held_fragments *held, const struct fragment_key *key)
 {
@@ -73,7 +73,7 @@ static uint32_t bucket_of(const struct held_fragments *held, const struct fragme
 	return hash_finish(hash, held->secret) % KEYS;
 }
 
-/* A host of IPv6 has a /64 to choose its addresses from. */
+/* An IPv6 host can choose any address of its /64, so the /64 counts as one source. */
 static struct source *source_of(struct held_fragments *held, const struct address *address)
 {
 	struct address prefix = *address;
@@ -113,7 +113,7 @@ size_t held_count(const struct held_fragments *held)
 	return held->count;
 }
 
-/* --- changing */
+/* --- changes */
 
 static void forget(struct held_fragments *held, struct entry *entry)
 {
@@ -134,7 +134,7 @@ void held_remove(struct held_fragments *held, const struct punt *fragment)
 	forget(held, (struct entry *)((char *)fragment - offsetof(struct entry, fragment)));
 }
 
-/* Its entries are few: HELD_MOST_OF_KEY. */
+/* A linear search: a datagram has at most HELD_MOST_OF_KEY entries. */
 static bool has(const struct datagram *datagram, const struct punt *fragment)
 {
 	const struct entry *entry;
@@ -146,7 +146,8 @@ static bool has(const struct datagram *datagram, const struct punt *fragment)
 	return false;
 }
 
-/* The oldest of the narrowest group that is full makes room. False: there is room. */
+/* Removes the oldest fragment of the first full group of: datagram, source, all. False if no
+ * group is full. */
 static bool make_room(struct held_fragments *held, const struct datagram *datagram, const struct source *source)
 {
 	struct entry *entry = NULL;
@@ -189,7 +190,7 @@ enum held_result held_add(struct held_fragments *held, const struct punt *fragme
 	entry = allocate(1, offsetof(struct entry, fragment) + size);
 	memcpy(&entry->fragment, fragment, size);
 	entry->source = source;
-	entry->datagram = find_or_make(held, &fragment->key); /* what made room may have been its last */
+	entry->datagram = find_or_make(held, &fragment->key); /* make_room() may have removed its last fragment */
 	entry->datagram->count++;
 	source->count++;
 	held->count++;

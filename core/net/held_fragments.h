@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Later fragments that wait for the first one of their datagram. Each is found by its key, by its
- * source and by its age in constant time, however many there are. Anyone can send such fragments,
- * also with forged sources, so their number is bounded: where there is no room the oldest one makes
- * it. A flood thus shortens the wait and does not end it; a source with its number full shortens
- * only its own. Pure. */
+/* Later fragments that are held until the first fragment of their datagram arrives. A look-up by key,
+ * source or age takes constant time. Any sender can send such fragments, also with forged sources, so
+ * their number is bounded: a new fragment replaces the oldest one when a limit is reached. A flood
+ * shortens the hold time but does not disable it. A source at its limit replaces only its own
+ * fragments. Pure. */
 #pragma once
 
 #include <stddef.h>
 #include "bpf/abi.h"
 
-#define HELD_MOST 16384          /* fragments */
-#define HELD_MOST_OF_SOURCE 2048 /* of an IPv4 address or an IPv6 /64 */
-#define HELD_MOST_OF_KEY 64      /* a datagram of 64 KiB has 45 on Ethernet */
+#define HELD_MOST 16384          /* fragments of all datagrams */
+#define HELD_MOST_OF_SOURCE 2048 /* fragments of an IPv4 address or an IPv6 /64 */
+#define HELD_MOST_OF_KEY 64      /* fragments of a datagram: 64 KiB on Ethernet are 45 */
 
 struct held_fragments;
 
-/* `secret`: random, so that no sender knows which sources or keys are counted together. */
+/* `secret` is random, so that no sender can predict which sources or keys share a hash bucket. */
 struct held_fragments *held_new(const __u64 secret[2]);
 void held_free(struct held_fragments *held);
 
 enum held_result {
 	HELD_ADDED,
-	HELD_REPLACED,  /* likewise, and an older one made room */
-	HELD_DUPLICATE, /* not added: the very same frame waits already */
+	HELD_REPLACED,  /* added, and an older fragment was removed */
+	HELD_DUPLICATE, /* not added: the same frame is already held */
 };
 
-/* Adds a copy of a PUNT_FRAGMENT, which is younger than all that wait. */
+/* Adds a copy of a PUNT_FRAGMENT. It must be newer than all held fragments. */
 enum held_result held_add(struct held_fragments *held, const struct punt *fragment);
 
-/* The oldest of those of a datagram, and of all; NULL: there is none. */
+/* The oldest held fragment of a datagram, and of all datagrams. NULL if there is none. */
 const struct punt *held_of(const struct held_fragments *held, const struct fragment_key *key);
 const struct punt *held_oldest(const struct held_fragments *held);
 
-/* Removes one that held_of() or held_oldest() has returned. */
+/* Removes a fragment that held_of() or held_oldest() has returned. */
 void held_remove(struct held_fragments *held, const struct punt *fragment);
 
 size_t held_count(const struct held_fragments *held);

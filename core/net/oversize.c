@@ -19,18 +19,18 @@
 #define ANSWER_TTL 64
 #define ICMP_SIZE 8
 #define ICMP_MOST 576                        /* RFC 1812, section 4.3.2.3 */
-#define ICMPV6_MOST 1280                     /* the smallest MTU that there is in IPv6 */
+#define ICMPV6_MOST 1280                     /* the minimum MTU of IPv6 (RFC 8200, section 5) */
 #define PRECEDENCE_INTERNETWORK_CONTROL 0xc0 /* RFC 1812, section 4.3.2.5 */
 
-/* --- pieces */
+/* --- fields and checksums */
 
 static size_t bytes_here(const struct punt *punt)
 {
 	return punt->length < PUNT_FRAME_SIZE ? punt->length : PUNT_FRAME_SIZE;
 }
 
-/* Reads its headers. False for what the program would not have handed over. Of a copy, in
- * which the IP header is aligned. */
+/* Parses the headers. False if the program would not have punted such a packet. Works on a
+ * copy in which the IP header is aligned. */
 static bool parse(const struct punt *punt, struct packet *packet)
 {
 	uint8_t copy[2 + PUNT_FRAME_SIZE] __attribute__((aligned(4)));
@@ -72,7 +72,7 @@ static void put_ipv4_checksum(uint8_t *ip, size_t header)
 	put16(ip + 10, fold(sum(ip, header, 0)));
 }
 
-/* --- cutting */
+/* --- fragments */
 
 bool oversize_may_fragment(const struct punt *punt)
 {
@@ -103,8 +103,8 @@ int oversize_fragment_start(struct oversize_fragments *fragments, const struct p
 	return 0;
 }
 
-/* Options that are for the first fragment only become such as mean nothing (RFC 791,
- * section 3.1), which keeps all headers of one length. */
+/* Replaces options that only the first fragment carries by no-operation options (RFC 791,
+ * section 3.1). All fragments thus have headers of the same length. */
 static void drop_options(uint8_t *option, const uint8_t *end)
 {
 	while (option < end && *option != OPTION_END) {
@@ -112,7 +112,7 @@ static void drop_options(uint8_t *option, const uint8_t *end)
 
 		if (*option != OPTION_NOTHING) {
 			if (end - option < 2 || option[1] < 2 || option[1] > end - option)
-				return; /* garbage, and as such it arrives */
+				return; /* a malformed option: forward it unchanged */
 			length = option[1];
 			if (!(*option & OPTION_COPIED))
 				memset(option, OPTION_NOTHING, length);
@@ -148,9 +148,9 @@ size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t fram
 	return fragments->start + carried;
 }
 
-/* --- telling */
+/* --- ICMP errors */
 
-/* One host that sends, and no group, nobody, or itself. */
+/* Is the source a single host: not unspecified, loopback, multicast or broadcast? */
 static bool is_one_host(const struct packet *packet)
 {
 	const uint8_t *source = (const uint8_t *)&packet->source;
@@ -160,8 +160,9 @@ static bool is_one_host(const struct packet *packet)
 	return source[12] != 0 && source[12] != 127 && source[12] < 224;
 }
 
-/* No ICMP packet is answered by an error, and of the fragments of IPv4 only the first one. */
-static bool is_to_be_told(const struct punt *punt, const struct packet *packet)
+/* May an ICMP error go to the sender (RFC 1122, section 3.2.2)? Never for a group address or
+ * an ICMP packet, and in IPv4 only for the first fragment. */
+static bool may_send_error(const struct punt *punt, const struct packet *packet)
 {
 	bool group = punt->frame[0] & 1 || punt->frame[6] & 1;
 
@@ -171,7 +172,7 @@ static bool is_to_be_told(const struct punt *punt, const struct packet *packet)
 	       (packet->ipv6 && packet->kind == PACKET_LATER_FRAGMENT);
 }
 
-/* Ethernet header and tags as they came, but back. */
+/* Writes the Ethernet header and VLAN tags of the packet with the MAC addresses swapped. */
 static void put_link(uint8_t *frame, const struct punt *punt, const struct packet *packet)
 {
 	memcpy(frame, punt->frame + ETH_ALEN, ETH_ALEN);
@@ -179,7 +180,7 @@ static void put_link(uint8_t *frame, const struct punt *punt, const struct packe
 	memcpy(frame + 2 * ETH_ALEN, punt->frame + 2 * ETH_ALEN, packet->ip - 2 * ETH_ALEN);
 }
 
-/* How much of the packet an answer of at most `most` bytes quotes. */
+/* Bytes of the packet that an error quotes, at most `most`. */
 static size_t quote_size(const struct punt *punt, const struct packet *packet, size_t most)
 {
 	size_t here = bytes_here(punt);
@@ -241,7 +242,7 @@ size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE
 {
 	struct packet packet;
 
-	if (!parse(punt, &packet) || !is_to_be_told(punt, &packet))
+	if (!parse(punt, &packet) || !may_send_error(punt, &packet))
 		return 0;
 	if (packet.ipv6 && get16(punt->frame + packet.ip + 4) + sizeof(struct ipv6hdr) <= ICMPV6_MOST)
 		return 0;
@@ -254,12 +255,12 @@ size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE
 /* --- rate */
 
 #define INTERVAL (1000000 / OVERSIZE_ERRORS_PER_SECOND)
-#define SAVED_UP 100000 /* usec: what was not told in them may be told at once */
+#define BURST 100000 /* usec: errors not sent in this time may be sent at once */
 
 bool oversize_error_is_allowed(struct oversize_error_rate *rate, uint64_t now)
 {
-	if (rate->next + SAVED_UP < now)
-		rate->next = now - SAVED_UP;
+	if (rate->next + BURST < now)
+		rate->next = now - BURST;
 	if (rate->next > now)
 		return false;
 	rate->next += INTERVAL;

@@ -5,7 +5,7 @@
 
 #define PORT_BITS 16
 
-/* The largest power of two that begins at `from`, as one must, and does not go beyond `last`. */
+/* The bits of the largest block that is aligned at `from` and ends at or before `last`. */
 static unsigned block_bits(uint32_t from, uint32_t last)
 {
 	unsigned bits = 0;

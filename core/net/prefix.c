@@ -19,7 +19,7 @@ struct prefix_key prefix_of(const struct address *address, uint32_t bits)
 	return prefix;
 }
 
-/* A number of at most three digits and no leading zero. */
+/* Reads a number of at most three digits without a leading zero. */
 static int read_length(const char *text, uint32_t *out)
 {
 	size_t digits = strspn(text, "0123456789");

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The way from this balancer to one backend, as the kernel's routes and neighbour
- * table give it. A value: ctl/daemon/neighbour/neighbour.c finds it, desired.c uses it. */
+/* The route from this balancer to one backend, from the kernel's routes and neighbour table.
+ * A plain value: ctl/daemon/neighbour/ finds it, core/farm/ uses it. */
 #pragma once
 
 #include "bpf/abi.h"
 
 enum route_state {
-	ROUTE_UNKNOWN, /* nothing heard yet; after a restart what the maps hold goes on to serve */
-	ROUTE_PENDING, /* a neighbour that has not answered yet */
+	ROUTE_UNKNOWN, /* not known yet; after a restart the values in the maps stay in use */
+	ROUTE_PENDING, /* the neighbour has not answered yet */
 	ROUTE_READY,
 	ROUTE_FAILED, /* no route, interface down, or the neighbour does not answer */
 };
 
 struct route {
 	enum route_state state;
-	uint32_t ifindex;  /* where packets leave */
-	uint16_t mtu;      /* of that interface, or of the route or the path where that is less */
-	uint16_t path_mtu; /* what a router on the way has said that fits; 0: none has */
+	uint32_t ifindex;  /* the outgoing interface */
+	uint16_t mtu;      /* the smallest of the MTUs of the interface, the route and the path */
+	uint16_t path_mtu; /* from a router's ICMP error; 0: none received */
 	struct address path_router;
-	bool gateway;          /* next_hop is a router: no way for DSR */
-	bool virtual_link;     /* XDP can send back by the interface, but not redirect to it */
-	struct address source; /* what the kernel would send from */
-	struct mac next_hop;   /* valid when READY; in other states the last one known, or zero */
+	bool gateway;          /* next_hop is a router: DSR cannot work */
+	bool virtual_link;     /* XDP_TX works on the interface, an XDP redirect to it does not */
+	struct address source; /* the source address that the kernel would choose */
+	struct mac next_hop;   /* valid when READY; in other states the last known one, or zero */
 	struct mac interface_mac;
 	char interface[16];
-	char reason[128]; /* why it is not READY, for people: what failed and what to look at */
+	char reason[128]; /* for users: why the route is not READY, and what to check */
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Hosts and their spellings. */
+/* See host.h. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "core/net/address.h"
 #include "host.h"
 
-#define NAME_LENGTH_MAX 253 /* of characters, RFC 1035, 2.3.4 */
+#define NAME_LENGTH_MAX 253 /* characters (RFC 1035, section 2.3.4) */
 #define LABEL_LENGTH_MAX 63
 
 static bool label_is_valid(const char *label, size_t length)
@@ -35,7 +35,7 @@ bool host_name_is_valid(const char *name)
 	return label_is_valid(label, length) && isalpha((unsigned char)label[0]);
 }
 
-/* ":5060", or nothing. */
+/* Reads ":5060" or an empty text. */
 static int parse_port(const char *text, uint16_t *out)
 {
 	size_t digits;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A span of bytes, from which pieces are taken at the front: how SIP headers (RFC 3261,
- * section 7.3) are read. Pure; the bytes may be any, and need no NUL. */
+/* A span (slice) of bytes. SIP headers (RFC 3261, section 7.3) are parsed by taking pieces from
+ * the front of a span. The bytes are arbitrary and need no terminating NUL. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,29 +9,30 @@ struct span {
 	const char *at, *end;
 };
 
-/* Blank, tab, CR and LF are space. */
+/* Is it a blank, tab, CR or LF? */
 bool span_is_space(char c);
 bool span_is_newline(char c);
 
-/* Without the space at both ends. */
+/* The span without the space at both ends. */
 struct span span_trim(struct span span);
 
-/* In letters of either case. */
+/* Compares without regard to case. */
 bool span_equals(struct span span, const char *text);
 
-/* Digits alone; -1 when it is no number, or one of more than 9 digits. */
+/* The number of a span of 1 to 9 digits; -1 for any other span. */
 long span_number(struct span span);
 
-/* Takes what is before the first `separator`, and that too; all, if there is none. */
+/* Takes the part before the first `separator`, and removes the separator, too. Takes all if
+ * there is no separator. */
 struct span span_take(struct span *rest, char separator);
 
-/* Takes up to an unquoted `a` or `b`, which stays. */
+/* Takes the part before the first unquoted `a` or `b`, which stays in `rest`. */
 struct span span_take_unquoted(struct span *rest, char a, char b);
 
-/* Takes a line with the lines that continue it (7.3.1); none continues a blank one. False
- * if no newline ends it; then it is all that is left. */
+/* Takes a line with its continuation lines (section 7.3.1). A blank line has none. False if no
+ * newline ends the line: `line` is then all of `rest`. */
 bool span_take_line(struct span *rest, struct span *line);
 
-/* Takes the name of a header, in full or compact (NULL: there is none), off its line.
- * False if it is another's. */
+/* Removes the header name, in its full or compact form (NULL: there is none), from the line.
+ * False if the line is a different header. */
 bool span_take_name(struct span *line, const char *name, const char *compact);

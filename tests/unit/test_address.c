@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Spellings of addresses and MACs: what is read, what is written, what a host can have. */
+/* Addresses and MACs: reading, writing, and which addresses a host can have. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -17,11 +17,11 @@ Test(address, reads_and_writes)
 		{"IPv4", "192.0.2.1", "192.0.2.1"},
 		{"the highest IPv4", "255.255.255.255", "255.255.255.255"},
 		{"IPv6", "2001:db8::1", "2001:db8::1"},
-		{"IPv6 in capitals and in full", "2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1"},
-		{"the longest run of zeros is left out", "2001:db8:0:0:1:0:0:0", "2001:db8:0:0:1::"},
-		{"of two equal runs the first is left out", "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
+		{"IPv6 in capitals and without ::", "2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1"},
+		{"the longest run of zeros becomes ::", "2001:db8:0:0:1:0:0:0", "2001:db8:0:0:1::"},
+		{"the first of two equal runs becomes ::", "2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},
 		{"a single zero stays", "2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
-		{"an IPv4 address in IPv6 clothes is the IPv4 address", "::ffff:192.0.2.1", "192.0.2.1"},
+		{"an IPv4-mapped IPv6 address is the IPv4 address", "::ffff:192.0.2.1", "192.0.2.1"},
 		{"a leading zero could be octal", "192.0.2.01", NULL},
 		{"a part above 255", "192.0.2.256", NULL},
 		{"three parts", "192.0.2", NULL},
@@ -55,7 +55,7 @@ Test(address, reads_and_writes)
 	}
 }
 
-Test(address, refused_text_leaves_the_value_alone)
+Test(address, a_refused_text_does_not_change_the_value)
 {
 	struct address address, before;
 	struct mac mac, mac_before;
@@ -113,7 +113,7 @@ Test(address, families_and_hosts)
 	}
 }
 
-Test(address, equal_means_every_bit)
+Test(address, equality_compares_every_bit)
 {
 	struct address a, b;
 	size_t i;
@@ -146,7 +146,7 @@ Test(mac, reads_and_writes)
 		{"five bytes and a colon", "02:00:5e:10:00:", NULL},
 		{"half a byte at the end", "02:00:5e:10:00:0", NULL},
 		{"seven bytes", "02:00:5e:10:00:01:02", NULL},
-		{"no hex digit", "02:00:5e:10:00:0g", NULL},
+		{"not a hex digit", "02:00:5e:10:00:0g", NULL},
 		{"a sign", "02:00:5e:10:00:+1", NULL},
 		{"@ is one below A", "02:00:5e:10:00:0@", NULL},
 		{"space before", " 02:00:5e:10:00:01", NULL},
@@ -167,7 +167,7 @@ Test(mac, reads_and_writes)
 	}
 }
 
-Test(mac, zero_means_every_byte)
+Test(mac, zero_compares_every_byte)
 {
 	struct mac mac = {};
 	size_t i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Times as people write them. */
+/* Durations: reading and writing. */
 #include <criterion/criterion.h>
 #include "core/base/duration.h"
 
@@ -40,7 +40,7 @@ Test(duration, is_read_and_written)
 	cr_expect_str_eq(duration_format(UINT32_MAX, text), "4294967295ms");
 }
 
-Test(duration, refuses_what_has_no_unit_or_is_no_number)
+Test(duration, a_text_without_unit_or_number_is_refused)
 {
 	static const char *const rows[] = {"", "5", "s", "ms", "-1s", "+1s", "1.5s", "1 s", " 1s", "1s ", "1S", "1sec",
 		"1w", "01s", "00s", "0x1s", "1e3s", "1m30s", "50d", "1000000000ms", "99999999999s", "999999999d"};

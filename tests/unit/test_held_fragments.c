@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Fragments that wait for their first one: found by key, in order of age, and never more than there
- * is room for. */
+/* Held fragments: look-up by key, order of age, and limits. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -20,84 +19,84 @@ static struct punt fragment(const char *source, uint32_t id, uint8_t number)
 	return punt;
 }
 
-static enum held_result add(struct held_fragments *waiting, const char *source, uint32_t id, uint8_t number)
+static enum held_result add(struct held_fragments *held, const char *source, uint32_t id, uint8_t number)
 {
 	struct punt punt = fragment(source, id, number);
 
-	return held_add(waiting, &punt);
+	return held_add(held, &punt);
 }
 
-/* Takes the next one of a datagram: its number, or -1. */
-static int take(struct held_fragments *waiting, const char *source, uint32_t id)
+/* Removes the oldest fragment of a datagram. Returns its number, or -1 if there is none. */
+static int take(struct held_fragments *held, const char *source, uint32_t id)
 {
 	struct punt punt = fragment(source, id, 0);
-	const struct punt *found = held_of(waiting, &punt.key);
+	const struct punt *found = held_of(held, &punt.key);
 	int number = found ? found->frame[0] : -1;
 
 	if (found)
-		held_remove(waiting, found);
+		held_remove(held, found);
 	return number;
 }
 
-Test(held_fragments, those_of_a_datagram_are_found_in_their_order)
+Test(held_fragments, fragments_of_a_datagram_are_found_oldest_first)
 {
-	struct held_fragments *waiting = held_new(secret);
+	struct held_fragments *held = held_new(secret);
 
-	cr_expect_eq(take(waiting, "10.0.0.1", 1), -1);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), HELD_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 2, 9), HELD_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 1), HELD_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.2", 1, 8), HELD_ADDED);
-	cr_expect_eq(held_count(waiting), 4);
-	cr_expect_eq(held_oldest(waiting)->frame[0], 2);
-	cr_expect_eq(take(waiting, "10.0.0.1", 1), 2);
-	cr_expect_eq(take(waiting, "10.0.0.1", 1), 1);
-	cr_expect_eq(take(waiting, "10.0.0.1", 1), -1);
-	cr_expect_eq(held_oldest(waiting)->frame[0], 9);
-	cr_expect_eq(held_count(waiting), 2);
-	held_free(waiting);
+	cr_expect_eq(take(held, "10.0.0.1", 1), -1);
+	cr_expect_eq(add(held, "10.0.0.1", 1, 2), HELD_ADDED);
+	cr_expect_eq(add(held, "10.0.0.1", 2, 9), HELD_ADDED);
+	cr_expect_eq(add(held, "10.0.0.1", 1, 1), HELD_ADDED);
+	cr_expect_eq(add(held, "10.0.0.2", 1, 8), HELD_ADDED);
+	cr_expect_eq(held_count(held), 4);
+	cr_expect_eq(held_oldest(held)->frame[0], 2);
+	cr_expect_eq(take(held, "10.0.0.1", 1), 2);
+	cr_expect_eq(take(held, "10.0.0.1", 1), 1);
+	cr_expect_eq(take(held, "10.0.0.1", 1), -1);
+	cr_expect_eq(held_oldest(held)->frame[0], 9);
+	cr_expect_eq(held_count(held), 2);
+	held_free(held);
 }
 
-Test(held_fragments, what_is_copied_is_the_whole_record)
+Test(held_fragments, the_whole_record_is_copied)
 {
-	struct held_fragments *waiting = held_new(secret);
+	struct held_fragments *held = held_new(secret);
 	struct punt punt = fragment("10.0.0.1", 1, 0);
 
 	punt.length = PUNT_FRAME_SIZE;
 	punt.ifindex = 7;
 	punt.time = 77;
 	memset(punt.frame, 0xa5, sizeof(punt.frame));
-	held_add(waiting, &punt);
-	cr_expect_arr_eq(held_oldest(waiting), &punt, sizeof(punt));
-	held_free(waiting);
+	held_add(held, &punt);
+	cr_expect_arr_eq(held_oldest(held), &punt, sizeof(punt));
+	held_free(held);
 }
 
-Test(held_fragments, the_same_frame_waits_once)
+Test(held_fragments, a_duplicate_frame_is_held_once)
 {
-	struct held_fragments *waiting = held_new(secret);
+	struct held_fragments *held = held_new(secret);
 
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), HELD_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 2), HELD_DUPLICATE);
-	cr_expect_eq(add(waiting, "10.0.0.1", 2, 2), HELD_ADDED, "of another datagram");
-	cr_expect_eq(held_count(waiting), 2);
-	held_free(waiting);
+	cr_expect_eq(add(held, "10.0.0.1", 1, 2), HELD_ADDED);
+	cr_expect_eq(add(held, "10.0.0.1", 1, 2), HELD_DUPLICATE);
+	cr_expect_eq(add(held, "10.0.0.1", 2, 2), HELD_ADDED, "of a different datagram");
+	cr_expect_eq(held_count(held), 2);
+	held_free(held);
 }
 
-Test(held_fragments, a_datagram_with_all_that_it_may_have_gives_up_its_oldest)
+Test(held_fragments, a_datagram_at_its_limit_loses_its_oldest_fragment)
 {
-	struct held_fragments *waiting = held_new(secret);
+	struct held_fragments *held = held_new(secret);
 
-	add(waiting, "10.0.0.1", 2, 200);
+	add(held, "10.0.0.1", 2, 200);
 	for (int i = 0; i < HELD_MOST_OF_KEY; i++)
-		cr_assert_eq(add(waiting, "10.0.0.1", 1, i), HELD_ADDED);
-	cr_expect_eq(add(waiting, "10.0.0.1", 1, 100), HELD_REPLACED);
-	cr_expect_eq(take(waiting, "10.0.0.1", 1), 1, "number 0 made room");
-	cr_expect_eq(take(waiting, "10.0.0.1", 2), 200);
-	held_free(waiting);
+		cr_assert_eq(add(held, "10.0.0.1", 1, i), HELD_ADDED);
+	cr_expect_eq(add(held, "10.0.0.1", 1, 100), HELD_REPLACED);
+	cr_expect_eq(take(held, "10.0.0.1", 1), 1, "number 0 was removed");
+	cr_expect_eq(take(held, "10.0.0.1", 2), 200);
+	held_free(held);
 }
 
-/* The last place of a source goes to a datagram whose only fragment makes room for itself. */
-Test(held_fragments, a_source_with_all_that_it_may_have_gives_up_its_oldest)
+/* A source is full, and the removed fragment is the only one of the datagram that gets the new one. */
+Test(held_fragments, a_source_at_its_limit_loses_its_oldest_fragment)
 {
 	static const struct {
 		const char *source, *same, *other;
@@ -107,37 +106,37 @@ Test(held_fragments, a_source_with_all_that_it_may_have_gives_up_its_oldest)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct held_fragments *waiting = held_new(secret);
+		struct held_fragments *held = held_new(secret);
 
-		add(waiting, rows[i].other, 0, 1);
+		add(held, rows[i].other, 0, 1);
 		for (uint32_t id = 0; id < HELD_MOST_OF_SOURCE; id++)
-			cr_assert_eq(add(waiting, rows[i].source, id, 2), HELD_ADDED);
-		cr_expect_eq(add(waiting, rows[i].same, 0, 3), HELD_REPLACED);
-		cr_expect_eq(take(waiting, rows[i].same, 0), 3, "%s", rows[i].same);
-		cr_expect_eq(take(waiting, rows[i].source, 0), -1, "%s", rows[i].source);
-		cr_expect_eq(take(waiting, rows[i].source, 1), 2, "%s", rows[i].source);
-		cr_expect_eq(take(waiting, rows[i].other, 0), 1, "%s", rows[i].other);
-		held_free(waiting);
+			cr_assert_eq(add(held, rows[i].source, id, 2), HELD_ADDED);
+		cr_expect_eq(add(held, rows[i].same, 0, 3), HELD_REPLACED);
+		cr_expect_eq(take(held, rows[i].same, 0), 3, "%s", rows[i].same);
+		cr_expect_eq(take(held, rows[i].source, 0), -1, "%s", rows[i].source);
+		cr_expect_eq(take(held, rows[i].source, 1), 2, "%s", rows[i].source);
+		cr_expect_eq(take(held, rows[i].other, 0), 1, "%s", rows[i].other);
+		held_free(held);
 	}
 }
 
-Test(held_fragments, a_flood_from_everywhere_takes_the_places_of_the_oldest)
+Test(held_fragments, a_flood_from_many_sources_replaces_the_oldest_fragments)
 {
-	struct held_fragments *waiting = held_new(secret);
+	struct held_fragments *held = held_new(secret);
 	enum held_result result = HELD_ADDED;
 	char source[64];
 
-	add(waiting, "10.0.0.1", 1, 1);
+	add(held, "10.0.0.1", 1, 1);
 	for (uint32_t i = 0; i < 3 * HELD_MOST; i++) {
 		snprintf(source, sizeof(source), "198.%u.%u.%u", 18 + (i >> 16), i >> 8 & 255, i & 255);
-		result = add(waiting, source, 1, 3);
+		result = add(held, source, 1, 3);
 		if (i == HELD_MOST - 2)
-			cr_expect_eq(take(waiting, "10.0.0.1", 1), 1, "until there is no room left");
+			cr_expect_eq(take(held, "10.0.0.1", 1), 1, "until all places are used");
 		if (i == 2 * HELD_MOST)
-			add(waiting, "10.0.0.1", 1, 2);
+			add(held, "10.0.0.1", 1, 2);
 	}
 	cr_expect_eq(result, HELD_REPLACED);
-	cr_expect_eq(held_count(waiting), HELD_MOST);
-	cr_expect_eq(take(waiting, "10.0.0.1", 1), 2, "one that came a moment ago is still there");
-	held_free(waiting);
+	cr_expect_eq(held_count(held), HELD_MOST);
+	cr_expect_eq(take(held, "10.0.0.1", 1), 2, "a recent fragment is still held");
+	held_free(held);
 }

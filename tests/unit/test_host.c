@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Hosts as SIP writes them. */
+/* Hosts in SIP messages. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "core/sip/host.h"

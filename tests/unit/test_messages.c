@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Lists of sentences. */
+/* Lists of messages. */
 
 #include <criterion/criterion.h>
 #include "core/base/messages.h"
 
-Test(messages, are_cut_with_a_word_on_what_is_left_out)
+Test(messages, a_shortened_list_ends_with_the_number_of_omitted_messages)
 {
 	struct messages messages = {0};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packets that do not fit: the pieces make up the packet again, and what senders are told is what the
- * RFCs have them understand. */
+/* Oversize packets: the fragments reassemble to the packet, and the ICMP errors are as the RFCs
+ * demand. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -37,9 +37,9 @@ static const char *text(size_t length)
 	return bytes;
 }
 
-/* --- cutting */
+/* --- fragments */
 
-/* Cuts, checks each piece, and puts what they carry together again; returns how many. */
+/* Fragments a packet, checks each fragment and reassembles the payload. Returns their number. */
 static size_t cut_and_join(const struct punt *punt, size_t link, uint8_t *joined, size_t *length)
 {
 	const uint8_t *ip = punt->frame + link;
@@ -61,8 +61,8 @@ static size_t cut_and_join(const struct punt *punt, size_t link, uint8_t *joined
 		cr_assert_eq(get16(piece + link + 4), get16(ip + 4), "identification");
 		cr_assert_arr_eq(piece + link + 8, ip + 8, 2);
 		cr_assert_arr_eq(piece + link + 12, ip + 12, 8);
-		cr_assert_eq(fragment & 0x1fff, (first & 0x1fff) + *length / 8, "offset of piece %zu", count);
-		cr_assert_eq(fragment & 0xe000, last ? first & 0xe000 : 0x2000, "flags of piece %zu", count);
+		cr_assert_eq(fragment & 0x1fff, (first & 0x1fff) + *length / 8, "offset of fragment %zu", count);
+		cr_assert_eq(fragment & 0xe000, last ? first & 0xe000 : 0x2000, "flags of fragment %zu", count);
 		cr_assert(last || *length % 8 == 0);
 		memcpy(joined + *length, piece + link + header, total - header);
 		*length += total - header;
@@ -71,7 +71,7 @@ static size_t cut_and_join(const struct punt *punt, size_t link, uint8_t *joined
 	return count;
 }
 
-Test(oversize, pieces_make_up_the_packet)
+Test(oversize, the_fragments_reassemble_to_the_packet)
 {
 	static const struct {
 		const char *sentence;
@@ -80,10 +80,10 @@ Test(oversize, pieces_make_up_the_packet)
 		size_t pieces;
 	} rows[] = {
 		{"two pieces", {.payload_length = 1422, .id = 7}, 1380, 2},
-		{"the last of one byte", {.payload_length = 1353 + 8 - 16, .id = 7}, 20 + 1352, 2},
-		{"it would have fitted", {.payload_length = 1000}, 1028, 1},
-		{"of eight bytes", {.payload_length = 100}, 28, 14},
-		{"of less than sixteen", {.payload_length = 100}, 20 + 15, 13},
+		{"a last fragment of one byte", {.payload_length = 1353 + 8 - 16, .id = 7}, 20 + 1352, 2},
+		{"a packet that fits", {.payload_length = 1000}, 1028, 1},
+		{"fragments of eight bytes", {.payload_length = 100}, 28, 14},
+		{"fragments of less than sixteen bytes", {.payload_length = 100}, 20 + 15, 13},
 		{"with tags", {.payload_length = 1422, .vlan = {100, 200}}, 1380, 2},
 		{"a first fragment", {.payload_length = 1472, .more_fragments = true, .id = 9}, 1380, 2},
 		{"a fragment in the middle",
@@ -128,7 +128,7 @@ Test(oversize, every_length_and_mtu)
 		}
 }
 
-Test(oversize, ethernet_padding_is_no_part_of_the_packet)
+Test(oversize, ethernet_padding_is_not_part_of_the_packet)
 {
 	struct punt punt = punt_of(&(struct frame_spec){.payload = text(100), .payload_length = 100}, 60);
 	uint8_t joined[PUNT_FRAME_SIZE];
@@ -156,13 +156,13 @@ Test(oversize, options)
 	cr_assert_gt(oversize_fragment_next(&cut, piece), 0);
 	cr_expect_arr_eq(piece + 34, copied, sizeof(copied));
 
-	punt.frame[35] = 200; /* longer than all options */
+	punt.frame[35] = 200; /* longer than all options together */
 	cr_assert_eq(oversize_fragment_start(&cut, &punt), 0);
 	while (oversize_fragment_next(&cut, piece))
 		cr_expect_arr_eq(piece + 36, options + 2, sizeof(options) - 2);
 }
 
-Test(oversize, what_is_not_cut)
+Test(oversize, packets_that_cannot_be_fragmented)
 {
 	static const struct {
 		const char *sentence;
@@ -171,10 +171,11 @@ Test(oversize, what_is_not_cut)
 	} rows[] = {
 		{"Don't Fragment", {.payload_length = 1400, .dont_fragment = true}, 1000},
 		{"IPv6", {.payload_length = 1400, VIP6}, 1000},
-		{"not all of it is here", {.payload_length = 3000}, 1500},
-		{"no room for eight bytes", {.payload_length = 100}, 27},
-		{"no room for them and the options", {.payload_length = 100, .option_words = 10}, 67},
-		{"no room at all", {.payload_length = 100}, 0},
+		{"a truncated frame", {.payload_length = 3000}, 1500},
+		{"an MTU without room for eight bytes", {.payload_length = 100}, 27},
+		{"an MTU without room for the options and eight bytes", {.payload_length = 100, .option_words = 10},
+			67},
+		{"an MTU of 0", {.payload_length = 100}, 0},
 		{"no IP", {.payload_length = 100, .ethertype = 0x0806}, 1000},
 	};
 
@@ -189,9 +190,9 @@ Test(oversize, what_is_not_cut)
 	}
 }
 
-/* --- telling */
+/* --- ICMP errors */
 
-/* What an answer says; `expected` has its source, destination and tags, the rest is the same for all. */
+/* Checks an error. `expected` has its source, destination and tags; all else is the same for all errors. */
 static void expect_answer(const struct punt *punt, const struct frame_spec *expected, uint16_t mtu, size_t most)
 {
 	bool ipv6 = strchr(expected->destination, ':') != NULL;
@@ -220,7 +221,7 @@ static void expect_answer(const struct punt *punt, const struct frame_spec *expe
 #define BACK4 BACK, .source = "192.0.2.10", .destination = "198.51.100.7"
 #define BACK6 BACK, .source = "2001:db8::10", .destination = "2001:db8::7"
 
-Test(oversize, answers)
+Test(oversize, errors_to_the_sender)
 {
 	static const struct {
 		struct frame_spec in;
@@ -255,7 +256,7 @@ Test(oversize, answers)
 	}
 }
 
-Test(oversize, nobody_is_told)
+Test(oversize, packets_that_must_not_cause_an_error)
 {
 	static const struct {
 		const char *sentence;
@@ -264,14 +265,14 @@ Test(oversize, nobody_is_told)
 		{"a later fragment of IPv4", {.fragment_offset = 1480, .dont_fragment = true}},
 		{"an ICMP error", {.icmp_type = 3}},
 		{"another protocol", {.protocol = 47}},
-		{"from a group", {.source = "224.0.0.1"}},
-		{"from everybody", {.source = "255.255.255.255"}},
-		{"from nobody", {.source = "0.0.0.0"}},
-		{"from a host that talks to itself", {.source = "127.0.0.1"}},
-		{"to all hosts of the link", {.to_mac = "ff:ff:ff:ff:ff:ff"}},
+		{"from a multicast address", {.source = "224.0.0.1"}},
+		{"from the broadcast address", {.source = "255.255.255.255"}},
+		{"from the unspecified address", {.source = "0.0.0.0"}},
+		{"from a loopback address", {.source = "127.0.0.1"}},
+		{"to the broadcast MAC", {.to_mac = "ff:ff:ff:ff:ff:ff"}},
 		{"an ICMPv6 error", {.icmp_type = 1, VIP6}},
-		{"IPv6 from a group", {.source = "ff02::1", .destination = "2001:db8::10"}},
-		{"IPv6 from nobody", {.source = "::", .destination = "2001:db8::10"}},
+		{"IPv6 from a multicast address", {.source = "ff02::1", .destination = "2001:db8::10"}},
+		{"IPv6 from the unspecified address", {.source = "::", .destination = "2001:db8::10"}},
 		{"no IP", {.ethertype = 0x0806}},
 	};
 	uint8_t answer[OVERSIZE_ERROR_SIZE];
@@ -288,8 +289,8 @@ Test(oversize, nobody_is_told)
 	}
 }
 
-/* No IPv6 sender goes below 1280: it would send the same again. */
-Test(oversize, an_ipv6_packet_of_the_smallest_mtu)
+/* An IPv6 sender never goes below 1280 bytes: it would send the same packet again. */
+Test(oversize, an_ipv6_packet_of_the_minimum_mtu_causes_no_error)
 {
 	struct punt punt = punt_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);
 	uint8_t answer[OVERSIZE_ERROR_SIZE];
@@ -297,7 +298,7 @@ Test(oversize, an_ipv6_packet_of_the_smallest_mtu)
 	cr_expect_eq(oversize_error(&punt, answer), 0);
 }
 
-Test(oversize, so_many_answers_a_second)
+Test(oversize, the_rate_of_errors_is_limited)
 {
 	struct oversize_error_rate rate = {};
 	uint64_t start = 5000000, told = 0;
@@ -308,5 +309,5 @@ Test(oversize, so_many_answers_a_second)
 	cr_expect_leq(told, 2 * OVERSIZE_ERRORS_PER_SECOND + OVERSIZE_ERRORS_PER_SECOND / 10 + 1);
 	for (told = 0; oversize_error_is_allowed(&rate, start + 60000000); told++)
 		cr_assert_lt(told, 1000);
-	cr_expect_eq(told, OVERSIZE_ERRORS_PER_SECOND / 10 + 1, "what is saved up: %lu", told);
+	cr_expect_eq(told, OVERSIZE_ERRORS_PER_SECOND / 10 + 1, "errors of the burst: %lu", told);
 }

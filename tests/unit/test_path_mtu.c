@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What routers say of packets of tunnels: read, or refused. */
+/* ICMP errors of routers about tunnel packets: accepted or refused. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,11 +10,11 @@
 #define IPV4_SIZE 28 /* of the ICMP header and the quoted one */
 #define IPV6_SIZE 48
 
-/* "Fragmentation needed, and 1400 fits", about 1500 bytes from 10.0.0.2 to 10.0.1.11 in protocol 4. */
+/* "Fragmentation needed", MTU 1400, for a packet of 1500 bytes from 10.0.0.2 to 10.0.1.11 in protocol 4. */
 static const uint8_t ipv4[IPV4_SIZE] = {
 	3, 4, 0, 0, 0, 0, 0x05, 0x78, 0x45, 0, 0x05, 0xdc, 0, 1, 0x40, 0, 63, 4, 0, 0, 10, 0, 0, 2, 10, 0, 1, 11};
 
-/* "Packet too big, and 1400 fits", about 1460 bytes behind the header, from fd00::2 to fd00:1::11. */
+/* "Packet too big", MTU 1400, for a packet of 1460 bytes and its header, from fd00::2 to fd00:1::11. */
 static const uint8_t ipv6[IPV6_SIZE] = {2, 0, 0, 0, 0, 0, 0x05, 0x78, 0x60, 0, 0, 0, 0x05, 0xb4, 4, 63, 0xfd,
 	0, [31] = 2, [32] = 0xfd, 0, 0, 1, [47] = 0x11};
 
@@ -46,25 +46,25 @@ static int poked(const uint8_t *icmp, size_t size, size_t at, uint8_t value)
 	return path_mtu_read(copy, size, size == IPV6_SIZE, &word);
 }
 
-Test(path_mtu, what_makes_no_sense_is_refused)
+Test(path_mtu, impossible_values_are_refused)
 {
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 41), 0, "IPv6 in IPv4");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 41), 0, "IPv6 in IPv6");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 0, 11), -EINVAL, "another type");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 1, 1), -EINVAL, "another code");
-	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 17), -EINVAL, "UDP, and no tunnel");
-	cr_expect_eq(poked(ipv4, IPV4_SIZE, 8, 0x65), -EINVAL, "quotes another version");
-	cr_expect_eq(poked(ipv4, IPV4_SIZE, 6, 0), -EINVAL, "120, which no link has");
-	cr_expect_eq(poked(ipv4, IPV4_SIZE, 6, 0x06), -EINVAL, "more than the packet had");
+	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 17), -EINVAL, "UDP is not a tunnel");
+	cr_expect_eq(poked(ipv4, IPV4_SIZE, 8, 0x65), -EINVAL, "quotes a different IP version");
+	cr_expect_eq(poked(ipv4, IPV4_SIZE, 6, 0), -EINVAL, "120, less than the minimum MTU");
+	cr_expect_eq(poked(ipv4, IPV4_SIZE, 6, 0x06), -EINVAL, "larger than the packet");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 0, 1), -EINVAL, "another type");
-	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 17), -EINVAL, "UDP, and no tunnel");
-	cr_expect_eq(poked(ipv6, IPV6_SIZE, 8, 0x45), -EINVAL, "quotes another version");
-	cr_expect_eq(poked(ipv6, IPV6_SIZE, 6, 0x04), -EINVAL, "1144, less than every IPv6 link has");
-	cr_expect_eq(poked(ipv6, IPV6_SIZE, 6, 0x06), -EINVAL, "more than the packet had");
-	cr_expect_eq(poked(ipv6, IPV6_SIZE, 4, 1), -EINVAL, "far more than the packet had");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 17), -EINVAL, "UDP is not a tunnel");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 8, 0x45), -EINVAL, "quotes a different IP version");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 6, 0x04), -EINVAL, "1144, less than the minimum MTU");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 6, 0x06), -EINVAL, "larger than the packet");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 4, 1), -EINVAL, "far larger than the packet");
 }
 
-Test(path_mtu, what_is_cut_short_is_refused)
+Test(path_mtu, a_truncated_message_is_refused)
 {
 	struct path_mtu word;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Ranges of ports cut into prefixes: each port of the range is in exactly one, no other in any. */
+/* Port ranges as prefixes: each port of the range is in exactly one prefix, and no other port is in any. */
 #include <criterion/criterion.h>
 #include "core/net/port_range.h"
 
@@ -16,8 +16,8 @@ static void expect_covers(uint16_t first, uint16_t last)
 		cr_assert_leq(cut[i].bits, 16);
 		cr_assert_eq(cut[i].port, next, "%u to %u: prefix %zu begins at %u, not %u", first, last, i,
 			cut[i].port, next);
-		cr_assert_eq(
-			cut[i].port % size, 0, "%u to %u: %u/%u is no prefix", first, last, cut[i].port, cut[i].bits);
+		cr_assert_eq(cut[i].port % size, 0, "%u to %u: %u/%u is not a prefix", first, last, cut[i].port,
+			cut[i].bits);
 		next += size;
 	}
 	cr_assert_eq(next, last + 1U, "%u to %u ends at %u", first, last, next);
@@ -30,7 +30,7 @@ Test(port_range, every_range_of_some_ports)
 			expect_covers(first, last);
 }
 
-Test(port_range, ranges_at_the_ends)
+Test(port_range, ranges_at_both_ends_of_the_port_space)
 {
 	static const uint16_t ports[] = {0, 1, 2, 5060, 9999, 10000, 16384, 19999, 20000, 32767, 32768, 65534, 65535};
 	size_t count = sizeof(ports) / sizeof(ports[0]);
@@ -40,7 +40,7 @@ Test(port_range, ranges_at_the_ends)
 			expect_covers(ports[i], ports[j]);
 }
 
-Test(port_range, as_few_as_can_be)
+Test(port_range, the_number_of_prefixes_is_minimal)
 {
 	static const struct {
 		uint16_t first, last;
@@ -60,7 +60,7 @@ Test(port_range, as_few_as_can_be)
 			rows[i].first, rows[i].last, port_range_prefixes(rows[i].first, rows[i].last, cut));
 }
 
-Test(port_range, a_range_that_ends_before_it_begins_is_none)
+Test(port_range, a_range_that_ends_before_it_begins_has_no_prefix)
 {
 	struct range_prefix cut[RANGE_PREFIXES];
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Spellings of networks, and which addresses are in them. */
+/* Networks: reading, writing, and which addresses they contain. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include "core/net/prefix.h"
@@ -17,14 +17,14 @@ Test(prefix, reads_and_writes)
 		{"an IPv4 network", "10.0.0.0/8", "10.0.0.0/8", 104},
 		{"an IPv4 address", "192.0.2.1", "192.0.2.1", 128},
 		{"an IPv4 address with its length", "192.0.2.1/32", "192.0.2.1", 128},
-		{"a network that ends within a byte", "198.51.100.16/28", "198.51.100.16/28", 124},
+		{"a prefix that is not a multiple of 8 bits", "198.51.100.16/28", "198.51.100.16/28", 124},
 		{"all of IPv4", "0.0.0.0/0", "0.0.0.0/0", 96},
 		{"an IPv6 network", "2001:0DB8::/32", "2001:db8::/32", 32},
 		{"an IPv6 address", "2001:db8::1", "2001:db8::1", 128},
 		{"one bit of IPv6", "8000::/1", "8000::/1", 1},
-		{"all there is", "::/0", "::/0", 0},
+		{"all addresses", "::/0", "::/0", 0},
 		{"a host in its network", "10.0.0.1/8", NULL, 0},
-		{"a bit behind the prefix", "198.51.100.8/28", NULL, 0},
+		{"a host bit is set", "198.51.100.8/28", NULL, 0},
 		{"an IPv6 host in its network", "2001:db8::1/64", NULL, 0},
 		{"33 bits of IPv4", "10.0.0.0/33", NULL, 0},
 		{"129 bits of IPv6", "2001:db8::/129", NULL, 0},
@@ -34,7 +34,7 @@ Test(prefix, reads_and_writes)
 		{"a length with a leading zero", "10.0.0.0/08", NULL, 0},
 		{"a mask", "10.0.0.0/255.0.0.0", NULL, 0},
 		{"two lengths", "10.0.0.0/8/8", NULL, 0},
-		{"something behind it", "10.0.0.0/8 ", NULL, 0},
+		{"a trailing space", "10.0.0.0/8 ", NULL, 0},
 		{"no address", "/8", NULL, 0},
 		{"nothing", "", NULL, 0},
 		{"a name", "localhost", NULL, 0},
