@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The way to each followed address. A follow is one such address with what the routes
- * say of it; a hop is a neighbour that frames go to: the address itself, or a gateway
- * that many share. Whatever must be asked of the kernel is a task in a queue, of which
- * a batch is done in each turn of the loop; the answers are there when it has been sent.
+/* The route to each watched address. A watch is one address and the result of its route lookup. A hop
+ * is the neighbour that receives the frames: the address itself, or a gateway that many addresses
+ * share. Each request to the kernel is a task in a queue. Each turn of the loop sends one batch of
+ * tasks; the kernel answers before the send returns.
  *
- * This file owns what others call (neighbour.h), the sockets and timers, and the follows.
- * The hops are neighbour_hop.c's, the queue neighbour_queue.c's, the kernel's messages
- * neighbour_events.c's; what all that comes to is neighbour_route.c's. */
+ * This file owns the public functions (neighbour.h), the sockets and timers, and the watches. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +17,8 @@
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
 
-#define EVENTS_BUFFER (16 << 20) /* 10,000 neighbours that change together */
-#define ANSWERS_BUFFER (1 << 20) /* a batch */
+#define EVENTS_BUFFER (16 << 20) /* room for 10,000 neighbours that change together */
+#define ANSWERS_BUFFER (1 << 20) /* room for the answers to a batch */
 
 /* --- time */
 
@@ -72,8 +70,8 @@ static const int GROUPS[] = {
 	RTNLGRP_NEXTHOP,
 };
 
-/* Takes over an entry that a daemon before this one had the kernel manage. It is
- * released by the first neighbours_watch() that leads to nobody behind it. */
+/* Takes over an entry that a previous daemon had the kernel manage. The first neighbours_watch()
+ * releases the entry if no watch uses it. */
 static void adopt(void *data, const struct nlmsghdr *message)
 {
 	struct neighbours *n = data;
@@ -129,7 +127,7 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 	LIST_INIT(&n->hops);
 	TAILQ_INIT(&n->tasks);
 	TAILQ_INIT(&n->paced);
-	/* The groups are joined before the first question, so that no change falls between. */
+	/* Joins the groups before the first request, so that no change is missed in between. */
 	error = open_sockets(n) ?: join_loop(n) ?: neighbour_path_open(n);
 	if (!error) {
 		neighbour_links_load(n);
@@ -172,9 +170,9 @@ void neighbours_free(struct neighbours *n)
 	free(n);
 }
 
-/* --- follows */
+/* --- watches */
 
-/* Also that of the addresses as numbers, so that those of a prefix are neighbours. */
+/* The order of the addresses as big-endian numbers: the addresses of a prefix are adjacent. */
 static int compare_addresses(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct address));
@@ -236,7 +234,8 @@ int neighbours_watch(struct neighbours *n, const struct address *addresses, size
 	free(sorted);
 	n->watches = watches;
 	n->count = kept;
-	/* Those that adopt() found: behind the lookups, which may lead to them. */
+	/* Releases unused hops that adopt() found. The lookups are earlier in the queue and may still
+	 * use them. */
 	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member))
 		if (!neighbour_hop_is_wanted(hop))
 			neighbour_schedule(n, &hop->task, STEP_RELEASE);
@@ -251,7 +250,7 @@ const struct route *neighbours_route(const struct neighbours *n, const struct ad
 	return watch ? &watch->route : &unknown;
 }
 
-/* ms from one question to the next. */
+/* The least time from one recheck to the next, ms. */
 static uint64_t recheck_pause(const struct hop *hop)
 {
 	if (hop->state == ROUTE_FAILED)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns what the kernel says by itself: takes its messages, keeps the links as they were
- * last described, and has asked again, once things have settled, whatever a message may
- * have made wrong; and, now and then, what the kernel refused. */
+/* Handles the kernel's notifications: records the links, and marks routes and hops that a notification
+ * may have outdated. At the end of a burst of notifications it schedules new requests for these. It
+ * also repeats the requests that failed, every 2 s. */
 #define _GNU_SOURCE /* tdestroy */
 #include <search.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "core/base/memory.h"
 #include "neighbour_private.h"
 
-#define QUIET_TIME (50 * MILLISECOND) /* routes come in bursts, and by pairs of delete and add */
+#define QUIET_TIME (50 * MILLISECOND) /* routing daemons change routes in bursts, often as a delete and an add */
 
 static void wait_for_quiet(struct neighbours *n)
 {
@@ -62,7 +62,7 @@ static void take_link(void *data, const struct nlmsghdr *message)
 		return;
 	}
 	all_stale(n);
-	neighbour_report(n); /* own_macs may be others */
+	neighbour_report(n); /* own_macs may have changed */
 }
 
 void neighbour_links_free(struct neighbours *n)
@@ -77,7 +77,7 @@ void neighbour_links_load(struct neighbours *n)
 	n->lost = netlink_dump_links(&n->requests, take_link, n) < 0;
 }
 
-/* --- messages */
+/* --- notifications */
 
 static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 {
@@ -89,9 +89,8 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 	hop = neighbour_hop_find(n, entry.ifindex, &entry.address);
 	if (!hop || !neighbour_hop_is_wanted(hop))
 		return;
-	/* An entry that is being deleted is first said to be FAILED, and not managed any
-	 * more: better ask. But not at once, or `ip neigh flush` would find it there again
-	 * and never end. */
+	/* A deleted entry is first reported as FAILED and not managed, so read the entry again. Not at
+	 * once: `ip neigh flush` would find the entry recreated and never end. */
 	if (message->nlmsg_type == RTM_NEWNEIGH && (entry.managed || entry.state & NUD_USABLE)) {
 		neighbour_hop_learn(n, hop, &entry);
 	} else {
@@ -100,7 +99,7 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 	}
 }
 
-/* The routes of the addresses in its prefix may be others now. */
+/* The change may affect the route of each address in its prefix. */
 static void take_route(struct neighbours *n, const struct nlmsghdr *message)
 {
 	struct netlink_route route;
@@ -129,7 +128,7 @@ static void take_message(void *data, const struct nlmsghdr *message)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return take_route(n, message);
-	default: /* an address, a rule, a next hop object: nobody says which routes go with it */
+	default: /* an address, a rule or a next-hop object: the kernel does not say which routes depend on it */
 		return all_stale(n);
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the hops and the queue of requests to the kernel: which hops exist, what the neighbour entry
- * of each says, which requests wait, at what pace they are sent, and what each answer means. */
+/* Owns the hops and the queue of requests to the kernel: which hops exist, what the neighbour entry of
+ * each says, which requests wait, at what pace they are sent, and what each answer means. */
 #include <errno.h>
 #include <search.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "core/base/memory.h"
 #include "neighbour_private.h"
 
-#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* the kernel does not resolve it */
+#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* the kernel does not resolve these */
 
-/* Between two neighbours that the kernel is told to resolve. Those that are resolved
- * together are asked again together ever after, and a receive queue takes only so
- * many answers at once: of 10,000 that began within 0.3 s, 7,000 were lost. */
+/* The time between two neighbours that the kernel starts to resolve. The kernel refreshes neighbours
+ * together that it resolved together, and a receive queue holds only so many replies: of 10,000
+ * neighbours started within 0.3 s, 7,000 were lost. */
 #define PACE (MILLISECOND / 2)
 
 /* --- the queue */
@@ -139,8 +139,8 @@ static bool hop_may_manage(const struct hop *hop)
 	return !hop->fixed && (!hop->managed || hop->ours);
 }
 
-/* It is there: that is the answer to what it was asked last. */
-static void take_answer(struct neighbours *n, struct hop *hop)
+/* The neighbour is there, which completes a recheck under way. */
+static void complete_recheck(struct neighbours *n, struct hop *hop)
 {
 	if (hop->rechecking || hop->rechecked_at == hop->recheck_at)
 		return;
@@ -148,9 +148,9 @@ static void take_answer(struct neighbours *n, struct hop *hop)
 	neighbour_report(n);
 }
 
-/* An entry that is being resolved again says nothing: what its hop was, it is until
- * the answer comes, or does not. A hop that was READY is asked once more before it is
- * believed to be gone: its calls would move, and one burst of losses can do that. */
+/* An entry that is being resolved again carries no news: the hop keeps its state until a reply arrives
+ * or the requests fail. A READY hop is resolved once more before it fails, because its calls would
+ * move, and one burst of packet loss can cause a failure. */
 void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct netlink_neighbour *entry)
 {
 	hop->exists = true;
@@ -160,7 +160,7 @@ void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct net
 	if (entry->state & NUD_USABLE && !mac_is_zero(&entry->mac)) {
 		hop->retried = false;
 		hop_set(n, hop, ROUTE_READY, 0, entry->mac);
-		take_answer(n, hop);
+		complete_recheck(n, hop);
 	} else if (entry->state & NUD_FAILED && hop->state == ROUTE_READY && !hop->retried && hop_may_manage(hop)) {
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 	} else if (entry->state & NUD_FAILED) {
@@ -180,7 +180,7 @@ static void hop_forget(struct hop *hop)
 	hop->exists = hop->fixed = hop->managed = hop->ours = false;
 }
 
-/* --- the steps: what is asked, and what becomes of the answer */
+/* --- the steps: each request and its answer */
 
 static void put_request(struct netlink_batch *batch, const struct task *task, enum step step)
 {
@@ -219,7 +219,7 @@ static void looked_up(struct neighbours *n, struct task *task, int error, const 
 		neighbour_hop_detach(n, watch);
 		hop_attach(n, watch, hop);
 	} else if (hop && hop->state == ROUTE_FAILED) {
-		/* Its interface may have come up, and the kernel takes up to 5 s to try again. */
+		/* The interface may have come up. The kernel by itself takes up to 5 s to retry. */
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 	}
 	neighbour_update_route(n, watch);
@@ -230,7 +230,7 @@ static void queried(struct neighbours *n, struct task *task, int error, const st
 	struct hop *hop = (struct hop *)task;
 	struct netlink_neighbour entry;
 
-	if (!neighbour_hop_is_wanted(hop)) /* to be released */
+	if (!neighbour_hop_is_wanted(hop)) /* its release is scheduled */
 		return;
 	if (!error && netlink_read_neighbour(message, &entry))
 		neighbour_hop_learn(n, hop, &entry);
@@ -242,7 +242,7 @@ static void queried(struct neighbours *n, struct task *task, int error, const st
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 }
 
-/* The answer comes after STEP_MANAGE. */
+/* The recheck gets its reply after STEP_MANAGE. */
 static void forgotten(struct neighbours *n, struct task *task, int error, const struct nlmsghdr *message)
 {
 	struct hop *hop = (struct hop *)task;
@@ -253,7 +253,7 @@ static void forgotten(struct neighbours *n, struct task *task, int error, const 
 		neighbour_schedule(n, task, error ? STEP_QUERY : STEP_MANAGE);
 }
 
-/* Whether the kernel does keep it fresh, its own messages will tell. */
+/* A later notification of the kernel confirms that it keeps the entry fresh. */
 static void managed(struct neighbours *n, struct task *task, int error, const struct nlmsghdr *message)
 {
 	struct hop *hop = (struct hop *)task;
@@ -267,7 +267,8 @@ static void managed(struct neighbours *n, struct task *task, int error, const st
 	} else if (!neighbour_hop_is_wanted(hop)) {
 		return;
 	} else if (error == -ENOENT || error == -EEXIST) {
-		neighbour_schedule(n, &hop->task, STEP_QUERY); /* somebody else was here in between */
+		neighbour_schedule(
+			n, &hop->task, STEP_QUERY); /* a different program has changed the entry in between */
 	} else {
 		hop_refused(n, hop, error);
 	}
@@ -277,7 +278,7 @@ static void released(struct neighbours *n, struct task *task, int error, const s
 {
 	struct hop *hop = (struct hop *)task;
 
-	(void)error; /* there was nothing to release */
+	(void)error; /* nothing to release */
 	(void)message;
 	if (!neighbour_hop_is_wanted(hop))
 		neighbour_hop_free(n, hop);
@@ -295,11 +296,11 @@ static void (*const ANSWERED[])(struct neighbours *, struct task *, int error, c
 
 /* --- a turn of the loop */
 
-/* What one turn of the loop sends. */
+/* The requests of one turn of the loop. */
 struct turn {
 	struct neighbours *n;
 	struct netlink_batch batch;
-	struct task *task[NETLINK_BATCH]; /* NULL once it is answered */
+	struct task *task[NETLINK_BATCH]; /* NULL: answered */
 	enum step step[NETLINK_BATCH];
 };
 
@@ -313,7 +314,7 @@ static void handle_answer(void *data, unsigned index, int error, const struct nl
 		ANSWERED[turn->step[index]](turn->n, task, error, message);
 }
 
-/* Is there nothing to be asked any more? */
+/* Is the request no longer needed? */
 static bool dismiss(struct neighbours *n, struct task *task, enum step step)
 {
 	struct hop *hop = (struct hop *)task;
@@ -326,7 +327,7 @@ static bool dismiss(struct neighbours *n, struct task *task, enum step step)
 	return true;
 }
 
-/* The next that may be done at this time, out of its queue. */
+/* Takes the next task that is due at this time out of its queue. */
 static struct task *next_task(struct neighbours *n, uint64_t time, enum step *step)
 {
 	struct task *task = time < n->tasks_from ? NULL : TAILQ_FIRST(&n->tasks);

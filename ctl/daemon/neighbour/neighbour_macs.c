@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which MAC addresses an interface receives for this machine: those of all interfaces that its frames
- * come to on their way up. */
+/* Finds the MAC addresses by which an interface receives frames for this machine: its own, and those of
+ * all interfaces above it. */
 #define _GNU_SOURCE /* twalk_r */
 #include <search.h>
 #include <string.h>
@@ -13,8 +13,8 @@ struct above {
 	size_t count;
 };
 
-/* Kinds of devices that take part of their lower one's frames for this machine. Not macvtap: its
- * frames are a guest's. */
+/* Kinds of devices that receive a part of their lower device's frames for this machine. Not macvtap:
+ * its frames belong to a guest. */
 static bool takes_from_lower(const struct netlink_link *link)
 {
 	static const char *const kinds[] = {"vlan", "macvlan", "macsec"};
@@ -46,8 +46,8 @@ struct search {
 	struct above *above;
 };
 
-/* Adds a link to what lies above if it takes frames from there. */
-static void look_at(const void *node, VISIT visit, void *data)
+/* Adds a link if it receives frames from an interface in the list. */
+static void add_if_above(const void *node, VISIT visit, void *data)
 {
 	const struct netlink_link *link = *(const struct netlink_link *const *)node;
 	const struct search *search = data;
@@ -57,7 +57,7 @@ static void look_at(const void *node, VISIT visit, void *data)
 		add(search->above, link);
 }
 
-/* Until nothing is added any more. */
+/* Repeats until no more links are added. */
 static void search_upwards(const struct neighbours *n, struct above *above)
 {
 	struct search search = {n, above};
@@ -68,7 +68,7 @@ static void search_upwards(const struct neighbours *n, struct above *above)
 		for (size_t i = 0; i < above->count; i++)
 			if (above->links[i]->master)
 				add(above, neighbour_link_find(n, above->links[i]->master));
-		twalk_r(n->links, look_at, &search);
+		twalk_r(n->links, add_if_above, &search);
 	} while (above->count > before);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the sockets by which routers say that a tunnel's packet is too large for a link behind them, and
- * what is so known of the way to a followed address. Such a word can be forged: it counts only if it
- * quotes a packet as we send them there, and never below a bound. */
+/* Owns the sockets that receive routers' ICMP errors about tunnel packets that are too large, and the
+ * path MTU of each watched address. Such an error can be forged: it is accepted only if it quotes a
+ * packet as this machine sends it there, and only down to a lower bound. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,9 +14,9 @@
 #include "core/net/path_mtu.h"
 #include "neighbour_private.h"
 
-#define KEPT (10 * 60 * 1000 * MILLISECOND) /* RFC 1191, section 6.3; then a larger packet is tried */
+#define KEPT (10 * 60 * 1000 * MILLISECOND) /* RFC 1191, section 6.3; then larger packets are tried again */
 #define AT_A_TIME 16
-#define MESSAGE_SIZE 256 /* its headers, options and all, and those that it quotes */
+#define MESSAGE_SIZE 256 /* its headers with options, and the quoted headers */
 
 static struct address sender(const struct sockaddr_storage *name)
 {
@@ -34,7 +34,7 @@ static void take(struct neighbours *n, const struct path_mtu *word, const struct
 	if (!watch || watch->route.state != ROUTE_READY || !address_equal(&watch->route.source, &word->source))
 		return;
 	if (word->length > watch->route.mtu || word->mtu >= watch->route.mtu)
-		return; /* we would not have sent that */
+		return; /* this machine does not send such a packet */
 	watch->path_mtu = word->mtu;
 	watch->path_router = *router;
 	watch->path_until = neighbour_now(n) + KEPT;
@@ -59,7 +59,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *da
 
 		if (size <= 0)
 			break;
-		if (name.ss_family == AF_INET) /* such a socket gets the IP header, too */
+		if (name.ss_family == AF_INET) /* IPv4 raw sockets deliver the IP header, too */
 			header = ((struct iphdr *)message)->ihl * 4;
 		router = sender(&name);
 		if ((size_t)size > header &&
@@ -69,7 +69,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t events, void *da
 	return 0;
 }
 
-/* A socket for one type of message. 0 or -errno. */
+/* Opens a socket for one type of ICMP message. 0 or -errno. */
 static int open_socket(struct neighbours *n, int family)
 {
 	struct icmp_filter ipv4 = {~(1U << ICMP_DEST_UNREACH)};
@@ -78,7 +78,7 @@ static int open_socket(struct neighbours *n, int family)
 	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP), error;
 
 	if (fd < 0)
-		return errno == EAFNOSUPPORT ? 0 : -errno; /* without IPv6 there is nothing to be heard of it */
+		return errno == EAFNOSUPPORT ? 0 : -errno; /* no IPv6: no errors to receive */
 	ICMP6_FILTER_SETBLOCKALL(&ipv6);
 	ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &ipv6);
 	if (is_ipv6)

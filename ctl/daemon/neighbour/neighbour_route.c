@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns what a route comes to: from what is known of a follow, its hop and its interface,
- * the struct route that others see, its state, and the reason in words. Asks nothing of
- * the kernel; changes watch->route, and has that reported, but nothing else. */
+/* Derives the resulting struct route of a watch, its state and its reason text, from its lookup, its
+ * hop and its link. Sends no requests; changes only watch->route, and reports that. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <linux/rtnetlink.h>
 #include "neighbour_private.h"
 
-/* Routes that lead to no single host. */
+/* Route types without a single destination host. */
 static const struct {
 	uint8_t type;
 	const char *text;
@@ -22,7 +21,7 @@ static const struct {
 	{RTN_ANYCAST, "'anycast' route"},
 };
 
-/* Reasons are cut to their room. */
+/* A reason that is too long is truncated. */
 __attribute__((format(printf, 2, 3))) static void explain(struct route *route, const char *format, ...)
 {
 	va_list args;
@@ -67,7 +66,7 @@ static void explain_hop(struct route *route, const struct hop *hop)
 
 static enum route_state judge(struct route *route, const struct watch *watch, const struct netlink_link *link)
 {
-	/* Interfaces first, because a route goes when its interface does. */
+	/* Checks interfaces first: a route vanishes together with its interface. */
 	if (link && !link->up) {
 		explain(route, "interface %s is down", link->name);
 	} else if (link && !link->running) {
@@ -83,8 +82,7 @@ static enum route_state judge(struct route *route, const struct watch *watch, co
 	return ROUTE_FAILED;
 }
 
-/* Kinds of devices that lie on others and have no ndo_xdp_xmit: what is redirected to one
- * is lost without a word. */
+/* Kinds of virtual devices without ndo_xdp_xmit. Frames redirected to such a device are lost silently. */
 static bool is_virtual(const char *kind)
 {
 	static const char *const kinds[] = {"vlan", "bridge", "macvlan", "ipvlan", "vxlan", "dummy", "team"};
@@ -95,7 +93,8 @@ static bool is_virtual(const char *kind)
 	return false;
 }
 
-/* What fits the way: its interface's MTU, or less where the route or a router on the way says so. */
+/* The MTU towards an address: the MTU of its interface, or a lower one from the route or from a router
+ * on the path. */
 static uint16_t route_mtu(const struct watch *watch, const struct netlink_link *link)
 {
 	uint32_t mtu = link->mtu < UINT16_MAX ? link->mtu : UINT16_MAX;
@@ -105,8 +104,8 @@ static uint16_t route_mtu(const struct watch *watch, const struct netlink_link *
 	return watch->path_mtu && watch->path_mtu < mtu ? watch->path_mtu : mtu;
 }
 
-/* Puts together what is known. Until something is known of a new interface or a new
- * neighbour, what was before stands. */
+/* A new interface or a new neighbour about which nothing is known yet leaves the previous route
+ * unchanged. */
 void neighbour_update_route(struct neighbours *n, struct watch *watch)
 {
 	const struct netlink_link *link = neighbour_link_find(n, watch->unicast.ifindex);

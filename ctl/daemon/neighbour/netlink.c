@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* rtnetlink: requests, answers and the socket that they go by. Messages as values are
- * netlink_read.c's. */
+/* rtnetlink: builds requests, sends them, and receives answers. netlink_read.c parses the messages. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
@@ -74,9 +73,9 @@ void netlink_get_neighbour(struct netlink_batch *batch, uint32_t ifindex, const 
 	end(batch, begin_neighbour(batch, RTM_GETNEIGH, 0, 0, ifindex, address));
 }
 
-/* NTF_EXT_LEARNED exempts an entry from gc_thresh3, which by default allows 1,024 of
- * a family on the whole machine, and from being collected while it is FAILED. NTF_USE
- * is for kernels before 5.16, which skip the attribute that says "managed". */
+/* NTF_EXT_LEARNED exempts an entry from gc_thresh3 (by default 1,024 entries per family on the whole
+ * machine) and from garbage collection while it is FAILED. NTF_USE is for kernels before 5.16, which
+ * ignore the attribute for "managed". */
 void netlink_manage_neighbour(
 	struct netlink_batch *batch, uint32_t ifindex, const struct address *address, bool create, uint8_t protocol)
 {
@@ -88,13 +87,13 @@ void netlink_manage_neighbour(
 	end(batch, message);
 }
 
-/* While an entry is managed the kernel does not take a state for it. */
+/* The kernel accepts no state for a managed entry. */
 void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_EXT_LEARNED, ifindex, address));
 }
 
-/* An entry has the flags that it was given last: here none. */
+/* The flags of the last request replace all earlier ones: here none. */
 void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_USE, ifindex, address));
@@ -170,7 +169,7 @@ int netlink_open(struct netlink *netlink, int receive_buffer)
 	if (!netlink->socket || mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	fd = mnl_socket_get_fd(netlink->socket);
-	/* Without CAP_NET_ADMIN as much as net.core.rmem_max allows. */
+	/* Without CAP_NET_ADMIN the limit is net.core.rmem_max. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
 	return 0;
@@ -188,7 +187,7 @@ void netlink_close(struct netlink *netlink)
 	netlink->socket = NULL;
 }
 
-/* Hands over the messages of one datagram. 0 or -errno. */
+/* Calls `handle` for the messages of one datagram. 0 or -errno. */
 static int receive_one(struct netlink *netlink, netlink_message *handle, void *data)
 {
 	char buffer[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -227,8 +226,8 @@ struct exchange {
 	unsigned answered;
 };
 
-/* Answers come in the order of the requests; what is left of an exchange that failed
- * has other numbers. */
+/* Answers arrive in the order of the requests. Late answers to a failed exchange have sequence numbers
+ * outside this one. */
 static void take_answer(void *data, const struct nlmsghdr *message)
 {
 	struct exchange *exchange = data;
@@ -282,7 +281,7 @@ static void take_dumped(void *data, const struct nlmsghdr *message)
 	}
 }
 
-/* The kernel writes the next part of a dump when one is read: this does not wait either. */
+/* The kernel writes the next part of a dump when one is read, so this does not block either. */
 static int run_dump(struct netlink *netlink, struct nlmsghdr *request, netlink_message *handle, void *data)
 {
 	struct dump dump = {.handle = handle, .data = data, .sequence = netlink->sequence};

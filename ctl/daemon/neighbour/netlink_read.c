@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* rtnetlink's messages as values: see netlink.h. */
+/* Parses rtnetlink messages: see netlink.h. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 struct attribute {
 	uint16_t type;
-	uint16_t offset; /* of the member that it goes to */
+	uint16_t offset; /* of the member that receives it */
 	void (*read)(void *member, const void *value, size_t size);
 };
 
@@ -28,7 +28,7 @@ static void read_u32(void *member, const void *value, size_t size)
 		memcpy(member, value, size);
 }
 
-/* An id of a namespace may be 0. */
+/* A namespace id may be 0. */
 static void read_namespace(void *member, const void *value, size_t size)
 {
 	uint32_t id;
@@ -56,7 +56,7 @@ static void read_name(void *member, const void *value, size_t size)
 		memcpy(member, value, size);
 }
 
-/* IFLA_LINKINFO holds attributes of its own; of interest is the kind. */
+/* IFLA_LINKINFO is a nested attribute; only the kind is of interest. */
 static void read_kind(void *member, const void *value, size_t size)
 {
 	const struct nlattr *attr;
@@ -81,14 +81,14 @@ static void read_address(void *member, const void *value, size_t size)
 	}
 }
 
-/* The gateway of the other family: RTA_VIA is the family and then the address. */
+/* A gateway of the other family: RTA_VIA holds the family and then the address. */
 static void read_via(void *member, const void *value, size_t size)
 {
 	if (size > sizeof(struct rtvia))
 		read_address(member, (const char *)value + sizeof(struct rtvia), size - sizeof(struct rtvia));
 }
 
-/* Metrics are attributes of their own, each a number. */
+/* RTA_METRICS is a nested attribute; each metric is a number. */
 static void read_mtu(void *member, const void *value, size_t size)
 {
 	const struct nlattr *attr;
@@ -134,9 +134,9 @@ static const struct attribute NEIGHBOUR_ATTRIBUTES[] = {
 	{NDA_FLAGS_EXT, offsetof(struct netlink_neighbour, managed), read_managed},
 };
 
-/* Both are there where the interface is one end of a link with an address for each. */
+/* A point-to-point interface has both attributes. */
 struct address_attributes {
-	struct address address; /* the other end's then */
+	struct address address; /* of the remote end if both are present */
 	struct address local;
 };
 
@@ -171,7 +171,7 @@ static void read_attributes(
 	mnl_attr_parse(message, header, read_attribute, &reading);
 }
 
-/* The fixed part of a message, NULL when it is another kind of message or too short. */
+/* The fixed header of a message; NULL if the message is too short or of a different type. */
 static const void *header_of(const struct nlmsghdr *message, uint16_t new, uint16_t del, size_t size)
 {
 	if (message->nlmsg_type != new && message->nlmsg_type != del)
@@ -183,7 +183,7 @@ bool netlink_read_link(const struct nlmsghdr *message, struct netlink_link *out)
 {
 	const struct ifinfomsg *header = header_of(message, RTM_NEWLINK, RTM_DELLINK, sizeof(*header));
 
-	/* A port that leaves its bridge is a deleted link of family AF_BRIDGE. */
+	/* A port that leaves its bridge shows as a deleted link of family AF_BRIDGE. */
 	if (!header || header->ifi_family != AF_UNSPEC)
 		return false;
 	memset(out, 0, sizeof(*out)); /* compared as bytes */

@@ -7,7 +7,8 @@
 #include "ctl/daemon/log.h"
 #include "own_macs.h"
 
-/* Appends those of the file for an interface, whose MTU is that of the entry before. */
+/* Appends the addresses of `macs:` in the file for an interface. Their MTU is that of the previous
+ * entry. */
 static size_t add_listed(const struct config *config, const char *interface, struct received_mac **list, size_t count)
 {
 	uint32_t ifindex = if_nametoindex(interface), mtu = (*list)[count - 1].mtu;
@@ -31,7 +32,7 @@ int own_macs_reconcile(const struct daemon *daemon)
 		size_t before = count;
 
 		count = neighbours_own_macs(daemon->neighbours, config->interfaces[i], &list, count);
-		if (count > before) /* else nothing is known of it, and all that is in the map stays */
+		if (count > before) /* else the interface is unknown, and the map keeps all entries */
 			count = add_listed(config, config->interfaces[i], &list, count);
 	}
 	error = maps_set_own_macs(daemon->maps, list, count);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Keeps the map own_macs: a frame to another address than those is for another host, and the program
- * passes it. */
+/* Keeps the map own_macs. The XDP program passes frames for other MAC addresses: they are for a
+ * different host. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
 
-/* Puts the addresses of the file's interfaces, of what lies above them, and of `macs:` into the map.
- * What is known of no interface stays. 0 or -errno, logged. */
+/* Writes the addresses of the configured interfaces, of the interfaces above them, and of `macs:` into
+ * the map. Entries of an unknown interface stay. 0 or -errno, logged. */
 int own_macs_reconcile(const struct daemon *daemon);
