@@ -115,7 +115,7 @@ a_switch_fails() {
 	check "the switch fails: the servers are suspected" wait_for 20 all_are "suspected suspected suspected suspected" options tcp icmp
 	keeps "... while it does" "$BEFORE"
 	like "... status says so" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: network trouble'
-	like "... and the list of backends" "$(lab_ctl backend list options)" 'px2 .*suspected.*no answer to OPTIONS'
+	like "... and the list of backends" "$(lab_ctl backend list options)" 'px2 .*suspected.*no response to OPTIONS'
 	sleep 5
 	keeps "... for longer than it takes to find dead servers" "$BEFORE"
 	ports up px1

@@ -91,15 +91,15 @@ udp_of_others() {
 		200*) passes "200 OK" "$SERVER" $port ;;
 		trying) passes "100 does not end the wait" "$SERVER" $port ;;
 		request) passes "a request does not either" "$SERVER" $port ;;
-		late) fails "an answer to the last probe is none to this one" "no answer to OPTIONS within 300 ms" \
+		late) fails "an answer to the last probe is none to this one" "no response to OPTIONS within 300 ms" \
 			interval=350 "$SERVER" $port ;;
-		*) fails "no answer: $how" "no answer to OPTIONS within 300 ms" "$SERVER" $port ;;
+		*) fails "no answer: $how" "no response to OPTIONS within 300 ms" "$SERVER" $port ;;
 		esac
 		port=$((port + 1))
 	done
-	fails "no answer to REGISTER" "no answer to REGISTER within 300 ms" type=register "$SERVER" 7008
+	fails "no answer to REGISTER" "no response to REGISTER within 300 ms" type=register "$SERVER" 7008
 	fails "nobody listens" "connection refused" "$SERVER" 6999
-	fails "nobody is there" "no answer to OPTIONS within 300 ms" 10.0.0.99 5060
+	fails "nobody is there" "no response to OPTIONS within 300 ms" 10.0.0.99 5060
 	SERVER_ADDRESS=$SERVER6 serve udp-ipv6 udp 7050 "200 OK"
 	passes "IPv6" "$SERVER6" 7050
 	like "its address is in brackets" "$(cat "$LAB_DIR/udp-ipv6.log")" '^Via: SIP/2.0/UDP \[2001:db8::2\]:[0-9]+;rport;'
@@ -145,11 +145,11 @@ tcp_of_others() {
 		serve "tcp-$how" tcp $port "$how"
 		case $how in
 		503*) fails "503 over TCP" "503 Service Unavailable" transport=tcp "$SERVER" $port ;;
-		branch | silent) fails "no answer over TCP: $how" "no answer to OPTIONS within 300 ms" \
+		branch | silent) fails "no answer over TCP: $how" "no response to OPTIONS within 300 ms" \
 			transport=tcp "$SERVER" $port ;;
-		close) fails "closed" "connection closed, no answer to OPTIONS" transport=tcp "$SERVER" $port ;;
-		endless) fails "endless headers" "an answer of more than 16384 bytes" transport=tcp "$SERVER" $port ;;
-		bad-length) fails "a bad Content-Length" "an answer without a readable Content-Length" \
+		close) fails "closed" "connection closed, no response to OPTIONS" transport=tcp "$SERVER" $port ;;
+		endless) fails "endless headers" "a response of more than 16384 bytes" transport=tcp "$SERVER" $port ;;
+		bad-length) fails "a bad Content-Length" "a response without a readable Content-Length" \
 			transport=tcp "$SERVER" $port ;;
 		*) passes "$how over TCP" transport=tcp "$SERVER" $port ;;
 		esac
@@ -216,8 +216,8 @@ tls_messages() {
 		serve "tls-$how" tls $port "$how" "$LAB_DIR/px1.pem" "$LAB_DIR/px1.key"
 		case $how in
 		503*) fails "503 over TLS" "503 Service Unavailable" transport=tls "$ca" "$SERVER" $port ;;
-		silent) fails "no answer over TLS" "no answer to OPTIONS within 300 ms" transport=tls "$ca" "$SERVER" $port ;;
-		close) fails "closed over TLS" "connection closed, no answer to OPTIONS" transport=tls "$ca" "$SERVER" $port ;;
+		silent) fails "no answer over TLS" "no response to OPTIONS within 300 ms" transport=tls "$ca" "$SERVER" $port ;;
+		close) fails "closed over TLS" "connection closed, no response to OPTIONS" transport=tls "$ca" "$SERVER" $port ;;
 		*) passes "$how over TLS" transport=tls "$ca" "$SERVER" $port ;;
 		esac
 		port=$((port + 1))
@@ -238,7 +238,7 @@ icmp() {
 	passes "ICMP echo without a raw socket" type=icmp "$SERVER" 0
 	passes "ICMPv6 echo without a raw socket" type=icmp "$SERVER6" 0
 	lab_in px1 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
-	fails "nobody answers echo requests" "no answer to an echo request within 300 ms" type=icmp "$SERVER" 0
+	fails "nobody answers echo requests" "no reply to an echo request within 300 ms" type=icmp "$SERVER" 0
 }
 
 # --- in the course of time

@@ -212,9 +212,9 @@ like "--check opens the file of certificates" "$(lab_in balancer sipxdpd -c "$LA
 like "... so does plan" "$(lab_ctl plan "$LAB_CONFIG" 2>&1)" "$refused"
 like "... so does reload" "$(lab_ctl reload 2>&1)" "$refused"
 lab_write balancer /etc/sipxdp/ca.pem < /dev/null
-like "an empty one" "$(lab_ctl reload 2>&1)" "ca.pem: (it has no certificate|its certificates cannot be read)"
+like "an empty one" "$(lab_ctl reload 2>&1)" "ca.pem: (it contains no certificate|cannot read its certificates)"
 head -c 300 "$LAB_DIR/ca.pem" | lab_write balancer /etc/sipxdp/ca.pem
-like "half of one" "$(lab_ctl reload 2>&1)" "ca.pem: its certificates cannot be read \(damaged PEM\)"
+like "half of one" "$(lab_ctl reload 2>&1)" "ca.pem: cannot read its certificates \(damaged PEM\)"
 lab_in balancer sh -c 'rm /etc/sipxdp/ca.pem && mkfifo /etc/sipxdp/ca.pem'
 like "a FIFO" "$(lab_ctl reload 2>&1)" "ca.pem: it is a FIFO or pipe; a regular file is needed"
 lab_in balancer rm /etc/sipxdp/ca.pem
@@ -224,7 +224,7 @@ check "... the servers are up" wait_for 10 all_up
 before=$(owners)
 echo damaged | lab_write balancer /etc/sipxdp/ca.pem # and then the daemon looks at the backends anew
 check "it is damaged later" lab_ctl backend weight proxies px1 1
-check "... which the log says" wait_for 10 log_has 'cannot probe backend proxies/px.*: cannot begin TLS with /etc/sipxdp/ca.pem: it has no cert'
+check "... which the log says" wait_for 10 log_has 'cannot probe backend proxies/px.*: cannot begin TLS with /etc/sipxdp/ca.pem: it contains no cert'
 check "... and backend list" wait_for 10 reasons 'cannot begin TLS with /etc/sipxdp/ca.pem'
 is "... no server is down" "$(states)" "up up up"
 is "... no call has moved" "$(owners)" "$before"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "certificates.h"
 
-#define CERTIFICATES_MAX (16 << 20) /* bytes of a file */
+#define CERTIFICATES_MAX (16 << 20) /* size limit of a file */
 
 static int refuse(char error[FILE_ERROR_SIZE], const char *text)
 {
@@ -24,11 +24,11 @@ static int add(const STACK_OF(X509_INFO) * list, X509_STORE *store, char error[F
 
 		count += info->x509 != NULL;
 		if (info->x509 && !X509_STORE_add_cert(store, info->x509))
-			return refuse(error, "it has a certificate that cannot be used");
+			return refuse(error, "it contains an unusable certificate");
 		if (info->crl && !X509_STORE_add_crl(store, info->crl))
-			return refuse(error, "it has a revocation list that cannot be used");
+			return refuse(error, "it contains an unusable revocation list");
 	}
-	return count ? 0 : refuse(error, "it has no certificate (PEM)");
+	return count ? 0 : refuse(error, "it contains no certificate (PEM)");
 }
 
 int certificates_load(const char *path, X509_STORE *store, char error[FILE_ERROR_SIZE])
@@ -44,20 +44,20 @@ int certificates_load(const char *path, X509_STORE *store, char error[FILE_ERROR
 	bio = BIO_new_mem_buf(text, length);
 	if (bio)
 		list = PEM_X509_INFO_read_bio(bio, NULL, NULL, NULL);
-	result = list ? add(list, store, error) : refuse(error, "its certificates cannot be read (damaged PEM)");
+	result = list ? add(list, store, error) : refuse(error, "cannot read its certificates (damaged PEM)");
 	sk_X509_INFO_pop_free(list, X509_INFO_free);
 	BIO_free(bio);
 	free(text);
 	return result;
 }
 
-/* The file that the probe of a pool needs; NULL if none. */
+/* The certificate file that the probe of a pool uses; NULL: none. */
 static const char *file_of(const struct config_pool *pool)
 {
 	return pool->probe.verify ? pool->probe.ca : NULL;
 }
 
-/* Has a pool before this one the same file? One fault is enough for it. */
+/* Does an earlier pool use the same file? Each file is reported only once. */
 static bool is_known(const struct config *config, size_t pool)
 {
 	const char *path = file_of(&config->pools[pool]), *other;

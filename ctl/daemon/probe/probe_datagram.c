@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Probes that are one datagram, and another one back: SIP over UDP, and echo. The socket
- * serves for many; that an answer is to the last of them, it says itself. A lost one is
- * not sent again: that is what `fall` is for. */
+/* Probes of one datagram: SIP over UDP, and ICMP echo. One socket serves many probes; the ids in a
+ * response tell whether it belongs to the last probe. A lost datagram is not sent again: `fall` allows
+ * for losses. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -34,7 +34,7 @@ static void start(struct prober *prober)
 	char buffer[PROBE_MESSAGE_SIZE];
 	int length;
 
-	prober->awaited = probe_answer_name(prober);
+	prober->awaited = probe_response_name(prober);
 	if (prober->fd < 0 && !open_socket(prober))
 		return;
 	length = write_probe(prober, buffer);
@@ -62,7 +62,7 @@ static void ready(struct prober *prober)
 	if (length >= 0 && prober->awaited)
 		take(prober, buffer, length);
 	else if (length >= 0 || errno == EAGAIN || errno == EINTR)
-		return; /* what comes late */
+		return; /* a late response */
 	else if (prober->awaited)
 		probe_fail_errno(prober, "cannot receive", -errno);
 	else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See probe_path.h, and docs/design/probes.md for the way as a whole. */
+/* See probe_path.h, and docs/design/probes.md for the complete path. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,17 +21,17 @@
 #include "probe_tun.h"
 
 #define BUCKETS 4096
-#define LINGER_SECONDS 10   /* a closed connection still says goodbye */
-#define PACKETS_AT_ONCE 256 /* then others in the loop have their turn */
+#define LINGER_SECONDS 10   /* a closed connection still sends its last packets */
+#define PACKETS_AT_ONCE 256 /* then the other sources of the loop are served */
 #define PACKET_SIZE 65536
 
-/* A socket: what it sends, and where that goes. */
+/* A socket: the key of the packets that it sends, and their route. */
 struct binding {
 	struct probe_key key;
 	struct probe_route route;
-	struct binding *next; /* in its bucket */
+	struct binding *next; /* next in its bucket */
 	time_t closed;        /* CLOCK_MONOTONIC; 0: open */
-	int error;            /* of the last packet that it sent, -errno */
+	int error;            /* of the last packet sent, -errno */
 };
 
 struct probe_path {
@@ -44,9 +44,9 @@ struct probe_path {
 	struct binding *buckets[BUCKETS];
 };
 
-/* --- sockets by what they send */
+/* --- sockets by the key of their packets */
 
-/* Ports are handed out one after the other, or at random: either spreads them. */
+/* The kernel assigns ports in sequence or at random; both spread well over the buckets. */
 static struct binding **bucket_of(struct probe_path *path, const struct probe_key *key)
 {
 	return &path->buckets[(ntohs(key->port) ^ key->protocol) % BUCKETS];
@@ -61,7 +61,7 @@ static struct binding *find(struct probe_path *path, const struct probe_key *key
 	return binding;
 }
 
-/* The kernel gives a port away again while the one who had it lingers. */
+/* Replaces a closed binding of the same key: the kernel may assign its port again while it lingers. */
 static void add_binding(struct probe_path *path, const struct probe_key *key, const struct probe_route *route)
 {
 	struct binding *binding = find(path, key), **bucket = bucket_of(path, key);
@@ -77,7 +77,7 @@ static void add_binding(struct probe_path *path, const struct probe_key *key, co
 	binding->error = 0;
 }
 
-/* Forgets those that were closed before a time. */
+/* Removes bindings that were closed before a time. */
 static void sweep(struct probe_path *path, time_t before)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
@@ -96,7 +96,7 @@ static void sweep(struct probe_path *path, time_t before)
 	}
 }
 
-/* Once a second at most. */
+/* Runs at most once a second. */
 static int tidy(struct probe_path *path)
 {
 	time_t now = clock_seconds();
@@ -111,7 +111,7 @@ static int tidy(struct probe_path *path)
 	return error;
 }
 
-/* --- out and in */
+/* --- sending and receiving */
 
 /* 0 or -errno. */
 static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_route *route)
@@ -131,7 +131,7 @@ static int put_on_wire(struct probe_path *path, void *packet, size_t size, const
 	return sendmsg(path->wire_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Also neighbour discovery and the like, which are for nobody here. */
+/* Also reads packets that belong to no socket, such as neighbour discovery, and drops them. */
 static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct probe_path *path = data;
@@ -154,7 +154,7 @@ static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 	return 0;
 }
 
-/* The kernel of the namespace judges it, by checksum, port and sequence number. */
+/* The kernel of the namespace checks the packet: checksum, port, sequence number. */
 static int take_reply(void *data, void *record, size_t size)
 {
 	const struct probe_path *path = data;
@@ -198,7 +198,7 @@ static socklen_t to_sockaddr(const struct address *address, struct sockaddr_stor
 	}
 }
 
-/* What a bound socket sends looks like. 0 or -errno. */
+/* The key of packets that a bound socket sends. 0 or -errno. */
 static int key_of(int fd, struct probe_key *out)
 {
 	struct sockaddr_storage name;
@@ -221,9 +221,9 @@ static int key_of(int fd, struct probe_key *out)
 	return 0;
 }
 
-/* One hop: a backend without the VIP that passes packets on would pass ours on to who has
- * it, perhaps by way of us. And datagrams in one piece: of several, those behind the first
- * would not be known for the socket's. */
+/* Limits packets to one hop: a backend that lacks the VIP but forwards packets would pass a probe on to
+ * a backend that has the VIP, possibly through this balancer. Disables fragmentation, because later
+ * fragments carry no port and cannot be matched to the socket. */
 static int prepare(int fd, bool ipv4)
 {
 	static const struct {
@@ -258,7 +258,7 @@ static int bind_socket(struct probe_path *path, int fd, const struct address *fr
 	return error;
 }
 
-/* The device lets through what fits every way. */
+/* Limits packets to a size that fits every route. */
 static int fit(struct probe_path *path, const struct probe_route *route)
 {
 	uint16_t outer = 0;
@@ -341,7 +341,7 @@ static int join_loop(struct probe_path *path, sd_event *event)
 	if (error >= 0)
 		error = sd_event_add_io(
 			event, &path->replied, ring_buffer__epoll_fd(path->replies), EPOLLIN, on_replied, path);
-	/* Before more is sent, and before the ring is full. */
+	/* Replies are read before more probes are sent, and before the ring is full. */
 	if (error >= 0)
 		error = sd_event_source_set_priority(path->sent, SD_EVENT_PRIORITY_IMPORTANT);
 	if (error >= 0)

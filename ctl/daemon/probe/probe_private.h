@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of probes.h share: probes.c and probe_*.c, but not probe_path.c. Only
- * these include it. */
+/* Shared by probes.c and probe_*.c, except probe_path.c. No other file includes it. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -10,18 +9,18 @@
 
 #define MILLISECOND UINT64_C(1000)
 
-/* How to probe: what pools with equal `probe:` share. */
+/* How to probe; shared by pools with equal `probe:` options. */
 struct profile {
-	struct config_probe probe; /* its texts are ours */
-	struct timespec ca_time;   /* when the file of `ca:` was changed last */
+	struct config_probe probe; /* owns its strings */
+	struct timespec ca_time;   /* modification time of the file of `ca:` */
 	SSL_CTX *tls;              /* NULL: not made yet */
-	size_t troubled;           /* of its probers, those that cannot probe */
-	bool in_trouble;           /* as it was logged last */
+	size_t troubled;           /* the number of its probers that cannot probe */
+	bool in_trouble;           /* the state that was last logged */
 	bool wanted;
 	LIST_ENTRY(profile) entry;
 };
 
-/* One backend that is probed. */
+/* A backend that is probed. */
 struct prober {
 	struct probes *probes;
 	char pool[NAME_SIZE];
@@ -30,40 +29,40 @@ struct prober {
 	const struct probe_kind *kind;
 	struct probe_route route;
 	struct health_state state;
-	sd_event_source *timer;       /* the next probe, or the end of the one under way */
-	uint64_t began;               /* us of CLOCK_MONOTONIC */
-	uint64_t listened;            /* likewise, ms of listening_clock_now() */
-	const char *awaited;          /* of the probe under way, for people; NULL: none is */
+	sd_event_source *timer;       /* the next probe, or the timeout of the current one */
+	uint64_t began;               /* start of the last probe, us of CLOCK_MONOTONIC */
+	uint64_t listened;            /* the same in ms of listening_clock_now() */
+	const char *awaited;          /* what the current probe waits for, in words; NULL: no current probe */
 	struct probe_message message; /* of the last probe */
 	int fd;                       /* -1: none */
-	bool by_path;                 /* it is probe_path.h's */
-	uint32_t events;              /* that are waited for on it, as epoll(7) has them */
+	bool by_path;                 /* the socket belongs to probe_path.h */
+	uint32_t events;              /* epoll(7) events that it waits for */
 	struct stream *stream;
-	bool wanted; /* while others take its place */
+	bool wanted; /* used while the list is replaced */
 };
 
 struct probes {
 	sd_event *event;
-	int epoll; /* of all sockets */
+	int epoll; /* holds all sockets */
 	sd_event_source *incoming;
 	char *pin_directory;
 	struct probe_path *path; /* NULL: not made yet */
-	int path_error;          /* why it could not be made */
-	uint64_t path_tried;     /* us of CLOCK_MONOTONIC; 0: never */
+	int path_error;          /* of the last attempt to make it, -errno */
+	uint64_t path_tried;     /* time of that attempt, us of CLOCK_MONOTONIC; 0: none */
 	struct prober **probers; /* sorted by pool and name */
 	size_t count;
 	LIST_HEAD(, profile) profiles;
 	sd_event_source *report;
 	uint64_t reported; /* when changed() was last called */
-	uint64_t pause;    /* us until it may be called again */
-	bool watched;      /* it is called after every result */
+	uint64_t pause;    /* least time between two calls, us */
+	bool report_all;   /* call changed() after every result */
 	void (*changed)(void *data);
 	void *data;
 	uint8_t buffer[65536]; /* for datagrams */
 };
 
-/* A way to probe. `start` sends, `ready` goes on when the socket is; both may end the probe
- * by probe_pass(), probe_fail() or probe_abort(). */
+/* A kind of probe. `start` sends it; `ready` continues it when the socket is ready. Both may end the
+ * probe with probe_pass(), probe_fail() or probe_abort(). */
 struct probe_kind {
 	void (*start)(struct prober *prober);
 	void (*ready)(struct prober *prober);
@@ -74,26 +73,27 @@ extern const struct probe_kind probe_stream;   /* probe_stream.c: TCP, TLS */
 
 /* --- probes.c */
 
-/* End the probe that is under way. */
+/* End the current probe. */
 void probe_pass(struct prober *prober);
 void probe_fail(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The probe could not be made, for a reason that is the balancer's own and says nothing about the
- * server: its health is left as it is. */
+/* Ends the current probe without a result: the balancer itself was unable to probe, which says nothing
+ * about the server. The health of the backend stays as it is. */
 void probe_abort(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* One of the two, because of a -errno while doing `what`: "cannot connect". */
+/* Calls probe_fail() or probe_abort(), depending on the -errno. `what` is the failed action, such as
+ * "cannot connect". */
 void probe_fail_errno(struct prober *prober, const char *what, int error);
 
-/* "answer to OPTIONS", for `awaited`. */
-const char *probe_answer_name(const struct prober *prober);
+/* What `awaited` names: "response to OPTIONS". */
+const char *probe_response_name(const struct prober *prober);
 
-/* Judges a SIP message, and ends the probe if it is the final answer to it. */
+/* Judges a SIP message, and ends the probe if it is the final response. */
 void probe_take_message(struct prober *prober, const char *message, size_t length);
 
 /* --- probe_profile.c */
 
-/* The profile of a probe, made if there is none yet. */
+/* Finds the profile of a probe, or makes it. */
 struct profile *probe_profile_get(struct probes *probes, const struct config_probe *probe);
 
 /* Frees the profiles that no prober uses. */
@@ -101,10 +101,10 @@ void probe_profiles_free_unwanted(struct probes *probes);
 
 /* --- probe_trouble.c */
 
-/* Is an error (-errno) one that this machine makes by itself? */
+/* Does this machine cause the error (-errno) by itself? */
 bool probe_trouble_is(int error);
 
-/* Logs for which profiles the balancer has become unable to probe, or able again. */
+/* Logs for which profiles the balancer can no longer probe, or can probe again. */
 void probe_trouble_log(struct probes *probes);
 
 /* --- probe_socket.c */
@@ -113,33 +113,33 @@ void probe_trouble_log(struct probes *probes);
 int probe_sockets_new(struct probes *probes);
 void probe_sockets_free(struct probes *probes);
 
-/* A socket that is, or is about to be, connected to the target; waits for `events`. False
- * if the probe has failed. */
+/* Opens a socket, connects it to the target or starts to, and waits for `events`. False if the probe
+ * has ended. */
 bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t events);
 void probe_socket_close(struct prober *prober);
 
-/* Waits for other events from now on. */
+/* Changes the events to wait for. */
 void probe_socket_wait(struct prober *prober, uint32_t events);
 
-/* Did the last packet of this socket reach the wire? 0, or -errno. */
+/* Was the last packet of this socket sent on the wire? 0 or -errno. */
 int probe_socket_sent(const struct prober *prober);
 
-/* Has what is waited for happened? */
+/* Has an awaited event occurred? */
 bool probe_socket_is_ready(const struct prober *prober);
 
 /* --- probe_stream.c */
 
 void probe_stream_free(struct prober *prober);
 
-/* --- probe_tls.c: results as those of read(2), 0 at the end of the stream, or -errno:
- * -EAGAIN when *events must come first, -EPROTO when probe_tls_fail() says why. */
+/* --- probe_tls.c: results as from read(2), 0 at the end of the stream, or -errno: -EAGAIN waits for *events, -EPROTO
+ * is reported by probe_tls_fail() */
 
-/* TLS on the prober's socket, or NULL if that is not possible: the probe has ended. */
+/* Starts TLS on the prober's socket. NULL if that fails: the probe has ended. */
 SSL *probe_tls_new(struct prober *prober);
 ssize_t probe_tls_connect(SSL *tls, uint32_t *events);
 ssize_t probe_tls_read(SSL *tls, char *buffer, size_t size, uint32_t *events);
 ssize_t probe_tls_write(SSL *tls, const char *buffer, size_t size, uint32_t *events);
 void probe_tls_fail(struct prober *prober, SSL *tls);
 
-/* Says farewell, if there is a connection to be ended. */
+/* Sends close_notify if the handshake is complete. */
 void probe_tls_free(SSL *tls);

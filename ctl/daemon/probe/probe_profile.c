@@ -33,7 +33,7 @@ static struct timespec time_of_file(const char *path)
 	return status.st_mtim;
 }
 
-/* A file of certificates that has changed makes another profile. */
+/* A modified certificate file makes a new profile. */
 struct profile *probe_profile_get(struct probes *probes, const struct config_probe *probe)
 {
 	struct timespec ca_time = time_of_file(probe->ca);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The sockets of probes: to a backend's own address those of this machine, to a VIP on a
- * backend those of probe_path.h. */
+/* The sockets of probes: ordinary sockets to a backend's own address, sockets of probe_path.h to a VIP
+ * on a backend. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -14,12 +14,12 @@
 #include "probe_private.h"
 
 #define PATH_RETRY_TIME (10000 * MILLISECOND)
-#define READY_MAX 256 /* sockets in one turn of the loop */
+#define READY_MAX 256 /* sockets served in one turn of the loop */
 
-/* --- all of them */
+/* --- all sockets */
 
-/* sd-event asks for what is ready anew after each event, and with thousands of sockets
- * ready would spend its time on that: so all are one to it, and many are done in a turn. */
+/* sd-event polls again after each event, which is slow with thousands of ready sockets. All sockets
+ * therefore share one epoll, a single source of the loop, and one turn serves many. */
 static int on_incoming(sd_event_source *source, int fd, uint32_t mask, void *data)
 {
 	struct epoll_event events[READY_MAX];
@@ -90,7 +90,7 @@ static void from_socket_address(const union socket_address *from, struct address
 
 /* --- opening */
 
-/* Where net.ipv4.ping_group_range keeps us from a ping socket, a raw one does as well. */
+/* Falls back to a raw socket where net.ipv4.ping_group_range forbids a ping socket. */
 static int open_ordinary(const struct address *target, int type, int protocol)
 {
 	int family = address_is_ipv4(target) ? AF_INET : AF_INET6, flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -101,7 +101,7 @@ static int open_ordinary(const struct address *target, int type, int protocol)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Makes the way to VIPs, and says once that it cannot be made. */
+/* Makes the path to VIPs. Logs a failure once. */
 static int make_path(struct probes *probes)
 {
 	uint64_t now = clock_usec();
@@ -113,7 +113,8 @@ static int make_path(struct probes *probes)
 		return probes->path_error;
 	error = probe_path_new(&probes->path, probes->event, probes->pin_directory);
 	if (error < 0 && error != probes->path_error)
-		log_error("cannot probe the VIPs on backends: %s ('via: address' in 'probe:' does without)",
+		log_error("cannot probe the VIPs on backends: %s (to probe their own addresses, set 'via: address' in "
+			  "'probe:')",
 			strerror(-error));
 	probes->path_tried = now;
 	probes->path_error = error;
@@ -161,12 +162,13 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 				     : open_ordinary(&prober->message.target, type, protocol);
 	error = prober->fd < 0 ? prober->fd : descriptors_is_reserved(prober->fd) ? -EMFILE : 0;
 	if (error) {
-		probe_abort(
-			prober, "%s: %s", prober->by_path ? "no way to the VIP on it" : "no socket", strerror(-error));
+		probe_abort(prober, "%s: %s",
+			prober->by_path ? "cannot reach the VIP on the backend" : "cannot open a socket",
+			strerror(-error));
 		return false;
 	}
 	error = connect_to_target(prober) ?: wait_first(prober, events);
-	/* Nothing has been sent by now, except to a server on this machine, which refuses at once. */
+	/* Nothing was sent yet, except to a server on this machine, which refuses at once. */
 	if (error == -ECONNREFUSED)
 		probe_fail_errno(prober, "cannot connect", error);
 	else if (error)
@@ -201,7 +203,7 @@ int probe_socket_sent(const struct prober *prober)
 
 bool probe_socket_is_ready(const struct prober *prober)
 {
-	struct pollfd look = {.fd = prober->fd, .events = prober->events}; /* which have the same bits for poll(2) */
+	struct pollfd look = {.fd = prober->fd, .events = prober->events}; /* poll(2) uses the same bits */
 
 	return prober->fd >= 0 && poll(&look, 1, 0) > 0;
 }

@@ -17,7 +17,7 @@
 struct own {
 	struct address address;
 	uint32_t ifindex;
-	bool attached; /* an XDP program sees what arrives there */
+	bool attached; /* an XDP program sees packets that arrive there */
 };
 
 struct probe_sources {
@@ -27,7 +27,7 @@ struct probe_sources {
 	struct netlink netlink;
 	struct own *ours;
 	size_t ours_count;
-	struct address used[PROBE_ADDRESSES]; /* those in the map and on the device */
+	struct address used[PROBE_ADDRESSES]; /* in the map and on the device */
 	size_t used_count;
 };
 
@@ -38,7 +38,7 @@ static bool is_vip(const struct probe_sources *sources, const struct address *ad
 	return !bpf_map_lookup_elem(sources->vips_fd, address, &vip);
 }
 
-/* --- which addresses there are */
+/* --- the addresses of this machine */
 
 static void take_address(void *data, const struct nlmsghdr *message)
 {
@@ -69,13 +69,13 @@ static void look_for_programs(struct probe_sources *sources)
 	}
 }
 
-/* Best is where the program will see the answer, then the shortest way back. */
+/* Prefers an interface whose XDP program sees the reply, then the shortest path back. */
 static int rank(const struct own *own, uint32_t ifindex)
 {
 	return 1 + 2 * own->attached + (own->ifindex == ifindex);
 }
 
-/* NULL: none will do. */
+/* NULL: none is suitable. */
 static const struct address *best(const struct probe_sources *sources, const struct address *vip, uint32_t ifindex)
 {
 	const struct address *found = NULL;
@@ -93,7 +93,7 @@ static const struct address *best(const struct probe_sources *sources, const str
 	return found;
 }
 
-/* --- those in use */
+/* --- addresses in use */
 
 static bool is_used(const struct probe_sources *sources, const struct address *address)
 {

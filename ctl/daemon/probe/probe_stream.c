@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Probes over a connection, made for each and closed after it: the connection itself, the
- * TLS handshake, or SIP over one of them. A probe takes its steps as far as they go, and
- * waits for the socket where they do not. */
+/* Probes over a connection, which is made for each probe: the connection itself, the TLS handshake, or
+ * SIP over TCP or TLS. A probe runs step by step as far as it can, then waits for the socket. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include "core/base/memory.h"
 #include "probe_private.h"
 
-#define STREAM_SIZE 16384 /* of an answer */
+#define STREAM_SIZE 16384 /* size limit of a response */
 
 enum step {
 	STEP_CONNECT,
@@ -22,12 +21,12 @@ enum step {
 struct stream {
 	enum step step;
 	SSL *tls;
-	size_t length; /* of what is in the buffer: the request, then the answer */
-	size_t sent;   /* of the request */
+	size_t length; /* bytes in the buffer: first the request, then the response */
+	size_t sent;   /* bytes of the request sent */
 	char buffer[STREAM_SIZE];
 };
 
-/* --- bytes, by TLS or without; as probe_tls.c has it */
+/* --- reading and writing, with or without TLS; results as in probe_tls.c */
 
 static ssize_t result_of(ssize_t result, uint32_t wanted, uint32_t *events)
 {
@@ -49,8 +48,7 @@ static ssize_t write_some(struct prober *prober, const char *buffer, size_t size
 	return result_of(send(prober->fd, buffer, size, MSG_NOSIGNAL), EPOLLOUT, events);
 }
 
-/* --- the steps. Each returns true if the next thing can be done at once; false when it
- * waits, or the probe has ended. */
+/* --- the steps. A step returns true if the next step can run at once, false if it must wait or the probe has ended. */
 
 static bool enter(struct prober *prober, enum step step, const char *awaited)
 {
@@ -59,7 +57,7 @@ static bool enter(struct prober *prober, enum step step, const char *awaited)
 	return true;
 }
 
-/* What comes of a result that is not above 0. */
+/* Handles a result of 0 or below. */
 static bool wait_or_fail(struct prober *prober, ssize_t result, uint32_t events)
 {
 	if (result == -EAGAIN)
@@ -92,10 +90,10 @@ static bool begin_request(struct prober *prober)
 		return false;
 	}
 	prober->stream->length = length;
-	return enter(prober, STEP_SEND, probe_answer_name(prober));
+	return enter(prober, STEP_SEND, probe_response_name(prober));
 }
 
-static bool end_connection(struct prober *prober)
+static bool finish_connect(struct prober *prober)
 {
 	const struct config_probe *probe = &prober->profile->probe;
 	socklen_t size = sizeof(int);
@@ -116,7 +114,7 @@ static bool end_connection(struct prober *prober)
 	return begin_request(prober);
 }
 
-static bool shake_hands(struct prober *prober)
+static bool handshake(struct prober *prober)
 {
 	uint32_t events;
 	ssize_t result = probe_tls_connect(prober->stream->tls, &events);
@@ -144,7 +142,7 @@ static bool send_request(struct prober *prober)
 	return enter(prober, STEP_RECEIVE, prober->awaited);
 }
 
-/* Takes the whole messages out of the buffer, until one of them ends the probe. */
+/* Judges the complete messages in the buffer until one of them ends the probe. */
 static bool take_messages(struct prober *prober)
 {
 	struct stream *stream = prober->stream;
@@ -159,13 +157,13 @@ static bool take_messages(struct prober *prober)
 		memmove(stream->buffer, stream->buffer + end, stream->length);
 	}
 	if (found < 0)
-		probe_fail(prober, "an answer without a readable Content-Length");
+		probe_fail(prober, "a response without a readable Content-Length");
 	else if (stream->length == sizeof(stream->buffer))
-		probe_fail(prober, "an answer of more than %zu bytes", sizeof(stream->buffer));
+		probe_fail(prober, "a response of more than %zu bytes", sizeof(stream->buffer));
 	return prober->awaited;
 }
 
-static bool receive_answer(struct prober *prober)
+static bool receive_response(struct prober *prober)
 {
 	struct stream *stream = prober->stream;
 	uint32_t events;
@@ -179,10 +177,10 @@ static bool receive_answer(struct prober *prober)
 }
 
 static bool (*const STEPS[])(struct prober *prober) = {
-	[STEP_CONNECT] = end_connection,
-	[STEP_HANDSHAKE] = shake_hands,
+	[STEP_CONNECT] = finish_connect,
+	[STEP_HANDSHAKE] = handshake,
 	[STEP_SEND] = send_request,
-	[STEP_RECEIVE] = receive_answer,
+	[STEP_RECEIVE] = receive_response,
 };
 
 static void ready(struct prober *prober)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Between the farm and its probes: which backends are probed and how, and what the farm learns from
- * the results. */
+/* Connects the farm with its probes: builds the targets, and copies the results into the farm. */
 
 #include "core/base/memory.h"
 #include "core/base/name.h"
@@ -18,7 +17,7 @@ static uint16_t port_of(const struct config_probe *probe, const struct config_se
 	return probe->type == PROBE_TLS || probe->transport == TRANSPORT_TLS ? SIPS_PORT : SIP_PORT;
 }
 
-/* A backend to which there is no way is not asked, and keeps what is known of it. */
+/* An unreachable backend gets no target and keeps its health. */
 static struct probe_target target_of(
 	const struct farm_pool *pool, const struct farm_backend *backend, const struct config_service *service)
 {

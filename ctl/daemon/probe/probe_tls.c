@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* TLS by OpenSSL, on sockets that do not block. A profile has one context; the name that
- * is verified is `sni:`, else the address that is asked. */
+/* TLS by OpenSSL on non-blocking sockets. Each profile has one context. The verified name is `sni:`,
+ * otherwise the address of the target. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -8,7 +8,7 @@
 #include "certificates.h"
 #include "probe_private.h"
 
-/* What OpenSSL says first is what went wrong; the rest follows from it. */
+/* The first error in OpenSSL's queue is the cause; later ones follow from it. */
 static const char *reason(void)
 {
 	const char *text = ERR_reason_error_string(ERR_peek_error());
@@ -16,7 +16,7 @@ static const char *reason(void)
 	return text ? text : "unknown error";
 }
 
-/* --- making */
+/* --- setup */
 
 static bool trust(struct prober *prober, SSL_CTX *context)
 {
@@ -37,8 +37,8 @@ static bool trust(struct prober *prober, SSL_CTX *context)
 	return false;
 }
 
-/* NULL: it cannot be made, and the probe has ended. A server that closes the
- * connection without TLS's close_notify has answered all the same. */
+/* NULL on failure: the probe has ended. A server that closes the connection without close_notify has
+ * still responded. */
 static SSL_CTX *make_context(struct prober *prober)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -85,7 +85,7 @@ SSL *probe_tls_new(struct prober *prober)
 	return NULL;
 }
 
-/* --- using */
+/* --- use */
 
 static ssize_t result_of(SSL *tls, int result, uint32_t *events)
 {
@@ -101,13 +101,13 @@ static ssize_t result_of(SSL *tls, int result, uint32_t *events)
 		*events = EPOLLOUT;
 		return -EAGAIN;
 	case SSL_ERROR_SYSCALL:
-		return -errno; /* 0: the other side has closed */
+		return -errno; /* 0: the peer has closed the connection */
 	default:
 		return -EPROTO;
 	}
 }
 
-/* SSL_get_error() looks at errno and at the queue of errors, so both begin empty. */
+/* SSL_get_error() reads errno and the error queue, so both must be empty before a call. */
 static void clear_errors(void)
 {
 	ERR_clear_error();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What keeps the balancer from probing, and says nothing about a server: which errors are of that
- * kind, and the log lines about it. */
+/* Errors that keep the balancer from probing and say nothing about a server: which ones these are, and
+ * the log messages about them. */
 #include <errno.h>
 #include "ctl/daemon/log.h"
 #include "probe_private.h"
 
-/* Errors that this machine makes by itself. Not those that an ICMP error of another one may stand
- * for, such as EHOSTUNREACH and, in IPv6, EACCES. */
+/* Errors caused by this machine. Excludes errors that may stem from an ICMP error of a different
+ * machine, such as EHOSTUNREACH and, in IPv6, EACCES. */
 bool probe_trouble_is(int error)
 {
 	switch (-error) {
@@ -29,7 +29,7 @@ bool probe_trouble_is(int error)
 	}
 }
 
-/* Says once that backends of a profile cannot be probed, and once that they can again. */
+/* Logs once that backends of a profile cannot be probed, and once that they can be again. */
 void probe_trouble_log(struct probes *probes)
 {
 	struct profile *profile;
@@ -43,8 +43,8 @@ void probe_trouble_log(struct probes *probes)
 		profile->troubled += *prober->state.trouble != '\0';
 		if (!profile->troubled || profile->in_trouble)
 			continue;
-		log_error("the balancer cannot probe backend %s/%s, and perhaps others: %s. Their health is left as it "
-			  "was",
+		log_error("the balancer cannot probe backend %s/%s, and possibly others: %s. Their health stays "
+			  "unchanged",
 			prober->pool, prober->name, prober->state.trouble);
 		profile->in_trouble = true;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See probe_tun.h. A socket belongs to the namespace that its thread is in when it is
- * made, and to no other after that: so we go there, make it, and come home. */
+/* See probe_tun.h. A socket belongs to the namespace of its thread at the time of its creation. So the
+ * thread enters the namespace, makes the socket, and returns. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "probe_tun.h"
 
 #define FIRST_MTU 1500
-#define QUEUE 4096 /* packets that sockets have sent and nobody has read */
+#define QUEUE 4096 /* packets sent by sockets and not yet read */
 #define ANSWERS_BYTES 65536
 
 struct probe_tun {
@@ -28,9 +28,9 @@ struct probe_tun {
 	struct netlink netlink; /* in the namespace */
 };
 
-/* --- going there */
+/* --- returning from the namespace */
 
-/* A daemon that stayed in the wrong place would lose its network: then rather none. */
+/* A daemon in the wrong namespace would have lost its network, so it ends instead. */
 static void leave_namespace(const struct probe_tun *tun)
 {
 	if (setns(tun->home_fd, CLONE_NEWNET) < 0)
@@ -39,7 +39,7 @@ static void leave_namespace(const struct probe_tun *tun)
 
 /* --- a namespace with a device */
 
-/* A kernel setting of the namespace; where /proc/sys cannot be written it stays. */
+/* Writes a kernel setting of the namespace. Where /proc/sys is read-only the default stays. */
 static void set(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -75,8 +75,8 @@ static int set_up_namespace(struct probe_tun *tun)
 	tun->namespace_fd = open_namespace();
 	if (tun->namespace_fd < 0)
 		return tun->namespace_fd;
-	/* Without the first there are no sockets for echo requests. The second is for TCP:
-	 * a port is used again a minute after its connection. */
+	/* The first setting permits echo sockets. The second is for TCP, which reuses a port only a
+	 * minute after its connection. */
 	set("/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 	set("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535");
 	error = make_device(tun);
@@ -97,7 +97,7 @@ static int make_namespace(struct probe_tun *tun)
 	return error;
 }
 
-/* --- what is told to the kernel there */
+/* --- requests to the kernel of the namespace */
 
 static void take_answer(void *data, unsigned index, int error, const struct nlmsghdr *message)
 {

@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the network namespace that sockets of probes live in, and its one way out, a TUN
- * device. Neither has a name outside: both end with the process, however it ends. */
+/* Owns the network namespace of probe sockets and its only exit, a TUN device. Neither has a name
+ * outside, so the kernel removes both when the process ends in any way. */
 #pragma once
 
 #include "bpf/abi.h"
 
 struct probe_tun;
 
-/* 0 or -errno: -ENOENT where there is no /dev/net/tun, -EPERM without CAP_SYS_ADMIN and
- * CAP_NET_ADMIN. */
+/* 0 or -errno: -ENOENT without /dev/net/tun, -EPERM without CAP_SYS_ADMIN and CAP_NET_ADMIN. */
 int probe_tun_new(struct probe_tun **out);
 void probe_tun_free(struct probe_tun *tun);
 
-/* The device: each read gives an IP packet that a socket has sent, with its checksums, and
- * never waits; each write is a packet that arrives. */
+/* The device. A read returns one IP packet sent by a socket, with its checksums, and never blocks. A
+ * write delivers one packet. */
 int probe_tun_fd(const struct probe_tun *tun);
 
-/* As socket(2), non-blocking, in the namespace. A descriptor or -errno. */
+/* Like socket(2), non-blocking, in the namespace. A descriptor or -errno. */
 int probe_tun_socket(const struct probe_tun *tun, int family, int type, int protocol);
 
-/* Sockets there can be bound to the address with IP_FREEBIND, and reach everything from
- * it; or no longer. It is a route and no address on the device, because IPv6 lets some ms
- * pass before it takes what comes to a new address. 0 or -errno. */
+/* Makes an address usable in the namespace, or removes it: sockets bind to it with IP_FREEBIND and
+ * reach every destination from it. The address is a local route, not an address on the device: IPv6
+ * takes some ms before it accepts packets to a new address. 0 or -errno. */
 int probe_tun_add_address(struct probe_tun *tun, const struct address *address);
 int probe_tun_remove_address(struct probe_tun *tun, const struct address *address);
 
-/* What sockets send is from now on no longer than this, bytes of an IP packet. No less
- * than PROBE_TUN_MIN_MTU, which IPv6 needs. 0 or -errno. */
+/* Lowers the size of the largest IP packet that sockets send, in bytes, but not below
+ * PROBE_TUN_MIN_MTU, which IPv6 requires. 0 or -errno. */
 #define PROBE_TUN_MIN_MTU 1280
 int probe_tun_limit(struct probe_tun *tun, uint16_t mtu);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* When which backend is probed, and what becomes of the result. A prober is one backend
- * with one timer; a profile is how to probe, and shared. How a probe goes is a kind's
- * (probe_datagram.c, probe_stream.c), sockets are probe_socket.c's. */
+/* Schedules the probes and handles their results. A prober is one backend with one timer. Its profile
+ * says how to probe (probe_profile.c), its kind runs the probe (probe_datagram.c, probe_stream.c), and
+ * probe_socket.c owns the sockets. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "probe_private.h"
 
 #define REPORT_TIME (50 * MILLISECOND) /* between two calls of changed() */
-#define REPORT_SHARE 10                /* of the time, at most, goes into changed(): a tenth */
+#define REPORT_SHARE 10                /* changed() takes at most one tenth of the time */
 
 static void set_timer(sd_event_source *timer, uint64_t time)
 {
@@ -38,8 +38,8 @@ static void close_connection(struct prober *prober)
 	probe_socket_close(prober);
 }
 
-/* A datagram socket serves again, unless something was wrong: then the next is a new one,
- * with the address and the route that it has then. */
+/* Schedules the next probe. A datagram socket is used again after a pass. After a failure the next
+ * probe opens a new one, with the address and route of that time. */
 static void end(struct prober *prober, bool passed, bool changed)
 {
 	uint64_t next, now = clock_usec(), random;
@@ -50,7 +50,7 @@ static void end(struct prober *prober, bool passed, bool changed)
 	if (prober->kind == &probe_stream || !passed)
 		close_connection(prober);
 	set_timer(prober->timer, next > now ? next : now);
-	if (changed || prober->probes->watched)
+	if (changed || prober->probes->report_all)
 		report(prober->probes);
 }
 
@@ -97,17 +97,17 @@ void probe_fail_errno(struct prober *prober, const char *what, int error)
 		probe_fail(prober, "%s: %s", what, strerror(-error));
 }
 
-const char *probe_answer_name(const struct prober *prober)
+const char *probe_response_name(const struct prober *prober)
 {
 	switch (prober->profile->probe.type) {
 	case PROBE_OPTIONS:
-		return "answer to OPTIONS";
+		return "response to OPTIONS";
 	case PROBE_REGISTER:
-		return "answer to REGISTER";
+		return "response to REGISTER";
 	case PROBE_ICMP:
-		return "answer to an echo request";
+		return "reply to an echo request";
 	default:
-		return "answer";
+		return "response";
 	}
 }
 
@@ -116,7 +116,7 @@ void probe_take_message(struct prober *prober, const char *message, size_t lengt
 	char status[PROBE_STATUS_SIZE];
 	unsigned int code = probe_message_judge(&prober->message, message, length, status);
 
-	if (code < 200) /* provisional, or not ours */
+	if (code < 200) /* provisional, or not a response to this probe */
 		return;
 	if (config_code_is_ok(&prober->profile->probe, code))
 		probe_pass(prober);
@@ -124,7 +124,7 @@ void probe_take_message(struct prober *prober, const char *message, size_t lengt
 		probe_fail(prober, "%s", status);
 }
 
-/* --- the beginning */
+/* --- the start of a probe */
 
 static const struct probe_kind *kind_of(const struct config_probe *probe)
 {
@@ -145,7 +145,7 @@ static void begin(struct prober *prober)
 	prober->kind->start(prober);
 }
 
-/* ms that a probe under way still has: time in which the daemon did not listen does not count. */
+/* The remaining time of the current probe, ms. Only time in which the daemon listened counts. */
 static uint64_t time_left(const struct prober *prober)
 {
 	uint64_t elapsed = listening_clock_now() - prober->listened, timeout = prober->profile->probe.timeout;
@@ -153,7 +153,7 @@ static uint64_t time_left(const struct prober *prober)
 	return elapsed < timeout ? timeout - elapsed : 0;
 }
 
-/* When the loop is late, the answer may be there and not have been read yet. */
+/* If the loop is late, a response may have arrived without having been read yet. */
 static void time_out(struct prober *prober)
 {
 	uint64_t left = time_left(prober);
@@ -213,7 +213,7 @@ static struct prober *make_prober(struct probes *probes, const struct probe_targ
 	memcpy(prober->name, target->name, NAME_SIZE);
 	health_begin(&prober->state, target->seed, &target->latency);
 	if (sd_event_add_time(probes->event, &prober->timer, CLOCK_MONOTONIC, 0, MILLISECOND, on_timer, prober) < 0)
-		abort(); /* there is no memory */
+		abort(); /* out of memory */
 	sd_event_source_set_enabled(prober->timer, SD_EVENT_OFF);
 	return prober;
 }
@@ -274,9 +274,9 @@ static struct prober *find(const struct probes *probes, const char *pool, const 
 	return NULL;
 }
 
-/* --- following */
+/* --- targets */
 
-/* The first probes of many are spread over a tenth of the interval. */
+/* Spreads the first probes over a tenth of the interval. */
 static void start(struct prober *const *probers, size_t count)
 {
 	uint64_t now = clock_usec();
@@ -298,7 +298,7 @@ static const struct probe_target **sort_targets(const struct probe_target *targe
 	return sorted;
 }
 
-/* Takes these, in their order, in place of the probers that there were. */
+/* Replaces the list of probers, and frees those that are not in the new list. */
 static void replace(struct probes *probes, struct prober **probers, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -362,7 +362,7 @@ void probes_probe_now(struct probes *probes, const char *pool, const char *name)
 
 void probes_report_all(struct probes *probes, bool all)
 {
-	probes->watched = all;
+	probes->report_all = all;
 }
 
 /* --- life */
