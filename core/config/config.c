@@ -11,7 +11,6 @@
 
 /* --- limits */
 
-static const struct config_limits lowest_limits = {MIN_SLOTS, 1, 1, 1, MIN_TRACKED_CALLS};
 static const struct config_limits default_limits = {
 	DEFAULT_SLOTS, DEFAULT_POOLS, DEFAULT_SERVICES, DEFAULT_BACKENDS, DEFAULT_TRACKED_CALLS};
 static const struct config_limits highest_limits = {
@@ -19,12 +18,10 @@ static const struct config_limits highest_limits = {
 
 static void read_limit(struct reader *reader, const struct node *value, void *object)
 {
-	uint32_t min = *(const uint32_t *)((const char *)&lowest_limits + reader->key->member);
-	uint32_t max = *(const uint32_t *)((const char *)&highest_limits + reader->key->member);
 	uint32_t *limit = (uint32_t *)((char *)object + reader->key->member);
 
-	if (!reader_number(reader, value, min, max, limit))
-		*limit = max; /* so that nothing is too many for a limit that nobody set */
+	if (!reader_number(reader, value, limit))
+		*limit = reader->key->max; /* so that nothing is too many for a limit that nobody set */
 }
 
 static void read_slots(struct reader *reader, const struct node *value, void *object)
@@ -38,23 +35,24 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 
 #define UPGRADE "the maps get this size by 'sipxdp-loader upgrade -c FILE'"
 
-#define LIMIT(limit)                                                                                                   \
-	{                                                                                                              \
-		.name = #limit, .read = read_limit, .write = config_write_u32,                                         \
-		.member = offsetof(struct config_limits, limit), .flags = KEY_ALWAYS, .advice = UPGRADE                \
-	}
+#define LIMIT(limit, reader, lowest, highest)                                                                          \
+	.name = #limit, .read = reader, .write = config_write_u32, .flags = KEY_ALWAYS, .advice = UPGRADE,             \
+	.member = offsetof(struct config_limits, limit), .type = VALUE_NUMBER, .min = lowest, .max = highest
 
 const struct key config_limit_keys[] = {
-	{.name = "slots",
-		.read = read_slots,
-		.write = config_write_u32,
-		.member = offsetof(struct config_limits, slots),
-		.flags = KEY_ALWAYS,
-		.advice = UPGRADE},
-	LIMIT(pools),
-	LIMIT(services),
-	LIMIT(backends),
-	LIMIT(tracked_calls),
+	{LIMIT(slots, read_slots, MIN_SLOTS, MAX_SLOTS),
+		.help = "Slots in each pool, a power of two. More slots distribute calls more evenly; the default "
+			"suits up to "
+			"about 64 backends in a pool. A pool takes 6 bytes for each slot. A different number moves "
+			"nearly all "
+			"calls."},
+	{LIMIT(pools, read_limit, 1, MAX_POOLS), .help = "Pools."},
+	{LIMIT(services, read_limit, 1, MAX_SERVICES), .help = "Services. Each VIP of a service counts."},
+	{LIMIT(backends, read_limit, 1, MAX_BACKENDS), .help = "Backends of all pools together."},
+	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS),
+		.help = "Calls that can be tracked while slots migrate. If there is no room, the oldest are forgotten. "
+			"A call "
+			"takes about 150 bytes."},
 	{},
 };
 
@@ -87,7 +85,7 @@ static void read_interfaces(struct reader *reader, const struct node *value, voi
 		if (!text)
 			continue;
 		if (!interface_name_is_valid(text)) {
-			reader_refuse(reader, item, "the name of an interface, such as eth0");
+			reader_refuse(reader, item, NULL);
 			continue;
 		}
 		strcpy(*interface, text);
@@ -122,7 +120,7 @@ static void read_macs(struct reader *reader, const struct node *value, void *obj
 		const char *text = reader_text(reader, item);
 
 		if (text && mac_parse(text, mac))
-			reader_refuse(reader, item, "a MAC address that is no group's, such as 00:00:5e:00:01:0a");
+			reader_refuse(reader, item, NULL);
 	}
 }
 
@@ -145,10 +143,8 @@ static void read_hash_key(struct reader *reader, const struct node *value, void 
 
 	if (!text)
 		return;
-	/* What was written is not repeated: a message goes into logs, and the key is a secret. */
 	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32) {
-		faults_add(reader->faults, value->position,
-			"'hash_key' must be exactly 32 hex digits ('openssl rand -hex 16' makes one)");
+		reader_refuse(reader, value, NULL);
 		return;
 	}
 	config->hash_key[0] = strtoull(memcpy(half, text, 16), NULL, 16);
@@ -176,18 +172,55 @@ const struct key config_file_keys[] = {
 		.required = true,
 		.read = read_interfaces,
 		.write = write_interfaces,
-		.flags = KEY_ALWAYS,
-		.advice = "'sipxdp-loader attach -c FILE' attaches to new ones, 'sipxdp-loader detach' to others"},
-	{.name = "macs", .read = read_macs, .write = write_macs},
+		.flags = KEY_ALWAYS | KEY_LIST,
+		.advice = "'sipxdp-loader attach -c FILE' attaches to new ones, 'sipxdp-loader detach' to others",
+		.expected = "the name of an interface, such as eth0",
+		.help = "Interfaces on which packets from clients arrive. The balancer is attached to each of them. If "
+			"a "
+			"backend is reached through a different interface, list that interface too: most drivers send "
+			"frames "
+			"for XDP only while they have an XDP program themselves."},
+	{.name = "macs",
+		.read = read_macs,
+		.write = write_macs,
+		.flags = KEY_LIST,
+		.expected = "a unicast MAC address, such as 00:00:5e:00:01:0a",
+		.help = "Additional destination MAC addresses of this machine. The addresses of its interfaces are "
+			"known, and "
+			"those of VLANs, macvlans (`use_vmac` of keepalived), bridges and bonds above them. Frames to "
+			"all "
+			"other addresses are passed to the kernel unchanged."},
 	{.name = "hash_key",
 		.required = true,
 		.read = read_hash_key,
 		.write = write_hash_key,
-		.flags = KEY_ALWAYS | KEY_SECRET},
-	{.name = "limits", .read = read_limits},
-	{.name = "join", .read = config_read_join},
-	{.name = "pools", .required = true, .read = config_read_pools},
-	{.name = "services", .read = config_read_services},
+		.flags = KEY_ALWAYS | KEY_SECRET,
+		.expected = "exactly 32 hex digits ('openssl rand -hex 16' makes one)",
+		.help = "Secret key of the hash that assigns calls to slots. All balancers that share a VIP need the "
+			"same key. "
+			"A new key moves nearly all calls."},
+	{.name = "limits",
+		.read = read_limits,
+		.keys = config_limit_keys,
+		.usual = "the defaults of its keys",
+		.help = "Sizes of the maps. `sipxdp-loader upgrade -c FILE` applies a change."},
+	{.name = "join",
+		.read = config_read_join,
+		.keys = config_join_keys,
+		.usual = "none",
+		.help = "Lets servers join a pool by themselves. Without this key, no server can."},
+	{.name = "pools",
+		.required = true,
+		.read = config_read_pools,
+		.flags = KEY_LIST,
+		.keys = config_pool_keys,
+		.help = "Sets of equal backends. Services that share a pool send a Call-ID to the same backend."},
+	{.name = "services",
+		.read = config_read_services,
+		.flags = KEY_LIST,
+		.keys = config_service_keys,
+		.usual = "none",
+		.help = "The balanced services: VIP, protocol and port."},
 	{},
 };
 

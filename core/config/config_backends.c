@@ -56,31 +56,13 @@ static void write_address(const struct writer *writer, const struct key *key, co
 	config_write_address(writer->out, &((const struct config_backend *)object)->address);
 }
 
-static void read_weight(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_backend *backend = object;
-	uint32_t weight;
-
-	if (reader_number(reader, value, 0, MAX_WEIGHT, &weight))
-		backend->weight = weight;
-}
-
-static void read_priority(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_backend *backend = object;
-	uint32_t priority;
-
-	if (reader_number(reader, value, 1, MAX_PRIORITY, &priority))
-		backend->priority = priority;
-}
-
 static void read_mac(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_backend *backend = object;
 	const char *text = reader_text(reader, value);
 
 	if (text && mac_parse(text, &backend->mac))
-		reader_refuse(reader, value, "the MAC of one host, such as 02:00:5e:10:00:01");
+		reader_refuse(reader, value, NULL);
 }
 
 static void write_mac(const struct writer *writer, const struct key *key, const void *object)
@@ -135,9 +117,7 @@ static void read_hints(struct reader *reader, const struct node *value, void *ob
 		if (!text)
 			continue;
 		if (host_parse(text, hint->host, &hint->port))
-			reader_refuse(reader, item,
-				"a host as in SIP: px1.example.net, px1.example.net:5062, 10.0.0.11, "
-				"'[2001:db8::11]:5060'");
+			reader_refuse(reader, item, NULL);
 		else
 			claim_hint(reader, backend, hint, item->position);
 	}
@@ -162,7 +142,7 @@ static void read_ports(struct reader *reader, const struct node *value, void *ob
 	struct parse *parse = reader->context;
 	struct claim claim = claim_of(reader, backend, CLAIM_BACKEND_PORTS, NULL, 0, value->position);
 
-	if (!reader_range(reader, value, 1, 65535, &backend->ports.first, &backend->ports.last))
+	if (!reader_range(reader, value, &backend->ports.first, &backend->ports.last))
 		return;
 	claim.first = backend->ports.first;
 	claim.last = backend->ports.last;
@@ -208,7 +188,7 @@ static void read_admin(struct reader *reader, const struct node *value, void *ob
 	struct config_backend *backend = object;
 	int admin;
 
-	backend->sets_admin = reader_word(reader, value, admin_words, &admin);
+	backend->sets_admin = reader_word(reader, value, &admin);
 	if (backend->sets_admin)
 		backend->admin = admin;
 }
@@ -230,23 +210,80 @@ const char *config_admin_name(enum admin_state admin)
 #define MEMBER(name) .member = offsetof(struct config_backend, name)
 
 const struct key config_backend_keys[] = {
-	{.name = "name", .required = true, .read = read_name, .write = write_name, .flags = KEY_ALWAYS | KEY_IN_STEPS},
+	{.name = "name",
+		.required = true,
+		.read = read_name,
+		.write = write_name,
+		.flags = KEY_ALWAYS | KEY_IN_STEPS,
+		.expected = NAME_EXPECTED,
+		.help = "Name of the backend, unique in the pool."},
 	{.name = "address",
 		.required = true,
 		.read = read_address,
 		.write = write_address,
-		.flags = KEY_ALWAYS | KEY_IN_STEPS},
+		.flags = KEY_ALWAYS | KEY_IN_STEPS,
+		.expected = ADDRESS_EXPECTED,
+		.help = "The backend's own address, not a VIP."},
 	{.name = "weight",
-		.read = read_weight,
+		.read = config_read_u16,
 		.write = config_write_u16,
 		MEMBER(weight),
-		.flags = KEY_ALWAYS | KEY_IN_STEPS},
-	{.name = "priority", .read = read_priority, .write = config_write_u8, MEMBER(priority)},
-	{.name = "mac", .read = read_mac, .write = write_mac},
-	{.name = "hints", .read = read_hints, .write = write_hints},
-	{.name = "ports", .read = read_ports, .write = write_ports},
-	{.name = "forward", .read = read_forward, .write = write_forward},
-	{.name = "admin", .read = read_admin, .write = write_admin, .flags = KEY_IN_STEPS},
+		.flags = KEY_ALWAYS | KEY_IN_STEPS,
+		.type = VALUE_NUMBER,
+		.max = MAX_WEIGHT,
+		.help = "Share of the calls, relative to the weights of the other backends. With 0 the backend "
+			"receives no "
+			"calls."},
+	{.name = "priority",
+		.read = config_read_u8,
+		.write = config_write_u8,
+		MEMBER(priority),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = MAX_PRIORITY,
+		.help = "The live backends with the lowest number receive the calls. The others are standby."},
+	{.name = "mac",
+		.read = read_mac,
+		.write = write_mac,
+		.expected = "a unicast MAC address, such as 02:00:5e:10:00:01",
+		.usual = "found by ARP or neighbour discovery",
+		.help = "MAC address of the backend. Set it only where ARP or neighbour discovery cannot work."},
+	{.name = "hints",
+		.read = read_hints,
+		.write = write_hints,
+		.flags = KEY_LIST,
+		.expected = "a host as in SIP: px1.example.net, px1.example.net:5062, 10.0.0.11, '[2001:db8::11]:5060'",
+		.help = "Names of the backend in SIP, in addition to its address. A message whose Via, Route or "
+			"Request-URI "
+			"contains one of them goes to this backend. A hint without a port matches every port. A hint "
+			"is "
+			"unique in the pool and is not the address of a different backend."},
+	{.name = "ports",
+		.read = read_ports,
+		.write = write_ports,
+		.type = VALUE_RANGE,
+		.min = 1,
+		.max = 65535,
+		.help = "UDP ports of the VIPs that belong to this backend alone, for example for media. They must not "
+			"overlap "
+			"the `ports` of a different backend of the VIP, or the port of a service other than port 0."},
+	{.name = "forward",
+		.read = read_forward,
+		.write = write_forward,
+		.type = VALUE_WORD,
+		.words = config_forward_words,
+		.usual = "`forward` of the pool",
+		.help = "How packets reach this backend, for example one backend in a different network."},
+	{.name = "admin",
+		.read = read_admin,
+		.write = write_admin,
+		.flags = KEY_IN_STEPS,
+		.type = VALUE_WORD,
+		.words = admin_words,
+		.usual = "`ready` for a new backend",
+		.help = "Administrative state. With this key, each reload sets the state. Without it, a reload keeps "
+			"the state "
+			"that an operator has set. A restart of the daemon never changes the state."},
 	{},
 };
 
@@ -329,9 +366,18 @@ static void read_members(struct reader *reader, const struct node *value, void *
 		read_member(reader, item, object);
 }
 
-static const struct key group_keys[] = {
-	{.name = "name", .required = true, .read = read_group_name},
-	{.name = "backends", .required = true, .read = read_members},
+const struct key config_group_keys[] = {
+	{.name = "name",
+		.required = true,
+		.read = read_group_name,
+		.expected = NAME_EXPECTED,
+		.help = "Name of the group, unique in the pool."},
+	{.name = "backends",
+		.required = true,
+		.read = read_members,
+		.flags = KEY_LIST,
+		.expected = "the name of a backend",
+		.help = "Backends of the group. A backend belongs to one group at most."},
 	{},
 };
 
@@ -351,7 +397,7 @@ void config_read_groups(struct reader *reader, const struct node *value, void *o
 	qsort(reading.by_name, pool->backend_count, sizeof(*reading.by_name), compare_backends);
 	for (item = node_first(value); item; item = node_next(value, item), reading.group++) {
 		config_check_limit(reader, item->position, reading.group + 1, MAX_BACKENDS, "groups", MAX_BACKENDS);
-		reader_mapping(reader, item, "a group", group_keys, &reading);
+		reader_mapping(reader, item, "a group", config_group_keys, &reading);
 	}
 	free(reading.by_name);
 }

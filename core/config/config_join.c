@@ -9,6 +9,7 @@
 
 #define SECRET_LENGTH_MIN 16
 #define SECRET_LENGTH_MAX 255
+#define SECRET_EXPECTED "16 to 255 printable ASCII characters ('openssl rand -hex 16' makes one)"
 #define SECRET_HIDDEN "hidden" /* too short for one */
 
 /* Loopback is fine here: servers may come through a tunnel that ends on this machine. */
@@ -39,8 +40,7 @@ static void read_listen(struct reader *reader, const struct node *value, void *o
 		return;
 	if (host_parse(text, host, &port) || port == 0 || address_parse(host, &join->address) ||
 		!can_be_listened_on(&join->address)) {
-		reader_refuse(reader, value,
-			"an address of this machine and a port, such as 10.0.0.2:7946 or [2001:db8::2]:7946");
+		reader_refuse(reader, value, NULL);
 		return;
 	}
 	join->port = port;
@@ -54,16 +54,12 @@ static void read_secret(struct reader *reader, const struct node *value, void *o
 
 	if (!text)
 		return;
-	/* As with `hash_key:`, what was written is not repeated. */
 	if (!strcmp(text, SECRET_HIDDEN))
 		faults_add(reader->faults, value->position,
 			"'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it to root "
 			"only");
 	else if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
-		faults_add(reader->faults, value->position,
-			"'secret' of join must be %d to %d printable ASCII characters ('openssl rand -hex 16' makes "
-			"one)",
-			SECRET_LENGTH_MIN, SECRET_LENGTH_MAX);
+		reader_refuse(reader, value, NULL);
 	else
 		join->secret = config_copy_text(text);
 }
@@ -84,9 +80,7 @@ static void read_from(struct reader *reader, const struct node *value, void *obj
 	for (size_t i = 0; i < join->from_count; i++) {
 		text = reader_text(reader, item);
 		if (text && prefix_parse(text, &join->from[i]))
-			reader_refuse(reader, item,
-				"a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, with no bit set behind "
-				"its length");
+			reader_refuse(reader, item, NULL);
 		item = is_list ? node_next(value, item) : NULL;
 	}
 }
@@ -113,13 +107,6 @@ void config_hide_secret(struct config *config)
 	config->join.secret = config_copy_text(SECRET_HIDDEN);
 }
 
-static void read_node_timeout(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_join *join = object;
-
-	reader_time(reader, value, SECOND, HOUR, &join->node_timeout);
-}
-
 static void write_listen(const struct writer *writer, const struct key *key, const void *object)
 {
 	const struct config_join *join = object;
@@ -131,19 +118,38 @@ static void write_listen(const struct writer *writer, const struct key *key, con
 }
 
 const struct key config_join_keys[] = {
-	{.name = "listen", .required = true, .read = read_listen, .write = write_listen},
+	{.name = "listen",
+		.required = true,
+		.read = read_listen,
+		.write = write_listen,
+		.expected = "an address of this machine and a port, such as 10.0.0.2:7946 or [2001:db8::2]:7946",
+		.help = "Address and port, TCP and UDP, at which the daemon accepts requests to join. It must not be a "
+			"VIP."},
 	{.name = "secret",
 		.required = true,
 		.read = read_secret,
 		.write = config_write_text,
 		.member = offsetof(struct config_join, secret),
-		.flags = KEY_SECRET},
-	{.name = "from", .read = read_from, .write = write_from},
+		.flags = KEY_SECRET,
+		.expected = SECRET_EXPECTED,
+		.help = "Shared secret with which servers sign their requests."},
+	{.name = "from",
+		.read = read_from,
+		.write = write_from,
+		.flags = KEY_ONE_OR_LIST,
+		.expected = "a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, with no bit set behind its "
+			    "length",
+		.usual = "the networks of `listen` and of the backends",
+		.help = "Networks from which requests are accepted."},
 	{.name = "node_timeout",
-		.read = read_node_timeout,
+		.read = config_read_time,
 		.write = config_write_time,
 		.member = offsetof(struct config_join, node_timeout),
-		.flags = KEY_ALWAYS},
+		.flags = KEY_ALWAYS,
+		.type = VALUE_TIME,
+		.min = SECOND,
+		.max = HOUR,
+		.help = "A joined server that is silent for this time is down. After twice this time it is removed."},
 	{},
 };
 

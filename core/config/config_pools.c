@@ -15,7 +15,7 @@ static void read_name(struct reader *reader, const struct node *value, void *obj
 	config_claim_name(reader, value, pool->name, CLAIM_POOL, 0);
 }
 
-static const struct word forward_words[] = {
+const struct word config_forward_words[] = {
 	{"dsr", FORWARD_DSR},
 	{"ipip", FORWARD_IPIP},
 	{},
@@ -25,7 +25,7 @@ bool config_read_forward(struct reader *reader, const struct node *value, enum f
 {
 	int forward;
 
-	if (!reader_word(reader, value, forward_words, &forward))
+	if (!reader_word(reader, value, &forward))
 		return false;
 	*out = forward;
 	return true;
@@ -49,50 +49,83 @@ static void read_forward(struct reader *reader, const struct node *value, void *
 	config_read_forward(reader, value, &pool->forward);
 }
 
-static void read_min_alive(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_pool *pool = object;
-
-	reader_number(reader, value, 0, 100, &pool->min_alive);
-}
-
-static void read_record_time(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_pool *pool = object;
-
-	reader_time(reader, value, 0, HOUR, &pool->record_time);
-}
-
-static void read_drain_timeout(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_pool *pool = object;
-
-	reader_time(reader, value, SECOND, 7 * DAY, &pool->drain_timeout);
-}
-
-static void read_slow_start(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_pool *pool = object;
-
-	reader_time(reader, value, 0, HOUR, &pool->slow_start);
-}
-
 #define MEMBER(name) .member = offsetof(struct config_pool, name)
 
 const struct key config_pool_keys[] = {
-	{.name = "name", .required = true, .read = read_name},
-	{.name = "forward", .read = read_forward, .write = write_forward, .flags = KEY_ALWAYS},
+	{.name = "name",
+		.required = true,
+		.read = read_name,
+		.expected = NAME_EXPECTED,
+		.help = "Name of the pool, unique in the file."},
+	{.name = "forward",
+		.read = read_forward,
+		.write = write_forward,
+		.flags = KEY_ALWAYS,
+		.type = VALUE_WORD,
+		.words = config_forward_words,
+		.help = "How packets reach the backends. `dsr` rewrites the destination MAC address; the backends must "
+			"be on a "
+			"network of the balancer. `ipip` puts each packet into an IP-in-IP tunnel; the backends can be "
+			"in "
+			"any network."},
 	{.name = "min_alive",
-		.read = read_min_alive,
+		.read = config_read_u32,
 		.write = config_write_u32,
 		MEMBER(min_alive),
-		.flags = KEY_ALWAYS},
-	{.name = "probe", .read = config_read_probe},
-	{.name = "record_time", .read = read_record_time, .write = config_write_time, MEMBER(record_time)},
-	{.name = "drain_timeout", .read = read_drain_timeout, .write = config_write_time, MEMBER(drain_timeout)},
-	{.name = "slow_start", .read = read_slow_start, .write = config_write_time, MEMBER(slow_start)},
-	{.name = "backends", .required = true, .read = config_read_backends},
-	{.name = "groups", .read = config_read_groups},
+		.flags = KEY_ALWAYS,
+		.type = VALUE_NUMBER,
+		.max = 100,
+		.help = "Per cent. If the probes leave fewer live backends than this share of those of one priority, "
+			"the pool "
+			"fails open: a fault of the network near the balancer is more likely than that many dead "
+			"backends. "
+			"0 switches this off."},
+	{.name = "probe",
+		.read = config_read_probe,
+		.type = VALUE_WORD,
+		.words = config_probe_types,
+		.keys = config_probe_keys,
+		.usual = "`none`",
+		.help = "The health check of the backends: the `type` alone, or a mapping."},
+	{.name = "record_time",
+		.read = config_read_time,
+		.write = config_write_time,
+		MEMBER(record_time),
+		.type = VALUE_TIME,
+		.max = HOUR,
+		.help = "How long calls are recorded before their slots move to a different backend. 32 s is the "
+			"longest "
+			"duration of a SIP transaction (RFC 3261, timers B and F)."},
+	{.name = "drain_timeout",
+		.read = config_read_time,
+		.write = config_write_time,
+		MEMBER(drain_timeout),
+		.type = VALUE_TIME,
+		.min = SECOND,
+		.max = 7 * DAY,
+		.help = "How long calls of a slot that has moved can stay with the previous owner. After this time "
+			"they move, "
+			"too."},
+	{.name = "slow_start",
+		.read = config_read_time,
+		.write = config_write_time,
+		MEMBER(slow_start),
+		.type = VALUE_TIME,
+		.max = HOUR,
+		.help = "How long it takes until a backend that returns has its whole weight again. 0s: it has it at "
+			"once."},
+	{.name = "backends",
+		.required = true,
+		.read = config_read_backends,
+		.flags = KEY_LIST,
+		.keys = config_backend_keys,
+		.help = "The servers of the pool. The list may be empty. Its order has no meaning."},
+	{.name = "groups",
+		.read = config_read_groups,
+		.flags = KEY_LIST,
+		.keys = config_group_keys,
+		.usual = "none",
+		.help = "Names for sets of backends, for example a rack or a site."},
 	{},
 };
 

@@ -64,6 +64,7 @@ extern const struct key config_service_keys[];
 extern const struct key config_pool_keys[];
 extern const struct key config_probe_keys[];
 extern const struct key config_backend_keys[];
+extern const struct key config_group_keys[];
 
 /* --- parts of these */
 
@@ -79,6 +80,13 @@ void config_read_probe(struct reader *reader, const struct node *value, void *ob
 void config_default_pool(struct config_pool *pool);
 void config_default_probe(struct config_probe *probe, enum probe_type type);
 
+/* A SIP probe is OPTIONS or REGISTER. */
+bool config_probe_is_sip(const struct config_probe *probe);
+bool config_probe_has_port(const struct config_probe *probe);
+
+/* The transport of a probe while it is unknown: the file does not name one, and the services follow. */
+#define TRANSPORT_OF_SERVICE ((enum probe_transport) - 1)
+
 /* NULL if there is none. Only when all pools have been read. */
 const struct config_pool *config_named_pool(const struct parse *parse, const char *name);
 
@@ -91,7 +99,21 @@ void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 /* Refuses hints that are the address of another backend, or what new calls name. */
 void config_check_hints(const struct parse *parse, struct faults *faults);
 
+/* --- values of a plain type, read into the member that the key names */
+
+void config_read_u8(struct reader *reader, const struct node *value, void *object);
+void config_read_u16(struct reader *reader, const struct node *value, void *object);
+void config_read_u32(struct reader *reader, const struct node *value, void *object);
+void config_read_time(struct reader *reader, const struct node *value, void *object);
+void config_read_truth(struct reader *reader, const struct node *value, void *object);
+
 /* --- values; false after a fault has been added */
+
+#define NAME_EXPECTED "1 to 63 of the characters A-Z a-z 0-9 . _ -"
+#define ADDRESS_EXPECTED "an IPv4 or IPv6 address"
+
+extern const struct word config_forward_words[];
+extern const struct word config_probe_types[];
 
 bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE]);
 bool config_read_address(struct reader *reader, const struct node *value, struct address *out);

@@ -10,11 +10,11 @@
 #define INTERVAL_MIN 100 /* ms */
 #define TIMEOUT_MIN 10
 #define COUNT_MAX 100
+#define URI_EXPECTED "a SIP URI, such as sip:probe@example.net"
 #define TEXT_LENGTH_MAX 255 /* so that a request fits a packet */
 
 /* While a probe is being read. */
-#define TYPE_UNKNOWN ((enum probe_type) - 1)              /* nothing is refused on account of it */
-#define TRANSPORT_OF_SERVICE ((enum probe_transport) - 1) /* not said: known when services are */
+#define TYPE_UNKNOWN ((enum probe_type) - 1) /* nothing is refused on account of it */
 
 /* --- defaults */
 
@@ -44,19 +44,19 @@ void config_default_probe(struct config_probe *probe, enum probe_type type)
 
 /* --- which keys a type has */
 
-static bool is_sip(const struct config_probe *probe)
+bool config_probe_is_sip(const struct config_probe *probe)
 {
 	return probe->type == PROBE_OPTIONS || probe->type == PROBE_REGISTER;
 }
 
-static bool has_port(const struct config_probe *probe)
+bool config_probe_has_port(const struct config_probe *probe)
 {
 	return probe->type != PROBE_NONE && probe->type != PROBE_ICMP;
 }
 
 static bool has_tls(const struct config_probe *probe)
 {
-	return probe->type == PROBE_TLS || (is_sip(probe) && probe->transport == TRANSPORT_TLS);
+	return probe->type == PROBE_TLS || (config_probe_is_sip(probe) && probe->transport == TRANSPORT_TLS);
 }
 
 /* Refuses the key if the probe has no use for it. */
@@ -66,13 +66,14 @@ static bool has_use(struct reader *reader, const struct node *value, const struc
 		return true;
 	/* A SIP probe has a use for all keys but those of TLS. */
 	faults_add(reader->faults, value->position, "'%s' of %s: type %s has no use for it%s", reader->key->name,
-		reader->label, config_probe_name(probe->type), is_sip(probe) ? " without transport tls" : "");
+		reader->label, config_probe_name(probe->type),
+		config_probe_is_sip(probe) ? " without transport tls" : "");
 	return false;
 }
 
 /* --- what is asked, and where */
 
-static const struct word type_words[] = {
+const struct word config_probe_types[] = {
 	{"none", PROBE_NONE},
 	{"options", PROBE_OPTIONS},
 	{"register", PROBE_REGISTER},
@@ -84,7 +85,7 @@ static const struct word type_words[] = {
 
 const char *config_probe_name(enum probe_type type)
 {
-	const struct word *word = type_words;
+	const struct word *word = config_probe_types;
 
 	while (word->value != (int)type)
 		word++;
@@ -96,10 +97,10 @@ static void read_type(struct reader *reader, const struct node *value, void *obj
 	struct config_probe *probe = object;
 	int type;
 
-	if (!reader_word(reader, value, type_words, &type))
+	if (!reader_word(reader, value, &type))
 		return;
 	probe->type = type;
-	if (is_sip(probe))
+	if (config_probe_is_sip(probe))
 		probe->transport = TRANSPORT_OF_SERVICE;
 }
 
@@ -130,9 +131,9 @@ static void read_transport(struct reader *reader, const struct node *value, void
 	struct config_probe *probe = object;
 	int transport = TRANSPORT_TLS; /* so that no key is refused for what nobody said */
 
-	if (!has_use(reader, value, probe, is_sip(probe)))
+	if (!has_use(reader, value, probe, config_probe_is_sip(probe)))
 		return;
-	reader_word(reader, value, transport_words, &transport);
+	reader_word(reader, value, &transport);
 	probe->transport = transport;
 }
 
@@ -142,7 +143,7 @@ static void write_transport(const struct writer *writer, const struct key *key, 
 	const struct config_probe *probe = object;
 
 	(void)key;
-	if (is_sip(probe))
+	if (config_probe_is_sip(probe))
 		fputs(config_transport_name(probe->transport), writer->out);
 }
 
@@ -157,8 +158,7 @@ static void read_via(struct reader *reader, const struct node *value, void *obje
 	struct config_probe *probe = object;
 	int to_address;
 
-	if (has_use(reader, value, probe, probe->type != PROBE_NONE) &&
-		reader_word(reader, value, via_words, &to_address))
+	if (has_use(reader, value, probe, probe->type != PROBE_NONE) && reader_word(reader, value, &to_address))
 		probe->to_address = to_address;
 }
 
@@ -170,11 +170,10 @@ static void write_via(const struct writer *writer, const struct key *key, const 
 
 static void read_port(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
-	uint32_t port;
+	const struct config_probe *probe = object;
 
-	if (has_use(reader, value, probe, has_port(probe)) && reader_number(reader, value, 0, 65535, &port))
-		probe->port = port;
+	if (has_use(reader, value, probe, config_probe_has_port(probe)))
+		config_read_u16(reader, value, object);
 }
 
 /* --- when, and what counts */
@@ -185,7 +184,7 @@ static void read_interval(struct reader *reader, const struct node *value, void 
 
 	if (!has_use(reader, value, probe, probe->type != PROBE_NONE))
 		return;
-	if (!reader_time(reader, value, INTERVAL_MIN, HOUR, &probe->interval))
+	if (!reader_time(reader, value, &probe->interval))
 		probe->interval = HOUR; /* so that no timeout is too long for what nobody said */
 	if (probe->timeout > probe->interval)
 		probe->timeout = probe->interval;
@@ -197,8 +196,7 @@ static void read_timeout(struct reader *reader, const struct node *value, void *
 	char interval[DURATION_TEXT_SIZE], expected[64];
 	uint32_t timeout;
 
-	if (!has_use(reader, value, probe, probe->type != PROBE_NONE) ||
-		!reader_time(reader, value, TIMEOUT_MIN, HOUR, &timeout))
+	if (!has_use(reader, value, probe, probe->type != PROBE_NONE) || !reader_time(reader, value, &timeout))
 		return;
 	snprintf(expected, sizeof(expected), "no more than the interval, %s",
 		duration_format(probe->interval, interval));
@@ -209,11 +207,10 @@ static void read_timeout(struct reader *reader, const struct node *value, void *
 
 static void read_count(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
-	unsigned int *count = (unsigned int *)((char *)object + reader->key->member);
+	const struct config_probe *probe = object;
 
 	if (has_use(reader, value, probe, probe->type != PROBE_NONE))
-		reader_number(reader, value, 1, COUNT_MAX, count);
+		config_read_u32(reader, value, object);
 }
 
 /* "200", or "2xx" for a hundred of them. */
@@ -238,7 +235,7 @@ static void read_ok_codes(struct reader *reader, const struct node *value, void 
 	const struct node *item;
 	const char *text;
 
-	if (!has_use(reader, value, probe, is_sip(probe)) || !reader_list(reader, value, false))
+	if (!has_use(reader, value, probe, config_probe_is_sip(probe)) || !reader_list(reader, value, false))
 		return;
 	memset(probe->ok_codes, 0, sizeof(probe->ok_codes));
 	for (item = node_first(value); item; item = node_next(value, item)) {
@@ -246,7 +243,7 @@ static void read_ok_codes(struct reader *reader, const struct node *value, void 
 		if (!text)
 			continue;
 		if (!parse_codes(text, &code, &last)) {
-			reader_refuse(reader, item, "a status code of SIP, or all of a class, such as 200 or 4xx");
+			reader_refuse(reader, item, NULL);
 			continue;
 		}
 		for (; code <= last; code++)
@@ -285,9 +282,18 @@ static void write_ok_codes(const struct writer *writer, const struct key *key, c
 
 /* --- texts */
 
-static void set_text(const struct reader *reader, struct config_probe *probe, const char *text)
+static void read_valid_text(
+	struct reader *reader, const struct node *value, void *object, bool use, bool (*is_valid)(const char *))
 {
-	*(char **)((char *)probe + reader->key->member) = config_copy_text(text);
+	const char *text;
+
+	if (!has_use(reader, value, object, use))
+		return;
+	text = reader_text(reader, value);
+	if (text && is_valid(text))
+		*(char **)((char *)object + reader->key->member) = config_copy_text(text);
+	else if (text)
+		reader_refuse(reader, value, NULL);
 }
 
 static bool uri_is_valid(const char *uri)
@@ -298,16 +304,7 @@ static bool uri_is_valid(const char *uri)
 
 static void read_uri(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
-	const char *text;
-
-	if (!has_use(reader, value, probe, is_sip(probe)))
-		return;
-	text = reader_text(reader, value);
-	if (text && uri_is_valid(text))
-		set_text(reader, probe, text);
-	else if (text)
-		reader_refuse(reader, value, "a SIP URI, such as sip:probe@example.net");
+	read_valid_text(reader, value, object, config_probe_is_sip(object), uri_is_valid);
 }
 
 static bool user_is_valid(const char *user) /* RFC 3261, 25.1 */
@@ -317,76 +314,164 @@ static bool user_is_valid(const char *user) /* RFC 3261, 25.1 */
 
 static void read_user(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
-	const char *text;
+	read_valid_text(reader, value, object, config_probe_is_sip(object), user_is_valid);
+}
 
-	if (!has_use(reader, value, probe, is_sip(probe)))
-		return;
-	text = reader_text(reader, value);
-	if (text && user_is_valid(text))
-		set_text(reader, probe, text);
-	else if (text)
-		reader_refuse(reader, value, "the user part of a SIP URI, such as probe");
+static bool path_is_valid(const char *path)
+{
+	return path[0] == '/' && strlen(path) < PATH_MAX && config_is_printable(path);
 }
 
 static void read_ca(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_probe *probe = object;
-	const char *text;
 
-	if (!has_use(reader, value, probe, has_tls(probe)))
-		return;
 	probe->ca_position = value->position;
-	text = reader_text(reader, value);
-	if (text && text[0] == '/' && strlen(text) < PATH_MAX && config_is_printable(text))
-		set_text(reader, probe, text);
-	else if (text)
-		reader_refuse(reader, value, "the path of a file, such as /etc/sipxdp/ca.pem");
+	read_valid_text(reader, value, object, has_tls(probe), path_is_valid);
 }
 
 static void read_sni(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
-	const char *text;
-
-	if (!has_use(reader, value, probe, has_tls(probe)))
-		return;
-	text = reader_text(reader, value);
-	if (text && host_name_is_valid(text))
-		set_text(reader, probe, text);
-	else if (text)
-		reader_refuse(reader, value, "the name of a host, such as sip.example.net");
+	read_valid_text(reader, value, object, has_tls(object), host_name_is_valid);
 }
 
 static void read_verify(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_probe *probe = object;
+	const struct config_probe *probe = object;
 
 	if (has_use(reader, value, probe, has_tls(probe)))
-		reader_truth(reader, value, &probe->verify);
+		config_read_truth(reader, value, object);
 }
 
 /* --- the whole */
 
 #define MEMBER(name) .member = offsetof(struct config_probe, name)
 
+#define FOR_SIP "For `options` and `register`. "
+#define FOR_TLS "For TLS. "
+
 /* The type comes first and the transport next: the others depend on them. */
 const struct key config_probe_keys[] = {
-	{.name = "type", .required = true, .read = read_type, .write = write_type, .flags = KEY_ALWAYS},
-	{.name = "transport", .read = read_transport, .write = write_transport, .flags = KEY_ALWAYS},
-	{.name = "via", .read = read_via, .write = write_via},
-	{.name = "port", .read = read_port, .write = config_write_u16, MEMBER(port)},
-	{.name = "interval", .read = read_interval, .write = config_write_time, MEMBER(interval)},
-	{.name = "timeout", .read = read_timeout, .write = config_write_time, MEMBER(timeout)},
-	{.name = "fall", .read = read_count, .write = config_write_u32, MEMBER(fall)},
-	{.name = "rise", .read = read_count, .write = config_write_u32, MEMBER(rise)},
-	{.name = "ok_codes", .read = read_ok_codes, .write = write_ok_codes},
-	{.name = "from", .read = read_uri, .write = config_write_text, MEMBER(from)},
-	{.name = "request_uri", .read = read_uri, .write = config_write_text, MEMBER(request_uri)},
-	{.name = "user", .read = read_user, .write = config_write_text, MEMBER(user)},
-	{.name = "ca", .read = read_ca, .write = config_write_text, MEMBER(ca)},
-	{.name = "sni", .read = read_sni, .write = config_write_text, MEMBER(sni)},
-	{.name = "verify", .read = read_verify, .write = config_write_truth, MEMBER(verify)},
+	{.name = "type",
+		.required = true,
+		.read = read_type,
+		.write = write_type,
+		.flags = KEY_ALWAYS,
+		.type = VALUE_WORD,
+		.words = config_probe_types,
+		.help = "`options` and `register` send a SIP request. `tcp` opens a connection. `tls` opens a "
+			"connection and "
+			"completes the TLS handshake. `icmp` sends an echo request. A key that the type does not use "
+			"is "
+			"refused."},
+	{.name = "transport",
+		.read = read_transport,
+		.write = write_transport,
+		.flags = KEY_ALWAYS,
+		.type = VALUE_WORD,
+		.words = transport_words,
+		.usual = "the protocol of the first service that uses the pool",
+		.help = FOR_SIP "Transport of the request."},
+	{.name = "via",
+		.read = read_via,
+		.write = write_via,
+		.type = VALUE_WORD,
+		.words = via_words,
+		.help = "`vip` sends the probe to the VIP on the backend, on the same route as calls. `address` sends "
+			"it to the "
+			"backend's own address."},
+	{.name = "port",
+		.read = read_port,
+		.write = config_write_u16,
+		MEMBER(port),
+		.type = VALUE_NUMBER,
+		.max = 65535,
+		.usual = "0",
+		.help = "Destination port, not for `icmp`. 0 stands for the port of the first service that uses the "
+			"pool and has "
+			"the probe's protocol (TLS: `tcp`). If there is no such service, the key is required."},
+	{.name = "interval",
+		.read = read_interval,
+		.write = config_write_time,
+		MEMBER(interval),
+		.type = VALUE_TIME,
+		.min = INTERVAL_MIN,
+		.max = HOUR,
+		.help = "Time from one probe to the next. A random part of up to 10 % is subtracted."},
+	{.name = "timeout",
+		.read = read_timeout,
+		.write = config_write_time,
+		MEMBER(timeout),
+		.type = VALUE_TIME,
+		.min = TIMEOUT_MIN,
+		.max = HOUR,
+		.usual = "1s, or `interval` if that is shorter",
+		.help = "How long the probe waits for the answer. It must not be longer than `interval`."},
+	{.name = "fall",
+		.read = read_count,
+		.write = config_write_u32,
+		MEMBER(fall),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = COUNT_MAX,
+		.help = "Consecutive failures after which a backend is down."},
+	{.name = "rise",
+		.read = read_count,
+		.write = config_write_u32,
+		MEMBER(rise),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = COUNT_MAX,
+		.help = "Consecutive successes after which a backend is up."},
+	{.name = "ok_codes",
+		.read = read_ok_codes,
+		.write = write_ok_codes,
+		.flags = KEY_LIST,
+		.expected = "a SIP status code, or a class of them, such as 200 or 4xx",
+		.help = FOR_SIP
+		"Status codes that count as success. A server that refuses the request is alive, too; most 5xx "
+		"codes report a fault of the server."},
+	{.name = "from",
+		.read = read_uri,
+		.write = config_write_text,
+		MEMBER(from),
+		.expected = URI_EXPECTED,
+		.usual = "generated",
+		.help = FOR_SIP "URI of the From and To headers."},
+	{.name = "request_uri",
+		.read = read_uri,
+		.write = config_write_text,
+		MEMBER(request_uri),
+		.expected = URI_EXPECTED,
+		.usual = "`sip:`, `user` and the probed address",
+		.help = FOR_SIP "Request-URI."},
+	{.name = "user",
+		.read = read_user,
+		.write = config_write_text,
+		MEMBER(user),
+		.expected = "the user part of a SIP URI, such as probe",
+		.help = FOR_SIP "User part of the default Request-URI."},
+	{.name = "ca",
+		.read = read_ca,
+		.write = config_write_text,
+		MEMBER(ca),
+		.expected = "the absolute path of a file, such as /etc/sipxdp/ca.pem",
+		.usual = "the certificates of the system",
+		.help = FOR_TLS "File of CA certificates (PEM). `--check`, `plan` and `reload` open it."},
+	{.name = "sni",
+		.read = read_sni,
+		.write = config_write_text,
+		MEMBER(sni),
+		.expected = "the name of a host, such as sip.example.net",
+		.usual = "none: the address is verified",
+		.help = FOR_TLS "Server name that is requested and verified."},
+	{.name = "verify",
+		.read = read_verify,
+		.write = config_write_truth,
+		MEMBER(verify),
+		.type = VALUE_WORD,
+		.words = reader_truth_words,
+		.help = FOR_TLS "Whether the certificate of the backend is verified."},
 	{},
 };
 
@@ -404,67 +489,4 @@ void config_read_probe(struct reader *reader, const struct node *value, void *ob
 	pool->probe.type = TYPE_UNKNOWN;
 	snprintf(noun, sizeof(noun), "the probe of %s", reader->label);
 	reader_mapping(reader, value, noun, config_probe_keys, &pool->probe);
-}
-
-static uint8_t protocol_of(const struct config_probe *probe)
-{
-	bool udp = is_sip(probe) && probe->transport == TRANSPORT_UDP;
-
-	return udp ? IPPROTO_UDP : IPPROTO_TCP;
-}
-
-const struct config_service *config_probed_service(const struct config *config, const struct config_pool *pool)
-{
-	return pool->probed_service == CONFIG_NO_SERVICE ? NULL : &config->services[pool->probed_service];
-}
-
-static bool can_be_asked(const struct config_service *service, const struct config_probe *probe)
-{
-	return has_port(probe) && service->port && service->protocol == protocol_of(probe);
-}
-
-/* Finds for each pool the first service that uses it, or that its probe can ask, too. */
-static void find_services(struct config *config, bool to_ask)
-{
-	for (size_t i = config->service_count; i-- > 0;) {
-		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
-
-		for (size_t j = 0; j < count; j++) {
-			struct config_pool *pool = &config->pools[pools[j]];
-
-			if (!to_ask || can_be_asked(&config->services[i], &pool->probe))
-				pool->probed_service = i;
-		}
-	}
-}
-
-static void check_port(const struct config *config, const struct config_pool *pool, struct faults *faults)
-{
-	const struct config_service *service = config_probed_service(config, pool);
-	const struct config_probe *probe = &pool->probe;
-
-	if (service && !probe->port && has_port(probe) && !can_be_asked(service, probe))
-		faults_add(faults, pool->position,
-			"pool %s: its probe needs a 'port', because no %s service of the pool has one", pool->name,
-			config_protocol_name(protocol_of(probe)));
-}
-
-void config_resolve_probes(struct config *config, struct faults *faults)
-{
-	size_t i;
-
-	for (i = 0; i < config->pool_count; i++)
-		config->pools[i].probed_service = CONFIG_NO_SERVICE;
-	find_services(config, false);
-	for (i = 0; i < config->pool_count; i++) {
-		const struct config_service *first = config_probed_service(config, &config->pools[i]);
-		struct config_probe *probe = &config->pools[i].probe;
-
-		if (probe->type != PROBE_NONE && probe->transport == TRANSPORT_OF_SERVICE)
-			probe->transport = first && first->protocol == IPPROTO_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
-	}
-	find_services(config, true);
-	for (i = 0; i < config->pool_count; i++)
-		if (config->pools[i].probe.type != PROBE_NONE)
-			check_port(config, &config->pools[i], faults);
 }

@@ -20,7 +20,7 @@ static void read_port(struct reader *reader, const struct node *value, void *obj
 	struct parse *parse = reader->context;
 	uint16_t first, last;
 
-	if (!reader_range(reader, value, 0, 65535, &first, &last))
+	if (!reader_range(reader, value, &first, &last))
 		return;
 	if (strchr(value->text, '-') && (first == 0 || first == last)) {
 		reader_refuse(reader, value, "one port, or a range of at least two such as 5060-5080");
@@ -50,7 +50,7 @@ static void read_protocol(struct reader *reader, const struct node *value, void 
 	struct config_service *service = object;
 	int protocol = 0; /* unknown */
 
-	reader_word(reader, value, protocol_words, &protocol);
+	reader_word(reader, value, &protocol);
 	service->protocol = protocol;
 	if (protocol == IPPROTO_TCP)
 		service->affinity = AFFINITY_FLOW;
@@ -71,7 +71,7 @@ static void read_affinity(struct reader *reader, const struct node *value, void 
 	struct config_service *service = object;
 	int affinity;
 
-	if (!reader_word(reader, value, affinity_words, &affinity))
+	if (!reader_word(reader, value, &affinity))
 		return;
 	if (affinity != AFFINITY_SOURCE && affinity != AFFINITY_FLOW && service->protocol == IPPROTO_TCP)
 		reader_refuse(reader, value, "source or flow for tcp (a connection is no message)");
@@ -102,13 +102,6 @@ static void write_protocol(const struct writer *writer, const struct key *key, c
 {
 	(void)key;
 	fputs(config_protocol_name(((const struct config_service *)object)->protocol), writer->out);
-}
-
-static void read_ping(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_service *service = object;
-
-	reader_truth(reader, value, &service->ping);
 }
 
 static void read_vip(
@@ -344,21 +337,74 @@ size_t config_service_pools(const struct config_service *service, size_t pools[M
 }
 
 const struct key config_service_keys[] = {
-	{.name = "name", .required = true, .read = read_name},
-	{.name = "port", .required = true, .read = read_port, .write = write_port, .flags = KEY_ALWAYS},
-	{.name = "protocol", .read = read_protocol, .write = write_protocol, .flags = KEY_ALWAYS},
-	{.name = "vip", .required = true, .read = read_vips, .write = write_vips, .flags = KEY_ALWAYS | KEY_IN_STEPS},
-	{.name = "affinity", .read = read_affinity, .write = write_affinity, .flags = KEY_ALWAYS | KEY_IN_STEPS},
+	{.name = "name",
+		.required = true,
+		.read = read_name,
+		.expected = NAME_EXPECTED,
+		.help = "Name of the service, unique in the file."},
+	{.name = "port",
+		.required = true,
+		.read = read_port,
+		.write = write_port,
+		.flags = KEY_ALWAYS,
+		.type = VALUE_RANGE,
+		.max = 65535,
+		.help = "Port, or range of ports. 0 stands for every port of the VIP that no other service has. "
+			"Services of the "
+			"same VIP and protocol must not overlap."},
+	{.name = "protocol",
+		.read = read_protocol,
+		.write = write_protocol,
+		.flags = KEY_ALWAYS,
+		.type = VALUE_WORD,
+		.words = protocol_words,
+		.help = "Transport protocol. TLS is balanced as `tcp`."},
+	{.name = "vip",
+		.required = true,
+		.read = read_vips,
+		.write = write_vips,
+		.flags = KEY_ALWAYS | KEY_IN_STEPS | KEY_ONE_OR_LIST,
+		.expected = ADDRESS_EXPECTED,
+		.help = "Virtual IP address. An IPv6 address in a list needs quotes. With `forward: dsr`, the backends "
+			"may have "
+			"addresses of a different family."},
+	{.name = "affinity",
+		.read = read_affinity,
+		.write = write_affinity,
+		.flags = KEY_ALWAYS | KEY_IN_STEPS,
+		.type = VALUE_WORD,
+		.words = affinity_words,
+		.usual = "`call-id`; for `tcp`: `flow`",
+		.help = "The property that packets for the same backend have in common: the Call-ID; the user of the "
+			"From, To or "
+			"Request-URI; the source address (`source`); or the source address and port (`flow`), which "
+			"for TCP is "
+			"the connection. A `tcp` service has `source` or `flow`."},
 	{.name = "pool",
 		.required = true,
 		.read = read_own_pool,
 		.write = write_pool,
-		.flags = KEY_ALWAYS | KEY_IN_STEPS},
-	{.name = "methods", .read = read_methods, .write = write_methods, .flags = KEY_IN_STEPS},
+		.flags = KEY_ALWAYS | KEY_IN_STEPS,
+		.expected = "the name of a pool",
+		.help = "Pool that receives the packets."},
+	{.name = "methods",
+		.read = read_methods,
+		.write = write_methods,
+		.flags = KEY_IN_STEPS,
+		.keys = method_keys,
+		.help = "Different pools for requests with certain methods, `udp` only. ACK, BYE, CANCEL, PRACK, INFO "
+			"and UPDATE "
+			"follow INVITE unless they are listed. All other requests and all responses go to `pool`. `*` "
+			"stands "
+			"for the methods that are not among these keys."},
 	{.name = "ping",
-		.read = read_ping,
+		.read = config_read_truth,
 		.write = config_write_truth,
-		.member = offsetof(struct config_service, ping)},
+		.member = offsetof(struct config_service, ping),
+		.type = VALUE_WORD,
+		.words = reader_truth_words,
+		.help = "Whether the balancer answers ICMP echo requests to the VIP. If not, its kernel receives "
+			"them."},
 	{},
 };
 

@@ -4,6 +4,45 @@
 #include "config_private.h"
 #include "core/base/memory.h"
 
+static void *member(const struct reader *reader, void *object)
+{
+	return (char *)object + reader->key->member;
+}
+
+void config_read_u8(struct reader *reader, const struct node *value, void *object)
+{
+	uint32_t number;
+
+	if (reader_number(reader, value, &number))
+		*(uint8_t *)member(reader, object) = number;
+}
+
+void config_read_u16(struct reader *reader, const struct node *value, void *object)
+{
+	uint32_t number;
+
+	if (reader_number(reader, value, &number))
+		*(uint16_t *)member(reader, object) = number;
+}
+
+void config_read_u32(struct reader *reader, const struct node *value, void *object)
+{
+	reader_number(reader, value, member(reader, object));
+}
+
+void config_read_time(struct reader *reader, const struct node *value, void *object)
+{
+	reader_time(reader, value, member(reader, object));
+}
+
+void config_read_truth(struct reader *reader, const struct node *value, void *object)
+{
+	int truth;
+
+	if (reader_word(reader, value, &truth))
+		*(bool *)member(reader, object) = truth;
+}
+
 bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE])
 {
 	const char *text = reader_text(reader, value);
@@ -11,7 +50,7 @@ bool config_read_name(struct reader *reader, const struct node *value, char out[
 	if (!text)
 		return false;
 	if (!config_name_is_valid(text)) {
-		reader_refuse(reader, value, "1 to 63 of the characters A-Z a-z 0-9 . _ -");
+		reader_refuse(reader, value, NAME_EXPECTED);
 		return false;
 	}
 	strcpy(out, text);
@@ -38,8 +77,8 @@ bool config_read_address(struct reader *reader, const struct node *value, struct
 	if (!text)
 		return false;
 	if (address_parse(text, &address)) {
-		reader_refuse(reader, value,
-			strchr(text, '/') ? "an address without a prefix length" : "an IPv4 or IPv6 address");
+		reader_refuse(
+			reader, value, strchr(text, '/') ? "an address without a prefix length" : ADDRESS_EXPECTED);
 		return false;
 	}
 	if (!address_is_host(&address)) {

@@ -8,7 +8,6 @@
 
 #define SHOWN_SIZE 80
 #define LABEL_SIZE 96
-#define EXPECTED_SIZE 128
 #define WORD_SIZE 64 /* longer words are neither suggested nor in a label */
 
 /* What somebody wrote, fit for a message on a terminal. */
@@ -110,10 +109,51 @@ void *reader_items(struct reader *reader, const struct node *list, size_t size, 
 	return allocate(*count, size);
 }
 
+const struct word reader_truth_words[] = {{"true", true}, {"false", false}, {}};
+
+static void list_words(const struct word *words, char out[READER_EXPECTED_SIZE])
+{
+	size_t length = 0;
+
+	for (const struct word *word = words; word->text && length < READER_EXPECTED_SIZE; word++)
+		length += snprintf(
+			out + length, READER_EXPECTED_SIZE - length, "%s'%s'", word == words ? "" : " or ", word->text);
+}
+
+const char *reader_expected(const struct key *key, char out[READER_EXPECTED_SIZE])
+{
+	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
+
+	switch (key->type) {
+	case VALUE_NUMBER:
+	case VALUE_RANGE:
+		snprintf(out, READER_EXPECTED_SIZE, "a whole number from %u to %u%s", key->min, key->max,
+			key->type == VALUE_RANGE ? ", or a range such as 5060-5080" : "");
+		break;
+	case VALUE_TIME:
+		snprintf(out, READER_EXPECTED_SIZE, "a time from %s to %s with its unit, such as 500ms, 2s, 5m or 1h",
+			duration_format(key->min, least), duration_format(key->max, most));
+		break;
+	case VALUE_WORD:
+		list_words(key->words, out);
+		break;
+	case VALUE_TEXT:
+		snprintf(out, READER_EXPECTED_SIZE, "%s", key->expected);
+	}
+	return out;
+}
+
 void reader_refuse(struct reader *reader, const struct node *node, const char *expected)
 {
-	char text[SHOWN_SIZE];
+	char text[SHOWN_SIZE], usual[READER_EXPECTED_SIZE];
 
+	if (!expected)
+		expected = reader_expected(reader->key, usual);
+	if (reader->key->flags & KEY_SECRET) {
+		faults_add(reader->faults, node->position, "'%s' of %s must be %s", reader->key->name, reader->label,
+			expected);
+		return;
+	}
 	faults_add(reader->faults, node->position, "'%s' of %s must be %s, not '%s'", reader->key->name, reader->label,
 		expected, shown(node->text, text));
 }
@@ -148,92 +188,68 @@ static size_t digits_of(const char *text)
 	return strspn(text, "0123456789");
 }
 
-bool reader_number(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out)
+bool reader_number(struct reader *reader, const struct node *node, uint32_t *out)
 {
 	const char *text = reader_text(reader, node);
-	char expected[EXPECTED_SIZE];
+	const struct key *key = reader->key;
 
 	if (!text)
 		return false;
-	if (text[digits_of(text)] == '\0' && parse_number(text, digits_of(text), min, max, out))
+	if (text[digits_of(text)] == '\0' && parse_number(text, digits_of(text), key->min, key->max, out))
 		return true;
-	snprintf(expected, sizeof(expected), "a whole number from %u to %u", min, max);
-	reader_refuse(reader, node, expected);
+	reader_refuse(reader, node, NULL);
 	return false;
 }
 
-bool reader_range(
-	struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint16_t *first, uint16_t *last)
+bool reader_range(struct reader *reader, const struct node *node, uint16_t *first, uint16_t *last)
 {
 	const char *text = reader_text(reader, node), *second;
-	char expected[EXPECTED_SIZE];
+	const struct key *key = reader->key;
 	uint32_t from, to;
 
 	if (!text)
 		return false;
 	second = text + digits_of(text);
 	second = *second == '-' ? second + 1 : text;
-	if (second[digits_of(second)] == '\0' && parse_number(text, digits_of(text), min, max, &from) &&
-		parse_number(second, digits_of(second), from, max, &to)) {
+	if (second[digits_of(second)] == '\0' && parse_number(text, digits_of(text), key->min, key->max, &from) &&
+		parse_number(second, digits_of(second), from, key->max, &to)) {
 		*first = from;
 		*last = to;
 		return true;
 	}
-	snprintf(expected, sizeof(expected), "a whole number from %u to %u, or a range such as 5060-5080", min, max);
-	reader_refuse(reader, node, expected);
+	reader_refuse(reader, node, NULL);
 	return false;
 }
 
-bool reader_time(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out)
+bool reader_time(struct reader *reader, const struct node *node, uint32_t *out)
 {
 	const char *text = reader_text(reader, node);
-	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE], expected[EXPECTED_SIZE];
 	uint32_t value;
 
 	if (!text)
 		return false;
-	if (duration_parse(text, &value) == 0 && value >= min && value <= max) {
+	if (duration_parse(text, &value) == 0 && value >= reader->key->min && value <= reader->key->max) {
 		*out = value;
 		return true;
 	}
-	snprintf(expected, sizeof(expected), "a time from %s to %s with its unit, such as 500ms, 2s, 5m or 1h",
-		duration_format(min, least), duration_format(max, most));
-	reader_refuse(reader, node, expected);
+	reader_refuse(reader, node, NULL);
 	return false;
 }
 
-bool reader_truth(struct reader *reader, const struct node *node, bool *out)
+bool reader_word(struct reader *reader, const struct node *node, int *out)
 {
-	static const struct word words[] = {{"true", true}, {"false", false}, {}};
-	int value;
-
-	if (!reader_word(reader, node, words, &value))
-		return false;
-	*out = value;
-	return true;
-}
-
-bool reader_word(struct reader *reader, const struct node *node, const struct word *words, int *out)
-{
-	const char *text = reader_text(reader, node), *separator = "";
-	char expected[EXPECTED_SIZE];
-	const struct word *word;
-	size_t length = 0;
+	const char *text = reader_text(reader, node);
+	const struct word *word = reader->key->words;
 
 	if (!text)
 		return false;
-	for (word = words; word->text && strcmp(word->text, text); word++)
-		;
-	if (word->text) {
+	while (word->text && strcmp(word->text, text))
+		word++;
+	if (word->text)
 		*out = word->value;
-		return true;
-	}
-	for (word = words; word->text && length < sizeof(expected); word++) {
-		length += snprintf(expected + length, sizeof(expected) - length, "%s'%s'", separator, word->text);
-		separator = " or ";
-	}
-	reader_refuse(reader, node, expected);
-	return false;
+	else
+		reader_refuse(reader, node, NULL);
+	return word->text;
 }
 
 /* "backend px1", or "a backend" as long as it has no name that can be shown. */

@@ -26,8 +26,26 @@ struct writer {
 enum key_flags {
 	KEY_ALWAYS = 1,   /* `save` writes it also where it has its default */
 	KEY_IN_STEPS = 2, /* the plan's steps say what changes: see plan.c */
-	KEY_SECRET = 4,   /* that it changes is said, its value is not */
+	KEY_SECRET = 4,   /* no message shows the value */
+	KEY_LIST = 8,     /* a list of such values */
+	KEY_ONE_OR_LIST = 16,
 };
+
+enum value_type {
+	VALUE_TEXT,   /* `expected` describes it */
+	VALUE_NUMBER, /* a whole number from `min` to `max` */
+	VALUE_RANGE,  /* such a number, or two of them as in "5060-5080" */
+	VALUE_TIME,   /* `min` to `max` ms */
+	VALUE_WORD,   /* one of `words` */
+};
+
+/* A row of a table of words, which ends with an empty row. */
+struct word {
+	const char *text;
+	int value;
+};
+
+extern const struct word reader_truth_words[]; /* "true" or "false" */
 
 /* A row of a table of keys, which ends with an empty row. Keys are read, written and compared
  * in the order of the table, whatever the order in the file. */
@@ -41,15 +59,23 @@ struct key {
 	size_t member; /* for a function that serves several keys: offsetof() of what to fill */
 	unsigned int flags;
 	const char *advice; /* what else a change of this key takes; NULL: nothing */
+	/* What the value must be: refusals and documentation say it by these. */
+	enum value_type type;
+	uint32_t min, max;
+	const struct word *words;
+	const char *expected;
+	/* Documentation only (docs/reference/keys.md and sipxdp.yaml(5)). */
+	const struct key *keys; /* of the mapping, or of each mapping of the list; NULL: a plain value */
+	const char *usual;      /* the default in words; NULL: what config_parse fills in */
+	const char *help;
 };
 
 #define READER_KEYS_MAX 16 /* in one table */
 
-/* A row of a table of words, which ends with an empty row. */
-struct word {
-	const char *text;
-	int value;
-};
+#define READER_EXPECTED_SIZE 256
+
+/* Describes one value of the key: "a whole number from 0 to 1000". Returns `out`. */
+const char *reader_expected(const struct key *key, char out[READER_EXPECTED_SIZE]);
 
 /* Reads each key of a mapping into `object`. `noun` is what it is: "a backend", "the file". */
 void reader_mapping(
@@ -67,22 +93,13 @@ void *reader_items(struct reader *reader, const struct node *list, size_t size, 
 /* The text of a scalar that is not empty, or NULL. */
 const char *reader_text(struct reader *reader, const struct node *node);
 
-/* A decimal number, digits alone. */
-bool reader_number(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out);
+/* These read a value of the key's type, within its limits. A time is in ms and has a unit (duration.h). */
+bool reader_number(struct reader *reader, const struct node *node, uint32_t *out);
+bool reader_range(struct reader *reader, const struct node *node, uint16_t *first, uint16_t *last);
+bool reader_time(struct reader *reader, const struct node *node, uint32_t *out);
+bool reader_word(struct reader *reader, const struct node *node, int *out);
 
-/* Such a number, or two of them as in "5060-5080", the second not smaller. */
-bool reader_range(
-	struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint16_t *first, uint16_t *last);
-
-/* A time with its unit (duration.h); all are ms. */
-bool reader_time(struct reader *reader, const struct node *node, uint32_t min, uint32_t max, uint32_t *out);
-
-/* "true" or "false". */
-bool reader_truth(struct reader *reader, const struct node *node, bool *out);
-
-bool reader_word(struct reader *reader, const struct node *node, const struct word *words, int *out);
-
-/* Adds "'KEY' of LABEL must be EXPECTED, not 'TEXT'". */
+/* Adds "'KEY' of LABEL must be EXPECTED, not 'TEXT'". NULL: what reader_expected() says of the key. */
 void reader_refuse(struct reader *reader, const struct node *node, const char *expected);
 
 /* The best of the candidates that somebody may have meant when he wrote `text`. */

@@ -227,10 +227,11 @@ Test(config, refuses_bad_values)
 			{"7:17: 'slots' of limits must be a power of two, not '1000'"}},
 		{"too many slots", HEAD POOLS "limits: {slots: 2097152}\n", {"7:17: from 256 to 1048576"}},
 		{"MAC addresses of no host", HEAD POOLS "macs: ['01:00:5e:00:00:01', '00:00:00:00:00:00', x]\n",
-			{"7:8: 'macs' of the file must be a MAC address that is no group's",
-				"7:29: not '00:00:00:00:00:00'", "7:50: not 'x'"}},
+			{"7:8: 'macs' of the file must be a unicast MAC address", "7:29: not '00:00:00:00:00:00'",
+				"7:50: not 'x'"}},
 		{"a hash key that is short, and is not shown", "interfaces: [a]\nhash_key: 0123\n" POOLS,
-			{"2:11: 'hash_key' must be exactly 32 hex digits"}},
+			{"2:11: 'hash_key' of the file must be exactly 32 hex digits ('openssl rand -hex 16' makes "
+			 "one)"}},
 		{"a hash key that is long", "interfaces: [a]\nhash_key: 000102030405060708090a0b0c0d0e0f0\n" POOLS,
 			{"2:11: exactly 32 hex digits"}},
 		{"a hash key with 0x", "interfaces: [a]\nhash_key: 0x0102030405060708090a0b0c0d0e0f\n" POOLS,
@@ -275,8 +276,8 @@ Test(config, refuses_bad_values)
 			HEAD
 			"pools: [{name: p, backends: [\n  {name: a, address: 10.0.0.1, mac: '01:00:5e:00:00:01'},\n"
 			"  {name: b, address: 10.0.0.2, mac: 2}]}]\n",
-			{"4:37: 'mac' of backend a must be the MAC of one host",
-				"5:37: 'mac' of backend b must be the MAC"}},
+			{"4:37: 'mac' of backend a must be a unicast MAC address",
+				"5:37: 'mac' of backend b must be a unicast MAC"}},
 		{"words", HEAD POOLS "    forward: nat\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
 			{"7:14: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'nat'",
 				"13:15: 'protocol' of service sip must be 'udp' or 'tcp', not 'UDP'",
@@ -412,7 +413,7 @@ Test(config, refuses_what_contradicts)
 				"8:26: 'address' of backend px1 must be an address without a prefix length, not "
 				"'10.0.0.12/8'",
 				"9:20: interface eth0 is listed twice (first at line 9)",
-				"10:11: 'hash_key' must be exactly",
+				"10:11: 'hash_key' of the file must be exactly",
 				"11:17: 'slots' of limits must be a whole number from 256 to 1048576, not '0'"}},
 	};
 

@@ -231,7 +231,7 @@ Test(config_keys, refuses_probes)
 		{"codes",
 			PROBE("options, ok_codes: [99,\n 700,\n 2x,\n 2xxx,\n xxx,\n 20,\n 2000,\n 0xx,\n 4XX,\n "
 			      "[200]]"),
-			{"3:67: 'ok_codes' of the probe of pool p must be a status code of SIP, or all of a class, "
+			{"3:67: 'ok_codes' of the probe of pool p must be a SIP status code, or a class of them, "
 			 "such as "
 			 "200 or 4xx, not '99'",
 				"4:2: not '700'", "5:2: not '2x'", "6:2: not '2xxx'", "7:2: not 'xxx'", "8:2: not '20'",
@@ -248,7 +248,7 @@ Test(config_keys, refuses_probes)
 			 "'tel:1'",
 				"4:15: 'request_uri' of the probe of pool p must be a SIP URI",
 				"5:8: must be the user part of a SIP URI, such as probe, not 'a@b'",
-				"6:6: must be the path of a file, such as /etc/sipxdp/ca.pem, not 'ca.pem'",
+				"6:6: must be the absolute path of a file, such as /etc/sipxdp/ca.pem, not 'ca.pem'",
 				"7:7: must be the name of a host, such as sip.example.net, not '10.0.0.1'",
 				"8:10: must be 'true' or 'false', not '1'"}},
 		{"URIs that end or break a header",
