@@ -200,8 +200,8 @@ is "an address of the file" "$(post "${start/10.0.0.14/10.0.0.11}")" \
 	"409 backend 'px1' of pool 'proxies' has the address 10.0.0.11 already"
 is "no address" "$(post "${start/10.0.0.14/px4}")" "400 address must be the address of a host"
 like "no JSON" "$(post nonsense)" "^400 not JSON"
-is "GET" "$(curl_to)" "405 only POST is taken here"
-is "more than 4 KiB" "$(post "$(printf '%5000s' "$start")")" "413 a request has 4096 bytes at most"
+is "GET" "$(curl_to)" "405 only POST is accepted"
+is "more than 4 KiB" "$(post "$(printf '%5000s' "$start")")" "413 a request may have at most 4096 bytes"
 is "more than 4 KiB in chunks has no answer" \
 	"$(lab_in px4 curl -s --max-time 5 -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' \
 		--data-raw "$(printf '%9000s' x)" "http://$LAB_BALANCER:$PORT/" || true)" 000

@@ -201,7 +201,7 @@ lab_in balancer ip -6 route add 2001:db8:99::/64 via 2001:db8::100
 is "from the servers' network a request is answered" "$(post 2001:db8::a:1)" 401
 is "... from another network it is not" "$(post 2001:db8:99::1)" 000
 like "... status says so" "$(lab_ctl status)" \
-	"join: [0-9]+ requests from outside of the networks of 'from:' were not taken, the last from 2001:db8:99::1"
+	"join: [0-9]+ requests from outside the networks of 'from:' were rejected, the last one from 2001:db8:99::1"
 config 'from: [2001:db8:99::/64, 2001:db8::12, 2001:db8::13]'
 check "from: names that network, and two servers: reload" lab_ctl reload
 is "... it is answered there" "$(post 2001:db8:99::1)" 401

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The TCP socket of `join:`: POST with JSON, by libmicrohttpd. It has its sockets in an
- * epoll of its own, and that is one of our loop's; there is no thread. Connections are taken
- * here and handed over to it, because its limits are by address and by idle time: what a client
- * can hold is bounded in number and time by core/join/join_connections.h. */
+/* The TCP socket of `join:`: POST with JSON, by libmicrohttpd without threads. The library has its
+ * sockets in an epoll of its own, which is one source of our loop. This file accepts the connections
+ * and hands them to the library, because its own limits are only by address and by idle time.
+ * core/join/join_connections.h bounds the number and the time of connections per client. */
 #include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
@@ -16,12 +16,13 @@
 #include "join_private.h"
 
 #define BACKLOG 4096
-#define AT_ONCE 64 /* connections that are taken in one turn of the loop */
+#define AT_ONCE 64 /* connections accepted in one turn of the loop */
 #define CONNECTIONS                                                                                                    \
-	(JOIN_CONNECTIONS_KNOWN + JOIN_CONNECTIONS_STRANGERS + 4 * AT_ONCE) /* those that are about to end, too */
-#define CONNECTION_MEMORY 16384                                             /* bytes */
-#define TIMER_ACCURACY 10000                                                /* us */
-#define PAUSE 1000                                                          /* ms, when there are no descriptors */
+	(JOIN_CONNECTIONS_KNOWN + JOIN_CONNECTIONS_STRANGERS +                                                         \
+		4 * AT_ONCE)    /* including connections that are about to end */
+#define CONNECTION_MEMORY 16384 /* bytes */
+#define TIMER_ACCURACY 10000    /* us */
+#define PAUSE 1000              /* ms, while descriptors are exhausted */
 
 struct join_http {
 	struct MHD_Daemon *daemon;
@@ -105,7 +106,7 @@ static bool is_too_long(struct MHD_Connection *connection)
 	return strtoull(header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH).at, NULL, 10) > JOIN_REQUEST_MAX;
 }
 
-/* Is called when the headers are there, with each piece of the body, and at its end. */
+/* Called once the headers are complete, then for each part of the body, then at its end. */
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *path, const char *method,
 	const char *version, const char *piece, size_t *piece_length, void **state)
 {
@@ -115,18 +116,18 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	(void)version;
 	if (!body) {
 		if (strcmp(path, "/"))
-			return refuse(http, connection, 404, "nothing is here: requests go to /");
+			return refuse(http, connection, 404, "not found: send requests to /");
 		if (strcmp(method, MHD_HTTP_METHOD_POST))
-			return refuse(http, connection, 405, "only POST is taken here");
+			return refuse(http, connection, 405, "only POST is accepted");
 		if (is_too_long(connection))
-			return refuse(http, connection, 413, "a request has 4096 bytes at most");
+			return refuse(http, connection, 413, "a request may have at most 4096 bytes");
 		*state = allocate(1, sizeof(*body));
 		return MHD_YES;
 	}
 	if (!*piece_length)
 		return take(http, connection, body);
 	if (*piece_length > sizeof(body->text) - body->length)
-		return MHD_NO; /* in chunks, and too long: hung up on */
+		return MHD_NO; /* a chunked body that is too long: closes the connection */
 	memcpy(body->text + body->length, piece, *piece_length);
 	body->length += *piece_length;
 	*piece_length = 0;
@@ -171,13 +172,13 @@ static void on_connection(
 	}
 }
 
-/* libmicrohttpd finds the end of the stream, and closes. */
+/* libmicrohttpd sees the end of the stream and closes the connection. */
 static void end_connection(const struct join_connection *connection)
 {
 	shutdown(connection->fd, SHUT_RDWR);
 }
 
-/* Connections for which libmicrohttpd had no memory: it has closed them. */
+/* Removes connections that libmicrohttpd closed for lack of memory. */
 static void drop_unstarted(struct join_http *http)
 {
 	struct join_connection *connection, *next;
@@ -205,12 +206,12 @@ static void take_connection(struct join_http *http, int fd, const struct sockadd
 	if (ended)
 		end_connection(ended);
 	if (MHD_add_connection(http->daemon, fd, name, size) != MHD_YES)
-		join_connections_remove(&http->connections, connection); /* it has closed it */
+		join_connections_remove(&http->connections, connection); /* the library has closed the socket */
 }
 
 /* --- the loop */
 
-/* When a connection is due, or libmicrohttpd has something to do by itself. */
+/* Sets the timer to the next deadline: of a connection, or of libmicrohttpd itself. */
 static int set_timer(struct join_http *http)
 {
 	uint64_t due = join_connections_due(&http->connections), now = clock_msec();
@@ -236,7 +237,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data
 	return set_timer(http);
 }
 
-/* Without a descriptor a newcomer stays in the queue, and would wake the loop again at once. */
+/* Without a free descriptor a new connection stays in the queue and would wake the loop at once. */
 static void pause_newcomers(struct join_http *http, bool paused)
 {
 	http->paused = paused;
@@ -265,7 +266,7 @@ static int on_newcomers(sd_event_source *source, int fd, uint32_t events, void *
 	return set_timer(http);
 }
 
-/* What has come is read first. */
+/* Reads pending data first. */
 static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
 {
 	struct join_http *http = data;

@@ -13,28 +13,28 @@
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 
-#define RECONCILE_USEC 50000  /* so that many servers that start at once are one change */
-#define REFUSALS_PAUSE 10000  /* ms */
-#define UNREAD_MSEC 500       /* after such a stall heartbeats may still have to be read */
-#define LONG_MSEC 2000        /* ms without an answer after which a server may have given a heartbeat up */
-#define OUTSIDERS_TIME 600000 /* ms that one is worth a warning in status */
+#define RECONCILE_USEC 50000  /* combines many simultaneous starts into one change */
+#define REFUSALS_PAUSE 10000  /* ms between two logged refusals */
+#define UNREAD_MSEC 500       /* after a stall this long, unread heartbeats may be waiting */
+#define LONG_MSEC 2000        /* after a stall this long, a server may have given up sending a heartbeat */
+#define OUTSIDERS_TIME 600000 /* ms that status warns about a rejected source */
 
 struct join_listener {
 	struct daemon *daemon;
 	struct join *join;
 	struct join_sources *sources;
-	struct join_peer where; /* listens there; port 0: nowhere */
+	struct join_peer where; /* listening address; port 0: none */
 	struct join_http *http;
 	struct join_udp *udp;
-	int error; /* why not, -errno */
+	int error; /* of the last attempt to listen, -errno */
 	char fault[128];
 	sd_event_source *reconcile;
 	void (*changed)(void *data);
 	void *data;
-	uint64_t refusal; /* when one was logged, ms */
+	uint64_t refusal; /* when a refusal was last logged, ms */
 	unsigned int unlogged;
-	struct address outsider; /* the last that was turned away */
-	uint64_t outsider_came;  /* when, ms; 0: none was */
+	struct address outsider; /* the source of the last request from outside the allowed networks */
+	uint64_t outsider_came;  /* time of that request, ms; 0: none */
 	uint64_t outsiders;
 	char outsider_text[160];
 };
@@ -80,7 +80,7 @@ int join_socket(struct join_peer where, int type)
 	fd = socket(name.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* For TCP: connections of a daemon before this one do not stand in the way. */
+	/* For TCP: a previous daemon's connections must not block the address. */
 	if ((type != SOCK_STREAM || !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes))) &&
 		!bind(fd, &name.any, size))
 		return fd;
@@ -99,7 +99,7 @@ static const char *spell(struct join_peer peer, char text[ADDRESS_TEXT_SIZE + 16
 	return text;
 }
 
-/* --- what is said */
+/* --- requests */
 
 void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct join_peer peer)
 {
@@ -110,7 +110,7 @@ void join_listener_log_refusal(struct join_listener *listener, const struct join
 		listener->unlogged++;
 		return;
 	}
-	log_warning("join: refused what %s says: %s (%u), and %u more that were not logged",
+	log_warning("join: refused a request from %s: %s (%u); %u more refusals were not logged",
 		address_format(&peer.address, text), answer->text, answer->status, listener->unlogged);
 	listener->refusal = now;
 	listener->unlogged = 0;
@@ -119,7 +119,7 @@ void join_listener_log_refusal(struct join_listener *listener, const struct join
 enum join_source join_listener_classify(struct join_listener *listener, struct join_peer peer)
 {
 	static const struct join_answer refused = {
-		.status = 403, .text = "its network is not among those of 'from:', and it is no backend"};
+		.status = 403, .text = "the source is not in a network of 'from:' and is not a backend"};
 	enum join_source source = join_sources_classify(listener->sources, &peer.address);
 
 	if (source != JOIN_OUTSIDER)
@@ -155,7 +155,7 @@ struct join_answer join_listener_handle(
 	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_clock_now()};
 	uint8_t signature[JOIN_SIGNATURE_SIZE];
 	char text[JOIN_SIGNED_MAX];
-	struct join_answer answer = {.status = 503, .text = "nobody may join"};
+	struct join_answer answer = {.status = 503, .text = "joining is disabled"};
 	size_t length = join_signed(request, text);
 
 	if (secret && HMAC(EVP_sha256(), secret, strlen(secret), (uint8_t *)text, length, signature, NULL))
@@ -195,7 +195,7 @@ static void begin_listening(struct join_listener *listener)
 	if (!error)
 		error = join_udp_new(&listener->udp, listener->daemon->event, listener->where, listener);
 	if (!error) {
-		log_info("join: servers may join at %s", spell(listener->where, text));
+		log_info("join: listening on %s", spell(listener->where, text));
 		*listener->fault = '\0';
 	} else {
 		end_listening(listener);
@@ -215,7 +215,7 @@ static void listen_where_told(struct join_listener *listener)
 	if (where.port != listener->where.port || !address_equal(&where.address, &listener->where.address)) {
 		end_listening(listener);
 		if (!where.port)
-			log_info("join: nobody may join any more");
+			log_info("join: disabled by the configuration");
 		listener->where = where;
 		listener->error = 0;
 		*listener->fault = '\0';
@@ -231,7 +231,7 @@ const char *join_listener_outsiders(struct join_listener *listener)
 	if (!listener->outsider_came || clock_msec() - listener->outsider_came > OUTSIDERS_TIME)
 		return NULL;
 	snprintf(listener->outsider_text, sizeof(listener->outsider_text),
-		"%" PRIu64 " requests from outside of the networks of 'from:' were not taken, the last from %s",
+		"%" PRIu64 " requests from outside the networks of 'from:' were rejected, the last one from %s",
 		listener->outsiders, address_format(&listener->outsider, text));
 	return listener->outsider_text;
 }
@@ -249,7 +249,7 @@ static void forget(struct join_listener *listener, const struct farm_backend *ba
 	struct backend_record record = backend->record;
 	char error[FARM_ERROR_SIZE];
 
-	log_info("backend %s/%s is forgotten: it has sent no heartbeats for %u s", record.pool, record.name,
+	log_info("backend %s/%s is forgotten: no heartbeats for %u s", record.pool, record.name,
 		2 * farm->config->join.node_timeout / 1000);
 	farm_remove_backend(farm, record.pool, record.name, error);
 }
@@ -284,7 +284,7 @@ bool join_listener_check_silence(struct join_listener *listener)
 		return judge_silence(listener);
 	if (stall < LONG_MSEC)
 		return false;
-	log_warning("the daemon did not run for %.1f s (stopped, or busy): no server is taken for silent because of it",
+	log_warning("the daemon did not run for %.1f s (stopped or busy): this time does not count as silence",
 		stall / 1000.0);
 	join_forgive(listener->join, listener->daemon->farm, listening_clock_now());
 	return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Between join_listener.c and the two ways on which servers talk to it. */
+/* Shared by join_listener.c and its two transports, HTTP and SIP. No other file includes it. */
 #pragma once
 
 #include <netinet/in.h>
@@ -10,14 +10,14 @@
 
 /* --- join_listener.c */
 
-/* Takes a request that has come from a peer. */
+/* Handles a request from a peer. */
 struct join_answer join_listener_handle(
 	struct join_listener *listener, const struct join_request *request, struct join_peer peer);
 
-/* Classifies a peer before anything is read from it; an outsider is counted and logged. */
+/* Classifies a peer before any of its data is read. Counts and logs an outsider. */
 enum join_source join_listener_classify(struct join_listener *listener, struct join_peer peer);
 
-/* Logs a refusal, unless there are too many. join_listener_handle does it by itself. */
+/* Logs a refusal, limited in rate. join_listener_handle() does so itself. */
 void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct join_peer peer);
 
 union join_name {
@@ -29,7 +29,7 @@ union join_name {
 socklen_t join_name_of(struct join_peer peer, union join_name *name);
 struct join_peer join_peer_of(const struct sockaddr *name);
 
-/* A socket that is bound there, and does not block. It, or -errno. */
+/* Opens a non-blocking socket and binds it. A descriptor or -errno. */
 int join_socket(struct join_peer where, int type);
 
 /* --- join_http.c: POST with JSON */

@@ -9,14 +9,14 @@
 
 #define ANSWERS_BYTES (1 << 20)
 #define KNOWN_MAX (4 * MAX_BACKENDS)
-#define REFRESH_TIME 10000 /* ms between two looks at the networks of this machine */
+#define REFRESH_TIME 10000 /* ms between two reads of this machine's networks */
 
 struct join_sources {
 	const struct farm *farm;
 	struct netlink netlink;
-	struct prefix_key *networks; /* of this machine, those that the default takes */
+	struct prefix_key *networks; /* of this machine; the default for `from:` */
 	size_t network_count;
-	uint64_t refreshed; /* when they, and the backends, were read last, ms */
+	uint64_t refreshed; /* when networks and backends were last read, ms */
 	struct address_set known;
 };
 
@@ -31,7 +31,7 @@ static bool has_backend(const struct farm *farm, const struct prefix_key *networ
 	return false;
 }
 
-/* An address alone, as a VIP is, is a network only for the listen address. */
+/* A host address such as a VIP counts as a network only if it is the listen address. */
 static void take_network(void *data, const struct nlmsghdr *message)
 {
 	struct join_sources *sources = data;
@@ -105,7 +105,7 @@ static enum join_source judge(const struct join_sources *sources, const struct a
 	return is_inside(sources, peer) ? JOIN_STRANGER : JOIN_OUTSIDER;
 }
 
-/* Backends and addresses of interfaces may have come since the last look. */
+/* Reads networks and backends again before it rejects a peer, because both may have changed. */
 enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer)
 {
 	enum join_source found = judge(sources, peer);

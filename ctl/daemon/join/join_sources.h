@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From where requests to join are taken: the networks of `join: from:`; without these the networks
- * of this machine that the listen address, or a backend, is in. A backend's own address may always
- * speak. Also remembers which addresses have authenticated: these are served first. */
+/* The sources from which join requests are accepted: the networks of `join: from:`, by default the
+ * networks of this machine that contain the listen address or a backend. The address of a backend is
+ * always accepted. Also remembers the addresses that have authenticated, which are served first. */
 #pragma once
 
 #include "core/farm/farm.h"
 
 enum join_source {
-	JOIN_OUTSIDER, /* not taken */
+	JOIN_OUTSIDER, /* rejected */
 	JOIN_STRANGER,
-	JOIN_KNOWN, /* a backend, or it has authenticated */
+	JOIN_KNOWN, /* a backend, or authenticated before */
 };
 
 struct join_sources;
@@ -18,10 +18,10 @@ struct join_sources;
 int join_sources_new(struct join_sources **out);
 void join_sources_free(struct join_sources *sources);
 
-/* Takes another farm, which must stay until the next one. Backends that come later are found. */
+/* Replaces the farm, which must stay valid until the next call. Backends added to it later are found. */
 void join_sources_set_farm(struct join_sources *sources, const struct farm *farm);
 
 enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer);
 
-/* It has authenticated. */
+/* Remembers the address of a peer that has authenticated. */
 void join_sources_add_known(struct join_sources *sources, const struct address *peer);

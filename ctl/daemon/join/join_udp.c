@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The UDP socket of `join:`: SIP OPTIONS with a heartbeat. So many datagrams a turn of the
- * loop, so that a flood of them holds nothing else up. */
+/* The UDP socket of `join:`: SIP OPTIONS with a heartbeat. A turn of the loop handles a limited number
+ * of datagrams, so that a flood does not block the daemon. */
 #include <errno.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -8,7 +8,7 @@
 #include "core/base/memory.h"
 #include "join_private.h"
 
-#define DATAGRAMS_AT_ONCE 64 /* then others in the loop have their turn */
+#define DATAGRAMS_AT_ONCE 64 /* then the other sources of the loop are served */
 #define RECEIVE_BUFFER (4 << 20)
 
 struct join_udp {
@@ -48,7 +48,7 @@ static void answer_to(struct join_udp *udp, struct span message, struct join_pee
 		return;
 	length = join_sip_answer(message, &answer, tag, &peer, out);
 	size = join_name_of(peer, &name);
-	/* What is lost on the way is for the server to say again. */
+	/* A server repeats a request whose response is lost. */
 	(void)!sendto(udp->fd, out, length, 0, &name.any, size);
 }
 
@@ -74,7 +74,7 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *d
 	return 0;
 }
 
-/* Room for those that come while the daemon is busy. */
+/* Makes room for datagrams that arrive while the daemon is busy. */
 static void enlarge(int fd)
 {
 	int size = RECEIVE_BUFFER;

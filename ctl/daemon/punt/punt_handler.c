@@ -15,10 +15,10 @@
 #include "reinject.h"
 #include "punt_handler.h"
 
-#define OVERSIZE_AT_A_TIME 64 /* packets, then the rest of the daemon has its turn */
+#define OVERSIZE_AT_A_TIME 64 /* packets, then the other sources of the loop are served */
 
-/* Fragments are read so many at a time, once in so long: a flood of them gets no more of the
- * daemon's time than that, and wakes it no more often. */
+/* Fragments are read in batches with a pause after each batch, so that a flood of them takes a bounded
+ * share of the daemon's time. */
 #define FRAGMENTS_AT_A_TIME 256
 #define FRAGMENTS_PAUSE_USEC 1000
 
@@ -27,12 +27,12 @@ struct punt_handler {
 	struct ring_buffer *oversize;
 	sd_event_source *fragments_readable;
 	sd_event_source *oversize_readable;
-	sd_event_source *timer; /* the end of a pause, or of the wait of the oldest fragment */
+	sd_event_source *timer; /* the end of a pause, or the deadline of the oldest fragment */
 	struct reinject *reinject;
-	int first_fd; /* the map `fragments` */
+	int fragments_fd; /* the map `fragments` */
 	struct held_fragments *waiting;
-	size_t turn;                                   /* records taken in this one */
-	struct fragment_key keys[FRAGMENTS_AT_A_TIME]; /* of those, where they are about fragments */
+	size_t turn_count;                             /* records handled in this turn */
+	struct fragment_key keys[FRAGMENTS_AT_A_TIME]; /* the datagrams of this turn's fragment records */
 	struct oversize_error_rate rate;
 	struct punt_counts counts;
 };
@@ -42,10 +42,10 @@ static bool is_late(const struct punt *punt)
 	return clock_usec() > (punt->time + PUNT_NSEC) / 1000;
 }
 
-/* --- packets that do not fit */
+/* --- oversize packets */
 
-/* True when all of its pieces are on their way. */
-static bool cut_up(const struct punt_handler *handler, const struct punt *punt)
+/* True if all fragments were sent. */
+static bool fragment(const struct punt_handler *handler, const struct punt *punt)
 {
 	uint8_t piece[PUNT_FRAME_SIZE];
 	struct oversize_fragments cut;
@@ -53,8 +53,8 @@ static bool cut_up(const struct punt_handler *handler, const struct punt *punt)
 
 	if (oversize_fragment_start(&cut, punt))
 		return false;
-	/* Not earlier: the datagram behind it may have the same identification, if it has any. */
-	if (punt->owner.whole && bpf_map_update_elem(handler->first_fd, &punt->key, &punt->owner, BPF_ANY))
+	/* As late as possible: the next datagram may have the same identification, if it has any. */
+	if (punt->owner.whole && bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
 	while ((length = oversize_fragment_next(&cut, piece)))
 		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, punt->owner.backend))
@@ -62,8 +62,9 @@ static bool cut_up(const struct punt_handler *handler, const struct punt *punt)
 	return true;
 }
 
-/* The answer leaves as it came in: the way back may lead past our routes. */
-static bool tell(struct punt_handler *handler, const struct punt *punt)
+/* The ICMP error leaves through the interface that the packet arrived on, because the path back may not
+ * match our routes. */
+static bool answer_sender(struct punt_handler *handler, const struct punt *punt)
 {
 	uint8_t answer[OVERSIZE_ERROR_SIZE];
 	size_t length = oversize_error(punt, answer);
@@ -72,7 +73,7 @@ static bool tell(struct punt_handler *handler, const struct punt *punt)
 	       !reinject_send(handler->reinject, answer, length, punt->ifindex);
 }
 
-/* An error ends this turn; the record counts as taken. */
+/* An error ends this turn; the record counts as read. */
 static int on_oversize(void *data, void *record, size_t size)
 {
 	struct punt_handler *handler = data;
@@ -81,13 +82,13 @@ static int on_oversize(void *data, void *record, size_t size)
 	(void)size;
 	if (is_late(punt))
 		handler->counts.late_oversize++;
-	else if (oversize_may_fragment(punt) && cut_up(handler, punt))
+	else if (oversize_may_fragment(punt) && fragment(handler, punt))
 		handler->counts.fragmented++;
-	else if (!oversize_may_fragment(punt) && tell(handler, punt))
+	else if (!oversize_may_fragment(punt) && answer_sender(handler, punt))
 		handler->counts.answered++;
 	else
 		handler->counts.refused++;
-	return ++handler->turn < OVERSIZE_AT_A_TIME ? 0 : -EAGAIN;
+	return ++handler->turn_count < OVERSIZE_AT_A_TIME ? 0 : -EAGAIN;
 }
 
 static int on_oversize_readable(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -97,17 +98,17 @@ static int on_oversize_readable(sd_event_source *source, int fd, uint32_t events
 	(void)source;
 	(void)fd;
 	(void)events;
-	handler->turn = 0;
+	handler->turn_count = 0;
 	ring_buffer__consume(handler->oversize);
 	return 0;
 }
 
-/* --- fragments that came too early */
+/* --- early fragments */
 
-/* Has the first fragment of this datagram come by now? */
+/* Has the first fragment of this datagram arrived by now? */
 static bool find_first(const struct punt_handler *handler, const struct fragment_key *key, struct fragment *first)
 {
-	return !bpf_map_lookup_elem(handler->first_fd, key, first) &&
+	return !bpf_map_lookup_elem(handler->fragments_fd, key, first) &&
 	       clock_usec() < (first->seen + FRAGMENT_NSEC) / 1000;
 }
 
@@ -117,12 +118,12 @@ static void send_fragment(struct punt_handler *handler, const struct punt *punt,
 
 	if (!error)
 		handler->counts.sent++;
-	else if (error != -EAGAIN) /* which comes, and is counted, once more */
+	else if (error != -EAGAIN) /* -EAGAIN: the frame comes again, and is counted then */
 		handler->counts.unsent++;
 }
 
-/* Sends all that wait for a first fragment which has come. */
-static void wake(struct punt_handler *handler, const struct fragment_key *key)
+/* Sends all fragments that waited for a first fragment that has arrived. */
+static void send_waiting(struct punt_handler *handler, const struct fragment_key *key)
 {
 	const struct punt *punt = held_of(handler->waiting, key);
 	struct fragment first;
@@ -162,22 +163,23 @@ static int on_fragment(void *data, void *record, size_t size)
 	}
 	if (punt->kind == PUNT_FRAGMENT)
 		add_fragment(handler, punt);
-	handler->keys[handler->turn++] = punt->key;
-	return handler->turn < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
+	handler->keys[handler->turn_count++] = punt->key;
+	return handler->turn_count < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
 }
 
-/* All that has come first waits, and then goes: a duplicate that came with its original does not
- * outlive its datagram. */
+/* Stores all fragments before it sends any: a duplicate that arrived together with its original must
+ * not outlive the datagram. */
 static void take_fragments(struct punt_handler *handler)
 {
-	handler->turn = 0;
+	handler->turn_count = 0;
 	ring_buffer__consume(handler->fragments);
-	for (size_t i = 0; i < handler->turn; i++)
-		wake(handler, &handler->keys[i]);
+	for (size_t i = 0; i < handler->turn_count; i++)
+		send_waiting(handler, &handler->keys[i]);
 }
 
-/* Of those that have waited long enough. Their first fragment may have come without a word. */
-static void end_waits(struct punt_handler *handler)
+/* Ends the wait of fragments past their deadline. Their first fragment may have arrived without a
+ * notification. */
+static void expire_waits(struct punt_handler *handler)
 {
 	const struct punt *punt;
 	struct fragment first;
@@ -216,7 +218,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 
 	(void)source;
 	(void)usec;
-	end_waits(handler);
+	expire_waits(handler);
 	oldest = held_oldest(handler->waiting);
 	if (oldest)
 		wake_up_at(handler, (oldest->time + PUNT_NSEC) / 1000 + 1);
@@ -258,9 +260,9 @@ static int open_all(struct punt_handler *handler, const char *directory)
 	__u64 secret[2];
 	int error;
 
-	handler->first_fd = maps_open_pin(directory, "fragments");
-	if (handler->first_fd < 0)
-		return handler->first_fd;
+	handler->fragments_fd = maps_open_pin(directory, "fragments");
+	if (handler->fragments_fd < 0)
+		return handler->fragments_fd;
 	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -errno;
 	handler->waiting = held_new(secret);
@@ -296,8 +298,8 @@ void punt_handler_free(struct punt_handler *handler)
 	sd_event_source_unref(handler->timer);
 	ring_buffer__free(handler->fragments);
 	ring_buffer__free(handler->oversize);
-	if (handler->first_fd >= 0)
-		close(handler->first_fd);
+	if (handler->fragments_fd >= 0)
+		close(handler->fragments_fd);
 	reinject_free(handler->reinject);
 	held_free(handler->waiting);
 	free(handler);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the ring buffers of frames that the program could not deal with by itself: fragments
- * that have overtaken their first one, which wait until that is announced, and packets that do
- * not fit the way to their backend, which are cut up or answered by an ICMP error. Whatever goes
- * on goes through the program again (reinject.h). Bounded in number and in time. */
+/* Handles the frames that the XDP program punts to the daemon through ring buffers. Fragments that
+ * arrived before their first fragment wait until the program announces it. Packets that exceed the MTU
+ * towards their backend are fragmented, or answered by an ICMP error. All forwarded frames pass through
+ * the XDP program again (reinject.h). The work is bounded in number and in time. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -10,22 +10,23 @@
 
 struct punt_handler;
 
-/* What became of the frames that came. All but the first two and `cut` and `told` were dropped. */
+/* What became of the punted frames. All were dropped, except those counted in held, sent, fragmented
+ * and answered. */
 struct punt_counts {
-	uint64_t held; /* fragments */
+	uint64_t held; /* fragments that waited */
 	uint64_t sent;
-	uint64_t timed_out;      /* the first fragment never came */
-	uint64_t displaced;      /* made room for younger ones */
-	uint64_t duplicates;     /* of one that waited */
+	uint64_t timed_out;      /* dropped: the first fragment did not arrive */
+	uint64_t displaced;      /* dropped to make room for newer ones */
+	uint64_t duplicates;     /* dropped: copies of a waiting fragment */
 	uint64_t late_fragments; /* older than PUNT_NSEC when the daemon read them */
 	uint64_t late_oversize;
-	uint64_t fragmented; /* packets that did not fit, sent on in pieces */
-	uint64_t answered;   /* packets that did not fit, answered by an ICMP error */
-	uint64_t refused;    /* neither was possible, or there were too many to tell */
-	uint64_t unsent;     /* fragments that the interface did not take */
+	uint64_t fragmented; /* oversize packets, sent in fragments */
+	uint64_t answered;   /* oversize packets, answered by an ICMP error */
+	uint64_t refused;    /* oversize packets dropped: neither possible, or too many ICMP errors */
+	uint64_t unsent;     /* fragments that the interface did not accept */
 };
 
-/* Takes the balancer that is pinned under `directory` and joins the loop. 0 or -errno. */
+/* Opens the balancer that is pinned under `directory` and joins the loop. 0 or -errno. */
 int punt_handler_new(struct punt_handler **out, sd_event *event, const char *directory);
 void punt_handler_free(struct punt_handler *handler);
 

@@ -12,16 +12,16 @@
 #include "ctl/maps/maps.h"
 #include "reinject.h"
 
-#define GROWTH 64 /* bytes that the program puts before a frame, at most */
+#define GROWTH 64 /* bytes that the program prepends to a frame at most */
 
 struct reinject {
-	int program_fd; /* after an upgrade the one before it, which reads the same maps */
-	int pass_fd;    /* a program that gives every frame to this machine's kernel */
+	int program_fd; /* after an upgrade the previous program, which uses the same maps */
+	int pass_fd;    /* a program that passes every frame to this machine's kernel */
 	int backends_fd;
 	int packet_fd;
 };
 
-/* Runs a program for a frame. What XDP returned, or -errno. */
+/* Runs a program for a frame. Returns the XDP action or -errno. */
 static int run(int program, const void *frame, uint32_t length, uint32_t ifindex, void *out, uint32_t *out_length)
 {
 	struct xdp_md context = {.data_end = length, .ingress_ifindex = ifindex};
@@ -33,7 +33,8 @@ static int run(int program, const void *frame, uint32_t length, uint32_t ifindex
 	return error ?: (int)options.retval;
 }
 
-/* Up to this machine's kernel, as it came. Only this needs frames that live on after the run. */
+/* Passes the unchanged frame to this machine's kernel. Only this needs a live frame, which survives the
+ * run. */
 static int give_to_kernel(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex)
 {
 	struct xdp_md context = {.data_end = length, .ingress_ifindex = ifindex};
@@ -92,7 +93,7 @@ static int load_pass(void)
 	return bpf_prog_load(BPF_PROG_TYPE_XDP, "sipxdp_pass", "GPL", pass, 2, NULL);
 }
 
-/* The packet socket receives nothing: it is of no protocol. */
+/* The packet socket has no protocol, so it receives nothing. */
 static int open_all(struct reinject *reinject, const char *directory)
 {
 	reinject->program_fd = maps_open_pin(directory, "balancer");

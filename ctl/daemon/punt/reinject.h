@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns how a frame that the daemon was given goes on: through the program, as if it had just
- * arrived, and then where the program says. The program's one path thus decides for all frames. The
- * frame leaves by a packet socket, which every interface has, whatever its driver and mode. */
+/* Reinjects a punted frame: runs the XDP program for it as if it had just arrived, and does what the
+ * program decides. So one program decides for all frames. The frame is sent through a packet socket,
+ * which works on every interface, whatever its driver and XDP mode. */
 #pragma once
 
 #include <stdint.h>
 
 struct reinject;
 
-/* Takes the balancer that is pinned under `directory`. 0 or -errno. */
+/* Opens the balancer that is pinned under `directory`. 0 or -errno. */
 int reinject_new(struct reinject **out, const char *directory);
 void reinject_free(struct reinject *reinject);
 
-/* Puts a frame of at most PUNT_FRAME_SIZE bytes through the program. `backend`: id of the one that
- * is to have it; the frame leaves by the interface of that one, also if it came by another. 0 when it is
- * on its way; -EAGAIN when the program has given it to the daemon once more; other -errno: lost. */
+/* Runs the program for a frame of at most PUNT_FRAME_SIZE bytes and sends the result. `backend` is the
+ * id of its backend; the frame leaves through that backend's interface, even if it arrived on a
+ * different one. 0: sent; -EAGAIN: the program has punted it again; other -errno: lost. */
 int reinject_frame(
 	const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend);
 
-/* Sends a frame as it is. 0 or -errno. */
+/* Sends a frame unchanged. 0 or -errno. */
 int reinject_send(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex);
