@@ -126,8 +126,8 @@ test: packages ## install what is missing, run every test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run
 
-check: $(UNIT_BIN) ## what needs neither root nor a network namespace: format, unit tests
-	$(Q)tests/run format unit/
+check: $(UNIT_BIN) ## what needs neither root nor a network namespace: format, documents, unit tests
+	$(Q)tests/run format docs/ unit/
 
 test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of make test)
 	$(Q)$(MAKE) --no-print-directory tests
