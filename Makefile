@@ -39,6 +39,9 @@ obj = $(patsubst %.c,$B/%.o,$(1))
 san = $(patsubst %.c,$B/san/%.o,$(1))
 skel = $(patsubst %.bpf.c,$B/%.skel.h,$(1))
 
+REFERENCE := $(wildcard tools/reference/*.c) # makes the lists of docs/reference/ and man/
+USAGE := $(wildcard ctl/*/usage.c loader/usage.c) ctl/cli/arguments.c
+
 PROGRAMS := $B/sipxdp-loader $B/sipxdpd $B/sipxdp-ctl
 UNIT_BIN := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(UNIT))
 PROG_BIN := $(patsubst tests/prog/%.c,$B/tests/prog/%,$(PROG))
@@ -46,10 +49,10 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
 BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
-.PHONY: all help packages check test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
+.PHONY: all help packages docs check test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
 .SECONDARY:
 
-all: $(PROGRAMS) ## build the programs (default)
+all: $(PROGRAMS) $B/tools/reference/reference ## build the programs (default)
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -92,6 +95,15 @@ $B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml
 
+# --- documentation: the lists of keys, counters, commands and options are written from the tables in the source
+
+$B/tools/reference/reference: $(call obj,$(REFERENCE) $(USAGE) $(CORE))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson -lyaml
+
+docs: $B/tools/reference/reference ## write the lists in docs/reference/ and man/ anew, from the source
+	$(Q)$< $(wildcard docs/reference/*.md man/*)
+
 # --- tests
 
 $(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $(call san,$(CORE) $(MAKERS) $(filter-out $(UNIT),$(wildcard tests/unit/*.c)))
@@ -126,7 +138,7 @@ test: packages ## install what is missing, run every test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run
 
-check: $(UNIT_BIN) ## what needs neither root nor a network namespace: format, documents, unit tests
+check: all $(UNIT_BIN) ## what needs neither root nor a network namespace: format, documents, unit tests
 	$(Q)tests/run format docs/ unit/
 
 test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of make test)

@@ -111,13 +111,16 @@ void *reader_items(struct reader *reader, const struct node *list, size_t size, 
 
 const struct word reader_truth_words[] = {{"true", true}, {"false", false}, {}};
 
+/* "'a', 'b' or 'c'" */
 static void list_words(const struct word *words, char out[READER_EXPECTED_SIZE])
 {
 	size_t length = 0;
 
-	for (const struct word *word = words; word->text && length < READER_EXPECTED_SIZE; word++)
-		length += snprintf(
-			out + length, READER_EXPECTED_SIZE - length, "%s'%s'", word == words ? "" : " or ", word->text);
+	for (const struct word *word = words; word->text && length < READER_EXPECTED_SIZE; word++) {
+		const char *separator = word == words ? "" : word[1].text ? ", " : " or ";
+
+		length += snprintf(out + length, READER_EXPECTED_SIZE - length, "%s'%s'", separator, word->text);
+	}
 }
 
 const char *reader_expected(const struct key *key, char out[READER_EXPECTED_SIZE])
@@ -131,7 +134,7 @@ const char *reader_expected(const struct key *key, char out[READER_EXPECTED_SIZE
 			key->type == VALUE_RANGE ? ", or a range such as 5060-5080" : "");
 		break;
 	case VALUE_TIME:
-		snprintf(out, READER_EXPECTED_SIZE, "a time from %s to %s with its unit, such as 500ms, 2s, 5m or 1h",
+		snprintf(out, READER_EXPECTED_SIZE, "a time with its unit, from %s to %s",
 			duration_format(key->min, least), duration_format(key->max, most));
 		break;
 	case VALUE_WORD:

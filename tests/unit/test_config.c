@@ -281,8 +281,8 @@ Test(config, refuses_bad_values)
 		{"words", HEAD POOLS "    forward: nat\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
 			{"7:14: 'forward' of pool proxies must be 'dsr' or 'ipip', not 'nat'",
 				"13:15: 'protocol' of service sip must be 'udp' or 'tcp', not 'UDP'",
-				"14:15: 'affinity' of service sip must be 'call-id' or 'from-user' or "
-				"'to-user' or 'request-user' or 'source' or 'flow', not 'callid'"}},
+				"14:15: 'affinity' of service sip must be 'call-id', 'from-user', "
+				"'to-user', 'request-user', 'source' or 'flow', not 'callid'"}},
 	};
 
 	check_rows(rows, COUNT(rows));

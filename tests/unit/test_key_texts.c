@@ -32,7 +32,7 @@ Test(key_texts, every_key_is_described)
 
 Test(key_texts, a_value_is_described_by_its_type)
 {
-	static const struct word words[] = {{"one", 1}, {"two", 2}, {}};
+	static const struct word words[] = {{"one", 1}, {"two", 2}, {"three", 3}, {}};
 	static const struct {
 		struct key key;
 		const char *expected;
@@ -40,9 +40,8 @@ Test(key_texts, a_value_is_described_by_its_type)
 		{{.type = VALUE_TEXT, .expected = "a colour"}, "a colour"},
 		{{.type = VALUE_NUMBER, .min = 1, .max = 9}, "a whole number from 1 to 9"},
 		{{.type = VALUE_RANGE, .max = 9}, "a whole number from 0 to 9, or a range such as 5060-5080"},
-		{{.type = VALUE_TIME, .min = 500, .max = 60000},
-			"a time from 500ms to 1m with its unit, such as 500ms, 2s, 5m or 1h"},
-		{{.type = VALUE_WORD, .words = words}, "'one' or 'two'"},
+		{{.type = VALUE_TIME, .min = 500, .max = 60000}, "a time with its unit, from 500ms to 1m"},
+		{{.type = VALUE_WORD, .words = words}, "'one', 'two' or 'three'"},
 	};
 	char expected[READER_EXPECTED_SIZE];
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See keys.h. A default is the value that a file has which says nothing of the key. */
+#include <stdlib.h>
+#include <string.h>
+#include "core/config/config_private.h"
+#include "keys.h"
+
+#define PATH_SIZE 64
+#define TEXT_SIZE 2048
+
+/* Has one object of each kind, with its required keys only. */
+static const char smallest_file[] =
+	"interfaces: [eth0]\n"
+	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
+	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef}\n"
+	"services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies}]\n"
+	"pools: [{name: proxies, probe: options, backends: [{name: px1, address: 10.0.0.11}]}]\n";
+
+static struct config *parse_smallest_file(void)
+{
+	struct faults faults = {0};
+	struct config *config = config_parse(smallest_file, strlen(smallest_file), &faults);
+
+	if (!config) {
+		fprintf(stderr, "the smallest file: %s\n", faults.list[0].message);
+		exit(EXIT_FAILURE);
+	}
+	faults_free(&faults);
+	return config;
+}
+
+/* The object that has these keys; NULL if none of them has a default. */
+static const void *object_of(const struct config *config, const struct key *keys)
+{
+	const struct {
+		const struct key *keys;
+		const void *object;
+	} objects[] = {
+		{config_file_keys, config},
+		{config_limit_keys, &config->limits},
+		{config_join_keys, &config->join},
+		{config_service_keys, &config->services[0]},
+		{config_pool_keys, &config->pools[0]},
+		{config_probe_keys, &config->pools[0].probe},
+		{config_backend_keys, &config->pools[0].backends[0]},
+	};
+
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
+		if (objects[i].keys == keys)
+			return objects[i].object;
+	return NULL;
+}
+
+/* "a list of: the name of an interface" */
+static void describe_value(const struct key *key, char out[TEXT_SIZE])
+{
+	bool is_list = key->flags & KEY_LIST;
+	char expected[READER_EXPECTED_SIZE];
+
+	if (key->keys && key->type == VALUE_WORD)
+		snprintf(out, TEXT_SIZE, "%s or a mapping", reader_expected(key, expected));
+	else if (key->keys)
+		snprintf(out, TEXT_SIZE, is_list ? "a list of mappings" : "a mapping");
+	else
+		snprintf(out, TEXT_SIZE, "%s%s",
+			is_list                        ? "a list; each item: "
+			: key->flags & KEY_ONE_OR_LIST ? "one, or a list; each item: "
+						       : "",
+			reader_expected(key, expected));
+}
+
+static void describe_default(struct key_text *value, const struct key *key, const void *object, char out[TEXT_SIZE])
+{
+	const char *text = key->write && object && !key->usual ? key_text(value, key, object) : "";
+
+	if (key->required)
+		snprintf(out, TEXT_SIZE, "required");
+	else if (key->usual)
+		snprintf(out, TEXT_SIZE, "%s", key->usual);
+	else
+		snprintf(out, TEXT_SIZE, *text ? "`%s`" : "none", text);
+}
+
+static bool has_own_list(const struct key *key)
+{
+	return key->keys && key->keys->help;
+}
+
+/* The help, and the names of keys that need no list of their own. */
+static void describe_meaning(const struct key *key, char out[TEXT_SIZE])
+{
+	size_t length = snprintf(out, TEXT_SIZE, "%s", key->help);
+
+	if (!key->keys || has_own_list(key))
+		return;
+	for (const struct key *row = key->keys; row->name; row++)
+		length += snprintf(out + length, TEXT_SIZE - length, "%s`%s`",
+			row == key->keys ? " The keys are " : ", ", row->name);
+	snprintf(out + length, TEXT_SIZE - length, ".");
+}
+
+static void write_key(const struct page *page, struct key_text *value, const struct key *key, const void *object)
+{
+	char name[PATH_SIZE], kind[TEXT_SIZE], usual[TEXT_SIZE], meaning[TEXT_SIZE], man_default[TEXT_SIZE];
+
+	snprintf(name, sizeof(name), "`%s`", key->name);
+	describe_value(key, kind);
+	describe_default(value, key, object, usual);
+	describe_meaning(key, meaning);
+	snprintf(man_default, sizeof(man_default), "%s%.1000s", key->required ? "" : "default ", usual);
+	page_row(page, (const char *[]){name, kind, page->is_man ? man_default : usual, meaning, NULL});
+}
+
+/* Writes the list of an object, then those of the objects in it. */
+static void write_object(const struct page *page, struct key_text *value, const char *path, const struct key *keys)
+{
+	const void *object = object_of(value->writer.config, keys);
+	char title[PATH_SIZE];
+
+	page_heading(page, 1, *path ? path : "The file");
+	page_table(page, (const char *[]){"key", "value", "default", "meaning", NULL});
+	for (const struct key *key = keys; key->name; key++)
+		write_key(page, value, key, object);
+	for (const struct key *key = keys; key->name; key++) {
+		if (!has_own_list(key))
+			continue;
+		snprintf(title, sizeof(title), "%s%s%s%s", path, *path ? "." : "", key->name,
+			key->flags & KEY_LIST ? "[]" : "");
+		write_object(page, value, title, key->keys);
+	}
+}
+
+void keys_write(const struct page *page)
+{
+	struct config *config = parse_smallest_file();
+	struct key_text value;
+
+	key_text_open(&value, config);
+	write_object(page, &value, "", config_file_keys);
+	key_text_close(&value);
+	config_free(config);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See lists.h. */
+#include <string.h>
+#include "bpf/abi.h"
+#include "bpf/verdicts.h"
+#include "core/base/usage.h"
+#include "core/control/protocol.h"
+#include "ctl/cli/arguments.h"
+#include "keys.h"
+#include "lists.h"
+
+/* Usage tables of the programs; their headers cannot be included together. */
+extern const struct usage daemon_usage, loader_usage, ctl_usage;
+
+#define TEXT_SIZE 512
+
+/* --- counters */
+
+#define FORWARD "forwarded"
+#define PASS "passed"
+#define DROP "dropped"
+#define HOLD "held"
+#define ANSWER "answered"
+#define NORMAL "yes"
+#define ANOMALY "no"
+#define ROW(name, action, normal, text) {"`" #name "`", action, normal, text},
+
+static void write_counters(const struct page *page, const char *const rows[][4], size_t count)
+{
+	page_table(page, (const char *[]){"counter", "action", "normal?", "packet", NULL});
+	for (size_t i = 0; i < count; i++)
+		page_row(page, (const char *[]){rows[i][0], rows[i][1],
+				       !page->is_man                ? rows[i][2]
+				       : strcmp(rows[i][2], NORMAL) ? "anomaly"
+								    : "",
+				       rows[i][3], NULL});
+}
+
+static void write_balancer_counters(const struct page *page)
+{
+	static const char *const rows[][4] = {BALANCER_VERDICTS(ROW)};
+
+	write_counters(page, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void write_decap_counters(const struct page *page)
+{
+	static const char *const rows[][4] = {DECAP_VERDICTS(ROW)};
+
+	write_counters(page, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* --- command lines */
+
+/* "`-c`, `--config` *FILE*" */
+static const char *option_term(const struct usage_option *option, char out[TEXT_SIZE])
+{
+	char letter[] = "`-c`, ";
+
+	letter[2] = option->value;
+	snprintf(out, TEXT_SIZE, "%s`--%s`%s%s%s", option->value < USAGE_LONG ? letter : "", option->name,
+		option->argument ? " *" : "", option->argument ? option->argument : "", option->argument ? "*" : "");
+	return out;
+}
+
+/* "attach, upgrade"; empty if all commands take the option. */
+static const char *names_of_commands(const struct usage *usage, unsigned int bits, char out[TEXT_SIZE])
+{
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (const struct usage_command *command = usage->commands; command && command->name; command++) {
+		if (!(bits & command->bit))
+			continue;
+		bits &= ~command->bit;
+		length += snprintf(out + length, TEXT_SIZE - length, "%s`%s`", length ? ", " : "", command->name);
+	}
+	return out;
+}
+
+static void write_options(const struct page *page, const struct usage *usage)
+{
+	char term[TEXT_SIZE], names[TEXT_SIZE];
+
+	page_table(page, usage->commands ? (const char *[]){"option", "commands", "meaning", NULL}
+					 : (const char *[]){"option", "meaning", NULL});
+	for (const struct usage_option *option = usage->options; option->name; option++) {
+		option_term(option, term);
+		names_of_commands(usage, option->commands, names);
+		if (!usage->commands)
+			page_row(page, (const char *[]){term, option->help, NULL});
+		else
+			page_row(page,
+				(const char *[]){term, names[0] || page->is_man ? names : "all", option->help, NULL});
+	}
+}
+
+static void write_commands(const struct page *page, const struct usage *usage)
+{
+	char term[TEXT_SIZE];
+
+	page_table(page, (const char *[]){"command", "meaning", NULL});
+	for (const struct usage_command *command = usage->commands; command->name; command++) {
+		snprintf(term, sizeof(term), "`%s %s`", command->name, command->arguments);
+		page_row(page, (const char *[]){term, command->help, NULL});
+	}
+}
+
+/* --- the commands of sipxdp-ctl */
+
+static void write_ctl_arguments(const struct page *page, const struct protocol_argument *argument)
+{
+	if (argument->name)
+		page_table(page, (const char *[]){"argument", "meaning", NULL});
+	for (; argument->name; argument++) {
+		bool is_flag = argument->use == ARGUMENT_FLAG;
+		char term[TEXT_SIZE];
+
+		if (argument->use == ARGUMENT_CONTENTS)
+			continue;
+		snprintf(term, sizeof(term), "%s%s%s%s%s%s", is_flag ? "`--" : "", is_flag ? argument->name : "",
+			is_flag ? "`" : "", is_flag && argument->placeholder ? " " : "",
+			argument->placeholder ? "*" : "", argument->placeholder ? argument->placeholder : "");
+		if (argument->placeholder)
+			strcat(term, "*");
+		page_row(page, (const char *[]){term, argument->help, NULL});
+	}
+}
+
+static void write_ctl_commands(const struct page *page)
+{
+	for (enum command command = 0; command < COMMAND_COUNT; command++) {
+		char text[TEXT_SIZE] = "";
+		FILE *out = fmemopen(text, sizeof(text) - 1, "w");
+
+		if (!out)
+			return;
+		arguments_print_synopsis(command, out);
+		fclose(out);
+		page_heading(page, 2, text);
+		snprintf(text, sizeof(text), "%s.", protocol_commands[command].help);
+		if (text[0] >= 'a' && text[0] <= 'z')
+			text[0] -= 'a' - 'A';
+		page_paragraph(page, text);
+		write_ctl_arguments(page, protocol_commands[command].arguments);
+	}
+}
+
+/* --- lists by name */
+
+bool lists_write(const struct page *page, const char *name)
+{
+	static const struct {
+		const char *name;
+		void (*write)(const struct page *page);
+		void (*write_usage)(const struct page *page, const struct usage *usage);
+		const struct usage *usage;
+	} lists[] = {
+		{"keys", .write = keys_write},
+		{"counters of the balancer", .write = write_balancer_counters},
+		{"counters of decap", .write = write_decap_counters},
+		{"options of sipxdpd", .write_usage = write_options, .usage = &daemon_usage},
+		{"commands of sipxdp-loader", .write_usage = write_commands, .usage = &loader_usage},
+		{"options of sipxdp-loader", .write_usage = write_options, .usage = &loader_usage},
+		{"commands of sipxdp-ctl", .write = write_ctl_commands},
+		{"options of sipxdp-ctl", .write_usage = write_options, .usage = &ctl_usage},
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (strcmp(lists[i].name, name))
+			continue;
+		if (lists[i].write)
+			lists[i].write(page);
+		else
+			lists[i].write_usage(page, lists[i].usage);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The lists that the documentation takes from the source. */
+#pragma once
+
+#include "page.h"
+
+/* Writes the list of this name: "counters", "options sipxdpd", ... False if there is none. */
+bool lists_write(const struct page *page, const char *name);
