@@ -120,8 +120,8 @@ struct added *added_new(const struct config_pool *pool, const char *name, const 
 		faults_add(faults, (struct position){0}, "pool %s has no group '%s'", pool->name, options->group);
 	else if (length >= sizeof(added->value.text))
 		faults_add(faults, (struct position){0},
-			"what is said of backend %s is too long to outlive the daemon: %zu bytes, of %zu; write it "
-			"into the file",
+			"the options of backend %s are too long to survive a restart of the daemon: %zu bytes (at most "
+			"%zu); add the backend to the file",
 			name, length, sizeof(added->value.text) - 1);
 	else
 		added = of_text(text, faults);

@@ -33,7 +33,7 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 		reader_refuse(reader, value, "a power of two");
 }
 
-#define UPGRADE "the maps get this size by 'sipxdp-loader upgrade -c FILE'"
+#define UPGRADE "'sipxdp-loader upgrade -c FILE' resizes the maps"
 
 #define LIMIT(limit, reader, lowest, highest)                                                                          \
 	.name = #limit, .read = reader, .write = config_write_u32, .flags = KEY_ALWAYS, .advice = UPGRADE,             \
@@ -49,7 +49,7 @@ const struct key config_limit_keys[] = {
 	{LIMIT(pools, read_limit, 1, MAX_POOLS), .help = "Pools."},
 	{LIMIT(services, read_limit, 1, MAX_SERVICES), .help = "Services. Each VIP of a service counts."},
 	{LIMIT(backends, read_limit, 1, MAX_BACKENDS), .help = "Backends of all pools together."},
-	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS),
+	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS), .old_name = "notes",
 		.help = "Calls that can be tracked while slots migrate. If there is no room, the oldest are forgotten. "
 			"A call "
 			"takes about 150 bytes."},
@@ -173,7 +173,8 @@ const struct key config_file_keys[] = {
 		.read = read_interfaces,
 		.write = write_interfaces,
 		.flags = KEY_ALWAYS | KEY_LIST,
-		.advice = "'sipxdp-loader attach -c FILE' attaches to new ones, 'sipxdp-loader detach' to others",
+		.advice = "'sipxdp-loader attach -c FILE' attaches to new interfaces, 'sipxdp-loader detach' releases "
+			  "old ones",
 		.expected = "the name of an interface, such as eth0",
 		.help = "Interfaces on which packets from clients arrive. The balancer is attached to each of them. If "
 			"a "

@@ -252,7 +252,8 @@ const struct key config_backend_keys[] = {
 		.read = read_hints,
 		.write = write_hints,
 		.flags = KEY_LIST,
-		.expected = "a host as in SIP: px1.example.net, px1.example.net:5062, 10.0.0.11, '[2001:db8::11]:5060'",
+		.expected = "a host as in SIP messages, such as px1.example.net, px1.example.net:5062, 10.0.0.11 or "
+			    "'[2001:db8::11]:5060'",
 		.help = "Names of the backend in SIP, in addition to its address. A message whose Via, Route or "
 			"Request-URI "
 			"contains one of them goes to this backend. A hint without a port matches every port. A hint "

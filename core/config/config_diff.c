@@ -33,7 +33,7 @@ static void compare_key(
 	if (!strcmp(was, is))
 		return;
 	if (key->flags & KEY_SECRET)
-		messages_add(of->lines, "%s%s%s is another one%s%s%s", label->object, label->keys, key->name, open,
+		messages_add(of->lines, "%s%s%s has a new value%s%s%s", label->object, label->keys, key->name, open,
 			advice, close);
 	else
 		messages_add(of->lines, "%s%s%s %s, was %s%s%s%s", label->object, label->keys, key->name, or_none(is),
@@ -101,10 +101,10 @@ static void find_dangers(struct comparison *of, const char *object, const struct
 	for (size_t i = 0; i < before->hint_count; i++)
 		if (!has_hint(after, &before->hints[i]))
 			messages_add(of->dangers,
-				"%shints: %s names it no more: calls that are up by this name go to other servers",
-				object, before->hints[i].host);
+				"%shints: %s is removed: active calls that use this name go to other backends", object,
+				before->hints[i].host);
 	if (before->ports.first && (before->ports.first < after->ports.first || before->ports.last > after->ports.last))
-		messages_add(of->dangers, "%sports: packets to ports that it loses do not reach it any more", object);
+		messages_add(of->dangers, "%sports: packets to the removed ports no longer reach this backend", object);
 }
 
 static void compare_backends(struct comparison *of, const struct config_pool *pool, const struct config_pool *old,

@@ -107,8 +107,8 @@ static void refuse_address(struct faults *faults, const struct hint_owner *owner
 static void refuse_port(struct faults *faults, const struct hint_owner *owner, const struct config_service *service)
 {
 	faults_add(faults, owner->position,
-		"a hint of backend %s cannot be port %u of %s: it is service %s (line %d), whose new calls name it; "
-		"give the backend a port of its own, or another name",
+		"a hint of backend %s cannot be port %u of %s: it is a port of service %s (line %d), which new calls "
+		"use; use a port that only this backend uses, or a different name",
 		owner->backend->name, owner->hint->port, owner->hint->host, service->name, service->position.line);
 }
 

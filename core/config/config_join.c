@@ -56,8 +56,8 @@ static void read_secret(struct reader *reader, const struct node *value, void *o
 		return;
 	if (!strcmp(text, SECRET_HIDDEN))
 		faults_add(reader->faults, value->position,
-			"'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it to root "
-			"only");
+			"'secret' of join is hidden in this file: 'sipxdp-ctl save' writes it only for root; enter the "
+			"secret, or save again as root");
 	else if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
 		reader_refuse(reader, value, NULL);
 	else

@@ -90,7 +90,8 @@ static void claim_uses(struct parse *parse, const struct uses *uses, struct faul
 		for (owner = of_pool; owner < end && owner->pool == use->pool; owner++) {
 			if (++count > RANGES) {
 				faults_add(faults, owner->position,
-					"too many 'ports': each VIP of each backend counts, and there is room for %d",
+					"too many 'ports': each VIP of each backend counts, and at most %d are "
+					"possible",
 					RANGES);
 				return;
 			}

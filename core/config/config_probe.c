@@ -65,7 +65,7 @@ static bool has_use(struct reader *reader, const struct node *value, const struc
 	if (use || probe->type == TYPE_UNKNOWN)
 		return true;
 	/* A SIP probe has a use for all keys but those of TLS. */
-	faults_add(reader->faults, value->position, "'%s' of %s: type %s has no use for it%s", reader->key->name,
+	faults_add(reader->faults, value->position, "'%s' of %s: not valid for type %s%s; remove it", reader->key->name,
 		reader->label, config_probe_name(probe->type),
 		config_probe_is_sip(probe) ? " without transport tls" : "");
 	return false;
@@ -198,8 +198,7 @@ static void read_timeout(struct reader *reader, const struct node *value, void *
 
 	if (!has_use(reader, value, probe, probe->type != PROBE_NONE) || !reader_time(reader, value, &timeout))
 		return;
-	snprintf(expected, sizeof(expected), "no more than the interval, %s",
-		duration_format(probe->interval, interval));
+	snprintf(expected, sizeof(expected), "at most the interval, %s", duration_format(probe->interval, interval));
 	if (timeout > probe->interval)
 		reader_refuse(reader, value, expected);
 	probe->timeout = timeout;

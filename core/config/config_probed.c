@@ -42,7 +42,7 @@ static void check_port(const struct config *config, const struct config_pool *po
 
 	if (service && !probe->port && config_probe_has_port(probe) && !can_be_asked(service, probe))
 		faults_add(faults, pool->position,
-			"pool %s: its probe needs a 'port', because no %s service of the pool has one", pool->name,
+			"pool %s: the probe needs a 'port', because no %s service of the pool has one", pool->name,
 			config_protocol_name(protocol_of(probe)));
 }
 

@@ -23,7 +23,7 @@ static void read_port(struct reader *reader, const struct node *value, void *obj
 	if (!reader_range(reader, value, &first, &last))
 		return;
 	if (strchr(value->text, '-') && (first == 0 || first == last)) {
-		reader_refuse(reader, value, "one port, or a range of at least two such as 5060-5080");
+		reader_refuse(reader, value, "one port, or a range of at least two ports such as 5060-5080");
 		return;
 	}
 	service->port = first;
@@ -74,7 +74,7 @@ static void read_affinity(struct reader *reader, const struct node *value, void 
 	if (!reader_word(reader, value, &affinity))
 		return;
 	if (affinity != AFFINITY_SOURCE && affinity != AFFINITY_FLOW && service->protocol == IPPROTO_TCP)
-		reader_refuse(reader, value, "source or flow for tcp (a connection is no message)");
+		reader_refuse(reader, value, "source or flow for protocol tcp");
 	service->affinity = affinity;
 }
 
@@ -266,7 +266,8 @@ static void read_methods(struct reader *reader, const struct node *value, void *
 	struct config_service *service = object;
 
 	if (service->protocol == IPPROTO_TCP)
-		faults_add(reader->faults, value->position, "'methods' of %s: of tcp no message is read, so udp only",
+		faults_add(reader->faults, value->position,
+			"'methods' of %s: only for protocol udp, because messages in a TCP connection are not parsed",
 			reader->label);
 	reader_mapping(reader, value, "'methods'", method_keys, service->methods);
 }

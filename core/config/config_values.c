@@ -83,7 +83,7 @@ bool config_read_address(struct reader *reader, const struct node *value, struct
 	}
 	if (!address_is_host(&address)) {
 		reader_refuse(reader, value,
-			"a host's address (not unspecified, loopback, link-local, multicast, broadcast)");
+			"a host address (not unspecified, loopback, link-local, multicast or broadcast)");
 		return false;
 	}
 	*out = address;
@@ -96,10 +96,10 @@ void config_check_limit(
 	if (count != (size_t)limit + 1)
 		return;
 	if (limit < max)
-		faults_add(reader->faults, position,
-			"too many %s: there is room for %u; raise it in 'limits' (at most %u)", what, limit, max);
+		faults_add(reader->faults, position, "too many %s: the limit is %u; raise it in 'limits' (at most %u)",
+			what, limit, max);
 	else
-		faults_add(reader->faults, position, "too many %s: there is room for %u", what, limit);
+		faults_add(reader->faults, position, "too many %s: at most %u are possible", what, limit);
 }
 
 bool config_is_printable(const char *text)

@@ -69,10 +69,10 @@ static int compare_claims(const void *left, const void *right)
 
 static const char *owner(const struct claim *claim)
 {
-	return claim->owner[0] ? claim->owner : "without a name";
+	return claim->owner[0] ? claim->owner : "(no name)";
 }
 
-#define PORTS_SIZE 32
+#define PORTS_SIZE 48
 
 /* The ports that both claim, and the verb. */
 static const char *common_ports(
@@ -82,9 +82,9 @@ static const char *common_ports(
 	unsigned int last = a->last < b->last ? a->last : b->last;
 
 	if (first == last)
-		snprintf(text, PORTS_SIZE, "port %u%s belongs", first, protocol);
+		snprintf(text, PORTS_SIZE, "%sport %u already belongs", protocol, first);
 	else
-		snprintf(text, PORTS_SIZE, "ports %u-%u%s belong", first, last, protocol);
+		snprintf(text, PORTS_SIZE, "%sports %u-%u already belong", protocol, first, last);
 	return text;
 }
 
@@ -92,8 +92,8 @@ static void add_vip_fault(struct faults *faults, const struct claim *first, cons
 {
 	char vip[ADDRESS_TEXT_SIZE], ports[PORTS_SIZE];
 
-	faults_add(faults, again->position, "%s %s to %s %s already (line %d)", address_format(again->key, vip),
-		common_ports(first, again, again->scope == IPPROTO_UDP ? " udp" : " tcp", ports),
+	faults_add(faults, again->position, "%s %s to %s %s (line %d)", address_format(again->key, vip),
+		common_ports(first, again, again->scope == IPPROTO_UDP ? "udp " : "tcp ", ports),
 		first->kind == CLAIM_VIP ? "service" : "backend", owner(first), first->position.line);
 }
 
@@ -104,7 +104,7 @@ static void add_hint_fault(struct faults *faults, const struct claim *first, con
 
 	if (hint->port)
 		snprintf(port, sizeof(port), " port %u", hint->port);
-	faults_add(faults, again->position, "%s%s is a hint of backend %s of this pool already (line %d)", hint->host,
+	faults_add(faults, again->position, "%s%s is already a hint of backend %s of this pool (line %d)", hint->host,
 		port, owner(first), first->position.line);
 }
 
@@ -116,33 +116,35 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 
 	switch (again->kind) {
 	case CLAIM_INTERFACE:
-		faults_add(faults, again->position, "interface %s is listed twice (first at line %d)", name, line);
+		faults_add(faults, again->position, "duplicate interface %s (first at line %d)", name, line);
 		break;
 	case CLAIM_POOL:
-		faults_add(faults, again->position, "there is a pool named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "duplicate pool name %s (first at line %d)", name, line);
 		break;
 	case CLAIM_SERVICE:
-		faults_add(faults, again->position, "there is a service named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "duplicate service name %s (first at line %d)", name, line);
 		break;
 	case CLAIM_BACKEND:
-		faults_add(faults, again->position, "this pool has a backend named %s already (line %d)", name, line);
+		faults_add(faults, again->position, "duplicate backend name %s in this pool (first at line %d)", name,
+			line);
 		break;
 	case CLAIM_BACKEND_ADDRESS:
-		faults_add(faults, again->position, "%s is the address of backend %s of this pool already (line %d)",
+		faults_add(faults, again->position, "%s is already the address of backend %s of this pool (line %d)",
 			address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_BACKEND_PORTS:
-		faults_add(faults, again->position, "%s to backend %s of this pool already (line %d)",
+		faults_add(faults, again->position, "%s to backend %s of this pool (line %d)",
 			common_ports(first, again, "", ports), owner(first), line);
 		break;
 	case CLAIM_HINT:
 		add_hint_fault(faults, first, again);
 		break;
 	case CLAIM_GROUP:
-		faults_add(faults, again->position, "this pool has a group named %s already (line %d)", name, line);
+		faults_add(
+			faults, again->position, "duplicate group name %s in this pool (first at line %d)", name, line);
 		break;
 	case CLAIM_MEMBER:
-		faults_add(faults, again->position, "backend %s is in group %s already (line %d)", name, owner(first),
+		faults_add(faults, again->position, "backend %s is already in group %s (line %d)", name, owner(first),
 			line);
 		break;
 	case CLAIM_VIP:
@@ -156,9 +158,8 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 		break;
 	case CLAIM_ROLE_HINT:
 		faults_add(faults, again->position,
-			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), and names every "
-			"backend; "
-			"give it a port of its own, or another name",
+			"a hint of backend %s cannot be %s: it is a VIP of service %s (line %d), which all backends "
+			"share; add a port that only this backend uses, or use a different name",
 			owner(again), address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_JOIN:

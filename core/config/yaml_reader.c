@@ -285,6 +285,11 @@ static void refuse_key(struct reader *reader, const struct node *node, const str
 	size_t i, length = 0;
 
 	for (i = 0; keys[i].name; i++) {
+		if (keys[i].old_name && !strcmp(keys[i].old_name, node->text)) {
+			faults_add(reader->faults, node->position, "'%s' in %s is now called '%s'; rename it",
+				node->text, reader->label, keys[i].name);
+			return;
+		}
 		suggestion_offer(&suggestion, keys[i].name);
 		if (length < sizeof(known))
 			length += snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "", keys[i].name);
@@ -294,7 +299,7 @@ static void refuse_key(struct reader *reader, const struct node *node, const str
 		faults_add(reader->faults, node->position, "unknown key '%s' in %s; did you mean '%s'?", text,
 			reader->label, suggestion.best);
 	else
-		faults_add(reader->faults, node->position, "unknown key '%s' in %s; its keys are %s", text,
+		faults_add(reader->faults, node->position, "unknown key '%s' in %s; valid keys: %s", text,
 			reader->label, known);
 }
 
@@ -321,7 +326,7 @@ static void find_keys(struct reader *reader, const struct node *mapping, const s
 		if (!keys[i].name)
 			refuse_key(reader, key, keys);
 		else if (found[i])
-			faults_add(reader->faults, key->position, "'%s' is in %s twice (first at line %d)",
+			faults_add(reader->faults, key->position, "duplicate key '%s' in %s (first at line %d)",
 				keys[i].name, reader->label, found[i]->position.line);
 		else
 			found[i] = key;

@@ -58,7 +58,8 @@ struct key {
 	void (*write)(const struct writer *writer, const struct key *key, const void *object);
 	size_t member; /* for a function that serves several keys: offsetof() of what to fill */
 	unsigned int flags;
-	const char *advice; /* what else a change of this key takes; NULL: nothing */
+	const char *advice;   /* what else a change of this key takes; NULL: nothing */
+	const char *old_name; /* in files of earlier versions: refused with a hint to `name`; NULL: none */
 	/* What the value must be: refusals and documentation say it by these. */
 	enum value_type type;
 	uint32_t min, max;

@@ -65,7 +65,7 @@ static void add_byte_fault(struct loader *loader, const char *problem, size_t of
 			offset--;
 		while (offset && text[offset] < 0xc0);
 	}
-	faults_add(loader->faults, position_at(loader, offset), "not a UTF-8 text: %s (byte 0x%02x)", problem,
+	faults_add(loader->faults, position_at(loader, offset), "not UTF-8 text: %s (byte 0x%02x)", problem,
 		offset < loader->length ? text[offset] : 0);
 }
 
@@ -81,7 +81,7 @@ static void add_syntax_fault(struct loader *loader, const yaml_parser_t *parser)
 		return;
 	}
 	if (strcmp(problem, "found character that cannot start any token") == 0)
-		problem = "a tab, or a character that must be in quotes";
+		problem = "found a tab, or a character that needs quotes";
 	if (!parser->context)
 		faults_add(loader->faults, position, "not YAML: %s", problem);
 	else if (to_position(parser->context_mark).line == position.line)
@@ -106,9 +106,11 @@ static struct node *add_node(struct loader *loader, enum node_kind kind, const y
 static void refuse_decoration(struct loader *loader, const yaml_event_t *event, const void *anchor, const void *tag)
 {
 	if (anchor)
-		faults_add(loader->faults, to_position(event->start_mark), "anchors ('&') are not supported");
+		faults_add(loader->faults, to_position(event->start_mark),
+			"anchors ('&') are not supported; write the value out");
 	if (tag)
-		faults_add(loader->faults, to_position(event->start_mark), "tags ('!') are not supported");
+		faults_add(
+			loader->faults, to_position(event->start_mark), "tags ('!') are not supported; remove the tag");
 }
 
 static void add_scalar(struct loader *loader, const yaml_event_t *event)
@@ -119,7 +121,7 @@ static void add_scalar(struct loader *loader, const yaml_event_t *event)
 
 	refuse_decoration(loader, event, event->data.scalar.anchor, event->data.scalar.tag);
 	if (memchr(value, '\0', length)) {
-		faults_add(loader->faults, node->position, "a value cannot hold a NUL character");
+		faults_add(loader->faults, node->position, "a value must not contain a NUL character");
 		node->kind = NODE_REFUSED;
 		return;
 	}
@@ -131,7 +133,7 @@ static bool open_node(struct loader *loader, enum node_kind kind, const yaml_eve
 {
 	if (loader->depth == YAML_TREE_DEPTH_MAX) {
 		faults_add(loader->faults, to_position(event->start_mark),
-			"lists and mappings inside one another are too deep here (%d levels)", YAML_TREE_DEPTH_MAX);
+			"lists and mappings are nested too deeply (at most %d levels)", YAML_TREE_DEPTH_MAX);
 		return false;
 	}
 	loader->open[loader->depth++] = loader->tree->count;
@@ -154,14 +156,14 @@ static bool take_event(struct loader *loader, const yaml_event_t *event)
 	struct position position = to_position(event->start_mark);
 
 	if (loader->tree->count == YAML_TREE_NODES_MAX) {
-		faults_add(loader->faults, position, "the file holds more than %d values", YAML_TREE_NODES_MAX);
+		faults_add(loader->faults, position, "the file has too many values (at most %d)", YAML_TREE_NODES_MAX);
 		return false;
 	}
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (loader->tree->count == 0)
 			return true;
-		faults_add(loader->faults, position, "a second document begins here; a file holds one");
+		faults_add(loader->faults, position, "a second YAML document begins here; a file must have only one");
 		return false;
 	case YAML_ALIAS_EVENT:
 		faults_add(loader->faults, position, "aliases ('*') are not supported; write the value out");
@@ -212,8 +214,8 @@ void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, str
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* libyaml would count it as indentation */
 		loader.text += 3, loader.length -= 3;
 	if (length > YAML_TREE_BYTES_MAX) {
-		faults_add(faults, (struct position){}, "the file is too big: %zu bytes, and at most %d are read",
-			length, YAML_TREE_BYTES_MAX);
+		faults_add(faults, (struct position){}, "the file is too large: %zu bytes (at most %d)", length,
+			YAML_TREE_BYTES_MAX);
 		return;
 	}
 	if (!yaml_parser_initialize(&parser))

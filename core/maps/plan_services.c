@@ -93,7 +93,7 @@ static void say_change(
 	if (strcmp(name, was))
 		fprintf(out, "; takes a VIP from service %s", was);
 	if (!same_key)
-		fputs("; hash_key is another one", out);
+		fputs("; hash_key has a new value", out);
 	if (before->affinity != after->affinity)
 		fprintf(out, "; affinity %s, was %s", config_affinity_name(after->affinity),
 			config_affinity_name(before->affinity));

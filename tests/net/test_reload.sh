@@ -81,9 +81,9 @@ is "... all where they were" "$(kept)" "0 0"
 
 refuses "another affinity for TCP" "service tcp: affinity source, was flow" 's/affinity: flow/affinity: source/'
 refuses "another affinity for calls" "service sip: affinity from-user, was call-id" 's/affinity: call-id/affinity: from-user/'
-refuses "another hash key" "hash_key is another one" 's/^hash_key: 2b/hash_key: 2c/'
+refuses "another hash key" "hash_key has a new value" 's/^hash_key: 2b/hash_key: 2c/'
 refuses "another pool" "service sip: pool others, was proxies" '/name: sip,/s/pool: proxies/pool: others/'
-refuses "a hint that is gone" "px1.example.net names it no more" 's/, hints: \[px1.example.net\]//'
+refuses "a hint that is gone" "px1.example.net is removed" 's/, hints: \[px1.example.net\]//'
 is "no call and no connection has moved" "$(kept)" "0 0"
 like "the log says why" "$(cat "$LAB_DIR/sipxdpd.log")" "not reloaded: .* would move calls that are up"
 write_file '/name: tcp,/a\  - {name: new, vip: 192.0.2.77, port: 5060, affinity: source, pool: others}'

@@ -244,7 +244,7 @@ Test(added_backend, what_a_file_may_not_say_is_refused_and_changes_nothing)
 	for (int i = 0; i < 60; i++)
 		sprintf(long_hints + strlen(long_hints), "%spx9-%d.example.net", i ? "," : "", i);
 	cr_expect_neq(add(&words, error), 0);
-	cr_expect(strstr(error, "too long to outlive the daemon"), "%s", error);
+	cr_expect(strstr(error, "too long to survive a restart of the daemon"), "%s", error);
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	free(long_hints);
 }

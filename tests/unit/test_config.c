@@ -95,7 +95,7 @@ Test(config, refuses_what_is_no_yaml)
 			     "pools:\n- {name: a, backends: []}\n- }\n",
 			{"6:3: not YAML"}},
 		{"a second document", HEAD POOLS "---\na: b\n",
-			{"7:1: a second document begins here; a file holds one"}},
+			{"7:1: a second YAML document begins here; a file must have only one"}},
 		{"an alias", HEAD "pools: *all\n", {"3:8: aliases ('*') are not supported"}},
 		{"an anchor", HEAD "pools: &all\n- {name: a, backends: []}\n",
 			{"3:8: anchors ('&') are not supported"}},
@@ -106,16 +106,16 @@ Test(config, refuses_what_is_no_yaml)
 			"interfaces: &i [eth0]\nhash_key: &k 000102030405060708090a0b0c0d0e0f\npools: *i\n*k : 5\n",
 			{"1:13: anchors", "2:11: anchors", "3:8: aliases", "4:1: aliases"}},
 		{"a merge key", HEAD POOLS "<<: {a: b}\n",
-			{"7:1: unknown key '<<' in the file; its keys are interfaces"}},
+			{"7:1: unknown key '<<' in the file; valid keys: interfaces"}},
 		{"sixteen levels", "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]", {"1:1: found a list"}},
 		{"seventeen levels", "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", {"1:1: found a list", "1:17: too deep"}},
 		{"an escaped NUL", HEAD "pools: [{name: \"a\\0\", backends: []}]\n",
-			{"3:16: cannot hold a NUL character"}},
+			{"3:16: must not contain a NUL character"}},
 		{"a key that is a list", HEAD POOLS "[a]: b\n", {"7:1: a key in the file must be a word, not a list"}},
 		{"an unknown directive version", "%YAML 9.9\n---\na: b\n", {"1:1: incompatible YAML document"}},
 		{"bytes that are not UTF-8, and the faults above them", "interfaces: []\n# caf\xe9\nhash_key: 5\n",
-			{"1:13: must not be empty", "2:6: not a UTF-8 text: invalid trailing UTF-8 octet (byte 0xe9)"}},
-		{"UTF-16", "\xff\xfei", {"1:1: not a UTF-8 text: invalid leading UTF-8 octet (byte 0xff)"}},
+			{"1:13: must not be empty", "2:6: not UTF-8 text: invalid trailing UTF-8 octet (byte 0xe9)"}},
+		{"UTF-16", "\xff\xfei", {"1:1: not UTF-8 text: invalid leading UTF-8 octet (byte 0xff)"}},
 		{"a bell", "interfaces: [\a]\n", {"1:14: control characters are not allowed (byte 0x07)"}},
 	};
 
@@ -144,21 +144,24 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 				"8:3: unknown key 'foward' in pool a; did you mean 'forward'?",
 				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
 		{"keys from elsewhere", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
-			{"7:10: unknown key 'cpus' in limits; its keys are slots, pools, services, backends, "
+			{"7:10: unknown key 'cpus' in limits; valid keys: slots, pools, services, backends, "
 			 "tracked_calls",
-				"8:1: unknown key 'version' in the file; its keys are interfaces, macs, hash_key, "
+				"8:1: unknown key 'version' in the file; valid keys: interfaces, macs, hash_key, "
 				"limits, "
 				"join, "
 				"pools, services",
 				"9:1: unknown key ''", "10:1: unknown key 'Name'"}},
+		{"a key of an earlier version", HEAD POOLS "limits: {notes: 65536, slots: 256}\n",
+			{"7:10: 'notes' in limits is now called 'tracked_calls'; rename it"}},
 		{"a key with what a terminal must not get", HEAD POOLS "\"a\\e[2Jb\\xe9\": 1\n",
 			{"7:1: unknown key 'a?[2Jb"}},
 		{"a key twice", HEAD POOLS "pools: []\nhash_key: 5\n",
-			{"7:1: 'pools' is in the file twice (first at line 3)",
-				"8:1: 'hash_key' is in the file twice (first at line 2)"}},
+			{"7:1: duplicate key 'pools' in the file (first at line 3)",
+				"8:1: duplicate key 'hash_key' in the file (first at line 2)"}},
 		{"a key thrice in a backend",
 			HEAD "pools: [{name: p, backends: [{name: a, address: 10.0.0.1,\n  name: b, name: c}]}]\n",
-			{"4:3: 'name' is in backend c twice (first at line 3)", "4:12: 'name' is in backend c twice"}},
+			{"4:3: duplicate key 'name' in backend c (first at line 3)",
+				"4:12: duplicate key 'name' in backend c"}},
 		{"mappings where lists belong",
 			"interfaces: {eth0: 1}\nhash_key: 000102030405060708090a0b0c0d0e0f\nservices: {sip: {}}\n"
 			"pools: {proxies: {}}\n",
@@ -193,13 +196,13 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 			"  - {name: c, vip: 192.0.2.11, port: 2, pool: proxies, protocol: tcp, affinity: to-user}\n"
 			"  - {name: d, vip: 192.0.2.11, port: 3, pool: proxies, protocol: tcp, affinity: "
 			"request-user}\n",
-			{"12:14: 'methods' of service sip: of tcp no message is read, so udp only",
+			{"12:14: 'methods' of service sip: only for protocol udp",
 				"12:25: 'pool' of 'methods': no pool is named registrars",
 				"12:37: unknown key 'register' in 'methods'",
-				"14:15: 'affinity' of service sip must be source or flow for tcp",
-				"15:81: 'affinity' of service b must be source or flow for tcp",
-				"16:81: 'affinity' of service c must be source or flow for tcp",
-				"17:81: 'affinity' of service d must be source or flow for tcp"}},
+				"14:15: 'affinity' of service sip must be source or flow for protocol tcp",
+				"15:81: 'affinity' of service b must be source or flow for protocol tcp",
+				"16:81: 'affinity' of service c must be source or flow for protocol tcp",
+				"17:81: 'affinity' of service d must be source or flow for protocol tcp"}},
 	};
 
 	check_rows(rows, COUNT(rows));
@@ -261,15 +264,14 @@ Test(config, refuses_bad_values)
 			     "  - {name: l, address: 169.254.1.1}\n",
 			{"6:24: 'address' of backend a must be an IPv4 or IPv6 address, not '10.0.0.300'",
 				"7:24: must be an address without a prefix length, not '10.0.0.0/8'",
-				"8:24: 'address' of backend c must be a host's address", "9:24: a host's address",
-				"10:24: a host's address", "11:24: a host's address", "12:24: a host's address",
-				"13:24: a host's address", "14:24: a host's address", "15:24: a host's address",
-				"16:24: an IPv4 or IPv6 address, not 'px1.example.net'", "17:24: a host's address"}},
+				"8:24: 'address' of backend c must be a host address", "9:24: a host address",
+				"10:24: a host address", "11:24: a host address", "12:24: a host address",
+				"13:24: a host address", "14:24: a host address", "15:24: a host address",
+				"16:24: an IPv4 or IPv6 address, not 'px1.example.net'", "17:24: a host address"}},
 		{"VIPs",
 			HEAD POOLS
 			"services: [{name: a, port: 1, pool: proxies, vip: [192.0.2.1/32, 127.0.0.1, {}, '']}]\n",
-			{"7:52: 'vip' of service a must be an address without a prefix length",
-				"7:66: a host's address",
+			{"7:52: 'vip' of service a must be an address without a prefix length", "7:66: a host address",
 				"7:77: 'vip' of service a: expected a single value, found a mapping",
 				"7:81: 'vip' of service a is empty"}},
 		{"MACs",
@@ -312,8 +314,8 @@ Test(config, a_limit_that_is_not_known_limits_nothing)
 		const char *end;
 		const char *fault;
 	} rows[] = {
-		{"the default counts", "", "36:3: too many pools: there is room for 32; raise it in 'limits'"},
-		{"the limit counts", "limits: {pools: 31}\n", "35:3: too many pools: there is room for 31"},
+		{"the default counts", "", "36:3: too many pools: the limit is 32; raise it in 'limits'"},
+		{"the limit counts", "limits: {pools: 31}\n", "35:3: too many pools: the limit is 31"},
 		{"a limit that is no number", "limits: {pools: x}\n", "44:17: 'pools' of limits must be"},
 		{"limits that may come below bad syntax", "services: [}\n", "44:12: not YAML"},
 	};
@@ -338,32 +340,33 @@ Test(config, refuses_what_contradicts)
 			"interfaces: [eth0, eth1, eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n" POOLS
 			"      - {address: 10.0.0.12, name: px1}\n  - {name: proxies, backends: []}\n" SERVICES
 			"  - {vip: 192.0.2.10, port: 5061, pool: proxies, name: sip}\n",
-			{"1:26: interface eth0 is listed twice (first at line 1)",
-				"7:36: this pool has a backend named px1 already (line 6)",
-				"8:12: there is a pool named proxies already (line 4)",
-				"14:56: there is a service named sip already (line 10)"}},
+			{"1:26: duplicate interface eth0 (first at line 1)",
+				"7:36: duplicate backend name px1 in this pool (first at line 6)",
+				"8:12: duplicate pool name proxies (first at line 4)",
+				"14:56: duplicate service name sip (first at line 10)"}},
 		{"a name three times",
 			HEAD "pools:\n- {name: a, backends: []}\n- {name: a, backends: []}\n"
 			     "- {name: a, backends: []}\n",
-			{"5:10: there is a pool named a already (line 4)",
-				"6:10: there is a pool named a already (line 4)"}},
+			{"5:10: duplicate pool name a (first at line 4)",
+				"6:10: duplicate pool name a (first at line 4)"}},
 		{"an address twice in a pool, once in another spelling",
 			HEAD POOLS
 			"      - {name: px2, address: '::ffff:10.0.0.11'}\n      - {name: px3, address: 10.0.0.11}\n",
-			{"7:30: 10.0.0.11 is the address of backend px1 of this pool already (line 6)",
-				"8:30: 10.0.0.11 is the address of backend px1 of this pool already (line 6)"}},
+			{"7:30: 10.0.0.11 is already the address of backend px1 of this pool (line 6)",
+				"8:30: 10.0.0.11 is already the address of backend px1 of this pool (line 6)"}},
 		{"an address twice in a pool, the first without a name",
 			HEAD "pools: [{name: p, backends: [{address: '2001:db8::1'},\n {name: b, address: "
 			     "'2001:DB8::1'}]}]\n",
-			{"3:30: a backend has no 'name'", "4:21: 2001:db8::1 is the address of backend without a name "
-							  "of this pool already (line 3)"}},
+			{"3:30: a backend has no 'name'",
+				"4:21: 2001:db8::1 is already the address of backend (no name) "
+				"of this pool (line 3)"}},
 		{"a VIP twice",
 			HEAD POOLS SERVICES "  - {name: b, vip: [192.0.2.11, 192.0.2.10], port: 5060, pool: proxies}\n",
-			{"12:33: 192.0.2.10 port 5060 udp belongs to service sip already (line 9)"}},
+			{"12:33: 192.0.2.10 udp port 5060 already belongs to service sip (line 9)"}},
 		{"a VIP twice in one service",
 			HEAD POOLS
 			"services: [{name: a, vip: ['2001:db8::1', '2001:DB8::1'], port: 0, pool: proxies}]\n",
-			{"7:43: 2001:db8::1 port 0 udp belongs to service a already (line 7)"}},
+			{"7:43: 2001:db8::1 udp port 0 already belongs to service a (line 7)"}},
 		{"ports and protocols that are not known are not compared",
 			HEAD POOLS SERVICES
 			"  - {name: b, vip: 192.0.2.10, pool: proxies}\n"
@@ -386,14 +389,14 @@ Test(config, refuses_what_contradicts)
 		{"more pools than there is room for",
 			HEAD "limits: {pools: 1}\npools:\n- {name: a, backends: []}\n- {name: b, backends: []}\n"
 			     "- {name: c, backends: []}\n",
-			{"6:3: too many pools: there is room for 1; raise it in 'limits' (at most 1024)"}},
+			{"6:3: too many pools: the limit is 1; raise it in 'limits' (at most 1024)"}},
 		{"more backends than there is room for",
 			HEAD POOLS "  - {name: b, backends: [{name: c, address: 10.0.0.1}]}\nlimits: {backends: 1}\n",
-			{"7:26: too many backends: there is room for 1; raise it in 'limits' (at most 65535)"}},
+			{"7:26: too many backends: the limit is 1; raise it in 'limits' (at most 65535)"}},
 		{"more services than there is room for: each VIP takes an entry",
 			HEAD POOLS "limits: {services: 1}\n"
 				   "services: [{name: a, vip: [192.0.2.1, 192.0.2.2], port: 1, pool: proxies}]\n",
-			{"8:39: too many services (each VIP counts): there is room for 1"}},
+			{"8:39: too many services (each VIP counts): the limit is 1"}},
 		{"a limit that is no number limits nothing", HEAD POOLS "limits: {pools: x}\n",
 			{"7:17: 'pools' of limits must be a whole number"}},
 		{"all that is wrong comes out in one run, in the order of the file",
@@ -409,10 +412,10 @@ Test(config, refuses_what_contradicts)
 				"7:26: backend px1 cannot have the address 10.0.0.11: it is a VIP of service sip (line "
 				"2)",
 				"7:45: 'weight' of backend px1 must be a whole number from 0 to 1000, not '-1'",
-				"8:12: this pool has a backend named px1 already (line 7)",
+				"8:12: duplicate backend name px1 in this pool (first at line 7)",
 				"8:26: 'address' of backend px1 must be an address without a prefix length, not "
 				"'10.0.0.12/8'",
-				"9:20: interface eth0 is listed twice (first at line 9)",
+				"9:20: duplicate interface eth0 (first at line 9)",
 				"10:11: 'hash_key' of the file must be exactly",
 				"11:17: 'slots' of limits must be a whole number from 256 to 1048576, not '0'"}},
 	};
@@ -544,7 +547,7 @@ Test(config, refuses_binary_and_the_enormous)
 	cr_expect_null(parse(text, size, &faults));
 	cr_assert_eq(faults.count, 1);
 	cr_expect_eq(faults.list[0].position.line, 0, "it is about no place");
-	cr_expect(strstr(faults.list[0].message, "the file is too big: 16777217 bytes"));
+	cr_expect(strstr(faults.list[0].message, "the file is too large: 16777217 bytes"));
 	faults_free(&faults);
 
 	cr_expect_null(parse(text, size - 1, &faults));

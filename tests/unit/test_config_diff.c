@@ -42,7 +42,7 @@ struct change {
 
 static const struct change changes[] = {
 	{config_file_keys, "interfaces", "[eth0]", "[eth0, eth1]", "interfaces [eth0, eth1], was [eth0] (", NULL},
-	{config_file_keys, "hash_key", "0e0f", "0e10", "hash_key is another one", NULL},
+	{config_file_keys, "hash_key", "0e0f", "0e10", "hash_key has a new value", NULL},
 	{config_file_keys, "macs", "interfaces: [eth0]\n", "interfaces: [eth0]\nmacs: ['02:00:5e:00:01:01']\n",
 		"macs ['02:00:5e:00:01:01'], was none", NULL},
 	{config_limit_keys, "slots", "slots: 1024", "slots: 2048", "limits: slots 2048, was 1024 (", NULL},
@@ -54,7 +54,7 @@ static const struct change changes[] = {
 	{config_join_keys, "listen", "0.2:7946", "0.2:7947", "join: listen '10.0.0.2:7947', was '10.0.0.2:7946'", NULL},
 	{config_join_keys, "from", "node_timeout: 10s", "node_timeout: 10s, from: [10.0.0.0/24]",
 		"join: from ['10.0.0.0/24'], was none", NULL},
-	{config_join_keys, "secret", "9abcdef", "9abcde0", "join: secret is another one", NULL},
+	{config_join_keys, "secret", "9abcdef", "9abcde0", "join: secret has a new value", NULL},
 	{config_join_keys, "node_timeout", "node_timeout: 10s", "node_timeout: 5s", "join: node_timeout 5s, was 10s",
 		NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5062,", "service sip: port 5062, was 5060", NULL},
@@ -109,7 +109,7 @@ static const struct change changes[] = {
 	{config_backend_keys, "hints", "[px1.example.net]", "[px1.example.net, px1.example.org]",
 		"backend proxies/px1: hints [px1.example.net, px1.example.org], was [px1.example.net]", NULL},
 	{config_backend_keys, "hints", "hints: [px1.example.net], ", "",
-		"backend proxies/px1: hints none, was [px1.example.net]", "px1.example.net names it no more"},
+		"backend proxies/px1: hints none, was [px1.example.net]", "px1.example.net is removed"},
 	{config_backend_keys, "ports", "30009", "30019", "backend proxies/px1: ports 30000-30019, was 30000-30009",
 		NULL},
 	{config_backend_keys, "ports", "30000-30009", "30001-30009",

@@ -100,7 +100,7 @@ Test(config_keys, refuses_ports_of_services)
 			{"4:54: 'port' of service s must be a whole number from 0 to 65535, or a range such as "
 			 "5060-5080, not '5080-5060'"}},
 		{"from nothing on", EMPTY("") SERVICE("port: 0-100"),
-			{"4:54: must be one port, or a range of at least two"}},
+			{"4:54: must be one port, or a range of at least two ports"}},
 		{"of one", EMPTY("") SERVICE("port: 5060-5060"), {"4:54: not '5060-5060'"}},
 		{"too far", EMPTY("") SERVICE("port: 5060-65536"), {"4:54: not '5060-65536'"}},
 		{"without an end", EMPTY("") SERVICE("port: 5060-"), {"4:54: not '5060-'"}},
@@ -115,15 +115,15 @@ Test(config_keys, refuses_ports_of_services)
 				  "- {name: c, vip: 192.0.2.1, port: 5070, pool: p}\n"
 				  "- {name: e, vip: 192.0.2.1, port: 5070, pool: p, protocol: tcp}\n"
 				  "- {name: f, vip: 192.0.2.1, port: 5070-5071, pool: p, protocol: tcp}\n",
-			{"6:18: 192.0.2.1 port 5080 udp belongs to service a already (line 5)",
-				"7:18: 192.0.2.1 port 5070 udp belongs to service a already (line 5)",
-				"9:18: 192.0.2.1 port 5070 tcp belongs to service e already (line 8)"}},
+			{"6:18: 192.0.2.1 udp port 5080 already belongs to service a (line 5)",
+				"7:18: 192.0.2.1 udp port 5070 already belongs to service a (line 5)",
+				"9:18: 192.0.2.1 tcp port 5070 already belongs to service e (line 8)"}},
 		{"a range that holds all others",
 			EMPTY("") "services:\n- {name: a, vip: 192.0.2.1, port: 5060-5080, pool: p}\n"
 				  "- {name: b, vip: 192.0.2.1, port: 1-65535, pool: p}\n"
 				  "- {name: c, vip: 192.0.2.1, port: 65535, pool: p}\n",
-			{"6:18: 192.0.2.1 ports 5060-5080 udp belong to service a already (line 5)",
-				"7:18: 192.0.2.1 port 65535 udp belongs to service b already (line 6)"}},
+			{"6:18: 192.0.2.1 udp ports 5060-5080 already belong to service a (line 5)",
+				"7:18: 192.0.2.1 udp port 65535 already belongs to service b (line 6)"}},
 	};
 
 	check_rows(rows, COUNT(rows));
@@ -197,19 +197,19 @@ Test(config_keys, refuses_probes)
 		{"what none cannot use",
 			PROBE("none, interval: 1s,\n timeout: 1s,\n fall: 1,\n rise: 1,\n via: vip,\n port: 1,\n "
 			      "verify: true"),
-			{"3:63: 'interval' of the probe of pool p: type none has no use for it", "4:11: 'timeout'",
+			{"3:63: 'interval' of the probe of pool p: not valid for type none", "4:11: 'timeout'",
 				"5:8: 'fall'", "6:8: 'rise'", "7:7: 'via'", "8:8: 'port'", "9:10: 'verify'"}},
 		{"what tcp cannot use",
 			PROBE("tcp, transport: tcp,\n ok_codes: [200],\n from: 'sip:a',\n request_uri: 'sip:a',\n "
 			      "user: a,\n"
 			      " ca: /a,\n sni: a,\n verify: true"),
-			{"3:63: 'transport' of the probe of pool p: type tcp has no use for it", "4:12: 'ok_codes'",
+			{"3:63: 'transport' of the probe of pool p: not valid for type tcp", "4:12: 'ok_codes'",
 				"5:8: 'from'", "6:15: 'request_uri'", "7:8: 'user'", "8:6: 'ca'", "9:7: 'sni'",
 				"10:10: 'verify'"}},
-		{"what icmp cannot use", PROBE("icmp, port: 1"), {"3:59: type icmp has no use for it"}},
-		{"what tls cannot use", PROBE("tls, transport: tls"), {"3:63: type tls has no use for it"}},
+		{"what icmp cannot use", PROBE("icmp, port: 1"), {"3:59: not valid for type icmp"}},
+		{"what tls cannot use", PROBE("tls, transport: tls"), {"3:63: not valid for type tls"}},
 		{"what options cannot use", PROBE("options, transport: udp,\n ca: /a,\n sni: a,\n verify: true"),
-			{"4:6: 'ca' of the probe of pool p: type options has no use for it without transport tls",
+			{"4:6: 'ca' of the probe of pool p: not valid for type options without transport tls",
 				"5:7: 'sni'", "6:10: 'verify'"}},
 		{"numbers and words", PROBE("tcp, via: both,\n port: 65536,\n fall: 0,\n rise: 101"),
 			{"3:57: 'via' of the probe of pool p must be 'vip' or 'address', not 'both'",
@@ -223,7 +223,7 @@ Test(config_keys, refuses_probes)
 				"1h"}},
 		{"a number without a unit", PROBE("tcp, interval: 2"), {"3:62: a time with its unit"}},
 		{"a timeout that is too long", PROBE("tcp, timeout: 3s"),
-			{"3:61: 'timeout' of the probe of pool p must be no more than the interval, 2s, not '3s'"}},
+			{"3:61: 'timeout' of the probe of pool p must be at most the interval, 2s, not '3s'"}},
 		{"the interval may come later", PROBE("tcp, timeout: 3s, interval: 2500ms"),
 			{"3:61: the interval, 2500ms"}},
 		{"an interval that is not known limits nothing", PROBE("tcp, timeout: 1h, interval: 5"),
@@ -255,9 +255,9 @@ Test(config_keys, refuses_probes)
 			PROBE("options, from: \"sip:a\\r\\nb\",\n request_uri: 'sip:',\n user: ''"),
 			{"3:62: 'from' of", "4:15: not 'sip:'", "5:8: is empty"}},
 		{"no port to be had", EMPTY("probe: options") SERVICE("port: 0"),
-			{"3:9: pool p: its probe needs a 'port', because no udp service of the pool has one"}},
+			{"3:9: pool p: the probe needs a 'port', because no udp service of the pool has one"}},
 		{"no port of the protocol to be had", PROBE("options, transport: tls") SERVICE("port: 5060"),
-			{"3:9: pool p: its probe needs a 'port', because no tcp service of the pool has one"}},
+			{"3:9: pool p: the probe needs a 'port', because no tcp service of the pool has one"}},
 		{"no port of the protocol to be had", EMPTY("probe: tcp") SERVICE("port: 5060"),
 			{"3:9: no tcp service"}},
 		{"a port that is unknown is not missed", EMPTY("probe: tcp") SERVICE("port: x"), {"4:54: 'port'"}},
@@ -346,11 +346,11 @@ Test(config_keys, refuses_times_and_groups)
 				"5:14: 'slow_start' of pool p must be a time with its unit, from 0s to 1h"}},
 		{"a drain of more than a week", EMPTY("drain_timeout: 169h"), {"3:48: 'drain_timeout'"}},
 		{"a backend in two groups", POOL(TWO "{name: g, backends: [a]},\n{name: h, backends: [b, a]}]"),
-			{"5:25: backend a is in group g already (line 4)"}},
+			{"5:25: backend a is already in group g (line 4)"}},
 		{"a backend twice in a group", POOL(TWO "{name: g, backends: [a, a]}]"),
-			{"4:25: backend a is in group g already (line 4)"}},
+			{"4:25: backend a is already in group g (line 4)"}},
 		{"a group twice", POOL(TWO "{name: g, backends: []},\n{name: g, backends: []}]"),
-			{"5:8: this pool has a group named g already (line 4)"}},
+			{"5:8: duplicate group name g in this pool (first at line 4)"}},
 		{"who is not there", POOL(TWO "{name: g, backends: [c, a b, {}]}]"),
 			{"4:22: 'backends' of group g: the pool has no backend named c",
 				"4:25: 'backends' of group g must be 1 to 63", "4:30: expected a single value"}},
@@ -445,9 +445,9 @@ Test(config_keys, refuses_priorities_hints_and_ports)
 			{"3:72: 'priority' of backend px1 must be a whole number from 1 to 255, not '0'",
 				"4:43: 'priority' of backend px2 must be a whole number from 1 to 255, not '256'"}},
 		{"hints", BACKENDS(PX(1, "hints: [a_b,\n '2001:db8::1',\n a:0,\n '',\n [a]]")),
-			{"3:70: 'hints' of backend px1 must be a host as in SIP: px1.example.net, "
+			{"3:70: 'hints' of backend px1 must be a host as in SIP messages, such as px1.example.net, "
 			 "px1.example.net:5062, "
-			 "10.0.0.11, '[2001:db8::11]:5060', not 'a_b'",
+			 "10.0.0.11 or '[2001:db8::11]:5060', not 'a_b'",
 				"4:2: not '2001:db8::1'", "5:2: not 'a:0'", "6:2: is empty",
 				"7:2: expected a single value, found a list"}},
 		{"a hint that names all backends",
@@ -459,10 +459,11 @@ Test(config_keys, refuses_priorities_hints_and_ports)
 							      "pool: p},\n"
 							      "{name: t, vip: 192.0.2.11, port: 5070, pool: p},\n"
 							      "{name: u, vip: 192.0.2.12, port: 0, pool: p}]\n",
-			{"3:70: a hint of backend px1 cannot be port 5060 of 192.0.2.10: it is service s (line 7), "
-			 "whose new calls name it; give the backend a port of its own, or another name",
-				"4:2: port 5070 of 192.0.2.11: it is service t (line 8)",
-				"5:2: port 5060 of 192.0.2.12: it is service u (line 9)"}},
+			{"3:70: a hint of backend px1 cannot be port 5060 of 192.0.2.10: it is a port of service s "
+			 "(line 7), "
+			 "which new calls use; use a port that only this backend uses, or a different name",
+				"4:2: port 5070 of 192.0.2.11: it is a port of service t (line 8)",
+				"5:2: port 5060 of 192.0.2.12: it is a port of service u (line 9)"}},
 		{"hints that are another's address, in any pool of a service",
 			HEAD "pools:\n"
 			     "- {name: p, backends: [{name: px1, address: 10.0.0.1,\n"
@@ -483,9 +484,9 @@ Test(config_keys, refuses_priorities_hints_and_ports)
 		{"a hint twice",
 			BACKENDS(PX(1, "hints: [a.b, A.B,\n '[2001:db8::1]:1']") ",\n" PX(2, "hints: [a.b, 'a.b:1', "
 											     "'[2001:DB8::1]:1']")),
-			{"3:75: a.b is a hint of backend px1 of this pool already (line 3)",
-				"5:41: a.b is a hint of backend px1 of this pool already (line 3)",
-				"5:55: 2001:db8::1 port 1 is a hint of backend px1 of this pool already (line 4)"}},
+			{"3:75: a.b is already a hint of backend px1 of this pool (line 3)",
+				"5:41: a.b is already a hint of backend px1 of this pool (line 3)",
+				"5:55: 2001:db8::1 port 1 is already a hint of backend px1 of this pool (line 4)"}},
 		{"ports", BACKENDS(PX(1, "ports: 0") ",\n" PX(2, "ports: 2-1") ",\n" PX(3, "ports: 1-65536")),
 			{"3:69: 'ports' of backend px1 must be a whole number from 1 to 65535, or a range such as "
 			 "5060-5080, "
@@ -493,24 +494,24 @@ Test(config_keys, refuses_priorities_hints_and_ports)
 				"4:40: not '2-1'", "5:40: not '1-65536'"}},
 		{"ports of two backends, and of a VIP of theirs: told once",
 			BACKENDS(PX(1, "ports: 30000-30009") ",\n" PX(2, "ports: 30009-30019")) SERVICE("port: 5060"),
-			{"4:40: port 30009 belongs to backend px1 of this pool already (line 3)"}},
+			{"4:40: port 30009 already belongs to backend px1 of this pool (line 3)"}},
 		{"ports of two backends of a pool that nobody uses",
 			BACKENDS(PX(1, "ports: 30009-30019") ",\n" PX(2, "ports: 30000-40000")),
-			{"4:40: ports 30009-30019 belong to backend px1 of this pool already (line 3)"}},
+			{"4:40: ports 30009-30019 already belong to backend px1 of this pool (line 3)"}},
 		{"a service's ports, wherever it stands",
 			"services:\n- {name: a, vip: [192.0.2.1, 192.0.2.2], port: 30000-30009, pool: q}\n"
 			"- {name: b, vip: 192.0.2.1, port: 5060, pool: p}\n" HEAD
 			"pools: [{name: q, backends: []}, {name: p, backends: [\n" PX(1, "ports: 30005-30019") "]}]\n",
-			{"7:40: 192.0.2.1 ports 30005-30009 udp belong to service a already (line 2)"}},
+			{"7:40: 192.0.2.1 udp ports 30005-30009 already belong to service a (line 2)"}},
 		{"a service below", BACKENDS(PX(1, "ports: 30000-30009")) SERVICE("port: 30009"),
-			{"3:69: 192.0.2.10 port 30009 udp belongs to service s already (line 4)"}},
+			{"3:69: 192.0.2.10 udp port 30009 already belongs to service s (line 4)"}},
 		{"ports of backends of two pools that have a VIP in common",
 			HEAD "pools: [{name: p, backends: [\n" PX(1,
 				"ports: 30000-30009") "]},\n"
 						      "{name: q, backends: [\n" PX(1,
 							      "ports: 30000-30009") "]}]\n" SERVICE("port: 1, methods: "
 												    "{REGISTER: q}"),
-			{"6:40: 192.0.2.10 ports 30000-30009 udp belong to backend px1 already (line 4)"}},
+			{"6:40: 192.0.2.10 udp ports 30000-30009 already belong to backend px1 (line 4)"}},
 		{"a pool and a VIP that are not known have no ports",
 			BACKENDS(PX(1,
 				"ports: 30000-30009")) "services: [{name: a, vip: 192.0.2.1, pool: P, port: 30000},\n"
@@ -611,12 +612,11 @@ Test(config_keys, refuses_join)
 		{"a secret that cannot be printed", JOIN("listen: '10.0.0.2:1', secret: \"0123456789abcdef\\n\""),
 			{"7:38: 'secret' of join must be 16 to 255"}},
 		{"of a file that save wrote for others than root", JOIN("listen: '10.0.0.2:1', secret: hidden"),
-			{"7:38: 'secret' of join was left out when this file was written: 'sipxdp-ctl save' shows it "
-			 "to root only"}},
+			{"7:38: 'secret' of join is hidden in this file: 'sipxdp-ctl save' writes it only for root"}},
 		{"no network", JOIN("listen: '10.0.0.2:1', from: [], " SECRET), {"7:36: 'from' of join"}},
 		{"networks that are none", JOIN("listen: '10.0.0.2:1', from: [10.0.0.1/24, servers], " SECRET),
 			{"7:37: 'from' of join must be a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, "
-			 "with no bit set behind its length, not '10.0.0.1/24'",
+			 "with all host bits 0, not '10.0.0.1/24'",
 				"7:50: 'from' of join must be a network"}},
 		{"a time", JOIN("listen: '10.0.0.2:1', node_timeout: 999ms, " SECRET),
 			{"7:44: 'node_timeout' of join must be a time with its unit, from 1s to 1h"}},

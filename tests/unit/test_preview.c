@@ -300,7 +300,7 @@ static const struct {
 	{"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0eff\nlimits: {slots: 1024, pools: 4, services: 8, "
 	 "backends: "
 	 "12}\nservices: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, pool: proxies}]\n" TWO_POOLS,
-		"hash_key is another one", "calls that are up"},
+		"hash_key has a new value", "calls that are up"},
 };
 
 Test(preview, changes_of_services_that_move_calls_are_dangers)
