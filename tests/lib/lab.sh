@@ -1,41 +1,42 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# A lab of network namespaces: hosts with an eth0 each, on a switch, with a balancer
-# among them. Each host has network, /run, /sys and bpffs of its own, so that the
-# programs run in it with their default paths and two labs never meet.
+# A lab of network namespaces: hosts with an eth0 each, connected by a switch, among them the balancer.
+# Each host has its own network, /run, /sys and bpffs, so programs run with their default paths and
+# two labs never conflict.
 #
 #   . tests/lib/lab.sh
-#   lab_open                   from here on everything is undone when the script ends
+#   lab_open                   the end of the script undoes everything from here on
 #   lab_flat 3                 client, balancer, px1 to px3 on one switch (for DSR), or
 #   lab_routed 3               ... px1 to px3 behind a router (for IP-in-IP)
 #   lab_in client ping -c1 "$LAB_VIP"
-#   lab_start uas px1 sipp ...    in the background, output in $LAB_DIR/uas.log
+#   lab_start uas px1 sipp ... in the background, output in $LAB_DIR/uas.log
 #
-# Nothing outside the namespaces is touched except a directory in /tmp.
+# Outside the namespaces only a directory in /tmp is used.
 
 LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PATH=$LAB_ROOT/build:$PATH:/usr/sbin:/sbin
 
-# The addresses of the README's examples. The VIP is of no subnet here: the client
-# has it on link, and the balancer, whose interface has it, answers ARP for it.
+# The addresses of the README's examples. The VIP is outside the subnets of the lab. The client reaches
+# it on link, and the balancer has it on its interface and answers ARP for it.
 LAB_VIP=192.0.2.10
 LAB_VIP6=2001:db8:f::10
-LAB_CLIENT=10.0.0.100 # the client has this and the next LAB_CLIENTS - 1
+LAB_CLIENT=10.0.0.100 # the client has LAB_CLIENTS addresses from this one upwards
 LAB_CLIENTS=4
 LAB_BALANCER=10.0.0.2
 LAB_CONFIG=/etc/sipxdp/sipxdp.yaml # in the balancer only
-LAB_BARE=                          # set: nobody has the VIP yet, nor what goes with it
+LAB_BARE=                          # set: no host has the VIP or its settings yet
 LAB_POOL=                          # lines for the pool that lab_config writes: "record_time: 3s"
+LAB_SECTIONS=                      # lines that lab_config appends to the file: "join: ..."
 
 LAB_ID=sx$$
 LAB_DIR=
 LAB_SUBNET=0 # third number of the backends' subnet: 0 flat, 1 behind the router
 LAB_BACKENDS=()
-LAB_HOSTS=()              # every host whose namespace there may be
-declare -A LAB_HOLDER=()  # host -> the process that keeps its namespaces
+LAB_HOSTS=()              # every host whose namespace may exist
+declare -A LAB_HOLDER=()  # host -> the process that holds its namespaces
 declare -A LAB_PROCESS=() # name given to lab_start -> process
 
-# wait_for SECONDS COMMAND...: until it succeeds; 1 when it never did.
+# wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout.
 wait_for() {
 	local deadline=$((SECONDS + $1 + 1))
 	shift
@@ -45,7 +46,7 @@ wait_for() {
 	done
 }
 
-# --- life of a lab
+# --- start and end of a lab
 
 lab_open() {
 	LAB_DIR=$(mktemp -d -t sipxdp-lab.XXXXXX)
@@ -57,12 +58,12 @@ lab_open() {
 	_lab_host switch
 }
 
-# Ends the lab's processes and namespaces. Another may be opened then.
+# Ends the lab's processes and namespaces. The script may open a new lab afterwards.
 lab_close() {
 	local host pids=()
 	[ ${#LAB_PROCESS[@]} -eq 0 ] || kill "${LAB_PROCESS[@]}" 2> /dev/null || true
 	wait_for 3 _lab_all_ended || true
-	# Also what the processes started themselves, and what would not end.
+	# Also kills children of these processes, and processes that did not end on request.
 	for host in "${LAB_HOSTS[@]}"; do
 		mapfile -t -O ${#pids[@]} pids < <(ip netns pids "$LAB_ID-$host" 2> /dev/null)
 	done
@@ -81,7 +82,7 @@ lab_close() {
 
 _lab_end() {
 	local status=$?
-	# A child that a signal meets before it has become its command is still this script.
+	# A signal may reach a child before its exec; the child then still runs this script.
 	[ $BASHPID -eq $$ ] || exit $status
 	trap '' HUP INT TERM
 	trap - EXIT
@@ -102,8 +103,8 @@ _lab_host() {
 	local host=$1
 	LAB_HOSTS+=("$host")
 	ip netns add "$LAB_ID-$host"
-	# /sys belongs to a network namespace: a fresh one shows this host's interfaces.
-	# It hides bpffs, so that comes again too, empty; pins end with the last process.
+	# A new /sys shows the interfaces of this host's network namespace. It hides bpffs, so an empty
+	# one is mounted, too; its pins vanish with the last process.
 	# shellcheck disable=SC2016 # $1 is the inner shell's
 	(cd "$LAB_ROOT" && exec nsenter --net="/run/netns/$LAB_ID-$host" unshare --mount sh -c '
 		mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs tmpfs /run &&
@@ -111,13 +112,13 @@ _lab_host() {
 	LAB_HOLDER[$host]=$!
 	wait_for 5 test -e "$LAB_DIR/$host.ready"
 	lab_in "$host" ip link set lo up
-	# A reply leaves by another way than its request came: that is what DSR is.
+	# With DSR a response takes a different path than its request.
 	lab_in "$host" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
 		net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
 }
 
-# lab_in HOST COMMAND...: runs it there, in the repository's root.
-# (ip netns exec would mount another /sys and so hide the pins.)
+# lab_in HOST COMMAND...: runs the command on the host, in the root of the repository. (ip netns exec
+# would mount a new /sys, which hides the pins.)
 lab_in() {
 	(_lab_exec "$@")
 }
@@ -128,7 +129,7 @@ _lab_exec() {
 	exec nsenter --target "${LAB_HOLDER[$host]}" --net --mount --wd -- "$@"
 }
 
-# lab_plug HOST INTERFACE BRIDGE: an interface of the host, wired to the switch.
+# lab_plug HOST INTERFACE BRIDGE: adds an interface to the host and connects it to the switch.
 lab_plug() {
 	local host=$1 interface=$2 bridge=$3 port=$1-$2
 	lab_in switch ip link show "$bridge" > /dev/null 2>&1 ||
@@ -136,7 +137,7 @@ lab_plug() {
 	lab_in switch ip link add "$port" type veth peer name "$interface" netns "${LAB_HOLDER[$host]}"
 	lab_in switch ip link set dev "$port" xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
 	lab_in switch ip link set dev "$port" master "$bridge" up
-	# A checksum left to the hardware is never filled in when XDP sends the frame on.
+	# XDP forwards a frame without a checksum that was left to the hardware.
 	lab_in switch ethtool -K "$port" tx off > /dev/null
 	lab_in "$host" ethtool -K "$interface" tx off > /dev/null
 	lab_in "$host" ip link set dev "$interface" up
@@ -151,8 +152,8 @@ lab_address() {
 	done
 }
 
-# lab_peer NAME NUMBER: one more host on the clients' side, 10.0.0.NUMBER, that
-# reaches the VIP as the client does.
+# lab_peer NAME NUMBER: adds a host on the clients' side with address 10.0.0.NUMBER. It reaches the VIP
+# as the client does.
 lab_peer() {
 	_lab_host "$1"
 	lab_plug "$1" eth0 br0
@@ -174,14 +175,14 @@ _lab_client_and_balancer() {
 	_lab_own_etc balancer
 }
 
-# Gives a host an /etc of its own, to write a configuration into.
+# Gives a host a private /etc, for its configuration.
 _lab_own_etc() {
 	# shellcheck disable=SC2016 # $1 is the inner shell's
 	lab_in "$1" sh -c 'mkdir "$1" && mount -t tmpfs tmpfs "$1" && cp -a /etc/. "$1" &&
 		mount --bind "$1" /etc && mkdir -p /etc/sipxdp' sh "$LAB_DIR/$1-etc"
 }
 
-# lab_hosts HOST...: standard input becomes their /etc/hosts.
+# lab_hosts HOST...: standard input becomes the /etc/hosts of these hosts.
 lab_hosts() {
 	local host
 	cat > "$LAB_DIR/hosts"
@@ -190,8 +191,8 @@ lab_hosts() {
 	done
 }
 
-# lab_backend NAME NUMBER BRIDGE: 10.0.LAB_SUBNET.NUMBER, with the VIP where DSR
-# wants it: on lo, unknown to ARP.
+# lab_backend NAME NUMBER BRIDGE: adds a backend with address 10.0.LAB_SUBNET.NUMBER, and the VIP on lo
+# without ARP, as DSR requires.
 lab_backend() {
 	local name=$1 number=$2 bridge=$3
 	_lab_host "$name"
@@ -203,8 +204,8 @@ lab_backend() {
 	lab_address "$name" lo "$LAB_VIP/32" "$LAB_VIP6/128"
 }
 
-# lab_flat COUNT: client, balancer and backends px1, px2 ... (10.0.0.11 and up) on
-# one switch. A backend's answer goes straight to the client.
+# lab_flat COUNT: client, balancer and backends px1, px2 ... (10.0.0.11 and up) on one switch. A backend
+# responds directly to the client.
 lab_flat() {
 	local i
 	LAB_SUBNET=0
@@ -214,8 +215,8 @@ lab_flat() {
 	done
 }
 
-# lab_routed COUNT: the backends (10.0.1.11 and up) are behind a router, where no
-# rewriting of MAC addresses reaches them.
+# lab_routed COUNT: the backends (10.0.1.11 and up) are behind a router, where MAC rewriting does not
+# reach them.
 lab_routed() {
 	local i
 	LAB_SUBNET=1
@@ -237,7 +238,7 @@ lab_routed() {
 	done
 }
 
-# Gives the balancer of a routed lab an eth1 among the backends.
+# Connects the balancer of a routed lab to the backends' network by eth1.
 lab_second_arm() {
 	lab_plug balancer eth1 br1
 	lab_address balancer eth1 10.0.1.2/24 2001:db8:1::2/64
@@ -245,8 +246,8 @@ lab_second_arm() {
 
 # --- processes
 
-# lab_start NAME HOST COMMAND...: runs it in the background, with its output in
-# $LAB_DIR/NAME.log. Ends with the lab, or by lab_stop.
+# lab_start NAME HOST COMMAND...: runs the command in the background; its output goes to
+# $LAB_DIR/NAME.log. Ends with the lab or by lab_stop.
 lab_start() {
 	local name=$1 host=$2
 	shift 2
@@ -262,18 +263,18 @@ _lab_ended() {
 	! lab_running "$1"
 }
 
-# lab_wait NAME SECONDS: until it has ended by itself; its exit status, 124 when it
-# has not.
+# lab_wait NAME SECONDS: waits until the process ends by itself; returns its exit status, or 124 on
+# timeout.
 lab_wait() {
 	local status=0
-	# Bash would remark on a process that a signal ended.
+	# Hides bash's message about a process that a signal ended.
 	wait_for "$2" _lab_ended "$1" 2> /dev/null || return 124
 	wait "${LAB_PROCESS[$1]}" 2> /dev/null || status=$?
 	unset "LAB_PROCESS[$1]"
 	return $status
 }
 
-# lab_stop NAME [SIGNAL]: ends it and waits; its exit status.
+# lab_stop NAME [SIGNAL]: ends the process and waits; returns its exit status.
 lab_stop() {
 	kill -s "${2:-TERM}" "${LAB_PROCESS[$1]}" 2> /dev/null || true
 	wait_for 5 _lab_ended "$1" 2> /dev/null || kill -KILL "${LAB_PROCESS[$1]}" 2> /dev/null || true
@@ -282,10 +283,10 @@ lab_stop() {
 
 # --- the balancer's own programs
 
-# lab_config dsr|ipip [BACKEND...]: writes the balancer's file, one service on UDP
-# port 5060 with one pool of these backends (all, when none is named).
+# lab_config dsr|ipip [BACKEND...]: writes the balancer's file: one service on UDP port 5060 with one
+# pool. A BACKEND is a name, or a name and more keys: "px1, weight: 2". Default: all backends.
 lab_config() {
-	local forward=$1 backend
+	local forward=$1 backend name
 	shift
 	[ $# -gt 0 ] || set -- "${LAB_BACKENDS[@]}"
 	{
@@ -306,18 +307,20 @@ lab_config() {
 		[ -z "$LAB_POOL" ] || sed 's/^/    /' <<< "$LAB_POOL"
 		echo "    backends:"
 		for backend; do
-			echo "      - {name: $backend, address: 10.0.$LAB_SUBNET.$((10 + ${backend#px}))}"
+			name=${backend%%,*}
+			echo "      - {name: $name, address: 10.0.$LAB_SUBNET.$((10 + ${name#px}))${backend#"$name"}}"
 		done
+		[ -z "$LAB_SECTIONS" ] || echo "$LAB_SECTIONS"
 	} | lab_write balancer "$LAB_CONFIG"
 }
 
-# lab_write HOST FILE: writes standard input to a file as that host sees it.
+# lab_write HOST FILE: writes standard input to a file on that host.
 lab_write() {
 	# shellcheck disable=SC2016 # $1 is the inner shell's
 	lab_in "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat > "$1"' sh "$2"
 }
 
-# lab_answers: does sipxdpd? (`status` does without it.)
+# lab_answers: does sipxdpd answer? (`status` works without it.)
 lab_answers() {
 	lab_ctl save
 }
@@ -343,14 +346,14 @@ lab_verdict() {
 		jq "[.[0].formatted.values[].value.$1] | add"
 }
 
-# lab_serving COUNT: do so many backends have slots?
+# lab_serving COUNT: do exactly COUNT backends have slots?
 lab_serving() {
 	local count
 	count=$(lab_ctl --json backend list | jq '[.[] | select(.slots > 0)] | length')
 	[ "$count" -eq "$1" ]
 }
 
-# Attaches, starts the daemon, waits until every backend serves.
+# Attaches the program, starts the daemon, and waits until every backend serves.
 lab_balance() {
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_daemon

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Large SIP messages in the lab of lab.sh, which tests/net/fragments.py and large.py send, and the
-# backends that got them whole. A suite sets COUNT, the messages of a run, and FIRST, the number of
-# the first message of this run. The Call-ID of a message is PREFIX-NUMBER.
+# Large SIP messages in the lab of lab.sh. tests/net/fragments.py and large.py send them and record
+# which backend received them complete. A suite sets COUNT, the number of messages of a run, and FIRST,
+# the number of the run's first message. The Call-ID of a message is PREFIX-NUMBER.
 
-# receive_messages: from now on every backend writes down the messages that arrive whole.
+# receive_messages: starts a receiver on every backend. It records the complete messages.
 receive_messages() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -14,7 +14,7 @@ receive_messages() {
 	done
 }
 
-# arrived PREFIX SIZE: "CALL-ID BACKEND" of every message of this run that arrived whole.
+# arrived PREFIX SIZE: "CALL-ID BACKEND" of every message of this run that arrived complete.
 arrived() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -24,7 +24,7 @@ arrived() {
 	done | sort
 }
 
-# owners PREFIX: the same as the balancer sees it.
+# owners PREFIX: the same, as computed by the balancer.
 owners() {
 	local n
 	for ((n = FIRST; n < FIRST + COUNT; n++)); do
@@ -37,7 +37,8 @@ all_arrived() {
 	[ "$(arrived "$@" | wc -l)" -ge $COUNT ]
 }
 
-# arrive_at_owners PREFIX SIZE WORDS: checks that every message of this run arrives at its owner, once.
+# arrive_at_owners PREFIX SIZE NAME: checks that every message of this run arrives at its owner exactly
+# once.
 arrive_at_owners() {
 	wait_for 3 all_arrived "$1" "$2" || true
 	is "$3" "$(arrived "$1" "$2")" "$(owners "$1")"

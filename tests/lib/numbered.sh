@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# Numbered packets from the client to the VIP in the lab of lab.sh, and what became of them:
-# tests/tools/numbered.c counts.
+# Sends numbered packets from the client to the VIP in the lab of lab.sh. tests/tools/numbered.c counts
+# losses, duplicates and moves.
 
 NUMBERED=$LAB_ROOT/build/tests/tools/numbered
 RATE=20000 # packets a second
 
-# start_packets [OPTION...]: of tests/tools/numbered; without any, at this rate.
+# start_packets [OPTION...]: options of tests/tools/numbered; by default --rate $RATE.
 start_packets() {
 	local backend receivers=()
 	[ $# -gt 0 ] || set -- --rate $RATE
@@ -14,7 +14,7 @@ start_packets() {
 		receivers+=("/run/netns/$LAB_ID-$backend")
 	done
 	: > "$LAB_DIR/numbered.log"
-	# From here and not from a lab host: it enters the namespaces itself.
+	# Not on a lab host: the program enters the namespaces itself.
 	"$NUMBERED" --from "/run/netns/$LAB_ID-client" --to "$LAB_VIP:5060" --seconds 60 "$@" \
 		"${receivers[@]}" > "$LAB_DIR/numbered.log" 2>&1 &
 	LAB_PROCESS[numbered]=$!
@@ -26,7 +26,7 @@ result() {
 	sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$LAB_DIR/numbered.log"
 }
 
-# through NAME COMMAND...: packets flow while the command runs; none may be lost.
+# through NAME COMMAND...: sends packets while the command runs, and checks that none is lost.
 through() {
 	local name=$1 status=0
 	shift
@@ -35,8 +35,8 @@ through() {
 	sleep 0.2
 	lab_stop numbered || status=$?
 	diag "$(cat "$LAB_DIR/numbered.log")"
-	is "... of $(result sent) packets none was lost" "$(result lost)" 0
-	is "... none came twice" "$(result duplicated)" 0
+	is "... none of $(result sent) packets was lost" "$(result lost)" 0
+	is "... none was duplicated" "$(result duplicated)" 0
 }
 
 stays() {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Passes everything. A veth takes a frame that its peer sends by XDP_TX or redirect
- * only when it has NAPI, and a program of its own is what makes the driver set that
- * up. No headers: the lab compiles this where it runs, before anything is built. */
+/* Passes every packet. A veth accepts frames that its peer sends by XDP_TX or redirect only if it has
+ * NAPI, which the driver sets up for an XDP program of its own. Uses no headers: the lab compiles this
+ * file before anything else is built. */
 
 struct xdp_md;
 

@@ -3,16 +3,15 @@
 # sipp and Kamailio in the lab of lab.sh.
 
 SIP_SCENARIOS=$LAB_ROOT/tests/net/sip
-SIP_RUN=$LAB_ID-$(date +%s) # in every Call-ID, so that no two runs share one, nor
-SIP_CLIENTS=0               # two clients of a run
+SIP_RUN=$LAB_ID-$(date +%s) # in every Call-ID, so that no two runs share one,
+SIP_CLIENTS=0               # nor two clients of a run
 
-# A message that comes late, behind one that was sent after it, is ignored and not taken for
-# the end of its call, as others do: who waits for an answer sends once more.
+# Ignores a late message that was overtaken by a newer one. By default sipp would end the call with an
+# error; other user agents ignore such a message and retransmit.
 SIP_PATIENCE=(-default_behaviors all,-abortunexp)
 
-# sip_answer NAME HOST ADDRESS [SCENARIO [SIPP OPTION...]]: a sipp that answers at
-# ADDRESS:5060. Each message it sees is a line of $LAB_DIR/NAME.messages; see
-# sip_seen_by_sipp.
+# sip_answer NAME HOST ADDRESS [SCENARIO [SIPP OPTION...]]: starts a sipp that responds at ADDRESS:5060.
+# It writes each received message as a line to $LAB_DIR/NAME.messages; see sip_seen_by_sipp.
 sip_answer() {
 	local name=$1 host=$2 address=$3 scenario=${4:-answer}
 	shift $(($# < 4 ? $# : 4))
@@ -22,14 +21,14 @@ sip_answer() {
 	wait_for 5 sip_listens "$host" "$address"
 }
 
-# sip_listens HOST ADDRESS: does anybody have UDP port 5060 of it?
+# sip_listens HOST ADDRESS: does a socket have UDP port 5060 of this address?
 sip_listens() {
 	[ -n "$(lab_in "$1" ss -Hlnu src "$2" sport = :5060)" ]
 }
 
-# sip_client NAME HOST ADDRESS SCENARIO COUNT RATE [SIPP OPTION...]: a sipp that sends
-# COUNT requests or calls from ADDRESS to the VIP, RATE a second, in the background;
-# lab_wait NAME has its exit status, 0 when each ended well.
+# sip_client NAME HOST ADDRESS SCENARIO COUNT RATE [SIPP OPTION...]: starts a sipp in the background
+# that sends COUNT requests or calls from ADDRESS to the VIP, RATE per second. lab_wait NAME returns its
+# exit status: 0 if all ended well.
 sip_client() {
 	local name=$1 host=$2 address=$3 scenario=$4 count=$5 rate=$6
 	shift 6
@@ -40,7 +39,7 @@ sip_client() {
 		-trace_err -error_file "$LAB_DIR/$name.errors" "${SIP_PATIENCE[@]}" "$@"
 }
 
-# sip_statistic NAME COLUMN: of a sip_client, from its last report. Columns are sipp's:
+# sip_statistic NAME COLUMN: a number of the last report of a sip_client. The columns are sipp's:
 # TotalCallCreated, SuccessfulCall(C), FailedCall(C), Retransmissions(C), CurrentCall ...
 sip_statistic() {
 	awk -F';' -v column="$2" '
@@ -49,15 +48,15 @@ sip_statistic() {
 		END { print value + 0 }' "$LAB_DIR/$1.stat"
 }
 
-# sip_seen_by_sipp NAME: "METHOD-OR-STATUS CALL-ID" of each message that a sip_answer
-# has received, in order.
+# sip_seen_by_sipp NAME: "METHOD-OR-STATUS CALL-ID" of each message that a sip_answer received, in
+# order.
 sip_seen_by_sipp() {
 	awk -F'\t' '$4 == "R" { split($7, line, " "); print line[line[1] == "SIP/2.0" ? 2 : 1], $5 }' "$LAB_DIR/$1.messages"
 }
 
-# kamailio_start NAME HOST [DEFINE...]: see tests/net/sip/kamailio.cfg for the DEFINEs.
-# On port 5090 of its own address it talks with the others of its farm. Where SIP_SELF is
-# set that is the name by which it goes in Via and Record-Route, instead of the VIP.
+# kamailio_start NAME HOST [DEFINE...]: tests/net/sip/kamailio.cfg explains the DEFINEs. Kamailio talks
+# to the other servers of its farm on port 5090 of its own address. SIP_SELF, if set, replaces the VIP
+# in Via and Record-Route.
 kamailio_start() {
 	local name=$1 host=$2 define defines=() own
 	shift 2
@@ -76,17 +75,17 @@ kamailio_start() {
 	}
 }
 
-# kamailio_seen NAME: "METHOD-OR-STATUS CALL-ID" of each message that it has received.
+# kamailio_seen NAME: "METHOD-OR-STATUS CALL-ID" of each message that it received.
 kamailio_seen() {
 	sed -n 's/.*<script>: seen //p' "$LAB_DIR/$1.log"
 }
 
-# kamailio_rpc NAME COMMAND...: asks it by kamcmd.
+# kamailio_rpc NAME COMMAND...: runs a command by kamcmd.
 kamailio_rpc() {
 	kamcmd -s "unix:$LAB_DIR/$1/kamailio_ctl" "${@:2}"
 }
 
-# sip_seen NAME: either of the two.
+# sip_seen NAME: sip_seen_by_sipp or kamailio_seen, by the kind of server.
 sip_seen() {
 	if [ -e "$LAB_DIR/$1.messages" ]; then
 		sip_seen_by_sipp "$1"
@@ -95,7 +94,7 @@ sip_seen() {
 	fi
 }
 
-# sip_owners: "CALL-ID BACKEND" for each Call-ID that a backend has seen, sorted.
+# sip_owners: "CALL-ID BACKEND" for each Call-ID that a backend received, sorted.
 sip_owners() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -103,7 +102,7 @@ sip_owners() {
 	done | sort -u
 }
 
-# sip_strays: Call-IDs that more than one backend has seen.
+# sip_strays: Call-IDs that more than one backend received.
 sip_strays() {
 	sip_owners | cut -d' ' -f1 | uniq -d
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# TAP (Test Anything Protocol) for shell suites. A suite that dies before tap_end
-# prints no plan, and tests/run counts that as a failure; what it died of is told here.
+# TAP (Test Anything Protocol) for shell suites. A suite that ends before tap_end prints no plan, which
+# tests/run counts as a failure. The trap reports the command that failed.
 set -o errtrace
 trap '_tap_died $? "$BASH_COMMAND"' ERR
 
@@ -14,7 +14,7 @@ ok() {
 	printf 'ok %d - %s\n' "$TAP_COUNT" "$1"
 }
 
-# not_ok NAME [TEXT]: TEXT says what was seen instead.
+# not_ok NAME [TEXT]: TEXT describes the actual result.
 not_ok() {
 	TAP_COUNT=$((TAP_COUNT + 1))
 	TAP_FAILED=$((TAP_FAILED + 1))
@@ -28,13 +28,13 @@ skip() {
 	printf 'ok %d - %s # SKIP %s\n' "$TAP_COUNT" "$1" "$2"
 }
 
-# diag TEXT...: a remark that decides nothing.
+# diag TEXT...: prints a remark that does not affect the result.
 diag() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
 
-# check NAME COMMAND...: passes when the command does; its output is shown when not.
-# A function runs in this shell, so what it sets stays set.
+# check NAME COMMAND...: passes if the command succeeds; otherwise shows its output. A function runs in
+# this shell, so the variables that it sets remain.
 check() {
 	local name=$1 output status=0
 	shift
@@ -57,7 +57,7 @@ is() {
 	fi
 }
 
-# like NAME TEXT REGEX: extended regular expression, found anywhere in TEXT.
+# like NAME TEXT REGEX: passes if the extended regular expression matches anywhere in TEXT.
 like() {
 	if grep -Eq -- "$3" <<< "$2"; then
 		ok "$1"
@@ -75,12 +75,12 @@ unlike() {
 	fi
 }
 
-# _tap_died STATUS COMMAND: in a shell that `set -e` ends for that.
+# _tap_died STATUS COMMAND: runs in a shell that `set -e` is about to end.
 _tap_died() {
 	[[ $- != *e* ]] || echo "# ${BASH_SOURCE[1]##*/}, line ${BASH_LINENO[0]}: status $1 of: $2" >&2
 }
 
-# Prints the plan. Its status is the suite's.
+# Prints the plan. Its status is the status of the suite.
 tap_end() {
 	printf '1..%d\n' "$TAP_COUNT"
 	[ "$TAP_FAILED" -eq 0 ] || exit 1

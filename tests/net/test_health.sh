@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Probes, and what follows from them: who dies is out in time and hurts nobody else's
-# calls; too few alive are not believed; priorities, groups, slow start.
+# Probes and their effects: a dead server is taken out in time without harm to calls of other servers;
+# fail-open with too few live servers; priorities, groups, slow start.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -9,32 +9,14 @@ cd "$(dirname "$0")/../.."
 . tests/lib/sip.sh
 
 PROBE='type: options, interval: 500ms, timeout: 300ms'
-IN_TIME=2000 # ms: three times the interval, the timeout, and 200
+IN_TIME=2000 # ms: three intervals, the timeout, and 200 ms
 
-# configure POOL-LINES [MORE-OF-PX1 ...]: px1 to px4, with more keys of each.
+# configure POOL-LINES [KEYS-OF-PX1 [KEYS-OF-PX2 ...]]: px1 to px4, with more keys for each.
 configure() {
-	local i lines=$1
-	shift
-	{
-		cat <<- YAML
-			interfaces: [eth0]
-			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
-			services:
-			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
-			pools:
-			  - name: proxies
-			    record_time: 1s
-			$(sed 's/^/    /' <<< "$lines")
-			    backends:
-		YAML
-		for i in 1 2 3 4; do
-			echo "      - {name: px$i, address: 10.0.0.1$i${1:+, $1}}"
-			shift $(($# > 0))
-		done
-	} | lab_write balancer "$LAB_CONFIG"
+	LAB_POOL="record_time: 1s"$'\n'$1 lab_config dsr "px1${2:+, $2}" "px2${3:+, $3}" "px3${4:+, $4}" "px4${5:+, $5}"
 }
 
-# reconfigure ...: likewise, and nothing is migrating then.
+# reconfigure ...: the same with a reload; ends all migrations.
 reconfigure() {
 	configure "$@"
 	lab_ctl reload > /dev/null && lab_ctl pool finish proxies > /dev/null
@@ -57,7 +39,7 @@ state_is() {
 	[ "$(backend "$1" .state)" = "$2" ]
 }
 
-# Who has slots.
+# The backends that have slots.
 serving() {
 	lab_ctl --json backend list proxies | jq -r '.[] | select(.slots > 0) | .name' | xargs
 }
@@ -66,7 +48,7 @@ serving_are() {
 	[ "$(serving)" = "$1" ]
 }
 
-# owners: "CALL-ID BACKEND" of 2,000 Call-IDs, as the balancer has it now.
+# owners: "CALL-ID BACKEND" for 2,000 Call-IDs, as the balancer computes it now.
 owners() {
 	seq -f 'health-%g@example.net' 2000 | lab_ctl lookup sip - | awk '{ print $1, $2 }'
 }
@@ -75,23 +57,22 @@ owners_are() {
 	[ "$(owners)" = "$1" ]
 }
 
-# moved BEFORE: "FROM TO" of each Call-ID that has another owner than then.
+# moved BEFORE: "FROM TO" for each Call-ID whose owner has changed.
 moved() {
 	paste -d' ' <(cut -d' ' -f2 <<< "$1") <(owners | cut -d' ' -f2) | awk '$1 != $2'
 }
 
-# changes NAME: how often its state has changed, by the log.
+# changes NAME: the number of state changes of the backend in the log.
 changes() {
 	grep -c " backend proxies/$1 is " "$LAB_DIR/sipxdpd.log" || true
 }
 
-# answers NAME: how many OPTIONS this server has said 200 to, as far as it has written.
+# answers NAME: the number of 200 responses to OPTIONS that this server has logged so far.
 answers() {
 	grep -c ' 200 OK' "$LAB_DIR/$1.messages" || true
 }
 
-# out_in NAME EVENT...: how long after the event its calls have been taken from it, ms;
-# 20 s at most.
+# out_in NAME EVENT...: runs the event; the time until the backend's state changes, ms, at most 20 s.
 out_in() {
 	local name=$1 before begin now
 	before=$(changes "$1")
@@ -109,7 +90,7 @@ start_server() {
 	sip_answer "$1" "$1" "$LAB_VIP" "${@:2}"
 }
 
-# start_saying NAME STATUS: a server that answers OPTIONS so.
+# start_saying NAME STATUS: starts a server that responds to OPTIONS with this status.
 start_saying() {
 	sed "s/200 OK/$2/" "$SIP_SCENARIOS/answer-options.xml" > "$LAB_DIR/$1-says.xml"
 	SIP_SCENARIOS=$LAB_DIR start_server "$1" "$1-says"
@@ -131,8 +112,9 @@ slots_are() {
 	[ "$(backend "$1" .slots)" -eq "$2" ]
 }
 
-# dies NAME WORDS BACK... -- EVENT...: by the event, and comes back.
-OUTAGES= # "NAME FROM TO", in seconds
+# dies NAME EVENT-NAME RECOVERY... -- EVENT...: runs the event and checks that the server is taken out,
+# then runs the recovery and checks that the server is back.
+OUTAGES= # "NAME FROM TO" of each outage, in seconds
 dies() {
 	local name=$1 words=$2 back=() before took begin
 	shift 2
@@ -144,18 +126,18 @@ dies() {
 	before=$(owners)
 	begin=$(date +%s.%N)
 	took=$(out_in "$name" "$@")
-	diag "$words: out after $took ms, $IN_TIME are due"
-	check "$words: it is out" [ "$took" -lt 20000 ]
-	check "... it has no slots" wait_for 5 slots_are "$name" 0
-	is "... no other's calls move" "$(moved "$before" | cut -d' ' -f1 | sort -u)" "$name"
-	is "... they are spread over all others" "$(moved "$before" | cut -d' ' -f2 | sort -u | xargs)" "$(xargs <<< "${LAB_BACKENDS[*]/$name/}")"
+	diag "$words: state changed after $took ms, due within $IN_TIME ms"
+	check "$words: its state changes" [ "$took" -lt 20000 ]
+	check "... it owns no slots" wait_for 5 slots_are "$name" 0
+	is "... no calls of other servers move" "$(moved "$before" | cut -d' ' -f1 | sort -u)" "$name"
+	is "... its calls are spread over all other servers" "$(moved "$before" | cut -d' ' -f2 | sort -u | xargs)" "$(xargs <<< "${LAB_BACKENDS[*]/$name/}")"
 	"${back[@]}"
 	OUTAGES+="$name $begin $(date +%s.%N)"$'\n'
-	check "... is up again" wait_for 10 state_is "$name" up
-	check "... and has its slots again" wait_for 10 owners_are "$before"
+	check "... after the recovery it is up" wait_for 10 state_is "$name" up
+	check "... and owns its slots again" wait_for 10 owners_are "$before"
 }
 
-# unfinished NAME: its calls that saw no BYE, but for those that may have been hurt.
+# unfinished NAME: its calls without a BYE, except calls that its own outage may have hurt.
 unfinished() {
 	awk -F'\t' -v name="$1" -v outages="$OUTAGES" '
 		BEGIN { n = split(outages, lines, "\n"); for (i = 1; i <= n; i++) { split(lines[i], word, " "); if (word[1] == name) { from = word[2]; to = word[3] } } }
@@ -173,10 +155,10 @@ done
 configure "probe: {$PROBE}"
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-check "all are up" wait_for 10 states_are "up up up up"
+check "all servers are up" wait_for 10 states_are "up up up up"
 check "... and serve" wait_for 10 serving_are "px1 px2 px3 px4"
 
-# --- who dies
+# --- a server dies
 
 lab_ctl pool finish proxies > /dev/null
 sip_client calls client "$LAB_CLIENT" call 1200 40 -d 2000
@@ -185,129 +167,129 @@ dies px1 "a SIP server is killed" start_server px1 answer -- stop_server px1 KIL
 dies px2 "a SIP server hangs" stop_server px2 CONT -- stop_server px2 STOP
 dies px3 "a cable is pulled" put_it_back px3 -- pull_the_cable px3
 lab_wait calls 60 || true
-diag "of $(sip_statistic calls TotalCallCreated) calls $(sip_strays | wc -l) went on elsewhere"
+diag "of $(sip_statistic calls TotalCallCreated) calls, $(sip_strays | wc -l) changed the server"
 for host in "${LAB_BACKENDS[@]}"; do
-	is "no other call of $host was hurt" "$(unfinished "$host")" ""
+	is "no other call of $host is lost" "$(unfinished "$host")" ""
 done
-like "the latency is known" "$(backend px4 '"\(.latency_last) \(.latency_mean) \(.latency_p95)"')" '^[1-9][0-9]* [1-9][0-9]* [1-9][0-9]*$'
+like "the latency of a probe is shown" "$(backend px4 '"\(.latency_last) \(.latency_mean) \(.latency_p95)"')" '^[1-9][0-9]* [1-9][0-9]* [1-9][0-9]*$'
 
-# --- what is an answer
+# --- which responses pass
 
 start_saying px1 "404 Not Found"
 start_saying px2 "503 Service Unavailable"
 lab_stop px3 > /dev/null || true
-check "404 is an answer, 503 is none" wait_for 10 states_are "up down down up"
-# It answers OPTIONS with a Max-Forwards of 0 before its configuration sees it.
+check "the response 404 passes, 503 fails" wait_for 10 states_are "up down down up"
+# Kamailio responds to an OPTIONS with Max-Forwards: 0 before its routing script runs.
 kamailio_start px3 px3 STATELESS
-check "... and Kamailio's is one" wait_for 10 states_are "up down up up"
-like "... status says so" "$(lab_ctl status)" 'warning: .*px2 is down: 503 Service Unavailable'
+check "... Kamailio's response to Max-Forwards: 0 passes" wait_for 10 states_are "up down up up"
+like "... status warns of the failing server" "$(lab_ctl status)" 'warning: .*px2 is down: 503 Service Unavailable'
 sleep 1
-is "... and it stays so" "$(states)" "up down up up"
+is "... the states remain" "$(states)" "up down up up"
 lab_stop px3 > /dev/null || true
 for host in px1 px2 px3; do
 	start_server $host answer
 done
-check "all are up" wait_for 10 states_are "up up up up"
+check "all servers are up again" wait_for 10 states_are "up up up up"
 
 lab_in px2 ip address del "$LAB_VIP/32" dev lo
-check "one without the VIP is down" wait_for 10 states_are "up down up up"
-check "... though its address answers" lab_in balancer ping -c 1 -W 2 10.0.0.12
+check "a server without the VIP is down" wait_for 10 states_are "up down up up"
+check "... although its own address responds to ping" lab_in balancer ping -c 1 -W 2 10.0.0.12
 reconfigure "probe: {type: icmp, via: address, interval: 500ms, timeout: 300ms}"
-check "... by its address it is up" wait_for 10 states_are "up up up up"
+check "... probed at its own address, it is up" wait_for 10 states_are "up up up up"
 lab_address px2 lo "$LAB_VIP/32"
 
-# --- answers get lost
+# --- lost responses
 
-# Of every sixth message here, so that 30 of 100 probes have no answer.
+# sipp loses one message in six: 30 of 100 probes lose their request or their response.
 start_server px2 answer -lost 16
 reconfigure "probe: {type: options, interval: 200ms, timeout: 150ms, fall: 10}"
-check "all are up, though answers of one get lost" wait_for 30 states_are "up up up up"
+check "all servers are up, although responses of one server are lost" wait_for 30 states_are "up up up up"
 before=$(owners) count=$(changes px2) begin=$EPOCHREALTIME
 answered=$(answers px2)
 sleep 10
-is "30 % of the answers get lost: its state does not change" "$(changes px2)" "$count"
-is "... nor do the slots" "$(moved "$before")" ""
+is "with 30 % of the responses lost the state does not change" "$(changes px2)" "$count"
+is "... and no slots move" "$(moved "$before")" ""
 answered=$(($(answers px2) - answered))
 asked=$(awk -v begin="$begin" '$4 == "R" && $3 > begin' FS='\t' "$LAB_DIR/px1.messages" | wc -l)
-diag "$answered answers to some $asked probes"
-check "... they did get lost" [ $((answered * 100)) -lt $((asked * 90)) ]
+diag "$answered responses to about $asked probes"
+check "... responses were lost" [ $((answered * 100)) -lt $((asked * 90)) ]
 start_server px2 answer
 
-# --- the daemon starts again
+# --- the daemon restarts
 
 reconfigure "probe: {$PROBE}"
 wait_for 10 states_are "up up up up"
 stop_server px1 STOP
 lab_ctl backend drain proxies px2 > /dev/null
-check "one is down, one drains" wait_for 10 serving_are "px3 px4"
+check "one server is down, one drains" wait_for 10 serving_are "px3 px4"
 lab_ctl pool finish proxies > /dev/null
 before=$(owners) count=$(changes px1)
 lab_stop sipxdpd KILL || true
 lab_daemon
-is "the daemon is killed: they are as they were" "$(states) $(backend px2 .admin)" "down up up up drain"
+is "after the daemon is killed and restarted, the states are the same" "$(states) $(backend px2 .admin)" "down up up up drain"
 sleep 2
-is "... and so are the slots" "$(moved "$before")" ""
-is "... the log says nothing of px1" "$(changes px1)" "$count"
+is "... and the owners of all slots" "$(moved "$before")" ""
+is "... no change of px1 is logged" "$(changes px1)" "$count"
 stop_server px1 CONT
 lab_ctl backend ready proxies px2 > /dev/null
-check "both come back" wait_for 10 serving_are "px1 px2 px3 px4"
+check "both servers serve again" wait_for 10 serving_are "px1 px2 px3 px4"
 
-# --- too few
+# --- fail-open
 
 lab_ctl pool finish proxies > /dev/null
 before=$(owners)
 for host in "${LAB_BACKENDS[@]}"; do
 	stop_server "$host" STOP
 done
-check "all are silent" wait_for 10 states_are "suspected suspected suspected suspected"
-is "... which is not believed" "$(moved "$before")" ""
-like "... status says so" "$(lab_ctl status)" 'warning: .*pool proxies: 4 of 4 backends stopped answering .*network trouble'
+check "no server responds: all are suspected" wait_for 10 states_are "suspected suspected suspected suspected"
+is "... no calls move" "$(moved "$before")" ""
+like "... status warns of network trouble" "$(lab_ctl status)" 'warning: .*pool proxies: 4 of 4 backends stopped answering .*network trouble'
 stop_server px2 CONT
-check "one returns" wait_for 10 state_is px2 up
-check "... is believed, and has all when the others go on to be silent" wait_for 10 serving_are px2
-unlike "... status says nothing any more" "$(lab_ctl status)" 'network trouble'
-like "... to drain it, too, brings a warning" "$(lab_ctl backend drain proxies px2)" \
+check "one server recovers" wait_for 10 state_is px2 up
+check "... it owns all slots once the silent servers count as down" wait_for 10 serving_are px2
+unlike "... status warns no more" "$(lab_ctl status)" 'network trouble'
+like "... draining the only live server gives a warning" "$(lab_ctl backend drain proxies px2)" \
 	'^warning: .*pool proxies: nobody alive is left to take new calls: they will go to servers that fail their probes'
-unlike "... which ready does not" "$(lab_ctl backend ready proxies px2)" warning
+unlike "... ready gives none" "$(lab_ctl backend ready proxies px2)" warning
 for host in px1 px3 px4; do
 	stop_server $host CONT
 done
-check "all return" wait_for 10 owners_are "$before"
+check "all servers recover and own their previous slots" wait_for 10 owners_are "$before"
 
 # --- priorities
 
 reconfigure "probe: {$PROBE}" "" "" "priority: 2" "priority: 2"
-check "those of priority 1 have all" wait_for 10 serving_are "px1 px2"
+check "the servers of priority 1 own all slots" wait_for 10 serving_are "px1 px2"
 stop_server px1 STOP
-check "... one of them, if the other is down" wait_for 10 serving_are px2
+check "... if one of them is down, the other one owns all slots" wait_for 10 serving_are px2
 stop_server px2 STOP
-check "... those of priority 2 if both are" wait_for 10 serving_are "px3 px4"
+check "... if both are down, the servers of priority 2 do" wait_for 10 serving_are "px3 px4"
 sip_client standby client "$LAB_CLIENT" call 180 30 -d 5000
 sleep 3
 stop_server px1 CONT
-check "... until one is up again" wait_for 10 serving_are px1
-check "... and no call is lost by that" lab_wait standby 40
-is "... each was at one server" "$(sip_strays | grep -- "-$SIP_CLIENTS-")" ""
+check "... until a server of priority 1 is up again" wait_for 10 serving_are px1
+check "... no call is lost when it takes the slots back" lab_wait standby 40
+is "... every call stayed at one server" "$(sip_strays | grep -- "-$SIP_CLIENTS-")" ""
 over=$(awk -F'\t' -v clients="$SIP_CLIENTS" '$4 == "R" && $7 ~ /^BYE/ && $5 ~ "-" clients "-"' "$LAB_DIR"/px[34].messages | wc -l)
-diag "$over calls ended at those of priority 2"
-check "... on either side" [ "$over" -gt 50 ]
+diag "$over calls ended at servers of priority 2"
+check "... and calls ended at servers of both priorities" [ "$over" -gt 50 ]
 stop_server px2 CONT
 
 # --- groups
 
 reconfigure "probe: {$PROBE}"$'\n'"groups: [{name: a, backends: [px1, px2]}, {name: b, backends: [px3, px4]}]"
-check "two groups" wait_for 10 serving_are "px1 px2 px3 px4"
+check "two groups: all servers serve" wait_for 10 serving_are "px1 px2 px3 px4"
 lab_ctl pool finish proxies > /dev/null
 before=$(owners)
 stop_server px1 STOP
-check "one of a group dies" wait_for 10 serving_are "px2 px3 px4"
-is "... the rest of its group has its calls" "$(moved "$before" | sort -u)" "px1 px2"
+check "one server of a group dies" wait_for 10 serving_are "px2 px3 px4"
+is "... the other server of its group takes its calls" "$(moved "$before" | sort -u)" "px1 px2"
 stop_server px2 STOP
-check "the other dies" wait_for 10 serving_are "px3 px4"
-is "... the other group has them" "$(moved "$before" | sort -u | xargs)" "px1 px3 px1 px4 px2 px3 px2 px4"
+check "the second server of the group dies" wait_for 10 serving_are "px3 px4"
+is "... the other group takes the calls" "$(moved "$before" | sort -u | xargs)" "px1 px3 px1 px4 px2 px3 px2 px4"
 stop_server px1 CONT
 stop_server px2 CONT
-check "both return" wait_for 10 owners_are "$before"
+check "both servers recover and own their previous slots" wait_for 10 owners_are "$before"
 
 # --- slow start
 
@@ -323,8 +305,8 @@ for ((i = 0; i < 14; i++)); do
 	shares+="$(backend px1 '.share | round') "
 	sleep 0.7
 done
-diag "per cent: $shares"
-check "one that returns has its share in steps" [ "$(tr ' ' '\n' <<< "$shares" | sort -un | wc -l)" -ge 5 ]
-is "... which grow" "$(tr ' ' '\n' <<< "$shares" | sort -n | xargs)" "$(xargs <<< "$shares")"
-check "... until it has its own again" wait_for 5 owners_are "$before"
+diag "shares in percent: $shares"
+check "a recovered server gets its share in steps" [ "$(tr ' ' '\n' <<< "$shares" | sort -un | wc -l)" -ge 5 ]
+is "... the steps only increase" "$(tr ' ' '\n' <<< "$shares" | sort -n | xargs)" "$(xargs <<< "$shares")"
+check "... until it owns its previous slots" wait_for 5 owners_are "$before"
 tap_end

@@ -12,23 +12,12 @@ PORT=7946
 SECRET=4ff8d27cf1b5a0e9 # of the examples
 NODE_TIMEOUT=3s
 
-# config [PORT [SECRET]]: the farm has px1 in its file; without a port nobody may join.
+# config [PORT [SECRET]]: px1 is in the file. Without a port, joining is disabled.
 config() {
-	{
-		cat <<- YAML
-			interfaces: [eth0]
-			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
-			services:
-			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
-			pools:
-			  - name: proxies
-			    record_time: 1s
-			    drain_timeout: 4s
-			    backends:
-			      - {name: px1, address: 10.0.0.11}
-		YAML
-		[ $# -eq 0 ] || echo "join: {listen: '$LAB_BALANCER:$1', secret: ${2:-$SECRET}, node_timeout: $NODE_TIMEOUT}"
-	} | lab_write balancer "$LAB_CONFIG"
+	LAB_SECTIONS=
+	[ $# -eq 0 ] ||
+		LAB_SECTIONS="join: {listen: '$LAB_BALANCER:$1', secret: ${2:-$SECRET}, node_timeout: $NODE_TIMEOUT}"
+	LAB_POOL=$'record_time: 1s\ndrain_timeout: 4s' lab_config dsr px1
 }
 
 # script HOST NAME ADDRESS ACTION: of docs/join.md, on that host.

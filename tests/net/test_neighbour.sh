@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# How the daemon finds the way to its backends and keeps it, shown by follow-routes,
-# which is ctl/daemon/neighbour/neighbour.c and nothing else. No traffic flows here: what is
-# fresh is so because the kernel was asked to keep it so.
+# How the daemon finds and tracks the routes to its backends, shown by follow-routes, which runs
+# ctl/daemon/neighbour/neighbour.c without the rest of the daemon. No traffic flows here: entries are
+# fresh only because the kernel was asked to keep them fresh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -14,7 +14,7 @@ COMMANDS= # descriptor: standard input of follow-routes
 
 # --- follow-routes
 
-# follow_routes ADDRESS...: starts it.
+# follow_routes ADDRESS...: starts the tool.
 follow_routes() {
 	LOG=$LAB_DIR/follow-routes.log
 	rm -f "$LAB_DIR/commands"
@@ -25,29 +25,29 @@ follow_routes() {
 	exec {COMMANDS}> "$LAB_DIR/commands"
 }
 
-# tell COMMAND...: see tests/tools/follow-routes.c
+# tell COMMAND...: see tests/tools/follow-routes.c.
 tell() {
 	echo "$*" >&"$COMMANDS"
 }
 
-# follow ADDRESS...: these from now on.
+# follow ADDRESS...: replaces the watched addresses.
 follow() {
 	tell follow "$@"
 }
 
-# reports ADDRESS: all that was said of its route
+# reports ADDRESS: all reports about the route to an address.
 reports() {
 	awk -v address="$1" '$1 == address && NF > 2' "$LOG"
 }
 
-# ends_well NAME COMMAND...: a command that says how follow-routes ended
+# ends_well NAME COMMAND...: the command ends follow-routes and returns its status.
 ends_well() {
 	local status=0
 	"${@:2}" || status=$?
 	is "$1" "exit status $status" "exit status 0"
 }
 
-# route ADDRESS: "STATE INTERFACE NEXT-HOP SOURCE MTU ..." as it is now
+# route ADDRESS: "STATE INTERFACE NEXT-HOP SOURCE MTU ...", as last reported.
 route() {
 	reports "$1" | sed -n '$s/^[^ ]* //p'
 }
@@ -56,7 +56,7 @@ route_is() {
 	grep -Eqx -- "$2" <<< "$(route "$1")"
 }
 
-# comes NAME SECONDS ADDRESS REGEX: the whole of the route becomes so in time.
+# comes NAME SECONDS ADDRESS REGEX: checks that the route matches in time, as a whole line.
 comes() {
 	wait_for "$2" route_is "$3" "$4" || true
 	like "$1" "$(route "$3")" "^($4)\$"
@@ -85,7 +85,8 @@ unmanaged() {
 	! entry_matches "$1" managed
 }
 
-# take_over HOST ADDRESS: and say so, as a cluster manager does (gratuitous ARP).
+# take_over HOST ADDRESS: moves the address to the host and announces it, as a cluster manager does
+# (gratuitous ARP).
 take_over() {
 	lab_in "$1" ip address add "$2/24" dev eth0
 	lab_in "$1" python3 - "$2" <<- 'PYTHON'
@@ -102,7 +103,7 @@ give_up() {
 	lab_in "$1" ip address del "$2/24" dev eth0
 }
 
-# Restores what goes when an interface goes down.
+# Restores the routes that vanish when an interface goes down.
 balancer_routes() {
 	lab_in balancer ip -6 address replace 2001:db8::2/64 dev eth0
 	lab_in balancer ip route replace 10.1.0.0/16 via 10.0.0.11
@@ -117,14 +118,14 @@ first_answers() {
 	comes "a backend on link: its MAC, the interface, source address and MTU" 3 10.0.0.11 \
 		"ready eth0 $PX1 10.0.0.2 1500"
 	comes "... with IPv6" 3 2001:db8::11 "ready eth0 $PX1 2001:db8::2 1500"
-	comes "behind a gateway: the gateway's MAC, and said to be so" 3 10.1.0.5 \
+	comes "behind a gateway: the gateway's MAC, marked via-gateway" 3 10.1.0.5 \
 		"ready eth0 $PX1 10.0.0.2 1500 via-gateway"
 	comes "... with IPv6, by the gateway's link-local address" 3 2001:db8:1::5 \
 		"ready eth0 $PX1 2001:db8::2 1500 via-gateway"
 	comes "IPv4 behind an IPv6 gateway" 3 10.3.0.5 "ready eth0 $PX1 10.0.0.2 1500 via-gateway"
-	comes "nobody there: said so, with the address, protocol and interface" 5 10.0.0.66 \
+	comes "no host has the address: the reason names address, protocol and interface" 5 10.0.0.66 \
 		"failed eth0 - 10.0.0.2 1500 10.0.0.66 does not answer ARP on eth0 .*"
-	like "... and before that it was pending" "$(reports 10.0.0.66 | head -n 1)" \
+	like "... it was pending before" "$(reports 10.0.0.66 | head -n 1)" \
 		"^10.0.0.66 pending eth0 - 10.0.0.2 1500 10.0.0.66 has not answered ARP on eth0 yet$"
 	comes "... with IPv6" 5 2001:db8::66 "failed .* 2001:db8::66 does not answer neighbour discovery on eth0 .*"
 }
@@ -147,16 +148,16 @@ locality() {
 		like "$address is local" "$(grep "^$address [a-z]*\$" "$LOG")" "^$address local$"
 	done
 	for address in 10.0.0.11 10.9.9.9 10.66.0.1 10.0.0.255 2001:db8::11 2001:db9::9; do
-		like "$address is not" "$(grep "^$address [a-z]*\$" "$LOG")" "^$address remote$"
+		like "$address is not local" "$(grep "^$address [a-z]*\$" "$LOG")" "^$address remote$"
 	done
 }
 
 servers_come_and_move() {
 	lab_in px2 ip address add 10.0.0.66/24 dev eth0
-	comes "a server that comes up later is found, though it says nothing" 6 10.0.0.66 "ready eth0 $PX2 10.0.0.2 1500"
+	comes "a server that comes up later is found without an announcement" 6 10.0.0.66 "ready eth0 $PX2 10.0.0.2 1500"
 	give_up px2 10.0.0.66
 	take_over px1 10.0.0.66
-	comes "another server takes the address over and says so: the new MAC at once" 1 10.0.0.66 "ready eth0 $PX1 .*"
+	comes "a different server announces the address: the new MAC at once" 1 10.0.0.66 "ready eth0 $PX1 .*"
 	give_up px1 10.0.0.66
 	take_over px2 10.0.0.66
 	comes "... and back" 1 10.0.0.66 "ready eth0 $PX2 .*"
@@ -166,36 +167,36 @@ routes_change() {
 	lab_in balancer ip route replace 10.1.0.0/16 via 10.0.0.12
 	comes "a route is replaced: the new gateway" 2 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500 via-gateway"
 	lab_in balancer ip route del 10.1.0.0/16
-	comes "a route is deleted: no way, the last MAC is still told" 2 10.1.0.5 "failed eth0 $PX2 .*no route to 10.1.0.5 .*"
+	comes "a route is deleted: failed, the last MAC is still shown" 2 10.1.0.5 "failed eth0 $PX2 .*no route to 10.1.0.5 .*"
 	lab_in balancer ip route add 10.1.0.0/16 dev eth0
 	lab_in px2 ip route add local 10.1.0.5 dev lo
-	comes "a route without gateway: the backend itself is asked" 3 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500"
+	comes "a route without a gateway: the backend itself is resolved" 3 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500"
 	lab_in balancer ip route add 10.1.0.0/24 via 10.0.0.11 mtu 1400
-	comes "a longer prefix takes precedence, with the MTU that it has" 2 10.1.0.5 "ready eth0 $PX1 10.0.0.2 1400 via-gateway"
+	comes "a longer prefix takes precedence, with its MTU" 2 10.1.0.5 "ready eth0 $PX1 10.0.0.2 1400 via-gateway"
 	lab_in balancer ip route del 10.1.0.0/24
-	comes "... and goes" 2 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500"
+	comes "... and is removed" 2 10.1.0.5 "ready eth0 $PX2 10.0.0.2 1500"
 	lab_in balancer ip rule add to 10.1.0.5 prohibit
 	comes "a policy rule" 2 10.1.0.5 "failed .*'prohibit' route .*"
 	lab_in balancer ip rule del to 10.1.0.5 prohibit
-	comes "... and goes" 2 10.1.0.5 "ready .*"
+	comes "... and is removed" 2 10.1.0.5 "ready .*"
 	lab_in balancer ip address add 10.1.0.5/32 dev lo
 	comes "the address becomes the balancer's own" 2 10.1.0.5 "failed .*10.1.0.5 is an address of this machine"
 	lab_in balancer ip address del 10.1.0.5/32 dev lo
-	comes "... and no longer" 2 10.1.0.5 "ready .*"
+	comes "... and is removed again" 2 10.1.0.5 "ready .*"
 	lab_in balancer ip address add 10.0.0.3/24 dev eth0
 	lab_in balancer ip route replace 10.1.0.0/16 dev eth0 src 10.0.0.3
-	comes "another source address" 2 10.1.0.5 "ready eth0 $PX2 10.0.0.3 1500"
+	comes "a different source address" 2 10.1.0.5 "ready eth0 $PX2 10.0.0.3 1500"
 	lab_in balancer ip address del 10.0.0.3/24 dev eth0
 }
 
 interfaces_change() {
 	lab_in balancer ip link set dev eth0 mtu 1400
-	comes "another MTU" 2 10.0.0.11 "ready eth0 $PX1 10.0.0.2 1400"
+	comes "a different MTU" 2 10.0.0.11 "ready eth0 $PX1 10.0.0.2 1400"
 	lab_in balancer ip link set dev eth0 mtu 1500
 	lab_in switch ip link set dev balancer-eth0 down
-	comes "the cable is pulled" 2 10.0.0.11 "failed eth0 $PX1 10.0.0.2 .* interface eth0 has no carrier"
+	comes "the link loses its carrier" 2 10.0.0.11 "failed eth0 $PX1 10.0.0.2 .* interface eth0 has no carrier"
 	lab_in switch ip link set dev balancer-eth0 up
-	comes "... and put back" 4 10.0.0.11 "ready eth0 $PX1 10.0.0.2 1500"
+	comes "... and regains it" 4 10.0.0.11 "ready eth0 $PX1 10.0.0.2 1500"
 	lab_in balancer ip link set dev eth0 down
 	comes "the interface is set down" 2 10.0.0.11 "failed eth0 $PX1 10.0.0.2 .* interface eth0 is down"
 	lab_in balancer ip link set dev eth0 up
@@ -210,43 +211,43 @@ operator_entries() {
 	lab_in px2 ip address add 10.0.0.88/24 dev eth0
 	lab_in balancer ip neigh add 10.0.0.88 dev eth0 managed proto 77
 	follow 10.0.0.11 10.0.0.77 10.0.0.88
-	comes "an operator's permanent entry is taken as it is" 2 10.0.0.77 "ready eth0 02:00:00:00:00:77 .*"
+	comes "an operator's permanent entry is used unchanged" 2 10.0.0.77 "ready eth0 02:00:00:00:00:77 .*"
 	lab_in balancer ip neigh replace 10.0.0.11 lladdr 02:00:00:00:00:11 dev eth0 nud permanent
-	comes "... also one that is set later" 2 10.0.0.11 "ready eth0 02:00:00:00:00:11 .*"
+	comes "... also an entry that is set later" 2 10.0.0.11 "ready eth0 02:00:00:00:00:11 .*"
 	sleep 3
 	follow 10.0.0.77
 	wait_for 2 unmanaged 10.0.0.11 || true
-	like "... and stays while the address is followed" "$(entry 10.0.0.77)" "02:00:00:00:00:77 PERMANENT"
+	like "... and stays while the address is watched" "$(entry 10.0.0.77)" "02:00:00:00:00:77 PERMANENT"
 	follow 10.0.0.11
 	sleep 0.5
-	like "... and after" "$(entry 10.0.0.77)" "02:00:00:00:00:77 PERMANENT"
-	like "... as does the one that was set later" "$(entry 10.0.0.11)" "02:00:00:00:00:11 PERMANENT"
+	like "... and afterwards" "$(entry 10.0.0.77)" "02:00:00:00:00:77 PERMANENT"
+	like "... as does the entry that was set later" "$(entry 10.0.0.11)" "02:00:00:00:00:11 PERMANENT"
 	lab_in balancer ip neigh del 10.0.0.11 dev eth0
-	comes "a permanent entry is deleted: the backend is asked" 4 10.0.0.11 "ready eth0 $PX1 .*"
-	like "what somebody else has the kernel manage stays managed" "$(entry 10.0.0.88)" "managed.*proto 77"
+	comes "a permanent entry is deleted: the backend is resolved" 4 10.0.0.11 "ready eth0 $PX1 .*"
+	like "an entry that a different program manages stays managed" "$(entry 10.0.0.88)" "managed.*proto 77"
 }
 
-entries_go() {
+entries_are_deleted() {
 	local before dead=()
 	mapfile -t dead < <(seq -f '10.0.0.%g' 40 60)
 	follow 10.0.0.11 "${dead[@]}"
-	comes "(a backend, and many that are not there)" 5 10.0.0.60 "failed .*"
+	comes "(one backend, and many addresses without a host)" 5 10.0.0.60 "failed .*"
 	before=$(reports 10.0.0.11 | wc -l)
 	check "the neighbour table can be flushed" lab_in balancer ip neigh flush dev eth0
-	check "... and what is followed is asked for again" wait_for 3 entry_matches 10.0.0.11 "managed.*REACHABLE"
-	check "... which had no effect on its route" test "$(reports 10.0.0.11 | wc -l)" -eq "$before"
+	check "... and the watched addresses are resolved again" wait_for 3 entry_matches 10.0.0.11 "managed.*REACHABLE"
+	check "... which did not change the route" test "$(reports 10.0.0.11 | wc -l)" -eq "$before"
 	lab_in balancer ip neigh replace 10.0.0.11 lladdr "$PX1" dev eth0 nud stale
-	check "an entry that lost its flags gets them again" wait_for 4 entry_matches 10.0.0.11 managed
+	check "an entry that lost its flags gets them back" wait_for 4 entry_matches 10.0.0.11 managed
 }
 
-# Seconds since the backend last showed that it has this address
+# Seconds since the backend last confirmed this address.
 confirmed() {
 	lab_in balancer ip -statistics neigh show to "$1" dev eth0 |
 		sed -n 's|.*used *[0-9]*/\([0-9]*\)/.*|\1|p'
 }
 
-# A kernel asks again when an entry is not fresh, here after a second, and something is
-# sent to it; at the latest 5 s later because it is managed; and with a second's delay.
+# The kernel resolves an entry again when it is stale (here after 1 s) and has traffic; a managed entry
+# at the latest 5 s later; and with a delay of 1 s.
 freshness() {
 	local age before
 	lab_in balancer sysctl -qw net.ipv4.neigh.eth0.base_reachable_time_ms=1000 \
@@ -256,33 +257,33 @@ freshness() {
 	before=$(reports 10.0.0.11 | wc -l)
 	sleep 14
 	age=$(confirmed 10.0.0.11)
-	check "an entry is confirmed again and again without traffic (${age:-never} s ago)" test "${age:-99}" -le 9
-	check "... which is not reported" test "$(reports 10.0.0.11 | wc -l)" -eq "$before"
-	# Its first three probes are lost, and it is back when it is asked once more.
+	check "an entry is confirmed repeatedly without traffic (last ${age:-never} s ago)" test "${age:-99}" -le 9
+	check "... this is not reported" test "$(reports 10.0.0.11 | wc -l)" -eq "$before"
+	# The first three requests are lost; the server responds to the second round.
 	before=$(reports 10.0.0.12 | wc -l)
 	give_up px2 10.0.0.12
 	wait_for 20 entry_matches 10.0.0.12 INCOMPLETE || true
 	lab_in px2 ip address add 10.0.0.12/24 dev eth0
-	check "a server that misses the probes of one round" wait_for 4 entry_matches 10.0.0.12 REACHABLE
-	check "... is not given up" test "$(reports 10.0.0.12 | wc -l)" -eq "$before"
+	check "a server misses the requests of one round" wait_for 4 entry_matches 10.0.0.12 REACHABLE
+	check "... its route stays ready" test "$(reports 10.0.0.12 | wc -l)" -eq "$before"
 	give_up px2 10.0.0.12
-	comes "a server that goes without a word is missed, its MAC still told" 20 10.0.0.12 \
+	comes "a server disappears silently: failed, its MAC is still shown" 20 10.0.0.12 \
 		"failed eth0 $PX2 .* does not answer ARP .*"
 	lab_in px2 ip address add 10.0.0.12/24 dev eth0
-	comes "... and found again" 6 10.0.0.12 "ready eth0 $PX2 .*"
+	comes "... it returns" 6 10.0.0.12 "ready eth0 $PX2 .*"
 }
 
-letting_go() {
+stop_watching() {
 	follow 10.0.0.12
-	check "an address that is let go is no longer managed" wait_for 2 unmanaged 10.0.0.11
-	like "... the other is" "$(entry 10.0.0.12)" "managed"
-	ends_well "it ends when it is told to" lab_stop follow
-	like "the kernel goes on without it" "$(entry 10.0.0.12)" "managed"
+	check "an address that is no longer watched is no longer managed" wait_for 2 unmanaged 10.0.0.11
+	like "... the other address still is" "$(entry 10.0.0.12)" "managed"
+	ends_well "it ends on SIGTERM" lab_stop follow
+	like "the kernel keeps the entry fresh without the daemon" "$(entry 10.0.0.12)" "managed"
 	lab_in balancer ip neigh add 10.0.0.88 dev eth0 managed proto 77
 	follow_routes 10.0.0.11
-	comes "(another begins)" 3 10.0.0.11 "ready .*"
-	check "what it was is released by the next one that does not need it" wait_for 2 unmanaged 10.0.0.12
-	like "somebody else's is not" "$(entry 10.0.0.88)" "managed.*proto 77"
+	comes "(a new daemon starts)" 3 10.0.0.11 "ready .*"
+	check "the next daemon releases the entry if it does not need it" wait_for 2 unmanaged 10.0.0.12
+	like "the entry of a different program is not released" "$(entry 10.0.0.88)" "managed.*proto 77"
 }
 
 drops() {
@@ -290,7 +291,7 @@ drops() {
 	lab_in balancer awk 'NR > 1 { sum += $(NF - 1) } END { print sum + 0 }' /proc/net/netlink
 }
 
-# More is said than a socket can hold, and the end of it is what counts.
+# More notifications arrive than the socket holds; the final state counts.
 lost_messages() {
 	local i
 	follow 10.0.0.11 10.1.0.5
@@ -300,9 +301,9 @@ lost_messages() {
 		echo "route add 10.111.$((i / 256)).$((i % 256)) dev eth0"
 	done | lab_in balancer ip -batch -
 	lab_in balancer ip route replace 10.1.0.0/16 via 10.0.0.12
-	check "(more has happened than was heard)" test "$(drops)" -gt 0
+	check "(notifications were lost)" test "$(drops)" -gt 0
 	kill -CONT "${LAB_PROCESS[follow]}"
-	comes "messages were lost: everything is looked up again" 4 10.1.0.5 "ready eth0 $PX2 .*"
+	comes "notifications were lost: all routes are looked up again" 4 10.1.0.5 "ready eth0 $PX2 .*"
 }
 
 many() {
@@ -312,10 +313,10 @@ many() {
 	done
 	lab_in px1 ip route add local 10.2.0.0/16 dev lo
 	follow_routes "${addresses[@]}"
-	check "2,000 addresses, twice the kernel's default limit of neighbours, within seconds" wait_for 5 all_ready 2000
-	is "... each is managed" "$(lab_in balancer ip neigh show to 10.2.0.0/16 | grep -c managed)" 2000
+	check "2,000 addresses, twice the kernel's default limit of neighbours, are resolved within seconds" wait_for 5 all_ready 2000
+	is "... each entry is managed" "$(lab_in balancer ip neigh show to 10.2.0.0/16 | grep -c managed)" 2000
 	exec {COMMANDS}>&-
-	ends_well "it ends when its standard input does" lab_wait follow 5
+	ends_well "it ends at the end of its standard input" lab_wait follow 5
 }
 
 all_ready() {
@@ -343,10 +344,10 @@ servers_come_and_move
 routes_change
 interfaces_change
 operator_entries
-entries_go
+entries_are_deleted
 freshness
-letting_go
+stop_watching
 lost_messages
-ends_well "it ends when it is told to, also later" lab_stop follow
+ends_well "it ends on SIGTERM, also in the second run" lab_stop follow
 many
 tap_end

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Trouble in the network near the balancer: no call moves while it cannot be told from the
-# death of servers, and servers that are dead are still taken out. Four pools on the same four
-# servers: three that are probed by OPTIONS, TCP and echo requests, and one without probes.
+# Network trouble near the balancer: no call moves while the trouble looks the same as dead servers, but
+# dead servers are still taken out. Four pools share four servers: probed by OPTIONS, by TCP and by echo
+# requests, and one without probes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -44,7 +44,7 @@ configure() {
 	done
 }
 
-# owners: "POOL CALL-ID BACKEND" of 300 Call-IDs in each pool.
+# owners: "POOL CALL-ID BACKEND" for 300 Call-IDs in each pool.
 owners() {
 	local pool
 	for pool in $POOLS; do
@@ -52,7 +52,7 @@ owners() {
 	done
 }
 
-# moved BEFORE: "POOL FROM TO" of each Call-ID that has another owner than then.
+# moved BEFORE: "POOL FROM TO" for each Call-ID whose owner has changed.
 moved() {
 	paste -d' ' <(cut -d' ' -f1,3 <<< "$1") <(owners | cut -d' ' -f3) | awk '$2 != $3' | sort | uniq -c
 }
@@ -66,7 +66,7 @@ states_are() {
 	[ "$(states "$1")" = "$2" ]
 }
 
-# all_are STATES [POOL...]: in each pool, or in these
+# all_are STATES [POOL...]: do the backends have these states in each pool, or in the given pools?
 all_are() {
 	local pool wanted=$1
 	shift
@@ -76,17 +76,17 @@ all_are() {
 	done
 }
 
-# serving_are POOL NAMES: the backends that have slots
+# serving_are POOL NAMES: are these the backends that have slots?
 serving_are() {
 	[ "$(lab_ctl --json backend list "$1" | jq -r '.[] | select(.slots > 0) | .name' | xargs)" = "$2" ]
 }
 
-# migrating: pools with slots that migrate
+# migrating: the pools with migrating slots.
 migrating() {
 	lab_ctl --json pool list | jq -r '.[] | select(.migrating) | .name' | xargs
 }
 
-# ports up|down HOST...: all at once
+# ports up|down HOST...: switches the ports of several hosts at the same time.
 ports() {
 	local host state=$1
 	shift
@@ -95,48 +95,48 @@ ports() {
 	done | lab_in switch ip -batch -
 }
 
-said() {
+log_has() {
 	grep -Eq -- "$1" "$LAB_DIR/sipxdpd.log"
 }
 
-# keeps NAME BEFORE: no slot has moved, and none is about to.
+# keeps NAME BEFORE: checks that no slot has moved or is about to move.
 keeps() {
 	is "$1: no call moves" "$(moved "$2")" ""
-	is "... nor is one to move" "$(migrating)" ""
+	is "... and no migration is planned" "$(migrating)" ""
 }
 
 first_start() {
-	check "a first start: all are up" wait_for 20 all_are "up up up up"
-	unlike "... and no slot migrated because one answered first" "$(cat "$LAB_DIR/sipxdpd.log")" 'slots are to move'
+	check "at the first start all servers come up" wait_for 20 all_are "up up up up"
+	unlike "... and no slots migrate, whichever server responds first" "$(cat "$LAB_DIR/sipxdpd.log")" 'slots are to move'
 }
 
 a_switch_fails() {
 	ports down px1 px2 px3 px4
 	check "the switch fails: the servers are suspected" wait_for 20 all_are "suspected suspected suspected suspected" options tcp icmp
-	keeps "... while it does" "$BEFORE"
-	like "... status says so" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: network trouble'
-	like "... and the list of backends" "$(lab_ctl backend list options)" 'px2 .*suspected.*no response to OPTIONS'
+	keeps "... during the failure" "$BEFORE"
+	like "... status warns of it" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: network trouble'
+	like "... backend list shows the reason" "$(lab_ctl backend list options)" 'px2 .*suspected.*no response to OPTIONS'
 	sleep 5
-	keeps "... for longer than it takes to find dead servers" "$BEFORE"
+	keeps "... for longer than it takes to detect dead servers" "$BEFORE"
 	ports up px1
 	wait_for 20 states_are options "up suspected suspected suspected" || true
-	is "one is back first, and gets no other's calls" "$(moved "$BEFORE")" ""
+	is "the first server back gets no calls of other servers" "$(moved "$BEFORE")" ""
 	ports up px2 px3 px4
-	check "all are back" wait_for 20 all_are "up up up up"
-	keeps "... and have what they had" "$BEFORE"
-	check "... the log has it" said 'pool options: 4 of 4 backends stopped answering within'
+	check "all servers are back" wait_for 20 all_are "up up up up"
+	keeps "... with their previous slots" "$BEFORE"
+	check "... the log says so" log_has 'pool options: 4 of 4 backends stopped answering within'
 }
 
 some_ports_fail() {
 	ports down px3 px4
 	check "a part of the switch fails: two servers are suspected" wait_for 20 states_are options "up up suspected suspected"
 	ports up px3 px4
-	check "... and are back" wait_for 20 all_are "up up up up"
-	keeps "... with what they had" "$BEFORE"
+	check "... and come back" wait_for 20 all_are "up up up up"
+	keeps "... with their previous slots" "$BEFORE"
 }
 
-# A daemon that begins in the middle knows no more than that no backend answers.
-the_daemon_fails_as_well() {
+# A daemon that starts during the outage knows only that no backend responds.
+the_daemon_is_killed_too() {
 	ports down px1 px2 px3 px4
 	wait_for 20 all_are "suspected suspected suspected suspected" options tcp icmp || true
 	lab_stop sipxdpd KILL || true
@@ -150,42 +150,42 @@ the_daemon_fails_as_well() {
 	sleep 1
 	kill -CONT "${LAB_PROCESS[sipxdpd]}"
 	ports up px1 px2 px3
-	check "... and stopped while it ends" wait_for 20 all_are "up up up up"
-	keeps "... all the same" "$BEFORE"
+	check "... the outage ends while the daemon is stopped: all servers are up" wait_for 20 all_are "up up up up"
+	keeps "... when it continues" "$BEFORE"
 }
 
-calls_go_on() {
-	check "every call ended well" lab_wait calls 60
+calls_continue() {
+	check "every call ended normally" lab_wait calls 60
 	is "... at the server where it began" "$(sip_strays)" ""
-	is "... and there were some" "$(sip_owners | grep -c -- "^$SIP_RUN-")" $CALLS
+	is "... and there were calls" "$(sip_owners | grep -c -- "^$SIP_RUN-")" $CALLS
 }
 
 another_mac() {
 	local mac=02:00:00:00:00:99 before
 	before=$(grep -c "px1 is \(down\|unreachable\)" "$LAB_DIR/sipxdpd.log" || true)
 	lab_in px1 sh -c "ip link set eth0 down; ip link set eth0 address $mac; ip link set eth0 up; ip route add $LAB_CLIENT/32 dev eth0"
-	check "a server has another MAC address, and does not say so: its probes find out" wait_for 20 \
+	check "a server changes its MAC address without an announcement: its probes detect it" wait_for 20 \
 		eval "lab_ctl --json backend list options | jq -e '.[0].mac == \"$mac\"'"
-	check "... it is up" wait_for 20 all_are "up up up up"
-	is "... and was not taken out" "$(grep -c "px1 is \(down\|unreachable\)" "$LAB_DIR/sipxdpd.log" || true)" "$before"
+	check "... the server is up" wait_for 20 all_are "up up up up"
+	is "... and was never taken out" "$(grep -c "px1 is \(down\|unreachable\)" "$LAB_DIR/sipxdpd.log" || true)" "$before"
 }
 
-an_interface_goes() {
+an_interface_is_deleted() {
 	lab_in balancer ip link del eth0
 	check "the balancer's interface is deleted" wait_for 20 states_are plain "suspected suspected suspected suspected"
-	keeps "... while it is away" "$BEFORE"
+	keeps "... while it is missing" "$BEFORE"
 	lab_plug balancer eth0 br0
 	lab_address balancer eth0 "$LAB_BALANCER/24" "$LAB_VIP/32"
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > "$LAB_DIR/attach.log" 2>&1 || cat "$LAB_DIR/attach.log"
-	check "... and made anew: all are up" wait_for 30 all_are "up up up up"
-	keeps "... and have what they had" "$BEFORE"
+	check "... after it is created again, all servers are up" wait_for 30 all_are "up up up up"
+	keeps "... with their previous slots" "$BEFORE"
 }
 
 a_rack_dies() {
 	ports down px1 px2
-	check "two servers die at once: they are taken out" wait_for 30 serving_are options "px3 px4"
-	is "... no other's calls move" "$(moved "$BEFORE" | awk '$2 == "options" { print $3 }' | sort -u | xargs)" "px1 px2"
-	is "... and each call moves once" "$(grep -c 'pool options: .* slots move' "$LAB_DIR/sipxdpd.log")" "$1"
+	check "two servers die at the same time: they are taken out" wait_for 30 serving_are options "px3 px4"
+	is "... no calls of other servers move" "$(moved "$BEFORE" | awk '$2 == "options" { print $3 }' | sort -u | xargs)" "px1 px2"
+	is "... and each of their calls moves once" "$(grep -c 'pool options: .* slots move' "$LAB_DIR/sipxdpd.log")" "$1"
 }
 
 lab_open
@@ -203,9 +203,9 @@ sip_client calls client "$LAB_CLIENT" call $CALLS 30 -d 25000
 sleep 2.5
 a_switch_fails
 some_ports_fail
-the_daemon_fails_as_well
-calls_go_on
+the_daemon_is_killed_too
+calls_continue
 another_mac
-an_interface_goes
+an_interface_is_deleted
 a_rack_dies "$(($(grep -c 'pool options: .* slots move' "$LAB_DIR/sipxdpd.log" || true) + 1))"
 tap_end

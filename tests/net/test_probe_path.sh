@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Probes to a VIP on one backend: by MAC address and by IP-in-IP, UDP, TCP and echo
-# requests, IPv4 and IPv6. A backend that cannot have calls has no probes either.
+# Probes to a VIP on one particular backend: by MAC address and by IP-in-IP; UDP, TCP and echo requests;
+# IPv4 and IPv6. A backend that cannot receive calls cannot receive these probes either.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,9 +10,9 @@ cd "$(dirname "$0")/../.."
 LOCAL6=2001:db8::2 # the balancer's own
 MAPS=/sys/fs/bpf/sipxdp
 
-# balance FORWARD ADDRESS...: backends with these addresses, numbered from 1, of a service
-# with a VIP of each family. Once they have their ways no daemon runs: the tool is the one
-# that reads answers.
+# balance FORWARD ADDRESS...: attaches the balancer with backends at these addresses, numbered from 1,
+# and a service with a VIP of each family. The daemon stops once it has the routes: the replies go to
+# one reader, the tool.
 balance() {
 	local forward=$1 address number=0
 	shift
@@ -38,7 +38,7 @@ balance() {
 	lab_stop sipxdpd
 }
 
-# Everybody with the VIP answers on port 5060, with its name.
+# On every host with the VIP, a server responds with the host's name on port 5060.
 listen_everywhere() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -47,15 +47,15 @@ listen_everywhere() {
 	done
 }
 
-# probe KIND VIP PORT COUNT ID...: "TIMES ID ANSWER, ..." in order. "nobody": there is none, of
-# which TCP sockets may hear something by ICMP.
+# probe KIND VIP PORT COUNT ID...: "TIMES ID RESPONSE, ..." sorted. "nobody": no response; for TCP this
+# includes ICMP errors.
 probe() {
 	lab_in balancer build/tests/tools/probe-path "$@" 2>&1 |
 		sed -E 's/- (no answer|Network is unreachable|No route to host)/nobody/' | sort | uniq -c | xargs -L 1 | paste -sd , | sed 's/,/, /g'
 }
 
-# every_kind NAME WANTED COUNT ID...: probes of every kind to both VIPs. An echo reply has no
-# name in it.
+# every_kind NAME WANTED COUNT ID...: checks probes of every kind to both VIPs. An echo reply does not
+# contain the host's name.
 every_kind() {
 	local name=$1 wanted=$2 kind vip
 	shift 2
@@ -71,18 +71,18 @@ probe_addresses() {
 	lab_in balancer bpftool -j map dump pinned $MAPS/probe_addresses | jq length
 }
 
-# What the balancer's own network consists of.
+# All addresses, routes and links of the balancer.
 network() {
 	lab_in balancer sh -c 'ip -o link; ip -o address; ip route show table all; ip -6 route show table all' 2>&1 |
 		sed -E 's/(expires|valid_lft|preferred_lft) [^ ]+//g'
 }
 
-# namespace_of PROCESS: the network namespace that it has open and is not in.
+# namespace_of PROCESS: the network namespace that a process has open without being in it.
 namespace_of() {
 	find "/proc/$1/fd" -lname 'net:*' -printf '%l\n' | grep -vxF "$(readlink "/proc/$1/ns/net")" | sort -u
 }
 
-# Has no process the namespace any more?
+# Has every process left the namespace?
 namespace_is_gone() {
 	[ -z "$(find /proc/[0-9]*/fd /proc/[0-9]*/task/[0-9]*/ns -lname "$1" 2> /dev/null)" ]
 }
@@ -105,7 +105,7 @@ start_capture() {
 	wait_for 15 test -s "$LAB_DIR/px1.pcap"
 }
 
-# "PROTOCOL STATUS" of the checksums of all that the balancer sent to the VIPs.
+# "PROTOCOL STATUS" for the checksums of all packets from the balancer to the VIPs.
 checksums() {
 	tshark -r "$LAB_DIR/px1.pcap" -o udp.check_checksum:TRUE -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
 		-Y "ip.dst == $LAB_VIP or ipv6.dst == $LAB_VIP6" -T fields -E occurrence=f \
@@ -125,51 +125,51 @@ start_capture
 every_kind "by MAC address" "2 1 px1, 2 2 px2" 2 1 2
 sleep 1 # tshark writes with a delay
 lab_stop capture || true
-is "every checksum is right: of IPv4, UDP, TCP, ICMP and ICMPv6" "$(checksums)" "----1 --1-- -1--- 1---1- 1--1-- 1-1---"
-is "100 probes to each of two backends at once, none is mixed up" "$(probe udp "$LAB_VIP" 5060 100 1 2)" "100 1 px1, 100 2 px2"
-is "... by TCP" "$(probe tcp "$LAB_VIP" 5060 100 1 2)" "100 1 px1, 100 2 px2"
-is "nobody listens: known at once" "$(probe udp "$LAB_VIP" 5061 1 1)" "1 1 - Connection refused"
-is "... by TCP" "$(probe tcp "$LAB_VIP6" 5061 1 1)" "1 1 - Connection refused"
+is "all checksums are correct: IPv4, UDP, TCP, ICMP and ICMPv6" "$(checksums)" "----1 --1-- -1--- 1---1- 1--1-- 1-1---"
+is "100 simultaneous probes to each of two backends: none is mixed up" "$(probe udp "$LAB_VIP" 5060 100 1 2)" "100 1 px1, 100 2 px2"
+is "... nor by TCP" "$(probe tcp "$LAB_VIP" 5060 100 1 2)" "100 1 px1, 100 2 px2"
+is "no process listens: the probe fails at once" "$(probe udp "$LAB_VIP" 5061 1 1)" "1 1 - Connection refused"
+is "... nor on TCP" "$(probe tcp "$LAB_VIP6" 5061 1 1)" "1 1 - Connection refused"
 
 lab_in px1 ip address del "$LAB_VIP/32" dev lo
 lab_in px1 ip address del "$LAB_VIP6/128" dev lo
-check "a backend without the VIP answers on its address" lab_in balancer ping -c 1 -W 2 10.0.0.11
-every_kind "... and no probe" "1 1 nobody, 1 2 px2" 1 1 2
+check "a backend without the VIP responds on its own address" lab_in balancer ping -c 1 -W 2 10.0.0.11
+every_kind "... its probes fail" "1 1 nobody, 1 2 px2" 1 1 2
 lab_in px1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 lab_in px1 ip route add "$LAB_VIP/32" dev eth0
 lab_in px1 ip -6 route add "$LAB_VIP6/128" dev eth0
-check "... which can pass packets on to who has it, by way of the balancer" lab_in px1 ping -c 1 -W 2 "$LAB_VIP"
-is "... but passes no probe on" "$(probe udp "$LAB_VIP" 5060 6 1)" "6 1 nobody"
-is "... in IPv6 neither" "$(probe udp "$LAB_VIP6" 5060 6 1)" "6 1 nobody"
+check "... it can forward packets through the balancer to a backend that has the VIP" lab_in px1 ping -c 1 -W 2 "$LAB_VIP"
+is "... but it does not forward a probe" "$(probe udp "$LAB_VIP" 5060 6 1)" "6 1 nobody"
+is "... nor in IPv6" "$(probe udp "$LAB_VIP6" 5060 6 1)" "6 1 nobody"
 lab_in px1 sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 lab_in px1 ip route del "$LAB_VIP/32" dev eth0
 lab_in px1 ip -6 route del "$LAB_VIP6/128" dev eth0
 lab_address px1 lo "$LAB_VIP/32" "$LAB_VIP6/128"
-is "... with the VIP again it does" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 px1"
+is "... with the VIP again it responds to probes" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 px1"
 
-is "every answer has been read" "$(lab_verdict lost_probe_reply)" 0
-check "... and was counted" test "$(lab_verdict probe_reply)" -ge 400
-is "no address is left in probe_addresses" "$(probe_addresses)" 0
-is "the balancer's network is as it was" "$(network)" "$before"
+is "all replies were read" "$(lab_verdict lost_probe_reply)" 0
+check "... and counted" test "$(lab_verdict probe_reply)" -ge 400
+is "no address remains in probe_addresses" "$(probe_addresses)" 0
+is "the balancer's network is unchanged" "$(network)" "$before"
 
-# --- what there is while probes run, and after a kill
+# --- resources while probes run, and after SIGKILL
 
 start_staying
-is "one address of ours is in use" "$(probe_addresses)" 1
-is "the balancer's network is as it was, meanwhile" "$(network)" "$before"
+is "one source address is in use" "$(probe_addresses)" 1
+is "the balancer's network is unchanged while probes run" "$(network)" "$before"
 is "all threads are in the balancer's namespace" \
 	"$(readlink "/proc/${LAB_PROCESS[staying]}"/task/*/ns/net | sort -u)" "$(lab_in balancer readlink /proc/self/ns/net)"
-check "connections are closed by both sides" wait_for 5 no_connection_is_left px1
+check "connections are closed on both sides" wait_for 5 no_connection_is_left px1
 namespace=$(namespace_of "${LAB_PROCESS[staying]}")
-like "there is another namespace" "$namespace" '^net:\[[0-9]+\]$'
+like "the probes have their own namespace" "$namespace" '^net:\[[0-9]+\]$'
 lab_stop staying KILL || true
 check "after SIGKILL it is gone" wait_for 5 namespace_is_gone "$namespace"
-is "... and no device and no route is left" "$(network)" "$before"
-is "the next one answers all, and leaves nothing" "$(probe udp "$LAB_VIP" 5060 2 1 2) $(probe_addresses)" "2 1 px1, 2 2 px2 0"
+is "... and no device or route remains" "$(network)" "$before"
+is "the next run gets all replies and leaves nothing behind" "$(probe udp "$LAB_VIP" 5060 2 1 2) $(probe_addresses)" "2 1 px1, 2 2 px2 0"
 
 lab_in balancer ip -6 address del "$LOCAL6/64" dev eth0
-like "no address of our own but the VIP: no probe" "$(probe udp "$LAB_VIP6" 5060 1 1)" 'Cannot assign requested address'
-is "... of the other family there is one" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 px1"
+like "without an IPv4 address other than the VIP, no IPv4 probes" "$(probe udp "$LAB_VIP6" 5060 1 1)" 'Cannot assign requested address'
+is "... IPv6 probes still work" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 px1"
 lab_close
 
 # --- by IP-in-IP
@@ -179,19 +179,19 @@ lab_routed 2
 lab_in px1 sipxdp-loader attach --program decap eth0 > /dev/null
 balance ipip 10.0.1.11 10.0.1.12 2001:db8:1::11
 listen_everywhere
-check "a backend that does not decapsulate answers on its address" lab_in balancer ping -c 1 -W 2 10.0.1.12
-every_kind "by IP-in-IP; one does not decapsulate" "2 1 px1, 2 2 nobody" 2 1 2
+check "a backend that does not decapsulate responds on its own address" lab_in balancer ping -c 1 -W 2 10.0.1.12
+every_kind "by IP-in-IP; one backend does not decapsulate" "2 1 px1, 2 2 nobody" 2 1 2
 every_kind "by IP-in-IPv6" "2 3 px1" 2 3
-is "100 probes by either tunnel at once" "$(probe tcp "$LAB_VIP" 5060 100 1 3)" "100 1 px1, 100 3 px1"
+is "100 simultaneous probes through tunnels of both families" "$(probe tcp "$LAB_VIP" 5060 100 1 3)" "100 1 px1, 100 3 px1"
 lab_in px1 sipxdp-loader detach --program decap eth0 > /dev/null
-is "it does not decapsulate any more" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 nobody, 1 3 nobody"
+is "a backend stops decapsulating: no response" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 nobody, 1 3 nobody"
 
-# --- by an interface without the program: answers have to come by the other
+# --- through an interface without the program: replies must arrive on the other one
 
 lab_in balancer sipxdp-loader detach > /dev/null
 lab_second_arm
 balance dsr 10.0.1.11 10.0.1.12
-every_kind "out by eth1, back by eth0" "2 1 px1, 2 2 px2" 2 1 2
+every_kind "sent through eth1, replies through eth0" "2 1 px1, 2 2 px2" 2 1 2
 lab_in balancer ip address del "$LAB_BALANCER/24" dev eth0
-is "no address of eth0: the answers come by eth1, and nobody hears them" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 nobody"
+is "eth0 has no address: the replies arrive on eth1, where no program sees them" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 nobody"
 tap_end

@@ -11,26 +11,10 @@ PORT=7946
 SECRET=4ff8d27cf1b5a0e9
 SOCKET=/run/sipxdp/ctl.sock
 
-# config [LINE...]: px1 in the file, others may join by IPv6; the lines go to `join:`.
+# config [KEYS]: px1 is in the file, others may join over IPv6. The keys go to `join:`.
 config() {
-	{
-		cat <<- YAML
-			interfaces: [eth0]
-			hash_key: 2b7e151628aed2a6abf7158809cf4f3c
-			services:
-			  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
-			pools:
-			  - name: proxies
-			    record_time: 0s
-			    backends:
-			      - {name: px1, address: 10.0.0.11}
-			join:
-			  listen: '[2001:db8::2]:$PORT'
-			  secret: $SECRET
-			  node_timeout: 5s
-		YAML
-		[ $# -eq 0 ] || printf '  %s\n' "$@"
-	} | lab_write balancer "$LAB_CONFIG"
+	LAB_SECTIONS="join: {listen: '[2001:db8::2]:$PORT', secret: $SECRET, node_timeout: 5s${1:+, $1}}"
+	LAB_POOL="record_time: 0s" lab_config dsr px1
 }
 
 log_has() {
