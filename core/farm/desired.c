@@ -111,6 +111,15 @@ static struct pool_state *pool_state(
 	return state;
 }
 
+void desired_inherit(struct desired *desired, const struct farm *farm, const struct image *heir, uint64_t now)
+{
+	forget_pools(desired);
+	begin(desired, farm, heir);
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		if (heir->tables[heir->pools[farm->pools[i].id].table])
+			pool_state(desired, &farm->pools[i], heir, now);
+}
+
 static bool *alive_by_id(const struct farm_pool *pool)
 {
 	bool *alive = allocate(UINT16_MAX + 1, sizeof(*alive));

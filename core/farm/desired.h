@@ -12,6 +12,10 @@ struct desired;
 struct desired *desired_new(void);
 void desired_free(struct desired *desired);
 
+/* Starts with the owners and migrations of an image whose maps are to be replaced, of the same pools and
+ * slots (image_heir). To be called before the first desired_image(); `now` is a time of its clock. */
+void desired_inherit(struct desired *desired, const struct farm *farm, const struct image *heir, uint64_t now);
+
 /* What the maps should hold for a farm at a time, ms of one clock, next to what they hold
  * now: a pool whose slots are to change gets them in that one of its two tables that is
  * not in use. Pools that do not change have no table in the result. To be given to

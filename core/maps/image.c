@@ -85,6 +85,31 @@ static bool move_down(struct image *heir, const struct image *from)
 	return true;
 }
 
+bool image_slots_fit(const struct image *from, const struct contract *contract)
+{
+	for (__u32 id = contract->pools; id < from->contract.pools; id++)
+		if (from->pool_names[id].name[0])
+			return false;
+	for (__u32 id = contract->backends + 1; id <= from->contract.backends; id++)
+		if (from->records[id].name[0])
+			return false;
+	return from->contract.slots == contract->slots;
+}
+
+static void take_slots(struct image *heir, const struct image *from)
+{
+	size_t cursor = 0;
+	struct pair entry;
+
+	for (__u32 id = 0; id < heir->contract.pools && id < from->contract.pools; id++) {
+		heir->pools[id] = (struct pool){.table = 2 * id, .migrating = from->pools[id].migrating};
+		slots_replace(&heir->tables[2 * id], image_owners(from, id));
+		slots_replace(&heir->previous_owners[id], image_previous_slots(from, id));
+	}
+	while (entries_next(from->maps[IMAGE_SERVICES], &cursor, &entry))
+		entries_put(heir->maps[IMAGE_SERVICES], entry.key, entry.value);
+}
+
 struct image *image_heir(const struct image *from, const struct contract *contract)
 {
 	struct image *heir = image_new(contract);
@@ -98,6 +123,8 @@ struct image *image_heir(const struct image *from, const struct contract *contra
 	memcpy(heir->backends, from->backends, backends * sizeof(*heir->backends));
 	for (__u32 id = 1; id < backends; id++)
 		take_added(heir, id, from, id);
+	if (image_slots_fit(from, contract))
+		take_slots(heir, from);
 	if (move_down(heir, from))
 		return heir;
 	image_free(heir);

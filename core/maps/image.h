@@ -37,9 +37,13 @@ struct image {
 struct image *image_new(const struct contract *contract);
 void image_free(struct image *image);
 
-/* An image of empty maps of these sizes that knows whom another one knows: names, records
- * and ways, under their ids as far as there are such. NULL if there is not room for all
- * backends; names are only kept where there is. */
+/* Do the owners of slots in `from` keep their meaning in maps of these sizes: the same number of slots,
+ * and room for each pool and backend under the id that it has? */
+bool image_slots_fit(const struct image *from, const struct contract *contract);
+
+/* What new maps of these sizes take over from an image: names, records and routes, under the same ids as
+ * far as there are such; the owners of slots, migrations and services (for their hash key) if
+ * image_slots_fit(). NULL if there is not room for all backends; names are kept where there is room. */
 struct image *image_heir(const struct image *from, const struct contract *contract);
 
 bool image_is_migrating(const struct image *image);

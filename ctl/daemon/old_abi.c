@@ -4,207 +4,208 @@
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include "core/base/memory.h"
-#include "old_abi.h"
-#include "log.h"
 #include "ctl/maps/maps.h"
+#include "ctl/maps/old_map.h"
+#include "log.h"
+#include "old_abi.h"
 
-struct member {
-	const char *name, *was; /* `was`: its name before ABI 5; NULL where it is the same */
-	uint32_t at, size;      /* in our struct */
+/* The first member of each list must be there. */
+static const struct old_member of_record[] = {
+	OLD_MEMBER(backend_record, name),
+	OLD_MEMBER(backend_record, pool),
+	OLD_MEMBER(backend_record, address),
+	OLD_MEMBER(backend_record, mac),
+	OLD_MEMBER(backend_record, weight),
+	OLD_MEMBER(backend_record, admin),
+	OLD_MEMBER(backend_record, overrides),
+	OLD_MEMBER(backend_record, state),
+	OLD_MEMBER(backend_record, health),
+	OLD_MEMBER(backend_record, since),
+	OLD_MEMBER(backend_record, returned),
+	OLD_MEMBER(backend_record, latency),
+	OLD_MEMBERS_END,
 };
 
-#define MEMBER(type, member)                                                                                           \
-	{                                                                                                              \
-#member, NULL, offsetof(struct type, member), sizeof(((struct type *)0)->member)                       \
-	}
-#define END                                                                                                            \
-	{                                                                                                              \
-		NULL, NULL, 0, 0                                                                                       \
-	}
-
-/* The first of each is what nothing goes without. */
-static const struct member of_record[] = {
-	MEMBER(backend_record, name),
-	MEMBER(backend_record, pool),
-	MEMBER(backend_record, address),
-	MEMBER(backend_record, mac),
-	MEMBER(backend_record, weight),
-	MEMBER(backend_record, admin),
-	MEMBER(backend_record, overrides),
-	MEMBER(backend_record, state),
-	MEMBER(backend_record, health),
-	MEMBER(backend_record, since),
-	MEMBER(backend_record, returned),
-	MEMBER(backend_record, latency),
-	END,
+static const struct old_member of_backend[] = {
+	OLD_MEMBER(backend, address),
+	OLD_MEMBER(backend, source),
+	OLD_MEMBER(backend, next_hop),
+	OLD_MEMBER(backend, interface_mac),
+	OLD_MEMBER(backend, ifindex),
+	OLD_MEMBER(backend, mtu),
+	OLD_MEMBER(backend, forward),
+	OLD_MEMBER(backend, alive),
+	OLD_MEMBERS_END,
 };
 
-static const struct member of_backend[] = {
-	MEMBER(backend, address),
-	MEMBER(backend, source),
-	MEMBER(backend, next_hop),
-	MEMBER(backend, interface_mac),
-	MEMBER(backend, ifindex),
-	MEMBER(backend, mtu),
-	MEMBER(backend, forward),
-	MEMBER(backend, alive),
-	END,
+static const struct old_member of_pool[] = {
+	OLD_MEMBER(pool, table),
+	OLD_MEMBER_WAS(pool, migrating, "in_motion"),
+	OLD_MEMBERS_END,
 };
 
-static const struct member of_pool[] = {
-	{"migrating", "in_motion", offsetof(struct pool, migrating), sizeof(__u32)},
-	END,
+static const struct old_member of_name[] = {
+	OLD_MEMBER(name, name),
+	OLD_MEMBERS_END,
 };
 
-/* A map whose values are structs of another version. */
-struct old_map {
-	int fd;
-	struct bpf_map_info info;
-	struct btf *btf;
-	const struct btf_type *type;
+static const struct old_member of_service[] = {
+	OLD_MEMBER(service, hash_key),
+	OLD_MEMBERS_END,
 };
 
-static void old_map_close(struct old_map *map)
+static const struct old_member of_contract[] = {
+	OLD_MEMBER(contract, slots),
+	OLD_MEMBERS_END,
+};
+
+static void *read_array(
+	const char *directory, const char *name, const struct old_member *members, size_t size, uint32_t *count)
 {
-	btf__free(map->btf);
-	if (map->fd >= 0)
-		close(map->fd);
-}
-
-static int old_map_open(struct old_map *map, const char *directory, const char *name)
-{
-	uint32_t size = sizeof(map->info);
 	int error;
 
-	*map = (struct old_map){.fd = maps_open_pin(directory, name)};
-	error = map->fd < 0 ? map->fd : bpf_obj_get_info_by_fd(map->fd, &map->info, &size);
-	if (error)
-		return error;
-	map->btf = btf__load_from_kernel_by_id(map->info.btf_id);
-	if (!map->btf)
-		return -errno;
-	map->type = btf__type_by_id(map->btf, map->info.btf_value_type_id);
-	return map->type && btf_is_struct(map->type) ? 0 : -EINVAL;
+	*count = 0;
+	return old_map_array(maps_open_pin(directory, name), members, size, count, &error);
 }
 
-static const struct btf_member *find_member(const struct old_map *map, const struct member *ours, uint32_t *at)
+/* --- slots */
+
+/* One element of an array of slots; NULL if it cannot be read. */
+static struct slots *read_slots(int fd, uint32_t index, uint32_t count)
 {
-	const struct btf_member *members = btf_members(map->type);
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	struct slots *slots;
 
-	for (int i = 0; i < btf_vlen(map->type); i++) {
-		const char *name = btf__name_by_offset(map->btf, members[i].name_off);
-
-		if (strcmp(name, ours->name) && (!ours->was || strcmp(name, ours->was)))
-			continue;
-		*at = btf_member_bit_offset(map->type, i) / 8;
-		return &members[i];
-	}
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.value_size != count * sizeof(slots->ids[0]))
+		return NULL;
+	slots = slots_new(count);
+	if (!bpf_map_lookup_elem(fd, &index, slots->ids))
+		return slots;
+	slots_drop(slots);
 	return NULL;
 }
 
-/* Is a member there with the size that it has here? */
-static bool has_member(const struct old_map *map, const struct member *wanted)
+static int open_previous_owners(const char *directory)
 {
-	uint32_t at;
-	const struct btf_member *theirs = find_member(map, wanted, &at);
+	int fd = maps_open_pin(directory, "previous_owners");
 
-	return theirs && btf__resolve_size(map->btf, theirs->type) == wanted->size;
+	return fd == -ENOENT ? maps_open_pin(directory, "former") : fd; /* before ABI 5 */
 }
 
-/* A number may have another width by now (little endian: its low bytes come first); of all
- * else only what has the same size is the same. */
-static void copy_member(const struct old_map *map, const char *from, const struct member *ours, char *to)
+/* The owners of a pool's slots, without which nothing of it is kept. */
+static void read_pool(struct image *image, uint32_t id, const struct pool *pool, int tables, int previous)
 {
-	uint32_t at;
-	const struct btf_member *theirs = find_member(map, ours, &at);
-	const struct btf_type *type;
-	int64_t size;
+	struct slots *owners = read_slots(tables, pool->table, image->contract.slots);
+	struct slots *before = owners && pool->migrating ? read_slots(previous, id, image->contract.slots) : NULL;
 
-	if (!theirs)
-		return;
-	type = btf__type_by_id(map->btf, btf__resolve_type(map->btf, theirs->type));
-	size = btf__resolve_size(map->btf, theirs->type);
-	if (size != ours->size && (!type || !btf_is_int(type)))
-		return;
-	if (size > 0)
-		memcpy(to + ours->at, from + at, size < ours->size ? size : ours->size);
+	image->pools[id] = (struct pool){.table = 2 * id, .migrating = before != NULL};
+	image->tables[2 * id] = owners;
+	image->previous_owners[id] = before;
+	if (owners && pool->migrating && !before)
+		log_warning("pool %s is migrating, and its previous owners cannot be read: its calls may move",
+			image->pool_names[id].name);
 }
 
-static void copy_value(const struct old_map *map, const char *from, const struct member *members, char *to)
+static void read_pools(struct image *image, const char *directory, const struct pool *pools)
 {
-	for (const struct member *ours = members; ours->name; ours++)
-		copy_member(map, from, ours, to);
+	int tables = maps_open_pin(directory, "tables"), previous = open_previous_owners(directory);
+
+	for (uint32_t id = 0; id < image->contract.pools; id++)
+		if (image->pool_names[id].name[0])
+			read_pool(image, id, &pools[id], tables, previous);
+	if (tables >= 0)
+		close(tables);
+	if (previous >= 0)
+		close(previous);
 }
 
-/* All elements of an array map, as `count` values of `size` bytes of ours; NULL with -errno. */
-static void *read_array(
-	const char *directory, const char *name, const struct member *members, size_t size, uint32_t *count, int *error)
+/* All services have the same hash key: that of any one will do. */
+static void read_hash_key(struct image *image, const char *directory, const char *name)
 {
-	char *values = NULL, *value;
+	struct service service = {0};
+	struct service_key none = {0};
 	struct old_map map;
 
-	*error = old_map_open(&map, directory, name);
-	if (!*error && !has_member(&map, &members[0]))
-		*error = -EINVAL;
-	if (!*error) {
-		*count = map.info.max_entries;
-		values = allocate(*count, size);
-		value = allocate(1, map.info.value_size);
-		for (uint32_t i = 0; i < *count && !*error; i++) {
-			*error = bpf_map_lookup_elem(map.fd, &i, value);
-			if (!*error)
-				copy_value(&map, value, members, values + i * size);
+	if (!old_map_open(&map, maps_open_pin(directory, name))) {
+		char *key = allocate(1, map.info.key_size), *value = allocate(1, map.info.value_size);
+
+		if (!bpf_map_get_next_key(map.fd, NULL, key) && !bpf_map_lookup_elem(map.fd, key, value)) {
+			old_map_copy(&map, value, of_service, (char *)&service);
+			entries_put(image->maps[IMAGE_SERVICES], &none, &service);
 		}
+		free(key);
 		free(value);
 	}
 	old_map_close(&map);
-	return values;
 }
 
-static void warn_of_migration(const char *directory)
-{
-	uint32_t count = 0;
-	int error;
-	struct pool *pools = read_array(directory, "pools", of_pool, sizeof(*pools), &count, &error);
-	bool migrating = false;
+/* --- the image */
 
-	for (uint32_t i = 0; i < count; i++)
-		migrating |= pools[i].migrating != 0;
-	if (migrating)
-		log_warning(
-			"slots are migrating: their calls may meet other servers by the new maps (the release "
-			"before this one can end that first: 'sipxdp-ctl pool finish', before ABI 5 'pool settle')");
-	free(pools);
+static void read_added(struct image *image, const char *directory)
+{
+	int fd = maps_open_pin(directory, "added_backends");
+	struct bpf_map_info info = {};
+	struct added_backend added;
+	uint32_t size = sizeof(info), id, *previous = NULL;
+
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.value_size == sizeof(added))
+		for (; !bpf_map_get_next_key(fd, previous, &id); previous = &id)
+			if (!bpf_map_lookup_elem(fd, &id, &added))
+				entries_put(image->maps[IMAGE_ADDED], &id, &added);
+	close(fd);
+}
+
+static struct image *make_image(const char *directory, const struct backend_record *records, uint32_t count)
+{
+	struct contract sizes = {.version = ABI_VERSION, .slots = 1, .services = 1, .backends = count - 1}, *theirs;
+	uint32_t pools = 0, names = 0, backends = 0, contracts;
+	struct pool *pool = read_array(directory, "pools", of_pool, sizeof(*pool), &pools);
+	struct name *name = read_array(directory, "pool_names", of_name, sizeof(*name), &names);
+	struct backend *backend = read_array(directory, "backends", of_backend, sizeof(*backend), &backends);
+	struct image *image;
+
+	theirs = read_array(directory, "contract", of_contract, sizeof(*theirs), &contracts);
+	if (theirs && pools == names) {
+		sizes.slots = theirs->slots;
+		sizes.pools = pools;
+	}
+	image = image_new(&sizes);
+	memcpy(image->records, records, count * sizeof(*records));
+	if (backend)
+		memcpy(image->backends, backend, (backends < count ? backends : count) * sizeof(*backend));
+	if (sizes.pools) {
+		memcpy(image->pool_names, name, sizes.pools * sizeof(*name));
+		read_pools(image, directory, pool);
+	}
+	free(theirs);
+	free(pool);
+	free(name);
+	free(backend);
+	return image;
 }
 
 struct image *old_abi_read(const char *directory)
 {
-	struct contract contract = {.version = ABI_VERSION, .slots = 1, .pools = 1, .services = 1};
-	struct backend_record *records = NULL;
-	struct backend *backends = NULL;
-	uint32_t count = 0, ways = 0;
-	struct image *image = NULL;
+	uint32_t count = 0;
 	int error;
+	struct backend_record *records = old_map_array(
+		maps_open_pin(directory, "backend_records"), of_record, sizeof(*records), &count, &error);
+	struct image *image = NULL;
 
-	records = read_array(directory, "backend_records", of_record, sizeof(*records), &count, &error);
-	if (!error)
-		backends = read_array(directory, "backends", of_backend, sizeof(*backends), &ways, &error);
-	if (error || !count) {
-		log_error(
-			"cannot read who runs by the maps under %s: %s (what was changed by hand is lost, and all are "
-			"taken to be alive)",
+	if (!records || !count) {
+		log_error("cannot read the backends from the maps under %s: %s (changes made by hand are lost, and "
+			  "all backends are taken to be alive)",
 			directory, strerror(-error));
 	} else {
-		contract.backends = count - 1;
-		image = image_new(&contract);
-		memcpy(image->records, records, count * sizeof(*records));
-		memcpy(image->backends, backends, (ways < count ? ways : count) * sizeof(*backends));
-		warn_of_migration(directory);
+		image = make_image(directory, records, count);
+		read_added(image, directory);
+		read_hash_key(image, directory, "services");
+		read_hash_key(image, directory, "services_ipv4");
 	}
 	free(records);
-	free(backends);
 	return image;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is worth knowing of maps of another contract: what an operator has changed by hand,
- * and who is alive. Members are found by their names, which the kernel keeps with a map. */
+/* Reads the maps of another ABI version: the backends, what an operator has changed by hand, which
+ * backends are alive, who owns each slot, and which slots are migrating. */
 #pragma once
 
 #include "core/maps/image.h"
 
-/* The backends that the maps under `directory` know. NULL, after the reason was logged, if
- * they cannot be read. */
+/* What the maps under `directory` hold, as far as it can be read; services have no more than their hash
+ * key. NULL, after the reason was logged, if the backends cannot be read. */
 struct image *old_abi_read(const char *directory);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A map of another ABI version. The kernel keeps the names of the members of a map's values
+ * with the map (BTF), and this file reads values by these names. Changes no map. */
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A member of one of our structs; a list of them ends with OLD_MEMBERS_END. */
+struct old_member {
+	const char *name, *was; /* `was`: its name in an earlier release; NULL: it never had a different one */
+	uint32_t at, size;      /* in our struct */
+};
+
+#define OLD_MEMBER_WAS(type, member, was)                                                                              \
+	{                                                                                                              \
+#member, was, offsetof(struct type, member), sizeof(((struct type *)0)->member)                        \
+	}
+#define OLD_MEMBER(type, member) OLD_MEMBER_WAS(type, member, NULL)
+#define OLD_MEMBERS_END                                                                                                \
+	{                                                                                                              \
+		NULL, NULL, 0, 0                                                                                       \
+	}
+
+struct old_map {
+	int fd;
+	struct bpf_map_info info;
+	struct btf *btf;
+	const struct btf_type *type; /* of the values */
+};
+
+/* Takes over `fd`, which may be -errno. 0, or -errno: -EINVAL if the values are not structs.
+ * To be given to old_map_close in any case. */
+int old_map_open(struct old_map *map, int fd);
+void old_map_close(struct old_map *map);
+
+/* Does the map have a member of this name and size? */
+bool old_map_has(const struct old_map *map, const struct old_member *member);
+
+/* Copies those members that the map's value `from` has into our struct at `to`. */
+void old_map_copy(const struct old_map *map, const char *from, const struct old_member *members, char *to);
+
+/* All elements of an array map, as `*count` structs of ours of `size` bytes, to be freed. Takes
+ * over `fd`. NULL with -errno in `*error`, also if the first of `members` is missing. */
+void *old_map_array(int fd, const struct old_member *members, size_t size, uint32_t *count, int *error);
