@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
+#include "carry.h"
 #include "renew.h"
 #include "say.h"
 
@@ -86,11 +87,16 @@ static int put_in_place(struct pins *pins, const struct program *program, const 
 {
 	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;
 	int before = pins_get(pins, PINS_TOP, program_name(pins->kind));
+	struct carry *carry = carry_begin(pins);
 
 	if (contract < 0 || before < 0)
 		say_error("cannot open the pins in %s: %s", pins->dir, say_why(contract < 0 ? contract : before));
-	else if (!pins_remove(pins, PINS_TOP, "contract"))
+	carry_run(carry);
+	if (contract >= 0 && before >= 0 && !pins_remove(pins, PINS_TOP, "contract"))
 		result = replace_all(attachments, program_fd(program), before);
+	if (!result)
+		carry_run(carry);
+	carry_end(carry);
 	if (result && contract >= 0)
 		pins_replace(pins, PINS_TOP, "contract", contract);
 	if (contract >= 0)

@@ -99,15 +99,15 @@ bool image_slots_fit(const struct image *from, const struct contract *contract)
 static void take_slots(struct image *heir, const struct image *from)
 {
 	size_t cursor = 0;
-	struct pair entry;
+	struct hash_map_entry entry;
 
 	for (__u32 id = 0; id < heir->contract.pools && id < from->contract.pools; id++) {
 		heir->pools[id] = (struct pool){.table = 2 * id, .migrating = from->pools[id].migrating};
 		slots_replace(&heir->tables[2 * id], image_owners(from, id));
 		slots_replace(&heir->previous_owners[id], image_previous_slots(from, id));
 	}
-	while (entries_next(from->maps[IMAGE_SERVICES], &cursor, &entry))
-		entries_put(heir->maps[IMAGE_SERVICES], entry.key, entry.value);
+	while (hash_map_next(from->maps[IMAGE_SERVICES], &cursor, &entry))
+		hash_map_put(heir->maps[IMAGE_SERVICES], entry.key, entry.value);
 }
 
 struct image *image_heir(const struct image *from, const struct contract *contract)

@@ -86,6 +86,7 @@ static int lock_maps(struct daemon *daemon)
 struct adoption {
 	struct maps *maps;
 	struct image *running; /* what the maps hold */
+	struct image *heir;    /* what maps that are not filled yet take over from others; NULL: nothing */
 	struct farm *farm;
 };
 
@@ -108,31 +109,27 @@ static void serve_next(struct daemon *daemon)
 	daemon->next_maps_deadline = 0;
 }
 
-/* Maps that nobody has filled yet get those who are known. */
-static struct farm *new_farm(
-	struct config *config, const struct image *running, const struct image *known, struct faults *faults)
+/* Makes the farm from what new maps take over from `known`, else from what the maps hold. */
+static void make_farm(
+	struct adoption *adoption, struct config *config, const struct image *known, struct faults *faults)
 {
-	struct image *heir = NULL;
-	struct farm *farm = NULL;
+	bool empty = !adoption->running->contract.filled;
 
-	if (known && !running->contract.filled) {
-		heir = image_heir(known, &running->contract);
-		running = heir;
-	}
-	if (running) {
-		farm = farm_new(config, running, FARM_RESTART, faults);
-	} else {
+	if (known && empty)
+		adoption->heir = image_heir(known, &adoption->running->contract);
+	if (known && empty && !adoption->heir) {
 		faults_add(faults, (struct position){0}, "limits: more backends run than new maps have room for");
 		config_free(config);
+		return;
 	}
-	image_free(heir);
-	return farm;
+	adoption->farm = farm_new(config, adoption->heir ? adoption->heir : adoption->running, FARM_RESTART, faults);
 }
 
 static void reject(struct adoption *adoption)
 {
 	farm_free(adoption->farm);
 	image_free(adoption->running);
+	image_free(adoption->heir);
 	maps_close(adoption->maps);
 	*adoption = (struct adoption){0};
 }
@@ -152,7 +149,7 @@ static int adopt(struct daemon *daemon, struct maps *maps, struct config *config
 		config_free(config);
 		return error;
 	}
-	adoption->farm = new_farm(config, adoption->running, known, &faults);
+	make_farm(adoption, config, known, &faults);
 	/* Ids grow: of the maps in use and those beside them each is told once. */
 	if (!adoption->farm && maps_id(maps) > daemon->too_small_maps) {
 		daemon_log_faults(daemon, &faults);
@@ -160,6 +157,15 @@ static int adopt(struct daemon *daemon, struct maps *maps, struct config *config
 	}
 	faults_free(&faults);
 	return adoption->farm ? 0 : -EINVAL;
+}
+
+/* Takes over the owners of slots and their migrations, and has done with the heir. */
+static void inherit(struct daemon *daemon, struct adoption *adoption)
+{
+	if (adoption->heir)
+		desired_inherit(daemon->desired, adoption->farm, adoption->heir, clock_msec());
+	image_free(adoption->heir);
+	adoption->heir = NULL;
 }
 
 /* --- at the start */
@@ -221,7 +227,8 @@ static struct image *outgrown(const struct daemon *daemon, struct adoption *adop
 
 	log_error("waiting for new maps, which 'sipxdp-loader upgrade -c %s' makes", daemon->config_path);
 	if (image_is_migrating(known))
-		log_warning("slots are migrating: their calls may meet other servers by the new maps");
+		log_warning(
+			"slots are migrating: with a different number of slots (limits: slots) their calls may move");
 	adoption->running = NULL;
 	reject(adoption);
 	return known;
@@ -277,6 +284,7 @@ int active_maps_open(struct daemon *daemon)
 	daemon->maps = adoption.maps;
 	daemon->running = adoption.running;
 	daemon->farm = adoption.farm;
+	inherit(daemon, &adoption);
 	error = start_probes(&daemon->probes, daemon);
 	if (!error && !daemon->on_next_maps)
 		open_punt_handler(daemon);
@@ -322,7 +330,9 @@ static int go_over(struct daemon *daemon, struct maps *maps)
 	if (!same_sizes(&adoption.running->contract, &daemon->running->contract)) {
 		desired_free(daemon->desired);
 		daemon->desired = desired_new();
+		inherit(daemon, &adoption);
 	}
+	image_free(adoption.heir);
 	maps_close(daemon->maps);
 	image_free(daemon->running);
 	probes_free(daemon->probes);
@@ -334,7 +344,8 @@ static int go_over(struct daemon *daemon, struct maps *maps)
 	return 0;
 }
 
-/* Notes of calls cannot be taken along: what moves is to be settled first. */
+/* Tracked calls are found by slots and ids: a migration goes on in new maps that keep both. In others
+ * nothing may be migrating. */
 static void look_for_next(struct daemon *daemon)
 {
 	struct maps *maps;
@@ -342,7 +353,8 @@ static void look_for_next(struct daemon *daemon)
 	if (open_next(daemon, &maps))
 		return;
 	/* What has been changed a moment ago is in the maps, or migrating, then. */
-	if (daemon_reconcile(daemon) || image_is_migrating(daemon->running)) {
+	if (daemon_reconcile(daemon) ||
+		(image_is_migrating(daemon->running) && !image_slots_fit(daemon->running, maps_contract(maps)))) {
 		if (daemon->delayed_maps != maps_id(maps))
 			log_info("new maps wait until no slot is migrating ('sipxdp-ctl pool finish' ends that)");
 		daemon->delayed_maps = maps_id(maps);

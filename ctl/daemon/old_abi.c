@@ -133,7 +133,7 @@ static void read_hash_key(struct image *image, const char *directory, const char
 
 		if (!bpf_map_get_next_key(map.fd, NULL, key) && !bpf_map_lookup_elem(map.fd, key, value)) {
 			old_map_copy(&map, value, of_service, (char *)&service);
-			entries_put(image->maps[IMAGE_SERVICES], &none, &service);
+			hash_map_put(image->maps[IMAGE_SERVICES], &none, &service);
 		}
 		free(key);
 		free(value);
@@ -155,7 +155,7 @@ static void read_added(struct image *image, const char *directory)
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.value_size == sizeof(added))
 		for (; !bpf_map_get_next_key(fd, previous, &id); previous = &id)
 			if (!bpf_map_lookup_elem(fd, &id, &added))
-				entries_put(image->maps[IMAGE_ADDED], &id, &added);
+				hash_map_put(image->maps[IMAGE_ADDED], &id, &added);
 	close(fd);
 }
 
@@ -192,8 +192,8 @@ struct image *old_abi_read(const char *directory)
 {
 	uint32_t count = 0;
 	int error;
-	struct backend_record *records = old_map_array(
-		maps_open_pin(directory, "backend_records"), of_record, sizeof(*records), &count, &error);
+	struct backend_record *records =
+		old_map_array(maps_open_pin(directory, "backend_records"), of_record, sizeof(*records), &count, &error);
 	struct image *image = NULL;
 
 	if (!records || !count) {

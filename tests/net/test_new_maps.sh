@@ -136,6 +136,14 @@ check "... the daemon says so, too" says "until no slot is migrating"
 through "they are settled while it waits" eval 'upgrade & sleep 1.5; lab_ctl pool finish proxies && wait $!'
 is "... the new maps are there" "$(contract backends)" 32
 check "... and px3 serves" wait_for 5 lab_serving 3
+
+lab_ctl backend drain proxies px3 > /dev/null
+POOL=${POOL/0s/1h} configure 'backends: 33, slots: 1024'
+through "slots are migrating, and their number stays: new maps need not wait" upgrade
+is "... they are there" "$(contract backends)" 33
+like "... the migration goes on" "$(field px3 .migrating)" losing
+lab_ctl backend ready proxies px3 > /dev/null
+lab_ctl pool finish proxies > /dev/null
 before=$(known) calls=$(owners)
 
 configure 'backends: 40, slots: 1024'
