@@ -121,20 +121,22 @@ static void read_pools(struct image *image, const char *directory, const struct 
 		close(previous);
 }
 
-/* All services have the same hash key: that of any one will do. */
+/* All services have the same hash key: one is enough. An entry without a key is a VIP (ABI 3). */
 static void read_hash_key(struct image *image, const char *directory, const char *name)
 {
+	const struct service_key none = {0};
 	struct service service = {0};
-	struct service_key none = {0};
 	struct old_map map;
 
 	if (!old_map_open(&map, maps_open_pin(directory, name))) {
 		char *key = allocate(1, map.info.key_size), *value = allocate(1, map.info.value_size);
+		void *previous = NULL;
 
-		if (!bpf_map_get_next_key(map.fd, NULL, key) && !bpf_map_lookup_elem(map.fd, key, value)) {
-			old_map_copy(&map, value, of_service, (char *)&service);
+		for (; !service.hash_key[0] && !bpf_map_get_next_key(map.fd, previous, key); previous = key)
+			if (!bpf_map_lookup_elem(map.fd, key, value))
+				old_map_copy(&map, value, of_service, (char *)&service);
+		if (service.hash_key[0])
 			hash_map_put(image->maps[IMAGE_SERVICES], &none, &service);
-		}
 		free(key);
 		free(value);
 	}
