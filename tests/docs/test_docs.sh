@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 
 check "links lead to files and headings" tests/docs/pages.py links
+check "pages that sources name exist" tests/docs/pages.py mentions
 check "the README is one page" tests/docs/pages.py readme
 check "paths in docs/architecture.md exist" tests/docs/pages.py paths
 check "includes are as docs/architecture.md allows them" tests/docs/pages.py includes
