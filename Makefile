@@ -190,7 +190,9 @@ format: ## lay out every source file as .clang-format says
 SBINDIR := $(DESTDIR)$(PREFIX)/sbin
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/sipxdp
+MANDIR := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(notdir $(wildcard systemd/*.service))
+MANUAL := $(notdir $(wildcard man/*))
 DOCS := README.md $(wildcard docs/*.md docs/*/*.md yaml-examples/*.yaml)
 
 install: all ## install into $(DESTDIR)$(PREFIX)
@@ -201,9 +203,11 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
 	done
 	$(Q)for file in $(DOCS); do install -D -m 644 $$file $(DOCDIR)/$$file || exit; done
+	$(Q)for page in $(MANUAL); do install -D -m 644 -t $(MANDIR)/man$${page##*.} man/$$page || exit; done
 
 uninstall: ## remove what install has put there; /etc and what runs stay
 	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
+	$(Q)rm -f $(foreach page,$(MANUAL),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
 	$(Q)rm -rf $(DOCDIR)
 
 clean: ## remove build/

@@ -44,6 +44,16 @@ all_say_their_version() {
 	done
 }
 
+# man_finds DIRECTORY PAGE...: by name and section.
+man_finds() {
+	local directory=$1 page name
+	shift
+	for page; do
+		name=$(basename "$page")
+		MANPATH=$directory man -w "${name##*.}" "${name%.*}" || return 1
+	done
+}
+
 # setting UNIT KEY: the last value of a key.
 setting() {
 	sed -n "s/^$2=//p" "systemd/$1" | tail -n 1
@@ -93,7 +103,10 @@ is "... programs" "$(files "$root/usr/sbin")" "$PROGRAMS"
 is "... units" "$(files "$root/usr/lib/systemd/system")" "$UNITS"
 is "... the README, what it refers to, and examples" "$(files "$root/usr/share/doc/sipxdp")" \
 	"$(printf '%s\n' README.md docs/*.md docs/*/*.md yaml-examples/*.yaml | LC_ALL=C sort | xargs)"
-is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|share/doc/sipxdp)/' || true)" 0
+is "... manual pages" "$(files "$root/usr/share/man")" \
+	"$(for page in man/*; do echo "man${page##*.}/${page#man/}"; done | LC_ALL=C sort | xargs)"
+check "... man finds each of them" man_finds "$root/usr/share/man" man/*
+is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|share/doc/sipxdp|share/man)/' || true)" 0
 is "... programs can be run by everybody, and written by root" \
 	"$(stat -c %a "$root"/usr/sbin/* | sort -u)" 755
 is "... the rest can be read by everybody" \

@@ -51,22 +51,28 @@ static const void *object_of(const struct config *config, const struct key *keys
 	return NULL;
 }
 
-/* "a list of: the name of an interface" */
+/* "'a' or 'b'" becomes "`a` or `b`". */
+static void quote_as_code(char *text)
+{
+	while ((text = strchr(text, '\'')))
+		*text = '`';
+}
+
 static void describe_value(const struct key *key, char out[TEXT_SIZE])
 {
-	bool is_list = key->flags & KEY_LIST;
-	char expected[READER_EXPECTED_SIZE];
+	char expected[READER_EXPECTED_SIZE] = "a mapping";
+	const char *list = "";
 
-	if (key->keys && key->type == VALUE_WORD)
-		snprintf(out, TEXT_SIZE, "%s or a mapping", reader_expected(key, expected));
-	else if (key->keys)
-		snprintf(out, TEXT_SIZE, is_list ? "a list of mappings" : "a mapping");
-	else
-		snprintf(out, TEXT_SIZE, "%s%s",
-			is_list                        ? "a list; each item: "
-			: key->flags & KEY_ONE_OR_LIST ? "one, or a list; each item: "
-						       : "",
-			reader_expected(key, expected));
+	if (!key->keys || key->type == VALUE_WORD)
+		reader_expected(key, expected);
+	if (key->type == VALUE_WORD)
+		quote_as_code(expected);
+	if (key->flags & KEY_LIST)
+		list = "a list; each item: ";
+	else if (key->flags & KEY_ONE_OR_LIST)
+		list = "one, or a list; each item: ";
+	snprintf(
+		out, TEXT_SIZE, "%s%s%s", list, expected, key->keys && key->type == VALUE_WORD ? ", or a mapping" : "");
 }
 
 static void describe_default(struct key_text *value, const struct key *key, const void *object, char out[TEXT_SIZE])
@@ -74,7 +80,7 @@ static void describe_default(struct key_text *value, const struct key *key, cons
 	const char *text = key->write && object && !key->usual ? key_text(value, key, object) : "";
 
 	if (key->required)
-		snprintf(out, TEXT_SIZE, "required");
+		snprintf(out, TEXT_SIZE, "none (required)");
 	else if (key->usual)
 		snprintf(out, TEXT_SIZE, "%s", key->usual);
 	else
@@ -101,24 +107,24 @@ static void describe_meaning(const struct key *key, char out[TEXT_SIZE])
 
 static void write_key(const struct page *page, struct key_text *value, const struct key *key, const void *object)
 {
-	char name[PATH_SIZE], kind[TEXT_SIZE], usual[TEXT_SIZE], meaning[TEXT_SIZE], man_default[TEXT_SIZE];
+	char name[PATH_SIZE], kind[TEXT_SIZE], usual[TEXT_SIZE], meaning[TEXT_SIZE];
 
 	snprintf(name, sizeof(name), "`%s`", key->name);
 	describe_value(key, kind);
 	describe_default(value, key, object, usual);
 	describe_meaning(key, meaning);
-	snprintf(man_default, sizeof(man_default), "%s%.1000s", key->required ? "" : "default ", usual);
-	page_row(page, (const char *[]){name, kind, page->is_man ? man_default : usual, meaning, NULL});
+	page_row(page, (const char *[]){name, kind, usual, meaning, NULL});
 }
 
 /* Writes the list of an object, then those of the objects in it. */
-static void write_object(const struct page *page, struct key_text *value, const char *path, const struct key *keys)
+static void write_object(struct page *page, struct key_text *value, const char *path, const struct key *keys)
 {
+	static const char *const columns[] = {"key", "value", "default", "meaning", NULL};
 	const void *object = object_of(value->writer.config, keys);
 	char title[PATH_SIZE];
 
 	page_heading(page, 1, *path ? path : "The file");
-	page_table(page, (const char *[]){"key", "value", "default", "meaning", NULL});
+	page_table(page, columns);
 	for (const struct key *key = keys; key->name; key++)
 		write_key(page, value, key, object);
 	for (const struct key *key = keys; key->name; key++) {
@@ -130,7 +136,7 @@ static void write_object(const struct page *page, struct key_text *value, const 
 	}
 }
 
-void keys_write(const struct page *page)
+void keys_write(struct page *page)
 {
 	struct config *config = parse_smallest_file();
 	struct key_text value;

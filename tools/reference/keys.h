@@ -4,4 +4,4 @@
 
 #include "page.h"
 
-void keys_write(const struct page *page);
+void keys_write(struct page *page);

@@ -25,25 +25,23 @@ extern const struct usage daemon_usage, loader_usage, ctl_usage;
 #define ANOMALY "no"
 #define ROW(name, action, normal, text) {"`" #name "`", action, normal, text},
 
-static void write_counters(const struct page *page, const char *const rows[][4], size_t count)
+static void write_counters(struct page *page, const char *const rows[][4], size_t count)
 {
-	page_table(page, (const char *[]){"counter", "action", "normal?", "packet", NULL});
+	static const char *const columns[] = {"counter", "action", "normal", "packet", NULL};
+
+	page_table(page, columns);
 	for (size_t i = 0; i < count; i++)
-		page_row(page, (const char *[]){rows[i][0], rows[i][1],
-				       !page->is_man                ? rows[i][2]
-				       : strcmp(rows[i][2], NORMAL) ? "anomaly"
-								    : "",
-				       rows[i][3], NULL});
+		page_row(page, (const char *[]){rows[i][0], rows[i][1], rows[i][2], rows[i][3], NULL});
 }
 
-static void write_balancer_counters(const struct page *page)
+static void write_balancer_counters(struct page *page)
 {
 	static const char *const rows[][4] = {BALANCER_VERDICTS(ROW)};
 
 	write_counters(page, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-static void write_decap_counters(const struct page *page)
+static void write_decap_counters(struct page *page)
 {
 	static const char *const rows[][4] = {DECAP_VERDICTS(ROW)};
 
@@ -63,12 +61,12 @@ static const char *option_term(const struct usage_option *option, char out[TEXT_
 	return out;
 }
 
-/* "attach, upgrade"; empty if all commands take the option. */
+/* "attach, upgrade", or "all" */
 static const char *names_of_commands(const struct usage *usage, unsigned int bits, char out[TEXT_SIZE])
 {
 	size_t length = 0;
 
-	out[0] = '\0';
+	snprintf(out, TEXT_SIZE, "all");
 	for (const struct usage_command *command = usage->commands; command && command->name; command++) {
 		if (!(bits & command->bit))
 			continue;
@@ -78,28 +76,29 @@ static const char *names_of_commands(const struct usage *usage, unsigned int bit
 	return out;
 }
 
-static void write_options(const struct page *page, const struct usage *usage)
+static void write_options(struct page *page, const struct usage *usage)
 {
+	static const char *const columns[] = {"option", "meaning", NULL};
+	static const char *const columns_with_commands[] = {"option", "commands", "meaning", NULL};
 	char term[TEXT_SIZE], names[TEXT_SIZE];
 
-	page_table(page, usage->commands ? (const char *[]){"option", "commands", "meaning", NULL}
-					 : (const char *[]){"option", "meaning", NULL});
+	page_table(page, usage->commands ? columns_with_commands : columns);
 	for (const struct usage_option *option = usage->options; option->name; option++) {
 		option_term(option, term);
 		names_of_commands(usage, option->commands, names);
-		if (!usage->commands)
-			page_row(page, (const char *[]){term, option->help, NULL});
+		if (usage->commands)
+			page_row(page, (const char *[]){term, names, option->help, NULL});
 		else
-			page_row(page,
-				(const char *[]){term, names[0] || page->is_man ? names : "all", option->help, NULL});
+			page_row(page, (const char *[]){term, option->help, NULL});
 	}
 }
 
-static void write_commands(const struct page *page, const struct usage *usage)
+static void write_commands(struct page *page, const struct usage *usage)
 {
+	static const char *const columns[] = {"command", "meaning", NULL};
 	char term[TEXT_SIZE];
 
-	page_table(page, (const char *[]){"command", "meaning", NULL});
+	page_table(page, columns);
 	for (const struct usage_command *command = usage->commands; command->name; command++) {
 		snprintf(term, sizeof(term), "`%s %s`", command->name, command->arguments);
 		page_row(page, (const char *[]){term, command->help, NULL});
@@ -108,26 +107,32 @@ static void write_commands(const struct page *page, const struct usage *usage)
 
 /* --- the commands of sipxdp-ctl */
 
-static void write_ctl_arguments(const struct page *page, const struct protocol_argument *argument)
+/* "*POOL*", "`--weight` *N*", "`--drain`" */
+static const char *argument_term(const struct protocol_argument *argument, char out[TEXT_SIZE])
 {
-	if (argument->name)
-		page_table(page, (const char *[]){"argument", "meaning", NULL});
-	for (; argument->name; argument++) {
-		bool is_flag = argument->use == ARGUMENT_FLAG;
-		char term[TEXT_SIZE];
+	const char *placeholder = argument->placeholder;
+	int length = 0;
 
-		if (argument->use == ARGUMENT_CONTENTS)
-			continue;
-		snprintf(term, sizeof(term), "%s%s%s%s%s%s", is_flag ? "`--" : "", is_flag ? argument->name : "",
-			is_flag ? "`" : "", is_flag && argument->placeholder ? " " : "",
-			argument->placeholder ? "*" : "", argument->placeholder ? argument->placeholder : "");
-		if (argument->placeholder)
-			strcat(term, "*");
-		page_row(page, (const char *[]){term, argument->help, NULL});
-	}
+	if (argument->use == ARGUMENT_FLAG)
+		length = snprintf(out, TEXT_SIZE, "`--%s`%s", argument->name, placeholder ? " " : "");
+	if (placeholder)
+		snprintf(out + length, TEXT_SIZE - length, "*%s*", placeholder);
+	return out;
 }
 
-static void write_ctl_commands(const struct page *page)
+static void write_ctl_arguments(struct page *page, const struct protocol_argument *argument)
+{
+	static const char *const columns[] = {"argument", "meaning", NULL};
+	char term[TEXT_SIZE];
+
+	if (argument->name)
+		page_table(page, columns);
+	for (; argument->name; argument++)
+		if (argument->use != ARGUMENT_CONTENTS)
+			page_row(page, (const char *[]){argument_term(argument, term), argument->help, NULL});
+}
+
+static void write_ctl_commands(struct page *page)
 {
 	for (enum command command = 0; command < COMMAND_COUNT; command++) {
 		char text[TEXT_SIZE] = "";
@@ -148,12 +153,12 @@ static void write_ctl_commands(const struct page *page)
 
 /* --- lists by name */
 
-bool lists_write(const struct page *page, const char *name)
+bool lists_write(struct page *page, const char *name)
 {
 	static const struct {
 		const char *name;
-		void (*write)(const struct page *page);
-		void (*write_usage)(const struct page *page, const struct usage *usage);
+		void (*write)(struct page *page);
+		void (*write_usage)(struct page *page, const struct usage *usage);
 		const struct usage *usage;
 	} lists[] = {
 		{"keys", .write = keys_write},

@@ -5,4 +5,4 @@
 #include "page.h"
 
 /* Writes the list of this name: "counters", "options sipxdpd", ... False if there is none. */
-bool lists_write(const struct page *page, const char *name);
+bool lists_write(struct page *page, const char *name);

@@ -56,7 +56,7 @@ static const char *find_end(const char *text, const char *name)
 }
 
 /* Writes the page anew, with its lists. False after a message. */
-static bool fill(const char *path, const char *text, const struct page *page)
+static bool fill(const char *path, const char *text, struct page *page)
 {
 	while (*text) {
 		size_t length = strcspn(text, "\n");

@@ -3,6 +3,8 @@
 #include <string.h>
 #include "page.h"
 
+#define LINE_LENGTH 60 /* mandoc wants 80 at most; the last word may have escapes */
+
 /* A table ends at a bar, also at one in code. */
 static void put_markdown(FILE *out, const char *text)
 {
@@ -24,10 +26,11 @@ static void put_man_character(FILE *out, char c, bool in_code)
 	fprintf(out, in_code && c == '-' ? "\\%c" : "%c", c);
 }
 
-/* The text must not begin a line with a dot: a font request before it hides it. */
-static void put_man(FILE *out, const char *text)
+/* No line may begin with a dot or an apostrophe. "\\&" prints nothing. */
+static void put_man(FILE *out, const char *text, bool may_break)
 {
 	bool in_code = false, in_placeholder = false;
+	long line = ftell(out);
 
 	fputs("\\&", out);
 	for (; *text; text++) {
@@ -37,16 +40,20 @@ static void put_man(FILE *out, const char *text)
 		} else if (*text == '*' && !in_code) {
 			in_placeholder = !in_placeholder;
 			fputs(in_placeholder ? "\\fI" : "\\fR", out);
+		} else if (may_break && *text == ' ' && ftell(out) - line + strcspn(text + 1, " ") > LINE_LENGTH) {
+			fputc('\n', out);
+			line = ftell(out);
+			fputs("\\&", out);
 		} else {
 			put_man_character(out, *text, in_code);
 		}
 	}
 }
 
-static void put(const struct page *page, const char *text)
+static void put(const struct page *page, const char *text, bool may_break)
 {
 	if (page->is_man)
-		put_man(page->out, text);
+		put_man(page->out, text, may_break);
 	else
 		put_markdown(page->out, text);
 }
@@ -57,7 +64,7 @@ void page_heading(const struct page *page, int level, const char *title)
 		fputs(".SS ", page->out);
 	else
 		fprintf(page->out, "\n%.*s ", level + 1, "######");
-	put(page, title);
+	put(page, title, false);
 	fputc('\n', page->out);
 }
 
@@ -65,14 +72,15 @@ void page_paragraph(const struct page *page, const char *text)
 {
 	if (!page->is_man)
 		fputc('\n', page->out);
-	put(page, text);
+	put(page, text, true);
 	fputc('\n', page->out);
 }
 
-void page_table(const struct page *page, const char *const *columns)
+void page_table(struct page *page, const char *const *columns)
 {
 	size_t count;
 
+	page->columns = columns;
 	if (page->is_man)
 		return;
 	fputs("\n|", page->out);
@@ -84,22 +92,24 @@ void page_table(const struct page *page, const char *const *columns)
 	fputc('\n', page->out);
 }
 
-static void put_man_row(const struct page *page, const char *const cells[])
+static void put_man_row(const struct page *page, const char *const *cells)
 {
-	const char *separator = " (";
+	size_t last = 0;
 
+	while (cells[last + 1])
+		last++;
 	fputs(".TP\n", page->out);
-	put(page, *cells);
-	for (cells++; cells[1]; cells++) {
-		if (!**cells)
-			continue;
-		fputs(separator, page->out);
-		put(page, *cells);
-		separator = "; ";
-	}
-	fprintf(page->out, "%s\n", *separator == ';' ? ")" : "");
-	put(page, *cells);
+	put(page, cells[0], false);
 	fputc('\n', page->out);
+	put(page, cells[last], true);
+	fputc('\n', page->out);
+	for (size_t i = 1; i < last; i++) {
+		if (!cells[i][0])
+			continue;
+		fprintf(page->out, ".br\n%s: ", page->columns[i]);
+		put(page, cells[i], true);
+		fputc('\n', page->out);
+	}
 }
 
 void page_row(const struct page *page, const char *const *cells)
@@ -111,7 +121,7 @@ void page_row(const struct page *page, const char *const *cells)
 	fputc('|', page->out);
 	for (; *cells; cells++) {
 		fputc(' ', page->out);
-		put(page, *cells);
+		put(page, *cells, false);
 		fputs(" |", page->out);
 	}
 	fputc('\n', page->out);
