@@ -7,7 +7,7 @@
 #include "config_private.h"
 #include "core/base/memory.h"
 
-/* --- from words to text */
+/* --- options -> text */
 
 static void write_key(FILE *out, const char *key, const char *value)
 {
@@ -17,7 +17,7 @@ static void write_key(FILE *out, const char *key, const char *value)
 	config_write_word(out, value);
 }
 
-/* "a.example.net,b.example.net" */
+/* Writes "a.example.net,b.example.net" as a YAML list. */
 static void write_hints(FILE *out, const char *hints)
 {
 	const char *before = ", hints: [";
@@ -64,7 +64,7 @@ static void write_text(FILE *out, const struct config_pool *pool, const char *na
 	fputc('}', out);
 }
 
-/* --- from text to values */
+/* --- text -> configuration */
 
 #define FILE_BEFORE "interfaces: [lo]\nhash_key: '00000000000000000000000000000000'\npools: ["
 

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What was said of a backend that was added by hand: all that a file can say of one. Owns the text that
- * keeps it in the maps (struct added_backend). Pure. */
+/* A backend that `backend add` created, with all keys that a file can set. Owns the text that stores
+ * these keys in the maps (struct added_backend in bpf/abi.h). Pure. */
 #pragma once
 
 #include <stdatomic.h>
 #include "config.h"
 
 struct added {
-	atomic_uint users;     /* farms and sketches of them, also of two threads */
-	struct config *config; /* of one pool with one backend, and with its group if it is in one */
+	atomic_uint users;     /* references from farms and their copies, also by two threads */
+	struct config *config; /* one pool with one backend, and its group if it has one */
 	struct added_backend value;
 };
 
-/* What a user may say beside name, address and weight; NULL: nothing. As the file spells it, hints
- * with commas between them. */
+/* The options of `backend add` besides name, address and weight, in the text form of the file; NULL:
+ * not given. Hints are separated by commas. */
 struct added_options {
 	const char *hints, *ports, *mac, *group, *forward;
-	int priority; /* < 0: nothing */
+	int priority; /* < 0: not given */
 };
 
-/* Builds it. NULL with faults, which name the backend. To be given to added_free. */
+/* Creates a backend from its options. NULL with faults that name the backend. Free with added_free(). */
 struct added *added_new(const struct config_pool *pool, const char *name, const struct address *address,
 	uint16_t weight, const struct added_options *options, struct faults *faults);
 
-/* The same from what the maps hold; NULL if that cannot be read. */
+/* Creates it from the text in the maps. NULL if the text is not readable. */
 struct added *added_read(const struct added_backend *value);
 
-/* One more user of it, and one less: the last one frees it. Both take NULL. */
+/* Take and drop a reference; the last one frees the object. Both accept NULL. */
 struct added *added_hold(struct added *added);
 void added_free(struct added *added);
 
 const struct config_backend *added_backend(const struct added *added);
 
-/* The name of its group; NULL if it is in none. */
+/* The name of its group; NULL if it has none. */
 const char *added_group(const struct added *added);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The file as a whole, and those of its keys that are no objects. */
+/* Reads a whole file, and owns its keys outside services, pools and `join:`. */
 #include <inttypes.h>
 #include <string.h>
 #include "config_private.h"
 #include "core/base/duration.h"
 #include "core/base/memory.h"
 
-/* Without `join:` too: those that have joined go on until they are silent. */
+/* Used without `join:`, too: backends that joined before stay until their heartbeats stop. */
 #define DEFAULT_NODE_TIMEOUT (10 * SECOND)
 
 /* --- limits */
@@ -21,7 +21,7 @@ static void read_limit(struct reader *reader, const struct node *value, void *ob
 	uint32_t *limit = (uint32_t *)((char *)object + reader->key->member);
 
 	if (!reader_number(reader, value, limit))
-		*limit = reader->key->max; /* so that nothing is too many for a limit that nobody set */
+		*limit = reader->key->max; /* an unreadable limit causes no further faults */
 }
 
 static void read_slots(struct reader *reader, const struct node *value, void *object)
@@ -62,7 +62,7 @@ static bool interface_name_is_valid(const char *name)
 {
 	const char *c;
 
-	/* The kernel's rule (dev_valid_name), less what cannot be printed. */
+	/* The kernel's rule (dev_valid_name), without unprintable characters. */
 	for (c = name; *c > ' ' && *c <= '~' && *c != '/' && *c != ':'; c++)
 		;
 	return *c == '\0' && c > name && c - name < IFNAMSIZ && strcmp(name, ".") && strcmp(name, "..");
@@ -166,7 +166,7 @@ static void read_limits(struct reader *reader, const struct node *value, void *o
 	reader_mapping(reader, value, "limits", config_limit_keys, &config->limits);
 }
 
-/* What others refer to comes first, whatever the order in the file. */
+/* A key comes after the keys that its value refers to. The order in the file does not matter. */
 const struct key config_file_keys[] = {
 	{.name = "interfaces",
 		.required = true,

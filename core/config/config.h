@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The YAML file, read into a struct config or refused with every fault in it.
- * Owns the meaning of each key and its default. Pure: text in, value out. */
+/* The configuration. Reads a YAML file into a struct config, or refuses it with all its faults. Owns
+ * the meaning and default of each key. Pure: text in, value out. */
 #pragma once
 
 #include <stdio.h>
@@ -10,11 +10,11 @@
 #include "core/sip/host.h"
 #include "core/net/prefix.h"
 
-/* A host that names a backend in SIP: a name in lower case, or an address. */
+/* A host that identifies a backend in SIP messages: a name in lower case, or an address. */
 struct config_hint {
 	char host[HOST_SIZE];
-	struct address address; /* that the host is; all zero: it is a name */
-	uint16_t port;          /* host order; 0: whatever the port */
+	struct address address; /* of a host that is an address; all zero: the host is a name */
+	uint16_t port;          /* host order; 0: any port */
 };
 
 struct config_ports {
@@ -25,14 +25,14 @@ struct config_backend {
 	char name[NAME_SIZE];
 	struct address address;
 	struct mac mac;   /* all zero: discover it */
-	uint16_t weight;  /* 0 to MAX_WEIGHT; 0 takes no calls */
-	uint8_t priority; /* 1 to MAX_PRIORITY; those of a higher number wait for the others to die */
-	uint16_t group;   /* 1 + index into the pool's groups; 0: in none */
+	uint16_t weight;  /* 0 to MAX_WEIGHT; 0: no new calls */
+	uint8_t priority; /* 1 to MAX_PRIORITY; backends with a higher number are standbys */
+	uint16_t group;   /* 1 + index into the groups of the pool; 0: none */
 	struct config_hint *hints;
 	size_t hint_count;
-	struct config_ports ports;   /* of the VIPs of its services: its own */
-	enum forward_method forward; /* FORWARD_NONE: its pool's */
-	bool sets_admin;             /* the file has `admin:`, and a reload sets it */
+	struct config_ports ports;   /* ports of the VIPs that belong to this backend only */
+	enum forward_method forward; /* FORWARD_NONE: as its pool */
+	bool sets_admin;             /* the file has `admin:`; a reload then sets it */
 	enum admin_state admin;
 	struct position position;
 };
@@ -43,8 +43,8 @@ enum probe_type {
 	PROBE_NONE,
 	PROBE_OPTIONS,
 	PROBE_REGISTER,
-	PROBE_TCP, /* connects */
-	PROBE_TLS, /* connects and shakes hands */
+	PROBE_TCP, /* a connection */
+	PROBE_TLS, /* a connection and a TLS handshake */
 	PROBE_ICMP,
 };
 
@@ -54,26 +54,26 @@ enum probe_transport {
 	TRANSPORT_TLS,
 };
 
-#define STATUS_CODE_END 700 /* of SIP: 100 to 699 */
+#define STATUS_CODE_END 700 /* SIP has 100 to 699 */
 
-/* Times are ms. Texts are NULL where the file says nothing. */
+/* Times are in ms. A text that the file does not set is NULL. */
 struct config_probe {
 	enum probe_type type;
 	enum probe_transport transport; /* of OPTIONS and REGISTER */
-	bool to_address;                /* the backend's own, not the VIP on it */
-	uint16_t port;                  /* host order; 0: the service's */
+	bool to_address;                /* probe the backend's own address, not the VIP */
+	uint16_t port;                  /* host order; 0: the port of the service */
 	uint32_t interval;
 	uint32_t timeout;
-	unsigned int fall;                           /* so many failures in a row */
-	unsigned int rise;                           /* so many successes in a row */
-	uint8_t ok_codes[(STATUS_CODE_END + 7) / 8]; /* a bit for each status code that is a success */
+	unsigned int fall;                           /* consecutive failures until the backend is down */
+	unsigned int rise;                           /* consecutive successes until the backend is up */
+	uint8_t ok_codes[(STATUS_CODE_END + 7) / 8]; /* a bit for each status code that counts as success */
 	char *from;                                  /* URI of From and To */
-	char *request_uri;                           /* NULL: sip:, user, the address that is asked */
+	char *request_uri;                           /* NULL: sip:, user, and the probed address */
 	char *user;
 	bool verify; /* the certificate */
 	char *ca;    /* file of certificates; NULL: the system's */
 	struct position ca_position;
-	char *sni; /* the name asked for, and verified; NULL: none, the address is verified */
+	char *sni; /* the server name to send and verify; NULL: send none, verify the address */
 };
 
 struct config_pool {
@@ -81,10 +81,10 @@ struct config_pool {
 	enum forward_method forward;
 	unsigned int min_alive; /* per cent, 0 to 100 */
 	struct config_probe probe;
-	uint32_t record_time;   /* ms that calls are recorded before a slot moves */
-	uint32_t drain_timeout; /* ms until a slot that moves is settled */
-	uint32_t slow_start;    /* ms; 0: a backend that returns has its whole weight at once */
-	size_t probed_service;  /* index into config.services, see config_probed_service(); CONFIG_NO_SERVICE */
+	uint32_t record_time;   /* ms of the recording phase before a slot moves */
+	uint32_t drain_timeout; /* ms until the migration of a slot ends */
+	uint32_t slow_start;    /* ms; 0: a returning backend has its full weight at once */
+	size_t probed_service;  /* index into config.services, or CONFIG_NO_SERVICE: see config_probed_service() */
 	char (*groups)[NAME_SIZE];
 	size_t group_count;
 	struct config_backend *backends;
@@ -99,40 +99,41 @@ struct config_service {
 	char name[NAME_SIZE];
 	struct address *vips;
 	size_t vip_count;
-	uint16_t port;      /* host order; 0 = every port */
-	uint16_t last_port; /* of a range that begins with `port`; else the same */
-	bool ping;          /* echo requests to the VIPs are answered */
+	uint16_t port;      /* host order; 0: all ports */
+	uint16_t last_port; /* end of a range that begins with `port`; else equal to `port` */
+	bool ping;          /* the balancer answers echo requests to the VIPs */
 	uint8_t protocol;   /* IPPROTO_UDP, IPPROTO_TCP */
 	enum affinity affinity;
 	size_t pool;               /* index into config.pools */
-	int methods[METHOD_COUNT]; /* the same for a method that the file names; else CONFIG_NO_POOL */
+	int methods[METHOD_COUNT]; /* pools of methods; CONFIG_NO_POOL: not in the file */
 	struct position position;
 };
 
 struct config_limits {
 	uint32_t slots; /* a power of two */
 	uint32_t pools;
-	uint32_t services; /* each VIP of a service counts: it takes an entry of the services map */
+	uint32_t services; /* each VIP of a service counts: it needs an entry in the services map */
 	uint32_t backends;
 	uint32_t tracked_calls;
 };
 
-/* Where servers may join by themselves: `join:`. */
+/* `join:`, which lets backends join without a change of the file. */
 struct config_join {
 	struct address address;
-	uint16_t port; /* host order; 0: nobody may */
+	uint16_t port; /* host order; 0: no `join:` */
 	char *secret;
-	struct prefix_key *from; /* networks that requests are taken from; none: see join_sources.h */
+	struct prefix_key *from; /* networks of accepted requests; none: see core/join/join_sources.h */
 	size_t from_count;
-	uint32_t node_timeout; /* ms of silence until a server is down; as long again, and it is forgotten */
+	uint32_t node_timeout; /* ms without a heartbeat until a backend is down; after the same time again it is
+				  removed */
 };
 
 struct config {
 	char (*interfaces)[IFNAMSIZ];
 	size_t interface_count;
-	struct mac *macs; /* of frames for this machine, beside those that its interfaces have */
+	struct mac *macs; /* of this machine, in addition to those of its interfaces */
 	size_t mac_count;
-	uint64_t hash_key[2]; /* the 16 bytes of `hash_key:`, read as two big-endian numbers */
+	uint64_t hash_key[2]; /* the 16 bytes of `hash_key:` as two big-endian numbers */
 	struct config_limits limits;
 	struct config_join join;
 	struct config_service *services;
@@ -141,27 +142,27 @@ struct config {
 	size_t pool_count;
 };
 
-/* Reads a file's text. Returns the configuration (config_free), or NULL with at
- * least one fault added; all faults of the text are reported, in its order. */
+/* Reads the text of a file. Returns the configuration (free with config_free()), or NULL with at least
+ * one fault. All faults of the text are added, sorted by position. */
 struct config *config_parse(const char *text, size_t length, struct faults *faults);
 
-/* Puts a word in place of the secret of `join:`, with which config_parse refuses the file: for users
- * who may not read the file that it is from. */
+/* Replaces the secret of `join:` by a word that config_parse() refuses. For output to users who may not
+ * read the file. */
 void config_hide_secret(struct config *config);
 
-/* Writes the configuration as YAML that config_parse reads back as equal. */
+/* Writes the configuration as YAML that config_parse() reads back as equal. */
 void config_write(const struct config *config, FILE *out);
 
-/* The pool for requests of a method, METHOD_NONE for all that is no request. A pool for
- * INVITE has the rest of the call too, unless that is named itself: who sends a CANCEL
- * elsewhere than the INVITE loses the call. */
+/* The pool for requests with this method; METHOD_NONE is for all other messages. The pool for INVITE
+ * also receives the other requests of a call, unless the file names their method: a CANCEL that
+ * reaches a different pool than its INVITE breaks the call. */
 size_t config_pool_of_method(const struct config_service *service, enum method method);
 
-/* As the file spells it. */
+/* The words of the file for these values. */
 const char *config_affinity_name(enum affinity affinity);
 const char *config_method_name(enum method method);
 
-/* The other way round. 0 or -EINVAL. */
+/* The method with this name. 0 or -EINVAL. */
 int config_method_find(const char *name, enum method *method);
 const char *config_protocol_name(uint8_t protocol);
 const char *config_probe_name(enum probe_type type);
@@ -169,32 +170,32 @@ const char *config_transport_name(enum probe_transport transport);
 const char *config_forward_name(enum forward_method forward);
 const char *config_admin_name(enum admin_state admin);
 
-/* A name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - */
+/* Is it a valid name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - ? */
 bool config_name_is_valid(const char *name);
 
-/* Is this status code a success for the probe? */
+/* Does this status code count as success of the probe? */
 bool config_code_is_ok(const struct config_probe *probe, unsigned int code);
 
-/* The pool's group of a backend; NULL if it is in none. */
+/* The name of the group of a backend; NULL if it has none. */
 const char *config_group_name(const struct config_pool *pool, const struct config_backend *backend);
 
-/* Does the service send anything to this pool (an index)? */
+/* Does the service use this pool (an index)? */
 bool config_service_uses_pool(const struct config_service *service, size_t pool);
 
-/* All pools that it sends something to, indexes in rising order. Returns how many. */
+/* All pools that the service uses: indexes, ascending. Returns their number. */
 size_t config_service_pools(const struct config_service *service, size_t pools[METHOD_COUNT]);
 
-/* The service whose VIP and port the probe of a pool asks: the first that uses the pool,
- * speaks the probe's protocol and has a port. If there is none, the first that uses it,
- * and the probe has a port of its own or needs none. NULL if no service uses it: there is
- * nobody to ask for. */
+/* The service whose VIP and port the probe of a pool uses: the first service that uses the pool, has
+ * the protocol of the probe and has a port. If there is none, the first service that uses the pool;
+ * the probe then has its own port or needs none. NULL if no service uses the pool: there is no VIP to
+ * probe. */
 const struct config_service *config_probed_service(const struct config *config, const struct config_pool *pool);
 
-/* Finders by name; NULL if there is none. */
+/* Look-ups by name; NULL if there is none. */
 struct config_pool *config_find_pool(const struct config *config, const char *name);
 struct config_backend *config_find_backend(const struct config_pool *pool, const char *name);
 
-/* A copy that shares nothing with the original. */
+/* A deep copy. */
 struct config *config_copy(const struct config *config);
 
 void config_free(struct config *config);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The meaning of the keys of backends, and of the groups that they stand in. */
+/* The keys of backends and of groups of backends. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
 
 /* --- backends */
 
-/* A claim of the backend on something in its pool. */
+/* A claim of the backend that must be unique in its pool. */
 static struct claim claim_of(const struct reader *reader, const struct config_backend *backend, enum claim_kind kind,
 	const void *key, size_t length, struct position position)
 {
@@ -81,7 +81,7 @@ static void add_hint_owner(struct parse *parse, struct hint_owner owner)
 	parse->hint_owners[parse->hint_owner_count++] = owner;
 }
 
-/* A VIP is where all backends are; with a port of its own it may be one's name. */
+/* All backends share a VIP. A VIP with a port can be a hint if only one backend uses that port. */
 static void claim_hint(
 	struct reader *reader, struct config_backend *backend, struct config_hint *hint, struct position position)
 {
@@ -312,11 +312,11 @@ void config_read_backends(struct reader *reader, const struct node *value, void 
 
 /* --- groups */
 
-/* The group being read. */
+/* The group that is being read. */
 struct reading {
 	struct config_pool *pool;
 	size_t group;
-	struct config_backend **by_name; /* those of the pool, sorted */
+	struct config_backend **by_name; /* the backends of the pool, sorted */
 };
 
 static int compare_backends(const void *left, const void *right)
@@ -351,7 +351,7 @@ static void read_member(struct reader *reader, const struct node *value, const s
 						   .length = strlen((*found)->name),
 						   .owner = pool->groups[reading->group],
 						   .position = value->position});
-	} else if (!parse->truncated) { /* else it may come further down */
+	} else if (!parse->truncated) { /* the missing part may define it */
 		faults_add(reader->faults, value->position, "'backends' of %s: the pool has no backend named %s",
 			reader->label, wanted.name);
 	}

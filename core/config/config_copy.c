@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The configuration as a value: what can be asked of it, its copy, its end. */
+/* Look-ups in a configuration, copying and freeing it. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
 
-/* --- questions */
+/* --- look-ups */
 
 bool config_name_is_valid(const char *name)
 {
@@ -94,7 +94,7 @@ struct config *config_copy(const struct config *config)
 	return copy;
 }
 
-/* --- the end */
+/* --- freeing */
 
 static void free_pool(struct config_pool *pool)
 {

@@ -12,7 +12,7 @@ struct comparison {
 	struct messages *dangers;
 };
 
-/* What is compared: "pool proxies: ", and "probe " in front of its keys. */
+/* The object that is compared, "pool proxies: ", and a prefix of its keys, "probe ". */
 struct label {
 	const char *object;
 	const char *keys;
@@ -48,9 +48,9 @@ static void compare_keys(
 			compare_key(of, &label, key, before, after);
 }
 
-/* --- pairs of the same name */
+/* --- objects with the same name */
 
-/* An object that begins with its name. */
+/* Any object whose first member is its name. */
 struct named {
 	char name[NAME_SIZE];
 };
@@ -127,7 +127,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 
 /* --- pools and services */
 
-/* A probe of another type is compared with what that type is by default. */
+/* If the type changes, the new probe is compared with the defaults of its type. */
 static void compare_probes(
 	struct comparison *of, const char *object, const struct config_probe *before, const struct config_probe *after)
 {
@@ -169,7 +169,7 @@ static void compare_services(
 	compare_keys(of, (struct label){object, ""}, config_service_keys, before, after);
 }
 
-/* --- the whole */
+/* --- whole files */
 
 static void compare_files(struct comparison *of, const struct config *before, const struct config *after)
 {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Hints that are addresses: what is another backend's address is its name already, and what
- * new calls name is everybody's. Names are seen only by services of the backends' pools. */
+/* Checks hints that are addresses. A hint must not be the address of a different backend, nor an
+ * address and port that new calls use. A service sees only the hints of the pools that it uses,
+ * so only backends that share a service conflict. Sharing is not transitive; therefore
+ * unique_claims.c, which compares claims within one scope, cannot check this. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
 
-#define SIP_PORT 5060 /* what new calls name, where they name a port */
+#define SIP_PORT 5060 /* the default port (RFC 3261, section 19.1.1): new calls use it */
 
-/* Who has an address: a backend, or a service whose VIP it is. */
+/* The object that an address belongs to: a backend, or a service with this VIP. */
 struct holder {
 	const struct address *address;
 	const struct config_pool *pool;
-	const struct config_backend *backend; /* NULL: it is a VIP */
+	const struct config_backend *backend; /* NULL: the address is a VIP */
 	const struct config_service *service;
 };
 
@@ -52,7 +54,7 @@ static struct holders list_holders(const struct parse *parse)
 	return holders;
 }
 
-/* The first one that has the address; NULL if nobody has. */
+/* The first holder of the address; NULL if there is none. */
 static const struct holder *find_holder(const struct holders *holders, const struct address *address)
 {
 	const struct holder key = {.address = address};
@@ -71,7 +73,7 @@ static const struct holder *find_holder(const struct holders *holders, const str
 	return &holders->list[first];
 }
 
-/* Does some service know the names of both pools? */
+/* Does a UDP service use both pools? */
 static bool pools_meet(const struct config *config, size_t a, size_t b)
 {
 	size_t i;
@@ -112,7 +114,7 @@ static void refuse_port(struct faults *faults, const struct hint_owner *owner, c
 		owner->backend->name, owner->hint->port, owner->hint->host, service->name, service->position.line);
 }
 
-/* Ports of a VIP can tell backends apart where one is left for new calls. */
+/* Ports of a VIP can identify backends as long as one port remains for new calls. */
 static void judge(
 	const struct parse *parse, const struct holders *holders, const struct hint_owner *owner, struct faults *faults)
 {

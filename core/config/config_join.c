@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The meaning of the keys of `join:`. */
+/* The keys of `join:`. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #define SECRET_LENGTH_MIN 16
 #define SECRET_LENGTH_MAX 255
 #define SECRET_EXPECTED "16 to 255 printable ASCII characters ('openssl rand -hex 16' makes one)"
-#define SECRET_HIDDEN "hidden" /* too short for one */
+#define SECRET_HIDDEN "hidden" /* too short for a real secret */
 
-/* Loopback is fine here: servers may come through a tunnel that ends on this machine. */
+/* A loopback address is valid: backends may join through a tunnel that ends on this machine. */
 static bool can_be_listened_on(const struct address *address)
 {
 	const struct in6_addr *ipv6 = (const struct in6_addr *)address;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The meaning of the keys of pools. */
+/* The keys of pools. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
 
 #define DEFAULT_MIN_ALIVE 10
-#define DEFAULT_RECORD_TIME (32 * SECOND) /* Timers B and F (RFC 3261, 17.1): until a transaction has ended */
+#define DEFAULT_RECORD_TIME (32 * SECOND) /* Timers B and F (RFC 3261, section 17.1): the longest transaction */
 #define DEFAULT_DRAIN_TIMEOUT HOUR
 
 static void read_name(struct reader *reader, const struct node *value, void *object)

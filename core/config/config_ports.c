@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Ports of VIPs that backends have to themselves: those of each VIP of each service that
- * uses their pool. No two backends may have one of them, and no service. */
+/* The `ports:` of backends, which apply to each VIP of each service that uses their pool. On one
+ * VIP, a port may belong to only one backend or service. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
 
-/* A VIP to which packets for a pool come. */
+/* A VIP of a service that uses a pool. */
 struct use {
 	const struct address *vip;
 	size_t pool;
@@ -59,7 +59,8 @@ static int compare_uses(const void *left, const void *right)
 	return memcmp(a->vip, b->vip, sizeof(*a->vip));
 }
 
-/* Claims of one pool are of one party: its backends have quarrelled about them already. */
+/* The backends of one pool share a VIP without a conflict here: CLAIM_BACKEND_PORTS has already
+ * compared their ports. */
 static void add_claim(struct parse *parse, const struct use *use, const struct port_owner *owner)
 {
 	claims_add(&parse->claims, (struct claim){.kind = CLAIM_VIP_BACKEND,
@@ -73,7 +74,7 @@ static void add_claim(struct parse *parse, const struct use *use, const struct p
 					   .position = owner->position});
 }
 
-/* Uses and owners are in the order of their pools. */
+/* Uses and owners are sorted by pool. */
 static void claim_uses(struct parse *parse, const struct uses *uses, struct faults *faults)
 {
 	const struct port_owner *end = parse->port_owners + parse->port_owner_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files config*.c share. Nobody else's. */
+/* Shared by the files of this room, and by its tests. Not for other rooms. */
 #pragma once
 
 #include "unique_claims.h"
@@ -7,14 +7,14 @@
 #include "core/base/duration.h"
 #include "yaml_reader.h"
 
-/* A backend with ports of its own. */
+/* A backend with `ports:`. */
 struct port_owner {
 	size_t pool;
 	const struct config_backend *backend;
 	struct position position;
 };
 
-/* A backend with a hint that is an address, and not its own. */
+/* A backend with a hint that is an address but not the backend's own. */
 struct hint_owner {
 	size_t pool;
 	const struct config_backend *backend;
@@ -22,40 +22,40 @@ struct hint_owner {
 	struct position position;
 };
 
-/* What is known while a file is read: the context of the reader. */
+/* The state while a file is read: the context of the reader. */
 struct parse {
 	struct config *config;
 	struct claims claims;
 	const struct config_pool **pools_by_name;
-	struct port_owner *port_owners; /* in the order of their pools */
+	struct port_owner *port_owners; /* sorted by pool */
 	size_t port_owner_count;
 	struct hint_owner *hint_owners;
 	size_t hint_owner_count;
-	size_t pool;          /* index of the one being read */
+	size_t pool;          /* index of the pool that is being read */
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* of all services */
-	bool port_known;      /* of the service being read */
-	bool truncated;       /* the file broke off: what is not there may only be unread */
+	bool port_known;      /* of the service that is being read */
+	bool truncated;       /* a syntax error ended the file: missing objects may follow in the unread part */
 };
 
 enum claim_sharing {
 	SHARING_NONE,
-	SHARING_VIPS,   /* of the roles that an address can have */
-	SHARING_OTHERS, /* several may have such an address */
+	SHARING_VIPS,   /* several services may have one VIP */
+	SHARING_OTHERS, /* several objects may have one address that is not a VIP */
 };
 
-#define POOL_UNKNOWN ((size_t)-1) /* of a service whose pool could not be read */
+#define POOL_UNKNOWN ((size_t)-1) /* the pool of a service is not readable */
 
-/* --- the readers of the file's keys; object is a struct config */
+/* --- keys of the file; `object` is a struct config */
 
 void config_read_join(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
 
-/* Services refer to pools, so pools come first. */
+/* After config_read_pools(), because services refer to pools. */
 void config_read_services(struct reader *reader, const struct node *value, void *object);
 
-/* --- the tables of keys, of which each key of the file is a row: reading, `save` and the words of
- * `plan` go by them. The objects are struct config, config_limits, config_join, ... */
+/* --- tables with a row for each key of the file. Reading, `save`, `plan` and the documentation use
+ * them. The objects are struct config, config_limits, config_join, ... */
 
 extern const struct key config_file_keys[];
 extern const struct key config_limit_keys[];
@@ -66,17 +66,17 @@ extern const struct key config_probe_keys[];
 extern const struct key config_backend_keys[];
 extern const struct key config_group_keys[];
 
-/* --- parts of these */
+/* --- parts of pools */
 
-/* The values of `backends:` and `groups:`; object is a struct config_pool. Groups refer to
- * backends, so these come first. */
+/* The values of `backends:` and `groups:`; `object` is a struct config_pool. `groups:` comes after
+ * `backends:`, because groups refer to backends. */
 void config_read_backends(struct reader *reader, const struct node *value, void *object);
 void config_read_groups(struct reader *reader, const struct node *value, void *object);
 
-/* The value of `probe:`; object is a struct config_pool. */
+/* The value of `probe:`; `object` is a struct config_pool. */
 void config_read_probe(struct reader *reader, const struct node *value, void *object);
 
-/* What a pool, and a probe of a type, are unless the file says otherwise. */
+/* Set the default values of a pool, and of a probe of a type. */
 void config_default_pool(struct config_pool *pool);
 void config_default_probe(struct config_probe *probe, enum probe_type type);
 
@@ -84,19 +84,20 @@ void config_default_probe(struct config_probe *probe, enum probe_type type);
 bool config_probe_is_sip(const struct config_probe *probe);
 bool config_probe_has_port(const struct config_probe *probe);
 
-/* The transport of a probe while it is unknown: the file does not name one, and the services follow. */
+/* The transport of a probe that names none, until config_resolve_probes() knows the services. */
 #define TRANSPORT_OF_SERVICE ((enum probe_transport) - 1)
 
-/* NULL if there is none. Only when all pools have been read. */
+/* NULL if there is none. Valid after all pools have been read. */
 const struct config_pool *config_named_pool(const struct parse *parse, const char *name);
 
-/* What can be said of probes only when all services are known: which transport, which port. */
+/* Sets the transport of each probe and checks its port. Valid after all services have been read. */
 void config_resolve_probes(struct config *config, struct faults *faults);
 
-/* Claims for each VIP the ports that backends have of it. */
+/* Adds a claim for the `ports:` of each backend, on each VIP that they apply to. */
 void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 
-/* Refuses hints that are the address of another backend, or what new calls name. */
+/* Refuses hints that are the address of a different backend, or an address and port that new calls
+ * use. */
 void config_check_hints(const struct parse *parse, struct faults *faults);
 
 /* --- values of a plain type, read into the member that the key names */
@@ -119,18 +120,18 @@ bool config_read_name(struct reader *reader, const struct node *value, char out[
 bool config_read_address(struct reader *reader, const struct node *value, struct address *out);
 bool config_read_forward(struct reader *reader, const struct node *value, enum forward_method *out);
 
-/* A name that is to be the only one of its kind in its scope. */
+/* Reads a name, and claims it: it must be unique among its kind in its scope. */
 void config_claim_name(
 	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope);
 
-/* Adds a fault where the count goes past a limit: once, for the first that is too many.
- * `max` is the highest limit that the file could set. */
+/* Adds one fault, when the count exceeds the limit for the first time. `max` is the highest limit that
+ * the file could set. */
 void config_check_limit(
 	struct reader *reader, struct position position, size_t count, uint32_t limit, const char *what, uint32_t max);
 
 /* --- writing (config_write.c) */
 
-/* A member of a type, as a row of a table names it. */
+/* Write functions for members of plain types. */
 void config_write_u8(const struct writer *writer, const struct key *key, const void *object);
 void config_write_u16(const struct writer *writer, const struct key *key, const void *object);
 void config_write_u32(const struct writer *writer, const struct key *key, const void *object);
@@ -138,7 +139,7 @@ void config_write_time(const struct writer *writer, const struct key *key, const
 void config_write_truth(const struct writer *writer, const struct key *key, const void *object);
 void config_write_text(const struct writer *writer, const struct key *key, const void *object); /* char * */
 
-/* The value of a key as the file spells it, "" where there is none; valid until the next one. */
+/* The value of a key in its text form, "" if there is no value; valid until the next call. */
 struct key_text {
 	struct writer writer;
 	char *bytes;
@@ -149,15 +150,15 @@ void key_text_open(struct key_text *text, const struct config *config);
 const char *key_text(struct key_text *text, const struct key *key, const void *object);
 void key_text_close(struct key_text *text);
 
-/* Values. The first quotes what YAML, or a reader of it that guesses types, could take for something
- * else; the range is "5060" or "5060-5080". */
+/* Write values. The first quotes a word that YAML, or a reader of YAML that guesses types, could misread.
+ * The range is "5060" or "5060-5080". */
 void config_write_word(FILE *out, const char *text);
 void config_write_address(FILE *out, const struct address *address);
 void config_write_host(FILE *out, const char *host, uint16_t port);
 void config_write_range(FILE *out, unsigned int first, unsigned int last);
 
-/* ASCII, from a space to a tilde, so that it may go into YAML, SIP and logs as it is. */
+/* Is it ASCII from space to tilde only, so that YAML, SIP and logs can contain it unchanged? */
 bool config_is_printable(const char *text);
 
-/* A text in memory of its own; NULL of NULL. */
+/* A copy of a text, to be freed; NULL for NULL. */
 char *config_copy_text(const char *text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The meaning of `probe:` of a pool: a word, or a mapping of keys. */
+/* The key `probe:` of a pool: a word, or a mapping with keys of its own. */
 #include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,15 +11,15 @@
 #define TIMEOUT_MIN 10
 #define COUNT_MAX 100
 #define URI_EXPECTED "a SIP URI, such as sip:probe@example.net"
-#define TEXT_LENGTH_MAX 255 /* so that a request fits a packet */
+#define TEXT_LENGTH_MAX 255 /* so that a request fits into one packet */
 
-/* While a probe is being read. */
-#define TYPE_UNKNOWN ((enum probe_type) - 1) /* nothing is refused on account of it */
+/* Values that exist only while a probe is being read. */
+#define TYPE_UNKNOWN ((enum probe_type) - 1) /* no key is refused because of it */
 
 /* --- defaults */
 
-/* Whoever says so is alive. A redirection, a refusal, a method that is not implemented
- * (501) are answers of a server that works; the other 5xx are not. */
+/* Responses of a working server: redirections, refusals and 501 (method not implemented) count as
+ * success. All other 5xx codes are failures. */
 static bool code_is_usually_ok(unsigned int code)
 {
 	return code >= 200 && (code / 100 != 5 || code == 501);
@@ -42,7 +42,7 @@ void config_default_probe(struct config_probe *probe, enum probe_type type)
 	}
 }
 
-/* --- which keys a type has */
+/* --- which keys are valid for a type */
 
 bool config_probe_is_sip(const struct config_probe *probe)
 {
@@ -59,19 +59,19 @@ static bool has_tls(const struct config_probe *probe)
 	return probe->type == PROBE_TLS || (config_probe_is_sip(probe) && probe->transport == TRANSPORT_TLS);
 }
 
-/* Refuses the key if the probe has no use for it. */
+/* Refuses the key if it is not valid for the type of the probe. */
 static bool has_use(struct reader *reader, const struct node *value, const struct config_probe *probe, bool use)
 {
 	if (use || probe->type == TYPE_UNKNOWN)
 		return true;
-	/* A SIP probe has a use for all keys but those of TLS. */
+	/* All keys are valid for a SIP probe, except those of TLS. */
 	faults_add(reader->faults, value->position, "'%s' of %s: not valid for type %s%s; remove it", reader->key->name,
 		reader->label, config_probe_name(probe->type),
 		config_probe_is_sip(probe) ? " without transport tls" : "");
 	return false;
 }
 
-/* --- what is asked, and where */
+/* --- type, transport and destination */
 
 const struct word config_probe_types[] = {
 	{"none", PROBE_NONE},
@@ -129,7 +129,7 @@ static void write_type(const struct writer *writer, const struct key *key, const
 static void read_transport(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_probe *probe = object;
-	int transport = TRANSPORT_TLS; /* so that no key is refused for what nobody said */
+	int transport = TRANSPORT_TLS; /* an unreadable transport causes no further faults */
 
 	if (!has_use(reader, value, probe, config_probe_is_sip(probe)))
 		return;
@@ -137,7 +137,7 @@ static void read_transport(struct reader *reader, const struct node *value, void
 	probe->transport = transport;
 }
 
-/* Its default is another service's affair, so it is written for each type that has one. */
+/* Written for each type that has a transport, because the default depends on a service. */
 static void write_transport(const struct writer *writer, const struct key *key, const void *object)
 {
 	const struct config_probe *probe = object;
@@ -176,7 +176,7 @@ static void read_port(struct reader *reader, const struct node *value, void *obj
 		config_read_u16(reader, value, object);
 }
 
-/* --- when, and what counts */
+/* --- times, counts and codes */
 
 static void read_interval(struct reader *reader, const struct node *value, void *object)
 {
@@ -185,7 +185,7 @@ static void read_interval(struct reader *reader, const struct node *value, void 
 	if (!has_use(reader, value, probe, probe->type != PROBE_NONE))
 		return;
 	if (!reader_time(reader, value, &probe->interval))
-		probe->interval = HOUR; /* so that no timeout is too long for what nobody said */
+		probe->interval = HOUR; /* an unreadable interval causes no fault in `timeout:` */
 	if (probe->timeout > probe->interval)
 		probe->timeout = probe->interval;
 }
@@ -212,7 +212,7 @@ static void read_count(struct reader *reader, const struct node *value, void *ob
 		config_read_u32(reader, value, object);
 }
 
-/* "200", or "2xx" for a hundred of them. */
+/* Reads one code, "200", or a class, "2xx". */
 static bool parse_codes(const char *text, unsigned int *first, unsigned int *last)
 {
 	if (text[0] < '1' || text[0] > '6')
@@ -306,7 +306,7 @@ static void read_uri(struct reader *reader, const struct node *value, void *obje
 	read_valid_text(reader, value, object, config_probe_is_sip(object), uri_is_valid);
 }
 
-static bool user_is_valid(const char *user) /* RFC 3261, 25.1 */
+static bool user_is_valid(const char *user) /* RFC 3261, section 25.1 */
 {
 	return strlen(user) <= TEXT_LENGTH_MAX && config_is_printable(user) && !strpbrk(user, " \"#:<>@[\\]^`{|}");
 }
@@ -342,14 +342,14 @@ static void read_verify(struct reader *reader, const struct node *value, void *o
 		config_read_truth(reader, value, object);
 }
 
-/* --- the whole */
+/* --- the table */
 
 #define MEMBER(name) .member = offsetof(struct config_probe, name)
 
 #define FOR_SIP "For `options` and `register`. "
 #define FOR_TLS "For TLS. "
 
-/* The type comes first and the transport next: the others depend on them. */
+/* The type comes first and the transport second, because all other keys depend on them. */
 const struct key config_probe_keys[] = {
 	{.name = "type",
 		.required = true,

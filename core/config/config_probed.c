@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The service that the probe of a pool asks: it determines the transport and the port that the file leaves
- * out. */
+/* Finds the service that the probe of each pool uses. The service supplies the transport and the port that
+ * the file omits. */
 #include "config_private.h"
 
 static uint8_t protocol_of(const struct config_probe *probe)
@@ -20,7 +20,8 @@ static bool can_be_asked(const struct config_service *service, const struct conf
 	return config_probe_has_port(probe) && service->port && service->protocol == protocol_of(probe);
 }
 
-/* Finds for each pool the first service that uses it, or that its probe can ask, too. */
+/* Finds for each pool the first service that uses it. With `to_ask`, its probe must also be able to use
+ * the service. */
 static void find_services(struct config *config, bool to_ask)
 {
 	for (size_t i = config->service_count; i-- > 0;) {

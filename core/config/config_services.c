@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The meaning of the keys of services. */
+/* The keys of services. */
 #include <errno.h>
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
 
-#define SUGGESTED_POOLS_MAX 32 /* whoever has more of them must look himself */
+#define SUGGESTED_POOLS_MAX 32 /* pools that a suggestion considers at most */
 
 static void read_name(struct reader *reader, const struct node *value, void *object)
 {
@@ -129,7 +129,8 @@ static void read_vip(
 		claims_add(&parse->claims, claim);
 }
 
-/* Behind port and protocol in the table, because the three together must be unique. */
+/* In the table, `vip` comes after `port` and `protocol`, because VIP, port and protocol together
+ * must be unique. */
 static void read_vips(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_service *service = object;
@@ -176,7 +177,7 @@ static void refuse_pool(struct reader *reader, const struct node *value)
 			"'pool' of %s: no pool is named %s; define it under 'pools'", reader->label, value->text);
 }
 
-/* Finds the pool that is named; false if there is none. */
+/* Finds the pool with this name. False if there is none. */
 static bool read_pool(struct reader *reader, const struct node *value, size_t *out)
 {
 	struct parse *parse = reader->context;
@@ -184,12 +185,13 @@ static bool read_pool(struct reader *reader, const struct node *value, size_t *o
 	const struct config_pool *pool;
 	char name[NAME_SIZE];
 
-	if (!config_read_name(reader, value, name) || config->pool_count == 0) /* no pools: a fault already */
+	if (!config_read_name(reader, value, name) ||
+		config->pool_count == 0) /* without pools, a fault exists already */
 		return false;
 	pool = config_named_pool(parse, name);
 	if (pool)
 		*out = pool - config->pools;
-	else if (!parse->truncated) /* else it may come further down */
+	else if (!parse->truncated) /* the missing part may define it */
 		refuse_pool(reader, value);
 	return pool;
 }

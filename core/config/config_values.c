@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Values that objects of several kinds have. */
+/* Values that several kinds of objects have: names, addresses, limits. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A configuration as YAML: what config_parse reads back as equal. Goes by the tables of keys; a key
- * is written if its row says so (KEY_ALWAYS) or its value differs from the default. */
+/* Writes a configuration as YAML that config_parse() reads back as equal. Uses the tables of keys: a
+ * key is written if its row has KEY_ALWAYS or its value differs from the default. */
 #include <ctype.h>
 #include <string.h>
 #include "config_private.h"
@@ -8,7 +8,8 @@
 
 /* --- values */
 
-/* A colon ends a key, "on" is a truth and 1234 a number. */
+/* Quotes a word that YAML or a reader that guesses types would misread: a colon ends a key, "on" is
+ * a truth value, 1234 is a number. */
 void config_write_word(FILE *out, const char *text)
 {
 	static const char *const truths[] = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"};
@@ -109,7 +110,7 @@ void key_text_open(struct key_text *text, const struct config *config)
 		abort();
 }
 
-/* A value is short: the stream, begun anew each time, soon has room for all of them. */
+/* The stream is rewound for each value. Values are short, so its buffer soon stops growing. */
 const char *key_text(struct key_text *text, const struct key *key, const void *object)
 {
 	rewind(text->writer.out);
@@ -129,11 +130,11 @@ void key_text_close(struct key_text *text)
 /* --- objects */
 
 struct layout {
-	const char *first, *next; /* stand before the first key, and before each further one */
-	const char *end;          /* behind each value */
+	const char *first, *next; /* text before the first key, and before each further key */
+	const char *end;          /* text after each value */
 };
 
-/* Writes the keys of an object; `usual` has the default values. */
+/* Writes the keys of an object. `usual` is an object with the default values. */
 static void write_keys(struct key_text texts[2], FILE *out, const struct key *keys, const void *object,
 	const void *usual, const struct layout *layout)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list of faults: grows, sorts, is told, goes. What is said in a fault is its finder's. */
+/* See faults.h. */
 #include <stdarg.h>
 #include <stdio.h>
 #include "faults.h"
@@ -18,7 +18,7 @@ void faults_add(struct faults *faults, struct position position, const char *for
 	faults->list[faults->count++] = fault;
 }
 
-/* qsort may swap equals; faults of one place stay in the order in which they were found. */
+/* qsort() is not stable: the rank keeps faults of one position in the order of their discovery. */
 struct ranked {
 	struct fault fault;
 	size_t rank;

@@ -15,7 +15,7 @@ static bool pool_has_names(const struct config_pool *pool)
 	return false;
 }
 
-/* A service, and the pools that it uses: the group that it would make. */
+/* Compares the pools of two services; each service starts as a group of its own. */
 static int compare_groups(const struct hint_group *a, const struct hint_group *b)
 {
 	if (a->pool_count != b->pool_count)
@@ -33,7 +33,7 @@ static int compare_services(const void *left, const void *right)
 	return a->service < b->service ? -1 : a->service > b->service;
 }
 
-/* Of the services that use the same pools the first makes the group. */
+/* Merges services that use the same pools. The first service of a group represents it. */
 static void join_groups(struct hint_groups *groups, const struct hint_group *services, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which services share the hosts that name their backends: those that use the same pools
- * (hint_key in bpf/abi.h). Only for UDP services. Pure. */
+/* Groups of UDP services that share hints (hint_key in bpf/abi.h): services that use the same pools
+ * form a group. Pure. */
 #pragma once
 
 #include "config.h"
 
 struct hint_group {
-	size_t pools[METHOD_COUNT]; /* that its services use, indexes in rising order */
+	size_t pools[METHOD_COUNT]; /* indexes of the pools that its services use, ascending */
 	size_t pool_count;
-	size_t service; /* the first of its services: the group is named after it, and keeps its id over a reload */
-	bool has_names; /* somebody in it is named by something else than his address */
+	size_t service; /* its first service, which gives the group its name: a reload keeps the id */
+	bool has_names; /* a backend of the group has `hints:` */
 };
 
 struct hint_groups {
@@ -21,6 +21,6 @@ struct hint_groups {
 struct hint_groups *hint_groups_new(const struct config *config);
 void hint_groups_free(struct hint_groups *groups);
 
-/* How many entries the backends of a file have in the map at most: one for the address and
- * one for each of the `hints:`, in each group. */
+/* The highest number of map entries that the backends of a file need: in each group, one for the
+ * address and one for each of the `hints:`. */
 size_t hint_groups_entries(const struct hint_groups *groups, const struct config *config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Quarrels are found by sorting: a farm of 10,000 backends is checked in n log n. */
+/* See unique_claims.h. Conflicts are found by sorting, in n log n: a file may have 10,000 backends. */
 #include <stdio.h>
 #include <string.h>
 #include "core/net/address.h"
@@ -43,7 +43,7 @@ static int compare_subjects(const struct claim *a, const struct claim *b)
 	return a->length ? memcmp(a->key, b->key, a->length) : 0;
 }
 
-/* Which of two on one subject has the better right? */
+/* Orders two claims on one subject. The later one is reported: by kind, then by position. */
 static int compare_rights(const struct claim *a, const struct claim *b)
 {
 	if (a->kind != b->kind)
@@ -74,7 +74,7 @@ static const char *owner(const struct claim *claim)
 
 #define PORTS_SIZE 48
 
-/* The ports that both claim, and the verb. */
+/* The ports that both claims contain, with the verb of the message. */
 static const char *common_ports(
 	const struct claim *a, const struct claim *b, const char *protocol, char text[PORTS_SIZE])
 {
@@ -167,20 +167,20 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 			"'listen' of join cannot be %s: it is a VIP of service %s (line %d)",
 			address_format(again->key, text), owner(first), line);
 		break;
-	case CLAIM_ROLE_VIP: /* is never the later one */
+	case CLAIM_ROLE_VIP: /* never the later one, see compare_rights() */
 		break;
 	}
 }
 
-/* --- judgement */
+/* --- check */
 
 static bool conflict(const struct claim *a, const struct claim *b)
 {
 	return b->first <= a->last && (a->sharing == 0 || a->sharing != b->sharing);
 }
 
-/* Of the claims on one subject, in the order of their first ports, the one that reaches
- * furthest meets the next one if any does. */
+/* The claims on one subject are sorted by first port. If the next claim overlaps any previous one,
+ * it overlaps the one with the highest last port. */
 void claims_check(struct claims *claims, struct faults *faults)
 {
 	const struct claim *furthest = claims->list, *next;

@@ -1,38 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What only one object of a file may have: a name, an address, ports of a VIP.
- * Claims are gathered while the file is read, and quarrels are told at the end. Pure. */
+/* Names, addresses and ports that only one object of a file may use. Each use is recorded as a claim
+ * while the file is read; conflicts between claims are reported at the end. Pure. */
 #pragma once
 
 #include "faults.h"
 #include "bpf/abi.h"
 
-/* Where the subject of two kinds is the same, the fault is told of the later one. */
+/* What is claimed. Two kinds can have the same subject, as the ports of a VIP: the fault is then about
+ * the later kind of this list. */
 enum claim_kind {
 	CLAIM_INTERFACE,
 	CLAIM_POOL,
 	CLAIM_SERVICE,
-	CLAIM_BACKEND,         /* a backend's name, in its pool */
+	CLAIM_BACKEND,         /* the name of a backend, in its pool */
 	CLAIM_BACKEND_ADDRESS, /* in its pool */
-	CLAIM_BACKEND_PORTS,   /* in its pool; there is no key */
+	CLAIM_BACKEND_PORTS,   /* in its pool; without a key */
 	CLAIM_HINT,            /* a struct config_hint, in its pool */
 	CLAIM_GROUP,           /* in its pool */
-	CLAIM_MEMBER,          /* a backend's name, of a group of its pool */
-	CLAIM_VIP,             /* a service's ports of a VIP; the scope is the protocol */
-	CLAIM_VIP_BACKEND,     /* a backend's ports of it */
-	CLAIM_ROLE_VIP,        /* an address that is a VIP: nobody else may have it */
+	CLAIM_MEMBER,          /* the name of a backend, in the groups of its pool */
+	CLAIM_VIP,             /* ports of a VIP, by a service; the scope is the protocol */
+	CLAIM_VIP_BACKEND,     /* ports of a VIP, by a backend */
+	CLAIM_ROLE_VIP,        /* an address in its role as a VIP: no other role may use it */
 	CLAIM_ROLE_BACKEND,
-	CLAIM_ROLE_HINT, /* whatever the port */
+	CLAIM_ROLE_HINT, /* a hint without a port */
 	CLAIM_ROLE_JOIN,
 };
 
 struct claim {
 	enum claim_kind kind;
-	size_t scope;    /* index of the pool; 0 where the claim is about the whole file */
-	const void *key; /* must outlive the claims, as must the owner */
+	size_t scope;    /* index of the pool; 0 for the whole file */
+	const void *key; /* must stay valid as long as the claims, like the owner */
 	size_t length;
-	uint16_t first, last; /* ports, host order; 0 where there are none */
-	size_t sharing;       /* claims of one party do not quarrel; 0: of none */
-	const char *owner;    /* name of the object, "" if it has none that is valid */
+	uint16_t first, last; /* ports, host order; 0, 0: none */
+	size_t sharing;       /* claims with the same number do not conflict; 0: conflicts with all */
+	const char *owner;    /* name of the object, "" if it has no valid name */
 	struct position position;
 };
 
@@ -44,8 +45,8 @@ struct claims {
 
 void claims_add(struct claims *claims, struct claim claim);
 
-/* Adds a fault for each claim on what another has claimed further up; where ranges of ports
- * overlap many times over not for each pair, but for one at least. Sorts the claims. */
+/* Adds a fault for each claim on a subject that an earlier claim has. If several port ranges overlap,
+ * at least one pair is reported. Sorts the claims. */
 void claims_check(struct claims *claims, struct faults *faults);
 
 void claims_free(struct claims *claims);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From nodes to values. */
+/* See yaml_reader.h. */
 #include <stdio.h>
 #include <string.h>
 #include "core/base/duration.h"
@@ -8,9 +8,9 @@
 
 #define SHOWN_SIZE 80
 #define LABEL_SIZE 96
-#define WORD_SIZE 64 /* longer words are neither suggested nor in a label */
+#define WORD_SIZE 64 /* longer words are not suggested and do not appear in a label */
 
-/* What somebody wrote, fit for a message on a terminal. */
+/* A text of the file, made safe for a terminal: printable ASCII, shortened. */
 static const char *shown(const char *text, char out[SHOWN_SIZE])
 {
 	size_t i;
@@ -28,7 +28,8 @@ static size_t smallest(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-/* Letters to insert, delete, change, or swap with their neighbour to make `a` into `b`. */
+/* The number of letters to insert, delete, replace or swap with their neighbour that turns `a` into
+ * `b`. */
 static size_t edit_distance(const char *a, const char *b)
 {
 	size_t cost[3][WORD_SIZE], *before = cost[0], *above = cost[1], *row = cost[2], *swap;
@@ -53,7 +54,7 @@ void suggestion_offer(struct suggestion *suggestion, const char *candidate)
 	size_t a = strlen(suggestion->text), b = strlen(candidate);
 	size_t longer = a > b ? a : b, distance;
 
-	/* More than a third of the letters wrong is another word. */
+	/* A candidate with more than a third of its letters wrong is not suggested. */
 	if (longer >= WORD_SIZE || (longer - (a < b ? a : b)) * 3 > longer)
 		return;
 	distance = edit_distance(suggestion->text, candidate);
@@ -171,12 +172,12 @@ const char *reader_text(struct reader *reader, const struct node *node)
 	return NULL;
 }
 
-/* Of the `digits` that a text begins with. */
+/* Reads the first `digits` characters of a text as a number. */
 static bool parse_number(const char *text, size_t digits, uint32_t min, uint32_t max, uint32_t *out)
 {
 	uint32_t value;
 
-	/* Nine digits fit 32 bits; a leading zero is octal to some YAML readers and decimal to others. */
+	/* Nine digits fit into 32 bits. Some YAML readers take a leading zero as octal, others as decimal. */
 	if (digits == 0 || digits > 9 || (text[0] == '0' && digits > 1))
 		return false;
 	value = strtoul(text, NULL, 10);
@@ -255,7 +256,7 @@ bool reader_word(struct reader *reader, const struct node *node, int *out)
 	return word->text;
 }
 
-/* "backend px1", or "a backend" as long as it has no name that can be shown. */
+/* "backend px1", or "a backend" if it has no name that can be shown. */
 static const char *make_label(const struct node *mapping, const char *noun, char out[LABEL_SIZE])
 {
 	const struct node *key, *value;
@@ -303,7 +304,7 @@ static void refuse_key(struct reader *reader, const struct node *node, const str
 			reader->label, known);
 }
 
-/* Sets found[i] to the key in the mapping that keys[i] is about. */
+/* Sets found[i] to the node of keys[i] in the mapping. */
 static void find_keys(struct reader *reader, const struct node *mapping, const struct key *keys,
 	const struct node *found[READER_KEYS_MAX])
 {
@@ -312,7 +313,7 @@ static void find_keys(struct reader *reader, const struct node *mapping, const s
 
 	for (key = node_first(mapping); key; key = node_next(mapping, value)) {
 		value = node_next(mapping, key);
-		if (!value) /* cut off behind a key that may not be whole */
+		if (!value) /* truncated after a key, which may be incomplete */
 			return;
 		if (key->kind == NODE_REFUSED)
 			continue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From nodes to values: a mapping is a table of keys, each with a function that reads
- * its value. Owns how a value is spelled and how a refusal is worded; each refusal is a
- * fault that names the object. Pure. */
+/* Reads nodes into values. A mapping is described by a table of keys; each key has a function that
+ * reads its value. Owns the text form of values and the text of refusals: each refusal is a fault
+ * that names the object. Pure. */
 #pragma once
 
 #include <stdint.h>
@@ -10,22 +10,22 @@
 
 struct reader {
 	struct faults *faults;
-	void *context;         /* for the functions of the tables */
-	const char *label;     /* what is being read, for people: "backend px1", "a pool" (no name yet), "limits" */
-	const struct key *key; /* and the key of it */
+	void *context;         /* for the read functions of the tables */
+	const char *label;     /* the object in messages: "backend px1", "a pool" (no name yet), "limits" */
+	const struct key *key; /* the key that is being read */
 };
 
 struct config;
 
-/* What a value is written with. */
+/* The output of a write function. */
 struct writer {
 	FILE *out;
 	const struct config *config; /* for the names of its pools */
 };
 
 enum key_flags {
-	KEY_ALWAYS = 1,   /* `save` writes it also where it has its default */
-	KEY_IN_STEPS = 2, /* the plan's steps say what changes: see plan.c */
+	KEY_ALWAYS = 1,   /* `save` writes the key even if it has its default value */
+	KEY_IN_STEPS = 2, /* the steps of a plan report changes (core/maps/plan.c) */
 	KEY_SECRET = 4,   /* no message shows the value */
 	KEY_LIST = 8,     /* a list of such values */
 	KEY_ONE_OR_LIST = 16,
@@ -53,14 +53,14 @@ struct key {
 	const char *name;
 	bool required;
 	void (*read)(struct reader *reader, const struct node *value, void *object);
-	/* Writes the value as the file spells it; nothing where there is none. NULL: the value is
-	 * a list of objects, or a mapping with a table of its own. */
+	/* Writes the value in its text form, or nothing if there is no value. NULL: the value is a
+	 * list of objects, or a mapping with its own table. */
 	void (*write)(const struct writer *writer, const struct key *key, const void *object);
-	size_t member; /* for a function that serves several keys: offsetof() of what to fill */
+	size_t member; /* offsetof() of the value, for functions that serve several keys */
 	unsigned int flags;
-	const char *advice;   /* what else a change of this key takes; NULL: nothing */
+	const char *advice;   /* a command that a change of this key also needs; NULL: none */
 	const char *old_name; /* in files of earlier versions: refused with a hint to `name`; NULL: none */
-	/* What the value must be: refusals and documentation say it by these. */
+	/* The valid values, for refusals and documentation. */
 	enum value_type type;
 	uint32_t min, max;
 	const struct word *words;
@@ -78,35 +78,36 @@ struct key {
 /* Describes one value of the key: "a whole number from 0 to 1000". Returns `out`. */
 const char *reader_expected(const struct key *key, char out[READER_EXPECTED_SIZE]);
 
-/* Reads each key of a mapping into `object`. `noun` is what it is: "a backend", "the file". */
+/* Reads each key of a mapping into `object`. `noun` is for messages: "a backend", "the file". */
 void reader_mapping(
 	struct reader *reader, const struct node *node, const char *noun, const struct key *keys, void *object);
 
-/* All that follows returns whether there is a value; if not, a fault has been added. */
+/* The functions below return false or NULL after they have added a fault. */
 
-/* Is it a list? One that is cut off may be empty in any case. */
+/* Is the node a list? A truncated list may always be empty. */
 bool reader_list(struct reader *reader, const struct node *node, bool may_be_empty);
 
-/* Zeroed room for the items of a list, or NULL and a count of 0. A list that may be
- * empty gets some, too. */
+/* Allocates a zeroed array for the items of a list, also for a valid empty list. NULL with a count
+ * of 0 after a fault. */
 void *reader_items(struct reader *reader, const struct node *list, size_t size, bool may_be_empty, size_t *count);
 
-/* The text of a scalar that is not empty, or NULL. */
+/* The text of a non-empty scalar. */
 const char *reader_text(struct reader *reader, const struct node *node);
 
-/* These read a value of the key's type, within its limits. A time is in ms and has a unit (duration.h). */
+/* Read a value of the type of the key, within its limits. A time has a unit (duration.h); `out` is in ms. */
 bool reader_number(struct reader *reader, const struct node *node, uint32_t *out);
 bool reader_range(struct reader *reader, const struct node *node, uint16_t *first, uint16_t *last);
 bool reader_time(struct reader *reader, const struct node *node, uint32_t *out);
 bool reader_word(struct reader *reader, const struct node *node, int *out);
 
-/* Adds "'KEY' of LABEL must be EXPECTED, not 'TEXT'". NULL: what reader_expected() says of the key. */
+/* Adds the fault "'KEY' of LABEL must be EXPECTED, not 'TEXT'". If `expected` is NULL, the text comes from
+ * reader_expected(). */
 void reader_refuse(struct reader *reader, const struct node *node, const char *expected);
 
-/* The best of the candidates that somebody may have meant when he wrote `text`. */
+/* The candidate that is most similar to a misspelled `text`. */
 struct suggestion {
 	const char *text;
-	const char *best; /* NULL: none is near */
+	const char *best; /* NULL: no candidate is similar */
 	size_t distance;
 };
 

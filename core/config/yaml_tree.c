@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From libyaml's events to a tree, without recursion. */
+/* See yaml_tree.h. Builds the tree from the events of libyaml, without recursion. */
 #include <string.h>
 #include <yaml.h>
 #include "yaml_tree.h"
@@ -10,8 +10,8 @@ struct loader {
 	struct faults *faults;
 	const char *text;
 	size_t length;
-	size_t offset;                    /* what libyaml has been given */
-	size_t open[YAML_TREE_DEPTH_MAX]; /* the lists and mappings that the next node is inside of */
+	size_t offset;                    /* bytes that libyaml has received */
+	size_t open[YAML_TREE_DEPTH_MAX]; /* the lists and mappings that contain the next node */
 	size_t depth;
 };
 
@@ -20,8 +20,8 @@ static struct position to_position(yaml_mark_t mark)
 	return (struct position){mark.line + 1, mark.column + 1};
 }
 
-/* Gives libyaml one line at a time: it decodes all it has before it looks at any, and
- * a stray byte would cost the faults of the lines above it. */
+/* Passes one line at a time to libyaml. It decodes all bytes that it has before it parses any of them:
+ * with larger pieces, an invalid byte would hide the faults of the lines above it. */
 static int next_line(void *data, unsigned char *buffer, size_t size, size_t *size_read)
 {
 	struct loader *loader = data;
@@ -39,7 +39,7 @@ static int next_line(void *data, unsigned char *buffer, size_t size, size_t *siz
 	return 1;
 }
 
-/* A place in bytes, as a line and a column in characters. */
+/* Converts an offset in bytes into a line and a column in characters. */
 static struct position position_at(const struct loader *loader, size_t offset)
 {
 	struct position position = {1, 1};
@@ -48,18 +48,18 @@ static struct position position_at(const struct loader *loader, size_t offset)
 	for (i = 0; i < offset && i < loader->length; i++) {
 		if (loader->text[i] == '\n')
 			position = (struct position){position.line + 1, 1};
-		else if ((loader->text[i] & 0xc0) != 0x80) /* not the rest of a UTF-8 character */
+		else if ((loader->text[i] & 0xc0) != 0x80) /* not a continuation byte of UTF-8 */
 			position.column++;
 	}
 	return position;
 }
 
-/* A byte that cannot be in a text, often of a file in an older character set. */
+/* An invalid byte, often from a file in an older character set. */
 static void add_byte_fault(struct loader *loader, const char *problem, size_t offset)
 {
 	const unsigned char *text = (const unsigned char *)loader->text;
 
-	/* A character is at fault that lacks bytes, not the innocent one behind it. */
+	/* Report the incomplete character, not the valid one after it. */
 	if (strcmp(problem, "invalid trailing UTF-8 octet") == 0) {
 		do
 			offset--;
@@ -128,7 +128,7 @@ static void add_scalar(struct loader *loader, const yaml_event_t *event)
 	node->text = memcpy(allocate(length + 1, 1), value, length);
 }
 
-/* Opens a list or mapping; false if it is one too many. */
+/* Opens a list or mapping. False if it is nested too deeply. */
 static bool open_node(struct loader *loader, enum node_kind kind, const yaml_event_t *event)
 {
 	if (loader->depth == YAML_TREE_DEPTH_MAX) {
@@ -150,7 +150,7 @@ static void close_node(struct loader *loader, bool truncated)
 	node->truncated = truncated;
 }
 
-/* Takes one event; false after the last one that is of interest. */
+/* Handles one event. False after the last event that matters. */
 static bool take_event(struct loader *loader, const yaml_event_t *event)
 {
 	struct position position = to_position(event->start_mark);
@@ -211,7 +211,8 @@ void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, str
 	yaml_parser_t parser;
 
 	*tree = (struct yaml_tree){};
-	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* libyaml would count it as indentation */
+	if (length >= 3 &&
+		memcmp(text, "\xef\xbb\xbf", 3) == 0) /* libyaml would count the byte order mark as indentation */
 		loader.text += 3, loader.length -= 3;
 	if (length > YAML_TREE_BYTES_MAX) {
 		faults_add(faults, (struct position){}, "the file is too large: %zu bytes (at most %d)", length,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A YAML text as a tree of nodes that know their places. Owns which part of YAML is
- * taken (one document; no anchors, aliases, tags; a few levels) and knows nothing of
- * what a key means. Pure. */
+/* A YAML text as a tree of nodes with their positions. Owns the supported part of YAML: one document
+ * without anchors, aliases and tags, with a limited depth. Knows no key. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,36 +8,36 @@
 #include "faults.h"
 
 #define YAML_TREE_BYTES_MAX (16 << 20)
-#define YAML_TREE_NODES_MAX (1 << 21) /* more than a file that fills every limit of abi.h needs */
+#define YAML_TREE_NODES_MAX (1 << 21) /* enough for a file that reaches every limit of abi.h */
 #define YAML_TREE_DEPTH_MAX 16
 
 enum node_kind {
 	NODE_SCALAR,
 	NODE_LIST,
-	NODE_MAPPING, /* children are key, value, key, value, ... */
-	NODE_REFUSED, /* a fault says why already */
+	NODE_MAPPING, /* its children are key, value, key, value, ... */
+	NODE_REFUSED, /* its fault is already reported */
 };
 
 struct node {
 	enum node_kind kind;
-	bool truncated; /* the text broke off inside: what is missing here may only be unread */
+	bool truncated; /* the text ends inside this node: missing keys may follow in the unread part */
 	struct position position;
-	size_t size; /* nodes of this tree, itself included: they follow one another in memory */
+	size_t size; /* nodes of this subtree, which are contiguous, with this one */
 	char *text;  /* NODE_SCALAR */
 };
 
 struct yaml_tree {
 	struct node *nodes; /* the first is the root */
-	size_t count;       /* 0 where there was nothing to read */
+	size_t count;       /* 0: the text is empty */
 	size_t room;
 };
 
-/* Reads `length` bytes. What is wrong is added to `faults`; after a fault of syntax the
- * document holds what came before it. */
+/* Reads `length` bytes, and adds what is wrong to `faults`. After a syntax error the tree holds the
+ * nodes before it. */
 void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, struct faults *faults);
 void yaml_tree_free(struct yaml_tree *tree);
 
-/* The children of a list or mapping, one after the other; NULL after the last. */
+/* The first and the next child of a list or mapping; NULL after the last one. */
 const struct node *node_first(const struct node *parent);
 const struct node *node_next(const struct node *parent, const struct node *child);
 size_t node_count(const struct node *parent);
