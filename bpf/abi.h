@@ -92,7 +92,7 @@ struct own_mac {
 /* interface_macs: array. One of own_macs for each interface, its own address, which nearly all frames
  * have: the program compares it before it searches own_macs. Interfaces may share an element, and an
  * element may be empty: only own_macs can say that a frame is for another host. */
-struct received_mac {
+struct interface_mac {
 	struct own_mac own;
 	__u32 mtu; /* of the interface, bytes from the IP header on */
 };
@@ -125,8 +125,8 @@ enum service_flags {
 /* vips: hash: address -> struct vip. All VIPs, for packets without a port or to one without a
  * service. */
 enum vip_flags {
-	VIP_PING = 1,   /* echo requests are answered */
-	VIP_RANGES = 2, /* there are ranges of its ports */
+	VIP_PING = 1,        /* echo requests are answered */
+	VIP_PORT_RANGES = 2, /* there are ranges of its ports */
 };
 
 struct vip {
@@ -140,13 +140,13 @@ struct service {
 	__u32 id;                 /* index into service_names and service_traffic */
 	__u8 affinity;            /* enum affinity */
 	__u8 flags;               /* enum service_flags */
-	__u16 hints;              /* group of hint_key; 0: nobody has a hint */
+	__u16 hint_group;         /* hint_key.group of its backends' hints; 0: none of them has any */
 	__u16 pool[METHOD_COUNT]; /* indexes into pools; that of METHOD_NONE is the service's own */
 	__u64 hash_ipv4;          /* hash_start_ipv4() of hash.h */
 };
 
-/* ranges: LPM trie. Ports of a VIP that lie in a range; a range is cut into prefixes. */
-struct range_key {
+/* port_ranges: LPM trie. Ports of a VIP that lie in a range; a range is cut into prefixes. */
+struct port_range_key {
 	__u32 prefix; /* bits of what follows that count */
 	__u32 protocol;
 	struct address vip;
@@ -154,11 +154,11 @@ struct range_key {
 	__u16 pad;
 };
 
-#define RANGE_KEY_BITS(port_bits) (32 + 128 + (port_bits))
-#define RANGES 65536
-#define RANGE_PREFIXES 30 /* of 1 to 65534, the worst range */
+#define PORT_RANGE_KEY_BITS(port_bits) (32 + 128 + (port_bits))
+#define PORT_RANGES 65536
+#define PORT_RANGE_PREFIXES 30 /* of 1 to 65534, the worst range */
 
-struct range {
+struct port_range {
 	__u32 backend; /* whose ports they are; 0: a service's */
 	__u32 service; /* id, for counting; of a service's range unused */
 	__be16 port;   /* of a service's range: the port of its entry in services */
@@ -169,7 +169,7 @@ struct range {
  * sip_host_hash() of sip_host.h does it. Names living and dead backends. */
 struct hint_key {
 	__u64 host;
-	__u32 group; /* service.hints: services with the same pools share one */
+	__u32 group; /* service.hint_group: services with the same pools share one */
 	__be16 port; /* 0: whatever the port */
 	__u16 pad;
 };
@@ -241,16 +241,16 @@ struct fragment_key {
 struct fragment {
 	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_NSEC later */
 	__u16 backend;
-	__u8 whole; /* 1: its beginning came in one piece and is cut up: the first piece goes by this, too */
+	__u8 split_by_daemon; /* 1: the daemon fragments this datagram: its first fragment follows this entry, too */
 	__u8 pad;
-	__u32 service; /* FRAGMENT_IS_KERNELS for a datagram to a VIP that is for no service */
-	/* What has gone on of the datagram, in units of 8 bytes. */
-	__u16 reached; /* all of it up to here */
-	__u16 length;  /* of the datagram; 0: its last fragment has not come yet */
-	__u32 apart;   /* a part behind that: where it begins << 16, and where it ends; 0: there is none */
+	__u32 service; /* id, or FRAGMENT_NOT_SERVICE: the datagram is for a VIP, but for no service */
+	/* How much of the datagram has been forwarded, in units of 8 bytes. */
+	__u16 contiguous;   /* everything up to this offset */
+	__u16 length;       /* of the datagram; 0: its last fragment has not arrived yet */
+	__u32 out_of_order; /* one part beyond that: offset of its start << 16 | of its end; 0: none */
 };
 
-#define FRAGMENT_IS_KERNELS 0xffffffff
+#define FRAGMENT_NOT_SERVICE 0xffffffff
 #define FRAGMENT_NSEC 2000000000ULL /* a busy sender uses an identification again within seconds */
 #define FRAGMENTS 16384
 
@@ -298,9 +298,9 @@ struct punt_reader {
 	__u64 since; /* ns of CLOCK_MONOTONIC when that was new, or all had been read */
 };
 
-/* awaited: array by hash of a fragment_key. When a later fragment of such a key was last given to the
+/* held_fragments: array by hash of a fragment_key. When a later fragment of such a key was last given to the
  * daemon, ns of CLOCK_MONOTONIC. Two keys that share an element cost a PUNT_FIRST_SEEN too many. */
-#define AWAITED 16384
+#define HELD_FRAGMENTS 16384
 
 /* probe_addresses: hash, address -> anything. Where probes are sent from. */
 #define PROBE_ADDRESSES 256
@@ -452,7 +452,7 @@ struct decap_verdict_counters {
 #define VERDICT_VALUE(name, action, normal, text) VERDICT_##name,
 enum verdict {
 	BALANCER_VERDICTS(VERDICT_VALUE) VERDICT_COUNT,
-	VERDICT_none = VERDICT_COUNT, /* not decided yet */
+	VERDICT_CONTINUE = VERDICT_COUNT, /* not decided yet */
 };
 enum decap_verdict {
 	DECAP_VERDICTS(VERDICT_VALUE) DECAP_VERDICT_COUNT
@@ -461,13 +461,13 @@ enum decap_verdict {
 
 _Static_assert(sizeof(struct address) == 16, "address");
 _Static_assert(sizeof(struct own_mac) == 12, "own_mac");
-_Static_assert(sizeof(struct received_mac) == 16, "received_mac");
+_Static_assert(sizeof(struct interface_mac) == 16, "interface_mac");
 _Static_assert(sizeof(struct service_key) == 20, "service_key");
 _Static_assert(sizeof(struct service_key_ipv4) == 8, "service_key_ipv4");
 _Static_assert(sizeof(struct vip) == 4, "vip");
 _Static_assert(sizeof(struct service) == 64, "service");
-_Static_assert(sizeof(struct range_key) == 28, "range_key");
-_Static_assert(sizeof(struct range) == 12, "range");
+_Static_assert(sizeof(struct port_range_key) == 28, "port_range_key");
+_Static_assert(sizeof(struct port_range) == 12, "range");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
 _Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");

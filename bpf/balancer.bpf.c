@@ -40,5 +40,5 @@ int balancer(struct xdp_md *ctx)
 {
 	int action = fast_path(ctx); /* most packets need nothing but this */
 
-	return action == FAST_PATH_NOT ? stages(ctx) : action;
+	return action == FAST_PATH_DECLINED ? stages(ctx) : action;
 }

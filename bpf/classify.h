@@ -5,7 +5,7 @@
 
 #include "flow.h"
 #include "fragments.h"
-#include "ranges.h"
+#include "vip.h"
 #include "text.h"
 
 /* The key is stored at once, since the map's hash reads it so. */
@@ -42,11 +42,11 @@ static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct pack
 
 static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flow, const struct service *service)
 {
-	flow->in_service = true;
+	flow->has_service = true;
 	flow->service = service->id;
 	flow->affinity = service->affinity;
 	flow->flags = service->flags;
-	flow->hints = service->hints;
+	flow->hint_group = service->hint_group;
 	flow->hash_key[0] = service->hash_key[0];
 	flow->hash_key[1] = service->hash_key[1];
 	flow->pool = classify_pool(ctx, &flow->packet, service);
@@ -55,10 +55,10 @@ static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flo
 
 /* A backend's own ports: nothing of the packet counts but where it is sent to. A dead
  * backend has none. */
-static __always_inline int classify_range(struct flow *flow, const struct range *range)
+static __always_inline int classify_range(struct flow *flow, const struct port_range *range)
 {
-	flow->verdict = flow->packet.kind == PACKET_QUOTE ? VERDICT_icmp_error : VERDICT_port_range;
-	flow->in_service = true;
+	flow->verdict = flow->packet.kind == PACKET_ICMP_ERROR ? VERDICT_icmp_error : VERDICT_port_range;
+	flow->has_service = true;
 	flow->has_owner = true;
 	flow->service = range->service;
 	flow->backend = backend_is_alive(range->backend) ? range->backend : 0;
@@ -70,7 +70,7 @@ static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 {
 	const struct packet *p = &flow->packet;
 	const struct vip *vip = vip_find(&p->destination);
-	const struct range *range = ranges_find(p, vip);
+	const struct port_range *range = port_range_find(p, vip);
 	const struct service *service;
 
 	if (!vip)
@@ -81,8 +81,8 @@ static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 	if (service)
 		return classify_service(ctx, flow, service);
 	if (p->kind == PACKET_FIRST_FRAGMENT) {
-		fragment_record(p, FRAGMENT_IS_KERNELS, 0);
-		fragment_sent(p);
+		fragment_record(p, FRAGMENT_NOT_SERVICE, 0);
+		fragment_forwarded(p);
 	}
 	return flow_finish(flow, VERDICT_not_service);
 }
@@ -93,11 +93,11 @@ __noinline int classify(struct xdp_md *ctx, struct flow *flow)
 
 	if (!flow)
 		return NEXT_FINISH;
-	if (flow->packet.kind >= PACKET_ECHO)
+	if (flow->packet.kind >= PACKET_ECHO_REQUEST)
 		return flow_finish(flow, VERDICT_not_service);
 	if (flow->packet.kind == PACKET_LATER_FRAGMENT)
 		return fragment_later(ctx, flow);
-	if (flow->packet.kind == PACKET_FIRST_FRAGMENT && fragment_is_first_piece(flow))
+	if (flow->packet.kind == PACKET_FIRST_FRAGMENT && fragment_is_first_of_split(flow))
 		return NEXT_STAGE;
 	service = classify_find(&flow->packet.destination, flow->packet.protocol, flow->packet.destination_port);
 	return service ? classify_service(ctx, flow, service) : classify_vip(ctx, flow);

@@ -4,10 +4,10 @@
  * untouched: a tunnel leads past the host's firewall, so it is opened only for listed
  * sources, and only to the VIPs. */
 
-#include "context.h"
+#include "frame.h"
 #include "checksum.h"
 #include "packet.h"
-#include "link.h"
+#include "ethernet.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -45,13 +45,27 @@ struct inner {
 	struct address destination;
 };
 
+static __always_inline int finish_action(enum decap_verdict verdict)
+{
+#define VERDICT_CASE(name, action, normal, text)                                                                       \
+	case VERDICT_##name:                                                                                           \
+		return ACTION_##action == ACTION_dropped ? XDP_DROP : XDP_PASS;
+	switch (verdict) {
+		DECAP_VERDICTS(VERDICT_CASE)
+	case DECAP_VERDICT_COUNT:
+		break;
+	}
+	return XDP_PASS;
+#undef VERDICT_CASE
+}
+
 static __always_inline int finish(enum decap_verdict verdict)
 {
 	__u64 *counters = bpf_map_lookup_elem(&decap_verdicts, &(__u32){0});
 
 	if (counters)
 		counters[verdict]++;
-	return verdict == VERDICT_decap_congested ? XDP_DROP : XDP_PASS;
+	return finish_action(verdict);
 }
 
 static __always_inline bool is_tunnelled(const struct packet *p)
@@ -142,14 +156,14 @@ static __always_inline __u8 outer_ecn(const struct xdp_md *ctx, const struct pac
 static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const struct packet *p, bool ipv6)
 {
 	const struct ethhdr *eth = frame_start(ctx);
-	struct link_layer link = {.vlan_count = p->vlan_count, .vlan = {p->vlan[0], p->vlan[1]}};
+	struct ethernet_header link = {.vlan_count = p->vlan_count, .vlan = {p->vlan[0], p->vlan[1]}};
 
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return VERDICT_decap_malformed;
 	__builtin_memcpy(&link.destination, eth->h_dest, sizeof(link.destination));
 	__builtin_memcpy(&link.source, eth->h_source, sizeof(link.source));
 	link.protocol = net16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
-	if (bpf_xdp_adjust_head(ctx, p->transport - p->ip) || !link_layer_write(ctx, &link))
+	if (bpf_xdp_adjust_head(ctx, p->transport - p->ip) || !ethernet_header_write(ctx, &link))
 		return VERDICT_decap_malformed; /* for the verifier: the inner header is there */
 	return VERDICT_decapsulated;
 }
@@ -192,7 +206,7 @@ int decap(struct xdp_md *ctx)
 {
 	struct packet packet = {};
 
-	if (parse(ctx, &packet) != VERDICT_none)
+	if (parse(ctx, &packet) != VERDICT_CONTINUE)
 		return finish(VERDICT_not_tunnelled);
 	return finish(open_tunnel(ctx, &packet));
 }

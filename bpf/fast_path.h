@@ -16,7 +16,7 @@
 #include "key.h"
 #include "parse.h"
 
-#define FAST_PATH_NOT (-1) /* the stages are to have the packet */
+#define FAST_PATH_DECLINED (-1) /* the stages are to have the packet */
 
 /* Set by tests: everything goes through the stages. */
 const volatile bool no_fast_path;
@@ -59,8 +59,7 @@ static __always_inline const struct iphdr *fast_parse(const struct xdp_md *ctx)
 }
 
 /* Does the service want more to be looked at than this path does? */
-static __always_inline bool fast_is_enough(
-	const struct xdp_md *ctx, const struct iphdr *ip, const struct service *service)
+static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct iphdr *ip, const struct service *service)
 {
 	const __u8 *payload = (const void *)(plain_udp(ip) + 1);
 
@@ -68,7 +67,7 @@ static __always_inline bool fast_is_enough(
 		return false;
 	if (ip->protocol == IPPROTO_TCP)
 		return service->affinity != AFFINITY_CALL_ID;
-	if (!service->hints)
+	if (!service->hint_group)
 		return true;
 	/* A response, or an empty line: a Via may name a backend. */
 	return (void *)(payload + 4) <= frame_end(ctx) && payload[3] != '/' && payload[0] > ' ';
@@ -124,7 +123,7 @@ static __always_inline enum verdict fast_key(
 
 /* Both MAC addresses lie in a backend's entry as they do in a frame: 12 bytes, copied as the
  * processor likes it, since the compiler takes an Ethernet header for aligned to two bytes. */
-static __always_inline bool fast_link(struct xdp_md *ctx, const struct backend *backend)
+static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backend *backend)
 {
 	const void *macs = &backend->next_hop;
 	void *frame = frame_start(ctx);
@@ -152,18 +151,18 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 	inner_read_ipv4(outer + 1, &inner);
 	outer_ipv4(outer, backend, &inner);
 	ipv4_decrement_ttl(outer + 1);
-	return fast_link(ctx, backend);
+	return fast_ethernet(ctx, backend);
 }
 
 /* Is the frame for this machine? The backend's line is in the cache already, and has the address
  * of the interface that is likely to have received it. */
-static __always_inline bool fast_is_for_us(struct xdp_md *ctx, const struct backend *backend)
+static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backend *backend)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return false;
-	return parse_is_to(eth, &backend->interface_mac) || parse_is_for_us(ctx);
+	return parse_is_destination(eth, &backend->interface_mac) || parse_local_mtu(ctx);
 }
 
 /* False: the frame is as it was. */
@@ -176,11 +175,11 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	if (host16(ip->tot_len) + outer_size(backend) > backend->mtu)
 		return false;
 	if (backend->forward == FORWARD_DSR)
-		return fast_link(ctx, backend);
-	return ip->ttl > 1 && is_ipv4_way(backend) && fast_tunnel(ctx, backend);
+		return fast_ethernet(ctx, backend);
+	return ip->ttl > 1 && is_ipv4_tunnel(backend) && fast_tunnel(ctx, backend);
 }
 
-/* XDP_TX, or FAST_PATH_NOT. */
+/* XDP_TX, or FAST_PATH_DECLINED. */
 static __always_inline int fast_path(struct xdp_md *ctx)
 {
 	const struct iphdr *ip = fast_parse(ctx);
@@ -192,18 +191,18 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 	__u64 hash;
 
 	if (!ip || no_fast_path)
-		return FAST_PATH_NOT;
+		return FAST_PATH_DECLINED;
 	service = classify_find_ipv4(ip->daddr, ip->protocol, plain_udp(ip)->dest);
-	if (!service || !fast_is_enough(ctx, ip, service))
-		return FAST_PATH_NOT;
+	if (!service || !fast_covers(ctx, ip, service))
+		return FAST_PATH_DECLINED;
 	slots = fast_slots(service);
 	if (!slots)
-		return FAST_PATH_NOT;
+		return FAST_PATH_DECLINED;
 	verdict = fast_key(ctx, ip, service, &hash);
 	id = slots[hash & slot_mask];
 	backend = backend_reachable(id);
-	if (!backend || !fast_is_for_us(ctx, backend) || !fast_send(ctx, backend))
-		return FAST_PATH_NOT;
+	if (!backend || !fast_is_local(ctx, backend) || !fast_send(ctx, backend))
+		return FAST_PATH_DECLINED;
 	length = frame_end(ctx) - frame_start(ctx) - outer_size(backend);
 	finish_count_verdict(verdict);
 	finish_count(&service_traffic, service->id, length);

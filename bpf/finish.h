@@ -5,29 +5,37 @@
 #include "flow.h"
 #include "maps.h"
 
-/* What XDP returns for a verdict; `forwarded` for a packet that is on its way. */
-static __always_inline int finish_action(enum verdict verdict, int forwarded)
+/* `forwarded` is what forward() has chosen: XDP_TX or XDP_REDIRECT. */
+static __always_inline int finish_action(enum verdict_action action, int forwarded)
 {
-#define PASS XDP_PASS
-#define HOLD XDP_DROP /* the daemon has a copy */
-#define ANSWER XDP_TX
-#define DROP XDP_DROP
-#define FORWARD forwarded
+	switch (action) {
+	case ACTION_forwarded:
+		return forwarded;
+	case ACTION_passed:
+		return XDP_PASS;
+	case ACTION_held:
+		return XDP_DROP; /* the daemon has a copy */
+	case ACTION_answered:
+		return XDP_TX;
+	case ACTION_dropped:
+		return XDP_DROP;
+	}
+	return XDP_PASS;
+}
+
+/* What XDP returns for a verdict. */
+static __always_inline int finish_verdict(enum verdict verdict, int forwarded)
+{
 #define VERDICT_CASE(name, action, normal, text)                                                                       \
 	case VERDICT_##name:                                                                                           \
-		return action;
+		return finish_action(ACTION_##action, forwarded);
 	switch (verdict) {
 		BALANCER_VERDICTS(VERDICT_CASE)
-	case VERDICT_none:
+	case VERDICT_CONTINUE:
 		break;
 	}
 	return XDP_PASS;
 #undef VERDICT_CASE
-#undef FORWARD
-#undef HOLD
-#undef ANSWER
-#undef DROP
-#undef PASS
 }
 
 static __always_inline void finish_count(void *map, __u32 id, __u64 bytes)
@@ -55,9 +63,9 @@ static __always_inline int finish(const struct flow *flow)
 	enum verdict verdict = flow->verdict;
 
 	finish_count_verdict(verdict);
-	if (flow->in_service)
+	if (flow->has_service)
 		finish_count(&service_traffic, flow->service, flow->length);
 	if (flow->action != XDP_PASS)
 		finish_count(&backend_traffic, flow->backend, flow->length);
-	return finish_action(verdict, flow->action);
+	return finish_verdict(verdict, flow->action);
 }

@@ -8,7 +8,7 @@
  * packet on the same CPU, and with PREEMPT_RT so may any run. */
 #pragma once
 
-#include "context.h"
+#include "frame.h"
 #include "packet.h"
 
 /* What a stage returns. */
@@ -26,11 +26,11 @@ struct flow {
 	__u32 service; /* id */
 	__u64 hash_key[2];
 	__u16 pool;
-	__u16 hints; /* group of hint_key */
+	__u16 hint_group;
 	__u8 affinity;
-	__u8 flags;      /* enum service_flags */
-	bool in_service; /* the packet is for a service, or for a range of a VIP's ports */
-	bool has_owner;  /* `backend` says it, whatever the key is: a fragment, a backend's own port */
+	__u8 flags;       /* enum service_flags */
+	bool has_service; /* the packet is for a service, or for a range of a VIP's ports */
+	bool has_owner;   /* `backend` says it, whatever the key is: a fragment, a backend's own port */
 
 	/* key, owner */
 	__u64 hash;
@@ -43,7 +43,7 @@ struct flow {
 	__u8 verdict; /* so far */
 };
 
-_Static_assert(VERDICT_none <= 0xff, "verdict");
+_Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");
 
 /* Ends the way of a packet. */
 static __always_inline int flow_finish(struct flow *flow, enum verdict verdict)

@@ -5,7 +5,7 @@
 
 #include "checksum.h"
 #include "flow.h"
-#include "link.h"
+#include "ethernet.h"
 #include "parse.h"
 
 #define OUTER_TTL 64
@@ -104,7 +104,7 @@ static __always_inline bool inner_read(struct xdp_md *ctx, const struct packet *
 	return true;
 }
 
-static __always_inline bool is_ipv4_way(const struct backend *backend)
+static __always_inline bool is_ipv4_tunnel(const struct backend *backend)
 {
 	return address_is_mapped_ipv4(&backend->address);
 }
@@ -113,7 +113,7 @@ static __always_inline __u32 outer_size(const struct backend *backend)
 {
 	if (backend->forward != FORWARD_IPIP)
 		return 0;
-	return is_ipv4_way(backend) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	return is_ipv4_tunnel(backend) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
 /* To tunnel is to forward: it takes a hop (RFC 2003 section 3.1). */
@@ -137,7 +137,7 @@ static __always_inline int inner_take_hop(struct xdp_md *ctx, void *ip, bool ipv
 static __always_inline int encapsulate(
 	struct xdp_md *ctx, void *ip, const struct backend *backend, const struct inner *inner)
 {
-	if (is_ipv4_way(backend)) {
+	if (is_ipv4_tunnel(backend)) {
 		if (ip + sizeof(struct iphdr) > frame_end(ctx))
 			return -1;
 		outer_ipv4(ip, backend, inner);
@@ -150,11 +150,11 @@ static __always_inline int encapsulate(
 }
 
 /* Addresses the frame. It keeps its VLAN tags where it leaves as it came. */
-static __always_inline struct link_layer forward_link(
+static __always_inline struct ethernet_header forward_ethernet(
 	const struct packet *p, const struct backend *backend, bool same_interface)
 {
-	struct link_layer link = {.destination = backend->next_hop, .source = backend->interface_mac};
-	bool ipv6 = backend->forward == FORWARD_IPIP ? !is_ipv4_way(backend) : p->ipv6;
+	struct ethernet_header link = {.destination = backend->next_hop, .source = backend->interface_mac};
+	bool ipv6 = backend->forward == FORWARD_IPIP ? !is_ipv4_tunnel(backend) : p->ipv6;
 
 	link.protocol = net16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
 	if (same_interface) {
@@ -170,19 +170,19 @@ static __always_inline struct link_layer forward_link(
  * than any frame. */
 static __always_inline bool forward_is_merged(struct xdp_md *ctx, const struct packet *p, const struct inner *inner)
 {
-	return p->protocol == IPPROTO_TCP && p->kind == PACKET_WHOLE && inner->length > parse_is_for_us(ctx);
+	return p->protocol == IPPROTO_TCP && p->kind == PACKET_WHOLE && inner->length > parse_local_mtu(ctx);
 }
 
-/* Sends the packet to the backend: VERDICT_none, and flow->action says how it leaves. Any
+/* Sends the packet to the backend: VERDICT_CONTINUE, and flow->action says how it leaves. Any
  * other verdict: the packet is as it was. */
 static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flow, const struct backend *backend)
 {
 	const struct packet *p = &flow->packet;
 	bool same_interface = backend->ifindex == ctx->ingress_ifindex;
-	struct link_layer link = forward_link(p, backend, same_interface);
+	struct ethernet_header link = forward_ethernet(p, backend, same_interface);
 	__u32 outer = outer_size(backend);
 	struct inner inner = {};
-	int grow = link_layer_size(&link) + outer - p->ip;
+	int grow = ethernet_header_size(&link) + outer - p->ip;
 	void *ip;
 
 	if (!inner_read(ctx, p, &inner))
@@ -195,9 +195,9 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flo
 		return VERDICT_ttl_expired;
 	if (grow && bpf_xdp_adjust_head(ctx, -grow))
 		return VERDICT_no_headroom;
-	ip = link_layer_write(ctx, &link);
+	ip = ethernet_header_write(ctx, &link);
 	if (!ip || (outer && encapsulate(ctx, ip, backend, &inner)))
 		return VERDICT_malformed; /* for the verifier: packet_parse has seen all that is written */
 	flow->action = same_interface ? XDP_TX : bpf_redirect(backend->ifindex, 0);
-	return VERDICT_none;
+	return VERDICT_CONTINUE;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Fragments: a later one goes where the first one of its datagram went. Owns the map `fragments`,
- * which says where that was, and `awaited`: a later fragment that overtakes its first one waits in
+ * which says where that was, and `held_fragments`: a later fragment that overtakes its first one waits in
  * the daemon until that is announced. */
 #pragma once
 
 #include "flow.h"
 #include "punt.h"
-#include "ranges.h"
+#include "vip.h"
 
 /* The protocol is part of it in IPv4 only (RFC 791, 3.2; RFC 8200, 4.5): in IPv6 the later
  * fragments do not tell it where options lie behind the Fragment header. */
@@ -18,22 +18,22 @@ static __always_inline struct fragment_key fragment_key(const struct packet *p)
 		.protocol = p->ipv6 ? 0 : p->protocol};
 }
 
-static __always_inline __u64 *fragment_awaited(const struct fragment_key *key)
+static __always_inline __u64 *fragment_held_since(const struct fragment_key *key)
 {
 	__u64 word = (__u64)(key->source.word[3] ^ key->source.word[1]) << 32 | key->id;
-	__u32 index = (word * 0x9e3779b97f4a7c15) >> 40 & (AWAITED - 1);
+	__u32 index = (word * 0x9e3779b97f4a7c15) >> 40 & (HELD_FRAGMENTS - 1);
 
-	return bpf_map_lookup_elem(&awaited, &index);
+	return bpf_map_lookup_elem(&held_fragments, &index);
 }
 
 /* Says that the first fragment has come, where others may wait for it. What waits and misses
  * this (the ring is full, two CPUs meet) goes on at the end of its time. */
 static __always_inline void fragment_announce(const struct fragment_key *key, __u64 now)
 {
-	__u64 *awaited = fragment_awaited(key);
+	__u64 *held_fragments = fragment_held_since(key);
 	struct punt *punt;
 
-	if (!awaited || !*awaited || now - *awaited > PUNT_NSEC)
+	if (!held_fragments || !*held_fragments || now - *held_fragments > PUNT_NSEC)
 		return;
 	punt = bpf_ringbuf_reserve(&punt_fragments, PUNT_HEADER, 0);
 	if (!punt)
@@ -59,25 +59,25 @@ static __always_inline void fragment_record(const struct packet *p, __u32 servic
  * CPUs that meet here at worst forget a part, for each stores only what is true. */
 static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from, __u32 to, bool more)
 {
-	__u32 apart = fragment->apart, apart_from = apart >> 16, apart_to = apart & 0xffff;
+	__u32 out_of_order = fragment->out_of_order, part_from = out_of_order >> 16, part_to = out_of_order & 0xffff;
 
 	if (!more)
 		fragment->length = to;
-	if (apart && from <= apart_to && apart_from <= to) {
-		from = from < apart_from ? from : apart_from;
-		to = to > apart_to ? to : apart_to;
+	if (out_of_order && from <= part_to && part_from <= to) {
+		from = from < part_from ? from : part_from;
+		to = to > part_to ? to : part_to;
 	}
-	if (from > fragment->reached)
-		fragment->apart = from << 16 | to;
-	else if (to > fragment->reached)
-		fragment->reached = to;
-	return fragment->length && fragment->reached >= fragment->length;
+	if (from > fragment->contiguous)
+		fragment->out_of_order = from << 16 | to;
+	else if (to > fragment->contiguous)
+		fragment->contiguous = to;
+	return fragment->length && fragment->contiguous >= fragment->length;
 }
 
 /* A fragment has gone on. When all of the datagram has, it is forgotten: the next one may have the
- * same identification. One whose fragments come so that more than one part lies apart is forgotten
+ * same identification. One whose fragments come so that more than one part lies out_of_order is forgotten
  * by its age. */
-static __always_inline void fragment_sent(const struct packet *p)
+static __always_inline void fragment_forwarded(const struct packet *p)
 {
 	struct fragment_key key = fragment_key(p);
 	struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
@@ -110,13 +110,13 @@ static __always_inline struct fragment *fragment_find(const struct fragment_key 
  * when the daemon reads the record. */
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
-	__u64 *awaited = fragment_awaited(key);
+	__u64 *held_fragments = fragment_held_since(key);
 	struct punt *punt;
 
-	if (!awaited || !punt_is_read(&punt_fragments, PUNT_CLASS_FRAGMENTS))
+	if (!held_fragments || !punt_has_reader(&punt_fragments, PUNT_CLASS_FRAGMENTS))
 		return VERDICT_orphan_fragment;
-	*awaited = bpf_ktime_get_ns();
-	punt = punt_whole(ctx, &punt_fragments, PUNT_FRAGMENT);
+	*held_fragments = bpf_ktime_get_ns();
+	punt = punt_whole_frame(ctx, &punt_fragments, PUNT_FRAGMENT);
 	if (!punt)
 		return VERDICT_orphan_fragment;
 	punt->key = *key;
@@ -128,7 +128,7 @@ static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const stru
 static __always_inline int fragment_follow(const struct fragment *fragment, struct flow *flow)
 {
 	flow->verdict = VERDICT_fragment;
-	flow->in_service = true;
+	flow->has_service = true;
 	flow->has_owner = true;
 	flow->service = fragment->service;
 	flow->backend = fragment->backend;
@@ -145,8 +145,8 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 		return flow_finish(flow, fragment_hold(ctx, &key));
 	if (!fragment)
 		return flow_finish(flow, VERDICT_not_service);
-	if (fragment->service == FRAGMENT_IS_KERNELS) {
-		fragment_sent(&flow->packet);
+	if (fragment->service == FRAGMENT_NOT_SERVICE) {
+		fragment_forwarded(&flow->packet);
 		return flow_finish(flow, VERDICT_not_service);
 	}
 	return fragment_follow(fragment, flow);
@@ -154,14 +154,14 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 
 /* The first piece of what the daemon has cut up goes where the whole was to go: it may end
  * before the Call-ID. Once, since the next datagram may have the same identification. */
-static __always_inline bool fragment_is_first_piece(struct flow *flow)
+static __always_inline bool fragment_is_first_of_split(struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);
 	struct fragment *fragment = fragment_find(&key);
 
-	if (!fragment || !fragment->whole)
+	if (!fragment || !fragment->split_by_daemon)
 		return false;
-	fragment->whole = 0;
+	fragment->split_by_daemon = 0;
 	fragment_follow(fragment, flow);
 	return true;
 }

@@ -14,9 +14,9 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 	const struct packet *p = &flow->packet;
 	const __u8 *first = frame_at(ctx, p->payload);
 
-	if (!flow->hints || p->protocol != IPPROTO_UDP)
+	if (!flow->hint_group || p->protocol != IPPROTO_UDP)
 		return false;
-	if (flow->flags & SERVICE_ROUTE || p->kind == PACKET_QUOTE)
+	if (flow->flags & SERVICE_ROUTE || p->kind == PACKET_ICMP_ERROR)
 		return true;
 	/* "SIP/2.0", or an empty line before it. */
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
@@ -69,7 +69,7 @@ __noinline int hint_find(struct xdp_md *ctx, const struct flow *flow, __u32 *at)
 	if (text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
 		return HINT_NONE;
 	result = text_request_uri(ctx, line, p->end, &uri);
-	if (result == SIP_NOT_THERE || p->kind == PACKET_QUOTE)
+	if (result == SIP_NOT_THERE || p->kind == PACKET_ICMP_ERROR)
 		return hint_in_via(ctx, line, p->end, at);
 	if (result != SIP_FOUND || !(flow->flags & SERVICE_ROUTE))
 		return HINT_NONE;
@@ -127,7 +127,7 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, const struct flow *flow, __u32
 		result = text_plain_host(ctx, &at, flow->packet.end, &host);
 	if (result != SIP_FOUND || text_host_port(ctx, at, flow->packet.end, &host) != SIP_FOUND)
 		return 0;
-	backend = hint_backend(&host, flow->hints);
+	backend = hint_backend(&host, flow->hint_group);
 	*is_vip = !backend && host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key);
 	return backend;
 }

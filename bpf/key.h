@@ -92,6 +92,6 @@ __noinline int key(struct xdp_md *ctx, struct flow *flow)
 	if (flow->has_owner)
 		return NEXT_STAGE;
 	verdict = key_of(ctx, flow);
-	flow->verdict = flow->packet.kind == PACKET_QUOTE ? VERDICT_icmp_error : verdict;
+	flow->verdict = flow->packet.kind == PACKET_ICMP_ERROR ? VERDICT_icmp_error : verdict;
 	return NEXT_STAGE;
 }

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "ping.h"
-#include "probe.h"
+#include "probe_reply.h"
 
 __noinline int local(struct xdp_md *ctx, struct flow *flow)
 {
 	if (!flow)
 		return NEXT_FINISH;
-	flow->verdict = flow->packet.kind == PACKET_ECHO ? ping(ctx, &flow->packet) : probe_catch(ctx, &flow->packet);
+	flow->verdict =
+		flow->packet.kind == PACKET_ECHO_REQUEST ? ping(ctx, &flow->packet) : probe_deliver(ctx, &flow->packet);
 	return NEXT_FINISH;
 }

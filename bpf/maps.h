@@ -3,7 +3,7 @@
  * from `limits:` before the program is loaded. */
 #pragma once
 
-#include "context.h"
+#include "frame.h"
 #include "abi.h"
 
 /* Number of slots of a table less one. The loader writes it; fixed while we run. */
@@ -21,7 +21,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, INTERFACE_MACS);
 	__type(key, __u32);
-	__type(value, struct received_mac);
+	__type(value, struct interface_mac);
 } interface_macs SEC(".maps");
 
 /* (VIP, port, protocol) -> service. As vips, hints and ranges do they hold twice what there
@@ -99,11 +99,11 @@ struct {
 /* Ports of a VIP that come in ranges, each cut into prefixes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, 2 * RANGES * RANGE_PREFIXES);
+	__uint(max_entries, 2 * PORT_RANGES * PORT_RANGE_PREFIXES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct range_key);
-	__type(value, struct range);
-} ranges SEC(".maps");
+	__type(key, struct port_range_key);
+	__type(value, struct port_range);
+} port_ranges SEC(".maps");
 
 /* How to reach a backend, by id. */
 struct {
@@ -124,10 +124,10 @@ struct {
 /* Keys of later fragments that the daemon holds: its first fragment is announced. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, AWAITED);
+	__uint(max_entries, HELD_FRAGMENTS);
 	__type(key, __u32);
 	__type(value, __u64);
-} awaited SEC(".maps");
+} held_fragments SEC(".maps");
 
 /* What the daemon is given, and whether it reads. */
 struct {

@@ -8,64 +8,65 @@
 
 /* No part of a transaction comes so much later than the one before: retransmissions are 4 s
  * apart (T2 of RFC 3261, 17.1.2.1), and one may be lost. */
-#define MIGRATION_PAUSE 8
+#define MIGRATION_IDLE_SECONDS 8
 
 /* What is noted of a call. */
 enum migration_state {
-	MIGRATION_UNKNOWN, /* nothing */
-	MIGRATION_VOID,    /* it was at a backend that is dead */
-	MIGRATION_CALL,    /* goes on */
+	MIGRATION_UNKNOWN,      /* nothing */
+	MIGRATION_BACKEND_DEAD, /* it was at a backend that is dead */
+	MIGRATION_CALL,         /* goes on */
 	MIGRATION_ENDED,
-	MIGRATION_NO_CALL, /* a transaction */
+	MIGRATION_TRANSACTION, /* a transaction */
 };
 
 /* Where it is: a living backend; 0: it is unknown, or void. */
-struct migration_place {
+struct call_location {
 	__u32 backend;
 	__u32 seen;
 	__u32 state; /* enum migration_state */
 };
 
-static __always_inline struct migration_place migration_find(const struct tracked_key *key)
+static __always_inline struct call_location migration_locate(const struct tracked_key *key)
 {
 	const struct transaction *transaction;
 	const struct tracked_call *tracked = bpf_map_lookup_elem(&tracked_calls, key);
-	struct migration_place place = {};
+	struct call_location place = {};
 
 	if (tracked) {
-		place = (struct migration_place){
+		place = (struct call_location){
 			tracked->backend, tracked->seen, tracked->ended ? MIGRATION_ENDED : MIGRATION_CALL};
 	} else {
 		transaction = bpf_map_lookup_elem(&transactions, key);
 		if (transaction)
-			place = (struct migration_place){transaction->backend, transaction->seen, MIGRATION_NO_CALL};
+			place = (struct call_location){transaction->backend, transaction->seen, MIGRATION_TRANSACTION};
 	}
 	if (!place.backend || backend_is_alive(place.backend))
 		return place;
-	return (struct migration_place){.state = MIGRATION_VOID};
+	return (struct call_location){.state = MIGRATION_BACKEND_DEAD};
 }
 
 /* Would an initial packet be something new? Where nothing goes on: a REGISTER that is repeated, a
  * keepalive, a port that is used again are not to stay with a backend that takes no new calls.
  * A key that many calls share, a user or an address, stays. */
-static __always_inline bool migration_is_over(const struct flow *flow, const struct migration_place *place)
+static __always_inline bool migration_may_start_anew(const struct flow *flow, const struct call_location *place)
 {
-	bool one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
+	bool key_is_one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
 
-	return one_call && place->state >= MIGRATION_ENDED && track_seconds() - place->seen >= MIGRATION_PAUSE;
+	return key_is_one_call && place->state >= MIGRATION_ENDED &&
+	       track_seconds() - place->seen >= MIGRATION_IDLE_SECONDS;
 }
 
 /* The backend that gets a packet whose slot is migrating: flow->backend is the owner by the table,
  * `previous` the owner that the slot had before. A call that was at a dead backend was not at the
  * previous owner, which may be draining: it goes to the owner, where it can stay. */
-static __always_inline __u32 migration_steer(
-	const struct flow *flow, const struct track_message *message, __u32 previous, struct migration_place *place)
+static __always_inline __u32 migration_choose(
+	const struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
-	if (place->backend && !(message->initial && migration_is_over(flow, place)))
+	if (place->backend && !(message->initial && migration_may_start_anew(flow, place)))
 		return place->backend;
-	if (place->state != MIGRATION_VOID)
+	if (place->state != MIGRATION_BACKEND_DEAD)
 		place->state = MIGRATION_UNKNOWN;
-	if (message->initial || place->state == MIGRATION_VOID || !backend_is_alive(previous))
+	if (message->initial || place->state == MIGRATION_BACKEND_DEAD || !backend_is_alive(previous))
 		return flow->backend;
 	return previous;
 }
@@ -85,7 +86,7 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 __noinline __u32 migration_owner(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 previous, __u32 hinted)
 {
-	struct migration_place place;
+	struct call_location place;
 	struct tracked_key key;
 	struct tracked_call *tracked;
 	__u32 backend;
@@ -93,9 +94,9 @@ __noinline __u32 migration_owner(
 	if (!flow || !message)
 		return 0;
 	key = track_key(flow);
-	place = migration_find(&key);
-	backend = hinted ? flow->backend : migration_steer(flow, message, previous, &place);
-	if (flow->packet.kind == PACKET_QUOTE || !backend)
+	place = migration_locate(&key);
+	backend = hinted ? flow->backend : migration_choose(flow, message, previous, &place);
+	if (flow->packet.kind == PACKET_ICMP_ERROR || !backend)
 		return backend;
 	tracked = place.state == MIGRATION_CALL || place.state == MIGRATION_ENDED
 			  ? bpf_map_lookup_elem(&tracked_calls, &key)

@@ -22,9 +22,9 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 	struct inner inner = {};
 	struct punt *punt;
 
-	if (!flow || !backend || flow->packet.kind == PACKET_QUOTE || !inner_read(ctx, &flow->packet, &inner))
+	if (!flow || !backend || flow->packet.kind == PACKET_ICMP_ERROR || !inner_read(ctx, &flow->packet, &inner))
 		return VERDICT_too_big;
-	if (!punt_is_read(&punt_oversize, PUNT_CLASS_OVERSIZE))
+	if (!punt_has_reader(&punt_oversize, PUNT_CLASS_OVERSIZE))
 		return VERDICT_too_big;
 	punt = punt_frame(ctx, &punt_oversize, PUNT_FRAME_SIZE, PUNT_OVERSIZE);
 	if (!punt)
@@ -37,7 +37,7 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 	/* Its pieces go where it would have gone: the first one alone may tell less. */
 	punt->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
 		.backend = flow->backend,
-		.whole = flow->packet.kind != PACKET_LATER_FRAGMENT,
+		.split_by_daemon = flow->packet.kind != PACKET_LATER_FRAGMENT,
 		.service = flow->service};
 	punt->mtu = backend->mtu - outer_size(backend);
 	bpf_ringbuf_submit(punt, 0);

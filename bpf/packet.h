@@ -21,8 +21,8 @@ enum packet_kind {
 	PACKET_FIRST_FRAGMENT, /* with its ports if it has any; more of the datagram comes in other packets */
 	PACKET_LATER_FRAGMENT, /* without */
 	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
-	PACKET_QUOTE,          /* an ICMP error: ports and payload are those that it quotes, seen from the client */
-	PACKET_ECHO,           /* an ICMP echo request; like all that follow for no service */
+	PACKET_ICMP_ERROR,     /* an ICMP error: ports and payload are those that it quotes, seen from the client */
+	PACKET_ECHO_REQUEST,   /* an ICMP echo request; like all that follow for no service */
 	PACKET_NEIGHBOUR,      /* neighbour discovery of IPv6, which is our own kernel's */
 	PACKET_OTHER,          /* nothing that a service could be for */
 };
@@ -273,7 +273,7 @@ static __always_inline int packet_parse_transport(struct cursor *c, struct packe
 	return 0;
 }
 
-/* Up to and with the IP header. VERDICT_none when there is one; p->transport is then
+/* Up to and with the IP header. VERDICT_CONTINUE when there is one; p->transport is then
  * the offset of what it carries. */
 static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct packet *p)
 {
@@ -288,7 +288,7 @@ static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct pac
 	else
 		return VERDICT_not_ip;
 	p->transport = c->at;
-	return error ? VERDICT_malformed : VERDICT_none;
+	return error ? VERDICT_malformed : VERDICT_CONTINUE;
 }
 
 /* Destination unreachable, time exceeded, parameter problem, packet too big: RFC 792,
@@ -302,9 +302,9 @@ static inline bool is_icmp_error(__u8 type, bool ipv6)
 static inline int icmp_kind(__u8 type, bool ipv6)
 {
 	if (is_icmp_error(type, ipv6))
-		return PACKET_QUOTE;
+		return PACKET_ICMP_ERROR;
 	if (type == (ipv6 ? 128 : 8))
-		return PACKET_ECHO;
+		return PACKET_ECHO_REQUEST;
 	return ipv6 && type >= 133 && type <= 137 ? PACKET_NEIGHBOUR : PACKET_OTHER;
 }
 
@@ -328,15 +328,15 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	int error;
 
 	p->kind = icmp ? icmp_kind(icmp[0], p->ipv6) : PACKET_OTHER;
-	if (p->kind != PACKET_QUOTE)
+	if (p->kind != PACKET_ICMP_ERROR)
 		return;
 	c->at += 8;
 	quote = icmp_quote_length(icmp, p->ipv6);
 	quote = quote ? c->at + quote : p->end;
 	error = p->ipv6 ? packet_parse_ipv6(c, p, true) : packet_parse_ipv4(c, p, true);
 	if (p->kind == PACKET_FIRST_FRAGMENT)
-		p->kind = PACKET_QUOTE;
-	if (!error && p->kind == PACKET_QUOTE && address_is_same(&p->source, &vip))
+		p->kind = PACKET_ICMP_ERROR;
+	if (!error && p->kind == PACKET_ICMP_ERROR && address_is_same(&p->source, &vip))
 		error = packet_parse_transport(c, p);
 	else
 		error = -1;
@@ -351,20 +351,20 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	p->destination = vip;
 }
 
-/* Everything up to the payload. VERDICT_none when the packet may be for a service; else
+/* Everything up to the payload. VERDICT_CONTINUE when the packet may be for a service; else
  * the verdict that ends its way here. */
 static __always_inline enum verdict packet_parse(struct cursor *c, struct packet *p)
 {
 	enum verdict verdict = packet_parse_ip(c, p);
 	int error = 0;
 
-	if (verdict != VERDICT_none)
+	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	if (p->kind == PACKET_LATER_FRAGMENT)
-		return VERDICT_none;
+		return VERDICT_CONTINUE;
 	if (p->kind == PACKET_WHOLE && p->protocol == (p->ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		p->kind = PACKET_ICMP;
 	else
 		error = packet_parse_transport(c, p);
-	return error ? VERDICT_malformed : VERDICT_none;
+	return error ? VERDICT_malformed : VERDICT_CONTINUE;
 }

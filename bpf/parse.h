@@ -6,7 +6,7 @@
 #include "flow.h"
 #include "maps.h"
 
-static __always_inline bool parse_is_to(const struct ethhdr *eth, const struct mac *mac)
+static __always_inline bool parse_is_destination(const struct ethhdr *eth, const struct mac *mac)
 {
 	const void *a = eth->h_dest, *b = mac;
 
@@ -17,17 +17,17 @@ static __always_inline bool parse_is_to(const struct ethhdr *eth, const struct m
  * know where a host is floods frames for it to all: two balancers would forward them to each other's
  * port without end. A function of its own, since the fast path calls it, too, and has no stack to
  * spare for its key. */
-__noinline __u32 parse_is_for_us(struct xdp_md *ctx)
+__noinline __u32 parse_local_mtu(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 	struct own_mac key = {.ifindex = ctx->ingress_ifindex};
 	__u32 at = INTERFACE_MAC_INDEX(key.ifindex);
-	const struct received_mac *likely = bpf_map_lookup_elem(&interface_macs, &at);
+	const struct interface_mac *likely = bpf_map_lookup_elem(&interface_macs, &at);
 	const __u32 *mtu;
 
 	if ((void *)(eth + 1) > frame_end(ctx))
 		return 0;
-	if (likely && likely->own.ifindex == key.ifindex && parse_is_to(eth, &likely->own.mac))
+	if (likely && likely->own.ifindex == key.ifindex && parse_is_destination(eth, &likely->own.mac))
 		return likely->mtu;
 	__builtin_memcpy(&key.mac, eth->h_dest, sizeof(key.mac));
 	mtu = bpf_map_lookup_elem(&own_macs, &key);
@@ -64,12 +64,12 @@ __noinline int parse(struct xdp_md *ctx, struct flow *flow)
 
 	if (!flow)
 		return NEXT_FINISH;
-	if (!parse_is_for_us(ctx))
+	if (!parse_local_mtu(ctx))
 		return flow_finish(flow, VERDICT_other_host);
 	flow->length = bpf_xdp_get_buff_len(ctx);
 	cursor = parse_cursor(ctx, flow);
 	flow->verdict = packet_parse(&cursor, &flow->packet);
 	if (flow->packet.kind == PACKET_ICMP)
 		parse_icmp(ctx, flow);
-	return flow->verdict == VERDICT_none ? NEXT_STAGE : NEXT_FINISH;
+	return flow->verdict == VERDICT_CONTINUE ? NEXT_STAGE : NEXT_FINISH;
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "forward.h"
-#include "ranges.h"
+#include "vip.h"
 
 #define ECHO_REPLY_TTL 64
 #define ICMP_ECHO_REPLY 0
@@ -32,7 +32,7 @@ static __always_inline void echo_reply_ethernet(struct ethhdr *eth)
 }
 
 /* Two addresses that change places leave a checksum as it is. */
-static __always_inline bool pong_ipv4(struct xdp_md *ctx, const struct packet *p)
+static __always_inline bool echo_reply_ipv4(struct xdp_md *ctx, const struct packet *p)
 {
 	struct iphdr *ip = frame_at(ctx, p->ip);
 	__be16 *ttl = (__be16 *)&ip->ttl, was;
@@ -47,7 +47,7 @@ static __always_inline bool pong_ipv4(struct xdp_md *ctx, const struct packet *p
 	return true;
 }
 
-static __always_inline bool pong_ipv6(struct xdp_md *ctx, const struct packet *p)
+static __always_inline bool echo_reply_ipv6(struct xdp_md *ctx, const struct packet *p)
 {
 	struct ipv6hdr *ip = frame_at(ctx, p->ip);
 
@@ -84,7 +84,7 @@ static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet
 	vip = vip_find(&p->destination);
 	if (!vip || !(vip->flags & VIP_PING) || !ping_is_plain(p, eth))
 		return VERDICT_not_service;
-	if (p->ipv6 ? !pong_ipv6(ctx, p) : !pong_ipv4(ctx, p))
+	if (p->ipv6 ? !echo_reply_ipv6(ctx, p) : !echo_reply_ipv4(ctx, p))
 		return VERDICT_not_service; /* for the verifier: packet_parse has seen the header */
 	echo_reply_ethernet(eth);
 	echo_reply_icmp(icmp, p->ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);

@@ -4,7 +4,7 @@
  * not delay another. */
 #pragma once
 
-#include "context.h"
+#include "frame.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -14,7 +14,7 @@
 /* A stopped daemon reads nothing. What it would find later is too old to be of use, so nothing
  * is put into a ring that holds data if its reader has not moved for PUNT_NSEC. CPUs that
  * write here at the same time at worst take one packet more, or one less. */
-static __always_inline bool punt_is_read(void *ring, __u32 class)
+static __always_inline bool punt_has_reader(void *ring, __u32 class)
 {
 	struct punt_reader *reader = bpf_map_lookup_elem(&punt_readers, &class);
 	__u64 position = bpf_ringbuf_query(ring, BPF_RB_CONS_POS), now = bpf_ktime_get_ns();
@@ -52,7 +52,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 }
 
 /* The same for the whole frame; NULL also where that is too large. */
-static __always_inline struct punt *punt_whole(struct xdp_md *ctx, void *ring, __u8 kind)
+static __always_inline struct punt *punt_whole_frame(struct xdp_md *ctx, void *ring, __u8 kind)
 {
 	__u64 length = bpf_xdp_get_buff_len(ctx);
 

@@ -17,9 +17,9 @@ __noinline int send(struct xdp_md *ctx, struct flow *flow)
 	failed = forward(ctx, flow, backend);
 	if (failed == VERDICT_too_big)
 		failed = oversize(ctx, flow);
-	if (failed != VERDICT_none)
+	if (failed != VERDICT_CONTINUE)
 		flow->verdict = failed;
 	else if (flow->packet.kind == PACKET_FIRST_FRAGMENT || flow->packet.kind == PACKET_LATER_FRAGMENT)
-		fragment_sent(&flow->packet);
+		fragment_forwarded(&flow->packet);
 	return NEXT_FINISH;
 }

@@ -3,7 +3,7 @@
  * static are verified once, and not again for every way that leads there. */
 #pragma once
 
-#include "context.h"
+#include "frame.h"
 #include "sip_dialog.h"
 #include "sip_user.h"
 

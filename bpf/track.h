@@ -122,7 +122,7 @@ __noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct tr
 	if (!flow || !message)
 		return 0;
 	__builtin_memset(message, 0, sizeof(*message));
-	if (flow->packet.kind == PACKET_QUOTE)
+	if (flow->packet.kind == PACKET_ICMP_ERROR)
 		return 0;
 	if (flow->packet.protocol == IPPROTO_TCP)
 		track_read_segment(ctx, flow, message);

@@ -10,10 +10,11 @@
 #include "attachment.h"
 #include "decap.h"
 #include "dispatcher.h"
-#include "file.h"
+#include "config_file.h"
 #include "link.h"
 #include "options.h"
-#include "say.h"
+#include "output.h"
+#include "own_macs.h"
 #include "tunnel.h"
 
 struct target {
@@ -49,10 +50,10 @@ static int read_targets(struct attach *attach)
 	size_t i;
 
 	if (options->program == PROGRAM_BALANCER) {
-		attach->config = file_read(options->config);
+		attach->config = config_file_read(options->config);
 		if (!attach->config)
 			return -1;
-		attach->sizes = file_contract(attach->config);
+		attach->sizes = config_file_contract(attach->config);
 		attach->target_count = attach->config->interface_count;
 	} else {
 		attach->target_count = options->interface_count;
@@ -64,7 +65,7 @@ static int read_targets(struct attach *attach)
 	}
 	if (attach->targets)
 		return 0;
-	say_error("out of memory");
+	output_error("out of memory");
 	return -1;
 }
 
@@ -76,7 +77,7 @@ static int survey_program(const struct attach *attach, const struct target *targ
 	int err = interface_query(target->ifindex, &xdp);
 
 	if (err) {
-		say_error("cannot ask for the XDP program of %s: %s", target->name, say_why(err));
+		output_error("cannot ask for the XDP program of %s: %s", target->name, output_errno(err));
 		return -1;
 	}
 	if (!xdp.program_id || (attach->options->dispatcher && dispatcher_is_on(target->ifindex)))
@@ -89,26 +90,27 @@ static int survey_target(const struct attach *attach, struct target *target)
 {
 	target->ifindex = if_nametoindex(target->name);
 	if (!target->ifindex) {
-		say_error("cannot attach to %s: %s (see 'ip link')", target->name, say_why(errno));
+		output_error("cannot attach to %s: %s (see 'ip link')", target->name, output_errno(errno));
 		return -1;
 	}
 	if (!interface_has_ethernet(target->name)) {
-		say_error("cannot attach to %s: its packets have no Ethernet header (it is a tunnel or a tun device: "
-			  "take the interface that carries its packets)",
+		output_error(
+			"cannot attach to %s: its packets have no Ethernet header (it is a tunnel or a tun device: "
+			"take the interface that carries its packets)",
 			target->name);
 		return -1;
 	}
 	target->before = attachments_find(&attach->attachments, target->name);
 	if (target->before && target->before->state == ATTACHMENT_ELSEWHERE) {
-		say_error("cannot attach to %s: in %s that name is an interface of another network namespace (take "
-			  "another directory by --pin-dir)",
+		output_error("cannot attach to %s: in %s that name is an interface of another network namespace (take "
+			     "another directory by --pin-dir)",
 			target->name, attach->pins.dir);
 		return -1;
 	}
 	target->attached = target->before && target->before->state == ATTACHMENT_LIVE;
 	if (target->attached && target->before->ifindex != target->ifindex) {
-		say_error("cannot attach to %s: what was attached by that name is now called %s ('sipxdp-loader "
-			  "detach %s' first)",
+		output_error("cannot attach to %s: what was attached by that name is now called %s ('sipxdp-loader "
+			     "detach %s' first)",
 			target->name, target->before->name, target->before->name);
 		return -1;
 	}
@@ -126,7 +128,7 @@ static int survey(struct attach *attach)
 			result = -1;
 	}
 	if (result)
-		say_error("nothing was attached");
+		output_error("nothing was attached");
 	return result;
 }
 
@@ -139,7 +141,8 @@ static bool is_anything_left(const struct attach *attach)
 		const struct target *target = &attach->targets[i];
 
 		if (target->attached)
-			say_done("%s is already attached to %s", program_name(attach->options->program), target->name);
+			output_info(
+				"%s is already attached to %s", program_name(attach->options->program), target->name);
 		left = left || !target->attached;
 	}
 	return left;
@@ -160,22 +163,23 @@ static int examine_maps(struct attach *attach)
 	else
 		err = pins_contract(&attach->pins, PINS_TOP, &pinned);
 	if (err && (err != -ENOENT || running)) {
-		say_error("cannot use the maps pinned in %s: %s: %s%s", attach->pins.dir,
-			decap ? "decap_verdicts" : "contract", say_why(err),
+		output_error("cannot use the maps pinned in %s: %s: %s%s", attach->pins.dir,
+			decap ? "decap_verdicts" : "contract", output_errno(err),
 			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' continues where one was "
 							   "interrupted, 'detach' removes them)"
 							 : "");
 		return -1;
 	}
 	attach->maps_are_new = err == -ENOENT;
-	if (attach->maps_are_new || decap || file_fits(&pinned, &attach->sizes))
+	if (attach->maps_are_new || decap || config_file_fits(&pinned, &attach->sizes))
 		return 0;
 	if (running)
-		return file_refuse(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
+		return config_file_refuse(&pinned, &attach->sizes, attach->options->config, attach->pins.dir);
 	attach->maps_are_new = true;
 	attach->place = PINS_NEXT;
-	say_warning("the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
-		    "replaced (sipxdpd fills them; one of another version must be started again)",
+	output_warning(
+		"the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
+		"replaced (sipxdpd fills them; one of another version must be started again)",
 		attach->pins.dir);
 	return 0;
 }
@@ -247,48 +251,17 @@ out:
 	return result;
 }
 
-static int open_map(const struct attach *attach, const char *name)
-{
-	int map = pins_get(&attach->pins, attach->place, name);
-
-	if (map < 0)
-		say_error("cannot open %s/%s: %s", attach->pins.dir, name, say_why(map));
-	return map;
-}
-
-static int fill_own_mac(int own_macs, int interface_macs, const struct target *target)
-{
-	struct received_mac mac = {.own.ifindex = target->ifindex};
-	uint32_t at = INTERFACE_MAC_INDEX(target->ifindex);
-	int err = interface_mac(target->name, &mac.own.mac);
-
-	if (!err)
-		err = interface_mtu(target->name, &mac.mtu);
-	if (!err)
-		err = bpf_map_update_elem(own_macs, &mac.own, &mac.mtu, BPF_ANY);
-	return err ? err : bpf_map_update_elem(interface_macs, &at, &mac, BPF_ANY);
-}
-
-/* Frames to an interface's own address are for this machine, before a daemon says which others are. */
+/* Makes the program accept frames to the interfaces' own addresses. The daemon adds other addresses later. */
 static int fill_own_macs(const struct attach *attach)
 {
-	int map = open_map(attach, "own_macs"), likely = open_map(attach, "interface_macs");
-	int err = map < 0 || likely < 0 ? -1 : 0;
+	struct own_macs maps;
+	int err = own_macs_open(&maps, &attach->pins, attach->place);
 	size_t i;
 
-	for (i = 0; i < attach->target_count && !err; i++) {
-		const struct target *target = &attach->targets[i];
-
-		err = fill_own_mac(map, likely, target);
-		if (err)
-			say_error("cannot put the MAC address of %s into the maps own_macs and interface_macs: %s",
-				target->name, say_why(err));
-	}
-	if (map >= 0)
-		close(map);
-	if (likely >= 0)
-		close(likely);
-	return err ? -1 : 0;
+	for (i = 0; i < attach->target_count && !err; i++)
+		err = own_macs_add(&maps, attach->targets[i].name, attach->targets[i].ifindex);
+	own_macs_close(&maps);
+	return err;
 }
 
 /* Which tunnels end here, and which are accepted? Asked before a packet meets the program. */
@@ -304,8 +277,8 @@ static int fill_maps(struct attach *attach)
 	for (i = 0; i < attach->target_count; i++) {
 		struct target *target = &attach->targets[i];
 
-		if (tunnel_add(attach->decap.addresses, target->name, target->ifindex, !options->address_count,
-			    &target->addresses))
+		if (tunnel_add_interface(attach->decap.addresses, target->name, target->ifindex,
+			    !options->address_count, &target->addresses))
 			return -1;
 	}
 	return 0;
@@ -327,7 +300,7 @@ static void detach_target(const struct attach *attach, struct target *target)
 	if (target->dispatched)
 		dispatcher_detach(target->ifindex, target->dispatched);
 	if (attach->decap.addresses >= 0 && !target->attached)
-		tunnel_remove(attach->decap.addresses, target->ifindex, &attach->attachments);
+		tunnel_remove_interface(attach->decap.addresses, target->ifindex, &attach->attachments);
 }
 
 static int pin_target(struct attach *attach, const struct target *target)
@@ -339,9 +312,9 @@ static int pin_target(struct attach *attach, const struct target *target)
 	if (before && pins_remove(&attach->pins, before->dispatched ? PINS_DISPATCHED : PINS_LINKS, before->pin))
 		return -1;
 	if (before)
-		say_done("%s: the pin of an attachment that has ended is removed", target->name);
+		output_info("%s: the pin of an attachment that has ended is removed", target->name);
 	if (before && attach->decap.addresses >= 0)
-		tunnel_remove(attach->decap.addresses, 0, &attach->attachments);
+		tunnel_remove_interface(attach->decap.addresses, 0, &attach->attachments);
 	return pins_put(&attach->pins, target->dispatched ? PINS_DISPATCHED : PINS_LINKS, target->name, target->fd);
 }
 
@@ -362,7 +335,7 @@ static int attach_targets(struct attach *attach)
 	return 0;
 }
 
-/* The contract goes first, as in an upgrade (renew.c). */
+/* The contract goes first, as in an upgrade (new_maps.c). */
 static int move_maps(struct attach *attach)
 {
 	if (attach->place == PINS_TOP)
@@ -388,7 +361,7 @@ static int commit(struct attach *attach)
 		return 0;
 	}
 	detach_targets(attach);
-	say_error("nothing was attached");
+	output_error("nothing was attached");
 	return -1;
 }
 
@@ -403,9 +376,10 @@ static void warn_of_veth(const struct attach *attach)
 
 		if (target->attached || !interface_is_veth(target->name))
 			continue;
-		say_warning("%s is a veth device: its other end must run an XDP program (any) and have transmit "
-			    "checksums off ('ethtool -K PEER tx off'), or forwarded packets are lost; --mode generic "
-			    "needs neither",
+		output_warning(
+			"%s is a veth device: its other end must run an XDP program (any) and have transmit "
+			"checksums off ('ethtool -K PEER tx off'), or forwarded packets are lost; --mode generic "
+			"needs neither",
 			target->name);
 	}
 }
@@ -420,17 +394,18 @@ static void report(const struct attach *attach)
 		const struct target *target = &attach->targets[i];
 
 		if (target->addresses)
-			say_done("%s: tunnels to %zu more address%s end here", target->name, target->addresses,
+			output_info("%s: tunnels to %zu more address%s end here", target->name, target->addresses,
 				target->addresses > 1 ? "es" : "");
 		if (!target->attached)
-			say_done("%s attached to %s, %s%s", program_name(options->program), target->name,
+			output_info("%s attached to %s, %s%s", program_name(options->program), target->name,
 				mode_name(options->mode), options->dispatcher ? ", by libxdp's dispatcher" : "");
 	}
 	if (options->program == PROGRAM_BALANCER && options->mode == MODE_NATIVE)
 		warn_of_veth(attach);
 	if (options->mode == MODE_GENERIC)
-		say_warning("generic mode: a packet reaches the program late and costs many times as much as in native "
-			    "mode");
+		output_warning(
+			"generic mode: a packet reaches the program late and costs many times as much as in native "
+			"mode");
 }
 
 /* For those that are attached already: does that leave something new to be done? */
@@ -463,8 +438,9 @@ static int attach_all(struct attach *attach)
 			report(attach);
 			return 0;
 		}
-		say_error("there is nothing to attach ('sipxdp-loader upgrade' replaces the program, 'detach' removes "
-			  "it)");
+		output_error(
+			"there is nothing to attach ('sipxdp-loader upgrade' replaces the program, 'detach' removes "
+			"it)");
 		return -1;
 	}
 	if (prepare_program(attach))

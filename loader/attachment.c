@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "attachment.h"
 #include "dispatcher.h"
-#include "say.h"
+#include "output.h"
 
 /* The link tells the interface by a number that means something else in each network
  * namespace: it is ours to name only if the same program is on the one we see. */
@@ -69,7 +69,7 @@ static int read_one(const struct pins *pins, enum pins_place place, const char *
 	if (!err)
 		return 0;
 	pins_path(pins, place, name, path);
-	say_error("cannot read what is pinned at %s: %s", path, say_why(err));
+	output_error("cannot read what is pinned at %s: %s", path, output_errno(err));
 	if (out->fd >= 0)
 		close(out->fd);
 	return -1;
@@ -144,7 +144,7 @@ int attachment_replace(const struct attachment *attachment, int program)
 {
 	if (!bpf_link_update(attachment->fd, program, NULL))
 		return 0;
-	say_error("cannot replace the program on %s: %s", attachment->name, say_why(errno));
+	output_error("cannot replace the program on %s: %s", attachment->name, output_errno(errno));
 	return -1;
 }
 
@@ -157,7 +157,7 @@ int attachment_remove(struct pins *pins, struct attachment *attachment)
 			return -1;
 	} else if (!attachment->dispatched && bpf_link_detach(attachment->fd) && attachment->ifindex) {
 		/* Not left to the last close: somebody else may hold the link open. */
-		say_error("cannot detach from %s: %s", attachment->name, say_why(errno));
+		output_error("cannot detach from %s: %s", attachment->name, output_errno(errno));
 		return -1;
 	}
 	return pins_remove(pins, place, attachment->pin);

@@ -9,7 +9,7 @@
 #include "carry.h"
 #include "core/base/memory.h"
 #include "ctl/maps/old_map.h"
-#include "say.h"
+#include "output.h"
 
 #define AT_ONCE 4096
 
@@ -140,7 +140,7 @@ struct carry *carry_begin(const struct pins *pins)
 		carry->new_calls = pins_get(pins, PINS_NEXT, "tracked_calls");
 		carry->new_transactions = pins_get(pins, PINS_NEXT, "transactions");
 		if (old_map_open(&carry->calls, get_tracked_calls(pins)))
-			say_warning("the tracked calls of slots that are migrating cannot be read: some may move");
+			output_warning("the tracked calls of slots that are migrating cannot be read: some may move");
 		old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions")); /* since ABI 4 */
 		return carry;
 	}
@@ -216,7 +216,7 @@ static void copy(const struct carry *carry, const struct old_map *map, put_entry
 
 		error = bpf_map_lookup_batch(map->fd, from, &batch, keys, values, &count, NULL);
 		if (error && error != -ENOENT) {
-			say_warning("cannot read all tracked calls: %s; some may move", say_why(error));
+			output_warning("cannot read all tracked calls: %s; some may move", output_errno(error));
 			break;
 		}
 		from = &batch;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "decap.h"
-#include "say.h"
+#include "output.h"
 #include "tunnel.h"
 
 static int name_addresses(struct decap *decap, const struct options *options)
@@ -13,11 +13,11 @@ static int name_addresses(struct decap *decap, const struct options *options)
 
 	decap->named = calloc(options->address_count + 1, sizeof(*decap->named));
 	if (!decap->named) {
-		say_error("out of memory");
+		output_error("out of memory");
 		return -1;
 	}
 	for (i = 0; i < options->address_count; i++) {
-		if (tunnel_name(decap->addresses, &options->addresses[i], &is_new))
+		if (tunnel_add_named(decap->addresses, &options->addresses[i], &is_new))
 			return -1;
 		if (is_new)
 			decap->named[decap->named_count++] = options->addresses[i];
@@ -29,10 +29,11 @@ int decap_begin(struct decap *decap, const struct pins *pins, const struct optio
 {
 	decap->addresses = pins_get(pins, PINS_TOP, "decap_addresses");
 	if (decap->addresses < 0) {
-		say_error("cannot open %s/decap_addresses: %s", pins->dir, say_why(decap->addresses));
+		output_error("cannot open %s/decap_addresses: %s", pins->dir, output_errno(decap->addresses));
 		return -1;
 	}
-	if (lists_open(&decap->lists, pins) || lists_choose(&decap->lists, options) || lists_add(&decap->lists))
+	if (allowlists_open(&decap->lists, pins) || allowlists_choose(&decap->lists, options) ||
+		allowlists_add(&decap->lists))
 		return -1;
 	return name_addresses(decap, options);
 }
@@ -44,13 +45,13 @@ void decap_undo(const struct decap *decap)
 	if (decap->addresses < 0)
 		return;
 	for (i = 0; i < decap->named_count; i++)
-		tunnel_forget(decap->addresses, &decap->named[i]);
-	lists_undo(&decap->lists);
+		tunnel_remove_named(decap->addresses, &decap->named[i]);
+	allowlists_undo(&decap->lists);
 }
 
 bool decap_finish(struct decap *decap)
 {
-	return decap->addresses >= 0 && (lists_finish(&decap->lists) || decap->named_count);
+	return decap->addresses >= 0 && (allowlists_finish(&decap->lists) || decap->named_count);
 }
 
 void decap_report(const struct decap *decap)
@@ -58,15 +59,15 @@ void decap_report(const struct decap *decap)
 	if (decap->addresses < 0)
 		return;
 	if (decap->named_count)
-		say_done("tunnels to %zu more address%s end here (--address)", decap->named_count,
+		output_info("tunnels to %zu more address%s end here (--address)", decap->named_count,
 			decap->named_count > 1 ? "es" : "");
-	lists_report(&decap->lists);
+	allowlists_report(&decap->lists);
 }
 
 void decap_close(struct decap *decap)
 {
 	if (decap->addresses >= 0)
 		close(decap->addresses);
-	lists_close(&decap->lists);
+	allowlists_close(&decap->lists);
 	free(decap->named);
 }

@@ -4,7 +4,7 @@
  * caller's (tunnel.h). */
 #pragma once
 
-#include "lists.h"
+#include "allowlist.h"
 #include "options.h"
 #include "pins.h"
 
@@ -12,7 +12,7 @@ struct decap {
 	int addresses;         /* the map decap_addresses; -1: it is not decap that is attached */
 	struct address *named; /* by --address: those that this run has added */
 	size_t named_count;
-	struct lists lists;
+	struct allowlists lists;
 };
 
 /* Opens the maps and adds what is missing in them; nothing is taken out. */

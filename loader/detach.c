@@ -3,7 +3,7 @@
 #include <unistd.h>
 #include "attachment.h"
 #include "options.h"
-#include "say.h"
+#include "output.h"
 #include "tunnel.h"
 
 static void forget_addresses(const struct pins *pins, uint32_t ifindex, const struct attachments *attached)
@@ -12,7 +12,7 @@ static void forget_addresses(const struct pins *pins, uint32_t ifindex, const st
 
 	if (map < 0)
 		return;
-	tunnel_remove(map, ifindex, attached);
+	tunnel_remove_interface(map, ifindex, attached);
 	close(map);
 }
 
@@ -23,11 +23,11 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 	if (attachment_remove(pins, attachment))
 		return -1;
 	if (attachment->state == ATTACHMENT_GONE)
-		say_done("%s: was detached already (the interface has gone since, or somebody else did it); its pin "
-			 "is removed",
+		output_info("%s: was detached already (the interface has gone since, or somebody else did it); its pin "
+			    "is removed",
 			attachment->name);
 	else
-		say_done("%s detached from %s", program_name(pins->kind), attachment->name);
+		output_info("%s detached from %s", program_name(pins->kind), attachment->name);
 	if (!ifindex) /* of a link that somebody else has ended only the name is known */
 		ifindex = if_nametoindex(attachment->name);
 	attachment->state = ATTACHMENT_GONE;
@@ -46,7 +46,7 @@ static int check_names(const struct options *options, const struct attachments *
 	for (i = 0; i < options->interface_count; i++) {
 		if (attachments_find(attachments, options->interfaces[i]))
 			continue;
-		say_error("%s is not attached to %s (see 'sipxdp-loader status')", program_name(options->program),
+		output_error("%s is not attached to %s (see 'sipxdp-loader status')", program_name(options->program),
 			options->interfaces[i]);
 		result = -1;
 	}
@@ -85,9 +85,9 @@ static int detach(const struct options *options, struct pins *pins, struct attac
 	if (pins_remove_shared(pins, PINS_TOP, &removed) || pins_remove_shared(pins, PINS_NEXT, &next))
 		return -1;
 	if (removed)
-		say_done("the maps of %s are removed from %s", program_name(pins->kind), pins->dir);
+		output_info("the maps of %s are removed from %s", program_name(pins->kind), pins->dir);
 	else if (!attachments->count)
-		say_done("%s is not attached to anything", program_name(pins->kind));
+		output_info("%s is not attached to anything", program_name(pins->kind));
 	return result;
 }
 

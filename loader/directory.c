@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include "ctl/maps/pin_directory.h"
 #include "directory.h"
-#include "say.h"
+#include "output.h"
 
 #define BPFFS "/sys/fs/bpf"
 
@@ -47,10 +47,10 @@ static void cut_to_existing(char *path)
 static int mount_bpffs(void)
 {
 	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700")) {
-		say_error("cannot mount bpffs at " BPFFS ": %s", say_why(errno));
+		output_error("cannot mount bpffs at " BPFFS ": %s", output_errno(errno));
 		return -1;
 	}
-	say_done("mounted bpffs at " BPFFS);
+	output_info("mounted bpffs at " BPFFS);
 	return 0;
 }
 
@@ -61,14 +61,14 @@ int directory_prepare(const char *dir)
 	snprintf(existing, sizeof(existing), "%s", dir);
 	cut_to_existing(existing);
 	if (!strcmp(dir, BPFFS) || (!strcmp(dir, existing) && is_mount_point(dir))) {
-		say_error("%s is where everybody pins: take a directory within it", dir);
+		output_error("%s is where everybody pins: take a directory within it", dir);
 		return -1;
 	}
 	if (is_bpffs(existing))
 		return 0;
 	if (!strncmp(dir, BPFFS "/", sizeof(BPFFS)))
 		return mount_bpffs();
-	say_error("%s is not on a bpffs, so nothing can be pinned there (mount -t bpf bpf DIRECTORY)", dir);
+	output_error("%s is not on a bpffs, so nothing can be pinned there (mount -t bpf bpf DIRECTORY)", dir);
 	return -1;
 }
 
@@ -82,7 +82,7 @@ int directory_make(const char *dir)
 	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(path, 0700) && errno != EEXIST) {
-			say_error("cannot make the directory %s: %s", path, say_why(errno));
+			output_error("cannot make the directory %s: %s", path, output_errno(errno));
 			return -1;
 		}
 		*slash = '/';
@@ -95,11 +95,11 @@ int directory_check(const char *dir)
 	char error[PIN_DIRECTORY_ERROR_SIZE];
 
 	if (pin_directory_check(dir, error)) {
-		say_error("%s", error);
+		output_error("%s", error);
 		return -1;
 	}
 	if (access(dir, R_OK | X_OK) && errno == EACCES) {
-		say_error("cannot read %s: %s", dir, say_why(EACCES));
+		output_error("cannot read %s: %s", dir, output_errno(EACCES));
 		return -1;
 	}
 	return 0;
@@ -127,7 +127,7 @@ static int wait_for_lock(int fd)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return -1;
-	say_done("waiting for another sipxdp-loader");
+	output_info("waiting for another sipxdp-loader");
 	return flock(fd, LOCK_EX);
 }
 
@@ -167,7 +167,7 @@ int directory_lock(const char *dir, bool make, int *lock)
 	} while (errno == ENOENT && (make || !access(dir, F_OK)));
 	if (errno == ENOENT)
 		return 0; /* then nothing is pinned, and nothing will be */
-	say_error("cannot lock %s: %s", dir, say_why(errno));
+	output_error("cannot lock %s: %s", dir, output_errno(errno));
 	return -1;
 }
 

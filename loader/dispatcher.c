@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xdp/libxdp.h>
 #include "dispatcher.h"
-#include "say.h"
+#include "output.h"
 
 /* The dispatcher calls its programs by replacing functions of its own, which is a program
  * type that kernels may refuse. Asks for the replacement of a kernel function: refused
@@ -22,10 +22,10 @@ int dispatcher_probe(void)
 
 	if (fd == -EINVAL)
 		return 0;
-	say_error("this kernel refuses programs of type BPF_PROG_TYPE_EXT (%s), without which libxdp's dispatcher "
-		  "cannot share an interface: attach without --dispatcher, to an interface that has no other XDP "
-		  "program",
-		fd == -EPERM ? "EPERM" : say_why(fd));
+	output_error("this kernel refuses programs of type BPF_PROG_TYPE_EXT (%s), without which libxdp's dispatcher "
+		     "cannot share an interface: attach without --dispatcher, to an interface that has no other XDP "
+		     "program",
+		fd == -EPERM ? "EPERM" : output_errno(fd));
 	return -1;
 }
 
@@ -76,7 +76,7 @@ bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode)
  * request 509, of 2025. */
 static const char *help_with_libxdp(void)
 {
-	return strstr(say_library(), "changes packet data") ? "; this kernel needs a libxdp of 2025 or later" : "";
+	return strstr(output_library(), "changes packet data") ? "; this kernel needs a libxdp of 2025 or later" : "";
 }
 
 int dispatcher_attach(struct program *program, int ifindex, const char *name, enum mode mode)
@@ -86,7 +86,7 @@ int dispatcher_attach(struct program *program, int ifindex, const char *name, en
 	struct xdp_program *xdp;
 	int err;
 
-	say_library_clear();
+	output_library_clear();
 	xdp = xdp_program__create(&options);
 	err = libxdp_get_error(xdp);
 	if (err)
@@ -101,8 +101,8 @@ int dispatcher_attach(struct program *program, int ifindex, const char *name, en
 		err = -EOPNOTSUPP;
 	}
 	if (err)
-		say_error("cannot attach to %s by libxdp's dispatcher: %s%s%s", name, say_why(err), say_library(),
-			help_with_libxdp());
+		output_error("cannot attach to %s by libxdp's dispatcher: %s%s%s", name, output_errno(err),
+			output_library(), help_with_libxdp());
 	xdp_program__close(xdp);
 	return err ? -1 : 0;
 }
@@ -113,11 +113,11 @@ int dispatcher_detach(int ifindex, uint32_t program_id)
 	struct xdp_program *program = dispatcher ? find(dispatcher, program_id) : NULL;
 	int err = 0;
 
-	say_library_clear();
+	output_library_clear();
 	if (program)
 		err = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(dispatcher), 0);
 	if (err)
-		say_error("cannot detach from interface %d: %s%s", ifindex, say_why(err), say_library());
+		output_error("cannot detach from interface %d: %s%s", ifindex, output_errno(err), output_library());
 	xdp_multiprog__close(dispatcher);
 	return err ? -1 : 0;
 }

@@ -7,7 +7,7 @@
 #include <linux/if_link.h>
 #include "dispatcher.h"
 #include "link.h"
-#include "say.h"
+#include "output.h"
 
 void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program_id)
 {
@@ -16,7 +16,7 @@ void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program
 
 	if (dispatcher_is_on(ifindex))
 		way = "--dispatcher shares the interface with it";
-	say_error("cannot attach to %s: %s (%s is loaded; see 'ip link show %s'; %s)", name, strerror(error),
+	output_error("cannot attach to %s: %s (%s is loaded; see 'ip link show %s'; %s)", name, strerror(error),
 		interface_program_text(program_id, text), name, way);
 }
 
@@ -27,10 +27,10 @@ static const char *ask_driver(int ifindex, int program_fd)
 	const uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
 	LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = program_fd);
 
-	say_library_clear();
+	output_library_clear();
 	if (!bpf_xdp_attach(ifindex, program_fd, flags, NULL))
 		bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE | XDP_FLAGS_REPLACE, &options);
-	return say_kernel();
+	return output_kernel();
 }
 
 static void refuse_link(const char *name, int ifindex, int program_fd, enum mode mode, int error)
@@ -44,11 +44,11 @@ static void refuse_link(const char *name, int ifindex, int program_fd, enum mode
 		return;
 	}
 	if (!asks_for_native) {
-		say_error("cannot attach to %s: %s", name, say_why(error));
+		output_error("cannot attach to %s: %s", name, output_errno(error));
 		return;
 	}
 	reason = ask_driver(ifindex, program_fd);
-	say_error("cannot attach to %s: %s (%s; --mode generic does without the driver's help, and is slow)", name,
+	output_error("cannot attach to %s: %s (%s; --mode generic does without the driver's help, and is slow)", name,
 		strerror(error), *reason ? reason : "its driver refuses native XDP");
 }
 

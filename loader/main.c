@@ -7,7 +7,7 @@
 #include <string.h>
 #include "core/net/address.h"
 #include "options.h"
-#include "say.h"
+#include "output.h"
 #include "usage.h"
 
 #define DEFAULT_TIMEOUT 60 /* s */
@@ -129,7 +129,7 @@ static enum loader_option find_option(int value)
 
 static int refuse(const char *problem, const char *what)
 {
-	say_error("%s%s%s (see 'sipxdp-loader --help')", problem, *what ? " " : "", what);
+	output_error("%s%s%s (see 'sipxdp-loader --help')", problem, *what ? " " : "", what);
 	return EXIT_USAGE;
 }
 
@@ -158,7 +158,7 @@ static int read_options(
 		if (command && row->commands && !(row->commands & command))
 			return refuse("this command does not take the option", row->name);
 		if (!setters[*stop](options, optarg)) {
-			say_error("--%s must be %s, not '%s'", row->name, row->expected, optarg);
+			output_error("--%s must be %s, not '%s'", row->name, row->expected, optarg);
 			return EXIT_USAGE;
 		}
 	}
@@ -239,7 +239,7 @@ static int run(int argc, char **argv, struct options *options)
 	status = check(command, options);
 	if (status != EXIT_DONE)
 		return status;
-	say_open(options->verbose);
+	output_open(options->verbose);
 	return run_command(command, options) ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -257,7 +257,7 @@ int main(int argc, char **argv)
 	/* A reader that went away must not end us between two pins. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!options.addresses || !options.from.list || !options.vips.list) {
-		say_error("out of memory");
+		output_error("out of memory");
 		return EXIT_FAILED;
 	}
 	status = run(argc, argv, &options);

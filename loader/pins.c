@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "directory.h"
 #include "pins.h"
-#include "say.h"
+#include "output.h"
 
 #define DECAP_PREFIX "decap"
 #define BESIDE "_to_take_its_place" /* too long to be taken for an interface */
@@ -119,7 +119,7 @@ void pins_end(struct pins *pins, bool failed)
 		char *path = pins->made[--pins->made_count];
 
 		if (failed && unlink(path) && errno != ENOENT)
-			say_error("cannot remove %s: %s", path, say_why(errno));
+			output_error("cannot remove %s: %s", path, output_errno(errno));
 		free(path);
 	}
 	free(pins->made);
@@ -138,7 +138,7 @@ static int remember(struct pins *pins, const char *path)
 		made[pins->made_count] = strdup(path);
 	}
 	if (!made || !made[pins->made_count]) {
-		say_error("cannot pin %s: %s", path, strerror(ENOMEM));
+		output_error("cannot pin %s: %s", path, strerror(ENOMEM));
 		return -1;
 	}
 	pins->made_count++;
@@ -189,7 +189,7 @@ static int pin(const struct pins *pins, enum pins_place place, const char *path,
 		return -1;
 	if (!bpf_obj_pin(fd, path))
 		return 0;
-	say_error("cannot pin %s: %s", path, say_why(errno == EEXIST ? EMEDIUMTYPE : errno));
+	output_error("cannot pin %s: %s", path, output_errno(errno == EEXIST ? EMEDIUMTYPE : errno));
 	return -1;
 }
 
@@ -217,7 +217,7 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 		return -1;
 	if (!rename(beside, path))
 		return 0;
-	say_error("cannot replace %s: %s", path, say_why(errno));
+	output_error("cannot replace %s: %s", path, output_errno(errno));
 	unlink(beside);
 	return -1;
 }
@@ -229,7 +229,7 @@ int pins_remove(struct pins *pins, enum pins_place place, const char *name)
 	pins_path(pins, place, name, path);
 	if (!unlink(path) || errno == ENOENT)
 		return 0;
-	say_error("cannot remove %s: %s", path, say_why(errno));
+	output_error("cannot remove %s: %s", path, output_errno(errno));
 	return -1;
 }
 
@@ -301,7 +301,7 @@ static int move_up(struct pins *pins, enum pins_place place, const char *name)
 	pins_path(pins, PINS_TOP, name, to);
 	if (!rename(from, to))
 		return 0;
-	say_error("cannot put %s into the place of %s: %s", from, to, say_why(errno));
+	output_error("cannot put %s into the place of %s: %s", from, to, output_errno(errno));
 	return -1;
 }
 
@@ -341,7 +341,7 @@ int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)
 		exchange(names[(*count)++], ':', '.');
 	}
 	if (!dir || entry)
-		say_error("cannot read %s: %s", path, say_why(errno));
+		output_error("cannot read %s: %s", path, output_errno(errno));
 	if (!dir)
 		return -1;
 	closedir(dir);
@@ -419,7 +419,7 @@ static int reuse_maps(const struct pins *pins, enum pins_place place, const stru
 		fd = pins_get(pins, place, bpf_map__name(map));
 		if (fd < 0) {
 			pins_path(pins, place, bpf_map__name(map), path);
-			say_error("cannot use the pinned map %s: %s", path, say_why(fd));
+			output_error("cannot use the pinned map %s: %s", path, output_errno(fd));
 			return -1;
 		}
 		err = program_reuse_map(map, fd);

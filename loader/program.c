@@ -5,7 +5,7 @@
 #include "bpf/balancer.skel.h"
 #include "bpf/decap.skel.h"
 #include "program.h"
-#include "say.h"
+#include "output.h"
 
 const char *program_name(enum program_kind kind)
 {
@@ -44,20 +44,21 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 	for (i = 0; !err && i < sizeof(rows) / sizeof(*rows); i++)
 		err = bpf_map__set_max_entries(rows[i].map, rows[i].entries);
 	if (err)
-		say_error("cannot size the maps: %s", say_why(err));
+		output_error("cannot size the maps: %s", output_errno(err));
 	return err ? -1 : 0;
 }
 
 int program_open(struct program *program, enum program_kind kind, const struct contract *sizes)
 {
 	*program = (struct program){.kind = kind};
-	say_library_clear();
+	output_library_clear();
 	if (kind == PROGRAM_DECAP)
 		program->decap = decap_bpf__open();
 	else
 		program->balancer = balancer_bpf__open();
 	if (!program->decap && !program->balancer) {
-		say_error("cannot open the program '%s': %s%s", program_name(kind), say_why(errno), say_library());
+		output_error("cannot open the program '%s': %s%s", program_name(kind), output_errno(errno),
+			output_library());
 		return -1;
 	}
 	program->object = kind == PROGRAM_DECAP ? program->decap->obj : program->balancer->obj;
@@ -94,8 +95,9 @@ int program_reuse_map(struct bpf_map *map, int fd)
 	int err = bpf_obj_get_info_by_fd(fd, &info, &size);
 
 	if (!err && !fits(map, &info)) {
-		say_error("the pinned map '%s' has keys of %u and values of %u bytes and room for %u; this program's "
-			  "has %u, %u and %u: 'upgrade -c FILE' makes new ones",
+		output_error(
+			"the pinned map '%s' has keys of %u and values of %u bytes and room for %u; this program's "
+			"has %u, %u and %u: 'upgrade -c FILE' makes new ones",
 			bpf_map__name(map), info.key_size, info.value_size, info.max_entries, bpf_map__key_size(map),
 			bpf_map__value_size(map), bpf_map__max_entries(map));
 		return -1;
@@ -103,7 +105,7 @@ int program_reuse_map(struct bpf_map *map, int fd)
 	if (!err)
 		err = bpf_map__reuse_fd(map, fd);
 	if (err)
-		say_error("cannot use the pinned map '%s': %s", bpf_map__name(map), say_why(err));
+		output_error("cannot use the pinned map '%s': %s", bpf_map__name(map), output_errno(err));
 	return err ? -1 : 0;
 }
 
@@ -113,7 +115,7 @@ static int write_contract(struct program *program, const struct contract *sizes)
 
 	if (!bpf_map_update_elem(fd, &(uint32_t){0}, sizes, BPF_ANY))
 		return 0;
-	say_error("cannot write the map 'contract': %s", say_why(errno));
+	output_error("cannot write the map 'contract': %s", output_errno(errno));
 	return -1;
 }
 
@@ -121,11 +123,11 @@ int program_load(struct program *program, const struct contract *sizes)
 {
 	int err;
 
-	say_library_clear();
+	output_library_clear();
 	err = program->decap ? decap_bpf__load(program->decap) : balancer_bpf__load(program->balancer);
 	if (err) {
-		say_error(
-			"cannot load the program '%s': %s%s", program_name(program->kind), say_why(err), say_library());
+		output_error("cannot load the program '%s': %s%s", program_name(program->kind), output_errno(err),
+			output_library());
 		return -1;
 	}
 	return program->balancer && sizes ? write_contract(program, sizes) : 0;

@@ -8,9 +8,9 @@
 #include <jansson.h>
 #include "attachment.h"
 #include "dispatcher.h"
-#include "lists.h"
+#include "allowlist.h"
 #include "options.h"
-#include "say.h"
+#include "output.h"
 
 struct status {
 	struct pins pins;
@@ -208,14 +208,14 @@ static void judge_decap_verdicts(struct status *status)
 /* NULL where the maps are those of another release. */
 static json_t *describe_decap(struct status *status)
 {
-	struct lists lists;
+	struct allowlists lists;
 	json_t *object = NULL;
 
-	if (!lists_open(&lists, &status->pins)) {
-		object = lists_describe(&lists, status->warnings);
+	if (!allowlists_open(&lists, &status->pins)) {
+		object = allowlists_describe(&lists, status->warnings);
 		judge_decap_verdicts(status);
 	}
-	lists_close(&lists);
+	allowlists_close(&lists);
 	return object;
 }
 
@@ -354,7 +354,7 @@ int status_run(const struct options *options)
 	}
 	json_decref(root);
 	if (!result && (fflush(stdout) || ferror(stdout))) {
-		say_error("cannot write: %s", strerror(errno));
+		output_error("cannot write: %s", strerror(errno));
 		return -1;
 	}
 	return result;

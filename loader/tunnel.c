@@ -6,15 +6,15 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include "core/net/address.h"
-#include "say.h"
+#include "output.h"
 #include "tunnel.h"
 
 static int refuse(const struct address *address, int error)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	say_error("cannot have tunnels to %s end here: %s", address_format(address, text),
-		error == E2BIG ? "the map decap_addresses is full" : say_why(error));
+	output_error("cannot have tunnels to %s end here: %s", address_format(address, text),
+		error == E2BIG ? "the map decap_addresses is full" : output_errno(error));
 	return -1;
 }
 
@@ -25,7 +25,7 @@ static bool is_interface(uint32_t ifindex)
 	return if_indextoname(ifindex, name);
 }
 
-int tunnel_name(int map, const struct address *address, bool *is_new)
+int tunnel_add_named(int map, const struct address *address, bool *is_new)
 {
 	const uint32_t owner = TUNNEL_NAMED;
 	uint32_t before;
@@ -34,7 +34,7 @@ int tunnel_name(int map, const struct address *address, bool *is_new)
 	return bpf_map_update_elem(map, address, &owner, BPF_ANY) ? refuse(address, errno) : 0;
 }
 
-void tunnel_forget(int map, const struct address *address)
+void tunnel_remove_named(int map, const struct address *address)
 {
 	bpf_map_delete_elem(map, address);
 }
@@ -53,7 +53,7 @@ static int add(int map, uint32_t ifindex, const struct address *address, size_t 
 	return 0;
 }
 
-int tunnel_add(int map, const char *interface, int ifindex, bool needed, size_t *added)
+int tunnel_add_interface(int map, const char *interface, int ifindex, bool needed, size_t *added)
 {
 	struct ifaddrs *all, *entry;
 	struct address address;
@@ -62,7 +62,7 @@ int tunnel_add(int map, const char *interface, int ifindex, bool needed, size_t 
 
 	*added = 0;
 	if (getifaddrs(&all)) {
-		say_error("cannot read the addresses of %s: %s", interface, say_why(errno));
+		output_error("cannot read the addresses of %s: %s", interface, output_errno(errno));
 		return -1;
 	}
 	for (entry = all; !result && entry; entry = entry->ifa_next) {
@@ -73,7 +73,7 @@ int tunnel_add(int map, const char *interface, int ifindex, bool needed, size_t 
 	}
 	freeifaddrs(all);
 	if (!result && needed && !found) {
-		say_error("%s has no address that a tunnel could end at (give it one, or name one by --address)",
+		output_error("%s has no address that a tunnel could end at (give it one, or name one by --address)",
 			interface);
 		return -1;
 	}
@@ -120,10 +120,10 @@ static void remove_one(int map, const struct address *address, const struct atta
 	if (heir)
 		bpf_map_update_elem(map, address, &owner, BPF_EXIST);
 	else
-		tunnel_forget(map, address);
+		tunnel_remove_named(map, address);
 }
 
-void tunnel_remove(int map, uint32_t ifindex, const struct attachments *attached)
+void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments *attached)
 {
 	struct ifaddrs *all = NULL;
 	struct address key, next;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* upgrade: the program that this loader carries takes the place of the one that runs, with
- * the same maps, or with new ones (renew.c). A link is updated in place: each packet meets
+ * the same maps, or with new ones (new_maps.c). A link is updated in place: each packet meets
  * the old program or the new one, none meets neither. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include "attachment.h"
 #include "dispatcher.h"
-#include "file.h"
-#include "lists.h"
+#include "config_file.h"
+#include "allowlist.h"
 #include "options.h"
-#include "renew.h"
-#include "say.h"
+#include "new_maps.h"
+#include "output.h"
 
 /* Reads the contract of the maps in use. If there is none, a loader was killed while it put
  * new maps into their place: the rest is done. */
@@ -26,7 +26,7 @@ static int read_contract(struct pins *pins, struct contract *pinned)
 		err = pins_contract(pins, PINS_TOP, pinned);
 	}
 	if (err)
-		say_error("cannot read the map %s/contract: %s", pins->dir, say_why(err));
+		output_error("cannot read the map %s/contract: %s", pins->dir, output_errno(err));
 	return err ? -1 : 0;
 }
 
@@ -43,17 +43,17 @@ static int choose_maps(const struct options *options, struct pins *pins, struct 
 		return -1;
 	*sizes = pinned;
 	if (options->config) {
-		config = file_read(options->config);
+		config = config_file_read(options->config);
 		if (!config)
 			return -1;
-		*sizes = file_contract(config);
+		*sizes = config_file_contract(config);
 		config_free(config);
 	}
-	*are_new = !file_fits(&pinned, sizes);
+	*are_new = !config_file_fits(&pinned, sizes);
 	if (sizes->version == ABI_VERSION)
 		return 0;
-	say_error("the maps pinned in %s are of contract version %u, this program's are of version %u: new ones are "
-		  "needed, which 'sipxdp-loader upgrade -c FILE' makes",
+	output_error("the maps pinned in %s are of contract version %u, this program's are of version %u: new ones are "
+		     "needed, which 'sipxdp-loader upgrade -c FILE' makes",
 		pins->dir, pinned.version, ABI_VERSION);
 	return -1;
 }
@@ -99,8 +99,8 @@ static int upgrade_one(struct pins *pins, const struct contract *sizes, const st
 	int err;
 
 	if (attachment->state == ATTACHMENT_GONE) {
-		say_warning("%s: nothing is attached there any more (the interface has gone since, or somebody else "
-			    "detached it); 'sipxdp-loader attach' attaches again",
+		output_warning("%s: nothing is attached there any more (the interface has gone since, or somebody else "
+			       "detached it); 'sipxdp-loader attach' attaches again",
 			attachment->name);
 		return 0;
 	}
@@ -111,7 +111,7 @@ static int upgrade_one(struct pins *pins, const struct contract *sizes, const st
 	else
 		err = attachment_replace(attachment, program_fd(program));
 	if (!err)
-		say_done("%s: program %u took the place of %u", attachment->name, id, attachment->program_id);
+		output_info("%s: program %u took the place of %u", attachment->name, id, attachment->program_id);
 	return err;
 }
 
@@ -123,7 +123,8 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 	for (i = 0; i < attachments->count; i++)
 		failed += upgrade_one(pins, sizes, program, &attachments->list[i]) != 0;
 	if (failed) {
-		say_error("%zu of %zu interfaces still have the old program; 'sipxdp-loader upgrade' can be run again",
+		output_error(
+			"%zu of %zu interfaces still have the old program; 'sipxdp-loader upgrade' can be run again",
 			failed, attachments->count);
 		return -1;
 	}
@@ -137,13 +138,13 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
  * that fails for a link, the next upgrade finds the maps that its program expects. What was
  * accepted before must be accepted by them. */
 static int upgrade_decap(
-	struct pins *pins, const struct program *program, const struct options *options, struct lists *lists)
+	struct pins *pins, const struct program *program, const struct options *options, struct allowlists *lists)
 {
-	if (pins_put_new_maps(pins, program) || lists_open(lists, pins))
+	if (pins_put_new_maps(pins, program) || allowlists_open(lists, pins))
 		return -1;
-	if (!lists_keep(lists, options) && !lists_add(lists))
+	if (!allowlists_keep(lists, options) && !allowlists_add(lists))
 		return 0;
-	lists_undo(lists);
+	allowlists_undo(lists);
 	return -1;
 }
 
@@ -152,7 +153,7 @@ static int open_decap(struct program *program, const struct pins *pins)
 	int addresses = pins_get(pins, PINS_TOP, "decap_addresses");
 
 	if (addresses < 0) {
-		say_error("cannot use %s/decap_addresses: %s", pins->dir, say_why(addresses));
+		output_error("cannot use %s/decap_addresses: %s", pins->dir, output_errno(addresses));
 		return -1;
 	}
 	close(addresses);
@@ -167,7 +168,7 @@ static int replace(const struct options *options, struct pins *pins, const struc
 	struct program *program, const struct attachments *attachments)
 {
 	bool decap = pins->kind == PROGRAM_DECAP;
-	struct lists lists = {0};
+	struct allowlists lists = {0};
 	int result = -1;
 
 	if (decap ? open_decap(program, pins) : open_for_pins(program, pins, sizes))
@@ -178,11 +179,11 @@ static int replace(const struct options *options, struct pins *pins, const struc
 	if (!decap || !upgrade_decap(pins, program, options, &lists))
 		result = upgrade(pins, sizes, program, attachments);
 	if (decap && !result) {
-		lists_finish(&lists);
-		lists_report(&lists);
+		allowlists_finish(&lists);
+		allowlists_report(&lists);
 	}
 	pins_end(pins, false);
-	lists_close(&lists);
+	allowlists_close(&lists);
 	return result;
 }
 
@@ -200,14 +201,14 @@ int upgrade_run(const struct options *options)
 	if (attachments_read(&pins, &attachments))
 		goto out;
 	if (!attachments_running(&attachments)) {
-		say_error("%s is not attached to anything, so there is nothing to upgrade ('sipxdp-loader attach')",
+		output_error("%s is not attached to anything, so there is nothing to upgrade ('sipxdp-loader attach')",
 			program_name(options->program));
 		goto out;
 	}
 	if (choose_maps(options, &pins, &sizes, &new_maps))
 		goto out;
 	if (new_maps)
-		result = renew_run(&pins, &sizes, &attachments, options->timeout);
+		result = new_maps_upgrade(&pins, &sizes, &attachments, options->timeout);
 	else
 		result = replace(options, &pins, &sizes, &program, &attachments);
 out:

@@ -89,11 +89,11 @@ static void claim_uses(struct parse *parse, const struct uses *uses, struct faul
 		while (of_pool->pool < use->pool)
 			of_pool++;
 		for (owner = of_pool; owner < end && owner->pool == use->pool; owner++) {
-			if (++count > RANGES) {
+			if (++count > PORT_RANGES) {
 				faults_add(faults, owner->position,
 					"too many 'ports': each VIP of each backend counts, and at most %d are "
 					"possible",
-					RANGES);
+					PORT_RANGES);
 				return;
 			}
 			add_claim(parse, use, owner);

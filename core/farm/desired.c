@@ -139,7 +139,7 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 		migration_finish(state->migration, wanted);
 	state->finish = false;
 	state->next = MIGRATION_NEVER;
-	if (migration_is_over(state->migration, wanted)) {
+	if (migration_may_start_anew(state->migration, wanted)) {
 		owners_share(state->owners, migration_owners(state->migration));
 	} else {
 		alive = alive_by_id(pool);

@@ -67,11 +67,11 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 {
 	const struct hint_group *group = &groups->list[groups->of[index]];
 
-	value->hints = farm->service_ids[group->service] + 1;
+	value->hint_group = farm->service_ids[group->service] + 1;
 	if (group->has_names || adds_names(farm, group))
 		value->flags |= SERVICE_ROUTE;
 	if (group->service == index)
-		put_hints(image, farm, group, value->hints);
+		put_hints(image, farm, group, value->hint_group);
 }
 
 /* --- VIPs and ports */
@@ -86,20 +86,20 @@ static void mark_vip(struct image *image, const struct address *address, __u32 f
 }
 
 static void put_range(struct image *image, const struct address *vip, uint8_t protocol, struct config_ports ports,
-	const struct range *range)
+	const struct port_range *range)
 {
-	struct range_prefix prefixes[RANGE_PREFIXES];
+	struct range_prefix prefixes[PORT_RANGE_PREFIXES];
 	size_t count = port_range_prefixes(ports.first, ports.last, prefixes);
 
 	for (size_t i = 0; i < count; i++) {
-		struct range_key key = {.prefix = RANGE_KEY_BITS(prefixes[i].bits),
+		struct port_range_key key = {.prefix = PORT_RANGE_KEY_BITS(prefixes[i].bits),
 			.protocol = protocol,
 			.vip = *vip,
 			.port = htons(prefixes[i].port)};
 
 		hash_map_put(image->maps[IMAGE_RANGES], &key, range);
 	}
-	mark_vip(image, vip, VIP_RANGES);
+	mark_vip(image, vip, VIP_PORT_RANGES);
 }
 
 /* The backends of a pool that have ports of their own. */
@@ -147,7 +147,7 @@ static void put_ports_of(struct image *image, const struct farm_pool *pool, cons
 			continue;
 		for (size_t j = 0; j < service->vip_count; j++)
 			put_range(image, &service->vips[j], IPPROTO_UDP, ports,
-				&(struct range){.backend = backend->id, .service = service_id});
+				&(struct port_range){.backend = backend->id, .service = service_id});
 	}
 }
 
@@ -160,7 +160,7 @@ static void put_vip(struct image *image, const struct config_service *service, c
 	mark_vip(image, vip, service->ping ? VIP_PING : 0);
 	if (service->last_port > service->port)
 		put_range(image, vip, service->protocol, (struct config_ports){service->port, service->last_port},
-			&(struct range){.port = htons(service->port)});
+			&(struct port_range){.port = htons(service->port)});
 }
 
 void desire_services(const struct farm *farm, struct image *image)

@@ -146,7 +146,7 @@ static bool is_alive(const struct image *image, uint32_t id)
 static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host *host)
 {
 	struct hint_key key = {
-		.host = host->hash, .group = lookup->service.hints, .port = host->port ? host->port : htons(5060)};
+		.host = host->hash, .group = lookup->service.hint_group, .port = host->port ? host->port : htons(5060)};
 	const __u32 *id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
 
 	if (!id) {
@@ -183,7 +183,7 @@ static int take_name(
 		return refuse(error, -EINVAL, "of tcp no message is read: --source decides");
 	if (!read_host(lookup, text, &host))
 		return refuse(error, -EINVAL, "'%.80s' is no host as in SIP, such as px1.example.net:5062", text);
-	if (!counts || !lookup->service.hints)
+	if (!counts || !lookup->service.hint_group)
 		return 0;
 	lookup->named = hint_backend(lookup, &host);
 	lookup->named_by = lookup->named ? by : NULL;

@@ -14,7 +14,7 @@ struct image *image_new(const struct contract *contract)
 	image->maps[IMAGE_SERVICES] = hash_map_new(sizeof(struct service_key), sizeof(struct service));
 	image->maps[IMAGE_VIPS] = hash_map_new(sizeof(struct address), sizeof(struct vip));
 	image->maps[IMAGE_HINTS] = hash_map_new(sizeof(struct hint_key), sizeof(__u32));
-	image->maps[IMAGE_RANGES] = hash_map_new(sizeof(struct range_key), sizeof(struct range));
+	image->maps[IMAGE_RANGES] = hash_map_new(sizeof(struct port_range_key), sizeof(struct port_range));
 	image->maps[IMAGE_ADDED] = hash_map_new(sizeof(__u32), sizeof(struct added_backend));
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));

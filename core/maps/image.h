@@ -14,7 +14,7 @@ enum image_map {
 	IMAGE_SERVICES, /* struct service_key -> struct service, of both families */
 	IMAGE_VIPS,     /* struct address -> struct vip */
 	IMAGE_HINTS,    /* struct hint_key -> __u32 */
-	IMAGE_RANGES,   /* struct range_key -> struct range */
+	IMAGE_RANGES,   /* struct port_range_key -> struct port_range */
 	IMAGE_ADDED,    /* __u32, id of a backend -> struct added_backend */
 	IMAGE_MAPS,
 };

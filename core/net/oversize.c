@@ -38,7 +38,7 @@ static bool parse(const struct punt *punt, struct packet *packet)
 
 	memcpy(copy + 2, punt->frame, bytes_here(punt));
 	*packet = (struct packet){0};
-	return packet_parse(&cursor, packet) == VERDICT_none;
+	return packet_parse(&cursor, packet) == VERDICT_CONTINUE;
 }
 
 static uint16_t get16(const uint8_t *at)

@@ -15,7 +15,7 @@ static unsigned block_bits(uint32_t from, uint32_t last)
 	return bits;
 }
 
-size_t port_range_prefixes(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES])
+size_t port_range_prefixes(uint16_t first, uint16_t last, struct range_prefix out[PORT_RANGE_PREFIXES])
 {
 	size_t count = 0;
 

@@ -14,4 +14,4 @@ struct range_prefix {
 
 /* Splits the range `first` to `last`, both included, into the fewest prefixes, in ascending
  * order. Returns their number; 0 if `last` is below `first`. */
-size_t port_range_prefixes(uint16_t first, uint16_t last, struct range_prefix out[RANGE_PREFIXES]);
+size_t port_range_prefixes(uint16_t first, uint16_t last, struct range_prefix out[PORT_RANGE_PREFIXES]);

@@ -163,7 +163,7 @@ static uint64_t step(struct migration *migration, uint32_t slot, uint16_t wanted
 	return MIGRATION_NEVER;
 }
 
-bool migration_is_over(const struct migration *migration, const struct slots *wanted)
+bool migration_may_start_anew(const struct migration *migration, const struct slots *wanted)
 {
 	return !migration->count && slots_equal(migration->owners, wanted);
 }
@@ -173,7 +173,7 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 {
 	uint64_t next = MIGRATION_NEVER;
 
-	if (migration_is_over(migration, wanted))
+	if (migration_may_start_anew(migration, wanted))
 		return next;
 	set_out(migration);
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {

@@ -49,7 +49,7 @@ struct slots *migration_owners(const struct migration *migration);
 struct slots *migration_previous(const struct migration *migration);
 
 /* Would a step change anything? */
-bool migration_is_over(const struct migration *migration, const struct slots *wanted);
+bool migration_may_start_anew(const struct migration *migration, const struct slots *wanted);
 
 bool migration_is_going_on(const struct migration *migration);
 

@@ -66,6 +66,7 @@ static const struct column call_columns[] = {
 
 static const struct column verdict_columns[] = {
 	{"VERDICT", "name", CELL_TEXT},
+	{"ACTION", "action", CELL_TEXT},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"NORMAL", "normal", CELL_YES},
 	{"MEANING", "text", CELL_TEXT},

@@ -24,7 +24,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_SERVICES_IPV4] = "services_ipv4",
 	[MAP_VIPS] = "vips",
 	[MAP_HINTS] = "hints",
-	[MAP_RANGES] = "ranges",
+	[MAP_RANGES] = "port_ranges",
 	[MAP_SERVICE_NAMES] = "service_names",
 	[MAP_SERVICE_TRAFFIC] = "service_traffic",
 	[MAP_POOLS] = "pools",
@@ -170,7 +170,7 @@ int maps_say_filled(struct maps *maps)
 
 /* --- own_macs, interface_macs */
 
-static bool is_wanted(const struct own_mac *own, const struct received_mac *wanted, size_t count, bool *known)
+static bool is_wanted(const struct own_mac *own, const struct interface_mac *wanted, size_t count, bool *known)
 {
 	bool found = false;
 
@@ -183,7 +183,7 @@ static bool is_wanted(const struct own_mac *own, const struct received_mac *want
 }
 
 /* The first of an interface is its own address: it is written last, and stays. */
-static int set_interface_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
+static int set_interface_macs(const struct maps *maps, const struct interface_mac *wanted, size_t count)
 {
 	int error = 0;
 
@@ -197,7 +197,7 @@ static int set_interface_macs(const struct maps *maps, const struct received_mac
 
 /* New ones are in both maps before old ones leave own_macs: interface_macs holds none that own_macs
  * does not hold. */
-int maps_set_own_macs(const struct maps *maps, const struct received_mac *wanted, size_t count)
+int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wanted, size_t count)
 {
 	int fd = maps->fd[MAP_OWN_MACS], error = 0;
 	struct own_mac own, next;

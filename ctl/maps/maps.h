@@ -33,7 +33,7 @@ int maps_say_filled(struct maps *maps);
 
 /* The MAC addresses of frames for this machine: all of these, and of their interfaces no others.
  * 0 or -errno. */
-int maps_set_own_macs(const struct maps *maps, const struct received_mac *wanted, size_t count);
+int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wanted, size_t count);
 
 /* Reads all that the maps hold. 0 or -errno. */
 int maps_read(const struct maps *maps, struct image **out);

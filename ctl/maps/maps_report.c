@@ -16,23 +16,13 @@ json_t *maps_report_address(const struct address *address)
 	return json_string(address_format(address, text));
 }
 
-#define PASS false
-#define HOLD false
-#define ANSWER false
-#define DROP false
-#define FORWARD true
 #define ANOMALY false
 #define NORMAL true
-#define VERDICT_TEXT(name, forwards, normal, text) {#name, text, forwards, normal},
+#define VERDICT_TEXT(name, action, normal, text) {#name, #action, text, ACTION_##action == ACTION_forwarded, normal},
 const struct verdict_text maps_report_verdicts[VERDICT_COUNT] = {BALANCER_VERDICTS(VERDICT_TEXT)};
 #undef VERDICT_TEXT
 #undef NORMAL
 #undef ANOMALY
-#undef FORWARD
-#undef HOLD
-#undef ANSWER
-#undef DROP
-#undef PASS
 
 /* --- stats */
 
@@ -43,10 +33,10 @@ static json_t *verdicts_json(const struct maps *maps)
 
 	maps_verdicts(maps, &counters);
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:b, s:s}", "name", maps_report_verdicts[i].name, "packets",
-				      (json_int_t)((const uint64_t *)&counters)[i], "normal",
-				      maps_report_verdicts[i].normal, "text", maps_report_verdicts[i].text));
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:I, s:b, s:s}", "name", maps_report_verdicts[i].name, "action",
+				maps_report_verdicts[i].action, "packets", (json_int_t)((const uint64_t *)&counters)[i],
+				"normal", maps_report_verdicts[i].normal, "text", maps_report_verdicts[i].text));
 	return list;
 }
 

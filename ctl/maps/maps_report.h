@@ -7,9 +7,10 @@
 #include "core/control/protocol.h"
 #include "maps.h"
 
-/* Every verdict: its name, what it means, and whether it is usual and forwards. */
+/* Every verdict, as bpf/verdicts.h describes it. */
 struct verdict_text {
 	const char *name;
+	const char *action; /* "forwarded", "passed", "held", "answered" or "dropped" */
 	const char *text;
 	bool forwards;
 	bool normal;

@@ -7,7 +7,7 @@
  * timed is the shipped source, not a copy. */
 #pragma once
 
-#include "bpf/context.h"
+#include "bpf/frame.h"
 #include "letters.h"
 
 __attribute__((always_inline)) int balancer(struct xdp_md *ctx);

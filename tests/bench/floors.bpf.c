@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What any program costs that does so much: the floors that the bench sets others against. */
 
-#include "bpf/context.h"
+#include "bpf/frame.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

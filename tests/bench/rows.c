@@ -158,7 +158,7 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 #define TUNNEL(key, what, setup, message, floor, counter)                                                              \
 	ROW(key, "By IP-in-IP", what, setup, message, floor, "ipip-flow", XDP_TX, counter)
 #define DRIVEN(key, in, what, setup, floor) ROW(key, in, what, setup, TYPICAL, floor, "dsr-flow", XDP_TX, call_id)
-#define BARE(key, in, what, setup) ROW(key, in, what, setup, TYPICAL, "", NULL, XDP_TX, none)
+#define BARE(key, in, what, setup) ROW(key, in, what, setup, TYPICAL, "", NULL, XDP_TX, CONTINUE)
 
 #define FEATURE(key, what, setup, message, counter)                                                                    \
 	ROW(key, "What is not in every service, by direct server return", what, setup, message, "mac-swap",            \
@@ -181,7 +181,7 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 #define CORPUS_GROUP "Corpus"
 #define GROWTH "Growth, each Call-ID another"
 
-const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "", NULL, XDP_DROP, none)},
+const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "", NULL, XDP_DROP, CONTINUE)},
 	{BARE("tx", "Floors", "XDP_TX", TX)}, {BARE("mac-swap", "Floors", "MAC addresses swapped, XDP_TX", MAC_SWAP)},
 	{BARE("adjust-head", "Floors", "head moved by 20 bytes and back, XDP_TX", ADJUST_HEAD)},
 	{BARE("ipip-floor", "Floors", "head moved and back, 18 bytes restored, XDP_TX", IPIP_IDLE)},
@@ -267,7 +267,7 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{ROW("ping", "Answered", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, echo_reply)},
 
 	{ROW("hints-floor", "Hints, each response of another name", "floor: writing a name", HINT_IDLE, VIA_NAME, "",
-		NULL, XDP_TX, none)},
+		NULL, XDP_TX, CONTINUE)},
 	{NAMES("hints-1", "1 name", HINTS_1, hint)}, {NAMES("hints-100", "100 names", HINTS_100, hint)},
 	{NAMES("hints-1000", "1,000 names", HINTS_1000, hint)},
 	{NAMES("hints-10000", "10,000 names", HINTS_10000, hint)},

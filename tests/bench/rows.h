@@ -19,7 +19,7 @@ struct row {
 	const char *floor; /* id of the row that is subtracted and divided by */
 	const char *flow;  /* id of the same program's flow-hashing row, or NULL */
 	uint32_t action;   /* what the program must return [XDP_TX] */
-	int verdict;       /* which counter must move; VERDICT_none: not looked at */
+	int verdict;       /* which counter must move; VERDICT_CONTINUE: not looked at */
 };
 
 extern const struct subject_setup setups[];

@@ -162,7 +162,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 		.id = id,
 		.affinity = protocol == IPPROTO_TCP ? AFFINITY_FLOW : setup->affinity,
 		.flags = setup->route ? SERVICE_ROUTE : 0,
-		.hints = setup->hints ? HINT_GROUP : 0,
+		.hint_group = setup->hints ? HINT_GROUP : 0,
 	};
 
 	service.hash_ipv4 = hash_start_ipv4(service.hash_key);
@@ -176,7 +176,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 /* Older builds have an entry of `services` instead, whose flags have other values. */
 static int put_vip(struct bpf_object *object, const struct address *address)
 {
-	struct vip vip = {.flags = VIP_PING | VIP_RANGES};
+	struct vip vip = {.flags = VIP_PING | VIP_PORT_RANGES};
 	struct service_key key = {.vip = *address};
 	struct service marker = {.flags = 4 | 8};
 
@@ -190,25 +190,25 @@ static int put_vip(struct bpf_object *object, const struct address *address)
 #define MEDIA_PORTS 512
 
 /* Of as many ports as `bits` leaves open. */
-static int put_range(struct bpf_object *object, uint16_t port, int bits, const struct range *range)
+static int put_range(struct bpf_object *object, uint16_t port, int bits, const struct port_range *range)
 {
-	struct range_key key = {
-		.prefix = RANGE_KEY_BITS(16 - bits),
+	struct port_range_key key = {
+		.prefix = PORT_RANGE_KEY_BITS(16 - bits),
 		.protocol = IPPROTO_UDP,
 		.vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}},
 		.port = htons(port),
 	};
 
-	return put(object, "ranges", &key, range);
+	return put(object, "port_ranges", &key, range);
 }
 
 static int fill_ranges(struct bpf_object *object, const struct subject_setup *setup)
 {
-	struct range range = {.port = htons(SERVICE_RANGE_PORT)};
+	struct port_range range = {.port = htons(SERVICE_RANGE_PORT)};
 	int error = put_range(object, SERVICE_RANGE_PORT, 8, &range);
 
 	for (uint32_t id = 1; id <= backends_of(setup) && id <= 64 && !error; id++) {
-		range = (struct range){.backend = id};
+		range = (struct port_range){.backend = id};
 		error = put_range(object, MEDIA_PORT + (id - 1) * MEDIA_PORTS, 9, &range);
 	}
 	return error;
@@ -341,7 +341,7 @@ static int fill_own_macs(struct bpf_object *object, const struct subject_setup *
 	int error = 0;
 
 	for (size_t i = 0; i < 2 && !error; i++) {
-		struct received_mac mac = {.own = {.ifindex = interfaces[i], .mac = own_mac}, .mtu = 9000};
+		struct interface_mac mac = {.own = {.ifindex = interfaces[i], .mac = own_mac}, .mtu = 9000};
 		uint32_t at = INTERFACE_MAC_INDEX(interfaces[i]);
 
 		error = put(object, "own_macs", &mac.own, &mac.mtu);
@@ -365,7 +365,7 @@ static int fill(struct bpf_object *object, const struct subject_setup *setup)
 		error = fill_backends(object, setup);
 	for (uint32_t id = 0; id < pools_of(setup) && !error; id++)
 		error = fill_pool(object, setup, id);
-	if (!error && bpf_object__find_map_by_name(object, "ranges"))
+	if (!error && bpf_object__find_map_by_name(object, "port_ranges"))
 		error = fill_ranges(object, setup);
 	if (!error && setup->hints)
 		error = fill_hints(object, setup);

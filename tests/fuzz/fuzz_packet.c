@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct packet packet = {};
 
 	memcpy(copy + 2, data + !!size, direct);
-	if (packet_parse(&cursor, &packet) == VERDICT_none) {
+	if (packet_parse(&cursor, &packet) == VERDICT_CONTINUE) {
 		if (packet.kind == PACKET_ICMP)
 			packet_parse_icmp(&cursor, &packet);
 		check(&packet, direct, length);

@@ -526,12 +526,12 @@ swap the table of proxies
 prints "backend maint" '{"steps": [], "pools": [], "moved_percent": 0.0}' 'no slot moves' 'p px1'
 prints "backend drain" '{"steps": [], "pools": [], "moved_percent": 0.0, "warnings": ["no backend is left"]}' 'no slot moves
 warning:     no backend is left' 'p px1'
-prints stats '{"verdicts": [{"name": "call_id", "packets": 100, "normal": true, "text": "SIP"},
-	{"name": "no_backend", "packets": 3, "normal": false, "text": "none is alive"}],
+prints stats '{"verdicts": [{"name": "call_id", "action": "forwarded", "packets": 100, "normal": true, "text": "SIP"},
+	{"name": "no_backend", "action": "passed", "packets": 3, "normal": false, "text": "none is alive"}],
 	"services": [{"name": "sip", "packets": 1, "bytes": 2}], "backends": []}' \
-	'VERDICT     PACKETS  NORMAL  MEANING
-call_id         100  yes     SIP
-no_backend        3  no      none is alive
+	'VERDICT     ACTION     PACKETS  NORMAL  MEANING
+call_id     forwarded      100  yes     SIP
+no_backend  passed           3  no      none is alive
 
 SERVICE  PACKETS  BYTES
 sip            1      2

@@ -134,7 +134,7 @@ static void put_service(struct balancer_bpf *skel, const char *vip, struct servi
 static void put_vip(struct balancer_bpf *skel, const struct balancer_setup *setup, const char *text)
 {
 	struct address address = address_of(text);
-	struct vip vip = {.flags = (setup->ping ? VIP_PING : 0) | (setup->no_ranges ? 0 : VIP_RANGES)};
+	struct vip vip = {.flags = (setup->ping ? VIP_PING : 0) | (setup->no_ranges ? 0 : VIP_PORT_RANGES)};
 
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.vips), &address, &vip, BPF_ANY), "vips");
 }
@@ -145,7 +145,7 @@ static void put_ranges(struct balancer_bpf *skel, const char *vip)
 	static const struct {
 		uint16_t port;
 		uint8_t bits;
-		struct range range;
+		struct port_range range;
 	} rows[] = {
 		{10000, 13, {.backend = 3, .service = SERVICE_SIP}}, /* 10000 to 10007 */
 		{10008, 15, {.backend = 3, .service = SERVICE_SIP}},
@@ -156,12 +156,13 @@ static void put_ranges(struct balancer_bpf *skel, const char *vip)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct range_key key = {.prefix = RANGE_KEY_BITS(rows[i].bits),
+		struct port_range_key key = {.prefix = PORT_RANGE_KEY_BITS(rows[i].bits),
 			.protocol = IPPROTO_UDP,
 			.vip = address_of(vip),
 			.port = htons(rows[i].port)};
 
-		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.ranges), &key, &rows[i].range, BPF_ANY), "ranges");
+		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.port_ranges), &key, &rows[i].range, BPF_ANY),
+			"port_ranges");
 	}
 }
 
@@ -204,7 +205,7 @@ static void fill_services(struct balancer_bpf *skel, bool no_users)
 		}
 		if (id == SERVICE_USER) {
 			service.flags = SERVICE_ROUTE;
-			service.hints = HINT_GROUP;
+			service.hint_group = HINT_GROUP;
 		}
 		put_service(skel, rows[id].vips[0], key, service);
 		put_service(skel, rows[id].vips[1], key, service);
@@ -250,11 +251,11 @@ static void put_hint(struct balancer_bpf *skel, uint32_t id, const struct addres
 /* The interface has an address of its own and that of a VRRP interface on it. */
 static void fill_macs(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
-	static const struct received_mac macs[] = {
+	static const struct interface_mac macs[] = {
 		{{TEST_IFINDEX, {{0x02, 0, 0, 0, 0, 0x01}}, 0}, TEST_MTU},
 		{{TEST_IFINDEX, {{0x00, 0, 0x5e, 0, 0x01, 0x0a}}, 0}, TEST_MTU},
 	};
-	static const struct received_mac others = {
+	static const struct interface_mac others = {
 		{TEST_IFINDEX + INTERFACE_MACS, {{0x02, 0, 0, 0, 0x01, 0x01}}, 0}, TEST_MTU};
 	const uint32_t at = INTERFACE_MAC_INDEX(TEST_IFINDEX);
 
@@ -352,19 +353,9 @@ const char *balancer_verdict_name(enum verdict verdict)
 
 bool balancer_forwards(enum verdict verdict)
 {
-#define PASS false
-#define HOLD false
-#define ANSWER false
-#define DROP false
-#define FORWARD true
-#define FORWARDS(name, action, normal, text) [VERDICT_##name] = action,
+#define FORWARDS(name, action, normal, text) [VERDICT_##name] = ACTION_##action == ACTION_forwarded,
 	static const bool forwards[] = {BALANCER_VERDICTS(FORWARDS)};
 #undef FORWARDS
-#undef FORWARD
-#undef HOLD
-#undef ANSWER
-#undef DROP
-#undef PASS
 
 	return verdict < VERDICT_COUNT && forwards[verdict];
 }

@@ -113,5 +113,5 @@ struct traffic balancer_traffic(struct balancer_bpf *skel, uint32_t id);
 /* The name of a verdict, as abi.h has it. */
 const char *balancer_verdict_name(enum verdict verdict);
 
-/* Does a verdict send the packet on (FORWARD in verdicts.h)? */
+/* Does the packet go to a backend (`forwarded` in verdicts.h)? */
 bool balancer_forwards(enum verdict verdict);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Reads a frame that is nothing but a SIP message, for test_sip_reader.c. */
 
-#include "bpf/context.h"
+#include "bpf/frame.h"
 #include "bpf/sip_dialog.h"
 #include "bpf/sip_user.h"
 

@@ -103,7 +103,7 @@ static struct outcome on_host(const struct frame *frame, size_t direct)
 	enum test_service service;
 	uint64_t hash;
 
-	if (outcome.verdict != VERDICT_none || packet.kind == PACKET_LATER_FRAGMENT)
+	if (outcome.verdict != VERDICT_CONTINUE || packet.kind == PACKET_LATER_FRAGMENT)
 		return outcome;
 	outcome.verdict = VERDICT_not_service;
 	if (packet.kind >= PACKET_ICMP || packet.protocol != IPPROTO_UDP)
@@ -129,7 +129,7 @@ static void count(uint64_t verdicts[VERDICT_COUNT])
 static struct outcome in_kernel(const struct frame *frame, size_t direct, uint64_t counted[VERDICT_COUNT])
 {
 	uint64_t after[VERDICT_COUNT];
-	struct outcome outcome = {.verdict = VERDICT_none};
+	struct outcome outcome = {.verdict = VERDICT_CONTINUE};
 	struct frame out = *frame;
 	struct run_options options = {.direct = direct < frame->length ? direct : 0};
 	int action = run_frame(bpf_program__fd(skel->progs.balancer), &out, &options);
@@ -146,10 +146,10 @@ static struct outcome in_kernel(const struct frame *frame, size_t direct, uint64
 	return outcome;
 }
 
-/* Of a later fragment the host cannot know where the first one went: VERDICT_none. */
+/* Of a later fragment the host cannot know where the first one went: VERDICT_CONTINUE. */
 static bool agree(const struct outcome *kernel, const struct outcome *host)
 {
-	if (host->verdict == VERDICT_none)
+	if (host->verdict == VERDICT_CONTINUE)
 		return kernel->verdict == VERDICT_fragment || kernel->verdict == VERDICT_held_fragment ||
 		       kernel->verdict == VERDICT_orphan_fragment || kernel->verdict == VERDICT_not_service;
 	return kernel->verdict == host->verdict && kernel->receiver == host->receiver;

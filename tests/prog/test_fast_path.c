@@ -57,7 +57,7 @@ static void add_tcp_services(struct balancer_bpf *skel)
 		uint16_t port;
 		struct service service;
 	} rows[] = {
-		{5071, {.id = SERVICE_TCP, .affinity = AFFINITY_SOURCE, .hints = 1}},
+		{5071, {.id = SERVICE_TCP, .affinity = AFFINITY_SOURCE, .hint_group = 1}},
 		{5072, {.id = SERVICE_TCP, .affinity = AFFINITY_CALL_ID}},
 	};
 

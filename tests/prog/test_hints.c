@@ -48,7 +48,7 @@ static void change_service(uint16_t port, enum affinity affinity, uint8_t flags)
 		inet_pton(AF_INET6, vips[i], &key.vip);
 		map = balancer_services(skel, &key, &in_map);
 		run_must(bpf_map_lookup_elem(map, &in_map, &service), "services");
-		service.hints = GROUP;
+		service.hint_group = GROUP;
 		service.flags |= flags;
 		service.affinity = affinity;
 		run_must(bpf_map_update_elem(map, &in_map, &service, BPF_ANY), "services");

@@ -81,7 +81,7 @@ static size_t ranges_of(uint16_t id)
 	size_t cursor = 0, count = 0;
 
 	while (hash_map_next(world.running->maps[IMAGE_RANGES], &cursor, &entry))
-		count += ((const struct range *)entry.value)->backend == id;
+		count += ((const struct port_range *)entry.value)->backend == id;
 	return count;
 }
 

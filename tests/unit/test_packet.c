@@ -28,43 +28,44 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"IPv4", {TEXT}, .verdict = VERDICT_none, .ip = 14, .transport = 34, .payload = 42, .end = 52},
-	{"IPv6", {TEXT, VIP6}, .verdict = VERDICT_none, .ip = 14, .transport = 54, .payload = 62, .end = 72},
-	{"VLAN", {TEXT, .vlan = {7}}, .verdict = VERDICT_none, .ip = 18, .transport = 38, .payload = 46, .end = 56},
-	{"QinQ, IPv6", {TEXT, VIP6, .vlan = {0xe007, 9}}, .verdict = VERDICT_none, .ip = 22, .transport = 62,
+	{"IPv4", {TEXT}, .verdict = VERDICT_CONTINUE, .ip = 14, .transport = 34, .payload = 42, .end = 52},
+	{"IPv6", {TEXT, VIP6}, .verdict = VERDICT_CONTINUE, .ip = 14, .transport = 54, .payload = 62, .end = 72},
+	{"VLAN", {TEXT, .vlan = {7}}, .verdict = VERDICT_CONTINUE, .ip = 18, .transport = 38, .payload = 46, .end = 56},
+	{"QinQ, IPv6", {TEXT, VIP6, .vlan = {0xe007, 9}}, .verdict = VERDICT_CONTINUE, .ip = 22, .transport = 62,
 		.payload = 70, .end = 80},
-	{"all options", {TEXT, .option_words = 10}, .verdict = VERDICT_none, .ip = 14, .transport = 74, .payload = 82,
-		.end = 92},
-	{"extension headers", {TEXT, VIP6, .extensions = 6}, .verdict = VERDICT_none, .ip = 14, .transport = 102,
+	{"all options", {TEXT, .option_words = 10}, .verdict = VERDICT_CONTINUE, .ip = 14, .transport = 74,
+		.payload = 82, .end = 92},
+	{"extension headers", {TEXT, VIP6, .extensions = 6}, .verdict = VERDICT_CONTINUE, .ip = 14, .transport = 102,
 		.payload = 110, .end = 120},
-	{"no payload", {.payload = ""}, .verdict = VERDICT_none, .ip = 14, .transport = 34, .payload = 42, .end = 42},
-	{"Ethernet padding is not the packet's", {.payload = ""}, .trailer = 18, .verdict = VERDICT_none, .ip = 14,
+	{"no payload", {.payload = ""}, .verdict = VERDICT_CONTINUE, .ip = 14, .transport = 34, .payload = 42,
+		.end = 42},
+	{"Ethernet padding is not the packet's", {.payload = ""}, .trailer = 18, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 34, .payload = 42, .end = 42},
-	{"a datagram that ends before its packet", {TEXT}, {14 + 20 + 5, 12}, .verdict = VERDICT_none, .ip = 14,
+	{"a datagram that ends before its packet", {TEXT}, {14 + 20 + 5, 12}, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 34, .payload = 42, .end = 46},
 	{"a first fragment of a longer datagram", {TEXT, .more_fragments = true}, {14 + 20 + 4, 9},
-		.verdict = VERDICT_none, .ip = 14, .transport = 34, .payload = 42, .end = 52,
+		.verdict = VERDICT_CONTINUE, .ip = 14, .transport = 34, .payload = 42, .end = 52,
 		.kind = PACKET_FIRST_FRAGMENT},
-	{"an IPv6 first fragment", {TEXT, VIP6, .more_fragments = true}, {14 + 48 + 4, 9}, .verdict = VERDICT_none,
+	{"an IPv6 first fragment", {TEXT, VIP6, .more_fragments = true}, {14 + 48 + 4, 9}, .verdict = VERDICT_CONTINUE,
 		.ip = 14, .transport = 62, .payload = 70, .end = 80, .kind = PACKET_FIRST_FRAGMENT},
 	{"a fragment header on a whole datagram", {TEXT, VIP6, .more_fragments = true}, {14 + 40 + 3, 0},
-		.verdict = VERDICT_none, .ip = 14, .transport = 62, .payload = 70, .end = 80},
-	{"a routing header", {TEXT, VIP6, .extensions = 1}, {14 + 6, 43}, .verdict = VERDICT_none, .ip = 14,
+		.verdict = VERDICT_CONTINUE, .ip = 14, .transport = 62, .payload = 70, .end = 80},
+	{"a routing header", {TEXT, VIP6, .extensions = 1}, {14 + 6, 43}, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 62, .payload = 70, .end = 80},
-	{"hop-by-hop options", {TEXT, VIP6, .extensions = 2}, {14 + 6, 0}, .verdict = VERDICT_none, .ip = 14,
+	{"hop-by-hop options", {TEXT, VIP6, .extensions = 2}, {14 + 6, 0}, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 70, .payload = 78, .end = 88},
 	{"an authentication header is counted in words of 4 bytes", {TEXT, VIP6, .extensions = 2}, {14 + 6, 51},
-		.verdict = VERDICT_none, .ip = 14, .transport = 70, .payload = 78, .end = 88},
+		.verdict = VERDICT_CONTINUE, .ip = 14, .transport = 70, .payload = 78, .end = 88},
 	{"a TCP header cut short", {TEXT, .protocol = 6}, .verdict = VERDICT_malformed},
-	{"an encrypted payload", {TEXT, VIP6, .extensions = 1}, {14 + 6, 50}, .verdict = VERDICT_none,
+	{"an encrypted payload", {TEXT, VIP6, .extensions = 1}, {14 + 6, 50}, .verdict = VERDICT_CONTINUE,
 		.kind = PACKET_OTHER},
-	{"ICMP", {TEXT, .icmp_type = 3}, .verdict = VERDICT_none, .kind = PACKET_ICMP},
-	{"ICMPv6", {TEXT, VIP6, .icmp_type = 1}, .verdict = VERDICT_none, .kind = PACKET_ICMP},
-	{"a later fragment", {TEXT, .fragment_offset = 8}, .verdict = VERDICT_none, .kind = PACKET_LATER_FRAGMENT},
-	{"an IPv6 later fragment", {TEXT, VIP6, .fragment_offset = 8, .extensions = 2}, .verdict = VERDICT_none,
+	{"ICMP", {TEXT, .icmp_type = 3}, .verdict = VERDICT_CONTINUE, .kind = PACKET_ICMP},
+	{"ICMPv6", {TEXT, VIP6, .icmp_type = 1}, .verdict = VERDICT_CONTINUE, .kind = PACKET_ICMP},
+	{"a later fragment", {TEXT, .fragment_offset = 8}, .verdict = VERDICT_CONTINUE, .kind = PACKET_LATER_FRAGMENT},
+	{"an IPv6 later fragment", {TEXT, VIP6, .fragment_offset = 8, .extensions = 2}, .verdict = VERDICT_CONTINUE,
 		.kind = PACKET_LATER_FRAGMENT},
-	{"a later fragment of another protocol", {TEXT, .fragment_offset = 8, .protocol = 6}, .verdict = VERDICT_none,
-		.kind = PACKET_LATER_FRAGMENT},
+	{"a later fragment of another protocol", {TEXT, .fragment_offset = 8, .protocol = 6},
+		.verdict = VERDICT_CONTINUE, .kind = PACKET_LATER_FRAGMENT},
 	{"three tags", {TEXT, .vlan = {1, 2}, .ethertype = 0x88a8}, .verdict = VERDICT_not_ip},
 	{"ARP", {TEXT, .ethertype = 0x0806}, .verdict = VERDICT_not_ip},
 	{"an IPv4 header of four words", {TEXT}, {14, 0x44}, .verdict = VERDICT_malformed},
@@ -150,7 +151,7 @@ Test(packet, rows)
 		build(&rows[i], &frame);
 		verdict = parse(&frame, frame.length, frame.length, &packet);
 		cr_expect_eq(verdict, rows[i].verdict, "%s: verdict %d", rows[i].sentence, verdict);
-		if (verdict != VERDICT_none)
+		if (verdict != VERDICT_CONTINUE)
 			continue;
 		cr_expect_eq(packet.kind, rows[i].kind, "%s: kind %d", rows[i].sentence, packet.kind);
 		if (has_ports(&packet)) {
@@ -168,7 +169,7 @@ Test(packet, a_frame_cut_at_any_byte_is_no_datagram)
 
 		build(&rows[i], &frame);
 		for (size_t length = 0; length < frame.length - rows[i].trailer; length++)
-			cr_expect_neq(parse(&frame, length, length, &packet), VERDICT_none, "%s cut to %zu bytes",
+			cr_expect_neq(parse(&frame, length, length, &packet), VERDICT_CONTINUE, "%s cut to %zu bytes",
 				rows[i].sentence, length);
 	}
 }
@@ -186,15 +187,16 @@ Test(packet, a_frame_of_which_the_beginning_can_be_read)
 		for (size_t direct = 0; direct <= frame.length; direct++) {
 			enum verdict verdict = parse(&frame, direct, frame.length, &packet);
 
-			if (rows[i].verdict != VERDICT_none)
+			if (rows[i].verdict != VERDICT_CONTINUE)
 				cr_expect_neq(
-					verdict, VERDICT_none, "%s, %zu bytes readable", rows[i].sentence, direct);
+					verdict, VERDICT_CONTINUE, "%s, %zu bytes readable", rows[i].sentence, direct);
 			else if (direct < rows[i].payload)
 				cr_expect_neq(
-					verdict, VERDICT_none, "%s, %zu bytes readable", rows[i].sentence, direct);
+					verdict, VERDICT_CONTINUE, "%s, %zu bytes readable", rows[i].sentence, direct);
 			else
-				cr_expect_eq(verdict, VERDICT_none, "%s, %zu bytes readable", rows[i].sentence, direct);
-			if (verdict == VERDICT_none)
+				cr_expect_eq(
+					verdict, VERDICT_CONTINUE, "%s, %zu bytes readable", rows[i].sentence, direct);
+			if (verdict == VERDICT_CONTINUE)
 				check_places(&rows[i], &packet);
 		}
 	}
@@ -215,7 +217,7 @@ Test(packet, garbage)
 		for (uint32_t left = 1 + rng_below(&rng, 4); left; left--)
 			frame.data[12 + rng_below(&rng, frame.length - 12)] = rng_bits(&rng);
 		direct = rng_percent(&rng, 50) ? frame.length : rng_below(&rng, frame.length + 1);
-		if (parse(&frame, direct, frame.length, &packet) != VERDICT_none || !has_ports(&packet) ||
+		if (parse(&frame, direct, frame.length, &packet) != VERDICT_CONTINUE || !has_ports(&packet) ||
 			packet.protocol != 17)
 			continue;
 		cr_assert(packet.ip >= 14 && packet.ip <= 22 && packet.ip + 20 <= packet.transport &&

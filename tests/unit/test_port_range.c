@@ -5,11 +5,11 @@
 
 static void expect_covers(uint16_t first, uint16_t last)
 {
-	struct range_prefix cut[RANGE_PREFIXES];
+	struct range_prefix cut[PORT_RANGE_PREFIXES];
 	size_t count = port_range_prefixes(first, last, cut);
 	uint32_t next = first;
 
-	cr_assert_leq(count, RANGE_PREFIXES);
+	cr_assert_leq(count, PORT_RANGE_PREFIXES);
 	for (size_t i = 0; i < count; i++) {
 		uint32_t size = 1U << (16 - cut[i].bits);
 
@@ -53,7 +53,7 @@ Test(port_range, the_number_of_prefixes_is_minimal)
 		{10000, 20000, 11},
 		{1, 65534, 30},
 	};
-	struct range_prefix cut[RANGE_PREFIXES];
+	struct range_prefix cut[PORT_RANGE_PREFIXES];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		cr_expect_eq(port_range_prefixes(rows[i].first, rows[i].last, cut), rows[i].count, "%u to %u: %zu",
@@ -62,7 +62,7 @@ Test(port_range, the_number_of_prefixes_is_minimal)
 
 Test(port_range, a_range_that_ends_before_it_begins_has_no_prefix)
 {
-	struct range_prefix cut[RANGE_PREFIXES];
+	struct range_prefix cut[PORT_RANGE_PREFIXES];
 
 	cr_expect_eq(port_range_prefixes(5061, 5060, cut), 0);
 }

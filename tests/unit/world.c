@@ -82,8 +82,8 @@ static void check_ranges(const struct image *image)
 	struct hash_map_entry entry;
 
 	while (hash_map_next(image->maps[IMAGE_RANGES], &cursor, &entry)) {
-		const struct range_key *key = entry.key;
-		const struct range *range = entry.value;
+		const struct port_range_key *key = entry.key;
+		const struct port_range *range = entry.value;
 		const struct service_key service = {.vip = key->vip, .port = range->port, .protocol = key->protocol};
 
 		cr_assert(range->backend || hash_map_find(image->maps[IMAGE_SERVICES], &service),

@@ -16,14 +16,9 @@ extern const struct usage daemon_usage, loader_usage, ctl_usage;
 
 /* --- counters */
 
-#define FORWARD "forwarded"
-#define PASS "passed"
-#define DROP "dropped"
-#define HOLD "held"
-#define ANSWER "answered"
 #define NORMAL "yes"
 #define ANOMALY "no"
-#define ROW(name, action, normal, text) {"`" #name "`", action, normal, text},
+#define ROW(name, action, normal, text) {"`" #name "`", #action, normal, text},
 
 static void write_counters(struct page *page, const char *const rows[][4], size_t count)
 {

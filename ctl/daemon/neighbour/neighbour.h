@@ -39,7 +39,7 @@ uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const cha
  * `count` entries, which it reallocates. These are its own address and those of the interfaces above
  * it: VLANs, macvlans (as used by VRRP), its bridge or bond. Returns the new count. */
 size_t neighbours_own_macs(
-	const struct neighbours *neighbours, const char *interface, struct received_mac **list, size_t count);
+	const struct neighbours *neighbours, const char *interface, struct interface_mac **list, size_t count);
 
 /* Does the address belong to this machine, so that its kernel answers ARP or neighbour discovery for
  * it? 1, 0 or -errno. */

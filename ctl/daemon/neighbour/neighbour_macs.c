@@ -72,7 +72,7 @@ static void search_upwards(const struct neighbours *n, struct above *above)
 	} while (above->count > before);
 }
 
-size_t neighbours_own_macs(const struct neighbours *n, const char *interface, struct received_mac **list, size_t count)
+size_t neighbours_own_macs(const struct neighbours *n, const char *interface, struct interface_mac **list, size_t count)
 {
 	const struct netlink_link *link = neighbour_link_find(n, if_nametoindex(interface));
 	struct above above = {};
@@ -82,7 +82,7 @@ size_t neighbours_own_macs(const struct neighbours *n, const char *interface, st
 	*list = reallocate(*list, count + above.count, sizeof(**list));
 	for (size_t i = 0; i < above.count; i++)
 		if (!mac_is_zero(&above.links[i]->mac))
-			(*list)[count++] = (struct received_mac){{link->ifindex, above.links[i]->mac, 0}, link->mtu};
+			(*list)[count++] = (struct interface_mac){{link->ifindex, above.links[i]->mac, 0}, link->mtu};
 	free(above.links);
 	return count;
 }

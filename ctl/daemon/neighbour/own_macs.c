@@ -9,7 +9,7 @@
 
 /* Appends the addresses of `macs:` in the file for an interface. Their MTU is that of the previous
  * entry. */
-static size_t add_listed(const struct config *config, const char *interface, struct received_mac **list, size_t count)
+static size_t add_listed(const struct config *config, const char *interface, struct interface_mac **list, size_t count)
 {
 	uint32_t ifindex = if_nametoindex(interface), mtu = (*list)[count - 1].mtu;
 
@@ -17,14 +17,14 @@ static size_t add_listed(const struct config *config, const char *interface, str
 		return count;
 	*list = reallocate(*list, count + config->mac_count, sizeof(**list));
 	for (size_t i = 0; i < config->mac_count; i++)
-		(*list)[count++] = (struct received_mac){{ifindex, config->macs[i], 0}, mtu};
+		(*list)[count++] = (struct interface_mac){{ifindex, config->macs[i], 0}, mtu};
 	return count;
 }
 
 int own_macs_reconcile(const struct daemon *daemon)
 {
 	const struct config *config = daemon->farm->config;
-	struct received_mac *list = NULL;
+	struct interface_mac *list = NULL;
 	size_t count = 0;
 	int error;
 

@@ -54,7 +54,8 @@ static bool fragment(const struct punt_handler *handler, const struct punt *punt
 	if (oversize_fragment_start(&cut, punt))
 		return false;
 	/* As late as possible: the next datagram may have the same identification, if it has any. */
-	if (punt->owner.whole && bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
+	if (punt->owner.split_by_daemon &&
+		bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
 	while ((length = oversize_fragment_next(&cut, piece)))
 		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, punt->owner.backend))

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See lists.h. The only file that writes into these maps. */
+/* See allowlist.h. The only file that writes into these maps. */
 #include <errno.h>
 #include <ifaddrs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "lists.h"
-#include "say.h"
+#include "allowlist.h"
+#include "output.h"
 
 /* The value of an entry: by what it came into the list. */
 enum origin {
@@ -17,7 +17,7 @@ enum origin {
 
 static const struct prefix_key any;
 
-static const char *map_name(const struct list *list)
+static const char *map_name(const struct allowlist *list)
 {
 	return list->is_vips ? "decap_vips" : "decap_sources";
 }
@@ -49,7 +49,7 @@ static int append(struct prefixes *prefixes, const struct prefix_key *prefix)
 	struct prefix_key *list = reallocarray(prefixes->list, prefixes->count + 1, sizeof(*list));
 
 	if (!list) {
-		say_error("out of memory");
+		output_error("out of memory");
 		return -1;
 	}
 	prefixes->list = list;
@@ -65,7 +65,7 @@ static int compare(const void *a, const void *b)
 		sizeof(struct address));
 }
 
-static int read_list(struct list *list)
+static int read_list(struct allowlist *list)
 {
 	const struct prefix_key *before = NULL;
 	struct prefix_key key;
@@ -82,17 +82,17 @@ static int read_list(struct list *list)
 	return 0;
 }
 
-int lists_open(struct lists *lists, const struct pins *pins)
+int allowlists_open(struct allowlists *lists, const struct pins *pins)
 {
 	size_t i;
 
-	*lists = (struct lists){.list = {{.map = -1}, {.map = -1, .is_vips = true}}};
+	*lists = (struct allowlists){.list = {{.map = -1}, {.map = -1, .is_vips = true}}};
 	for (i = 0; i < 2; i++) {
-		struct list *list = &lists->list[i];
+		struct allowlist *list = &lists->list[i];
 
 		list->map = pins_get(pins, PINS_TOP, map_name(list));
 		if (list->map < 0) {
-			say_error("cannot open %s/%s: %s%s", pins->dir, map_name(list), say_why(list->map),
+			output_error("cannot open %s/%s: %s%s", pins->dir, map_name(list), output_errno(list->map),
 				list->map == -ENOENT ? " ('sipxdp-loader upgrade --program decap' makes it)" : "");
 			return -1;
 		}
@@ -111,7 +111,7 @@ static int add_addresses_of_lo(struct prefixes *out)
 	int result = 0;
 
 	if (getifaddrs(&all)) {
-		say_error("cannot read the addresses of lo: %s", say_why(errno));
+		output_error("cannot read the addresses of lo: %s", output_errno(errno));
 		return -1;
 	}
 	for (entry = all; !result && entry; entry = entry->ifa_next) {
@@ -122,7 +122,7 @@ static int add_addresses_of_lo(struct prefixes *out)
 	return result;
 }
 
-static int want_given(struct list *list, const struct prefixes *given)
+static int want_given(struct allowlist *list, const struct prefixes *given)
 {
 	size_t i;
 
@@ -134,7 +134,7 @@ static int want_given(struct list *list, const struct prefixes *given)
 	return 0;
 }
 
-static int choose(struct list *list, const struct prefixes *given)
+static int choose(struct allowlist *list, const struct prefixes *given)
 {
 	if (given->count)
 		return want_given(list, given);
@@ -145,13 +145,13 @@ static int choose(struct list *list, const struct prefixes *given)
 	return list->wanted.count ? 0 : append(&list->wanted, &any);
 }
 
-int lists_choose(struct lists *lists, const struct options *options)
+int allowlists_choose(struct allowlists *lists, const struct options *options)
 {
 	return choose(&lists->list[0], &options->from) || choose(&lists->list[1], &options->vips) ? -1 : 0;
 }
 
 /* Named, so that an attach without options does not close them. */
-static int keep(struct list *list, const struct prefixes *given)
+static int keep(struct allowlist *list, const struct prefixes *given)
 {
 	const struct prefixes everything = {.list = (struct prefix_key *)&any, .count = 1};
 
@@ -160,21 +160,21 @@ static int keep(struct list *list, const struct prefixes *given)
 	return list->current.count ? 0 : want_given(list, &everything);
 }
 
-int lists_keep(struct lists *lists, const struct options *options)
+int allowlists_keep(struct allowlists *lists, const struct options *options)
 {
 	return keep(&lists->list[0], &options->from) || keep(&lists->list[1], &options->vips) ? -1 : 0;
 }
 
 /* --- the change */
 
-static int put(const struct list *list, const struct prefix_key *prefix)
+static int put(const struct allowlist *list, const struct prefix_key *prefix)
 {
 	const uint32_t origin = list->named ? ORIGIN_NAMED : ORIGIN_CHOSEN;
 
 	return bpf_map_update_elem(list->map, prefix, &origin, BPF_ANY);
 }
 
-static int add(struct list *list)
+static int add(struct allowlist *list)
 {
 	char text[PREFIX_TEXT_SIZE];
 	size_t i;
@@ -188,19 +188,19 @@ static int add(struct list *list)
 			return -1;
 		if (!put(list, prefix))
 			continue;
-		say_error("cannot put %s into the map %s: %s", prefix_format(prefix, text), map_name(list),
-			errno == ENOSPC ? "it is full" : say_why(errno));
+		output_error("cannot put %s into the map %s: %s", prefix_format(prefix, text), map_name(list),
+			errno == ENOSPC ? "it is full" : output_errno(errno));
 		return -1;
 	}
 	return 0;
 }
 
-int lists_add(struct lists *lists)
+int allowlists_add(struct allowlists *lists)
 {
 	return add(&lists->list[0]) || add(&lists->list[1]) ? -1 : 0;
 }
 
-void lists_undo(const struct lists *lists)
+void allowlists_undo(const struct allowlists *lists)
 {
 	size_t i, j;
 
@@ -210,7 +210,7 @@ void lists_undo(const struct lists *lists)
 	}
 }
 
-static bool finish(struct list *list)
+static bool finish(struct allowlist *list)
 {
 	struct prefixes before = list->current;
 	bool changed = list->added.count > 0;
@@ -231,7 +231,7 @@ static bool finish(struct list *list)
 	return changed;
 }
 
-bool lists_finish(struct lists *lists)
+bool allowlists_finish(struct allowlists *lists)
 {
 	bool sources = finish(&lists->list[0]), vips = finish(&lists->list[1]);
 
@@ -240,7 +240,7 @@ bool lists_finish(struct lists *lists)
 
 /* --- what is said of it */
 
-static void say_list(const struct list *list)
+static void say_list(const struct allowlist *list)
 {
 	char text[1024] = "", one[PREFIX_TEXT_SIZE];
 	size_t i, length = 0;
@@ -249,10 +249,10 @@ static void say_list(const struct list *list)
 		length += snprintf(text + length, sizeof(text) - length, "%s%s", i ? ", " : "",
 			prefix_format(&list->current.list[i], one));
 	if (list->is_vips)
-		say_done("packets in tunnels are accepted for %s%s", text,
+		output_info("packets in tunnels are accepted for %s%s", text,
 			list->named ? "" : " (as lo has it now; 'attach' again after a change)");
 	else
-		say_done("tunnels are accepted from %s", text);
+		output_info("tunnels are accepted from %s", text);
 }
 
 #define WARNING_SOURCES                                                                                                \
@@ -262,22 +262,22 @@ static void say_list(const struct list *list)
 	"packets in tunnels are accepted for any destination (put the VIPs on lo, or name them: 'attach --vip "        \
 	"ADDRESS')"
 
-void lists_report(const struct lists *lists)
+void allowlists_report(const struct allowlists *lists)
 {
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		const struct list *list = &lists->list[i];
+		const struct allowlist *list = &lists->list[i];
 
 		if (is_any(&list->current))
-			say_warning("%s", list->is_vips ? WARNING_VIPS : WARNING_SOURCES);
+			output_warning("%s", list->is_vips ? WARNING_VIPS : WARNING_SOURCES);
 		else
 			say_list(list);
 	}
 }
 
 /* Addresses that lo has got since the list was made would be refused. */
-static void warn_of_lo(const struct list *list, json_t *warnings)
+static void warn_of_lo(const struct allowlist *list, json_t *warnings)
 {
 	struct prefixes now = {0};
 	char text[PREFIX_TEXT_SIZE];
@@ -295,7 +295,7 @@ static void warn_of_lo(const struct list *list, json_t *warnings)
 	free(now.list);
 }
 
-static json_t *describe(const struct list *list, json_t *warnings)
+static json_t *describe(const struct allowlist *list, json_t *warnings)
 {
 	json_t *array = json_array();
 	char text[PREFIX_TEXT_SIZE];
@@ -311,24 +311,24 @@ static json_t *describe(const struct list *list, json_t *warnings)
 	return array;
 }
 
-json_t *lists_describe(const struct lists *lists, json_t *warnings)
+json_t *allowlists_describe(const struct allowlists *lists, json_t *warnings)
 {
 	return json_pack(
 		"{s:o, s:o}", "from", describe(&lists->list[0], warnings), "vips", describe(&lists->list[1], warnings));
 }
 
-void lists_close(struct lists *lists)
+void allowlists_close(struct allowlists *lists)
 {
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		struct list *list = &lists->list[i];
+		struct allowlist *list = &lists->list[i];
 
 		if (list->map > 0)
 			close(list->map);
 		free(list->current.list);
 		free(list->wanted.list);
 		free(list->added.list);
-		*list = (struct list){.map = -1};
+		*list = (struct allowlist){.map = -1};
 	}
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "punt.h"
-#include "ranges.h"
+#include "vip.h"
 
 /* Of the kinds that probes are: UDP and TCP, ICMP errors about them, and other ICMP,
  * echo replies among it. No fragments, and no neighbour discovery. */
@@ -13,7 +13,7 @@ static __always_inline bool probe_is_kind(const struct packet *p)
 {
 	if (p->kind == PACKET_OTHER)
 		return p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6;
-	return p->kind == PACKET_WHOLE || p->kind == PACKET_QUOTE;
+	return p->kind == PACKET_WHOLE || p->kind == PACKET_ICMP_ERROR;
 }
 
 /* From a VIP, to where probes come from? An ICMP error is by then turned round: it is
@@ -27,13 +27,13 @@ static __always_inline bool probe_is_reply(const struct packet *p)
 }
 
 /* What becomes of a packet that is for no service. */
-static __always_inline enum verdict probe_catch(struct xdp_md *ctx, const struct packet *p)
+static __always_inline enum verdict probe_deliver(struct xdp_md *ctx, const struct packet *p)
 {
 	struct punt *punt;
 
 	if (!probe_is_reply(p))
 		return VERDICT_not_service;
-	punt = punt_whole(ctx, &punt_probes, PUNT_PROBE_REPLY);
+	punt = punt_whole_frame(ctx, &punt_probes, PUNT_PROBE_REPLY);
 	if (!punt)
 		return VERDICT_lost_probe_reply;
 	bpf_ringbuf_submit(punt, 0);

@@ -2,11 +2,11 @@
 /* Writes the Ethernet header, VLAN tags and all, of a frame whose head was moved. */
 #pragma once
 
-#include "context.h"
+#include "frame.h"
 #include "packet.h"
 
 /* An Ethernet header that may carry VLAN tags. */
-struct link_layer {
+struct ethernet_header {
 	struct mac destination;
 	struct mac source;
 	struct vlan_tag vlan[PACKET_VLANS];
@@ -14,13 +14,13 @@ struct link_layer {
 	__be16 protocol; /* of what follows */
 };
 
-static __always_inline __u32 link_layer_size(const struct link_layer *link)
+static __always_inline __u32 ethernet_header_size(const struct ethernet_header *link)
 {
 	return ETHERNET_SIZE + link->vlan_count * sizeof(struct vlan_tag);
 }
 
 /* Writes the header at the frame's start. Returns what follows it, or NULL. */
-static __always_inline void *link_layer_write(struct xdp_md *ctx, const struct link_layer *link)
+static __always_inline void *ethernet_header_write(struct xdp_md *ctx, const struct ethernet_header *link)
 {
 	struct ethhdr *eth = frame_start(ctx);
 	__be16 *protocol = &eth->h_proto;

@@ -6,8 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "carry.h"
-#include "renew.h"
-#include "say.h"
+#include "new_maps.h"
+#include "output.h"
 
 #define POLL_MSEC 20
 
@@ -18,8 +18,8 @@ static int refuse_dispatched(const struct attachments *attachments)
 	for (i = 0; i < attachments->count; i++) {
 		if (!attachments->list[i].dispatched || attachments->list[i].state == ATTACHMENT_GONE)
 			continue;
-		say_error("%s: libxdp's dispatcher cannot exchange one program for another at once: new maps need "
-			  "'sipxdp-loader detach', then 'attach', there",
+		output_error("%s: libxdp's dispatcher cannot exchange one program for another at once: new maps need "
+			     "'sipxdp-loader detach', then 'attach', there",
 			attachments->list[i].name);
 		return -1;
 	}
@@ -40,26 +40,26 @@ static int wait_until_filled(const struct pins *pins, unsigned int seconds)
 	unsigned int left = seconds * 1000 / POLL_MSEC;
 	struct contract contract;
 
-	say_done("new maps are in %s/" PIN_NEXT ": waiting for sipxdpd to fill them", pins->dir);
+	output_info("new maps are in %s/" PIN_NEXT ": waiting for sipxdpd to fill them", pins->dir);
 	for (;;) {
 		int err = pins_contract(pins, PINS_NEXT, &contract);
 
 		if (err) {
-			say_error("cannot read the map %s/" PIN_NEXT "/contract: %s", pins->dir, say_why(err));
+			output_error("cannot read the map %s/" PIN_NEXT "/contract: %s", pins->dir, output_errno(err));
 			return -1;
 		}
 		if (contract.filled)
 			return 0;
 		if (pins_interrupted()) {
-			say_error("interrupted: nothing was changed");
+			output_error("interrupted: nothing was changed");
 			return -1;
 		}
 		if (!left--)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	say_error("no sipxdpd of this release has filled the new maps within %u s, and nothing was changed: is it "
-		  "running? Its log says what it waits for (slots migrating: 'sipxdp-ctl pool finish')",
+	output_error("no sipxdpd of this release has filled the new maps within %u s, and nothing was changed: is it "
+		     "running? Its log says what it waits for (slots migrating: 'sipxdp-ctl pool finish')",
 		seconds);
 	return -1;
 }
@@ -90,7 +90,8 @@ static int put_in_place(struct pins *pins, const struct program *program, const 
 	struct carry *carry = carry_begin(pins);
 
 	if (contract < 0 || before < 0)
-		say_error("cannot open the pins in %s: %s", pins->dir, say_why(contract < 0 ? contract : before));
+		output_error(
+			"cannot open the pins in %s: %s", pins->dir, output_errno(contract < 0 ? contract : before));
 	carry_run(carry);
 	if (contract >= 0 && before >= 0 && !pins_remove(pins, PINS_TOP, "contract"))
 		result = replace_all(attachments, program_fd(program), before);
@@ -114,7 +115,7 @@ static int renew(
 	return put_in_place(pins, program, attachments);
 }
 
-int renew_run(
+int new_maps_upgrade(
 	struct pins *pins, const struct contract *sizes, const struct attachments *attachments, unsigned int seconds)
 {
 	struct program program = {0};
@@ -136,6 +137,6 @@ int renew_run(
 	}
 	program_close(&program);
 	if (!result)
-		say_done("the new maps have taken the place of the old ones");
+		output_info("the new maps have taken the place of the old ones");
 	return result;
 }

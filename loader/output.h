@@ -5,22 +5,22 @@
 
 #include <stdbool.h>
 
-/* From here on libbpf and libxdp speak only through say_library(), unless `verbose`:
+/* From here on libbpf and libxdp speak only through output_library(), unless `verbose`:
  * then they print all that they have, the verifier's log included. */
-void say_open(bool verbose);
+void output_open(bool verbose);
 
-void say_done(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void say_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void output_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* strerror() of an errno, positive or negative, and what helps against it where that
  * is known. EMEDIUMTYPE: a pin that is not ours. Overwritten by the next call. */
-const char *say_why(int error);
+const char *output_errno(int error);
 
-/* What the libraries said first since say_library_clear(): " (...)", or "". The first
+/* What the libraries said first since output_library_clear(): " (...)", or "". The first
  * warning names the cause, those after it who stumbled over it. */
-void say_library_clear(void);
-const char *say_library(void);
+void output_library_clear(void);
+const char *output_library(void);
 
 /* Likewise what the kernel said in words, without brackets; "" if it said nothing. */
-const char *say_kernel(void);
+const char *output_kernel(void);

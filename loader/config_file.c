@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "file.h"
-#include "say.h"
+#include "config_file.h"
+#include "output.h"
 
 #define FILE_MAX (64 << 20)
 
@@ -43,7 +43,7 @@ static void say_faults(const char *path, const struct faults *faults)
 		fprintf(stderr, "%s\n", fault_format(&faults->list[i], path, text));
 }
 
-struct config *file_read(const char *path)
+struct config *config_file_read(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	struct config *config = NULL;
@@ -54,7 +54,7 @@ struct config *file_read(const char *path)
 	if (file)
 		text = read_all(file, &length);
 	if (!text) {
-		say_error("cannot read %s: %s", path, strerror(errno));
+		output_error("cannot read %s: %s", path, strerror(errno));
 	} else {
 		config = config_parse(text, length, &faults);
 		say_faults(path, &faults);
@@ -66,7 +66,7 @@ struct config *file_read(const char *path)
 	return config;
 }
 
-struct contract file_contract(const struct config *config)
+struct contract config_file_contract(const struct config *config)
 {
 	return (struct contract){
 		.version = ABI_VERSION,
@@ -78,12 +78,12 @@ struct contract file_contract(const struct config *config)
 	};
 }
 
-bool file_fits(const struct contract *pinned, const struct contract *wanted)
+bool config_file_fits(const struct contract *pinned, const struct contract *wanted)
 {
 	return !memcmp(pinned, wanted, offsetof(struct contract, filled));
 }
 
-int file_refuse(const struct contract *pinned, const struct contract *wanted, const char *name, const char *dir)
+int config_file_refuse(const struct contract *pinned, const struct contract *wanted, const char *name, const char *dir)
 {
 	const struct {
 		const char *name;
@@ -98,13 +98,13 @@ int file_refuse(const struct contract *pinned, const struct contract *wanted, co
 	size_t i;
 
 	if (pinned->version != wanted->version)
-		say_error("the maps pinned in %s are of contract version %u, this program's are of version %u", dir,
+		output_error("the maps pinned in %s are of contract version %u, this program's are of version %u", dir,
 			pinned->version, wanted->version);
 	for (i = 0; pinned->version == wanted->version && i < sizeof(rows) / sizeof(*rows); i++) {
 		if (rows[i].there != rows[i].here)
-			say_error("the maps pinned in %s have room for %u %s, %s asks for %u", dir, rows[i].there,
+			output_error("the maps pinned in %s have room for %u %s, %s asks for %u", dir, rows[i].there,
 				rows[i].name, name, rows[i].here);
 	}
-	say_error("new maps are needed, and nothing was changed: 'sipxdp-loader upgrade -c %s' makes them", name);
+	output_error("new maps are needed, and nothing was changed: 'sipxdp-loader upgrade -c %s' makes them", name);
 	return -1;
 }

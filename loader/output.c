@@ -8,7 +8,7 @@
 #include <string.h>
 #include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
-#include "say.h"
+#include "output.h"
 
 static bool is_verbose;
 static char library_text[512];
@@ -22,7 +22,7 @@ static void print(FILE *out, const char *prefix, const char *format, va_list val
 	fflush(out); /* what is said stays in order, also where both are one file */
 }
 
-void say_done(const char *format, ...)
+void output_info(const char *format, ...)
 {
 	va_list values;
 
@@ -31,7 +31,7 @@ void say_done(const char *format, ...)
 	va_end(values);
 }
 
-void say_warning(const char *format, ...)
+void output_warning(const char *format, ...)
 {
 	va_list values;
 
@@ -40,7 +40,7 @@ void say_warning(const char *format, ...)
 	va_end(values);
 }
 
-void say_error(const char *format, ...)
+void output_error(const char *format, ...)
 {
 	va_list values;
 
@@ -49,7 +49,7 @@ void say_error(const char *format, ...)
 	va_end(values);
 }
 
-const char *say_why(int error)
+const char *output_errno(int error)
 {
 	static char text[256];
 	const char *help = "";
@@ -139,20 +139,20 @@ static int from_libxdp(enum libxdp_print_level level, const char *format, va_lis
 	return is_verbose ? vfprintf(stderr, format, values) : 0;
 }
 
-void say_open(bool verbose)
+void output_open(bool verbose)
 {
 	is_verbose = verbose;
 	libbpf_set_print(from_libbpf);
 	libxdp_set_print(from_libxdp);
 }
 
-void say_library_clear(void)
+void output_library_clear(void)
 {
 	*library_text = '\0';
 	is_from_kernel = false;
 }
 
-const char *say_library(void)
+const char *output_library(void)
 {
 	static char text[sizeof(library_text) + 4];
 
@@ -160,7 +160,7 @@ const char *say_library(void)
 	return text;
 }
 
-const char *say_kernel(void)
+const char *output_kernel(void)
 {
 	return is_from_kernel ? library_text : "";
 }

@@ -14,14 +14,14 @@ static __always_inline const struct vip *vip_find(const struct address *address)
 }
 
 /* The range of a VIP that the packet's port lies in; NULL if there is none. */
-static __always_inline const struct range *ranges_find(const struct packet *p, const struct vip *vip)
+static __always_inline const struct port_range *port_range_find(const struct packet *p, const struct vip *vip)
 {
-	struct range_key key = {
-		.prefix = RANGE_KEY_BITS(16),
+	struct port_range_key key = {
+		.prefix = PORT_RANGE_KEY_BITS(16),
 		.protocol = p->protocol,
 		.vip = p->destination,
 		.port = p->destination_port,
 	};
 
-	return vip && vip->flags & VIP_RANGES ? bpf_map_lookup_elem(&ranges, &key) : NULL;
+	return vip && vip->flags & VIP_PORT_RANGES ? bpf_map_lookup_elem(&port_ranges, &key) : NULL;
 }
