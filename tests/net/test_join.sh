@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Servers that join a pool by themselves, by HTTP with the script of docs/join.md and by SIP:
-# they get calls, fall silent, leave; and who is refused.
+# Servers join a pool by themselves, by HTTP with the script of docs/join.md and by SIP. They receive
+# calls, fall silent, and leave. Invalid requests are refused.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/sip.sh
 
 PORT=7946
-SECRET=4ff8d27cf1b5a0e9 # of the examples
+SECRET=4ff8d27cf1b5a0e9 # as in the examples
 NODE_TIMEOUT=3s
 
 # config [PORT [SECRET]]: px1 is in the file. Without a port, joining is disabled.
@@ -20,7 +20,7 @@ config() {
 	LAB_POOL=$'record_time: 1s\ndrain_timeout: 4s' lab_config dsr px1
 }
 
-# script HOST NAME ADDRESS ACTION: of docs/join.md, on that host.
+# script HOST NAME ADDRESS ACTION: runs the script of docs/join.md once on the host.
 script() {
 	write_settings "$2" "$3"
 	lab_in "$1" env SIPXDP_JOIN="$LAB_DIR/$2.conf" sh "$LAB_DIR/sipxdp-join" "$4"
@@ -37,7 +37,7 @@ write_settings() {
 	EOF
 }
 
-# run HOST NAME ADDRESS: the script goes on and on.
+# run HOST NAME ADDRESS: starts the script in the background; it sends heartbeats.
 run() {
 	write_settings "$2" "$3"
 	lab_start "$2-run" "$1" env SIPXDP_JOIN="$LAB_DIR/$2.conf" sh "$LAB_DIR/sipxdp-join" run
@@ -60,7 +60,7 @@ curl_to() {
 		jq -rs '"\(.[1]) \(.[0].result // .[0].error)"'
 }
 
-# sip HOST PARAMETERS [TIME [SECRET]]: the first line of the answer to an OPTIONS.
+# sip HOST PARAMETERS [TIME [SECRET]]: the first line of the response to an OPTIONS.
 sip() {
 	local time=${3:-$(date +%s)}
 	send_sip "$1" "X-Sipxdp-Heartbeat: $2; time=$time; signature=$(sign "$time" "$2" "${4:-$SECRET}")"
@@ -72,7 +72,7 @@ send_sip() {
 	lab_in "$1" bash -c '
 		exec 3<> "/dev/udp/$1/$2"
 		printf "OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP px;rport;branch=z9hG4bK%s\r\nMax-Forwards: 70\r\nFrom: <sip:px>;tag=1\r\nTo: <sip:lb>\r\nCall-ID: %s\r\nCSeq: 1 OPTIONS\r\n%s\r\nContent-Length: 0\r\n\r\n" "$1" $$ $$ "$3" |
-			cat >&3 # at once: bash would send it line by line
+			cat >&3 # in one datagram: bash would send it line by line
 		timeout 2 head -n 1 <&3 | tr -d "\r"' sh "$LAB_BALANCER" "$PORT" "$2"
 }
 
@@ -84,7 +84,7 @@ is_backend() {
 	[ "$(backend "$1" "$2")" = "$3" ]
 }
 
-# all_slots NAME...: each of them has some, and together they have all.
+# all_slots NAME...: do these backends, and no others, have slots?
 all_slots() {
 	[ "$(lab_ctl --json backend list |
 		jq -r '[.[] | select(.slots > 0)] | "\(map(.name) | sort | join(" ")) \(map(.slots) | add)"')" = "$* 262144" ]
@@ -94,7 +94,7 @@ is_gone() {
 	[ -z "$(backend "$1" .name)" ]
 }
 
-# calls_reach NAME: 60 requests end well, and some come to that one.
+# calls_reach NAME: do 60 requests end normally, and does this server receive some of them?
 calls_reach() {
 	local before
 	before=$(sip_seen "$1" | wc -l)
@@ -102,7 +102,7 @@ calls_reach() {
 	lab_wait "to-$1-$before" 20 && [ "$(sip_seen "$1" | wc -l)" -gt "$before" ]
 }
 
-# listens_at: "PROTOCOL ADDRESS:PORT" of the daemon's own, sorted.
+# listens_at: "PROTOCOL ADDRESS:PORT" of the daemon's sockets, sorted.
 listens_at() {
 	lab_in balancer ss -Hlntup | awk '/sipxdpd/ { print $1, $5 }' | sort | paste -sd ' '
 }
@@ -111,14 +111,14 @@ listens_on() {
 	[ "$(listens_at)" = "tcp $LAB_BALANCER:$1 udp $LAB_BALANCER:$1" ]
 }
 
-# block NAME FILE: what docs/join.md has under that name.
+# block NAME FILE: copies the block of this name from docs/join.md.
 block() {
 	mkdir -p "$LAB_DIR/blocks"
 	cp "$LAB_DIR/blocks/$(tests/lib/readme-blocks docs/join.md "$LAB_DIR/blocks" |
 		awk -v name="$1" '$4 == name { print $1 }')" "$2"
 }
 
-# kamailio_joins: Kamailio on px4, with the lines of docs/join.md, but each second.
+# kamailio_joins: starts Kamailio on px4 with the lines of docs/join.md, with an interval of one second.
 kamailio_joins() {
 	{
 		printf 'log_stderror=yes\nrequest_route { exit; }\n'
@@ -141,106 +141,106 @@ config
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 wait_for 10 lab_serving 1
-is "without join: nobody listens" "$(listens_at)" ""
+is "without join: in the file, the daemon does not listen" "$(listens_at)" ""
 config $PORT
-check "join: in the file, reload" lab_ctl reload
-is "... listens on the address named, and no other" "$(listens_at)" "tcp $LAB_BALANCER:$PORT udp $LAB_BALANCER:$PORT"
+check "a reload adds join:" lab_ctl reload
+is "... the daemon listens only on the configured address" "$(listens_at)" "tcp $LAB_BALANCER:$PORT udp $LAB_BALANCER:$PORT"
 
 # --- joining
 
 heard=$(script px2 px2 10.0.0.12 heartbeat || echo "exit status $?")
 like "a heartbeat before start is refused" "$heard" "no backend 'px2'.*has not started"
-like "... by a status of its own" "$heard" "^exit status 4$"
+like "... the script returns a status of its own" "$heard" "^exit status 4$"
 run px2 px2 10.0.0.12
-check "px2 joins by the script and gets a share" wait_for 10 all_slots px1 px2
-is "... it is said to have joined" "$(backend px2 '.overrides | join(" ")')" joined
+check "px2 joins by the script and gets slots" wait_for 10 all_slots px1 px2
+is "... it is marked as joined" "$(backend px2 '.overrides | join(" ")')" joined
 check "... calls reach it" calls_reach px2
 is "px3 joins by SIP" "$(sip px3 'action=start; pool=proxies; name=px3; address=10.0.0.13; weight=2')" "SIP/2.0 200 joined"
-check "... it gets a share" wait_for 10 all_slots px1 px2 px3
-is "... its weight" "$(backend px3 .weight)" 2
-is "... and it alone: a heartbeat of SIP" "$(sip px3 'action=heartbeat; pool=proxies; name=px3')" "SIP/2.0 200 heard"
+check "... it gets slots" wait_for 10 all_slots px1 px2 px3
+is "... its weight is set" "$(backend px3 .weight)" 2
+is "... a heartbeat by SIP is accepted" "$(sip px3 'action=heartbeat; pool=proxies; name=px3')" "SIP/2.0 200 heard"
 check "... calls reach it" calls_reach px3
-check "... silent, it is down" wait_for 6 is_backend px3 .state down
-is "... the reason" "$(backend px3 .reason)" "sends no heartbeats"
-check "... and has no share" all_slots px1 px2
-is "... heard again" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; weight=1')" "SIP/2.0 200 heard"
-check "... it has its share again" wait_for 10 all_slots px1 px2 px3
-check "... silent for twice the time, it is forgotten" wait_for 12 is_gone px3
-is "... a heartbeat is not enough" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; address=10.0.0.13')" \
+check "... after node_timeout without a heartbeat it is down" wait_for 6 is_backend px3 .state down
+is "... for this reason" "$(backend px3 .reason)" "sends no heartbeats"
+check "... and owns no slots" all_slots px1 px2
+is "... after a heartbeat" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; weight=1')" "SIP/2.0 200 heard"
+check "... it owns its slots again" wait_for 10 all_slots px1 px2 px3
+check "... after twice node_timeout without a heartbeat it is forgotten" wait_for 12 is_gone px3
+is "... then a heartbeat is refused" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; address=10.0.0.13')" \
 	"SIP/2.0 404 no backend 'px3' in pool 'proxies': it has not started, or is forgotten"
-check "... px2 was there all the time" all_slots px1 px2
+check "... px2 kept its slots all the time" all_slots px1 px2
 
-# --- who is refused
+# --- refused requests
 
-# From here to the next part px4 speaks when it is told to, as slowly as this machine may be.
+# From here to the next section px4 sends single requests, at the speed of this machine.
 NODE_TIMEOUT=60s config $PORT
 lab_ctl reload > /dev/null
 start='{"action": "start", "pool": "proxies", "name": "px4", "address": "10.0.0.14"}'
 now=$(date +%s)
-is "another secret" "$(post "$start" "$now" 4ff8d27cf1b5a0e8)" "401 the signature is wrong"
+is "a wrong secret" "$(post "$start" "$now" 4ff8d27cf1b5a0e8)" "401 the signature is wrong"
 like "an old time" "$(post "$start" $((now - 40)))" "^401 the time is [45][0-9] s old: are both clocks right\?$"
-like "a time ahead" "$(post "$start" $((now + 50)))" "^401 the time is [45][0-9] s ahead"
+like "a time in the future" "$(post "$start" $((now + 50)))" "^401 the time is [45][0-9] s ahead"
 is "no signature" "$(curl_to --data-raw "$start")" "401 time or signature is missing"
-is "a pool that is none" "$(post "${start/proxies/nobodys}")" "404 no pool 'nobodys'"
-is "a VIP" "$(post "${start/10.0.0.14/$LAB_VIP}")" "409 $LAB_VIP is a VIP: a backend needs an address of its own"
-is "a name of the file" "$(post "${start/px4/px1}")" \
+is "an unknown pool" "$(post "${start/proxies/unknown}")" "404 no pool 'unknown'"
+is "the address of a VIP" "$(post "${start/10.0.0.14/$LAB_VIP}")" "409 $LAB_VIP is a VIP: a backend needs an address of its own"
+is "the name of a backend in the file" "$(post "${start/px4/px1}")" \
 	"409 backend 'px1' of pool 'proxies' is in the file: its servers do not come and go"
-is "an address of the file" "$(post "${start/10.0.0.14/10.0.0.11}")" \
+is "the address of a backend in the file" "$(post "${start/10.0.0.14/10.0.0.11}")" \
 	"409 backend 'px1' of pool 'proxies' has the address 10.0.0.11 already"
-is "no address" "$(post "${start/10.0.0.14/px4}")" "400 address must be the address of a host"
-like "no JSON" "$(post nonsense)" "^400 not JSON"
+is "no valid address" "$(post "${start/10.0.0.14/px4}")" "400 address must be the address of a host"
+like "not JSON" "$(post nonsense)" "^400 not JSON"
 is "GET" "$(curl_to)" "405 only POST is accepted"
 is "more than 4 KiB" "$(post "$(printf '%5000s' "$start")")" "413 a request may have at most 4096 bytes"
-is "more than 4 KiB in chunks has no answer" \
+is "more than 4 KiB in chunks: the connection is closed" \
 	"$(lab_in px4 curl -s --max-time 5 -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' \
 		--data-raw "$(printf '%9000s' x)" "http://$LAB_BALANCER:$PORT/" || true)" 000
-is "SIP with another secret: no challenge, so 403" \
+is "SIP with a wrong secret: 403 instead of 401, without a challenge" \
 	"$(sip px4 'action=start; pool=proxies; name=px4; address=10.0.0.14' "$now" wrong)" "SIP/2.0 403 the signature is wrong"
-is "SIP to a VIP" "$(sip px4 "action=start; pool=proxies; name=px4; address=$LAB_VIP")" \
+is "SIP with the address of a VIP" "$(sip px4 "action=start; pool=proxies; name=px4; address=$LAB_VIP")" \
 	"SIP/2.0 409 $LAB_VIP is a VIP: a backend needs an address of its own"
-is "a pool that is none, in SIP" "$(sip px4 'action=start; pool=nobodys; name=px4; address=10.0.0.14')" \
-	"SIP/2.0 404 no pool 'nobodys'"
+is "SIP with an unknown pool" "$(sip px4 'action=start; pool=unknown; name=px4; address=10.0.0.14')" \
+	"SIP/2.0 404 no pool 'unknown'"
 is "SIP without a heartbeat" "$(send_sip px4 'Subject: none')" "SIP/2.0 400 no X-Sipxdp-Heartbeat"
-check "... all of that has changed nothing" all_slots px1 px2
+check "... none of these requests changed the pool" all_slots px1 px2
 now=$(date +%s)
-is "right" "$(post "$start" "$now")" "200 joined"
-is "... the same again" "$(post "$start" "$now")" "401 this request has been taken already"
-is "... in SIP" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" "SIP/2.0 200 heard"
-is "... the same again" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" \
+is "a valid start is accepted" "$(post "$start" "$now")" "200 joined"
+is "... the same request again is refused" "$(post "$start" "$now")" "401 this request has been taken already"
+is "... a heartbeat by SIP is accepted" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" "SIP/2.0 200 heard"
+is "... the same request again is refused" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" \
 	"SIP/2.0 403 this request has been taken already"
-check "... px4 has a share" wait_for 10 all_slots px1 px2 px4
-is "stop" "$(post "${start/start/stop}")" "200 removed"
-check "... takes it out at once" wait_for 2 all_slots px1 px2
+check "... px4 gets slots" wait_for 10 all_slots px1 px2 px4
+is "stop is accepted" "$(post "${start/start/stop}")" "200 removed"
+check "... and removes px4 at once" wait_for 2 all_slots px1 px2
 
 # --- restart and reload
 
 config $PORT
 lab_ctl reload > /dev/null
 lab_stop sipxdpd KILL || true
-check "the daemon is killed and starts again" lab_daemon
-check "... px2 stays" all_slots px1 px2
-is "... its mark too" "$(backend px2 '.overrides | join(" ")')" joined
-is "a reload moves nothing" "$(lab_ctl --json reload | jq .moved_percent)" 0
-check "... px2 stays" all_slots px1 px2
-unlike "... and nobody is told to save it" "$(lab_ctl status)" "a reload will undo"
-unlike "save does not print it" "$(lab_ctl save)" px2
-config $PORT another-secret-of-the-file
-check "another secret" lab_ctl reload
-is "... is the one that counts" "$(post "$start")" "401 the signature is wrong"
+check "the daemon is killed and restarts" lab_daemon
+check "... px2 keeps its slots" all_slots px1 px2
+is "... and its mark" "$(backend px2 '.overrides | join(" ")')" joined
+is "a reload moves no slots" "$(lab_ctl --json reload | jq .moved_percent)" 0
+check "... px2 keeps its slots" all_slots px1 px2
+unlike "... and status does not suggest to save px2" "$(lab_ctl status)" "a reload will undo"
+unlike "save does not print px2" "$(lab_ctl save)" px2
+config $PORT the-new-secret-of-the-file
+check "a reload changes the secret" lab_ctl reload
+is "... the previous secret is refused" "$(post "$start")" "401 the signature is wrong"
 config 7947
 lab_start busy balancer python3 -c "import socket, time
 s = socket.create_server(('$LAB_BALANCER', 7947))
 time.sleep(1000)"
 wait_for 5 eval '[ -n "$(lab_in balancer ss -Hlnt sport = :7947)" ]'
-check "a port that is taken: reload" lab_ctl reload
-like "... status says so" "$(lab_ctl status)" "nobody can join: cannot listen on $LAB_BALANCER:7947: Address already in use"
-check "... all else goes on" calls_reach px1
+check "a reload with a port in use" lab_ctl reload
+like "... status reports it" "$(lab_ctl status)" "nobody can join: cannot listen on $LAB_BALANCER:7947: Address already in use"
+check "... calls still reach px1" calls_reach px1
 lab_stop busy || true
-check "... the port is free, and ours" wait_for 4 listens_on 7947
+check "... the daemon listens as soon as the port is free" wait_for 4 listens_on 7947
 config $PORT
 lab_ctl reload > /dev/null
-check "... back again" listens_on $PORT
-check "... px2 is heard again" wait_for 10 all_slots px1 px2
+check "... and on the first port after one more reload" listens_on $PORT
+check "... px2 sends heartbeats and owns its slots" wait_for 10 all_slots px1 px2
 
 # --- leaving
 
@@ -249,35 +249,35 @@ lab_wait before 20
 lab_stop sipxdpd || true
 kill -TERM "${LAB_PROCESS[px2-run]}"
 sleep 2
-check "shutdown while no daemon listens: the script tries again" lab_running px2-run
-check "... the daemon is there" lab_daemon
+check "shutdown while no daemon runs: the script repeats it" lab_running px2-run
+check "... the daemon starts" lab_daemon
 check "... px2 is leaving" wait_for 5 is_backend px2 .admin leaving
 lab_stop sipxdpd || true
 sleep 2
-check "the daemon is not there for a moment: the script goes on waiting" lab_running px2-run
-check "... it is there again" lab_daemon
-check "... px2 is leaving" is_backend px2 .admin leaving
-check "... is not silent meanwhile" is_backend px2 .state up
-check "... and gone when its time is over" wait_for 15 is_gone px2
-check "... which the script waits for" lab_wait px2-run 5
-check "... px1 has all" all_slots px1
+check "the daemon stops for a moment: the script still waits" lab_running px2-run
+check "... the daemon starts" lab_daemon
+check "... px2 is still leaving" is_backend px2 .admin leaving
+check "... and up" is_backend px2 .state up
+check "... after drain_timeout it is removed" wait_for 15 is_gone px2
+check "... which ends the script" lab_wait px2-run 5
+check "... px1 owns all slots" all_slots px1
 
 # --- Kamailio
 
 kamailio_joins
-check "px4 joins by Kamailio itself" wait_for 15 all_slots px1 px4
+check "px4 joins by Kamailio" wait_for 15 all_slots px1 px4
 sleep 4
-check "... and stays, longer than it could be silent" is_backend px4 .state up
+check "... and stays for longer than node_timeout" is_backend px4 .state up
 lab_stop kamailio || true
-check "... and no longer than it lives" wait_for 15 is_gone px4
+check "... until Kamailio ends" wait_for 15 is_gone px4
 
-# --- without join: those who are there are silent from then on
+# --- join: is removed from the file
 
 run px2 px2 10.0.0.12
 check "px2 joins again" wait_for 10 all_slots px1 px2
 config
-check "join: is gone from the file" lab_ctl reload
-is "... nobody listens" "$(listens_at)" ""
-check "... px2 goes on" all_slots px1 px2
-check "... until it is silent" wait_for 15 is_backend px2 .state down
+check "a reload removes join:" lab_ctl reload
+is "... the daemon does not listen any more" "$(listens_at)" ""
+check "... px2 keeps its slots" all_slots px1 px2
+check "... until node_timeout has passed" wait_for 15 is_backend px2 .state down
 tap_end

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# A file that fills a limit is loaded, planned and read anew while servers are probed and others send
-# heartbeats: the event loop goes on, and no server is down.
+# A file that reaches a limit is loaded, planned and reloaded while servers are probed and send
+# heartbeats: the event loop keeps running, and no server goes down.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -15,7 +15,7 @@ LIVE="  - name: live
     probe: {type: tcp, port: 5060, via: address, interval: 200ms, timeout: 200ms}
     backends: [{name: px1, address: 10.0.0.11}]"
 
-# configure PORT: of all services but the one with living servers.
+# configure PORT: PORT of all services except the one with real servers.
 configure() {
 	{
 		echo "join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, node_timeout: 2s}"
@@ -41,7 +41,7 @@ server_of_the_last() {
 	lab_ctl --json lookup s65534 call@example.net | jq -r '.[0].backend'
 }
 
-# answers_until NAME: the daemon answers, until that process has ended.
+# answers_until NAME: does the daemon answer until that process has ended?
 answers_until() {
 	ANSWERS=0
 	while lab_running "$1"; do
@@ -50,7 +50,7 @@ answers_until() {
 	done
 }
 
-# Has FILE read anew; others are answered meanwhile.
+# Reloads the file. The daemon answers other requests meanwhile.
 reload() {
 	lab_start reload balancer sipxdp-ctl reload
 	answers_until reload && lab_wait reload 60
@@ -66,27 +66,27 @@ lab_daemon
 check "65,536 services: the first server is up" wait_for 60 states_are "up"
 lab_start px2 px2 tests/net/heartbeats.py sip "$LAB_BALANCER" $PORT $SECRET live px2 10.0.0.12 0.5
 lab_start px3 px2 tests/net/heartbeats.py http "$LAB_BALANCER" $PORT $SECRET live px3 10.0.0.13 0.5
-# Of px3 there is only its heartbeats.
+# px3 exists only as heartbeats and an address on px2.
 lab_address px2 eth0 10.0.0.13/24
 lab_start px2-tcp px2 tests/net/answer.py tcp 10.0.0.12 5060 "200 OK"
 lab_start px3-tcp px2 tests/net/answer.py tcp 10.0.0.13 5060 "200 OK"
-check "... and two that join" wait_for 60 states_are "up up up"
-is "... of all services the maps know" "$(status .services)" 65536
-check "the last of them has a server" eval '[[ $(server_of_the_last) = px* ]]'
+check "... two more servers join" wait_for 60 states_are "up up up"
+is "... the maps contain all services" "$(status .services)" 65536
+check "the last service has a server" eval '[[ $(server_of_the_last) = px* ]]'
 
-check "the file is read anew, and is as it was" reload
-echo "# $ANSWERS times it answered meanwhile"
-is "... a plan of it changes nothing" "$(lab_ctl --json plan "$LAB_CONFIG" | jq '.steps | length')" 0
+check "the unchanged file is reloaded" reload
+echo "# it answered $ANSWERS requests meanwhile"
+is "... a plan of it contains no steps" "$(lab_ctl --json plan "$LAB_CONFIG" | jq '.steps | length')" 0
 configure 5070
-is "a plan says what changes: each service has another port" \
+is "a plan lists the changes: a different port for each service" \
 	"$(lab_ctl --json plan "$LAB_CONFIG" | jq '[.steps[] | select(test("add .* port 5070$"))] | length')" 65535
-check "... that is done, while the daemon answers" reload
-echo "# $ANSWERS times it answered meanwhile"
-is "... and nothing is left to do" "$(lab_ctl --json plan "$LAB_CONFIG" | jq '.steps | length')" 0
-is "nothing is being read any more" "$(status .reloading)" false
+check "... a reload applies them while the daemon answers" reload
+echo "# it answered $ANSWERS requests meanwhile"
+is "... then a plan contains no steps" "$(lab_ctl --json plan "$LAB_CONFIG" | jq '.steps | length')" 0
+is "no reload is running" "$(status .reloading)" false
 
 check "all servers are up" states_are "up up up"
-is "... and none was down meanwhile" "$(grep -Ec 'backend live/.* is (down|suspected)' "$LAB_DIR/sipxdpd.log")" 0
-is "... nor the daemon deaf" "$(grep -c 'did not run for' "$LAB_DIR/sipxdpd.log")" 0
+is "... none went down meanwhile" "$(grep -Ec 'backend live/.* is (down|suspected)' "$LAB_DIR/sipxdpd.log")" 0
+is "... and the daemon never stalled" "$(grep -c 'did not run for' "$LAB_DIR/sipxdpd.log")" 0
 echo "# the event loop's longest turn: $(status .longest_turn_ms) ms"
 tap_end

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Backends in IP-in-IP behind a path of 1,400 bytes, clients on one of 1,500: what does not
-# fit arrives in fragments, or its sender is told and sends smaller packets. None is lost.
+# IP-in-IP backends on a path with an MTU of 1,400, clients with an MTU of 1,500: packets that are too
+# large arrive in fragments, or their sender learns the MTU and sends smaller ones. None is lost.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 COUNT=100
 SIZE=1450 # bytes of UDP payload
 FIRST=0   # number of the first message of a run
-ROOM=1380 # bytes of an IP packet that fits: 1400 less an IPv4 header
+ROOM=1380 # bytes of the largest IP packet: 1400 minus an IPv4 header
 SOURCE6=2001:db8::${LAB_CLIENT##*.}
 
 listen_everywhere() {
@@ -29,23 +29,23 @@ send() {
 	lab_in client tests/net/large.py send "$1" "$2" $SIZE "$3" $FIRST $COUNT
 }
 
-# unusual WORD: of the packets that did not fit, how many were "cut", "told" or "dropped".
-unusual() {
+# oversize PATTERN: the number of oversize packets in the rows of status whose text matches.
+oversize() {
 	lab_ctl --json status |
 		jq --arg word "$1" '[.anomalies[] | select(.verdict == "oversize" and (.text | test($word))) | .packets] | add // 0' |
 		awk '{ print $1 - 0 }'
 }
 
-# The line of the program's own counter has "cuts it up, or tells" in it.
-cut() { unusual '^of those were cut'; }
-told() { unusual 'senders told'; }
-dropped() { unusual '^of those were dropped'; }
+# The text of the program's own counter also contains these words, but not at its start.
+fragmented() { oversize '^of those were cut'; }
+answered() { oversize 'senders told'; }
+dropped() { oversize '^of those were dropped'; }
 
-told_is() {
-	[ "$(told)" -eq "$1" ]
+icmp_errors_are() {
+	[ "$(answered)" -eq "$1" ]
 }
 
-# path_mtu VIP: as the client knows it.
+# path_mtu VIP: the path MTU that the client knows.
 path_mtu() {
 	lab_in client ip route get "$1" | grep -o 'mtu [0-9]*' || echo unknown
 }
@@ -55,7 +55,7 @@ forget_paths() {
 	lab_in client ip -6 route flush cache
 }
 
-# icmp_errors FAMILY: how many of these the client has got.
+# icmp_errors FAMILY: the number of these ICMP errors that the client received.
 icmp_errors() {
 	case $1 in
 	4) lab_in client nstat -asz IcmpInDestUnreachs ;;
@@ -63,7 +63,7 @@ icmp_errors() {
 	esac | awk '/^Icmp/ { print $2 }'
 }
 
-# --- the ways
+# --- routes
 
 second_arm() {
 	lab_second_arm
@@ -83,8 +83,8 @@ narrow_backends() {
 	lab_in router ip link set dev eth1 mtu 1400
 }
 
-# way_is MTU: to all backends
-way_is() {
+# mtu_is MTU: do the routes to all backends have this MTU?
+mtu_is() {
 	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/backends |
 		jq -e --argjson mtu "$1" '[.[].formatted.value | select(.forward == 2) | .mtu] | length == 3 and all(. == $mtu)'
 }
@@ -97,43 +97,43 @@ warns_of() {
 	mtu_warning | grep -qF "$1"
 }
 
-# --- what is tried
+# --- tests
 
-# try_cutting SOURCE VIP WORDS
-try_cutting() {
+# try_fragmenting SOURCE VIP NAME
+try_fragmenting() {
 	local before
-	before=$(cut)
+	before=$(fragmented)
 	forget_paths
 	FIRST=$((FIRST + COUNT))
 	send "$1" "$2" may
-	arrive_at_owners large $SIZE "$3: without Don't Fragment all $COUNT arrive whole at the owner"
-	is "... status says that so many were cut up" "$(($(cut) - before))" $COUNT
+	arrive_at_owners large $SIZE "$3: without Don't Fragment all $COUNT messages arrive complete at their owners"
+	is "... status counts them as fragmented" "$(($(fragmented) - before))" $COUNT
 }
 
-# try_telling SOURCE VIP FAMILY WORDS
-try_telling() {
+# try_icmp_errors SOURCE VIP FAMILY NAME
+try_icmp_errors() {
 	local before errors
-	before=$(told)
+	before=$(answered)
 	errors=$(icmp_errors "$3")
 	forget_paths
 	FIRST=$((FIRST + COUNT))
 	send "$1" "$2" must-not
-	wait_for 3 told_is $((before + COUNT)) || true
-	is "$4: the senders of $COUNT that must not be cut up are told, says status" "$(($(told) - before))" $COUNT
-	is "... and so many errors came" "$(($(icmp_errors "$3") - errors))" $COUNT
-	is "... the client knows the path's MTU" "$(path_mtu "$2")" "mtu $ROOM"
-	is "... none of these arrived" "$(arrived large $SIZE)" ""
+	wait_for 3 icmp_errors_are $((before + COUNT)) || true
+	is "$4: status counts an ICMP error for each of $COUNT packets that must not be fragmented" "$(($(answered) - before))" $COUNT
+	is "... the client receives as many" "$(($(icmp_errors "$3") - errors))" $COUNT
+	is "... the client knows the path MTU" "$(path_mtu "$2")" "mtu $ROOM"
+	is "... none of the packets arrived" "$(arrived large $SIZE)" ""
 	send "$1" "$2" as-told
-	arrive_at_owners large $SIZE "... sent again all arrive whole at the owner"
-	is "... without any more errors" "$(($(told) - before))" $COUNT
+	arrive_at_owners large $SIZE "... sent again, all arrive complete at their owners"
+	is "... without more ICMP errors" "$(($(answered) - before))" $COUNT
 }
 
 try_tcp() {
 	local before
-	before=$(told)
+	before=$(answered)
 	forget_paths
 	is "TCP: a megabyte arrives" "$(lab_in client timeout 20 tests/net/large.py stream "$LAB_CLIENT" "$LAB_VIP" 1048576)" 1048576
-	check "... since its sender was told" test "$(told)" -gt "$before"
+	check "... after an ICMP error to its sender" test "$(answered)" -gt "$before"
 }
 
 lab_open
@@ -146,34 +146,34 @@ lab_in balancer sed -i "s/vip: .*/vip: [$LAB_VIP, '$LAB_VIP6']/" "$LAB_CONFIG"
 lab_in balancer sed -i "s/^pools:/  - {name: tls, vip: $LAB_VIP, port: 5061, protocol: tcp, affinity: flow, pool: proxies}\n&/" "$LAB_CONFIG"
 lab_balance
 
-check "the way by a second interface has its MTU" wait_for 5 way_is 1400
-like "status warns, and says which MTU is wanted" "$(lab_ctl --json status | jq -r '.warnings[]')" \
+check "a route through a second interface has the MTU of that interface" wait_for 5 mtu_is 1400
+like "status warns, and names the required MTU" "$(lab_ctl --json status | jq -r '.warnings[]')" \
 	"pool proxies: packets of more than $ROOM bytes .* MTU of 1520, and has 1400 \\(see 'ip link show eth1'\\)"
-try_cutting "$LAB_CLIENT" "$LAB_VIP" "IPv4"
-try_telling "$LAB_CLIENT" "$LAB_VIP" 4 "IPv4"
-try_telling "$SOURCE6" "$LAB_VIP6" 6 "IPv6"
+try_fragmenting "$LAB_CLIENT" "$LAB_VIP" "IPv4"
+try_icmp_errors "$LAB_CLIENT" "$LAB_VIP" 4 "IPv4"
+try_icmp_errors "$SOURCE6" "$LAB_VIP6" 6 "IPv6"
 try_tcp
 
 route_mtu
-check "the way through a router has its route's MTU" wait_for 5 way_is 1400
-like "... to which status points" "$(mtu_warning)" "MTU of 1520, and has 1400 \\(see 'ip route get 10\\.0\\.1\\.1[123]'\\)"
-try_cutting "$LAB_CLIENT" "$LAB_VIP" "by a route"
-try_telling "$LAB_CLIENT" "$LAB_VIP" 4 "by a route"
+check "a route through a router has the MTU of the route" wait_for 5 mtu_is 1400
+like "... status names the command that shows it" "$(mtu_warning)" "MTU of 1520, and has 1400 \\(see 'ip route get 10\\.0\\.1\\.1[123]'\\)"
+try_fragmenting "$LAB_CLIENT" "$LAB_VIP" "through a router"
+try_icmp_errors "$LAB_CLIENT" "$LAB_VIP" 4 "through a router"
 
-is "none was dropped" "$(dropped)" 0
-is "none was left to the kernel" "$(lab_verdict too_big)" 0
-is "no outer packet was fragmented on its way" \
+is "no packet was dropped" "$(dropped)" 0
+is "no packet was passed to the kernel" "$(lab_verdict too_big)" 0
+is "no outer packet was fragmented on its path" \
 	"$(for backend in "${LAB_BACKENDS[@]}"; do lab_verdict decap_fragment "$backend" decap_verdicts; done | sort -u)" 0
 
 lab_in balancer ip route replace 10.0.1.0/24 via 10.0.0.1
 lab_in balancer ip link set dev eth0 mtu 1520
-check "a way that is wide enough" wait_for 5 way_is 1520
-unlike "... is nothing to warn of" "$(lab_ctl --json status | jq -r '.warnings[]')" "MTU"
+check "a route with a sufficient MTU" wait_for 5 mtu_is 1520
+unlike "... gives no warning" "$(lab_ctl --json status | jq -r '.warnings[]')" "MTU"
 
 lab_in balancer ip link set dev eth0 mtu 1500
 lab_in balancer sh -c "echo '      - {name: px6, address: \"2001:db8:1::12\"}' >> $LAB_CONFIG"
 lab_ctl reload > /dev/null
-check "of several outer headers the longest counts" wait_for 5 warns_of \
+check "backends with outer headers of different length: the warning is about the longest" wait_for 5 warns_of \
 	"more than 1460 bytes do not fit the way to px6, and are cut up or refused: it should have an MTU of 1540, and has 1500 (see 'ip link show eth0')"
-is "... and is all that is said of the pool" "$(mtu_warning | wc -l)" 1
+is "... and is the only one for the pool" "$(mtu_warning | wc -l)" 1
 tap_end

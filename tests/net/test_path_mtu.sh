@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# A link behind a router is narrower than the balancer's own: by IP-in-IP a packet that does not fit is
-# lost there, the router says so, and the packets after it are cut up, or their senders told.
+# A link behind a router has a lower MTU than the balancer's own link. The first IP-in-IP packet that is
+# too large is lost there, and the router reports it. Later packets are fragmented, or their senders
+# learn the MTU.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -22,7 +23,7 @@ listen_everywhere() {
 	lab_in router ip link set dev eth1 mtu 1400
 }
 
-# send SOURCE VIP FRAGMENT: the next messages, of which the client's kernel knows no path's MTU.
+# send SOURCE VIP FRAGMENT: sends the next messages; the client's kernel knows no path MTU.
 send() {
 	lab_in client ip route flush cache
 	lab_in client ip -6 route flush cache
@@ -30,20 +31,20 @@ send() {
 	lab_in client tests/net/large.py send "$1" "$2" $SIZE "$3" $FIRST $COUNT
 }
 
-# path_mtus MTU...: those that `backend list` has, each once
+# path_mtus MTU...: are these the different path MTUs in `backend list`?
 path_mtus() {
 	[ "$(lab_ctl --json backend list | jq -r '.[].path_mtu' | sort -un | xargs)" = "$*" ]
 }
 
-# learn FRAGMENT WORDS: sends until the ways to all backends are known to be narrow.
+# learn FRAGMENT NAME: sends messages until the path MTU to all backends is known.
 learn() {
 	send "$LAB_CLIENT" "$LAB_VIP" "$1"
-	check "$2: the router's word is taken" wait_for 5 path_mtus 1400
+	check "$2: the router's ICMP error is accepted" wait_for 5 path_mtus 1400
 	send "$LAB_CLIENT" "$LAB_VIP" may
-	arrive_at_owners large $SIZE "... those after them are cut up, and arrive"
+	arrive_at_owners large $SIZE "... later messages are fragmented and arrive"
 }
 
-# What the daemon knows ends with it.
+# Path MTUs are lost when the daemon ends.
 forget() {
 	lab_stop sipxdpd
 	lab_daemon
@@ -51,7 +52,7 @@ forget() {
 	wait_for 5 path_mtus 0
 }
 
-# forge SOURCE DESTINATION MTU LENGTH: the word of a router that is none
+# forge SOURCE DESTINATION MTU LENGTH: sends a forged ICMP error.
 forge() {
 	lab_in client python3 - "$LAB_BALANCER" "$@" <<- 'PY'
 		import socket, struct, sys
@@ -69,7 +70,7 @@ forge() {
 	PY
 }
 
-# errors: ICMP errors that the balancer's kernel has taken
+# errors: the number of ICMP errors that the balancer's kernel has received.
 errors() {
 	lab_in balancer nstat -asz IcmpInDestUnreachs | awk '/^Icmp/ { print $2 }'
 }
@@ -77,16 +78,16 @@ errors() {
 forgeries() {
 	local before
 	before=$(errors)
-	forge 10.0.0.9 10.0.1.11 1300 1500            # a tunnel of another machine
-	forge "$LAB_BALANCER" 10.0.1.99 1300 1500     # to no backend
-	forge "$LAB_BALANCER" 10.0.1.11 100 1500      # less than any link has
+	forge 10.0.0.9 10.0.1.11 1300 1500            # a tunnel of a different machine
+	forge "$LAB_BALANCER" 10.0.1.99 1300 1500     # to an address that is no backend
+	forge "$LAB_BALANCER" 10.0.1.11 100 1500      # lower than any real MTU
 	forge "$LAB_BALANCER" 10.0.1.11 1300 1200     # about a packet that fits
-	forge "$LAB_BALANCER" 10.0.1.11 1300 9000     # about one that we would not have sent
+	forge "$LAB_BALANCER" 10.0.1.11 1300 9000     # about a packet larger than this balancer sends
 	wait_for 5 sh -c "[ $((before + 5)) -le \$(cat)" < <(errors) || true
-	lab_ctl status > /dev/null # the daemon has had its turn
-	check "what quotes none of our packets is not believed" path_mtus 0
+	lab_ctl status > /dev/null # the daemon has read them by now
+	check "forged ICMP errors that quote none of our packets are ignored" path_mtus 0
 	forge "$LAB_BALANCER" 10.0.1.11 1300 1500
-	check "what does is, for that backend" wait_for 5 path_mtus 0 1300
+	check "an error that quotes one of our packets counts, for that backend" wait_for 5 path_mtus 0 1300
 }
 
 lab_open
@@ -98,7 +99,7 @@ lab_balance
 learn must-not "with Don't Fragment"
 like "... status warns of it" "$(lab_ctl --json status | jq -r '.warnings[]')" \
 	"packets of more than 1380 bytes .* and has 1400 \\(says 10\\.0\\.0\\.1 on the way\\)"
-like "... backend list has it" "$(lab_ctl backend list)" "path MTU 1400, says 10\\.0\\.0\\.1"
+like "... backend list shows it" "$(lab_ctl backend list)" "path MTU 1400, says 10\\.0\\.0\\.1"
 forget
 learn may "without Don't Fragment"
 forget

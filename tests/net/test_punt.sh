@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What the program gives to the daemon: it goes on in generic mode too, a flood of fragments that
-# belong to nothing takes nothing from it, and it is dropped when it is too old to be of use.
+# Packets that the program punts to the daemon: they are forwarded in generic mode, too; a flood of
+# orphan fragments does not keep the daemon from its work; packets that are too old are dropped.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -9,24 +9,24 @@ cd "$(dirname "$0")/../.."
 . tests/lib/messages.sh
 
 COUNT=50              # messages of a run
-RATE=${RATE:-20000}   # orphans a second
+RATE=${RATE:-20000}   # orphans per second
 FIRST=0               # number of the first message of a run
 
-# try_fragments ORDER RATE WORDS
+# try_fragments ORDER RATE NAME
 try_fragments() {
 	FIRST=$((FIRST + COUNT))
 	lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 "$1" $FIRST $COUNT 8 "$2"
 	arrive_at_owners frag 3500 "$3"
 }
 
-# try_large WORDS
+# try_large NAME
 try_large() {
 	FIRST=$((FIRST + COUNT))
 	lab_in client tests/net/large.py send "$LAB_CLIENT" "$LAB_VIP" 1450 may $FIRST $COUNT
 	arrive_at_owners large 1450 "$1"
 }
 
-# status PATTERN: packets of the rows of status whose text it matches.
+# status PATTERN: the number of packets in the rows of status whose text matches.
 status() {
 	lab_ctl --json status | jq --arg text "$1" '[.anomalies[] | select(.text | test($text)) | .packets] | add // 0'
 }
@@ -35,24 +35,24 @@ status_is() {
 	[ "$(status "$1")" -eq "$2" ]
 }
 
-# narrow INTERFACE: the ways to the backends, by it, have an MTU of 1400.
+# narrow INTERFACE: sets an MTU of 1400 on the routes to the backends, through this interface.
 narrow() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
 		lab_in balancer ip route replace "10.0.0.$((10 + ${backend#px}))/32" dev "$1" mtu 1400
 	done
-	wait_for 5 way_is 1400 || true
+	wait_for 5 mtu_is 1400 || true
 }
 
-# way_is MTU: to all backends
-way_is() {
+# mtu_is MTU: do the routes to all backends have this MTU?
+mtu_is() {
 	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/backends |
 		jq -e --argjson mtu "$1" '[.[].formatted.value | select(.forward != 0) | .mtu] | length > 0 and all(. == $mtu)'
 }
 
 # --- generic mode
 
-# The balancer's interface becomes a port of a bridge, as on hosts of virtual machines.
+# Makes the balancer's interface a port of a bridge, as on a host of virtual machines.
 bridged() {
 	lab_in balancer ip link add lan type bridge stp_state 0 mcast_snooping 0
 	lab_in balancer ip address flush dev eth0
@@ -71,10 +71,10 @@ generic_mode() {
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic > /dev/null
 	lab_daemon
 	wait_for 10 lab_serving 2
-	try_fragments 210 200 "generic mode on a bridge: messages whose fragments come last one first arrive"
+	try_fragments 210 200 "generic mode on a bridge: messages whose last fragment comes first arrive"
 	narrow lan
-	try_large "... and those that are cut up"
-	check "... the daemon had them" test "$(status 'were cut up')" -ge $COUNT
+	try_large "... and messages that the daemon fragments"
+	check "... the daemon handled them" test "$(status 'were cut up')" -ge $COUNT
 	is "... and lost none" "$(status 'of those were dropped')" 0
 }
 
@@ -96,31 +96,31 @@ flood() {
 	FIRST=$((FIRST + COUNT))
 	lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 210 $FIRST $COUNT 8 200
 	wait_for 3 all_arrived frag 3500 || true
-	is "a flood of orphans: all messages arrive whose fragments come last one first" "$(lost)" 0
-	check "... while it lasted" lab_running orphans
+	is "a flood of orphan fragments: messages whose last fragment comes first still arrive" "$(lost)" 0
+	check "... while the flood lasts" lab_running orphans
 	lab_stop orphans || true
 	usec=$(($(daemon_usec) - before))
 	held=$(lab_verdict held_fragment)
-	echo "# $held held, $usec us of the daemon's time"
-	check "... and was held" test "$held" -gt "$RATE"
-	check "... at no more than 16 us for each" test $((usec / held)) -le 16
-	check "... each of which is given up, and counted" wait_for 10 all_ended
+	echo "# $held held, $usec us of the daemon's CPU time"
+	check "... the flood was held" test "$held" -gt "$RATE"
+	check "... at 16 us of CPU per fragment at most" test $((usec / held)) -le 16
+	check "... all its fragments are dropped and counted" wait_for 10 all_ended
 	COUNT=50
 }
 
-# Messages that did not arrive, but for those that came while the daemon had no CPU for 200 ms.
+# Messages that did not arrive, except those sent while the daemon had no CPU for 200 ms.
 lost() {
 	local missing
 	missing=$((COUNT - $(arrived frag 3500 | wc -l) - $(lab_verdict orphan_fragment) - $(status 'too late to them')))
 	echo $((missing > 0 ? missing : 0))
 }
 
-# Of each message two fragments waited and went on, but as above.
+# Two fragments of each message waited and were sent, with the same exception.
 all_ended() {
 	[ $(($(lab_verdict held_fragment) - $(status 'of those were dropped'))) -le $((2 * COUNT)) ]
 }
 
-# --- a daemon that does not run
+# --- a stopped daemon
 
 stopped() {
 	local held
@@ -128,15 +128,15 @@ stopped() {
 	lab_stop sipxdpd
 	lab_in client tests/net/large.py send "$LAB_CLIENT" "$LAB_VIP" 1450 may 900000 100 # takes more than 500 ms
 	held=$(lab_verdict oversize)
-	check "without a daemon some packets are held, for it may be back at once" test "$held" -gt 0
-	check "... and the others are left to the kernel, which says so" test "$(lab_verdict too_big)" -gt 0
+	check "without a daemon some packets are punted, because it may be back soon" test "$held" -gt 0
+	check "... the others are passed to the kernel and counted" test "$(lab_verdict too_big)" -gt 0
 	lab_daemon
 	wait_for 10 lab_serving 2
-	check "... back again it drops what is too old" wait_for 5 status_is "daemon came too late" "$held"
+	check "... after its start the daemon drops packets that are too old" wait_for 5 status_is "daemon came too late" "$held"
 	FIRST=900000
-	is "... so that none of it arrives" "$(arrived large 1450)" ""
+	is "... none of them arrives" "$(arrived large 1450)" ""
 	FIRST=901000
-	try_large "... and new ones do"
+	try_large "... and new messages arrive"
 }
 
 lab_open
