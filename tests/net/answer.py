@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Answers SIP requests well or badly, to see what a probe makes of it.
+"""Responds to SIP requests, correctly or in a wrong way, as a peer for probes.
 
   answer.py udp|tcp|tls ADDRESS PORT HOW [CERTIFICATE KEY]
 
-HOW is a status line's end ("200 OK", "503 Service Unavailable") or one of
-  trying      100, and 200 after 100 ms
-  late        200, to what was asked 700 ms ago
-  branch, call-id, cseq     200 with that one changed
-  elsewhere   200, from another port
-  silent      nothing
-  request     an OPTIONS of its own, then 200
-  pieces      200 behind keepalives, a byte at a time (not udp)
+HOW is the end of a status line ("200 OK", "503 Service Unavailable") or one of
+  trying      100, then 200 after 100 ms
+  late        200 to the request of 700 ms ago
+  branch, call-id, cseq     200 with this header changed
+  elsewhere   200 from a different port
+  silent      no response
+  request     an OPTIONS request, then 200
+  pieces      keepalives, then 200 byte by byte (not udp)
   endless     headers without an end (not udp)
-  bad-length  200 with a Content-Length that is none (not udp)
-  close       closes instead of answering (not udp)
-Prints each request, and before it "at SECONDS".
+  bad-length  200 with an invalid Content-Length (not udp)
+  close       closes the connection without a response (not udp)
+Prints "at SECONDS" and then the request, for each request.
 """
 import re
 import socket
@@ -46,7 +46,7 @@ def changed(request, how):
 
 
 def answer(request, how, send, peer):
-    """Calls send(text) as `how` says; `peer` is what only some ways need."""
+    """Sends the response of kind `how` through send(text). Only some kinds use `peer`."""
     if how in ("branch", "call-id", "cseq"):
         send(changed(request, how))
     elif how == "trying":

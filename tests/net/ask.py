@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Sends from ports that it is told and prints who answered (named_echo.py): what a lookup by --source
-must say.
+"""Sends from given ports and prints which server answered (named_echo.py): the expected result of a
+lookup with --source.
 
 usage: ask.py VIP < QUESTIONS
 
-A line of QUESTIONS is "udp" or "tcp", the source's address and port, the port it goes to and, for udp,
-the lines of a message, separated by tabs. Prints a name, or "nobody"."""
+A line of QUESTIONS contains, separated by tabs: "udp" or "tcp", the source address and port, the
+destination port and, for udp, the lines of a message. Prints a name, or "nobody"."""
 
 import socket
 import sys

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Sends and receives large SIP messages in fragments that it makes itself.
+"""Sends large SIP messages in fragments that it makes itself, and receives them.
 
-  fragments.py receive PORT FILE    writes "CALL-ID LENGTH" for each whole datagram
+  fragments.py receive PORT FILE    writes "CALL-ID LENGTH" for each complete datagram
   fragments.py send SOURCE VIP PORT ORDER FIRST COUNT SENDERS RATE
 
-ORDER says which of the three fragments goes when, such as 012, 210 or 0112. Each message
-has 3,500 bytes, an IP identification N from FIRST on, and the Call-ID frag-N. SENDERS
-source ports take turns. IPv4 or IPv6, as the addresses are.
+ORDER is the sequence of the three fragments, such as 012, 210 or 0112. Each message has 3,500
+bytes, an IP identification N that starts at FIRST, and the Call-ID frag-N. SENDERS source ports take
+turns. IPv4 or IPv6 follows from the addresses.
 """
 import re
 import socket
@@ -40,7 +40,7 @@ def checksum(data):
 
 def datagram(source, vip, source_port, port, payload):
     length = 8 + len(payload)
-    pseudo = source + vip + struct.pack("!II", length, 17)  # the same sum for IPv4
+    pseudo = source + vip + struct.pack("!II", length, 17)  # IPv4 gives the same sum
     header = struct.pack("!HHHH", source_port, port, length, 0)
     check = checksum(pseudo + header + payload) or 0xFFFF
     return struct.pack("!HHHH", source_port, port, length, check) + payload

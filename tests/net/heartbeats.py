@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """A server that joins a pool and sends heartbeats, by SIP or by HTTP, until it is stopped. Prints a
-line for each: "ok TEXT", or "lost REASON" if it was refused, or not answered within 3 s.
+line for each heartbeat: "ok TEXT", or "lost REASON" if it was refused or not answered within 3 s.
 
 usage: heartbeats.py sip|http BALANCER PORT SECRET POOL NAME ADDRESS INTERVAL
 """
@@ -22,7 +22,7 @@ def sign(now, text):
     return hmac.new(secret.encode(), f"{now}\n{text}".encode(), hashlib.sha256).hexdigest()
 
 
-# A signature is taken once, so that the spaces make each of a second another.
+# A signature is accepted only once, so trailing spaces distinguish the requests of one second.
 def sip(action):
     global count
     count += 1

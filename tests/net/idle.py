@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Opens TCP connections to servers that answer a line with their name and that line
-(named_echo.py), and speaks only when it is told to.
+(named_echo.py), and sends only on command.
 
 usage: idle.py ADDRESS PORT COUNT
 
-A line "speak" on standard input sends a line on each connection and prints "round" and the names
-of those that answered, in the order of the connections; "-" for one that broke. "close" ends."""
+The command "speak" on standard input sends a line on each connection and prints "round" and the
+names of the servers in the order of the connections; "-" for a broken connection. "close" exits."""
 
 import socket
 import sys

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Keeps TCP connections and SIP calls by UDP with servers that answer their name (named_echo.py), and
-tells which of them are still where they were.
+"""Keeps TCP connections, and SIP calls over UDP, to servers that answer with their name
+(named_echo.py), and reports which of them have changed the server.
 
 usage: keep.py VIP TCP-PORT UDP-PORT COUNT
 
-Begins COUNT of each. For each line on standard input all are used once more, and a line says how many
-connections are not with their server any more, and how many calls. For "anew" all begin anew."""
+Opens COUNT of each. Each line on standard input uses all of them once and prints how many connections
+and how many calls are no longer at their server. The line "anew" opens all of them again."""
 
 import socket
 import sys
@@ -34,7 +34,7 @@ def message(method, number):
             f"Call-ID: keep-{number}@client.invalid\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n").encode()
 
 
-# A datagram may be lost on its way, so it is asked again.
+# A datagram may be lost, so it is sent again.
 def name_by_message(method, number):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(2)

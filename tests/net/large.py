@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Sends SIP messages as large as an Ethernet frame, and TCP.
+"""Sends SIP messages as large as an Ethernet frame, and TCP streams.
 
   large.py send SOURCE VIP SIZE FRAGMENT FIRST COUNT    OPTIONS of SIZE bytes, Call-ID large-N
-  large.py stream SOURCE VIP BYTES                      by TCP; ends when the other end has said how many it got
-  large.py sink VIP                                     that other end, on port 5061
+  large.py stream SOURCE VIP BYTES                      a TCP stream; ends when the sink has reported its size
+  large.py sink VIP                                     the sink, on port 5061
 
-FRAGMENT says what the kernel does: "may" never sets Don't Fragment, "must-not" always does,
-"as-told" does so while a packet fits what it knows of the path. With "may" the Call-ID comes last: the
-first piece of what others cut up does not have it. IPv4 or IPv6, as the VIP is.
+FRAGMENT controls the kernel: "may" never sets Don't Fragment, "must-not" always sets it, "as-told"
+sets it and fragments to the known path MTU. With "may" the Call-ID is the last header, so the first
+fragment does not contain it. IPv4 or IPv6 follows from the VIP.
 """
 import socket
 import sys
@@ -41,7 +41,7 @@ def send(source, vip, size, fragment, first, count):
     for n in range(first, first + count):
         out.sendto(message(n, size, fragment == "may"), (vip, 5060))
         time.sleep(0.005)
-    time.sleep(0.2)  # an ICMP error without a socket that it is for changes nothing
+    time.sleep(0.2)  # the kernel ignores an ICMP error after its socket is closed
 
 
 def stream(source, vip, count):

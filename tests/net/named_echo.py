@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Answers by UDP and TCP: its name, a blank, and what it was sent.
+"""Answers over UDP and TCP with its name, a blank, and the received text.
 
 usage: named_echo.py NAME PORT,... ADDRESS...
 
-Prints "listening" when it does."""
+Prints "listening" once it listens."""
 
 import itertools
 import selectors

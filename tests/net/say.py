@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Sends SIP messages by UDP and prints who answered, as named_echo.py does.
+"""Sends SIP messages over UDP and prints which server answered, as named_echo.py does.
 
 usage: say.py VIP SOURCE... < MESSAGES
 
-A line of MESSAGES is the port it goes to and the lines of the message, separated by tabs.
-Each is sent from a port of its own, and the SOURCEs take turns. Prints a name, "nobody", or
-"refused" when the other side's kernel says so."""
+A line of MESSAGES contains the destination port and the lines of the message, separated by tabs. Each
+message has its own source port; the SOURCEs take turns. Prints a name, "nobody", or "refused" after an
+ICMP error."""
 
 import itertools
 import socket

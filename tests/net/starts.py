@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Many servers that start one after the other, by SIP. Prints the name of each that has joined.
+"""Many servers that join one after another, by SIP. Prints the name of each server that has joined.
 
 usage: starts.py BALANCER PORT SECRET POOL NETWORK COUNT PAUSE
 """

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Talks over many connections at once and prints, a line for each, who answered.
+"""Uses many connections at the same time and prints the server of each, one line per connection.
 
 usage: streams.py http|tls|ws ADDRESS PORT COUNT [CA]
 
-Each connection has three requests, answered by a server whose reason phrase is its name
-(tests/net/sip/streams.cfg): HTTP, SIP over TLS, or SIP over WebSocket (RFC 7118). They take
-turns, so that all connections are there at the same time."""
+Each connection sends three requests: HTTP, SIP over TLS, or SIP over WebSocket (RFC 7118). The server
+responds with its name as reason phrase (tests/net/sip/streams.cfg). The connections take turns, so all
+of them exist at the same time."""
 
 import base64
 import os
@@ -47,7 +47,7 @@ class Http:
         return line.decode().strip()
 
     def read_head(self):
-        """Reads a message's head; its first line, and the headers by name in lower case."""
+        """Reads the head of a message. Returns its first line and the headers by lower-case name."""
         first, headers = self.read_line(), {}
         while line := self.read_line():
             name, value = line.split(":", 1)
@@ -91,7 +91,7 @@ class WebSocket(Http):
             raise ConnectionError(first)
 
     def request(self, connection, number):
-        """A text frame, masked as a client's are (RFC 6455, section 5.2)."""
+        """A masked text frame, as clients must send it (RFC 6455, section 5.2)."""
         text, mask = options("WS", connection, number), os.urandom(4)
         head = struct.pack("!BBH", 0x81, 0x80 | 126, len(text)) + mask
         return head + bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Opens TCP connections to servers that answer a line with their name and that line
-(named_echo.py), sends numbered lines on each for a while, some with long silences, and
-looks at who answers.
+(named_echo.py), sends numbered lines on each, some with long silences, and checks the answers.
 
 usage: tcp_lines.py ADDRESS PORT RATE LIFE SECONDS SOURCE...
 
-Opens RATE connections a second for SECONDS, in turn from each SOURCE; each lasts LIFE
-seconds. A line for each that has ended: when it was opened, from where, whose it was,
-how many lines, and "ok" or what went wrong."""
+Opens RATE connections a second for SECONDS, from each SOURCE in turn; each connection lasts LIFE
+seconds. Prints a line for each connection at its end: time of its start, source, server, number of
+lines, and "ok" or the error."""
 
 import asyncio
 import sys
@@ -54,7 +53,7 @@ async def main():
     talks, begin, count = [], time.time(), int(rate * seconds)
     for i in range(count):
         await asyncio.sleep(max(0, begin + i / rate - time.time()))
-        # Every fourth says nothing for nearly all of its life.
+        # Every fourth connection is silent for most of its life.
         talks.append(asyncio.create_task(talk(sources[i % len(sources)], life if i % 4 == 0 else 0.5)))
     await asyncio.gather(*talks)
 

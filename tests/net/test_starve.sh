@@ -68,7 +68,7 @@ is "save shows the secret to root" "$(lab_ctl save | grep -c "$SECRET")" 1
 is "... and not to the group" "$(as_member sipxdp-ctl save | grep -c "$SECRET" || true)" 0
 as_member sipxdp-ctl save > "$LAB_DIR/saved.yaml"
 like "... whose copy contains a placeholder that no file may contain" "$(sipxdpd -c "$LAB_DIR/saved.yaml" --check 2>&1 || true)" \
-	"saved.yaml:[0-9]+:[0-9]+: 'secret' of join was left out"
+	"saved.yaml:[0-9]+:[0-9]+: 'secret' of join is hidden in this file"
 lab_start tricklers balancer python3 -c "
 import os, socket, time
 os.setgroups([])

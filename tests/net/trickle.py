@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Holds connections to an HTTP server and sends a byte of a request on each now and then, from many
-addresses. A connection that is closed is made again. Prints "N held, N hung up" each second.
+"""Holds many connections to an HTTP server from several addresses, and sends single bytes of a request
+on each. Reopens a connection that was closed. Prints "N held, N hung up" each second.
 
 usage: trickle.py ADDRESS PORT CONNECTIONS SECONDS_BETWEEN_BYTES SOURCE...
 """

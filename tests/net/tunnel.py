@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Puts UDP datagrams into IP-in-IP by hand, as a balancer or somebody else might.
+"""Encapsulates UDP datagrams in IP-in-IP, as the balancer or an attacker might.
 
 usage: tunnel.py send SOURCE SERVER INNER-SOURCE INNER-DESTINATION TEXT [OUTER-TOS INNER-TOS]
-       tunnel.py stream ...           the same again and again, until it is ended
+       tunnel.py stream ...           repeats it until it is ended
        tunnel.py receive ADDRESS FILE
 
-send: one datagram from and to port 5060. receive: writes a line "TOS TEXT" to FILE for each
-datagram that comes to port 5060 of ADDRESS; the file is there when it listens.
+send: one datagram from and to port 5060. receive: writes a line "TOS TEXT" to FILE for each datagram
+to port 5060 of ADDRESS; creates the file once it listens.
 """
 import ipaddress
 import socket

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Follows the ways to some addresses as sipxdpd does, for tests and for people who
- * want to see what it would see.
+/* Watches the routes to some addresses as sipxdpd does, for tests and for manual use.
  *
  * usage: follow-routes ADDRESS...
  *
- * One line for each change of a route:
+ * Prints one line for each change of a route:
  *   ADDRESS STATE INTERFACE NEXT-HOP SOURCE MTU [via-gateway] [REASON]
- * with "-" for what is not known. Reads commands from standard input, and ends when
- * that is closed:
- *   follow ADDRESS...   these from now on, and no others
+ * with "-" for an unknown field. Reads commands from standard input, and ends when it is closed:
+ *   follow ADDRESS...   replaces the watched addresses
  *   local ADDRESS...    prints "ADDRESS local" or "ADDRESS remote" */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +30,7 @@ struct follower {
 	struct neighbours *neighbours;
 	sd_event *loop;
 	struct address *addresses;
-	struct route *printed; /* as last printed, by the same index */
+	struct route *printed; /* as last printed, same index as addresses */
 	size_t count;
 };
 
@@ -62,7 +60,7 @@ static void on_changed(void *data)
 	}
 }
 
-/* Reads `count` words as addresses, or ends the program. */
+/* Parses `count` words as addresses, or exits. */
 static struct address *read_addresses(char **words, size_t count)
 {
 	struct address *addresses = calloc(count + 1, sizeof(*addresses));
@@ -101,8 +99,8 @@ static int print_locality(struct follower *follower, char **words, size_t count)
 	return 0;
 }
 
-/* One read gives whole lines: a test writes each at once, and a pipe keeps up to
- * 4,096 bytes together. */
+/* A read returns complete lines: a test writes each line at once, and a pipe keeps up to 4,096 bytes
+ * together. */
 static int on_command(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct follower *follower = data;
@@ -149,7 +147,7 @@ int main(int argc, char **argv)
 		error = follow(&follower, argv + 1, argc - 1);
 	if (error)
 		fprintf(stderr, "follow-routes: cannot follow routes: %s\n", strerror(-error));
-	/* /dev/null and files cannot be waited for: then until a signal comes. */
+	/* /dev/null and files cannot be polled; then the program runs until a signal. */
 	if (!error)
 		(void)sd_event_add_io(follower.loop, NULL, STDIN_FILENO, EPOLLIN, on_command, &follower);
 	error = error ?: sd_event_loop(follower.loop);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Sends numbered SIP requests from one network namespace to a VIP, receives them in
- * the namespaces of the backends, and says which were lost, came twice or came out of
- * order. One process does both, and so can hold back: no more than `window` packets
- * are on their way at a time, fewer than the smallest queue of a lab. What is lost
- * was then lost by the balancer and not by a machine that was busy elsewhere. */
+/* Sends numbered SIP requests from one network namespace to a VIP, receives them in the namespaces of
+ * the backends, and reports losses, duplicates and reordering. One process sends and receives, so it can
+ * limit the packets in flight to `window`, fewer than the smallest queue of a lab holds. So a busy
+ * machine causes no losses, and each loss is the balancer's. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,12 +26,12 @@
 #define MAX_STREAMS 4096
 #define MAX_PACKETS 100000000ULL
 #define MILLISECOND 1000000ULL
-#define WRITE_OFF (300 * MILLISECOND) /* what has not come by then is not waited for */
+#define WRITE_OFF (300 * MILLISECOND) /* packets that arrive later count as lost */
 
-/* A stream has a Call-ID of its own: every packet of it has one owner. */
+/* A stream has its own Call-ID: all its packets have one owner. */
 struct stream {
-	uint64_t last; /* number of the packet seen last, + 1 */
-	int receiver;  /* who saw it, -1: nobody yet */
+	uint64_t last; /* number of the last received packet, + 1 */
+	int receiver;  /* index of the receiver; -1: none yet */
 };
 
 static struct {
@@ -75,7 +74,7 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-/* A UDP socket that lives in the namespace of that file. */
+/* Opens a UDP socket in the namespace of this file. */
 static int socket_in(const char *namespace)
 {
 	int fd = open(namespace, O_RDONLY | O_CLOEXEC), sock;
@@ -171,7 +170,7 @@ static void receive_all(int sock, int receiver)
 	}
 }
 
-/* Sends at the rate and receives until told to stop, then receives what is left. */
+/* Sends at the given rate and receives until it is told to stop, then receives the remaining packets. */
 static void run(int sender, struct pollfd *receivers, int receiver_count)
 {
 	uint64_t start = now(), end = start + options.seconds * 1000 * MILLISECOND, progress = start, before = 0;
@@ -218,7 +217,7 @@ static void usage(FILE *out)
 	      "Sends from the first namespace (a file such as /run/netns/NAME), receives in the others.\n"
 	      "  --rate N      packets a second (10000)\n"
 	      "  --streams N   different Call-IDs (256)\n"
-	      "  --window N    packets on their way at most (128)\n"
+	      "  --window N    limit of packets in flight (128)\n"
 	      "  --seconds N   how long, unless a SIGTERM ends it before (10)\n"
 	      "Exit status: 0 nothing lost and nothing twice, 1 otherwise, 2 usage or no socket.\n",
 		out);

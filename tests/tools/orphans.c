@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A flood of later fragments whose first ones never come: 60-byte frames to a VIP, each of a
- * datagram of its own, from sources in 198.18.0.0/15. Bounded in number.
+/* A flood of later fragments without first fragments: 60-byte frames to a VIP, each of a different
+ * datagram, from sources in 198.18.0.0/15. Limited in number.
+ *
  * usage: orphans VIP COUNT RATE */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,7 +37,7 @@ static void wait_until(uint64_t time)
 		;
 }
 
-/* The kernel fills in the checksum. */
+/* The kernel sets the checksum. */
 static struct orphan orphan(in_addr_t vip, uint32_t number)
 {
 	return (struct orphan){.ip = {.version = 4,

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sends probes to a VIP on chosen backends, as sipxdpd does, and prints who answered. For
- * tests, while no sipxdpd runs: answers go to one reader.
+/* Sends probes to a VIP on chosen backends, as sipxdpd does, and prints which server answered. For tests
+ * while no sipxdpd runs, because the replies have only one reader.
  *
  * usage: probe-path [-s] udp|tcp|ping VIP PORT COUNT BACKEND-ID...
  *
- * Opens COUNT sockets for each backend of the pinned map, all at once, and sends a text of
- * its own by each. The other end is to answer with its name, a blank, and the text. Prints
+ * Opens COUNT sockets for each backend of the pinned map, all at the same time, and sends a different
+ * text on each. The server must answer with its name, a blank, and the text. Prints
  * for each socket "BACKEND-ID ANSWER", where ANSWER is
  *   the name, or "echo_reply" for an echo request
- *   mixed TEXT      it is the answer to another's text
- *   - REASON        there is none, after 2 s or with an error
- * -s: stays after that, until it is ended. Exit status: 1 when a socket could not be had. */
+ *   mixed TEXT      the answer belongs to a different socket
+ *   - REASON        no answer within 2 s, or an error
+ * -s: keeps running until it is ended. Exit status: 1 if a socket could not be opened. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "ctl/daemon/probe/probe_path.h"
 
 #define WAIT_USEC 2000000
-#define GOODBYE_USEC 100000 /* for connections to end on both sides */
+#define GOODBYE_USEC 100000 /* so that connections end on both sides */
 #define TEXT_SIZE 2048
 #define ECHO_HEADER 8
 
@@ -41,7 +41,7 @@ struct run {
 	const struct kind *kind;
 	struct address vip;
 	uint16_t port;
-	size_t count; /* probes that have no answer yet */
+	size_t count; /* probes without an answer */
 	bool stay;
 };
 
@@ -78,7 +78,7 @@ static void judge(struct probe *probe, char *answer)
 	}
 }
 
-/* The kernel fills identifier and checksum in. */
+/* The kernel sets identifier and checksum. */
 static ssize_t send_text(struct probe *probe)
 {
 	char packet[ECHO_HEADER + sizeof(probe->text)] = {};
@@ -170,7 +170,7 @@ static int start(struct run *run, struct probe *probe, uint32_t id, unsigned num
 	return sd_event_add_time_relative(run->loop, NULL, CLOCK_MONOTONIC, WAIT_USEC, 0, on_timeout, probe);
 }
 
-/* Reads what `run` needs of the first four words. */
+/* Reads the first four words into `run`. */
 static int read_words(struct run *run, char **words)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 	sd_event_default(&run.loop);
 	error = probe_path_new(&run.path, run.loop, PIN_DIR);
 	if (error)
-		fprintf(stderr, "probe-path: no way for probes: %s\n", strerror(-error));
+		fprintf(stderr, "probe-path: cannot make the path for probes: %s\n", strerror(-error));
 	else
 		error = start_all(&run, argv + 5, argc - 5, atoi(argv[4]));
 	if (error < 0)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Probes a server as sipxdpd does, for tests and for people who want to see what it says.
+/* Probes a server as sipxdpd does, for tests and for manual use.
  *
  * usage: probe [KEY=VALUE]... ADDRESS PORT
  *        probe answer ADDRESS PORT
  *
  *   type=options|register|tcp|tls|icmp|none  transport=udp|tcp|tls
  *   interval=MS timeout=MS fall=N rise=N codes=CODE,... from=URI uri=URI user=USER
- *   verify=yes|no ca=FILE sni=NAME     those of 'probe:' in sipxdpd's file
- *   seed=unknown|up|down               what was known of it before
- *   results=N                          end after so many
- *   targets=N seconds=N                probe it as if it were N servers; print how that went
+ *   verify=yes|no ca=FILE sni=NAME     as in 'probe:' in sipxdpd's file
+ *   seed=unknown|up|down               its health before the first probe
+ *   results=N                          exit after N results
+ *   targets=N seconds=N                probe it as N servers for this time, and print a summary
  *
- * One line for each result, "pass MICROSECONDS HEALTH" or "fail HEALTH REASON", and "changed
- * HEALTH" when the daemon would be told of a change. Each line of standard input is more
- * KEY=VALUE, which hold from then on.
- * `answer` is a server for many: it answers each OPTIONS over UDP with 200. */
+ * Prints one line for each result: "pass MICROSECONDS HEALTH" or "fail HEALTH REASON"; and "changed
+ * HEALTH" where the daemon would be notified. Each line of standard input contains further KEY=VALUE,
+ * which apply from then on. `answer` is a server for many probes: it responds to each OPTIONS over UDP
+ * with 200. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -46,13 +46,13 @@ struct asker {
 	struct probe_target target;
 	size_t targets;
 	unsigned int seconds;
-	uint64_t results; /* to end after; 0: never */
+	uint64_t results; /* exit after so many; 0: never */
 	uint64_t printed;
 };
 
 static void refuse(const char *text)
 {
-	fprintf(stderr, "probe: not understood: %s\n", text);
+	fprintf(stderr, "probe: invalid argument: %s\n", text);
 	exit(2);
 }
 
@@ -166,7 +166,7 @@ static void on_changed(void *data)
 		printf("changed %s\n", HEALTHS[state->health]);
 }
 
-/* After whatever the loop has done: is there a result? */
+/* Runs after every turn of the loop, and prints a new result. */
 static int print_result(sd_event_source *source, void *data)
 {
 	struct asker *asker = data;
@@ -267,7 +267,7 @@ static int ask(struct asker *asker)
 	return error != 0;
 }
 
-/* --- answering: all of the request but its first line */
+/* --- the server: sends back the request except its first line */
 
 static int answer(const char *address, const char *port)
 {
