@@ -41,16 +41,20 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 
 const struct key config_limit_keys[] = {
 	{LIMIT(slots, read_slots, MIN_SLOTS, MAX_SLOTS),
-		.help = "Slots in each pool, a power of two. More slots distribute calls more evenly; the default "
+		.help = "Number of slots in each pool, a power of two. More slots distribute calls more evenly; the "
+			"default "
 			"suits up to "
 			"about 64 backends in a pool. A pool takes 6 bytes for each slot. A different number moves "
 			"nearly all "
 			"calls."},
-	{LIMIT(pools, read_limit, 1, MAX_POOLS), .help = "Pools."},
-	{LIMIT(services, read_limit, 1, MAX_SERVICES), .help = "Services. Each VIP of a service counts."},
-	{LIMIT(backends, read_limit, 1, MAX_BACKENDS), .help = "Backends of all pools together."},
+	{LIMIT(pools, read_limit, 1, MAX_POOLS), .help = "Maximum number of pools."},
+	{LIMIT(services, read_limit, 1, MAX_SERVICES),
+		.help = "Maximum number of services. Each VIP of a service counts as one."},
+	{LIMIT(backends, read_limit, 1, MAX_BACKENDS), .help = "Maximum number of backends of all pools together."},
 	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS), .old_name = "notes",
-		.help = "Calls that can be tracked while slots migrate. If there is no room, the oldest are forgotten. "
+		.help = "Maximum number of calls that can be tracked while slots migrate. If there is no room, the "
+			"oldest are "
+			"forgotten. "
 			"A call "
 			"takes about 150 bytes."},
 	{},
@@ -177,10 +181,8 @@ const struct key config_file_keys[] = {
 			  "old ones",
 		.expected = "the name of an interface, such as eth0",
 		.help = "Interfaces on which packets from clients arrive. The balancer is attached to each of them. If "
-			"a "
-			"backend is reached through a different interface, list that interface too: most drivers send "
-			"frames "
-			"for XDP only while they have an XDP program themselves."},
+			"a backend is reached through a different interface, list that interface too: most drivers "
+			"send frames of an XDP program only if their own interface has an XDP program."},
 	{.name = "macs",
 		.read = read_macs,
 		.write = write_macs,
@@ -209,7 +211,7 @@ const struct key config_file_keys[] = {
 		.read = config_read_join,
 		.keys = config_join_keys,
 		.usual = "none",
-		.help = "Lets servers join a pool by themselves. Without this key, no server can."},
+		.help = "Lets servers join pools by themselves. Without this key, no server can join."},
 	{.name = "pools",
 		.required = true,
 		.read = config_read_pools,

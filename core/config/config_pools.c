@@ -75,11 +75,9 @@ const struct key config_pool_keys[] = {
 		.flags = KEY_ALWAYS,
 		.type = VALUE_NUMBER,
 		.max = 100,
-		.help = "Per cent. If the probes leave fewer live backends than this share of those of one priority, "
-			"the pool "
-			"fails open: a fault of the network near the balancer is more likely than that many dead "
-			"backends. "
-			"0 switches this off."},
+		.help = "In per cent. If the probes leave fewer than this share of the backends of one priority, the "
+			"pool fails open: all backends keep their calls, because a network fault near the balancer is "
+			"more likely. With 0 the probes are always believed, even if all backends fail."},
 	{.name = "probe",
 		.read = config_read_probe,
 		.type = VALUE_WORD,
@@ -104,16 +102,15 @@ const struct key config_pool_keys[] = {
 		.min = SECOND,
 		.max = 7 * DAY,
 		.help = "How long calls of a slot that has moved can stay with the previous owner. After this time "
-			"they move, "
-			"too."},
+			"they move too."},
 	{.name = "slow_start",
 		.read = config_read_time,
 		.write = config_write_time,
 		MEMBER(slow_start),
 		.type = VALUE_TIME,
 		.max = HOUR,
-		.help = "How long it takes until a backend that returns has its whole weight again. 0s: it has it at "
-			"once."},
+		.help = "How long the weight of a backend that returns grows to its full value. With 0s the backend "
+			"has its full weight at once."},
 	{.name = "backends",
 		.required = true,
 		.read = config_read_backends,

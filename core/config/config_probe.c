@@ -347,7 +347,7 @@ static void read_verify(struct reader *reader, const struct node *value, void *o
 #define MEMBER(name) .member = offsetof(struct config_probe, name)
 
 #define FOR_SIP "For `options` and `register`. "
-#define FOR_TLS "For TLS. "
+#define FOR_TLS "For `tls` and for `transport: tls`. "
 
 /* The type comes first and the transport second, because all other keys depend on them. */
 const struct key config_probe_keys[] = {
@@ -435,21 +435,23 @@ const struct key config_probe_keys[] = {
 		.write = config_write_text,
 		MEMBER(from),
 		.expected = URI_EXPECTED,
-		.usual = "generated",
+		.usual = "made from `user` and the addresses",
 		.help = FOR_SIP "URI of the From and To headers."},
 	{.name = "request_uri",
 		.read = read_uri,
 		.write = config_write_text,
 		MEMBER(request_uri),
 		.expected = URI_EXPECTED,
-		.usual = "`sip:`, `user` and the probed address",
+		.usual = "`sip:` and the probed address, for `options` with `user`",
 		.help = FOR_SIP "Request-URI."},
 	{.name = "user",
 		.read = read_user,
 		.write = config_write_text,
 		MEMBER(user),
 		.expected = "the user part of a SIP URI, such as probe",
-		.help = FOR_SIP "User part of the default Request-URI."},
+		.usual = "none; for `register`: `sipxdp`",
+		.help = FOR_SIP "User of the URIs that the daemon makes: for `options` in the Request-URI and To, for "
+				"`register` in From and To."},
 	{.name = "ca",
 		.read = read_ca,
 		.write = config_write_text,

@@ -368,8 +368,7 @@ const struct key config_service_keys[] = {
 		.write = write_vips,
 		.flags = KEY_ALWAYS | KEY_IN_STEPS | KEY_ONE_OR_LIST,
 		.expected = ADDRESS_EXPECTED,
-		.help = "Virtual IP address. An IPv6 address in a list needs quotes. With `forward: dsr`, the backends "
-			"may have "
+		.help = "Virtual IP address. Put an IPv6 address in quotes. With `forward: dsr`, the backends may have "
 			"addresses of a different family."},
 	{.name = "affinity",
 		.read = read_affinity,
