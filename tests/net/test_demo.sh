@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The demo says of itself whether all that it shows is so; and it leaves nothing
-# behind, neither at its end nor when it is interrupted.
+# The demo checks itself. It leaves nothing behind, neither at its end nor when it is interrupted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -15,9 +14,9 @@ trap 'exit 143' TERM
 trap 'exit 130' INT
 
 start_demo() {
-	: > "$scratch/out" # before the demo starts: has_said is not to find what the last one said
-	# A group of its own gets the SIGINT, as from a terminal; bash would start a
-	# background command deaf to it.
+	: > "$scratch/out" # before the demo starts: has_said must not find the output of the previous demo
+	# A process group of its own receives the SIGINT, as from a terminal. A background command of
+	# bash would ignore the signal.
 	TMPDIR=$scratch/tmp setsid env --default-signal=INT tests/demo < /dev/null > "$scratch/out" 2>&1 &
 	demo=$!
 }
@@ -29,7 +28,7 @@ ends() {
 	[ $status -eq "$1" ] || { tail -n 40 "$scratch/out" && echo "exit status $status" && return 1; }
 }
 
-# What there is of the demo with this process id: namespaces, processes, files.
+# What remains of the demo with this process id: namespaces, processes, files.
 remains() {
 	ip netns list | grep "^sx$1-" || true
 	pgrep -a -f "sx$1-|$scratch/tmp" || true
@@ -42,14 +41,14 @@ has_said() {
 
 start_demo
 pid=$demo
-check "the demo ends, and everything in it was as it says" ends 0
+check "the demo ends, and everything in it happened as it says" ends 0
 is "... and leaves nothing behind" "$(remains "$pid")" ""
-like "... 4,000 calls ended well" "$(grep -c '^1000 calls made, 1000 ended well' "$scratch/out")" '^4$'
+like "... 4,000 calls completed" "$(grep -c '^1000 calls made, 1000 completed' "$scratch/out")" '^4$'
 
 for moment in '^balancer# sipxdp-loader' '^client# sipp'; do
 	start_demo
 	pid=$demo
-	check "a demo says ${moment#^}" wait_for 60 has_said "$moment"
+	check "a demo prints ${moment#^}" wait_for 60 has_said "$moment"
 	kill -INT -- "-$pid"
 	check "interrupted after ${moment#^}, the demo ends" ends 130
 	is "... and leaves nothing behind" "$(remains "$pid")" ""
