@@ -5,23 +5,22 @@
 #include "core/base/memory.h"
 #include "migration.h"
 
-/* Of a migrating slot: since when its calls are recorded, and when its owner changed last; 0 if
- * it has not since then. */
+/* The times of a migrating slot: when recording began, and when the slot moved last (0: not since then). */
 struct progress {
 	uint64_t recorded;
 	uint64_t moved;
-	uint64_t held; /* until when its migration cannot end, because of calls elsewhere */
+	uint64_t held; /* the migration cannot end before this time, because calls remain elsewhere */
 };
 
-#define HELD_MSEC 10000 /* after which a slot that is held is looked at again */
+#define HELD_MSEC 10000 /* a held slot is examined again after this time */
 
 struct migration {
 	uint32_t slots;
 	struct slots *owners;
-	struct slots *previous;    /* NULL while nothing is migrating */
-	struct progress *progress; /* by slot; likewise */
-	uint32_t count;            /* slots migrating */
-	uint64_t latest;           /* when a slot began to be recorded, or moved, last */
+	struct slots *previous;    /* NULL while no slot is migrating */
+	struct progress *progress; /* by slot; NULL while no slot is migrating */
+	uint32_t count;            /* number of migrating slots */
+	uint64_t latest;           /* when a slot last began recording, or moved */
 };
 
 struct migration *migration_new(uint32_t slots)
@@ -56,8 +55,8 @@ void migration_free(struct migration *migration)
 	free(migration);
 }
 
-/* Slots may come into migration, or go on. */
-static void set_out(struct migration *migration)
+/* Makes the arrays writable before a step. */
+static void prepare(struct migration *migration)
 {
 	slots_own(&migration->owners);
 	if (!migration->previous)
@@ -67,8 +66,8 @@ static void set_out(struct migration *migration)
 		migration->progress = allocate(migration->slots, sizeof(*migration->progress));
 }
 
-/* If nothing is migrating any more. */
-static void arrive(struct migration *migration)
+/* Frees the arrays when no slot is migrating any more. */
+static void release_if_over(struct migration *migration)
 {
 	if (migration->count)
 		return;
@@ -77,7 +76,7 @@ static void arrive(struct migration *migration)
 	migration->progress = NULL;
 }
 
-static void begin(struct migration *migration, uint32_t slot, uint16_t previous, uint64_t now)
+static void begin_slot(struct migration *migration, uint32_t slot, uint16_t previous, uint64_t now)
 {
 	migration->progress[slot] = (struct progress){.recorded = now};
 	migration->latest = now;
@@ -85,40 +84,41 @@ static void begin(struct migration *migration, uint32_t slot, uint16_t previous,
 	migration->count++;
 }
 
-static void end(struct migration *migration, uint32_t slot)
+static void end_slot(struct migration *migration, uint32_t slot)
 {
 	migration->previous->ids[slot] = 0;
 	migration->count--;
 }
 
-/* Whether a slot that its previous owner has is recorded, or has moved and come back, does
- * not show: it is taken for both, so that no tracked call is forgotten before its time. */
+/* The maps do not say whether a migrating slot is still recording, or has moved and come back to its previous
+ * owner. Both are assumed, so that no tracked call is forgotten too early. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now)
 {
 	slots_replace(&migration->owners, owners);
 	if (!previous)
 		return;
-	set_out(migration);
+	prepare(migration);
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {
 		if (!previous->ids[slot])
 			continue;
-		begin(migration, slot, previous->ids[slot], now);
+		begin_slot(migration, slot, previous->ids[slot], now);
 		migration->progress[slot].moved = now;
 	}
-	arrive(migration);
+	release_if_over(migration);
 }
 
-/* Whose the slot was is gone. If it has moved, the tracked calls for others go on to count; where
- * nobody wants it, he goes on to be named for that. */
+/* The previous owner is dead. A slot that has not moved ends its migration. A slot that has moved goes on
+ * migrating, because tracked calls may be at other backends; its new owner then counts as the previous owner,
+ * too. Without a wanted owner the dead one stays named, which keeps the slot migrating. */
 static void replace_previous(struct migration *migration, uint32_t slot, uint16_t wanted)
 {
 	if (!migration->progress[slot].moved)
-		end(migration, slot);
+		end_slot(migration, slot);
 	else if (wanted)
 		migration->previous->ids[slot] = wanted;
 }
 
-static void move(struct migration *migration, uint32_t slot, uint16_t wanted, uint64_t now)
+static void move_slot(struct migration *migration, uint32_t slot, uint16_t wanted, uint64_t now)
 {
 	migration->owners->ids[slot] = wanted;
 	if (!migration->previous->ids[slot])
@@ -127,8 +127,8 @@ static void move(struct migration *migration, uint32_t slot, uint16_t wanted, ui
 	migration->latest = now;
 }
 
-/* One slot. Returns when it wants to be looked at again. */
-static uint64_t step(struct migration *migration, uint32_t slot, uint16_t wanted, const bool *alive,
+/* Advances one slot. Returns when to call again. */
+static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now)
 {
 	const uint16_t *previous = &migration->previous->ids[slot];
@@ -138,16 +138,16 @@ static uint64_t step(struct migration *migration, uint32_t slot, uint16_t wanted
 	if (*previous && !alive[*previous])
 		replace_previous(migration, slot, wanted);
 	if (owner != wanted && !alive[owner])
-		move(migration, slot, wanted, now);
+		move_slot(migration, slot, wanted, now);
 	else if (owner != wanted && !*previous)
-		begin(migration, slot, owner, now);
+		begin_slot(migration, slot, owner, now);
 	if (!*previous)
 		return MIGRATION_NEVER;
 	progress = &migration->progress[slot];
 	if (migration->owners->ids[slot] != wanted) {
 		if (now < progress->recorded + rules->record_time)
 			return progress->recorded + rules->record_time;
-		move(migration, slot, wanted, now);
+		move_slot(migration, slot, wanted, now);
 	}
 	if (progress->moved && now < progress->moved + rules->drain_timeout)
 		return progress->moved + rules->drain_timeout;
@@ -155,11 +155,12 @@ static uint64_t step(struct migration *migration, uint32_t slot, uint16_t wanted
 		return progress->held;
 	if (rules->held && rules->held[slot] && migration->owners->ids[slot]) {
 		migration->previous->ids[slot] =
-			migration->owners->ids[slot]; /* what is not noted is the owner's from now on */
+			migration->owners
+				->ids[slot]; /* from now on the owner receives every call that is not tracked */
 		progress->held = now + HELD_MSEC;
 		return progress->held;
 	}
-	end(migration, slot);
+	end_slot(migration, slot);
 	return MIGRATION_NEVER;
 }
 
@@ -175,14 +176,14 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 
 	if (migration_may_start_anew(migration, wanted))
 		return next;
-	set_out(migration);
+	prepare(migration);
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {
-		uint64_t again = step(migration, slot, wanted->ids[slot], alive, rules, now);
+		uint64_t again = step_slot(migration, slot, wanted->ids[slot], alive, rules, now);
 
 		if (again < next)
 			next = again;
 	}
-	arrive(migration);
+	release_if_over(migration);
 	return next;
 }
 
@@ -205,7 +206,7 @@ void migration_finish(struct migration *migration, struct slots *wanted)
 {
 	slots_replace(&migration->owners, wanted);
 	migration->count = 0;
-	arrive(migration);
+	release_if_over(migration);
 }
 
 struct slots *migration_owners(const struct migration *migration)
@@ -223,7 +224,7 @@ bool migration_is_going_on(const struct migration *migration)
 	return migration->count;
 }
 
-static int64_t patience(const struct tracked_call *tracked)
+static int64_t silence_limit(const struct tracked_call *tracked)
 {
 	if (tracked->kind == CALL_IS_CONNECTION)
 		return MIGRATION_CONNECTION_SECONDS;
@@ -231,8 +232,9 @@ static int64_t patience(const struct tracked_call *tracked)
 								      : MIGRATION_SETUP_SECONDS;
 }
 
-/* The kernel may have written the tracked call a moment later than `now`. */
+/* The kernel may have written the tracked call slightly later than `now`. */
 bool tracked_call_is_live(const struct tracked_call *tracked, uint32_t now)
 {
-	return tracked->kind != CALL_IS_NONE && !tracked->ended && (int64_t)now - tracked->seen <= patience(tracked);
+	return tracked->kind != CALL_IS_NONE && !tracked->ended &&
+	       (int64_t)now - tracked->seen <= silence_limit(tracked);
 }
