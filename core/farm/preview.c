@@ -35,8 +35,8 @@ static void assume_backends(
 			struct farm_backend *backend = &pool->backends[j];
 
 			if (farm_assume_usable(backend, running))
-				messages_add(assumed, "backend %s/%s: gets no packet before it %s", pool->config->name,
-					backend->record.name,
+				messages_add(assumed, "backend %s/%s: receives no packets until it %s",
+					pool->config->name, backend->record.name,
 					pool->config->probe.type ? "can be reached and has passed its probes"
 								 : "can be reached");
 		}
@@ -57,7 +57,7 @@ static void say_what_stays(const struct farm *farm, struct messages *steps)
 
 			if (farm_backend_exists(backend) && backend->record.admin != ADMIN_READY && config &&
 				!config->sets_admin)
-				messages_add(steps, "backend %s/%s: stays in %s: the file says nothing of `admin:`",
+				messages_add(steps, "backend %s/%s: stays in %s: the file does not set `admin:`",
 					backend->record.pool, backend->record.name,
 					config_admin_name(backend->record.admin));
 		}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See hash_map.h. A hash table of pointers into blocks of map, which never move. */
+/* See hash_map.h. An open-addressing table of pointers to entries. Entries lie in blocks and never move. */
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -7,21 +7,21 @@
 #include "hash_map.h"
 #include "core/base/memory.h"
 
-#define FIRST_ROOM 64 /* places in the table; a power of two */
-#define BLOCK 1024    /* entries */
+#define FIRST_ROOM 64 /* size of the table; a power of two */
+#define BLOCK 1024    /* entries in a block */
 
 struct hash_map {
 	size_t key_size;
 	size_t value_size;
-	size_t value_at;   /* in an entry, behind its key */
+	size_t value_at;   /* offset of the value in an entry, after its key */
 	size_t entry_size; /* a multiple of 8 */
-	char **places;     /* [room]: map, each at the first free place from its hash on; NULL: free */
+	char **places;     /* [room]: pointers to entries, by linear probing from the hash of the key; NULL: free */
 	size_t room;
 	size_t count;
 	char **blocks;
 	size_t block_count;
-	size_t used;    /* entries of the last block that have been given out */
-	char *returned; /* entries that have been removed, the first bytes of each are the next one's address */
+	size_t used;    /* entries of the last block in use */
+	char *returned; /* list of removed entries; each begins with the address of the next one */
 };
 
 static size_t align(size_t size)
@@ -59,9 +59,9 @@ size_t hash_map_count(const struct hash_map *map)
 	return map->count;
 }
 
-/* --- places */
+/* --- Table */
 
-/* Each bit of the key counts for the low bits of the hash: addresses differ in a few bytes only. */
+/* Makes every bit of the key change the low bits of the hash: addresses differ in a few bytes only. */
 static uint64_t mix(uint64_t hash)
 {
 	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15;
@@ -83,7 +83,7 @@ static size_t hash(const struct hash_map *map, const char *key)
 	return hash & (map->room - 1);
 }
 
-/* Where the entry of a key is, or would be. */
+/* The place of the entry with this key, or the free place where it would be. */
 static size_t place_of(const struct hash_map *map, const char *key)
 {
 	size_t place = hash(map, key);
@@ -106,7 +106,7 @@ static void grow(struct hash_map *map)
 	free(before);
 }
 
-/* Entries behind one that goes move up, unless they are where their hash wants them. */
+/* Moves the entries after the gap up, unless that would put them before the place of their hash. */
 static void close_gap(struct hash_map *map, size_t gap)
 {
 	size_t mask = map->room - 1;
@@ -123,7 +123,7 @@ static void close_gap(struct hash_map *map, size_t gap)
 	}
 }
 
-/* --- entries */
+/* --- Entries */
 
 static char *take_entry(struct hash_map *map)
 {
@@ -175,7 +175,7 @@ void hash_map_remove(struct hash_map *map, const void *key)
 	map->count--;
 }
 
-/* --- all of them */
+/* --- Traversal */
 
 bool hash_map_next(const struct hash_map *map, size_t *cursor, struct hash_map_entry *pair)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The entries of a hash map of the kernel, as a value: keys and values of fixed sizes,
- * found by key. Pure. */
+/* A hash map of fixed-size keys and values: a user-space copy of a BPF hash map. No I/O. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,26 +13,26 @@ struct hash_map_entry {
 	const void *value;
 };
 
-/* None yet. Aborts when memory is out, as does all of this file. */
+/* An empty map. All functions of this file abort when memory is exhausted. */
 struct hash_map *hash_map_new(size_t key_size, size_t value_size);
 void hash_map_free(struct hash_map *map);
 
 size_t hash_map_count(const struct hash_map *map);
 
-/* The value of a key, NULL if there is none. Both stay where they are until it is removed. */
+/* The value of a key, or NULL. Key and value keep their addresses until the entry is removed. */
 void *hash_map_find(const struct hash_map *map, const void *key);
 
-/* Copies both; a key that is there gets the new value. */
+/* Copies both. An existing key gets the new value. */
 void hash_map_put(struct hash_map *map, const void *key, const void *value);
 
-/* Nothing happens if the key is not there. */
+/* Does nothing if the key does not exist. */
 void hash_map_remove(struct hash_map *map, const void *key);
 
-/* Goes through all of them in no particular order: `cursor` is 0 at first. False after the last. */
+/* Yields all entries in no particular order. `*cursor` is 0 at first. False after the last entry. */
 bool hash_map_next(const struct hash_map *map, size_t *cursor, struct hash_map_entry *pair);
 
-/* Brings some of them into the order of the bytes of their keys. */
+/* Sorts a list of this map's entries by the bytes of their keys. */
 void hash_map_sort(const struct hash_map *map, struct hash_map_entry *list, size_t count);
 
-/* Is the value the same, byte for byte? */
+/* Are two values of this map equal, byte for byte? */
 bool hash_map_same_value(const struct hash_map *map, const void *a, const void *b);

@@ -71,7 +71,7 @@ uint16_t backend_ids_allocate(struct backend_ids *ids)
 	return ids->next;
 }
 
-/* The first in the order whose pool is not before `pool`, or is behind it. */
+/* Binary search: the first index of the pool in `order`; with `behind` the first index after it. */
 static size_t bound_of_pool(const struct backend_ids *ids, const char *pool, bool behind)
 {
 	size_t low = 0, high = ids->count;
@@ -96,7 +96,7 @@ const uint16_t *backend_ids_of_pool(const struct backend_ids *ids, const char *p
 	return ids->order + first;
 }
 
-/* --- names */
+/* --- Services and pools */
 
 static int compare_names(const void *a, const void *b, void *data)
 {

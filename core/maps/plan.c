@@ -17,7 +17,7 @@ struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32
 	return &plan->steps[plan->count++];
 }
 
-void plan_say(struct plan_step *step, const char *format, ...)
+void plan_describe(struct plan_step *step, const char *format, ...)
 {
 	va_list arguments;
 
@@ -27,15 +27,15 @@ void plan_say(struct plan_step *step, const char *format, ...)
 	va_end(arguments);
 }
 
-/* --- backends */
+/* --- Backends */
 
 static bool exists(const struct backend_record *record)
 {
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
 }
 
-/* Of a backend that stays: all that is different, "weight 1, was 2; drain, was ready". */
-static void say_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
+/* Describes all changes of a backend that stays: "weight 1, was 2; drain, was ready". */
+static void describe_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
 	const struct backend_record *after)
 {
 	bool loses_route =
@@ -53,16 +53,16 @@ static void say_changes(const struct draft *draft, struct plan_step *step, const
 		fprintf(out, "; %s, was leaving", config_admin_name(after->admin));
 	if (!address_equal(&before->address, &after->address))
 		fprintf(out, "; address %s%s", address_format(&after->address, address),
-			loses_route ? "; it has no packets until the way there is known" : "");
+			loses_route ? "; it receives no packets until the route to it is known" : "");
 	if (before->weight != after->weight)
 		fprintf(out, "; weight %u, was %u", after->weight, before->weight);
 	fclose(out);
 	if (length)
-		plan_say(step, "backend %s/%s: %s", after->pool, after->name, text + strlen("; "));
+		plan_describe(step, "backend %s/%s: %s", after->pool, after->name, text + strlen("; "));
 	free(text);
 }
 
-static void say_record(const struct draft *draft, struct plan_step *step)
+static void describe_record(const struct draft *draft, struct plan_step *step)
 {
 	const struct backend_record *before = &draft->running->records[step->index];
 	const struct backend_record *after = &draft->desired->records[step->index];
@@ -71,21 +71,21 @@ static void say_record(const struct draft *draft, struct plan_step *step)
 	char address[ADDRESS_TEXT_SIZE];
 
 	if (!exists(after) && !exists(before))
-		return; /* the record of a backend that was removed before */
+		return; /* a tombstone changes: the backend was removed earlier */
 	if (!exists(after))
-		plan_say(step, "backend %s/%s: remove", pool, name);
+		plan_describe(step, "backend %s/%s: remove", pool, name);
 	else if (!exists(before))
-		plan_say(step, "backend %s/%s: add, %s, weight %u", pool, name,
+		plan_describe(step, "backend %s/%s: add, %s, weight %u", pool, name,
 			address_format(&after->address, address), after->weight);
 	else if ((after->overrides & OVERRIDE_LEAVING) &&
 		 ((before->overrides ^ after->overrides) & (OVERRIDE_LEAVING | OVERRIDE_ADDED)))
-		plan_say(step, "backend %s/%s: is leaving, and stays until its calls have ended", pool, name);
+		plan_describe(step, "backend %s/%s: leaving; it is removed when its calls have ended", pool, name);
 	else
-		say_changes(draft, step, before, after);
+		describe_changes(draft, step, before, after);
 }
 
-/* A new backend has been told of already. */
-static void say_backend(struct plan_step *step, const struct backend *before, const struct backend_record *record,
+/* A new backend is described by its record; this describes a changed route. */
+static void describe_backend(struct plan_step *step, const struct backend *before, const struct backend_record *record,
 	const struct backend *backend)
 {
 	char mac[MAC_TEXT_SIZE];
@@ -93,7 +93,7 @@ static void say_backend(struct plan_step *step, const struct backend *before, co
 	if (before->forward && backend->forward &&
 		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
 			before->forward != backend->forward))
-		plan_say(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
+		plan_describe(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
 			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? " in IP-in-IP" : "");
 }
 
@@ -102,8 +102,8 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-/* An id that is given to somebody brings no calls of who had it before. While nothing is in
- * migration no note counts. */
+/* The calls of a backend must not go to a different backend that gets its id. Tracked calls only count while a
+ * slot migrates. */
 static void forget_tracked_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
@@ -128,12 +128,12 @@ static void put_backends(struct draft *draft)
 		if (!after->name[0])
 			continue;
 		if (memcmp(before, after, sizeof(*after)))
-			say_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, after));
+			describe_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, after));
 		if (draft->plan->renamed[id])
 			plan_add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
 		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
 			desired->backends[id].forward)
-			say_backend(plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]),
+			describe_backend(plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]),
 				&running->backends[id], after, &desired->backends[id]);
 	}
 }
@@ -146,11 +146,11 @@ static void remove_backends(struct draft *draft)
 		if (running->backends[id].forward && !desired->backends[id].forward)
 			plan_add_step(draft, PLAN_BACKEND, id, &desired->backends[id]);
 		if (running->records[id].name[0] && !desired->records[id].name[0])
-			say_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, &desired->records[id]));
+			describe_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, &desired->records[id]));
 	}
 }
 
-/* --- pools */
+/* --- Pools */
 
 static void count_moves(struct draft *draft, uint32_t id)
 {
@@ -160,7 +160,7 @@ static void count_moves(struct draft *draft, uint32_t id)
 	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
 
 	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
-	after = after ? after : before; /* which then stays */
+	after = after ? after : before; /* it does not change */
 	for (uint32_t slot = 0; slot < moves.slots && (before != after || after != wanted); slot++) {
 		moves.moved += before->ids[slot] != after->ids[slot];
 		moves.waiting += after->ids[slot] != wanted->ids[slot];
@@ -185,8 +185,8 @@ static void put_pools(struct draft *draft)
 		if (!desired->pool_names[id].name[0])
 			continue;
 		if (strcmp(running->pool_names[id].name, desired->pool_names[id].name))
-			plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: add",
-				desired->pool_names[id].name);
+			plan_describe(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]),
+				"pool %s: add", desired->pool_names[id].name);
 		count_moves(draft, id);
 		add_slots(draft, PLAN_TABLE, table, desired->tables[table]);
 		add_slots(draft, PLAN_PREVIOUS_OWNERS, id, desired->previous_owners[id]);
@@ -201,7 +201,7 @@ static struct plan_step *pool_step(struct draft *draft, uint32_t id, uint32_t ta
 	return step;
 }
 
-/* Migration begins before a slot moves, and ends after. */
+/* The pool's `migrating` flag is set before a slot moves, and cleared after the last one has moved. */
 static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 {
 	const uint32_t id = moves->pool;
@@ -211,17 +211,17 @@ static void swap_pool(struct draft *draft, const struct plan_moves *moves)
 	if (after->migrating && (!before->migrating || draft->desired->previous_owners[id])) {
 		step = pool_step(draft, id, before->table, true);
 		if (moves->waiting)
-			plan_say(step, "pool %s: %u of %u slots are to move (%.2f %%): their calls are being recorded",
+			plan_describe(step,
+				"pool %s: %u of %u slots will move (%.2f %%) after their calls have been recorded",
 				moves->name, moves->waiting, moves->slots, 100.0 * moves->waiting / moves->slots);
 	}
 	if (draft->desired->tables[after->table]) {
 		step = pool_step(draft, id, after->table, before->migrating || after->migrating);
-		plan_say(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
-			100.0 * moves->moved / moves->slots, after->migrating ? "; calls stay where they are" : "");
+		plan_describe(step, "pool %s: %u of %u slots move (%.2f %%)%s", moves->name, moves->moved, moves->slots,
+			100.0 * moves->moved / moves->slots, after->migrating ? "; calls stay on their backends" : "");
 	}
 	if (before->migrating && !after->migrating)
-		plan_say(pool_step(draft, id, after->table, false), "pool %s: nothing is migrating any more",
-			moves->name);
+		plan_describe(pool_step(draft, id, after->table, false), "pool %s: migration done", moves->name);
 }
 
 static void swap_pools(struct draft *draft)
@@ -239,12 +239,12 @@ static void remove_pools(struct draft *draft)
 			continue;
 		if (running->pools[id].migrating)
 			pool_step(draft, id, running->pools[id].table, false);
-		plan_say(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
+		plan_describe(plan_add_step(draft, PLAN_POOL_NAME, id, &desired->pool_names[id]), "pool %s: remove",
 			running->pool_names[id].name);
 	}
 }
 
-/* --- the whole */
+/* --- The whole plan */
 
 struct plan *plan_new(const struct image *running, const struct image *desired)
 {
@@ -274,7 +274,8 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
-/* What a pool does not use any more is of no interest. A new one has used none that is its own. */
+/* Drops the table and the previous owners that the pool does not use any more. A new pool has no table of its
+ * own before this. */
 static void apply_pool(struct image *running, uint32_t id, const struct pool *pool)
 {
 	uint32_t before = running->pools[id].table;
@@ -319,6 +320,6 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_TRACKED_CALLS:
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
-		break; /* notes and counters are no part of the image */
+		break; /* tracked calls and counters are not part of the image */
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The way from what the maps hold to what they should hold: an ordered list of steps,
- * each harmless by itself, so that a plan that is cut short leaves a balancer that
- * forwards. Puts come first, then swaps, then removals. Pure. */
+/* An ordered list of steps that change the maps from their current contents to the desired contents. Each step
+ * leaves maps that forward correctly, so a plan may stop after any step. Additions come first, then the switch
+ * of tables, then removals. No I/O. */
 #pragma once
 
 #include "image.h"
@@ -11,48 +11,49 @@ enum plan_kind {
 	PLAN_BACKEND_RECORD,  /* backend_records[index] */
 	PLAN_SERVICE_NAME,    /* service_names[index] */
 	PLAN_POOL_NAME,       /* pool_names[index] */
-	PLAN_TRACKED_CALLS,   /* forget those for each id that value, bool[], says: it is somebody else's now */
-	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: the id is somebody else's now */
+	PLAN_TRACKED_CALLS,   /* deletes the tracked calls of each id for which `value`, bool[], is true: a different
+				 backend has the id now */
+	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: a different backend has the id now */
 	PLAN_SERVICE_ZERO,    /* service_traffic[index] = 0 */
 	PLAN_BACKEND,         /* backends[index] */
 	PLAN_TABLE,           /* tables[index], which no pool uses yet */
-	PLAN_PREVIOUS_OWNERS, /* previous_owners[index]: each slot of it is right before and after */
-	PLAN_POOL,            /* pools[index]: from now on the new table counts, or notes are taken */
-	PLAN_ENTRY,           /* of the map enum image_map `index`: [key] */
-	PLAN_ENTRY_REMOVE,    /* likewise, removed */
+	PLAN_PREVIOUS_OWNERS, /* previous_owners[index]: valid with the old table and with the new one */
+	PLAN_POOL,            /* pools[index]: from this step on the new table is in use, or calls are recorded */
+	PLAN_ENTRY,           /* puts [key] into the hash map enum image_map `index` */
+	PLAN_ENTRY_REMOVE,    /* removes [key] from it */
 };
 
 struct plan_step {
 	enum plan_kind kind;
 	uint32_t index;
-	const void *key; /* lies in one of the images, as does (but for PLAN_TRACKED_CALLS) */
+	const void *key; /* key and value lie in one of the images (the value of PLAN_TRACKED_CALLS lies in the plan) */
 	const void *value;
-	struct slots *slots; /* of PLAN_TABLE and PLAN_PREVIOUS_OWNERS: what holds the value */
-	struct pool pool;    /* of PLAN_POOL, which has no `value` */
-	char *text;          /* for people; NULL where another step tells the same */
+	struct slots *slots; /* of PLAN_TABLE and PLAN_PREVIOUS_OWNERS, instead of `value` */
+	struct pool pool;    /* of PLAN_POOL, instead of `value` */
+	char *text;          /* description for the operator; NULL where a different step describes the same change */
 };
 
-/* Slots of a pool that get another owner. */
+/* The slots of a pool that change their owner. */
 struct plan_moves {
 	uint32_t pool;
 	char name[NAME_SIZE];
-	uint32_t moved;   /* with this plan */
-	uint32_t waiting; /* later, when their calls have been recorded */
+	uint32_t moved;   /* by this plan */
+	uint32_t waiting; /* after the recording phase */
 	uint32_t slots;
 };
 
 struct plan {
 	struct plan_step *steps;
 	size_t count;
-	struct plan_moves *moves; /* of every pool that was there before and will be */
+	struct plan_moves *moves; /* of every pool that exists before and after */
 	size_t move_count;
-	bool *renamed;           /* by id: is another backend's from now on */
-	struct messages dangers; /* changes of services that send calls that are up to other servers */
+	bool *renamed;           /* by id: a different backend has this id from now on */
+	struct messages dangers; /* changes of services that would move live calls to other servers */
 };
 
-/* Both images must outlive the plan. */
+/* Compares two images. Both must outlive the plan. */
 struct plan *plan_new(const struct image *running, const struct image *desired);
 void plan_free(struct plan *plan);
 
-/* Does to the image what carrying out the step does to the maps. */
+/* Changes the image as the step changes the maps. */
 void plan_step_apply(const struct plan_step *step, struct image *running);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files plan*.c share. */
+/* Declarations that plan.c and plan_services.c share. */
 #pragma once
 
 #include "plan.h"
 
-/* What is compared, and the plan as far as it is made. */
+/* The two images and the plan under construction. */
 struct draft {
 	const struct image *running;
 	const struct image *desired;
 	struct plan *plan;
-	bool *told; /* by service id: a step has words for it; NULL: none has */
+	bool *described; /* by service id: a step describes its change; NULL: none does yet */
 };
 
 struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value);
 
-void plan_say(struct plan_step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void plan_describe(struct plan_step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The names of services and what was said of backends that were added, before anything else; hints,
- * services and ranges, after the pools. */
+/* plan_names() comes first: names of services and descriptions of added backends. plan_entries() comes after
+ * the pools: hints, services, VIPs and ranges. */
 void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Services, hints and ranges of a plan: see plan.h. Owns the judgement which changes of a service
- * would move calls that are up. */
+/* Services, hints and ranges of a plan: see plan.h. Decides which changes of a service would move live calls. */
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -9,8 +8,8 @@
 #include "core/base/memory.h"
 #include "plan_private.h"
 
-/* The services are what people know of. */
-static void say_service(
+/* Operators know services, so only the entries of services are described. */
+static void describe_service(
 	struct draft *draft, struct plan_step *step, const struct hash_map_entry *entry, const char *what)
 {
 	const struct image *image = step->kind == PLAN_ENTRY ? draft->desired : draft->running;
@@ -18,24 +17,24 @@ static void say_service(
 	const struct service *service = entry->value;
 	char vip[ADDRESS_TEXT_SIZE];
 
-	plan_say(step, "service %s: %s %s %s port %u", image->service_names[service->id].name, what,
+	plan_describe(step, "service %s: %s %s %s port %u", image->service_names[service->id].name, what,
 		address_format(&key->vip, vip), config_protocol_name(key->protocol), ntohs(key->port));
 }
 
-/* --- what changes for the packets of a service */
+/* --- Changes of a service */
 
 static const char *pool_of(const struct image *image, const struct service *service, enum method method)
 {
 	return image->pool_names[service->pool[method]].name;
 }
 
-/* Requests that belong to no call: they may go elsewhere. */
+/* REGISTER and PUBLISH do not belong to a call: they may go to a different server. */
 static bool is_of_calls(enum method method)
 {
 	return method != METHOD_REGISTER && method != METHOD_PUBLISH;
 }
 
-/* Adds what is different to `out`; true if calls that are up would move. */
+/* Writes the changed pools to `out`. True if live calls would move. */
 static bool compare_pools(
 	const struct draft *draft, const struct service *before, const struct service *after, FILE *out)
 {
@@ -64,19 +63,19 @@ static bool compare_pools(
 	return moves;
 }
 
-/* Each service is reported once, whatever the number of its VIPs. */
-static bool is_told(struct draft *draft, uint32_t service)
+/* Each service is described once, however many VIPs it has. */
+static bool is_described(struct draft *draft, uint32_t service)
 {
-	bool told;
+	bool described;
 
-	if (!draft->told)
-		draft->told = allocate(draft->desired->contract.services, sizeof(*draft->told));
-	told = draft->told[service];
-	draft->told[service] = true;
-	return told;
+	if (!draft->described)
+		draft->described = allocate(draft->desired->contract.services, sizeof(*draft->described));
+	described = draft->described[service];
+	draft->described[service] = true;
+	return described;
 }
 
-static void say_change(
+static void describe_change(
 	struct draft *draft, struct plan_step *step, const struct service *before, const struct service *after)
 {
 	const char *name = draft->desired->service_names[after->id].name;
@@ -99,19 +98,18 @@ static void say_change(
 			config_affinity_name(before->affinity));
 	moves |= compare_pools(draft, before, after, out);
 	fclose(out);
-	if (length && !is_told(draft, after->id)) {
-		plan_say(step, "service %s: %s", name, text + strlen("; "));
+	if (length && !is_described(draft, after->id)) {
+		plan_describe(step, "service %s: %s", name, text + strlen("; "));
 		if (moves)
-			messages_add(
-				&draft->plan->dangers, "%s: calls that are up would meet other servers", step->text);
+			messages_add(&draft->plan->dangers, "%s: live calls would move to other servers", step->text);
 	} else if (moves && !draft->plan->dangers.count) {
-		messages_add(&draft->plan->dangers, "service %s: %s: calls that are up would meet other servers", name,
+		messages_add(&draft->plan->dangers, "service %s: %s: live calls would move to other servers", name,
 			text + strlen("; "));
 	}
 	free(text);
 }
 
-/* --- entries */
+/* --- Entries */
 
 static struct plan_step *add_entry(
 	struct draft *draft, enum plan_kind kind, enum image_map map, const struct hash_map_entry *entry)
@@ -122,8 +120,8 @@ static struct plan_step *add_entry(
 	return step;
 }
 
-/* Entries of `from` that the other image lacks, or where `changed` has with another value. In
- * the order of their keys, to be freed. */
+/* The entries of `from` that `other` lacks, and with `changed` also those with a different value there. Sorted
+ * by key; the caller frees the list. */
 static struct hash_map_entry *differing(
 	const struct hash_map *from, const struct hash_map *other, bool changed, size_t *count)
 {
@@ -154,9 +152,9 @@ static void put_entries(struct draft *draft, enum image_map map)
 		const void *known = hash_map_find(before, list[i].key);
 
 		if (map == IMAGE_SERVICES && known)
-			say_change(draft, step, known, list[i].value);
+			describe_change(draft, step, known, list[i].value);
 		else if (map == IMAGE_SERVICES)
-			say_service(draft, step, &list[i], "add");
+			describe_service(draft, step, &list[i], "add");
 	}
 	free(list);
 }
@@ -171,7 +169,7 @@ static void remove_entries(struct draft *draft, enum image_map map)
 		struct plan_step *step = add_entry(draft, PLAN_ENTRY_REMOVE, map, &list[i]);
 
 		if (map == IMAGE_SERVICES)
-			say_service(draft, step, &list[i], "remove");
+			describe_service(draft, step, &list[i], "remove");
 	}
 	free(list);
 }
@@ -210,5 +208,5 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_ADDED);
 	remove_service_names(draft);
 	messages_cut(&draft->plan->dangers, MESSAGES_SHOWN);
-	free(draft->told);
+	free(draft->described);
 }

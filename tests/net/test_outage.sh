@@ -107,7 +107,7 @@ keeps() {
 
 first_start() {
 	check "at the first start all servers come up" wait_for 20 all_are "up up up up"
-	unlike "... and no slots migrate, whichever server responds first" "$(cat "$LAB_DIR/sipxdpd.log")" 'slots are to move'
+	unlike "... and no slots migrate, whichever server responds first" "$(cat "$LAB_DIR/sipxdpd.log")" 'slots will move'
 }
 
 a_switch_fails() {

@@ -135,7 +135,7 @@ lab_address px3 eth0 10.0.0.14/24
 added=$(lab_ctl backend add proxies px4 10.0.0.14 --weight 2 --hints px4.example.net,px4.example.org:5062 \
 	--ports 40000-40009 --group rack2 --priority 1)
 like "add says how many slots will move" "$added" "of the slots of proxies are to move when their calls have been recorded"
-like "... and when" "$added" "backend proxies/px4: gets no packet before it can be reached"
+like "... and when" "$added" "backend proxies/px4: receives no packets until it can be reached"
 check "... it is reached" wait_for 10 eval '[ "$(backend px4 .state)" = up ]'
 saved=$(lab_ctl save)
 like "save has all of it" "$saved" \
@@ -186,7 +186,7 @@ write_file 's/affinity: call-id/affinity: to-user/'
 lab_stop sipxdpd KILL || true
 lab_daemon
 check "a restart with another affinity warns" wait_for 10 grep -q \
-	"service sip: affinity to-user, was call-id: calls that are up would meet other servers" "$LAB_DIR/sipxdpd.log"
+	"service sip: affinity to-user, was call-id: live calls would move to other servers" "$LAB_DIR/sipxdpd.log"
 write_file 's/affinity: call-id/affinity: to-user/' 's/affinity: flow/affinity: source/'
 check "reload --move-calls takes another affinity" lab_ctl reload --move-calls
 moved=$(kept)

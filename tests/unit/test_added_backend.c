@@ -196,7 +196,7 @@ Test(added_backend, words_go_along_to_new_maps)
 {
 	struct contract smaller = world_contract;
 	char error[FARM_ERROR_SIZE] = "";
-	struct image *heir;
+	struct image *copy;
 
 	world_start(&world, GROUPED);
 	cr_assert_eq(add(&all, error), 0, "%s", error);
@@ -205,11 +205,11 @@ Test(added_backend, words_go_along_to_new_maps)
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px1", error), 0);
 	smaller.backends = 2;
 	world.running->records[1] = (struct backend_record){0}; /* its id is free */
-	heir = image_heir(world.running, &smaller);
-	cr_assert(heir);
-	cr_expect_str_eq(heir->records[1].name, "px9");
-	cr_expect(hash_map_find(heir->maps[IMAGE_ADDED], &(__u32){1}));
-	image_free(heir);
+	copy = image_resized_copy(world.running, &smaller);
+	cr_assert(copy);
+	cr_expect_str_eq(copy->records[1].name, "px9");
+	cr_expect(hash_map_find(copy->maps[IMAGE_ADDED], &(__u32){1}));
+	image_free(copy);
 }
 
 /* What is said, and what is said against it. */

@@ -40,36 +40,36 @@ static struct image *first(void)
 Test(image, an_heir_knows_everybody_by_the_same_id)
 {
 	struct contract larger = large;
-	struct image *from = first(), *heir;
+	struct image *from = first(), *copy;
 
 	larger.backends = 100;
 	larger.slots = 512;
-	heir = image_heir(from, &larger);
-	cr_assert_eq(heir->contract.backends, 100);
-	cr_assert_eq(id_of(heir, "px2"), 2);
-	cr_assert_eq(id_of(heir, "px8"), 8);
-	cr_assert_eq(heir->records[8].admin, ADMIN_DRAIN);
-	cr_assert_eq(heir->backends[8].ifindex, 108);
-	cr_assert_str_eq(heir->pool_names[1].name, "proxies");
-	cr_assert_str_eq(heir->service_names[3].name, "sip");
-	cr_assert_eq(heir->pools[1].table, 0, "its tables are empty");
-	image_free(heir);
+	copy = image_resized_copy(from, &larger);
+	cr_assert_eq(copy->contract.backends, 100);
+	cr_assert_eq(id_of(copy, "px2"), 2);
+	cr_assert_eq(id_of(copy, "px8"), 8);
+	cr_assert_eq(copy->records[8].admin, ADMIN_DRAIN);
+	cr_assert_eq(copy->backends[8].ifindex, 108);
+	cr_assert_str_eq(copy->pool_names[1].name, "proxies");
+	cr_assert_str_eq(copy->service_names[3].name, "sip");
+	cr_assert_eq(copy->pools[1].table, 0, "its tables are empty");
+	image_free(copy);
 	image_free(from);
 }
 
 Test(image, an_heir_of_less_room_gives_new_ids)
 {
 	struct contract smaller = large;
-	struct image *from = first(), *heir;
+	struct image *from = first(), *copy;
 
 	smaller.backends = 3;
 	smaller.services = 2;
-	heir = image_heir(from, &smaller);
-	cr_assert_eq(id_of(heir, "px2"), 2, "its own");
-	cr_assert_eq(id_of(heir, "px7"), 1);
-	cr_assert_eq(id_of(heir, "px8"), 3);
-	cr_assert_eq(heir->backends[3].ifindex, 108);
-	image_free(heir);
+	copy = image_resized_copy(from, &smaller);
+	cr_assert_eq(id_of(copy, "px2"), 2, "its own");
+	cr_assert_eq(id_of(copy, "px7"), 1);
+	cr_assert_eq(id_of(copy, "px8"), 3);
+	cr_assert_eq(copy->backends[3].ifindex, 108);
+	image_free(copy);
 	image_free(from);
 }
 
@@ -79,6 +79,6 @@ Test(image, nobody_is_left_behind)
 	struct image *from = first();
 
 	smaller.backends = 2;
-	cr_assert_null(image_heir(from, &smaller));
+	cr_assert_null(image_resized_copy(from, &smaller));
 	image_free(from);
 }

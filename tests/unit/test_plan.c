@@ -189,7 +189,7 @@ static bool plan_says(const char *text)
 }
 
 #define WITHOUT_PX3 HEAD SERVICE POOL(PX(1) "," PX(2))
-#define LEAVES "backend proxies/px3: is leaving, and stays until its calls have ended"
+#define LEAVES "backend proxies/px3: leaving; it is removed when its calls have ended"
 
 /* His calls would be cut, and a plan would say that nothing moves. */
 static void check_that_he_leaves_without_the_file(enum farm_origin origin)
@@ -475,7 +475,7 @@ Test(plan, a_new_address_has_no_slots_until_the_way_is_known_and_that_is_planned
 	own = world_slots_of(&world, world_backend(&world, "px1")->id);
 	plan = plan_of(HEAD SERVICE POOL(MOVED_PX1 "," PX(2) "," PX(3)), &desired);
 	cr_expect_eq(plan->moves[0].moved, own, "%u", plan->moves[0].moved);
-	cr_expect(says(plan, "px1: address 10.0.0.19; it has no packets until the way there is known"));
+	cr_expect(says(plan, "px1: address 10.0.0.19; it receives no packets until the route to it is known"));
 	cr_expect_not(says(plan, "reached by"));
 	plan_free(plan);
 	image_free(desired);

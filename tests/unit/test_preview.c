@@ -84,7 +84,7 @@ static void compare(const struct effects *effects, const struct plan *plan, size
 		cr_assert_str_eq(effects->steps.list[at++], plan->steps[i].text);
 	}
 	for (; at < effects->steps.count; at++)
-		cr_assert(strstr(effects->steps.list[at], "gets no packet before") ||
+		cr_assert(strstr(effects->steps.list[at], "receives no packets until") ||
 				  strstr(effects->steps.list[at], ": stays in "),
 			"'%s' does not happen", effects->steps.list[at]);
 }
@@ -279,17 +279,17 @@ static const struct {
 	const char *text, *line, *danger;
 } services[] = {
 	{WITH("pool: proxies"), NULL, NULL},
-	{WITH("pool: proxies, affinity: source"), "service sip: affinity source, was call-id", "calls that are up"},
-	{WITH("pool: b"), "service sip: pool b, was proxies", "calls that are up"},
+	{WITH("pool: proxies, affinity: source"), "service sip: affinity source, was call-id", "live calls"},
+	{WITH("pool: b"), "service sip: pool b, was proxies", "live calls"},
 	{WITH("pool: proxies, methods: {INVITE: b}"), "service sip: pool b, was proxies, for INVITE, ACK, BYE, ",
-		"calls that are up"},
+		"live calls"},
 	{WITH("pool: proxies, methods: {OPTIONS: b}"), "service sip: pool b, was proxies, for OPTIONS",
-		"calls that are up"},
+		"live calls"},
 	{WITH("pool: proxies, methods: {REGISTER: b}"), "service sip: pool b, was proxies, for REGISTER", NULL},
 	{WITH("pool: proxies, ping: true"), "service sip: ping true, was false", NULL},
 	{HEAD "services: [{name: new, vip: [192.0.2.10, 192.0.2.11], port: 5060, affinity: source, pool: "
 	      "proxies}]\n" TWO_POOLS,
-		"service new: takes a VIP from service sip; affinity source", "calls that are up"},
+		"service new: takes a VIP from service sip; affinity source", "live calls"},
 	{HEAD "services: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, pool: proxies}, {name: new, vip: "
 	      "192.0.2.9,\n"
 	      " port: 5060, affinity: source, pool: b}]\n" TWO_POOLS,
@@ -300,7 +300,7 @@ static const struct {
 	{"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0eff\nlimits: {slots: 1024, pools: 4, services: 8, "
 	 "backends: "
 	 "12}\nservices: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, pool: proxies}]\n" TWO_POOLS,
-		"hash_key has a new value", "calls that are up"},
+		"hash_key has a new value", "live calls"},
 };
 
 Test(preview, changes_of_services_that_move_calls_are_dangers)
