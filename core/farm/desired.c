@@ -9,23 +9,23 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* What we know of a pool beside what is in the farm. */
+/* State of a pool that the farm does not hold. */
 struct pool_state {
 	char name[NAME_SIZE];
-	struct owners *owners; /* NULL: none yet */
+	struct owners *owners; /* NULL until they are first needed */
 	struct migration *migration;
 	uint64_t next;
-	bool *held;  /* slots that cannot end their migration yet; NULL: not known */
-	bool finish; /* is to end its migration */
-	bool young;  /* is new in the maps, and backends are still waited for */
+	bool *held;    /* slots whose migration must not end yet; NULL: not known */
+	bool finish;   /* end the migration with the next image */
+	bool starting; /* the pool is new in the maps, and some backends have no route yet */
 	uint64_t begun;
-	bool served;    /* somebody had a slot */
-	uint64_t empty; /* when nobody had any more, last; 0: never */
+	bool served;    /* a slot had an owner at some time */
+	uint64_t empty; /* when the pool last had no owner for any slot, after it had served; 0: never */
 };
 
 struct desired {
-	uint64_t hash_key[2]; /* that the owners were made with */
-	bool runs_by_key;     /* the services that run have it, too */
+	uint64_t hash_key[2]; /* used for `owners` */
+	bool runs_by_key;     /* the running services use it, too */
 	uint32_t slots;
 	struct pool_state *pools; /* by id */
 	uint32_t count;
@@ -61,8 +61,8 @@ void desired_free(struct desired *desired)
 	free(desired);
 }
 
-/* Do all services that run go by the same key? */
-static bool is_our_key(const struct desired *desired, const struct image *running)
+/* Do all running services use the same hash key as this configuration? */
+static bool runs_with_our_key(const struct desired *desired, const struct image *running)
 {
 	bool same = true;
 	size_t cursor = 0;
@@ -76,7 +76,7 @@ static bool is_our_key(const struct desired *desired, const struct image *runnin
 	return same;
 }
 
-static bool is_for(const struct desired *desired, const struct farm *farm, const struct image *running)
+static bool matches(const struct desired *desired, const struct farm *farm, const struct image *running)
 {
 	return desired->count == running->contract.pools && desired->slots == running->contract.slots &&
 	       !memcmp(desired->hash_key, farm->config->hash_key, sizeof(desired->hash_key));
@@ -88,7 +88,7 @@ static void begin(struct desired *desired, const struct farm *farm, const struct
 	memcpy(desired->hash_key, farm->config->hash_key, sizeof(desired->hash_key));
 	desired->count = running->contract.pools;
 	desired->pools = allocate(desired->count, sizeof(*desired->pools));
-	desired->runs_by_key = is_our_key(desired, running);
+	desired->runs_by_key = runs_with_our_key(desired, running);
 }
 
 static struct pool_state *pool_state(
@@ -104,20 +104,20 @@ static struct pool_state *pool_state(
 	state->owners = owners_new(desired->slots, desired->hash_key);
 	state->migration = migration_new(desired->slots);
 	state->finish = !desired->runs_by_key;
-	state->young = !running->pool_names[id].name[0];
+	state->starting = !running->pool_names[id].name[0];
 	state->begun = now;
-	if (!state->young)
+	if (!state->starting)
 		migration_adopt(state->migration, image_owners(running, id), image_previous_slots(running, id), now);
 	return state;
 }
 
-void desired_inherit(struct desired *desired, const struct farm *farm, const struct image *heir, uint64_t now)
+void desired_inherit(struct desired *desired, const struct farm *farm, const struct image *inherited, uint64_t now)
 {
 	forget_pools(desired);
-	begin(desired, farm, heir);
+	begin(desired, farm, inherited);
 	for (size_t i = 0; i < farm->config->pool_count; i++)
-		if (heir->tables[heir->pools[farm->pools[i].id].table])
-			pool_state(desired, &farm->pools[i], heir, now);
+		if (inherited->tables[inherited->pools[farm->pools[i].id].table])
+			pool_state(desired, &farm->pools[i], inherited, now);
 }
 
 static bool *alive_by_id(const struct farm_pool *pool)
@@ -129,7 +129,7 @@ static bool *alive_by_id(const struct farm_pool *pool)
 	return alive;
 }
 
-/* Where nothing is to move there is one copy of the slots from then on. */
+/* Advances the migration. If nothing is to move, wanted and current owners share one array from then on. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
 	const struct migration_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};
@@ -139,7 +139,7 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 		migration_finish(state->migration, wanted);
 	state->finish = false;
 	state->next = MIGRATION_NEVER;
-	if (migration_may_start_anew(state->migration, wanted)) {
+	if (migration_is_complete(state->migration, wanted)) {
 		owners_share(state->owners, migration_owners(state->migration));
 	} else {
 		alive = alive_by_id(pool);
@@ -150,23 +150,15 @@ static void move_pool(struct pool_state *state, const struct farm_pool *pool, st
 	state->held = NULL;
 }
 
-/* At a first start backends are found one after the other, and nobody has calls yet to speak
- * of: who comes last is not to wait until those of the first have been recorded. */
-#define YOUNG_MSEC 10000
-
-static bool is_young(struct pool_state *state, const struct farm_pool *pool, uint64_t now)
+static bool has_pending(const struct farm_pool *pool)
 {
-	bool young = state->young;
-
-	state->young = false;
 	for (size_t i = 0; i < pool->count; i++)
-		state->young |=
-			farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_PENDING;
-	state->young &= young && now - state->begun < YOUNG_MSEC;
-	return young;
+		if (farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_PENDING)
+			return true;
+	return false;
 }
 
-static bool has_nobody(const struct pool_state *state, uint32_t slots)
+static bool has_no_owner(const struct pool_state *state, uint32_t slots)
 {
 	const uint16_t *owners = migration_owners(state->migration)->ids;
 
@@ -176,22 +168,30 @@ static bool has_nobody(const struct pool_state *state, uint32_t slots)
 	return !migration_is_going_on(state->migration);
 }
 
-/* After all were out of reach they come back one after the other, and may seem to be there
- * before they are. Their calls are where they were: each has his slots when he comes, and those
- * of the first are not recorded. Where nobody ever was there are no such calls. */
-#define RETURN_MSEC 10000
+/* Backends become reachable one after the other, in two situations: at the first start, and after an outage of
+ * the whole pool. The first one must not record calls for slots that belong to the next ones: at the first
+ * start there are no calls yet, and after an outage the calls are still where they were. In this period each
+ * backend therefore gets its slots at once.
+ *
+ * At the first start the period ends when every backend has a route. After an outage it does not end early,
+ * because a backend may seem reachable before it is. */
+#define GRACE_MSEC 10000
 
-static bool is_returning(struct pool_state *state, uint32_t slots, uint64_t now)
+static bool moves_at_once(struct pool_state *state, const struct farm_pool *pool, uint32_t slots, uint64_t now)
 {
-	if (!has_nobody(state, slots))
+	bool starting = state->starting;
+
+	state->starting = starting && has_pending(pool) && now - state->begun < GRACE_MSEC;
+	if (starting)
+		return true;
+	if (!has_no_owner(state, slots))
 		state->served = true;
 	else if (state->served)
 		state->empty = now;
-	return state->empty && now - state->empty < RETURN_MSEC;
+	return state->empty && now - state->empty < GRACE_MSEC;
 }
 
-/* Bytes of tables that are kept for the next change: more than all pools have unless `limits:` says
- * otherwise. */
+/* Limit for the working memory of tables between changes. All pools stay below it with the default `limits:`. */
 #define TABLES_BYTES_MAX (100 << 20)
 
 static bool is_short_of_memory(const struct desired *desired)
@@ -199,7 +199,7 @@ static bool is_short_of_memory(const struct desired *desired)
 	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
 }
 
-/* Puts the pool's slots into the table that is not in use, if they are to change. */
+/* Writes the owners of the pool's slots into the pool's unused table, if they change. */
 static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
 	struct image *image, uint64_t now)
 {
@@ -208,7 +208,7 @@ static void desire_pool(struct desired *desired, const struct farm_pool *pool, c
 	bool known = running->pool_names[id].name[0];
 	struct pool *value = &image->pools[id];
 
-	state->finish |= is_young(state, pool, now) || is_returning(state, desired->slots, now);
+	state->finish |= moves_at_once(state, pool, desired->slots, now);
 	move_pool(state, pool, owners_wanted(state->owners, pool), now);
 	if (is_short_of_memory(desired))
 		owners_trim(state->owners);
@@ -296,8 +296,8 @@ struct image *desired_image(struct desired *desired, const struct farm *farm, co
 {
 	struct image *image = image_new(&running->contract);
 
-	/* With another key each call has another slot, whatever moves: that is done at once. */
-	if (!is_for(desired, farm, running)) {
+	/* A different hash key maps every call to a different slot, so the owners change at once. */
+	if (!matches(desired, farm, running)) {
 		forget_pools(desired);
 		begin(desired, farm, running);
 	}
@@ -313,7 +313,7 @@ struct image *desired_preview(
 	const struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now)
 {
 	struct image *image = image_new(&running->contract);
-	bool same = is_for(desired, farm, running);
+	bool same = matches(desired, farm, running);
 	struct desired scratch;
 
 	begin(&scratch, farm, running);
@@ -327,11 +327,11 @@ struct image *desired_preview(
 		if (known && known->migration && !strcmp(known->name, pool->config->name)) {
 			*state = *known;
 			state->migration = migration_copy(known->migration);
-			state->held = NULL; /* not ours */
+			state->held = NULL; /* belongs to `desired` */
 		}
 		desire_pool(&scratch, pool, running, image, now);
 		if (known && state->owners == known->owners)
-			state->owners = NULL; /* not ours */
+			state->owners = NULL; /* belongs to `desired` */
 		forget_pool(state);
 	}
 	free(scratch.pools);

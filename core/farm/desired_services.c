@@ -10,7 +10,7 @@
 #include "core/base/name.h"
 #include "core/net/port_range.h"
 
-/* --- hints */
+/* --- Hints */
 
 static void put_hint(struct image *image, const struct config *config, uint16_t group, const char *host, uint16_t port,
 	uint16_t backend)
@@ -23,7 +23,7 @@ static void put_hint(struct image *image, const struct config *config, uint16_t 
 		hash_map_put(image->maps[IMAGE_HINTS], &key, &id);
 }
 
-/* A backend is named by its address, whatever the port, and by its `hints:`. */
+/* A backend is named by its address, with any port, and by its `hints:`. */
 static void put_hints_of(struct image *image, const struct farm *farm, const struct farm_pool *pool, uint16_t group)
 {
 	for (size_t i = 0; i < pool->count; i++) {
@@ -40,7 +40,7 @@ static void put_hints_of(struct image *image, const struct farm *farm, const str
 	}
 }
 
-/* Of the service's own pool first: where one stands in two pools, that is who is meant. */
+/* The service's default pool comes first: if a name is in two pools, the backend there wins. */
 static void put_hints(struct image *image, const struct farm *farm, const struct hint_group *group, uint16_t id)
 {
 	put_hints_of(image, farm, &farm->pools[farm->config->services[group->service].pool], id);
@@ -48,7 +48,7 @@ static void put_hints(struct image *image, const struct farm *farm, const struct
 		put_hints_of(image, farm, &farm->pools[group->pools[i]], id);
 }
 
-/* Is a backend that was added by hand named by something else than its address? */
+/* Does a backend that was added at runtime have other names than its address? */
 static bool adds_names(const struct farm *farm, const struct hint_group *group)
 {
 	for (size_t i = 0; i < group->pool_count; i++) {
@@ -61,7 +61,7 @@ static bool adds_names(const struct farm *farm, const struct hint_group *group)
 	return false;
 }
 
-/* Gives a service its group of hints, and the group its hints with the first of its services. */
+/* Assigns a service to its group of hints. The first service of a group also adds the group's hints. */
 static void put_group(struct image *image, const struct farm *farm, const struct hint_groups *groups, size_t index,
 	struct service *value)
 {
@@ -76,7 +76,7 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 
 /* --- VIPs and ports */
 
-/* Marks an address as a VIP; flags of several services add up. */
+/* Marks an address as a VIP. The flags of several services add up. */
 static void mark_vip(struct image *image, const struct address *address, __u32 flags)
 {
 	const struct vip *known = hash_map_find(image->maps[IMAGE_VIPS], address);
@@ -102,7 +102,7 @@ static void put_range(struct image *image, const struct address *vip, uint8_t pr
 	mark_vip(image, vip, VIP_PORT_RANGES);
 }
 
-/* The backends of a pool that have ports of their own. */
+/* The backends of a pool that have `ports:`. */
 struct port_owners {
 	size_t *list; /* indexes into the pool's backends */
 	size_t count;
@@ -134,8 +134,8 @@ static void free_port_owners(struct port_owners *pools, const struct config *con
 	free(pools);
 }
 
-/* The ports of a service's VIPs that are a backend's own, counted as the service's. UDP
- * ports, whatever the service itself speaks. */
+/* The ranges for `ports:` of the pool's backends on the service's VIPs. They are UDP ports, whatever the
+ * protocol of the service, and count as packets of the service. */
 static void put_ports_of(struct image *image, const struct farm_pool *pool, const struct port_owners *owners,
 	const struct config_service *service, uint32_t service_id)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The services of a farm as the kernel wants them: with their ranges of ports, and with
- * the hosts in SIP that name their backends. A part of desired.c. Pure. */
+/* The services of the desired image, with their port ranges and the hints that name their backends. A part of
+ * desired.c. No I/O. */
 #pragma once
 
 #include "farm.h"

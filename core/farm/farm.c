@@ -9,9 +9,9 @@
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
-/* --- building */
+/* --- Building a farm */
 
-/* Until somebody looks, the way to a backend is the one that is in use. */
+/* The route in the maps is used until the neighbour table has been read. */
 static struct route adopted_route(const struct backend *backend)
 {
 	return (struct route){
@@ -24,16 +24,16 @@ static struct route adopted_route(const struct backend *backend)
 	};
 }
 
-/* What an operator changed by hand on a backend that the file has (by now). */
+/* Restores the changes of an operator, for a backend that is in the file. */
 static void adopt_overrides(struct farm_backend *backend, const struct backend_record *record, bool described)
 {
 	bool same = !described && address_equal(&backend->record.address, &record->address) &&
 		    backend->record.weight == record->weight;
 
 	if ((record->overrides & OVERRIDE_ADDED) && same)
-		return; /* it was added, and then written down */
+		return; /* an operator added it at runtime, and then in the file, too */
 	if (record->overrides & OVERRIDE_JOINED)
-		return; /* it joined, and then was written down: no silence shall end it */
+		return; /* it joined by itself, and is in the file now: missing heartbeats no longer count */
 	backend->record.overrides = record->overrides;
 	if (record->overrides & OVERRIDE_ADDED) {
 		backend->record.address = record->address;
@@ -58,8 +58,8 @@ void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, s
 			backend->group = i + 1;
 }
 
-/* What was said when it was added goes on as it does itself. */
-static void adopt_words(const struct farm_pool *pool, struct farm_backend *backend, const struct image *running)
+/* A backend that was added at runtime keeps its description. */
+static void adopt_description(const struct farm_pool *pool, struct farm_backend *backend, const struct image *running)
 {
 	const uint32_t id = backend->id;
 	const struct added_backend *value = hash_map_find(running->maps[IMAGE_ADDED], &id);
@@ -69,7 +69,7 @@ static void adopt_words(const struct farm_pool *pool, struct farm_backend *backe
 		farm_describe(pool, backend, added);
 }
 
-/* Takes over what runs under the same name. */
+/* Restores the state of the running backend with the same name. */
 static void adopt(struct farm_backend *backend, const struct image *running, uint16_t id, enum farm_origin origin)
 {
 	const struct backend_record *record = &running->records[id];
@@ -79,8 +79,9 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	if (origin == FARM_RESTART)
 		adopt_overrides(backend, record, hash_map_find(running->maps[IMAGE_ADDED], &(uint32_t){id}));
 	if (!address_equal(&backend->record.address, &record->address))
-		return; /* another machine, of which nothing is known */
-	/* Who leaves goes on leaving; but of who was not in the file, his line there takes him back. */
+		return; /* a different machine: its state is unknown */
+	/* A pending removal survives a reload. But if the backend was not in the file before, its new line
+	 * cancels the removal. */
 	if (!(record->overrides & OVERRIDE_ADDED))
 		backend->record.overrides |= record->overrides & OVERRIDE_LEAVING;
 	backend->record.state = record->state;
@@ -91,14 +92,14 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	backend->route = adopted_route(&running->backends[id]);
 }
 
-/* What serves goes on to serve until probes say otherwise: there may have been none. */
-static void trust(const struct config_pool *pool, struct farm_backend *backend)
+/* A backend that was up stays up until a probe fails: its pool may have had no probes before. */
+static void assume_health(const struct config_pool *pool, struct farm_backend *backend)
 {
 	struct backend_record *record = &backend->record;
 
 	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
 		record->health = HEALTH_UP;
-	/* What was decided stands, and what was not is still to be. */
+	/* Decisions of the previous daemon stand. A suspected backend stays undecided. */
 	backend->judged.held = record->state == STATE_SUSPECTED;
 	backend->judged.down =
 		record->state == STATE_DOWN || record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
@@ -124,17 +125,18 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	ids->kept[id] = true;
 	if (id) {
 		adopt(backend, ids->running, id, origin);
-		adopt_words(farm_pool, backend, ids->running);
+		adopt_description(farm_pool, backend, ids->running);
 	} else {
 		backend->id = backend_ids_allocate(ids);
 	}
 	if (origin == FARM_RELOAD && config->sets_admin)
 		backend->record.admin = config->admin;
-	trust(pool, backend);
+	assume_health(pool, backend);
 	return backend->id ? 0 : -ENOSPC;
 }
 
-/* Does he stay as he is without the file: who has joined, and until a reload who was added? */
+/* Does the backend stay without a line in the file? One that joined does; one that was added at runtime does
+ * until a reload. */
 static bool needs_no_file(const struct backend_record *record, enum farm_origin origin)
 {
 	return (record->overrides & OVERRIDE_JOINED) ||
@@ -147,14 +149,14 @@ bool farm_record_is_draining(const struct backend_record *record)
 	       ((record->overrides & OVERRIDE_LEAVING) || record->admin == ADMIN_DRAIN);
 }
 
-static void let_leave(struct backend_record *record)
+static void mark_leaving(struct backend_record *record)
 {
 	record->overrides = OVERRIDE_ADDED | OVERRIDE_LEAVING;
 	if (record->admin == ADMIN_DRAIN)
-		record->admin = ADMIN_READY; /* if his line comes back */
+		record->admin = ADMIN_READY; /* applies if its line comes back */
 }
 
-/* Addresses, each once. */
+/* A set of addresses. */
 static struct hash_map *address_set(void)
 {
 	return hash_map_new(sizeof(struct address), 1);
@@ -165,7 +167,7 @@ static void add_address(struct hash_map *set, const struct address *address)
 	hash_map_put(set, address, "");
 }
 
-/* The addresses that no other backend of the pool can have. */
+/* The addresses that a further backend of the pool cannot use. */
 static struct hash_map *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
 {
 	struct hash_map *set = address_set();
@@ -179,7 +181,8 @@ static struct hash_map *addresses_taken(const struct farm *farm, const struct fa
 	return set;
 }
 
-static void add_other(struct farm_pool *pool, const struct image *running, uint16_t id, enum farm_origin origin)
+static void keep_running_backend(
+	struct farm_pool *pool, const struct image *running, uint16_t id, enum farm_origin origin)
 {
 	const struct backend_record *record = &running->records[id];
 	struct farm_backend *backend;
@@ -188,14 +191,14 @@ static void add_other(struct farm_pool *pool, const struct image *running, uint1
 	backend = &pool->backends[pool->count++];
 	*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1, .forward = pool->config->forward};
 	if (!needs_no_file(record, origin))
-		let_leave(&backend->record);
+		mark_leaving(&backend->record);
 	backend->route = adopted_route(&running->backends[id]);
-	adopt_words(pool, backend, running);
-	trust(pool->config, backend);
+	adopt_description(pool, backend, running);
+	assume_health(pool->config, backend);
 }
 
-/* Backends that run and that the file has neither by name nor by address. */
-static void add_others(
+/* Keeps running backends whose name and address are not in the file: those that joined, were added, or drain. */
+static void keep_running_backends(
 	const struct farm *farm, struct farm_pool *pool, const struct backend_ids *ids, enum farm_origin origin)
 {
 	struct hash_map *taken = NULL;
@@ -211,7 +214,7 @@ static void add_others(
 			taken = addresses_taken(farm, pool);
 		if (hash_map_find(taken, &record->address))
 			continue;
-		add_other(pool, ids->running, running[i], origin);
+		keep_running_backend(pool, ids->running, running[i], origin);
 		if (farm_backend_exists(&pool->backends[pool->count - 1]))
 			add_address(taken, &record->address);
 	}
@@ -247,7 +250,7 @@ static void build_pools(struct farm *farm, struct backend_ids *ids, enum farm_or
 					"'sipxdp-loader upgrade -c FILE'",
 					backend->name, running->contract.backends);
 		}
-		add_others(farm, pool, ids, origin);
+		keep_running_backends(farm, pool, ids, origin);
 	}
 	name_ids_end(&names);
 }
@@ -281,7 +284,7 @@ static void check_hints(const struct config *config, struct faults *faults)
 
 	if (entries > HINTS)
 		faults_add(faults, (struct position){0},
-			"hints: %zu addresses and names of backends, and there is room for %d; each counts once for "
+			"hints: %zu addresses and names of backends exceed the limit of %d; each counts once for "
 			"every set of pools that services use together",
 			entries, HINTS);
 	hint_groups_free(groups);
@@ -362,7 +365,7 @@ void farm_sketch_free(struct farm *farm)
 	free(farm);
 }
 
-/* --- finding */
+/* --- Finding */
 
 bool farm_backend_exists(const struct farm_backend *backend)
 {
@@ -404,9 +407,9 @@ const struct config_backend *farm_backend_config(const struct farm_pool *pool, c
 	return farm_backend_is_in_file(pool, backend) ? &pool->config->backends[backend - pool->backends] : NULL;
 }
 
-/* --- as a file */
+/* --- The farm as a file */
 
-/* What the file says of a backend, or would if it said no more than it must. */
+/* The backend's line in the file, or the shortest line that describes it. */
 static struct config_backend save_backend(const struct farm_pool *pool, const struct farm_backend *from)
 {
 	const struct config_backend *known = farm_backend_config(pool, from);
@@ -425,8 +428,8 @@ static struct config_backend save_backend(const struct farm_pool *pool, const st
 	return backend;
 }
 
-/* A copy of the file's, with the backends that there are, but those that are leaving, and
- * those that have joined: they do so without a file, and could not if one had them. */
+/* A copy of the configuration with the current backends, except for two kinds: leaving ones, and those that
+ * joined, because a backend in the file cannot join. */
 struct config *farm_config(const struct farm *farm)
 {
 	struct config shallow = *farm->config, *config;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is to run: the file, what an operator has changed since, the ids that the maps
- * know everything by, and what is known of the way to each backend. Pure. */
+/* The wanted state: the configuration file, later changes by operators and joining servers, the ids of
+ * everything in the maps, and the known routes and health of the backends. No I/O. README.md here explains how
+ * farm, image and plan relate. */
 #pragma once
 
 #include "core/config/added_backend.h"
@@ -8,41 +9,44 @@
 #include "core/health/outage.h"
 #include "core/net/route.h"
 
-#define FARM_SLOW_START_STEPS 10 /* of a slow start */
+#define FARM_SLOW_START_STEPS 10 /* steps of a slow start */
 
 struct farm_backend {
 	uint16_t id;
-	struct backend_record record; /* name, address, weight, admin state, overrides, health */
-	uint16_t file_weight;         /* of a backend that is in the file */
+	struct backend_record record; /* name, address, weight, admin state, overrides, health: also kept in the map
+					 `backend_records` */
+	uint16_t file_weight;         /* the weight in the file, if the backend is in the file */
 	uint8_t priority;
-	uint16_t group; /* 1 + index into the pool's groups; 0: in none */
+	uint16_t group; /* 1 + index into the pool's groups; 0: no group */
 	enum forward_method forward;
-	struct added *added; /* what was said when it was added by hand; NULL: no more than its record */
+	struct added *added; /* its description if it was added at runtime with options; else NULL */
 	struct route route;
-	enum health probe_health;   /* by its probes alone; record.health is what follows when the pool is judged */
-	struct evidence probed;     /* what they have found; all zeros: nothing */
-	char probe_reason[128];     /* why they failed */
+	enum health probe_health;   /* the result of its probes alone; record.health is the decision of farm_judge() */
+	struct evidence probed;     /* the evidence of its probes; all zeros: none */
+	char probe_reason[128];     /* why its probes failed */
 	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
-	bool silent;                /* has joined, and sends no heartbeats */
-	uint32_t silent_ms;         /* ms since it was heard of; of one that has joined */
-	uint64_t unreachable_since; /* ms of the clock since when it cannot be reached any more; 0: it can, or never
-				       could */
-	uint64_t neighbour_asked;   /* likewise when the last question began that its neighbour answered; 0: none */
+	bool silent;                /* it joined, and its heartbeats are missing */
+	uint32_t silent_ms;         /* if it joined: ms since the last heartbeat */
+	uint64_t unreachable_since; /* since when its next hop does not respond, ms of listening.h; 0: it responds, or
+				       never did */
+	uint64_t neighbour_asked; /* when the last neighbour request that was answered began, ms of listening.h; 0: none
+				     was */
 	struct outage_member judged;
-	unsigned int slow_start_step; /* of FARM_SLOW_START_STEPS, how much of its weight it has */
+	unsigned int slow_start_step; /* of FARM_SLOW_START_STEPS: the share of its weight */
 };
 
 struct farm_pool {
 	uint32_t id;
 	const struct config_pool *config;
-	struct farm_backend *backends; /* those of the file first, in its order, and those removed by
-					* hand too: see farm_backend_exists */
+	struct farm_backend
+		*backends; /* backends of the file first, in its order; with tombstones (farm_backend_exists()) */
 	size_t count;
-	bool unprobed;         /* a first start: backends that are not probed yet count as up */
-	bool fail_open;        /* too few would be left: what was found is not believed */
-	uint64_t enough_since; /* ms of the clock since when enough are up again, while `open`; 0: they are not */
-	struct outage outage;  /* several that stopped answering, until it is decided why */
-	uint64_t next;         /* when something in it is to be judged anew, ms of the clock */
+	bool unprobed;         /* first start: backends without a probe result count as up */
+	bool fail_open;        /* too few backends are up (`min_alive`): probe results are ignored */
+	uint64_t enough_since; /* since when enough are up again while `fail_open`, ms of listening.h; 0: too few are up
+				*/
+	struct outage outage;  /* backends that stopped responding together, until their state is decided */
+	uint64_t next;         /* when to judge the pool again, ms of listening.h */
 };
 
 struct farm {
@@ -52,139 +56,139 @@ struct farm {
 };
 
 enum farm_origin {
-	FARM_RESTART, /* what an operator changed by hand goes on */
-	FARM_RELOAD,  /* the file is the truth again; admin states, health, who has joined and who leaves stay */
+	FARM_RESTART, /* a restart keeps the changes of operators */
+	FARM_RELOAD,  /* the file replaces the changes of operators; admin states, health, joined backends and pending
+			 removals stay */
 };
 
-/* Builds a farm from a file and what runs: whoever is known there keeps its id, its
- * admin state and the way to it. Takes `config` over, also when it fails. NULL, with
- * faults, when the maps are too small for it. */
+/* Builds a farm from a configuration and the running image. A backend that runs already keeps its id, its
+ * admin state and its route. Takes ownership of `config`, even on failure. NULL, with faults, if the maps are
+ * too small. */
 struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
 
-/* A copy to try something on. It shares the configuration, which must outlive it. */
+/* A copy for trying out changes. It shares the configuration, which must outlive it. */
 struct farm *farm_sketch(const struct farm *farm);
 void farm_sketch_free(struct farm *farm);
 
-/* Does the backend exist for users (and is not a note that it was removed by hand)? */
+/* False for a tombstone: it keeps the removal of a backend that is still in the file, so that a restart does
+ * not bring the backend back. */
 bool farm_backend_exists(const struct farm_backend *backend);
 
-/* Has it been taken from new calls, so that those that it has may end? */
+/* Does it keep its calls but take no new ones (`drain`, or a pending removal)? */
 bool farm_record_is_draining(const struct backend_record *record);
 
-/* Should it have new calls if it were alive? */
+/* May it take new calls according to file and operator: `ready`, weight not 0, not leaving? Its health does
+ * not count. */
 bool farm_backend_is_enabled(const struct farm_backend *backend);
 
-/* Is there anybody who should have new calls, and lives as far as is known? */
+/* Does any backend of the pool take new calls because it is up, or not probed yet at the first start? */
 bool farm_pool_takes_new_calls(const struct farm_pool *pool);
 
-/* May it have new calls? And may it have those that it has? */
+/* farm_backend_takes_new_calls(): it is enabled, and up or treated as up. farm_backend_is_alive(): it can
+ * receive the packets of its existing calls (the field `alive` of the map `backends`). */
 bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* Its weight now, in tenths of what is written: less than that while it starts slowly. */
+/* Its current weight in tenths: 10 for weight 1, less during a slow start. */
 uint16_t farm_backend_weight(const struct farm_backend *backend);
 
-/* Find by name; NULL if there is none. The last finds also what was removed by hand. */
+/* Find by name; NULL if there is none. Only the last function also finds tombstones. */
 struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
 struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool, const char *name);
 
-/* Is there a line for it in the file? */
+/* Does the file have a line for it? */
 bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* What the file says of a backend of the pool, or an operator said when it was added; NULL where neither
- * says anything. */
+/* The backend's line in the file, or its description if it was added at runtime; NULL without either. */
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* What an operator does by hand, or a server that joins. `error` says in words what stood
- * against it; 0 or -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC. */
+/* Changes by operators and by joining servers. They return 0 or -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC, and
+ * `error` is the reason. */
 #define FARM_ERROR_SIZE 256
 
-/* Takes over what is said of a backend that was added. */
+/* Sets the description of a backend that was added at runtime. Takes ownership of `added`. */
 void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added *added);
 
-/* May one more backend of the pool have this address? 0 or -EADDRINUSE. */
+/* Can a further backend of the pool use this address? 0 or -EADDRINUSE. */
 int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
 	char error[FARM_ERROR_SIZE]);
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
-/* The same of all that the file can say. To be tried on a sketch before: that looks whether a file with all
- * that runs and this backend would contradict itself, which takes long for a large one. The second takes
- * `added` over, also when it fails. */
+/* Add a backend with everything that a line in the file can contain. First call farm_try_described() on a
+ * copy: it also checks that a file with all backends and this one would be valid, which is slow for a large
+ * file. farm_add_described() takes ownership of `added`, even on failure. */
 int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
-/* Takes it from new calls; it is removed when it has no slot any more, nor had one that is migrating. */
+/* Stops new calls to the backend. It is removed once it owns no slot and is the previous owner of none. */
 int farm_remove_when_drained(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 int farm_set_weight(
 	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);
 int farm_set_admin(
 	struct farm *farm, const char *pool, const char *name, enum admin_state admin, char error[FARM_ERROR_SIZE]);
 
-/* The running state as a file: what `sipxdp-ctl save` prints. To be given to config_free. */
+/* The running state as a configuration, for `sipxdp-ctl save`. Free it with config_free(). */
 struct config *farm_config(const struct farm *farm);
 
-/* Notes what was found of the way to a backend. What is known stays where the new
- * finding does not say otherwise: a MAC address that is being asked for again goes on
- * to serve. */
+/* Updates the route to a backend. Known values stay unless the new result replaces them: a MAC address stays
+ * in use while it is being resolved again. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Takes a backend's health for decided. `reason` says why it is down. */
+/* Sets the health of a backend without judging it. `reason`: why it is down. */
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
 
-/* Notes what probes have found, for farm_judge. */
+/* Sets the evidence of its probes, for farm_judge(). */
 void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
 	const struct latency *latency, const char *reason);
 
-/* Decides which backends of a pool are dead, and which only cannot be seen, by what was noted
- * about all of them (outage.h). `listening`: since when the daemon listens; both are
- * ms of the clock of listening.h. States change with farm_update_state. */
+/* Decides which backends of a pool are dead, from the evidence about all of them (outage.h). Silence may also
+ * mean that the balancer cannot see them. `listening`: since when the daemon has listened. Both times are ms
+ * of listening.h. Call farm_update_state() afterwards. */
 void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
-/* When the pool is to be judged again if nothing is heard before, ms of the clock; OUTAGE_NEVER
- * if nothing waits for a time. */
+/* When to judge the pool again without new evidence, ms of listening.h; OUTAGE_NEVER: not at all. */
 uint64_t farm_next_judgement(const struct farm_pool *pool);
 
-/* ms from the death of a backend of the pool until it shows, at most. */
+/* The longest time from the death of a backend until it is detected, ms. */
 uint32_t farm_detection(const struct farm_pool *pool);
 
-/* Takes over what is undecided from the farm before this one: an outage goes on. */
+/* Copies undecided outages from the previous farm, so that a reload does not restart them. */
 void farm_take_over(struct farm *farm, const struct farm *before);
 
-/* What is undecided in a pool, for people: "" if nothing is. */
+/* Describes an undecided outage of the pool; "" if there is none. */
 #define FARM_OUTAGE_SIZE 160
 const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE]);
 
-/* Notes that the balancer cannot probe it, and why; "": it can. */
+/* Sets why the balancer cannot probe the backend; "": it can. */
 void farm_set_trouble(struct farm_backend *backend, const char *trouble);
 
-/* For a preview, which is about what is meant: takes a backend that the maps do not have yet to be
- * reachable and alive. True if that is no more than an assumption. A backend that serves and gets
- * another address is no such one: it has no packets until the way there is known. */
+/* For a preview: treats a backend that is not in the maps yet as reachable and up. True if the backend's real
+ * state is unknown. A running backend whose address changes is excluded: it receives no packets until the new
+ * route is known, and the preview must say so. */
 bool farm_assume_usable(struct farm_backend *backend, const struct image *running);
 
-/* Brings the record's state up to date at a time, seconds since the epoch; true if it changed. */
+/* Updates the state in the backend's record; `now` is in seconds since the epoch. True if it changed. */
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
 
-/* Decides at a time, ms of the clock, whether what was found in a pool is believed; true if
- * that changed. */
+/* Decides whether the pool fails open; `now` is in ms of listening.h. True if that changed. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
 
-/* When a pool that fails open, and of which enough are up again, does so no more, ms of the
- * clock; OUTAGE_NEVER for others. */
+/* When a pool that fails open stops doing so, because enough backends are up again, ms of listening.h; else
+ * OUTAGE_NEVER. */
 uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
-/* Is there no way to it any more, but its last MAC address? */
+/* Has the next hop stopped responding, so that only its last MAC address is known? */
 bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend);
 
-/* When a slow start takes its next step, seconds since the epoch; 0 if none is going on. */
+/* When the next step of a slow start is due, seconds since the epoch; 0 if no backend starts slowly. */
 uint32_t farm_next_slow_start_step(const struct farm *farm);
 
 const char *farm_state_name(enum backend_state state);
@@ -192,5 +196,5 @@ const char *farm_state_name(enum backend_state state);
 /* "ready", "drain", "maint", or "leaving" during a pending removal. */
 const char *farm_admin_name(const struct backend_record *record);
 
-/* Why it is not up, or cannot be probed, for people; "" if all is well. */
+/* Why the backend is not up, or cannot be probed; "" if neither. */
 const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What an operator does to a farm by hand: see farm.h. A change is refused with words,
- * or done; it takes effect with the next plan. */
+/* Changes of a farm at runtime: see farm.h. Each is refused with a reason, or done. It takes effect with the
+ * next plan. */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -44,7 +44,7 @@ static struct farm_backend *need_backend(
 	return backend;
 }
 
-/* An id for one more backend: free in the maps and among ourselves. */
+/* An id for a further backend: unused in the maps and in the farm. */
 static uint16_t unused_id(const struct farm *farm, const struct image *running)
 {
 	struct backend_ids ids;
@@ -84,8 +84,8 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 	return 0;
 }
 
-/* What differs from the file. A backend that is added as its line there has it differs in nothing: it is
- * no more "added" than one that was never removed. */
+/* The differences from the file. A backend that is added again exactly as in the file has none: it counts as
+ * never removed, not as added. */
 static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct config_backend *line =
@@ -108,8 +108,8 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	backend = farm_find_backend_or_tombstone(pool, name);
 	if (backend && farm_backend_exists(backend) && (backend->record.overrides & OVERRIDE_LEAVING))
 		return refuse(error, -EEXIST,
-			"backend '%s' of pool '%s' is leaving: 'sipxdp-ctl backend ready %s %s' keeps it, 'backend "
-			"remove' ends it at once",
+			"backend '%s' of pool '%s' is leaving: 'sipxdp-ctl backend ready %s %s' cancels the removal, "
+			"'backend remove' completes it at once",
 			name, pool_name, pool_name, name);
 	if (backend && farm_backend_exists(backend))
 		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
@@ -143,7 +143,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	return 0;
 }
 
-/* Does a file with all that runs, and this backend, contradict itself? */
+/* Would a file with all current backends be invalid? */
 static int check_file(const struct farm *farm, char error[FARM_ERROR_SIZE])
 {
 	struct config *config = farm_config(farm), *read;
@@ -205,7 +205,7 @@ int farm_remove_backend(struct farm *farm, const char *pool_name, const char *na
 	added_free(backend->added);
 	backend->added = NULL;
 	if (farm_backend_is_in_file(pool, backend)) {
-		/* Noted, so that a restart does not bring it back from the file. */
+		/* A tombstone: a restart does not bring the backend back from the file. */
 		backend->record.overrides = OVERRIDE_REMOVED;
 		return 0;
 	}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is known about the backends of a pool, put together as evidence, and what is decided
- * by it (outage.h): see farm.h. */
+/* Collects the evidence about the backends of a pool and applies the judgement of outage.h: see farm.h. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,8 +8,7 @@
 #include "core/health/health.h"
 #include "core/base/memory.h"
 
-/* ms until two rounds of ARP or neighbour discovery have gone without an answer: three requests
- * each, a second apart. */
+/* ms for two rounds of ARP or neighbour discovery without a response: three requests each, one a second. */
 #define NEIGHBOUR_DETECTION 6000
 
 uint32_t farm_detection(const struct farm_pool *pool)
@@ -20,22 +18,22 @@ uint32_t farm_detection(const struct farm_pool *pool)
 	return probe->type == PROBE_NONE ? NEIGHBOUR_DETECTION : health_detection(probe);
 }
 
-/* --- evidence */
+/* --- Evidence */
 
 static bool has_joined(const struct farm_backend *backend)
 {
 	return backend->record.overrides & OVERRIDE_JOINED;
 }
 
-/* When a neighbour that does not answer is enough evidence. Where there are probes, they are to find
- * the same first; if they cannot be sent at all, it is after the time that they would take. */
-static uint64_t lost_enough(const struct farm_pool *pool, const struct farm_backend *backend)
+/* When a missing neighbour is enough evidence by itself. Probes should detect the fault first. If they cannot
+ * be sent, the neighbour decides after the time that they would need. */
+static uint64_t neighbour_decides_at(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection(pool));
 }
 
-/* A neighbour that does not answer shows long after it was asked; one that does, only when it is
- * asked. Where there is other evidence it counts only against a backend. */
+/* A missing neighbour is detected late, and a present one only when it is asked. If there is other evidence,
+ * the neighbour therefore counts only when it is missing. */
 static struct evidence neighbour_evidence(
 	const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
 {
@@ -44,7 +42,7 @@ static struct evidence neighbour_evidence(
 	return (struct evidence){
 		.known = backend->unreachable_since || (only && backend->route.state == ROUTE_READY),
 		.failing = backend->unreachable_since,
-		.enough = backend->unreachable_since && now >= lost_enough(pool, backend),
+		.enough = backend->unreachable_since && now >= neighbour_decides_at(pool, backend),
 		.recovered = !backend->unreachable_since,
 		.answered = only ? backend->neighbour_asked : 0,
 		.began = backend->unreachable_since,
@@ -54,7 +52,7 @@ static struct evidence neighbour_evidence(
 	};
 }
 
-/* At least two heartbeats are due within node_timeout. */
+/* node_timeout is at least twice the heartbeat interval. */
 static struct evidence heartbeat_evidence(const struct farm *farm, const struct farm_backend *backend, uint64_t now)
 {
 	uint32_t timeout = farm->config->join.node_timeout;
@@ -85,7 +83,7 @@ static struct evidence evidence_of(
 	return evidence;
 }
 
-/* --- the decision */
+/* --- Decision */
 
 static void prepare(const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint64_t now)
 {
@@ -97,7 +95,7 @@ static void prepare(const struct farm *farm, const struct farm_pool *pool, struc
 	backend->judged.apart = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
 }
 
-/* While it is undecided, what was known about its health stands. */
+/* While the outage is undecided, the last known health stays. */
 static void conclude(struct farm_backend *backend)
 {
 	if (backend->probed.known && (backend->judged.down || backend->probe_health != HEALTH_DOWN))
@@ -120,8 +118,8 @@ void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listen
 		backend->judged = members[i];
 		conclude(backend);
 		if (backend->unreachable_since && !members[i].evidence.enough &&
-			lost_enough(pool, backend) < pool->next)
-			pool->next = lost_enough(pool, backend);
+			neighbour_decides_at(pool, backend) < pool->next)
+			pool->next = neighbour_decides_at(pool, backend);
 	}
 	free(members);
 }
@@ -133,7 +131,7 @@ uint64_t farm_next_judgement(const struct farm_pool *pool)
 	return pool->next < closing ? pool->next : closing;
 }
 
-/* --- from one farm to the next */
+/* --- From one farm to the next */
 
 static void take_over_backend(struct farm_backend *backend, const struct farm_backend *before)
 {
@@ -149,7 +147,7 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->judged = before->judged;
 }
 
-/* [65536], to be freed: a backend keeps its id. */
+/* [65536], to be freed. A backend keeps its id from farm to farm. */
 static const struct farm_backend **backends_by_id(const struct farm *farm)
 {
 	const struct farm_backend **backends = allocate(UINT16_MAX + 1, sizeof(*backends));
@@ -186,7 +184,7 @@ void farm_take_over(struct farm *farm, const struct farm *before)
 	free(backends);
 }
 
-/* --- words */
+/* --- Text */
 
 const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE])
 {
@@ -202,10 +200,10 @@ const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char te
 		outage->spread / 1000, outage->spread % 1000 / 100);
 	if (outage->view == OUTAGE_BLIND)
 		snprintf(text + length, FARM_OUTAGE_SIZE - length,
-			"network trouble is suspected, and they keep their slots until one answers");
+			"a network fault is suspected; all keep their slots until one answers");
 	else
 		snprintf(text + length, FARM_OUTAGE_SIZE - length,
-			"they keep their slots for up to %" PRIu64 " s, until it shows whether they are dead",
+			"they keep their slots for up to %" PRIu64 " s, until their state is decided",
 			(left + 999) / 1000);
 	return text;
 }

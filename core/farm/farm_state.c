@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is known of the backends of a farm, and what follows from it: see farm.h. */
+/* Routes, health and states of the backends of a farm: see farm.h. */
 
 #include <string.h>
 #include "farm.h"
 
-/* In record.returned: it is away, and starts slowly when it comes back. */
+/* In record.returned: the backend is not available, and starts slowly when it comes back. */
 #define AWAY UINT32_MAX
 
-/* --- what has been found */
+/* --- Setting routes and health */
 
 void farm_set_route(struct farm_backend *backend, const struct route *route)
 {
@@ -23,13 +23,13 @@ void farm_set_route(struct farm_backend *backend, const struct route *route)
 	}
 	if (!mac_is_zero(&backend->route.next_hop))
 		return;
-	/* Not heard of again yet: what served goes on to serve, or could if need be. */
+	/* No new result yet: the old address stays in use, or available for fail-open. */
 	known.state = route->state;
 	memcpy(known.reason, route->reason, sizeof(known.reason));
 	backend->route = known;
 }
 
-/* Do clients' packets come by this interface, so that it has our program? */
+/* Does the interface have our XDP program, because clients' packets arrive there? */
 static bool is_ours(const struct farm *farm, const char *interface)
 {
 	for (size_t i = 0; i < farm->config->interface_count; i++)
@@ -38,7 +38,7 @@ static bool is_ours(const struct farm *farm, const char *interface)
 	return false;
 }
 
-/* What is in the way where the neighbour itself is known; NULL if nothing is. */
+/* Why the backend cannot be reached although its next hop is known; NULL if it can. */
 static const char *obstacle(const struct farm *farm, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;
@@ -46,8 +46,9 @@ static const char *obstacle(const struct farm *farm, const struct farm_backend *
 	if (backend->forward == FORWARD_DSR && route->gateway)
 		return "is behind a router: direct server return needs a common network (forward: ipip)";
 	if (route->virtual_link && !is_ours(farm, route->interface))
-		return "is reached by a VLAN, bridge or other virtual device, to which XDP cannot send: route it by "
-		       "the port below";
+		return "is reached through a VLAN, bridge or other virtual device, and XDP cannot send to it: use a "
+		       "route "
+		       "through the physical port";
 	return NULL;
 }
 
@@ -122,17 +123,17 @@ bool farm_assume_usable(struct farm_backend *backend, const struct image *runnin
 	return assumed;
 }
 
-/* --- slow start */
+/* --- Slow start */
 
-/* One that is suspected is not given up: all goes on as if it was up. */
+/* A suspected backend counts as up until its state is decided. */
 static bool is_up(const struct backend_record *record)
 {
 	return record->state == STATE_UP || record->state == STATE_SUSPECTED;
 }
 
-/* In which step it is, seconds after it has come back. Was that in the future, the clock was
- * set back: it is not to wait until then. */
-static unsigned int ramp(const struct farm_pool *pool, const struct backend_record *record, uint32_t now)
+/* The step at the time `now`, in seconds. If `returned` is in the future, the clock was set back: the slow
+ * start ends. */
+static unsigned int current_step(const struct farm_pool *pool, const struct backend_record *record, uint32_t now)
 {
 	uint64_t elapsed = now - record->returned;
 	uint64_t step = pool->config->slow_start && now >= record->returned
@@ -142,8 +143,9 @@ static unsigned int ramp(const struct farm_pool *pool, const struct backend_reco
 	return step < FARM_SLOW_START_STEPS ? step + 1 : FARM_SLOW_START_STEPS;
 }
 
-/* While a pool fails open the dead have their whole weight: who lives must not have less. */
-static void update_ramp(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
+/* While a pool fails open, dead backends count with their whole weight. A backend that comes back must not get
+ * less than they have. */
+static void update_slow_start(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
 {
 	struct backend_record *record = &backend->record;
 
@@ -154,7 +156,7 @@ static void update_ramp(const struct farm_pool *pool, struct farm_backend *backe
 	backend->slow_start_step = FARM_SLOW_START_STEPS;
 	if (!is_up(record) || !record->returned)
 		return;
-	backend->slow_start_step = ramp(pool, record, now);
+	backend->slow_start_step = current_step(pool, record, now);
 	if (backend->slow_start_step == FARM_SLOW_START_STEPS)
 		record->returned = 0;
 }
@@ -182,7 +184,7 @@ uint16_t farm_backend_weight(const struct farm_backend *backend)
 	return backend->record.weight * backend->slow_start_step * (10 / FARM_SLOW_START_STEPS);
 }
 
-/* --- states */
+/* --- States */
 
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
@@ -194,7 +196,7 @@ bool farm_update_state(
 		backend->record.state = state;
 		backend->record.since = now;
 	}
-	update_ramp(pool, backend, now);
+	update_slow_start(pool, backend, now);
 	return changed;
 }
 
@@ -204,7 +206,7 @@ bool farm_backend_is_enabled(const struct farm_backend *backend)
 	       !(backend->record.overrides & OVERRIDE_LEAVING);
 }
 
-/* Does it only not answer? Then there is a way to send to it. */
+/* Is the only problem that it does not respond? Then packets can still be sent to it. */
 static bool is_doubted(const struct farm_backend *backend)
 {
 	return backend->record.state == STATE_DOWN ||
@@ -228,12 +230,12 @@ bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backe
 		       (pool->fail_open && is_doubted(backend)));
 }
 
-/* Those who would have calls if they were alive, by what is known of them. */
+/* The enabled backends, counted by state. */
 struct tally {
 	size_t up, down, unknown, pending;
 };
 
-/* Of one priority, 0: of all. */
+/* Of one priority; 0: of all. */
 static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 {
 	struct tally tally = {0};
@@ -251,7 +253,7 @@ static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 	return tally;
 }
 
-/* The lowest priority that has anybody up; 0 if nobody is. */
+/* The lowest priority number with a backend that is up; 0 if there is none. */
 static unsigned int priority_up(const struct farm_pool *pool)
 {
 	unsigned int lowest = 0;
@@ -266,8 +268,8 @@ static unsigned int priority_up(const struct farm_pool *pool)
 	return lowest;
 }
 
-/* At a first start backends are found, and answer their first probes, one after the other: none
- * loses slots to another before each has a verdict. */
+/* At the first start, backends get their routes and first probe results one after the other. None loses slots
+ * to another before every backend has a result. */
 static void update_unprobed(struct farm_pool *pool)
 {
 	struct tally of = tally(pool, 0);
@@ -280,8 +282,8 @@ uint64_t farm_fail_open_end(const struct farm_pool *pool)
 	return pool->fail_open && pool->enough_since ? pool->enough_since + 2 * farm_detection(pool) : OUTAGE_NEVER;
 }
 
-/* A standby that lives takes over from those who do not: it is the share of its own kind
- * that counts. Who was not probed yet has neither failed nor helped anybody. */
+/* Backends of standby priorities do not count while a lower priority is up. Backends without a probe result
+ * count neither as up nor as down. */
 static bool is_enough(const struct farm_pool *pool, struct tally of)
 {
 	size_t up = of.up + (pool->unprobed ? of.unknown : 0);
@@ -289,8 +291,8 @@ static bool is_enough(const struct farm_pool *pool, struct tally of)
 	return up * 100 >= (up + of.down) * pool->config->min_alive;
 }
 
-/* Backends that could not be seen do not answer again at once. The first ones must not get the
- * slots of the others, which have calls there: the pool stays open until all answer, or long enough. */
+/* After an outage, backends do not respond again at the same moment. The first ones must not take the slots of
+ * the others, which still have their calls. The pool therefore fails open until all respond, or for some time. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now)
 {
 	struct tally of = tally(pool, priority_up(pool));

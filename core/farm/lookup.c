@@ -12,7 +12,7 @@
 #include "core/config/config.h"
 #include "lookup.h"
 
-/* --- keys */
+/* --- Keys */
 
 static bool has_space(const char *text)
 {
@@ -29,7 +29,7 @@ int lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint64_t *ha
 
 	if (!*call_id || has_space(call_id))
 		return -EINVAL;
-	/* As it would lie in a packet: behind the colon, and followed by a line's end. */
+	/* The text as in a packet: after the colon, and before the end of the line. */
 	memset(text, '\n', sizeof(text));
 	text[0] = ':';
 	memcpy(text + 1, call_id, strnlen(call_id, SIP_VALUE_WORDS * 8));
@@ -43,7 +43,7 @@ static bool is_uri(const char *text)
 	return !strncasecmp(text, "sip:", 4) || !strncasecmp(text, "sips:", 5) || !strncasecmp(text, "tel:", 4);
 }
 
-/* Not a user, but another URI, or a header with one in it. */
+/* Is the text a different URI or a whole header, instead of a user? */
 static bool is_more_than_user(const char *text)
 {
 	const char *mark = strpbrk(text, ":<>\"@");
@@ -54,7 +54,7 @@ static bool is_more_than_user(const char *text)
 int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash)
 {
 	struct sip_user key = {.hash_key = {hash_key[0], hash_key[1]}};
-	uint8_t text[SIP_USER_PIECES * 8 + 64 + SIP_MINIMUM]; /* a user in reach, and some */
+	uint8_t text[SIP_USER_PIECES * 8 + 64 + SIP_MINIMUM]; /* longer than any user that the kernel reads */
 	const int room = sizeof(text) - SIP_MINIMUM;
 	bool uri = is_uri(user);
 	int length;
@@ -70,7 +70,7 @@ int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash)
 	return 0;
 }
 
-/* --- packets */
+/* --- Packets */
 
 static int refuse(char error[LOOKUP_ERROR_SIZE], int number, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -90,7 +90,7 @@ static bool goes_by_source(const struct lookup *lookup)
 	return lookup->service.affinity == AFFINITY_SOURCE || lookup->service.affinity == AFFINITY_FLOW;
 }
 
-/* A service has an entry for each VIP: that of the family of the source is wanted. */
+/* A service has one entry for each VIP. The one of the source's address family is wanted. */
 static bool find_service(struct lookup *lookup, const char *name)
 {
 	struct hash_map_entry entry;
@@ -135,14 +135,14 @@ static int take_method(struct lookup *lookup, const char *text, char error[LOOKU
 	return 0;
 }
 
-/* --- backends that a message names (bpf/hint.h) */
+/* --- Backends that a message names (bpf/hint.h) */
 
 static bool is_alive(const struct image *image, uint32_t id)
 {
 	return id && id <= image->contract.backends && image->backends[id].alive;
 }
 
-/* The living backend that has this name; 0 if there is none. */
+/* The live backend with this name; 0 if there is none. */
 static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host *host)
 {
 	struct hint_key key = {
@@ -150,13 +150,13 @@ static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host 
 	const __u32 *id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
 
 	if (!id) {
-		key.port = 0; /* whatever the port */
+		key.port = 0; /* with any port */
 		id = hash_map_find(lookup->image->maps[IMAGE_HINTS], &key);
 	}
 	return id && is_alive(lookup->image, *id) ? *id : 0;
 }
 
-/* Reads a host as it lies in a packet, followed by what may follow it there. */
+/* Reads a host as it would be in a packet: a delimiter follows it. */
 static bool read_host(const struct lookup *lookup, const char *text, struct sip_host *host)
 {
 	uint8_t line[HOST_SIZE + 16 + SIP_MINIMUM];
@@ -171,7 +171,7 @@ static bool read_host(const struct lookup *lookup, const char *text, struct sip_
 	return sip_host(sip_text(line, line + sizeof(line), sizeof(line), 0), 0, host) == SIP_FOUND;
 }
 
-/* `counts`: the service looks at such hosts. */
+/* `counts`: the service uses names in this header. */
 static int take_name(
 	struct lookup *lookup, const char *by, const char *text, bool counts, char error[LOOKUP_ERROR_SIZE])
 {
@@ -190,7 +190,7 @@ static int take_name(
 	return 0;
 }
 
-/* A request goes by its topmost Route or, only without one, by its Request-URI. */
+/* The topmost Route names the backend of a request. Without a Route, the Request-URI does. */
 static int take_names(struct lookup *lookup, const struct lookup_question *question, char error[LOOKUP_ERROR_SIZE])
 {
 	bool requests = lookup->service.flags & SERVICE_ROUTE;
@@ -220,7 +220,7 @@ int lookup_open(struct lookup *lookup, const struct image *image, const struct l
 	return result ? result : take_names(lookup, question, error);
 }
 
-/* --- the key */
+/* --- The affinity key */
 
 int lookup_key(const struct lookup *lookup, const char *text, uint64_t *hash, const char **reason)
 {
@@ -260,7 +260,7 @@ uint64_t lookup_tracked_key(const struct lookup *lookup, uint64_t hash)
 		lookup->service.hash_key);
 }
 
-/* As migration_owner() has it (bpf/migration.h). */
+/* The same rule as migration_owner() in bpf/migration.h. */
 struct lookup_owner lookup_owner(const struct lookup *lookup, uint64_t hash, uint16_t tracked)
 {
 	uint32_t slot = lookup_slot(lookup, hash);

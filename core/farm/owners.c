@@ -6,25 +6,25 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* A table and who is in it, so that nothing is done while nobody comes or goes. */
-struct deck {
-	struct table *table; /* NULL: not needed yet */
-	struct dealt {
+/* A table and its current members: an unchanged set of members costs nothing. */
+struct member_table {
+	struct table *table; /* NULL until it is first needed */
+	struct owner_member {
 		char name[NAME_SIZE];
 		uint16_t id;
 		uint16_t weight;
-	} * dealt;
+	} * members;
 	size_t count;
 };
 
 struct owners {
 	uint32_t slots;
 	uint64_t hash_key[2];
-	struct deck able;    /* of those who may have new calls */
-	struct deck whole;   /* of them and those who would if they were alive; where there are groups */
-	struct deck *groups; /* likewise of a group's able ones */
+	struct member_table able;      /* of the backends that take new calls */
+	struct member_table with_dead; /* of all enabled backends of the priority, dead or not; only with groups */
+	struct member_table *groups;   /* by group: its backends that take new calls */
 	size_t group_count;
-	struct slots *mixed; /* what the tables give together; NULL where there are no groups */
+	struct slots *combined; /* the owners that the tables give together; NULL without groups */
 };
 
 struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2])
@@ -36,11 +36,11 @@ struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2])
 	return owners;
 }
 
-static void forget(struct deck *deck)
+static void forget(struct member_table *table)
 {
-	table_free(deck->table);
-	free(deck->dealt);
-	*deck = (struct deck){0};
+	table_free(table->table);
+	free(table->members);
+	*table = (struct member_table){0};
 }
 
 static void forget_groups(struct owners *owners)
@@ -48,11 +48,11 @@ static void forget_groups(struct owners *owners)
 	for (size_t i = 0; i < owners->group_count; i++)
 		forget(&owners->groups[i]);
 	free(owners->groups);
-	forget(&owners->whole);
-	slots_drop(owners->mixed);
+	forget(&owners->with_dead);
+	slots_drop(owners->combined);
 	owners->groups = NULL;
 	owners->group_count = 0;
-	owners->mixed = NULL;
+	owners->combined = NULL;
 }
 
 void owners_free(struct owners *owners)
@@ -64,64 +64,64 @@ void owners_free(struct owners *owners)
 	free(owners);
 }
 
-/* Who counts for a table. */
-struct choice {
+/* Selects the members of a table. */
+struct filter {
 	unsigned int priority;
 	bool also_dead;
-	size_t group; /* 0: whatever the group */
+	size_t group; /* 0: all groups */
 };
 
-static bool is_chosen(const struct farm_pool *pool, const struct farm_backend *backend, const struct choice *choice)
+static bool matches(const struct farm_pool *pool, const struct farm_backend *backend, const struct filter *filter)
 {
-	return backend->priority == choice->priority && (!choice->group || backend->group == choice->group) &&
-	       (choice->also_dead ? farm_backend_is_enabled(backend) : farm_backend_takes_new_calls(pool, backend));
+	return backend->priority == filter->priority && (!filter->group || backend->group == filter->group) &&
+	       (filter->also_dead ? farm_backend_is_enabled(backend) : farm_backend_takes_new_calls(pool, backend));
 }
 
-static size_t choose(const struct farm_pool *pool, const struct choice *choice, struct dealt *dealt)
+static size_t select_members(const struct farm_pool *pool, const struct filter *filter, struct owner_member *members)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
 
-		if (!is_chosen(pool, backend, choice))
+		if (!matches(pool, backend, filter))
 			continue;
-		dealt[count] = (struct dealt){.id = backend->id, .weight = farm_backend_weight(backend)};
-		memcpy(dealt[count++].name, backend->record.name, NAME_SIZE);
+		members[count] = (struct owner_member){.id = backend->id, .weight = farm_backend_weight(backend)};
+		memcpy(members[count++].name, backend->record.name, NAME_SIZE);
 	}
 	return count;
 }
 
-/* Names and ids are unique and weights in range: config and farm have seen to it. */
-static void deal(struct table *table, const struct dealt *dealt, size_t count)
+/* Cannot fail: the configuration and the farm guarantee unique names and ids, and valid weights. */
+static void set_members(struct table *table, const struct owner_member *from, size_t count)
 {
 	struct table_member *members = allocate(count, sizeof(*members));
 
 	for (size_t i = 0; i < count; i++)
-		members[i] = (struct table_member){.name = dealt[i].name, .id = dealt[i].id, .weight = dealt[i].weight};
+		members[i] = (struct table_member){.name = from[i].name, .id = from[i].id, .weight = from[i].weight};
 	if (table_set_members(table, members, count))
 		abort();
 	free(members);
 }
 
-/* The owners when these are in the deck. */
-static struct slots *slots_of(
-	const struct owners *owners, struct deck *deck, const struct farm_pool *pool, const struct choice *choice)
+/* The owners if the selected backends are the members. */
+static struct slots *slots_of(const struct owners *owners, struct member_table *table, const struct farm_pool *pool,
+	const struct filter *filter)
 {
-	struct dealt *dealt = allocate(pool->count, sizeof(*dealt));
-	size_t count = choose(pool, choice, dealt);
+	struct owner_member *members = allocate(pool->count, sizeof(*members));
+	size_t count = select_members(pool, filter, members);
 
-	if (!deck->table)
-		deck->table = table_new(owners->slots, owners->hash_key);
-	if (count != deck->count || (count && memcmp(dealt, deck->dealt, count * sizeof(*dealt))))
-		deal(deck->table, dealt, count);
-	free(deck->dealt);
-	deck->dealt = dealt;
-	deck->count = count;
-	return table_owners(deck->table);
+	if (!table->table)
+		table->table = table_new(owners->slots, owners->hash_key);
+	if (count != table->count || (count && memcmp(members, table->members, count * sizeof(*members))))
+		set_members(table->table, members, count);
+	free(table->members);
+	table->members = members;
+	table->count = count;
+	return table_owners(table->table);
 }
 
-/* Those of a higher number wait until none of the lower is left. */
+/* Backends of a higher number stand by until no backend of a lower number takes new calls. */
 static unsigned int priority_in_charge(const struct farm_pool *pool)
 {
 	unsigned int priority = MAX_PRIORITY;
@@ -132,8 +132,8 @@ static unsigned int priority_in_charge(const struct farm_pool *pool)
 	return priority;
 }
 
-/* By id: the group of those who would be in charge and are not able; 0 for all others. */
-static uint16_t *groups_of_missing(const struct farm_pool *pool, unsigned int priority)
+/* By id: the group of a backend of this priority that takes no new calls; 0 for all others. */
+static uint16_t *groups_of_unable(const struct farm_pool *pool, unsigned int priority)
 {
 	uint16_t *groups = allocate(UINT16_MAX + 1, sizeof(*groups));
 
@@ -155,69 +155,71 @@ static bool *able_by_id(const struct farm_pool *pool)
 	return able;
 }
 
-static struct slots *mix(struct owners *owners, const struct farm_pool *pool, unsigned int priority,
-	const struct slots *whole, const struct slots *rest)
+static struct slots *combine(struct owners *owners, const struct farm_pool *pool, unsigned int priority,
+	const struct slots *with_dead, const struct slots *others)
 {
-	const struct slots **groups = allocate(owners->group_count, sizeof(*groups)); /* NULL: not asked for yet */
-	struct slots *mixed = slots_new(owners->slots);
-	uint16_t *missing = groups_of_missing(pool, priority);
+	const struct slots **groups =
+		allocate(owners->group_count, sizeof(*groups)); /* NULL until it is first needed */
+	struct slots *combined = slots_new(owners->slots);
+	uint16_t *unable_groups = groups_of_unable(pool, priority);
 	bool *able = able_by_id(pool);
 
 	for (uint32_t slot = 0; slot < owners->slots; slot++) {
-		uint16_t owner = whole->ids[slot], group = missing[owner];
+		uint16_t owner = with_dead->ids[slot], group = unable_groups[owner];
 
 		if (group && !groups[group - 1])
 			groups[group - 1] = slots_of(owners, &owners->groups[group - 1], pool,
-				&(struct choice){.priority = priority, .group = group});
+				&(struct filter){.priority = priority, .group = group});
 		if (!able[owner])
 			owner = group ? groups[group - 1]->ids[slot] : 0;
-		mixed->ids[slot] = owner ? owner : rest->ids[slot];
+		combined->ids[slot] = owner ? owner : others->ids[slot];
 	}
-	if (!slots_equal(mixed, owners->mixed))
-		slots_replace(&owners->mixed, mixed);
-	slots_drop(mixed);
+	if (!slots_equal(combined, owners->combined))
+		slots_replace(&owners->combined, combined);
+	slots_drop(combined);
 	free(groups);
-	free(missing);
+	free(unable_groups);
 	free(able);
-	return owners->mixed;
+	return owners->combined;
 }
 
 struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool)
 {
 	unsigned int priority = priority_in_charge(pool);
-	struct slots *rest = slots_of(owners, &owners->able, pool, &(struct choice){.priority = priority});
-	struct slots *whole;
+	struct slots *others = slots_of(owners, &owners->able, pool, &(struct filter){.priority = priority});
+	struct slots *with_dead;
 
 	if (owners->group_count != pool->config->group_count)
 		forget_groups(owners);
 	if (!pool->config->group_count)
-		return rest;
+		return others;
 	if (!owners->group_count) {
 		owners->group_count = pool->config->group_count;
 		owners->groups = allocate(owners->group_count, sizeof(*owners->groups));
 	}
-	whole = slots_of(owners, &owners->whole, pool, &(struct choice){.priority = priority, .also_dead = true});
-	return mix(owners, pool, priority, whole, rest);
+	with_dead =
+		slots_of(owners, &owners->with_dead, pool, &(struct filter){.priority = priority, .also_dead = true});
+	return combine(owners, pool, priority, with_dead, others);
 }
 
 void owners_share(struct owners *owners, struct slots *slots)
 {
-	if (owners->mixed)
-		slots_replace(&owners->mixed, slots);
+	if (owners->combined)
+		slots_replace(&owners->combined, slots);
 	else
 		table_share(owners->able.table, slots);
 }
 
-static void rest(struct deck *deck)
+static void trim(struct member_table *table)
 {
-	if (deck->table)
-		table_trim(deck->table);
+	if (table->table)
+		table_trim(table->table);
 }
 
 void owners_trim(struct owners *owners)
 {
-	rest(&owners->able);
-	rest(&owners->whole);
+	trim(&owners->able);
+	trim(&owners->with_dead);
 	for (size_t i = 0; i < owners->group_count; i++)
-		rest(&owners->groups[i]);
+		trim(&owners->groups[i]);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Who should own each slot of a pool, by all that a file and the probes say of its
- * backends: weights, priorities, groups, states. The table (table.h) of those who may
- * have new calls; and where the pool has groups, a slot whose owner is not among them
- * goes to the others of its group first. Pure. */
+/* The wanted owner of each slot of a pool, according to the weights, priorities, groups and states of its
+ * backends. The owner is a backend that takes new calls (table.h). With groups, the slots of a dead backend go
+ * to the other backends of its group first. No I/O. */
 #pragma once
 
 #include "farm.h"
@@ -10,16 +9,16 @@
 
 struct owners;
 
-/* Aborts when memory is out, as does all of this file. */
+/* All functions of this file abort when memory is exhausted. */
 struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2]);
 void owners_free(struct owners *owners);
 
-/* The owners as the farm is now, 0 where nobody may have new calls. Valid until the next
- * call, unless held; the same as long as they do not change. */
+/* The wanted owners for the current farm, 0 where no backend takes new calls. Valid until the next call,
+ * unless held; the same object as long as they do not change. */
 struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool);
 
-/* Has them use these, which are the same as what owners_wanted() gave last. */
+/* Makes the tables use `slots`, which must equal the last result of owners_wanted(): saves a copy. */
 void owners_share(struct owners *owners, struct slots *slots);
 
-/* As table_trim(), for each table. */
+/* table_trim() for each table. */
 void owners_trim(struct owners *owners);

@@ -13,7 +13,7 @@ void effects_free(struct effects *effects)
 	*effects = (struct effects){0};
 }
 
-/* Takes the words and the moves out of a plan. */
+/* Moves the descriptions and the moves from a plan to the effects. */
 static void take_plan(struct effects *effects, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
@@ -47,8 +47,8 @@ static void assume_backends(
 	}
 }
 
-/* The file does not speak of it, so what an operator did goes on. */
-static void say_what_stays(const struct farm *farm, struct messages *steps)
+/* Without `admin:` in the file, a reload keeps the state that an operator set. */
+static void describe_kept_admin_states(const struct farm *farm, struct messages *steps)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
@@ -77,7 +77,7 @@ void preview(struct effects *effects, const struct desired *desired, const struc
 	take_plan(effects, plan);
 	messages_take(&effects->steps, &assumed);
 	if (before != farm->config)
-		say_what_stays(farm, &effects->steps);
+		describe_kept_admin_states(farm, &effects->steps);
 	plan_free(plan);
 	image_free(image);
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What would follow if another farm ran: the one computation behind `plan`, and behind the answer of
- * `reload` and of each change by hand, which then do it. It starts from what is under way, as they
- * do, and changes nothing. Pure. */
+/* Computes the effects of a different farm. `plan`, `reload` and all changes at runtime report them through
+ * this one function. It starts from the current migrations, like the change itself, and changes nothing. No
+ * I/O. */
 #pragma once
 
 #include "desired.h"
 #include "core/maps/plan.h"
 
-/* The steps in words, and the slots that move. */
+/* Descriptions of all steps, and the slots that move. */
 struct effects {
 	struct messages steps;
-	struct messages dangers; /* what sends calls that are up to other servers: a reload refuses it */
+	struct messages dangers; /* changes that would move live calls to other servers: a reload refuses them */
 	struct plan_moves *moves;
 	size_t move_count;
 };
@@ -18,12 +18,12 @@ struct effects {
 struct preview_now {
 	uint64_t ms;        /* of the clock of `desired` */
 	uint32_t epoch;     /* seconds since the epoch */
-	uint64_t listening; /* since when the daemon listens (farm_judge) */
-	uint64_t listened;  /* ms of the clock of listening.h */
+	uint64_t listening; /* since when the daemon has listened (farm_judge) */
+	uint64_t listened;  /* of the clock of listening.h */
 };
 
-/* Of a farm, which is changed: its backends are taken to be reachable and alive where nothing is known of
- * them, and their states are brought up to date. `before` is the configuration that runs. */
+/* Computes the effects of running `farm` instead of the configuration `before`. Changes `farm`: a backend of
+ * unknown state counts as reachable and up, and the states of all backends are updated. */
 void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now);
 

@@ -57,30 +57,30 @@ static __u32 least(__u32 a, __u32 b)
 	return a < b ? a : b;
 }
 
-/* Backends keep what was said when they were added. */
-static void take_added(struct image *heir, __u32 id, const struct image *from, __u32 old_id)
+/* A backend that was added at runtime keeps its description. */
+static void copy_added(struct image *copy, __u32 id, const struct image *from, __u32 old_id)
 {
 	const void *added = hash_map_find(from->maps[IMAGE_ADDED], &old_id);
 
 	if (added)
-		hash_map_put(heir->maps[IMAGE_ADDED], &id, added);
+		hash_map_put(copy->maps[IMAGE_ADDED], &id, added);
 }
 
-/* Gives those whose ids are too high the ones that are free. False if there are too few. */
-static bool move_down(struct image *heir, const struct image *from)
+/* Gives free ids to the backends whose ids exceed the new limit. False if too few are free. */
+static bool compact_ids(struct image *copy, const struct image *from)
 {
-	__u32 limit = heir->contract.backends, free_id = 1;
+	__u32 limit = copy->contract.backends, free_id = 1;
 
 	for (__u32 id = limit + 1; id <= from->contract.backends; id++) {
 		if (!from->records[id].name[0])
 			continue;
-		while (free_id <= limit && heir->records[free_id].name[0])
+		while (free_id <= limit && copy->records[free_id].name[0])
 			free_id++;
 		if (free_id > limit)
 			return false;
-		heir->records[free_id] = from->records[id];
-		heir->backends[free_id] = from->backends[id];
-		take_added(heir, free_id, from, id);
+		copy->records[free_id] = from->records[id];
+		copy->backends[free_id] = from->backends[id];
+		copy_added(copy, free_id, from, id);
 	}
 	return true;
 }
@@ -96,38 +96,38 @@ bool image_slots_fit(const struct image *from, const struct contract *contract)
 	return from->contract.slots == contract->slots;
 }
 
-static void take_slots(struct image *heir, const struct image *from)
+static void copy_slots(struct image *copy, const struct image *from)
 {
 	size_t cursor = 0;
 	struct hash_map_entry entry;
 
-	for (__u32 id = 0; id < heir->contract.pools && id < from->contract.pools; id++) {
-		heir->pools[id] = (struct pool){.table = 2 * id, .migrating = from->pools[id].migrating};
-		slots_replace(&heir->tables[2 * id], image_owners(from, id));
-		slots_replace(&heir->previous_owners[id], image_previous_slots(from, id));
+	for (__u32 id = 0; id < copy->contract.pools && id < from->contract.pools; id++) {
+		copy->pools[id] = (struct pool){.table = 2 * id, .migrating = from->pools[id].migrating};
+		slots_replace(&copy->tables[2 * id], image_owners(from, id));
+		slots_replace(&copy->previous_owners[id], image_previous_slots(from, id));
 	}
 	while (hash_map_next(from->maps[IMAGE_SERVICES], &cursor, &entry))
-		hash_map_put(heir->maps[IMAGE_SERVICES], entry.key, entry.value);
+		hash_map_put(copy->maps[IMAGE_SERVICES], entry.key, entry.value);
 }
 
-struct image *image_heir(const struct image *from, const struct contract *contract)
+struct image *image_resized_copy(const struct image *from, const struct contract *contract)
 {
-	struct image *heir = image_new(contract);
+	struct image *copy = image_new(contract);
 	__u32 services = least(contract->services, from->contract.services);
 	__u32 pools = least(contract->pools, from->contract.pools);
 	__u32 backends = least(contract->backends, from->contract.backends) + 1;
 
-	memcpy(heir->service_names, from->service_names, services * sizeof(*heir->service_names));
-	memcpy(heir->pool_names, from->pool_names, pools * sizeof(*heir->pool_names));
-	memcpy(heir->records, from->records, backends * sizeof(*heir->records));
-	memcpy(heir->backends, from->backends, backends * sizeof(*heir->backends));
+	memcpy(copy->service_names, from->service_names, services * sizeof(*copy->service_names));
+	memcpy(copy->pool_names, from->pool_names, pools * sizeof(*copy->pool_names));
+	memcpy(copy->records, from->records, backends * sizeof(*copy->records));
+	memcpy(copy->backends, from->backends, backends * sizeof(*copy->backends));
 	for (__u32 id = 1; id < backends; id++)
-		take_added(heir, id, from, id);
+		copy_added(copy, id, from, id);
 	if (image_slots_fit(from, contract))
-		take_slots(heir, from);
-	if (move_down(heir, from))
-		return heir;
-	image_free(heir);
+		copy_slots(copy, from);
+	if (compact_ids(copy, from))
+		return copy;
+	image_free(copy);
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the pinned maps hold, as a value: read from them when the daemon starts, kept
- * in step with them by every step of a plan that is carried out. Pure. */
+/* A copy of the contents of the pinned maps. The daemon reads it from the maps when it starts and applies each
+ * step of a plan to both. No I/O. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,53 +9,53 @@
 #include "hash_map.h"
 #include "core/table/slots.h"
 
-/* The hash maps. */
+/* The hash maps of the kernel. */
 enum image_map {
-	IMAGE_SERVICES, /* struct service_key -> struct service, of both families */
+	IMAGE_SERVICES, /* struct service_key -> struct service, IPv4 and IPv6 */
 	IMAGE_VIPS,     /* struct address -> struct vip */
 	IMAGE_HINTS,    /* struct hint_key -> __u32 */
 	IMAGE_RANGES,   /* struct port_range_key -> struct port_range */
-	IMAGE_ADDED,    /* __u32, id of a backend -> struct added_backend */
+	IMAGE_ADDED,    /* __u32, a backend's id -> struct added_backend */
 	IMAGE_MAPS,
 };
 
 struct image {
-	struct contract contract; /* the sizes of what follows */
+	struct contract contract; /* the sizes of the arrays below */
 	struct hash_map *maps[IMAGE_MAPS];
 	struct name *service_names;     /* [services] */
 	struct name *pool_names;        /* [pools] */
 	struct pool *pools;             /* [pools] */
-	struct slots **tables;          /* [2 * pools]; NULL: all zero, or not of interest */
-	struct slots **previous_owners; /* [pools], likewise */
-	struct slots **wanted;          /* [pools], likewise; where slots are to go in the end, not in the maps */
+	struct slots **tables;          /* [2 * pools]; NULL: all zero, or not in use */
+	struct slots **previous_owners; /* [pools]; NULL likewise */
+	struct slots **wanted;          /* [pools]; NULL likewise; the owners after all migrations; not in the maps */
 	struct slots *none;             /* all zero */
 	struct backend *backends;       /* [backends + 1] */
 	struct backend_record *records;
 };
 
-/* An image of empty maps. Aborts when memory is out, as does all of this file. */
+/* An image of empty maps. All functions of this file abort when memory is exhausted. */
 struct image *image_new(const struct contract *contract);
 void image_free(struct image *image);
 
-/* Do the owners of slots in `from` keep their meaning in maps of these sizes: the same number of slots,
- * and room for each pool and backend under the id that it has? */
+/* Do the slots of `from` fit into maps of these sizes? The number of slots must be equal, and every pool and
+ * every backend must fit with its id. */
 bool image_slots_fit(const struct image *from, const struct contract *contract);
 
-/* What new maps of these sizes take over from an image: names, records and routes, under the same ids as
- * far as there are such; the owners of slots, migrations and services (for their hash key) if
- * image_slots_fit(). NULL if there is not room for all backends; names are kept where there is room. */
-struct image *image_heir(const struct image *from, const struct contract *contract);
+/* The image that new maps of these sizes inherit: the names, records and routes of all backends, and the names
+ * of pools and services as far as their ids fit. Backends keep their ids if these fit. If image_slots_fit(),
+ * also the owners, the migrations and the services (for their hash key). NULL if there are more backends than
+ * ids. */
+struct image *image_resized_copy(const struct image *from, const struct contract *contract);
 
 bool image_is_migrating(const struct image *image);
 
-/* Takes the wanted owners over from a desired image. */
+/* Copies the wanted owners from a desired image. */
 void image_take_wanted(struct image *image, const struct image *desired);
 
-/* The slots that a pool uses now, and their previous owners, all 0 while nothing is in
- * migration; never NULL. */
+/* The current owners of a pool's slots, and their previous owners: all 0 while no slot migrates. Never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);
 const __u16 *image_previous_owners(const struct image *image, __u32 pool);
 
-/* The same, to be held; NULL while nothing is migrating. */
+/* The same as objects that can be held. The previous owners are NULL while no slot migrates. */
 struct slots *image_owners(const struct image *image, __u32 pool);
 struct slots *image_previous_slots(const struct image *image, __u32 pool);

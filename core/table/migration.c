@@ -164,7 +164,7 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 	return MIGRATION_NEVER;
 }
 
-bool migration_may_start_anew(const struct migration *migration, const struct slots *wanted)
+bool migration_is_complete(const struct migration *migration, const struct slots *wanted)
 {
 	return !migration->count && slots_equal(migration->owners, wanted);
 }
@@ -174,7 +174,7 @@ uint64_t migration_step(struct migration *migration, struct slots *wanted, const
 {
 	uint64_t next = MIGRATION_NEVER;
 
-	if (migration_may_start_anew(migration, wanted))
+	if (migration_is_complete(migration, wanted))
 		return next;
 	prepare(migration);
 	for (uint32_t slot = 0; slot < migration->slots; slot++) {

@@ -116,7 +116,7 @@ static void make_farm(
 	bool empty = !adoption->running->contract.filled;
 
 	if (known && empty)
-		adoption->heir = image_heir(known, &adoption->running->contract);
+		adoption->heir = image_resized_copy(known, &adoption->running->contract);
 	if (known && empty && !adoption->heir) {
 		faults_add(faults, (struct position){0}, "limits: more backends run than new maps have room for");
 		config_free(config);

@@ -283,8 +283,7 @@ static const struct {
 	{WITH("pool: b"), "service sip: pool b, was proxies", "live calls"},
 	{WITH("pool: proxies, methods: {INVITE: b}"), "service sip: pool b, was proxies, for INVITE, ACK, BYE, ",
 		"live calls"},
-	{WITH("pool: proxies, methods: {OPTIONS: b}"), "service sip: pool b, was proxies, for OPTIONS",
-		"live calls"},
+	{WITH("pool: proxies, methods: {OPTIONS: b}"), "service sip: pool b, was proxies, for OPTIONS", "live calls"},
 	{WITH("pool: proxies, methods: {REGISTER: b}"), "service sip: pool b, was proxies, for REGISTER", NULL},
 	{WITH("pool: proxies, ping: true"), "service sip: ping true, was false", NULL},
 	{HEAD "services: [{name: new, vip: [192.0.2.10, 192.0.2.11], port: 5060, affinity: source, pool: "
