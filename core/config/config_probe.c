@@ -59,17 +59,36 @@ static bool has_tls(const struct config_probe *probe)
 	return probe->type == PROBE_TLS || (config_probe_is_sip(probe) && probe->transport == TRANSPORT_TLS);
 }
 
-/* Refuses the key if it is not valid for the type of the probe. */
-static bool has_use(struct reader *reader, const struct node *value, const struct config_probe *probe, bool use)
+static bool is_known(const struct config_probe *probe)
 {
-	if (use || probe->type == TYPE_UNKNOWN)
-		return true;
-	/* All keys are valid for a SIP probe, except those of TLS. */
-	faults_add(reader->faults, value->position, "'%s' of %s: not valid for type %s%s; remove it", reader->key->name,
-		reader->label, config_probe_name(probe->type),
-		config_probe_is_sip(probe) ? " without transport tls" : "");
-	return false;
+	return probe->type != TYPE_UNKNOWN;
 }
+
+static bool probes(const void *object)
+{
+	return ((const struct config_probe *)object)->type != PROBE_NONE;
+}
+
+static bool uses_port(const void *object)
+{
+	return !is_known(object) || config_probe_has_port(object);
+}
+
+static bool uses_sip(const void *object)
+{
+	return !is_known(object) || config_probe_is_sip(object);
+}
+
+static bool uses_tls(const void *object)
+{
+	return !is_known(object) || has_tls(object);
+}
+
+static const struct key_condition not_for_none = {probes, "not for type none"};
+static const struct key_condition only_with_port = {uses_port, "not for types none and icmp"};
+static const struct key_condition only_sip = {uses_sip, "only for types options and register"};
+static const struct key_condition only_tls = {
+	uses_tls, "only for type tls, and for options and register with transport tls"};
 
 /* --- type, transport and destination */
 
@@ -131,8 +150,6 @@ static void read_transport(struct reader *reader, const struct node *value, void
 	struct config_probe *probe = object;
 	int transport = TRANSPORT_TLS; /* an unreadable transport causes no further faults */
 
-	if (!has_use(reader, value, probe, config_probe_is_sip(probe)))
-		return;
 	reader_word(reader, value, &transport);
 	probe->transport = transport;
 }
@@ -158,7 +175,7 @@ static void read_via(struct reader *reader, const struct node *value, void *obje
 	struct config_probe *probe = object;
 	int to_address;
 
-	if (has_use(reader, value, probe, probe->type != PROBE_NONE) && reader_word(reader, value, &to_address))
+	if (reader_word(reader, value, &to_address))
 		probe->to_address = to_address;
 }
 
@@ -168,22 +185,12 @@ static void write_via(const struct writer *writer, const struct key *key, const 
 	fputs(((const struct config_probe *)object)->to_address ? "address" : "vip", writer->out);
 }
 
-static void read_port(struct reader *reader, const struct node *value, void *object)
-{
-	const struct config_probe *probe = object;
-
-	if (has_use(reader, value, probe, config_probe_has_port(probe)))
-		config_read_u16(reader, value, object);
-}
-
 /* --- times, counts and codes */
 
 static void read_interval(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_probe *probe = object;
 
-	if (!has_use(reader, value, probe, probe->type != PROBE_NONE))
-		return;
 	if (!reader_time(reader, value, &probe->interval))
 		probe->interval = HOUR; /* an unreadable interval causes no fault in `timeout:` */
 	if (probe->timeout > probe->interval)
@@ -196,20 +203,12 @@ static void read_timeout(struct reader *reader, const struct node *value, void *
 	char interval[DURATION_TEXT_SIZE], expected[64];
 	uint32_t timeout;
 
-	if (!has_use(reader, value, probe, probe->type != PROBE_NONE) || !reader_time(reader, value, &timeout))
+	if (!reader_time(reader, value, &timeout))
 		return;
 	snprintf(expected, sizeof(expected), "at most the interval, %s", duration_format(probe->interval, interval));
 	if (timeout > probe->interval)
 		reader_refuse(reader, value, expected);
 	probe->timeout = timeout;
-}
-
-static void read_count(struct reader *reader, const struct node *value, void *object)
-{
-	const struct config_probe *probe = object;
-
-	if (has_use(reader, value, probe, probe->type != PROBE_NONE))
-		config_read_u32(reader, value, object);
 }
 
 /* Reads one code, "200", or a class, "2xx". */
@@ -234,7 +233,7 @@ static void read_ok_codes(struct reader *reader, const struct node *value, void 
 	const struct node *item;
 	const char *text;
 
-	if (!has_use(reader, value, probe, config_probe_is_sip(probe)) || !reader_list(reader, value, false))
+	if (!reader_list(reader, value, false))
 		return;
 	memset(probe->ok_codes, 0, sizeof(probe->ok_codes));
 	for (item = node_first(value); item; item = node_next(value, item)) {
@@ -282,13 +281,10 @@ static void write_ok_codes(const struct writer *writer, const struct key *key, c
 /* --- texts */
 
 static void read_valid_text(
-	struct reader *reader, const struct node *value, void *object, bool use, bool (*is_valid)(const char *))
+	struct reader *reader, const struct node *value, void *object, bool (*is_valid)(const char *))
 {
-	const char *text;
+	const char *text = reader_text(reader, value);
 
-	if (!has_use(reader, value, object, use))
-		return;
-	text = reader_text(reader, value);
 	if (text && is_valid(text))
 		*(char **)((char *)object + reader->key->member) = config_copy_text(text);
 	else if (text)
@@ -303,7 +299,7 @@ static bool uri_is_valid(const char *uri)
 
 static void read_uri(struct reader *reader, const struct node *value, void *object)
 {
-	read_valid_text(reader, value, object, config_probe_is_sip(object), uri_is_valid);
+	read_valid_text(reader, value, object, uri_is_valid);
 }
 
 static bool user_is_valid(const char *user) /* RFC 3261, section 25.1 */
@@ -313,7 +309,7 @@ static bool user_is_valid(const char *user) /* RFC 3261, section 25.1 */
 
 static void read_user(struct reader *reader, const struct node *value, void *object)
 {
-	read_valid_text(reader, value, object, config_probe_is_sip(object), user_is_valid);
+	read_valid_text(reader, value, object, user_is_valid);
 }
 
 static bool path_is_valid(const char *path)
@@ -326,28 +322,17 @@ static void read_ca(struct reader *reader, const struct node *value, void *objec
 	struct config_probe *probe = object;
 
 	probe->ca_position = value->position;
-	read_valid_text(reader, value, object, has_tls(probe), path_is_valid);
+	read_valid_text(reader, value, object, path_is_valid);
 }
 
 static void read_sni(struct reader *reader, const struct node *value, void *object)
 {
-	read_valid_text(reader, value, object, has_tls(object), host_name_is_valid);
-}
-
-static void read_verify(struct reader *reader, const struct node *value, void *object)
-{
-	const struct config_probe *probe = object;
-
-	if (has_use(reader, value, probe, has_tls(probe)))
-		config_read_truth(reader, value, object);
+	read_valid_text(reader, value, object, host_name_is_valid);
 }
 
 /* --- the table */
 
 #define MEMBER(name) .member = offsetof(struct config_probe, name)
-
-#define FOR_SIP "For `options` and `register`. "
-#define FOR_TLS "For `tls` and for `transport: tls`. "
 
 /* The type comes first and the transport second, because all other keys depend on them. */
 const struct key config_probe_keys[] = {
@@ -370,9 +355,11 @@ const struct key config_probe_keys[] = {
 		.type = VALUE_WORD,
 		.words = transport_words,
 		.usual = "the protocol of the first service that uses the pool",
-		.help = FOR_SIP "Transport of the request."},
+		.condition = &only_sip,
+		.help = "Transport of the request."},
 	{.name = "via",
 		.read = read_via,
+		.condition = &not_for_none,
 		.write = write_via,
 		.type = VALUE_WORD,
 		.words = via_words,
@@ -380,17 +367,19 @@ const struct key config_probe_keys[] = {
 			"it to the "
 			"backend's own address."},
 	{.name = "port",
-		.read = read_port,
+		.read = config_read_u16,
+		.condition = &only_with_port,
 		.write = config_write_u16,
 		MEMBER(port),
 		.type = VALUE_NUMBER,
 		.max = 65535,
 		.usual = "0",
-		.help = "Destination port, not for `icmp`. 0 stands for the port of the first service that uses the "
+		.help = "Destination port. 0 stands for the port of the first service that uses the "
 			"pool and has "
 			"the probe's protocol (TLS: `tcp`). If there is no such service, the key is required."},
 	{.name = "interval",
 		.read = read_interval,
+		.condition = &not_for_none,
 		.write = config_write_time,
 		MEMBER(interval),
 		.type = VALUE_TIME,
@@ -399,6 +388,7 @@ const struct key config_probe_keys[] = {
 		.help = "Time from one probe to the next. A random part of up to 10 % is subtracted."},
 	{.name = "timeout",
 		.read = read_timeout,
+		.condition = &not_for_none,
 		.write = config_write_time,
 		MEMBER(timeout),
 		.type = VALUE_TIME,
@@ -407,7 +397,8 @@ const struct key config_probe_keys[] = {
 		.usual = "1s, or `interval` if that is shorter",
 		.help = "How long the probe waits for the answer. It must not be longer than `interval`."},
 	{.name = "fall",
-		.read = read_count,
+		.read = config_read_u32,
+		.condition = &not_for_none,
 		.write = config_write_u32,
 		MEMBER(fall),
 		.type = VALUE_NUMBER,
@@ -415,7 +406,8 @@ const struct key config_probe_keys[] = {
 		.max = COUNT_MAX,
 		.help = "Consecutive failures after which a backend is down."},
 	{.name = "rise",
-		.read = read_count,
+		.read = config_read_u32,
+		.condition = &not_for_none,
 		.write = config_write_u32,
 		MEMBER(rise),
 		.type = VALUE_NUMBER,
@@ -427,52 +419,58 @@ const struct key config_probe_keys[] = {
 		.write = write_ok_codes,
 		.flags = KEY_LIST,
 		.expected = "a SIP status code, or a class of them, such as 200 or 4xx",
-		.help = FOR_SIP
-		"Status codes that count as success. A server that refuses the request is alive, too; most 5xx "
-		"codes report a fault of the server."},
+		.condition = &only_sip,
+		.help = "Status codes that count as success. A server that refuses the request is alive, too; most 5xx "
+			"codes report a fault of the server."},
 	{.name = "from",
 		.read = read_uri,
 		.write = config_write_text,
 		MEMBER(from),
 		.expected = URI_EXPECTED,
 		.usual = "made from `user` and the addresses",
-		.help = FOR_SIP "URI of the From and To headers."},
+		.condition = &only_sip,
+		.help = "URI of the From and To headers."},
 	{.name = "request_uri",
 		.read = read_uri,
 		.write = config_write_text,
 		MEMBER(request_uri),
 		.expected = URI_EXPECTED,
 		.usual = "`sip:` and the probed address, for `options` with `user`",
-		.help = FOR_SIP "Request-URI."},
+		.condition = &only_sip,
+		.help = "Request-URI."},
 	{.name = "user",
 		.read = read_user,
 		.write = config_write_text,
 		MEMBER(user),
 		.expected = "the user part of a SIP URI, such as probe",
 		.usual = "none; for `register`: `sipxdp`",
-		.help = FOR_SIP "User of the URIs that the daemon makes: for `options` in the Request-URI and To, for "
-				"`register` in From and To."},
+		.condition = &only_sip,
+		.help = "User of the URIs that the daemon makes: for `options` in the Request-URI and To, for "
+			"`register` in From and To."},
 	{.name = "ca",
 		.read = read_ca,
 		.write = config_write_text,
 		MEMBER(ca),
 		.expected = "the absolute path of a file, such as /etc/sipxdp/ca.pem",
 		.usual = "the certificates of the system",
-		.help = FOR_TLS "File of CA certificates (PEM). `--check`, `plan` and `reload` open it."},
+		.condition = &only_tls,
+		.help = "File of CA certificates (PEM). `--check`, `plan` and `reload` open it."},
 	{.name = "sni",
 		.read = read_sni,
 		.write = config_write_text,
 		MEMBER(sni),
 		.expected = "the name of a host, such as sip.example.net",
 		.usual = "none: the address is verified",
-		.help = FOR_TLS "Server name that is requested and verified."},
+		.condition = &only_tls,
+		.help = "Server name that is requested and verified."},
 	{.name = "verify",
-		.read = read_verify,
+		.read = config_read_truth,
 		.write = config_write_truth,
 		MEMBER(verify),
 		.type = VALUE_WORD,
 		.words = reader_truth_words,
-		.help = FOR_TLS "Whether the certificate of the backend is verified."},
+		.condition = &only_tls,
+		.help = "Whether the certificate of the backend is verified."},
 	{},
 };
 

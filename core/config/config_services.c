@@ -263,14 +263,18 @@ int config_method_find(const char *name, enum method *method)
 	return 0;
 }
 
+static bool is_udp(const void *object)
+{
+	return ((const struct config_service *)object)->protocol != IPPROTO_TCP;
+}
+
+static const struct key_condition only_udp = {
+	is_udp, "only for protocol udp, because messages in a TCP connection are not parsed"};
+
 static void read_methods(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_service *service = object;
 
-	if (service->protocol == IPPROTO_TCP)
-		faults_add(reader->faults, value->position,
-			"'methods' of %s: only for protocol udp, because messages in a TCP connection are not parsed",
-			reader->label);
 	reader_mapping(reader, value, "'methods'", method_keys, service->methods);
 }
 
@@ -394,11 +398,10 @@ const struct key config_service_keys[] = {
 		.write = write_methods,
 		.flags = KEY_IN_STEPS,
 		.keys = method_keys,
-		.help = "Different pools for requests with certain methods, `udp` only. ACK, BYE, CANCEL, PRACK, INFO "
-			"and UPDATE "
+		.condition = &only_udp,
+		.help = "Different pools for requests with certain methods. ACK, BYE, CANCEL, PRACK, INFO and UPDATE "
 			"follow INVITE unless they are listed. All other requests and all responses go to `pool`. `*` "
-			"stands "
-			"for the methods that are not among these keys."},
+			"stands for the methods that are not among these keys."},
 	{.name = "ping",
 		.read = config_read_truth,
 		.write = config_write_truth,

@@ -334,6 +334,17 @@ static void find_keys(struct reader *reader, const struct node *mapping, const s
 	}
 }
 
+static void read_key(struct reader *reader, const struct node *value, void *object)
+{
+	const struct key_condition *condition = reader->key->condition;
+
+	if (!condition || condition->holds(object))
+		reader->key->read(reader, value, object);
+	else
+		faults_add(reader->faults, value->position, "'%s' of %s: %s; remove it", reader->key->name,
+			reader->label, condition->text);
+}
+
 void reader_mapping(
 	struct reader *reader, const struct node *node, const char *noun, const struct key *keys, void *object)
 {
@@ -350,7 +361,7 @@ void reader_mapping(
 	for (i = 0; keys[i].name; i++) {
 		reader->key = &keys[i];
 		if (found[i])
-			keys[i].read(reader, node_next(node, found[i]), object);
+			read_key(reader, node_next(node, found[i]), object);
 		else if (keys[i].required && !node->truncated)
 			faults_add(reader->faults, node->position, "%s has no '%s'", reader->label, keys[i].name);
 	}

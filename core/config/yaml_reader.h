@@ -47,6 +47,12 @@ struct word {
 
 extern const struct word reader_truth_words[]; /* "true" or "false" */
 
+/* Some keys are valid only in some objects of their kind. */
+struct key_condition {
+	bool (*holds)(const void *object); /* asked when the keys before it in the table have been read */
+	const char *text;                  /* "only for protocol udp" */
+};
+
 /* A row of a table of keys, which ends with an empty row. Keys are read, written and compared
  * in the order of the table, whatever the order in the file. */
 struct key {
@@ -65,6 +71,7 @@ struct key {
 	uint32_t min, max;
 	const struct word *words;
 	const char *expected;
+	const struct key_condition *condition; /* NULL: the key is always valid */
 	/* Documentation only (docs/reference/keys.md and sipxdp.yaml(5)). */
 	const struct key *keys; /* of the mapping, or of each mapping of the list; NULL: a plain value */
 	const char *usual;      /* the default in words; NULL: what config_parse fills in */

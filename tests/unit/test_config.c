@@ -188,7 +188,11 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 			{"1:13: 'interfaces' of the file must not be empty",
 				"3:8: 'pools' of the file must not be empty",
 				"4:27: 'vip' of service a must not be empty"}},
-		{"methods that cannot be, and affinities that tcp cannot have",
+		{"methods that cannot be",
+			HEAD POOLS SERVICES "    methods: {REGISTER: registrars, register: proxies}\n",
+			{"12:25: 'pool' of 'methods': no pool is named registrars",
+				"12:37: unknown key 'register' in 'methods'"}},
+		{"methods and affinities that tcp cannot have",
 			HEAD POOLS SERVICES
 			"    methods: {REGISTER: registrars, register: proxies}\n    protocol: tcp\n    affinity: "
 			"from-user\n"
@@ -197,8 +201,6 @@ Test(config, refuses_the_wrong_keys_and_kinds)
 			"  - {name: d, vip: 192.0.2.11, port: 3, pool: proxies, protocol: tcp, affinity: "
 			"request-user}\n",
 			{"12:14: 'methods' of service sip: only for protocol udp",
-				"12:25: 'pool' of 'methods': no pool is named registrars",
-				"12:37: unknown key 'register' in 'methods'",
 				"14:15: 'affinity' of service sip must be source or flow for protocol tcp",
 				"15:81: 'affinity' of service b must be source or flow for protocol tcp",
 				"16:81: 'affinity' of service c must be source or flow for protocol tcp",

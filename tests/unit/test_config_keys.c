@@ -197,19 +197,20 @@ Test(config_keys, refuses_probes)
 		{"what none cannot use",
 			PROBE("none, interval: 1s,\n timeout: 1s,\n fall: 1,\n rise: 1,\n via: vip,\n port: 1,\n "
 			      "verify: true"),
-			{"3:63: 'interval' of the probe of pool p: not valid for type none", "4:11: 'timeout'",
+			{"3:63: 'interval' of the probe of pool p: not for type none; remove it", "4:11: 'timeout'",
 				"5:8: 'fall'", "6:8: 'rise'", "7:7: 'via'", "8:8: 'port'", "9:10: 'verify'"}},
 		{"what tcp cannot use",
 			PROBE("tcp, transport: tcp,\n ok_codes: [200],\n from: 'sip:a',\n request_uri: 'sip:a',\n "
 			      "user: a,\n"
 			      " ca: /a,\n sni: a,\n verify: true"),
-			{"3:63: 'transport' of the probe of pool p: not valid for type tcp", "4:12: 'ok_codes'",
-				"5:8: 'from'", "6:15: 'request_uri'", "7:8: 'user'", "8:6: 'ca'", "9:7: 'sni'",
-				"10:10: 'verify'"}},
-		{"what icmp cannot use", PROBE("icmp, port: 1"), {"3:59: not valid for type icmp"}},
-		{"what tls cannot use", PROBE("tls, transport: tls"), {"3:63: not valid for type tls"}},
+			{"3:63: 'transport' of the probe of pool p: only for types options and register; remove it",
+				"4:12: 'ok_codes'", "5:8: 'from'", "6:15: 'request_uri'", "7:8: 'user'", "8:6: 'ca'",
+				"9:7: 'sni'", "10:10: 'verify'"}},
+		{"what icmp cannot use", PROBE("icmp, port: 1"), {"3:59: not for types none and icmp"}},
+		{"what tls cannot use", PROBE("tls, transport: tls"), {"3:63: only for types options and register"}},
 		{"what options cannot use", PROBE("options, transport: udp,\n ca: /a,\n sni: a,\n verify: true"),
-			{"4:6: 'ca' of the probe of pool p: not valid for type options without transport tls",
+			{"4:6: 'ca' of the probe of pool p: only for type tls, and for options and register with "
+			 "transport tls",
 				"5:7: 'sni'", "6:10: 'verify'"}},
 		{"numbers and words", PROBE("tcp, via: both,\n port: 65536,\n fall: 0,\n rise: 101"),
 			{"3:57: 'via' of the probe of pool p must be 'vip' or 'address', not 'both'",

@@ -92,11 +92,15 @@ static bool has_own_list(const struct key *key)
 	return key->keys && key->keys->help;
 }
 
-/* The help, and the names of keys that need no list of their own. */
+/* The help, the condition, and the names of keys that need no list of their own. */
 static void describe_meaning(const struct key *key, char out[TEXT_SIZE])
 {
 	size_t length = snprintf(out, TEXT_SIZE, "%s", key->help);
 
+	if (key->condition) {
+		length += snprintf(out + length, TEXT_SIZE - length, " %s.", key->condition->text);
+		out[strlen(key->help) + 1] -= 'a' - 'A'; /* a sentence of its own */
+	}
 	if (!key->keys || has_own_list(key))
 		return;
 	for (const struct key *row = key->keys; row->name; row++)
