@@ -48,7 +48,7 @@ void usage_print(const struct usage *usage, FILE *out)
 	}
 	fputs("\noptions:\n", out);
 	usage_print_options(out, WIDTH, usage->options);
-	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage\n", out);
+	fputs("\n" USAGE_EXIT_STATUS "\n", out);
 }
 
 void usage_getopt(const struct usage_option *options, struct option *longs, char *shorts)

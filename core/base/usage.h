@@ -32,6 +32,8 @@ struct usage {
 	const struct usage_option *options;
 };
 
+#define USAGE_EXIT_STATUS "exit status: 0 success, 1 failure, 2 wrong usage" /* of all programs */
+
 #define USAGE_LINE_SIZE 160
 
 /* "-c, --config FILE", or "    --check" without a letter. Returns `out`. */

@@ -349,5 +349,5 @@ void arguments_print_help(const struct arguments *arguments, FILE *out)
 	}
 	fputs("\noptions, anywhere before a \"--\":\n", out);
 	usage_print_options(out, WIDTH, ctl_usage.options);
-	fputs("\nexit status: 0 success, 1 failure, 2 wrong usage\n", out);
+	fputs("\n" USAGE_EXIT_STATUS "\n", out);
 }
