@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the table of commands and the shape of requests and replies. Knows nothing
- * of sockets, and nothing of what a command does. */
+/* See protocol.h. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,21 +22,20 @@
 	}
 
 const struct protocol_command protocol_commands[COMMAND_COUNT] = {
-	[COMMAND_STATUS] = {.words = "status",
-		.help = "what runs, where it is attached, and what is not as it should be"},
+	[COMMAND_STATUS] = {.words = "status", .help = "show versions, attached interfaces and problems"},
 	[COMMAND_SERVICE_LIST] = {.words = "service list",
-		.help = "the services, their VIPs and what arrived for them"},
-	[COMMAND_POOL_LIST] = {.words = "pool list",
-		.help = "the pools, and how many of their backends are in the table"},
-	[COMMAND_POOL_FINISH] = {"pool finish", "end what is migrating in a pool: calls go to the new owners at once",
+		.help = "list the services with their VIPs and received packets"},
+	[COMMAND_POOL_LIST] = {.words = "pool list", .help = "list the pools with the number of backends that serve"},
+	[COMMAND_POOL_FINISH] = {"pool finish", "end the migrations of a pool at once: all calls go to the new owners",
 		{POOL}},
 	[COMMAND_BACKEND_LIST] = {"backend list",
-		"the backends: their state, share of the slots, and what was forwarded to them",
+		"list the backends with their state, share of the slots and forwarded packets",
 		{{"pool", "POOL", ARGUMENT_NAME, ARGUMENT_OPTIONAL, IN_REQUEST(pool),
-			.help = "only those of this pool"}}},
+			.help = "only the backends of this pool"}}},
 	[COMMAND_BACKEND_CALLS] = {"backend calls",
-		"the calls and connections that a backend has left, while slots migrate", {POOL, BACKEND}},
-	[COMMAND_BACKEND_ADD] = {"backend add", "put a new backend into a pool, at once",
+		"list the tracked calls and connections that a backend still serves during a migration",
+		{POOL, BACKEND}},
+	[COMMAND_BACKEND_ADD] = {"backend add", "add a backend to a pool at once",
 		{POOL,
 			{"backend", "NAME", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(backend),
 				.help = "name of the new backend"},
@@ -46,61 +44,62 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, WEIGHT_RANGE, IN_REQUEST(weight),
 				.help = "its share relative to the others (default 1)"},
 			{"priority", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = MAX_PRIORITY,
-				IN_REQUEST(priority), .help = "those of a higher number wait (default 1)"},
+				IN_REQUEST(priority), .help = "backends with a higher number are standbys (default 1)"},
 			{"hints", "HOST[:PORT],...", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(hints),
-				.help = "how SIP names it besides its address"},
+				.help = "hosts that identify it in SIP messages besides its address"},
 			{"ports", "FIRST-LAST", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(ports),
-				.help = "UDP ports of the VIPs that are its own"},
+				.help = "UDP ports of the VIPs that belong to this backend only"},
 			{"group", "GROUP", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(group),
 				.help = "a group of the pool"},
 			{"mac", "MAC", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(mac),
-				.help = "its MAC address (default: asked for)"},
+				.help = "its MAC address (default: resolved by ARP or ND)"},
 			{"forward", "dsr|ipip", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(forward),
-				.help = "how packets reach it (default: as its pool)"}}},
-	[COMMAND_BACKEND_REMOVE] = {"backend remove", "take a backend out of its pool, at once",
+				.help = "how packets are forwarded to it (default: as its pool)"}}},
+	[COMMAND_BACKEND_REMOVE] = {"backend remove", "remove a backend from its pool at once",
 		{POOL, BACKEND,
 			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),
-				.help = "not before its calls have ended"},
+				.help = "remove it only after its calls have ended"},
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
 				IN_REQUEST(wait),
-				.help = "with --drain: return when it is removed, or fail after so long"}}},
-	[COMMAND_BACKEND_DRAIN] = {"backend drain", "give a backend no new calls; those that it has stay",
+				.help = "with --drain: return when it is removed, or fail after this time"}}},
+	[COMMAND_BACKEND_DRAIN] = {"backend drain", "send no new calls to a backend; its active calls stay",
 		{POOL, BACKEND,
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
 				IN_REQUEST(wait),
 				.help = "return when its calls have ended, or fail after this time"}}},
-	[COMMAND_BACKEND_READY] = {"backend ready", "let a backend have calls again", {POOL, BACKEND}},
-	[COMMAND_BACKEND_MAINT] = {"backend maint", "give a backend no more packets, at once", {POOL, BACKEND}},
-	[COMMAND_BACKEND_WEIGHT] = {"backend weight", "change a backend's share",
+	[COMMAND_BACKEND_READY] = {"backend ready",
+		"send new calls to a backend again; this also cancels a pending removal", {POOL, BACKEND}},
+	[COMMAND_BACKEND_MAINT] = {"backend maint", "stop forwarding to a backend at once", {POOL, BACKEND}},
+	[COMMAND_BACKEND_WEIGHT] = {"backend weight", "change the share of a backend",
 		{POOL, BACKEND,
 			{"weight", "N", ARGUMENT_NUMBER, ARGUMENT_REQUIRED, WEIGHT_RANGE, IN_REQUEST(weight),
-				.help = "its share relative to the others; 0 takes no calls"}}},
-	[COMMAND_LOOKUP] = {"lookup", "which backend gets a call, a user, a connection",
+				.help = "its share relative to the others; 0: no new calls"}}},
+	[COMMAND_LOOKUP] = {"lookup", "show which backend serves a call, a user or a connection",
 		{{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_REQUIRED, IN_REQUEST(service),
 			 .help = "name of a service"},
 			{"call_ids", "CALL-ID", ARGUMENT_LIST, ARGUMENT_OPTIONAL, IN_REQUEST(call_ids),
-				.help = "one or more, or users or their URIs where the service goes by them; '-' reads "
-					"one per line from standard input"},
+				.help = "one or more Call-IDs, or users or URIs if the affinity is a user; '-' reads "
+					"one "
+					"per line from standard input"},
 			{"method", "METHOD", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(method),
-				.help = "of requests of this method, where `methods:` sends them elsewhere"},
+				.help = "for requests with this method, which `methods:` may send to a different pool"},
 			{"source", "ADDRESS:PORT", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(source),
-				.help = "of the client: by it go connections, and services with affinity source or "
-					"flow"},
+				.help = "of the client: needed for connections and for affinity source or flow"},
 			{"via", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(via),
-				.help = "a response with this topmost Via, which may name a backend"},
+				.help = "for a response with this topmost Via, which may identify a backend"},
 			{"route", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(route),
-				.help = "a request with this topmost Route, likewise"},
+				.help = "for a request with this topmost Route, which may identify a backend"},
 			{"request-uri", "HOST[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(request_uri),
-				.help = "a request for this host, which counts where there is no Route"}}},
-	[COMMAND_PLAN] = {"plan", "what a reload with this file would do, and how many slots would move",
+				.help = "for a request with this host in its Request-URI; used if there is no Route"}}},
+	[COMMAND_PLAN] = {"plan", "show what a reload with this file would change, and how many slots would move",
 		{{"path", "FILE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
-			 .help = "a configuration; '-' reads it from standard input"},
+			 .help = "a configuration file; '-' reads standard input"},
 			{"text", NULL, ARGUMENT_TEXT, ARGUMENT_CONTENTS, IN_REQUEST(text)}}},
 	[COMMAND_RELOAD] = {"reload", "read the configuration file again and apply it",
 		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
-			.help = "also if calls that are up move by that: another affinity, hash_key or pool"}}},
+			.help = "reload even if active calls move: a different affinity, hash_key or pool"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
-	[COMMAND_STATS] = {.words = "stats", .help = "what became of the packets, by verdict, service and backend"},
+	[COMMAND_STATS] = {.words = "stats", .help = "show the packet counters by verdict, service and backend"},
 };
 
 #undef POOL
@@ -115,8 +114,8 @@ enum command protocol_find(const char *words)
 	return command;
 }
 
-/* Writes why a request is refused. What it quotes may be cut anywhere, within a UTF-8
- * character too: protocol_text repairs it. */
+/* Writes why a request is refused. A quoted text may be truncated within a UTF-8 character:
+ * protocol_text() repairs it. */
 __attribute__((format(printf, 2, 3))) static int refuse(char error[PROTOCOL_ERROR_SIZE], const char *format, ...)
 {
 	va_list values;
@@ -129,16 +128,16 @@ __attribute__((format(printf, 2, 3))) static int refuse(char error[PROTOCOL_ERRO
 
 /* --- reading a request */
 
-/* A line of "[[],[],..." takes a hundred times its own size once it is parsed, so what
- * cannot be a request is refused before: an object with an object with a list of
- * strings is as deep, and PROTOCOL_LIST_MAX and a few more are as many values, as it gets. */
+/* Refuses lines that cannot be a request before they are parsed: a line of "[[],[],..." needs a
+ * hundred times its size in parsed form. A request is at most an object with an object with a list
+ * of strings, and has at most PROTOCOL_LIST_MAX values and its arguments. */
 static int check_size(const char *line, size_t length, char error[PROTOCOL_ERROR_SIZE])
 {
 	size_t depth = 0, commas = 0;
 	bool quoted = false;
 
 	if (length > PROTOCOL_REQUEST_MAX)
-		return refuse(error, "request of more than %zu bytes", PROTOCOL_REQUEST_MAX);
+		return refuse(error, "the request has more than %zu bytes", PROTOCOL_REQUEST_MAX);
 	for (size_t i = 0; i < length; i++) {
 		char c = line[i];
 
@@ -153,9 +152,10 @@ static int check_size(const char *line, size_t length, char error[PROTOCOL_ERROR
 		else if (!quoted && c == ',')
 			commas++;
 		if (depth > 3)
-			return refuse(error, "request nested too deep, at byte %zu", i + 1);
+			return refuse(error, "the request is nested too deeply at byte %zu", i + 1);
 		if (commas > PROTOCOL_LIST_MAX + PROTOCOL_ARGUMENTS)
-			return refuse(error, "request of too many values; a list holds at most %d", PROTOCOL_LIST_MAX);
+			return refuse(error, "the request has too many values; a list may have at most %d",
+				PROTOCOL_LIST_MAX);
 	}
 	return 0;
 }
@@ -167,8 +167,8 @@ static int take_name(const struct protocol_argument *argument, const json_t *val
 	if (!name)
 		return refuse(error, "%s: not a string", argument->name);
 	if (!config_name_is_valid(name))
-		return refuse(error, "%s: '%.80s' is no name (1 to %d of A-Z a-z 0-9 . _ -)", argument->name, name,
-			NAME_SIZE - 1);
+		return refuse(error, "%s: '%.80s' is not a valid name (1 to %d of A-Z a-z 0-9 . _ -)", argument->name,
+			name, NAME_SIZE - 1);
 	*(const char **)field = name;
 	return 0;
 }
@@ -181,7 +181,7 @@ static int take_address(const struct protocol_argument *argument, const json_t *
 	if (!text)
 		return refuse(error, "%s: not a string", argument->name);
 	if (address_parse(text, address) < 0)
-		return refuse(error, "%s: '%.80s' is no IPv4 or IPv6 address", argument->name, text);
+		return refuse(error, "%s: '%.80s' is not an IPv4 or IPv6 address", argument->name, text);
 	if (!address_is_host(address))
 		return refuse(error, "%s: '%.80s' is not an address that a host can have", argument->name, text);
 	return 0;
@@ -205,7 +205,7 @@ static int take_text(const struct protocol_argument *argument, const json_t *val
 	if (!text)
 		return refuse(error, "%s: not a string", argument->name);
 	if (strlen(text) != json_string_length(value))
-		return refuse(error, "%s: has a NUL in it", argument->name);
+		return refuse(error, "%s: contains a NUL character", argument->name);
 	*(const char **)field = text;
 	return 0;
 }
@@ -227,7 +227,7 @@ static int take_list(const struct protocol_argument *argument, const json_t *val
 		return refuse(error, "%s: not a list", argument->name);
 	if (count < 1 || count > PROTOCOL_LIST_MAX)
 		return refuse(
-			error, "%s: %zu texts where 1 to %d are allowed", argument->name, count, PROTOCOL_LIST_MAX);
+			error, "%s: %zu values, but 1 to %d are allowed", argument->name, count, PROTOCOL_LIST_MAX);
 	list->items = calloc(count, sizeof(*list->items));
 	if (!list->items)
 		return refuse(error, "out of memory");
@@ -237,7 +237,7 @@ static int take_list(const struct protocol_argument *argument, const json_t *val
 		if (take_text(argument, item, &list->items[list->count], error) < 0)
 			return -EINVAL;
 		if (!json_string_length(item))
-			return refuse(error, "%s: text %zu is empty", argument->name, list->count + 1);
+			return refuse(error, "%s: value %zu is empty", argument->name, list->count + 1);
 	}
 	return 0;
 }
@@ -277,7 +277,7 @@ static int take_arguments(json_t *arguments, struct request *out, char error[PRO
 	if (arguments && !json_is_object(arguments))
 		return refuse(error, "arguments: not an object");
 	json_object_foreach(arguments, name, value) if (!command_has_argument(command, name)) return refuse(
-		error, "%.80s: '%s' has no such argument", name, command->words);
+		error, "%.80s: not an argument of '%s'", name, command->words);
 	for (const struct protocol_argument *argument = command->arguments; argument->name; argument++)
 		if (take_argument(argument, json_object_get(arguments, argument->name), out, error) < 0)
 			return -EINVAL;
@@ -293,7 +293,7 @@ static int take_request(struct request *out, char error[PROTOCOL_ERROR_SIZE])
 		return refuse(error, "request: not an object");
 	json_object_foreach(
 		out->json, name, value) if (strcmp(name, "command") && strcmp(name, "arguments")) return refuse(error,
-		"%.80s: a request has only 'command' and 'arguments'", name);
+		"%.80s: unknown; a request has only 'command' and 'arguments'", name);
 	words = json_string_value(json_object_get(out->json, "command"));
 	if (!words)
 		return refuse(error, "command: missing, or not a string");
@@ -324,7 +324,7 @@ int protocol_parse_request(const char *line, size_t length, struct request *out,
 		return -EINVAL;
 	json = json_loadb(line, length, JSON_REJECT_DUPLICATES, &fault);
 	if (!json)
-		return refuse(error, "not a line of JSON: %s, at byte %d", fault.text, fault.position);
+		return refuse(error, "not valid JSON: %s, at byte %d", fault.text, fault.position);
 	return protocol_check_request(json, out, error);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What sipxdp-ctl and sipxdpd say to each other: one line of JSON per request, one
- * per reply, as many after one another on a connection as the client likes.
+/* The protocol between sipxdp-ctl and sipxdpd: one line of JSON for a request and one for its
+ * reply. A connection may carry any number of requests, one after another.
  *
  *   {"command": "backend weight", "arguments": {"pool": "proxies", "backend": "px1", "weight": 3}}
  *   {"ok": true, "result": ...}
  *   {"ok": false, "error": "message", "faults": [{"line": 3, "column": 7, "message": "..."}], "path": "..."}
  *
- * Owns the table of commands, which both sides use: sipxdp-ctl for its help and its
- * command line, sipxdpd to check what it is sent. Pure. Trusts nothing that it reads. */
+ * Owns the table of commands, which both sides use: sipxdp-ctl for its help and command line,
+ * sipxdpd to check requests. Pure. All input is untrusted. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,11 +18,11 @@
 
 #define PROTOCOL_SOCKET "/run/sipxdp/ctl.sock"
 #define PROTOCOL_REQUEST_MAX                                                                                           \
-	((size_t)16 << 20) /* bytes of a request without its newline: room for a large file to plan */
-#define PROTOCOL_REPLY_MAX ((size_t)64 << 20) /* likewise of a reply: room for a list of MAX_BACKENDS */
-#define PROTOCOL_LIST_MAX 1024                /* texts in one list; whoever has more sends more requests */
+	((size_t)16 << 20) /* bytes of a request without its newline: room for a large file for `plan` */
+#define PROTOCOL_REPLY_MAX ((size_t)64 << 20) /* bytes of a reply: room for a list of MAX_BACKENDS */
+#define PROTOCOL_LIST_MAX 1024 /* strings in one list; a client with more strings sends several requests */
 #define PROTOCOL_ERROR_SIZE 256
-#define PROTOCOL_NOT_GIVEN (-1) /* a number that was left out */
+#define PROTOCOL_NOT_GIVEN (-1) /* a number that the request omits */
 
 enum command {
 	COMMAND_STATUS,
@@ -46,24 +46,24 @@ enum command {
 };
 
 enum argument_type {      /* in JSON          in struct request */
-	ARGUMENT_NAME,    /* string           const char *: config_name_is_valid says yes */
-	ARGUMENT_ADDRESS, /* string           struct address: address_is_host says yes */
+	ARGUMENT_NAME,    /* string           const char *, valid for config_name_is_valid() */
+	ARGUMENT_ADDRESS, /* string           struct address, valid for address_is_host() */
 	ARGUMENT_NUMBER,  /* integer          int, `minimum` to `maximum` */
 	ARGUMENT_TEXT,    /* string           const char * */
 	ARGUMENT_SWITCH,  /* true or false    bool */
-	ARGUMENT_LIST,    /* list of strings  struct text_list, 1 to PROTOCOL_LIST_MAX of them, none empty */
+	ARGUMENT_LIST,    /* list of strings  struct text_list, 1 to PROTOCOL_LIST_MAX non-empty strings */
 };
 
 enum argument_use {
 	ARGUMENT_REQUIRED, /* a word on the command line */
-	ARGUMENT_OPTIONAL, /* a last word that may be left out */
-	ARGUMENT_FLAG,     /* --name VALUE, of a switch --name; may be left out */
-	ARGUMENT_CONTENTS, /* required, but no word: the contents of the file that the argument before it names */
+	ARGUMENT_OPTIONAL, /* a last word that may be omitted */
+	ARGUMENT_FLAG,     /* --name VALUE, or --name for a switch; may be omitted */
+	ARGUMENT_CONTENTS, /* required, but not a word: the contents of the file that the previous argument names */
 };
 
 struct protocol_argument {
-	const char *name;        /* in JSON and, of a flag, on the command line; NULL ends a command's arguments */
-	const char *placeholder; /* in the help */
+	const char *name; /* in JSON and, for a flag, on the command line; NULL ends the arguments of a command */
+	const char *placeholder; /* in the help text */
 	enum argument_type type;
 	enum argument_use use;
 	int minimum;
@@ -87,66 +87,66 @@ struct text_list {
 	size_t count;
 };
 
-/* A request that was found to be right. What its command has no argument for, or the
- * client left out, is NULL, PROTOCOL_NOT_GIVEN or empty. */
+/* A valid request. A member that its command does not use, or that the client omits, is NULL,
+ * PROTOCOL_NOT_GIVEN or empty. */
 struct request {
 	enum command command;
-	bool is_root; /* the server says so, never the client */
+	bool is_root; /* set by the server, never by the client */
 	const char *service;
 	const char *pool;
 	const char *backend;
 	struct address address;
 	int weight;
 	int priority;
-	int wait; /* seconds; the client does it */
+	int wait; /* seconds; the client waits */
 	bool drain;
 	bool move_calls;
 	const char *method;
-	const char *source, *via, *route, *request_uri; /* of a packet, for a lookup */
-	const char *hints;                              /* with commas between them */
+	const char *source, *via, *route, *request_uri; /* of a message, for `lookup` */
+	const char *hints;                              /* separated by commas */
 	const char *ports, *mac, *group, *forward;
 	struct text_list call_ids;
-	const char *path; /* of the file whose text follows, as the client calls it; for messages only */
+	const char *path; /* the client's name of the file in `text`; for messages only */
 	const char *text;
-	json_t *json; /* owns the texts */
+	json_t *json; /* owns the strings */
 };
 
-/* Finds a command by its words: COMMAND_COUNT if there is none. */
+/* The command with these words; COMMAND_COUNT if there is none. */
 enum command protocol_find(const char *words);
 
-/* Reads one line, without its newline. 0, and the request is to be given to
- * protocol_request_free; or -EINVAL, and `error` says what is wrong with it. */
+/* Reads one line without its newline. Returns 0 and a request to be freed with protocol_request_free(),
+ * or -EINVAL with the reason in `error`. */
 int protocol_parse_request(const char *line, size_t length, struct request *out, char error[PROTOCOL_ERROR_SIZE]);
 
-/* The same for a request that is JSON already. Takes the reference in every case. */
+/* The same for a parsed request. Always takes the reference. */
 int protocol_check_request(json_t *json, struct request *out, char error[PROTOCOL_ERROR_SIZE]);
 
 void protocol_request_free(struct request *request);
 
-/* Builds a request; takes the reference to `arguments`. NULL when memory is out. */
+/* Builds a request. Takes the reference to `arguments`. NULL if there is no memory. */
 json_t *protocol_request(enum command command, json_t *arguments);
 
-/* Build a reply; the first takes the reference to `result`, the second's `faults` may
- * be NULL. Both return NULL when memory is out, the first also for a NULL result. */
+/* Build a reply. protocol_ok() takes the reference to `result`, and returns NULL if it is NULL. The
+ * `faults` of protocol_error() may be NULL. Both return NULL if there is no memory. */
 json_t *protocol_ok(json_t *result);
 json_t *protocol_error(const struct faults *faults, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A JSON string of any bytes: where they are not UTF-8, those beyond ASCII become '?'. */
+/* A JSON string from arbitrary bytes. If they are not UTF-8, each byte outside ASCII becomes '?'. */
 json_t *protocol_text(const char *bytes);
 
-/* The line of a request or reply with its newline, to be freed, and its length without
- * the closing NUL. NULL when memory is out. */
+/* The line of a request or reply with its newline, to be freed, and its length without the
+ * terminating NUL. NULL if there is no memory. */
 char *protocol_encode(const json_t *json, size_t *length);
 
-/* A reply as the client reads it; members are borrowed from `json`. */
+/* A reply in the client. All members are borrowed from `json`. */
 struct reply {
 	json_t *json;
-	json_t *result;    /* NULL: the daemon says no */
-	const char *error; /* why; NULL if it says yes */
-	json_t *faults;    /* a list, perhaps empty; NULL if it says yes */
-	const char *path;  /* of the daemon's file that they are in; NULL if it is the client's, or none */
+	json_t *result;    /* NULL: the daemon refused the request */
+	const char *error; /* why; NULL after success */
+	json_t *faults;    /* a list, possibly empty; NULL after success */
+	const char *path;  /* the file of the daemon that has the faults; NULL: the client's file, or none */
 };
 
-/* Reads one line, without its newline. 0, or -EPROTO for what is no reply. */
+/* Reads one line without its newline. 0, or -EPROTO if it is not a reply. */
 int protocol_parse_reply(const char *line, size_t length, struct reply *out);
 void protocol_reply_free(struct reply *reply);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes are read or refused; what is read is written, from a copy, as text that reads back and writes as the
- * same text. */
+/* Arbitrary bytes as a file: it is read or refused. A file that is read is copied and written; the result
+ * reads back and is written as the same text. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/config/config.h"
 
-/* Reads a text and writes it anew; NULL if it is refused, for which there must be a reason. */
+/* Reads a text and writes it again. NULL if it is refused, which needs a fault. */
 static char *rewrite(const char *text, size_t length)
 {
 	struct faults faults = {};

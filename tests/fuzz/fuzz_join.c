@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes: as JSON and as SIP, with the right signature. Whatever is said, the farm stays
- * one that could be written down, and each SIP request has an answer that is one. */
+/* Arbitrary bytes as a join request, in JSON and in SIP, with a valid signature. The farm always stays
+ * valid, and each SIP request gets a valid response. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any frame that the program might punt, and any MTU: pieces and ICMP errors stay within their room. */
+/* Arbitrary punted frames and MTUs: fragments and ICMP errors stay within their buffers. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any frame: the parser reads nothing beyond it, and what it says about the packet is within it. The first
- * byte says how much of the frame cannot be read directly. */
+/* Arbitrary frames: the parser never reads beyond the frame, and all its offsets are within the frame. The
+ * first byte of the input sets how much of the frame is not in the linear part. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t length = size ? size - 1 : 0, hidden = size ? data[0] : 0;
 	size_t direct = length > hidden ? length - hidden : 0;
-	uint8_t *copy = malloc(2 + direct); /* of exactly that size; two bytes on, IP headers are aligned */
+	uint8_t *copy =
+		malloc(2 + direct); /* exact size, so that ASan sees overruns; the 2 bytes align the IP header */
 	struct cursor cursor = {.data = copy + 2, .data_end = copy + 2 + direct, .length = length};
 	struct packet packet = {};
 

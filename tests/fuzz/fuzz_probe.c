@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes: a stream is cut within itself, and an answer to a probe has its three texts. */
+/* Arbitrary bytes as a stream of probe responses: a message ends within the stream, and an accepted
+ * response contains the ids of its probe. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

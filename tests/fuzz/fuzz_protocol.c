@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes are a request or an error; a request, written again, is the same request. */
+/* Arbitrary bytes as a request: it is read or refused. A request that is written again reads back equal. */
 #include <stdlib.h>
 #include "core/control/protocol.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Any bytes: the scanner reads nothing beyond them, and what it finds lies in them. */
+/* Arbitrary bytes as a SIP message: the scanner never reads beyond the message, and all it finds is within
+ * the message. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static void read_header(struct sip_text text, __u32 line, __u64 name)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t *copy = memcpy(malloc(size + !size), data, size); /* of exactly that size: ASan sees a byte too many */
+	uint8_t *copy = memcpy(malloc(size + !size), data, size); /* exact size, so that ASan sees overruns */
 	struct sip_text text = sip_text(copy, copy + size, size, 0);
 	__u32 line, uri;
 

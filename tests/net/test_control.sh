@@ -183,13 +183,13 @@ is "garbage is answered with an error, and the connection goes on" "$(raw '
 c = Client()
 for garbage in b"\n", b"GET / HTTP/1.1\r\n", bytes(range(11, 256)) + b"\n", b"{\"command\": \"status\\u0000\"}\n", b"\0\n":
     error = c.ask(garbage)
-    print(error if not error.startswith("not a line of JSON") else "ok", c.ask())')" "$(yes 'ok status' | head -5)"
+    print(error if not error.startswith("not valid JSON") else "ok", c.ask())')" "$(yes 'ok status' | head -5)"
 
 is "so are lines that would take much memory" "$(raw '
 c = Client()
 print(c.ask(b"[" * 1000000 + b"\n"), c.ask(b"[" + b"[]," * 1000000 + b"[]]\n"), c.ask(), sep="\n")')" \
-	"request nested too deep, at byte 4
-request of too many values; a list holds at most 1024
+	"the request is nested too deeply at byte 4
+the request has too many values; a list may have at most 1024
 status"
 
 is "a command that is none, or lacks something, is refused by name" "$(raw '
@@ -223,7 +223,7 @@ c = Client()
 print(c.ask(start + b"#" * ((16 << 20) - len(start) - len(end) + 1) + end))
 print(c.ask(start + b"#" * ((16 << 20) - len(start) - len(end) + 2) + end))
 print(c.ask())')" "plan
-request of more than 16777216 bytes
+the request has more than 16777216 bytes
 status"
 
 is "a line without an end is refused and closed, while others are served" "$(raw '
@@ -273,8 +273,8 @@ is "many large requests at once do not keep small ones out" "$(raw '
 large = [Client().send(b"x" * (15 << 20)) for _ in range(14)]
 time.sleep(0.2)
 print(Client().ask())
-print(sorted(set(c.ask(b"\n")[:18] for c in large)))')" "status
-['not a line of JSON', 'too many large req']"
+print(sorted(set(c.ask(b"\n")[:14] for c in large)))')" "status
+['not valid JSON', 'too many large']"
 
 start few "$dir/few.sock" prlimit --nofile=16 "$echo_server" "$dir/few.sock" "$replies"
 is "out of file descriptors, the server waits without spinning, and goes on" "$(raw "

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A backend that is added by hand with all that a file can say of one. */
+/* Backends from `backend add` with all keys that a file can set. */
 
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
@@ -34,7 +34,7 @@ static const struct added_options all = {.hints = "px9.example.net,10.1.1.1:5062
 	.forward = "ipip",
 	.priority = 2};
 
-/* As the daemon does it: on a sketch, and then. */
+/* Like the daemon: first on a copy of the farm, then on the farm. */
 static int try_and_add(struct added *added, char error[FARM_ERROR_SIZE])
 {
 	struct farm *sketch = farm_sketch(world.farm);
@@ -47,7 +47,7 @@ static int try_and_add(struct added *added, char error[FARM_ERROR_SIZE])
 	return result;
 }
 
-/* Returns 0, or the result with `error`. */
+/* Returns 0, or a negative result with `error`. */
 static int add(const struct added_options *options, char error[FARM_ERROR_SIZE])
 {
 	struct faults faults = {0};
@@ -109,7 +109,7 @@ static void check_all(void)
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 1);
 }
 
-Test(added_backend, all_that_a_file_says_counts_and_survives_a_restart)
+Test(added_backend, all_keys_take_effect_and_survive_a_restart)
 {
 	char error[FARM_ERROR_SIZE] = "";
 	uint16_t id;
@@ -132,7 +132,7 @@ Test(added_backend, all_that_a_file_says_counts_and_survives_a_restart)
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 0);
 }
 
-Test(added_backend, what_is_saved_is_a_file_with_it)
+Test(added_backend, a_saved_file_contains_it)
 {
 	char error[FARM_ERROR_SIZE] = "", *text = NULL;
 	struct config *config;
@@ -153,7 +153,7 @@ Test(added_backend, what_is_saved_is_a_file_with_it)
 	config_free(config);
 }
 
-Test(added_backend, when_it_is_removed_its_words_are_gone)
+Test(added_backend, its_removal_removes_its_keys)
 {
 	char error[FARM_ERROR_SIZE] = "";
 
@@ -167,8 +167,8 @@ Test(added_backend, when_it_is_removed_its_words_are_gone)
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
-/* What the file's line says comes back when the one by hand is gone, and not before. */
-Test(added_backend, one_of_the_file_can_be_replaced)
+/* The keys of the file take effect again after the removal of the added backend, not before. */
+Test(added_backend, it_can_replace_a_backend_of_the_file)
 {
 	struct added_options words = {.hints = "new.example.net", .priority = -1};
 	char error[FARM_ERROR_SIZE] = "";
@@ -191,8 +191,8 @@ Test(added_backend, one_of_the_file_can_be_replaced)
 	cr_expect_gt(ranges_of(world_backend(&world, "px2")->id), 0);
 }
 
-/* New maps, of another size: ids may change, and what was said goes along. */
-Test(added_backend, words_go_along_to_new_maps)
+/* With new maps of a different size, ids may change; the keys are kept. */
+Test(added_backend, its_keys_move_to_new_maps)
 {
 	struct contract smaller = world_contract;
 	char error[FARM_ERROR_SIZE] = "";
@@ -212,7 +212,7 @@ Test(added_backend, words_go_along_to_new_maps)
 	image_free(copy);
 }
 
-/* What is said, and what is said against it. */
+/* Options, and the reason why they are refused. */
 static const struct {
 	struct added_options words;
 	const char *error;
@@ -230,7 +230,7 @@ static const struct {
 	{{.forward = "gre", .priority = -1}, "'forward' of backend px9 must be"},
 };
 
-Test(added_backend, what_a_file_may_not_say_is_refused_and_changes_nothing)
+Test(added_backend, values_that_a_file_may_not_have_are_refused_without_effect)
 {
 	char error[FARM_ERROR_SIZE], *long_hints = calloc(2000, 1);
 	struct added_options words = {.hints = long_hints, .priority = -1};

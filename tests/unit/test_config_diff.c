@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Each key of the file is changed once: what is said of it, and whether it moves calls. */
+/* Changes each key of the file once, and checks the message and whether calls move. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +35,8 @@ static const char base[] =
 struct change {
 	const struct key *keys; /* the table that has the key */
 	const char *key;
-	const char *from, *to; /* in the text */
-	const char *line;      /* what is said; NULL: nothing here, the plan's steps tell it */
+	const char *from, *to; /* the changed part of the text */
+	const char *line;      /* the expected line; NULL: none, the steps of the plan report it */
 	const char *danger;    /* NULL: none */
 };
 
@@ -123,7 +123,7 @@ static const struct change changes[] = {
 		"backend proxies/px1: group rack2, was rack1", NULL},
 };
 
-/* The base with one change. To be freed. */
+/* The base text with one change, to be freed. */
 static char *changed_text(const struct change *change)
 {
 	const char *at = strstr(base, change->from);
@@ -142,7 +142,7 @@ static bool is_in(const struct messages *words, const char *text)
 	return false;
 }
 
-/* Other keys of a probe depend on its type and its transport. */
+/* These keys change other keys of the probe, too. */
 static bool is_root_of_others(const struct change *change)
 {
 	return !strcmp(change->key, "type") || !strcmp(change->key, "transport");
@@ -169,7 +169,7 @@ static void check(const struct change *change)
 	free(text);
 }
 
-Test(config_diff, each_key_that_changes_is_a_line_or_told_by_the_plan)
+Test(config_diff, each_change_is_in_a_line_or_in_the_steps)
 {
 	for (size_t i = 0; i < COUNT(changes); i++)
 		check(&changes[i]);
@@ -184,8 +184,8 @@ static bool has_row(const struct key *keys, const struct key *key)
 	return false;
 }
 
-/* A key that is read can be written and compared, or is a list or a mapping with keys of its own. */
-Test(config_diff, no_key_is_forgotten)
+/* Each key can be written and compared, or is a list or mapping with its own keys. */
+Test(config_diff, every_key_is_covered)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
 		config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
@@ -201,12 +201,12 @@ Test(config_diff, no_key_is_forgotten)
 		}
 }
 
-Test(config_diff, a_file_and_itself_have_none)
+Test(config_diff, a_file_does_not_differ_from_itself)
 {
 	check(&(struct change){.key = "none", .from = "eth0", .to = "eth0"});
 }
 
-Test(config_diff, a_probe_of_another_type_is_compared_with_the_default_of_that_type)
+Test(config_diff, a_probe_with_a_new_type_is_compared_with_the_defaults_of_that_type)
 {
 	struct config *before = parse_good(HEAD POOLS SERVICES);
 	struct config *after = parse_good(HEAD "pools:\n  - name: proxies\n    probe: {type: options, interval: 5s}\n"
@@ -222,8 +222,8 @@ Test(config_diff, a_probe_of_another_type_is_compared_with_the_default_of_that_t
 	config_free(after);
 }
 
-/* Objects are found by their names, wherever they stand; new ones and those that are gone are the plan's. */
-Test(config_diff, the_order_of_objects_means_nothing)
+/* Objects are matched by name. New and removed objects are in the steps of the plan. */
+Test(config_diff, the_order_of_objects_does_not_matter)
 {
 	struct config *before =
 		parse_good(HEAD "pools: [{name: a, backends: [{name: x, address: 10.0.0.1}, {name: y,\n"

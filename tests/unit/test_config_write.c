@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The configuration as a value: what is written reads back as equal, and a copy is one. */
+/* A written configuration reads back as equal, and so does a copy. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config_text.h"
 
-/* --- are two the same? */
+/* --- comparison */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -69,7 +69,7 @@ static bool same_service(const struct config_service *a, const struct config_ser
 static bool same_join(const struct config_join *a, const struct config_join *b)
 {
 	return address_equal(&a->address, &b->address) && a->port == b->port && same_text(a->secret, b->secret) &&
-	       (!a->port || a->node_timeout == b->node_timeout); /* else it is the default */
+	       (!a->port || a->node_timeout == b->node_timeout); /* without `join:` it is the default */
 }
 
 static bool same_config(const struct config *a, const struct config *b)
@@ -101,16 +101,16 @@ static bool same_config(const struct config *a, const struct config *b)
 	return true;
 }
 
-/* --- any configuration */
+/* --- random configurations */
 
-/* A generator that gives the same values on every machine. */
+/* A generator with the same values on every machine. */
 static uint32_t random_below(uint64_t *state, uint32_t limit)
 {
 	*state = *state * 6364136223846793005 + 1442695040888963407;
 	return (*state >> 33) % limit;
 }
 
-/* Unique by its serial number; what comes before it is anything that the rule allows. */
+/* A random valid name. Its serial number makes it unique. */
 static void random_name(uint64_t *state, char *out, size_t size, const char *characters, unsigned int serial)
 {
 	size_t length = random_below(state, size - 8), i;
@@ -138,7 +138,7 @@ static struct address random_address(uint64_t *state, unsigned int serial)
 	return address;
 }
 
-/* Where anything printable may stand. */
+/* A random printable text. */
 static char *random_text(uint64_t *state, const char *before, size_t most)
 {
 	size_t length = random_below(state, most), begin = strlen(before), i;
@@ -203,7 +203,7 @@ static void random_probe(uint64_t *state, struct config_probe *probe)
 	}
 }
 
-/* Ports below 40000 are the services', the others the backends'. */
+/* Services have ports below 40000, backends the others. */
 static void random_backend(
 	uint64_t *state, struct config_backend *backend, const struct config_pool *pool, unsigned int *serial)
 {
@@ -234,7 +234,7 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 	struct config *usual = parse_good(HEAD POOLS);
 	size_t i;
 
-	*pool = usual->pools[0]; /* for the defaults */
+	*pool = usual->pools[0]; /* the default values */
 	random_name(state, pool->name, sizeof(pool->name), NAME_CHARACTERS, ++*serial);
 	pool->forward = random_below(state, 2) ? FORWARD_DSR : FORWARD_IPIP;
 	pool->min_alive = random_below(state, 101);
@@ -320,7 +320,7 @@ static struct config *random_config(uint64_t *state)
 
 /* --- tests */
 
-Test(config_write, what_is_written_reads_back_as_equal)
+Test(config_write, a_written_configuration_reads_back_as_equal)
 {
 	uint64_t state = 1;
 	size_t i;
@@ -359,7 +359,7 @@ Test(config_write, a_copy_is_equal_and_outlives_the_original)
 	}
 }
 
-Test(config_write, written_text_means_the_same_to_readers_that_guess_types)
+Test(config_write, readers_that_guess_types_read_the_same_values)
 {
 	static const char text[] = "interfaces: [on, eth0, 0x1, y, a#b]\nhash_key: 00000000000000000000000000000001\n"
 				   "pools: [{name: 'Null', backends: [{name: 1e3, address: 10.0.0.1}]}]\n";
@@ -374,8 +374,8 @@ Test(config_write, written_text_means_the_same_to_readers_that_guess_types)
 	free(written);
 }
 
-/* Texts that are written as they are. */
-static const char *const texts_for_people[] = {
+/* Texts that are written unchanged. */
+static const char *const texts_for_users[] = {
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
 	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048}\n"
@@ -460,15 +460,15 @@ static const char *const texts_for_people[] = {
 	"    backends: []\n",
 };
 
-Test(config_write, written_text_is_for_people)
+Test(config_write, a_file_for_users_is_written_unchanged)
 {
 	size_t i;
 
-	for (i = 0; i < COUNT(texts_for_people); i++) {
-		struct config *config = parse_good(texts_for_people[i]);
+	for (i = 0; i < COUNT(texts_for_users); i++) {
+		struct config *config = parse_good(texts_for_users[i]);
 		char *text = write_text(config);
 
-		cr_expect_str_eq(text, texts_for_people[i]);
+		cr_expect_str_eq(text, texts_for_users[i]);
 		config_free(config);
 		free(text);
 	}

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Requests and replies: lines in, values or reasons out. */
+/* Requests and replies: valid lines become values, all others are refused with a reason. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/control/protocol.h"
 
-/* A copy that ends where the line does, so that reading on is seen by ASan. */
+/* Parses a copy without further bytes, so that ASan reports any read beyond the line. */
 static int parse(const char *line, size_t length, struct request *request, char *error)
 {
 	char *copy = malloc(length ? length : 1);
@@ -18,7 +18,7 @@ static int parse(const char *line, size_t length, struct request *request, char 
 	return err;
 }
 
-/* What was understood, in words. */
+/* Describes a request as text. */
 static const char *describe(const struct request *request, char *text, size_t size)
 {
 	char address[ADDRESS_TEXT_SIZE];
@@ -68,7 +68,7 @@ static const struct {
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"-\",\"text\":\"\"}}", "plan path=- text="},
 };
 
-Test(protocol, what_is_right_is_understood)
+Test(protocol, valid_requests_are_read)
 {
 	for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
 		char error[PROTOCOL_ERROR_SIZE] = "", text[512];
@@ -92,34 +92,34 @@ static const struct {
 	const char *line;
 	const char *error;
 } wrong[] = {
-	{"", "not a line of JSON"},
-	{"   ", "not a line of JSON"},
-	{"status", "not a line of JSON"},
-	{"GET / HTTP/1.1\r", "not a line of JSON"},
-	{"{\"command\":\"status\"} {", "not a line of JSON"},
+	{"", "not valid JSON"},
+	{"   ", "not valid JSON"},
+	{"status", "not valid JSON"},
+	{"GET / HTTP/1.1\r", "not valid JSON"},
+	{"{\"command\":\"status\"} {", "not valid JSON"},
 	{"{\"command\":\"status\",\"command\":\"save\"}", "duplicate object key"},
-	{"{\"command\":\"sta\xfftus\"}", "not a line of JSON"},
-	{"{\"command\":\"sta\xc3\"}", "not a line of JSON"},
-	{"{\"command\":\"\\ud800\"}", "not a line of JSON"},
-	{"{\"command\":\"status\\u0000\"}", "not a line of JSON"},
-	{"{\"command\\u0000\":\"status\"}", "not a line of JSON"},
-	{"{\"command\":\"sta\ttus\"}", "not a line of JSON"},
+	{"{\"command\":\"sta\xfftus\"}", "not valid JSON"},
+	{"{\"command\":\"sta\xc3\"}", "not valid JSON"},
+	{"{\"command\":\"\\ud800\"}", "not valid JSON"},
+	{"{\"command\":\"status\\u0000\"}", "not valid JSON"},
+	{"{\"command\\u0000\":\"status\"}", "not valid JSON"},
+	{"{\"command\":\"sta\ttus\"}", "not valid JSON"},
 	{"[]", "not an object"},
-	{"\"status\"", "not a line of JSON"},
+	{"\"status\"", "not valid JSON"},
 	{"{}", "command: missing"},
 	{"{\"command\":7}", "command: missing, or not a string"},
 	{"{\"command\":\"\"}", "unknown command ''"},
 	{"{\"command\":\"Status\"}", "unknown command 'Status'"},
 	{"{\"command\":\"backend drown\"}", "unknown command 'backend drown'"},
-	{"{\"command\":\"status\",\"id\":1}", "id: a request has only"},
+	{"{\"command\":\"status\",\"id\":1}", "id: unknown; a request has only"},
 	{"{\"command\":\"status\",\"arguments\":[]}", "arguments: not an object"},
 	{"{\"command\":\"status\",\"arguments\":null}", "arguments: not an object"},
-	{"{\"command\":\"status\",\"arguments\":{\"pool\":\"p\"}}", "pool: 'status' has no such argument"},
+	{"{\"command\":\"status\",\"arguments\":{\"pool\":\"p\"}}", "pool: not an argument of 'status'"},
 	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":1}}", "pool: not a string"},
 	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":null}}", "pool: not a string"},
-	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":\"\"}}", "pool: '' is no name"},
-	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":\"a b\"}}", "pool: 'a b' is no name"},
-	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":\"" NAME_OF_64 "\"}}", "is no name"},
+	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":\"\"}}", "pool: '' is not a valid name"},
+	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":\"a b\"}}", "pool: 'a b' is not a valid name"},
+	{"{\"command\":\"backend list\",\"arguments\":{\"pool\":\"" NAME_OF_64 "\"}}", "is not a valid name"},
 	{"{\"command\":\"backend maint\",\"arguments\":{\"pool\":\"p\"}}", "backend: missing"},
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"x\"}}", "text: missing"},
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"x\",\"text\":[]}}", "text: not a string"},
@@ -129,23 +129,23 @@ static const struct {
 	{WEIGHT("4294967297"), "weight: not a number"},
 	{WEIGHT("1.0"), "weight: not a number"},
 	{WEIGHT("true"), "weight: not a number"},
-	{WEIGHT("99999999999999999999"), "not a line of JSON"},
-	{WEIGHT("1e999"), "not a line of JSON"},
-	{ADDRESS("\"10.0.0\""), "address: '10.0.0' is no IPv4 or IPv6 address"},
-	{ADDRESS("\"10.0.0.1 \""), "is no IPv4 or IPv6 address"},
+	{WEIGHT("99999999999999999999"), "not valid JSON"},
+	{WEIGHT("1e999"), "not valid JSON"},
+	{ADDRESS("\"10.0.0\""), "address: '10.0.0' is not an IPv4 or IPv6 address"},
+	{ADDRESS("\"10.0.0.1 \""), "is not an IPv4 or IPv6 address"},
 	{ADDRESS("167772161"), "address: not a string"},
 	{ADDRESS("\"127.0.0.1\""), "not an address that a host can have"},
 	{ADDRESS("\"ff02::1\""), "not an address that a host can have"},
 	{LOOKUP("\"a\""), "call_ids: not a list"},
-	{LOOKUP("[]"), "call_ids: 0 texts"},
+	{LOOKUP("[]"), "call_ids: 0 values"},
 	{LOOKUP("[\"a\",1]"), "call_ids: not a string"},
-	{LOOKUP("[\"a\",\"\"]"), "call_ids: text 2 is empty"},
-	{LOOKUP("[\"a\",[\"b\"]]"), "nested too deep"},
-	{"[[[[[[[[[[[[[[[[", "nested too deep, at byte 4"},
-	{"{\"command\":{\"a\":{\"b\":{}}}}", "nested too deep"},
+	{LOOKUP("[\"a\",\"\"]"), "call_ids: value 2 is empty"},
+	{LOOKUP("[\"a\",[\"b\"]]"), "nested too deeply"},
+	{"[[[[[[[[[[[[[[[[", "nested too deeply at byte 4"},
+	{"{\"command\":{\"a\":{\"b\":{}}}}", "nested too deeply"},
 };
 
-Test(protocol, what_is_wrong_is_refused_with_a_reason)
+Test(protocol, invalid_requests_are_refused_with_a_reason)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		char error[PROTOCOL_ERROR_SIZE] = "";
@@ -167,10 +167,10 @@ Test(protocol, a_nul_byte_is_refused)
 	cr_expect_lt(parse(line, sizeof(line) - 1, &request, error), 0);
 	arguments = json_pack("{s:s, s:s%}", "path", "x", "text", text, sizeof(text) - 1);
 	cr_expect_lt(protocol_check_request(protocol_request(COMMAND_PLAN, arguments), &request, error), 0);
-	cr_expect(strstr(error, "text: has a NUL"), "%s", error);
+	cr_expect(strstr(error, "text: contains a NUL"), "%s", error);
 }
 
-Test(protocol, a_request_cut_anywhere_is_refused)
+Test(protocol, a_request_truncated_at_any_byte_is_refused)
 {
 	for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
 		const char *end = strrchr(right[i].line, '}');
@@ -209,7 +209,7 @@ Test(protocol, a_request_with_any_byte_changed_is_a_request_or_refused)
 	cr_expect_gt(refused, understood);
 }
 
-/* A plan whose whole line is this long. */
+/* A request `plan` whose line has this length. */
 static char *plan_of(size_t length)
 {
 	static const char start[] = "{\"command\":\"plan\",\"arguments\":{\"path\":\"x\",\"text\":\"";
@@ -221,7 +221,7 @@ static char *plan_of(size_t length)
 	return line;
 }
 
-Test(protocol, a_line_may_be_as_long_as_the_limit_and_no_longer)
+Test(protocol, a_line_at_the_limit_is_read_and_a_longer_one_refused)
 {
 	char error[PROTOCOL_ERROR_SIZE], *line = plan_of(PROTOCOL_REQUEST_MAX + 1);
 	struct request request;
@@ -258,18 +258,18 @@ static int parse_lookup_of(size_t count, char error[PROTOCOL_ERROR_SIZE])
 	return err;
 }
 
-Test(protocol, a_list_may_be_as_long_as_the_limit_and_no_longer)
+Test(protocol, a_list_at_the_limit_is_read_and_a_longer_one_refused)
 {
 	char error[PROTOCOL_ERROR_SIZE] = "";
 
 	cr_expect_eq(parse_lookup_of(PROTOCOL_LIST_MAX, error), 0, "%s", error);
 	cr_expect_lt(parse_lookup_of(PROTOCOL_LIST_MAX + 1, error), 0);
-	cr_expect(strstr(error, "1025 texts where 1 to 1024 are allowed"), "%s", error);
+	cr_expect(strstr(error, "1025 values, but 1 to 1024 are allowed"), "%s", error);
 	cr_expect_lt(parse_lookup_of(PROTOCOL_LIST_MAX * 2, error), 0);
 	cr_expect(strstr(error, "too many values"), "%s", error);
 }
 
-/* A value that is right for an argument. */
+/* A valid value for an argument. */
 static json_t *example(const struct protocol_argument *argument)
 {
 	switch (argument->type) {
@@ -289,7 +289,7 @@ static json_t *example(const struct protocol_argument *argument)
 	return NULL;
 }
 
-Test(protocol, every_command_comes_out_as_it_went_in)
+Test(protocol, every_command_is_read_back_as_it_was_built)
 {
 	for (enum command command = 0; command < COMMAND_COUNT; command++) {
 		const struct protocol_argument *argument = protocol_commands[command].arguments;
@@ -313,7 +313,7 @@ Test(protocol, every_command_comes_out_as_it_went_in)
 	}
 }
 
-Test(protocol, the_table_can_be_a_command_line)
+Test(protocol, the_table_fits_a_command_line)
 {
 	for (enum command command = 0; command < COMMAND_COUNT; command++) {
 		const struct protocol_argument *argument = protocol_commands[command].arguments;
@@ -370,7 +370,7 @@ Test(protocol, replies_are_written)
 static const struct {
 	const char *line;
 	bool is_reply;
-	const char *error; /* NULL: it says yes */
+	const char *error; /* NULL: success */
 } replies[] = {
 	{"{\"ok\":true,\"result\":{\"a\":1}}", true, NULL},
 	{"{\"ok\":true,\"result\":null}", true, NULL},
