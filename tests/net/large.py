@@ -6,7 +6,7 @@
   large.py stream SOURCE VIP BYTES                      a TCP stream; ends when the sink has reported its size
   large.py sink VIP                                     the sink, on port 5061
 
-FRAGMENT controls the kernel: "may" never sets Don't Fragment, "must-not" always sets it, "as-told"
+FRAGMENT controls the kernel: "may" never sets Don't Fragment, "must-not" always sets it, "path-mtu"
 sets it and fragments to the known path MTU. With "may" the Call-ID is the last header, so the first
 fragment does not contain it. IPv4 or IPv6 follows from the VIP.
 """
@@ -15,7 +15,7 @@ import sys
 import time
 
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER = 10, 23
-DISCOVER = {"may": 0, "as-told": 1, "must-not": 3}  # IP_PMTUDISC_DONT, _WANT, _PROBE
+DISCOVER = {"may": 0, "path-mtu": 1, "must-not": 3}  # IP_PMTUDISC_DONT, _WANT, _PROBE
 
 
 def family(vip):

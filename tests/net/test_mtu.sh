@@ -123,7 +123,7 @@ try_icmp_errors() {
 	is "... the client receives as many" "$(($(icmp_errors "$3") - errors))" $COUNT
 	is "... the client knows the path MTU" "$(path_mtu "$2")" "mtu $ROOM"
 	is "... none of the packets arrived" "$(arrived large $SIZE)" ""
-	send "$1" "$2" as-told
+	send "$1" "$2" path-mtu
 	arrive_at_owners large $SIZE "... sent again, all arrive complete at their owners"
 	is "... without more ICMP errors" "$(($(answered) - before))" $COUNT
 }

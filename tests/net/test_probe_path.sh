@@ -47,11 +47,11 @@ listen_everywhere() {
 	done
 }
 
-# probe KIND VIP PORT COUNT ID...: "TIMES ID RESPONSE, ..." sorted. "nobody": no response; for TCP this
+# probe KIND VIP PORT COUNT ID...: "TIMES ID RESPONSE, ..." sorted. "none": no response; for TCP this
 # includes ICMP errors.
 probe() {
 	lab_in balancer build/tests/tools/probe-path "$@" 2>&1 |
-		sed -E 's/- (no answer|Network is unreachable|No route to host)/nobody/' | sort | uniq -c | xargs -L 1 | paste -sd , | sed 's/,/, /g'
+		sed -E 's/- (no answer|Network is unreachable|No route to host)/none/' | sort | uniq -c | xargs -L 1 | paste -sd , | sed 's/,/, /g'
 }
 
 # every_kind NAME WANTED COUNT ID...: checks probes of every kind to both VIPs. An echo reply does not
@@ -134,13 +134,13 @@ is "... nor on TCP" "$(probe tcp "$LAB_VIP6" 5061 1 1)" "1 1 - Connection refuse
 lab_in px1 ip address del "$LAB_VIP/32" dev lo
 lab_in px1 ip address del "$LAB_VIP6/128" dev lo
 check "a backend without the VIP responds on its own address" lab_in balancer ping -c 1 -W 2 10.0.0.11
-every_kind "... its probes fail" "1 1 nobody, 1 2 px2" 1 1 2
+every_kind "... its probes fail" "1 1 none, 1 2 px2" 1 1 2
 lab_in px1 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 lab_in px1 ip route add "$LAB_VIP/32" dev eth0
 lab_in px1 ip -6 route add "$LAB_VIP6/128" dev eth0
 check "... it can forward packets through the balancer to a backend that has the VIP" lab_in px1 ping -c 1 -W 2 "$LAB_VIP"
-is "... but it does not forward a probe" "$(probe udp "$LAB_VIP" 5060 6 1)" "6 1 nobody"
-is "... nor in IPv6" "$(probe udp "$LAB_VIP6" 5060 6 1)" "6 1 nobody"
+is "... but it does not forward a probe" "$(probe udp "$LAB_VIP" 5060 6 1)" "6 1 none"
+is "... nor in IPv6" "$(probe udp "$LAB_VIP6" 5060 6 1)" "6 1 none"
 lab_in px1 sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 lab_in px1 ip route del "$LAB_VIP/32" dev eth0
 lab_in px1 ip -6 route del "$LAB_VIP6/128" dev eth0
@@ -180,11 +180,11 @@ lab_in px1 sipxdp-loader attach --program decap eth0 > /dev/null
 balance ipip 10.0.1.11 10.0.1.12 2001:db8:1::11
 listen_everywhere
 check "a backend that does not decapsulate responds on its own address" lab_in balancer ping -c 1 -W 2 10.0.1.12
-every_kind "by IP-in-IP; one backend does not decapsulate" "2 1 px1, 2 2 nobody" 2 1 2
+every_kind "by IP-in-IP; one backend does not decapsulate" "2 1 px1, 2 2 none" 2 1 2
 every_kind "by IP-in-IPv6" "2 3 px1" 2 3
 is "100 simultaneous probes through tunnels of both families" "$(probe tcp "$LAB_VIP" 5060 100 1 3)" "100 1 px1, 100 3 px1"
 lab_in px1 sipxdp-loader detach --program decap eth0 > /dev/null
-is "a backend stops decapsulating: no response" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 nobody, 1 3 nobody"
+is "a backend stops decapsulating: no response" "$(probe udp "$LAB_VIP" 5060 1 1 3)" "1 1 none, 1 3 none"
 
 # --- through an interface without the program: replies must arrive on the other one
 
@@ -193,5 +193,5 @@ lab_second_arm
 balance dsr 10.0.1.11 10.0.1.12
 every_kind "sent through eth1, replies through eth0" "2 1 px1, 2 2 px2" 2 1 2
 lab_in balancer ip address del "$LAB_BALANCER/24" dev eth0
-is "eth0 has no address: the replies arrive on eth1, where no program sees them" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 nobody"
+is "eth0 has no address: the replies arrive on eth1, where no program sees them" "$(probe udp "$LAB_VIP" 5060 1 1)" "1 1 none"
 tap_end

@@ -283,7 +283,7 @@ static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
 	return set_timer(http);
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static struct MHD_Daemon *start(struct join_http *http)
 {

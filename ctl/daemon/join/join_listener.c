@@ -295,7 +295,7 @@ void join_listener_mark_silent(const struct join_listener *listener, struct farm
 	join_mark(listener->join, farm, listening_clock_now());
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 int join_listener_new(struct join_listener **out, struct daemon *daemon, void (*changed)(void *data), void *data)
 {

@@ -116,7 +116,7 @@ enum join_source join_sources_classify(struct join_sources *sources, const struc
 	return judge(sources, peer);
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 int join_sources_new(struct join_sources **out)
 {

@@ -56,7 +56,7 @@ void neighbour_report(struct neighbours *n)
 	neighbour_start_timer(n->report, n->reported + REPORT_TIME);
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static const int GROUPS[] = {
 	RTNLGRP_LINK,

@@ -313,7 +313,7 @@ void probe_path_close(struct probe_path *path, int fd)
 	close(fd);
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static int open_replies(struct probe_path *path, const char *directory)
 {

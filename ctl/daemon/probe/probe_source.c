@@ -155,7 +155,7 @@ int probe_sources_choose(
 	return start_using(sources, address);
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static void empty_map(int fd)
 {

@@ -163,7 +163,7 @@ int probe_tun_socket(const struct probe_tun *tun, int family, int type, int prot
 	return fd < 0 ? error : fd;
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 int probe_tun_new(struct probe_tun **out)
 {

@@ -365,7 +365,7 @@ void probes_report_all(struct probes *probes, bool all)
 	probes->report_all = all;
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static int on_report(sd_event_source *source, uint64_t usec, void *data)
 {

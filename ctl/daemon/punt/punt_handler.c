@@ -227,7 +227,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static int join_loop(struct punt_handler *handler, sd_event *event)
 {

@@ -81,7 +81,7 @@ int reinject_frame(
 	return action < 0 ? action : -EINVAL;
 }
 
-/* --- life */
+/* --- setup and cleanup */
 
 static int load_pass(void)
 {
