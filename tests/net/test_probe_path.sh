@@ -43,7 +43,7 @@ listen_everywhere() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
 		lab_start "$backend" "$backend" tests/net/named_echo.py "$backend" 5060 "$LAB_VIP" "$LAB_VIP6"
-		wait_for 5 grep -q listening "$LAB_DIR/$backend.log"
+		wait_for 20 grep -q listening "$LAB_DIR/$backend.log"
 	done
 }
 
