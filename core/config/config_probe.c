@@ -420,7 +420,7 @@ const struct key config_probe_keys[] = {
 		.flags = KEY_LIST,
 		.expected = "a SIP status code, or a class of them, such as 200 or 4xx",
 		.condition = &only_sip,
-		.help = "Status codes that count as success. A server that refuses the request is alive, too; most 5xx "
+		.help = "Status codes that count as success. A server that refuses the request also works; most 5xx "
 			"codes report a fault of the server."},
 	{.name = "from",
 		.read = read_uri,

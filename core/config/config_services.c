@@ -381,11 +381,10 @@ const struct key config_service_keys[] = {
 		.type = VALUE_WORD,
 		.words = affinity_words,
 		.usual = "`call-id`; for `tcp`: `flow`",
-		.help = "The property that packets for the same backend have in common: the Call-ID; the user of the "
-			"From, To or "
-			"Request-URI; the source address (`source`); or the source address and port (`flow`), which "
-			"for TCP is "
-			"the connection. A `tcp` service has `source` or `flow`."},
+		.help = "Packets with the same value of this property go to the same backend. `call-id`: the Call-ID. "
+			"`from-user`, `to-user`, `request-user`: the user of the From, To or Request-URI. `source`: "
+			"the source address. `flow`: the source address and port, for TCP the connection. A `tcp` "
+			"service supports only `source` and `flow`."},
 	{.name = "pool",
 		.required = true,
 		.read = read_own_pool,
