@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The command line and its help. Options may stand anywhere before "--". */
+/* See arguments.h. Options may stand anywhere before "--". */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,11 +9,11 @@
 
 #define WIDTH 44 /* of the left column of the help */
 
-/* The command line taken apart, before it is known which command it is. */
+/* The words and options of the command line, before the command is known. */
 struct line {
 	const char **words;
 	size_t word_count;
-	const struct protocol_argument **flags; /* with their values */
+	const struct protocol_argument **flags; /* flag_values has the value of each */
 	const char **flag_values;
 	size_t flag_count;
 };
@@ -46,7 +46,7 @@ static enum ctl_option find_option(const char *word, size_t length)
 	return option;
 }
 
-/* An option that is an argument of some command. */
+/* Finds an option that belongs to at least one command. */
 static const struct protocol_argument *find_flag(const char *name, size_t length)
 {
 	if (length < 3 || strncmp(name, "--", 2))
@@ -85,7 +85,7 @@ static void take_option(enum ctl_option option, const char *value, struct argume
 	}
 }
 
-/* Takes argv[*at], and the value after it if there is one. */
+/* Parses the option argv[*at] and, if it needs one, its value in the next word. */
 static int parse_option(char **argv, int *at, struct line *line, struct arguments *out)
 {
 	const char *word = argv[*at], *equals = strchr(word, '='), *value = equals ? equals + 1 : NULL;
@@ -122,14 +122,14 @@ static int parse_line(int argc, char **argv, struct line *line, struct arguments
 		else if (only_words || argv[i][0] != '-' || !argv[i][1])
 			line->words[line->word_count++] = argv[i];
 		else if (parse_option(argv, &i, line, out) < 0)
-			err = -EINVAL; /* but look on for --json, which says how to tell */
+			err = -EINVAL; /* continue: a later --json decides how the error is printed */
 	}
 	return err;
 }
 
 /* --- the command */
 
-/* How many words a command of this first word has: 2 if it is one of a group, else 1. */
+/* The number of words of a command that begins with `word`: 2 in a group, else 1. */
 static size_t command_length(const char *word)
 {
 	size_t length = strlen(word);
@@ -141,7 +141,7 @@ static size_t command_length(const char *word)
 	return 1;
 }
 
-/* Takes the words of the command from the line. There is none if a group is all that they name. */
+/* Removes the words of the command from the line. A group without a command leaves COMMAND_COUNT. */
 static int find_command(struct line *line, struct arguments *out)
 {
 	size_t length = command_length(line->words[0]);
@@ -169,8 +169,7 @@ static json_t *number_or_text(const char *word)
 	return errno || end == word || *end ? json_string(word) : json_integer(number);
 }
 
-/* Puts one word into the values. Only its kind of JSON is chosen here: protocol_check_request
- * says whether it is right. */
+/* Stores one word as a JSON value of the right type. protocol_check_request() validates it later. */
 static int take_word(const struct protocol_argument *argument, const char *word, struct arguments *out)
 {
 	json_t *value = argument->type == ARGUMENT_SWITCH   ? json_true()
@@ -273,7 +272,7 @@ void arguments_free(struct arguments *arguments)
 
 /* --- help */
 
-#define FLAGS_SHOWN 2 /* more of them are "[OPTION...]" */
+#define FLAGS_SHOWN 2 /* a synopsis with more flags shows "[OPTION...]" */
 
 static size_t flag_count(const struct protocol_argument *argument)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the command line: from its words to a command and its arguments, and its help.
- * All of it follows from the protocol's table of commands. */
+/* Parses the command line into a command and its arguments, and prints help. Both follow from the table of
+ * commands in core/control/protocol.c. */
 #pragma once
 
 #include <stdio.h>
@@ -17,19 +17,19 @@ struct arguments {
 	const char *socket;
 	const char *pin_directory;
 	bool json;
-	enum command command; /* COMMAND_COUNT: none, or not known */
-	const char *group;    /* to help with, "backend"; NULL: all of them */
-	json_t *values;       /* of the command's arguments, as the protocol has them; a file's contents not yet */
+	enum command command; /* COMMAND_COUNT: none or unknown */
+	const char *group;    /* print help for this group only, such as "backend"; NULL: for all commands */
+	json_t *values;       /* arguments in the form of the protocol, without the content of files */
 	char error[PROTOCOL_ERROR_SIZE];
 };
 
-/* 0, or -EINVAL for what cannot be understood: `error` says why, and `json` and
- * `command` are right as far as they could be told. arguments_free in either case. */
+/* 0, or -EINVAL with the reason in `error`; `json` and `command` are then set as far as they are valid. The
+ * caller must call arguments_free() in both cases. */
 int arguments_parse(int argc, char **argv, struct arguments *out);
 void arguments_free(struct arguments *arguments);
 
 /* "backend add POOL NAME ADDRESS [--weight N]" */
 void arguments_print_synopsis(enum command command, FILE *out);
 
-/* Help with the command, group, or all commands that were asked about. */
+/* Prints help for the command, for the group, or for all commands. */
 void arguments_print_help(const struct arguments *arguments, FILE *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The connection to sipxdpd. */
+/* See client.h. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "output.h"
 
 #define READ_SIZE ((size_t)64 << 10)
-#define TIMEOUT_SECONDS 60 /* a daemon that is stopped or stuck; the longest honest request takes a few */
+#define TIMEOUT_SECONDS 60 /* a healthy daemon needs a few seconds at most */
 
 __attribute__((format(printf, 3, 4))) static int fail(struct client *client, int err, const char *format, ...)
 {
@@ -42,9 +42,9 @@ static const char *advice(int error)
 		return " (is sipxdpd running?)";
 	case EACCES:
 	case EPERM:
-		return " (only root and members of the group sipxdp may)";
+		return " (only root and members of the group sipxdp have access)";
 	case EAGAIN:
-		return " (sipxdpd does not react)";
+		return " (sipxdpd does not respond)";
 	default:
 		return "";
 	}
@@ -61,7 +61,7 @@ static int connect_to_daemon(struct client *client)
 	strcpy(address.sun_path, client->path);
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0)
-		return fail(client, -errno, "cannot make a socket: %s", strerror(errno));
+		return fail(client, -errno, "cannot create a socket: %s", strerror(errno));
 	setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
@@ -69,8 +69,8 @@ static int connect_to_daemon(struct client *client)
 	return 0;
 }
 
-/* Between requests nothing comes from the daemon, except that it closes a connection
- * that was idle for long (a lookup fed by hand), or because it was restarted. */
+/* Has the daemon closed the connection? It does so after a long idle time (a lookup with typed input) and when
+ * it stops. It sends nothing else between requests. */
 static bool is_closed(int fd)
 {
 	char byte;
@@ -84,7 +84,7 @@ static int send_line(struct client *client, const char *line, size_t length)
 		ssize_t sent = send(client->fd, line, length, MSG_NOSIGNAL);
 
 		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
-			return 0; /* the daemon has said why before it closed: read it */
+			return 0; /* the daemon has sent a reason before it closed the connection: read it */
 		if (sent < 0 && errno != EINTR)
 			return fail(client, -errno, "cannot send to sipxdpd at %s: %s%s", client->path, strerror(errno),
 				advice(errno));
@@ -108,7 +108,7 @@ static int grow(struct client *client)
 	return 0;
 }
 
-/* Reads up to a newline; `length` is without it. */
+/* Reads one line; `length` excludes the newline. */
 static int receive_line(struct client *client, size_t *length)
 {
 	size_t have = 0;
@@ -117,7 +117,7 @@ static int receive_line(struct client *client, size_t *length)
 
 	for (;;) {
 		if (have > PROTOCOL_REPLY_MAX)
-			return fail(client, -EPROTO, "sipxdpd at %s sent a reply without an end", client->path);
+			return fail(client, -EPROTO, "the reply of sipxdpd at %s is too long", client->path);
 		if (have == client->size && grow(client) < 0)
 			return -ENOMEM;
 		got = recv(client->fd, client->buffer + have, client->size - have, 0);
@@ -128,7 +128,7 @@ static int receive_line(struct client *client, size_t *length)
 				TIMEOUT_SECONDS);
 		if (got <= 0)
 			return fail(client, -ECONNRESET,
-				"sipxdpd at %s closed the connection before it had answered (its log may say why)",
+				"sipxdpd at %s closed the connection without an answer (see the log of sipxdpd)",
 				client->path);
 		newline = memchr(client->buffer + have, '\n', (size_t)got);
 		if (newline) {
@@ -149,8 +149,8 @@ static int ask_daemon(struct client *client, const json_t *request, struct reply
 	if (!line)
 		return fail(client, -ENOMEM, "out of memory");
 	if (length - 1 > PROTOCOL_REQUEST_MAX)
-		err = fail(client, -EMSGSIZE, "the request is too large: %zu bytes where %zu are allowed", length - 1,
-			PROTOCOL_REQUEST_MAX);
+		err = fail(client, -EMSGSIZE, "the request is too large: it has %zu bytes, the limit is %zu",
+			length - 1, PROTOCOL_REQUEST_MAX);
 	if (!err && client->fd >= 0 && is_closed(client->fd)) {
 		close(client->fd);
 		client->fd = -1;
@@ -163,11 +163,11 @@ static int ask_daemon(struct client *client, const json_t *request, struct reply
 	if (!err)
 		err = receive_line(client, &length);
 	if (!err && protocol_parse_reply(client->buffer, length, reply) < 0)
-		err = fail(client, -EPROTO, "what answers at %s is not sipxdpd", client->path);
+		err = fail(client, -EPROTO, "the program that listens on %s is not sipxdpd", client->path);
 	return err;
 }
 
-/* The maps answer if they are there; else the error of the client stays. */
+/* Answers from the maps. 0; or `error`, with the client's message unchanged, if the maps cannot answer. */
 static int ask_maps(struct client *client, const json_t *json, int error, struct reply *reply)
 {
 	char ignored[PROTOCOL_ERROR_SIZE], refusal[PIN_DIRECTORY_ERROR_SIZE], *line;

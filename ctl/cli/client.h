@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the connection to sipxdpd: sends a request, waits for its reply. */
+/* The connection to sipxdpd: sends a request and waits for the reply. */
 #pragma once
 
 #include "core/control/protocol.h"
 
 struct client {
-	const char *path;          /* of the socket */
-	const char *pin_directory; /* of the maps, which answer some questions while no daemon runs */
-	bool from_maps;            /* they did, and the user was told */
+	const char *path;          /* of the control socket */
+	const char *pin_directory; /* of the maps, which answer some commands while sipxdpd is not running */
+	bool from_maps;            /* the maps have answered, and a warning has said so */
 	int fd;                    /* -1: not connected */
 	char *buffer;
 	size_t size;
-	char error[512]; /* what failed, on what, and what to do */
+	char error[512]; /* the failure, its object and a remedy */
 };
 
-/* Connects at the first request, not here. */
+/* Sets the client up. It connects at the first request. */
 void client_open(struct client *client, const char *path, const char *pin_directory);
 
-/* Sends a request and reads its reply, to be given to protocol_reply_free. Connects
- * anew if the daemon has closed the connection since the last request. 0, or -errno
- * and the client's `error` is set: -EMSGSIZE for a request that is too large. Where nothing
- * listens, the reply is from the maps if they can give it, and the user is told. */
+/* Sends a request and reads the reply, which the caller frees with protocol_reply_free(). Connects again if
+ * sipxdpd has closed the connection. If no daemon listens, the maps answer if they can, with a warning to the
+ * user. 0, or -errno with the reason in `error` of the client: -EMSGSIZE if the request is too large. */
 int client_ask(struct client *client, const json_t *request, struct reply *reply);
 
 void client_close(struct client *client);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Aligned columns: all cells are made first, as the widest one decides. */
+/* See columns.h. Formats all cells first, because the widest cell sets the width of its column. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +53,7 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 	}
 }
 
-/* To be freed; NULL when memory is out. */
+/* The text of a cell, to be freed; NULL: out of memory. */
 static char *cell_text(const struct column *column, const json_t *row)
 {
 	char *text = NULL;
@@ -81,7 +81,7 @@ static void put_padded(const struct column *column, const char *text, int width)
 		printf("%*s", right ? 2 : padding + 2, "");
 }
 
-/* All cells, row by row, and the widths of the columns. NULL when memory is out. */
+/* All cells, row by row, and the widths of the columns. NULL: out of memory. */
 static char **make_cells(const json_t *rows, const struct column *columns, size_t count, int *widths)
 {
 	size_t cell_count = json_array_size(rows) * count;

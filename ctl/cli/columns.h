@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns how a list of objects becomes lines with aligned columns. */
+/* Prints a list of JSON objects as lines with aligned columns. */
 #pragma once
 
 #include <jansson.h>
@@ -8,13 +8,13 @@
 
 enum cell {
 	CELL_TEXT,
-	CELL_LIST, /* of texts */
-	CELL_YES,  /* or no */
+	CELL_LIST, /* texts, separated by commas */
+	CELL_YES,  /* "yes" or "no" */
 	CELL_NUMBER,
 	CELL_PERCENT,
-	CELL_USEC, /* as milliseconds; 0 is none */
-	CELL_SECONDS,
-	CELL_AGE, /* of a time in seconds since the epoch */
+	CELL_USEC,    /* microseconds, printed as milliseconds; 0 is empty */
+	CELL_SECONDS, /* a duration */
+	CELL_AGE,     /* the time since a time in seconds of the epoch */
 };
 
 struct column {
@@ -23,5 +23,5 @@ struct column {
 	enum cell cell;
 };
 
-/* Prints the rows, or `when_empty` if there are none. A cell with nothing in it is "-". */
+/* Prints the rows, or `when_empty` if there are none. An empty cell is "-". */
 void columns_print(const json_t *rows, const struct column *columns, const char *when_empty);

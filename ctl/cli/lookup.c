@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Lookups in batches. */
+/* See lookup.h. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 #include "lookup.h"
 
 #define BATCH 500
-#define LINE_SIZE (64 << 10) /* longer than any Call-ID that fits a datagram */
+#define LINE_SIZE (64 << 10) /* a datagram has no longer Call-ID */
 
-_Static_assert(BATCH <= PROTOCOL_LIST_MAX, "a batch is one request");
+_Static_assert(BATCH <= PROTOCOL_LIST_MAX, "one request must have room for a batch");
 
 struct lookup {
 	struct output *output;
 	struct client *client;
-	const json_t *arguments; /* as the user gave them */
-	json_t *batch;           /* NULL: no Call-ID is given */
+	const json_t *arguments; /* from the command line */
+	json_t *batch;           /* NULL: the command line has no Call-ID */
 	bool begun;
-	bool refused; /* one of them, and the user was told */
+	bool refused; /* a look-up has failed, and the user has a message */
 };
 
-/* Standard input, as far as it is read and not yet taken. */
+/* The buffer of standard input. */
 struct lines {
 	char text[LINE_SIZE];
 	size_t length;
 	size_t taken;
 	size_t number; /* of the last line taken */
-	bool skipping; /* the rest of a line that was too long */
+	bool skipping; /* in the rest of a line that is too long */
 	bool ended;
-	bool faulty; /* a line was left out, and the user was told */
+	bool faulty; /* a line was skipped, and the user has a message */
 };
 
 /* --- batches */
@@ -39,7 +39,7 @@ static void begin(struct lookup *lookup)
 	lookup->begun = true;
 }
 
-/* A fault after some results: they become a whole list first. */
+/* Before an error message: completes the list of the results so far. */
 static void end_early(struct lookup *lookup)
 {
 	if (lookup->begun)
@@ -62,11 +62,12 @@ static bool print_reply(struct lookup *lookup, const struct reply *reply)
 	if (json_array_size(reply->result) == asked)
 		return output_flush(lookup->output);
 	end_early(lookup);
-	output_error(lookup->output, "sipxdpd has answered %zu of %zu", json_array_size(reply->result), asked);
+	output_error(
+		lookup->output, "sipxdpd has answered only %zu of %zu look-ups", json_array_size(reply->result), asked);
 	return false;
 }
 
-/* Asks for what is in the batch, and empties it. */
+/* Sends the batch, prints the answers and empties the batch. */
 static bool ask(struct lookup *lookup)
 {
 	json_t *arguments, *request;
@@ -100,13 +101,13 @@ static bool add(struct lookup *lookup, json_t *call_id)
 
 /* --- standard input */
 
-static void leave_out(struct lines *lines, const char *why)
+static void skip_line(struct lines *lines, const char *why)
 {
-	output_warning("standard input, line %zu: %s; left out", lines->number, why);
+	output_warning("standard input, line %zu: %s; skipped", lines->number, why);
 	lines->faulty = true;
 }
 
-/* The Call-ID of a line that is `length` long; NULL if it has none. */
+/* The Call-ID in a line of `length` bytes; NULL if there is none. */
 static json_t *call_id_of(struct lines *lines, const char *line, size_t length)
 {
 	json_t *call_id;
@@ -119,11 +120,11 @@ static json_t *call_id_of(struct lines *lines, const char *line, size_t length)
 		return NULL;
 	call_id = memchr(line, '\0', length) ? NULL : json_stringn(line, length);
 	if (!call_id)
-		leave_out(lines, "not UTF-8 text");
+		skip_line(lines, "not UTF-8 text");
 	return call_id;
 }
 
-/* The Call-ID of the next line that has one; NULL when more must be read for it. */
+/* The Call-ID of the next line that has one; NULL if the buffer has no such line. */
 static json_t *next_call_id(struct lines *lines)
 {
 	json_t *call_id = NULL;
@@ -137,7 +138,7 @@ static json_t *next_call_id(struct lines *lines)
 		lines->taken += (size_t)(end - line) + 1;
 		lines->number++;
 		if (lines->skipping)
-			leave_out(lines, "too long");
+			skip_line(lines, "too long");
 		else
 			call_id = call_id_of(lines, line, (size_t)(end - line));
 		lines->skipping = false;
@@ -145,7 +146,7 @@ static json_t *next_call_id(struct lines *lines)
 	return call_id;
 }
 
-/* Reads more: false at the end of it, or when it fails. */
+/* Reads more input. False at its end or on failure. */
 static bool read_more(struct lines *lines)
 {
 	ssize_t got;
@@ -210,7 +211,7 @@ bool lookup_run(struct output *output, struct client *client, const json_t *argu
 	done = from_input ? ask_for_lines(&lookup) : ask_for_words(&lookup, call_ids);
 
 	if (done)
-		begin(&lookup); /* of nothing, in JSON, is an empty list */
+		begin(&lookup); /* no results: JSON output needs an empty list */
 	end_early(&lookup);
 	json_decref(lookup.batch);
 	return done && !lookup.refused;

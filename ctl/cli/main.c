@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* sipxdp-ctl: talks to sipxdpd. From the command line to a request, from the reply to
- * an exit status. */
+/* sipxdp-ctl: turns the command line into a request to sipxdpd, and the reply into output and an exit status. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,9 @@ enum status {
 	STATUS_USAGE = 2,
 };
 
-/* --- the contents of a file as an argument */
+/* --- a file as an argument */
 
-/* The whole of a file, to be freed, or more of it than a request can have; NULL with errno. */
+/* Reads a file completely, or until it exceeds the size of a request. To be freed; NULL with errno. */
 static char *read_file(FILE *file, size_t *length)
 {
 	size_t size = (size_t)64 << 10, got;
@@ -55,7 +54,7 @@ static json_t *file_contents(struct output *output, const char *path)
 	if (!text)
 		output_error(output, "cannot read %s: %s", is_input ? "standard input" : path, strerror(errno));
 	else if (length > PROTOCOL_REQUEST_MAX)
-		output_error(output, "%s: too large, of %zu MiB at most", path, PROTOCOL_REQUEST_MAX >> 20);
+		output_error(output, "%s: too large, the limit is %zu MiB", path, PROTOCOL_REQUEST_MAX >> 20);
 	else if (memchr(text, '\0', length) || !(contents = json_stringn(text, length)))
 		output_error(output, "%s: not UTF-8 text", path);
 	if (file && !is_input)
@@ -64,7 +63,7 @@ static json_t *file_contents(struct output *output, const char *path)
 	return contents;
 }
 
-/* Reads the file whose path is the argument before one that takes contents. */
+/* For each argument of the kind ARGUMENT_CONTENTS: reads the file whose path is the argument before it. */
 static enum status fill_contents(struct output *output, enum command command, json_t *values)
 {
 	const struct protocol_argument *argument = protocol_commands[command].arguments;
@@ -104,8 +103,8 @@ static enum status refuse_usage(struct output *output, const struct arguments *a
 	return STATUS_USAGE;
 }
 
-/* Is the request one that the daemon will understand? Told to the user as his mistake,
- * before a daemon is looked for. */
+/* Validates the request before sipxdp-ctl connects: a mistake in the command line is a usage error, with or
+ * without a running daemon. */
 static enum status check(struct output *output, const struct arguments *arguments, json_t *request)
 {
 	char error[PROTOCOL_ERROR_SIZE];
@@ -129,15 +128,15 @@ static enum status ask(struct output *output, struct client *client, enum comman
 		output_refusal(output, &reply, path ? path : reply.path);
 	} else {
 		output_result(output, command, reply.result);
-		/* A monitor that runs `status` must notice that the daemon is gone. */
+		/* A monitoring system that runs `status` must notice that the daemon is not running. */
 		status = command == COMMAND_STATUS && client->from_maps ? STATUS_FAILED : STATUS_DONE;
 	}
 	protocol_reply_free(&reply);
 	return status;
 }
 
-/* Is anything said of the packet? */
-static bool has_question(const json_t *values)
+/* Do the arguments describe a packet? */
+static bool describes_packet(const json_t *values)
 {
 	return json_object_get(values, "call_ids") || json_object_get(values, "source") ||
 	       json_object_get(values, "via") || json_object_get(values, "route") ||
@@ -151,12 +150,13 @@ static enum status run_lookup(struct output *output, struct client *client, cons
 	json_t *request = protocol_request(COMMAND_LOOKUP, first);
 	enum status status;
 
-	/* However many there are, one shows whether they are understood. */
+	/* One Call-ID is enough to validate the request. */
 	if (call_ids)
 		json_object_set_new(first, "call_ids", json_pack("[O]", json_array_get(call_ids, 0)));
-	status = has_question(arguments->values)
+	status = describes_packet(arguments->values)
 			 ? check(output, arguments, request)
-			 : refuse_usage(output, arguments, "CALL-ID is missing, or an option in its stead");
+			 : refuse_usage(output, arguments,
+				   "CALL-ID is missing (or give --source, --via, --route or --request-uri)");
 	json_decref(request);
 	if (status == STATUS_DONE && !lookup_run(output, client, arguments->values))
 		status = STATUS_FAILED;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is printed: a table of columns per list, and a function per result that is none. */
+/* See output.h: a table of columns for each list, and a function for each other result. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,7 +100,7 @@ static long long number_of(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-/* --- results that are no list */
+/* --- results other than lists */
 
 static void put_line(const char *label, const char *text)
 {
@@ -178,8 +178,8 @@ static void put_share(const json_t *pool, const char *key, const char *verb)
 static void put_change(enum command command, const json_t *change)
 {
 	const char *verb = command == COMMAND_PLAN ? "would move" : "move";
-	const char *later = command == COMMAND_PLAN ? "would move when their calls have been recorded"
-						    : "are to move when their calls have been recorded";
+	const char *later = command == COMMAND_PLAN ? "would move after their calls have been recorded"
+						    : "will move after their calls have been recorded";
 	const json_t *item;
 	bool moved = false;
 	size_t i;
@@ -232,7 +232,7 @@ void output_result(struct output *output, enum command command, const json_t *re
 		columns_print(result, backend_columns, "no backends");
 		break;
 	case COMMAND_BACKEND_CALLS:
-		columns_print(result, call_columns, "no calls and no connections are known");
+		columns_print(result, call_columns, "no calls or connections");
 		break;
 	case COMMAND_STATS:
 		put_stats(result);
@@ -245,7 +245,7 @@ void output_result(struct output *output, enum command command, const json_t *re
 	}
 }
 
-/* --- results in pieces */
+/* --- results of a look-up */
 
 void output_list_begin(struct output *output)
 {
@@ -279,7 +279,7 @@ bool output_list_item(struct output *output, const json_t *owner)
 	if (*text_of(owner, "previous_owner")) {
 		putchar('\t');
 		text_put(stdout, text_of(owner, "previous_owner"), "");
-		fputs(" if the call is up already", stdout);
+		fputs(" for established calls", stdout);
 	}
 	putchar('\n');
 	return true;
@@ -304,7 +304,7 @@ static void put_error_json(const char *message, json_t *faults)
 
 static void put_message(const char *message)
 {
-	fflush(stdout); /* where both are one terminal, what came before stands before */
+	fflush(stdout); /* keeps the order if both are the same terminal */
 	fputs("sipxdp-ctl: ", stderr);
 	text_put(stderr, message, "");
 	fputc('\n', stderr);

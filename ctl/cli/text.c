@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Text for the terminal. */
+/* See text.h. */
 #include <locale.h>
 #include <stdbool.h>
 #include <string.h>
@@ -8,19 +8,19 @@
 
 void text_open(void)
 {
-	/* Whatever the user's locale, what comes in is UTF-8. Where there is no such
-	 * locale, text_put escapes all that is not ASCII. */
+	/* All input is UTF-8, whatever the locale of the user. Without this locale text_put() escapes all
+	 * non-ASCII text. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* Marks of direction and invisible characters make a name look like another. */
+/* Direction marks and invisible characters can make a name look like a different name. */
 static bool is_deceptive(wchar_t character)
 {
 	return (character >= 0x200b && character <= 0x200f) || (character >= 0x2028 && character <= 0x202e) ||
 	       (character >= 0x2060 && character <= 0x206f) || character == 0xfeff;
 }
 
-/* The first character's size in bytes, negative if it is to be escaped. */
+/* The size of the first character in bytes, negative if it must be escaped. */
 static int character_size(const char *text, size_t length, const char *allowed)
 {
 	mbstate_t state = {0};

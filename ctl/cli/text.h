@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns how text reaches the terminal. Nothing that came over the socket, from a file or
- * from the command line is printed by any other way. */
+/* Prints text safely to a terminal. All text from the socket, from files and from the command line goes through
+ * text_put(). */
 #pragma once
 
 #include <stdio.h>
 
-/* Once, before anything is printed. */
+/* Call this once before any output. */
 void text_open(void);
 
-/* Prints with everything escaped that a terminal might act upon or that would deceive a
- * reader, except the ASCII characters in `allowed`. */
+/* Prints text and escapes control characters and invisible or direction-changing characters, except the ASCII
+ * characters in `allowed`. */
 void text_put(FILE *out, const char *text, const char *allowed);
 
-/* Columns of the terminal that a text takes which text_put has written. */
+/* The width of the output of text_put(), in columns of the terminal. */
 int text_width(const char *text);
 
 /* "3d04h", "5h07m", "12m09s", "8s" */

@@ -14,7 +14,7 @@ static time_t now_seconds(void)
 	return now.tv_sec;
 }
 
-/* The backend's line of the list, borrowed from the reply; NULL if it is not there. */
+/* Finds the backend in the reply; NULL if it is missing. The reply owns the result. */
 static json_t *find(const struct reply *reply, const char *backend)
 {
 	json_t *item;
@@ -54,10 +54,10 @@ bool wait_until_empty(struct output *output, struct client *client, const char *
 	if (failed)
 		output_error(output, "%s", client->error);
 	else if (!empty)
-		output_error(output, "backend %s/%s is not %s after %lld s: about %lld calls are left", pool, backend,
+		output_error(output, "backend %s/%s is not %s after %lld s: about %lld calls remain", pool, backend,
 			removed ? "removed" : "empty", seconds, calls);
 	else if (connections)
-		output_warning("backend %s/%s has %lld connections left; calls over TCP and TLS are not counted", pool,
-			backend, connections);
+		output_warning("backend %s/%s still has %lld connections; the calls over TCP and TLS are not counted",
+			pool, backend, connections);
 	return empty;
 }

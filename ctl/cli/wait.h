@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns `backend drain --wait` and `backend remove --drain --wait`. */
+/* `backend drain --wait` and `backend remove --drain --wait`. */
 #pragma once
 
 #include "client.h"
 #include "output.h"
 
-/* Asks every second whether a backend that drains is empty or, if `removed`, is there no more. False if it is not after
- * so many seconds, or cannot be asked; the user has been told. */
+/* Asks every second whether a draining backend is empty or, with `removed`, is removed. False after `seconds` or if
+ * sipxdpd cannot be asked; the user has a message. */
 bool wait_until_empty(struct output *output, struct client *client, const char *pool, const char *backend, bool removed,
 	long long seconds);

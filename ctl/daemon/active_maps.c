@@ -16,7 +16,7 @@
 #include "log.h"
 
 #define WAIT_USEC 500000
-#define IN_PLACE_MSEC 5000 /* within which the loader puts filled maps in place */
+#define SWITCH_MSEC 5000 /* the loader needs less to put filled maps in place */
 
 static const char *next_directory(const struct daemon *daemon, char path[PATH_MAX])
 {
@@ -24,7 +24,7 @@ static const char *next_directory(const struct daemon *daemon, char path[PATH_MA
 	return path;
 }
 
-/* Without it all that would go there is the kernel's: counted, not silent. */
+/* On failure the daemon runs on: the balancer then passes such packets to the kernel and counts them. */
 static void open_punt_handler(struct daemon *daemon)
 {
 	int error;
@@ -32,10 +32,10 @@ static void open_punt_handler(struct daemon *daemon)
 	punt_handler_free(daemon->punt_handler);
 	error = punt_handler_new(&daemon->punt_handler, daemon->event, daemon->pin_directory);
 	if (error)
-		log_error("cannot take early fragments and packets that are too big: %s", strerror(-error));
+		log_error("cannot handle early fragments and packets that are too big: %s", strerror(-error));
 }
 
-/* Their answers come by a map, too, which they open when the first goes out. */
+/* Needs the pinned maps, which also deliver probe responses. */
 static int start_probes(struct probes **probes, struct daemon *daemon)
 {
 	int error = probes_new(probes, daemon->event, daemon->pin_directory, daemon_on_probed, daemon);
@@ -55,8 +55,9 @@ static bool is_locked(const struct daemon *daemon, int directory)
 	       locked.st_dev == found.st_dev && locked.st_ino == found.st_ino;
 }
 
-/* One daemon for one set of maps: the lock lies on their directory, and ends with us. After
- * `detach` and `attach` that is another directory of the same name. 0 or -errno, logged. */
+/* Locks the pin directory, so that one set of maps has one daemon. The lock ends with the process.
+ * `detach` and `attach` create a new directory of the same name, which needs a new lock. 0 or -errno,
+ * logged. */
 static int lock_maps(struct daemon *daemon)
 {
 	int fd = open(daemon->pin_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = -errno;
@@ -71,7 +72,7 @@ static int lock_maps(struct daemon *daemon)
 		return 0;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		log_error("cannot lock %s: another sipxdpd looks after these maps", daemon->pin_directory);
+		log_error("cannot lock %s: another sipxdpd manages these maps", daemon->pin_directory);
 		close(fd);
 		return -EBUSY;
 	}
@@ -81,17 +82,18 @@ static int lock_maps(struct daemon *daemon)
 	return 0;
 }
 
-/* --- maps, and who runs by them */
+/* --- opening one set of maps */
 
-struct adoption {
+/* Opened maps, before the daemon uses them. */
+struct candidate {
 	struct maps *maps;
-	struct image *running; /* what the maps hold */
-	struct image *heir;    /* what maps that are not filled yet take over from others; NULL: nothing */
+	struct image *running; /* the content of the maps */
+	struct image *heir;    /* the state that empty maps take over from the maps before; NULL: none */
 	struct farm *farm;
 };
 
-/* Opens new maps that are to be filled. Those that are filled already are left over, from a
- * loader that has not put them in place. 0 or -errno. */
+/* Opens the next maps if the loader waits for the daemon to fill them. 0 or -errno: -EEXIST for filled
+ * maps, which an interrupted loader has left behind. */
 static int open_next(const struct daemon *daemon, struct maps **maps)
 {
 	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
@@ -103,74 +105,77 @@ static int open_next(const struct daemon *daemon, struct maps **maps)
 	return -EEXIST;
 }
 
-static void serve_next(struct daemon *daemon)
+static void use_next_maps(struct daemon *daemon)
 {
 	daemon->on_next_maps = true;
 	daemon->next_maps_deadline = 0;
 }
 
-/* Makes the farm from what new maps take over from `known`, else from what the maps hold. */
-static void make_farm(
-	struct adoption *adoption, struct config *config, const struct image *known, struct faults *faults)
+/* Builds the farm from the content of the maps or, if these are empty, from `previous`, the content of the
+ * maps before. Without room for all backends the farm stays NULL, with a fault. */
+static void build_farm(
+	struct candidate *candidate, struct config *config, const struct image *previous, struct faults *faults)
 {
-	bool empty = !adoption->running->contract.filled;
+	bool empty = !candidate->running->contract.filled;
 
-	if (known && empty)
-		adoption->heir = image_resized_copy(known, &adoption->running->contract);
-	if (known && empty && !adoption->heir) {
-		faults_add(faults, (struct position){0}, "limits: more backends run than new maps have room for");
+	if (previous && empty)
+		candidate->heir = image_resized_copy(previous, &candidate->running->contract);
+	if (previous && empty && !candidate->heir) {
+		faults_add(faults, (struct position){0},
+			"limits: the new maps have room for fewer backends than are running");
 		config_free(config);
 		return;
 	}
-	adoption->farm = farm_new(config, adoption->heir ? adoption->heir : adoption->running, FARM_RESTART, faults);
+	candidate->farm =
+		farm_new(config, candidate->heir ? candidate->heir : candidate->running, FARM_RESTART, faults);
 }
 
-static void reject(struct adoption *adoption)
+static void reject(struct candidate *candidate)
 {
-	farm_free(adoption->farm);
-	image_free(adoption->running);
-	image_free(adoption->heir);
-	maps_close(adoption->maps);
-	*adoption = (struct adoption){0};
+	farm_free(candidate->farm);
+	image_free(candidate->running);
+	image_free(candidate->heir);
+	maps_close(candidate->maps);
+	*candidate = (struct candidate){0};
 }
 
-/* Reads what opened maps hold, and who is to run by them. Takes maps and config over, also
- * when it fails: then with -EINVAL if the maps have no room, which is logged once. */
-static int adopt(struct daemon *daemon, struct maps *maps, struct config *config, const struct image *known,
-	struct adoption *adoption)
+/* Reads the content of opened maps and builds the farm for them. Takes ownership of `maps` and `config`,
+ * also on failure. 0 or -errno: -EINVAL if the maps are too small, which is logged once. */
+static int load(struct daemon *daemon, struct maps *maps, struct config *config, const struct image *previous,
+	struct candidate *candidate)
 {
 	struct faults faults = {0};
 	int error;
 
-	*adoption = (struct adoption){.maps = maps};
-	error = maps_read(maps, &adoption->running);
+	*candidate = (struct candidate){.maps = maps};
+	error = maps_read(maps, &candidate->running);
 	if (error) {
-		log_error("cannot read the maps: %s", strerror(-error));
+		log_error("cannot read the maps in %s: %s", daemon->pin_directory, strerror(-error));
 		config_free(config);
 		return error;
 	}
-	make_farm(adoption, config, known, &faults);
-	/* Ids grow: of the maps in use and those beside them each is told once. */
-	if (!adoption->farm && maps_id(maps) > daemon->too_small_maps) {
+	build_farm(candidate, config, previous, &faults);
+	/* The kernel's map ids only grow, so this logs the faults once for each set of maps. */
+	if (!candidate->farm && maps_id(maps) > daemon->too_small_maps) {
 		daemon_log_faults(daemon, &faults);
 		daemon->too_small_maps = maps_id(maps);
 	}
 	faults_free(&faults);
-	return adoption->farm ? 0 : -EINVAL;
+	return candidate->farm ? 0 : -EINVAL;
 }
 
-/* Takes over the owners of slots and their migrations, and has done with the heir. */
-static void inherit(struct daemon *daemon, struct adoption *adoption)
+/* Takes over the slot owners and the migrations of the maps before, and frees that state. */
+static void inherit(struct daemon *daemon, struct candidate *candidate)
 {
-	if (adoption->heir)
-		desired_inherit(daemon->desired, adoption->farm, adoption->heir, clock_msec());
-	image_free(adoption->heir);
-	adoption->heir = NULL;
+	if (candidate->heir)
+		desired_inherit(daemon->desired, candidate->farm, candidate->heir, clock_msec());
+	image_free(candidate->heir);
+	candidate->heir = NULL;
 }
 
-/* --- at the start */
+/* --- start */
 
-/* Tells the faults of each FILE that is tried once. */
+/* Logs the faults of FILE once for each version of it. */
 static void log_new_faults(struct daemon *daemon, const struct faults *faults)
 {
 	struct stat file = {};
@@ -182,12 +187,12 @@ static void log_new_faults(struct daemon *daemon, const struct faults *faults)
 	daemon_log_faults(daemon, faults);
 }
 
-/* FILE may have been changed while we waited. */
-static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *known, struct adoption *adoption)
+/* Reads FILE again, which may have changed during the wait, and loads the maps for it. 0 or -errno. */
+static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *previous, struct candidate *candidate)
 {
 	struct faults faults = {0};
 	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, &faults);
-	int error = config ? adopt(daemon, maps, config, known, adoption) : -EINVAL;
+	int error = config ? load(daemon, maps, config, previous, candidate) : -EINVAL;
 
 	if (!config)
 		log_new_faults(daemon, &faults);
@@ -195,13 +200,13 @@ static int try_maps(struct daemon *daemon, struct maps *maps, const struct image
 	if (!config)
 		maps_close(maps);
 	else if (error)
-		reject(adoption);
+		reject(candidate);
 	return error;
 }
 
-/* Waits for the loader's new maps or, if it has been faster than we look, for those in their
- * place; or for FILE to fit the ones in use again. */
-static int wait_for_maps(struct daemon *daemon, const struct image *known, struct adoption *adoption)
+/* Waits for new maps from the loader, or until FILE fits the pinned maps again. A fast loader may have
+ * pinned the new maps already. 0 or -errno. */
+static int wait_for_maps(struct daemon *daemon, const struct image *previous, struct candidate *candidate)
 {
 	char text[MAPS_ERROR_SIZE];
 	struct maps *maps;
@@ -209,10 +214,10 @@ static int wait_for_maps(struct daemon *daemon, const struct image *known, struc
 	sd_notify(0, "READY=1\nSTATUS=waiting for sipxdp-loader upgrade");
 	sd_event_set_watchdog(daemon->event, true);
 	while (sd_event_get_state(daemon->event) != SD_EVENT_FINISHED) {
-		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, known, adoption))
+		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, previous, candidate))
 			return lock_maps(daemon);
-		if (!open_next(daemon, &maps) && !try_maps(daemon, maps, known, adoption)) {
-			serve_next(daemon);
+		if (!open_next(daemon, &maps) && !try_maps(daemon, maps, previous, candidate)) {
+			use_next_maps(daemon);
 			return 0;
 		}
 		sd_event_run(daemon->event, WAIT_USEC);
@@ -220,26 +225,26 @@ static int wait_for_maps(struct daemon *daemon, const struct image *known, struc
 	return -ECANCELED;
 }
 
-/* Who runs by maps of our contract into which FILE does not fit. */
-static struct image *outgrown(const struct daemon *daemon, struct adoption *adoption)
+/* Closes maps that are too small for FILE, and keeps their content for the new maps. */
+static struct image *keep_content(const struct daemon *daemon, struct candidate *candidate)
 {
-	struct image *known = adoption->running;
+	struct image *content = candidate->running;
 
-	log_error("waiting for new maps, which 'sipxdp-loader upgrade -c %s' makes", daemon->config_path);
-	if (image_is_migrating(known))
+	log_error("waiting for new maps: run 'sipxdp-loader upgrade -c %s'", daemon->config_path);
+	if (image_is_migrating(content))
 		log_warning(
 			"slots are migrating: with a different number of slots (limits: slots) their calls may move");
-	adoption->running = NULL;
-	reject(adoption);
-	return known;
+	candidate->running = NULL;
+	reject(candidate);
+	return content;
 }
 
-/* The maps in use or, where they are of another contract or FILE does not fit into them,
- * those that take their place. */
-static int adopt_some(struct daemon *daemon, struct config *config, struct adoption *adoption)
+/* Opens the pinned maps. If they have another ABI version or are too small for FILE, waits for the maps
+ * that replace them. 0 or -errno. */
+static int open_pinned_or_wait(struct daemon *daemon, struct config *config, struct candidate *candidate)
 {
 	char text[MAPS_ERROR_SIZE];
-	struct image *known = NULL;
+	struct image *previous = NULL;
 	struct maps *maps;
 	int error = maps_open(&maps, daemon->pin_directory, text);
 
@@ -248,25 +253,25 @@ static int adopt_some(struct daemon *daemon, struct config *config, struct adopt
 		config_free(config);
 		if (error != -EPROTO)
 			return error;
-		known = old_abi_read(daemon->pin_directory);
+		previous = old_abi_read(daemon->pin_directory);
 	} else {
-		error = adopt(daemon, maps, config, NULL, adoption);
+		error = load(daemon, maps, config, NULL, candidate);
 		if (!error)
 			return 0;
 		if (error != -EINVAL) {
-			reject(adoption);
+			reject(candidate);
 			return error;
 		}
-		known = outgrown(daemon, adoption);
+		previous = keep_content(daemon, candidate);
 	}
-	error = wait_for_maps(daemon, known, adoption);
-	image_free(known);
+	error = wait_for_maps(daemon, previous, candidate);
+	image_free(previous);
 	return error;
 }
 
 int active_maps_open(struct daemon *daemon)
 {
-	struct adoption adoption = {0};
+	struct candidate candidate = {0};
 	struct faults faults = {0};
 	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, &faults);
 	int error = config ? lock_maps(daemon) : -EINVAL;
@@ -276,24 +281,24 @@ int active_maps_open(struct daemon *daemon)
 	if (error)
 		config_free(config);
 	else
-		error = adopt_some(daemon, config, &adoption);
+		error = open_pinned_or_wait(daemon, config, &candidate);
 	if (error) {
-		reject(&adoption);
+		reject(&candidate);
 		return error;
 	}
-	daemon->maps = adoption.maps;
-	daemon->running = adoption.running;
-	daemon->farm = adoption.farm;
-	inherit(daemon, &adoption);
+	daemon->maps = candidate.maps;
+	daemon->running = candidate.running;
+	daemon->farm = candidate.farm;
+	inherit(daemon, &candidate);
 	error = start_probes(&daemon->probes, daemon);
 	if (!error && !daemon->on_next_maps)
 		open_punt_handler(daemon);
 	return error;
 }
 
-/* --- later */
+/* --- while the daemon runs */
 
-/* What runs goes on by other maps, perhaps of other sizes: FILE has no say in that. */
+/* The running configuration with the sizes of other maps. FILE may have changed and is not read here. */
 static struct config *running_config(const struct daemon *daemon, const struct maps *maps)
 {
 	const struct contract *contract = maps_contract(maps);
@@ -312,61 +317,63 @@ static bool same_sizes(const struct contract *a, const struct contract *b)
 	return !memcmp(a, b, offsetof(struct contract, filled));
 }
 
-/* Goes over to other maps, which it takes over. Those that nobody has filled get what the
- * ones before them held. If they have no room for it, those are kept. */
-static int go_over(struct daemon *daemon, struct maps *maps)
+/* Switches to other maps and takes ownership of them. Empty maps receive the content of the maps before.
+ * On failure, for instance if the other maps are too small, the daemon keeps the maps before. 0 or
+ * -errno. */
+static int switch_to(struct daemon *daemon, struct maps *maps)
 {
-	struct adoption adoption = {0};
+	struct candidate candidate = {0};
 	struct probes *probes;
-	int error = adopt(daemon, maps, running_config(daemon, maps), daemon->running, &adoption);
+	int error = load(daemon, maps, running_config(daemon, maps), daemon->running, &candidate);
 
 	if (!error)
 		error = start_probes(&probes, daemon);
 	if (error) {
-		reject(&adoption);
+		reject(&candidate);
 		return error;
 	}
-	log_info("%s", maps_are_filled(maps) ? "going on with maps that are filled" : "filling new maps");
-	if (!same_sizes(&adoption.running->contract, &daemon->running->contract)) {
+	log_info("%s", maps_are_filled(maps) ? "switching to other maps, which are filled" : "filling new maps");
+	if (!same_sizes(&candidate.running->contract, &daemon->running->contract)) {
 		desired_free(daemon->desired);
 		daemon->desired = desired_new();
-		inherit(daemon, &adoption);
+		inherit(daemon, &candidate);
 	}
-	image_free(adoption.heir);
+	image_free(candidate.heir);
 	maps_close(daemon->maps);
 	image_free(daemon->running);
 	probes_free(daemon->probes);
-	daemon->maps = adoption.maps;
-	daemon->running = adoption.running;
+	daemon->maps = candidate.maps;
+	daemon->running = candidate.running;
 	daemon->probes = probes;
 	daemon->unreconciled = true;
-	daemon_replace_farm(daemon, adoption.farm);
+	daemon_replace_farm(daemon, candidate.farm);
 	return 0;
 }
 
-/* Tracked calls are found by slots and ids: a migration goes on in new maps that keep both. In others
- * nothing may be migrating. */
-static void look_for_next(struct daemon *daemon)
+/* Switches to the next maps if there are any. Tracked calls are found by slot and backend id: if the new
+ * maps keep both, migrations continue there. Otherwise the switch waits for the end of all migrations. */
+static void check_next_maps(struct daemon *daemon)
 {
 	struct maps *maps;
 
 	if (open_next(daemon, &maps))
 		return;
-	/* What has been changed a moment ago is in the maps, or migrating, then. */
+	/* First complete pending changes: they may start a migration. */
 	if (daemon_reconcile(daemon) ||
 		(image_is_migrating(daemon->running) && !image_slots_fit(daemon->running, maps_contract(maps)))) {
 		if (daemon->delayed_maps != maps_id(maps))
-			log_info("new maps wait until no slot is migrating ('sipxdp-ctl pool finish' ends that)");
+			log_info("new maps wait for the end of all migrations ('sipxdp-ctl pool finish POOL' ends "
+				 "them)");
 		daemon->delayed_maps = maps_id(maps);
 		maps_close(maps);
 		return;
 	}
-	if (!go_over(daemon, maps))
-		serve_next(daemon);
+	if (!switch_to(daemon, maps))
+		use_next_maps(daemon);
 }
 
-/* The loader's new maps are the ones in use now. */
-static void arrive(struct daemon *daemon)
+/* The loader has put the new maps in place. */
+static void finish_switch(struct daemon *daemon)
 {
 	log_info("the new maps are in place");
 	daemon->on_next_maps = false;
@@ -374,9 +381,9 @@ static void arrive(struct daemon *daemon)
 	open_punt_handler(daemon);
 }
 
-/* From what is pinned now: new maps after `detach` and `attach`, or those that we had before
- * a loader gave up. */
-static void go_back(struct daemon *daemon)
+/* Switches to the pinned maps: new ones after `detach` and `attach`, or the maps before, after the loader
+ * has given up. */
+static void switch_to_pinned(struct daemon *daemon)
 {
 	char text[MAPS_ERROR_SIZE];
 	struct maps *maps;
@@ -388,31 +395,32 @@ static void go_back(struct daemon *daemon)
 		return;
 	}
 	if (!error)
-		error = go_over(daemon, maps);
+		error = switch_to(daemon, maps);
 	if (!error) {
 		daemon->on_next_maps = false;
 		open_punt_handler(daemon);
 	} else if (daemon->on_next_maps && error == -ENOENT) {
 		if (daemon->delayed_maps != maps_id(daemon->maps))
-			log_error("the loader was interrupted while it put the new maps in place: run 'sipxdp-loader "
-				  "upgrade'");
+			log_error("the loader was interrupted before the new maps were in place: run 'sipxdp-loader "
+				  "upgrade -c %s'",
+				daemon->config_path);
 		daemon->delayed_maps = maps_id(daemon->maps);
 	} else if (daemon->on_next_maps) {
-		log_error("the loader has not put the new maps in place, and those in use cannot be gone on with: "
-			  "ending, to be started again");
+		log_error("the loader has not put the new maps in place, and the pinned maps cannot be used: exiting "
+			  "for a restart");
 		sd_event_exit(daemon->event, EXIT_FAILURE);
 	}
 }
 
-/* Is the loader still to put the maps in place that we serve? */
-static bool is_on_its_way(struct daemon *daemon)
+/* Does the daemon use next maps that the loader has not put in place yet, but still may? */
+static bool awaits_loader(struct daemon *daemon)
 {
 	char path[PATH_MAX];
 
 	if (!daemon->on_next_maps || maps_are_pinned(daemon->maps, next_directory(daemon, path)) == 0)
 		return false;
 	if (!maps_are_filled(daemon->maps) || !daemon->next_maps_deadline)
-		daemon->next_maps_deadline = clock_msec() + IN_PLACE_MSEC;
+		daemon->next_maps_deadline = clock_msec() + SWITCH_MSEC;
 	return clock_msec() < daemon->next_maps_deadline;
 }
 
@@ -420,15 +428,15 @@ void active_maps_update(struct daemon *daemon)
 {
 	int pinned;
 
-	if (is_on_its_way(daemon))
+	if (awaits_loader(daemon))
 		return;
 	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
 	if (pinned < 0)
-		return; /* cannot be found out now: without a descriptor, perhaps */
+		return; /* unknown for now, for instance because no descriptor is free */
 	if (!pinned)
-		go_back(daemon);
+		switch_to_pinned(daemon);
 	else if (daemon->on_next_maps)
-		arrive(daemon);
+		finish_switch(daemon);
 	else
-		look_for_next(daemon);
+		check_next_maps(daemon);
 }

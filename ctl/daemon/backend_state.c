@@ -7,9 +7,9 @@
 #include "log.h"
 #include "ctl/daemon/probe/probes.h"
 
-/* --- what is known */
+/* --- results */
 
-static void note(const struct daemon *daemon, const struct farm_pool *pool, struct farm_backend *backend)
+static void take_results(const struct daemon *daemon, const struct farm_pool *pool, struct farm_backend *backend)
 {
 	const struct address *address = &backend->record.address;
 
@@ -22,13 +22,13 @@ void backend_state_report(const struct daemon *daemon, struct farm *farm)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++)
-			note(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
+			take_results(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
 }
 
-/* A backend that begins to fail may have another MAC address now. A backend that
- * must answer before another can be judged is asked by what there is: its probe, or its neighbour
- * entry. */
-static void ask(struct daemon *daemon, const struct farm_pool *pool)
+/* Requests results that a decision needs. A backend that begins to fail may have a new MAC address, so
+ * its neighbour entry is resolved again. A backend whose answer decides about others is probed at once;
+ * without probes, its neighbour entry is resolved. */
+static void request_results(struct daemon *daemon, const struct farm_pool *pool)
 {
 	bool neighbours_only = pool->config->probe.type == PROBE_NONE;
 
@@ -43,7 +43,7 @@ static void ask(struct daemon *daemon, const struct farm_pool *pool)
 	}
 }
 
-/* --- what changes */
+/* --- changes */
 
 static bool update_state(struct daemon *daemon, const struct farm_pool *pool, struct farm_backend *backend)
 {
@@ -62,14 +62,15 @@ static bool update_open(struct farm_pool *pool, uint64_t now)
 	if (!farm_update_fail_open(pool, now))
 		return false;
 	if (pool->fail_open)
-		log_error("pool %s FAIL OPEN: less than %u %% would be left, so its probes are not believed",
+		log_error("pool %s FAIL OPEN: less than %u %% of its backends pass their probes (min_alive), so it "
+			  "ignores them",
 			pool->config->name, pool->config->min_alive);
 	else
-		log_info("pool %s: its probes are believed again", pool->config->name);
+		log_info("pool %s: enough backends pass their probes; end of FAIL OPEN", pool->config->name);
 	return true;
 }
 
-static void say_outage(const struct farm_pool *pool, const struct outage *before, uint64_t now)
+static void log_outage(const struct farm_pool *pool, const struct outage *before, uint64_t now)
 {
 	char text[FARM_OUTAGE_SIZE];
 
@@ -78,24 +79,24 @@ static void say_outage(const struct farm_pool *pool, const struct outage *before
 	if (pool->outage.view != OUTAGE_NONE)
 		log_warning("pool %s: %s", pool->config->name, farm_outage_text(pool, now, text));
 	else if (!pool->outage.silent)
-		log_info("pool %s: all backends that are not down answer", pool->config->name);
+		log_info("pool %s: all backends that are not down respond", pool->config->name);
 }
 
-static bool look_at_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t now)
+static bool update_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t now)
 {
 	struct outage before = pool->outage;
 	bool changed = false;
 
 	for (size_t i = 0; i < pool->count; i++)
-		note(daemon, pool, &pool->backends[i]);
+		take_results(daemon, pool, &pool->backends[i]);
 	farm_judge(daemon->farm, pool, daemon->listening_since, now);
-	say_outage(pool, &before, now);
+	log_outage(pool, &before, now);
 	for (size_t i = 0; i < pool->count; i++) {
 		changed |= update_state(daemon, pool, &pool->backends[i]);
-		worker_breathe(daemon->worker);
+		worker_yield(daemon->worker);
 	}
 	changed |= update_open(pool, now);
-	ask(daemon, pool);
+	request_results(daemon, pool);
 	return changed;
 }
 
@@ -107,7 +108,7 @@ bool backend_state_update(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
 		struct farm_pool *pool = &daemon->farm->pools[i];
 
-		changed |= look_at_pool(daemon, pool, now);
+		changed |= update_pool(daemon, pool, now);
 		undecided |= pool->outage.silent;
 	}
 	probes_report_all(daemon->probes, undecided);

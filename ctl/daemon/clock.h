@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The clock that nobody sets: CLOCK_MONOTONIC, which is that of bpf_ktime_get_ns() and of
- * the event loop's timers. */
+/* CLOCK_MONOTONIC, which clock adjustments do not affect. bpf_ktime_get_ns() and the timers of the event
+ * loop use the same clock. */
 #pragma once
 
 #include <stdint.h>

@@ -21,11 +21,11 @@
 
 #define TICK_USEC 1000000
 #define TICK_ACCURACY_USEC 10000
-#define NEXT_TICK_USEC 50000         /* while new maps are to be put in place */
-#define NEIGHBOUR_TIMEOUT_SECONDS 10 /* that may pass until all neighbours have answered */
-#define SAVE_LATENCY_TICKS 10
-#define RECONCILE_ATTEMPTS 3   /* one after the other, while things change all the time */
-#define UNINTERRUPTED_MSEC 250 /* that a plan has at least, whatever changes meanwhile */
+#define FAST_TICK_USEC 50000         /* while the loader switches to new maps */
+#define NEIGHBOUR_TIMEOUT_SECONDS 10 /* after a start: how long to wait for missing MAC addresses */
+#define SAVE_LATENCY_TICKS 10        /* the maps receive new probe latencies every 10 ticks */
+#define RECONCILE_ATTEMPTS 3         /* before a reload, while changes keep coming */
+#define UNINTERRUPTED_MSEC 250       /* minimum run time of a plan before a change may stop it */
 #define FILE_SIZE_MAX (16 << 20)
 
 /* --- the file */
@@ -53,17 +53,17 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 		log_error("%s", fault_format(&faults->list[i], daemon->config_path, text));
 }
 
-/* --- the road from farm to maps */
+/* --- from farm to maps */
 
-/* What has been carried out of a plan. */
+/* The part of a plan that is done. */
 struct progress {
 	size_t steps;
-	int error; /* of the step that comes next */
+	int error; /* of the next step */
 };
 
-/* Without the lock: of what we look at only the worker changes anything. Between any two steps the
- * maps are in order, and there it stops if something else has changed meanwhile that may be more
- * urgent. It has its time first, so that it comes to an end although things change all the time. */
+/* Runs without the lock, because only the worker changes the data that this function reads. The maps
+ * are consistent between any two steps, so the plan can stop there when a more urgent change arrives.
+ * It first runs for UNINTERRUPTED_MSEC: a constant stream of changes must not stop all progress. */
 static struct progress carry_out(const struct daemon *daemon, const struct plan *plan)
 {
 	const uint64_t began = clock_msec();
@@ -85,10 +85,10 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 
 	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
-		/* Into new maps all is written, and to those who watch nothing happens. */
+		/* A fill of new maps writes everything but changes nothing for the traffic. */
 		if (step->text && !daemon->on_next_maps)
 			log_info("%s", step->text);
-		worker_breathe(daemon->worker);
+		worker_yield(daemon->worker);
 	}
 	if (progress->error)
 		log_error("cannot change the maps: %s (step %zu of %zu%s%s); trying again every second",
@@ -96,7 +96,8 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 			step->text ? step->text : "");
 }
 
-/* At a start nobody's MAC address may be known: maps without owners hold nothing yet. */
+/* After a start the MAC addresses of the backends may be missing. A table without owners does not
+ * count as filled. */
 static bool awaits_neighbours(const struct daemon *daemon)
 {
 	bool pending = false;
@@ -107,11 +108,11 @@ static bool awaits_neighbours(const struct daemon *daemon)
 	return pending && (uint64_t)time(NULL) < daemon->started + NEIGHBOUR_TIMEOUT_SECONDS;
 }
 
-/* One plan, made from what is known at `now` and carried out; then it is a later `now`. 0, or -errno, or
- * 1: something has changed meanwhile, and it was not carried out to its end. */
+/* Computes one plan for the time `now`, carries it out, and advances `now`. 0 or -errno; 1 if a change
+ * stopped the plan early. */
 static int reconcile_once(struct daemon *daemon, uint64_t *now)
 {
-	const uint64_t made = *now;
+	const uint64_t start = *now;
 	struct farm *farm;
 	struct image *desired;
 	struct plan *plan;
@@ -120,21 +121,21 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 
 	atomic_store(&daemon->changed, false);
 	backend_state_update(daemon);
-	worker_breathe(daemon->worker);
+	worker_yield(daemon->worker);
 	if (!daemon->on_next_maps)
 		probes_follow_farm(daemon->probes, daemon->farm);
-	worker_breathe(daemon->worker);
+	worker_yield(daemon->worker);
 	farm = farm_sketch(daemon->farm);
-	worker_leave(daemon->worker);
-	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= made)
+	worker_unlock(daemon->worker);
+	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= start)
 		tracked_calls_hold_slots(daemon);
-	desired = desired_image(daemon->desired, farm, daemon->running, made);
+	desired = desired_image(daemon->desired, farm, daemon->running, start);
 	plan = plan_new(daemon->running, desired);
 	progress = carry_out(daemon, plan);
 	*now = clock_msec();
-	desired_postpone(daemon->desired, made, *now);
+	desired_postpone(daemon->desired, start, *now);
 	farm_sketch_free(farm);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 	for (size_t i = 0; i < plan->dangers.count; i++)
 		log_warning("%s", plan->dangers.list[i]);
 	count_steps(daemon, plan, &progress);
@@ -156,7 +157,7 @@ int daemon_reconcile(struct daemon *daemon)
 	if (!error)
 		error = macs;
 	if (!error && !awaits_neighbours(daemon))
-		error = maps_say_filled(daemon->maps);
+		error = maps_set_filled(daemon->maps);
 	daemon->unreconciled = error != 0;
 	return error;
 }
@@ -200,7 +201,7 @@ void daemon_watch_neighbours(struct daemon *daemon)
 	}
 	error = neighbours_watch(daemon->neighbours, addresses, count);
 	if (error)
-		log_error("cannot ask for the ways to the backends: %s", strerror(-error));
+		log_error("cannot watch the routes to the backends: %s", strerror(-error));
 	free(addresses);
 }
 
@@ -215,7 +216,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	daemon_watch_neighbours(daemon);
 }
 
-/* What would follow if this farm ran, which is changed for that. */
+/* Computes the effects of running `farm`, and changes `farm` for that. */
 static void predict(struct daemon *daemon, struct farm *farm, struct effects *effects)
 {
 	const struct preview_now now = {.ms = clock_msec(),
@@ -226,9 +227,9 @@ static void predict(struct daemon *daemon, struct farm *farm, struct effects *ef
 	farm_take_over(farm, daemon->farm);
 	backend_state_report(daemon, farm);
 	join_listener_mark_silent(daemon->join_listener, farm);
-	worker_leave(daemon->worker);
+	worker_unlock(daemon->worker);
 	preview(effects, daemon->desired, daemon->farm->config, farm, daemon->running, now);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 }
 
 static void predict_copy(struct daemon *daemon, const struct farm *farm, struct effects *effects)
@@ -250,38 +251,40 @@ static void log_refusal(const struct daemon *daemon, const struct effects *effec
 {
 	for (size_t i = 0; i < effects->dangers.count; i++)
 		log_error("%s", effects->dangers.list[i]);
-	log_error("not reloaded: %s would move calls that are up; what ran goes on ('sipxdp-ctl reload --move-calls' "
-		  "does it all the same)",
+	log_error("not reloaded: %s would move established calls; the running configuration stays in use "
+		  "('sipxdp-ctl reload --move-calls' reloads anyway)",
 		daemon->config_path);
 }
 
-/* The new farm is made from what runs: what has changed is settled before. Only this thread changes
- * what runs, so that it can be read without the lock. */
+/* Builds a farm from `config` and the running state. Pending changes are reconciled first, so that the
+ * running state includes them. Only this thread changes the running state, so it can be read without
+ * the lock. NULL if `config` is NULL or has faults. */
 static struct farm *build_farm(struct daemon *daemon, struct config *config, struct faults *faults)
 {
 	struct farm *farm = NULL;
 
 	for (int i = 0; i < RECONCILE_ATTEMPTS && atomic_load(&daemon->changed); i++)
 		daemon_reconcile(daemon);
-	worker_leave(daemon->worker);
+	worker_unlock(daemon->worker);
 	if (config)
 		farm = farm_new(config, daemon->running, FARM_RELOAD, faults);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 	return farm;
 }
 
-/* Servers may have joined or left the farm that runs, while we computed. Where they do so all the time,
- * the last of them wait: one that was told that it has joined must not be left out. */
+/* Builds the farm again if servers have joined or left during the computation: a server with a positive
+ * response must not be missing. From the second attempt on the worker keeps the lock, so that further
+ * servers wait. */
 static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struct faults *faults)
 {
 	for (int times = 0; farm && atomic_load(&daemon->changed); times++) {
 		struct config *config = config_copy(farm->config);
 
 		farm_free(farm);
-		worker_keep(daemon->worker, times > 0);
+		worker_keep_lock(daemon->worker, times > 0);
 		farm = build_farm(daemon, config, faults);
 	}
-	worker_keep(daemon->worker, false);
+	worker_keep_lock(daemon->worker, false);
 	return farm;
 }
 
@@ -290,13 +293,13 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	struct config *config;
 	struct farm *farm;
 
-	worker_leave(daemon->worker);
+	worker_unlock(daemon->worker);
 	config = certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 	farm = build_farm(daemon, config, faults);
 	if (!farm) {
 		daemon_log_faults(daemon, faults);
-		log_error("not reloaded: %s has faults; what ran goes on", daemon->config_path);
+		log_error("not reloaded: %s has faults; the running configuration stays in use", daemon->config_path);
 		return -EINVAL;
 	}
 	predict_copy(daemon, farm, effects);
@@ -309,7 +312,7 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	if (!farm)
 		return -EINVAL;
 	daemon_replace_farm(daemon, farm);
-	worker_breathe(daemon->worker);
+	worker_yield(daemon->worker);
 	log_info("reloaded %s", daemon->config_path);
 	return daemon_reconcile(daemon);
 }
@@ -329,9 +332,9 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 	struct config *config;
 	struct farm *farm;
 
-	worker_leave(daemon->worker);
+	worker_unlock(daemon->worker);
 	config = certificates_check(config_parse(text, length, faults), faults);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 	farm = build_farm(daemon, config, faults);
 	if (!farm)
 		return -EINVAL;
@@ -355,8 +358,7 @@ static void on_joined(void *data)
 	daemon_on_changed(daemon);
 }
 
-/* Does something migrating, something undecided, or a backend that starts slowly want its next
- * step? */
+/* Is the next step of a migration, of a pending health decision or of a slow start due? */
 static bool is_due(const struct daemon *daemon)
 {
 	uint32_t ramp = farm_next_slow_start_step(daemon->farm);
@@ -366,16 +368,16 @@ static bool is_due(const struct daemon *daemon)
 	       (ramp && ramp <= time(NULL));
 }
 
-/* us until the next tick: sooner where something is to be decided before. */
+/* us until the next tick: earlier than a second when a health decision is due earlier. */
 static uint64_t next_tick(const struct daemon *daemon)
 {
 	uint64_t now = listening_clock_now(), next = backend_state_next(daemon);
 
 	if (daemon->on_next_maps)
-		return NEXT_TICK_USEC;
+		return FAST_TICK_USEC;
 	if (next >= now + TICK_USEC / 1000)
 		return TICK_USEC;
-	return next > now ? (next - now) * 1000 : NEXT_TICK_USEC;
+	return next > now ? (next - now) * 1000 : FAST_TICK_USEC;
 }
 
 static void check_control_socket(struct daemon *daemon)
@@ -383,10 +385,10 @@ static void check_control_socket(struct daemon *daemon)
 	int error = control_check_socket(daemon->control);
 
 	if (error > 0)
-		log_warning("listening on %s anew: it had been removed", daemon->socket_path);
+		log_warning("listening on %s again: the socket file was removed", daemon->socket_path);
 	else if (error && error != daemon->control_error)
-		log_error("%s is gone, and cannot be made anew: %s; trying again every second", daemon->socket_path,
-			strerror(-error));
+		log_error("cannot create the removed control socket %s again: %s; trying again every second",
+			daemon->socket_path, strerror(-error));
 	daemon->control_error = error < 0 ? error : 0;
 }
 
@@ -400,12 +402,12 @@ static void tick_job(void *data)
 		daemon_watch_neighbours(daemon);
 		daemon->unreconciled = true;
 	}
-	/* Latencies are written down now and then, for a daemon after us. */
+	/* A later daemon reads the probe latencies from the maps. */
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);
 }
 
-/* The next tick comes a whole interval later, also when this one was late. */
+/* The next tick follows a full interval after this one, even if this one was late. */
 static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
 	struct daemon *daemon = data;
@@ -430,7 +432,7 @@ static int start_control(struct daemon *daemon, control_answer *answer)
 
 	if (error)
 		log_error("cannot listen on %s: %s%s", daemon->socket_path, strerror(-error),
-			error == -EADDRINUSE ? " (another sipxdpd answers there)" : "");
+			error == -EADDRINUSE ? " (another sipxdpd listens there)" : "");
 	return error;
 }
 
@@ -445,32 +447,32 @@ int daemon_start(struct daemon *daemon)
 	if (!error)
 		error = listening_clock_start(daemon->event);
 	daemon->listening_since = listening_clock_now();
-	daemon->started = time(NULL); /* it may have waited */
+	daemon->started = time(NULL); /* not earlier: active_maps_open() may wait for hours */
 	if (!error) {
 		error = worker_new(&daemon->worker, daemon->event);
 		if (error)
-			log_error("cannot start a second thread: %s", strerror(-error));
+			log_error("cannot start the worker thread: %s", strerror(-error));
 	}
 	if (!error) {
 		error = neighbours_new(&daemon->neighbours, daemon->event, daemon_on_changed, daemon);
 		if (error)
-			log_error("cannot ask the kernel for routes and neighbours: %s", strerror(-error));
+			log_error("cannot read routes and neighbours from the kernel: %s", strerror(-error));
 	}
 	if (!error) {
 		error = join_listener_new(&daemon->join_listener, daemon, on_joined, daemon);
 		if (error)
-			log_error("cannot let servers join: %s", strerror(-error));
+			log_error("cannot accept servers that join: %s", strerror(-error));
 	}
 	if (!error)
 		error = start_control(daemon, commands_run);
 	if (!error)
 		error = sd_event_add_time_relative(
-			daemon->event, NULL, CLOCK_MONOTONIC, NEXT_TICK_USEC, TICK_ACCURACY_USEC, on_tick, daemon);
+			daemon->event, NULL, CLOCK_MONOTONIC, FAST_TICK_USEC, TICK_ACCURACY_USEC, on_tick, daemon);
 	if (error < 0)
 		return error;
 	join_listener_reconfigure(daemon->join_listener);
 	daemon_watch_neighbours(daemon);
-	daemon_on_changed(daemon); /* what cannot be done is tried again, with probes running */
+	daemon_on_changed(daemon); /* steps that fail now are tried again, with probes running */
 	return 0;
 }
 
@@ -478,7 +480,8 @@ void daemon_stop(struct daemon *daemon)
 {
 	worker_free(daemon->worker);
 	daemon->worker = NULL;
-	/* A server that was answered relies on it. Without a control socket the start has failed. */
+	/* A server that joined relies on its positive response: write it to the maps. Without a control
+	 * socket the start has failed, and there is nothing to write. */
 	if (daemon->control && atomic_load(&daemon->changed))
 		daemon_reconcile(daemon);
 	control_free(daemon->control);

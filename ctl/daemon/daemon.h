@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The running daemon: what it knows, and the one road on which reload, sipxdp-ctl,
- * neighbours and restarts change what the maps hold: farm -> desired -> plan -> maps. */
+/* The state of the daemon, and the single path by which reloads, sipxdp-ctl, neighbour events and
+ * restarts change the maps: farm -> desired -> plan -> maps (core/farm/README.md has these words). */
 #pragma once
 
 #include <stdatomic.h>
@@ -19,10 +19,10 @@ struct daemon {
 	const char *pin_directory;
 	const char *socket_path;
 	sd_event *event;
-	int lock; /* on the directory of the maps (active_maps.c); -1: not yet */
+	int lock; /* of the pin directory (active_maps.c); -1: not locked yet */
 	struct maps *maps;
-	struct image *running; /* what the maps hold */
-	struct farm *farm;     /* what is to run */
+	struct image *running; /* the content of the maps */
+	struct farm *farm;     /* the configuration and the state of each backend */
 	struct desired *desired;
 	struct neighbours *neighbours;
 	struct probes *probes;
@@ -31,57 +31,60 @@ struct daemon {
 	struct punt_handler *punt_handler;
 	struct join_listener *join_listener;
 	struct control *control;
-	int control_error;     /* why its socket cannot be made anew, as it was logged; 0: it is there */
-	struct worker *worker; /* NULL until all that it may touch is there */
-	_Atomic bool changed;  /* since the plan under way was begun */
-	bool reconcile_queued; /* the worker will settle what has changed, */
-	bool tick_queued;      /* and do what is done every second */
-	bool reloading;        /* FILE is being read anew */
+	int control_error;     /* the last error logged for the control socket; 0: it works */
+	struct worker *worker; /* NULL until the daemon is complete */
+	_Atomic bool changed;  /* something has changed since the current plan was computed */
+	bool reconcile_queued; /* a reconcile job is in the queue of the worker */
+	bool tick_queued;      /* likewise for the job of each second */
+	bool reloading;
 	unsigned int ticks;
-	uint64_t listening_since; /* since when it listens, ms of listening_clock_now() */
+	uint64_t listening_since; /* ms of listening_clock_now() */
 	uint64_t started;         /* seconds since the epoch */
-	struct timespec
-		logged_file_time;    /* when the FILE was written whose faults were told while we waited for maps */
-	uint32_t too_small_maps;     /* id of the newest maps that the farm does not fit into: told once */
-	uint32_t delayed_maps;       /* id of new maps that wait until nothing is migrating: likewise */
-	bool on_next_maps;           /* new maps that are not in place yet (active_maps.h): nobody is probed */
-	uint64_t next_maps_deadline; /* ms of the clock: then the loader has given up; 0: not known yet */
-	bool unreconciled;           /* the last plan could not be carried out to its end */
+
+	struct timespec logged_file_time; /* mtime of the FILE whose faults are logged already */
+	uint32_t too_small_maps;          /* id of the newest maps that are too small for FILE: logged once */
+	uint32_t delayed_maps;            /* id of the new maps that cannot be used yet: logged once */
+	bool on_next_maps;                /* `maps` are not in place yet (active_maps.h): no probing */
+	uint64_t next_maps_deadline;      /* ms: then the loader has given up; 0: not known yet */
+
+	bool unreconciled; /* the last plan failed: try again every second */
 };
 
-/* Opens the maps, reads FILE and takes over what runs. Every reason against it is
- * logged. 0 or -errno. */
+/* Opens the maps, reads FILE and takes over the running state. Logs the reason of a failure.
+ * 0 or -errno. */
 int daemon_start(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);
 
-/* The next four are for the worker, which gives the lock up meanwhile. This one makes the maps what
- * the farm wants now, and logs each step. 0 or -errno; what could not be done is tried again every
- * second. */
+/* Only the worker calls the next four functions. They release the lock while they compute. */
+
+/* Brings the maps in line with the farm and logs each step. 0 or -errno; after a failure the daemon
+ * tries again every second. */
 int daemon_reconcile(struct daemon *daemon);
 
-/* The same after a change by hand, of which `outcome` says what follows: now, and when new backends
- * can be reached. */
+/* Reconciles after an operator's change to the farm. `effects` receives the steps that follow now,
+ * and those that follow when new backends become reachable. 0 or -errno. */
 int daemon_change(struct daemon *daemon, struct effects *effects);
 
-/* Reads FILE anew; `outcome` says what follows. 0, or -EINVAL with the faults, or -EPERM where it has
- * dangers and calls are not to be moved: what ran goes on unchanged. */
+/* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. With -EINVAL (`faults`
+ * lists the faults of FILE) and -EPERM (the change would move established calls, `effects` lists how,
+ * and `move_calls` is false) the running configuration stays as it is. */
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
 
-/* The effects of a reload of this text. 0, or -EINVAL with the faults. */
+/* Computes the effects of a reload of this text and changes nothing. 0, or -EINVAL with the faults. */
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects);
 
-/* Takes another farm, of which the caller settles what follows. */
+/* Replaces the farm. The caller must reconcile afterwards. */
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
 
-/* Tells the neighbours which addresses matter, after the farm's backends have changed. */
+/* Tells the neighbour tracker the addresses of all backends. Call it after the list has changed. */
 void daemon_watch_neighbours(struct daemon *daemon);
 
-/* Has the worker settle what has changed; a callback. */
+/* Callback: queues a reconcile job. */
 void daemon_on_changed(void *daemon);
 
-/* Likewise, if what the probes say changes anything. */
+/* Callback: queues a reconcile job if the probe results change the state of a backend. */
 void daemon_on_probed(void *daemon);
 
-/* Reads a file and parses it. NULL with faults. */
+/* Reads and parses a file. NULL with faults. */
 struct config *daemon_read_config(const char *path, enum file_kind kind, struct faults *faults);
 void daemon_log_faults(const struct daemon *daemon, const struct faults *faults);

@@ -3,8 +3,8 @@
 #include <sys/resource.h>
 #include "descriptors.h"
 
-#define RESERVED 16      /* or less, where the limit is low: */
-#define RESERVED_SHARE 8 /* one of so many */
+#define RESERVED 16      /* descriptors; with a low limit fewer: */
+#define RESERVED_SHARE 8 /* at most 1/8 of the limit */
 
 void descriptors_raise_limit(void)
 {
@@ -16,7 +16,7 @@ void descriptors_raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* The limit is asked for each time: prlimit(1) may change it. */
+/* Reads the limit each time, because prlimit(1) may change it. */
 bool descriptors_is_reserved(int fd)
 {
 	struct rlimit limit;

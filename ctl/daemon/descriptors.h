@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The limit of open files, and the descriptors that are kept back from it: when probes and clients
- * have taken all others, sipxdp-ctl and a reload still get through. */
+/* The limit of open files, and a reserve of descriptors for the operator: sipxdp-ctl and a reload work even
+ * when probes and clients have used all other descriptors. */
 #pragma once
 
 #include <stdbool.h>
 
-/* Raises the limit to what is allowed. */
+/* Raises the soft limit to the hard limit. */
 void descriptors_raise_limit(void);
 
-/* Is this one of the last, which are kept for the operator? To be closed then, as if it were
- * EMFILE. The kernel gives out the lowest number that is free, so that a high one says that few
- * are left. */
+/* Does this descriptor belong to the reserve? If so, the caller closes it and treats that like EMFILE. The
+ * kernel assigns the lowest free number, so a high number means that few descriptors are free. */
 bool descriptors_is_reserved(int fd);

@@ -11,9 +11,9 @@
 #define QUIET_SECONDS 32
 
 struct drain {
-	uint32_t *without; /* by backend id: since when one that is leaving has had no slot, seconds of
-			    * CLOCK_MONOTONIC; 0: it has one, or is not leaving */
-	uint32_t limit;    /* ids there are */
+	uint32_t *slotless_since; /* by backend id: when a leaving backend lost its last slot, seconds of
+				   * CLOCK_MONOTONIC; 0: it has a slot or is not leaving */
+	uint32_t limit;           /* the largest backend id */
 };
 
 struct drain *drain_new(void)
@@ -25,7 +25,7 @@ void drain_free(struct drain *drain)
 {
 	if (!drain)
 		return;
-	free(drain->without);
+	free(drain->slotless_since);
 	free(drain);
 }
 
@@ -33,8 +33,8 @@ static void make_room(struct drain *drain, uint32_t limit)
 {
 	if (drain->limit == limit)
 		return;
-	free(drain->without);
-	drain->without = allocate(limit + 1, sizeof(*drain->without));
+	free(drain->slotless_since);
+	drain->slotless_since = allocate(limit + 1, sizeof(*drain->slotless_since));
 	drain->limit = limit;
 }
 
@@ -66,8 +66,8 @@ bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *back
 	       !has_slots(daemon, pool->id, backend->id);
 }
 
-/* Might a migrating slot send something to it? A slot that it owned before does; of others it may
- * have calls that are noted. */
+/* May a migrating slot send packets to this backend? It does if the backend is its previous owner, or if
+ * a tracked call of the slot is at this backend. */
 static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t id)
 {
 	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, id);
@@ -76,19 +76,19 @@ static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t 
 	       counts.connections || !tracked_calls_are_known(daemon->calls, daemon);
 }
 
-/* Has it nothing to do any more? Slots that move again and again do not hold it for longer
- * than once. */
-static bool has_left(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
+/* Can a leaving backend be removed? It can once no slot sends it packets, and at the latest drain_timeout
+ * after it has lost its last slot, however often slots have moved since. */
+static bool is_removable(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend)
 {
-	uint32_t *without = &drain->without[backend->id], now = clock_seconds();
+	uint32_t *since = &drain->slotless_since[backend->id], now = clock_seconds();
 
 	if (!is_leaving(backend) || has_slots(daemon, pool->id, backend->id)) {
-		*without = 0;
+		*since = 0;
 		return false;
 	}
-	*without = *without ? *without : now;
-	return (now - *without) * UINT64_C(1000) > pool->config->drain_timeout ||
+	*since = *since ? *since : now;
+	return (now - *since) * UINT64_C(1000) > pool->config->drain_timeout ||
 	       !may_have_calls(daemon, pool->id, backend->id);
 }
 
@@ -104,10 +104,10 @@ bool drain_remove_empty(struct drain *drain, struct daemon *daemon)
 			const struct farm_backend *backend = &pool->backends[j];
 			char name[NAME_SIZE], error[FARM_ERROR_SIZE];
 
-			if (!has_left(drain, daemon, pool, backend))
+			if (!is_removable(drain, daemon, pool, backend))
 				continue;
 			memcpy(name, backend->record.name, sizeof(name));
-			log_info("backend %s/%s has left", pool->config->name, name);
+			log_info("backend %s/%s is removed: its drain has ended", pool->config->name, name);
 			farm_remove_backend(daemon->farm, pool->config->name, name, error);
 			changed = true;
 		}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How far backends are that take no new calls, and the removal of those that were to be removed
- * when their calls have ended. */
+/* The progress of drains, and the removal of backends with a pending removal (`backend remove --drain`). */
 #pragma once
 
 #include "daemon.h"
@@ -10,11 +9,11 @@ struct drain;
 struct drain *drain_new(void);
 void drain_free(struct drain *drain);
 
-/* Call this every second: removes each backend that is pending removal once its calls have ended.
- * True if the farm has changed. */
+/* Call this every second: carries out each pending removal whose backend has no calls left. True if the
+ * farm has changed. */
 bool drain_remove_empty(struct drain *drain, struct daemon *daemon);
 
-/* Has a draining backend no slot and no call any more, and was nothing heard of a call of it for as
- * long as a transaction may last (RFC 3261, timers B and F)? Registrations, pings and idle
- * connections do not count. */
+/* Is a draining backend without slots and without calls? Its calls must also have been silent for the
+ * longest duration of a transaction (RFC 3261, timers B and F: 32 s). Registrations, OPTIONS pings and
+ * idle connections do not count. */
 bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *backend);

@@ -16,7 +16,7 @@ static int cannot_read(int error, char text[FILE_ERROR_SIZE])
 	return -error;
 }
 
-static bool is_right(const struct stat *file, enum file_kind kind)
+static bool is_allowed(const struct stat *file, enum file_kind kind)
 {
 	return S_ISREG(file->st_mode) || (kind == FILE_ANY && !S_ISDIR(file->st_mode));
 }
@@ -32,8 +32,8 @@ static int refuse_kind(const struct stat *file, char text[FILE_ERROR_SIZE])
 	return -EINVAL;
 }
 
-/* A descriptor or -errno. Looks before it opens, since opening a device may do something, and
- * again after it. */
+/* A descriptor or -errno. Checks the kind before open(), which may have side effects on a device, and
+ * again afterwards, because the file may have been replaced. */
 static int open_file(const char *path, enum file_kind kind, char error[FILE_ERROR_SIZE])
 {
 	struct stat file;
@@ -41,12 +41,12 @@ static int open_file(const char *path, enum file_kind kind, char error[FILE_ERRO
 
 	if (stat(path, &file) < 0)
 		return cannot_read(errno, error);
-	if (!is_right(&file, kind))
+	if (!is_allowed(&file, kind))
 		return refuse_kind(&file, error);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (kind == FILE_ANY ? 0 : O_NONBLOCK));
 	if (fd < 0)
 		return cannot_read(errno, error);
-	if (fstat(fd, &file) == 0 && is_right(&file, kind))
+	if (fstat(fd, &file) == 0 && is_allowed(&file, kind))
 		return fd;
 	close(fd);
 	return refuse_kind(&file, error);

@@ -10,17 +10,17 @@
 static struct {
 	struct listening clock;
 	uint64_t stall;
-} listened;
+} state;
 
-/* Before all other events: what they judge is judged by this clock. */
+/* Runs before all other events, because their handlers use this clock. */
 static int on_look(sd_event_source *source, uint64_t now, void *data)
 {
-	uint64_t stall = listening_look(&listened.clock, clock_msec());
+	uint64_t stall = listening_look(&state.clock, clock_msec());
 
 	(void)now;
 	(void)data;
-	if (stall > listened.stall)
-		listened.stall = stall;
+	if (stall > state.stall)
+		state.stall = stall;
 	return sd_event_source_set_time_relative(source, LISTENING_INTERVAL * 1000)
 		       ?: sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -33,7 +33,7 @@ int listening_clock_start(sd_event *event)
 
 	if (error < 0)
 		return error;
-	listened.clock = listening_begin(clock_msec());
+	state.clock = listening_begin(clock_msec());
 	error = sd_event_source_set_priority(timer, SD_EVENT_PRIORITY_IMPORTANT - 1);
 	if (error >= 0)
 		error = sd_event_source_set_floating(timer, true);
@@ -43,13 +43,13 @@ int listening_clock_start(sd_event *event)
 
 uint64_t listening_clock_now(void)
 {
-	return listened.clock.looked ? listening_now(&listened.clock, clock_msec()) : clock_msec();
+	return state.clock.looked ? listening_now(&state.clock, clock_msec()) : clock_msec();
 }
 
 uint64_t listening_clock_stall(void)
 {
-	uint64_t stall = listened.stall;
+	uint64_t stall = state.stall;
 
-	listened.stall = 0;
+	state.stall = 0;
 	return stall;
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The daemon's clock of the time in which it listens (core/listening.h). There is one, as there is
- * one event loop: probes, neighbours, heartbeats and the judgement take their times from it. */
+/* The clock that runs only while the event loop runs (core/health/listening.h): a stopped or blocked
+ * daemon receives nothing, so that time must not count against a backend. Probes, neighbours, heartbeats
+ * and health decisions all use this one clock. */
 #pragma once
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-/* Joins the loop, and notices from now on when the loop does not run. 0 or -errno. */
+/* Starts the clock as a timer of the event loop. 0 or -errno. */
 int listening_clock_start(sd_event *event);
 
-/* ms of this clock; of CLOCK_MONOTONIC where it was not begun. With the lock of worker.h. */
+/* ms of this clock; ms of CLOCK_MONOTONIC before the start. The caller holds the lock (worker.h). */
 uint64_t listening_clock_now(void);
 
-/* The longest time for which the clock stood still since this was asked last, ms; 0: it did not. */
+/* The longest stop of the clock since the previous call, ms; 0: no stop. */
 uint64_t listening_clock_stall(void);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See log.h. Owns the descriptor that the lines go to.
+/* See log.h. Owns the descriptor of the log.
  *
- * Standard error is often shared: with a shell, a terminal, the other end of a pipe. O_NONBLOCK
- * belongs to the open file, so that to set it would change what the others see. A socket takes
- * MSG_DONTWAIT for each line; pipes and terminals are opened a second time, which gives the
- * daemon an open file of its own; a regular file never blocks for long. Where opening is not
- * allowed, the daemon asks before each line whether there is room. */
+ * Standard error is often shared with other programs, for example with a shell. O_NONBLOCK belongs to
+ * the open file description, so setting it would affect those programs. A socket accepts MSG_DONTWAIT
+ * for each line. Pipes and terminals are opened a second time, which creates an open file description
+ * for the daemon alone. A regular file never blocks for long. If the second open is not permitted, the
+ * daemon polls for room before each line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,21 +22,21 @@
 #include <unistd.h>
 #include "log.h"
 
-/* Both threads of the daemon write lines. */
+/* Both threads of the daemon write log lines. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
 	bool is_open;
 	bool is_journal;
 	bool is_socket;
-	bool may_block; /* ask first */
+	bool may_block; /* poll before each write */
 	int fd;
-	uint64_t lost, lost_before; /* since the last line that came through, and until then */
-	char rest[LOG_LINE_SIZE];   /* of a line of which a terminal has taken a part */
+	uint64_t lost, lost_before; /* lines lost since the last written line, and before it */
+	char rest[LOG_LINE_SIZE];   /* of a line that a terminal has accepted only in part */
 	size_t rest_length;
 } out;
 
-/* --- where the lines go */
+/* --- the descriptor */
 
 static bool is_journal(const struct stat *file)
 {
@@ -80,7 +80,7 @@ static ssize_t write_some(const char *text, size_t length)
 
 /* --- lines */
 
-/* False if there was no room. What of a line is left over comes before the next one. */
+/* False if there was no room. The rest of a partly written line is kept and precedes the next line. */
 static bool put(const char *text, size_t length)
 {
 	ssize_t written = write_some(text, length);
@@ -92,7 +92,7 @@ static bool put(const char *text, size_t length)
 	return true;
 }
 
-/* Returns the length. */
+/* Writes the priority or the time. Returns its length. */
 static size_t begin_line(char line[LOG_LINE_SIZE], const char *priority)
 {
 	struct timespec now;
@@ -120,20 +120,20 @@ static bool put_line(const char *priority, const char *format, va_list arguments
 	return put(line, length);
 }
 
-static bool say(const char *priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool put_format(const char *priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static bool say(const char *priority, const char *format, ...)
+static bool put_format(const char *priority, const char *format, ...)
 {
 	va_list arguments;
-	bool said;
+	bool written;
 
 	va_start(arguments, format);
-	said = put_line(priority, format, arguments);
+	written = put_line(priority, format, arguments);
 	va_end(arguments);
-	return said;
+	return written;
 }
 
-/* Writes what is to come before the next line; false if there is no room for it. */
+/* Writes the rest of the previous line and the number of lost lines. False if there is no room. */
 static bool catch_up(void)
 {
 	if (!out.is_open)
@@ -142,7 +142,7 @@ static bool catch_up(void)
 		return false;
 	if (!out.lost)
 		return true;
-	if (!say(SD_WARNING, "%" PRIu64 " log lines lost: standard error was not read", out.lost))
+	if (!put_format(SD_WARNING, "%" PRIu64 " log lines lost: standard error was not read", out.lost))
 		return false;
 	out.lost_before += out.lost;
 	out.lost = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* sipxdpd: the command line and the signals. */
+/* sipxdpd: command line and signals. */
 
 #include <errno.h>
 #include <malloc.h>
@@ -12,7 +12,7 @@
 #include "log.h"
 #include "usage.h"
 
-/* Prints every fault. */
+/* Checks the file and prints every fault. */
 static int check(const char *path)
 {
 	struct faults faults = {0};
@@ -34,7 +34,7 @@ static void reload_job(void *data)
 	struct faults faults = {0};
 
 	if (daemon->on_next_maps)
-		log_error("not reloaded: waiting for new maps");
+		log_error("not reloaded: the daemon is waiting for new maps");
 	else
 		daemon_reload(daemon, false, &faults, &effects);
 	effects_free(&effects);
@@ -54,7 +54,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	if (!daemon->worker) {
-		log_error("not reloaded: waiting for new maps");
+		log_error("not reloaded: the daemon is waiting for new maps");
 		return 0;
 	}
 	sd_notify(0, "RELOADING=1");
@@ -100,17 +100,17 @@ static int run(struct daemon *daemon)
 	if (error >= 0)
 		error = watch_signals(daemon);
 	if (error < 0) {
-		log_error("cannot make an event loop: %s", strerror(-error));
+		log_error("cannot create an event loop: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	error = daemon_start(daemon);
 	if (!error) {
 		sd_event_set_watchdog(daemon->event, true);
 		sd_notify(0, "READY=1\nSTATUS=");
-		log_info("running, from %s", daemon->config_path);
+		log_info("running with %s", daemon->config_path);
 		error = worker_run_loop(daemon->worker);
 		sd_notify(0, "STOPPING=1");
-		log_info("ends; the balancer goes on forwarding");
+		log_info("exiting; forwarding continues");
 	}
 	daemon_stop(daemon);
 	sd_event_unref(daemon->event);
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	int option;
 
 	usage_getopt(daemon_usage.options, longs, shorts);
-	mallopt(M_ARENA_MAX, 1); /* what one thread has freed serves the other, too */
+	mallopt(M_ARENA_MAX, 1); /* each thread can reuse memory that the other has freed */
 	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		switch (option) {
 		case OPTION_CONFIG:

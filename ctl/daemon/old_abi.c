@@ -94,7 +94,7 @@ static int open_previous_owners(const char *directory)
 	return fd == -ENOENT ? maps_open_pin(directory, "former") : fd; /* before ABI 5 */
 }
 
-/* The owners of a pool's slots, without which nothing of it is kept. */
+/* Reads the owners of a pool's slots and its migration. On failure the image keeps nothing of the pool. */
 static void read_pool(struct image *image, uint32_t id, const struct pool *pool, int tables, int previous)
 {
 	struct slots *owners = read_slots(tables, pool->table, image->contract.slots);
@@ -199,8 +199,8 @@ struct image *old_abi_read(const char *directory)
 	struct image *image = NULL;
 
 	if (!records || !count) {
-		log_error("cannot read the backends from the maps under %s: %s (changes made by hand are lost, and "
-			  "all backends are taken to be alive)",
+		log_error("cannot read the backends from the old maps in %s: %s (changes by operators are lost, and "
+			  "all backends count as alive until they are probed)",
 			directory, strerror(-error));
 	} else {
 		image = make_image(directory, records, count);

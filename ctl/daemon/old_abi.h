@@ -5,6 +5,6 @@
 
 #include "core/maps/image.h"
 
-/* What the maps under `directory` hold, as far as it can be read; services have no more than their hash
- * key. NULL, after the reason was logged, if the backends cannot be read. */
+/* The content of the maps in `directory`, as far as it can be read; of the services only the hash key. NULL if
+ * the backends cannot be read; the reason is logged. */
 struct image *old_abi_read(const char *directory);

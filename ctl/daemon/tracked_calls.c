@@ -10,13 +10,13 @@
 #include "tracked_calls.h"
 #include "clock.h"
 
-#define LIST_MAX 10000 /* lines of one list; more are of no use, and the daemon has other work */
+#define LIST_MAX 10000 /* lines of one list: bounds the time that it costs the daemon */
 
 struct tracked_calls {
 	struct call_counts *counts; /* by backend id */
-	uint32_t limit;             /* ids there are */
-	int tracked;                /* altogether; < 0: they could not be read */
-	uint32_t read;              /* when; seconds of CLOCK_MONOTONIC */
+	uint32_t limit;             /* the largest backend id */
+	int tracked;                /* number of calls in the map; < 0: the map cannot be read */
+	uint32_t read;              /* time of the last read; seconds of CLOCK_MONOTONIC */
 };
 
 struct tracked_calls *tracked_calls_new(void)
@@ -61,8 +61,8 @@ static void count(const struct tracked_key *key, const struct tracked_call *trac
 		counts->heard = tracked->seen;
 }
 
-/* Reads the tracked calls, if that was not done in this second. */
-static void look(struct tracked_calls *calls, const struct daemon *daemon)
+/* Reads the map unless it was read in this second. */
+static void refresh(struct tracked_calls *calls, const struct daemon *daemon)
 {
 	const uint32_t limit = daemon->running->contract.backends;
 	struct reading reading = {.running = daemon->running, .now = clock_seconds()};
@@ -85,23 +85,23 @@ static void look(struct tracked_calls *calls, const struct daemon *daemon)
 
 struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct daemon *daemon, uint16_t id)
 {
-	look(calls, daemon);
+	refresh(calls, daemon);
 	return calls->counts[id];
 }
 
 bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *daemon)
 {
-	look(calls, daemon);
+	refresh(calls, daemon);
 	return calls->tracked >= 0;
 }
 
 bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *daemon)
 {
-	look(calls, daemon);
+	refresh(calls, daemon);
 	return calls->tracked < 0 || calls->tracked < 0.9 * daemon->running->contract.tracked_calls;
 }
 
-/* --- slots that cannot end */
+/* --- slots that must continue to migrate */
 
 struct holding {
 	const struct image *running;
@@ -157,7 +157,7 @@ static const char *kind_name(const struct tracked_call *tracked)
 	}
 }
 
-/* A Call-ID ends with white space; one that is longer than there is room for is cut off. */
+/* The stored Call-ID ends at white space. A Call-ID longer than CALL_TEXT_SIZE is cut off. */
 static json_t *call_id(const struct tracked_call *tracked)
 {
 	char text[CALL_TEXT_SIZE + 1] = {0};

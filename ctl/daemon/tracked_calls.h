@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The calls that the kernel keeps track of while slots migrate (`tracked_calls` in bpf/abi.h): how many
- * each backend has, which they are, and which slots cannot end their migration yet. */
+/* Reads the calls that the kernel tracks while slots migrate (map `tracked_calls`, bpf/abi.h): counts and
+ * lists them for each backend, and finds the slots that cannot end their migration yet. */
 #pragma once
 
 #include <jansson.h>
@@ -9,26 +9,26 @@
 struct tracked_calls;
 
 struct call_counts {
-	uint32_t calls;       /* and subscriptions, that go on */
-	uint32_t connections; /* TCP: calls in them do not show */
-	uint32_t heard;       /* when anything of a call was seen last; seconds of CLOCK_MONOTONIC, 0: never */
+	uint32_t calls;       /* live calls and subscriptions */
+	uint32_t connections; /* live TCP connections; the calls inside them are not visible */
+	uint32_t heard;       /* time of the last packet of a call; seconds of CLOCK_MONOTONIC, 0: none */
 };
 
 struct tracked_calls *tracked_calls_new(void);
 void tracked_calls_free(struct tracked_calls *calls);
 
-/* What a backend has now, as far as it was heard of since the migration began. Read from the
- * kernel once a second at most. All 0 where nothing migrates. */
+/* The calls of a backend that have sent packets since the migration began. All 0 if no slot migrates.
+ * Reads the map at most once a second. */
 struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct daemon *daemon, uint16_t id);
 
-/* Could the calls be read? When not, nothing above is known. */
+/* Could the map be read? If not, the counts above mean nothing. */
 bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *daemon);
 
-/* Is there room for more? When there is none, those that were silent for longest are forgotten. */
+/* Has the map room for more calls? A full map evicts the calls that have been silent for longest. */
 bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *daemon);
 
-/* Says to daemon->desired which slots have calls at backends that do not own them. */
+/* Tells daemon->desired which slots still have calls at a backend that does not own the slot. */
 void tracked_calls_hold_slots(const struct daemon *daemon);
 
-/* The list for `backend calls`. NULL when the map cannot be read. */
+/* The list for `backend calls`. NULL if the map cannot be read. */
 json_t *tracked_calls_list(const struct daemon *daemon, const struct farm_pool *pool, uint16_t id);

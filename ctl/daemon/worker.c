@@ -11,7 +11,7 @@
 #include "clock.h"
 #include "worker.h"
 
-#define BREATH_USEC 10000 /* for which the worker may hold the lock where it could give it up */
+#define YIELD_USEC 10000 /* the longest time that the worker holds the lock in a loop with worker_yield() */
 
 struct job {
 	void (*run)(void *data);
@@ -24,19 +24,19 @@ STAILQ_HEAD(jobs, job);
 
 struct worker {
 	sd_event *event;
-	sd_event_source *wake; /* of the loop: a job has ended, or a timer may have been set */
+	sd_event_source *wake; /* wakes the loop: a job has ended, or the worker may have set a timer */
 	int wake_fd;
 	pthread_t thread;
-	pthread_mutex_t mutex; /* of what follows, held for moments only */
+	pthread_mutex_t mutex; /* protects the members below; held for moments only */
 	pthread_cond_t changed;
-	bool held;       /* the lock: somebody has it */
-	bool loop_waits; /* the loop goes first */
-	bool keeps;      /* the worker does not give the lock up where it could */
-	bool ends;
-	struct jobs jobs; /* to be run */
+	bool held;       /* a thread holds the lock */
+	bool loop_waits; /* the loop waits for the lock, and receives it first */
+	bool keep;       /* worker_keep_lock() */
+	bool stop;
+	struct jobs jobs; /* not run yet */
 	struct jobs done;
-	uint64_t taken; /* when the worker took the lock; us of the clock, as all here */
-	uint64_t woken; /* when the loop had something to do last */
+	uint64_t taken; /* when the worker took the lock; us of CLOCK_MONOTONIC, like all times here */
+	uint64_t woken; /* when the loop last received events */
 	uint64_t longest_turn;
 };
 
@@ -69,38 +69,38 @@ static bool is_worker(const struct worker *worker)
 	return worker && pthread_equal(pthread_self(), worker->thread);
 }
 
-/* sd-event sets its timers and notices what was done to its sources when it begins to wait. */
+/* sd-event applies changes to timers and other event sources only when it starts to wait. */
 static void wake_loop(struct worker *worker)
 {
 	eventfd_write(worker->wake_fd, 1);
 }
 
-void worker_leave(struct worker *worker)
+void worker_unlock(struct worker *worker)
 {
-	if (!is_worker(worker) || worker->keeps)
+	if (!is_worker(worker) || worker->keep)
 		return;
 	wake_loop(worker);
 	give(worker);
 }
 
-void worker_return(struct worker *worker)
+void worker_lock(struct worker *worker)
 {
-	if (is_worker(worker) && !worker->keeps)
+	if (is_worker(worker) && !worker->keep)
 		take(worker, false);
 }
 
-void worker_keep(struct worker *worker, bool keeps)
+void worker_keep_lock(struct worker *worker, bool keep)
 {
 	if (is_worker(worker))
-		worker->keeps = keeps;
+		worker->keep = keep;
 }
 
-void worker_breathe(struct worker *worker)
+void worker_yield(struct worker *worker)
 {
-	if (!is_worker(worker) || clock_usec() - worker->taken < BREATH_USEC)
+	if (!is_worker(worker) || clock_usec() - worker->taken < YIELD_USEC)
 		return;
-	worker_leave(worker);
-	worker_return(worker);
+	worker_unlock(worker);
+	worker_lock(worker);
 }
 
 /* --- jobs */
@@ -116,15 +116,15 @@ void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(voi
 	pthread_mutex_unlock(&worker->mutex);
 }
 
-/* Waits for a job; NULL when there shall be no more. */
+/* Waits for a job. NULL when the worker must stop. */
 static struct job *next_job(struct worker *worker)
 {
 	struct job *job = NULL;
 
 	pthread_mutex_lock(&worker->mutex);
-	while (STAILQ_EMPTY(&worker->jobs) && !worker->ends)
+	while (STAILQ_EMPTY(&worker->jobs) && !worker->stop)
 		pthread_cond_wait(&worker->changed, &worker->mutex);
-	if (!worker->ends) {
+	if (!worker->stop) {
 		job = STAILQ_FIRST(&worker->jobs);
 		STAILQ_REMOVE_HEAD(&worker->jobs, entry);
 	}
@@ -140,7 +140,7 @@ static void *work(void *data)
 	while ((job = next_job(worker))) {
 		take(worker, false);
 		job->run(job->data);
-		STAILQ_INSERT_TAIL(&worker->done, job, entry); /* both threads have the lock for that */
+		STAILQ_INSERT_TAIL(&worker->done, job, entry); /* under the lock, as in on_wake() */
 		wake_loop(worker);
 		give(worker);
 	}
@@ -166,7 +166,7 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)
 
 /* --- the loop */
 
-/* As sd_event_wait() does it, but without the lock. */
+/* Like sd_event_wait(), but releases the lock during the wait. */
 static int wait_for_events(struct worker *worker)
 {
 	struct pollfd fd = {.fd = sd_event_get_fd(worker->event), .events = POLLIN};
@@ -204,7 +204,7 @@ uint64_t worker_longest_turn(const struct worker *worker)
 	return worker->longest_turn / 1000;
 }
 
-/* --- life */
+/* --- start and stop */
 
 int worker_new(struct worker **out, sd_event *event)
 {
@@ -216,7 +216,7 @@ int worker_new(struct worker **out, sd_event *event)
 	STAILQ_INIT(&worker->done);
 	pthread_mutex_init(&worker->mutex, NULL);
 	pthread_cond_init(&worker->changed, NULL);
-	worker->thread = pthread_self(); /* until there is one */
+	worker->thread = pthread_self(); /* a valid value until the thread starts */
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = worker->wake_fd < 0 ? -errno
 				    : sd_event_add_io(event, &worker->wake, worker->wake_fd, EPOLLIN, on_wake, worker);
@@ -247,7 +247,7 @@ void worker_free(struct worker *worker)
 		return;
 	if (!is_worker(worker)) {
 		pthread_mutex_lock(&worker->mutex);
-		worker->ends = true;
+		worker->stop = true;
 		pthread_cond_broadcast(&worker->changed);
 		pthread_mutex_unlock(&worker->mutex);
 		give(worker);

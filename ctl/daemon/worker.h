@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The daemon's two threads and the lock that keeps them apart. The event loop holds the lock
- * except while it waits for events. The worker does, one after the other, what may take long:
- * it holds the lock while it touches what the loop touches, and gives it up while it computes
- * with what is its own. So the code on both sides reads as if there were one thread; what may
- * have changed while the lock was given up is said where that is done. */
+/* The two threads of the daemon, event loop and worker, and the one lock between them. The event loop
+ * holds the lock except while it waits for events. The worker runs long jobs one after the other. It
+ * holds the lock while it uses shared data, and releases it while it computes with its own data. So both
+ * sides read like single-threaded code. Where a function releases the lock, a comment says which data
+ * may have changed afterwards. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,30 +12,31 @@
 
 struct worker;
 
-/* 0 or -errno. The caller becomes the loop's thread, and holds the lock. */
+/* Starts the worker. The calling thread becomes the thread of the event loop and holds the lock.
+ * 0 or -errno. */
 int worker_new(struct worker **out, sd_event *event);
 
-/* Waits until the job under way has ended; the others are not begun. */
+/* Waits for the end of the current job, and discards the jobs in the queue. */
 void worker_free(struct worker *worker);
 
-/* Runs the event loop until it is ended: its exit code, or -errno. */
+/* Runs the event loop until it exits. Its exit code, or -errno. */
 int worker_run_loop(struct worker *worker);
 
-/* A job: the worker calls run(data), then the loop calls done(data), if there is one. */
+/* Queues a job: the worker calls run(data), then the event loop calls done(data) unless `done` is NULL. */
 void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data);
 
-/* Give the lock up, and take it again. In the loop's own thread, and where
- * there is no worker yet (NULL), both do nothing. */
-void worker_leave(struct worker *worker);
-void worker_return(struct worker *worker);
+/* Release the lock and take it again. Both do nothing in the thread of the event loop and before there is
+ * a worker (NULL). */
+void worker_unlock(struct worker *worker);
+void worker_lock(struct worker *worker);
 
-/* Lets the loop have its turn if the worker has held the lock for long. To be called between the
- * items of a long loop. */
-void worker_breathe(struct worker *worker);
+/* Call this between the items of a long loop: if the worker has held the lock for too long, lets the event
+ * loop run. */
+void worker_yield(struct worker *worker);
 
-/* From now on the worker does not give the lock up where it could, or does again: for what must find
- * nothing changed. */
-void worker_keep(struct worker *worker, bool keeps);
+/* While `keep` is set, worker_unlock() and worker_yield() do not release the lock: for work during which
+ * nothing may change. */
+void worker_keep_lock(struct worker *worker, bool keep);
 
-/* The longest time in ms for which the loop did not come back to its events. */
+/* The longest time in ms that the event loop has spent between two waits for events. */
 uint64_t worker_longest_turn(const struct worker *worker);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Opens the pinned maps, reads the image that they hold, carries out the steps of a plan and sums
- * counters up. maps_tracked.c has the maps of tracked calls. See maps.h. */
+/* Opens the pinned maps, reads their content, carries out plan steps and sums counters. maps_tracked.c handles
+ * the maps of tracked calls. See maps.h. */
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -40,9 +40,9 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_ADDED] = "added_backends",
 };
 
-#define ENTRY_SIZE_MAX sizeof(struct added_backend) /* of a key or value of any of them */
+#define ENTRY_SIZE_MAX sizeof(struct added_backend) /* the largest key or value of the hash maps */
 
-_Static_assert(PIN_DIRECTORY_ERROR_SIZE <= MAPS_ERROR_SIZE, "maps_open hands the reason on");
+_Static_assert(PIN_DIRECTORY_ERROR_SIZE <= MAPS_ERROR_SIZE, "maps_open() passes the reason on");
 
 /* --- opening */
 
@@ -89,8 +89,8 @@ static int open_contract(struct maps *maps, const char *directory, char error[MA
 	if (maps->contract.version == ABI_VERSION)
 		return 0;
 	snprintf(error, MAPS_ERROR_SIZE,
-		"the maps under %s are of contract %u, and this sipxdpd knows %u: new ones are needed, which "
-		"'sipxdp-loader upgrade -c FILE' of the same release makes",
+		"the maps in %s have ABI version %u, and this program needs %u: run 'sipxdp-loader upgrade -c FILE' of "
+		"the same release",
 		directory, maps->contract.version, ABI_VERSION);
 	return -EPROTO;
 }
@@ -154,7 +154,7 @@ bool maps_are_filled(const struct maps *maps)
 	return maps->contract.filled;
 }
 
-int maps_say_filled(struct maps *maps)
+int maps_set_filled(struct maps *maps)
 {
 	struct contract filled = maps->contract;
 	int error;
@@ -182,7 +182,8 @@ static bool is_wanted(const struct own_mac *own, const struct interface_mac *wan
 	return found;
 }
 
-/* The first of an interface is its own address: it is written last, and stays. */
+/* Several MAC addresses of one interface share an element. The first of them is the address of the interface
+ * itself: it is written last, so that it remains. */
 static int set_interface_macs(const struct maps *maps, const struct interface_mac *wanted, size_t count)
 {
 	int error = 0;
@@ -195,8 +196,8 @@ static int set_interface_macs(const struct maps *maps, const struct interface_ma
 	return error;
 }
 
-/* New ones are in both maps before old ones leave own_macs: interface_macs holds none that own_macs
- * does not hold. */
+/* Adds new addresses to both maps before it deletes old ones from own_macs, so that own_macs always contains
+ * every address in interface_macs. */
 int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wanted, size_t count)
 {
 	int fd = maps->fd[MAP_OWN_MACS], error = 0;
@@ -219,7 +220,7 @@ int maps_set_own_macs(const struct maps *maps, const struct interface_mac *wante
 
 /* --- reading */
 
-/* An array map's elements from `first` on. */
+/* Reads the elements of an array map from `first` to before `end`. */
 static int read_array(int fd, uint32_t first, uint32_t end, void *values, size_t size)
 {
 	for (uint32_t i = first; i < end; i++) {
@@ -239,7 +240,7 @@ static const enum map map_of_entries[IMAGE_MAPS] = {
 	[IMAGE_ADDED] = MAP_ADDED,
 };
 
-/* A key of services_ipv4 as the image has it. */
+/* Converts a key of services_ipv4 to the key that the image uses. */
 static struct service_key long_key(const struct service_key_ipv4 *key)
 {
 	return (struct service_key){
@@ -249,7 +250,7 @@ static struct service_key long_key(const struct service_key_ipv4 *key)
 	};
 }
 
-/* All of a map or an error: what is not read would never be removed. */
+/* Reads a complete hash map or fails: the daemon would never delete an entry that it did not read. */
 static int read_map(const struct maps *maps, enum map map, struct hash_map *entries)
 {
 	char key[ENTRY_SIZE_MAX], value[ENTRY_SIZE_MAX], *previous = NULL;
@@ -259,7 +260,7 @@ static int read_map(const struct maps *maps, enum map map, struct hash_map *entr
 		struct service_key service = long_key((void *)key);
 
 		error = bpf_map_lookup_elem(fd, key, value);
-		if (error && error != -ENOENT) /* else it is gone already */
+		if (error && error != -ENOENT) /* -ENOENT: deleted meanwhile */
 			return error;
 		if (!error)
 			hash_map_put(entries, map == MAP_SERVICES_IPV4 ? (void *)&service : key, value);
@@ -341,7 +342,7 @@ int maps_read(const struct maps *maps, struct image **out)
 
 /* --- writing */
 
-/* A per-CPU counter of a new owner starts at zero on every CPU. */
+/* Sets a per-CPU counter to zero on every CPU, for an id that is given to another backend or service. */
 static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 {
 	struct traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes));
@@ -351,7 +352,7 @@ static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 	return error;
 }
 
-/* Puts an entry into one of the hash maps, or removes it where `value` is NULL. */
+/* Writes an entry of a hash map, or deletes it if `value` is NULL. */
 static int change_entry(const struct maps *maps, enum image_map which, const void *key, const void *value)
 {
 	const struct service_key *service = key;
@@ -366,7 +367,7 @@ static int change_entry(const struct maps *maps, enum image_map which, const voi
 	if (value)
 		return bpf_map_update_elem(fd, key, value, BPF_ANY);
 	error = bpf_map_delete_elem(fd, key);
-	return error == -ENOENT ? 0 : error; /* it is gone already */
+	return error == -ENOENT ? 0 : error; /* -ENOENT: deleted already */
 }
 
 int maps_apply(const struct maps *maps, const struct plan_step *step)
@@ -382,7 +383,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_TABLE] = MAP_TABLES,
 		[PLAN_POOL] = MAP_POOLS,
 		[PLAN_PREVIOUS_OWNERS] = MAP_PREVIOUS_OWNERS,
-		[PLAN_ENTRY] = MAP_SERVICES, /* or another one: change_entry knows */
+		[PLAN_ENTRY] = MAP_SERVICES, /* not used: change_entry() chooses the map */
 		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
 	};
 	int fd = maps->fd[map_of[step->kind]];
@@ -408,7 +409,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 
 /* --- counters */
 
-/* Reads a per-CPU element that consists of `count` u64 counters, and sums them up. */
+/* Reads a per-CPU element that consists of u64 counters, and sums each counter over the CPUs. */
 static int sum_counters(const struct maps *maps, enum map map, uint32_t id, void *out, size_t size)
 {
 	size_t count = size / sizeof(uint64_t);
@@ -439,7 +440,7 @@ int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *o
 
 /* --- the interface */
 
-/* Does the program use our maps? Another's, or an older balancer's, does not count. */
+/* Does the program use these maps? A foreign program or a balancer with older maps does not. */
 static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
 {
 	uint32_t ids[64], size = sizeof(struct bpf_prog_info);
@@ -449,7 +450,7 @@ static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
 	bool found = false;
 
 	if (fd < 0)
-		return errno != ENOENT; /* not root, or no descriptor: cannot be asked */
+		return errno != ENOENT; /* without privileges or descriptors: assume yes */
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
 		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
 			found |= ids[i] == ours;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files maps*.c share and no other file sees: the file descriptors, and the steps of a
- * plan that change tracked calls. */
+/* Shared by maps.c and maps_tracked.c only: the file descriptors, and the plan steps that change tracked
+ * calls. */
 #pragma once
 
 #include "maps.h"
@@ -37,10 +37,10 @@ struct maps {
 	int cpus;
 };
 
-/* PLAN_TRACKED_CALLS: forgets the tracked calls of backends whose id gets a new meaning. `renamed` has an
- * element for each backend's id. 0 or -errno. */
+/* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is given to another backend. `renamed` has
+ * one element for each backend id. 0 or -errno. */
 int maps_forget_renamed(const struct maps *maps, const bool *renamed);
 
-/* PLAN_PREVIOUS_OWNERS: gives a pool other previous owners, one for each slot, and forgets the tracked calls
- * that are of an earlier migration. 0 or -errno. */
+/* PLAN_PREVIOUS_OWNERS: writes the previous owner of each slot of a pool, and deletes the tracked calls of
+ * earlier migrations. 0 or -errno. */
 int maps_put_previous_owners(const struct maps *maps, uint32_t pool_id, const __u16 *previous);

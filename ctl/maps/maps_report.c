@@ -51,7 +51,7 @@ static bool exists(const struct backend_record *record)
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
 }
 
-/* The backends of a pool, one after the other: 0 behind the last. Begin with 0. */
+/* The id of the pool's next backend after `id`; 0 after the last. Start with 0. */
 static uint32_t next_backend(const struct image *image, const char *pool, uint32_t id)
 {
 	while (++id <= image->contract.backends)
@@ -196,22 +196,22 @@ static json_int_t count_backends(const struct image *image)
 }
 
 #define NOT_RUNNING                                                                                                    \
-	"sipxdpd does not run: packets are forwarded, but no server that dies is noticed and no slot moves "           \
-	"('systemctl start sipxdpd')"
+	"sipxdpd is not running: packets are forwarded, but dead servers keep their slots ('systemctl start "          \
+	"sipxdpd')"
 
 json_t *maps_report_status(const struct maps *maps, const struct image *image, const char *pin_directory)
 {
 	json_int_t packets = 0, forwarded = 0;
 	struct verdict_counters counters;
 	const uint64_t *counter = (const uint64_t *)&counters;
-	json_t *unusual = json_array();
+	json_t *anomalies = json_array();
 
 	maps_verdicts(maps, &counters);
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		packets += counter[i];
 		forwarded += maps_report_verdicts[i].forwards ? counter[i] : 0;
 		if (counter[i] && !maps_report_verdicts[i].normal)
-			json_array_append_new(unusual,
+			json_array_append_new(anomalies,
 				json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name, "packets",
 					(json_int_t)counter[i], "text", maps_report_verdicts[i].text));
 	}
@@ -219,7 +219,7 @@ json_t *maps_report_status(const struct maps *maps, const struct image *image, c
 		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps), "services",
 		count_names(image->service_names, image->contract.services), "pools",
 		count_names(image->pool_names, image->contract.pools), "backends", count_backends(image), "in_table",
-		serving(image), "packets", packets, "forwarded", forwarded, "anomalies", unusual, "warnings",
+		serving(image), "packets", packets, "forwarded", forwarded, "anomalies", anomalies, "warnings",
 		NOT_RUNNING));
 }
 
@@ -240,7 +240,7 @@ static json_t *owner_json(const struct lookup *lookup, const char *key, uint16_t
 		previous != backend ? name_json(image, previous) : json_null());
 }
 
-/* A backend that the message names has it, whatever its key. */
+/* A hint in the message names the backend, so the key does not matter. */
 static json_t *named_json(const struct lookup *lookup, const char *key)
 {
 	json_t *owner = owner_json(lookup, key, lookup->named, lookup->named);
@@ -249,8 +249,8 @@ static json_t *named_json(const struct lookup *lookup, const char *key)
 	return owner;
 }
 
-/* A key that cannot be looked up has an error in its place: the others have their answers. `text` is NULL where
- * only the source is known. */
+/* The owner of one key, or the reason why the look-up failed: one bad key does not spoil the others. `text` is
+ * NULL if the request gives no key. */
 static json_t *look_up(const struct maps *maps, const struct lookup *lookup, const char *text, const char *key)
 {
 	struct lookup_owner owner;
@@ -272,8 +272,8 @@ static json_t *look_up(const struct maps *maps, const struct lookup *lookup, con
 	return json;
 }
 
-/* What stands for the key where none is given. */
-static const char *shown(const struct request *request)
+/* The text to show in place of a key: the source or the name that the request gives. */
+static const char *substitute_key(const struct request *request)
 {
 	const char *name = request->via ? request->via : request->route ? request->route : request->request_uri;
 
@@ -299,7 +299,7 @@ json_t *maps_report_lookup(const struct maps *maps, const struct image *image, c
 		json_array_append_new(
 			list, look_up(maps, &lookup, request->call_ids.items[i], request->call_ids.items[i]));
 	if (!request->call_ids.count)
-		json_array_append_new(list, look_up(maps, &lookup, NULL, shown(request)));
+		json_array_append_new(list, look_up(maps, &lookup, NULL, substitute_key(request)));
 	return protocol_ok(list);
 }
 

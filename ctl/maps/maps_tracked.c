@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the maps of tracked calls, `tracked_calls` and `transactions`: reads their entries, and deletes those
- * that count no longer. The daemon adds none. See maps.h. */
+/* The maps `tracked_calls` and `transactions`: reads entries and deletes stale ones. Only the kernel adds
+ * entries. See maps.h. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,23 +8,23 @@
 #include "core/base/memory.h"
 #include "maps_private.h"
 
-#define TRACKED_AT_ONCE 4096
+#define BATCH_SIZE 4096
 
-/* One entry of `tracked_calls` or `transactions`; `note` is NULL for the latter. */
+/* Receives one entry. `tracked` is NULL for an entry of `transactions`. */
 typedef void visit_tracked(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
 	const struct tracked_call *tracked, void *data);
 
-/* Shows every entry of one of the two to `visit`. Returns how many there are, or -errno. */
+/* Calls `visit` for every entry of one of the two maps. The number of entries, or -errno. */
 static int visit_map(const struct maps *maps, enum map map, visit_tracked *visit, void *data)
 {
 	size_t size = map == MAP_TRACKED_CALLS ? sizeof(struct tracked_call) : sizeof(struct transaction);
-	struct tracked_key *keys = allocate(TRACKED_AT_ONCE, sizeof(*keys));
-	char *values = allocate(TRACKED_AT_ONCE, size);
+	struct tracked_key *keys = allocate(BATCH_SIZE, sizeof(*keys));
+	char *values = allocate(BATCH_SIZE, size);
 	uint32_t batch, *from = NULL;
 	int error, total = 0;
 
 	do {
-		uint32_t count = TRACKED_AT_ONCE;
+		uint32_t count = BATCH_SIZE;
 
 		error = bpf_map_lookup_batch(maps->fd[map], from, &batch, keys, values, &count, NULL);
 		if (error && error != -ENOENT)
@@ -45,7 +45,7 @@ static int visit_map(const struct maps *maps, enum map map, visit_tracked *visit
 	return error == -ENOENT ? total : error;
 }
 
-/* The same for both. 0 or -errno. */
+/* Calls `visit` for every entry of both maps. 0 or -errno. */
 static int visit_tracked_calls(const struct maps *maps, visit_tracked *visit, void *data)
 {
 	int error = visit_map(maps, MAP_TRACKED_CALLS, visit, data);
@@ -60,7 +60,7 @@ struct visitor {
 	void *data;
 };
 
-static void show_tracked_call(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
+static void visit_call(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
 	const struct tracked_call *tracked, void *data)
 {
 	const struct visitor *visitor = data;
@@ -71,7 +71,7 @@ static void show_tracked_call(const struct maps *maps, enum map map, const struc
 
 int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data)
 {
-	return visit_map(maps, MAP_TRACKED_CALLS, show_tracked_call, &(struct visitor){visit, data});
+	return visit_map(maps, MAP_TRACKED_CALLS, visit_call, &(struct visitor){visit, data});
 }
 
 static void forget_renamed(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
@@ -89,16 +89,16 @@ int maps_forget_renamed(const struct maps *maps, const bool *renamed)
 	return visit_tracked_calls(maps, forget_renamed, (void *)renamed);
 }
 
-/* Previous owners of a pool's slots, and what replaces them. */
+/* A change of the previous owners of a pool's slots. */
 struct previous_change {
 	uint32_t pool;
-	bool begins; /* nothing in the pool was migrating */
+	bool begins; /* no slot of the pool was migrating before */
 	const __u16 *before, *after;
 };
 
-/* Forgets what is of an earlier time: in slots that begin to migrate, calls may have gone elsewhere
- * since; in slots that have ended, nothing is noted any more when a call ends. What a message has
- * noted that names its backend has nothing to do with the slot, and is kept while any migrates. */
+/* Deletes stale entries. In a slot that begins to migrate, the calls of an earlier migration may be at other
+ * backends now. In a slot that has stopped migrating, the kernel no longer records the end of calls. An entry
+ * from a hint is independent of the slot, and stays as long as any slot of the pool migrates. */
 static void forget_earlier(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
 	const struct tracked_call *tracked, void *data)
 {

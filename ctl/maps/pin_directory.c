@@ -24,22 +24,22 @@ static int check(const char *path, const struct stat *found, bool is_last, char 
 	char reason[160];
 
 	if (!S_ISDIR(found->st_mode))
-		return refuse(path, "it is a symbolic link or a pin (take the directory itself by --pin-dir)", error);
+		return refuse(path, "it is a symbolic link or a pin (give the directory itself with --pin-dir)", error);
 	if (found->st_uid != 0 && found->st_uid != geteuid()) {
 		snprintf(reason, sizeof(reason),
-			"it belongs to user %u, who can replace the pins in it (remove it with 'rm -r', or "
-			"take another directory by --pin-dir)",
+			"it belongs to user %u, who can replace its pins (remove it with 'rm -r', or use a different "
+			"directory with --pin-dir)",
 			found->st_uid);
 		return refuse(path, reason, error);
 	}
 	if (found->st_mode & 022 && (is_last || !(found->st_mode & S_ISVTX)))
-		return refuse(path, "other users can write to it, and replace pins (chmod go-w)", error);
+		return refuse(path, "other users can write to it and replace pins (chmod go-w)", error);
 	if (found->st_mode & 077 && is_last)
-		return refuse(path, "other users can open it, and hold its locks (chmod 0700)", error);
+		return refuse(path, "other users can open it and hold its locks (chmod 0700)", error);
 	return 0;
 }
 
-/* Above the bpffs links are the operator's own affair. */
+/* Symbolic links above the bpffs are allowed: the operator has made them. */
 static int open_below(int parent, const char *name, bool is_inside)
 {
 	return openat(parent, name, O_PATH | O_CLOEXEC | (is_inside ? O_NOFOLLOW : 0));

@@ -194,7 +194,7 @@ sleep 8
 # could say that it is over, and px3 would not be empty (docs/design/migration.md).
 sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
-	'^33[0-9.]+% of the slots of proxies are to move when their calls have been recorded'
+	'^33[0-9.]+% of the slots of proxies will move after their calls have been recorded'
 check "... it has them yet" [ "$(backend proxies px3 .slots)" -gt 0 ]
 check "... not for long" wait_for 8 has_no_slots proxies px3
 drained=$(date +%s.%N)
@@ -255,7 +255,7 @@ lab_ctl backend add chain c2 10.0.0.12 > /dev/null
 lab_ctl backend drain chain c1 > /dev/null
 check "calls go from one server to a second" wait_for 8 has_no_slots chain c1
 is "lookup names the second, and the first for a call that is up" "$(lab_ctl lookup chain silent)" \
-	"$(printf 'silent\tc2\t10.0.0.12\tc1 if the call is up already')"
+	"$(printf 'silent\tc2\t10.0.0.12\tc1 for established calls')"
 is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous_owner)"')" "c2 c1"
 say_to_chain OPTIONS opening ''
 check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'

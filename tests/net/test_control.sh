@@ -231,7 +231,7 @@ c, other = Client(), Client()
 for _ in range(40):
     c.send(b"x" * (1 << 19))
     assert other.ask() == "status"
-print(c.said(), c.said())')" "request without an end; a line has at most 16 MiB closed"
+print(c.said(), c.said())')" "the request is too long: a line has at most 16 MiB closed"
 
 # --- many clients
 
@@ -249,7 +249,7 @@ time.sleep(0.3)
 newcomer = Client()
 print(newcomer.said(), newcomer.said())
 clients[0].send(b"}\n").line()
-print(Client().ask())')" "too many clients are being served already; try again closed
+print(Client().ask())')" "sipxdpd already serves the largest number of clients: try again closed
 status"
 
 # As others, and as root.
@@ -265,7 +265,7 @@ clients = [Client().send(b"{") for _ in range(64)]
 os.seteuid(65534)
 print(Client().said())
 os.seteuid(0)
-print(clients[63].ask(b"}\n"))')" "too many clients are being served already; try again
+print(clients[63].ask(b"}\n"))')" "sipxdpd already serves the largest number of clients: try again
 command: missing, or not a string"
 chmod 660 "$socket"
 
@@ -308,7 +308,7 @@ try:
 except BlockingIOError:
     c.socket.setblocking(True)
 print(c.said(), c.said(), other.ask())')" \
-	"request not completed in time closed status"
+	"the request was not complete in time closed status"
 
 is "a client that does not read is closed; others are served meanwhile" "$(raw '
 c, other = Client(IMPATIENT), Client(IMPATIENT)
@@ -400,7 +400,7 @@ run plan "$dir/latin1.yaml"
 is "a file that is not UTF-8 is refused" "$status $err" "1 sipxdp-ctl: $dir/latin1.yaml: not UTF-8 text"
 head -c 17000000 /dev/zero | tr '\0' '#' > "$dir/huge.yaml"
 run plan "$dir/huge.yaml"
-is "so is one that is too large" "$status $err" "1 sipxdp-ctl: $dir/huge.yaml: too large, of 16 MiB at most"
+is "so is one that is too large" "$status $err" "1 sipxdp-ctl: $dir/huge.yaml: too large, the limit is 16 MiB"
 head -c 16777216 /dev/zero | tr '\0' '#' > "$dir/huge.yaml"
 run plan "$dir/huge.yaml"
 like "or is so with the request around it" "$status $err" '^1 sipxdp-ctl: the request is too large'
@@ -418,7 +418,7 @@ is "with --json such an error is JSON" "$? $(jq -r '.error, (.faults | length)' 
 0"
 out=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$ctl" -s "$socket" status 2>&1)
 is "no permission" "$? $out" \
-	"1 sipxdp-ctl: cannot connect to $socket: Permission denied (only root and members of the group sipxdp may)"
+	"1 sipxdp-ctl: cannot connect to $socket: Permission denied (only root and members of the group sipxdp have access)"
 
 # partner BYTES: one connection is given these bytes, as a reply, and closed.
 partner() {
@@ -438,7 +438,7 @@ c.recv(100); c.sendall(sys.argv[1].encode())" "$1" &
 	wait $pid
 }
 partner $'HTTP/1.1 400 Bad Request\n'
-is "a partner that is not sipxdpd" "$status $out" "1 sipxdp-ctl: what answers at $dir/partner.sock is not sipxdpd"
+is "a partner that is not sipxdpd" "$status $out" "1 sipxdp-ctl: the program that listens on $dir/partner.sock is not sipxdpd"
 partner '{"ok": tr'
 like "a daemon that dies in its reply" "$status $out" "^1 sipxdp-ctl: sipxdpd at $dir/partner.sock closed the connection before"
 partner $'{"ok": false, "error": "odd \\u001b[31m \\u202e name", "faults": []}\n'
@@ -475,7 +475,7 @@ prints status '{"version": "1.0", "pid": 42, "uptime": 7384, "config": "/etc/sip
 	"pin_dir": "/sys/fs/bpf/sipxdp", "interfaces": [{"name": "eth0", "attached": true, "mode": "native"},
 	{"name": "eth1", "attached": false, "mode": "none"}], "services": 1, "pools": 1, "backends": 3, "in_table": 2,
 	"packets": 1000, "forwarded": 990, "anomalies": [{"verdict": "no_call_id", "packets": 10,
-	"text": "SIP whose headers end without a Call-ID"}], "warnings": ["192.0.2.10 is no address of this machine"]}' \
+	"text": "SIP whose headers end without a Call-ID"}], "warnings": ["192.0.2.10 is not an address of this machine"]}' \
 	'version:     1.0
 pid:         42
 uptime:      2h03m
@@ -489,7 +489,7 @@ backends:    3, 2 in the table
 packets:     1000
 forwarded:   990
 anomaly:     10 no_call_id: SIP whose headers end without a Call-ID
-warning:     192.0.2.10 is no address of this machine'
+warning:     192.0.2.10 is not an address of this machine'
 
 prints "service list" '[{"name": "sip", "vips": ["192.0.2.10", "2001:db8:f::10"], "port": 5060, "ports": "5060-5080", "protocol": "udp",
 	"affinity": "call-id", "pool": "proxies", "packets": 12345678901, "bytes": 7}]' \
@@ -555,7 +555,7 @@ printf '{"ok": true, "result": [%s]}\n' \
 	> "$replies/lookup.json"
 run lookup sip a b
 is "text of lookup while slots move" "$status $out" \
-	"0 $(printf 'a\tpx1\t10.0.0.11\tpx3 if the call is up already\nb\t-\t-')"
+	"0 $(printf 'a\tpx1\t10.0.0.11\tpx3 for established calls\nb\t-\t-')"
 rm "$replies/lookup.json"
 # shellcheck disable=SC2046
 run lookup sip $(seq 3000)
@@ -595,9 +595,9 @@ is "a full disk is an error" "$? $(cat "$dir/err")" "1 sipxdp-ctl: cannot write:
 out=$("$ctl" -s "$socket" lookup sip - < "$dir/odd" 2> "$dir/err")
 is "lines with no Call-ID are left out by number" "$? $(cut -f1 <<< "$out" | tr '\n' ' ')
 $(cat "$dir/err")" "1 first second last 
-sipxdp-ctl: standard input, line 4: not UTF-8 text; left out
-sipxdp-ctl: standard input, line 5: not UTF-8 text; left out
-sipxdp-ctl: standard input, line 6: too long; left out"
+sipxdp-ctl: standard input, line 4: not UTF-8 text; skipped
+sipxdp-ctl: standard input, line 5: not UTF-8 text; skipped
+sipxdp-ctl: standard input, line 6: too long; skipped"
 
 coproc lookup { exec "$ctl" -s "$socket" lookup sip - 2>&1; }
 # shellcheck disable=SC2154

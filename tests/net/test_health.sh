@@ -249,7 +249,7 @@ check "one server recovers" wait_for 10 state_is px2 up
 check "... it owns all slots once the silent servers count as down" wait_for 10 serving_are px2
 unlike "... status warns no more" "$(lab_ctl status)" 'network trouble'
 like "... draining the only live server gives a warning" "$(lab_ctl backend drain proxies px2)" \
-	'^warning: .*pool proxies: nobody alive is left to take new calls: they will go to servers that fail their probes'
+	'^warning: .*pool proxies: no healthy backend accepts new calls; the balancer sends them to backends that fail their probes'
 unlike "... ready gives none" "$(lab_ctl backend ready proxies px2)" warning
 for host in px1 px3 px4; do
 	stop_server $host CONT

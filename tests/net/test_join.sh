@@ -233,7 +233,7 @@ s = socket.create_server(('$LAB_BALANCER', 7947))
 time.sleep(1000)"
 wait_for 5 eval '[ -n "$(lab_in balancer ss -Hlnt sport = :7947)" ]'
 check "a reload with a port in use" lab_ctl reload
-like "... status reports it" "$(lab_ctl status)" "nobody can join: cannot listen on $LAB_BALANCER:7947: Address already in use"
+like "... status reports it" "$(lab_ctl status)" "servers cannot join: cannot listen on $LAB_BALANCER:7947: Address already in use"
 check "... calls still reach px1" calls_reach px1
 lab_stop busy || true
 check "... the daemon listens as soon as the port is free" wait_for 4 listens_on 7947

@@ -118,7 +118,7 @@ for words in status stats "backend list" "lookup sip a-call"; do
 done
 is "... and says the same as the daemon did" "$(everything 2> /dev/null)" "$before"
 check "status fails, so that a monitor notices" eval '! lab_ctl status > /dev/null 2>&1'
-like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd does not run"
+like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd is not running"
 like "... and the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"
 like "what needs the daemon fails" "$(lab_ctl backend drain proxies px1 2>&1 || true)" "is sipxdpd running"
 like "... a service that is not there is an error" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"

@@ -37,8 +37,8 @@ oversize() {
 }
 
 # The text of the program's own counter also contains these words, but not at its start.
-fragmented() { oversize '^of those were cut'; }
-answered() { oversize 'senders told'; }
+fragmented() { oversize '^of those were fragmented'; }
+answered() { oversize 'reported the MTU'; }
 dropped() { oversize '^of those were dropped'; }
 
 icmp_errors_are() {
@@ -148,7 +148,7 @@ lab_balance
 
 check "a route through a second interface has the MTU of that interface" wait_for 5 mtu_is 1400
 like "status warns, and names the required MTU" "$(lab_ctl --json status | jq -r '.warnings[]')" \
-	"pool proxies: packets of more than $ROOM bytes .* MTU of 1520, and has 1400 \\(see 'ip link show eth1'\\)"
+	"pool proxies: packets of more than $ROOM bytes .* MTU of 1400 \\(see 'ip link show eth1'\\) and needs 1520"
 try_fragmenting "$LAB_CLIENT" "$LAB_VIP" "IPv4"
 try_icmp_errors "$LAB_CLIENT" "$LAB_VIP" 4 "IPv4"
 try_icmp_errors "$SOURCE6" "$LAB_VIP6" 6 "IPv6"
@@ -156,7 +156,7 @@ try_tcp
 
 route_mtu
 check "a route through a router has the MTU of the route" wait_for 5 mtu_is 1400
-like "... status names the command that shows it" "$(mtu_warning)" "MTU of 1520, and has 1400 \\(see 'ip route get 10\\.0\\.1\\.1[123]'\\)"
+like "... status names the command that shows it" "$(mtu_warning)" "MTU of 1400 \\(see 'ip route get 10\\.0\\.1\\.1[123]'\\) and needs 1520"
 try_fragmenting "$LAB_CLIENT" "$LAB_VIP" "through a router"
 try_icmp_errors "$LAB_CLIENT" "$LAB_VIP" 4 "through a router"
 
@@ -174,6 +174,6 @@ lab_in balancer ip link set dev eth0 mtu 1500
 lab_in balancer sh -c "echo '      - {name: px6, address: \"2001:db8:1::12\"}' >> $LAB_CONFIG"
 lab_ctl reload > /dev/null
 check "backends with outer headers of different length: the warning is about the longest" wait_for 5 warns_of \
-	"more than 1460 bytes do not fit the way to px6, and are cut up or refused: it should have an MTU of 1540, and has 1500 (see 'ip link show eth0')"
+	"more than 1460 bytes are fragmented or refused: the route to px6 has an MTU of 1500 (see 'ip link show eth0') and needs 1540"
 is "... and is the only one for the pool" "$(mtu_warning | wc -l)" 1
 tap_end

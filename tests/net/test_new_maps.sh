@@ -112,7 +112,7 @@ is "... the limits that are the maps' own: nothing to renew" "$(upgrade | grep -
 lab_ctl backend add proxies px4 10.0.0.14 > /dev/null
 configure 'backends: 3, slots: 2048'
 refuses "too few for who was added by hand" "no sipxdpd .* has filled the new maps within 2 s" --timeout 2
-check "... the daemon says why" says "more backends run than new maps have room for"
+check "... the daemon says why" says "the new maps have room for fewer backends than are running"
 wait_for 20 field_is px4 .state unreachable
 before_restart=$(known)
 lab_stop sipxdpd TERM
@@ -132,7 +132,7 @@ lab_ctl reload > /dev/null
 lab_ctl backend ready proxies px3 > /dev/null
 POOL=${POOL/0s/1h} configure 'backends: 32, slots: 1024'
 refuses "slots are migrating" "pool finish" --timeout 3
-check "... the daemon says so, too" says "until no slot is migrating"
+check "... the daemon says so, too" says "wait for the end of all migrations"
 through "they are settled while it waits" eval 'upgrade & sleep 1.5; lab_ctl pool finish proxies && wait $!'
 is "... the new maps are there" "$(contract backends)" 32
 check "... and px3 serves" wait_for 5 lab_serving 3
@@ -161,7 +161,7 @@ start_packets
 lab_daemon
 check "it is killed: the daemon, whose file fits no others, fills what it has left" says "waiting for new maps"
 like "... changes are refused meanwhile" "$(lab_ctl backend weight proxies px1 7 2>&1)" "new maps are being put in place"
-check "... goes back to the maps in use" wait_for 10 says "going on with maps that are filled"
+check "... goes back to the maps in use" wait_for 10 says "switching to other maps, which are filled"
 is "... and knows who runs" "$(known)" "$before"
 lab_stop numbered || true
 is "... no packet was lost meanwhile" "$(result lost)" 0
@@ -207,7 +207,7 @@ PATH=$LAB_DIR/next-release/build:$PATH
 like "its loader says what is needed" "$(lab_in balancer sipxdp-loader upgrade 2>&1)" 'contract version .*1000: new ones .*upgrade -c FILE'
 lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "its daemon waits for it" wait_for 10 says "this sipxdpd knows 1000: new ones are needed"
+check "its daemon waits for it" wait_for 10 says "this program needs 1000"
 kill -HUP "${LAB_PROCESS[sipxdpd]}"
 sleep 0.3
 check "... though it is told to reload" lab_running sipxdpd
@@ -226,7 +226,7 @@ lab_ctl pool finish proxies > /dev/null
 lab_stop sipxdpd TERM
 PATH=${PATH#*:}
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "the daemon of this release waits in its turn" wait_for 10 says "this sipxdpd knows $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
+check "the daemon of this release waits in its turn" wait_for 10 says "this program needs $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
 check "... and ends when it is told to" lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
 through "and back" upgrade

@@ -126,7 +126,7 @@ check "... calls go on" calls_end_well card
 
 unlike "drain of the first has no warning" "$(lab_ctl backend drain proxies px1)" warning
 unlike "... nor maint of the second" "$(lab_ctl backend maint proxies px2)" warning
-LAST_WARNING='^warning: .*pool proxies: nobody alive is left to take new calls: they will be turned away$'
+LAST_WARNING='^warning: .*pool proxies: no healthy backend accepts new calls; the balancer cannot forward them$'
 like "... drain of the last has one" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
 like "... and maint" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"
 for backend in px1 px2 px3; do

@@ -98,8 +98,8 @@ lab_in balancer sed -i "s/vip: .*/vip: [$LAB_VIP, '$LAB_VIP6']/" "$LAB_CONFIG"
 lab_balance
 learn must-not "with Don't Fragment"
 like "... status warns of it" "$(lab_ctl --json status | jq -r '.warnings[]')" \
-	"packets of more than 1380 bytes .* and has 1400 \\(says 10\\.0\\.0\\.1 on the way\\)"
-like "... backend list shows it" "$(lab_ctl backend list)" "path MTU 1400, says 10\\.0\\.0\\.1"
+	"packets of more than 1380 bytes .* an MTU of 1400 \\(reported by router 10\\.0\\.0\\.1\\)"
+like "... backend list shows it" "$(lab_ctl backend list)" "path MTU 1400, reported by 10\\.0\\.0\\.1"
 forget
 learn may "without Don't Fragment"
 forget

@@ -74,7 +74,7 @@ generic_mode() {
 	try_fragments 210 200 "generic mode on a bridge: messages whose last fragment comes first arrive"
 	narrow lan
 	try_large "... and messages that the daemon fragments"
-	check "... the daemon handled them" test "$(status 'were cut up')" -ge $COUNT
+	check "... the daemon handled them" test "$(status 'were fragmented')" -ge $COUNT
 	is "... and lost none" "$(status 'of those were dropped')" 0
 }
 
@@ -111,7 +111,7 @@ flood() {
 # Messages that did not arrive, except those sent while the daemon had no CPU for 200 ms.
 lost() {
 	local missing
-	missing=$((COUNT - $(arrived frag 3500 | wc -l) - $(lab_verdict orphan_fragment) - $(status 'too late to them')))
+	missing=$((COUNT - $(arrived frag 3500 | wc -l) - $(lab_verdict orphan_fragment) - $(status 'read them too late')))
 	echo $((missing > 0 ? missing : 0))
 }
 
@@ -132,7 +132,7 @@ stopped() {
 	check "... the others are passed to the kernel and counted" test "$(lab_verdict too_big)" -gt 0
 	lab_daemon
 	wait_for 10 lab_serving 2
-	check "... after its start the daemon drops packets that are too old" wait_for 5 status_is "daemon came too late" "$held"
+	check "... after its start the daemon drops packets that are too old" wait_for 5 status_is "daemon read them too late" "$held"
 	FIRST=900000
 	is "... none of them arrives" "$(arrived large 1450)" ""
 	FIRST=901000

@@ -85,7 +85,7 @@ refuses "another hash key" "hash_key has a new value" 's/^hash_key: 2b/hash_key:
 refuses "another pool" "service sip: pool others, was proxies" '/name: sip,/s/pool: proxies/pool: others/'
 refuses "a hint that is gone" "px1.example.net is removed" 's/, hints: \[px1.example.net\]//'
 is "no call and no connection has moved" "$(kept)" "0 0"
-like "the log says why" "$(cat "$LAB_DIR/sipxdpd.log")" "not reloaded: .* would move calls that are up"
+like "the log says why" "$(cat "$LAB_DIR/sipxdpd.log")" "not reloaded: .* would move established calls"
 write_file '/name: tcp,/a\  - {name: new, vip: 192.0.2.77, port: 5060, affinity: source, pool: others}'
 like "a new service is not refused" "$(lab_ctl reload)" "service new: add 192.0.2.77 udp port 5060"
 write_file
@@ -134,7 +134,7 @@ like "an address that another one has is refused" "$added" "10.0.0.13"
 lab_address px3 eth0 10.0.0.14/24
 added=$(lab_ctl backend add proxies px4 10.0.0.14 --weight 2 --hints px4.example.net,px4.example.org:5062 \
 	--ports 40000-40009 --group rack2 --priority 1)
-like "add says how many slots will move" "$added" "of the slots of proxies are to move when their calls have been recorded"
+like "add says how many slots will move" "$added" "of the slots of proxies will move after their calls have been recorded"
 like "... and when" "$added" "backend proxies/px4: receives no packets until it can be reached"
 check "... it is reached" wait_for 10 eval '[ "$(backend px4 .state)" = up ]'
 saved=$(lab_ctl save)

@@ -175,7 +175,7 @@ check "... and backend list why" wait_for 10 reasons 'Too many open files'
 is "... no server is down" "$(states)" "up up up"
 status=$(lab_ctl status)
 like "... status says it" "$status" 'pool proxies: the balancer cannot probe 3 of 3 backends.*Too many open files'
-unlike "... and does not take the balancer for detached" "$status" 'detached|no balancer is attached|cannot find out'
+unlike "... and does not take the balancer for detached" "$status" 'detached|no balancer is attached|cannot determine'
 check "... a reload is possible" lab_ctl reload
 is "... no call has moved" "$(owners)" "$before"
 is "... and no server was down meanwhile" "$(count_downs)" "$downs"

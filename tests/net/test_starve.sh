@@ -52,7 +52,7 @@ for i in range(50):
         line += s.recv(1 << 20)
 assert len(json.loads(line)['faults']) == 2000
 " "/proc/${LAB_HOLDER[balancer]}/root$SOCKET"
-like "... it continues, and status reports the lost lines" "$(lab_ctl status)" "[0-9]{5,} lines of the daemon's log are lost"
+like "... it continues, and status reports the lost lines" "$(lab_ctl status)" "[0-9]{5,} log lines of sipxdpd are lost"
 lab_in balancer cp "$LAB_CONFIG.good" "$LAB_CONFIG"
 check "... a reload works" lab_ctl reload
 cat <&"$LOG" > "$LAB_DIR/sipxdpd.log" &
@@ -111,11 +111,11 @@ print(s.recv(4096), 'after', time.time() - begin, flush=True)
 "
 lab_wait slow 25 || true
 like "a request sent byte by byte is ended after 2 s, also root's" "$(cat "$LAB_DIR/slow.log")" \
-	"request not completed in time.* after [2-9]\."
+	"the request was not complete in time.* after [2-9]\."
 
 rm "/proc/${LAB_HOLDER[balancer]}/root$SOCKET"
 check "a removed control socket is created again" wait_for 5 lab_answers
-check "... the log says so" log_has "listening on $SOCKET anew"
+check "... the log says so" log_has "listening on $SOCKET again"
 rm -r "/proc/${LAB_HOLDER[balancer]}/root${SOCKET%/*}"
 check "... also if its directory was removed" wait_for 5 lab_answers
 

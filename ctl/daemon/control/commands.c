@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See commands.h: the commands that change something, and the table of all. */
+/* See commands.h: the table of all commands, and the commands that change something. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "ctl/daemon/daemon.h"
 #include "report.h"
 
-typedef json_t *answer_function(struct daemon *daemon, const struct request *request);
+typedef json_t *command_function(struct daemon *daemon, const struct request *request);
 
-static json_t *outcome_json(const struct effects *effects)
+static json_t *effects_json(const struct effects *effects)
 {
 	json_t *steps = json_array(), *pools = json_array();
 	uint64_t moved = 0, slots = 0;
@@ -39,12 +39,13 @@ static json_t *warnings_json(const struct farm_pool *pool)
 	if (!pool || farm_pool_takes_new_calls(pool))
 		return json_array();
 	return json_pack("[o]",
-		json_sprintf("pool %s: nobody alive is left to take new calls: they will %s", pool->config->name,
-			pool->fail_open ? "go to servers that fail their probes (it fails open)" : "be turned away"));
+		json_sprintf("pool %s: no healthy backend accepts new calls; the balancer %s", pool->config->name,
+			pool->fail_open ? "sends them to backends that fail their probes (FAIL OPEN)"
+					: "cannot forward them"));
 }
 
-/* The reply to a command that changed the farm, and took something from a server of `pool`;
- * NULL: it did not. */
+/* Reconciles after a change to the farm, and returns the reply with the effects. `pool` is the pool in
+ * which a backend has lost capacity; NULL: none has. */
 static json_t *reconcile(struct daemon *daemon, const char *pool)
 {
 	struct effects effects = {0};
@@ -55,7 +56,7 @@ static json_t *reconcile(struct daemon *daemon, const char *pool)
 	if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
-		result = outcome_json(&effects);
+		result = effects_json(&effects);
 		json_object_set_new(
 			result, "warnings", warnings_json(pool ? farm_find_pool(daemon->farm, pool) : NULL));
 		reply = protocol_ok(result);
@@ -66,26 +67,26 @@ static json_t *reconcile(struct daemon *daemon, const char *pool)
 
 /* --- changes */
 
-/* Is more said of it than its name, address and weight? */
-static bool is_described(const struct request *request)
+/* Has `backend add` options besides --weight? */
+static bool has_details(const struct request *request)
 {
 	return request->hints || request->ports || request->mac || request->group || request->forward ||
 	       request->priority != PROTOCOL_NOT_GIVEN;
 }
 
-static int try_described(struct daemon *daemon, const char *pool, struct added *added, char error[FARM_ERROR_SIZE])
+static int try_add(struct daemon *daemon, const char *pool, struct added *added, char error[FARM_ERROR_SIZE])
 {
 	struct farm *sketch = farm_sketch(daemon->farm);
 	int result;
 
-	worker_leave(daemon->worker);
+	worker_unlock(daemon->worker);
 	result = farm_try_described(sketch, daemon->running, pool, added, error);
 	farm_sketch_free(sketch);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 	return result;
 }
 
-static int add_described(
+static int add_with_details(
 	struct daemon *daemon, const struct request *request, uint16_t weight, char error[FARM_ERROR_SIZE])
 {
 	const struct added_options words = {.hints = request->hints,
@@ -99,12 +100,12 @@ static int add_described(
 	struct added *added;
 	int result = -EINVAL;
 
-	if (!pool) /* that says so */
+	if (!pool) /* farm_add_backend() writes the message */
 		return farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
 			&request->address, weight, error);
 	added = added_new(pool->config, request->backend, &request->address, weight, &words, &faults);
 	if (added)
-		result = try_described(daemon, request->pool, added, error);
+		result = try_add(daemon, request->pool, added, error);
 	else
 		snprintf(error, FARM_ERROR_SIZE, "%s", faults.list[0].message);
 	faults_free(&faults);
@@ -114,32 +115,32 @@ static int add_described(
 	return result;
 }
 
-static json_t *answer_backend_add(struct daemon *daemon, const struct request *request)
+static json_t *run_backend_add(struct daemon *daemon, const struct request *request)
 {
 	int weight = request->weight == PROTOCOL_NOT_GIVEN ? 1 : request->weight, result;
 	char error[FARM_ERROR_SIZE];
 
-	if (is_described(request))
-		result = add_described(daemon, request, weight, error);
+	if (has_details(request))
+		result = add_with_details(daemon, request, weight, error);
 	else
 		result = farm_add_backend(daemon->farm, daemon->running, request->pool, request->backend,
 			&request->address, weight, error);
 	return result ? protocol_error(NULL, "%s", error) : reconcile(daemon, NULL);
 }
 
-static json_t *answer_backend_remove(struct daemon *daemon, const struct request *request)
+static json_t *run_backend_remove(struct daemon *daemon, const struct request *request)
 {
 	char error[FARM_ERROR_SIZE];
 
 	if (request->wait != PROTOCOL_NOT_GIVEN && !request->drain)
-		return protocol_error(NULL, "--wait goes with --drain: without it, it is removed at once");
+		return protocol_error(NULL, "--wait needs --drain: without --drain the backend is removed at once");
 	if ((request->drain ? farm_remove_when_drained : farm_remove_backend)(
 		    daemon->farm, request->pool, request->backend, error))
 		return protocol_error(NULL, "%s", error);
 	return reconcile(daemon, request->pool);
 }
 
-static json_t *answer_backend_admin(struct daemon *daemon, const struct request *request)
+static json_t *run_backend_admin(struct daemon *daemon, const struct request *request)
 {
 	enum admin_state admin = request->command == COMMAND_BACKEND_MAINT   ? ADMIN_MAINT
 				 : request->command == COMMAND_BACKEND_DRAIN ? ADMIN_DRAIN
@@ -151,7 +152,7 @@ static json_t *answer_backend_admin(struct daemon *daemon, const struct request 
 	return reconcile(daemon, admin == ADMIN_READY ? NULL : request->pool);
 }
 
-static json_t *answer_backend_weight(struct daemon *daemon, const struct request *request)
+static json_t *run_backend_weight(struct daemon *daemon, const struct request *request)
 {
 	char error[FARM_ERROR_SIZE];
 
@@ -160,7 +161,7 @@ static json_t *answer_backend_weight(struct daemon *daemon, const struct request
 	return reconcile(daemon, request->pool);
 }
 
-static json_t *answer_pool_finish(struct daemon *daemon, const struct request *request)
+static json_t *run_pool_finish(struct daemon *daemon, const struct request *request)
 {
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
 
@@ -170,7 +171,7 @@ static json_t *answer_pool_finish(struct daemon *daemon, const struct request *r
 	return reconcile(daemon, NULL);
 }
 
-static json_t *answer_plan(struct daemon *daemon, const struct request *request)
+static json_t *run_plan(struct daemon *daemon, const struct request *request)
 {
 	struct effects effects = {0};
 	struct faults faults = {0};
@@ -179,11 +180,11 @@ static json_t *answer_plan(struct daemon *daemon, const struct request *request)
 	if (daemon_plan(daemon, request->text, strlen(request->text), &faults, &effects)) {
 		reply = protocol_error(&faults, "%s has faults", request->path ? request->path : "the file");
 	} else {
-		result = outcome_json(&effects);
+		result = effects_json(&effects);
 		warnings = json_array();
 		for (size_t i = 0; i < effects.dangers.count; i++)
 			json_array_append_new(
-				warnings, json_sprintf("a reload refuses this: %s", effects.dangers.list[i]));
+				warnings, json_sprintf("a reload will refuse this: %s", effects.dangers.list[i]));
 		json_object_set_new(result, "warnings", warnings);
 		reply = protocol_ok(result);
 	}
@@ -192,9 +193,9 @@ static json_t *answer_plan(struct daemon *daemon, const struct request *request)
 	return reply;
 }
 
-#define WAY_AROUND                                                                                                     \
-	"let a new service, on another VIP or port, have it and move the clients there; or 'sipxdp-ctl reload "        \
-	"--move-calls' does it at once, and calls that are up move"
+#define ALTERNATIVES                                                                                                   \
+	"instead, add a new service with this setting on a different VIP or port and move the clients there; or move " \
+	"the established calls now with 'sipxdp-ctl reload --move-calls'"
 
 static json_t *refusal(const struct effects *effects)
 {
@@ -203,13 +204,14 @@ static json_t *refusal(const struct effects *effects)
 
 	for (size_t i = 0; i < effects->dangers.count; i++)
 		faults_add(&dangers, (struct position){0}, "%s", effects->dangers.list[i]);
-	faults_add(&dangers, (struct position){0}, "%s", WAY_AROUND);
-	reply = protocol_error(&dangers, "not reloaded: calls that are up would move; what ran goes on");
+	faults_add(&dangers, (struct position){0}, "%s", ALTERNATIVES);
+	reply = protocol_error(
+		&dangers, "not reloaded: established calls would move; the running configuration stays in use");
 	faults_free(&dangers);
 	return reply;
 }
 
-static json_t *answer_reload(struct daemon *daemon, const struct request *request)
+static json_t *run_reload(struct daemon *daemon, const struct request *request)
 {
 	struct effects effects = {0};
 	struct faults faults = {0};
@@ -218,14 +220,15 @@ static json_t *answer_reload(struct daemon *daemon, const struct request *reques
 
 	error = daemon_reload(daemon, request->move_calls, &faults, &effects);
 	if (faults.count) {
-		reply = protocol_error(&faults, "not reloaded: %s has faults; what ran goes on", daemon->config_path);
+		reply = protocol_error(&faults, "not reloaded: %s has faults; the running configuration stays in use",
+			daemon->config_path);
 		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
 	} else if (effects.dangers.count && !request->move_calls) {
 		reply = refusal(&effects);
 	} else if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
 	} else {
-		reply = protocol_ok(outcome_json(&effects));
+		reply = protocol_ok(effects_json(&effects));
 		json_object_set_new(json_object_get(reply, "result"), "warnings", json_array());
 	}
 	effects_free(&effects);
@@ -233,7 +236,7 @@ static json_t *answer_reload(struct daemon *daemon, const struct request *reques
 	return reply;
 }
 
-static json_t *answer_save(struct daemon *daemon, const struct request *request)
+static json_t *run_save(struct daemon *daemon, const struct request *request)
 {
 	struct config *config = farm_config(daemon->farm);
 	char *text = NULL;
@@ -243,11 +246,11 @@ static json_t *answer_save(struct daemon *daemon, const struct request *request)
 
 	if (!request->is_root)
 		config_hide_secret(config);
-	worker_leave(daemon->worker); /* the copy is ours */
+	worker_unlock(daemon->worker); /* `config` is a copy */
 	config_write(config, out);
 	fclose(out);
 	config_free(config);
-	worker_return(daemon->worker);
+	worker_lock(daemon->worker);
 	reply = protocol_ok(json_pack("{s:s#}", "yaml", text, (int)length));
 	free(text);
 	return reply;
@@ -270,35 +273,36 @@ static bool is_change(enum command command)
 	}
 }
 
-static answer_function *const functions[COMMAND_COUNT] = {
+/* All commands. */
+static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = report_status,
 	[COMMAND_SERVICE_LIST] = report_service_list,
 	[COMMAND_POOL_LIST] = report_pool_list,
-	[COMMAND_POOL_FINISH] = answer_pool_finish,
+	[COMMAND_POOL_FINISH] = run_pool_finish,
 	[COMMAND_BACKEND_LIST] = report_backend_list,
 	[COMMAND_BACKEND_CALLS] = report_backend_calls,
-	[COMMAND_BACKEND_ADD] = answer_backend_add,
-	[COMMAND_BACKEND_REMOVE] = answer_backend_remove,
-	[COMMAND_BACKEND_DRAIN] = answer_backend_admin,
-	[COMMAND_BACKEND_READY] = answer_backend_admin,
-	[COMMAND_BACKEND_MAINT] = answer_backend_admin,
-	[COMMAND_BACKEND_WEIGHT] = answer_backend_weight,
+	[COMMAND_BACKEND_ADD] = run_backend_add,
+	[COMMAND_BACKEND_REMOVE] = run_backend_remove,
+	[COMMAND_BACKEND_DRAIN] = run_backend_admin,
+	[COMMAND_BACKEND_READY] = run_backend_admin,
+	[COMMAND_BACKEND_MAINT] = run_backend_admin,
+	[COMMAND_BACKEND_WEIGHT] = run_backend_weight,
 	[COMMAND_LOOKUP] = report_lookup,
-	[COMMAND_PLAN] = answer_plan,
-	[COMMAND_RELOAD] = answer_reload,
-	[COMMAND_SAVE] = answer_save,
+	[COMMAND_PLAN] = run_plan,
+	[COMMAND_RELOAD] = run_reload,
+	[COMMAND_SAVE] = run_save,
 	[COMMAND_STATS] = report_stats,
 };
 
-/* With a large file. */
+/* Commands that take long with a large configuration. */
 static bool takes_long(enum command command)
 {
 	return command == COMMAND_PLAN || command == COMMAND_SERVICE_LIST || command == COMMAND_POOL_LIST ||
 	       command == COMMAND_BACKEND_LIST || command == COMMAND_BACKEND_CALLS || command == COMMAND_SAVE;
 }
 
-/* A request that the worker answers. */
-struct errand {
+/* A request that the worker answers, because it takes long or changes something. */
+struct job {
 	struct daemon *daemon;
 	const struct request *request;
 	struct client *client;
@@ -306,44 +310,44 @@ struct errand {
 	size_t length;
 };
 
-/* The loader may have put the new maps in place a moment ago. */
-static bool refuses(struct daemon *daemon, const struct request *request)
+/* Changes must wait while the loader switches to new maps. It may just have finished: check first. */
+static bool must_refuse(struct daemon *daemon, const struct request *request)
 {
 	if (daemon->on_next_maps)
 		active_maps_update(daemon);
 	return daemon->on_next_maps && is_change(request->command);
 }
 
-static void run_errand(void *data)
+static void run_job(void *data)
 {
-	struct errand *errand = data;
-	json_t *reply = refuses(errand->daemon, errand->request)
-				? protocol_error(NULL, "new maps are being put in place by sipxdp-loader: try again")
-				: functions[errand->request->command](errand->daemon, errand->request);
+	struct job *job = data;
+	json_t *reply = must_refuse(job->daemon, job->request)
+				? protocol_error(NULL, "sipxdp-loader is switching to new maps: try again in a second")
+				: functions[job->request->command](job->daemon, job->request);
 
-	worker_leave(errand->daemon->worker);
-	errand->line = reply ? protocol_encode(reply, &errand->length) : NULL;
+	worker_unlock(job->daemon->worker);
+	job->line = reply ? protocol_encode(reply, &job->length) : NULL;
 	json_decref(reply);
-	worker_return(errand->daemon->worker);
+	worker_lock(job->daemon->worker);
 }
 
-static void end_errand(void *data)
+static void end_job(void *data)
 {
-	struct errand *errand = data;
+	struct job *job = data;
 
-	control_reply(errand->client, errand->line, errand->length);
-	free(errand);
+	control_reply(job->client, job->line, job->length);
+	free(job);
 }
 
 json_t *commands_run(const struct request *request, void *data)
 {
 	struct daemon *daemon = data;
-	struct errand *errand;
+	struct job *job;
 
 	if (!is_change(request->command) && !takes_long(request->command))
 		return functions[request->command](daemon, request);
-	errand = allocate(1, sizeof(*errand));
-	*errand = (struct errand){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};
-	worker_add(daemon->worker, run_errand, end_errand, errand);
+	job = allocate(1, sizeof(*job));
+	*job = (struct job){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};
+	worker_add(daemon->worker, run_job, end_job, job);
 	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What sipxdpd says to each command of sipxdp-ctl, as JSON. */
+/* Carries out each command of sipxdp-ctl and returns the reply as JSON. */
 #pragma once
 
 #include "control.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The control socket: listens, admits clients, bounded in number, and closes them. Root has places
- * of its own. Each client is served by control_client.c. */
+/* The control socket: listens, accepts a limited number of clients and closes them. Some places are reserved
+ * for root. control_client.c serves each client. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +12,10 @@
 
 #define ACCEPT_PAUSE_US 1000000
 
-/* --- the newcomers */
+/* --- new clients */
 
-/* Makes room by closing the client that has been idle for longest, for one that is not root by
- * one of these. */
+/* Makes room for a new client: closes the client that has been idle for longest. A new client without root
+ * privileges never replaces one of root. */
 static bool close_idlest(struct control *control, bool for_root)
 {
 	struct client *idlest = NULL;
@@ -32,7 +32,7 @@ static bool close_idlest(struct control *control, bool for_root)
 	return idlest;
 }
 
-static void turn_away(int fd, const char *error)
+static void refuse(int fd, const char *error)
 {
 	json_t *reply = protocol_error(NULL, "%s", error);
 	size_t length;
@@ -61,29 +61,29 @@ static bool has_place(struct control *control, bool for_root)
 	return !full || close_idlest(control, for_root);
 }
 
-/* Some places and descriptors are kept for root. */
-static void take_newcomer(struct control *control, int fd)
+/* Accepts or refuses a new client. */
+static void admit(struct control *control, int fd)
 {
 	bool root = control_socket_is_root(fd);
 
 	if (!root && descriptors_is_reserved(fd))
-		turn_away(fd, "the daemon has no descriptors left; try again");
+		refuse(fd, "sipxdpd has no free file descriptors: try again");
 	else if (has_place(control, root))
 		client_open(control, fd, root);
 	else
-		turn_away(fd, "too many clients are being served already; try again");
+		refuse(fd, "sipxdpd already serves the largest number of clients: try again");
 }
 
-static int on_newcomer(sd_event_source *source, int fd, uint32_t events, void *data)
+static int on_connection(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct control *control = data;
-	int newcomer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)source, (void)events;
-	if (newcomer >= 0) {
-		take_newcomer(control, newcomer);
+	if (connection >= 0) {
+		admit(control, connection);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		/* It stays in the queue, and would wake the loop again at once. */
+		/* The connection stays in the queue and would wake the loop again at once: pause. */
 		sd_event_source_set_enabled(control->listen, SD_EVENT_OFF);
 		sd_event_source_set_time_relative(control->resume, ACCEPT_PAUSE_US);
 		sd_event_source_set_enabled(control->resume, SD_EVENT_ONESHOT);
@@ -91,7 +91,7 @@ static int on_newcomer(sd_event_source *source, int fd, uint32_t events, void *d
 	return 0;
 }
 
-/* --- life */
+/* --- open and close */
 
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data)
 {
@@ -106,7 +106,7 @@ int control_new(struct control **out, sd_event *event, const char *path, control
 	if (!err)
 		strcpy(control->path, path);
 	if (!err)
-		err = sd_event_add_io(event, &control->listen, control->fd, EPOLLIN, on_newcomer, control);
+		err = sd_event_add_io(event, &control->listen, control->fd, EPOLLIN, on_connection, control);
 	if (err >= 0)
 		err = sd_event_add_time_relative(event, &control->resume, CLOCK_MONOTONIC, 0, 0, on_resume, control);
 	if (err >= 0)
@@ -129,7 +129,7 @@ int control_check_socket(struct control *control)
 		return 0;
 	err = control_socket_open(control->path, &fd, &file);
 	if (!err)
-		err = sd_event_add_io(control->event, &listen, fd, EPOLLIN, on_newcomer, control);
+		err = sd_event_add_io(control->event, &listen, fd, EPOLLIN, on_connection, control);
 	if (err < 0) {
 		if (fd >= 0)
 			close(fd);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One client of the control socket: reads its requests, writes the replies, and judges whether it
- * takes too long. It is served one request at a time and one step at a time: each turn of the loop
- * reads one piece, answers one request or writes one piece, so that no client waits for more than
- * one request of each other one. What it can hold is bounded in bytes and time: a whole request or
- * reply has its time, however its bytes come. */
+/* One client of the control socket: reads requests, writes replies and enforces time limits. Each turn of
+ * the event loop does one step for a client: reads one piece, answers one request or writes one piece. So a
+ * client waits for at most one request of each other client. Memory and time are limited: the time limit
+ * applies to the complete request or reply, however slowly its bytes arrive. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,10 +13,10 @@
 #include "control_private.h"
 
 #define READ_SIZE ((size_t)64 << 10)
-#define SMALL ((size_t)1 << 20) /* a request or reply that CONTROL_MEMORY is not asked for */
-#define GRACE_US 100000         /* to read what has come, before a client is judged */
+#define SMALL ((size_t)1 << 20) /* bytes: a buffer up to this size ignores CONTROL_MEMORY */
+#define GRACE_US 100000         /* to read pending input before a client is closed for a timeout */
 #define TIMER_ACCURACY_US 10000
-#define US_PER_BYTE 1 /* of a request or reply, besides the time that each of them has */
+#define US_PER_BYTE 1 /* additional time for a request or reply */
 
 void client_close(struct client *client)
 {
@@ -49,7 +48,7 @@ static enum phase client_phase(const struct client *client)
 
 static uint32_t client_events(const struct client *client)
 {
-	/* With a request in hand it waits for its turn: writable is what it is at once. */
+	/* A client with a complete request waits for its turn. EPOLLOUT brings the turn at once. */
 	return client->reply || client->has_line ? EPOLLOUT : EPOLLIN;
 }
 
@@ -60,8 +59,8 @@ bool client_is_ready(const struct client *client)
 	return poll(&fd, 1, 0) > 0;
 }
 
-/* May a buffer of `old` bytes become one of `size`? What is small always may, so that
- * those with large ones take nothing from the others. */
+/* May a buffer grow from `old` to `size` bytes? A small buffer always may, so that clients with large buffers
+ * cannot starve the others. */
 static bool has_room(const struct control *control, size_t size, size_t old)
 {
 	return size <= SMALL || control->memory + size - old <= CONTROL_MEMORY;
@@ -112,7 +111,7 @@ static void client_find_line(struct client *client)
 	client->line = newline ? (size_t)(newline - client->input) : client->input_length;
 }
 
-/* Drops the line that was answered. */
+/* Removes the answered line from the input. */
 static void client_drop_line(struct client *client)
 {
 	client->input_length -= client->line + 1;
@@ -137,7 +136,7 @@ static int client_grow(struct client *client)
 	if (client->input_size - client->input_length >= READ_SIZE)
 		return 0;
 	if (!has_room(client->control, size, client->input_size))
-		return client_refuse(client, "too many large requests at once; try again");
+		return client_refuse(client, "too many large requests at the same time: try again");
 	larger = realloc(client->input, size);
 	if (!larger)
 		return -ENOMEM;
@@ -162,7 +161,7 @@ static int client_read(struct client *client)
 	client->input_length += (size_t)got;
 	client_find_line(client);
 	if (!client->has_line && client->input_length > PROTOCOL_REQUEST_MAX)
-		return client_refuse(client, "request without an end; a line has at most 16 MiB");
+		return client_refuse(client, "the request is too long: a line has at most 16 MiB");
 	return 0;
 }
 
@@ -220,7 +219,7 @@ static int client_write(struct client *client)
 	return client->last_reply ? -EPIPE : 0;
 }
 
-/* When the phase must have ended: that is independent of how often a byte comes. */
+/* The deadline of the phase. Arriving bytes extend it by US_PER_BYTE only. */
 static uint64_t client_due(const struct client *client)
 {
 	const struct control *control = client->control;
@@ -297,8 +296,8 @@ void control_reply(struct client *client, char *line, size_t length)
 		client_close(client);
 }
 
-/* Once, what has come is read before the client is judged: if the loop was late, in as much time
- * again. */
+/* The deadline of a client has passed. Its input may have arrived in time while the event loop was late: the
+ * first time, the client receives the delay of the loop and GRACE_US as additional time. */
 static int on_patience_over(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct client *client = data;
@@ -309,7 +308,7 @@ static int on_patience_over(sd_event_source *source, uint64_t usec, void *data)
 		client->extra = now - due + (now - usec) + GRACE_US;
 	if (client_due(client) > now && client_set_timer(client) == 0)
 		return 0;
-	if (client->phase == PHASE_REQUEST && client_refuse(client, "request not completed in time") == 0)
+	if (client->phase == PHASE_REQUEST && client_refuse(client, "the request was not complete in time") == 0)
 		client_write(client);
 	client_close(client);
 	return 0;
@@ -331,7 +330,7 @@ int client_open(struct control *control, int fd, bool is_root)
 	if (err >= 0)
 		err = sd_event_add_time(control->event, &client->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_US,
 			on_patience_over, client);
-	client->phase = PHASE_TURN; /* so that client_wait() finds a new one */
+	client->phase = PHASE_TURN; /* makes client_wait() start PHASE_IDLE */
 	if (err >= 0)
 		err = client_wait(client);
 	if (err < 0)

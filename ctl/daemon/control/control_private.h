@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What control.c and control_client.c share and no other file sees: the server, its clients and
- * what these hold together. */
+/* The server and its clients. Only control.c and control_client.c include this file. */
 #pragma once
 
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "control.h"
 
-/* What is awaited from a client. While it waits for its turn, nothing is. */
+/* What a client does. Each phase except PHASE_TURN has a time limit. */
 enum phase {
-	PHASE_IDLE,    /* another request, or none */
-	PHASE_REQUEST, /* the rest of it */
-	PHASE_TURN,
-	PHASE_REPLY, /* that it is read */
+	PHASE_IDLE,    /* it may send a request */
+	PHASE_REQUEST, /* it has sent a part of a request */
+	PHASE_TURN,    /* it waits until the daemon answers */
+	PHASE_REPLY,   /* it reads the reply */
 };
 
 struct client {
@@ -22,50 +21,50 @@ struct client {
 	sd_event_source *io;
 	sd_event_source *timer;
 	enum phase phase;
-	uint64_t since;  /* when the phase began, us */
-	uint64_t extra;  /* us that it has besides its time, because the loop was late */
-	uint64_t active; /* when it last did something, us */
+	uint64_t since;  /* start of the phase, us */
+	uint64_t extra;  /* additional time for the phase, us, because the event loop was late */
+	uint64_t active; /* last activity, us */
 
 	char *input;
 	size_t input_length;
 	size_t input_size;
-	size_t line; /* bytes of `input` searched for a newline; up to it, when has_line */
+	size_t line; /* with has_line: length of the first line of `input`; else bytes without a newline */
 	bool has_line;
-	struct request request; /* that is being answered */
-	bool deferred;          /* it is, and the client is not listened to */
+	struct request request; /* the current request */
+	bool deferred;          /* its reply is deferred; the daemon does not read from the client meanwhile */
 
-	char *reply; /* being sent; NULL: none is */
+	char *reply; /* the reply to send; NULL: none */
 	size_t reply_length;
 	size_t reply_sent;
-	bool last_reply; /* close when it is sent */
+	bool last_reply; /* close the connection after this reply */
 };
 
 struct control {
 	sd_event *event;
 	control_answer *answer;
 	void *data;
-	uint64_t request_us; /* for a request, and for a reply */
+	uint64_t request_us; /* time limit of a request, and of a reply */
 	uint64_t idle_us;
 
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct stat file; /* of the socket, to remove no other one's */
+	struct stat file; /* of the socket, to recognize a replaced file */
 	int fd;
 	sd_event_source *listen;
-	sd_event_source *resume; /* listening, after file descriptors had run out */
+	sd_event_source *resume; /* timer that ends the pause after accept4() ran out of descriptors */
 
 	struct client *clients[CONTROL_CLIENTS];
-	struct client *answering; /* the one that waits for `answer` to return */
+	struct client *answering; /* the client whose request `answer` handles now */
 	size_t client_count;
-	size_t other_count; /* of the clients, those that are not root's */
-	size_t memory;      /* input_size and reply_length of all clients */
+	size_t other_count; /* clients without root privileges */
+	size_t memory;      /* sum of input_size and reply_length of all clients */
 };
 
-/* Serves a connection as a client of `control`, which has a place for it. Takes `fd`, also where it
- * fails. 0 or -errno. */
+/* Serves a connection as a client of `control`, which must have room for it. Takes ownership of `fd`, also on
+ * failure. 0 or -errno. */
 int client_open(struct control *control, int fd, bool is_root);
 
-/* Ends the connection and gives back what the client held. */
+/* Closes the connection and frees the client. */
 void client_close(struct client *client);
 
-/* Could it go on, had the loop come round to it? */
+/* Is there an event for this client that the loop has not handled yet? */
 bool client_is_ready(const struct client *client);

@@ -11,7 +11,7 @@
 #include "control.h"
 #include "control_socket.h"
 
-/* 0 if the path is free now, after a dead daemon's socket was removed if need be. */
+/* Removes the socket of a dead daemon. 0 if the path is free, or -errno. */
 static int free_path(const struct sockaddr_un *address)
 {
 	struct stat file;
@@ -26,14 +26,14 @@ static int free_path(const struct sockaddr_un *address)
 		return -errno;
 	err = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : -EADDRINUSE;
 	close(fd);
-	if (err == -EAGAIN) /* a server listens there, and its queue is full */
+	if (err == -EAGAIN) /* a daemon listens there, and its queue is full */
 		err = -EADDRINUSE;
 	if (err == -ECONNREFUSED)
 		err = unlink(address->sun_path) < 0 ? -errno : 0;
 	return err;
 }
 
-/* The file gets the mode of the socket: no client can connect before the group is set. */
+/* bind() gives the file the mode of the socket: with 0600 no client can connect before the group is set. */
 static int bind_and_listen(int fd, const struct sockaddr_un *address, struct stat *file)
 {
 	const struct group *group = getgrnam(CONTROL_GROUP);
@@ -43,7 +43,7 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, struct sta
 		return -errno;
 	if (lstat(path, file) < 0)
 		return -errno;
-	/* A daemon confined to fewer capabilities has the group from its unit file instead. */
+	/* A daemon without CAP_CHOWN receives the group from its unit file instead. */
 	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0 && errno != EPERM)
 		return -errno;
 	if (chmod(path, 0660) < 0 || listen(fd, CONTROL_CLIENTS) < 0)
@@ -82,7 +82,8 @@ int control_socket_open(const char *path, int *fd, struct stat *file)
 		memcpy(directory, path, slash == path ? 1 : (size_t)(slash - path));
 	if (slash && mkdir(directory, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	/* Of two daemons that start at once, one must not take the other's new socket for a dead one. */
+	/* Two daemons may start at the same time: one must not remove the socket that the other has just bound
+	 * and does not listen on yet. */
 	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0)
 		return -errno;

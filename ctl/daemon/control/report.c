@@ -30,7 +30,7 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 		json_t *vips = json_array();
 		struct traffic traffic;
 
-		worker_breathe(daemon->worker);
+		worker_yield(daemon->worker);
 		for (size_t j = 0; j < service->vip_count; j++)
 			json_array_append_new(vips, maps_report_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
@@ -55,7 +55,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 		const struct farm_pool *pool = &farm->pools[i];
 		json_t *services = json_array();
 
-		worker_breathe(daemon->worker);
+		worker_yield(daemon->worker);
 		for (size_t j = 0; j < farm->config->service_count; j++)
 			if (config_service_uses_pool(&farm->config->services[j], i))
 				json_array_append_new(services, json_string(farm->config->services[j].name));
@@ -72,12 +72,12 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 
 /* --- backends */
 
-/* Slots of a pool, as one id sees them. */
+/* The slots of one backend. */
 struct slot_counts {
 	uint32_t owned;
-	uint32_t gaining;   /* shall be its own, and are another's yet */
-	uint32_t losing;    /* are its own, and shall be another's */
-	uint32_t releasing; /* are another's, and it has the calls that were there */
+	uint32_t gaining;   /* will move to this backend after their recording */
+	uint32_t losing;    /* will move away from it after their recording */
+	uint32_t releasing; /* have moved away, but their established calls are still here */
 };
 
 /* By id: [65536], to be freed. */
@@ -132,7 +132,7 @@ static json_t *mac_json(const struct mac *mac)
 	return json_string(mac_is_zero(mac) ? "" : mac_format(mac, text));
 }
 
-/* "87119 losing, 4021 releasing": what of its slots is migrating. */
+/* "87119 losing, 4021 releasing" */
 static json_t *migrating_json(const struct slot_counts *counts)
 {
 	const struct {
@@ -170,7 +170,7 @@ static json_t *latency_json(const struct daemon *daemon, const struct backend_re
 		(json_int_t)latency.mean, "latency_p95", (json_int_t)latency.p95);
 }
 
-/* What of it is migrating, and what was sent to it. */
+/* Slots, calls and traffic. */
 static json_t *load_json(
 	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
 {
@@ -191,7 +191,7 @@ static void add_to(json_t *object, json_t *more)
 	json_decref(more);
 }
 
-/* "path MTU 1400, says 10.0.0.1" where there is no other reason to give. */
+/* The reason of the state or, if there is none, a reduced path MTU. */
 static json_t *reason_json(
 	const struct daemon *daemon, const struct farm_pool *pool, const struct farm_backend *backend)
 {
@@ -200,8 +200,8 @@ static json_t *reason_json(
 
 	if (*reason || !backend->route.path_mtu)
 		return json_string(reason);
-	return json_sprintf(
-		"path MTU %u, says %s", backend->route.path_mtu, address_format(&backend->route.path_router, router));
+	return json_sprintf("path MTU %u, reported by %s", backend->route.path_mtu,
+		address_format(&backend->route.path_router, router));
 }
 
 static json_t *backend_json(const struct daemon *daemon, const struct farm_pool *pool,
@@ -234,7 +234,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 		const struct farm_pool *pool = &farm->pools[i];
 		struct slot_counts *slots;
 
-		worker_breathe(daemon->worker);
+		worker_yield(daemon->worker);
 		if (request->pool && strcmp(request->pool, pool->config->name))
 			continue;
 		slots = count_slots(daemon, pool->id);
@@ -257,10 +257,11 @@ json_t *report_backend_calls(struct daemon *daemon, const struct request *reques
 		return protocol_error(
 			NULL, "no backend '%s/%s' (see 'sipxdp-ctl backend list')", request->pool, request->backend);
 	list = tracked_calls_list(daemon, pool, backend->id);
-	return list ? protocol_ok(list) : protocol_error(NULL, "cannot read the calls from the kernel");
+	return list ? protocol_ok(list)
+		    : protocol_error(NULL, "cannot read the map %s/tracked_calls", daemon->pin_directory);
 }
 
-/* --- what the maps alone can say */
+/* --- answers from the maps alone */
 
 json_t *report_stats(struct daemon *daemon, const struct request *request)
 {

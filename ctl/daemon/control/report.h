@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The answers of sipxdpd that change nothing: what runs, what was counted, what should
- * be looked into. */
+/* The commands that change nothing: status, lists, counters and look-ups. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
@@ -13,6 +12,6 @@ json_t *report_backend_calls(struct daemon *daemon, const struct request *reques
 json_t *report_stats(struct daemon *daemon, const struct request *request);
 json_t *report_lookup(struct daemon *daemon, const struct request *request);
 
-/* How many backends a pool has, and how many of them have slots. */
+/* The number of backends of a pool, and of those that own slots. */
 size_t report_backends(const struct farm_pool *pool);
 size_t report_serving(const struct daemon *daemon, const struct farm_pool *pool);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What runs, and what is not as it should be: see report.h. */
+/* `status`: the state of the balancer, anomalies and warnings. See report.h. */
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -49,15 +49,17 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 	int pinned;
 
 	if (daemon->on_next_maps) {
-		warn(warnings, "sipxdp-loader puts new maps in place (if it has been interrupted: run 'sipxdp-loader "
-			       "upgrade')");
+		warn(warnings,
+			"sipxdp-loader is switching to new maps (if it was interrupted, run 'sipxdp-loader upgrade -c "
+			"%s')",
+			daemon->config_path);
 		return;
 	}
 	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
 	if (pinned < 0)
-		warn(warnings, "cannot look at the pinned maps in %s: %s", daemon->pin_directory, strerror(-pinned));
+		warn(warnings, "cannot read the pinned maps in %s: %s", daemon->pin_directory, strerror(-pinned));
 	if (!pinned)
-		warn(warnings, "the balancer was detached: nothing is forwarded (run 'sipxdp-loader attach -c %s')",
+		warn(warnings, "the balancer is detached and forwards no packets (run 'sipxdp-loader attach -c %s')",
 			daemon->config_path);
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
@@ -66,22 +68,22 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",
 				config->interfaces[i], daemon->config_path);
 		else if (!strcmp(mode, "unknown"))
-			warn(warnings, "interface %s: cannot find out whether the balancer is attached",
+			warn(warnings, "interface %s: cannot determine whether the balancer is attached",
 				config->interfaces[i]);
 		else if (!strcmp(mode, "generic"))
 			warn(warnings, "interface %s: attached in generic mode, which is slow", config->interfaces[i]);
 	}
 }
 
-#define SERVICES_LOOKED_AT 1000 /* for warnings: a file may have 65,536, and the kernel is asked for each */
+#define SERVICES_CHECKED 1000 /* a configuration may have 65,536 services, and each costs system calls */
 
-/* A VIP must be answered for by ARP or neighbour discovery, or be routed here. The daemon sees the
- * latter only when packets arrive. */
+/* A VIP needs a local address, which answers ARP or neighbour discovery, or a route to this machine. The
+ * daemon can verify a route only by the packets that arrive. */
 static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
 
-	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_LOOKED_AT; i++) {
+	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_CHECKED; i++) {
 		const struct config_service *service = &farm->config->services[i];
 		struct traffic traffic = {0};
 
@@ -93,8 +95,8 @@ static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 				continue;
 			address_format(&service->vips[j], vip);
 			warn(warnings,
-				"service %s: %s is no address of this machine and no packet has come for it: route it "
-				"here, or 'ip address add %s/%d dev %s'",
+				"service %s: %s is not an address of this machine, and no packet for it has arrived: "
+				"route it to this machine, or run 'ip address add %s/%d dev %s'",
 				service->name, vip, vip, address_is_ipv4(&service->vips[j]) ? 32 : 128,
 				farm->config->interfaces[0]);
 		}
@@ -108,7 +110,7 @@ static uint32_t outer_bytes(const struct farm_backend *backend)
 	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
-/* Of the interfaces by which clients come: [interface_count], to be freed. */
+/* The MTU of each interface of the balancer: [interface_count], to be freed. */
 static uint32_t *interface_mtus(const struct daemon *daemon)
 {
 	const struct config *config = daemon->farm->config;
@@ -119,15 +121,14 @@ static uint32_t *interface_mtus(const struct daemon *daemon)
 	return mtus;
 }
 
-/* What a packet of the largest kind that clients send takes on the way to a backend. By the
- * interface that the way itself uses they send no more than Ethernet's 1500: a larger MTU is
- * there for the tunnel. */
-static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *way, uint32_t outer)
+/* The MTU that the route to a backend needs for the largest packets of clients, in bytes. On the interface
+ * of the route itself clients send at most 1500 bytes: a larger MTU there is meant for the tunnel. */
+static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *interface, uint32_t outer)
 {
 	uint32_t most = 0;
 
 	for (size_t i = 0; i < config->interface_count; i++) {
-		bool same = !strcmp(config->interfaces[i], way);
+		bool same = !strcmp(config->interfaces[i], interface);
 		uint32_t mtu = same && mtus[i] > ETH_DATA_LEN ? ETH_DATA_LEN : mtus[i];
 
 		most = mtu > most ? mtu : most;
@@ -135,11 +136,11 @@ static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, co
 	return most + outer;
 }
 
-/* A backend whose way has too little room. */
+/* A backend whose route has a too small MTU. */
 struct narrow {
-	const struct farm_backend *backend; /* NULL: nobody has */
-	uint32_t outer;
-	uint32_t wanted;
+	const struct farm_backend *backend; /* NULL: none */
+	uint32_t outer;                     /* bytes of the tunnel header */
+	uint32_t wanted;                    /* the MTU that the route needs */
 };
 
 static bool is_worse(const struct narrow *a, const struct narrow *b)
@@ -149,7 +150,7 @@ static bool is_worse(const struct narrow *a, const struct narrow *b)
 	return a->backend->route.mtu < b->backend->route.mtu;
 }
 
-/* Who wants most: what is enough for it is enough for the others. */
+/* The backend whose route needs the largest MTU: that MTU is enough for the others, too. */
 static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool)
 {
 	struct narrow worst = {0};
@@ -167,14 +168,14 @@ static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mt
 	return worst;
 }
 
-/* Where the MTU of a way comes from. */
+/* The origin of a route's MTU. */
 static const char *why_narrow(const struct daemon *daemon, const struct farm_backend *backend, char *why, size_t size)
 {
 	const struct route *route = &backend->route;
 	char address[ADDRESS_TEXT_SIZE];
 
 	if (route->path_mtu == route->mtu)
-		snprintf(why, size, "says %s on the way", address_format(&route->path_router, address));
+		snprintf(why, size, "reported by router %s", address_format(&route->path_router, address));
 	else if (route->mtu < neighbours_interface_mtu(daemon->neighbours, route->interface))
 		snprintf(why, size, "see 'ip route get %s'", address_format(&backend->record.address, address));
 	else
@@ -182,7 +183,7 @@ static const char *why_narrow(const struct daemon *daemon, const struct farm_bac
 	return why;
 }
 
-/* One of a pool's backends speaks for all. */
+/* One line for the pool, with its worst backend. */
 static void warn_of_mtu(
 	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
 {
@@ -192,13 +193,13 @@ static void warn_of_mtu(
 	if (!narrow.backend)
 		return;
 	warn(warnings,
-		"pool %s: packets of more than %u bytes do not fit the way to %s, and are cut up or refused: it "
-		"should have an MTU of %u, and has %u (%s)",
+		"pool %s: packets of more than %u bytes are fragmented or refused: the route to %s has an MTU of %u "
+		"(%s) and needs %u",
 		pool->config->name, narrow.backend->route.mtu - narrow.outer, narrow.backend->record.name,
-		narrow.wanted, narrow.backend->route.mtu, why_narrow(daemon, narrow.backend, why, sizeof(why)));
+		narrow.backend->route.mtu, why_narrow(daemon, narrow.backend, why, sizeof(why)), narrow.wanted);
 }
 
-/* One of a pool's backends speaks for all. */
+/* One line for the pool, with its first such backend. */
 static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 {
 	const struct farm_backend *first = NULL;
@@ -211,12 +212,12 @@ static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 		}
 	if (first)
 		warn(warnings,
-			"pool %s: the balancer cannot probe %zu of %zu backends, and leaves their health as it was "
+			"pool %s: the balancer cannot probe %zu of %zu backends and does not change their health "
 			"(%s: %s)",
 			pool->config->name, count, report_backends(pool), first->record.name, first->probe_trouble);
 }
 
-#define BACKENDS_NAMED 100 /* of a pool: more lines are of no use, and a pool may have 65,535 */
+#define BACKENDS_NAMED 100 /* lines for one pool, which may have 65,535 backends */
 
 static void warn_of_states(const struct farm *farm, const struct farm_pool *pool, json_t *warnings)
 {
@@ -253,11 +254,11 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 				farm_outage_text(pool, listening_clock_now(), text));
 		if (pool->fail_open)
 			warn(warnings,
-				"pool %s fails open: its probes find less than %u %% alive (min_alive), and are not "
-				"believed",
+				"pool %s FAIL OPEN: less than %u %% of its backends pass their probes (min_alive), so "
+				"it ignores them",
 				pool->config->name, pool->config->min_alive);
 		if (!report_serving(daemon, pool))
-			warn(warnings, "pool %s: no backend can be reached: its calls are turned away",
+			warn(warnings, "pool %s: no backend can receive packets: its calls are not forwarded",
 				pool->config->name);
 		warn_of_mtu(daemon, mtus, pool, warnings);
 		warn_of_trouble(pool, warnings);
@@ -270,7 +271,9 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 	}
 	free(mtus);
 	if (changed)
-		warn(warnings, "what runs differs from %s: a reload will undo it ('sipxdp-ctl save' prints it)",
+		warn(warnings,
+			"the running configuration differs from %s: a reload will undo the changes ('sipxdp-ctl save' "
+			"prints it)",
 			daemon->config_path);
 }
 
@@ -283,46 +286,44 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_backends(daemon, warnings);
 	if (!tracked_calls_have_room(daemon->calls, daemon))
 		warn(warnings,
-			"nearly all of the %u notes about calls in slots that move are taken: raise `limits: "
-			"tracked_calls`, "
-			"or "
-			"'sipxdp-ctl pool finish'",
+			"the map of tracked calls is nearly full (%u entries): raise `limits: tracked_calls`, or end "
+			"migrations with 'sipxdp-ctl pool finish POOL'",
 			daemon->running->contract.tracked_calls);
 	if (log_lost())
-		warn(warnings, "%" PRIu64 " lines of the daemon's log are lost: standard error was not read",
-			log_lost());
+		warn(warnings, "%" PRIu64 " log lines of sipxdpd are lost: standard error was not read", log_lost());
 	if (join_listener_fault(daemon->join_listener))
-		warn(warnings, "nobody can join: %s", join_listener_fault(daemon->join_listener));
+		warn(warnings, "servers cannot join: %s", join_listener_fault(daemon->join_listener));
 	if (join_listener_outsiders(daemon->join_listener))
 		warn(warnings, "join: %s", join_listener_outsiders(daemon->join_listener));
 	return warnings;
 }
 
-/* What became of packets that the daemon was given. */
-static void add_punt_counts(const struct daemon *daemon, json_t *unusual)
+/* The fate of packets that the kernel gave to the daemon. */
+static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);
 	const struct {
 		const char *verdict, *text;
 		uint64_t packets;
 	} rows[] = {
-		{"held_fragment", "of those were dropped: the first fragment never came", counts.timed_out},
-		{"held_fragment", "of those were dropped: too many waited, and the oldest made room", counts.displaced},
-		{"held_fragment", "of those were dropped: each is a duplicate of one that waited", counts.duplicates},
-		{"held_fragment", "of those were dropped: the daemon came too late to them", counts.late_fragments},
-		{"held_fragment", "of those were dropped: the interface did not take them", counts.unsent},
-		{"oversize", "of those were cut up, and are on their way", counts.fragmented},
-		{"oversize", "of those were refused, and their senders told what would fit", counts.answered},
-		{"oversize", "of those were dropped: neither was possible, or there were too many senders to tell",
+		{"held_fragment", "of those were dropped: the first fragment never arrived", counts.timed_out},
+		{"held_fragment", "of those were dropped: too many waited, and newer ones replaced them",
+			counts.displaced},
+		{"held_fragment", "of those were dropped: duplicates of waiting fragments", counts.duplicates},
+		{"held_fragment", "of those were dropped: the daemon read them too late", counts.late_fragments},
+		{"held_fragment", "of those were dropped: the interface did not accept them", counts.unsent},
+		{"oversize", "of those were fragmented and forwarded", counts.fragmented},
+		{"oversize", "of those were refused: an ICMP message reported the MTU to the sender", counts.answered},
+		{"oversize", "of those were dropped: neither fragmentation nor another ICMP message was possible",
 			counts.refused},
-		{"oversize", "of those were dropped: the daemon came too late to them", counts.late_oversize},
+		{"oversize", "of those were dropped: the daemon read them too late", counts.late_oversize},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].packets)
 			json_array_append_new(
-				unusual, json_pack("{s:s, s:I, s:s}", "verdict", rows[i].verdict, "packets",
-						 (json_int_t)rows[i].packets, "text", rows[i].text));
+				anomalies, json_pack("{s:s, s:I, s:s}", "verdict", rows[i].verdict, "packets",
+						   (json_int_t)rows[i].packets, "text", rows[i].text));
 }
 
 json_t *report_status(struct daemon *daemon, const struct request *request)
@@ -332,7 +333,7 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 	struct verdict_counters counters;
 	const uint64_t *counter = (const uint64_t *)&counters;
 	uint64_t packets = 0, forwarded = 0;
-	json_t *unusual = json_array();
+	json_t *anomalies = json_array();
 
 	(void)request;
 	maps_verdicts(daemon->maps, &counters);
@@ -345,16 +346,16 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 		forwarded += maps_report_verdicts[i].forwards ? counter[i] : 0;
 		if (counter[i] && !maps_report_verdicts[i].normal)
 			json_array_append_new(
-				unusual, json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name,
-						 "packets", counter[i], "text", maps_report_verdicts[i].text));
+				anomalies, json_pack("{s:s, s:I, s:s}", "verdict", maps_report_verdicts[i].name,
+						   "packets", counter[i], "text", maps_report_verdicts[i].text));
 	}
-	add_punt_counts(daemon, unusual);
+	add_punt_counts(daemon, anomalies);
 	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
 		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
 		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),
 		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
 		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
 		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "anomalies",
-		unusual, "warnings", warnings_json(daemon), "reloading", daemon->reloading, "longest_turn_ms",
+		anomalies, "warnings", warnings_json(daemon), "reloading", daemon->reloading, "longest_turn_ms",
 		(json_int_t)worker_longest_turn(daemon->worker)));
 }
