@@ -160,7 +160,7 @@ lab_stop upgrade KILL || true
 start_packets
 lab_daemon
 check "it is killed: the daemon, whose file fits no others, fills what it has left" says "waiting for new maps"
-like "... changes are refused meanwhile" "$(lab_ctl backend weight proxies px1 7 2>&1)" "new maps are being put in place"
+like "... changes are refused meanwhile" "$(lab_ctl backend weight proxies px1 7 2>&1)" "is switching to new maps"
 check "... goes back to the maps in use" wait_for 10 says "switching to other maps, which are filled"
 is "... and knows who runs" "$(known)" "$before"
 lab_stop numbered || true

@@ -59,7 +59,7 @@ refuses() {
 	local name=$1 words=$2
 	shift 2
 	write_file "$@"
-	like "$name: plan says that it is refused" "$(lab_ctl plan "$LAB_CONFIG")" "^warning: *a reload refuses this: .*$words"
+	like "$name: plan says that it is refused" "$(lab_ctl plan "$LAB_CONFIG")" "^warning: *a reload will refuse this: .*$words"
 	like "... reload refuses it, and says how to do it" "$(lab_ctl reload 2>&1 || true)" "$words"
 	check "... the exit status says so, too" eval '! lab_ctl reload > /dev/null 2>&1'
 }
@@ -177,7 +177,7 @@ lab_ctl reload > /dev/null
 lab_ctl pool finish proxies > /dev/null
 check "remove --drain --wait returns" lab_ctl backend remove proxies px3 --drain --wait 60
 is "... when it is removed" "$(backend px3 .name)" ""
-like "--wait without --drain is refused" "$(lab_ctl backend remove proxies px2 --wait 5 2>&1 || true)" "goes with --drain"
+like "--wait without --drain is refused" "$(lab_ctl backend remove proxies px2 --wait 5 2>&1 || true)" "--wait needs --drain"
 is "... and removes nothing" "$(backend px2 .name)" px2
 
 # --- and what the option does

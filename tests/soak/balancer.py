@@ -6,7 +6,14 @@ import os
 import signal
 import time
 
-SOCKET_FAULTS = ("cannot connect", "cannot send", "sipxdpd at", "cannot change the maps", "what answers")
+SOCKET_FAULTS = (
+    "cannot connect",
+    "cannot send",
+    "sipxdpd at",
+    "the reply of sipxdpd",
+    "cannot change the maps",
+    "the program that listens",
+)
 
 
 class Balancer:

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The daemon's control server with nothing behind it, for tests/net/test_control.sh:
- * answers a request with the reply in REPLIES/COMMAND.json, if there is such a file,
- * else with the request as the server has understood it. A lookup that begins with the
- * Call-ID "sleep" takes two seconds. Ends cleanly at SIGTERM.
+/* The control socket of the daemon without a daemon, for tests/lib/control.sh. It answers a request with the
+ * reply in REPLIES/COMMAND.json or, without such a file, with the parsed request. A lookup whose first
+ * Call-ID is "sleep" takes two seconds. SIGTERM stops it cleanly.
  * usage: control-echo SOCKET REPLIES [REQUEST_MS IDLE_MS] */
 #include <signal.h>
 #include <stdio.h>
