@@ -7,7 +7,7 @@
 
 struct config *parse(const char *text, size_t length, struct faults *faults)
 {
-	char *copy = malloc(length); /* without a closing NUL, so that the sanitizer sees who reads on */
+	char *copy = malloc(length); /* without a terminating NUL, so that ASan reports any read beyond the text */
 	struct config *config;
 
 	memcpy(copy, text, length);
@@ -41,11 +41,11 @@ char *write_text(const struct config *config)
 
 bool fault_is(const struct fault *fault, const char *expected)
 {
-	struct position mark;
+	struct position position;
 	int end = 0;
 
-	cr_assert_eq(sscanf(expected, "%d:%d: %n", &mark.line, &mark.column, &end), 2, "%s", expected);
-	return fault->position.line == mark.line && fault->position.column == mark.column &&
+	cr_assert_eq(sscanf(expected, "%d:%d: %n", &position.line, &position.column, &end), 2, "%s", expected);
+	return fault->position.line == position.line && fault->position.column == position.column &&
 	       strstr(fault->message, expected + end);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Texts of files, and what must come of them. */
+/* Helpers for tests of the YAML file: texts, and the expected configuration or faults. */
 #pragma once
 
 #include "core/config/config.h"
@@ -11,16 +11,16 @@
 #define POOLS "pools:\n  - name: proxies\n    backends:\n      - {name: px1, address: 10.0.0.11}\n"
 #define SERVICES "services:\n  - name: sip\n    vip: 192.0.2.10\n    port: 5060\n    pool: proxies\n"
 
-/* config_parse, told of any byte that is read behind the text. */
+/* Like config_parse(), on a copy of exactly this length: ASan reports any read beyond it. */
 struct config *parse(const char *text, size_t length, struct faults *faults);
 
-/* The configuration of a text that has no faults; fails the test at the first that it has. */
+/* The configuration of a valid text. Fails the test if the text has a fault. */
 struct config *parse_good(const char *text);
 
-/* To be freed. */
+/* The text of config_write(), to be freed. */
 char *write_text(const struct config *config);
 
-/* A text, and the faults that it must give in this order, none for a good one: "line:column: part of the message". */
+/* A text and its expected faults in this order, none for a valid text: "line:column: part of the message". */
 struct row {
 	const char *name;
 	const char *text;
