@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Chooses the maps that the daemon fills: the pinned maps, or the new maps that the loader has created
- * to replace them ("next maps", docs/restart.md). Opens the maps and carries the running state over
+ * to replace them ("next maps", docs/design/restart.md). Opens the maps and carries the running state over
  * from the maps before. */
 #pragma once
 

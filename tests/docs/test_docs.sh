@@ -10,4 +10,5 @@ check "pages that sources name exist" tests/docs/pages.py mentions
 check "the README is one page" tests/docs/pages.py readme
 check "paths in docs/architecture.md exist" tests/docs/pages.py paths
 check "includes are as docs/architecture.md allows them" tests/docs/pages.py includes
+check "each warning is in docs/troubleshoot.md" tests/docs/pages.py warnings
 tap_end
