@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The contract between the programs in the kernel and everything in user space:
- * keys, values, limits and names of the pinned maps. Both sides include this file
- * and neither has a second copy of a type. Whoever changes a size or a meaning
- * raises ABI_VERSION. docs/design/map-contract.md says it in prose. */
+/* The contract between the programs in the kernel and user space: keys, values, limits and names of the pinned
+ * maps. Both sides include this file, and neither has a second copy of a type. A change of a size or a meaning
+ * needs a new ABI_VERSION. docs/design/map-contract.md describes the maps in prose. */
 #pragma once
 
 #include "vmlinux/types.h"
@@ -11,9 +10,9 @@
 #define ABI_VERSION 5
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
-#define PIN_NEXT "next" /* below it: maps that are to take the place of those in use */
+#define PIN_NEXT "next" /* subdirectory for maps that will replace those in use */
 
-/* What one balancer can hold unless `limits:` of its file says otherwise. */
+/* Default sizes; `limits:` in the configuration file overrides them. */
 #define DEFAULT_SLOTS (1 << 18)
 #define DEFAULT_POOLS 32
 #define DEFAULT_SERVICES 512
@@ -24,15 +23,15 @@
 #define MAX_SLOTS (1 << 20)
 #define MAX_POOLS 1024
 #define MAX_SERVICES 65536
-#define MAX_BACKENDS 65535 /* ids are 16 bits wide and 0 is nobody */
+#define MAX_BACKENDS 65535 /* ids have 16 bits, and id 0 means "none" */
 #define MIN_TRACKED_CALLS (1 << 10)
 #define MAX_TRACKED_CALLS (1 << 24)
 
 #define MAX_WEIGHT 1000
 
-#define NAME_SIZE 64 /* bytes of a name with its closing NUL */
+#define NAME_SIZE 64 /* bytes, including the closing NUL */
 
-/* An IPv4 address is ::ffff:a.b.c.d, so that one path serves both families. */
+/* IPv4 addresses are stored as ::ffff:a.b.c.d, so that one code path serves both families. */
 struct address {
 	__be32 word[4];
 };
@@ -41,19 +40,19 @@ struct mac {
 	__u8 byte[6];
 };
 
-/* What makes packets belong together. */
+/* The key that selects the backend: packets with the same key reach the same backend. */
 enum affinity {
 	AFFINITY_CALL_ID,   /* UDP only */
 	AFFINITY_SOURCE,    /* source address */
 	AFFINITY_FLOW,      /* source address and port */
-	AFFINITY_FROM_USER, /* user part of From's URI, of To's, of the Request-URI; UDP only */
+	AFFINITY_FROM_USER, /* user part of the URI in From, in To, or of the Request-URI; UDP only */
 	AFFINITY_TO_USER,
 	AFFINITY_REQUEST_USER,
 };
 
-/* Methods that `methods:` can send to a pool of their own (RFC 3261 and its extensions). */
+/* SIP methods to which `methods:` can assign a pool (RFC 3261 and its extensions). */
 enum method {
-	METHOD_NONE, /* a response, or what is no SIP */
+	METHOD_NONE, /* a response, or not SIP */
 	METHOD_INVITE,
 	METHOD_ACK,
 	METHOD_BYE,
@@ -73,14 +72,14 @@ enum method {
 };
 
 enum forward_method {
-	FORWARD_NONE, /* backend that cannot be reached: nothing is sent to it */
+	FORWARD_NONE, /* the backend is unreachable: nothing is sent to it */
 	FORWARD_DSR,
 	FORWARD_IPIP,
 };
 
-/* own_macs: hash -> MTU of the interface, bytes from the IP header on. The destination MAC addresses by
- * which an interface receives what is for this machine. A frame with another one is for another host: a
- * switch floods such frames. A packet longer than the MTU was not one frame on the wire. */
+/* own_macs: hash, to the MTU of the interface in bytes from the IP header on. The destination MAC addresses
+ * that an interface accepts. A frame with a different one is for another host: switches flood such frames. A
+ * packet longer than the MTU was not one frame on the wire. */
 struct own_mac {
 	__u32 ifindex;
 	struct mac mac;
@@ -89,19 +88,18 @@ struct own_mac {
 
 #define OWN_MACS 4096
 
-/* interface_macs: array. One of own_macs for each interface, its own address, which nearly all frames
- * have: the program compares it before it searches own_macs. Interfaces may share an element, and an
- * element may be empty: only own_macs can say that a frame is for another host. */
+/* interface_macs: array. The own address of each interface, which nearly all frames have as their destination:
+ * the program compares it before it searches own_macs. Two interfaces may share an element, and an element may
+ * be empty: only own_macs proves that a frame is for another host. */
 struct interface_mac {
 	struct own_mac own;
-	__u32 mtu; /* of the interface, bytes from the IP header on */
+	__u32 mtu; /* of the interface, in bytes from the IP header on */
 };
 
 #define INTERFACE_MACS 256
 #define INTERFACE_MAC_INDEX(ifindex) ((ifindex) % INTERFACE_MACS)
 
-/* services: hash, of IPv6 VIPs. A port of 0 stands for every port of the VIP that has no
- * service of its own. */
+/* services: hash, for IPv6 VIPs. Port 0 stands for every port of the VIP that has no service of its own. */
 struct service_key {
 	struct address vip;
 	__be16 port;
@@ -109,7 +107,7 @@ struct service_key {
 	__u8 pad;
 };
 
-/* services_ipv4: hash. The same of IPv4 VIPs: what every packet asks for has a short key. */
+/* services_ipv4: hash, the same for IPv4 VIPs. Every packet needs this look-up, and a short key is faster. */
 struct service_key_ipv4 {
 	__be32 vip;
 	__be16 port;
@@ -118,36 +116,36 @@ struct service_key_ipv4 {
 };
 
 enum service_flags {
-	SERVICE_METHODS = 1, /* pools differ by method */
-	SERVICE_ROUTE = 2,   /* a request's topmost Route may name a backend */
+	SERVICE_METHODS = 1, /* the pool depends on the method */
+	SERVICE_ROUTE = 2,   /* the topmost Route of a request may name a backend */
 };
 
-/* vips: hash: address -> struct vip. All VIPs, for packets without a port or to one without a
- * service. */
+/* vips: hash, address -> struct vip. All VIPs, for packets without a port and for ports without a service. */
 enum vip_flags {
-	VIP_PING = 1,        /* echo requests are answered */
-	VIP_PORT_RANGES = 2, /* there are ranges of its ports */
+	VIP_PING = 1,        /* the program answers echo requests */
+	VIP_PORT_RANGES = 2, /* port_ranges has entries for this VIP */
 };
 
 struct vip {
 	__u32 flags; /* enum vip_flags */
 };
 
-/* The hash key is here, and not in a map of its own, because this line is in the
- * cache already when the key is needed. */
+/* The hash key is a member, instead of a map of its own, because this entry is in the cache when the program
+ * needs the key. */
 struct service {
 	__u64 hash_key[2];
 	__u32 id;                 /* index into service_names and service_traffic */
 	__u8 affinity;            /* enum affinity */
 	__u8 flags;               /* enum service_flags */
 	__u16 hint_group;         /* hint_key.group of its backends' hints; 0: none of them has any */
-	__u16 pool[METHOD_COUNT]; /* indexes into pools; that of METHOD_NONE is the service's own */
+	__u16 pool[METHOD_COUNT]; /* indexes into pools; element METHOD_NONE is the default pool */
 	__u64 hash_ipv4;          /* hash_start_ipv4() of hash.h */
 };
 
-/* port_ranges: LPM trie. Ports of a VIP that lie in a range; a range is cut into prefixes. */
+/* port_ranges: LPM trie. Port ranges of VIPs, each split into prefixes. An entry serves one of two purposes:
+ * media ports that belong to one backend, or further ports of a service. */
 struct port_range_key {
-	__u32 prefix; /* bits of what follows that count */
+	__u32 prefix; /* number of significant bits in the members below */
 	__u32 protocol;
 	struct address vip;
 	__be16 port;
@@ -156,48 +154,48 @@ struct port_range_key {
 
 #define PORT_RANGE_KEY_BITS(port_bits) (32 + 128 + (port_bits))
 #define PORT_RANGES 65536
-#define PORT_RANGE_PREFIXES 30 /* of 1 to 65534, the worst range */
+#define PORT_RANGE_PREFIXES 30 /* prefixes of 1 to 65534, the worst case */
 
 struct port_range {
-	__u32 backend; /* whose ports they are; 0: a service's */
-	__u32 service; /* id, for counting; of a service's range unused */
-	__be16 port;   /* of a service's range: the port of its entry in services */
+	__u32 backend; /* id of the backend that owns the ports; 0: the ports belong to a service */
+	__u32 service; /* id, for the counters; unused for ports of a service */
+	__be16 port;   /* for ports of a service: the port of its entry in services */
 	__u16 pad;
 };
 
-/* hints: hash. Who a host and port in SIP name. The host is hashed with the hash key, as
- * sip_host_hash() of sip_host.h does it. Names living and dead backends. */
+/* hints: hash. The backend that a host and port in a SIP message name. The host is hashed with the hash key:
+ * sip_host_hash() in sip_host.h. The map also has entries for backends that are down. */
 struct hint_key {
 	__u64 host;
-	__u32 group; /* service.hint_group: services with the same pools share one */
-	__be16 port; /* 0: whatever the port */
+	__u32 group; /* service.hint_group: services with the same pools share a group */
+	__be16 port; /* 0: any port without an entry of its own */
 	__u16 pad;
 };
 
 #define HINTS 262144
 
-/* tracked_calls: LRU hash. Where the calls are that use a slot migrating (pool.migrating). */
+/* tracked_calls: LRU hash. The backend of each call in a migrating slot (pool.migrating). */
 struct tracked_key {
-	__u64 hash; /* of the affinity key; of the connection for TCP */
+	__u64 hash; /* hash of the affinity key; for TCP, of the connection */
 	__u32 pool;
-	__u32 slot; /* of the affinity key: the notes of a slot are forgotten when it begins to move */
+	__u32 slot; /* slot of the affinity key; the entries of a slot are removed before its migration starts */
 };
 
 enum call_kind {
-	CALL_IS_NONE, /* REGISTER, OPTIONS, a keepalive: nothing that lasts */
+	CALL_IS_NONE, /* REGISTER, OPTIONS, a keepalive: nothing that continues */
 	CALL_IS_INVITE,
 	CALL_IS_SUBSCRIPTION,
-	CALL_IS_CONNECTION, /* TCP: the balancer does not see the calls in it */
+	CALL_IS_CONNECTION, /* TCP: the balancer does not read the calls in it */
 };
 
-/* The dialogs of a call that go on, see call.h: none when `pending`, `known` and `overflow` are 0. */
+/* The live dialogs of a call, see call.h. The call has ended when `pending`, `known` and `overflow` are 0. */
 struct dialogs {
 	__u32 pending;   /* hash of the branch of an INVITE without a final response */
-	__u32 invite;    /* its CSeq number and 1, or that of the last one; 0: not known */
-	__u32 completed; /* hash of the branch of one that failed and has had its ACK */
+	__u32 invite;    /* CSeq number + 1 of the pending or last INVITE; 0: unknown */
+	__u32 completed; /* hash of the branch of the last failed INVITE that was acknowledged */
 	__u32 closed;    /* hash of the dialog that ended last */
-	__u32 known[2];  /* hashes of those that go on */
-	__u32 overflow;  /* 1: there were more, and which of them go on is not known */
+	__u32 known[2];  /* hashes of live dialogs */
+	__u32 overflow;  /* 1: the call has had more dialogs, and which of them are live is unknown */
 };
 
 #define CALL_TEXT_SIZE 24
@@ -205,14 +203,14 @@ struct dialogs {
 struct tracked_call {
 	__u32 backend;
 	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
-	__u32 ended; /* likewise: when the call was; 0: it goes on */
-	__u32 began; /* likewise: when the first message of it was seen */
+	__u32 ended; /* time when the call ended, in the same unit; 0: the call is live */
+	__u32 began; /* time of the first message, in the same unit */
 	struct dialogs dialogs;
 	__u8 kind;   /* enum call_kind */
-	__u8 hinted; /* 1: a message names the backend, and its slot has nothing to do with it */
+	__u8 hinted; /* 1: a message names the backend, which need not be related to the slot */
 	__u8 pad[2];
 	union {
-		char call_id[CALL_TEXT_SIZE]; /* its beginning, for people */
+		char call_id[CALL_TEXT_SIZE]; /* the first bytes, for people */
 		struct {
 			struct address address;
 			__be16 port;
@@ -220,8 +218,8 @@ struct tracked_call {
 	};
 };
 
-/* transactions: LRU hash by tracked_key. The same for what is no call (yet): REGISTER, OPTIONS, keepalives,
- * a TCP SYN. A map of its own, so that unknown senders of such packets take no room from calls. */
+/* transactions: LRU hash by tracked_key. The same for packets that belong to no call (yet): REGISTER, OPTIONS,
+ * keepalives, a TCP SYN. It is a map of its own, so that such packets from unknown senders cannot evict calls. */
 struct transaction {
 	__u32 backend;
 	__u32 seen; /* seconds of CLOCK_MONOTONIC */
@@ -229,17 +227,17 @@ struct transaction {
 
 #define TRANSACTIONS 65536
 
-/* fragments: LRU hash. Who has the first fragment of a datagram has the others. */
+/* fragments: LRU hash. The backend of the first fragment of a datagram, which receives the later ones too. */
 struct fragment_key {
 	struct address source;
 	struct address destination;
-	__be32 id; /* 16 bits of it in IPv4 */
+	__be32 id; /* IPv4 uses 16 bits of it */
 	__u8 protocol;
 	__u8 pad[3];
 };
 
 struct fragment {
-	__u64 seen; /* ns of CLOCK_MONOTONIC; of no use FRAGMENT_NSEC later */
+	__u64 seen; /* ns of CLOCK_MONOTONIC; the entry expires after FRAGMENT_NSEC */
 	__u16 backend;
 	__u8 split_by_daemon; /* 1: the daemon fragments this datagram: its first fragment follows this entry, too */
 	__u8 pad;
@@ -251,15 +249,15 @@ struct fragment {
 };
 
 #define FRAGMENT_NOT_SERVICE 0xffffffff
-#define FRAGMENT_NSEC 2000000000ULL /* a busy sender uses an identification again within seconds */
+#define FRAGMENT_NSEC 2000000000ULL /* a busy sender reuses an identification within seconds */
 #define FRAGMENTS 16384
 
-/* punt_fragments, punt_oversize, punt_probes: ring buffers of struct punt. What the program cannot
- * deal with by itself, for the daemon, one ring for each class of urgency. */
+/* punt_fragments, punt_oversize, punt_probes: ring buffers of struct punt. Packets that need the daemon. Each
+ * class has its own ring buffer. */
 enum punt_class {
 	PUNT_CLASS_FRAGMENTS,
 	PUNT_CLASS_OVERSIZE,
-	PUNT_CLASS_PROBES, /* of this one no reader is noted: a probe waits longer than PUNT_NSEC */
+	PUNT_CLASS_PROBES, /* punt_readers is not used for this class: a probe waits longer than PUNT_NSEC */
 	PUNT_CLASSES,
 };
 
@@ -268,23 +266,23 @@ enum punt_class {
 #define PUNT_PROBES_BYTES (1 << 20)
 
 enum punt_kind {
-	PUNT_FRAGMENT,    /* a later fragment whose first one is not known: goes on when that has come */
-	PUNT_FIRST_SEEN,  /* the first fragment of `key` has come; without a frame */
-	PUNT_OVERSIZE,    /* does not fit the way to its backend: cut up, or its sender told */
-	PUNT_PROBE_REPLY, /* came from a VIP, to one of probe_addresses */
+	PUNT_FRAGMENT,    /* a later fragment whose first one is unknown; continues when that arrives */
+	PUNT_FIRST_SEEN,  /* the first fragment of `key` has arrived; the record has no frame */
+	PUNT_OVERSIZE,    /* does not fit the route to its backend: the daemon fragments it or tells its sender */
+	PUNT_PROBE_REPLY, /* from a VIP to one of probe_addresses */
 };
 
 #define PUNT_FRAME_SIZE 2036
-#define PUNT_SMALL_FRAME 172 /* a record of a frame that fits has no room for more */
-#define PUNT_NSEC 200000000  /* older ones are of no use: their senders have sent again, or given up */
+#define PUNT_SMALL_FRAME 172 /* records of shorter frames are allocated with this size */
+#define PUNT_NSEC 200000000  /* older records are dropped: their senders have retransmitted or given up */
 
 struct punt {
 	__u64 time; /* ns of CLOCK_MONOTONIC */
 	struct fragment_key key;
-	struct fragment owner; /* who gets the first piece of it; for `fragments`, just before that is sent */
+	struct fragment owner; /* the entry of `fragments` to write before the first fragment of this packet is sent */
 	__u32 ifindex;
-	__u16 length; /* of the frame; where that is more than PUNT_FRAME_SIZE, here is its beginning */
-	__u16 mtu;    /* of PUNT_OVERSIZE: bytes of an IP packet that would fit */
+	__u16 length; /* of the frame; if it exceeds PUNT_FRAME_SIZE, `frame` holds the start of it */
+	__u16 mtu;    /* for PUNT_OVERSIZE: largest IP packet that fits, in bytes */
 	__u8 kind;    /* enum punt_kind */
 	__u8 pad[3];
 	__u8 frame[PUNT_FRAME_SIZE];
@@ -292,54 +290,56 @@ struct punt {
 
 #define PUNT_HEADER (sizeof(struct punt) - PUNT_FRAME_SIZE)
 
-/* punt_readers: array by enum punt_class. How far the daemon had read when a packet looked last. */
+/* punt_readers: array by enum punt_class. The read position of the daemon, as the last packet of the class
+ * found it. */
 struct punt_reader {
 	__u64 position;
-	__u64 since; /* ns of CLOCK_MONOTONIC when that was new, or all had been read */
+	__u64 since; /* ns of CLOCK_MONOTONIC when `position` last changed or the ring buffer was empty */
 };
 
-/* held_fragments: array by hash of a fragment_key. When a later fragment of such a key was last given to the
- * daemon, ns of CLOCK_MONOTONIC. Two keys that share an element cost a PUNT_FIRST_SEEN too many. */
+/* held_fragments: array by hash of a fragment_key. The time when the daemon last received a later fragment
+ * with such a key, ns of CLOCK_MONOTONIC. Two keys that share an element cause at most a needless
+ * PUNT_FIRST_SEEN. */
 #define HELD_FRAGMENTS 16384
 
-/* probe_addresses: hash, address -> anything. Where probes are sent from. */
+/* probe_addresses: hash, address -> anything. The source addresses of health probes. */
 #define PROBE_ADDRESSES 256
 
-/* pools: array. Changing `table` is how a new table takes effect, at once for
- * every packet; tables 2 * pool and 2 * pool + 1 belong to this pool. */
+/* pools: array. A new value of `table` activates a new table, at once for every packet. Tables 2 * pool and 2
+ * * pool + 1 belong to the pool. */
 struct pool {
 	__u32 table;     /* index into tables */
-	__u32 migrating; /* 1: some of its slots are, see previous_owners */
+	__u32 migrating; /* 1: some slots of the pool are migrating, see previous_owners */
 };
 
-/* previous_owners: array of __u16[slots] by pool id, the id of the owner that a slot migrating had
- * before, 0 for a slot that is not. In such a slot a call that is noted goes where the note
- * says; of the others an opening goes to the owner by the table, the rest to the previous owner
- * one; and all are noted. While the two are the same nothing moves and calls are recorded. */
+/* previous_owners: array of __u16[slots] by pool id. The owner of each migrating slot before its migration, 0
+ * for other slots. In a migrating slot, packets of a tracked call go to the backend of the call. Other initial
+ * packets go to the owner by the table, all other packets to the previous owner; the program tracks each of
+ * these calls. While owner and previous owner are the same, the slot is recording: calls are tracked, but none
+ * changes its backend. */
 
-/* tables: array of __u16[slots], each the id of a slot's backend, 0 for none.
- * backends: array by id; all zero where an id is free. */
+/* tables: array of __u16[slots], the backend id of each slot, 0 for none.
+ *
+ * backends: array by id; an element of zeros is a free id. */
 struct backend {
 	struct address address;
 	struct address source; /* outer source address, FORWARD_IPIP only */
-	struct mac next_hop;   /* who gets the frame: the backend, or the gateway towards it */
+	struct mac next_hop;   /* MAC address of the backend, or of the gateway towards it */
 	struct mac interface_mac;
 	__u32 ifindex;
-	__u16 mtu;    /* of that interface or of the route, bytes from the IP header on */
+	__u16 mtu;    /* of the interface, or of the route if that is less; bytes from the IP header on */
 	__u8 forward; /* enum forward_method */
-	__u8 alive;   /* hints, notes and ranges that name it count */
+	__u8 alive;   /* 1: hints, tracked calls and port ranges may select it */
 	__u8 pad[4];
 };
 
-/* service_traffic, backend_traffic: per-CPU arrays by id. Bytes are those of the
- * frame as it arrived. */
+/* service_traffic, backend_traffic: per-CPU arrays by id. Bytes are those of the frame as received. */
 struct traffic {
 	__u64 packets;
 	__u64 bytes;
 };
 
-/* service_names, pool_names: arrays by id. The kernel never reads them: they tell
- * people and a restarted daemon which id is whose. */
+/* service_names, pool_names: arrays by id, for people and for a restarted daemon. The kernel never reads them. */
 struct name {
 	char name[NAME_SIZE];
 };
@@ -350,68 +350,68 @@ enum admin_state {
 	ADMIN_MAINT,
 };
 
-/* How a running backend differs from the file. Outlives the daemon, ends at `reload`; but who
- * leaves, or has joined, goes on to. */
+/* Differences between a running backend and the file. They survive a restart of the daemon and end at
+ * `reload`, except OVERRIDE_LEAVING and OVERRIDE_JOINED. */
 enum override_flags {
-	OVERRIDE_ADDED = 1,   /* is not in the file */
-	OVERRIDE_REMOVED = 2, /* is in the file, and was removed */
-	OVERRIDE_WEIGHT = 4,  /* has a weight of its own */
-	OVERRIDE_LEAVING = 8, /* drains, and is removed when its calls have ended */
-	OVERRIDE_JOINED = 16, /* with ADDED: has joined by itself, and goes when it falls silent */
+	OVERRIDE_ADDED = 1,   /* not in the file */
+	OVERRIDE_REMOVED = 2, /* in the file, but removed */
+	OVERRIDE_WEIGHT = 4,  /* its weight differs */
+	OVERRIDE_LEAVING = 8, /* drains; removed when its calls have ended */
+	OVERRIDE_JOINED = 16, /* with OVERRIDE_ADDED: has registered itself; removed when its heartbeats stop */
 };
 
-/* Whether a backend may have packets, and if not why. */
+/* Whether a backend may receive packets, and if not, why. */
 enum backend_state {
-	STATE_PENDING, /* its MAC address is not known yet */
+	STATE_PENDING, /* its MAC address is not resolved yet */
 	STATE_UP,
-	STATE_UNREACHABLE, /* no way to it */
-	STATE_MAINT,       /* taken out by hand */
-	STATE_IDLE,        /* has weight 0 */
-	STATE_DOWN,        /* fails its probes */
-	STATE_UNKNOWN,     /* no probe has come to an end yet */
-	STATE_SUSPECTED,   /* does not answer; has its slots until it is decided why */
+	STATE_UNREACHABLE, /* no route or no neighbour entry leads to it */
+	STATE_MAINT,       /* in maintenance, set by the operator */
+	STATE_IDLE,        /* its weight is 0 */
+	STATE_DOWN,        /* its health probes fail */
+	STATE_UNKNOWN,     /* no health probe has finished yet */
+	STATE_SUSPECTED,   /* does not answer probes; keeps its slots until the cause is known */
 };
 
-/* What probes say. */
+/* The result of health probes. */
 enum health {
 	HEALTH_UNKNOWN,
 	HEALTH_UP,
 	HEALTH_DOWN,
 };
 
-/* How long probes took, us; 0 where none has been answered. */
+/* Round-trip times of probes in us; 0: no reply yet. */
 struct latency {
 	__u32 last;
 	__u32 mean;
 	__u32 p95;
 };
 
-/* backend_records: array by id, for people and a restarted daemon as above. A daemon that
- * knows another contract finds members by their names (ctl/daemon/old_abi.c): a name and the
- * numbers of an enum keep their meaning for ever. */
+/* backend_records: array by id, for people and for a restarted daemon. A daemon of a release with a different
+ * contract finds the members by their names (ctl/daemon/old_abi.c): a member name and the values of an enum
+ * must keep their meaning. */
 struct backend_record {
 	char pool[NAME_SIZE];
 	char name[NAME_SIZE];
 	struct address address;
-	struct mac mac; /* override of neighbour discovery; all zero: none */
+	struct mac mac; /* replaces neighbour discovery; all zero: not set */
 	__u16 weight;
 	__u8 admin;     /* enum admin_state */
 	__u8 overrides; /* enum override_flags */
 	__u8 state;     /* enum backend_state */
 	__u8 health;    /* enum health */
-	__u32 since;    /* seconds since the epoch of the last change of `state` */
-	__u32 returned; /* likewise: when it came back from down; 0: it never did, or its slow start is over */
+	__u32 since;    /* time of the last change of `state`, seconds since the epoch */
+	__u32 returned; /* time of the last recovery from down, in the same unit; 0: never, or its slow start is over */
 	struct latency latency;
 };
 
-/* added_backends: hash by id, of backends that were added by hand: what the file would say of them, as
- * YAML: a pool with this one backend. A restarted daemon reads from it what backend_records do not
- * hold: hints, ports, priority, group, forward. */
+/* added_backends: hash by id. The settings of a backend that was added at run time, as the YAML of a pool with
+ * this one backend. A restarted daemon reads from it what backend_records does not hold: hints, ports,
+ * priority, group, forward. */
 struct added_backend {
 	char text[1024]; /* with a closing NUL */
 };
 
-/* contract: array of one. What the loader made the other maps for. */
+/* contract: array of one element. The sizes and the version for which the loader made the maps. */
 struct contract {
 	__u32 version;
 	__u32 slots;
@@ -419,27 +419,26 @@ struct contract {
 	__u32 services;
 	__u32 backends;
 	__u32 tracked_calls;
-	__u32 filled; /* 1: a daemon has put into the maps all that its file asks for */
+	__u32 filled; /* 1: a daemon has filled the maps with the whole configuration */
 };
 
-/* decap_sources, decap_vips: LPM tries of decap, prefix -> anything. Outer sources and inner
- * destinations of the tunnels that it opens. ::/0 is any address: IPv4 ones are mapped, so
- * 10.0.0.0/8 has 104 bits. */
+/* decap_sources, decap_vips: LPM tries of decap, prefix -> anything. The outer sources and inner destinations
+ * that decap accepts. ::/0 matches any address. IPv4 prefixes are mapped, so 10.0.0.0/8 has 104 bits. */
 struct prefix_key {
-	__u32 bits; /* of the address that count */
+	__u32 bits; /* number of significant bits of the address */
 	struct address address;
 };
 
 #define DECAP_PREFIXES 1024
 
-/* In every version the first member is the version, and the whole is not larger than this. */
+/* In every version the first member is the version, and the struct is not larger than this union. */
 union any_contract {
 	struct contract contract;
 	char of_any_version[256];
 };
 
-/* verdicts, decap_verdicts: per-CPU arrays of one struct whose members are the
- * counters, so that bpftool prints their names. */
+/* verdicts, decap_verdicts: per-CPU arrays of one struct. Its members are the counters, so that bpftool prints
+ * their names. */
 #define VERDICT_MEMBER(name, action, normal, text) __u64 name;
 struct verdict_counters {
 	BALANCER_VERDICTS(VERDICT_MEMBER)
@@ -452,7 +451,7 @@ struct decap_verdict_counters {
 #define VERDICT_VALUE(name, action, normal, text) VERDICT_##name,
 enum verdict {
 	BALANCER_VERDICTS(VERDICT_VALUE) VERDICT_COUNT,
-	VERDICT_CONTINUE = VERDICT_COUNT, /* not decided yet */
+	VERDICT_CONTINUE = VERDICT_COUNT, /* no verdict: processing continues */
 };
 enum decap_verdict {
 	DECAP_VERDICTS(VERDICT_VALUE) DECAP_VERDICT_COUNT

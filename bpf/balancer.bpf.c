@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The balancer: the way of a packet, and the only place that returns XDP_*.
+/* The balancer: what happens to a packet, and the only place that returns XDP_*.
  *
- * Each stage has a file of its own, adds to the flow what it finds (flow.h), and says whether
- * the next one is to be called. They are global functions: the verifier goes through each
- * once, whatever has been before. All stacks of a chain of calls share 512 bytes. */
+ * Each stage has its own file, adds its result to the flow (flow.h), and returns whether the next stage runs.
+ * The stages are global functions, so that the verifier checks each one once, independent of the code before
+ * it. The stacks of a chain of calls share 512 bytes. */
 
 #include "fast_path.h"
 #include "parse.h"
@@ -16,7 +16,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* The way of every packet. Which stages follow says what has been found. */
+/* Runs the stages. A stage that decides the verdict ends the sequence. */
 static __always_inline int stages(struct xdp_md *ctx)
 {
 	struct flow flow = {.action = XDP_PASS};
@@ -25,20 +25,20 @@ static __always_inline int stages(struct xdp_md *ctx)
 	if (next == NEXT_STAGE)
 		next = classify(ctx, &flow); /* service and pool */
 	if (next == NEXT_STAGE)
-		next = key(ctx, &flow); /* hash of the Call-ID, or whatever the service goes by */
+		next = key(ctx, &flow); /* hash of the Call-ID, or of another key that the service selects */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, &flow); /* backend: hint, table, migration */
 	if (next == NEXT_STAGE)
-		send(ctx, &flow); /* rewritten, on its way */
+		send(ctx, &flow); /* rewrites and sends the frame */
 	if (flow.verdict == VERDICT_not_service)
-		local(ctx, &flow); /* pings, answers to probes */
+		local(ctx, &flow); /* echo requests and replies to health probes */
 	return finish(&flow);
 }
 
 SEC("xdp.frags")
 int balancer(struct xdp_md *ctx)
 {
-	int action = fast_path(ctx); /* most packets need nothing but this */
+	int action = fast_path(ctx); /* sufficient for most packets */
 
 	return action == FAST_PATH_DECLINED ? stages(ctx) : action;
 }

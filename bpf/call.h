@@ -1,41 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is known about one call from the messages that pass: whether it goes on. Pure; builds in
- * the kernel and on the host.
+/* Tracks whether one call is still live, from the messages that pass the balancer. Pure; builds in the kernel
+ * and on the host.
  *
- * With direct server return the balancer sees one side of a dialog: what clients and callees
- * send to the VIP, not what servers send. So a call is a set of dialogs (RFC 3261 section 12),
- * each known by the hash of its two tags, and an INVITE that is pending. The call has ended when
- * both are empty. In doubt it goes on. */
+ * With direct server return the balancer sees only the messages that clients and callees send to the VIP, not
+ * those of the servers. A call is therefore a set of dialogs (RFC 3261 section 12), each identified by the
+ * hash of its two tags, and at most one pending INVITE. The call has ended when the set is empty and no INVITE
+ * is pending. In doubt the call counts as live. */
 #pragma once
 
 #include "abi.h"
 
-/* What a message does to its call. */
+/* The effect of a message on its call. */
 enum call_event {
-	CALL_NOTHING, /* belongs to no INVITE or SUBSCRIBE dialog, or says nothing about its end */
+	CALL_NOTHING, /* belongs to no INVITE or SUBSCRIBE dialog, or does not show whether one ended */
 	CALL_BEGINS,  /* INVITE or SUBSCRIBE without a To tag */
 	CALL_CANCELS,
 	CALL_ACKS,
 	CALL_RINGS,   /* provisional response to INVITE with a To tag, or its PRACK */
-	CALL_TALKS,   /* UPDATE or INFO: before the INVITE has its final response, or after it */
+	CALL_TALKS,   /* UPDATE or INFO, before or after the final response to INVITE */
 	CALL_GOES_ON, /* any other message within a dialog */
-	CALL_REFUSED, /* final response to INVITE or SUBSCRIBE that is no success */
+	CALL_REFUSED, /* final response other than success to INVITE or SUBSCRIBE */
 	CALL_ENDS,    /* BYE, its final response, or SUBSCRIBE with Expires: 0 */
 };
 
 struct call_message {
-	__u32 dialog; /* hash of both tags; 0: the To has no tag */
-	__u32 branch; /* hash of the topmost Via's branch; 0: not known */
-	__u32 number; /* CSeq number and 1; 0: not known */
+	__u32 dialog; /* hash of both tags; 0: To has no tag */
+	__u32 branch; /* hash of the branch in the topmost Via; 0: unknown */
+	__u32 number; /* CSeq number + 1; 0: unknown */
 	__u8 event;   /* enum call_event */
 	__u8 kind;    /* enum call_kind; CALL_IS_NONE with CALL_NOTHING */
 	__u8 pad[2];
 };
 
-#define CALL_CONFIRMED 1      /* in a dialog's hash: more was seen of it than provisional responses */
-#define CALL_UNKNOWN_BRANCH 1 /* of an INVITE that is pending */
+#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: more than provisional responses were seen */
+#define CALL_UNKNOWN_BRANCH 1 /* branch of a pending INVITE whose branch is unknown */
 
-/* The hash of a dialog. Both sides send requests, and each calls its own tag From. */
+/* The hash of a dialog. Either side may send requests and then calls its own tag From, so the order of the
+ * tags must not matter. */
 static __always_inline __u32 call_dialog(__u32 from_tag, __u32 to_tag)
 {
 	__u32 both = (from_tag ^ to_tag) * 0x9e3779b1 + from_tag * to_tag;
@@ -55,7 +56,7 @@ static __always_inline __u32 call_request_event(__u32 method, bool tagged, bool 
 	case METHOD_ACK:
 		return CALL_ACKS;
 	case METHOD_CANCEL:
-		return tagged ? CALL_NOTHING : CALL_CANCELS; /* a re-INVITE's changes nothing */
+		return tagged ? CALL_NOTHING : CALL_CANCELS; /* the CANCEL of a re-INVITE ends nothing */
 	case METHOD_BYE:
 		return CALL_ENDS;
 	case METHOD_PRACK:
@@ -67,7 +68,7 @@ static __always_inline __u32 call_request_event(__u32 method, bool tagged, bool 
 	return CALL_NOTHING;
 }
 
-/* `method` is that of CSeq. A BYE that must be sent again with credentials has ended nothing. */
+/* `method` is that of CSeq. A BYE that its sender must repeat with credentials ends nothing. */
 static __always_inline __u32 call_response_event(__u32 method, __u32 code, bool tagged, bool expires_now)
 {
 	bool success = code >= 200 && code < 300;
@@ -94,7 +95,7 @@ static __always_inline __u32 call_response_event(__u32 method, __u32 code, bool 
 	return CALL_NOTHING;
 }
 
-/* What a message means: a request where `code` is 0, else a response with this CSeq method. */
+/* The event of a message: a request if `code` is 0, else a response with this CSeq method. */
 static __always_inline __u32 call_event(__u32 method, __u32 code, bool tagged, bool expires_now)
 {
 	return code ? call_response_event(method, code, tagged, expires_now)
@@ -106,7 +107,7 @@ static __always_inline bool call_is_dialog(__u32 known, __u32 dialog)
 	return known && (known & ~CALL_CONFIRMED) == dialog;
 }
 
-/* A retransmission that comes after its dialog's end does not bring the dialog back. */
+/* Adds a dialog. A late retransmission does not revive the dialog that ended last. */
 static __always_inline void call_add(struct dialogs *call, __u32 dialog, __u32 confirmed)
 {
 	if (!dialog || call->closed == dialog)
@@ -131,8 +132,8 @@ static __always_inline void call_remove(struct dialogs *call, __u32 dialog)
 		call->known[1] = 0;
 }
 
-/* A refused re-INVITE leaves its dialog as it is (RFC 3261 section 14.1): only a dialog that was
- * never confirmed ends so. `dialog` 0: all of those. */
+/* A refused re-INVITE does not end its dialog (RFC 3261 section 14.1): this ends only a dialog that was never
+ * confirmed. `dialog` 0: all such dialogs. */
 static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
 {
 	if (!(call->known[0] & CALL_CONFIRMED) && (!dialog || call->known[0] == dialog))
@@ -141,8 +142,8 @@ static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
 		call->known[1] = 0;
 }
 
-/* INVITE and SUBSCRIBE outside a dialog come from one side, which counts them up. What is behind the
- * last one is a retransmission that came late. */
+/* INVITE and SUBSCRIBE outside a dialog come from one side, which increments the CSeq number. A number not
+ * above the last one is a late retransmission. */
 static __always_inline void call_begin(struct dialogs *call, const struct call_message *message, __u32 branch)
 {
 	if (message->number && message->number <= call->invite)
@@ -151,8 +152,8 @@ static __always_inline void call_begin(struct dialogs *call, const struct call_m
 	call->pending = branch;
 }
 
-/* The ACK of a failure has the branch of its INVITE, that of a success has not (RFC 3261
- * section 17.1.1.3). */
+/* The ACK of a failed INVITE has the branch of that INVITE, the ACK of a success does not (RFC 3261 section
+ * 17.1.1.3). */
 static __always_inline void call_acknowledge(struct dialogs *call, const struct call_message *message)
 {
 	if (message->number && message->number < call->invite)
@@ -174,7 +175,7 @@ static __always_inline bool call_is_live(const struct dialogs *call)
 	return call->pending || call->known[0] || call->known[1] || call->overflow;
 }
 
-/* Brings the dialogs of a call up to date with a message. A new call is all zero. */
+/* Updates the dialogs of a call with a message. A new call is all zero. */
 static __always_inline void call_update(struct dialogs *call, const struct call_message *message)
 {
 	__u32 branch = message->branch ? message->branch : CALL_UNKNOWN_BRANCH;
@@ -183,7 +184,7 @@ static __always_inline void call_update(struct dialogs *call, const struct call_
 	case CALL_BEGINS:
 		call_begin(call, message, branch);
 		break;
-	case CALL_CANCELS: /* has branch and number of its INVITE (RFC 3261 section 9.1) */
+	case CALL_CANCELS: /* CANCEL has the branch and the number of its INVITE (RFC 3261 section 9.1) */
 		if (message->branch)
 			call_begin(call, message, branch);
 		break;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Internet checksums, kept right while a header changes. */
+/* Updates of Internet checksums. */
 #pragma once
 
 #include "vmlinux/types.h"
 
-/* A checksum after one of the 16-bit words that it covers has changed: RFC 1624, equation 3. */
+/* The checksum after one of its 16-bit words has changed: RFC 1624, equation 3. */
 static __always_inline __sum16 checksum_replace(__sum16 check, __be16 was, __be16 is)
 {
 	__u32 sum = (__u16)~check + (__u16)~was + is;

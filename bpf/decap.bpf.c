@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* For a backend that receives IP-in-IP: takes the outer header off packets that a balancer
- * has sent to this host and gives the inner packet to its kernel. Everything else passes
- * untouched: a tunnel leads past the host's firewall, so it is opened only for listed
- * sources, and only to the VIPs. */
+/* For a backend that receives IP-in-IP: removes the outer header of packets that a balancer has sent to this
+ * host, and passes the inner packet to the kernel. All other packets pass unchanged. A tunnel bypasses the
+ * firewall of the host, so decap accepts only listed sources, and only packets for the VIPs. */
 
 #include "frame.h"
 #include "checksum.h"
@@ -11,7 +10,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Addresses that tunnels end at. The loader fills it with those of the interface. */
+/* The local tunnel endpoints. The loader adds the addresses of the interface. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);
@@ -37,7 +36,7 @@ struct {
 	__type(value, struct decap_verdict_counters);
 } decap_verdicts SEC(".maps");
 
-/* The packet in the tunnel. Its header, 20 bytes of IPv4 or 40 of IPv6, can be read. */
+/* The inner packet. Its header, 20 bytes of IPv4 or 40 of IPv6, is readable. */
 struct inner {
 	__u8 *ip;
 	bool ipv6;
@@ -81,7 +80,7 @@ static __always_inline bool is_listed(void *prefixes, const struct address *addr
 	return bpf_map_lookup_elem(prefixes, &key);
 }
 
-/* False where the outer header does not carry a whole packet of the version that it says. */
+/* Returns false if the outer header does not contain a complete packet of the announced version. */
 static __always_inline bool read_inner(const struct xdp_md *ctx, const struct packet *p, struct inner *inner)
 {
 	__u8 *at = frame_at(ctx, p->transport);
@@ -107,13 +106,13 @@ static __always_inline bool read_inner(const struct xdp_md *ctx, const struct pa
 /* --- explicit congestion notification (RFC 3168) */
 
 enum ecn {
-	ECN_NONE, /* the sender does not take part */
+	ECN_NONE, /* the sender does not support ECN */
 	ECN_ECT1,
 	ECN_ECT0,
 	ECN_CE, /* congestion experienced */
 };
 
-/* The field is the end of IPv4's second byte, and within IPv6's. */
+/* The field is at the end of the second byte in IPv4, and inside the second byte in IPv6. */
 static __always_inline __u8 ecn_get(const __u8 *ip, bool ipv6)
 {
 	return (ipv6 ? ip[1] >> 4 : ip[1]) & 3;
@@ -132,8 +131,8 @@ static __always_inline void ecn_set(__u8 *ip, bool ipv6, __u8 ecn)
 	}
 }
 
-/* Hands what was marked on the way through the tunnel on to the inner packet: RFC 6040
- * section 4.2. False if that cannot say it and the packet must be dropped instead. */
+/* Copies the congestion mark of the outer header to the inner one: RFC 6040 section 4.2. False: the inner
+ * packet cannot carry the mark and must be dropped. */
 static __always_inline bool hand_on_ecn(const struct inner *inner, __u8 outer)
 {
 	__u8 own = ecn_get(inner->ip, inner->ipv6);
@@ -152,7 +151,7 @@ static __always_inline __u8 outer_ecn(const struct xdp_md *ctx, const struct pac
 	return (void *)(outer + 2) > frame_end(ctx) ? ECN_NONE : ecn_get(outer, p->ipv6);
 }
 
-/* Moves the link layer header to just before the inner packet. */
+/* Moves the Ethernet header directly in front of the inner packet. */
 static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const struct packet *p, bool ipv6)
 {
 	const struct ethhdr *eth = frame_start(ctx);
@@ -187,8 +186,8 @@ static __always_inline enum decap_verdict open_tunnel(struct xdp_md *ctx, const 
 	return decapsulate(ctx, p, inner.ipv6);
 }
 
-/* A global function, so that the verifier goes through what follows once, and not for each
- * way through the headers. */
+/* A global function, so that the verifier checks the code that follows once, and not for each path through the
+ * headers. */
 __noinline int parse(struct xdp_md *ctx, struct packet *packet)
 {
 	struct cursor cursor = {

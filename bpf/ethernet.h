@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes the Ethernet header, VLAN tags and all, of a frame whose head was moved. */
+/* Writes the Ethernet header and its VLAN tags after the start of the frame has moved. */
 #pragma once
 
 #include "frame.h"
@@ -11,29 +11,29 @@ struct ethernet_header {
 	struct mac source;
 	struct vlan_tag vlan[PACKET_VLANS];
 	__u8 vlan_count;
-	__be16 protocol; /* of what follows */
+	__be16 protocol; /* of the next header */
 };
 
-static __always_inline __u32 ethernet_header_size(const struct ethernet_header *link)
+static __always_inline __u32 ethernet_header_size(const struct ethernet_header *header)
 {
-	return ETHERNET_SIZE + link->vlan_count * sizeof(struct vlan_tag);
+	return ETHERNET_SIZE + header->vlan_count * sizeof(struct vlan_tag);
 }
 
-/* Writes the header at the frame's start. Returns what follows it, or NULL. */
-static __always_inline void *ethernet_header_write(struct xdp_md *ctx, const struct ethernet_header *link)
+/* Writes the header to the start of the frame. Returns the position after it, or NULL. */
+static __always_inline void *ethernet_header_write(struct xdp_md *ctx, const struct ethernet_header *header)
 {
 	struct ethhdr *eth = frame_start(ctx);
 	__be16 *protocol = &eth->h_proto;
 
-	if ((void *)(eth + 1) + sizeof(link->vlan) > frame_end(ctx))
+	if ((void *)(eth + 1) + sizeof(header->vlan) > frame_end(ctx))
 		return NULL;
-	__builtin_memcpy(eth->h_dest, &link->destination, sizeof(link->destination));
-	__builtin_memcpy(eth->h_source, &link->source, sizeof(link->source));
-	for (int i = 0; i < PACKET_VLANS && i < link->vlan_count; i++) {
-		protocol[0] = link->vlan[i].protocol;
-		protocol[1] = link->vlan[i].control;
+	__builtin_memcpy(eth->h_dest, &header->destination, sizeof(header->destination));
+	__builtin_memcpy(eth->h_source, &header->source, sizeof(header->source));
+	for (int i = 0; i < PACKET_VLANS && i < header->vlan_count; i++) {
+		protocol[0] = header->vlan[i].protocol;
+		protocol[1] = header->vlan[i].control;
 		protocol += 2;
 	}
-	*protocol = link->protocol;
+	*protocol = header->protocol;
 	return protocol + 1;
 }

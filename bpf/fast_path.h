@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All stages at once, for the packets that most traffic consists of: UDP or TCP in plain IPv4,
- * to a service that goes by Call-ID (UDP only), flow or source, whose owner is reached by the
- * interface that the packet came in by. It works with registers instead of a flow, and saves nearly half of
- * what the stages take.
+/* All stages in one, for most packets: UDP or TCP in plain IPv4, to a service whose affinity is Call-ID (UDP
+ * only), flow or source, if its owner is reached through the interface that received the packet. It uses
+ * registers instead of a flow, which saves nearly half of the time.
  *
- * It decides nothing by itself: what it takes ends as the stages would have it end, to the
- * byte (tests/prog/test_differential.c), and all else is left to them, untouched and not
- * counted. A new feature belongs into the stages; here belongs at most a test that leaves its
- * packets to them. */
+ * It adds no decision of its own. A packet that it takes ends exactly as the stages would end it, to the byte
+ * (tests/prog/test_fast_path.c). It leaves every other packet to the stages, unchanged and uncounted.
+ * Implement a new feature in the stages; at most, add a test here that leaves its packets to them. */
 #pragma once
 
 #include "classify.h"
@@ -16,20 +14,21 @@
 #include "key.h"
 #include "parse.h"
 
-#define FAST_PATH_DECLINED (-1) /* the stages are to have the packet */
+#define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
 
-/* Set by tests: everything goes through the stages. */
+/* Set by tests: all packets go through the stages. */
 const volatile bool no_fast_path;
 
 #define PLAIN_PAYLOAD (ETHERNET_SIZE + sizeof(struct iphdr) + sizeof(struct udphdr))
 
-/* The ports of TCP are in the same place; its other fields are not read. */
+/* TCP has its ports in the same place; the program does not read its other fields. */
 static __always_inline const struct udphdr *plain_udp(const struct iphdr *ip)
 {
 	return (const void *)(ip + 1);
 }
 
-/* Is the transport header whole, and does the packet hold what it announces? As packet.h asks. */
+/* Returns whether the transport header is complete and the packet is as long as the header says. Same
+ * conditions as in packet.h. */
 static __always_inline bool fast_transport_fits(const struct iphdr *ip, __u32 length)
 {
 	__u32 udp_length = host16(plain_udp(ip)->len);
@@ -39,8 +38,8 @@ static __always_inline bool fast_transport_fits(const struct iphdr *ip, __u32 le
 	return ip->protocol == IPPROTO_UDP && udp_length >= sizeof(struct udphdr) && sizeof(*ip) + udp_length <= length;
 }
 
-/* The IP header, if the whole packet can be read and there is nothing special about it: no
- * VLAN tag, no IP option, no fragment, and lengths that fit. */
+/* The IP header, if the whole packet is readable and plain: no VLAN tag, no IP option, no fragment, consistent
+ * lengths. Otherwise NULL. */
 static __always_inline const struct iphdr *fast_parse(const struct xdp_md *ctx)
 {
 	const void *start = frame_start(ctx), *end = frame_end(ctx);
@@ -58,7 +57,7 @@ static __always_inline const struct iphdr *fast_parse(const struct xdp_md *ctx)
 	return ETHERNET_SIZE + length <= end - start ? ip : NULL;
 }
 
-/* Does the service want more to be looked at than this path does? */
+/* Returns whether the fast path implements all that the service uses. */
 static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct iphdr *ip, const struct service *service)
 {
 	const __u8 *payload = (const void *)(plain_udp(ip) + 1);
@@ -69,7 +68,7 @@ static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct i
 		return service->affinity != AFFINITY_CALL_ID;
 	if (!service->hint_group)
 		return true;
-	/* A response, or an empty line: a Via may name a backend. */
+	/* Not a response, and no empty line before one: a Via could name a backend. */
 	return (void *)(payload + 4) <= frame_end(ctx) && payload[3] != '/' && payload[0] > ' ';
 }
 
@@ -85,7 +84,7 @@ static __always_inline const __u16 *fast_slots(const struct service *service)
 	return bpf_map_lookup_elem(&tables, &table);
 }
 
-/* The key of what has no Call-ID. */
+/* The key of a packet without a Call-ID. */
 static __always_inline __u64 fast_source(const struct iphdr *ip, const struct service *service, bool with_port)
 {
 	struct address source = address_from_ipv4(ip->saddr);
@@ -94,8 +93,7 @@ static __always_inline __u64 fast_source(const struct iphdr *ip, const struct se
 	return hash_source_ipv4(service->hash_ipv4, &source, port, service->hash_key);
 }
 
-/* Where there is no Call-ID the packet is read again, rather than kept in registers, which would have
- * to be saved for all that have one. */
+/* Without a Call-ID this reads the packet again: keeping it in registers would cost every packet that has one. */
 static __always_inline enum verdict fast_call_id(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, __u64 *hash)
 {
@@ -121,8 +119,8 @@ static __always_inline enum verdict fast_key(
 	return service->affinity == AFFINITY_FLOW ? VERDICT_flow : VERDICT_source;
 }
 
-/* Both MAC addresses lie in a backend's entry as they do in a frame: 12 bytes, copied as the
- * processor likes it, since the compiler takes an Ethernet header for aligned to two bytes. */
+/* Both MAC addresses have the same layout in a backend and in a frame: 12 bytes. They are copied as words,
+ * because the compiler assumes an alignment of two bytes for an Ethernet header. */
 static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backend *backend)
 {
 	const void *macs = &backend->next_hop;
@@ -147,15 +145,15 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 		return false;
 	outer = frame_start(ctx) + ETHERNET_SIZE;
 	if ((void *)(outer + 2) > frame_end(ctx))
-		return false; /* for the verifier: there was one header, and now there is room for two */
+		return false; /* for the verifier: one header was there before, so two fit now */
 	inner_read_ipv4(outer + 1, &inner);
 	outer_ipv4(outer, backend, &inner);
 	ipv4_decrement_ttl(outer + 1);
 	return fast_ethernet(ctx, backend);
 }
 
-/* Is the frame for this machine? The backend's line is in the cache already, and has the address
- * of the interface that is likely to have received it. */
+/* Returns whether the frame is addressed to this machine. The entry of the backend is in the cache and
+ * contains the address of the interface that probably received the frame. */
 static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backend *backend)
 {
 	const struct ethhdr *eth = frame_start(ctx);
@@ -165,7 +163,7 @@ static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backe
 	return parse_is_destination(eth, &backend->interface_mac) || parse_local_mtu(ctx);
 }
 
-/* False: the frame is as it was. */
+/* Rewrites the frame. On failure it returns false and the frame is unchanged. */
 static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *backend)
 {
 	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
@@ -179,7 +177,7 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	return ip->ttl > 1 && is_ipv4_tunnel(backend) && fast_tunnel(ctx, backend);
 }
 
-/* XDP_TX, or FAST_PATH_DECLINED. */
+/* Returns XDP_TX or FAST_PATH_DECLINED. */
 static __always_inline int fast_path(struct xdp_md *ctx)
 {
 	const struct iphdr *ip = fast_parse(ctx);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The end of every packet: all counters, and what XDP returns. */
+/* The end of every packet: updates all counters and returns the XDP action. */
 #pragma once
 
 #include "flow.h"
@@ -52,7 +52,7 @@ static __always_inline void finish_count_verdict(__u32 verdict)
 {
 	__u64 *counters = bpf_map_lookup_elem(&verdicts, &(__u32){0});
 
-	/* Compared and used as one register: the verifier does not see that two are the same. */
+	/* Compares and uses one register: otherwise the verifier does not know that both values are the same. */
 	asm volatile("" : "+r"(verdict));
 	if (counters && verdict < VERDICT_COUNT)
 		counters[verdict]++;

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The record that the stages of the pipeline (balancer.bpf.c) share: what is known of the
- * packet that the program was called for. A stage reads what those before it have found and
- * adds its own part.
+/* What the stages of the pipeline (balancer.bpf.c) know about the current packet. A stage reads the results of
+ * earlier stages and adds its own.
  *
- * The record lies on the stack of the program itself. A map of one per CPU would not cost
- * less, and is not safe everywhere: before Linux 6.11 a test run may be interrupted by a
- * packet on the same CPU, and with PREEMPT_RT so may any run. */
+ * The record is on the stack of the program. A per-CPU map would cost as much, and is not safe everywhere:
+ * before Linux 6.11 a packet can interrupt a test run on the same CPU, and with PREEMPT_RT it can interrupt
+ * any run. */
 #pragma once
 
 #include "frame.h"
 #include "packet.h"
 
-/* What a stage returns. */
+/* The result of a stage. */
 enum next {
 	NEXT_STAGE,
-	NEXT_FINISH, /* flow->verdict is how the packet ends */
+	NEXT_FINISH, /* flow->verdict is final */
 };
 
 struct flow {
@@ -22,21 +21,21 @@ struct flow {
 	struct packet packet;
 	__u32 length; /* of the frame as it arrived, bytes */
 
-	/* classify: what the service says */
+	/* classify: settings of the service */
 	__u32 service; /* id */
 	__u64 hash_key[2];
 	__u16 pool;
 	__u16 hint_group;
 	__u8 affinity;
 	__u8 flags;       /* enum service_flags */
-	bool has_service; /* the packet is for a service, or for a range of a VIP's ports */
-	bool has_owner;   /* `backend` says it, whatever the key is: a fragment, a backend's own port */
+	bool has_service; /* `service` is valid: the packet is for a service or a port range */
+	bool has_owner;   /* `backend` is valid and the key does not matter: a fragment, or a port of one backend */
 
 	/* key, owner */
 	__u64 hash;
 	__u32 backend; /* id; 0: none */
 
-	/* send: what XDP shall return for a packet that leaves; XDP_PASS: it does not */
+	/* send: the XDP action of a packet that leaves; XDP_PASS: it does not leave */
 	__u8 action;
 
 	/* every stage */
@@ -45,7 +44,7 @@ struct flow {
 
 _Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");
 
-/* Ends the way of a packet. */
+/* Sets the final verdict. */
 static __always_inline int flow_finish(struct flow *flow, enum verdict verdict)
 {
 	flow->verdict = verdict;

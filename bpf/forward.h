@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Puts a packet on the wire to a backend: Ethernet header rewritten (direct server
- * return) or an outer IP header put before it (RFC 2003, RFC 2473). */
+/* Sends a packet to a backend: rewrites the Ethernet header (direct server return), or adds an outer IP header
+ * (RFC 2003, RFC 2473). */
 #pragma once
 
 #include "checksum.h"
@@ -10,20 +10,20 @@
 
 #define OUTER_TTL 64
 
-/* Set whatever the inner packet has: a fragment of an outer packet is of no use to a backend that
- * takes the header off in XDP, and a router that must not cut it up says what fits (RFC 2003, 5.1). */
+/* Set for every inner packet: a backend that decapsulates in XDP cannot use fragments of an outer packet, and
+ * a router that must not fragment reports the size that fits (RFC 2003 section 5.1). */
 #define OUTER_DONT_FRAGMENT 0x4000
 
-/* The word that changes is TTL and protocol: the difference is that of the TTL alone. */
+/* The checksum covers TTL and protocol as one word, of which only the TTL changes. */
 static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 {
 	ip->ttl--;
 	ip->check = checksum_replace(ip->check, net16(0x0100), 0);
 }
 
-/* What the outer header takes from the inner one. */
+/* The fields of the inner header that the outer header needs. */
 struct inner {
-	__u32 length; /* of an IPv6 packet up to 65,575 */
+	__u32 length; /* up to 65,575 for IPv6 */
 	__u8 tos;     /* or traffic class */
 	__u8 ttl;     /* or hop limit */
 	__be16 id;
@@ -31,7 +31,7 @@ struct inner {
 	bool ipv6;
 };
 
-/* Written in words, of which the checksum reads nothing back. */
+/* Writes whole words and sums them on the way, so that the checksum does not read them back. */
 static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
 {
 	__u8 protocol = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
@@ -79,7 +79,7 @@ static __always_inline void inner_read_ipv4(const struct iphdr *ip, struct inner
 	inner->dont_fragment = (ip->frag_off & net16(0x4000)) != 0;
 }
 
-/* Reads what an outer header needs; false where the header is out of direct reach. */
+/* Reads the fields that an outer header needs; false if the header is not directly readable. */
 static __always_inline bool inner_read(struct xdp_md *ctx, const struct packet *p, struct inner *inner)
 {
 	const void *ip = frame_at(ctx, p->ip);
@@ -116,7 +116,7 @@ static __always_inline __u32 outer_size(const struct backend *backend)
 	return is_ipv4_tunnel(backend) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
-/* To tunnel is to forward: it takes a hop (RFC 2003 section 3.1). */
+/* Encapsulation counts as forwarding and takes one hop (RFC 2003 section 3.1). */
 static __always_inline int inner_take_hop(struct xdp_md *ctx, void *ip, bool ipv6)
 {
 	if (ipv6) {
@@ -133,7 +133,7 @@ static __always_inline int inner_take_hop(struct xdp_md *ctx, void *ip, bool ipv
 	return 0;
 }
 
-/* Fills the room for an outer header at `ip`. 0 or -1. */
+/* Writes the outer header to the free space at `ip`. Returns 0 or -1. */
 static __always_inline int encapsulate(
 	struct xdp_md *ctx, void *ip, const struct backend *backend, const struct inner *inner)
 {
@@ -149,7 +149,8 @@ static __always_inline int encapsulate(
 	return inner_take_hop(ctx, ip + sizeof(struct ipv6hdr), inner->ipv6);
 }
 
-/* Addresses the frame. It keeps its VLAN tags where it leaves as it came. */
+/* Prepares the Ethernet header. A frame that leaves through the interface that received it keeps its VLAN
+ * tags. */
 static __always_inline struct ethernet_header forward_ethernet(
 	const struct packet *p, const struct backend *backend, bool same_interface)
 {
@@ -165,16 +166,16 @@ static __always_inline struct ethernet_header forward_ethernet(
 	return link;
 }
 
-/* Is it several TCP segments? In generic mode the program sees what the receiving interface has merged
- * (GRO), or what a sender on the same machine has left to be cut (TSO), as one packet that is longer
- * than any frame. */
+/* Returns whether the packet consists of several TCP segments. In generic mode the program sees segments that
+ * the receiving interface has merged (GRO), or that a sender on the same machine has not yet split (TSO), as
+ * one packet longer than any frame. */
 static __always_inline bool forward_is_merged(struct xdp_md *ctx, const struct packet *p, const struct inner *inner)
 {
 	return p->protocol == IPPROTO_TCP && p->kind == PACKET_WHOLE && inner->length > parse_local_mtu(ctx);
 }
 
-/* Sends the packet to the backend: VERDICT_CONTINUE, and flow->action says how it leaves. Any
- * other verdict: the packet is as it was. */
+/* Rewrites the packet for the backend. VERDICT_CONTINUE: done, flow->action says how it leaves, and the
+ * verdict of the earlier stages stands. Any other verdict: the packet is unchanged. */
 static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flow, const struct backend *backend)
 {
 	const struct packet *p = &flow->packet;
@@ -197,7 +198,7 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flo
 		return VERDICT_no_headroom;
 	ip = ethernet_header_write(ctx, &link);
 	if (!ip || (outer && encapsulate(ctx, ip, backend, &inner)))
-		return VERDICT_malformed; /* for the verifier: packet_parse has seen all that is written */
+		return VERDICT_malformed; /* for the verifier: packet_parse() has read all that this overwrites */
 	flow->action = same_interface ? XDP_TX : bpf_redirect(backend->ifindex, 0);
 	return VERDICT_CONTINUE;
 }

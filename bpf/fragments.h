@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Fragments: a later one goes where the first one of its datagram went. Owns the map `fragments`,
- * which says where that was, and `held_fragments`: a later fragment that overtakes its first one waits in
- * the daemon until that is announced. */
+/* Fragments: a later fragment goes to the backend of the first one of its datagram. Owns the maps `fragments`,
+ * which stores that backend, and `held_fragments`: the daemon holds a later fragment that overtakes its first
+ * one until the program announces the first one. */
 #pragma once
 
 #include "flow.h"
 #include "punt.h"
 #include "vip.h"
 
-/* The protocol is part of it in IPv4 only (RFC 791, 3.2; RFC 8200, 4.5): in IPv6 the later
- * fragments do not tell it where options lie behind the Fragment header. */
+/* The key contains the protocol for IPv4 only (RFC 791 section 3.2; RFC 8200 section 4.5): in IPv6 a later
+ * fragment does not show its transport protocol if extension headers follow the Fragment header. */
 static __always_inline struct fragment_key fragment_key(const struct packet *p)
 {
 	return (struct fragment_key){.source = p->source,
@@ -26,8 +26,8 @@ static __always_inline __u64 *fragment_held_since(const struct fragment_key *key
 	return bpf_map_lookup_elem(&held_fragments, &index);
 }
 
-/* Says that the first fragment has come, where others may wait for it. What waits and misses
- * this (the ring is full, two CPUs meet) goes on at the end of its time. */
+/* Tells the daemon that a first fragment has arrived, if the daemon may hold later ones. A held fragment that
+ * misses this (the ring buffer is full, two CPUs race) continues when its time ends. */
 static __always_inline void fragment_announce(const struct fragment_key *key, __u64 now)
 {
 	__u64 *held_fragments = fragment_held_since(key);
@@ -45,7 +45,7 @@ static __always_inline void fragment_announce(const struct fragment_key *key, __
 	bpf_ringbuf_submit(punt, 0);
 }
 
-/* Notes where a first fragment goes. */
+/* Stores the backend of a first fragment. */
 static __always_inline void fragment_record(const struct packet *p, __u32 service, __u32 backend)
 {
 	struct fragment_key key = fragment_key(p);
@@ -55,8 +55,8 @@ static __always_inline void fragment_record(const struct packet *p, __u32 servic
 	fragment_announce(&key, fragment.seen);
 }
 
-/* Adds what lies between two places, in units of 8 bytes, to what has gone on. True: all has.
- * CPUs that meet here at worst forget a part, for each stores only what is true. */
+/* Marks a part of the datagram as forwarded, offsets in units of 8 bytes. Returns whether all of it is. If
+ * CPUs race here, an update may be lost, but every stored value is true. */
 static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from, __u32 to, bool more)
 {
 	__u32 out_of_order = fragment->out_of_order, part_from = out_of_order >> 16, part_to = out_of_order & 0xffff;
@@ -74,9 +74,9 @@ static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from
 	return fragment->length && fragment->contiguous >= fragment->length;
 }
 
-/* A fragment has gone on. When all of the datagram has, it is forgotten: the next one may have the
- * same identification. One whose fragments come so that more than one part lies out_of_order is forgotten
- * by its age. */
+/* Called when a fragment has been forwarded. Removes the entry when the whole datagram has been: the next
+ * datagram may have the same identification. An entry with more than one gap is not tracked completely; it
+ * expires. */
 static __always_inline void fragment_forwarded(const struct packet *p)
 {
 	struct fragment_key key = fragment_key(p);
@@ -87,7 +87,7 @@ static __always_inline void fragment_forwarded(const struct packet *p)
 		bpf_map_delete_elem(&fragments, &key);
 }
 
-/* A function of its own: stack is scarce in the stage that calls it. */
+/* A function of its own, because the calling stage has little stack left. */
 __noinline int fragment_record_owner(const struct flow *flow)
 {
 	if (flow)
@@ -95,7 +95,7 @@ __noinline int fragment_record_owner(const struct flow *flow)
 	return 0;
 }
 
-/* NULL: the first fragment is not known. */
+/* Returns NULL if the first fragment is unknown. */
 static __always_inline struct fragment *fragment_find(const struct fragment_key *key)
 {
 	struct fragment *fragment = bpf_map_lookup_elem(&fragments, key);
@@ -105,9 +105,9 @@ static __always_inline struct fragment *fragment_find(const struct fragment_key 
 	return fragment;
 }
 
-/* Gives a later fragment to the daemon, to be put through the program again when its first one
- * has come. The mark comes before the record: a first fragment that does not see the mark is known
- * when the daemon reads the record. */
+/* Gives a later fragment to the daemon, which sends it through the program again when the first one has
+ * arrived. The mark is set before the record is written: if a first fragment does not see the mark, its entry
+ * is in the map when the daemon reads the record. */
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
 	__u64 *held_fragments = fragment_held_since(key);
@@ -124,7 +124,7 @@ static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const stru
 	return VERDICT_held_fragment;
 }
 
-/* The owner of the first fragment is that of this one. */
+/* The later fragment goes to the owner of the first one. */
 static __always_inline int fragment_follow(const struct fragment *fragment, struct flow *flow)
 {
 	flow->verdict = VERDICT_fragment;
@@ -135,7 +135,7 @@ static __always_inline int fragment_follow(const struct fragment *fragment, stru
 	return NEXT_STAGE;
 }
 
-/* A later fragment. A part of classify. */
+/* Classifies a later fragment. */
 static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);
@@ -152,8 +152,9 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 	return fragment_follow(fragment, flow);
 }
 
-/* The first piece of what the daemon has cut up goes where the whole was to go: it may end
- * before the Call-ID. Once, since the next datagram may have the same identification. */
+/* If the daemon fragments an oversize datagram, its first fragment goes to the backend chosen for the
+ * datagram, because that fragment may end before the Call-ID. The mark is used once: the next datagram may
+ * have the same identification. */
 static __always_inline bool fragment_is_first_of_split(struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The bounds of the frame that a program was called for. Read by assembler, because
- * the compiler takes them for 32-bit numbers, and a pointer that was copied as one is
- * no pointer for the verifier any more. To be read again after the head was moved. */
+/* The bounds of the current frame. Inline assembly reads them, because the compiler takes them for 32-bit
+ * numbers, and the verifier no longer accepts a pointer that was copied as a 32-bit number. Read them again
+ * after bpf_xdp_adjust_head(). */
 #pragma once
 
 #include "vmlinux/types.h"
@@ -24,14 +24,14 @@ static __always_inline void *frame_end(const struct xdp_md *ctx)
 
 #define FRAME_OFFSET_MASK 0x7fff
 
-/* A place in the frame; the caller compares it with frame_end before it reads. The mask
- * changes no offset of a packet, and bounds it for the verifier. */
+/* A pointer into the frame. The caller must compare it with frame_end() before it reads. The mask does not
+ * change any real offset; it bounds the offset for the verifier. */
 static __always_inline void *frame_at(const struct xdp_md *ctx, __u32 offset)
 {
 	return frame_start(ctx) + (offset & FRAME_OFFSET_MASK);
 }
 
-/* 0, of which the verifier knows nothing but that it is a number. */
+/* Always 0, but the verifier only knows that it is a number. */
 static __always_inline __u32 unknown_zero(const struct xdp_md *ctx)
 {
 	__u32 a, b;

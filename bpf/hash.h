@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The hash that turns a key (a Call-ID, or a source) into 64 bits, of which the low
- * ones choose the slot. Builds in the kernel and on the host: `sipxdp-ctl lookup`
- * must give what the packet path gives.
+/* The hash that turns a key (a Call-ID or a source) into 64 bits, of which the low bits select the slot.
+ * Builds in the kernel and on the host: `sipxdp-ctl lookup` must give the same result as the packet path.
  *
- * Keyed, so that nobody who does not know `hash_key:` can find Call-IDs that share a
- * slot. It is no cryptographic MAC; it needs not be one, since who wants to load one
- * backend can send the same Call-ID again and again. */
+ * The hash is keyed, so that without `hash_key:` nobody can construct Call-IDs that share a slot. It is not a
+ * cryptographic MAC and need not be: to overload one backend, an attacker can just repeat one Call-ID. */
 #pragma once
 
 #include "abi.h"
@@ -19,9 +17,9 @@ static __always_inline struct hash hash_start(const __u64 key[2])
 	return (struct hash){.state = key[0]};
 }
 
-/* Multiplies the halves of the keyed word with each other: a difference between two
- * inputs then spreads in a way that depends on the key, while a multiplication by a
- * constant would let some differences of the high bits cancel under every key. */
+/* Multiplies the halves of the keyed word with each other: the spread of a difference between two inputs then
+ * depends on the key. With multiplication by a constant, some differences in the high bits would cancel under
+ * every key. */
 static __always_inline void hash_word(struct hash *hash, __u64 word)
 {
 	__u64 x = hash->state ^ word;
@@ -45,7 +43,7 @@ static __always_inline void hash_address(struct hash *hash, const struct address
 	hash_word(hash, (__u64)address->word[2] << 32 | address->word[3]);
 }
 
-/* The key of what has no Call-ID: where it comes from. */
+/* The hash of a source address and port. */
 static __always_inline __u64 hash_source(const struct address *address, __be16 port, const __u64 key[2])
 {
 	struct hash hash = hash_start(key);
@@ -55,8 +53,8 @@ static __always_inline __u64 hash_source(const struct address *address, __be16 p
 	return hash_finish(hash, key);
 }
 
-/* The first half of an IPv4 address in `struct address` is 0: what it makes of the hash key is the same
- * for all of them, and is calculated once for each service. */
+/* The first half of an IPv4 address in `struct address` is 0, so its effect on the hash is the same for all
+ * IPv4 addresses and is computed once for each service. */
 static __always_inline __u64 hash_start_ipv4(const __u64 key[2])
 {
 	struct hash hash = hash_start(key);
@@ -65,7 +63,7 @@ static __always_inline __u64 hash_start_ipv4(const __u64 key[2])
 	return hash.state;
 }
 
-/* hash_source() of an IPv4 address; `start` is hash_start_ipv4(key). */
+/* hash_source() for an IPv4 address; `start` is hash_start_ipv4(key). */
 static __always_inline __u64 hash_source_ipv4(
 	__u64 start, const struct address *address, __be16 port, const __u64 key[2])
 {
@@ -76,7 +74,7 @@ static __always_inline __u64 hash_source_ipv4(
 	return hash_finish(hash, key);
 }
 
-/* The key of one connection: both its ends. */
+/* The hash of one connection, from both of its ends. */
 static __always_inline __u64 hash_connection(const struct address *source, const struct address *destination,
 	__be16 source_port, __be16 destination_port, const __u64 key[2])
 {

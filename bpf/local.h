@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage for packets that are for no service: some of them are for the balancer itself. */
+/* The stage for packets that are for no service: echo requests to a VIP, and replies to health probes. */
 #pragma once
 
 #include "ping.h"

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every map of the balancer. Types and meanings are in abi.h; the loader sets the sizes
- * from `limits:` before the program is loaded. */
+/* Every map of the balancer. abi.h has the types and their meanings. The loader sets the sizes from `limits:`
+ * before it loads the program. */
 #pragma once
 
 #include "frame.h"
 #include "abi.h"
 
-/* Number of slots of a table less one. The loader writes it; fixed while we run. */
+/* Slots per table - 1. The loader writes it before it loads the program. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
-/* Frames of which destination MAC addresses are for this machine. */
+/* The destination MAC addresses that belong to this machine. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, OWN_MACS);
@@ -24,8 +24,8 @@ struct {
 	__type(value, struct interface_mac);
 } interface_macs SEC(".maps");
 
-/* (VIP, port, protocol) -> service. As vips, hints and ranges do they hold twice what there
- * may be: new entries are put in before old ones go. */
+/* (VIP, port, protocol) -> service. This map, vips, hints and port_ranges hold twice the allowed number of
+ * entries, because the daemon adds new entries before it removes old ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * DEFAULT_SERVICES);
@@ -47,7 +47,7 @@ struct {
 	__type(value, struct vip);
 } vips SEC(".maps");
 
-/* Which of its two tables a pool uses. */
+/* The table that each pool uses, of its two. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_POOLS);
@@ -55,8 +55,8 @@ struct {
 	__type(value, struct pool);
 } pools SEC(".maps");
 
-/* Slot -> backend id. One packed element a table: a map element for each slot would
- * take four times the memory, and memory is what costs. */
+/* Slot -> backend id. A table is one packed element: one map element for each slot would take four times the
+ * memory, and memory access decides the speed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * DEFAULT_POOLS);
@@ -64,7 +64,7 @@ struct {
 	__uint(value_size, DEFAULT_SLOTS * sizeof(__u16));
 } tables SEC(".maps");
 
-/* Of pools that change: who had a slot before. */
+/* The previous owner of each migrating slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_POOLS);
@@ -72,7 +72,7 @@ struct {
 	__uint(value_size, DEFAULT_SLOTS * sizeof(__u16));
 } previous_owners SEC(".maps");
 
-/* Where the calls in slots that move are. */
+/* The backend of each call in a migrating slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, DEFAULT_TRACKED_CALLS);
@@ -87,7 +87,7 @@ struct {
 	__type(value, struct transaction);
 } transactions SEC(".maps");
 
-/* Who a host in SIP names. */
+/* Host and port in SIP -> backend id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * HINTS);
@@ -96,7 +96,7 @@ struct {
 	__type(value, __u32);
 } hints SEC(".maps");
 
-/* Ports of a VIP that come in ranges, each cut into prefixes. */
+/* Port ranges of VIPs, split into prefixes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 2 * PORT_RANGES * PORT_RANGE_PREFIXES);
@@ -105,7 +105,7 @@ struct {
 	__type(value, struct port_range);
 } port_ranges SEC(".maps");
 
-/* How to reach a backend, by id. */
+/* Backend id -> how to reach it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_BACKENDS);
@@ -113,7 +113,7 @@ struct {
 	__type(value, struct backend);
 } backends SEC(".maps");
 
-/* Where the first fragment of a datagram went. */
+/* The backend of the first fragment of a datagram. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, FRAGMENTS);
@@ -121,7 +121,7 @@ struct {
 	__type(value, struct fragment);
 } fragments SEC(".maps");
 
-/* Keys of later fragments that the daemon holds: its first fragment is announced. */
+/* Later fragments that the daemon holds. The program announces their first fragment to the daemon. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, HELD_FRAGMENTS);
@@ -129,7 +129,7 @@ struct {
 	__type(value, __u64);
 } held_fragments SEC(".maps");
 
-/* What the daemon is given, and whether it reads. */
+/* Packets for the daemon, and its read positions. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, PUNT_FRAGMENTS_BYTES);
@@ -152,7 +152,7 @@ struct {
 	__type(value, struct punt_reader);
 } punt_readers SEC(".maps");
 
-/* Where the daemon sends probes from. */
+/* The source addresses of health probes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PROBE_ADDRESSES);
@@ -160,7 +160,7 @@ struct {
 	__type(value, __u32);
 } probe_addresses SEC(".maps");
 
-/* How packets ended: all of them, by verdict. */
+/* The number of packets by verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -168,7 +168,7 @@ struct {
 	__type(value, struct verdict_counters);
 } verdicts SEC(".maps");
 
-/* What arrived for each service, whatever became of it. */
+/* The packets received for each service, whatever their verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DEFAULT_SERVICES);
@@ -176,7 +176,7 @@ struct {
 	__type(value, struct traffic);
 } service_traffic SEC(".maps");
 
-/* What was sent to each backend. */
+/* The packets sent to each backend. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DEFAULT_BACKENDS);
@@ -184,7 +184,7 @@ struct {
 	__type(value, struct traffic);
 } backend_traffic SEC(".maps");
 
-/* The rest is for people and for user space: no packet looks at it. */
+/* The remaining maps are for people and for user space. The program does not read them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_SERVICES);
@@ -221,7 +221,7 @@ struct {
 	__type(value, struct contract);
 } contract SEC(".maps");
 
-/* May calls be sent there? */
+/* Returns whether hints, tracked calls and port ranges may select the backend. */
 static __always_inline bool backend_is_alive(__u32 id)
 {
 	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);
@@ -229,7 +229,7 @@ static __always_inline bool backend_is_alive(__u32 id)
 	return backend && backend->alive;
 }
 
-/* How to reach a backend; NULL for an id that is free (0 always is), and where no way leads. */
+/* The entry of a backend; NULL if it is unreachable or the id is free. Id 0 is always free. */
 static __always_inline const struct backend *backend_reachable(__u32 id)
 {
 	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Slots migrating: who gets a packet whose slot is on its way from one owner to another,
- * so that the calls that are there stay where they are (docs/design/migration.md). The only state
- * about calls that there is, and only for such slots: `tracked_calls`. */
+/* Migration: selects the backend of a packet whose slot changes its owner, so that the calls in the slot stay
+ * where they are (docs/design/migration.md). The map `tracked_calls` is the only state about calls, and only
+ * migrating slots use it. */
 #pragma once
 
 #include "track.h"
 
-/* No part of a transaction comes so much later than the one before: retransmissions are 4 s
- * apart (T2 of RFC 3261, 17.1.2.1), and one may be lost. */
+/* Longest pause within a transaction: retransmissions are 4 s apart (T2 of RFC 3261 section 17.1.2.1), and one
+ * may be lost. */
 #define MIGRATION_IDLE_SECONDS 8
 
-/* What is noted of a call. */
+/* What the maps contain about a call. */
 enum migration_state {
-	MIGRATION_UNKNOWN,      /* nothing */
-	MIGRATION_BACKEND_DEAD, /* it was at a backend that is dead */
-	MIGRATION_CALL,         /* goes on */
+	MIGRATION_UNKNOWN,      /* no entry */
+	MIGRATION_BACKEND_DEAD, /* the backend of the call is dead */
+	MIGRATION_CALL,         /* live */
 	MIGRATION_ENDED,
 	MIGRATION_TRANSACTION, /* a transaction */
 };
 
-/* Where it is: a living backend; 0: it is unknown, or void. */
+/* Where a call is. `backend` is alive; 0: unknown, or the backend of the call is dead. */
 struct call_location {
 	__u32 backend;
 	__u32 seen;
@@ -45,9 +45,9 @@ static __always_inline struct call_location migration_locate(const struct tracke
 	return (struct call_location){.state = MIGRATION_BACKEND_DEAD};
 }
 
-/* Would an initial packet be something new? Where nothing goes on: a REGISTER that is repeated, a
- * keepalive, a port that is used again are not to stay with a backend that takes no new calls.
- * A key that many calls share, a user or an address, stays. */
+/* Returns whether an initial packet may choose a new backend, because nothing that used its key is live: a
+ * repeated REGISTER, a keepalive or a reused port must not stay with a draining backend. A key that many calls
+ * share (a user, an address) keeps its backend. */
 static __always_inline bool migration_may_start_anew(const struct flow *flow, const struct call_location *place)
 {
 	bool key_is_one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
@@ -56,9 +56,9 @@ static __always_inline bool migration_may_start_anew(const struct flow *flow, co
 	       track_seconds() - place->seen >= MIGRATION_IDLE_SECONDS;
 }
 
-/* The backend that gets a packet whose slot is migrating: flow->backend is the owner by the table,
- * `previous` the owner that the slot had before. A call that was at a dead backend was not at the
- * previous owner, which may be draining: it goes to the owner, where it can stay. */
+/* Selects the backend of a packet in a migrating slot: flow->backend is the owner by the table, `previous` the
+ * previous owner. A call whose backend is dead goes to the owner, where it can stay, and not to the previous
+ * owner, which may be draining. */
 static __always_inline __u32 migration_choose(
 	const struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
@@ -80,9 +80,9 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 	return previous ? previous[flow->hash & slot_mask] : 0;
 }
 
-/* The backend that gets a packet of a pool of which some slots are migrating, and keeps track of its
- * call. A backend that a message names has the packet (`hinted`); its call is tracked all the
- * same, so that its end shows by whatever way it comes. */
+/* Selects the backend of a packet in a pool with migrating slots, and tracks its call. If a hint names a
+ * backend (`hinted`), that backend receives the packet; the call is tracked nevertheless, so that its end is
+ * seen by whichever backend it arrives. */
 __noinline __u32 migration_owner(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 previous, __u32 hinted)
 {

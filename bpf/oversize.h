@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A packet that would not fit the way to its backend: the daemon gets it, and cuts it up or
- * tells its sender (RFC 1191, RFC 8201). */
+/* A packet that does not fit the route to its backend: the daemon fragments it or tells its sender (RFC 1191,
+ * RFC 8201). */
 #pragma once
 
 #include "forward.h"
 #include "fragments.h"
 #include "punt.h"
 
-/* May be cut up, where somebody has the whole of it. */
+/* Fragmentation needs the complete packet; an answer to its sender needs only its start. */
 static __always_inline bool oversize_fits_ring(const struct punt *punt, const struct inner *inner)
 {
 	return inner->dont_fragment || punt->length <= PUNT_FRAME_SIZE;
 }
 
-/* Gives it to the daemon: VERDICT_oversize. VERDICT_too_big where that is not possible: the
- * ring buffer has no room, or nothing reads it; a jumbo frame that would have to be cut up; an ICMP
- * error, which must not be answered, nor cut up, because nothing would steer its pieces. */
+/* Gives the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not
+ * possible: the ring buffer is full or nothing reads it; a jumbo frame must be fragmented; or the packet is an
+ * ICMP error, which must not be answered, and whose fragments could not be steered. */
 __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 {
 	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;
@@ -34,7 +34,7 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 		return VERDICT_too_big;
 	}
 	punt->key = fragment_key(&flow->packet);
-	/* Its pieces go where it would have gone: the first one alone may tell less. */
+	/* Its fragments go to the same backend: the first one alone may not contain the key. */
 	punt->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
 		.backend = flow->backend,
 		.split_by_daemon = flow->packet.kind != PACKET_LATER_FRAGMENT,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads Ethernet, VLAN tags, IPv4 or IPv6, and UDP, TCP or the packet that an ICMP error
- * quotes, into a struct packet, which holds offsets and no pointers, so that it survives
- * a move of the packet's head. Builds in the kernel and on the host. Decides nothing
- * about where a packet goes. */
+/* Reads the headers of a frame into a struct packet: Ethernet, VLAN tags, IPv4 or IPv6, then UDP, TCP or the
+ * packet that an ICMP error quotes. A struct packet holds offsets instead of pointers, so that it stays valid
+ * when the start of the frame moves. This file builds in the kernel and on the host. It does not decide where
+ * a packet goes. */
 #pragma once
 
 #include "abi.h"
@@ -17,14 +17,15 @@ struct vlan_tag {
 };
 
 enum packet_kind {
-	PACKET_WHOLE,          /* with its ports */
-	PACKET_FIRST_FRAGMENT, /* with its ports if it has any; more of the datagram comes in other packets */
-	PACKET_LATER_FRAGMENT, /* without */
-	PACKET_ICMP,           /* to be looked at by packet_parse_icmp, which makes it one of the next */
-	PACKET_ICMP_ERROR,     /* an ICMP error: ports and payload are those that it quotes, seen from the client */
-	PACKET_ECHO_REQUEST,   /* an ICMP echo request; like all that follow for no service */
-	PACKET_NEIGHBOUR,      /* neighbour discovery of IPv6, which is our own kernel's */
-	PACKET_OTHER,          /* nothing that a service could be for */
+	PACKET_WHOLE,          /* a complete packet, with ports */
+	PACKET_FIRST_FRAGMENT, /* the first of several fragments; has ports if its protocol has any */
+	PACKET_LATER_FRAGMENT, /* any other fragment; has no ports */
+	PACKET_ICMP,           /* ICMP, before packet_parse_icmp() sets one of the kinds below */
+	PACKET_ICMP_ERROR,   /* an ICMP error: addresses, ports and payload are those of the packet that it quotes, seen
+				from the client */
+	PACKET_ECHO_REQUEST, /* this kind and all kinds below are never for a service */
+	PACKET_NEIGHBOUR,    /* IPv6 neighbour discovery, which the kernel handles */
+	PACKET_OTHER,        /* any other protocol */
 };
 
 struct packet {
@@ -33,44 +34,44 @@ struct packet {
 	__be16 source_port;
 	__be16 destination_port;
 	__be32 fragment_id;
-	__u8 protocol; /* of what the IP header carries, after extension headers */
+	__u8 protocol; /* of the transport header, after all extension headers */
 	__u8 kind;     /* enum packet_kind */
 	__u8 vlan_count;
 	bool ipv6;
 	struct vlan_tag vlan[PACKET_VLANS];
-	__u16 fragment_at;  /* where in its datagram a fragment begins, in units of 8 bytes */
-	bool fragment_more; /* others follow it */
-	/* Offsets in the frame, bytes. */
+	__u16 fragment_at;  /* offset of a fragment in its datagram, in units of 8 bytes */
+	bool fragment_more; /* the datagram has fragments after this one */
+	/* Offsets in the frame, in bytes. */
 	__u8 ip;
 	__u16 transport;
 	__u16 payload;
-	__u32 end; /* of the IP packet, or of the UDP datagram if that ends before */
+	__u32 end; /* end of the IP packet, or of the UDP datagram if that ends earlier */
 };
 
-/* The place of the next header: the bytes of a frame, and an offset in it. `data_end`
- * bounds what can be read directly, `length` is the whole frame's. */
+/* A position in a frame. Bytes before `data_end` can be read directly; `length` is that of the whole frame,
+ * which may be longer. */
 struct cursor {
 	const __u8 *data;
 	const __u8 *data_end;
 	__u32 length;
 	__u32 at;
-	__u32 zero; /* is 0, and the verifier does not know it: see cursor_forget */
+	__u32 zero; /* always 0, but unknown to the verifier: see cursor_forget() */
 };
 
 #define CURSOR_MASK 0x7fff
 
-/* An IPv6 packet with extension headers as long as they get, and one that it quotes. */
+/* The longest headers: an IPv6 packet with the maximum of extension headers that quotes another such packet. */
 _Static_assert(ETHERNET_SIZE + 4 * PACKET_VLANS + 2 * (40 + 8 + PACKET_IPV6_EXTENSIONS * 256 * 8) <= CURSOR_MASK,
 	"CURSOR_MASK changes no offset");
 
-/* Leaves the offset as it is, but the verifier forgets what it knows about it. Without
- * this it checks everything that follows once for each way to this place. */
+/* Does not change the offset, but makes the verifier forget what it knows about it. Otherwise the verifier
+ * checks all code that follows once for each path that leads here. */
 static inline void cursor_forget(struct cursor *c)
 {
 	c->at = (c->at + c->zero) & CURSOR_MASK;
 }
 
-/* The next `size` bytes, or NULL if the frame does not hold them. */
+/* The next `size` bytes, or NULL if they are not in the frame. */
 #define cursor_peek(cursor, size)                                                                                      \
 	((cursor)->data + (cursor)->at + (size) > (cursor)->data_end ? NULL : (cursor)->data + (cursor)->at)
 
@@ -110,8 +111,8 @@ static inline bool is_vlan(__be16 protocol)
 	return protocol == net16(ETH_P_8021Q) || protocol == net16(ETH_P_8021AD);
 }
 
-/* Ethernet and VLAN tags. Sets p->vlan and p->ip; returns the protocol that follows,
- * 0 for a frame that is cut short. */
+/* Reads the Ethernet header and VLAN tags. Sets p->vlan and p->ip. Returns the protocol that follows, or 0 for
+ * a truncated frame. */
 static __always_inline __be16 packet_parse_ethernet(struct cursor *c, struct packet *p)
 {
 	const struct ethhdr *eth = (const void *)cursor_peek(c, sizeof(*eth));
@@ -146,7 +147,7 @@ static __always_inline void packet_set_fragment(struct packet *p, __u16 at, bool
 		p->kind = PACKET_FIRST_FRAGMENT;
 }
 
-/* The end of what the IP header speaks of. A quote may be cut short. 0 or -1. */
+/* Sets the end of the IP packet. A quoted packet may be truncated. Returns 0 or -1. */
 static __always_inline int packet_set_end(const struct cursor *c, struct packet *p, __u32 end, bool quoted)
 {
 	p->end = end;
@@ -156,7 +157,7 @@ static __always_inline int packet_set_end(const struct cursor *c, struct packet 
 	return quoted ? 0 : -1;
 }
 
-/* 0, or -1 for a header that is cut short or contradicts itself. */
+/* Returns 0, or -1 for a truncated or inconsistent header. */
 static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p, bool quoted)
 {
 	const struct iphdr *ip = (const void *)cursor_peek(c, sizeof(*ip));
@@ -178,8 +179,8 @@ static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p,
 	return 0;
 }
 
-/* An extension header between the IPv6 header and the transport (RFC 8200 section 4).
- * Returns the protocol that follows it, or -1. */
+/* Skips an extension header between the IPv6 header and the transport header (RFC 8200 section 4). Returns the
+ * protocol that follows it, or -1. */
 static __always_inline int packet_skip_ipv6_extension(struct cursor *c, struct packet *p, __u8 protocol)
 {
 	const __u8 *header = cursor_peek(c, 8);
@@ -191,7 +192,7 @@ static __always_inline int packet_skip_ipv6_extension(struct cursor *c, struct p
 
 		packet_set_fragment(p, host16(offset) >> 3, offset & net16(1), *(const __be32 *)(header + 4));
 		c->at += 8;
-	} else if (protocol == 51) { /* Authentication, counted in words of 4 bytes */
+	} else if (protocol == 51) { /* Authentication: its length counts words of 4 bytes */
 		c->at += (header[1] + 2) * 4;
 	} else {
 		c->at += (header[1] + 1) * 8;
@@ -213,7 +214,7 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 		return -1;
 	__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
-	/* On the wire no IPv6 packet has such an address: it would pass for an IPv4 one. */
+	/* No IPv6 packet on the wire may have such an address: this program would take it for IPv4. */
 	if (address_is_mapped_ipv4(&p->source) || address_is_mapped_ipv4(&p->destination))
 		return -1;
 	if (packet_set_end(c, p, c->at + sizeof(*ip) + host16(ip->payload_len), quoted))
@@ -231,8 +232,8 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 	return c->at > p->end ? -1 : 0;
 }
 
-/* Ports, and where the payload begins and ends. Of a first fragment the end, and of a
- * quote all but the ports, may be missing. 0 or -1. */
+/* Reads the ports and the bounds of the payload. In a first fragment the end of the datagram may be missing,
+ * in a quoted packet everything after the ports. Returns 0 or -1. */
 static __always_inline int packet_parse_udp(struct cursor *c, struct packet *p)
 {
 	const struct udphdr *udp = (const void *)cursor_peek(c, sizeof(*udp));
@@ -273,8 +274,8 @@ static __always_inline int packet_parse_transport(struct cursor *c, struct packe
 	return 0;
 }
 
-/* Up to and with the IP header. VERDICT_CONTINUE when there is one; p->transport is then
- * the offset of what it carries. */
+/* Reads all headers up to and including the IP header. Returns VERDICT_CONTINUE if there is one; p->transport
+ * is then the offset of its payload. */
 static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct packet *p)
 {
 	__be16 protocol = packet_parse_ethernet(c, p);
@@ -291,14 +292,14 @@ static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct pac
 	return error ? VERDICT_malformed : VERDICT_CONTINUE;
 }
 
-/* Destination unreachable, time exceeded, parameter problem, packet too big: RFC 792,
- * RFC 4443. A router's redirect is for our own kernel. */
+/* Destination unreachable, time exceeded, parameter problem and packet too big: RFC 792, RFC 4443. The kernel
+ * handles redirects. */
 static inline bool is_icmp_error(__u8 type, bool ipv6)
 {
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
 }
 
-/* Neighbour discovery is RFC 4861's; a backend that has the VIP on its interface asks from it. */
+/* Neighbour discovery: RFC 4861. A backend that has the VIP on its interface sends solicitations from the VIP. */
 static inline int icmp_kind(__u8 type, bool ipv6)
 {
 	if (is_icmp_error(type, ipv6))
@@ -308,8 +309,8 @@ static inline int icmp_kind(__u8 type, bool ipv6)
 	return ipv6 && type >= 133 && type <= 137 ? PACKET_NEIGHBOUR : PACKET_OTHER;
 }
 
-/* How many bytes an error quotes, where more follows them (RFC 4884, 4 and 5); 0: all that is
- * there. Errors that have something else in this place are about a size or a byte. */
+/* The number of quoted bytes if an extension follows them (RFC 4884 sections 4 and 5); 0: the quote extends to
+ * the end. Other errors use these header bytes for an MTU or a pointer. */
 static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
 {
 	if (ipv6)
@@ -317,8 +318,8 @@ static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
 	return 4 * icmp[5];
 }
 
-/* The ICMP message at p->transport. An error speaks of a packet that one of ours has
- * sent: its source is the VIP, and its destination the client, so the two change places. */
+/* Reads the ICMP message at p->transport. An error quotes a packet that a backend has sent from the VIP to a
+ * client. The result looks like a packet of that client: source and destination change places. */
 static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p)
 {
 	const __u8 *icmp = cursor_peek(c, 8);
@@ -341,7 +342,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	else
 		error = -1;
 	if (error)
-		p->kind = PACKET_OTHER; /* a quote that tells nothing is no fault of the packet's */
+		p->kind = PACKET_OTHER; /* an unusable quote does not make the packet malformed */
 	if (p->end > quote)
 		p->end = quote > p->payload ? quote : p->payload;
 	port = p->source_port;
@@ -351,8 +352,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	p->destination = vip;
 }
 
-/* Everything up to the payload. VERDICT_CONTINUE when the packet may be for a service; else
- * the verdict that ends its way here. */
+/* Reads all headers. Returns VERDICT_CONTINUE if the packet may be for a service, otherwise the final verdict. */
 static __always_inline enum verdict packet_parse(struct cursor *c, struct packet *p)
 {
 	enum verdict verdict = packet_parse_ip(c, p);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The first stage: passes frames for other hosts, and reads the headers of the others into
- * flow->packet (packet.h). */
+/* The first stage: passes frames for other hosts, and reads the headers of all other frames into flow->packet
+ * (packet.h). */
 #pragma once
 
 #include "flow.h"
@@ -13,10 +13,9 @@ static __always_inline bool parse_is_destination(const struct ethhdr *eth, const
 	return *(const __u32 *)a == *(const __u32 *)b && *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
 }
 
-/* Is the frame for this machine? 0, or the MTU of the interface that received it. A switch that does not
- * know where a host is floods frames for it to all: two balancers would forward them to each other's
- * port without end. A function of its own, since the fast path calls it, too, and has no stack to
- * spare for its key. */
+/* Returns the MTU of the receiving interface if the frame is addressed to this machine, else 0. A switch that
+ * does not know a host floods the frames for it: two balancers would forward such frames to each other
+ * forever. A function of its own, because the fast path calls it too and has no stack left for its key. */
 __noinline __u32 parse_local_mtu(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);
@@ -44,8 +43,8 @@ static __always_inline struct cursor parse_cursor(const struct xdp_md *ctx, cons
 	};
 }
 
-/* What an ICMP message is about. A global function, so that the verifier goes through the
- * headers of the packet that it quotes once, and not for each way through those before. */
+/* Reads an ICMP message. A global function, so that the verifier checks the headers of the quoted packet once,
+ * and not for each path through the outer headers. */
 __noinline int parse_icmp(struct xdp_md *ctx, struct flow *flow)
 {
 	struct cursor cursor;

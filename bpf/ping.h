@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers an echo request to a VIP that has `ping:` (RFC 792; RFC 4443, section 4.2): the
- * request itself goes back, with as little changed as makes it a reply. Whatever is out of
- * the ordinary is the kernel's, as all echo requests are without `ping:`. */
+/* Answers echo requests to a VIP that has `ping:` (RFC 792; RFC 4443 section 4.2): turns the request into the
+ * reply with as few changes as possible. Unusual requests are passed to the kernel, like all requests to a VIP
+ * without `ping:`. */
 #pragma once
 
 #include "forward.h"
@@ -11,7 +11,8 @@
 #define ICMP_ECHO_REPLY 0
 #define ICMPV6_ECHO_REPLY 129
 
-/* To us alone, from one host, and without IP options, which would need answers of their own. */
+/* Returns whether the request is from one host to this host alone, and has no IP options, which would need
+ * options in the reply. */
 static __always_inline bool ping_is_plain(const struct packet *p, const struct ethhdr *eth)
 {
 	const __u8 *source = (const __u8 *)&p->source;
@@ -31,7 +32,7 @@ static __always_inline void echo_reply_ethernet(struct ethhdr *eth)
 	__builtin_memcpy(eth->h_source, was.h_dest, sizeof(eth->h_source));
 }
 
-/* Two addresses that change places leave a checksum as it is. */
+/* Exchanging two addresses does not change a checksum. */
 static __always_inline bool echo_reply_ipv4(struct xdp_md *ctx, const struct packet *p)
 {
 	struct iphdr *ip = frame_at(ctx, p->ip);
@@ -59,8 +60,8 @@ static __always_inline bool echo_reply_ipv6(struct xdp_md *ctx, const struct pac
 	return true;
 }
 
-/* A reply of nothing but zeros has the checksum 0xffff, which no update comes to; elsewhere
- * it is as good as 0. */
+/* A reply of only zeros has the checksum 0xffff, which an incremental update never produces; for all others
+ * 0xffff is equivalent to 0. */
 static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 {
 	__be16 was = icmp[0];
@@ -71,8 +72,8 @@ static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 	icmp[1] = check ? check : 0xffff;
 }
 
-/* For a packet that is for no service: VERDICT_echo_reply when it was an echo request that is to
- * be answered, and now is the answer; else it is as it was. */
+/* For a packet that is for no service. VERDICT_echo_reply: the packet was an echo request and is now the
+ * reply. Otherwise it is unchanged. */
 static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet *p)
 {
 	struct ethhdr *eth = frame_start(ctx);
@@ -85,7 +86,7 @@ static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet
 	if (!vip || !(vip->flags & VIP_PING) || !ping_is_plain(p, eth))
 		return VERDICT_not_service;
 	if (p->ipv6 ? !echo_reply_ipv6(ctx, p) : !echo_reply_ipv4(ctx, p))
-		return VERDICT_not_service; /* for the verifier: packet_parse has seen the header */
+		return VERDICT_not_service; /* for the verifier: packet_parse() has read the header */
 	echo_reply_ethernet(eth);
 	echo_reply_icmp(icmp, p->ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
 	return VERDICT_echo_reply;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers to the daemon's probes. A backend answers from the VIP, which as a rule is an
- * address of this machine too: our kernel takes no packet from one of its own addresses.
- * So the daemon gets it, by the ring buffer punt_probes (docs/design/probes.md). */
+/* Replies to the daemon's health probes. A backend replies from the VIP, which usually is also an address of
+ * this machine, and the kernel drops packets from its own addresses. The daemon therefore receives them
+ * through the ring buffer punt_probes (docs/design/probes.md). */
 #pragma once
 
 #include "punt.h"
 #include "vip.h"
 
-/* Of the kinds that probes are: UDP and TCP, ICMP errors about them, and other ICMP,
- * echo replies among it. No fragments, and no neighbour discovery. */
+/* Returns whether the protocol is one that probes use: UDP, TCP, ICMP errors about these, and other ICMP such
+ * as echo replies. Fragments and neighbour discovery are excluded. */
 static __always_inline bool probe_is_kind(const struct packet *p)
 {
 	if (p->kind == PACKET_OTHER)
@@ -16,17 +16,17 @@ static __always_inline bool probe_is_kind(const struct packet *p)
 	return p->kind == PACKET_WHOLE || p->kind == PACKET_ICMP_ERROR;
 }
 
-/* From a VIP, to where probes come from? An ICMP error is by then turned round: it is
- * about a packet that went from there to a VIP. Asked in this order, because much goes to
- * an address of ours, and hardly anything comes from a VIP. */
+/* Returns whether the packet is from a VIP to a source address of probes. packet_parse_icmp() has already
+ * exchanged the addresses of an ICMP error, which is about a packet from there to a VIP. The VIP is tested
+ * first: many packets are for our addresses, but few come from a VIP. */
 static __always_inline bool probe_is_reply(const struct packet *p)
 {
-	struct address to = p->destination; /* 6.1 takes no key from a global function's argument */
+	struct address to = p->destination; /* Linux 6.1 accepts no map key in the argument of a global function */
 
 	return probe_is_kind(p) && vip_find(&p->source) && bpf_map_lookup_elem(&probe_addresses, &to);
 }
 
-/* What becomes of a packet that is for no service. */
+/* Gives a probe reply to the daemon. Returns the verdict. */
 static __always_inline enum verdict probe_deliver(struct xdp_md *ctx, const struct packet *p)
 {
 	struct punt *punt;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Punts: gives the daemon a frame that this program cannot deal with by itself, or word of one.
- * Owns the ring buffers. Each class of urgency has its own, so that a flood of one class does
- * not delay another. */
+/* Punts: gives the daemon a packet that this program cannot process, or a message about a packet. Owns the
+ * ring buffers. Each class of urgency has its own, so that a flood of one class does not delay the others. */
 #pragma once
 
 #include "frame.h"
 #include "maps.h"
 #include "packet.h"
 
-#define BPF_RB_AVAIL_DATA 0 /* as in linux/bpf.h */
+#define BPF_RB_AVAIL_DATA 0 /* from linux/bpf.h */
 #define BPF_RB_CONS_POS 2
 
-/* A stopped daemon reads nothing. What it would find later is too old to be of use, so nothing
- * is put into a ring that holds data if its reader has not moved for PUNT_NSEC. CPUs that
- * write here at the same time at worst take one packet more, or one less. */
+/* Returns whether the daemon reads the ring buffer. A stopped daemon would find only outdated packets later,
+ * so the program adds none to a ring buffer that holds data and whose reader has not moved for PUNT_NSEC. If
+ * CPUs race here, one packet more or less is added. */
 static __always_inline bool punt_has_reader(void *ring, __u32 class)
 {
 	struct punt_reader *reader = bpf_map_lookup_elem(&punt_readers, &class);
@@ -28,8 +27,8 @@ static __always_inline bool punt_has_reader(void *ring, __u32 class)
 	return true;
 }
 
-/* A record with room for so many bytes of the frame, and as many in it as there are. `room` is a
- * constant. The caller fills in the rest and submits it. NULL: the ring buffer is full. */
+/* Reserves a record with `room` bytes for the frame and copies as much of the frame as fits. `room` must be a
+ * constant. The caller fills the other members and submits the record. NULL: the ring buffer is full. */
 static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, __u32 room, __u8 kind)
 {
 	struct punt *punt = bpf_ringbuf_reserve(ring, PUNT_HEADER + room, 0);
@@ -38,7 +37,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 
 	if (!punt)
 		return NULL;
-	/* Not `== 0`: older verifiers learn no lower bound from that. */
+	/* Not `== 0`: older verifiers derive no lower bound from that. */
 	if (size < ETHERNET_SIZE || bpf_xdp_load_bytes(ctx, 0, punt->frame, size)) {
 		bpf_ringbuf_discard(punt, 0);
 		return NULL;
@@ -51,7 +50,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 	return punt;
 }
 
-/* The same for the whole frame; NULL also where that is too large. */
+/* The same for a complete frame; also NULL if the frame is too large. */
 static __always_inline struct punt *punt_whole_frame(struct xdp_md *ctx, void *ring, __u8 kind)
 {
 	__u64 length = bpf_xdp_get_buff_len(ctx);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The last stage of a packet that has an owner: puts it on the wire to that backend. */
+/* The last stage for a packet that has an owner: sends it to that backend. */
 #pragma once
 
 #include "forward.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is noted of calls while slots migrate: which backend has a call, and whether it goes on
- * (call.h). Owns the maps `tracked_calls` and `transactions`; what a tracked call means for steering is
- * migration.h's. */
+/* Tracks calls during a migration: which backend has a call, and whether the call is live (call.h). Owns the
+ * maps `tracked_calls` and `transactions`. migration.h decides how a tracked call affects steering. */
 #pragma once
 
 #include "call.h"
@@ -9,11 +8,11 @@
 #include "maps.h"
 #include "text.h"
 
-/* What a packet says of its call, or of its connection. */
+/* What a packet says about its call or its connection. */
 struct track_message {
 	struct call_message call; /* UDP */
-	__u16 call_id;            /* offset of the colon of Call-ID; 0: not known */
-	__u8 initial;             /* may start something: a request outside a dialog, a SYN, what is no SIP */
+	__u16 call_id;            /* offset of the colon of Call-ID; 0: unknown */
+	__u8 initial;             /* a request outside a dialog, a SYN, or not SIP */
 	__u8 live;                /* TCP: neither SYN, FIN nor RST */
 	__u8 ended;               /* TCP: FIN or RST */
 	__u8 pad[3];
@@ -24,10 +23,10 @@ static __always_inline __u32 track_seconds(void)
 	return bpf_ktime_get_ns() / 1000000000ULL;
 }
 
-/* --- what the packet says */
+/* --- reading a packet */
 
-/* Hashes a parameter of the header whose colon is at `colon`; *hash is 0 where it is empty, cut
- * off or not there. */
+/* Hashes a parameter of the header whose colon is at `colon`; *hash is 0 if the parameter is empty, truncated
+ * or absent. */
 static __always_inline enum sip_result track_parameter(
 	struct xdp_md *ctx, const struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
 {
@@ -43,8 +42,8 @@ static __always_inline enum sip_result track_parameter(
 	return result;
 }
 
-/* The method in the CSeq whose colon is at `colon` (RFC 3261 section 20.16), METHOD_NONE where that
- * cannot be read, and its number. */
+/* The method and the number in the CSeq header whose colon is at `colon` (RFC 3261 section 20.16); METHOD_NONE
+ * if it is unreadable. */
 static __always_inline enum method track_cseq(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *number)
 {
 	__u32 at = 0;
@@ -63,7 +62,7 @@ static __always_inline bool track_expires_now(struct xdp_md *ctx, __u32 expires,
 	return expires && text_value(ctx, expires, end, &at) == SIP_FOUND && text_is_zero(ctx, at, end);
 }
 
-/* Where no To is in reach, the message continues something. */
+/* If the To header is beyond the search limit, the message counts as part of a dialog. */
 static __always_inline enum sip_result track_to_tag(
 	struct xdp_md *ctx, const struct flow *flow, const struct sip_lines *lines, __u32 *hash)
 {
@@ -116,7 +115,7 @@ static __always_inline void track_read_segment(
 	message->live = !tcp->syn && !message->ended;
 }
 
-/* Reads what a packet says. A quoted packet says nothing: its sender is a backend. */
+/* Reads a packet. A packet quoted by an ICMP error gives no information: its sender is a backend. */
 __noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct track_message *message)
 {
 	if (!flow || !message)
@@ -133,7 +132,7 @@ __noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct tr
 
 /* --- tracked calls */
 
-/* TCP: a connection that is there stays, whatever its affinity. */
+/* The key of a call. TCP: an existing connection keeps its backend, whatever the affinity. */
 static __always_inline struct tracked_key track_key(const struct flow *flow)
 {
 	const struct packet *p = &flow->packet;
@@ -145,8 +144,8 @@ static __always_inline struct tracked_key track_key(const struct flow *flow)
 	return key;
 }
 
-/* Brings a tracked call up to date in place. Its backend stays: an LRU map may give the element to another
- * key meanwhile, and that one's calls must not go astray by it. */
+/* Updates a tracked call in place. This does not write its backend: the LRU map may meanwhile give the element
+ * to a different key, whose calls must not be misrouted. */
 static __always_inline void track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
 {
 	tracked->seen = track_seconds();
@@ -164,7 +163,7 @@ static __always_inline void track_update(struct tracked_call *tracked, const str
 		tracked->ended = tracked->seen;
 }
 
-/* The text of a Call-ID, or a connection's source, so that people know the call. */
+/* Stores the start of the Call-ID, or the source of a connection, so that people recognise the call. */
 static __always_inline void track_name(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, struct tracked_call *tracked)
 {
@@ -181,8 +180,8 @@ static __always_inline void track_name(
 		tracked->call_id[0] = 0;
 }
 
-/* Notes a call, or a transaction where the packet starts nothing that lasts. A tracked call that there is names
- * a dead backend: the call goes on at another one, and stays there when the dead one is back. */
+/* Stores a new call, or a transaction if the packet starts nothing that lasts. An existing entry names a dead
+ * backend: the call continues at a different backend, and stays there when the dead one recovers. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is known of a VIP as such, and of ports of it that come in ranges. */
+/* Look-ups by VIP, and by a port in a range of a VIP. */
 #pragma once
 
 #include "maps.h"
 #include "packet.h"
 
-/* What is known of an address if it is a VIP; NULL for any other. */
+/* The VIP with this address, or NULL. */
 static __always_inline const struct vip *vip_find(const struct address *address)
 {
 	struct address key = *address;
@@ -13,7 +13,7 @@ static __always_inline const struct vip *vip_find(const struct address *address)
 	return bpf_map_lookup_elem(&vips, &key);
 }
 
-/* The range of a VIP that the packet's port lies in; NULL if there is none. */
+/* The range that contains the packet's destination port, or NULL. */
 static __always_inline const struct port_range *port_range_find(const struct packet *p, const struct vip *vip)
 {
 	struct port_range_key key = {
