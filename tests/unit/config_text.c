@@ -76,3 +76,17 @@ void check_rows(const struct row *rows, size_t count)
 	for (i = 0; i < count; i++)
 		check_row(&rows[i]);
 }
+
+void check_readings(const struct reading *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct config *config = parse_good(rows[i].text);
+		char *text = write_text(config);
+
+		cr_expect(strstr(text, rows[i].written), "%s: '%s' is not in\n%s", rows[i].name, rows[i].written, text);
+		config_free(config);
+		free(text);
+	}
+}

@@ -11,6 +11,12 @@
 #define POOLS "pools:\n  - name: proxies\n    backends:\n      - {name: px1, address: 10.0.0.11}\n"
 #define SERVICES "services:\n  - name: sip\n    vip: 192.0.2.10\n    port: 5060\n    pool: proxies\n"
 
+/* Line 3 of a file: a pool with more keys, or with backends. Line 4: a service of this pool. */
+#define POOL(more) HEAD "pools: [{name: p, " more "}]\n"
+#define EMPTY(more) POOL("backends: [], " more)
+#define BACKENDS(list) POOL("backends: [" list "]")
+#define SERVICE(more) "services: [{name: s, vip: 192.0.2.10, pool: p, " more "}]\n"
+
 /* Like config_parse(), on a copy of exactly this length: ASan reports any read beyond it. */
 struct config *parse(const char *text, size_t length, struct faults *faults);
 
@@ -30,3 +36,12 @@ struct row {
 bool fault_is(const struct fault *fault, const char *expected);
 void check_row(const struct row *row);
 void check_rows(const struct row *rows, size_t count);
+
+/* A valid text, and a part of what config_write() makes of it. */
+struct reading {
+	const char *name;
+	const char *text;
+	const char *written;
+};
+
+void check_readings(const struct reading *rows, size_t count);

@@ -126,11 +126,10 @@ Test(config_refused, unknown_missing_and_duplicate_keys_and_wrong_kinds)
 			{"1:13: 'interfaces' of the file must not be empty",
 				"3:8: 'pools' of the file must not be empty",
 				"4:27: 'vip' of service a must not be empty"}},
-		{"methods that cannot be",
-			HEAD POOLS SERVICES "    methods: {REGISTER: registrars, register: proxies}\n",
+		{"unknown methods", HEAD POOLS SERVICES "    methods: {REGISTER: registrars, register: proxies}\n",
 			{"12:25: 'pool' of 'methods': no pool is named registrars",
 				"12:37: unknown key 'register' in 'methods'"}},
-		{"methods and affinities that tcp cannot have",
+		{"methods and affinities that are invalid for tcp",
 			HEAD POOLS SERVICES
 			"    methods: {REGISTER: registrars, register: proxies}\n    protocol: tcp\n    affinity: "
 			"from-user\n"
