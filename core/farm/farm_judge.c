@@ -92,7 +92,7 @@ static void prepare(const struct farm *farm, const struct farm_pool *pool, struc
 	else if (!backend->unreachable_since)
 		backend->unreachable_since = now;
 	backend->judged.evidence = evidence_of(farm, pool, backend, now);
-	backend->judged.apart = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
+	backend->judged.excluded = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
 }
 
 /* While the outage is undecided, the last known health stays. */

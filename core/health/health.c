@@ -10,7 +10,7 @@ void health_begin(struct health_state *state, enum health before, const struct l
 	*state = (struct health_state){.health = before, .before = *latency};
 }
 
-#define UNSTEADY 1 /* more failures among the last 8 results are no accident */
+#define UNSTEADY 1 /* more failures among the last 8 results are not chance */
 
 static void count(struct health_state *state, bool passed)
 {
@@ -72,7 +72,7 @@ struct evidence health_evidence(const struct health_state *state, const struct c
 	};
 }
 
-bool health_cannot(struct health_state *state, const char *reason)
+bool health_set_trouble(struct health_state *state, const char *reason)
 {
 	char before[HEALTH_REASON_SIZE];
 

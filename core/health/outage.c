@@ -7,13 +7,13 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* The failures that began from then on are enough evidence by themselves. */
+/* Failures that began at this time or later are enough evidence by themselves. */
 static uint64_t enough_from(const struct evidence *evidence)
 {
 	return evidence->failed > evidence->again ? evidence->failed - evidence->again : 0;
 }
 
-/* Is a failure refuted by an answer to a later question of the other kind? */
+/* Was a later request of the other kind answered? Then the failure is refuted. */
 static bool is_refuted(const struct evidence *failing, const struct evidence *other)
 {
 	return failing->failing && !other->failing && other->answered >= failing->began && other->answered;
@@ -39,22 +39,22 @@ void evidence_add(struct evidence *evidence, const struct evidence *other)
 	evidence->failed = later(enough_from(&a), enough_from(&b)) + evidence->again;
 }
 
-/* --- one member */
+/* --- One member */
 
-/* Does it take part: is something known about it, and is it not dead already? */
+/* Is something known about it, and is it not dead already? */
 static bool takes_part(const struct outage_member *member)
 {
-	return member->evidence.known && !member->down && !member->apart;
+	return member->evidence.known && !member->down && !member->excluded;
 }
 
-/* Did it answer a question that began after that one had failed? */
+/* Did it answer a request that began after the suspect's first failure? */
 static bool is_witness(const struct outage_member *member, const struct outage_member *suspect)
 {
 	return !member->evidence.failing && member->evidence.answered >= suspect->evidence.began;
 }
 
-/* Was this member seen to answer all the time in which the other one gave enough evidence?
- * After an outage the failures from before its end do not count. */
+/* Did this member respond during all the time in which the suspect gave enough evidence? Failures from before
+ * the end of an outage do not count. */
 static bool convicts(const struct outage_member *member, const struct outage_member *suspect)
 {
 	const struct evidence *evidence = &suspect->evidence;
@@ -63,8 +63,8 @@ static bool convicts(const struct outage_member *member, const struct outage_mem
 	       (member->returned <= evidence->began || member->returned <= enough_from(evidence));
 }
 
-/* Takes note of what has changed since the last look. */
-static void look(struct outage_member *member, uint64_t now)
+/* Applies changes since the last judgement. */
+static void update(struct outage_member *member, uint64_t now)
 {
 	const struct evidence *evidence = &member->evidence;
 
@@ -76,7 +76,7 @@ static void look(struct outage_member *member, uint64_t now)
 	member->failed = evidence->failing;
 	if (member->down && !evidence->enough && evidence->recovered)
 		member->down = false;
-	if (member->apart && evidence->enough)
+	if (member->excluded && evidence->enough)
 		member->down = true;
 	member->held = evidence->enough && !member->down;
 }
@@ -87,7 +87,7 @@ static void convict(struct outage_member *member)
 	member->held = false;
 }
 
-/* --- the pool */
+/* --- The pool */
 
 static void count_silent(struct outage *outage, const struct outage_member *members, size_t count)
 {
@@ -110,7 +110,7 @@ static void count_silent(struct outage *outage, const struct outage_member *memb
 	outage->spread = last > first ? last - first : 0;
 }
 
-/* One that fails alone, while all others answer, is dead. */
+/* Rule 1: a member that fails alone, while all others respond, is dead. */
 static void judge_single(const struct outage *outage, struct outage_member *members, size_t count)
 {
 	struct outage_member *suspect = NULL;
@@ -135,19 +135,19 @@ static void judge_single(const struct outage *outage, struct outage_member *memb
 		convict(suspect);
 }
 
-/* From when on its silence counts: not from before the balancer could see and listened. */
+/* The start of its silence. Time in which the balancer could not see, or did not listen, does not count. */
 static uint64_t silent_since(
 	const struct outage *outage, const struct outage_member *member, const struct outage_rules *rules)
 {
 	const struct evidence *evidence = &member->evidence;
-	uint64_t pause = evidence->detection - evidence->again; /* from an answer until a failure shows */
+	uint64_t pause = evidence->detection - evidence->again; /* from a response to the first failure */
 	uint64_t since = later(evidence->answered, evidence->began > pause ? evidence->began - pause : 0);
 
 	since = later(since, rules->listening);
 	return rules->believe ? since : later(since, outage->blind);
 }
 
-/* The held member that is due first; NULL: none is held. */
+/* The held member whose decision is due first; NULL: none is held. */
 static const struct outage_member *first_due(const struct outage *outage, const struct outage_member *members,
 	size_t count, const struct outage_rules *rules, uint64_t *due)
 {
@@ -164,11 +164,11 @@ static const struct outage_member *first_due(const struct outage *outage, const 
 	return first;
 }
 
-/* What the others say when the time of one is up. */
+/* The evidence of the other members when a decision is due. */
 struct testimony {
-	size_t others; /* that are not held */
+	size_t others; /* members that are not held */
 	size_t witnesses;
-	size_t steady; /* of these */
+	size_t steady; /* of the witnesses */
 };
 
 static struct testimony hear(const struct outage_member *members, size_t count, const struct outage_member *suspect)
@@ -187,8 +187,8 @@ static struct testimony hear(const struct outage_member *members, size_t count, 
 	return testimony;
 }
 
-/* All that are held are decided together, so that no slot passes through several owners. Where
- * most others lose answers, too, silence means less, and they are held for twice as long. */
+/* Rule 2: all held members are decided together, so that no slot has several owners in turn. If most others
+ * also lose responses, silence means less, and the decision is due after twice the time. */
 static void judge_held(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now)
 {
@@ -226,7 +226,7 @@ uint64_t outage_judge(struct outage *outage, struct outage_member *members, size
 	bool blind;
 
 	for (size_t i = 0; i < count; i++)
-		look(&members[i], now);
+		update(&members[i], now);
 	count_silent(outage, members, count);
 	blind = outage->silent && outage->silent == outage->members;
 	if (blind || outage->view == OUTAGE_BLIND)

@@ -1,68 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Whether backends that stopped answering are dead, or cannot be seen. Judges all backends
- * of a pool together: servers rarely die at the same moment, but trouble in the network
- * beside the balancer silences many of them at once. What this can tell apart, and what it
- * cannot, is in docs/design/probes.md. Pure: times are ms of the clock of listening.h. */
+/* Decides whether backends that stopped responding are dead, or only invisible to the balancer. It judges all
+ * backends of a pool together: servers rarely die at the same moment, but a network fault near the balancer
+ * silences many at once. docs/design/probes.md has the rules and their limits. No I/O. Times are ms of
+ * listening.h. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is known about one backend: by its probes, its neighbour entry, its heartbeats, or by
- * all of them (evidence_add). All zeros: nothing. */
+/* The evidence about one backend, from probes, from its neighbour entry, from heartbeats, or combined
+ * (evidence_add()). All zeros: none. */
 struct evidence {
 	bool known;
-	bool failing;       /* the last question was not answered */
-	bool enough;        /* ... nor were those before it: if it is the only one, it is dead */
-	bool recovered;     /* it has answered often enough to be taken back */
-	bool unsteady;      /* it fails now and then */
-	uint64_t answered;  /* when the last question that was answered began; 0: none was */
-	uint64_t began;     /* when the first question began that was not answered any more; while failing */
-	uint64_t failed;    /* likewise the last one */
-	uint32_t detection; /* from a death until there is enough evidence, at most */
-	uint32_t again;     /* from the first to the last failure that makes enough evidence */
+	bool failing;       /* the last request was not answered */
+	bool enough;        /* ... nor were the requests before it: alone, the backend counts as dead */
+	bool recovered;     /* it has answered often enough to be up again */
+	bool unsteady;      /* it also loses responses now and then */
+	uint64_t answered;  /* start of the last answered request; 0: none */
+	uint64_t began;     /* while failing: start of the first unanswered request */
+	uint64_t failed;    /* while failing: start of the last unanswered request */
+	uint32_t detection; /* the longest time from a death to enough evidence */
+	uint32_t again;     /* the time from the first to the last failure of enough evidence */
 };
 
-/* Adds what another way of looking says. A failure by any of them counts, unless something
- * that began later was answered. */
+/* Combines two kinds of evidence. A failure of either kind counts, unless a later request of the other kind
+ * was answered. */
 void evidence_add(struct evidence *evidence, const struct evidence *other);
 
-/* A backend of a pool. Begins as zeros, or with what a daemon before this one decided. */
+/* A backend of a pool. Starts with zeros, or with the decision of the previous daemon. */
 struct outage_member {
 	struct evidence evidence; /* in */
-	bool apart;               /* in: takes no part (maintenance): is judged by its own evidence alone */
-	bool down;                /* it is dead, as far as can be told; it has no slots */
-	bool held;                /* it does not answer, and keeps its slots until that is decided */
-	bool wanted;              /* out: its next answer, or failure, is waited for to judge another one */
-	bool failed;              /* failed when it was looked at last */
-	uint64_t returned;        /* when it was first seen to answer again; 0: never */
+	bool excluded;            /* in: in maintenance; judged by its own evidence alone */
+	bool down;                /* it counts as dead and owns no slots */
+	bool held;                /* it does not respond, and keeps its slots until the decision */
+	bool wanted;              /* out: its next result is needed to judge a different member */
+	bool failed;              /* it failed at the last judgement */
+	uint64_t returned;        /* when it first responded again; 0: never */
 };
 
 enum outage_view {
 	OUTAGE_NONE,    /* nothing is undecided */
-	OUTAGE_PARTIAL, /* some do not answer, and wait for a decision */
-	OUTAGE_BLIND,   /* none answers: the balancer cannot see */
+	OUTAGE_PARTIAL, /* some members do not respond; their decision is pending */
+	OUTAGE_BLIND,   /* no member responds: the balancer cannot see */
 };
 
 #define OUTAGE_NEVER UINT64_MAX
 
-/* A pool. Begins as zeros. */
+/* A pool. Starts with zeros. */
 struct outage {
 	enum outage_view view;
-	uint64_t blind;    /* when the balancer was last unable to see; 0: never */
-	uint64_t decision; /* when the undecided are decided at the latest, OUTAGE_NEVER while blind */
-	size_t members;    /* that take part */
-	size_t silent;     /* of these do not answer */
-	uint32_t spread;   /* within which they began to be silent, ms */
+	uint64_t blind;    /* when the balancer last could not see; 0: never */
+	uint64_t decision; /* when the pending decision is due at the latest; OUTAGE_NEVER while blind */
+	size_t members;    /* members that are judged together */
+	size_t silent;     /* those of them that do not respond */
+	uint32_t spread;   /* time between the first and the last of their failures, ms */
 };
 
 struct outage_rules {
-	bool believe;       /* also that all are dead (min_alive: 0) */
+	bool believe;       /* also decide that all are dead (min_alive: 0) */
 	uint64_t listening; /* since when the daemon has listened */
 };
 
-/* Decides about each member. Returns when to judge again if nothing new is heard until
- * then; OUTAGE_NEVER: not at all. */
+/* Judges all members. Returns when to judge again without new evidence; OUTAGE_NEVER: not at all. */
 uint64_t outage_judge(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now);

@@ -8,13 +8,13 @@
 #include "probe_message.h"
 #include "core/sip/span.h"
 
-/* --- writing */
+/* --- Writing */
 
 #define BRANCH_SIZE 32
 #define CALL_ID_SIZE 32
 #define HOST_TEXT_SIZE (ADDRESS_TEXT_SIZE + sizeof("[]:65535"))
 
-/* The cookie marks a branch that is unique (8.1.1.7). */
+/* The prefix marks a branch that is unique (8.1.1.7). */
 static void write_branch(const struct probe_ids *ids, char text[BRANCH_SIZE])
 {
 	snprintf(text, BRANCH_SIZE, "z9hG4bK%016lx", ids->branch);
@@ -70,7 +70,7 @@ static bool print(char *text, size_t size, const char *format, ...)
 	return length >= 0 && (size_t)length < size;
 }
 
-/* A REGISTER goes to a domain, and says in To whose bindings it asks for (10.2). */
+/* The Request-URI of a REGISTER is a domain, and To is the address whose bindings it queries (10.2). */
 static bool choose_uris(const struct probe_message *m, const char *local, const char *target, struct uris *uris)
 {
 	const struct config_probe *probe = m->probe;
@@ -125,9 +125,9 @@ int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE
 	return strlen(buffer);
 }
 
-/* --- judging */
+/* --- Judging */
 
-/* The branch of the first of the values of a Via header. */
+/* Does the first value of the Via header have this branch? */
 static bool has_branch(struct span via, const char *branch)
 {
 	span_take_unquoted(&via, ';', ',');
@@ -153,7 +153,7 @@ static bool has_cseq(struct span value, const char *method)
 	       span_equals(span_trim((struct span){at, value.end}), method);
 }
 
-/* "SIP/2.0 503 Service Unavailable": the code, and the rest as printable ASCII. */
+/* "SIP/2.0 503 Service Unavailable": returns the code; the rest is copied as printable ASCII. */
 static unsigned int take_status(struct span line, char status[PROBE_STATUS_SIZE])
 {
 	struct span version = span_take(&line, ' '), digits = span_take(&line, ' ');
@@ -169,7 +169,7 @@ static unsigned int take_status(struct span line, char status[PROBE_STATUS_SIZE]
 	return code;
 }
 
-/* Each of the three is believed where it is first. */
+/* The first of each of these headers counts. */
 enum {
 	SEEN_VIA = 1,
 	SEEN_CALL_ID = 2,
@@ -177,7 +177,7 @@ enum {
 	SEEN_ALL = 7,
 };
 
-/* False if this line says that it is a response to something else. */
+/* False if this line belongs to the response to a different request. */
 static bool judge_line(const struct probe_message *m, struct span line, int *seen)
 {
 	char text[BRANCH_SIZE > CALL_ID_SIZE ? BRANCH_SIZE : CALL_ID_SIZE];
@@ -212,16 +212,16 @@ unsigned int probe_message_judge(
 		return 0;
 	while (seen != SEEN_ALL) {
 		span_take_line(&rest, &line);
-		if (line.at == line.end || !judge_line(m, line, &seen)) /* no more headers, or not ours */
+		if (line.at == line.end || !judge_line(m, line, &seen)) /* the headers end, or it is not our response */
 			return 0;
 	}
 	return code;
 }
 
-/* --- streams */
+/* --- Streams */
 
-/* The value of Content-Length in the headers up to the blank line, which is taken too; 0
- * without one. -EAGAIN while the blank line is not there, -EBADMSG. */
+/* Reads the headers and the blank line. Returns the value of Content-Length, 0 without one; -EAGAIN before the
+ * blank line, or -EBADMSG. */
 static long take_headers(struct span *rest)
 {
 	long length = -1;
@@ -256,15 +256,14 @@ int probe_message_find(const char *stream, size_t length, size_t *start, size_t 
 	return 1;
 }
 
-/* --- echo (RFC 792, RFC 4443) */
+/* --- Echo (RFC 792, RFC 4443) */
 
 #define ICMP_ECHO_REPLY 0
 #define ICMP_ECHO 8
 #define ICMPV6_ECHO 128
 #define ICMPV6_ECHO_REPLY 129
 
-/* The identifier may be another one when it leaves (a ping socket has its own), so that
- * what is compared is the data. */
+/* A ping socket replaces the identifier with its own, so the data is compared. */
 struct echo {
 	uint8_t type, code;
 	uint16_t checksum;

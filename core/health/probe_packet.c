@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See probe_packet.h. Headers are read by the data path's own parser. */
+/* See probe_packet.h. The parser of the packet path reads the headers. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,7 @@ static bool is_ipv6_packet(const void *packet)
 	return *(const uint8_t *)packet >> 4 == 6;
 }
 
-/* An echo request's identifier (RFC 792, RFC 4443 section 4.1). */
+/* The identifier of an echo request (RFC 792, RFC 4443 section 4.1). */
 static int read_echo(const struct cursor *cursor, bool ipv6, __be16 *id)
 {
 	const uint8_t *icmp = cursor_peek(cursor, 8);
@@ -43,7 +43,7 @@ int probe_packet_key(const void *packet, size_t length, struct probe_key *out)
 	return 0;
 }
 
-/* --- tunnels */
+/* --- Tunnels */
 
 /* RFC 1071. */
 static uint16_t header_checksum(const void *header, size_t size)
@@ -58,7 +58,7 @@ static uint16_t header_checksum(const void *header, size_t size)
 	return ~sum;
 }
 
-/* What the outer header takes from the inner one. */
+/* The fields of the inner header that the outer header needs. */
 struct inner {
 	uint16_t length;
 	uint8_t tos; /* or traffic class */
@@ -133,7 +133,7 @@ size_t probe_packet_outer(const void *packet, const struct address *source, cons
 	return write_outer_ipv6(&inner, source, destination, out);
 }
 
-/* --- frames */
+/* --- Frames */
 
 size_t probe_packet_offset(const void *frame, size_t length)
 {

@@ -7,28 +7,28 @@
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
-/* Signatures that were taken, of one second: none is taken twice (see is_replay). */
+/* The accepted signatures of one second, so that none is accepted twice (is_replay()). */
 struct second {
 	uint64_t time;
 	uint8_t (*signatures)[JOIN_SIGNATURE_SIZE];
 	size_t count;
 };
 
-/* The last sign of life of a server. */
-struct sign {
-	uint64_t ms;        /* when it was heard; 0: never */
-	uint64_t signed_at; /* by its clock; 0: it counts as heard, and was not */
-	uint64_t excused;   /* until when it could not be heard; 0: never */
+/* The last heartbeat of a server. */
+struct heartbeat {
+	uint64_t ms;        /* when it arrived; 0: never */
+	uint64_t signed_at; /* by the server's clock; 0: no heartbeat yet, it only counts as received */
+	uint64_t excused;   /* until then the balancer could not receive heartbeats; 0: it always could */
 };
 
-/* A second of the window has one of these to itself. */
+/* Each second of the window has its own entry. */
 #define SECONDS 64
 _Static_assert(SECONDS > 2 * JOIN_WINDOW, "window");
 
 struct join {
 	struct second seconds[SECONDS];
-	struct sign *heard; /* by backend id */
-	size_t limit;       /* ids there is room for */
+	struct heartbeat *heard; /* by backend id */
+	size_t limit;            /* size of `heard` */
 };
 
 struct join *join_new(void)
@@ -60,11 +60,11 @@ struct join_answer join_answer(unsigned int status, const char *format, ...)
 	return answer;
 }
 
-/* --- who says so */
+/* --- Authentication */
 
 #define TIME_DIGITS_MAX 11
 
-/* What is longer is refused: see authenticate(). */
+/* Longer ones are refused in authenticate(). */
 size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX])
 {
 	size_t time = request->time.end - request->time.at, text = request->text.end - request->text.at;
@@ -79,7 +79,7 @@ size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]
 	return time + 1 + text;
 }
 
-/* Takes as long whatever is wrong with it. */
+/* Takes constant time, whichever digit is wrong. */
 static bool is_signed(struct span hex, const uint8_t right[JOIN_SIGNATURE_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -107,7 +107,7 @@ static bool read_time(struct span digits, uint64_t *time)
 	return true;
 }
 
-/* Has this signature been taken before? It is noted. The time is within the window. */
+/* Was this signature accepted before? If not, it is recorded. The time is within the window. */
 static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[JOIN_SIGNATURE_SIZE])
 {
 	struct second *second = &join->seconds[time % SECONDS];
@@ -124,7 +124,7 @@ static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[
 	return false;
 }
 
-/* `signed_at` becomes 0 unless the signature is right. */
+/* `*signed_at` is 0 unless the signature is right. */
 static struct join_answer authenticate(struct join *join, const struct join_request *request,
 	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now, uint64_t *signed_at)
 {
@@ -141,11 +141,11 @@ static struct join_answer authenticate(struct join *join, const struct join_requ
 		return join_answer(401, "the time is %lu s %s: are both clocks right?",
 			time > now ? time - now : now - time, time > now ? "ahead" : "old");
 	if (is_replay(join, time, signature))
-		return join_answer(401, "this request has been taken already");
+		return join_answer(401, "this request was accepted before");
 	return join_answer(200, "%s", "");
 }
 
-/* --- who was heard of */
+/* --- Heartbeats */
 
 static void make_room(struct join *join, size_t id)
 {
@@ -169,14 +169,15 @@ static bool set_silent(struct farm_backend *backend, bool silent)
 	return changed;
 }
 
-static bool hear(struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
+static bool record_heartbeat(
+	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
 {
 	make_room(join, backend->id);
-	join->heard[backend->id] = (struct sign){.ms = ms, .signed_at = command->signed_at};
+	join->heard[backend->id] = (struct heartbeat){.ms = ms, .signed_at = command->signed_at};
 	return set_silent(backend, false);
 }
 
-/* 0 for those who were not heard of yet. */
+/* 0 before the first heartbeat. */
 static uint64_t silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
 {
 	uint64_t heard = backend->id < join->limit ? join->heard[backend->id].ms : 0;
@@ -184,8 +185,8 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
-/* How long it has been silent while it could have been heard. */
-static uint64_t own_silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
+/* The part of its silence in which the balancer could have received heartbeats. */
+static uint64_t audible_silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
 {
 	uint64_t all = silence(join, backend, ms);
 	uint64_t excused = backend->id < join->limit ? join->heard[backend->id].excused : 0;
@@ -193,17 +194,17 @@ static uint64_t own_silence(const struct join *join, const struct farm_backend *
 	return excused && ms - excused < all ? ms - excused : all;
 }
 
-/* While none of a pool answers its probes, none can be heard either: what is held against them begins
- * when the balancer sees again. Without probes only silence tells that it does not. */
+/* If no backend of a pool answers its probes, the balancer cannot receive heartbeats either: the silence of a
+ * backend counts only from the end of this outage. Without probes there is no such sign. */
 static bool is_blind(const struct farm_pool *pool)
 {
 	return pool->outage.view == OUTAGE_BLIND && pool->config->probe.type != PROBE_NONE;
 }
 
-/* Of those who have left nothing is kept: somebody else may get their ids. */
-bool join_look(struct join *join, struct farm *farm, uint64_t ms)
+/* Forgets backends that have left: a different backend may get their ids. */
+bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 {
-	struct sign *before = join->heard;
+	struct heartbeat *before = join->heard;
 	size_t limit = join->limit;
 	bool changed = false;
 
@@ -213,7 +214,7 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
 			struct farm_backend *backend = &farm->pools[i].backends[j];
 			bool joined = has_joined(backend);
-			struct sign heard = backend->id < limit ? before[backend->id] : (struct sign){0};
+			struct heartbeat heard = backend->id < limit ? before[backend->id] : (struct heartbeat){0};
 
 			make_room(join, backend->id);
 			if (!heard.ms)
@@ -223,14 +224,14 @@ bool join_look(struct join *join, struct farm *farm, uint64_t ms)
 			if (joined)
 				join->heard[backend->id] = heard;
 			backend->silent_ms = joined ? silence(join, backend, ms) : 0;
-			changed |= set_silent(
-				backend, joined && own_silence(join, backend, ms) >= farm->config->join.node_timeout);
+			changed |= set_silent(backend,
+				joined && audible_silence(join, backend, ms) >= farm->config->join.node_timeout);
 		}
 	free(before);
 	return changed;
 }
 
-void join_forgive(struct join *join, const struct farm *farm, uint64_t ms)
+void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
@@ -241,7 +242,7 @@ void join_forgive(struct join *join, const struct farm *farm, uint64_t ms)
 		}
 }
 
-void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
+void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++)
 		for (size_t j = 0; j < farm->pools[i].count; j++) {
@@ -249,11 +250,11 @@ void join_mark(const struct join *join, struct farm *farm, uint64_t ms)
 
 			backend->silent_ms = has_joined(backend) ? silence(join, backend, ms) : 0;
 			backend->silent = has_joined(backend) &&
-					  own_silence(join, backend, ms) >= farm->config->join.node_timeout;
+					  audible_silence(join, backend, ms) >= farm->config->join.node_timeout;
 		}
 }
 
-static bool somebody_is_up(const struct farm_pool *pool)
+static bool has_backend_up(const struct farm_pool *pool)
 {
 	for (size_t i = 0; i < pool->count; i++)
 		if (farm_backend_exists(&pool->backends[i]) && pool->backends[i].record.state == STATE_UP)
@@ -261,23 +262,23 @@ static bool somebody_is_up(const struct farm_pool *pool)
 	return false;
 }
 
-const struct farm_backend *join_forgotten(const struct join *join, const struct farm *farm, uint64_t ms)
+const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms)
 {
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
-		if (pool->fail_open && !somebody_is_up(pool))
+		if (pool->fail_open && !has_backend_up(pool))
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
 			if (has_joined(&pool->backends[j]) && !pool->backends[j].judged.held &&
-				own_silence(join, &pool->backends[j], ms) >=
+				audible_silence(join, &pool->backends[j], ms) >=
 					2 * (uint64_t)farm->config->join.node_timeout)
 				return &pool->backends[j];
 	}
 	return NULL;
 }
 
-/* --- doing it */
+/* --- Changes */
 
 static struct join_answer refusal(int error, const char *text)
 {
@@ -297,12 +298,12 @@ static struct join_answer add(struct join *join, struct farm *farm, const struct
 		return refusal(error, text);
 	backend = farm_find_backend(farm_find_pool(farm, command->pool), command->name);
 	backend->record.overrides |= OVERRIDE_JOINED;
-	hear(join, backend, command, ms);
+	record_heartbeat(join, backend, command, ms);
 	done.changed = true;
 	return done;
 }
 
-/* It is alive, and perhaps of another weight. Who starts does not leave any more. */
+/* A heartbeat, perhaps with a new weight. `start` cancels a pending removal. */
 static struct join_answer keep(
 	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
 {
@@ -310,7 +311,7 @@ static struct join_answer keep(
 	bool returns = command->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
 	struct join_answer done = join_answer(200, returns ? "joined" : "heard");
 
-	done.changed = hear(join, backend, command, ms) || returns;
+	done.changed = record_heartbeat(join, backend, command, ms) || returns;
 	if (returns)
 		record->overrides &= ~OVERRIDE_LEAVING;
 	if (command->weight != JOIN_NOT_GIVEN && command->weight != record->weight) {
@@ -328,7 +329,7 @@ static struct join_answer leave(struct join *join, struct farm *farm, struct far
 	char text[FARM_ERROR_SIZE];
 	int error;
 
-	hear(join, backend, command, ms);
+	record_heartbeat(join, backend, command, ms);
 	error = (at_once ? farm_remove_backend : farm_remove_when_drained)(farm, command->pool, command->name, text);
 	if (error)
 		return refusal(error, text);
@@ -336,7 +337,7 @@ static struct join_answer leave(struct join *join, struct farm *farm, struct far
 	return done;
 }
 
-/* What speaks against doing something to one that is there; status 0 if nothing does. */
+/* Why the request must not change this backend; status 0 if it may. */
 static struct join_answer objection(
 	const struct farm_pool *pool, const struct farm_backend *backend, const struct join_command *command)
 {
@@ -344,10 +345,11 @@ static struct join_answer objection(
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (config_find_backend(pool->config, command->name))
-		return join_answer(409, "backend '%s' of pool '%s' is in the file: its servers do not come and go",
+		return join_answer(409, "backend '%s' of pool '%s' is in the file: only other backends join and leave",
 			command->name, command->pool);
 	if (!has_joined(backend))
-		return join_answer(409, "backend '%s' of pool '%s' was added by hand", command->name, command->pool);
+		return join_answer(
+			409, "backend '%s' of pool '%s' was added by an operator", command->name, command->pool);
 	if (!address_equal(&command->address, &none) && !address_equal(&command->address, &backend->record.address))
 		return join_answer(409, "backend '%s' of pool '%s' is at %s", command->name, command->pool,
 			address_format(&backend->record.address, text));
@@ -368,27 +370,29 @@ static struct join_answer act(struct join *join, struct farm *farm, const struct
 	if (!backend && command->action == JOIN_START)
 		return add(join, farm, running, command, ms);
 	if (!backend)
-		return join_answer(404, "no backend '%s' in pool '%s': it has not started, or is forgotten",
+		return join_answer(404,
+			"no backend '%s' in pool '%s': it has not joined, or its heartbeats were missing",
 			command->name, command->pool);
 	if (command->action == JOIN_START || command->action == JOIN_HEARTBEAT)
 		return keep(join, backend, command, ms);
 	return leave(join, farm, backend, command, ms);
 }
 
-/* A heartbeat that is signed right, and by a clock that differs from ours. If it is signed later than
- * all that were heard of that server, it is no replay of one: the server lives, and one of the two
- * clocks was set. It does nothing else, and brings no silent server back. */
-static void believe(struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
+/* A heartbeat with a valid signature, but outside the window. If it was signed later than all earlier ones of
+ * this server, it is not a replay: one of the two clocks was changed, and the server lives. It has no other
+ * effect, and does not bring a silent server back. */
+static void accept_newer_clock(
+	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
 {
 	const struct farm_pool *pool = farm_find_pool(farm, command->pool);
 	const struct farm_backend *backend = pool ? farm_find_backend_or_tombstone(pool, command->name) : NULL;
-	struct sign *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
+	struct heartbeat *sign = backend && backend->id < join->limit ? &join->heard[backend->id] : NULL;
 
 	if (!sign || backend->silent || !sign->signed_at || command->signed_at <= sign->signed_at ||
 		objection(pool, backend, command).status)
 		return;
 	if (command->action == JOIN_START || command->action == JOIN_HEARTBEAT)
-		*sign = (struct sign){.ms = ms, .signed_at = command->signed_at};
+		*sign = (struct heartbeat){.ms = ms, .signed_at = command->signed_at};
 }
 
 struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
@@ -404,7 +408,7 @@ struct join_answer join_take(struct join *join, struct farm *farm, const struct 
 		done = command.fault.status ? command.fault : act(join, farm, running, &command, clocks.ms);
 		done.authentic = true;
 	} else if (signed_at && !command.fault.status) {
-		believe(join, farm, &command, clocks.ms);
+		accept_newer_clock(join, farm, &command, clocks.ms);
 	}
 	return done;
 }

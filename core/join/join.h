@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Servers that join a pool by themselves, keep themselves there and leave: reads what
- * they say, decides whether it is believed and done, and knows when each was last heard
- * of. Pure: the clocks and the signature that would be right are passed in. */
+/* Servers that join a pool, send heartbeats and leave by themselves. Reads their requests, authenticates them,
+ * applies them to the farm, and records the heartbeats. No I/O: the caller passes the clocks and the correct
+ * signature. */
 #pragma once
 
 #include "core/farm/farm.h"
@@ -10,14 +10,14 @@
 #define JOIN_REQUEST_MAX 4096 /* bytes of a request */
 #define JOIN_SIGNED_MAX (JOIN_REQUEST_MAX + 32)
 #define JOIN_SIGNATURE_SIZE 32
-#define JOIN_WINDOW 30 /* seconds that the two clocks may be apart */
+#define JOIN_WINDOW 30 /* tolerated difference of the two clocks, s */
 
-/* A request as it has come; nothing in it is believed yet. The signature is that of the
- * time, a newline, and the text (HMAC-SHA256, RFC 2104). */
+/* A request as received, not yet authenticated. The signature covers the time, a newline and the text
+ * (HMAC-SHA256, RFC 2104). */
 struct join_request {
 	struct span text;
-	struct span time;      /* when it was signed: digits, seconds since the epoch */
-	struct span signature; /* 64 hex digits, small letters */
+	struct span time;      /* when it was signed: decimal digits, seconds since the epoch */
+	struct span signature; /* 64 lower-case hex digits */
 	bool is_json;          /* else parameters: "action=start; pool=proxies; ..." */
 };
 
@@ -25,13 +25,13 @@ struct join_request {
 struct join_answer {
 	unsigned int status;
 	bool authentic;             /* the request was signed with the secret */
-	bool changed;               /* the farm */
+	bool changed;               /* the farm has changed */
 	char text[FARM_ERROR_SIZE]; /* printable ASCII */
 };
 
 struct join_clocks {
 	uint64_t seconds; /* since the epoch */
-	uint64_t ms;      /* listened (listening.h); not 0 */
+	uint64_t ms;      /* of listening.h; not 0 */
 };
 
 struct join;
@@ -39,25 +39,25 @@ struct join;
 struct join *join_new(void);
 void join_free(struct join *join);
 
-/* Writes what a request's signature is to be of; returns the length. */
+/* Writes the text that the signature of a request covers; returns its length. */
 size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]);
 
-/* Takes a request. `signature` is the one that it must have. */
+/* Authenticates and applies a request. `signature` is the correct one. */
 struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks);
 
-/* Notes in the farm who has been silent for node_timeout; true if it has changed. Whoever
- * was not heard of before, after a restart, counts as just heard of. */
-bool join_look(struct join *join, struct farm *farm, uint64_t ms);
+/* Marks backends in the farm as silent after node_timeout. True if any mark changed. After a restart, each
+ * backend counts as just heard. */
+bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms);
 
-/* The same for another farm, of which nothing is remembered. */
-void join_mark(const struct join *join, struct farm *farm, uint64_t ms);
+/* Sets the same marks in a different farm, for a preview. */
+void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms);
 
-/* Counts all that are not silent yet as just heard of: after a time in which nothing could be heard
- * of them, and in which they may have given a heartbeat up. */
-void join_forgive(struct join *join, const struct farm *farm, uint64_t ms);
+/* Restarts the silence of all backends that are not marked yet. Call it after a time in which the balancer
+ * could receive nothing: servers may have given up sending a heartbeat. */
+void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms);
 
-/* A backend that has been silent for twice that and is to be removed; NULL if there is none. A
- * backend stays while it is undecided whether it is dead. All stay where a pool fails open and has
- * no backend that is up: then it is the balancer that receives nothing. */
-const struct farm_backend *join_forgotten(const struct join *join, const struct farm *farm, uint64_t ms);
+/* A backend that has been silent for twice node_timeout and must be removed; NULL if there is none. A backend
+ * stays while an outage is undecided. All stay while their pool fails open and no backend is up: then the
+ * balancer is the one that receives nothing. */
+const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms);

@@ -60,20 +60,21 @@ static const struct member {
 
 _Static_assert(MAX_WEIGHT == 1000, "members");
 
-/* False, with the fault, when this cannot be. */
+/* False, and sets the fault, if the member or its value is invalid. */
 static bool set_member(struct join_command *command, const char *name, const char *value)
 {
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
 		if (strcmp(members[i].name, name))
 			continue;
 		if (command->seen & 1u << i)
-			command->fault = join_answer(400, "%s is there twice", name);
+			command->fault = join_answer(400, "%s is given twice", name);
 		else if (!members[i].set(command, value))
 			command->fault = join_answer(400, "%s must be %s", name, members[i].wanted);
 		command->seen |= 1u << i;
 		return !command->fault.status;
 	}
-	command->fault = join_answer(400, "'%.40s' is not known: action, pool, name, address, weight are", name);
+	command->fault =
+		join_answer(400, "unknown member '%.40s': known are action, pool, name, address and weight", name);
 	return false;
 }
 
@@ -99,9 +100,9 @@ static void read_json(struct span text, struct join_command *command)
 	json_decref(json);
 }
 
-#define VALUE_SIZE 128 /* more than any value has */
+#define VALUE_SIZE 128 /* longer than any valid value */
 
-/* False when it is too long. */
+/* False if it is too long. */
 static bool copy_span(struct span span, char text[VALUE_SIZE])
 {
 	size_t length = span.end - span.at;

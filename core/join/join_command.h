@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a request to join asks for: its members, in JSON or as parameters of a SIP header, as values.
- * Pure; only join.c includes it. */
+/* The command in a request: its members, from JSON or from the parameters of a SIP header. No I/O. Private to
+ * join.c. */
 #pragma once
 
 #include "join.h"
@@ -17,17 +17,17 @@ enum join_action {
 
 struct join_command {
 	enum join_action action;
-	char pool[NAME_SIZE]; /* "": not said, as all that follows */
+	char pool[NAME_SIZE]; /* "": not given, like all members below */
 	char name[NAME_SIZE];
-	struct address address; /* all zero */
-	int weight;             /* JOIN_NOT_GIVEN */
-	unsigned int seen;      /* a bit for each member */
+	struct address address; /* not given: all zero */
+	int weight;             /* not given: JOIN_NOT_GIVEN */
+	unsigned int seen;      /* a bit for each member of the request */
 	uint64_t signed_at;
 	struct join_answer fault;
 };
 
-/* Reads a request, which was signed at that time; what is wrong with it becomes `fault`. */
+/* Reads a request that was signed at `signed_at`. An error becomes `fault`. */
 void join_command_read(const struct join_request *request, uint64_t signed_at, struct join_command *command);
 
-/* An answer in printable ASCII. */
+/* An answer, made printable ASCII. */
 struct join_answer join_answer(unsigned int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

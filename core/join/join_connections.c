@@ -3,7 +3,7 @@
 #include "join_connections.h"
 #include "core/base/memory.h"
 
-#define IPV6_NETWORK 64 /* bits: a host with one address of such a network has all */
+#define IPV6_NETWORK 64 /* bits; a host with one address of such a network has all of them */
 
 static bool counts_with(const struct join_connection *a, const struct join_connection *b)
 {
@@ -11,7 +11,7 @@ static bool counts_with(const struct join_connection *a, const struct join_conne
 	       address_equal(&a->network.address, &b->network.address);
 }
 
-/* Those of the same network, itself included. */
+/* The connections of the same network, including this one. */
 static size_t count_network(const struct join_connections *connections, const struct join_connection *of)
 {
 	const struct join_connection *connection;
@@ -32,7 +32,7 @@ static size_t count_kind(const struct join_connections *connections, bool known)
 	return count;
 }
 
-/* The oldest of the network that has most. */
+/* The oldest connection of the network with the most connections. */
 static struct join_connection *find_victim(struct join_connections *connections, bool known)
 {
 	struct join_connection *connection, *victim = NULL;

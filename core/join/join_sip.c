@@ -6,9 +6,9 @@
 
 #define SIP_PORT 5060
 
-/* --- reading */
+/* --- Reading */
 
-/* The headers that an answer repeats. */
+/* The headers that a response repeats. */
 static const struct {
 	const char *name, *compact;
 } repeated[] = {
@@ -26,7 +26,7 @@ enum {
 	REPEATED_COUNT = sizeof(repeated) / sizeof(*repeated),
 };
 
-/* Which of them the line is; REPEATED_COUNT for none. */
+/* The index of this line's header; REPEATED_COUNT for any other. */
 static unsigned int which(struct span line, struct span *value)
 {
 	for (unsigned int i = 0; i < REPEATED_COUNT; i++) {
@@ -37,7 +37,7 @@ static unsigned int which(struct span line, struct span *value)
 	return REPEATED_COUNT;
 }
 
-/* "action=...; time=...; signature=...": those two come last, and sign what is before. */
+/* "action=...; time=...; signature=...": the last two sign everything before them. */
 static void read_heartbeat(struct span value, struct join_request *request)
 {
 	struct span rest = value;
@@ -58,7 +58,7 @@ static void read_heartbeat(struct span value, struct join_request *request)
 	}
 }
 
-/* "OPTIONS sip:10.0.0.2:7946 SIP/2.0": the method; empty if this is no request. */
+/* "OPTIONS sip:10.0.0.2:7946 SIP/2.0": the method; empty if it is not a request. */
 static struct span read_method(struct span line)
 {
 	static const struct span none;
@@ -90,11 +90,11 @@ unsigned int join_sip_read(struct span message, struct join_request *request, co
 	}
 	if ((seen & ((1u << REPEATED_COUNT) - 1)) != (1u << REPEATED_COUNT) - 1 || twice)
 		return 0;
-	*text = !span_equals(method, "OPTIONS") ? "only OPTIONS are taken here" : "no X-Sipxdp-Heartbeat";
+	*text = !span_equals(method, "OPTIONS") ? "only OPTIONS is accepted here" : "no X-Sipxdp-Heartbeat";
 	return !span_equals(method, "OPTIONS") ? 405 : found ? 200 : 400;
 }
 
-/* --- answering */
+/* --- Responding */
 
 struct writer {
 	char *text;
@@ -105,7 +105,7 @@ static void put(struct writer *out, const char *format, ...) __attribute__((form
 
 static void put(struct writer *out, const char *format, ...)
 {
-	size_t room = JOIN_SIP_ANSWER_SIZE - out->length; /* never used up: see JOIN_SIP_ANSWER_SIZE */
+	size_t room = JOIN_SIP_ANSWER_SIZE - out->length; /* the buffer is large enough: see JOIN_SIP_ANSWER_SIZE */
 	va_list arguments;
 	int length;
 
@@ -123,7 +123,7 @@ static void put_span(struct writer *out, struct span span)
 	out->length += length < room ? length : room;
 }
 
-/* "SIP/2.0/UDP 10.0.0.14:5062", "... [2001:db8::14]": the port that it says or means. */
+/* "SIP/2.0/UDP 10.0.0.14:5062", "... [2001:db8::14]": the given port, or the default port. */
 static uint16_t port_of(struct span sent_by)
 {
 	const char *bracket = memrchr(sent_by.at, ']', sent_by.end - sent_by.at);
@@ -133,7 +133,7 @@ static uint16_t port_of(struct span sent_by)
 	return port > 0 && port <= UINT16_MAX ? port : SIP_PORT;
 }
 
-/* The first Via is told where its request came from. */
+/* The first Via gets the source of the request. */
 static void put_top_via(struct writer *out, struct span via, struct join_peer *peer)
 {
 	struct span sent_by = span_take_unquoted(&via, ';', ','), parameter, value;

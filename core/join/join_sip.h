@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Heartbeats in SIP: an OPTIONS with
+/* Heartbeats in SIP: an OPTIONS request with the header
  *
  *   X-Sipxdp-Heartbeat: action=start; pool=proxies; name=px4; address=10.0.0.14; time=...; signature=...
  *
- * and the answer to it (RFC 3261, 8.2.6 and 18.2). Pure; reads hostile input. */
+ * and the response to it (RFC 3261, 8.2.6 and 18.2). No I/O. The input may be hostile. */
 #pragma once
 
 #include "join.h"
 
-/* Room for an answer to any request: a line has three bytes or more, and gets one more where
- * it ends in a bare LF. */
+/* Room for a response to any request: a line has at least three bytes, and gets one more if it ends in a bare
+ * LF. */
 #define JOIN_SIP_ANSWER_SIZE (2 * JOIN_REQUEST_MAX)
 
-/* Who sent a datagram, and where the answer is to go. */
+/* The sender of a datagram, and the destination of the response. */
 struct join_peer {
 	struct address address;
 	uint16_t port; /* host order */
 };
 
-/* Finds the heartbeat in a datagram of JOIN_REQUEST_MAX bytes at most; what points into `message` is valid as long as
- * that. 200; else the status of the refusal, for which `text` says why; or 0 for what nobody answers: no request, an
- * ACK, or one without the headers that an answer repeats. */
+/* Finds the heartbeat in a datagram of at most JOIN_REQUEST_MAX bytes. `request` points into `message`.
+ * Returns 200; or the status of a refusal, with the reason in `text`; or 0 if no response must be sent: for a
+ * datagram that is not a request, an ACK, or a request without the headers that a response repeats. */
 unsigned int join_sip_read(struct span message, struct join_request *request, const char **text);
 
-/* Writes the answer to a request that join_sip_read has a status for, and changes the
- * peer's port to the one that its Via asks for (18.2.2; RFC 3581). There is no challenge
- * to a signature, so that 401 becomes 403. `tag` is that of To. Returns the length. */
+/* Writes the response to a request for which join_sip_read() returned a status. Sets the peer's port to the
+ * one that the Via asks for (18.2.2; RFC 3581). 401 becomes 403, because there is no challenge. `tag` is for
+ * To. Returns the length. */
 size_t join_sip_answer(struct span message, const struct join_answer *answer, uint64_t tag, struct join_peer *peer,
 	char out[JOIN_SIP_ANSWER_SIZE]);

@@ -49,7 +49,7 @@ static struct join_answer take(struct join_request *request)
 	request->signature = text_of("0000000000000000000000000000000000000000000000000000000000000000");
 	answer = join_take(join, farm, running, request, signature, (struct join_clocks){.seconds = 100, .ms = 1});
 	check_farm(farm);
-	join_look(join, farm, 1000000);
+	join_update_silence(join, farm, 1000000);
 	join_free(join);
 	farm_free(farm);
 	image_free(running);

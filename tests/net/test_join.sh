@@ -149,7 +149,7 @@ is "... the daemon listens only on the configured address" "$(listens_at)" "tcp 
 # --- joining
 
 heard=$(script px2 px2 10.0.0.12 heartbeat || echo "exit status $?")
-like "a heartbeat before start is refused" "$heard" "no backend 'px2'.*has not started"
+like "a heartbeat before start is refused" "$heard" "no backend 'px2'.*has not joined"
 like "... the script returns a status of its own" "$heard" "^exit status 4$"
 run px2 px2 10.0.0.12
 check "px2 joins by the script and gets slots" wait_for 10 all_slots px1 px2
@@ -167,7 +167,7 @@ is "... after a heartbeat" "$(sip px3 'action=heartbeat; pool=proxies; name=px3;
 check "... it owns its slots again" wait_for 10 all_slots px1 px2 px3
 check "... after twice node_timeout without a heartbeat it is forgotten" wait_for 12 is_gone px3
 is "... then a heartbeat is refused" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; address=10.0.0.13')" \
-	"SIP/2.0 404 no backend 'px3' in pool 'proxies': it has not started, or is forgotten"
+	"SIP/2.0 404 no backend 'px3' in pool 'proxies': it has not joined, or its heartbeats were missing"
 check "... px2 kept its slots all the time" all_slots px1 px2
 
 # --- refused requests
@@ -184,7 +184,7 @@ is "no signature" "$(curl_to --data-raw "$start")" "401 time or signature is mis
 is "an unknown pool" "$(post "${start/proxies/unknown}")" "404 no pool 'unknown'"
 is "the address of a VIP" "$(post "${start/10.0.0.14/$LAB_VIP}")" "409 $LAB_VIP is a VIP: a backend needs an address of its own"
 is "the name of a backend in the file" "$(post "${start/px4/px1}")" \
-	"409 backend 'px1' of pool 'proxies' is in the file: its servers do not come and go"
+	"409 backend 'px1' of pool 'proxies' is in the file: only other backends join and leave"
 is "the address of a backend in the file" "$(post "${start/10.0.0.14/10.0.0.11}")" \
 	"409 backend 'px1' of pool 'proxies' has the address 10.0.0.11 already"
 is "no valid address" "$(post "${start/10.0.0.14/px4}")" "400 address must be the address of a host"
@@ -204,10 +204,10 @@ is "SIP without a heartbeat" "$(send_sip px4 'Subject: none')" "SIP/2.0 400 no X
 check "... none of these requests changed the pool" all_slots px1 px2
 now=$(date +%s)
 is "a valid start is accepted" "$(post "$start" "$now")" "200 joined"
-is "... the same request again is refused" "$(post "$start" "$now")" "401 this request has been taken already"
+is "... the same request again is refused" "$(post "$start" "$now")" "401 this request was accepted before"
 is "... a heartbeat by SIP is accepted" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" "SIP/2.0 200 heard"
 is "... the same request again is refused" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" \
-	"SIP/2.0 403 this request has been taken already"
+	"SIP/2.0 403 this request was accepted before"
 check "... px4 gets slots" wait_for 10 all_slots px1 px2 px4
 is "stop is accepted" "$(post "${start/start/stop}")" "200 removed"
 check "... and removes px4 at once" wait_for 2 all_slots px1 px2

@@ -41,7 +41,7 @@ static char letter(enum health health)
 static bool give(struct health_state *state, const struct config_probe *probe, char result)
 {
 	if (result == '!')
-		return health_cannot(state, "no descriptor");
+		return health_set_trouble(state, "no descriptor");
 	return result == '+' ? health_pass(state, probe, 0, 1000) : health_fail(state, probe, 0, "no answer");
 }
 
@@ -51,12 +51,12 @@ Test(health, trouble_is_new_once_and_ends_with_the_next_result)
 	struct health_state state;
 
 	health_begin(&state, HEALTH_UP, &(struct latency){});
-	cr_expect(health_cannot(&state, "no descriptor"));
-	cr_expect(!health_cannot(&state, "no descriptor"));
-	cr_expect(health_cannot(&state, "no memory"));
+	cr_expect(health_set_trouble(&state, "no descriptor"));
+	cr_expect(!health_set_trouble(&state, "no descriptor"));
+	cr_expect(health_set_trouble(&state, "no memory"));
 	health_pass(&state, &probe, 0, 1000);
 	cr_expect_str_eq(state.trouble, "");
-	health_cannot(&state, "no memory");
+	health_set_trouble(&state, "no memory");
 	health_fail(&state, &probe, 0, "no answer");
 	cr_expect_str_eq(state.trouble, "");
 }

@@ -257,10 +257,10 @@ Test(join, json)
 		{"no address", "{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"px4\"}", 400,
 			"address is missing"},
 		{"unknown member", "{\"action\": \"start\", " MEMBERS ", \"port\": 5060}", 400,
-			"'port' is not known: action, "},
+			"unknown member 'port': known are action, "},
 		{"member of a bad name", "{\"\\u00fc\\n\": 1}", 400,
-			"'??"
-			"?' is not known: "},
+			"unknown member '??"
+			"?': "},
 		{"weight above", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1001}", 400,
 			"weight must be a number"},
 		{"weight below", "{\"action\": \"start\", " MEMBERS ", \"weight\": -1}", 400, "weight must be"},
@@ -289,12 +289,12 @@ Test(join, parameters)
 	static const struct reading rows[] = {
 		{"all", "action=start; " WORDS "; weight=2", 200, "joined"},
 		{"no blanks", "action=start;pool=proxies;name=px4;address=2001:db8::14", 200, "joined"},
-		{"blanks", " action = start ;\tpool= proxies; name =px4;address=10.0.0.14; ", 400, "'' is not known"},
+		{"blanks", " action = start ;\tpool= proxies; name =px4;address=10.0.0.14; ", 400, "unknown member ''"},
 		{"nothing", "", 400, "action is missing"},
-		{"twice", "action=start; " WORDS "; name=px5", 400, "name is there twice"},
+		{"twice", "action=start; " WORDS "; name=px5", 400, "name is given twice"},
 		{"no value", "action=start; " WORDS "; weight", 400, "weight must be a number from 0 to 1000"},
 		{"weight", "action=start; " WORDS "; weight=0x1", 400, "weight must be a number from 0 to 1000"},
-		{"unknown", "action=start; " WORDS "; q=1", 400, "'q' is not known"},
+		{"unknown", "action=start; " WORDS "; q=1", 400, "unknown member 'q'"},
 		{"very long",
 			"action=start; pool=0123456789012345678901234567890123456789012345678901234567890123456789"
 			"0123456789012345678901234567890123456789012345678901234567890123456789; name=px4",
@@ -335,8 +335,8 @@ static void look(struct world *world)
 	const struct farm_backend *backend;
 	char error[FARM_ERROR_SIZE];
 
-	join_look(world->join, world->farm, world->ms);
-	while ((backend = join_forgotten(world->join, world->farm, world->ms))) {
+	join_update_silence(world->join, world->farm, world->ms);
+	while ((backend = join_find_expired(world->join, world->farm, world->ms))) {
 		struct backend_record record = backend->record;
 
 		cr_assert_eq(farm_remove_backend(world->farm, record.pool, record.name, error), 0);
@@ -377,7 +377,8 @@ Test(join, life_of_a_server)
 {
 	static const struct step steps[] = {
 		{"heartbeat of a stranger", 0, "action=heartbeat; " PX4, 404,
-			"no backend 'px4' in pool 'proxies': it has not started, or is forgotten", false, ""},
+			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
+			""},
 		{"start", 0, "action=start; " PX4 "; address=10.0.0.14; weight=2", 200, "joined", true,
 			"px4@10.0.0.14 x2"},
 		{"another start is a heartbeat", 6, "action=start; " PX4 "; address=10.0.0.14", 200, "heard", false,
@@ -407,9 +408,11 @@ Test(join, life_of_a_server)
 		{"stop", 5, "action=stop; pool=proxies; name=px5", 200, "removed", true, "px4@10.0.0.14 x0 silent"},
 		{"forgotten", 5, NULL, 0, "", false, ""},
 		{"a heartbeat is not enough then", 0, "action=heartbeat; " PX4, 404,
-			"no backend 'px4' in pool 'proxies': it has not started, or is forgotten", false, ""},
+			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
+			""},
 		{"stop of nobody", 0, "action=stop; " PX4, 404,
-			"no backend 'px4' in pool 'proxies': it has not started, or is forgotten", false, ""},
+			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
+			""},
 		{"start anew, at another address", 60, "action=start; " PX4 "; address=10.0.0.24", 200, "joined", true,
 			"px4@10.0.0.24 x1"},
 		{"its silence counts from there", 9, NULL, 0, "", false, "px4@10.0.0.24 x1"},
@@ -427,11 +430,14 @@ Test(join, refusals)
 		{"no such pool", 0, "action=start; pool=none; name=px4; address=10.0.0.14", 404, "no pool 'none'",
 			false, ""},
 		{"in the file", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11", 409,
-			"backend 'px1' of pool 'proxies' is in the file: its servers do not come and go", false, ""},
+			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
+			""},
 		{"heartbeat of one in the file", 0, "action=heartbeat; pool=proxies; name=px1", 409,
-			"backend 'px1' of pool 'proxies' is in the file: its servers do not come and go", false, ""},
+			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
+			""},
 		{"stop of one in the file", 0, "action=stop; pool=proxies; name=px1", 409,
-			"backend 'px1' of pool 'proxies' is in the file: its servers do not come and go", false, ""},
+			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
+			""},
 		{"address of another", 0, "action=start; pool=proxies; name=px4; address=10.0.0.11", 409,
 			"backend 'px1' of pool 'proxies' has the address 10.0.0.11 already", false, ""},
 		{"a VIP", 0, "action=start; pool=proxies; name=px4; address=192.0.2.10", 409,
@@ -460,11 +466,11 @@ Test(join, those_of_an_operator)
 {
 	static const struct step steps[] = {
 		{"added by hand", 0, "action=start; pool=proxies; name=px9; address=10.0.0.19", 409,
-			"backend 'px9' of pool 'proxies' was added by hand", false, "px9@10.0.0.19 x1 by hand"},
+			"backend 'px9' of pool 'proxies' was added by an operator", false, "px9@10.0.0.19 x1 by hand"},
 		{"stop of one added by hand", 0, "action=stop; pool=proxies; name=px9", 409,
-			"backend 'px9' of pool 'proxies' was added by hand", false, "px9@10.0.0.19 x1 by hand"},
+			"backend 'px9' of pool 'proxies' was added by an operator", false, "px9@10.0.0.19 x1 by hand"},
 		{"removed by hand", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11", 409,
-			"backend 'px1' of pool 'proxies' is in the file: its servers do not come and go", false,
+			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
 			"px9@10.0.0.19 x1 by hand"},
 		{"never silent", 3600, NULL, 0, "", false, "px9@10.0.0.19 x1 by hand"},
 	};
@@ -600,7 +606,7 @@ Test(join, forgiven)
 	world.ms += 6000;
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent, px5@10.0.0.15 x1");
-	join_forgive(world.join, world.farm, world.ms);
+	join_restart_silence(world.join, world.farm, world.ms);
 	world.ms += 9000;
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "silent before, and forgotten: %s", describe(&world));
@@ -832,7 +838,7 @@ Test(join_sip, others)
 	static const struct no_heartbeat rows[] = {
 		{"behind the blank line", SIP_HEAD "\r\n" BEAT, 400, "no X-Sipxdp-Heartbeat"},
 		{"a ping", SIP_HEAD "\r\n", 400, "no X-Sipxdp-Heartbeat"},
-		{"INVITE", "INVITE sip:a SIP/2.0\r\n" OTHERS("INVITE"), 405, "only OPTIONS are taken here"},
+		{"INVITE", "INVITE sip:a SIP/2.0\r\n" OTHERS("INVITE"), 405, "only OPTIONS is accepted here"},
 		{"ACK", "ACK sip:a SIP/2.0\r\n" OTHERS("ACK"), 0, ""},
 		{"a response", "SIP/2.0 200 OK\r\n" OTHERS("OPTIONS"), 0, ""},
 		{"no Via", "OPTIONS sip:a SIP/2.0\r\nf: a\r\nt: b\r\ni: c\r\nCSeq: 1 OPTIONS\r\n" BEAT "\r\n", 0, ""},

@@ -259,9 +259,9 @@ static bool judge_silence(struct join_listener *listener)
 {
 	struct farm *farm = listener->daemon->farm;
 	const struct farm_backend *backend;
-	bool changed = join_look(listener->join, farm, listening_clock_now());
+	bool changed = join_update_silence(listener->join, farm, listening_clock_now());
 
-	while ((backend = join_forgotten(listener->join, farm, listening_clock_now()))) {
+	while ((backend = join_find_expired(listener->join, farm, listening_clock_now()))) {
 		forget(listener, backend);
 		changed = true;
 	}
@@ -272,7 +272,7 @@ void join_listener_reconfigure(struct join_listener *listener)
 {
 	join_sources_set_farm(listener->sources, listener->daemon->farm);
 	listen_where_told(listener);
-	join_look(listener->join, listener->daemon->farm, listening_clock_now());
+	join_update_silence(listener->join, listener->daemon->farm, listening_clock_now());
 }
 
 bool join_listener_check_silence(struct join_listener *listener)
@@ -286,13 +286,13 @@ bool join_listener_check_silence(struct join_listener *listener)
 		return false;
 	log_warning("the daemon did not run for %.1f s (stopped or busy): this time does not count as silence",
 		stall / 1000.0);
-	join_forgive(listener->join, listener->daemon->farm, listening_clock_now());
+	join_restart_silence(listener->join, listener->daemon->farm, listening_clock_now());
 	return false;
 }
 
 void join_listener_mark_silent(const struct join_listener *listener, struct farm *farm)
 {
-	join_mark(listener->join, farm, listening_clock_now());
+	join_copy_silence(listener->join, farm, listening_clock_now());
 }
 
 /* --- setup and cleanup */

@@ -84,7 +84,7 @@ void probe_abort(struct prober *prober, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof(reason), format, arguments);
 	va_end(arguments);
-	end(prober, false, health_cannot(&prober->state, reason));
+	end(prober, false, health_set_trouble(&prober->state, reason));
 }
 
 void probe_fail_errno(struct prober *prober, const char *what, int error)
