@@ -101,8 +101,8 @@ static void find_dangers(struct comparison *of, const char *object, const struct
 	for (size_t i = 0; i < before->hint_count; i++)
 		if (!has_hint(after, &before->hints[i]))
 			messages_add(of->dangers,
-				"%shints: %s is removed: active calls that use this name go to other backends", object,
-				before->hints[i].host);
+				"%shints: %s is removed: established calls that use this name go to other backends",
+				object, before->hints[i].host);
 	if (before->ports.first && (before->ports.first < after->ports.first || before->ports.last > after->ports.last))
 		messages_add(of->dangers, "%sports: packets to the removed ports no longer reach this backend", object);
 }

@@ -7,7 +7,7 @@
 #include "config.h"
 #include "core/base/messages.h"
 
-/* Adds a line for each difference. Adds to `dangers` each difference that sends packets of active calls
+/* Adds a line for each difference. Adds to `dangers` each difference that sends packets of established calls
  * to a different backend: a hint or a port that a backend loses. */
 void config_diff(
 	const struct config *before, const struct config *after, struct messages *lines, struct messages *dangers);

@@ -115,7 +115,7 @@ static void refuse_port(struct faults *faults, const struct hint_owner *owner, c
 }
 
 /* Ports of a VIP can identify backends as long as one port remains for new calls. */
-static void judge(
+static void check_hint(
 	const struct parse *parse, const struct holders *holders, const struct hint_owner *owner, struct faults *faults)
 {
 	const struct holder *end = holders->list + holders->count, *holder;
@@ -148,6 +148,6 @@ void config_check_hints(const struct parse *parse, struct faults *faults)
 		return;
 	holders = list_holders(parse);
 	for (i = 0; i < parse->hint_owner_count; i++)
-		judge(parse, &holders, &parse->hint_owners[i], faults);
+		check_hint(parse, &holders, &parse->hint_owners[i], faults);
 	free(holders.list);
 }

@@ -15,14 +15,14 @@ const struct config_service *config_probed_service(const struct config *config, 
 	return pool->probed_service == CONFIG_NO_SERVICE ? NULL : &config->services[pool->probed_service];
 }
 
-static bool can_be_asked(const struct config_service *service, const struct config_probe *probe)
+static bool can_be_probed(const struct config_service *service, const struct config_probe *probe)
 {
 	return config_probe_has_port(probe) && service->port && service->protocol == protocol_of(probe);
 }
 
-/* Finds for each pool the first service that uses it. With `to_ask`, its probe must also be able to use
+/* Finds for each pool the first service that uses it. With `probeable`, its probe must also be able to use
  * the service. */
-static void find_services(struct config *config, bool to_ask)
+static void find_services(struct config *config, bool probeable)
 {
 	for (size_t i = config->service_count; i-- > 0;) {
 		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
@@ -30,7 +30,7 @@ static void find_services(struct config *config, bool to_ask)
 		for (size_t j = 0; j < count; j++) {
 			struct config_pool *pool = &config->pools[pools[j]];
 
-			if (!to_ask || can_be_asked(&config->services[i], &pool->probe))
+			if (!probeable || can_be_probed(&config->services[i], &pool->probe))
 				pool->probed_service = i;
 		}
 	}
@@ -41,7 +41,7 @@ static void check_port(const struct config *config, const struct config_pool *po
 	const struct config_service *service = config_probed_service(config, pool);
 	const struct config_probe *probe = &pool->probe;
 
-	if (service && !probe->port && config_probe_has_port(probe) && !can_be_asked(service, probe))
+	if (service && !probe->port && config_probe_has_port(probe) && !can_be_probed(service, probe))
 		faults_add(faults, pool->position,
 			"pool %s: the probe needs a 'port', because no %s service of the pool has one", pool->name,
 			config_protocol_name(protocol_of(probe)));

@@ -62,7 +62,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
 				IN_REQUEST(wait),
 				.help = "with --drain: return when it is removed, or fail after this time"}}},
-	[COMMAND_BACKEND_DRAIN] = {"backend drain", "send no new calls to a backend; its active calls stay",
+	[COMMAND_BACKEND_DRAIN] = {"backend drain", "send no new calls to a backend; its established calls stay",
 		{POOL, BACKEND,
 			{"wait", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
 				IN_REQUEST(wait),
@@ -97,7 +97,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"text", NULL, ARGUMENT_TEXT, ARGUMENT_CONTENTS, IN_REQUEST(text)}}},
 	[COMMAND_RELOAD] = {"reload", "read the configuration file again and apply it",
 		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
-			.help = "reload even if active calls move: a different affinity, hash_key or pool"}}},
+			.help = "reload even if established calls move: a different affinity, hash_key or pool"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
 	[COMMAND_STATS] = {.words = "stats", .help = "show the packet counters by verdict, service and backend"},
 };

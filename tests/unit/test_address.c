@@ -138,7 +138,7 @@ Test(mac, reads_and_writes)
 		{"upper case", "AC:DE:48:FF:00:9A", "ac:de:48:ff:00:9a"},
 		{"multicast", "01:00:5e:00:00:01", NULL},
 		{"broadcast", "ff:ff:ff:ff:ff:ff", NULL},
-		{"nobody's", "00:00:00:00:00:00", NULL},
+		{"all zero", "00:00:00:00:00:00", NULL},
 		{"dashes", "02-00-5e-10-00-01", NULL},
 		{"no colons", "02005e100001", NULL},
 		{"one digit for a byte", "2:0:5e:10:0:1", NULL},

@@ -330,7 +330,7 @@ Test(config_write, a_written_configuration_reads_back_as_equal)
 		char *text = write_text(config), *second;
 
 		again = parse_good(text);
-		cr_assert(same_config(config, again), "reads back as another: %s", text);
+		cr_assert(same_config(config, again), "differs after it is read back: %s", text);
 		second = write_text(again);
 		cr_assert_str_eq(text, second);
 		config_free(config);
@@ -349,7 +349,7 @@ Test(config_write, a_copy_is_equal_and_outlives_the_original)
 		struct config *config = random_config(&state), *copy = config_copy(config);
 		char *text = write_text(config), *of_copy;
 
-		cr_assert(same_config(config, copy), "the copy is another: %s", text);
+		cr_assert(same_config(config, copy), "the copy differs: %s", text);
 		config_free(config);
 		of_copy = write_text(copy);
 		cr_assert_str_eq(text, of_copy);

@@ -193,7 +193,7 @@ Test(oversize, packets_that_cannot_be_fragmented)
 /* --- ICMP errors */
 
 /* Checks an error. `expected` has its source, destination and tags; all else is the same for all errors. */
-static void expect_answer(const struct punt *punt, const struct frame_spec *expected, uint16_t mtu, size_t most)
+static void expect_error(const struct punt *punt, const struct frame_spec *expected, uint16_t mtu, size_t most)
 {
 	bool ipv6 = strchr(expected->destination, ':') != NULL;
 	size_t link = 14 + 4 * ((expected->vlan[0] != 0) + (expected->vlan[1] != 0)), header = ipv6 ? 40 : 20;
@@ -227,7 +227,7 @@ Test(oversize, errors_to_the_sender)
 		struct frame_spec in;
 		uint16_t mtu;
 		struct frame_spec out;
-		uint16_t told;
+		uint16_t mtu_in_error;
 		size_t most;
 	} rows[] = {
 		{{.payload_length = 1422, .dont_fragment = true}, 1380, {BACK4}, 1380, 576},
@@ -252,7 +252,7 @@ Test(oversize, errors_to_the_sender)
 
 		spec.payload = text(spec.payload_length);
 		punt = punt_of(&spec, rows[i].mtu);
-		expect_answer(&punt, &rows[i].out, rows[i].told, rows[i].most);
+		expect_error(&punt, &rows[i].out, rows[i].mtu_in_error, rows[i].most);
 	}
 }
 
@@ -264,7 +264,7 @@ Test(oversize, packets_that_must_not_cause_an_error)
 	} rows[] = {
 		{"a later fragment of IPv4", {.fragment_offset = 1480, .dont_fragment = true}},
 		{"an ICMP error", {.icmp_type = 3}},
-		{"another protocol", {.protocol = 47}},
+		{"a different protocol", {.protocol = 47}},
 		{"from a multicast address", {.source = "224.0.0.1"}},
 		{"from the broadcast address", {.source = "255.255.255.255"}},
 		{"from the unspecified address", {.source = "0.0.0.0"}},
@@ -301,13 +301,13 @@ Test(oversize, an_ipv6_packet_of_the_minimum_mtu_causes_no_error)
 Test(oversize, the_rate_of_errors_is_limited)
 {
 	struct oversize_error_rate rate = {};
-	uint64_t start = 5000000, told = 0;
+	uint64_t start = 5000000, errors = 0;
 
 	for (uint64_t usec = 0; usec < 2000000; usec += 10)
-		told += oversize_error_is_allowed(&rate, start + usec);
-	cr_expect_geq(told, 2 * OVERSIZE_ERRORS_PER_SECOND);
-	cr_expect_leq(told, 2 * OVERSIZE_ERRORS_PER_SECOND + OVERSIZE_ERRORS_PER_SECOND / 10 + 1);
-	for (told = 0; oversize_error_is_allowed(&rate, start + 60000000); told++)
-		cr_assert_lt(told, 1000);
-	cr_expect_eq(told, OVERSIZE_ERRORS_PER_SECOND / 10 + 1, "errors of the burst: %lu", told);
+		errors += oversize_error_is_allowed(&rate, start + usec);
+	cr_expect_geq(errors, 2 * OVERSIZE_ERRORS_PER_SECOND);
+	cr_expect_leq(errors, 2 * OVERSIZE_ERRORS_PER_SECOND + OVERSIZE_ERRORS_PER_SECOND / 10 + 1);
+	for (errors = 0; oversize_error_is_allowed(&rate, start + 60000000); errors++)
+		cr_assert_lt(errors, 1000);
+	cr_expect_eq(errors, OVERSIZE_ERRORS_PER_SECOND / 10 + 1, "errors of the burst: %lu", errors);
 }
