@@ -305,8 +305,8 @@ struct punt_reader {
 /* probe_addresses: hash, address -> anything. The source addresses of health probes. */
 #define PROBE_ADDRESSES 256
 
-/* pools: array. A new value of `table` activates a new table, at once for every packet. Tables 2 * pool and 2
- * * pool + 1 belong to the pool. */
+/* pools: array. A new value of `table` activates a new table, at once for every packet. Pool N has the tables
+ * 2N and 2N + 1. */
 struct pool {
 	__u32 table;     /* index into tables */
 	__u32 migrating; /* 1: some slots of the pool are migrating, see previous_owners */
