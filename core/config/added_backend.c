@@ -81,10 +81,10 @@ static struct config *parse(const char *text, struct faults *faults)
 	return config;
 }
 
-static struct added *of_text(const char *text, struct faults *faults)
+static struct added_config *of_text(const char *text, struct faults *faults)
 {
 	struct config *config = parse(text, faults);
-	struct added *added;
+	struct added_config *added;
 
 	if (!config)
 		return NULL;
@@ -104,10 +104,10 @@ static bool has_group(const struct config_pool *pool, const char *group)
 	return i < pool->group_count;
 }
 
-struct added *added_new(const struct config_pool *pool, const char *name, const struct address *address,
+struct added_config *added_new(const struct config_pool *pool, const char *name, const struct address *address,
 	uint16_t weight, const struct added_options *options, struct faults *faults)
 {
-	struct added *added = NULL;
+	struct added_config *added = NULL;
 	size_t length;
 	char *text;
 	FILE *out = open_memstream(&text, &length);
@@ -129,10 +129,10 @@ struct added *added_new(const struct config_pool *pool, const char *name, const 
 	return added;
 }
 
-struct added *added_read(const struct added_backend *value)
+struct added_config *added_read(const struct added_backend *value)
 {
 	struct faults faults = {0};
-	struct added *added = NULL;
+	struct added_config *added = NULL;
 
 	if (memchr(value->text, '\0', sizeof(value->text)))
 		added = of_text(value->text, &faults);
@@ -144,14 +144,14 @@ struct added *added_read(const struct added_backend *value)
 	return added;
 }
 
-struct added *added_hold(struct added *added)
+struct added_config *added_hold(struct added_config *added)
 {
 	if (added)
 		atomic_fetch_add(&added->users, 1);
 	return added;
 }
 
-void added_free(struct added *added)
+void added_free(struct added_config *added)
 {
 	if (!added || atomic_fetch_sub(&added->users, 1) > 1)
 		return;
@@ -159,12 +159,12 @@ void added_free(struct added *added)
 	free(added);
 }
 
-const struct config_backend *added_backend(const struct added *added)
+const struct config_backend *added_backend(const struct added_config *added)
 {
 	return added->config->pools->backends;
 }
 
-const char *added_group(const struct added *added)
+const char *added_group(const struct added_config *added)
 {
 	return config_group_name(added->config->pools, added_backend(added));
 }

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include "config.h"
 
-struct added {
+struct added_config {
 	atomic_uint users;     /* references from farms and their copies, also by two threads */
 	struct config *config; /* one pool with one backend, and its group if it has one */
 	struct added_backend value;
@@ -20,17 +20,17 @@ struct added_options {
 };
 
 /* Creates a backend from its options. NULL with faults that name the backend. Free with added_free(). */
-struct added *added_new(const struct config_pool *pool, const char *name, const struct address *address,
+struct added_config *added_new(const struct config_pool *pool, const char *name, const struct address *address,
 	uint16_t weight, const struct added_options *options, struct faults *faults);
 
 /* Creates it from the text in the maps. NULL if the text is not readable. */
-struct added *added_read(const struct added_backend *value);
+struct added_config *added_read(const struct added_backend *value);
 
 /* Take and drop a reference; the last one frees the object. Both accept NULL. */
-struct added *added_hold(struct added *added);
-void added_free(struct added *added);
+struct added_config *added_hold(struct added_config *added);
+void added_free(struct added_config *added);
 
-const struct config_backend *added_backend(const struct added *added);
+const struct config_backend *added_backend(const struct added_config *added);
 
 /* The name of its group; NULL if it has none. */
-const char *added_group(const struct added *added);
+const char *added_group(const struct added_config *added);

@@ -43,7 +43,7 @@ static void adopt_overrides(struct farm_backend *backend, const struct backend_r
 		backend->record.weight = record->weight;
 }
 
-void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added *added)
+void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added_config *added)
 {
 	const struct config_backend *config = added_backend(added);
 	const char *group = added_group(added);
@@ -63,7 +63,7 @@ static void adopt_description(const struct farm_pool *pool, struct farm_backend 
 {
 	const uint32_t id = backend->id;
 	const struct added_backend *value = hash_map_find(running->maps[IMAGE_ADDED], &id);
-	struct added *added = value && (backend->record.overrides & OVERRIDE_ADDED) ? added_read(value) : NULL;
+	struct added_config *added = value && (backend->record.overrides & OVERRIDE_ADDED) ? added_read(value) : NULL;
 
 	if (added)
 		farm_describe(pool, backend, added);

@@ -19,7 +19,7 @@ struct farm_backend {
 	uint8_t priority;
 	uint16_t group; /* 1 + index into the pool's groups; 0: no group */
 	enum forward_method forward;
-	struct added *added; /* its description if it was added at runtime with options; else NULL */
+	struct added_config *added; /* its description if it was added at runtime with options; else NULL */
 	struct route route;
 	enum health probe_health;   /* the result of its probes alone; record.health is the decision of farm_judge() */
 	struct evidence probed;     /* the evidence of its probes; all zeros: none */
@@ -110,7 +110,7 @@ const struct config_backend *farm_backend_config(const struct farm_pool *pool, c
 #define FARM_ERROR_SIZE 256
 
 /* Sets the description of a backend that was added at runtime. Takes ownership of `added`. */
-void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added *added);
+void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added_config *added);
 
 /* Can a further backend of the pool use this address? 0 or -EADDRINUSE. */
 int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
@@ -121,9 +121,9 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 /* Add a backend with everything that a line in the file can contain. First call farm_try_described() on a
  * copy: it also checks that a file with all backends and this one would be valid, which is slow for a large
  * file. farm_add_described() takes ownership of `added`, even on failure. */
-int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added *added,
+int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
-int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added *added,
+int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 /* Stops new calls to the backend. It is removed once it owns no slot and is the previous owner of none. */

@@ -166,8 +166,8 @@ static int check_file(const struct farm *farm, char error[FARM_ERROR_SIZE])
 	return read ? 0 : -EINVAL;
 }
 
-int farm_add_described(struct farm *farm, const struct image *running, const char *pool_name, struct added *added,
-	char error[FARM_ERROR_SIZE])
+int farm_add_described(struct farm *farm, const struct image *running, const char *pool_name,
+	struct added_config *added, char error[FARM_ERROR_SIZE])
 {
 	const struct config_backend *wanted = added_backend(added);
 	struct farm_backend *backend;
@@ -186,7 +186,7 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	return 0;
 }
 
-int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added *added,
+int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE])
 {
 	int result = farm_add_described(sketch, running, pool, added_hold(added), error);

@@ -35,7 +35,7 @@ static const struct added_options all = {.hints = "px9.example.net,10.1.1.1:5062
 	.priority = 2};
 
 /* Like the daemon: first on a copy of the farm, then on the farm. */
-static int try_and_add(struct added *added, char error[FARM_ERROR_SIZE])
+static int try_and_add(struct added_config *added, char error[FARM_ERROR_SIZE])
 {
 	struct farm *sketch = farm_sketch(world.farm);
 	int result = farm_try_described(sketch, world.running, "proxies", added, error);
@@ -52,7 +52,7 @@ static int add(const struct added_options *options, char error[FARM_ERROR_SIZE])
 {
 	struct faults faults = {0};
 	struct address address;
-	struct added *added;
+	struct added_config *added;
 	int result = -1;
 
 	address_parse("10.0.0.19", &address);

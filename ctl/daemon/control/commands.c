@@ -74,7 +74,7 @@ static bool has_details(const struct request *request)
 	       request->priority != PROTOCOL_NOT_GIVEN;
 }
 
-static int try_add(struct daemon *daemon, const char *pool, struct added *added, char error[FARM_ERROR_SIZE])
+static int try_add(struct daemon *daemon, const char *pool, struct added_config *added, char error[FARM_ERROR_SIZE])
 {
 	struct farm *sketch = farm_sketch(daemon->farm);
 	int result;
@@ -97,7 +97,7 @@ static int add_with_details(
 		.priority = request->priority};
 	const struct farm_pool *pool = farm_find_pool(daemon->farm, request->pool);
 	struct faults faults = {0};
-	struct added *added;
+	struct added_config *added;
 	int result = -EINVAL;
 
 	if (!pool) /* farm_add_backend() writes the message */
