@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See calls.h. */
+/* See tracked_calls.h. */
 
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Planned changes, one on top of the other, while calls and connections are up: none is
-# lost, none moves, and new ones go where they should. The daemon is killed among them.
+# Overlapping planned changes with established calls and connections: none is lost, none moves, and new ones
+# reach the right backend. The daemon is killed several times meanwhile.
 #
-# Runs alone: its clients give calls up when they do not get to run for long.
+# Runs alone: its clients abandon calls when the machine is too busy.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -55,7 +55,7 @@ configure() {
 	YAML
 }
 
-# backend POOL NAME FILTER
+# backend POOL NAME FILTER: prints a field of a backend.
 backend() {
 	lab_ctl --json backend list "$1" | jq -r ".[] | select(.name == \"$2\") | $3"
 }
@@ -68,7 +68,7 @@ state_is() {
 	[ "$(backend proxies "$1" .state)" = "$2" ]
 }
 
-# Has all moved that is to move?
+# nothing_waits: is no slot waiting for its recording?
 nothing_waits() {
 	lab_ctl --json backend list proxies | jq -e 'all(.migrating | test("gaining|losing") | not)'
 }
@@ -87,8 +87,8 @@ kill_and_start() {
 	lab_daemon
 }
 
-# How many calls of the pool the kernel has noted before a time (seconds of CLOCK_MONOTONIC).
-notes_before() {
+# The number of calls that the kernel tracked before a time (seconds of CLOCK_MONOTONIC).
+tracked_before() {
 	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/tracked_calls |
 		jq "[.[] | select(.formatted.key.pool == 0 and .formatted.value.seen < $1)] | length"
 }
@@ -97,7 +97,7 @@ has_a_call() {
 	[ "$(backend "$1" "$2" .calls)" -eq 1 ]
 }
 
-# left_meanwhile POOL NAME OTHER: has it left while slots of others move again and again?
+# left_meanwhile POOL NAME OTHER: is the backend removed while slots of other backends keep moving?
 left_meanwhile() {
 	lab_ctl backend weight "$1" "$3" $((1 + SECONDS % 1000)) > /dev/null
 	has_left "$1" "$2"
@@ -128,18 +128,18 @@ overtake() {
 			'4,32 0 0 4294963256,53 0 1 429496730,6 0 0 65537,6 0 0 65538'
 }
 
-# first_seen NAME: "TIME CALL-ID" of each call of a backend, when it saw it first.
+# first_seen NAME: prints "TIME CALL-ID" for each call of a backend: the time of its first message.
 first_seen() {
 	awk -F'\t' '$4 == "R" && !seen[$5]++ { print $3, $5 }' "$LAB_DIR/$1.messages"
 }
 
-# calls_over NAME TIME: how many calls were there before that time, and had a BYE after.
+# calls_over NAME TIME: the number of calls that began before that time and had a BYE after it.
 calls_over() {
 	awk -F'\t' -v time="$2" '$4 == "R" && $3 < time { before[$5] = 1 }
 		$4 == "R" && $3 > time && $7 ~ /^BYE/ && before[$5] { over++ } END { print over + 0 }' "$LAB_DIR/$1.messages"
 }
 
-# connections_over SERVICE NAME TIME: likewise, of 20 s each.
+# connections_over SERVICE NAME TIME: likewise for connections of 20 s.
 connections_over() {
 	awk -v name="$2" -v time="$3" '$1 < time && $1 + 20 > time && $3 == name { over++ } END { print over + 0 }' "$LAB_DIR/$1.log"
 }
@@ -156,14 +156,14 @@ trails() {
 	lab_ctl --json stats | jq -c .verdicts 2> /dev/null || true
 }
 
-# say_to_chain METHOD CALL-ID TO-TAG: nobody answers.
+# say_to_chain METHOD CALL-ID TO-TAG: sends a request; no server responds.
 say_to_chain() {
 	printf '%s\t' 5066 "$1 sip:px@$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1" \
 		'Max-Forwards: 70' 'From: <sip:client>;tag=1' "To: <sip:px>$3" "Call-ID: $2" "CSeq: 1 $1" |
 		lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" > /dev/null
 }
 
-# owner_is CALL-ID OWNER: and nobody else.
+# owner_is CALL-ID OWNER: is this the only owner?
 owner_is() {
 	[ "$(lab_ctl lookup chain "$1" | cut -f2-)" = "$2" ]
 }
@@ -181,9 +181,9 @@ lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 check "px1 to px3 are up" wait_for 10 lab_serving 8
 check "px4 is down" wait_for 15 state_is px4 down
-check "the pool is settled" lab_ctl pool finish proxies
+check "migrations of the pool are finished" lab_ctl pool finish proxies
 
-# --- changes, one on top of the other
+# --- overlapping changes
 
 for host in client "${LAB_BACKENDS[@]}"; do
 	overtake "$host" "$([ "$host" = client ] && echo 700kbit || echo 300kbit)" || diag "no packets overtake others of $host"
@@ -195,84 +195,84 @@ sleep 8
 sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
 	'^33[0-9.]+% of the slots of proxies will move after their calls have been recorded'
-check "... it has them yet" [ "$(backend proxies px3 .slots)" -gt 0 ]
-check "... not for long" wait_for 8 has_no_slots proxies px3
+check "... it still owns them" [ "$(backend proxies px3 .slots)" -gt 0 ]
+check "... until the recording ends" wait_for 8 has_no_slots proxies px3
 drained=$(date +%s.%N)
 left=$(backend proxies px3 '"\(.calls) \(.migrating)"')
-like "... and about so many calls are left" "$left" '^[0-9]{3,} [0-9]+ releasing$'
+like "... status counts the remaining calls" "$left" '^[0-9]{3,} [0-9]+ releasing$'
 
 check "px5 is added" lab_ctl backend add proxies px5 10.0.0.15
 lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 check "px4 is back from down" wait_for 10 state_is px4 up
-check "px1 is to have three times as much" lab_ctl backend weight proxies px1 3
-check "while this is recorded" something_waits
+check "px1 gets three times the weight" lab_ctl backend weight proxies px1 3
+check "the slots wait for their recording" something_waits
 check "... the daemon is killed, and starts again" kill_and_start 0.5
-check "... and goes on recording" something_waits
-check "... until it has moved" wait_for 10 nothing_waits
+check "... the recording continues" something_waits
+check "... until all slots have moved" wait_for 10 nothing_waits
 moved=$(date +%s.%N)
 before=$(slots proxies)
-like "... all has its share" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
+like "... all backends have their share" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
 check "the daemon is killed again, and starts again" kill_and_start 1
-is "... it is as it was" "$(slots proxies)" "$before"
+is "... the owners are the same" "$(slots proxies)" "$before"
 like "... and calls stay where they were" "$(backend proxies px3 .migrating)" ' releasing$'
 
 check "px5 is drained" lab_ctl backend drain proxies px5
-check "... and ready again while this is recorded" lab_ctl backend ready proxies px5
-check "... nothing is to move" nothing_waits
-is "... and nothing has" "$(slots proxies)" "$before"
+check "... and set to ready during the recording" lab_ctl backend ready proxies px5
+check "... no slot waits" nothing_waits
+is "... no slot has moved" "$(slots proxies)" "$before"
 check "px2 is drained" lab_ctl backend drain proxies px2
 check "... has no slots" wait_for 8 has_no_slots proxies px2
 check "... is ready again" lab_ctl backend ready proxies px2
-check "... has its slots again" wait_for 8 nothing_waits
-is "... those" "$(slots proxies)" "$before"
+check "... owns slots again" wait_for 8 nothing_waits
+is "... the same slots" "$(slots proxies)" "$before"
 changed=$(date +%s.%N)
 
 lab_start wait balancer sipxdp-ctl backend drain proxies px3 --wait 80
 
-# --- other pools
+# --- removal with --drain
 
-check "a server is to leave" lab_ctl backend remove soon s2 --drain
-is "... is leaving" "$(backend soon s2 .admin)" leaving
-check "... has left when its time is over" wait_for 10 has_left soon s2
+check "a server is removed with --drain" lab_ctl backend remove soon s2 --drain
+is "... its state is leaving" "$(backend soon s2 .admin)" leaving
+check "... it is removed after drain_timeout" wait_for 10 has_left soon s2
 lab_ctl backend add soon s3 10.0.0.13 > /dev/null
 lab_ctl backend add soon s4 10.0.0.14 > /dev/null
 lab_ctl pool finish soon > /dev/null
 lab_ctl backend remove soon s4 --drain > /dev/null
-check "... another one likewise, though slots of others move on and on" wait_for 15 left_meanwhile soon s4 s3
+check "... a second one likewise, although slots of other backends keep moving" wait_for 15 left_meanwhile soon s4 s3
 is "... slots of the pool are migrating then" "$(lab_ctl --json backend list soon | jq 'any(.migrating != "")')" true
 lab_ctl backend add soon s5 10.0.0.15 > /dev/null
 lab_ctl backend remove soon s5 --drain > /dev/null
-check "... one that has had no slot yet does not wait" wait_for 5 left_meanwhile soon s5 s3
+check "... a server that never owned a slot does not wait" wait_for 5 left_meanwhile soon s5 s3
 
 before=$(slots usual)
-check "a server of a pool with the usual times is drained" lab_ctl backend drain usual u2
+check "a server of a pool with default times is drained" lab_ctl backend drain usual u2
 sleep 5
-is "... has all its slots 5 s later" "$(slots usual)" "$before"
-check "... and none after pool finish" lab_ctl pool finish usual
-check "... at once" has_no_slots usual u2
+is "... it owns all its slots 5 s later" "$(slots usual)" "$before"
+check "... pool finish moves them" lab_ctl pool finish usual
+check "... at once: it owns none" has_no_slots usual u2
 
 lab_ctl backend add chain c2 10.0.0.12 > /dev/null
 lab_ctl backend drain chain c1 > /dev/null
-check "calls go from one server to a second" wait_for 8 has_no_slots chain c1
-is "lookup names the second, and the first for a call that is up" "$(lab_ctl lookup chain silent)" \
+check "the slots of a server move to a second one" wait_for 8 has_no_slots chain c1
+is "lookup names the second server, and the first for established calls" "$(lab_ctl lookup chain silent)" \
 	"$(printf 'silent\tc2\t10.0.0.12\tc1 for established calls')"
 is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous_owner)"')" "c2 c1"
 say_to_chain OPTIONS opening ''
-check "... where something has been heard of it, the one that has it" wait_for 5 owner_is opening $'c2\t10.0.0.12'
+check "... for a tracked call, lookup names its backend" wait_for 5 owner_is opening $'c2\t10.0.0.12'
 say_to_chain BYE continuing ';tag=1'
-check "... whoever that is" wait_for 5 owner_is continuing $'c1\t10.0.0.11'
+check "... also if that is the previous owner" wait_for 5 owner_is continuing $'c1\t10.0.0.11'
 say_to_chain INVITE one-that-goes-on ''
-check "... one is noted" wait_for 5 has_a_call chain c2
+check "... the second server has a tracked call" wait_for 5 has_a_call chain c2
 lab_ctl backend add chain c3 10.0.0.13 > /dev/null
-check "... which is to leave for a third" lab_ctl backend remove chain c2 --drain
+check "... it is removed with --drain in favour of a third" lab_ctl backend remove chain c2 --drain
 check "... has no slots" wait_for 8 has_no_slots chain c2
 sleep 2
-is "... and stays for the call that it has" "$(backend chain c2 .admin)" leaving
+is "... it stays for its call" "$(backend chain c2 .admin)" leaving
 lab_ctl backend ready chain c1 > /dev/null
 lab_ctl backend remove chain c3 --drain > /dev/null
-check "... which c3 has not" wait_for 8 has_left chain c3
+check "... c3 has none and is removed" wait_for 8 has_left chain c3
 
-# --- what became of the calls
+# --- results of the calls
 
 check "no long call failed" lab_wait long 90
 check "no cancelled call failed" lab_wait cancelled 5
@@ -283,11 +283,11 @@ for client in long cancelled; do
 	diag "$(sip_statistic $client TotalCallCreated) calls, $(sip_statistic $client 'Retransmissions(C)') retransmissions"
 	[ "$(sip_statistic $client 'FailedCall(C)')" -eq 0 ] || diag "$(trails "$client")"
 done
-is "every message of a call was at one server" "$(sip_strays)" ""
+is "all messages of a call reached one server" "$(sip_strays)" ""
 diag "$(calls_over px3 "$drained") calls of px3 were up when it was drained"
-check "... they were many" [ "$(calls_over px3 "$drained")" -gt 200 ]
-check "... and so they were elsewhere when things changed" [ "$(calls_over px2 "$moved")" -gt 200 ]
-is "px3 had no new call when it was drained" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
+check "... there were many such calls" [ "$(calls_over px3 "$drained")" -gt 200 ]
+check "... also at px2 during the changes" [ "$(calls_over px2 "$moved")" -gt 200 ]
+is "px3 had no new call after its drain" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
 check "... px2 had" [ "$(first_seen px2 | awk -v time="$changed" '$1 > time' | wc -l)" -gt 100 ]
 check "... px5 had" [ "$(first_seen px5 | awk -v time="$moved" '$1 > time' | wc -l)" -gt 100 ]
 
@@ -295,22 +295,22 @@ for service in flow source; do
 	check "TCP, affinity $service: all connections have ended" lab_wait $service 10
 	diag "$(wc -l < "$LAB_DIR/$service.log") connections"
 	is "... none broke" "$(grep -v ' ok$' "$LAB_DIR/$service.log")" ""
-	is "... each was answered by one server" "$(awk '$3 ~ /,/' "$LAB_DIR/$service.log")" ""
+	is "... each was served by one server" "$(awk '$3 ~ /,/' "$LAB_DIR/$service.log")" ""
 	check "... some of px3 were open when it was drained" [ "$(connections_over $service px3 "$drained")" -gt 20 ]
 	is "... none was opened to it after that" "$(awk -v time="$drained" '$1 > time && $3 == "px3"' "$LAB_DIR/$service.log")" ""
 done
-is "a client has one server for its new connections" \
+is "with affinity source, a client keeps one server for new connections" \
 	"$(awk -v time="$changed" '$1 > time { print $2, $3 }' "$LAB_DIR/source.log" | sort -u | cut -d' ' -f1 | uniq -d)" ""
 
 check "drain --wait returns when px3 is empty" lab_wait wait 60
-check "... no call is left" [ "$(backend proxies px3 .calls)" -eq 0 ]
-check "px3 is to leave" lab_ctl backend remove proxies px3 --drain
-check "... and goes when the pool is settled" lab_ctl pool finish proxies
-check "... with the next second" wait_for 5 has_left proxies px3
-is "nothing is migrating then" "$(lab_ctl --json backend list proxies | jq -r '.[].migrating' | xargs)" ""
+check "... it has no calls" [ "$(backend proxies px3 .calls)" -eq 0 ]
+check "px3 is removed with --drain" lab_ctl backend remove proxies px3 --drain
+check "... pool finish ends its migrations" lab_ctl pool finish proxies
+check "... it is removed within a second" wait_for 5 has_left proxies px3
+is "no slot is migrating afterwards" "$(lab_ctl --json backend list proxies | jq -r '.[].migrating' | xargs)" ""
 
 drained_again=$(cut -d. -f1 /proc/uptime)
-check "calls were noted" [ "$(notes_before "$drained_again")" -gt 1000 ]
+check "calls are tracked" [ "$(tracked_before "$drained_again")" -gt 1000 ]
 check "px2 is drained once more" lab_ctl backend drain proxies px2
-is "... what was noted of calls before is forgotten" "$(notes_before "$drained_again")" 0
+is "... earlier tracked calls are deleted" "$(tracked_before "$drained_again")" 0
 tap_end

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What `lookup` says is what packets do: by Call-ID, by source, by the names of backends. It
-# says the same from the maps while no daemon runs, as `status`, `stats` and `backend list` do.
+# lookup agrees with the packet path: by Call-ID, source and hint. Without a running daemon, lookup, status, stats
+# and backend list give the same answers from the maps.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -28,17 +28,17 @@ configure() {
 	YAML
 }
 
-# said ARGUMENT...: the backend of each line of a lookup.
+# said ARGUMENT...: prints the backend of each line of a lookup.
 said() {
 	lab_ctl lookup "$@" 2> /dev/null | cut -f2
 }
 
-# answered: the backends that answer the questions.
+# answered: prints the backends that respond to the messages.
 answered() {
 	lab_in client tests/net/ask.py "$LAB_VIP"
 }
 
-# question NUMBER LINE...: a message by UDP, with tabs between its lines.
+# question NUMBER LINE...: prints a UDP message, with tabs between its lines.
 question() {
 	local number=$1
 	shift
@@ -46,7 +46,7 @@ question() {
 	echo "udp	$LAB_CLIENT	$((20000 + number))	5060	$*	From: <sip:a@example.net>;tag=1	To: <sip:b@example.net>;tag=2	Call-ID: lookup-$number	CSeq: 1 INFO"
 }
 
-# same NAME SERVICE OPTION LINE...: COUNT messages, and lookups with this option.
+# same NAME SERVICE OPTION LINE...: sends COUNT messages, and compares with lookups with this option.
 same() {
 	local name=$1 service=$2 option=$3 i
 	shift 3
@@ -58,7 +58,7 @@ sources() {
 	seq -f "$LAB_CLIENT:%g" 30000 $((30000 + COUNT - 1))
 }
 
-# All that is asked below, in one text.
+# everything: prints the answers to all look-ups below.
 everything() {
 	seq -f 'lookup-%g' $COUNT | lab_ctl lookup sip -
 	lab_ctl lookup sip --via one.example.net
@@ -83,7 +83,7 @@ same "Call-IDs of requests" sip "" "$REQUEST" "Via: SIP/2.0/UDP c.invalid;branch
 same "a response by its Via" sip "--via one.example.net" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP one.example.net;branch=z9hG4bK1"
 same "... with a port" sip "--via two.example.net:5062" "SIP/2.0 200 OK" \
 	"Via: SIP/2.0/UDP two.example.net:5062;branch=z9hG4bK1"
-same "... that is another one" sip "--via two.example.net" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP two.example.net;branch=z9hG4bK1"
+same "... a hint of a different backend" sip "--via two.example.net" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP two.example.net;branch=z9hG4bK1"
 same "... by an address" sip "--via 10.0.0.13" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP 10.0.0.13:5060;branch=z9hG4bK1"
 same "a request by its Route" sip "--route one.example.net" "$REQUEST" \
 	"Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1" "Route: <sip:one.example.net;lr>"
@@ -91,9 +91,9 @@ same "... by its Request-URI" sip "--request-uri 10.0.0.12" "INFO sip:b@10.0.0.1
 	"Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1"
 same "... which does not count beside a Route" sip "--request-uri 10.0.0.12 --route else.example.net" \
 	"INFO sip:b@10.0.0.12 SIP/2.0" "Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1" "Route: <sip:else.example.net;lr>"
-is "a lookup by a name needs no Call-ID" "$(lab_ctl lookup sip --via one.example.net)" \
+is "a lookup with a hint needs no Call-ID" "$(lab_ctl lookup sip --via one.example.net)" \
 	"one.example.net	px1	10.0.0.11	named by its via"
-like "... but says what is missing" "$(lab_ctl lookup sip --via else.example.net 2>&1 || true)" "a Call-ID or a user is missing"
+like "... a host name that is no hint does" "$(lab_ctl lookup sip --via else.example.net 2>&1 || true)" "a Call-ID or a user is missing"
 
 for source in "$LAB_CLIENT" $SECOND; do
 	is "affinity by source: $source" "$(said source --source "$source")" \
@@ -111,17 +111,17 @@ before=$(everything)
 lab_stop sipxdpd KILL || true
 for words in status stats "backend list" "lookup sip a-call"; do
 	# shellcheck disable=SC2086 # words of a command
-	is "without a daemon $words says so first" "$({ lab_ctl $words 2>&1 || true; } | head -n 1)" \
+	is "without a daemon $words prints a warning first" "$({ lab_ctl $words 2>&1 || true; } | head -n 1)" \
 		"sipxdp-ctl: sipxdpd is not running; read from the maps"
 	# shellcheck disable=SC2086
 	check "... and is JSON when --json" jq -e . <(lab_ctl --json $words 2> /dev/null || true)
 done
-is "... and says the same as the daemon did" "$(everything 2> /dev/null)" "$before"
-check "status fails, so that a monitor notices" eval '! lab_ctl status > /dev/null 2>&1'
+is "... the answers are those of the daemon" "$(everything 2> /dev/null)" "$before"
+check "status fails, so that monitoring notices" eval '! lab_ctl status > /dev/null 2>&1'
 like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd is not running"
 like "... and the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"
-like "what needs the daemon fails" "$(lab_ctl backend drain proxies px1 2>&1 || true)" "is sipxdpd running"
-like "... a service that is not there is an error" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"
+like "a command that needs the daemon fails" "$(lab_ctl backend drain proxies px1 2>&1 || true)" "is sipxdpd running"
+like "... an unknown service is an error" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"
 lab_in balancer sipxdp-loader detach > /dev/null
-like "without maps there is the usual error" "$(lab_ctl status 2>&1 || true)" "^sipxdp-ctl: cannot connect to .*is sipxdpd running"
+like "without maps sipxdp-ctl cannot connect" "$(lab_ctl status 2>&1 || true)" "^sipxdp-ctl: cannot connect to .*is sipxdpd running"
 tap_end

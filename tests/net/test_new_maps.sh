@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# New maps take the place of those in use, of other limits or of another contract, under
-# numbered packets: none is lost, and who was known by the old ones is known by the new ones.
+# New maps with different limits or a different ABI version replace the pinned maps while numbered packets
+# arrive: no packet is lost, and the new maps contain the state of the old ones.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,14 +10,14 @@ cd "$(dirname "$0")/../.."
 
 PINS=/sys/fs/bpf/sipxdp
 
-# configure LIMITS: of the three backends, probed by pings to the VIP.
+# configure LIMITS: writes a file with three backends, which are probed by pings to the VIP.
 configure() {
 	LAB_POOL="$POOL" lab_config dsr
 	lab_in balancer sh -c "echo 'limits: {$1}' >> $LAB_CONFIG"
 }
 POOL=$'record_time: 0s\nprobe: {type: icmp, interval: 200ms, timeout: 150ms}'
 
-# field NAME FILTER: of a backend.
+# field NAME FILTER: prints a field of a backend.
 field() {
 	lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | $2"
 }
@@ -26,12 +26,12 @@ field_is() {
 	[ "$(field "$1" "$2")" = "$3" ]
 }
 
-# What an operator has said, and what probes have found.
+# known: prints the state that operators and probes have set.
 known() {
 	lab_ctl --json backend list | jq -c '.[] | [.name, .state, .admin, .weight]' | xargs
 }
 
-# Who has which call, in short.
+# owners: prints a digest of the owner of each call.
 owners() {
 	seq 1000 | lab_ctl lookup sip - | md5sum
 }
@@ -53,15 +53,15 @@ says() {
 	grep -Fq "$1" "$LAB_DIR/sipxdpd.log"
 }
 
-# refuses NAME WORDS UPGRADE-OPTION...: it fails, says why, and leaves all as it was.
+# refuses NAME WORDS UPGRADE-OPTION...: checks that an upgrade fails with this reason and changes nothing.
 refuses() {
 	local name=$1 words=$2 before output status=0
 	shift 2
 	before=$(lab_in balancer find $PINS | sort)
 	output=$(upgrade "$@" 2>&1) || status=$?
 	is "$name: refused" $status 1
-	like "... it says why" "$output" "$words"
-	is "... nothing is left" "$(lab_in balancer find $PINS | sort)" "$before"
+	like "... with a reason" "$output" "$words"
+	is "... nothing remains" "$(lab_in balancer find $PINS | sort)" "$before"
 }
 
 lab_open
@@ -74,68 +74,68 @@ lab_ctl backend weight proxies px2 2 > /dev/null
 lab_ctl pool finish proxies > /dev/null
 before=$(known) calls=$(owners)
 
-# --- other limits
+# --- new limits
 
 configure 'backends: 64, tracked_calls: 4096'
 through "more backends and tracked calls" upgrade
 stays
 is "... the maps have room for them" "$(contract backends) $(contract tracked_calls)" "64 4096"
-is "... backends are as they were" "$(known)" "$before"
-is "... and have the calls that they had" "$(owners)" "$calls"
-check "... the daemon has seen that they are in place" wait_for 5 says "the new maps are in place"
-check "... nothing is left over" nothing_is_left
-unlike "... status warns of nothing that is in the way" "$(lab_ctl status)" 'warning: .*(attach|detach|interface|map)'
+is "... backends keep their state" "$(known)" "$before"
+is "... calls keep their backends" "$(owners)" "$calls"
+check "... the daemon uses the new maps" wait_for 5 says "the new maps are in place"
+check "... nothing remains" nothing_is_left
+unlike "... status has no warning about maps or interfaces" "$(lab_ctl status)" 'warning: .*(attach|detach|interface|map)'
 lab_in balancer sed -i 's/\(name: px1, .*\)}/\1, weight: 9}/' "$LAB_CONFIG"
 lab_in balancer sed -i 's/backends: 64/backends: 65/' "$LAB_CONFIG"
-through "what else is new in FILE waits for a reload" upgrade
+through "other changes of FILE wait for a reload" upgrade
 stays
-is "... the maps have room for one more" "$(contract backends)" 65
-is "... backends are as they were" "$(known) $(owners)" "$before $calls"
-through "they are forwarded by" true
-is "... and counted by, at both that serve" \
+is "... the maps have room for one backend more" "$(contract backends)" 65
+is "... backends keep their state" "$(known) $(owners)" "$before $calls"
+through "the new maps forward packets" true
+is "... and count them for both active backends" \
 	"$(lab_ctl --json backend list | jq '[.[] | select(.packets > 0)] | length')" 2
 
 lab_in px1 ip address del "$LAB_VIP/32" dev lo
-check "probes go on: one without the VIP is down" wait_for 10 field_is px1 .state down
+check "probes continue: a backend without the VIP is down" wait_for 10 field_is px1 .state down
 lab_address px1 lo "$LAB_VIP/32"
-check "... and back" wait_for 10 field_is px1 .state up
+check "... and up again" wait_for 10 field_is px1 .state up
 
 configure 'backends: 4, tracked_calls: 4096, slots: 1024'
 lab_ctl pool finish proxies > /dev/null
-through "fewer backends, and other slots" upgrade
-is "... they are" "$(contract backends) $(contract slots)" "4 1024"
-is "... backends are as they were" "$(known)" "$before"
-is "... the limits that are the maps' own: nothing to renew" "$(upgrade | grep -c 'took the place of')" 1
+through "fewer backends, and a different number of slots" upgrade
+is "... the maps have these sizes" "$(contract backends) $(contract slots)" "4 1024"
+is "... backends keep their state" "$(known)" "$before"
+is "... an upgrade with the same limits keeps the maps" "$(upgrade | grep -c 'took the place of')" 1
 
-# --- what is refused, or waits
+# --- refused and waiting upgrades
 
 lab_ctl backend add proxies px4 10.0.0.14 > /dev/null
 configure 'backends: 3, slots: 2048'
-refuses "too few for who was added by hand" "no sipxdpd .* has filled the new maps within 2 s" --timeout 2
-check "... the daemon says why" says "the new maps have room for fewer backends than are running"
+refuses "limits too small for backends added by sipxdp-ctl" "no sipxdpd .* has filled the new maps within 2 s" --timeout 2
+check "... the daemon logs the reason" says "the new maps have room for fewer backends than are running"
 wait_for 20 field_is px4 .state unreachable
 before_restart=$(known)
 lab_stop sipxdpd TERM
 configure 'backends: 8, slots: 2048'
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "the daemon is started with a file that does not fit: it waits" wait_for 5 says "slots is 2048, and the maps were made for 1024"
-through "... for new maps" upgrade
-check "... which it fills" wait_for 10 says "the new maps are in place"
-is "... who runs is known" "$(known)" "$before_restart"
+check "the daemon starts with a file that is too large for the maps, and waits" wait_for 5 says "slots is 2048, and the maps were made for 1024"
+through "... an upgrade makes new maps" upgrade
+check "... the daemon fills them" wait_for 10 says "the new maps are in place"
+is "... backends keep their state" "$(known)" "$before_restart"
 lab_ctl backend remove proxies px4 > /dev/null
 lab_ctl pool finish proxies > /dev/null
 configure 'backends: 32, slots: 1024'
-refuses "no time at all" "nothing was changed" --timeout 0
+refuses "an upgrade with --timeout 0" "nothing was changed" --timeout 0
 
 POOL=${POOL/0s/1h} configure 'backends: 8, slots: 2048'
 lab_ctl reload > /dev/null
 lab_ctl backend ready proxies px3 > /dev/null
 POOL=${POOL/0s/1h} configure 'backends: 32, slots: 1024'
 refuses "slots are migrating" "pool finish" --timeout 3
-check "... the daemon says so, too" says "wait for the end of all migrations"
-through "they are settled while it waits" eval 'upgrade & sleep 1.5; lab_ctl pool finish proxies && wait $!'
-is "... the new maps are there" "$(contract backends)" 32
-check "... and px3 serves" wait_for 5 lab_serving 3
+check "... the daemon logs it, too" says "wait for the end of all migrations"
+through "migrations end while the upgrade waits" eval 'upgrade & sleep 1.5; lab_ctl pool finish proxies && wait $!'
+is "... the new maps are in use" "$(contract backends)" 32
+check "... px3 owns slots" wait_for 5 lab_serving 3
 
 lab_ctl backend drain proxies px3 > /dev/null
 POOL=${POOL/0s/1h} configure 'backends: 33, slots: 1024'
@@ -150,44 +150,44 @@ configure 'backends: 40, slots: 1024'
 lab_stop sipxdpd TERM
 refuses "no daemon runs" "no sipxdpd .* has filled" --timeout 1
 lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
-check "it waits" wait_for 10 lab_in balancer test -e $PINS/next/contract
+check "the loader waits" wait_for 10 lab_in balancer test -e $PINS/next/contract
 lab_stop upgrade TERM || true
-check "... is interrupted, and nothing is left over" nothing_is_left
+check "... is interrupted, and nothing remains" nothing_is_left
 configure 'backends: 40, slots: 512'
 lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 wait_for 10 lab_in balancer test -e $PINS/next/contract
 lab_stop upgrade KILL || true
 start_packets
 lab_daemon
-check "it is killed: the daemon, whose file fits no others, fills what it has left" says "waiting for new maps"
-like "... changes are refused meanwhile" "$(lab_ctl backend weight proxies px1 7 2>&1)" "is switching to new maps"
-check "... goes back to the maps in use" wait_for 10 says "switching to other maps, which are filled"
-is "... and knows who runs" "$(known)" "$before"
+check "the loader is killed: the daemon fills the maps that it leaves behind" says "waiting for new maps"
+like "... commands that change something are refused meanwhile" "$(lab_ctl backend weight proxies px1 7 2>&1)" "is switching to new maps"
+check "... it switches back to the pinned maps" wait_for 10 says "switching to other maps, which are filled"
+is "... backends keep their state" "$(known)" "$before"
 lab_stop numbered || true
 is "... no packet was lost meanwhile" "$(result lost)" 0
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
-check "... probes go on" wait_for 10 field_is px2 .state down
+check "... probes continue" wait_for 10 field_is px2 .state down
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
-check "... and on" wait_for 10 field_is px2 .state up
+check "... and detect the recovery" wait_for 10 field_is px2 .state up
 lab_ctl pool finish proxies > /dev/null
-through "the next upgrade makes new ones" upgrade
-is "... which are in use" "$(contract backends) $(contract slots)" "40 512"
-check "... nothing is left over" nothing_is_left
+through "the next upgrade makes new maps" upgrade
+is "... they are in use" "$(contract backends) $(contract slots)" "40 512"
+check "... nothing remains" nothing_is_left
 
-# As a loader leaves it that is killed while it moves pins.
+# The state after a loader was killed while it moved pins.
 lab_in balancer sh -c "mkdir $PINS/next && mv $PINS/pools $PINS/contract $PINS/next"
-like "pins were moved in part: the loader's status warns" "$(lab_in balancer sipxdp-loader status)" 'warning: .*was interrupted'
-through "... upgrade does the rest" upgrade
-check "... nothing is left over" nothing_is_left
-is "... who runs is known" "$(known)" "$before"
+like "some pins are moved: the status of the loader warns" "$(lab_in balancer sipxdp-loader status)" 'warning: .*was interrupted'
+through "... upgrade completes the move" upgrade
+check "... nothing remains" nothing_is_left
+is "... backends keep their state" "$(known)" "$before"
 
-# --- another contract
+# --- a different ABI version
 
-# The sources of a release whose maps no program of this one can read by its structs.
+# Makes the sources of a release with a different ABI version and different structs.
 make_next_release() {
 	local next=$LAB_DIR/next-release
 	mkdir "$next"
-	cp -a bpf vmlinux core loader ctl Makefile packages.txt "$next"
+	cp -a bpf vmlinux core loader ctl tools Makefile packages.txt "$next"
 	mkdir -p "$next/tests/lib" && cp tests/lib/install-packages "$next/tests/lib"
 	sed -i -e 's/^#define ABI_VERSION .*/#define ABI_VERSION 1000/' \
 		-e '/^struct \(backend_record\|backend\|service\|contract\|pool\) {/,/^}/ { /^};/i\	__u64 grown;
@@ -196,40 +196,40 @@ make_next_release() {
 	make -s -j2 -C "$next" > "$LAB_DIR/next-release.log" 2>&1 || { tail -n 20 "$LAB_DIR/next-release.log" && return 1; }
 }
 
-check "a release of another contract is built" make_next_release
+check "a release with a different ABI version is built" make_next_release
 lab_ctl backend maint proxies px3 > /dev/null
 lab_ctl backend weight proxies px1 3 > /dev/null
 lab_ctl pool finish proxies > /dev/null
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
-check "one is down" wait_for 10 field_is px2 .state down
+check "one backend is down" wait_for 10 field_is px2 .state down
 before=$(known) calls=$(owners)
 PATH=$LAB_DIR/next-release/build:$PATH
-like "its loader says what is needed" "$(lab_in balancer sipxdp-loader upgrade 2>&1)" 'contract version .*1000: new ones .*upgrade -c FILE'
+like "its loader names the needed command" "$(lab_in balancer sipxdp-loader upgrade 2>&1)" 'contract version .*1000: new ones .*upgrade -c FILE'
 lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "its daemon waits for it" wait_for 10 says "this program needs 1000"
+check "its daemon waits" wait_for 10 says "this program needs 1000"
 kill -HUP "${LAB_PROCESS[sipxdpd]}"
 sleep 0.3
-check "... though it is told to reload" lab_running sipxdpd
-through "its maps take the place of ours" upgrade
+check "... also after SIGHUP" lab_running sipxdpd
+through "its maps replace the maps of this release" upgrade
 stays
-check "... it answers" wait_for 10 lab_answers
-is "... they are its own" "$(contract version) $(contract backends)" "1000 40"
-is "... backends are as they were" "$(known)" "$before"
-is "... and have the calls that they had" "$(owners)" "$calls"
-check "... nothing is left over" nothing_is_left
+check "... it responds to sipxdp-ctl" wait_for 10 lab_answers
+is "... they have its ABI version" "$(contract version) $(contract backends)" "1000 40"
+is "... backends keep their state" "$(known)" "$before"
+is "... calls keep their backends" "$(owners)" "$calls"
+check "... nothing remains" nothing_is_left
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
-check "probes go on" wait_for 10 field_is px2 .state up
-through "its next upgrade needs none" lab_in balancer sipxdp-loader upgrade
+check "probes continue" wait_for 10 field_is px2 .state up
+through "its next upgrade keeps the maps" lab_in balancer sipxdp-loader upgrade
 stays
 lab_ctl pool finish proxies > /dev/null
 lab_stop sipxdpd TERM
 PATH=${PATH#*:}
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "the daemon of this release waits in its turn" wait_for 10 says "this program needs $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
-check "... and ends when it is told to" lab_stop sipxdpd TERM
+check "the daemon of this release waits for its maps" wait_for 10 says "this program needs $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
+check "... and stops on SIGTERM" lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-through "and back" upgrade
+through "an upgrade back to this release" upgrade
 stays
 check "... px3 is still in maint" wait_for 10 field_is px3 .admin maint
 tap_end

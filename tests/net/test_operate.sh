@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What an operator does to a running balancer: each change is live at once, and moves
-# the calls that it must move and no others.
+# Operations on a running balancer: each change takes effect at once and moves only the
+# calls that it must move.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-# owners: "CALL-ID BACKEND" of 2,000 Call-IDs, as the balancer has it now.
+# owners: prints "CALL-ID BACKEND" for 2,000 Call-IDs.
 owners() {
 	seq -f 'operate-%g@example.net' 2000 | lab_ctl lookup sip - | awk '{ print $1, $2 }'
 }
 
-# moved BEFORE: "FROM TO" of each Call-ID that has another owner than then.
+# moved BEFORE: prints "FROM TO" for each Call-ID whose owner has changed since BEFORE.
 moved() {
 	paste -d' ' <(cut -d' ' -f2 <<< "$1") <(owners | cut -d' ' -f2) | awk '$1 != $2'
 }
@@ -30,7 +30,7 @@ backend() {
 	lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | $2"
 }
 
-# calls_end_well NAME: and every message is where the balancer says.
+# calls_end_well NAME: runs calls, which must all succeed.
 calls_end_well() {
 	sip_client "$1" client "$LAB_CLIENT" options 60 100
 	lab_wait "$1" 20
@@ -62,7 +62,7 @@ lab_flat 4
 for host in "${LAB_BACKENDS[@]}"; do
 	sip_answer "$host" "$host" "$LAB_VIP" answer-options
 done
-# The kernel asks a silent neighbour again after half a minute; here after some seconds.
+# Linux verifies a silent neighbour after half a minute by default; here after some seconds.
 lab_in balancer sysctl -qw net.ipv4.neigh.eth0.base_reachable_time_ms=2000 net.ipv4.neigh.eth0.delay_first_probe_time=1
 LAB_POOL=$'record_time: 0s\ndrain_timeout: 1s'
 lab_config dsr px1 px2 px3
@@ -72,82 +72,82 @@ wait_for 10 lab_serving 3
 first=$(owners)
 
 like "maint says what moved" "$(lab_ctl backend maint proxies px2)" '^33\.[0-9]+% of the slots of proxies move '
-is "... takes all from px2" "$(share px2)" 0
+is "... px2 has no slots" "$(share px2)" 0
 is "... only px2's calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
-is "... to all the others" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"
-check "... calls go on" calls_end_well maint
+is "... to all other backends" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"
+check "... calls succeed" calls_end_well maint
 like "... backend list says maint" "$(backend px2 .admin)" maint
 check "ready" lab_ctl backend ready proxies px2
-is "... px2 has exactly its calls again" "$(moved "$first")" ""
+is "... px2 owns exactly its previous slots" "$(moved "$first")" ""
 
 check "weight 3" lab_ctl backend weight proxies px1 3
 is "... gives px1 three fifths" "$(share px1)" 60
 is "... calls move to px1 only" "$(moved "$first" | cut -d' ' -f2 | sort -u)" px1
-check "... and a weight outlives the daemon" start_again 3
+check "... the weight survives a restart of the daemon" start_again 3
 is "... still three fifths" "$(share px1)" 60
 check "reload" lab_ctl reload
-is "... goes back to the file" "$(moved "$first")" ""
+is "... restores the weight of the file" "$(moved "$first")" ""
 
 check "add" lab_ctl backend add proxies px4 10.0.0.14
-check "... serves as soon as its neighbour answers" wait_for 5 lab_serving 4
-is "... a quarter" "$(share px4)" 25
+check "... it owns slots as soon as its neighbour entry resolves" wait_for 5 lab_serving 4
+is "... it has a quarter of the slots" "$(share px4)" 25
 is "... calls move to px4 only" "$(moved "$first" | cut -d' ' -f2 | sort -u)" px4
-check "... calls go on" calls_end_well add
+check "... calls succeed" calls_end_well add
 lab_ctl save | lab_write balancer /etc/sipxdp/saved.yaml
 check "save writes a file without faults" lab_in balancer sipxdpd -c /etc/sipxdp/saved.yaml --check
-like "... with the new backend in it" "$(lab_in balancer cat /etc/sipxdp/saved.yaml)" 10.0.0.14
-is "... whose plan moves nothing" \
+like "... the file contains the new backend" "$(lab_in balancer cat /etc/sipxdp/saved.yaml)" 10.0.0.14
+is "... its plan moves no slots" \
 	"$(lab_ctl --json plan /etc/sipxdp/saved.yaml | jq .moved_percent)" 0
 before=$(owners)
-is "plan of the file of the start would move px4's quarter" \
+is "plan with the original file would move the slots of px4" \
 	"$(lab_ctl --json plan "$LAB_CONFIG" | jq '.moved_percent | round')" 25
-is "... and moves nothing itself" "$(moved "$before")" ""
+is "... plan itself moves nothing" "$(moved "$before")" ""
 check "remove" lab_ctl backend remove proxies px4
-is "... each call is back where it was" "$(moved "$first")" ""
-check "remove of one that is in the file" lab_ctl backend remove proxies px3
-is "... takes all from it" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
-check "... outlives the daemon" start_again 2
+is "... each call has its previous owner again" "$(moved "$first")" ""
+check "remove a backend of the file" lab_ctl backend remove proxies px3
+is "... only its calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
+check "... the removal survives a restart of the daemon" start_again 2
 is "... still" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
 check "reload" lab_ctl reload
 check "... brings it back" wait_for 5 lab_serving 3
-is "... with its calls" "$(moved "$first")" ""
+is "... with its previous slots" "$(moved "$first")" ""
 
 pull_the_cable px2
 check "a backend whose cable is pulled loses its slots" wait_for 30 is_out px2
 is "... only its calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
-check "... calls go on" calls_end_well cable
+check "... calls succeed" calls_end_well cable
 put_it_back px2
-check "... and has them again when it is back" wait_for 30 lab_serving 3
-is "... exactly them" "$(moved "$first")" ""
+check "... it owns slots again after the cable is back" wait_for 30 lab_serving 3
+is "... exactly its previous slots" "$(moved "$first")" ""
 lab_in px2 ip link set dev eth0 address 02:00:00:00:00:77
 lab_in px2 ping -c 1 -W 2 "$LAB_BALANCER" > /dev/null
-check "a backend with a new network card is followed" wait_for 30 mac_is px2 02:00:00:00:00:77
-check "... calls go on" calls_end_well card
+check "a new MAC address of a backend is detected" wait_for 30 mac_is px2 02:00:00:00:00:77
+check "... calls succeed" calls_end_well card
 
-unlike "drain of the first has no warning" "$(lab_ctl backend drain proxies px1)" warning
-unlike "... nor maint of the second" "$(lab_ctl backend maint proxies px2)" warning
+unlike "drain of the first backend gives no warning" "$(lab_ctl backend drain proxies px1)" warning
+unlike "... maint of the second gives none" "$(lab_ctl backend maint proxies px2)" warning
 LAST_WARNING='^warning: .*pool proxies: no healthy backend accepts new calls; the balancer cannot forward them$'
-like "... drain of the last has one" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
-like "... and maint" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"
+like "... drain of the last one warns" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
+like "... maint of the last one warns" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"
 for backend in px1 px2 px3; do
 	unlike "$backend: ready, without a warning" "$(lab_ctl backend ready proxies $backend)" warning
 done
-check "... all have their calls again" wait_for 5 same_owners "$first"
+check "... all backends own their previous slots" wait_for 5 same_owners "$first"
 
 lab_in px2 ip address add 10.0.0.42/24 dev eth0
 lab_in balancer cp "$LAB_CONFIG" "$LAB_CONFIG.before"
 lab_in balancer sed -i 's/10\.0\.0\.12}/10.0.0.42}/' "$LAB_CONFIG"
 planned=$(lab_ctl --json plan "$LAB_CONFIG")
-is "plan of another address: its third moves until it answers" "$(jq '.moved_percent | round' <<< "$planned")" 33
-unlike "... and no MAC address is made up" "$planned" "reached by"
-is "... it is what reload does" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
-check "... until it has answered" wait_for 5 lab_serving 3
-is "... with its calls" "$(moved "$first")" ""
+is "plan with a new address: the third of px2 moves until the address resolves" "$(jq '.moved_percent | round' <<< "$planned")" 33
+unlike "... the plan contains no invented MAC address" "$planned" "reached by"
+is "... reload does what plan says" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+check "... px2 owns slots once its address resolves" wait_for 5 lab_serving 3
+is "... with its previous slots" "$(moved "$first")" ""
 lab_in balancer cp "$LAB_CONFIG.before" "$LAB_CONFIG"
 lab_ctl reload > /dev/null
 
 for words in status "service list" "pool list" "backend list" stats "lookup sip a-call"; do
 	# shellcheck disable=SC2086 # words of a command
-	check "$words is JSON when --json" jq -e . <(lab_ctl --json $words)
+	check "--json: $words prints JSON" jq -e . <(lab_ctl --json $words)
 done
 tap_end

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Which user may own the directory of the pins, and what else may be pinned in it: other users
-# cannot replace pins or hold the locks, and what sipxdp did not pin is named.
+# Owner, mode and content of the pin directory: other users cannot replace pins or hold the locks, and foreign
+# pins are named in the message.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -14,7 +14,7 @@ loader() {
 	lab_in balancer sipxdp-loader "$@"
 }
 
-# fails NAME REGEX COMMAND...: on the balancer, with exit status 1 and a message that matches.
+# fails NAME REGEX COMMAND...: runs the command on the balancer; it must exit with status 1 and a matching message.
 fails() {
 	local name=$1 regex=$2 output status=0
 	shift 2
@@ -26,7 +26,7 @@ fails() {
 	fi
 }
 
-# Each program that uses pins refuses them with this message, and leaves them as they are.
+# all_refuse NAME REGEX: each program that uses pins must refuse them with this message and change nothing.
 all_refuse() {
 	local name=$1 regex=$2 before
 	before=$(lab_in balancer find /sys/fs/bpf -printf '%p %m %u %i\n')
@@ -47,7 +47,7 @@ mode_of() {
 
 mounted_by_the_loader() {
 	# shellcheck disable=SC2016 # $1 is the inner shell's
-	is "bpffs that the loader mounts, and the directory, are closed to other users" "$(
+	is "a bpffs mounted by the loader and its directory are closed to other users" "$(
 		lab_in balancer unshare --mount sh -c '
 			umount /sys/fs/bpf && umask 0 && sipxdp-loader attach -c "$1" > /dev/null &&
 			stat -c %A /sys/fs/bpf /sys/fs/bpf/sipxdp | cut -c 2-9 | xargs; sipxdp-loader detach > /dev/null' \
@@ -57,10 +57,10 @@ mounted_by_the_loader() {
 
 mounted_by_systemd() {
 	# shellcheck disable=SC2016 # $1 is the inner shell's
-	check "bpffs with the mode 0700, as systemd mounts it, will do" lab_in balancer unshare --mount sh -c '
+	check "a bpffs with mode 0700, as systemd mounts it, is accepted" lab_in balancer unshare --mount sh -c '
 		mount -t bpf -o mode=700 bpf /sys/fs/bpf && sipxdp-loader attach -c "$1" && sipxdp-loader status &&
 		sipxdp-loader detach' sh "$LAB_CONFIG"
-	is "bpffs with the mode 1777, the default, will do" "$(mode_of /sys/fs/bpf)" 1777
+	is "a bpffs with mode 1777, the default, is accepted" "$(mode_of /sys/fs/bpf)" 1777
 	check "... attach" loader attach -c "$LAB_CONFIG"
 	is "... the directory is closed to other users" "$(mode_of $PINS)" 700
 	check "... detach" loader detach
@@ -72,12 +72,12 @@ made_by_another_user() {
 	lab_in balancer rm -r $PINS
 	lab_in balancer "${NOBODY[@]}" mkdir -m 755 /sys/fs/bpf/above
 	lab_in balancer mkdir -m 700 /sys/fs/bpf/above/pins
-	fails "a directory in one of another user" "/sys/fs/bpf/above: it belongs to user 65534" \
+	fails "a directory inside a directory of another user" "/sys/fs/bpf/above: it belongs to user 65534" \
 		sipxdp-loader attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf/above/pins
 	lab_in balancer rm -r /sys/fs/bpf/above
 	lab_in balancer mkdir -m 700 /sys/fs/bpf/real
 	lab_in balancer "${NOBODY[@]}" ln -s real $PINS
-	all_refuse "a link that another user has made" "$PINS: it is a symbolic link"
+	all_refuse "a symbolic link of another user" "$PINS: it is a symbolic link"
 	lab_in balancer rm $PINS
 	lab_in balancer rmdir /sys/fs/bpf/real
 }
@@ -87,17 +87,17 @@ open_to_others() {
 	lab_in balancer chmod 770 $PINS
 	all_refuse "a directory that a group can write to" "$PINS: other users can write to it.*chmod"
 	lab_in balancer chmod 755 $PINS
-	all_refuse "a directory that others can open" "$PINS: other users can open it.*chmod 0700"
+	all_refuse "a directory that other users can open" "$PINS: other users can open it.*chmod 0700"
 	lab_in balancer chmod 700 $PINS
 	lab_in balancer chmod 777 /sys/fs/bpf
-	all_refuse "a bpffs where others can rename what is not theirs" "/sys/fs/bpf: other users can write to it"
+	all_refuse "a bpffs where other users can rename foreign files" "/sys/fs/bpf: other users can write to it"
 	lab_in balancer chmod 1777 /sys/fs/bpf
-	check "as they were, all is well" loader detach
+	check "with the original modes detach works" loader detach
 }
 
 # --- the locks
 
-# What another user can open it can lock: the directory of the pins, and all that is above it.
+# A user can lock each directory that it can open: the pin directory and those above it.
 locks() {
 	lab_start hog balancer "${NOBODY[@]}" flock /sys/fs/bpf sh -c "touch $LAB_DIR/hog.holds; sleep infinity"
 	chmod 777 "$LAB_DIR"
@@ -106,16 +106,16 @@ locks() {
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	check "... nor upgrade" lab_in balancer timeout 30 sipxdp-loader upgrade
 	check "... nor sipxdpd" lab_daemon
-	fails "... nor can that user lock the directory of the pins, which sipxdpd has" "Permission denied" \
+	fails "... that user cannot lock the pin directory, whose lock sipxdpd holds" "Permission denied" \
 		"${NOBODY[@]}" sh -c "flock -n $PINS true || exit 1"
-	fails "... and a second sipxdpd is refused" "another sipxdpd" sipxdpd -c "$LAB_CONFIG" --socket /run/second.sock
+	fails "... a second sipxdpd is refused" "another sipxdpd" sipxdpd -c "$LAB_CONFIG" --socket /run/second.sock
 	lab_stop sipxdpd || true
 	check "... nor detach" lab_in balancer timeout 30 sipxdp-loader detach
-	is "... which leaves nothing, and no lock" "$(lab_in balancer sh -c "ls -d $PINS 2> /dev/null || true")" ""
+	is "... detach leaves no pins and no lock" "$(lab_in balancer sh -c "ls -d $PINS 2> /dev/null || true")" ""
 	lab_stop hog || true
 }
 
-# Loaders that make and remove the directory take turns, and each ends.
+# Concurrent loaders create and remove the directory in turn, and all of them finish.
 many_loaders() {
 	local i status failed=0
 	for ((i = 0; i < 8; i++)); do
@@ -130,9 +130,9 @@ many_loaders() {
 		lab_wait "turn$i" 60 || status=$?
 		[ $status -eq 0 ] || failed=$((failed + 1))
 	done
-	is "eight loaders that attach and detach at once all come to an end" $failed 0
-	unlike "... none of them with a fault in the directory" "$(cat "$LAB_DIR"/turn*.log)" "cannot (lock|make|pin|remove|read)"
-	is "... and leave nothing" "$(lab_in balancer sh -c "ls -d $PINS 2> /dev/null || true")$(lab_in balancer ip -j link show eth0 | jq -r '.[0].xdp // empty')" ""
+	is "eight concurrent loaders that attach and detach all finish" $failed 0
+	unlike "... none reports an error of the directory" "$(cat "$LAB_DIR"/turn*.log)" "cannot (lock|make|pin|remove|read)"
+	is "... they leave nothing behind" "$(lab_in balancer sh -c "ls -d $PINS 2> /dev/null || true")$(lab_in balancer ip -j link show eth0 | jq -r '.[0].xdp // empty')" ""
 }
 
 # --- pins of another type
@@ -155,7 +155,7 @@ another_type() {
 	pin_a_program $PINS/contract
 	fails "a program pinned as a map: attach says to remove it" "contract: something else is pinned there \(remove it with 'rm'" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
-	check "... detach ends well" loader detach
+	check "... detach succeeds" loader detach
 	stays $PINS/contract
 	lab_in balancer rm $PINS/contract
 	pin_a_map $PINS/contract
@@ -166,7 +166,7 @@ another_type() {
 	for name in services balancer; do
 		pin_a_map $PINS/$name
 		fails "a map pinned as $name" "$PINS/$name: something else is pinned there" sipxdp-loader attach -c "$LAB_CONFIG"
-		check "... detach leaves what is not ours" loader detach
+		check "... detach keeps the foreign pin" loader detach
 		stays $PINS/$name
 		lab_in balancer rm $PINS/$name
 	done
@@ -179,9 +179,9 @@ another_type() {
 	loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_in balancer rm $PINS/contract $PINS/links/eth0
 	pin_a_program $PINS/contract
-	fails "... among pins that are ours: attach says that detach removes them" "'detach' removes them" \
+	fails "... among pins of sipxdp: attach points to detach" "'detach' removes them" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
-	check "... which it does" loader detach
+	check "... detach removes them" loader detach
 	is "... all of them" "$(lab_in balancer sh -c "ls $PINS 2> /dev/null || true")" ""
 }
 
@@ -193,7 +193,7 @@ without_ethernet() {
 	lab_in balancer sed 's/^interfaces: .*/interfaces: [eth0, tun0]/' "$LAB_CONFIG" | lab_write balancer /etc/sipxdp/tun.yaml
 	fails "an interface without Ethernet headers" "cannot attach to tun0: its packets have no Ethernet header" \
 		sipxdp-loader attach -c /etc/sipxdp/tun.yaml
-	fails "... is no place for decap either" "cannot attach to tun0: its packets have no Ethernet header" \
+	fails "... decap refuses it, too" "cannot attach to tun0: its packets have no Ethernet header" \
 		sipxdp-loader attach --program decap tun0 --address 10.0.0.9
 	is "... and nothing is attached" "$(lab_in balancer ip -j link show | jq -r '.[] | select(.xdp) | .ifname')" ""
 	lab_in balancer ip link del tun0
@@ -202,14 +202,14 @@ without_ethernet() {
 veth() {
 	local output
 	output=$(loader attach -c "$LAB_CONFIG" 2>&1)
-	like "a veth device: attach warns of what its other end needs" "$output" "eth0 is a veth device: .*ethtool -K PEER tx off"
+	like "a veth device: attach warns about its peer" "$output" "eth0 is a veth device: .*ethtool -K PEER tx off"
 	loader detach > /dev/null
 	output=$(loader attach -c "$LAB_CONFIG" --mode generic 2>&1)
-	unlike "... and in generic mode needs nothing of" "$output" "veth"
+	unlike "... generic mode gives no such warning" "$output" "veth"
 	loader detach > /dev/null
 	lab_in balancer ip link add soft up type bridge
 	lab_in balancer sed 's/^interfaces: .*/interfaces: [soft]/' "$LAB_CONFIG" | lab_write balancer /etc/sipxdp/soft.yaml
-	unlike "another device: no such warning" "$(loader attach -c /etc/sipxdp/soft.yaml --mode generic 2>&1)" "veth"
+	unlike "a different device gives no such warning" "$(loader attach -c /etc/sipxdp/soft.yaml --mode generic 2>&1)" "veth"
 	loader detach > /dev/null
 	lab_in balancer ip link del soft
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What `plan` says, what `reload` refuses and does, and what outlives it, with calls and
-# connections that are up.
+# plan and reload with established calls and connections: what reload refuses, that it does what plan says,
+# and which changes survive it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -48,20 +48,20 @@ keep() {
 	read -r -t 60 begun <&"${KEPT_BY[0]}" && [ "$begun" = begun ]
 }
 
-# kept [anew]: how many connections, and how many calls, are no longer with their server.
+# kept [anew]: prints how many connections and how many calls have changed their server.
 kept() {
 	echo "${1-}" >&"${KEPT_BY[1]}"
 	read -r -t 120 moved <&"${KEPT_BY[0]}" && echo "$moved"
 }
 
-# refuses NAME WORDS SED...: a reload of this file, and moves nothing.
+# refuses NAME WORDS SED...: checks that a reload of this file is refused.
 refuses() {
 	local name=$1 words=$2
 	shift 2
 	write_file "$@"
 	like "$name: plan says that it is refused" "$(lab_ctl plan "$LAB_CONFIG")" "^warning: *a reload will refuse this: .*$words"
-	like "... reload refuses it, and says how to do it" "$(lab_ctl reload 2>&1 || true)" "$words"
-	check "... the exit status says so, too" eval '! lab_ctl reload > /dev/null 2>&1'
+	like "... reload refuses it and says why" "$(lab_ctl reload 2>&1 || true)" "$words"
+	check "... reload exits with an error status" eval '! lab_ctl reload > /dev/null 2>&1'
 }
 
 lab_open
@@ -75,35 +75,35 @@ for host in "${LAB_BACKENDS[@]}"; do
 	wait_for 10 grep -q listening "$LAB_DIR/$host.log"
 done
 check "calls and connections are up" keep
-is "... all where they were" "$(kept)" "0 0"
+is "... all are at their server" "$(kept)" "0 0"
 
-# --- what is refused
+# --- refused changes
 
-refuses "another affinity for TCP" "service tcp: affinity source, was flow" 's/affinity: flow/affinity: source/'
-refuses "another affinity for calls" "service sip: affinity from-user, was call-id" 's/affinity: call-id/affinity: from-user/'
-refuses "another hash key" "hash_key has a new value" 's/^hash_key: 2b/hash_key: 2c/'
-refuses "another pool" "service sip: pool others, was proxies" '/name: sip,/s/pool: proxies/pool: others/'
-refuses "a hint that is gone" "px1.example.net is removed" 's/, hints: \[px1.example.net\]//'
+refuses "a different affinity for TCP" "service tcp: affinity source, was flow" 's/affinity: flow/affinity: source/'
+refuses "a different affinity for calls" "service sip: affinity from-user, was call-id" 's/affinity: call-id/affinity: from-user/'
+refuses "a different hash key" "hash_key has a new value" 's/^hash_key: 2b/hash_key: 2c/'
+refuses "a different pool" "service sip: pool others, was proxies" '/name: sip,/s/pool: proxies/pool: others/'
+refuses "a removed hint" "px1.example.net is removed" 's/, hints: \[px1.example.net\]//'
 is "no call and no connection has moved" "$(kept)" "0 0"
 like "the log says why" "$(cat "$LAB_DIR/sipxdpd.log")" "not reloaded: .* would move established calls"
 write_file '/name: tcp,/a\  - {name: new, vip: 192.0.2.77, port: 5060, affinity: source, pool: others}'
 like "a new service is not refused" "$(lab_ctl reload)" "service new: add 192.0.2.77 udp port 5060"
 write_file
-like "... nor that it goes" "$(lab_ctl reload)" "service new: remove 192.0.2.77 udp port 5060"
-is "... and nothing has moved" "$(kept)" "0 0"
+like "... its removal is not refused" "$(lab_ctl reload)" "service new: remove 192.0.2.77 udp port 5060"
+is "... nothing has moved" "$(kept)" "0 0"
 
-# --- what plan says is what reload does
+# --- reload does what plan says
 
 write_file 's/record_time: 10m/record_time: 9m/' '/px1/s/weight: 1/weight: 2/'
 planned=$(lab_ctl --json plan "$LAB_CONFIG")
-like "plan tells a key that no map holds" "$planned" "pool proxies: record_time 9m, was 10m"
-is "... and what reload does" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+like "plan shows a changed key that no map contains" "$planned" "pool proxies: record_time 9m, was 10m"
+is "... reload does the same" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
 for change in '/name: px2/s/weight: 1/weight: 3/' '/name: px3/s/weight: 1/weight: 0/' '/name: px2/s/}/, priority: 2}/' '/name: px3/s/}/, admin: drain}/'; do
 	write_file "$change"
 	planned=$(lab_ctl --json plan "$LAB_CONFIG")
 	is "in the middle of a migration, $change: likewise" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
 done
-is "... with all calls where they were" "$(kept)" "0 0"
+is "... no call has moved" "$(kept)" "0 0"
 write_file
 lab_ctl backend ready proxies px3 > /dev/null
 lab_ctl reload > /dev/null
@@ -118,57 +118,57 @@ like "save writes drain" "$(cat "$LAB_DIR/saved.yaml")" "name: px2,.* admin: dra
 like "... and maint" "$(cat "$LAB_DIR/saved.yaml")" "name: px3,.* admin: maint}"
 lab_write balancer "$LAB_CONFIG" < "$LAB_DIR/saved.yaml"
 lab_ctl pool finish proxies > /dev/null
-is "... it is a file that changes nothing" "$(lab_ctl plan "$LAB_CONFIG")" "no slot would move"
+is "... the saved file changes nothing" "$(lab_ctl plan "$LAB_CONFIG")" "no slot would move"
 lab_ctl reload > /dev/null
 lab_ctl backend ready proxies px2 > /dev/null
-like "a reload sets what the file says" "$(lab_ctl reload)" "backend proxies/px2: drain, was ready"
+like "a reload applies admin states of the file" "$(lab_ctl reload)" "backend proxies/px2: drain, was ready"
 write_file '/name: px2/s/}/, admin: ready}/'
-like "... also that it is ready" "$(lab_ctl reload)" "backend proxies/px2: ready, was drain"
-is "... and leaves what it does not speak of" "$(backend px3 .admin)" maint
+like "... also the state ready" "$(lab_ctl reload)" "backend proxies/px2: ready, was drain"
+is "... and keeps a state that the file does not mention" "$(backend px3 .admin)" maint
 lab_ctl backend ready proxies px3 > /dev/null
 
-# --- a backend that is added with all that a file can say
+# --- a backend is added with all options
 
 added=$(lab_ctl backend add proxies px4 10.0.0.13 2>&1 || true)
-like "an address that another one has is refused" "$added" "10.0.0.13"
+like "an address of another backend is refused" "$added" "10.0.0.13"
 lab_address px3 eth0 10.0.0.14/24
 added=$(lab_ctl backend add proxies px4 10.0.0.14 --weight 2 --hints px4.example.net,px4.example.org:5062 \
 	--ports 40000-40009 --group rack2 --priority 1)
 like "add says how many slots will move" "$added" "of the slots of proxies will move after their calls have been recorded"
 like "... and when" "$added" "backend proxies/px4: receives no packets until it can be reached"
-check "... it is reached" wait_for 10 eval '[ "$(backend px4 .state)" = up ]'
+check "... it becomes reachable" wait_for 10 eval '[ "$(backend px4 .state)" = up ]'
 saved=$(lab_ctl save)
-like "save has all of it" "$saved" \
+like "save prints all options" "$saved" \
 	"name: px4, address: 10.0.0.14, weight: 2, hints: \[px4.example.net, 'px4.example.org:5062'\], ports: 40000-40009}"
 lab_stop sipxdpd KILL || true
 lab_daemon
 is "... after a restart of the daemon, too" "$(lab_ctl save)" "$saved"
-like "a hint that another one has is refused" \
+like "a hint of another backend is refused" \
 	"$(lab_ctl backend add proxies px5 10.0.0.15 --hints px4.example.net 2>&1 || true)" "px4.example.net"
-like "... and ports" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
+like "... ports of another backend, too" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
 lab_ctl pool finish proxies > /dev/null
 write_file '/^services:/i\limits: {backends: 64}'
-check "new maps take it over" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
-is "... with all that was said" "$(lab_ctl save | grep "name: px4")" "$(grep "name: px4" <<< "$saved")"
+check "new maps take the backend over" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+is "... with all options" "$(lab_ctl save | grep "name: px4")" "$(grep "name: px4" <<< "$saved")"
 write_file '/^services:/i\limits: {backends: 64}'
 lab_ctl reload > /dev/null
-is "a reload ends it" "$(backend px4 .name)" ""
+is "a reload removes it" "$(backend px4 .name)" ""
 
 # --- one server in a tunnel
 
 lab_ctl pool finish proxies > /dev/null
-is "calls and connections begin anew" "$(kept anew)" "0 0"
+is "new calls and connections start" "$(kept anew)" "0 0"
 check "decap attaches at px3" lab_in px3 sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER"
 write_file '/name: px3/s/}/, forward: ipip}/'
 tunnels=$(lab_ctl reload)
 like "one backend gets a tunnel" "$tunnels" "backend proxies/px3: forward ipip, was none"
-unlike "... the others do not" "$tunnels" "px[12]: "
-is "... and all calls and connections are where they were" "$(kept)" "0 0"
-check "... some of them by the tunnel" [ "$(lab_verdict decapsulated px3 decap_verdicts)" -gt 0 ]
+unlike "... the other backends do not" "$tunnels" "px[12]: "
+is "... all calls and connections stay at their server" "$(kept)" "0 0"
+check "... some of them through the tunnel" [ "$(lab_verdict decapsulated px3 decap_verdicts)" -gt 0 ]
 write_file
 lab_ctl reload > /dev/null
 lab_in px3 sipxdp-loader detach --program decap > /dev/null
-is "... and also without it" "$(kept)" "0 0"
+is "... also after the tunnel is removed" "$(kept)" "0 0"
 
 # --- remove --drain --wait
 
@@ -176,19 +176,19 @@ write_file 's/record_time: 10m/record_time: 0s/' 's/drain_timeout: 1h/drain_time
 lab_ctl reload > /dev/null
 lab_ctl pool finish proxies > /dev/null
 check "remove --drain --wait returns" lab_ctl backend remove proxies px3 --drain --wait 60
-is "... when it is removed" "$(backend px3 .name)" ""
+is "... after the backend is removed" "$(backend px3 .name)" ""
 like "--wait without --drain is refused" "$(lab_ctl backend remove proxies px2 --wait 5 2>&1 || true)" "--wait needs --drain"
-is "... and removes nothing" "$(backend px2 .name)" px2
+is "... nothing is removed" "$(backend px2 .name)" px2
 
-# --- and what the option does
+# --- reload --move-calls
 
 write_file 's/affinity: call-id/affinity: to-user/'
 lab_stop sipxdpd KILL || true
 lab_daemon
-check "a restart with another affinity warns" wait_for 10 grep -q \
+check "a restart with a different affinity warns" wait_for 10 grep -q \
 	"service sip: affinity to-user, was call-id: live calls would move to other servers" "$LAB_DIR/sipxdpd.log"
 write_file 's/affinity: call-id/affinity: to-user/' 's/affinity: flow/affinity: source/'
-check "reload --move-calls takes another affinity" lab_ctl reload --move-calls
+check "reload --move-calls applies a different affinity" lab_ctl reload --move-calls
 moved=$(kept)
-check "... by which connections break" [ "${moved%% *}" -gt 0 ]
+check "... connections break" [ "${moved%% *}" -gt 0 ]
 tap_end

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Numbered packets at a high rate while the daemon is killed, restarted and reloaded
 # and the program is replaced: none is lost, and none goes to another backend unless
 # the file says so.
 #
@@ -11,7 +10,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 . tests/lib/numbered.sh
 
-MUCH=150000 # 100,000 are to be reached
+MUCH=150000 # packets a second; the test asks for 100,000
 
 answers() {
 	wait_for 10 lab_answers
@@ -62,7 +61,7 @@ upgrade_often() {
 	done
 }
 
-# set_weight N: of px1, in the file.
+# set_weight N: sets the weight of px1 in the file.
 set_weight() {
 	lab_in balancer sed -i "s/\({name: px1, address: [0-9.]*\).*}/\1, weight: $1}/" "$LAB_CONFIG"
 }
@@ -80,7 +79,7 @@ weight_of_px1_is() {
 	[ "$(lab_ctl --json backend list | jq '.[] | select(.name == "px1") | .weight')" -eq "$1" ]
 }
 
-# 100 reloads, each of which changes something, and during every fifth the daemon is killed.
+# 100 reloads, each with a change; the daemon is killed during every fifth.
 reload_and_kill() {
 	local i
 	for ((i = 1; i <= 100; i++)); do
@@ -118,26 +117,26 @@ through "packets flow" true
 stays
 through "the daemon is killed and started again, three times" kill_and_restart
 stays
-through "the daemon is told to end, and started again" terminate_and_start
+through "the daemon is stopped with SIGTERM and started again" terminate_and_start
 stays
-through "30 times SIGHUP with the file as it is" hang_up_often
+through "30 times SIGHUP with an unchanged file" hang_up_often
 stays
 through "15 times reload by sipxdp-ctl" reload_often
 stays
 before=$(program_id)
 through "25 times sipxdp-loader upgrade" upgrade_often
 stays
-check "... another program is attached than before" [ "$(program_id)" != "$before" ]
-is "every Call-ID still has the owner that it had" "$(seq 1000 | lab_ctl lookup sip -)" "$owners"
+check "... a different program is attached" [ "$(program_id)" != "$before" ]
+is "every Call-ID still has its owner" "$(seq 1000 | lab_ctl lookup sip -)" "$owners"
 through "a weight changes in the file, three times" change_weights
 check "... and calls moved" [ "$(result moved)" -gt 0 ]
-through "a backend is taken out by sipxdp-ctl and comes back" take_out_and_back
+through "a backend is set to maint and to ready by sipxdp-ctl" take_out_and_back
 
 LAB_POOL="record_time: 200ms" lab_config dsr
 check "calls are recorded from now on" lab_ctl reload
 check "... nothing is migrating yet" lab_ctl pool finish proxies
 begin=$EPOCHREALTIME
-PACKETS_A_SECOND=$MUCH through "100 reloads that change something, and 20 times the daemon is killed" reload_and_kill
+PACKETS_A_SECOND=$MUCH through "100 reloads with changes, during which the daemon is killed 20 times" reload_and_kill
 is "... no call moved" "$(result moved)" 0
 rate=$(awk -v sent="$(result sent)" -v begin="$begin" -v end="$EPOCHREALTIME" 'BEGIN { print int(sent / (end - begin)) }')
 if [ "$rate" -ge 100000 ]; then
@@ -154,7 +153,7 @@ lab_stop numbered || true
 is "without any daemon none of $(result sent) packets is lost" "$(result lost)" 0
 stays
 
-# --- a service whose VIP is another, where there is room for one
+# --- a service changes its VIP while the map has room for one service only
 
 other_vip() {
 	lab_ctl --json service list | jq -e 'length == 1 and .[0].vips == ["192.0.2.11"]'
@@ -166,11 +165,11 @@ lab_in balancer sh -c "echo 'limits: {slots: 1024, services: 1}' >> $LAB_CONFIG"
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
 lab_in balancer sed -i "s/$LAB_VIP/192.0.2.11/" "$LAB_CONFIG"
-check "a reload takes another VIP in the only service's stead" lab_ctl reload
-check "... there it is" other_vip
+check "a reload replaces the VIP of the only service" lab_ctl reload
+check "... the service has the new VIP" other_vip
 is "... and nothing else" "$(lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/services_ipv4 | jq length)" 1
 
-# --- the maps go, others come, under a running daemon
+# --- detach and attach while the daemon runs
 
 goes_on() {
 	grep -q "filling new maps" "$LAB_DIR/sipxdpd.log"
@@ -178,7 +177,7 @@ goes_on() {
 
 lab_in balancer sipxdp-loader detach > /dev/null
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
-check "the daemon goes on with new maps" wait_for 10 goes_on
-like "... and they are its own: a second daemon is refused" \
+check "the daemon fills the new maps" wait_for 10 goes_on
+like "... it holds their lock: a second daemon is refused" \
 	"$(lab_in balancer timeout 10 sipxdpd -c "$LAB_CONFIG" --socket /run/second.sock 2>&1 || true)" "another sipxdpd"
 tap_end

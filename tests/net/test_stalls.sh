@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What goes wrong in the balancer itself is no verdict on its servers: a daemon that is stopped for
-# a while, that has no descriptors left, or cannot read a file that is named.
+# Trouble of the daemon itself must not count against the servers: the daemon is stopped for a while, has no
+# free descriptors, or cannot read a file.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 PORT=7946
 SECRET=4ff8d27cf1b5a0e9
 
-# config [LINE...]: px1 in the file, others may join; the lines go to the pool.
+# config [LINE...]: writes a file with px1, where other servers may join; the lines go into the pool.
 config() {
 	{
 		cat <<- YAML
@@ -35,12 +35,12 @@ log_has() {
 	[ "$(grep -Ec "$1" "$LAB_DIR/sipxdpd.log")" -ge "${2:-1}" ]
 }
 
-# heard NAME COUNT: so many heartbeats of it were answered.
+# heard NAME COUNT: has the daemon answered so many heartbeats of this server?
 heard() {
 	[ "$(grep -c '^ok' "$LAB_DIR/$1.log")" -ge "$2" ]
 }
 
-# goes_on: four more heartbeats of each were answered, which is as long as node_timeout.
+# goes_on: waits for four more answered heartbeats of each server, which take as long as node_timeout.
 goes_on() {
 	local host
 	for host in px2 px3; do
@@ -48,7 +48,7 @@ goes_on() {
 	done
 }
 
-# stopped_for SECONDS: the daemon is, and hears nothing.
+# stopped_for SECONDS: stops the daemon for this time.
 stopped_for() {
 	local stalls
 	stalls=$(grep -c 'did not run for' "$LAB_DIR/sipxdpd.log" || true)
@@ -63,7 +63,7 @@ listens() {
 	[ -n "$(lab_in "$1" ss -Hlnt sport = ":$2")" ]
 }
 
-# listeners: each px answers at TCP port 5060, and at 5061 with TLS.
+# listeners: starts a server on TCP port 5060 and one with TLS on port 5061 on each px.
 listeners() {
 	local host number
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=px.example.net \
@@ -79,7 +79,7 @@ listeners() {
 	done
 }
 
-# probed PROBE [VIP]: px1 to px3 in the file, and probed so, each 200 ms.
+# probed PROBE [VIP]: writes a file with px1 to px3, probed like this every 200 ms.
 probed() {
 	{
 		cat <<- YAML
@@ -99,23 +99,23 @@ probed() {
 	} | lab_write balancer "$LAB_CONFIG"
 }
 
-# states: of the backends.
+# states: prints the state of each backend.
 states() {
 	lab_ctl --json backend list | jq -r '[.[].state] | join(" ")'
 }
 
-# reasons PATTERN: each backend's matches.
+# reasons PATTERN: does the reason of each backend match?
 reasons() {
 	lab_ctl --json backend list | jq -e --arg pattern "$1" 'all(.[]; .reason | test($pattern))'
 }
 
-# all_up: and probed; and each has its third of the slots, so that none is about to move.
+# all_up: are all backends up and probed, with a third of the slots each, so that no slot is about to move?
 all_up() {
 	[ "$(states)" = "up up up" ] && reasons '^$' &&
 		lab_ctl --json backend list | jq -e 'all(.[]; .slots > 80000)'
 }
 
-# out_of_descriptors: lowers the limit so far that the daemon's next one is of those it keeps back.
+# out_of_descriptors: lowers the limit until the next descriptor of the daemon belongs to its reserve.
 out_of_descriptors() {
 	local pid=${LAB_PROCESS[sipxdpd]} free=0 limit
 	while [ -e "/proc/$pid/fd/$free" ]; do
@@ -132,7 +132,7 @@ count_downs() {
 	grep -c ' is down' "$LAB_DIR/sipxdpd.log" || true
 }
 
-# owners: of 200 Call-IDs, as a number.
+# owners: prints a digest of the owners of 200 Call-IDs.
 owners() {
 	seq 200 | lab_ctl --json lookup sip - | jq -r '.[] | "\(.call_id) \(.backend)"' | cksum
 }
@@ -149,18 +149,18 @@ check "two servers have joined" wait_for 10 lab_serving 3
 # --- the daemon is stopped
 
 check "the daemon is stopped for longer than node_timeout" stopped_for 3
-check "... the heartbeats go on" goes_on
-unlike "... no server was taken for dead" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+check "... heartbeats continue" goes_on
+unlike "... no server is down" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
 check "... for longer than twice that time" stopped_for 5
-check "... the heartbeats go on" goes_on
-unlike "... no server was taken for dead or forgotten" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
+check "... heartbeats continue" goes_on
+unlike "... no server is down or removed" "$(cat "$LAB_DIR/sipxdpd.log")" "is down|is forgotten"
 lab_stop px3 || true
-check "one that dies is found out as ever" wait_for 15 log_has 'backend proxies/px3 is down: sends no heartbeats'
-is "... and it alone" "$(grep -c 'is down' "$LAB_DIR/sipxdpd.log")" 1
+check "a dead server is detected as before" wait_for 15 log_has 'backend proxies/px3 is down: sends no heartbeats'
+is "... and only that server" "$(grep -c 'is down' "$LAB_DIR/sipxdpd.log")" 1
 lab_stop px2 || true
 lab_stop sipxdpd || true
 
-# --- no descriptors are left
+# --- no free descriptors
 
 listeners
 probed "type: tcp, via: address, port: 5060"
@@ -169,74 +169,74 @@ check "three servers are probed by TCP" wait_for 10 all_up
 limit=$(prlimit --pid "${LAB_PROCESS[sipxdpd]}" --nofile -o SOFT --noheadings)
 before=$(owners)
 downs=$(count_downs)
-check "the daemon is left without descriptors" out_of_descriptors
-check "... the log says that it cannot probe" wait_for 10 log_has 'the balancer cannot probe backend proxies/px[123].*: Too many open files'
-check "... and backend list why" wait_for 10 reasons 'Too many open files'
+check "the daemon runs out of descriptors" out_of_descriptors
+check "... the log reports that probes fail" wait_for 10 log_has 'the balancer cannot probe backend proxies/px[123].*: Too many open files'
+check "... backend list shows the reason" wait_for 10 reasons 'Too many open files'
 is "... no server is down" "$(states)" "up up up"
 status=$(lab_ctl status)
-like "... status says it" "$status" 'pool proxies: the balancer cannot probe 3 of 3 backends.*Too many open files'
-unlike "... and does not take the balancer for detached" "$status" 'detached|no balancer is attached|cannot determine'
-check "... a reload is possible" lab_ctl reload
+like "... status warns" "$status" 'pool proxies: the balancer cannot probe 3 of 3 backends.*Too many open files'
+unlike "... status does not report the balancer as detached" "$status" 'detached|no balancer is attached|cannot determine'
+check "... a reload works" lab_ctl reload
 is "... no call has moved" "$(owners)" "$before"
-is "... and no server was down meanwhile" "$(count_downs)" "$downs"
-check "descriptors again" prlimit --pid "${LAB_PROCESS[sipxdpd]}" --nofile="${limit// /}:"
+is "... no server was down meanwhile" "$(count_downs)" "$downs"
+check "the daemon has descriptors again" prlimit --pid "${LAB_PROCESS[sipxdpd]}" --nofile="${limit// /}:"
 check "... all are probed" wait_for 10 all_up
-check "... the log says so" log_has 'can probe all backends again'
+check "... the log reports it" log_has 'can probe all backends again'
 lab_stop px3-tcp || true
-check "... a server that dies is found out" wait_for 10 log_has 'backend proxies/px3 is down: connection refused'
+check "... a dead server is detected" wait_for 10 log_has 'backend proxies/px3 is down: connection refused'
 
-# --- no source address for probes: the VIP is of IPv6, and the balancer has no other address of it
+# --- no source address for probes: the VIP is IPv6, and the balancer has no IPv6 address
 
 for host in "${LAB_BACKENDS[@]}"; do
 	lab_start "$host-tcp6" "$host" tests/net/answer.py tcp "$LAB_VIP6" 5060 "200 OK"
 	wait_for 10 listens "$host" 5060
 done
 probed "type: tcp, port: 5060" "$LAB_VIP6"
-check "three servers are probed at a VIP of IPv6: reload" lab_ctl reload --move-calls
+check "a reload probes three servers at an IPv6 VIP" lab_ctl reload --move-calls
 check "... they are up" wait_for 20 all_up
 before=$(owners)
 downs=$(count_downs)
 lab_in balancer ip address del 2001:db8::2/64 dev eth0
-check "the balancer's only address of IPv6 is taken away" wait_for 10 reasons 'Cannot assign requested address'
+check "the only IPv6 address of the balancer is removed" wait_for 10 reasons 'Cannot assign requested address'
 is "... no server is down" "$(states)" "up up up"
 is "... no call has moved" "$(owners)" "$before"
-is "... and no server was down meanwhile" "$(count_downs)" "$downs"
+is "... no server was down meanwhile" "$(count_downs)" "$downs"
 lab_in balancer ip address add 2001:db8::2/64 dev eth0
-check "... it is back" wait_for 10 all_up
+check "... all servers are up after its return" wait_for 10 all_up
 
-# --- a file that is named cannot be read
+# --- unreadable files
 
 probed "type: tls, via: address, port: 5061, sni: px.example.net, ca: /etc/sipxdp/ca.pem"
 refused="yaml:8:75: 'ca' of the probe of pool proxies: /etc/sipxdp/ca.pem: it cannot be read: No such file or directory"
-like "--check opens the file of certificates" "$(lab_in balancer sipxdpd -c "$LAB_CONFIG" --check 2>&1)" "$refused"
-like "... so does plan" "$(lab_ctl plan "$LAB_CONFIG" 2>&1)" "$refused"
-like "... so does reload" "$(lab_ctl reload 2>&1)" "$refused"
+like "--check reads the certificate file" "$(lab_in balancer sipxdpd -c "$LAB_CONFIG" --check 2>&1)" "$refused"
+like "... plan does, too" "$(lab_ctl plan "$LAB_CONFIG" 2>&1)" "$refused"
+like "... reload does, too" "$(lab_ctl reload 2>&1)" "$refused"
 lab_write balancer /etc/sipxdp/ca.pem < /dev/null
-like "an empty one" "$(lab_ctl reload 2>&1)" "ca.pem: (it contains no certificate|cannot read its certificates)"
+like "an empty certificate file is refused" "$(lab_ctl reload 2>&1)" "ca.pem: (it contains no certificate|cannot read its certificates)"
 head -c 300 "$LAB_DIR/ca.pem" | lab_write balancer /etc/sipxdp/ca.pem
-like "half of one" "$(lab_ctl reload 2>&1)" "ca.pem: cannot read its certificates \(damaged PEM\)"
+like "a truncated certificate file is refused" "$(lab_ctl reload 2>&1)" "ca.pem: cannot read its certificates \(damaged PEM\)"
 lab_in balancer sh -c 'rm /etc/sipxdp/ca.pem && mkfifo /etc/sipxdp/ca.pem'
-like "a FIFO" "$(lab_ctl reload 2>&1)" "ca.pem: it is a FIFO or pipe; a regular file is needed"
+like "a FIFO is refused" "$(lab_ctl reload 2>&1)" "ca.pem: it is a FIFO or pipe; a regular file is needed"
 lab_in balancer rm /etc/sipxdp/ca.pem
 lab_write balancer /etc/sipxdp/ca.pem < "$LAB_DIR/ca.pem"
-check "the right one" lab_ctl reload
+check "a valid certificate file is accepted" lab_ctl reload
 check "... the servers are up" wait_for 10 all_up
 before=$(owners)
 echo damaged | lab_write balancer /etc/sipxdp/ca.pem # and then the daemon looks at the backends anew
-check "it is damaged later" lab_ctl backend weight proxies px1 1
-check "... which the log says" wait_for 10 log_has 'cannot probe backend proxies/px.*: cannot begin TLS with /etc/sipxdp/ca.pem: it contains no cert'
-check "... and backend list" wait_for 10 reasons 'cannot begin TLS with /etc/sipxdp/ca.pem'
+check "the certificate file is damaged later" lab_ctl backend weight proxies px1 1
+check "... the log reports it" wait_for 10 log_has 'cannot probe backend proxies/px.*: cannot begin TLS with /etc/sipxdp/ca.pem: it contains no cert'
+check "... backend list shows it" wait_for 10 reasons 'cannot begin TLS with /etc/sipxdp/ca.pem'
 is "... no server is down" "$(states)" "up up up"
 is "... no call has moved" "$(owners)" "$before"
 
 # --- a configuration file that would block the daemon
 
 lab_in balancer sh -c 'mv "$1" "$1.regular" && mkfifo "$1"' sh "$LAB_CONFIG"
-like "a FIFO as configuration file" "$(timeout 10 nsenter --target "${LAB_HOLDER[balancer]}" --net --mount sipxdp-ctl reload 2>&1)" \
+like "a FIFO is refused as configuration file" "$(timeout 10 nsenter --target "${LAB_HOLDER[balancer]}" --net --mount sipxdp-ctl reload 2>&1)" \
 	"sipxdp.yaml: it is a FIFO or pipe; a regular file is needed"
 lab_in balancer rm "$LAB_CONFIG"
 lab_in balancer mkdir "$LAB_CONFIG"
-like "a directory" "$(lab_ctl reload 2>&1)" "sipxdp.yaml: it is a directory; a regular file is needed"
+like "a directory is refused" "$(lab_ctl reload 2>&1)" "sipxdp.yaml: it is a directory; a regular file is needed"
 lab_write balancer /etc/sipxdp/ca.pem < "$LAB_DIR/ca.pem"
-check "--check takes a pipe" lab_in balancer bash -c 'sipxdpd -c <(cat "$1.regular") --check' bash "$LAB_CONFIG"
+check "--check accepts a pipe" lab_in balancer bash -c 'sipxdpd -c <(cat "$1.regular") --check' bash "$LAB_CONFIG"
 tap_end
