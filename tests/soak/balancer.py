@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The balancer under test: its file, its daemon, its commands. Real programs in their namespace."""
+"""The balancer under test: file, daemon and commands. The real programs run in their namespace."""
 import asyncio
 import json
 import os
@@ -26,7 +26,7 @@ class Balancer:
         return ["nsenter", "--target", self.holders[host], "--net", "--mount", "--wd", "--", *command]
 
     async def run(self, host, *command, timeout=30, kill_after=None):
-        """(exit status, output, errors); None for the status of what was killed."""
+        """(exit status, output, errors). The status of a killed program is None."""
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *self._at(host, *command), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
@@ -51,7 +51,7 @@ class Balancer:
     # --- sipxdp-ctl
 
     async def ctl(self, *arguments, **options):
-        """(outcome, result): done and what was answered, refused or unknown and the words."""
+        """(outcome, result): "done" and the answer, or "refused" or "unknown" and the message."""
         status, output, errors = await self.run("balancer", "sipxdp-ctl", "--json", *arguments, **options)
         if status == 0:
             return "done", json.loads(output)
@@ -65,7 +65,7 @@ class Balancer:
         return "refused", error
 
     async def ask(self, *arguments):
-        """The result of a question, or None when no daemon answers."""
+        """The result of a query, or None if no daemon answers."""
         outcome, result = await self.ctl(*arguments)
         return result if outcome == "done" else None
 
@@ -78,7 +78,7 @@ class Balancer:
     # --- the file
 
     def write(self, text):
-        """Into the balancer's own /etc, which is another one than ours."""
+        """Writes the file into /etc of the balancer, which has a mount namespace of its own."""
         with open(f"/proc/{self.holders['balancer']}/root{self.config}", "w", encoding="utf-8") as out:
             out.write(text)
 
@@ -92,7 +92,7 @@ class Balancer:
         self.started = time.monotonic()
 
     async def answers(self, seconds=15):
-        """Waits until the daemon does; False when it never did."""
+        """Waits until the daemon answers. False if it never does."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             status = await self.ask("status")
@@ -104,7 +104,7 @@ class Balancer:
         return False
 
     async def stop(self, name):
-        """Its exit status; for TERM that should be 0."""
+        """Stops the daemon. Its exit status, which should be 0 for TERM."""
         if self.daemon.returncode is None:
             self.daemon.send_signal(getattr(signal, f"SIG{name}"))
         try:
@@ -117,7 +117,7 @@ class Balancer:
         self.daemon.send_signal(getattr(signal, f"SIG{name}"))
 
     def new_log(self):
-        """The lines that the daemon has written since the last time."""
+        """The log lines of the daemon since the previous call."""
         with open(self.log_path, "rb") as log:
             log.seek(self.offset)
             text = log.read()
@@ -126,7 +126,7 @@ class Balancer:
         return text[:whole].decode(errors="replace").splitlines()
 
     def memory(self):
-        """(resident KiB, open descriptors) of the daemon; None when there is none."""
+        """(resident KiB, open descriptors) of the daemon; None if it does not run."""
         try:
             with open(f"/proc/{self.daemon.pid}/statm", encoding="ascii") as file:
                 pages = int(file.read().split()[1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The balancer's file: two pools, three services, and what else a step wants it to say."""
+"""The configuration file: two pools, three services, and additions by steps."""
 import joining
 
 SERVICES = """\
@@ -12,8 +12,8 @@ services:
   - {{name: sip-b, vip: {vip}, port: 5062, pool: b}}
   - {{name: lines, vip: {vip}, port: 5070, protocol: tcp, affinity: flow, pool: a}}
 """
-# Before any of these notices a death, EARLIEST of soak.py must have passed; all have within
-# half of NOTICED of model.py.
+# None of these probes detects a death before EARLIEST (soak.py), and all of them detect it within
+# half of NOTICED (model.py).
 PROBES = {
     "a": "{type: options, interval: 500ms, timeout: 400ms, fall: 3, rise: 2}",
     "b": "{type: icmp, interval: 400ms, timeout: 300ms, fall: 3, rise: 2}",

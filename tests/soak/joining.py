@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A backend that joins a pool by itself (docs/join.md), and says every second that it is there. It
-does so whatever is done to the daemon, and must never be taken for silent."""
+"""A backend that joins a pool (docs/join.md) and sends a heartbeat every second. It continues whatever
+happens to the daemon, and the balancer must never count it as silent."""
 import asyncio
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ class Joining:
         self.namespace, self.balancer, self.model = namespace, balancer, model
 
     async def say(self, action):
-        """The status of the answer; None where there was none."""
+        """The status of the response, or None without a response."""
         body = json.dumps({"action": action, "pool": self.pool, "name": self.name, "address": self.address})
         now = str(int(time.time()))
         signature = hmac.new(SECRET.encode(), f"{now}\n{body}".encode(), hashlib.sha256).hexdigest()
@@ -53,6 +53,6 @@ class Joining:
             try:
                 status = await asyncio.wait_for(self.say("heartbeat"), 1)
             except asyncio.TimeoutError:
-                continue  # the daemon is stopped, or the network is out
+                continue  # the daemon is stopped, or the network is down
             if status not in (None, 200):
                 self.model.fault(clock(), f"heartbeat of {self.pool}/{self.name}: status {status}")

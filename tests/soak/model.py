@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What may happen to a call, and what may not. Pure: it is given each operation, each packet
-and the time, and keeps the faults that it finds.
+"""The model: what may happen to a call. No I/O: it receives each operation, each packet and the time,
+and collects faults.
 
-A call stays at the backend that has it (its home). It may go elsewhere only for a reason, and
+A call stays at its backend (its home). It may move only for a reason, and
 each reason is a span of time in which a backend may lose its calls:
 
   maint, remove, a reload of a file without its line   while the command runs
   the backend is dead          from the earliest moment at which probes can know it,
                                until it is reported up again
   pool finish                  all calls of the pool, while the command runs
-  nobody could have calls      all calls of the pool, until RETURN seconds after that
+  no backend was able          all calls of the pool, until RETURN seconds after that
 
-Nothing else is a reason: not drain, ready, weight, add, remove --drain, reload, restart, kill,
-upgrade, nor trouble in the network near the balancer.
+These are no reasons: drain, ready, weight, add, remove --drain, reload, restart, kill,
+upgrade, and network trouble near the balancer.
 """
 import math
 from dataclasses import dataclass, field
 
-FLIGHT = 0.5  # seconds that a packet may be on its way on a busy machine
-LOST = 3.0  # seconds after which a packet will not come any more
+FLIGHT = 0.5  # seconds: the longest delay of a packet on a busy machine
+LOST = 3.0  # seconds after which a packet counts as lost
 RETURN = 12.0  # see docs/design/migration.md: 10 s, and two for the daemon to act
-NOTICED = 9.0  # twice what the slowest detection below takes, and some for a busy machine
-RECOVERY = 3.0  # after trouble in the network, until packets pass again
+NOTICED = 9.0  # twice the slowest detection, with a reserve for a busy machine
+RECOVERY = 3.0  # until packets pass again after network trouble
 
 
 @dataclass
@@ -35,13 +35,13 @@ class Span:
 
 
 def meeting(spans, start, end):
-    """The first of the spans that has a moment in common with that time, or None."""
+    """The first span that overlaps the given time, or None."""
     return next((span for span in spans if span.meets(start, end)), None)
 
 
 @dataclass
 class Backend:
-    """As an operator sees it. Its name is that of its machine, in every pool."""
+    """A backend as an operator sees it. Its name is the name of its machine, in every pool."""
 
     name: str
     address: str
@@ -49,9 +49,9 @@ class Backend:
     admin: str = "ready"
     leaving: bool = False
     added: bool = False
-    joined: bool = False  # by itself: no file has it, and no reload ends it
-    barred: float = math.inf  # packets sent after this must not come here
-    empty: float = math.inf  # has had no slot since, and is to have none
+    joined: bool = False  # it has joined: it is in no file, and a reload keeps it
+    barred: float = math.inf  # packets sent after this time must not arrive here
+    empty: float = math.inf  # it has no slots since this time and must get none
 
     def shown(self):
         return "maint" if self.admin == "maint" else "leaving" if self.leaving else self.admin
@@ -64,13 +64,13 @@ class Backend:
 class Pool:
     name: str
     backends: dict = field(default_factory=dict)
-    file: dict = field(default_factory=dict)  # what runs of the file: name -> weight
+    file: dict = field(default_factory=dict)  # the part of the file that runs: name -> weight
     losses: dict = field(default_factory=dict)  # name -> spans
     upheavals: list = field(default_factory=list)  # spans
-    unable: list = field(default_factory=list)  # spans in which nobody could have calls
-    uncertain: set = field(default_factory=set)  # names of which a command may have been done or not
-    previous: dict = field(default_factory=dict)  # backends that were removed, by name
-    noted: dict = field(default_factory=dict)  # of those that the file has: in what admin state
+    unable: list = field(default_factory=list)  # spans without an able backend
+    uncertain: set = field(default_factory=set)  # names with a command of unknown outcome
+    previous: dict = field(default_factory=dict)  # removed backends, by name
+    noted: dict = field(default_factory=dict)  # admin states of the backends in the file
 
     def lose(self, name, start, why):
         span = Span(start, why)
@@ -86,9 +86,9 @@ class Call:
     pool: Pool
     begun: float
     home: str = ""
-    last: float = 0.0  # when the last packet that has arrived was sent
-    said: int = 0  # messages that were sent
-    late: bool = False  # its first message was lost: no backend has it but by chance
+    last: float = 0.0  # send time of the last packet that has arrived
+    said: int = 0  # number of messages sent
+    late: bool = False  # its first message was lost: no backend owns it yet
     trail: list = field(default_factory=list)
 
 
@@ -98,7 +98,7 @@ class Packet:
     call: Call
     what: str
     sent: float
-    home: str = ""  # of the call, and its last packet, when this one was sent
+    home: str = ""  # home and last packet of the call when this packet was sent
     last: float = 0.0
     first: bool = False
     arrived: str = ""
@@ -106,15 +106,15 @@ class Packet:
 
 class Model:
     def __init__(self, pools, hosts, earliest):
-        """`pools` are Pools; `earliest` seconds of death are not enough to be noticed."""
+        """`pools` are Pools; no probe detects a death of less than `earliest` seconds."""
         self.pools = {pool.name: pool for pool in pools}
         self.earliest = earliest
         self.dead = {host: [] for host in hosts}  # spans
-        self.due = {}  # host -> from when on no packet must go to it, since it is dead
+        self.due = {}  # host -> time after which no packet may reach this dead host
         self.trouble = []  # spans in which the network lost packets
-        self.packets = {}  # by number, those of which something may still be heard
+        self.packets = {}  # by number: packets that may still arrive
         self.faults = []
-        self.pending = False  # the file may have changes that no daemon has read
+        self.pending = False  # the file may have changes that no daemon has read yet
         self.counts = dict(sent=0, received=0, lost=0, calls=0, moved=0, connections=0)
 
     # --- faults
@@ -122,10 +122,10 @@ class Model:
     def fault(self, now, text, call=None):
         self.faults.append((now, text, call))
 
-    # --- what is done
+    # --- operations
 
     def begins(self, pool_name, command, name, now):
-        """A command of sipxdp-ctl begins. Returns the span in which it may cost calls, if any."""
+        """A command of sipxdp-ctl begins. The span in which it may move calls, or None."""
         pool = self.pools[pool_name]
         if command == "finish":
             pool.upheavals.append(Span(now, "pool finish"))
@@ -136,7 +136,7 @@ class Model:
         return pool.lose(name, now, command) if command in ("maint", "remove") else None
 
     def done(self, pool_name, command, arguments, span, now, outcome):
-        """It has ended: `outcome` is done, refused or unknown."""
+        """The command has ended; `outcome` is done, refused or unknown."""
         pool, name = self.pools[pool_name], arguments[0] if arguments else ""
         if span and (outcome != "unknown" or command == "finish"):
             span.end = {"done": now, "refused": -math.inf, "unknown": now + 2}[outcome]
@@ -155,12 +155,12 @@ class Model:
             self._change(pool, backend, command, arguments, now)
 
     def _refused(self, pool, command, backend, name, now):
-        """Right only where the backend is not there, or for add, where it is."""
+        """A refusal is right only if the backend is missing or, for add, exists."""
         if command == "add":
             if not backend:
                 self.fault(now, f"add {pool.name}/{name} was refused, and {name} is not there")
         elif backend and backend.leaving:
-            self._remove(pool, name)  # it has left meanwhile
+            self._remove(pool, name)  # its removal has completed meanwhile
         elif backend:
             self.fault(now, f"{command} {pool.name}/{name} was refused, and {name} is there")
 
@@ -190,7 +190,7 @@ class Model:
             pool.noted[name] = backend.admin
 
     def reload_begins(self, files, now):
-        """A reload of a file begins, pool -> {name: (address, weight)}. Returns spans by pool."""
+        """A reload of a file begins: pool -> {name: (address, weight)}. The spans by pool."""
         spans = {}
         for pool in self.pools.values():
             for backend in [*pool.backends.values(), *pool.previous.values()]:
@@ -213,7 +213,7 @@ class Model:
                 pool.uncertain |= set(pool.backends) | set(file)
                 pool.file = {name: weight for name, (_, weight) in file.items()}
                 continue
-            # One that leaves may have left just before, and has come back then.
+            # A pending removal may have completed just before: then the reload adds the backend again.
             pool.uncertain |= {b.name for b in pool.backends.values() if b.leaving and b.name in file}
             pool.uncertain |= {name for name, admin in pool.noted.items() if admin == "hidden"}
             for name, span in spans[pool.name].items():
@@ -227,7 +227,7 @@ class Model:
         self.pending = outcome == "unknown" or (self.pending and outcome != "done")
 
     def starts(self, now):
-        """A daemon starts: it reads the file, of which the last reload may not have."""
+        """A daemon starts and reads the file, which the last reload may not have applied."""
         self.wait_for_probes(now)
         for pool in self.pools.values() if self.pending else []:
             for name in pool.backends:
@@ -237,10 +237,10 @@ class Model:
 
     def _take_file(self, pool, file):
         for name, (address, weight) in file.items():
-            admin = pool.noted.get(name, "ready")  # drain and maint stay at a reload
+            admin = pool.noted.get(name, "ready")  # a reload keeps drain and maint
             backend = pool.backends.setdefault(name, Backend(name, address, admin=admin))
             if backend.leaving and name not in pool.file:
-                backend.leaving = False  # its line came back
+                backend.leaving = False  # its line is in the file again
             backend.weight, backend.added = weight, False
         for backend in pool.backends.values():
             if backend.name not in file and not backend.joined:
@@ -272,7 +272,7 @@ class Model:
         self.look(now)
 
     def wait_for_probes(self, now):
-        """Something has happened after which it may take long until deaths are noticed."""
+        """After this event the detection of deaths may take longer."""
         self.due = {host: now + NOTICED for host in self.due}
 
     def is_dead(self, host):
@@ -287,7 +287,7 @@ class Model:
         self.wait_for_probes(now)
 
     def shaken(self, start, end, why):
-        """Nobody can say what becomes of calls in this time: the test itself stood still."""
+        """The test itself was stopped in this time: any fate of a call is excused."""
         for pool in self.pools.values():
             pool.upheavals.append(Span(start, why, end))
         self.trouble.append(Span(start, why, end))
@@ -299,16 +299,16 @@ class Model:
         return bool(pool.unable) and pool.unable[-1].end == math.inf
 
     def look(self, now):
-        """Could anybody of a pool have calls? Ends when the daemon says so: listed()."""
+        """Is any backend of a pool able? The span without one ends when the daemon reports it: listed()."""
         for pool in self.pools.values():
             if not self._is_unable(pool) and not self._is_able(pool):
                 pool.unable.append(Span(now, "nobody could have calls"))
                 pool.upheavals.append(Span(now, "nobody could have calls"))
 
-    # --- what is reported
+    # --- reports
 
     def listed(self, pool_name, rows, asked, now):
-        """`sipxdp-ctl backend list POOL`, asked for and answered at these times."""
+        """The result of `sipxdp-ctl backend list POOL`, with the times of request and reply."""
         pool, rows = self.pools[pool_name], {row["name"]: row for row in rows}
         for name in sorted(set(rows) | set(pool.backends)):
             if name in pool.uncertain:
@@ -325,7 +325,7 @@ class Model:
             next(s for s in pool.upheavals if s.end == math.inf).end = now + RETURN
 
     def _adopt(self, pool, name, row, now):
-        """A command may have been done or not: this says which."""
+        """Decides whether a command with unknown outcome has been carried out."""
         for loss in pool.losses.get(name, []):
             if loss.end == math.inf and "dead" not in loss.why:
                 loss.end = now + FLIGHT
@@ -335,7 +335,7 @@ class Model:
             return
         backend = Backend(name, row["address"], row["weight"])
         backend.leaving = row["admin"] == "leaving"
-        backend.admin = "hidden" if backend.leaving else row["admin"]  # it may drain besides
+        backend.admin = "hidden" if backend.leaving else row["admin"]  # it may also drain
         backend.added, backend.joined = "added" in row["overrides"], "joined" in row["overrides"]
         pool.backends[name] = backend
 
@@ -384,7 +384,7 @@ class Model:
         self.met(packet.call, name, packet.sent, now, packet.what)
 
     def met(self, call, name, sent, now, what):
-        """Something of a call that was sent at a time has come to a backend."""
+        """A packet of a call has arrived at a backend."""
         pool = call.pool
         call.trail.append((sent, what, name))
         self._check_place(call, name, sent, now, what)
@@ -409,14 +409,14 @@ class Model:
             self.fault(now, f"new call at {pool.name}/{name}, which drains and has no slots", call)
 
     def reasons(self, pool, home, last, now):
-        """Why a call that was at home when its last packet was sent may be elsewhere: spans."""
+        """The spans that allow a call to move away from its home since its last packet."""
         return [s for s in [*pool.losses.get(home, []), *pool.upheavals] if s.meets(last, now)]
 
     def may_move(self, call, now):
         return self.reasons(call.pool, call.home, call.last, now)
 
     def may_break(self, call, now):
-        """A connection that has ended by itself, or was never opened."""
+        """A connection that broke or was never opened."""
         start = (call.last or call.begun) - RECOVERY
         if call.home:
             return self.may_move(call, now) or meeting(self.dead[call.home], start, now)
@@ -426,11 +426,11 @@ class Model:
         return meeting(spans, start, now)
 
     def may_be_lost(self, packet):
-        """To the network, to a backend that is dead, or because there was none."""
+        """May the packet be lost: by the network, at a dead backend, or without an able backend?"""
         start, end, pool = packet.sent - FLIGHT, packet.sent + FLIGHT, packet.call.pool
         if meeting(self.trouble, start, end):
             return True
-        # To one that was dead for long nothing should have been sent.
+        # The balancer must send nothing to a backend that has been dead for long.
         if packet.sent > max(self.due.values(), default=math.inf) and not self._is_unable(pool):
             return False
         if packet.home and not self.reasons(pool, packet.home, packet.last, end):
@@ -439,7 +439,7 @@ class Model:
         return meeting(spans, start - RECOVERY, end)
 
     def sweep(self, now, patience=LOST):
-        """Looks for packets that have not come. Call it now and then."""
+        """Looks for lost packets. Call it regularly."""
         for number in list(self.packets):
             packet = self.packets[number]
             if packet.sent > now - patience:
@@ -456,7 +456,7 @@ class Model:
                            f" to {packet.home or 'nobody yet'}", packet.call)
 
     def forget(self, now, age=60):
-        """Drops what no packet can refer to any more."""
+        """Drops state that no packet can refer to any more."""
         for pool in self.pools.values():
             pool.upheavals = [s for s in pool.upheavals if s.end > now - age]
             pool.unable = [s for s in pool.unable if s.end > now - age]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Carries out steps (steps.py) on a balancer, and lets the model know of each."""
+"""Carries out steps (steps.py) on a balancer and reports each to the model."""
 import asyncio
 import itertools
 import time
@@ -8,11 +8,11 @@ from balancer import SOCKET_FAULTS
 
 clock = time.monotonic
 NOTES = (65536, 32768)  # `limits: tracked_calls`, now this and now that
-TIMEOUT = 75  # sipxdp-ctl gives up after 60 s by itself
+TIMEOUT = 75  # sipxdp-ctl itself times out after 60 s
 
 
 def gist(outcome):
-    """What does not depend on the moment: a slot whose recording ends meanwhile moves at once."""
+    """The parts that do not depend on timing: a slot whose recording ends meanwhile moves at once."""
     steps = [step for step in outcome["steps"] if " slots " not in step]
     return steps, {pool["name"]: pool["moved"] + pool["waiting"] for pool in outcome["pools"]}
 
@@ -21,15 +21,15 @@ class Player:
     def __init__(self, model, balancer, hosts, addresses, configure, first_files, note, logged):
         self.model, self.balancer, self.hosts, self.addresses = model, balancer, hosts, addresses
         self.configure, self.first_files, self.files, self.note = configure, first_files, first_files, note
-        self.joined = {pool: [] for pool in model.pools}  # names that no file has
-        self.logged = logged  # of a time: what the daemon has logged since
+        self.joined = {pool: [] for pool in model.pools}  # names that are in no file
+        self.logged = logged  # function: the log of the daemon since a time
         self.background = set()
         self.troubled, self.counters_lost, self.notes, self.macs = False, False, NOTES[0], 0
 
-    # --- the model and what the daemon says
+    # --- comparison of model and daemon
 
     async def look(self):
-        """Compares what the daemon says of the backends with what was done."""
+        """Compares the backends that the daemon reports with the model."""
         for pool in self.model.pools:
             asked = clock()
             rows = await self.balancer.ask("backend", "list", pool)
@@ -63,7 +63,7 @@ class Player:
         self.model.done(pool, command, arguments, span, clock(), outcome)
         self.note(f"{outcome}{'' if outcome == 'done' else ': ' + result}")
         if outcome == "unknown" and "kill_after" not in options:
-            await asyncio.sleep(0.3)  # it may be done yet
+            await asyncio.sleep(0.3)  # the daemon may still carry it out
 
     async def cut_short(self, seconds, wanted):
         await self.change(wanted, kill_after=seconds)
@@ -80,7 +80,7 @@ class Player:
         before, self.files = self.files, files
         self.balancer.write(self.configure(files))
         spans = self.model.reload_begins(self.weighed(), clock())
-        # Names and ports that are given up would cost calls, if any went by them.
+        # Removed hints and ports would move calls that use them.
         move = ["--move-calls"] if {"hints", "ports"} & set(before.get("more", [])) else []
         outcome, result = await self.balancer.ctl("reload", *move, timeout=TIMEOUT)
         if outcome == "refused":
@@ -90,7 +90,7 @@ class Player:
         return result if outcome == "done" else None
 
     async def planned(self, files):
-        """`plan` says what `reload` does then, where nothing else happens meanwhile."""
+        """`plan` must predict `reload` if nothing else happens meanwhile."""
         self.balancer.write(self.configure(files))
         await asyncio.sleep(0.1)
         begun = clock()
@@ -105,7 +105,7 @@ class Player:
             self.fault(f"plan said {gist(plan)}, reload did {gist(result)}")
 
     async def limits(self):
-        """New maps. Nothing may be migrating, and counters begin at 0."""
+        """New maps: the counters start at 0."""
         for pool in self.model.pools:
             await self.change(["finish", pool])
         self.notes = NOTES[0] if self.notes == NOTES[1] else NOTES[1]
@@ -114,7 +114,7 @@ class Player:
                                                          "--timeout", "5", timeout=TIMEOUT)
         self.note(f"status {status}: {output}{errors}")
         self.counters_lost = True
-        if status:  # something was migrating: not now
+        if status:  # refused, for instance because slots are migrating
             self.notes = NOTES[0] if self.notes == NOTES[1] else NOTES[1]
             self.balancer.write(self.configure(self.files))
 
@@ -175,7 +175,7 @@ class Player:
         if status:
             self.fault(f"sipxdp-loader upgrade: status {status}: {output}{errors}")
 
-    # --- the world
+    # --- machines and network
 
     def _later(self, work):
         task = asyncio.create_task(work)
@@ -211,7 +211,7 @@ class Player:
         self.note(f"back: {' '.join(names)}")
 
     async def new_mac(self, name):
-        """Until the balancer knows of it the backend is as good as dead."""
+        """Until the balancer knows the new address, the backend counts as dead."""
         if self.model.is_dead(name):
             return
         self.model.died(name, clock())
@@ -257,7 +257,7 @@ class Player:
     # --- rounds
 
     async def heal(self):
-        """As it was at the beginning: all alive, ready and up, nothing migrating."""
+        """Restores the initial state: all backends alive, ready and up, no slot migrating."""
         self.note("heal")
         if self.background:
             await asyncio.wait(self.background)
@@ -270,7 +270,7 @@ class Player:
             await asyncio.sleep(0.2)
             await self.look()
             if any(set(pool.file) - set(pool.backends) for pool in self.model.pools.values()):
-                await self._as_in_file()  # one was leaving, and has left
+                await self._as_in_file()  # a pending removal has completed
 
     async def _as_in_file(self):
         await self.reload(self.first_files)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Random operations on a balancer with calls up, checked against a model of what may happen to
-a call (model.py). tests/soak/run makes the lab and starts this.
+"""Random operations on a balancer with established calls, checked against a model of what may happen to
+a call (model.py). tests/soak/run builds the lab and starts this program.
 
 A round has a seed; a seed has the same operations each time. The lab, the daemon and the
-traffic go on from round to round, and each round begins with everything healed."""
+traffic continue from round to round, and each round begins in the initial state."""
 import argparse
 import asyncio
 import collections
@@ -22,9 +22,9 @@ from player import Player
 from traffic import Host, Traffic
 
 clock = time.monotonic
-EARLIEST = 0.6  # seconds of death that no probe below can notice
-STALL = 0.5  # seconds that this process may stand still
-SHOWN = 5  # faults of a round that are shown in full
+EARLIEST = 0.6  # no probe detects a death shorter than this, seconds
+STALL = 0.5  # seconds for which this process may be stopped
+SHOWN = 5  # faults of a round that are printed in full
 LOG = "    log: "
 PORTS = {"a": 5060, "b": 5062}
 LINES = 5070
@@ -33,7 +33,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="tests/soak/run", description="Random operations, checked by a model.")
     parser.add_argument("--seed", type=int, action="append", help="of a round; may be given several times (random)")
     parser.add_argument("--rounds", type=int, default=1, help="how many, with the seeds that follow the last one")
-    parser.add_argument("--minutes", type=float, default=0, help="go on for so long")
+    parser.add_argument("--minutes", type=float, default=0, help="run for so many minutes")
     parser.add_argument("--steps", type=int, default=25, help="of a round")
     parser.add_argument("--rate", type=float, default=25, help="new calls a second")
     parser.add_argument("--only", help="kinds of steps, with commas between: " + ",".join(steps.KINDS))
@@ -61,7 +61,7 @@ class Soak:
         self.history = collections.deque(maxlen=20000)
         self.failed, self.rounds, self.stalls, self.round_begun = 0, 0, 0, 0.0
         self.memory = []  # (seconds since its start, pid, KiB, descriptors)
-        self.turn = None  # longest turn of the daemon's loop, ms, where it says so
+        self.turn = None  # longest turn of the daemon's event loop, ms
         self.model = Model([Pool("a"), Pool("b")], names, EARLIEST)
         namespace = {name: f"/proc/{pid}/ns/net" for name, pid in holders.items()}
         hosts = {n: Host(n, namespace[n], self.vip, PORTS.values(), LINES, self.model) for n in names}
@@ -88,7 +88,7 @@ class Soak:
         return [text for when, text in self.history if when >= since and text.startswith(LOG)]
 
     async def watch(self):
-        """The daemon's log into the history; stalls of our own; packets that did not come."""
+        """Copies the daemon's log into the history, and checks for stalls of this process and lost packets."""
         before = clock()
         while True:
             await asyncio.sleep(0.05)
@@ -102,7 +102,7 @@ class Soak:
                 self.note(LOG + line)
             self.model.sweep(now)
 
-    # --- what a round is
+    # --- rounds
 
     async def begin(self):
         for host in self.player.hosts.values():
@@ -159,7 +159,7 @@ class Soak:
     # --- counters
 
     async def count(self):
-        """What was sent and what the balancer has counted, when nothing is on its way."""
+        """The packets sent and the counters of the balancer, while no packet is in flight."""
         self.traffic.flowing.clear()
         await asyncio.sleep(FLIGHT)
         self.model.sweep(clock(), FLIGHT)
@@ -175,7 +175,7 @@ class Soak:
         }
 
     async def account(self, before, begun):
-        """Each datagram that was sent to a service was counted there, and none as what it is not."""
+        """Each datagram to a service must be in its counter, and in no wrong verdict."""
         after = await self.count()
         if not before or not after:
             self.player.fault("no counters")
@@ -265,7 +265,7 @@ class Soak:
         return 1 if self.failed else 0
 
     def broken(self, loop, context):
-        """A mistake of the test itself must not pass for a call that went well."""
+        """An error in the test itself must not count as success."""
         self.model.fault(clock(), f"the test itself: {context['message']}: {context.get('exception')!r}")
         loop.default_exception_handler(context)
 

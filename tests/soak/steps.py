@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
-"""From a seed to the operations of a round. Pure, and blind: what becomes of an operation has
-no influence on the next, so that a seed has the same ones each time.
+"""Computes the operations of a round from a seed. The result of an operation does not influence the
+next one, so a seed always gives the same operations.
 
-A step is a list: seconds to wait before it, its name, its arguments. As JSON, a line each, it
-can be kept in a file, shortened by hand, and played again."""
+A step is a list: seconds to wait before it, its name, its arguments. A file has one step per line, as
+JSON; it can be shortened by hand and played again."""
 import json
 import random
 
 POOLS = ("a", "b")
-# What else a file may say; none of it is a reason for a call to move.
+# Changes of the file that must not move a call.
 MORE = ("service", "pool", "ping", "hints", "ports", "slow start", "standby", "groups", "probe", "times")
 
 
 class Source:
-    """Random numbers, and what it has to be random about."""
+    """A random generator with a guess of the current state."""
 
     def __init__(self, seed, hosts):
         self.random, self.hosts = random.Random(seed), hosts
-        self.there = {pool: set(hosts[:-1]) for pool in POOLS}  # a guess, as good as most are
+        self.there = {pool: set(hosts[:-1]) for pool in POOLS}  # a guess: commands may have failed
 
     def change(self):
-        """A command of sipxdp-ctl about one backend, or a pool."""
+        """A command of sipxdp-ctl for one backend or a pool."""
         rng, pool = self.random, self.random.choice(POOLS)
         command = rng.choices(
             ["drain", "ready", "maint", "weight", "add", "remove", "remove --drain", "finish"],
@@ -39,7 +39,7 @@ class Source:
         return [command, pool, host]
 
     def file(self):
-        """pool -> {name: weight}, most of the hosts; and what else it says."""
+        """pool -> {name: weight} with most of the hosts, and other changes of the file."""
         rng, files = self.random, {"more": [more for more in MORE if self.random.random() < 0.3]}
         for pool in POOLS:
             names = [host for host in self.hosts if rng.random() < 0.8] or self.hosts[:1]
@@ -52,22 +52,22 @@ class Source:
 
 
 def restart(source):
-    """With a pause before it starts again."""
+    """A restart with a pause."""
     return [source.random.choice(["TERM", "KILL", "KILL"]), source.random.choice([0, 0.2, 1, 2.5])]
 
 
 def hold(source):
-    """SIGSTOP, a command meanwhile, SIGCONT."""
+    """SIGSTOP, a command, SIGCONT."""
     return [source.random.choice([0.2, 0.5, 1.5, 3, 7]), source.change()]
 
 
 def cut_short(source):
-    """A command whose sipxdp-ctl is killed after so many seconds."""
+    """A command during which sipxdp-ctl is killed."""
     return [round(source.random.uniform(0, 0.02), 4), source.change()]
 
 
 def crash(source):
-    """A command whose daemon is killed after so many seconds."""
+    """A command during which the daemon is killed."""
     return [round(source.random.uniform(0, 0.03), 4), source.change()]
 
 
@@ -78,7 +78,7 @@ def death(source):
 
 
 def deaths(source):
-    """Several at once."""
+    """Several deaths at the same time."""
     rng = source.random
     hosts = rng.sample(source.hosts, rng.randint(2, len(source.hosts) - 1))
     return [rng.choice(["mute", "gone", "cut"]), sorted(hosts), rng.choice([0.5, 3, 8])]
@@ -90,7 +90,7 @@ def outage(source):
 
 
 def new_mac(source):
-    """A backend has another MAC address and tells nobody."""
+    """A backend changes its MAC address without an announcement."""
     return [source.random.choice(source.hosts)]
 
 

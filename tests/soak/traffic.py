@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""SIP calls by UDP and connections by TCP, from the client's namespace to the VIP, and the
-backends that they come to, in theirs. One process has both ends, so that each packet is seen
-to go and to come on one clock. What was seen goes to the model."""
+"""SIP calls over UDP and connections over TCP from the client's namespace to the VIP, and the backends
+that receive them in their namespaces. One process runs both ends, so that one clock times the sending
+and the arrival of each packet. It reports both to the model."""
 import asyncio
 import ctypes
 import os
@@ -16,14 +16,14 @@ from model import Call, Packet
 
 CLONE_NEWNET = 0x40000000
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
-MTU = 1500  # what is larger goes in two fragments
+MTU = 1500  # larger datagrams are sent as two fragments
 LONGEST = 7.0  # seconds of a call; a drain_timeout must be longer
 NUMBER = re.compile(rb"\r\nX-Number: (\d+)\r\n")
 clock = time.monotonic
 
 
 def socket_in(namespace, *kind):
-    """A socket of another network namespace: it belongs there for good."""
+    """Opens a socket in a different network namespace, where it stays."""
     libc = ctypes.CDLL(None, use_errno=True)
     here = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(namespace, os.O_RDONLY)
@@ -38,12 +38,12 @@ def socket_in(namespace, *kind):
 
 
 class Host:
-    """A backend's machine: answers probes and connections, and notes what else it is sent."""
+    """The machine of a backend: responds to probes and connections, and reports all other packets."""
 
     def __init__(self, name, namespace, vip, ports, line_port, model):
         self.name, self.namespace, self.model = name, namespace, model
         self.vip, self.ports, self.line_port = vip, ports, line_port
-        self.mute = False  # the process hangs: it reads, and answers nothing
+        self.mute = False  # the process hangs: it reads and does not respond
         self.sockets, self.connections, self.owed = [], set(), []
 
     def open(self):
@@ -62,7 +62,7 @@ class Host:
         self.sockets.append(sock)
 
     def close(self):
-        """As if its processes had been killed."""
+        """Behaves as if its processes had been killed."""
         loop = asyncio.get_running_loop()
         for sock in self.sockets:
             loop.remove_reader(sock)
@@ -100,7 +100,7 @@ class Host:
         try:
             sock.sendto(answer.encode(), sender)
         except OSError:
-            pass  # the link is down: the probe goes unanswered
+            pass  # the link is down: no response
 
     def _accept(self, listener):
         sock, _ = listener.accept()
@@ -135,7 +135,7 @@ class Host:
 
 
 class Traffic:
-    """Calls and connections, so many a second each, until stop()."""
+    """Starts calls and connections at a given rate until stop()."""
 
     def __init__(self, model, namespace, vip, client, services, line_pool, line_port, rate):
         self.model, self.namespace, self.vip, self.client = model, namespace, vip, client
@@ -178,7 +178,7 @@ class Traffic:
         except OSError as error:
             if error.errno not in (11, 101, 105, 111, 113):
                 raise
-            # A late ICMP error of another packet, or no room: this one did not go.
+            # A late ICMP error of an earlier packet, or no room: this packet was not sent.
             del self.model.packets[self.number]
             self.model.counts["sent"] -= 1
 
