@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The lists by which decap opens tunnels, one for all interfaces of the host: the maps
- * decap_sources (--from: where tunnels may come from) and decap_vips (--vip: where the
- * packets in them may go). Any address is the prefix ::/0, so a list is never empty. */
+/* The allowlists of decap, shared by all interfaces of the host: the maps decap_sources (--from: outer
+ * sources) and decap_vips (--vip: inner destinations). "Any address" is the prefix ::/0, so a list is never
+ * empty. */
 #pragma once
 
 #include <jansson.h>
@@ -10,9 +10,9 @@
 
 struct allowlist {
 	int map;                 /* -1: not open */
-	struct prefixes current; /* what the map holds, in the order of addresses */
-	bool named;              /* ... by an option; else the loader has chosen it */
-	struct prefixes wanted;  /* empty: the list stays as it is */
+	struct prefixes current; /* contents of the map, in the order of addresses */
+	bool named;              /* named by an option; otherwise the loader has chosen the contents */
+	struct prefixes wanted;  /* empty: the list is unchanged */
 	struct prefixes added;   /* by allowlists_add */
 	bool is_vips;
 };
@@ -21,31 +21,31 @@ struct allowlists {
 	struct allowlist list[2];
 };
 
-/* Opens and reads the lists that are pinned. -1 also where they are not: the maps are those
- * of a release without lists. */
+/* Opens and reads the pinned lists. Also returns -1 if there are none: an earlier release without lists has
+ * made the maps. */
 int allowlists_open(struct allowlists *lists, const struct pins *pins);
 
-/* Decides what they are to hold: what the options name; else, if the list is new, any source,
+/* Decides the new contents: the prefixes of the options; or, for a list that no option has named, any source,
  * and the addresses of `lo` as VIPs. */
 int allowlists_choose(struct allowlists *lists, const struct options *options);
 
-/* The same for an upgrade, which must refuse nothing that was accepted before: a list that
- * is new accepts everything, as a release without lists did. */
+/* The same for an upgrade, which must not refuse any packet that was accepted before: a new list accepts
+ * everything, like a release without lists. */
 int allowlists_keep(struct allowlists *lists, const struct options *options);
 
-/* Puts in what is missing, so that nothing is refused that is to be accepted. */
+/* Adds the missing prefixes first, so that nothing is refused that both contents accept. */
 int allowlists_add(struct allowlists *lists);
 
-/* Takes out what allowlists_add has put in. */
+/* Removes what allowlists_add() has added. */
 void allowlists_undo(const struct allowlists *lists);
 
-/* Takes out what is not wanted any more. True if anything has changed since allowlists_open(). */
+/* Removes prefixes that are no longer wanted. Returns whether anything has changed since allowlists_open(). */
 bool allowlists_finish(struct allowlists *lists);
 
-/* Says what is accepted, and warns where that is everything. */
+/* Prints what is accepted, and warns if that is everything. */
 void allowlists_report(const struct allowlists *lists);
 
-/* {"from": [...], "vips": [...]}, and the warnings that go with it. */
+/* {"from": [...], "vips": [...]}; adds the corresponding warnings to `warnings`. */
 json_t *allowlists_describe(const struct allowlists *lists, json_t *warnings);
 
 void allowlists_close(struct allowlists *lists);

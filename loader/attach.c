@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* attach: first everything is looked at, then everything is loaded, then everything is
- * pinned and attached. A fault before the last step has touched nothing, one within it
- * undoes the step. That is why maps that replace others are pinned beside them at first. */
+/* attach: first checks everything, then loads everything, then pins and attaches everything. A failure before
+ * the last step has changed nothing; a failure in the last step undoes it. Therefore maps that replace others
+ * are first pinned beside them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +20,11 @@
 struct target {
 	const char *name;
 	int ifindex;
-	bool attached;                   /* already, by a run before this one */
-	const struct attachment *before; /* what is pinned for it, NULL if nothing is */
-	int fd;                          /* of the link, or of the program that the dispatcher calls; -1 */
-	uint32_t dispatched;             /* id of the latter, 0 if there is none */
-	size_t addresses;                /* of its own that this run added to decap_addresses */
+	bool attached;                   /* already attached by an earlier run */
+	const struct attachment *before; /* its existing pin, NULL if there is none */
+	int fd;                          /* the link, or the program that the dispatcher calls; -1 */
+	uint32_t dispatched;             /* id of that program, 0 if there is none */
+	size_t addresses;                /* number of its addresses that this run has added to decap_addresses */
 };
 
 struct attach {
@@ -35,14 +35,14 @@ struct attach {
 	struct attachments attachments;
 	struct target *targets;
 	size_t target_count;
-	struct program program; /* freshly loaded, or zeroed when the running one is used */
+	struct program program; /* newly loaded, or zeroed if the running one is used */
 	bool maps_are_new;
-	enum pins_place place; /* of the maps: PINS_NEXT while they are to replace others */
+	enum pins_place place; /* of the maps: PINS_NEXT while they wait to replace others */
 	int program_fd;
 	struct decap decap;
 };
 
-/* --- what is wanted */
+/* --- the configuration */
 
 static int read_targets(struct attach *attach)
 {
@@ -69,7 +69,7 @@ static int read_targets(struct attach *attach)
 	return -1;
 }
 
-/* --- what is there */
+/* --- the current state */
 
 static int survey_program(const struct attach *attach, const struct target *target)
 {
@@ -117,7 +117,7 @@ static int survey_target(const struct attach *attach, struct target *target)
 	return target->attached ? 0 : survey_program(attach, target);
 }
 
-/* Looks at all of them, so that all faults are seen in one run. */
+/* Checks all interfaces, so that one run reports all errors. */
 static int survey(struct attach *attach)
 {
 	int result = 0;
@@ -150,8 +150,8 @@ static bool is_anything_left(const struct attach *attach)
 
 /* --- the program and its maps */
 
-/* Are there pinned maps to go on with? Those of other sizes are, as long as a packet meets
- * them, the operator's to give up. */
+/* Decides whether to use the pinned maps. If packets use maps of other sizes, only the operator may give them
+ * up. */
 static int examine_maps(struct attach *attach)
 {
 	bool decap = attach->options->program == PROGRAM_DECAP, running = attachments_running(&attach->attachments) > 0;
@@ -184,7 +184,7 @@ static int examine_maps(struct attach *attach)
 	return 0;
 }
 
-/* The program that other interfaces have, where there are any; else a new one. */
+/* Uses the program of the attached interfaces, or loads a new one if there are none. */
 static int prepare_program(struct attach *attach)
 {
 	bool running = attachments_running(&attach->attachments) > 0;
@@ -200,7 +200,7 @@ static int prepare_program(struct attach *attach)
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
 	if (program->kind == PROGRAM_DECAP && !running && !pins_have_fitting_maps(&attach->pins, program))
-		attach->maps_are_new = true; /* those of a loader that was killed, and of another release */
+		attach->maps_are_new = true; /* left by a killed loader of a different release */
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
@@ -209,7 +209,7 @@ static int prepare_program(struct attach *attach)
 	return 0;
 }
 
-/* Pins the program and, if they are new, its maps; before any packet can meet them. */
+/* Pins the program and, if they are new, its maps, before any packet can use them. */
 static int pin_program(struct attach *attach)
 {
 	bool left_over;
@@ -228,7 +228,7 @@ static int pin_program(struct attach *attach)
 
 /* --- one interface */
 
-/* The dispatcher wants a program of another type: one more is loaded, on the same maps. */
+/* The dispatcher needs a program of a different type, so a second copy is loaded that uses the same maps. */
 static int attach_dispatched(const struct attach *attach, struct target *target)
 {
 	struct bpf_prog_info info = {};
@@ -264,7 +264,7 @@ static int fill_own_macs(const struct attach *attach)
 	return err;
 }
 
-/* Which tunnels end here, and which are accepted? Asked before a packet meets the program. */
+/* Fills the maps before any packet uses the program. */
 static int fill_maps(struct attach *attach)
 {
 	const struct options *options = attach->options;
@@ -294,7 +294,7 @@ static int attach_target(const struct attach *attach, struct target *target)
 	return target->fd < 0 ? -1 : 0;
 }
 
-/* An unpinned link ends with its file descriptor. */
+/* An unpinned link ends when its file descriptor is closed. */
 static void detach_target(const struct attach *attach, struct target *target)
 {
 	if (target->dispatched)
@@ -318,7 +318,7 @@ static int pin_target(struct attach *attach, const struct target *target)
 	return pins_put(&attach->pins, target->dispatched ? PINS_DISPATCHED : PINS_LINKS, target->name, target->fd);
 }
 
-/* --- all of them */
+/* --- all interfaces */
 
 static int attach_targets(struct attach *attach)
 {
@@ -335,7 +335,7 @@ static int attach_targets(struct attach *attach)
 	return 0;
 }
 
-/* The contract goes first, as in an upgrade (new_maps.c). */
+/* Removes the contract first, as an upgrade does (new_maps.c). */
 static int move_maps(struct attach *attach)
 {
 	if (attach->place == PINS_TOP)
@@ -365,8 +365,7 @@ static int commit(struct attach *attach)
 	return -1;
 }
 
-/* What a veth device needs is a matter of its other end, which is in another namespace and
- * cannot be asked. */
+/* The requirements of a veth device concern its peer, which is in a different namespace and cannot be checked. */
 static void warn_of_veth(const struct attach *attach)
 {
 	size_t i;
@@ -408,7 +407,7 @@ static void report(const struct attach *attach)
 			"mode");
 }
 
-/* For those that are attached already: does that leave something new to be done? */
+/* If all interfaces are attached already: returns whether this run changes anything in the maps. */
 static bool is_anything_new(struct attach *attach)
 {
 	size_t i, added = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What is attached, as the pins tell. */
+/* The attachments, as the pins describe them. */
 #pragma once
 
 #include "interface.h"
@@ -7,20 +7,20 @@
 
 enum attachment_state {
 	ATTACHMENT_LIVE,
-	ATTACHMENT_GONE,      /* the interface went away, or somebody else detached us */
-	ATTACHMENT_ELSEWHERE, /* on an interface of another network namespace */
+	ATTACHMENT_GONE,      /* the interface no longer exists, or somebody else has detached the program */
+	ATTACHMENT_ELSEWHERE, /* on an interface of a different network namespace */
 };
 
 struct attachment {
-	char pin[IFNAMSIZ];  /* the interface's name when it was attached */
-	char name[IFNAMSIZ]; /* ... and now, where it is live */
+	char pin[IFNAMSIZ];  /* the name of the interface when it was attached */
+	char name[IFNAMSIZ]; /* its current name, if it is live */
 	enum attachment_state state;
-	bool dispatched;     /* called by libxdp's dispatcher: `fd` is the program */
-	int fd;              /* else the link */
+	bool dispatched;     /* libxdp's dispatcher calls the program: `fd` is the program, not the link */
+	int fd;              /* link, or program if dispatched */
 	int ifindex;         /* 0 when gone */
-	uint32_t program_id; /* what is on the interface because of us */
+	uint32_t program_id; /* our program on the interface */
 	uint32_t link_id;    /* 0 when dispatched */
-	enum mode mode;      /* of a live one */
+	enum mode mode;      /* only if live */
 };
 
 struct attachments {
@@ -30,16 +30,16 @@ struct attachments {
 
 int attachments_read(const struct pins *pins, struct attachments *out);
 
-/* The one of this interface, by its name now or then; NULL if there is none. */
+/* The attachment of an interface, by its current or its former name; NULL if there is none. */
 struct attachment *attachments_find(const struct attachments *attachments, const char *name);
 
-/* How many are not gone. */
+/* The number of attachments that are not gone. */
 size_t attachments_running(const struct attachments *attachments);
 
-/* Has its link call another program from the next packet on. */
+/* Replaces the program of the link, from the next packet on. */
 int attachment_replace(const struct attachment *attachment, int program);
 
-/* Takes the program off the interface and removes the pin. */
+/* Detaches the program from the interface and removes the pin. */
 int attachment_remove(struct pins *pins, struct attachment *attachment);
 
 /* Freeing a zeroed struct attachments does nothing. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* detach: off the named interfaces or off all. Maps and program go with the last one. */
+/* detach: from the named interfaces, or from all. Removes maps and program with the last one. */
 #include <unistd.h>
 #include "attachment.h"
 #include "options.h"
@@ -28,7 +28,7 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 			attachment->name);
 	else
 		output_info("%s detached from %s", program_name(pins->kind), attachment->name);
-	if (!ifindex) /* of a link that somebody else has ended only the name is known */
+	if (!ifindex) /* a link that somebody else has removed leaves only its name */
 		ifindex = if_nametoindex(attachment->name);
 	attachment->state = ATTACHMENT_GONE;
 	attachment->ifindex = 0;
@@ -37,7 +37,7 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 	return 0;
 }
 
-/* Are all the named interfaces attached? Asked before the first of them is touched. */
+/* Checks that all named interfaces are attached, before it detaches any. */
 static int check_names(const struct options *options, const struct attachments *attachments)
 {
 	int result = 0;
@@ -81,7 +81,7 @@ static int detach(const struct options *options, struct pins *pins, struct attac
 	}
 	if (left)
 		return result;
-	/* Maps without any attachment are those of a loader that was killed. */
+	/* Maps without an attachment were left by a killed loader. */
 	if (pins_remove_shared(pins, PINS_TOP, &removed) || pins_remove_shared(pins, PINS_NEXT, &next))
 		return -1;
 	if (removed)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the kernel says of an interface and of the XDP program on it, whoever put it there. */
+/* Queries about an interface and its XDP program. */
 #pragma once
 
 #include <ifaddrs.h>
@@ -20,17 +20,17 @@ struct xdp_state {
 	enum mode mode;
 };
 
-/* Do its frames begin with an Ethernet header? Those of a tun or ipip device do not. The
- * kernel's loopback counts: what it carries has one. */
+/* Returns whether its frames start with an Ethernet header. Those of tun and ipip devices do not, those of the
+ * loopback device do. */
 bool interface_has_ethernet(const char *name);
 
-/* The address that its frames have. 0, or -errno without a word. */
+/* Its MAC address. Returns 0, or -errno without a message. */
 int interface_mac(const char *name, struct mac *out);
 
-/* Its MTU, bytes from the IP header on. 0, or -errno without a word. */
+/* Its MTU in bytes from the IP header on. Returns 0, or -errno without a message. */
 int interface_mtu(const char *name, uint32_t *out);
 
-/* Is it one end of a pair of virtual interfaces? */
+/* Returns whether it is a veth device. */
 bool interface_is_veth(const char *name);
 
 /* Is this entry of getifaddrs() an address of the interface that another host can reach (no

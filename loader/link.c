@@ -20,8 +20,7 @@ void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program
 		interface_program_text(program_id, text), name, way);
 }
 
-/* A link is refused with an error number and no more. Asked by netlink, a driver answers
- * with a sentence. */
+/* A refused link returns only an error number. A refused netlink request returns a message of the driver. */
 static const char *ask_driver(int ifindex, int program_fd)
 {
 	const uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;

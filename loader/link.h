@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A bpf_link puts a program on an interface; where it is refused, the reason in words. */
+/* Attaches a program to an interface by a bpf_link, and reports the reason if that fails. */
 #pragma once
 
 #include "interface.h"
 
-/* A file descriptor of the new link, with which it ends unless it is pinned; or -1. */
+/* Returns a file descriptor of the new link, or -1. An unpinned link ends when it is closed. */
 int link_attach(const char *name, int ifindex, int program_fd, enum mode mode);
 
-/* Says that another XDP program has the interface, and what helps. */
+/* Reports that a different XDP program uses the interface, and what to do. */
 void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program_id);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* An upgrade to new maps, of another contract or of other limits. They are pinned beside
- * those in use, sipxdpd fills them, and then each link gets the program that uses them: a
- * packet meets the old maps or the new ones, and both say the same. */
+/* Upgrade to new maps with a different contract or different limits. They are pinned beside the current maps,
+ * and sipxdpd fills them. Then each link receives the program that uses them. A packet meets the old maps or
+ * the new ones, and both have the same contents. */
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ static int refuse_dispatched(const struct attachments *attachments)
 	return 0;
 }
 
-/* The program first, so that what is there is known for ours. */
+/* Pins the program first: it marks the directory as one of sipxdp. */
 static int pin(struct pins *pins, const struct program *program)
 {
 	if (pins_put(pins, PINS_NEXT, program_name(pins->kind), program_fd(program)))
@@ -69,7 +69,7 @@ static int replace(const struct attachment *attachment, int program)
 	return attachment->state == ATTACHMENT_GONE ? 0 : attachment_replace(attachment, program);
 }
 
-/* All links or none: two sets of maps cannot both be looked after. */
+/* Replaces the program of all links or of none: the daemon can maintain only one set of maps. */
 static int replace_all(const struct attachments *attachments, int program, int before)
 {
 	size_t i, done = 0;
@@ -81,8 +81,8 @@ static int replace_all(const struct attachments *attachments, int program, int b
 	return done < attachments->count ? -1 : 0;
 }
 
-/* The contract is taken away first: if we are killed from here on, the next upgrade sees by
- * that where we were. */
+/* Removes the contract first: if the loader is killed after this, its absence tells the next upgrade where to
+ * continue. */
 static int put_in_place(struct pins *pins, const struct program *program, const struct attachments *attachments)
 {
 	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;
@@ -122,7 +122,7 @@ int new_maps_upgrade(
 	bool left_over;
 	int result = -1;
 
-	/* What a loader that was killed has left is not to be taken for ours. */
+	/* Remove what a killed loader may have left. */
 	if (refuse_dispatched(attachments) || pins_remove_shared(pins, PINS_NEXT, &left_over))
 		return -1;
 	if (!program_open(&program, pins->kind, sizes) && !program_load(&program, sizes)) {

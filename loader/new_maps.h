@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An upgrade to new maps. */
+/* Upgrade to new maps. */
 #pragma once
 
 #include "attachment.h"
 
-/* Makes maps of these sizes, has sipxdpd fill them within so many seconds, and puts them,
- * with this loader's program, into the place of those in use. Whatever fails before the
- * links are replaced leaves all as it was. */
+/* Makes maps of these sizes, waits until sipxdpd has filled them (at most `seconds`), and replaces the current
+ * maps and program by the new maps and the program of this loader. A failure before the links are replaced
+ * changes nothing. */
 int new_maps_upgrade(
 	struct pins *pins, const struct contract *sizes, const struct attachments *attachments, unsigned int seconds);

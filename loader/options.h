@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The command line as a value, and the commands that it is handed to. */
+/* The parsed command line, and the commands. */
 #pragma once
 
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "program.h"
 
 #ifndef SIPXDP_VERSION
-#define SIPXDP_VERSION "unreleased" /* the Makefile knows better */
+#define SIPXDP_VERSION "unreleased" /* the Makefile defines it */
 #endif
 
 struct prefixes {
@@ -23,18 +23,18 @@ struct options {
 	const char *pin_dir;
 	enum mode mode;
 	bool dispatcher;
-	unsigned int timeout; /* s, for sipxdpd to fill new maps */
+	unsigned int timeout; /* seconds that sipxdpd may take to fill new maps */
 	bool json;
 	bool verbose;
 	struct address *addresses;
 	size_t address_count;
-	struct prefixes from; /* of decap: sources of tunnels */
-	struct prefixes vips; /* ... and destinations in them */
+	struct prefixes from; /* decap: sources of tunnels */
+	struct prefixes vips; /* decap: destinations of inner packets */
 	char **interfaces;
 	size_t interface_count;
 };
 
-/* Each returns 0, or -1 after it has said what is wrong. */
+/* Each returns 0, or -1 after it has reported the error. */
 int attach_run(const struct options *options);
 int upgrade_run(const struct options *options);
 int detach_run(const struct options *options);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What people read. Owns standard output and standard error, and the libraries' voices. */
+/* See output.h. Owns standard output, standard error and the log callbacks of the libraries. */
 #define _GNU_SOURCE /* vasprintf */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static void print(FILE *out, const char *prefix, const char *format, va_list val
 	fputs(prefix, out);
 	vfprintf(out, format, values);
 	fputc('\n', out);
-	fflush(out); /* what is said stays in order, also where both are one file */
+	fflush(out); /* keeps both outputs in order if they go to one file */
 }
 
 void output_info(const char *format, ...)
@@ -65,7 +65,7 @@ const char *output_errno(int error)
 	return text;
 }
 
-/* Cuts a prefix off a text, if it begins with that. */
+/* Removes a prefix from a text, if the text starts with it. */
 static bool cut(char **text, const char *prefix)
 {
 	size_t length = strlen(prefix);
@@ -76,7 +76,7 @@ static bool cut(char **text, const char *prefix)
 	return true;
 }
 
-/* Of the verifier's log what it says last: the reason, which stands above its statistics. */
+/* Keeps the last line of the verifier's log before its statistics: the reason. */
 static void keep_log(char *log)
 {
 	char *end = strstr(log, "\nprocessed "), *line;
@@ -90,7 +90,7 @@ static void keep_log(char *log)
 		snprintf(library_text + length, sizeof(library_text) - length, ": %s", line + 1);
 }
 
-/* Keeps the first warning, without the library's name, line end and full stop. */
+/* Keeps the first warning, without the name of the library, line end and full stop. */
 static void keep_first(char *text)
 {
 	char *end = text + strcspn(text, "\n");

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What people read: results on standard output, faults on standard error, and what
- * libbpf and libxdp have to say about a fault. */
+/* Output for people: results on standard output, faults on standard error, and the reasons that libbpf and
+ * libxdp report. */
 #pragma once
 
 #include <stdbool.h>
 
-/* From here on libbpf and libxdp speak only through output_library(), unless `verbose`:
- * then they print all that they have, the verifier's log included. */
+/* From now on, messages of libbpf and libxdp are kept for output_library(). With `verbose` they are also
+ * printed, including the log of the verifier. */
 void output_open(bool verbose);
 
 void output_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* strerror() of an errno, positive or negative, and what helps against it where that
- * is known. EMEDIUMTYPE: a pin that is not ours. Overwritten by the next call. */
+/* strerror() of an errno, positive or negative, with advice if there is any. EMEDIUMTYPE: a pin that does not
+ * belong to sipxdp. The next call overwrites the result. */
 const char *output_errno(int error);
 
-/* What the libraries said first since output_library_clear(): " (...)", or "". The first
- * warning names the cause, those after it who stumbled over it. */
+/* The first warning of the libraries since output_library_clear(), as " (...)", or "". The first warning names
+ * the cause; later ones are consequences. */
 void output_library_clear(void);
 const char *output_library(void);
 
-/* Likewise what the kernel said in words, without brackets; "" if it said nothing. */
+/* The same without brackets, if it is a message of the kernel; otherwise "". */
 const char *output_kernel(void);

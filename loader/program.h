@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The two programs that the loader carries within itself: opened, sized, loaded.
+/* The two programs inside the loader: opening, sizing and loading them.
  *
- * Here and in all of loader/: a function that returns int returns 0, or -1 after it has
- * said what is wrong, unless its comment says otherwise. */
+ * In all of loader/, a function that returns int returns 0, or -1 after it has reported the error, unless its
+ * comment says otherwise. */
 #pragma once
 
 #include <bpf/bpf.h>
@@ -20,7 +20,7 @@ struct decap_bpf;
 
 struct program {
 	enum program_kind kind;
-	struct balancer_bpf *balancer; /* the skeleton: one of these two */
+	struct balancer_bpf *balancer; /* the skeleton; only one of the two is set */
 	struct decap_bpf *decap;
 	struct bpf_object *object;
 	struct bpf_program *xdp;
@@ -29,23 +29,23 @@ struct program {
 /* "balancer", "decap" */
 const char *program_name(enum program_kind kind);
 
-/* Opens a program and gives its maps their sizes, nothing of it in the kernel yet.
- * `sizes` is not looked at for decap, whose sizes are fixed. */
+/* Opens a program and sets the sizes of its maps. Nothing is loaded into the kernel yet. decap ignores
+ * `sizes`: its sizes are fixed. */
 int program_open(struct program *program, enum program_kind kind, const struct contract *sizes);
 
-/* Is this map of the kernel what an opened program expects? Without a word. */
+/* Returns whether a map in the kernel is what an opened program expects. No message. */
 bool program_map_fits(const struct bpf_map *map, int fd);
 
-/* The kernel's number of a map, 0 if that cannot be read. */
+/* The id of a map, 0 if it is unreadable. */
 uint32_t program_map_id(int fd);
 
-/* Has an opened program use this map of the kernel, which must be what it expects. */
+/* Makes an opened program use this map, which must be what the program expects. */
 int program_reuse_map(struct bpf_map *map, int fd);
 
-/* Loads program and maps. `sizes` is written into new maps' contract; NULL: they are reused. */
+/* Loads program and maps. `sizes` is written to the contract of new maps; NULL: the maps are reused. */
 int program_load(struct program *program, const struct contract *sizes);
 
-/* Is this one of the maps that are pinned? (Not libbpf's own for .rodata.) */
+/* Returns whether this map is pinned. (The map that libbpf makes for .rodata is not.) */
 bool program_shares_map(const struct bpf_map *map);
 
 int program_fd(const struct program *program);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* status: what is attached where, put together as JSON; the text is printed from that. */
+/* status: shows the attachments. It builds JSON first and prints the text from that. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static void warn(struct status *status, const char *format, ...)
 	json_array_append_new(status->warnings, json_string(text));
 }
 
-/* The kernel counts from boot, suspended time included. */
+/* The kernel counts from boot, including suspended time. */
 static json_t *loaded_at(uint64_t load_time)
 {
 	const int64_t second = 1000000000;
@@ -48,7 +48,7 @@ static json_t *loaded_at(uint64_t load_time)
 	return json_string(text);
 }
 
-/* By its id: the link may have another program than the one that is pinned. */
+/* By its id: the program of the link may differ from the pinned one. */
 static json_t *describe_program(uint32_t id)
 {
 	int fd = bpf_prog_get_fd_by_id(id);
@@ -59,7 +59,7 @@ static json_t *describe_program(uint32_t id)
 	int err, i;
 
 	if (fd < 0)
-		return program; /* not root: the id is all that we are told */
+		return program; /* not root: only the id is available */
 	err = bpf_obj_get_info_by_fd(fd, &info, &size);
 	close(fd);
 	if (err)
@@ -156,9 +156,9 @@ static void judge(struct status *status, const struct attachments *attachments, 
 			name, contract->version, ABI_VERSION);
 }
 
-/* --- what decap accepts, and what it has refused */
+/* --- allowlists and counters of decap */
 
-/* Each CPU's counters, to be freed; NULL where the map is not as this release makes it. */
+/* The counters of each CPU, which the caller frees; NULL if the layout of the map differs in this release. */
 static struct decap_verdict_counters *read_decap_verdicts(const struct pins *pins, int cpus)
 {
 	struct decap_verdict_counters *counters = calloc(cpus > 0 ? cpus : 1, sizeof(*counters));
@@ -176,7 +176,7 @@ static struct decap_verdict_counters *read_decap_verdicts(const struct pins *pin
 	return counters;
 }
 
-/* Warns of each counter that should be 0 and is not. */
+/* Warns of each anomaly counter that is not 0. */
 static void judge_decap_verdicts(struct status *status)
 {
 	static const struct {
@@ -205,7 +205,7 @@ static void judge_decap_verdicts(struct status *status)
 	free(counters);
 }
 
-/* NULL where the maps are those of another release. */
+/* NULL if the maps are of a different release. */
 static json_t *describe_decap(struct status *status)
 {
 	struct allowlists lists;

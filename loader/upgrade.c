@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* upgrade: the program that this loader carries takes the place of the one that runs, with
- * the same maps, or with new ones (new_maps.c). A link is updated in place: each packet meets
- * the old program or the new one, none meets neither. */
+/* upgrade: replaces the running program by that of this loader, with the same maps or with new ones
+ * (new_maps.c). A link is updated in place: each packet meets either the old program or the new one. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,8 +12,8 @@
 #include "new_maps.h"
 #include "output.h"
 
-/* Reads the contract of the maps in use. If there is none, a loader was killed while it put
- * new maps into their place: the rest is done. */
+/* Reads the contract of the maps in use. If it is missing, a loader was killed while it activated new maps:
+ * this completes the move. */
 static int read_contract(struct pins *pins, struct contract *pinned)
 {
 	struct contract next = {0};
@@ -30,7 +29,7 @@ static int read_contract(struct pins *pins, struct contract *pinned)
 	return err ? -1 : 0;
 }
 
-/* Which maps will it be? Those that are pinned, or new ones of *sizes. */
+/* Decides whether to use the pinned maps or new ones of *sizes. */
 static int choose_maps(const struct options *options, struct pins *pins, struct contract *sizes, bool *are_new)
 {
 	struct config *config = NULL;
@@ -65,8 +64,8 @@ static int open_for_pins(struct program *program, const struct pins *pins, const
 	return pins_reuse_maps(pins, PINS_TOP, program);
 }
 
-/* The dispatcher cannot exchange one program for another: for a moment it calls both, the
- * second for those packets that the first passed. */
+/* The dispatcher cannot replace a program atomically. For a moment it calls both; the second one sees the
+ * packets that the first one passes. */
 static int upgrade_dispatched(
 	struct pins *pins, const struct contract *sizes, const struct attachment *attachment, uint32_t *id)
 {
@@ -128,15 +127,14 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 			failed, attachments->count);
 		return -1;
 	}
-	/* Only now: an upgrade that failed halfway leaves the old one for the next attach. */
+	/* Pinned last: after a partial failure the next attach still uses the old program. */
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
 }
 
-/* --- decap: the loader itself fills its maps */
+/* --- decap, whose maps the loader fills */
 
-/* Maps that another release has made differently are replaced, before any link is updated; if
- * that fails for a link, the next upgrade finds the maps that its program expects. What was
- * accepted before must be accepted by them. */
+/* Replaces maps whose layout differs in this release, before it updates any link. If a link then fails, the
+ * next upgrade finds the maps that its program expects. The new maps must accept what the old ones accepted. */
 static int upgrade_decap(
 	struct pins *pins, const struct program *program, const struct options *options, struct allowlists *lists)
 {
