@@ -14,15 +14,11 @@ struct use {
 struct uses {
 	struct use *list;
 	size_t count;
-	size_t room;
 };
 
 static void add_use(struct uses *uses, const struct address *vip, size_t pool)
 {
-	if (uses->count == uses->room) {
-		uses->room = uses->room ? 2 * uses->room : 64;
-		uses->list = reallocate(uses->list, uses->room, sizeof(*uses->list));
-	}
+	uses->list = array_grow(uses->list, uses->count, sizeof(*uses->list));
 	uses->list[uses->count++] = (struct use){vip, pool};
 }
 

@@ -9,10 +9,7 @@
 
 void claims_add(struct claims *claims, struct claim claim)
 {
-	if (claims->count == claims->room) {
-		claims->room = claims->room ? 2 * claims->room : 64;
-		claims->list = reallocate(claims->list, claims->room, sizeof(*claims->list));
-	}
+	claims->list = array_grow(claims->list, claims->count, sizeof(*claims->list));
 	claims->list[claims->count++] = claim;
 }
 

@@ -40,7 +40,6 @@ struct claim {
 struct claims {
 	struct claim *list;
 	size_t count;
-	size_t room;
 };
 
 void claims_add(struct claims *claims, struct claim claim);

@@ -95,10 +95,7 @@ static struct node *add_node(struct loader *loader, enum node_kind kind, const y
 {
 	struct yaml_tree *tree = loader->tree;
 
-	if (tree->count == tree->room) {
-		tree->room = tree->room ? 2 * tree->room : 64;
-		tree->nodes = reallocate(tree->nodes, tree->room, sizeof(*tree->nodes));
-	}
+	tree->nodes = array_grow(tree->nodes, tree->count, sizeof(*tree->nodes));
 	tree->nodes[tree->count] = (struct node){.kind = kind, .position = to_position(event->start_mark), .size = 1};
 	return &tree->nodes[tree->count++];
 }

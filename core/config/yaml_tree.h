@@ -29,7 +29,6 @@ struct node {
 struct yaml_tree {
 	struct node *nodes; /* the first is the root */
 	size_t count;       /* 0: the text is empty */
-	size_t room;
 };
 
 /* Reads `length` bytes, and adds what is wrong to `faults`. After a syntax error the tree holds the
