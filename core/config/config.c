@@ -42,21 +42,15 @@ static void read_slots(struct reader *reader, const struct node *value, void *ob
 const struct key config_limit_keys[] = {
 	{LIMIT(slots, read_slots, MIN_SLOTS, MAX_SLOTS),
 		.help = "Number of slots in each pool, a power of two. More slots distribute calls more evenly; the "
-			"default "
-			"suits up to "
-			"about 64 backends in a pool. A pool takes 6 bytes for each slot. A different number moves "
-			"nearly all "
-			"calls."},
+			"default suits up to about 64 backends in a pool. A pool takes 6 bytes for each slot. A "
+			"different number moves nearly all calls."},
 	{LIMIT(pools, read_limit, 1, MAX_POOLS), .help = "Maximum number of pools."},
 	{LIMIT(services, read_limit, 1, MAX_SERVICES),
 		.help = "Maximum number of services. Each VIP of a service counts as one."},
 	{LIMIT(backends, read_limit, 1, MAX_BACKENDS), .help = "Maximum number of backends of all pools together."},
 	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS), .old_name = "notes",
 		.help = "Maximum number of calls that can be tracked while slots migrate. If there is no room, the "
-			"oldest are "
-			"forgotten. "
-			"A call "
-			"takes about 150 bytes."},
+			"oldest are forgotten. A call takes about 150 bytes."},
 	{},
 };
 
@@ -189,10 +183,8 @@ const struct key config_file_keys[] = {
 		.flags = KEY_LIST,
 		.expected = "a unicast MAC address, such as 00:00:5e:00:01:0a",
 		.help = "Additional destination MAC addresses of this machine. The addresses of its interfaces are "
-			"known, and "
-			"those of VLANs, macvlans (`use_vmac` of keepalived), bridges and bonds above them. Frames to "
-			"all "
-			"other addresses are passed to the kernel unchanged."},
+			"known, and those of VLANs, macvlans (`use_vmac` of keepalived), bridges and bonds above them. "
+			"Frames to all other addresses are passed to the kernel unchanged."},
 	{.name = "hash_key",
 		.required = true,
 		.read = read_hash_key,
@@ -200,8 +192,7 @@ const struct key config_file_keys[] = {
 		.flags = KEY_ALWAYS | KEY_SECRET,
 		.expected = "exactly 32 hex digits ('openssl rand -hex 16' makes one)",
 		.help = "Secret key of the hash that assigns calls to slots. All balancers that share a VIP need the "
-			"same key. "
-			"A new key moves nearly all calls."},
+			"same key. A new key moves nearly all calls."},
 	{.name = "limits",
 		.read = read_limits,
 		.keys = config_limit_keys,

@@ -232,8 +232,7 @@ const struct key config_backend_keys[] = {
 		.type = VALUE_NUMBER,
 		.max = MAX_WEIGHT,
 		.help = "Share of the calls, relative to the weights of the other backends. With 0 the backend "
-			"receives no "
-			"calls."},
+			"receives no calls."},
 	{.name = "priority",
 		.read = config_read_u8,
 		.write = config_write_u8,
@@ -255,10 +254,8 @@ const struct key config_backend_keys[] = {
 		.expected = "a host as in SIP messages, such as px1.example.net, px1.example.net:5062, 10.0.0.11 or "
 			    "'[2001:db8::11]:5060'",
 		.help = "Names of the backend in SIP, in addition to its address. A message whose Via, Route or "
-			"Request-URI "
-			"contains one of them goes to this backend. A hint without a port matches every port. A hint "
-			"is "
-			"unique in the pool and is not the address of a different backend."},
+			"Request-URI contains one of them goes to this backend. A hint without a port matches every "
+			"port. A hint is unique in the pool and is not the address of a different backend."},
 	{.name = "ports",
 		.read = read_ports,
 		.write = write_ports,
@@ -266,8 +263,8 @@ const struct key config_backend_keys[] = {
 		.min = 1,
 		.max = 65535,
 		.help = "UDP ports of the VIPs that belong to this backend alone, for example for media. They must not "
-			"overlap "
-			"the `ports` of a different backend of the VIP, or the port of a service other than port 0."},
+			"overlap the `ports` of a different backend of the VIP, or the port of a service other than "
+			"port 0."},
 	{.name = "forward",
 		.read = read_forward,
 		.write = write_forward,
@@ -283,8 +280,7 @@ const struct key config_backend_keys[] = {
 		.words = admin_words,
 		.usual = "`ready` for a new backend",
 		.help = "Administrative state. With this key, each reload sets the state. Without it, a reload keeps "
-			"the state "
-			"that an operator has set. A restart of the daemon never changes the state."},
+			"the state that an operator has set. A restart of the daemon never changes the state."},
 	{},
 };
 

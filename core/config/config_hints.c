@@ -101,7 +101,8 @@ static bool is_one_port(const struct config_service *service)
 static void refuse_address(struct faults *faults, const struct hint_owner *owner, const struct holder *holder)
 {
 	faults_add(faults, owner->position,
-		"a hint of backend %s cannot be %s: it is the address of backend %s of pool %s (line %d)",
+		"a hint of backend %s cannot be %s: it is the address of backend %s of pool %s (line %d); remove the "
+		"hint",
 		owner->backend->name, owner->hint->host, holder->backend->name, holder->pool->name,
 		holder->backend->position.line);
 }

@@ -137,8 +137,7 @@ const struct key config_join_keys[] = {
 		.read = read_from,
 		.write = write_from,
 		.flags = KEY_ONE_OR_LIST,
-		.expected = "a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, with all host "
-			    "bits 0",
+		.expected = "a network or an address, such as 10.0.0.0/24 or 2001:db8::/64, with all host bits 0",
 		.usual = "the networks of `listen` and of the backends",
 		.help = "Networks from which requests are accepted."},
 	{.name = "node_timeout",

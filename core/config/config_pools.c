@@ -64,10 +64,8 @@ const struct key config_pool_keys[] = {
 		.type = VALUE_WORD,
 		.words = config_forward_words,
 		.help = "How packets reach the backends. `dsr` rewrites the destination MAC address; the backends must "
-			"be on a "
-			"network of the balancer. `ipip` puts each packet into an IP-in-IP tunnel; the backends can be "
-			"in "
-			"any network."},
+			"be on a network of the balancer. `ipip` puts each packet into an IP-in-IP tunnel; the "
+			"backends can be in any network."},
 	{.name = "min_alive",
 		.read = config_read_u32,
 		.write = config_write_u32,
@@ -92,8 +90,7 @@ const struct key config_pool_keys[] = {
 		.type = VALUE_TIME,
 		.max = HOUR,
 		.help = "How long calls are recorded before their slots move to a different backend. 32 s is the "
-			"longest "
-			"duration of a SIP transaction (RFC 3261, timers B and F)."},
+			"longest duration of a SIP transaction (RFC 3261, timers B and F)."},
 	{.name = "drain_timeout",
 		.read = config_read_time,
 		.write = config_write_time,

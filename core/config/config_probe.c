@@ -344,10 +344,8 @@ const struct key config_probe_keys[] = {
 		.type = VALUE_WORD,
 		.words = config_probe_types,
 		.help = "`options` and `register` send a SIP request. `tcp` opens a connection. `tls` opens a "
-			"connection and "
-			"completes the TLS handshake. `icmp` sends an echo request. A key that the type does not use "
-			"is "
-			"refused."},
+			"connection and completes the TLS handshake. `icmp` sends an echo request. A key that the type "
+			"does not use is refused."},
 	{.name = "transport",
 		.read = read_transport,
 		.write = write_transport,
@@ -364,8 +362,7 @@ const struct key config_probe_keys[] = {
 		.type = VALUE_WORD,
 		.words = via_words,
 		.help = "`vip` sends the probe to the VIP on the backend, on the same route as calls. `address` sends "
-			"it to the "
-			"backend's own address."},
+			"it to the backend's own address."},
 	{.name = "port",
 		.read = config_read_u16,
 		.condition = &only_with_port,
@@ -374,9 +371,8 @@ const struct key config_probe_keys[] = {
 		.type = VALUE_NUMBER,
 		.max = 65535,
 		.usual = "0",
-		.help = "Destination port. 0 stands for the port of the first service that uses the "
-			"pool and has "
-			"the probe's protocol (TLS: `tcp`). If there is no such service, the key is required."},
+		.help = "Destination port. 0 stands for the port of the first service that uses the pool and has the "
+			"probe's protocol (TLS: `tcp`). If there is no such service, the key is required."},
 	{.name = "interval",
 		.read = read_interval,
 		.condition = &not_for_none,

@@ -357,8 +357,7 @@ const struct key config_service_keys[] = {
 		.type = VALUE_RANGE,
 		.max = 65535,
 		.help = "Port, or range of ports. 0 stands for every port of the VIP that no other service has. "
-			"Services of the "
-			"same VIP and protocol must not overlap."},
+			"Services of the same VIP and protocol must not overlap."},
 	{.name = "protocol",
 		.read = read_protocol,
 		.write = write_protocol,

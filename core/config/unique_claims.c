@@ -150,8 +150,9 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 		break;
 	case CLAIM_ROLE_BACKEND:
 		faults_add(faults, again->position,
-			"backend %s cannot have the address %s: it is a VIP of service %s (line %d)", owner(again),
-			address_format(again->key, text), owner(first), line);
+			"backend %s cannot have the address %s: it is a VIP of service %s (line %d); use an address of "
+			"the backend itself",
+			owner(again), address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_HINT:
 		faults_add(faults, again->position,
@@ -161,7 +162,8 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 		break;
 	case CLAIM_ROLE_JOIN:
 		faults_add(faults, again->position,
-			"'listen' of join cannot be %s: it is a VIP of service %s (line %d)",
+			"'listen' of join cannot be %s: it is a VIP of service %s (line %d); use a different address "
+			"of this machine",
 			address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_VIP: /* never the later one, see compare_rights() */

@@ -78,8 +78,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			 .help = "name of a service"},
 			{"call_ids", "CALL-ID", ARGUMENT_LIST, ARGUMENT_OPTIONAL, IN_REQUEST(call_ids),
 				.help = "one or more Call-IDs, or users or URIs if the affinity is a user; '-' reads "
-					"one "
-					"per line from standard input"},
+					"one per line from standard input"},
 			{"method", "METHOD", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(method),
 				.help = "for requests with this method, which `methods:` may send to a different pool"},
 			{"source", "ADDRESS:PORT", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(source),
