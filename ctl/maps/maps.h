@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Access to the pinned maps: reads their content, carries out the steps of a plan, and sums counters over
- * CPUs. Owns the file descriptors. Only the probes and the punt room of the daemon open maps of their own. */
+ * CPUs. Owns the file descriptors. Only probes, the punt handler and old_abi.c open further pins. */
 #pragma once
 
 #include "core/maps/plan.h"

@@ -107,8 +107,8 @@ has_left() {
 	[ -z "$(backend "$1" "$2" .name)" ]
 }
 
-# Calls and connections from now on. Connections are told by when they were opened, from
-# where, by whom they were answered, how often, and how they ended.
+# Starts calls and connections. The log has a line for each connection: opening time, source, the servers that
+# responded, number of responses, result.
 start_traffic() {
 	local sources
 	mapfile -t sources < <(seq -f '10.0.0.%g' 100 $((99 + LAB_CLIENTS)))
@@ -117,10 +117,10 @@ start_traffic() {
 	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $SECONDS_OF_CALLS "${sources[@]}"
 }
 
-# overtake HOST RATE: from now on a tenth of the packets that it sends wait in a queue of
-# that rate, and others overtake them. Where the kernel has not what that takes, none do.
+# overtake HOST RATE: delays a tenth of the packets of HOST in a queue of this rate, so that other packets overtake
+# them. Does nothing if the kernel lacks the queue.
 overtake() {
-	# A classic BPF program: one of two classes, by a random number.
+	# A classic BPF program that chooses one of two classes at random.
 	lab_in "$1" tc qdisc add dev eth0 root handle 1: htb &&
 		lab_in "$1" tc class add dev eth0 parent 1: classid 1:1 htb rate 10gbit quantum 60000 &&
 		lab_in "$1" tc class add dev eth0 parent 1: classid 1:2 htb rate "$2" burst 2k cburst 2k &&
@@ -144,8 +144,8 @@ connections_over() {
 	awk -v name="$2" -v time="$3" '$1 < time && $1 + 20 > time && $3 == name { over++ } END { print over + 0 }' "$LAB_DIR/$1.log"
 }
 
-# trails CLIENT: what became of the first calls in its list of errors: the errors, and what
-# the servers have seen and sent, and why they gave up.
+# trails CLIENT: prints the first failed calls of the client: the errors, the messages that the servers received
+# and sent, and the reason why the servers abandoned them.
 trails() {
 	local call
 	head -n 20 "$LAB_DIR/$1.errors"
@@ -190,8 +190,8 @@ for host in client "${LAB_BACKENDS[@]}"; do
 done
 start_traffic
 sleep 8
-# None of them is cancelled when the recording begins: of one whose ACK only is seen nobody
-# could say that it is over, and px3 would not be empty (docs/design/migration.md).
+# No call is cancelled when the recording begins: if the kernel sees only the ACK of a cancelled call, it cannot tell
+# that the call has ended, and px3 would not become empty (docs/design/migration.md).
 sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
 	'^33[0-9.]+% of the slots of proxies will move after their calls have been recorded'
@@ -214,7 +214,7 @@ before=$(slots proxies)
 like "... all backends have their share" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
 check "the daemon is killed again, and starts again" kill_and_start 1
 is "... the owners are the same" "$(slots proxies)" "$before"
-like "... and calls stay where they were" "$(backend proxies px3 .migrating)" ' releasing$'
+like "... calls stay at their backends" "$(backend proxies px3 .migrating)" ' releasing$'
 
 check "px5 is drained" lab_ctl backend drain proxies px5
 check "... and set to ready during the recording" lab_ctl backend ready proxies px5

@@ -80,23 +80,23 @@ lab_ctl pool finish proxies > /dev/null
 
 REQUEST="INFO sip:b@$LAB_VIP SIP/2.0"
 same "Call-IDs of requests" sip "" "$REQUEST" "Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1"
-same "a response by its Via" sip "--via one.example.net" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP one.example.net;branch=z9hG4bK1"
+same "a response with a Via that is a hint" sip "--via one.example.net" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP one.example.net;branch=z9hG4bK1"
 same "... with a port" sip "--via two.example.net:5062" "SIP/2.0 200 OK" \
 	"Via: SIP/2.0/UDP two.example.net:5062;branch=z9hG4bK1"
 same "... a hint of a different backend" sip "--via two.example.net" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP two.example.net;branch=z9hG4bK1"
-same "... by an address" sip "--via 10.0.0.13" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP 10.0.0.13:5060;branch=z9hG4bK1"
-same "a request by its Route" sip "--route one.example.net" "$REQUEST" \
+same "... with an address" sip "--via 10.0.0.13" "SIP/2.0 200 OK" "Via: SIP/2.0/UDP 10.0.0.13:5060;branch=z9hG4bK1"
+same "a request with a Route that is a hint" sip "--route one.example.net" "$REQUEST" \
 	"Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1" "Route: <sip:one.example.net;lr>"
-same "... by its Request-URI" sip "--request-uri 10.0.0.12" "INFO sip:b@10.0.0.12 SIP/2.0" \
+same "... with a Request-URI that is a hint" sip "--request-uri 10.0.0.12" "INFO sip:b@10.0.0.12 SIP/2.0" \
 	"Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1"
-same "... which does not count beside a Route" sip "--request-uri 10.0.0.12 --route else.example.net" \
+same "... a Route takes precedence over the Request-URI" sip "--request-uri 10.0.0.12 --route else.example.net" \
 	"INFO sip:b@10.0.0.12 SIP/2.0" "Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1" "Route: <sip:else.example.net;lr>"
 is "a lookup with a hint needs no Call-ID" "$(lab_ctl lookup sip --via one.example.net)" \
 	"one.example.net	px1	10.0.0.11	named by its via"
 like "... a host name that is no hint does" "$(lab_ctl lookup sip --via else.example.net 2>&1 || true)" "a Call-ID or a user is missing"
 
 for source in "$LAB_CLIENT" $SECOND; do
-	is "affinity by source: $source" "$(said source --source "$source")" \
+	is "affinity source: $source" "$(said source --source "$source")" \
 		"$(question 0 "$REQUEST" | sed "s/$LAB_CLIENT	[0-9]*	5060/$source	21000	5061/" | answered)"
 done
 is "connections" "$(for source in $(sources); do said tcp --source "$source"; done | xargs)" \
@@ -114,12 +114,12 @@ for words in status stats "backend list" "lookup sip a-call"; do
 	is "without a daemon $words prints a warning first" "$({ lab_ctl $words 2>&1 || true; } | head -n 1)" \
 		"sipxdp-ctl: sipxdpd is not running; read from the maps"
 	# shellcheck disable=SC2086
-	check "... and is JSON when --json" jq -e . <(lab_ctl --json $words 2> /dev/null || true)
+	check "... --json prints JSON" jq -e . <(lab_ctl --json $words 2> /dev/null || true)
 done
 is "... the answers are those of the daemon" "$(everything 2> /dev/null)" "$before"
 check "status fails, so that monitoring notices" eval '! lab_ctl status > /dev/null 2>&1'
 like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd is not running"
-like "... and the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"
+like "... and lists the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"
 like "a command that needs the daemon fails" "$(lab_ctl backend drain proxies px1 2>&1 || true)" "is sipxdpd running"
 like "... an unknown service is an error" "$(lab_ctl lookup none a 2>&1 || true)" "no service 'none'"
 lab_in balancer sipxdp-loader detach > /dev/null

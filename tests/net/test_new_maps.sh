@@ -48,7 +48,7 @@ nothing_is_left() {
 	! lab_in balancer test -e $PINS/next && [ "$(lab_in balancer find $PINS -name '*_to_take*')" = "" ]
 }
 
-# says WORDS: does the daemon's log say so?
+# says WORDS: does the log of the daemon contain these words?
 says() {
 	grep -Fq "$1" "$LAB_DIR/sipxdpd.log"
 }
@@ -139,9 +139,9 @@ check "... px3 owns slots" wait_for 5 lab_serving 3
 
 lab_ctl backend drain proxies px3 > /dev/null
 POOL=${POOL/0s/1h} configure 'backends: 33, slots: 1024'
-through "slots are migrating, and their number stays: new maps need not wait" upgrade
-is "... they are there" "$(contract backends)" 33
-like "... the migration goes on" "$(field px3 .migrating)" losing
+through "slots are migrating and their number stays the same: new maps need not wait" upgrade
+is "... the new maps are in use" "$(contract backends)" 33
+like "... the migration continues" "$(field px3 .migrating)" losing
 lab_ctl backend ready proxies px3 > /dev/null
 lab_ctl pool finish proxies > /dev/null
 before=$(known) calls=$(owners)

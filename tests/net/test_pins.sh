@@ -135,7 +135,7 @@ many_loaders() {
 	is "... they leave nothing behind" "$(lab_in balancer sh -c "ls -d $PINS 2> /dev/null || true")$(lab_in balancer ip -j link show eth0 | jq -r '.[0].xdp // empty')" ""
 }
 
-# --- pins of another type
+# --- pins of a wrong type
 
 pin_a_map() {
 	lab_in balancer bpftool map create "$1" type hash key 8 value 8 entries 1 name foreign
@@ -146,7 +146,7 @@ pin_a_program() {
 }
 
 stays() {
-	check "... and it stays there" lab_in balancer test -e "$1"
+	check "... the pin stays" lab_in balancer test -e "$1"
 }
 
 another_type() {
@@ -182,7 +182,7 @@ another_type() {
 	fails "... among pins of sipxdp: attach points to detach" "'detach' removes them" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	check "... detach removes them" loader detach
-	is "... all of them" "$(lab_in balancer sh -c "ls $PINS 2> /dev/null || true")" ""
+	is "... the directory is gone" "$(lab_in balancer sh -c "ls $PINS 2> /dev/null || true")" ""
 }
 
 # --- interfaces

@@ -134,7 +134,7 @@ through "a backend is set to maint and to ready by sipxdp-ctl" take_out_and_back
 
 LAB_POOL="record_time: 200ms" lab_config dsr
 check "calls are recorded from now on" lab_ctl reload
-check "... nothing is migrating yet" lab_ctl pool finish proxies
+check "... no slot is migrating yet" lab_ctl pool finish proxies
 begin=$EPOCHREALTIME
 PACKETS_A_SECOND=$MUCH through "100 reloads with changes, during which the daemon is killed 20 times" reload_and_kill
 is "... no call moved" "$(result moved)" 0
@@ -167,7 +167,7 @@ lab_daemon
 lab_in balancer sed -i "s/$LAB_VIP/192.0.2.11/" "$LAB_CONFIG"
 check "a reload replaces the VIP of the only service" lab_ctl reload
 check "... the service has the new VIP" other_vip
-is "... and nothing else" "$(lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/services_ipv4 | jq length)" 1
+is "... the map has no other entry" "$(lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/services_ipv4 | jq length)" 1
 
 # --- detach and attach while the daemon runs
 
