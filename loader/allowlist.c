@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See allowlist.h. The only file that writes into these maps. */
+/* See allowlist.h. The only file that writes to these maps. */
 #include <errno.h>
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "allowlist.h"
 #include "output.h"
 
-/* The value of an entry: by what it came into the list. */
+/* The value of an entry: how it was added. */
 enum origin {
 	ORIGIN_NAMED = 1,
 	ORIGIN_CHOSEN,
@@ -57,7 +57,7 @@ static int append(struct prefixes *prefixes, const struct prefix_key *prefix)
 	return 0;
 }
 
-/* --- what there is */
+/* --- current contents */
 
 static int compare(const void *a, const void *b)
 {
@@ -102,7 +102,7 @@ int allowlists_open(struct allowlists *lists, const struct pins *pins)
 	return 0;
 }
 
-/* --- what is wanted */
+/* --- new contents */
 
 static int add_addresses_of_lo(struct prefixes *out)
 {
@@ -150,7 +150,7 @@ int allowlists_choose(struct allowlists *lists, const struct options *options)
 	return choose(&lists->list[0], &options->from) || choose(&lists->list[1], &options->vips) ? -1 : 0;
 }
 
-/* Named, so that an attach without options does not close them. */
+/* Stored as named, so that an attach without options does not replace them. */
 static int keep(struct allowlist *list, const struct prefixes *given)
 {
 	const struct prefixes everything = {.list = (struct prefix_key *)&any, .count = 1};
@@ -220,7 +220,7 @@ static bool finish(struct allowlist *list)
 		return false;
 	for (i = 0; i < before.count; i++) {
 		if (holds(&list->wanted, &before.list[i])) {
-			put(list, &before.list[i]); /* it may be named now, and was chosen */
+			put(list, &before.list[i]); /* it may be named now, but chosen by the loader before */
 			continue;
 		}
 		bpf_map_delete_elem(list->map, &before.list[i]);
@@ -238,7 +238,7 @@ bool allowlists_finish(struct allowlists *lists)
 	return sources || vips;
 }
 
-/* --- what is said of it */
+/* --- report */
 
 static void say_list(const struct allowlist *list)
 {
@@ -276,7 +276,7 @@ void allowlists_report(const struct allowlists *lists)
 	}
 }
 
-/* Addresses that lo has got since the list was made would be refused. */
+/* Addresses that lo has received since the list was made are refused. */
 static void warn_of_lo(const struct allowlist *list, json_t *warnings)
 {
 	struct prefixes now = {0};

@@ -13,7 +13,7 @@ struct allowlist {
 	struct prefixes current; /* contents of the map, in the order of addresses */
 	bool named;              /* named by an option; otherwise the loader has chosen the contents */
 	struct prefixes wanted;  /* empty: the list is unchanged */
-	struct prefixes added;   /* by allowlists_add */
+	struct prefixes added;   /* added by allowlists_add() */
 	bool is_vips;
 };
 

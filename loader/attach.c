@@ -77,7 +77,7 @@ static int survey_program(const struct attach *attach, const struct target *targ
 	int err = interface_query(target->ifindex, &xdp);
 
 	if (err) {
-		output_error("cannot ask for the XDP program of %s: %s", target->name, output_errno(err));
+		output_error("cannot read the XDP program of %s: %s", target->name, output_errno(err));
 		return -1;
 	}
 	if (!xdp.program_id || (attach->options->dispatcher && dispatcher_is_on(target->ifindex)))
@@ -94,9 +94,8 @@ static int survey_target(const struct attach *attach, struct target *target)
 		return -1;
 	}
 	if (!interface_has_ethernet(target->name)) {
-		output_error(
-			"cannot attach to %s: its packets have no Ethernet header (it is a tunnel or a tun device: "
-			"take the interface that carries its packets)",
+		output_error("cannot attach to %s: its packets have no Ethernet header (it is a tunnel or tun device: "
+			     "use the interface that carries its packets)",
 			target->name);
 		return -1;
 	}
@@ -393,8 +392,8 @@ static void report(const struct attach *attach)
 		const struct target *target = &attach->targets[i];
 
 		if (target->addresses)
-			output_info("%s: tunnels to %zu more address%s end here", target->name, target->addresses,
-				target->addresses > 1 ? "es" : "");
+			output_info("%s: %zu more tunnel endpoint%s", target->name, target->addresses,
+				target->addresses > 1 ? "s" : "");
 		if (!target->attached)
 			output_info("%s attached to %s, %s%s", program_name(options->program), target->name,
 				mode_name(options->mode), options->dispatcher ? ", by libxdp's dispatcher" : "");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What is attached: pinned links and dispatched programs, and whether they still are
- * what they were pinned as. */
+/* See attachment.h. Reads pinned links and dispatched programs, and compares them with the current state of
+ * the interfaces. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "dispatcher.h"
 #include "output.h"
 
-/* The link tells the interface by a number that means something else in each network
- * namespace: it is ours to name only if the same program is on the one we see. */
+/* The link contains an ifindex, which depends on the network namespace: it is ours only if the interface with
+ * this index in our namespace runs the same program. */
 static int examine_link(struct attachment *attachment)
 {
 	struct bpf_link_info info = {};
@@ -156,7 +156,7 @@ int attachment_remove(struct pins *pins, struct attachment *attachment)
 		if (dispatcher_detach(attachment->ifindex, attachment->program_id))
 			return -1;
 	} else if (!attachment->dispatched && bpf_link_detach(attachment->fd) && attachment->ifindex) {
-		/* Not left to the last close: somebody else may hold the link open. */
+		/* An explicit detach: somebody else may still have the link open. */
 		output_error("cannot detach from %s: %s", attachment->name, output_errno(errno));
 		return -1;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The operator's file: read, its faults told, and its limits laid beside those of the
- * pinned maps. */
+/* See config_file.h. Reads the file, reports its errors, and compares its limits with those of the pinned
+ * maps. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #define FILE_MAX (64 << 20)
 
-/* The whole of a file, to be freed; NULL with errno. */
+/* The contents of a file, which the caller frees; NULL with errno. */
 static char *read_all(FILE *file, size_t *length)
 {
 	size_t size = 1 << 16, got;

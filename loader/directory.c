@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See directory.h. The lock is a directory of its own, DIR/lock, that only the owner of the
- * pins can open. It exists while a loader that changes something runs. */
+/* See directory.h. The lock is a directory, DIR/lock, that only the owner of the pins can open. It exists
+ * while a loader makes changes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -27,7 +27,7 @@ static bool is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Of a directory that exists. */
+/* The directory must exist. */
 static bool is_mount_point(const char *dir)
 {
 	struct stat above, here;
@@ -37,7 +37,7 @@ static bool is_mount_point(const char *dir)
 	return !stat(parent, &above) && !stat(dir, &here) && above.st_dev != here.st_dev;
 }
 
-/* Cuts a path to the part of it that exists. */
+/* Shortens a path to the part that exists. */
 static void cut_to_existing(char *path)
 {
 	while (access(path, F_OK) < 0 && strrchr(path, '/') > path)
@@ -61,7 +61,7 @@ int directory_prepare(const char *dir)
 	snprintf(existing, sizeof(existing), "%s", dir);
 	cut_to_existing(existing);
 	if (!strcmp(dir, BPFFS) || (!strcmp(dir, existing) && is_mount_point(dir))) {
-		output_error("%s is where everybody pins: take a directory within it", dir);
+		output_error("%s is the root of a bpffs, which other programs use: choose a directory inside it", dir);
 		return -1;
 	}
 	if (is_bpffs(existing))
@@ -113,7 +113,7 @@ static const char *lock_path(const char *dir, char path[PATH_MAX])
 	return path;
 }
 
-/* Another loader may have removed what we opened, and a third may have made another. */
+/* A second loader may have removed the opened directory, and a third one may have made a new one. */
 static bool is_there(const char *path, int fd)
 {
 	struct stat named, opened;
@@ -127,11 +127,11 @@ static int wait_for_lock(int fd)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return -1;
-	output_info("waiting for another sipxdp-loader");
+	output_info("waiting until another sipxdp-loader has finished");
 	return flock(fd, LOCK_EX);
 }
 
-/* 0 with *lock, or -1 with errno: ENOENT when another loader has removed directory or lock. */
+/* Returns 0 with *lock, or -1 with errno: ENOENT if a different loader has removed directory or lock. */
 static int try_lock(const char *dir, int *lock)
 {
 	char path[PATH_MAX];
@@ -159,14 +159,14 @@ int directory_lock(const char *dir, bool make, int *lock)
 	do {
 		if (make && directory_make(dir))
 			return -1;
-		/* Now, when no other user can put another directory in its place. */
+		/* Checked now: from here on no other user can replace the directory. */
 		if (directory_check(dir))
 			return -1;
 		if (!try_lock(dir, lock))
 			return 0;
 	} while (errno == ENOENT && (make || !access(dir, F_OK)));
 	if (errno == ENOENT)
-		return 0; /* then nothing is pinned, and nothing will be */
+		return 0; /* nothing is pinned then */
 	output_error("cannot lock %s: %s", dir, output_errno(errno));
 	return -1;
 }

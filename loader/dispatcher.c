@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* libxdp's dispatcher. The only file that talks to libxdp. */
+/* See dispatcher.h. The only file that calls the dispatcher of libxdp. */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include "dispatcher.h"
 #include "output.h"
 
-/* The dispatcher calls its programs by replacing functions of its own, which is a program
- * type that kernels may refuse. Asks for the replacement of a kernel function: refused
- * too, but with EINVAL, by kernels that know the type and let us use it. */
+/* The dispatcher calls programs by replacing its own functions (BPF_PROG_TYPE_EXT), which some kernels refuse.
+ * This asks for the replacement of a kernel function: kernels that support the type refuse that, too, but with
+ * EINVAL. */
 int dispatcher_probe(void)
 {
 	const struct bpf_insn instructions[] = {
@@ -71,9 +71,8 @@ bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode)
 	return found;
 }
 
-/* Linux 6.13, and 6.12 as it is maintained, let a program that moves the start of a packet
- * replace only a function that does so, too. The dispatcher's do since xdp-tools' pull
- * request 509, of 2025. */
+/* Since Linux 6.13 and in maintained 6.12, a program that moves the start of a packet can only replace a
+ * function that does so too. The functions of the dispatcher do since pull request 509 of xdp-tools (2025). */
 static const char *help_with_libxdp(void)
 {
 	return strstr(output_library(), "changes packet data") ? "; this kernel needs a libxdp of 2025 or later" : "";
@@ -95,7 +94,7 @@ int dispatcher_attach(struct program *program, int ifindex, const char *name, en
 		err = xdp_program__set_xdp_frags_support(xdp, true);
 	if (!err)
 		err = xdp_program__attach(xdp, ifindex, xdp_mode, 0);
-	/* Where it cannot run its dispatcher libxdp attaches the program alone, unasked and by no link. */
+	/* If libxdp cannot run its dispatcher, it attaches the program directly, without a link. */
 	if (!err && !dispatcher_is_on(ifindex)) {
 		xdp_program__detach(xdp, ifindex, xdp_mode, 0);
 		err = -EOPNOTSUPP;

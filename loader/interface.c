@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the kernel says of an interface and of the XDP program on it. Changes nothing. */
+/* See interface.h. Makes no changes. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ const char *mode_name(enum mode mode)
 	return "offload";
 }
 
-/* The kernel's answer to a question about an interface. 0 or -1. */
+/* An ioctl about an interface. Returns 0 or -1. */
 static int ask(const char *name, unsigned long question, struct ifreq *request)
 {
 	int result, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -48,7 +48,7 @@ bool interface_has_ethernet(const char *name)
 	struct ifreq request = {};
 
 	if (ask(name, SIOCGIFHWADDR, &request))
-		return true; /* not a reason to refuse it: the kernel will have the last word */
+		return true; /* no reason to refuse it: the kernel decides later */
 	return request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 }
 
@@ -105,7 +105,7 @@ int interface_query(int ifindex, struct xdp_state *out)
 	*out = (struct xdp_state){0};
 	if (err)
 		return err;
-	/* A program in the card may stand beside one of the other two: those are what we meet. */
+	/* An offloaded program may run beside one of the other modes, which are the ones that affect us. */
 	if (query.drv_prog_id)
 		*out = (struct xdp_state){query.drv_prog_id, MODE_NATIVE};
 	else if (query.skb_prog_id)

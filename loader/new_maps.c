@@ -137,6 +137,6 @@ int new_maps_upgrade(
 	}
 	program_close(&program);
 	if (!result)
-		output_info("the new maps have taken the place of the old ones");
+		output_info("the new maps have replaced the old ones");
 	return result;
 }

@@ -56,7 +56,8 @@ const char *output_errno(int error)
 
 	error = abs(error);
 	if (error == EMEDIUMTYPE)
-		return "something else is pinned there (remove it with 'rm', or take another directory by --pin-dir)";
+		return "an object of a different type is pinned there (remove it with 'rm', or choose a different "
+		       "directory with --pin-dir)";
 	if (error == EPERM || error == EACCES)
 		help = " (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)";
 	else if (error == ENOMEM)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The pins: where they are, which of them are whose, and that a command leaves all of
- * its pins or none. The only file that knows paths. */
+/* See pins.h. Either all pins of a command are made or none. The only file that knows paths. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include "output.h"
 
 #define DECAP_PREFIX "decap"
-#define BESIDE "_to_take_its_place" /* too long to be taken for an interface */
+#define BESIDE "_to_take_its_place" /* too long for the name of an interface */
 
 /* --- paths */
 
@@ -33,7 +32,7 @@ static const char *place_path(const struct pins *pins, enum pins_place place, ch
 	return path;
 }
 
-/* Dots are what bpffs refuses, colons what the kernel refuses in an interface's name. */
+/* bpffs refuses dots, and the kernel refuses colons in the name of an interface. */
 static void exchange(char *name, char from, char to)
 {
 	for (; *name; name++) {
@@ -47,7 +46,7 @@ void pins_path(const struct pins *pins, enum pins_place place, const char *name,
 	size_t length = snprintf(path, PATH_MAX, "%s%s/", pins->dir, places[pins->kind][place]);
 
 	if (length >= PATH_MAX)
-		return; /* main() has refused so long a directory */
+		return; /* main() has refused a directory that long */
 	snprintf(path + length, PATH_MAX - length, "%s", name);
 	exchange(path + length, '.', ':');
 }
@@ -86,7 +85,7 @@ void pins_close(struct pins *pins)
 
 static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-/* Those that are ignored (nohup) stay so: blocked they would be kept. */
+/* Signals that are ignored (nohup) stay ignored: blocked signals would be kept pending. */
 void pins_begin(struct pins *pins)
 {
 	struct sigaction action;
@@ -147,7 +146,7 @@ static int remember(struct pins *pins, const char *path)
 
 /* --- one pin */
 
-/* A part of the kernel's name for the file of such an object: "anon_inode:bpf-map". */
+/* Part of the kernel's name for the file of such an object: "anon_inode:bpf-map". */
 static const char *wanted_type(const struct pins *pins, enum pins_place place, const char *name)
 {
 	if (place == PINS_LINKS)
@@ -157,7 +156,7 @@ static const char *wanted_type(const struct pins *pins, enum pins_place place, c
 	return "map";
 }
 
-/* Without this check the kernel would fill a struct of one type with facts about another. */
+/* Without this check the kernel would fill a struct of one type with data of a different type. */
 static bool is_of_type(int fd, const char *wanted)
 {
 	char path[32], type[64] = "";
@@ -212,7 +211,7 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 	pins_path(pins, place, name, path);
 	snprintf(beside, sizeof(beside), "%s" BESIDE, path);
-	unlink(beside); /* of a loader that was killed here */
+	unlink(beside); /* left by a loader that was killed here */
 	if (pin(pins, place, beside, fd))
 		return -1;
 	if (!rename(beside, path))
@@ -244,8 +243,8 @@ static bool is_pinned(const struct pins *pins, enum pins_place place, const char
 	return fd >= 0;
 }
 
-/* Everything in DIR is one of ours: decap's by its name, else the balancer's. Not by the
- * list of maps, so that what an older version pinned goes too. */
+/* Every pin in DIR belongs to sipxdp: to decap if its name says so, otherwise to the balancer. This does not
+ * use the list of maps, so that it also removes pins of older releases. */
 static bool is_ours(const struct pins *pins, const struct dirent *entry)
 {
 	bool of_decap = !strncmp(entry->d_name, DECAP_PREFIX, strlen(DECAP_PREFIX));
@@ -253,7 +252,7 @@ static bool is_ours(const struct pins *pins, const struct dirent *entry)
 	return entry->d_type == DT_REG && of_decap == (pins->kind == PROGRAM_DECAP);
 }
 
-/* Calls what is to be done with each pin but the program's and that of the last map. */
+/* Calls a function for each pin except the program and the last map. */
 static int for_each_shared(struct pins *pins, enum pins_place place,
 	int (*act)(struct pins *pins, enum pins_place place, const char *name))
 {
@@ -280,7 +279,8 @@ int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed)
 	const char *program = program_name(pins->kind);
 
 	*removed = is_pinned(pins, place, program);
-	/* Without it what is there may be somebody else's; all in PINS_NEXT is ours. */
+	/* Without the program, the pins may belong to somebody else. Everything in PINS_NEXT belongs to
+	 * sipxdp. */
 	if (!*removed && place == PINS_TOP)
 		return 0;
 	if (pins_remove(pins, place, last_map[pins->kind]) || for_each_shared(pins, place, pins_remove))
@@ -301,7 +301,7 @@ static int move_up(struct pins *pins, enum pins_place place, const char *name)
 	pins_path(pins, PINS_TOP, name, to);
 	if (!rename(from, to))
 		return 0;
-	output_error("cannot put %s into the place of %s: %s", from, to, output_errno(errno));
+	output_error("cannot move %s to %s: %s", from, to, output_errno(errno));
 	return -1;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The two programs: opened from their skeletons, sized, loaded. Knows which maps there
- * are and how `limits:` size them; knows nothing of pins and interfaces. */
+/* See program.h. Knows which maps exist and how `limits:` sizes them. Does not know pins and interfaces. */
 #include <string.h>
 #include "bpf/balancer.skel.h"
 #include "bpf/decap.skel.h"
@@ -14,7 +13,7 @@ const char *program_name(enum program_kind kind)
 
 static int size_balancer(struct balancer_bpf *skeleton, const struct contract *sizes)
 {
-	const uint32_t backends = sizes->backends + 1; /* id 0 is nobody */
+	const uint32_t backends = sizes->backends + 1; /* id 0 means "none" */
 	const struct {
 		struct bpf_map *map;
 		uint32_t entries;

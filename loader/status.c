@@ -119,7 +119,7 @@ static void judge_gone(struct status *status, const struct attachment *attachmen
 		warn(status, "%s: %s is on it in place of ours (see 'ip link show %s')", attachment->name,
 			interface_program_text(xdp.program_id, text), attachment->name);
 	else
-		warn(status, "%s: nothing is attached any more ('sipxdp-loader attach' attaches again)",
+		warn(status, "%s: nothing is attached any more ('sipxdp-loader attach' attaches it again)",
 			attachment->name);
 }
 

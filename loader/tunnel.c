@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The map decap_addresses. The only file that writes into it. */
+/* See tunnel.h. The only file that writes to this map. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -13,7 +13,7 @@ static int refuse(const struct address *address, int error)
 {
 	char text[ADDRESS_TEXT_SIZE];
 
-	output_error("cannot have tunnels to %s end here: %s", address_format(address, text),
+	output_error("cannot add the tunnel endpoint %s: %s", address_format(address, text),
 		error == E2BIG ? "the map decap_addresses is full" : output_errno(error));
 	return -1;
 }
@@ -39,7 +39,7 @@ void tunnel_remove_named(int map, const struct address *address)
 	bpf_map_delete_elem(map, address);
 }
 
-/* What is there already stays its owner's, unless that is an interface that is no more. */
+/* An existing entry keeps its interface, unless that interface no longer exists. */
 static int add(int map, uint32_t ifindex, const struct address *address, size_t *added)
 {
 	uint32_t owner;
@@ -73,14 +73,14 @@ int tunnel_add_interface(int map, const char *interface, int ifindex, bool neede
 	}
 	freeifaddrs(all);
 	if (!result && needed && !found) {
-		output_error("%s has no address that a tunnel could end at (give it one, or name one by --address)",
+		output_error("%s has no address for a tunnel endpoint (add one to it, or name one with --address)",
 			interface);
 		return -1;
 	}
 	return result;
 }
 
-/* One of the attached that has this address, NULL if none has. */
+/* An attached interface that has this address, or NULL. */
 static const struct attachment *find_heir(
 	const struct ifaddrs *all, const struct address *wanted, const struct attachments *attached)
 {
@@ -107,12 +107,12 @@ static bool is_kept(uint32_t owner, uint32_t ifindex, const struct attachments *
 		return true;
 	for (i = 0; i < attached->count; i++) {
 		if ((uint32_t)attached->list[i].ifindex == owner)
-			return true; /* also where that is a number of another network namespace */
+			return true; /* also if the index belongs to a different network namespace */
 	}
 	return owner != ifindex && is_interface(owner);
 }
 
-/* Never out and in again: packets to an address that stays go on to be decapsulated. */
+/* Entries that stay are never removed and added again, so their packets are decapsulated without a gap. */
 static void remove_one(int map, const struct address *address, const struct attachment *heir)
 {
 	const uint32_t owner = heir ? heir->ifindex : 0;
@@ -131,10 +131,11 @@ void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments
 	int end = bpf_map_get_next_key(map, NULL, &next);
 
 	if (getifaddrs(&all))
-		all = NULL; /* then nobody has it, too */
+		all = NULL; /* no interface has it then, either */
 	while (!end) {
 		key = next;
-		end = bpf_map_get_next_key(map, &key, &next); /* before the key goes, or it would start anew */
+		end = bpf_map_get_next_key(
+			map, &key, &next); /* before the key is removed, otherwise the iteration would start again */
 		if (!bpf_map_lookup_elem(map, &key, &owner) && !is_kept(owner, ifindex, attached))
 			remove_one(map, &key, find_heir(all, &key, attached));
 	}

@@ -110,7 +110,7 @@ static int upgrade_one(struct pins *pins, const struct contract *sizes, const st
 	else
 		err = attachment_replace(attachment, program_fd(program));
 	if (!err)
-		output_info("%s: program %u took the place of %u", attachment->name, id, attachment->program_id);
+		output_info("%s: program %u has replaced program %u", attachment->name, id, attachment->program_id);
 	return err;
 }
 

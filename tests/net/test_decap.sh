@@ -174,7 +174,7 @@ upgraded() {
 	lab_in px1 bpftool map create $PINS/decap_verdicts type percpu_array key 4 value 32 entries 1 name decap_verdicts
 	like "maps of another release: attach says what to do" "$(attach --from $LAB_CLIENT || true)" "upgrade --program decap"
 	output=$(loader upgrade --program decap 2>&1)
-	like "upgrade makes the maps that are missing" "$output" "eth0: program [0-9]+ took the place"
+	like "upgrade makes the maps that are missing" "$output" "eth0: program [0-9]+ has replaced"
 	like "... and warns that all is accepted, as before" "$output" "warning: tunnels are accepted from any source"
 	is "... which status shows" "$(accepted)" "::/0 | ::/0"
 	opens "... so nothing is refused" "0 as-before" $STRANGER $SERVER $SERVER as-before
@@ -196,7 +196,7 @@ upgraded() {
 wrong_usage() {
 	local text
 	for text in 10.0.0.1/8 10.0.0.0/33 nonsense; do
-		like "--from $text is refused" "$(attach --from $text || true)" "--from $text: an address or a network"
+		like "--from $text is refused" "$(attach --from $text || true)" "--from must be an address or a network .*, not '$text'"
 	done
 	like "--from is decap's" "$(loader attach -c /etc/passwd --from 10.0.0.1 2>&1 || true)" "for --program decap"
 }

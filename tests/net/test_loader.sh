@@ -108,7 +108,7 @@ bad_input() {
 	fails "an interface that does not exist" "cannot attach to eth7: No such device" attach -c "$LAB_CONFIG"
 	is_untouched "... leaves the other one alone"
 	fails "a directory that is not on a bpffs" "/tmp/pins is not on a bpffs" attach -c "$LAB_CONFIG" --pin-dir /tmp/pins
-	fails "the root of bpffs, which others use too" "everybody" attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf
+	fails "the root of bpffs, which others use too" "is the root of a bpffs" attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf
 	like "output that cannot be written" "$(lab_in balancer sh -c 'sipxdp-loader status > /dev/full' 2>&1 || true)" \
 		"cannot write: No space"
 	config eth0
@@ -200,7 +200,7 @@ upgrade() {
 	local before
 	before=$(program_id eth0)
 	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
-	fails_with 0 "upgrade says what it did" "eth1: program [0-9]+ took the place of $before" upgrade
+	fails_with 0 "upgrade says what it did" "eth1: program [0-9]+ has replaced program $before" upgrade
 	check "... and did" [ "$(program_id eth0)" -gt "$before" ]
 	is "... on both" "$(program_id eth0)" "$(program_id eth1)"
 	is "the maps are the same ones" \
@@ -460,7 +460,7 @@ decap() {
 	fails "an interface without an address" "lan.7 has no address" attach --program decap lan.7
 	check "... with one that is named" loader attach --program decap lan.7 --address 10.9.9.10
 	fails "attached once more" "already attached to lan.7" attach --program decap lan.7 --address 10.9.9.10
-	fails_with 0 "... with a new address: it is added" "1 more address end" attach --program decap lan.7 --address 2001:db8::99
+	fails_with 0 "... with a new address: it is added" "1 more tunnel endpoint" attach --program decap lan.7 --address 2001:db8::99
 	is "status lists both programs" "$(state '.programs[] | .name, .interfaces[].name' | xargs)" "balancer eth1 decap eth0 lan.7"
 	fails_with 0 "upgrade of decap" "lan.7: program" upgrade --program decap
 	check "... leaves the addresses" [ "$(tunnel_ends | wc -w)" -eq 8 ]

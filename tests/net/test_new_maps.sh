@@ -105,7 +105,7 @@ lab_ctl pool finish proxies > /dev/null
 through "fewer backends, and a different number of slots" upgrade
 is "... the maps have these sizes" "$(contract backends) $(contract slots)" "4 1024"
 is "... backends keep their state" "$(known)" "$before"
-is "... an upgrade with the same limits keeps the maps" "$(upgrade | grep -c 'took the place of')" 1
+is "... an upgrade with the same limits keeps the maps" "$(upgrade | grep -c 'has replaced program')" 1
 
 # --- refused and waiting upgrades
 

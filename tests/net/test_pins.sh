@@ -153,26 +153,26 @@ another_type() {
 	local name
 	lab_in balancer mkdir -m 700 $PINS
 	pin_a_program $PINS/contract
-	fails "a program pinned as a map: attach says to remove it" "contract: something else is pinned there \(remove it with 'rm'" \
+	fails "a program pinned as a map: attach says to remove it" "contract: an object of a different type is pinned there \(remove it with 'rm'" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	check "... detach succeeds" loader detach
 	stays $PINS/contract
 	lab_in balancer rm $PINS/contract
 	pin_a_map $PINS/contract
-	fails "a map of another type" "contract: something else is pinned there \(remove it with 'rm'" \
+	fails "a map of another type" "contract: an object of a different type is pinned there \(remove it with 'rm'" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	stays $PINS/contract
 	lab_in balancer rm $PINS/contract
 	for name in services balancer; do
 		pin_a_map $PINS/$name
-		fails "a map pinned as $name" "$PINS/$name: something else is pinned there" sipxdp-loader attach -c "$LAB_CONFIG"
+		fails "a map pinned as $name" "$PINS/$name: an object of a different type is pinned there" sipxdp-loader attach -c "$LAB_CONFIG"
 		check "... detach keeps the foreign pin" loader detach
 		stays $PINS/$name
 		lab_in balancer rm $PINS/$name
 	done
 	lab_in balancer mkdir -m 700 $PINS/links
 	pin_a_map $PINS/links/eth0
-	fails "a map pinned as a link" "$PINS/links/eth0: something else is pinned there" sipxdp-loader detach
+	fails "a map pinned as a link" "$PINS/links/eth0: an object of a different type is pinned there" sipxdp-loader detach
 	lab_in balancer rm -r $PINS/links
 	lab_in balancer rmdir $PINS
 
