@@ -19,7 +19,7 @@ char LICENSE[] SEC("license") = "GPL";
 /* Runs the stages. A stage that decides the verdict ends the sequence. */
 static __always_inline int stages(struct xdp_md *ctx)
 {
-	struct flow flow = {.action = XDP_PASS};
+	struct flow flow = {.action = XDP_PASS, .budget = SIP_PACKET_BUDGET};
 	int next = parse(ctx, &flow); /* headers */
 
 	if (next == NEXT_STAGE)

@@ -28,6 +28,7 @@ static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow 
 	struct sip_key key = {.hash_key = {flow->hash_key[0], flow->hash_key[1]}};
 	int result = text_call_id(ctx, flow->packet.payload, flow->packet.end, &key);
 
+	flow->budget -= key.spent < flow->budget ? key.spent : flow->budget;
 	if (result != SIP_FOUND)
 		return key_flow(flow, key_call_id_verdict(result));
 	flow->hash = key.hash;
@@ -35,33 +36,41 @@ static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow 
 }
 
 /* The offset of the URI whose user the service goes by. */
-static __always_inline int key_user_uri(struct xdp_md *ctx, const struct flow *flow, __u32 *uri)
+static __always_inline int key_user_uri(struct xdp_md *ctx, struct flow *flow, __u32 *uri)
 {
-	const struct packet *p = &flow->packet;
-	__u32 line = 0, colon = 0;
+	__u32 header = flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, line = 0;
+	struct sip_lines lines = {};
 	int result;
 
-	if (text_start_line(ctx, p->payload, p->end, &line) != SIP_FOUND)
+	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
 		return SIP_NOT_SIP;
 	if (flow->affinity == AFFINITY_REQUEST_USER)
-		return text_request_uri(ctx, line, p->end, uri);
-	result = text_find_header(ctx, line, p->end, flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, &colon);
-	return result == SIP_FOUND ? text_uri(ctx, colon, p->end, uri) : result;
+		return text_request_uri(ctx, flow, line, uri);
+	lines.at = line;
+	result = text_find_header(ctx, flow, &lines, header);
+	if (result != SIP_FOUND)
+		return result;
+	return text_uri(ctx, flow, header == SIP_FROM ? lines.colon[SIP_FROM] : lines.colon[SIP_TO], uri);
 }
 
 /* A function of its own: stack is scarce in the other chains of calls that begin at key(). */
 __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 {
 	struct sip_user user = {};
-	__u32 uri = 0;
+	__u32 uri = 0, reserve;
 	int result;
 
 	if (!flow)
 		return VERDICT_not_sip;
 	user.hash_key[0] = flow->hash_key[0];
 	user.hash_key[1] = flow->hash_key[1];
+	reserve = flow->budget / 2;
+	flow->budget -= reserve; /* half of it is kept for hint and migration */
 	result = key_user_uri(ctx, flow, &uri);
-	if (result == SIP_FOUND && text_user(ctx, uri, flow->packet.end, &user) == SIP_FOUND) {
+	if (result == SIP_FOUND)
+		result = text_user(ctx, flow, uri, &user);
+	flow->budget += reserve;
+	if (result == SIP_FOUND) {
 		flow->hash = user.hash;
 		return VERDICT_user;
 	}

@@ -25,35 +25,46 @@ static __always_inline __u32 owner_by_table(const struct flow *flow, const struc
 
 /* The same where some slots of the pool are migrating: flow->backend is what a hint or the table
  * says. */
-__noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, __u32 hinted)
+__noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	struct track_message message;
 	__u32 previous;
 
-	if (!flow)
+	if (!flow || !lines)
 		return 0;
 	previous = migration_previous_owner(flow);
-	if (!previous && !hinted)
+	if (!previous && flow->verdict != VERDICT_hint)
 		return 0;
-	track_read(ctx, flow, &message);
-	flow->backend = migration_owner(ctx, flow, &message, previous, hinted);
+	track_read(ctx, flow, lines, &message);
+	flow->backend = migration_owner(ctx, flow, &message, previous, flow->verdict == VERDICT_hint);
 	return 0;
 }
 
 static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow)
 {
-	__u32 hinted = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow) : 0, pool_id = flow->pool;
-	const struct pool *pool = bpf_map_lookup_elem(&pools, &pool_id);
+	struct sip_lines lines = {}; /* one pass over the headers, for hint and migration */
+	__u32 pool_id = flow->pool;
+	const struct pool *pool;
 
-	if (hinted)
+	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, &lines) : 0;
+	if (flow->backend)
 		flow->verdict = VERDICT_hint;
-	flow->backend = hinted;
+	pool = bpf_map_lookup_elem(&pools, &pool_id);
 	if (!pool)
 		return;
-	if (!hinted)
+	if (!flow->backend)
 		flow->backend = owner_by_table(flow, pool);
 	if (pool->migrating)
-		owner_migrating(ctx, flow, hinted);
+		owner_migrating(ctx, flow, &lines);
+}
+
+/* Returns the verdict on a packet that has used up its budget: another anomaly is not hidden. */
+static __always_inline enum verdict owner_without_budget(enum verdict verdict)
+{
+	if (verdict == VERDICT_call_id || verdict == VERDICT_user || verdict == VERDICT_source ||
+		verdict == VERDICT_flow)
+		return VERDICT_headers_too_far;
+	return verdict;
 }
 
 __noinline int owner(struct xdp_md *ctx, struct flow *flow)
@@ -62,6 +73,8 @@ __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 		return NEXT_FINISH;
 	if (!flow->has_owner)
 		owner_find(ctx, flow);
+	if (!flow->budget)
+		flow->verdict = owner_without_budget(flow->verdict);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
 		fragment_record_owner(flow);
 	return NEXT_STAGE;

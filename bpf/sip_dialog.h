@@ -1,195 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a SIP message says about its dialog (RFC 3261 section 12): the headers that matter, found
- * in one pass, and what is read from each: tags, the branch of the topmost Via, the method in
- * CSeq, a status code, and whether Expires is 0. Part of sip_headers.h; what that file says about
- * steps and the verifier holds here, too. */
+/* What a SIP message says about its dialog (RFC 3261 section 12): tags, the branch of the topmost Via,
+ * the method in CSeq, a status code, and whether Expires is 0. What sip_headers.h says about loops
+ * and the verifier applies here, too. */
 #pragma once
 
+#include "sip_headers.h"
 #include "sip_uri.h"
 
-#define SIP_PASS_STEPS 64 /* of the pass: a call of bpf_loop's function costs more than a line does */
-#define SIP_PASS_PLACES 2 /* header lines, and strides of 32 bytes without one, in a step */
-#define SIP_TOKEN_WORDS 8 /* bytes of a tag or branch that count: 64 */
+#define SIP_TOKEN_WORDS 8 /* words of a tag or branch that count: 64 bytes */
 
-/* Offsets of the colons of the first Via, From, To, CSeq, Call-ID and Expires; 0: not seen.
- * `complete`: the blank line that ends the headers was reached, so that what was not seen is
- * not there. */
-struct sip_lines {
-	__u16 via;
-	__u16 from;
-	__u16 to;
-	__u16 cseq;
-	__u16 call_id;
-	__u16 expires;
-	__u16 complete;
-	__u16 pad;
-};
-
-enum sip_line {
-	SIP_LINE_VIA,
-	SIP_LINE_FROM,
-	SIP_LINE_TO,
-	SIP_LINE_CSEQ,
-	SIP_LINE_CALL_ID,
-	SIP_LINE_EXPIRES,
-	SIP_LINE_NONE,
-};
-
-struct sip_pass {
-	struct sip_text text;
-	__u64 at;
-	__u64 colons_low;  /* four of 16 bits, by enum sip_line */
-	__u64 colons_high; /* those that follow */
-	__u64 complete;
-};
-
-/* The distance to the next newline (*found), or to where the next step begins. */
-static __always_inline __u32 sip_newline(const struct sip_text *t, __u32 at, bool *found)
+/* Has the header whose colon is at `colon` a tag parameter (RFC 3261 sections 19.3 and
+ * 20.39)? Parameters of the URI do not count. SIP_FOUND or SIP_NOT_THERE. */
+static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 colon, __u16 *left)
 {
-	const __u8 *p = t->data + at;
-	__u64 a, b, c, d;
+	__u32 at = colon + 1;
 
-	if (p + SIP_HALF > t->data_end) {
-		a = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
-		*found = a;
-		return a ? sip_first(a) : 8;
-	}
-	a = sip_zeroes(load64(p) ^ EVERY('\n'));
-	b = sip_zeroes(load64(p + 8) ^ EVERY('\n'));
-	c = sip_zeroes(load64(p + 16) ^ EVERY('\n'));
-	d = sip_zeroes(load64(p + 24) ^ EVERY('\n'));
-	*found = a | b | c | d;
-	if (a)
-		return sip_first(a);
-	if (b)
-		return 8 + sip_first(b);
-	if (c)
-		return 16 + sip_first(c);
-	return d ? 24 + sip_first(d) : SIP_HALF;
+	return sip_walk(&text, &at, SIP_OUTSIDE, SIP_TAG_NAME, left);
 }
 
-/* Does a line that begins with `word` begin with a header's name? *length becomes its length, in its
- * compact form if it has one. */
-static __always_inline bool sip_is_name(__u64 word, __u64 name, bool has_compact_form, __u32 *length)
+/* May a message start something? A request that is neither CANCEL nor ACK, and whose To
+ * has no tag, does; and what is no SIP. What cannot be told continues something. `tag`:
+ * what sip_has_tag said of its To, or sip_find_header, if that has found none. */
+static __always_inline bool sip_is_initial(enum method method, enum sip_result tag)
 {
-	__u64 letters = name >> 5 & EVERY(0x01), differs = (word | EVERY(0x20)) ^ name;
-	__u8 second = word >> 8;
-
-	*length = 1;
-	if (has_compact_form && !(differs & 0xff) && (second == ':' || second <= ' '))
+	if (tag == SIP_NOT_SIP)
 		return true;
-	*length = (letters * EVERY(0x01)) >> 56;
-	return !(differs & letters * 0xff);
+	return method != METHOD_NONE && method != METHOD_CANCEL && method != METHOD_ACK && tag == SIP_NOT_THERE;
 }
-
-/* Which header a line is that begins with `word`, and how long its name is. */
-static __always_inline enum sip_line sip_which_line(__u64 word, __u32 *length)
-{
-	if (sip_is_name(word, SIP_VIA, true, length))
-		return SIP_LINE_VIA;
-	if (sip_is_name(word, SIP_FROM, true, length))
-		return SIP_LINE_FROM;
-	if (sip_is_name(word, SIP_TO, true, length))
-		return SIP_LINE_TO;
-	if (sip_is_name(word, SIP_NAME('c', 's', 'e', 'q', 0, 0, 0, 0), false, length))
-		return SIP_LINE_CSEQ;
-	if (sip_is_name(word, SIP_NAME('c', 'a', 'l', 'l', '-', 'i', 'd', 0), false, length) ||
-		sip_is_name(word, SIP_NAME('i', 0, 0, 0, 0, 0, 0, 0), true, length))
-		return SIP_LINE_CALL_ID;
-	if (sip_is_name(word, SIP_NAME('e', 'x', 'p', 'i', 'r', 'e', 's', 0), false, length))
-		return SIP_LINE_EXPIRES;
-	return SIP_LINE_NONE;
-}
-
-/* Takes the colon of a header that is the first of its name. */
-static __always_inline void sip_take_colon(struct sip_pass *s, __u32 line, __u64 colon)
-{
-	__u32 shift = line % 4 * 16;
-	__u64 taken = line < 4 ? s->colons_low : s->colons_high;
-
-	if (!(taken >> shift & 0xffff))
-		taken |= colon << shift;
-	if (line < 4)
-		s->colons_low = taken;
-	else
-		s->colons_high = taken;
-}
-
-/* Goes on to the next line, and takes its colon if it is one of the headers. Ends the pass when it
- * returns true. */
-static __always_inline bool sip_pass_line(struct sip_pass *s)
-{
-	const struct sip_text *t = &s->text;
-	__u32 at = s->at & (SIP_OFFSET_LIMIT - 1), line, length;
-	__u64 word;
-	bool found;
-
-	at = sip_forget(t, at + sip_newline(t, at, &found));
-	s->at = sip_forget(t, at + found);
-	if (sip_room(t, s->at) <= 0)
-		return true;
-	if (!found)
-		return false;
-	word = sip_word(t, s->at);
-	if ((__u8)word == '\r' || (__u8)word == '\n') {
-		s->complete = sip_forget(t, 1);
-		return true;
-	}
-	line = sip_forget(t, sip_which_line(word, &length));
-	if (line < SIP_LINE_NONE)
-		sip_take_colon(s, line, sip_forget(t, sip_colon(t, sip_forget(t, s->at + length))));
-	return false;
-}
-
-static inline long sip_pass_step(__u32 step __attribute__((unused)), void *state)
-{
-	for (int i = 0; i < SIP_PASS_PLACES; i++) {
-		if (sip_pass_line(state))
-			return 1;
-	}
-	return 0;
-}
-
-/* Finds the headers of the message whose start-line is at `line`. */
-static __always_inline void sip_find_lines(struct sip_text text, __u32 line, struct sip_lines *lines)
-{
-	struct sip_pass pass = {.text = text};
-
-	*lines = (struct sip_lines){};
-	if (text.end < SIP_MINIMUM)
-		return;
-	pass.at = sip_forget(&text, line);
-	pass.colons_low = sip_zero(&text);
-	pass.colons_high = sip_zero(&text);
-	pass.complete = sip_forget(&text, 0);
-	sip_loop(SIP_PASS_STEPS, sip_pass_step, &pass);
-	*lines = (struct sip_lines){
-		.via = pass.colons_low,
-		.from = pass.colons_low >> 16,
-		.to = pass.colons_low >> 32,
-		.cseq = pass.colons_low >> 48,
-		.call_id = pass.colons_high,
-		.expires = pass.colons_high >> 16,
-		.complete = pass.complete,
-	};
-}
-
-/* --- what they say */
 
 /* Moves *value from a header's colon, or a parameter's equals sign, to the value behind it. */
-static __always_inline enum sip_result sip_value_at(struct sip_text text, __u32 before, __u32 *value)
+static __always_inline enum sip_result sip_value_at(struct sip_text text, __u32 before, __u32 *value, __u16 *left)
 {
 	*value = before + 1;
-	return sip_skip(&text, value);
+	return sip_skip(&text, value, left);
 }
 
 /* Finds a parameter of a header, `name` as sip_walk takes it: SIP_FOUND with the offset of its
  * equals sign, SIP_NOT_THERE, or SIP_TOO_FAR where that cannot be said. Parameters of a URI in
  * angle brackets do not count. */
-static __always_inline enum sip_result sip_parameter(struct sip_text text, __u32 colon, __u64 name, __u32 *at)
+static __always_inline enum sip_result sip_parameter(
+	struct sip_text text, __u32 colon, __u64 name, __u32 *at, __u16 *left)
 {
 	*at = colon + 1;
-	return sip_walk(&text, at, SIP_OUTSIDE, name);
+	return sip_walk(&text, at, SIP_OUTSIDE, name, left);
 }
 
 /* Flags the bytes that end a token in a parameter's value (RFC 3261 section 25.1). */

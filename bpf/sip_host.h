@@ -3,7 +3,7 @@
  * part of sip_headers.h, of which all is true that is said there. */
 #pragma once
 
-#include "sip_headers.h"
+#include "sip_value.h"
 
 #ifndef __bpf__
 #include <stdio.h>
@@ -12,6 +12,8 @@
 
 #define SIP_HOST_WORDS 32 /* a host's name is shorter than 256 bytes */
 #define SIP_IPV6_GROUPS 8
+#define SIP_COST_NAME 5 /* a word of a name */
+#define SIP_COST_IPV6 6 /* a group of an IPv6 address */
 
 /* A host that is named. Addresses are hashed as 16 bytes, so that the spelling of one makes
  * no difference; names as Call-IDs are, with bit 5 set in each byte, which is lower case (and
@@ -81,12 +83,14 @@ static inline long sip_name_step(__u32 step __attribute__((unused)), void *state
 }
 
 /* Hashes the name at *at, behind which *at becomes. */
-static __always_inline bool sip_hash_name(const struct sip_text *t, __u32 *at, const __u64 hash_key[2], __u64 *hash)
+static __always_inline bool sip_hash_name(
+	const struct sip_text *t, __u32 *at, const __u64 hash_key[2], __u64 *hash, __u16 *left)
 {
 	struct sip_name name = {.text = *t, .at = *at, .hash = hash_start(hash_key)};
 
 	name.result = sip_forget(t, SIP_NOT_THERE);
-	sip_loop(SIP_HOST_WORDS, sip_name_step, &name);
+	t = &name.text; /* saves a second copy on the stack */
+	sip_loop_paid(left, SIP_COST_NAME, SIP_HOST_WORDS, sip_name_step, &name);
 	if (name.at == *at || name.result != SIP_FOUND)
 		return false;
 	*hash = hash_finish(name.hash, hash_key);
@@ -223,7 +227,7 @@ static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state
 }
 
 /* The IPv6 address behind the bracket at *at, in any spelling (RFC 4291 section 2.2). */
-static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct address *address)
+static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct address *address, __u16 *left)
 {
 	struct sip_ipv6 a = {.text = *t};
 	__u64 ipv4;
@@ -234,8 +238,8 @@ static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct
 	a.gap_at = sip_forget(t, a.at);
 	a.high = a.low = sip_zero(t);
 	a.result = sip_forget(t, SIP_NOT_THERE);
-	t = &a.text; /* one copy on the stack is enough */
-	sip_loop(SIP_IPV6_GROUPS + 1, sip_ipv6_step, &a);
+	t = &a.text; /* saves a second copy on the stack */
+	sip_loop_paid(left, SIP_COST_IPV6, SIP_IPV6_GROUPS + 1, sip_ipv6_step, &a);
 	*at = sip_forget(t, a.at);
 	if (a.result != SIP_FOUND)
 		return false;
@@ -264,20 +268,20 @@ static __always_inline bool sip_ends_host(__u8 byte)
 
 /* The port behind a host that ends at `at`, white space around its colon allowed (RFC 3261
  * section 25.1). False if what is there is none. */
-static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 *port)
+static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 *port, __u16 *left)
 {
 	__u32 number = 0, colon = at, digits;
 	__u64 word;
 	__u8 behind;
 
 	*port = 0;
-	if (sip_byte(t, at) <= ' ' && sip_skip(t, &colon) == SIP_TOO_FAR)
+	if (sip_byte(t, at) <= ' ' && sip_skip(t, &colon, left) == SIP_TOO_FAR)
 		return false;
 	colon = sip_forget(t, colon);
 	if (sip_byte(t, colon) != ':')
 		return sip_ends_host(sip_byte(t, at));
 	at = colon + 1;
-	if (sip_skip(t, &at) != SIP_FOUND)
+	if (sip_skip(t, &at, left) != SIP_FOUND)
 		return false;
 	at = sip_forget(t, at);
 	word = sip_word(t, at);
@@ -306,23 +310,23 @@ static __always_inline bool sip_ipv4_host(const struct sip_text *t, __u32 *at, s
 }
 
 /* Hashes the host at *at, behind which *at becomes: an IPv6 address in brackets, */
-static __always_inline bool sip_hash_bracketed(const struct sip_text *t, __u32 *at, struct sip_host *host)
+static __always_inline bool sip_hash_bracketed(const struct sip_text *t, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	struct address address;
 
-	if (!sip_ipv6(t, at, &address))
+	if (!sip_ipv6(t, at, &address, left))
 		return false;
 	host->hash = sip_hash_address(&address, host->hash_key);
 	return true;
 }
 
 /* or anything else. */
-static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, struct sip_host *host)
+static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	struct address address;
 
 	if (!sip_ipv4_host(t, at, &address))
-		return sip_hash_name(t, at, host->hash_key, &host->hash);
+		return sip_hash_name(t, at, host->hash_key, &host->hash, left);
 	host->hash = sip_hash_address(&address, host->hash_key);
 	return true;
 }
@@ -336,13 +340,15 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 	char line[8 * SIP_HOST_WORDS + SIP_MINIMUM];
 	int length = snprintf(line, sizeof(line), strchr(text, ':') && *text != '[' ? "[%s]" : "%s", text);
 	struct sip_text line_text = sip_text((__u8 *)line, (__u8 *)line + sizeof(line), sizeof(line), 0);
+	__u16 left = SIP_PACKET_BUDGET;
 	__u32 end = 0;
 	bool found;
 
 	if (length >= 8 * SIP_HOST_WORDS)
 		return false;
 	memset(line + length, ' ', sizeof(line) - length);
-	found = *line == '[' ? sip_hash_bracketed(&line_text, &end, &host) : sip_hash_plain(&line_text, &end, &host);
+	found = *line == '[' ? sip_hash_bracketed(&line_text, &end, &host, &left)
+			     : sip_hash_plain(&line_text, &end, &host, &left);
 	if (!found || end != (__u32)length)
 		return false;
 	*hash = host.hash;
@@ -353,7 +359,8 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 /* Three steps, because the stack of one function cannot hold what they need together. Each is
  * SIP_FOUND or, also if the text is cut off, SIP_NOT_THERE. Reads an IPv6 address in brackets at
  * *at, behind which *at becomes; SIP_NOT_SIP: there is no bracket. */
-static __always_inline enum sip_result sip_bracketed_host(struct sip_text text, __u32 *at, struct sip_host *host)
+static __always_inline enum sip_result sip_bracketed_host(
+	struct sip_text text, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	if (text.end < SIP_MINIMUM)
 		return SIP_NOT_THERE;
@@ -362,33 +369,34 @@ static __always_inline enum sip_result sip_bracketed_host(struct sip_text text, 
 		return SIP_NOT_THERE;
 	if (sip_byte(&text, *at) != '[')
 		return SIP_NOT_SIP;
-	return sip_hash_bracketed(&text, at, host) ? SIP_FOUND : SIP_NOT_THERE;
+	return sip_hash_bracketed(&text, at, host, left) ? SIP_FOUND : SIP_NOT_THERE;
 }
 
 /* Reads a name or an IPv4 address. */
-static __always_inline enum sip_result sip_plain_host(struct sip_text text, __u32 *at, struct sip_host *host)
+static __always_inline enum sip_result sip_plain_host(
+	struct sip_text text, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	if (text.end < SIP_MINIMUM)
 		return SIP_NOT_THERE;
 	*at = sip_forget(&text, *at);
-	return sip_room(&text, *at) > 0 && sip_hash_plain(&text, at, host) ? SIP_FOUND : SIP_NOT_THERE;
+	return sip_room(&text, *at) > 0 && sip_hash_plain(&text, at, host, left) ? SIP_FOUND : SIP_NOT_THERE;
 }
 
 /* Reads the port behind a host that ends at `at`. */
-static __always_inline enum sip_result sip_host_port(struct sip_text text, __u32 at, struct sip_host *host)
+static __always_inline enum sip_result sip_host_port(struct sip_text text, __u32 at, struct sip_host *host, __u16 *left)
 {
 	if (text.end < SIP_MINIMUM)
 		return SIP_NOT_THERE;
 	at = sip_forget(&text, at);
-	return sip_room(&text, at) > 0 && sip_port(&text, at, &host->port) ? SIP_FOUND : SIP_NOT_THERE;
+	return sip_room(&text, at) > 0 && sip_port(&text, at, &host->port, left) ? SIP_FOUND : SIP_NOT_THERE;
 }
 
 /* Reads the host at `at`, and its port: the three steps. */
-static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host)
+static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host, __u16 *left)
 {
-	enum sip_result result = sip_bracketed_host(text, &at, host);
+	enum sip_result result = sip_bracketed_host(text, &at, host, left);
 
 	if (result == SIP_NOT_SIP)
-		result = sip_plain_host(text, &at, host);
-	return result == SIP_FOUND ? sip_host_port(text, at, host) : result;
+		result = sip_plain_host(text, &at, host, left);
+	return result == SIP_FOUND ? sip_host_port(text, at, host, left) : result;
 }

@@ -3,20 +3,22 @@
  * sip_headers.h, of which all is true that is said there. */
 #pragma once
 
-#include "sip_headers.h"
+#include "sip_start.h"
+#include "sip_value.h"
 
-#define SIP_PROTOCOL 128 /* bytes of a Via before its host, where it is spelt strangely */
+#define SIP_COST_BRACKET 4 /* a step to the next bracket */
+#define SIP_COST_VIA 4     /* a byte of an unusual Via before its host */
 
 /* Finds the URI of a From, To or Route, with or without brackets. */
-static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri)
+static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri, __u16 *left)
 {
 	__u32 at, value = colon + 1;
-	enum sip_result result = sip_skip(&text, &value);
+	enum sip_result result = sip_skip(&text, &value, left);
 
 	if (result != SIP_FOUND)
 		return result;
 	at = value;
-	result = sip_walk(&text, &at, SIP_DISPLAY, 0);
+	result = sip_walk(&text, &at, SIP_DISPLAY, 0, left);
 	if (result != SIP_FOUND)
 		return result;
 	*uri = sip_byte(&text, sip_forget(&text, at)) == '<' ? at + 1 : value;
@@ -68,7 +70,7 @@ static inline long sip_bracket_step(__u32 step __attribute__((unused)), void *st
 
 /* Finds the URI behind the one that *at lies in, in a header with several, each in brackets. *at
  * becomes its offset. SIP_NOT_THERE: there is none, and *at is the end of the header. */
-static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 *at)
+static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = text};
 
@@ -76,7 +78,7 @@ static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 
 		return SIP_TOO_FAR;
 	walk.at = sip_forget(&text, *at);
 	walk.result = sip_forget(&text, SIP_TOO_FAR);
-	sip_loop(SIP_TOKENS, sip_bracket_step, &walk);
+	sip_loop_paid(left, SIP_COST_BRACKET, SIP_PACKET_BUDGET, sip_bracket_step, &walk);
 	*at = walk.at + (walk.result == SIP_FOUND);
 	return walk.result;
 }
@@ -107,7 +109,7 @@ static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u3
 
 /* Finds the host of a sip or sips URI, for sip_host. What is before an at sign is none:
  * a user may have semicolons and question marks in it (RFC 3261 section 25.1). */
-static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 uri, __u32 *at)
+static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 uri, __u32 *at, __u16 *left)
 {
 	enum sip_result result;
 	__u32 begin, sign;
@@ -120,7 +122,7 @@ static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 
 	if (sip_scheme(&text, &begin) != SIP_SCHEME_SIP)
 		return SIP_NOT_THERE;
 	sign = begin = sip_forget(&text, begin);
-	result = sip_walk(&text, &sign, SIP_USERINFO, 0);
+	result = sip_walk(&text, &sign, SIP_USERINFO, 0, left);
 	*at = result == SIP_FOUND ? sign + 1 : begin;
 	return result == SIP_TOO_FAR ? SIP_TOO_FAR : SIP_FOUND;
 }
@@ -180,7 +182,7 @@ static __always_inline __u32 sip_usual_via(const struct sip_text *t, __u32 value
 }
 
 /* Finds the host that a Via was sent by, for sip_host (RFC 3261 section 25.1). */
-static __always_inline enum sip_result sip_via_host(struct sip_text text, __u32 colon, __u32 *at)
+static __always_inline enum sip_result sip_via_host(struct sip_text text, __u32 colon, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = text};
 
@@ -195,7 +197,7 @@ static __always_inline enum sip_result sip_via_host(struct sip_text text, __u32 
 	walk.at = sip_forget(&text, colon + 1);
 	walk.place = sip_forget(&text, SIP_VIA_NAME);
 	walk.result = sip_forget(&text, SIP_TOO_FAR);
-	sip_loop(SIP_PROTOCOL, sip_via_step, &walk);
+	sip_loop_paid(left, SIP_COST_VIA, SIP_PACKET_BUDGET, sip_via_step, &walk);
 	*at = walk.at;
 	return walk.result;
 }

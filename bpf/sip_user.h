@@ -6,8 +6,8 @@
 #include "sip_host.h"
 #include "sip_uri.h"
 
-#define SIP_USER_WORDS 8    /* bytes of a user that count: 64 */
-#define SIP_USER_PIECES 128 /* steps through a user */
+#define SIP_USER_WORDS 8 /* words of a user that count: 64 bytes */
+#define SIP_COST_USER 6  /* a step through a user */
 
 /* The user that a URI names: its user part without a password, escapes undone (RFC 3261
  * section 19.1.4), or the number of a tel URI without visual separators (RFC 3966 section
@@ -25,21 +25,19 @@ struct sip_pieces {
 	__u64 is_tel;
 	__u64 is_over; /* what comes counts no more */
 	__u64 word;    /* the bytes that are not hashed yet, */
-	__u64 filled;  /* how many, */
-	__u64 length;  /* and how many there were */
+	__u64 length;  /* how many bytes there are so far */
 	__u64 result;  /* enum sip_result */
 };
 
 /* Adds up to eight bytes; those above `length` are zero. */
 static __always_inline void sip_add_piece(struct sip_pieces *p, __u64 piece, __u32 length)
 {
-	__u32 filled = p->filled & 7;
+	__u32 filled = p->length & 7;
 
 	if (p->is_over)
 		return;
 	p->word |= piece << (8 * filled);
 	p->length = sip_forget(&p->text, p->length + length);
-	p->filled = sip_forget(&p->text, filled + length) & 7;
 	if (filled + length < 8)
 		return;
 	hash_word(&p->hash, p->word);
@@ -106,7 +104,7 @@ static inline long sip_user_step(__u32 step __attribute__((unused)), void *state
 }
 
 /* Hashes the user of the URI at `uri`. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
-static __always_inline enum sip_result sip_user(struct sip_text text, __u32 uri, struct sip_user *user)
+static __always_inline enum sip_result sip_user(struct sip_text text, __u32 uri, struct sip_user *user, __u16 *left)
 {
 	struct sip_pieces p = {.text = text, .hash = hash_start(user->hash_key)};
 	enum sip_scheme scheme;
@@ -123,10 +121,9 @@ static __always_inline enum sip_result sip_user(struct sip_text text, __u32 uri,
 	p.is_tel = sip_forget(&text, scheme == SIP_SCHEME_TEL);
 	p.is_over = sip_forget(&text, 0);
 	p.word = sip_zero(&text);
-	p.filled = sip_forget(&text, 0) & 7;
 	p.length = sip_forget(&text, 0);
 	p.result = sip_forget(&text, SIP_TOO_FAR);
-	sip_loop(SIP_USER_PIECES, sip_user_step, &p);
+	sip_loop_paid(left, SIP_COST_USER, SIP_PACKET_BUDGET, sip_user_step, &p);
 	if (p.result != SIP_FOUND || !p.length)
 		return SIP_NOT_THERE;
 	if (p.length < 8 * SIP_USER_WORDS)

@@ -28,7 +28,7 @@ static __always_inline __u32 track_seconds(void)
 /* Hashes a parameter of the header whose colon is at `colon`; *hash is 0 if the parameter is empty, truncated
  * or absent. */
 static __always_inline enum sip_result track_parameter(
-	struct xdp_md *ctx, const struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
+	struct xdp_md *ctx, struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
 {
 	enum sip_result result;
 	__u32 at = 0;
@@ -36,39 +36,39 @@ static __always_inline enum sip_result track_parameter(
 	*hash = 0;
 	if (!colon)
 		return SIP_TOO_FAR;
-	result = text_parameter(ctx, colon, flow->packet.end, name, &at);
-	if (result == SIP_FOUND && text_value(ctx, at, flow->packet.end, &at) == SIP_FOUND)
-		*hash = text_token(ctx, at, flow->packet.end, flow->hash_key[0], flow->hash_key[1]);
+	result = text_parameter(ctx, flow, colon, name, &at);
+	if (result == SIP_FOUND && text_value(ctx, flow, at, &at) == SIP_FOUND)
+		*hash = text_token(ctx, flow, at);
 	return result;
 }
 
 /* The method and the number in the CSeq header whose colon is at `colon` (RFC 3261 section 20.16); METHOD_NONE
  * if it is unreadable. */
-static __always_inline enum method track_cseq(struct xdp_md *ctx, __u32 colon, __u32 end, __u32 *number)
+static __always_inline enum method track_cseq(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u32 *number)
 {
 	__u32 at = 0;
 
 	*number = 0;
-	if (!colon || text_value(ctx, colon, end, &at) != SIP_FOUND)
+	if (!colon || text_value(ctx, flow, colon, &at) != SIP_FOUND)
 		return METHOD_NONE;
-	*number = text_number(ctx, end, &at) + 1;
-	return text_value(ctx, at - 1, end, &at) == SIP_FOUND ? text_named_method(ctx, at, end) : METHOD_NONE;
+	*number = text_number(ctx, flow, &at) + 1;
+	return text_value(ctx, flow, at - 1, &at) == SIP_FOUND ? text_named_method(ctx, flow, at) : METHOD_NONE;
 }
 
-static __always_inline bool track_expires_now(struct xdp_md *ctx, __u32 expires, __u32 end)
+static __always_inline bool track_expires_now(struct xdp_md *ctx, struct flow *flow, __u32 expires)
 {
 	__u32 at = 0;
 
-	return expires && text_value(ctx, expires, end, &at) == SIP_FOUND && text_is_zero(ctx, at, end);
+	return expires && text_value(ctx, flow, expires, &at) == SIP_FOUND && text_is_zero(ctx, flow, at);
 }
 
 /* If the To header is beyond the search limit, the message counts as part of a dialog. */
 static __always_inline enum sip_result track_to_tag(
-	struct xdp_md *ctx, const struct flow *flow, const struct sip_lines *lines, __u32 *hash)
+	struct xdp_md *ctx, struct flow *flow, const struct sip_lines *lines, __u32 *hash)
 {
-	if (!lines->to)
-		return lines->complete ? SIP_NOT_THERE : SIP_TOO_FAR;
-	return track_parameter(ctx, flow, lines->to, SIP_TAG_NAME, hash);
+	if (!lines->colon[SIP_TO])
+		return lines->at == SIP_HEADERS_END ? SIP_NOT_THERE : SIP_TOO_FAR;
+	return track_parameter(ctx, flow, lines->colon[SIP_TO], SIP_TAG_NAME, hash);
 }
 
 static __always_inline __u32 track_kind(__u32 event, __u32 method)
@@ -79,27 +79,29 @@ static __always_inline __u32 track_kind(__u32 event, __u32 method)
 }
 
 static __always_inline void track_read_message(
-	struct xdp_md *ctx, const struct flow *flow, struct track_message *message)
+	struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, struct track_message *message)
 {
-	__u32 line = 0, method, code, from = 0, to = 0, end = flow->packet.end;
-	struct sip_lines lines = {};
+	__u32 line = 0, method, code, from = 0, to = 0;
 	enum sip_result tag;
 
 	message->initial = true;
-	if (text_start_line(ctx, flow->packet.payload, end, &line) != SIP_FOUND)
+	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
 		return;
-	text_lines(ctx, line, end, &lines);
-	message->call_id = lines.call_id;
-	track_parameter(ctx, flow, lines.via, SIP_BRANCH_NAME, &message->call.branch);
-	track_parameter(ctx, flow, lines.from, SIP_TAG_NAME, &from);
-	tag = track_to_tag(ctx, flow, &lines, &to);
+	if (!lines->at)
+		lines->at = line;
+	text_find_header(ctx, flow, lines, SIP_HEADER_COUNT);
+	message->call_id = lines->colon[SIP_CALL_ID];
+	track_parameter(ctx, flow, lines->colon[SIP_VIA], SIP_BRANCH_NAME, &message->call.branch);
+	track_parameter(ctx, flow, lines->colon[SIP_FROM], SIP_TAG_NAME, &from);
+	tag = track_to_tag(ctx, flow, lines, &to);
 	message->call.dialog = call_dialog(from, to);
-	code = text_code(ctx, line, end);
-	method = track_cseq(ctx, lines.cseq, end, &message->call.number);
+	code = text_code(ctx, flow, line);
+	method = track_cseq(ctx, flow, lines->colon[SIP_CSEQ], &message->call.number);
 	if (!code)
-		method = text_method(ctx, line, end);
+		method = text_method(ctx, line, flow->packet.end);
 	message->initial = !code && sip_is_initial(method, tag);
-	message->call.event = call_event(method, code, tag == SIP_FOUND, track_expires_now(ctx, lines.expires, end));
+	message->call.event =
+		call_event(method, code, tag == SIP_FOUND, track_expires_now(ctx, flow, lines->colon[SIP_EXPIRES]));
 	message->call.kind = track_kind(message->call.event, method);
 }
 
@@ -116,9 +118,9 @@ static __always_inline void track_read_segment(
 }
 
 /* Reads a packet. A packet quoted by an ICMP error gives no information: its sender is a backend. */
-__noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct track_message *message)
+__noinline int track_read(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, struct track_message *message)
 {
-	if (!flow || !message)
+	if (!flow || !lines || !message)
 		return 0;
 	__builtin_memset(message, 0, sizeof(*message));
 	if (flow->packet.kind == PACKET_ICMP_ERROR)
@@ -126,7 +128,7 @@ __noinline int track_read(struct xdp_md *ctx, const struct flow *flow, struct tr
 	if (flow->packet.protocol == IPPROTO_TCP)
 		track_read_segment(ctx, flow, message);
 	else
-		track_read_message(ctx, flow, message);
+		track_read_message(ctx, flow, lines, message);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ enum verdict_action {
 	X(user, forwarded, NORMAL, "SIP: to the owner of the user that the service's affinity selects")                \
 	X(no_user, forwarded, ANOMALY,                                                                                 \
 		"SIP without the user that the affinity selects: forwarded by source address and port")                \
+	X(headers_too_far, forwarded, ANOMALY,                                                                         \
+		"SIP whose headers exceed the search limit: forwarded by its key, without a hint")                     \
 	X(hint, forwarded, NORMAL, "SIP whose Via, Route or Request-URI names a backend: to that backend")             \
 	X(port_range, forwarded, NORMAL, "port in the range of one backend: to that backend")                          \
 	X(icmp_error, forwarded, NORMAL, "ICMP error: to the owner of the packet that it quotes")                      \

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include "bpf/sip.h"
 #include "bpf/sip_host.h"
 #include "bpf/sip_user.h"
 #include "core/config/config.h"
@@ -54,8 +55,10 @@ static bool is_more_than_user(const char *text)
 int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash)
 {
 	struct sip_user key = {.hash_key = {hash_key[0], hash_key[1]}};
-	uint8_t text[SIP_USER_PIECES * 8 + 64 + SIP_MINIMUM]; /* longer than any user that the kernel reads */
+	uint8_t text[SIP_PACKET_BUDGET * 8 / SIP_COST_USER +
+		     SIP_MINIMUM]; /* longer than any user that the kernel reads */
 	const int room = sizeof(text) - SIP_MINIMUM;
+	uint16_t budget = SIP_PACKET_BUDGET / 2; /* as in bpf/key.h */
 	bool uri = is_uri(user);
 	int length;
 
@@ -64,7 +67,7 @@ int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash)
 	memset(text, '\n', sizeof(text));
 	length = snprintf((char *)text, room, uri ? "%s" : "sip:%s@host", user);
 	text[length < room ? length : room - 1] = '\n';
-	if (sip_user(sip_text(text, text + sizeof(text), sizeof(text), 0), 0, &key) != SIP_FOUND)
+	if (sip_user(sip_text(text, text + sizeof(text), sizeof(text), 0), 0, &key, &budget) != SIP_FOUND)
 		return -EINVAL;
 	*hash = key.hash;
 	return 0;
@@ -160,6 +163,7 @@ static uint16_t hint_backend(const struct lookup *lookup, const struct sip_host 
 static bool read_host(const struct lookup *lookup, const char *text, struct sip_host *host)
 {
 	uint8_t line[HOST_SIZE + 16 + SIP_MINIMUM];
+	uint16_t budget = SIP_PACKET_BUDGET;
 	size_t length = strlen(text);
 
 	if (!length || length > HOST_SIZE + 8 || has_space(text))
@@ -168,7 +172,7 @@ static bool read_host(const struct lookup *lookup, const char *text, struct sip_
 	memcpy(line, text, length);
 	line[length] = ';';
 	*host = (struct sip_host){.hash_key = {lookup->service.hash_key[0], lookup->service.hash_key[1]}};
-	return sip_host(sip_text(line, line + sizeof(line), sizeof(line), 0), 0, host) == SIP_FOUND;
+	return sip_host(sip_text(line, line + sizeof(line), sizeof(line), 0), 0, host, &budget) == SIP_FOUND;
 }
 
 /* `counts`: the service uses names in this header. */

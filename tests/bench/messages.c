@@ -143,6 +143,19 @@ static void hostile(struct text *text, const char *pattern)
 	fill(text, pattern, 1400);
 }
 
+/* A pattern that begins within a header. */
+static void hostile_behind(struct text *text, const char *begin, const char *pattern)
+{
+	add(text, "OPTIONS sip:1000@192.0.2.10 SIP/2.0\r\n%s", begin);
+	fill(text, pattern, 1400);
+}
+
+static void hostile_via(struct text *text)
+{
+	add(text, "SIP/2.0 200 OK\r\nFrom: <sip:alice@example.net>\r\nVia: SIP/2.0/");
+	fill(text, " ", 1400);
+}
+
 /* Each search for the next Route passes as many lines as it may. */
 static void hostile_routes(struct text *text)
 {
@@ -191,6 +204,19 @@ static void write_text(enum message message, struct text *text)
 		return hostile(text, "Call-Info: x\r\nCall-I: y\r\nContact: z\r\nCSeq: 1\r\nAccept: a\r\n");
 	case MESSAGE_BLANKS:
 		return hostile(text, "call-id         x                  \n");
+	case MESSAGE_LINES:
+		return hostile_behind(text, "From: <sip:alice@example.net>\r\n", "C\n");
+	case MESSAGE_QUOTES:
+		return hostile_behind(text, "From: \"", "\\a");
+	case MESSAGE_FOLDS:
+		return hostile_behind(text, "From:", "\n ");
+	case MESSAGE_ESCAPES:
+		return hostile_behind(text, "From: <sip:", "%41");
+	case MESSAGE_VIA_BLANKS:
+		return hostile_via(text);
+	case MESSAGE_TAGS:
+		return hostile_behind(
+			text, "Call-ID: 1\r\nTo: <sip:b@example.net>;tag=1\r\nFrom: <sip:alice@example.net>", ";t");
 	case MESSAGE_ROUTES:
 		return hostile_routes(text);
 	case MESSAGE_NEWLINES:

@@ -27,6 +27,12 @@
 	X(HEADER_LIKE, "hostile: lines that almost are Call-ID")                                                       \
 	X(BLANKS, "hostile: 41 lines of Call-ID, blanks and no colon")                                                 \
 	X(ROUTES, "hostile: Routes that name the VIP among lines that begin with R")                                   \
+	X(LINES, "hostile: lines of one letter behind the From")                                                       \
+	X(QUOTES, "hostile: a From of quoted pairs")                                                                   \
+	X(FOLDS, "hostile: a From folded many times")                                                                  \
+	X(ESCAPES, "hostile: a From whose user is all escapes")                                                        \
+	X(VIA_BLANKS, "hostile: blanks within the Via of a response")                                                  \
+	X(TAGS, "hostile: many parameters before the tag")                                                             \
 	X(NEWLINES, "hostile: 1,400 bytes of CRLF")                                                                    \
 	X(HIGH_BYTES, "hostile: 1,400 bytes above 0x80")                                                               \
 	X(NOT_SIP, "621 bytes of no SIP: by source")                                                                   \

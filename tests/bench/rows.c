@@ -45,6 +45,8 @@ enum setup {
 	REQUEST_USER,
 	HINTED,
 	HINTED_REQUESTS,
+	ALL_USER,
+	ALL_CALL_ID,
 	HINT_IDLE,
 	HINTS_1,
 	HINTS_100,
@@ -79,6 +81,7 @@ enum setup {
 #define BALANCER .object = "bpf/balancer", .program = "balancer"
 #define SOURCES .sources = 65536, .warm = 400000
 #define SOME_SOURCES .sources = 1024, .warm = 20000
+#define EVERYTHING BALANCER, .hints = 64, .route = true, .methods = true, .migration = MIGRATION_HERE
 #define SERVED(n) DRIVE, VARIED, .services = n, .several_services = n
 
 const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"},
@@ -120,6 +123,8 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[REQUEST_USER] = {BALANCER, .affinity = AFFINITY_REQUEST_USER},
 	[HINTED] = {BALANCER, .hints = 64},
 	[HINTED_REQUESTS] = {BALANCER, .hints = 64, .route = true},
+	[ALL_USER] = {EVERYTHING, .affinity = AFFINITY_FROM_USER},
+	[ALL_CALL_ID] = {EVERYTHING},
 	[HINT_IDLE] = {NAMED(1000), .idle = 1},
 	[HINTS_1] = {NAMED(1)},
 	[HINTS_100] = {NAMED(100)},
@@ -163,6 +168,9 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 #define FEATURE(key, what, setup, message, counter)                                                                    \
 	ROW(key, "What is not in every service, by direct server return", what, setup, message, "mac-swap",            \
 		"dsr-flow", XDP_TX, counter)
+#define WORST(key, setup, message, counter)                                                                            \
+	ROW("all-" key, "Hints, methods, user or Call-ID affinity, slot migrating", NULL, setup, message, "mac-swap",  \
+		"dsr-typical", XDP_TX, counter)
 #define NAMES(key, what, setup, counter)                                                                               \
 	ROW(key, "Hints, each response of another name", what, setup, VIA_NAME, "hints-floor", "dsr-flow", XDP_TX,     \
 		counter)
@@ -261,8 +269,17 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{FEATURE("migration-bye", "slot migrating: BYE of a call that is noted", MIGRATION_NEAR, ROUTE, call_id)},
 	{FEATURE("migration-header-like", "slot migrating: hostile header-like lines", MIGRATION_NEAR, HEADER_LIKE,
 		call_id_too_far)},
-	{FEATURE("media", NULL, DSR, MEDIA, port_range)}, {FEATURE("ranged", NULL, DSR, RANGED, call_id)},
-	{PASSED("pass-from-vip", FROM_VIP, not_service)},
+	{WORST("typical", ALL_USER, TYPICAL, user)}, {WORST("bye", ALL_USER, ROUTE, user)},
+	{WORST("header-like", ALL_USER, HEADER_LIKE, no_user)}, {WORST("routes", ALL_USER, ROUTES, no_user)},
+	{WORST("lines", ALL_USER, LINES, headers_too_far)}, {WORST("quotes", ALL_USER, QUOTES, no_user)},
+	{WORST("folds", ALL_USER, FOLDS, no_user)}, {WORST("escapes", ALL_USER, ESCAPES, no_user)},
+	{WORST("via", ALL_USER, VIA_BLANKS, headers_too_far)}, {WORST("tags", ALL_USER, TAGS, headers_too_far)},
+	{WORST("call-id-bye", ALL_CALL_ID, ROUTE, call_id)},
+	{WORST("call-id-header-like", ALL_CALL_ID, HEADER_LIKE, call_id_too_far)},
+	{WORST("call-id-lines", ALL_CALL_ID, LINES, call_id_too_far)},
+	{WORST("call-id-blanks", ALL_CALL_ID, BLANKS, call_id_too_far)},
+	{WORST("call-id-tags", ALL_CALL_ID, TAGS, headers_too_far)}, {FEATURE("media", NULL, DSR, MEDIA, port_range)},
+	{FEATURE("ranged", NULL, DSR, RANGED, call_id)}, {PASSED("pass-from-vip", FROM_VIP, not_service)},
 	{BARE("ping-floor", "Answered", "floor: copying the ping", ECHO_IDLE)},
 	{ROW("ping", "Answered", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, echo_reply)},
 

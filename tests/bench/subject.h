@@ -31,6 +31,7 @@ struct subject_setup {
 	uint32_t hints; /* names of backends (MESSAGE_NAME), besides their addresses; 0: the service has no hints at all
 			 */
 	bool route;     /* requests may name a backend */
+	bool methods;   /* pools differ by method */
 	enum subject_migration migration;
 	enum forward_method forward; /* [FORWARD_DSR] */
 	bool ipv6_way;

@@ -4,14 +4,18 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bpf/sip.h"
+#include "bpf/sip_dialog.h"
 #include "bpf/sip_user.h"
+
+static __u16 budget;
 
 static void find_call_id(struct sip_text text)
 {
 	struct sip_key key = {.hash_key = {1, 2}};
-	__u32 after = 0;
+	__u32 after = 0, spent;
 
-	if (sip_find(text, 0, &after) != SIP_FOUND || sip_hash(text, after, &key) != SIP_FOUND)
+	if (sip_find(text, 0, &after, &spent) != SIP_FOUND || sip_hash(text, after, &key) != SIP_FOUND)
 		return;
 	assert(key.value > after && key.value < key.value_end && key.value_end < text.end);
 	for (__u32 at = key.value; at < key.value_end; at++)
@@ -22,7 +26,7 @@ static void read_host(struct sip_text text, __u32 at)
 {
 	struct sip_host host = {.hash_key = {1, 2}};
 
-	if (sip_host(text, at, &host) == SIP_FOUND)
+	if (sip_host(text, at, &host, &budget) == SIP_FOUND)
 		assert(at < text.end && text.data[at] > ' ');
 }
 
@@ -32,25 +36,28 @@ static void read_uri(struct sip_text text, __u32 uri)
 	__u32 at;
 
 	assert(uri <= text.end);
-	sip_user(text, uri, &user);
-	if (sip_uri_host(text, uri, &at) == SIP_FOUND) {
+	sip_user(text, uri, &user, &budget);
+	if (sip_uri_host(text, uri, &at, &budget) == SIP_FOUND) {
 		assert(at > uri && at <= text.end);
 		read_host(text, at);
 	}
 }
 
-static void read_header(struct sip_text text, __u32 line, __u64 name)
+static void read_header(struct sip_text text, __u32 line, enum sip_header name)
 {
+	struct sip_lines lines = {.at = line};
 	__u32 colon, at;
 
-	if (sip_find_header(text, line, name, &colon) != SIP_FOUND)
+	budget = SIP_PACKET_BUDGET;
+	if (sip_find_header(text, &lines, name, &budget) != SIP_FOUND)
 		return;
+	colon = lines.colon[name];
 	assert(colon > line && colon < text.end && text.data[colon] == ':');
 	if (name == SIP_TO)
-		sip_has_tag(text, colon);
-	if (name == SIP_VIA && sip_via_host(text, colon, &at) == SIP_FOUND)
+		sip_has_tag(text, colon, &budget);
+	if (name == SIP_VIA && sip_via_host(text, colon, &at, &budget) == SIP_FOUND)
 		read_host(text, at);
-	else if (name != SIP_VIA && sip_uri(text, colon, &at) == SIP_FOUND)
+	else if (name != SIP_VIA && sip_uri(text, colon, &at, &budget) == SIP_FOUND)
 		read_uri(text, at);
 }
 
@@ -66,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_header(text, line, SIP_FROM);
 		read_header(text, line, SIP_VIA);
 		read_header(text, line, SIP_ROUTE);
+		budget = SIP_PACKET_BUDGET;
 		if (sip_request_uri(text, line, &uri) == SIP_FOUND)
 			read_uri(text, uri);
 	}

@@ -12,6 +12,8 @@
 #define REQUEST "INVITE sip:bob@example.net SIP/2.0"
 #define CLIENT "198.51.100.7"
 
+#define TEN(text) text text text text text text text text text text
+
 static const struct row rows[] = {
 	{
 		.sentence = "who calls decides",
@@ -45,6 +47,14 @@ static const struct row rows[] = {
 		.verdict = VERDICT_hint,
 		.action = XDP_TX,
 		.backend = 2,
+	},
+	{
+		.sentence = "a request whose Route lies behind more lines than the budget pays for: by its user",
+		TO_USER(REQUEST "\r\nFrom: <sip:alice@example.com>\r\n" TEN(TEN("R\r\n"))
+				TEN("R\r\n") "Route: <sip:10.0.0.2;lr>\r\nCall-ID: 1\r\n\r\n"),
+		.verdict = VERDICT_headers_too_far,
+		.action = XDP_TX,
+		.call_id = "alice",
 	},
 };
 

@@ -12,7 +12,15 @@ static __always_inline struct sip_text text(const struct xdp_md *ctx)
 	return sip_text(frame_start(ctx), frame_end(ctx), SIP_OFFSET_LIMIT, unknown_zero(ctx));
 }
 
+/* Each step has a budget of its own. */
 #define source xdp_md
+#define PAID_STEP(step, type)                                                                                          \
+	__noinline int read_##step(struct xdp_md *ctx, __u32 at, type *result)                                         \
+	{                                                                                                              \
+		__u16 budget = SIP_PACKET_BUDGET;                                                                      \
+                                                                                                                       \
+		return result ? sip_##step(text(ctx), at, result, &budget) : SIP_NOT_SIP;                              \
+	}
 #define STEP(step, type)                                                                                               \
 	__noinline int read_##step(struct xdp_md *ctx, __u32 at, type *result)                                         \
 	{                                                                                                              \
@@ -21,34 +29,46 @@ static __always_inline struct sip_text text(const struct xdp_md *ctx)
 
 STEP(start_line, __u32)
 STEP(request_uri, __u32)
-STEP(uri, __u32)
-STEP(uri_host, __u32)
-STEP(via_host, __u32)
-STEP(host, struct sip_host)
-STEP(user, struct sip_user)
+PAID_STEP(uri, __u32)
+PAID_STEP(uri_host, __u32)
+PAID_STEP(via_host, __u32)
+PAID_STEP(host, struct sip_host)
+PAID_STEP(user, struct sip_user)
 
 __noinline int read_has_tag(struct xdp_md *ctx, __u32 colon)
 {
-	return sip_has_tag(text(ctx), colon);
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	return sip_has_tag(text(ctx), colon, &budget);
 }
 
-__noinline int read_find_header(struct xdp_md *ctx, __u32 line, __u64 name, __u32 *colon)
+__noinline int read_lines(struct xdp_md *ctx, struct sip_lines *lines)
 {
-	return colon ? sip_find_header(text(ctx), line, name, colon) : SIP_NOT_SIP;
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	return lines ? sip_find_header(text(ctx), lines, SIP_HEADER_COUNT, &budget) : SIP_NOT_SIP;
 }
 
-STEP(value_at, __u32)
+__noinline int read_find_header(struct xdp_md *ctx, __u32 line, __u32 name, __u32 *colon)
+{
+	struct sip_lines lines = {.at = line};
+	__u16 budget = SIP_PACKET_BUDGET;
+	int result;
+
+	if (!colon || name >= SIP_HEADER_COUNT)
+		return SIP_NOT_SIP;
+	result = sip_find_header(text(ctx), &lines, name, &budget);
+	*colon = lines.colon[name];
+	return result;
+}
+
+PAID_STEP(value_at, __u32)
 
 __noinline int read_parameter(struct xdp_md *ctx, __u32 colon, __u64 name, __u32 *at)
 {
-	return at ? sip_parameter(text(ctx), colon, name, at) : SIP_NOT_THERE;
-}
+	__u16 budget = SIP_PACKET_BUDGET;
 
-__noinline int read_lines(struct xdp_md *ctx, __u32 line, struct sip_lines *lines)
-{
-	if (lines)
-		sip_find_lines(text(ctx), line, lines);
-	return 0;
+	return at ? sip_parameter(text(ctx), colon, name, at, &budget) : SIP_NOT_THERE;
 }
 
 __noinline __u32 read_token(struct xdp_md *ctx, __u32 at)

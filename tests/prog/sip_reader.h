@@ -61,7 +61,8 @@ static __always_inline void read_named(struct source *source, struct reading_of 
 		of->host.hash = of->host.port = 0;
 }
 
-static __always_inline void read_header(struct source *source, struct reading *reading, __u32 which, __u64 name)
+static __always_inline void read_header(
+	struct source *source, struct reading *reading, __u32 which, enum sip_header name)
 {
 	struct reading_of *of = &reading->of[which];
 
@@ -93,14 +94,16 @@ static __always_inline void read_dialog(struct source *source, __u32 line, struc
 {
 	__u32 at = 0;
 
-	read_lines(source, line, &dialog->lines);
+	dialog->lines.at = line;
+	read_lines(source, &dialog->lines);
 	dialog->code = read_status_code(source, line);
-	dialog->to_tag = read_parameter_hash(source, dialog->lines.to, SIP_TAG_NAME);
-	dialog->from_tag = read_parameter_hash(source, dialog->lines.from, SIP_TAG_NAME);
-	dialog->branch = read_parameter_hash(source, dialog->lines.via, SIP_BRANCH_NAME);
-	if (dialog->lines.expires && read_value_at(source, dialog->lines.expires, &at) == SIP_FOUND)
+	dialog->to_tag = read_parameter_hash(source, dialog->lines.colon[SIP_TO], SIP_TAG_NAME);
+	dialog->from_tag = read_parameter_hash(source, dialog->lines.colon[SIP_FROM], SIP_TAG_NAME);
+	dialog->branch = read_parameter_hash(source, dialog->lines.colon[SIP_VIA], SIP_BRANCH_NAME);
+	if (dialog->lines.colon[SIP_EXPIRES] &&
+		read_value_at(source, dialog->lines.colon[SIP_EXPIRES], &at) == SIP_FOUND)
 		dialog->expires_now = read_is_zero(source, at);
-	if (!dialog->lines.cseq || read_value_at(source, dialog->lines.cseq, &at) != SIP_FOUND)
+	if (!dialog->lines.colon[SIP_CSEQ] || read_value_at(source, dialog->lines.colon[SIP_CSEQ], &at) != SIP_FOUND)
 		return;
 	dialog->number = read_number(source, &at);
 	if (read_value_at(source, at - 1, &at) == SIP_FOUND)

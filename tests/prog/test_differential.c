@@ -47,9 +47,9 @@ static enum verdict host_hash(const struct frame *frame, size_t direct, const st
 	struct sip_text text = sip_text(frame->data, frame->data + direct, packet->end, 0);
 	struct sip_key key = {.hash_key = {test_hash_key[0], test_hash_key[1]}};
 	enum sip_result result;
-	__u32 after = 0;
+	__u32 after = 0, spent;
 
-	result = sip_find(text, packet->payload, &after);
+	result = sip_find(text, packet->payload, &after, &spent);
 	if (result == SIP_FOUND)
 		result = sip_hash(text, after, &key);
 	*hash = result == SIP_FOUND ? key.hash : hash_source(&packet->source, packet->source_port, key.hash_key);

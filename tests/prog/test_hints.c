@@ -199,6 +199,38 @@ Test(hints, a_first_fragment_in_which_no_route_is_to_be_seen_goes_by_its_uri)
 	cr_expect_eq(balancer_receiver(&frame), NAMED);
 }
 
+/* More lines than the packet's budget pays for (bpf/sip_text.h), in front of a Route. */
+#define TEN(text) text text text text text text text text text text
+#define FLOOD TEN(TEN("R\n")) TEN("R\n")
+
+static const struct message floods[] = {
+	{BYE, FLOOD "Route: <sip:px3.example.net;lr>\r\n", BY_KEY, false},
+	{INVITE("sip:bob@px3.example.net"), FLOOD "Route: <sip:198.51.100.8;lr>\r\n", BY_KEY, false},
+	{RESPONSE, FLOOD "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
+};
+
+Test(hints, a_message_that_costs_too_much_goes_by_its_key_and_is_counted)
+{
+	for (size_t i = 0; i < sizeof(floods) / sizeof(*floods); i++)
+		cr_expect_eq(ask(&floods[i], NULL, 0, VERDICT_headers_too_far), by_key(), "%s", floods[i].line);
+}
+
+/* The balancer cannot tell what such a message does to its call: it continues the call. */
+Test(hints, a_message_that_costs_too_much_stays_with_the_previous_owner)
+{
+	struct pool pool = {.table = 0, .migrating = 1};
+	uint16_t owners[4096];
+	uint32_t zero = 0;
+
+	for (int i = 0; i < 4096; i++)
+		owners[i] = USUAL;
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, owners, BPF_ANY),
+		"previous_owners");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
+	for (size_t i = 0; i < sizeof(floods) / sizeof(*floods); i++)
+		cr_expect_eq(ask(&floods[i], NULL, 0, VERDICT_headers_too_far), USUAL, "%s", floods[i].line);
+}
+
 Test(hints, the_dead_are_not_meant)
 {
 	set_alive(NAMED, false);

@@ -23,6 +23,13 @@ struct source {
 	struct sip_text text;
 };
 
+#define PAID_STEP(step, type)                                                                                          \
+	static int read_##step(struct source *source, __u32 at, type *result)                                          \
+	{                                                                                                              \
+		__u16 budget = SIP_PACKET_BUDGET;                                                                      \
+                                                                                                                       \
+		return sip_##step(source->text, at, result, &budget);                                                  \
+	}
 #define STEP(step, type)                                                                                               \
 	static int read_##step(struct source *source, __u32 at, type *result)                                          \
 	{                                                                                                              \
@@ -31,32 +38,43 @@ struct source {
 
 STEP(start_line, __u32)
 STEP(request_uri, __u32)
-STEP(uri, __u32)
-STEP(uri_host, __u32)
-STEP(via_host, __u32)
-STEP(host, struct sip_host)
-STEP(user, struct sip_user)
+PAID_STEP(uri, __u32)
+PAID_STEP(uri_host, __u32)
+PAID_STEP(via_host, __u32)
+PAID_STEP(host, struct sip_host)
+PAID_STEP(user, struct sip_user)
 
 static int read_has_tag(struct source *source, __u32 colon)
 {
-	return sip_has_tag(source->text, colon);
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	return sip_has_tag(source->text, colon, &budget);
 }
 
-static int read_find_header(struct source *source, __u32 line, __u64 name, __u32 *colon)
+static int read_find_header(struct source *source, __u32 line, __u32 name, __u32 *colon)
 {
-	return sip_find_header(source->text, line, name, colon);
+	struct sip_lines lines = {.at = line};
+	__u16 budget = SIP_PACKET_BUDGET;
+	int result = sip_find_header(source->text, &lines, name, &budget);
+
+	*colon = lines.colon[name];
+	return result;
 }
 
-STEP(value_at, __u32)
+PAID_STEP(value_at, __u32)
 
 static int read_parameter(struct source *source, __u32 colon, __u64 name, __u32 *at)
 {
-	return sip_parameter(source->text, colon, name, at);
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	return sip_parameter(source->text, colon, name, at, &budget);
 }
 
-static void read_lines(struct source *source, __u32 line, struct sip_lines *lines)
+static void read_lines(struct source *source, struct sip_lines *lines)
 {
-	sip_find_lines(source->text, line, lines);
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	sip_find_header(source->text, lines, SIP_HEADER_COUNT, &budget);
 }
 
 static __u32 read_token(struct source *source, __u32 at)

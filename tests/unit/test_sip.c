@@ -28,9 +28,9 @@ static struct finding scan_frame(const uint8_t *frame, const uint8_t *frame_end,
 	struct sip_text text = sip_text(frame, frame_end, end, 0);
 	struct sip_key key = {.hash_key = {KEY[0], KEY[1]}};
 	struct finding finding = {};
-	__u32 after = 0;
+	__u32 after = 0, spent;
 
-	finding.result = sip_find(text, start, &after);
+	finding.result = sip_find(text, start, &after, &spent);
 	if (finding.result == SIP_FOUND)
 		finding.result = sip_hash(text, after, &key);
 	if (finding.result == SIP_FOUND) {

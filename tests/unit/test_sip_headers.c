@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "bpf/sip_headers.h"
+#include "bpf/sip_dialog.h"
 #include "tests/prog/sip_message.h"
 #include "sip_guard.h"
 #include "sip_slow.h"
@@ -22,7 +22,7 @@
 static const struct {
 	const char *name;
 	const char *letter;
-	__u64 key;
+	enum sip_header key;
 } headers[] = {
 	{"To", "t", SIP_TO},
 	{"From", "f", SIP_FROM},
@@ -38,12 +38,19 @@ static const char *result_name(enum sip_result result)
 }
 
 /* A header of the message that a text is. */
-static enum sip_result find_header(struct sip_text text, __u64 name, __u32 *colon)
+static enum sip_result find_header(struct sip_text text, enum sip_header header, __u32 *colon)
 {
+	__u16 budget = SIP_PACKET_BUDGET;
+	struct sip_lines lines = {};
 	__u32 line;
 	enum sip_result result = sip_start_line(text, 0, &line);
 
-	return result == SIP_FOUND ? sip_find_header(text, line, name, colon) : result;
+	if (result != SIP_FOUND)
+		return result;
+	lines.at = line;
+	result = sip_find_header(text, &lines, header, &budget);
+	*colon = lines.colon[header];
+	return result;
 }
 
 /* --- finding a header */
@@ -96,7 +103,7 @@ static void check_headers(const char *name, const char *text, size_t length)
 /* The value that is found begins with `value`, right behind the colon; NULL: none is found. */
 static const struct header_row {
 	const char *sentence;
-	__u64 key;
+	enum sip_header key;
 	const char *text;
 	const char *value;
 } header_rows[] = {
@@ -197,10 +204,11 @@ Test(sip_headers, every_place_in_a_stride)
 static enum sip_result find_tag(const uint8_t *message, size_t length)
 {
 	struct sip_text text = sip_text(message, message + length, length, 0);
+	__u16 budget = SIP_PACKET_BUDGET;
 	__u32 colon;
 	enum sip_result result = find_header(text, SIP_TO, &colon);
 
-	return result == SIP_FOUND ? sip_has_tag(text, colon) : result;
+	return result == SIP_FOUND ? sip_has_tag(text, colon, &budget) : result;
 }
 
 static enum sip_result find_tag_slowly(const char *message, size_t length)
@@ -319,10 +327,12 @@ Test(sip_tag, agrees_with_the_slow_scanner_on_any_value)
 	}
 }
 
-/* A flood of what has to be looked at ends in "cannot be told". */
+/* A flood of tokens ends in SIP_TOO_FAR. */
+#define TOKENS (SIP_PACKET_BUDGET / SIP_COST_WALK)
+
 Test(sip_tag, many_tokens)
 {
-	for (int quotes = 0; quotes < 2 * SIP_TOKENS; quotes++) {
+	for (int quotes = 0; quotes < 2 * TOKENS; quotes++) {
 		char value[512], text[1024];
 		enum sip_result result;
 		int length;
@@ -331,9 +341,9 @@ Test(sip_tag, many_tokens)
 		strcpy(value + quotes * 2, ";tag=1");
 		length = write_to(text, value);
 		result = find_tag(sip_guard_end(text, length), length);
-		if (quotes < SIP_TOKENS / 2 - 4)
+		if (quotes < TOKENS / 2 - 4)
 			cr_expect_eq(result, SIP_FOUND, "%d pairs", quotes);
-		else if (quotes > SIP_TOKENS / 2)
+		else if (quotes > TOKENS / 2)
 			cr_expect_eq(result, SIP_TOO_FAR, "%d pairs", quotes);
 	}
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bpf/packet.h"
+#include "bpf/sip_headers.h"
 #include "bpf/sip_user.h"
 #include "tests/prog/rng.h"
 #include "sip_guard.h"
@@ -75,20 +76,27 @@ static uint64_t hash_of_user(const char *user, size_t length)
 
 /* --- the functions under test */
 
+/* What the headers of one message may cost; find_value() begins with all of it. */
+static __u16 budget;
+
 static enum sip_result find_value(struct sip_text text, enum where where, __u32 *at)
 {
-	static const __u64 names[] = {[VIA] = SIP_VIA, [ROUTE] = SIP_ROUTE, [FROM] = SIP_FROM, [TO] = SIP_TO};
+	static const enum sip_header names[] = {[VIA] = SIP_VIA, [ROUTE] = SIP_ROUTE, [FROM] = SIP_FROM, [TO] = SIP_TO};
+	struct sip_lines lines = {};
 	__u32 line, colon;
 	enum sip_result result = sip_start_line(text, 0, &line);
 
+	budget = SIP_PACKET_BUDGET;
 	if (result != SIP_FOUND)
 		return result;
 	if (where == REQUEST_URI)
 		return sip_request_uri(text, line, at);
-	result = sip_find_header(text, line, names[where], &colon);
+	lines.at = line;
+	result = sip_find_header(text, &lines, names[where], &budget);
 	if (result != SIP_FOUND)
 		return result;
-	return where == VIA ? sip_via_host(text, colon, at) : sip_uri(text, colon, at);
+	colon = lines.colon[names[where]];
+	return where == VIA ? sip_via_host(text, colon, at, &budget) : sip_uri(text, colon, at, &budget);
 }
 
 static struct named host_in(const uint8_t *message, size_t length, enum where where)
@@ -99,9 +107,9 @@ static struct named host_in(const uint8_t *message, size_t length, enum where wh
 
 	if (find_value(text, where, &at) != SIP_FOUND)
 		return (struct named){};
-	if (where != VIA && sip_uri_host(text, at, &at) != SIP_FOUND)
+	if (where != VIA && sip_uri_host(text, at, &at, &budget) != SIP_FOUND)
 		return (struct named){};
-	if (sip_host(text, at, &host) != SIP_FOUND)
+	if (sip_host(text, at, &host, &budget) != SIP_FOUND)
 		return (struct named){};
 	return (struct named){.found = true, .hash = host.hash, .port = ntohs(host.port)};
 }
@@ -112,7 +120,7 @@ static struct named user_in(const uint8_t *message, size_t length, enum where wh
 	struct sip_user user = {.hash_key = {KEY[0], KEY[1]}};
 	__u32 at;
 
-	if (find_value(text, where, &at) != SIP_FOUND || sip_user(text, at, &user) != SIP_FOUND)
+	if (find_value(text, where, &at) != SIP_FOUND || sip_user(text, at, &user, &budget) != SIP_FOUND)
 		return (struct named){};
 	return (struct named){.found = true, .hash = user.hash};
 }

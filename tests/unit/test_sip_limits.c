@@ -38,9 +38,9 @@ static enum sip_result scan_at(size_t at, uint64_t *hash)
 	struct sip_text sip = sip_text(data, data + length, length, 0);
 	struct sip_key key = {.hash_key = {KEY[0], KEY[1]}};
 	enum sip_result result;
-	__u32 after = 0;
+	__u32 after = 0, spent;
 
-	result = sip_find(sip, at, &after);
+	result = sip_find(sip, at, &after, &spent);
 	if (result == SIP_FOUND)
 		result = sip_hash(sip, after, &key);
 	if (hash)

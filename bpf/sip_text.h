@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A SIP message as text in a frame: bounded reads of eight bytes at a time, tests on all eight
+ * bytes of a word at once, and the budget for the work on one packet. The code reads the packet
+ * in place, never beyond the end of the text, and builds in the kernel and on the host. */
+#pragma once
+
+#include "hash.h"
+
+#define SIP_HALF 32               /* bytes; half a stride */
+#define SIP_STRIDE (2 * SIP_HALF) /* bytes that one step of a search tests */
+#define SIP_MINIMUM 40            /* bytes; a shorter text is not SIP with a Call-ID */
+#define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
+#define SIP_SPACE_WORDS 8         /* 64 bytes of white space before a value */
+#define SIP_OFFSET_LIMIT 8192
+#define SIP_MARGIN 64 /* bytes; keeps each offset that the code adds to below the limit */
+
+/* The budget of a packet for everything that the program reads in its message, in units of about
+ * 3 ns. Whatever a loop over the text does costs units; without units the loop ends, and what it
+ * searched for is SIP_TOO_FAR. */
+#define SIP_PACKET_BUDGET 400
+
+enum sip_result {
+	SIP_FOUND,
+	SIP_NOT_THERE, /* the headers end without it, or it is empty */
+	SIP_TOO_FAR,   /* it is beyond the end of the readable text or of the budget, or cut off */
+	SIP_NOT_SIP,
+};
+
+/* The message as the scanner reads it: `end` is never beyond data_end. */
+struct sip_text {
+	const __u8 *data;
+	const __u8 *data_end;
+	__u32 end;
+	__u32 zero; /* is 0, but unknown to the verifier: see sip_forget */
+};
+
+#define EVERY(byte) (0x0101010101010101ULL * (byte))
+
+/* Up to eight bytes as the scanner compares them, the first lowest. */
+#define SIP_NAME(a, b, c, d, e, f, g, h)                                                                               \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
+		(__u64)(g) << 48 | (__u64)(h) << 56)
+
+/* Returns the same offset, but the verifier knows only that it is below SIP_OFFSET_LIMIT. Without
+ * this the verifier follows each possible position of a candidate separately. */
+static __always_inline __u32 sip_forget(const struct sip_text *t, __u32 offset)
+{
+	return (offset + t->zero) & (SIP_OFFSET_LIMIT - 1);
+}
+
+/* Calls step(number, state) at most `steps` times, until it returns 1. Returns the number of calls. */
+#ifdef __bpf__
+#define sip_loop(steps, step, state) bpf_loop(steps, step, state, 0)
+#else
+static inline __u32 sip_loop(__u32 steps, long (*step)(__u32, void *), void *state)
+{
+	__u32 done = 0;
+
+	while (done < steps && !step(done++, state))
+		;
+	return done;
+}
+#endif
+
+/* The same with at most `most` calls, each of which costs `cost` units of the budget *left. A loop that
+ * the budget ends leaves nothing of it. */
+static __always_inline void sip_loop_paid(__u16 *left, __u32 cost, __u32 most, long (*step)(__u32, void *), void *state)
+{
+	__u32 steps = *left / cost;
+
+	if (steps > most)
+		steps = most;
+	steps = sip_loop(steps, step, state);
+	*left = steps * cost + cost > *left ? 0 : *left - steps * cost; /* read again: registers are scarce */
+}
+
+static __always_inline __u64 load64(const __u8 *p)
+{
+#ifdef __bpf__
+	return *(const __u64 *)p; /* memcpy would be eight loads */
+#else
+	__u64 word;
+
+	__builtin_memcpy(&word, p, sizeof(word));
+	return word;
+#endif
+}
+
+/* Returns how many bytes of the text follow an offset. The compiler must not compare the two
+ * offsets instead: the verifier would learn something new about `end` each time. */
+static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
+{
+	__s32 room = t->end - offset;
+
+	asm volatile("" : "+r"(room));
+	return room;
+}
+
+/* Returns 0, which is unknown to the verifier; a comparison of it teaches the verifier nothing about
+ * t->zero. */
+static __always_inline __u64 sip_zero(const struct sip_text *t)
+{
+	return t->zero * EVERY(0x01);
+}
+
+/* Returns the eight bytes at an offset that is at most seven beyond the end of the text; bytes
+ * beyond the end are zero. */
+static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
+{
+	__s64 missing = 8 - (__s64)sip_room(t, offset);
+	const __u8 *p;
+
+	if (missing > 0) {
+		p = t->data + sip_forget(t, offset - missing);
+		if (p + 8 > t->data_end)
+			return sip_zero(t);
+		return load64(p) >> (missing * 4) >> (missing * 4);
+	}
+	p = t->data + sip_forget(t, offset);
+	if (p + 8 > t->data_end)
+		return sip_zero(t);
+	return load64(p);
+}
+
+/* The same, but bytes beyond the end of the text may have any value. */
+static __always_inline __u64 sip_raw_word(const struct sip_text *t, __u32 offset)
+{
+	const __u8 *p = t->data + (offset & (SIP_OFFSET_LIMIT - 1));
+
+	return p + 8 <= t->data_end ? load64(p) : sip_word(t, offset);
+}
+
+static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 at)
+{
+	return sip_word(t, at);
+}
+
+/* Returns the number, 0 to 7, of the byte with the lowest flag. A flag is bit 7 of a byte. */
+static __always_inline __u32 sip_first(__u64 flags)
+{
+	flags >>= 7;
+	return (((flags - 1) & ~flags & EVERY(0x01)) * EVERY(0x01)) >> 56;
+}
+
+/* Flags the bytes above 0x20: neither white space nor the end of a line. */
+static __always_inline __u64 sip_visible(__u64 word)
+{
+	return (((word & EVERY(0x7f)) + EVERY(0x5f)) | word) & EVERY(0x80);
+}
+
+/* Flags the zero bytes of a word. Above the lowest flag there may be false flags. */
+static __always_inline __u64 sip_zeroes(__u64 word)
+{
+	return (word - EVERY(0x01)) & ~word & EVERY(0x80);
+}
+
+/* Flags the bytes that are equal to `byte`. Unlike with sip_zeroes, all flags are true. */
+static __always_inline __u64 sip_equal(__u64 word, __u8 byte)
+{
+	word ^= EVERY(byte);
+	return ~(((word & EVERY(0x7f)) + EVERY(0x7f)) | word) & EVERY(0x80);
+}
+
+/* Returns the first visible byte from an offset on; t->end if none is within reach. */
+static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
+{
+	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
+		__u64 visible = sip_visible(sip_word(t, at));
+
+		if (visible)
+			return at + sip_first(visible);
+		at = sip_forget(t, at + 8);
+		if (sip_room(t, at) <= 0)
+			break;
+	}
+	return t->end;
+}
+
+/* Returns the colon of the header whose name ends at `at`. Blanks on the same line may precede the
+ * colon (HCOLON, RFC 3261 section 25.1). 0: something else follows; t->end: the colon is beyond reach. */
+static __always_inline __u32 sip_colon(const struct sip_text *t, __u32 at)
+{
+	for (int i = 0; i < SIP_BLANK_WORDS; i++) {
+		__u64 word = sip_word(t, at);
+		__u64 other = ~(sip_equal(word, ' ') | sip_equal(word, '\t')) & EVERY(0x80);
+		__u32 first = sip_first(other);
+
+		if (other)
+			return (__u8)(word >> (first * 8)) == ':' ? at + first : 0;
+		at = sip_forget(t, at + 8);
+		if (sip_room(t, at) <= 0)
+			break;
+	}
+	return t->end;
+}
+
+/* Returns the part of the frame that may be read as text. */
+static __always_inline struct sip_text sip_text(const __u8 *data, const __u8 *data_end, __u32 end, __u32 zero)
+{
+	struct sip_text text = {.data = data, .data_end = data_end, .end = end, .zero = zero};
+
+	if (text.end > data_end - data)
+		text.end = data_end - data;
+	if (text.end > SIP_OFFSET_LIMIT - SIP_MARGIN)
+		text.end = SIP_OFFSET_LIMIT - SIP_MARGIN;
+	text.end = sip_forget(&text, text.end);
+	return text;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Walks through the value of a header: over quotes, brackets and folded lines to a URI or a parameter.
+ * What sip_headers.h says about loops and the verifier applies here, too.
+ *
+ * Each public function is one step, from an offset to an offset. It is called from a global function
+ * of its own (text.h), so that the verifier checks it once. */
+#pragma once
+
+#include "sip_text.h"
+
+#define SIP_SEEK_WORDS 2 /* words that one step of a walk tests: 16 bytes */
+#define SIP_COST_WALK 6  /* a step of a walk */
+#define SIP_COST_SKIP 4  /* a step over white space */
+
+/* Where we are in a name-addr or addr-spec and its parameters (RFC 3261 section 25.1). */
+enum sip_place {
+	SIP_OUTSIDE,  /* of quotes and brackets */
+	SIP_QUOTED,   /* in a display name, or a parameter's value */
+	SIP_BRACKETS, /* in <...>: parameters there are the URI's */
+	SIP_PARAM,    /* behind a semicolon */
+	SIP_TAG,      /* behind the name of the parameter that is sought: tag, branch */
+	SIP_DISPLAY,  /* before a URI */
+	SIP_DISPLAY_QUOTED,
+	SIP_USERINFO, /* in a URI, behind its scheme */
+};
+
+struct sip_walk {
+	struct sip_text text;
+	__u64 name; /* of the parameter that is sought */
+	__u64 at;
+	__u64 place;  /* enum sip_place */
+	__u64 result; /* enum sip_result */
+};
+
+/* A word of the byte that belongs to a place; calculated, since the verifier would follow
+ * each branch. */
+static __always_inline __u64 sip_place_byte(__u64 bytes, __u32 place)
+{
+	return EVERY(bytes >> (8 * place & 63) & 0xff);
+}
+
+/* The first byte from an offset on that matters in a place, or a newline, or what is behind
+ * the bytes that are looked at in one step. */
+static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 place)
+{
+	__u64 a = sip_place_byte(SIP_NAME('"', '"', '>', '\n', '\n', '"', '"', '@'), place);
+	__u64 b = sip_place_byte(SIP_NAME('<', '\\', '>', '\n', '\n', '<', '\\', '>'), place);
+	__u64 c = sip_place_byte(SIP_NAME(';', '\\', '>', '\n', '\n', ':', '\\', ' '), place);
+	__u64 visible = sip_place_byte(SIP_NAME(0, 0, 0, 0x80, 0x80, 0, 0, 0), place);
+
+	for (int i = 0; i < SIP_SEEK_WORDS; i++) {
+		__u64 word = sip_word(t, at);
+		__u64 marks = sip_zeroes(word ^ a) | sip_zeroes(word ^ b) | sip_zeroes(word ^ c) |
+			      sip_zeroes(word ^ EVERY('\n')) | (sip_visible(word) & visible);
+
+		if (marks)
+			return at + sip_first(marks);
+		at = sip_forget(t, at + 8);
+		if (sip_room(t, at) <= 0)
+			break;
+	}
+	return at;
+}
+
+/* Returns the place behind a parameter's name, of which `word` holds the first bytes. *length grows by the
+ * length of the name if it is `name`. */
+static __always_inline __u32 sip_behind_name(__u64 word, __u64 name, __u32 *length)
+{
+	__u64 letters = name >> 6 & EVERY(0x01), differs = (word | EVERY(0x20)) ^ name;
+
+	if (differs & letters * 0xff)
+		return SIP_OUTSIDE;
+	*length += (letters * EVERY(0x01)) >> 56;
+	return SIP_TAG;
+}
+
+/* Returns the place that a byte in a place leads to. *length becomes the number of bytes to pass: 0 for a
+ * byte without a meaning, or one that counts in the next place, too. */
+static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name, __u32 *length)
+{
+	__u8 byte = word, second = word >> 8;
+
+	*length = 1;
+	if (byte == '"' && place == SIP_OUTSIDE)
+		return SIP_QUOTED;
+	if (byte == '"' && place == SIP_DISPLAY)
+		return SIP_DISPLAY_QUOTED;
+	if (byte == '"' && place == SIP_DISPLAY_QUOTED)
+		return SIP_DISPLAY;
+	if (byte == '"' && place == SIP_QUOTED)
+		return SIP_OUTSIDE;
+	if (byte == '<' && place == SIP_OUTSIDE)
+		return SIP_BRACKETS;
+	if (byte == '>' && place == SIP_BRACKETS)
+		return SIP_OUTSIDE;
+	if (byte == ';' && place == SIP_OUTSIDE) /* a name that follows at once saves a step */
+		return second > ' ' ? sip_behind_name(word >> 8, name, length) : SIP_PARAM;
+	*length = 0;
+	if (byte == '\\' && (place == SIP_QUOTED || place == SIP_DISPLAY_QUOTED))
+		*length = second == '\n' ? 1 : 2; /* a quoted pair */
+	if ((place != SIP_PARAM && place != SIP_TAG) || byte <= ' ')
+		return place;
+	return place == SIP_TAG ? SIP_OUTSIDE : sip_behind_name(word, name, length);
+}
+
+/* Is this byte, in this place, what somebody walks for? SIP_TOO_FAR if that is not known yet. */
+static __always_inline enum sip_result sip_arrives(__u32 place, __u8 byte)
+{
+	if (place == SIP_TAG && byte == '=')
+		return SIP_FOUND;
+	if (place == SIP_DISPLAY && (byte == '<' || byte == ':'))
+		return SIP_FOUND;
+	if (place == SIP_USERINFO && byte == '@')
+		return SIP_FOUND;
+	if (place == SIP_USERINFO && (byte == ' ' || byte == '>'))
+		return SIP_NOT_THERE;
+	return SIP_TOO_FAR;
+}
+
+/* Does the header go on behind the newline at an offset? SIP_TOO_FAR if the text ends there. */
+static __always_inline enum sip_result sip_folds(const struct sip_text *t, __u32 newline)
+{
+	__u8 next = sip_byte(t, newline + 1);
+
+	if (sip_room(t, newline + 1) <= 0)
+		return SIP_TOO_FAR;
+	return next == ' ' || next == '\t' ? SIP_FOUND : SIP_NOT_THERE;
+}
+
+static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_walk *w = state;
+	const struct sip_text *t = &w->text;
+	enum sip_result result;
+	__u32 length, at;
+	__u64 word;
+
+	w->at = sip_forget(t, sip_seek(t, sip_forget(t, w->at), w->place));
+	asm volatile("" ::: "memory"); /* reads again: registers are scarce */
+	at = w->at;
+	if (sip_room(t, at) <= 0)
+		return 1;
+	word = sip_word(t, at);
+	if ((__u8)word == '\n') {
+		result = sip_folds(t, at);
+		w->at = sip_forget(t, at + 1);
+		if (result == SIP_FOUND)
+			return 0;
+		w->result = result;
+		return 1;
+	}
+	result = sip_arrives(w->place, word);
+	if (result != SIP_TOO_FAR) {
+		w->result = result;
+		return 1;
+	}
+	w->place = sip_forget(t, sip_next_place(w->place, word, w->name, &length));
+	w->at = sip_forget(t, w->at + length);
+	return 0;
+}
+
+/* Names of parameters, in lower case. */
+#define SIP_TAG_NAME SIP_NAME('t', 'a', 'g', 0, 0, 0, 0, 0)
+#define SIP_BRANCH_NAME SIP_NAME('b', 'r', 'a', 'n', 'c', 'h', 0, 0)
+
+/* Walks through a header or a start-line from *at to what belongs to the place where it
+ * begins: SIP_OUTSIDE the equals sign of the parameter `name`, SIP_DISPLAY the bracket before a URI or the
+ * colon in it, SIP_USERINFO the at sign. *at becomes its offset. */
+static __always_inline enum sip_result sip_walk(
+	const struct sip_text *t, __u32 *at, enum sip_place place, __u64 name, __u16 *left)
+{
+	struct sip_walk walk = {.text = *t, .name = name};
+
+	if (t->end < SIP_MINIMUM)
+		return SIP_TOO_FAR;
+	walk.at = sip_forget(t, *at);
+	walk.place = sip_forget(t, place);
+	walk.result = sip_forget(t, SIP_TOO_FAR);
+	sip_loop_paid(left, SIP_COST_WALK, SIP_PACKET_BUDGET, sip_walk_step, &walk);
+	*at = walk.at;
+	return walk.result;
+}
+
+static inline long sip_skip_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct sip_walk *w = state;
+	const struct sip_text *t = &w->text;
+	__u32 at = sip_forget(t, w->at);
+	__u64 word = sip_word(t, at), marks = sip_visible(word) | sip_equal(word, '\n');
+	enum sip_result folds;
+
+	at = sip_forget(t, at + (marks ? sip_first(marks) : 8));
+	w->at = at;
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if (!marks)
+		return 0;
+	w->result = SIP_FOUND;
+	if (sip_byte(t, at) != '\n')
+		return 1;
+	folds = sip_folds(t, at);
+	w->at = sip_forget(t, at + 1);
+	w->result = folds == SIP_FOUND ? SIP_TOO_FAR : folds;
+	return folds != SIP_FOUND;
+}
+
+/* Moves *at over white space, in which a line may be folded. SIP_NOT_THERE if the header
+ * ends with it. */
+static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 *at, __u16 *left)
+{
+	struct sip_walk walk = {.text = *t};
+	__u64 word;
+
+	*at = sip_forget(t, *at);
+	if (t->end < SIP_MINIMUM || sip_room(t, *at) <= 0)
+		return SIP_TOO_FAR;
+	word = sip_word(t, *at);
+	if ((__u8)word > ' ')
+		return SIP_FOUND;
+	if ((__u8)word == ' ' && (__u8)(word >> 8) > ' ') {
+		*at += 1; /* as nearly everybody writes it */
+		return SIP_FOUND;
+	}
+	walk.at = *at;
+	walk.result = sip_forget(t, SIP_TOO_FAR);
+	sip_loop_paid(left, SIP_COST_SKIP, SIP_PACKET_BUDGET, sip_skip_step, &walk);
+	*at = walk.at;
+	return walk.result;
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The work on one message is bounded, whatever its bytes are. Reads messages as the balancer does
+ * with everything on (a user, hints in requests, a migration) and counts the steps of all loops
+ * independently of the budget. A hill climber searches for the messages that cost most. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include "bpf/sip_text.h"
+
+/* --- counting: each loop of the files below goes through these */
+
+/* What one message has cost so far, in units, by the calls of the loops' functions. */
+static uint32_t counted;
+
+struct counting {
+	long (*step)(__u32, void *);
+	void *state;
+	uint32_t cost;
+};
+
+static long count_step(__u32 number, void *state)
+{
+	struct counting *counting = state;
+
+	counted += counting->cost;
+	return counting->step(number, counting->state);
+}
+
+static void count_paid(__u16 *left, __u32 cost, __u32 most, long (*step)(__u32, void *), void *state)
+{
+	struct counting counting = {step, state, cost};
+
+	sip_loop_paid(left, cost, most, count_step, &counting);
+}
+
+/* Of the last step of a search only the first place is sure to be paid. */
+static __u32 count_search(__u32 steps, long (*step)(__u32, void *), void *state, uint32_t cost)
+{
+	struct counting counting = {step, state, cost};
+	uint32_t done = sip_loop(steps, count_step, &counting);
+
+	counted -= cost;
+	return done;
+}
+
+#define sip_loop_paid count_paid
+#define sip_loop(steps, step, state) count_search(steps, step, state, SIP_PASS_PLACES *SIP_COST_PLACE)
+#include "bpf/sip_dialog.h"
+#include "bpf/sip_host.h"
+#include "bpf/sip_user.h"
+#undef sip_loop
+#undef sip_loop_paid
+#include "tests/prog/rng.h"
+
+static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+/* --- reading: the order is that of key.h, hint.h and track.h */
+
+static void read_user(struct sip_text text, __u32 line, __u16 *budget)
+{
+	struct sip_user user = {.hash_key = {KEY[0], KEY[1]}};
+	struct sip_lines lines = {.at = line};
+	__u32 uri;
+
+	if (sip_find_header(text, &lines, SIP_FROM, budget) == SIP_FOUND &&
+		sip_uri(text, lines.colon[SIP_FROM], &uri, budget) == SIP_FOUND)
+		sip_user(text, uri, &user, budget);
+}
+
+static void read_host(struct sip_text text, __u32 at, __u16 *budget)
+{
+	struct sip_host host = {.hash_key = {KEY[0], KEY[1]}};
+
+	sip_host(text, at, &host, budget);
+}
+
+/* Reads three Routes, as if the first two named the VIP. */
+static void read_routes(struct sip_text text, struct sip_lines *lines, __u16 *budget)
+{
+	enum sip_result result = sip_find_header(text, lines, SIP_ROUTE, budget);
+	__u32 uri, at;
+
+	if (result == SIP_FOUND)
+		result = sip_uri(text, lines->colon[SIP_ROUTE], &uri, budget);
+	for (int i = 0; i < 3 && result == SIP_FOUND; i++) {
+		if (sip_uri_host(text, uri, &at, budget) != SIP_FOUND)
+			return;
+		read_host(text, at, budget);
+		uri = at;
+		result = sip_next_uri(text, &uri, budget);
+		if (result != SIP_NOT_THERE)
+			continue;
+		lines->colon[SIP_ROUTE] = 0;
+		lines->at = uri;
+		result = sip_find_header(text, lines, SIP_ROUTE, budget);
+		if (result == SIP_FOUND)
+			result = sip_uri(text, lines->colon[SIP_ROUTE], &uri, budget);
+	}
+}
+
+static void read_hints(struct sip_text text, __u32 line, struct sip_lines *lines, __u16 *budget)
+{
+	__u32 uri, at;
+
+	lines->at = line;
+	if (sip_request_uri(text, line, &uri) != SIP_NOT_THERE)
+		read_routes(text, lines, budget);
+	else if (sip_find_header(text, lines, SIP_VIA, budget) == SIP_FOUND &&
+		 sip_via_host(text, lines->colon[SIP_VIA], &at, budget) == SIP_FOUND)
+		read_host(text, at, budget);
+}
+
+static void read_parameter(struct sip_text text, __u32 colon, __u64 name, __u16 *budget)
+{
+	__u32 at;
+
+	if (colon && sip_parameter(text, colon, name, &at, budget) == SIP_FOUND)
+		sip_value_at(text, at, &at, budget);
+}
+
+static void read_dialog(struct sip_text text, struct sip_lines *lines, __u16 *budget)
+{
+	__u32 at;
+
+	sip_find_header(text, lines, SIP_HEADER_COUNT, budget);
+	read_parameter(text, lines->colon[SIP_VIA], SIP_BRANCH_NAME, budget);
+	read_parameter(text, lines->colon[SIP_FROM], SIP_TAG_NAME, budget);
+	read_parameter(text, lines->colon[SIP_TO], SIP_TAG_NAME, budget);
+	if (lines->colon[SIP_CSEQ] && sip_value_at(text, lines->colon[SIP_CSEQ], &at, budget) == SIP_FOUND) {
+		sip_number(text, &at);
+		sip_value_at(text, at - 1, &at, budget);
+	}
+	if (lines->colon[SIP_EXPIRES])
+		sip_value_at(text, lines->colon[SIP_EXPIRES], &at, budget);
+}
+
+/* Returns the units that are left; `counted` becomes what the loops have done. */
+static uint32_t read_message(const char *message, size_t length)
+{
+	const __u8 *data = (const __u8 *)message;
+	struct sip_text text = sip_text(data, data + length, length, 0);
+	struct sip_lines lines = {};
+	__u16 budget = SIP_PACKET_BUDGET;
+	__u32 line;
+
+	counted = 0;
+	if (sip_start_line(text, 0, &line) != SIP_FOUND)
+		return budget;
+	budget /= 2;
+	read_user(text, line, &budget);
+	budget += SIP_PACKET_BUDGET / 2;
+	read_hints(text, line, &lines, &budget);
+	read_dialog(text, &lines, &budget);
+	return budget;
+}
+
+/* --- what usual messages cost */
+
+#define VIA "Via: SIP/2.0/UDP 198.51.100.61:5060;rport=5060;branch=z9hG4bK4fb2.b1f25e07.1\r\n"
+#define HEADERS                                                                                                        \
+	"Max-Forwards: 70\r\nFrom: \"Alice A. Example\" <sip:alice@example.net;user=phone>;tag=1928301774\r\n"         \
+	"To: \"Bob\" <sip:bob@example.net>;tag=a6c85cf\r\nCall-ID: 3848276298220188511@198.51.100.7\r\n"               \
+	"CSeq: 314159 BYE\r\nUser-Agent: Example Phone 5.2 (build 8812)\r\nContact: <sip:alice@198.51.100.7:5060>\r\n" \
+	"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO\r\nSupported: replaces, timer, path, 100rel, gruu\r\n"         \
+	"P-Asserted-Identity: \"Alice\" <sip:alice@example.net>\r\nExpires: 120\r\nContent-Length: 0\r\n\r\n"
+
+/* The last of these reads three Routes: no hint takes more. */
+Test(sip_budget, a_usual_message_does_not_use_it_up)
+{
+	static const char *const messages[] = {
+		"BYE sip:alice@198.51.100.7:5060 SIP/2.0\r\n" VIA VIA "Route: <sip:192.0.2.10;lr=on>\r\n"
+		"Route: <sip:px1.sip.example.net;lr=on>\r\n" HEADERS,
+		"SIP/2.0 200 OK\r\n" VIA VIA VIA HEADERS,
+		"BYE sip:alice@198.51.100.7:5060 SIP/2.0\r\n" VIA VIA VIA
+		"Route: <sip:192.0.2.10;lr=on>, <sip:192.0.2.10:5060;lr=on>, "
+		"<sip:px1.sip.example.net;lr=on>\r\n" HEADERS,
+	};
+
+	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
+		uint32_t left = read_message(messages[i], strlen(messages[i]));
+
+		cr_expect_geq(left, SIP_PACKET_BUDGET / 10, "message %zu leaves %u units", i, left);
+	}
+}
+
+/* --- the search for the worst */
+
+#define SIZE 1400
+#define PIECES 300
+#define CLIMBS 40
+#define CHANGES 400
+
+static const char *const pieces[] = {"\r\n", "\n", "\n ", "\r\n\t", " ", "\"", "\\", "\\a", "<", ">", ";", ",", "=",
+	":", "/", "@", "%41", "%", "[", "]", "::", "1:", "1.2.3.4", "tag", "branch", "tag=1", "a", "R\n", "C\n",
+	"x-name.", "From:", "f:", "To:", "Via:", "v\t:", "Route:", "CSeq:", "Expires:", "Call-ID ",
+	"i:", "SIP/2.0/UDP ", "sip:", "tel:", "<sip:a@192.0.2.10>", "\xc3\xa4", "12345678"};
+
+/* A message as numbers of pieces. */
+struct candidate {
+	uint8_t piece[PIECES];
+	bool response;
+};
+
+static uint32_t cost(const struct candidate *candidate, char text[SIZE + 64])
+{
+	size_t length = sprintf(text, candidate->response ? "SIP/2.0 200 OK\r\n" : "BYE sip:a@b SIP/2.0\r\n");
+
+	for (int i = 0; i < PIECES && length < SIZE; i++)
+		length += sprintf(text + length, "%s", pieces[candidate->piece[i]]);
+	read_message(text, length);
+	return counted;
+}
+
+static uint8_t any_piece(struct rng *rng)
+{
+	return rng_below(rng, sizeof(pieces) / sizeof(*pieces));
+}
+
+/* Begins with one piece repeated, which is the likeliest to be bad. */
+static struct candidate start(struct rng *rng)
+{
+	struct candidate candidate = {.response = rng_percent(rng, 30)};
+	uint8_t period = 1 + rng_below(rng, 3), repeated[3];
+
+	for (int i = 0; i < 3; i++)
+		repeated[i] = any_piece(rng);
+	for (int i = 0; i < PIECES; i++)
+		candidate.piece[i] = rng_percent(rng, 95) ? repeated[i % period] : any_piece(rng);
+	return candidate;
+}
+
+static void change(struct rng *rng, struct candidate *candidate)
+{
+	uint32_t at = rng_below(rng, PIECES), length = 1 + rng_below(rng, PIECES - at);
+	uint8_t piece = any_piece(rng);
+
+	if (rng_percent(rng, 50))
+		length = 1;
+	for (uint32_t i = at; i < at + length; i++)
+		candidate->piece[i] = piece;
+}
+
+Test(sip_budget, no_message_costs_more)
+{
+	char text[SIZE + 64];
+	uint64_t seed = rng_seed();
+	uint32_t spent_all = 0;
+
+	for (uint32_t climb = 0; climb < CLIMBS; climb++) {
+		struct rng rng = rng_start(seed, climb);
+		struct candidate best = start(&rng);
+		uint32_t highest = cost(&best, text);
+
+		for (int i = 0; i < CHANGES; i++) {
+			struct candidate next = best;
+			uint32_t is;
+
+			change(&rng, &next);
+			is = cost(&next, text);
+			cr_assert_leq(is, SIP_PACKET_BUDGET, "SIPXDP_SEED=%lu: %u units\n%s", seed, is, text);
+			if (is < highest)
+				continue;
+			highest = is;
+			best = next;
+		}
+		spent_all += highest > SIP_PACKET_BUDGET - SIP_PACKET_BUDGET / 10;
+	}
+	cr_expect_geq(spent_all, CLIMBS / 4, "the search finds nothing bad: %u climbs", spent_all);
+}
