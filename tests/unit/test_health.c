@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Results of probes in, health and latencies out. */
+/* Probe results are the input; health and latencies are the output. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/health/health.h"
 
-/* `results`: + a success, - a failure, ! the balancer could not probe; `health` after each: u up, d down, ? unknown. */
+/* `results`: + success, - failure, ! not sent. `health` after each result: u up, d down, ? unknown. */
 static const struct {
 	const char *what;
 	unsigned int fall, rise;
@@ -45,7 +45,7 @@ static bool give(struct health_state *state, const struct config_probe *probe, c
 	return result == '+' ? health_pass(state, probe, 0, 1000) : health_fail(state, probe, 0, "no answer");
 }
 
-Test(health, trouble_is_new_once_and_ends_with_the_next_result)
+Test(health, a_probe_that_cannot_be_sent_is_reported_once)
 {
 	struct config_probe probe = {.fall = 1, .rise = 1};
 	struct health_state state;
@@ -87,8 +87,8 @@ Test(health, follows_results_in_a_row)
 	}
 }
 
-/* Longer pauses would add up: with many failures to come, to several intervals. */
-Test(health, a_probe_comes_early_and_never_late)
+/* Longer pauses would add up to several intervals before enough probes have failed. */
+Test(health, a_probe_is_early_and_never_late)
 {
 	static const uint32_t intervals[] = {100, 101, 2000, 3600000};
 
@@ -163,7 +163,7 @@ static void expect_latency(const struct health_state *state, uint32_t last, uint
 		got.p95, last, mean, p95);
 }
 
-Test(health, latency_is_of_the_last_answers)
+Test(health, latency_is_that_of_the_latest_responses)
 {
 	struct config_probe probe = {.fall = 3, .rise = 1};
 	struct latency before = {.last = 7, .mean = 8, .p95 = 9};
@@ -179,7 +179,7 @@ Test(health, latency_is_of_the_last_answers)
 	expect_latency(&state, 301, 200, 301);
 	health_fail(&state, &probe, 0, "no answer");
 	expect_latency(&state, 301, 200, 301);
-	/* 1 to 20 after a window of others: 95 % of 64 answers are 61. */
+	/* 1 to 20 after a window of other values: 95 % of 64 responses are 61 */
 	for (uint32_t n = 0; n < HEALTH_ANSWERS; n++)
 		health_pass(&state, &probe, 0, 1000);
 	for (uint32_t n = 1; n <= HEALTH_ANSWERS; n++)
@@ -192,7 +192,7 @@ Test(health, latency_is_of_the_last_answers)
 Test(health, ninety_five_per_cent_of_few)
 {
 	static const struct {
-		uint32_t count, p95; /* of answers that take 1, 2, ... */
+		uint32_t count, p95; /* of responses with latencies 1, 2, ... */
 	} few[] = {{1, 1}, {2, 2}, {10, 10}, {19, 19}, {20, 19}, {21, 20}, {40, 38}, {63, 60}};
 
 	for (size_t i = 0; i < sizeof(few) / sizeof(*few); i++) {
@@ -207,7 +207,7 @@ Test(health, ninety_five_per_cent_of_few)
 	}
 }
 
-/* Results of probes 2 s apart, and what they are evidence of after the last one. */
+/* Results of probes 2 s apart, and the evidence after the last one. */
 static const struct {
 	const char *what;
 	enum health before;
@@ -242,7 +242,7 @@ static const struct {
 		{.known = true, .recovered = true, .answered = 20000, .began = 2000, .failed = 6000}},
 };
 
-Test(health, is_evidence)
+Test(health, evidence_of_results)
 {
 	const struct config_probe probe = {.fall = 3, .rise = 2, .interval = 2000, .timeout = 1000};
 

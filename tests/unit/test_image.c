@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Maps of other sizes know whom those before them knew. */
+/* Maps of a different size inherit the names, records and ids of the maps before them. */
 
 #include <criterion/criterion.h>
 #include "core/maps/image.h"
@@ -15,7 +15,7 @@ static void add(struct image *image, __u32 id, const char *name)
 	image->backends[id].ifindex = 100 + id;
 }
 
-/* Where a name is; 0: nowhere. */
+/* The id of a name; 0: none. */
 static __u32 id_of(const struct image *image, const char *name)
 {
 	for (__u32 id = 1; id <= image->contract.backends; id++)
@@ -37,7 +37,7 @@ static struct image *first(void)
 	return image;
 }
 
-Test(image, an_heir_knows_everybody_by_the_same_id)
+Test(image, larger_maps_inherit_all_ids)
 {
 	struct contract larger = large;
 	struct image *from = first(), *copy;
@@ -57,7 +57,7 @@ Test(image, an_heir_knows_everybody_by_the_same_id)
 	image_free(from);
 }
 
-Test(image, an_heir_of_less_room_gives_new_ids)
+Test(image, smaller_maps_assign_new_ids)
 {
 	struct contract smaller = large;
 	struct image *from = first(), *copy;
@@ -73,7 +73,7 @@ Test(image, an_heir_of_less_room_gives_new_ids)
 	image_free(from);
 }
 
-Test(image, nobody_is_left_behind)
+Test(image, maps_without_room_for_all_are_refused)
 {
 	struct contract smaller = large;
 	struct image *from = first();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Servers that join and leave by themselves: who is believed, what becomes of the farm with
- * each step, and what is answered. */
+/* Servers that join and leave by themselves: authentication, the effect of each request on the farm, and the
+ * answers. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,14 +25,14 @@ static const struct contract contract = {
 
 #define NOW 1700000000 /* seconds since the epoch */
 
-struct world {
+struct join_world {
 	struct image *running;
 	struct farm *farm;
 	struct join *join;
 	uint64_t ms;
 };
 
-static void load(struct world *world, const char *text, enum farm_origin origin)
+static void load(struct join_world *world, const char *text, enum farm_origin origin)
 {
 	struct faults faults = {0};
 	struct config *config = config_parse(text, strlen(text), &faults);
@@ -44,13 +44,13 @@ static void load(struct world *world, const char *text, enum farm_origin origin)
 	faults_free(&faults);
 }
 
-static void begin(struct world *world, const char *text)
+static void begin(struct join_world *world, const char *text)
 {
-	*world = (struct world){.running = image_new(&contract), .join = join_new(), .ms = 1000};
+	*world = (struct join_world){.running = image_new(&contract), .join = join_new(), .ms = 1000};
 	load(world, text, FARM_RESTART);
 }
 
-static void end(struct world *world)
+static void end(struct join_world *world)
 {
 	farm_free(world->farm);
 	join_free(world->join);
@@ -66,8 +66,8 @@ static const uint8_t right[JOIN_SIGNATURE_SIZE] = {0x01, 0x23, 0x45, 0x67, 0x89,
 #define ZEROS48 "000000000000000000000000000000000000000000000000"
 #define RIGHT "0123456789abcdef" ZEROS48
 
-/* A request that has its signature, each another one, by a clock that is so many seconds ahead. */
-static struct join_answer say_at(struct world *world, int ahead, const char *text)
+/* A request with a correct and unique signature, by a clock that is `ahead` seconds fast. */
+static struct join_answer say_at(struct join_world *world, int ahead, const char *text)
 {
 	static uint32_t counter;
 	uint8_t signature[JOIN_SIGNATURE_SIZE] = {0};
@@ -85,12 +85,12 @@ static struct join_answer say_at(struct world *world, int ahead, const char *tex
 		(struct join_clocks){.seconds = NOW, .ms = world->ms});
 }
 
-static struct join_answer say(struct world *world, const char *text)
+static struct join_answer say(struct join_world *world, const char *text)
 {
 	return say_at(world, 0, text);
 }
 
-/* --- who is believed */
+/* --- Authentication */
 
 struct proof {
 	const char *name, *time, *signature;
@@ -128,7 +128,7 @@ Test(join, authentication)
 			.signature = span_of(row->signature),
 			.is_json = true};
 		struct join_answer answer;
-		struct world world;
+		struct join_world world;
 
 		begin(&world, FARM);
 		answer = join_take(world.join, world.farm, world.running, &request, right,
@@ -141,7 +141,7 @@ Test(join, authentication)
 	}
 }
 
-static unsigned int status_at(struct world *world, const char *time, uint8_t first, uint64_t now)
+static unsigned int status_at(struct join_world *world, const char *time, uint8_t first, uint64_t now)
 {
 	uint8_t signature[JOIN_SIGNATURE_SIZE] = {first};
 	char hex[] = "00" ZEROS48 "00000000000000";
@@ -156,7 +156,7 @@ static unsigned int status_at(struct world *world, const char *time, uint8_t fir
 		.status;
 }
 
-/* For as long as the time is good; others of the same second are not meant. */
+/* For as long as the time is in the window; other signatures of the same second are not affected. */
 Test(join, replays)
 {
 	static const struct {
@@ -166,12 +166,12 @@ Test(join, replays)
 		unsigned int status;
 	} rows[] = {
 		{"1700000030", 1, NOW, 200}, {"1700000030", 1, NOW, 401}, {"1700000030", 2, NOW, 200},
-		{"1700000029", 1, NOW, 200}, /* of another second */
+		{"1700000029", 1, NOW, 200}, /* of a different second */
 		{"1700000030", 1, NOW + 60, 401},
-		{"1700000094", 1, NOW + 64, 200}, /* takes the place of the second of 64 before */
-		{"1700000094", 1, NOW + 64, 401}, {"1700000030", 1, NOW + 64, 401}, /* too old by then */
+		{"1700000094", 1, NOW + 64, 200}, /* uses the entry of the second 64 s before */
+		{"1700000094", 1, NOW + 64, 401}, {"1700000030", 1, NOW + 64, 401}, /* too old at that time */
 	};
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -190,12 +190,12 @@ Test(join, what_is_signed)
 	cr_expect_eq(join_signed(&request, out), 1);
 }
 
-/* A text that is cut for the signature must not be taken whole. */
-Test(join, refuses_more_than_is_signed)
+/* A text that is cut for the signature must not be applied as a whole. */
+Test(join, text_beyond_the_signature_is_refused)
 {
 	char *text = malloc(JOIN_REQUEST_MAX + 2), out[JOIN_SIGNED_MAX];
 	struct join_request request = {.time = span_of("123456789012345"), .signature = span_of(RIGHT)};
-	struct world world;
+	struct join_world world;
 
 	memset(text, ' ', JOIN_REQUEST_MAX + 1);
 	request.text = (struct span){text, text + JOIN_REQUEST_MAX + 1};
@@ -210,7 +210,7 @@ Test(join, refuses_more_than_is_signed)
 	free(text);
 }
 
-/* --- what is understood */
+/* --- Reading */
 
 struct reading {
 	const char *name, *text;
@@ -221,7 +221,7 @@ struct reading {
 static void check_readings(const struct reading *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct world world;
+		struct join_world world;
 		struct join_answer answer;
 
 		begin(&world, FARM);
@@ -304,9 +304,9 @@ Test(join, parameters)
 	check_readings(rows, COUNT(rows));
 }
 
-/* --- what becomes of the farm: "px4@10.0.0.14 x1 leaving silent" of each that is not in the file */
+/* --- The farm: "px4@10.0.0.14 x1 leaving silent" for each backend that is not in the file */
 
-static const char *describe(const struct world *world)
+static const char *describe(const struct join_world *world)
 {
 	static char text[1024];
 
@@ -329,8 +329,8 @@ static const char *describe(const struct world *world)
 	return text;
 }
 
-/* What the daemon does each second. */
-static void look(struct world *world)
+/* The daemon's work of each second. */
+static void look(struct join_world *world)
 {
 	const struct farm_backend *backend;
 	char error[FARM_ERROR_SIZE];
@@ -346,14 +346,14 @@ static void look(struct world *world)
 struct step {
 	const char *name;
 	unsigned int after; /* seconds */
-	const char *said;   /* NULL: nothing */
+	const char *said;   /* NULL: no request */
 	unsigned int status;
 	const char *answer;
 	bool changed;
 	const char *farm;
 };
 
-static void go(struct world *world, const struct step *steps, size_t count)
+static void go(struct join_world *world, const struct step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct step *step = &steps[i];
@@ -410,14 +410,14 @@ Test(join, life_of_a_server)
 		{"a heartbeat is not enough then", 0, "action=heartbeat; " PX4, 404,
 			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
 			""},
-		{"stop of nobody", 0, "action=stop; " PX4, 404,
+		{"stop of an unknown backend", 0, "action=stop; " PX4, 404,
 			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
 			""},
 		{"start anew, at another address", 60, "action=start; " PX4 "; address=10.0.0.24", 200, "joined", true,
 			"px4@10.0.0.24 x1"},
 		{"its silence counts from there", 9, NULL, 0, "", false, "px4@10.0.0.24 x1"},
 	};
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	go(&world, steps, COUNT(steps));
@@ -455,14 +455,14 @@ Test(join, refusals)
 			"the maps were made for 6 backends; raise `limits:` and run 'sipxdp-loader upgrade -c FILE'",
 			false, "2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1, 6@10.0.0.6 x1"},
 	};
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	go(&world, steps, COUNT(steps));
 	end(&world);
 }
 
-Test(join, those_of_an_operator)
+Test(join, backends_of_an_operator_are_not_changed)
 {
 	static const struct step steps[] = {
 		{"added by hand", 0, "action=start; pool=proxies; name=px9; address=10.0.0.19", 409,
@@ -476,7 +476,7 @@ Test(join, those_of_an_operator)
 	};
 	struct address address;
 	char error[FARM_ERROR_SIZE];
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	address_parse("10.0.0.19", &address);
@@ -486,10 +486,10 @@ Test(join, those_of_an_operator)
 	end(&world);
 }
 
-/* --- restart and reload */
+/* --- Restart and reload */
 
-/* As if all were in the maps. */
-static void write_down(struct world *world)
+/* As if the farm were in the maps. */
+static void write_down(struct join_world *world)
 {
 	memset(world->running->records, 0, (contract.backends + 1) * sizeof(*world->running->records));
 	for (size_t i = 0; i < world->farm->config->pool_count; i++)
@@ -504,14 +504,14 @@ struct return_row {
 	const char *name;
 	enum farm_origin origin;
 	const char *file;
-	const char *farm; /* at once, 9 s later, and 10 s later */
+	const char *farm; /* at once, after 9 s, and after 10 s */
 	const char *later;
 	const char *end;
 };
 
 #define FOUR "px4@10.0.0.14 x2"
 
-/* One joins, and says nothing for 5 s: then the farm is built anew. */
+/* A server joins and sends nothing for 5 s. Then the farm is built again. */
 Test(join, restart_and_reload)
 {
 	static const struct return_row rows[] = {
@@ -539,7 +539,7 @@ Test(join, restart_and_reload)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const struct return_row *row = &rows[i];
-		struct world world;
+		struct join_world world;
 
 		begin(&world, FARM);
 		look(&world);
@@ -564,10 +564,10 @@ Test(join, restart_and_reload)
 	}
 }
 
-/* An id that somebody else had before brings no silence with it. */
-Test(join, id_of_another)
+/* The silence of the backend that had the id before does not count. */
+Test(join, a_reused_id_does_not_inherit_silence)
 {
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
@@ -580,10 +580,10 @@ Test(join, id_of_another)
 	end(&world);
 }
 
-Test(join, is_not_saved)
+Test(join, a_joined_backend_is_not_saved)
 {
 	struct config *config;
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
@@ -594,10 +594,10 @@ Test(join, is_not_saved)
 	end(&world);
 }
 
-/* After a stall all count as just heard of, except servers that were silent before. */
-Test(join, forgiven)
+/* After a stall all count as just heard, except servers that were already marked as silent. */
+Test(join, silence_restarts_after_a_stall)
 {
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
@@ -616,12 +616,12 @@ Test(join, forgiven)
 	end(&world);
 }
 
-/* An outage that is longer than node_timeout: when it ends probes are answered at once, and the next
- * heartbeat comes later. */
-Test(join, silence_while_the_balancer_sees_nobody)
+/* An outage longer than node_timeout: at its end probes are answered at once, but the next heartbeat arrives
+ * later. */
+Test(join, silence_does_not_count_while_the_balancer_is_blind)
 {
 	struct farm_pool *pool;
-	struct world world;
+	struct join_world world;
 
 	begin(&world, HEAD JOIN SERVICE POOLS("probe: options, ", ""));
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
@@ -642,12 +642,12 @@ Test(join, silence_while_the_balancer_sees_nobody)
 	end(&world);
 }
 
-/* All fall silent at once: it is the network. */
-Test(join, those_of_whom_none_is_heard)
+/* All are silent at once: this is a network fault. */
+Test(join, all_silent_at_once_are_suspected)
 {
 	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};
 	struct farm_pool *pool;
-	struct world world;
+	struct join_world world;
 
 	begin(&world, HEAD JOIN SERVICE POOLS("", ""));
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
@@ -669,15 +669,15 @@ Test(join, those_of_whom_none_is_heard)
 	end(&world);
 }
 
-/* One of the two clocks was set: heartbeats are refused, and still are signs of life, unless they
- * may have been recorded before. */
+/* One of the two clocks was changed. Heartbeats are refused, but show that the server lives, unless they may
+ * be replays. */
 Test(join, clocks_that_differ)
 {
 	static const char heartbeat[] = "action=heartbeat; " PX4;
 	static const struct {
 		const char *sentence;
 		int ahead;
-		const char *farm; /* 6 s later */
+		const char *farm; /* after 6 s */
 	} rows[] = {
 		{"the server's clock is ahead", 3600, "px4@10.0.0.14 x1"},
 		{"... and goes on", 3606, "px4@10.0.0.14 x1"},
@@ -685,7 +685,7 @@ Test(join, clocks_that_differ)
 		{"an earlier one, recorded", 3603, "px4@10.0.0.14 x1 silent"},
 		{"long before", -3600, ""},
 	};
-	struct world world;
+	struct join_world world;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		begin(&world, FARM);
@@ -701,9 +701,9 @@ Test(join, clocks_that_differ)
 	}
 }
 
-Test(join, a_heartbeat_by_another_clock_brings_no_server_back)
+Test(join, a_heartbeat_by_a_different_clock_does_not_revive)
 {
-	struct world world;
+	struct join_world world;
 
 	begin(&world, FARM);
 	cr_expect_eq(say_at(&world, 3600, "action=start; " PX4 "; address=10.0.0.14").status, 401);
@@ -719,12 +719,12 @@ Test(join, a_heartbeat_by_another_clock_brings_no_server_back)
 	end(&world);
 }
 
-/* Where a pool fails open, and none of it is up, it is us who hear nothing. */
-Test(join, those_of_a_pool_that_fails_open)
+/* If a pool fails open and no backend is up, the balancer is the one that receives nothing. */
+Test(join, a_pool_that_fails_open_keeps_its_backends)
 {
 	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};
 	struct farm_pool *pool;
-	struct world world;
+	struct join_world world;
 
 	begin(&world, HEAD JOIN SERVICE POOLS("min_alive: 50, ", ""));
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
@@ -751,210 +751,4 @@ Test(join, those_of_a_pool_that_fails_open)
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "one is heard: %s", describe(&world));
 	end(&world);
-}
-
-/* --- SIP */
-
-#define SIP_HEAD                                                                                                       \
-	"OPTIONS sip:10.0.0.2:7946 SIP/2.0\r\n"                                                                        \
-	"Via: SIP/2.0/UDP 10.0.0.14:5062;branch=z9hG4bK1\r\n"                                                          \
-	"Max-Forwards: 70\r\n"                                                                                         \
-	"From: <sip:px4@10.0.0.14>;tag=1\r\n"                                                                          \
-	"To: <sip:10.0.0.2:7946>\r\n"                                                                                  \
-	"Call-ID: a@b\r\n"                                                                                             \
-	"CSeq: 1 OPTIONS\r\n"
-#define BEAT "X-Sipxdp-Heartbeat: action=heartbeat; pool=proxies; name=px4; time=17; signature=ab\r\n"
-
-struct heartbeat {
-	const char *name, *message;
-	const char *said, *time, *signature;
-};
-
-static bool span_is(struct span span, const char *text)
-{
-	size_t length = span.end - span.at;
-
-	return length == strlen(text) && (!length || !memcmp(span.at, text, length));
-}
-
-/* Of a copy of just these bytes, so that ASan sees a byte too many; to be freed. */
-static char *read_sip(const char *message, struct join_request *request, const char **text, unsigned int *status)
-{
-	size_t length = strlen(message);
-	char *copy = memcpy(malloc(length + !length), message, length);
-
-	*status = join_sip_read((struct span){copy, copy + length}, request, text);
-	return copy;
-}
-
-#define SAID "action=heartbeat; pool=proxies; name=px4"
-#define SHORT "a=b; time=1; signature=2\r\n"
-
-Test(join_sip, heartbeats)
-{
-	static const struct heartbeat rows[] = {
-		{"a heartbeat", SIP_HEAD BEAT "Content-Length: 0\r\n\r\n", SAID, "17", "ab"},
-		{"without an end", SIP_HEAD BEAT, SAID, "17", "ab"},
-		{"no blanks", SIP_HEAD "x-sipxdp-heartbeat:a=b;time=1;signature=2\r\n\r\n", "a=b", "1", "2"},
-		{"folded", SIP_HEAD "X-Sipxdp-Heartbeat: a=b\r\n ; time=1\r\n ;signature=2\r\n\r\n", "a=b", "1", "2"},
-		{"in two, of which the first counts", SIP_HEAD BEAT "X-Sipxdp-Heartbeat: " SHORT "\r\n", SAID, "17",
-			"ab"},
-		{"compact", "OPTIONS sip:a SIP/2.0\nv: SIP/2.0/UDP a\nf: a\nt: b\ni: c\nCSeq: 1 OPTIONS\n" BEAT "\n",
-			SAID, "17", "ab"},
-		{"nothing said", SIP_HEAD "X-Sipxdp-Heartbeat: time=17; signature=ab\r\n\r\n", "", "17", "ab"},
-		{"no time", SIP_HEAD "X-Sipxdp-Heartbeat: a=b; signature=ab\r\n\r\n", "", "", ""},
-		{"no signature", SIP_HEAD "X-Sipxdp-Heartbeat: a=b; time=17\r\n\r\n", "a=b", "17", ""},
-		{"signed, and more behind it", SIP_HEAD "X-Sipxdp-Heartbeat: a=b; time=1; signature=2; c=d\r\n\r\n",
-			"a=b", "1", ""},
-		{"empty", SIP_HEAD "X-Sipxdp-Heartbeat:\r\n\r\n", "", "", ""},
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct heartbeat *row = &rows[i];
-		struct join_request request;
-		unsigned int status;
-		const char *text;
-		char *copy = read_sip(row->message, &request, &text, &status);
-
-		cr_expect_eq(status, 200, "%s: %u", row->name, status);
-		cr_expect(span_is(request.text, row->said), "%s: said", row->name);
-		cr_expect(span_is(request.time, row->time), "%s: time", row->name);
-		cr_expect(span_is(request.signature, row->signature), "%s: signature", row->name);
-		cr_expect(!request.is_json, "%s", row->name);
-		free(copy);
-	}
-}
-
-struct no_heartbeat {
-	const char *name, *message;
-	unsigned int status;
-	const char *text;
-};
-
-#define OTHERS(method) "Via: SIP/2.0/UDP a\r\nf: a\r\nt: b\r\ni: c\r\nCSeq: 1 " method "\r\n" BEAT "\r\n"
-
-Test(join_sip, others)
-{
-	static const struct no_heartbeat rows[] = {
-		{"behind the blank line", SIP_HEAD "\r\n" BEAT, 400, "no X-Sipxdp-Heartbeat"},
-		{"a ping", SIP_HEAD "\r\n", 400, "no X-Sipxdp-Heartbeat"},
-		{"INVITE", "INVITE sip:a SIP/2.0\r\n" OTHERS("INVITE"), 405, "only OPTIONS is accepted here"},
-		{"ACK", "ACK sip:a SIP/2.0\r\n" OTHERS("ACK"), 0, ""},
-		{"a response", "SIP/2.0 200 OK\r\n" OTHERS("OPTIONS"), 0, ""},
-		{"no Via", "OPTIONS sip:a SIP/2.0\r\nf: a\r\nt: b\r\ni: c\r\nCSeq: 1 OPTIONS\r\n" BEAT "\r\n", 0, ""},
-		{"no CSeq", "OPTIONS sip:a SIP/2.0\r\nv: SIP/2.0/UDP a\r\nf: a\r\nt: b\r\ni: c\r\n" BEAT "\r\n", 0, ""},
-		{"two Call-IDs", SIP_HEAD "i: other\r\n" BEAT "\r\n", 0, ""},
-		{"not SIP", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, ""},
-		{"a keepalive", "\r\n\r\n", 0, ""},
-		{"nothing", "", 0, ""},
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		const char *text = "";
-		struct join_request request;
-		unsigned int status;
-		char *copy = read_sip(rows[i].message, &request, &text, &status);
-
-		cr_expect_eq(status, rows[i].status, "%s: %u", rows[i].name, status);
-		cr_expect(!status || !strcmp(text, rows[i].text), "%s: %s", rows[i].name, text);
-		free(copy);
-	}
-}
-
-static char *answer_to(const char *message, unsigned int status, const char *text, struct join_peer *peer)
-{
-	static char out[JOIN_SIP_ANSWER_SIZE + 1];
-	struct join_answer answer = {.status = status};
-	size_t length;
-
-	snprintf(answer.text, sizeof(answer.text), "%s", text);
-	address_parse("10.0.0.99", &peer->address);
-	peer->port = 40000;
-	length = join_sip_answer(span_of(message), &answer, 0x42, peer, out);
-	out[length] = '\0';
-	return out;
-}
-
-Test(join_sip, answer_in_full)
-{
-	struct join_peer peer;
-
-	cr_expect_str_eq(answer_to(SIP_HEAD BEAT "\r\nbody", 200, "heard", &peer),
-		"SIP/2.0 200 heard\r\n"
-		"Via: SIP/2.0/UDP 10.0.0.14:5062;branch=z9hG4bK1;received=10.0.0.99\r\n"
-		"From: <sip:px4@10.0.0.14>;tag=1\r\n"
-		"To: <sip:10.0.0.2:7946>;tag=0000000000000042\r\n"
-		"Call-ID: a@b\r\n"
-		"CSeq: 1 OPTIONS\r\n"
-		"Allow: OPTIONS\r\n"
-		"Server: sipxdp\r\n"
-		"Content-Length: 0\r\n"
-		"\r\n");
-	cr_expect_eq(peer.port, 5062);
-}
-
-struct answer_row {
-	const char *name;
-	const char *headers;
-	const char *contains;
-	uint16_t port;
-};
-
-#define REST "f: a\r\ni: c\r\nCSeq: 1 OPTIONS\r\n\r\n"
-
-Test(join_sip, answers)
-{
-	static const struct answer_row rows[] = {
-		{"no port", "Via: SIP/2.0/UDP a\r\nt: b\r\n", "\r\nVia: SIP/2.0/UDP a;received=10.0.0.99\r\n", 5060},
-		{"IPv6", "Via: SIP/2.0/UDP [2001:db8::14]\r\nt: b\r\n", "Via: SIP/2.0/UDP [2001:db8::14];r", 5060},
-		{"IPv6 with a port", "Via: SIP/2.0/UDP [2001:db8::14]:5062;x\r\nt: b\r\n", "]:5062;x;received", 5062},
-		{"rport", "v: SIP/2.0/UDP a:1;branch=b;rport;x=\";rport\"\r\nt: b\r\n",
-			"Via: SIP/2.0/UDP a:1;branch=b;rport=40000;x=\";rport\";received=10.0.0.99\r\n", 40000},
-		{"rport with a lie", "v: SIP/2.0/UDP a:1;rport=2\r\nt: b\r\n", "a:1;rport=40000;received=", 40000},
-		{"rport twice", "v: SIP/2.0/UDP a:1;rport;rport\r\nt: b\r\n", "a:1;rport=40000;rport;received=", 40000},
-		{"rport of another", "v: SIP/2.0/UDP a:1, SIP/2.0/UDP b;rport\r\nt: b\r\n",
-			"a:1;received=10.0.0.99, SIP/2.0/UDP b;rport\r\n", 1},
-		{"many Vias", "v: SIP/2.0/UDP a:1\r\nVia: SIP/2.0/UDP b\r\nt: b\r\nvia: SIP/2.0/UDP c\r\n",
-			"\r\nVia: SIP/2.0/UDP b\r\nt: b;tag=0000000000000042\r\nvia: SIP/2.0/UDP c\r\n", 1},
-		{"port 0", "v: SIP/2.0/UDP a:0\r\nt: b\r\n", "a:0;", 5060},
-		{"port of 17 bits", "v: SIP/2.0/UDP a:65536\r\nt: b\r\n", "a:65536;", 5060},
-		{"a tag", "v: SIP/2.0/UDP a\r\nTo: \"b;tag=1\" <sip:b;tag=1>;x;TAG=2\r\n", ";x;TAG=2\r\n", 5060},
-		{"no tag yet", "v: SIP/2.0/UDP a\r\nTo: \"b;tag=1\" <sip:b;tag=1>;x\r\n", ";x;tag=0000000000000042\r\n",
-			5060},
-		{"a tag without brackets", "v: SIP/2.0/UDP a\r\nTo: sip:b;tag=2\r\n", "To: sip:b;tag=2\r\n", 5060},
-	};
-	char message[1024];
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct join_peer peer;
-		const char *answer;
-
-		snprintf(message, sizeof(message), "OPTIONS sip:a SIP/2.0\r\n%s" REST, rows[i].headers);
-		answer = answer_to(message, 401, "no", &peer);
-		cr_expect(strstr(answer, rows[i].contains), "%s: %s", rows[i].name, answer);
-		cr_expect_eq(peer.port, rows[i].port, "%s: %u", rows[i].name, peer.port);
-		cr_expect(!strncmp(answer, "SIP/2.0 403 no\r\n", 16), "401 has a challenge in SIP");
-	}
-}
-
-/* The answer is longest where each line is short and ends in a bare LF. */
-Test(join_sip, answer_to_the_longest)
-{
-	char message[JOIN_REQUEST_MAX];
-	struct span span = {message, message + sizeof(message)};
-	size_t length = snprintf(message, sizeof(message), "OPTIONS a SIP/2.0\nf:\nt:\ni:\nCSeq:\n");
-	struct join_answer answer = {.status = 200};
-	char *out = malloc(JOIN_SIP_ANSWER_SIZE);
-	struct join_request request;
-	struct join_peer peer = {0};
-	const char *text;
-
-	memset(answer.text, 'x', sizeof(answer.text) - 1);
-	for (; length < sizeof(message); length++)
-		message[length] = "v:\n"[length % 3];
-	cr_expect_eq(join_sip_read(span, &request, &text), 400);
-	length = join_sip_answer(span, &answer, 0, &peer, out);
-	cr_expect_lt(length, JOIN_SIP_ANSWER_SIZE - 1);
-	cr_expect(!memcmp(out + length - 4, "\r\n\r\n", 4));
-	free(out);
 }

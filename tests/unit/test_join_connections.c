@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The connections to the join API: which must end when a newcomer comes, and when. And the set of
- * addresses that have connections of their own. */
+/* The connections to the join API: which one must end for a new one, and when. Also the set of addresses that
+ * have their own places. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include "core/net/address_set.h"
@@ -18,7 +18,7 @@ static struct address address_of(const char *format, unsigned int number)
 	return address;
 }
 
-/* Takes a connection for PEER; returns the number of the one that must go for it, -1 if none. */
+/* Adds a connection from PEER. Returns the number of the connection that must end for it, -1: none. */
 static int take(struct join_connections *connections, struct address peer, bool known, int number)
 {
 	struct join_connection *ended, *connection = join_connections_add(connections, &peer, known, 1000, &ended);
@@ -36,13 +36,13 @@ static void empty(struct join_connections *connections)
 		join_connections_remove(connections, TAILQ_FIRST(connections));
 }
 
-/* `count` connections from addresses of this format, %u being the number: which one must go first? */
+/* `count` connections from addresses of this format, %u being the number. Which one must end first? */
 static const struct {
 	const char *sentence;
 	const char *peers;
 	bool known;
 	unsigned int count;
-	int first; /* the newcomer for which one must go; the oldest does */
+	int first; /* the new connection for which the oldest must end */
 } rows[] = {
 	{"one network of IPv6, many addresses", "2001:db8::%x", false, 100, JOIN_CONNECTIONS_OF_NETWORK},
 	{"known ones count each by its address", "2001:db8::%x", true, 300, JOIN_CONNECTIONS_KNOWN},
@@ -52,7 +52,7 @@ static const struct {
 	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, JOIN_CONNECTIONS_STRANGERS},
 };
 
-Test(join_connections, the_oldest_goes_for_a_newcomer)
+Test(join_connections, the_oldest_ends_for_a_new_one)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
@@ -67,7 +67,7 @@ Test(join_connections, the_oldest_goes_for_a_newcomer)
 	}
 }
 
-Test(join_connections, who_has_few_is_spared)
+Test(join_connections, networks_with_few_connections_are_spared)
 {
 	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
 	struct address server = address_of("2001:db8:ffff::%u", 1);
@@ -80,7 +80,7 @@ Test(join_connections, who_has_few_is_spared)
 	empty(&connections);
 }
 
-Test(join_connections, strangers_take_nothing_from_the_known)
+Test(join_connections, unknown_clients_take_no_place_of_known_servers)
 {
 	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
 
@@ -91,7 +91,7 @@ Test(join_connections, strangers_take_nothing_from_the_known)
 	empty(&connections);
 }
 
-Test(join_connections, time_is_over_once_what_has_come_was_read)
+Test(join_connections, received_bytes_are_read_before_the_end)
 {
 	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
 	struct join_connection *connection;
@@ -110,7 +110,7 @@ Test(join_connections, time_is_over_once_what_has_come_was_read)
 	empty(&connections);
 }
 
-/* --- addresses that are known */
+/* --- Known addresses */
 
 Test(address_set, has_what_was_added)
 {

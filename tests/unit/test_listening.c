@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The clock of the time in which the daemon listened. */
+/* The clock that runs only while the daemon listens. */
 #include <criterion/criterion.h>
 #include "core/health/listening.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Looks after so many ms, and what comes of it. */
+/* A call after this many ms, and the expected result. */
 struct row {
 	const char *sentence;
 	uint64_t elapsed;
@@ -13,7 +13,7 @@ struct row {
 	uint64_t ms;
 };
 
-Test(listening, looks)
+Test(listening, late_calls_stop_the_clock)
 {
 	static const struct row rows[] = {
 		{"in time", 100, 0, 5100},
@@ -35,7 +35,7 @@ Test(listening, looks)
 	}
 }
 
-Test(listening, between_looks_no_more_than_an_interval_counts)
+Test(listening, at_most_one_interval_counts_between_calls)
 {
 	struct listening listening = listening_begin(5000);
 

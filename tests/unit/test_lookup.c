@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What an operator types for a Call-ID or a user, and what the packet path would make of it. */
+/* Keys that an operator enters for a Call-ID or a user equal the keys of the packet path. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 static const uint64_t hash_key[2] = {1, 2};
 
-/* `same` is the user part that this stands for; NULL: there is none. */
+/* `same` is the equivalent user part; NULL: invalid. */
 static const struct {
 	const char *text, *same;
 } users[] = {
@@ -60,7 +60,7 @@ Test(lookup, users)
 	}
 }
 
-Test(lookup, other_users_are_others)
+Test(lookup, different_users_have_different_keys)
 {
 	static const char *const others[] = {"u1", "u2", "sip", "tel", "sips", "+12015550123", "example.com"};
 	uint64_t hashes[7];
@@ -72,7 +72,7 @@ Test(lookup, other_users_are_others)
 	}
 }
 
-/* With a URI's host behind it as long as it can be typed. */
+/* Followed by the longest host of a URI. */
 Test(lookup, long_users)
 {
 	char user[201], text[70000];

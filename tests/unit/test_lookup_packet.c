@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Which backend a lookup says: by hints, by sources, by keys, while slots migrate. */
+/* The backend that a lookup reports: by hints, sources and keys, and during migrations. */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ static const char *name_of(uint16_t id)
 	return world.running->records[id].name;
 }
 
-/* A question, and the name of the backend that a message names by itself; NULL: none. */
+/* A question, and the backend that a message names; NULL: none. */
 static const struct {
 	struct lookup_question question;
 	const char *named;
@@ -57,7 +57,7 @@ static const struct {
 	{{.service = "sip", .route = "10.0.0.11", .request_uri = "two.example.net"}, "px1"},
 	{{.service = "sip", .route = "elsewhere.example.net", .request_uri = "two.example.net"}, NULL},
 	{{.service = "plain", .via = "10.0.0.14"}, "px4"},
-	{{.service = "plain", .route = "10.0.0.14"}, NULL}, /* no backend has a name: Routes are not looked at */
+	{{.service = "plain", .route = "10.0.0.14"}, NULL}, /* no backend has a name, so Routes are not read */
 };
 
 Test(lookup_packet, hints_count_as_in_the_packet_path)
@@ -73,7 +73,7 @@ Test(lookup_packet, hints_count_as_in_the_packet_path)
 	}
 }
 
-Test(lookup_packet, a_dead_backend_is_not_meant)
+Test(lookup_packet, a_hint_ignores_a_dead_backend)
 {
 	const struct lookup_question question = {.service = "sip", .via = "two.example.net"};
 	char error[FARM_ERROR_SIZE];
@@ -101,7 +101,7 @@ static const struct {
 	{{.service = "flow", .route = "two.example.net", .source = "10.0.0.1:1"}, -EINVAL, "of tcp no message is read"},
 };
 
-Test(lookup_packet, what_is_no_question_is_refused)
+Test(lookup_packet, invalid_questions_are_refused)
 {
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
 		char error[LOOKUP_ERROR_SIZE] = "";
@@ -146,7 +146,7 @@ Test(lookup_packet, sources_are_keys)
 	cr_expect_eq(key_of(&bare, NULL, &lookup), hash_source(&address, 0, hash_key));
 	key_of(&six, NULL, &lookup);
 	cr_expect_not(address_is_ipv4(&lookup.key.vip), "the VIP of the same family");
-	/* A message without a Call-ID goes by its source. */
+	/* A message without a Call-ID follows its source. */
 	cr_expect_eq(key_of(&(struct lookup_question){.service = "sip", .source = "10.0.0.1:4000"}, NULL, &lookup),
 		hash_source(&address, htons(4000), hash_key));
 	lookup.has_source = false;
@@ -154,7 +154,7 @@ Test(lookup_packet, sources_are_keys)
 	cr_expect(strstr(reason, "Call-ID"));
 }
 
-Test(lookup_packet, a_method_has_its_pool)
+Test(lookup_packet, methods_select_pools)
 {
 	struct lookup lookup;
 	uint64_t hash;
@@ -165,8 +165,8 @@ Test(lookup_packet, a_method_has_its_pool)
 	cr_expect_str_neq(name_of(lookup_owner(&lookup, hash, 0).backend), "px4");
 }
 
-/* While slots migrate: the owner by the table, the previous one, and where a call is tracked. */
-Test(lookup_packet, a_migration_has_two_owners)
+/* During a migration: the owner, the previous owner, and the backend of a tracked call. */
+Test(lookup_packet, a_migrating_slot_has_two_owners)
 {
 	const struct lookup_question question = {.service = "sip"};
 	char error[FARM_ERROR_SIZE], text[32];

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How slots move. Rows say what becomes of one slot; a property has thousands of calls go
- * through random changes, with the kernel's rule for slots migrating beside it, and looks
- * at where each of their messages ends up. */
+/* The migration of slots. Rows show the phases of one slot. A property test sends thousands of calls through
+ * random changes, applies the kernel's rule for migrating slots, and checks the backend of each message. */
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@
 
 static const struct migration_rules rules = {.record_time = 32, .drain_timeout = 1000};
 
-/* What happens at a time, and what the slot is then. Who wants it, who is alive (bits). */
+/* Input at a time: wanted owner and live backends (bits). Then the expected state of the slot. */
 struct moment {
 	uint64_t now;
 	uint16_t wanted;
@@ -35,7 +34,7 @@ struct story {
 };
 
 static const struct story stories[] = {
-	{"a first owner has the slot at once", {{0, A, ALL, A, 0, "nobody has calls yet"}}},
+	{"a first owner has the slot at once", {{0, A, ALL, A, 0, "there are no calls yet"}}},
 	{"a planned change records, moves, settles",
 		{
 			{0, A, ALL, A, 0, "start"},
@@ -77,14 +76,14 @@ static const struct story stories[] = {
 			{20, C, ALL, A, A, "recording goes on"},
 			{42, C, ALL, C, A, "moved"},
 		}},
-	{"who dies loses the slot at once", {{0, A, ALL, A, 0, "start"}, {5, B, ALL & ~BIT(A), B, 0, "dead"}}},
-	{"who dies while he is recorded loses it at once",
+	{"a dead owner loses the slot at once", {{0, A, ALL, A, 0, "start"}, {5, B, ALL & ~BIT(A), B, 0, "dead"}}},
+	{"a dead owner loses a recording slot at once",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{20, B, ALL & ~BIT(A), B, 0, "there are no tracked calls but for the dead"},
 		}},
-	{"a previous owner who dies leaves the rest to the owner",
+	{"after the death of the previous owner the owner receives the rest",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
@@ -92,7 +91,7 @@ static const struct story stories[] = {
 			{50, B, ALL & ~BIT(A), B, B, "tracked calls may be for anybody"},
 			{1042, B, ALL & ~BIT(A), B, 0, "settled"},
 		}},
-	{"a new owner who dies leaves the slot to the next, and the previous owner keeps his calls",
+	{"after the death of the new owner the next one owns the slot, and the previous owner keeps its calls",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
@@ -106,14 +105,14 @@ static const struct story stories[] = {
 			{42, B, ALL, B, A, "moved"},
 			{50, C, BIT(C), C, C, "tracked calls may be for anybody"},
 		}},
-	{"who takes new calls no more, and nobody else is there",
+	{"the only owner takes no new calls any more",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, 0, ALL, A, A, "recording"},
 			{42, 0, ALL, 0, A, "what is new is turned away"},
-			{50, A, ALL, A, A, "until he does again"},
+			{50, A, ALL, A, A, "until it does again"},
 		}},
-	{"a previous owner dies while nobody takes new calls",
+	{"a previous owner dies while no backend takes new calls",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
@@ -125,8 +124,8 @@ static const struct story stories[] = {
 	{"all die",
 		{
 			{0, A, ALL, A, 0, "start"},
-			{10, 0, 0, 0, 0, "nobody"},
-			{20, B, BIT(B), B, 0, "the first who comes has it at once"},
+			{10, 0, 0, 0, 0, "none"},
+			{20, B, BIT(B), B, 0, "the first backend owns it at once"},
 		}},
 };
 
@@ -140,7 +139,7 @@ static uint16_t previous_owner_of(const struct migration *migration, uint32_t sl
 	return migration_previous(migration) ? migration_previous(migration)->ids[slot] : 0;
 }
 
-/* A step of a migration of `count` slots. */
+/* One step of a migration of `count` slots. */
 static uint64_t step_to(struct migration *migration, const uint16_t *wanted, uint32_t count, const bool *alive,
 	const struct migration_rules *with, uint64_t now)
 {
@@ -151,7 +150,7 @@ static uint64_t step_to(struct migration *migration, const uint16_t *wanted, uin
 	return next;
 }
 
-Test(migration, stories)
+Test(migration, one_slot)
 {
 	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
 		struct migration *migration = migration_new(1);
@@ -191,7 +190,7 @@ Test(migration, a_step_says_when_the_next_is_due)
 	migration_free(migration);
 }
 
-Test(migration, times_count_from_when_a_step_has_its_effect)
+Test(migration, postponed_times_count_from_the_effect)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	uint16_t wanted[2] = {A, A};
@@ -212,7 +211,7 @@ Test(migration, times_count_from_when_a_step_has_its_effect)
 	migration_free(migration);
 }
 
-Test(migration, a_daemon_that_starts_again_goes_on)
+Test(migration, a_restarted_daemon_continues)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	const uint16_t wanted[3] = {B, B, C};
@@ -233,7 +232,7 @@ Test(migration, a_daemon_that_starts_again_goes_on)
 	migration_free(migration);
 }
 
-Test(migration, it_can_be_told_to_settle)
+Test(migration, finish_ends_it_at_once)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	uint16_t wanted = A;
@@ -252,7 +251,7 @@ Test(migration, it_can_be_told_to_settle)
 	migration_free(migration);
 }
 
-Test(migration, a_call_goes_on_until_its_end_or_a_long_silence)
+Test(migration, a_call_is_live_until_its_end_or_a_long_silence)
 {
 	static const struct {
 		uint32_t kind, seen, ended, now;
@@ -269,7 +268,7 @@ Test(migration, a_call_goes_on_until_its_end_or_a_long_silence)
 		{CALL_IS_CONNECTION, 5000, 0, 12200, 0, true},
 		{CALL_IS_CONNECTION, 5000, 0, 12201, 0, false},
 		{CALL_IS_NONE, 5000, 0, 5000, 0, false},
-		{CALL_IS_INVITE, 60, 0, 100, 2, true}, /* soon after the machine has started */
+		{CALL_IS_INVITE, 60, 0, 100, 2, true}, /* soon after the machine has booted */
 		{CALL_IS_INVITE, 101, 0, 100, 2, true},
 	};
 
@@ -284,9 +283,9 @@ Test(migration, a_call_goes_on_until_its_end_or_a_long_silence)
 	}
 }
 
-/* A slot whose calls are known to go on at its previous owner does not end its migration: what is
- * noted stays there, all else is the owner's. */
-Test(migration, a_slot_with_calls_elsewhere_is_held_past_its_time)
+/* A slot with live calls at its previous owner continues to migrate: tracked calls stay there, and the owner
+ * receives everything else. */
+Test(migration, a_slot_with_calls_elsewhere_is_held)
 {
 	const bool alive[IDS] = {false, true, true, true, true, true};
 	const struct migration_rules holding = {rules.record_time, rules.drain_timeout, (const bool[]){true}};
@@ -312,7 +311,7 @@ Test(migration, a_slot_with_calls_elsewhere_is_held_past_its_time)
 	migration_free(migration);
 }
 
-/* --- calls */
+/* --- Calls */
 
 #define SLOTS 8
 #define CALLS 64
@@ -320,13 +319,13 @@ Test(migration, a_slot_with_calls_elsewhere_is_held_past_its_time)
 
 struct call {
 	uint32_t slot;
-	uint16_t backend; /* that has it; 0: none is up, or it goes on with whoever comes */
-	bool goes_on;     /* though its backend died, or its slot was settled */
+	uint16_t backend; /* the backend of the call; 0: no call, or any backend may continue it */
+	bool goes_on;     /* the call continues, although its backend died or the migration ended */
 	uint16_t tracked;
-	uint64_t spoke; /* when its last message came */
+	uint64_t spoke; /* time of its last message */
 };
 
-/* What bpf/migration.h does with a message. */
+/* The rule of bpf/migration.h for a message. */
 static uint16_t steer(const struct migration *migration, struct call *call, bool opening, const bool *alive)
 {
 	uint16_t owner = owner_of(migration, call->slot), previous = previous_owner_of(migration, call->slot), backend;
@@ -340,9 +339,9 @@ static uint16_t steer(const struct migration *migration, struct call *call, bool
 	return backend;
 }
 
-/* A call is lost if a message of it meets another backend than the one before did, while
- * that one is alive and the change is not older than the drain_timeout. Messages without a
- * To tag (retransmissions, credentials) come within the record_time of the one before. */
+/* A call is lost if a message reaches a different backend than the message before, while that backend is live
+ * and the change is not older than drain_timeout. Messages without a To tag (retransmissions, credentials)
+ * follow the message before within record_time. */
 static void say(
 	const struct migration *migration, struct call *call, uint64_t now, const bool *alive, unsigned int seed)
 {
@@ -363,8 +362,8 @@ static void say(
 	call->spoke = now;
 }
 
-/* A step, and what the daemon and the kernel make of it: tracked calls of a slot are forgotten
- * when it begins to move, and who has it when it is settled has all its calls. */
+/* A step of the daemon, and its effect in the kernel: the tracked calls of a slot are deleted when it begins
+ * to migrate. When its migration is done, its owner receives all calls. */
 static void step_with(struct migration *migration, struct call *calls, const uint16_t *wanted, const bool *alive,
 	const struct migration_rules *with, uint64_t now)
 {
@@ -426,7 +425,7 @@ static void run_calls(unsigned int seed, const struct migration_rules *with)
 			}
 		step_with(migration, calls, wanted, alive, with, now);
 		if (call->backend && rand() % 20 == 0)
-			call->backend = 0; /* hangs up */
+			call->backend = 0; /* the call ends */
 		else
 			say(migration, call, now, alive, seed);
 	}

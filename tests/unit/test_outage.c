@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Servers that die and networks that fail, by a clock of the test's own: real probe results,
- * judgement, tables and plans, but no packets. For each kind of trouble: how many slots with live
- * calls move, and how soon a dead server is out. */
+/* Simulates servers that die and networks that fail, with a clock of its own. Probe results, judgement, tables
+ * and plans are real; there are no packets. Measures for each fault how many slots with live calls move, and
+ * when a dead server is down. */
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #define MOST 50
 #define STEP 20   /* ms of the clock */
-#define TICK 1000 /* at which the daemon looks at the latest */
+#define TICK 1000 /* the longest time between two judgements */
 #define WARM 10000
 #define SEEDS 4
 
@@ -23,19 +23,19 @@ static const struct contract contract = {
 static const struct config_probe defaults = {
 	.type = PROBE_OPTIONS, .interval = 2000, .timeout = 1000, .fall = 3, .rise = 2};
 
-/* One server as its prober sees it. */
+/* One server, as its prober sees it. */
 struct server {
 	struct health_state health;
-	uint64_t next;     /* the next probe begins */
-	uint64_t began;    /* the one under way; 0: none */
-	uint64_t listened; /* likewise, by the clock of the judgement */
+	uint64_t next;     /* start of the next probe */
+	uint64_t began;    /* start of the probe in progress; 0: none */
+	uint64_t listened; /* the same by the clock of the judgement */
 	uint64_t rtt;
-	bool sees;         /* the one under way has got through so far */
-	uint64_t beat;     /* the next heartbeat; 0: it sends none */
-	bool unread;       /* one waits to be read */
-	uint64_t heard;    /* when one was read last */
-	uint64_t from, to; /* it cannot be reached */
-	unsigned int loss; /* per cent of its probes are lost */
+	bool sees;         /* the probe in progress has not been lost yet */
+	uint64_t beat;     /* time of the next heartbeat; 0: it sends none */
+	bool unread;       /* a heartbeat waits to be read */
+	uint64_t heard;    /* when a heartbeat was read last */
+	uint64_t from, to; /* the period in which it is unreachable */
+	unsigned int loss; /* percentage of lost probes */
 };
 
 struct simulation {
@@ -43,12 +43,12 @@ struct simulation {
 	struct config_probe probe;
 	size_t count;
 	struct server servers[MOST];
-	uint16_t before[1024]; /* the server that has the calls of each slot */
+	uint16_t before[1024]; /* the server with the calls of each slot */
 	uint64_t start, looked;
-	bool stopped; /* the daemon is */
+	bool stopped; /* the daemon is stopped */
 	struct listening clock;
 	uint64_t listening;
-	uint64_t excused; /* until then heartbeats could not be heard */
+	uint64_t excused; /* until then heartbeats could not be received */
 };
 
 #define HEARTBEAT 1000
@@ -60,7 +60,7 @@ static uint64_t listened(const struct simulation *s)
 	return listening_now(&s->clock, s->world.now);
 }
 
-/* --- the pool */
+/* --- The pool */
 
 static void load(struct simulation *s, const char *more, enum farm_origin origin)
 {
@@ -103,14 +103,14 @@ static void end(struct simulation *s)
 	world_end(&s->world);
 }
 
-/* --- time */
+/* --- Time */
 
 static bool reaches(const struct server *server, uint64_t now)
 {
 	return now < server->from || now >= server->to;
 }
 
-/* A heartbeat comes also while the daemon is stopped, and is read later. */
+/* A heartbeat also arrives while the daemon is stopped, and is read later. */
 static void send_heartbeat(struct simulation *s, struct server *server)
 {
 	if (!server->beat || s->world.now < server->beat)
@@ -119,7 +119,7 @@ static void send_heartbeat(struct simulation *s, struct server *server)
 	server->beat = s->world.now + HEARTBEAT;
 }
 
-/* So does the answer to a probe: it counts when it came. Returns whether a probe has ended. */
+/* A response also arrives then, and counts at its arrival. Returns whether a probe has ended. */
 static bool run_server(struct simulation *s, struct server *server)
 {
 	uint64_t now = s->world.now;
@@ -148,7 +148,7 @@ static bool run_server(struct simulation *s, struct server *server)
 	return false;
 }
 
-/* As join.c has it: silence is excused while none answers. */
+/* As in join.c: silence is excused while no server answers. */
 static void look_at_heartbeats(struct simulation *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -163,7 +163,7 @@ static void look_at_heartbeats(struct simulation *s)
 	}
 }
 
-/* What the daemon does. */
+/* The daemon's judgement. */
 static void look(struct simulation *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -200,9 +200,9 @@ static void run(struct simulation *s, uint64_t time)
 	}
 }
 
-/* --- calls */
+/* --- Calls */
 
-/* The server that has the calls that were up before a slot moved. */
+/* The server with the calls that were live before a slot moved. */
 static uint16_t holder(struct simulation *s, uint32_t slot)
 {
 	const uint16_t *previous = image_previous_owners(s->world.running, 0);
@@ -218,8 +218,8 @@ static void remember(struct simulation *s)
 	s->start = s->world.now;
 }
 
-/* Runs, and counts the slots whose calls were ever taken from a server. `from` of the servers
- * are not looked at: they are dead. */
+/* Runs for a time and counts the slots whose calls were taken from a server at any time. The first `from`
+ * servers are dead and do not count. */
 static uint32_t moved_while(struct simulation *s, uint64_t time, size_t dead)
 {
 	bool moved[1024] = {0};
@@ -236,7 +236,7 @@ static uint32_t moved_while(struct simulation *s, uint64_t time, size_t dead)
 	return count;
 }
 
-/* The first ones cannot be reached for so long. */
+/* Makes the first servers unreachable for this time. */
 static void cut(struct simulation *s, size_t count, uint64_t time)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -245,7 +245,7 @@ static void cut(struct simulation *s, size_t count, uint64_t time)
 	}
 }
 
-/* ms until none of the first ones has a slot; 0: not within the time. */
+/* ms until none of the first servers owns a slot; 0: not within the time. */
 static uint64_t out_after(struct simulation *s, size_t count, uint64_t time)
 {
 	uint64_t begin = s->world.now;
@@ -266,7 +266,7 @@ static uint64_t detection(const struct config_probe *probe)
 	return health_detection(probe);
 }
 
-/* --- the matrix */
+/* --- The matrix */
 
 static size_t all_of(size_t count)
 {
@@ -295,12 +295,12 @@ static const uint64_t times[] = {1, 3, 5, 8, 15, 40};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* ms for which an outage of a part may last and moves nothing for certain. */
+/* The longest outage of some servers that certainly moves nothing, ms. */
 static uint64_t harmless(size_t count, size_t silent)
 {
 	if (silent == count)
 		return UINT64_MAX;
-	if (silent == 1) /* as if it was dead */
+	if (silent == 1) /* it looks dead */
 		return (defaults.fall - 1) * defaults.interval * 9 / 10;
 	return 2 * detection(&defaults) - 2 * defaults.interval;
 }
@@ -332,7 +332,7 @@ static uint32_t moved_by_outage(size_t count, size_t silent, uint64_t time, bool
 	return moved;
 }
 
-/* With OUTAGE_TABLE set, prints the table of docs/design/probes.md: the most slots that moved, per cent. */
+/* With OUTAGE_TABLE set, prints the tables of docs/design/probes.md. */
 static void say(const char *format, ...)
 {
 	va_list arguments;
@@ -358,7 +358,7 @@ static uint32_t most_moved(size_t count, size_t silent, uint64_t time)
 	return most;
 }
 
-Test(outage, a_network_that_fails_moves_no_call_where_that_can_be_told)
+Test(outage, network_faults_move_no_calls_within_the_limits)
 {
 	for (size_t p = 0; p < COUNT(pools); p++)
 		for (size_t k = 0; k < COUNT(parts); k++) {
@@ -388,7 +388,7 @@ static uint64_t found_after(size_t count, size_t dead, const struct config_probe
 	return took;
 }
 
-Test(outage, the_dead_are_found_in_time_and_move_no_others)
+Test(outage, dead_servers_are_detected_in_time_and_no_others_move)
 {
 	for (size_t p = 0; p < COUNT(pools); p++)
 		for (size_t k = 1; k < COUNT(parts); k++) {
@@ -408,7 +408,7 @@ Test(outage, the_dead_are_found_in_time_and_move_no_others)
 		}
 }
 
-Test(outage, the_dead_are_found_in_time_with_other_settings)
+Test(outage, dead_servers_are_detected_in_time_with_other_settings)
 {
 	for (unsigned int seed = 1; seed <= 60; seed++) {
 		struct config_probe probe = defaults;
@@ -429,9 +429,9 @@ Test(outage, the_dead_are_found_in_time_with_other_settings)
 	}
 }
 
-/* --- more than one thing at a time */
+/* --- Combined faults */
 
-/* A pool of which each server has answered for a while. */
+/* A pool whose servers have all answered for some time. */
 static void warm(struct simulation *s, size_t count, const char *more, unsigned int seed)
 {
 	srand(seed);
@@ -440,7 +440,7 @@ static void warm(struct simulation *s, size_t count, const char *more, unsigned 
 	remember(s);
 }
 
-/* Another daemon: it knows what the maps hold. */
+/* A restarted daemon knows only the contents of the maps. */
 static void restart(struct simulation *s)
 {
 	s->world.listening = s->listening = listened(s);
@@ -456,7 +456,7 @@ static void restart(struct simulation *s)
 	world_reconcile(&s->world, NULL);
 }
 
-Test(outage, a_daemon_that_starts_in_the_middle_of_one_takes_nobody_out)
+Test(outage, a_restart_during_an_outage_takes_no_server_out)
 {
 	for (unsigned int seed = 1; seed <= SEEDS; seed++)
 		for (size_t silent = 5; silent <= 10; silent += 5) {
@@ -471,7 +471,7 @@ Test(outage, a_daemon_that_starts_in_the_middle_of_one_takes_nobody_out)
 		}
 }
 
-Test(outage, time_in_which_the_daemon_is_stopped_does_not_count)
+Test(outage, time_while_the_daemon_is_stopped_does_not_count)
 {
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct simulation s;
@@ -487,8 +487,8 @@ Test(outage, time_in_which_the_daemon_is_stopped_does_not_count)
 	}
 }
 
-/* The floor of min_alive, and the way back from it. */
-Test(outage, of_more_than_min_alive_allows_moves_nothing)
+/* The limit of min_alive, and the recovery from it. */
+Test(outage, outages_beyond_min_alive_move_nothing)
 {
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct simulation s;
@@ -503,8 +503,8 @@ Test(outage, of_more_than_min_alive_allows_moves_nothing)
 	}
 }
 
-/* Every second probe is lost, of all servers. */
-Test(outage, loss_is_no_death)
+/* Every second probe of all servers is lost. */
+Test(outage, packet_loss_is_not_death)
 {
 	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct simulation s;
@@ -517,8 +517,8 @@ Test(outage, loss_is_no_death)
 	}
 }
 
-/* A port that comes and goes: servers answer now and then. */
-Test(outage, that_comes_again_and_again_moves_nothing)
+/* A flapping port: servers answer now and then. */
+Test(outage, a_flapping_network_moves_nothing)
 {
 	for (unsigned int seed = 1; seed <= SEEDS; seed++)
 		for (size_t silent = 5; silent <= 10; silent += 5) {
@@ -533,8 +533,8 @@ Test(outage, that_comes_again_and_again_moves_nothing)
 		}
 }
 
-/* Whatever fails, servers that answer keep their calls, and the dead are out in time. */
-Test(outage, of_any_kind_moves_no_call_of_a_server_that_answers)
+/* In every fault, responding servers keep their calls, and dead servers are down in time. */
+Test(outage, no_fault_moves_calls_of_a_responding_server)
 {
 	for (unsigned int seed = 1; seed <= 40; seed++) {
 		struct simulation s;
@@ -558,9 +558,9 @@ Test(outage, of_any_kind_moves_no_call_of_a_server_that_answers)
 	}
 }
 
-/* --- a daemon that is stopped, or busy, at any moment */
+/* --- A daemon that is stopped or busy at any moment */
 
-/* Stops it after a while, and lets it go on. */
+/* Stops the daemon after some time, and continues it. */
 static uint32_t moved_over_a_pause(struct simulation *s, uint64_t before, uint64_t pause, uint64_t after, size_t dead)
 {
 	uint32_t moved = moved_while(s, before, dead);
@@ -571,7 +571,7 @@ static uint32_t moved_over_a_pause(struct simulation *s, uint64_t before, uint64
 	return moved + moved_while(s, after, dead);
 }
 
-/* Servers that have joined, as in most pools of those that send heartbeats. */
+/* Servers that joined by themselves and send heartbeats. */
 static void join(struct simulation *s)
 {
 	s->world.farm->config->join.node_timeout = NODE_TIMEOUT;
@@ -582,7 +582,7 @@ static void join(struct simulation *s)
 	}
 }
 
-Test(outage, that_ends_around_a_pause_takes_no_living_server_out)
+Test(outage, an_outage_that_ends_near_a_pause_takes_no_live_server_out)
 {
 	static const struct config_probe quick = {
 		.type = PROBE_OPTIONS, .interval = 500, .timeout = 400, .fall = 3, .rise = 2};
@@ -610,7 +610,7 @@ Test(outage, that_ends_around_a_pause_takes_no_living_server_out)
 	}
 }
 
-Test(outage, pauses_do_not_hide_the_dead_and_convict_no_other)
+Test(outage, pauses_neither_hide_dead_servers_nor_convict_others)
 {
 	for (unsigned int seed = 1; seed <= 200; seed++) {
 		struct simulation s;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who gets which slots, by priorities, groups and slow start, and what is migrating then. */
+/* The owners of slots with priorities, groups and slow start, during migrations. */
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static void set_all_up(void)
 	world_reconcile(&world, NULL);
 }
 
-/* Lets so much time pass, ms. */
+/* Advances the time, ms. */
 static void wait_for(uint64_t time)
 {
 	world.now += time;
@@ -47,7 +47,7 @@ static const uint32_t all = 1024;
 	POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" NAMED("px1", "11", "") "," NAMED(                 \
 		"px2", "12", "") "," NAMED("sb1", "21", ", priority: 2") "," NAMED("sb2", "22", ", priority: 2"))
 
-Test(owners, a_standby_has_nothing_while_one_before_it_is_alive)
+Test(owners, a_standby_owns_nothing_while_a_lower_priority_is_up)
 {
 	world_start(&world, TIERS);
 	set_all_up();
@@ -60,7 +60,7 @@ Test(owners, a_standby_has_nothing_while_one_before_it_is_alive)
 	cr_assert_eq(slots("sb1") + slots("sb2"), all, "now it is their turn, at once");
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(slots("sb1") + slots("sb2"), all, "who comes back waits until calls are recorded");
+	cr_assert_eq(slots("sb1") + slots("sb2"), all, "a returning backend waits for the recording");
 	wait_for(10000);
 	cr_assert_eq(slots("px1"), all);
 	cr_assert(world.running->pools[0].migrating, "the standbys keep the calls that they have");
@@ -68,7 +68,7 @@ Test(owners, a_standby_has_nothing_while_one_before_it_is_alive)
 	cr_assert_not(world.running->pools[0].migrating);
 }
 
-Test(owners, a_standby_is_believed_though_all_others_are_dead)
+Test(owners, a_healthy_standby_takes_over_from_all_others)
 {
 	world_start(&world, HEAD SERVICE
 		"pools: [{name: proxies, probe: options, min_alive: 50, record_time: 0s, drain_timeout: 1s, "
@@ -86,10 +86,10 @@ Test(owners, a_standby_is_believed_though_all_others_are_dead)
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
 	cr_assert(world.farm->pools[0].fail_open);
-	cr_assert_eq(slots("sb1"), 0, "nobody is up: it is the first ones' turn");
+	cr_assert_eq(slots("sb1"), 0, "none is up: the lowest priority owns all");
 }
 
-Test(owners, draining_all_of_a_priority_is_the_standbys_turn)
+Test(owners, draining_a_priority_activates_the_standby)
 {
 	char error[FARM_ERROR_SIZE];
 
@@ -107,7 +107,7 @@ Test(owners, draining_all_of_a_priority_is_the_standbys_turn)
 	POOL_OF("record_time: 0s, drain_timeout: 1s, groups: [{name: r1, backends: [px1, px2]}, {name: r2, backends: " \
 		"[px3, px4]}], backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4))
 
-Test(owners, who_dies_is_followed_by_his_group)
+Test(owners, slots_of_a_dead_backend_go_to_its_group)
 {
 	uint32_t before[4];
 
@@ -121,7 +121,7 @@ Test(owners, who_dies_is_followed_by_his_group)
 	cr_assert_eq(slots("px3"), before[2]);
 	world_set_health(&world, "px2", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(slots("px3") + slots("px4"), all, "nobody of the group is left: the others");
+	cr_assert_eq(slots("px3") + slots("px4"), all, "the group has no usable backend: the others");
 	cr_assert_gt(slots("px3"), before[2]);
 	cr_assert_gt(slots("px4"), before[3]);
 	set_all_up();
@@ -129,7 +129,7 @@ Test(owners, who_dies_is_followed_by_his_group)
 	cr_assert_eq(slots("px4"), before[3]);
 }
 
-Test(owners, groups_change_nothing_while_all_live)
+Test(owners, groups_change_nothing_while_all_are_up)
 {
 	uint16_t plain[1024];
 
@@ -145,7 +145,7 @@ Test(owners, groups_change_nothing_while_all_live)
 	POOL_OF("record_time: 0s, drain_timeout: 1s, slow_start: 100s, backends: [" PX(1) "," NAMED(                   \
 		"px2", "12", ", weight: 3"))
 
-Test(owners, who_returns_starts_slowly)
+Test(owners, a_returning_backend_starts_slowly)
 {
 	uint32_t whole, share, last = 0;
 
@@ -168,9 +168,8 @@ Test(owners, who_returns_starts_slowly)
 	cr_assert_eq(world_backend(&world, "px1")->record.returned, 0);
 }
 
-/* Those whose probes are not believed have their whole weight; the one that is known to be
- * alive must not have less. */
-Test(owners, who_returns_while_the_pool_fails_open_has_its_whole_weight)
+/* Backends whose probe results are ignored have their whole weight. A backend that is up must not have less. */
+Test(owners, no_slow_start_while_the_pool_fails_open)
 {
 	uint32_t whole;
 
@@ -193,7 +192,7 @@ Test(owners, who_returns_while_the_pool_fails_open_has_its_whole_weight)
 	cr_assert_eq(slots("px1"), whole);
 }
 
-Test(owners, a_slow_start_goes_on_over_a_restart)
+Test(owners, a_slow_start_continues_after_a_restart)
 {
 	uint32_t share;
 
@@ -210,8 +209,8 @@ Test(owners, a_slow_start_goes_on_over_a_restart)
 	cr_assert_eq(slots("px1"), share);
 }
 
-/* It would not go on until the clock is where it was again. */
-Test(owners, a_clock_that_is_set_back_ends_a_slow_start)
+/* Otherwise it would stop until the clock reaches the old time again. */
+Test(owners, setting_the_clock_back_ends_a_slow_start)
 {
 	struct farm_backend *backend;
 
@@ -228,7 +227,7 @@ Test(owners, a_clock_that_is_set_back_ends_a_slow_start)
 	cr_assert_eq(farm_next_slow_start_step(world.farm), 0);
 }
 
-Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
+Test(owners, a_leaving_backend_is_removed_after_its_migrations)
 {
 	char error[FARM_ERROR_SIZE];
 	uint16_t id;
@@ -242,7 +241,7 @@ Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 	wait_for(10000);
 	cr_assert_eq(world_slots_of(&world, id), 0);
 	cr_assert(world.running->backends[id].alive, "it has calls");
-	/* A daemon that starts now knows. */
+	/* a daemon that starts now restores it */
 	world_load(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)), FARM_RESTART);
 	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, id), 0);
@@ -251,8 +250,8 @@ Test(owners, who_leaves_with_his_calls_is_removed_when_they_are_settled)
 	cr_assert(farm_backend_is_enabled(world_backend(&world, "px1")), "and it may stay after all");
 }
 
-/* At a first start there are no calls that could be lost. */
-Test(owners, who_is_found_late_at_a_first_start_does_not_wait)
+/* At the first start there are no calls to lose. */
+Test(owners, no_recording_at_the_first_start)
 {
 	const struct route found = {.state = ROUTE_READY, .ifindex = 2, .mtu = 1500, .next_hop = {{2, 0, 0, 0, 0, 9}}};
 
@@ -282,8 +281,8 @@ static void set_route(const char *name, const struct route *route)
 	farm_set_route(world_backend(&world, name), route);
 }
 
-/* The cable of the balancer: calls that are up are where they were. */
-Test(owners, who_cannot_be_reached_keeps_its_slots_while_nobody_can)
+/* The balancer's cable: live calls are still on their servers. */
+Test(owners, unreachable_backends_keep_their_slots_in_a_full_outage)
 {
 	uint16_t before[1024];
 
@@ -308,8 +307,8 @@ Test(owners, who_cannot_be_reached_keeps_its_slots_while_nobody_can)
 	cr_assert_not(world.running->pools[0].migrating);
 }
 
-/* With min_alive: 0 it is believed that all are dead. */
-Test(owners, who_is_found_late_after_all_were_away_does_not_wait)
+/* With min_alive: 0 the judgement is that all are dead. */
+Test(owners, no_recording_after_a_full_outage)
 {
 	uint16_t before[1024];
 
@@ -336,7 +335,7 @@ Test(owners, who_is_found_late_after_all_were_away_does_not_wait)
 	cr_assert_not(world.running->pools[0].migrating);
 }
 
-Test(owners, who_is_found_long_after_all_were_away_waits)
+Test(owners, recording_again_long_after_a_full_outage)
 {
 	world_start(&world, POOL_OF("record_time: 10s, backends: [" PX(1) "," PX(2)));
 	set_all_up();
@@ -354,8 +353,8 @@ Test(owners, who_is_found_long_after_all_were_away_waits)
 	cr_assert_gt(slots("px2"), 0);
 }
 
-/* A pool that servers join: the calls of the first one are new. */
-Test(owners, who_joins_a_pool_in_which_nobody_was_waits)
+/* A pool whose servers join: the calls of the first server are new. */
+Test(owners, recording_in_a_pool_that_was_empty)
 {
 	const struct address first = {{0, 0, htonl(0xffff), htonl(0x0a000011)}};
 	const struct address second = {{0, 0, htonl(0xffff), htonl(0x0a000012)}};
@@ -379,8 +378,8 @@ Test(owners, who_joins_a_pool_in_which_nobody_was_waits)
 	cr_assert_gt(slots("px2"), 0);
 }
 
-/* A table without owners is not one without calls. */
-Test(owners, who_is_ready_after_all_were_drained_leaves_their_calls_alone)
+/* A table without owners may still have live calls. */
+Test(owners, ready_after_a_full_drain_moves_no_calls)
 {
 	char error[FARM_ERROR_SIZE];
 
@@ -397,8 +396,8 @@ Test(owners, who_is_ready_after_all_were_drained_leaves_their_calls_alone)
 	cr_assert(world.running->pools[0].migrating);
 }
 
-/* The key says which slot a call has: a new one cannot wait. */
-Test(owners, another_hash_key_takes_effect_at_once)
+/* The key determines the slot of a call, so a different key cannot wait. */
+Test(owners, a_different_hash_key_takes_effect_at_once)
 {
 	uint32_t moved;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A preview says exactly what then happens, also while slots are on their way, and leaves no trace. */
+/* A preview reports exactly what then happens, also during a migration, and changes nothing. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static uint32_t below(uint32_t limit)
 	return (state >> 33) % limit;
 }
 
-/* What would follow if this farm ran. */
+/* The effects of running this farm. */
 static void predict(const struct farm *farm, struct effects *effects)
 {
 	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening, world.now};
@@ -68,7 +68,7 @@ static size_t moves_of(const struct plan_moves *moves, size_t count, bool waitin
 	return sum;
 }
 
-/* Is the plan what the preview said, behind `differences` lines of other kinds? */
+/* Does the plan match the preview, after `differences` lines about other things? */
 static void compare(const struct effects *effects, const struct plan *plan, size_t differences)
 {
 	size_t at = differences;
@@ -89,7 +89,7 @@ static void compare(const struct effects *effects, const struct plan *plan, size
 			"'%s' does not happen", effects->steps.list[at]);
 }
 
-/* Backends that the maps do not have answer, and pass their probes: what a preview takes for granted. */
+/* Makes new backends reachable and their probes pass, as a preview assumes. */
 static void answer(const struct image *running)
 {
 	struct farm *farm = world.farm;
@@ -114,7 +114,7 @@ static void answer(const struct image *running)
 	free(assumed);
 }
 
-/* Takes the road, and looks whether it is the one that was seen. */
+/* Applies the farm and compares the result with the preview. */
 static void carry_out(const struct effects *foreseen, size_t differences)
 {
 	struct image *desired;
@@ -132,7 +132,7 @@ static void carry_out(const struct effects *foreseen, size_t differences)
 	image_free(desired);
 }
 
-/* Goes over to one of the files. */
+/* Loads one of the files. */
 static void reload(const char *text, bool ahead)
 {
 	struct config *before = config_copy(world.farm->config);
@@ -212,7 +212,7 @@ static void act(bool ahead)
 	}
 }
 
-/* A number for all that the maps hold of the pool. */
+/* A hash of everything that the maps hold of the pool. */
 static uint64_t fingerprint(void)
 {
 	const uint16_t *slots = image_slots(world.running, 0), *previous = image_previous_owners(world.running, 0);
@@ -238,7 +238,7 @@ static void run(uint64_t seed, bool ahead, uint64_t prints[ACTIONS], size_t *mig
 	}
 }
 
-Test(preview, what_is_foreseen_happens_and_nothing_else_does)
+Test(preview, a_preview_reports_exactly_what_happens)
 {
 	uint64_t with[ACTIONS], without[ACTIONS];
 	size_t migrating = 0;
@@ -274,7 +274,7 @@ static void preview_file(const char *text, struct effects *effects)
 #define TWO_POOLS "pools: [{name: proxies, " AT_ONCE ", backends: [" PX(1) "]}, {name: b, backends: [" PX(2) "]}]\n"
 #define WITH(service) HEAD "services: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, " service "}]\n" TWO_POOLS
 
-/* What a reload refuses, and what it does not. */
+/* Which changes a reload refuses. */
 static const struct {
 	const char *text, *line, *danger;
 } services[] = {
@@ -302,7 +302,7 @@ static const struct {
 		"hash_key has a new value", "live calls"},
 };
 
-Test(preview, changes_of_services_that_move_calls_are_dangers)
+Test(preview, service_changes_that_move_calls_are_dangers)
 {
 	world_start(&world, WITH("pool: proxies"));
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
@@ -321,8 +321,8 @@ Test(preview, changes_of_services_that_move_calls_are_dangers)
 	}
 }
 
-/* Each change of a backend is reported, not the first one alone. */
-Test(preview, all_changes_of_a_backend_are_told)
+/* A plan reports every change of a backend, not only the first one. */
+Test(preview, all_changes_of_a_backend_are_reported)
 {
 	struct effects effects = {0};
 
@@ -334,8 +334,8 @@ Test(preview, all_changes_of_a_backend_are_told)
 	effects_free(&effects);
 }
 
-/* An operator's drain goes on where the file is silent, and is said; where it speaks, it counts. */
-Test(preview, what_an_operator_did_stays_or_ends_and_is_told)
+/* An operator's drain stays, and is reported, if the file has no `admin:`; else the file counts. */
+Test(preview, changes_of_an_operator_are_kept_or_ended_and_reported)
 {
 	const char *speaks = HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, admin: ready}," PX(3));
 	struct effects effects = {0};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Probes as they leave, and what is taken for an answer to them. */
+/* The contents of probes, and the responses that count. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -25,13 +25,13 @@ static struct probe_message message_of(const struct config_probe *probe, const c
 	return message;
 }
 
-/* A copy of just these bytes, so that ASan sees a byte too many. */
+/* A copy of exactly these bytes, so that ASan detects an overrun. */
 static char *copy_of(const char *text, size_t length)
 {
 	return memcpy(malloc(length + !length), text, length);
 }
 
-/* --- writing */
+/* --- Writing */
 
 Test(probe_message, options_in_full)
 {
@@ -76,7 +76,7 @@ Test(probe_message, register_in_full)
 
 static const struct {
 	struct config_probe probe;
-	const char *line; /* that the message must have */
+	const char *line; /* a line that the message must contain */
 } written[] = {
 	{{.type = PROBE_OPTIONS, .user = "ping"}, "OPTIONS sip:ping@192.0.2.10:5060 SIP/2.0\r\n"},
 	{{.type = PROBE_OPTIONS, .user = "ping"}, "\r\nTo: <sip:ping@192.0.2.10:5060>\r\n"},
@@ -90,7 +90,7 @@ static const struct {
 		"REGISTER sip:example.net SIP/2.0\r\n"},
 };
 
-Test(probe_message, what_the_file_says_is_in_it)
+Test(probe_message, values_of_the_file_are_used)
 {
 	for (size_t i = 0; i < COUNT(written); i++) {
 		struct probe_message message = message_of(&written[i].probe, "10.0.0.2", "192.0.2.10");
@@ -101,7 +101,7 @@ Test(probe_message, what_the_file_says_is_in_it)
 	}
 }
 
-Test(probe_message, what_does_not_fit_is_not_written)
+Test(probe_message, too_long_messages_are_refused)
 {
 	char *longest = calloc(1, PROBE_MESSAGE_SIZE), buffer[PROBE_MESSAGE_SIZE];
 	struct config_probe probes[] = {
@@ -127,7 +127,7 @@ Test(probe_message, what_does_not_fit_is_not_written)
 	free(longest);
 }
 
-/* --- judging */
+/* --- Judging */
 
 #define VIA "Via: SIP/2.0/UDP 10.0.0.2:40000;rport=40000;branch=z9hG4bK0123456789abcdef\r\n"
 #define CALL_ID "Call-ID: fedcba9876543210@sipxdp\r\n"
@@ -138,7 +138,7 @@ Test(probe_message, what_does_not_fit_is_not_written)
 static const struct {
 	const char *what;
 	const char *text;
-	unsigned int code; /* 0: not ours */
+	unsigned int code; /* 0: not our response */
 	const char *status;
 } responses[] = {
 	{"plain", OK VIA CALL_ID CSEQ REST, 200, "200 OK"},
@@ -237,7 +237,7 @@ static unsigned int judge(const char *text, size_t length, char status[PROBE_STA
 	return code;
 }
 
-Test(probe_message, only_an_answer_to_it_counts)
+Test(probe_message, only_its_own_response_counts)
 {
 	char status[PROBE_STATUS_SIZE];
 
@@ -250,8 +250,8 @@ Test(probe_message, only_an_answer_to_it_counts)
 	}
 }
 
-/* Cut at each byte: an answer as soon as the last of the three headers is there. */
-Test(probe_message, cut_anywhere)
+/* Truncated at each byte: it counts as soon as the last of the three headers is complete. */
+Test(probe_message, truncated_responses)
 {
 	const char text[] = OK VIA "From: <sip:a@b>\r\n" CALL_ID CSEQ REST;
 	size_t needed = strlen(OK VIA "From: <sip:a@b>\r\n" CALL_ID CSEQ) - 2;
@@ -261,7 +261,7 @@ Test(probe_message, cut_anywhere)
 		cr_expect_eq(judge(text, length, status), length >= needed ? 200u : 0u, "%zu bytes", length);
 }
 
-/* --- streams */
+/* --- Streams */
 
 static const struct {
 	const char *what;
@@ -290,7 +290,7 @@ static const struct {
 	{"a long length", "SIP/2.0 200 OK\r\nl: 999999999\r\n\r\nx", 0, 0, 0},
 };
 
-Test(probe_message, where_messages_of_a_stream_end)
+Test(probe_message, the_end_of_a_message_in_a_stream)
 {
 	for (size_t i = 0; i < COUNT(streams); i++) {
 		size_t length = strlen(streams[i].text), start = 0, end = 0;
@@ -305,7 +305,7 @@ Test(probe_message, where_messages_of_a_stream_end)
 	}
 }
 
-Test(probe_message, a_stream_comes_in_any_pieces)
+Test(probe_message, a_stream_in_pieces_of_any_size)
 {
 	const char text[] = "\r\nSIP/2.0 100 Trying\r\nl: 2\r\n\r\nabSIP/2.0 200 OK\r\n\r\n";
 
@@ -320,7 +320,7 @@ Test(probe_message, a_stream_comes_in_any_pieces)
 	}
 }
 
-/* --- echo */
+/* --- Echo */
 
 Test(probe_message, echo)
 {
@@ -347,7 +347,7 @@ Test(probe_message, echo)
 	}
 }
 
-/* The sum over all with its checksum is all ones (RFC 1071). */
+/* The sum over the packet with its checksum is all ones (RFC 1071). */
 Test(probe_message, echo_checksum)
 {
 	for (uint64_t seed = 1; seed < 1000; seed++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Packets of probes: rows built by the packet tests' maker of frames, which shares no code
- * with what is tested. Each is cut at every byte where AddressSanitizer forbids the next. */
+/* Packets of probes. The rows are built by the frame builder of the packet tests, which shares no code with
+ * the tested functions. Each packet is truncated at every byte, and AddressSanitizer guards the next one. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -23,7 +23,7 @@ static struct address address_of(const char *text)
 	return address;
 }
 
-/* The IP packet of a frame, in memory of just its size. */
+/* The IP packet of a frame, in memory of exactly its size. */
 static uint8_t *packet_of(const struct frame *frame, size_t length)
 {
 	return memcpy(malloc(length ? length : 1), frame->data + IP_AT, length);
@@ -32,7 +32,7 @@ static uint8_t *packet_of(const struct frame *frame, size_t length)
 static const struct {
 	const char *sentence;
 	struct frame_spec in;
-	uint16_t protocol; /* 0: it is no socket's */
+	uint16_t protocol; /* 0: no socket */
 	uint16_t port;
 } keys[] = {
 	{"UDP", {TEXT, .source_port = 40001}, IPPROTO_UDP, 40001},
@@ -56,7 +56,7 @@ static void put_identifier(struct frame *frame, const struct frame_spec *spec)
 		memcpy(frame->data + IP_AT + (spec->destination ? 40 : 20) + 4, "\x0a\x0b", 2);
 }
 
-Test(probe_packet, whose_it_is)
+Test(probe_packet, the_socket_of_a_packet)
 {
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		struct address source = address_of(keys[i].in.destination ? "2001:db8::7" : "198.51.100.7");
@@ -79,7 +79,7 @@ Test(probe_packet, whose_it_is)
 	}
 }
 
-Test(probe_packet, cut_at_any_byte_it_is_nobodys)
+Test(probe_packet, a_truncated_packet_has_no_socket)
 {
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		struct probe_key key;
@@ -110,7 +110,7 @@ static const struct {
 		{.source = "2001:db8::2", .destination = "2001:db8:1::11", .tos = 0x04}},
 };
 
-Test(probe_packet, the_header_of_a_tunnel)
+Test(probe_packet, the_outer_header_of_a_tunnel)
 {
 	for (size_t i = 0; i < COUNT(tunnels); i++) {
 		struct frame_spec outer = tunnels[i].outer;
@@ -134,7 +134,7 @@ Test(probe_packet, the_header_of_a_tunnel)
 	}
 }
 
-Test(probe_packet, where_it_begins_in_a_frame)
+Test(probe_packet, the_start_of_the_packet_in_a_frame)
 {
 	static const struct {
 		struct frame_spec in;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The table's properties, over random sets of members that are the same in each run.
- * TABLE_KEYS=400 in the environment has the statistics measured over 400 hash keys
- * instead of a few; docs/design/table.md says how its numbers were made. */
+/* Properties of the table, for random sets of members that are the same in each run. TABLE_KEYS=400 in the
+ * environment measures the statistics over 400 hash keys; docs/design/table.md explains the numbers. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 
 #define MOST 10000
 
-/* Members with the storage for their names. */
+/* Members and the memory of their names. */
 struct set {
 	size_t count;
 	struct table_member members[MOST];
@@ -104,9 +103,9 @@ static uint64_t digest(const uint16_t *ids, uint32_t slots)
 	return hash;
 }
 
-/* --- The contract */
+/* --- The interface */
 
-Test(table, nobody_owns_an_empty_table)
+Test(table, an_empty_table_has_no_owners)
 {
 	struct set *set = new_set(3);
 	struct table *table = table_new(256, HASH_KEY);
@@ -114,7 +113,7 @@ Test(table, nobody_owns_an_empty_table)
 
 	cr_assert_arr_eq(table_slots(table), zeros, sizeof(zeros), "new");
 	cr_assert_eq(table_set_members(table, NULL, 0), 0);
-	cr_assert_arr_eq(table_slots(table), zeros, sizeof(zeros), "nobody comes");
+	cr_assert_arr_eq(table_slots(table), zeros, sizeof(zeros), "an empty set of members");
 	cr_assert_eq(table_set_members(table, set->members, 3), 0);
 	for (int i = 0; i < 256; i++)
 		cr_assert(table_slots(table)[i] >= 1 && table_slots(table)[i] <= 3);
@@ -127,7 +126,7 @@ Test(table, nobody_owns_an_empty_table)
 
 #define NAME_OF_32 "abcdefghijklmnopqrstuvwxyz012345"
 
-Test(table, refused_members_leave_the_table_as_it_was)
+Test(table, refused_members_change_nothing)
 {
 	static const struct {
 		const char *what;
@@ -165,9 +164,9 @@ Test(table, refused_members_leave_the_table_as_it_was)
 	free(set);
 }
 
-/* Every balancer of a group must have these bytes. Whoever changes the function on
- * purpose tells the users: calls move when balancers of both versions run together. */
-Test(table, function_is_the_one_it_always_was)
+/* Every balancer of a group must compute these bytes. After an intended change of the function, tell the
+ * users: calls move while balancers of both versions run together. */
+Test(table, digests_have_not_changed)
 {
 	static const struct {
 		const char *what;
@@ -197,9 +196,9 @@ Test(table, function_is_the_one_it_always_was)
 	}
 }
 
-/* --- What the table depends on, and on nothing else */
+/* --- What the table depends on */
 
-Test(table, order_of_members_means_nothing)
+Test(table, order_of_members_does_not_matter)
 {
 	uint64_t state = 1;
 	struct set *set = new_weighted_set(&state, 40, 10);
@@ -216,7 +215,7 @@ Test(table, order_of_members_means_nothing)
 	free(set);
 }
 
-Test(table, ids_are_only_labels)
+Test(table, ids_do_not_matter)
 {
 	struct set *set = new_set(20);
 	struct table *table = new_table(4096, set);
@@ -233,7 +232,7 @@ Test(table, ids_are_only_labels)
 	free(set);
 }
 
-Test(table, each_half_of_the_hash_key_makes_another_table)
+Test(table, each_half_of_the_hash_key_matters)
 {
 	const uint64_t keys[][2] = {
 		{HASH_KEY[0] ^ 1, HASH_KEY[1]}, {HASH_KEY[0], HASH_KEY[1] ^ 1}, {HASH_KEY[1], HASH_KEY[0]}};
@@ -283,14 +282,14 @@ static struct set *those_present(const struct set *all, const bool *present)
 	return set;
 }
 
-Test(table, history_means_nothing)
+Test(table, history_does_not_matter)
 {
 	static const struct {
 		const char *what;
 		uint32_t slots;
 		size_t members;
 		uint32_t weight_max;
-		uint32_t changes_max; /* between one table and the next */
+		uint32_t changes_max; /* from one table to the next */
 		int steps;
 	} rows[] = {
 		{"few members", 256, 3, 3, 2, 300},
@@ -325,9 +324,9 @@ Test(table, history_means_nothing)
 	}
 }
 
-/* Rendezvous: who wins among all also wins against each other one alone. Small tables
- * of two are as near to the definition as one comes from outside. */
-Test(table, owner_wins_against_each_other_member)
+/* Rendezvous hashing: the owner also beats each other member in a table of two, which is the closest test of
+ * the definition from outside. */
+Test(table, the_owner_beats_every_other_member)
 {
 	uint64_t state = 3;
 	struct set *set = new_weighted_set(&state, 30, 5);
@@ -354,7 +353,7 @@ Test(table, owner_wins_against_each_other_member)
 
 /* --- What a change moves */
 
-Test(table, leavers_move_only_their_own_slots_and_get_them_back)
+Test(table, removed_members_lose_only_their_slots_and_regain_them)
 {
 	static const struct {
 		uint32_t slots;
@@ -379,7 +378,7 @@ Test(table, leavers_move_only_their_own_slots_and_get_them_back)
 		struct set *set = new_weighted_set(&state, rows[i].members, rows[i].weight_max);
 		struct table *table = new_table(rows[i].slots, set);
 		uint16_t *before = copy_slots(table, rows[i].slots);
-		size_t first = rows[i].members - rows[i].leavers; /* of the leavers */
+		size_t first = rows[i].members - rows[i].leavers; /* of the removed members */
 		bool left[MOST + 1] = {false};
 
 		shuffle(&state, set);
@@ -398,7 +397,7 @@ Test(table, leavers_move_only_their_own_slots_and_get_them_back)
 	}
 }
 
-Test(table, weight_moves_slots_only_to_or_from_its_member)
+Test(table, a_weight_moves_slots_only_to_or_from_its_member)
 {
 	static const struct {
 		uint16_t from, to;
@@ -431,8 +430,8 @@ Test(table, weight_moves_slots_only_to_or_from_its_member)
 	}
 }
 
-/* --- How evenly: chance decides, so that one in a hundred hash keys may miss; of the
- * few that are tried without TABLE_KEYS, none */
+/* --- How evenly. This is random: one in a hundred hash keys may exceed a limit; none of the few keys that are
+ * tested without TABLE_KEYS does. */
 
 static int key_count(int fewest)
 {
@@ -492,7 +491,7 @@ Test(table, fullest_of_64_is_within_5_percent_of_the_mean)
 	free(fullest);
 }
 
-/* Of a member's slots from what its weight asks for, as a part of the latter. */
+/* The largest deviation of a member's slots from the share of its weight, relative to that share. */
 static double greatest_deviation(const struct set *set, double total_weight, uint64_t *state)
 {
 	const uint64_t hash_key[2] = {random_bits(state), random_bits(state)};
@@ -515,7 +514,7 @@ static double greatest_deviation(const struct set *set, double total_weight, uin
 	return most;
 }
 
-Test(table, weights_are_met)
+Test(table, shares_follow_the_weights)
 {
 	static const struct {
 		const char *what;
@@ -554,9 +553,8 @@ Test(table, weights_are_met)
 	free(set);
 }
 
-/* Chi-square of how many slots of a leaver each other member takes, against the shares
- * of their weights, divided by the degrees of freedom: about 1 if the others take them
- * at random, more if some are tied to the leaver. */
+/* Chi-square of the slots that the others take from a removed member, against the shares of their weights,
+ * divided by the degrees of freedom: about 1 if they take them at random, more if members are correlated. */
 static double spread(const struct set *set, uint64_t *state)
 {
 	const uint64_t hash_key[2] = {random_bits(state), random_bits(state)};
@@ -585,13 +583,13 @@ static double spread(const struct set *set, uint64_t *state)
 	return sum / (last - 1);
 }
 
-Test(table, leavers_slots_spread_over_the_others_by_weight)
+Test(table, slots_of_a_removed_member_spread_by_weight)
 {
 	static const struct {
 		const char *what;
 		size_t members;
 		uint32_t weight_max;
-		double allowed; /* about six of its standard deviations */
+		double allowed; /* about six standard deviations */
 	} rows[] = {{"16 equal ones", 16, 1, 3.3}, {"64 equal ones", 64, 1, 2.1}, {"20 of 1 to 10", 20, 10, 3.0}};
 	int keys = key_count(2);
 	uint64_t state = 8;

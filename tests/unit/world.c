@@ -41,7 +41,7 @@ struct farm_backend *world_backend(struct world *world, const char *name)
 	return found;
 }
 
-/* What the neighbours would say of everybody. */
+/* Sets the result of the neighbours for all backends. */
 void world_set_routes(struct world *world, enum route_state state)
 {
 	for (size_t i = 0; i < world->farm->config->pool_count; i++)
@@ -75,7 +75,7 @@ bool world_has_backend(const struct image *image, uint16_t id)
 	return image->backends[id].forward != FORWARD_NONE;
 }
 
-/* A service's range leads to an entry of services. */
+/* The range of a service leads to an entry in services. */
 static void check_ranges(const struct image *image)
 {
 	size_t cursor = 0;
@@ -91,7 +91,7 @@ static void check_ranges(const struct image *image)
 	}
 }
 
-/* What must be true of the maps at any moment, also between two steps. */
+/* The invariants of the maps, which also hold between two steps. */
 static void check_invariants(const struct image *image)
 {
 	size_t cursor = 0;
@@ -104,12 +104,12 @@ static void check_invariants(const struct image *image)
 		cr_assert(image->pool_names[pool].name[0], "a service has a pool that is not there");
 		for (uint32_t slot = 0; slot < image->contract.slots; slot++)
 			cr_assert(!slots[slot] || world_has_backend(image, slots[slot]),
-				"slot %u belongs to id %u, which is nobody", slot, slots[slot]);
+				"slot %u belongs to id %u, which is no backend", slot, slots[slot]);
 	}
 	check_ranges(image);
 }
 
-/* Takes the road once. Returns the number of steps; *moved is that of the first pool. */
+/* Computes and applies one plan. */
 size_t world_reconcile(struct world *world, uint32_t *moved)
 {
 	struct image *desired;

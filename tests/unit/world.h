@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A balancer without a kernel: a file and what runs in, steps and a new state out. */
+/* A balancer without a kernel: a file and the running image are the input, steps and a new image the output. */
 #pragma once
 
 #include "core/farm/desired.h"
@@ -10,8 +10,8 @@ struct world {
 	struct farm *farm;
 	struct desired *desired;
 	uint64_t now;       /* ms */
-	uint64_t listening; /* since when the daemon has listened */
-	uint64_t paused;    /* ms of `now` in which it did not listen */
+	uint64_t listening; /* since when the daemon has listened, ms */
+	uint64_t paused;    /* ms of `now` in which the daemon did not listen */
 };
 
 extern const struct contract world_contract;
@@ -28,28 +28,28 @@ extern const struct contract world_contract;
 void world_setup(struct world *world);
 void world_end(struct world *world);
 
-/* Takes a file over; it must be right. */
+/* Loads a valid file. */
 void world_load(struct world *world, const char *text, enum farm_origin origin);
 
-/* The same, with the way to every backend known, and carried out. */
+/* Loads a valid file, makes all backends reachable, and applies the plan. */
 void world_start(struct world *world, const char *text);
 
-/* A backend of the first pool; it must be there. */
+/* An existing backend of the first pool. */
 struct farm_backend *world_backend(struct world *world, const char *name);
 
-/* What the neighbours would say of everybody, and probes of one. */
+/* Set the result of the neighbours for all backends, and of the probes for one. */
 void world_set_routes(struct world *world, enum route_state state);
 void world_set_health(struct world *world, const char *name, enum health health);
 
-/* Takes the road once. Returns the number of steps; *moved is that of the first pool. */
+/* Computes and applies one plan. Returns the number of steps; *moved is the number of moved slots in the first
+ * pool. */
 size_t world_reconcile(struct world *world, uint32_t *moved);
 
-/* How many slots of the first pool an id has. */
+/* The number of slots of the first pool that an id owns. */
 uint32_t world_slots_of(const struct world *world, uint16_t id);
 
-/* Is there a way to the backend? */
+/* Does the backend have a route in the image? */
 bool world_has_backend(const struct image *image, uint16_t id);
 
-/* Judges all backends, and brings their states up to date, as the daemon does;
- * true if any has changed. */
+/* Judges all backends and updates their states, as the daemon does. True if any state changed. */
 bool world_update_states(struct world *world);

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Slots after probes pass or fail, and after neighbours respond or do not. */
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "world.h"
+
+static struct world world;
+
+static void setup(void)
+{
+	world_setup(&world);
+}
+
+static void teardown(void)
+{
+	world_end(&world);
+}
+
+TestSuite(backend_states, .init = setup, .fini = teardown);
+
+Test(backend_states, a_failed_neighbour_loses_only_its_own_slots)
+{
+	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2, .reason = "does not answer"};
+	uint32_t own, moved;
+
+	world_start(&world, FARM3);
+	own = world_slots_of(&world, world_backend(&world, "px1")->id);
+	farm_set_route(world_backend(&world, "px1"), &failed);
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0, "the others may be gone as well");
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_SUSPECTED);
+	world_backend(&world, "px2")->neighbour_asked = world.now;
+	world_backend(&world, "px3")->neighbour_asked = world.now;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, own);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
+	cr_assert_str_eq(
+		farm_reason(world.farm, &world.farm->pools[0], world_backend(&world, "px1")), "does not answer");
+}
+
+#define PROBED(more) HEAD SERVICE "pools: [{name: proxies, " AT_ONCE ", probe: options, " more "]}]\n"
+
+Test(backend_states, a_probed_backend_owns_no_slot_until_it_answers)
+{
+	uint32_t moved;
+
+	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
+	cr_assert_eq(world_slots_of(&world, 0), 0, "nobody was heard of: all may be there");
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0, "at a first start none loses slots to the first that answers");
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0, "one that is added is still to answer");
+	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)), FARM_RELOAD);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px2")->id), world_contract.slots);
+	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], world_backend(&world, "px1")), "no answer");
+	world_set_health(&world, "px2", HEALTH_DOWN);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, 0), world_contract.slots,
+		"nobody is left, and with min_alive: 0 that is believed");
+}
+
+Test(backend_states, below_min_alive_the_pool_fails_open)
+{
+	world_start(&world, PROBED("min_alive: 50, backends: [" PX(1) "," PX(2) "," PX(3)));
+	cr_assert_eq(world_slots_of(&world, 0), 0, "at a first start nobody has answered yet");
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_set_health(&world, "px3", HEALTH_UP);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "two of three is enough");
+	world_set_health(&world, "px2", HEALTH_DOWN);
+	world_reconcile(&world, NULL);
+	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "one of three is not: all are kept");
+	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
+	cr_assert(world.farm->pools[0].fail_open);
+}
+
+/* Otherwise new servers could make the pool fail open, or end it: a dead backend would get calls, or all
+ * others would lose theirs. */
+Test(backend_states, an_unprobed_backend_does_not_count_for_min_alive)
+{
+	world_start(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3)));
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_set_health(&world, "px3", HEALTH_DOWN);
+	world_reconcile(&world, NULL);
+	cr_assert_not(world.farm->pools[0].fail_open);
+	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5)),
+		FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_reconcile(&world, NULL);
+	cr_assert_not(world.farm->pools[0].fail_open, "two of three");
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), 0);
+	world_set_health(&world, "px4", HEALTH_DOWN);
+	world_reconcile(&world, NULL);
+	cr_assert(world.farm->pools[0].fail_open, "two of four");
+	world_load(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3) "," PX(4) "," PX(5) "," PX(6)),
+		FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_reconcile(&world, NULL);
+	cr_assert(world.farm->pools[0].fail_open, "two of four still");
+}
+
+Test(backend_states, new_probes_take_no_backend_out)
+{
+	world_start(&world, FARM3);
+	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, 0), 0);
+}
+
+Test(backend_states, a_new_address_has_no_probe_result)
+{
+	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
+	world_set_health(&world, "px1", HEALTH_UP);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_reconcile(&world, NULL);
+	world_load(&world, PROBED("min_alive: 0, backends: [{name: px1, address: 10.0.0.19}," PX(2)), FARM_RELOAD);
+	world_set_routes(&world, ROUTE_READY);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNKNOWN);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0);
+	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
+}
+
+Test(backend_states, a_pause_without_probes_clears_their_results)
+{
+	const char *probed = PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3));
+
+	world_start(&world, probed);
+	world_set_health(&world, "px1", HEALTH_DOWN);
+	world_set_health(&world, "px2", HEALTH_UP);
+	world_reconcile(&world, NULL);
+	world_load(&world, FARM3, FARM_RELOAD);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP);
+	world_load(&world, probed, FARM_RELOAD);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until they say otherwise");
+}
+
+Test(backend_states, an_unreachable_pool_keeps_its_slots)
+{
+	struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+	uint32_t moved;
+
+	world_start(&world, FARM3);
+	farm_set_route(world_backend(&world, "px1"), &failed);
+	farm_set_route(world_backend(&world, "px2"), &failed);
+	farm_set_route(world_backend(&world, "px3"), &failed);
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0);
+	world.now += 3600000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0);
+	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_SUSPECTED);
+}
+
+Test(backend_states, neighbours_that_fail_together_are_down_when_others_respond)
+{
+	const struct route failed = {.state = ROUTE_FAILED, .ifindex = 2};
+	uint32_t moved;
+
+	world_start(&world, FARM3);
+	farm_set_route(world_backend(&world, "px1"), &failed);
+	farm_set_route(world_backend(&world, "px2"), &failed);
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0);
+	world_backend(&world, "px3")->neighbour_asked = world.now + 100;
+	world.now += 11000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(moved, 0, "two rounds of requests have not passed twice");
+	world.now += 2000;
+	world_reconcile(&world, &moved);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), world_contract.slots);
+	cr_assert_eq(world_backend(&world, "px2")->record.state, STATE_UNREACHABLE);
+}
+
+Test(backend_states, dsr_through_a_gateway_is_refused)
+{
+	struct route route = {.state = ROUTE_READY, .ifindex = 2, .gateway = true, .next_hop = {{2, 0, 0, 0, 0, 9}}};
+
+	world_start(&world, FARM3);
+	farm_set_route(world_backend(&world, "px1"), &route);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
+}
+
+Test(backend_states, a_route_through_a_vlan_device_is_refused)
+{
+	struct route route = {.state = ROUTE_READY,
+		.ifindex = 3,
+		.virtual_link = true,
+		.interface = "eth0.7",
+		.next_hop = {{2, 0, 0, 0, 0, 9}}};
+
+	world_start(&world, FARM3);
+	farm_set_route(world_backend(&world, "px1"), &route);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UNREACHABLE);
+	strcpy(route.interface, "eth0");
+	farm_set_route(world_backend(&world, "px1"), &route);
+	world_reconcile(&world, NULL);
+	cr_assert_eq(
+		world_backend(&world, "px1")->record.state, STATE_UP, "it is one of ours: packets leave as they came");
+}
