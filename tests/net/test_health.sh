@@ -243,11 +243,11 @@ for host in "${LAB_BACKENDS[@]}"; do
 done
 check "no server responds: all are suspected" wait_for 10 states_are "suspected suspected suspected suspected"
 is "... no calls move" "$(moved "$before")" ""
-like "... status warns of network trouble" "$(lab_ctl status)" 'warning: .*pool proxies: 4 of 4 backends stopped answering .*network trouble'
+like "... status warns of a network fault" "$(lab_ctl status)" 'warning: .*pool proxies: 4 of 4 backends stopped answering .*network fault'
 stop_server px2 CONT
 check "one server recovers" wait_for 10 state_is px2 up
 check "... it owns all slots once the silent servers count as down" wait_for 10 serving_are px2
-unlike "... status warns no more" "$(lab_ctl status)" 'network trouble'
+unlike "... status warns no more" "$(lab_ctl status)" 'network fault'
 like "... draining the only live server gives a warning" "$(lab_ctl backend drain proxies px2)" \
 	'^warning: .*pool proxies: no healthy backend accepts new calls; the balancer sends them to backends that fail their probes'
 unlike "... ready gives none" "$(lab_ctl backend ready proxies px2)" warning

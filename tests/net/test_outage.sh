@@ -114,7 +114,7 @@ a_switch_fails() {
 	ports down px1 px2 px3 px4
 	check "the switch fails: the servers are suspected" wait_for 20 all_are "suspected suspected suspected suspected" options tcp icmp
 	keeps "... during the failure" "$BEFORE"
-	like "... status warns of it" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: network trouble'
+	like "... status warns of it" "$(lab_ctl status)" 'warning: +pool options: 4 of 4 backends stopped answering within .*: a network fault'
 	like "... backend list shows the reason" "$(lab_ctl backend list options)" 'px2 .*suspected.*no response to OPTIONS'
 	sleep 5
 	keeps "... for longer than it takes to detect dead servers" "$BEFORE"
