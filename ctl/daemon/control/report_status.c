@@ -136,7 +136,7 @@ static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, co
 	return most + outer;
 }
 
-/* A backend whose route has a too small MTU. */
+/* A backend whose route needs a larger MTU. */
 struct narrow {
 	const struct farm_backend *backend; /* NULL: none */
 	uint32_t outer;                     /* bytes of the tunnel header */
