@@ -7,21 +7,21 @@
 #include <string.h>
 #include "core/join/join_sip.h"
 #include "core/base/memory.h"
+#include "world.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const struct contract contract = {
 	.version = ABI_VERSION, .slots = 256, .pools = 4, .services = 8, .backends = 6};
 
-#define HEAD                                                                                                           \
+#define SMALL_HEAD                                                                                                     \
 	"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n"                                             \
 	"limits: {slots: 256, pools: 4, services: 8, backends: 6}\n"
 #define JOIN "join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
-#define SERVICE "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies}]\n"
 #define PX1 "{name: px1, address: 10.0.0.11}"
 #define POOLS(more, backends)                                                                                          \
 	"pools: [{name: proxies, " more "backends: [" backends "]}, {name: spare, backends: []}]\n"
-#define FARM HEAD JOIN SERVICE POOLS("", PX1)
+#define FARM SMALL_HEAD JOIN SERVICE POOLS("", PX1)
 
 #define NOW 1700000000 /* seconds since the epoch */
 
@@ -32,22 +32,10 @@ struct join_world {
 	uint64_t ms;
 };
 
-static void load(struct join_world *world, const char *text, enum farm_origin origin)
-{
-	struct faults faults = {0};
-	struct config *config = config_parse(text, strlen(text), &faults);
-
-	cr_assert(config, "%s", faults.count ? faults.list[0].message : "?");
-	farm_free(world->farm);
-	world->farm = farm_new(config, world->running, origin, &faults);
-	cr_assert(world->farm, "%s", faults.count ? faults.list[0].message : "?");
-	faults_free(&faults);
-}
-
 static void begin(struct join_world *world, const char *text)
 {
 	*world = (struct join_world){.running = image_new(&contract), .join = join_new(), .ms = 1000};
-	load(world, text, FARM_RESTART);
+	world->farm = world_new_farm(text, world->running, FARM_RESTART);
 }
 
 static void end(struct join_world *world)
@@ -517,23 +505,24 @@ Test(join, restart_and_reload)
 	static const struct return_row rows[] = {
 		{"restart: as if just heard of", FARM_RESTART, FARM, FOUR, FOUR, FOUR " silent"},
 		{"reload: as before", FARM_RELOAD, FARM, FOUR, FOUR " silent", FOUR " silent"},
-		{"reload without join:", FARM_RELOAD, HEAD SERVICE POOLS("", PX1), FOUR, FOUR " silent",
+		{"reload without join:", FARM_RELOAD, SMALL_HEAD SERVICE POOLS("", PX1), FOUR, FOUR " silent",
 			FOUR " silent"},
 		{"reload: shorter timeout", FARM_RELOAD,
-			HEAD
+			SMALL_HEAD
 			"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 4s}\n" SERVICE POOLS(
 				"", PX1),
 			FOUR " silent", "", ""},
-		{"reload: its pool is gone", FARM_RELOAD, HEAD JOIN "pools: [{name: spare, backends: []}]\n", "", "",
-			""},
+		{"reload: its pool is gone", FARM_RELOAD, SMALL_HEAD JOIN "pools: [{name: spare, backends: []}]\n", "",
+			"", ""},
 		{"reload: written down", FARM_RELOAD,
-			HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
+			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
 		{"restart: written down", FARM_RESTART,
-			HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
+			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
 		{"reload: its address under another name", FARM_RELOAD,
-			HEAD JOIN SERVICE POOLS("", PX1 ", {name: pxx, address: 10.0.0.14}"), "", "", ""},
+			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: pxx, address: 10.0.0.14}"), "", "", ""},
 		{"reload: its address is a VIP", FARM_RELOAD,
-			HEAD JOIN "services: [{name: sip, vip: 10.0.0.14, port: 5060, pool: proxies}]\n" POOLS("", PX1),
+			SMALL_HEAD JOIN
+			"services: [{name: sip, vip: 10.0.0.14, port: 5060, pool: proxies}]\n" POOLS("", PX1),
 			"", "", ""},
 	};
 
@@ -551,7 +540,8 @@ Test(join, restart_and_reload)
 			join_free(world.join);
 			world.join = join_new();
 		}
-		load(&world, row->file, row->origin);
+		farm_free(world.farm);
+		world.farm = world_new_farm(row->file, world.running, row->origin);
 		look(&world);
 		cr_expect_str_eq(describe(&world), row->farm, "%s: %s", row->name, describe(&world));
 		world.ms += 9000;
@@ -623,7 +613,7 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 	struct farm_pool *pool;
 	struct join_world world;
 
-	begin(&world, HEAD JOIN SERVICE POOLS("probe: options, ", ""));
+	begin(&world, SMALL_HEAD JOIN SERVICE POOLS("probe: options, ", ""));
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
 	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
 	pool = &world.farm->pools[0];
@@ -649,7 +639,7 @@ Test(join, all_silent_at_once_are_suspected)
 	struct farm_pool *pool;
 	struct join_world world;
 
-	begin(&world, HEAD JOIN SERVICE POOLS("", ""));
+	begin(&world, SMALL_HEAD JOIN SERVICE POOLS("", ""));
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
 	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
 	say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");
@@ -726,7 +716,7 @@ Test(join, a_pool_that_fails_open_keeps_its_backends)
 	struct farm_pool *pool;
 	struct join_world world;
 
-	begin(&world, HEAD JOIN SERVICE POOLS("min_alive: 50, ", ""));
+	begin(&world, SMALL_HEAD JOIN SERVICE POOLS("min_alive: 50, ", ""));
 	say(&world, "action=start; " PX4 "; address=10.0.0.14");
 	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
 	say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");

@@ -21,16 +21,21 @@ void world_end(struct world *world)
 	image_free(world->running);
 }
 
-void world_load(struct world *world, const char *text, enum farm_origin origin)
+struct farm *world_new_farm(const char *text, const struct image *running, enum farm_origin origin)
 {
 	struct faults faults = {0};
 	struct config *config = config_parse(text, strlen(text), &faults);
+	struct farm *farm = config ? farm_new(config, running, origin, &faults) : NULL;
 
-	cr_assert(config, "%s", faults.count ? faults.list[0].message : "?");
-	farm_free(world->farm);
-	world->farm = farm_new(config, world->running, origin, &faults);
-	cr_assert(world->farm, "%s", faults.count ? faults.list[0].message : "?");
+	cr_assert(farm, "%s", faults.count ? faults.list[0].message : "?");
 	faults_free(&faults);
+	return farm;
+}
+
+void world_load(struct world *world, const char *text, enum farm_origin origin)
+{
+	farm_free(world->farm);
+	world->farm = world_new_farm(text, world->running, origin);
 }
 
 struct farm_backend *world_backend(struct world *world, const char *name)

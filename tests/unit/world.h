@@ -28,6 +28,9 @@ extern const struct contract world_contract;
 void world_setup(struct world *world);
 void world_end(struct world *world);
 
+/* The farm of a valid file. */
+struct farm *world_new_farm(const char *text, const struct image *running, enum farm_origin origin);
+
 /* Loads a valid file. */
 void world_load(struct world *world, const char *text, enum farm_origin origin);
 
