@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage after classify: the hash of what makes packets belong together, as the service's
- * affinity says (docs/design/packet-path.md). */
+/* The stage after classify: hashes the key of the packet, which the affinity of the service selects
+ * (docs/design/packet-path.md). */
 #pragma once
 
 #include "flow.h"
 #include "text.h"
 
-/* The source address and port: the key of what has no other. */
+/* Uses source address and port as the key, for packets without a better one. */
 static __always_inline enum verdict key_flow(struct flow *flow, enum verdict verdict)
 {
 	flow->hash = hash_source(&flow->packet.source, flow->packet.source_port, flow->hash_key);
 	return verdict;
 }
 
-/* What becomes of a message whose Call-ID was searched for. Calculated, because the verifier
- * would go through the rest of the program once for each. */
+/* Returns the verdict for a result of the search for the Call-ID. Calculated: with branches the verifier
+ * would check the rest of the program once for each result. */
 static __always_inline enum verdict key_call_id_verdict(enum sip_result result)
 {
 	_Static_assert(VERDICT_no_call_id - VERDICT_call_id == SIP_NOT_THERE && SIP_FOUND == 0, "order of verdicts");
@@ -35,7 +35,7 @@ static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow 
 	return VERDICT_call_id;
 }
 
-/* The offset of the URI whose user the service goes by. */
+/* Finds the URI whose user is the key. */
 static __always_inline int key_user_uri(struct xdp_md *ctx, struct flow *flow, __u32 *uri)
 {
 	__u32 header = flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, line = 0;
@@ -53,7 +53,7 @@ static __always_inline int key_user_uri(struct xdp_md *ctx, struct flow *flow, _
 	return text_uri(ctx, flow, header == SIP_FROM ? lines.colon[SIP_FROM] : lines.colon[SIP_TO], uri);
 }
 
-/* A function of its own: stack is scarce in the other chains of calls that begin at key(). */
+/* A separate function, because the other chains of calls that start at key() need the stack. */
 __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 {
 	struct sip_user user = {};
@@ -65,7 +65,7 @@ __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 	user.hash_key[0] = flow->hash_key[0];
 	user.hash_key[1] = flow->hash_key[1];
 	reserve = flow->budget / 2;
-	flow->budget -= reserve; /* half of it is kept for hint and migration */
+	flow->budget -= reserve; /* the other half is for hint and migration */
 	result = key_user_uri(ctx, flow, &uri);
 	if (result == SIP_FOUND)
 		result = text_user(ctx, flow, uri, &user);
@@ -91,7 +91,7 @@ static __always_inline enum verdict key_of(struct xdp_md *ctx, struct flow *flow
 	return key_user(ctx, flow);
 }
 
-/* The verdict says what the key is made of. */
+/* The verdict tells which key it is. */
 __noinline int key(struct xdp_md *ctx, struct flow *flow)
 {
 	enum verdict verdict;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage that says which backend gets a packet. The first of these that has an answer:
+/* The stage that chooses the backend of a packet. The first of these that applies decides:
  *
  *   the address   a fragment whose first one is known, a backend's own port (classify)
  *   a hint        the message names a living backend (hint.h)
- *   the table     the owner of the key's slot; while that slot is migrating, migration.h
- *                 decides between it, the previous owner and the place of a tracked call
+ *   the table     the owner of the key's slot; while the slot is migrating, migration.h
+ *                 chooses between this owner, the previous one and the backend of a tracked call
  *
- * Nothing else decides about it. */
+ * No other code chooses a backend. */
 #pragma once
 
 #include "flow.h"
@@ -14,7 +14,7 @@
 #include "hint.h"
 #include "migration.h"
 
-/* The owner of the key's slot; 0: the slot has none. */
+/* Returns the owner of the key's slot; 0: the slot has no owner. */
 static __always_inline __u32 owner_by_table(const struct flow *flow, const struct pool *pool)
 {
 	__u32 table = pool->table;
@@ -23,8 +23,7 @@ static __always_inline __u32 owner_by_table(const struct flow *flow, const struc
 	return slots ? slots[flow->hash & slot_mask] : 0;
 }
 
-/* The same where some slots of the pool are migrating: flow->backend is what a hint or the table
- * says. */
+/* Corrects flow->backend, the result of a hint or of the table, in a pool in which slots are migrating. */
 __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	struct track_message message;
@@ -58,7 +57,7 @@ static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow)
 		owner_migrating(ctx, flow, &lines);
 }
 
-/* Returns the verdict on a packet that has used up its budget: another anomaly is not hidden. */
+/* Returns the verdict on a packet that has used up its budget. A different anomaly stays visible. */
 static __always_inline enum verdict owner_without_budget(enum verdict verdict)
 {
 	if (verdict == VERDICT_call_id || verdict == VERDICT_user || verdict == VERDICT_source ||

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the Call-ID of a SIP message (RFC 3261 sections 7 and 20.8, RFC 4475) and
- * hashes its value. Works on the packet as it lies there: no copy, no state, nothing
- * beyond the end of the headers or of the datagram, a bounded number of steps.
- * Builds in the kernel and on the host.
+/* Finds the Call-ID of a SIP message (RFC 3261 sections 7 and 20.8, RFC 4475) and hashes its value.
+ * Reads the packet in place, never beyond the end of the headers or of the datagram, in a bounded
+ * number of steps. Builds in the kernel and on the host.
  *
- * Eight bytes at a time. A word is compared with the one a byte further on, so that
- * one test says for eight places whether a newline is followed by a letter of
- * interest; most headers are passed without a branch. */
+ * The search reads eight bytes at a time. It combines a word with the word one byte later, so that one
+ * test covers eight positions: is a newline followed by a letter of interest? Most headers are skipped
+ * without a branch. */
 #pragma once
 
 #include "sip_start.h"
@@ -22,18 +21,18 @@
 #define SIP_PLAIN_VALUE 48   /* bytes of a Call-ID that are read without a test for the end of the text */
 #define SIP_VALUE_WORDS 32   /* words of a Call-ID that count: 256 bytes */
 
-/* A Call-ID's hash, and where in the frame its value lies. */
+/* The hash of a Call-ID, and the position of its value in the frame. */
 struct sip_key {
-	__u64 hash_key[2]; /* asked */
+	__u64 hash_key[2]; /* set by the caller */
 	__u64 hash;
 	__u16 value;
 	__u16 value_end;
-	__u16 spent; /* units, of a search beyond the plain steps; else 0 */
+	__u16 spent; /* units, if the search used the loop; else 0 */
 };
 
-/* A byte is zero where there is a newline and, in the word that begins a byte further on,
- * a byte with bit 4 clear that is no letter with bit 2: A, B, C, H to K in either case, and
- * what makes a blank line. Leaves out From and Max-Forwards, too. */
+/* Returns a word with a zero byte at each newline that a byte of interest follows: bit 4 is clear, and the
+ * byte is not a letter with bit 2. These are A, B, C, H to K in either case, and the bytes of an empty
+ * line. F and M (From, Max-Forwards) are not among them. */
 static __always_inline __u64 sip_line_start(const __u8 *p)
 {
 	__u64 next = load64(p + 1);
@@ -41,11 +40,11 @@ static __always_inline __u64 sip_line_start(const __u8 *p)
 	return (load64(p) ^ EVERY('\n')) | (next & EVERY(0x10)) | (next & (next << 4) & EVERY(0x40));
 }
 
-/* Bit 7 is clear in a byte where sip_line_start is zero, and in a few others: behind a byte
- * below 0x0c or above 0x8b, digits and what is below 0x20 count as letters of interest. What
- * is added to the first word lets a newline (0x0a) stay below 0x80 even with a carry from the
- * byte before; the second sum is below 0x80 for a letter with neither bit 4 nor bit 2, and for
- * what has no bit 6. This is what most of a message is passed with. */
+/* The quick test, which most of a message needs. Bit 7 of a byte is clear where sip_line_start is zero, and
+ * at a few other positions: after a byte below 0x0c or above 0x8b, digits and bytes below 0x20 count as
+ * letters of interest. With the first sum a newline (0x0a) stays below 0x80 even with a carry from the
+ * byte before. The second sum is below 0x80 for a letter with neither bit 4 nor bit 2, and for a byte
+ * without bit 6. */
 static __always_inline __u64 sip_no_line(const __u8 *p)
 {
 	return (load64(p) + EVERY(0x74)) | ((load64(p + 1) & EVERY(0x54)) + EVERY(0x3c));
@@ -54,19 +53,18 @@ static __always_inline __u64 sip_no_line(const __u8 *p)
 #define SIP_LINE_OTHER 0
 #define SIP_LINE_BLANK 1
 
-/* Is this "Call-ID:" in any case, as nearly everybody writes it? */
+/* Is this "Call-ID:", in any case? Nearly all messages have this spelling. */
 static __always_inline bool sip_is_call_id(__u64 word)
 {
 	return (word | SIP_NAME(' ', ' ', ' ', ' ', 0, ' ', ' ', 0)) ==
 	       SIP_NAME('c', 'a', 'l', 'l', '-', 'i', 'd', ':');
 }
 
-/* What does a line begin with, of which this is the first word? Another header, the blank
- * line that ends the headers, or what may be a Call-ID: the length of its name and of the
- * newline before it. */
+/* Classifies a line by its first word: SIP_LINE_OTHER, SIP_LINE_BLANK (the end of the headers), or a possible
+ * Call-ID. For that it returns the length of the name, plus one for the newline before it. */
 static __always_inline __u32 sip_classify(__u64 word)
 {
-	/* "call-id" with bit 5 set in the letters and in nothing else. */
+	/* "call-id": only the letters have bit 5 set. */
 	const __u64 letters = 0x0020200020202020ULL, name = 0x0064692d6c6c6163ULL;
 	__u8 first = word, second = word >> 8;
 
@@ -77,8 +75,8 @@ static __always_inline __u32 sip_classify(__u64 word)
 	return first == '\r' || first == '\n' ? SIP_LINE_BLANK : SIP_LINE_OTHER;
 }
 
-/* The value behind a colon: after white space, in which a line may be folded (its end is
- * followed by a blank). 0 if it is empty, t->end where the text is over before that is known. */
+/* Returns the value after a colon and white space, in which the line may be folded (a blank follows its
+ * end). 0: the value is empty; t->end: the text ends too early to tell. */
 static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 {
 	__u32 at = colon + 1;
@@ -87,7 +85,7 @@ static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 		__u64 word = sip_word(t, at), word_after = sip_word(t, at + 1);
 		__u64 visible = sip_visible(word), before = (visible & -visible) - 1;
 		__u64 folded = sip_equal(word_after, ' ') | sip_equal(word_after, '\t');
-		__u64 over = sip_equal(word_after, '\0'); /* the text ends there */
+		__u64 over = sip_equal(word_after, '\0'); /* the end of the text */
 
 		if (sip_equal(word, '\n') & before & ~folded & ~over)
 			return 0;
@@ -100,8 +98,8 @@ static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 	return t->end;
 }
 
-/* Hashes the value: all up to the next white space, of which SIP_VALUE_WORDS words
- * count. Returns its end; t->end or more means that it is cut off, and the hash void. */
+/* Hashes the value up to the next white space; the first SIP_VALUE_WORDS words count. Returns its end. If
+ * that is t->end or more, the value is truncated and the hash is invalid. */
 static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, struct hash *hash)
 {
 	for (int i = 0; i < SIP_VALUE_WORDS; i++) {
@@ -120,7 +118,7 @@ static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, 
 	return at;
 }
 
-/* Where the first line of interest begins in half a stride; SIP_HALF if none does. */
+/* Returns the position of the first line of interest in half a stride; SIP_HALF: there is none. */
 static __always_inline __u32 sip_first_line(const __u8 *p)
 {
 	for (__u32 at = 0; at < SIP_HALF; at += 8) {
@@ -132,26 +130,25 @@ static __always_inline __u32 sip_first_line(const __u8 *p)
 	return SIP_HALF;
 }
 
-/* May a line of interest begin in this half of a stride? */
+/* Can a line of interest start in this half of a stride? */
 static __always_inline bool sip_has_line(const __u8 *p)
 {
 	return (sip_no_line(p) & sip_no_line(p + 8) & sip_no_line(p + 16) & sip_no_line(p + 24) & EVERY(0x80)) !=
 	       EVERY(0x80);
 }
 
-/* The state of a search. Members that change are 64 bits wide: of those that share a place on
- * the stack the verifier knows something else after each write. */
+/* The state of a search. Members that change are 64 bits wide: members that share eight bytes of the stack
+ * make the verifier learn something new with each write. */
 struct sip_call_id_search {
 	struct sip_text text;
 	__u64 at;
 	__u64 colon;
 	__u64 result; /* enum sip_result */
-	__u64 spent;  /* at most SIP_BUDGET, and what one step costs */
+	__u64 spent;  /* at most SIP_BUDGET plus the cost of one step */
 };
 
-/* Moves s->at to the next newline of interest, if one is in reach of a step, and adds the costs.
- * Bytes between the text's end and data_end may be read, too. Near data_end every newline is one
- * of interest. */
+/* Moves s->at to the next newline of interest, if one is within reach of a step, and adds the cost. May read
+ * bytes between the end of the text and data_end. Near data_end each newline counts as one of interest. */
 static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
 {
 	const struct sip_text *t = &s->text;
@@ -170,7 +167,7 @@ static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
 		} else if (!sip_has_line(p)) {
 			length = SIP_HALF;
 		} else {
-			/* Reads again what was read so far, rather than keep it on the stack. */
+			/* Reads the same bytes again instead of keeping them on the stack. */
 			asm volatile("" : "+r"(p));
 			cost += SIP_COST_EXACT;
 			length = sip_first_line(p);
@@ -183,7 +180,7 @@ static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
 	return found;
 }
 
-/* Ends the search when it returns 1. */
+/* Returns 1 to end the search. */
 static inline long sip_call_id_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_call_id_search *s = state;
@@ -217,8 +214,8 @@ static inline long sip_call_id_step(__u32 step __attribute__((unused)), void *st
 	return 1;
 }
 
-/* Finds the line of the first Call-ID; `colon` becomes the offset of its colon. `spent`: what the
- * steps before have cost. */
+/* Finds the line of the first Call-ID; *colon becomes the offset of its colon. *spent is the cost of the steps
+ * before, and becomes the cost of all steps. */
 static __always_inline enum sip_result sip_find_from(const struct sip_text *t, __u32 at, __u32 *spent, __u32 *colon)
 {
 	struct sip_call_id_search search = {.text = *t};
@@ -235,8 +232,8 @@ static __always_inline enum sip_result sip_find_from(const struct sip_text *t, _
 	return search.result;
 }
 
-/* The same, the first steps in plain code as long as nothing is anomaly: most messages need
- * no others. Whatever these steps cannot decide is left to the loop. */
+/* The same, with the first steps in plain code, which are sufficient for most messages. The loop continues
+ * where these steps cannot decide. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon, __u32 *spent)
 {
 	__u32 step;
@@ -274,8 +271,9 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 	return sip_find_from(t, at, spent, colon);
 }
 
-/* Finds the Call-ID of the message that begins at `start`. When SIP_FOUND, *colon is the
- * offset of the colon behind the header's name: what sip_hash wants. */
+/* Finds the Call-ID of the message that starts at `start`. With SIP_FOUND, *colon is the offset of the colon
+ * after the name of the header, as sip_hash takes it. *spent becomes the cost in units if the search
+ * used the loop. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon, __u32 *spent)
 {
 	if (!sip_begins_plainly(&text, start) && !sip_start(&text, &start))
@@ -300,9 +298,8 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colo
 	return SIP_FOUND;
 }
 
-/* The same for a value as nearly everybody writes it: behind one space, shorter than
- * SIP_PLAIN_VALUE bytes, and not close to the end of the text. False: it may be something
- * else, ask sip_hash. */
+/* The same for the usual spelling: one space, a value shorter than SIP_PLAIN_VALUE bytes, and not close to the
+ * end of the text. False: sip_hash must decide. */
 static __always_inline bool sip_hash_plainly(const struct sip_text *t, __u32 colon, struct sip_key *key)
 {
 	__u32 at = (colon + 1) & (SIP_OFFSET_LIMIT - 1);

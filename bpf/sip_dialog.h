@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a SIP message says about its dialog (RFC 3261 section 12): tags, the branch of the topmost Via,
- * the method in CSeq, a status code, and whether Expires is 0. What sip_headers.h says about loops
+/* Reads the dialog of a SIP message (RFC 3261 section 12): tags, the branch of the topmost Via, the method
+ * in CSeq, the status code, and whether Expires is 0. What sip_headers.h says about loops
  * and the verifier applies here, too. */
 #pragma once
 
@@ -9,8 +9,8 @@
 
 #define SIP_TOKEN_WORDS 8 /* words of a tag or branch that count: 64 bytes */
 
-/* Has the header whose colon is at `colon` a tag parameter (RFC 3261 sections 19.3 and
- * 20.39)? Parameters of the URI do not count. SIP_FOUND or SIP_NOT_THERE. */
+/* Does the header whose colon is at `colon` have a tag parameter (RFC 3261 sections 19.3 and 20.39)? Parameters
+ * of the URI do not count. */
 static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 colon, __u16 *left)
 {
 	__u32 at = colon + 1;
@@ -18,9 +18,9 @@ static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 c
 	return sip_walk(&text, &at, SIP_OUTSIDE, SIP_TAG_NAME, left);
 }
 
-/* May a message start something? A request that is neither CANCEL nor ACK, and whose To
- * has no tag, does; and what is no SIP. What cannot be told continues something. `tag`:
- * what sip_has_tag said of its To, or sip_find_header, if that has found none. */
+/* Is a message initial? A request without a To tag is, except CANCEL and ACK; and any payload that is not SIP. A
+ * message that cannot be read to its To is not. `tag`: the result of sip_has_tag for its To, or of
+ * sip_find_header if that found no To. */
 static __always_inline bool sip_is_initial(enum method method, enum sip_result tag)
 {
 	if (tag == SIP_NOT_SIP)
@@ -28,16 +28,15 @@ static __always_inline bool sip_is_initial(enum method method, enum sip_result t
 	return method != METHOD_NONE && method != METHOD_CANCEL && method != METHOD_ACK && tag == SIP_NOT_THERE;
 }
 
-/* Moves *value from a header's colon, or a parameter's equals sign, to the value behind it. */
+/* Moves *value from the colon of a header, or the equals sign of a parameter, to the value after it. */
 static __always_inline enum sip_result sip_value_at(struct sip_text text, __u32 before, __u32 *value, __u16 *left)
 {
 	*value = before + 1;
 	return sip_skip(&text, value, left);
 }
 
-/* Finds a parameter of a header, `name` as sip_walk takes it: SIP_FOUND with the offset of its
- * equals sign, SIP_NOT_THERE, or SIP_TOO_FAR where that cannot be said. Parameters of a URI in
- * angle brackets do not count. */
+/* Finds the parameter `name` of a header: SIP_FOUND with the offset of its equals sign, SIP_NOT_THERE, or
+ * SIP_TOO_FAR. Parameters of a URI in angle brackets do not count. */
 static __always_inline enum sip_result sip_parameter(
 	struct sip_text text, __u32 colon, __u64 name, __u32 *at, __u16 *left)
 {
@@ -45,13 +44,13 @@ static __always_inline enum sip_result sip_parameter(
 	return sip_walk(&text, at, SIP_OUTSIDE, name, left);
 }
 
-/* Flags the bytes that end a token in a parameter's value (RFC 3261 section 25.1). */
+/* Flags the bytes that end a token in the value of a parameter (RFC 3261 section 25.1). */
 static __always_inline __u64 sip_token_ends(__u64 word)
 {
 	return (~sip_visible(word) & EVERY(0x80)) | sip_equal(word, ';') | sip_equal(word, ',');
 }
 
-/* Hashes the token at `at`, of which SIP_TOKEN_WORDS words count; 0 if it is empty or cut off. */
+/* Hashes the token at `at`; its first SIP_TOKEN_WORDS words count. 0: it is empty or truncated. */
 static __always_inline __u32 sip_token(struct sip_text text, __u32 at, const __u64 hash_key[2])
 {
 	struct hash hash = hash_start(hash_key);
@@ -71,10 +70,10 @@ static __always_inline __u32 sip_token(struct sip_text text, __u32 at, const __u
 	if (sip_room(&text, at) <= 0 || at == begin)
 		return 0;
 	result = hash_finish(hash, hash_key);
-	return result > 1 ? result : 2; /* 0 and 1 have meanings of their own */
+	return result > 1 ? result : 2; /* 0 and 1 have other meanings */
 }
 
-/* The same word with a space for each byte that is white space or a line's end. */
+/* Returns the word with a space for each byte that is white space or the end of a line. */
 static __always_inline __u64 sip_spaces(__u64 word)
 {
 	__u64 spaces = (~sip_visible(word) & EVERY(0x80)) >> 7;
@@ -84,7 +83,7 @@ static __always_inline __u64 sip_spaces(__u64 word)
 
 #define SIP_DIGITS 10 /* of a CSeq number, which is below 2^31 (RFC 3261 section 8.1.1.5) */
 
-/* Reads the number at *at, which becomes the offset behind it; 0 where there is none. */
+/* Reads the number at *at, and moves *at past it; 0: there is none. */
 static __always_inline __u32 sip_number(struct sip_text text, __u32 *at)
 {
 	__u32 number = 0, begin, length = 0;
@@ -104,7 +103,7 @@ static __always_inline __u32 sip_number(struct sip_text text, __u32 *at)
 	return number;
 }
 
-/* The method that is named at `at`, in a CSeq; METHOD_NONE if it is cut off. */
+/* Returns the method at `at`, in a CSeq; METHOD_NONE: it is truncated. */
 static __always_inline enum method sip_named_method(struct sip_text text, __u32 at)
 {
 	if (text.end < SIP_MINIMUM)
@@ -115,7 +114,7 @@ static __always_inline enum method sip_named_method(struct sip_text text, __u32 
 	return sip_method_of(sip_spaces(sip_word(&text, at)), sip_spaces(sip_word(&text, at + 8)));
 }
 
-/* The status code of the response whose start-line is at `line`; 0 for a request. */
+/* Returns the status code of the response whose start-line is at `line`; 0: the message is a request. */
 static __always_inline __u32 sip_status_code(struct sip_text text, __u32 line)
 {
 	__u64 digits;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hosts in a SIP message: names and addresses in any spelling, hashed, and their ports. A
- * part of sip_headers.h, of which all is true that is said there. */
+/* Hashes the hosts in a SIP message, names and addresses in any spelling, and reads their ports. What sip_headers.h
+ * says about loops and the verifier applies here, too. */
 #pragma once
 
 #include "sip_value.h"
@@ -10,18 +10,18 @@
 #include <string.h>
 #endif
 
-#define SIP_HOST_WORDS 32 /* a host's name is shorter than 256 bytes */
+#define SIP_HOST_WORDS 32 /* the name of a host is shorter than 256 bytes */
 #define SIP_IPV6_GROUPS 8
 #define SIP_COST_NAME 5 /* a word of a name */
 #define SIP_COST_IPV6 6 /* a group of an IPv6 address */
 
-/* A host that is named. Addresses are hashed as 16 bytes, so that the spelling of one makes
- * no difference; names as Call-IDs are, with bit 5 set in each byte, which is lower case (and
- * makes the underscore another one), and without a dot at the end. */
+/* A host in a message. An address is hashed as 16 bytes, so that its spelling makes no difference. A name
+ * is hashed like a Call-ID, without a dot at its end and with bit 5 set in each byte, which makes letters
+ * lower case (and changes the underscore). */
 struct sip_host {
-	__u64 hash_key[2]; /* asked */
+	__u64 hash_key[2]; /* set by the caller */
 	__u64 hash;
-	__be16 port; /* 0: none is written */
+	__be16 port; /* 0: the message contains no port */
 };
 
 /* The hash of an address. */
@@ -30,7 +30,7 @@ static inline __u64 sip_hash_address(const struct address *address, const __u64 
 	return hash_source(address, 0, hash_key);
 }
 
-/* Flags the bytes that are no digits. */
+/* Flags the bytes that are not digits. */
 static __always_inline __u64 sip_no_digits(__u64 word)
 {
 	word ^= EVERY('0');
@@ -52,7 +52,7 @@ static __always_inline __u64 sip_no_name(__u64 word)
 	       (~sip_equal(word, '_') & EVERY(0x80));
 }
 
-/* A host's name that is being read. */
+/* The state while the name of a host is read. */
 struct sip_name {
 	struct sip_text text;
 	__u64 at;
@@ -67,7 +67,7 @@ static inline long sip_name_step(__u32 step __attribute__((unused)), void *state
 	__u32 at = sip_forget(t, n->at);
 	__u64 word = sip_word(t, at), ends = sip_no_name(word);
 
-	/* Is a dot the last byte of the word, and of the name? */
+	/* Is a dot the last byte of both the word and the name? */
 	if (!ends && word >> 56 == '.')
 		ends = sip_no_name(sip_word(t, sip_forget(t, at + 1))) & 1ULL << 63;
 	else
@@ -82,7 +82,7 @@ static inline long sip_name_step(__u32 step __attribute__((unused)), void *state
 	return ends || sip_room(t, n->at) <= 0;
 }
 
-/* Hashes the name at *at, behind which *at becomes. */
+/* Hashes the name at *at, and moves *at past it. */
 static __always_inline bool sip_hash_name(
 	const struct sip_text *t, __u32 *at, const __u64 hash_key[2], __u64 *hash, __u16 *left)
 {
@@ -99,8 +99,8 @@ static __always_inline bool sip_hash_name(
 	return true;
 }
 
-/* The IPv4 address at *at, in host order: four numbers of one to three digits. Without
- * branches: what goes wrong sets the sign of `wrong`. */
+/* Reads the IPv4 address at *at, in host order: four numbers of one to three digits. There are no branches: a
+ * fault sets the sign of `wrong`. */
 static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 *ipv4)
 {
 	__u64 word = sip_word(t, *at), rest = sip_word(t, sip_forget(t, *at + 8)), address = 0, wrong = 0;
@@ -126,20 +126,20 @@ static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 
 	return (__s64)wrong >= 0;
 }
 
-/* An IPv6 address that is being read: groups are shifted in from the right. */
+/* The state while an IPv6 address is read: groups are shifted in from the right. */
 struct sip_ipv6 {
 	struct sip_text text;
 	__u64 at;
 	__u64 groups; /* read so far */
 	__u64 high, low;
 	__u64 gap;    /* groups before "::", or SIP_NO_GAP */
-	__u64 gap_at; /* behind it; where the address begins, as long as there is none */
+	__u64 gap_at; /* the offset after it; without a gap, that of the address */
 	__u64 result; /* enum sip_result */
 };
 
 #define SIP_NO_GAP 15
 
-/* Adds a group, or the two that an IPv4 address is. */
+/* Adds a group, or the two groups of an IPv4 address. */
 static __always_inline void sip_shift_in(struct sip_ipv6 *a, __u64 bits, __u32 groups)
 {
 	for (__u32 i = 0; i < groups; i++) {
@@ -150,7 +150,7 @@ static __always_inline void sip_shift_in(struct sip_ipv6 *a, __u64 bits, __u32 g
 	a->groups = sip_forget(&a->text, a->groups + groups);
 }
 
-/* The number that up to four hexadecimal digits are. */
+/* Returns the value of up to four hexadecimal digits. */
 static __always_inline __u64 sip_hex(__u64 word, __u32 length)
 {
 	__u64 digits = (word & EVERY(0x0f)) + (word >> 6 & EVERY(0x01)) * 9;
@@ -160,13 +160,13 @@ static __always_inline __u64 sip_hex(__u64 word, __u32 length)
 	return (digits << 8 | digits >> 16) & 0xffff;
 }
 
-/* Flags the bytes that are no hexadecimal digits. */
+/* Flags the bytes that are not hexadecimal digits. */
 static __always_inline __u64 sip_no_hex(__u64 word)
 {
 	return sip_not_in(word, '0', '9') & sip_not_in(word | EVERY(0x20), 'a', 'f');
 }
 
-/* Notes "::", whose second colon is at `colon`. False if there is one already. */
+/* Records "::", whose second colon is at `colon`. False: it is the second "::". */
 static __always_inline bool sip_begin_gap(struct sip_ipv6 *a, __u32 colon)
 {
 	if (sip_forget(&a->text, a->gap) != SIP_NO_GAP)
@@ -176,11 +176,11 @@ static __always_inline bool sip_begin_gap(struct sip_ipv6 *a, __u32 colon)
 	return true;
 }
 
-/* Moves the groups before the gap as far to the left as they can be. */
+/* Moves the groups before the gap to the left end of the address. */
 static __always_inline void sip_end_gap(struct sip_ipv6 *a)
 {
 	__u32 behind = 16 * (a->groups - a->gap) & 127, wide = 16 * (SIP_IPV6_GROUPS - a->groups) & 127;
-	__u64 high = a->high, low = a->low, keep_high, keep_low; /* the bits behind the gap */
+	__u64 high = a->high, low = a->low, keep_high, keep_low; /* the bits after the gap */
 
 	keep_high = behind > 64 ? (1ULL << (behind & 63)) - 1 : 0;
 	keep_low = behind >= 64 ? ~0ULL : (1ULL << (behind & 63)) - 1;
@@ -196,8 +196,7 @@ static __always_inline void sip_end_gap(struct sip_ipv6 *a)
 	}
 }
 
-/* Reads a group and the colons behind it; SIP_FOUND at the bracket, or where an IPv4 address
- * is the rest. */
+/* Reads a group and the colons after it. SIP_FOUND: the bracket follows, or an IPv4 address. */
 static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_ipv6 *a = state;
@@ -226,7 +225,7 @@ static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state
 	return sip_byte(t, at) == ':' ? !sip_begin_gap(a, at) : !length;
 }
 
-/* The IPv6 address behind the bracket at *at, in any spelling (RFC 4291 section 2.2). */
+/* Reads the IPv6 address after the bracket at *at, in any spelling (RFC 4291 section 2.2). */
 static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct address *address, __u16 *left)
 {
 	struct sip_ipv6 a = {.text = *t};
@@ -260,14 +259,14 @@ static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct
 	return true;
 }
 
-/* May this byte follow a host or a port? */
+/* Can this byte follow a host or a port? */
 static __always_inline bool sip_ends_host(__u8 byte)
 {
 	return byte <= ' ' || byte == ';' || byte == ',' || byte == '>' || byte == '?';
 }
 
-/* The port behind a host that ends at `at`, white space around its colon allowed (RFC 3261
- * section 25.1). False if what is there is none. */
+/* Reads the port after a host that ends at `at`. White space around the colon is allowed (RFC 3261 section
+ * 25.1). False: the text there is invalid. */
 static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 *port, __u16 *left)
 {
 	__u32 number = 0, colon = at, digits;
@@ -296,7 +295,7 @@ static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 
 	return sip_ends_host(behind) && sip_room(t, sip_forget(t, at + digits)) > 0;
 }
 
-/* Reads the host at *at, behind which *at becomes, if it is an IPv4 address. */
+/* Reads the host at *at if it is an IPv4 address, and moves *at past it. */
 static __always_inline bool sip_ipv4_host(const struct sip_text *t, __u32 *at, struct address *address)
 {
 	__u32 end = *at;
@@ -309,7 +308,7 @@ static __always_inline bool sip_ipv4_host(const struct sip_text *t, __u32 *at, s
 	return true;
 }
 
-/* Hashes the host at *at, behind which *at becomes: an IPv6 address in brackets, */
+/* Hashes the IPv6 address in brackets at *at, and moves *at past it. */
 static __always_inline bool sip_hash_bracketed(const struct sip_text *t, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	struct address address;
@@ -320,7 +319,7 @@ static __always_inline bool sip_hash_bracketed(const struct sip_text *t, __u32 *
 	return true;
 }
 
-/* or anything else. */
+/* The same for any other host. */
 static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	struct address address;
@@ -332,8 +331,8 @@ static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, 
 }
 
 #ifndef __bpf__
-/* The hash of a host as people write it: a name or an address, IPv6 with or without brackets.
- * False if it is none of them, or too long. */
+/* Hashes a host as people write it: a name or an address, IPv6 with or without brackets. False: the text is
+ * neither, or too long. */
 static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u64 *hash)
 {
 	struct sip_host host = {.hash_key = {hash_key[0], hash_key[1]}};
@@ -356,9 +355,9 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 }
 #endif
 
-/* Three steps, because the stack of one function cannot hold what they need together. Each is
- * SIP_FOUND or, also if the text is cut off, SIP_NOT_THERE. Reads an IPv6 address in brackets at
- * *at, behind which *at becomes; SIP_NOT_SIP: there is no bracket. */
+/* A host is read in three steps, because the stack of one function is too small. Each returns SIP_FOUND or
+ * SIP_NOT_THERE, also for a truncated text. The first one reads an IPv6 address in brackets at *at, and
+ * moves *at past it. SIP_NOT_SIP: there is no bracket. */
 static __always_inline enum sip_result sip_bracketed_host(
 	struct sip_text text, __u32 *at, struct sip_host *host, __u16 *left)
 {
@@ -382,7 +381,7 @@ static __always_inline enum sip_result sip_plain_host(
 	return sip_room(&text, *at) > 0 && sip_hash_plain(&text, at, host, left) ? SIP_FOUND : SIP_NOT_THERE;
 }
 
-/* Reads the port behind a host that ends at `at`. */
+/* Reads the port after a host that ends at `at`. */
 static __always_inline enum sip_result sip_host_port(struct sip_text text, __u32 at, struct sip_host *host, __u16 *left)
 {
 	if (text.end < SIP_MINIMUM)
@@ -391,7 +390,7 @@ static __always_inline enum sip_result sip_host_port(struct sip_text text, __u32
 	return sip_room(&text, at) > 0 && sip_port(&text, at, &host->port, left) ? SIP_FOUND : SIP_NOT_THERE;
 }
 
-/* Reads the host at `at`, and its port: the three steps. */
+/* Reads the host at `at` and its port, in the three steps. */
 static __always_inline enum sip_result sip_host(struct sip_text text, __u32 at, struct sip_host *host, __u16 *left)
 {
 	enum sip_result result = sip_bracketed_host(text, &at, host, left);

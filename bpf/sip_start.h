@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The start-line of a SIP message (RFC 3261 section 7): where it begins, and the method of a request. */
+/* The start-line of a SIP message (RFC 3261 section 7): its position, and the method of a request. */
 #pragma once
 
 #include "sip_text.h"
 
 #define SIP_METHOD_WORDS 8 /* 64 bytes for the name of a method */
 
-/* Does the text begin as a start-line does: printable characters and one space? */
+/* Does a start-line start here, with printable characters and one space? */
 static __always_inline bool sip_begins(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
@@ -24,7 +24,7 @@ static __always_inline bool sip_begins(const struct sip_text *t, __u32 at)
 	return false;
 }
 
-/* Moves `start` over empty lines to the start-line; false if there is none. */
+/* Moves *start over empty lines to the start-line; false: there is none. */
 static __always_inline bool sip_start(const struct sip_text *t, __u32 *start)
 {
 	if (*start >= SIP_OFFSET_LIMIT - SIP_MARGIN)
@@ -36,8 +36,8 @@ static __always_inline bool sip_start(const struct sip_text *t, __u32 *start)
 	return sip_begins(t, *start);
 }
 
-/* Does a start-line begin here, with a method of up to seven letters or the version of a
- * response? What this denies may be one all the same: sip_start knows. */
+/* Does a usual start-line start here, with a method of up to seven letters or the version of a response?
+ * False: sip_start must decide. */
 static __always_inline bool sip_begins_plainly(const struct sip_text *t, __u32 start)
 {
 	const __u8 *p = t->data + (start & (SIP_OFFSET_LIMIT - 1));
@@ -52,8 +52,7 @@ static __always_inline bool sip_begins_plainly(const struct sip_text *t, __u32 s
 	       (word & (space >> 7) * 0xff) == (space >> 7) * ' ';
 }
 
-/* Finds the start-line of the message that begins at `start`, behind empty lines. SIP_FOUND
- * or SIP_NOT_SIP. */
+/* Finds the start-line of the message that starts at `start`, after empty lines. SIP_FOUND or SIP_NOT_SIP. */
 static __always_inline enum sip_result sip_start_line(struct sip_text text, __u32 start, __u32 *line)
 {
 	if (!sip_begins_plainly(&text, start) && !sip_start(&text, &start))
@@ -62,15 +61,15 @@ static __always_inline enum sip_result sip_start_line(struct sip_text text, __u3
 	return SIP_FOUND;
 }
 
-/* Does a response begin so, with "SIP/2.0 " in any case? */
+/* Is this "SIP/2.0 ", in any case, the start of a response? */
 static __always_inline bool sip_is_version(__u64 word)
 {
 	return (word | EVERY(' ')) == SIP_NAME('s', 'i', 'p', '/', '2', '.', '0', ' ');
 }
 
-/* The method of a request whose start-line begins with these 16 bytes. Methods are case-sensitive
- * (RFC 3261 section 7.1), but servers are not: Kamailio takes "register" for REGISTER. No character
- * but a letter becomes a letter without bit 5. */
+/* Returns the method of a request whose start-line starts with these 16 bytes. RFC 3261 section 7.1 makes
+ * methods case-sensitive, but Kamailio accepts "register" as REGISTER. Only letters become letters when
+ * bit 5 is cleared. */
 static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 {
 	__u64 space = sip_zeroes(word ^ EVERY(' '));
@@ -109,7 +108,7 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 	return sip_is_version(text) ? METHOD_NONE : METHOD_OTHER;
 }
 
-/* The method of the message that begins at `start`; METHOD_NONE for what is no request. */
+/* Returns the method of the message that starts at `start`; METHOD_NONE: it is not a request. */
 static __always_inline enum method sip_method(struct sip_text text, __u32 start)
 {
 	if (!sip_start(&text, &start))

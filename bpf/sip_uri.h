@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where the URIs of a SIP message lie, and the hosts that these and Via headers name. A part of
- * sip_headers.h, of which all is true that is said there. */
+/* Finds the URIs of a SIP message, and the hosts in URIs and Via headers. What sip_headers.h says about loops and the
+ * verifier applies here, too. */
 #pragma once
 
 #include "sip_start.h"
@@ -25,7 +25,7 @@ static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon
 	return SIP_FOUND;
 }
 
-/* Finds the Request-URI in the start-line at `line`; a response has none. */
+/* Finds the Request-URI in the start-line at `line`. SIP_NOT_THERE: the message is a response. */
 static __always_inline enum sip_result sip_request_uri(struct sip_text text, __u32 line, __u32 *uri)
 {
 	if (text.end < SIP_MINIMUM)
@@ -63,13 +63,13 @@ static inline long sip_bracket_step(__u32 step __attribute__((unused)), void *st
 	w->result = sip_byte(t, at) == '<' ? SIP_FOUND : sip_folds(t, at);
 	if (w->result != SIP_FOUND || sip_byte(t, at) == '<')
 		return 1;
-	w->result = sip_forget(t, SIP_TOO_FAR); /* the header goes on in the next line */
+	w->result = sip_forget(t, SIP_TOO_FAR); /* the header continues in the next line */
 	w->at = sip_forget(t, at + 1);
 	return 0;
 }
 
-/* Finds the URI behind the one that *at lies in, in a header with several, each in brackets. *at
- * becomes its offset. SIP_NOT_THERE: there is none, and *at is the end of the header. */
+/* Finds the next URI in a header with several URIs in brackets. *at is in a URI, and becomes the offset of the
+ * next one. SIP_NOT_THERE: no other URI follows, and *at becomes the end of the header. */
 static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = text};
@@ -89,7 +89,7 @@ enum sip_scheme {
 	SIP_SCHEME_TEL, /* RFC 3966 */
 };
 
-/* The scheme of a URI. *at becomes the offset behind it. */
+/* Returns the scheme of the URI at *at, and moves *at past it. */
 static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u32 *at)
 {
 	__u64 word = sip_word(t, *at) | SIP_NAME(' ', ' ', ' ', ' ', 0, 0, 0, 0);
@@ -107,8 +107,8 @@ static __always_inline enum sip_scheme sip_scheme(const struct sip_text *t, __u3
 	return four == SIP_NAME('t', 'e', 'l', ':', 0, 0, 0, 0) ? SIP_SCHEME_TEL : SIP_SCHEME_OTHER;
 }
 
-/* Finds the host of a sip or sips URI, for sip_host. What is before an at sign is none:
- * a user may have semicolons and question marks in it (RFC 3261 section 25.1). */
+/* Finds the host of a sip or sips URI, for sip_host. The text before an at sign is the user, which may contain
+ * semicolons and question marks (RFC 3261 section 25.1). */
 static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 uri, __u32 *at, __u16 *left)
 {
 	enum sip_result result;
@@ -127,11 +127,11 @@ static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 
 	return result == SIP_TOO_FAR ? SIP_TOO_FAR : SIP_FOUND;
 }
 
-/* Places in a Via before its host: sent-protocol is "SIP / 2.0 / UDP", white space anywhere. */
+/* Places in a Via before its host: sent-protocol is "SIP / 2.0 / UDP", with white space at any position. */
 enum sip_via_place {
 	SIP_VIA_NAME,
 	SIP_VIA_VERSION,
-	SIP_VIA_SLASH, /* behind the second one */
+	SIP_VIA_SLASH, /* after the second slash */
 	SIP_VIA_TRANSPORT,
 	SIP_VIA_SPACE,
 };
@@ -168,20 +168,20 @@ static inline long sip_via_step(__u32 step __attribute__((unused)), void *state)
 	return 0;
 }
 
-/* The host of a Via that begins "SIP/2.0/UDP host", as nearly everybody writes it; else 0. */
+/* Returns the host of a Via with the usual spelling, "SIP/2.0/UDP host"; else 0. */
 static __always_inline __u32 sip_usual_via(const struct sip_text *t, __u32 value)
 {
 	__u64 name = sip_word(t, value) ^ SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', '/');
 	__u64 word = sip_word(t, value + 8), space = ~sip_visible(word) & EVERY(0x80);
 	__u32 first = sip_first(space);
 
-	/* A transport of seven letters or none has its space elsewhere. */
+	/* A transport of seven letters, or an empty one, has its space elsewhere. */
 	if (name || !space || !first || first == 7 || (__u8)(word >> (8 * first)) != ' ')
 		return 0;
 	return (__u8)(word >> (8 * first + 8)) > ' ' ? value + 8 + first + 1 : 0;
 }
 
-/* Finds the host that a Via was sent by, for sip_host (RFC 3261 section 25.1). */
+/* Finds the host in the sent-by of a Via, for sip_host (RFC 3261 section 25.1). */
 static __always_inline enum sip_result sip_via_host(struct sip_text text, __u32 colon, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = text};

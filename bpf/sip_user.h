@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Users in a SIP message: the user part of a URI, or a telephone number, hashed. A part of
- * sip_headers.h, of which all is true that is said there. */
+/* Hashes the users in a SIP message: the user part of a URI, or a telephone number. What sip_headers.h says about loops
+ * and the verifier applies here, too. */
 #pragma once
 
 #include "sip_host.h"
@@ -9,27 +9,27 @@
 #define SIP_USER_WORDS 8 /* words of a user that count: 64 bytes */
 #define SIP_COST_USER 6  /* a step through a user */
 
-/* The user that a URI names: its user part without a password, escapes undone (RFC 3261
- * section 19.1.4), or the number of a tel URI without visual separators (RFC 3966 section
- * 5.1.1). Hashed as Call-IDs are, 64 bytes at most. */
+/* The user of a URI: its user part without the password, with escapes decoded (RFC 3261 section 19.1.4), or
+ * the number of a tel URI without visual separators (RFC 3966 section 5.1.1). The hash is that of a
+ * Call-ID, of 64 bytes at most. */
 struct sip_user {
-	__u64 hash_key[2]; /* asked */
+	__u64 hash_key[2]; /* set by the caller */
 	__u64 hash;
 };
 
-/* A user that is being read. */
+/* The state while a user is read. */
 struct sip_pieces {
 	struct sip_text text;
 	__u64 at;
 	struct hash hash;
 	__u64 is_tel;
-	__u64 is_over; /* what comes counts no more */
-	__u64 word;    /* the bytes that are not hashed yet, */
-	__u64 length;  /* how many bytes there are so far */
+	__u64 is_over; /* the following bytes do not count */
+	__u64 word;    /* the bytes that are not hashed yet */
+	__u64 length;  /* of the user so far, bytes */
 	__u64 result;  /* enum sip_result */
 };
 
-/* Adds up to eight bytes; those above `length` are zero. */
+/* Adds up to eight bytes; bytes above `length` are zero. */
 static __always_inline void sip_add_piece(struct sip_pieces *p, __u64 piece, __u32 length)
 {
 	__u32 filled = p->length & 7;
@@ -46,7 +46,7 @@ static __always_inline void sip_add_piece(struct sip_pieces *p, __u64 piece, __u
 		p->is_over = sip_forget(&p->text, 1);
 }
 
-/* Flags what has a meaning in a user part, or ends it. */
+/* Flags the bytes that have a meaning in a user part, or end it. */
 static __always_inline __u64 sip_user_marks(__u64 word, bool is_tel)
 {
 	__u64 marks = sip_equal(word, '%') | sip_equal(word, '@') | sip_equal(word, ':') | sip_equal(word, '>') |
@@ -58,7 +58,7 @@ static __always_inline __u64 sip_user_marks(__u64 word, bool is_tel)
 	return marks;
 }
 
-/* What a mark is. */
+/* Does a flagged byte end the user? SIP_TOO_FAR: it does not. */
 static __always_inline enum sip_result sip_user_mark(struct sip_pieces *p, __u8 mark)
 {
 	if (p->is_tel)
@@ -69,7 +69,7 @@ static __always_inline enum sip_result sip_user_mark(struct sip_pieces *p, __u8 
 	if (mark == '>' || mark <= ' ')
 		return SIP_NOT_THERE;
 	if (mark == ':')
-		p->is_over = sip_forget(&p->text, 1); /* a password, or it is no user and this a port */
+		p->is_over = sip_forget(&p->text, 1); /* a password follows, or the text is a host and a port */
 	return SIP_TOO_FAR;
 }
 
@@ -103,7 +103,7 @@ static inline long sip_user_step(__u32 step __attribute__((unused)), void *state
 	return result != SIP_TOO_FAR;
 }
 
-/* Hashes the user of the URI at `uri`. SIP_FOUND or, also if it is cut off, SIP_NOT_THERE. */
+/* Hashes the user of the URI at `uri`. SIP_FOUND or SIP_NOT_THERE, also for a truncated user. */
 static __always_inline enum sip_result sip_user(struct sip_text text, __u32 uri, struct sip_user *user, __u16 *left)
 {
 	struct sip_pieces p = {.text = text, .hash = hash_start(user->hash_key)};

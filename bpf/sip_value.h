@@ -12,35 +12,35 @@
 #define SIP_COST_WALK 6  /* a step of a walk */
 #define SIP_COST_SKIP 4  /* a step over white space */
 
-/* Where we are in a name-addr or addr-spec and its parameters (RFC 3261 section 25.1). */
+/* The position of a walk in a name-addr or addr-spec and its parameters (RFC 3261 section 25.1). */
 enum sip_place {
 	SIP_OUTSIDE,  /* of quotes and brackets */
-	SIP_QUOTED,   /* in a display name, or a parameter's value */
-	SIP_BRACKETS, /* in <...>: parameters there are the URI's */
-	SIP_PARAM,    /* behind a semicolon */
-	SIP_TAG,      /* behind the name of the parameter that is sought: tag, branch */
+	SIP_QUOTED,   /* in a display name, or in the value of a parameter */
+	SIP_BRACKETS, /* in <...>: parameters belong to the URI */
+	SIP_PARAM,    /* after a semicolon */
+	SIP_TAG,      /* after the name of the wanted parameter: tag, branch */
 	SIP_DISPLAY,  /* before a URI */
 	SIP_DISPLAY_QUOTED,
-	SIP_USERINFO, /* in a URI, behind its scheme */
+	SIP_USERINFO, /* in a URI, after its scheme */
 };
 
 struct sip_walk {
 	struct sip_text text;
-	__u64 name; /* of the parameter that is sought */
+	__u64 name; /* of the wanted parameter */
 	__u64 at;
 	__u64 place;  /* enum sip_place */
 	__u64 result; /* enum sip_result */
 };
 
-/* A word of the byte that belongs to a place; calculated, since the verifier would follow
+/* Returns a word of eight copies of the byte that belongs to a place. Calculated: the verifier would follow
  * each branch. */
 static __always_inline __u64 sip_place_byte(__u64 bytes, __u32 place)
 {
 	return EVERY(bytes >> (8 * place & 63) & 0xff);
 }
 
-/* The first byte from an offset on that matters in a place, or a newline, or what is behind
- * the bytes that are looked at in one step. */
+/* Returns the first byte from an offset on that has a meaning in a place, or the next newline; else the end of
+ * the bytes that one step tests. */
 static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 place)
 {
 	__u64 a = sip_place_byte(SIP_NAME('"', '"', '>', '\n', '\n', '"', '"', '@'), place);
@@ -62,8 +62,8 @@ static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 
 	return at;
 }
 
-/* Returns the place behind a parameter's name, of which `word` holds the first bytes. *length grows by the
- * length of the name if it is `name`. */
+/* Returns the place after the name of a parameter, of which `word` contains the first bytes. If the name is
+ * `name`, its length is added to *length. */
 static __always_inline __u32 sip_behind_name(__u64 word, __u64 name, __u32 *length)
 {
 	__u64 letters = name >> 6 & EVERY(0x01), differs = (word | EVERY(0x20)) ^ name;
@@ -74,8 +74,8 @@ static __always_inline __u32 sip_behind_name(__u64 word, __u64 name, __u32 *leng
 	return SIP_TAG;
 }
 
-/* Returns the place that a byte in a place leads to. *length becomes the number of bytes to pass: 0 for a
- * byte without a meaning, or one that counts in the next place, too. */
+/* Returns the place that a byte in a place leads to. *length becomes the number of bytes to skip: 0 for a
+ * byte without a meaning, and for one that also counts in the next place. */
 static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name, __u32 *length)
 {
 	__u8 byte = word, second = word >> 8;
@@ -93,7 +93,7 @@ static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name,
 		return SIP_BRACKETS;
 	if (byte == '>' && place == SIP_BRACKETS)
 		return SIP_OUTSIDE;
-	if (byte == ';' && place == SIP_OUTSIDE) /* a name that follows at once saves a step */
+	if (byte == ';' && place == SIP_OUTSIDE) /* a name without a blank before it saves a step */
 		return second > ' ' ? sip_behind_name(word >> 8, name, length) : SIP_PARAM;
 	*length = 0;
 	if (byte == '\\' && (place == SIP_QUOTED || place == SIP_DISPLAY_QUOTED))
@@ -103,7 +103,7 @@ static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name,
 	return place == SIP_TAG ? SIP_OUTSIDE : sip_behind_name(word, name, length);
 }
 
-/* Is this byte, in this place, what somebody walks for? SIP_TOO_FAR if that is not known yet. */
+/* Does the walk end at this byte? SIP_TOO_FAR: it continues. */
 static __always_inline enum sip_result sip_arrives(__u32 place, __u8 byte)
 {
 	if (place == SIP_TAG && byte == '=')
@@ -117,7 +117,7 @@ static __always_inline enum sip_result sip_arrives(__u32 place, __u8 byte)
 	return SIP_TOO_FAR;
 }
 
-/* Does the header go on behind the newline at an offset? SIP_TOO_FAR if the text ends there. */
+/* Does the header continue after the newline at an offset? SIP_TOO_FAR: the text ends there. */
 static __always_inline enum sip_result sip_folds(const struct sip_text *t, __u32 newline)
 {
 	__u8 next = sip_byte(t, newline + 1);
@@ -163,9 +163,9 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 #define SIP_TAG_NAME SIP_NAME('t', 'a', 'g', 0, 0, 0, 0, 0)
 #define SIP_BRANCH_NAME SIP_NAME('b', 'r', 'a', 'n', 'c', 'h', 0, 0)
 
-/* Walks through a header or a start-line from *at to what belongs to the place where it
- * begins: SIP_OUTSIDE the equals sign of the parameter `name`, SIP_DISPLAY the bracket before a URI or the
- * colon in it, SIP_USERINFO the at sign. *at becomes its offset. */
+/* Walks through a header or a start-line from *at. The first place sets the goal: SIP_OUTSIDE the equals sign of
+ * the parameter `name`, SIP_DISPLAY the bracket before a URI or the colon in it, SIP_USERINFO the at
+ * sign. *at becomes the offset of the goal. */
 static __always_inline enum sip_result sip_walk(
 	const struct sip_text *t, __u32 *at, enum sip_place place, __u64 name, __u16 *left)
 {
@@ -204,8 +204,7 @@ static inline long sip_skip_step(__u32 step __attribute__((unused)), void *state
 	return folds != SIP_FOUND;
 }
 
-/* Moves *at over white space, in which a line may be folded. SIP_NOT_THERE if the header
- * ends with it. */
+/* Moves *at over white space, in which the line may be folded. SIP_NOT_THERE: the header ends there. */
 static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = *t};
@@ -218,7 +217,7 @@ static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 
 	if ((__u8)word > ' ')
 		return SIP_FOUND;
 	if ((__u8)word == ' ' && (__u8)(word >> 8) > ' ') {
-		*at += 1; /* as nearly everybody writes it */
+		*at += 1; /* the usual spelling */
 		return SIP_FOUND;
 	}
 	walk.at = *at;
