@@ -15,28 +15,28 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "the next hop to a backend is no hop: a TTL of 1 is enough and stays",
+		.sentence = "forwarding takes no hop: a TTL of 1 is sufficient and unchanged",
 		.in = {.payload = ROW_INVITE, .ttl = 1},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a VLAN tag stays where a frame leaves as it came",
+		.sentence = "a frame that leaves through the receiving interface keeps its VLAN tag",
 		.in = {.payload = ROW_INVITE, .vlan = {0x6064}},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "both tags of QinQ stay where a frame leaves as it came",
+		.sentence = "a frame that leaves through the receiving interface keeps both QinQ tags",
 		.in = {.payload = ROW_INVITE, .vlan = {0x0064, 0xafff}},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a backend behind another interface: redirected",
+		.sentence = "a backend behind a different interface: redirected",
 		.in = {.payload = ROW_INVITE},
 		.setup = {.ifindex = OTHER_IFINDEX},
 		.verdict = VERDICT_call_id,
@@ -44,7 +44,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a VLAN tag means nothing on another interface: taken off",
+		.sentence = "a redirected frame loses its VLAN tag",
 		.in = {.payload = ROW_INVITE, .vlan = {0x6064}},
 		.setup = {.ifindex = OTHER_IFINDEX},
 		.verdict = VERDICT_call_id,
@@ -53,7 +53,7 @@ static const struct row rows[] = {
 		.untagged = true,
 	},
 	{
-		.sentence = "both tags of QinQ are taken off on another interface",
+		.sentence = "a redirected frame loses both QinQ tags",
 		.in = {.payload = ROW_INVITE, .vlan = {100, 200}},
 		.setup = {.ifindex = OTHER_IFINDEX},
 		.verdict = VERDICT_call_id,
@@ -62,7 +62,7 @@ static const struct row rows[] = {
 		.untagged = true,
 	},
 	{
-		.sentence = "what has no Call-ID is redirected likewise",
+		.sentence = "a message without a Call-ID is redirected, too",
 		.in = {.payload = "\r\n\r\n", .vlan = {100}},
 		.setup = {.ifindex = OTHER_IFINDEX},
 		.verdict = VERDICT_not_sip,
@@ -70,7 +70,7 @@ static const struct row rows[] = {
 		.untagged = true,
 	},
 	{
-		.sentence = "one IPv4 option is stepped over",
+		.sentence = "one IPv4 option is skipped",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .option_words = 1},
 		.verdict = VERDICT_call_id,
@@ -78,7 +78,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "as many IPv4 options as there can be are stepped over",
+		.sentence = "the maximum of IPv4 options is skipped",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .option_words = 10},
 		.verdict = VERDICT_call_id,
@@ -86,7 +86,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "an IPv6 extension header is stepped over",
+		.sentence = "an IPv6 extension header is skipped",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .extensions = 1},
 		.verdict = VERDICT_call_id,
@@ -94,7 +94,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "six IPv6 extension headers are stepped over",
+		.sentence = "six IPv6 extension headers are skipped",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .extensions = 6},
 		.verdict = VERDICT_call_id,
@@ -102,7 +102,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a seventh IPv6 extension header is one more than we read",
+		.sentence = "a seventh IPv6 extension header exceeds the limit",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .extensions = 7},
 		.verdict = VERDICT_not_service,
@@ -118,7 +118,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a long IPv6 extension header is stepped over",
+		.sentence = "a long IPv6 extension header is skipped",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .extensions = 4},
 		.pokes = {{14 + 40, 17}, {14 + 41, 3}},
@@ -127,14 +127,14 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "Ethernet padding stays",
+		.sentence = "Ethernet padding is kept",
 		.in = {.payload = "\r\n\r\n"},
 		.trailer = 14,
 		.verdict = VERDICT_not_sip,
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "text behind the end of the IP packet is not read",
+		.sentence = "text after the end of the IP packet is not read",
 		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCSeq: 1 OPTIONS\r\n"},
 		.trailer = 60,
 		.tail = "Call-ID: " ROW_CALL_ID "\r\n\r\n",
@@ -142,7 +142,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a Call-ID's line end behind the end of the IP packet is not read",
+		.sentence = "the line end of a Call-ID after the end of the IP packet is not read",
 		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCall-ID: " ROW_CALL_ID},
 		.trailer = 20,
 		.tail = "\r\n\r\n",
@@ -150,7 +150,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "IPv4: text behind the end of the UDP datagram is not read",
+		.sentence = "IPv4: text after the end of the UDP datagram is not read",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 20 + 4, 0}, {14 + 20 + 5, 8 + 60}},
@@ -158,7 +158,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "IPv6: text behind the end of the UDP datagram is not read",
+		.sentence = "IPv6: text after the end of the UDP datagram is not read",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 40 + 4, 0}, {14 + 40 + 5, 8 + 60}},
@@ -166,7 +166,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a UDP checksum of zero stays zero",
+		.sentence = "a UDP checksum of zero is unchanged",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 20 + 6, 0}, {14 + 20 + 7, 0}},
@@ -175,7 +175,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "wrong checksums are the backend's to find",
+		.sentence = "wrong checksums are forwarded unchanged",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 10, 0xaa}, {14 + 20 + 6, 0x55}},
@@ -184,7 +184,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "IPv4: what exactly fits the way",
+		.sentence = "IPv4: a packet that exactly fits the route",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.setup = {.mtu = 20 + ROW_INVITE_UDP},
@@ -193,7 +193,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "IPv6: what exactly fits the way",
+		.sentence = "IPv6: a packet that exactly fits the route",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.setup = {.mtu = 40 + ROW_INVITE_UDP},
@@ -202,7 +202,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "Ethernet padding and tags do not count against the MTU",
+		.sentence = "Ethernet padding and tags do not count towards the MTU",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .vlan = {100, 200}},
 		.trailer = 30,
@@ -237,13 +237,13 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a first fragment that ends before its Call-ID goes by its source",
+		.sentence = "a first fragment that ends before its Call-ID is forwarded by its source",
 		.in = {.payload = ROW_INVITE, .payload_length = 96, .more_fragments = true, .id = 7},
 		.verdict = VERDICT_call_id_too_far,
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a fragment header on what is whole changes nothing",
+		.sentence = "a fragment header on a complete packet changes nothing",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 7},
 		.pokes = {{14 + 40 + 3, 0}},

@@ -31,7 +31,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a fragment in the middle goes where the first one went",
+		.sentence = "a fragment in the middle follows the first one",
 		.before = &first,
 		.in = {.payload = "middle", .fragment_offset = 1480, .more_fragments = true, .id = 7},
 		.verdict = VERDICT_fragment,
@@ -39,7 +39,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "so does the last",
+		.sentence = "so does the last one",
 		.before = &first,
 		.in = {.payload = "last", .fragment_offset = 2960, .id = 7},
 		.verdict = VERDICT_fragment,
@@ -47,7 +47,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "where options lie behind the Fragment header, too",
+		.sentence = "also if options follow the Fragment header",
 		.before = &first_with_options,
 		.families = IPV6_ONLY,
 		.in = {.payload = "last", .fragment_offset = 2960, .id = 4012, .options_in_fragments = true},
@@ -75,7 +75,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "as far behind as it may be",
+		.sentence = "with the largest offset",
 		.before = &first,
 		.in = {.payload = "far", .fragment_offset = 32768, .id = 7},
 		.verdict = VERDICT_fragment,
@@ -83,14 +83,14 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a later fragment of another datagram waits for its first",
+		.sentence = "a later fragment of a different datagram waits for its first one",
 		.before = &first,
 		.in = {.payload = "other", .fragment_offset = 1480, .id = 8},
 		.verdict = VERDICT_held_fragment,
 		.action = XDP_DROP,
 	},
 	{
-		.sentence = "the same identification from somebody else is another datagram",
+		.sentence = "the same identification from a different source is a different datagram",
 		.families = IPV4_ONLY,
 		.before = &first_of_others,
 		.in = {.payload = "other", .fragment_offset = 1480, .id = 4009},
@@ -98,14 +98,15 @@ static const struct row rows[] = {
 		.action = XDP_DROP,
 	},
 	{
-		.sentence = "a later fragment of what is for no service is the kernel's, as its first was",
+		.sentence =
+			"a later fragment of a datagram for no service is passed to the kernel, as its first one was",
 		.before = &first_of_no_service,
 		.in = {.payload = "other", .fragment_offset = 1480, .id = 4010},
 		.verdict = VERDICT_not_service,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "so is one of another protocol",
+		.sentence = "so is one of a different protocol",
 		.before = &first_of_ping,
 		.families = IPV4_ONLY,
 		.in = {.payload = "other", .protocol = 1, .fragment_offset = 1480, .id = 4011},
@@ -121,13 +122,13 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "one too large to be held is the kernel's",
+		.sentence = "one that is too large to be held is passed to the kernel",
 		.in = {.payload = ROW_INVITE, .payload_length = 2100, .fragment_offset = 1480, .id = 12},
 		.verdict = VERDICT_orphan_fragment,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "a later fragment for no VIP of ours is the kernel's",
+		.sentence = "a later fragment for an address that is no VIP is passed to the kernel",
 		.families = IPV4_ONLY,
 		.in = {.payload = "x", .destination = "192.0.2.99", .fragment_offset = 1480, .id = 7},
 		.verdict = VERDICT_not_service,

@@ -15,7 +15,7 @@
 
 static const struct row rows[] = {
 	{
-		.sentence = "a TCP connection goes by its flow",
+		.sentence = "a TCP connection is forwarded by its flow",
 		.service = SERVICE_TCP,
 		.in = {.protocol = 6,
 			.destination_port = 5061,
@@ -26,7 +26,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "whatever is in it",
+		.sentence = "whatever its contents",
 		.service = SERVICE_TCP,
 		.in = {.protocol = 6,
 			.destination_port = 5061,
@@ -37,7 +37,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a TCP header that is cut short is the kernel's to judge",
+		.sentence = "a truncated TCP header is passed to the kernel",
 		.in = {.protocol = 6, .destination_port = 5061, .payload = "0123456", .payload_length = 7},
 		.verdict = VERDICT_malformed,
 		.action = XDP_PASS,
@@ -49,7 +49,7 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "by source address: the port makes no difference",
+		.sentence = "by source address: the port does not matter",
 		.service = SERVICE_NEAR,
 		.in = {.payload = ROW_INVITE, .destination_port = 5062, .source_port = 40002},
 		.by_address = true,
@@ -57,7 +57,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a REGISTER goes to the pool that is named for it",
+		.sentence = "a REGISTER goes to the pool of its method",
 		TO_SPLIT("REGISTER" REST),
 		.other_pool = true,
 		BY_CALL_ID,
@@ -79,29 +79,29 @@ static const struct row rows[] = {
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "and a response, whatever it answers",
+		.sentence = "and a response of any method",
 		TO_SPLIT("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7\r\nCall-ID: " ROW_CALL_ID
 			 "\r\nCSeq: 1 REGISTER\r\n\r\n"),
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "a method that nobody knows goes to the pool for those",
+		.sentence = "an unknown method goes to the pool for unknown methods",
 		TO_SPLIT("FROBNICATE" REST),
 		.other_pool = true,
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "an invite is an INVITE, as servers take it",
+		.sentence = "an invite counts as an INVITE, as in servers",
 		TO_SPLIT("invite" REST),
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "and so is a Subscribe",
+		.sentence = "so does a Subscribe as a SUBSCRIBE",
 		TO_SPLIT("Subscribe" REST),
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "a longer name is another method",
+		.sentence = "a longer name is a different method",
 		TO_SPLIT("INVITED" REST),
 		.other_pool = true,
 		BY_CALL_ID,
@@ -113,7 +113,7 @@ static const struct row rows[] = {
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "what is no SIP goes to the service's pool",
+		.sentence = "non-SIP goes to the pool of the service",
 		TO_SPLIT("\r\n\r\n"),
 		.verdict = VERDICT_not_sip,
 		.action = XDP_TX,

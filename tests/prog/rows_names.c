@@ -16,14 +16,14 @@
 
 static const struct row rows[] = {
 	{
-		.sentence = "who calls decides",
+		.sentence = "the user of From decides",
 		TO_USER(MESSAGE(REQUEST, CLIENT, "<sip:alice@example.com>")),
 		.verdict = VERDICT_user,
 		.action = XDP_TX,
 		.call_id = "alice",
 	},
 	{
-		.sentence = "nobody calls: by source",
+		.sentence = "without a user in From: by source",
 		TO_USER(MESSAGE(REQUEST, CLIENT, "<sip:example.com>")),
 		.verdict = VERDICT_no_user,
 		.action = XDP_TX,
@@ -35,14 +35,14 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "an answer to what a backend has sent is that backend's",
+		.sentence = "a response to a backend's request goes to that backend",
 		TO_USER(MESSAGE("SIP/2.0 200 OK", "10.0.0.3:5060", "<sip:alice@example.com>")),
 		.verdict = VERDICT_hint,
 		.action = XDP_TX,
 		.backend = 3,
 	},
 	{
-		.sentence = "a request that names a backend is that backend's",
+		.sentence = "a request that names a backend goes to that backend",
 		TO_USER(MESSAGE("BYE sip:px@10.0.0.2 SIP/2.0", CLIENT, "<sip:alice@example.com>")),
 		.verdict = VERDICT_hint,
 		.action = XDP_TX,

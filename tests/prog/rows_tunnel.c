@@ -110,7 +110,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.id = 9),
 	},
 	{
-		.sentence = "a UDP checksum of zero stays zero",
+		.sentence = "a UDP checksum of zero is unchanged",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 20 + 6, 0}, {14 + 20 + 7, 0}},
@@ -223,7 +223,7 @@ static const struct row rows[] = {
 		.untagged = true,
 	},
 	{
-		.sentence = "both tags of QinQ are taken off on another interface",
+		.sentence = "a redirected frame loses both QinQ tags",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .vlan = {100, 200}},
 		.setup = {IPV4_WAY, .ifindex = OTHER_IFINDEX},
@@ -234,7 +234,7 @@ static const struct row rows[] = {
 		.untagged = true,
 	},
 	{
-		.sentence = "Ethernet padding stays behind",
+		.sentence = "Ethernet padding is kept behind",
 		.families = IPV4_ONLY,
 		.in = {.payload = "\r\n\r\n"},
 		.trailer = 14,
