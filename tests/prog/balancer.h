@@ -23,10 +23,10 @@
 #include "frame.h"
 #include "run.h"
 
-/* BPF_PROG_TEST_RUN reports this as the interface a frame came by, unless told. */
+/* The receiving interface that BPF_PROG_TEST_RUN reports by default. */
 #define TEST_IFINDEX 1
 
-/* Where its probes come from. */
+/* The source addresses of probes. */
 #define TEST_PROBE_ADDRESS "203.0.113.2"
 #define TEST_PROBE_ADDRESS6 "2001:db8:1::2"
 
@@ -43,7 +43,7 @@ enum test_service {
 
 extern const uint64_t test_hash_key[2];
 
-#define TEST_MTU 1500 /* of the interface that receives */
+#define TEST_MTU 1500 /* of the receiving interface */
 
 struct balancer_setup {
 	uint32_t backends;           /* [4] */
@@ -53,29 +53,30 @@ struct balancer_setup {
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
 	bool no_users;               /* SERVICE_USER is not there */
-	bool nobody;                 /* slots belong to no backend */
+	bool nobody;                 /* slots have no owner */
 	bool ping;                   /* VIPs answer echo requests */
 	bool no_ranges;              /* VIPs have no ranges */
-	bool unreachable;            /* slots belong to backends to which there is no way */
+	bool unreachable;            /* slots belong to unreachable backends */
 	bool dead;                   /* backends are not alive, but have their slots */
-	bool shares_interface_mac;   /* another interface has the element of interface_macs, with 02:00:00:00:01:01 */
+	bool shares_interface_mac;   /* a different interface occupies the element of interface_macs, with
+					02:00:00:00:01:01 */
 	bool no_fast_path;           /* every frame goes through the stages */
 };
 
-/* Everything that the program counts. */
+/* All counters of the program. */
 struct balancer_counts {
 	uint64_t verdicts[VERDICT_COUNT];
 	struct traffic service[SERVICE_COUNT];
 	struct traffic total; /* of all backends */
 };
 
-/* Loads and fills; aborts the test when the kernel refuses. */
+/* Loads the program and fills its maps; aborts the test if the kernel refuses. */
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup);
 
-/* Fills anew what is loaded; the numbers of backends and slots must be the same. */
+/* Fills the maps of a loaded program again; the numbers of backends and slots must be the same. */
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup);
 
-/* The map that a service is in, and its key there. */
+/* The map that contains a service, and its key there. */
 union any_service_key {
 	struct service_key key;
 	struct service_key_ipv4 ipv4;
@@ -83,7 +84,7 @@ union any_service_key {
 
 int balancer_services(struct balancer_bpf *skel, const struct service_key *key, union any_service_key *in_map);
 
-/* What a backend of the setup looks like. */
+/* The entry of a backend of the setup. */
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id);
 
 /* The id of the backend that owns a hash in a pool. */
@@ -95,10 +96,10 @@ uint64_t balancer_hash(const char *call_id, size_t length);
 /* Runs one frame through the program, in place; returns what XDP returned. */
 uint32_t balancer_run(struct balancer_bpf *skel, struct frame *frame);
 
-/* Empties the rings of punts, as a daemon does: what nothing reads is soon given nothing more. */
+/* Empties the ring buffers, like a daemon: the program soon adds nothing to a ring buffer without a reader. */
 void balancer_drain(struct balancer_bpf *skel);
 
-/* To which backend a frame that came out is addressed: its id, from the MAC. */
+/* The id of the backend to which a frame is addressed, by its MAC address. */
 uint32_t balancer_receiver(const struct frame *frame);
 
 /* The sum over all CPUs of one verdict's counter. */
@@ -107,7 +108,7 @@ uint64_t balancer_verdict(struct balancer_bpf *skel, enum verdict verdict);
 /* Reads all counters. */
 void balancer_count(struct balancer_bpf *skel, uint32_t backends, struct balancer_counts *counts);
 
-/* What was sent to one backend. */
+/* The packets sent to one backend. */
 struct traffic balancer_traffic(struct balancer_bpf *skel, uint32_t id);
 
 /* The name of a verdict, as abi.h has it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Builds and reads the Ethernet frames of the packet tests. Shares no code with bpf/:
- * what it says about a header comes from the RFCs, not from the program under test. */
+/* Builds and reads the Ethernet frames of the packet tests. Shares no code with bpf/: its knowledge of headers
+ * comes from the RFCs, not from the program under test. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@ struct frame {
 	size_t length;
 };
 
-/* A frame in the words of a test's row; what is left out has the default in brackets. */
+/* A frame as a test row describes it; brackets contain the default of an omitted member. */
 struct frame_spec {
 	const char *source;        /* address, IPv4 or IPv6 ["198.51.100.7"] */
 	const char *destination;   /* ["192.0.2.10"] */
@@ -35,21 +35,22 @@ struct frame_spec {
 	uint16_t fragment_offset;       /* bytes */
 	uint8_t option_words;           /* IPv4 options, words of 4 bytes */
 	uint8_t extensions;             /* number of IPv6 destination options headers */
-	bool options_in_fragments;      /* one more, behind the Fragment header */
-	uint16_t ethertype;             /* instead of the right one */
+	bool options_in_fragments;      /* one more, after the Fragment header */
+	uint16_t ethertype;             /* instead of the correct one */
 	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
 	uint16_t icmp_type;             /* of an ICMP or ICMPv6 message; FRAME_ECHO_REPLY: 0 */
 	const struct frame_spec *quote; /* the packet that it quotes, */
 	size_t quote_length;            /* cut to so many bytes [all] */
-	bool quote_extended;            /* says how many, and has an extension behind them (RFC 4884) */
+	bool quote_extended;            /* states its length, and an extension follows (RFC 4884) */
 };
 
-/* Builds a frame with right lengths and checksums. */
+/* Builds a frame with correct lengths and checksums. */
 void frame_build(struct frame *frame, const struct frame_spec *spec);
 
-/* Are the IPv4 header at `ip` and its checksum right? */
+/* Returns whether the IPv4 header at `ip` and its checksum are correct. */
 bool frame_ipv4_is_sound(const uint8_t *ip, size_t length);
 
-/* Is the checksum of the UDP datagram in the IP packet at `ip` right? Of the ICMP message? */
+/* Returns whether the checksum of the UDP datagram, or of the ICMP message, in the IP packet at `ip` is
+ * correct. */
 bool frame_udp_is_sound(const uint8_t *ip, size_t length);
 bool frame_icmp_is_sound(const uint8_t *ip, size_t length);

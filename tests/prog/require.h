@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What a packet test needs. Apart from run.h, which the benchmark uses, too. */
+/* The requirements of a packet test. Separate from run.h, which the benchmark also uses. */
 #pragma once
 
 #include <criterion/criterion.h>
 #include "run.h"
 
-/* Skips the test, and says why, where XDP programs may not be loaded. */
+/* Skips the test with the reason if XDP programs must not be loaded. */
 static inline void require_run(void)
 {
 	char reason[RUN_REASON_SIZE];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Numbers that look random and are the same in each run, so that what failed once fails again. */
+/* Pseudo-random numbers, the same in each run, so that a failure repeats. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ static inline uint64_t rng_seed(void)
 	return text ? strtoull(text, NULL, 0) : 1;
 }
 
-/* The n-th sequence of a seed: one message of a test can be made again without those before it. */
+/* The n-th sequence of a seed: a test can repeat one message without those before it. */
 static inline struct rng rng_start(uint64_t seed, uint64_t n)
 {
 	return (struct rng){.state = (seed << 32) + n};

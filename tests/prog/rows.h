@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A packet test is a row: a sentence, a frame in, a verdict, a frame out. This runs rows. */
+/* A packet test is a row: a sentence, an input frame, a verdict and an output frame. This runs the rows. */
 #pragma once
 
 #include "balancer.h"
@@ -21,21 +21,22 @@ struct row {
 	enum row_family families;
 	struct frame_spec in; /* without a destination: the VIP of `service` in the row's family */
 	struct poke pokes[4];
-	size_t trailer;   /* bytes behind the IP packet: Ethernet padding */
-	const char *tail; /* text that the trailer begins with */
+	size_t trailer;   /* bytes after the IP packet: Ethernet padding */
+	const char *tail; /* text at the start of the trailer */
 	struct run_options run;
 	struct balancer_setup setup;
 	enum test_service service;
-	const struct frame_spec *before; /* a frame that came earlier, addressed as this one */
-	bool other_pool;                 /* pool 1 has it */
-	uint32_t backend;                /* this one has it, whatever the keys say */
-	bool by_address;                 /* its owner is that of the source address alone */
+	const struct frame_spec *before; /* an earlier frame with the same addresses */
+	bool other_pool;                 /* pool 1 selects the backend */
+	uint32_t backend;                /* id of the expected backend, whatever the keys say */
+	bool by_address;                 /* the owner is selected by the source address alone */
 
 	enum verdict verdict;
 	uint32_t action;
-	const char *call_id;             /* whose owner gets it; NULL: the owner of its source does */
-	const struct frame_spec *tunnel; /* outer header; addresses are the backend's, the inner loses a hop */
-	bool untagged;                   /* VLAN tags are taken off */
+	const char *call_id; /* Call-ID that selects the owner; NULL: the source selects it */
+	const struct frame_spec
+		*tunnel; /* outer header, with the addresses of the backend; the inner packet loses a hop */
+	bool untagged;   /* VLAN tags are removed */
 };
 
 struct row_table {
@@ -63,8 +64,8 @@ extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malf
 /* Its length with the UDP header. */
 #define ROW_INVITE_UDP (8 + sizeof(ROW_INVITE) - 1)
 
-/* Runs a row for each of its families; every fault fails the test and names the row. 0, or
- * -EINVAL when this kernel does not take the row's run options. */
+/* Runs a row for each of its families; every failure names the row. Returns 0, or -EINVAL if this kernel does
+ * not support the run options of the row. */
 int row_run(struct balancer_bpf *skel, const struct row *row);
 
 void row_run_table(struct balancer_bpf *skel, const struct row_table *table);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Puts frames through a loaded XDP program by BPF_PROG_TEST_RUN and reads what it counted.
- * Knows nothing of what a program does. */
+/* Runs frames through a loaded XDP program by BPF_PROG_TEST_RUN and reads its counters. Independent of what a
+ * program does. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,21 +10,21 @@
 
 #define RUN_REASON_SIZE 160
 
-/* What a driver may do to a frame; newer kernels let a test do it too. */
+/* Properties of a driver; newer kernels let a test set them. */
 struct run_options {
-	uint32_t direct; /* bytes that the program can read directly, the rest is in fragments [a page's worth] */
-	uint32_t taken;  /* bytes of metadata in the room before the frame; a multiple of 4 */
+	uint32_t direct; /* bytes that are directly readable, the rest is in fragments [a page] */
+	uint32_t taken;  /* bytes of metadata in front of the frame; a multiple of 4 */
 };
 
-/* May this process load XDP programs? If not, `reason` says why. */
+/* Returns whether this process may load XDP programs. If not, `reason` says why. */
 bool run_is_allowed(char reason[RUN_REASON_SIZE]);
 
-/* Runs one frame through a program, in place. Returns what XDP returned, or -errno: -EINVAL
- * for options that this kernel does not take. */
+/* Runs one frame through a program, in place. Returns the XDP action, or -errno: -EINVAL for options that this
+ * kernel does not support. */
 int run_frame(int program, struct frame *frame, const struct run_options *options);
 
 /* One element of a per-CPU map of __u64 counters, summed over all CPUs. */
 void run_counters(int map, uint32_t key, uint64_t *sums, size_t count);
 
-/* Ends the test with what errno says if `error` is not 0. */
+/* Ends the test with the text of errno if `error` is not 0. */
 void run_must(int error, const char *what);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes SIP messages as a farm sees them, and stranger ones: every spelling of a Call-ID
- * that RFC 3261 allows among headers in any order. Spoils them, too. */
+/* Generates SIP messages, common and unusual: every spelling of a Call-ID that RFC 3261 allows, among headers
+ * in any order. Can also damage them. */
 #pragma once
 
 #include <stddef.h>
@@ -14,12 +14,12 @@ struct sip_message {
 	size_t length;
 };
 
-/* A Call-ID of one of the families that are about: UUIDs, counters, words of RFC 3261's grammar. */
+/* A Call-ID of a common family: UUIDs, counters, words of the grammar in RFC 3261. */
 void sip_message_call_id(struct rng *rng, char call_id[SIP_CALL_ID_SIZE]);
 
-/* A request or response. Its first Call-ID has the given value, and is spelt anyhow; NULL: there
- * is none. Text that looks like another Call-ID may be anywhere else. Within the scanner's limits. */
+/* A request or response. Its first Call-ID has the given value, in any spelling; NULL: there is none. Text
+ * that looks like a second Call-ID may be anywhere else. The message is within the limits of the scanner. */
 void sip_message_write(struct rng *rng, const char *call_id, struct sip_message *message);
 
-/* Spoils it: bytes flipped, cut off, taken out, doubled, put in. Or all of it is garbage. */
+/* Damages it: flips, truncates, removes, duplicates or inserts bytes, or replaces all of it by garbage. */
 void sip_message_spoil(struct rng *rng, struct sip_message *message);
