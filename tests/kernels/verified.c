@@ -43,8 +43,8 @@ static bool is_callback(const struct bpf_insn *insn)
 	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC;
 }
 
-/* The instruction that another one calls, or names as a callback; 0 if it does neither. The
- * kernel keeps the distance of a call in `off` when it gives a compiled program out. */
+/* The target of a call, or of a reference to a callback; 0 for other instructions. In a dump of a loaded
+ * program the kernel stores the distance of a call in `off`. */
 static uint32_t target_of(const struct code *code, uint32_t at)
 {
 	const struct bpf_insn *insn = &code->insns[at];

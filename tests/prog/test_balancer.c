@@ -202,8 +202,8 @@ Test(balancer, every_verdict_is_reached)
 		cr_expect(rows[verdict], "no row reaches the verdict %s", balancer_verdict_name(verdict));
 }
 
-/* The golden row: whoever changes the hash or the choice of a slot moves every call of every
- * running group of balancers, and has to change these numbers knowingly. */
+/* Fixed expected values: a change of the hash or of the slot selection moves every call of every running group
+ * of balancers, and must change these numbers deliberately. */
 Test(balancer, a_call_id_has_the_slot_that_it_always_had)
 {
 	static const struct {
@@ -468,8 +468,8 @@ Test(balancer, a_daemon_that_does_not_read_is_given_nothing)
 	expect_not_read(PUNT_CLASS_OVERSIZE, &(struct frame_spec){.payload = ROW_INVITE}, VERDICT_too_big);
 }
 
-/* What is cut up goes to one backend, even if the first piece ends before the Call-ID. The
- * daemon says who that is just before it sends the pieces: until then nobody knows of it. */
+/* A fragmented datagram goes to one backend, even if its first fragment ends before the Call-ID. The daemon
+ * stores that backend just before it sends the fragments. */
 Test(balancer, pieces_go_where_the_whole_was_to_go)
 {
 	const struct balancer_setup narrow = {.mtu = 300};

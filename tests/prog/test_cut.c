@@ -90,7 +90,7 @@ static uint32_t invite_owner(const struct balancer_setup *setup)
 	return balancer_owner(setup, SERVICE_SIP, balancer_hash(ROW_CALL_ID, strlen(ROW_CALL_ID)));
 }
 
-/* A good packet whose message is cut: its Call-ID counts only when its end can be seen. */
+/* A valid packet with a truncated message: its Call-ID counts only if its end is visible. */
 Test(cut, a_message_cut_at_any_byte_never_has_another_call_id)
 {
 	const struct balancer_setup setup = {.backends = 4096};

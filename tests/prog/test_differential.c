@@ -38,7 +38,7 @@ TestSuite(differential, .init = load, .fini = unload);
 /* What became of a frame. */
 struct outcome {
 	enum verdict verdict;
-	uint32_t receiver; /* 0: nobody */
+	uint32_t receiver; /* 0: none */
 };
 
 /* By the host build: what key.h does. */

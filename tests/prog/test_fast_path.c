@@ -106,7 +106,7 @@ static void make_tcp(struct rng *rng, struct frame_spec *spec)
 		spec->payload_length = rng_below(rng, spec->payload_length < 24 ? spec->payload_length + 1 : 24);
 }
 
-/* Frames that the fast path takes, and those that differ from them in one thing or another. */
+/* Frames that the fast path takes, and frames that differ from them in one respect. */
 static void write_frame(struct rng *rng, struct frame *frame)
 {
 	static const uint16_t ports[] = {5060, 5060, 5060, 5060, 5062, 5061, 5063, 5064, 5070, 10003, 80};

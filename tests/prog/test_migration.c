@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Slots migrating: which backend gets each message of a call while its slot is on its way
- * from PREVIOUS to OWNER, and what is noted about it. */
+/* Migration: which backend receives each message of a call while its slot migrates from PREVIOUS to OWNER, and
+ * how the call is tracked. */
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -57,7 +57,7 @@ static void set_alive(uint32_t id, bool alive)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
 }
 
-/* One message of a call: its first line, its To, and who must get it. */
+/* One message of a call: its first line, its To, and the expected backend. */
 struct saying {
 	const char *line;
 	const char *to;
