@@ -5,6 +5,7 @@
 #pragma once
 
 #include "vmlinux/types.h"
+#include "counters.h"
 #include "verdicts.h"
 
 #define ABI_VERSION 5
@@ -50,13 +51,11 @@ enum affinity {
 	AFFINITY_REQUEST_USER,
 };
 
-/* SIP methods to which `methods:` can assign a pool (RFC 3261 and its extensions). */
+/* SIP methods to which `methods:` can assign a pool (RFC 3261 and its extensions). counters.h has the same order. */
 enum method {
 	METHOD_NONE, /* a response, or not SIP */
 	METHOD_INVITE,
-	METHOD_ACK,
 	METHOD_BYE,
-	METHOD_CANCEL,
 	METHOD_OPTIONS,
 	METHOD_REGISTER,
 	METHOD_PRACK,     /* RFC 3262 */
@@ -68,6 +67,8 @@ enum method {
 	METHOD_MESSAGE, /* RFC 3428 */
 	METHOD_UPDATE,  /* RFC 3311 */
 	METHOD_OTHER,   /* any other token */
+	METHOD_ACK,     /* ACK and CANCEL are never initial */
+	METHOD_CANCEL,
 	METHOD_COUNT,
 };
 
@@ -116,8 +117,9 @@ struct service_key_ipv4 {
 };
 
 enum service_flags {
-	SERVICE_METHODS = 1, /* the pool depends on the method */
-	SERVICE_ROUTE = 2,   /* the topmost Route of a request may name a backend */
+	SERVICE_METHODS = 1,  /* the pool depends on the method */
+	SERVICE_ROUTE = 2,    /* the topmost Route of a request may name a backend */
+	SERVICE_MESSAGES = 4, /* SIP messages are counted */
 };
 
 /* vips: hash, address -> struct vip. All VIPs, for packets without a port and for ports without a service. */
@@ -333,11 +335,28 @@ struct backend {
 	__u8 pad[4];
 };
 
-/* service_traffic, backend_traffic: per-CPU arrays by id. Bytes are those of the frame as received. */
-struct traffic {
-	__u64 packets;
-	__u64 bytes;
+/* service_traffic, backend_traffic: per-CPU arrays by id of the structs below. Bytes are those of the frame as
+ * received. The message counters of a service without SERVICE_MESSAGES do not change. Messages and bytes share an
+ * element, so that one look-up finds both. */
+#define COUNTER_MEMBER(name, kind, label, detail, text) __u64 name;
+struct service_traffic {
+	SERVICE_COUNTERS(COUNTER_MEMBER)
 };
+struct backend_traffic {
+	BACKEND_COUNTERS(COUNTER_MEMBER)
+};
+#undef COUNTER_MEMBER
+
+#define COUNTER_VALUE(name, kind, label, detail, text) SERVICE_COUNTER_##name,
+enum service_counter {
+	SERVICE_COUNTERS(COUNTER_VALUE) SERVICE_COUNTER_COUNT
+};
+#undef COUNTER_VALUE
+#define COUNTER_VALUE(name, kind, label, detail, text) BACKEND_COUNTER_##name,
+enum backend_counter {
+	BACKEND_COUNTERS(COUNTER_VALUE) BACKEND_COUNTER_COUNT
+};
+#undef COUNTER_VALUE
 
 /* service_names, pool_names: arrays by id, for people and for a restarted daemon. The kernel never reads them. */
 struct name {
@@ -475,7 +494,8 @@ _Static_assert(sizeof(struct fragment) == 24, "fragment");
 _Static_assert(sizeof(struct punt) == 2120, "punt");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
-_Static_assert(sizeof(struct traffic) == 16, "traffic");
+_Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "service_traffic");
+_Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "backend_traffic");
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 176, "backend_record");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");

@@ -38,13 +38,16 @@ static __always_inline int finish_verdict(enum verdict verdict, int forwarded)
 #undef VERDICT_CASE
 }
 
+/* The first two counters of a service and of a backend. */
 static __always_inline void finish_count(void *map, __u32 id, __u64 bytes)
 {
-	struct traffic *traffic = bpf_map_lookup_elem(map, &id);
+	__u64 *counters = bpf_map_lookup_elem(map, &id);
 
-	if (traffic) {
-		traffic->packets++;
-		traffic->bytes += bytes;
+	_Static_assert(SERVICE_COUNTER_packets == 0 && BACKEND_COUNTER_packets == 0, "order of counters");
+	_Static_assert(SERVICE_COUNTER_bytes == 1 && BACKEND_COUNTER_bytes == 1, "order of counters");
+	if (counters) {
+		counters[SERVICE_COUNTER_packets]++;
+		counters[SERVICE_COUNTER_bytes] += bytes;
 	}
 }
 

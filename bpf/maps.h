@@ -168,20 +168,20 @@ struct {
 	__type(value, struct verdict_counters);
 } verdicts SEC(".maps");
 
-/* The packets received for each service, whatever their verdict. */
+/* The packets and SIP messages received for each service, whatever their verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DEFAULT_SERVICES);
 	__type(key, __u32);
-	__type(value, struct traffic);
+	__type(value, struct service_traffic);
 } service_traffic SEC(".maps");
 
-/* The packets sent to each backend. */
+/* The packets and SIP messages sent to each backend. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DEFAULT_BACKENDS);
 	__type(key, __u32);
-	__type(value, struct traffic);
+	__type(value, struct backend_traffic);
 } backend_traffic SEC(".maps");
 
 /* The remaining maps are for people and for user space. The program does not read them. */

@@ -97,7 +97,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		{{"move-calls", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(move_calls),
 			.help = "reload even if established calls move: a different affinity, hash_key or pool"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
-	[COMMAND_STATS] = {.words = "stats", .help = "show the packet counters by verdict, service and backend"},
+	[COMMAND_STATS] = {.words = "stats",
+		.help = "show the counters of packets and SIP messages by verdict, service and backend"},
 };
 
 #undef POOL

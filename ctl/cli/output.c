@@ -77,6 +77,23 @@ static const struct column service_traffic_columns[] = {
 	{"SERVICE", "name", CELL_TEXT},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"BYTES", "bytes", CELL_NUMBER},
+	{"NOT SIP", "not_sip", CELL_NUMBER},
+	{0},
+};
+
+static const struct column request_columns[] = {
+	{"SERVICE", "service", CELL_TEXT},
+	{"METHOD", "method", CELL_TEXT},
+	{"DIALOG", "dialog", CELL_TEXT},
+	{"REQUESTS", "messages", CELL_NUMBER},
+	{0},
+};
+
+static const struct column response_columns[] = {
+	{"SERVICE", "service", CELL_TEXT},
+	{"CSEQ", "cseq", CELL_TEXT},
+	{"CODE", "code", CELL_TEXT},
+	{"RESPONSES", "messages", CELL_NUMBER},
 	{0},
 };
 
@@ -85,6 +102,13 @@ static const struct column backend_traffic_columns[] = {
 	{"BACKEND", "name", CELL_TEXT},
 	{"PACKETS", "packets", CELL_NUMBER},
 	{"BYTES", "bytes", CELL_NUMBER},
+	{"INVITES", "initial_invite", CELL_NUMBER},
+	{"REGISTERS", "initial_register", CELL_NUMBER},
+	{"OTHER INITIAL", "initial_other", CELL_NUMBER},
+	{"IN DIALOG", "in_dialog", CELL_NUMBER},
+	{"UNKNOWN", "unknown", CELL_NUMBER},
+	{"RESPONSES", "response", CELL_NUMBER},
+	{"NOT SIP", "not_sip", CELL_NUMBER},
 	{0},
 };
 
@@ -207,6 +231,10 @@ static void put_stats(const json_t *stats)
 	columns_print(json_object_get(stats, "verdicts"), verdict_columns, "no verdicts");
 	putchar('\n');
 	columns_print(json_object_get(stats, "services"), service_traffic_columns, "no services");
+	putchar('\n');
+	columns_print(json_object_get(stats, "requests"), request_columns, "no requests");
+	putchar('\n');
+	columns_print(json_object_get(stats, "responses"), response_columns, "no responses");
 	putchar('\n');
 	columns_print(json_object_get(stats, "backends"), backend_traffic_columns, "no backends");
 }

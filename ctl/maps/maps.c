@@ -342,10 +342,10 @@ int maps_read(const struct maps *maps, struct image **out)
 
 /* --- writing */
 
-/* Sets a per-CPU counter to zero on every CPU, for an id that is given to another backend or service. */
+/* Sets all counters of an id to zero on every CPU, for an id that is given to another backend or service. */
 static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 {
-	struct traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes));
+	struct service_traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes)); /* the larger of the two */
 	int error = bpf_map_update_elem(maps->fd[map], &id, zeroes, BPF_ANY);
 
 	free(zeroes);
@@ -428,12 +428,12 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out)
 	return sum_counters(maps, MAP_VERDICTS, 0, out, sizeof(*out));
 }
 
-int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
+int maps_service_traffic(const struct maps *maps, uint32_t id, struct service_traffic *out)
 {
 	return sum_counters(maps, MAP_SERVICE_TRAFFIC, id, out, sizeof(*out));
 }
 
-int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out)
+int maps_backend_traffic(const struct maps *maps, uint32_t id, struct backend_traffic *out)
 {
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }

@@ -39,10 +39,13 @@ int maps_read(const struct maps *maps, struct image **out);
 /* Carries out one step. 0 or -errno. */
 int maps_apply(const struct maps *maps, const struct plan_step *step);
 
-/* Counters, summed over CPUs. 0 or -errno. */
+/* Counters, summed over CPUs; all zero on an error. 0 or -errno. The counters of a service and of a backend
+ * (bpf/counters.h) begin with packets and bytes; the SIP messages follow. They are cumulative from the time when
+ * the id was given to the service or backend. Each struct can be read as an array of __u64 by enum
+ * service_counter or enum backend_counter; maps_report.h has a description of each element. */
 int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
-int maps_service_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
-int maps_backend_traffic(const struct maps *maps, uint32_t id, struct traffic *out);
+int maps_service_traffic(const struct maps *maps, uint32_t id, struct service_traffic *out);
+int maps_backend_traffic(const struct maps *maps, uint32_t id, struct backend_traffic *out);
 
 /* Calls `visit` for every tracked call. The number of calls, or -errno. */
 typedef void maps_visit_tracked_call(const struct tracked_key *key, const struct tracked_call *tracked, void *data);

@@ -24,6 +24,20 @@ const struct verdict_text maps_report_verdicts[VERDICT_COUNT] = {BALANCER_VERDIC
 #undef NORMAL
 #undef ANOMALY
 
+#define COUNTER_TEXT(name, kind, label, detail, text) {#name, COUNTER_##kind, label, detail, text},
+const struct counter_text maps_report_service_counters[SERVICE_COUNTER_COUNT] = {SERVICE_COUNTERS(COUNTER_TEXT)};
+const struct counter_text maps_report_backend_counters[BACKEND_COUNTER_COUNT] = {BACKEND_COUNTERS(COUNTER_TEXT)};
+#undef COUNTER_TEXT
+
+json_t *maps_report_class(const struct counter_text *counter)
+{
+	const char *code = counter->detail;
+
+	if (!strncmp(code, "other_", strlen("other_")))
+		return json_string(code + strlen("other_"));
+	return strlen(code) == 3 ? json_sprintf("%cxx", code[0]) : json_string(code);
+}
+
 /* --- stats */
 
 static json_t *verdicts_json(const struct maps *maps)
@@ -40,12 +54,6 @@ static json_t *verdicts_json(const struct maps *maps)
 	return list;
 }
 
-static json_t *traffic_json(const char *name, const struct traffic *traffic)
-{
-	return json_pack("{s:s, s:I, s:I}", "name", name, "packets", (json_int_t)traffic->packets, "bytes",
-		(json_int_t)traffic->bytes);
-}
-
 static bool exists(const struct backend_record *record)
 {
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
@@ -60,29 +68,68 @@ static uint32_t next_backend(const struct image *image, const char *pool, uint32
 	return 0;
 }
 
+static json_t *counted_request(const char *service, const struct counter_text *counter, uint64_t messages)
+{
+	return json_pack("{s:s, s:s, s:s, s:I}", "service", service, "method", counter->method, "dialog",
+		counter->detail, "messages", (json_int_t)messages);
+}
+
+static json_t *counted_response(const char *service, const struct counter_text *counter, uint64_t messages)
+{
+	return json_pack("{s:s, s:s, s:s, s:o, s:I}", "service", service, "cseq", counter->method, "code",
+		counter->detail, "class", maps_report_class(counter), "messages", (json_int_t)messages);
+}
+
+/* Message counters that are 0 are left out: a service has far more of them than it uses. */
+static void add_service(json_t *stats, const char *name, const struct service_traffic *traffic)
+{
+	const __u64 *values = (const __u64 *)traffic;
+
+	json_array_append_new(json_object_get(stats, "services"),
+		json_pack("{s:s, s:I, s:I, s:I}", "name", name, "packets", (json_int_t)traffic->packets, "bytes",
+			(json_int_t)traffic->bytes, "not_sip", (json_int_t)traffic->not_sip));
+	for (int i = 0; i < SERVICE_COUNTER_COUNT; i++) {
+		const struct counter_text *counter = &maps_report_service_counters[i];
+
+		if (values[i] && counter->kind == COUNTER_REQUEST)
+			json_array_append_new(
+				json_object_get(stats, "requests"), counted_request(name, counter, values[i]));
+		if (values[i] && counter->kind == COUNTER_RESPONSE)
+			json_array_append_new(
+				json_object_get(stats, "responses"), counted_response(name, counter, values[i]));
+	}
+}
+
+static void add_backend(json_t *stats, const struct backend_record *record, const struct backend_traffic *traffic)
+{
+	json_t *backend = json_pack("{s:s, s:s}", "pool", record->pool, "name", record->name);
+
+	for (int i = 0; i < BACKEND_COUNTER_COUNT; i++)
+		json_object_set_new(backend, maps_report_backend_counters[i].name,
+			json_integer((json_int_t)((const __u64 *)traffic)[i]));
+	json_array_append_new(json_object_get(stats, "backends"), backend);
+}
+
 json_t *maps_report_stats(const struct maps *maps, const struct image *image)
 {
-	json_t *services = json_array(), *backends = json_array();
-	struct traffic traffic;
+	json_t *stats = json_pack("{s:o, s:[], s:[], s:[], s:[]}", "verdicts", verdicts_json(maps), "services",
+		"requests", "responses", "backends");
+	struct service_traffic service;
+	struct backend_traffic backend;
 
 	for (uint32_t id = 0; id < image->contract.services; id++) {
 		if (!image->service_names[id].name[0])
 			continue;
-		maps_service_traffic(maps, id, &traffic);
-		json_array_append_new(services, traffic_json(image->service_names[id].name, &traffic));
+		maps_service_traffic(maps, id, &service);
+		add_service(stats, image->service_names[id].name, &service);
 	}
 	for (uint32_t id = 1; id <= image->contract.backends; id++) {
-		json_t *backend;
-
 		if (!exists(&image->records[id]))
 			continue;
-		maps_backend_traffic(maps, id, &traffic);
-		backend = traffic_json(image->records[id].name, &traffic);
-		json_object_set_new(backend, "pool", json_string(image->records[id].pool));
-		json_array_append_new(backends, backend);
+		maps_backend_traffic(maps, id, &backend);
+		add_backend(stats, &image->records[id], &backend);
 	}
-	return protocol_ok(json_pack(
-		"{s:o, s:o, s:o}", "verdicts", verdicts_json(maps), "services", services, "backends", backends));
+	return protocol_ok(stats);
 }
 
 /* --- backends */
@@ -103,7 +150,7 @@ static json_t *backend_json(const struct maps *maps, const struct image *image, 
 	const struct backend_record *record = &image->records[id];
 	const struct backend *backend = &image->backends[id];
 	char interface[IF_NAMESIZE] = "", mac[MAC_TEXT_SIZE] = "";
-	struct traffic traffic;
+	struct backend_traffic traffic;
 
 	maps_backend_traffic(maps, id, &traffic);
 	if (backend->forward) {

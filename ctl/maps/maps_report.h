@@ -18,6 +18,22 @@ struct verdict_text {
 
 extern const struct verdict_text maps_report_verdicts[VERDICT_COUNT];
 
+/* Every counter of a service and of a backend, as bpf/counters.h describes it. */
+struct counter_text {
+	const char *name; /* the member's */
+	enum counter_kind kind;
+	const char *method; /* of a request, or in the CSeq of a response: "INVITE", "other", "unknown", "any" */
+	const char *detail; /* of a request: "initial", "in_dialog", "unknown"; of a response: its code, "other_4xx",
+			       "invalid", "any" */
+	const char *text;
+};
+
+extern const struct counter_text maps_report_service_counters[SERVICE_COUNTER_COUNT];
+extern const struct counter_text maps_report_backend_counters[BACKEND_COUNTER_COUNT];
+
+/* The class of a response counter: "1xx" to "6xx" or "invalid", to be freed with json_decref(). */
+json_t *maps_report_class(const struct counter_text *counter);
+
 json_t *maps_report_address(const struct address *address);
 
 /* Replies from opened maps and the image of their content. */

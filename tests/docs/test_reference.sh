@@ -22,7 +22,7 @@ shopt -s nullglob
 for page in docs/reference/*.md man/*; do
 	check "$page is up to date ('make docs')" $reference --check "$page"
 done
-for list in keys "counters of the balancer" "counters of decap" "options of sipxdpd" "commands of sipxdp-loader" \
+for list in keys "counters of the balancer" "counters of a service" "counters of a backend" "counters of decap" "options of sipxdpd" "commands of sipxdp-loader" \
 	"options of sipxdp-loader" "commands of sipxdp-ctl" "options of sipxdp-ctl"; do
 	check "docs/reference/ has the $list" grep -q "generated: $list -->" docs/reference/*.md
 done

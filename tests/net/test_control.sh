@@ -185,21 +185,35 @@ prints "backend drain" '{"steps": [], "pools": [], "moved_percent": 0.0, "warnin
 warning:     no backend remains' 'p px1'
 prints stats '{"verdicts": [{"name": "call_id", "action": "forwarded", "packets": 100, "normal": true, "text": "SIP"},
 	{"name": "no_backend", "action": "passed", "packets": 3, "normal": false, "text": "none is alive"}],
-	"services": [{"name": "sip", "packets": 1, "bytes": 2}], "backends": []}' \
+	"services": [{"name": "sip", "packets": 1, "bytes": 2, "not_sip": 3}], "requests": [{"service": "sip", "method": "INVITE",
+	"dialog": "initial", "messages": 4}], "responses": [{"service": "sip", "cseq": "INVITE", "code": "486", "class": "4xx",
+	"messages": 5}], "backends": [{"pool": "p", "name": "px1", "packets": 6, "bytes": 7, "initial_invite": 8,
+	"initial_register": 9, "initial_other": 10, "in_dialog": 11, "unknown": 12, "response": 13, "not_sip": 14}]}' \
 	'VERDICT     ACTION     PACKETS  NORMAL  MEANING
 call_id     forwarded      100  yes     SIP
 no_backend  passed           3  no      none is alive
 
-SERVICE  PACKETS  BYTES
-sip            1      2
+SERVICE  PACKETS  BYTES  NOT SIP
+sip            1      2        3
 
-no backends'
+SERVICE  METHOD  DIALOG   REQUESTS
+sip      INVITE  initial         4
+
+SERVICE  CSEQ    CODE  RESPONSES
+sip      INVITE  486           5
+
+POOL  BACKEND  PACKETS  BYTES  INVITES  REGISTERS  OTHER INITIAL  IN DIALOG  UNKNOWN  RESPONSES  NOT SIP
+p     px1            6      7        8          9             10         11       12         13       14'
 prints save '{"yaml": "interfaces: [eth0]\nservices:\n  - name: caf\u00e9\u0007\n"}' 'interfaces: [eth0]
 services:
   - name: café\x07'
 prints stats '7' "no verdicts
 
 no services
+
+no requests
+
+no responses
 
 no backends" '' ', of an unexpected type'
 

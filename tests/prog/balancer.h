@@ -63,6 +63,12 @@ struct balancer_setup {
 	bool no_fast_path;           /* every frame goes through the stages */
 };
 
+/* The first two counters of a service or a backend. */
+struct traffic {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
 /* All counters of the program. */
 struct balancer_counts {
 	uint64_t verdicts[VERDICT_COUNT];

@@ -62,10 +62,15 @@ int run_frame(int program, struct frame *frame, const struct run_options *option
 void run_counters(int map, uint32_t key, uint64_t *sums, size_t count)
 {
 	int cpus = libbpf_num_possible_cpus();
-	uint64_t values[cpus][count];
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+
+	run_must(bpf_obj_get_info_by_fd(map, &info, &size), "counters");
+	memset(sums, 0, count * sizeof(*sums));
+
+	uint64_t values[cpus][info.value_size / sizeof(uint64_t)];
 
 	run_must(bpf_map_lookup_elem(map, &key, values), "counters");
-	memset(sums, 0, count * sizeof(*sums));
 	for (int cpu = 0; cpu < cpus; cpu++) {
 		for (size_t i = 0; i < count; i++)
 			sums[i] += values[cpu][i];

@@ -43,6 +43,22 @@ static void write_decap_counters(struct page *page)
 	write_counters(page, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+#define MESSAGE_ROW(name, kind, label, detail, text) page_row(page, (const char *[]){"`" #name "`", text, NULL});
+
+static const char *const message_columns[] = {"counter", "counts", NULL};
+
+static void write_service_counters(struct page *page)
+{
+	page_table(page, message_columns);
+	SERVICE_COUNTERS(MESSAGE_ROW)
+}
+
+static void write_backend_counters(struct page *page)
+{
+	page_table(page, message_columns);
+	BACKEND_COUNTERS(MESSAGE_ROW)
+}
+
 /* --- command lines */
 
 /* "`-c`, `--config` *FILE*" */
@@ -158,6 +174,8 @@ bool lists_write(struct page *page, const char *name)
 	} lists[] = {
 		{"keys", .write = keys_write},
 		{"counters of the balancer", .write = write_balancer_counters},
+		{"counters of a service", .write = write_service_counters},
+		{"counters of a backend", .write = write_backend_counters},
 		{"counters of decap", .write = write_decap_counters},
 		{"options of sipxdpd", .write_usage = write_options, .usage = &daemon_usage},
 		{"commands of sipxdp-loader", .write_usage = write_commands, .usage = &loader_usage},

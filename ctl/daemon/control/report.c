@@ -28,7 +28,7 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 	for (size_t i = 0; i < farm->config->service_count; i++) {
 		const struct config_service *service = &farm->config->services[i];
 		json_t *vips = json_array();
-		struct traffic traffic;
+		struct service_traffic traffic;
 
 		worker_yield(daemon->worker);
 		for (size_t j = 0; j < service->vip_count; j++)
@@ -175,7 +175,7 @@ static json_t *load_json(
 	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
 {
 	const struct call_counts calls = tracked_calls_of(daemon->calls, daemon, backend->id);
-	struct traffic traffic;
+	struct backend_traffic traffic;
 
 	maps_backend_traffic(daemon->maps, backend->id, &traffic);
 	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I}", "share",

@@ -85,7 +85,7 @@ static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 
 	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_CHECKED; i++) {
 		const struct config_service *service = &farm->config->services[i];
-		struct traffic traffic = {0};
+		struct service_traffic traffic = {0};
 
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
 		for (size_t j = 0; j < service->vip_count && !traffic.packets; j++) {
