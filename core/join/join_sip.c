@@ -134,7 +134,7 @@ static uint16_t port_of(struct span sent_by)
 }
 
 /* The first Via gets the source of the request. */
-static void put_top_via(struct writer *out, struct span via, struct join_peer *peer)
+static void put_top_via(struct writer *out, struct span via, struct endpoint *peer)
 {
 	struct span sent_by = span_take_unquoted(&via, ';', ','), parameter, value;
 	uint16_t port = port_of(sent_by);
@@ -176,7 +176,7 @@ static bool has_tag(struct span to)
 	return false;
 }
 
-size_t join_sip_answer(struct span message, const struct join_answer *answer, uint64_t tag, struct join_peer *peer,
+size_t join_sip_answer(struct span message, const struct join_answer *answer, uint64_t tag, struct endpoint *peer,
 	char out[JOIN_SIP_ANSWER_SIZE])
 {
 	struct writer writer = {.text = out};

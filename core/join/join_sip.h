@@ -6,17 +6,12 @@
  * and the response to it (RFC 3261, 8.2.6 and 18.2). No I/O. The input may be hostile. */
 #pragma once
 
+#include "core/net/endpoint.h"
 #include "join.h"
 
 /* Room for a response to any request: a line has at least three bytes, and gets one more if it ends in a bare
  * LF. */
 #define JOIN_SIP_ANSWER_SIZE (2 * JOIN_REQUEST_MAX)
-
-/* The sender of a datagram, and the destination of the response. */
-struct join_peer {
-	struct address address;
-	uint16_t port; /* host order */
-};
 
 /* Finds the heartbeat in a datagram of at most JOIN_REQUEST_MAX bytes. `request` points into `message`.
  * Returns 200; or the status of a refusal, with the reason in `text`; or 0 if no response must be sent: for a
@@ -26,5 +21,5 @@ unsigned int join_sip_read(struct span message, struct join_request *request, co
 /* Writes the response to a request for which join_sip_read() returned a status. Sets the peer's port to the
  * one that the Via asks for (18.2.2; RFC 3581). 401 becomes 403, because there is no challenge. `tag` is for
  * To. Returns the length. */
-size_t join_sip_answer(struct span message, const struct join_answer *answer, uint64_t tag, struct join_peer *peer,
+size_t join_sip_answer(struct span message, const struct join_answer *answer, uint64_t tag, struct endpoint *peer,
 	char out[JOIN_SIP_ANSWER_SIZE]);

@@ -61,7 +61,7 @@ static void try_sip(struct span message)
 {
 	struct join_request request;
 	struct join_answer answer = {0};
-	struct join_peer peer = {.address.word[3] = 1, .port = 1};
+	struct endpoint peer = {.address.word[3] = 1, .port = 1};
 	char out[JOIN_SIP_ANSWER_SIZE];
 	const char *text = "";
 	size_t length;

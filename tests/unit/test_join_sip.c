@@ -122,7 +122,7 @@ Test(join_sip, other_messages)
 	}
 }
 
-static char *answer_to(const char *message, unsigned int status, const char *text, struct join_peer *peer)
+static char *answer_to(const char *message, unsigned int status, const char *text, struct endpoint *peer)
 {
 	static char out[JOIN_SIP_ANSWER_SIZE + 1];
 	struct join_answer answer = {.status = status};
@@ -138,7 +138,7 @@ static char *answer_to(const char *message, unsigned int status, const char *tex
 
 Test(join_sip, a_complete_response)
 {
-	struct join_peer peer;
+	struct endpoint peer;
 
 	cr_expect_str_eq(answer_to(SIP_HEAD BEAT "\r\nbody", 200, "heard", &peer),
 		"SIP/2.0 200 heard\r\n"
@@ -187,7 +187,7 @@ Test(join_sip, responses)
 	char message[1024];
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct join_peer peer;
+		struct endpoint peer;
 		const char *answer;
 
 		snprintf(message, sizeof(message), "OPTIONS sip:a SIP/2.0\r\n%s" REST, rows[i].headers);
@@ -207,7 +207,7 @@ Test(join_sip, response_to_the_longest_request)
 	struct join_answer answer = {.status = 200};
 	char *out = malloc(JOIN_SIP_ANSWER_SIZE);
 	struct join_request request;
-	struct join_peer peer = {0};
+	struct endpoint peer = {0};
 	const char *text;
 
 	memset(answer.text, 'x', sizeof(answer.text) - 1);

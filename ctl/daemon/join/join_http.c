@@ -1,35 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The TCP socket of `join:`: POST with JSON, by libmicrohttpd without threads. The library has its
- * sockets in an epoll of its own, which is one source of our loop. This file accepts the connections
- * and hands them to the library, because its own limits are only by address and by idle time.
- * core/join/join_connections.h bounds the number and the time of connections per client. */
-#include <errno.h>
-#include <microhttpd.h>
+/* The TCP socket of `join:`: POST with JSON. */
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include "core/join/join_connections.h"
 #include "core/base/memory.h"
 #include "core/control/protocol.h"
-#include "ctl/daemon/clock.h"
-#include "ctl/daemon/descriptors.h"
+#include "ctl/daemon/http/http_server.h"
 #include "join_private.h"
 
-#define BACKLOG 4096
-#define AT_ONCE 64 /* connections accepted in one turn of the loop */
-#define CONNECTIONS                                                                                                    \
-	(JOIN_CONNECTIONS_KNOWN + JOIN_CONNECTIONS_STRANGERS +                                                         \
-		4 * AT_ONCE)    /* including connections that are about to end */
-#define CONNECTION_MEMORY 16384 /* bytes */
-#define TIMER_ACCURACY 10000    /* us */
-#define PAUSE 1000              /* ms, while descriptors are exhausted */
+#define REQUEST_TIME 2000 /* ms from the connection to the end of the response */
 
 struct join_http {
-	struct MHD_Daemon *daemon;
-	int fd;
-	sd_event_source *newcomers, *io, *timer;
-	bool paused;
-	struct join_connections connections;
+	struct http_server *server;
 	struct join_listener *listener;
 };
 
@@ -66,9 +46,9 @@ static enum MHD_Result reply(struct MHD_Connection *connection, const struct joi
 	return result;
 }
 
-static struct join_peer peer_of(struct MHD_Connection *connection)
+static struct endpoint peer_of(struct MHD_Connection *connection)
 {
-	return join_peer_of(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	return endpoint_of(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 }
 
 static enum MHD_Result refuse(
@@ -142,188 +122,39 @@ static void on_completed(
 	*state = NULL;
 }
 
-/* --- connections */
-
-static struct join_connection *find_connection(struct join_http *http, int fd)
-{
-	struct join_connection *connection;
-
-	TAILQ_FOREACH(connection, &http->connections, entry)
-	if (connection->fd == fd && !connection->started)
-		return connection;
-	return NULL;
-}
-
-static void on_connection(
-	void *data, struct MHD_Connection *accepted, void **context, enum MHD_ConnectionNotificationCode what)
-{
-	struct join_http *http = data;
-	struct join_connection *connection = *context;
-
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED && connection) {
-		join_connections_remove(&http->connections, connection);
-		*context = NULL;
-	} else if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		connection = find_connection(
-			http, MHD_get_connection_info(accepted, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-		if (connection)
-			connection->started = true;
-		*context = connection;
-	}
-}
-
-/* libmicrohttpd sees the end of the stream and closes the connection. */
-static void end_connection(const struct join_connection *connection)
-{
-	shutdown(connection->fd, SHUT_RDWR);
-}
-
-/* Removes connections that libmicrohttpd closed for lack of memory. */
-static void drop_unstarted(struct join_http *http)
-{
-	struct join_connection *connection, *next;
-
-	for (connection = TAILQ_FIRST(&http->connections); connection; connection = next) {
-		next = TAILQ_NEXT(connection, entry);
-		if (!connection->started)
-			join_connections_remove(&http->connections, connection);
-	}
-}
-
-static void take_connection(struct join_http *http, int fd, const struct sockaddr *name, socklen_t size)
-{
-	struct join_peer peer = join_peer_of(name);
-	enum join_source source = join_listener_classify(http->listener, peer);
-	struct join_connection *connection, *ended;
-
-	if (source == JOIN_OUTSIDER || descriptors_is_reserved(fd)) {
-		close(fd);
-		return;
-	}
-	connection =
-		join_connections_add(&http->connections, &peer.address, source == JOIN_KNOWN, clock_msec(), &ended);
-	connection->fd = fd;
-	if (ended)
-		end_connection(ended);
-	if (MHD_add_connection(http->daemon, fd, name, size) != MHD_YES)
-		join_connections_remove(&http->connections, connection); /* the library has closed the socket */
-}
-
-/* --- the loop */
-
-/* Sets the timer to the next deadline: of a connection, or of libmicrohttpd itself. */
-static int set_timer(struct join_http *http)
-{
-	uint64_t due = join_connections_due(&http->connections), now = clock_msec();
-	uint64_t wait = due == UINT64_MAX ? due : due > now ? due - now : 0;
-	MHD_UNSIGNED_LONG_LONG ms;
-
-	if (MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < wait)
-		wait = ms;
-	if (http->paused && wait > PAUSE)
-		wait = PAUSE;
-	if (wait == UINT64_MAX)
-		return sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
-	sd_event_source_set_time(http->timer, (now + wait) * 1000);
-	return sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
-}
-
-static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data)
+static enum http_client classify(void *data, struct endpoint peer)
 {
 	struct join_http *http = data;
 
-	(void)source, (void)fd, (void)events;
-	MHD_run(http->daemon);
-	return set_timer(http);
-}
-
-/* Without a free descriptor a new connection stays in the queue and would wake the loop at once. */
-static void pause_newcomers(struct join_http *http, bool paused)
-{
-	http->paused = paused;
-	sd_event_source_set_enabled(http->newcomers, paused ? SD_EVENT_OFF : SD_EVENT_ON);
-}
-
-static int on_newcomers(sd_event_source *source, int fd, uint32_t events, void *data)
-{
-	struct join_http *http = data;
-	union join_name name;
-
-	(void)source, (void)events;
-	for (int i = 0; i < AT_ONCE; i++) {
-		socklen_t size = sizeof(name);
-		int newcomer = accept4(fd, &name.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (newcomer >= 0)
-			take_connection(http, newcomer, &name.any, size);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			pause_newcomers(http, true);
-		if (newcomer < 0 && errno != ECONNABORTED)
-			break;
+	switch (join_listener_classify(http->listener, peer)) {
+	case JOIN_OUTSIDER:
+		return HTTP_OUTSIDER;
+	case JOIN_STRANGER:
+		return HTTP_STRANGER;
+	case JOIN_KNOWN:
+		return HTTP_KNOWN;
 	}
-	MHD_run(http->daemon);
-	drop_unstarted(http);
-	return set_timer(http);
-}
-
-/* Reads pending data first. */
-static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
-{
-	struct join_http *http = data;
-	struct join_connection *connection;
-	uint64_t now;
-
-	(void)source;
-	if (http->paused)
-		pause_newcomers(http, false);
-	MHD_run(http->daemon);
-	now = clock_msec();
-	while ((connection = join_connections_overdue(&http->connections, now, now - scheduled / 1000)))
-		end_connection(connection);
-	return set_timer(http);
+	return HTTP_OUTSIDER;
 }
 
 /* --- setup and cleanup */
 
-static struct MHD_Daemon *start(struct join_http *http)
+static const struct http_service service = {
+	.request_time = REQUEST_TIME,
+	.classify = classify,
+	.on_request = on_request,
+	.on_completed = on_completed,
+};
+
+int join_http_new(struct join_http **out, sd_event *event, struct endpoint where, struct join_listener *listener)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, http,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
-}
+	struct join_http *http = allocate(1, sizeof(*http));
+	int error;
 
-static int join_loop(struct join_http *http, sd_event *event)
-{
-	int fd = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-	int error = sd_event_add_io(event, &http->io, fd, EPOLLIN, on_ready, http);
-
-	if (error >= 0)
-		error = sd_event_add_io(event, &http->newcomers, http->fd, EPOLLIN, on_newcomers, http);
-	if (error >= 0)
-		error = sd_event_add_time(event, &http->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY, on_timer, http);
-	if (error >= 0)
-		error = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
-	return error < 0 ? error : 0;
-}
-
-int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct join_listener *listener)
-{
-	int fd = join_socket(where, SOCK_STREAM), error;
-	struct join_http *http;
-
-	if (fd < 0)
-		return fd;
-	http = allocate(1, sizeof(*http));
-	*http = (struct join_http){.fd = fd, .listener = listener};
-	TAILQ_INIT(&http->connections);
-	error = listen(fd, BACKLOG) < 0 ? -errno : 0;
-	if (!error) {
-		http->daemon = start(http);
-		error = http->daemon ? join_loop(http, event) : -ENOMEM;
-	}
+	http->listener = listener;
+	error = http_server_new(&http->server, event, where, &service, http);
 	if (error) {
-		join_http_free(http);
+		free(http);
 		return error;
 	}
 	*out = http;
@@ -334,12 +165,6 @@ void join_http_free(struct join_http *http)
 {
 	if (!http)
 		return;
-	sd_event_source_disable_unref(http->newcomers);
-	sd_event_source_disable_unref(http->io);
-	sd_event_source_disable_unref(http->timer);
-	if (http->daemon)
-		MHD_stop_daemon(http->daemon);
-	drop_unstarted(http);
-	close(http->fd);
+	http_server_free(http->server);
 	free(http);
 }

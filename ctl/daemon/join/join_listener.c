@@ -23,7 +23,7 @@ struct join_listener {
 	struct daemon *daemon;
 	struct join *join;
 	struct join_sources *sources;
-	struct join_peer where; /* listening address; port 0: none */
+	struct endpoint where; /* listening address; port 0: none */
 	struct join_http *http;
 	struct join_udp *udp;
 	int error; /* of the last attempt to listen, -errno */
@@ -39,69 +39,9 @@ struct join_listener {
 	char outsider_text[160];
 };
 
-/* --- addresses and sockets */
-
-socklen_t join_name_of(struct join_peer peer, union join_name *name)
-{
-	memset(name, 0, sizeof(*name));
-	if (address_is_ipv4(&peer.address)) {
-		name->ipv4.sin_family = AF_INET;
-		name->ipv4.sin_port = htons(peer.port);
-		name->ipv4.sin_addr.s_addr = peer.address.word[3];
-		return sizeof(name->ipv4);
-	}
-	name->ipv6.sin6_family = AF_INET6;
-	name->ipv6.sin6_port = htons(peer.port);
-	memcpy(&name->ipv6.sin6_addr, &peer.address, sizeof(peer.address));
-	return sizeof(name->ipv6);
-}
-
-struct join_peer join_peer_of(const struct sockaddr *name)
-{
-	const union join_name *known = (const union join_name *)name;
-	struct join_peer peer = {.address.word[2] = htonl(0xffff)};
-
-	if (name->sa_family == AF_INET) {
-		peer.address.word[3] = known->ipv4.sin_addr.s_addr;
-		peer.port = ntohs(known->ipv4.sin_port);
-	} else {
-		memcpy(&peer.address, &known->ipv6.sin6_addr, sizeof(peer.address));
-		peer.port = ntohs(known->ipv6.sin6_port);
-	}
-	return peer;
-}
-
-int join_socket(struct join_peer where, int type)
-{
-	int fd, error, yes = 1;
-	union join_name name;
-	socklen_t size = join_name_of(where, &name);
-
-	fd = socket(name.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	/* For TCP: a previous daemon's connections must not block the address. */
-	if ((type != SOCK_STREAM || !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes))) &&
-		!bind(fd, &name.any, size))
-		return fd;
-	error = -errno;
-	close(fd);
-	return error;
-}
-
-static const char *spell(struct join_peer peer, char text[ADDRESS_TEXT_SIZE + 16])
-{
-	char address[ADDRESS_TEXT_SIZE];
-
-	address_format(&peer.address, address);
-	snprintf(
-		text, ADDRESS_TEXT_SIZE + 16, address_is_ipv4(&peer.address) ? "%s:%u" : "[%s]:%u", address, peer.port);
-	return text;
-}
-
 /* --- requests */
 
-void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct join_peer peer)
+void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct endpoint peer)
 {
 	uint64_t now = clock_msec();
 	char text[ADDRESS_TEXT_SIZE];
@@ -116,7 +56,7 @@ void join_listener_log_refusal(struct join_listener *listener, const struct join
 	listener->unlogged = 0;
 }
 
-enum join_source join_listener_classify(struct join_listener *listener, struct join_peer peer)
+enum join_source join_listener_classify(struct join_listener *listener, struct endpoint peer)
 {
 	static const struct join_answer refused = {
 		.status = 403, .text = "the source is not in a network of 'from:' and is not a backend"};
@@ -149,7 +89,7 @@ static int on_reconcile(sd_event_source *source, uint64_t now, void *data)
 }
 
 struct join_answer join_listener_handle(
-	struct join_listener *listener, const struct join_request *request, struct join_peer peer)
+	struct join_listener *listener, const struct join_request *request, struct endpoint peer)
 {
 	const char *secret = listener->daemon->farm->config->join.secret;
 	struct join_clocks clocks = {.seconds = time(NULL), .ms = listening_clock_now()};
@@ -189,18 +129,18 @@ static void end_listening(struct join_listener *listener)
 
 static void begin_listening(struct join_listener *listener)
 {
-	char text[ADDRESS_TEXT_SIZE + 16];
+	char text[ENDPOINT_TEXT_SIZE];
 	int error = join_http_new(&listener->http, listener->daemon->event, listener->where, listener);
 
 	if (!error)
 		error = join_udp_new(&listener->udp, listener->daemon->event, listener->where, listener);
 	if (!error) {
-		log_info("join: listening on %s", spell(listener->where, text));
+		log_info("join: listening on %s", endpoint_format(&listener->where, text));
 		*listener->fault = '\0';
 	} else {
 		end_listening(listener);
 		snprintf(listener->fault, sizeof(listener->fault), "cannot listen on %s: %s",
-			spell(listener->where, text), strerror(-error));
+			endpoint_format(&listener->where, text), strerror(-error));
 	}
 	if (error && error != listener->error)
 		log_error("join: %s; trying again every second", listener->fault);
@@ -210,9 +150,9 @@ static void begin_listening(struct join_listener *listener)
 static void listen_where_told(struct join_listener *listener)
 {
 	const struct config_join *config = &listener->daemon->farm->config->join;
-	struct join_peer where = {.address = config->address, .port = config->port};
+	struct endpoint where = {.address = config->address, .port = config->port};
 
-	if (where.port != listener->where.port || !address_equal(&where.address, &listener->where.address)) {
+	if (!endpoint_equal(&where, &listener->where)) {
 		end_listening(listener);
 		if (!where.port)
 			log_info("join: disabled by the configuration");

@@ -2,42 +2,30 @@
 /* Shared by join_listener.c and its two transports, HTTP and SIP. No other file includes it. */
 #pragma once
 
-#include <netinet/in.h>
 #include <systemd/sd-event.h>
 #include "core/join/join_sip.h"
 #include "join_sources.h"
 #include "join_listener.h"
+#include "ctl/daemon/http/endpoint_socket.h"
 
 /* --- join_listener.c */
 
 /* Handles a request from a peer. */
 struct join_answer join_listener_handle(
-	struct join_listener *listener, const struct join_request *request, struct join_peer peer);
+	struct join_listener *listener, const struct join_request *request, struct endpoint peer);
 
 /* Classifies a peer before any of its data is read. Counts and logs an outsider. */
-enum join_source join_listener_classify(struct join_listener *listener, struct join_peer peer);
+enum join_source join_listener_classify(struct join_listener *listener, struct endpoint peer);
 
 /* Logs a refusal, limited in rate. join_listener_handle() does so itself. */
-void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct join_peer peer);
-
-union join_name {
-	struct sockaddr any;
-	struct sockaddr_in ipv4;
-	struct sockaddr_in6 ipv6;
-};
-
-socklen_t join_name_of(struct join_peer peer, union join_name *name);
-struct join_peer join_peer_of(const struct sockaddr *name);
-
-/* Opens a non-blocking socket and binds it. A descriptor or -errno. */
-int join_socket(struct join_peer where, int type);
+void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct endpoint peer);
 
 /* --- join_http.c: POST with JSON */
 
 struct join_http;
 
 /* 0 or -errno. */
-int join_http_new(struct join_http **out, sd_event *event, struct join_peer where, struct join_listener *listener);
+int join_http_new(struct join_http **out, sd_event *event, struct endpoint where, struct join_listener *listener);
 void join_http_free(struct join_http *http);
 
 /* --- join_udp.c: SIP */
@@ -45,5 +33,5 @@ void join_http_free(struct join_http *http);
 struct join_udp;
 
 /* 0 or -errno. */
-int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct join_listener *listener);
+int join_udp_new(struct join_udp **out, sd_event *event, struct endpoint where, struct join_listener *listener);
 void join_udp_free(struct join_udp *udp);

@@ -18,7 +18,7 @@ struct join_udp {
 };
 
 static struct join_answer take(struct join_udp *udp, const struct join_request *request, unsigned int status,
-	const char *text, struct join_peer peer)
+	const char *text, struct endpoint peer)
 {
 	struct join_answer answer = {.status = status};
 
@@ -29,12 +29,12 @@ static struct join_answer take(struct join_udp *udp, const struct join_request *
 	return answer;
 }
 
-static void answer_to(struct join_udp *udp, struct span message, struct join_peer peer)
+static void answer_to(struct join_udp *udp, struct span message, struct endpoint peer)
 {
 	char out[JOIN_SIP_ANSWER_SIZE];
 	struct join_request request;
 	struct join_answer answer;
-	union join_name name;
+	union socket_name name;
 	const char *text = "";
 	unsigned int status = join_sip_read(message, &request, &text);
 	uint64_t tag = 0;
@@ -47,7 +47,7 @@ static void answer_to(struct join_udp *udp, struct span message, struct join_pee
 	if (getrandom(&tag, sizeof(tag), GRND_NONBLOCK) < 0)
 		return;
 	length = join_sip_answer(message, &answer, tag, &peer, out);
-	size = join_name_of(peer, &name);
+	size = endpoint_name(peer, &name);
 	/* A server repeats a request whose response is lost. */
 	(void)!sendto(udp->fd, out, length, 0, &name.any, size);
 }
@@ -56,17 +56,17 @@ static int on_datagram(sd_event_source *source, int fd, uint32_t events, void *d
 {
 	struct join_udp *udp = data;
 	char buffer[JOIN_REQUEST_MAX];
-	union join_name name;
+	union socket_name name;
 
 	(void)source, (void)events;
 	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
 		socklen_t size = sizeof(name);
 		ssize_t length = recvfrom(fd, buffer, sizeof(buffer), MSG_TRUNC, &name.any, &size);
-		struct join_peer peer;
+		struct endpoint peer;
 
 		if (length < 0)
 			break;
-		peer = join_peer_of(&name.any);
+		peer = endpoint_of(&name.any);
 		if (length && length <= (ssize_t)sizeof(buffer) &&
 			join_listener_classify(udp->listener, peer) != JOIN_OUTSIDER)
 			answer_to(udp, (struct span){buffer, buffer + length}, peer);
@@ -83,9 +83,9 @@ static void enlarge(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
-int join_udp_new(struct join_udp **out, sd_event *event, struct join_peer where, struct join_listener *listener)
+int join_udp_new(struct join_udp **out, sd_event *event, struct endpoint where, struct join_listener *listener)
 {
-	int fd = join_socket(where, SOCK_DGRAM), error;
+	int fd = endpoint_socket(where, SOCK_DGRAM), error;
 	struct join_udp *udp;
 
 	if (fd < 0)

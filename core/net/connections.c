@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See join_connections.h. */
-#include "join_connections.h"
+/* See connections.h. */
+#include "connections.h"
 #include "core/base/memory.h"
 
 #define IPV6_NETWORK 64 /* bits; a host with one address of such a network has all of them */
 
-static bool counts_with(const struct join_connection *a, const struct join_connection *b)
+static bool counts_with(const struct connection *a, const struct connection *b)
 {
 	return !a->ended && !b->ended && a->known == b->known && a->network.bits == b->network.bits &&
 	       address_equal(&a->network.address, &b->network.address);
 }
 
 /* The connections of the same network, including this one. */
-static size_t count_network(const struct join_connections *connections, const struct join_connection *of)
+static size_t count_network(const struct connections *connections, const struct connection *of)
 {
-	const struct join_connection *connection;
+	const struct connection *connection;
 	size_t count = 0;
 
 	TAILQ_FOREACH(connection, connections, entry)
@@ -22,9 +22,9 @@ static size_t count_network(const struct join_connections *connections, const st
 	return count;
 }
 
-static size_t count_kind(const struct join_connections *connections, bool known)
+static size_t count_kind(const struct connections *connections, bool known)
 {
-	const struct join_connection *connection;
+	const struct connection *connection;
 	size_t count = 0;
 
 	TAILQ_FOREACH(connection, connections, entry)
@@ -33,9 +33,9 @@ static size_t count_kind(const struct join_connections *connections, bool known)
 }
 
 /* The oldest connection of the network with the most connections. */
-static struct join_connection *find_victim(struct join_connections *connections, bool known)
+static struct connection *find_victim(struct connections *connections, bool known)
 {
-	struct join_connection *connection, *victim = NULL;
+	struct connection *connection, *victim = NULL;
 	size_t most = 0, count;
 
 	TAILQ_FOREACH(connection, connections, entry)
@@ -49,9 +49,9 @@ static struct join_connection *find_victim(struct join_connections *connections,
 	return victim;
 }
 
-static struct join_connection *find_oldest(struct join_connections *connections, const struct join_connection *of)
+static struct connection *find_oldest(struct connections *connections, const struct connection *of)
 {
-	struct join_connection *connection;
+	struct connection *connection;
 
 	TAILQ_FOREACH(connection, connections, entry)
 	if (counts_with(connection, of))
@@ -59,19 +59,18 @@ static struct join_connection *find_oldest(struct join_connections *connections,
 	return NULL;
 }
 
-struct join_connection *join_connections_add(struct join_connections *connections, const struct address *peer,
-	bool known, uint64_t now, struct join_connection **ended)
+struct connection *connections_add(struct connections *connections, const struct address *peer, bool known,
+	uint64_t due, struct connection **ended)
 {
-	struct join_connection *connection = allocate(1, sizeof(*connection));
+	struct connection *connection = allocate(1, sizeof(*connection));
 	bool one = known || address_is_ipv4(peer);
 
-	*connection = (struct join_connection){.network = prefix_of(peer, one ? PREFIX_BITS : IPV6_NETWORK),
-		.known = known,
-		.due = now + JOIN_REQUEST_TIME};
+	*connection = (struct connection){
+		.network = prefix_of(peer, one ? PREFIX_BITS : IPV6_NETWORK), .known = known, .due = due};
 	*ended = NULL;
-	if (count_network(connections, connection) >= (one ? JOIN_CONNECTIONS_OF_ONE : JOIN_CONNECTIONS_OF_NETWORK))
+	if (count_network(connections, connection) >= (one ? CONNECTIONS_OF_ONE : CONNECTIONS_OF_NETWORK))
 		*ended = find_oldest(connections, connection);
-	else if (count_kind(connections, known) >= (known ? JOIN_CONNECTIONS_KNOWN : JOIN_CONNECTIONS_STRANGERS))
+	else if (count_kind(connections, known) >= (known ? CONNECTIONS_KNOWN : CONNECTIONS_STRANGERS))
 		*ended = find_victim(connections, known);
 	if (*ended)
 		(*ended)->ended = true;
@@ -79,15 +78,15 @@ struct join_connection *join_connections_add(struct join_connections *connection
 	return connection;
 }
 
-void join_connections_remove(struct join_connections *connections, struct join_connection *connection)
+void connections_remove(struct connections *connections, struct connection *connection)
 {
 	TAILQ_REMOVE(connections, connection, entry);
 	free(connection);
 }
 
-struct join_connection *join_connections_overdue(struct join_connections *connections, uint64_t now, uint64_t late)
+struct connection *connections_overdue(struct connections *connections, uint64_t now, uint64_t late)
 {
-	struct join_connection *connection;
+	struct connection *connection;
 
 	TAILQ_FOREACH(connection, connections, entry)
 	{
@@ -97,14 +96,14 @@ struct join_connection *join_connections_overdue(struct join_connections *connec
 		if (connection->ended)
 			return connection;
 		connection->extended = true;
-		connection->due = now + late + JOIN_GRACE;
+		connection->due = now + late + CONNECTIONS_GRACE;
 	}
 	return NULL;
 }
 
-uint64_t join_connections_due(const struct join_connections *connections)
+uint64_t connections_due(const struct connections *connections)
 {
-	const struct join_connection *connection;
+	const struct connection *connection;
 	uint64_t due = UINT64_MAX;
 
 	TAILQ_FOREACH(connection, connections, entry)

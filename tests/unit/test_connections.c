@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The connections to the join API: which one must end for a new one, and when. Also the set of addresses that
+/* The connections to an HTTP listener: which one must end for a new one, and when. Also the set of addresses that
  * have their own places. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include "core/net/address_set.h"
-#include "core/join/join_connections.h"
+#include "core/net/connections.h"
 
+#define REQUEST_TIME 2000 /* ms */
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static struct address address_of(const char *format, unsigned int number)
@@ -19,21 +20,21 @@ static struct address address_of(const char *format, unsigned int number)
 }
 
 /* Adds a connection from PEER. Returns the number of the connection that must end for it, -1: none. */
-static int take(struct join_connections *connections, struct address peer, bool known, int number)
+static int take(struct connections *connections, struct address peer, bool known, int number)
 {
-	struct join_connection *ended, *connection = join_connections_add(connections, &peer, known, 1000, &ended);
+	struct connection *ended, *connection = connections_add(connections, &peer, known, 1000 + REQUEST_TIME, &ended);
 	int gone = ended ? ended->fd : -1;
 
 	connection->fd = number;
 	if (ended)
-		join_connections_remove(connections, ended);
+		connections_remove(connections, ended);
 	return gone;
 }
 
-static void empty(struct join_connections *connections)
+static void empty(struct connections *connections)
 {
 	while (!TAILQ_EMPTY(connections))
-		join_connections_remove(connections, TAILQ_FIRST(connections));
+		connections_remove(connections, TAILQ_FIRST(connections));
 }
 
 /* `count` connections from addresses of this format, %u being the number. Which one must end first? */
@@ -44,18 +45,18 @@ static const struct {
 	unsigned int count;
 	int first; /* the new connection for which the oldest must end */
 } rows[] = {
-	{"one network of IPv6, many addresses", "2001:db8::%x", false, 100, JOIN_CONNECTIONS_OF_NETWORK},
-	{"known ones count each by its address", "2001:db8::%x", true, 300, JOIN_CONNECTIONS_KNOWN},
-	{"many networks of IPv6", "2001:db8:%x::1", false, 300, JOIN_CONNECTIONS_STRANGERS},
-	{"one address of IPv4", "10.0.0.1", false, 40, JOIN_CONNECTIONS_OF_ONE},
-	{"one address of IPv4, known", "10.0.0.1", true, 40, JOIN_CONNECTIONS_OF_ONE},
-	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, JOIN_CONNECTIONS_STRANGERS},
+	{"one network of IPv6, many addresses", "2001:db8::%x", false, 100, CONNECTIONS_OF_NETWORK},
+	{"known ones count each by its address", "2001:db8::%x", true, 300, CONNECTIONS_KNOWN},
+	{"many networks of IPv6", "2001:db8:%x::1", false, 300, CONNECTIONS_STRANGERS},
+	{"one address of IPv4", "10.0.0.1", false, 40, CONNECTIONS_OF_ONE},
+	{"one address of IPv4, known", "10.0.0.1", true, 40, CONNECTIONS_OF_ONE},
+	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, CONNECTIONS_STRANGERS},
 };
 
-Test(join_connections, the_oldest_ends_for_a_new_one)
+Test(connections, the_oldest_ends_for_a_new_one)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+		struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 
 		for (int n = 0; n < (int)rows[i].count; n++) {
 			int gone = take(&connections, address_of(rows[i].peers, n), rows[i].known, n);
@@ -67,9 +68,9 @@ Test(join_connections, the_oldest_ends_for_a_new_one)
 	}
 }
 
-Test(join_connections, networks_with_few_connections_are_spared)
+Test(connections, networks_with_few_connections_are_spared)
 {
-	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+	struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 	struct address server = address_of("2001:db8:ffff::%u", 1);
 
 	take(&connections, server, false, 9999);
@@ -80,9 +81,9 @@ Test(join_connections, networks_with_few_connections_are_spared)
 	empty(&connections);
 }
 
-Test(join_connections, unknown_clients_take_no_place_of_known_servers)
+Test(connections, unknown_clients_take_no_place_of_known_servers)
 {
-	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
+	struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 
 	for (int n = 0; n < 10; n++)
 		take(&connections, address_of("2001:db8::%x", n), true, 10000 + n);
@@ -91,22 +92,22 @@ Test(join_connections, unknown_clients_take_no_place_of_known_servers)
 	empty(&connections);
 }
 
-Test(join_connections, received_bytes_are_read_before_the_end)
+Test(connections, received_bytes_are_read_before_the_end)
 {
-	struct join_connections connections = TAILQ_HEAD_INITIALIZER(connections);
-	struct join_connection *connection;
+	struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
+	struct connection *connection;
 
-	cr_expect_eq(join_connections_due(&connections), UINT64_MAX);
+	cr_expect_eq(connections_due(&connections), UINT64_MAX);
 	take(&connections, address_of("10.0.0.%u", 1), false, 1);
-	cr_expect_eq(join_connections_due(&connections), 1000 + JOIN_REQUEST_TIME);
-	cr_expect_null(join_connections_overdue(&connections, 2999, 0));
-	cr_expect_null(join_connections_overdue(&connections, 8000, 5000), "the daemon was late by 5 s");
-	cr_expect_eq(join_connections_due(&connections), 8000 + 5000 + JOIN_GRACE);
-	cr_expect_null(join_connections_overdue(&connections, 13099, 0));
-	connection = join_connections_overdue(&connections, 13100, 0);
+	cr_expect_eq(connections_due(&connections), 1000 + REQUEST_TIME);
+	cr_expect_null(connections_overdue(&connections, 2999, 0));
+	cr_expect_null(connections_overdue(&connections, 8000, 5000), "the daemon was late by 5 s");
+	cr_expect_eq(connections_due(&connections), 8000 + 5000 + CONNECTIONS_GRACE);
+	cr_expect_null(connections_overdue(&connections, 13099, 0));
+	connection = connections_overdue(&connections, 13100, 0);
 	cr_expect(connection && connection->fd == 1);
-	cr_expect_null(join_connections_overdue(&connections, 99999, 0), "each once");
-	cr_expect_eq(join_connections_due(&connections), UINT64_MAX);
+	cr_expect_null(connections_overdue(&connections, 99999, 0), "each once");
+	cr_expect_eq(connections_due(&connections), UINT64_MAX);
 	empty(&connections);
 }
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A listening socket for HTTP in the event loop, by libmicrohttpd without threads. Bounds the number of
+ * connections, their number for each client, the time of a request and the memory of its headers. A slow
+ * client holds nothing but its own connection. */
+#pragma once
+
+#include <stdbool.h>
+#include <microhttpd.h>
+#include <systemd/sd-event.h>
+#include "endpoint_socket.h"
+
+struct http_server;
+
+enum http_client {
+	HTTP_OUTSIDER, /* is not served */
+	HTTP_STRANGER,
+	HTTP_KNOWN, /* has places of its own, which strangers cannot take */
+};
+
+struct http_service {
+	unsigned int request_time;                                        /* ms until the response is read */
+	enum http_client (*classify)(void *data, struct endpoint client); /* NULL: all are strangers */
+	MHD_AccessHandlerCallback on_request;
+	MHD_RequestCompletedCallback on_completed;
+};
+
+/* Listens; calls the functions of `service` with `data` in the thread of the loop. 0 or -errno. */
+int http_server_new(struct http_server **out, sd_event *event, struct endpoint where,
+	const struct http_service *service, void *data);
+
+/* Calls on_request again for a connection that MHD_suspend_connection() has suspended. */
+void http_server_resume(struct http_server *server, struct MHD_Connection *connection);
+
+/* Closes every connection. None may be suspended. */
+void http_server_free(struct http_server *server);
