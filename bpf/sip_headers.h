@@ -15,7 +15,8 @@
 
 #define SIP_PASS_PLACES 3 /* lines, and strides without a line, in one step of the pass */
 #define SIP_COST_PLACE 1  /* a line or a stride */
-#define SIP_COST_LETTER 3 /* a line with the first letter of one of the headers, besides that */
+#define SIP_COST_LINE 1   /* a line, besides that */
+#define SIP_COST_LETTER 2 /* a line with the first letter of one of the headers, besides that */
 #define SIP_COST_COLON 2  /* blanks between a name and its colon, besides that */
 
 enum sip_header {
@@ -185,7 +186,7 @@ static __always_inline bool sip_pass_place(struct sip_pass *s)
 	__u64 word;
 	bool found;
 
-	if (s->left <= SIP_COST_PLACE + SIP_COST_LETTER + SIP_COST_COLON) {
+	if (s->left <= SIP_COST_PLACE + SIP_COST_LINE + SIP_COST_LETTER + SIP_COST_COLON) {
 		s->left = sip_forget(t, 0);
 		return true;
 	}
@@ -196,6 +197,7 @@ static __always_inline bool sip_pass_place(struct sip_pass *s)
 		return true;
 	if (!found)
 		return false;
+	s->left = sip_forget(t, s->left - SIP_COST_LINE);
 	word = sip_raw_word(t, s->at);
 	if ((__u8)word == '\r' || (__u8)word == '\n') {
 		s->at = SIP_HEADERS_END + (__u64)t->zero;

@@ -76,7 +76,7 @@ static struct target_line verified(struct result *results)
 		results[row].verified, was_timed(results, "dsr-typical")};
 }
 
-#define TARGETS 12
+#define TARGETS 14
 
 static int collect(struct result *results, struct target_line lines[TARGETS])
 {
@@ -98,6 +98,10 @@ static int collect(struct result *results, struct target_line lines[TARGETS])
 		results, "newline-c", "hostile \"\\nC\": times the typical message", 4, "dsr-newline-c", "dsr-typical");
 	lines[count++] = ratio(results, "header-like", "hostile header-like lines: times the typical message", 4,
 		"dsr-header-like", "dsr-typical");
+	lines[count++] = ratio(results, "hint-routes", "hints, hostile Routes: times the typical message", 20,
+		"hint-routes", "dsr-typical");
+	lines[count++] = ratio(results, "all-escapes", "everything on, hostile escapes: times a BYE with two Routes",
+		1.25, "all-escapes", "all-bye");
 	lines[count++] = ratio(results, "backends", "10,000 backends: times one", 1.25, "backends-10000", "backends-1");
 	lines[count++] =
 		ratio(results, "services", "512 services on one pool: times one", 1.25, "services-512", "services-1");
