@@ -93,7 +93,7 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[IPIP_FLOW] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .affinity = AFFINITY_FLOW},
 	[IPIP_IDLE] = {DRIVE, .undo = 1, .idle = 1},
 	[IPIP] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP},
-	[IPIP6] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .ipv6_way = true},
+	[IPIP6] = {DRIVE, .undo = 1, .forward = FORWARD_IPIP, .ipv6_backends = true},
 	[FLOWS_1] = {FLOW_TABLE, .undo = 1, .forward = FORWARD_IPIP},
 	[FLOWS_64K_IDLE] = {DRIVE, SOURCES, .undo = 1, .idle = 1},
 	[FLOWS_64K] = {FLOW_TABLE, SOURCES, .undo = 1, .forward = FORWARD_IPIP},

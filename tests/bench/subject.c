@@ -279,7 +279,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 			.alive = 1,
 		};
 
-		if (setup->ipv6_way) {
+		if (setup->ipv6_backends) {
 			inet_pton(AF_INET6, "fd00::1", &backend.source);
 			inet_pton(AF_INET6, "fd00::", &backend.address);
 			backend.address.word[3] = htonl(0x10000 + id);

@@ -34,7 +34,7 @@ struct subject_setup {
 	bool methods;   /* pools differ by method */
 	enum subject_migration migration;
 	enum forward_method forward; /* [FORWARD_DSR] */
-	bool ipv6_way;
+	bool ipv6_backends;
 	uint32_t ifindex; /* where backends are reached [1: where BPF_PROG_TEST_RUN says that a frame came in] */
 	uint32_t warm;    /* runs before the first sample of a load [2,000] */
 	uint32_t stage;

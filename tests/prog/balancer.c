@@ -36,8 +36,8 @@ static uint32_t slots_of(const struct balancer_setup *setup)
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 {
 	struct backend backend = {
-		.address = address_of(setup->ipv6_way ? "fd00::" : "10.0.0.0"),
-		.source = address_of(setup->ipv6_way ? "fd00::ffff" : "10.0.255.254"),
+		.address = address_of(setup->ipv6_backends ? "fd00::" : "10.0.0.0"),
+		.source = address_of(setup->ipv6_backends ? "fd00::ffff" : "10.0.255.254"),
 		.next_hop = {{0x02, 0, 0, 1, id >> 8, id}},
 		.interface_mac = {{0x02, 0, 0, 0, 0, 0x01}},
 		.ifindex = setup->ifindex ? setup->ifindex : TEST_IFINDEX,

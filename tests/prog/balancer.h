@@ -49,7 +49,7 @@ struct balancer_setup {
 	uint32_t backends;           /* [4] */
 	uint32_t slots;              /* [4096] */
 	enum forward_method forward; /* [FORWARD_DSR] */
-	bool ipv6_way;               /* backends have IPv6 addresses */
+	bool ipv6_backends;          /* backends have IPv6 addresses */
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
 	bool no_users;               /* SERVICE_USER is not there */

@@ -22,7 +22,7 @@ static const struct row rows[] = {
 	{"IPv6 in IPv4: one byte too long for the route", IPV6_ONLY, .in = {.payload = ROW_INVITE},
 		.setup = {.forward = FORWARD_IPIP, .mtu = 20 + 40 + ROW_INVITE_UDP - 1}, HELD},
 	{"IPv6 in IPv6: one byte too long for the route", IPV6_ONLY, .in = {.payload = ROW_INVITE},
-		.setup = {.forward = FORWARD_IPIP, .ipv6_way = true, .mtu = 40 + 40 + ROW_INVITE_UDP - 1}, HELD},
+		.setup = {.forward = FORWARD_IPIP, .ipv6_backends = true, .mtu = 40 + 40 + ROW_INVITE_UDP - 1}, HELD},
 	{"too big and with a TTL of 1: the size is checked first", .in = {.payload = ROW_INVITE, .ttl = 1},
 		.setup = {.forward = FORWARD_IPIP, .mtu = 68}, HELD},
 	{"TCP is held, too", .service = SERVICE_TCP,

@@ -8,7 +8,7 @@
 
 #define OUTER(...) (&(const struct frame_spec){__VA_ARGS__})
 #define IPV4_WAY .forward = FORWARD_IPIP
-#define IPV6_WAY .forward = FORWARD_IPIP, .ipv6_way = true
+#define IPV6_WAY .forward = FORWARD_IPIP, .ipv6_backends = true
 
 static const struct row rows[] = {
 	{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The balancer, packet by packet: the rows, and what is better said as a loop. How a
- * Call-ID may be spelt is in test_spellings.c. */
+/* The balancer, packet by packet: runs the rows, and tests in loops what rows do not cover. test_spellings.c
+ * tests the spellings of a Call-ID. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -41,7 +41,7 @@ static void unload(void)
 
 TestSuite(balancer, .init = load, .fini = unload);
 
-Test(balancer, what_belongs_to_a_service)
+Test(balancer, services)
 {
 	row_run_table(skel, &rows_services);
 }
@@ -96,7 +96,7 @@ Test(balancer, replies_to_probes)
 	row_run_table(skel, &rows_probes);
 }
 
-static int take_held(void *data, void *held, size_t size)
+static int copy_punt(void *data, void *held, size_t size)
 {
 	cr_expect_geq(size, PUNT_HEADER);
 	cr_expect_leq(size, sizeof(struct punt));
@@ -104,7 +104,7 @@ static int take_held(void *data, void *held, size_t size)
 	return 0;
 }
 
-Test(balancer, a_probes_reply_is_held_as_it_came)
+Test(balancer, a_probe_reply_is_punted_unchanged)
 {
 	struct ring_buffer *ring;
 	struct punt held = {};
@@ -115,7 +115,7 @@ Test(balancer, a_probes_reply_is_held_as_it_came)
 				    .payload = "SIP/2.0 200 OK\r\n\r\n",
 				    .vlan = {100}});
 	before = frame;
-	ring = ring_buffer__new(bpf_map__fd(skel->maps.punt_probes), take_held, &held, NULL);
+	ring = ring_buffer__new(bpf_map__fd(skel->maps.punt_probes), copy_punt, &held, NULL);
 	cr_assert(ring);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP);
 	cr_expect_eq(ring_buffer__consume(ring), 1);
@@ -125,8 +125,8 @@ Test(balancer, a_probes_reply_is_held_as_it_came)
 	ring_buffer__free(ring);
 }
 
-/* Nobody empties the ring: what finds no room is the kernel's, and counted. */
-Test(balancer, replies_that_find_no_room)
+/* Nothing reads the ring buffer. When it is full, probe replies pass to the kernel and are counted. */
+Test(balancer, probe_replies_pass_when_the_ring_is_full)
 {
 	uint32_t held = 0, lost = 0;
 	struct frame frame;
@@ -144,14 +144,14 @@ Test(balancer, replies_that_find_no_room)
 	cr_expect_eq(balancer_verdict(skel, VERDICT_lost_probe_reply), lost);
 }
 
-Test(balancer, what_does_not_fit)
+Test(balancer, oversize)
 {
 	row_run_table(skel, &rows_oversize);
 }
 
-/* A frame that can have no outer header, since the driver left no room for one. */
+/* A frame without headroom for an outer header. */
 static const struct row no_headroom = {
-	.sentence = "a driver without room for an outer header: the kernel answers",
+	.sentence = "no headroom for an outer header: passed to the kernel",
 	.in = {.payload = ROW_INVITE},
 	.run = {.taken = 216},
 	.setup = {.forward = FORWARD_IPIP},
@@ -172,10 +172,10 @@ Test(balancer, no_headroom)
 
 Test(balancer, just_enough_headroom)
 {
-	/* Of 256 bytes the kernel keeps 40 for itself. */
+	/* The kernel reserves 40 of the 256 bytes. */
 	static const struct frame_spec outer = {.tos = 0};
 	static const struct row row = {
-		.sentence = "a driver with just room enough for an outer header",
+		.sentence = "headroom for exactly one outer header",
 		.in = {.payload = ROW_INVITE},
 		.run = {.taken = 256 - 40 - 20},
 		.setup = {.forward = FORWARD_IPIP},
@@ -189,7 +189,7 @@ Test(balancer, just_enough_headroom)
 	run_or_skip(&row);
 }
 
-/* A row that expects a verdict and does not get it fails above. */
+/* The tests above fail if a row does not reach its verdict. */
 Test(balancer, every_verdict_is_reached)
 {
 	uint32_t rows[VERDICT_COUNT] = {[VERDICT_no_headroom] = 1};
@@ -204,7 +204,7 @@ Test(balancer, every_verdict_is_reached)
 
 /* Fixed expected values: a change of the hash or of the slot selection moves every call of every running group
  * of balancers, and must change these numbers deliberately. */
-Test(balancer, a_call_id_has_the_slot_that_it_always_had)
+Test(balancer, slots_of_call_ids_never_change)
 {
 	static const struct {
 		const char *call_id;
@@ -233,7 +233,7 @@ Test(balancer, a_call_id_has_the_slot_that_it_always_had)
 	balancer_bpf__destroy(wide);
 }
 
-Test(balancer, another_table_takes_effect_with_one_update)
+Test(balancer, one_update_switches_the_table)
 {
 	const struct balancer_setup setup = {};
 	struct pool pool = {.table = 1};
@@ -255,8 +255,8 @@ Test(balancer, another_table_takes_effect_with_one_update)
 	cr_expect_eq(balancer_receiver(&frame), 1 + owner % 4);
 }
 
-/* A slot that names a backend, a pool or a table that is not there: nothing is sent anywhere. */
-Test(balancer, numbers_that_point_nowhere)
+/* A slot or a pool with an invalid backend or table number: no packet is forwarded. */
+Test(balancer, invalid_numbers)
 {
 	struct pool pool = {.table = 0xffffffff};
 	struct frame frame, before;
@@ -277,12 +277,12 @@ Test(balancer, numbers_that_point_nowhere)
 	cr_expect_arr_eq(frame.data, before.data, before.length);
 }
 
-/* Runs a frame that the daemon is to have, and gives back what it gets. */
-static struct punt held_of(
+/* Runs a frame that the program must punt, and returns the record in the ring buffer. */
+static struct punt punt_of(
 	const struct frame_spec *spec, const struct balancer_setup *setup, struct bpf_map *map, struct frame *frame)
 {
 	struct punt held = {};
-	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(map), take_held, &held, NULL);
+	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(map), copy_punt, &held, NULL);
 
 	cr_assert(ring);
 	balancer_fill(skel, setup);
@@ -297,7 +297,7 @@ static struct punt held_of(
 	return held;
 }
 
-Test(balancer, the_daemon_gets_what_does_not_fit)
+Test(balancer, oversize_packets_are_punted)
 {
 	static const struct {
 		struct frame_spec in;
@@ -306,21 +306,21 @@ Test(balancer, the_daemon_gets_what_does_not_fit)
 	} rows[] = {
 		{{.payload = ROW_INVITE}, {.mtu = 300}, 300},
 		{{.payload = ROW_INVITE, .vlan = {100, 200}}, {.mtu = 300, .forward = FORWARD_IPIP}, 280},
-		{{.payload = ROW_INVITE}, {.mtu = 300, .forward = FORWARD_IPIP, .ipv6_way = true}, 260},
+		{{.payload = ROW_INVITE}, {.mtu = 300, .forward = FORWARD_IPIP, .ipv6_backends = true}, 260},
 		{{.payload = ROW_INVITE, .payload_length = 3000, .dont_fragment = true}, {}, 1500},
 		{{.payload = ROW_INVITE, .payload_length = 3000, .destination = "2001:db8::10"}, {}, 1500},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct frame frame;
-		struct punt held = held_of(&rows[i].in, &rows[i].setup, skel->maps.punt_oversize, &frame);
+		struct punt held = punt_of(&rows[i].in, &rows[i].setup, skel->maps.punt_oversize, &frame);
 
 		cr_expect_eq(held.kind, PUNT_OVERSIZE);
 		cr_expect_eq(held.mtu, rows[i].mtu, "row %zu: %u", i, held.mtu);
 	}
 }
 
-Test(balancer, the_daemon_gets_fragments_that_came_too_early)
+Test(balancer, early_fragments_are_punted)
 {
 	/* In a small record, and in a large one. */
 	static const uint32_t lengths[] = {4, 1000};
@@ -329,7 +329,7 @@ Test(balancer, the_daemon_gets_fragments_that_came_too_early)
 		const struct frame_spec later = {
 			.payload = ROW_INVITE, .payload_length = lengths[i], .fragment_offset = 1480, .id = 5300};
 		struct frame frame;
-		struct punt held = held_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
+		struct punt held = punt_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
 
 		cr_expect_eq(held.kind, PUNT_FRAGMENT);
 		cr_expect_eq(held.mtu, 0);
@@ -341,7 +341,7 @@ Test(balancer, the_daemon_gets_fragments_that_came_too_early)
 /* Reads all records of a ring; the last one is in `last`. */
 static int read_ring(struct bpf_map *map, struct punt *last)
 {
-	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(map), take_held, last, NULL);
+	struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(map), copy_punt, last, NULL);
 	int count;
 
 	cr_assert(ring);
@@ -350,18 +350,18 @@ static int read_ring(struct bpf_map *map, struct punt *last)
 	return count;
 }
 
-Test(balancer, the_daemon_hears_of_a_first_fragment_that_others_wait_for)
+Test(balancer, a_first_fragment_is_reported_when_later_ones_wait)
 {
 	const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 5310},
 				later = {.payload = "last", .fragment_offset = 1480, .id = 5310},
 				other = {.payload = ROW_INVITE, .more_fragments = true, .id = 5311};
-	struct punt held, word = {};
+	struct punt held, report = {};
 	struct frame frame;
 
 	balancer_fill(skel, &(struct balancer_setup){});
 	frame_build(&frame, &first);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
-	cr_expect_eq(read_ring(skel->maps.punt_fragments, &word), 0, "nothing waits for it");
+	cr_expect_eq(read_ring(skel->maps.punt_fragments, &report), 0, "no fragment waits for it");
 
 	run_must(bpf_map_delete_elem(bpf_map__fd(skel->maps.fragments),
 			 &(struct fragment_key){.source.word = {0, 0, htonl(0xffff), inet_addr("198.51.100.7")},
@@ -369,19 +369,19 @@ Test(balancer, the_daemon_hears_of_a_first_fragment_that_others_wait_for)
 				 .id = htons(5310),
 				 .protocol = 17}),
 		"fragments");
-	held = held_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
+	held = punt_of(&later, &(struct balancer_setup){}, skel->maps.punt_fragments, &frame);
 	frame_build(&frame, &other);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
-	cr_expect_eq(read_ring(skel->maps.punt_fragments, &word), 0, "the first one of another datagram");
+	cr_expect_eq(read_ring(skel->maps.punt_fragments, &report), 0, "the first fragment of a different datagram");
 	frame_build(&frame, &first);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
-	cr_expect_eq(read_ring(skel->maps.punt_fragments, &word), 1);
-	cr_expect_eq(word.kind, PUNT_FIRST_SEEN);
-	cr_expect_eq(word.length, 0);
-	cr_expect_arr_eq(&word.key, &held.key, sizeof(word.key));
+	cr_expect_eq(read_ring(skel->maps.punt_fragments, &report), 1);
+	cr_expect_eq(report.kind, PUNT_FIRST_SEEN);
+	cr_expect_eq(report.length, 0);
+	cr_expect_arr_eq(&report.key, &held.key, sizeof(report.key));
 }
 
-/* --- datagrams of which all fragments have come */
+/* --- datagrams whose fragments have all arrived */
 
 #define PIECE 160 /* bytes of the datagram in each fragment */
 
@@ -398,7 +398,7 @@ static struct frame_spec piece(uint32_t number, uint32_t count, const char *vip,
 	return spec;
 }
 
-static bool goes_on(uint32_t number, uint32_t count, const char *vip, uint32_t id)
+static bool is_forwarded(uint32_t number, uint32_t count, const char *vip, uint32_t id)
 {
 	const struct frame_spec spec = piece(number, count, vip, id);
 	struct frame frame;
@@ -407,8 +407,9 @@ static bool goes_on(uint32_t number, uint32_t count, const char *vip, uint32_t i
 	return balancer_run(skel, &frame) == XDP_TX;
 }
 
-/* A later fragment of the next datagram with this identification goes nowhere before its first. */
-Test(balancer, a_datagram_is_forgotten_when_all_of_it_has_gone_on)
+/* After that, a later fragment with the same identification belongs to the next datagram and must wait for the
+ * first fragment of that datagram. */
+Test(balancer, the_entry_is_deleted_after_the_last_fragment)
 {
 	static const char *const orders[] = {
 		"012", "021", "01123", "01213", "0123", "0132", "0213", "0231", "0312", "0321", "033112", "04321"};
@@ -423,24 +424,24 @@ Test(balancer, a_datagram_is_forgotten_when_all_of_it_has_gone_on)
 		for (at = order; *at; at++)
 			count = (uint32_t)(*at - '0') < count ? count : (uint32_t)(*at - '0') + 1;
 		for (at = order; *at; at++)
-			cr_expect(goes_on(*at - '0', count, vip, id), "%s to %s: %c", order, vip, *at);
+			cr_expect(is_forwarded(*at - '0', count, vip, id), "%s to %s: %c", order, vip, *at);
 		balancer_drain(skel);
-		cr_expect_not(goes_on(1, count, vip, id), "%s to %s: of the next datagram", order, vip);
+		cr_expect_not(is_forwarded(1, count, vip, id), "%s to %s: the next datagram", order, vip);
 	}
 }
 
-/* Not before: whatever is missing comes by the same entry. */
-Test(balancer, a_datagram_is_remembered_until_its_gaps_are_filled)
+/* The entry must remain until then: the missing fragments need it. */
+Test(balancer, the_entry_remains_until_all_gaps_are_filled)
 {
 	balancer_fill(skel, &(struct balancer_setup){});
 	for (const char *at = "0246135"; *at; at++)
-		cr_expect(goes_on(*at - '0', 8, "192.0.2.10", 6100), "%c", *at);
-	cr_expect(goes_on(7, 8, "192.0.2.10", 6100));
-	cr_expect(goes_on(6, 7, "192.0.2.10", 6100), "of several gaps none is remembered for sure");
+		cr_expect(is_forwarded(*at - '0', 8, "192.0.2.10", 6100), "%c", *at);
+	cr_expect(is_forwarded(7, 8, "192.0.2.10", 6100));
+	cr_expect(is_forwarded(6, 7, "192.0.2.10", 6100), "after several gaps the entry remains");
 }
 
-/* So the kernel has what would only be found when it is of no use any more. */
-static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict left)
+/* Packets pass to the kernel while the daemon does not read: it would read them too late. */
+static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict passed)
 {
 	uint32_t key = class;
 	struct punt_reader reader;
@@ -453,14 +454,14 @@ static void expect_not_read(enum punt_class class, const struct frame_spec *spec
 	reader.since -= PUNT_NSEC;
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.punt_readers), &key, &reader, BPF_ANY), "punt_readers");
 	frame_build(&frame, spec);
-	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS, "it has not been read for so long");
-	cr_expect_eq(balancer_verdict(skel, left), 1);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS, "the ring has not been read for PUNT_NSEC");
+	cr_expect_eq(balancer_verdict(skel, passed), 1);
 	balancer_drain(skel);
 	frame_build(&frame, spec);
-	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP, "it is read again");
+	cr_expect_eq(balancer_run(skel, &frame), XDP_DROP, "the ring is read again");
 }
 
-Test(balancer, a_daemon_that_does_not_read_is_given_nothing)
+Test(balancer, nothing_is_punted_while_the_daemon_does_not_read)
 {
 	balancer_fill(skel, &(struct balancer_setup){.mtu = 300});
 	expect_not_read(PUNT_CLASS_FRAGMENTS, &(struct frame_spec){.payload = "x", .fragment_offset = 1480, .id = 5320},
@@ -470,7 +471,7 @@ Test(balancer, a_daemon_that_does_not_read_is_given_nothing)
 
 /* A fragmented datagram goes to one backend, even if its first fragment ends before the Call-ID. The daemon
  * stores that backend just before it sends the fragments. */
-Test(balancer, pieces_go_where_the_whole_was_to_go)
+Test(balancer, fragments_go_to_the_backend_of_the_datagram)
 {
 	const struct balancer_setup narrow = {.mtu = 300};
 	struct frame_spec first = {
@@ -480,10 +481,10 @@ Test(balancer, pieces_go_where_the_whole_was_to_go)
 	struct fragment none;
 	struct frame frame;
 
-	held = held_of(
+	held = punt_of(
 		&(struct frame_spec){.payload = ROW_INVITE, .id = 5301}, &narrow, skel->maps.punt_oversize, &frame);
 	cr_expect_eq(bpf_map_lookup_elem(bpf_map__fd(skel->maps.fragments), &held.key, &none), -ENOENT,
-		"the datagram before it may be on its way");
+		"fragments of the previous datagram may still arrive");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.fragments), &held.key, &held.owner, BPF_ANY), "fragments");
 	frame_build(&frame, &(struct frame_spec){.payload = "last", .fragment_offset = 64, .id = 5301});
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX, "in any order");
@@ -495,10 +496,11 @@ Test(balancer, pieces_go_where_the_whole_was_to_go)
 
 	frame_build(&frame, &first);
 	cr_expect_eq(balancer_run(skel, &frame), XDP_TX);
-	cr_expect_eq(balancer_verdict(skel, VERDICT_call_id_too_far), 1, "the next datagram of that identification");
+	cr_expect_eq(
+		balancer_verdict(skel, VERDICT_call_id_too_far), 1, "the next datagram with the same identification");
 }
 
-Test(balancer, a_full_ring_leaves_it_to_the_kernel)
+Test(balancer, oversize_packets_pass_when_the_ring_is_full)
 {
 	const struct balancer_setup narrow = {.mtu = 300};
 	struct frame frame;
@@ -512,8 +514,8 @@ Test(balancer, a_full_ring_leaves_it_to_the_kernel)
 	cr_expect_gt(balancer_verdict(skel, VERDICT_too_big), 0);
 }
 
-/* The answer's checksums are updates of the request's (RFC 1624), which have corners, where
- * all is zeros or ones: 5 divides 0xffff. */
+/* The checksums of the reply are incremental updates of those of the request (RFC 1624). The corner cases are
+ * sums of all zeros and of all ones; the step of 5 reaches both, because 5 divides 0xffff. */
 Test(balancer, echo_reply_checksums_are_right)
 {
 	const struct balancer_setup setup = {.ping = true};
@@ -539,8 +541,8 @@ Test(balancer, echo_reply_checksums_are_right)
 	}
 }
 
-/* The inner TTL is decremented by an incremental update of the checksum (RFC 1624), which has
- * corners: every header checksum that there can be, by every identification. */
+/* Decrementing the inner TTL updates the checksum incrementally (RFC 1624), which has corner cases. All 65,536
+ * identifications produce every possible header checksum. */
 Test(balancer, inner_checksum_is_right_for_every_value)
 {
 	const struct balancer_setup setup = {.forward = FORWARD_IPIP};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frames that are cut short, that a driver hands over in pieces, and that are larger than a page. */
+/* Truncated frames, frames of several buffers, and frames larger than a page. */
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "require.h"
 #include "rows.h"
 
-/* What of a frame BPF_PROG_TEST_RUN lays into the page that can be read directly. */
+/* The bytes of a frame that BPF_PROG_TEST_RUN puts into the directly readable page. */
 #define DIRECT (4096 - 256 - 320)
 
 static struct balancer_bpf *skel;
@@ -44,7 +44,7 @@ static const struct {
 
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
-/* A frame that ends before its IP packet does is never forwarded, and comes out as it went in. */
+/* A frame that ends before its IP packet is passed unchanged. */
 static void check_cut(size_t shape, const struct frame *whole, size_t length)
 {
 	enum verdict verdict = length < shapes[shape].ip ? VERDICT_not_ip : VERDICT_malformed;
@@ -58,7 +58,7 @@ static void check_cut(size_t shape, const struct frame *whole, size_t length)
 	cr_expect_eq(balancer_verdict(skel, verdict), before + 1, "%s cut to %zu bytes: not %s", shapes[shape].name,
 		length, balancer_verdict_name(verdict));
 	cr_expect(frame.length == length && memcmp(frame.data, whole->data, length) == 0,
-		"%s cut to %zu bytes: it was changed", shapes[shape].name, length);
+		"%s cut to %zu bytes: changed", shapes[shape].name, length);
 }
 
 Test(cut, a_frame_cut_at_any_byte_is_not_forwarded)
@@ -91,7 +91,7 @@ static uint32_t invite_owner(const struct balancer_setup *setup)
 }
 
 /* A valid packet with a truncated message: its Call-ID counts only if its end is visible. */
-Test(cut, a_message_cut_at_any_byte_never_has_another_call_id)
+Test(cut, a_message_cut_at_any_byte_never_has_a_different_call_id)
 {
 	const struct balancer_setup setup = {.backends = 4096};
 	struct balancer_bpf *wide = balancer_load(&setup);
@@ -109,7 +109,7 @@ Test(cut, a_message_cut_at_any_byte_never_has_another_call_id)
 	balancer_bpf__destroy(wide);
 }
 
-/* A driver may leave any number of bytes where the program can read them directly. */
+/* The driver decides how many bytes of a frame are directly readable. */
 static int check_split(struct balancer_bpf *wide, const struct balancer_setup *setup, size_t shape,
 	const struct frame *whole, size_t direct)
 {
@@ -122,18 +122,19 @@ static int check_split(struct balancer_bpf *wide, const struct balancer_setup *s
 	by_call_id = balancer_verdict(wide, VERDICT_call_id) - by_call_id;
 	if (action == XDP_PASS)
 		cr_expect(frame.length == whole->length && memcmp(frame.data, whole->data, frame.length) == 0,
-			"%s, %zu bytes readable: passed, and changed", shapes[shape].name, direct);
+			"%s, %zu bytes readable: passed, but changed", shapes[shape].name, direct);
 	else
 		cr_expect_eq(balancer_receiver(&frame) == invite_owner(setup), by_call_id,
 			"%s, %zu bytes readable: owner", shapes[shape].name, direct);
 	cr_expect(action == XDP_PASS || action == XDP_TX, "%s, %zu bytes readable: action %d", shapes[shape].name,
 		direct, action);
 	cr_expect_eq(by_call_id, direct >= shown() + whole->length - strlen(invite),
-		"%s, %zu bytes readable: %s the Call-ID", shapes[shape].name, direct, by_call_id ? "by" : "not by");
+		"%s, %zu bytes readable: forwarded %s the Call-ID", shapes[shape].name, direct,
+		by_call_id ? "by" : "not by");
 	return 0;
 }
 
-Test(cut, a_frame_in_pieces_goes_by_what_can_be_read)
+Test(cut, a_frame_in_several_buffers_is_steered_by_its_readable_part)
 {
 	static const struct balancer_setup setups[] = {
 		{.backends = 4096},
@@ -149,14 +150,15 @@ Test(cut, a_frame_in_pieces_goes_by_what_can_be_read)
 			frame_build(&whole, &shapes[shape].spec);
 			for (size_t direct = 14; direct < whole.length; direct++) {
 				if (check_split(wide, &setups[i], shape, &whole, direct) == -EINVAL)
-					cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames in pieces");
+					cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames of several "
+						     "buffers");
 			}
 		}
 	}
 	balancer_bpf__destroy(wide);
 }
 
-/* A message of so many bytes with its Call-ID's line at an offset. */
+/* Writes a message of `length` bytes whose Call-ID header is at offset `call_id`. */
 static void build_message(char *text, size_t call_id, size_t length)
 {
 	size_t start = sprintf(text, "MESSAGE sip:bob@example.net SIP/2.0\r\nSubject: ");
@@ -173,12 +175,12 @@ Test(cut, jumbo_frames)
 		size_t call_id; /* offset in the message */
 		enum verdict verdict;
 	} messages[] = {
-		{"its Call-ID near the beginning", 100, VERDICT_call_id},
-		{"its Call-ID where one in a hundred has it", 558, VERDICT_call_id},
-		{"its Call-ID at the end of what fits an Ethernet frame", 1400, VERDICT_call_id},
-		{"its Call-ID as far behind as any that was seen", 2745, VERDICT_call_id},
-		{"its Call-ID beyond what can be read directly", DIRECT, VERDICT_call_id_too_far},
-		{"its Call-ID at the end", 8900, VERDICT_call_id_too_far},
+		{"Call-ID near the start", 100, VERDICT_call_id},
+		{"Call-ID at the 99th percentile of real messages", 558, VERDICT_call_id},
+		{"Call-ID at the end of an Ethernet frame", 1400, VERDICT_call_id},
+		{"Call-ID at the largest offset of real messages", 2745, VERDICT_call_id},
+		{"Call-ID after the directly readable part", DIRECT, VERDICT_call_id_too_far},
+		{"Call-ID at the end", 8900, VERDICT_call_id_too_far},
 	};
 	static const struct frame_spec outer = {.tos = 0};
 	char text[8960];
@@ -197,7 +199,7 @@ Test(cut, jumbo_frames)
 		cr_expect_eq(row_run(skel, &row), 0);
 		row.tunnel = &outer;
 		row.setup.forward = FORWARD_IPIP;
-		row.setup.ipv6_way = true;
+		row.setup.ipv6_backends = true;
 		cr_expect_eq(row_run(skel, &row), 0);
 		row.setup.mtu = 9000;
 		row.families = IPV4_ONLY;
@@ -211,7 +213,7 @@ Test(cut, jumbo_frames)
 	}
 }
 
-/* An IPv6 packet can be longer than 16 bits can say: its length is that of the payload and 40. */
+/* The length of an IPv6 packet can exceed 16 bits: it is the payload length plus 40. */
 Test(cut, the_longest_ipv6_packet_is_too_big)
 {
 	static uint8_t data[14 + 40 + 65528];

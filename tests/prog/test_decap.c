@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The program for backends: IP-in-IP from a balancer to this host, with a packet for a VIP in
- * it, loses its outer header; all else passes as it came. This host is 10.0.0.1 and fd00::1,
- * balancers are 198.51.100.0/28 and 2001:db8::7, VIPs 192.0.2.10, 2001:db8::10 and this host. */
+/* The program for backends removes the outer header of an IP-in-IP packet that a balancer sends to this host
+ * and that contains a packet to a VIP. It passes every other packet unchanged. The addresses: this host is
+ * 10.0.0.1 and fd00::1; the balancers are 198.51.100.0/28 and 2001:db8::7; the VIPs are 192.0.2.10,
+ * 2001:db8::10 and this host's IPv4 address. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -24,10 +25,10 @@ struct decap_row {
 	size_t trailer;
 	struct run_options run;
 	enum decap_verdict verdict;
-	const struct frame_spec *inner; /* what comes out, where that is not what was in the tunnel */
+	const struct frame_spec *inner; /* the expected packet, if it differs from the tunnelled one */
 };
 
-/* What is carried. */
+/* The inner packets. */
 static const struct frame_spec invite4 = {.payload = ROW_INVITE, .ttl = 63, .tos = 0x20, .id = 5};
 static const struct frame_spec invite6 = {.payload = ROW_INVITE, .ttl = 63, .destination = "2001:db8::10"};
 static const struct frame_spec options4 = {.payload = ROW_INVITE, .option_words = 4, .id = 6};
@@ -39,7 +40,7 @@ static const struct frame_spec stranger6 = {.payload = ROW_INVITE, .destination 
 static const struct frame_spec loopback4 = {.payload = ROW_INVITE, .destination = "127.0.0.1"};
 static const struct frame_spec posing6 = {.payload = ROW_INVITE, .destination = "::ffff:192.0.2.10"};
 
-/* The same with the explicit congestion notification of RFC 3168 in their last two bits. */
+/* The same with an ECN mark (RFC 3168) in the last two bits of the traffic class. */
 #define ECT1 1
 #define ECT0 2
 #define CE 3
@@ -52,7 +53,7 @@ MARKED(invite, ECT0);
 MARKED(invite, ECT1);
 MARKED(invite, CE);
 
-/* RFC 6040, figure 4: outer and inner mark, and what comes out. */
+/* RFC 6040, figure 4: the outer and the inner mark, and the resulting mark. */
 #define ECN_ROW(text, to, outer, carried, out, end)                                                                    \
 	{                                                                                                              \
 		.sentence = text ": " #outer " outside, " #carried,                                                    \
@@ -95,27 +96,27 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "the VLAN tag of a tunnelled packet stays",
+		.sentence = "the VLAN tag of a tunnelled packet is preserved",
 		.in = {.destination = US4, .inner = &invite6, .vlan = {0x6064}},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "both tags of QinQ stay",
+		.sentence = "both QinQ tags are preserved",
 		.in = {.destination = US6, .inner = &invite4, .vlan = {100, 200}},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "options of the outer header go with it",
+		.sentence = "options of the outer header are removed with it",
 		.in = {.destination = US4, .inner = &invite4, .option_words = 10},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "extension headers of the outer header go with it",
+		.sentence = "extension headers of the outer header are removed with it",
 		.in = {.destination = US6, .inner = &invite6, .extensions = 2},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "options of the inner header stay",
+		.sentence = "options of the inner header are preserved",
 		.in = {.destination = US4, .inner = &options4},
 		.verdict = VERDICT_decapsulated,
 	},
@@ -125,40 +126,40 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "an inner fragment is a packet like any other",
+		.sentence = "a fragment as the inner packet is decapsulated",
 		.in = {.destination = US4, .inner = &first_fragment4},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "Ethernet padding stays behind",
+		.sentence = "Ethernet padding after the packet is preserved",
 		.in = {.destination = US4, .inner = &invite4},
 		.trailer = 12,
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "of two outer headers one is taken off",
+		.sentence = "only the first of two outer headers is removed",
 		.in = {.destination = US4, .inner = &twice4},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "an inner packet that ends before the outer one does",
+		.sentence = "an inner packet shorter than the outer payload",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14 + 20 + 2, 0}, {14 + 20 + 3, 60}},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "a wrong inner checksum is the kernel's to find",
+		.sentence = "an inner packet with a wrong checksum is left for the kernel to detect",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14 + 20 + 10, 0xaa}},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "a tunnel to another host",
+		.sentence = "a tunnel to a different host",
 		.in = {.destination = "10.0.0.2", .inner = &invite4},
 		.verdict = VERDICT_not_tunnelled,
 	},
 	{
-		.sentence = "an IPv6 tunnel to another host",
+		.sentence = "an IPv6 tunnel to a different host",
 		.in = {.destination = "fd00::2", .inner = &invite4},
 		.verdict = VERDICT_not_tunnelled,
 	},
@@ -168,7 +169,7 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_not_tunnelled,
 	},
 	{
-		.sentence = "a datagram to this host by IPv6",
+		.sentence = "a datagram to this host over IPv6",
 		.in = {.destination = US6, .payload = ROW_INVITE},
 		.verdict = VERDICT_not_tunnelled,
 	},
@@ -188,13 +189,13 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_not_tunnelled,
 	},
 	{
-		.sentence = "an outer header that contradicts itself",
+		.sentence = "an outer IPv4 header with an invalid header length",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14, 0x44}},
 		.verdict = VERDICT_not_tunnelled,
 	},
 	{
-		.sentence = "an outer packet that is shorter than its header",
+		.sentence = "an outer packet whose total length is below its header length",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14 + 2, 0}, {14 + 3, 19}},
 		.verdict = VERDICT_not_tunnelled,
@@ -210,91 +211,91 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_decap_fragment,
 	},
 	{
-		.sentence = "a first fragment of a packet tunnelled by IPv6",
+		.sentence = "a first fragment of a packet tunnelled over IPv6",
 		.in = {.destination = US6, .inner = &invite4, .more_fragments = true},
 		.verdict = VERDICT_decap_fragment,
 	},
 	{
-		.sentence = "a fragment for another host",
+		.sentence = "a fragment to a different host",
 		.in = {.destination = "10.0.0.2", .inner = &invite4, .more_fragments = true},
 		.verdict = VERDICT_not_tunnelled,
 	},
 	{
-		.sentence = "IPv6 where the protocol promises IPv4",
+		.sentence = "an IPv6 packet under protocol number 4 (IPv4)",
 		.in = {.destination = US4, .inner = &invite6},
 		.pokes = {{14 + 9, 4}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "IPv4 where the protocol promises IPv6",
+		.sentence = "an IPv4 packet under protocol number 41 (IPv6)",
 		.in = {.destination = US6, .inner = &invite4},
 		.pokes = {{14 + 6, 41}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "an inner packet of no known version",
+		.sentence = "an inner packet of an unknown IP version",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14 + 20, 0x55}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "an inner IPv4 packet of a byte more than the outer one holds",
+		.sentence = "an inner IPv4 packet one byte longer than the outer payload",
 		.in = {.destination = US4, .inner = &empty4},
 		.pokes = {{14 + 20 + 3, 29}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "an inner IPv4 packet of a byte more than the outer one holds, with padding behind it",
+		.sentence = "an inner IPv4 packet one byte longer than the outer payload, followed by padding",
 		.in = {.destination = US4, .inner = &empty4},
 		.pokes = {{14 + 20 + 3, 29}},
 		.trailer = 12,
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "an inner IPv6 packet of more than the outer one holds",
+		.sentence = "an inner IPv6 packet longer than the outer payload",
 		.in = {.destination = US4, .inner = &invite6},
 		.pokes = {{14 + 20 + 4, 0x40}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "an outer packet that ends within the inner header",
+		.sentence = "an outer packet that ends inside the inner header",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14 + 2, 0}, {14 + 3, 20 + 19}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "an outer header with nothing in it",
+		.sentence = "an outer header without a payload",
 		.in = {.destination = US4, .inner = &invite4},
 		.pokes = {{14 + 2, 0}, {14 + 3, 20}},
 		.verdict = VERDICT_decap_malformed,
 	},
 	{
-		.sentence = "a tunnel from another machine",
+		.sentence = "a tunnel from an unlisted source",
 		.in = {.source = "198.51.100.16", .destination = US4, .inner = &invite4},
 		.verdict = VERDICT_decap_unlisted_source,
 	},
 	{
-		.sentence = "a tunnel by IPv6 from another machine",
+		.sentence = "a tunnel over IPv6 from an unlisted source",
 		.in = {.source = "2001:db8::8", .destination = US6, .inner = &invite6},
 		.verdict = VERDICT_decap_unlisted_source,
 	},
 	{
-		.sentence = "a tunnel from the last address of the balancers",
+		.sentence = "a tunnel from the last address of the listed prefix",
 		.in = {.source = "198.51.100.15", .destination = US4, .inner = &invite6},
 		.verdict = VERDICT_decapsulated,
 	},
 	{
-		.sentence = "a fragment of a tunnelled packet from another machine",
+		.sentence = "a fragment of a tunnelled packet from an unlisted source",
 		.in = {.source = "198.51.100.16", .destination = US4, .inner = &invite4, .more_fragments = true},
 		.verdict = VERDICT_decap_unlisted_source,
 	},
 	{
-		.sentence = "a tunnelled packet to what is no VIP",
+		.sentence = "a tunnelled packet to an address that is not a VIP",
 		.in = {.destination = US4, .inner = &stranger4},
 		.verdict = VERDICT_decap_unlisted_vip,
 	},
 	{
-		.sentence = "a tunnelled IPv6 packet to what is no VIP",
+		.sentence = "a tunnelled IPv6 packet to an address that is not a VIP",
 		.in = {.destination = US4, .inner = &stranger6},
 		.verdict = VERDICT_decap_unlisted_vip,
 	},
@@ -304,7 +305,7 @@ static const struct decap_row rows[] = {
 		.verdict = VERDICT_decap_unlisted_vip,
 	},
 	{
-		.sentence = "an IPv6 packet whose destination would pass for an IPv4 VIP",
+		.sentence = "an inner IPv6 packet to the IPv4-mapped address of a VIP",
 		.in = {.destination = US4, .inner = &posing6},
 		.verdict = VERDICT_decap_malformed,
 	},
@@ -332,7 +333,7 @@ static void put_address(int family, const char *text)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.decap_addresses), &address, &one, BPF_ANY), text);
 }
 
-/* `bits` of an IPv6 address; an IPv4 prefix has 96 more than it is written with. */
+/* `bits` is the prefix length of the 16-byte address: that of an IPv4 prefix plus 96. */
 static void put_prefix(struct bpf_map *map, int family, const char *text, uint32_t bits)
 {
 	struct prefix_key key = {.bits = bits, .address.word = {0, 0, htonl(0xffff), 0}};
@@ -371,7 +372,7 @@ static void put_pokes(struct frame *frame, const struct decap_row *row)
 	frame->length += row->trailer;
 }
 
-/* The frame without its outer header: link layer, then the inner packet and all behind it. */
+/* The frame without its outer header: the link layer, the inner packet, and all bytes after it. */
 static void expect(const struct decap_row *row, const struct frame *in, struct frame *out)
 {
 	size_t link = 14 + 4 * ((row->in.vlan[0] != 0) + (row->in.vlan[1] != 0));
@@ -414,12 +415,12 @@ static int run_row(const struct decap_row *row)
 	cr_expect_eq(action, row->verdict == VERDICT_decap_congested ? XDP_DROP : XDP_PASS, "%s: action %d",
 		row->sentence, action);
 	for (int i = 0; i < DECAP_VERDICT_COUNT; i++)
-		cr_expect_eq(after[i] - before[i], i == (int)row->verdict, "%s: verdict %s was counted %lu times",
+		cr_expect_eq(after[i] - before[i], i == (int)row->verdict, "%s: verdict %s counted %lu times",
 			row->sentence, names[i], after[i] - before[i]);
 	expect(row, &in, &expected);
 	cr_expect_eq(out.length, expected.length, "%s: %zu bytes, not %zu", row->sentence, out.length, expected.length);
 	cr_expect(out.length != expected.length || memcmp(out.data, expected.data, out.length) == 0,
-		"%s: not the frame that should come out", row->sentence);
+		"%s: unexpected content", row->sentence);
 	return 0;
 }
 
@@ -429,7 +430,7 @@ Test(decap, rows)
 		cr_expect_eq(run_row(&rows[i]), 0, "%s", rows[i].sentence);
 }
 
-/* A row that expects a verdict and does not get it fails above. */
+/* The test above fails if a row does not reach its verdict. */
 Test(decap, every_verdict_is_reached)
 {
 	uint32_t expected[DECAP_VERDICT_COUNT] = {};
@@ -440,8 +441,8 @@ Test(decap, every_verdict_is_reached)
 		cr_expect(expected[i], "no row reaches the verdict %s", names[i]);
 }
 
-/* Nothing that ends before its packets do is opened, and nothing is changed. */
-Test(decap, a_frame_cut_at_any_byte_is_left_alone)
+/* A truncated frame is not decapsulated and not changed. */
+Test(decap, a_frame_cut_at_any_byte_is_unchanged)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		struct frame whole;
@@ -456,15 +457,15 @@ Test(decap, a_frame_cut_at_any_byte_is_left_alone)
 			cr_expect_eq(run_frame(bpf_program__fd(skel->progs.decap), &frame, &(struct run_options){}),
 				XDP_PASS);
 			cr_expect(frame.length == length && memcmp(frame.data, whole.data, length) == 0,
-				"%s cut to %zu bytes: it was changed", rows[i].sentence, length);
+				"%s cut to %zu bytes: changed", rows[i].sentence, length);
 		}
 	}
 }
 
-/* In a frame that comes in pieces the inner header may lie where it cannot be read. */
-Test(decap, a_frame_in_pieces)
+/* In a frame of several buffers, part of the inner header may not be directly readable. */
+Test(decap, a_frame_in_several_buffers)
 {
-	uint64_t opened[DECAP_VERDICT_COUNT];
+	uint64_t after[DECAP_VERDICT_COUNT];
 	struct frame whole;
 
 	frame_build(&whole, &rows[0].in);
@@ -476,20 +477,20 @@ Test(decap, a_frame_in_pieces)
 		count(before);
 		action = run_frame(bpf_program__fd(skel->progs.decap), &frame, &(struct run_options){.direct = direct});
 		if (action == -EINVAL)
-			cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames in pieces");
-		count(opened);
-		cr_expect_eq(opened[VERDICT_decapsulated] - before[VERDICT_decapsulated], direct >= 14 + 20 + 20,
+			cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames of several buffers");
+		count(after);
+		cr_expect_eq(after[VERDICT_decapsulated] - before[VERDICT_decapsulated], direct >= 14 + 20 + 20,
 			"%zu bytes readable", direct);
 		cr_expect_eq(
 			frame.length, whole.length - (direct >= 14 + 20 + 20 ? 20 : 0), "%zu bytes readable", direct);
 	}
 }
 
-/* ::/0 in both lists, as the loader has it where nothing is listed. */
+/* ::/0 in both lists: the loader writes it when the options list nothing. */
 Test(decap, any_source_and_any_destination)
 {
 	struct frame_spec spec = {.source = "203.0.113.1", .destination = US4};
-	struct decap_row row = {.sentence = "all are let in", .verdict = VERDICT_decapsulated};
+	struct decap_row row = {.sentence = "::/0 in both lists allows every tunnel", .verdict = VERDICT_decapsulated};
 
 	put_prefix(skel->maps.decap_sources, AF_INET6, "::", 0);
 	put_prefix(skel->maps.decap_vips, AF_INET6, "::", 0);
@@ -500,8 +501,8 @@ Test(decap, any_source_and_any_destination)
 	}
 }
 
-/* What the balancer puts on, this takes off. */
-Test(decap, undoes_what_the_balancer_does)
+/* The program removes the header that the balancer adds. */
+Test(decap, restores_the_packet_that_the_balancer_encapsulated)
 {
 	struct balancer_setup setup = {.forward = FORWARD_IPIP, .mtu = 9000};
 	struct balancer_bpf *balancer = balancer_load(&setup);
@@ -511,7 +512,7 @@ Test(decap, undoes_what_the_balancer_does)
 		struct frame_spec spec = {.payload = ROW_INVITE, .destination = i & 1 ? "2001:db8::10" : "192.0.2.10"};
 		struct frame sent, received;
 
-		setup.ipv6_way = i & 2;
+		setup.ipv6_backends = i & 2;
 		spec.vlan[0] = i & 4 ? 100 : 0;
 		balancer_fill(balancer, &setup);
 		frame_build(&sent, &spec);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The program in the kernel and the same code built on the host agree: on good messages, on
- * spoiled ones, on frames with spoiled headers, on frames that come in pieces. What the
- * verifier made the compiler do to the code must not have changed what it means. */
+/* Compares the program in the kernel with the same code built for the host: on valid and damaged messages, on
+ * frames with damaged headers, and on frames of several buffers. The workarounds that make the code pass the
+ * verifier must not change its result. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -16,9 +16,9 @@
 #include "bpf/packet.h"
 #include "bpf/sip.h"
 
-#define FRAMES 1000000 /* unless SIPXDP_FRAMES says otherwise: emulated machines are slow */
+#define FRAMES 1000000 /* SIPXDP_FRAMES overrides it: emulated machines are slow */
 
-/* A backend for each slot, so that the one shows the other. */
+/* One backend per slot: the receiver identifies the slot. */
 static const struct balancer_setup setup = {.backends = 4096, .no_users = true};
 static struct balancer_bpf *skel;
 
@@ -35,13 +35,13 @@ static void unload(void)
 
 TestSuite(differential, .init = load, .fini = unload);
 
-/* What became of a frame. */
+/* The result of one run. */
 struct outcome {
 	enum verdict verdict;
 	uint32_t receiver; /* 0: none */
 };
 
-/* By the host build: what key.h does. */
+/* The host build of key.h. */
 static enum verdict host_hash(const struct frame *frame, size_t direct, const struct packet *packet, uint64_t *hash)
 {
 	struct sip_text text = sip_text(frame->data, frame->data + direct, packet->end, 0);
@@ -65,7 +65,7 @@ static enum verdict host_hash(const struct frame *frame, size_t direct, const st
 	}
 }
 
-/* What balancer.h says about its services. SERVICE_COUNT for none. */
+/* The service of a packet by the table in balancer.h; SERVICE_COUNT: none. */
 static enum test_service service_of(const struct packet *packet)
 {
 	static const uint8_t ipv4[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2};
@@ -83,7 +83,7 @@ static enum test_service service_of(const struct packet *packet)
 	return port == 5060 ? SERVICE_SIP : port == 5062 ? SERVICE_NEAR : port == 5063 ? SERVICE_SPLIT : SERVICE_COUNT;
 }
 
-/* The pool of a service; one has pools by method. */
+/* The pool of a service. SERVICE_SPLIT selects it by method. */
 static uint32_t pool_of(
 	enum test_service service, const struct frame *frame, size_t direct, const struct packet *packet)
 {
@@ -125,7 +125,7 @@ static void count(uint64_t verdicts[VERDICT_COUNT])
 	run_counters(bpf_map__fd(skel->maps.verdicts), 0, verdicts, VERDICT_COUNT);
 }
 
-/* By the program: the counter that went up since the last time. */
+/* Runs the program; the verdict is the counter that increased since the previous run. */
 static struct outcome in_kernel(const struct frame *frame, size_t direct, uint64_t counted[VERDICT_COUNT])
 {
 	uint64_t after[VERDICT_COUNT];
@@ -146,7 +146,7 @@ static struct outcome in_kernel(const struct frame *frame, size_t direct, uint64
 	return outcome;
 }
 
-/* Of a later fragment the host cannot know where the first one went: VERDICT_CONTINUE. */
+/* The host build cannot know the backend of a later fragment; its verdict is VERDICT_CONTINUE. */
 static bool agree(const struct outcome *kernel, const struct outcome *host)
 {
 	if (host->verdict == VERDICT_CONTINUE)
@@ -181,7 +181,7 @@ static void write_frame(struct rng *rng, struct frame *frame)
 		frame->length += rng_below(rng, 40); /* padding */
 }
 
-/* Can this kernel's test runs make frames in pieces? */
+/* Can BPF_PROG_TEST_RUN of this kernel make frames of several buffers? */
 static bool can_split(void)
 {
 	struct frame frame;
@@ -217,10 +217,10 @@ Test(differential, kernel_and_host_agree, .timeout = 170)
 			balancer_verdict_name(host.verdict), host.receiver);
 		seen[kernel.verdict]++;
 	}
-	/* An agreement on nothing would prove nothing. */
+	/* The test is only valid if the frames reach all these verdicts. */
 	cr_expect_gt(seen[VERDICT_call_id], frames / 4);
 	for (enum verdict verdict = 0; verdict <= VERDICT_not_sip; verdict++)
-		cr_expect_gt(seen[verdict], frames / 1000, "%s was seen %lu times", balancer_verdict_name(verdict),
-			seen[verdict]);
+		cr_expect_gt(seen[verdict], frames / 1000, "verdict %s reached %lu times",
+			balancer_verdict_name(verdict), seen[verdict]);
 	cr_expect_gt(seen[VERDICT_malformed], frames / 1000);
 }

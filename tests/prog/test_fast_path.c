@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The fast path and the stages are the same: each frame goes through the program as it is and
- * through one that has no fast path, and both must return the same, make the same frame of it
- * and count the same. */
+/* The fast path has the same result as the stages. Each frame runs through the program and through a copy
+ * without the fast path. The XDP action, the resulting frame and the counters must be equal. */
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -16,13 +15,13 @@
 #include "sip_message.h"
 
 #define SETUPS (sizeof(setups) / sizeof(*setups))
-#define FRAMES 180000 /* of all setups, unless SIPXDP_FRAMES says otherwise: emulated machines are slow */
+#define FRAMES 180000 /* of all setups; SIPXDP_FRAMES overrides it: emulated machines are slow */
 
-/* What decides whether a frame can be sent by the fast path, and how. */
+/* The configurations that decide whether and how the fast path forwards a frame. */
 static const struct balancer_setup setups[] = {
 	{.backends = 64},
 	{.backends = 64, .forward = FORWARD_IPIP},
-	{.backends = 64, .forward = FORWARD_IPIP, .ipv6_way = true},
+	{.backends = 64, .forward = FORWARD_IPIP, .ipv6_backends = true},
 	{.backends = 64, .ifindex = TEST_IFINDEX + 1},
 	{.backends = 64, .forward = FORWARD_IPIP, .mtu = 600},
 	{.backends = 64, .mtu = 600},
@@ -35,10 +34,9 @@ static const struct balancer_setup setups[] = {
 /* One of two programs. */
 struct side {
 	struct balancer_bpf *skel;
-	struct ring_buffer
-		*rings; /* read at once, as the daemon does: what becomes of a punt depends on time otherwise */
+	struct ring_buffer *rings; /* read at once, as the daemon does; otherwise the verdict depends on time */
 	uint64_t verdicts[VERDICT_COUNT];
-	struct balancer_counts counts; /* all of them, read now and then */
+	struct balancer_counts counts; /* all counters, read every 500 frames */
 	struct frame frame;
 	int action;
 };
@@ -49,8 +47,8 @@ static int drop_punt(void *context, void *punt, size_t size)
 	return 0;
 }
 
-/* Services of TCP besides SERVICE_TCP, and counted as that: by source, and one that the fast path
- * must not take although no file can ask for it. */
+/* More TCP services, counted as SERVICE_TCP: one with source affinity, and one with Call-ID affinity, which the
+ * fast path must not handle. No configuration file can select the latter. */
 static void add_tcp_services(struct balancer_bpf *skel)
 {
 	static const struct {
@@ -95,7 +93,7 @@ static const char *pick(struct rng *rng, const char *usual, const char *other)
 	return rng_percent(rng, 90) ? usual : other;
 }
 
-/* TCP to its services and to others; now and then with less than a header. */
+/* A TCP segment to a TCP service or to a different port; one in ten carries fewer than 24 bytes. */
 static void make_tcp(struct rng *rng, struct frame_spec *spec)
 {
 	static const uint16_t ports[] = {5061, 5061, 5061, 5071, 5071, 5072, 5060};
@@ -106,7 +104,7 @@ static void make_tcp(struct rng *rng, struct frame_spec *spec)
 		spec->payload_length = rng_below(rng, spec->payload_length < 24 ? spec->payload_length + 1 : 24);
 }
 
-/* Frames that the fast path takes, and frames that differ from them in one respect. */
+/* Frames that the fast path handles, and frames that differ from them in one property. */
 static void write_frame(struct rng *rng, struct frame *frame)
 {
 	static const uint16_t ports[] = {5060, 5060, 5060, 5060, 5062, 5061, 5063, 5064, 5070, 10003, 80};
@@ -194,22 +192,23 @@ static void compare(const struct balancer_setup *setup, uint32_t number, uint32_
 		size_t direct = 0;
 
 		write_frame(&rng, &frame);
-		/* Not in the padding, of which the fast path counts what it can read. */
+		/* Not inside the padding: the fast path counts only its readable part. */
 		if (splits && frame.length > 60 && rng_percent(&rng, 10))
 			direct = 14 + rng_below(&rng, frame.length - 14 - 40);
 		run(&fast, &frame, direct);
 		run(&stages, &frame, direct);
-		cr_assert(is_same(&fast, &stages), "SIPXDP_SEED=%lu, setup %u, frame %u: XDP action %d and %d", seed,
-			number, n, fast.action, stages.action);
+		cr_assert(is_same(&fast, &stages),
+			"SIPXDP_SEED=%lu, setup %u, frame %u: results differ, XDP actions %d and %d", seed, number, n,
+			fast.action, stages.action);
 		if (n % 500 == 0 || n == frames - 1)
-			cr_assert(count_the_same(setup, &fast, &stages), "SIPXDP_SEED=%lu, setup %u, frame %u: traffic",
-				seed, number, n);
+			cr_assert(count_the_same(setup, &fast, &stages),
+				"SIPXDP_SEED=%lu, setup %u, frame %u: traffic counters differ", seed, number, n);
 	}
 	unload(&fast);
 	unload(&stages);
 }
 
-Test(fast_path, is_the_same_as_the_stages, .timeout = 170)
+Test(fast_path, has_the_same_result_as_the_stages, .timeout = 170)
 {
 	const char *wanted = getenv("SIPXDP_FRAMES");
 	uint32_t frames = wanted ? strtoul(wanted, NULL, 10) : FRAMES;

@@ -14,7 +14,7 @@
 #define PREVIOUS 3
 #define OTHER 4
 #define SLOTS 4096
-#define SAYINGS 8
+#define MESSAGES 8
 
 static struct balancer_bpf *skel;
 static const struct balancer_setup setup = {.slots = SLOTS};
@@ -58,7 +58,7 @@ static void set_alive(uint32_t id, bool alive)
 }
 
 /* One message of a call: its first line, its To, and the expected backend. */
-struct saying {
+struct message {
 	const char *line;
 	const char *to;
 	uint32_t receiver;
@@ -69,13 +69,13 @@ struct saying {
 #define TO "<sip:bob@example.com>"
 #define TO_TAGGED "<sip:bob@example.com>;tag=314159"
 #define REQUEST(method) method " sip:bob@example.com SIP/2.0"
-#define INITIAL(method, who)                                                                                           \
+#define INITIAL(method, to_backend)                                                                                    \
 	{                                                                                                              \
-		.line = REQUEST(method), .to = TO, .receiver = who                                                     \
+		.line = REQUEST(method), .to = TO, .receiver = to_backend                                              \
 	}
-#define WITHIN(method, who)                                                                                            \
+#define WITHIN(method, to_backend)                                                                                     \
 	{                                                                                                              \
-		.line = REQUEST(method), .to = TO_TAGGED, .receiver = who                                              \
+		.line = REQUEST(method), .to = TO_TAGGED, .receiver = to_backend                                       \
 	}
 
 static uint32_t receiver_of(const struct frame_spec *spec)
@@ -89,119 +89,121 @@ static uint32_t receiver_of(const struct frame_spec *spec)
 }
 
 /* Each line has a branch of its own. */
-static uint32_t say(const char *call_id, const struct saying *saying, const char *destination)
+static uint32_t send_sip(const char *call_id, const struct message *message, const char *destination)
 {
-	const char *branch = saying->branch ? saying->branch : saying->line;
+	const char *branch = message->branch ? message->branch : message->line;
 	char text[1024];
 
 	snprintf(text, sizeof(text),
 		"%s\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK%.3s\r\nMax-Forwards: 70\r\n"
 		"To: Bob %s\r\nFrom: Alice <sip:alice@example.com>;tag=1928301774\r\nCall-ID: %s\r\n"
 		"CSeq: %d X\r\nContent-Length: 0\r\n\r\n",
-		saying->line, branch, saying->to, call_id, saying->number ? saying->number : 1);
+		message->line, branch, message->to, call_id, message->number ? message->number : 1);
 	return receiver_of(&(struct frame_spec){.payload = text, .destination = destination});
 }
 
 /* A call while PREVIOUS hands its slot over to OWNER. */
 static const struct {
 	const char *name;
-	struct saying sayings[SAYINGS];
+	struct message messages[MESSAGES];
 } calls[] = {
-	{"a new call is the new owner's", {INITIAL("INVITE", OWNER), WITHIN("ACK", OWNER), WITHIN("BYE", OWNER)}},
-	{"a call that was there stays", {WITHIN("BYE", PREVIOUS), WITHIN("BYE", PREVIOUS)}},
-	{"re-INVITE, UPDATE and INFO of a call that was there",
+	{"a new call goes to the owner", {INITIAL("INVITE", OWNER), WITHIN("ACK", OWNER), WITHIN("BYE", OWNER)}},
+	{"an existing call stays with the previous owner", {WITHIN("BYE", PREVIOUS), WITHIN("BYE", PREVIOUS)}},
+	{"re-INVITE, UPDATE and INFO of an existing call",
 		{WITHIN("INVITE", PREVIOUS), WITHIN("ACK", PREVIOUS), WITHIN("UPDATE", PREVIOUS),
 			WITHIN("INFO", PREVIOUS)}},
-	{"credentials, retransmissions and CANCEL of a new one",
+	{"credentials, retransmissions and CANCEL of a new call",
 		{INITIAL("INVITE", OWNER), INITIAL("INVITE", OWNER), WITHIN("ACK", OWNER), INITIAL("INVITE", OWNER),
 			INITIAL("CANCEL", OWNER), WITHIN("ACK", OWNER)}},
 	{"PRACK", {INITIAL("INVITE", OWNER), WITHIN("PRACK", OWNER), WITHIN("ACK", OWNER)}},
-	{"a CANCEL alone continues something", {INITIAL("CANCEL", PREVIOUS)}},
-	{"an ACK alone, too", {INITIAL("ACK", PREVIOUS)}},
-	{"a response continues something",
+	{"a CANCEL without its INVITE is not initial", {INITIAL("CANCEL", PREVIOUS)}},
+	{"an ACK without its INVITE is not initial", {INITIAL("ACK", PREVIOUS)}},
+	{"a response is not initial",
 		{{"SIP/2.0 200 OK", TO_TAGGED, PREVIOUS, NULL, 0}, {"SIP/2.0 180 Ringing", TO, PREVIOUS, NULL, 0}}},
-	{"what was noted stays, opening or not",
+	{"a tracked call stays, also with initial requests",
 		{WITHIN("INVITE", PREVIOUS), INITIAL("INVITE", PREVIOUS), INITIAL("REGISTER", PREVIOUS)}},
-	{"any method may open", {INITIAL("REGISTER", OWNER), INITIAL("OPTIONS", OWNER)}},
+	{"REGISTER and OPTIONS can be initial", {INITIAL("REGISTER", OWNER), INITIAL("OPTIONS", OWNER)}},
 	{"SUBSCRIBE", {INITIAL("SUBSCRIBE", OWNER), WITHIN("SUBSCRIBE", OWNER)}},
-	{"a method that nobody knows", {INITIAL("NEWTHING", OWNER)}},
+	{"an unknown method", {INITIAL("NEWTHING", OWNER)}},
 };
 
 Test(migration, calls)
 {
 	set_migration(OWNER, PREVIOUS);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
-		for (size_t j = 0; j < SAYINGS && calls[i].sayings[j].line; j++) {
-			const struct saying *saying = &calls[i].sayings[j];
+		for (size_t j = 0; j < MESSAGES && calls[i].messages[j].line; j++) {
+			const struct message *message = &calls[i].messages[j];
 			char call_id[32];
 			uint32_t receiver;
 
 			snprintf(call_id, sizeof(call_id), "call-%zu@example.com", i);
-			receiver = say(call_id, saying, j % 2 ? "192.0.2.10" : "2001:db8::10");
-			cr_expect_eq(receiver, saying->receiver, "%s: message %zu to backend %u, not %u", calls[i].name,
-				j + 1, receiver, saying->receiver);
+			receiver = send_sip(call_id, message, j % 2 ? "192.0.2.10" : "2001:db8::10");
+			cr_expect_eq(receiver, message->receiver, "%s: message %zu went to backend %u, not %u",
+				calls[i].name, j + 1, receiver, message->receiver);
 		}
 }
 
-Test(migration, while_it_is_recorded_all_is_the_owners_and_is_noted)
+Test(migration, recording_sends_to_the_owner_and_tracks_calls)
 {
-	const struct saying invite = INITIAL("INVITE", OWNER), bye = WITHIN("BYE", OWNER);
+	const struct message invite = INITIAL("INVITE", OWNER), bye = WITHIN("BYE", OWNER);
 
 	set_migration(OWNER, OWNER);
-	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
-	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER);
+	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OWNER);
 	set_migration(OTHER, OWNER);
-	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER, "recorded: the same INVITE, with credentials");
-	cr_expect_eq(say("c@example.com", &invite, NULL), OTHER);
+	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER, "tracked: the same INVITE with credentials");
+	cr_expect_eq(send_sip("c@example.com", &invite, NULL), OTHER);
 }
 
-Test(migration, a_slot_that_is_not_in_migration_is_as_ever)
+Test(migration, a_slot_that_does_not_migrate)
 {
-	const struct saying bye = WITHIN("BYE", OWNER);
+	const struct message bye = WITHIN("BYE", OWNER);
 
 	set_migration(OWNER, 0);
-	cr_expect_eq(say("a@example.com", &bye, NULL), OWNER);
+	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OWNER);
 	set_migration(OTHER, OWNER);
-	cr_expect_eq(say("a@example.com", &(struct saying)INITIAL("INVITE", 0), NULL), OTHER, "and nothing was noted");
+	cr_expect_eq(send_sip("a@example.com", &(struct message)INITIAL("INVITE", 0), NULL), OTHER,
+		"the call was not tracked");
 }
 
-Test(migration, who_is_dead_gets_nothing)
+Test(migration, a_dead_backend_receives_nothing)
 {
-	const struct saying invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0);
+	const struct message invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0);
 
 	set_migration(OWNER, PREVIOUS);
-	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
-	cr_expect_eq(say("b@example.com", &bye, NULL), PREVIOUS);
+	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(send_sip("b@example.com", &bye, NULL), PREVIOUS);
 	set_alive(PREVIOUS, false);
-	cr_expect_eq(say("b@example.com", &bye, NULL), OWNER, "its tracked call is void, and it has the slot no more");
+	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OWNER,
+		"the entry of the tracked call is void, and the slot has a new owner");
 	set_migration(OTHER, PREVIOUS);
-	cr_expect_eq(say("a@example.com", &bye, NULL), OWNER);
+	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OWNER);
 	set_alive(OWNER, false);
-	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER);
+	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OTHER);
 }
 
-Test(migration, a_call_stays_where_it_went_when_its_backend_is_back)
+Test(migration, a_call_does_not_return_to_a_recovered_backend)
 {
-	const struct saying invite = INITIAL("INVITE", 0), info = WITHIN("INFO", 0), bye = WITHIN("BYE", 0);
+	const struct message invite = INITIAL("INVITE", 0), info = WITHIN("INFO", 0), bye = WITHIN("BYE", 0);
 
 	set_migration(OWNER, PREVIOUS);
-	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
-	cr_expect_eq(say("b@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(send_sip("b@example.com", &invite, NULL), OWNER);
 	set_alive(OWNER, false);
 	set_migration(OTHER, PREVIOUS);
-	cr_expect_eq(say("a@example.com", &info, NULL), OTHER,
-		"the tracked call is void, and the call was never at PREVIOUS");
-	cr_expect_eq(say("b@example.com", &bye, NULL), OTHER, "likewise");
-	cr_expect_eq(say("c@example.com", &bye, NULL), PREVIOUS, "of this one nothing is noted");
+	cr_expect_eq(
+		send_sip("a@example.com", &info, NULL), OTHER, "the entry is void, and PREVIOUS never had the call");
+	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OTHER, "the same for b");
+	cr_expect_eq(send_sip("c@example.com", &bye, NULL), PREVIOUS, "c is not tracked");
 	set_alive(OWNER, true);
 	set_migration(OWNER, OTHER);
-	cr_expect_eq(say("a@example.com", &bye, NULL), OTHER, "the call went there");
-	cr_expect_eq(say("b@example.com", &bye, NULL), OTHER, "the retransmission goes where the first one went");
+	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OTHER, "the call moved to OTHER");
+	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OTHER, "a retransmission goes to the same backend");
 }
 
 static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags)
 {
-	/* What follows the ports: numbers, length of the header, flags. */
+	/* The TCP header after the ports: sequence numbers, header length, flags. */
 	char rest[16] = {[8] = 5 << 4, [9] = flags};
 	static struct frame frame;
 
@@ -223,22 +225,22 @@ Test(migration, a_connection_stays_and_a_new_one_moves)
 	cr_expect_eq(send_tcp("198.51.100.7", 40001, syn), OWNER);
 	cr_expect_eq(send_tcp("198.51.100.7", 40001, ack), OWNER);
 	cr_expect_eq(send_tcp("198.51.100.7", 40000, ack), PREVIOUS);
-	cr_expect_eq(send_tcp("198.51.100.7", 40002, syn | ack), PREVIOUS, "nobody opens with that");
+	cr_expect_eq(send_tcp("198.51.100.7", 40002, syn | ack), PREVIOUS, "SYN-ACK does not open a connection");
 }
 
-Test(migration, what_is_no_sip_opens_something_unless_it_was_there)
+Test(migration, packets_without_sip_are_initial_unless_tracked)
 {
 	struct frame_spec keepalive = {.payload = "\r\n\r\n"};
 
 	set_migration(PREVIOUS, PREVIOUS);
 	cr_expect_eq(receiver_of(&keepalive), PREVIOUS);
 	set_migration(OWNER, PREVIOUS);
-	cr_expect_eq(receiver_of(&keepalive), PREVIOUS, "was recorded");
+	cr_expect_eq(receiver_of(&keepalive), PREVIOUS, "tracked while recording");
 	keepalive.source_port = 40000;
 	cr_expect_eq(receiver_of(&keepalive), OWNER);
 }
 
-/* What user space counts calls by. */
+/* The entry from which user space counts calls. */
 static struct tracked_call tracked_call_of(const char *call_id)
 {
 	uint64_t hash = balancer_hash(call_id, strlen(call_id));
@@ -249,112 +251,113 @@ static struct tracked_call tracked_call_of(const char *call_id)
 	return tracked;
 }
 
-Test(migration, a_note_says_whether_the_call_goes_on)
+Test(migration, a_tracked_call_shows_whether_it_has_ended)
 {
-	const struct saying invite = INITIAL("INVITE", 0), ack = WITHIN("ACK", 0), bye = WITHIN("BYE", 0),
-			    options = INITIAL("OPTIONS", 0), update = WITHIN("UPDATE", 0);
+	const struct message invite = INITIAL("INVITE", 0), ack = WITHIN("ACK", 0), bye = WITHIN("BYE", 0),
+			     options = INITIAL("OPTIONS", 0), update = WITHIN("UPDATE", 0);
 
 	set_migration(OWNER, PREVIOUS);
-	say("a@example.com", &invite, NULL);
-	say("a@example.com", &ack, NULL);
+	send_sip("a@example.com", &invite, NULL);
+	send_sip("a@example.com", &ack, NULL);
 	cr_expect_eq(tracked_call_of("a@example.com").backend, OWNER);
 	cr_expect_neq(tracked_call_of("a@example.com").seen, 0);
 	cr_expect_eq(tracked_call_of("a@example.com").ended, 0);
-	say("a@example.com", &bye, NULL);
-	say("a@example.com", &ack, NULL);
+	send_sip("a@example.com", &bye, NULL);
+	send_sip("a@example.com", &ack, NULL);
 	cr_expect_neq(tracked_call_of("a@example.com").ended, 0);
-	say("b@example.com", &options, NULL);
-	cr_expect_eq(tracked_call_of("b@example.com").backend, 0, "never was a call");
+	send_sip("b@example.com", &options, NULL);
+	cr_expect_eq(tracked_call_of("b@example.com").backend, 0, "OPTIONS starts no call");
 	cr_expect(!strncmp(tracked_call_of("a@example.com").call_id, "a@example.com\r\n", 15));
-	say("c@example.com", &update, NULL);
+	send_sip("c@example.com", &update, NULL);
 	cr_expect_eq(tracked_call_of("c@example.com").ended, 0);
 	cr_expect_eq(tracked_call_of("c@example.com").backend, PREVIOUS);
 }
 
-/* The ACK of an INVITE that failed has its branch, and credentials begin anew. */
-Test(migration, a_call_that_is_turned_away_is_over)
+/* The ACK of a failed INVITE has the branch of the INVITE. A request with credentials starts a new transaction. */
+Test(migration, a_rejected_call_has_ended)
 {
-	const struct saying invite = INITIAL("INVITE", 0), again = WITHIN("INVITE", 0);
-	struct saying ack = WITHIN("ACK", 0), credentials = invite;
+	const struct message invite = INITIAL("INVITE", 0), again = WITHIN("INVITE", 0);
+	struct message ack = WITHIN("ACK", 0), credentials = invite;
 
 	credentials.branch = "new";
 	credentials.number = 2;
 	ack.branch = "INV";
 	set_migration(OWNER, PREVIOUS);
-	say("a@example.com", &invite, NULL);
-	say("a@example.com", &ack, NULL);
+	send_sip("a@example.com", &invite, NULL);
+	send_sip("a@example.com", &ack, NULL);
 	cr_expect_neq(tracked_call_of("a@example.com").ended, 0);
-	cr_expect_eq(say("a@example.com", &invite, NULL), OWNER);
-	cr_expect_neq(tracked_call_of("a@example.com").ended, 0, "a retransmission that was late");
-	cr_expect_eq(say("a@example.com", &credentials, NULL), OWNER);
+	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER);
+	cr_expect_neq(tracked_call_of("a@example.com").ended, 0, "a late retransmission");
+	cr_expect_eq(send_sip("a@example.com", &credentials, NULL), OWNER);
 	cr_expect_eq(tracked_call_of("a@example.com").ended, 0);
-	say("b@example.com", &invite, NULL);
-	say("b@example.com", &again, NULL);
-	say("b@example.com", &ack, NULL);
-	cr_expect_eq(tracked_call_of("b@example.com").ended, 0, "a re-INVITE that fails ends no call");
+	send_sip("b@example.com", &invite, NULL);
+	send_sip("b@example.com", &again, NULL);
+	send_sip("b@example.com", &ack, NULL);
+	cr_expect_eq(tracked_call_of("b@example.com").ended, 0, "a failed re-INVITE does not end the call");
 }
 
-/* As if all packets had come so many seconds earlier. */
+/* Makes all tracked calls and transactions older by `seconds`. */
 static void age_tracked_calls(uint32_t seconds)
 {
-	int notes = bpf_map__fd(skel->maps.tracked_calls), transactions = bpf_map__fd(skel->maps.transactions);
+	int calls_fd = bpf_map__fd(skel->maps.tracked_calls), transactions_fd = bpf_map__fd(skel->maps.transactions);
 	struct tracked_key key, *previous;
 	struct transaction transaction;
 	struct tracked_call tracked;
 
-	for (previous = NULL; !bpf_map_get_next_key(notes, previous, &key); previous = &key) {
-		run_must(bpf_map_lookup_elem(notes, &key, &tracked), "tracked_calls");
+	for (previous = NULL; !bpf_map_get_next_key(calls_fd, previous, &key); previous = &key) {
+		run_must(bpf_map_lookup_elem(calls_fd, &key, &tracked), "tracked_calls");
 		tracked.seen -= seconds;
-		run_must(bpf_map_update_elem(notes, &key, &tracked, BPF_ANY), "tracked_calls");
+		run_must(bpf_map_update_elem(calls_fd, &key, &tracked, BPF_ANY), "tracked_calls");
 	}
-	for (previous = NULL; !bpf_map_get_next_key(transactions, previous, &key); previous = &key) {
-		run_must(bpf_map_lookup_elem(transactions, &key, &transaction), "transactions");
+	for (previous = NULL; !bpf_map_get_next_key(transactions_fd, previous, &key); previous = &key) {
+		run_must(bpf_map_lookup_elem(transactions_fd, &key, &transaction), "transactions");
 		transaction.seen -= seconds;
-		run_must(bpf_map_update_elem(transactions, &key, &transaction, BPF_ANY), "transactions");
+		run_must(bpf_map_update_elem(transactions_fd, &key, &transaction, BPF_ANY), "transactions");
 	}
 }
 
-/* What is no call takes no room from calls. */
-Test(migration, strangers_do_not_make_a_call_forgotten)
+/* Requests outside calls do not evict tracked calls. */
+Test(migration, other_requests_do_not_evict_tracked_calls)
 {
-	const struct saying options = INITIAL("OPTIONS", 0), bye = WITHIN("BYE", 0), invite = INITIAL("INVITE", 0);
+	const struct message options = INITIAL("OPTIONS", 0), bye = WITHIN("BYE", 0), invite = INITIAL("INVITE", 0);
 	char call_id[32];
 
 	set_migration(OWNER, PREVIOUS);
 	for (int i = 0; i < 200; i++) {
 		snprintf(call_id, sizeof(call_id), "call-%d@example.com", i);
-		say(call_id, &invite, NULL);
+		send_sip(call_id, &invite, NULL);
 	}
 	for (int i = 0; i < 300000; i++) {
 		snprintf(call_id, sizeof(call_id), "%d@stranger.example", i);
-		say(call_id, &options, NULL);
+		send_sip(call_id, &options, NULL);
 	}
 	for (int i = 0; i < 200; i++) {
 		snprintf(call_id, sizeof(call_id), "call-%d@example.com", i);
-		cr_assert_eq(say(call_id, &bye, NULL), OWNER, "call %d", i);
+		cr_assert_eq(send_sip(call_id, &bye, NULL), OWNER, "call %d", i);
 	}
 }
 
-Test(migration, what_begins_anew_when_it_has_ended_moves)
+Test(migration, a_call_id_used_again_after_its_end_moves)
 {
-	const struct saying invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0), registers = INITIAL("REGISTER", 0);
+	const struct message invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0), registers = INITIAL("REGISTER", 0);
 
 	set_migration(PREVIOUS, PREVIOUS);
-	say("call@example.com", &invite, NULL);
-	say("ended@example.com", &invite, NULL);
-	say("ended@example.com", &bye, NULL);
-	say("phone@example.com", &registers, NULL);
+	send_sip("call@example.com", &invite, NULL);
+	send_sip("ended@example.com", &invite, NULL);
+	send_sip("ended@example.com", &bye, NULL);
+	send_sip("phone@example.com", &registers, NULL);
 	set_migration(OWNER, PREVIOUS);
 	age_tracked_calls(4);
-	cr_expect_eq(say("phone@example.com", &registers, NULL), PREVIOUS, "credentials, or a retransmission");
-	cr_expect_eq(say("ended@example.com", &bye, NULL), PREVIOUS);
+	cr_expect_eq(send_sip("phone@example.com", &registers, NULL), PREVIOUS,
+		"a retransmission or a request with credentials");
+	cr_expect_eq(send_sip("ended@example.com", &bye, NULL), PREVIOUS);
 	age_tracked_calls(30);
-	cr_expect_eq(say("ended@example.com", &bye, NULL), PREVIOUS, "no opening");
+	cr_expect_eq(send_sip("ended@example.com", &bye, NULL), PREVIOUS, "BYE is not initial");
 	age_tracked_calls(30);
-	cr_expect_eq(say("call@example.com", &invite, NULL), PREVIOUS, "goes on");
-	cr_expect_eq(say("ended@example.com", &invite, NULL), OWNER);
-	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
-	cr_expect_eq(say("phone@example.com", &registers, NULL), OWNER);
+	cr_expect_eq(send_sip("call@example.com", &invite, NULL), PREVIOUS, "the call has not ended");
+	cr_expect_eq(send_sip("ended@example.com", &invite, NULL), OWNER);
+	cr_expect_eq(send_sip("phone@example.com", &registers, NULL), OWNER);
+	cr_expect_eq(send_sip("phone@example.com", &registers, NULL), OWNER);
 }
 
 Test(migration, a_client_with_many_calls_stays_when_one_has_ended)
@@ -370,10 +373,10 @@ Test(migration, a_client_with_many_calls_stays_when_one_has_ended)
 	cr_expect_eq(receiver_of(&ends), PREVIOUS);
 	set_migration(OWNER, PREVIOUS);
 	age_tracked_calls(30);
-	cr_expect_eq(receiver_of(&begins), PREVIOUS, "affinity: source");
+	cr_expect_eq(receiver_of(&begins), PREVIOUS, "the key is the source, not the call");
 }
 
-Test(migration, a_connection_ends)
+Test(migration, a_connection_that_has_ended_moves)
 {
 	const uint8_t fin = 0x01, syn = 0x02, rst = 0x04, ack = 0x10;
 	const uint8_t ends[] = {fin | ack, rst};
@@ -386,27 +389,27 @@ Test(migration, a_connection_ends)
 		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
 		age_tracked_calls(30);
 		set_migration(OWNER, PREVIOUS);
-		cr_expect_eq(send_tcp("198.51.100.7", port, syn), PREVIOUS, "goes on, as far as is known");
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), PREVIOUS, "no end of the connection was seen");
 		cr_expect_eq(send_tcp("198.51.100.7", port, ends[i]), PREVIOUS);
 		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
 		age_tracked_calls(30);
 		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
 		age_tracked_calls(30);
-		cr_expect_eq(send_tcp("198.51.100.7", port, syn), OWNER, "the port is used again");
+		cr_expect_eq(send_tcp("198.51.100.7", port, syn), OWNER, "a new connection from the same port");
 	}
 }
 
-Test(migration, an_error_about_a_call_finds_it_and_notes_nothing)
+Test(migration, an_icmp_error_finds_the_call_and_tracks_nothing)
 {
 	static const char quoted[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKn\r\n"
 				     "To: <sip:bob@example.com>;tag=1\r\nCall-ID: a@example.com\r\n\r\n";
 	const struct frame_spec answer = {.source = "192.0.2.10", .destination = "198.51.100.7", .payload = quoted};
 	const struct frame_spec error = {.protocol = IPPROTO_ICMP, .icmp_type = 3, .quote = &answer};
-	const struct saying invite = INITIAL("INVITE", 0);
+	const struct message invite = INITIAL("INVITE", 0);
 
 	set_migration(OWNER, PREVIOUS);
 	cr_expect_eq(receiver_of(&error), PREVIOUS);
 	cr_expect_eq(tracked_call_of("a@example.com").backend, 0);
-	say("a@example.com", &invite, NULL);
+	send_sip("a@example.com", &invite, NULL);
 	cr_expect_eq(receiver_of(&error), OWNER);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What bpf/sip_headers.h and bpf/sip_dialog.h read in a message in the kernel and on the host is the same: the
- * verifier takes nothing out of it that matters, on any kernel. */
+/* bpf/sip_headers.h and bpf/sip_dialog.h read the same from a message in the kernel and in the host build: the
+ * verifier of each tested kernel preserves their result. */
 
 #include <criterion/criterion.h>
 #include <bpf/bpf.h>
@@ -15,7 +15,7 @@
 #include "sip_rows.h"
 #include "tests/prog/sip_reader.skel.h"
 
-#define MESSAGES 100000 /* unless SIPXDP_FRAMES says otherwise */
+#define MESSAGES 100000 /* SIPXDP_FRAMES overrides it */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -139,7 +139,7 @@ static struct reading on_host(const char *message, size_t length)
 	return reading;
 }
 
-/* What of a message is found, as bits. */
+/* One bit for each part of a message that was found. */
 static uint32_t found_in(const struct reading *reading)
 {
 	uint32_t found = reading->tag == SIP_FOUND;
@@ -151,7 +151,7 @@ static uint32_t found_in(const struct reading *reading)
 	return found;
 }
 
-/* Ends the test at the first thing in which the two differ. */
+/* Ends the test at the first difference. */
 static void compare(const struct reading *host, const struct reading *kernel, const char *message)
 {
 	static const char *const names[] = {"To", "From", "Via", "Route", "Request-URI"};
@@ -238,7 +238,7 @@ Test(sip_reader, kernel_and_host_agree)
 		if (message.length >= 14) /* shorter ones cannot be run */
 			found |= check(message.text, message.length, name);
 	}
-	cr_expect_eq(found, 0x7ff & ~(1u << (2 + 2 * READING_VIA)), "some things were never there: %x", found);
+	cr_expect_eq(found, 0x7ff & ~(1u << (2 + 2 * READING_VIA)), "some parts were never found: %x", found);
 }
 
 Test(sip_reader, rows)

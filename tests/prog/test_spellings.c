@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* However a Call-ID is spelt, wherever it stands: the same value has the same backend. In the
- * kernel; test_sip.c of the unit tests asks the same of the host build, and more closely. */
+/* The same Call-ID selects the same backend, regardless of the spelling and position of its header. This runs in
+ * the kernel; the unit test test_sip.c tests the host build in more detail. */
 
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
@@ -14,7 +14,7 @@
 #define VALUES 400
 #define SPELLINGS 25 /* of each value */
 
-/* A backend for each slot, so that the one shows the other. */
+/* One backend per slot: the receiver identifies the slot. */
 static const struct balancer_setup setup = {.backends = 4096};
 static struct balancer_bpf *skel;
 
@@ -63,7 +63,7 @@ Test(spellings, rows)
 	balancer_bpf__destroy(narrow);
 }
 
-/* The backend that gets a message, sent from anywhere by either family. */
+/* The backend that receives a message from a random port, over a random address family. */
 static uint32_t receiver_of(struct rng *rng, const struct sip_message *message)
 {
 	struct frame frame;
@@ -119,7 +119,7 @@ Test(spellings, without_a_call_id_none_is_found)
 }
 
 /* RFC 3261 section 20.8: Call-IDs are case-sensitive and are compared byte by byte. */
-Test(spellings, each_byte_of_the_value_matters)
+Test(spellings, each_byte_of_the_value_counts)
 {
 	static const char value[] = "aZ09-.~c3%x8PqRsTuV@Host.Example.COM";
 	struct rng rng = rng_start(rng_seed(), 0);
@@ -137,5 +137,5 @@ Test(spellings, each_byte_of_the_value_matters)
 		sip_message_write(&rng, changed, &other);
 		same += receiver_of(&rng, &one) == receiver_of(&rng, &other);
 	}
-	cr_expect_leq(same, 1, "%u changes made no difference; chance makes one of 4,096", same);
+	cr_expect_leq(same, 1, "%u changed values kept their backend; the chance of one is 1/4096", same);
 }
