@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What is tested within a kernel under test, by init. Prints TAP.
+# The tests that run inside a kernel under test; init starts them. Prints TAP.
 #
-# usage: guest.sh [SECTION...]     SECTIONS has them
+# usage: guest.sh [SECTION...]     default: all of SECTIONS
 #
-# Each section is a process of its own, so that one that breaks off does not take the
-# others with it.
+# Each section runs in its own process, so that an aborted section does not stop the others.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -16,17 +15,17 @@ cd "$(dirname "$0")/../.."
 LAB_CLIENTS=1
 
 SECTIONS="load packets veth tunnels vlan dispatcher virtio"
-SECTION_SECONDS=900 # of an emulated machine beside other tests
-FRAMES=30000 # of the differential test, whose million takes two minutes here
+SECTION_SECONDS=900 # on an emulated machine that shares the host with other tests
+FRAMES=30000 # of the differential test; its default of a million takes two minutes here
 
-# There is no compiler here. The host has built what lab.sh asks it for.
+# The guest has no compiler. lab.sh compiles one program, which the host has built.
 clang() {
 	cp build/tests/lib/pass.bpf.o "${!#}"
 }
 
 # --- the verifier
 
-# Directories of objects are named after the compiler; the first one has what is shipped.
+# Each directory of objects is named after its compiler. The first one holds the shipped objects.
 section_load() {
 	local LIMITS_DIR=$LAB_DIR directory program
 	for directory in build/kernels/objects/*; do
@@ -43,8 +42,8 @@ section_packets() {
 	for test in build/tests/prog/test_*; do
 		: > "$LAB_DIR/tap"
 		SIPXDP_FRAMES=$FRAMES "$test" --jobs 1 --tap="$LAB_DIR/tap" > "$LAB_DIR/criterion" 2>&1 || diag "$test: exit status $?"
-		# One that fails says so for every packet: the beginning is enough.
-		awk '!/^(TAP version|# Criterion|# Running|#$)/ { if (/^[1not]/) said = 0; if (++said <= 30) print }' \
+		# A failing test prints a line per packet. The first 30 are enough.
+		awk '!/^(TAP version|# Criterion|# Running|#$)/ { if (/^[1not]/) lines = 0; if (++lines <= 30) print }' \
 			"$LAB_DIR/tap" > "$LAB_DIR/results"
 		[ -s "$LAB_DIR/results" ] || diag "$(tail -n 40 "$LAB_DIR/criterion")"
 		relay "${test##*/test_}" < "$LAB_DIR/results"
@@ -53,8 +52,8 @@ section_packets() {
 
 # --- packets through a lab
 
-# through NAME COMMAND...: in the place of that of numbered.sh; slowly, and none may go
-# elsewhere either.
+# through NAME COMMAND...: replaces the function of numbered.sh. Sends slowly, and also checks that no packet
+# changes its backend.
 through() {
 	local name=$1
 	shift
@@ -62,16 +61,16 @@ through() {
 	check "$name" "$@"
 	lab_stop numbered || true
 	diag "$(cat "$LAB_DIR/numbered.log")"
-	is "... of $(result sent) packets none was lost" "$(result lost)" 0
-	is "... none went to another backend" "$(result moved)" 0
-	check "... each of the backends had its share" all_had_some
+	is "... none of $(result sent) packets is lost" "$(result lost)" 0
+	is "... none goes to a different backend" "$(result moved)" 0
+	check "... each backend receives some" all_received_some
 }
 
-all_had_some() {
+all_received_some() {
 	[ "$(result sent)" -gt 100 ] && ! grep -Eq ' by.* 0( |$)' "$LAB_DIR/numbered.log"
 }
 
-# "MODE NAME" of the XDP program of the balancer's interface, empty if it has none.
+# Prints "MODE NAME" of the XDP program on the balancer's interface; nothing without one.
 xdp() {
 	lab_in balancer ip -j -d link show eth0 |
 		jq -r '.[0].xdp // empty | if .mode == 1 then "native" elif .mode == 2 then "generic" else .mode end + " " + .prog.name'
@@ -91,16 +90,16 @@ section_veth() {
 	lab_config dsr
 	lab_balance
 	is "veth: the balancer is attached" "$(xdp)" "native balancer"
-	through "the program is replaced twice" upgrade
-	check "the daemon ends" lab_stop sipxdpd
-	through "without the daemon" sleep 1
+	through "veth: two upgrades" upgrade
+	check "the daemon exits" lab_stop sipxdpd
+	through "veth: without the daemon" sleep 1
 	check "detach" lab_in balancer sipxdp-loader detach
 	is "... leaves nothing" "$(xdp)$(lab_in balancer find /sys/fs/bpf/sipxdp -type f 2> /dev/null)" ""
 }
 
-# --- the kernel's own tunnel devices take the outer header off
+# --- the kernel's tunnel devices remove the outer header
 
-# received DEVICE: packets that it has given to the backends, all together.
+# received DEVICE: the sum of the packets that the device has received on all backends.
 received() {
 	local backend sum=0
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -109,11 +108,11 @@ received() {
 	echo $sum
 }
 
-# arrived COUNTER: of the backends' UDP, all together. Nobody need listen.
+# arrived COUNTER: the sum of an IPv6 counter over all backends. Udp6NoPorts counts datagrams without a listener.
 arrived() {
 	local backend sum=0
 	for backend in "${LAB_BACKENDS[@]}"; do
-		# shellcheck disable=SC2016 # awk's, not the shell's
+		# shellcheck disable=SC2016 # expanded by awk
 		sum=$((sum + $(lab_in "$backend" awk -v name="$1" '$1 == name { print $2 }' /proc/net/snmp6)))
 	done
 	echo $sum
@@ -124,13 +123,13 @@ section_tunnels() {
 	lab_routed 2
 	for backend in "${LAB_BACKENDS[@]}"; do
 		lab_in "$backend" ip link set tunl0 up
-		# What comes out of a tunnel has an address that another interface leads to.
+		# The route to the inner source address uses a different interface than the tunnel device.
 		lab_in "$backend" sysctl -qw net.ipv4.conf.tunl0.rp_filter=0
 	done
 	lab_config ipip
 	lab_balance
-	through "ipip devices at the backends" sleep 2
-	is "... each packet came out of one of them" "$(received tunl0)" "$(result sent)"
+	through "ipip devices on the backends" sleep 2
+	is "... they receive every packet" "$(received tunl0)" "$(result sent)"
 	lab_in balancer sipxdp-loader detach > /dev/null
 	lab_stop sipxdpd
 
@@ -143,20 +142,20 @@ section_tunnels() {
 	lab_config ipip
 	lab_in balancer sed -i "s/vip: .*/vip: $LAB_VIP6/" "$LAB_CONFIG"
 	lab_balance
-	tunnelled "IPv6 in IPv4, sit devices at the backends" sit0
+	tunnelled "IPv6 in IPv4, sit devices on the backends" sit0
 	lab_in balancer sed -i "s/address: 10.0.1./address: \"2001:db8:1::/; s/}/\"}/" "$LAB_CONFIG"
 	lab_ctl reload > /dev/null
 	wait_for 10 lab_serving 2
-	tunnelled "IPv6 in IPv6, ip6tnl devices at the backends" ip6tnl0
+	tunnelled "IPv6 in IPv6, ip6tnl devices on the backends" ip6tnl0
 }
 
-# tunnelled NAME DEVICE: 20 messages to the IPv6 VIP come out of the device and are good.
+# tunnelled NAME DEVICE: the device receives 20 messages to the IPv6 VIP, and the host's UDP accepts them.
 tunnelled() {
 	local before
 	before=$(arrived Udp6NoPorts)
 	send_ipv6 20
-	check "$1: they come out" wait_for 5 has_received "$2" 20
-	check "... and reach UDP there" wait_for 5 has_arrived $((before + 20))
+	check "$1: the devices receive the messages" wait_for 5 has_received "$2" 20
+	check "... and UDP counts them" wait_for 5 has_arrived $((before + 20))
 	diag "$2: $(received "$2") packets; $(($(arrived Udp6NoPorts) - before)) datagrams"
 }
 
@@ -169,18 +168,18 @@ has_arrived() {
 }
 
 send_ipv6() {
-	# shellcheck disable=SC2016 # the inner shell's
+	# shellcheck disable=SC2016 # expanded by the inner shell
 	lab_in client bash -c 'for ((i = 0; i < $1; i++)); do
 		printf "%s\r\n" "OPTIONS sip:a@example.net SIP/2.0" "Via: SIP/2.0/UDP 192.0.2.99;branch=z9hG4bK$i" \
 			"From: <sip:a@example.net>;tag=1" "To: <sip:a@example.net>" "Call-ID: $i@kernels" "CSeq: 1 OPTIONS" "" > "$3"
-		dd if="$3" bs=2048 2> /dev/null > "/dev/udp/$2/5060" # in one piece: printf sends each line
+		dd if="$3" bs=2048 2> /dev/null > "/dev/udp/$2/5060" # in one datagram: printf would send one per line
 	done' send "$1" "$LAB_VIP6" "$LAB_DIR/message"
 }
 
-# --- the kernel's own VLAN devices
+# --- the kernel's VLAN devices
 
-# Plugs eth0 in as a VLAN device on a trunk. A tag that is left to the hardware is beside
-# the frame and not in it: XDP does not see it, and what XDP sends has lost it.
+# Makes eth0 a VLAN device on a trunk. With VLAN offload the tag is stored beside the frame and not in it: XDP
+# cannot see it, and frames that XDP sends lose it.
 plug_tagged() {
 	plug_untagged "$1" trunk "$3"
 	lab_in switch ethtool -K "$1-trunk" txvlan off
@@ -204,16 +203,16 @@ section_vlan() {
 	lab_config dsr
 
 	output=$(lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" 2>&1) || true
-	like "a VLAN device has no native XDP, says the loader" "$output" "cannot attach to eth0: .*--mode generic"
-	check "... generic mode it has" lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic
+	like "the loader reports that a VLAN device does not support native XDP" "$output" "cannot attach to eth0: .*--mode generic"
+	check "... generic mode works" lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic
 	lab_daemon
 	wait_for 10 lab_serving 2
 	through "generic mode on a VLAN device" sleep 1
 	lab_stop sipxdpd
 	lab_in balancer sipxdp-loader detach > /dev/null
 
-	# The balancer sees tags, and has no VLAN device: nobody resolves its neighbours
-	# for it, nor it for them.
+	# The balancer receives tagged frames and has no VLAN device: neither it nor its neighbours can resolve
+	# each other's MAC addresses.
 	lab_in balancer ip link del eth0
 	lab_address balancer trunk "$LAB_BALANCER/24" "$LAB_VIP/32"
 	lab_in client ip neigh replace "$LAB_VIP" lladdr "$(mac balancer trunk)" dev eth0 nud permanent
@@ -224,19 +223,19 @@ section_vlan() {
 	done
 	lab_balance
 	before=$(received eth0)
-	through "native mode below the VLANs" sleep 1
-	check "... each packet came out of the VLAN device of a backend" \
+	through "native mode below the VLAN devices" sleep 1
+	check "... the VLAN devices of the backends receive every packet" \
 		[ $(($(received eth0) - before)) -ge "$(result sent)" ]
 }
 
 # --- libxdp's dispatcher
 
-# seen: packets that the other program has counted.
+# seen: the packets that the second program has counted.
 seen() {
 	bpftool -j map dump name seen_packets | jq '.[0].formatted.value'
 }
 
-# What the dispatcher calls.
+# The programs that the dispatcher calls.
 others() {
 	lab_in balancer xdp-loader status eth0
 }
@@ -244,16 +243,16 @@ others() {
 section_dispatcher() {
 	local before output status=0
 	if ! command -v xdp-loader > /dev/null; then
-		skip "libxdp's dispatcher" "there is no xdp-loader (package xdp-tools)"
+		skip "libxdp's dispatcher" "xdp-loader is not installed (package xdp-tools)"
 		return
 	fi
 	lab_flat 1
 	lab_config dsr
 	output=$(lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --dispatcher 2>&1) || status=$?
-	# Since 2025 a kernel asks whether the function that is to be replaced changes packets;
-	# an older libxdp's dispatcher has functions that do not.
+	# Kernels since 2025 refuse to replace a function that does not change packets by one that does. The
+	# dispatcher of an older libxdp has such functions.
 	if [ $status -eq 1 ] && [[ $output == *"Extension program changes packet data, while original does not"* ]]; then
-		like "--dispatcher: the loader says what is wrong" "$output" "needs a libxdp"
+		like "--dispatcher: the loader reports the cause" "$output" "needs a libxdp"
 		is "... and leaves nothing" "$(xdp)" ""
 		skip "libxdp's dispatcher" "this kernel needs a libxdp of 2025 or later"
 		return
@@ -263,34 +262,34 @@ section_dispatcher() {
 	is "... it is libxdp's" "$(xdp)" "native xdp_dispatcher"
 	lab_daemon
 	wait_for 10 lab_serving 1
-	check "xdp-loader adds another program" lab_in balancer xdp-loader load -m native -n seen eth0 build/tests/kernels/seen.bpf.o
-	like "... both are there" "$(others | xargs)" "seen.* balancer"
-	through "upgrade beside the other one" upgrade
-	check "... which has seen every packet" [ "$(seen)" -ge "$(result sent)" ]
+	check "xdp-loader adds a second program" lab_in balancer xdp-loader load -m native -n seen eth0 build/tests/kernels/seen.bpf.o
+	like "... both programs are attached" "$(others | xargs)" "seen.* balancer"
+	through "upgrade beside the second program" upgrade
+	check "... which has counted every packet" [ "$(seen)" -ge "$(result sent)" ]
 	check "detach" lab_in balancer sipxdp-loader detach
-	unlike "... ours has gone" "$(others)" balancer
-	like "... the other one stays" "$(others)" seen
+	unlike "... the balancer is detached" "$(others)" balancer
+	like "... the second program remains" "$(others)" seen
 	before=$(seen)
 	check "... packets pass" lab_in client ping -c 3 -i 0.2 -W 2 "$LAB_BALANCER"
-	check "... and are counted" [ "$(seen)" -ge $((before + 3)) ]
+	check "... and the second program counts them" [ "$(seen)" -ge $((before + 3)) ]
 	lab_stop sipxdpd
-	check "attach where the other one is already" lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --dispatcher
-	like "... both are there" "$(others | xargs)" "seen.* balancer"
+	check "attach beside an attached program" lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --dispatcher
+	like "... both programs are attached" "$(others | xargs)" "seen.* balancer"
 	lab_daemon
 	wait_for 10 lab_serving 1
-	check "xdp-loader takes the other one away" lab_in balancer xdp-loader unload eth0 --id "$(others | awk '$3 == "seen" { print $4 }')"
-	through "ours stays" sleep 1
+	check "xdp-loader detaches the second program" lab_in balancer xdp-loader unload eth0 --id "$(others | awk '$3 == "seen" { print $4 }')"
+	through "dispatcher: the balancer remains" sleep 1
 	check "detach" lab_in balancer sipxdp-loader detach
 	is "... leaves nothing" "$(xdp)" ""
 }
 
 # --- native XDP in virtio's driver
 
-# The hosts get the machine's cards in turn, instead of veths.
+# The hosts use the machine's network cards instead of veth pairs.
 section_virtio() {
 	local cards=0
 	if [ ! -e /sys/class/net/eth3 ]; then
-		skip "native XDP on virtio_net" "this machine has no four cards"
+		skip "native XDP on virtio_net" "this machine does not have four network cards"
 		return
 	fi
 	# shellcheck disable=SC2317 # lab_flat calls it
@@ -303,17 +302,17 @@ section_virtio() {
 	lab_config dsr
 	lab_balance
 	is "virtio_net: the balancer is attached" "$(xdp)" "native balancer"
-	diag "virtio_net: $(lab_in balancer ethtool -l eth0 | awk '/^Combined/ { print $2 }' | xargs) queue pairs there and used; $(dmesg | sed -n 's/.*\(XDP request\)/\1/p' | tail -n 1)"
-	through "virtio_net, back by the same card" upgrade
+	diag "virtio_net: $(lab_in balancer ethtool -l eth0 | awk '/^Combined/ { print $2 }' | xargs) queue pairs available and used; $(dmesg | sed -n 's/.*\(XDP request\)/\1/p' | tail -n 1)"
+	through "virtio_net: upgrades while sending by XDP_TX" upgrade
 	diag "$(lab_in balancer ethtool -S eth0 | grep xdp | grep -v ': 0$' | xargs)"
-	check "... each packet was sent on by the driver" [ "$(lab_in balancer ethtool -S eth0 | awk '/rx_queue_0_xdp_tx:|rx0_xdp_tx:/ { print $2 }')" -ge "$(result sent)" ]
+	check "... the driver sends every packet" [ "$(lab_in balancer ethtool -S eth0 | awk '/rx_queue_0_xdp_tx:|rx0_xdp_tx:/ { print $2 }')" -ge "$(result sent)" ]
 	check "detach" lab_in balancer sipxdp-loader detach
 	is "... leaves nothing" "$(xdp)" ""
 }
 
 # --- main
 
-# one SECTION: in a process of its own, with a lab and a report of its own.
+# one SECTION: runs it in this process, with its own lab and report.
 one() {
 	lab_open
 	"section_$1"

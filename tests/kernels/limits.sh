@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# What a program may take of the verifier's limits, which are 1,000,000 instructions and 512
-# bytes of stack for a chain of calls. The rest is room to grow.
+# The project's limits for each program, below those of the verifier: 1,000,000 instructions, and 512 bytes of
+# stack for a chain of calls. The difference is the reserve for new features.
 declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [decap]=15000)
 STACK_LIMIT=384
 
-# within_limits PROGRAM COMPILER OBJECT: loads it; its output and the verifier's log stay in
+# within_limits PROGRAM COMPILER OBJECT: loads the object. Leaves the output and the verifier's log in
 # $LIMITS_DIR.
 within_limits() {
 	local program=$1 compiler=$2 count stack
@@ -17,7 +17,7 @@ within_limits() {
 	check "... and at most $STACK_LIMIT bytes of stack" [ "${stack:-1000}" -le $STACK_LIMIT ]
 }
 
-# verified OBJECT: of a verifier's log the end says why.
+# verified OBJECT: loads it; prints the end of the verifier's log if that fails.
 verified() {
 	build/tests/kernels/verified "$1" > "$LIMITS_DIR/verified" 2> "$LIMITS_DIR/verifier" || {
 		tail -n 40 "$LIMITS_DIR/verifier"

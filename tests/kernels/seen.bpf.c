@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Somebody else's XDP program, to share an interface with: counts packets and passes them
- * on to whatever the dispatcher calls next. */
+/* An XDP program that shares the interface with the balancer: counts packets and passes them to the next program
+ * of the dispatcher. */
 #include "vmlinux/types.h"
 #include <bpf/bpf_helpers.h>
 #include <xdp/xdp_helpers.h>
@@ -14,7 +14,7 @@ struct {
 	__type(value, __u64);
 } seen_packets SEC(".maps");
 
-/* Before those that say nothing: they have 50. */
+/* Runs before programs without a priority: their default is 50. */
 struct {
 	__uint(priority, 10);
 	__uint(XDP_PASS, 1);

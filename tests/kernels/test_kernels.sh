@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots Debian's kernels in QEMU, without KVM, and runs guest.sh in each: other kernels
-# have other verifiers, and devices that the machine at hand may not have. Prints TAP.
-# Needs no root. Kernels are fetched as packages, unpacked in build/kernels/ and kept
-# there; nothing is installed.
+# Boots Debian's kernels in QEMU, without KVM, and runs guest.sh in each: their verifiers differ, and they have
+# devices that the host's kernel may lack. Prints TAP. Does not need root. Downloads the kernels as packages,
+# unpacks them in build/kernels/ and keeps them there; installs nothing.
 #
-# usage: test_kernels.sh [VERSION...]      6.1, 6.12; both when none is named
+# usage: test_kernels.sh [VERSION...]      6.1 or 6.12; default: both
 #
-# In the environment: KERNELS_CLANGS, other compilers to build the programs with (default
-# "16 19"); KERNELS_SECTIONS, what guest.sh is to run (default all); KERNELS_SECONDS,
-# how long they may take (default 2400); KERNELS_KEEP, not empty: keep the work directory.
+# Environment: KERNELS_CLANGS, further compilers for the programs (default "16 19"); KERNELS_SECTIONS, the
+# sections of guest.sh (default all); KERNELS_SECONDS, the time limit (default 2400); KERNELS_KEEP, if not
+# empty: keep the work directory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -24,26 +23,25 @@ PATH=$PATH:/usr/sbin:/sbin
 WORK=
 declare -A VM=() # version -> process
 
-# What the guest runs, besides what busybox has. Not the shell's own commands.
+# The commands of the guest in addition to those of busybox and to the shell's builtins.
 GUEST_COMMANDS=(bash bpftool ethtool ip jq nsenter ping sleep ss sysctl tc timeout unshare)
-# Of the kernel's modules; what these need comes with them. On some kernels some of
-# them are built in.
+# The kernel modules of the guest; their dependencies are added. Some kernels have some of them built in.
 GUEST_MODULES=(virtio_pci virtio_net veth bridge ipip sit ip6_tunnel 8021q dummy sch_netem)
 
 finish() {
 	local status=$?
 	trap '' HUP INT TERM
-	# `timeout` hands it on to QEMU.
+	# `timeout` forwards the signal to QEMU.
 	[ ${#VM[@]} -eq 0 ] || kill "${VM[@]}" 2> /dev/null || true
 	wait
 	[ -n "${KERNELS_KEEP:-}" ] || rm -rf "$WORK"
-	[ -z "${KERNELS_KEEP:-}" ] || echo "all that was made is kept in $WORK" >&2
+	[ -z "${KERNELS_KEEP:-}" ] || echo "the work directory is kept: $WORK" >&2
 	exit $status
 }
 
 # --- packages
 
-# newest REGEX: the name of the newest package of those, which may be in the cache only.
+# newest REGEX: the name of the newest matching package in apt's list or in the cache.
 newest() {
 	{
 		apt-cache search --names-only "$1"
@@ -51,8 +49,7 @@ newest() {
 	} | cut -d' ' -f1 | grep -E "$1" | sort -V | tail -n 1
 }
 
-# fetch PACKAGE [PACKAGE...]: unpacks them into build/kernels/packages/ under the name
-# of the first, unless that is there.
+# fetch PACKAGE [PACKAGE...]: unpacks them into build/kernels/packages/FIRST_PACKAGE/, unless that exists.
 fetch() {
 	local directory=$CACHE/packages/$1 file
 	[ ! -d "$directory" ] || return 0
@@ -66,9 +63,9 @@ fetch() {
 	rm -rf "$WORK/fetch"
 }
 
-# --- the programs, by several compilers
+# --- the programs, built by several compilers
 
-# build_objects: build/kernels/objects/clang-N/, for each compiler that can be had.
+# build_objects: fills build/kernels/objects/clang-N/ for each available compiler.
 build_objects() {
 	local version shipped clang
 	shipped=$(clang -dumpversion | cut -d. -f1)
@@ -80,12 +77,12 @@ build_objects() {
 		if clang=$(command_of "$version"); then
 			check "clang-$version builds the programs" build_by "$version" "$clang"
 		else
-			skip "the programs as clang-$version builds them" "it is not installed, and its packages cannot be fetched"
+			skip "the programs, built by clang-$version" "clang-$version is not installed, and its packages cannot be fetched"
 		fi
 	done
 }
 
-# command_of VERSION: how to call that clang.
+# command_of VERSION: prints the command for that clang.
 command_of() {
 	local root=$PWD/$CACHE/packages/clang-$1
 	command -v "clang-$1" && return
@@ -93,7 +90,7 @@ command_of() {
 	echo "env LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu $root/usr/lib/llvm-$1/bin/clang"
 }
 
-# build_by VERSION COMMAND: by the Makefile's rules, into a directory of its own.
+# build_by VERSION COMMAND: builds the programs by the rules of the Makefile, in a separate directory.
 build_by() {
 	local directory=$CACHE/clang-$1
 	make -s V=1 B="$directory" CLANG="$2" "$directory/bpf/balancer.bpf.o" "$directory/bpf/decap.bpf.o" || return 1
@@ -103,7 +100,7 @@ build_by() {
 
 # --- the guest's files
 
-# put FILE [AS]: a file, and the libraries that it needs, into the image. A script needs none.
+# put FILE [AS]: copies a file and its shared libraries into the image. A script has none.
 put() {
 	local file=$1 as=${2:-$1} library
 	install -D "$file" "$IMAGE/$as"
@@ -112,8 +109,7 @@ put() {
 	done < <(ldd "$file" 2> /dev/null | grep -o '/[^ ]*' || true)
 }
 
-# What is the same for all kernels: Debian's layout, and in /sipxdp of this tree what the
-# tests need.
+# The files that all kernels share: Debian's layout, and in /sipxdp the files of this tree that the tests need.
 make_image() {
 	local command file
 	IMAGE=$WORK/image
@@ -137,7 +133,7 @@ make_image() {
 	pack "$IMAGE" "$WORK/image.cpio"
 }
 
-# libxdp's dispatcher, and its own loader for somebody else's program.
+# libxdp's dispatcher, and xdp-loader, which loads a second program.
 put_dispatcher() {
 	local file
 	if ! file=$(command -v xdp-loader); then
@@ -155,14 +151,14 @@ pack() {
 	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) > "$2"
 }
 
-# make_modules PACKAGE DIRECTORY: modules.cpio there, with what of the kernel's modules
-# the tests need. Its own archive: the kernel takes several, one behind the other.
+# make_modules PACKAGE DIRECTORY: writes DIRECTORY/modules.cpio with the kernel modules that the tests need. The
+# kernel accepts several archives, one after the other.
 make_modules() {
 	local package=$1 all=$2/all some=$2/modules release module file
 	release=$(ls "$CACHE/packages/$package/lib/modules")
 	mkdir -p "$all/lib/modules/$release" "$some/usr/lib/modules/$release"
 	cp -r "$CACHE/packages/$package/lib/modules/$release"/{kernel/net,kernel/lib,kernel/crypto,kernel/drivers/net,kernel/drivers/virtio} \
-		"$all/lib/modules/$release" 2> /dev/null || true # not every kernel has all of these as modules
+		"$all/lib/modules/$release" 2> /dev/null || true # some kernels have some of these built in
 	find "$all" -name '*.ko.xz' -exec busybox unxz {} +
 	busybox depmod -b "$all" "$release"
 	for module in "${GUEST_MODULES[@]}"; do
@@ -178,14 +174,14 @@ make_modules() {
 
 # --- a kernel
 
-# start VERSION: boots the newest kernel of that version (6.1 ...), with everything about
-# it in $WORK/VERSION/. A file `why` there says why not.
+# start VERSION: boots the newest kernel of that version (6.1 ...). All its files are in $WORK/VERSION/. If it
+# cannot boot, the file `why` there contains the reason.
 start() {
 	local version=$1 directory=$WORK/$1 package
 	mkdir "$directory"
 	package=$(newest "^linux-image-${version//./\\.}\\.[0-9]+(-[0-9]+|\\+deb[0-9]+)-cloud-amd64-unsigned$")
 	if [ -z "$package" ]; then
-		echo "apt knows no package linux-image-$version.*-cloud-amd64-unsigned (apt-get update?)" > "$directory/why"
+		echo "apt has no package linux-image-$version.*-cloud-amd64-unsigned (apt-get update?)" > "$directory/why"
 	elif ! fetch "$package"; then
 		echo "$package cannot be fetched: $(tail -n 1 "$WORK/apt.log")" > "$directory/why"
 	else
@@ -195,8 +191,8 @@ start() {
 	fi
 }
 
-# boot PACKAGE DIRECTORY: until it powers off, in the background. Four cards on one wire,
-# and no other network.
+# boot PACKAGE DIRECTORY: starts QEMU in the background; it ends when the guest powers off. The guest has four
+# network cards on one hub, and no other network.
 boot() {
 	local package=$1 directory=$2 nics=() i
 	for i in 1 2 3 4; do
@@ -211,7 +207,7 @@ boot() {
 	VM[${directory##*/}]=$!
 }
 
-# judge VERSION: waits for it, and makes its report ours.
+# judge VERSION: waits for the guest and adds its report to this one.
 judge() {
 	local version=$1 directory=$WORK/$1 status=0
 	if [ -e "$directory/why" ]; then
@@ -223,11 +219,11 @@ judge() {
 	touch "$directory/report" "$directory/console"
 	relay "Linux $version" < "$directory/report"
 	if ! grep -q '^1\.\.' "$directory/report"; then
-		diag "QEMU: exit status $status; it says:" "$(cat "$directory/qemu.log")"
-		diag "the last that the kernel said:"
+		diag "QEMU: exit status $status; its output:" "$(cat "$directory/qemu.log")"
+		diag "the last lines of the console:"
 		diag "$(tail -n 40 "$directory/console")"
 	fi
-	diag "Linux $version was done after $SECONDS s"
+	diag "Linux $version finished after $SECONDS s"
 }
 
 # --- main
@@ -255,7 +251,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 build_objects
 make_image
-# At the same time: much of it is waiting.
+# All kernels run at the same time, because they mostly wait.
 for version; do
 	start "$version"
 done

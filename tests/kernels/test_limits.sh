@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The programs stay within their share of the verifier's limits on the kernel that runs, as each
-# compiler that is installed builds them. test_kernels.sh does the same on other kernels.
-# Prints TAP.
+# Built by each installed compiler, the programs stay within the limits of limits.sh on the running kernel.
+# test_kernels.sh tests the same on other kernels. Prints TAP.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

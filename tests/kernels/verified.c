@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Loads the programs of BPF object files and prints a line "NAME INSTRUCTIONS STACK" for
- * each: how many instructions the kernel's verifier went through, and how many bytes of stack
- * the longest chain of calls takes. What the verifier says against a program goes to standard
- * error. Exit status: 0 all loaded, 1 not. */
+/* Loads the programs of BPF object files and prints a line "NAME INSTRUCTIONS STACK" for each: the number of
+ * instructions that the kernel's verifier processed, and the bytes of stack of the longest chain of calls. The
+ * verifier's log of a refused program goes to standard error. Exit status: 0 if all loaded, else 1. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,15 +18,15 @@
 /* The kernel rounds the stack of each function up: to 32 bytes before Linux 6.8, then to 16. */
 #define STACK_UNIT 32
 
-/* The functions of a program, in the order that they lie in. */
+/* The functions of a program, in the order of their addresses. */
 struct functions {
 	uint32_t count;
 	uint32_t start[MAX_FUNCTIONS]; /* its first instruction */
-	uint32_t stack[MAX_FUNCTIONS]; /* bytes that it uses itself, rounded up */
-	uint32_t chain[MAX_FUNCTIONS]; /* with the longest chain of those that it calls; 0: unknown */
+	uint32_t stack[MAX_FUNCTIONS]; /* bytes of its own stack frame, rounded up */
+	uint32_t chain[MAX_FUNCTIONS]; /* bytes including its longest chain of calls; 0: not yet computed */
 };
 
-/* A program as the kernel runs it. */
+/* The instructions of a program after the verifier has rewritten them. */
 struct code {
 	struct bpf_insn insns[MAX_INSTRUCTIONS];
 	uint32_t count;
@@ -61,7 +60,7 @@ static int compare_numbers(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Functions begin where they are called. */
+/* A function begins at each target of a call. */
 static int find_functions(const struct code *code, struct functions *functions)
 {
 	uint32_t *start = functions->start, found = 0;
@@ -81,7 +80,7 @@ static int find_functions(const struct code *code, struct functions *functions)
 	return 0;
 }
 
-/* The log says "stack depth 96+0+32", a number for each function. */
+/* The log contains "stack depth 96+0+32", a number for each function. */
 static int read_stacks(const char *log, struct functions *functions)
 {
 	const char *at = strstr(log, "stack depth ");
@@ -109,7 +108,7 @@ static uint32_t function_at(const struct functions *functions, uint32_t instruct
 	return i;
 }
 
-/* The verifier has made sure that no function calls itself. */
+/* Terminates because the verifier accepts no recursion. */
 static uint32_t longest_chain(const struct code *code, struct functions *functions, uint32_t i)
 {
 	uint32_t end = i + 1 < functions->count ? functions->start[i + 1] : code->count, deepest = 0;
@@ -150,7 +149,7 @@ static int print_program(const struct bpf_program *program, const char *log)
 	return err;
 }
 
-/* An object holds one program each: the log is that of the last one. */
+/* Each object has one program, so the log is the log of that program. */
 static int print_object(const char *path)
 {
 	static char log[1 << 16];
