@@ -81,7 +81,7 @@ by_hand=$(by_hand)
 PATH=$OWN_PATH
 lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "the new daemon waits for new maps" wait_for 10 says "new ones are needed"
+check "the new daemon waits for new maps" wait_for 10 says "and this program needs"
 through "the upgrade" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 check "... the daemon serves the new maps" wait_for 10 says "the new maps are in place"
 is "calls that came before the migration stay" "$(say INFO ';tag=1' recorded)" "$recorded"
@@ -89,7 +89,7 @@ is "calls that came later stay" "$(say INFO ';tag=1' later)" "$later"
 unlike "px1 gets no new calls" "$(say INVITE '' new)" px1
 like "px1 still releases its slots" "$(field px1 .migrating)" "releasing$"
 is "what was changed by hand is as it was" "$(by_hand)" "$by_hand"
-is "status has no other warning" "$(lab_ctl --json status | jq -c '[.warnings[] | select(test("veth|what runs differs") | not)]')" "[]"
+is "status has no other warning" "$(lab_ctl --json status | jq -c '[.warnings[] | select(test("veth|the running configuration differs") | not)]')" "[]"
 check "the migration can be ended" lab_ctl pool finish proxies
 unlike "... and then px1 gets nothing" "$(say INFO ';tag=1' recorded)" px1
 tap_end
