@@ -99,6 +99,9 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
 	[COMMAND_STATS] = {.words = "stats",
 		.help = "show the counters of packets and SIP messages by verdict, service and backend"},
+	[COMMAND_LOG_LEVEL] = {"log level", "hide less or more of the daemon's log until it restarts",
+		{{"level", "debug|info|warning", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(level),
+			.help = "lines below this level are hidden (info after a start)"}}},
 };
 
 #undef POOL

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <jansson.h>
 #include "core/net/address.h"
 #include "core/config/faults.h"
@@ -42,6 +43,7 @@ enum command {
 	COMMAND_RELOAD,
 	COMMAND_SAVE,
 	COMMAND_STATS,
+	COMMAND_LOG_LEVEL,
 	COMMAND_COUNT,
 };
 
@@ -91,7 +93,9 @@ struct text_list {
  * PROTOCOL_NOT_GIVEN or empty. */
 struct request {
 	enum command command;
-	bool is_root; /* set by the server, never by the client */
+	bool is_root; /* set by the server, never by the client, like the next two */
+	uid_t uid;
+	pid_t pid;
 	const char *service;
 	const char *pool;
 	const char *backend;
@@ -108,6 +112,7 @@ struct request {
 	struct text_list call_ids;
 	const char *path; /* the client's name of the file in `text`; for messages only */
 	const char *text;
+	const char *level;
 	json_t *json; /* owns the strings */
 };
 

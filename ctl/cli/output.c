@@ -172,6 +172,7 @@ static void put_status(const json_t *status)
 		text_put_age(stdout, number_of(status, "uptime"));
 		putchar('\n');
 		put_line("config:", text_of(status, "config"));
+		put_line("log level:", text_of(status, "log_level"));
 	}
 	put_line("pinned in:", text_of(status, "pin_dir"));
 	put_interfaces(json_object_get(status, "interfaces"));
@@ -264,6 +265,9 @@ void output_result(struct output *output, enum command command, const json_t *re
 		break;
 	case COMMAND_STATS:
 		put_stats(result);
+		break;
+	case COMMAND_LOG_LEVEL:
+		put_line("log level:", text_of(result, "log_level"));
 		break;
 	case COMMAND_SAVE:
 		text_put(stdout, text_of(result, "yaml"), "\n\t");

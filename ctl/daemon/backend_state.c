@@ -52,7 +52,10 @@ static bool update_state(struct daemon *daemon, const struct farm_pool *pool, st
 	if (!farm_update_state(daemon->farm, pool, backend, time(NULL)))
 		return false;
 	reason = farm_reason(daemon->farm, pool, backend);
-	log_info("backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
+	log_event(LOG_INFO,
+		LOG_FIELDS({"event", "backend_state"}, {"pool", backend->record.pool},
+			{"backend", backend->record.name}, {"state", farm_state_name(backend->record.state)}),
+		"backend %s/%s is %s%s%s", backend->record.pool, backend->record.name,
 		farm_state_name(backend->record.state), *reason ? ": " : "", reason);
 	return true;
 }
@@ -62,11 +65,13 @@ static bool update_open(struct farm_pool *pool, uint64_t now)
 	if (!farm_update_fail_open(pool, now))
 		return false;
 	if (pool->fail_open)
-		log_error("pool %s FAIL OPEN: less than %u %% of its backends pass their probes (min_alive), so it "
-			  "ignores them",
+		log_event(LOG_ERR, LOG_FIELDS({"event", "fail_open"}, {"pool", pool->config->name}),
+			"pool %s FAIL OPEN: less than %u %% of its backends pass their probes (min_alive), so it "
+			"ignores them",
 			pool->config->name, pool->config->min_alive);
 	else
-		log_info("pool %s: enough backends pass their probes; end of FAIL OPEN", pool->config->name);
+		log_event(LOG_INFO, LOG_FIELDS({"event", "fail_open_end"}, {"pool", pool->config->name}),
+			"pool %s: enough backends pass their probes; end of FAIL OPEN", pool->config->name);
 	return true;
 }
 
@@ -77,9 +82,11 @@ static void log_outage(const struct farm_pool *pool, const struct outage *before
 	if (pool->outage.view == before->view)
 		return;
 	if (pool->outage.view != OUTAGE_NONE)
-		log_warning("pool %s: %s", pool->config->name, farm_outage_text(pool, now, text));
+		log_event(LOG_WARNING, LOG_FIELDS({"event", "outage"}, {"pool", pool->config->name}), "pool %s: %s",
+			pool->config->name, farm_outage_text(pool, now, text));
 	else if (!pool->outage.silent)
-		log_info("pool %s: all backends that are not down respond", pool->config->name);
+		log_event(LOG_INFO, LOG_FIELDS({"event", "outage_end"}, {"pool", pool->config->name}),
+			"pool %s: all backends that are not down respond", pool->config->name);
 }
 
 static bool update_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t now)

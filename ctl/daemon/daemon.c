@@ -87,7 +87,7 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 		plan_step_apply(step, daemon->running);
 		/* A fill of new maps writes everything but changes nothing for the traffic. */
 		if (step->text && !daemon->on_next_maps)
-			log_info("%s", step->text);
+			log_event(LOG_INFO, LOG_FIELDS({"event", "step"}), "%s", step->text);
 		worker_yield(daemon->worker);
 	}
 	if (progress->error)
@@ -313,7 +313,7 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 		return -EINVAL;
 	daemon_replace_farm(daemon, farm);
 	worker_yield(daemon->worker);
-	log_info("reloaded %s", daemon->config_path);
+	log_event(LOG_INFO, LOG_FIELDS({"event", "reload"}), "reloaded %s", daemon->config_path);
 	return daemon_reconcile(daemon);
 }
 

@@ -107,7 +107,9 @@ bool drain_remove_empty(struct drain *drain, struct daemon *daemon)
 			if (!is_removable(drain, daemon, pool, backend))
 				continue;
 			memcpy(name, backend->record.name, sizeof(name));
-			log_info("backend %s/%s is removed: its drain has ended", pool->config->name, name);
+			log_event(LOG_INFO,
+				LOG_FIELDS({"event", "drained"}, {"pool", pool->config->name}, {"backend", name}),
+				"backend %s/%s is removed: its drain has ended", pool->config->name, name);
 			farm_remove_backend(daemon->farm, pool->config->name, name, error);
 			changed = true;
 		}

@@ -6,6 +6,7 @@
  * for each line. Pipes and terminals are opened a second time, which creates an open file description
  * for the daemon alone. A regular file never blocks for long. If the second open is not permitted, the
  * daemon polls for room before each line. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 #include "log.h"
@@ -31,6 +33,7 @@ static struct {
 	bool is_socket;
 	bool may_block; /* poll before each write */
 	int fd;
+	int journal;                /* with is_journal: for send_to_journal() */
 	uint64_t lost, lost_before; /* lines lost since the last written line, and before it */
 	char rest[LOG_LINE_SIZE];   /* of a line that a terminal has accepted only in part */
 	size_t rest_length;
@@ -57,6 +60,8 @@ static void open_log(void)
 	if (fstat(out.fd, &file) < 0)
 		return;
 	out.is_journal = is_journal(&file);
+	if (out.is_journal)
+		out.journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	out.is_socket = S_ISSOCK(file.st_mode);
 	if (out.is_socket || S_ISREG(file.st_mode))
 		return;
@@ -80,6 +85,100 @@ static ssize_t write_some(const char *text, size_t length)
 
 /* --- lines */
 
+/* A text of limited size. Whatever does not fit is cut off. */
+struct text {
+	char *bytes;
+	size_t size, length;
+};
+
+static void add_list(struct text *text, const char *format, va_list arguments)
+{
+	size_t room = text->size - text->length;
+	int wanted = vsnprintf(text->bytes + text->length, room, format, arguments);
+
+	if (wanted > 0)
+		text->length += (size_t)wanted < room ? (size_t)wanted : room - 1;
+}
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *text, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	add_list(text, format, arguments);
+	va_end(arguments);
+}
+
+/* Replaces line breaks and other control characters by spaces: an event is one line. */
+static void clean(struct text *text, size_t from)
+{
+	for (size_t i = from; i < text->length; i++)
+		if (iscntrl((unsigned char)text->bytes[i]))
+			text->bytes[i] = ' ';
+}
+
+/* Adds a value, in quotes if it is not a single word. */
+static void add_value(struct text *text, const char *value)
+{
+	if (*value && !strpbrk(value, " \"\\=\t\n\r")) {
+		add(text, "%s", value);
+		return;
+	}
+	add(text, "\"");
+	for (; *value; value++)
+		add(text, "%s%c", strchr("\"\\", *value) ? "\\" : "", *value);
+	add(text, "\"");
+}
+
+/* The sentence and its fields. */
+static void add_line(struct text *text, const struct log_field *fields, const char *format, va_list arguments)
+{
+	add_list(text, format, arguments);
+	for (; fields && fields->key; fields++) {
+		if (!fields->value)
+			continue;
+		add(text, " %s=", fields->key);
+		add_value(text, fields->value);
+	}
+	clean(text, 0);
+}
+
+/* --- the journal */
+
+/* Adds SIPXDP_KEY=value as a line of the journal's native protocol. */
+static void add_journal_field(struct text *text, const struct log_field *field)
+{
+	size_t from;
+
+	add(text, "SIPXDP_");
+	for (const char *c = field->key; *c; c++)
+		add(text, "%c", toupper((unsigned char)*c));
+	from = text->length;
+	add(text, "=%s", field->value);
+	clean(text, from);
+	add(text, "\n");
+}
+
+/* Sends a line with its fields to the journal. 0 or -errno. sd_journal_sendv() would block while the
+ * journal does not read. */
+static int send_to_journal(int priority, const struct log_field *fields, const char *line)
+{
+	static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+	char bytes[2 * LOG_LINE_SIZE];
+	struct text text = {bytes, sizeof(bytes), 0};
+
+	add(&text, "PRIORITY=%d\nSYSLOG_IDENTIFIER=sipxdpd\nMESSAGE=%s\n", priority, line);
+	for (; fields && fields->key; fields++)
+		if (fields->value)
+			add_journal_field(&text, fields);
+	if (sendto(out.journal, bytes, text.length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&journal,
+		    sizeof(journal)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* --- standard error */
+
 /* False if there was no room. The rest of a partly written line is kept and precedes the next line. */
 static bool put(const char *text, size_t length)
 {
@@ -92,43 +191,55 @@ static bool put(const char *text, size_t length)
 	return true;
 }
 
-/* Writes the priority or the time. Returns its length. */
-static size_t begin_line(char line[LOG_LINE_SIZE], const char *priority)
+static void add_time(struct text *text)
 {
 	struct timespec now;
 	struct tm date;
-	size_t length;
+	char seconds[32];
 
-	if (out.is_journal)
-		return snprintf(line, LOG_LINE_SIZE, "%s", priority);
 	clock_gettime(CLOCK_REALTIME, &now);
 	localtime_r(&now.tv_sec, &date);
-	length = strftime(line, LOG_LINE_SIZE, "%F %T", &date);
-	return length + snprintf(line + length, LOG_LINE_SIZE - length, ".%03ld ", now.tv_nsec / 1000000);
+	strftime(seconds, sizeof(seconds), "%F %T", &date);
+	add(text, "%s.%03ld ", seconds, now.tv_nsec / 1000000);
 }
 
-static bool put_line(const char *priority, const char *format, va_list arguments)
+/* Writes a line with its priority (sd-daemon(3)) or the time. */
+static bool put_line(int priority, const char *line)
 {
-	char line[LOG_LINE_SIZE];
-	size_t length = begin_line(line, priority), room = sizeof(line) - length;
-	int wanted = vsnprintf(line + length, room, format, arguments);
+	char bytes[LOG_LINE_SIZE];
+	struct text text = {bytes, sizeof(bytes), 0};
 
-	if (wanted < 0)
-		return false;
-	length += (size_t)wanted < room ? (size_t)wanted : room - 1;
-	line[length++] = '\n'; /* in place of the NUL */
-	return put(line, length);
+	if (out.is_journal)
+		add(&text, "<%d>", priority);
+	else
+		add_time(&text);
+	add(&text, "%s", line);
+	bytes[text.length++] = '\n'; /* in place of the NUL */
+	return put(bytes, text.length);
 }
 
-static bool put_format(const char *priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* --- events */
 
-static bool put_format(const char *priority, const char *format, ...)
+/* False if the reader has no room. The stream of a journal without its native socket is used instead. */
+static bool write_event(int priority, const struct log_field *fields, const char *format, va_list arguments)
+{
+	char bytes[LOG_LINE_SIZE];
+	struct text line = {bytes, sizeof(bytes), 0};
+	int error = -ENOTCONN;
+
+	add_line(&line, fields, format, arguments);
+	if (out.is_journal)
+		error = send_to_journal(priority, fields, bytes);
+	return !error || (error != -EAGAIN && put_line(priority, bytes));
+}
+
+__attribute__((format(printf, 2, 3))) static bool write_warning(const struct log_field *fields, const char *format, ...)
 {
 	va_list arguments;
 	bool written;
 
 	va_start(arguments, format);
-	written = put_line(priority, format, arguments);
+	written = write_event(LOG_WARNING, fields, format, arguments);
 	va_end(arguments);
 	return written;
 }
@@ -142,20 +253,47 @@ static bool catch_up(void)
 		return false;
 	if (!out.lost)
 		return true;
-	if (!put_format(SD_WARNING, "%" PRIu64 " log lines lost: standard error was not read", out.lost))
+	if (!write_warning(LOG_FIELDS({"event", "log_lost"}), "%" PRIu64 " log lines lost: standard error was not read",
+		    out.lost))
 		return false;
 	out.lost_before += out.lost;
 	out.lost = 0;
 	return !out.rest_length;
 }
 
-void log_line(const char *priority, const char *format, ...)
+/* --- the level */
+
+static const struct {
+	const char *name;
+	int priority; /* the lowest that is written */
+} levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}};
+
+static _Atomic size_t level = 1;
+
+int log_set_level(const char *name)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (!strcmp(levels[i].name, name)) {
+			level = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+const char *log_level(void)
+{
+	return levels[level].name;
+}
+
+void log_event(int priority, const struct log_field *fields, const char *format, ...)
 {
 	va_list arguments;
 
+	if (priority > levels[level].priority && priority != LOG_NOTICE)
+		return;
 	va_start(arguments, format);
 	pthread_mutex_lock(&lock);
-	if (!catch_up() || !put_line(priority, format, arguments))
+	if (!catch_up() || !write_event(priority, fields, format, arguments))
 		out.lost++;
 	pthread_mutex_unlock(&lock);
 	va_end(arguments);

@@ -1,16 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes log lines to standard error. A line begins with a priority if standard error is the journal
- * (sd-daemon(3)), otherwise with the time. Logging never blocks the daemon: if standard error has no
- * room, the line is lost and counted. */
+/* Writes log lines: one line for each event, the sentence first, then its fields as key=value.
+ *
+ * If standard error is the journal, each line goes to it with its fields (SIPXDP_POOL=...), otherwise to
+ * standard error with the time. Logging never blocks the daemon: if the reader has no room, the line is
+ * lost and counted. */
 #pragma once
 
 #include <stdint.h>
+#include <syslog.h>
 #include <systemd/sd-daemon.h>
 
 #define LOG_LINE_SIZE 4096 /* PIPE_BUF: a pipe accepts such a line completely or not at all */
 
-/* Writes one line, cut off at LOG_LINE_SIZE. */
-void log_line(const char *priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A field of a line. The key has lower-case letters and '_'; the journal shows it as SIPXDP_KEY. */
+struct log_field {
+	const char *key;
+	const char *value; /* NULL: the line does not have this field */
+};
+
+/* The fields of one line: LOG_FIELDS({"event", "drained"}, {"pool", name}). */
+#define LOG_FIELDS(...)                                                                                                \
+	(const struct log_field[])                                                                                     \
+	{                                                                                                              \
+		__VA_ARGS__,                                                                                           \
+		{                                                                                                      \
+			0                                                                                              \
+		}                                                                                                      \
+	}
+
+/* Writes one line, cut off at LOG_LINE_SIZE, unless the level hides it. `priority` is that of syslog(3).
+ * LOG_NOTICE is for changes by operators, which no level hides. `fields` may be NULL. */
+void log_event(int priority, const struct log_field *fields, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Hides lines below a level: "debug", "info" (at the start) or "warning". 0, or -EINVAL for another name. */
+int log_set_level(const char *name);
+const char *log_level(void);
 
 /* Call this every second: logs the number of lost lines as soon as there is room. */
 void log_flush(void);
@@ -18,6 +43,7 @@ void log_flush(void);
 /* The number of lines lost since the start. */
 uint64_t log_lost(void);
 
-#define log_info(format, ...) log_line(SD_INFO, format, ##__VA_ARGS__)
-#define log_warning(format, ...) log_line(SD_WARNING, format, ##__VA_ARGS__)
-#define log_error(format, ...) log_line(SD_ERR, format, ##__VA_ARGS__)
+#define log_debug(format, ...) log_event(LOG_DEBUG, NULL, format, ##__VA_ARGS__)
+#define log_info(format, ...) log_event(LOG_INFO, NULL, format, ##__VA_ARGS__)
+#define log_warning(format, ...) log_event(LOG_WARNING, NULL, format, ##__VA_ARGS__)
+#define log_error(format, ...) log_event(LOG_ERR, NULL, format, ##__VA_ARGS__)

@@ -87,8 +87,7 @@ static int on_libbpf(enum libbpf_print_level level, const char *format, va_list 
 
 	vsnprintf(text, sizeof(text), format, arguments);
 	text[strcspn(text, "\n")] = '\0';
-	if (level == LIBBPF_WARN)
-		log_warning("%s", text);
+	log_event(level == LIBBPF_WARN ? LOG_WARNING : LOG_DEBUG, NULL, "libbpf: %s", text);
 	return 0;
 }
 

@@ -128,7 +128,7 @@ prints() {
 	rm "$replies/$1.json"
 }
 
-prints status '{"version": "1.0", "pid": 42, "uptime": 7384, "config": "/etc/sipxdp/sipxdp.yaml",
+prints status '{"version": "1.0", "pid": 42, "uptime": 7384, "config": "/etc/sipxdp/sipxdp.yaml", "log_level": "info",
 	"pin_dir": "/sys/fs/bpf/sipxdp", "interfaces": [{"name": "eth0", "attached": true, "mode": "native"},
 	{"name": "eth1", "attached": false, "mode": "none"}], "services": 1, "pools": 1, "backends": 3, "in_table": 2,
 	"packets": 1000, "forwarded": 990, "anomalies": [{"verdict": "no_call_id", "packets": 10,
@@ -137,6 +137,7 @@ prints status '{"version": "1.0", "pid": 42, "uptime": 7384, "config": "/etc/sip
 pid:         42
 uptime:      2h03m
 config:      /etc/sipxdp/sipxdp.yaml
+log level:   info
 pinned in:   /sys/fs/bpf/sipxdp
 interfaces:  eth0, attached, native
              eth1, not attached

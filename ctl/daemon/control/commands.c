@@ -7,8 +7,11 @@
 #include <string.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/active_maps.h"
+#include "audit.h"
 #include "commands.h"
+#include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
+#include "ctl/daemon/log.h"
 #include "report.h"
 
 typedef json_t *command_function(struct daemon *daemon, const struct request *request);
@@ -256,6 +259,14 @@ static json_t *run_save(struct daemon *daemon, const struct request *request)
 	return reply;
 }
 
+static json_t *run_log_level(struct daemon *daemon, const struct request *request)
+{
+	(void)daemon;
+	if (log_set_level(request->level))
+		return protocol_error(NULL, "no log level '%.80s' (use debug, info or warning)", request->level);
+	return protocol_ok(json_pack("{s:s}", "log_level", log_level()));
+}
+
 static bool is_change(enum command command)
 {
 	switch (command) {
@@ -267,6 +278,7 @@ static bool is_change(enum command command)
 	case COMMAND_BACKEND_MAINT:
 	case COMMAND_BACKEND_WEIGHT:
 	case COMMAND_RELOAD:
+	case COMMAND_LOG_LEVEL:
 		return true;
 	default:
 		return false;
@@ -292,6 +304,7 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_RELOAD] = run_reload,
 	[COMMAND_SAVE] = run_save,
 	[COMMAND_STATS] = report_stats,
+	[COMMAND_LOG_LEVEL] = run_log_level,
 };
 
 /* Commands that take long with a large configuration. */
@@ -326,6 +339,8 @@ static void run_job(void *data)
 				: functions[job->request->command](job->daemon, job->request);
 
 	worker_unlock(job->daemon->worker);
+	if (is_change(job->request->command))
+		audit_log(job->request, reply);
 	job->line = reply ? protocol_encode(reply, &job->length) : NULL;
 	json_decref(reply);
 	worker_lock(job->daemon->worker);
@@ -342,8 +357,11 @@ static void end_job(void *data)
 json_t *commands_run(const struct request *request, void *data)
 {
 	struct daemon *daemon = data;
+	char line[COMMAND_LINE_SIZE];
 	struct job *job;
 
+	if (!is_change(request->command))
+		log_debug("request '%s' from uid %u, pid %d", command_line(request, line), request->uid, request->pid);
 	if (!is_change(request->command) && !takes_long(request->command))
 		return functions[request->command](daemon, request);
 	job = allocate(1, sizeof(*job));

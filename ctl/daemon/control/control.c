@@ -64,12 +64,13 @@ static bool has_place(struct control *control, bool for_root)
 /* Accepts or refuses a new client. */
 static void admit(struct control *control, int fd)
 {
-	bool root = control_socket_is_root(fd);
+	struct ucred peer;
+	bool root = control_socket_is_root(fd, &peer);
 
 	if (!root && descriptors_is_reserved(fd))
 		refuse(fd, "sipxdpd has no free file descriptors: try again");
 	else if (has_place(control, root))
-		client_open(control, fd, root);
+		client_open(control, fd, root, &peer);
 	else
 		refuse(fd, "sipxdpd already serves the largest number of clients: try again");
 }

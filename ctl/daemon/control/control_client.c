@@ -193,6 +193,8 @@ static int client_answer(struct client *client)
 	if (protocol_parse_request(client->input, client->line, &client->request, error))
 		return client_finish_json(client, protocol_error(NULL, "%s", error));
 	client->request.is_root = client->is_root;
+	client->request.uid = client->peer.uid;
+	client->request.pid = client->peer.pid;
 	control->answering = client;
 	reply = control->answer(&client->request, control->data);
 	control->answering = NULL;
@@ -314,7 +316,7 @@ static int on_patience_over(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-int client_open(struct control *control, int fd, bool is_root)
+int client_open(struct control *control, int fd, bool is_root, const struct ucred *peer)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	int err;
@@ -323,7 +325,7 @@ int client_open(struct control *control, int fd, bool is_root)
 		close(fd);
 		return -ENOMEM;
 	}
-	*client = (struct client){.control = control, .fd = fd, .is_root = is_root};
+	*client = (struct client){.control = control, .fd = fd, .is_root = is_root, .peer = *peer};
 	control->clients[control->client_count++] = client;
 	control->other_count += !is_root;
 	err = sd_event_add_io(control->event, &client->io, fd, EPOLLIN, on_client, client);

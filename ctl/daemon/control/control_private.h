@@ -2,6 +2,7 @@
 /* The server and its clients. Only control.c and control_client.c include this file. */
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "control.h"
@@ -18,6 +19,7 @@ struct client {
 	struct control *control;
 	int fd;
 	bool is_root;
+	struct ucred peer;
 	sd_event_source *io;
 	sd_event_source *timer;
 	enum phase phase;
@@ -61,7 +63,7 @@ struct control {
 
 /* Serves a connection as a client of `control`, which must have room for it. Takes ownership of `fd`, also on
  * failure. 0 or -errno. */
-int client_open(struct control *control, int fd, bool is_root);
+int client_open(struct control *control, int fd, bool is_root, const struct ucred *peer);
 
 /* Closes the connection and frees the client. */
 void client_close(struct client *client);

@@ -99,10 +99,10 @@ bool control_socket_is_there(const char *path, const struct stat *file)
 	return lstat(path, &found) == 0 && found.st_ino == file->st_ino && found.st_dev == file->st_dev;
 }
 
-bool control_socket_is_root(int fd)
+bool control_socket_is_root(int fd, struct ucred *peer)
 {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	socklen_t size = sizeof(*peer);
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (!peer.uid || peer.uid == geteuid());
+	*peer = (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0 && (!peer->uid || peer->uid == geteuid());
 }

@@ -350,12 +350,13 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 						   "packets", counter[i], "text", maps_report_verdicts[i].text));
 	}
 	add_punt_counts(daemon, anomalies);
-	return protocol_ok(json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}",
-		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
-		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),
-		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
+	return protocol_ok(json_pack(
+		"{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I, s:s}", "version",
+		SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started), "config",
+		protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory), "interfaces",
+		interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
 		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
 		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "anomalies",
 		anomalies, "warnings", warnings_json(daemon), "reloading", daemon->reloading, "longest_turn_ms",
-		(json_int_t)worker_longest_turn(daemon->worker)));
+		(json_int_t)worker_longest_turn(daemon->worker), "log_level", log_level()));
 }

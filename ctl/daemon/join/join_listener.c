@@ -50,8 +50,10 @@ void join_listener_log_refusal(struct join_listener *listener, const struct join
 		listener->unlogged++;
 		return;
 	}
-	log_warning("join: refused a request from %s: %s (%u); %u more refusals were not logged",
-		address_format(&peer.address, text), answer->text, answer->status, listener->unlogged);
+	address_format(&peer.address, text);
+	log_event(LOG_WARNING, LOG_FIELDS({"event", "join_refused"}, {"source", text}),
+		"join: refused a request from %s: %s (%u); %u more refusals were not logged", text, answer->text,
+		answer->status, listener->unlogged);
 	listener->refusal = now;
 	listener->unlogged = 0;
 }
@@ -189,7 +191,8 @@ static void forget(struct join_listener *listener, const struct farm_backend *ba
 	struct backend_record record = backend->record;
 	char error[FARM_ERROR_SIZE];
 
-	log_info("backend %s/%s is forgotten: no heartbeats for %u s", record.pool, record.name,
+	log_event(LOG_INFO, LOG_FIELDS({"event", "forgotten"}, {"pool", record.pool}, {"backend", record.name}),
+		"backend %s/%s is forgotten: no heartbeats for %u s", record.pool, record.name,
 		2 * farm->config->join.node_timeout / 1000);
 	farm_remove_backend(farm, record.pool, record.name, error);
 }

@@ -43,8 +43,10 @@ void probe_trouble_log(struct probes *probes)
 		profile->troubled += *prober->state.trouble != '\0';
 		if (!profile->troubled || profile->in_trouble)
 			continue;
-		log_error("the balancer cannot probe backend %s/%s, and possibly others: %s. Their health stays "
-			  "unchanged",
+		log_event(LOG_ERR,
+			LOG_FIELDS({"event", "probe_trouble"}, {"pool", prober->pool}, {"backend", prober->name}),
+			"the balancer cannot probe backend %s/%s, and possibly others: %s. Their health stays "
+			"unchanged",
 			prober->pool, prober->name, prober->state.trouble);
 		profile->in_trouble = true;
 	}
