@@ -203,6 +203,12 @@ const struct key config_file_keys[] = {
 		.keys = config_join_keys,
 		.usual = "none",
 		.help = "Lets servers join pools by themselves. Without this key, no server can join."},
+	{.name = "metrics",
+		.read = config_read_metrics,
+		.keys = config_metrics_keys,
+		.usual = "none",
+		.help = "Lets monitoring read metrics, health and the state of the balancer by HTTP. Without this key, "
+			"the daemon does not listen for it."},
 	{.name = "pools",
 		.required = true,
 		.read = config_read_pools,

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 #include <net/if.h>
-#include "core/net/address.h"
+#include "core/net/endpoint.h"
 #include "faults.h"
 #include "core/sip/host.h"
 #include "core/net/prefix.h"
@@ -119,13 +119,17 @@ struct config_limits {
 
 /* `join:`, which lets backends join without a change of the file. */
 struct config_join {
-	struct address address;
-	uint16_t port; /* host order; 0: no `join:` */
+	struct endpoint listen; /* port 0: no `join:` */
 	char *secret;
 	struct prefix_key *from; /* networks of accepted requests; none: see core/join/join_sources.h */
 	size_t from_count;
 	uint32_t node_timeout; /* ms without a heartbeat until a backend is down; after the same time again it is
 				  removed */
+};
+
+/* `metrics:`, which lets monitoring read the state of the balancer by HTTP. */
+struct config_metrics {
+	struct endpoint listen; /* port 0: no `metrics:` */
 };
 
 struct config {
@@ -136,6 +140,7 @@ struct config {
 	uint64_t hash_key[2]; /* the 16 bytes of `hash_key:` as two big-endian numbers */
 	struct config_limits limits;
 	struct config_join join;
+	struct config_metrics metrics;
 	struct config_service *services;
 	size_t service_count;
 	struct config_pool *pools;

@@ -176,6 +176,7 @@ static void compare_files(struct comparison *of, const struct config *before, co
 	compare_keys(of, (struct label){"", ""}, config_file_keys, before, after);
 	compare_keys(of, (struct label){"", "limits: "}, config_limit_keys, &before->limits, &after->limits);
 	compare_keys(of, (struct label){"", "join: "}, config_join_keys, &before->join, &after->join);
+	compare_keys(of, (struct label){"", "metrics: "}, config_metrics_keys, &before->metrics, &after->metrics);
 }
 
 void config_diff(

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The keys of `join:`. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include "config_private.h"
@@ -11,41 +9,6 @@
 #define SECRET_LENGTH_MAX 255
 #define SECRET_EXPECTED "16 to 255 printable ASCII characters ('openssl rand -hex 16' makes one)"
 #define SECRET_HIDDEN "hidden" /* too short for a real secret */
-
-/* A loopback address is valid: backends may join through a tunnel that ends on this machine. */
-static bool can_be_listened_on(const struct address *address)
-{
-	const struct in6_addr *ipv6 = (const struct in6_addr *)address;
-
-	if (address_is_ipv4(address) && ntohl(address->word[3]) >> 24 == IN_LOOPBACKNET)
-		return true;
-	return address_is_host(address) || IN6_IS_ADDR_LOOPBACK(ipv6);
-}
-
-static void read_listen(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_join *join = object;
-	struct parse *parse = reader->context;
-	const char *text = reader_text(reader, value);
-	struct claim claim = {.kind = CLAIM_ROLE_JOIN,
-		.key = &join->address,
-		.length = sizeof(join->address),
-		.sharing = SHARING_OTHERS,
-		.owner = "",
-		.position = value->position};
-	char host[HOST_SIZE];
-	uint16_t port;
-
-	if (!text)
-		return;
-	if (host_parse(text, host, &port) || port == 0 || address_parse(host, &join->address) ||
-		!can_be_listened_on(&join->address)) {
-		reader_refuse(reader, value, NULL);
-		return;
-	}
-	join->port = port;
-	claims_add(&parse->claims, claim);
-}
 
 static void read_secret(struct reader *reader, const struct node *value, void *object)
 {
@@ -107,21 +70,12 @@ void config_hide_secret(struct config *config)
 	config->join.secret = config_copy_text(SECRET_HIDDEN);
 }
 
-static void write_listen(const struct writer *writer, const struct key *key, const void *object)
-{
-	const struct config_join *join = object;
-	char text[ADDRESS_TEXT_SIZE];
-
-	(void)key;
-	if (join->port)
-		config_write_host(writer->out, address_format(&join->address, text), join->port);
-}
-
 const struct key config_join_keys[] = {
 	{.name = "listen",
 		.required = true,
-		.read = read_listen,
-		.write = write_listen,
+		.read = config_read_listen,
+		.write = config_write_listen,
+		.member = offsetof(struct config_join, listen),
 		.expected = "an address of this machine and a port, such as 10.0.0.2:7946 or [2001:db8::2]:7946",
 		.help = "Address and port, TCP and UDP, at which the daemon accepts requests to join. It must not be a "
 			"VIP."},

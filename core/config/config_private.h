@@ -49,6 +49,9 @@ enum claim_sharing {
 /* --- keys of the file; `object` is a struct config */
 
 void config_read_join(struct reader *reader, const struct node *value, void *object);
+
+/* After config_read_join(), because both listen. */
+void config_read_metrics(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
 
 /* After config_read_pools(), because services refer to pools. */
@@ -60,6 +63,7 @@ void config_read_services(struct reader *reader, const struct node *value, void 
 extern const struct key config_file_keys[];
 extern const struct key config_limit_keys[];
 extern const struct key config_join_keys[];
+extern const struct key config_metrics_keys[];
 extern const struct key config_service_keys[];
 extern const struct key config_pool_keys[];
 extern const struct key config_probe_keys[];
@@ -107,6 +111,7 @@ void config_read_u16(struct reader *reader, const struct node *value, void *obje
 void config_read_u32(struct reader *reader, const struct node *value, void *object);
 void config_read_time(struct reader *reader, const struct node *value, void *object);
 void config_read_truth(struct reader *reader, const struct node *value, void *object);
+void config_read_listen(struct reader *reader, const struct node *value, void *object); /* struct endpoint */
 
 /* --- values; false after a fault has been added */
 
@@ -137,6 +142,7 @@ void config_write_u16(const struct writer *writer, const struct key *key, const 
 void config_write_u32(const struct writer *writer, const struct key *key, const void *object);
 void config_write_time(const struct writer *writer, const struct key *key, const void *object);
 void config_write_truth(const struct writer *writer, const struct key *key, const void *object);
+void config_write_listen(const struct writer *writer, const struct key *key, const void *object);
 void config_write_text(const struct writer *writer, const struct key *key, const void *object); /* char * */
 
 /* The value of a key in its text form, "" if there is no value; valid until the next call. */

@@ -234,10 +234,16 @@ static void write_file_keys(struct key_text texts[2], FILE *out, const struct co
 	fputs("limits: {", out);
 	write_keys(texts, out, config_limit_keys, &config->limits, &usual.limits, &(struct layout){"", ", ", ""});
 	fputs("}\n", out);
-	if (!config->join.port)
-		return;
-	fputs("join:\n", out);
-	write_keys(texts, out, config_join_keys, &config->join, &usual.join, &(struct layout){"  ", "  ", "\n"});
+	if (config->join.listen.port) {
+		fputs("join:\n", out);
+		write_keys(
+			texts, out, config_join_keys, &config->join, &usual.join, &(struct layout){"  ", "  ", "\n"});
+	}
+	if (config->metrics.listen.port) {
+		fputs("metrics:\n", out);
+		write_keys(texts, out, config_metrics_keys, &config->metrics, &usual.metrics,
+			&(struct layout){"  ", "  ", "\n"});
+	}
 }
 
 void config_write(const struct config *config, FILE *out)

@@ -22,7 +22,7 @@ static enum claim_kind subject(const struct claim *claim)
 		return CLAIM_VIP;
 	case CLAIM_ROLE_BACKEND:
 	case CLAIM_ROLE_HINT:
-	case CLAIM_ROLE_JOIN:
+	case CLAIM_ROLE_LISTEN:
 		return CLAIM_ROLE_VIP;
 	default:
 		return claim->kind;
@@ -160,11 +160,11 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 			"share; add a port that only this backend uses, or use a different name",
 			owner(again), address_format(again->key, text), owner(first), line);
 		break;
-	case CLAIM_ROLE_JOIN:
+	case CLAIM_ROLE_LISTEN:
 		faults_add(faults, again->position,
-			"'listen' of join cannot be %s: it is a VIP of service %s (line %d); use a different address "
-			"of this machine",
-			address_format(again->key, text), owner(first), line);
+			"'listen' of %s cannot be %s: it is a VIP of service %s (line %d); use a different address of "
+			"this machine",
+			again->owner, address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_VIP: /* never the later one, see compare_rights() */
 		break;

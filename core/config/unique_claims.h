@@ -23,7 +23,7 @@ enum claim_kind {
 	CLAIM_ROLE_VIP,        /* an address in its role as a VIP: no other role may use it */
 	CLAIM_ROLE_BACKEND,
 	CLAIM_ROLE_HINT, /* a hint without a port */
-	CLAIM_ROLE_JOIN,
+	CLAIM_ROLE_LISTEN,
 };
 
 struct claim {

@@ -398,6 +398,16 @@ json_t *protocol_error(const struct faults *faults, const char *format, ...)
 	return reply;
 }
 
+char *protocol_print(const json_t *json)
+{
+	char *text = json_dumps(json, PROTOCOL_JSON_FLAGS | JSON_INDENT(2)), *printed;
+
+	if (!text || asprintf(&printed, "%s\n", text) < 0)
+		printed = NULL;
+	free(text);
+	return printed;
+}
+
 char *protocol_encode(const json_t *json, size_t *length)
 {
 	char *line = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(10));

@@ -143,6 +143,11 @@ json_t *protocol_text(const char *bytes);
  * terminating NUL. NULL if there is no memory. */
 char *protocol_encode(const json_t *json, size_t *length);
 
+/* The same for people and scripts: ASCII with indentation, as `sipxdp-ctl --json` prints a result. To be freed;
+ * NULL if there is no memory. */
+#define PROTOCOL_JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10))
+char *protocol_print(const json_t *json);
+
 /* A reply in the client. All members are borrowed from `json`. */
 struct reply {
 	json_t *json;

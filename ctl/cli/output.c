@@ -8,8 +8,6 @@
 #include "output.h"
 #include "text.h"
 
-#define JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10))
-
 static const struct column service_columns[] = {
 	{"NAME", "name", CELL_TEXT},
 	{"VIP", "vips", CELL_LIST},
@@ -227,6 +225,14 @@ static void put_change(enum command command, const json_t *change)
 	put_warnings(change);
 }
 
+static void put_json(const json_t *json)
+{
+	char *text = protocol_print(json);
+
+	fputs(text ? text : "", stdout);
+	free(text);
+}
+
 static void put_stats(const json_t *stats)
 {
 	columns_print(json_object_get(stats, "verdicts"), verdict_columns, "no verdicts");
@@ -243,8 +249,7 @@ static void put_stats(const json_t *stats)
 void output_result(struct output *output, enum command command, const json_t *result)
 {
 	if (output->json) {
-		json_dumpf(result, stdout, JSON_FLAGS | JSON_INDENT(2));
-		putchar('\n');
+		put_json(result);
 		return;
 	}
 	switch (command) {
@@ -292,7 +297,7 @@ bool output_list_item(struct output *output, const json_t *owner)
 
 	if (output->json) {
 		fputs(output->items++ ? ",\n  " : "\n  ", stdout);
-		json_dumpf(owner, stdout, JSON_FLAGS);
+		json_dumpf(owner, stdout, PROTOCOL_JSON_FLAGS);
 		return !*error;
 	}
 	if (*error) {
@@ -329,8 +334,7 @@ static void put_error_json(const char *message, json_t *faults)
 {
 	json_t *error = json_pack("{s:o, s:o}", "error", protocol_text(message), "faults", faults);
 
-	json_dumpf(error, stdout, JSON_FLAGS | JSON_INDENT(2));
-	putchar('\n');
+	put_json(error);
 	json_decref(error);
 }
 

@@ -17,6 +17,7 @@
 #include "listening_clock.h"
 #include "log.h"
 #include "ctl/daemon/neighbour/own_macs.h"
+#include "ctl/daemon/observe/observe.h"
 #include "ctl/daemon/probe/probes.h"
 
 #define TICK_USEC 1000000
@@ -213,6 +214,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	farm_free(daemon->farm);
 	daemon->farm = farm;
 	join_listener_reconfigure(daemon->join_listener);
+	observe_update(daemon->observe);
 	daemon_watch_neighbours(daemon);
 }
 
@@ -415,6 +417,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	(void)now;
 	log_flush();
 	check_control_socket(daemon);
+	observe_update(daemon->observe);
 	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
 	if (backend_state_next(daemon) <= listening_clock_now())
@@ -443,6 +446,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->desired = desired_new();
 	daemon->calls = tracked_calls_new();
 	daemon->drain = drain_new();
+	daemon->observe = observe_new(daemon);
 	error = active_maps_open(daemon);
 	if (!error)
 		error = listening_clock_start(daemon->event);
@@ -471,6 +475,7 @@ int daemon_start(struct daemon *daemon)
 	if (error < 0)
 		return error;
 	join_listener_reconfigure(daemon->join_listener);
+	observe_update(daemon->observe);
 	daemon_watch_neighbours(daemon);
 	daemon_on_changed(daemon); /* steps that fail now are tried again, with probes running */
 	return 0;
@@ -486,6 +491,7 @@ void daemon_stop(struct daemon *daemon)
 		daemon_reconcile(daemon);
 	control_free(daemon->control);
 	join_listener_free(daemon->join_listener);
+	observe_free(daemon->observe);
 	probes_free(daemon->probes);
 	punt_handler_free(daemon->punt_handler);
 	neighbours_free(daemon->neighbours);

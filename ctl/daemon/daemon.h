@@ -30,6 +30,7 @@ struct daemon {
 	struct drain *drain;
 	struct punt_handler *punt_handler;
 	struct join_listener *join_listener;
+	struct observe *observe;
 	struct control *control;
 	int control_error;     /* the last error logged for the control socket; 0: it works */
 	struct worker *worker; /* NULL until the daemon is complete */

@@ -12,6 +12,7 @@ static const char base[] =
 	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
 	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, tracked_calls: 2048}\n"
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
+	"metrics: {listen: '127.0.0.1:9464'}\n"
 	"services:\n"
 	"  - {name: sip, vip: 192.0.2.10, port: 5060, protocol: udp, affinity: call-id, pool: proxies}\n"
 	"pools:\n"
@@ -57,6 +58,8 @@ static const struct change changes[] = {
 	{config_join_keys, "secret", "9abcdef", "9abcde0", "join: secret has a new value", NULL},
 	{config_join_keys, "node_timeout", "node_timeout: 10s", "node_timeout: 5s", "join: node_timeout 5s, was 10s",
 		NULL},
+	{config_metrics_keys, "listen", "0.1:9464", "0.1:9465",
+		"metrics: listen '127.0.0.1:9465', was '127.0.0.1:9464'", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5062,", "service sip: port 5062, was 5060", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5060-5063,", "service sip: port 5060-5063, was 5060", NULL},
 	{config_service_keys, "protocol", "udp, affinity: call-id", "tcp, affinity: flow",
@@ -188,8 +191,8 @@ static bool has_row(const struct key *keys, const struct key *key)
 Test(config_diff, every_key_is_covered)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
-		config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
-	static const char nested[] = " name limits join services pools probe backends groups ";
+		config_metrics_keys, config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
+	static const char nested[] = " name limits join metrics services pools probe backends groups ";
 
 	for (size_t i = 0; i < COUNT(tables); i++)
 		for (const struct key *key = tables[i]; key->name; key++) {

@@ -26,7 +26,7 @@ Test(config_join, valid_values)
 	struct config *config = parse_good(HEAD POOLS);
 
 	check_readings(rows, COUNT(rows));
-	cr_expect(config->join.port == 0 && !config->join.secret, "without `join:`, no backend can join");
+	cr_expect(config->join.listen.port == 0 && !config->join.secret, "without `join:`, no backend can join");
 	config_free(config);
 }
 

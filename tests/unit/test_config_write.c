@@ -68,8 +68,8 @@ static bool same_service(const struct config_service *a, const struct config_ser
 
 static bool same_join(const struct config_join *a, const struct config_join *b)
 {
-	return address_equal(&a->address, &b->address) && a->port == b->port && same_text(a->secret, b->secret) &&
-	       (!a->port || a->node_timeout == b->node_timeout); /* without `join:` it is the default */
+	return endpoint_equal(&a->listen, &b->listen) && same_text(a->secret, b->secret) &&
+	       (!a->listen.port || a->node_timeout == b->node_timeout); /* without `join:` it is the default */
 }
 
 static bool same_config(const struct config *a, const struct config *b)
@@ -78,7 +78,8 @@ static bool same_config(const struct config *a, const struct config *b)
 
 	if (a->interface_count != b->interface_count || a->pool_count != b->pool_count ||
 		a->service_count != b->service_count || memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key)) ||
-		memcmp(&a->limits, &b->limits, sizeof(a->limits)) || !same_join(&a->join, &b->join))
+		memcmp(&a->limits, &b->limits, sizeof(a->limits)) || !same_join(&a->join, &b->join) ||
+		!endpoint_equal(&a->metrics.listen, &b->metrics.listen))
 		return false;
 	if (a->mac_count != b->mac_count)
 		return false;
@@ -274,12 +275,16 @@ static void random_service(uint64_t *state, struct config_service *service, size
 		service->vips[i] = random_address(state, ++*serial);
 }
 
+static struct endpoint random_listen(uint64_t *state)
+{
+	return (struct endpoint){random_address(state, 0xffff), 1 + random_below(state, 65535)};
+}
+
 static void random_join(uint64_t *state, struct config_join *join)
 {
 	if (random_below(state, 2))
 		return;
-	join->address = random_address(state, 0xffff);
-	join->port = 1 + random_below(state, 65535);
+	join->listen = random_listen(state);
 	join->secret = random_text(state, "'\"#: {}[] 4567890", 200);
 	join->node_timeout = random_time(state, 1000, 3600000);
 }
@@ -307,6 +312,10 @@ static struct config *random_config(uint64_t *state)
 	config->limits.tracked_calls =
 		MIN_TRACKED_CALLS + random_below(state, MAX_TRACKED_CALLS - MIN_TRACKED_CALLS + 1);
 	random_join(state, &config->join);
+	if (random_below(state, 2))
+		config->metrics.listen = random_listen(state);
+	if (endpoint_equal(&config->metrics.listen, &config->join.listen))
+		config->metrics.listen.port = 0;
 	config->pool_count = 1 + random_below(state, 10);
 	config->pools = calloc(config->pool_count, sizeof(*config->pools));
 	for (i = 0; i < config->pool_count; i++)
@@ -412,6 +421,8 @@ static const char *const texts_for_users[] = {
 	"  listen: '[2001:db8::2]:7946'\n"
 	"  secret: 'it''s a secret: #1'\n"
 	"  node_timeout: 90s\n"
+	"metrics:\n"
+	"  listen: '[::1]:9464'\n"
 	"services:\n"
 	"  - name: sip\n"
 	"    port: 5060-5080\n"

@@ -13,6 +13,7 @@
 #include "core/base/memory.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/join_listener.h"
+#include "ctl/daemon/observe/observe.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/maps_report.h"
@@ -293,6 +294,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 		warn(warnings, "%" PRIu64 " log lines of sipxdpd are lost: standard error was not read", log_lost());
 	if (join_listener_fault(daemon->join_listener))
 		warn(warnings, "servers cannot join: %s", join_listener_fault(daemon->join_listener));
+	if (observe_fault(daemon->observe))
+		warn(warnings, "monitoring cannot read metrics: %s", observe_fault(daemon->observe));
 	if (join_listener_outsiders(daemon->join_listener))
 		warn(warnings, "join: %s", join_listener_outsiders(daemon->join_listener));
 	return warnings;

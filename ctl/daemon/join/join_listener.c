@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/clock.h"
+#include "ctl/daemon/http/listening.h"
 #include "join_private.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
@@ -23,11 +24,9 @@ struct join_listener {
 	struct daemon *daemon;
 	struct join *join;
 	struct join_sources *sources;
-	struct endpoint where; /* listening address; port 0: none */
+	struct listening listening;
 	struct join_http *http;
 	struct join_udp *udp;
-	int error; /* of the last attempt to listen, -errno */
-	char fault[128];
 	sd_event_source *reconcile;
 	void (*changed)(void *data);
 	void *data;
@@ -116,54 +115,27 @@ struct join_answer join_listener_handle(
 
 /* --- listening */
 
-static bool listens(const struct join_listener *listener)
+static void end_listening(void *data)
 {
-	return listener->http && listener->udp;
-}
+	struct join_listener *listener = data;
 
-static void end_listening(struct join_listener *listener)
-{
 	join_http_free(listener->http);
 	join_udp_free(listener->udp);
 	listener->http = NULL;
 	listener->udp = NULL;
 }
 
-static void begin_listening(struct join_listener *listener)
+static int begin_listening(void *data, struct endpoint where)
 {
-	char text[ENDPOINT_TEXT_SIZE];
-	int error = join_http_new(&listener->http, listener->daemon->event, listener->where, listener);
+	struct join_listener *listener = data;
+	int error = join_http_new(&listener->http, listener->daemon->event, where, listener);
 
-	if (!error)
-		error = join_udp_new(&listener->udp, listener->daemon->event, listener->where, listener);
-	if (!error) {
-		log_info("join: listening on %s", endpoint_format(&listener->where, text));
-		*listener->fault = '\0';
-	} else {
-		end_listening(listener);
-		snprintf(listener->fault, sizeof(listener->fault), "cannot listen on %s: %s",
-			endpoint_format(&listener->where, text), strerror(-error));
-	}
-	if (error && error != listener->error)
-		log_error("join: %s; trying again every second", listener->fault);
-	listener->error = error;
+	return error ? error : join_udp_new(&listener->udp, listener->daemon->event, where, listener);
 }
 
 static void listen_where_told(struct join_listener *listener)
 {
-	const struct config_join *config = &listener->daemon->farm->config->join;
-	struct endpoint where = {.address = config->address, .port = config->port};
-
-	if (!endpoint_equal(&where, &listener->where)) {
-		end_listening(listener);
-		if (!where.port)
-			log_info("join: disabled by the configuration");
-		listener->where = where;
-		listener->error = 0;
-		*listener->fault = '\0';
-	}
-	if (where.port && !listens(listener))
-		begin_listening(listener);
+	listening_update(&listener->listening, listener->daemon->farm->config->join.listen);
 }
 
 const char *join_listener_outsiders(struct join_listener *listener)
@@ -180,7 +152,7 @@ const char *join_listener_outsiders(struct join_listener *listener)
 
 const char *join_listener_fault(const struct join_listener *listener)
 {
-	return *listener->fault ? listener->fault : NULL;
+	return listening_fault(&listener->listening);
 }
 
 /* --- silence */
@@ -246,6 +218,8 @@ int join_listener_new(struct join_listener **out, struct daemon *daemon, void (*
 	int error;
 
 	*listener = (struct join_listener){.daemon = daemon, .join = join_new(), .changed = changed, .data = data};
+	listener->listening =
+		(struct listening){.key = "join", .open = begin_listening, .close = end_listening, .data = listener};
 	error = join_sources_new(&listener->sources);
 	if (!error)
 		error = sd_event_add_time_relative(
@@ -264,7 +238,7 @@ void join_listener_free(struct join_listener *listener)
 {
 	if (!listener)
 		return;
-	end_listening(listener);
+	listening_end(&listener->listening);
 	sd_event_source_disable_unref(listener->reconcile);
 	join_free(listener->join);
 	join_sources_free(listener->sources);

@@ -41,7 +41,7 @@ static void take_network(void *data, const struct nlmsghdr *message)
 	if (!netlink_read_address(message, &address) || address.length > PREFIX_BITS)
 		return;
 	network = prefix_of(&address.address, address.length);
-	if (!prefix_contains(&network, &sources->farm->config->join.address) &&
+	if (!prefix_contains(&network, &sources->farm->config->join.listen.address) &&
 		(network.bits == PREFIX_BITS || !has_backend(sources->farm, &network)))
 		return;
 	sources->networks = reallocate(sources->networks, sources->network_count + 1, sizeof(network));

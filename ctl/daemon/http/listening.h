@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Keeps a listener open at the endpoint of the configuration. Logs the first of equal failures, and tries
+ * again each time that it is called. */
+#pragma once
+
+#include "core/net/endpoint.h"
+
+struct listening {
+	const char *key;                                /* of the configuration, for messages */
+	int (*open)(void *data, struct endpoint where); /* 0 or -errno */
+	void (*close)(void *data);                      /* also after open() failed */
+	void *data;
+	struct endpoint where; /* port 0: none */
+	bool is_open;
+	int error; /* of the last attempt, -errno */
+	char fault[128];
+};
+
+/* Call it every second and after a change of the configuration. Port 0 closes the listener. */
+void listening_update(struct listening *listening, struct endpoint where);
+
+void listening_end(struct listening *listening);
+
+/* Why the configured address is unusable, in words; NULL: no fault. */
+const char *listening_fault(const struct listening *listening);

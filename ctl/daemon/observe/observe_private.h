@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The table of paths. Shared by observe.c and the files that render pages. */
+#pragma once
+
+#include "observe.h"
+
+/* The page of one path. */
+struct observe_page {
+	unsigned int status; /* of HTTP; 200 unless the function sets it */
+	const char *type;    /* Content-Type */
+	const char *policy;  /* Content-Security-Policy; NULL: nothing may be loaded */
+	char *text;          /* to be freed */
+	size_t length;
+};
+
+/* Renders a page. Requests within OBSERVE_FRESH ms share one page. `format` is what the client's Accept header
+ * asks for. */
+enum observe_format {
+	OBSERVE_USUAL,
+	OBSERVE_OPENMETRICS,
+	OBSERVE_FORMATS,
+};
+
+typedef void observe_render(struct daemon *daemon, enum observe_format format, struct observe_page *page);
+
+struct observe_path {
+	const char *path;
+	observe_render *render;
+	bool at_once; /* rendered by the event loop, which it must not hold up; else by the worker */
+};
+
+/* NULL ends the table. */
+extern const struct observe_path observe_paths[];
+
+#define OBSERVE_FRESH 250 /* ms */
+
+/* Sets the page to text/plain. */
+void observe_put_text(struct observe_page *page, unsigned int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* observe_health.c */
+observe_render observe_healthz, observe_readyz;
+
+/* observe_api.c: what `sipxdp-ctl --json` prints */
+observe_render observe_api_status, observe_api_services, observe_api_pools, observe_api_backends, observe_api_stats;
