@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# What people and machines get wrong: a clear message each time, and what ran goes on.
+# Mistakes of operators and clients: each causes a clear message and does not disturb the running balancer.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -23,14 +23,14 @@ fails_with() {
 	fi
 }
 
-# with_faults: a copy of the file with three faults, in BAD.
+# with_faults: writes a copy of the file with three faults to BAD.
 BAD=/etc/sipxdp/bad.yaml
 with_faults() {
 	lab_in balancer sed -e 's/^interfaces/interfcaes/' -e 's/port: 5060/port: 70000/' -e 's/pool: proxies/pool: nobody/' \
 		"$LAB_CONFIG" | lab_write balancer $BAD
 }
 
-calls_go_on() {
+calls_work() {
 	sip_client "options$1" client "$LAB_CLIENT" options 30 100
 	lab_wait "options$1" 20
 }
@@ -43,22 +43,22 @@ backend() {
 
 nothing_attached() {
 	with_faults
-	fails "--check tells an unknown key with file:line:column" "$BAD:1:1: .*interfcaes" sipxdpd -c $BAD --check
+	fails "--check reports an unknown key with file:line:column" "$BAD:1:1: .*interfcaes" sipxdpd -c $BAD --check
 	fails "... and in the same run a port out of range" "$BAD:6:[0-9]+: .*70000" sipxdpd -c $BAD --check
-	fails "... and a pool that nobody defines" "$BAD:9:[0-9]+: .*nobody" sipxdpd -c $BAD --check
+	fails "... and an undefined pool" "$BAD:9:[0-9]+: .*nobody" sipxdpd -c $BAD --check
 	fails "the loader refuses such a file" "$BAD:[0-9]+:[0-9]+: " sipxdp-loader attach -c $BAD
 	fails "a file that does not exist" "/nowhere.yaml.*No such file" sipxdpd -c /nowhere.yaml --check
-	check "--check accepts a good one" lab_in balancer sipxdpd -c "$LAB_CONFIG" --check
+	check "--check accepts a valid file" lab_in balancer sipxdpd -c "$LAB_CONFIG" --check
 	lab_in balancer sed 's/eth0/eth7/' "$LAB_CONFIG" | lab_write balancer /etc/sipxdp/eth7.yaml
 	fails "an interface that does not exist" "eth7.*(No such device|does not exist)" \
 		sipxdp-loader attach -c /etc/sipxdp/eth7.yaml
-	fails "the daemon, when nothing is attached, says what to do" "sipxdp-loader attach" sipxdpd -c "$LAB_CONFIG"
+	fails "the daemon, when nothing is attached, names the command to run" "sipxdp-loader attach" sipxdpd -c "$LAB_CONFIG"
 	fails "sipxdp-ctl, when no daemon runs" "sipxdpd" sipxdp-ctl status
 	fails "upgrade, when nothing is attached" "attach" sipxdp-loader upgrade
 
 	lab_in balancer ip link set dev eth0 xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
-	fails "another XDP program is on the interface" "eth0.*(another|busy)" sipxdp-loader attach -c "$LAB_CONFIG"
-	check "... and stays there" has_program pass
+	fails "a different XDP program is on the interface" "eth0.*(another|busy)" sipxdp-loader attach -c "$LAB_CONFIG"
+	check "... and remains attached" has_program pass
 	lab_in balancer ip link set dev eth0 xdpdrv off
 }
 
@@ -67,14 +67,14 @@ has_program() {
 }
 
 generic_mode() {
-	check "generic mode, when it is asked for" lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic
-	like "... is what status says" "$(lab_in balancer sipxdp-loader status)" generic
-	check "... and detaches" lab_in balancer sipxdp-loader detach
-	unlike "... with nothing left on the interface" "$(lab_in balancer ip link show eth0)" xdp
+	check "attach --mode generic" lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --mode generic
+	like "... status reports the mode" "$(lab_in balancer sipxdp-loader status)" generic
+	check "... detach" lab_in balancer sipxdp-loader detach
+	unlike "... leaves no program on the interface" "$(lab_in balancer ip link show eth0)" xdp
 	is "... and no pin" "$(lab_in balancer find /sys/fs/bpf/sipxdp -type f 2> /dev/null)" ""
 }
 
-# In the place of a map one whose keys cannot be listed.
+# Replaces a map by one whose keys cannot be listed.
 unreadable_maps() {
 	local hints=/sys/fs/bpf/sipxdp/hints
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
@@ -84,7 +84,7 @@ unreadable_maps() {
 	lab_in balancer sipxdp-loader detach > /dev/null
 }
 
-# A kernel may be unable to share an interface; then it is said.
+# If the kernel does not support the dispatcher, the message says so.
 dispatcher() {
 	local output status=0
 	output=$(lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" --dispatcher 2>&1) || status=$?
@@ -92,7 +92,7 @@ dispatcher() {
 		ok "--dispatcher attaches"
 		lab_in balancer sipxdp-loader detach
 	else
-		like "--dispatcher, on a kernel that cannot: says so" "$output" "dispatcher"
+		like "--dispatcher: the message names the missing support of the kernel" "$output" "dispatcher"
 	fi
 	unlike "... and leaves nothing on the interface" "$(lab_in balancer ip link show eth0)" xdp
 }
@@ -102,33 +102,33 @@ dispatcher() {
 running() {
 	fails "a second attach is refused" "already|attached" sipxdp-loader attach -c "$LAB_CONFIG"
 	fails "a second daemon is refused" "running|lock|already" sipxdpd -c "$LAB_CONFIG"
-	check "... and the first goes on" calls_go_on 1
+	check "... and the first continues" calls_work 1
 
-	is "a backend that nobody answers for is not in the table" "$(backend px9 .slots)" 0
-	like "... and backend list says why" "$(backend px9 .reason)" "10.0.0.99|answer|neighbour|reach"
-	like "... as does status" "$(lab_ctl status)" "px9"
-	is "... the others have all of it" "$(lab_ctl --json backend list | jq '[.[].share] | add | round')" 100
+	is "a backend that does not answer owns no slot" "$(backend px9 .slots)" 0
+	like "... backend list shows the reason" "$(backend px9 .reason)" "10.0.0.99|answer|neighbour|reach"
+	like "... status names it" "$(lab_ctl status)" "px9"
+	is "... the other backends own all slots" "$(lab_ctl --json backend list | jq '[.[].share] | add | round')" 100
 
 	with_faults
 	lab_in balancer cp "$LAB_CONFIG" "$LAB_CONFIG.good"
 	lab_in balancer cp $BAD "$LAB_CONFIG"
 	fails "reload refuses a file with faults" "$LAB_CONFIG:6:[0-9]+: .*70000" sipxdp-ctl reload
 	kill -HUP "${LAB_PROCESS[sipxdpd]}"
-	check "so does SIGHUP, in the log" wait_for 5 grep -Eq "$LAB_CONFIG:9:[0-9]+: .*nobody" "$LAB_DIR/sipxdpd.log"
-	check "... and the old one goes on" calls_go_on 2
-	is "... as it was" "$(lab_ctl --json service list | jq -r '.[0].pool')" proxies
+	check "SIGHUP refuses it, too, and logs the faults" wait_for 5 grep -Eq "$LAB_CONFIG:9:[0-9]+: .*nobody" "$LAB_DIR/sipxdpd.log"
+	check "... and calls continue with the previous configuration" calls_work 2
+	is "... which is unchanged" "$(lab_ctl --json service list | jq -r '.[0].pool')" proxies
 	lab_in balancer cp "$LAB_CONFIG.good" "$LAB_CONFIG"
-	check "the file repaired, reload accepts it" lab_ctl reload
+	check "reload accepts the corrected file" lab_ctl reload
 
 	fails "a backend that does not exist" "px77" sipxdp-ctl backend maint proxies px77
 	fails "a pool that does not exist" "nobody" sipxdp-ctl backend maint nobody px1
 	fails "a service that does not exist" "nobody" sipxdp-ctl lookup nobody some-call-id
 	fails_with 2 "a command that does not exist" "usage|unknown" sipxdp-ctl frobnicate
-	fails_with 2 "a weight that is no number" "weight|heavy" sipxdp-ctl backend weight proxies px1 heavy
-	fails "faults in JSON when --json" '"error": ' sipxdp-ctl --json backend maint nobody px1
+	fails_with 2 "a weight that is not a number" "weight|heavy" sipxdp-ctl backend weight proxies px1 heavy
+	fails "with --json the error is JSON" '"error": ' sipxdp-ctl --json backend maint nobody px1
 }
 
-# speak TEXT: sends bytes to the control socket and prints what comes back.
+# speak TEXT: sends bytes to the control socket and prints the reply.
 speak() {
 	lab_in balancer python3 - "$1" <<- 'PYTHON'
 		import socket, sys
@@ -148,9 +148,9 @@ speak() {
 control_socket() {
 	local i
 	like "garbage on the control socket gets an error" "$(speak $'\x01\x02 garbage\n')" '"ok": ?false'
-	like "a command that is none gets an error" "$(speak $'{"command": "frobnicate"}\n')" '"ok": ?false'
+	like "an unknown command gets an error" "$(speak $'{"command": "frobnicate"}\n')" '"ok": ?false'
 	speak '{"command": "sta' > /dev/null
-	check "half a request, and the end: the daemon goes on" lab_ctl status
+	check "the daemon survives a truncated request" lab_ctl status
 	for i in 1 2 3 4 5; do
 		lab_start "stalled$i" balancer python3 -c '
 import socket, time
@@ -159,7 +159,7 @@ s.connect("/run/sipxdp/ctl.sock")
 s.sendall(b"{\"comm")
 time.sleep(60)'
 	done
-	check "clients that stall there hold nobody up" timeout 3 nsenter --target "${LAB_HOLDER[balancer]}" --net --mount \
+	check "stalled clients do not delay other clients" timeout 3 nsenter --target "${LAB_HOLDER[balancer]}" --net --mount \
 		-- "$(command -v sipxdp-ctl)" status
 	lab_start flood balancer python3 -c '
 import socket
@@ -167,22 +167,21 @@ s = socket.socket(socket.AF_UNIX)
 s.connect("/run/sipxdp/ctl.sock")
 while True:
     s.sendall(b"x" * 65536)'
-	check "one that never ends its line is cut off" wait_for 15 gone flood
-	check "... and the daemon goes on" lab_ctl status
-	check "... as do calls" calls_go_on 3
+	check "a client that never ends its line is disconnected" wait_for 15 has_ended flood
+	check "... and the daemon continues" lab_ctl status
+	check "... and calls work" calls_work 3
 }
 
-gone() {
+has_ended() {
 	! lab_running "$1"
 }
 
-# Who answers ARP for the VIP? (Asked before the first packet: when some have come, they
-# did find the way.)
-nobody_has_the_vip() {
+# The warning is tested before the first packet: after that, packets to the VIP show that it is reachable.
+vip_is_not_configured() {
 	lab_in balancer ip address del "$LAB_VIP/32" dev eth0
-	like "status warns when the VIP is no address of the balancer" "$(lab_ctl status)" "$LAB_VIP"
+	like "status warns if the VIP is not an address of the balancer" "$(lab_ctl status)" "$LAB_VIP"
 	lab_in balancer ip address add "$LAB_VIP/32" dev eth0
-	unlike "... and stops when it is again" "$(lab_ctl status)" "warning.*$LAB_VIP"
+	unlike "... and no longer when it is configured again" "$(lab_ctl status)" "warning.*$LAB_VIP"
 }
 
 examples() {
@@ -206,8 +205,8 @@ dispatcher
 lab_in balancer sh -c "echo '      - {name: px9, address: 10.0.0.99}' >> $LAB_CONFIG"
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-check "the daemon starts with a backend that nobody answers for" wait_for 10 lab_serving 2
-nobody_has_the_vip
+check "the daemon starts although a backend does not answer" wait_for 10 lab_serving 2
+vip_is_not_configured
 running
 control_socket
 examples

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The calls of a backend that drains, as the balancer counts them: real calls through proxies that
-# name themselves (hints), beside registrations and pings that go on, and TCP connections that are idle.
-# `drain --wait` returns when the calls have ended, and a connection outlives drain_timeout.
+# The balancer counts the calls of a draining backend: real calls through proxies that name themselves (hints),
+# beside continuing registrations and pings, and idle TCP connections. `drain --wait` returns when the calls have
+# ended. An open connection outlives drain_timeout.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -55,17 +55,17 @@ connections_are() {
 	[ "$(backend lines "$1" .connections)" -eq "$2" ]
 }
 
-# Calls of the client NAME that have been answered.
+# answered NAME: the number of successful calls of the client NAME.
 answered() {
 	sip_statistic "$1" 'SuccessfulCall(C)'
 }
 
-# calls_at BACKEND: of talk.xml, by what its proxy has seen.
+# calls_at BACKEND: the number of calls of talk.xml that its proxy has seen.
 calls_at() {
 	sip_seen "$1" | awk '$1 == "ACK" { print $2 }' | sort -u | wc -l
 }
 
-all_are_up() {
+all_are_established() {
 	local backend sum=0
 	for backend in "${LAB_BACKENDS[@]}"; do
 		sum=$((sum + $(calls_at "$backend")))
@@ -83,30 +83,30 @@ try_calls() {
 	local expected
 	sip_answer callee callee $CALLEE listen
 	sip_client calls client "$LAB_CLIENT" talk $CALLS 90
-	check "$CALLS calls are up" wait_for 20 all_are_up
+	check "$CALLS calls are established" wait_for 20 all_are_established
 	expected=$(calls_at px1)
-	check "... many of them at px1" [ "$expected" -gt 10 ]
+	check "... many of them on px1" [ "$expected" -gt 10 ]
 
-	# Phones that register again and again, each time by the same Call-ID, and pings by px1's name.
+	# Phones that register repeatedly with the same Call-ID, and pings that name px1.
 	lab_start phones client tests/net/registrars.py "$LAB_CLIENT" "$LAB_VIP" 40 "px1.$DOMAIN"
 	lab_start wait balancer sipxdp-ctl backend drain proxies px1 --wait 90
 	check "px1 drains: its calls are counted" wait_for 10 calls_are px1 "$expected"
-	check "... each once in the list" [ "$(lab_ctl --json backend calls proxies px1 | jq length)" -eq "$expected" ]
+	check "... backend calls lists each once" [ "$(lab_ctl --json backend calls proxies px1 | jq length)" -eq "$expected" ]
 	like "... with its Call-ID and age" "$(lab_ctl backend calls proxies px1 | sed -n 2p)" \
 		"^call +[0-9]+s +[0-9]+s  $SIP_RUN"
 	check "... and drain --wait waits for them" lab_running wait
-	check "all calls end well" lab_wait calls 60
-	is "... as many as there were" "$(answered calls)" $CALLS
-	is "... each at one proxy" "$(sip_strays)" ""
-	check "px1 has no call left" wait_for 5 calls_are px1 0
-	check "... and drain --wait returns, registrations and pings or not" lab_wait wait 50
-	check "... though they go on" lab_running phones
+	check "all calls succeed" lab_wait calls 60
+	is "... all $CALLS of them" "$(answered calls)" $CALLS
+	is "... each through one proxy" "$(sip_strays)" ""
+	check "px1 has no calls any more" wait_for 5 calls_are px1 0
+	check "... and drain --wait returns despite registrations and pings" lab_wait wait 50
+	check "... which continue" lab_running phones
 	lab_stop phones || true
 }
 
 # --- idle connections
 
-# open_connections COUNT: tests/net/idle.py, which sends on command.
+# open_connections COUNT: starts tests/net/idle.py, which sends when a line arrives on its standard input.
 open_connections() {
 	mkfifo "$LAB_DIR/idle.fifo"
 	exec {IDLE}<> "$LAB_DIR/idle.fifo"
@@ -118,7 +118,7 @@ rounds_are() {
 	[ "$(grep -c '^round' "$LAB_DIR/idle.log")" -eq "$1" ]
 }
 
-# speak ROUND: a line on each connection; the backends that answered them, in order.
+# speak ROUND: sends a line on each connection; prints the backends that answer, in order.
 speak() {
 	echo speak >&$IDLE
 	wait_for 10 rounds_are "$1"
@@ -133,17 +133,17 @@ try_connections() {
 	done
 	open_connections 40
 	before=$(speak 1)
-	check "40 connections are open, some of them at px1" grep -q px1 <<< "$before"
+	check "40 connections are open, some of them to px1" grep -q px1 <<< "$before"
 	lab_ctl backend drain lines px1 > /dev/null
-	is "px1 drains: a line on each" "$(speak 2 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
+	is "px1 drains: each connection stays with its backend" "$(speak 2 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
 	check "... its connections are counted" wait_for 5 connections_are px1 "$(grep -o px1 <<< "$before" | wc -l)"
 	is "... and no calls" "$(backend lines px1 .calls)" 0
-	check "... record_time and drain_timeout have passed" wait_for 10 slots_are lines px1 0
+	check "... after record_time and drain_timeout px1 owns no slot" wait_for 10 slots_are lines px1 0
 	sleep 4
-	check "... and the slots of its connections are held" migrating lines true
-	is "... which are where they were" "$(speak 3 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
+	check "... and the slots of its connections keep migrating" migrating lines true
+	is "... each connection is still with its backend" "$(speak 3 | cut -d' ' -f2-)" "$(cut -d' ' -f2- <<< "$before")"
 	echo close >&$IDLE
-	check "when they are closed the pool comes to rest" wait_for 30 migrating lines false
+	check "when the connections are closed the migration ends" wait_for 30 migrating lines false
 	exec {IDLE}>&-
 }
 
@@ -161,7 +161,7 @@ done
 write_config
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-check "all serve, in both pools" wait_for 10 lab_serving 6
+check "all backends serve in both pools" wait_for 10 lab_serving 6
 try_calls
 try_connections
 tap_end

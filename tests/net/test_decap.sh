@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Which tunnels a server opens, and that the operator sees which it does not: listed sources
-# and VIPs, lists that are exchanged under load, an upgrade from a release without lists.
+# The decap program removes the outer header of tunnels from listed sources to listed VIPs, and the operator can
+# see the packets that it leaves. Also: lists that change under load, and an upgrade from a release without lists.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 PINS=/sys/fs/bpf/sipxdp
 SERVER=10.0.0.11
 SERVER6=2001:db8:0::11
-STRANGER=10.0.0.101 # another address of the client's; its first plays the balancer
+STRANGER=10.0.0.101 # a second address of the client; its first one acts as the balancer
 BALANCER6=2001:db8::100
 CALLER=198.51.100.7
 
@@ -50,7 +50,7 @@ accepted() {
 	state '.programs[0].accepts | (.from + ["|"] + .vips)[]' | xargs
 }
 
-# opens NAME LINE TUNNEL-ARGUMENT...
+# opens NAME LINE TUNNEL-ARGUMENT...: the server receives LINE from the tunnel.
 opens() {
 	local name=$1 line=$2
 	shift 2
@@ -58,7 +58,7 @@ opens() {
 	check "$name" wait_for 10 has_received "$line"
 }
 
-# leaves NAME COUNTER TUNNEL-ARGUMENT...: it is counted, and not delivered.
+# leaves NAME COUNTER TUNNEL-ARGUMENT...: the tunnelled packet is counted and not delivered.
 leaves() {
 	local name=$1 verdict=$2 before
 	shift 2
@@ -72,26 +72,26 @@ not_received() {
 	! grep -q -- "$1" "$LAB_DIR/ipv4" "$LAB_DIR/ipv6" "$LAB_DIR/own"
 }
 
-# --- without options, as before there were any
+# --- without options
 
 defaults() {
 	local output
 	output=$(attach)
 	like "without --from attach warns" "$output" "warning: tunnels are accepted from any source.*--from"
-	like "... and says for which VIPs it takes packets: those on lo" "$output" "accepted for 192.0.2.10, 2001:db8:f::10 .*lo"
+	like "... and lists the accepted VIPs: the addresses of lo" "$output" "accepted for 192.0.2.10, 2001:db8:f::10 .*lo"
 	is "... which status shows" "$(accepted)" "::/0 | 192.0.2.10 2001:db8:f::10"
 	like "... and warns" "$(state '.warnings[]')" "any source"
-	opens "a packet for a VIP from anybody is taken out" "0 anybody" "$STRANGER" $SERVER "$LAB_VIP" anybody
-	opens "... an IPv6 one, too" "0 anybody6" "$STRANGER" $SERVER "$LAB_VIP6" anybody6
-	leaves "a packet to the server itself stays in its tunnel" decap_unlisted_vip "$STRANGER" $SERVER $SERVER inject
-	leaves "... as one to its loopback address" decap_unlisted_vip "$STRANGER" $SERVER 127.0.0.1 inject-lo
-	like "status says how many" "$(state '.warnings[]')" "2 packets: decap_unlisted_vip"
+	opens "a packet to a VIP is decapsulated, from any source" "0 anybody" "$STRANGER" $SERVER "$LAB_VIP" anybody
+	opens "... also over IPv6" "0 anybody6" "$STRANGER" $SERVER "$LAB_VIP6" anybody6
+	leaves "a packet to the server itself is not decapsulated" decap_unlisted_vip "$STRANGER" $SERVER $SERVER inject
+	leaves "... nor one to its loopback address" decap_unlisted_vip "$STRANGER" $SERVER 127.0.0.1 inject-lo
+	like "status reports their number" "$(state '.warnings[]')" "2 packets: decap_unlisted_vip"
 	lab_in px1 ip address add 192.0.2.77/32 dev lo
-	like "an address that lo has got since: status says that it is not accepted" "$(state '.warnings[]')" "192.0.2.77, and .* not"
-	like "... attach again accepts it" "$(attach)" "192.0.2.77"
+	like "status warns of an address that was added to lo later and is not accepted" "$(state '.warnings[]')" "192.0.2.77, and .* not"
+	like "... a second attach accepts it" "$(attach)" "192.0.2.77"
 	lab_in px1 ip address del 192.0.2.77/32 dev lo
-	unlike "... and when it has gone not any more" "$(attach)" "192.0.2.77"
-	like "with nothing new there is nothing to do" "$(attach || true)" "nothing to attach"
+	unlike "... and a third one after its removal does not" "$(attach)" "192.0.2.77"
+	like "attach without a change reports that there is nothing to attach" "$(attach || true)" "nothing to attach"
 	loader detach --program decap > /dev/null
 }
 
@@ -101,7 +101,7 @@ without_vip() {
 	lab_in px1 ip -6 address del "$LAB_VIP6/128" dev lo
 	output=$(attach)
 	like "without an address on lo attach warns" "$output" "warning: packets in tunnels are accepted for any destination.*--vip"
-	is "... and takes all" "$(accepted)" "::/0 | ::/0"
+	is "... and accepts any destination" "$(accepted)" "::/0 | ::/0"
 	lab_address px1 lo "$LAB_VIP/32" "$LAB_VIP6/128"
 	loader detach --program decap > /dev/null
 }
@@ -112,85 +112,85 @@ listed() {
 	local output
 	output=$(attach --from $LAB_CLIENT --from 2001:db8::/64 --vip "$LAB_VIP" --vip "$LAB_VIP6")
 	unlike "with --from and --vip there is no warning" "$output" "warning"
-	like "... and it is said what is accepted" "$output" "accepted from 10.0.0.100, 2001:db8::/64"
-	is "... in status, too" "$(accepted)" "10.0.0.100 2001:db8::/64 | 192.0.2.10 2001:db8:f::10"
-	is "... with nothing to warn of" "$(state '.warnings[]')" ""
+	like "... and attach reports the accepted sources" "$output" "accepted from 10.0.0.100, 2001:db8::/64"
+	is "... as does status" "$(accepted)" "10.0.0.100 2001:db8::/64 | 192.0.2.10 2001:db8:f::10"
+	is "... without a warning" "$(state '.warnings[]')" ""
 	opens "IPv4 in IPv4 from a listed source" "0 four-four" $LAB_CLIENT $SERVER "$LAB_VIP" four-four
 	opens "IPv6 in IPv4" "0 six-four" $LAB_CLIENT $SERVER "$LAB_VIP6" six-four
 	opens "IPv4 in IPv6" "0 four-six" $BALANCER6 $SERVER6 "$LAB_VIP" four-six
 	opens "IPv6 in IPv6" "0 six-six" $BALANCER6 $SERVER6 "$LAB_VIP6" six-six
-	leaves "a tunnel from another source" decap_unlisted_source $STRANGER $SERVER "$LAB_VIP" stranger
+	leaves "a tunnel from an unlisted source" decap_unlisted_source $STRANGER $SERVER "$LAB_VIP" stranger
 	like "... which status names" "$(state '.warnings[]')" "1 packets: decap_unlisted_source"
 	leaves "a packet to the server itself" decap_unlisted_vip $LAB_CLIENT $SERVER $SERVER not-a-vip
-	leaves "a loopback address in a tunnel by IPv6" decap_unlisted_vip $BALANCER6 $SERVER6 127.0.0.1 inject6
+	leaves "a packet to the loopback address, tunnelled over IPv6" decap_unlisted_vip $BALANCER6 $SERVER6 127.0.0.1 inject6
 }
 
 congestion() {
-	opens "a mark of congestion on the tunnel is handed on, IPv4" "3 ce-four" $LAB_CLIENT $SERVER "$LAB_VIP" ce-four 3 2
+	opens "a congestion mark is copied from the tunnel, IPv4" "3 ce-four" $LAB_CLIENT $SERVER "$LAB_VIP" ce-four 3 2
 	opens "... IPv6" "187 ce-six" $BALANCER6 $SERVER6 "$LAB_VIP6" ce-six 3 185
-	leaves "... and where the inner packet cannot say it, it is dropped" decap_congested $LAB_CLIENT $SERVER "$LAB_VIP" ce-none 3 0
+	leaves "... a marked packet without ECN support is dropped" decap_congested $LAB_CLIENT $SERVER "$LAB_VIP" ce-none 3 0
 }
 
 more_than() {
 	[ "$(grep -c stream "$LAB_DIR/ipv4")" -gt "$1" ]
 }
 
-# Lists are exchanged while packets come: what is in both is never refused.
+# Lists are replaced under load. A source that is in the previous and in the new list is never refused.
 exchanged() {
 	local before i packets
 	before=$(counter decap_unlisted_source)
 	lab_start stream client tests/net/tunnel.py stream $LAB_CLIENT $SERVER $CALLER "$LAB_VIP" stream
-	check "packets come" wait_for 10 has_received "0 stream"
+	check "packets arrive" wait_for 10 has_received "0 stream"
 	for ((i = 0; i < 10; i++)); do
 		attach --from 10.0.0.0/24 > /dev/null
 		attach --from $LAB_CLIENT > /dev/null
 		attach --from $LAB_CLIENT --from 192.0.2.0/24 > /dev/null
 	done
 	packets=$(grep -c stream "$LAB_DIR/ipv4")
-	check "... and go on coming while lists are exchanged" wait_for 10 more_than "$packets"
+	check "... and continue to arrive while lists are replaced" wait_for 10 more_than "$packets"
 	lab_stop stream || true
-	is "... no packet is refused if its source is in each list" "$(counter decap_unlisted_source)" "$before"
-	is "... the last list counts" "$(accepted)" "10.0.0.100 192.0.2.0/24 | 192.0.2.10 2001:db8:f::10"
+	is "... no packet of a source that is in each list is refused" "$(counter decap_unlisted_source)" "$before"
+	is "... the last list is in effect" "$(accepted)" "10.0.0.100 192.0.2.0/24 | 192.0.2.10 2001:db8:f::10"
 	attach --from $LAB_CLIENT > /dev/null
-	like "an attach that fails" "$(loader attach --program decap eth0 eth7 --from 203.0.113.0/24 2>&1 || true)" "eth7"
+	like "attach fails for a missing interface" "$(loader attach --program decap eth0 eth7 --from 203.0.113.0/24 2>&1 || true)" "eth7"
 	lab_in px1 ip link add soft up type bridge
-	like "... halfway" "$(loader attach --program decap eth0 soft --address 10.9.9.9 --from 203.0.113.0/24 2>&1 || true)" \
+	like "... and after the first of two interfaces" "$(loader attach --program decap eth0 soft --address 10.9.9.9 --from 203.0.113.0/24 2>&1 || true)" \
 		"cannot attach to soft"
-	is "... leaves the lists as they were" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
+	is "... the lists are unchanged" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
 	lab_in px1 ip link del soft
 	attach > /dev/null 2>&1 || true
-	is "without options the lists stay" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
+	is "attach without options keeps the lists" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
 }
 
 has_no_program() {
 	[ -z "$(lab_in px1 ip -j link show eth0 | jq -r '.[0].xdp // empty')" ]
 }
 
-# --- from a release that had no lists: the maps as that would have left them
+# --- upgrade from the maps of a release without lists
 
 upgraded() {
 	local output
 	lab_in px1 rm $PINS/decap_sources $PINS/decap_vips $PINS/decap_verdicts
 	lab_in px1 bpftool map create $PINS/decap_verdicts type percpu_array key 4 value 32 entries 1 name decap_verdicts
-	like "maps of another release: attach says what to do" "$(attach --from $LAB_CLIENT || true)" "upgrade --program decap"
+	like "maps of a different release: attach names the command to run" "$(attach --from $LAB_CLIENT || true)" "upgrade --program decap"
 	output=$(loader upgrade --program decap 2>&1)
-	like "upgrade makes the maps that are missing" "$output" "eth0: program [0-9]+ has replaced"
-	like "... and warns that all is accepted, as before" "$output" "warning: tunnels are accepted from any source"
+	like "upgrade creates the missing maps" "$output" "eth0: program [0-9]+ has replaced"
+	like "... and warns that any source is accepted, as before" "$output" "warning: tunnels are accepted from any source"
 	is "... which status shows" "$(accepted)" "::/0 | ::/0"
-	opens "... so nothing is refused" "0 as-before" $STRANGER $SERVER $SERVER as-before
+	opens "... no packet is refused" "0 as-before" $STRANGER $SERVER $SERVER as-before
 	attach > /dev/null 2>&1 || true
-	is "... also by an attach without options" "$(accepted)" "::/0 | ::/0"
+	is "... attach without options changes nothing" "$(accepted)" "::/0 | ::/0"
 	output=$(loader upgrade --program decap --from $LAB_CLIENT --vip "$LAB_VIP" 2>&1)
-	is "upgrade takes the lists, too" "$(accepted)" "10.0.0.100 | 192.0.2.10"
-	leaves "... and they count" decap_unlisted_source $STRANGER $SERVER "$LAB_VIP" after-upgrade
+	is "upgrade accepts lists" "$(accepted)" "10.0.0.100 | 192.0.2.10"
+	leaves "... and puts them into effect" decap_unlisted_source $STRANGER $SERVER "$LAB_VIP" after-upgrade
 	loader upgrade --program decap > /dev/null
-	is "... over an upgrade without them" "$(accepted)" "10.0.0.100 | 192.0.2.10"
+	is "... an upgrade without lists keeps them" "$(accepted)" "10.0.0.100 | 192.0.2.10"
 	lab_in px1 rm $PINS/decap_links/eth0 $PINS/decap_sources
-	wait_for 10 has_no_program # the kernel takes it off when it gets to it
-	check "maps of another release, and nothing attached: attach replaces them" attach --from $LAB_CLIENT
-	is "... with its own lists" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
+	wait_for 10 has_no_program # the kernel detaches the program asynchronously
+	check "maps of a different release, nothing attached: attach replaces them" attach --from $LAB_CLIENT
+	is "... with the new lists" "$(accepted)" "10.0.0.100 | 192.0.2.10 2001:db8:f::10"
 	check "detach" loader detach --program decap
-	is "... leaves nothing" "$(lab_in px1 sh -c "ls $PINS 2> /dev/null || true")" ""
+	is "... nothing remains" "$(lab_in px1 sh -c "ls $PINS 2> /dev/null || true")" ""
 }
 
 wrong_usage() {
@@ -198,7 +198,7 @@ wrong_usage() {
 	for text in 10.0.0.1/8 10.0.0.0/33 nonsense; do
 		like "--from $text is refused" "$(attach --from $text || true)" "--from must be an address or a network .*, not '$text'"
 	done
-	like "--from is decap's" "$(loader attach -c /etc/passwd --from 10.0.0.1 2>&1 || true)" "for --program decap"
+	like "--from is refused for the balancer" "$(loader attach -c /etc/passwd --from 10.0.0.1 2>&1 || true)" "for --program decap"
 }
 
 lab_open

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Calls by direct server return: every message of a call at one backend, the one that
-# the balancer says; everything else unharmed.
+# Calls with direct server return: one backend receives all messages of a call, and `lookup` names that backend.
+# Other traffic is not disturbed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-# make_calls NAME COUNT: from all of the client's addresses at once, COUNT altogether.
+# make_calls NAME COUNT: makes COUNT calls from all addresses of the client at the same time.
 make_calls() {
 	local i status=0
 	for ((i = 0; i < LAB_CLIENTS; i++)); do
@@ -28,14 +28,14 @@ answer_everywhere() {
 	done
 }
 
-# What each backend has of the calls, beside what the balancer says.
+# Compares each backend's share of the calls with its share of the slots.
 shares_agree() {
 	local name share calls all status=0
 	all=$(sip_owners | wc -l)
 	while read -r name share; do
 		calls=$(sip_owners | grep -c " $name$" || true)
 		echo "$name: share $share %, calls $calls of $all"
-		# A share of a third of 1,000 calls is met within 1.5 points two times of three.
+		# The standard deviation for a third of 1,000 calls is 1.5 points.
 		awk -v share="$share" -v calls="$calls" -v all="$all" \
 			'BEGIN { off = 100 * calls / all - share; exit off > 7 || off < -7 }' || status=1
 	done < <(lab_ctl --json backend list | jq -r '.[] | "\(.name) \(.share)"')
@@ -56,8 +56,8 @@ lookup_agrees() {
 	diff <(sip_owners | cut -d' ' -f1 | lab_ctl lookup sip - | awk '{ print $1, $2 }' | sort) <(sip_owners)
 }
 
-# udp ADDRESS PORT TEXT: sends a datagram from the client; "refused" when the other
-# side's kernel says that nobody is there.
+# udp ADDRESS PORT TEXT: sends a datagram from the client. Prints "refused" if the receiver's kernel reports that
+# no socket is open.
 udp() {
 	lab_in client python3 - "$@" <<- 'PYTHON'
 		import socket, sys
@@ -93,18 +93,18 @@ one_switch() {
 	lab_config dsr
 	lab_balance
 
-	check "1,000 calls from $LAB_CLIENTS addresses end well" make_calls dsr 1000
+	check "1,000 calls from $LAB_CLIENTS addresses succeed" make_calls dsr 1000
 	is "1,000 Call-IDs were seen" "$(sip_owners | cut -d' ' -f1 | sort -u | wc -l)" 1000
-	is "every message of a Call-ID is at one backend" "$(sip_strays)" ""
-	check "each backend counts as many packets as it saw messages" packets_agree
-	check "each backend has its share of the calls" shares_agree
-	check "lookup names the backend that had the call, for all of them" lookup_agrees
+	is "one backend receives all messages of a Call-ID" "$(sip_strays)" ""
+	check "the packet counter of each backend equals its number of messages" packets_agree
+	check "each backend receives its share of the calls" shares_agree
+	check "lookup names the backend of each call" lookup_agrees
 
 	check "the balancer's own address answers ping" lab_in client ping -c 1 -W 2 "$LAB_BALANCER"
 	check "the VIP answers ping" lab_in client ping -c 1 -W 2 "$LAB_VIP"
 	check "IPv6 passes: ping" lab_in client ping -c 1 -W 2 2001:db8::2
 	lab_in client ip neighbour flush dev eth0
-	check "ARP passes: ping after the client forgot its neighbours" lab_in client ping -c 1 -W 2 "$LAB_VIP"
+	check "ARP passes: ping after the client has flushed its neighbours" lab_in client ping -c 1 -W 2 "$LAB_VIP"
 	lab_start ssh balancer python3 -c "
 import socket
 s = socket.create_server(('$LAB_BALANCER', 22))
@@ -114,15 +114,15 @@ while True:
     c.close()"
 	check "the balancer's ssh port is reached" wait_for 3 talk_tcp
 	before=$(lab_verdict not_service)
-	is "a port of the VIP that is no service: the balancer's kernel answers" "$(udp "$LAB_VIP" 5070 hello)" refused
-	check "... and it is counted as such" counted "$before" not_service 1
+	is "a port of the VIP without a service: the balancer's kernel refuses" "$(udp "$LAB_VIP" 5070 hello)" refused
+	check "... the verdict is not_service" counted "$before" not_service 1
 	before=$(lab_verdict not_sip)
 	udp "$LAB_VIP" 5060 $'\r\n\r\n' > /dev/null
-	check "a keepalive to the service is counted as not SIP" counted "$before" not_sip 1
+	check "the verdict of a keepalive is not_sip" counted "$before" not_sip 1
 	lab_close
 }
 
-# The backends are behind another interface of the balancer: frames are redirected.
+# The backends are behind a second interface of the balancer, so frames are redirected.
 two_interfaces() {
 	lab_open
 	lab_routed 2
@@ -130,9 +130,9 @@ two_interfaces() {
 	answer_everywhere
 	lab_config dsr
 	lab_balance
-	check "backends behind another interface: 200 calls end well" make_calls arm 200
-	is "... every message of a Call-ID is at one backend" "$(sip_strays)" ""
-	check "... each backend counts as many packets as it saw messages" packets_agree
+	check "backends behind a second interface: 200 calls succeed" make_calls arm 200
+	is "... one backend receives all messages of a Call-ID" "$(sip_strays)" ""
+	check "... the packet counter of each backend equals its number of messages" packets_agree
 	lab_close
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Calls by IP-in-IP to backends behind a router: what the outer header says, and that
-# the decapsulating program undoes it.
+# Calls over IP-in-IP to backends behind a router: the content of the outer header, and its removal by the decap
+# program.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,31 +10,31 @@ cd "$(dirname "$0")/../.."
 
 CAPTURE=
 
-# The router sees what the balancer sends as ordinary packets.
+# The router receives the balancer's packets as ordinary ones, so they can be captured there.
 start_capture() {
 	CAPTURE=$LAB_DIR/router.pcap
 	lab_start capture router tshark -Q -i eth0 -f 'ip proto 4' -w "$CAPTURE"
-	# The file is there before the first packet is, but not before the filter is set.
+	# The file is created after the filter is set and before the first packet.
 	wait_for 15 test -s "$CAPTURE"
 }
 
-# captured FIELD...: of each tunnelled packet; a field of both headers is "outer,inner".
+# captured FIELD...: prints the fields of each tunnelled packet; a field of both headers is "outer,inner".
 captured() {
 	local field fields=()
 	for field; do
 		fields+=(-e "$field")
 	done
-	# While it is being written its end may be half a packet.
+	# The file may end with a truncated packet while tshark writes it.
 	tshark -r "$CAPTURE" -o ip.check_checksum:TRUE -T fields "${fields[@]}" 2> /dev/null || true
 }
 
-# It writes with a delay.
+# tshark writes with a delay.
 has_captured() {
 	[ "$(captured frame.number | wc -l)" -ge "$1" ]
 }
 
-# send_with_tos TOS CALL-ID LENGTH: an OPTIONS of that many bytes of UDP payload; an
-# answer is waited for.
+# send_with_tos TOS CALL-ID LENGTH: sends an OPTIONS request with a UDP payload of LENGTH bytes and waits for the
+# response.
 send_with_tos() {
 	lab_in client python3 - "$LAB_VIP" "$@" <<- 'PYTHON'
 		import socket, sys
@@ -48,18 +48,18 @@ send_with_tos() {
 		s.send((head + "x" * (length - len(head) - 4) + "\r\n\r\n").encode())
 		s.settimeout(1)
 		try:
-		    s.recv(2000) # else our kernel tells the backend that nobody is there
+		    s.recv(2000) # a closed socket would make our kernel send an ICMP error
 		except OSError:
 		    pass
 	PYTHON
 }
 
-calls_end_well() {
+calls_succeed() {
 	sip_client calls client "$LAB_CLIENT" call 300 60 -d 200
 	lab_wait calls 60 || { tail -n 20 "$LAB_DIR/calls.log" "$LAB_DIR/calls.errors" && false; }
 }
 
-# Are outer destination and the backend that saw the call the same, for each packet?
+# Checks for each packet that the outer destination is the backend that saw the call.
 destinations_agree() {
 	local call_id addresses status=0
 	declare -A address_of=()
@@ -85,45 +85,45 @@ lab_open
 lab_routed 3
 for backend in "${LAB_BACKENDS[@]}"; do
 	sip_answer "$backend" "$backend" "$LAB_VIP"
-	check "decap attaches at $backend" lab_in "$backend" sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER"
+	check "decap attaches on $backend" lab_in "$backend" sipxdp-loader attach --program decap eth0 --from "$LAB_BALANCER"
 done
 lab_config ipip
 lab_balance
 start_capture
 
-check "300 calls through a router end well" calls_end_well
-is "every message of a Call-ID is at one backend" "$(sip_strays)" ""
-check "all of them were seen" all_seen
+check "300 calls through a router succeed" calls_succeed
+is "one backend receives all messages of a Call-ID" "$(sip_strays)" ""
+check "the backends saw all of them" all_seen
 
 messages=0
 for backend in "${LAB_BACKENDS[@]}"; do
 	seen=$(sip_seen "$backend" | wc -l)
 	messages=$((messages + seen))
-	is "$backend took the outer header off each of its $seen messages" \
+	is "$backend decapsulated each of its $seen messages" \
 		"$(lab_verdict decapsulated "$backend" decap_verdicts)" "$seen"
 done
 
 send_with_tos 184 tos-184@example.net 600 # expedited forwarding, as phones mark SIP
 before=$(lab_verdict oversize)
-send_with_tos 0 too-big@example.net 1472 # a full frame: no room for another header
+send_with_tos 0 too-big@example.net 1472 # a full frame: the outer header does not fit
 check "a packet that does not fit the tunnel is counted" wait_for 3 verdict_is oversize $((before + 1))
 wait_for 10 has_captured $((messages + 1)) || true
 lab_stop capture || true
 
-is "the capture has every packet" "$(captured frame.number | wc -l)" $((messages + 1))
-is "the outer source is the balancer's address, the inner the client's" \
+is "the capture contains every packet" "$(captured frame.number | wc -l)" $((messages + 1))
+is "the outer source is the balancer, the inner source the client" \
 	"$(captured ip.src | sort -u)" "$LAB_BALANCER,$LAB_CLIENT"
-check "the outer destination is the owner's address, the inner the VIP" destinations_agree
+check "the outer destination is the owner, the inner destination the VIP" destinations_agree
 is "both header checksums are right" "$(captured ip.checksum.status | sort -u)" 1,1
-is "the protocol is 4, UDP within" "$(captured ip.proto | sort -u)" 4,17
-is "the type of service is the inner packet's" \
+is "the outer protocol is 4, the inner one UDP" "$(captured ip.proto | sort -u)" 4,17
+is "the outer type of service is copied from the inner packet" \
 	"$(captured ip.dsfield sip.Call-ID | grep tos-184 | cut -f1)" 0xb8,0xb8
-is "the outer length is 20 bytes more" \
+is "the outer length is 20 bytes larger" \
 	"$(captured ip.len | awk -F, '$1 != $2 + 20' | wc -l)" 0
-diag "time to live, outer and inner, as the router got them: $(captured ip.ttl | sort | uniq -c | xargs)"
-is "the outer time to live is a fresh one" "$(captured ip.ttl | cut -d, -f1 | sort -u)" 64
-check "ordinary traffic passes the decapsulating program" lab_in client ping -c 1 -W 2 10.0.1.11
+diag "time to live, outer and inner, at the router: $(captured ip.ttl | sort | uniq -c | xargs)"
+is "the outer time to live starts at 64" "$(captured ip.ttl | cut -d, -f1 | sort -u)" 64
+check "other traffic passes the decap program" lab_in client ping -c 1 -W 2 10.0.1.11
 
 check "decap detaches" lab_in px1 sipxdp-loader detach --program decap eth0
-unlike "... and is gone" "$(lab_in px1 ip link show eth0)" xdp
+unlike "... the interface has no XDP program" "$(lab_in px1 ip link show eth0)" xdp
 tap_end

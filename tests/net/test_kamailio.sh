@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# A farm of three Kamailios, registrars and stateful proxies, that share their
-# registrations among themselves and know nothing of the balancer: phones register at
-# the VIP and are called through it. Requests and replies of a Call-ID come to the
-# same Kamailio, or its transactions would not match.
+# Three Kamailio servers, registrars and stateful proxies, share their registrations and are not configured for the
+# balancer. Phones register at the VIP and are called through it. The same server must receive all requests and
+# responses of a Call-ID, or its transactions would not match.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -23,8 +22,8 @@ phones_register() {
 	return $status
 }
 
-# knows NAME: has that Kamailio all registrations, its own and the others'?
-knows() {
+# has_registrations NAME: checks that the server has all registrations, its own and the replicated ones.
+has_registrations() {
 	[ "$(kamailio_rpc "$1" ul.dump | grep -c 'AoR: phone')" -eq $PHONES ]
 }
 
@@ -52,7 +51,7 @@ options_are_answered() {
 	lab_wait options 20
 }
 
-# seen_by_each NAME...: does each have a share of the calls?
+# Checks that each server has received calls.
 each_has_calls() {
 	local backend status=0
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -74,11 +73,11 @@ lab_balance
 
 check "$PHONES phones register at the VIP" phones_register
 for i in 1 2 3; do
-	check "px$i knows them all" wait_for 5 knows px$i
+	check "px$i has all registrations" wait_for 5 has_registrations px$i
 done
 check "OPTIONS with compact headers are answered from the VIP" options_are_answered
-check "300 calls to registered phones end well" phones_are_called
-diag "$(retransmissions) messages were sent again: a busy machine, if there are any"
-is "every message of a Call-ID, request or reply, is at one Kamailio" "$(sip_strays)" ""
-check "each Kamailio has calls" each_has_calls
+check "300 calls to registered phones succeed" phones_are_called
+diag "$(retransmissions) retransmissions; more than 0 on a busy machine"
+is "one Kamailio receives all requests and responses of a Call-ID" "$(sip_strays)" ""
+check "each Kamailio receives calls" each_has_calls
 tap_end

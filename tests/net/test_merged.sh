@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Generic mode shows the program TCP segments that were merged, or not cut yet, as one packet that is
-# longer than any frame. Such a packet is not too big: it goes on as it came. A tunnel cannot carry it.
+# In generic mode the program receives TCP segments that were merged, or not yet segmented, as one packet that is
+# longer than any frame. Such a packet is not oversize: it is forwarded unchanged. A tunnel cannot carry it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -24,7 +24,7 @@ write_config() {
 	YAML
 }
 
-# Reads one connection to its end, and answers with the number of bytes.
+# Reads a connection to its end and replies with the number of bytes.
 SINK='
 import socket, sys
 server = socket.create_server((sys.argv[1], 5061))
@@ -53,8 +53,8 @@ lab_flat 1
 write_config dsr
 lab_start sink px1 python3 -c "$SINK" "$LAB_VIP"
 wait_for 5 grep -q listening "$LAB_DIR/sink.log"
-# The client leaves it to its card to cut segments and to write checksums. In native mode XDP does
-# not let a veth do that: the programs that the lab puts on the switch go.
+# The client offloads segmentation and checksums to its interface. Native XDP disables that on a veth, so the
+# lab's programs on the switch are detached.
 for port in client-eth0 balancer-eth0 px1-eth0; do
 	lab_in switch ip link set dev $port xdpdrv off
 	lab_in switch ethtool -K $port tx on tso on gso on > /dev/null
@@ -66,13 +66,13 @@ check "the backend serves" wait_for 10 lab_serving 1
 is "generic mode, direct return: a stream of $BYTES bytes arrives" "$(lab_in client python3 -c "$SOURCE" "$LAB_VIP" $BYTES)" $BYTES
 packets=$(lab_verdict flow)
 check "... in fewer packets than frames" [ "$packets" -lt $((BYTES / 1448 / 2)) ]
-is "... none of them was too big" "$(lab_verdict oversize) $(lab_verdict too_big)" "0 0"
+is "... none of them was oversize" "$(lab_verdict oversize) $(lab_verdict too_big)" "0 0"
 
 lab_in px1 sipxdp-loader attach --program decap eth0 --mode generic --from "$LAB_BALANCER" > /dev/null 2>&1
 write_config ipip
 lab_ctl reload --move-calls > /dev/null
 (lab_in client timeout 10 python3 -c "$SOURCE" "$LAB_VIP" $BYTES || true) > "$LAB_DIR/tunnel.log" 2>&1 &
-check "in a tunnel: they are counted by a name of their own" wait_for 10 merged_are_counted
+check "in a tunnel: the verdict is merged_segments" wait_for 10 merged_are_counted
 like "... which status shows" "$(lab_ctl status)" "merged_segments.*GRO"
 wait $! || true
 tap_end

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Several services on one VIP: SIP over UDP with a pool of its own for REGISTER, SIP over
-# TCP by connection, and one that goes by the client's address. And ICMP: an error that a
-# router sends to the VIP reaches the backend that had the call.
+# Several services on one VIP: SIP over UDP with a separate pool for REGISTER, SIP over TCP by connection, and one
+# with affinity to the client's address. Also ICMP: an error that a router sends to the VIP reaches the backend of
+# the call.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -25,7 +25,7 @@ write_config() {
 	YAML
 }
 
-# tcp_answer NAME: a sipp that answers calls over TCP.
+# tcp_answer NAME: starts a sipp that answers calls over TCP.
 tcp_answer() {
 	lab_start "$1-tcp" "$1" sipp -sf "$SIP_SCENARIOS/answer.xml" -i "$LAB_VIP" -p 5060 -t t1 -nostdin -skip_rlimit \
 		-deadcall_wait 4000 -trace_shortmsg -shortmessage_file "$LAB_DIR/$1-tcp.messages" \
@@ -41,7 +41,7 @@ tcp_calls_of() {
 	awk -F'\t' '$4 == "R" && $7 ~ /^INVITE/ { n++ } END { print n + 0 }' "$LAB_DIR/$1-tcp.messages"
 }
 
-# Connections of the calls by one each: all calls, and a share for both.
+# With one connection per call: both backends received a share, and together all calls.
 both_have_calls() {
 	local first second
 	first=$(tcp_calls_of px1) second=$(tcp_calls_of px2)
@@ -49,7 +49,7 @@ both_have_calls() {
 	[ "$first" -ge 30 ] && [ "$second" -ge 30 ] && [ $((first + second)) -eq 120 ]
 }
 
-# udp_from PORT TO_PORT: a datagram from the client's port to the VIP.
+# udp_from PORT TO_PORT: sends a datagram from the client's port to a port of the VIP.
 udp_from() {
 	lab_in client python3 -c "
 import socket
@@ -62,7 +62,7 @@ backends_with_packets() {
 	lab_ctl --json backend list proxies | jq '[.[] | select(.packets > 0)] | length'
 }
 
-# An ICMP error about an answer that the owner of CALL-ID has sent from the VIP.
+# icmp_error_about CALL-ID: sends an ICMP error that quotes a response from the VIP with this Call-ID.
 icmp_error_about() {
 	lab_in client python3 - "$LAB_CLIENT" "$LAB_VIP" "$1" <<- 'PYTHON'
 		import socket, struct, sys
@@ -96,30 +96,30 @@ kamailio_start px3 px3 STATEFUL
 lab_balance
 
 check "20 phones register" calls register client "$LAB_CLIENT" register 20 20 -key contact_port 5060
-is "... all at the registrar" "$(packets_of px3)" "$(lab_verdict call_id)"
-is "... and none at a proxy" "$(backends_with_packets)" 0
+is "... all with the registrar" "$(packets_of px3)" "$(lab_verdict call_id)"
+is "... and none with a proxy" "$(backends_with_packets)" 0
 before=$(packets_of px3)
-check "100 calls over UDP end well" calls udp client "$LAB_CLIENT" call 100 50 -d 200
-is "... none at the registrar" "$(packets_of px3)" "$before"
-is "... every message of a Call-ID at one proxy" "$(sip_strays)" ""
+check "100 calls over UDP succeed" calls udp client "$LAB_CLIENT" call 100 50 -d 200
+is "... none through the registrar" "$(packets_of px3)" "$before"
+is "... one proxy receives all messages of a Call-ID" "$(sip_strays)" ""
 
-check "60 calls over one TCP connection end well" calls tcp1 client "$LAB_CLIENT" call 60 30 -t t1 -d 200
-is "... at one proxy" "$(printf '%s\n' "$(tcp_calls_of px1)" "$(tcp_calls_of px2)" | sort -n | xargs)" "0 60"
+check "60 calls over one TCP connection succeed" calls tcp1 client "$LAB_CLIENT" call 60 30 -t t1 -d 200
+is "... through one proxy" "$(printf '%s\n' "$(tcp_calls_of px1)" "$(tcp_calls_of px2)" | sort -n | xargs)" "0 60"
 : > "$LAB_DIR/px1-tcp.messages"
 : > "$LAB_DIR/px2-tcp.messages"
-check "120 calls over a connection each end well" calls tcpn client "$LAB_CLIENT" call 120 40 -t tn -d 200
-check "... at both proxies" both_have_calls
-check "connections are counted by flow" test "$(lab_verdict flow)" -gt 500
+check "120 calls, each over its own connection, succeed" calls tcpn client "$LAB_CLIENT" call 120 40 -t tn -d 200
+check "... through both proxies" both_have_calls
+check "the verdict of connections is flow" test "$(lab_verdict flow)" -gt 500
 
 before=$(lab_verdict source)
 for port in 40001 40002 40003 40004 40005 40006 40007 40008; do
 	udp_from $port 5070
 done
-is "by source address: eight packets" "$(($(lab_verdict source) - before))" 8
+is "the verdict of eight packets to service near is source" "$(($(lab_verdict source) - before))" 8
 
 owner=$(lab_ctl --json lookup sip call-of-the-error | jq -r '.[0].backend')
 before=$(packets_of "$owner")
 icmp_error_about call-of-the-error
-is "an ICMP error is counted as such" "$(lab_verdict icmp_error)" 1
+is "the verdict of an ICMP error is icmp_error" "$(lab_verdict icmp_error)" 1
 is "... and reaches the owner of the Call-ID that it quotes" "$(($(packets_of "$owner") - before))" 1
 tap_end

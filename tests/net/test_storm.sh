@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Balancers with the same file on one switch that floods all frames to all: each frame is forwarded
-# once, by the balancer that it was sent to. A balancer that took others' frames for its own would
-# send them round without end, so the switch is shut off after a while in any case.
+# Balancers with the same file on a switch that floods every frame to all ports: only the balancer to which a frame
+# is addressed forwards it. A balancer that forwarded frames for other hosts would create an endless loop, so the
+# test shuts the switch down after 4 s in any case.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,10 +10,10 @@ cd "$(dirname "$0")/../.."
 
 COUNT=10
 FIRST=0
-VIRTUAL=00:00:5e:00:01:0a # of a VRRP router
+VIRTUAL=00:00:5e:00:01:0a # the MAC address of a VRRP router
 LISTED=02:00:00:00:be:ef
 
-# A host with the balancer's file and program, and its own addresses, but not the VIP.
+# Makes a host with the balancer's file and program and with its own addresses, but without the VIP.
 second_balancer() {
 	_lab_host "$1"
 	lab_plug "$1" eth0 br0
@@ -43,7 +43,7 @@ flood() {
 	lab_in switch ip link set dev br0 type bridge ageing_time 0
 }
 
-# send TO_MAC: messages to the VIP in frames to this address. Neighbours are known: no ARP.
+# send TO_MAC: sends messages to the VIP in frames to this MAC address. A permanent neighbour entry avoids ARP.
 send() {
 	FIRST=$((FIRST + COUNT))
 	lab_in client ip neigh replace "$LAB_VIP" lladdr "$1" dev eth0 nud permanent
@@ -54,7 +54,7 @@ mac_of() {
 	lab_in "$1" cat /sys/class/net/"$2"/address
 }
 
-# Frames that all balancers have forwarded.
+# forwarded HOST...: the sum of the frames that these balancers have forwarded.
 forwarded() {
 	local host sum=0
 	for host in "$@"; do
@@ -76,15 +76,15 @@ storm() {
 	lab_start guard switch sh -c 'sleep 4; ip link set dev br0 down'
 	send "$(mac_of balancer eth0)"
 	lab_wait guard 10 || true
-	is "${#balancers[@]} balancers: $COUNT frames are forwarded so many times" "$(forwarded "${balancers[@]}")" $COUNT
+	is "${#balancers[@]} balancers: each of $COUNT frames is forwarded once" "$(forwarded "${balancers[@]}")" $COUNT
 	for host in "${balancers[@]:1}"; do
-		check "... $host sees what is for others, and leaves it alone" \
+		check "... $host passes frames for other hosts to its kernel" \
 			test "$(lab_verdict other_host "$host")" -ge $COUNT
 	done
 	lab_in switch ip link set dev br0 up
 }
 
-# try_mac MAC EXPECTED WORDS: are frames to this address forwarded?
+# try_mac MAC EXPECTED NAME: checks how many frames to this MAC address are forwarded.
 try_mac() {
 	local before
 	before=$(lab_verdict call_id)
@@ -106,23 +106,23 @@ own_mac_has_not() {
 addresses() {
 	local own
 	own=$(mac_of balancer eth0)
-	try_mac "$VIRTUAL" 0 "a frame to an address of no interface is left alone"
+	try_mac "$VIRTUAL" 0 "frames to a MAC address of no interface are not forwarded"
 	lab_in balancer ip link add vrrp10 link eth0 address "$VIRTUAL" type macvlan mode private
-	check "a VRRP interface on the balancer's one makes its address known" wait_for 5 own_mac_has "$VIRTUAL"
+	check "own_macs contains the MAC address of a VRRP interface on eth0" wait_for 5 own_mac_has "$VIRTUAL"
 	try_mac "$VIRTUAL" $COUNT "... frames to it are forwarded"
 	lab_in balancer ip link del vrrp10
-	check "... without that interface they are not" wait_for 5 own_mac_has_not "$VIRTUAL"
+	check "... own_macs does not contain it without that interface" wait_for 5 own_mac_has_not "$VIRTUAL"
 	lab_in balancer ip link add lan address 02:00:00:00:00:44 type bridge
 	lab_in balancer ip link set dev eth0 master lan
-	check "the address of a bridge counts for its port" wait_for 5 own_mac_has 02:00:00:00:00:44
+	check "own_macs contains the MAC address of the bridge whose port eth0 is" wait_for 5 own_mac_has 02:00:00:00:00:44
 	lab_in balancer ip link del lan
 	lab_in balancer sed -i "1i macs: [$LISTED]" "$LAB_CONFIG"
 	lab_ctl reload > /dev/null
-	try_mac "$LISTED" $COUNT "frames to an address that the file lists are forwarded"
+	try_mac "$LISTED" $COUNT "frames to a MAC address in the file are forwarded"
 	lab_stop sipxdpd-balancer
 	lab_in balancer sipxdp-loader detach > /dev/null
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
-	check "attach itself makes the interface's address known" own_mac_has "$own"
+	check "attach itself writes the MAC address of the interface" own_mac_has "$own"
 }
 
 lab_open

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# All that goes to one VIP beside SIP over UDP port 5060, over IPv4 and IPv6: SIP over TCP, TLS
-# and WebSocket, HTTP, a range of ports, media to ports that are a backend's own, and ping.
+# All protocols of one VIP besides SIP over UDP port 5060, over IPv4 and IPv6: SIP over TCP, TLS and WebSocket,
+# HTTP, a range of ports, media to the ports of a backend, and ping.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 
 CLIENT6=2001:db8::${LAB_CLIENT##*.}
 ECHOES=5060,5073,5080,5081,30000,30500,30999,31000,31999,32000
-MESSAGES=0 # of fragments.py, so far
+MESSAGES=0 # sent by fragments.py so far
 
 # write_config PING
 write_config() {
@@ -46,7 +46,7 @@ tcp_answer() {
 	wait_for 5 lab_in "$2" sh -c "ss -Hlnt sport = :5060 | grep -Fq '$3'"
 }
 
-# calls_of FAMILY: how many each backend has had, in order, and those of all together.
+# calls_of FAMILY: prints the number of calls of each backend.
 calls_of() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -54,7 +54,7 @@ calls_of() {
 	done
 }
 
-# shared_out FAMILY COUNT: had all backends their part of so many calls?
+# shared_out FAMILY COUNT: checks that each backend received at least half of its share of COUNT calls.
 shared_out() {
 	calls_of "$1" | xargs
 	calls_of "$1" | awk -v count="$2" '{ sum += $1; few += $1 < count / 6 } END { exit sum != count || few }'
@@ -71,11 +71,11 @@ try_tcp() {
 		tcp_answer "$backend-6" "$backend" "$LAB_VIP6"
 	done
 	before=$(lab_verdict flow)
-	check "200 calls over a TCP connection each end well" calls_by_tcp tcp4 client "$LAB_CLIENT" call 200 100 -t tn -max_socket 400 -d 500
-	check "... and every backend has its part" shared_out 4 200
-	LAB_VIP="[$LAB_VIP6]" check "100 over IPv6 end well" calls_by_tcp tcp6 client "$CLIENT6" call 100 100 -t tn -max_socket 400 -d 500
-	check "... and every backend has its part" shared_out 6 100
-	check "... counted by connection" test $(($(lab_verdict flow) - before)) -gt 1500
+	check "200 calls, each over its own TCP connection, succeed" calls_by_tcp tcp4 client "$LAB_CLIENT" call 200 100 -t tn -max_socket 400 -d 500
+	check "... and every backend receives its share" shared_out 4 200
+	LAB_VIP="[$LAB_VIP6]" check "100 calls over IPv6 succeed" calls_by_tcp tcp6 client "$CLIENT6" call 100 100 -t tn -max_socket 400 -d 500
+	check "... and every backend receives its share" shared_out 6 100
+	check "... the verdict is flow" test $(($(lab_verdict flow) - before)) -gt 1500
 	for backend in "${LAB_BACKENDS[@]}"; do
 		lab_stop "$backend-4" || true
 		lab_stop "$backend-6" || true
@@ -109,21 +109,21 @@ stream_servers() {
 	done
 }
 
-# streams KIND VIP PORT: 60 connections; who answered each is in $LAB_DIR/streams.
+# streams KIND VIP PORT: opens 60 connections; writes the backends that answered each to $LAB_DIR/streams.
 streams() {
 	lab_in client tests/net/streams.py "$@" 60 "$LAB_DIR/ca.pem" > "$LAB_DIR/streams"
 }
 
-# try_streams KIND PORT SERVICE WORDS
+# try_streams KIND PORT SERVICE NAME
 try_streams() {
 	local vip before
 	for vip in "$LAB_VIP" "$LAB_VIP6"; do
 		before=$(packets_of_service "$3")
 		check "60 connections to $vip, $4" streams "$1" "$vip" "$2"
-		is "... are answered by one backend each, all three times" \
+		is "... one backend answers all three requests of each connection" \
 			"$(awk 'NF == 3 && $1 == $2 && $1 == $3' "$LAB_DIR/streams" | wc -l)" 60
-		is "... and every backend has some" "$(cut -d' ' -f1 "$LAB_DIR/streams" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
-		check "... by the service '$3'" test $(($(packets_of_service "$3") - before)) -gt 300
+		is "... and every backend receives some" "$(cut -d' ' -f1 "$LAB_DIR/streams" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
+		check "... counted for service $3" test $(($(packets_of_service "$3") - before)) -gt 300
 	done
 }
 
@@ -137,7 +137,7 @@ echo_everywhere() {
 	done
 }
 
-# say FAMILY: rows of say.py; prints who answered each.
+# say FAMILY: sends the rows of standard input by say.py; prints the backend that answers each.
 say() {
 	case $1 in
 	4) lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" 10.0.0.101 10.0.0.102 ;;
@@ -145,7 +145,7 @@ say() {
 	esac
 }
 
-# owners FAMILY PORT: who answers each of 40 Call-IDs.
+# owners FAMILY PORT: prints the backend that answers each of 40 Call-IDs.
 owners() {
 	local i
 	for ((i = 0; i < 40; i++)); do
@@ -153,7 +153,7 @@ owners() {
 	done | say "$1"
 }
 
-# media FAMILY PORT...: who answers datagrams to these ports, three of each.
+# media FAMILY PORT...: sends three datagrams to each port; prints the backends that answer.
 media() {
 	local family=$1 port
 	shift
@@ -165,12 +165,12 @@ media() {
 try_ranges() {
 	local wanted family port
 	wanted=$(printf 'range-%d\n' {0..39} | lab_ctl lookup sip - | cut -f2)
-	is "40 Call-IDs are at all backends" "$(sort -u <<< "$wanted" | xargs)" "${LAB_BACKENDS[*]}"
+	is "40 Call-IDs belong to all backends" "$(sort -u <<< "$wanted" | xargs)" "${LAB_BACKENDS[*]}"
 	for family in 4 6; do
 		for port in 5060 5073 5080; do
-			is "IPv$family, port $port of the range: each at its owner" "$(owners $family $port)" "$wanted"
+			is "IPv$family, port $port of the range: the owner answers each Call-ID" "$(owners $family $port)" "$wanted"
 		done
-		is "... and beyond it nobody" "$(owners $family 5081 | sort -u)" refused
+		is "... and outside the range no backend answers" "$(owners $family 5081 | sort -u)" refused
 	done
 }
 
@@ -179,24 +179,24 @@ try_media() {
 	for family in 4 6; do
 		before=$(lab_verdict port_range)
 		is "IPv$family: media to the ports of px1" "$(media $family 30000 30500 30999 | tr ' ' '\n' | sort | uniq -c | xargs)" "9 px1"
-		is "... and of px2" "$(media $family 31000 31999 | tr ' ' '\n' | sort | uniq -c | xargs)" "6 px2"
-		is "... all of it by the range" "$(($(lab_verdict port_range) - before))" 15
-		is "... and to ports of nobody" "$(media $family 32000)" "refused refused refused"
+		is "... and to the ports of px2" "$(media $family 31000 31999 | tr ' ' '\n' | sort | uniq -c | xargs)" "6 px2"
+		is "... the verdict is always port_range" "$(($(lab_verdict port_range) - before))" 15
+		is "... and to a port of no backend" "$(media $family 32000)" "refused refused refused"
 	done
 	lab_ctl backend drain proxies px1 > /dev/null
-	is "while px1 is drained it has its media" "$(media 4 30500)" "px1 px1 px1"
+	is "while px1 is drained it receives its media" "$(media 4 30500)" "px1 px1 px1"
 	lab_ctl backend maint proxies px1 > /dev/null
 	for family in 4 6; do
 		before=$(lab_verdict no_backend)
-		is "IPv$family: when px1 is gone its media is nobody's" "$(media $family 30000 30999 | tr ' ' '\n' | sort -u)" refused
-		is "... counted as such" "$(($(lab_verdict no_backend) - before))" 6
-		is "... and px2 has its own" "$(media $family 31000)" "px2 px2 px2"
+		is "IPv$family: while px1 is in maintenance its media is refused" "$(media $family 30000 30999 | tr ' ' '\n' | sort -u)" refused
+		is "... the verdict is no_backend" "$(($(lab_verdict no_backend) - before))" 6
+		is "... and px2 receives its own" "$(media $family 31000)" "px2 px2 px2"
 	done
 	lab_ctl backend ready proxies px1 > /dev/null
-	is "when it is back it has its media again" "$(media 4 30500)" "px1 px1 px1"
+	is "when px1 is ready it receives its media again" "$(media 4 30500)" "px1 px1 px1"
 }
 
-# arrived: who has had the whole datagrams of the last run.
+# arrived: prints the backends that received the complete datagrams of the last run.
 arrived() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -216,7 +216,7 @@ try_fragments() {
 		MESSAGES=$((MESSAGES + 20))
 		lab_in client tests/net/fragments.py send "$1" "$2" "$3" $order $MESSAGES 20 20 100
 		wait_for 3 arrived_is "20 $4" || true
-		is "20 datagrams in three fragments, order $order, to $2 port $3, are whole at $4" "$(arrived)" "20 $4"
+		is "20 datagrams in three fragments, order $order, to $2 port $3, arrive complete at $4" "$(arrived)" "20 $4"
 	done
 }
 
@@ -238,29 +238,29 @@ pings() {
 	lab_in client ping -q -c 5 -i 0.1 -W 1 "$1" | sed -n 's/.* \([0-9]*\) received.*/\1/p'
 }
 
-# Echo requests that the balancer's own kernel has had.
+# The echo requests that the balancer's kernel has received.
 kernels_pings() {
 	lab_in balancer nstat -asz IcmpInEchos Icmp6InEchos | awk '/Echos/ { sum += $2 } END { print sum }'
 }
 
 try_ping() {
-	local vip echo replies seen
+	local vip replies seen
 	for vip in "$LAB_VIP" "$LAB_VIP6"; do
-		echo replies=$(lab_verdict echo_reply) seen=$(kernels_pings)
-		is "5 pings of $vip are answered" "$(pings "$vip")" 5
-		is "... by the program" "$(($(lab_verdict echo_reply) - echo replies))" 5
-		is "... and the kernel has seen none" "$(($(kernels_pings) - seen))" 0
+		replies=$(lab_verdict echo_reply) seen=$(kernels_pings)
+		is "5 pings to $vip are answered" "$(pings "$vip")" 5
+		is "... by the program" "$(($(lab_verdict echo_reply) - replies))" 5
+		is "... and the kernel receives none" "$(($(kernels_pings) - seen))" 0
 	done
 	write_config false
 	lab_ctl reload > /dev/null
-	is "without 'ping:' they are answered, too" "$(pings "$LAB_VIP") $(pings "$LAB_VIP6")" "5 5"
-	is "... by the kernel" "$(($(kernels_pings) - seen)) $(($(lab_verdict echo_reply) - echo replies))" "10 5"
+	is "without 'ping:' pings are still answered" "$(pings "$LAB_VIP") $(pings "$LAB_VIP6")" "5 5"
+	is "... by the kernel" "$(($(kernels_pings) - seen)) $(($(lab_verdict echo_reply) - replies))" "10 5"
 }
 
 lab_open
 lab_flat 3
-# So that every datagram without a receiver is refused. Without a limit for each receiver the
-# kernel still sends 50 ICMP messages at once and 1,000 a second, in all that the masks name.
+# With this every datagram without a receiver is refused. The masks lift the limit per destination; the limit
+# for all destinations remains 50 ICMP messages at once and 1,000 a second.
 lab_in balancer sysctl -qw net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratemask=255
 write_config true
 lab_balance
