@@ -79,7 +79,7 @@ enum forward_method {
 };
 
 /* own_macs: hash, to the MTU of the interface in bytes from the IP header on. The destination MAC addresses
- * that an interface accepts. A frame with a different one is for another host: switches flood such frames. A
+ * that an interface accepts. A frame with a different one is for a different host: switches flood such frames. A
  * packet longer than the MTU was not one frame on the wire. */
 struct own_mac {
 	__u32 ifindex;
@@ -91,7 +91,7 @@ struct own_mac {
 
 /* interface_macs: array. The own address of each interface, which nearly all frames have as their destination:
  * the program compares it before it searches own_macs. Two interfaces may share an element, and an element may
- * be empty: only own_macs proves that a frame is for another host. */
+ * be empty: only own_macs proves that a frame is for a different host. */
 struct interface_mac {
 	struct own_mac own;
 	__u32 mtu; /* of the interface, in bytes from the IP header on */

@@ -25,7 +25,7 @@ static __always_inline int stages(struct xdp_md *ctx)
 	if (next == NEXT_STAGE)
 		next = classify(ctx, &flow); /* service and pool */
 	if (next == NEXT_STAGE)
-		next = key(ctx, &flow); /* hash of the Call-ID, or of another key that the service selects */
+		next = key(ctx, &flow); /* hash of the Call-ID, or of a different key that the service selects */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, &flow); /* backend: hint, table, migration */
 	if (next == NEXT_STAGE)

@@ -40,7 +40,7 @@ struct flow {
 
 	/* every stage */
 	__u8 verdict; /* so far */
-	__u16 budget; /* units that are left for reading the message (sip_text.h) */
+	__u16 budget; /* remaining units for reading the message (sip_text.h) */
 };
 
 _Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");

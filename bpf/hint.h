@@ -25,7 +25,7 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 /* Where a message names a host. */
 enum hint_place {
 	HINT_NONE,
-	HINT_ROUTE, /* another host may follow */
+	HINT_ROUTE, /* a further host may follow */
 	HINT_LAST,  /* a Via, or the Request-URI: no other host follows */
 };
 

@@ -91,7 +91,7 @@ static __always_inline enum verdict key_of(struct xdp_md *ctx, struct flow *flow
 	return key_user(ctx, flow);
 }
 
-/* The verdict tells which key it is. */
+/* The verdict shows which key it is. */
 __noinline int key(struct xdp_md *ctx, struct flow *flow)
 {
 	enum verdict verdict;

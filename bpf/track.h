@@ -8,7 +8,7 @@
 #include "maps.h"
 #include "text.h"
 
-/* What a packet says about its call or its connection. */
+/* The effect of a packet on its call or its connection. */
 struct track_message {
 	struct call_message call; /* UDP */
 	__u16 call_id;            /* offset of the colon of Call-ID; 0: unknown */

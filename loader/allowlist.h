@@ -42,7 +42,7 @@ void allowlists_undo(const struct allowlists *lists);
 /* Removes prefixes that are no longer wanted. Returns whether anything has changed since allowlists_open(). */
 bool allowlists_finish(struct allowlists *lists);
 
-/* Prints what is accepted, and warns if that is everything. */
+/* Prints the accepted sources and destinations, and warns if all are accepted. */
 void allowlists_report(const struct allowlists *lists);
 
 /* {"from": [...], "vips": [...]}; adds the corresponding warnings to `warnings`. */

@@ -101,8 +101,9 @@ static int survey_target(const struct attach *attach, struct target *target)
 	}
 	target->before = attachments_find(&attach->attachments, target->name);
 	if (target->before && target->before->state == ATTACHMENT_ELSEWHERE) {
-		output_error("cannot attach to %s: in %s that name is an interface of another network namespace (take "
-			     "another directory by --pin-dir)",
+		output_error(
+			"cannot attach to %s: in %s that name is an interface of a different network namespace (use "
+			"a different directory by --pin-dir)",
 			target->name, attach->pins.dir);
 		return -1;
 	}
@@ -177,8 +178,8 @@ static int examine_maps(struct attach *attach)
 	attach->maps_are_new = true;
 	attach->place = PINS_NEXT;
 	output_warning(
-		"the maps pinned in %s are of other limits or another version, and nothing is attached: they are "
-		"replaced (sipxdpd fills them; one of another version must be started again)",
+		"the maps pinned in %s have different limits or a different version, and nothing is attached: they are "
+		"replaced (sipxdpd fills them; restart it if its version differs)",
 		attach->pins.dir);
 	return 0;
 }

@@ -69,7 +69,7 @@ static int read_one(const struct pins *pins, enum pins_place place, const char *
 	if (!err)
 		return 0;
 	pins_path(pins, place, name, path);
-	output_error("cannot read what is pinned at %s: %s", path, output_errno(err));
+	output_error("cannot read the pin %s: %s", path, output_errno(err));
 	if (out->fd >= 0)
 		close(out->fd);
 	return -1;
@@ -156,7 +156,7 @@ int attachment_remove(struct pins *pins, struct attachment *attachment)
 		if (dispatcher_detach(attachment->ifindex, attachment->program_id))
 			return -1;
 	} else if (!attachment->dispatched && bpf_link_detach(attachment->fd) && attachment->ifindex) {
-		/* An explicit detach: somebody else may still have the link open. */
+		/* An explicit detach: a different process may still have the link open. */
 		output_error("cannot detach from %s: %s", attachment->name, output_errno(errno));
 		return -1;
 	}

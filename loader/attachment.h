@@ -7,7 +7,7 @@
 
 enum attachment_state {
 	ATTACHMENT_LIVE,
-	ATTACHMENT_GONE,      /* the interface no longer exists, or somebody else has detached the program */
+	ATTACHMENT_GONE,      /* the interface no longer exists, or a different program has detached this one */
 	ATTACHMENT_ELSEWHERE, /* on an interface of a different network namespace */
 };
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See carry.h. The old maps may be of another ABI version, whose structs are read by the names of
- * their members. */
+/* The old maps may be of a previous ABI version: their structs are read by the names of their members. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +14,11 @@
 
 struct carry {
 	bool *pools;    /* [pool_count]: the pool is migrating, and has the same id in both */
-	bool *backends; /* [backend_count]: likewise */
+	bool *backends; /* [backend_count]: the backend exists, and has the same id in both */
 	uint32_t pool_count, backend_count;
-	struct old_map calls, transactions; /* fd < 0: there is none */
+	struct old_map calls, transactions; /* fd < 0: the map does not exist */
 	int new_calls, new_transactions;
-	uint32_t since; /* seconds of CLOCK_MONOTONIC: what was seen before has been copied */
+	uint32_t since; /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
 };
 
 static const struct old_member of_pool[] = {
@@ -78,7 +77,7 @@ static void *read_array(const struct pins *pins, enum pins_place place, const ch
 	return old_map_array(pins_get(pins, place, name), members, size, count, &error);
 }
 
-/* For each of the elements that both maps have: is it in use, and the same in both? */
+/* Returns for each element of both maps whether it is in use and equal in both. */
 static bool *compare(
 	const struct pins *pins, const char *name, const struct old_member *members, size_t size, uint32_t *count)
 {
@@ -106,7 +105,7 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 	return slots;
 }
 
-/* Leaves those pools that are migrating in the old maps. */
+/* Restricts carry->pools to the pools that are migrating in the old maps. Returns whether any remains. */
 static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 {
 	uint32_t count;
@@ -169,8 +168,8 @@ static bool is_kept(const struct carry *carry, const struct tracked_key *key, ui
 	       carry->backends[backend] && seen >= carry->since;
 }
 
-/* A call of ABI 3 does not say what kind it is, nor which dialogs it has. It counts as a call that goes
- * on until nothing is seen of it for a long time. */
+/* ABI 3 stores neither the kind nor the dialogs of a call. Such a call counts as established until it has been
+ * idle for a long time. */
 static void complete(struct tracked_call *call)
 {
 	if (call->kind != CALL_IS_NONE)
@@ -180,7 +179,7 @@ static void complete(struct tracked_call *call)
 	call->dialogs.overflow = !call->ended;
 }
 
-/* What the new maps know already is not older than what the old ones say, but for the first time. */
+/* Except in the first run, the new maps may have a newer entry, which is kept. */
 static void put_call(const struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct tracked_call call = {0}, newer;

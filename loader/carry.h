@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Carries tracked calls from the maps in use to new ones that take their place, so that a migration
- * goes on: the calls that it tracks stay with their backends. */
+/* Copies tracked calls from the maps in use to the new maps that replace them, so that migrations continue and
+ * the tracked calls stay with their backends. */
 #pragma once
 
 #include "pins.h"
 
 struct carry;
 
-/* Opens both sets of maps. Tracked calls of a pool are carried over if both sets have the pool and the
- * call's backend under the same id, and the same number of slots. NULL if nothing is to be carried over. */
+/* Opens both sets of maps. A tracked call is copied if its pool and its backend have the same ids in both sets,
+ * and the sets have the same number of slots. Returns NULL if there is nothing to copy. */
 struct carry *carry_begin(const struct pins *pins);
 
-/* Copies tracked calls; after the first time, those that have changed since. Called before the links get
- * the program that uses the new maps, and after. Warns if the calls of the old maps cannot be read. */
+/* Copies tracked calls; each further run copies those that have changed since the run before. To be called before
+ * and after the links switch to the program that uses the new maps. Warns if the old maps cannot be read. */
 void carry_run(struct carry *carry);
 
 void carry_end(struct carry *carry);

@@ -23,12 +23,13 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 	if (attachment_remove(pins, attachment))
 		return -1;
 	if (attachment->state == ATTACHMENT_GONE)
-		output_info("%s: was detached already (the interface has gone since, or somebody else did it); its pin "
+		output_info("%s: was detached already (the interface was deleted, or a different tool detached it); "
+			    "its pin "
 			    "is removed",
 			attachment->name);
 	else
 		output_info("%s detached from %s", program_name(pins->kind), attachment->name);
-	if (!ifindex) /* a link that somebody else has removed leaves only its name */
+	if (!ifindex) /* only the name of a removed link is known */
 		ifindex = if_nametoindex(attachment->name);
 	attachment->state = ATTACHMENT_GONE;
 	attachment->ifindex = 0;

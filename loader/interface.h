@@ -33,7 +33,7 @@ int interface_mtu(const char *name, uint32_t *out);
 /* Returns whether it is a veth device. */
 bool interface_is_veth(const char *name);
 
-/* Is this entry of getifaddrs() an address of the interface that another host can reach (no
+/* Is this entry of getifaddrs() an address of the interface that a different host can reach (no
  * loopback and no link-local one)? An IPv4 address may have a label, eth0:1, and is then
  * listed under that. */
 bool interface_address(const struct ifaddrs *entry, const char *interface, struct address *out);
@@ -41,6 +41,6 @@ bool interface_address(const struct ifaddrs *entry, const char *interface, struc
 /* 0, or -errno without a word. */
 int interface_query(int ifindex, struct xdp_state *out);
 
-/* "XDP program 'pass' (id 12)"; the name is left out where it cannot be read. */
+/* "XDP program 'pass' (id 12)"; without the name if it cannot be read. */
 #define PROGRAM_TEXT_SIZE 64
 const char *interface_program_text(uint32_t program_id, char text[PROGRAM_TEXT_SIZE]);

@@ -11,13 +11,13 @@
 
 void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program_id)
 {
-	const char *way = "to share the interface that program, too, must be loaded by libxdp ('xdp-loader load')";
+	const char *remedy = "to share the interface that program, too, must be loaded by libxdp ('xdp-loader load')";
 	char text[PROGRAM_TEXT_SIZE];
 
 	if (dispatcher_is_on(ifindex))
-		way = "--dispatcher shares the interface with it";
+		remedy = "--dispatcher shares the interface with it";
 	output_error("cannot attach to %s: %s (%s is loaded; see 'ip link show %s'; %s)", name, strerror(error),
-		interface_program_text(program_id, text), name, way);
+		interface_program_text(program_id, text), name, remedy);
 }
 
 /* A refused link returns only an error number. A refused netlink request returns a message of the driver. */

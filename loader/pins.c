@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See pins.h. Either all pins of a command are made or none. The only file that knows paths. */
+/* Either all pins of a command are made or none. Only this file contains paths. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -243,8 +243,8 @@ static bool is_pinned(const struct pins *pins, enum pins_place place, const char
 	return fd >= 0;
 }
 
-/* Every pin in DIR belongs to sipxdp: to decap if its name says so, otherwise to the balancer. This does not
- * use the list of maps, so that it also removes pins of older releases. */
+/* Every pin in DIR belongs to sipxdp: to decap if its name starts with DECAP_PREFIX, otherwise to the balancer. This
+ * does not use the list of maps, so that it also removes pins of older releases. */
 static bool is_ours(const struct pins *pins, const struct dirent *entry)
 {
 	bool of_decap = !strncmp(entry->d_name, DECAP_PREFIX, strlen(DECAP_PREFIX));
@@ -279,7 +279,7 @@ int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed)
 	const char *program = program_name(pins->kind);
 
 	*removed = is_pinned(pins, place, program);
-	/* Without the program, the pins may belong to somebody else. Everything in PINS_NEXT belongs to
+	/* Without the program, the pins may belong to a different program. Everything in PINS_NEXT belongs to
 	 * sipxdp. */
 	if (!*removed && place == PINS_TOP)
 		return 0;

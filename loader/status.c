@@ -113,8 +113,8 @@ static void judge_gone(struct status *status, const struct attachment *attachmen
 	struct xdp_state xdp;
 
 	if (!ifindex)
-		warn(status, "%s: the interface has gone ('sipxdp-loader detach %s' removes its pin)", attachment->name,
-			attachment->name);
+		warn(status, "%s: the interface no longer exists ('sipxdp-loader detach %s' removes its pin)",
+			attachment->name, attachment->name);
 	else if (!interface_query(ifindex, &xdp) && xdp.program_id)
 		warn(status, "%s: %s is on it in place of ours (see 'ip link show %s')", attachment->name,
 			interface_program_text(xdp.program_id, text), attachment->name);
@@ -128,7 +128,7 @@ static void judge_attachment(struct status *status, const struct attachment *att
 	if (attachment->state == ATTACHMENT_GONE)
 		judge_gone(status, attachment);
 	else if (attachment->state == ATTACHMENT_ELSEWHERE)
-		warn(status, "%s: this is an interface of another network namespace", attachment->name);
+		warn(status, "%s: this is an interface of a different network namespace", attachment->name);
 	else if (attachment->mode == MODE_GENERIC)
 		warn(status, "%s: generic mode, many times slower than native mode", attachment->name);
 	if (strcmp(attachment->name, attachment->pin))
@@ -258,7 +258,7 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 	judge(status, &attachments, no_contract ? NULL : &contract);
 	if (no_contract == -ENOENT)
 		warn(status, "balancer: a loader was interrupted while it put new maps in place ('sipxdp-loader "
-			     "upgrade' goes on)");
+			     "upgrade' continues)");
 	attachments_free(&attachments);
 	return 0;
 }

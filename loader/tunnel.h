@@ -20,6 +20,6 @@ void tunnel_remove_named(int map, const struct address *address);
 int tunnel_add_interface(int map, const char *interface, int ifindex, bool needed, size_t *added);
 
 /* Removes the addresses of this interface (0: of no particular one) and of interfaces that no longer exist. An
- * address that another attached interface also has is assigned to that one. `attached`: the remaining
+ * address that a different attached interface also has is assigned to that one. `attached`: the remaining
  * attachments. */
 void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments *attached);

@@ -98,8 +98,8 @@ static int upgrade_one(struct pins *pins, const struct contract *sizes, const st
 	int err;
 
 	if (attachment->state == ATTACHMENT_GONE) {
-		output_warning("%s: nothing is attached there any more (the interface has gone since, or somebody else "
-			       "detached it); 'sipxdp-loader attach' attaches again",
+		output_warning("%s: nothing is attached any more (the interface was deleted, or a different tool "
+			       "detached the program); 'sipxdp-loader attach' attaches again",
 			attachment->name);
 		return 0;
 	}

@@ -88,7 +88,7 @@ void config_default_probe(struct config_probe *probe, enum probe_type type);
 bool config_probe_is_sip(const struct config_probe *probe);
 bool config_probe_has_port(const struct config_probe *probe);
 
-/* The transport of a probe that names none, until config_resolve_probes() knows the services. */
+/* The transport of a probe that names none, until config_resolve_probes() has read the services. */
 #define TRANSPORT_OF_SERVICE ((enum probe_transport) - 1)
 
 /* NULL if there is none. Valid after all pools have been read. */

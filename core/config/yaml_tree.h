@@ -31,7 +31,7 @@ struct yaml_tree {
 	size_t count;       /* 0: the text is empty */
 };
 
-/* Reads `length` bytes, and adds what is wrong to `faults`. After a syntax error the tree holds the
+/* Reads `length` bytes, and adds the faults to `faults`. After a syntax error the tree holds the
  * nodes before it. */
 void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, struct faults *faults);
 void yaml_tree_free(struct yaml_tree *tree);

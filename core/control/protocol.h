@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The protocol between sipxdp-ctl and sipxdpd: one line of JSON for a request and one for its
- * reply. A connection may carry any number of requests, one after another.
+ * reply. A connection may carry any number of requests, one after the other.
  *
  *   {"command": "backend weight", "arguments": {"pool": "proxies", "backend": "px1", "weight": 3}}
  *   {"ok": true, "result": ...}

@@ -129,7 +129,7 @@ static bool *alive_by_id(const struct farm_pool *pool)
 	return alive;
 }
 
-/* Advances the migration. If nothing is to move, wanted and current owners share one array from then on. */
+/* Advances the migration. If no slot must move, wanted and current owners share one array from then on. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
 	const struct migration_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};

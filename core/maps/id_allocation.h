@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Allocates the ids of backends, pools and services in the maps. What runs already keeps its id; what is new
+/* Allocates the ids of backends, pools and services in the maps. Existing objects keep their ids; new ones
  * gets a free one. No I/O. */
 #pragma once
 

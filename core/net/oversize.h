@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A packet that exceeds the MTU of the route to its backend, as the XDP program punted it
- * (struct punt). Builds its fragments, or the ICMP error that tells the sender the MTU.
+ * (struct punt). Builds its fragments, or the ICMP error that reports the MTU to the sender.
  * Frames in, frames out. Pure. */
 #pragma once
 

@@ -90,7 +90,7 @@ static void end_slot(struct migration *migration, uint32_t slot)
 	migration->count--;
 }
 
-/* The maps do not say whether a migrating slot is still recording, or has moved and come back to its previous
+/* The maps do not store whether a migrating slot is still recording, or has moved and come back to its previous
  * owner. Both are assumed, so that no tracked call is forgotten too early. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now)
 {
@@ -107,7 +107,7 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 	release_if_over(migration);
 }
 
-/* The previous owner is dead. A slot that has not moved ends its migration. A slot that has moved goes on
+/* The previous owner is dead. A slot that has not moved ends its migration. A slot that has moved continues
  * migrating, because tracked calls may be at other backends; its new owner then counts as the previous owner,
  * too. Without a wanted owner the dead one stays named, which keeps the slot migrating. */
 static void replace_previous(struct migration *migration, uint32_t slot, uint16_t wanted)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Changes the owners of a pool's slots without moving a live call (docs/design/migration.md). A slot whose
  * owner is dead moves at once. Any other slot first records its calls, then moves; its previous owner keeps
- * the recorded calls until the migration is done. `previous_owners` in bpf/abi.h says what the kernel does
+ * the recorded calls until the migration is done. `previous_owners` in bpf/abi.h describes what the kernel does
  * with a migrating slot. No I/O. Times are ms of any one clock. */
 #pragma once
 
@@ -31,8 +31,8 @@ struct migration *migration_copy(const struct migration *migration);
  * recording begins to record again, and a slot that has moved ends after a whole drain_timeout. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now);
 
-/* Advances all slots towards the wanted owners. `alive` says by id which backends can receive packets. Returns
- * when to call again, MIGRATION_NEVER when no slot is migrating. */
+/* Advances all slots towards the wanted owners. `alive`, indexed by id, marks the backends that can receive packets.
+ * Returns when to call again, MIGRATION_NEVER when no slot is migrating. */
 uint64_t migration_step(struct migration *migration, struct slots *wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now);
 

@@ -239,7 +239,7 @@ static struct image *keep_content(const struct daemon *daemon, struct candidate 
 	return content;
 }
 
-/* Opens the pinned maps. If they have another ABI version or are too small for FILE, waits for the maps
+/* Opens the pinned maps. If they have a different ABI version or are too small for FILE, waits for the maps
  * that replace them. 0 or -errno. */
 static int open_pinned_or_wait(struct daemon *daemon, struct config *config, struct candidate *candidate)
 {

@@ -6,7 +6,7 @@
 
 #include "daemon.h"
 
-/* Opens the maps, starts the probes and the slow path, and reads FILE. If the pinned maps have another
+/* Opens the maps, starts the probes and the slow path, and reads FILE. If the pinned maps have a different
  * ABI version or are too small for FILE, waits for new maps. Logs the reason of a failure. 0 or -errno;
  * -ECANCELED after a signal that stops the daemon. */
 int active_maps_open(struct daemon *daemon);

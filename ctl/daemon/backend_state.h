@@ -8,7 +8,7 @@
 /* True if a state has changed: the caller must reconcile the maps. */
 bool backend_state_update(struct daemon *daemon);
 
-/* Writes the current results to another farm. */
+/* Writes the current results to a different farm. */
 void backend_state_report(const struct daemon *daemon, struct farm *farm);
 
 /* The next time at which a state may change without a new result, ms of listening_clock_now();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads the maps of another ABI version: the backends, what an operator has changed by hand, which
- * backends are alive, who owns each slot, and which slots are migrating. */
+/* Reads the maps of a different ABI version: the backends, the operator's runtime changes, which backends are
+ * alive, the owner of each slot, and which slots are migrating. */
 #pragma once
 
 #include "core/maps/image.h"

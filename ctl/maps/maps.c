@@ -342,7 +342,7 @@ int maps_read(const struct maps *maps, struct image **out)
 
 /* --- writing */
 
-/* Sets all counters of an id to zero on every CPU, for an id that is given to another backend or service. */
+/* Sets all counters of an id to zero on every CPU, for an id that is reused for a different backend or service. */
 static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 {
 	struct service_traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes)); /* the larger of the two */

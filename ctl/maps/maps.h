@@ -14,7 +14,7 @@ struct maps;
 int maps_open_pin(const char *directory, const char *name);
 
 /* Opens the maps that the loader has pinned in `directory`. 0, or -errno with the reason in `error`: -ENOENT
- * if nothing is pinned, -EPROTO if the maps have another ABI version. */
+ * if nothing is pinned, -EPROTO if the maps have a different ABI version. */
 int maps_open(struct maps **out, const char *directory, char error[MAPS_ERROR_SIZE]);
 void maps_close(struct maps *maps);
 

@@ -37,7 +37,7 @@ struct maps {
 	int cpus;
 };
 
-/* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is given to another backend. `renamed` has
+/* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is reused for a different backend. `renamed` has
  * one element for each backend id. 0 or -errno. */
 int maps_forget_renamed(const struct maps *maps, const bool *renamed);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A map of another ABI version. The kernel keeps the names of the members of a map's values
+/* A map of a different ABI version. The kernel keeps the names of the members of a map's values
  * with the map (BTF), and this file reads values by these names. Changes no map. */
 #pragma once
 

@@ -28,7 +28,7 @@ struct client *control_defer(struct control *control);
 void control_reply(struct client *client, char *line, size_t length);
 
 /* Listens on a Unix socket at `path`, mode 0660, in the event loop. Creates the last directory of the path
- * if it is missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if another daemon
+ * if it is missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if a different daemon
  * listens there, -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
 
@@ -39,5 +39,5 @@ void control_set_patience(struct control *control, unsigned int request_ms, unsi
  * file exists, or -errno like control_new(). */
 int control_check_socket(struct control *control);
 
-/* Closes every connection, and removes the socket file unless another daemon has replaced it. */
+/* Closes every connection, and removes the socket file unless a different daemon has replaced it. */
 void control_free(struct control *control);

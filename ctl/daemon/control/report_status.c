@@ -317,7 +317,7 @@ static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 		{"held_fragment", "of those were dropped: the interface did not accept them", counts.unsent},
 		{"oversize", "of those were fragmented and forwarded", counts.fragmented},
 		{"oversize", "of those were refused: an ICMP message reported the MTU to the sender", counts.answered},
-		{"oversize", "of those were dropped: neither fragmentation nor another ICMP message was possible",
+		{"oversize", "of those were dropped: neither fragmentation nor a further ICMP message was possible",
 			counts.refused},
 		{"oversize", "of those were dropped: the daemon read them too late", counts.late_oversize},
 	};

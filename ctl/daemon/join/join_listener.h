@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Servers that join and leave pools by themselves: listens where `join:` of the file says, checks the
+/* Servers that join and leave pools by themselves: listens on the address of `join:` in the file, checks the
  * requests, changes the farm, and forgets servers that send no more heartbeats. */
 #pragma once
 

@@ -128,7 +128,7 @@ static void take_message(void *data, const struct nlmsghdr *message)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return take_route(n, message);
-	default: /* an address, a rule or a next-hop object: the kernel does not say which routes depend on it */
+	default: /* an address, a rule or a next-hop object: the kernel does not report which routes depend on it */
 		return all_stale(n);
 	}
 }

@@ -7,7 +7,7 @@
 #include "core/config/config.h"
 #include "ctl/daemon/file.h"
 
-/* Adds the certificates and revocation lists of a file to a store. 0 or -errno, then `error` says what
+/* Adds the certificates and revocation lists of a file to a store. 0 or -errno, then `error` describes what
  * is wrong. */
 int certificates_load(const char *path, X509_STORE *store, char error[FILE_ERROR_SIZE]);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Schedules the probes and handles their results. A prober is one backend with one timer. Its profile
- * says how to probe (probe_profile.c), its kind runs the probe (probe_datagram.c, probe_stream.c), and
+ * defines how to probe (probe_profile.c), its kind runs the probe (probe_datagram.c, probe_stream.c), and
  * probe_socket.c owns the sockets. */
 #include <errno.h>
 #include <stdarg.h>
