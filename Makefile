@@ -93,7 +93,7 @@ $B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(MAPS))
 
 $B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml -lncursesw -ltinfo
 
 # --- documentation: the lists of keys, counters, commands and options are written from the tables in the source
 

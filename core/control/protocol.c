@@ -98,7 +98,16 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			.help = "reload even if established calls move: a different affinity, hash_key or pool"}}},
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
 	[COMMAND_STATS] = {.words = "stats",
-		.help = "show the counters of packets and SIP messages by verdict, service and backend"},
+		.help = "show the counters of packets and SIP messages by verdict, service and backend",
+		.arguments = {{"rate", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(rate),
+				      .help = "their change per second"},
+			{"watch", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(watch),
+				.help = "repeat until interrupted; with --json one line for each sample"},
+			{"seconds", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_OPTIONAL, .minimum = 1, .maximum = 3600,
+				IN_REQUEST(seconds), .help = "with --rate or --watch: the interval (default 1)"}}},
+	[COMMAND_TOP] = {.words = "top",
+		.help = "show load and state of services, pools and backends on the whole screen, each second",
+		.is_local = true},
 	[COMMAND_LOG_LEVEL] = {"log level", "hide less or more of the daemon's log until it restarts",
 		{{"level", "debug|info|warning", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(level),
 			.help = "lines below this level are hidden (info after a start)"}}},
@@ -300,15 +309,18 @@ static int take_request(struct request *out, char error[PROTOCOL_ERROR_SIZE])
 	if (!words)
 		return refuse(error, "command: missing, or not a string");
 	out->command = protocol_find(words);
-	if (out->command == COMMAND_COUNT)
+	if (out->command == COMMAND_COUNT || protocol_commands[out->command].is_local)
 		return refuse(error, "unknown command '%.80s'", words);
 	return take_arguments(json_object_get(out->json, "arguments"), out, error);
 }
 
 int protocol_check_request(json_t *json, struct request *out, char error[PROTOCOL_ERROR_SIZE])
 {
-	*out = (struct request){
-		.json = json, .weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
+	*out = (struct request){.json = json,
+		.weight = PROTOCOL_NOT_GIVEN,
+		.priority = PROTOCOL_NOT_GIVEN,
+		.wait = PROTOCOL_NOT_GIVEN,
+		.seconds = PROTOCOL_NOT_GIVEN};
 	if (!json)
 		return refuse(error, "out of memory");
 	if (take_request(out, error) == 0)

@@ -43,6 +43,7 @@ enum command {
 	COMMAND_RELOAD,
 	COMMAND_SAVE,
 	COMMAND_STATS,
+	COMMAND_TOP,
 	COMMAND_LOG_LEVEL,
 	COMMAND_COUNT,
 };
@@ -80,6 +81,7 @@ struct protocol_command {
 	const char *words; /* "backend add" */
 	const char *help;  /* one line */
 	struct protocol_argument arguments[PROTOCOL_ARGUMENTS + 1];
+	bool is_local; /* sipxdp-ctl carries it out with other commands; sipxdpd refuses it */
 };
 
 extern const struct protocol_command protocol_commands[COMMAND_COUNT];
@@ -103,6 +105,8 @@ struct request {
 	int weight;
 	int priority;
 	int wait; /* seconds; the client waits */
+	int seconds;
+	bool rate, watch; /* of `stats`; the client repeats the request */
 	bool drain;
 	bool move_calls;
 	const char *method;

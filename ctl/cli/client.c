@@ -14,7 +14,7 @@
 #include "output.h"
 
 #define READ_SIZE ((size_t)64 << 10)
-#define TIMEOUT_SECONDS 60 /* a healthy daemon needs a few seconds at most */
+#define DEFAULT_TIMEOUT 60 /* seconds; a healthy daemon needs a few seconds at most */
 
 __attribute__((format(printf, 3, 4))) static int fail(struct client *client, int err, const char *format, ...)
 {
@@ -31,7 +31,7 @@ __attribute__((format(printf, 3, 4))) static int fail(struct client *client, int
 
 void client_open(struct client *client, const char *path, const char *pin_directory)
 {
-	*client = (struct client){.path = path, .pin_directory = pin_directory, .fd = -1};
+	*client = (struct client){.path = path, .pin_directory = pin_directory, .timeout = DEFAULT_TIMEOUT, .fd = -1};
 }
 
 static const char *advice(int error)
@@ -52,7 +52,7 @@ static const char *advice(int error)
 
 static int connect_to_daemon(struct client *client)
 {
-	struct timeval timeout = {.tv_sec = TIMEOUT_SECONDS};
+	struct timeval timeout = {.tv_sec = client->timeout};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	if (strlen(client->path) >= sizeof(address.sun_path))
@@ -125,7 +125,7 @@ static int receive_line(struct client *client, size_t *length)
 			continue;
 		if (got < 0 && errno == EAGAIN)
 			return fail(client, -ETIMEDOUT, "sipxdpd at %s has not answered within %d s", client->path,
-				TIMEOUT_SECONDS);
+				client->timeout);
 		if (got <= 0)
 			return fail(client, -ECONNRESET,
 				"sipxdpd at %s closed the connection without an answer (see the log of sipxdpd)",
@@ -167,6 +167,12 @@ static int ask_daemon(struct client *client, const json_t *request, struct reply
 	return err;
 }
 
+static void warn(const struct client *client, const char *warning)
+{
+	if (!client->silent)
+		output_warning("%s", warning);
+}
+
 /* Answers from the maps. 0; or `error`, with the client's message unchanged, if the maps cannot answer. */
 static int ask_maps(struct client *client, const json_t *json, int error, struct reply *reply)
 {
@@ -178,7 +184,7 @@ static int ask_maps(struct client *client, const json_t *json, int error, struct
 	if (protocol_check_request(json_deep_copy(json), &request, ignored))
 		return error;
 	if (pin_directory_check(client->pin_directory, refusal))
-		output_warning("%s", refusal);
+		warn(client, refusal);
 	else if (maps_report_can_answer(request.command))
 		answer = maps_report_answer(&request, client->pin_directory);
 	protocol_request_free(&request);
@@ -186,7 +192,7 @@ static int ask_maps(struct client *client, const json_t *json, int error, struct
 	json_decref(answer);
 	if (line && protocol_parse_reply(line, length - 1, reply) == 0) {
 		if (!client->from_maps)
-			output_warning("sipxdpd is not running; read from the maps");
+			warn(client, "sipxdpd is not running; read from the maps");
 		client->from_maps = true;
 		error = 0;
 	}

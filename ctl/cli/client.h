@@ -8,6 +8,8 @@ struct client {
 	const char *path;          /* of the control socket */
 	const char *pin_directory; /* of the maps, which answer some commands while sipxdpd is not running */
 	bool from_maps;            /* the maps have answered, and a warning has said so */
+	bool silent;               /* no warnings: the screen is in use */
+	int timeout;               /* seconds without a reply */
 	int fd;                    /* -1: not connected */
 	char *buffer;
 	size_t size;

@@ -34,6 +34,8 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 	case CELL_NUMBER:
 		if (json_is_integer(value))
 			fprintf(out, "%lld", (long long)json_integer_value(value));
+		else if (json_is_real(value))
+			fprintf(out, "%.1f", json_real_value(value));
 		break;
 	case CELL_PERCENT:
 		if (json_is_number(value))

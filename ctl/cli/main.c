@@ -7,6 +7,8 @@
 #include "client.h"
 #include "lookup.h"
 #include "output.h"
+#include "repeat.h"
+#include "screen.h"
 #include "text.h"
 #include "wait.h"
 
@@ -178,6 +180,26 @@ static enum status wait_if_asked(
 	return done ? STATUS_DONE : STATUS_FAILED;
 }
 
+/* `request` is valid. */
+static enum status run_stats(
+	struct output *output, struct client *client, const struct arguments *arguments, const json_t *request)
+{
+	const json_t *values = arguments->values;
+
+	if (json_object_get(values, "rate") || json_object_get(values, "watch"))
+		return repeat_stats(output, client, values) ? STATUS_DONE : STATUS_FAILED;
+	if (json_object_get(values, "seconds"))
+		return refuse_usage(output, arguments, "SECONDS needs --rate or --watch");
+	return ask(output, client, COMMAND_STATS, request);
+}
+
+static enum status run_top(struct output *output, struct client *client, const struct arguments *arguments)
+{
+	if (output->json)
+		return refuse_usage(output, arguments, "top has no --json (see 'sipxdp-ctl stats --rate --watch')");
+	return screen_run(output, client) ? STATUS_DONE : STATUS_FAILED;
+}
+
 static enum status run(struct output *output, struct client *client, const struct arguments *arguments)
 {
 	enum status status;
@@ -185,12 +207,16 @@ static enum status run(struct output *output, struct client *client, const struc
 
 	if (arguments->command == COMMAND_LOOKUP)
 		return run_lookup(output, client, arguments);
+	if (arguments->command == COMMAND_TOP)
+		return run_top(output, client, arguments);
 	status = fill_contents(output, arguments->command, arguments->values);
 	if (status != STATUS_DONE)
 		return status;
 	request = protocol_request(arguments->command, json_incref(arguments->values));
 	status = check(output, arguments, request);
-	if (status == STATUS_DONE)
+	if (status == STATUS_DONE && arguments->command == COMMAND_STATS)
+		status = run_stats(output, client, arguments, request);
+	else if (status == STATUS_DONE)
 		status = ask(output, client, arguments->command, request);
 	json_decref(request);
 	return status == STATUS_DONE ? wait_if_asked(output, client, arguments->command, arguments->values) : status;

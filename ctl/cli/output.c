@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include "columns.h"
 #include "output.h"
 #include "text.h"
@@ -244,6 +245,27 @@ static void put_stats(const json_t *stats)
 	columns_print(json_object_get(stats, "responses"), response_columns, "no responses");
 	putchar('\n');
 	columns_print(json_object_get(stats, "backends"), backend_traffic_columns, "no backends");
+}
+
+void output_sample(struct output *output, const json_t *stats, double seconds)
+{
+	json_t *line;
+
+	if (output->json) {
+		line = json_pack("{s:I}", "time", (json_int_t)time(NULL));
+		if (seconds)
+			json_object_set_new(line, "seconds", json_real(seconds));
+		json_object_update(line, (json_t *)stats);
+		json_dumpf(line, stdout, PROTOCOL_JSON_FLAGS);
+		json_decref(line);
+		putchar('\n');
+		return;
+	}
+	if (output->items++)
+		putchar('\n');
+	if (seconds)
+		printf("per second, over %.1f s:\n", seconds);
+	put_stats(stats);
 }
 
 void output_result(struct output *output, enum command command, const json_t *result)

@@ -6,12 +6,16 @@
 
 struct output {
 	bool json;
-	size_t items; /* of the list being printed */
+	size_t items; /* printed before this one, in a list or of several samples */
 	bool broken;  /* writing to standard output has failed */
 };
 
 /* The result of a command, on standard output. */
 void output_result(struct output *output, enum command command, const json_t *result);
+
+/* One of several samples of `stats`: a line of JSON, or text. If `seconds` is not 0, the numbers are per second, over
+ * this time. */
+void output_sample(struct output *output, const json_t *stats, double seconds);
 
 /* Prints the results of a look-up one by one; in JSON they are one list. output_list_item() returns false for a
  * failed look-up, whose reason it prints. */

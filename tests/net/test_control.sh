@@ -13,7 +13,7 @@ start main "$socket" "$echo_server" "$socket" "$replies"
 
 for words in "frobnicate" "backend" "backend drown p b" "status now" "backend weight p b" "backend weight p b x" \
 	"backend weight p b 1001" "backend add p b 10.0.0" "backend maint p a/b" "status --weight 1" "status --wait" \
-	"status --json=1" "--socket" "lookup sip" "help frobnicate" ""; do
+	"status --json=1" "stats 5" "stats --rate 0" "stats --rate x" "top now" "--socket" "lookup sip" "help frobnicate" ""; do
 	# shellcheck disable=SC2086
 	out=$("$ctl" $words 2> "$dir/err")
 	is "usage: sipxdp-ctl $words" "$? '$out' $(grep -c '^sipxdp-ctl: ' "$dir/err")" "2 '' 1"
@@ -29,7 +29,7 @@ is "with --json a usage error is JSON" "$status $(jq -c . <<< "$out")$err" \
 	'2 {"error":"weight: not a number from 0 to 1000","faults":[]}'
 
 run help
-is "help names every command" "$(grep -cE '^  (status|(service|pool) list|backend [a-z]+|lookup|plan|reload|save|stats) ' <<< "$out")" 16
+is "help names every command" "$(grep -cE '^  (status|(service|pool) list|backend [a-z]+|lookup|plan|reload|save|stats|top) ' <<< "$out")" 17
 is "help exits with status 0" "$status$err" 0
 run --help backend
 is "help for a group names only its commands" "$(grep -c '^  backend' <<< "$out") $(grep -c '^  status' <<< "$out")" "8 0"

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The screen of `sipxdp-ctl top`: what the user has chosen, the last samples, and the lines of text that follow. Pure:
+ * ctl/cli/screen.c reads the samples and draws the lines. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <jansson.h>
+
+#define TOP_HISTORY 60 /* seconds */
+#define TOP_LINE_SIZE 1024
+#define TOP_FILTER_SIZE 64
+
+enum top_view {
+	TOP_BACKENDS,
+	TOP_POOLS,
+	TOP_SERVICES,
+	TOP_VERDICTS,
+	TOP_VIEWS,
+};
+
+/* Keys other than ASCII characters. */
+enum top_key {
+	TOP_KEY_UP = 256,
+	TOP_KEY_DOWN,
+	TOP_KEY_LEFT,
+	TOP_KEY_RIGHT,
+	TOP_KEY_PAGE_UP,
+	TOP_KEY_PAGE_DOWN,
+	TOP_KEY_HOME,
+	TOP_KEY_BACKSPACE,
+	TOP_KEY_BACK_TAB,
+};
+
+enum top_style {
+	TOP_PLAIN,
+	TOP_BOLD,
+	TOP_ALERT, /* a counter that should be 0, a server that is down, or a failure */
+	TOP_KEYS,
+};
+
+struct top_line {
+	char text[TOP_LINE_SIZE]; /* at most as wide as the screen */
+	enum top_style style;
+	int mark; /* the first column to highlight */
+	int mark_width;
+};
+
+struct top {
+	enum top_view view;
+	size_t sorted[TOP_VIEWS]; /* the column */
+	bool reversed[TOP_VIEWS];
+	size_t scroll;  /* rows above the first visible one */
+	size_t visible; /* rows that the last layout had room for */
+	char filter[TOP_FILTER_SIZE];
+	bool typing; /* keys change the filter */
+
+	json_t *rows[TOP_VIEWS]; /* lists of objects with the values of the columns */
+	json_t *stats;           /* the last reply of `stats` */
+	double time;             /* of the last sample, in seconds */
+	double packets;          /* per second; negative: unknown */
+	double history[TOP_HISTORY];
+	size_t history_count;
+	char message[512]; /* a warning about the sample; "" if there is none */
+};
+
+void top_open(struct top *top);
+void top_close(struct top *top);
+
+/* Takes over a sample: the results of `stats` and `backend list`, and the time in seconds of any clock that only
+ * grows. Takes the references. */
+void top_sample(struct top *top, json_t *stats, json_t *backends, double now);
+
+/* Handles a key: a character or a value of enum top_key. False: the user quits. */
+bool top_press(struct top *top, int key);
+
+/* Fills `lines`, one for each line of a screen of this size. Text is ASCII, except the plot if `utf8` is set. */
+void top_layout(struct top *top, int width, int height, bool utf8, struct top_line *lines);

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See repeat.h. */
+#include <errno.h>
+#include <time.h>
+#include "core/view/rates.h"
+#include "repeat.h"
+
+#define DEFAULT_SECONDS 1
+
+static double now_seconds(struct timespec *now)
+{
+	clock_gettime(CLOCK_MONOTONIC, now);
+	return (double)now->tv_sec + now->tv_nsec / 1e9;
+}
+
+/* Sleeps until `seconds` after the last call, so that slow replies do not add up. */
+static void sleep_until_next(struct timespec *next, int seconds)
+{
+	next->tv_sec += seconds;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) == EINTR)
+		;
+}
+
+/* The counters and the time at which they were read; NULL on failure, with a message for the user. */
+static json_t *read_counters(struct output *output, struct client *client, double *time)
+{
+	json_t *request = protocol_request(COMMAND_STATS, json_object()), *stats = NULL;
+	struct reply reply = {0};
+	struct timespec now;
+
+	if (client_ask(client, request, &reply) < 0)
+		output_error(output, "%s", client->error);
+	else if (!reply.result)
+		output_refusal(output, &reply, NULL);
+	else
+		stats = json_incref(reply.result);
+	*time = now_seconds(&now);
+	protocol_reply_free(&reply);
+	json_decref(request);
+	return stats;
+}
+
+/* Prints one sample; with `before`, its change since then. */
+static void print(struct output *output, const json_t *before, const json_t *stats, double seconds)
+{
+	json_t *rates = before ? rates_between(before, stats, seconds) : NULL;
+
+	output_sample(output, rates ? rates : stats, rates ? seconds : 0);
+	json_decref(rates);
+}
+
+bool repeat_stats(struct output *output, struct client *client, const json_t *arguments)
+{
+	int seconds = (int)json_integer_value(json_object_get(arguments, "seconds"));
+	bool rate = json_is_true(json_object_get(arguments, "rate"));
+	bool watch = json_is_true(json_object_get(arguments, "watch"));
+	double time, time_before;
+	json_t *stats, *before;
+	struct timespec next;
+	bool is_read;
+
+	seconds = seconds ? seconds : DEFAULT_SECONDS;
+	now_seconds(&next);
+	before = read_counters(output, client, &time_before);
+	if (before && !rate)
+		print(output, NULL, before, 0);
+	while (before && output_flush(output)) {
+		sleep_until_next(&next, seconds);
+		stats = read_counters(output, client, &time);
+		if (stats)
+			print(output, rate ? before : NULL, stats, time - time_before);
+		json_decref(before);
+		before = stats;
+		time_before = time;
+		if (!watch)
+			break;
+	}
+	is_read = before;
+	json_decref(before);
+	return is_read;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rates from two samples, and plots of one line. */
+#include <criterion/criterion.h>
+#include "core/view/rates.h"
+#include "core/view/sparkline.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+static const struct {
+	const char *before, *after;
+	double seconds;
+	const char *rates;
+} rows[] = {
+	{"{}", "{}", 1, "{}"},
+	{"{'a': 10}", "{'a': 25}", 1, "{'a': 15.0}"},
+	{"{'a': 10}", "{'a': 25}", 2, "{'a': 7.5}"},
+	/* A counter that is new, or smaller than before, has started at 0. */
+	{"{}", "{'a': 8}", 4, "{'a': 2.0}"},
+	{"{'a': 100}", "{'a': 8}", 4, "{'a': 2.0}"},
+	/* Other values stay. */
+	{"{'a': 'x', 'b': true}", "{'a': 'y', 'b': false, 'c': null}", 1, "{'a': 'y', 'b': false, 'c': null}"},
+	{"{'a': {'b': 1}}", "{'a': {'b': 2}}", 1, "{'a': {'b': 1.0}}"},
+	/* Texts identify the objects of a list. */
+	{"[{'method': 'BYE', 'dialog': 'unknown', 'n': 1}]",
+		"[{'method': 'BYE', 'dialog': 'initial', 'n': 4}, "
+		"{'method': 'BYE', 'dialog': 'unknown', 'n': 2}]",
+		1,
+		"[{'method': 'BYE', 'dialog': 'initial', 'n': 4.0}, "
+		"{'method': 'BYE', 'dialog': 'unknown', 'n': 1.0}]"},
+	{"[{'name': 'x', 'n': 1}, {'name': 'y', 'n': 10}]", "[{'name': 'y', 'n': 12}, {'name': 'x', 'n': 4}]", 1,
+		"[{'name': 'y', 'n': 2.0}, {'name': 'x', 'n': 3.0}]"},
+	{"[{'pool': 'p', 'name': 'x', 'n': 1}, {'pool': 'q', 'name': 'x', 'n': 10}]",
+		"[{'pool': 'q', 'name': 'x', 'n': 12}]", 1, "[{'pool': 'q', 'name': 'x', 'n': 2.0}]"},
+	{"[{'name': 'x', 'n': 1}]", "[{'name': 'z', 'n': 5}, {'name': 'x', 'n': 1}]", 1,
+		"[{'name': 'z', 'n': 5.0}, {'name': 'x', 'n': 0.0}]"},
+};
+
+/* JSON with ' for ". */
+static json_t *json(const char *text)
+{
+	char quoted[512];
+	json_t *value;
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		quoted[i] = text[i] == '\'' ? '"' : text[i];
+	value = json_loadb(quoted, i, 0, NULL);
+	cr_assert(value, "%s", text);
+	return value;
+}
+
+Test(rates, follow_from_two_samples)
+{
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		json_t *before = json(rows[i].before), *after = json(rows[i].after), *wanted = json(rows[i].rates);
+		json_t *rates = rates_between(before, after, rows[i].seconds);
+
+		cr_expect(json_equal(rates, wanted), "%s: %s", rows[i].after, json_dumps(rates, 0));
+		json_decref(rates);
+		json_decref(wanted);
+		json_decref(after);
+		json_decref(before);
+	}
+}
+
+Test(rates, an_object_is_found_wherever_the_search_begins)
+{
+	json_t *list = json("[{'name': 'a'}, {'name': 'b'}, {'name': 'c', 'pool': 'p'}]");
+
+	for (size_t from = 0; from < 5; from++) {
+		cr_expect_eq(rates_find(list, NULL, "a", from), json_array_get(list, 0));
+		cr_expect_eq(rates_find(list, "p", "c", from), json_array_get(list, 2));
+		cr_expect_null(rates_find(list, NULL, "c", from), "a different pool");
+		cr_expect_null(rates_find(list, NULL, "d", from));
+	}
+	json_decref(list);
+	cr_expect_null(rates_find(NULL, NULL, "a", 0));
+}
+
+Test(sparkline, has_one_character_for_each_value)
+{
+	static const struct {
+		double values[8];
+		size_t count;
+		const char *ascii, *utf8;
+	} plots[] = {
+		{{0}, 0, "", ""},
+		{{0, 0, 0}, 3, "___", "▁▁▁"},
+		{{5}, 1, "#", "█"},
+		{{0, 1, 1000, 500}, 4, "_.#=", "▁▂█▅"},
+		{{0, 1, 2, 3, 4, 5, 6}, 7, "_:-=+*#", "▁▃▄▅▆▇█"},
+	};
+	char out[8 * SPARKLINE_BYTES + 1];
+
+	for (size_t i = 0; i < COUNT(plots); i++) {
+		cr_expect_str_eq(sparkline(plots[i].values, plots[i].count, false, out), plots[i].ascii);
+		cr_expect_str_eq(sparkline(plots[i].values, plots[i].count, true, out), plots[i].utf8);
+	}
+}
