@@ -47,16 +47,22 @@ __attribute__((format(printf, 3, 4))) static void put(
 
 static void put_totals(const struct top *top, struct page *page)
 {
-	char packets[TOP_CELL_SIZE] = "-";
-	const json_t *backend;
+	char packets[TOP_CELL_SIZE] = "-", calls[TOP_CELL_SIZE] = "-";
+	const json_t *item;
 	size_t i, in_table = 0;
+	double invites = 0;
 
-	json_array_foreach(top->rows[TOP_BACKENDS], i, backend) in_table +=
-		json_integer_value(json_object_get(backend, "slots")) > 0;
-	if (top->packets >= 0)
+	json_array_foreach(top->rows[TOP_BACKENDS], i, item) in_table +=
+		json_integer_value(json_object_get(item, "slots")) > 0;
+	json_array_foreach(top->rows[TOP_SERVICES], i, item) invites +=
+		json_number_value(json_object_get(item, "invites"));
+	if (top->packets >= 0) {
 		top_number_text(top->packets, packets);
-	put(next_line(page, TOP_BOLD), page, "packets %s/s   services %zu   pools %zu   backends %zu, %zu in the table",
-		packets, json_array_size(top->rows[TOP_SERVICES]), json_array_size(top->rows[TOP_POOLS]),
+		top_number_text(invites, calls);
+	}
+	put(next_line(page, TOP_BOLD), page,
+		"packets %s/s  calls %s/s  services %zu  pools %zu  backends %zu, %zu in the table", packets, calls,
+		json_array_size(top->rows[TOP_SERVICES]), json_array_size(top->rows[TOP_POOLS]),
 		json_array_size(top->rows[TOP_BACKENDS]), in_table);
 }
 

@@ -8,18 +8,54 @@
 #include "top_private.h"
 
 const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS] = {
-	[TOP_BACKENDS] = {{"POOL", "pool", TOP_TEXT, 3}, {"BACKEND", "name", TOP_TEXT, 0},
-		{"STATE", "state", TOP_TEXT, 0}, {"SHARE", "share", TOP_PERCENT, 1},
-		{"PKT/S", "packets", TOP_NUMBER, 0}, {"BIT/S", "bits", TOP_NUMBER, 2},
-		{"RTT", "latency", TOP_MILLISECONDS, 4}, {"CALLS", "calls", TOP_NUMBER, 5}},
-	[TOP_POOLS] = {{"POOL", "name", TOP_TEXT, 0}, {"BACKENDS", "backends", TOP_NUMBER, 2},
-		{"IN TABLE", "in_table", TOP_NUMBER, 1}, {"PKT/S", "packets", TOP_NUMBER, 0},
-		{"BIT/S", "bits", TOP_NUMBER, 3}, {"CALLS", "calls", TOP_NUMBER, 4}},
-	[TOP_SERVICES] = {{"SERVICE", "name", TOP_TEXT, 0}, {"PKT/S", "packets", TOP_NUMBER, 0},
-		{"BIT/S", "bits", TOP_NUMBER, 1}},
-	[TOP_VERDICTS] = {{"VERDICT", "name", TOP_TEXT, 0}, {"ACTION", "action", TOP_TEXT, 2},
-		{"PKT/S", "packets", TOP_NUMBER, 0}, {"TOTAL", "total", TOP_NUMBER, 1},
-		{"MEANING", "text", TOP_TEXT, 0}},
+	[TOP_BACKENDS] =
+		{
+			{"POOL", "pool", TOP_TEXT, 3},
+			{"BACKEND", "name", TOP_TEXT, 0},
+			{"STATE", "state", TOP_TEXT, 0},
+			{"SHARE", "share", TOP_PERCENT, 1},
+			{"CALLS/S", "invites", TOP_NUMBER, 0},
+			{"REG/S", "registers", TOP_NUMBER, 6},
+			{"PKT/S", "packets", TOP_NUMBER, 0},
+			{"BIT/S", "bits", TOP_NUMBER, 2},
+			{"RTT", "latency", TOP_MILLISECONDS, 4},
+			{"CALLS", "calls", TOP_NUMBER, 5},
+			{0},
+		},
+	[TOP_POOLS] =
+		{
+			{"POOL", "name", TOP_TEXT, 0},
+			{"BACKENDS", "backends", TOP_NUMBER, 2},
+			{"IN TABLE", "in_table", TOP_NUMBER, 1},
+			{"CALLS/S", "invites", TOP_NUMBER, 0},
+			{"REG/S", "registers", TOP_NUMBER, 5},
+			{"PKT/S", "packets", TOP_NUMBER, 0},
+			{"BIT/S", "bits", TOP_NUMBER, 3},
+			{"CALLS", "calls", TOP_NUMBER, 4},
+			{0},
+		},
+	[TOP_SERVICES] =
+		{
+			{"SERVICE", "name", TOP_TEXT, 0},
+			{"CALLS/S", "invites", TOP_NUMBER, 0},
+			{"REG/S", "registers", TOP_NUMBER, 4},
+			{"REQ/S", "requests", TOP_NUMBER, 3},
+			{"RESP/S", "responses", TOP_NUMBER, 5},
+			{"4XX/S", "4xx", TOP_NUMBER, 1},
+			{"5XX/S", "5xx", TOP_NUMBER, 1},
+			{"PKT/S", "packets", TOP_NUMBER, 0},
+			{"BIT/S", "bits", TOP_NUMBER, 2},
+			{0},
+		},
+	[TOP_VERDICTS] =
+		{
+			{"VERDICT", "name", TOP_TEXT, 0},
+			{"ACTION", "action", TOP_TEXT, 2},
+			{"PKT/S", "packets", TOP_NUMBER, 0},
+			{"TOTAL", "total", TOP_NUMBER, 1},
+			{"MEANING", "text", TOP_TEXT, 0},
+			{0},
+		},
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -30,6 +66,11 @@ static const char *text_of(const json_t *object, const char *key)
 }
 
 /* --- building */
+
+static void add_number(json_t *row, const char *key, double number)
+{
+	json_object_set_new(row, key, json_real(json_number_value(json_object_get(row, key)) + number));
+}
 
 /* Adds packets and bits per second to a row. */
 static void add_traffic(json_t *row, const json_t *rate)
@@ -57,6 +98,7 @@ json_t *top_backend_rows(const json_t *rates, const json_t *backends)
 
 	json_array_foreach(backends, i, backend)
 	{
+		const json_t *rate = rates_find(traffic, text_of(backend, "pool"), text_of(backend, "name"), i);
 		const char *state = text_of(backend, "state");
 		json_t *row = json_pack("{s:O?, s:O?, s:o, s:O?, s:O?, s:O?, s:O?, s:b}", "pool",
 			json_object_get(backend, "pool"), "name", json_object_get(backend, "name"), "state",
@@ -65,15 +107,12 @@ json_t *top_backend_rows(const json_t *rates, const json_t *backends)
 			json_object_get(backend, "calls"), "alert",
 			!strcmp(state, "down") || !strcmp(state, "unreachable"));
 
-		add_traffic(row, rates_find(traffic, text_of(backend, "pool"), text_of(backend, "name"), i));
+		add_traffic(row, rate);
+		json_object_set(row, "invites", json_object_get(rate, "initial_invite"));
+		json_object_set(row, "registers", json_object_get(rate, "initial_register"));
 		json_array_append_new(rows, row);
 	}
 	return rows;
-}
-
-static void add_number(json_t *row, const char *key, double number)
-{
-	json_object_set_new(row, key, json_real(json_number_value(json_object_get(row, key)) + number));
 }
 
 /* Adds a member of a backend to the sum of its pool. A sum of unknown numbers stays unknown. */
@@ -102,6 +141,8 @@ json_t *top_pool_rows(const json_t *backend_rows)
 		}
 		add_number(row, "backends", 1);
 		add_number(row, "in_table", json_integer_value(json_object_get(backend, "slots")) > 0);
+		add_member(row, "invites", backend);
+		add_member(row, "registers", backend);
 		add_member(row, "packets", backend);
 		add_member(row, "bits", backend);
 		add_member(row, "calls", backend);
@@ -113,19 +154,48 @@ json_t *top_pool_rows(const json_t *backend_rows)
 	return rows;
 }
 
+static bool is_initial(const json_t *request, const char *method)
+{
+	return !strcmp(text_of(request, "dialog"), "initial") && !strcmp(text_of(request, "method"), method);
+}
+
+/* Adds the messages per second of one kind of request or response to the row of its service. */
+static void add_messages(json_t *rows, const json_t *rate, const char *sum)
+{
+	json_t *row = rates_find(rows, NULL, text_of(rate, "service"), 0);
+	double messages = json_number_value(json_object_get(rate, "messages"));
+	const char *class = text_of(rate, "class");
+
+	if (!row)
+		return;
+	add_number(row, sum, messages);
+	if (is_initial(rate, "INVITE"))
+		add_number(row, "invites", messages);
+	if (is_initial(rate, "REGISTER"))
+		add_number(row, "registers", messages);
+	if (!strcmp(class, "4xx") || !strcmp(class, "5xx"))
+		add_number(row, class, messages);
+}
+
+/* `stats` omits requests and responses that it has not counted: their rates are 0. */
 json_t *top_service_rows(const json_t *stats, const json_t *rates)
 {
-	const json_t *services = json_object_get(stats, "services"), *service;
+	static const char *const sums[] = {"invites", "registers", "requests", "responses", "4xx", "5xx"};
 	json_t *rows = json_array();
+	const json_t *item;
 	size_t i;
 
-	json_array_foreach(services, i, service)
+	json_array_foreach(json_object_get(stats, "services"), i, item)
 	{
-		json_t *row = json_pack("{s:O?}", "name", json_object_get(service, "name"));
+		json_t *row = json_pack("{s:O?}", "name", json_object_get(item, "name"));
 
 		add_traffic(row, json_array_get(json_object_get(rates, "services"), i));
+		for (size_t sum = 0; rates && sum < sizeof(sums) / sizeof(*sums); sum++)
+			add_number(row, sums[sum], 0);
 		json_array_append_new(rows, row);
 	}
+	json_array_foreach(json_object_get(rates, "requests"), i, item) add_messages(rows, item, "requests");
+	json_array_foreach(json_object_get(rates, "responses"), i, item) add_messages(rows, item, "responses");
 	return rows;
 }
 

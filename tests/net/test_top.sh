@@ -115,11 +115,11 @@ press "PS1='> '" Enter
 before=$(terminal)
 
 run_top
-appears "top shows the rate of a backend" '^proxies +px1 +up +33\.[0-9]% +[1-9]'
-appears "... the totals" '^packets [0-9.]+k?/s +services 1 +pools 1 +backends 3, 3 in the table'
+appears "top shows the rate of a backend" '^proxies +px1 +up +33\.[0-9]% +[0-9.]+ .* [1-9][0-9.]*k? +[0-9.]+[kM]'
+appears "... the totals" '^packets [0-9.]+k?/s +calls [0-9.]+/s +services 1 +pools 1 +backends 3, 3 in the table'
 appears "... a plot of the last minute" 'max [0-9.]+k?/s$'
 appears "... the keys" 'q quit'
-press '<' '<' '<'
+press '<' '<' '<' '<' '<'
 in_order "sorted by name" "px1 px2 px3"
 press r
 in_order "in reverse" "px3 px2 px1"
@@ -128,9 +128,9 @@ in_order "narrowed by typing" "px2 px2" # also in the line of the filter
 press Escape
 in_order "Escape clears the filter" "px3 px2 px1"
 press Tab
-appears "pools" '^proxies +3 +3 +[1-9]'
+appears "pools" '^proxies +3 +3 .* [0-9.]+[kM] '
 press Tab
-appears "services" '^sip +[1-9]'
+appears "services" '^sip .* [0-9.]+[kM]$'
 press Tab
 appears "verdicts" '^call_id +forwarded +[1-9]'
 press Tab
@@ -157,7 +157,7 @@ kill -CONT "${LAB_PROCESS[sipxdpd]}"
 vanishes "... answers again" 'has not answered'
 lab_stop sipxdpd KILL > /dev/null || true
 appears "a daemon that dies: the maps answer" '^sipxdpd is not running; read from the maps'
-appears "... with rates" '^proxies +px1 +up +33\.[0-9]% +[1-9]'
+appears "... with rates" '^proxies +px1 +up +33\.[0-9]% .* [0-9.]+[kM] '
 lab_daemon
 vanishes "... until it is back" 'is not running'
 press q

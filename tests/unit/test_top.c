@@ -24,7 +24,8 @@ static json_t *backends(void)
 
 static json_t *traffic(const char *pool, const char *name, int packets)
 {
-	json_t *object = json_pack("{s:s, s:i, s:i}", "name", name, "packets", packets, "bytes", 500 * packets);
+	json_t *object = json_pack("{s:s, s:i, s:i, s:i, s:i}", "name", name, "packets", packets, "bytes",
+		500 * packets, "initial_invite", packets / 100, "initial_register", packets / 10);
 
 	if (pool)
 		json_object_set_new(object, "pool", json_string(pool));
@@ -37,14 +38,29 @@ static json_t *verdict(const char *name, const char *action, int packets, bool n
 		normal, "text", "what it means");
 }
 
+static json_t *request(const char *service, const char *method, const char *dialog, int messages)
+{
+	return json_pack(
+		"{s:s, s:s, s:s, s:i}", "service", service, "method", method, "dialog", dialog, "messages", messages);
+}
+
+static json_t *response(const char *service, const char *code, const char *class, int messages)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "service", service, "cseq", "INVITE", "code", code, "class",
+		class, "messages", messages);
+}
+
 /* Counters after `n` seconds. */
 static json_t *stats(int n)
 {
-	return json_pack("{s:[o, o, o], s:[o, o], s:[o, o, o, o]}", "verdicts",
+	return json_pack("{s:[o, o, o], s:[o, o], s:[o, o, o, o], s:[o, o, o], s:[o, o, o]}", "verdicts",
 		verdict("call_id", "forwarded", 3000 * n, true), verdict("no_backend", "passed", 2 * n, false),
 		verdict("malformed", "passed", 0, false), "services", traffic(NULL, "sip", 2000 * n),
 		traffic(NULL, "sips", 1000 * n), "backends", traffic("proxies", "px1", 100 * n),
-		traffic("proxies", "px2", 0), traffic("proxies", "px3", 900 * n), traffic("edge", "sbc1", 2000 * n));
+		traffic("proxies", "px2", 0), traffic("proxies", "px3", 900 * n), traffic("edge", "sbc1", 2000 * n),
+		"requests", request("sip", "INVITE", "initial", 30 * n), request("sip", "INVITE", "in_dialog", 5 * n),
+		request("sips", "REGISTER", "initial", 7 * n), "responses", response("sip", "404", "4xx", 3 * n),
+		response("sip", "486", "4xx", n), response("sips", "503", "5xx", 2 * n));
 }
 
 static struct top two_samples(void)
@@ -118,11 +134,11 @@ Test(top, rates_are_unknown_before_the_second_sample)
 	top_open(&top);
 	top_sample(&top, stats(1), backends(), 10);
 	top_layout(&top, 80, 24, false, lines);
-	cr_expect_str_eq(lines[0].text, "packets -/s   services 2   pools 2   backends 4, 3 in the table");
+	cr_expect_str_eq(lines[0].text, "packets -/s  calls -/s  services 2  pools 2  backends 4, 3 in the table");
 	cr_expect(strstr(lines[line_with("px1", 24)].text, " - "));
 	top_sample(&top, stats(2), backends(), 11);
 	top_layout(&top, 80, 24, false, lines);
-	cr_expect_str_eq(lines[0].text, "packets 3.0k/s   services 2   pools 2   backends 4, 3 in the table");
+	cr_expect_str_eq(lines[0].text, "packets 3.0k/s  calls 30/s  services 2  pools 2  backends 4, 3 in the table");
 	top_close(&top);
 }
 
@@ -133,7 +149,7 @@ Test(top, the_busiest_come_first_and_any_column_sorts)
 	expect_order(&top, "sbc1 px3 px1 px2");
 	press(&top, "r");
 	expect_order(&top, "px2 px1 px3 sbc1");
-	press(&top, "<");
+	press(&top, "<<<");
 	expect_order(&top, "sbc1 px1 px3 px2"); /* share */
 	press(&top, "<");
 	expect_order(&top, "px2 px1 sbc1 px3"); /* state: down, up, up,drain */
@@ -167,6 +183,18 @@ Test(top, a_pool_is_the_sum_of_its_backends)
 	cr_expect_eq(json_number_value(json_object_get(pool, "packets")), 1000);
 	cr_expect_eq(json_number_value(json_object_get(pool, "bits")), 4000000);
 	cr_expect_eq(json_number_value(json_object_get(pool, "calls")), 10);
+	top_close(&top);
+}
+
+Test(top, a_service_has_rates_of_requests_and_responses)
+{
+	struct top top = two_samples();
+
+	top.view = TOP_SERVICES;
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_str_eq(lines[4].text, "SERVICE  CALLS/S   REG/S   REQ/S  RESP/S   4XX/S   5XX/S   PKT/S   BIT/S");
+	cr_expect_str_eq(lines[5].text, "sip           30       0      35       4       4       0    2.0k    8.0M");
+	cr_expect_str_eq(lines[6].text, "sips           0       7       7       2       0       2    1.0k    4.0M");
 	top_close(&top);
 }
 
@@ -210,11 +238,11 @@ Test(top, the_page_shows_all_parts)
 	cr_expect_str_eq(lines[3].text, "anomaly: no_backend 2/s, 6 in total: what it means");
 	cr_expect_eq(lines[3].style, TOP_ALERT);
 	cr_expect_str_eq(lines[4].text, "[Backends]  Pools   Services   Verdicts   4 of 4");
-	cr_expect_str_eq(lines[5].text, "POOL     BACKEND  STATE      SHARE   PKT/S   BIT/S     RTT   CALLS");
-	cr_expect_str_eq(lines[6].text, "edge     sbc1     up        100.0%    2.0k    8.0M   1.5ms      10");
-	cr_expect_str_eq(lines[9].text, "proxies  px2      down        0.0%       0       0   1.5ms       0");
+	cr_expect_str_eq(lines[5].text, "POOL     BACKEND  STATE      SHARE  CALLS/S   PKT/S   BIT/S     RTT   CALLS");
+	cr_expect_str_eq(lines[6].text, "edge     sbc1     up        100.0%       20    2.0k    8.0M   1.5ms      10");
+	cr_expect_str_eq(lines[9].text, "proxies  px2      down        0.0%        0       0       0   1.5ms       0");
 	cr_expect_eq(lines[9].style, TOP_ALERT);
-	cr_expect_eq(lines[5].mark, 36);
+	cr_expect_eq(lines[5].mark, 45);
 	cr_expect_eq(lines[5].mark_width, 6);
 	cr_expect_str_eq(lines[10].text, "");
 	cr_expect_eq(lines[23].style, TOP_KEYS);
@@ -244,7 +272,7 @@ Test(top, a_narrow_screen_omits_columns)
 	struct top top = two_samples();
 
 	top_layout(&top, 40, 24, false, lines);
-	cr_expect_str_eq(lines[4].text, "BACKEND  STATE      SHARE   PKT/S");
+	cr_expect_str_eq(lines[4].text, "BACKEND  STATE     CALLS/S   PKT/S");
 	top_close(&top);
 }
 
