@@ -5,6 +5,7 @@
 #include "bpf/verdicts.h"
 #include "core/base/usage.h"
 #include "core/control/protocol.h"
+#include "core/observe/metrics.h"
 #include "ctl/cli/arguments.h"
 #include "keys.h"
 #include "lists.h"
@@ -57,6 +58,24 @@ static void write_backend_counters(struct page *page)
 {
 	page_table(page, message_columns);
 	BACKEND_COUNTERS(MESSAGE_ROW)
+}
+
+/* --- metrics */
+
+static void write_metrics(struct page *page)
+{
+	static const char *const columns[] = {"metric", "type", "labels", "meaning", NULL};
+	static const char *const types[] = {
+		[METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter", [METRIC_INFO] = "info"};
+	char name[TEXT_SIZE];
+
+	page_table(page, columns);
+	for (int i = 0; i < METRIC_COUNT; i++) {
+		const struct metric_text *metric = &metric_texts[i];
+
+		snprintf(name, sizeof(name), "`%s`", metric->name);
+		page_row(page, (const char *[]){name, types[metric->type], metric->labels, metric->help, NULL});
+	}
 }
 
 /* --- command lines */
@@ -177,6 +196,7 @@ bool lists_write(struct page *page, const char *name)
 		{"counters of a service", .write = write_service_counters},
 		{"counters of a backend", .write = write_backend_counters},
 		{"counters of decap", .write = write_decap_counters},
+		{"metrics", .write = write_metrics},
 		{"options of sipxdpd", .write_usage = write_options, .usage = &daemon_usage},
 		{"commands of sipxdp-loader", .write_usage = write_commands, .usage = &loader_usage},
 		{"options of sipxdp-loader", .write_usage = write_options, .usage = &loader_usage},

@@ -72,16 +72,7 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request)
 
 /* --- backends */
 
-/* The slots of one backend. */
-struct slot_counts {
-	uint32_t owned;
-	uint32_t gaining;   /* will move to this backend after their recording */
-	uint32_t losing;    /* will move away from it after their recording */
-	uint32_t releasing; /* have moved away, but their established calls are still here */
-};
-
-/* By id: [65536], to be freed. */
-static struct slot_counts *count_slots(const struct daemon *daemon, uint32_t pool)
+struct slot_counts *report_count_slots(const struct daemon *daemon, uint32_t pool)
 {
 	const struct contract *contract = &daemon->running->contract;
 	const __u16 *slots = image_slots(daemon->running, pool),
@@ -237,7 +228,7 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 		worker_yield(daemon->worker);
 		if (request->pool && strcmp(request->pool, pool->config->name))
 			continue;
-		slots = count_slots(daemon, pool->id);
+		slots = report_count_slots(daemon, pool->id);
 		for (size_t j = 0; j < pool->count; j++)
 			if (farm_backend_exists(&pool->backends[j]))
 				json_array_append_new(list,

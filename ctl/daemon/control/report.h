@@ -12,6 +12,17 @@ json_t *report_backend_calls(struct daemon *daemon, const struct request *reques
 json_t *report_stats(struct daemon *daemon, const struct request *request);
 json_t *report_lookup(struct daemon *daemon, const struct request *request);
 
+/* The slots of one backend. */
+struct slot_counts {
+	uint32_t owned;
+	uint32_t gaining;   /* will move to this backend after their recording */
+	uint32_t losing;    /* will move away from it after their recording */
+	uint32_t releasing; /* have moved away, but their established calls are still here */
+};
+
+/* By id of the backend: [65536], to be freed. */
+struct slot_counts *report_count_slots(const struct daemon *daemon, uint32_t pool);
+
 /* The number of backends of a pool, and of those that own slots. */
 size_t report_backends(const struct farm_pool *pool);
 size_t report_serving(const struct daemon *daemon, const struct farm_pool *pool);

@@ -5,6 +5,7 @@
 #include "observe_private.h"
 
 const struct observe_path observe_paths[] = {
+	{.path = "/metrics", .render = observe_metrics},
 	{.path = "/healthz", .render = observe_healthz, .at_once = true},
 	{.path = "/readyz", .render = observe_readyz, .at_once = true},
 	{.path = "/api/v1/status", .render = observe_api_status, .at_once = true},

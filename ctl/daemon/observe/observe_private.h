@@ -38,6 +38,9 @@ extern const struct observe_path observe_paths[];
 void observe_put_text(struct observe_page *page, unsigned int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* observe_metrics.c: Prometheus or OpenMetrics */
+observe_render observe_metrics;
+
 /* observe_health.c */
 observe_render observe_healthz, observe_readyz;
 

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The metrics: their names and meanings, and their text in the formats of Prometheus (0.0.4) and OpenMetrics
+ * (1.0.0). Pure: the caller collects the numbers. */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include "bpf/abi.h"
+
+enum metric_type {
+	METRIC_GAUGE,
+	METRIC_COUNTER, /* its name ends with _total */
+	METRIC_INFO,    /* its name ends with _info, its value is 1 */
+};
+
+/* Name, type, labels and meaning of each metric. The names begin with sipxdp_. */
+#define METRICS(X)                                                                                                     \
+	X(daemon, INFO, "version", "Version of the running sipxdpd")                                                   \
+	X(daemon_start_time_seconds, GAUGE, "", "Time at which sipxdpd started, since the epoch")                      \
+	X(daemon_log_lines_lost, COUNTER, "", "Log lines that were lost because standard error was not read")          \
+	X(daemon_longest_turn_seconds, GAUGE, "", "Longest time between two waits of the event loop for events")       \
+	X(daemon_reconcile_pending, GAUGE, "",                                                                         \
+		"1 if the last change of the maps failed, or new maps are being filled; else 0")                       \
+	X(interface_attached, GAUGE, "interface, mode",                                                                \
+		"1 if the balancer is attached to the interface; mode: native, generic, none or unknown")              \
+	X(packets, COUNTER, "verdict, action, normal",                                                                 \
+		"Packets by verdict, what happens to them, and whether this is normal: yes or no (see counters.md)")   \
+	X(punted_packets, COUNTER, "result", "Packets that the kernel gave to the daemon, by what became of them")     \
+	X(tracked_calls_limit, GAUGE, "", "Calls that the balancer can track during migrations")                       \
+	X(service_received_packets, COUNTER, "service", "Packets that arrived for the service")                        \
+	X(service_received_bytes, COUNTER, "service", "Bytes of the frames that arrived for the service")              \
+	X(service_requests, COUNTER, "service, method, dialog",                                                        \
+		"SIP requests over UDP; dialog: initial, in_dialog or unknown (see counters.md)")                      \
+	X(service_responses, COUNTER, "service, method, code",                                                         \
+		"SIP responses over UDP, by the method in CSeq and by status code")                                    \
+	X(service_not_sip_datagrams, COUNTER, "service", "UDP datagrams that are not SIP")                             \
+	X(pool_backends, GAUGE, "pool", "Backends of the pool")                                                        \
+	X(pool_serving_backends, GAUGE, "pool", "Backends of the pool that own slots")                                 \
+	X(pool_fail_open, GAUGE, "pool", "1 if the pool ignores probe results because too few backends pass; else 0")  \
+	X(pool_migrating, GAUGE, "pool", "1 while slots of the pool migrate; else 0")                                  \
+	X(backend_state, GAUGE, "pool, backend, state", "1 for the state of the backend, 0 for the other states")      \
+	X(backend_weight, GAUGE, "pool, backend", "Configured weight")                                                 \
+	X(backend_share_ratio, GAUGE, "pool, backend", "Share of the slots of the pool that the backend owns, 0 to 1") \
+	X(backend_migrating_slots, GAUGE, "pool, backend, direction",                                                  \
+		"Slots that migrate; direction: gaining, losing or releasing")                                         \
+	X(backend_tracked_calls, GAUGE, "pool, backend", "Calls that are tracked during a migration")                  \
+	X(backend_tracked_connections, GAUGE, "pool, backend", "TCP connections that are tracked during a migration")  \
+	X(backend_probes, COUNTER, "pool, backend, result", "Health probes; result: passed or failed")                 \
+	X(backend_probe_latency_seconds, GAUGE, "pool, backend", "Round-trip time of the last probe that passed")      \
+	X(backend_probe_latency_mean_seconds, GAUGE, "pool, backend", "Mean of the last 64 round-trip times")          \
+	X(backend_probe_latency_p95_seconds, GAUGE, "pool, backend",                                                   \
+		"95th percentile of the last 64 round-trip times")                                                     \
+	X(backend_sent_packets, COUNTER, "pool, backend", "Packets that were forwarded to the backend")                \
+	X(backend_sent_bytes, COUNTER, "pool, backend", "Bytes of these packets' frames, as they arrived")             \
+	X(backend_requests, COUNTER, "pool, backend, method, dialog", "SIP requests over UDP to the backend")          \
+	X(backend_responses, COUNTER, "pool, backend", "SIP responses over UDP to the backend")                        \
+	X(backend_not_sip_datagrams, COUNTER, "pool, backend", "UDP datagrams to the backend that are not SIP")
+
+#define METRIC_VALUE(name, type, labels, help) METRIC_##name,
+enum metric {
+	METRICS(METRIC_VALUE) METRIC_COUNT
+};
+#undef METRIC_VALUE
+
+struct metric_text {
+	const char *name; /* with prefix and suffix: "sipxdp_packets_total" */
+	enum metric_type type;
+	const char *labels;
+	const char *help;
+};
+
+extern const struct metric_text metric_texts[METRIC_COUNT];
+
+/* --- the numbers */
+
+struct metrics_interface {
+	char name[IFNAMSIZ];
+	const char *mode;
+};
+
+struct metrics_service {
+	char name[NAME_SIZE];
+	struct service_traffic traffic;
+};
+
+struct metrics_pool {
+	char name[NAME_SIZE];
+	uint64_t backends, serving, fail_open, migrating;
+};
+
+/* Latencies are in us. */
+struct metrics_backend {
+	char pool[NAME_SIZE], name[NAME_SIZE];
+	enum backend_state state;
+	double share; /* 0 to 1 */
+	uint64_t weight, gaining, losing, releasing, calls, connections;
+	uint64_t passed, failed, latency_last, latency_mean, latency_p95;
+	struct backend_traffic traffic;
+};
+
+#define METRICS_PUNTS 12
+
+struct metrics {
+	const char *version;
+	uint64_t started; /* s since the epoch */
+	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, tracked_calls_limit;
+	struct verdict_counters verdicts;
+	struct metrics_punt {
+		const char *result;
+		uint64_t packets;
+	} punts[METRICS_PUNTS + 1]; /* NULL ends them */
+	struct metrics_interface *interfaces;
+	struct metrics_service *services;
+	struct metrics_pool *pools;
+	struct metrics_backend *backends;
+	size_t interface_count, service_count, pool_count, backend_count;
+};
+
+#define METRICS_TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+#define METRICS_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* The text of all metrics, to be freed, and its length. */
+char *metrics_write(const struct metrics *metrics, bool openmetrics, size_t *length);
+
+/* Frees the arrays. */
+void metrics_free(struct metrics *metrics);

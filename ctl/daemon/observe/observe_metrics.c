@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /metrics: collects the numbers under the lock, and writes their text without it. */
+#include <stdio.h>
+#include <string.h>
+#include "core/base/memory.h"
+#include "core/observe/metrics.h"
+#include "ctl/daemon/control/report.h"
+#include "ctl/daemon/log.h"
+#include "ctl/daemon/tracked_calls.h"
+#include "observe_private.h"
+
+static void collect_interfaces(const struct daemon *daemon, struct metrics *metrics)
+{
+	const struct config *config = daemon->farm->config;
+	struct metrics_interface *interface;
+
+	metrics->interfaces = allocate(config->interface_count, sizeof(*metrics->interfaces));
+	for (size_t i = 0; i < config->interface_count; i++) {
+		interface = &metrics->interfaces[metrics->interface_count++];
+		snprintf(interface->name, sizeof(interface->name), "%s", config->interfaces[i]);
+		interface->mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+	}
+}
+
+static void collect_services(const struct daemon *daemon, struct metrics *metrics)
+{
+	const struct farm *farm = daemon->farm;
+
+	metrics->services = allocate(farm->config->service_count, sizeof(*metrics->services));
+	for (size_t i = 0; i < farm->config->service_count; i++) {
+		struct metrics_service *service = &metrics->services[metrics->service_count++];
+
+		memcpy(service->name, farm->config->services[i].name, NAME_SIZE);
+		maps_service_traffic(daemon->maps, farm->service_ids[i], &service->traffic);
+	}
+}
+
+static void collect_probes(
+	const struct daemon *daemon, const struct backend_record *record, struct metrics_backend *out)
+{
+	const struct health_state *state = probes_health(daemon->probes, record->pool, record->name, &record->address);
+	struct latency latency = state ? health_latency(state) : record->latency;
+
+	out->passed = state ? state->passed : 0;
+	out->failed = state ? state->failed : 0;
+	out->latency_last = latency.last;
+	out->latency_mean = latency.mean;
+	out->latency_p95 = latency.p95;
+}
+
+static void collect_backend(const struct daemon *daemon, const struct farm_backend *backend,
+	const struct slot_counts *slots, struct metrics_backend *out)
+{
+	const struct backend_record *record = &backend->record;
+	const struct call_counts calls = tracked_calls_of(daemon->calls, daemon, backend->id);
+
+	memcpy(out->pool, record->pool, NAME_SIZE);
+	memcpy(out->name, record->name, NAME_SIZE);
+	out->state = record->state;
+	out->weight = record->weight;
+	out->share = (double)slots->owned / daemon->running->contract.slots;
+	out->gaining = slots->gaining;
+	out->losing = slots->losing;
+	out->releasing = slots->releasing;
+	out->calls = calls.calls;
+	out->connections = calls.connections;
+	collect_probes(daemon, record, out);
+	maps_backend_traffic(daemon->maps, backend->id, &out->traffic);
+}
+
+static void collect_pool(const struct daemon *daemon, const struct farm_pool *pool, struct metrics *metrics)
+{
+	struct metrics_pool *out = &metrics->pools[metrics->pool_count++];
+	struct slot_counts *slots = report_count_slots(daemon, pool->id);
+
+	memcpy(out->name, pool->config->name, NAME_SIZE);
+	out->backends = report_backends(pool);
+	out->serving = report_serving(daemon, pool);
+	out->fail_open = pool->fail_open;
+	out->migrating = daemon->running->pools[pool->id].migrating;
+	metrics->backends =
+		reallocate(metrics->backends, metrics->backend_count + out->backends, sizeof(*metrics->backends));
+	for (size_t i = 0; i < pool->count; i++)
+		if (farm_backend_exists(&pool->backends[i])) {
+			struct metrics_backend *backend = &metrics->backends[metrics->backend_count++];
+
+			*backend = (struct metrics_backend){0};
+			collect_backend(daemon, &pool->backends[i], &slots[pool->backends[i].id], backend);
+		}
+	free(slots);
+}
+
+/* The worker may release the lock after each pool. Only the worker replaces the farm, so the pools remain. */
+static void collect_pools(const struct daemon *daemon, struct metrics *metrics)
+{
+	const struct farm *farm = daemon->farm;
+
+	metrics->pools = allocate(farm->config->pool_count, sizeof(*metrics->pools));
+	for (size_t i = 0; i < farm->config->pool_count; i++) {
+		collect_pool(daemon, &farm->pools[i], metrics);
+		worker_yield(daemon->worker);
+	}
+}
+
+static void collect_punts(const struct daemon *daemon, struct metrics *metrics)
+{
+	const struct punt_counts counts = punt_counts(daemon->punt_handler);
+	const struct metrics_punt punts[] = {
+		{"fragment_held", counts.held},
+		{"fragment_sent", counts.sent},
+		{"fragment_timed_out", counts.timed_out},
+		{"fragment_displaced", counts.displaced},
+		{"fragment_duplicate", counts.duplicates},
+		{"fragment_late", counts.late_fragments},
+		{"fragment_unsent", counts.unsent},
+		{"oversize_late", counts.late_oversize},
+		{"oversize_fragmented", counts.fragmented},
+		{"oversize_answered", counts.answered},
+		{"oversize_refused", counts.refused},
+	};
+
+	_Static_assert(sizeof(punts) <= sizeof(metrics->punts) - sizeof(punts[0]), "METRICS_PUNTS is too small");
+	memcpy(metrics->punts, punts, sizeof(punts));
+}
+
+void observe_metrics(struct daemon *daemon, enum observe_format format, struct observe_page *page)
+{
+	struct metrics metrics = {
+		.version = SIPXDP_VERSION,
+		.started = daemon->started,
+		.log_lines_lost = log_lost(),
+		.longest_turn = worker_longest_turn(daemon->worker),
+		.reconcile_pending = daemon->unreconciled || daemon->on_next_maps,
+		.tracked_calls_limit = daemon->running->contract.tracked_calls,
+	};
+
+	maps_verdicts(daemon->maps, &metrics.verdicts);
+	collect_punts(daemon, &metrics);
+	collect_interfaces(daemon, &metrics);
+	collect_services(daemon, &metrics);
+	collect_pools(daemon, &metrics);
+	worker_unlock(daemon->worker);
+	page->type = format == OBSERVE_OPENMETRICS ? METRICS_TYPE_OPENMETRICS : METRICS_TYPE_PROMETHEUS;
+	page->text = metrics_write(&metrics, format == OBSERVE_OPENMETRICS, &page->length);
+	metrics_free(&metrics);
+	worker_lock(daemon->worker);
+}
