@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See sip_guard.h. */
 
 #include <stdlib.h>
 #include <string.h>

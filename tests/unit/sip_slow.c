@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See sip_slow.h. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,7 @@ bool slow_is_blank(char c)
 	return slow_is_space(c) && c != '\r' && c != '\n';
 }
 
-/* Where the first line begins; length if this is no SIP. */
+/* The offset of the first line; `length` if the message is not SIP. */
 static size_t start_line(const char *text, size_t length)
 {
 	size_t at = 0, end;
@@ -30,7 +29,7 @@ static size_t start_line(const char *text, size_t length)
 	return end < length && text[end] == ' ' && end - at < SIP_METHOD_WORDS * 8 ? at : length;
 }
 
-/* The colon behind a name, if that is what the line at `at` begins with; else 0. */
+/* The offset of the colon after the name, if the line at `at` begins with the name; else 0. */
 static size_t colon_of(const char *text, size_t length, size_t at, const char *name)
 {
 	if (!name || length - at < strlen(name) || strncasecmp(text + at, name, strlen(name)) != 0)
@@ -63,7 +62,7 @@ enum sip_result slow_header(const char *text, size_t length, const char *name, c
 	}
 }
 
-/* A header's value in one line: a NUL-terminated copy. *cut: the text is over before it. */
+/* A copy of the value of a header, unfolded and NUL-terminated. *cut: the text ends before the value does. */
 static char *unfold(const char *text, size_t length, size_t at, bool *cut)
 {
 	char *line = calloc(1, length + 1), *end = line;
@@ -83,7 +82,7 @@ static char *unfold(const char *text, size_t length, size_t at, bool *cut)
 	return line;
 }
 
-/* Behind a quoted string that begins at `p`; its end is that of the value if there is no other. */
+/* The position after the quoted string at `p`; the end of the value if it is not closed. */
 static const char *skip_quoted(const char *p)
 {
 	for (p++; *p && *p != '"'; p++) {

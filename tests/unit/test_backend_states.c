@@ -30,7 +30,7 @@ Test(backend_states, a_failed_neighbour_loses_only_its_own_slots)
 	own = world_slots_of(&world, world_backend(&world, "px1")->id);
 	farm_set_route(world_backend(&world, "px1"), &failed);
 	world_reconcile(&world, &moved);
-	cr_assert_eq(moved, 0, "the others may be gone as well");
+	cr_assert_eq(moved, 0, "the other neighbours may have failed, too");
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_SUSPECTED);
 	world_backend(&world, "px2")->neighbour_asked = world.now;
 	world_backend(&world, "px3")->neighbour_asked = world.now;
@@ -48,17 +48,17 @@ Test(backend_states, a_probed_backend_owns_no_slot_until_it_answers)
 	uint32_t moved;
 
 	world_start(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)));
-	cr_assert_eq(world_slots_of(&world, 0), 0, "nobody was heard of: all may be there");
+	cr_assert_eq(world_slots_of(&world, 0), 0, "without any result all count as up");
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_reconcile(&world, &moved);
-	cr_assert_eq(moved, 0, "at a first start none loses slots to the first that answers");
+	cr_assert_eq(moved, 0, "at a first start the first response moves no slots");
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2) "," PX(3)), FARM_RELOAD);
 	world_set_routes(&world, ROUTE_READY);
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_reconcile(&world, &moved);
-	cr_assert_eq(moved, 0, "one that is added is still to answer");
+	cr_assert_eq(moved, 0, "the added backend has not responded yet");
 	world_load(&world, PROBED("min_alive: 0, backends: [" PX(1) "," PX(2)), FARM_RELOAD);
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
@@ -66,22 +66,22 @@ Test(backend_states, a_probed_backend_owns_no_slot_until_it_answers)
 	cr_assert_str_eq(farm_reason(world.farm, &world.farm->pools[0], world_backend(&world, "px1")), "no answer");
 	world_set_health(&world, "px2", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(world_slots_of(&world, 0), world_contract.slots,
-		"nobody is left, and with min_alive: 0 that is believed");
+	cr_assert_eq(world_slots_of(&world, 0), world_contract.slots, "all are down, and min_alive: 0 accepts that");
 }
 
 Test(backend_states, below_min_alive_the_pool_fails_open)
 {
 	world_start(&world, PROBED("min_alive: 50, backends: [" PX(1) "," PX(2) "," PX(3)));
-	cr_assert_eq(world_slots_of(&world, 0), 0, "at a first start nobody has answered yet");
+	cr_assert_eq(world_slots_of(&world, 0), 0, "at a first start no backend has responded");
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_set_health(&world, "px2", HEALTH_UP);
 	world_set_health(&world, "px3", HEALTH_UP);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "two of three is enough");
+	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "two of three are enough");
 	world_set_health(&world, "px2", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px1")->id), 0, "one of three is not: all are kept");
+	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px1")->id), 0,
+		"one of three is too few: the pool fails open");
 	cr_assert_gt(world_slots_of(&world, world_backend(&world, "px2")->id), 0);
 	cr_assert(world.farm->pools[0].fail_open);
 }
@@ -147,7 +147,7 @@ Test(backend_states, a_pause_without_probes_clears_their_results)
 	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP);
 	world_load(&world, probed, FARM_RELOAD);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until they say otherwise");
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP, "it serves until probes fail");
 }
 
 Test(backend_states, an_unreachable_pool_keeps_its_slots)
@@ -180,7 +180,7 @@ Test(backend_states, neighbours_that_fail_together_are_down_when_others_respond)
 	world_backend(&world, "px3")->neighbour_asked = world.now + 100;
 	world.now += 11000;
 	world_reconcile(&world, &moved);
-	cr_assert_eq(moved, 0, "two rounds of requests have not passed twice");
+	cr_assert_eq(moved, 0, "the second check of the neighbours is not complete");
 	world.now += 2000;
 	world_reconcile(&world, &moved);
 	cr_assert_eq(world_slots_of(&world, world_backend(&world, "px3")->id), world_contract.slots);
@@ -213,6 +213,6 @@ Test(backend_states, a_route_through_a_vlan_device_is_refused)
 	strcpy(route.interface, "eth0");
 	farm_set_route(world_backend(&world, "px1"), &route);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(
-		world_backend(&world, "px1")->record.state, STATE_UP, "it is one of ours: packets leave as they came");
+	cr_assert_eq(world_backend(&world, "px1")->record.state, STATE_UP,
+		"the balancer is attached there: packets leave unchanged");
 }

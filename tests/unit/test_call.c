@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whether a call goes on, from the messages of it that pass the balancer. Rows are calls as they
- * look on the wire; each message says what must be known after it. */
+/* Whether a call is live, from those of its messages that pass the balancer. Each row is a call as it looks on the
+ * wire, with the expected state after each message. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 static const __u64 hash_key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
-/* One message, from which the usual headers follow; and whether the call goes on after it. */
+/* The variable parts of one message, and whether the call is live after it. */
 struct message {
 	const char *line;
 	const char *via; /* what follows "Via:" */
@@ -61,7 +61,7 @@ struct message {
 		"SIP/2.0 " code " Text", VIA("px"), ALICE, to, "1 " method, is, ""                                     \
 	}
 
-/* What the headers of one message may cost. */
+/* The budget for the headers of one message. */
 static __u16 budget;
 
 static __u32 parameter(struct sip_text t, __u32 colon, __u64 name, bool *found)
@@ -135,36 +135,35 @@ static const struct {
 	const char *name;
 	struct message messages[MESSAGES];
 } calls[] = {
-	{"a call from its beginning to its end",
-		{NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), WITHIN("BYE", "3", OVER)}},
+	{"a complete call", {NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), WITHIN("BYE", "3", OVER)}},
 	{"the callee hangs up", {NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), BACK("BYE", "9", OVER)}},
-	{"a call that was there", {WITHIN("BYE", "3", OVER)}},
-	{"a call that was there, with a re-INVITE",
+	{"an earlier call", {WITHIN("BYE", "3", OVER)}},
+	{"an earlier call with a re-INVITE",
 		{WITHIN("INVITE", "3", LIVE), WITHIN("ACK", "4", LIVE), WITHIN("UPDATE", "5", LIVE),
 			BACK("INFO", "6", LIVE), WITHIN("BYE", "7", OVER)}},
 	{"an INVITE that fails", {NEW("INVITE", "1", LIVE), ACK("1", TAGGED("x"), OVER), ACK("1", TAGGED("x"), OVER)}},
 	{"credentials", {NEW("INVITE", "1", LIVE), ACK("1", TAGGED("x"), OVER), AGAIN("INVITE", "2", LIVE),
 				ACK_AGAIN("3", TAGGED("b1"), LIVE), WITHIN("BYE", "4", OVER)}},
-	{"credentials, and what was sent before them comes behind them",
+	{"credentials, followed by late messages of the first INVITE",
 		{NEW("INVITE", "1", LIVE), AGAIN("INVITE", "2", LIVE), ACK("1", TAGGED("x"), LIVE),
 			NEW("INVITE", "1", LIVE), ACK_AGAIN("3", TAGGED("b1"), LIVE), WITHIN("BYE", "4", OVER),
 			AGAIN("INVITE", "2", OVER), ACK("1", TAGGED("x"), OVER)}},
-	{"credentials, and they fail, too",
+	{"credentials that are refused",
 		{NEW("INVITE", "1", LIVE), AGAIN("INVITE", "2", LIVE), ACK("1", TAGGED("x"), LIVE),
 			ACK_AGAIN("2", TAGGED("y"), OVER), AGAIN("INVITE", "2", OVER)}},
-	{"an INVITE that failed comes again late",
+	{"a late retransmission of a failed INVITE",
 		{NEW("INVITE", "1", LIVE), ACK("1", TAGGED("x"), OVER), NEW("INVITE", "1", OVER)}},
 	{"a cancelled call", {NEW("INVITE", "1", LIVE), NEW("CANCEL", "1", LIVE), ACK("1", TAGGED("b1"), OVER)}},
-	{"a cancelled call of which the INVITE was not seen", {NEW("CANCEL", "1", LIVE), ACK("1", TAGGED("b1"), OVER)}},
-	{"a call is cancelled after PRACK and UPDATE",
+	{"a cancelled call whose INVITE was not seen", {NEW("CANCEL", "1", LIVE), ACK("1", TAGGED("b1"), OVER)}},
+	{"a call that is cancelled after PRACK and UPDATE",
 		{NEW("INVITE", "1", LIVE), WITHIN("PRACK", "2", LIVE), WITHIN("UPDATE", "3", LIVE),
 			NEW("CANCEL", "1", LIVE), ACK("1", TAGGED("b2"), OVER)}},
-	{"... of which the INVITE was not seen",
+	{"... whose INVITE was not seen",
 		{WITHIN("PRACK", "2", LIVE), NEW("CANCEL", "1", LIVE), ACK("1", TAGGED("b1"), OVER)}},
-	{"a CANCEL that comes too late for a call of which the INVITE was not seen",
+	{"a CANCEL that is too late, for a call whose INVITE was not seen",
 		{ACK("2", TAGGED("b1"), LIVE), NEW("CANCEL", "1", LIVE), WITHIN("BYE", "3", OVER),
 			NEW("CANCEL", "1", OVER)}},
-	{"a CANCEL that comes too late: the ACK is that of a success",
+	{"a CANCEL that is too late: the ACK belongs to a success",
 		{NEW("INVITE", "1", LIVE), NEW("CANCEL", "1", LIVE), ACK("2", TAGGED("b1"), LIVE),
 			NEW("CANCEL", "1", LIVE), WITHIN("BYE", "3", OVER)}},
 	{"a re-INVITE that is cancelled",
@@ -173,35 +172,36 @@ static const struct {
 	{"a re-INVITE that is refused",
 		{NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), WITHIN("INVITE", "3", LIVE),
 			ANSWER("488", "INVITE", TAGGED("b1"), LIVE), WITHIN("ACK", "3", LIVE)}},
-	{"a fork: one leg of two is hung up",
+	{"a fork with two legs, one of which ends",
 		{NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), ACK("3", TAGGED("b2"), LIVE),
 			WITHIN("BYE", "4", LIVE), {REQUEST("BYE"), VIA("5"), ALICE, TAGGED("b2"), "3 BYE", OVER, ""}}},
-	{"a fork with three legs: which go on is not known",
+	{"a fork with three legs: which of them are live is unknown",
 		{NEW("INVITE", "1", LIVE), ACK("2", TAGGED("b1"), LIVE), ACK("3", TAGGED("b2"), LIVE),
 			ACK("4", TAGGED("b3"), LIVE), WITHIN("BYE", "5", LIVE)}},
-	{"what comes again after the BYE",
+	{"retransmissions after the BYE",
 		{WITHIN("UPDATE", "1", LIVE), WITHIN("BYE", "2", OVER), WITHIN("UPDATE", "1", OVER)}},
-	{"a BYE by TCP: its answer passes", {WITHIN("UPDATE", "1", LIVE), ANSWER("200", "BYE", TAGGED("b1"), OVER)}},
-	{"a BYE that wants credentials", {WITHIN("UPDATE", "1", LIVE), ANSWER("407", "BYE", TAGGED("b1"), LIVE)}},
-	{"answers only, and the callee is busy",
+	{"a BYE over TCP, whose response passes",
+		{WITHIN("UPDATE", "1", LIVE), ANSWER("200", "BYE", TAGGED("b1"), OVER)}},
+	{"a BYE that needs credentials", {WITHIN("UPDATE", "1", LIVE), ANSWER("407", "BYE", TAGGED("b1"), LIVE)}},
+	{"only responses: the callee is busy",
 		{ANSWER("100", "INVITE", BOB, OVER), ANSWER("180", "INVITE", TAGGED("b1"), LIVE),
 			ANSWER("486", "INVITE", TAGGED("b1"), OVER)}},
-	{"answers only, of two callees",
+	{"only responses, of two callees",
 		{ANSWER("180", "INVITE", TAGGED("b1"), LIVE), ANSWER("180", "INVITE", TAGGED("b2"), LIVE),
 			ANSWER("486", "INVITE", TAGGED("b1"), LIVE), ANSWER("200", "INVITE", TAGGED("b2"), LIVE),
 			ANSWER("200", "BYE", TAGGED("b2"), OVER)}},
-	{"answers only, and it is answered",
+	{"only responses: the call is answered",
 		{ANSWER("200", "INVITE", TAGGED("b1"), LIVE), ANSWER("200", "BYE", TAGGED("b1"), OVER)}},
 	{"a subscription",
 		{NEW("SUBSCRIBE", "1", LIVE), WITHIN("SUBSCRIBE", "2", LIVE),
 			{REQUEST("SUBSCRIBE"), VIA("3"), ALICE, TAGGED("b1"), "3 SUBSCRIBE", OVER, "Expires: 0\r\n"}}},
-	{"a subscription that asks once",
+	{"a subscription that polls once",
 		{{REQUEST("SUBSCRIBE"), VIA("3"), ALICE, BOB, "3 SUBSCRIBE", OVER, "Expires:0\r\n"}}},
 	{"no calls", {NEW("REGISTER", "1", OVER), NEW("OPTIONS", "2", OVER), NEW("MESSAGE", "3", OVER),
 			     ANSWER("200", "OPTIONS", TAGGED("b1"), OVER), NEW("PUBLISH", "4", OVER)}},
 };
 
-Test(call, goes_on_or_is_over)
+Test(call, is_live_or_has_ended)
 {
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		struct dialogs call = {};
@@ -209,16 +209,16 @@ Test(call, goes_on_or_is_over)
 		for (size_t j = 0; j < MESSAGES && calls[i].messages[j].line; j++) {
 			take(&call, &calls[i].messages[j]);
 			cr_expect_eq(call_is_live(&call), calls[i].messages[j].live, "%s: after message %zu it %s",
-				calls[i].name, j + 1, call_is_live(&call) ? "goes on" : "is over");
+				calls[i].name, j + 1, call_is_live(&call) ? "is live" : "has ended");
 		}
 	}
 }
 
-/* Ways to write a Via. The ACK of a success has another branch; it must never be taken for that
- * of a failure, however the branch is written. */
+/* Spellings of a Via. The ACK of a success has a different branch than that of a failure; the two must never be
+ * confused. */
 static const struct {
 	const char *before, *after;
-	bool known; /* is the branch found? Else all that can be said is that the call goes on */
+	bool known; /* the branch is found; otherwise the call counts as live */
 } vias[] = {
 	{" SIP/2.0/UDP h;branch=", "", true},
 	{" SIP/2.0/UDP host:5060 ;branch=", "", true},
@@ -232,7 +232,7 @@ static const struct {
 	{" SIP/2.0/UDP host:5060;i=", "", false},
 };
 
-Test(call, branches_as_they_may_be_written)
+Test(call, spellings_of_branches)
 {
 	for (size_t i = 0; i < sizeof(vias) / sizeof(*vias); i++) {
 		char first[128], second[128];
@@ -253,8 +253,8 @@ Test(call, branches_as_they_may_be_written)
 	}
 }
 
-/* However a message is cut, nothing is read behind its end, and no call ends by it. */
-Test(call, a_message_that_is_cut_ends_no_call)
+/* A truncated message is not read beyond its end, and ends no call. */
+Test(call, a_truncated_message_ends_no_call)
 {
 	static const char text[] = "BYE sip:bob@example.com SIP/2.0\r\nv: SIP/2.0/UDP host;branch=z9hG4bK1\r\n"
 				   "t: <sip:bob@example.com>;tag=b1\r\nf: <sip:alice@example.com>;tag=a1\r\n"
@@ -273,7 +273,7 @@ Test(call, a_message_that_is_cut_ends_no_call)
 		part = parameter(t, lines.colon[SIP_TO], SIP_TAG_NAME, &found);
 		whole = parameter(sip_text((const __u8 *)text, (const __u8 *)text + length, length, 0),
 			lines.colon[SIP_TO], SIP_TAG_NAME, &found);
-		cr_expect(!part || part == whole, "cut at %zu: another tag", cut);
+		cr_expect(!part || part == whole, "cut at %zu: a different tag", cut);
 		cr_expect_eq(lines.at == SIP_HEADERS_END, cut == length || cut == length - 1, "cut at %zu", cut);
 		cseq_method(t, lines.colon[SIP_CSEQ], &number);
 		expires_now(t, lines.colon[SIP_EXPIRES]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The hash that chooses slots: it spreads what phones and proxies send over the slots as
- * evenly as chance would, under every key, and gives for ever what it gave. */
+/* The hash that selects slots: with every key it spreads real Call-IDs and sources over the slots like a random
+ * function, and its values never change. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A Call-ID as the scanner hashes it: eight bytes a word, with zeros behind the last byte. */
+/* Hashes a Call-ID like the scanner: words of eight bytes, the last one padded with zeros. */
 static uint64_t hash_of(const char *id, size_t length, const __u64 key[2])
 {
 	struct hash hash = hash_start(key);
@@ -37,8 +37,8 @@ static void random_key(struct rng *rng, __u64 key[2])
 	key[1] = rng_bits(rng);
 }
 
-/* Are the slots as even as chance would have them? Chi-square, which for so many slots is
- * normally distributed, no more than five standard deviations above its mean. */
+/* Returns whether the slots are as even as random ones: chi-square, which for so many slots is normally
+ * distributed, is at most five standard deviations above its mean. */
 static void check_even(const char *what, const uint64_t *hashes, size_t total, size_t slots)
 {
 	uint32_t *counts = calloc(slots, sizeof(*counts));
@@ -71,7 +71,7 @@ static void padded(uint32_t n, struct rng *rng, char *id)
 	sprintf(id, "%016u", n);
 }
 
-/* sipp's own. */
+/* The Call-IDs of sipp. */
 static void sipp(uint32_t n, struct rng *rng, char *id)
 {
 	(void)rng;
@@ -85,7 +85,7 @@ static void uuid(uint32_t n, struct rng *rng, char *id)
 		0x8000 | rng_below(rng, 0x4000), rng_bits(rng) >> 16);
 }
 
-/* UUIDs of one host, made from the time. */
+/* Time-based UUIDs of one host. */
 static void uuid_of_time(uint32_t n, struct rng *rng, char *id)
 {
 	(void)rng;
@@ -120,18 +120,18 @@ static const struct {
 	const char *name;
 	void (*make)(uint32_t n, struct rng *rng, char *id);
 } families[] = {
-	{"sequential numbers at a host", sequential},
+	{"sequential numbers and a host", sequential},
 	{"padded numbers", padded},
 	{"sipp's", sipp},
 	{"random UUIDs", uuid},
-	{"UUIDs of the time", uuid_of_time},
+	{"time-based UUIDs", uuid_of_time},
 	{"random hexadecimal", hexadecimal},
 	{"a hexadecimal counter", hexadecimal_counter},
 	{"a common beginning", common_beginning},
 	{"a common end", common_end},
 };
 
-/* The keys of the tests: random ones, and what somebody might type. */
+/* The keys of the tests: random ones, and ones that an operator might type. */
 static void nth_key(uint32_t n, __u64 key[2])
 {
 	struct rng rng = rng_start(rng_seed(), n);
@@ -206,8 +206,8 @@ Test(hash, spreads_sources_evenly)
 		free(hashes[i]);
 }
 
-/* Whoever changes these moves every call of every running group of balancers. */
-Test(hash, gives_what_it_always_gave)
+/* A change of these values moves every call of every running group of balancers. */
+Test(hash, values_never_change)
 {
 	static const __u64 key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 	static const struct {
@@ -228,14 +228,13 @@ Test(hash, gives_what_it_always_gave)
 	cr_expect_eq(hash_source(&ipv4_source, htons(5060), key), 0x442308dee1003da2, "IPv4 0x%llx",
 		hash_source(&ipv4_source, htons(5060), key));
 	cr_expect_eq(hash_source_ipv4(hash_start_ipv4(key), &ipv4_source, htons(5060), key), 0x442308dee1003da2,
-		"IPv4, the shorter way");
+		"IPv4, by the shorter function");
 	cr_expect_eq(hash_source(&ipv6_source, htons(5060), key), 0x1aca77515c445ec1, "IPv6 0x%llx",
 		hash_source(&ipv6_source, htons(5060), key));
 }
 
-/* Every bit of the key matters: with one changed, slots agree as often as by chance, once in
- * 4,096 Call-IDs. */
-Test(hash, every_bit_of_the_key_matters)
+/* After a change of one bit of the key, slots agree only by chance: for one in 4,096 Call-IDs. */
+Test(hash, every_bit_of_the_key_counts)
 {
 	__u64 key[2], other[2];
 	char id[ID_SIZE];
@@ -254,8 +253,8 @@ Test(hash, every_bit_of_the_key_matters)
 	}
 }
 
-/* Who does not know the key cannot find Call-IDs that share a slot: no two bits of a Call-ID
- * cancel each other under more keys than chance has it. */
+/* Without the key nobody can construct Call-IDs that share a slot: changes of two bits of a Call-ID cancel each
+ * other only with as many keys as by chance. */
 Test(hash, no_two_changes_cancel_each_other)
 {
 	static const char id[] = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";

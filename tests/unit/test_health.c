@@ -13,22 +13,22 @@ static const struct {
 	const char *results;
 	const char *health;
 } rows[] = {
-	{"one success is enough for one that is new", 3, 2, HEALTH_UNKNOWN, "+", "u"},
-	{"a new one that fails is not down before it has failed so often", 3, 2, HEALTH_UNKNOWN, "---", "??d"},
-	{"a new one with failures first", 3, 2, HEALTH_UNKNOWN, "--+", "??u"},
-	{"failures in a row, not in sum", 3, 2, HEALTH_UP, "--+--+---", "uuuuuuuud"},
-	{"successes in a row, not in sum", 3, 3, HEALTH_DOWN, "++-++-+++", "ddddddddu"},
+	{"one success is enough for a new backend", 3, 2, HEALTH_UNKNOWN, "+", "u"},
+	{"a new backend is down only after `fall` failures", 3, 2, HEALTH_UNKNOWN, "---", "??d"},
+	{"a new backend with failures before the first success", 3, 2, HEALTH_UNKNOWN, "--+", "??u"},
+	{"only consecutive failures count", 3, 2, HEALTH_UP, "--+--+---", "uuuuuuuud"},
+	{"only consecutive successes count", 3, 3, HEALTH_DOWN, "++-++-+++", "ddddddddu"},
 	{"down and up again", 2, 2, HEALTH_UNKNOWN, "+--++--", "uudduud"},
-	{"at once, both ways", 1, 1, HEALTH_UNKNOWN, "-+-+", "dudu"},
+	{"rise and fall of 1", 1, 1, HEALTH_UNKNOWN, "-+-+", "dudu"},
 	{"up before a restart: stays up", 3, 2, HEALTH_UP, "--", "uu"},
 	{"up before a restart: down by the same rule", 3, 2, HEALTH_UP, "---", "uud"},
 	{"down before a restart: stays down", 3, 2, HEALTH_DOWN, "+-+-", "dddd"},
 	{"down before a restart: up by the same rule", 3, 2, HEALTH_DOWN, "++", "du"},
-	{"what the balancer cannot ask is no result", 2, 2, HEALTH_UP, "-!!-+!+",
+	{"a probe that the balancer cannot send is not a result", 2, 2, HEALTH_UP, "-!!-+!+",
 		"uuuddd"
 		"u"},
-	{"nor does it make one known", 1, 1, HEALTH_UNKNOWN, "!!!", "???"},
-	{"a long row of failures", 3, 1, HEALTH_UP, "--------+",
+	{"... and does not change an unknown state", 1, 1, HEALTH_UNKNOWN, "!!!", "???"},
+	{"a long series of failures", 3, 1, HEALTH_UP, "--------+",
 		"uudddddd"
 		"u"},
 };
@@ -61,7 +61,7 @@ Test(health, a_probe_that_cannot_be_sent_is_reported_once)
 	cr_expect_str_eq(state.trouble, "");
 }
 
-Test(health, follows_results_in_a_row)
+Test(health, consecutive_results_decide)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct config_probe probe = {.fall = rows[i].fall, .rise = rows[i].rise};
@@ -189,7 +189,7 @@ Test(health, latency_is_that_of_the_latest_responses)
 	expect_latency(&state, ~0u, (20800 - 10 + (uint64_t)~0u) / 64, 620);
 }
 
-Test(health, ninety_five_per_cent_of_few)
+Test(health, percentile_of_few_responses)
 {
 	static const struct {
 		uint32_t count, p95; /* of responses with latencies 1, 2, ... */
@@ -218,7 +218,7 @@ static const struct {
 	{"answers", HEALTH_UP, "++", {.known = true, .recovered = true, .answered = 4000}},
 	{"a failure is not enough", HEALTH_UP, "+-",
 		{.known = true, .failing = true, .recovered = true, .answered = 2000, .began = 4000, .failed = 4000}},
-	{"three are", HEALTH_UP, "+---",
+	{"three failures are", HEALTH_UP, "+---",
 		{.known = true,
 			.failing = true,
 			.enough = true,
@@ -226,11 +226,11 @@ static const struct {
 			.answered = 2000,
 			.began = 4000,
 			.failed = 8000}},
-	{"... and an answer is the end of it, but not of being down", HEALTH_UP, "+---+",
+	{"... one response ends the failure, but the state stays down", HEALTH_UP, "+---+",
 		{.known = true, .unsteady = true, .answered = 10000, .began = 4000, .failed = 8000}},
-	{"... and two are", HEALTH_UP, "+---++",
+	{"... two responses are enough", HEALTH_UP, "+---++",
 		{.known = true, .recovered = true, .unsteady = true, .answered = 12000, .began = 4000, .failed = 8000}},
-	{"another failure after that begins anew", HEALTH_UP, "+---++-",
+	{"a later failure starts again", HEALTH_UP, "+---++-",
 		{.known = true,
 			.failing = true,
 			.recovered = true,

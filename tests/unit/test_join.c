@@ -384,9 +384,9 @@ Test(join, life_of_a_server)
 			"px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
 		{"not silent yet", 6, NULL, 0, "", false, "px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
 		{"one is silent", 1, NULL, 0, "", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1"},
-		{"the other has leave", 2, "action=shutdown; pool=proxies; name=px5", 200, "leaving", true,
+		{"the other one shuts down", 2, "action=shutdown; pool=proxies; name=px5", 200, "leaving", true,
 			"px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
-		{"... and goes on to live", 6, "action=heartbeat; pool=proxies; name=px5", 200, "heard", false,
+		{"... and still sends heartbeats", 6, "action=heartbeat; pool=proxies; name=px5", 200, "heard", false,
 			"px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
 		{"heard again, just in time", 1, "action=heartbeat; " PX4, 200, "heard", true,
 			"px4@10.0.0.14 x0, px5@10.0.0.15 x1 leaving"},
@@ -670,7 +670,7 @@ Test(join, clocks_that_differ)
 		const char *farm; /* after 6 s */
 	} rows[] = {
 		{"the server's clock is ahead", 3600, "px4@10.0.0.14 x1"},
-		{"... and goes on", 3606, "px4@10.0.0.14 x1"},
+		{"... and continues", 3606, "px4@10.0.0.14 x1"},
 		{"the same second again", 3606, "px4@10.0.0.14 x1 silent"},
 		{"an earlier one, recorded", 3603, "px4@10.0.0.14 x1 silent"},
 		{"long before", -3600, ""},

@@ -35,45 +35,44 @@ struct story {
 
 static const struct story stories[] = {
 	{"a first owner has the slot at once", {{0, A, ALL, A, 0, "there are no calls yet"}}},
-	{"a planned change records, moves, settles",
+	{"a planned change records, moves and ends",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{41, B, ALL, A, A, "not quite 32"},
 			{42, B, ALL, B, A, "moved"},
 			{1041, B, ALL, B, A, "still"},
-			{1042, B, ALL, B, 0, "settled"},
+			{1042, B, ALL, B, 0, "done"},
 		}},
-	{"a change that is taken back while it is recorded has never been",
+	{"a change that is reverted while it records has no effect",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{20, A, ALL, A, 0, "nothing has moved"},
 		}},
-	{"a change that is taken back after it moved keeps the calls that were new meanwhile",
+	{"a change that is reverted after the move keeps the new calls",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{42, B, ALL, B, A, "moved"},
-			{50, A, ALL, A, A,
-				"at once, since all that is new was noted; and the tracked calls for B count on"},
+			{50, A, ALL, A, A, "at once, because all new calls are tracked; the tracked calls of B stay"},
 			{1049, A, ALL, A, A, "still"},
-			{1050, A, ALL, A, 0, "settled"},
+			{1050, A, ALL, A, 0, "done"},
 		}},
-	{"a second change on top of a first waits for nothing",
+	{"a second change after the first one has moved needs no recording",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{42, B, ALL, B, A, "moved"},
-			{60, C, ALL, C, A, "what is not noted is still A's"},
-			{1059, C, ALL, C, A, "the time is that of the last change"},
-			{1060, C, ALL, C, 0, "settled"},
+			{60, C, ALL, C, A, "calls that are not tracked still belong to A"},
+			{1059, C, ALL, C, A, "the time counts from the last change"},
+			{1060, C, ALL, C, 0, "done"},
 		}},
-	{"a second change while the first is recorded takes its place",
+	{"a second change during recording replaces the first one",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
-			{20, C, ALL, A, A, "recording goes on"},
+			{20, C, ALL, A, A, "recording continues"},
 			{42, C, ALL, C, A, "moved"},
 		}},
 	{"a dead owner loses the slot at once", {{0, A, ALL, A, 0, "start"}, {5, B, ALL & ~BIT(A), B, 0, "dead"}}},
@@ -81,15 +80,15 @@ static const struct story stories[] = {
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
-			{20, B, ALL & ~BIT(A), B, 0, "there are no tracked calls but for the dead"},
+			{20, B, ALL & ~BIT(A), B, 0, "all tracked calls belong to the dead backend"},
 		}},
 	{"after the death of the previous owner the owner receives the rest",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{42, B, ALL, B, A, "moved"},
-			{50, B, ALL & ~BIT(A), B, B, "tracked calls may be for anybody"},
-			{1042, B, ALL & ~BIT(A), B, 0, "settled"},
+			{50, B, ALL & ~BIT(A), B, B, "tracked calls may belong to any backend"},
+			{1042, B, ALL & ~BIT(A), B, 0, "done"},
 		}},
 	{"after the death of the new owner the next one owns the slot, and the previous owner keeps its calls",
 		{
@@ -103,23 +102,23 @@ static const struct story stories[] = {
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{42, B, ALL, B, A, "moved"},
-			{50, C, BIT(C), C, C, "tracked calls may be for anybody"},
+			{50, C, BIT(C), C, C, "tracked calls may belong to any backend"},
 		}},
-	{"the only owner takes no new calls any more",
+	{"the only owner stops accepting new calls",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, 0, ALL, A, A, "recording"},
-			{42, 0, ALL, 0, A, "what is new is turned away"},
-			{50, A, ALL, A, A, "until it does again"},
+			{42, 0, ALL, 0, A, "new calls are refused"},
+			{50, A, ALL, A, A, "until it accepts them again"},
 		}},
 	{"a previous owner dies while no backend takes new calls",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
 			{42, B, ALL, B, A, "moved"},
-			{50, 0, ALL, 0, A, "what is new is turned away"},
-			{60, 0, ALL & ~BIT(A), 0, A, "the tracked calls for B count on"},
-			{70, C, ALL & ~BIT(A), C, C, "tracked calls may be for anybody"},
+			{50, 0, ALL, 0, A, "new calls are refused"},
+			{60, 0, ALL & ~BIT(A), 0, A, "the tracked calls of B stay"},
+			{70, C, ALL & ~BIT(A), C, C, "tracked calls may belong to any backend"},
 		}},
 	{"all die",
 		{
@@ -172,7 +171,7 @@ Test(migration, one_slot)
 	}
 }
 
-Test(migration, a_step_says_when_the_next_is_due)
+Test(migration, a_step_returns_the_time_of_the_next)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	uint16_t wanted[2] = {A, A};
@@ -203,7 +202,7 @@ Test(migration, postponed_times_count_from_the_effect)
 	step_to(migration, wanted, 2, alive, &rules, 110);
 	migration_postpone(migration, 110, 125);
 	step_to(migration, wanted, 2, alive, &rules, 142);
-	cr_assert_eq(owner_of(migration, 0), B, "was recorded from 100 on");
+	cr_assert_eq(owner_of(migration, 0), B, "recording since 100");
 	cr_assert_eq(owner_of(migration, 1), A);
 	cr_assert_eq(step_to(migration, wanted, 2, alive, &rules, 150), 157);
 	step_to(migration, wanted, 2, alive, &rules, 157);
@@ -222,12 +221,12 @@ Test(migration, a_restarted_daemon_continues)
 	migration_adopt(migration, owners, previous, 500);
 	slots_drop(owners);
 	slots_drop(previous);
-	cr_assert_eq(step_to(migration, wanted, 3, alive, &rules, 500), 532, "recorded anew");
+	cr_assert_eq(step_to(migration, wanted, 3, alive, &rules, 500), 532, "recording started again");
 	cr_assert_eq(owner_of(migration, 0), A);
 	step_to(migration, wanted, 3, alive, &rules, 532);
 	cr_assert_eq(owner_of(migration, 0), B);
 	step_to(migration, wanted, 3, alive, &rules, 1500);
-	cr_assert_eq(previous_owner_of(migration, 1), 0, "settled after the whole time");
+	cr_assert_eq(previous_owner_of(migration, 1), 0, "ended after the whole time");
 	cr_assert_eq(previous_owner_of(migration, 0), A);
 	migration_free(migration);
 }
@@ -301,13 +300,13 @@ Test(migration, a_slot_with_calls_elsewhere_is_held)
 	cr_assert_eq(owner_of(migration, 0), B);
 	cr_assert_eq(previous_owner_of(migration, 0), A);
 	now = step_to(migration, &wanted, 1, alive, &holding, moved + rules.drain_timeout);
-	cr_assert(now > moved + rules.drain_timeout && now != MIGRATION_NEVER, "it is looked at again");
-	cr_assert_eq(previous_owner_of(migration, 0), B, "what is not noted is the owner's");
-	cr_assert_eq(step_to(migration, &wanted, 1, alive, &rules, now - 1), now, "and not before");
+	cr_assert(now > moved + rules.drain_timeout && now != MIGRATION_NEVER, "the next check is scheduled");
+	cr_assert_eq(previous_owner_of(migration, 0), B, "calls that are not tracked belong to the owner");
+	cr_assert_eq(step_to(migration, &wanted, 1, alive, &rules, now - 1), now, "not before");
 	now = step_to(migration, &wanted, 1, alive, &holding, now);
 	cr_assert_eq(previous_owner_of(migration, 0), B);
 	cr_assert_eq(step_to(migration, &wanted, 1, alive, &rules, now), MIGRATION_NEVER);
-	cr_assert_eq(previous_owner_of(migration, 0), 0, "the last of them has ended");
+	cr_assert_eq(previous_owner_of(migration, 0), 0, "the last call has ended");
 	migration_free(migration);
 }
 
@@ -320,7 +319,7 @@ Test(migration, a_slot_with_calls_elsewhere_is_held)
 struct call {
 	uint32_t slot;
 	uint16_t backend; /* the backend of the call; 0: no call, or any backend may continue it */
-	bool goes_on;     /* the call continues, although its backend died or the migration ended */
+	bool continues;   /* the call continues, although its backend died or the migration ended */
 	uint16_t tracked;
 	uint64_t spoke; /* time of its last message */
 };
@@ -345,7 +344,7 @@ static uint16_t steer(const struct migration *migration, struct call *call, bool
 static void say(
 	const struct migration *migration, struct call *call, uint64_t now, const bool *alive, unsigned int seed)
 {
-	bool is_new = !call->backend && !call->goes_on;
+	bool is_new = !call->backend && !call->continues;
 	bool opening = is_new || (now - call->spoke < rules.record_time && rand() % 3 == 0);
 	uint16_t backend;
 
@@ -358,7 +357,7 @@ static void say(
 		cr_assert_eq(backend, call->backend, "seed %u, at %d: a call of %u is sent to %u", seed, (int)now,
 			call->backend, backend);
 	call->backend = backend;
-	call->goes_on = false;
+	call->continues = false;
 	call->spoke = now;
 }
 
@@ -380,7 +379,7 @@ static void step_with(struct migration *migration, struct call *calls, const uin
 			call->tracked = 0;
 		if (before[call->slot] && !previous && call->backend != wanted[call->slot] && call->backend) {
 			call->backend = 0;
-			call->goes_on = true;
+			call->continues = true;
 		}
 	}
 }
@@ -421,7 +420,7 @@ static void run_calls(unsigned int seed, const struct migration_rules *with)
 		for (int j = 0; j < CALLS; j++)
 			if (calls[j].backend && !alive[calls[j].backend]) {
 				calls[j].backend = 0;
-				calls[j].goes_on = rand() % 2;
+				calls[j].continues = rand() % 2;
 			}
 		step_with(migration, calls, wanted, alive, with, now);
 		if (call->backend && rand() % 20 == 0)

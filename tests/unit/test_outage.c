@@ -497,7 +497,7 @@ Test(outage, outages_beyond_min_alive_move_nothing)
 		cut(&s, 6, 60000);
 		cr_expect_eq(moved_while(&s, 30000, 0), 0, "seed %u", seed);
 		cr_expect(pool(&s)->fail_open);
-		cr_expect_eq(moved_while(&s, 60000, 0), 0, "the way back, seed %u", seed);
+		cr_expect_eq(moved_while(&s, 60000, 0), 0, "during the recovery, seed %u", seed);
 		cr_expect_not(pool(&s)->fail_open);
 		end(&s);
 	}

@@ -57,13 +57,13 @@ Test(owners, a_standby_owns_nothing_while_a_lower_priority_is_up)
 	cr_assert_eq(slots("px2"), all);
 	world_set_health(&world, "px2", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(slots("sb1") + slots("sb2"), all, "now it is their turn, at once");
+	cr_assert_eq(slots("sb1") + slots("sb2"), all, "they own all slots at once");
 	world_set_health(&world, "px1", HEALTH_UP);
 	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("sb1") + slots("sb2"), all, "a returning backend waits for the recording");
 	wait_for(10000);
 	cr_assert_eq(slots("px1"), all);
-	cr_assert(world.running->pools[0].migrating, "the standbys keep the calls that they have");
+	cr_assert(world.running->pools[0].migrating, "the standbys keep their calls");
 	wait_for(100000);
 	cr_assert_not(world.running->pools[0].migrating);
 }
@@ -121,11 +121,12 @@ Test(owners, slots_of_a_dead_backend_go_to_its_group)
 	cr_assert_eq(slots("px3"), before[2]);
 	world_set_health(&world, "px2", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
-	cr_assert_eq(slots("px3") + slots("px4"), all, "the group has no usable backend: the others");
+	cr_assert_eq(
+		slots("px3") + slots("px4"), all, "without a usable backend in the group the others own the slots");
 	cr_assert_gt(slots("px3"), before[2]);
 	cr_assert_gt(slots("px4"), before[3]);
 	set_all_up();
-	cr_assert_eq(slots("px1"), before[0], "and back");
+	cr_assert_eq(slots("px1"), before[0], "px1 owns its slots again");
 	cr_assert_eq(slots("px4"), before[3]);
 }
 
@@ -152,7 +153,7 @@ Test(owners, a_returning_backend_starts_slowly)
 	world_start(&world, SLOW);
 	set_all_up();
 	whole = slots("px1");
-	cr_assert_gt(whole, 0, "a first start is no return");
+	cr_assert_gt(whole, 0, "a first start is not a return");
 	world_set_health(&world, "px1", HEALTH_DOWN);
 	world_reconcile(&world, NULL);
 	cr_assert_eq(slots("px1"), 0);
@@ -168,7 +169,7 @@ Test(owners, a_returning_backend_starts_slowly)
 	cr_assert_eq(world_backend(&world, "px1")->record.returned, 0);
 }
 
-/* Backends whose probe results are ignored have their whole weight. A backend that is up must not have less. */
+/* While probe results are ignored, all backends have their full weight. A backend that is up must not have less. */
 Test(owners, no_slow_start_while_the_pool_fails_open)
 {
 	uint32_t whole;
@@ -240,14 +241,14 @@ Test(owners, a_leaving_backend_is_removed_after_its_migrations)
 	cr_assert_gt(world_slots_of(&world, id), 0);
 	wait_for(10000);
 	cr_assert_eq(world_slots_of(&world, id), 0);
-	cr_assert(world.running->backends[id].alive, "it has calls");
+	cr_assert(world.running->backends[id].alive, "it still has calls");
 	/* a daemon that starts now restores it */
 	world_load(&world, POOL_OF("record_time: 10s, drain_timeout: 100s, backends: [" PX(1) "," PX(2)), FARM_RESTART);
 	world_reconcile(&world, NULL);
 	cr_assert_eq(world_slots_of(&world, id), 0);
 	cr_assert_not(farm_backend_is_enabled(world_backend(&world, "px1")));
 	cr_assert_eq(farm_set_admin(world.farm, "proxies", "px1", ADMIN_READY, error), 0);
-	cr_assert(farm_backend_is_enabled(world_backend(&world, "px1")), "and it may stay after all");
+	cr_assert(farm_backend_is_enabled(world_backend(&world, "px1")), "the removal is cancelled");
 }
 
 /* At the first start there are no calls to lose. */
@@ -268,7 +269,7 @@ Test(owners, no_recording_at_the_first_start)
 	world_set_health(&world, "px3", HEALTH_UP);
 	farm_set_route(world_backend(&world, "px3"), &found);
 	wait_for(1000);
-	cr_assert_eq(slots("px3"), 0, "now there are");
+	cr_assert_eq(slots("px3"), 0, "now there are calls to lose");
 	wait_for(10000);
 	cr_assert_gt(slots("px3"), 0);
 }
@@ -281,7 +282,7 @@ static void set_route(const char *name, const struct route *route)
 	farm_set_route(world_backend(&world, name), route);
 }
 
-/* The balancer's cable: live calls are still on their servers. */
+/* The balancer's own cable fails: live calls remain on their servers. */
 Test(owners, unreachable_backends_keep_their_slots_in_a_full_outage)
 {
 	uint16_t before[1024];
@@ -307,7 +308,7 @@ Test(owners, unreachable_backends_keep_their_slots_in_a_full_outage)
 	cr_assert_not(world.running->pools[0].migrating);
 }
 
-/* With min_alive: 0 the judgement is that all are dead. */
+/* With min_alive: 0 all backends count as dead. */
 Test(owners, no_recording_after_a_full_outage)
 {
 	uint16_t before[1024];
@@ -328,7 +329,7 @@ Test(owners, no_recording_after_a_full_outage)
 	wait_for(1000);
 	FOUND("px2");
 	wait_for(2000);
-	cr_assert_gt(slots("px2"), 0, "they seemed to be there already");
+	cr_assert_gt(slots("px2"), 0, "all seemed to be down, so no calls are recorded");
 	FOUND("px3");
 	wait_for(2000);
 	cr_assert_arr_eq(before, image_slots(world.running, 0), sizeof(before));
@@ -348,7 +349,7 @@ Test(owners, recording_again_long_after_a_full_outage)
 	wait_for(11000);
 	FOUND("px2");
 	wait_for(1000);
-	cr_assert_eq(slots("px2"), 0, "px1 has calls by now");
+	cr_assert_eq(slots("px2"), 0, "px1 has new calls");
 	wait_for(10000);
 	cr_assert_gt(slots("px2"), 0);
 }

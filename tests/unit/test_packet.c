@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The packet parser as it builds on the host: rows, each cut at every byte where AddressSanitizer
- * forbids the next one. What the program makes of it is in tests/prog. */
+/* The host build of the packet parser: rows, each truncated at every byte, with AddressSanitizer to detect reads
+ * beyond the end. tests/prog tests the whole program. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ struct row {
 	} poke;
 	size_t trailer;
 	enum verdict verdict;
-	/* Where things are, when it is UDP. */
+	/* Offsets in a UDP packet. */
 	uint32_t ip, transport, payload, end;
 	enum packet_kind kind;
 };
@@ -39,8 +39,8 @@ static const struct row rows[] = {
 		.payload = 110, .end = 120},
 	{"no payload", {.payload = ""}, .verdict = VERDICT_CONTINUE, .ip = 14, .transport = 34, .payload = 42,
 		.end = 42},
-	{"Ethernet padding is not the packet's", {.payload = ""}, .trailer = 18, .verdict = VERDICT_CONTINUE, .ip = 14,
-		.transport = 34, .payload = 42, .end = 42},
+	{"Ethernet padding is not part of the packet", {.payload = ""}, .trailer = 18, .verdict = VERDICT_CONTINUE,
+		.ip = 14, .transport = 34, .payload = 42, .end = 42},
 	{"a datagram that ends before its packet", {TEXT}, {14 + 20 + 5, 12}, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 34, .payload = 42, .end = 46},
 	{"a first fragment of a longer datagram", {TEXT, .more_fragments = true}, {14 + 20 + 4, 9},
@@ -48,13 +48,13 @@ static const struct row rows[] = {
 		.kind = PACKET_FIRST_FRAGMENT},
 	{"an IPv6 first fragment", {TEXT, VIP6, .more_fragments = true}, {14 + 48 + 4, 9}, .verdict = VERDICT_CONTINUE,
 		.ip = 14, .transport = 62, .payload = 70, .end = 80, .kind = PACKET_FIRST_FRAGMENT},
-	{"a fragment header on a whole datagram", {TEXT, VIP6, .more_fragments = true}, {14 + 40 + 3, 0},
+	{"a fragment header on an unfragmented datagram", {TEXT, VIP6, .more_fragments = true}, {14 + 40 + 3, 0},
 		.verdict = VERDICT_CONTINUE, .ip = 14, .transport = 62, .payload = 70, .end = 80},
 	{"a routing header", {TEXT, VIP6, .extensions = 1}, {14 + 6, 43}, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 62, .payload = 70, .end = 80},
 	{"hop-by-hop options", {TEXT, VIP6, .extensions = 2}, {14 + 6, 0}, .verdict = VERDICT_CONTINUE, .ip = 14,
 		.transport = 70, .payload = 78, .end = 88},
-	{"an authentication header is counted in words of 4 bytes", {TEXT, VIP6, .extensions = 2}, {14 + 6, 51},
+	{"the length of an authentication header is in words of 4 bytes", {TEXT, VIP6, .extensions = 2}, {14 + 6, 51},
 		.verdict = VERDICT_CONTINUE, .ip = 14, .transport = 70, .payload = 78, .end = 88},
 	{"a TCP header cut short", {TEXT, .protocol = 6}, .verdict = VERDICT_malformed},
 	{"an encrypted payload", {TEXT, VIP6, .extensions = 1}, {14 + 6, 50}, .verdict = VERDICT_CONTINUE,
@@ -64,7 +64,7 @@ static const struct row rows[] = {
 	{"a later fragment", {TEXT, .fragment_offset = 8}, .verdict = VERDICT_CONTINUE, .kind = PACKET_LATER_FRAGMENT},
 	{"an IPv6 later fragment", {TEXT, VIP6, .fragment_offset = 8, .extensions = 2}, .verdict = VERDICT_CONTINUE,
 		.kind = PACKET_LATER_FRAGMENT},
-	{"a later fragment of another protocol", {TEXT, .fragment_offset = 8, .protocol = 6},
+	{"a later fragment of a different protocol", {TEXT, .fragment_offset = 8, .protocol = 6},
 		.verdict = VERDICT_CONTINUE, .kind = PACKET_LATER_FRAGMENT},
 	{"three tags", {TEXT, .vlan = {1, 2}, .ethertype = 0x88a8}, .verdict = VERDICT_not_ip},
 	{"ARP", {TEXT, .ethertype = 0x0806}, .verdict = VERDICT_not_ip},
@@ -88,9 +88,9 @@ static void build(const struct row *row, struct frame *frame)
 	frame->length += row->trailer;
 }
 
-/* Parses a frame of `length` bytes, of which the first `direct` can be read. It lies two bytes
- * behind an aligned address, as drivers lay it for the sake of the IP header: the host's
- * compiler relies on it, and a guard page could only be had for every fourth length. */
+/* Parses a frame of `length` bytes whose first `direct` bytes are readable. Like drivers, puts it two bytes after an
+ * aligned address, which aligns the IP header: the host's compiler relies on that. Therefore a guard page would fit
+ * only every fourth length. */
 static enum verdict parse(const struct frame *frame, size_t direct, size_t length, struct packet *packet)
 {
 	uint8_t *memory = malloc(2 + direct), *data = memory + 2;
@@ -161,7 +161,7 @@ Test(packet, rows)
 	}
 }
 
-Test(packet, a_frame_cut_at_any_byte_is_no_datagram)
+Test(packet, a_frame_cut_at_any_byte_is_not_a_datagram)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct packet packet;
@@ -174,15 +174,15 @@ Test(packet, a_frame_cut_at_any_byte_is_no_datagram)
 	}
 }
 
-/* What is beyond direct reach is not read; the same is found as soon as the headers are in it. */
-Test(packet, a_frame_of_which_the_beginning_can_be_read)
+/* Bytes that are not directly readable are not read. The result is the same once all headers are readable. */
+Test(packet, a_frame_with_a_readable_start)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct packet packet;
 		struct frame frame;
 
 		if (rows[i].kind > PACKET_FIRST_FRAGMENT)
-			continue; /* has no ports to be in reach */
+			continue; /* without ports */
 		build(&rows[i], &frame);
 		for (size_t direct = 0; direct <= frame.length; direct++) {
 			enum verdict verdict = parse(&frame, direct, frame.length, &packet);
@@ -202,7 +202,7 @@ Test(packet, a_frame_of_which_the_beginning_can_be_read)
 	}
 }
 
-/* Whatever the bytes are, what comes out can be relied on. */
+/* The results are valid for any bytes. */
 Test(packet, garbage)
 {
 	uint64_t seed = rng_seed();

@@ -46,11 +46,11 @@ Test(plan, a_restart_with_the_same_file_changes_nothing)
 {
 	world_start(&world, FARM3);
 	world_load(&world, FARM3, FARM_RESTART);
-	cr_assert_eq(world_reconcile(&world, NULL), 0, "before anything was heard of a neighbour");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "before any neighbour has responded");
 	world_set_routes(&world, ROUTE_PENDING);
-	cr_assert_eq(world_reconcile(&world, NULL), 0, "while the neighbours are being asked");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "while requests to the neighbours are pending");
 	world_set_routes(&world, ROUTE_READY);
-	cr_assert_eq(world_reconcile(&world, NULL), 0, "when they have answered");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "after they have responded");
 }
 
 Test(plan, the_order_of_lines_does_not_matter)
@@ -432,5 +432,5 @@ Test(plan, admin_in_the_file_counts_at_start_and_reload)
 	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a reload sets it");
 	world_reconcile(&world, NULL);
 	world_load(&world, FARM3, FARM_RELOAD);
-	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a file that is silent keeps it");
+	cr_expect_eq(world_backend(&world, "px2")->record.admin, ADMIN_DRAIN, "a file without admin: keeps it");
 }

@@ -86,7 +86,7 @@ static void compare(const struct effects *effects, const struct plan *plan, size
 	for (; at < effects->steps.count; at++)
 		cr_assert(strstr(effects->steps.list[at], "receives no packets until") ||
 				  strstr(effects->steps.list[at], ": stays in "),
-			"'%s' does not happen", effects->steps.list[at]);
+			"'%s' did not happen", effects->steps.list[at]);
 }
 
 /* Makes new backends reachable and their probes pass, as a preview assumes. */
@@ -249,7 +249,7 @@ Test(preview, a_preview_reports_exactly_what_happens)
 		for (size_t i = 0; i < ACTIONS; i++)
 			cr_assert_eq(with[i], without[i], "seed %lu: a preview left a trace at action %zu", seed, i);
 	}
-	cr_assert_gt(migrating, 1000, "only %zu times was anything migrating", migrating);
+	cr_assert_gt(migrating, 1000, "only %zu actions during a migration", migrating);
 }
 
 static bool is_in(const struct messages *words, const char *text)

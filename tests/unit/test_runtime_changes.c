@@ -148,9 +148,9 @@ static void check_that_he_leaves_without_the_file(enum farm_origin origin)
 	cr_assert_eq(world_backend(&world, "px3")->record.overrides, OVERRIDE_ADDED | OVERRIDE_LEAVING);
 	cr_assert(world.running->backends[id].alive);
 	world_load(&world, WITHOUT_PX3, origin);
-	cr_assert_eq(world_reconcile(&world, NULL), 0, "and once more");
+	cr_assert_eq(world_reconcile(&world, NULL), 0, "loading the file again changes nothing");
 	world_load(&world, FARM3, FARM_RELOAD);
-	cr_assert(plan_says("backend proxies/px3: ready, was leaving"), "his line has come back");
+	cr_assert(plan_says("backend proxies/px3: ready, was leaving"), "its line is in the file again");
 	world_reconcile(&world, NULL);
 	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0);
 	cr_assert_gt(world_slots_of(&world, id), 0);
@@ -230,7 +230,7 @@ Test(runtime_changes, leaving_survives_a_reload_unless_the_address_changes)
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 	cr_assert(world_backend(&world, "px3")->record.overrides & OVERRIDE_LEAVING);
 	world_load(&world, HEAD SERVICE POOL(PX(1) "," PX(2) ",{name: px3, address: 10.0.0.33}"), FARM_RELOAD);
-	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0, "it is another machine");
+	cr_assert_eq(world_backend(&world, "px3")->record.overrides, 0, "a new address is a different machine");
 }
 
 Test(runtime_changes, a_backend_in_maint_is_removed_with_its_line)
@@ -255,7 +255,7 @@ Test(runtime_changes, a_plan_does_not_mention_a_tombstone_that_the_file_drops)
 	world_reconcile(&world, NULL);
 	world_load(&world, WITHOUT_PX3, FARM_RELOAD);
 	cr_assert_not(plan_says("px3"));
-	cr_assert_eq(world_reconcile(&world, NULL), 1, "its record");
+	cr_assert_eq(world_reconcile(&world, NULL), 1, "only its record is removed");
 }
 
 Test(runtime_changes, a_leaving_backend_is_not_saved)

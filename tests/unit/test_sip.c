@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The scanner as it builds on the host: the rows, cut at every byte between pages that cannot
- * be read; a slow scanner that anybody can check, which must agree with it; its limits. */
+/* The host build of the scanner: the rows, truncated at every byte between unreadable pages; and a comparison with
+ * a slow scanner that is easy to check. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
-/* What a scanner found; the value as offset and length in the message. */
+/* The result of a scanner; the value as offset and length in the message. */
 struct finding {
 	enum sip_result result;
 	size_t value;
@@ -65,7 +65,7 @@ static uint64_t slow_hash(const char *value, size_t length)
 	return hash_finish(hash, KEY);
 }
 
-/* The value behind a colon. A line that begins with white space goes on with the one before it. */
+/* The value after a colon. A line that begins with white space continues the line before it. */
 static struct finding slow_value(const char *text, size_t length, size_t at)
 {
 	struct finding finding = {.result = SIP_FOUND};
@@ -114,7 +114,7 @@ static bool same(const struct finding *a, const struct finding *b)
 	return a->result == b->result && a->value == b->value && a->length == b->length && a->hash == b->hash;
 }
 
-/* Both scanners on a message, which lies against each of the two guard pages. */
+/* Runs both scanners on a message, placed at each of the two guard pages. */
 static void check_against_slow(const char *name, const char *text, size_t length)
 {
 	struct finding slow = slow_scan(text, length);
@@ -124,7 +124,7 @@ static void check_against_slow(const char *name, const char *text, size_t length
 	cr_assert(same(&end, &slow), "%s, %zu bytes: %s at %zu (%zu bytes), slow: %s at %zu (%zu bytes)\n%.*s", name,
 		length, result_name(end.result), end.value, end.length, result_name(slow.result), slow.value,
 		slow.length, (int)length, text);
-	cr_assert(same(&start, &end), "%s, %zu bytes: what lies before or behind it makes a difference", name, length);
+	cr_assert(same(&start, &end), "%s, %zu bytes: adjacent bytes change the result", name, length);
 }
 
 Test(sip, rows)
@@ -151,7 +151,7 @@ Test(sip, rows_cut_at_every_byte)
 	}
 }
 
-/* What lies in the frame before the message and behind it is not read. */
+/* The bytes of the frame before and after the message are not read. */
 Test(sip, rows_anywhere_in_a_frame)
 {
 	static const char lure[] = "\nCall-ID: lure\r\n\r\n\ni: lure\r\n\r\n\r\nCall-ID: lure\r\n\r\n";
@@ -202,12 +202,12 @@ Test(sip, agrees_with_the_slow_scanner_on_every_spelling)
 		cr_assert(finding.result == SIP_NOT_THERE ||
 				  (finding.result == SIP_FOUND && finding.length == strlen(call_id) &&
 					  memcmp(message.text + finding.value, call_id, finding.length) == 0),
-			"%s: the slow scanner is wrong: %s\n%s", name, result_name(finding.result), message.text);
+			"%s: unexpected result of the slow scanner: %s\n%s", name, result_name(finding.result),
+			message.text);
 	}
 }
 
-/* Garbage is nobody's Call-ID in particular, but it must not be read beyond, and nothing outside
- * of it may matter. */
+/* No particular result is expected for garbage, but nothing outside it may be read or influence the result. */
 Test(sip, garbage)
 {
 	uint64_t seed = rng_seed();

@@ -9,7 +9,7 @@
 
 /* --- counting: each loop of the files below goes through these */
 
-/* What one message has cost so far, in units, by the calls of the loops' functions. */
+/* The cost of one message so far, in units, from the calls of the loop functions. */
 static uint32_t counted;
 
 struct counting {
@@ -33,7 +33,7 @@ static void count_paid(__u16 *left, __u32 cost, __u32 most, long (*step)(__u32, 
 	sip_loop_paid(left, cost, most, count_step, &counting);
 }
 
-/* Of the last step of a search only the first place is sure to be paid. */
+/* The last step of a search is charged for its first position only. */
 static __u32 count_search(__u32 steps, long (*step)(__u32, void *), void *state, uint32_t cost)
 {
 	struct counting counting = {step, state, cost};
@@ -134,7 +134,7 @@ static void read_dialog(struct sip_text text, struct sip_lines *lines, __u16 *bu
 		sip_value_at(text, lines->colon[SIP_EXPIRES], &at, budget);
 }
 
-/* Returns the units that are left; `counted` becomes what the loops have done. */
+/* Returns the remaining units; `counted` receives the steps of the loops. */
 static uint32_t read_message(const char *message, size_t length)
 {
 	const __u8 *data = (const __u8 *)message;
@@ -154,7 +154,7 @@ static uint32_t read_message(const char *message, size_t length)
 	return budget;
 }
 
-/* --- what usual messages cost */
+/* --- the cost of usual messages */
 
 #define VIA "Via: SIP/2.0/UDP 198.51.100.61:5060;rport=5060;branch=z9hG4bK4fb2.b1f25e07.1\r\n"
 #define HEADERS                                                                                                        \
@@ -165,7 +165,7 @@ static uint32_t read_message(const char *message, size_t length)
 	"P-Asserted-Identity: \"Alice\" <sip:alice@example.net>\r\nExpires: 120\r\nContent-Length: 0\r\n\r\n"
 
 /* The last of these reads three Routes: no hint takes more. */
-Test(sip_budget, a_usual_message_does_not_use_it_up)
+Test(sip_budget, a_usual_message_stays_within_the_budget)
 {
 	static const char *const messages[] = {
 		"BYE sip:alice@198.51.100.7:5060 SIP/2.0\r\n" VIA VIA "Route: <sip:192.0.2.10;lr=on>\r\n"
@@ -183,7 +183,7 @@ Test(sip_budget, a_usual_message_does_not_use_it_up)
 	}
 }
 
-/* --- the search for the worst */
+/* --- the search for the most expensive message */
 
 #define SIZE 1400
 #define PIECES 300
@@ -216,7 +216,7 @@ static uint8_t any_piece(struct rng *rng)
 	return rng_below(rng, sizeof(pieces) / sizeof(*pieces));
 }
 
-/* Begins with one piece repeated, which is the likeliest to be bad. */
+/* Starts with a repeated piece, which is likely to be expensive. */
 static struct candidate start(struct rng *rng)
 {
 	struct candidate candidate = {.response = rng_percent(rng, 30)};
@@ -265,5 +265,5 @@ Test(sip_budget, no_message_costs_more)
 		}
 		spent_all += highest > SIP_PACKET_BUDGET - SIP_PACKET_BUDGET / 10;
 	}
-	cr_expect_geq(spent_all, CLIMBS / 4, "the search finds nothing bad: %u climbs", spent_all);
+	cr_expect_geq(spent_all, CLIMBS / 4, "the search finds no expensive message: %u climbs", spent_all);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The headers that say whose a message is, as they are read on the host: rows, cut at every
- * byte between pages that cannot be read, and held against the slow scanners; limits. */
+/* The headers that select the backend of a message, in the host build: rows, truncated at every byte between
+ * unreadable pages and compared with the slow scanners; limits. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static const char *result_name(enum sip_result result)
 	return names[result];
 }
 
-/* A header of the message that a text is. */
+/* A header of a text that is a message. */
 static enum sip_result find_header(struct sip_text text, enum sip_header header, __u32 *colon)
 {
 	__u16 budget = SIP_PACKET_BUDGET;
@@ -57,7 +57,7 @@ static enum sip_result find_header(struct sip_text text, enum sip_header header,
 
 struct place {
 	enum sip_result result;
-	size_t colon; /* when SIP_FOUND */
+	size_t colon; /* valid if SIP_FOUND */
 };
 
 static struct place find(const uint8_t *message, size_t length, size_t header)
@@ -89,7 +89,7 @@ static void check_place(const char *name, const char *text, size_t length, struc
 		result_name(should.result), should.colon, length, (int)length, text);
 }
 
-/* All headers of a message, which lies against each of the two guard pages. */
+/* Finds all headers of a message, placed at each of the two guard pages. */
 static void check_headers(const char *name, const char *text, size_t length)
 {
 	for (size_t i = 0; i < COUNT(headers); i++) {
@@ -100,7 +100,7 @@ static void check_headers(const char *name, const char *text, size_t length)
 	}
 }
 
-/* The value that is found begins with `value`, right behind the colon; NULL: none is found. */
+/* The found value, right after the colon, begins with `value`; NULL: none is found. */
 static const struct header_row {
 	const char *sentence;
 	enum sip_header key;
@@ -113,9 +113,9 @@ static const struct header_row {
 	{"the short To", SIP_TO, REQUEST VIA "t: 1\r\n" END, " 1"},
 	{"the short To, a capital", SIP_TO, REQUEST VIA "T :1\r\n" END, "1"},
 	{"blanks before the colon", SIP_TO, REQUEST VIA "To \t : 1\r\n" END, " 1"},
-	{"To behind what begins like it", SIP_TO, REQUEST "Timestamp: 2\r\nTop: 2\r\nT-o: 2\r\nTo-: 2\r\nTo: 1\r\n" END,
-		" 1"},
-	{"To in a folded line is part of another header", SIP_TO,
+	{"To after headers that begin like it", SIP_TO,
+		REQUEST "Timestamp: 2\r\nTop: 2\r\nT-o: 2\r\nTo-: 2\r\nTo: 1\r\n" END, " 1"},
+	{"To in a folded line is part of a different header", SIP_TO,
 		REQUEST "Subject: x\r\n To: 2\r\n\tt: 2\r\nTo: 1\r\n" END, " 1"},
 	{"To in a value", SIP_TO, REQUEST "Subject: To: 2\r\nTo: 1\r\n" END, " 1"},
 	{"To whose line a bare LF ends", SIP_TO, "INVITE sip:bob@example.net SIP/2.0\nCSeq: 1 INVITE\nTo: 1\n\n", " 1"},
@@ -123,20 +123,22 @@ static const struct header_row {
 	{"From", SIP_FROM, RESPONSE VIA "From: 1\r\n" END, " 1"},
 	{"fROM", SIP_FROM, RESPONSE VIA "fROM: 1\r\n" END, " 1"},
 	{"the short From", SIP_FROM, RESPONSE VIA "f:1\r\n" END, "1"},
-	{"From behind what begins like it", SIP_FROM, RESPONSE "Foo: 2\r\nFro: 2\r\nFromm: 2\r\nFrom: 1\r\n" END, " 1"},
+	{"From after headers that begin like it", SIP_FROM, RESPONSE "Foo: 2\r\nFro: 2\r\nFromm: 2\r\nFrom: 1\r\n" END,
+		" 1"},
 	{"the topmost Via", SIP_VIA, RESPONSE "Via: 1\r\nVia: 2\r\n" END, " 1"},
 	{"the topmost Via, a short one", SIP_VIA, RESPONSE "v: 1\r\nVia: 2\r\n" END, " 1"},
-	{"Via behind what begins like it", SIP_VIA, RESPONSE "Viaduct: 2\r\nVi: 2\r\nX-Via: 2\r\nVia: 1\r\n" END, " 1"},
+	{"Via after headers that begin like it", SIP_VIA, RESPONSE "Viaduct: 2\r\nVi: 2\r\nX-Via: 2\r\nVia: 1\r\n" END,
+		" 1"},
 	{"the topmost Route", SIP_ROUTE, REQUEST VIA "Route: 1\r\nRoute: 2\r\n" END, " 1"},
 	{"Route has no short form", SIP_ROUTE, REQUEST "r: 2\r\nRecord-Route: 2\r\nrOUTE: 1\r\n" END, " 1"},
 	{"a name and a colon on different lines", SIP_TO, REQUEST "To\r\n: 2\r\nTo: 1\r\n" END, " 1"},
-	{"behind line ends that come first", SIP_TO, "\r\n\r\n" REQUEST "To: 1\r\n" END, " 1"},
-	{"an empty value is one", SIP_TO, REQUEST "To:\r\n" END, "\r\n"},
-	{"the start-line is no header", SIP_VIA, "v: sip:bob@example.net SIP/2.0\r\nVia: 1\r\n" END, " 1"},
+	{"after leading line ends", SIP_TO, "\r\n\r\n" REQUEST "To: 1\r\n" END, " 1"},
+	{"an empty value is found", SIP_TO, REQUEST "To:\r\n" END, "\r\n"},
+	{"the start-line is not a header", SIP_VIA, "v: sip:bob@example.net SIP/2.0\r\nVia: 1\r\n" END, " 1"},
 	{"none", SIP_TO, REQUEST VIA END, NULL},
-	{"not behind the blank line", SIP_TO, REQUEST VIA END "To: 2\r\n\r\n", NULL},
-	{"not behind a blank line of LF", SIP_TO, REQUEST VIA "CSeq: 1 INVITE\n\nTo: 2\n\n", NULL},
-	{"not behind a blank line of mixed ends", SIP_TO, REQUEST VIA "CSeq: 1 INVITE\r\n\nTo: 2\n\n", NULL},
+	{"not after the blank line", SIP_TO, REQUEST VIA END "To: 2\r\n\r\n", NULL},
+	{"not after a blank line of LF", SIP_TO, REQUEST VIA "CSeq: 1 INVITE\n\nTo: 2\n\n", NULL},
+	{"not after a blank line of mixed ends", SIP_TO, REQUEST VIA "CSeq: 1 INVITE\r\n\nTo: 2\n\n", NULL},
 	{"none in a message without headers", SIP_VIA, REQUEST "\r\nVia: 2\r\n\r\n", NULL},
 	{"no Route among Record-Routes", SIP_ROUTE, REQUEST "Record-Route: 2\r\nRecord-Route: 2\r\n" END, NULL},
 };
@@ -183,7 +185,7 @@ Test(sip_headers, agree_with_the_slow_scanner_on_every_spelling)
 	}
 }
 
-/* A header at each place where a stride or a word may end, and in reach of the end or not. */
+/* A header at each position where a stride or a word can end, near the end of the message or not. */
 Test(sip_headers, every_place_in_a_stride)
 {
 	char text[512];
@@ -194,7 +196,7 @@ Test(sip_headers, every_place_in_a_stride)
 				(int)before, "", (int)behind, "");
 
 			cr_expect_eq(find(sip_guard_end(text, length), length, 3).result, SIP_FOUND,
-				"%zu bytes before, %zu behind", before, behind);
+				"%zu bytes before, %zu after", before, behind);
 		}
 	}
 }
@@ -228,41 +230,41 @@ static const struct tag_row {
 	{"none", false, "<sip:bob@example.net>"},
 	{"one", true, "<sip:bob@example.net>;tag=a6c85cf"},
 	{"TAG", true, "<sip:bob@example.net>;TAG=a6c85cf"},
-	{"behind another parameter", true, "<sip:bob@example.net>;x;y=z;tag=a6c85cf"},
+	{"after a different parameter", true, "<sip:bob@example.net>;x;y=z;tag=a6c85cf"},
 	{"white space around all", true, "<sip:bob@example.net>  ; \t tag  = a6c85cf"},
 	{"folds around all", true, "<sip:bob@example.net>\r\n ;\r\n\ttag\r\n  \r\n =\r\n a6c85cf"},
 	{"folds of bare LF", true, "\n <sip:bob@example.net>;\n tag\n =a6c85cf"},
-	{"another name that begins like it", false, "<sip:bob@example.net>;tags=1;tag2=1;ta=g;stag=1;tag-=1"},
+	{"different names that begin like it", false, "<sip:bob@example.net>;tags=1;tag2=1;ta=g;stag=1;tag-=1"},
 	{"tag without a value", false, "<sip:bob@example.net>;tag"},
-	{"tag without a value, and another parameter", false, "<sip:bob@example.net>;tag;x=1"},
+	{"tag without a value, and a different parameter", false, "<sip:bob@example.net>;tag;x=1"},
 	{"tag as a value", false, "<sip:bob@example.net>;x=tag"},
-	{"two of which one is none", true, "<sip:bob@example.net>;tag;tag=1"},
+	{"two, one of them without a value", true, "<sip:bob@example.net>;tag;tag=1"},
 	{"a parameter of the URI", false, "<sip:bob@example.net;tag=1>"},
 	{"a parameter of the URI, and one of the header", true, "<sip:bob@example.net;tag=1>;tag=2"},
 	{"in the user", false, "<sip:bob;tag=1@example.net>"},
 	{"in a header of the URI", false, "<sip:bob@example.net?To=%3Csip:a%3E;tag=1>"},
 	{"an addr-spec without", false, "sip:bob@example.net"},
-	{"an addr-spec with one", true, "sip:bob@example.net;tag=1"},
+	{"an addr-spec with a tag", true, "sip:bob@example.net;tag=1"},
 	{"a tel URI with one", true, "tel:+15550100;tag=1"},
 	{"a display name of tokens", true, "Bob Builder <sip:bob@example.net>;tag=1"},
 	{"a display name in quotes", true, "\"Bob\" <sip:bob@example.net>;tag=1"},
 	{"in the display name", false, "\"Bob ;tag=1\" <sip:bob@example.net>"},
 	{"in the display name, with brackets", false, "\"<sip:a@example.com>;tag=1\" <sip:bob@example.net>"},
-	{"in the display name, behind an escaped quote", false, "\"B\\\";tag=1 \\\\\\\";tag=1\" <sip:bob@example.net>"},
-	{"behind a display name that ends in an escaped backslash", true, "\"Bob\\\\\" <sip:bob@example.net>;tag=1"},
+	{"in the display name, after an escaped quote", false, "\"B\\\";tag=1 \\\\\\\";tag=1\" <sip:bob@example.net>"},
+	{"after a display name that ends in an escaped backslash", true, "\"Bob\\\\\" <sip:bob@example.net>;tag=1"},
 	{"in a parameter's quoted value", false, "<sip:bob@example.net>;x=\"a;tag=1\""},
-	{"behind a parameter's quoted value", true, "<sip:bob@example.net>;x=\"a;tag\\\"=1\";tag=1"},
-	{"quotes that nobody closes", false, "\"Bob <sip:bob@example.net>;tag=1"},
-	{"a bracket that nobody closes", false, "<sip:bob@example.net;tag=1"},
+	{"after a parameter's quoted value", true, "<sip:bob@example.net>;x=\"a;tag\\\"=1\";tag=1"},
+	{"unclosed quotes", false, "\"Bob <sip:bob@example.net>;tag=1"},
+	{"an unclosed bracket", false, "<sip:bob@example.net;tag=1"},
 	{"an escape at the end of a line", false, "\"Bob\\\r\n\t\" <sip:bob@example.net>"},
 	{"an escape at the end of the line", false, "\"Bob\\"},
 	{"an escape at the end of the line, which is a bare LF", false, "\"Bob\\\n\";tag=1"},
 	{"a long display name", true,
-		"\"A display name that is so long that many words have to be passed before it ends\" "
+		"\"A display name that is so long that it spans many words\" "
 		"<sip:bob@example.net>;tag=1"},
 	{"nothing", false, ""},
 	{"a semicolon", false, ";"},
-	/* RFC 4475 section 3.1.1.1, and 3.1.1.6: names in strange characters. */
+	/* RFC 4475 section 3.1.1.1, and 3.1.1.6: names with unusual characters. */
 	{"white space anywhere", true, "\r\n sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n"},
 	{"an empty display name", true, "\"\" <sip:bob@example.net>;tag=1"},
 	{"characters above 0x7f", true, "\"\xc3\xbc\xc2\xbb\" <sip:bob@example.net>;tag=1"},
@@ -293,7 +295,7 @@ static void check_tag(const char *name, const char *text, size_t length)
 
 	cr_assert_eq(end, slow, "%s: %s, not %s, in %zu bytes\n%.*s", name, result_name(end), result_name(slow), length,
 		(int)length, text);
-	cr_assert_eq(start, slow, "%s: what lies before or behind it makes a difference", name);
+	cr_assert_eq(start, slow, "%s: adjacent bytes change the result", name);
 }
 
 Test(sip_tag, rows_cut_at_every_byte)
@@ -307,7 +309,7 @@ Test(sip_tag, rows_cut_at_every_byte)
 	}
 }
 
-/* Values of pieces that matter, in any order. */
+/* Values that consist of significant pieces in any order. */
 Test(sip_tag, agrees_with_the_slow_scanner_on_any_value)
 {
 	static const char *const pieces[] = {"\"", "\\", "<", ">", ";", "tag", "TAG", "=", " ", "\t", "\r\n ", "\n\t",
@@ -348,7 +350,7 @@ Test(sip_tag, many_tokens)
 	}
 }
 
-/* --- openings */
+/* --- initial requests */
 
 #define TO "To: <sip:bob@example.net>\r\n"
 #define TO_TAG "To: <sip:bob@example.net>;tag=1\r\n"
@@ -363,7 +365,7 @@ static const struct initial_row {
 	{"INVITE with a tag", false, WITH("INVITE", TO_TAG)},
 	{"INVITE without a To", true, WITH("INVITE", "")},
 	{"REGISTER", true, WITH("REGISTER", TO)},
-	{"a method nobody knows", true, WITH("FOO", TO)},
+	{"an unknown method", true, WITH("FOO", TO)},
 	{"BYE with a tag", false, WITH("BYE", TO_TAG)},
 	{"CANCEL", false, WITH("CANCEL", TO)},
 	{"ACK", false, WITH("ACK", TO)},
@@ -373,9 +375,9 @@ static const struct initial_row {
 	{"a keepalive", true, "\r\n\r\n"},
 	{"nothing", true, ""},
 	{"STUN", true, "\x01\x01\x01\x20\x21\x12\xa4\x42 not SIP at all, and long enough"},
-	{"cut off before its To", false, REQUEST VIA},
-	{"cut off within its To", false, REQUEST VIA "To: <sip:bob@example.net>;ta"},
-	{"cut off behind its To's tag", false, REQUEST VIA TO_TAG},
+	{"truncated before its To", false, REQUEST VIA},
+	{"truncated in its To", false, REQUEST VIA "To: <sip:bob@example.net>;ta"},
+	{"truncated after the tag of its To", false, REQUEST VIA TO_TAG},
 };
 
 Test(sip_initial, rows)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The hosts and users that a message names, as they are read on the host: rows, cut at every
- * byte between pages that cannot be read; and that the spelling of one makes no difference. */
+/* The hosts and users in a message, in the host build: rows, truncated at every byte between unreadable pages. All
+ * spellings of a host or a user have the same hash. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -19,7 +19,7 @@
 
 static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
-/* Where something is named. */
+/* The headers that contain hosts and users. */
 enum where {
 	VIA,
 	ROUTE,
@@ -28,16 +28,16 @@ enum where {
 	TO,
 };
 
-/* What is named; all zero if nothing is. */
+/* The host and the user found; all zero: none. */
 struct named {
 	bool found;
 	uint64_t hash;
 	uint16_t port;
 };
 
-/* --- what should be found, by other means */
+/* --- the expected results, computed independently */
 
-/* Text as Call-IDs are hashed, of which some words count. */
+/* Hashes the first words of a text like a Call-ID. */
 static uint64_t hash_text(const char *text, size_t length, size_t most_words)
 {
 	struct hash hash = hash_start(KEY);
@@ -76,7 +76,7 @@ static uint64_t hash_of_user(const char *user, size_t length)
 
 /* --- the functions under test */
 
-/* What the headers of one message may cost; find_value() begins with all of it. */
+/* The budget for the headers of one message; find_value() starts with all of it. */
 static __u16 budget;
 
 static enum sip_result find_value(struct sip_text text, enum where where, __u32 *at)
@@ -130,7 +130,7 @@ static bool same(struct named a, struct named b)
 	return a.found == b.found && a.hash == b.hash && a.port == b.port;
 }
 
-/* A message in which something has a value. */
+/* Writes a message with a value in one of its headers. */
 static int write_message(char text[TEXT], enum where where, const char *value)
 {
 	static const char *const formats[] = {
@@ -148,7 +148,7 @@ static int write_message(char text[TEXT], enum where where, const char *value)
 
 typedef struct named reader(const uint8_t *message, size_t length, enum where where);
 
-/* What is cut off is not taken for another; what lies before and behind makes no difference. */
+/* A truncated value is never read as a different one, and adjacent bytes do not change the result. */
 static void check_cuts(const char *sentence, reader *read, const char *text, int length, enum where where)
 {
 	struct named whole = read(sip_guard_end(text, length), length, where);
@@ -158,7 +158,7 @@ static void check_cuts(const char *sentence, reader *read, const char *text, int
 		struct named start = read(sip_guard_start(text, cut), cut, where);
 
 		cr_assert(same(end, start), "%s: %d bytes", sentence, cut);
-		cr_assert(!end.found || same(end, whole), "%s: another one in %d bytes", sentence, cut);
+		cr_assert(!end.found || same(end, whole), "%s: a different value in %d bytes", sentence, cut);
 	}
 }
 
@@ -168,16 +168,16 @@ static const struct host_row {
 	const char *sentence;
 	enum where where;
 	const char *value;
-	const char *host; /* NULL: none that can be read */
+	const char *host; /* NULL: no valid host */
 	uint16_t port;
 } host_rows[] = {
 	/* Via. */
 	{"a name", VIA, "SIP/2.0/UDP px1.example.net;branch=z9hG4bK1", "px1.example.net", 0},
 	{"a name and a port", VIA, "SIP/2.0/UDP px1.example.net:5070;branch=z9hG4bK1", "px1.example.net", 5070},
-	{"nothing behind the host", VIA, "SIP/2.0/UDP px1.example.net", "px1.example.net", 0},
-	{"nothing behind the port", VIA, "SIP/2.0/UDP px1.example.net:5060", "px1.example.net", 5060},
-	{"another value behind a comma", VIA, "SIP/2.0/UDP px1.example.net, SIP/2.0/UDP y", "px1.example.net", 0},
-	{"another value behind a comma and a port", VIA, "SIP/2.0/UDP px1:1,SIP/2.0/UDP y", "px1", 1},
+	{"nothing after the host", VIA, "SIP/2.0/UDP px1.example.net", "px1.example.net", 0},
+	{"nothing after the port", VIA, "SIP/2.0/UDP px1.example.net:5060", "px1.example.net", 5060},
+	{"a second value after a comma", VIA, "SIP/2.0/UDP px1.example.net, SIP/2.0/UDP y", "px1.example.net", 0},
+	{"a second value after a comma and a port", VIA, "SIP/2.0/UDP px1:1,SIP/2.0/UDP y", "px1", 1},
 	{"a transport of three letters", VIA, "SIP/2.0/TLS px1:65535", "px1", 65535},
 	{"a transport of four letters", VIA, "SIP/2.0/SCTP px1", "px1", 0},
 	{"a transport of seven letters", VIA, "SIP/2.0/TLS-XYZ px1", "px1", 0},
@@ -186,23 +186,23 @@ static const struct host_row {
 	{"in lower case", VIA, "sip/2.0/udp px1", "px1", 0},
 	{"white space around slashes", VIA, "SIP / 2.0 /\t UDP \t px1", "px1", 0},
 	{"folds around slashes", VIA, "SIP\r\n /\r\n 2.0\r\n\t/ UDP\r\n  px1", "px1", 0},
-	{"much white space behind the transport", VIA, "SIP/2.0/UDP           px1:5060", "px1", 5060},
+	{"much white space after the transport", VIA, "SIP/2.0/UDP           px1:5060", "px1", 5060},
 	{"white space around the port's colon", VIA, "SIP/2.0/UDP px1 \t:  5060 ;branch=1", "px1", 5060},
 	{"folds around the port's colon", VIA, "SIP/2.0/UDP px1\r\n :\r\n 5060\r\n ;branch=1", "px1", 5060},
 	{"white space before a parameter", VIA, "SIP/2.0/UDP px1 ;branch=1", "px1", 0},
-	{"the RFC 4475 way to write it", VIA, "SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw", "192.0.2.2", 0},
+	{"the spelling of RFC 4475", VIA, "SIP  / 2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw", "192.0.2.2", 0},
 	{"the same with a name", VIA, "SIP  / 2.0  / TCP     spindle.example.com   ;\r\n branch  =   1;x",
 		"spindle.example.com", 0},
 	{"IPv4", VIA, "SIP/2.0/UDP 192.0.2.201:5060;branch=1", "192.0.2.201", 5060},
-	{"IPv4 that is longest", VIA, "SIP/2.0/UDP 255.255.255.255:65535;branch=1", "255.255.255.255", 65535},
-	{"IPv4 that is shortest", VIA, "SIP/2.0/UDP 1.2.3.4", "1.2.3.4", 0},
-	{"IPv4 of zeros in front", VIA, "SIP/2.0/UDP 192.000.002.001", "192.0.2.1", 0},
+	{"the longest IPv4 address", VIA, "SIP/2.0/UDP 255.255.255.255:65535;branch=1", "255.255.255.255", 65535},
+	{"the shortest IPv4 address", VIA, "SIP/2.0/UDP 1.2.3.4", "1.2.3.4", 0},
+	{"IPv4 with leading zeros", VIA, "SIP/2.0/UDP 192.000.002.001", "192.0.2.1", 0},
 	{"nearly IPv4: too few numbers", VIA, "SIP/2.0/UDP 192.0.2", "192.0.2", 0},
 	{"nearly IPv4: too many numbers", VIA, "SIP/2.0/UDP 192.0.2.1.1", "192.0.2.1.1", 0},
 	{"nearly IPv4: a number that is too big", VIA, "SIP/2.0/UDP 192.0.2.256", "192.0.2.256", 0},
 	{"nearly IPv4: a number that is too long", VIA, "SIP/2.0/UDP 192.0.2.0001", "192.0.2.0001", 0},
 	{"a name that begins with an address", VIA, "SIP/2.0/UDP 192.0.2.1.example.net", "192.0.2.1.example.net", 0},
-	{"a name of digits in front", VIA, "SIP/2.0/UDP 3com.example.net", "3com.example.net", 0},
+	{"a name that begins with a digit", VIA, "SIP/2.0/UDP 3com.example.net", "3com.example.net", 0},
 	{"a name in capitals", VIA, "SIP/2.0/UDP PX1.Example.NET", "px1.example.net", 0},
 	{"a dot at the end", VIA, "SIP/2.0/UDP px1.example.net.", "px1.example.net", 0},
 	{"a dot at the end, and a port", VIA, "SIP/2.0/UDP px1.example.net.:5060", "px1.example.net", 5060},
@@ -213,7 +213,7 @@ static const struct host_row {
 	{"a name of nine letters", VIA, "SIP/2.0/UDP px123.net:1", "px123.net", 1},
 	{"a name of one letter", VIA, "SIP/2.0/UDP a", "a", 0},
 	{"hyphens", VIA, "SIP/2.0/UDP px-1--a.example.net", "px-1--a.example.net", 0},
-	{"a name that is not one", VIA, "SIP/2.0/UDP px1%2eexample.net", NULL, 0},
+	{"an invalid name", VIA, "SIP/2.0/UDP px1%2eexample.net", NULL, 0},
 	{"a name with a byte above 0x7f", VIA, "SIP/2.0/UDP px\xc3\xbc.example.net", NULL, 0},
 	{"only a dot", VIA, "SIP/2.0/UDP .;x", NULL, 0},
 	{"an empty port", VIA, "SIP/2.0/UDP px1:;branch=1", NULL, 0},
@@ -223,14 +223,14 @@ static const struct host_row {
 	{"a port of eight digits and more", VIA, "SIP/2.0/UDP px1:50605060506050605060;branch=1", NULL, 0},
 	{"a port with a letter", VIA, "SIP/2.0/UDP px1:506O;branch=1", NULL, 0},
 	{"no host", VIA, "SIP/2.0/UDP ;branch=1", NULL, 0},
-	{"no host and no more", VIA, "SIP/2.0/UDP", NULL, 0},
+	{"no host", VIA, "SIP/2.0/UDP", NULL, 0},
 	{"no slashes", VIA, "px1.example.net", NULL, 0},
 	{"one slash", VIA, "SIP/2.0 px1.example.net", NULL, 0},
 	{"nothing", VIA, "", NULL, 0},
 	/* RFC 5118 sections 4.1 to 4.10, in other words. */
 	{"IPv6", VIA, "SIP/2.0/UDP [2001:db8::9:1];branch=1", "2001:db8::9:1", 0},
 	{"IPv6 and a port", VIA, "SIP/2.0/UDP [2001:db8::9:1]:5070;branch=1", "2001:db8::9:1", 5070},
-	{"what looks like a port is in the brackets", VIA, "SIP/2.0/UDP [2001:db8::9:1:5070];branch=1",
+	{"a number that looks like a port in the brackets", VIA, "SIP/2.0/UDP [2001:db8::9:1:5070];branch=1",
 		"2001:db8::9:1:5070", 0},
 	{"IPv6, received in brackets", VIA, "SIP/2.0/UDP [2001:db8::9:1];received=[2001:db8::9:255];branch=1",
 		"2001:db8::9:1", 0},
@@ -257,16 +257,16 @@ static const struct host_row {
 	{"IPv6 of seven groups", VIA, "SIP/2.0/UDP [1:2:3:4:5:6:7]", NULL, 0},
 	{"IPv6 of seven groups and IPv4", VIA, "SIP/2.0/UDP [1:2:3:4:5:6:7:1.2.3.4]", NULL, 0},
 	{"IPv6 with a group of five digits", VIA, "SIP/2.0/UDP [2001:0db80::1]", NULL, 0},
-	{"IPv6 with a letter that is no digit", VIA, "SIP/2.0/UDP [2001:dg8::1]", NULL, 0},
+	{"IPv6 with a letter that is not a hex digit", VIA, "SIP/2.0/UDP [2001:dg8::1]", NULL, 0},
 	{"IPv6 that begins with a colon", VIA, "SIP/2.0/UDP [:2001:db8::1]", NULL, 0},
 	{"IPv6 that ends in a colon", VIA, "SIP/2.0/UDP [2001:db8::1:]", NULL, 0},
 	{"IPv6 with a zone", VIA, "SIP/2.0/UDP [fe80::1%eth0]", NULL, 0},
-	{"IPv6 with IPv4 that is none", VIA, "SIP/2.0/UDP [::ffff:192.0.2.300]", NULL, 0},
+	{"IPv6 with an invalid IPv4 part", VIA, "SIP/2.0/UDP [::ffff:192.0.2.300]", NULL, 0},
 	{"IPv6 with IPv4 and more", VIA, "SIP/2.0/UDP [::192.0.2.3:1]", NULL, 0},
 	{"IPv4 in brackets", VIA, "SIP/2.0/UDP [192.0.2.1]", NULL, 0},
 	{"empty brackets", VIA, "SIP/2.0/UDP []", NULL, 0},
-	{"a bracket that nobody closes", VIA, "SIP/2.0/UDP [2001:db8::1;branch=1", NULL, 0},
-	{"letters behind the bracket", VIA, "SIP/2.0/UDP [2001:db8::1]x;branch=1", NULL, 0},
+	{"an unclosed bracket", VIA, "SIP/2.0/UDP [2001:db8::1;branch=1", NULL, 0},
+	{"letters after the bracket", VIA, "SIP/2.0/UDP [2001:db8::1]x;branch=1", NULL, 0},
 	/* Route. */
 	{"a Route", ROUTE, "<sip:px1.example.net;lr>", "px1.example.net", 0},
 	{"a Route with a user", ROUTE, "<sip:a@px1.example.net:5062;lr>", "px1.example.net", 5062},
@@ -277,7 +277,7 @@ static const struct host_row {
 	{"a fold before it", ROUTE, "\r\n <sip:px1>", "px1", 0},
 	{"a display name", ROUTE, "Proxy One <sip:px1>", "px1", 0},
 	{"a display name in quotes", ROUTE, "\"P <sip:b>, \\\" ; \\\\\" <sip:px1:5>;x=1", "px1", 5},
-	{"a display name of nothing", ROUTE, "\"\"<sip:px1>", "px1", 0},
+	{"an empty display name", ROUTE, "\"\"<sip:px1>", "px1", 0},
 	{"without brackets", ROUTE, "sip:px1.example.net", "px1.example.net", 0},
 	{"without brackets, with parameters", ROUTE, "sip:a@px1.example.net:5060;lr", "px1.example.net", 5060},
 	{"two in one header", ROUTE, "<sip:px1;lr>, <sip:px2;lr>", "px1", 0},
@@ -285,10 +285,10 @@ static const struct host_row {
 	{"IPv6 in a Route", ROUTE, "<sip:[2001:db8::10]:5070;lr>", "2001:db8::10", 5070},
 	{"IPv6 and a user in a Route", ROUTE, "<sip:a@[2001:db8::10];lr>", "2001:db8::10", 0},
 	{"IPv4 in a Route", ROUTE, "<sip:192.0.2.1;lr>", "192.0.2.1", 0},
-	{"a question mark behind the host", ROUTE, "<sip:px1?Subject=x>", "px1", 0},
+	{"a question mark after the host", ROUTE, "<sip:px1?Subject=x>", "px1", 0},
 	{"a URI parameter with a host", ROUTE, "<sip:px1;maddr=px2;lr>", "px1", 0},
-	{"another scheme", ROUTE, "<tel:+15550100>", NULL, 0},
-	{"another scheme with an at sign", ROUTE, "<mailto:a@px1>", NULL, 0},
+	{"a different scheme", ROUTE, "<tel:+15550100>", NULL, 0},
+	{"a different scheme with an at sign", ROUTE, "<mailto:a@px1>", NULL, 0},
 	{"no URI", ROUTE, "px1", NULL, 0},
 	{"no host in a Route", ROUTE, "<sip:>", NULL, 0},
 	{"a user and no host", ROUTE, "<sip:a@>", NULL, 0},
@@ -346,7 +346,7 @@ Test(sip_hosts, a_response_has_no_request_uri)
 	cr_expect(!host_in((const uint8_t *)text, strlen(text), REQUEST_URI).found);
 }
 
-Test(sip_hosts, what_the_file_says)
+Test(sip_hosts, hosts_of_the_configuration)
 {
 	static const struct {
 		const char *text;
@@ -379,7 +379,7 @@ Test(sip_hosts, what_the_file_says)
 	}
 }
 
-/* They are no part of host names, and are met. */
+/* Host names must not contain underscores, but real messages do. */
 Test(sip_hosts, underscores)
 {
 	char text[TEXT];
@@ -458,7 +458,7 @@ static void spell_ipv4(struct rng *rng, const uint8_t byte[4], char *text)
 	}
 }
 
-/* With a gap for any run of zeros, or none, and the last two groups in either way. */
+/* With "::" for any run of zeros or without it, and with the last two groups as hexadecimal or as IPv4. */
 static void spell_ipv6(struct rng *rng, const uint8_t byte[16], char *text)
 {
 	static const char *const formats[] = {"%x", "%X", "%04x", "%03X"};
@@ -481,7 +481,7 @@ static void spell_ipv6(struct rng *rng, const uint8_t byte[16], char *text)
 		spell_ipv4(rng, byte + 12, text);
 }
 
-/* A host, and what it hashes to. */
+/* A host and its expected hash. */
 struct host {
 	enum {
 		NAME,
@@ -668,7 +668,7 @@ static const struct user_row {
 	{"an empty user and a password", FROM, "<sip::secret@example.net>", NULL},
 	{"no number", FROM, "<tel:>", NULL},
 	{"an at sign in a header's parameter", FROM, "<sip:example.net>;x=a@b", NULL},
-	{"another scheme", FROM, "<mailto:alice@example.net>", NULL},
+	{"a different scheme", FROM, "<mailto:alice@example.net>", NULL},
 	{"no URI", FROM, "alice", NULL},
 	{"nothing", FROM, "", NULL},
 };
@@ -716,7 +716,7 @@ static size_t random_user(struct rng *rng, char *user)
 	return length;
 }
 
-/* With escapes where they must be, and anywhere else. */
+/* With the required escapes, and further ones anywhere. */
 static void spell_user(struct rng *rng, const char *user, size_t length, char *text)
 {
 	for (size_t i = 0; i < length; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Where the scanner gives up, as bpf/sip.h says: what is a byte within each limit and what is
- * a byte beyond it. All against a page that cannot be read. */
+/* The limits of the scanner in bpf/sip.h: messages one byte within and one byte beyond each limit, placed at an
+ * unreadable page. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 
 static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
-/* A message is put together here, part by part. */
+/* The message, which the tests build part by part. */
 static char text[SIP_GUARD_SIZE];
 static size_t length;
 
@@ -77,7 +77,7 @@ Test(sip_limits, the_longest_method)
 	}
 }
 
-/* The limit is on what is looked at, white space and the first byte behind it. */
+/* The limit applies to the bytes that are read: white space and the first byte after it. */
 Test(sip_limits, white_space)
 {
 	for (size_t spaces = 0; spaces < SIP_SPACE_WORDS * 8 + 20; spaces++) {
@@ -86,7 +86,7 @@ Test(sip_limits, white_space)
 		start(REQUEST "Call-ID:");
 		put_many(" ", spaces);
 		put("1" END);
-		cr_expect_eq(scan(), is_far ? SIP_TOO_FAR : SIP_FOUND, "%zu spaces behind the colon", spaces);
+		cr_expect_eq(scan(), is_far ? SIP_TOO_FAR : SIP_FOUND, "%zu spaces after the colon", spaces);
 
 		start(REQUEST "Call-ID");
 		put_many("\t", spaces);
@@ -101,7 +101,7 @@ Test(sip_limits, white_space)
 	}
 }
 
-/* Of a longer value the first bytes count: its owner is that of all that begin so. */
+/* Only the first bytes of a longer value count: all values with the same start have the same owner. */
 Test(sip_limits, the_longest_value)
 {
 	uint64_t first, second;
@@ -131,13 +131,13 @@ Test(sip_limits, values_that_differ_in_length_differ)
 	}
 }
 
-/* Where the steps in plain code end, when each takes a whole stride, and how far the loop gets from there. */
+/* The end of the unrolled steps if each takes a whole stride, and the end of the loop after them. */
 #define PLAIN_REACH (SIP_PLAIN_STEPS * SIP_STRIDE)
 #define LOOP_BUDGET (SIP_BUDGET - SIP_PLAIN_STEPS * SIP_COST_PLAIN)
 #define LOOP_REACH (LOOP_BUDGET * SIP_HALF)
 
 /* One long line before the Call-ID. A few steps fall short of a stride near its ends. */
-Test(sip_limits, a_call_id_far_behind)
+Test(sip_limits, a_call_id_far_from_the_start)
 {
 	for (size_t size = 100; size < 6000; size += 7) {
 		enum sip_result result;
@@ -153,7 +153,7 @@ Test(sip_limits, a_call_id_far_behind)
 	}
 }
 
-/* Copies of a line before the Call-ID: `found` of them are passed, `too_far` of them are too many. */
+/* Copies of a line before the Call-ID: after `found` copies it is found, after `too_far` it is too far. */
 static void flood(const char *line, size_t found, size_t too_far)
 {
 	cr_assert_lt(found, too_far);
@@ -167,7 +167,7 @@ static void flood(const char *line, size_t found, size_t too_far)
 	cr_expect_eq(scan(), SIP_TOO_FAR, "%zu times \"%s\"", too_far, line);
 }
 
-/* What costs more than its length pays more: a flood of it ends sooner. */
+/* Lines that take more work than their length also use more of the budget: fewer of them reach the limit. */
 Test(sip_limits, a_flood_of_candidates)
 {
 	size_t paid = LOOP_BUDGET / (1 + SIP_COST_EXACT + SIP_COST_CANDIDATE);
@@ -183,7 +183,7 @@ Test(sip_limits, a_flood_of_names_without_a_colon)
 	flood("i\t\tx\n", paid - 1, paid + 2);
 }
 
-/* Bytes that the quick test takes for lines. */
+/* Bytes that pass the quick test for a line end, but not the exact one. */
 Test(sip_limits, a_flood_of_bytes_that_need_the_exact_test)
 {
 	size_t paid = SIP_PLAIN_STEPS + LOOP_BUDGET / (1 + SIP_COST_EXACT);
@@ -192,7 +192,7 @@ Test(sip_limits, a_flood_of_bytes_that_need_the_exact_test)
 }
 
 /* The farthest Call-ID of public collections begins at byte 2,745. */
-Test(sip_limits, a_call_id_behind_sixty_usual_headers)
+Test(sip_limits, a_call_id_after_sixty_usual_headers)
 {
 	start(REQUEST);
 	put("Accept: application/sdp\r\nAllow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO\r\nContact: "
@@ -207,7 +207,7 @@ Test(sip_limits, a_call_id_behind_sixty_usual_headers)
 	cr_expect_eq(scan(), SIP_FOUND);
 }
 
-/* Lines that begin otherwise cost nothing of their own. */
+/* Lines with a different first letter cost only their length. */
 Test(sip_limits, many_other_lines)
 {
 	start(REQUEST);
@@ -216,9 +216,8 @@ Test(sip_limits, many_other_lines)
 	cr_expect_eq(scan(), SIP_FOUND);
 }
 
-/* Offsets are kept within a power of two: what lies behind it is not read, and nothing else
- * is read in its place. */
-Test(sip_limits, a_message_behind_the_offset_limit)
+/* Offsets are masked to a power of two. Bytes beyond it are not read, and no other bytes are read instead. */
+Test(sip_limits, a_message_beyond_the_offset_limit)
 {
 	for (size_t at = SIP_OFFSET_LIMIT - 200; at < SIP_OFFSET_LIMIT + 200; at++) {
 		enum sip_result result;
@@ -232,7 +231,7 @@ Test(sip_limits, a_message_behind_the_offset_limit)
 	}
 }
 
-/* A Call-ID at each place where a stride or a word may end, and in reach of the end or not. */
+/* A Call-ID at each position where a stride or a word can end, near the end of the message or not. */
 Test(sip_limits, every_place_in_a_stride)
 {
 	for (size_t before = 0; before < 2 * SIP_STRIDE + 8; before++) {
@@ -241,12 +240,12 @@ Test(sip_limits, every_place_in_a_stride)
 			put_many("x", before);
 			put("\r\nCall-ID: 1\r\n");
 			put_many("x", behind);
-			cr_expect_eq(scan(), SIP_FOUND, "%zu bytes before, %zu behind", before, behind);
+			cr_expect_eq(scan(), SIP_FOUND, "%zu bytes before, %zu after", before, behind);
 		}
 	}
 }
 
-/* Bytes that are nearly a newline, before a real one, in each place of a word. */
+/* Bytes that differ from a newline by one, before a real one, at each position of a word. */
 Test(sip_limits, bytes_that_disturb_the_search)
 {
 	for (int byte = 1; byte < 256; byte++) {

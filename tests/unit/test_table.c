@@ -246,7 +246,7 @@ Test(table, each_half_of_the_hash_key_matters)
 		cr_assert_eq(table_set_members(other, set->members, set->count), 0);
 		for (int j = 0; j < 65536; j++)
 			same += table_slots(table)[j] == table_slots(other)[j];
-		cr_assert(same > 7700 && same < 8700, "key %zu: %d of 65536 slots, an eighth is chance", i, same);
+		cr_assert(same > 7700 && same < 8700, "key %zu: %d of 65536 slots, an eighth would be random", i, same);
 		table_free(other);
 	}
 	table_free(table);
@@ -298,7 +298,7 @@ Test(table, history_does_not_matter)
 		{"all weights", 2048, 30, MAX_WEIGHT, 3, 100},
 		{"much at once", 1024, 40, 4, 60, 100},
 		{"more members than slots", 256, 600, 4, 10, 50},
-		{"so many come and go that all is dealt anew", 256, 1000, 2, 1000, 20},
+		{"so many changes that the table is built anew", 256, 1000, 2, 1000, 20},
 		{"many slots", 1 << 18, 12, 10, 2, 6},
 	};
 	uint64_t state = 2;
@@ -390,7 +390,8 @@ Test(table, removed_members_lose_only_their_slots_and_regain_them)
 			cr_assert(left[before[slot]] || table_slots(table)[slot] == before[slot], "row %zu", i);
 		}
 		cr_assert_eq(table_set_members(table, set->members, set->count), 0);
-		cr_assert_arr_eq(table_slots(table), before, rows[i].slots * 2, "row %zu: all are back", i);
+		cr_assert_arr_eq(
+			table_slots(table), before, rows[i].slots * 2, "row %zu: the table is the same again", i);
 		free(before);
 		table_free(table);
 		free(set);
@@ -527,7 +528,7 @@ Test(table, shares_follow_the_weights)
 		{"100:101", 0.02, 2, {100, 101}},
 		{"999:1000:1000", 0.02, 3, {999, 1000, 1000}},
 		{"16 equal ones", 0.02, 16, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}},
-		{"1:1000, of which 1 is 262 slots", 0.2, 2, {1, 1000}},
+		{"1:1000, where 1 is 262 slots", 0.2, 2, {1, 1000}},
 	};
 	int keys = key_count(3);
 	struct set *set = new_set(16);
