@@ -16,6 +16,7 @@
 #include "backend_state.h"
 #include "listening_clock.h"
 #include "log.h"
+#include "floods.h"
 #include "ctl/daemon/neighbour/own_macs.h"
 #include "ctl/daemon/observe/observe.h"
 #include "ctl/daemon/probe/probes.h"
@@ -404,6 +405,7 @@ static void tick_job(void *data)
 		daemon_watch_neighbours(daemon);
 		daemon->unreconciled = true;
 	}
+	floods_sample(daemon->floods, daemon);
 	/* A later daemon reads the probe latencies from the maps. */
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);
@@ -446,6 +448,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->desired = desired_new();
 	daemon->calls = tracked_calls_new();
 	daemon->drain = drain_new();
+	daemon->floods = floods_new();
 	daemon->observe = observe_new(daemon);
 	error = active_maps_open(daemon);
 	if (!error)
@@ -497,6 +500,7 @@ void daemon_stop(struct daemon *daemon)
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);
+	floods_free(daemon->floods);
 	tracked_calls_free(daemon->calls);
 	farm_free(daemon->farm);
 	image_free(daemon->running);

@@ -28,6 +28,7 @@ struct daemon {
 	struct probes *probes;
 	struct tracked_calls *calls;
 	struct drain *drain;
+	struct floods *floods;
 	struct punt_handler *punt_handler;
 	struct join_listener *join_listener;
 	struct observe *observe;

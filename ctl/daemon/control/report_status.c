@@ -16,6 +16,7 @@
 #include "ctl/daemon/observe/observe.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
+#include "ctl/daemon/floods.h"
 #include "ctl/maps/maps_report.h"
 #include "report.h"
 
@@ -278,6 +279,11 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			daemon->config_path);
 }
 
+static void warn_of_flood(void *warnings, const char *text)
+{
+	warn(warnings, "%s", text);
+}
+
 static json_t *warnings_json(const struct daemon *daemon)
 {
 	json_t *warnings = json_array();
@@ -285,6 +291,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_interfaces(daemon, warnings);
 	warn_of_vips(daemon, warnings);
 	warn_of_backends(daemon, warnings);
+	floods_warnings(daemon->floods, warn_of_flood, warnings);
 	if (!tracked_calls_have_room(daemon->calls, daemon))
 		warn(warnings,
 			"the map of tracked calls is nearly full (%u entries): raise `limits: tracked_calls`, or end "

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The usual range of a rate, and whether the rate has left it. Pure: one call for each second.
+ *
+ * The range follows the rate with a moving average, so a daily rise is usual and a flood is not. While the rate is
+ * unusual, the range follows ten times as slowly: a level that stays becomes usual after about 20 minutes. */
+#pragma once
+
+#include <stdbool.h>
+
+#define USUAL_RATE_FLOOR 1000.0 /* per second: less than this is never unusual */
+#define USUAL_RATE_LEARNING 10  /* seconds after the start in which every rate is usual */
+#define USUAL_RATE_BEGIN 2      /* consecutive seconds above the range until the rate is unusual */
+#define USUAL_RATE_END 10       /* consecutive seconds in the range until it is usual again */
+#define USUAL_RATE_REPEAT 60    /* seconds between two reports */
+
+/* All zero: no second is known yet. */
+struct usual_rate {
+	double now;       /* per second, the last one */
+	double mean;      /* moving average */
+	double deviation; /* moving average of the distance from it */
+	unsigned int seconds;
+	unsigned int turning; /* consecutive seconds that contradict `unusual` */
+	unsigned int silence; /* seconds until the next report is permitted */
+	bool unusual;
+	bool reported; /* the current excess was reported */
+};
+
+enum usual_rate_event {
+	USUAL_RATE_NOTHING,
+	USUAL_RATE_REPORT, /* the rate is unusual, and was not reported in the last USUAL_RATE_REPEAT seconds */
+	USUAL_RATE_USUAL,  /* a reported excess has ended */
+};
+
+/* Takes the rate of the last second. */
+enum usual_rate_event usual_rate_judge(struct usual_rate *rate, double per_second);
+
+/* The upper end of the usual range, per second. */
+double usual_rate_limit(const struct usual_rate *rate);

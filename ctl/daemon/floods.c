@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See floods.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bpf/abi.h"
+#include "clock.h"
+#include "core/base/memory.h"
+#include "core/health/usual_rate.h"
+#include "core/table/slots.h"
+#include "ctl/maps/maps_report.h"
+#include "log.h"
+#include "floods.h"
+
+/* Each second costs one system call for each of these. The services and pools after them are not watched;
+ * the rates of the whole balancer include their packets. */
+#define SERVICES_WATCHED 256
+#define POOLS_WATCHED 256
+#define BACKENDS_WATCHED 1024
+
+#define TEXT_SIZE 256
+#define SECOND 1000  /* ms */
+#define SHORTEST 900 /* ms between two samples: the tick of the daemon may come early */
+
+#define VERDICT_BIT(name) (UINT64_C(1) << VERDICT_##name)
+_Static_assert(VERDICT_COUNT <= 64, "a set of verdicts is one word");
+
+/* Rates of the whole balancer: the sums of verdicts. */
+static const struct {
+	const char *kind; /* in the log */
+	const char *what;
+	uint64_t verdicts;
+} sums[] = {
+	{"not_sip", "packets that are not SIP", VERDICT_BIT(not_sip)},
+	{"no_key", "SIP messages without a readable key",
+		VERDICT_BIT(no_call_id) | VERDICT_BIT(call_id_too_far) | VERDICT_BIT(no_user) |
+			VERDICT_BIT(headers_too_far)},
+	{"messages", "SIP messages and connections",
+		VERDICT_BIT(call_id) | VERDICT_BIT(user) | VERDICT_BIT(hint) | VERDICT_BIT(source) | VERDICT_BIT(flow) |
+			VERDICT_BIT(port_range)},
+	{"fragments", "fragments", VERDICT_BIT(fragment) | VERDICT_BIT(held_fragment) | VERDICT_BIT(orphan_fragment)},
+	{"malformed", "packets with a malformed header", VERDICT_BIT(malformed)},
+	{"icmp_error", "ICMP errors", VERDICT_BIT(icmp_error)},
+	{"echo", "echo requests to VIPs", VERDICT_BIT(echo_reply)},
+};
+#define SUMS (sizeof(sums) / sizeof(sums[0]))
+
+/* One rate, and the counter at the last sample. */
+struct series {
+	uint32_t id; /* of the service or pool */
+	uint64_t counter;
+	struct usual_rate rate;
+	char text[TEXT_SIZE]; /* describes the last second */
+};
+
+struct floods {
+	uint32_t maps;   /* id of the maps that were sampled last; 0: none */
+	uint64_t before; /* ms: time of the last sample */
+	uint64_t elapsed;
+	struct series sums[SUMS];
+	struct series services[SERVICES_WATCHED]; /* initial requests */
+	struct series pools[POOLS_WATCHED];       /* packets of one backend above those of all others */
+	uint64_t backends[1 << 16];               /* counters by id, at the last sample */
+};
+
+struct floods *floods_new(void)
+{
+	return allocate(1, sizeof(struct floods));
+}
+
+void floods_free(struct floods *floods)
+{
+	free(floods);
+}
+
+/* Updates a counter. Returns the increase per second; 0 if the counter is that of a new owner. */
+static double increase(const struct floods *floods, uint64_t *counter, uint64_t value)
+{
+	double packets = value >= *counter ? value - *counter : 0;
+
+	*counter = value;
+	return packets * SECOND / floods->elapsed;
+}
+
+/* Forgets a series whose place in the list now has a different service or pool. */
+static bool is_new(struct series *series, uint32_t id, uint64_t counter)
+{
+	if (series->id == id && series->rate.seconds)
+		return false;
+	*series = (struct series){.id = id, .counter = counter, .rate.seconds = 1};
+	return true;
+}
+
+static void judge(struct series *series, double per_second, const struct log_field fields[])
+{
+	switch (usual_rate_judge(&series->rate, per_second)) {
+	case USUAL_RATE_REPORT:
+		log_event(LOG_WARNING, fields, "%s", series->text);
+		break;
+	case USUAL_RATE_USUAL:
+		log_event(LOG_INFO, fields, "end of the flood: %s", series->text);
+		break;
+	case USUAL_RATE_NOTHING:
+		break;
+	}
+}
+
+/* --- the balancer */
+
+static void sample_sums(struct floods *floods, const struct verdict_counters *counters)
+{
+	const uint64_t *verdicts = (const uint64_t *)counters;
+
+	for (size_t i = 0; i < SUMS; i++) {
+		struct series *series = &floods->sums[i];
+		uint64_t sum = 0;
+		double now;
+
+		for (int verdict = 0; verdict < VERDICT_COUNT; verdict++)
+			sum += sums[i].verdicts >> verdict & 1 ? verdicts[verdict] : 0;
+		if (is_new(series, 0, sum))
+			continue;
+		now = increase(floods, &series->counter, sum);
+		snprintf(series->text, TEXT_SIZE, "%.0f %s per second, usually at most %.0f", now, sums[i].what,
+			usual_rate_limit(&series->rate));
+		judge(series, now, LOG_FIELDS({"event", "flood"}, {"kind", sums[i].kind}));
+	}
+}
+
+/* --- services */
+
+static uint64_t initial_requests(const struct service_traffic *traffic)
+{
+	const uint64_t *counters = (const uint64_t *)traffic;
+	uint64_t sum = 0;
+
+	for (int i = 0; i < SERVICE_COUNTER_COUNT; i++)
+		if (!strcmp(maps_report_service_counters[i].detail, "initial"))
+			sum += counters[i];
+	return sum;
+}
+
+static void sample_service(struct floods *floods, struct daemon *daemon, size_t place)
+{
+	const char *name = daemon->farm->config->services[place].name;
+	uint32_t id = daemon->farm->service_ids[place];
+	struct series *series = &floods->services[place];
+	struct service_traffic traffic;
+	uint64_t count;
+	double now;
+
+	if (maps_service_traffic(daemon->maps, id, &traffic))
+		return;
+	count = initial_requests(&traffic);
+	if (is_new(series, id, count))
+		return;
+	now = increase(floods, &series->counter, count);
+	snprintf(series->text, TEXT_SIZE, "service %s: %.0f initial requests per second, usually at most %.0f", name,
+		now, usual_rate_limit(&series->rate));
+	judge(series, now, LOG_FIELDS({"event", "flood"}, {"kind", "initial"}, {"service", name}));
+}
+
+/* --- pools */
+
+/* The busiest backend of a pool. */
+struct busiest {
+	const char *name;
+	double rate;
+	double others; /* rate of all other backends together */
+};
+
+static struct busiest find_busiest(struct floods *floods, struct daemon *daemon, const struct farm_pool *pool)
+{
+	struct busiest busiest = {.name = ""};
+	struct backend_traffic traffic;
+
+	for (size_t i = 0; i < pool->count; i++) {
+		const struct backend_record *record = &pool->backends[i].record;
+		uint32_t id = pool->backends[i].id;
+		double now;
+
+		if (!farm_backend_exists(&pool->backends[i]) || maps_backend_traffic(daemon->maps, id, &traffic))
+			continue;
+		now = increase(floods, &floods->backends[id & 0xffff], traffic.packets);
+		busiest.others += now < busiest.rate ? now : busiest.rate;
+		if (now > busiest.rate) {
+			busiest.rate = now;
+			busiest.name = record->name;
+		}
+	}
+	return busiest;
+}
+
+/* Packets with one Call-ID, or from one source where the affinity is the source, all reach one backend. So the
+ * excess of the busiest backend over all others shows them. A pool with one owner of slots has no such excess. */
+static void sample_pool(struct floods *floods, struct daemon *daemon, size_t place)
+{
+	const struct farm_pool *pool = &daemon->farm->pools[place];
+	struct busiest busiest = find_busiest(floods, daemon, pool);
+	struct series *series = &floods->pools[place];
+	double excess = busiest.rate - busiest.others;
+	size_t owners;
+
+	slots_owners(image_owners(daemon->running, pool->id), &owners);
+	if (is_new(series, pool->id, 0))
+		return;
+	if (owners < 2 || excess < 0)
+		excess = 0;
+	snprintf(series->text, TEXT_SIZE,
+		"pool %s: backend %s receives %.0f of %.0f packets per second: many have the same Call-ID, user or "
+		"source",
+		pool->config->name, busiest.name, busiest.rate, busiest.rate + busiest.others);
+	judge(series, excess,
+		LOG_FIELDS({"event", "flood"}, {"kind", "one_key"}, {"pool", pool->config->name},
+			{"backend", busiest.name}));
+}
+
+/* --- all */
+
+/* Starts anew if the maps are different ones. False: there is nothing to judge now. */
+static bool advance(struct floods *floods, const struct daemon *daemon)
+{
+	uint64_t now = clock_msec();
+
+	if (floods->maps != maps_id(daemon->maps)) {
+		memset(floods, 0, sizeof(*floods));
+		floods->maps = maps_id(daemon->maps);
+	}
+	if (now - floods->before < SHORTEST)
+		return false;
+	floods->elapsed = now - floods->before;
+	floods->before = now;
+	return true;
+}
+
+void floods_sample(struct floods *floods, struct daemon *daemon)
+{
+	const struct farm *farm = daemon->farm;
+	struct verdict_counters counters;
+	size_t backends = 0;
+
+	if (daemon->on_next_maps || !advance(floods, daemon))
+		return;
+	if (!maps_verdicts(daemon->maps, &counters))
+		sample_sums(floods, &counters);
+	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_WATCHED; i++) {
+		sample_service(floods, daemon, i);
+		worker_yield(daemon->worker);
+	}
+	for (size_t i = 0; i < farm->config->pool_count && i < POOLS_WATCHED; i++) {
+		backends += farm->pools[i].count;
+		if (backends <= BACKENDS_WATCHED)
+			sample_pool(floods, daemon, i);
+		worker_yield(daemon->worker);
+	}
+}
+
+static void warn_of(const struct series *list, size_t count, floods_warn *warn, void *data)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].rate.unusual)
+			warn(data, list[i].text);
+}
+
+void floods_warnings(const struct floods *floods, floods_warn *warn, void *data)
+{
+	warn_of(floods->sums, SUMS, warn, data);
+	warn_of(floods->services, SERVICES_WATCHED, warn, data);
+	warn_of(floods->pools, POOLS_WATCHED, warn, data);
+}

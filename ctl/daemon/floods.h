@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Rates of traffic that leave their usual range (core/health/usual_rate.h): a flood leaves a trace in the log,
+ * at most one line a minute for each kind, and in `status` while it lasts. Reads the counters in the maps. */
+#pragma once
+
+#include "daemon.h"
+
+struct floods *floods_new(void);
+void floods_free(struct floods *floods);
+
+/* Call this about every second, in the worker. */
+void floods_sample(struct floods *floods, struct daemon *daemon);
+
+/* Calls `warn` with a sentence about each rate that is unusual now. */
+typedef void floods_warn(void *data, const char *text);
+void floods_warnings(const struct floods *floods, floods_warn *warn, void *data);

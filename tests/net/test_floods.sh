@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Floods leave a trace: while one lasts, `status` has a warning, and the log has one line for its kind.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+# warns TEXT: does status have a warning with this text (a regular expression)?
+warns() {
+	lab_ctl --json status | jq -e --arg text "$1" 'any(.warnings[]; test($text))' > /dev/null
+}
+calm() { ! warns "$1"; }
+
+# log_lines KIND: the number of warnings about this kind of flood.
+log_lines() {
+	grep "event=flood kind=$1" "$LAB_DIR/sipxdpd.log" | grep -vc 'end of the flood'
+}
+
+# judged: the daemon has learned what is usual (USUAL_RATE_LEARNING in core/health/usual_rate.h).
+judged() {
+	[ "$(lab_ctl --json status | jq .uptime)" -gt 12 ]
+}
+
+# flood KIND LOGGED TEXT
+flood() {
+	lab_start "flood-$1" client python3 tests/net/flood.py "$LAB_VIP" "$1"
+	check "flood $1: status warns" wait_for 20 warns "$3"
+	check "... and the log has a line with its kind" test "$(log_lines "$2")" -ge 1
+	lab_stop "flood-$1" > /dev/null
+}
+
+lab_open
+lab_flat 2
+lab_config dsr
+lab_balance
+check "the daemon runs long enough to judge" wait_for 30 judged
+check "without a flood there is no warning" calm "per second"
+
+flood many_calls messages "^[0-9]+ SIP messages and connections per second, usually at most"
+unlike "... its calls are spread over the backends" "$(cat "$LAB_DIR/sipxdpd.log")" "kind=one_key"
+flood one_call one_key "^pool proxies: backend px[12] receives [0-9]+ of [0-9]+ packets per second: many have the same Call-ID"
+flood not_sip not_sip "^[0-9]+ packets that are not SIP per second, usually at most 1000$"
+flood no_call_id no_key "^[0-9]+ SIP messages without a readable key per second, usually at most"
+flood fragments fragments "^[0-9]+ fragments per second, usually at most"
+
+check "after the floods the warnings end" wait_for 30 calm "per second"
+for kind in not_sip no_key one_key fragments; do
+	is "one line in the log for $kind" "$(log_lines $kind)" 1
+done
+is "every backend stays up" "$(lab_ctl --json backend list | jq -r '[.[].state] | join(" ")')" "up up"
+
+tap_end
