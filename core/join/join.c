@@ -395,7 +395,7 @@ static void accept_newer_clock(
 		*sign = (struct heartbeat){.ms = ms, .signed_at = command->signed_at};
 }
 
-struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
+struct join_answer join_handle_request(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks)
 {
 	uint64_t signed_at;

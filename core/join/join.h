@@ -43,7 +43,7 @@ void join_free(struct join *join);
 size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]);
 
 /* Authenticates and applies a request. `signature` is the correct one. */
-struct join_answer join_take(struct join *join, struct farm *farm, const struct image *running,
+struct join_answer join_handle_request(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks);
 
 /* Marks backends in the farm as silent after node_timeout. True if any mark changed. After a restart, each

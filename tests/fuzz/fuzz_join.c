@@ -47,7 +47,8 @@ static struct join_answer take(struct join_request *request)
 	assert(farm && join_signed(request, signed_text) <= sizeof(signed_text));
 	request->time = text_of("100");
 	request->signature = text_of("0000000000000000000000000000000000000000000000000000000000000000");
-	answer = join_take(join, farm, running, request, signature, (struct join_clocks){.seconds = 100, .ms = 1});
+	answer = join_handle_request(
+		join, farm, running, request, signature, (struct join_clocks){.seconds = 100, .ms = 1});
 	check_farm(farm);
 	join_update_silence(join, farm, 1000000);
 	join_free(join);

@@ -1,298 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Servers that join and leave by themselves: authentication, the effect of each request on the farm, and the
- * answers. */
+/* Servers that join and leave by themselves: the effect of each request, of silence, and of a restart on the
+ * farm. test_join_request.c tests the requests themselves. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/join/join_sip.h"
 #include "core/base/memory.h"
-#include "world.h"
+#include "join_world.h"
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-static const struct contract contract = {
-	.version = ABI_VERSION, .slots = 256, .pools = 4, .services = 8, .backends = 6};
-
-#define SMALL_HEAD                                                                                                     \
-	"interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n"                                             \
-	"limits: {slots: 256, pools: 4, services: 8, backends: 6}\n"
-#define JOIN "join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
-#define PX1 "{name: px1, address: 10.0.0.11}"
-#define POOLS(more, backends)                                                                                          \
-	"pools: [{name: proxies, " more "backends: [" backends "]}, {name: spare, backends: []}]\n"
-#define FARM SMALL_HEAD JOIN SERVICE POOLS("", PX1)
-
-#define NOW 1700000000 /* seconds since the epoch */
-
-struct join_world {
-	struct image *running;
-	struct farm *farm;
-	struct join *join;
-	uint64_t ms;
-};
-
-static void begin(struct join_world *world, const char *text)
-{
-	*world = (struct join_world){.running = image_new(&contract), .join = join_new(), .ms = 1000};
-	world->farm = world_new_farm(text, world->running, FARM_RESTART);
-}
-
-static void end(struct join_world *world)
-{
-	farm_free(world->farm);
-	join_free(world->join);
-	image_free(world->running);
-}
-
-static struct span span_of(const char *text)
-{
-	return (struct span){text, text + strlen(text)};
-}
-
-static const uint8_t right[JOIN_SIGNATURE_SIZE] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
-#define ZEROS48 "000000000000000000000000000000000000000000000000"
-#define RIGHT "0123456789abcdef" ZEROS48
-
-/* A request with a correct and unique signature, by a clock that is `ahead` seconds fast. */
-static struct join_answer say_at(struct join_world *world, int ahead, const char *text)
-{
-	static uint32_t counter;
-	uint8_t signature[JOIN_SIGNATURE_SIZE] = {0};
-	char hex[2 * JOIN_SIGNATURE_SIZE + 1], time[16];
-	struct join_request request = {.text = span_of(text), .is_json = *text == '{'};
-
-	counter++;
-	memcpy(signature, &counter, sizeof(counter));
-	for (size_t i = 0; i < sizeof(signature); i++)
-		sprintf(hex + 2 * i, "%02x", signature[i]);
-	sprintf(time, "%d", NOW + ahead);
-	request.time = span_of(time);
-	request.signature = span_of(hex);
-	return join_take(world->join, world->farm, world->running, &request, signature,
-		(struct join_clocks){.seconds = NOW, .ms = world->ms});
-}
-
-static struct join_answer say(struct join_world *world, const char *text)
-{
-	return say_at(world, 0, text);
-}
-
-/* --- Authentication */
-
-struct proof {
-	const char *name, *time, *signature;
-	unsigned int status;
-	const char *text;
-};
-
-#define START "{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"px4\", \"address\": \"10.0.0.14\"}"
-
-Test(join, authentication)
-{
-	static const struct proof rows[] = {
-		{"right", "1700000000", RIGHT, 200, "joined"},
-		{"30 s old", "1699999970", RIGHT, 200, "joined"},
-		{"30 s ahead", "1700000030", RIGHT, 200, "joined"},
-		{"31 s old", "1699999969", RIGHT, 401, "the time is 31 s old: are both clocks right?"},
-		{"31 s ahead", "1700000031", RIGHT, 401, "the time is 31 s ahead: are both clocks right?"},
-		{"no time", "", RIGHT, 401, "time or signature is missing"},
-		{"no signature", "1700000000", "", 401, "time or signature is missing"},
-		{"no number", "now", RIGHT, 401, "the signature is wrong"},
-		{"negative", "-1700000000", RIGHT, 401, "the signature is wrong"},
-		{"huge", "170000000000", RIGHT, 401, "the signature is wrong"},
-		{"wrong in the first digit", "1700000000", "1123456789abcdef" ZEROS48, 401, "the signature is wrong"},
-		{"wrong in the last digit", "1700000000", "0123456789abcdef" ZEROS48 + 1, 401,
-			"the signature is wrong"},
-		{"one digit more", "1700000000", RIGHT "0", 401, "the signature is wrong"},
-		{"capitals", "1700000000", "0123456789ABCDEF" ZEROS48, 401, "the signature is wrong"},
-		{"no hex", "1700000000", "0123456789abcdeg" ZEROS48, 401, "the signature is wrong"},
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct proof *row = &rows[i];
-		struct join_request request = {.text = span_of(START),
-			.time = span_of(row->time),
-			.signature = span_of(row->signature),
-			.is_json = true};
-		struct join_answer answer;
-		struct join_world world;
-
-		begin(&world, FARM);
-		answer = join_take(world.join, world.farm, world.running, &request, right,
-			(struct join_clocks){.seconds = NOW, .ms = 1});
-		cr_expect_eq(answer.status, row->status, "%s: %u", row->name, answer.status);
-		cr_expect_str_eq(answer.text, row->text, "%s: %s", row->name, answer.text);
-		cr_expect_eq(answer.changed, row->status == 200, "%s", row->name);
-		cr_expect_eq(!!farm_find_backend(&world.farm->pools[0], "px4"), row->status == 200, "%s", row->name);
-		end(&world);
-	}
-}
-
-static unsigned int status_at(struct join_world *world, const char *time, uint8_t first, uint64_t now)
-{
-	uint8_t signature[JOIN_SIGNATURE_SIZE] = {first};
-	char hex[] = "00" ZEROS48 "00000000000000";
-	struct join_request request = {.text = span_of(START), .time = span_of(time), .is_json = true};
-	char digits[3];
-
-	sprintf(digits, "%02x", first);
-	memcpy(hex, digits, 2);
-	request.signature = span_of(hex);
-	return join_take(world->join, world->farm, world->running, &request, signature,
-		(struct join_clocks){.seconds = now, .ms = 1})
-		.status;
-}
-
-/* For as long as the time is in the window; other signatures of the same second are not affected. */
-Test(join, replays)
-{
-	static const struct {
-		const char *time;
-		uint8_t first;
-		uint64_t now;
-		unsigned int status;
-	} rows[] = {
-		{"1700000030", 1, NOW, 200}, {"1700000030", 1, NOW, 401}, {"1700000030", 2, NOW, 200},
-		{"1700000029", 1, NOW, 200}, /* of a different second */
-		{"1700000030", 1, NOW + 60, 401},
-		{"1700000094", 1, NOW + 64, 200}, /* uses the entry of the second 64 s before */
-		{"1700000094", 1, NOW + 64, 401}, {"1700000030", 1, NOW + 64, 401}, /* too old at that time */
-	};
-	struct join_world world;
-
-	begin(&world, FARM);
-	for (size_t i = 0; i < COUNT(rows); i++)
-		cr_expect_eq(status_at(&world, rows[i].time, rows[i].first, rows[i].now), rows[i].status, "row %zu", i);
-	end(&world);
-}
-
-Test(join, what_is_signed)
-{
-	struct join_request request = {.text = span_of("text"), .time = span_of("1700000000")};
-	char out[JOIN_SIGNED_MAX];
-
-	cr_expect_eq(join_signed(&request, out), 15);
-	cr_expect_eq(memcmp(out, "1700000000\ntext", 15), 0);
-	request = (struct join_request){0};
-	cr_expect_eq(join_signed(&request, out), 1);
-}
-
-/* A text that is cut for the signature must not be applied as a whole. */
-Test(join, text_beyond_the_signature_is_refused)
-{
-	char *text = malloc(JOIN_REQUEST_MAX + 2), out[JOIN_SIGNED_MAX];
-	struct join_request request = {.time = span_of("123456789012345"), .signature = span_of(RIGHT)};
-	struct join_world world;
-
-	memset(text, ' ', JOIN_REQUEST_MAX + 1);
-	request.text = (struct span){text, text + JOIN_REQUEST_MAX + 1};
-	cr_expect_leq(join_signed(&request, out), sizeof(out));
-	request.time = span_of("1700000000");
-	begin(&world, FARM);
-	cr_expect_eq(join_take(world.join, world.farm, world.running, &request, right,
-			     (struct join_clocks){.seconds = NOW, .ms = 1})
-			     .status,
-		401);
-	end(&world);
-	free(text);
-}
-
-/* --- Reading */
-
-struct reading {
-	const char *name, *text;
-	unsigned int status;
-	const char *answer;
-};
-
-static void check_readings(const struct reading *rows, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct join_world world;
-		struct join_answer answer;
-
-		begin(&world, FARM);
-		answer = say(&world, rows[i].text);
-		cr_expect_eq(answer.status, rows[i].status, "%s: %u", rows[i].name, answer.status);
-		cr_expect(!strncmp(answer.text, rows[i].answer, strlen(rows[i].answer)), "%s: %s", rows[i].name,
-			answer.text);
-		cr_expect_eq(answer.changed, answer.status == 200, "%s", rows[i].name);
-		end(&world);
-	}
-}
-
-#define MEMBERS "\"pool\": \"proxies\", \"name\": \"px4\", \"address\": \"10.0.0.14\""
-#define WORDS "pool=proxies; name=px4; address=10.0.0.14"
-
-Test(join, json)
-{
-	static const struct reading rows[] = {
-		{"all", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1000}", 200, "joined"},
-		{"IPv6",
-			"{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"a\", \"address\": \"2001:db8::1\"}",
-			200, "joined"},
-		{"another pool", "{\"action\":\"start\",\"pool\":\"spare\",\"name\":\"px1\",\"address\":\"10.0.0.11\"}",
-			200, "joined"},
-		{"cut", "{\"action\": \"start\"", 400, "not JSON: "},
-		{"more behind it", "{\"action\": \"start\", " MEMBERS "} {}", 400, "not JSON: "},
-		{"twice", "{\"action\": \"start\", \"action\": \"stop\", " MEMBERS "}", 400, "not JSON: dupl"},
-		{"deep", "{\"action\": [[[[[[[[]]]]]]]], " MEMBERS "}", 400, "action must be start, heartbeat, "},
-		{"no action", "{" MEMBERS "}", 400, "action is missing"},
-		{"unknown action", "{\"action\": \"Start\", " MEMBERS "}", 400, "action must be start, "},
-		{"no pool", "{\"action\": \"stop\", \"name\": \"px4\"}", 400, "pool is missing"},
-		{"no name", "{\"action\": \"stop\", \"pool\": \"proxies\"}", 400, "name is missing"},
-		{"no address", "{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"px4\"}", 400,
-			"address is missing"},
-		{"unknown member", "{\"action\": \"start\", " MEMBERS ", \"port\": 5060}", 400,
-			"unknown member 'port': known are action, "},
-		{"member of a bad name", "{\"\\u00fc\\n\": 1}", 400,
-			"unknown member '??"
-			"?': "},
-		{"weight above", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1001}", 400,
-			"weight must be a number"},
-		{"weight below", "{\"action\": \"start\", " MEMBERS ", \"weight\": -1}", 400, "weight must be"},
-		{"weight of 64 bits", "{\"action\": \"start\", " MEMBERS ", \"weight\": 4294967296}", 400,
-			"weight must"},
-		{"weight as text", "{\"action\": \"start\", " MEMBERS ", \"weight\": \"1\"}", 400, "weight must be"},
-		{"half a weight", "{\"action\": \"start\", " MEMBERS ", \"weight\": 1.0}", 400, "weight must be"},
-		{"name as number", "{\"action\": \"stop\", \"pool\": \"proxies\", \"name\": 4}", 400, "name must be 1"},
-		{"name with a blank", "{\"action\": \"stop\", \"pool\": \"proxies\", \"name\": \"px 4\"}", 400,
-			"name must be 1 to 63"},
-		{"pool with a slash", "{\"action\": \"stop\", \"pool\": \"a/b\", \"name\": \"px4\"}", 400,
-			"pool must be"},
-		{"address of a name", "{\"action\":\"start\",\"pool\":\"spare\",\"name\":\"a\",\"address\":\"a.b\"}",
-			400, "address must be the address of a host"},
-		{"multicast", "{\"action\":\"start\",\"pool\":\"spare\",\"name\":\"a\",\"address\":\"224.0.0.1\"}", 400,
-			"address must be"},
-		{"loopback", "{\"action\":\"start\",\"pool\":\"spare\",\"name\":\"a\",\"address\":\"127.0.0.1\"}", 400,
-			"address must be"},
-	};
-
-	check_readings(rows, COUNT(rows));
-}
-
-Test(join, parameters)
-{
-	static const struct reading rows[] = {
-		{"all", "action=start; " WORDS "; weight=2", 200, "joined"},
-		{"no blanks", "action=start;pool=proxies;name=px4;address=2001:db8::14", 200, "joined"},
-		{"blanks", " action = start ;\tpool= proxies; name =px4;address=10.0.0.14; ", 400, "unknown member ''"},
-		{"nothing", "", 400, "action is missing"},
-		{"twice", "action=start; " WORDS "; name=px5", 400, "name is given twice"},
-		{"no value", "action=start; " WORDS "; weight", 400, "weight must be a number from 0 to 1000"},
-		{"weight", "action=start; " WORDS "; weight=0x1", 400, "weight must be a number from 0 to 1000"},
-		{"unknown", "action=start; " WORDS "; q=1", 400, "unknown member 'q'"},
-		{"very long",
-			"action=start; pool=0123456789012345678901234567890123456789012345678901234567890123456789"
-			"0123456789012345678901234567890123456789012345678901234567890123456789; name=px4",
-			400, "a parameter is too long"},
-	};
-
-	check_readings(rows, COUNT(rows));
-}
-
-/* --- The farm: "px4@10.0.0.14 x1 leaving silent" for each backend that is not in the file */
+/* --- the farm: "px4@10.0.0.14 x1 leaving silent" for each backend that is not in the file */
 
 static const char *describe(const struct join_world *world)
 {
@@ -350,7 +66,7 @@ static void go(struct join_world *world, const struct step *steps, size_t count)
 		world->ms += step->after * 1000;
 		look(world);
 		if (step->said) {
-			answer = say(world, step->said);
+			answer = join_say(world, step->said);
 			cr_expect_eq(answer.status, step->status, "%s: %u", step->name, answer.status);
 			cr_expect_str_eq(answer.text, step->answer, "%s: %s", step->name, answer.text);
 			cr_expect_eq(answer.changed, step->changed, "%s", step->name);
@@ -407,9 +123,9 @@ Test(join, life_of_a_server)
 	};
 	struct join_world world;
 
-	begin(&world, FARM);
+	join_begin(&world, FARM);
 	go(&world, steps, COUNT(steps));
-	end(&world);
+	join_end(&world);
 }
 
 Test(join, refusals)
@@ -445,9 +161,9 @@ Test(join, refusals)
 	};
 	struct join_world world;
 
-	begin(&world, FARM);
+	join_begin(&world, FARM);
 	go(&world, steps, COUNT(steps));
-	end(&world);
+	join_end(&world);
 }
 
 Test(join, backends_of_an_operator_are_not_changed)
@@ -466,12 +182,12 @@ Test(join, backends_of_an_operator_are_not_changed)
 	char error[FARM_ERROR_SIZE];
 	struct join_world world;
 
-	begin(&world, FARM);
+	join_begin(&world, FARM);
 	address_parse("10.0.0.19", &address);
 	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px9", &address, 1, error), 0);
 	cr_assert_eq(farm_remove_backend(world.farm, "proxies", "px1", error), 0);
 	go(&world, steps, COUNT(steps));
-	end(&world);
+	join_end(&world);
 }
 
 /* --- Restart and reload */
@@ -479,7 +195,7 @@ Test(join, backends_of_an_operator_are_not_changed)
 /* As if the farm were in the maps. */
 static void write_down(struct join_world *world)
 {
-	memset(world->running->records, 0, (contract.backends + 1) * sizeof(*world->running->records));
+	memset(world->running->records, 0, (join_contract.backends + 1) * sizeof(*world->running->records));
 	for (size_t i = 0; i < world->farm->config->pool_count; i++)
 		for (size_t j = 0; j < world->farm->pools[i].count; j++) {
 			const struct farm_backend *backend = &world->farm->pools[i].backends[j];
@@ -530,9 +246,9 @@ Test(join, restart_and_reload)
 		const struct return_row *row = &rows[i];
 		struct join_world world;
 
-		begin(&world, FARM);
+		join_begin(&world, FARM);
 		look(&world);
-		say(&world, "action=start; " PX4 "; address=10.0.0.14; weight=2");
+		join_say(&world, "action=start; " PX4 "; address=10.0.0.14; weight=2");
 		world.ms += 5000;
 		look(&world);
 		write_down(&world);
@@ -550,7 +266,7 @@ Test(join, restart_and_reload)
 		world.ms += 1000;
 		look(&world);
 		cr_expect_str_eq(describe(&world), row->end, "%s, in the end: %s", row->name, describe(&world));
-		end(&world);
+		join_end(&world);
 	}
 }
 
@@ -559,15 +275,15 @@ Test(join, a_reused_id_does_not_inherit_silence)
 {
 	struct join_world world;
 
-	begin(&world, FARM);
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
-	say(&world, "action=stop; " PX4);
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	join_say(&world, "action=stop; " PX4);
 	world.ms += 100000;
 	look(&world);
-	say(&world, "action=start; pool=spare; name=px6; address=10.0.0.16");
+	join_say(&world, "action=start; pool=spare; name=px6; address=10.0.0.16");
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px6@10.0.0.16 x1");
-	end(&world);
+	join_end(&world);
 }
 
 Test(join, a_joined_backend_is_not_saved)
@@ -575,13 +291,13 @@ Test(join, a_joined_backend_is_not_saved)
 	struct config *config;
 	struct join_world world;
 
-	begin(&world, FARM);
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
 	config = farm_config(world.farm);
 	cr_expect(config_find_backend(&config->pools[0], "px1"));
 	cr_expect_null(config_find_backend(&config->pools[0], "px4"));
 	config_free(config);
-	end(&world);
+	join_end(&world);
 }
 
 /* After a stall all count as just heard, except servers that were already marked as silent. */
@@ -589,10 +305,10 @@ Test(join, silence_restarts_after_a_stall)
 {
 	struct join_world world;
 
-	begin(&world, FARM);
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	join_begin(&world, FARM);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
 	world.ms += 5000;
-	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	join_say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
 	world.ms += 6000;
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent, px5@10.0.0.15 x1");
@@ -603,7 +319,7 @@ Test(join, silence_restarts_after_a_stall)
 	world.ms += 1000;
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1 silent", "%s", describe(&world));
-	end(&world);
+	join_end(&world);
 }
 
 /* An outage longer than node_timeout: at its end probes are answered at once, but the next heartbeat arrives
@@ -613,9 +329,9 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 	struct farm_pool *pool;
 	struct join_world world;
 
-	begin(&world, SMALL_HEAD JOIN SERVICE POOLS("probe: options, ", ""));
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
-	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	join_begin(&world, SMALL_HEAD JOIN SERVICE POOLS("probe: options, ", ""));
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	join_say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
 	pool = &world.farm->pools[0];
 	pool->outage.view = OUTAGE_BLIND;
 	farm_find_backend(pool, "px5")->judged.down = true;
@@ -629,7 +345,7 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 	world.ms += 10000;
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent", "it counts from the end of the outage");
-	end(&world);
+	join_end(&world);
 }
 
 /* All are silent at once: this is a network fault. */
@@ -639,10 +355,10 @@ Test(join, all_silent_at_once_are_suspected)
 	struct farm_pool *pool;
 	struct join_world world;
 
-	begin(&world, SMALL_HEAD JOIN SERVICE POOLS("", ""));
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
-	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
-	say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");
+	join_begin(&world, SMALL_HEAD JOIN SERVICE POOLS("", ""));
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	join_say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	join_say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");
 	pool = &world.farm->pools[0];
 	for (int turn = 0; turn < 3; turn++) {
 		look(&world);
@@ -656,7 +372,7 @@ Test(join, all_silent_at_once_are_suspected)
 		cr_expect_eq(pool->count, 3, "no backend is forgotten");
 		world.ms += turn ? 3600000 : 11000;
 	}
-	end(&world);
+	join_end(&world);
 }
 
 /* One of the two clocks was changed. Heartbeats are refused, but show that the server lives, unless they may
@@ -678,16 +394,16 @@ Test(join, clocks_that_differ)
 	struct join_world world;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		begin(&world, FARM);
-		say(&world, "action=start; " PX4 "; address=10.0.0.14");
+		join_begin(&world, FARM);
+		join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
 		for (size_t j = 0; j <= i; j++) {
 			world.ms += 6000;
-			cr_expect_eq(say_at(&world, rows[j].ahead, heartbeat).status, 401);
+			cr_expect_eq(join_say_at(&world, rows[j].ahead, heartbeat).status, 401);
 		}
 		world.ms += 6000;
 		look(&world);
 		cr_expect_str_eq(describe(&world), rows[i].farm, "%s: %s", rows[i].sentence, describe(&world));
-		end(&world);
+		join_end(&world);
 	}
 }
 
@@ -695,18 +411,18 @@ Test(join, a_heartbeat_by_a_different_clock_does_not_revive)
 {
 	struct join_world world;
 
-	begin(&world, FARM);
-	cr_expect_eq(say_at(&world, 3600, "action=start; " PX4 "; address=10.0.0.14").status, 401);
+	join_begin(&world, FARM);
+	cr_expect_eq(join_say_at(&world, 3600, "action=start; " PX4 "; address=10.0.0.14").status, 401);
 	cr_expect_str_eq(describe(&world), "", "nor adds one");
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
-	cr_expect_eq(say_at(&world, 3600, "action=stop; " PX4).status, 401);
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	cr_expect_eq(join_say_at(&world, 3600, "action=stop; " PX4).status, 401);
 	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1", "nor removes one");
 	world.ms += 10000;
 	look(&world);
-	say_at(&world, 3600, "action=heartbeat; " PX4);
+	join_say_at(&world, 3600, "action=heartbeat; " PX4);
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1 silent");
-	end(&world);
+	join_end(&world);
 }
 
 /* If a pool fails open and no backend is up, the balancer is the one that receives nothing. */
@@ -716,10 +432,10 @@ Test(join, a_pool_that_fails_open_keeps_its_backends)
 	struct farm_pool *pool;
 	struct join_world world;
 
-	begin(&world, SMALL_HEAD JOIN SERVICE POOLS("min_alive: 50, ", ""));
-	say(&world, "action=start; " PX4 "; address=10.0.0.14");
-	say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
-	say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");
+	join_begin(&world, SMALL_HEAD JOIN SERVICE POOLS("min_alive: 50, ", ""));
+	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
+	join_say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
+	join_say(&world, "action=start; pool=proxies; name=px6; address=10.0.0.16");
 	world.ms += 15000;
 	pool = &world.farm->pools[0];
 	for (int turn = 0; turn < 2; turn++) {
@@ -735,10 +451,10 @@ Test(join, a_pool_that_fails_open_keeps_its_backends)
 		world.ms += 3600000;
 	}
 	cr_expect_eq(pool->count, 3, "no backend is forgotten");
-	say(&world, "action=heartbeat; pool=proxies; name=px5");
+	join_say(&world, "action=heartbeat; pool=proxies; name=px5");
 	for (size_t i = 0; i < pool->count; i++)
 		farm_update_state(world.farm, pool, &pool->backends[i], NOW);
 	look(&world);
 	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "one is heard: %s", describe(&world));
-	end(&world);
+	join_end(&world);
 }

@@ -100,7 +100,7 @@ struct join_answer join_listener_handle(
 	size_t length = join_signed(request, text);
 
 	if (secret && HMAC(EVP_sha256(), secret, strlen(secret), (uint8_t *)text, length, signature, NULL))
-		answer = join_take(
+		answer = join_handle_request(
 			listener->join, listener->daemon->farm, listener->daemon->running, request, signature, clocks);
 	if (answer.status != 200)
 		join_listener_log_refusal(listener, &answer, peer);
