@@ -33,6 +33,7 @@ void top_close(struct top *top)
 {
 	free_rows(top);
 	json_decref(top->stats);
+	json_decref(top->status);
 	*top = (struct top){0};
 }
 
@@ -60,12 +61,14 @@ static double sum_packets(const json_t *rates)
 	double sum = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(rates, "verdicts"), i, verdict) sum +=
-		json_number_value(json_object_get(verdict, "packets"));
+	json_array_foreach(json_object_get(rates, "verdicts"), i, verdict)
+	{
+		sum += json_number_value(json_object_get(verdict, "packets"));
+	}
 	return sum;
 }
 
-void top_sample(struct top *top, json_t *stats, json_t *backends, double now)
+void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status, double now)
 {
 	json_t *rates = top->stats && now > top->time ? rates_between(top->stats, stats, now - top->time) : NULL;
 
@@ -79,9 +82,11 @@ void top_sample(struct top *top, json_t *stats, json_t *backends, double now)
 	top->rows[TOP_SERVICES] = top_service_rows(stats, rates);
 	top->rows[TOP_VERDICTS] = top_verdict_rows(stats, rates);
 	json_decref(top->stats);
+	json_decref(top->status);
 	json_decref(backends);
 	json_decref(rates);
 	top->stats = stats;
+	top->status = status;
 	top->time = now;
 }
 

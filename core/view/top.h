@@ -57,19 +57,20 @@ struct top {
 
 	json_t *rows[TOP_VIEWS]; /* lists of objects with the values of the columns */
 	json_t *stats;           /* the last reply of `stats` */
+	json_t *status;          /* the last reply of `status` */
 	double time;             /* of the last sample, in seconds */
 	double packets;          /* per second; negative: unknown */
 	double history[TOP_HISTORY];
 	size_t history_count;
-	char message[512]; /* a warning about the sample; "" if there is none */
+	char message[512]; /* why the last sample is missing; "" if it is there */
 };
 
 void top_open(struct top *top);
 void top_close(struct top *top);
 
-/* Takes over a sample: the results of `stats` and `backend list`, and the time in seconds of any clock that only
- * grows. Takes the references. */
-void top_sample(struct top *top, json_t *stats, json_t *backends, double now);
+/* Takes over a sample: the results of `stats`, `backend list` and `status`, and the time in seconds of any clock that
+ * only grows. Takes the references. */
+void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status, double now);
 
 /* Handles a key: a character or a value of enum top_key. False: the user quits. */
 bool top_press(struct top *top, int key);

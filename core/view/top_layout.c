@@ -7,9 +7,10 @@
 #include "sparkline.h"
 #include "top_private.h"
 
-#define NUMBER_WIDTH 6    /* at least, so that columns do not move with each sample */
-#define NARROW_TEXT 12    /* the longest text of a column, if the screen is too narrow otherwise */
-#define ANOMALIES_SHOWN 3 /* the view of verdicts shows all */
+#define NUMBER_WIDTH 6 /* at least, so that columns do not move with each sample */
+#define NARROW_TEXT 12 /* the longest text of a column, if the screen is too narrow otherwise */
+#define ALERTS_SHOWN 3 /* warnings, and as many anomalies; fewer on a low screen */
+#define LINES_PER_ALERT 6
 #define HIGHEST_RANK 9
 
 static const char *const view_names[] = {
@@ -20,6 +21,7 @@ struct page {
 	struct top_line unseen; /* stands for the lines below a full page */
 	int count;
 	int height; /* without the line of keys */
+	int alerts; /* warnings at most, and as many anomalies */
 	int width;
 };
 
@@ -115,9 +117,26 @@ static void put_anomalies(const struct top *top, struct page *page)
 			bool grows = json_number_value(json_object_get(verdict, "packets")) > 0;
 
 			if (json_is_true(json_object_get(verdict, "alert")) && grows == growing &&
-				shown++ < ANOMALIES_SHOWN)
+				shown++ < page->alerts)
 				put_anomaly(page, verdict);
 		}
+	}
+}
+
+static void put_warnings(const struct top *top, struct page *page)
+{
+	const json_t *warning;
+	size_t i;
+
+	if (*top->message)
+		put(next_line(page, TOP_ALERT), page, "%s", top->message);
+	json_array_foreach(json_object_get(top->status, "warnings"), i, warning)
+	{
+		char text[TOP_CELL_SIZE];
+
+		if ((int)i < page->alerts && json_is_string(warning))
+			put(next_line(page, TOP_ALERT), page, "warning: %s",
+				top_ascii(json_string_value(warning), text));
 	}
 }
 
@@ -250,6 +269,7 @@ void top_layout(struct top *top, int width, int height, bool utf8, struct top_li
 {
 	struct page page = {.lines = lines,
 		.height = height - 1,
+		.alerts = height < ALERTS_SHOWN * LINES_PER_ALERT ? height / LINES_PER_ALERT : ALERTS_SHOWN,
 		.width = width < TOP_LINE_SIZE / SPARKLINE_BYTES ? width : TOP_LINE_SIZE / SPARKLINE_BYTES};
 	const struct top_column *columns = top_columns[top->view];
 	int widths[TOP_COLUMNS];
@@ -259,8 +279,7 @@ void top_layout(struct top *top, int width, int height, bool utf8, struct top_li
 	rows = top_select(top, &count);
 	put_totals(top, &page);
 	put_history(top, &page, utf8);
-	if (*top->message)
-		put(next_line(&page, TOP_ALERT), &page, "%s", top->message);
+	put_warnings(top, &page);
 	put_anomalies(top, &page);
 	put_views(top, &page, count);
 	for (size_t i = 0; columns[i].title; i++)

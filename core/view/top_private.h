@@ -32,6 +32,10 @@ json_t *top_verdict_rows(const json_t *stats, const json_t *rates);
 /* The text of a cell; "-" if its value is unknown. Returns `out`. */
 char *top_cell_text(const struct top_column *column, const json_t *row, char out[TOP_CELL_SIZE]);
 
+/* Replaces what a terminal might interpret. All names are ASCII; a reply of a different program need not be. Returns
+ * `out`. */
+char *top_ascii(const char *text, char out[TOP_CELL_SIZE]);
+
 /* "0", "4.2", "820", "12.3k", "1.5M". Returns `out`. */
 char *top_number_text(double number, char out[TOP_CELL_SIZE]);
 

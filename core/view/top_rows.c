@@ -237,13 +237,13 @@ char *top_number_text(double number, char out[TOP_CELL_SIZE])
 	return out;
 }
 
-/* Replaces what a terminal might interpret. All names are ASCII; a reply of a different program need not be. */
-static void put_ascii(const char *text, char out[TOP_CELL_SIZE])
+char *top_ascii(const char *text, char out[TOP_CELL_SIZE])
 {
 	snprintf(out, TOP_CELL_SIZE, "%s", text);
-	for (; *out; out++)
-		if (*out < ' ' || *out > '~')
-			*out = '?';
+	for (char *c = out; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return out;
 }
 
 char *top_cell_text(const struct top_column *column, const json_t *row, char out[TOP_CELL_SIZE])
@@ -253,7 +253,7 @@ char *top_cell_text(const struct top_column *column, const json_t *row, char out
 
 	*out = '\0';
 	if (column->cell == TOP_TEXT)
-		put_ascii(json_is_string(value) ? json_string_value(value) : "", out);
+		top_ascii(json_is_string(value) ? json_string_value(value) : "", out);
 	else if (column->cell == TOP_PERCENT && json_is_number(value))
 		snprintf(out, TOP_CELL_SIZE, "%.1f%%", number);
 	else if (column->cell == TOP_MILLISECONDS && number > 0)

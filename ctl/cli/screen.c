@@ -57,23 +57,23 @@ static json_t *ask(struct top *top, struct client *client, enum command command)
 	return result;
 }
 
-/* Takes a sample, from the daemon or from the maps. False if both are missing; the previous sample then stays. */
+/* Takes a sample, from the daemon or, while it does not run, from the maps. False if both are missing; the previous
+ * sample then stays. */
 static bool sample(struct top *top, struct client *client)
 {
-	json_t *stats, *backends;
+	json_t *stats, *backends, *status;
 
 	*top->message = '\0';
-	client->from_maps = false;
 	stats = ask(top, client, COMMAND_STATS);
 	backends = stats ? ask(top, client, COMMAND_BACKEND_LIST) : NULL;
-	if (!backends) {
-		json_decref(stats);
-		return false;
+	status = backends ? ask(top, client, COMMAND_STATUS) : NULL;
+	if (status) {
+		top_sample(top, stats, backends, status, now_seconds());
+		return true;
 	}
-	if (client->from_maps)
-		snprintf(top->message, sizeof(top->message), "sipxdpd is not running; read from the maps");
-	top_sample(top, stats, backends, now_seconds());
-	return true;
+	json_decref(stats);
+	json_decref(backends);
+	return false;
 }
 
 /* --- drawing */

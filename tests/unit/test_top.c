@@ -50,6 +50,11 @@ static json_t *response(const char *service, const char *code, const char *class
 		class, "messages", messages);
 }
 
+static json_t *status(void)
+{
+	return json_pack("{s:[s]}", "warnings", "px2 is down");
+}
+
 /* Counters after `n` seconds. */
 static json_t *stats(int n)
 {
@@ -68,8 +73,8 @@ static struct top two_samples(void)
 	struct top top;
 
 	top_open(&top);
-	top_sample(&top, stats(1), backends(), 10);
-	top_sample(&top, stats(3), backends(), 12);
+	top_sample(&top, stats(1), backends(), status(), 10);
+	top_sample(&top, stats(3), backends(), status(), 12);
 	return top;
 }
 
@@ -132,11 +137,11 @@ Test(top, rates_are_unknown_before_the_second_sample)
 	struct top top;
 
 	top_open(&top);
-	top_sample(&top, stats(1), backends(), 10);
+	top_sample(&top, stats(1), backends(), status(), 10);
 	top_layout(&top, 80, 24, false, lines);
 	cr_expect_str_eq(lines[0].text, "packets -/s  calls -/s  services 2  pools 2  backends 4, 3 in the table");
 	cr_expect(strstr(lines[line_with("px1", 24)].text, " - "));
-	top_sample(&top, stats(2), backends(), 11);
+	top_sample(&top, stats(2), backends(), status(), 11);
 	top_layout(&top, 80, 24, false, lines);
 	cr_expect_str_eq(lines[0].text, "packets 3.0k/s  calls 30/s  services 2  pools 2  backends 4, 3 in the table");
 	top_close(&top);
@@ -192,9 +197,9 @@ Test(top, a_service_has_rates_of_requests_and_responses)
 
 	top.view = TOP_SERVICES;
 	top_layout(&top, 80, 24, false, lines);
-	cr_expect_str_eq(lines[4].text, "SERVICE  CALLS/S   REG/S   REQ/S  RESP/S   4XX/S   5XX/S   PKT/S   BIT/S");
-	cr_expect_str_eq(lines[5].text, "sip           30       0      35       4       4       0    2.0k    8.0M");
-	cr_expect_str_eq(lines[6].text, "sips           0       7       7       2       0       2    1.0k    4.0M");
+	cr_expect_str_eq(lines[5].text, "SERVICE  CALLS/S   REG/S   REQ/S  RESP/S   4XX/S   5XX/S   PKT/S   BIT/S");
+	cr_expect_str_eq(lines[6].text, "sip           30       0      35       4       4       0    2.0k    8.0M");
+	cr_expect_str_eq(lines[7].text, "sips           0       7       7       2       0       2    1.0k    4.0M");
 	top_close(&top);
 }
 
@@ -230,10 +235,9 @@ Test(top, the_page_shows_all_parts)
 {
 	struct top top = two_samples();
 
-	strcpy(top.message, "sipxdpd is not running; read from the maps");
 	top_layout(&top, 80, 24, false, lines);
 	cr_expect_str_eq(lines[1].text, "## max 3.0k/s");
-	cr_expect_str_eq(lines[2].text, "sipxdpd is not running; read from the maps");
+	cr_expect_str_eq(lines[2].text, "warning: px2 is down");
 	cr_expect_eq(lines[2].style, TOP_ALERT);
 	cr_expect_str_eq(lines[3].text, "anomaly: no_backend 2/s, 6 in total: what it means");
 	cr_expect_eq(lines[3].style, TOP_ALERT);
@@ -246,6 +250,9 @@ Test(top, the_page_shows_all_parts)
 	cr_expect_eq(lines[5].mark_width, 6);
 	cr_expect_str_eq(lines[10].text, "");
 	cr_expect_eq(lines[23].style, TOP_KEYS);
+	strcpy(top.message, "no answer");
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_str_eq(lines[2].text, "no answer");
 	top_close(&top);
 }
 
@@ -267,12 +274,28 @@ Test(top, the_page_fits_every_screen)
 	top_close(&top);
 }
 
+Test(top, warnings_leave_room_for_rows)
+{
+	struct top top = two_samples();
+	json_t *many = json_pack("{s:[s, s, s, s, s]}", "warnings", "a", "b", "c", "d", "e");
+
+	top_sample(&top, stats(4), backends(), many, 13);
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_str_eq(lines[4].text, "warning: c");
+	cr_expect_str_eq(lines[5].text, "anomaly: no_backend 2/s, 8 in total: what it means");
+	top_layout(&top, 80, 8, false, lines);
+	cr_expect_str_eq(lines[2].text, "warning: a");
+	cr_expect_str_eq(lines[3].text, "anomaly: no_backend 2/s, 8 in total: what it means");
+	cr_expect_eq(top.visible, 1);
+	top_close(&top);
+}
+
 Test(top, a_narrow_screen_omits_columns)
 {
 	struct top top = two_samples();
 
 	top_layout(&top, 40, 24, false, lines);
-	cr_expect_str_eq(lines[4].text, "BACKEND  STATE     CALLS/S   PKT/S");
+	cr_expect_str_eq(lines[5].text, "BACKEND  STATE     CALLS/S   PKT/S");
 	top_close(&top);
 }
 
@@ -282,10 +305,10 @@ Test(top, the_history_is_one_minute)
 
 	cr_expect_eq(top.history_count, 2, "one value for each second");
 	for (int i = 4; i < 100; i++)
-		top_sample(&top, stats(i), backends(), 9 + i);
+		top_sample(&top, stats(i), backends(), status(), 9 + i);
 	cr_expect_eq(top.history_count, TOP_HISTORY);
 	cr_expect_eq(top.history[TOP_HISTORY - 1], 3002);
-	top_sample(&top, stats(500), backends(), 100000);
+	top_sample(&top, stats(500), backends(), status(), 100000);
 	cr_expect_eq(top.history_count, TOP_HISTORY);
 	top_close(&top);
 }
@@ -294,22 +317,22 @@ Test(top, a_long_list_scrolls)
 {
 	struct top top = two_samples();
 
-	top_layout(&top, 80, 7, false, lines);
+	top_layout(&top, 80, 8, false, lines);
 	cr_expect_eq(top.visible, 1);
-	cr_expect(strstr(lines[5].text, "sbc1"));
+	cr_expect(strstr(lines[6].text, "sbc1"));
 	for (int i = 0; i < 10; i++) {
 		cr_assert(top_press(&top, TOP_KEY_DOWN));
-		top_layout(&top, 80, 7, false, lines);
+		top_layout(&top, 80, 8, false, lines);
 	}
-	cr_expect(strstr(lines[5].text, "px2"), "%s", lines[5].text);
+	cr_expect(strstr(lines[6].text, "px2"), "%s", lines[6].text);
 	cr_assert(top_press(&top, TOP_KEY_UP));
 	cr_assert(top_press(&top, TOP_KEY_PAGE_UP));
-	top_layout(&top, 80, 7, false, lines);
-	cr_expect(strstr(lines[5].text, "px3"));
+	top_layout(&top, 80, 8, false, lines);
+	cr_expect(strstr(lines[6].text, "px3"));
 	cr_assert(top_press(&top, TOP_KEY_PAGE_DOWN));
 	cr_assert(top_press(&top, TOP_KEY_HOME));
-	top_layout(&top, 80, 7, false, lines);
-	cr_expect(strstr(lines[5].text, "sbc1"));
+	top_layout(&top, 80, 8, false, lines);
+	cr_expect(strstr(lines[6].text, "sbc1"));
 	top_close(&top);
 }
 
@@ -317,9 +340,12 @@ Test(top, control_characters_never_reach_the_terminal)
 {
 	struct top top = two_samples();
 
-	top_sample(&top, stats(4), json_pack("[o]", backend("p\033[2J", "\xc3\xa9", "up", 1)), 13);
+	top_sample(&top, stats(4), json_pack("[o]", backend("p\033[2J", "\xc3\xa9", "up", 1)),
+		json_pack("{s:[s]}", "warnings", "a\nb\033[2J"), 13);
+
 	top_layout(&top, 80, 24, false, lines);
 	cr_expect_geq(line_with("p?[2J", 24), 0);
 	cr_expect_geq(line_with("??", 24), 0);
+	cr_expect_geq(line_with("warning: a?b?[2J", 24), 0);
 	top_close(&top);
 }
