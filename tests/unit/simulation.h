@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Simulates servers that die and networks that fail, with a clock of its own. Probe results, judgement, tables
+ * and plans are real; there are no packets. */
+#pragma once
+
+#include "core/health/health.h"
+#include "core/health/listening.h"
+#include "world.h"
+
+#define MOST 50    /* servers */
+#define WARM 10000 /* ms after which every server has answered several probes */
+#define SEEDS 4    /* random runs of each case */
+#define SIMULATION_SLOTS 1024
+
+#define HEARTBEAT 1000
+#define NODE_TIMEOUT 5000
+
+extern const struct config_probe simulation_probe; /* the default settings */
+
+/* One server, as its prober sees it. */
+struct server {
+	struct health_state health;
+	uint64_t next;     /* start of the next probe */
+	uint64_t began;    /* start of the probe in progress; 0: none */
+	uint64_t listened; /* the same by the clock of the judgement */
+	uint64_t rtt;
+	bool sees;         /* the probe in progress has not been lost yet */
+	uint64_t beat;     /* time of the next heartbeat; 0: it sends none */
+	bool unread;       /* a heartbeat waits to be read */
+	uint64_t heard;    /* when a heartbeat was read last */
+	uint64_t from, to; /* the period in which it is unreachable */
+	unsigned int loss; /* percentage of lost probes */
+};
+
+struct simulation {
+	struct world world;
+	struct config_probe probe;
+	size_t count;
+	struct server servers[MOST];
+	uint16_t before[SIMULATION_SLOTS]; /* the server with the calls of each slot */
+	uint64_t start, looked;
+	bool stopped; /* the daemon is stopped */
+	struct listening clock;
+	uint64_t listening;
+	uint64_t excused; /* until then heartbeats could not be received */
+};
+
+/* Starts a pool of `count` servers; `more` are further keys of the pool. */
+void simulation_begin(struct simulation *s, size_t count, const struct config_probe *probe, const char *more);
+
+void simulation_end(struct simulation *s);
+
+/* Loads the configuration again. */
+void simulation_load(struct simulation *s, const char *more, enum farm_origin origin);
+
+struct farm_pool *simulation_pool(struct simulation *s);
+
+/* The clock of the judgement, ms. */
+uint64_t simulation_listened(const struct simulation *s);
+
+/* Runs for `time` ms. */
+void simulation_run(struct simulation *s, uint64_t time);
+
+/* Stores which servers have the calls of the slots now. */
+void simulation_remember(struct simulation *s);
+
+/* Runs for `time` ms and returns the number of slots whose calls were taken from a server at any time since
+ * simulation_remember(). The first `dead` servers are dead and do not count. */
+uint32_t simulation_moved_while(struct simulation *s, uint64_t time, size_t dead);
+
+/* Makes the first `count` servers unreachable for `time` ms; UINT64_MAX: for ever. */
+void simulation_cut(struct simulation *s, size_t count, uint64_t time);
+
+/* Runs until none of the first `count` servers owns a slot. Returns the ms; 0: not within `time`. */
+uint64_t simulation_out_after(struct simulation *s, size_t count, uint64_t time);
