@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The balancer: what happens to a packet, and the only place that returns XDP_*.
+/* The balancer: the XDP program, which runs the stages of the packet path for each packet.
  *
- * Each stage has its own file, adds its result to the flow (flow.h), and returns whether the next stage runs.
- * The stages are global functions, so that the verifier checks each one once, independent of the code before
- * it. The stacks of a chain of calls share 512 bytes. */
+ * Each stage has its own file, adds its result to the flow (flow.h), and returns NEXT_STAGE or NEXT_FINISH. The
+ * stages are global functions, so that the verifier checks each one once, independent of the code before it.
+ * The stacks of a chain of calls share 512 bytes. */
 
 #include "fast_path.h"
 #include "parse.h"
@@ -16,7 +16,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Runs the stages. A stage that decides the verdict ends the sequence. */
+/* Runs the stages. The sequence ends at the stage that determines the verdict. */
 static __always_inline int stages(struct xdp_md *ctx)
 {
 	struct flow flow = {.action = XDP_PASS, .budget = SIP_PACKET_BUDGET};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Reads the headers of a frame into a struct packet: Ethernet, VLAN tags, IPv4 or IPv6, then UDP, TCP or the
  * packet that an ICMP error quotes. A struct packet holds offsets instead of pointers, so that it stays valid
- * when the start of the frame moves. This file builds in the kernel and on the host. It does not decide where
- * a packet goes. */
+ * when the start of the frame moves. This file compiles for the kernel and for user space. It makes no
+ * forwarding decisions. */
 #pragma once
 
 #include "abi.h"
@@ -18,14 +18,14 @@ struct vlan_tag {
 
 enum packet_kind {
 	PACKET_WHOLE,          /* a complete packet, with ports */
-	PACKET_FIRST_FRAGMENT, /* the first of several fragments; has ports if its protocol has any */
-	PACKET_LATER_FRAGMENT, /* any other fragment; has no ports */
+	PACKET_FIRST_FRAGMENT, /* the first of several fragments, with ports if the protocol has ports */
+	PACKET_LATER_FRAGMENT, /* any other fragment, without ports */
 	PACKET_ICMP,           /* ICMP, before packet_parse_icmp() sets one of the kinds below */
-	PACKET_ICMP_ERROR,   /* an ICMP error: addresses, ports and payload are those of the packet that it quotes, seen
-				from the client */
-	PACKET_ECHO_REQUEST, /* this kind and all kinds below are never for a service */
-	PACKET_NEIGHBOUR,    /* IPv6 neighbour discovery, which the kernel handles */
-	PACKET_OTHER,        /* any other protocol */
+	PACKET_ICMP_ERROR,     /* an ICMP error: addresses, ports and payload of the quoted packet, with source and
+				  destination exchanged */
+	PACKET_ECHO_REQUEST,   /* packets of this kind and of all kinds below never belong to a service */
+	PACKET_NEIGHBOUR,      /* IPv6 neighbour discovery, which the kernel handles */
+	PACKET_OTHER,          /* any other protocol */
 };
 
 struct packet {
@@ -48,8 +48,8 @@ struct packet {
 	__u32 end; /* end of the IP packet, or of the UDP datagram if that ends earlier */
 };
 
-/* A position in a frame. Bytes before `data_end` can be read directly; `length` is that of the whole frame,
- * which may be longer. */
+/* A position in a frame. Bytes before `data_end` can be read directly. `length` is the length of the whole
+ * frame, which may extend beyond `data_end`. */
 struct cursor {
 	const __u8 *data;
 	const __u8 *data_end;
@@ -60,12 +60,13 @@ struct cursor {
 
 #define CURSOR_MASK 0x7fff
 
-/* The longest headers: an IPv6 packet with the maximum of extension headers that quotes another such packet. */
+/* The longest headers: an IPv6 packet with the maximum number of extension headers, which quotes a second
+ * packet of this kind. */
 _Static_assert(ETHERNET_SIZE + 4 * PACKET_VLANS + 2 * (40 + 8 + PACKET_IPV6_EXTENSIONS * 256 * 8) <= CURSOR_MASK,
 	"CURSOR_MASK changes no offset");
 
-/* Does not change the offset, but makes the verifier forget what it knows about it. Otherwise the verifier
- * checks all code that follows once for each path that leads here. */
+/* Does not change the offset, but makes the verifier forget its value and know only its bounds. Otherwise the
+ * verifier checks all following code once for each path to this point. */
 static inline void cursor_forget(struct cursor *c)
 {
 	c->at = (c->at + c->zero) & CURSOR_MASK;
@@ -214,7 +215,7 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 		return -1;
 	__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
-	/* No IPv6 packet on the wire may have such an address: this program would take it for IPv4. */
+	/* No IPv6 packet on the wire may have such an address: this program would treat the packet as IPv4. */
 	if (address_is_mapped_ipv4(&p->source) || address_is_mapped_ipv4(&p->destination))
 		return -1;
 	if (packet_set_end(c, p, c->at + sizeof(*ip) + host16(ip->payload_len), quoted))
@@ -232,8 +233,8 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 	return c->at > p->end ? -1 : 0;
 }
 
-/* Reads the ports and the bounds of the payload. In a first fragment the end of the datagram may be missing,
- * in a quoted packet everything after the ports. Returns 0 or -1. */
+/* Reads the ports and the bounds of the payload. A first fragment may lack the end of the datagram. A quoted
+ * packet may lack everything after the ports. Returns 0 or -1. */
 static __always_inline int packet_parse_udp(struct cursor *c, struct packet *p)
 {
 	const struct udphdr *udp = (const void *)cursor_peek(c, sizeof(*udp));
@@ -274,8 +275,8 @@ static __always_inline int packet_parse_transport(struct cursor *c, struct packe
 	return 0;
 }
 
-/* Reads all headers up to and including the IP header. Returns VERDICT_CONTINUE if there is one; p->transport
- * is then the offset of its payload. */
+/* Reads all headers up to and including the IP header. Returns VERDICT_CONTINUE for a valid IP header, and sets
+ * p->transport to the offset after it. */
 static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct packet *p)
 {
 	__be16 protocol = packet_parse_ethernet(c, p);
@@ -299,7 +300,8 @@ static inline bool is_icmp_error(__u8 type, bool ipv6)
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
 }
 
-/* Neighbour discovery: RFC 4861. A backend that has the VIP on its interface sends solicitations from the VIP. */
+/* Neighbour discovery (RFC 4861) has a kind of its own, because a backend that has the VIP on its interface
+ * sends solicitations from the VIP. */
 static inline int icmp_kind(__u8 type, bool ipv6)
 {
 	if (is_icmp_error(type, ipv6))
@@ -309,8 +311,8 @@ static inline int icmp_kind(__u8 type, bool ipv6)
 	return ipv6 && type >= 133 && type <= 137 ? PACKET_NEIGHBOUR : PACKET_OTHER;
 }
 
-/* The number of quoted bytes if an extension follows them (RFC 4884 sections 4 and 5); 0: the quote extends to
- * the end. Other errors use these header bytes for an MTU or a pointer. */
+/* The number of quoted bytes if an extension follows the quoted packet (RFC 4884 sections 4 and 5); 0: the
+ * quoted packet extends to the end. In other ICMP errors these header bytes contain an MTU or a pointer. */
 static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
 {
 	if (ipv6)
@@ -319,7 +321,7 @@ static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
 }
 
 /* Reads the ICMP message at p->transport. An error quotes a packet that a backend has sent from the VIP to a
- * client. The result looks like a packet of that client: source and destination change places. */
+ * client. Exchanges source and destination, so that the result looks like a packet from that client. */
 static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p)
 {
 	const __u8 *icmp = cursor_peek(c, 8);
@@ -342,7 +344,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	else
 		error = -1;
 	if (error)
-		p->kind = PACKET_OTHER; /* an unusable quote does not make the packet malformed */
+		p->kind = PACKET_OTHER; /* an invalid quoted packet does not make the ICMP packet malformed */
 	if (p->end > quote)
 		p->end = quote > p->payload ? quote : p->payload;
 	port = p->source_port;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Shared by the files of this room, and by its tests. Not for other rooms. */
+/* Shared by the files of this layer and by its tests. Other layers must not include it. */
 #pragma once
 
 #include "unique_claims.h"

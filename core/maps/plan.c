@@ -34,7 +34,7 @@ static bool exists(const struct backend_record *record)
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
 }
 
-/* Describes all changes of a backend that stays: "weight 1, was 2; drain, was ready". */
+/* Describes all changes of a backend that exists before and after: "weight 1, was 2; drain, was ready". */
 static void describe_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
 	const struct backend_record *after)
 {
@@ -84,7 +84,7 @@ static void describe_record(const struct draft *draft, struct plan_step *step)
 		describe_changes(draft, step, before, after);
 }
 
-/* A new backend is described by its record; this describes a changed route. */
+/* Describes a changed route. describe_record() describes new backends. */
 static void describe_backend(struct plan_step *step, const struct backend *before, const struct backend_record *record,
 	const struct backend *backend)
 {
@@ -102,8 +102,8 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-/* The calls of a backend must not go to a different backend that gets its id. Tracked calls only count while a
- * slot migrates. */
+/* If a different backend receives the id of a backend, it must not receive its calls. Tracked calls have an
+ * effect only while a slot migrates. */
 static void forget_tracked_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
@@ -160,7 +160,7 @@ static void count_moves(struct draft *draft, uint32_t id)
 	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
 
 	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
-	after = after ? after : before; /* it does not change */
+	after = after ? after : before; /* NULL: the table does not change */
 	for (uint32_t slot = 0; slot < moves.slots && (before != after || after != wanted); slot++) {
 		moves.moved += before->ids[slot] != after->ids[slot];
 		moves.waiting += after->ids[slot] != wanted->ids[slot];
@@ -274,8 +274,8 @@ void plan_free(struct plan *plan)
 	free(plan);
 }
 
-/* Drops the table and the previous owners that the pool does not use any more. A new pool has no table of its
- * own before this. */
+/* Frees the table and the previous owners that the pool no longer uses. Before its first PLAN_POOL step a pool
+ * has no table of its own, so there is nothing to free. */
 static void apply_pool(struct image *running, uint32_t id, const struct pool *pool)
 {
 	uint32_t before = running->pools[id].table;

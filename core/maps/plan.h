@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An ordered list of steps that change the maps from their current contents to the desired contents. Each step
- * leaves maps that forward correctly, so a plan may stop after any step. Additions come first, then the switch
+/* An ordered list of steps that change the maps from their current contents to the desired contents. The maps
+ * forward correctly after each step, so a plan may stop after any step. Additions come first, then the switch
  * of tables, then removals. No I/O. */
 #pragma once
 
@@ -11,14 +11,14 @@ enum plan_kind {
 	PLAN_BACKEND_RECORD,  /* backend_records[index] */
 	PLAN_SERVICE_NAME,    /* service_names[index] */
 	PLAN_POOL_NAME,       /* pool_names[index] */
-	PLAN_TRACKED_CALLS,   /* deletes the tracked calls of each id for which `value`, bool[], is true: a different
-				 backend has the id now */
+	PLAN_TRACKED_CALLS,   /* deletes the tracked calls of the backend ids that are true in `value`, a bool[] by id:
+				 these ids belong to different backends now */
 	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: a different backend has the id now */
 	PLAN_SERVICE_ZERO,    /* service_traffic[index] = 0 */
 	PLAN_BACKEND,         /* backends[index] */
 	PLAN_TABLE,           /* tables[index], which no pool uses yet */
 	PLAN_PREVIOUS_OWNERS, /* previous_owners[index]: valid with the old table and with the new one */
-	PLAN_POOL,            /* pools[index]: from this step on the new table is in use, or calls are recorded */
+	PLAN_POOL,            /* pools[index]: activates the new table, or starts or ends the tracking of calls */
 	PLAN_ENTRY,           /* puts [key] into the hash map enum image_map `index` */
 	PLAN_ENTRY_REMOVE,    /* removes [key] from it */
 };
@@ -26,7 +26,8 @@ enum plan_kind {
 struct plan_step {
 	enum plan_kind kind;
 	uint32_t index;
-	const void *key; /* key and value lie in one of the images (the value of PLAN_TRACKED_CALLS lies in the plan) */
+	const void *key; /* key and value point into one of the images (the value of PLAN_TRACKED_CALLS points into the
+			    plan) */
 	const void *value;
 	struct slots *slots; /* of PLAN_TABLE and PLAN_PREVIOUS_OWNERS, instead of `value` */
 	struct pool pool;    /* of PLAN_POOL, instead of `value` */
@@ -37,15 +38,15 @@ struct plan_step {
 struct plan_moves {
 	uint32_t pool;
 	char name[NAME_SIZE];
-	uint32_t moved;   /* by this plan */
-	uint32_t waiting; /* after the recording phase */
+	uint32_t moved;   /* slots that this plan moves */
+	uint32_t waiting; /* slots that will move after the recording phase */
 	uint32_t slots;
 };
 
 struct plan {
 	struct plan_step *steps;
 	size_t count;
-	struct plan_moves *moves; /* of every pool that exists before and after */
+	struct plan_moves *moves; /* one for each pool of the desired image */
 	size_t move_count;
 	bool *renamed;           /* by id: a different backend has this id from now on */
 	struct messages dangers; /* changes of services that would move live calls to other servers */
@@ -55,5 +56,5 @@ struct plan {
 struct plan *plan_new(const struct image *running, const struct image *desired);
 void plan_free(struct plan *plan);
 
-/* Changes the image as the step changes the maps. */
+/* Applies the step to the image, so that it matches the changed maps. */
 void plan_step_apply(const struct plan_step *step, struct image *running);

@@ -26,7 +26,7 @@
 #define FAST_TICK_USEC 50000         /* while the loader switches to new maps */
 #define NEIGHBOUR_TIMEOUT_SECONDS 10 /* after a start: how long to wait for missing MAC addresses */
 #define SAVE_LATENCY_TICKS 10        /* the maps receive new probe latencies every 10 ticks */
-#define RECONCILE_ATTEMPTS 3         /* before a reload, while changes keep coming */
+#define RECONCILE_ATTEMPTS 3         /* maximum before a reload, if changes continue to arrive */
 #define UNINTERRUPTED_MSEC 250       /* minimum run time of a plan before a change may stop it */
 #define FILE_SIZE_MAX (16 << 20)
 
@@ -60,12 +60,12 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 /* The part of a plan that is done. */
 struct progress {
 	size_t steps;
-	int error; /* of the next step */
+	int error; /* the step after these failed with it; 0: none */
 };
 
-/* Runs without the lock, because only the worker changes the data that this function reads. The maps
- * are consistent between any two steps, so the plan can stop there when a more urgent change arrives.
- * It first runs for UNINTERRUPTED_MSEC: a constant stream of changes must not stop all progress. */
+/* Runs without the lock, because only the worker changes the data that this function reads. The maps are
+ * consistent between any two steps, so the plan can stop there when a more urgent change arrives. It does not
+ * stop before UNINTERRUPTED_MSEC: otherwise a constant stream of changes would prevent all progress. */
 static struct progress carry_out(const struct daemon *daemon, const struct plan *plan)
 {
 	const uint64_t began = clock_msec();
@@ -87,7 +87,7 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 
 	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
-		/* A fill of new maps writes everything but changes nothing for the traffic. */
+		/* Filling new maps executes all steps, but traffic does not use these maps yet. */
 		if (step->text && !daemon->on_next_maps)
 			log_event(LOG_INFO, LOG_FIELDS({"event", "step"}), "%s", step->text);
 		worker_yield(daemon->worker);
@@ -98,8 +98,8 @@ static void count_steps(struct daemon *daemon, const struct plan *plan, const st
 			step->text ? step->text : "");
 }
 
-/* After a start the MAC addresses of the backends may be missing. A table without owners does not
- * count as filled. */
+/* Must the daemon still wait for MAC addresses after its start? Until they are known the table has no owners,
+ * and such maps must not be marked as filled. */
 static bool awaits_neighbours(const struct daemon *daemon)
 {
 	bool pending = false;
@@ -219,7 +219,7 @@ void daemon_replace_farm(struct daemon *daemon, struct farm *farm)
 	daemon_watch_neighbours(daemon);
 }
 
-/* Computes the effects of running `farm`, and changes `farm` for that. */
+/* Computes the effects of a change to `farm`. Modifies `farm`. */
 static void predict(struct daemon *daemon, struct farm *farm, struct effects *effects)
 {
 	const struct preview_now now = {.ms = clock_msec(),
@@ -275,8 +275,8 @@ static struct farm *build_farm(struct daemon *daemon, struct config *config, str
 	return farm;
 }
 
-/* Builds the farm again if servers have joined or left during the computation: a server with a positive
- * response must not be missing. From the second attempt on the worker keeps the lock, so that further
+/* Builds the farm again if servers have joined or left during the computation: if the daemon has accepted a
+ * server, the new farm must contain it. From the second attempt on the worker keeps the lock, so that further
  * servers wait. */
 static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struct faults *faults)
 {
@@ -371,7 +371,7 @@ static bool is_due(const struct daemon *daemon)
 	       (ramp && ramp <= time(NULL));
 }
 
-/* us until the next tick: earlier than a second when a health decision is due earlier. */
+/* The time until the next tick, us: one second, or less if a health decision is due earlier. */
 static uint64_t next_tick(const struct daemon *daemon)
 {
 	uint64_t now = listening_clock_now(), next = backend_state_next(daemon);
@@ -406,12 +406,12 @@ static void tick_job(void *data)
 		daemon->unreconciled = true;
 	}
 	floods_sample(daemon->floods, daemon);
-	/* A later daemon reads the probe latencies from the maps. */
+	/* Reconciling also writes the probe latencies to the maps, from which the next daemon reads them. */
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);
 }
 
-/* The next tick follows a full interval after this one, even if this one was late. */
+/* The interval to the next tick begins now, even if this tick was late. */
 static int on_tick(sd_event_source *source, uint64_t now, void *data)
 {
 	struct daemon *daemon = data;
@@ -480,7 +480,7 @@ int daemon_start(struct daemon *daemon)
 	join_listener_reconfigure(daemon->join_listener);
 	observe_update(daemon->observe);
 	daemon_watch_neighbours(daemon);
-	daemon_on_changed(daemon); /* steps that fail now are tried again, with probes running */
+	daemon_on_changed(daemon); /* a step that fails is tried again every second */
 	return 0;
 }
 
@@ -488,8 +488,8 @@ void daemon_stop(struct daemon *daemon)
 {
 	worker_free(daemon->worker);
 	daemon->worker = NULL;
-	/* A server that joined relies on its positive response: write it to the maps. Without a control
-	 * socket the start has failed, and there is nothing to write. */
+	/* The daemon may have accepted a server that is not in the maps yet: write it. Without a control socket
+	 * the start has failed, and there is nothing to write. */
 	if (daemon->control && atomic_load(&daemon->changed))
 		daemon_reconcile(daemon);
 	control_free(daemon->control);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The state of the daemon, and the single path by which reloads, sipxdp-ctl, neighbour events and
- * restarts change the maps: farm -> desired -> plan -> maps (core/farm/README.md has these words). */
+/* The state of the daemon, and the single path by which reloads, sipxdp-ctl, neighbour events and restarts
+ * change the maps: farm -> desired -> plan -> maps (core/farm/README.md explains these terms). */
 #pragma once
 
 #include <stdatomic.h>
@@ -19,7 +19,7 @@ struct daemon {
 	const char *pin_directory;
 	const char *socket_path;
 	sd_event *event;
-	int lock; /* of the pin directory (active_maps.c); -1: not locked yet */
+	int lock; /* file descriptor of the locked pin directory (active_maps.c); -1: not locked yet */
 	struct maps *maps;
 	struct image *running; /* the content of the maps */
 	struct farm *farm;     /* the configuration and the state of each backend */
@@ -34,20 +34,20 @@ struct daemon {
 	struct observe *observe;
 	struct control *control;
 	int control_error;     /* the last error logged for the control socket; 0: it works */
-	struct worker *worker; /* NULL until the daemon is complete */
+	struct worker *worker; /* NULL until daemon_start() creates it */
 	_Atomic bool changed;  /* something has changed since the current plan was computed */
 	bool reconcile_queued; /* a reconcile job is in the queue of the worker */
-	bool tick_queued;      /* likewise for the job of each second */
+	bool tick_queued;      /* likewise for the tick job, which runs every second */
 	bool reloading;
 	unsigned int ticks;
-	uint64_t listening_since; /* ms of listening_clock_now() */
-	uint64_t started;         /* seconds since the epoch */
+	uint64_t listening_since; /* start of the daemon, ms of listening_clock_now() */
+	uint64_t started;         /* start of the daemon, seconds since the epoch */
 
-	struct timespec logged_file_time; /* mtime of the FILE whose faults are logged already */
+	struct timespec logged_file_time; /* mtime of the configuration file (FILE) whose faults are logged already */
 	uint32_t too_small_maps;          /* id of the newest maps that are too small for FILE: logged once */
 	uint32_t delayed_maps;            /* id of the new maps that cannot be used yet: logged once */
-	bool on_next_maps;                /* `maps` are not in place yet (active_maps.h): no probing */
-	uint64_t next_maps_deadline;      /* ms: then the loader has given up; 0: not known yet */
+	bool on_next_maps;           /* `maps` are new maps that packets do not use yet (active_maps.h): no probing */
+	uint64_t next_maps_deadline; /* ms: at this time the loader has given up; 0: not known yet */
 
 	bool unreconciled; /* the last plan failed: try again every second */
 };
@@ -63,13 +63,13 @@ void daemon_stop(struct daemon *daemon);
  * tries again every second. */
 int daemon_reconcile(struct daemon *daemon);
 
-/* Reconciles after an operator's change to the farm. `effects` receives the steps that follow now,
- * and those that follow when new backends become reachable. 0 or -errno. */
+/* Reconciles after an operator's change to the farm. `effects` receives the steps that follow now, and the
+ * steps that will follow when new backends become reachable. 0 or -errno. */
 int daemon_change(struct daemon *daemon, struct effects *effects);
 
-/* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. With -EINVAL (`faults`
- * lists the faults of FILE) and -EPERM (the change would move established calls, `effects` lists how,
- * and `move_calls` is false) the running configuration stays as it is. */
+/* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. -EINVAL: FILE has faults, which
+ * `faults` lists. -EPERM: the change would move established calls, which `effects` lists, and `move_calls` is
+ * false. In both cases the running configuration does not change. */
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
 
 /* Computes the effects of a reload of this text and changes nothing. 0, or -EINVAL with the faults. */
@@ -87,6 +87,6 @@ void daemon_on_changed(void *daemon);
 /* Callback: queues a reconcile job if the probe results change the state of a backend. */
 void daemon_on_probed(void *daemon);
 
-/* Reads and parses a file. NULL with faults. */
+/* Reads and parses a file. Returns NULL and adds to `faults` if the file has faults. */
 struct config *daemon_read_config(const char *path, enum file_kind kind, struct faults *faults);
 void daemon_log_faults(const struct daemon *daemon, const struct faults *faults);

@@ -84,19 +84,19 @@ def check_paths():
 
 
 def allowed_includes():
-    """From the page about the architecture: {directory: what it may include}, and the rooms in order."""
+    """From the page about the architecture: {directory: what it may include}, and the layers in order."""
     text = read(ARCHITECTURE)
     table = text.split("| directory | may include |")[1].split("\n\n")[0]
     rows = [[CODE.findall(cell) for cell in line.split("|")[1:3]] for line in table.splitlines()[2:]]
-    rooms = re.search(r"^ +(\w+(?: → \w+)+)$", text.split("`core/` has rooms")[1], re.MULTILINE)
-    return {directory[0]: allowed for directory, allowed in rows}, rooms.group(1).split(" → ")
+    layers = re.search(r"^ +(\w+(?: → \w+)+)$", text.split("`core/` is divided into layers")[1], re.MULTILINE)
+    return {directory[0]: allowed for directory, allowed in rows}, layers.group(1).split(" → ")
 
 
 def check_includes():
     """Includes across directories are as the page about the architecture allows them."""
-    table, rooms = allowed_includes()
-    for room in sorted({name.split("/")[1] for name in tracked("core/*/*.[ch]")} ^ set(rooms)):
-        yield f"{ARCHITECTURE}: the rooms of core/ differ from the directories: {room}"
+    table, layers = allowed_includes()
+    for layer in sorted({name.split("/")[1] for name in tracked("core/*/*.[ch]")} ^ set(layers)):
+        yield f"{ARCHITECTURE}: the layers of core/ differ from the directories: {layer}"
     for directory, allowed in table.items():
         for name in tracked(directory + "*.[ch]"):
             for include in INCLUDE.findall(read(name)):
@@ -105,8 +105,8 @@ def check_includes():
                 if not include.startswith(tuple(allowed)):
                     yield f"{name}: may not include {include}"
                 elif name.startswith("core/") and include.startswith("core/") and \
-                        rooms.index(include.split("/")[1]) > rooms.index(name.split("/")[1]):
-                    yield f"{name}: a room may not include a later one: {include}"
+                        layers.index(include.split("/")[1]) > layers.index(name.split("/")[1]):
+                    yield f"{name}: a layer may not include a later one: {include}"
 
 
 def warnings():

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Schedules the probes and handles their results. A prober is one backend with one timer. Its profile
+/* Schedules the probes and handles their results. A prober probes one backend and has one timer. Its profile
  * defines how to probe (probe_profile.c), its kind runs the probe (probe_datagram.c, probe_stream.c), and
  * probe_socket.c owns the sockets. */
 #include <errno.h>
@@ -38,8 +38,8 @@ static void close_connection(struct prober *prober)
 	probe_socket_close(prober);
 }
 
-/* Schedules the next probe. A datagram socket is used again after a pass. After a failure the next
- * probe opens a new one, with the address and route of that time. */
+/* Schedules the next probe. After a success the next probe uses the same datagram socket. After a failure it
+ * opens a new socket, with the address and route that are valid then. */
 static void end(struct prober *prober, bool passed, bool changed)
 {
 	uint64_t next, now = clock_usec(), random;
@@ -145,7 +145,8 @@ static void begin(struct prober *prober)
 	prober->kind->start(prober);
 }
 
-/* The remaining time of the current probe, ms. Only time in which the daemon listened counts. */
+/* The remaining time of the current probe, ms. Time in which the daemon could not read responses does not count
+ * (listening_clock.h). */
 static uint64_t time_left(const struct prober *prober)
 {
 	uint64_t elapsed = listening_clock_now() - prober->listened, timeout = prober->profile->probe.timeout;
@@ -153,7 +154,7 @@ static uint64_t time_left(const struct prober *prober)
 	return elapsed < timeout ? timeout - elapsed : 0;
 }
 
-/* If the loop is late, a response may have arrived without having been read yet. */
+/* If the event loop is late, a response may wait in the socket: it is read before the probe fails. */
 static void time_out(struct prober *prober)
 {
 	uint64_t left = time_left(prober);
