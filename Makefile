@@ -193,7 +193,7 @@ DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/sipxdp
 MANDIR := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(notdir $(wildcard systemd/*.service))
 MANUAL := $(notdir $(wildcard man/*))
-DOCS := README.md CHANGES.md $(wildcard docs/*.md docs/*/*.md yaml-examples/*.yaml)
+DOCS := README.md CHANGES.md $(wildcard docs/*.md docs/*/*.md yaml-examples/*.yaml monitoring/*)
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	$(Q)install -D -m 755 -t $(SBINDIR) $(PROGRAMS)

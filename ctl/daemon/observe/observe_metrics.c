@@ -32,6 +32,7 @@ static void collect_services(const struct daemon *daemon, struct metrics *metric
 
 		memcpy(service->name, farm->config->services[i].name, NAME_SIZE);
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &service->traffic);
+		worker_yield(daemon->worker);
 	}
 }
 
@@ -49,11 +50,16 @@ static void collect_probes(
 }
 
 static void collect_backend(const struct daemon *daemon, const struct farm_backend *backend,
-	const struct slot_counts *slots, struct metrics_backend *out)
+	const struct slot_counts *by_id, struct metrics *metrics)
 {
 	const struct backend_record *record = &backend->record;
+	const struct slot_counts *slots = &by_id[backend->id];
+	struct metrics_backend *out;
 	const struct call_counts calls = tracked_calls_of(daemon->calls, daemon, backend->id);
 
+	metrics->backends = array_grow(metrics->backends, metrics->backend_count, sizeof(*metrics->backends));
+	out = &metrics->backends[metrics->backend_count++];
+	*out = (struct metrics_backend){0};
 	memcpy(out->pool, record->pool, NAME_SIZE);
 	memcpy(out->name, record->name, NAME_SIZE);
 	out->state = record->state;
@@ -68,6 +74,8 @@ static void collect_backend(const struct daemon *daemon, const struct farm_backe
 	maps_backend_traffic(daemon->maps, backend->id, &out->traffic);
 }
 
+/* Releases the lock between backends. Only the worker replaces the farm, so the pool remains. A server that joins
+ * or leaves meanwhile may be missing until the next scrape. */
 static void collect_pool(const struct daemon *daemon, const struct farm_pool *pool, struct metrics *metrics)
 {
 	struct metrics_pool *out = &metrics->pools[metrics->pool_count++];
@@ -78,28 +86,21 @@ static void collect_pool(const struct daemon *daemon, const struct farm_pool *po
 	out->serving = report_serving(daemon, pool);
 	out->fail_open = pool->fail_open;
 	out->migrating = daemon->running->pools[pool->id].migrating;
-	metrics->backends =
-		reallocate(metrics->backends, metrics->backend_count + out->backends, sizeof(*metrics->backends));
-	for (size_t i = 0; i < pool->count; i++)
-		if (farm_backend_exists(&pool->backends[i])) {
-			struct metrics_backend *backend = &metrics->backends[metrics->backend_count++];
-
-			*backend = (struct metrics_backend){0};
-			collect_backend(daemon, &pool->backends[i], &slots[pool->backends[i].id], backend);
-		}
+	for (size_t i = 0; i < pool->count; i++) {
+		if (farm_backend_exists(&pool->backends[i]))
+			collect_backend(daemon, &pool->backends[i], slots, metrics);
+		worker_yield(daemon->worker);
+	}
 	free(slots);
 }
 
-/* The worker may release the lock after each pool. Only the worker replaces the farm, so the pools remain. */
 static void collect_pools(const struct daemon *daemon, struct metrics *metrics)
 {
 	const struct farm *farm = daemon->farm;
 
 	metrics->pools = allocate(farm->config->pool_count, sizeof(*metrics->pools));
-	for (size_t i = 0; i < farm->config->pool_count; i++) {
+	for (size_t i = 0; i < farm->config->pool_count; i++)
 		collect_pool(daemon, &farm->pools[i], metrics);
-		worker_yield(daemon->worker);
-	}
 }
 
 static void collect_punts(const struct daemon *daemon, struct metrics *metrics)
