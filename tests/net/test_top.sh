@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# `sipxdp-ctl top` in a real terminal (tmux), and `stats --rate` and `--watch`, while a client sends requests.
+# `sipxdp-ctl top` in a real terminal (tmux), and `stats --rate` and `--watch`, while a client calls.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -94,12 +94,12 @@ ends_well() {
 lab_open
 lab_flat 3
 for host in "${LAB_BACKENDS[@]}"; do
-	sip_answer "$host" "$host" "$LAB_VIP" answer-options
+	sip_answer "$host" "$host" "$LAB_VIP"
 done
 LAB_POOL='record_time: 0s'
 lab_config dsr
 lab_balance
-sip_client load client "$LAB_CLIENT" options 100000 200
+sip_client load client "$LAB_CLIENT" call 100000 60
 
 # --- stats
 
