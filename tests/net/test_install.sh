@@ -101,8 +101,8 @@ mkdir "$root"
 check "make install" install_into "$root" PREFIX=/usr
 is "... programs" "$(files "$root/usr/sbin")" "$PROGRAMS"
 is "... units" "$(files "$root/usr/lib/systemd/system")" "$UNITS"
-is "... the README, what it refers to, and examples" "$(files "$root/usr/share/doc/sipxdp")" \
-	"$(printf '%s\n' README.md CHANGES.md docs/*.md docs/*/*.md yaml-examples/*.yaml | LC_ALL=C sort | xargs)"
+is "... the README, what it refers to, examples and monitoring" "$(files "$root/usr/share/doc/sipxdp")" \
+	"$(printf '%s\n' README.md CHANGES.md docs/*.md docs/*/*.md yaml-examples/*.yaml monitoring/* | LC_ALL=C sort | xargs)"
 is "... manual pages" "$(files "$root/usr/share/man")" \
 	"$(for page in man/*; do echo "man${page##*.}/${page#man/}"; done | LC_ALL=C sort | xargs)"
 check "... man finds each of them" man_finds "$root/usr/share/man" man/*
