@@ -69,7 +69,7 @@ static bool add_vip(struct options *options, const char *argument)
 	return !prefix_parse(argument, &options->vips.list[options->vips.count++]);
 }
 
-/* Cuts slashes at its end, in place: the argument is ours. */
+/* Removes trailing slashes in place; the argument may be changed. */
 static bool set_pin_dir(struct options *options, const char *argument)
 {
 	char *end = strchr(argument, '\0');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Times the packet path by BPF_PROG_TEST_RUN and prints what a packet costs. All programs
- * are loaded anew several times, because where the JIT happens to put a program moves its
- * time by some ns; within a load all rows take turns, because the machine's speed drifts. */
+/* Times the packet path by BPF_PROG_TEST_RUN and prints the time per packet. Loads all programs several times,
+ * because the address that the JIT selects changes the time by some ns. Within a load all rows run by turns,
+ * because the speed of the machine drifts. */
 
 #include <getopt.h>
 #include <stdio.h>
@@ -68,12 +68,12 @@ static void choose_rows(const char *only, bool *wanted)
 	}
 }
 
-/* Everything that is loaded at one time. */
+/* The programs of one load. */
 struct load {
-	struct subject *subjects; /* by setup; those of --against follow */
+	struct subject *subjects; /* by setup, followed by those of --against */
 	const struct options *options;
 	const bool *wanted;
-	double call_ns; /* what BPF_PROG_TEST_RUN takes whatever it repeats */
+	double call_ns; /* the constant time of a call of BPF_PROG_TEST_RUN */
 };
 
 static int load_all(struct load *load, const char *build, struct subject *subjects)
@@ -99,7 +99,7 @@ static void unload_all(struct load *load)
 	}
 }
 
-/* Runs a row once or more before it is timed, and sees that it does what it says. */
+/* Runs a row before it is timed, and checks its result. */
 static int warm_up(const struct row *row, const struct subject *subject, const struct frame *frame)
 {
 	uint32_t runs = setups[row->setup].warm ? setups[row->setup].warm : WARM, action = 0;
@@ -121,7 +121,7 @@ static int warm_up(const struct row *row, const struct subject *subject, const s
 	return 0;
 }
 
-/* *ns that a packet of a row takes. 0 or -1. */
+/* Measures the ns per packet of a row. 0 or -1. */
 static int take_time(const struct load *load, const struct row *row, int program, double *ns)
 {
 	static struct frame frame;
@@ -168,7 +168,7 @@ static int warm_up_all(struct load *load, int side)
 	return 0;
 }
 
-/* The kernel patches its own code to call the program directly, which takes some 0.3 ms. */
+/* The kernel patches its code to call the program directly, which takes about 0.3 ms. */
 static int time_call(struct load *load)
 {
 	const struct row *row = &rows[row_find("drop")];

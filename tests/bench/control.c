@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the control plane's steps take: building a pool's table, changing one backend of it,
- * publishing it to the kernel; and what the maps take of memory. */
+/* Measures the steps of the control plane: building the table of a pool, changing one backend, publishing the table
+ * to the kernel. Also measures the memory of the maps. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,7 @@ static int change(struct samples *samples, struct table *table, const struct tab
 	return error;
 }
 
-/* Into the spare table, and then the index: all that the packet path sees of a change. */
+/* Writes the spare table, then the index: the two writes of each change. */
 static int publish(struct samples *samples, const struct subject *subject, const struct table *table, uint32_t number)
 {
 	int tables = bpf_object__find_map_fd_by_name(subject->object, "tables");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Messages as a farm might see them: methods and responses in the proportions of calls and
- * registrations, headers in the orders of several makers, Call-IDs of every fashion. Where
- * the Call-ID lies follows public test sets: median near byte 185, one in twenty beyond 343. */
+/* Messages like those of a real farm: methods and responses in the proportions of calls and registrations, header
+ * orders of several vendors, Call-IDs of many forms. The offset of the Call-ID follows public test sets: median near
+ * byte 185, 5 % beyond byte 343. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,7 +79,7 @@ static void party(struct writer *w, const char *name, bool tag)
 	put(w, "\r\n");
 }
 
-/* One of the headers that may stand anywhere. */
+/* One of the headers whose position is free. */
 static void other(struct writer *w)
 {
 	switch (pick(w, 7)) {
@@ -129,7 +129,7 @@ static void body(struct writer *w, const char *method)
 		put(w, "a=rtpmap:%u telephone-event/8000\r\n", 96 + i);
 }
 
-/* Vias first, as nearly always; the rest in any order. */
+/* Via headers first, as in most messages; the rest in any order. */
 static void headers(struct writer *w, const char *method)
 {
 	uint32_t left = 0xf, others = pick(w, 4);

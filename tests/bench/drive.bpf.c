@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Bench only: the balancer as it is, given another packet each time (drive.h). */
+/* Bench only: the unchanged balancer with a different packet in each run (drive.h). */
 
 #include "drive.h"
 #include "bpf/balancer.bpf.c"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Bench only. BPF_PROG_TEST_RUN repeats one frame and restores nothing; these put another
- * message, Call-ID, source or VIP into it before the program, and take an outer header off
- * after it. What that costs by itself is measured with drive_idle set, and subtracted.
+/* Bench only. BPF_PROG_TEST_RUN repeats one frame and does not restore it. These functions write a different message,
+ * Call-ID, source or VIP into the frame before the program, and remove an outer header after it. With drive_idle their
+ * own cost is measured, which the bench subtracts.
  *
- * Included before bpf/balancer.bpf.c, whose program then becomes part of ours: what is
- * timed is the shipped source, not a copy. */
+ * Included before bpf/balancer.bpf.c, whose program is compiled into the bench program: the timed code is the shipped
+ * source, not a copy. */
 #pragma once
 
 #include "bpf/frame.h"
@@ -15,13 +15,13 @@ __attribute__((always_inline)) int balancer(struct xdp_md *ctx);
 #define DRIVE_FRAME 1536
 
 const volatile __u32 drive_idle;     /* drive alone: the floor of the others */
-const volatile __u32 drive_undo;     /* take off again what was put before the frame */
-const volatile __u32 drive_rewrite;  /* write anew what a tunnel overwrote when the frame was last sent */
+const volatile __u32 drive_undo;     /* remove the outer header again */
+const volatile __u32 drive_rewrite;  /* restore the bytes that a tunnel overwrote in the previous run */
 const volatile __u32 drive_letters;  /* offset of 8 bytes to be random letters; 0: as they are */
-const volatile __u32 drive_words;    /* number of such words to choose from; 0: all that there are */
-const volatile __u32 drive_sources;  /* number of source addresses to choose from, a power of two */
-const volatile __u32 drive_services; /* number of VIPs to choose from, likewise */
-const volatile __u32 drive_messages; /* number of messages in the corpus, likewise */
+const volatile __u32 drive_words;    /* number of different words; 0: all possible ones */
+const volatile __u32 drive_sources;  /* number of different source addresses, a power of two */
+const volatile __u32 drive_services; /* number of different VIPs, a power of two */
+const volatile __u32 drive_messages; /* number of messages in the corpus, a power of two */
 const volatile __u32 drive_first;    /* the first of them */
 const volatile __u32 drive_run;      /* each message so often in a row less one, likewise */
 
@@ -40,7 +40,7 @@ struct {
 __u64 drive_random = 0x9e3779b97f4a7c15ULL;
 __u32 drive_turn;
 
-/* What a tunnel overwrites. Not on the stack: the balancer needs all that there is. */
+/* The bytes that a tunnel overwrites. Not on the stack, which the balancer needs completely. */
 struct drive_saved {
 	__u64 start;  /* of a run that takes its own time */
 	__u32 length; /* of the frame */
@@ -78,7 +78,7 @@ static __always_inline void drive_put_message(struct xdp_md *ctx, __u64 random)
 		bpf_xdp_store_bytes(ctx, 0, message->frame, length);
 }
 
-/* Only what has room for a whole IPv4 and UDP header is varied. */
+/* Frames without room for an IPv4 and a UDP header are not changed. */
 static __always_inline void drive_vary(struct xdp_md *ctx, __u64 random)
 {
 	void *at = frame_start(ctx), *end = frame_end(ctx);
@@ -96,8 +96,8 @@ static __always_inline void drive_vary(struct xdp_md *ctx, __u64 random)
 	}
 }
 
-/* A live frame that was tunnelled comes again with its bytes as they are: what is left of
- * the outer header where the inner one was. Only for untagged IPv4. */
+/* A live frame that was tunnelled returns unrestored: a part of the outer header is in the place of the inner one. For
+ * untagged IPv4 only. */
 static __always_inline void drive_rewrite_head(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = frame_start(ctx);
@@ -156,7 +156,7 @@ static __always_inline void drive_after(struct xdp_md *ctx)
 		*(__u32 *)(at + 18) = drive_saved.ttl6;
 }
 
-/* What a program that is timed from outside does. */
+/* The body of a program that is timed from outside. */
 static __always_inline int drive_once(struct xdp_md *ctx)
 {
 	int action = XDP_TX;
@@ -168,7 +168,7 @@ static __always_inline int drive_once(struct xdp_md *ctx)
 	return action;
 }
 
-/* Takes the time of a single run itself, and returns it: ns. */
+/* Measures a single run itself, and returns the ns. */
 static __always_inline int drive_timed(struct xdp_md *ctx)
 {
 	drive_saved.start = bpf_ktime_get_ns();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What any program costs that does so much: the floors that the bench sets others against. */
+/* The floors of the bench: the minimum cost of any program with the same effect on the frame. */
 
 #include "bpf/frame.h"
 
@@ -33,7 +33,7 @@ int floor_mac_swap(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* As far as IP-in-IP moves it, there and back. */
+/* Moves the head by an IPv4 header, and back. */
 SEC("xdp.frags")
 int floor_adjust_head(struct xdp_md *ctx)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frames a second that one processor handles on a veth, by live frames of BPF_PROG_TEST_RUN:
- * each is put through the program, and what it says is done with it. The other end of the
- * veth drops what it gets.
+/* Measures the frames per second that one processor handles on a veth, by live frames of BPF_PROG_TEST_RUN: the
+ * kernel runs the program on each frame and carries out its action. The other end of the veth drops all frames.
  *
  * usage: live INTERFACE PEER [BUILD]      prints a line `NAME MPPS CPU-NS` for each program */
 
@@ -63,7 +62,7 @@ static int run_live(struct live *live, uint32_t ifindex, uint32_t frames)
 	return 0;
 }
 
-/* A veth takes frames only from and for an end that has a program. */
+/* XDP_TX on a veth needs a program on both ends. */
 static int attach(const struct live *live, const char *interface)
 {
 	int error = bpf_xdp_attach(if_nametoindex(interface), live->subject.program, 0, NULL);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See measure.h. */
 
 #include <errno.h>
 #include <sched.h>
@@ -52,7 +51,7 @@ double measure_program(int program, const struct frame *frame, uint32_t repeat, 
 #define COLD_RUNS 7
 #define LINE 64
 
-/* Reads a byte of each line, so that the caches hold these. */
+/* Reads a byte of each cache line, which evicts other data from the caches. */
 static int sweep_caches(uint32_t mebibytes)
 {
 	static volatile uint8_t *memory;
@@ -65,7 +64,7 @@ static int sweep_caches(uint32_t mebibytes)
 		size = memory ? wanted : 0;
 		if (!memory)
 			return -ENOMEM;
-		memset((void *)memory, 1, size); /* else all pages would be one page of zeros */
+		memset((void *)memory, 1, size); /* otherwise all pages would be the same zero page */
 	}
 	for (size_t at = 0; at < wanted; at += LINE)
 		memory[at];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Takes times: the processor time of this thread over many runs of a program. */
+/* Measures the processor time of this thread over many runs of a program. */
 #pragma once
 
 #include <stddef.h>
@@ -22,15 +22,15 @@ uint64_t measure_cpu_ns(void);
 /* Wall clock, ns. */
 uint64_t measure_wall_ns(void);
 
-/* ns that each of `repeat` runs of a program over a frame takes; what the last returned goes
- * to *action. Negative: -errno. */
+/* ns per run for `repeat` runs of a program over a frame; *action receives the result of the last run. Negative:
+ * -errno. */
 double measure_program(int program, const struct frame *frame, uint32_t repeat, uint32_t *action);
 
-/* ns that a run takes of a program that returns them, when `sweep` MiB of other memory have been
- * read since the last one: the median of some runs. Negative: -errno. */
+/* The median ns per run of a program that returns its own time, after `sweep` MiB of other memory were read between
+ * runs. Negative: -errno. */
 double measure_cold(int program, const struct frame *frame, uint32_t sweep);
 
 void samples_add(struct samples *samples, double value);
 
-/* The value that `part` of all (0 to 1) do not exceed. Sorts. */
+/* The quantile `part` (0 to 1) of the values. Sorts them. */
 double samples_quantile(struct samples *samples, double part);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The frames that the bench times: chosen ones, and a corpus as a farm might see it. */
+/* The frames of the bench: selected ones, and a corpus like the traffic of a real farm. */
 #pragma once
 
 #include <stddef.h>
@@ -65,7 +65,7 @@ enum message {
 #define MESSAGE_VIA_BEGINS "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP px-"
 #define MESSAGE_VIA_LETTERS (MESSAGE_HEADERS + sizeof(MESSAGE_VIA_BEGINS) - 1)
 #define MESSAGE_NAME "px-%.8s.sip.example.net"
-#define MESSAGE_BACKEND "10.0.0.5" /* one of the backends that there always are */
+#define MESSAGE_BACKEND "10.0.0.5" /* one of the backends that always exist */
 #define MESSAGE_MEDIA_PORT 33000
 #define MESSAGE_RANGED_PORT 6200
 
@@ -77,5 +77,5 @@ const char *message_text(enum message message);
 void message_build(enum message message, struct frame *frame);
 
 /* Builds the nth of CORPUS_MESSAGES different frames, always the same: requests and responses
- * of many makers, each with a Call-ID that is found. */
+ * of many vendors, each with a Call-ID within the search limit. */
 void message_build_corpus(uint32_t nth, struct frame *frame);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The simplest Call-ID balancer that uses sockets: takes up to 64 messages by recvmmsg, finds
- * each one's Call-ID, sends them on by sendmmsg. What user space costs when it does nothing else.
+/* The simplest Call-ID balancer with sockets: receives up to 64 messages by recvmmsg, finds each Call-ID, and forwards
+ * the messages by sendmmsg. Shows the minimum cost in user space.
  *
- * usage: plain_forwarder ADDRESS PORT BACKEND...      until a signal ends it */
+ * usage: plain_forwarder ADDRESS PORT BACKEND...      runs until a signal */
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -23,7 +23,7 @@ static struct mmsghdr messages[BATCH];
 static struct sockaddr_in backends[BACKENDS];
 static int backend_count;
 
-/* FNV-1a over the value, 0 where there is no Call-ID. */
+/* FNV-1a of the Call-ID; 0 without one. */
 static uint32_t call_id_hash(const char *text, size_t length)
 {
 	const char *end = text + length, *line = text;
@@ -70,7 +70,7 @@ static void forward(int receive, int send)
 	for (int sent = 0; sent < count;) {
 		int now = sendmmsg(send, messages + sent, count - sent, 0);
 
-		sent += now > 0 ? now : 1; /* one that cannot be sent is lost, as UDP is */
+		sent += now > 0 ? now : 1; /* a message that cannot be sent is lost, like any UDP datagram */
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Prints what was measured: a table for people, or JSON. */
+/* Prints the results as a table or as JSON. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 struct result {
 	bool wanted;
 	struct samples samples;
-	struct samples against; /* the other build's, if there is one */
+	struct samples against; /* those of the build of --against, if given */
 	uint32_t verified;
 };
 
@@ -16,8 +16,8 @@ struct result {
 void report_table(struct result *results);
 void report_json(struct result *results);
 
-/* The median of a row by its id; 0 where it was not timed. */
+/* The median of a row by its id; 0 if it was not timed. */
 double report_median(struct result *results, const char *id);
 
-/* ... and less that of its floor. */
+/* The median of a row minus that of its floor. */
 double report_net(struct result *results, const char *id);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See rows.h. */
 
 #include <string.h>
 #include "rows.h"

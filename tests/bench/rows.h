@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the bench times: programs set up in some way (setups), and which frame each gets
- * (rows). A new thing to be timed is a new row in rows.c. */
+/* The measurements of the bench: configured programs (setups), and the frame for each (rows). A new measurement is a
+ * new row in rows.c. */
 #pragma once
 
 #include "subject.h"
@@ -9,7 +9,7 @@
 
 struct row {
 	const char *id;    /* for --only, --json and the targets */
-	const char *group; /* under which it is printed */
+	const char *group; /* heading above the row */
 	const char *text;
 	int setup; /* index into setups */
 	enum message message;
@@ -19,7 +19,7 @@ struct row {
 	const char *floor; /* id of the row that is subtracted and divided by */
 	const char *flow;  /* id of the same program's flow-hashing row, or NULL */
 	uint32_t action;   /* what the program must return [XDP_TX] */
-	int verdict;       /* which counter must move; VERDICT_CONTINUE: not looked at */
+	int verdict;       /* the counter that must increase; VERDICT_CONTINUE: not checked */
 };
 
 extern const struct subject_setup setups[];

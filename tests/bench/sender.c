@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sends the bench's typical INVITE, each time with another Call-ID, from a socket.
+/* Sends the bench's typical INVITE from a socket, each time with a different Call-ID.
  *
  * usage: sender ADDRESS PORT COUNT RATE      RATE in messages a second */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The balancer's stages, for the program that ends after one (stages.bpf.c) and for the
- * bench that takes the differences. */
+/* The balancer's stages, for the program that ends after one of them (stages.bpf.c) and for the bench, which computes
+ * the differences. */
 #pragma once
 
 #define STAGES(X)                                                                                                      \

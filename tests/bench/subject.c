@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See subject.h. Maps and constants are found by name, so that objects of other builds and
+/* Maps and constants are found by name, so that objects of other builds and
  * programs that have only some of them can be timed, too. */
 
 #include <arpa/inet.h>
@@ -58,7 +58,7 @@ static struct bpf_map *constants(struct bpf_object *object)
 	return NULL;
 }
 
-/* Sets a constant of 32 bits. Only a constant that shall not be zero must be there. */
+/* Sets a constant of 32 bits. A missing constant is an error only if the value is not zero. */
 static int set_constant(struct bpf_object *object, const char *name, uint32_t value)
 {
 	const struct btf *btf = bpf_object__btf(object);
@@ -151,7 +151,7 @@ static int put(struct bpf_object *object, const char *name, const void *key, con
 	return error;
 }
 
-/* A service for a VIP; all its methods go to one pool, that of its turn. */
+/* A service for a VIP. All its methods use one pool; services use the pools by turns. */
 static int put_service(struct bpf_object *object, const struct subject_setup *setup, const struct address *vip,
 	uint16_t port, uint8_t protocol, uint32_t id)
 {
@@ -189,7 +189,7 @@ static int put_vip(struct bpf_object *object, const struct address *address)
 #define MEDIA_PORT 32768
 #define MEDIA_PORTS 512
 
-/* Of as many ports as `bits` leaves open. */
+/* A range of ports with a common prefix of `bits` bits. */
 static int put_range(struct bpf_object *object, uint16_t port, int bits, const struct port_range *range)
 {
 	struct port_range_key key = {
@@ -270,7 +270,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 		struct backend backend = {
 			.address = {.word = {0, 0, htonl(0xffff), htonl(0x0a000000 + id)}},
 			.source = {.word = {0, 0, htonl(0xffff), htonl(0x0a00fffe)}},
-			/* A frame that was sent comes again as it left, and must be for us. */
+			/* A live frame returns as it was sent, and must still be addressed to the balancer. */
 			.next_hop = own_mac,
 			.interface_mac = own_mac,
 			.ifindex = or_default(setup->ifindex, 1),
@@ -289,7 +289,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 	return error;
 }
 
-/* Slots in no order, as rendezvous hashing leaves them. */
+/* Slots in pseudo-random order, like those of rendezvous hashing. */
 static int fill_pool(struct bpf_object *object, const struct subject_setup *setup, uint32_t id)
 {
 	uint16_t *table = calloc(slots_of(setup), sizeof(*table));
@@ -309,7 +309,7 @@ static int fill_pool(struct bpf_object *object, const struct subject_setup *setu
 	return error;
 }
 
-/* The corpus, and after it the one message that the setup names. */
+/* The corpus, followed by the message that the setup names. */
 static int fill_corpus(struct bpf_object *object, const struct subject_setup *setup)
 {
 	struct {
@@ -334,7 +334,7 @@ static int fill_corpus(struct bpf_object *object, const struct subject_setup *se
 	return 0;
 }
 
-/* Frames arrive by the interface that backends are reached by, or by the one of a test run. */
+/* Frames arrive on the interface of the backends, or on that of a test run. */
 static int fill_own_macs(struct bpf_object *object, const struct subject_setup *setup)
 {
 	const uint32_t interfaces[] = {1, or_default(setup->ifindex, 1)};
@@ -385,7 +385,7 @@ static void read_info(struct subject *subject)
 	subject->jited = info.jited_prog_len;
 }
 
-/* Only the program that is asked for is loaded. */
+/* Loads only the requested program. */
 static int select_program(struct bpf_object *object, const char *name)
 {
 	struct bpf_program *program;
@@ -439,7 +439,7 @@ void subject_unload(struct subject *subject)
 uint64_t subject_verdict(const struct subject *subject, enum verdict verdict)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(subject->object, "verdicts");
-	size_t count = map ? bpf_map__value_size(map) / sizeof(uint64_t) : 0; /* another build may have fewer */
+	size_t count = map ? bpf_map__value_size(map) / sizeof(uint64_t) : 0; /* a different build may have fewer */
 	int cpus = libbpf_num_possible_cpus();
 	uint64_t *counters, sum = 0;
 
@@ -454,7 +454,7 @@ uint64_t subject_verdict(const struct subject *subject, enum verdict verdict)
 	return sum;
 }
 
-/* /proc says what each map of ours has cost. */
+/* /proc shows the memory of each map of this process. */
 static uint64_t map_memory(int map)
 {
 	char path[64], line[128];

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A program to be timed, loaded anew for each load of the bench and filled by hand: no
- * daemon, no interface. Its services, for UDP (and TCP on the first address):
+/* A program to be timed. The bench loads it and fills its maps itself, without daemon and interface. Its services, for
+ * UDP (and TCP on the first address):
  *
  *   192.0.2.10:5060, 2001:db8::10:5060    service 0, pool 0
- *   10.200.0.0:5060 and the following     services 1 and up, as many as the setup says, in its pools by turns
+ *   10.200.0.0:5060 and the following     services 1 and up (the setup has the number), in its pools by turns
  *
- * On the first address each backend has 512 ports of its own for media, from 32768 on; service 0
- * has the ports 6144 to 6399, too; and pings are answered. */
+ * On the first address each backend has 512 media ports, starting at 32768. Service 0 also has the ports 6144 to 6399.
+ * Pings are answered. */
 #pragma once
 
 #include <stdint.h>
@@ -16,13 +16,13 @@
 
 enum subject_migration {
 	MIGRATION_NONE,
-	MIGRATION_ELSEWHERE, /* pools are migrating, but no slot that is met */
-	MIGRATION_HERE,      /* all slots are */
+	MIGRATION_ELSEWHERE, /* pools are migrating, but no slot of the frames */
+	MIGRATION_HERE,      /* all slots are migrating */
 };
 
 struct subject_setup {
 	const char *object;  /* "bpf/balancer": path below the build directory, without .bpf.o */
-	const char *program; /* one of its programs */
+	const char *program; /* name of the program in the object */
 	uint32_t backends;   /* [64] */
 	uint32_t slots;      /* [DEFAULT_SLOTS] */
 	uint32_t services;   /* besides the first; power of two [1] */
@@ -38,19 +38,19 @@ struct subject_setup {
 	uint32_t ifindex; /* where backends are reached [1: where BPF_PROG_TEST_RUN says that a frame came in] */
 	uint32_t warm;    /* runs before the first sample of a load [2,000] */
 	uint32_t stage;
-	enum message copied; /* what comes behind the corpus [MESSAGE_TYPICAL] */
-	/* What tests/bench/drive.h is told, by the names of its constants. */
+	enum message copied; /* the message after the corpus [MESSAGE_TYPICAL] */
+	/* The constants of tests/bench/drive.h, by name. */
 	uint32_t idle, undo, rewrite, letters, words, sources, several_services, messages, first, run;
 };
 
 struct subject {
 	struct bpf_object *object;
 	int program;
-	uint32_t verified; /* instructions that the verifier went through */
+	uint32_t verified; /* instructions that the verifier processed */
 	uint32_t jited;    /* bytes of machine code */
 };
 
-/* Loads a program below a build directory and fills its maps. 0, or -errno after saying why. */
+/* Loads a program below a build directory and fills its maps. 0, or -errno after printing the reason. */
 int subject_load(struct subject *subject, const struct subject_setup *setup, const char *build);
 
 void subject_unload(struct subject *subject);

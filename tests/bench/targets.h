@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the packet path promises, and whether this run keeps it. */
+/* The targets of the packet path, compared with the results of this run. */
 #pragma once
 
 #include "report.h"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Sees from outside when the packet path goes by something new: prints a line "REALTIME
- * MONOTONIC TABLE MIGRATING" (clocks in seconds) for what pool 0's entry is, and for each
- * change of it.
+/* Watches the map pools for changes: prints a line "REALTIME MONOTONIC TABLE MIGRATING" (clocks in seconds) for the
+ * current entry of pool 0, and for each change of it.
  *
  * usage: watch [MAP] */
 

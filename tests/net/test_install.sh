@@ -89,7 +89,7 @@ holds_no_more() {
 	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$1/status")" = "$(printf '%016x' $bits)" ]
 }
 
-# Have so many later fragments gone where their first one went?
+# followed COUNT: checks that COUNT later fragments were forwarded like their first one.
 followed() {
 	[ "$(lab_verdict held_fragment)" -gt 0 ] && [ "$(lab_verdict fragment)" -ge "$1" ]
 }

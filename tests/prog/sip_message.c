@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See sip_message.h. */
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -9,7 +8,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* How the lines of one message end. */
+/* The line ends of one message. */
 enum line_ends {
 	CRLF,
 	LF,
@@ -61,7 +60,7 @@ static void put_name(struct writer *w, const char *name)
 	}
 }
 
-/* HCOLON and the white space behind it, where a line may be folded. */
+/* HCOLON and the white space after it, which may contain a folded line. */
 static void put_colon(struct writer *w)
 {
 	put_space(w, rng_percent(w->rng, 15) ? 3 : 0);
@@ -78,7 +77,7 @@ static void put_colon(struct writer *w)
 	}
 }
 
-/* Text that is no Call-ID, and looks like one. */
+/* Text that looks like a Call-ID header, but is not one. */
 static const char *lure(struct rng *rng)
 {
 	static const char *const lures[] = {
@@ -190,7 +189,7 @@ void sip_message_write(struct rng *rng, const char *call_id, struct sip_message 
 	put_line_end(&w);
 	put_body(&w);
 	while (message->length < 48)
-		put(&w, "a="); /* the scanner takes nothing shorter for SIP */
+		put(&w, "a="); /* the scanner accepts no shorter SIP message */
 }
 
 static void random_text(struct rng *rng, const char *letters, size_t length, char *text)
@@ -202,7 +201,7 @@ static void random_text(struct rng *rng, const char *letters, size_t length, cha
 
 void sip_message_call_id(struct rng *rng, char call_id[SIP_CALL_ID_SIZE])
 {
-	/* RFC 3261 section 25.1, callid and word; what is above 0x7f is not in it, and is met. */
+	/* RFC 3261 section 25.1, callid and word; bytes above 0x7f are not allowed, but real messages contain them. */
 	static const char word[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 				   "-.!%*_+`'~()<>:\\\"/[]?{}";
 	char text[200];
@@ -248,7 +247,7 @@ static void put_in(struct sip_message *m, size_t at, const char *bytes, size_t l
 
 	if (length > sizeof(copy) || m->length + length > sizeof(m->text))
 		return;
-	memcpy(copy, bytes, length); /* they may be the message's own */
+	memcpy(copy, bytes, length); /* they may belong to the message */
 	memmove(m->text + at + length, m->text + at, m->length - at);
 	memcpy(m->text + at, copy, length);
 	m->length += length;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* All that bpf/sip_headers.h and bpf/sip_dialog.h read in a message, once: in the kernel by sip_reader.bpf.c, on
- * the host by test_sip_reader.c. Who includes this defines struct source and the steps, which
- * begin with read_ and take a source for a text. */
+ * the host by test_sip_reader.c. The file that includes this one defines struct source and the steps, whose
+ * names begin with read_ and which use a source instead of a text. */
 #pragma once
 
 #include "bpf/sip_dialog.h"
@@ -16,7 +16,7 @@ enum reading_header {
 	READING_COUNT,
 };
 
-/* What one header came to. Numbers are 0 where a step before has found nothing. */
+/* The results for one header. A number is 0 if an earlier step found nothing. */
 struct reading_of {
 	__u32 result; /* enum sip_result */
 	__u32 colon;

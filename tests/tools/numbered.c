@@ -170,7 +170,7 @@ static void receive_all(int sock, int receiver)
 	}
 }
 
-/* Sends at the given rate and receives until it is told to stop, then receives the remaining packets. */
+/* Sends at the given rate and receives until a signal, then receives the remaining packets. */
 static void run(int sender, struct pollfd *receivers, int receiver_count)
 {
 	uint64_t start = now(), end = start + options.seconds * 1000 * MILLISECOND, progress = start, before = 0;
