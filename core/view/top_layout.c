@@ -8,7 +8,7 @@
 #include "top_private.h"
 
 #define NUMBER_WIDTH 6 /* at least, so that columns do not move with each sample */
-#define NARROW_TEXT 12 /* the longest text of a column, if the screen is too narrow otherwise */
+#define NARROW_TEXT 24 /* the longest text of a column, if the screen is too narrow otherwise */
 #define ALERTS_SHOWN 3 /* warnings, and as many anomalies; fewer on a low screen */
 #define LINES_PER_ALERT 6
 #define HIGHEST_RANK 9
@@ -211,8 +211,10 @@ static void put_cell(
 		return;
 	if (column->cell != TOP_TEXT)
 		put(line, page, "%s%*s", gap, width, text);
+	else if (column[1].title && (int)strlen(text) > width)
+		put(line, page, "%s%.*s~", gap, width - 1, text);
 	else if (column[1].title)
-		put(line, page, "%s%-*.*s", gap, width, width, text);
+		put(line, page, "%s%-*s", gap, width, text);
 	else
 		put(line, page, "%s%s", gap, text);
 }

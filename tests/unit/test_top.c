@@ -299,6 +299,19 @@ Test(top, a_narrow_screen_omits_columns)
 	top_close(&top);
 }
 
+Test(top, a_long_name_is_cut_with_a_mark_if_the_screen_is_narrow)
+{
+	struct top top = two_samples();
+	json_t *long_name = json_pack("[o]", backend("proxies", "proxy-of-the-first-site-0001", "up", 1));
+
+	top_sample(&top, stats(4), long_name, status(), 13);
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_geq(line_with("proxy-of-the-first-site~  up", 24), 0);
+	top_layout(&top, 120, 24, false, lines);
+	cr_expect_geq(line_with("proxy-of-the-first-site-0001  up", 24), 0);
+	top_close(&top);
+}
+
 Test(top, the_history_is_one_minute)
 {
 	struct top top = two_samples();
