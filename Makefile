@@ -87,6 +87,8 @@ $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(PINS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -ljansson -lyaml
 
+$B/ctl/daemon/observe/observe_page.o: ctl/daemon/observe/page.html
+
 $B/sipxdpd: $(call obj,$(DAEMON) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ $(DAEMON_LIBS)

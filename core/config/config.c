@@ -207,8 +207,9 @@ const struct key config_file_keys[] = {
 		.read = config_read_metrics,
 		.keys = config_metrics_keys,
 		.usual = "none",
-		.help = "Lets monitoring read metrics, health and the state of the balancer by HTTP. Without this key, "
-			"the daemon does not listen for it."},
+		.help = "Lets monitoring read metrics, health and the state of the balancer by HTTP, and serves the "
+			"status "
+			"page. Without this key, the daemon does not listen for it."},
 	{.name = "pools",
 		.required = true,
 		.read = config_read_pools,

@@ -406,6 +406,7 @@ static void tick_job(void *data)
 		daemon->unreconciled = true;
 	}
 	floods_sample(daemon->floods, daemon);
+	observe_sample(daemon->observe);
 	/* Reconciling also writes the probe latencies to the maps, from which the next daemon reads them. */
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);

@@ -35,12 +35,12 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 			json_array_append_new(vips, maps_report_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
 		json_array_append_new(
-			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I}", "name", service->name, "vips",
-				      vips, "port", service->port, "ports", ports_json(service), "protocol",
+			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I, s:I}", "name", service->name,
+				      "vips", vips, "port", service->port, "ports", ports_json(service), "protocol",
 				      config_protocol_name(service->protocol), "affinity",
 				      config_affinity_name(service->affinity), "pool",
 				      farm->config->pools[service->pool].name, "packets", traffic.packets, "bytes",
-				      traffic.bytes));
+				      traffic.bytes, "initial_invite", traffic.initial_invite));
 	}
 	return protocol_ok(list);
 }
@@ -169,11 +169,11 @@ static json_t *load_json(
 	struct backend_traffic traffic;
 
 	maps_backend_traffic(daemon->maps, backend->id, &traffic);
-	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I}", "share",
+	return json_pack("{s:f, s:I, s:o, s:I, s:I, s:b, s:I, s:I, s:I}", "share",
 		100.0 * counts->owned / daemon->running->contract.slots, "slots", (json_int_t)counts->owned,
 		"migrating", migrating_json(counts), "calls", (json_int_t)calls.calls, "connections",
 		(json_int_t)calls.connections, "empty", drain_is_empty(daemon, backend), "packets", traffic.packets,
-		"bytes", traffic.bytes);
+		"bytes", traffic.bytes, "initial_invite", traffic.initial_invite);
 }
 
 static void add_to(json_t *object, json_t *more)

@@ -40,6 +40,7 @@ struct observe {
 	size_t bytes;               /* of all texts that the library still holds */
 	struct page *pages;
 	size_t page_count;
+	struct observe_history *history;
 };
 
 /* A text that the library holds. */
@@ -209,7 +210,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 		return refuse(observe, connection, 405, "only GET and HEAD are accepted");
 	if (!page)
 		return refuse(
-			observe, connection, 404, "not found: see /metrics, /healthz, /readyz and /api/v1/status");
+			observe, connection, 404, "not found: see /, /metrics, /healthz, /readyz and /api/v1/status");
 	return answer(page, connection, state);
 }
 
@@ -259,13 +260,25 @@ const char *observe_fault(const struct observe *observe)
 	return listening_fault(&observe->listening);
 }
 
+/* --- history */
+
+void observe_sample(struct observe *observe)
+{
+	observe_history_update(observe->history, observe->daemon);
+}
+
+struct observe_history *observe_history_of(const struct observe *observe)
+{
+	return observe->history;
+}
+
 /* --- setup and cleanup */
 
 struct observe *observe_new(struct daemon *daemon)
 {
 	struct observe *observe = allocate(1, sizeof(*observe));
 
-	*observe = (struct observe){.daemon = daemon};
+	*observe = (struct observe){.daemon = daemon, .history = observe_history_new()};
 	observe->listening =
 		(struct listening){.key = "metrics", .open = begin_listening, .close = end_listening, .data = observe};
 	for (const struct observe_path *path = observe_paths; path->path; path++)
@@ -289,5 +302,6 @@ void observe_free(struct observe *observe)
 	for (size_t i = 0; i < observe->page_count; i++)
 		drop_response(&observe->pages[i]);
 	free(observe->pages);
+	observe_history_free(observe->history);
 	free(observe);
 }

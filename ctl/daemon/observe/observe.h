@@ -15,3 +15,6 @@ void observe_update(struct observe *observe);
 
 /* Why the configured address is unusable, in words; NULL: no fault. */
 const char *observe_fault(const struct observe *observe);
+
+/* Reads the counters of which the status page shows the last 15 minutes. The worker calls it every second. */
+void observe_sample(struct observe *observe);

@@ -5,6 +5,7 @@
 #include "observe_private.h"
 
 const struct observe_path observe_paths[] = {
+	{.path = "/", .render = observe_status_page},
 	{.path = "/metrics", .render = observe_metrics},
 	{.path = "/healthz", .render = observe_healthz, .at_once = true},
 	{.path = "/readyz", .render = observe_readyz, .at_once = true},
@@ -13,6 +14,7 @@ const struct observe_path observe_paths[] = {
 	{.path = "/api/v1/pools", .render = observe_api_pools},
 	{.path = "/api/v1/backends", .render = observe_api_backends},
 	{.path = "/api/v1/stats", .render = observe_api_stats},
+	{.path = "/api/v1/history", .render = observe_api_history},
 	{},
 };
 

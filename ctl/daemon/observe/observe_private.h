@@ -46,3 +46,24 @@ observe_render observe_healthz, observe_readyz;
 
 /* observe_api.c: what `sipxdp-ctl --json` prints */
 observe_render observe_api_status, observe_api_services, observe_api_pools, observe_api_backends, observe_api_stats;
+
+/* /api/v1/history, which only the status page needs and sipxdp-ctl does not print. */
+observe_render observe_api_history;
+
+/* observe_page.c: the status page */
+observe_render observe_status_page;
+
+/* observe_history.c. The worker calls the update every second. */
+struct observe_history;
+
+struct observe_history *observe_history_new(void);
+void observe_history_free(struct observe_history *history);
+void observe_history_update(struct observe_history *history, struct daemon *daemon);
+json_t *observe_history_report(struct daemon *daemon, const struct request *request);
+
+/* The latest rates of a service, per second. False: not known. */
+bool observe_history_latest(
+	const struct observe_history *history, const char *service, double *calls, double *failures);
+
+/* observe.c */
+struct observe_history *observe_history_of(const struct observe *observe);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The rate of a counter during the last 15 minutes: the mean rate of each interval. Pure: the caller reads the
+ * counter and the clock. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HISTORY_INTERVAL 5000 /* ms */
+#define HISTORY_SAMPLES 180
+
+struct history {
+	uint64_t value;   /* of the counter at the time `read` */
+	uint64_t read;    /* ms; 0: never */
+	uint64_t due;     /* ms: end of the current interval */
+	uint64_t samples; /* number of samples ever taken; the last HISTORY_SAMPLES are kept */
+	float rates[HISTORY_SAMPLES];
+};
+
+/* Has the current interval ended at the time `now`, ms? */
+bool history_is_due(const struct history *history, uint64_t now);
+
+/* Adds the value of the counter once the interval has ended; before that it does nothing. If the caller is late,
+ * all missed intervals receive the same mean rate. A value that is smaller than the one before comes from a
+ * counter that has restarted at 0. */
+void history_add(struct history *history, uint64_t now, uint64_t value);
+
+/* Number of samples, and the rate per second of each one, from the oldest to the newest. */
+size_t history_count(const struct history *history);
+double history_rate(const struct history *history, size_t i);
