@@ -181,8 +181,8 @@ bool farm_update_state(
 /* Decides whether the pool fails open; `now` is in ms of listening.h. True if that changed. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
 
-/* When a pool that fails open stops doing so, because enough backends are up again, ms of listening.h; else
- * OUTAGE_NEVER. */
+/* The time when a pool ends failing open because enough backends are up again, in ms of listening.h; OUTAGE_NEVER:
+ * not yet known. */
 uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
 /* Has the next hop stopped responding, so that only its last MAC address is known? */

@@ -20,8 +20,8 @@ struct client {
 void client_open(struct client *client, const char *path, const char *pin_directory);
 
 /* Sends a request and reads the reply, which the caller frees with protocol_reply_free(). Connects again if
- * sipxdpd has closed the connection. If no daemon listens, the maps answer if they can, with a warning to the
- * user. 0, or -errno with the reason in `error` of the client: -EMSGSIZE if the request is too large. */
+ * sipxdpd has closed the connection. If no daemon listens, answers from the pinned maps if possible, and warns
+ * the user. 0, or -errno with the reason in `error` of the client: -EMSGSIZE if the request is too large. */
 int client_ask(struct client *client, const json_t *request, struct reply *reply);
 
 void client_close(struct client *client);
