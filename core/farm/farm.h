@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The wanted state: the configuration file, later changes by operators and joining servers, the ids of
- * everything in the maps, and the known routes and health of the backends. No I/O. README.md here explains how
- * farm, image and plan relate. */
+ * everything in the maps, and the known routes and health of the backends. No I/O. README.md in this directory
+ * explains how farm, image and plan relate. */
 #pragma once
 
 #include "core/config/added_backend.h"
@@ -9,7 +9,7 @@
 #include "core/health/outage.h"
 #include "core/net/route.h"
 
-#define FARM_SLOW_START_STEPS 10 /* steps of a slow start */
+#define FARM_SLOW_START_STEPS 10 /* steps from a tenth of the weight to the full weight */
 
 struct farm_backend {
 	uint16_t id;
@@ -19,20 +19,19 @@ struct farm_backend {
 	uint8_t priority;
 	uint16_t group; /* 1 + index into the pool's groups; 0: no group */
 	enum forward_method forward;
-	struct added_config *added; /* its description if it was added at runtime with options; else NULL */
+	struct added_config *added; /* the options with which it was added at runtime; NULL: none */
 	struct route route;
 	enum health probe_health;   /* the result of its probes alone; record.health is the decision of farm_judge() */
-	struct evidence probed;     /* the evidence of its probes; all zeros: none */
+	struct evidence probed;     /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];     /* why its probes failed */
 	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
-	bool silent;                /* it joined, and its heartbeats are missing */
+	bool silent;                /* it has joined by itself, and its heartbeats are missing */
 	uint32_t silent_ms;         /* if it joined: ms since the last heartbeat */
-	uint64_t unreachable_since; /* since when its next hop does not respond, ms of listening.h; 0: it responds, or
-				       never did */
-	uint64_t neighbour_asked; /* when the last neighbour request that was answered began, ms of listening.h; 0: none
-				     was */
+	uint64_t unreachable_since; /* when its next hop stopped responding, ms of listening.h; 0: it responds, or never
+				       has */
+	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of listening.h; 0: none */
 	struct outage_member judged;
-	unsigned int slow_start_step; /* of FARM_SLOW_START_STEPS: the share of its weight */
+	unsigned int slow_start_step; /* step of its slow start: 1 to FARM_SLOW_START_STEPS, the full weight */
 };
 
 struct farm_pool {
@@ -43,8 +42,8 @@ struct farm_pool {
 	size_t count;
 	bool unprobed;         /* first start: backends without a probe result count as up */
 	bool fail_open;        /* too few backends are up (`min_alive`): probe results are ignored */
-	uint64_t enough_since; /* since when enough are up again while `fail_open`, ms of listening.h; 0: too few are up
-				*/
+	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of listening.h; 0: too few
+				  are */
 	struct outage outage;  /* backends that stopped responding together, until their state is decided */
 	uint64_t next;         /* when to judge the pool again, ms of listening.h */
 };
@@ -56,14 +55,14 @@ struct farm {
 };
 
 enum farm_origin {
-	FARM_RESTART, /* a restart keeps the changes of operators */
-	FARM_RELOAD,  /* the file replaces the changes of operators; admin states, health, joined backends and pending
-			 removals stay */
+	FARM_RESTART, /* a restart keeps changes by operators */
+	FARM_RELOAD,  /* the file replaces changes by operators, but not admin states, health, joined backends and
+			 pending removals */
 };
 
-/* Builds a farm from a configuration and the running image. A backend that runs already keeps its id, its
- * admin state and its route. Takes ownership of `config`, even on failure. NULL, with faults, if the maps are
- * too small. */
+/* Builds a farm from a configuration and the running image. A backend that is already in the maps keeps its id,
+ * its admin state and its route. Takes ownership of `config`, even on failure. Returns NULL and adds to
+ * `faults` if the maps are too small. */
 struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
@@ -72,26 +71,25 @@ void farm_free(struct farm *farm);
 struct farm *farm_sketch(const struct farm *farm);
 void farm_sketch_free(struct farm *farm);
 
-/* False for a tombstone: it keeps the removal of a backend that is still in the file, so that a restart does
- * not bring the backend back. */
+/* False for a tombstone. A tombstone records that an operator has removed a backend that is still in the file,
+ * so that a restart does not add the backend again. */
 bool farm_backend_exists(const struct farm_backend *backend);
 
 /* Does it keep its calls but take no new ones (`drain`, or a pending removal)? */
 bool farm_record_is_draining(const struct backend_record *record);
 
-/* May it take new calls according to file and operator: `ready`, weight not 0, not leaving? Its health does
- * not count. */
+/* Do file and operator allow it to take new calls: `ready`, weight not 0, not leaving? Its health is ignored. */
 bool farm_backend_is_enabled(const struct farm_backend *backend);
 
-/* Does any backend of the pool take new calls because it is up, or not probed yet at the first start? */
+/* Does the pool have a backend that is up? At the first start a backend without a probe result counts as up. */
 bool farm_pool_takes_new_calls(const struct farm_pool *pool);
 
-/* farm_backend_takes_new_calls(): it is enabled, and up or treated as up. farm_backend_is_alive(): it can
- * receive the packets of its existing calls (the field `alive` of the map `backends`). */
+/* Is the backend enabled, and is it up or treated as up? For its existing calls, farm_backend_is_alive() is
+ * sufficient: it can receive packets (the field `alive` of the map `backends`). */
 bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* Its current weight in tenths: 10 for weight 1, less during a slow start. */
+/* Its current weight in tenths: 10 for weight 1, and less during a slow start. */
 uint16_t farm_backend_weight(const struct farm_backend *backend);
 
 /* Find by name; NULL if there is none. Only the last function also finds tombstones. */
@@ -99,28 +97,29 @@ struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
 struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool, const char *name);
 
-/* Does the file have a line for it? */
+/* Is the backend in the file? */
 bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* The backend's line in the file, or its description if it was added at runtime; NULL without either. */
+/* The backend's configuration: its line in the file, or the options with which it was added at runtime; NULL if
+ * it has neither. */
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend);
 
 /* Changes by operators and by joining servers. They return 0 or -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC, and
  * `error` is the reason. */
 #define FARM_ERROR_SIZE 256
 
-/* Sets the description of a backend that was added at runtime. Takes ownership of `added`. */
+/* Sets the options of a backend that was added at runtime. Takes ownership of `added`. */
 void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, struct added_config *added);
 
-/* Can a further backend of the pool use this address? 0 or -EADDRINUSE. */
+/* Can a new backend of the pool use this address? 0 or -EADDRINUSE. */
 int farm_check_address(const struct farm *farm, const struct farm_pool *pool, const struct address *address,
 	char error[FARM_ERROR_SIZE]);
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
-/* Add a backend with everything that a line in the file can contain. First call farm_try_described() on a
- * copy: it also checks that a file with all backends and this one would be valid, which is slow for a large
- * file. farm_add_described() takes ownership of `added`, even on failure. */
+/* Add a backend with any options that a line in the file can contain. First call farm_try_described() on a
+ * copy: it also checks that a file with this backend and all others would be valid. This check is slow for a
+ * large file. farm_add_described() takes ownership of `added`, even on failure. */
 int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added_config *added,
@@ -136,27 +135,27 @@ int farm_set_admin(
 /* The running state as a configuration, for `sipxdp-ctl save`. Free it with config_free(). */
 struct config *farm_config(const struct farm *farm);
 
-/* Updates the route to a backend. Known values stay unless the new result replaces them: a MAC address stays
+/* Updates the route to a backend. Keeps known values that the new result does not replace: a MAC address stays
  * in use while it is being resolved again. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Sets the health of a backend without judging it. `reason`: why it is down. */
+/* Sets the health of a backend directly, without farm_judge(). `reason`: why it is down. */
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
 
-/* Sets the evidence of its probes, for farm_judge(). */
+/* Sets the evidence from its probes, for farm_judge(). */
 void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
 	const struct latency *latency, const char *reason);
 
-/* Decides which backends of a pool are dead, from the evidence about all of them (outage.h). Silence may also
- * mean that the balancer cannot see them. `listening`: since when the daemon has listened. Both times are ms
- * of listening.h. Call farm_update_state() afterwards. */
+/* Decides which backends of a pool are dead, from the evidence about all of them (outage.h). Backends that do
+ * not respond may be alive, but invisible to the balancer. `listening`: when the daemon started to receive
+ * responses. Both times are ms of listening.h. Call farm_update_state() afterwards. */
 void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
 /* When to judge the pool again without new evidence, ms of listening.h; OUTAGE_NEVER: not at all. */
 uint64_t farm_next_judgement(const struct farm_pool *pool);
 
-/* The longest time from the death of a backend until it is detected, ms. */
+/* The longest time from the death of a backend to its detection, ms. */
 uint32_t farm_detection(const struct farm_pool *pool);
 
 /* Copies undecided outages from the previous farm, so that a reload does not restart them. */
@@ -181,14 +180,14 @@ bool farm_update_state(
 /* Decides whether the pool fails open; `now` is in ms of listening.h. True if that changed. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
 
-/* The time when a pool ends failing open because enough backends are up again, in ms of listening.h; OUTAGE_NEVER:
- * not yet known. */
+/* When the pool will stop failing open, ms of listening.h; OUTAGE_NEVER if it does not fail open or too few
+ * backends are up. */
 uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
-/* Has the next hop stopped responding, so that only its last MAC address is known? */
+/* Has the next hop of the backend stopped responding, so that its last MAC address may be invalid? */
 bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend);
 
-/* When the next step of a slow start is due, seconds since the epoch; 0 if no backend starts slowly. */
+/* When the next step of a slow start is due, seconds since the epoch; 0 if no slow start is in progress. */
 uint32_t farm_next_slow_start_step(const struct farm *farm);
 
 const char *farm_state_name(enum backend_state state);

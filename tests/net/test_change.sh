@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Overlapping planned changes with established calls and connections: none is lost, none moves, and new ones
-# reach the right backend. The daemon is killed several times meanwhile.
+# Overlapping planned changes while calls and connections are established: no call is lost, no call moves, and new
+# calls reach the right backend. The daemon is killed several times during the changes.
 #
 # Runs alone: its clients abandon calls when the machine is too busy.
 set -euo pipefail
@@ -10,11 +10,11 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-LONG=150 # calls a second that last some 22 s, two times silent for SILENCE
-SHORT=50 # and of those that are cancelled
+LONG=150 # calls per second; each lasts about 22 s and is silent twice for SILENCE ms
+SHORT=50 # cancelled calls per second
 SILENCE=10000
 SECONDS_OF_CALLS=40
-LAB_CLIENTS=40 # addresses, for affinity by source
+LAB_CLIENTS=40 # client addresses, for affinity by source
 FLOW=5070
 SOURCE=5080
 
@@ -68,7 +68,7 @@ state_is() {
 	[ "$(backend proxies "$1" .state)" = "$2" ]
 }
 
-# nothing_waits: is no slot waiting for its recording?
+# nothing_waits: does no slot wait for the end of its recording?
 nothing_waits() {
 	lab_ctl --json backend list proxies | jq -e 'all(.migrating | test("gaining|losing") | not)'
 }
@@ -97,7 +97,8 @@ has_a_call() {
 	[ "$(backend "$1" "$2" .calls)" -eq 1 ]
 }
 
-# left_meanwhile POOL NAME OTHER: is the backend removed while slots of other backends keep moving?
+# left_meanwhile POOL NAME OTHER: changes the weight of OTHER, so that slots keep moving; succeeds when NAME is
+# removed.
 left_meanwhile() {
 	lab_ctl backend weight "$1" "$3" $((1 + SECONDS % 1000)) > /dev/null
 	has_left "$1" "$2"
@@ -117,8 +118,8 @@ start_traffic() {
 	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $SECONDS_OF_CALLS "${sources[@]}"
 }
 
-# overtake HOST RATE: delays a tenth of the packets of HOST in a queue of this rate, so that other packets overtake
-# them. Does nothing if the kernel lacks the queue.
+# overtake HOST RATE: sends a tenth of the packets of HOST through a queue with this rate, so that later packets
+# arrive before them. Fails if the kernel lacks the queue.
 overtake() {
 	# A classic BPF program that chooses one of two classes at random.
 	lab_in "$1" tc qdisc add dev eth0 root handle 1: htb &&
@@ -139,7 +140,7 @@ calls_over() {
 		$4 == "R" && $3 > time && $7 ~ /^BYE/ && before[$5] { over++ } END { print over + 0 }' "$LAB_DIR/$1.messages"
 }
 
-# connections_over SERVICE NAME TIME: likewise for connections of 20 s.
+# connections_over SERVICE NAME TIME: the number of connections (of 20 s each) that were open at that time.
 connections_over() {
 	awk -v name="$2" -v time="$3" '$1 < time && $1 + 20 > time && $3 == name { over++ } END { print over + 0 }' "$LAB_DIR/$1.log"
 }
@@ -163,7 +164,7 @@ say_to_chain() {
 		lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" > /dev/null
 }
 
-# owner_is CALL-ID OWNER: is this the only owner?
+# owner_is CALL-ID OWNER: does lookup print this owner and no previous owner?
 owner_is() {
 	[ "$(lab_ctl lookup chain "$1" | cut -f2-)" = "$2" ]
 }
@@ -186,7 +187,7 @@ check "migrations of the pool are finished" lab_ctl pool finish proxies
 # --- overlapping changes
 
 for host in client "${LAB_BACKENDS[@]}"; do
-	overtake "$host" "$([ "$host" = client ] && echo 700kbit || echo 300kbit)" || diag "no packets overtake others of $host"
+	overtake "$host" "$([ "$host" = client ] && echo 700kbit || echo 300kbit)" || diag "cannot reorder the packets of $host"
 done
 start_traffic
 sleep 8
@@ -196,35 +197,35 @@ sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_C
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
 	'^33[0-9.]+% of the slots of proxies will move after their calls have been recorded'
 check "... it still owns them" [ "$(backend proxies px3 .slots)" -gt 0 ]
-check "... until the recording ends" wait_for 8 has_no_slots proxies px3
+check "... it owns no slots after the recording" wait_for 8 has_no_slots proxies px3
 drained=$(date +%s.%N)
 left=$(backend proxies px3 '"\(.calls) \(.migrating)"')
 like "... status counts the remaining calls" "$left" '^[0-9]{3,} [0-9]+ releasing$'
 
 check "px5 is added" lab_ctl backend add proxies px5 10.0.0.15
 lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
-check "px4 is back from down" wait_for 10 state_is px4 up
+check "px4 changes from down to up" wait_for 10 state_is px4 up
 check "px1 gets three times the weight" lab_ctl backend weight proxies px1 3
-check "the slots wait for their recording" something_waits
+check "slots wait for the end of their recording" something_waits
 check "... the daemon is killed, and starts again" kill_and_start 0.5
 check "... the recording continues" something_waits
 check "... until all slots have moved" wait_for 10 nothing_waits
 moved=$(date +%s.%N)
 before=$(slots proxies)
-like "... all backends have their share" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
+like "... each backend owns the share of its weight" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
 check "the daemon is killed again, and starts again" kill_and_start 1
 is "... the owners are the same" "$(slots proxies)" "$before"
-like "... calls stay at their backends" "$(backend proxies px3 .migrating)" ' releasing$'
+like "... calls stay on their backends" "$(backend proxies px3 .migrating)" ' releasing$'
 
 check "px5 is drained" lab_ctl backend drain proxies px5
 check "... and set to ready during the recording" lab_ctl backend ready proxies px5
-check "... no slot waits" nothing_waits
+check "... no slot waits for the end of a recording" nothing_waits
 is "... no slot has moved" "$(slots proxies)" "$before"
 check "px2 is drained" lab_ctl backend drain proxies px2
-check "... has no slots" wait_for 8 has_no_slots proxies px2
-check "... is ready again" lab_ctl backend ready proxies px2
-check "... owns slots again" wait_for 8 nothing_waits
-is "... the same slots" "$(slots proxies)" "$before"
+check "... it owns no slots after the recording" wait_for 8 has_no_slots proxies px2
+check "... it is set to ready" lab_ctl backend ready proxies px2
+check "... the slots move back after a recording" wait_for 8 nothing_waits
+is "... each backend owns as many slots as before" "$(slots proxies)" "$before"
 changed=$(date +%s.%N)
 
 lab_start wait balancer sipxdp-ctl backend drain proxies px3 --wait 80
@@ -238,22 +239,22 @@ lab_ctl backend add soon s3 10.0.0.13 > /dev/null
 lab_ctl backend add soon s4 10.0.0.14 > /dev/null
 lab_ctl pool finish soon > /dev/null
 lab_ctl backend remove soon s4 --drain > /dev/null
-check "... a second one likewise, although slots of other backends keep moving" wait_for 15 left_meanwhile soon s4 s3
-is "... slots of the pool are migrating then" "$(lab_ctl --json backend list soon | jq 'any(.migrating != "")')" true
+check "... a second server is removed, too, although slots of other backends keep moving" wait_for 15 left_meanwhile soon s4 s3
+is "... slots of the pool are still migrating" "$(lab_ctl --json backend list soon | jq 'any(.migrating != "")')" true
 lab_ctl backend add soon s5 10.0.0.15 > /dev/null
 lab_ctl backend remove soon s5 --drain > /dev/null
-check "... a server that never owned a slot does not wait" wait_for 5 left_meanwhile soon s5 s3
+check "... a server that never owned a slot is removed without waiting" wait_for 5 left_meanwhile soon s5 s3
 
 before=$(slots usual)
 check "a server of a pool with default times is drained" lab_ctl backend drain usual u2
 sleep 5
-is "... it owns all its slots 5 s later" "$(slots usual)" "$before"
+is "... it still owns all its slots after 5 s" "$(slots usual)" "$before"
 check "... pool finish moves them" lab_ctl pool finish usual
-check "... at once: it owns none" has_no_slots usual u2
+check "... it owns no slots any more" has_no_slots usual u2
 
 lab_ctl backend add chain c2 10.0.0.12 > /dev/null
 lab_ctl backend drain chain c1 > /dev/null
-check "the slots of a server move to a second one" wait_for 8 has_no_slots chain c1
+check "the slots of a server move to a second server" wait_for 8 has_no_slots chain c1
 is "lookup names the second server, and the first for established calls" "$(lab_ctl lookup chain silent)" \
 	"$(printf 'silent\tc2\t10.0.0.12\tc1 for established calls')"
 is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous_owner)"')" "c2 c1"
@@ -264,21 +265,21 @@ check "... also if that is the previous owner" wait_for 5 owner_is continuing $'
 say_to_chain INVITE one-that-goes-on ''
 check "... the second server has a tracked call" wait_for 5 has_a_call chain c2
 lab_ctl backend add chain c3 10.0.0.13 > /dev/null
-check "... it is removed with --drain in favour of a third" lab_ctl backend remove chain c2 --drain
-check "... has no slots" wait_for 8 has_no_slots chain c2
+check "... it is removed with --drain, and a third server is added" lab_ctl backend remove chain c2 --drain
+check "... it owns no slots" wait_for 8 has_no_slots chain c2
 sleep 2
-is "... it stays for its call" "$(backend chain c2 .admin)" leaving
+is "... it stays until its call ends" "$(backend chain c2 .admin)" leaving
 lab_ctl backend ready chain c1 > /dev/null
 lab_ctl backend remove chain c3 --drain > /dev/null
-check "... c3 has none and is removed" wait_for 8 has_left chain c3
+check "... c3 has no call and is removed" wait_for 8 has_left chain c3
 
 # --- results of the calls
 
 check "no long call failed" lab_wait long 90
 check "no cancelled call failed" lab_wait cancelled 5
-diag "packets of the client that others could overtake: $(lab_in client tc -s class show dev eth0 classid 1:2 2>&1 | grep Sent)"
+diag "delayed packets of the client: $(lab_in client tc -s class show dev eth0 classid 1:2 2>&1 | grep Sent)"
 for client in long cancelled; do
-	is "... $client: calls that ended well" "$(sip_statistic $client 'SuccessfulCall(C)')" \
+	is "... $client: successful calls" "$(sip_statistic $client 'SuccessfulCall(C)')" \
 		"$(sip_statistic $client TotalCallCreated)"
 	diag "$(sip_statistic $client TotalCallCreated) calls, $(sip_statistic $client 'Retransmissions(C)') retransmissions"
 	[ "$(sip_statistic $client 'FailedCall(C)')" -eq 0 ] || diag "$(trails "$client")"
@@ -286,24 +287,24 @@ done
 is "all messages of a call reached one server" "$(sip_strays)" ""
 diag "$(calls_over px3 "$drained") calls of px3 were up when it was drained"
 check "... there were many such calls" [ "$(calls_over px3 "$drained")" -gt 200 ]
-check "... also at px2 during the changes" [ "$(calls_over px2 "$moved")" -gt 200 ]
-is "px3 had no new call after its drain" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
-check "... px2 had" [ "$(first_seen px2 | awk -v time="$changed" '$1 > time' | wc -l)" -gt 100 ]
-check "... px5 had" [ "$(first_seen px5 | awk -v time="$moved" '$1 > time' | wc -l)" -gt 100 ]
+check "... px2 also had many established calls during the changes" [ "$(calls_over px2 "$moved")" -gt 200 ]
+is "px3 had no new call after it was drained" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
+check "... px2 had new calls after it was ready again" [ "$(first_seen px2 | awk -v time="$changed" '$1 > time' | wc -l)" -gt 100 ]
+check "... px5 had new calls after it was added" [ "$(first_seen px5 | awk -v time="$moved" '$1 > time' | wc -l)" -gt 100 ]
 
 for service in flow source; do
 	check "TCP, affinity $service: all connections have ended" lab_wait $service 10
 	diag "$(wc -l < "$LAB_DIR/$service.log") connections"
-	is "... none broke" "$(grep -v ' ok$' "$LAB_DIR/$service.log")" ""
+	is "... no connection broke" "$(grep -v ' ok$' "$LAB_DIR/$service.log")" ""
 	is "... each was served by one server" "$(awk '$3 ~ /,/' "$LAB_DIR/$service.log")" ""
-	check "... some of px3 were open when it was drained" [ "$(connections_over $service px3 "$drained")" -gt 20 ]
-	is "... none was opened to it after that" "$(awk -v time="$drained" '$1 > time && $3 == "px3"' "$LAB_DIR/$service.log")" ""
+	check "... some connections to px3 were open when it was drained" [ "$(connections_over $service px3 "$drained")" -gt 20 ]
+	is "... no connection to px3 was opened after that" "$(awk -v time="$drained" '$1 > time && $3 == "px3"' "$LAB_DIR/$service.log")" ""
 done
 is "with affinity source, a client keeps one server for new connections" \
 	"$(awk -v time="$changed" '$1 > time { print $2, $3 }' "$LAB_DIR/source.log" | sort -u | cut -d' ' -f1 | uniq -d)" ""
 
 check "drain --wait returns when px3 is empty" lab_wait wait 60
-check "... it has no calls" [ "$(backend proxies px3 .calls)" -eq 0 ]
+check "... px3 has no calls" [ "$(backend proxies px3 .calls)" -eq 0 ]
 check "px3 is removed with --drain" lab_ctl backend remove proxies px3 --drain
 check "... pool finish ends its migrations" lab_ctl pool finish proxies
 check "... it is removed within a second" wait_for 5 has_left proxies px3
