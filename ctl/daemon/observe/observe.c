@@ -142,6 +142,7 @@ static void finish(void *data)
 	if (page->rendered.text)
 		page->response = make_response(page->observe, &page->rendered);
 	page->status = page->rendered.status;
+	page->rendered.text = NULL;
 	page->finished = clock_msec();
 	page->queued = false;
 	resume_waiting(page, false);
@@ -299,8 +300,10 @@ void observe_free(struct observe *observe)
 	if (!observe)
 		return;
 	listening_end(&observe->listening);
-	for (size_t i = 0; i < observe->page_count; i++)
+	for (size_t i = 0; i < observe->page_count; i++) {
 		drop_response(&observe->pages[i]);
+		free(observe->pages[i].rendered.text); /* of a job that the worker has discarded */
+	}
 	free(observe->pages);
 	observe_history_free(observe->history);
 	free(observe);
