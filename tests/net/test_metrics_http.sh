@@ -47,7 +47,6 @@ control_answers() {
 
 lab_open
 lab_flat 2
-lab_start uas1 px1 sipp -sf tests/net/sip/answer-options.xml -i "$LAB_VIP" -p 5060 -nostdin -trace_err
 write $PORT
 lab_balance
 
@@ -120,8 +119,26 @@ like "... status says why metrics are missing" "$(lab_ctl status)" \
 lab_stop squatter || true
 check "... once the port is free, the daemon listens" wait_for 10 is_code /healthz 200
 
+# --- an upgrade to new maps: forwarding continues, so the balancer stays ready
+# watch_ready: writes each status code of /readyz that is not 200, until the file "upgraded" is there
+watch_ready() {
+	while [ ! -e "$LAB_DIR/upgraded" ]; do
+		is_code /readyz 200 || get /readyz >> "$LAB_DIR/not-ready"
+		echo >> "$LAB_DIR/polls"
+	done
+}
+
+LAB_SECTIONS="limits: {pools: 16}"$'\n'"metrics: {listen: '$LAB_BALANCER:$PORT'}" lab_config dsr
+watch_ready &
+LAB_PROCESS[watch]=$!
+wait_for 10 test -s "$LAB_DIR/polls"
+check "an upgrade makes new maps" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+check "... which the daemon uses" wait_for 10 is_code /readyz 200
+touch "$LAB_DIR/upgraded"
+lab_wait watch 30
+is "... the balancer was ready all the time" "$(cat "$LAB_DIR/not-ready" 2> /dev/null)" ""
+
 # --- what makes the balancer not ready
-lab_stop uas1 || true
 lab_ctl backend maint proxies px1 > /dev/null
 lab_ctl backend maint proxies px2 > /dev/null
 check "/readyz is 503 without a living backend" wait_for 10 is_code /readyz 503

@@ -17,9 +17,7 @@ static void check_interfaces(const struct daemon *daemon, FILE *out)
 {
 	const struct config *config = daemon->farm->config;
 
-	if (daemon->on_next_maps)
-		fputs("sipxdp-loader is switching to new maps\n", out);
-	if (!daemon->on_next_maps && maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
+	if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
 		fputs("the balancer is detached and forwards no packets\n", out);
 	for (size_t i = 0; i < config->interface_count; i++)
 		if (!strcmp(maps_attach_mode(daemon->maps, config->interfaces[i]), "none"))
@@ -57,13 +55,17 @@ static void check_services(const struct daemon *daemon, FILE *out)
 	free(faults);
 }
 
+/* While sipxdp-loader switches to new maps, the daemon fills maps that are not in use yet. The previous ones
+ * forward, so the balancer stays ready. */
 void observe_readyz(struct daemon *daemon, enum observe_format format, struct observe_page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->length);
 
 	(void)format;
-	check_interfaces(daemon, out);
-	check_services(daemon, out);
+	if (!daemon->on_next_maps) {
+		check_interfaces(daemon, out);
+		check_services(daemon, out);
+	}
 	fflush(out);
 	page->type = "text/plain; charset=utf-8";
 	page->status = page->length ? 503 : 200;
