@@ -36,9 +36,10 @@ LAB_HOSTS=()              # every host whose namespace may exist
 declare -A LAB_HOLDER=()  # host -> the process that holds its namespaces
 declare -A LAB_PROCESS=() # name given to lab_start -> process
 
-# wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout.
+# wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout. SECONDS is
+# what an idle machine needs at most; a busy one gets three times as much.
 wait_for() {
-	local deadline=$((SECONDS + $1 + 1))
+	local deadline=$((SECONDS + 3 * $1 + 1))
 	shift
 	until "$@" > /dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1
