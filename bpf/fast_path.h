@@ -95,28 +95,41 @@ static __always_inline __u64 fast_source(const struct iphdr *ip, const struct se
 
 /* Without a Call-ID this reads the packet again: keeping it in registers would cost every packet that has one. */
 static __always_inline enum verdict fast_call_id(
-	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, __u64 *hash)
+	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)
 {
-	struct sip_key key = {.hash_key = {service->hash_key[0], service->hash_key[1]}};
 	__u32 end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
-	enum sip_result result = text_call_id(ctx, PLAIN_PAYLOAD, end, &key);
+	enum sip_result result;
 
-	*hash = key.hash;
+	key->hash_key[0] = service->hash_key[0];
+	key->hash_key[1] = service->hash_key[1];
+	result = text_call_id(ctx, PLAIN_PAYLOAD, end, key);
 	if (result == SIP_FOUND)
 		return VERDICT_call_id;
+	key->value_end = 0;
 	ip = frame_start(ctx) + ETHERNET_SIZE;
 	if ((void *)plain_udp(ip) + sizeof(struct udphdr) <= frame_end(ctx)) /* for the verifier */
-		*hash = fast_source(ip, service, true);
+		key->hash = fast_source(ip, service, true);
 	return key_call_id_verdict(result);
 }
 
 static __always_inline enum verdict fast_key(
-	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, __u64 *hash)
+	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)
 {
 	if (service->affinity == AFFINITY_CALL_ID)
-		return fast_call_id(ctx, ip, service, hash);
-	*hash = fast_source(ip, service, service->affinity == AFFINITY_FLOW);
+		return fast_call_id(ctx, ip, service, key);
+	key->hash = fast_source(ip, service, service->affinity == AFFINITY_FLOW);
 	return service->affinity == AFFINITY_FLOW ? VERDICT_flow : VERDICT_source;
+}
+
+/* Sets key->counter. Returns false if only the stages can decide it. */
+static __always_inline bool fast_message(struct xdp_md *ctx, struct sip_key *key)
+{
+	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+
+	if ((void *)plain_udp(ip) + sizeof(struct udphdr) > frame_end(ctx)) /* for the verifier */
+		return false;
+	text_counter(ctx, PLAIN_PAYLOAD, ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len), key);
+	return key->counter != COUNTER_UNDECIDED;
 }
 
 /* Both MAC addresses have the same layout in a backend and in a frame: 12 bytes. They are copied as words,
@@ -177,6 +190,14 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	return ip->ttl > 1 && is_ipv4_tunnel(backend) && fast_tunnel(ctx, backend);
 }
 
+/* What is known until the end. It shares the stack with the flow of the stages. Because global functions receive a
+ * pointer into it, the compiler keeps it there and needs no further stack to spill registers. */
+struct fast {
+	struct sip_key key;
+	__u32 backend; /* id */
+	__u32 verdict;
+};
+
 /* Returns XDP_TX or FAST_PATH_DECLINED. */
 static __always_inline int fast_path(struct xdp_md *ctx)
 {
@@ -184,9 +205,8 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 	const struct service *service;
 	const struct backend *backend;
 	const __u16 *slots;
-	enum verdict verdict;
-	__u32 length, id;
-	__u64 hash;
+	struct fast fast = {};
+	__u32 length;
 
 	if (!ip || no_fast_path)
 		return FAST_PATH_DECLINED;
@@ -196,14 +216,16 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 	slots = fast_slots(service);
 	if (!slots)
 		return FAST_PATH_DECLINED;
-	verdict = fast_key(ctx, ip, service, &hash);
-	id = slots[hash & slot_mask];
-	backend = backend_reachable(id);
+	fast.verdict = fast_key(ctx, ip, service, &fast.key);
+	fast.backend = slots[fast.key.hash & slot_mask];
+	if (service->flags & SERVICE_MESSAGES && !fast_message(ctx, &fast.key))
+		return FAST_PATH_DECLINED;
+	backend = backend_reachable(fast.backend);
 	if (!backend || !fast_is_local(ctx, backend) || !fast_send(ctx, backend))
 		return FAST_PATH_DECLINED;
 	length = frame_end(ctx) - frame_start(ctx) - outer_size(backend);
-	finish_count_verdict(verdict);
-	finish_count(&service_traffic, service->id, length);
-	finish_count(&backend_traffic, id, length);
+	finish_count_verdict(fast.verdict);
+	finish_count_service(service->id, length, fast.key.counter);
+	finish_count_backend(fast.backend, length, fast.key.counter);
 	return XDP_TX;
 }

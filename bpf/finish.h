@@ -38,8 +38,25 @@ static __always_inline int finish_verdict(enum verdict verdict, int forwarded)
 #undef VERDICT_CASE
 }
 
-/* The first two counters of a service and of a backend. */
-static __always_inline void finish_count(void *map, __u32 id, __u64 bytes)
+/* Returns the counter of a backend for a message that `message` counts for its service. */
+static __always_inline enum backend_counter finish_backend_counter(enum service_counter message)
+{
+	if (message == SERVICE_COUNTER_not_sip)
+		return BACKEND_COUNTER_not_sip;
+	if (message >= SERVICE_COUNTER_invite_100)
+		return BACKEND_COUNTER_response;
+	if (message >= SERVICE_COUNTER_in_dialog_invite)
+		return BACKEND_COUNTER_in_dialog;
+	if (message >= SERVICE_COUNTER_unknown_invite)
+		return BACKEND_COUNTER_unknown;
+	if (message == SERVICE_COUNTER_initial_invite)
+		return BACKEND_COUNTER_initial_invite;
+	return message == SERVICE_COUNTER_initial_register ? BACKEND_COUNTER_initial_register
+							   : BACKEND_COUNTER_initial_other;
+}
+
+/* Counts a packet for a service or a backend with `count` counters. `message`: its message counter; 0: none. */
+static __always_inline void finish_count(void *map, __u32 id, __u64 bytes, __u32 message, __u32 count)
 {
 	__u64 *counters = bpf_map_lookup_elem(map, &id);
 
@@ -48,7 +65,20 @@ static __always_inline void finish_count(void *map, __u32 id, __u64 bytes)
 	if (counters) {
 		counters[SERVICE_COUNTER_packets]++;
 		counters[SERVICE_COUNTER_bytes] += bytes;
+		asm volatile("" : "+r"(message)); /* as in finish_count_verdict() */
+		if (message && message < count)
+			counters[message]++;
 	}
+}
+
+static __always_inline void finish_count_service(__u32 id, __u64 bytes, __u32 message)
+{
+	finish_count(&service_traffic, id, bytes, message, SERVICE_COUNTER_COUNT);
+}
+
+static __always_inline void finish_count_backend(__u32 id, __u64 bytes, __u32 message)
+{
+	finish_count(&backend_traffic, id, bytes, message ? finish_backend_counter(message) : 0, BACKEND_COUNTER_COUNT);
 }
 
 static __always_inline void finish_count_verdict(__u32 verdict)
@@ -67,8 +97,8 @@ static __always_inline int finish(const struct flow *flow)
 
 	finish_count_verdict(verdict);
 	if (flow->has_service)
-		finish_count(&service_traffic, flow->service, flow->length);
+		finish_count_service(flow->service, flow->length, flow->message);
 	if (flow->action != XDP_PASS)
-		finish_count(&backend_traffic, flow->backend, flow->length);
+		finish_count_backend(flow->backend, flow->length, flow->message);
 	return finish_verdict(verdict, flow->action);
 }

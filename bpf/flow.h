@@ -22,14 +22,16 @@ struct flow {
 	__u32 length; /* of the frame as it arrived, bytes */
 
 	/* classify: settings of the service */
-	__u32 service; /* id */
+	__u16 service;     /* id */
+	__u16 call_id_end; /* key: offset behind the value of the Call-ID; 0: unknown */
 	__u64 hash_key[2];
 	__u16 pool;
 	__u16 hint_group;
 	__u8 affinity;
-	__u8 flags;       /* enum service_flags */
-	bool has_service; /* `service` is valid: the packet is for a service or a port range */
-	bool has_owner;   /* `backend` is valid and the key does not matter: a fragment, or a port of one backend */
+	__u8 flags;           /* enum service_flags */
+	__u8 has_service : 1; /* `service` is valid: the packet is for a service or a port range */
+	__u8 has_owner : 1;   /* `backend` is valid and the key does not matter: a fragment, or a port of one backend */
+	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 
 	/* key, owner */
 	__u64 hash;
@@ -44,6 +46,8 @@ struct flow {
 };
 
 _Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");
+_Static_assert(SERVICE_COUNTER_COUNT <= 0xff, "message");
+_Static_assert(MAX_SERVICES <= 0x10000, "service");
 
 /* Sets the final verdict. */
 static __always_inline int flow_finish(struct flow *flow, enum verdict verdict)

@@ -32,6 +32,7 @@ static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow 
 	if (result != SIP_FOUND)
 		return key_flow(flow, key_call_id_verdict(result));
 	flow->hash = key.hash;
+	flow->call_id_end = key.value_end;
 	return VERDICT_call_id;
 }
 

@@ -9,6 +9,7 @@
  * No other code chooses a backend. */
 #pragma once
 
+#include "count.h"
 #include "flow.h"
 #include "fragments.h"
 #include "hint.h"
@@ -39,24 +40,6 @@ __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip
 	return 0;
 }
 
-static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow)
-{
-	struct sip_lines lines = {}; /* one pass over the headers, for hint and migration */
-	__u32 pool_id = flow->pool;
-	const struct pool *pool;
-
-	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, &lines) : 0;
-	if (flow->backend)
-		flow->verdict = VERDICT_hint;
-	pool = bpf_map_lookup_elem(&pools, &pool_id);
-	if (!pool)
-		return;
-	if (!flow->backend)
-		flow->backend = owner_by_table(flow, pool);
-	if (pool->migrating)
-		owner_migrating(ctx, flow, &lines);
-}
-
 /* Returns the verdict on a packet that has used up its budget. A different anomaly stays visible. */
 static __always_inline enum verdict owner_without_budget(enum verdict verdict)
 {
@@ -66,14 +49,35 @@ static __always_inline enum verdict owner_without_budget(enum verdict verdict)
 	return verdict;
 }
 
+static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+{
+	__u32 pool_id = flow->pool;
+	const struct pool *pool;
+
+	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, lines) : 0;
+	if (flow->backend)
+		flow->verdict = VERDICT_hint;
+	pool = bpf_map_lookup_elem(&pools, &pool_id);
+	if (!pool)
+		return;
+	if (!flow->backend)
+		flow->backend = owner_by_table(flow, pool);
+	if (pool->migrating)
+		owner_migrating(ctx, flow, lines);
+}
+
 __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 {
+	struct sip_lines lines = {}; /* one pass over the headers, for hint, migration and counters */
+
 	if (!flow)
 		return NEXT_FINISH;
 	if (!flow->has_owner)
-		owner_find(ctx, flow);
+		owner_find(ctx, flow, &lines);
 	if (!flow->budget)
 		flow->verdict = owner_without_budget(flow->verdict);
+	if (!flow->has_owner)
+		count(ctx, flow, &lines);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
 		fragment_record_owner(flow);
 	return NEXT_STAGE;

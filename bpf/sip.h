@@ -27,7 +27,8 @@ struct sip_key {
 	__u64 hash;
 	__u16 value;
 	__u16 value_end;
-	__u16 spent; /* units, if the search used the loop; else 0 */
+	__u16 spent;   /* units, if the search used the loop; else 0 */
+	__u16 counter; /* enum service_counter of the message; 0: undecided or not counted (sip_counter.h) */
 };
 
 /* Returns a word with a zero byte at each newline that a byte of interest follows: bit 4 is clear, and the

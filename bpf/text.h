@@ -6,6 +6,7 @@
 
 #include "flow.h"
 #include "sip.h"
+#include "sip_counter.h"
 #include "sip_dialog.h"
 #include "sip_user.h"
 
@@ -38,6 +39,16 @@ __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct s
 __noinline int text_method(struct xdp_md *ctx, __u32 start, __u32 end)
 {
 	return sip_method(text_of(ctx, end), start);
+}
+
+/* key->counter becomes an enum service_counter, or COUNTER_UNDECIDED. The fast path has no register left for it. */
+__noinline int text_counter(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
+{
+	struct sip_text text = text_of(ctx, end);
+
+	if (key)
+		key->counter = sip_counter(&text, start, key->value_end);
+	return 0;
 }
 
 static __always_inline struct sip_text text_in(const struct xdp_md *ctx, const struct flow *flow)
@@ -115,6 +126,12 @@ __noinline int text_parameter(struct xdp_md *ctx, struct flow *flow, __u32 colon
 __noinline __u32 text_token(struct xdp_md *ctx, const struct flow *flow, __u32 at)
 {
 	return flow ? sip_token(text_in(ctx, flow), at, flow->hash_key) : 0;
+}
+
+/* Returns the counter of the response whose start-line is at `line` and whose CSeq has this method. */
+__noinline int text_response_counter(struct xdp_md *ctx, const struct flow *flow, __u32 line, __u32 cseq)
+{
+	return flow ? sip_response_counter(text_in(ctx, flow), line, cseq) : COUNTER_UNDECIDED;
 }
 
 __noinline int text_code(struct xdp_md *ctx, const struct flow *flow, __u32 line)

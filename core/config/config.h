@@ -99,10 +99,11 @@ struct config_service {
 	char name[NAME_SIZE];
 	struct address *vips;
 	size_t vip_count;
-	uint16_t port;      /* host order; 0: all ports */
-	uint16_t last_port; /* end of a range that begins with `port`; else equal to `port` */
-	bool ping;          /* the balancer answers echo requests to the VIPs */
-	uint8_t protocol;   /* IPPROTO_UDP, IPPROTO_TCP */
+	uint16_t port;         /* host order; 0: all ports */
+	uint16_t last_port;    /* end of a range that begins with `port`; else equal to `port` */
+	bool ping;             /* the balancer answers echo requests to the VIPs */
+	bool message_counters; /* SIP messages are counted; only for UDP */
+	uint8_t protocol;      /* IPPROTO_UDP, IPPROTO_TCP */
 	enum affinity affinity;
 	size_t pool;               /* index into config.pools */
 	int methods[METHOD_COUNT]; /* pools of methods; CONFIG_NO_POOL: not in the file */

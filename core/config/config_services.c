@@ -408,6 +408,14 @@ const struct key config_service_keys[] = {
 		.words = reader_truth_words,
 		.help = "Whether the balancer answers ICMP echo requests to the VIP. If not, its kernel receives "
 			"them."},
+	{.name = "message_counters",
+		.read = config_read_truth,
+		.write = config_write_truth,
+		.member = offsetof(struct config_service, message_counters),
+		.type = VALUE_WORD,
+		.words = reader_truth_words,
+		.condition = &only_udp,
+		.help = "Whether the balancer counts SIP messages by method, status code and backend."},
 	{},
 };
 
@@ -425,6 +433,7 @@ void config_read_services(struct reader *reader, const struct node *value, void 
 		service->position = item->position;
 		service->protocol = IPPROTO_UDP;
 		service->affinity = AFFINITY_CALL_ID;
+		service->message_counters = true;
 		service->pool = POOL_UNKNOWN;
 		memset(service->methods, 0xff, sizeof(service->methods)); /* CONFIG_NO_POOL */
 		parse->port_known = false;

@@ -155,7 +155,7 @@ static void write_keys(struct key_text texts[2], FILE *out, const struct key *ke
 
 static void write_service(struct key_text texts[2], FILE *out, const struct config_service *service)
 {
-	struct config_service usual = {0};
+	struct config_service usual = {.message_counters = true};
 
 	memset(usual.methods, 0xff, sizeof(usual.methods)); /* CONFIG_NO_POOL */
 	fputs("  - name: ", out);

@@ -186,6 +186,8 @@ void desire_services(const struct farm *farm, struct image *image)
 			if (pool != service->pool)
 				value.flags |= SERVICE_METHODS;
 		}
+		if (service->protocol == IPPROTO_UDP && service->message_counters)
+			value.flags |= SERVICE_MESSAGES;
 		if (service->protocol == IPPROTO_UDP)
 			put_group(image, farm, groups, i, &value);
 		name_copy(image->service_names[value.id].name, service->name);

@@ -161,7 +161,8 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 		.hash_key = {hash_key[0], hash_key[1]},
 		.id = id,
 		.affinity = protocol == IPPROTO_TCP ? AFFINITY_FLOW : setup->affinity,
-		.flags = (setup->route ? SERVICE_ROUTE : 0) | (setup->methods ? SERVICE_METHODS : 0),
+		.flags = (setup->route ? SERVICE_ROUTE : 0) | (setup->methods ? SERVICE_METHODS : 0) |
+			 (setup->no_counters ? 0 : SERVICE_MESSAGES),
 		.hint_group = setup->hints ? HINT_GROUP : 0,
 	};
 

@@ -197,14 +197,17 @@ static void fill_services(struct balancer_bpf *skel, bool no_users)
 		struct service_key key = {.port = htons(rows[id].port), .protocol = rows[id].protocol};
 		struct service service = {.id = id, .affinity = rows[id].affinity};
 
+		if (id != SERVICE_TCP && id != SERVICE_ONE)
+			service.flags |= SERVICE_MESSAGES;
+
 		for (int method = 0; method < METHOD_COUNT; method++)
 			service.pool[method] = id == SERVICE_ANY;
 		if (id == SERVICE_SPLIT) {
-			service.flags = SERVICE_METHODS;
+			service.flags |= SERVICE_METHODS;
 			service.pool[METHOD_REGISTER] = service.pool[METHOD_OTHER] = 1;
 		}
 		if (id == SERVICE_USER) {
-			service.flags = SERVICE_ROUTE;
+			service.flags |= SERVICE_ROUTE;
 			service.hint_group = HINT_GROUP;
 		}
 		put_service(skel, rows[id].vips[0], key, service);
@@ -326,20 +329,21 @@ struct traffic balancer_traffic(struct balancer_bpf *skel, uint32_t id)
 
 void balancer_count(struct balancer_bpf *skel, uint32_t backends, struct balancer_counts *counts)
 {
-	uint64_t sums[2];
+	uint64_t sums[BACKEND_COUNTER_COUNT], *service;
 
 	run_counters(bpf_map__fd(skel->maps.verdicts), 0, counts->verdicts, VERDICT_COUNT);
 	for (uint32_t id = 0; id < SERVICE_COUNT; id++) {
-		run_counters(bpf_map__fd(skel->maps.service_traffic), id, sums, 2);
-		counts->service[id] = (struct traffic){.packets = sums[0], .bytes = sums[1]};
+		service = counts->service_messages[id];
+		run_counters(bpf_map__fd(skel->maps.service_traffic), id, service, SERVICE_COUNTER_COUNT);
+		counts->service[id] = (struct traffic){.packets = service[0], .bytes = service[1]};
 	}
-	counts->total = (struct traffic){};
+	memset(counts->backend_messages, 0, sizeof(counts->backend_messages));
 	for (uint32_t id = 0; id <= backends; id++) {
-		struct traffic traffic = balancer_traffic(skel, id);
-
-		counts->total.packets += traffic.packets;
-		counts->total.bytes += traffic.bytes;
+		run_counters(bpf_map__fd(skel->maps.backend_traffic), id, sums, BACKEND_COUNTER_COUNT);
+		for (int i = 0; i < BACKEND_COUNTER_COUNT; i++)
+			counts->backend_messages[i] += sums[i];
 	}
+	counts->total = (struct traffic){counts->backend_messages[0], counts->backend_messages[1]};
 }
 
 const char *balancer_verdict_name(enum verdict verdict)

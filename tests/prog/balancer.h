@@ -74,6 +74,8 @@ struct balancer_counts {
 	uint64_t verdicts[VERDICT_COUNT];
 	struct traffic service[SERVICE_COUNT];
 	struct traffic total; /* of all backends */
+	uint64_t service_messages[SERVICE_COUNT][SERVICE_COUNTER_COUNT];
+	uint64_t backend_messages[BACKEND_COUNTER_COUNT]; /* of all backends */
 };
 
 /* Loads the program and fills its maps; aborts the test if the kernel refuses. */

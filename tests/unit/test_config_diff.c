@@ -70,6 +70,8 @@ static const struct change changes[] = {
 	{config_service_keys, "methods", "pool: proxies", "pool: proxies, methods: {BYE: others}", NULL, NULL},
 	{config_service_keys, "ping", "pool: proxies", "pool: proxies, ping: true", "service sip: ping true, was false",
 		NULL},
+	{config_service_keys, "message_counters", "pool: proxies", "pool: proxies, message_counters: false",
+		"service sip: message_counters false, was true", NULL},
 	{config_pool_keys, "forward", "    forward: dsr", "    forward: ipip", "pool proxies: forward ipip, was dsr",
 		NULL},
 	{config_pool_keys, "min_alive", "min_alive: 10", "min_alive: 50", "pool proxies: min_alive 50, was 10", NULL},

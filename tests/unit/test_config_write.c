@@ -263,6 +263,7 @@ static void random_service(uint64_t *state, struct config_service *service, size
 	service->port = random_below(state, 4) ? 1 + random_below(state, 39000) : 0;
 	service->last_port = service->port + (service->port ? random_below(state, 1000) : 0);
 	service->ping = random_below(state, 2);
+	service->message_counters = !udp || random_below(state, 2);
 	service->protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
 	service->affinity = udp ? random_below(state, AFFINITY_REQUEST_USER + 1) : AFFINITY_FLOW;
 	service->pool = random_below(state, pools);

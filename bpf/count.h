@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Finds the message counter of a packet; finish.h counts. It never changes the verdict or the backend: it runs
+ * when both are known, and pays from what the stages before left of the packet's budget. */
+#pragma once
+
+#include "flow.h"
+#include "text.h"
+#include "track.h"
+
+/* Returns whether a request has a To tag; SIP_TOO_FAR: unknown. */
+static __always_inline enum sip_result count_to_tag(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+{
+	enum sip_result result = text_find_header(ctx, flow, lines, SIP_TO);
+	__u32 at = 0;
+
+	return result == SIP_FOUND ? text_parameter(ctx, flow, lines->colon[SIP_TO], SIP_TAG_NAME, &at) : result;
+}
+
+static __always_inline enum method count_cseq(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+{
+	__u32 number;
+
+	if (text_find_header(ctx, flow, lines, SIP_CSEQ) != SIP_FOUND)
+		return METHOD_NONE;
+	return track_cseq(ctx, flow, lines->colon[SIP_CSEQ], &number);
+}
+
+/* Reads the headers, for spellings that sip_counter.h leaves undecided. */
+static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+{
+	enum method method;
+	__u32 line = 0;
+
+	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
+		return SERVICE_COUNTER_not_sip;
+	if (!lines->at)
+		lines->at = line;
+	method = text_method(ctx, flow->packet.payload, flow->packet.end);
+	if (method == METHOD_NONE)
+		return text_response_counter(ctx, flow, line, count_cseq(ctx, flow, lines));
+	if (method >= METHOD_ACK)
+		return counter_of_request(method, SIP_FOUND);
+	return counter_of_request(method, count_to_tag(ctx, flow, lines));
+}
+
+/* Sets flow->message. `lines`: the pass over the headers, as far as it is. A packet that an ICMP error quotes is
+ * no message. */
+__noinline int count(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+{
+	struct sip_key key = {};
+
+	if (!flow || !lines)
+		return 0;
+	if (!(flow->flags & SERVICE_MESSAGES) || flow->packet.kind == PACKET_ICMP_ERROR)
+		return 0;
+	key.value_end = flow->call_id_end;
+	text_counter(ctx, flow->packet.payload, flow->packet.end, &key);
+	flow->message = key.counter == COUNTER_UNDECIDED ? count_read(ctx, flow, lines) : key.counter;
+	return 0;
+}
