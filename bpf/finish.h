@@ -65,8 +65,10 @@ static __always_inline void finish_count(void *map, __u32 id, __u64 bytes, __u32
 	if (counters) {
 		counters[SERVICE_COUNTER_packets]++;
 		counters[SERVICE_COUNTER_bytes] += bytes;
-		asm volatile("" : "+r"(message)); /* as in finish_count_verdict() */
-		if (message && message < count)
+		if (!message)
+			return;
+		asm volatile("" : "+r"(message)); /* as in finish_count_verdict(): not one comparison of message - 1 */
+		if (message < count)
 			counters[message]++;
 	}
 }
