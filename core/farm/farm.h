@@ -156,7 +156,7 @@ void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listen
 uint64_t farm_next_judgement(const struct farm_pool *pool);
 
 /* The longest time from the death of a backend to its detection, ms. */
-uint32_t farm_detection(const struct farm_pool *pool);
+uint32_t farm_detection_time(const struct farm_pool *pool);
 
 /* Copies undecided outages from the previous farm, so that a reload does not restart them. */
 void farm_take_over(struct farm *farm, const struct farm *before);

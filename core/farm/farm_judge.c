@@ -11,7 +11,7 @@
 /* ms for two rounds of ARP or neighbour discovery without a response: three requests each, one a second. */
 #define NEIGHBOUR_DETECTION 6000
 
-uint32_t farm_detection(const struct farm_pool *pool)
+uint32_t farm_detection_time(const struct farm_pool *pool)
 {
 	const struct config_probe *probe = &pool->config->probe;
 
@@ -29,7 +29,7 @@ static bool has_joined(const struct farm_backend *backend)
  * be sent, the neighbour decides after the time that they would need. */
 static uint64_t neighbour_decides_at(const struct farm_pool *pool, const struct farm_backend *backend)
 {
-	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection(pool));
+	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection_time(pool));
 }
 
 /* A missing neighbour is detected late, and a present one only when it is asked. If there is other evidence,
@@ -47,8 +47,8 @@ static struct evidence neighbour_evidence(
 		.answered = only ? backend->neighbour_asked : 0,
 		.began = backend->unreachable_since,
 		.failed = now,
-		.detection = farm_detection(pool),
-		.again = farm_detection(pool),
+		.detection = farm_detection_time(pool),
+		.again = farm_detection_time(pool),
 	};
 }
 

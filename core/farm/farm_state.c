@@ -279,7 +279,8 @@ static void update_unprobed(struct farm_pool *pool)
 
 uint64_t farm_fail_open_end(const struct farm_pool *pool)
 {
-	return pool->fail_open && pool->enough_since ? pool->enough_since + 2 * farm_detection(pool) : OUTAGE_NEVER;
+	return pool->fail_open && pool->enough_since ? pool->enough_since + 2 * farm_detection_time(pool)
+						     : OUTAGE_NEVER;
 }
 
 /* Backends of standby priorities do not count while a lower priority is up. Backends without a probe result

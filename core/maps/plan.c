@@ -107,15 +107,16 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 static void forget_tracked_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
-	bool *renamed = allocate(desired->contract.backends + 1, sizeof(*renamed)), any = false;
+	bool *reassigned = allocate(desired->contract.backends + 1, sizeof(*reassigned)), any = false;
 
-	draft->plan->renamed = renamed;
+	draft->plan->reassigned = reassigned;
 	for (uint32_t id = 1; id <= desired->contract.backends; id++) {
-		renamed[id] = desired->records[id].name[0] && !same_owner(&running->records[id], &desired->records[id]);
-		any |= renamed[id];
+		reassigned[id] =
+			desired->records[id].name[0] && !same_owner(&running->records[id], &desired->records[id]);
+		any |= reassigned[id];
 	}
 	if (any && image_is_migrating(running))
-		plan_add_step(draft, PLAN_TRACKED_CALLS, 0, renamed);
+		plan_add_step(draft, PLAN_TRACKED_CALLS, 0, reassigned);
 }
 
 static void put_backends(struct draft *draft)
@@ -129,7 +130,7 @@ static void put_backends(struct draft *draft)
 			continue;
 		if (memcmp(before, after, sizeof(*after)))
 			describe_record(draft, plan_add_step(draft, PLAN_BACKEND_RECORD, id, after));
-		if (draft->plan->renamed[id])
+		if (draft->plan->reassigned[id])
 			plan_add_step(draft, PLAN_BACKEND_ZERO, id, NULL);
 		if (memcmp(&running->backends[id], &desired->backends[id], sizeof(struct backend)) &&
 			desired->backends[id].forward)
@@ -269,7 +270,7 @@ void plan_free(struct plan *plan)
 		free(plan->steps[i].text);
 	free(plan->steps);
 	free(plan->moves);
-	free(plan->renamed);
+	free(plan->reassigned);
 	messages_free(&plan->dangers);
 	free(plan);
 }

@@ -48,7 +48,7 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* one for each pool of the desired image */
 	size_t move_count;
-	bool *renamed;           /* by id: a different backend has this id from now on */
+	bool *reassigned;        /* by id: a different backend has this id from now on */
 	struct messages dangers; /* changes of services that would move live calls to other servers */
 };
 

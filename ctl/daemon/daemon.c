@@ -81,7 +81,7 @@ static struct progress carry_out(const struct daemon *daemon, const struct plan 
 	return progress;
 }
 
-static void count_steps(struct daemon *daemon, const struct plan *plan, const struct progress *progress)
+static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan, const struct progress *progress)
 {
 	const struct plan_step *step = plan->steps;
 
@@ -140,7 +140,7 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	worker_lock(daemon->worker);
 	for (size_t i = 0; i < plan->dangers.count; i++)
 		log_warning("%s", plan->dangers.list[i]);
-	count_steps(daemon, plan, &progress);
+	apply_steps_to_image(daemon, plan, &progress);
 	image_take_wanted(daemon->running, desired);
 	result = progress.steps == plan->count ? 0 : progress.error ? progress.error : 1;
 	plan_free(plan);
@@ -364,11 +364,11 @@ static void on_joined(void *data)
 /* Is the next step of a migration, of a pending health decision or of a slow start due? */
 static bool is_due(const struct daemon *daemon)
 {
-	uint32_t ramp = farm_next_slow_start_step(daemon->farm);
+	uint32_t slow_start = farm_next_slow_start_step(daemon->farm);
 	uint64_t now = clock_msec();
 
 	return desired_next(daemon->desired) <= now || backend_state_next(daemon) <= listening_clock_now() ||
-	       (ramp && ramp <= time(NULL));
+	       (slow_start && slow_start <= time(NULL));
 }
 
 /* The time until the next tick, us: one second, or less if a health decision is due earlier. */

@@ -390,7 +390,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 
 	switch (step->kind) {
 	case PLAN_TRACKED_CALLS:
-		return maps_forget_renamed(maps, step->value);
+		return maps_forget_reassigned(maps, step->value);
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
 		return zero_traffic(maps, map_of[step->kind], step->index);

@@ -37,9 +37,9 @@ struct maps {
 	int cpus;
 };
 
-/* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is reused for a different backend. `renamed` has
- * one element for each backend id. 0 or -errno. */
-int maps_forget_renamed(const struct maps *maps, const bool *renamed);
+/* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is reused for a different backend. `reassigned`
+ * has one element for each backend id. 0 or -errno. */
+int maps_forget_reassigned(const struct maps *maps, const bool *reassigned);
 
 /* PLAN_PREVIOUS_OWNERS: writes the previous owner of each slot of a pool, and deletes the tracked calls of
  * earlier migrations. 0 or -errno. */

@@ -74,19 +74,19 @@ int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *v
 	return visit_map(maps, MAP_TRACKED_CALLS, visit_call, &(struct visitor){visit, data});
 }
 
-static void forget_renamed(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
+static void forget_reassigned(const struct maps *maps, enum map map, const struct tracked_key *key, uint32_t backend,
 	const struct tracked_call *tracked, void *data)
 {
-	const bool *renamed = data;
+	const bool *reassigned = data;
 
 	(void)tracked;
-	if (backend <= maps->contract.backends && renamed[backend])
+	if (backend <= maps->contract.backends && reassigned[backend])
 		bpf_map_delete_elem(maps->fd[map], key);
 }
 
-int maps_forget_renamed(const struct maps *maps, const bool *renamed)
+int maps_forget_reassigned(const struct maps *maps, const bool *reassigned)
 {
-	return visit_tracked_calls(maps, forget_renamed, (void *)renamed);
+	return visit_tracked_calls(maps, forget_reassigned, (void *)reassigned);
 }
 
 /* A change of the previous owners of a pool's slots. */

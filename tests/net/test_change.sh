@@ -68,13 +68,13 @@ state_is() {
 	[ "$(backend proxies "$1" .state)" = "$2" ]
 }
 
-# nothing_waits: does no slot wait for the end of its recording?
-nothing_waits() {
+# no_slot_waits: does no slot wait for the end of its recording?
+no_slot_waits() {
 	lab_ctl --json backend list proxies | jq -e 'all(.migrating | test("gaining|losing") | not)'
 }
 
-something_waits() {
-	! nothing_waits > /dev/null
+some_slot_waits() {
+	! no_slot_waits > /dev/null
 }
 
 slots() {
@@ -97,14 +97,14 @@ has_a_call() {
 	[ "$(backend "$1" "$2" .calls)" -eq 1 ]
 }
 
-# left_meanwhile POOL NAME OTHER: changes the weight of OTHER, so that slots keep moving; succeeds when NAME is
-# removed.
-left_meanwhile() {
+# removed_while_slots_move POOL NAME OTHER: changes the weight of OTHER, so that slots keep moving; succeeds when
+# NAME is removed.
+removed_while_slots_move() {
 	lab_ctl backend weight "$1" "$3" $((1 + SECONDS % 1000)) > /dev/null
-	has_left "$1" "$2"
+	is_removed "$1" "$2"
 }
 
-has_left() {
+is_removed() {
 	[ -z "$(backend "$1" "$2" .name)" ]
 }
 
@@ -118,9 +118,9 @@ start_traffic() {
 	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $SECONDS_OF_CALLS "${sources[@]}"
 }
 
-# overtake HOST RATE: sends a tenth of the packets of HOST through a queue with this rate, so that later packets
-# arrive before them. Fails if the kernel lacks the queue.
-overtake() {
+# delay_some_packets HOST RATE: sends a tenth of the packets of HOST through a queue with this rate, so that later
+# packets arrive before them. Fails if the kernel lacks the queue.
+delay_some_packets() {
 	# A classic BPF program that chooses one of two classes at random.
 	lab_in "$1" tc qdisc add dev eth0 root handle 1: htb &&
 		lab_in "$1" tc class add dev eth0 parent 1: classid 1:1 htb rate 10gbit quantum 60000 &&
@@ -134,20 +134,20 @@ first_seen() {
 	awk -F'\t' '$4 == "R" && !seen[$5]++ { print $3, $5 }' "$LAB_DIR/$1.messages"
 }
 
-# calls_over NAME TIME: the number of calls that began before that time and had a BYE after it.
-calls_over() {
+# calls_established_at NAME TIME: the number of calls that began before that time and had a BYE after it.
+calls_established_at() {
 	awk -F'\t' -v time="$2" '$4 == "R" && $3 < time { before[$5] = 1 }
 		$4 == "R" && $3 > time && $7 ~ /^BYE/ && before[$5] { over++ } END { print over + 0 }' "$LAB_DIR/$1.messages"
 }
 
-# connections_over SERVICE NAME TIME: the number of connections (of 20 s each) that were open at that time.
-connections_over() {
+# connections_open_at SERVICE NAME TIME: the number of connections (of 20 s each) that were open at that time.
+connections_open_at() {
 	awk -v name="$2" -v time="$3" '$1 < time && $1 + 20 > time && $3 == name { over++ } END { print over + 0 }' "$LAB_DIR/$1.log"
 }
 
-# trails CLIENT: prints the first failed calls of the client: the errors, the messages that the servers received
-# and sent, and the reason why the servers abandoned them.
-trails() {
+# print_failed_calls CLIENT: prints the first failed calls of the client: the errors, the messages that the servers
+# received and sent, and the reason why the servers abandoned them.
+print_failed_calls() {
 	local call
 	head -n 20 "$LAB_DIR/$1.errors"
 	grep -o "$SIP_RUN-[0-9]*-[0-9]*@[0-9.]*" "$LAB_DIR/$1.errors" | sort -u | head -n 5 | while read -r call; do
@@ -157,8 +157,8 @@ trails() {
 	lab_ctl --json stats | jq -c .verdicts 2> /dev/null || true
 }
 
-# say_to_chain METHOD CALL-ID TO-TAG: sends a request; no server responds.
-say_to_chain() {
+# send_to_chain METHOD CALL-ID TO-TAG: sends a request; no server responds.
+send_to_chain() {
 	printf '%s\t' 5066 "$1 sip:px@$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1" \
 		'Max-Forwards: 70' 'From: <sip:client>;tag=1' "To: <sip:px>$3" "Call-ID: $2" "CSeq: 1 $1" |
 		lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" > /dev/null
@@ -187,7 +187,7 @@ check "migrations of the pool are finished" lab_ctl pool finish proxies
 # --- overlapping changes
 
 for host in client "${LAB_BACKENDS[@]}"; do
-	overtake "$host" "$([ "$host" = client ] && echo 700kbit || echo 300kbit)" || diag "cannot reorder the packets of $host"
+	delay_some_packets "$host" "$([ "$host" = client ] && echo 700kbit || echo 300kbit)" || diag "cannot reorder the packets of $host"
 done
 start_traffic
 sleep 8
@@ -206,10 +206,10 @@ check "px5 is added" lab_ctl backend add proxies px5 10.0.0.15
 lab_in px4 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 check "px4 changes from down to up" wait_for 10 state_is px4 up
 check "px1 gets three times the weight" lab_ctl backend weight proxies px1 3
-check "slots wait for the end of their recording" something_waits
+check "slots wait for the end of their recording" some_slot_waits
 check "... the daemon is killed, and starts again" kill_and_start 0.5
-check "... the recording continues" something_waits
-check "... until all slots have moved" wait_for 10 nothing_waits
+check "... the recording continues" some_slot_waits
+check "... until all slots have moved" wait_for 10 no_slot_waits
 moved=$(date +%s.%N)
 before=$(slots proxies)
 like "... each backend owns the share of its weight" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
@@ -219,12 +219,12 @@ like "... calls stay on their backends" "$(backend proxies px3 .migrating)" ' re
 
 check "px5 is drained" lab_ctl backend drain proxies px5
 check "... and set to ready during the recording" lab_ctl backend ready proxies px5
-check "... no slot waits for the end of a recording" nothing_waits
+check "... no slot waits for the end of a recording" no_slot_waits
 is "... no slot has moved" "$(slots proxies)" "$before"
 check "px2 is drained" lab_ctl backend drain proxies px2
 check "... it owns no slots after the recording" wait_for 8 has_no_slots proxies px2
 check "... it is set to ready" lab_ctl backend ready proxies px2
-check "... the slots move back after a recording" wait_for 8 nothing_waits
+check "... the slots move back after a recording" wait_for 8 no_slot_waits
 is "... each backend owns as many slots as before" "$(slots proxies)" "$before"
 changed=$(date +%s.%N)
 
@@ -234,16 +234,16 @@ lab_start wait balancer sipxdp-ctl backend drain proxies px3 --wait 80
 
 check "a server is removed with --drain" lab_ctl backend remove soon s2 --drain
 is "... its state is leaving" "$(backend soon s2 .admin)" leaving
-check "... it is removed after drain_timeout" wait_for 10 has_left soon s2
+check "... it is removed after drain_timeout" wait_for 10 is_removed soon s2
 lab_ctl backend add soon s3 10.0.0.13 > /dev/null
 lab_ctl backend add soon s4 10.0.0.14 > /dev/null
 lab_ctl pool finish soon > /dev/null
 lab_ctl backend remove soon s4 --drain > /dev/null
-check "... a second server is removed, too, although slots of other backends keep moving" wait_for 15 left_meanwhile soon s4 s3
+check "... a second server is removed, too, although slots of other backends keep moving" wait_for 15 removed_while_slots_move soon s4 s3
 is "... slots of the pool are still migrating" "$(lab_ctl --json backend list soon | jq 'any(.migrating != "")')" true
 lab_ctl backend add soon s5 10.0.0.15 > /dev/null
 lab_ctl backend remove soon s5 --drain > /dev/null
-check "... a server that never owned a slot is removed without waiting" wait_for 5 left_meanwhile soon s5 s3
+check "... a server that never owned a slot is removed without waiting" wait_for 5 removed_while_slots_move soon s5 s3
 
 before=$(slots usual)
 check "a server of a pool with default times is drained" lab_ctl backend drain usual u2
@@ -258,11 +258,11 @@ check "the slots of a server move to a second server" wait_for 8 has_no_slots ch
 is "lookup names the second server, and the first for established calls" "$(lab_ctl lookup chain silent)" \
 	"$(printf 'silent\tc2\t10.0.0.12\tc1 for established calls')"
 is "... also in JSON" "$(lab_ctl --json lookup chain silent | jq -r '.[] | "\(.backend) \(.previous_owner)"')" "c2 c1"
-say_to_chain OPTIONS opening ''
+send_to_chain OPTIONS opening ''
 check "... for a tracked call, lookup names its backend" wait_for 5 owner_is opening $'c2\t10.0.0.12'
-say_to_chain BYE continuing ';tag=1'
+send_to_chain BYE continuing ';tag=1'
 check "... also if that is the previous owner" wait_for 5 owner_is continuing $'c1\t10.0.0.11'
-say_to_chain INVITE one-that-goes-on ''
+send_to_chain INVITE one-that-goes-on ''
 check "... the second server has a tracked call" wait_for 5 has_a_call chain c2
 lab_ctl backend add chain c3 10.0.0.13 > /dev/null
 check "... it is removed with --drain, and a third server is added" lab_ctl backend remove chain c2 --drain
@@ -271,7 +271,7 @@ sleep 2
 is "... it stays until its call ends" "$(backend chain c2 .admin)" leaving
 lab_ctl backend ready chain c1 > /dev/null
 lab_ctl backend remove chain c3 --drain > /dev/null
-check "... c3 has no call and is removed" wait_for 8 has_left chain c3
+check "... c3 has no call and is removed" wait_for 8 is_removed chain c3
 
 # --- results of the calls
 
@@ -282,12 +282,12 @@ for client in long cancelled; do
 	is "... $client: successful calls" "$(sip_statistic $client 'SuccessfulCall(C)')" \
 		"$(sip_statistic $client TotalCallCreated)"
 	diag "$(sip_statistic $client TotalCallCreated) calls, $(sip_statistic $client 'Retransmissions(C)') retransmissions"
-	[ "$(sip_statistic $client 'FailedCall(C)')" -eq 0 ] || diag "$(trails "$client")"
+	[ "$(sip_statistic $client 'FailedCall(C)')" -eq 0 ] || diag "$(print_failed_calls "$client")"
 done
 is "all messages of a call reached one server" "$(sip_strays)" ""
-diag "$(calls_over px3 "$drained") calls of px3 were up when it was drained"
-check "... there were many such calls" [ "$(calls_over px3 "$drained")" -gt 200 ]
-check "... px2 also had many established calls during the changes" [ "$(calls_over px2 "$moved")" -gt 200 ]
+diag "$(calls_established_at px3 "$drained") calls of px3 were up when it was drained"
+check "... there were many such calls" [ "$(calls_established_at px3 "$drained")" -gt 200 ]
+check "... px2 also had many established calls during the changes" [ "$(calls_established_at px2 "$moved")" -gt 200 ]
 is "px3 had no new call after it was drained" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
 check "... px2 had new calls after it was ready again" [ "$(first_seen px2 | awk -v time="$changed" '$1 > time' | wc -l)" -gt 100 ]
 check "... px5 had new calls after it was added" [ "$(first_seen px5 | awk -v time="$moved" '$1 > time' | wc -l)" -gt 100 ]
@@ -297,7 +297,7 @@ for service in flow source; do
 	diag "$(wc -l < "$LAB_DIR/$service.log") connections"
 	is "... no connection broke" "$(grep -v ' ok$' "$LAB_DIR/$service.log")" ""
 	is "... each was served by one server" "$(awk '$3 ~ /,/' "$LAB_DIR/$service.log")" ""
-	check "... some connections to px3 were open when it was drained" [ "$(connections_over $service px3 "$drained")" -gt 20 ]
+	check "... some connections to px3 were open when it was drained" [ "$(connections_open_at $service px3 "$drained")" -gt 20 ]
 	is "... no connection to px3 was opened after that" "$(awk -v time="$drained" '$1 > time && $3 == "px3"' "$LAB_DIR/$service.log")" ""
 done
 is "with affinity source, a client keeps one server for new connections" \
@@ -307,7 +307,7 @@ check "drain --wait returns when px3 is empty" lab_wait wait 60
 check "... px3 has no calls" [ "$(backend proxies px3 .calls)" -eq 0 ]
 check "px3 is removed with --drain" lab_ctl backend remove proxies px3 --drain
 check "... pool finish ends its migrations" lab_ctl pool finish proxies
-check "... it is removed within a second" wait_for 5 has_left proxies px3
+check "... it is removed within a second" wait_for 5 is_removed proxies px3
 is "no slot is migrating afterwards" "$(lab_ctl --json backend list proxies | jq -r '.[].migrating' | xargs)" ""
 
 drained_again=$(cut -d. -f1 /proc/uptime)
