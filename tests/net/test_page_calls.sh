@@ -48,4 +48,12 @@ like "it shows failures per second" "${shown[3]:-}" '^[1-9]'
 like "... and a plot" "${shown[4]:-}" '^"M[0-9. L]+"$'
 is "the backend has all calls of the service" \
 	"$(lab_ctl --json backend list | jq '.[0].initial_invite > 0')" true
+
+lab_in balancer sed -i 's/^    pool: proxies/&\n    message_counters: false/' "$LAB_CONFIG"
+check "a reload stops counting" lab_ctl reload
+lab_start plain client tests/net/browser.py "$URL/" --profile "$LAB_DIR/plain-profile" \
+	"document.querySelector('#services').innerText.includes('SIP messages are not counted')" \
+	"document.querySelector('.plot').checkVisibility() ? 'visible' : 'hidden'"
+check "... and the page says so" lab_wait plain 60
+is "... without plots" "$(tail -n 1 "$LAB_DIR/plain.log")" '"hidden"'
 tap_end

@@ -35,12 +35,13 @@ json_t *report_service_list(struct daemon *daemon, const struct request *request
 			json_array_append_new(vips, maps_report_address(&service->vips[j]));
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &traffic);
 		json_array_append_new(
-			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I, s:I}", "name", service->name,
-				      "vips", vips, "port", service->port, "ports", ports_json(service), "protocol",
-				      config_protocol_name(service->protocol), "affinity",
+			list, json_pack("{s:s, s:o, s:i, s:o, s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "name",
+				      service->name, "vips", vips, "port", service->port, "ports", ports_json(service),
+				      "protocol", config_protocol_name(service->protocol), "affinity",
 				      config_affinity_name(service->affinity), "pool",
 				      farm->config->pools[service->pool].name, "packets", traffic.packets, "bytes",
-				      traffic.bytes, "initial_invite", traffic.initial_invite));
+				      traffic.bytes, "initial_invite", traffic.initial_invite, "message_counters",
+				      service->protocol == IPPROTO_UDP && service->message_counters));
 	}
 	return protocol_ok(list);
 }

@@ -164,7 +164,8 @@ static void add_rates(const struct observe_history *history, json_t *services)
 	{
 		const char *name = json_string_value(json_object_get(service, "name"));
 
-		if (!observe_history_latest(history, name, &calls, &failures))
+		if (!json_is_true(json_object_get(service, "message_counters")) ||
+			!observe_history_latest(history, name, &calls, &failures))
 			continue;
 		json_object_set_new(service, "calls_rate", json_real(calls));
 		json_object_set_new(service, "failures_rate", json_real(failures));
