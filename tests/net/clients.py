@@ -6,11 +6,13 @@ silent N      N connections that send nothing; prints how many the server closes
 slow          sends one byte of a request at a time until the server closes
 slow-reader   N requests for PATH whose responses are not read; keeps them until standard input ends
 garbage       sends bytes that are not HTTP
+load N PATH...  N clients that request the paths again and again until the program is ended
 huge          sends a header of 1 MiB
 """
 import os
 import socket
 import sys
+import threading
 import time
 
 HOST, PORT, CASE = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -64,6 +66,20 @@ elif CASE == 'slow-reader':
         send(client, b'GET %s HTTP/1.1\r\nHost: a\r\n\r\n' % sys.argv[5].encode())
     print('sent', flush=True)
     sys.stdin.read()
+elif CASE == 'load':
+    def load(turn):
+        while True:
+            turn += 1
+            try:
+                client = connect()
+                send(client, b'GET %s HTTP/1.1\r\nHost: a\r\n\r\n' % sys.argv[5 + turn % len(sys.argv[5:])].encode())
+                if b' 200 ' in rest(client)[:16]:
+                    print('served', flush=True)
+            except ConnectionError:
+                time.sleep(0.02)  # nothing listens
+
+    for number in range(int(sys.argv[4])):
+        threading.Thread(target=load, args=(number,)).start()
 elif CASE == 'garbage':
     client = connect()
     send(client, os.urandom(2048) + b'\r\n\r\n')

@@ -37,6 +37,7 @@ struct observe {
 	struct daemon *daemon;
 	struct listening listening;
 	struct http_server *server; /* NULL: not listening */
+	bool closing;               /* no further request may wait */
 	size_t bytes;               /* of all texts that the library still holds */
 	struct page *pages;
 	size_t page_count;
@@ -176,6 +177,8 @@ static enum MHD_Result answer(struct page *page, struct MHD_Connection *connecti
 	struct observe *observe = page->observe;
 	struct waiting *waiting;
 
+	if (observe->closing)
+		return MHD_NO;
 	if (is_fresh(page))
 		return send_page(page, connection);
 	if (observe->bytes > MEMORY_MAX)
@@ -238,14 +241,18 @@ static int begin_listening(void *data, struct endpoint where)
 	return http_server_new(&observe->server, observe->daemon->event, where, &service, observe);
 }
 
+/* To resume a connection, libmicrohttpd also reads requests of other connections. It ends the process if one of
+ * those is suspended when it stops. */
 static void end_listening(void *data)
 {
 	struct observe *observe = data;
 
+	observe->closing = true;
 	for (size_t i = 0; observe->server && i < observe->page_count; i++)
 		resume_waiting(&observe->pages[i], true);
 	http_server_free(observe->server);
 	observe->server = NULL;
+	observe->closing = false;
 }
 
 void observe_update(struct observe *observe)
