@@ -233,6 +233,13 @@ static bool advance(struct floods *floods, const struct daemon *daemon)
 	return true;
 }
 
+/* Forgets the services and pools that a reload has removed, and their warnings. */
+static void forget_removed(struct series list[], size_t size, size_t count)
+{
+	if (count < size)
+		memset(list + count, 0, (size - count) * sizeof(*list));
+}
+
 void floods_sample(struct floods *floods, struct daemon *daemon)
 {
 	const struct farm *farm = daemon->farm;
@@ -241,6 +248,8 @@ void floods_sample(struct floods *floods, struct daemon *daemon)
 
 	if (daemon->on_next_maps || !advance(floods, daemon))
 		return;
+	forget_removed(floods->services, SERVICES_WATCHED, farm->config->service_count);
+	forget_removed(floods->pools, POOLS_WATCHED, farm->config->pool_count);
 	if (!maps_verdicts(daemon->maps, &counters))
 		sample_sums(floods, &counters);
 	for (size_t i = 0; i < farm->config->service_count && i < SERVICES_WATCHED; i++) {
