@@ -162,7 +162,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 		.id = id,
 		.affinity = protocol == IPPROTO_TCP ? AFFINITY_FLOW : setup->affinity,
 		.flags = (setup->route ? SERVICE_ROUTE : 0) | (setup->methods ? SERVICE_METHODS : 0) |
-			 (setup->no_counters ? 0 : SERVICE_MESSAGES),
+			 (setup->counters ? SERVICE_MESSAGES : 0),
 		.hint_group = setup->hints ? HINT_GROUP : 0,
 	};
 

@@ -32,7 +32,7 @@ struct subject_setup {
 			 */
 	bool route;     /* requests may name a backend */
 	bool methods;   /* pools differ by method */
-	bool no_counters; /* message_counters: false */
+	bool counters;  /* message_counters: true */
 	enum subject_migration migration;
 	enum forward_method forward; /* [FORWARD_DSR] */
 	bool ipv6_backends;
