@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See descriptors.h. */
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "descriptors.h"
 
 #define RESERVED 16      /* descriptors; with a low limit fewer: */
 #define RESERVED_SHARE 8 /* at most 1/8 of the limit */
+
+void descriptors_open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
 
 void descriptors_raise_limit(void)
 {

@@ -5,6 +5,10 @@
 
 #include <stdbool.h>
 
+/* Opens /dev/null in place of standard input, output and error, where they are closed. Otherwise the next socket
+ * would become standard error, and would send the log. To be called first. */
+void descriptors_open_standard(void);
+
 /* Raises the soft limit to the hard limit. */
 void descriptors_raise_limit(void);
 

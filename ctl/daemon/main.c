@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include "ctl/daemon/probe/certificates.h"
 #include "daemon.h"
+#include "descriptors.h"
 #include "log.h"
 #include "usage.h"
 
@@ -124,6 +125,7 @@ int main(int argc, char **argv)
 	char shorts[2 * DAEMON_OPTIONS + 1];
 	int option;
 
+	descriptors_open_standard();
 	usage_getopt(daemon_usage.options, longs, shorts);
 	mallopt(M_ARENA_MAX, 1); /* each thread can reuse memory that the other has freed */
 	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {

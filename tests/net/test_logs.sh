@@ -135,4 +135,12 @@ else
 	skip "the fields in a journal" "there is no systemd-journald, or no /etc/machine-id"
 fi
 
+# --- without standard error
+lab_start sipxdpd balancer sh -c 'exec sipxdpd -c /etc/sipxdp/sipxdp.yaml <&- >&- 2>&-'
+check "the daemon runs without standard input, output and error" wait_for 10 lab_answers
+for number in 0 1 2; do
+	is "... descriptor $number is not one of its sockets" \
+		"$(readlink "/proc/${LAB_PROCESS[sipxdpd]}/fd/$number")" /dev/null
+done
+
 tap_end
