@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The contract between the programs in the kernel and user space: keys, values, limits and names of the pinned
- * maps. Both sides include this file, and neither has a second copy of a type. A change of a size or a meaning
- * needs a new ABI_VERSION. docs/design/map-contract.md describes the maps in prose. */
+ * maps. Both sides include this file; no type is defined twice. Increase ABI_VERSION when the size or meaning
+ * of a member changes. docs/design/map-contract.md describes the maps in prose. */
 #pragma once
 
 #include "vmlinux/types.h"
@@ -24,7 +24,7 @@
 #define MAX_SLOTS (1 << 20)
 #define MAX_POOLS 1024
 #define MAX_SERVICES 65536
-#define MAX_BACKENDS 65535 /* ids have 16 bits, and id 0 means "none" */
+#define MAX_BACKENDS 65535 /* an id has 16 bits; id 0 means "none" */
 #define MIN_TRACKED_CALLS (1 << 10)
 #define MAX_TRACKED_CALLS (1 << 24)
 
@@ -46,12 +46,13 @@ enum affinity {
 	AFFINITY_CALL_ID,   /* UDP only */
 	AFFINITY_SOURCE,    /* source address */
 	AFFINITY_FLOW,      /* source address and port */
-	AFFINITY_FROM_USER, /* user part of the URI in From, in To, or of the Request-URI; UDP only */
+	AFFINITY_FROM_USER, /* this and the next two: user part of the URI in From, To or the Request-URI; UDP only */
 	AFFINITY_TO_USER,
 	AFFINITY_REQUEST_USER,
 };
 
-/* SIP methods to which `methods:` can assign a pool (RFC 3261 and its extensions). counters.h has the same order. */
+/* SIP methods to which `methods:` can assign a pool (RFC 3261 and its extensions). counters.h lists them in the
+ * same order. */
 enum method {
 	METHOD_NONE, /* a response, or not SIP */
 	METHOD_INVITE,
@@ -78,9 +79,10 @@ enum forward_method {
 	FORWARD_IPIP,
 };
 
-/* own_macs: hash, to the MTU of the interface in bytes from the IP header on. The destination MAC addresses
- * that an interface accepts. A frame with a different one is for a different host: switches flood such frames. A
- * packet longer than the MTU was not one frame on the wire. */
+/* own_macs: hash. The key is an interface and a destination MAC address that the interface accepts. The value
+ * is the MTU of the interface, in bytes from the IP header on. A frame with any other destination address is
+ * for a different host (switches flood such frames). A packet longer than the MTU consists of several TCP
+ * segments (GRO, TSO). */
 struct own_mac {
 	__u32 ifindex;
 	struct mac mac;
@@ -89,9 +91,9 @@ struct own_mac {
 
 #define OWN_MACS 4096
 
-/* interface_macs: array. The own address of each interface, which nearly all frames have as their destination:
- * the program compares it before it searches own_macs. Two interfaces may share an element, and an element may
- * be empty: only own_macs proves that a frame is for a different host. */
+/* interface_macs: array. The MAC address of each interface. Nearly all frames have this destination, so the
+ * program compares it before it searches own_macs. Two interfaces may share an element, and an element may be
+ * empty. Therefore a mismatch proves nothing: only own_macs shows that a frame is for a different host. */
 struct interface_mac {
 	struct own_mac own;
 	__u32 mtu; /* of the interface, in bytes from the IP header on */
@@ -100,7 +102,8 @@ struct interface_mac {
 #define INTERFACE_MACS 256
 #define INTERFACE_MAC_INDEX(ifindex) ((ifindex) % INTERFACE_MACS)
 
-/* services: hash, for IPv6 VIPs. Port 0 stands for every port of the VIP that has no service of its own. */
+/* services: hash, struct service_key -> struct service, for IPv6 VIPs. Port 0 matches every port of the VIP
+ * that has no entry of its own. */
 struct service_key {
 	struct address vip;
 	__be16 port;
@@ -108,7 +111,8 @@ struct service_key {
 	__u8 pad;
 };
 
-/* services_ipv4: hash, the same for IPv4 VIPs. Every packet needs this look-up, and a short key is faster. */
+/* services_ipv4: hash, the same for IPv4 VIPs. The program looks up the service of every packet, and a short
+ * key makes the look-up faster. */
 struct service_key_ipv4 {
 	__be32 vip;
 	__be16 port;
@@ -122,7 +126,8 @@ enum service_flags {
 	SERVICE_MESSAGES = 4, /* SIP messages are counted */
 };
 
-/* vips: hash, address -> struct vip. All VIPs, for packets without a port and for ports without a service. */
+/* vips: hash, address -> struct vip. All VIPs. The program uses it for packets without a port and for ports
+ * without a service. */
 enum vip_flags {
 	VIP_PING = 1,        /* the program answers echo requests */
 	VIP_PORT_RANGES = 2, /* port_ranges has entries for this VIP */
@@ -132,20 +137,20 @@ struct vip {
 	__u32 flags; /* enum vip_flags */
 };
 
-/* The hash key is a member, instead of a map of its own, because this entry is in the cache when the program
- * needs the key. */
+/* The hash key is a member of this struct and not in a separate map: the struct is already in the CPU cache
+ * when the program needs the key. */
 struct service {
 	__u64 hash_key[2];
 	__u32 id;                 /* index into service_names and service_traffic */
 	__u8 affinity;            /* enum affinity */
 	__u8 flags;               /* enum service_flags */
-	__u16 hint_group;         /* hint_key.group of its backends' hints; 0: none of them has any */
+	__u16 hint_group;         /* hint_key.group for the hints of its backends; 0: no backend has hints */
 	__u16 pool[METHOD_COUNT]; /* indexes into pools; element METHOD_NONE is the default pool */
 	__u64 hash_ipv4;          /* hash_start_ipv4() of hash.h */
 };
 
-/* port_ranges: LPM trie. Port ranges of VIPs, each split into prefixes. An entry serves one of two purposes:
- * media ports that belong to one backend, or further ports of a service. */
+/* port_ranges: LPM trie. Port ranges of VIPs, each split into prefixes. An entry is either a range of media
+ * ports that belongs to one backend, or a range of additional ports of a service. */
 struct port_range_key {
 	__u32 prefix; /* number of significant bits in the members below */
 	__u32 protocol;
@@ -156,7 +161,7 @@ struct port_range_key {
 
 #define PORT_RANGE_KEY_BITS(port_bits) (32 + 128 + (port_bits))
 #define PORT_RANGES 65536
-#define PORT_RANGE_PREFIXES 30 /* prefixes of 1 to 65534, the worst case */
+#define PORT_RANGE_PREFIXES 30 /* for the range 1 to 65534, the worst case */
 
 struct port_range {
 	__u32 backend; /* id of the backend that owns the ports; 0: the ports belong to a service */
@@ -165,8 +170,8 @@ struct port_range {
 	__u16 pad;
 };
 
-/* hints: hash. The backend that a host and port in a SIP message name. The host is hashed with the hash key:
- * sip_host_hash() in sip_host.h. The map also has entries for backends that are down. */
+/* hints: hash. Maps a host and port that appear in a SIP message to a backend. hint_key.host is the hash of the
+ * host name or address: sip_host_hash() in sip_host.h. The map also contains backends that are down. */
 struct hint_key {
 	__u64 host;
 	__u32 group; /* service.hint_group: services with the same pools share a group */
@@ -184,20 +189,20 @@ struct tracked_key {
 };
 
 enum call_kind {
-	CALL_IS_NONE, /* REGISTER, OPTIONS, a keepalive: nothing that continues */
+	CALL_IS_NONE, /* not a call: REGISTER, OPTIONS, a keepalive */
 	CALL_IS_INVITE,
 	CALL_IS_SUBSCRIPTION,
-	CALL_IS_CONNECTION, /* TCP: the balancer does not read the calls in it */
+	CALL_IS_CONNECTION, /* a TCP connection; the balancer does not read its contents */
 };
 
-/* The live dialogs of a call, see call.h. The call has ended when `pending`, `known` and `overflow` are 0. */
+/* The live dialogs of a call (call.h). The call has ended when `pending`, `known` and `overflow` are all 0. */
 struct dialogs {
 	__u32 pending;   /* hash of the branch of an INVITE without a final response */
 	__u32 invite;    /* CSeq number + 1 of the pending or last INVITE; 0: unknown */
 	__u32 completed; /* hash of the branch of the last failed INVITE that was acknowledged */
-	__u32 closed;    /* hash of the dialog that ended last */
+	__u32 closed;    /* hash of the most recently ended dialog */
 	__u32 known[2];  /* hashes of live dialogs */
-	__u32 overflow;  /* 1: the call has had more dialogs, and which of them are live is unknown */
+	__u32 overflow;  /* 1: the call has had more dialogs than fit; it is unknown which of them are live */
 };
 
 #define CALL_TEXT_SIZE 24
@@ -205,14 +210,14 @@ struct dialogs {
 struct tracked_call {
 	__u32 backend;
 	__u32 seen;  /* seconds of CLOCK_MONOTONIC */
-	__u32 ended; /* time when the call ended, in the same unit; 0: the call is live */
+	__u32 ended; /* time of the end of the call, in the same unit; 0: live */
 	__u32 began; /* time of the first message, in the same unit */
 	struct dialogs dialogs;
 	__u8 kind;   /* enum call_kind */
-	__u8 hinted; /* 1: a message names the backend, which need not be related to the slot */
+	__u8 hinted; /* 1: a hint in a message selected the backend, not the slot */
 	__u8 pad[2];
 	union {
-		char call_id[CALL_TEXT_SIZE]; /* the first bytes, for people */
+		char call_id[CALL_TEXT_SIZE]; /* the first bytes of the Call-ID, for display */
 		struct {
 			struct address address;
 			__be16 port;
@@ -220,8 +225,9 @@ struct tracked_call {
 	};
 };
 
-/* transactions: LRU hash by tracked_key. The same for packets that belong to no call (yet): REGISTER, OPTIONS,
- * keepalives, a TCP SYN. It is a map of its own, so that such packets from unknown senders cannot evict calls. */
+/* transactions: LRU hash by tracked_key. The backend of packets that do not belong to a call, or not yet:
+ * REGISTER, OPTIONS, keepalives, TCP SYN. This map is separate from tracked_calls, so that a flood of such
+ * packets cannot evict calls. */
 struct transaction {
 	__u32 backend;
 	__u32 seen; /* seconds of CLOCK_MONOTONIC */
@@ -229,7 +235,8 @@ struct transaction {
 
 #define TRANSACTIONS 65536
 
-/* fragments: LRU hash. The backend of the first fragment of a datagram, which receives the later ones too. */
+/* fragments: LRU hash. The backend of each fragmented datagram: all its fragments go to the backend that
+ * received the first one. */
 struct fragment_key {
 	struct address source;
 	struct address destination;
@@ -241,21 +248,21 @@ struct fragment_key {
 struct fragment {
 	__u64 seen; /* ns of CLOCK_MONOTONIC; the entry expires after FRAGMENT_NSEC */
 	__u16 backend;
-	__u8 split_by_daemon; /* 1: the daemon fragments this datagram: its first fragment follows this entry, too */
+	__u8 split_by_daemon; /* 1: the daemon fragments this datagram; its first fragment also goes to `backend` */
 	__u8 pad;
-	__u32 service; /* id, or FRAGMENT_NOT_SERVICE: the datagram is for a VIP, but for no service */
-	/* How much of the datagram has been forwarded, in units of 8 bytes. */
-	__u16 contiguous;   /* everything up to this offset */
+	__u32 service; /* id; FRAGMENT_NOT_SERVICE: the datagram is for a VIP, but not for a service */
+	/* The parts of the datagram that have been forwarded, in units of 8 bytes. */
+	__u16 contiguous;   /* all bytes before this offset have been forwarded */
 	__u16 length;       /* of the datagram; 0: its last fragment has not arrived yet */
-	__u32 out_of_order; /* one part beyond that: offset of its start << 16 | of its end; 0: none */
+	__u32 out_of_order; /* one part after a gap: start offset << 16 | end offset; 0: none */
 };
 
 #define FRAGMENT_NOT_SERVICE 0xffffffff
 #define FRAGMENT_NSEC 2000000000ULL /* a busy sender reuses an identification within seconds */
 #define FRAGMENTS 16384
 
-/* punt_fragments, punt_oversize, punt_probes: ring buffers of struct punt. Packets that need the daemon. Each
- * class has its own ring buffer. */
+/* punt_fragments, punt_oversize, punt_probes: ring buffers of struct punt. They carry packets from the program
+ * to the daemon. Each class of packets has its own ring buffer. */
 enum punt_class {
 	PUNT_CLASS_FRAGMENTS,
 	PUNT_CLASS_OVERSIZE,
@@ -268,22 +275,22 @@ enum punt_class {
 #define PUNT_PROBES_BYTES (1 << 20)
 
 enum punt_kind {
-	PUNT_FRAGMENT,    /* a later fragment whose first one is unknown; continues when that arrives */
+	PUNT_FRAGMENT, /* a later fragment that arrived before the first; the daemon holds it until the first arrives */
 	PUNT_FIRST_SEEN,  /* the first fragment of `key` has arrived; the record has no frame */
-	PUNT_OVERSIZE,    /* does not fit the route to its backend: the daemon fragments it or tells its sender */
-	PUNT_PROBE_REPLY, /* from a VIP to one of probe_addresses */
+	PUNT_OVERSIZE,    /* exceeds the MTU towards its backend: the daemon fragments it or sends an ICMP error */
+	PUNT_PROBE_REPLY, /* the source is a VIP, the destination is in probe_addresses */
 };
 
 #define PUNT_FRAME_SIZE 2036
-#define PUNT_SMALL_FRAME 172 /* records of shorter frames are allocated with this size */
-#define PUNT_NSEC 200000000  /* older records are dropped: their senders have retransmitted or given up */
+#define PUNT_SMALL_FRAME 172 /* frame size allocated in the ring buffer for frames up to this length */
+#define PUNT_NSEC 200000000  /* the daemon drops older records: their senders have retransmitted or given up */
 
 struct punt {
 	__u64 time; /* ns of CLOCK_MONOTONIC */
 	struct fragment_key key;
 	struct fragment owner; /* the entry of `fragments` to write before the first fragment of this packet is sent */
 	__u32 ifindex;
-	__u16 length; /* of the frame; if it exceeds PUNT_FRAME_SIZE, `frame` holds the start of it */
+	__u16 length; /* of the frame in bytes; `frame` holds at most the first PUNT_FRAME_SIZE of them */
 	__u16 mtu;    /* for PUNT_OVERSIZE: largest IP packet that fits, in bytes */
 	__u8 kind;    /* enum punt_kind */
 	__u8 pad[3];
@@ -292,52 +299,52 @@ struct punt {
 
 #define PUNT_HEADER (sizeof(struct punt) - PUNT_FRAME_SIZE)
 
-/* punt_readers: array by enum punt_class. The read position of the daemon, as the last packet of the class
- * found it. */
+/* punt_readers: array by enum punt_class. The daemon's read position in the ring buffer, as the program last
+ * saw it. */
 struct punt_reader {
 	__u64 position;
 	__u64 since; /* ns of CLOCK_MONOTONIC when `position` last changed or the ring buffer was empty */
 };
 
-/* held_fragments: array by hash of a fragment_key. The time when the daemon last received a later fragment
- * with such a key, ns of CLOCK_MONOTONIC. Two keys that share an element cause at most a needless
+/* held_fragments: array by hash of a fragment_key. The time when the daemon last received a later fragment with
+ * such a key, ns of CLOCK_MONOTONIC. If two keys share an element, the only effect is an unnecessary
  * PUNT_FIRST_SEEN. */
 #define HELD_FRAGMENTS 16384
 
-/* probe_addresses: hash, address -> anything. The source addresses of health probes. */
+/* probe_addresses: hash, address -> unused value. The source addresses of health probes. */
 #define PROBE_ADDRESSES 256
 
-/* pools: array. A new value of `table` activates a new table, at once for every packet. Pool N has the tables
- * 2N and 2N + 1. */
+/* pools: array. Pool N owns the tables 2N and 2N + 1. The daemon fills the unused one and then writes its index
+ * to `table`. All later packets use the new table. */
 struct pool {
 	__u32 table;     /* index into tables */
 	__u32 migrating; /* 1: some slots of the pool are migrating, see previous_owners */
 };
 
 /* previous_owners: array of __u16[slots] by pool id. The owner of each migrating slot before its migration, 0
- * for other slots. In a migrating slot, packets of a tracked call go to the backend of the call. Other initial
- * packets go to the owner by the table, all other packets to the previous owner; the program tracks each of
- * these calls. While owner and previous owner are the same, the slot is recording: calls are tracked, but none
- * changes its backend. */
+ * for other slots. In a migrating slot, packets of a tracked call go to the backend of the call. All other
+ * initial packets go to the owner in the table, and all other packets go to the previous owner. The program
+ * then tracks these calls. While owner and previous owner are equal, the slot is recording: the program tracks
+ * calls, but no call changes its backend. */
 
 /* tables: array of __u16[slots], the backend id of each slot, 0 for none.
  *
- * backends: array by id; an element of zeros is a free id. */
+ * backends: array by id. If all bytes of an element are 0, the id is free. */
 struct backend {
 	struct address address;
 	struct address source; /* outer source address, FORWARD_IPIP only */
 	struct mac next_hop;   /* MAC address of the backend, or of the gateway towards it */
 	struct mac interface_mac;
 	__u32 ifindex;
-	__u16 mtu;    /* of the interface, or of the route if that is less; bytes from the IP header on */
+	__u16 mtu;    /* the smaller MTU of interface and route, in bytes from the IP header on */
 	__u8 forward; /* enum forward_method */
 	__u8 alive;   /* 1: hints, tracked calls and port ranges may select it */
 	__u8 pad[4];
 };
 
-/* service_traffic, backend_traffic: per-CPU arrays by id of the structs below. Bytes are those of the frame as
- * received. The message counters of a service without SERVICE_MESSAGES do not change. Messages and bytes share an
- * element, so that one look-up finds both. */
+/* service_traffic, backend_traffic: per-CPU arrays by id of the structs below. Byte counters count the frame as
+ * received. The program does not update the message counters of a service without SERVICE_MESSAGES. All
+ * counters of an id are in one element, so that one look-up finds them. */
 #define COUNTER_MEMBER(name, kind, label, detail, text) __u64 name;
 struct service_traffic {
 	SERVICE_COUNTERS(COUNTER_MEMBER)
@@ -358,7 +365,8 @@ enum backend_counter {
 };
 #undef COUNTER_VALUE
 
-/* service_names, pool_names: arrays by id, for people and for a restarted daemon. The kernel never reads them. */
+/* service_names, pool_names: arrays by id. Tools display them, and a restarted daemon reads them. The program
+ * in the kernel does not. */
 struct name {
 	char name[NAME_SIZE];
 };
@@ -369,21 +377,22 @@ enum admin_state {
 	ADMIN_MAINT,
 };
 
-/* Differences between a running backend and the file. They survive a restart of the daemon and end at
- * `reload`, except OVERRIDE_LEAVING and OVERRIDE_JOINED. */
+/* Differences between a running backend and the configuration file. They survive a restart of the daemon.
+ * `reload` ends all of them except OVERRIDE_LEAVING and OVERRIDE_JOINED. */
 enum override_flags {
 	OVERRIDE_ADDED = 1,   /* not in the file */
-	OVERRIDE_REMOVED = 2, /* in the file, but removed */
+	OVERRIDE_REMOVED = 2, /* in the file, but an operator has removed it */
 	OVERRIDE_WEIGHT = 4,  /* its weight differs */
-	OVERRIDE_LEAVING = 8, /* drains; removed when its calls have ended */
-	OVERRIDE_JOINED = 16, /* with OVERRIDE_ADDED: has registered itself; removed when its heartbeats stop */
+	OVERRIDE_LEAVING = 8, /* draining; the daemon removes it when its calls have ended */
+	OVERRIDE_JOINED =
+		16, /* with OVERRIDE_ADDED: registered itself; the daemon removes it when its heartbeats stop */
 };
 
 /* Whether a backend may receive packets, and if not, why. */
 enum backend_state {
 	STATE_PENDING, /* its MAC address is not resolved yet */
 	STATE_UP,
-	STATE_UNREACHABLE, /* no route or no neighbour entry leads to it */
+	STATE_UNREACHABLE, /* no route, or no neighbour entry */
 	STATE_MAINT,       /* in maintenance, set by the operator */
 	STATE_IDLE,        /* its weight is 0 */
 	STATE_DOWN,        /* its health probes fail */
@@ -405,9 +414,9 @@ struct latency {
 	__u32 p95;
 };
 
-/* backend_records: array by id, for people and for a restarted daemon. A daemon of a release with a different
- * contract finds the members by their names (ctl/daemon/old_abi.c): a member name and the values of an enum
- * must keep their meaning. */
+/* backend_records: array by id. Tools display it, and a restarted daemon reads it. A daemon with a different
+ * ABI_VERSION finds the members by name (ctl/daemon/old_abi.c). Therefore member names and enum values must
+ * keep their meaning. */
 struct backend_record {
 	char pool[NAME_SIZE];
 	char name[NAME_SIZE];
@@ -419,18 +428,18 @@ struct backend_record {
 	__u8 state;     /* enum backend_state */
 	__u8 health;    /* enum health */
 	__u32 since;    /* time of the last change of `state`, seconds since the epoch */
-	__u32 returned; /* time of the last recovery from down, in the same unit; 0: never, or its slow start is over */
+	__u32 returned; /* time of the last recovery, in the same unit; 0: none, or slow start is over */
 	struct latency latency;
 };
 
 /* added_backends: hash by id. The settings of a backend that was added at run time, as the YAML of a pool with
- * this one backend. A restarted daemon reads from it what backend_records does not hold: hints, ports,
+ * this one backend. A restarted daemon reads the settings that backend_records does not contain: hints, ports,
  * priority, group, forward. */
 struct added_backend {
 	char text[1024]; /* with a closing NUL */
 };
 
-/* contract: array of one element. The sizes and the version for which the loader made the maps. */
+/* contract: array of one element. The ABI version and the sizes with which the loader created the maps. */
 struct contract {
 	__u32 version;
 	__u32 slots;
@@ -438,11 +447,12 @@ struct contract {
 	__u32 services;
 	__u32 backends;
 	__u32 tracked_calls;
-	__u32 filled; /* 1: a daemon has filled the maps with the whole configuration */
+	__u32 filled; /* 1: the daemon has written the complete configuration to the maps */
 };
 
-/* decap_sources, decap_vips: LPM tries of decap, prefix -> anything. The outer sources and inner destinations
- * that decap accepts. ::/0 matches any address. IPv4 prefixes are mapped, so 10.0.0.0/8 has 104 bits. */
+/* decap_sources, decap_vips: LPM tries of decap, prefix -> unused value. The outer source addresses and inner
+ * destination addresses that decap accepts. ::/0 matches any address. IPv4 prefixes are stored as IPv6
+ * prefixes, so 10.0.0.0/8 has 104 bits. */
 struct prefix_key {
 	__u32 bits; /* number of significant bits of the address */
 	struct address address;
@@ -450,14 +460,14 @@ struct prefix_key {
 
 #define DECAP_PREFIXES 1024
 
-/* In every version the first member is the version, and the struct is not larger than this union. */
+/* In every ABI version the first member of struct contract is the version, and the struct fits this union. */
 union any_contract {
 	struct contract contract;
 	char of_any_version[256];
 };
 
-/* verdicts, decap_verdicts: per-CPU arrays of one struct. Its members are the counters, so that bpftool prints
- * their names. */
+/* verdicts, decap_verdicts: per-CPU arrays of one element. Each counter is a member of the struct, so that
+ * bpftool prints its name. */
 #define VERDICT_MEMBER(name, action, normal, text) __u64 name;
 struct verdict_counters {
 	BALANCER_VERDICTS(VERDICT_MEMBER)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The balancer: the XDP program, which runs the stages of the packet path for each packet.
+/* The balancer: an XDP program. The kernel runs it for each packet that an interface receives.
  *
- * Each stage has its own file, adds its result to the flow (flow.h), and returns NEXT_STAGE or NEXT_FINISH. The
- * stages are global functions, so that the verifier checks each one once, independent of the code before it.
- * The stacks of a chain of calls share 512 bytes. */
+ * The packet path consists of stages. Each stage has its own file. A stage writes its result to the flow
+ * (flow.h) and returns NEXT_STAGE or NEXT_FINISH. The stages are global functions: the verifier (the check that
+ * the kernel runs when it loads a program) checks each global function only once. All functions in a chain of
+ * calls together may use 512 bytes of stack. */
 
 #include "fast_path.h"
 #include "parse.h"
@@ -16,7 +17,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Runs the stages. The sequence ends at the stage that determines the verdict. */
+/* Runs the stages in order, up to the stage that sets the final verdict. */
 static __always_inline int stages(struct xdp_md *ctx)
 {
 	struct flow flow = {.action = XDP_PASS, .budget = SIP_PACKET_BUDGET};
@@ -25,13 +26,13 @@ static __always_inline int stages(struct xdp_md *ctx)
 	if (next == NEXT_STAGE)
 		next = classify(ctx, &flow); /* service and pool */
 	if (next == NEXT_STAGE)
-		next = key(ctx, &flow); /* hash of the Call-ID, or of a different key that the service selects */
+		next = key(ctx, &flow); /* hash of the affinity key, usually the Call-ID */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, &flow); /* backend: hint, table, migration */
 	if (next == NEXT_STAGE)
 		send(ctx, &flow); /* rewrites and sends the frame */
 	if (flow.verdict == VERDICT_not_service)
-		local(ctx, &flow); /* echo requests and replies to health probes */
+		local(ctx, &flow); /* echo requests, replies to health probes */
 	return finish(&flow);
 }
 
