@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Parses the command line into a command and its arguments, and prints help. Both follow from the table of
+/* Parses the command line into a command and its arguments, and prints help. Parser and help use the table of
  * commands in core/control/protocol.c. */
 #pragma once
 
@@ -23,8 +23,8 @@ struct arguments {
 	char error[PROTOCOL_ERROR_SIZE];
 };
 
-/* 0, or -EINVAL with the reason in `error`; `json` and `command` are then set as far as they are valid. The
- * caller must call arguments_free() in both cases. */
+/* 0, or -EINVAL with the reason in `error`; After an error, `json` and `command` contain what was
+ * parsed before the fault. The caller must call arguments_free() in both cases. */
 int arguments_parse(int argc, char **argv, struct arguments *out);
 void arguments_free(struct arguments *arguments);
 

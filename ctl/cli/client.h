@@ -6,17 +6,17 @@
 
 struct client {
 	const char *path;          /* of the control socket */
-	const char *pin_directory; /* of the maps, which answer some commands while sipxdpd is not running */
-	bool from_maps;            /* the maps have answered, and a warning has said so */
+	const char *pin_directory; /* of the maps; some commands read the maps while sipxdpd is not running */
+	bool from_maps;            /* a result came from the maps, and the user was warned */
 	bool silent;               /* no warnings: the screen is in use */
-	int timeout;               /* seconds without a reply */
+	int timeout;               /* seconds to wait for a reply */
 	int fd;                    /* -1: not connected */
 	char *buffer;
 	size_t size;
-	char error[512]; /* the failure, its object and a remedy */
+	char error[512]; /* what failed, on which object, and a remedy */
 };
 
-/* Sets the client up. It connects at the first request. */
+/* Initializes the client, which connects when it sends its first request. */
 void client_open(struct client *client, const char *path, const char *pin_directory);
 
 /* Sends a request and reads the reply, which the caller frees with protocol_reply_free(). Connects again if

@@ -14,7 +14,7 @@ enum cell {
 	CELL_PERCENT,
 	CELL_USEC,    /* microseconds, printed as milliseconds; 0 is empty */
 	CELL_SECONDS, /* a duration */
-	CELL_AGE,     /* the time since a time in seconds of the epoch */
+	CELL_AGE,     /* the value is in seconds since the epoch; the cell shows the time elapsed since then */
 };
 
 struct column {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* `sipxdp-ctl lookup`: looks any number of Call-IDs up, in batches over one connection and in constant
+/* `sipxdp-ctl lookup`: looks up any number of Call-IDs in batches, over one connection and in constant
  * memory. */
 #pragma once
 
@@ -7,6 +7,6 @@
 #include "output.h"
 
 /* Prints the owner of each of `call_ids` in the arguments or, if they are only "-", of each line of standard
- * input. Answers the lines that have arrived before it waits for more. False if a look-up has failed; the user
- * has a message. */
+ * input. Processes the lines that have arrived before it waits for more. False if a look-up has failed; the
+ * error has then been printed. */
 bool lookup_run(struct output *output, struct client *client, const json_t *arguments);

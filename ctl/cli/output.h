@@ -6,32 +6,32 @@
 
 struct output {
 	bool json;
-	size_t items; /* printed before this one, in a list or of several samples */
+	size_t items; /* number of list items or samples printed so far */
 	bool broken;  /* writing to standard output has failed */
 };
 
-/* The result of a command, on standard output. */
+/* Prints the result of a command to standard output. */
 void output_result(struct output *output, enum command command, const json_t *result);
 
-/* One of several samples of `stats`: a line of JSON, or text. If `seconds` is not 0, the numbers are per second, over
- * this time. */
+/* Prints one of several samples of `stats`, as a line of JSON or as text. If `seconds` is not 0, the numbers are rates
+ * per second, averaged over `seconds`. */
 void output_sample(struct output *output, const json_t *stats, double seconds);
 
-/* Prints the results of a look-up one by one; in JSON they are one list. output_list_item() returns false for a
+/* Print the results of a look-up one by one. JSON output is a single list. output_list_item() returns false for a
  * failed look-up, whose reason it prints. */
 void output_list_begin(struct output *output);
 bool output_list_item(struct output *output, const json_t *owner);
 void output_list_end(struct output *output);
 
-/* An error: a line on standard error, or with --json an object on standard output. */
+/* Prints an error: a line on standard error, or with --json an object on standard output. */
 void output_error(struct output *output, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* An error reply of the daemon. `path` is the file in which its faults are, or NULL. */
+/* Prints an error reply of the daemon. `path` is the file that contains the reported faults, or NULL. */
 void output_refusal(struct output *output, const struct reply *reply, const char *path);
 
-/* A warning beside the result: on standard error, also with --json. */
+/* Prints a warning to standard error, also with --json. */
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Flushes standard output. False if a write has failed, now or before, with a message unless the reader has
- * closed the pipe. */
+/* Flushes standard output. False if this write or an earlier one has failed; prints an error unless the reader
+ * has closed the pipe. */
 bool output_flush(struct output *output);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* `sipxdp-ctl top`: the only user of the terminal's screen. Draws what core/view/top.h lays out. */
+/* `sipxdp-ctl top`: draws the layout from core/view/top.h. No other file controls the terminal's screen. */
 #pragma once
 
 #include "client.h"
 #include "output.h"
 
-/* Shows the screen until the user quits or a signal ends it, and leaves the terminal as it was. False on failure; the
- * user has a message. */
+/* Shows the screen until the user quits or a signal ends it, then restores the terminal. False on failure; the error
+ * has then been printed. */
 bool screen_run(struct output *output, struct client *client);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Chooses the maps that the daemon fills: the pinned maps, or the new maps that the loader has created
- * to replace them ("next maps", docs/design/restart.md). Opens the maps and carries the running state over
- * from the maps before. */
+ * to replace them ("next maps", docs/design/restart.md). Opens the maps and copies the running state from
+ * the previous maps. */
 #pragma once
 
 #include "daemon.h"
 
 /* Opens the maps, starts the probes and the slow path, and reads FILE. If the pinned maps have a different
- * ABI version or are too small for FILE, waits for new maps. Logs the reason of a failure. 0 or -errno;
- * -ECANCELED after a signal that stops the daemon. */
+ * ABI version or are too small for FILE, waits for new maps. Logs the reason for a failure. 0 or -errno;
+ * -ECANCELED if a signal stops the daemon. */
 int active_maps_open(struct daemon *daemon);
 
-/* Call this every second: follows the loader to other maps. */
+/* Call this every second: switches to other maps when the loader has replaced the current ones. */
 void active_maps_update(struct daemon *daemon);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Updates the state of each backend from the results of probes, neighbours and heartbeats: writes the
- * results to the farm, which decides, requests new neighbour look-ups, and logs changes. Changes no map. */
+/* Updates the state of each backend from its probes, neighbour entry and heartbeats. Writes these results to the
+ * farm, which derives the state, requests new neighbour look-ups, and logs state changes. Does not modify maps. */
 #pragma once
 
 #include "daemon.h"
@@ -8,7 +8,7 @@
 /* True if a state has changed: the caller must reconcile the maps. */
 bool backend_state_update(struct daemon *daemon);
 
-/* Writes the current results to a different farm. */
+/* Writes the current results to a farm that is not in use yet. */
 void backend_state_report(const struct daemon *daemon, struct farm *farm);
 
 /* The next time at which a state may change without a new result, ms of listening_clock_now();

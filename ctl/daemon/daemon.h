@@ -37,7 +37,7 @@ struct daemon {
 	struct worker *worker; /* NULL until daemon_start() creates it */
 	_Atomic bool changed;  /* something has changed since the current plan was computed */
 	bool reconcile_queued; /* a reconcile job is in the queue of the worker */
-	bool tick_queued;      /* likewise for the tick job, which runs every second */
+	bool tick_queued;      /* a tick job, which runs every second, is in that queue */
 	bool reloading;
 	unsigned int ticks;
 	uint64_t listening_since; /* start of the daemon, ms of listening_clock_now() */
@@ -52,7 +52,7 @@ struct daemon {
 	bool unreconciled; /* the last plan failed: try again every second */
 };
 
-/* Opens the maps, reads FILE and takes over the running state. Logs the reason of a failure.
+/* Opens the maps, reads FILE and restores the running state from the maps. Logs the reason for a failure.
  * 0 or -errno. */
 int daemon_start(struct daemon *daemon);
 void daemon_stop(struct daemon *daemon);
@@ -68,17 +68,17 @@ int daemon_reconcile(struct daemon *daemon);
 int daemon_change(struct daemon *daemon, struct effects *effects);
 
 /* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. -EINVAL: FILE has faults, which
- * `faults` lists. -EPERM: the change would move established calls, which `effects` lists, and `move_calls` is
- * false. In both cases the running configuration does not change. */
+ * `faults` lists. -EPERM: `move_calls` is false, and the change would move established calls, which `effects`
+ * lists. In both cases the running configuration does not change. */
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
 
-/* Computes the effects of a reload of this text and changes nothing. 0, or -EINVAL with the faults. */
+/* Computes the effects of a reload of this text, without applying them. 0, or -EINVAL with the faults. */
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects);
 
 /* Replaces the farm. The caller must reconcile afterwards. */
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
 
-/* Tells the neighbour tracker the addresses of all backends. Call it after the list has changed. */
+/* Gives the addresses of all backends to the neighbour tracker. Call this after the list has changed. */
 void daemon_watch_neighbours(struct daemon *daemon);
 
 /* Callback: queues a reconcile job. */

@@ -5,13 +5,13 @@
 
 #include <stdbool.h>
 
-/* Opens /dev/null in place of standard input, output and error, where they are closed. Otherwise the next socket
- * would become standard error, and would send the log. To be called first. */
+/* Opens /dev/null for each of standard input, output and error that is closed. Otherwise a new socket could get
+ * descriptor 2, and log lines would be sent over that socket. Call this first. */
 void descriptors_open_standard(void);
 
 /* Raises the soft limit to the hard limit. */
 void descriptors_raise_limit(void);
 
-/* Does this descriptor belong to the reserve? If so, the caller closes it and treats that like EMFILE. The
+/* Does this descriptor belong to the reserve? If so, the caller must close it and proceed as after EMFILE. The
  * kernel assigns the lowest free number, so a high number means that few descriptors are free. */
 bool descriptors_is_reserved(int fd);

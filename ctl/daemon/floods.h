@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Rates of traffic that leave their usual range (core/health/usual_rate.h): a flood leaves a trace in the log,
- * at most one line a minute for each kind, and in `status` while it lasts. Reads the counters in the maps. */
+/* Detects traffic rates outside their usual range (core/health/usual_rate.h). Logs a flood with at most one line a
+ * minute for each kind, and reports it in `status` while it lasts. Reads the counters in the maps. */
 #pragma once
 
 #include "daemon.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The clock that runs only while the event loop runs (core/health/listening.h): a stopped or blocked
- * daemon receives nothing, so that time must not count against a backend. Probes, neighbours, heartbeats
+/* A clock that runs only while the event loop runs (core/health/listening.h). A stopped or blocked daemon
+ * receives nothing, so the time of such a stop must not count against a backend. Probes, neighbours, heartbeats
  * and health decisions all use this one clock. */
 #pragma once
 

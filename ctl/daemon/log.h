@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes log lines: one line for each event, the sentence first, then its fields as key=value.
+/* Writes log lines. Each event is one line: a sentence, then the event's fields as key=value.
  *
  * If standard error is the journal, each line goes to it with its fields (SIPXDP_POOL=...), otherwise to
- * standard error with the time. Logging never blocks the daemon: if the reader has no room, the line is
+ * standard error with the time. Logging never blocks the daemon: if a write would block, the line is
  * lost and counted. */
 #pragma once
 
@@ -28,8 +28,8 @@ struct log_field {
 		}                                                                                                      \
 	}
 
-/* Writes one line, cut off at LOG_LINE_SIZE, unless the level hides it. `priority` is that of syslog(3).
- * LOG_NOTICE is for changes by operators, which no level hides. `fields` may be NULL. */
+/* Writes one line, cut off at LOG_LINE_SIZE, unless the level hides it. `priority` is a priority of syslog(3).
+ * LOG_NOTICE is for changes by operators; such lines are written at every level. `fields` may be NULL. */
 void log_event(int priority, const struct log_field *fields, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -37,7 +37,7 @@ void log_event(int priority, const struct log_field *fields, const char *format,
 int log_set_level(const char *name);
 const char *log_level(void);
 
-/* Call this every second: logs the number of lost lines as soon as there is room. */
+/* Call this every second: logs the number of lost lines as soon as the log accepts a line again. */
 void log_flush(void);
 
 /* The number of lines lost since the start. */

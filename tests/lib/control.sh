@@ -76,7 +76,7 @@ class Client:
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
-            pass # the reply before the close can still be read
+            pass # a reply sent before the close can still be read
         return self
     def receive(self):
         try:
@@ -93,7 +93,7 @@ class Client:
                 return None
         line, self.buffer = self.buffer.split(b'\n', 1)
         return json.loads(line)
-    def said(self): # the next reply in brief
+    def said(self): # a summary of the next reply
         line = self.line()
         if line is None:
             return 'closed'

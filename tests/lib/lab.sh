@@ -5,7 +5,7 @@
 # two labs never conflict.
 #
 #   . tests/lib/lab.sh
-#   lab_open                   the end of the script undoes everything from here on
+#   lab_open                   opens the lab; it is removed when the script ends
 #   lab_flat 3                 client, balancer, px1 to px3 on one switch (for DSR), or
 #   lab_routed 3               ... px1 to px3 behind a router (for IP-in-IP)
 #   lab_in client ping -c1 "$LAB_VIP"
@@ -24,20 +24,20 @@ LAB_CLIENT=10.0.0.100 # the client has LAB_CLIENTS addresses from this one upwar
 LAB_CLIENTS=4
 LAB_BALANCER=10.0.0.2
 LAB_CONFIG=/etc/sipxdp/sipxdp.yaml # in the balancer only
-LAB_BARE=                          # set: no host has the VIP or its settings yet
+LAB_BARE=                          # if set, hosts start without the VIP and its settings
 LAB_POOL=                          # lines for the pool that lab_config writes: "record_time: 3s"
 LAB_SECTIONS=                      # lines that lab_config appends to the file: "join: ..."
 
 LAB_ID=sx$$
 LAB_DIR=
-LAB_SUBNET=0 # third number of the backends' subnet: 0 flat, 1 behind the router
+LAB_SUBNET=0 # third byte of the backends' subnet: 0 flat, 1 behind the router
 LAB_BACKENDS=()
 LAB_HOSTS=()              # every host whose namespace may exist
 declare -A LAB_HOLDER=()  # host -> the process that holds its namespaces
 declare -A LAB_PROCESS=() # name given to lab_start -> process
 
-# wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout. SECONDS is
-# what an idle machine needs at most; a busy one gets three times as much.
+# wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout. SECONDS is the longest time
+# on an idle machine; the timeout is three times as long, for a busy one.
 wait_for() {
 	local deadline=$((SECONDS + 3 * $1 + 1))
 	shift
@@ -321,7 +321,7 @@ lab_write() {
 	lab_in "$1" sh -c 'mkdir -p "$(dirname "$1")" && cat > "$1"' sh "$2"
 }
 
-# lab_answers: does sipxdpd answer? (`status` works without it.)
+# lab_answers: does sipxdpd answer? (`status` would also work without the daemon.)
 lab_answers() {
 	lab_ctl save
 }

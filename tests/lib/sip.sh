@@ -3,8 +3,9 @@
 # sipp and Kamailio in the lab of lab.sh.
 
 SIP_SCENARIOS=$LAB_ROOT/tests/net/sip
-SIP_RUN=$LAB_ID-$(date +%s) # in every Call-ID, so that no two runs share one,
-SIP_CLIENTS=0               # nor two clients of a run
+# Each Call-ID contains both, so that no two runs and no two clients share a Call-ID.
+SIP_RUN=$LAB_ID-$(date +%s)
+SIP_CLIENTS=0
 
 # Ignores a late message that was overtaken by a newer one. By default sipp would end the call with an
 # error; other user agents ignore such a message and retransmit.
@@ -28,7 +29,7 @@ sip_listens() {
 
 # sip_client NAME HOST ADDRESS SCENARIO COUNT RATE [SIPP OPTION...]: starts a sipp in the background
 # that sends COUNT requests or calls from ADDRESS to the VIP, RATE per second. lab_wait NAME returns its
-# exit status: 0 if all ended well.
+# exit status: 0 if all succeed.
 sip_client() {
 	local name=$1 host=$2 address=$3 scenario=$4 count=$5 rate=$6
 	shift 6

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# make install and make uninstall into a directory, and whether the programs get by with
-# the capabilities that the systemd units leave them.
+# make install and make uninstall into a directory. Also: the programs run with only the capabilities that the
+# systemd units grant.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 PROGRAMS="sipxdp-ctl sipxdp-loader sipxdpd"
 UNITS="sipxdp-decap@.service sipxdp-loader.service sipxdpd.service"
 
-# files DIRECTORY: all that is in it, sorted.
+# files DIRECTORY: prints all files below the directory, sorted.
 files() {
 	(cd "$1" && find . -type f | sed 's|^\./||' | LC_ALL=C sort | xargs)
 }
@@ -24,12 +24,12 @@ uninstall_from() {
 	make --no-print-directory uninstall DESTDIR="$1" "${@:2}"
 }
 
-# commands UNITS-DIRECTORY: the programs that the units name.
+# commands UNITS-DIRECTORY: prints the programs that the units run.
 commands() {
 	sed -nE 's/^Exec[A-Za-z]+=-?([^ ]+).*/\1/p' "$1"/*.service | sort -u | xargs
 }
 
-# verify UNIT: a template is verified as one of its instances. Warnings count.
+# verify UNIT: fails on errors and warnings. For a template unit it verifies one instance.
 verify() {
 	local found status=0
 	found=$(systemd-analyze verify --man=no --recursive-errors=no "${1/@/@eth0}" 2>&1) || status=$?
@@ -44,7 +44,7 @@ all_say_their_version() {
 	done
 }
 
-# man_finds DIRECTORY PAGE...: by name and section.
+# man_finds DIRECTORY PAGE...: does man find these pages by name and section?
 man_finds() {
 	local directory=$1 page name
 	shift
@@ -54,23 +54,23 @@ man_finds() {
 	done
 }
 
-# setting UNIT KEY: the last value of a key.
+# setting UNIT KEY: prints the last value of the key in the unit.
 setting() {
 	sed -n "s/^$2=//p" "systemd/$1" | tail -n 1
 }
 
-# confined UNIT: what setpriv must be told to leave a program no more than the unit does.
+# confined UNIT: prints the options of setpriv that limit a program to the capabilities of the unit.
 confined() {
 	local set
 	set=$(setting "$1" CapabilityBoundingSet | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')
 	echo "--bounding-set=-all,$set --inh-caps=-all --no-new-privs"
 }
 
-# As a unit's program on the balancer.
+# as_unit UNIT COMMAND...: runs the command on the balancer with the capabilities of the unit.
 as_unit() {
 	local unit=$1
 	shift
-	# shellcheck disable=SC2046 # options, to be split
+	# shellcheck disable=SC2046 # several options: split them
 	lab_in balancer setpriv $(confined "$unit") "$@"
 }
 
@@ -80,7 +80,7 @@ start_confined_daemon() {
 	wait_for 10 lab_answers && wait_for 10 lab_serving 3
 }
 
-# holds_no_more PROCESS UNIT: has it just the capabilities of its unit?
+# holds_no_more PROCESS UNIT: does the process have exactly the capabilities of the unit?
 holds_no_more() {
 	local bits=0 name number
 	while read -r name number; do

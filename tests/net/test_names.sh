@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Calls that a backend begins from the VIP, with a Call-ID that is another's: answers, and
-# requests that come later, are back at that backend, because they name it. And services
-# that go by users: whoever calls a number meets the same backend.
+# Hints: a backend originates calls from the VIP, and their Call-IDs hash to other backends. Responses and later
+# requests reach the originating backend, because they contain its name. Also affinity by user: all calls to one
+# number reach the same backend.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-CALLS=100 # of each backend
+CALLS=100 # originated by each backend
 DOMAIN=sip.example.net
-USER_PORTS=(5070 5071 5072) # of the services by From, To, Request-URI
+USER_PORTS=(5070 5071 5072) # services with affinity from-user, to-user, request-user
 USERS=40
 
-# write_config FORWARD HINTS: every backend's is its "name", its "address", or "none".
+# write_config FORWARD HINTS: HINTS selects the hint of each backend: its "name", its "address", or "none".
 write_config() {
 	local backend hints
 	{
@@ -44,7 +44,8 @@ own_address() {
 	echo "10.0.$LAB_SUBNET.$((10 + ${1#px}))"
 }
 
-# self_of BACKEND HOW: what it calls itself: its "name", its "address", or the "vip".
+# self_of BACKEND HOW: prints the host that the backend writes into Via and Contact: its "name", its "address", or
+# the "vip".
 self_of() {
 	case $2 in
 	name) echo "$1.$DOMAIN" ;;
@@ -53,7 +54,7 @@ self_of() {
 	esac
 }
 
-# use_hints HINTS: as for write_config, from now on.
+# use_hints HINTS: loads a configuration with these hints; see write_config.
 use_hints() {
 	write_config dsr "$1"
 	lab_ctl reload --move-calls > /dev/null
@@ -63,8 +64,8 @@ far_end() {
 	sip_answer far "$1" "$2" end
 }
 
-# begin NAME HOST SELF LOCAL REMOTE COUNT SECONDS: in the background, COUNT calls from LOCAL
-# to REMOTE, by a host that calls itself SELF. Their Call-IDs begin with NAME.
+# begin NAME HOST SELF LOCAL REMOTE COUNT SECONDS: starts COUNT calls from LOCAL to REMOTE in the background. HOST
+# writes SELF as its own name. The Call-IDs start with NAME.
 begin() {
 	rm -f "$LAB_DIR/$1."{messages,errors,stat,log}
 	SIP_CLIENTS=$((SIP_CLIENTS + 1))
@@ -74,7 +75,7 @@ begin() {
 		-trace_shortmsg -shortmessage_file "$LAB_DIR/$1.messages"
 }
 
-# all_begin HOW COUNT SECONDS: each backend from the VIP; 0 when every call ended well.
+# all_begin HOW COUNT SECONDS: each backend makes COUNT calls from the VIP. Status 0 if all calls succeed.
 all_begin() {
 	local backend status=0
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -94,8 +95,8 @@ ended_well() {
 	echo $sum
 }
 
-# strays [WHAT]: how many calls have had messages, or "responses" or "requests", at a backend
-# that has not begun them.
+# strays [WHAT]: prints the number of calls of which a backend other than the originating one received messages. WHAT
+# limits these to "responses" or "requests".
 strays() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do
@@ -105,7 +106,7 @@ strays() {
 	done | sort -u | wc -l
 }
 
-# Calls whose owner, by the Call-ID alone, is not who has begun them.
+# Prints the number of calls whose Call-ID hashes to a backend other than the originating one.
 owned_by_others() {
 	sip_owners | cut -d' ' -f1 | sort -u | lab_ctl lookup sip - | awk '$1 !~ "^" $2 "-"' | wc -l
 }
@@ -122,7 +123,7 @@ try_calls() {
 	is "... none by its Call-ID" "$(($(lab_verdict call_id) - owned))" 0
 }
 
-# Without names, so that it is known what the calls above would come to.
+# Control: without hints, messages of such calls reach other backends.
 try_unnamed() {
 	use_hints none
 	all_begin vip 30 3s > /dev/null || true
@@ -165,7 +166,7 @@ calls_are_spread() {
 	! calls_by_proxies 30 3s && [ -n "$(sip_strays)" ]
 }
 
-# Call-IDs that both ends of the calls have seen.
+# Call-IDs that both ends of the calls received.
 common_call_ids() {
 	comm -12 <(sip_seen caller | cut -d' ' -f2 | sort -u) <(sip_seen far | cut -d' ' -f2 | sort -u) | wc -l
 }
@@ -173,7 +174,7 @@ common_call_ids() {
 try_proxies() {
 	lab_peer callee 200
 	far_end callee 10.0.0.200
-	# Kamailio wants to know an address of the name that it is to go by.
+	# Kamailio must be able to resolve the name that it uses as its own.
 	printf "$LAB_VIP %s.$DOMAIN\\n" "${LAB_BACKENDS[@]}" | lab_hosts "${LAB_BACKENDS[@]}"
 	farm_start
 	check "150 calls through proxies that hide the Call-ID end well" calls_by_proxies 150 60s
@@ -197,7 +198,8 @@ echo_everywhere() {
 	done
 }
 
-# say: rows of say.py from all of the client's addresses; prints who answered each.
+# say: sends the rows of standard input by say.py, from all addresses of the client; prints the backend that answers
+# each.
 say() {
 	local i sources=()
 	for ((i = 0; i < LAB_CLIENTS; i++)); do
@@ -206,7 +208,7 @@ say() {
 	lab_in client tests/net/say.py "$LAB_VIP" "${sources[@]}"
 }
 
-# messages_with LINE...: 30 messages that have these lines, and Call-IDs dead-0 to dead-29.
+# messages_with LINE...: prints 30 messages with these lines and the Call-IDs dead-0 to dead-29.
 messages_with() {
 	local i text
 	text=$(IFS=$'\t' && echo "$*")
@@ -241,14 +243,14 @@ try_messages() {
 
 # --- users
 
-# user_row PORT URI-OF-REQUEST FROM TO: one INVITE, with a Call-ID of its own.
+# user_row PORT URI-OF-REQUEST FROM TO: prints an INVITE with a unique Call-ID.
 user_row() {
 	ROW=$((${ROW:-0} + 1))
 	printf '%s\tINVITE %s SIP/2.0\t%s\t%s\tTo: %s\tCall-ID: user-%d\tCSeq: 1 INVITE\n' "$1" "$2" "$VIA" "$3" "$4" $ROW
 }
 
-# The same user in several spellings, each where the service looks for it; "N" is a number.
-# In the other places are users that differ from message to message.
+# The same user in several spellings, in the header that the service uses as key; "N" stands for a number. The other
+# headers contain a different user in each message.
 spellings_of() {
 	local n=$1 other=someone$((RANDOM))
 	user_row 5070 "sip:$other@example.org" "From: <sip:+1201555$n@example.net>;tag=1" "<sip:$other@example.org>"
@@ -278,7 +280,7 @@ try_users() {
 	is "... counted as no_user" "$(($(lab_verdict no_user) - before))" 1
 }
 
-# owners_of FORMAT: what lookup says of the users of try_users, written so.
+# owners_of FORMAT: prints the owners, by lookup, of the users of try_users, written in this format.
 owners_of() {
 	seq -f "$1" 1000 $((999 + USERS)) | lab_ctl lookup callers - | cut -f2
 }
@@ -313,7 +315,7 @@ write_config dsr name
 lab_balance
 
 try_calls name "by names"
-# A new far end: on a busy machine the old one still repeats a BYE, whose name is no hint any more.
+# Starts a new far end: on a busy machine the previous one still retransmits a BYE that contains a removed hint.
 lab_stop far || true
 far_end client "$LAB_CLIENT"
 use_hints address

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# and the program is replaced: none is lost, and none goes to another backend unless
-# the file says so.
+# Numbered packets arrive while the daemon is killed, reloads its file, and the program is replaced: no packet is
+# lost, and no packet reaches a different backend unless the file requires that.
 #
-# Runs alone: it measures a rate, and wants it high.
+# Runs alone: it measures a packet rate and needs a high one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# An upgrade from an earlier release, whose maps are of another ABI version, under numbered packets and
-# in the middle of a migration: no packet is lost, no change made by hand, and no call.
+# An upgrade from an earlier release, whose maps have a different ABI version, while numbered packets arrive and
+# slots migrate: no packets, runtime changes or calls are lost.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

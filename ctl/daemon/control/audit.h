@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The audit: one log line for each change that a client of the control socket requests, also if it is refused.
- * No log level hides it. */
+/* The audit log: one line for each change that a client of the control socket requests, whether the daemon accepts
+ * or refuses it. These lines are written at every log level. */
 #pragma once
 
 #include "core/control/protocol.h"
 
-/* Logs who requested the change, the command and its effect. Call it without the worker's lock: the look-up of
- * the user's name may take long. */
+/* Logs who requested the change, the command and its effect. The caller must not hold the worker's lock, because
+ * the look-up of the user name may take long. */
 void audit_log(const struct request *request, const json_t *reply);

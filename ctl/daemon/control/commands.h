@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Carries out each command of sipxdp-ctl and returns the reply as JSON. */
+/* Executes the commands of sipxdp-ctl and returns their replies as JSON. */
 #pragma once
 
 #include "control.h"

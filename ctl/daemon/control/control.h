@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The control socket: accepts clients, reads requests and writes replies. A slow, greedy or broken client
- * does not disturb the others. Knows the protocol, but not what a command does. */
+ * does not disturb the others. Handles the protocol only; commands.h
+ * executes the commands. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -8,15 +9,15 @@
 
 #define CONTROL_GROUP "sipxdp" /* members may use the socket, if the group exists */
 #define CONTROL_CLIENTS 64
-#define CONTROL_ROOT 16                    /* of CONTROL_CLIENTS: reserved for root */
-#define CONTROL_MEMORY ((size_t)192 << 20) /* bytes of all large requests and replies together */
+#define CONTROL_ROOT 16                    /* connections, of CONTROL_CLIENTS, that are reserved for root */
+#define CONTROL_MEMORY ((size_t)192 << 20) /* bytes: limit for all large requests and replies together */
 #define CONTROL_REQUEST_MS 2000            /* time for a complete request or reply, plus 1 s for each MiB */
 #define CONTROL_IDLE_MS 300000             /* time between two requests */
 
 struct control;
 
 /* Answers a valid request: returns the complete reply (protocol_ok, protocol_error), which the caller then
- * owns. NULL: out of memory, which the client is told. Must not free the control. */
+ * owns. NULL: out of memory; the client then receives an error. Must not free the control. */
 typedef json_t *control_answer(const struct request *request, void *data);
 
 /* Defers the reply. Call it inside a control_answer, which then returns NULL; call control_reply() later, in
@@ -32,7 +33,7 @@ void control_reply(struct client *client, char *line, size_t length);
  * listens there, -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
 
-/* Replaces CONTROL_REQUEST_MS and CONTROL_IDLE_MS. */
+/* Sets other time limits than CONTROL_REQUEST_MS and CONTROL_IDLE_MS. */
 void control_set_patience(struct control *control, unsigned int request_ms, unsigned int idle_ms);
 
 /* Call this every second: creates the socket again if its file is missing. 1 if it has done so, 0 if the

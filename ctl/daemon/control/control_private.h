@@ -7,12 +7,12 @@
 #include <sys/un.h>
 #include "control.h"
 
-/* What a client does. Each phase except PHASE_TURN has a time limit. */
+/* The phase of a client's exchange. Each phase except PHASE_TURN has a time limit. */
 enum phase {
-	PHASE_IDLE,    /* it may send a request */
-	PHASE_REQUEST, /* it has sent a part of a request */
-	PHASE_TURN,    /* it waits until the daemon answers */
-	PHASE_REPLY,   /* it reads the reply */
+	PHASE_IDLE,    /* the client may send a request */
+	PHASE_REQUEST, /* the client has sent a part of a request */
+	PHASE_TURN,    /* the client waits for the daemon's reply */
+	PHASE_REPLY,   /* the client reads the reply */
 };
 
 struct client {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The commands that change nothing: status, lists, counters and look-ups. */
+/* The read-only commands: status, lists, counters and look-ups. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
@@ -17,7 +17,7 @@ struct slot_counts {
 	uint32_t owned;
 	uint32_t gaining;   /* will move to this backend after their recording */
 	uint32_t losing;    /* will move away from it after their recording */
-	uint32_t releasing; /* have moved away, but their established calls are still here */
+	uint32_t releasing; /* have moved away, but their established calls are still at this backend */
 };
 
 /* By id of the backend: [65536], to be freed. */

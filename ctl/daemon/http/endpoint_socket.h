@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Endpoints as the kernel spells them, and sockets that are bound to one. */
+/* Converts endpoints to and from struct sockaddr, and opens sockets that are bound to an endpoint. */
 #pragma once
 
 #include <netinet/in.h>

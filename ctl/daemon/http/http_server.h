@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A listening socket for HTTP in the event loop, by libmicrohttpd without threads. Bounds the number of
- * connections, their number for each client, the time of a request and the memory of its headers. A slow
- * client holds nothing but its own connection. */
+/* A listening socket for HTTP in the event loop, with libmicrohttpd in single-threaded mode. Limits the
+ * number of connections in total and per client, the duration of a request, and the memory for its headers.
+ * A slow client blocks only its own connection. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,9 +12,9 @@
 struct http_server;
 
 enum http_client {
-	HTTP_OUTSIDER, /* is not served */
+	HTTP_OUTSIDER, /* its connections are closed */
 	HTTP_STRANGER,
-	HTTP_KNOWN, /* has places of its own, which strangers cannot take */
+	HTTP_KNOWN, /* may use the connections that are reserved for known clients */
 };
 
 struct http_service {
@@ -31,5 +31,5 @@ int http_server_new(struct http_server **out, sd_event *event, struct endpoint w
 /* Calls on_request again for a connection that MHD_suspend_connection() has suspended. */
 void http_server_resume(struct http_server *server, struct MHD_Connection *connection);
 
-/* Closes every connection. None may be suspended. */
+/* Closes every connection. No connection may be suspended at this time. */
 void http_server_free(struct http_server *server);

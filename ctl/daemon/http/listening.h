@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Keeps a listener open at the endpoint of the configuration. Logs the first of equal failures, and tries
- * again each time that it is called. */
+/* Keeps a listener open at the endpoint of the configuration. Retries at each call after a failure,
+ * and logs only the first of several equal failures. */
 #pragma once
 
 #include "core/net/endpoint.h"
 
 struct listening {
-	const char *key;                                /* of the configuration, for messages */
+	const char *key;                                /* key in the configuration, for messages */
 	int (*open)(void *data, struct endpoint where); /* 0 or -errno */
 	void (*close)(void *data);                      /* also after open() failed */
 	void *data;
@@ -21,5 +21,5 @@ void listening_update(struct listening *listening, struct endpoint where);
 
 void listening_end(struct listening *listening);
 
-/* Why the configured address is unusable, in words; NULL: no fault. */
+/* A text that says why the configured address is unusable; NULL: no fault. */
 const char *listening_fault(const struct listening *listening);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Servers that join and leave pools by themselves: listens on the address of `join:` in the file, checks the
- * requests, changes the farm, and forgets servers that send no more heartbeats. */
+/* Lets servers join and leave pools at their own request. Listens on the address of `join:` in the file, checks
+ * the requests, changes the farm, and removes servers whose heartbeats have stopped. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
@@ -12,7 +12,7 @@ struct join_listener;
 int join_listener_new(struct join_listener **out, struct daemon *daemon, void (*changed)(void *data), void *data);
 void join_listener_free(struct join_listener *listener);
 
-/* Applies a new configuration: listens at its address. */
+/* Applies a new configuration: listens on the address that it contains. */
 void join_listener_reconfigure(struct join_listener *listener);
 
 /* Call it every second: marks silent servers and removes those that stay silent. True if the farm has
@@ -22,7 +22,7 @@ bool join_listener_check_silence(struct join_listener *listener);
 /* Marks the silent backends in a farm that is not in use yet. */
 void join_listener_mark_silent(const struct join_listener *listener, struct farm *farm);
 
-/* Why the configured address is unusable, in words; NULL: no fault. */
+/* A text that says why the configured address is unusable; NULL: no fault. */
 const char *join_listener_fault(const struct join_listener *listener);
 
 /* A warning about recent requests from outside the allowed networks; NULL: none. Valid until the next

@@ -17,7 +17,7 @@ struct join_answer join_listener_handle(
 /* Classifies a peer before any of its data is read. Counts and logs an outsider. */
 enum join_source join_listener_classify(struct join_listener *listener, struct endpoint peer);
 
-/* Logs a refusal, limited in rate. join_listener_handle() does so itself. */
+/* Logs a refusal, with a rate limit. join_listener_handle() logs its own refusals. */
 void join_listener_log_refusal(struct join_listener *listener, const struct join_answer *answer, struct endpoint peer);
 
 /* --- join_http.c: POST with JSON */
