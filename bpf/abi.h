@@ -275,7 +275,7 @@ enum punt_class {
 #define PUNT_PROBES_BYTES (1 << 20)
 
 enum punt_kind {
-	PUNT_FRAGMENT, /* a later fragment that arrived before the first; the daemon holds it until the first arrives */
+	PUNT_FRAGMENT,    /* a later fragment; the daemon holds it until the first one arrives */
 	PUNT_FIRST_SEEN,  /* the first fragment of `key` has arrived; the record has no frame */
 	PUNT_OVERSIZE,    /* exceeds the MTU towards its backend: the daemon fragments it or sends an ICMP error */
 	PUNT_PROBE_REPLY, /* the source is a VIP, the destination is in probe_addresses */
@@ -384,8 +384,7 @@ enum override_flags {
 	OVERRIDE_REMOVED = 2, /* in the file, but an operator has removed it */
 	OVERRIDE_WEIGHT = 4,  /* its weight differs */
 	OVERRIDE_LEAVING = 8, /* draining; the daemon removes it when its calls have ended */
-	OVERRIDE_JOINED =
-		16, /* with OVERRIDE_ADDED: registered itself; the daemon removes it when its heartbeats stop */
+	OVERRIDE_JOINED = 16, /* with OVERRIDE_ADDED: self-registered; removed when its heartbeats stop */
 };
 
 /* Whether a backend may receive packets, and if not, why. */

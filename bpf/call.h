@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracks whether one call is still live, from the messages that pass the balancer. Pure; builds in the kernel
- * and on the host.
+/* Determines from the messages of a call whether the call is still live. These are pure functions: they access
+ * no map and no clock. They compile for the kernel and for user space.
  *
  * With direct server return the balancer sees only the messages that clients and callees send to the VIP, not
- * those of the servers. A call is therefore a set of dialogs (RFC 3261 section 12), each identified by the
- * hash of its two tags, and at most one pending INVITE. The call has ended when the set is empty and no INVITE
- * is pending. In doubt the call counts as live. */
+ * those of the servers. The state of a call is a set of dialogs (RFC 3261 section 12) and at most one pending
+ * INVITE. The hash of its two tags identifies a dialog. The call has ended when the set is empty and no INVITE
+ * is pending. If this is unknown, the call counts as live. */
 #pragma once
 
 #include "abi.h"
 
 /* The effect of a message on its call. */
 enum call_event {
-	CALL_NOTHING, /* belongs to no INVITE or SUBSCRIBE dialog, or does not show whether one ended */
+	CALL_NOTHING, /* no effect: not in an INVITE or SUBSCRIBE dialog, or inconclusive */
 	CALL_BEGINS,  /* INVITE or SUBSCRIBE without a To tag */
 	CALL_CANCELS,
 	CALL_ACKS,
@@ -32,11 +32,11 @@ struct call_message {
 	__u8 pad[2];
 };
 
-#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: more than provisional responses were seen */
-#define CALL_UNKNOWN_BRANCH 1 /* branch of a pending INVITE whose branch is unknown */
+#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: not only provisional responses were seen */
+#define CALL_UNKNOWN_BRANCH 1 /* stored for a pending INVITE whose branch is unknown */
 
-/* The hash of a dialog. Either side may send requests and then calls its own tag From, so the order of the
- * tags must not matter. */
+/* The hash of a dialog. Either side may send requests, with its own tag in From. Therefore the hash must not
+ * depend on the order of the tags. */
 static __always_inline __u32 call_dialog(__u32 from_tag, __u32 to_tag)
 {
 	__u32 both = (from_tag ^ to_tag) * 0x9e3779b1 + from_tag * to_tag;
@@ -56,7 +56,7 @@ static __always_inline __u32 call_request_event(__u32 method, bool tagged, bool 
 	case METHOD_ACK:
 		return CALL_ACKS;
 	case METHOD_CANCEL:
-		return tagged ? CALL_NOTHING : CALL_CANCELS; /* the CANCEL of a re-INVITE ends nothing */
+		return tagged ? CALL_NOTHING : CALL_CANCELS; /* the CANCEL of a re-INVITE does not end the dialog */
 	case METHOD_BYE:
 		return CALL_ENDS;
 	case METHOD_PRACK:
@@ -68,7 +68,8 @@ static __always_inline __u32 call_request_event(__u32 method, bool tagged, bool 
 	return CALL_NOTHING;
 }
 
-/* `method` is that of CSeq. A BYE that its sender must repeat with credentials ends nothing. */
+/* `method` is the method in CSeq. A 401 or 407 response to BYE does not end the dialog: the sender repeats the
+ * BYE with credentials. */
 static __always_inline __u32 call_response_event(__u32 method, __u32 code, bool tagged, bool expires_now)
 {
 	bool success = code >= 200 && code < 300;
@@ -132,8 +133,8 @@ static __always_inline void call_remove(struct dialogs *call, __u32 dialog)
 		call->known[1] = 0;
 }
 
-/* A refused re-INVITE does not end its dialog (RFC 3261 section 14.1): this ends only a dialog that was never
- * confirmed. `dialog` 0: all such dialogs. */
+/* Ends a dialog that was never confirmed; with `dialog` 0, all such dialogs. A confirmed dialog remains,
+ * because a refused re-INVITE does not end its dialog (RFC 3261 section 14.1). */
 static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
 {
 	if (!(call->known[0] & CALL_CONFIRMED) && (!dialog || call->known[0] == dialog))
@@ -142,8 +143,8 @@ static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
 		call->known[1] = 0;
 }
 
-/* INVITE and SUBSCRIBE outside a dialog come from one side, which increments the CSeq number. A number not
- * above the last one is a late retransmission. */
+/* INVITE and SUBSCRIBE outside a dialog come from one side, which increments the CSeq number. A message whose
+ * number is not above the last one is a late retransmission. */
 static __always_inline void call_begin(struct dialogs *call, const struct call_message *message, __u32 branch)
 {
 	if (message->number && message->number <= call->invite)
@@ -152,8 +153,8 @@ static __always_inline void call_begin(struct dialogs *call, const struct call_m
 	call->pending = branch;
 }
 
-/* The ACK of a failed INVITE has the branch of that INVITE, the ACK of a success does not (RFC 3261 section
- * 17.1.1.3). */
+/* The ACK of a failed INVITE has the branch of that INVITE, the ACK of a 2xx response does not (RFC 3261
+ * section 17.1.1.3). */
 static __always_inline void call_acknowledge(struct dialogs *call, const struct call_message *message)
 {
 	if (message->number && message->number < call->invite)
@@ -175,7 +176,7 @@ static __always_inline bool call_is_live(const struct dialogs *call)
 	return call->pending || call->known[0] || call->known[1] || call->overflow;
 }
 
-/* Updates the dialogs of a call with a message. A new call is all zero. */
+/* Updates the dialogs of a call for one message. For a new call, all members are 0. */
 static __always_inline void call_update(struct dialogs *call, const struct call_message *message)
 {
 	__u32 branch = message->branch ? message->branch : CALL_UNKNOWN_BRANCH;

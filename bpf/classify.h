@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The second stage: finds the service and the pool of a packet. If the destination alone selects a backend, it
- * finds the backend. */
+/* The second stage: finds the service and the pool of a packet. If the destination address and port belong to
+ * one backend, also finds that backend. */
 #pragma once
 
 #include "flow.h"
@@ -8,7 +8,7 @@
 #include "vip.h"
 #include "text.h"
 
-/* One 64-bit store writes the key, because the hash function of the map reads it as one word. */
+/* Writes the key with one 64-bit store, because the hash function of the map reads it as one word. */
 static __always_inline const struct service *classify_find_ipv4(__be32 vip, __u8 protocol, __be16 port)
 {
 	union {
@@ -34,8 +34,8 @@ static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct pack
 
 	if (service->flags & SERVICE_METHODS)
 		method = text_method(ctx, p->payload, p->end);
-	/* The verifier accepts any result of a global function, so the index needs the mask. The compiler
-	 * knows the range of the result and would remove the mask; the assembly hides that range. */
+	/* The verifier accepts any result of a global function, so the index needs the mask. The compiler knows
+	 * the range of the result and would remove the mask; the inline assembly hides that range. */
 	asm volatile("" : "+r"(method));
 	return service->pool[method & (METHOD_COUNT - 1)];
 }
@@ -53,8 +53,8 @@ static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flo
 	return NEXT_STAGE;
 }
 
-/* A port that belongs to one backend: the destination alone decides. If the backend is down, no backend
- * receives the packet. */
+/* Handles a port that belongs to one backend. If that backend is down, the packet does not go to a different
+ * one. */
 static __always_inline int classify_range(struct flow *flow, const struct port_range *range)
 {
 	flow->verdict = flow->packet.kind == PACKET_ICMP_ERROR ? VERDICT_icmp_error : VERDICT_port_range;
@@ -65,7 +65,7 @@ static __always_inline int classify_range(struct flow *flow, const struct port_r
 	return NEXT_STAGE;
 }
 
-/* No service has this port: tries the port ranges, then the service for all ports of the VIP. */
+/* Called if no service has this port. Looks for a port range, then for a service on all ports of the VIP. */
 static __always_inline int classify_vip(struct xdp_md *ctx, struct flow *flow)
 {
 	const struct packet *p = &flow->packet;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the message counter of a packet; finish.h counts. It never changes the verdict or the backend: it runs
- * when both are known, and pays from what the stages before left of the packet's budget. */
+/* Finds the message counter of a packet; finish.h increments it. This code runs after verdict and backend are
+ * known, and changes neither. It uses what is left of the packet's budget. */
 #pragma once
 
 #include "flow.h"
 #include "text.h"
 #include "track.h"
 
-/* Returns whether a request has a To tag; SIP_TOO_FAR: unknown. */
+/* Returns SIP_FOUND if a request has a To tag; SIP_TOO_FAR: unknown. */
 static __always_inline enum sip_result count_to_tag(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	enum sip_result result = text_find_header(ctx, flow, lines, SIP_TO);
@@ -25,7 +25,7 @@ static __always_inline enum method count_cseq(struct xdp_md *ctx, struct flow *f
 	return track_cseq(ctx, flow, lines->colon[SIP_CSEQ], &number);
 }
 
-/* Reads the headers, for spellings that sip_counter.h leaves undecided. */
+/* Reads the headers of a message with a spelling that sip_counter.h does not handle. */
 static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	enum method method;
@@ -43,8 +43,8 @@ static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, s
 	return counter_of_request(method, count_to_tag(ctx, flow, lines));
 }
 
-/* Sets flow->message. `lines`: the pass over the headers, as far as it is. A packet that an ICMP error quotes is
- * no message. */
+/* Sets flow->message. `lines` is the current state of the pass over the headers. A packet that an ICMP error
+ * quotes is not counted as a message. */
 __noinline int count(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	struct sip_key key = {};

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every counter of a service and of a backend: the name of its member, what it counts, two labels, and one line
- * for people. abi.h makes the structs from these tables; the documentation, sipxdp-ctl and the metrics read them
- * too.
+/* Every counter of a service and of a backend: its member name, kind, two labels, and a description. abi.h
+ * makes the structs from these tables; the documentation, sipxdp-ctl and the metrics read them too.
  *
- * A SIP message over UDP adds 1 to exactly one message counter of its service, and to at most one of its backend.
- * So a sum of counters is exact: the responses of a class, or all INVITEs. */
+ * A SIP message over UDP adds 1 to exactly one message counter of its service, and to at most one of its
+ * backend. Therefore counters can be added, for example to count all INVITEs or all 4xx responses. */
 #pragma once
 
 enum counter_kind {
@@ -33,7 +32,8 @@ enum counter_kind {
 #define COUNTER_CODE(X, prefix, cseq, code, text)                                                                      \
 	X(prefix##_##code, RESPONSE, cseq, #code, "response " #code " to " text)
 
-/* The order is that of count_code() in count.h: an "other" code directly follows the codes of its class. */
+/* The order is that of count_code() in count.h: the entry for all other codes of a class directly follows the
+ * listed codes of that class. */
 #define COUNTER_CODES(X, prefix, cseq, text)                                                                           \
 	COUNTER_CODE(X, prefix, cseq, 100, text)                                                                       \
 	COUNTER_CODE(X, prefix, cseq, 180, text)                                                                       \
@@ -62,7 +62,7 @@ enum counter_kind {
 	X(prefix##_other_6xx, RESPONSE, cseq, "other_6xx", "any other response 6xx to " text)                          \
 	X(prefix##_invalid, RESPONSE, cseq, "invalid", "response with a code outside 100 to 699 to " text)
 
-/* service_traffic: what arrives for the service, whatever its verdict. */
+/* service_traffic: all packets that arrive for the service, regardless of the verdict. */
 #define SERVICE_COUNTERS(X)                                                                                            \
 	X(packets, TRAFFIC, "", "", "packets")                                                                         \
 	X(bytes, TRAFFIC, "", "", "bytes of their frames")                                                             \
@@ -77,7 +77,7 @@ enum counter_kind {
 	COUNTER_CODES(X, unknown, "unknown", "a method beyond the search limit, or none")                              \
 	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP: a keepalive, STUN")
 
-/* backend_traffic: what is sent to the backend. */
+/* backend_traffic: the packets that are sent to the backend. */
 #define BACKEND_COUNTERS(X)                                                                                            \
 	X(packets, TRAFFIC, "", "", "packets")                                                                         \
 	X(bytes, TRAFFIC, "", "", "bytes of their frames, as they arrived")                                            \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All stages in one, for most packets: UDP or TCP in plain IPv4, to a service whose affinity is Call-ID (UDP
- * only), flow or source, if its owner is reached through the interface that received the packet. It uses
- * registers instead of a flow, which saves nearly half of the time.
+/* All stages combined in one function, for the common case: UDP or TCP in plain IPv4. The affinity of the
+ * service must be Call-ID (UDP only), flow or source. The packet must leave through the interface that received
+ * it. This function keeps its values in registers instead of a struct flow, and takes little more than half of
+ * the time.
  *
- * It adds no decision of its own. A packet that it takes ends exactly as the stages would end it, to the byte
- * (tests/prog/test_fast_path.c). It leaves every other packet to the stages, unchanged and uncounted.
- * Implement a new feature in the stages; at most, add a test here that leaves its packets to them. */
+ * The fast path makes no decisions that the stages do not make. Its output is byte for byte the same as that of
+ * the stages (tests/prog/test_fast_path.c). It declines all other packets, and neither changes nor counts them;
+ * the stages then process them. Implement a new feature in the stages. If the feature affects packets of the
+ * fast path, add a condition here that declines them. */
 #pragma once
 
 #include "classify.h"
@@ -16,7 +18,7 @@
 
 #define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
 
-/* Set by tests: all packets go through the stages. */
+/* Tests set this, so that the stages process all packets. */
 const volatile bool no_fast_path;
 
 #define PLAIN_PAYLOAD (ETHERNET_SIZE + sizeof(struct iphdr) + sizeof(struct udphdr))
@@ -27,8 +29,8 @@ static __always_inline const struct udphdr *plain_udp(const struct iphdr *ip)
 	return (const void *)(ip + 1);
 }
 
-/* Returns whether the transport header is complete and the packet is as long as the header says. Same
- * conditions as in packet.h. */
+/* Returns whether the transport header is complete and the packet is as long as the header says. packet.h tests
+ * the same conditions. */
 static __always_inline bool fast_transport_fits(const struct iphdr *ip, __u32 length)
 {
 	__u32 udp_length = host16(plain_udp(ip)->len);
@@ -57,7 +59,7 @@ static __always_inline const struct iphdr *fast_parse(const struct xdp_md *ctx)
 	return ETHERNET_SIZE + length <= end - start ? ip : NULL;
 }
 
-/* Returns whether the fast path implements all that the service uses. */
+/* Returns whether the fast path supports all features that the service uses. */
 static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct iphdr *ip, const struct service *service)
 {
 	const __u8 *payload = (const void *)(plain_udp(ip) + 1);
@@ -68,7 +70,7 @@ static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct i
 		return service->affinity != AFFINITY_CALL_ID;
 	if (!service->hint_group)
 		return true;
-	/* Not a response, and no empty line before one: a Via could name a backend. */
+	/* Declines a response, also after an empty line: its Via could name a backend. */
 	return (void *)(payload + 4) <= frame_end(ctx) && payload[3] != '/' && payload[0] > ' ';
 }
 
@@ -93,7 +95,8 @@ static __always_inline __u64 fast_source(const struct iphdr *ip, const struct se
 	return hash_source_ipv4(service->hash_ipv4, &source, port, service->hash_key);
 }
 
-/* Without a Call-ID this reads the packet again: keeping it in registers would cost every packet that has one. */
+/* For a packet without a Call-ID this reads the headers again. To keep them in registers would slow down the
+ * packets with a Call-ID. */
 static __always_inline enum verdict fast_call_id(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)
 {
@@ -158,15 +161,15 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 		return false;
 	outer = frame_start(ctx) + ETHERNET_SIZE;
 	if ((void *)(outer + 2) > frame_end(ctx))
-		return false; /* for the verifier: one header was there before, so two fit now */
+		return false; /* for the verifier: the frame had one header, so there is room for two */
 	inner_read_ipv4(outer + 1, &inner);
 	outer_ipv4(outer, backend, &inner);
 	ipv4_decrement_ttl(outer + 1);
 	return fast_ethernet(ctx, backend);
 }
 
-/* Returns whether the frame is addressed to this machine. The entry of the backend is in the cache and
- * contains the address of the interface that probably received the frame. */
+/* Returns whether the frame is addressed to this machine. First compares the address in the backend's entry:
+ * the entry is already in the CPU cache, and its interface is usually the one that received the frame. */
 static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backend *backend)
 {
 	const struct ethhdr *eth = frame_start(ctx);
@@ -190,8 +193,9 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	return ip->ttl > 1 && is_ipv4_tunnel(backend) && fast_tunnel(ctx, backend);
 }
 
-/* What is known until the end. It shares the stack with the flow of the stages. Because global functions receive a
- * pointer into it, the compiler keeps it there and needs no further stack to spill registers. */
+/* The values that are needed until the end. This struct uses the same part of the stack as the struct flow of
+ * the stages. Global functions receive a pointer to it, so the compiler keeps it in memory and needs no
+ * additional stack to spill registers. */
 struct fast {
 	struct sip_key key;
 	__u32 backend; /* id */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The end of every packet: updates all counters and returns the XDP action. */
+/* The last stage: updates all counters and returns the XDP action. */
 #pragma once
 
 #include "flow.h"
 #include "maps.h"
 
-/* `forwarded` is what forward() has chosen: XDP_TX or XDP_REDIRECT. */
+/* `forwarded` is the action that forward() has chosen: XDP_TX or XDP_REDIRECT. */
 static __always_inline int finish_action(enum verdict_action action, int forwarded)
 {
 	switch (action) {
@@ -23,7 +23,7 @@ static __always_inline int finish_action(enum verdict_action action, int forward
 	return XDP_PASS;
 }
 
-/* What XDP returns for a verdict. */
+/* Returns the XDP action for a verdict. */
 static __always_inline int finish_verdict(enum verdict verdict, int forwarded)
 {
 #define VERDICT_CASE(name, action, normal, text)                                                                       \
@@ -38,7 +38,7 @@ static __always_inline int finish_verdict(enum verdict verdict, int forwarded)
 #undef VERDICT_CASE
 }
 
-/* Returns the counter of a backend for a message that `message` counts for its service. */
+/* Converts the message counter of a service to the matching counter of a backend. */
 static __always_inline enum backend_counter finish_backend_counter(enum service_counter message)
 {
 	if (message == SERVICE_COUNTER_not_sip)
@@ -87,7 +87,7 @@ static __always_inline void finish_count_verdict(__u32 verdict)
 {
 	__u64 *counters = bpf_map_lookup_elem(&verdicts, &(__u32){0});
 
-	/* Compares and uses one register: otherwise the verifier does not know that both values are the same. */
+	/* The comparison and the index must use the same register; otherwise the verifier cannot relate them. */
 	asm volatile("" : "+r"(verdict));
 	if (counters && verdict < VERDICT_COUNT)
 		counters[verdict]++;

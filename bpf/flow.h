@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the stages of the pipeline (balancer.bpf.c) know about the current packet. A stage reads the results of
- * earlier stages and adds its own.
+/* The results of the stages (balancer.bpf.c) for the current packet. A stage reads the results of earlier
+ * stages and adds its own.
  *
- * The record is on the stack of the program. A per-CPU map would cost as much, and is not safe everywhere:
- * before Linux 6.11 a packet can interrupt a test run on the same CPU, and with PREEMPT_RT it can interrupt
- * any run. */
+ * struct flow is on the stack of the program. A per-CPU map would not be faster, and is not always safe: before
+ * Linux 6.11, a received packet can interrupt a test run (BPF_PROG_TEST_RUN) on the same CPU. With PREEMPT_RT,
+ * a packet can interrupt any run of the program. */
 #pragma once
 
 #include "frame.h"
@@ -23,21 +23,21 @@ struct flow {
 
 	/* classify: settings of the service */
 	__u16 service;     /* id */
-	__u16 call_id_end; /* key: offset behind the value of the Call-ID; 0: unknown */
+	__u16 call_id_end; /* key: offset of the end of the Call-ID value; 0: unknown */
 	__u64 hash_key[2];
 	__u16 pool;
 	__u16 hint_group;
 	__u8 affinity;
 	__u8 flags;           /* enum service_flags */
 	__u8 has_service : 1; /* `service` is valid: the packet is for a service or a port range */
-	__u8 has_owner : 1;   /* `backend` is valid and the key does not matter: a fragment, or a port of one backend */
+	__u8 has_owner : 1;   /* `backend` is valid, no key needed: a fragment, or a port of one backend */
 	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 
 	/* key, owner */
 	__u64 hash;
 	__u32 backend; /* id; 0: none */
 
-	/* send: the XDP action of a packet that leaves; XDP_PASS: it does not leave */
+	/* send: XDP_TX or XDP_REDIRECT for a packet that is sent; XDP_PASS: none is sent */
 	__u8 action;
 
 	/* every stage */

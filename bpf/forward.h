@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Sends a packet to a backend: rewrites the Ethernet header (direct server return), or adds an outer IP header
- * (RFC 2003, RFC 2473). */
+/* Sends a packet to a backend. For direct server return, it rewrites the Ethernet header. For IP-in-IP, it also
+ * adds an outer IP header (RFC 2003, RFC 2473). */
 #pragma once
 
 #include "checksum.h"
@@ -10,8 +10,8 @@
 
 #define OUTER_TTL 64
 
-/* Set for every inner packet: a backend that decapsulates in XDP cannot use fragments of an outer packet, and
- * a router that must not fragment reports the size that fits (RFC 2003 section 5.1). */
+/* The Don't Fragment bit is set in every outer header. A backend that decapsulates in XDP cannot reassemble
+ * fragments. With this bit, a router reports the size that fits instead (RFC 2003 section 5.1). */
 #define OUTER_DONT_FRAGMENT 0x4000
 
 /* The checksum covers TTL and protocol as one word, of which only the TTL changes. */
@@ -31,7 +31,7 @@ struct inner {
 	bool ipv6;
 };
 
-/* Writes whole words and sums them on the way, so that the checksum does not read them back. */
+/* Writes whole words and adds each one to the checksum, so that the checksum code need not read them again. */
 static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
 {
 	__u8 protocol = inner->ipv6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
@@ -116,7 +116,7 @@ static __always_inline __u32 outer_size(const struct backend *backend)
 	return is_ipv4_tunnel(backend) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
-/* Encapsulation counts as forwarding and takes one hop (RFC 2003 section 3.1). */
+/* Encapsulation is a forwarding step, so it decrements the TTL by 1 (RFC 2003 section 3.1). */
 static __always_inline int inner_take_hop(struct xdp_md *ctx, void *ip, bool ipv6)
 {
 	if (ipv6) {
@@ -166,16 +166,16 @@ static __always_inline struct ethernet_header forward_ethernet(
 	return link;
 }
 
-/* Returns whether the packet consists of several TCP segments. In generic mode the program sees segments that
- * the receiving interface has merged (GRO), or that a sender on the same machine has not yet split (TSO), as
- * one packet longer than any frame. */
+/* Returns whether the packet consists of several TCP segments. In generic mode, several segments can arrive as
+ * one packet longer than any frame. Either the receiving interface has merged them (GRO), or a sender on the
+ * same machine has not split them yet (TSO). */
 static __always_inline bool forward_is_merged(struct xdp_md *ctx, const struct packet *p, const struct inner *inner)
 {
 	return p->protocol == IPPROTO_TCP && p->kind == PACKET_WHOLE && inner->length > parse_local_mtu(ctx);
 }
 
-/* Rewrites the packet for the backend. VERDICT_CONTINUE: done, flow->action says how it leaves, and the
- * verdict of the earlier stages stands. Any other verdict: the packet is unchanged. */
+/* Rewrites the packet for the backend. VERDICT_CONTINUE: success. flow->action is the XDP action, and the
+ * verdict of the earlier stages remains. Any other verdict: the packet is unchanged. */
 static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flow, const struct backend *backend)
 {
 	const struct packet *p = &flow->packet;

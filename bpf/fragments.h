@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Fragments: a later fragment goes to the backend of the first one of its datagram. Owns the maps `fragments`,
- * which stores that backend, and `held_fragments`: the daemon holds a later fragment that overtakes its first
- * one until the program announces the first one. */
+/* Fragments: a later fragment goes to the same backend as the first fragment of its datagram. Owns the maps
+ * `fragments`, which stores that backend, and `held_fragments`. If a later fragment arrives before the first
+ * one, the daemon holds it until the program announces the first one. */
 #pragma once
 
 #include "flow.h"
@@ -26,8 +26,8 @@ static __always_inline __u64 *fragment_held_since(const struct fragment_key *key
 	return bpf_map_lookup_elem(&held_fragments, &index);
 }
 
-/* Tells the daemon that a first fragment has arrived, if the daemon may hold later ones. A held fragment that
- * misses this (the ring buffer is full, two CPUs race) continues when its time ends. */
+/* Tells the daemon that a first fragment has arrived, if the daemon may hold later ones. This message can be
+ * lost (full ring buffer, race between CPUs). Then the daemon releases the held fragment after a timeout. */
 static __always_inline void fragment_announce(const struct fragment_key *key, __u64 now)
 {
 	__u64 *held_fragments = fragment_held_since(key);
@@ -55,8 +55,9 @@ static __always_inline void fragment_record(const struct packet *p, __u32 servic
 	fragment_announce(&key, fragment.seen);
 }
 
-/* Marks a part of the datagram as forwarded, offsets in units of 8 bytes. Returns whether all of it is. If
- * CPUs race here, an update may be lost, but every stored value is true. */
+/* Marks a part of the datagram as forwarded; offsets are in units of 8 bytes. Returns whether the whole
+ * datagram has been forwarded. If two CPUs race, one update may be lost, but no part is marked that was not
+ * forwarded. */
 static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from, __u32 to, bool more)
 {
 	__u32 out_of_order = fragment->out_of_order, part_from = out_of_order >> 16, part_to = out_of_order & 0xffff;
@@ -74,9 +75,9 @@ static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from
 	return fragment->length && fragment->contiguous >= fragment->length;
 }
 
-/* Called when a fragment has been forwarded. Removes the entry when the whole datagram has been: the next
- * datagram may have the same identification. An entry with more than one gap is not tracked completely; it
- * expires. */
+/* Called when a fragment has been forwarded. Removes the entry when the whole datagram has been forwarded,
+ * because the next datagram may have the same identification. An entry has room for one gap only. If a datagram
+ * has more gaps, its entry expires instead. */
 static __always_inline void fragment_forwarded(const struct packet *p)
 {
 	struct fragment_key key = fragment_key(p);
@@ -87,7 +88,7 @@ static __always_inline void fragment_forwarded(const struct packet *p)
 		bpf_map_delete_elem(&fragments, &key);
 }
 
-/* A function of its own, because the calling stage has little stack left. */
+/* This is a separate function because the calling stage has little stack left. */
 __noinline int fragment_record_owner(const struct flow *flow)
 {
 	if (flow)
@@ -106,8 +107,8 @@ static __always_inline struct fragment *fragment_find(const struct fragment_key 
 }
 
 /* Gives a later fragment to the daemon, which sends it through the program again when the first one has
- * arrived. The mark is set before the record is written: if a first fragment does not see the mark, its entry
- * is in the map when the daemon reads the record. */
+ * arrived. The mark in held_fragments is set before the record is written. So either the first fragment sees
+ * the mark, or the daemon finds the entry of the first fragment when it reads the record. */
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
 	__u64 *held_fragments = fragment_held_since(key);
@@ -124,7 +125,7 @@ static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const stru
 	return VERDICT_held_fragment;
 }
 
-/* The later fragment goes to the owner of the first one. */
+/* Selects the backend of the first fragment for a later one. */
 static __always_inline int fragment_follow(const struct fragment *fragment, struct flow *flow)
 {
 	flow->verdict = VERDICT_fragment;
@@ -152,9 +153,9 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 	return fragment_follow(fragment, flow);
 }
 
-/* If the daemon fragments an oversize datagram, its first fragment goes to the backend chosen for the
- * datagram, because that fragment may end before the Call-ID. The mark is used once: the next datagram may
- * have the same identification. */
+/* If the daemon has fragmented an oversize datagram, its first fragment goes to the backend chosen for the
+ * datagram, because that fragment may end before the Call-ID. split_by_daemon is cleared after its first use,
+ * because the next datagram may have the same identification. */
 static __always_inline bool fragment_is_first_of_split(struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);

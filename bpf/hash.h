@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The hash that turns a key (a Call-ID or a source) into 64 bits, of which the low bits select the slot.
- * Builds in the kernel and on the host: `sipxdp-ctl lookup` must give the same result as the packet path.
+/* The 64-bit hash of a key (a Call-ID or a source). Its low bits select the slot. The code compiles for the
+ * kernel and for user space, so that `sipxdp-ctl lookup` gives the same result as the packet path.
  *
- * The hash is keyed, so that without `hash_key:` nobody can construct Call-IDs that share a slot. It is not a
- * cryptographic MAC and need not be: to overload one backend, an attacker can just repeat one Call-ID. */
+ * The hash is keyed: an attacker who does not know `hash_key:` cannot construct Call-IDs that share a slot. A
+ * cryptographic MAC would not add protection: to overload one backend, an attacker can simply repeat one
+ * Call-ID. */
 #pragma once
 
 #include "abi.h"
@@ -17,9 +18,8 @@ static __always_inline struct hash hash_start(const __u64 key[2])
 	return (struct hash){.state = key[0]};
 }
 
-/* Multiplies the halves of the keyed word with each other: the spread of a difference between two inputs then
- * depends on the key. With multiplication by a constant, some differences in the high bits would cancel under
- * every key. */
+/* Multiplies the two halves of the keyed word. The effect of a difference between two inputs then depends on
+ * the key. If the multiplier were a constant, some differences in the high bits would cancel with every key. */
 static __always_inline void hash_word(struct hash *hash, __u64 word)
 {
 	__u64 x = hash->state ^ word;
@@ -74,7 +74,7 @@ static __always_inline __u64 hash_source_ipv4(
 	return hash_finish(hash, key);
 }
 
-/* The hash of one connection, from both of its ends. */
+/* The hash of a connection: of the addresses and ports of both ends. */
 static __always_inline __u64 hash_connection(const struct address *source, const struct address *destination,
 	__be16 source_port, __be16 destination_port, const __u64 key[2])
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Backends that a message names: a response by its topmost Via, a request by its topmost Route or,
- * without one, by its Request-URI. So a call that a backend has started stays with this backend,
- * whatever its Call-ID. */
+/* Hints: finds the backend whose address or host name is in a SIP message. In a response it is in the topmost
+ * Via. In a request it is in the topmost Route or, if there is no Route, in the Request-URI. Therefore a call
+ * that a backend has started stays at this backend, regardless of its Call-ID. */
 #pragma once
 
 #include "flow.h"
 #include "maps.h"
 #include "text.h"
 
-/* Can this message name a backend? Most packets are requests, and few services read hints in requests. */
+/* Returns whether this message may contain a hint. This saves time: most packets are requests, and few services
+ * read hints in requests. */
 static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const struct flow *flow)
 {
 	const struct packet *p = &flow->packet;
@@ -22,11 +23,11 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
 }
 
-/* Where a message names a host. */
+/* The place of a host in a message. */
 enum hint_place {
 	HINT_NONE,
 	HINT_ROUTE, /* a further host may follow */
-	HINT_LAST,  /* a Via, or the Request-URI: no other host follows */
+	HINT_LAST,  /* a Via or the Request-URI; no other host follows */
 };
 
 /* Finds the host in the topmost Via. */
@@ -38,9 +39,9 @@ static __always_inline enum hint_place hint_in_via(
 	return text_via_host(ctx, flow, lines->colon[SIP_VIA], at) == SIP_FOUND ? HINT_LAST : HINT_NONE;
 }
 
-/* Finds the host of a request: that of the next Route, else of the Request-URI. A first fragment that
- * ends before a Route counts as a request without one. A request whose Route the budget does not
- * reach names no host. */
+/* Finds the host in the next Route of a request or, if there is none, in the Request-URI. A first fragment that
+ * ends before a Route counts as a request without a Route. If the budget ends before the Route, the request has
+ * no hint. */
 static __always_inline enum hint_place hint_in_route(
 	struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 uri, __u32 *at)
 {
@@ -56,8 +57,8 @@ static __always_inline enum hint_place hint_in_route(
 	return text_uri_host(ctx, flow, uri, at) == SIP_FOUND ? place : HINT_NONE;
 }
 
-/* Finds the first host that may name a backend: enum hint_place; *at becomes its offset. A request that
- * an ICMP error quotes comes from a backend: its Via counts. */
+/* Finds the first host that may be a hint. Returns its enum hint_place; *at becomes its offset. A request that
+ * an ICMP error quotes was sent by a backend, so its Via is used. */
 __noinline int hint_find(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 *at)
 {
 	__u32 line = 0, uri = 0;
@@ -76,8 +77,8 @@ __noinline int hint_find(struct xdp_md *ctx, struct flow *flow, struct sip_lines
 	return hint_in_route(ctx, flow, lines, uri, at);
 }
 
-/* Returns the living backend that has this name; 0: there is none. A host without a port means port
- * 5060 (RFC 3261 section 19.1.2); Kamailio omits that port even where its configuration has it. */
+/* Returns the id of the backend with this host and port; 0: none, or the backend is down. The default port is
+ * 5060 (RFC 3261 section 19.1.2); Kamailio omits that port even if its configuration contains it. */
 static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 group)
 {
 	struct hint_key key = {.host = host->hash, .group = group, .port = host->port ? host->port : net16(5060)};
@@ -90,7 +91,7 @@ static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 gro
 	return id && backend_is_alive(*id) ? *id : 0;
 }
 
-/* Finds the host behind a Route whose host is at *at: that of the next Route, else of the Request-URI. */
+/* Finds the next host after the Route at *at: in the next Route or, if there is none, in the Request-URI. */
 __noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 *at)
 {
 	__u32 line = 0, uri = 0, next;
@@ -112,8 +113,8 @@ __noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_
 
 #define HINT_VIP 0xffffffff
 
-/* Returns the backend that the host at `at` names; 0: it names none, or a dead one. HINT_VIP: it is the
- * packet's own destination. A client that has the VIP as its outbound proxy writes such a Route. */
+/* Returns the id of the backend with the host at `at`; 0: none, or the backend is down. HINT_VIP: the host is
+ * the destination of the packet. A client that uses the VIP as its outbound proxy sends such a Route. */
 __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 {
 	struct sip_host host = {};
@@ -137,8 +138,8 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 
 #define HINT_ROUTES 2 /* Routes to the VIP that are skipped */
 
-/* Returns the backend that the message names; 0: it names none, or a dead one. A Route to the VIP itself
- * is skipped: the host behind it counts. */
+/* Returns the id of the backend that the message contains as a hint; 0: none, or the backend is down. A Route
+ * to the VIP is skipped, and the next host is used. */
 static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	__u32 at = 0, backend;

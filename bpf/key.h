@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage after classify: hashes the key of the packet, which the affinity of the service selects
- * (docs/design/packet-path.md). */
+/* The third stage: finds the affinity key of the packet and hashes it. The service configures which key: the
+ * Call-ID, the source or a user (docs/design/packet-path.md). */
 #pragma once
 
 #include "flow.h"
 #include "text.h"
 
-/* Uses source address and port as the key, for packets without a better one. */
+/* Uses source address and port as the key, for packets that lack the configured key. */
 static __always_inline enum verdict key_flow(struct flow *flow, enum verdict verdict)
 {
 	flow->hash = hash_source(&flow->packet.source, flow->packet.source_port, flow->hash_key);
 	return verdict;
 }
 
-/* Returns the verdict for a result of the search for the Call-ID. Calculated: with branches the verifier
- * would check the rest of the program once for each result. */
+/* Returns the verdict for a result of the search for the Call-ID. It is calculated without branches: after a
+ * branch, the verifier would check the rest of the program once for each result. */
 static __always_inline enum verdict key_call_id_verdict(enum sip_result result)
 {
 	_Static_assert(VERDICT_no_call_id - VERDICT_call_id == SIP_NOT_THERE && SIP_FOUND == 0, "order of verdicts");
@@ -36,7 +36,7 @@ static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow 
 	return VERDICT_call_id;
 }
 
-/* Finds the URI whose user is the key. */
+/* Finds the URI whose user part is the key. */
 static __always_inline int key_user_uri(struct xdp_md *ctx, struct flow *flow, __u32 *uri)
 {
 	__u32 header = flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, line = 0;
@@ -54,7 +54,7 @@ static __always_inline int key_user_uri(struct xdp_md *ctx, struct flow *flow, _
 	return text_uri(ctx, flow, header == SIP_FROM ? lines.colon[SIP_FROM] : lines.colon[SIP_TO], uri);
 }
 
-/* A separate function, because the other chains of calls that start at key() need the stack. */
+/* This is a separate function so that its stack is not in use during the other calls in key(). */
 __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 {
 	struct sip_user user = {};
@@ -66,7 +66,7 @@ __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 	user.hash_key[0] = flow->hash_key[0];
 	user.hash_key[1] = flow->hash_key[1];
 	reserve = flow->budget / 2;
-	flow->budget -= reserve; /* the other half is for hint and migration */
+	flow->budget -= reserve; /* keeps half of it for hint and migration */
 	result = key_user_uri(ctx, flow, &uri);
 	if (result == SIP_FOUND)
 		result = text_user(ctx, flow, uri, &user);
@@ -92,7 +92,7 @@ static __always_inline enum verdict key_of(struct xdp_md *ctx, struct flow *flow
 	return key_user(ctx, flow);
 }
 
-/* The verdict shows which key it is. */
+/* The verdict records which key was used. */
 __noinline int key(struct xdp_md *ctx, struct flow *flow)
 {
 	enum verdict verdict;

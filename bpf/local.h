@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage for packets that are for no service: echo requests to a VIP, and replies to health probes. */
+/* Handles packets that do not belong to a service: echo requests to a VIP, and replies to health probes. */
 #pragma once
 
 #include "ping.h"

@@ -6,7 +6,7 @@
 #include "frame.h"
 #include "abi.h"
 
-/* Slots per table - 1. The loader writes it before it loads the program. */
+/* The number of slots per table, minus 1. The loader sets it before it loads the program. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
 /* The destination MAC addresses that belong to this machine. */
@@ -24,8 +24,8 @@ struct {
 	__type(value, struct interface_mac);
 } interface_macs SEC(".maps");
 
-/* (VIP, port, protocol) -> service. This map, vips, hints and port_ranges hold twice the allowed number of
- * entries, because the daemon adds new entries before it removes old ones. */
+/* (VIP, port, protocol) -> service. This map, vips, hints and port_ranges have room for twice the allowed
+ * number of entries, because the daemon adds new entries before it removes old ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * DEFAULT_SERVICES);
@@ -47,7 +47,7 @@ struct {
 	__type(value, struct vip);
 } vips SEC(".maps");
 
-/* The table that each pool uses, of its two. */
+/* Pool id -> which of its two tables the pool uses. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_POOLS);
@@ -55,8 +55,8 @@ struct {
 	__type(value, struct pool);
 } pools SEC(".maps");
 
-/* Slot -> backend id. A table is one packed element: one map element for each slot would take four times the
- * memory, and memory access decides the speed. */
+/* Slot -> backend id. Each table is one map element. One map element for each slot would take four times the
+ * memory, and the program would be slower because of cache misses. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * DEFAULT_POOLS);
@@ -87,7 +87,7 @@ struct {
 	__type(value, struct transaction);
 } transactions SEC(".maps");
 
-/* Host and port in SIP -> backend id. */
+/* Host and port in a SIP message -> backend id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * HINTS);
@@ -105,7 +105,7 @@ struct {
 	__type(value, struct port_range);
 } port_ranges SEC(".maps");
 
-/* Backend id -> how to reach it. */
+/* Backend id -> its address, interface and next hop. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_BACKENDS);
@@ -129,7 +129,7 @@ struct {
 	__type(value, __u64);
 } held_fragments SEC(".maps");
 
-/* Packets for the daemon, and its read positions. */
+/* Packets for the daemon, and the read positions of the daemon. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, PUNT_FRAGMENTS_BYTES);
@@ -168,7 +168,7 @@ struct {
 	__type(value, struct verdict_counters);
 } verdicts SEC(".maps");
 
-/* The packets and SIP messages received for each service, whatever their verdict. */
+/* The packets and SIP messages received for each service, regardless of the verdict. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DEFAULT_SERVICES);
@@ -184,7 +184,7 @@ struct {
 	__type(value, struct backend_traffic);
 } backend_traffic SEC(".maps");
 
-/* The remaining maps are for people and for user space. The program does not read them. */
+/* Only user space reads the remaining maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, DEFAULT_SERVICES);
@@ -229,7 +229,7 @@ static __always_inline bool backend_is_alive(__u32 id)
 	return backend && backend->alive;
 }
 
-/* The entry of a backend; NULL if it is unreachable or the id is free. Id 0 is always free. */
+/* Returns the entry of a backend; NULL if the backend is unreachable or the id is free. Id 0 is always free. */
 static __always_inline const struct backend *backend_reachable(__u32 id)
 {
 	const struct backend *backend = bpf_map_lookup_elem(&backends, &id);

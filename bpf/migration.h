@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Migration: selects the backend of a packet whose slot changes its owner, so that the calls in the slot stay
- * where they are (docs/design/migration.md). The map `tracked_calls` is the only state about calls, and only
- * migrating slots use it. */
+/* Migration: selects the backend of a packet while its slot changes from one owner to another. Existing calls
+ * in the slot stay at their backends (docs/design/migration.md). The map `tracked_calls` is the only per-call
+ * state, and the program uses it only for migrating slots. */
 #pragma once
 
 #include "track.h"
 
-/* Longest pause within a transaction: retransmissions are 4 s apart (T2 of RFC 3261 section 17.1.2.1), and one
- * may be lost. */
+/* Longest pause within a transaction: retransmissions are up to 4 s apart (T2 of RFC 3261 section 17.1.2.1),
+ * and one of them may be lost. */
 #define MIGRATION_IDLE_SECONDS 8
 
-/* What the maps contain about a call. */
+/* The state of a call in the maps. */
 enum migration_state {
 	MIGRATION_UNKNOWN,      /* no entry */
 	MIGRATION_BACKEND_DEAD, /* the backend of the call is dead */
@@ -19,7 +19,8 @@ enum migration_state {
 	MIGRATION_TRANSACTION, /* a transaction */
 };
 
-/* Where a call is. `backend` is alive; 0: unknown, or the backend of the call is dead. */
+/* The result of the look-up of a call. `backend` is always alive; 0: the call is unknown, or its backend is
+ * dead. */
 struct call_location {
 	__u32 backend;
 	__u32 seen;
@@ -45,9 +46,9 @@ static __always_inline struct call_location migration_locate(const struct tracke
 	return (struct call_location){.state = MIGRATION_BACKEND_DEAD};
 }
 
-/* Returns whether an initial packet may choose a new backend, because nothing that used its key is live: a
- * repeated REGISTER, a keepalive or a reused port must not stay with a draining backend. A key that many calls
- * share (a user, an address) keeps its backend. */
+/* Returns whether an initial packet may go to a new backend, because no call or recent transaction has its key.
+ * Otherwise a repeated REGISTER, a keepalive or a reused port would stay at a draining backend. A key that many
+ * calls share (a user, an address) keeps its backend. */
 static __always_inline bool migration_may_start_anew(const struct flow *flow, const struct call_location *place)
 {
 	bool key_is_one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
@@ -56,9 +57,9 @@ static __always_inline bool migration_may_start_anew(const struct flow *flow, co
 	       track_seconds() - place->seen >= MIGRATION_IDLE_SECONDS;
 }
 
-/* Selects the backend of a packet in a migrating slot: flow->backend is the owner by the table, `previous` the
- * previous owner. A call whose backend is dead goes to the owner, where it can stay, and not to the previous
- * owner, which may be draining. */
+/* Selects the backend of a packet in a migrating slot: flow->backend is the owner in the table, `previous` is
+ * the previous owner. A call whose backend is dead goes to the owner, because the previous owner may be
+ * draining. */
 static __always_inline __u32 migration_choose(
 	const struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
@@ -80,9 +81,9 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 	return previous ? previous[flow->hash & slot_mask] : 0;
 }
 
-/* Selects the backend of a packet in a pool with migrating slots, and tracks its call. If a hint names a
- * backend (`hinted`), that backend receives the packet; the call is tracked nevertheless, so that its end is
- * seen by whichever backend it arrives. */
+/* Selects the backend of a packet in a pool with migrating slots, and tracks its call. If a hint has selected a
+ * backend (`hinted`), that backend receives the packet. The program still tracks the call, so that it detects
+ * the end of the call. */
 __noinline __u32 migration_owner(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 previous, __u32 hinted)
 {

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A packet that does not fit the route to its backend: the daemon fragments it or tells its sender (RFC 1191,
- * RFC 8201). */
+/* Oversize packets: a packet is longer than the MTU towards its backend. The daemon fragments the packet or
+ * sends an ICMP error to its sender (RFC 1191, RFC 8201). */
 #pragma once
 
 #include "forward.h"
 #include "fragments.h"
 #include "punt.h"
 
-/* Fragmentation needs the complete packet; an answer to its sender needs only its start. */
+/* To fragment a packet, the daemon needs all of it. For an ICMP error it needs only the start. */
 static __always_inline bool oversize_fits_ring(const struct punt *punt, const struct inner *inner)
 {
 	return inner->dont_fragment || punt->length <= PUNT_FRAME_SIZE;
 }
 
-/* Gives the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not
- * possible: the ring buffer is full or nothing reads it; a jumbo frame must be fragmented; or the packet is an
- * ICMP error, which must not be answered, and whose fragments could not be steered. */
+/* Gives the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not possible:
+ * the ring buffer is full, no daemon reads it, or a jumbo frame would have to be fragmented. The same applies
+ * to an ICMP error: it must not be answered with an ICMP error, and its fragments could not be steered. */
 __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 {
 	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;
@@ -34,7 +34,7 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 		return VERDICT_too_big;
 	}
 	punt->key = fragment_key(&flow->packet);
-	/* Its fragments go to the same backend: the first one alone may not contain the key. */
+	/* Stores the backend for all fragments, because the first fragment may not contain the key. */
 	punt->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
 		.backend = flow->backend,
 		.split_by_daemon = flow->packet.kind != PACKET_LATER_FRAGMENT,

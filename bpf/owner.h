@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage that chooses the backend of a packet. The first of these that applies decides:
+/* The fourth stage: chooses the backend of a packet. It uses the first of these rules that applies:
  *
  *   the address   a fragment whose first one is known, a backend's own port (classify)
  *   a hint        the message names a living backend (hint.h)
@@ -24,7 +24,7 @@ static __always_inline __u32 owner_by_table(const struct flow *flow, const struc
 	return slots ? slots[flow->hash & slot_mask] : 0;
 }
 
-/* Corrects flow->backend, the result of a hint or of the table, in a pool in which slots are migrating. */
+/* If slots of the pool are migrating, replaces flow->backend where the migration requires a different backend. */
 __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
 {
 	struct track_message message;
@@ -40,7 +40,7 @@ __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip
 	return 0;
 }
 
-/* Returns the verdict on a packet that has used up its budget. A different anomaly stays visible. */
+/* Returns the verdict for a packet that has used up its budget. A verdict for a different anomaly is kept. */
 static __always_inline enum verdict owner_without_budget(enum verdict verdict)
 {
 	if (verdict == VERDICT_call_id || verdict == VERDICT_user || verdict == VERDICT_source ||
@@ -68,7 +68,7 @@ static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, st
 
 __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 {
-	struct sip_lines lines = {}; /* one pass over the headers, for hint, migration and counters */
+	struct sip_lines lines = {}; /* hint, migration and counters share one pass over the headers */
 
 	if (!flow)
 		return NEXT_FINISH;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Reads the headers of a frame into a struct packet: Ethernet, VLAN tags, IPv4 or IPv6, then UDP, TCP or the
  * packet that an ICMP error quotes. A struct packet holds offsets instead of pointers, so that it stays valid
- * when the start of the frame moves. This file compiles for the kernel and for user space. It makes no
+ * when the start of the frame moves. The code compiles for the kernel and for user space. It makes no
  * forwarding decisions. */
 #pragma once
 
@@ -20,10 +20,10 @@ enum packet_kind {
 	PACKET_WHOLE,          /* a complete packet, with ports */
 	PACKET_FIRST_FRAGMENT, /* the first of several fragments, with ports if the protocol has ports */
 	PACKET_LATER_FRAGMENT, /* any other fragment, without ports */
-	PACKET_ICMP,           /* ICMP, before packet_parse_icmp() sets one of the kinds below */
+	PACKET_ICMP,           /* any ICMP; packet_parse_icmp() then sets one of the kinds below */
 	PACKET_ICMP_ERROR,     /* an ICMP error: addresses, ports and payload of the quoted packet, with source and
 				  destination exchanged */
-	PACKET_ECHO_REQUEST,   /* packets of this kind and of all kinds below never belong to a service */
+	PACKET_ECHO_REQUEST,   /* this kind and all kinds below never belong to a service */
 	PACKET_NEIGHBOUR,      /* IPv6 neighbour discovery, which the kernel handles */
 	PACKET_OTHER,          /* any other protocol */
 };
@@ -60,19 +60,19 @@ struct cursor {
 
 #define CURSOR_MASK 0x7fff
 
-/* The longest headers: an IPv6 packet with the maximum number of extension headers, which quotes a second
- * packet of this kind. */
+/* The maximum length of all headers: an IPv6 packet with the maximum number of extension headers that quotes a
+ * second such packet. */
 _Static_assert(ETHERNET_SIZE + 4 * PACKET_VLANS + 2 * (40 + 8 + PACKET_IPV6_EXTENSIONS * 256 * 8) <= CURSOR_MASK,
 	"CURSOR_MASK changes no offset");
 
-/* Does not change the offset, but makes the verifier forget its value and know only its bounds. Otherwise the
- * verifier checks all following code once for each path to this point. */
+/* Does not change the offset. The verifier afterwards knows only its bounds, not its value. Otherwise the
+ * verifier would check all following code once for each path to this point. */
 static inline void cursor_forget(struct cursor *c)
 {
 	c->at = (c->at + c->zero) & CURSOR_MASK;
 }
 
-/* The next `size` bytes, or NULL if they are not in the frame. */
+/* Returns the next `size` bytes; NULL: the frame ends before. */
 #define cursor_peek(cursor, size)                                                                                      \
 	((cursor)->data + (cursor)->at + (size) > (cursor)->data_end ? NULL : (cursor)->data + (cursor)->at)
 
@@ -215,7 +215,8 @@ static __always_inline int packet_parse_ipv6(struct cursor *c, struct packet *p,
 		return -1;
 	__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
 	__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
-	/* No IPv6 packet on the wire may have such an address: this program would treat the packet as IPv4. */
+	/* Rejects IPv4-mapped addresses, which are invalid on the wire: this program would treat the packet as
+	 * IPv4. */
 	if (address_is_mapped_ipv4(&p->source) || address_is_mapped_ipv4(&p->destination))
 		return -1;
 	if (packet_set_end(c, p, c->at + sizeof(*ip) + host16(ip->payload_len), quoted))
@@ -293,8 +294,8 @@ static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct pac
 	return error ? VERDICT_malformed : VERDICT_CONTINUE;
 }
 
-/* Destination unreachable, time exceeded, parameter problem and packet too big: RFC 792, RFC 4443. The kernel
- * handles redirects. */
+/* Destination unreachable, time exceeded, parameter problem and packet too big: RFC 792, RFC 4443. Redirects
+ * are not included: the kernel handles them. */
 static inline bool is_icmp_error(__u8 type, bool ipv6)
 {
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracks calls during a migration: which backend has a call, and whether the call is live (call.h). Owns the
+/* Tracks calls during a migration: the backend of each call, and whether the call is live (call.h). Owns the
  * maps `tracked_calls` and `transactions`. migration.h decides how a tracked call affects steering. */
 #pragma once
 
@@ -117,7 +117,7 @@ static __always_inline void track_read_segment(
 	message->live = !tcp->syn && !message->ended;
 }
 
-/* Reads a packet. A packet quoted by an ICMP error gives no information: its sender is a backend. */
+/* Reads a packet. A packet that an ICMP error quotes is not used: a backend has sent it. */
 __noinline int track_read(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, struct track_message *message)
 {
 	if (!flow || !lines || !message)
@@ -146,8 +146,8 @@ static __always_inline struct tracked_key track_key(const struct flow *flow)
 	return key;
 }
 
-/* Updates a tracked call in place. This does not write its backend: the LRU map may meanwhile give the element
- * to a different key, whose calls must not be misrouted. */
+/* Updates a tracked call in place, except its backend. The LRU map may meanwhile reuse the element for a
+ * different key, and the calls of that key must not be misrouted. */
 static __always_inline void track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
 {
 	tracked->seen = track_seconds();
@@ -165,7 +165,7 @@ static __always_inline void track_update(struct tracked_call *tracked, const str
 		tracked->ended = tracked->seen;
 }
 
-/* Stores the start of the Call-ID, or the source of a connection, so that people recognise the call. */
+/* Stores the start of the Call-ID, or the source of a connection, for display. */
 static __always_inline void track_name(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, struct tracked_call *tracked)
 {
@@ -182,8 +182,9 @@ static __always_inline void track_name(
 		tracked->call_id[0] = 0;
 }
 
-/* Stores a new call, or a transaction if the packet starts nothing that lasts. An existing entry names a dead
- * backend: the call continues at a different backend, and stays there when the dead one recovers. */
+/* Stores a new call, or a transaction if the packet does not start a call. If an entry exists, its backend is
+ * dead and the entry is replaced. The call continues at a different backend and stays there when the dead one
+ * recovers. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
 {

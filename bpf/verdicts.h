@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Every verdict: the name of its counter, what happens to the packet, whether a count above
- * zero is normal, and one line for people. A packet ends in exactly one verdict. */
+/* Every verdict: the name of its counter, the action on the packet, whether a count above zero is normal, and a
+ * description. Each packet has exactly one final verdict. */
 #pragma once
 
-/* What happens to a packet. Where no backend can receive it, it is passed: the balancer's own
- * kernel then answers the client, which learns of the fault at once instead of waiting for a
- * timeout. Only two verdicts drop. RFC 6040 section 4.2 demands it in decap. Merged TCP segments
- * are sent again one by one, while an ICMP answer would end their connection. */
+/* The action on a packet. If no backend can receive a packet, the program passes it to the balancer's own
+ * kernel. The kernel then sends an error to the client, so that the client need not wait for a timeout. Only
+ * two verdicts drop packets. In decap, RFC 6040 section 4.2 requires the drop. Merged TCP segments are dropped
+ * because the client retransmits them one by one; an ICMP error would end the connection. */
 enum verdict_action {
 	ACTION_forwarded, /* to a backend */
 	ACTION_passed,    /* to the balancer's own kernel, unchanged */
-	ACTION_held,      /* by the daemon, which sends it through the program again or answers it */
+	ACTION_held,      /* given to the daemon, which resubmits it to the program or answers it */
 	ACTION_answered,  /* to its sender, by the program itself */
 	ACTION_dropped,
 };
