@@ -173,7 +173,7 @@ static void warn(const struct client *client, const char *warning)
 		output_warning("%s", warning);
 }
 
-/* Answers from the maps. 0; or `error`, with the client's message unchanged, if the maps cannot answer. */
+/* Answers from the maps. Returns 0. If the maps cannot answer, returns `error` and keeps the client's message. */
 static int ask_maps(struct client *client, const json_t *json, int error, struct reply *reply)
 {
 	char ignored[PROTOCOL_ERROR_SIZE], refusal[PIN_DIRECTORY_ERROR_SIZE], *line;

@@ -25,7 +25,7 @@ struct lines {
 	size_t length;
 	size_t taken;
 	size_t number; /* of the last line taken */
-	bool skipping; /* in the rest of a line that is too long */
+	bool skipping; /* the input is in the rest of a line that is too long */
 	bool ended;
 	bool faulty; /* a line was skipped, and the user has a message */
 };

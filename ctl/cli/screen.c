@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See screen.h. ncurses sends only what has changed since the last second: the line may be slow. */
+/* See screen.h. ncurses sends only the changes since the last second, because the line may be slow. */
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -57,8 +57,8 @@ static json_t *ask(struct top *top, struct client *client, enum command command)
 	return result;
 }
 
-/* Takes a sample, from the daemon or, while it does not run, from the maps. False if both are missing; the previous
- * sample then stays. */
+/* Takes a sample from the daemon or, if the daemon is not running, from the maps. False if neither is available; the
+ * previous sample then stays. */
 static bool sample(struct top *top, struct client *client)
 {
 	json_t *stats, *backends, *status;
@@ -207,7 +207,7 @@ static bool show_on_terminal(struct output *output, struct top *top, struct clie
 	const char *terminal = getenv("TERM");
 	SCREEN *screen;
 
-	setlocale(LC_CTYPE, ""); /* here the terminal's own character set matters */
+	setlocale(LC_CTYPE, ""); /* output must use the terminal's character set */
 	catch_signals();
 	screen = open_screen();
 	if (!screen) {

@@ -16,7 +16,7 @@
 #include "log.h"
 
 #define WAIT_USEC 500000
-#define SWITCH_MSEC 5000 /* the loader needs less to put filled maps in place */
+#define SWITCH_MSEC 5000 /* upper bound of the time that the loader takes to put filled maps in place */
 
 static const char *next_directory(const struct daemon *daemon, char path[PATH_MAX])
 {
@@ -24,7 +24,7 @@ static const char *next_directory(const struct daemon *daemon, char path[PATH_MA
 	return path;
 }
 
-/* On failure the daemon runs on: the balancer then passes such packets to the kernel and counts them. */
+/* The daemon continues after a failure: the balancer then passes such packets to the kernel and counts them. */
 static void open_punt_handler(struct daemon *daemon)
 {
 	int error;
@@ -88,7 +88,7 @@ static int lock_maps(struct daemon *daemon)
 struct candidate {
 	struct maps *maps;
 	struct image *running; /* the content of the maps */
-	struct image *heir;    /* the state that empty maps take over from the maps before; NULL: none */
+	struct image *heir;    /* state of the previous maps, which empty maps receive; NULL: none */
 	struct farm *farm;
 };
 
@@ -112,7 +112,7 @@ static void use_next_maps(struct daemon *daemon)
 }
 
 /* Builds the farm from the content of the maps or, if these are empty, from `previous`, the content of the
- * maps before. Without room for all backends the farm stays NULL, with a fault. */
+ * previous maps. If the maps are too small for all backends, the farm stays NULL and a fault is added. */
 static void build_farm(
 	struct candidate *candidate, struct config *config, const struct image *previous, struct faults *faults)
 {
@@ -164,7 +164,7 @@ static int load(struct daemon *daemon, struct maps *maps, struct config *config,
 	return candidate->farm ? 0 : -EINVAL;
 }
 
-/* Takes over the slot owners and the migrations of the maps before, and frees that state. */
+/* Copies the slot owners and the migrations of the previous maps, and frees that state. */
 static void inherit(struct daemon *daemon, struct candidate *candidate)
 {
 	if (candidate->heir)
@@ -187,7 +187,7 @@ static void log_new_faults(struct daemon *daemon, const struct faults *faults)
 	daemon_log_faults(daemon, faults);
 }
 
-/* Reads FILE again, which may have changed during the wait, and loads the maps for it. 0 or -errno. */
+/* Reads FILE again, because it may have changed during the wait, and loads the maps for it. 0 or -errno. */
 static int try_maps(struct daemon *daemon, struct maps *maps, const struct image *previous, struct candidate *candidate)
 {
 	struct faults faults = {0};
@@ -317,8 +317,8 @@ static bool same_sizes(const struct contract *a, const struct contract *b)
 	return !memcmp(a, b, offsetof(struct contract, filled));
 }
 
-/* Switches to other maps and takes ownership of them. Empty maps receive the content of the maps before.
- * On failure, for instance if the other maps are too small, the daemon keeps the maps before. 0 or
+/* Switches to other maps and takes ownership of them. Empty maps receive the content of the previous
+ * maps. On failure, for instance if the other maps are too small, the daemon keeps the previous maps. 0 or
  * -errno. */
 static int switch_to(struct daemon *daemon, struct maps *maps)
 {
@@ -358,7 +358,7 @@ static void check_next_maps(struct daemon *daemon)
 
 	if (open_next(daemon, &maps))
 		return;
-	/* First complete pending changes: they may start a migration. */
+	/* Complete pending changes first, because they may start a migration. */
 	if (daemon_reconcile(daemon) ||
 		(image_is_migrating(daemon->running) && !image_slots_fit(daemon->running, maps_contract(maps)))) {
 		if (daemon->delayed_maps != maps_id(maps))
@@ -381,8 +381,8 @@ static void finish_switch(struct daemon *daemon)
 	open_punt_handler(daemon);
 }
 
-/* Switches to the pinned maps: new ones after `detach` and `attach`, or the maps before, after the loader
- * has given up. */
+/* Switches to the pinned maps. After `detach` and `attach` these are new maps; after the loader has given up
+ * they are the previous maps. */
 static void switch_to_pinned(struct daemon *daemon)
 {
 	char text[MAPS_ERROR_SIZE];
@@ -412,7 +412,7 @@ static void switch_to_pinned(struct daemon *daemon)
 	}
 }
 
-/* Does the daemon use next maps that the loader has not put in place yet, but still may? */
+/* Does the daemon use next maps that the loader may still put in place? */
 static bool awaits_loader(struct daemon *daemon)
 {
 	char path[PATH_MAX];
@@ -432,7 +432,7 @@ void active_maps_update(struct daemon *daemon)
 		return;
 	pinned = maps_are_pinned(daemon->maps, daemon->pin_directory);
 	if (pinned < 0)
-		return; /* unknown for now, for instance because no descriptor is free */
+		return; /* cannot be determined now, for instance because no descriptor is free */
 	if (!pinned)
 		switch_to_pinned(daemon);
 	else if (daemon->on_next_maps)

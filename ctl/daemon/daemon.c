@@ -57,10 +57,10 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 
 /* --- from farm to maps */
 
-/* The part of a plan that is done. */
+/* The steps of a plan that were executed. */
 struct progress {
 	size_t steps;
-	int error; /* the step after these failed with it; 0: none */
+	int error; /* -errno of the next step, which failed; 0: no step failed */
 };
 
 /* Runs without the lock, because only the worker changes the data that this function reads. The maps are
@@ -98,8 +98,8 @@ static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan,
 			step->text ? step->text : "");
 }
 
-/* Must the daemon still wait for MAC addresses after its start? Until they are known the table has no owners,
- * and such maps must not be marked as filled. */
+/* Must the daemon still wait for MAC addresses after its start? Until they are known, slots have no owners, and
+ * the maps must not be marked as filled. */
 static bool awaits_neighbours(const struct daemon *daemon)
 {
 	bool pending = false;
@@ -455,7 +455,7 @@ int daemon_start(struct daemon *daemon)
 	if (!error)
 		error = listening_clock_start(daemon->event);
 	daemon->listening_since = listening_clock_now();
-	daemon->started = time(NULL); /* not earlier: active_maps_open() may wait for hours */
+	daemon->started = time(NULL); /* set after active_maps_open(), which may wait for hours */
 	if (!error) {
 		error = worker_new(&daemon->worker, daemon->event);
 		if (error)
@@ -481,7 +481,7 @@ int daemon_start(struct daemon *daemon)
 	join_listener_reconfigure(daemon->join_listener);
 	observe_update(daemon->observe);
 	daemon_watch_neighbours(daemon);
-	daemon_on_changed(daemon); /* a step that fails is tried again every second */
+	daemon_on_changed(daemon); /* the daemon retries a failed step every second */
 	return 0;
 }
 

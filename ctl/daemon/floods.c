@@ -12,8 +12,8 @@
 #include "log.h"
 #include "floods.h"
 
-/* Each second costs one system call for each of these. The services and pools after them are not watched;
- * the rates of the whole balancer include their packets. */
+/* Each watched service or pool costs one system call per second. Services and pools beyond these numbers are not
+ * watched; their packets count in the rates of the whole balancer. */
 #define SERVICES_WATCHED 256
 #define POOLS_WATCHED 256
 #define BACKENDS_WATCHED 1024
@@ -82,7 +82,7 @@ static double increase(const struct floods *floods, uint64_t *counter, uint64_t 
 	return packets * SECOND / floods->elapsed;
 }
 
-/* Forgets a series whose place in the list now has a different service or pool. */
+/* Resets a series if its position in the list now belongs to a different service or pool. */
 static bool is_new(struct series *series, uint32_t id, uint64_t counter)
 {
 	if (series->id == id && series->rate.seconds)
@@ -191,8 +191,9 @@ static struct busiest find_busiest(struct floods *floods, struct daemon *daemon,
 	return busiest;
 }
 
-/* Packets with one Call-ID, or from one source where the affinity is the source, all reach one backend. So the
- * excess of the busiest backend over all others shows them. A pool with one owner of slots has no such excess. */
+/* Packets with one Call-ID, or from one source where the affinity is the source, all reach one backend. The
+ * excess of the busiest backend over all others therefore shows such packets. A pool in which one backend owns all
+ * slots has no such excess. */
 static void sample_pool(struct floods *floods, struct daemon *daemon, size_t place)
 {
 	const struct farm_pool *pool = &daemon->farm->pools[place];
@@ -217,7 +218,7 @@ static void sample_pool(struct floods *floods, struct daemon *daemon, size_t pla
 
 /* --- all */
 
-/* Starts anew if the maps are different ones. False: there is nothing to judge now. */
+/* Restarts the sampling if the maps have been replaced. False if there is nothing to judge now. */
 static bool advance(struct floods *floods, const struct daemon *daemon)
 {
 	uint64_t now = clock_msec();
@@ -233,7 +234,7 @@ static bool advance(struct floods *floods, const struct daemon *daemon)
 	return true;
 }
 
-/* Forgets the services and pools that a reload has removed, and their warnings. */
+/* Deletes the series and warnings of services and pools that a reload has removed. */
 static void forget_removed(struct series list[], size_t size, size_t count)
 {
 	if (count < size)

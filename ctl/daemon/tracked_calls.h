@@ -21,7 +21,7 @@ void tracked_calls_free(struct tracked_calls *calls);
  * Reads the map at most once a second. */
 struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct daemon *daemon, uint16_t id);
 
-/* Could the map be read? If not, the counts above mean nothing. */
+/* Could the map be read? If not, the counts above are invalid. */
 bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *daemon);
 
 /* Has the map room for more calls? A full map evicts the calls that have been silent for longest. */

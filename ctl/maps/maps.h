@@ -26,7 +26,8 @@ const struct contract *maps_contract(const struct maps *maps);
 /* A number that identifies these maps, unique since the machine has booted. */
 uint32_t maps_id(const struct maps *maps);
 
-/* A flag in the maps: the daemon has filled them completely at least once. Setting it: 0 or -errno. */
+/* Read and set a flag in the maps: the daemon has filled the maps completely at least once. Setting returns 0 or
+ * -errno. */
 bool maps_are_filled(const struct maps *maps);
 int maps_set_filled(struct maps *maps);
 
@@ -54,6 +55,6 @@ int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *v
 /* The backend of the tracked call, or of the tracked transaction, with this hash. 0, or -ENOENT. */
 int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend);
 
-/* How the balancer is attached to an interface: "native", "generic", "none", or "unknown" if the kernel does not
- * tell. */
+/* The mode in which the balancer is attached to an interface: "native", "generic", "none", or "unknown" if the kernel
+ * does not report it. */
 const char *maps_attach_mode(const struct maps *maps, const char *interface);

@@ -80,7 +80,7 @@ static json_t *counted_response(const char *service, const struct counter_text *
 		counter->detail, "class", maps_report_class(counter), "messages", (json_int_t)messages);
 }
 
-/* Message counters that are 0 are left out: a service has far more of them than it uses. */
+/* Omits message counters that are 0, because a service uses only a few of its counters. */
 static void add_service(json_t *stats, const char *name, const struct service_traffic *traffic)
 {
 	const __u64 *values = (const __u64 *)traffic;
@@ -296,7 +296,7 @@ static json_t *named_json(const struct lookup *lookup, const char *key)
 	return owner;
 }
 
-/* The owner of one key, or the reason why the look-up failed: one bad key does not spoil the others. `text` is
+/* The owner of one key, or the reason why the look-up failed: one bad key does not affect the others. `text` is
  * NULL if the request gives no key. */
 static json_t *look_up(const struct maps *maps, const struct lookup *lookup, const char *text, const char *key)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers commands from the pinned maps alone. sipxdpd uses some of these functions; while it does not run,
- * sipxdp-ctl reads the maps and uses all of them. Changes nothing. */
+/* Answers commands from the pinned maps alone, and does not modify them. sipxdpd uses some of these functions.
+ * sipxdp-ctl uses all of them while sipxdpd is not running. */
 #pragma once
 
 #include <jansson.h>
@@ -20,7 +20,7 @@ extern const struct verdict_text maps_report_verdicts[VERDICT_COUNT];
 
 /* Every counter of a service and of a backend, as bpf/counters.h describes it. */
 struct counter_text {
-	const char *name; /* the member's */
+	const char *name; /* name of the member in the struct */
 	enum counter_kind kind;
 	const char *method; /* of a request, or in the CSeq of a response: "INVITE", "other", "unknown", "any" */
 	const char *detail; /* of a request: "initial", "in_dialog", "unknown"; of a response: its code, "other_4xx",
@@ -36,7 +36,7 @@ json_t *maps_report_class(const struct counter_text *counter);
 
 json_t *maps_report_address(const struct address *address);
 
-/* Replies from opened maps and the image of their content. */
+/* Replies that are computed from opened maps and from the image of their content. */
 json_t *maps_report_lookup(const struct maps *maps, const struct image *image, const struct request *request);
 json_t *maps_report_stats(const struct maps *maps, const struct image *image);
 json_t *maps_report_backend_list(const struct maps *maps, const struct image *image, const struct request *request);

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A member of one of our structs; a list of them ends with OLD_MEMBERS_END. */
+/* A member of a current struct. A list of members ends with OLD_MEMBERS_END. */
 struct old_member {
-	const char *name, *was; /* `was`: its name in an earlier release; NULL: it never had a different one */
-	uint32_t at, size;      /* in our struct */
+	const char *name, *was; /* `was`: its name in an earlier release; NULL: the name has never changed */
+	uint32_t at, size;      /* offset and size in the current struct */
 };
 
 #define OLD_MEMBER_WAS(type, member, was)                                                                              \
@@ -32,17 +32,17 @@ struct old_map {
 	const struct btf_type *type; /* of the values */
 };
 
-/* Takes over `fd`, which may be -errno. 0, or -errno: -EINVAL if the values are not structs.
- * To be given to old_map_close in any case. */
+/* Takes ownership of `fd`, which may be -errno. 0, or -errno: -EINVAL if the values are not structs.
+ * The caller must call old_map_close() in both cases. */
 int old_map_open(struct old_map *map, int fd);
 void old_map_close(struct old_map *map);
 
 /* Does the map have a member of this name and size? */
 bool old_map_has(const struct old_map *map, const struct old_member *member);
 
-/* Copies those members that the map's value `from` has into our struct at `to`. */
+/* Copies each member that exists in the map's value `from` into the current struct at `to`. */
 void old_map_copy(const struct old_map *map, const char *from, const struct old_member *members, char *to);
 
-/* All elements of an array map, as `*count` structs of ours of `size` bytes, to be freed. Takes
- * over `fd`. NULL with -errno in `*error`, also if the first of `members` is missing. */
+/* Reads all elements of an array map into `*count` current structs of `size` bytes, which the caller frees.
+ * Takes ownership of `fd`. NULL with -errno in `*error`, also if the first of `members` is missing. */
 void *old_map_array(int fd, const struct old_member *members, size_t size, uint32_t *count, int *error);

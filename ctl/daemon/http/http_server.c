@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See http_server.h. The library has its sockets in an epoll of its own, which is one source of our loop.
- * This file accepts the connections and hands them to the library, because its own limits are only by address
- * and by idle time. core/net/connections.h bounds the number and the time of connections per client. */
+/* See http_server.h. libmicrohttpd keeps its sockets in a separate epoll, which is one source of our
+ * loop. This file accepts the connections and passes them to libmicrohttpd, because the library can limit
+ * connections only by address and by idle time. core/net/connections.h bounds the number and the time of connections
+ * per client. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Owns the rtnetlink sockets: looks up the route to each backend, keeps the neighbour entry of its
- * next hop fresh, and tracks changes of routes, links and neighbours. Works on addresses; does not
- * know pools. */
+ * next hop fresh, and tracks changes of routes, links and neighbours. Handles addresses,
+ * not pools or backends. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -15,7 +15,7 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 void neighbours_free(struct neighbours *neighbours);
 
 /* Sets the addresses to watch. New addresses are looked up; addresses that are no longer listed are
- * dropped together with their kernel entries; the others stay as they are. 0 or -errno. */
+ * dropped together with their kernel entries; the others are unchanged. 0 or -errno. */
 int neighbours_watch(struct neighbours *neighbours, const struct address *addresses, size_t count);
 
 /* The route to an address. Never NULL; ROUTE_UNKNOWN for an address that is not watched or not yet
@@ -26,7 +26,7 @@ const struct route *neighbours_route(const struct neighbours *neighbours, const 
 /* Resolves the MAC address of a watched address again, at most every 2 s. Call it when a backend does
  * not respond: the address may have moved to a different machine without an announcement, or the
  * network may be back. The known MAC address stays in use until a reply arrives or two rounds of
- * requests get none. */
+ * requests have remained unanswered. */
 void neighbours_recheck(struct neighbours *neighbours, const struct address *address);
 
 /* When the last successful recheck of an address began, ms of CLOCK_MONOTONIC; 0: none yet. */

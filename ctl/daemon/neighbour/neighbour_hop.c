@@ -139,7 +139,7 @@ static bool hop_may_manage(const struct hop *hop)
 	return !hop->fixed && (!hop->managed || hop->ours);
 }
 
-/* The neighbour is there, which completes a recheck under way. */
+/* The neighbour has replied, so a running recheck is complete. */
 static void complete_recheck(struct neighbours *n, struct hop *hop)
 {
 	if (hop->rechecking || hop->rechecked_at == hop->recheck_at)
@@ -148,7 +148,7 @@ static void complete_recheck(struct neighbours *n, struct hop *hop)
 	neighbour_report(n);
 }
 
-/* An entry that is being resolved again carries no news: the hop keeps its state until a reply arrives
+/* An entry that is being resolved again gives no new information: the hop keeps its state until a reply arrives
  * or the requests fail. A READY hop is resolved once more before it fails, because its calls would
  * move, and one burst of packet loss can cause a failure. */
 void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct netlink_neighbour *entry)

@@ -30,7 +30,7 @@ enum step {
 	STEP_QUERY,   /* hop: read its current entry */
 	STEP_RECHECK, /* hop: clear its MAC address; STEP_MANAGE then resolves it again */
 	STEP_MANAGE,  /* hop: have the kernel resolve it and keep it fresh */
-	STEP_RELEASE, /* hop: end that */
+	STEP_RELEASE, /* hop: the kernel no longer keeps it fresh */
 };
 
 struct task {
@@ -42,12 +42,12 @@ struct task {
 struct watch {
 	struct task task; /* first: a task is cast to it */
 	struct address address;
-	bool stale;                   /* look the route up again at the end of the burst of changes */
+	bool stale;                   /* when the burst of changes ends, look up the route again */
 	uint8_t type;                 /* of its route, RTN_UNICAST ...; RTN_UNSPEC: see `error` */
 	int error;                    /* of the lookup, -errno */
 	struct netlink_route unicast; /* the last result of type RTN_UNICAST */
 	uint16_t path_mtu;            /* MTU reported by a router on the path; 0: none */
-	uint64_t path_until;          /* path_mtu expires then */
+	uint64_t path_until;          /* time at which path_mtu expires */
 	struct address path_router;
 	struct hop *hop;          /* NULL: no next hop, see neighbour_route.c */
 	LIST_ENTRY(watch) member; /* of the hop's watches */
@@ -65,14 +65,14 @@ struct hop {
 	struct hop_key key;
 	LIST_HEAD(, watch) watches;
 	LIST_ENTRY(hop) member;
-	enum route_state state; /* by its replies or their absence */
+	enum route_state state; /* derived from its replies or their absence */
 	struct mac mac;
 	int error;           /* of the last request to the kernel, -errno */
-	bool stale;          /* read the entry again at the end of the burst of changes */
+	bool stale;          /* when the burst of changes ends, read the entry again */
 	bool exists;         /* the kernel has an entry */
-	bool fixed;          /* ... set by an operator */
-	bool managed;        /* ... that it keeps fresh */
-	bool ours;           /* ... at our request */
+	bool fixed;          /* an operator has set the entry */
+	bool managed;        /* the kernel keeps the entry fresh */
+	bool ours;           /* ... at the daemon's request */
 	bool retried;        /* STEP_MANAGE was done again since the last reply */
 	bool rechecking;     /* STEP_RECHECK was done; the STEP_MANAGE that starts its first round of requests is due */
 	uint64_t recheck_at; /* when STEP_RECHECK was last scheduled, ms of listening_clock_now(); 0: never */

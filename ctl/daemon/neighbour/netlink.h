@@ -13,7 +13,7 @@ struct netlink_link {
 	uint32_t lower;           /* the device below a VLAN, macvlan or the like; 0: none */
 	uint32_t lower_namespace; /* 1 + the id of the lower device's network namespace; 0: this one */
 	bool up;                  /* administratively up */
-	bool running;             /* and has carrier */
+	bool running;             /* administratively up and has carrier */
 	bool ethernet;
 	struct mac mac;
 	char name[16];
@@ -27,7 +27,7 @@ struct netlink_route {
 	struct address prefix;
 	struct address gateway; /* all zero: on link */
 	struct address source;
-	uint32_t mtu; /* of the route, where it is lower than the interface's; 0: not set */
+	uint32_t mtu; /* MTU of the route, if lower than the interface's; 0: not set */
 };
 
 struct netlink_neighbour {

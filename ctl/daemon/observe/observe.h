@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Monitoring by HTTP: listens where `metrics:` of the file says and answers GET requests. Reads the state of
- * the daemon and changes nothing. */
+/* Monitoring over HTTP: listens on the address of `metrics:` in the file and answers GET requests. Reads the state
+ * of the daemon but does not modify it. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
@@ -10,11 +10,11 @@ struct observe;
 struct observe *observe_new(struct daemon *daemon);
 void observe_free(struct observe *observe);
 
-/* Listens where the configuration says. Call it every second and after a change of the configuration. */
+/* Listens on the configured address. Call this every second and after a change of the configuration. */
 void observe_update(struct observe *observe);
 
-/* Why the configured address is unusable, in words; NULL: no fault. */
+/* A text that says why the configured address is unusable; NULL: no fault. */
 const char *observe_fault(const struct observe *observe);
 
-/* Reads the counters of which the status page shows the last 15 minutes. The worker calls it every second. */
+/* Reads the counters for the plots of the last 15 minutes on the status page. The worker calls it every second. */
 void observe_sample(struct observe *observe);

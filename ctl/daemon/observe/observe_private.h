@@ -4,17 +4,17 @@
 
 #include "observe.h"
 
-/* The page of one path. */
+/* A rendered page. */
 struct observe_page {
-	unsigned int status; /* of HTTP; 200 unless the function sets it */
+	unsigned int status; /* HTTP status; 200 unless the function sets it */
 	const char *type;    /* Content-Type */
 	const char *policy;  /* Content-Security-Policy; NULL: nothing may be loaded */
 	char *text;          /* to be freed */
 	size_t length;
 };
 
-/* Renders a page. Requests within OBSERVE_FRESH ms share one page. `format` is what the client's Accept header
- * asks for. */
+/* Renders a page. Requests within OBSERVE_FRESH ms share one page. `format` is the format that the client's Accept
+ * header requests. */
 enum observe_format {
 	OBSERVE_USUAL,
 	OBSERVE_OPENMETRICS,
@@ -26,7 +26,8 @@ typedef void observe_render(struct daemon *daemon, enum observe_format format, s
 struct observe_path {
 	const char *path;
 	observe_render *render;
-	bool at_once; /* rendered by the event loop, which it must not hold up; else by the worker */
+	bool at_once; /* true: the event loop renders the page, which must not take long; false: the worker renders it
+		       */
 };
 
 /* NULL ends the table. */
@@ -44,10 +45,10 @@ observe_render observe_metrics;
 /* observe_health.c */
 observe_render observe_healthz, observe_readyz;
 
-/* observe_api.c: what `sipxdp-ctl --json` prints */
+/* observe_api.c: the same JSON as `sipxdp-ctl --json` */
 observe_render observe_api_status, observe_api_services, observe_api_pools, observe_api_backends, observe_api_stats;
 
-/* /api/v1/history, which only the status page needs and sipxdp-ctl does not print. */
+/* /api/v1/history, for the status page only; sipxdp-ctl has no command for it. */
 observe_render observe_api_history;
 
 /* observe_page.c: the status page */
@@ -61,7 +62,7 @@ void observe_history_free(struct observe_history *history);
 void observe_history_update(struct observe_history *history, struct daemon *daemon);
 json_t *observe_history_report(struct daemon *daemon, const struct request *request);
 
-/* The latest rates of a service, per second. False: not known. */
+/* The latest rates of a service, per second. False if they are not known. */
 bool observe_history_latest(
 	const struct observe_history *history, const char *service, double *calls, double *failures);
 

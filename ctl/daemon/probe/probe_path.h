@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The path of a probe to a VIP on one particular backend, the path that calls take. The VIP belongs to
+/* Sends probes to a VIP on one particular backend, on the same path as calls. The VIP belongs to
  * this machine or to many machines, so an ordinary socket cannot reach it on a backend. The sockets of
  * this file live in a network namespace of their own, with a TUN device as its only exit. The daemon
- * reads their packets from the device and sends them to the backend as calls are sent, by MAC address
- * or in IP-in-IP. The XDP program hands packets from a VIP to the probe's address to the daemon (map
+ * reads their packets from the device and sends them to the backend in the same way as calls: by MAC
+ * address or in IP-in-IP. The XDP program hands packets from a VIP to the probe's address to the daemon (map
  * punt_probes), which writes them into the device. UDP, TCP and ICMP sockets, and TLS on them, work as
  * usual. */
 #pragma once
@@ -13,7 +13,7 @@
 
 struct probe_path;
 
-/* The route of packets to one backend: the fields of struct backend that matter here. */
+/* The route of packets to one backend: a subset of the fields of struct backend. */
 struct probe_route {
 	enum forward_method forward;
 	struct address address; /* of the backend itself */
@@ -23,7 +23,7 @@ struct probe_route {
 	uint16_t mtu;
 };
 
-/* Makes the namespace and the device and starts to carry packets. 0 or -errno: -ENOENT without
+/* Creates the namespace and the device, and starts to forward packets. 0 or -errno: -ENOENT without
  * /dev/net/tun, -EPERM without CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW. Only one path may exist at
  * a time, because the ring buffer of the replies has one reader. */
 int probe_path_new(struct probe_path **out, sd_event *event, const char *pin_directory);

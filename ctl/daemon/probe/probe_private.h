@@ -9,12 +9,12 @@
 
 #define MILLISECOND UINT64_C(1000)
 
-/* How to probe; shared by pools with equal `probe:` options. */
+/* A set of probe options, shared by pools with equal `probe:` options. */
 struct profile {
 	struct config_probe probe; /* owns its strings */
 	struct timespec ca_time;   /* modification time of the file of `ca:` */
 	SSL_CTX *tls;              /* NULL: not made yet */
-	size_t troubled;           /* the number of its probers that cannot probe */
+	size_t troubled;           /* number of the profile's probers that cannot probe */
 	bool in_trouble;           /* the state that was last logged */
 	bool wanted;
 	LIST_ENTRY(profile) entry;
@@ -32,7 +32,7 @@ struct prober {
 	sd_event_source *timer;       /* the next probe, or the timeout of the current one */
 	uint64_t began;               /* start of the last probe, us of CLOCK_MONOTONIC */
 	uint64_t listened;            /* the same in ms of listening_clock_now() */
-	const char *awaited;          /* what the current probe waits for, in words; NULL: no current probe */
+	const char *awaited;          /* text: what the current probe waits for; NULL: no current probe */
 	struct probe_message message; /* of the last probe */
 	int fd;                       /* -1: none */
 	bool by_path;                 /* the socket belongs to probe_path.h */
@@ -77,15 +77,15 @@ extern const struct probe_kind probe_stream;   /* probe_stream.c: TCP, TLS */
 void probe_pass(struct prober *prober);
 void probe_fail(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Ends the current probe without a result: the balancer itself was unable to probe, which says nothing
- * about the server. The health of the backend stays as it is. */
+/* Ends the current probe without a result, because the balancer itself was unable to probe. The health of
+ * the backend does not change. */
 void probe_abort(struct prober *prober, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Calls probe_fail() or probe_abort(), depending on the -errno. `what` is the failed action, such as
  * "cannot connect". */
 void probe_fail_errno(struct prober *prober, const char *what, int error);
 
-/* What `awaited` names: "response to OPTIONS". */
+/* The text for `awaited`, such as "response to OPTIONS". */
 const char *probe_response_name(const struct prober *prober);
 
 /* Judges a SIP message, and ends the probe if it is the final response. */
@@ -93,7 +93,7 @@ void probe_take_message(struct prober *prober, const char *message, size_t lengt
 
 /* --- probe_profile.c */
 
-/* Finds the profile of a probe, or makes it. */
+/* Finds the profile of a probe, or creates it. */
 struct profile *probe_profile_get(struct probes *probes, const struct config_probe *probe);
 
 /* Frees the profiles that no prober uses. */
@@ -101,15 +101,15 @@ void probe_profiles_free_unwanted(struct probes *probes);
 
 /* --- probe_trouble.c */
 
-/* Does this machine cause the error (-errno) by itself? */
+/* Was the error (-errno) caused by this machine, not by the server or the network? */
 bool probe_trouble_is(int error);
 
-/* Logs for which profiles the balancer can no longer probe, or can probe again. */
+/* Logs each profile whose probing has become impossible, or possible again. */
 void probe_trouble_log(struct probes *probes);
 
 /* --- probe_socket.c */
 
-/* Makes probes->epoll and joins the loop. 0 or -errno. */
+/* Creates probes->epoll and adds it to the event loop. 0 or -errno. */
 int probe_sockets_new(struct probes *probes);
 void probe_sockets_free(struct probes *probes);
 

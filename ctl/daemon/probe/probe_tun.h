@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the network namespace of probe sockets and its only exit, a TUN device. Neither has a name
- * outside, so the kernel removes both when the process ends in any way. */
+/* Owns the network namespace of probe sockets and its only exit, a TUN device. Neither has a
+ * name outside the process, so the kernel removes both however the process ends. */
 #pragma once
 
 #include "bpf/abi.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Health probes: sends each backend its probe at an interval, and keeps its health by the results. Runs
- * in one thread on the event loop, for thousands of probes a second. Identifies a backend by the names
- * of its pool and itself; does not know slot tables. */
+/* Health probes: probes each backend at an interval and derives the backend's health from the results. Runs
+ * in one thread on the event loop, for thousands of probes a second. Identifies a backend by pool name
+ * and backend name; does not use slot tables. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -17,7 +17,7 @@ struct probe_target {
 	const struct config_probe *probe; /* copied */
 	struct address target;            /* destination: a VIP, or with to_address the backend's own address */
 	uint16_t port;                    /* host order */
-	struct probe_route route;         /* for a VIP complete, otherwise only its address */
+	struct probe_route route;         /* complete if the target is a VIP; otherwise only its address is set */
 	enum health seed;       /* health to start with, if the backend is new here: its health before a restart */
 	struct latency latency; /* latency to start with */
 };
@@ -30,7 +30,7 @@ int probes_new(
 	struct probes **out, sd_event *event, const char *pin_directory, void (*changed)(void *data), void *data);
 void probes_free(struct probes *probes);
 
-/* Sets the backends to probe, and how; a target of type PROBE_NONE is not probed. A backend with an
+/* Sets the backends to probe and their probe options; a target of type PROBE_NONE is not probed. A backend with an
  * unchanged target keeps its schedule. A new route or new probe options restart the probing, but keep
  * health and latencies. A backend with a new address counts as a new backend. */
 void probes_set_targets(struct probes *probes, const struct probe_target *targets, size_t count);
@@ -38,8 +38,8 @@ void probes_set_targets(struct probes *probes, const struct probe_target *target
 /* With `all`, calls `changed` after every result, otherwise only after changes. */
 void probes_report_all(struct probes *probes, bool all);
 
-/* Starts the next probe of a backend now, unless one is running. The judgement of a different backend
- * waits for its result. */
+/* Starts the next probe of a backend now, unless a probe is running. Call it when a decision about a different
+ * backend depends on the result. */
 void probes_probe_now(struct probes *probes, const char *pool, const char *name);
 
 /* The health of a backend. NULL if it is not probed, or was probed at a different address. Valid until

@@ -10,10 +10,10 @@
 
 struct punt_handler;
 
-/* What became of the punted frames. All were dropped, except those counted in held, sent, fragmented
- * and answered. */
+/* Counts punted frames by their outcome. All were dropped, except the frames counted in held, sent,
+ * fragmented and answered. */
 struct punt_counts {
-	uint64_t held; /* fragments that waited */
+	uint64_t held; /* fragments that had to wait */
 	uint64_t sent;
 	uint64_t timed_out;      /* dropped: the first fragment did not arrive */
 	uint64_t displaced;      /* dropped to make room for newer ones */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reinjects a punted frame: runs the XDP program for it as if it had just arrived, and does what the
- * program decides. So one program decides for all frames. The frame is sent through a packet socket,
+/* Reinjects a punted frame: runs the XDP program on the frame as if the frame had just arrived, and carries out
+ * the program's decision. Thus all frames are processed by the same program. The frame is sent through a packet socket,
  * which works on every interface, whatever its driver and XDP mode. */
 #pragma once
 
