@@ -85,7 +85,7 @@ static ssize_t write_some(const char *text, size_t length)
 
 /* --- lines */
 
-/* A text of limited size. Whatever does not fit is cut off. */
+/* A text of limited size. Text beyond the limit is cut off. */
 struct text {
 	char *bytes;
 	size_t size, length;
@@ -179,7 +179,7 @@ static int send_to_journal(int priority, const struct log_field *fields, const c
 
 /* --- standard error */
 
-/* False if there was no room. The rest of a partly written line is kept and precedes the next line. */
+/* False if the write would block. The rest of a partly written line is kept and precedes the next line. */
 static bool put(const char *text, size_t length)
 {
 	ssize_t written = write_some(text, length);
@@ -220,7 +220,7 @@ static bool put_line(int priority, const char *line)
 
 /* --- events */
 
-/* False if the reader has no room. The stream of a journal without its native socket is used instead. */
+/* False if the write would block. The stream of a journal without its native socket is used instead. */
 static bool write_event(int priority, const struct log_field *fields, const char *format, va_list arguments)
 {
 	char bytes[LOG_LINE_SIZE];

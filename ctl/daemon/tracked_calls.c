@@ -10,7 +10,7 @@
 #include "tracked_calls.h"
 #include "clock.h"
 
-#define LIST_MAX 10000 /* lines of one list: bounds the time that it costs the daemon */
+#define LIST_MAX 10000 /* lines of one list: limits the time that the daemon spends on it */
 
 struct tracked_calls {
 	struct call_counts *counts; /* by backend id */

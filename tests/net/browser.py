@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Opens a page in headless Chromium. Waits for one JavaScript expression after the other until it is true, and
-prints its value as a line of JSON. Exit status 1 if an expression does not become true or if the browser reports
-an error: in the console, an uncaught exception, or a blocked or failed request."""
+"""Opens a page in headless Chromium. Evaluates the JavaScript expressions in order: waits until the expression is
+true, then prints its value as a line of JSON. Exit status 1 if an expression does not become true or if the
+browser reports an error: in the console, an uncaught exception, or a blocked or failed request."""
 import argparse
 import json
 import os

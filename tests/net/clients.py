@@ -6,7 +6,7 @@ silent N      N connections that send nothing; prints how many the server closes
 slow          sends one byte of a request at a time until the server closes
 slow-reader   N requests for PATH whose responses are not read; keeps them until standard input ends
 garbage       sends bytes that are not HTTP
-load N PATH...  N clients that request the paths again and again until the program is ended
+load N PATH...  N clients that request the paths repeatedly until the program is killed
 huge          sends a header of 1 MiB
 """
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Sends a flood of one kind to a VIP until it is ended, at most about 8,000 packets a second.
+"""Sends a flood of one kind to a VIP until it is killed, at about 8,000 packets a second at most.
 
 usage: flood.py VIP not_sip|no_call_id|many_calls|one_call|fragments"""
 import socket

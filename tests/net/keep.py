@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Keeps TCP connections, and SIP calls over UDP, to servers that answer with their name
-(named_echo.py), and reports which of them have changed the server.
+(named_echo.py), and reports how many of them have moved to a different server.
 
 usage: keep.py VIP TCP-PORT UDP-PORT COUNT
 
-Opens COUNT of each. Each line on standard input uses all of them once and prints how many connections
-and how many calls are no longer at their server. The line "anew" opens all of them again."""
+Opens COUNT connections and COUNT calls. For each line on standard input, uses all of them once and prints how
+many connections and how many calls have moved from their server. The line "anew" opens all of them again."""
 
 import socket
 import sys

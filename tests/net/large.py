@@ -3,7 +3,7 @@
 """Sends SIP messages as large as an Ethernet frame, and TCP streams.
 
   large.py send SOURCE VIP SIZE FRAGMENT FIRST COUNT    OPTIONS of SIZE bytes, Call-ID large-N
-  large.py stream SOURCE VIP BYTES                      a TCP stream; ends when the sink has reported its size
+  large.py stream SOURCE VIP BYTES                      sends a TCP stream; exits when the sink has reported its size
   large.py sink VIP                                     the sink, on port 5061
 
 FRAGMENT controls the kernel: "may" never sets Don't Fragment, "must-not" always sets it, "path-mtu"

@@ -5,7 +5,7 @@
 usage: phones.py COMMAND [ARGUMENT] NAME=ADDRESS...
 
   up A B         A calls B
-  up_at LOG A B  A calls B, again and again until LOG has the INVITE: LOG is of a server
+  up_at LOG A B  A calls B repeatedly until the INVITE appears in LOG, the log of a server
   reinvite A B   each phone sends a re-INVITE in their call
   down A B       A ends the call
   pairs A B...   all of this for each ordered pair; A ends a first call and B a second one

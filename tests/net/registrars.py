@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Phones that register every second, each with its own Call-ID, and a monitor that pings a proxy by
-its name. Runs until it is ended.
+its name. Runs until it is killed.
 
 usage: registrars.py SOURCE VIP PHONES PROXY"""
 

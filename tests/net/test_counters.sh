@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The counters of SIP messages are those of the senders: sipp's own statistics of real calls and registrations, through a
-# balancer with two servers. A service without message_counters counts nothing.
+# The counters of SIP messages equal the senders' counts: sipp's statistics of real calls and registrations through a
+# balancer with two servers. A service without message_counters counts no messages.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -11,18 +11,18 @@ cd "$(dirname "$0")/../.."
 CALLS=60
 REGISTRATIONS=40
 
-# counted METHOD DIALOG: the requests of the service.
+# counted METHOD DIALOG: prints the number of requests that the service counted.
 counted() {
 	lab_ctl --json stats | jq "[.requests[] | select(.method == \"$1\" and .dialog == \"$2\") | .messages] | add // 0"
 }
 
-# sent NAME FIRST_WORD: the messages of a client's trace that start with this word.
+# sent NAME FIRST_WORD: prints the number of messages in the client's trace that start with this word.
 sent() {
 	awk -F'\t' -v word="$2" '$4 == "S" { split($7, line, " "); count += line[1] == word } END { print count + 0 }' \
 		"$LAB_DIR/$1.messages"
 }
 
-# of_backends COUNTER: the sum of all backends.
+# of_backends COUNTER: prints the sum of the counter over all backends.
 of_backends() {
 	lab_ctl --json stats | jq "[.backends[].$1] | add"
 }
@@ -39,7 +39,7 @@ for i in range(int(count)):
         "Content-Length: 0\r\n\r\n".encode(), (vip, 5060))' "$LAB_VIP" "$@"
 }
 
-# responded CODE CSEQ: the responses of the service.
+# responded CODE CSEQ: prints the number of responses that the service counted.
 responded() {
 	lab_ctl --json stats | jq "[.responses[] | select(.code == \"$1\" and .cseq == \"$2\") | .messages] | add // 0"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Floods leave a trace: while one lasts, `status` has a warning, and the log has one line for its kind.
+# Floods are reported: during a flood `status` contains a warning, and the log contains one line for this kind of flood.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 . tests/lib/tap.sh
@@ -17,12 +17,13 @@ log_lines() {
 	grep "event=flood kind=$1" "$LAB_DIR/sipxdpd.log" | grep -vc 'end of the flood'
 }
 
-# judged: the daemon has learned what is usual (USUAL_RATE_LEARNING in core/health/usual_rate.h).
+# judged: has the daemon learned the usual rates (USUAL_RATE_LEARNING in core/health/usual_rate.h)?
 judged() {
 	[ "$(lab_ctl --json status | jq .uptime)" -gt 12 ]
 }
 
-# remove_others: the flooded service and pool move up in their lists. Their old places must not keep a warning.
+# remove_others: moves the flooded service and pool up in their lists. Their previous positions must not keep a
+# warning.
 remove_others() {
 	lab_config dsr
 	check "... a reload removes a different service and pool" lab_ctl reload

@@ -137,7 +137,7 @@ dies() {
 	check "... and owns its slots again" wait_for 10 owners_are "$before"
 }
 
-# unfinished NAME: its calls without a BYE, except calls that its own outage may have hurt.
+# unfinished NAME: prints the calls of the server without a BYE, except calls that its own outage may have broken.
 unfinished() {
 	awk -F'\t' -v name="$1" -v outages="$OUTAGES" '
 		BEGIN { n = split(outages, lines, "\n"); for (i = 1; i <= n; i++) { split(lines[i], word, " "); if (word[1] == name) { from = word[2]; to = word[3] } } }

@@ -15,7 +15,7 @@ LIVE="  - name: live
     probe: {type: tcp, port: 5060, via: address, interval: 200ms, timeout: 200ms}
     backends: [{name: px1, address: 10.0.0.11}]"
 
-# configure PORT: PORT of all services except the one with real servers.
+# configure PORT: writes a file in which all services except the one with real servers use PORT.
 configure() {
 	{
 		echo "join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, node_timeout: 2s}"
@@ -41,7 +41,7 @@ server_of_the_last() {
 	lab_ctl --json lookup s65534 call@example.net | jq -r '.[0].backend'
 }
 
-# answers_until NAME: does the daemon answer until that process has ended?
+# answers_until NAME: does the daemon answer requests until the process NAME has ended?
 answers_until() {
 	ANSWERS=0
 	while lab_running "$1"; do
@@ -66,7 +66,7 @@ lab_daemon
 check "65,536 services: the first server is up" wait_for 60 states_are "up"
 lab_start px2 px2 tests/net/heartbeats.py sip "$LAB_BALANCER" $PORT $SECRET live px2 10.0.0.12 0.5
 lab_start px3 px2 tests/net/heartbeats.py http "$LAB_BALANCER" $PORT $SECRET live px3 10.0.0.13 0.5
-# px3 exists only as heartbeats and an address on px2.
+# px3 is not a host: px2 has its address and sends its heartbeats.
 lab_address px2 eth0 10.0.0.13/24
 lab_start px2-tcp px2 tests/net/answer.py tcp 10.0.0.12 5060 "200 OK"
 lab_start px3-tcp px2 tests/net/answer.py tcp 10.0.0.13 5060 "200 OK"

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 
 COUNT=20
-SECOND=10.0.0.120 # another address of the client
+SECOND=10.0.0.120 # a second address of the client
 
 configure() {
 	lab_write balancer "$LAB_CONFIG" <<- YAML

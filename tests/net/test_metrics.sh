@@ -21,7 +21,7 @@ prometheus() {
 	lab_in client curl -sS --max-time 20 -G "http://127.0.0.1:9090/api/v1/$1" "${@:2}"
 }
 
-# value EXPRESSION: the value of the first time series
+# value EXPRESSION: prints the value of the first time series
 value() {
 	prometheus query --data-urlencode "query=$1" | jq -er '.data.result[0].value[1]'
 }
@@ -31,7 +31,7 @@ has_value() {
 	[ "$(value "$1")" = "$2" ]
 }
 
-# has_data EXPRESSION: does it give at least one number?
+# has_data EXPRESSION: does the expression return at least one number?
 has_data() {
 	prometheus query --data-urlencode "query=$1" |
 		jq -e '.status == "success" and ([.data.result[].value[1] | select(. != "NaN")] | length > 0)'

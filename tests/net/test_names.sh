@@ -280,7 +280,7 @@ try_users() {
 	is "... counted as no_user" "$(($(lab_verdict no_user) - before))" 1
 }
 
-# owners_of FORMAT: prints the owners, by lookup, of the users of try_users, written in this format.
+# owners_of FORMAT: writes the users of try_users in this format; prints their owners according to lookup.
 owners_of() {
 	seq -f "$1" 1000 $((999 + USERS)) | lab_ctl lookup callers - | cut -f2
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The status page shows real calls and failures: now, for each backend, and in the plots of the last 15 minutes.
+# The status page shows real calls and failures: the current rates, the rates of each backend, and the plots of the
+# last 15 minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -9,7 +10,7 @@ cd "$(dirname "$0")/../.."
 
 URL=http://$LAB_BALANCER:9464
 
-# fail_calls: sends 50 responses 503 to INVITE per second to the VIP, as the peer of a server does
+# fail_calls: sends 50 responses 503 to INVITE per second to the VIP, as a peer of a server would
 fail_calls() {
 	lab_start failures client python3 -c '
 import socket, sys, time

@@ -69,7 +69,7 @@ state_is() {
 	[ "$(lab_ctl --json backend list | jq -r ".[] | select(.name == \"$1\") | .state")" = "$2" ]
 }
 
-# knows NAME USER...: does it have a registration of each user?
+# knows NAME USER...: does the server have a registration of each user?
 knows() {
 	local name=$1 user
 	lab_in "$name" kamcmd ul.dump > "$LAB_DIR/$name.registrations"
@@ -100,7 +100,7 @@ owned_by() {
 	return 1
 }
 
-# phone_start NAME TRANSPORT: on the host NAME.
+# phone_start NAME TRANSPORT: starts a phone on the host NAME.
 phone_start() {
 	local directory=$LAB_DIR/phone-$1
 	mkdir -p "$directory"
@@ -183,7 +183,7 @@ calls_start() {
 	sip_client "$1" client "$LAB_CLIENT" call "$2" 30 -s callee "${@:3}"
 }
 
-# calls_are_up COUNT: does the last client have so many calls?
+# calls_are_up COUNT: does the last client have COUNT established calls?
 calls_are_up() {
 	[ "$(cat "$LAB_DIR"/px?.log | grep -o "ACK $SIP_RUN-$SIP_CLIENTS-[^ ]*" | sort -u | wc -l)" -eq "$1" ]
 }
@@ -262,7 +262,7 @@ check "the call on UDP has a re-INVITE from each side" phones reinvite udp nat
 check "... and the callee ends it" phones down nat udp
 check "the 30 calls end without a failure" lab_wait before-death 60
 check "30 new calls over UDP" calls after-death 30 -d 200
-# baresip connects again by itself, but waits for up to a minute.
+# baresip reconnects without a command, but only after up to a minute.
 lab_stop phone-tls3 KILL || true
 phone_start tls3 tls
 check "the phone that was connected to px3 registers at a different server" wait_for 30 has_path tls3 "10.0.0.1[12]"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Trouble of the daemon itself must not count against the servers: the daemon is stopped for a while, has no
-# free descriptors, or cannot read a file.
+# Faults of the daemon itself must not count against the servers. The daemon is stopped for a while, has no free
+# descriptors, or cannot read a file.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -35,7 +35,7 @@ log_has() {
 	[ "$(grep -Ec "$1" "$LAB_DIR/sipxdpd.log")" -ge "${2:-1}" ]
 }
 
-# heard NAME COUNT: has the daemon answered so many heartbeats of this server?
+# heard NAME COUNT: has the daemon answered at least COUNT heartbeats of this server?
 heard() {
 	[ "$(grep -c '^ok' "$LAB_DIR/$1.log")" -ge "$2" ]
 }
@@ -48,7 +48,7 @@ goes_on() {
 	done
 }
 
-# stopped_for SECONDS: stops the daemon for this time.
+# stopped_for SECONDS: suspends the daemon for this time.
 stopped_for() {
 	local stalls
 	stalls=$(grep -c 'did not run for' "$LAB_DIR/sipxdpd.log" || true)

@@ -48,7 +48,7 @@ static enum phase client_phase(const struct client *client)
 
 static uint32_t client_events(const struct client *client)
 {
-	/* A client with a complete request waits for its turn. EPOLLOUT brings the turn at once. */
+	/* A client with a complete request waits for its turn. EPOLLOUT wakes the loop at once for this turn. */
 	return client->reply || client->has_line ? EPOLLOUT : EPOLLIN;
 }
 

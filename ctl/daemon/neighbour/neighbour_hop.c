@@ -12,7 +12,7 @@
 #define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* the kernel does not resolve these */
 
 /* The time between two neighbours that the kernel starts to resolve. The kernel refreshes neighbours
- * together that it resolved together, and a receive queue holds only so many replies: of 10,000
+ * together that it resolved together, and their replies can overflow a receive queue: of 10,000
  * neighbours started within 0.3 s, 7,000 were lost. */
 #define PACE (MILLISECOND / 2)
 

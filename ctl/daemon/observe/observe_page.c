@@ -6,7 +6,7 @@
 #include "ctl/daemon/control/report.h"
 #include "observe_private.h"
 
-#define TABLES "<!-- tables -->\n" /* is replaced */
+#define TABLES "<!-- tables -->\n" /* the tables replace this line */
 #define HASH_SIZE 48               /* a SHA-256 in base64 */
 
 /* The file, terminated by NUL. */
@@ -18,7 +18,7 @@ __asm__(".pushsection .rodata\n"
 
 /* --- Content-Security-Policy: the page runs its own script, applies its own style, and asks its own balancer */
 
-/* The hash of the text between two tags, as CSP level 2 section 4.2.5 wants it. */
+/* The hash of the text between two tags, as required by CSP level 2, section 4.2.5. */
 static void hash_between(const char *begin, const char *end, char hash[HASH_SIZE])
 {
 	const char *text = strstr(page_html, begin) + strlen(begin);

@@ -30,7 +30,7 @@ struct probe_tun {
 
 /* --- returning from the namespace */
 
-/* A daemon in the wrong namespace would have lost its network, so it ends instead. */
+/* In the wrong namespace the daemon would have no network, so it exits instead. */
 static void leave_namespace(const struct probe_tun *tun)
 {
 	if (setns(tun->home_fd, CLONE_NEWNET) < 0)
