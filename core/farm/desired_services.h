@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The services of the desired image, with their port ranges and the hints that name their backends. A part of
- * desired.c. No I/O. */
+/* Adds the services, their port ranges and their hints to the desired image. Private to desired.c. No I/O. */
 #pragma once
 
 #include "farm.h"

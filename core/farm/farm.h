@@ -21,29 +21,30 @@ struct farm_backend {
 	enum forward_method forward;
 	struct added_config *added; /* the options with which it was added at runtime; NULL: none */
 	struct route route;
-	enum health probe_health;   /* the result of its probes alone; record.health is the decision of farm_judge() */
+	enum health probe_health;   /* the result of its probes alone; farm_judge() decides record.health */
 	struct evidence probed;     /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];     /* why its probes failed */
 	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
-	bool silent;                /* it has joined by itself, and its heartbeats are missing */
-	uint32_t silent_ms;         /* if it joined: ms since the last heartbeat */
-	uint64_t unreachable_since; /* when its next hop stopped responding, ms of listening.h; 0: it responds, or never
-				       has */
+	bool silent;                /* it joined by itself, and its heartbeats stopped */
+	uint32_t silent_ms;         /* ms since the last heartbeat of a backend that joined */
+	uint64_t unreachable_since; /* when its next hop stopped responding, ms of listening.h; 0: the next hop
+				       responds, or has never responded */
 	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of listening.h; 0: none */
 	struct outage_member judged;
-	unsigned int slow_start_step; /* step of its slow start: 1 to FARM_SLOW_START_STEPS, the full weight */
+	unsigned int slow_start_step; /* step of its slow start, 1 to FARM_SLOW_START_STEPS; the last step has the full
+					 weight */
 };
 
 struct farm_pool {
 	uint32_t id;
 	const struct config_pool *config;
-	struct farm_backend
-		*backends; /* backends of the file first, in its order; with tombstones (farm_backend_exists()) */
+	struct farm_backend *backends; /* first the backends of the file, in the order of the file; includes tombstones
+					  (farm_backend_exists()) */
 	size_t count;
 	bool unprobed;         /* first start: backends without a probe result count as up */
 	bool fail_open;        /* too few backends are up (`min_alive`): probe results are ignored */
 	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of listening.h; 0: too few
-				  are */
+				  are up */
 	struct outage outage;  /* backends that stopped responding together, until their state is decided */
 	uint64_t next;         /* when to judge the pool again, ms of listening.h */
 };
@@ -55,9 +56,9 @@ struct farm {
 };
 
 enum farm_origin {
-	FARM_RESTART, /* a restart keeps changes by operators */
-	FARM_RELOAD,  /* the file replaces changes by operators, but not admin states, health, joined backends and
-			 pending removals */
+	FARM_RESTART, /* the daemon restarts: changes by operators stay */
+	FARM_RELOAD,  /* the file replaces changes by operators; admin states, health, joined backends and pending
+			 removals stay */
 };
 
 /* Builds a farm from a configuration and the running image. A backend that is already in the maps keeps its id,
@@ -67,32 +68,33 @@ struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
 
-/* A copy for trying out changes. It shares the configuration, which must outlive it. */
+/* Returns a copy for trying out changes. It shares the configuration, which must outlive the copy. */
 struct farm *farm_sketch(const struct farm *farm);
 void farm_sketch_free(struct farm *farm);
 
-/* False for a tombstone. A tombstone records that an operator has removed a backend that is still in the file,
- * so that a restart does not add the backend again. */
+/* Returns false for a tombstone. A tombstone records that an operator has removed a backend that is still in the
+ * file, so that a restart does not add the backend again. */
 bool farm_backend_exists(const struct farm_backend *backend);
 
-/* Does it keep its calls but take no new ones (`drain`, or a pending removal)? */
+/* Does the backend keep its calls but receive no new calls (`drain`, or a pending removal)? */
 bool farm_record_is_draining(const struct backend_record *record);
 
-/* Do file and operator allow it to take new calls: `ready`, weight not 0, not leaving? Its health is ignored. */
+/* Do the file and the operator allow new calls to the backend? They do if it is `ready`, its weight is not 0, and no
+ * removal is pending. Ignores health. */
 bool farm_backend_is_enabled(const struct farm_backend *backend);
 
 /* Does the pool have a backend that is up? At the first start a backend without a probe result counts as up. */
 bool farm_pool_takes_new_calls(const struct farm_pool *pool);
 
-/* Is the backend enabled, and is it up or treated as up? For its existing calls, farm_backend_is_alive() is
- * sufficient: it can receive packets (the field `alive` of the map `backends`). */
+/* Is the backend enabled, and is it up or treated as up? Existing calls only need farm_backend_is_alive(): the
+ * backend can receive packets (the field `alive` of the map `backends`). */
 bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* Its current weight in tenths: 10 for weight 1, and less during a slow start. */
+/* The current weight of the backend in tenths: 10 for weight 1, less during a slow start. */
 uint16_t farm_backend_weight(const struct farm_backend *backend);
 
-/* Find by name; NULL if there is none. Only the last function also finds tombstones. */
+/* Find an object by name; NULL if there is none. Only the last function also finds tombstones. */
 struct farm_pool *farm_find_pool(const struct farm *farm, const char *name);
 struct farm_backend *farm_find_backend(const struct farm_pool *pool, const char *name);
 struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool, const char *name);
@@ -100,12 +102,12 @@ struct farm_backend *farm_find_backend_or_tombstone(const struct farm_pool *pool
 /* Is the backend in the file? */
 bool farm_backend_is_in_file(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* The backend's configuration: its line in the file, or the options with which it was added at runtime; NULL if
- * it has neither. */
+/* The backend's configuration: its line in the file, or the options of the `backend add` that created it; NULL if it
+ * has neither. */
 const struct config_backend *farm_backend_config(const struct farm_pool *pool, const struct farm_backend *backend);
 
-/* Changes by operators and by joining servers. They return 0 or -EEXIST, -ENOENT, -EADDRINUSE, -ENOSPC, and
- * `error` is the reason. */
+/* Changes by operators and by joining servers. Each function returns 0, or -EEXIST, -ENOENT, -EADDRINUSE or -ENOSPC
+ * with the reason in `error`. */
 #define FARM_ERROR_SIZE 256
 
 /* Sets the options of a backend that was added at runtime. Takes ownership of `added`. */
@@ -117,15 +119,15 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 
 int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
 	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE]);
-/* Add a backend with any options that a line in the file can contain. First call farm_try_described() on a
- * copy: it also checks that a file with this backend and all others would be valid. This check is slow for a
- * large file. farm_add_described() takes ownership of `added`, even on failure. */
+/* Add a backend with any options that a line in the file can contain. First call farm_try_described() on a copy.
+ * That function also checks that a file with all backends of the farm would be valid, which is slow for a large
+ * file. farm_add_described() takes ownership of `added`, even on failure. */
 int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_remove_backend(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
-/* Stops new calls to the backend. It is removed once it owns no slot and is the previous owner of none. */
+/* Stops new calls to the backend. The backend is removed once it is neither owner nor previous owner of any slot. */
 int farm_remove_when_drained(struct farm *farm, const char *pool, const char *name, char error[FARM_ERROR_SIZE]);
 int farm_set_weight(
 	struct farm *farm, const char *pool, const char *name, uint16_t weight, char error[FARM_ERROR_SIZE]);
@@ -135,11 +137,11 @@ int farm_set_admin(
 /* The running state as a configuration, for `sipxdp-ctl save`. Free it with config_free(). */
 struct config *farm_config(const struct farm *farm);
 
-/* Updates the route to a backend. Keeps known values that the new result does not replace: a MAC address stays
- * in use while it is being resolved again. */
+/* Updates the route to a backend. Keeps known values that the new result lacks. For example, the old MAC address
+ * stays in use during a new ARP request. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Sets the health of a backend directly, without farm_judge(). `reason`: why it is down. */
+/* Sets the health of a backend directly, without farm_judge(). `reason` says why the backend is down. */
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
 
@@ -147,12 +149,12 @@ void farm_set_health(
 void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
 	const struct latency *latency, const char *reason);
 
-/* Decides which backends of a pool are dead, from the evidence about all of them (outage.h). Backends that do
- * not respond may be alive, but invisible to the balancer. `listening`: when the daemon started to receive
- * responses. Both times are ms of listening.h. Call farm_update_state() afterwards. */
+/* Decides which backends of a pool are dead, from the evidence about all its backends (outage.h). A backend that
+ * does not respond may be alive: the fault may be in the network near the balancer. `listening` is the time at which
+ * the daemon started to receive responses. Both times are ms of listening.h. Call farm_update_state() afterwards. */
 void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
-/* When to judge the pool again without new evidence, ms of listening.h; OUTAGE_NEVER: not at all. */
+/* When to call farm_judge() again if no new evidence arrives, ms of listening.h; OUTAGE_NEVER: not at all. */
 uint64_t farm_next_judgement(const struct farm_pool *pool);
 
 /* The longest time from the death of a backend to its detection, ms. */
@@ -165,26 +167,26 @@ void farm_take_over(struct farm *farm, const struct farm *before);
 #define FARM_OUTAGE_SIZE 160
 const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE]);
 
-/* Sets why the balancer cannot probe the backend; "": it can. */
+/* Sets the reason why the balancer cannot probe the backend; "" if it can. */
 void farm_set_trouble(struct farm_backend *backend, const char *trouble);
 
-/* For a preview: treats a backend that is not in the maps yet as reachable and up. True if the backend's real
- * state is unknown. A running backend whose address changes is excluded: it receives no packets until the new
- * route is known, and the preview must say so. */
+/* For a preview: treats a backend that is not in the maps yet as reachable and up. Returns true if the backend's
+ * real state is unknown. Does not change a running backend whose address changes: that backend receives no packets
+ * until its new route is known, and the preview must report this. */
 bool farm_assume_usable(struct farm_backend *backend, const struct image *running);
 
-/* Updates the state in the backend's record; `now` is in seconds since the epoch. True if it changed. */
+/* Updates the state in the backend's record; `now` is in seconds since the epoch. Returns true if the state changed. */
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
 
-/* Decides whether the pool fails open; `now` is in ms of listening.h. True if that changed. */
+/* Decides whether the pool fails open; `now` is in ms of listening.h. Returns true if the decision changed. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
 
 /* When the pool will stop failing open, ms of listening.h; OUTAGE_NEVER if it does not fail open or too few
  * backends are up. */
 uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
-/* Has the next hop of the backend stopped responding, so that its last MAC address may be invalid? */
+/* Has the next hop of the backend stopped responding? Its last MAC address may then be invalid. */
 bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend);
 
 /* When the next step of a slow start is due, seconds since the epoch; 0 if no slow start is in progress. */
@@ -195,5 +197,5 @@ const char *farm_state_name(enum backend_state state);
 /* "ready", "drain", "maint", or "leaving" during a pending removal. */
 const char *farm_admin_name(const struct backend_record *record);
 
-/* Why the backend is not up, or cannot be probed; "" if neither. */
+/* The reason why the backend is not up or cannot be probed; "" if there is none. */
 const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, const struct farm_backend *backend);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the backend for a packet, with the code of the packet path and the contents of the maps. It does not
- * use the configuration file. No I/O. */
+/* Finds the backend for a packet, with the code of the packet path and the contents of the maps, not with the
+ * configuration file. No I/O. */
 #pragma once
 
 #include <stdint.h>
@@ -9,10 +9,10 @@
 
 /* --- Keys: hashes; the low bits are the slot */
 
-/* The key of a Call-ID. 0, or -EINVAL if it is empty or contains white space, which would end it in a message. */
+/* The key of a Call-ID. 0, or -EINVAL if it is empty or contains white space, which ends a Call-ID in a message. */
 int lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint64_t *hash);
 
-/* The key of a user: a sip, sips or tel URI, or its user part alone. 0, or -EINVAL without a user. */
+/* The key of a user, given as a sip, sips or tel URI or as the user part alone. 0, or -EINVAL if there is no user. */
 int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash);
 
 /* --- Packets */
@@ -29,13 +29,13 @@ struct lookup_question {
 
 struct lookup {
 	const struct image *image;
-	struct service_key key; /* with a VIP of the source's address family */
+	struct service_key key; /* has a VIP of the source's address family */
 	struct service service;
 	uint32_t pool;
 	bool has_source;
 	struct address source;
 	uint16_t source_port; /* host order */
-	const char *named_by; /* "via", "route" or "request-uri"; NULL: no live backend is named */
+	const char *named_by; /* "via", "route" or "request-uri"; NULL: the packet names no live backend */
 	uint16_t named;       /* the named backend */
 };
 
@@ -45,16 +45,16 @@ struct lookup {
 int lookup_open(struct lookup *lookup, const struct image *image, const struct lookup_question *question,
 	char error[LOOKUP_ERROR_SIZE]);
 
-/* The affinity key of a packet with this Call-ID or user; without `text`, of its source. 0, or -EINVAL with
- * the reason. */
+/* The affinity key of a packet: from the Call-ID or user in `text`, or from the packet's source if `text` is NULL.
+ * 0, or -EINVAL with the reason. */
 int lookup_key(const struct lookup *lookup, const char *text, uint64_t *hash, const char **reason);
 
-/* The slot of a key; and the key under which a migration tracks the call (for TCP that of the connection). */
+/* The slot of a key, and the key under which a migration tracks the call or, for TCP, the connection. */
 uint32_t lookup_slot(const struct lookup *lookup, uint64_t hash);
 uint64_t lookup_tracked_key(const struct lookup *lookup, uint64_t hash);
 
-/* The backends for packets of a key. `backend` receives an initial packet, `previous` any other packet of an
- * existing call. `tracked` is the backend of the tracked call in the maps; 0: the call is not tracked. */
+/* The backends for packets of a key. `backend` receives the first packet of a call, `previous` receives the other
+ * packets. `tracked` is the backend of the tracked call in the maps; 0: the call is not tracked. */
 struct lookup_owner {
 	uint16_t backend;
 	uint16_t previous;

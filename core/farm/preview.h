@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Computes the effects of a different farm. `plan`, `reload` and all changes at runtime report them through
- * this one function. It starts from the current migrations, like the change itself, and changes nothing. No
- * I/O. */
+/* Computes the effects of a change to the farm. `plan`, `reload` and all changes at runtime report their effects
+ * through this function. It starts from the current migrations, as the change itself does, and does not write to the
+ * maps. No I/O. */
 #pragma once
 
 #include "desired.h"
 #include "core/maps/plan.h"
 
-/* Descriptions of all steps, and the slots that move. */
+/* The effects: descriptions of all steps, and the slots that move. */
 struct effects {
 	struct messages steps;
 	struct messages dangers; /* changes that would move live calls to other servers: a reload refuses them */
@@ -16,14 +16,14 @@ struct effects {
 };
 
 struct preview_now {
-	uint64_t ms;        /* of the clock of `desired` */
+	uint64_t ms;        /* by the clock of `desired` */
 	uint32_t epoch;     /* seconds since the epoch */
-	uint64_t listening; /* since when the daemon has listened (farm_judge) */
-	uint64_t listened;  /* of the clock of listening.h */
+	uint64_t listening; /* when the daemon started to receive responses (farm_judge()) */
+	uint64_t listened;  /* by the clock of listening.h */
 };
 
-/* Computes the effects of running `farm` instead of the configuration `before`. Changes `farm`: a backend of
- * unknown state counts as reachable and up, and the states of all backends are updated. */
+/* Computes the effects of a change from the configuration `before` to `farm`. Modifies `farm`: marks backends of
+ * unknown state as reachable and up, and updates the states of all backends. */
 void preview(struct effects *effects, const struct desired *desired, const struct config *before, struct farm *farm,
 	const struct image *running, struct preview_now now);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A clock that runs only while the daemon listens. It stands still while the daemon is stopped or busy,
- * because responses and heartbeats then wait to be read, and a server is not silent. All times for judging
- * servers are times of this clock. No I/O: the caller passes the time. */
+/* A clock that runs only while the daemon receives packets. It pauses while the daemon is stopped or busy: responses
+ * and heartbeats then wait in socket buffers, so their absence does not mean that a server is silent. All decisions
+ * about servers use this clock. No I/O: the caller passes the time. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,8 +17,8 @@ struct listening {
 
 struct listening listening_begin(uint64_t now);
 
-/* Call it every LISTENING_INTERVAL, before judging anything. Returns the ms for which this clock stood still,
- * usually 0. */
+/* Call it every LISTENING_INTERVAL, before any decision about servers. Returns the time for which this clock paused,
+ * ms, usually 0. */
 uint64_t listening_look(struct listening *listening, uint64_t now);
 
 /* The time of this clock, ms. It never goes back. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Decides whether backends that stopped responding are dead, or only invisible to the balancer. It judges all
- * backends of a pool together: servers rarely die at the same moment, but a network fault near the balancer
- * silences many at once. docs/design/probes.md has the rules and their limits. No I/O. Times are ms of
- * listening.h. */
+/* Decides whether backends that stopped responding are dead, or whether a network fault hides them from the
+ * balancer. Judges all backends of a pool together: servers rarely die at the same moment, but a network fault near
+ * the balancer affects many backends at once. docs/design/probes.md has the rules and their limits. No I/O. Times
+ * are ms of listening.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,28 +13,29 @@
  * (evidence_add()). All zeros: none. */
 struct evidence {
 	bool known;
-	bool failing;       /* the last request was not answered */
-	bool enough;        /* ... nor were the requests before it: alone, the backend counts as dead */
-	bool recovered;     /* it has answered often enough to be up again */
-	bool unsteady;      /* it also loses responses now and then */
+	bool failing;   /* the last request was not answered */
+	bool enough;    /* enough consecutive requests were not answered: the backend counts as dead if no other backend
+			   fails */
+	bool recovered; /* it answered enough consecutive requests to be up again */
+	bool unsteady;  /* occasional requests to it also remain unanswered */
 	uint64_t answered;  /* start of the last answered request; 0: none */
 	uint64_t began;     /* while failing: start of the first unanswered request */
 	uint64_t failed;    /* while failing: start of the last unanswered request */
-	uint32_t detection; /* the longest time from a death to enough evidence */
-	uint32_t again;     /* the time from the first to the last failure of enough evidence */
+	uint32_t detection; /* the longest time from the death of the backend until `enough` is true */
+	uint32_t again;     /* the time from the first failure to the one that sets `enough` */
 };
 
-/* Combines two kinds of evidence. A failure of either kind counts, unless a later request of the other kind
- * was answered. */
+/* Adds evidence of a second kind. A failure of either kind counts, unless the backend answered a later request of
+ * the other kind. */
 void evidence_add(struct evidence *evidence, const struct evidence *other);
 
-/* A backend of a pool. Starts with zeros, or with the decision of the previous daemon. */
+/* A backend of a pool. Initially all zero, or the decision from before a restart of the daemon. */
 struct outage_member {
 	struct evidence evidence; /* in */
-	bool excluded;            /* in: in maintenance; judged by its own evidence alone */
+	bool excluded;            /* in: in maintenance; judged only by its own evidence */
 	bool down;                /* it counts as dead and owns no slots */
-	bool held;                /* it does not respond, and keeps its slots until the decision */
-	bool wanted;              /* out: its next result is needed to judge a different member */
+	bool held;                /* it does not respond, but keeps its slots until the decision */
+	bool wanted;              /* out: the decision about a different member needs the next result of this one */
 	bool failed;              /* it failed at the last judgement */
 	uint64_t returned;        /* when it first responded again; 0: never */
 };
@@ -42,26 +43,26 @@ struct outage_member {
 enum outage_view {
 	OUTAGE_NONE,    /* nothing is undecided */
 	OUTAGE_PARTIAL, /* some members do not respond; their decision is pending */
-	OUTAGE_BLIND,   /* no member responds: the balancer cannot see */
+	OUTAGE_BLIND,   /* no member responds: the fault is probably at the balancer */
 };
 
 #define OUTAGE_NEVER UINT64_MAX
 
-/* A pool. Starts with zeros. */
+/* The outage of a pool. Initially all zero. */
 struct outage {
 	enum outage_view view;
-	uint64_t blind;    /* when the balancer last could not see; 0: never */
+	uint64_t blind;    /* when OUTAGE_BLIND last applied; 0: never */
 	uint64_t decision; /* when the pending decision is due at the latest; OUTAGE_NEVER while blind */
-	size_t members;    /* members that are judged together */
-	size_t silent;     /* those of them that do not respond */
-	uint32_t spread;   /* time between the first and the last of their failures, ms */
+	size_t members;    /* number of members that are judged together */
+	size_t silent;     /* number of these members that do not respond */
+	uint32_t spread;   /* time between the first failures of the first and the last silent member, ms */
 };
 
 struct outage_rules {
-	bool believe;       /* also decide that all are dead (min_alive: 0) */
-	uint64_t listening; /* since when the daemon has listened */
+	bool believe;       /* permits the decision that all members are dead (min_alive: 0) */
+	uint64_t listening; /* when the daemon started to receive responses */
 };
 
-/* Judges all members. Returns when to judge again without new evidence; OUTAGE_NEVER: not at all. */
+/* Judges all members. Returns when to judge again if no new evidence arrives; OUTAGE_NEVER: not at all. */
 uint64_t outage_judge(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now);

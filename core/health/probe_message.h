@@ -23,23 +23,23 @@ struct probe_message {
 	struct probe_ids ids;
 };
 
-/* Writes the request. Max-Forwards is 0, so that a proxy answers itself instead of forwarding the probe to a
+/* Writes the request. Max-Forwards is 0, so that a proxy answers the probe itself and does not forward it to a
  * healthy server (16.3). A REGISTER without Contact only queries the bindings (10.2.3). Returns the length, or
  * -EMSGSIZE. */
 int probe_message_write(const struct probe_message *message, char buffer[PROBE_MESSAGE_SIZE]);
 
-/* Returns the status code, 100 to 699, if this is a response to that request: the branch of its topmost Via,
- * its Call-ID and its CSeq match (17.1.3). Else 0. `status` receives the status line in printable ASCII. */
+/* Returns the status code, 100 to 699, if the branch of the topmost Via, the Call-ID and the CSeq match the request
+ * (17.1.3), else 0. `status` receives the status line in printable ASCII. */
 unsigned int probe_message_judge(
 	const struct probe_message *message, const char *response, size_t length, char status[PROBE_STATUS_SIZE]);
 
-/* Finds the first message of a stream (18.3), from *start to *end. CRLFs before it are keep-alives and are
- * skipped. Returns 1; 0 if more bytes are needed; -EBADMSG if the end cannot be determined. A message without
- * Content-Length has no body. */
+/* Finds the first message of a stream (18.3), from *start to *end. Skips leading CRLFs, which are keep-alives.
+ * Returns 1; 0 if more bytes are needed; -EBADMSG if the end cannot be determined. A message without Content-Length
+ * has no body. */
 int probe_message_find(const char *stream, size_t length, size_t *start, size_t *end);
 
-/* Writes an echo request. It has a checksum; for ICMPv6 the kernel computes one. */
+/* Writes an echo request. Computes the checksum for ICMPv4; the kernel does so for ICMPv6. */
 void probe_echo_write(const struct probe_ids *ids, bool ipv6, uint8_t buffer[PROBE_ECHO_SIZE]);
 
-/* Is this the reply to that request? An IPv4 header before it is skipped. */
+/* Is this packet the reply to the echo request with these ids? Skips a leading IPv4 header. */
 bool probe_echo_judge(const struct probe_ids *ids, bool ipv6, const uint8_t *packet, size_t length);

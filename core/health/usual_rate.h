@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The usual range of a rate, and whether the rate has left it. Pure: one call for each second.
+/* Learns the usual range of a rate, and detects when the rate leaves this range. Pure: the caller passes the rate
+ * once a second.
  *
  * The range follows the rate with a moving average, so a daily rise is usual and a flood is not. While the rate is
- * unusual, the range follows ten times as slowly: a level that stays becomes usual after about 20 minutes. */
+ * unusual, the range follows ten times as slowly: a rate that stays at a new level becomes usual after about 20
+ * minutes. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,14 +15,14 @@
 #define USUAL_RATE_END 10       /* consecutive seconds in the range until it is usual again */
 #define USUAL_RATE_REPEAT 60    /* seconds between two reports */
 
-/* All zero: no second is known yet. */
+/* Initially all zero: no rate is known yet. */
 struct usual_rate {
-	double now;       /* per second, the last one */
+	double now;       /* the last rate, per second */
 	double mean;      /* moving average */
-	double deviation; /* moving average of the distance from it */
+	double deviation; /* moving average of the distance from `mean` */
 	unsigned int seconds;
 	unsigned int turning; /* consecutive seconds that contradict `unusual` */
-	unsigned int silence; /* seconds until the next report is permitted */
+	unsigned int silence; /* seconds until the next permitted report */
 	bool unusual;
 	bool reported; /* the current excess was reported */
 };
@@ -31,7 +33,7 @@ enum usual_rate_event {
 	USUAL_RATE_USUAL,  /* a reported excess has ended */
 };
 
-/* Takes the rate of the last second. */
+/* Updates the range with the rate of the last second. */
 enum usual_rate_event usual_rate_judge(struct usual_rate *rate, double per_second);
 
 /* The upper end of the usual range, per second. */

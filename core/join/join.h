@@ -12,16 +12,16 @@
 #define JOIN_SIGNATURE_SIZE 32
 #define JOIN_WINDOW 30 /* tolerated difference of the two clocks, s */
 
-/* A request as received, not yet authenticated. The signature covers the time, a newline and the text
- * (HMAC-SHA256, RFC 2104). */
+/* A received request, not yet authenticated. The signature covers the time, a newline and the text (HMAC-SHA256, RFC
+ * 2104). */
 struct join_request {
 	struct span text;
 	struct span time;      /* when it was signed: decimal digits, seconds since the epoch */
 	struct span signature; /* 64 lower-case hex digits */
-	bool is_json;          /* else parameters: "action=start; pool=proxies; ..." */
+	bool is_json;          /* false: the text has the form "action=start; pool=proxies; ..." */
 };
 
-/* Status codes mean the same in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
+/* The status codes have the same meaning in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
 	bool authentic;             /* the request was signed with the secret */
@@ -46,18 +46,18 @@ size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]
 struct join_answer join_handle_request(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks);
 
-/* Marks backends in the farm as silent after node_timeout. True if any mark changed. After a restart, each
- * backend counts as just heard. */
+/* Marks backends as silent after node_timeout without a heartbeat. Returns true if any mark changed. After a restart
+ * of the daemon, the time of each backend starts again. */
 bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms);
 
 /* Sets the same marks in a different farm, for a preview. */
 void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms);
 
-/* Restarts the silence of all backends that are not marked yet. Call it after a time in which the balancer
- * could receive nothing: servers may have given up sending a heartbeat. */
+/* Restarts the time without heartbeats for all backends that are not marked yet. Call it after a period in which the
+ * balancer could not receive: servers may have stopped retrying their heartbeats. */
 void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms);
 
-/* A backend that has been silent for twice node_timeout and must be removed; NULL if there is none. A backend
- * stays while an outage is undecided. All stay while their pool fails open and no backend is up: then the
- * balancer is the one that receives nothing. */
+/* A backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. No backend is
+ * removed while an outage is undecided, or while its pool fails open and no backend is up: the fault is then
+ * probably at the balancer. */
 const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms);

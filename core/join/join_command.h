@@ -26,8 +26,8 @@ struct join_command {
 	struct join_answer fault;
 };
 
-/* Reads a request that was signed at `signed_at`. An error becomes `fault`. */
+/* Reads a request that was signed at `signed_at`. Stores any error in `fault`. */
 void join_command_read(const struct join_request *request, uint64_t signed_at, struct join_command *command);
 
-/* An answer, made printable ASCII. */
+/* Builds an answer with its text in printable ASCII. */
 struct join_answer join_answer(unsigned int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -9,8 +9,8 @@
 #include "core/net/endpoint.h"
 #include "join.h"
 
-/* Room for a response to any request: a line has at least three bytes, and gets one more if it ends in a bare
- * LF. */
+/* Size of the longest response. The response can exceed the request because a bare LF becomes CRLF, which adds one
+ * byte to a line of at least three bytes. */
 #define JOIN_SIP_ANSWER_SIZE (2 * JOIN_REQUEST_MAX)
 
 /* Finds the heartbeat in a datagram of at most JOIN_REQUEST_MAX bytes. `request` points into `message`.
@@ -18,8 +18,8 @@
  * datagram that is not a request, an ACK, or a request without the headers that a response repeats. */
 unsigned int join_sip_read(struct span message, struct join_request *request, const char **text);
 
-/* Writes the response to a request for which join_sip_read() returned a status. Sets the peer's port to the
- * one that the Via asks for (18.2.2; RFC 3581). 401 becomes 403, because there is no challenge. `tag` is for
- * To. Returns the length. */
+/* Writes the response to a request for which join_sip_read() returned a status. Sets the peer's port to the port
+ * from the Via header (18.2.2; RFC 3581). Sends 403 instead of 401, because there is no challenge. `tag` is the To
+ * tag. Returns the length. */
 size_t join_sip_answer(struct span message, const struct join_answer *answer, uint64_t tag, struct endpoint *peer,
 	char out[JOIN_SIP_ANSWER_SIZE]);

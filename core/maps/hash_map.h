@@ -13,22 +13,23 @@ struct hash_map_entry {
 	const void *value;
 };
 
-/* An empty map. All functions of this file abort when memory is exhausted. */
+/* Returns an empty map. All functions of this file abort when memory is exhausted. */
 struct hash_map *hash_map_new(size_t key_size, size_t value_size);
 void hash_map_free(struct hash_map *map);
 
 size_t hash_map_count(const struct hash_map *map);
 
-/* The value of a key, or NULL. Key and value keep their addresses until the entry is removed. */
+/* The value of a key, or NULL. The pointers to key and value stay valid until the entry is removed. */
 void *hash_map_find(const struct hash_map *map, const void *key);
 
-/* Copies both. An existing key gets the new value. */
+/* Adds copies of key and value, or replaces the value of an existing key. */
 void hash_map_put(struct hash_map *map, const void *key, const void *value);
 
 /* Does nothing if the key does not exist. */
 void hash_map_remove(struct hash_map *map, const void *key);
 
-/* Yields all entries in no particular order. `*cursor` is 0 at first. False after the last entry. */
+/* Yields all entries in no particular order. Set `*cursor` to 0 before the first call. Returns false after the last
+ * entry. */
 bool hash_map_next(const struct hash_map *map, size_t *cursor, struct hash_map_entry *pair);
 
 /* Sorts a list of this map's entries by the bytes of their keys. */

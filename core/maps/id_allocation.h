@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Allocates the ids of backends, pools and services in the maps. Existing objects keep their ids; new ones
- * gets a free one. No I/O. */
+/* Allocates the ids of backends, pools and services in the maps. Existing objects keep their ids; each new object
+ * gets a free id. No I/O. */
 #pragma once
 
 #include "image.h"
@@ -11,7 +11,7 @@ struct backend_ids {
 	uint16_t *order;
 	size_t count;
 	bool *taken; /* [backends + 1]: ids in use */
-	bool *kept;  /* [backends + 1]: ids of running backends that the file contains, too */
+	bool *kept;  /* [backends + 1]: ids of running backends that are also in the file */
 	uint32_t next;
 };
 
@@ -21,19 +21,20 @@ void backend_ids_end(struct backend_ids *ids);
 /* The id of the running backend with this pool and name; 0 if there is none. */
 uint16_t backend_ids_find(const struct backend_ids *ids, const struct backend_record *wanted);
 
-/* A free id that no running backend has: packets in flight may still read the old table. 0 if all are in use. */
+/* A free id; 0 if all are in use. Ids of running backends are not free, because packets in flight may still read the
+ * old table. */
 uint16_t backend_ids_allocate(struct backend_ids *ids);
 
 /* All running backends of a pool: `*count` consecutive ids in `order`. */
 const uint16_t *backend_ids_of_pool(const struct backend_ids *ids, const char *pool, size_t *count);
 
-/* The same for services and pools, which are known by their name alone. */
+/* The same for services and pools, which are identified only by name. */
 struct name_ids {
-	const struct name *names; /* [limit]: the running ones; "" is a free id */
+	const struct name *names; /* [limit]: names of the running objects by id; "": the id is free */
 	uint32_t limit;
 	uint32_t *order; /* running ids, sorted by name */
 	size_t count;
-	uint32_t next; /* all lower ids are in use */
+	uint32_t next; /* the search for a free id starts here: all lower ids are in use */
 };
 
 void name_ids_start(struct name_ids *ids, const struct name *names, uint32_t limit);

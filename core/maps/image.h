@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A copy of the contents of the pinned maps. The daemon reads it from the maps when it starts and applies each
- * step of a plan to both. No I/O. */
+/* A copy of the contents of the pinned maps. When the daemon starts, it reads the image from the maps. It applies
+ * each step of a plan to the maps and to the image. No I/O. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,24 +27,24 @@ struct image {
 	struct pool *pools;             /* [pools] */
 	struct slots **tables;          /* [2 * pools]; NULL: all zero, or not in use */
 	struct slots **previous_owners; /* [pools]; NULL likewise */
-	struct slots **wanted;          /* [pools]; NULL likewise; the owners after all migrations; not in the maps */
-	struct slots *none;             /* all zero */
-	struct backend *backends;       /* [backends + 1] */
+	struct slots **wanted; /* [pools]; NULL likewise; the owners after the end of all migrations; not in the maps */
+	struct slots *none;    /* all zero */
+	struct backend *backends; /* [backends + 1] */
 	struct backend_record *records;
 };
 
-/* An image of empty maps. All functions of this file abort when memory is exhausted. */
+/* Returns an image of empty maps. All functions of this file abort when memory is exhausted. */
 struct image *image_new(const struct contract *contract);
 void image_free(struct image *image);
 
-/* Do the slots of `from` fit into maps of these sizes? The number of slots must be equal, and every pool and
- * every backend must fit with its id. */
+/* Do the slots of `from` fit into maps of these sizes? The number of slots must be equal, and the maps must have
+ * room for all ids of pools and backends. */
 bool image_slots_fit(const struct image *from, const struct contract *contract);
 
-/* The image that new maps of these sizes inherit: the names, records and routes of all backends, and the names
- * of pools and services as far as their ids fit. Backends keep their ids if these fit. If image_slots_fit(),
- * also the owners, the migrations and the services (for their hash key). NULL if there are more backends than
- * ids. */
+/* Computes the image that new maps of these sizes inherit. The image has the names, records and routes of all
+ * backends, and the names of those pools and services whose ids fit. Backends whose ids do not fit get new ids. If
+ * image_slots_fit() is true, the image also has the owners, the migrations and the services (for their hash key).
+ * NULL if there are more backends than ids. */
 struct image *image_resized_copy(const struct image *from, const struct contract *contract);
 
 bool image_is_migrating(const struct image *image);
@@ -52,10 +52,11 @@ bool image_is_migrating(const struct image *image);
 /* Copies the wanted owners from a desired image. */
 void image_take_wanted(struct image *image, const struct image *desired);
 
-/* The current owners of a pool's slots, and their previous owners: all 0 while no slot migrates. Never NULL. */
+/* The current owners and the previous owners of a pool's slots. The previous owners are all 0 while no slot
+ * migrates. Never NULL. */
 const __u16 *image_slots(const struct image *image, __u32 pool);
 const __u16 *image_previous_owners(const struct image *image, __u32 pool);
 
-/* The same as objects that can be held. The previous owners are NULL while no slot migrates. */
+/* The same arrays as objects that a caller can hold. The previous owners are NULL while no slot migrates. */
 struct slots *image_owners(const struct image *image, __u32 pool);
 struct slots *image_previous_slots(const struct image *image, __u32 pool);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An ordered list of steps that change the maps from their current contents to the desired contents. The maps
- * forward correctly after each step, so a plan may stop after any step. Additions come first, then the switch
- * of tables, then removals. No I/O. */
+/* An ordered list of steps that change the maps from their current contents to the desired contents. The maps are
+ * consistent after each step, so a plan may stop after any step. Additions come first, then the switch of tables,
+ * then removals. No I/O. */
 #pragma once
 
 #include "image.h"
@@ -12,15 +12,15 @@ enum plan_kind {
 	PLAN_SERVICE_NAME,    /* service_names[index] */
 	PLAN_POOL_NAME,       /* pool_names[index] */
 	PLAN_TRACKED_CALLS,   /* deletes the tracked calls of the backend ids that are true in `value`, a bool[] by id:
-				 these ids belong to different backends now */
-	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: a different backend has the id now */
+				 these ids now belong to different backends */
+	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: the id now belongs to a different backend */
 	PLAN_SERVICE_ZERO,    /* service_traffic[index] = 0 */
 	PLAN_BACKEND,         /* backends[index] */
 	PLAN_TABLE,           /* tables[index], which no pool uses yet */
 	PLAN_PREVIOUS_OWNERS, /* previous_owners[index]: valid with the old table and with the new one */
 	PLAN_POOL,            /* pools[index]: activates the new table, or starts or ends the tracking of calls */
 	PLAN_ENTRY,           /* puts [key] into the hash map enum image_map `index` */
-	PLAN_ENTRY_REMOVE,    /* removes [key] from it */
+	PLAN_ENTRY_REMOVE,    /* removes [key] from that hash map */
 };
 
 struct plan_step {
@@ -34,7 +34,7 @@ struct plan_step {
 	char *text;          /* description for the operator; NULL where a different step describes the same change */
 };
 
-/* The slots of a pool that change their owner. */
+/* The numbers of slots of a pool that change their owner. */
 struct plan_moves {
 	uint32_t pool;
 	char name[NAME_SIZE];
@@ -48,7 +48,7 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* one for each pool of the desired image */
 	size_t move_count;
-	bool *reassigned;        /* by id: a different backend has this id from now on */
+	bool *reassigned;        /* by id: the plan gives this id to a different backend */
 	struct messages dangers; /* changes of services that would move live calls to other servers */
 };
 
@@ -56,5 +56,5 @@ struct plan {
 struct plan *plan_new(const struct image *running, const struct image *desired);
 void plan_free(struct plan *plan);
 
-/* Applies the step to the image, so that it matches the changed maps. */
+/* Applies the step to the image, so that the image matches the changed maps. */
 void plan_step_apply(const struct plan_step *step, struct image *running);

@@ -9,14 +9,14 @@ struct draft {
 	const struct image *running;
 	const struct image *desired;
 	struct plan *plan;
-	bool *described; /* by service id: a step describes its change; NULL: none does yet */
+	bool *described; /* by service id: a step already describes the change of this service; NULL: no step does */
 };
 
 struct plan_step *plan_add_step(struct draft *draft, enum plan_kind kind, uint32_t index, const void *value);
 
 void plan_describe(struct plan_step *step, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* plan_names() comes first: names of services and descriptions of added backends. plan_entries() comes after
- * the pools: hints, services, VIPs and ranges. */
+/* plan_names() plans the names of services and the descriptions of added backends; call it first. plan_entries()
+ * plans hints, services, VIPs and ranges; call it after the pools. */
 void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);

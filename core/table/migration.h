@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Changes the owners of a pool's slots without moving a live call (docs/design/migration.md). A slot whose
- * owner is dead moves at once. Any other slot first records its calls, then moves; its previous owner keeps
- * the recorded calls until the migration is done. `previous_owners` in bpf/abi.h describes what the kernel does
- * with a migrating slot. No I/O. Times are ms of any one clock. */
+/* Changes the owners of a pool's slots without moving a live call (docs/design/migration.md). A slot whose owner is
+ * dead moves at once. For any other slot, the kernel first records the calls, then the slot moves. The previous
+ * owner keeps the recorded calls until the migration ends. `previous_owners` in bpf/abi.h describes what the kernel
+ * does with a migrating slot. No I/O. Times are ms of any one clock. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,22 +13,23 @@
 struct migration;
 
 struct migration_rules {
-	uint64_t record_time;   /* the recording phase: from its begin to the move */
+	uint64_t record_time;   /* the recording phase: from its start to the move */
 	uint64_t drain_timeout; /* the moving phase: from the move to the end of the migration */
-	const bool *held; /* by slot: calls are known to be at a backend that is not the owner. Such a slot continues to
-			     migrate after its time, for these calls alone. NULL: no slot */
+	const bool *
+		held; /* by slot: some calls of the slot are known to be at a backend other than the owner. The
+			 migration of such a slot continues beyond drain_timeout, for these calls only. NULL: no slot */
 };
 
 #define MIGRATION_NEVER UINT64_MAX
 
-/* The migration of a pool with this many slots; none has an owner. All functions of this file abort when
+/* The migration of a pool with this number of slots, all without an owner. All functions of this file abort when
  * memory is exhausted. */
 struct migration *migration_new(uint32_t slots);
 void migration_free(struct migration *migration);
 struct migration *migration_copy(const struct migration *migration);
 
-/* Continues after a restart of the daemon, with the owners and previous owners of the maps. A slot that was
- * recording begins to record again, and a slot that has moved ends after a whole drain_timeout. */
+/* Continues after a restart of the daemon, with the owners and previous owners of the maps. The recording phase and
+ * the moving phase of each slot start again with their full times. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now);
 
 /* Advances all slots towards the wanted owners. `alive`, indexed by id, marks the backends that can receive packets.
@@ -36,25 +37,26 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 uint64_t migration_step(struct migration *migration, struct slots *wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now);
 
-/* The result of the step at time `step` takes effect only at `now`: its times count from `now`. */
+/* Reports that the result of the step at the time `step` took effect only at `now`. The phases started by this step
+ * count from `now`. */
 void migration_postpone(struct migration *migration, uint64_t step, uint64_t now);
 
-/* Makes the wanted owners the owners at once, even if calls are still at previous owners. */
+/* Makes all wanted owners current at once, even if calls are still at previous owners. */
 void migration_finish(struct migration *migration, struct slots *wanted);
 
-/* The owners; and the previous owner of each migrating slot (0 for other slots; NULL while no slot is
- * migrating). Valid until the next call, unless held. */
+/* The current owners, and the previous owner of each migrating slot (0 for other slots; NULL while no slot is
+ * migrating). The results are valid until the next call, or longer if the caller holds them. */
 struct slots *migration_owners(const struct migration *migration);
 struct slots *migration_previous(const struct migration *migration);
 
-/* True if a step would change nothing. */
+/* Returns true if a step would change nothing. */
 bool migration_is_complete(const struct migration *migration, const struct slots *wanted);
 
 bool migration_is_going_on(const struct migration *migration);
 
-/* A call may be silent for this long and still be live: for as long as session timers allow (RFC 4028, section
- * 4); during setup, for as long as an INVITE may ring (timer C of RFC 3261, section 16.6, plus a margin); a
- * TCP connection, until TCP itself sends a keep-alive (RFC 1122, section 4.2.3.6). */
+/* A call or connection without packets counts as live for this time. The limits are: for an established call, the
+ * session timer (RFC 4028, section 4); for a ringing call, timer C with a margin (RFC 3261, section 16.6); for a TCP
+ * connection, the keep-alive interval (RFC 1122, section 4.2.3.6). */
 #define MIGRATION_CALL_SECONDS 1800
 #define MIGRATION_SETUP_SECONDS 300
 #define MIGRATION_CONNECTION_SECONDS 7200

@@ -9,19 +9,20 @@
 #include <stdint.h>
 #include "bpf/abi.h"
 
-#define SCORE_ROUNDS 4     /* of the permutation; with two, the members are measurably not independent */
+#define SCORE_ROUNDS                                                                                                   \
+	4 /* rounds of the permutation; with only two, the draws of different members are measurably correlated */
 #define SCORE_NODE_BITS 10 /* the logarithm is approximated by 2^SCORE_NODE_BITS chords in each octave */
 #define SCORE_NODES (1 << SCORE_NODE_BITS)
 #define SCORE_FRACTION_BITS 56 /* of the logarithm */
 
-/* The parts of a score that depend on the number of slots alone: the nodes of the logarithm. */
+/* The parts of a score that depend only on the number of slots: the nodes of the logarithm. */
 struct score_scale {
 	uint32_t slots;
 	unsigned int slot_bits;
 	uint64_t nodes[SCORE_NODES + 1];
 };
 
-/* The numbers that one member's draws are made with. */
+/* The numbers from which a member's draws are computed. */
 struct score_keys {
 	struct score_round {
 		uint32_t factor, inverse, offset;
@@ -36,10 +37,10 @@ static inline uint64_t multiply_high(uint64_t a, uint64_t b)
 
 /* --- The draw: 64 bits, a function of (hash key, name, slot)
  *
- * The high bits are called the stratum. They are a permutation of the slots, and each member has a permutation
- * of its own. So a member has exactly one draw in each stratum, and chance cannot give it too many small
- * draws: this halves the variance of its share. The permutation can also be inverted, which lists a member's
- * slots in the order of its draws, smallest first. */
+ * The high bits are called the stratum. They are a permutation of the slots, different for each member. A member
+ * therefore has exactly one draw in each stratum. This excludes too many small draws by chance and halves the
+ * variance of the member's share. The inverse permutation lists a member's slots in the order of its draws, smallest
+ * first. */
 
 static inline uint64_t rotate(uint64_t x, unsigned int bits)
 {
@@ -62,7 +63,7 @@ static inline void sip_rounds(uint64_t v[4], int rounds)
 	}
 }
 
-/* SipHash-2-4 of the name, padded with zeros, and the number of the wanted value: a message of 72 bytes. */
+/* SipHash-2-4 of a message of 72 bytes: the name, padded with zeros, and the index of the requested value. */
 static inline uint64_t keyed_value(const uint64_t key[2], const char name[NAME_SIZE], uint8_t number)
 {
 	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
@@ -81,7 +82,7 @@ static inline uint64_t keyed_value(const uint64_t key[2], const char name[NAME_S
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* Modulo 2^32. The first value has 3 correct bits, and each step doubles their number. */
+/* The inverse modulo 2^32. The start value has 3 correct bits, and each step doubles the number of correct bits. */
 static inline uint32_t inverse_of_odd(uint32_t factor)
 {
 	uint32_t inverse = factor;
@@ -106,8 +107,8 @@ static inline struct score_keys score_keys_derive(const uint64_t hash_key[2], co
 	return keys;
 }
 
-/* The multiplication carries low bits up, and the shift brings high bits down again. Both can be inverted: the
- * factor is odd, and the upper half, which is XORed onto the lower half, does not change. */
+/* The multiplication propagates low bits upwards, and the shift moves high bits down again. Both are invertible: the
+ * factor is odd, and the XOR changes only the lower half. */
 static inline uint32_t score_stratum_of_slot(
 	const struct score_scale *scale, const struct score_keys *keys, uint32_t slot)
 {
@@ -147,8 +148,8 @@ static inline uint64_t score_draw(
 
 /* --- The score: -log2(1 - draw / 2^64) / weight
  *
- * The score is an exponential variable, and its rate is the weight. Of several such variables, each is the
- * smallest with a probability proportional to its rate. */
+ * The score is an exponential variable with the weight as its rate. Each of several such variables is the smallest
+ * with a probability proportional to its rate. */
 
 /* log2(x / 2^63) for x >= 2^63, rounded down. Each squaring yields one bit. */
 static inline uint64_t log2_of_mantissa(uint64_t x)
@@ -175,7 +176,7 @@ static inline void score_scale_init(struct score_scale *scale, uint32_t slots)
 	scale->nodes[SCORE_NODES] = 0;
 }
 
-/* -log2(1 - draw / 2^64), interpolated along the chords between the nodes. It is monotonic in the draw and
+/* -log2(1 - draw / 2^64), interpolated along the chords between the nodes. The result is monotonic in the draw and
  * never below the true value. */
 static inline uint64_t score_cost(const struct score_scale *scale, uint64_t draw)
 {
@@ -188,7 +189,7 @@ static inline uint64_t score_cost(const struct score_scale *scale, uint64_t draw
 	       multiply_high(node[0] - node[1], fraction << SCORE_NODE_BITS);
 }
 
-/* True only if the score of this draw, and of every greater one, is above the given score. False means
+/* Returns true only if the scores of this draw and of all greater draws are above the given score. False means
  * "unknown". This avoids most logarithms: -log2(1 - x) >= x * log2(e) > x * 23/16. */
 static inline bool score_is_surely_above(uint64_t draw, uint16_t weight, uint64_t score)
 {

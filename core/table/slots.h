@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The owner of each slot of a pool: its id, or 0 for none. Wanted owners, current owners and previous owners
- * are usually equal, so they share one reference-counted array. An array may be written to while it has a
- * single holder. No I/O. */
+/* The owner of each slot of a pool: its id, or 0 for none. Wanted owners, current owners and previous owners are
+ * usually equal, so they share one reference-counted array. An array may only be modified while it has a single
+ * holder. No I/O. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@ struct slots {
 	uint16_t ids[];
 };
 
-/* All zero, held by the caller. All functions of this file abort when memory is exhausted. */
+/* Returns an array of zeros, held by the caller. All functions of this file abort when memory is exhausted. */
 struct slots *slots_new(uint32_t count);
 struct slots *slots_copy(const uint16_t *ids, uint32_t count);
 
@@ -27,11 +27,11 @@ void slots_drop(struct slots *slots);
 /* Makes `*holder` hold `slots` instead of its current array. */
 void slots_replace(struct slots **holder, struct slots *slots);
 
-/* Gives `*holder` a private copy, unless it is the only holder: then it may be written to. */
+/* Makes `*holder` the only holder of its array, with a copy if necessary. The array may then be modified. */
 void slots_own(struct slots **holder);
 
-/* The ids that own at least one slot, in ascending order. Valid as long as the slots are held. */
+/* The ids that own at least one slot, in ascending order. The result is valid as long as the slots are held. */
 const uint16_t *slots_owners(struct slots *slots, size_t *count);
 
-/* Are all slots equal? Both have the same number of slots, or are NULL. */
+/* Are all slots equal? Both arrays must have the same number of slots, or be NULL. */
 bool slots_equal(const struct slots *a, const struct slots *b);
