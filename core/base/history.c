@@ -2,7 +2,7 @@
 /* See history.h. */
 #include "history.h"
 
-/* After a gap of more than 15 minutes all samples that are kept are the same. */
+/* After a gap of more than 15 minutes, all stored samples are equal. */
 static void add_samples(struct history *history, uint64_t count, double rate)
 {
 	for (uint64_t i = 0; i < count && i < HISTORY_SAMPLES; i++)

@@ -6,7 +6,7 @@
 #include "core/base/duration.h"
 #include "core/base/memory.h"
 
-/* Used without `join:`, too: backends that joined before stay until their heartbeats stop. */
+/* Also used without `join:`, because backends that joined earlier stay until their heartbeats stop. */
 #define DEFAULT_NODE_TIMEOUT (10 * SECOND)
 
 /* --- limits */
@@ -164,7 +164,7 @@ static void read_limits(struct reader *reader, const struct node *value, void *o
 	reader_mapping(reader, value, "limits", config_limit_keys, &config->limits);
 }
 
-/* A key comes after the keys that its value refers to. The order in the file does not matter. */
+/* Each key follows the keys to which its value refers. The order in the file does not matter. */
 const struct key config_file_keys[] = {
 	{.name = "interfaces",
 		.required = true,

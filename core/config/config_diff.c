@@ -12,7 +12,7 @@ struct comparison {
 	struct messages *dangers;
 };
 
-/* The object that is compared, "pool proxies: ", and a prefix of its keys, "probe ". */
+/* The label of the compared object, "pool proxies: ", and a prefix for its keys, "probe ". */
 struct label {
 	const char *object;
 	const char *keys;

@@ -55,8 +55,7 @@ static int compare_uses(const void *left, const void *right)
 	return memcmp(a->vip, b->vip, sizeof(*a->vip));
 }
 
-/* The backends of one pool share a VIP without a conflict here: CLAIM_BACKEND_PORTS has already
- * compared their ports. */
+/* Backends of one pool do not conflict here: CLAIM_BACKEND_PORTS has already compared their ports. */
 static void add_claim(struct parse *parse, const struct use *use, const struct port_owner *owner)
 {
 	claims_add(&parse->claims, (struct claim){.kind = CLAIM_VIP_BACKEND,

@@ -154,7 +154,8 @@ static void read_transport(struct reader *reader, const struct node *value, void
 	probe->transport = transport;
 }
 
-/* Written for each type that has a transport, because the default depends on a service. */
+/* Writes the transport for each type that has one, even if it is the default, because the default depends on a
+ * service. */
 static void write_transport(const struct writer *writer, const struct key *key, const void *object)
 {
 	const struct config_probe *probe = object;

@@ -20,8 +20,8 @@ static bool can_be_probed(const struct config_service *service, const struct con
 	return config_probe_has_port(probe) && service->port && service->protocol == protocol_of(probe);
 }
 
-/* Finds for each pool the first service that uses it. With `probeable`, its probe must also be able to use
- * the service. */
+/* Finds for each pool the first service that uses it. If `probeable` is true, the probe of the pool must also be
+ * able to use the service. */
 static void find_services(struct config *config, bool probeable)
 {
 	for (size_t i = config->service_count; i-- > 0;) {

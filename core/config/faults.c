@@ -18,7 +18,7 @@ void faults_add(struct faults *faults, struct position position, const char *for
 	faults->list[faults->count++] = fault;
 }
 
-/* qsort() is not stable: the rank keeps faults of one position in the order of their discovery. */
+/* qsort() is not stable: `rank` keeps faults at the same position in the order of their discovery. */
 struct ranked {
 	struct fault fault;
 	size_t rank;

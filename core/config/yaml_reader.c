@@ -54,7 +54,7 @@ void suggestion_offer(struct suggestion *suggestion, const char *candidate)
 	size_t a = strlen(suggestion->text), b = strlen(candidate);
 	size_t longer = a > b ? a : b, distance;
 
-	/* A candidate with more than a third of its letters wrong is not suggested. */
+	/* Do not suggest a candidate if more than a third of its letters differ. */
 	if (longer >= WORD_SIZE || (longer - (a < b ? a : b)) * 3 > longer)
 		return;
 	distance = edit_distance(suggestion->text, candidate);
@@ -177,7 +177,8 @@ static bool parse_number(const char *text, size_t digits, uint32_t min, uint32_t
 {
 	uint32_t value;
 
-	/* Nine digits fit into 32 bits. Some YAML readers take a leading zero as octal, others as decimal. */
+	/* Nine digits fit into 32 bits. A number with a leading zero is octal for some YAML readers and decimal for
+	 * others. */
 	if (digits == 0 || digits > 9 || (text[0] == '0' && digits > 1))
 		return false;
 	value = strtoul(text, NULL, 10);

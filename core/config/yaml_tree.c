@@ -20,8 +20,8 @@ static struct position to_position(yaml_mark_t mark)
 	return (struct position){mark.line + 1, mark.column + 1};
 }
 
-/* Passes one line at a time to libyaml. It decodes all bytes that it has before it parses any of them:
- * with larger pieces, an invalid byte would hide the faults of the lines above it. */
+/* Passes one line at a time to libyaml. libyaml decodes all bytes of a piece before it parses the first one. In
+ * larger pieces, an invalid byte would hide the faults of the lines above it. */
 static int next_line(void *data, unsigned char *buffer, size_t size, size_t *size_read)
 {
 	struct loader *loader = data;

@@ -139,9 +139,9 @@ __attribute__((format(printf, 2, 3))) static int refuse(char error[PROTOCOL_ERRO
 
 /* --- reading a request */
 
-/* Refuses lines that cannot be a request before they are parsed: a line of "[[],[],..." needs a
- * hundred times its size in parsed form. A request is at most an object with an object with a list
- * of strings, and has at most PROTOCOL_LIST_MAX values and its arguments. */
+/* Refuses lines that cannot be a request, before parsing: the parsed form of a line like "[[],[],..." is a hundred
+ * times larger. A request is at most an object with an object with a list of strings, and has at most
+ * PROTOCOL_LIST_MAX values and its arguments. */
 static int check_size(const char *line, size_t length, char error[PROTOCOL_ERROR_SIZE])
 {
 	size_t depth = 0, commas = 0;

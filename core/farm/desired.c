@@ -9,7 +9,7 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* State of a pool that the farm does not hold. */
+/* State of a pool that is not part of the farm. */
 struct pool_state {
 	char name[NAME_SIZE];
 	struct owners *owners; /* NULL until they are first needed */
@@ -168,13 +168,13 @@ static bool has_no_owner(const struct pool_state *state, uint32_t slots)
 	return !migration_is_going_on(state->migration);
 }
 
-/* Backends become reachable one after the other, in two situations: at the first start, and after an outage of
- * the whole pool. The first one must not record calls for slots that belong to the next ones: at the first
- * start there are no calls yet, and after an outage the calls are still where they were. In this period each
- * backend therefore gets its slots at once.
+/* Backends become reachable one after the other, in two situations: at the first start, and after an outage of the
+ * whole pool. The first reachable backend must not record calls in slots of the other backends: at the first start
+ * there are no calls yet, and after an outage the calls are still at their previous backends. During this period,
+ * each backend therefore gets its slots at once.
  *
- * At the first start the period ends when every backend has a route. After an outage it does not end early,
- * because a backend may seem reachable before it is. */
+ * At the first start the period ends when every backend has a route. After an outage it does not end early, because
+ * a backend may appear reachable too early. */
 #define GRACE_MSEC 10000
 
 static bool moves_at_once(struct pool_state *state, const struct farm_pool *pool, uint32_t slots, uint64_t now)

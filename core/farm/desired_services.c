@@ -40,7 +40,7 @@ static void put_hints_of(struct image *image, const struct farm *farm, const str
 	}
 }
 
-/* The service's default pool comes first: if a name is in two pools, the backend there wins. */
+/* The service's default pool comes first: if a name is in two pools, it identifies the backend of the default pool. */
 static void put_hints(struct image *image, const struct farm *farm, const struct hint_group *group, uint16_t id)
 {
 	put_hints_of(image, farm, &farm->pools[farm->config->services[group->service].pool], id);

@@ -31,9 +31,9 @@ static void adopt_overrides(struct farm_backend *backend, const struct backend_r
 		    backend->record.weight == record->weight;
 
 	if ((record->overrides & OVERRIDE_ADDED) && same)
-		return; /* an operator added it at runtime, and then in the file, too */
+		return; /* an operator added it at runtime, and later also to the file */
 	if (record->overrides & OVERRIDE_JOINED)
-		return; /* it joined by itself, and is in the file now: missing heartbeats no longer count */
+		return; /* it joined by itself, and is now in the file: missing heartbeats no longer count */
 	backend->record.overrides = record->overrides;
 	if (record->overrides & OVERRIDE_ADDED) {
 		backend->record.address = record->address;
@@ -135,8 +135,8 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	return backend->id ? 0 : -ENOSPC;
 }
 
-/* Does the backend stay without a line in the file? One that joined does; one that was added at runtime does
- * until a reload. */
+/* Does the backend stay if it has no line in the file? A backend that joined stays. A backend that was added at
+ * runtime stays until a reload. */
 static bool needs_no_file(const struct backend_record *record, enum farm_origin origin)
 {
 	return (record->overrides & OVERRIDE_JOINED) ||
@@ -167,7 +167,7 @@ static void add_address(struct hash_map *set, const struct address *address)
 	hash_map_put(set, address, "");
 }
 
-/* The addresses that a further backend of the pool cannot use. */
+/* The addresses that a new backend of the pool cannot use. */
 static struct hash_map *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
 {
 	struct hash_map *set = address_set();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Changes of a farm at runtime: see farm.h. Each is refused with a reason, or done. It takes effect with the
- * next plan. */
+/* Changes of a farm at runtime: see farm.h. Each function applies its change or refuses it with a reason. A change
+ * takes effect with the next plan. */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -44,7 +44,7 @@ static struct farm_backend *need_backend(
 	return backend;
 }
 
-/* An id for a further backend: unused in the maps and in the farm. */
+/* An id for a new backend: unused in the maps and in the farm. */
 static uint16_t unused_id(const struct farm *farm, const struct image *running)
 {
 	struct backend_ids ids;
@@ -84,8 +84,8 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 	return 0;
 }
 
-/* The differences from the file. A backend that is added again exactly as in the file has none: it counts as
- * never removed, not as added. */
+/* The differences from the file. If a removed backend is added again exactly as in the file, there are no
+ * differences: the backend counts neither as removed nor as added. */
 static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	const struct config_backend *line =

@@ -25,15 +25,15 @@ static bool has_joined(const struct farm_backend *backend)
 	return backend->record.overrides & OVERRIDE_JOINED;
 }
 
-/* When a missing neighbour is enough evidence by itself. Probes should detect the fault first. If they cannot
- * be sent, the neighbour decides after the time that they would need. */
+/* When a missing neighbour is enough evidence by itself. Probes should detect the fault first. If the balancer
+ * cannot send probes, the missing neighbour is enough evidence after the detection time of the probes. */
 static uint64_t neighbour_decides_at(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection_time(pool));
 }
 
-/* A missing neighbour is detected late, and a present one only when it is asked. If there is other evidence,
- * the neighbour therefore counts only when it is missing. */
+/* The kernel detects a missing neighbour late, and confirms a present neighbour only on request. If there is other
+ * evidence, the neighbour entry therefore counts only if the neighbour is missing. */
 static struct evidence neighbour_evidence(
 	const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
 {

@@ -23,7 +23,7 @@ void farm_set_route(struct farm_backend *backend, const struct route *route)
 	}
 	if (!mac_is_zero(&backend->route.next_hop))
 		return;
-	/* No new result yet: the old address stays in use, or available for fail-open. */
+	/* No new result yet: the old address stays in use, and stays available for fail-open. */
 	known.state = route->state;
 	memcpy(known.reason, route->reason, sizeof(known.reason));
 	backend->route = known;
@@ -143,8 +143,8 @@ static unsigned int current_step(const struct farm_pool *pool, const struct back
 	return step < FARM_SLOW_START_STEPS ? step + 1 : FARM_SLOW_START_STEPS;
 }
 
-/* While a pool fails open, dead backends count with their whole weight. A backend that comes back must not get
- * less than they have. */
+/* While a pool fails open, dead backends count with their whole weight. A backend that returns must not get a
+ * smaller weight than the dead backends. */
 static void update_slow_start(const struct farm_pool *pool, struct farm_backend *backend, uint32_t now)
 {
 	struct backend_record *record = &backend->record;
@@ -206,7 +206,7 @@ bool farm_backend_is_enabled(const struct farm_backend *backend)
 	       !(backend->record.overrides & OVERRIDE_LEAVING);
 }
 
-/* Is the only problem that it does not respond? Then packets can still be sent to it. */
+/* Is a missing response the only problem of the backend? The balancer can then still send packets to it. */
 static bool is_doubted(const struct farm_backend *backend)
 {
 	return backend->record.state == STATE_DOWN ||
@@ -235,7 +235,7 @@ struct tally {
 	size_t up, down, unknown, pending;
 };
 
-/* Of one priority; 0: of all. */
+/* Counts the backends of one priority; 0: of all priorities. */
 static struct tally tally(const struct farm_pool *pool, unsigned int priority)
 {
 	struct tally tally = {0};
@@ -268,8 +268,8 @@ static unsigned int priority_up(const struct farm_pool *pool)
 	return lowest;
 }
 
-/* At the first start, backends get their routes and first probe results one after the other. None loses slots
- * to another before every backend has a result. */
+/* At the first start, backends get their routes and first probe results one after the other. No backend loses slots
+ * to a different backend before every backend has a result. */
 static void update_unprobed(struct farm_pool *pool)
 {
 	struct tally of = tally(pool, 0);

@@ -30,7 +30,7 @@ int lookup_call_id(const char *call_id, const uint64_t hash_key[2], uint64_t *ha
 
 	if (!*call_id || has_space(call_id))
 		return -EINVAL;
-	/* The text as in a packet: after the colon, and before the end of the line. */
+	/* Place the text as in a packet: after the colon and before the end of the line. */
 	memset(text, '\n', sizeof(text));
 	text[0] = ':';
 	memcpy(text + 1, call_id, strnlen(call_id, SIP_VALUE_WORDS * 8));
@@ -93,7 +93,7 @@ static bool goes_by_source(const struct lookup *lookup)
 	return lookup->service.affinity == AFFINITY_SOURCE || lookup->service.affinity == AFFINITY_FLOW;
 }
 
-/* A service has one entry for each VIP. The one of the source's address family is wanted. */
+/* A service has one entry for each VIP. Finds the entry with the address family of the source. */
 static bool find_service(struct lookup *lookup, const char *name)
 {
 	struct hash_map_entry entry;

@@ -6,7 +6,7 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* A table and its current members: an unchanged set of members costs nothing. */
+/* A table and its current members. The table is computed again only if the members change. */
 struct member_table {
 	struct table *table; /* NULL until it is first needed */
 	struct owner_member {
@@ -24,7 +24,7 @@ struct owners {
 	struct member_table with_dead; /* of all enabled backends of the priority, dead or not; only with groups */
 	struct member_table *groups;   /* by group: its backends that take new calls */
 	size_t group_count;
-	struct slots *combined; /* the owners that the tables give together; NULL without groups */
+	struct slots *combined; /* the owners from all tables combined; NULL without groups */
 };
 
 struct owners *owners_new(uint32_t slots, const uint64_t hash_key[2])
@@ -121,7 +121,7 @@ static struct slots *slots_of(const struct owners *owners, struct member_table *
 	return table_owners(table->table);
 }
 
-/* Backends of a higher number stand by until no backend of a lower number takes new calls. */
+/* The lowest priority number with a backend that takes new calls. Backends with higher numbers stand by. */
 static unsigned int priority_in_charge(const struct farm_pool *pool)
 {
 	unsigned int priority = MAX_PRIORITY;

@@ -13,7 +13,7 @@ static uint64_t enough_from(const struct evidence *evidence)
 	return evidence->failed > evidence->again ? evidence->failed - evidence->again : 0;
 }
 
-/* Was a later request of the other kind answered? Then the failure is refuted. */
+/* Did the backend answer a later request of the other kind? The failure then does not count. */
 static bool is_refuted(const struct evidence *failing, const struct evidence *other)
 {
 	return failing->failing && !other->failing && other->answered >= failing->began && other->answered;
@@ -41,20 +41,20 @@ void evidence_add(struct evidence *evidence, const struct evidence *other)
 
 /* --- One member */
 
-/* Is something known about it, and is it not dead already? */
+/* Is there evidence about the member, and is it not already dead? */
 static bool takes_part(const struct outage_member *member)
 {
 	return member->evidence.known && !member->down && !member->excluded;
 }
 
-/* Did it answer a request that began after the suspect's first failure? */
+/* Did the member answer a request that began after the suspect's first failure? */
 static bool is_witness(const struct outage_member *member, const struct outage_member *suspect)
 {
 	return !member->evidence.failing && member->evidence.answered >= suspect->evidence.began;
 }
 
-/* Did this member respond during all the time in which the suspect gave enough evidence? Failures from before
- * the end of an outage do not count. */
+/* Did this member respond during the whole time in which the suspect's failures became enough evidence? Failures
+ * from before the end of an outage do not count. */
 static bool convicts(const struct outage_member *member, const struct outage_member *suspect)
 {
 	const struct evidence *evidence = &suspect->evidence;
@@ -135,7 +135,8 @@ static void judge_single(const struct outage *outage, struct outage_member *memb
 		convict(suspect);
 }
 
-/* The start of its silence. Time in which the balancer could not see, or did not listen, does not count. */
+/* The start of the member's silence. Times when the balancer was blind (OUTAGE_BLIND) or did not receive do not
+ * count. */
 static uint64_t silent_since(
 	const struct outage *outage, const struct outage_member *member, const struct outage_rules *rules)
 {
@@ -187,8 +188,8 @@ static struct testimony hear(const struct outage_member *members, size_t count, 
 	return testimony;
 }
 
-/* Rule 2: all held members are decided together, so that no slot has several owners in turn. If most others
- * also lose responses, silence means less, and the decision is due after twice the time. */
+/* Rule 2: all held members are decided together, so that no slot has several owners in turn. If responses of most
+ * other members are also lost, silence is weaker evidence, and the decision is due after twice the time. */
 static void judge_held(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now)
 {

@@ -7,7 +7,7 @@
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
-/* The accepted signatures of one second, so that none is accepted twice (is_replay()). */
+/* The accepted signatures of one second, so that is_replay() can refuse to accept one twice. */
 struct second {
 	uint64_t time;
 	uint8_t (*signatures)[JOIN_SIGNATURE_SIZE];
@@ -79,7 +79,7 @@ size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]
 	return time + 1 + text;
 }
 
-/* Takes constant time, whichever digit is wrong. */
+/* Takes the same time whichever digit is wrong. */
 static bool is_signed(struct span hex, const uint8_t right[JOIN_SIGNATURE_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -195,13 +195,13 @@ static uint64_t audible_silence(const struct join *join, const struct farm_backe
 }
 
 /* If no backend of a pool answers its probes, the balancer cannot receive heartbeats either: the silence of a
- * backend counts only from the end of this outage. Without probes there is no such sign. */
+ * backend counts only from the end of this outage. A pool without probes gives no such indication. */
 static bool is_blind(const struct farm_pool *pool)
 {
 	return pool->outage.view == OUTAGE_BLIND && pool->config->probe.type != PROBE_NONE;
 }
 
-/* Forgets backends that have left: a different backend may get their ids. */
+/* Deletes the heartbeats of removed backends, because different backends may get their ids. */
 bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 {
 	struct heartbeat *before = join->heard;

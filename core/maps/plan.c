@@ -102,8 +102,8 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-/* If a different backend receives the id of a backend, it must not receive its calls. Tracked calls have an
- * effect only while a slot migrates. */
+/* If the id of a removed backend is given to a different backend, the tracked calls of the removed backend must not
+ * go there. Tracked calls have an effect only while a slot migrates. */
 static void forget_tracked_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;

@@ -91,7 +91,7 @@ static void end_slot(struct migration *migration, uint32_t slot)
 }
 
 /* The maps do not store whether a migrating slot is still recording, or has moved and come back to its previous
- * owner. Both are assumed, so that no tracked call is forgotten too early. */
+ * owner. Assume both, so that no tracked call is forgotten too early. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now)
 {
 	slots_replace(&migration->owners, owners);
@@ -108,8 +108,8 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 }
 
 /* The previous owner is dead. A slot that has not moved ends its migration. A slot that has moved continues
- * migrating, because tracked calls may be at other backends; its new owner then counts as the previous owner,
- * too. Without a wanted owner the dead one stays named, which keeps the slot migrating. */
+ * migrating, because tracked calls may be at other backends; its new owner then also counts as the previous owner.
+ * If there is no wanted owner, the dead backend stays the previous owner, so that the slot continues migrating. */
 static void replace_previous(struct migration *migration, uint32_t slot, uint16_t wanted)
 {
 	if (!migration->progress[slot].moved)

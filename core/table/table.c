@@ -112,8 +112,8 @@ static uint64_t scratch_limit(const struct table *table)
 	return ((unsigned __int128)log2 << SCORE_FRACTION_BITS) / weights;
 }
 
-/* Assigns all slots; no slot has an owner before. If the owner's score of a slot is above the limit, a draw
- * that was not examined may be better: the slot is then offered to every member. */
+/* Assigns all slots of a table in which no slot has an owner. If the owner's score of a slot is above the limit, a
+ * draw that was not examined may be better: the slot is then offered to every member. */
 static void assign_from_scratch(struct table *table)
 {
 	uint64_t limit = scratch_limit(table);
