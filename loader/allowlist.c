@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See allowlist.h. The only file that writes to these maps. */
+/* See allowlist.h. No other file writes to these maps. */
 #include <errno.h>
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "allowlist.h"
 #include "output.h"
 
-/* The value of an entry: how it was added. */
+/* The value of an entry: whether an option or the loader added it. */
 enum origin {
 	ORIGIN_NAMED = 1,
 	ORIGIN_CHOSEN,
@@ -150,7 +150,7 @@ int allowlists_choose(struct allowlists *lists, const struct options *options)
 	return choose(&lists->list[0], &options->from) || choose(&lists->list[1], &options->vips) ? -1 : 0;
 }
 
-/* Stored as named, so that an attach without options does not replace them. */
+/* The entries are stored as if an option had set them, so that an attach without options does not replace them. */
 static int keep(struct allowlist *list, const struct prefixes *given)
 {
 	const struct prefixes everything = {.list = (struct prefix_key *)&any, .count = 1};
@@ -220,7 +220,7 @@ static bool finish(struct allowlist *list)
 		return false;
 	for (i = 0; i < before.count; i++) {
 		if (holds(&list->wanted, &before.list[i])) {
-			put(list, &before.list[i]); /* it may be named now, but chosen by the loader before */
+			put(list, &before.list[i]); /* an option may now set it, where the loader chose it before */
 			continue;
 		}
 		bpf_map_delete_elem(list->map, &before.list[i]);
@@ -276,7 +276,7 @@ void allowlists_report(const struct allowlists *lists)
 	}
 }
 
-/* Addresses that lo has received since the list was made are refused. */
+/* Warns about addresses of lo that were added after the list was made: decap refuses packets for them. */
 static void warn_of_lo(const struct allowlist *list, json_t *warnings)
 {
 	struct prefixes now = {0};

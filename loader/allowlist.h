@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The allowlists of decap, shared by all interfaces of the host: the maps decap_sources (--from: outer
- * sources) and decap_vips (--vip: inner destinations). "Any address" is the prefix ::/0, so a list is never
- * empty. */
+/* The allowlists of decap: the maps decap_sources (option --from, outer source addresses) and decap_vips
+ * (option --vip, inner destination addresses). All interfaces of the host share them. "Any address" is stored
+ * as the prefix ::/0, so a list is never empty. */
 #pragma once
 
 #include <jansson.h>
@@ -11,7 +11,7 @@
 struct allowlist {
 	int map;                 /* -1: not open */
 	struct prefixes current; /* contents of the map, in the order of addresses */
-	bool named;              /* named by an option; otherwise the loader has chosen the contents */
+	bool named;              /* set by an option; otherwise the loader has chosen the contents */
 	struct prefixes wanted;  /* empty: the list is unchanged */
 	struct prefixes added;   /* added by allowlists_add() */
 	bool is_vips;
@@ -21,19 +21,20 @@ struct allowlists {
 	struct allowlist list[2];
 };
 
-/* Opens and reads the pinned lists. Also returns -1 if there are none: an earlier release without lists has
- * made the maps. */
+/* Opens and reads the pinned lists. Also returns -1 if no lists are pinned: then an earlier release without
+ * allowlists has created the pins. */
 int allowlists_open(struct allowlists *lists, const struct pins *pins);
 
-/* Decides the new contents: the prefixes of the options; or, for a list that no option has named, any source,
- * and the addresses of `lo` as VIPs. */
+/* Determines the new contents of both lists. A list with an option contains the prefixes of the option. The
+ * defaults are any address as source, and the addresses of `lo` as VIPs. */
 int allowlists_choose(struct allowlists *lists, const struct options *options);
 
-/* The same for an upgrade, which must not refuse any packet that was accepted before: a new list accepts
- * everything, like a release without lists. */
+/* The same for an upgrade. An upgrade must not refuse packets that were accepted before. Therefore a new list
+ * accepts everything, like a release without lists. */
 int allowlists_keep(struct allowlists *lists, const struct options *options);
 
-/* Adds the missing prefixes first, so that nothing is refused that both contents accept. */
+/* Adds the missing prefixes. Call it before the removal of old prefixes, so that packets that both contents
+ * accept are never refused. */
 int allowlists_add(struct allowlists *lists);
 
 /* Removes what allowlists_add() has added. */
@@ -42,7 +43,7 @@ void allowlists_undo(const struct allowlists *lists);
 /* Removes prefixes that are no longer wanted. Returns whether anything has changed since allowlists_open(). */
 bool allowlists_finish(struct allowlists *lists);
 
-/* Prints the accepted sources and destinations, and warns if all are accepted. */
+/* Prints the accepted sources and destinations. Warns if a list accepts any address. */
 void allowlists_report(const struct allowlists *lists);
 
 /* {"from": [...], "vips": [...]}; adds the corresponding warnings to `warnings`. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* attach: first checks everything, then loads everything, then pins and attaches everything. A failure before
- * the last step has changed nothing; a failure in the last step undoes it. Therefore maps that replace others
- * are first pinned beside them. */
+/* The command `attach`. It first checks all interfaces, then loads the program, then pins and attaches it. If a
+ * check or the load fails, nothing has changed. If an attachment fails, the loader undoes the earlier ones. For
+ * this purpose, new maps are first pinned in a separate directory, beside the maps that they replace. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,8 +150,8 @@ static bool is_anything_left(const struct attach *attach)
 
 /* --- the program and its maps */
 
-/* Decides whether to use the pinned maps. If packets use maps of other sizes, only the operator may give them
- * up. */
+/* Decides whether to use the pinned maps. If an attached program uses maps of different sizes, the loader does
+ * not replace them; the operator must decide. */
 static int examine_maps(struct attach *attach)
 {
 	bool decap = attach->options->program == PROGRAM_DECAP, running = attachments_running(&attach->attachments) > 0;
@@ -184,7 +184,7 @@ static int examine_maps(struct attach *attach)
 	return 0;
 }
 
-/* Uses the program of the attached interfaces, or loads a new one if there are none. */
+/* Uses the program that is already attached to other interfaces. If there is none, loads a new one. */
 static int prepare_program(struct attach *attach)
 {
 	bool running = attachments_running(&attach->attachments) > 0;
@@ -200,7 +200,7 @@ static int prepare_program(struct attach *attach)
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
 	if (program->kind == PROGRAM_DECAP && !running && !pins_have_fitting_maps(&attach->pins, program))
-		attach->maps_are_new = true; /* left by a killed loader of a different release */
+		attach->maps_are_new = true; /* a killed loader of a different release left them */
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
@@ -251,7 +251,8 @@ out:
 	return result;
 }
 
-/* Makes the program accept frames to the interfaces' own addresses. The daemon adds other addresses later. */
+/* Stores the MAC addresses of the interfaces, so that the program accepts frames for them. The daemon adds
+ * other addresses later. */
 static int fill_own_macs(const struct attach *attach)
 {
 	struct own_macs maps;
@@ -294,7 +295,7 @@ static int attach_target(const struct attach *attach, struct target *target)
 	return target->fd < 0 ? -1 : 0;
 }
 
-/* An unpinned link ends when its file descriptor is closed. */
+/* The kernel detaches an unpinned link when its file descriptor is closed. */
 static void detach_target(const struct attach *attach, struct target *target)
 {
 	if (target->dispatched)
@@ -365,7 +366,8 @@ static int commit(struct attach *attach)
 	return -1;
 }
 
-/* The requirements of a veth device concern its peer, which is in a different namespace and cannot be checked. */
+/* XDP on a veth device has requirements for its peer. The peer is in a different namespace, so the loader
+ * cannot check them. */
 static void warn_of_veth(const struct attach *attach)
 {
 	size_t i;
@@ -407,7 +409,7 @@ static void report(const struct attach *attach)
 			"mode");
 }
 
-/* If all interfaces are attached already: returns whether this run changes anything in the maps. */
+/* Called if all interfaces are already attached. Returns whether this run changes the maps. */
 static bool is_anything_new(struct attach *attach)
 {
 	size_t i, added = 0;

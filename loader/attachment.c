@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See attachment.h. Reads pinned links and dispatched programs, and compares them with the current state of
- * the interfaces. */
+/* See attachment.h. Reads the pinned links and the programs that the dispatcher calls. Compares them with the
+ * current state of the interfaces. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include "dispatcher.h"
 #include "output.h"
 
-/* The link contains an ifindex, which depends on the network namespace: it is ours only if the interface with
- * this index in our namespace runs the same program. */
+/* The link contains an ifindex, and an ifindex is valid in one network namespace only. The link belongs to this
+ * namespace only if the interface with this index runs the same program. */
 static int examine_link(struct attachment *attachment)
 {
 	struct bpf_link_info info = {};
@@ -156,7 +156,7 @@ int attachment_remove(struct pins *pins, struct attachment *attachment)
 		if (dispatcher_detach(attachment->ifindex, attachment->program_id))
 			return -1;
 	} else if (!attachment->dispatched && bpf_link_detach(attachment->fd) && attachment->ifindex) {
-		/* An explicit detach: a different process may still have the link open. */
+		/* Detaches explicitly, because a different process may still have the link open. */
 		output_error("cannot detach from %s: %s", attachment->name, output_errno(errno));
 		return -1;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The old maps may be of a previous ABI version: their structs are read by the names of their members. */
+/* The old maps may have a previous ABI version. Therefore this file finds the members of their structs by name. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +77,7 @@ static void *read_array(const struct pins *pins, enum pins_place place, const ch
 	return old_map_array(pins_get(pins, place, name), members, size, count, &error);
 }
 
-/* Returns for each element of both maps whether it is in use and equal in both. */
+/* Sets for each element whether it is in use and equal in both maps. */
 static bool *compare(
 	const struct pins *pins, const char *name, const struct old_member *members, size_t size, uint32_t *count)
 {
@@ -105,7 +105,7 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 	return slots;
 }
 
-/* Restricts carry->pools to the pools that are migrating in the old maps. Returns whether any remains. */
+/* Restricts carry->pools to the pools that are migrating in the old maps. Returns whether any pool remains. */
 static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 {
 	uint32_t count;
@@ -168,8 +168,8 @@ static bool is_kept(const struct carry *carry, const struct tracked_key *key, ui
 	       carry->backends[backend] && seen >= carry->since;
 }
 
-/* ABI 3 stores neither the kind nor the dialogs of a call. Such a call counts as established until it has been
- * idle for a long time. */
+/* Maps of ABI 3 contain neither the kind nor the dialogs of a call. A call from such a map counts as
+ * established until it has been idle for a long time. */
 static void complete(struct tracked_call *call)
 {
 	if (call->kind != CALL_IS_NONE)
@@ -179,7 +179,7 @@ static void complete(struct tracked_call *call)
 	call->dialogs.overflow = !call->ended;
 }
 
-/* Except in the first run, the new maps may have a newer entry, which is kept. */
+/* After the first run, the new maps may already contain a newer entry. Such an entry is kept. */
 static void put_call(const struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct tracked_call call = {0}, newer;

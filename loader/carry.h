@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Copies tracked calls from the maps in use to the new maps that replace them, so that migrations continue and
- * the tracked calls stay with their backends. */
+/* Copies tracked calls from the current maps to the new maps during an upgrade. Migrations then continue, and
+ * the tracked calls stay at their backends. */
 #pragma once
 
 #include "pins.h"
@@ -11,8 +11,9 @@ struct carry;
  * and the sets have the same number of slots. Returns NULL if there is nothing to copy. */
 struct carry *carry_begin(const struct pins *pins);
 
-/* Copies tracked calls; each further run copies those that have changed since the run before. To be called before
- * and after the links switch to the program that uses the new maps. Warns if the old maps cannot be read. */
+/* Copies tracked calls. Each further run copies only the calls that have changed since the previous run. Call
+ * it before and after the links switch to the program that uses the new maps. Warns if the old maps cannot be
+ * read. */
 void carry_run(struct carry *carry);
 
 void carry_end(struct carry *carry);

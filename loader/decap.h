@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The changes of one `attach --program decap` to the maps of decap, which can be undone together: addresses
- * from --address, and the allowlists. The caller adds the addresses of interfaces (tunnel.h). */
+/* The changes that one `attach --program decap` makes to the maps of decap: addresses from --address, and the
+ * allowlists. They can be undone together. The caller adds the addresses of interfaces (tunnel.h). */
 #pragma once
 
 #include "allowlist.h"
@@ -14,7 +14,7 @@ struct decap {
 	struct allowlists lists;
 };
 
-/* Opens the maps and adds missing entries; removes nothing. */
+/* Opens the maps and adds missing entries. Does not remove entries. */
 int decap_begin(struct decap *decap, const struct pins *pins, const struct options *options);
 
 /* Removes the entries that decap_begin() has added. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* detach: from the named interfaces, or from all. Removes maps and program with the last one. */
+/* The command `detach`. Detaches the program from the named interfaces, or from all. With the last interface,
+ * removes the pinned maps and the program. */
 #include <unistd.h>
 #include "attachment.h"
 #include "options.h"
@@ -29,7 +30,7 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 			attachment->name);
 	else
 		output_info("%s detached from %s", program_name(pins->kind), attachment->name);
-	if (!ifindex) /* only the name of a removed link is known */
+	if (!ifindex) /* a removed link has no ifindex */
 		ifindex = if_nametoindex(attachment->name);
 	attachment->state = ATTACHMENT_GONE;
 	attachment->ifindex = 0;
@@ -38,7 +39,7 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 	return 0;
 }
 
-/* Checks that all named interfaces are attached, before it detaches any. */
+/* Checks that all named interfaces are attached. Called before any is detached. */
 static int check_names(const struct options *options, const struct attachments *attachments)
 {
 	int result = 0;
@@ -82,7 +83,7 @@ static int detach(const struct options *options, struct pins *pins, struct attac
 	}
 	if (left)
 		return result;
-	/* Maps without an attachment were left by a killed loader. */
+	/* If maps exist without an attachment, a killed loader left them. */
 	if (pins_remove_shared(pins, PINS_TOP, &removed) || pins_remove_shared(pins, PINS_NEXT, &next))
 		return -1;
 	if (removed)

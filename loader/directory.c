@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See directory.h. The lock is a directory, DIR/lock, that only the owner of the pins can open. It exists
+/* See directory.h. The lock is the directory DIR/lock, and only the owner of the pins can open it. It exists
  * while a loader makes changes. */
 #include <errno.h>
 #include <fcntl.h>
@@ -113,7 +113,8 @@ static const char *lock_path(const char *dir, char path[PATH_MAX])
 	return path;
 }
 
-/* A second loader may have removed the opened directory, and a third one may have made a new one. */
+/* Checks that the opened directory still exists under its path. A second loader may have removed it, and a
+ * third one may have made a new one. */
 static bool is_there(const char *path, int fd)
 {
 	struct stat named, opened;
@@ -166,7 +167,7 @@ int directory_lock(const char *dir, bool make, int *lock)
 			return 0;
 	} while (errno == ENOENT && (make || !access(dir, F_OK)));
 	if (errno == ENOENT)
-		return 0; /* nothing is pinned then */
+		return 0; /* the directory does not exist: no pins */
 	output_error("cannot lock %s: %s", dir, output_errno(errno));
 	return -1;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See dispatcher.h. The only file that calls the dispatcher of libxdp. */
+/* See dispatcher.h. No other file uses the dispatcher of libxdp. */
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include "dispatcher.h"
 #include "output.h"
 
-/* The dispatcher calls programs by replacing its own functions (BPF_PROG_TYPE_EXT), which some kernels refuse.
- * This asks for the replacement of a kernel function: kernels that support the type refuse that, too, but with
- * EINVAL. */
+/* To call a program, the dispatcher replaces one of its own functions by the program (BPF_PROG_TYPE_EXT). Some
+ * kernels do not support this. The test tries to replace a kernel function. All kernels refuse that, but
+ * kernels that support the program type return EINVAL. */
 int dispatcher_probe(void)
 {
 	const struct bpf_insn instructions[] = {
@@ -71,8 +71,9 @@ bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode)
 	return found;
 }
 
-/* Since Linux 6.13 and in maintained 6.12, a program that moves the start of a packet can only replace a
- * function that does so too. The functions of the dispatcher do since pull request 509 of xdp-tools (2025). */
+/* Since Linux 6.13 (and later 6.12.y releases), a program that moves the start of a packet can only replace a
+ * function that also moves it. The functions of the dispatcher fulfil this since pull request 509 of xdp-tools
+ * (2025). */
 static const char *help_with_libxdp(void)
 {
 	return strstr(output_library(), "changes packet data") ? "; this kernel needs a libxdp of 2025 or later" : "";

@@ -48,7 +48,7 @@ bool interface_has_ethernet(const char *name)
 	struct ifreq request = {};
 
 	if (ask(name, SIOCGIFHWADDR, &request))
-		return true; /* no reason to refuse it: the kernel decides later */
+		return true; /* type unknown: not refused here, the kernel decides later */
 	return request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 }
 
@@ -105,7 +105,8 @@ int interface_query(int ifindex, struct xdp_state *out)
 	*out = (struct xdp_state){0};
 	if (err)
 		return err;
-	/* An offloaded program may run beside one of the other modes, which are the ones that affect us. */
+	/* An offloaded program may run beside a program in one of the other modes. Only those modes conflict
+	 * with sipxdp. */
 	if (query.drv_prog_id)
 		*out = (struct xdp_state){query.drv_prog_id, MODE_NATIVE};
 	else if (query.skb_prog_id)

@@ -20,25 +20,24 @@ struct xdp_state {
 	enum mode mode;
 };
 
-/* Returns whether its frames start with an Ethernet header. Those of tun and ipip devices do not, those of the
- * loopback device do. */
+/* Returns whether the frames of the interface start with an Ethernet header. Frames of tun and ipip devices do
+ * not; frames of the loopback device do. */
 bool interface_has_ethernet(const char *name);
 
-/* Its MAC address. Returns 0, or -errno without a message. */
+/* Reads the MAC address of the interface. Returns 0, or -errno without a message. */
 int interface_mac(const char *name, struct mac *out);
 
-/* Its MTU in bytes from the IP header on. Returns 0, or -errno without a message. */
+/* Reads the MTU in bytes from the IP header on. Returns 0, or -errno without a message. */
 int interface_mtu(const char *name, uint32_t *out);
 
-/* Returns whether it is a veth device. */
+/* Returns whether the interface is a veth device. */
 bool interface_is_veth(const char *name);
 
-/* Is this entry of getifaddrs() an address of the interface that a different host can reach (no
- * loopback and no link-local one)? An IPv4 address may have a label, eth0:1, and is then
- * listed under that. */
+/* Returns whether this entry of getifaddrs() is an address of the interface that other hosts can reach (neither
+ * loopback nor link-local). getifaddrs() lists an IPv4 address with a label, such as eth0:1, under that label. */
 bool interface_address(const struct ifaddrs *entry, const char *interface, struct address *out);
 
-/* 0, or -errno without a word. */
+/* Returns 0, or -errno without a message. */
 int interface_query(int ifindex, struct xdp_state *out);
 
 /* "XDP program 'pass' (id 12)"; without the name if it cannot be read. */

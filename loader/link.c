@@ -20,7 +20,8 @@ void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program
 		interface_program_text(program_id, text), name, remedy);
 }
 
-/* A refused link returns only an error number. A refused netlink request returns a message of the driver. */
+/* If the kernel refuses a link, it returns only an error number. If it refuses a netlink request, it also
+ * returns a message of the driver. */
 static const char *ask_driver(int ifindex, int program_fd)
 {
 	const uint32_t flags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;

@@ -4,7 +4,8 @@
 
 #include "interface.h"
 
-/* Returns a file descriptor of the new link, or -1. An unpinned link ends when it is closed. */
+/* Returns a file descriptor of the new link, or -1. The kernel detaches an unpinned link when this descriptor
+ * is closed. */
 int link_attach(const char *name, int ifindex, int program_fd, enum mode mode);
 
 /* Reports that a different XDP program uses the interface, and what to do. */

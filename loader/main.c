@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* sipxdp-loader: reads the command line by the tables of usage.c and runs the command. */
+/* sipxdp-loader: parses the command line with the tables of usage.c and runs the command. */
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ enum exit_status {
 	EXIT_USAGE,
 };
 
-/* --- options: each sets its part of struct options; false when the argument is none */
+/* --- options: each function sets its part of struct options; false: invalid argument */
 
 static bool set_config(struct options *options, const char *argument)
 {
@@ -55,7 +55,7 @@ static bool set_dispatcher(struct options *options, __attribute__((unused)) cons
 
 static bool add_address(struct options *options, const char *argument)
 {
-	/* main() has made room for as many as there are words. */
+	/* main() has allocated one element for each word of the command line. */
 	return !address_parse(argument, &options->addresses[options->address_count++]);
 }
 
@@ -77,7 +77,7 @@ static bool set_pin_dir(struct options *options, const char *argument)
 	while (end > argument + 1 && end[-1] == '/')
 		*--end = '\0';
 	options->pin_dir = argument;
-	/* A path of some pin in it must fit, too. */
+	/* The path of any pin in this directory must also fit. */
 	return argument[0] == '/' && argument[1] && strlen(argument) < PATH_MAX - 256;
 }
 
@@ -133,8 +133,8 @@ static int refuse(const char *problem, const char *what)
 	return EXIT_USAGE;
 }
 
-/* Reads all options. EXIT_DONE, with *stop at OPTION_HELP or OPTION_VERSION if one of them is given and
- * at OPTION_COUNT if not, or EXIT_USAGE. */
+/* Reads all options. Returns EXIT_DONE or EXIT_USAGE. *stop becomes OPTION_HELP or OPTION_VERSION if one of
+ * them is given, else OPTION_COUNT. */
 static int read_options(
 	int argc, char **argv, enum loader_command command, struct options *options, enum loader_option *stop)
 {
@@ -166,7 +166,7 @@ static int read_options(
 	return EXIT_DONE;
 }
 
-/* What the tables cannot tell. */
+/* Checks that the tables cannot express. */
 static int check(enum loader_command command, const struct options *options)
 {
 	bool decap = options->program == PROGRAM_DECAP;
@@ -188,7 +188,7 @@ static int check(enum loader_command command, const struct options *options)
 	return EXIT_DONE;
 }
 
-/* 0: there is no such command. */
+/* Returns 0 if there is no such command. */
 static enum loader_command find_command(const char *name)
 {
 	const struct usage_command *command = loader_usage.commands;
@@ -254,7 +254,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	/* A reader that went away must not end us between two pins. */
+	/* If the reader of our output exits, SIGPIPE must not end the loader between two pins. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!options.addresses || !options.from.list || !options.vips.list) {
 		output_error("out of memory");

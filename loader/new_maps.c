@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Upgrade to new maps with a different contract or different limits. They are pinned beside the current maps,
- * and sipxdpd fills them. Then each link receives the program that uses them. A packet meets the old maps or
- * the new ones, and both have the same contents. */
+/* Upgrade to new maps with a different contract or different limits. The loader pins the new maps beside the
+ * current ones, and sipxdpd fills them. Then the loader updates each link to the program that uses the new
+ * maps. Each packet is processed with either the old maps or the new maps, and both have the same contents. */
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ static int refuse_dispatched(const struct attachments *attachments)
 	return 0;
 }
 
-/* Pins the program first: it marks the directory as one of sipxdp. */
+/* Pins the program first, because its pin marks the directory as one of sipxdp. */
 static int pin(struct pins *pins, const struct program *program)
 {
 	if (pins_put(pins, PINS_NEXT, program_name(pins->kind), program_fd(program)))
@@ -69,7 +69,8 @@ static int replace(const struct attachment *attachment, int program)
 	return attachment->state == ATTACHMENT_GONE ? 0 : attachment_replace(attachment, program);
 }
 
-/* Replaces the program of all links or of none: the daemon can maintain only one set of maps. */
+/* Replaces the program of all links. If one fails, restores the others, because the daemon can maintain only
+ * one set of maps. */
 static int replace_all(const struct attachments *attachments, int program, int before)
 {
 	size_t i, done = 0;
@@ -81,8 +82,8 @@ static int replace_all(const struct attachments *attachments, int program, int b
 	return done < attachments->count ? -1 : 0;
 }
 
-/* Removes the contract first: if the loader is killed after this, its absence tells the next upgrade where to
- * continue. */
+/* Removes the contract first. If the loader is killed afterwards, the missing contract tells the next upgrade
+ * to complete the move. */
 static int put_in_place(struct pins *pins, const struct program *program, const struct attachments *attachments)
 {
 	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;

@@ -34,7 +34,7 @@ struct options {
 	size_t interface_count;
 };
 
-/* Each returns 0, or -1 after it has reported the error. */
+/* Each command returns 0, or -1 after it has reported the error. */
 int attach_run(const struct options *options);
 int upgrade_run(const struct options *options);
 int detach_run(const struct options *options);

@@ -77,7 +77,7 @@ static bool cut(char **text, const char *prefix)
 	return true;
 }
 
-/* Keeps the last line of the verifier's log before its statistics: the reason. */
+/* Keeps the last line of the verifier's log before its statistics. This line contains the reason. */
 static void keep_log(char *log)
 {
 	char *end = strstr(log, "\nprocessed "), *line;

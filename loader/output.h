@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Output for people: results on standard output, faults on standard error, and the reasons that libbpf and
- * libxdp report. */
+/* Text output: results on standard output, errors on standard error, with the reasons that libbpf and libxdp
+ * report. */
 #pragma once
 
 #include <stdbool.h>
 
-/* From now on, messages of libbpf and libxdp are kept for output_library(). With `verbose` they are also
+/* Collects the messages of libbpf and libxdp from now on, for output_library(). With `verbose` they are also
  * printed, including the log of the verifier. */
 void output_open(bool verbose);
 
@@ -22,5 +22,5 @@ const char *output_errno(int error);
 void output_library_clear(void);
 const char *output_library(void);
 
-/* The same without brackets, if it is a message of the kernel; otherwise "". */
+/* The same without brackets if the warning is a message of the kernel; otherwise "". */
 const char *output_kernel(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The maps own_macs and interface_macs: the MAC addresses that belong to this machine. The
- * balancer forwards no other frames. */
+/* The maps own_macs and interface_macs: the MAC addresses that belong to this machine. The balancer forwards
+ * only frames to these addresses. */
 #pragma once
 
 #include "pins.h"
@@ -9,10 +9,10 @@ struct own_macs {
 	int own_macs, interface_macs; /* file descriptors; -1: not open */
 };
 
-/* Opens the maps that are pinned in `place`. Close them also after a failure. */
+/* Opens the maps that are pinned in `place`. The caller closes them, also after a failure. */
 int own_macs_open(struct own_macs *maps, const struct pins *pins, enum pins_place place);
 
-/* Adds the address and the MTU that the interface has now. */
+/* Adds the current MAC address and MTU of the interface. */
 int own_macs_add(const struct own_macs *maps, const char *interface, int ifindex);
 
 void own_macs_close(const struct own_macs *maps);

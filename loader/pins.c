@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Either all pins of a command are made or none. Only this file contains paths. */
+/* A command makes either all of its pins or none. No other file contains paths of pins. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ void pins_path(const struct pins *pins, enum pins_place place, const char *name,
 	size_t length = snprintf(path, PATH_MAX, "%s%s/", pins->dir, places[pins->kind][place]);
 
 	if (length >= PATH_MAX)
-		return; /* main() has refused a directory that long */
+		return; /* cannot happen: main() has checked the length */
 	snprintf(path + length, PATH_MAX - length, "%s", name);
 	exchange(path + length, '.', ':');
 }
@@ -85,7 +85,7 @@ void pins_close(struct pins *pins)
 
 static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-/* Signals that are ignored (nohup) stay ignored: blocked signals would be kept pending. */
+/* Ignored signals (nohup) are not blocked and so stay ignored; a blocked signal would stay pending. */
 void pins_begin(struct pins *pins)
 {
 	struct sigaction action;
@@ -146,7 +146,7 @@ static int remember(struct pins *pins, const char *path)
 
 /* --- one pin */
 
-/* Part of the kernel's name for the file of such an object: "anon_inode:bpf-map". */
+/* The part of the kernel's file name that shows the type of the object: "anon_inode:bpf-map". */
 static const char *wanted_type(const struct pins *pins, enum pins_place place, const char *name)
 {
 	if (place == PINS_LINKS)
@@ -211,7 +211,7 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 	pins_path(pins, place, name, path);
 	snprintf(beside, sizeof(beside), "%s" BESIDE, path);
-	unlink(beside); /* left by a loader that was killed here */
+	unlink(beside); /* a loader that was killed here has left it */
 	if (pin(pins, place, beside, fd))
 		return -1;
 	if (!rename(beside, path))
@@ -243,8 +243,8 @@ static bool is_pinned(const struct pins *pins, enum pins_place place, const char
 	return fd >= 0;
 }
 
-/* Every pin in DIR belongs to sipxdp: to decap if its name starts with DECAP_PREFIX, otherwise to the balancer. This
- * does not use the list of maps, so that it also removes pins of older releases. */
+/* Every pin in DIR belongs to sipxdp: to decap if its name starts with DECAP_PREFIX, otherwise to the balancer.
+ * The list of maps is not used here, so that pins of older releases are also removed. */
 static bool is_ours(const struct pins *pins, const struct dirent *entry)
 {
 	bool of_decap = !strncmp(entry->d_name, DECAP_PREFIX, strlen(DECAP_PREFIX));
@@ -279,8 +279,8 @@ int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed)
 	const char *program = program_name(pins->kind);
 
 	*removed = is_pinned(pins, place, program);
-	/* Without the program, the pins may belong to a different program. Everything in PINS_NEXT belongs to
-	 * sipxdp. */
+	/* If the pin of the program is missing, the other pins may not belong to sipxdp. All pins in PINS_NEXT
+	 * belong to sipxdp. */
 	if (!*removed && place == PINS_TOP)
 		return 0;
 	if (pins_remove(pins, place, last_map[pins->kind]) || for_each_shared(pins, place, pins_remove))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The pins, which remain when the loader exits:
+/* The pins. They keep programs, maps and links in the kernel after the loader exits:
  *
  *   DIR/MAP               each map by its name; those of decap start with decap_
  *   DIR/balancer, decap   the program for the next interface that is attached
@@ -8,9 +8,9 @@
  *   DIR/next/...          maps and a program that will replace those in DIR
  *   DIR/lock              a directory; exists while a loader makes changes
  *
- * The program is pinned first and removed last: if it exists, all pins in DIR belong to sipxdp. One map
- * (contract, or decap_verdicts) is pinned after all others and removed before them: if it exists, all others
- * exist. bpffs allows no dots in names: eth0.7 is pinned as eth0:7. */
+ * The program is pinned first and removed last. If its pin exists, all pins in DIR belong to sipxdp. One map
+ * (contract, or decap_verdicts) is pinned after all other maps and removed before them. If its pin exists, all
+ * other maps are pinned, too. bpffs allows no dots in names: eth0.7 is pinned as eth0:7. */
 #pragma once
 
 #include <limits.h>
@@ -47,8 +47,8 @@ int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum p
 /* Also removes empty directories. */
 void pins_close(struct pins *pins);
 
-/* Between these two calls no signal ends the process. pins_end() with `failed` removes all pins made since
- * pins_begin(). */
+/* Signals are blocked between these two calls, so that they cannot end the process. pins_end() with `failed`
+ * removes all pins made since pins_begin(). */
 void pins_begin(struct pins *pins);
 void pins_end(struct pins *pins, bool failed);
 
@@ -69,19 +69,19 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 int pins_remove(struct pins *pins, enum pins_place place, const char *name);
 
-/* Removes maps and program of PINS_TOP or PINS_NEXT, and writes whether there were any. The caller removes
+/* Removes maps and program of PINS_TOP or PINS_NEXT, and stores whether there were any. The caller removes the
  * links. */
 int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed);
 
-/* Replaces all maps and the program of PINS_TOP by those of PINS_NEXT. The caller has removed the contract of
- * PINS_TOP before. If the loader is killed meanwhile, pins_finish_move() completes the move. */
+/* Replaces all maps and the program of PINS_TOP by those of PINS_NEXT. The caller must first remove the
+ * contract of PINS_TOP. If the loader is killed meanwhile, pins_finish_move() completes the move. */
 int pins_move_next(struct pins *pins);
 int pins_finish_move(struct pins *pins);
 
-/* The interfaces that have a pin in `place`, which the caller frees; an empty list if there are none. */
+/* Returns the interfaces that have a pin in `place`; the list may be empty. The caller frees it. */
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count);
 
-/* Returns whether all maps are pinned, as a loader leaves them unless it is killed. */
+/* Returns whether all maps are pinned. If not, a loader was killed. */
 bool pins_have_maps(const struct pins *pins);
 
 /* Returns whether the program is pinned. Without it, `detach` removes nothing from DIR. */
@@ -94,7 +94,8 @@ int pins_contract(const struct pins *pins, enum pins_place place, struct contrac
 /* Returns whether PINS_TOP has all maps of an opened program, with the expected types and sizes. */
 bool pins_have_fitting_maps(const struct pins *pins, const struct program *program);
 
-/* Makes an opened program use the maps in PINS_TOP that fit. The other maps will be new. */
+/* Makes an opened program use the maps in PINS_TOP that have the expected type and size. The other maps will be
+ * new. */
 int pins_reuse_fitting_maps(const struct pins *pins, const struct program *program);
 
 /* Pins the new maps of a loaded program in PINS_TOP and replaces existing pins. */

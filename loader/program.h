@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The two programs inside the loader: opening, sizing and loading them.
+/* Opens and loads the two XDP programs that the loader contains, and sets the sizes of their maps.
  *
  * In all of loader/, a function that returns int returns 0, or -1 after it has reported the error, unless its
  * comment says otherwise. */
@@ -33,16 +33,16 @@ const char *program_name(enum program_kind kind);
  * `sizes`: its sizes are fixed. */
 int program_open(struct program *program, enum program_kind kind, const struct contract *sizes);
 
-/* Returns whether a map in the kernel is what an opened program expects. No message. */
+/* Returns whether a map in the kernel has the type and size that an opened program expects. Prints no message. */
 bool program_map_fits(const struct bpf_map *map, int fd);
 
 /* The id of a map, 0 if it is unreadable. */
 uint32_t program_map_id(int fd);
 
-/* Makes an opened program use this map, which must be what the program expects. */
+/* Makes an opened program use this map. The map must have the type and size that the program expects. */
 int program_reuse_map(struct bpf_map *map, int fd);
 
-/* Loads program and maps. `sizes` is written to the contract of new maps; NULL: the maps are reused. */
+/* Loads the program and its maps. Writes `sizes` to the contract of new maps; NULL: existing maps are reused. */
 int program_load(struct program *program, const struct contract *sizes);
 
 /* Returns whether this map is pinned. (The map that libbpf makes for .rodata is not.) */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* status: shows the attachments. It builds JSON first and prints the text from that. */
+/* The command `status`: shows the attachments. It first builds JSON, then prints text from the JSON. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static json_t *loaded_at(uint64_t load_time)
 	return json_string(text);
 }
 
-/* By its id: the program of the link may differ from the pinned one. */
+/* Finds the program by its id, because the program of the link may differ from the pinned one. */
 static json_t *describe_program(uint32_t id)
 {
 	int fd = bpf_prog_get_fd_by_id(id);
@@ -205,7 +205,7 @@ static void judge_decap_verdicts(struct status *status)
 	free(counters);
 }
 
-/* NULL if the maps are of a different release. */
+/* Returns NULL if the maps belong to a different release. */
 static json_t *describe_decap(struct status *status)
 {
 	struct allowlists lists;

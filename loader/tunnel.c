@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See tunnel.h. The only file that writes to this map. */
+/* See tunnel.h. No other file writes to this map. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -80,7 +80,7 @@ int tunnel_add_interface(int map, const char *interface, int ifindex, bool neede
 	return result;
 }
 
-/* An attached interface that has this address, or NULL. */
+/* Returns an attached interface that has this address, or NULL. */
 static const struct attachment *find_heir(
 	const struct ifaddrs *all, const struct address *wanted, const struct attachments *attached)
 {
@@ -107,12 +107,13 @@ static bool is_kept(uint32_t owner, uint32_t ifindex, const struct attachments *
 		return true;
 	for (i = 0; i < attached->count; i++) {
 		if ((uint32_t)attached->list[i].ifindex == owner)
-			return true; /* also if the index belongs to a different network namespace */
+			return true; /* also for an index in a different network namespace */
 	}
 	return owner != ifindex && is_interface(owner);
 }
 
-/* Entries that stay are never removed and added again, so their packets are decapsulated without a gap. */
+/* Assigns the entry to `heir`; NULL: removes it. The entry is updated in place, so that decap accepts its
+ * packets without interruption. */
 static void remove_one(int map, const struct address *address, const struct attachment *heir)
 {
 	const uint32_t owner = heir ? heir->ifindex : 0;
@@ -131,7 +132,7 @@ void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments
 	int end = bpf_map_get_next_key(map, NULL, &next);
 
 	if (getifaddrs(&all))
-		all = NULL; /* no interface has it then, either */
+		all = NULL; /* without the list, no interface is found */
 	while (!end) {
 		key = next;
 		end = bpf_map_get_next_key(

@@ -9,17 +9,17 @@
 
 #define TUNNEL_NAMED UINT32_MAX /* from --address: belongs to no interface */
 
-/* Adds an address that the operator has named. *is_new: it was missing. */
+/* Adds an address that the operator has named. *is_new becomes true if the map did not contain it. */
 int tunnel_add_named(int map, const struct address *address, bool *is_new);
 
-/* Removes an address, whatever its value. */
+/* Removes an address, regardless of the value of its entry. */
 void tunnel_remove_named(int map, const struct address *address);
 
 /* Adds the addresses of an interface, except link-local ones, and writes the number of new ones. With
  * `needed`, an interface without addresses is an error. */
 int tunnel_add_interface(int map, const char *interface, int ifindex, bool needed, size_t *added);
 
-/* Removes the addresses of this interface (0: of no particular one) and of interfaces that no longer exist. An
- * address that a different attached interface also has is assigned to that one. `attached`: the remaining
- * attachments. */
+/* Removes the addresses of this interface (0: none) and of interfaces that no longer exist. If a different
+ * attached interface has the same address, the entry is assigned to that interface instead. `attached`: the
+ * remaining attachments. */
 void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments *attached);

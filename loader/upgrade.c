@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* upgrade: replaces the running program by that of this loader, with the same maps or with new ones
- * (new_maps.c). A link is updated in place: each packet meets either the old program or the new one. */
+/* The command `upgrade`: replaces the running program by the program of this loader. It keeps the maps or
+ * replaces them by new ones (new_maps.c). Each link is updated in place, so that every packet is processed by
+ * either the old program or the new one. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,8 +13,8 @@
 #include "new_maps.h"
 #include "output.h"
 
-/* Reads the contract of the maps in use. If it is missing, a loader was killed while it activated new maps:
- * this completes the move. */
+/* Reads the contract of the maps in use. If the contract is missing, a loader was killed while it activated new
+ * maps. Then completes the move first. */
 static int read_contract(struct pins *pins, struct contract *pinned)
 {
 	struct contract next = {0};
@@ -64,8 +65,8 @@ static int open_for_pins(struct program *program, const struct pins *pins, const
 	return pins_reuse_maps(pins, PINS_TOP, program);
 }
 
-/* The dispatcher cannot replace a program atomically. For a moment it calls both; the second one sees the
- * packets that the first one passes. */
+/* The dispatcher cannot replace a program atomically. For a short time it calls both programs: the second one
+ * receives the packets that the first one passes. */
 static int upgrade_dispatched(
 	struct pins *pins, const struct contract *sizes, const struct attachment *attachment, uint32_t *id)
 {
@@ -127,14 +128,16 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 			failed, attachments->count);
 		return -1;
 	}
-	/* Pinned last: after a partial failure the next attach still uses the old program. */
+	/* The program is pinned last, so that after a partial failure the next attach still uses the old
+	 * program. */
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
 }
 
 /* --- decap, whose maps the loader fills */
 
-/* Replaces maps whose layout differs in this release, before it updates any link. If a link then fails, the
- * next upgrade finds the maps that its program expects. The new maps must accept what the old ones accepted. */
+/* Replaces maps whose layout differs in this release. Called before any link is updated: if the update of a
+ * link fails, the next upgrade finds the maps that its program expects. The new maps must accept all packets
+ * that the old ones accepted. */
 static int upgrade_decap(
 	struct pins *pins, const struct program *program, const struct options *options, struct allowlists *lists)
 {
