@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* For a backend that receives IP-in-IP: removes the outer header of packets that a balancer has sent to this
- * host, and passes the inner packet to the kernel. All other packets pass unchanged. A tunnel bypasses the
- * firewall of the host, so decap accepts only listed sources, and only packets for the VIPs. */
+/* decap: an XDP program for backends that receive IP-in-IP. It removes the outer header of packets that a
+ * balancer has sent to this host, and passes the inner packet to the kernel. It passes all other packets
+ * unchanged. A tunnel bypasses the firewall of the host. Therefore decap accepts only listed outer sources, and
+ * only VIPs as inner destination. */
 
 #include "frame.h"
 #include "checksum.h"
@@ -36,7 +37,7 @@ struct {
 	__type(value, struct decap_verdict_counters);
 } decap_verdicts SEC(".maps");
 
-/* The inner packet. Its header, 20 bytes of IPv4 or 40 of IPv6, is readable. */
+/* The inner packet. Its IP header (20 bytes for IPv4, 40 for IPv6) is readable. */
 struct inner {
 	__u8 *ip;
 	bool ipv6;
@@ -131,8 +132,8 @@ static __always_inline void ecn_set(__u8 *ip, bool ipv6, __u8 ecn)
 	}
 }
 
-/* Copies the congestion mark of the outer header to the inner one: RFC 6040 section 4.2. False: the inner
- * packet cannot carry the mark and must be dropped. */
+/* Copies the congestion mark of the outer header to the inner one: RFC 6040 section 4.2. Returns false if the
+ * inner packet does not support ECN; the packet must then be dropped. */
 static __always_inline bool hand_on_ecn(const struct inner *inner, __u8 outer)
 {
 	__u8 own = ecn_get(inner->ip, inner->ipv6);
@@ -186,8 +187,8 @@ static __always_inline enum decap_verdict open_tunnel(struct xdp_md *ctx, const 
 	return decapsulate(ctx, p, inner.ipv6);
 }
 
-/* A global function, so that the verifier checks the code that follows once, and not for each path through the
- * headers. */
+/* This is a global function, so that the verifier checks the code after the call once, and not for each path
+ * through the headers. */
 __noinline int parse(struct xdp_md *ctx, struct packet *packet)
 {
 	struct cursor cursor = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The first stage: passes frames for other hosts, and reads the headers of all other frames into flow->packet
- * (packet.h). */
+/* The first stage: passes frames for other hosts to the kernel. Reads the headers of all other frames into
+ * flow->packet (packet.h). */
 #pragma once
 
 #include "flow.h"
@@ -13,9 +13,10 @@ static __always_inline bool parse_is_destination(const struct ethhdr *eth, const
 	return *(const __u32 *)a == *(const __u32 *)b && *(const __u16 *)(a + 4) == *(const __u16 *)(b + 4);
 }
 
-/* Returns the MTU of the receiving interface if the frame is addressed to this machine, else 0. A switch that
- * does not know a host floods the frames for it: two balancers would forward such frames to each other
- * forever. A function of its own, because the fast path calls it too and has no stack left for its key. */
+/* Returns the MTU of the receiving interface if the frame is addressed to this machine, else 0. A switch floods
+ * frames for a host that it does not know. Without this test, two balancers would forward such frames to each
+ * other forever. This is a separate function because the fast path also calls it and has no stack left for its
+ * map key. */
 __noinline __u32 parse_local_mtu(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);
@@ -43,8 +44,8 @@ static __always_inline struct cursor parse_cursor(const struct xdp_md *ctx, cons
 	};
 }
 
-/* Reads an ICMP message. A global function, so that the verifier checks the headers of the quoted packet once,
- * and not for each path through the outer headers. */
+/* Reads an ICMP message. This is a global function, so that the verifier checks this code once and not for each
+ * path through the outer headers. */
 __noinline int parse_icmp(struct xdp_md *ctx, struct flow *flow)
 {
 	struct cursor cursor;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Answers echo requests to a VIP that has `ping:` (RFC 792; RFC 4443 section 4.2): turns the request into the
- * reply with as few changes as possible. Unusual requests are passed to the kernel, like all requests to a VIP
- * without `ping:`. */
+/* Answers echo requests to a VIP with `ping:` (RFC 792; RFC 4443 section 4.2). Changes the request into the
+ * reply in place. Passes unusual requests to the kernel, and also all requests to a VIP without `ping:`. */
 #pragma once
 
 #include "forward.h"
@@ -11,8 +10,8 @@
 #define ICMP_ECHO_REPLY 0
 #define ICMPV6_ECHO_REPLY 129
 
-/* Returns whether the request is from one host to this host alone, and has no IP options, which would need
- * options in the reply. */
+/* Returns whether the source and destination are unicast addresses and the request has no IP options. A request
+ * with options would need options in the reply. */
 static __always_inline bool ping_is_plain(const struct packet *p, const struct ethhdr *eth)
 {
 	const __u8 *source = (const __u8 *)&p->source;
@@ -60,8 +59,8 @@ static __always_inline bool echo_reply_ipv6(struct xdp_md *ctx, const struct pac
 	return true;
 }
 
-/* A reply of only zeros has the checksum 0xffff, which an incremental update never produces; for all others
- * 0xffff is equivalent to 0. */
+/* If all other bytes of the reply are 0, its checksum must be 0xffff, and an incremental update never yields
+ * that value. For all other replies, 0xffff is equivalent to 0. */
 static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 {
 	__be16 was = icmp[0];
@@ -72,8 +71,8 @@ static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 	icmp[1] = check ? check : 0xffff;
 }
 
-/* For a packet that is for no service. VERDICT_echo_reply: the packet was an echo request and is now the
- * reply. Otherwise it is unchanged. */
+/* Called for a packet that does not belong to a service. VERDICT_echo_reply: the packet was an echo request and
+ * is now the reply. Otherwise it is unchanged. */
 static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet *p)
 {
 	struct ethhdr *eth = frame_start(ctx);

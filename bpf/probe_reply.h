@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Replies to the daemon's health probes. A backend replies from the VIP, which usually is also an address of
- * this machine, and the kernel drops packets from its own addresses. The daemon therefore receives them
- * through the ring buffer punt_probes (docs/design/probes.md). */
+/* Replies to the daemon's health probes. A backend replies from the VIP. The VIP is usually also an address of
+ * this machine, and the kernel drops packets whose source is one of its own addresses. Therefore the daemon
+ * receives the replies through the ring buffer punt_probes (docs/design/probes.md). */
 #pragma once
 
 #include "punt.h"
 #include "vip.h"
 
-/* Returns whether the protocol is one that probes use: UDP, TCP, ICMP errors about these, and other ICMP such
- * as echo replies. Fragments and neighbour discovery are excluded. */
+/* Returns whether probes use this protocol: UDP, TCP, ICMP errors for these, and other ICMP such as echo
+ * replies. Fragments and neighbour discovery are excluded. */
 static __always_inline bool probe_is_kind(const struct packet *p)
 {
 	if (p->kind == PACKET_OTHER)
@@ -16,9 +16,9 @@ static __always_inline bool probe_is_kind(const struct packet *p)
 	return p->kind == PACKET_WHOLE || p->kind == PACKET_ICMP_ERROR;
 }
 
-/* Returns whether the packet is from a VIP to a source address of probes. packet_parse_icmp() has already
- * exchanged the addresses of an ICMP error, which is about a packet from there to a VIP. The VIP is tested
- * first: many packets are for our addresses, but few come from a VIP. */
+/* Returns whether the packet is from a VIP to a source address of probes. An ICMP error quotes a probe to a
+ * VIP, and packet_parse_icmp() has already exchanged its addresses. The source is tested first: many packets
+ * have an own address as destination, but few have a VIP as source. */
 static __always_inline bool probe_is_reply(const struct packet *p)
 {
 	struct address to = p->destination; /* Linux 6.1 accepts no map key in the argument of a global function */

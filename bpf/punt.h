@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Punts: gives the daemon a packet that this program cannot process, or a message about a packet. Owns the
- * ring buffers. Each class of urgency has its own, so that a flood of one class does not delay the others. */
+/* Punts: passes packets that this program cannot process, or messages about packets, to the daemon. Owns the
+ * ring buffers. Each class of packets has its own ring buffer, so that a flood of one class does not delay the
+ * others. */
 #pragma once
 
 #include "frame.h"
@@ -10,9 +11,9 @@
 #define BPF_RB_AVAIL_DATA 0 /* from linux/bpf.h */
 #define BPF_RB_CONS_POS 2
 
-/* Returns whether the daemon reads the ring buffer. A stopped daemon would find only outdated packets later,
- * so the program adds none to a ring buffer that holds data and whose reader has not moved for PUNT_NSEC. If
- * CPUs race here, one packet more or less is added. */
+/* Returns whether the daemon reads the ring buffer. The daemon counts as stopped if the ring buffer contains
+ * data and the read position has not moved for PUNT_NSEC. The program then adds no packets, because they would
+ * be outdated when the daemon reads them. A race between CPUs can add or omit one packet. */
 static __always_inline bool punt_has_reader(void *ring, __u32 class)
 {
 	struct punt_reader *reader = bpf_map_lookup_elem(&punt_readers, &class);
@@ -37,7 +38,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 
 	if (!punt)
 		return NULL;
-	/* Not `== 0`: older verifiers derive no lower bound from that. */
+	/* The test is not `== 0`, because older verifiers derive no lower bound from `== 0`. */
 	if (size < ETHERNET_SIZE || bpf_xdp_load_bytes(ctx, 0, punt->frame, size)) {
 		bpf_ringbuf_discard(punt, 0);
 		return NULL;
@@ -50,7 +51,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 	return punt;
 }
 
-/* The same for a complete frame; also NULL if the frame is too large. */
+/* The same for a complete frame. Also returns NULL if the frame is too large. */
 static __always_inline struct punt *punt_whole_frame(struct xdp_md *ctx, void *ring, __u8 kind)
 {
 	__u64 length = bpf_xdp_get_buff_len(ctx);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The last stage for a packet that has an owner: sends it to that backend. */
+/* The fifth stage: sends the packet to its backend. */
 #pragma once
 
 #include "forward.h"

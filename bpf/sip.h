@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the Call-ID of a SIP message (RFC 3261 sections 7 and 20.8, RFC 4475) and hashes its value.
- * Reads the packet in place, never beyond the end of the headers or of the datagram, in a bounded
- * number of steps. Builds in the kernel and on the host.
+/* Finds the Call-ID of a SIP message (RFC 3261 sections 7 and 20.8, RFC 4475) and hashes its value. The code
+ * reads the packet in place, in a bounded number of steps. It never reads beyond the end of the headers or of
+ * the datagram. It compiles for the kernel and for user space.
  *
- * The search reads eight bytes at a time. It combines a word with the word one byte later, so that one
- * test covers eight positions: is a newline followed by a letter of interest? Most headers are skipped
- * without a branch. */
+ * The search reads words of eight bytes. It combines each word with the word one byte later. One test then
+ * finds, at eight positions, a newline before a letter of interest. Most headers are skipped without a branch. */
 #pragma once
 
 #include "sip_start.h"
@@ -18,8 +17,8 @@
 #define SIP_COST_EXACT 3     /* the exact test of half a stride, besides the unit for the half */
 #define SIP_COST_CANDIDATE 3 /* a candidate line, besides that */
 #define SIP_COST_BLANKS 6    /* blanks between a name and its colon */
-#define SIP_PLAIN_VALUE 48   /* bytes of a Call-ID that are read without a test for the end of the text */
-#define SIP_VALUE_WORDS 32   /* words of a Call-ID that count: 256 bytes */
+#define SIP_PLAIN_VALUE 48   /* maximum Call-ID length that is read without a test for the end of the text */
+#define SIP_VALUE_WORDS 32   /* words of a Call-ID that are hashed: 256 bytes */
 
 /* The hash of a Call-ID, and the position of its value in the frame. */
 struct sip_key {
@@ -27,13 +26,13 @@ struct sip_key {
 	__u64 hash;
 	__u16 value;
 	__u16 value_end;
-	__u16 spent;   /* units, if the search used the loop; else 0 */
+	__u16 spent;   /* budget units, if the search used the loop; else 0 */
 	__u16 counter; /* enum service_counter of the message; 0: undecided or not counted (sip_counter.h) */
 };
 
-/* Returns a word with a zero byte at each newline that a byte of interest follows: bit 4 is clear, and the
- * byte is not a letter with bit 2. These are A, B, C, H to K in either case, and the bytes of an empty
- * line. F and M (From, Max-Forwards) are not among them. */
+/* Returns a word with a zero byte at each newline that precedes a byte of interest. In a byte of interest, bit
+ * 4 is clear, and so is bit 2 if the byte is a letter. These bytes are A, B, C, H to K in either case, and the
+ * bytes of an empty line. F and M (From, Max-Forwards) are not among them. */
 static __always_inline __u64 sip_line_start(const __u8 *p)
 {
 	__u64 next = load64(p + 1);
@@ -54,7 +53,7 @@ static __always_inline __u64 sip_no_line(const __u8 *p)
 #define SIP_LINE_OTHER 0
 #define SIP_LINE_BLANK 1
 
-/* Is this "Call-ID:", in any case? Nearly all messages have this spelling. */
+/* Returns whether this is "Call-ID:" in upper or lower case, the spelling in nearly all messages. */
 static __always_inline bool sip_is_call_id(__u64 word)
 {
 	return (word | SIP_NAME(' ', ' ', ' ', ' ', 0, ' ', ' ', 0)) ==
@@ -62,7 +61,7 @@ static __always_inline bool sip_is_call_id(__u64 word)
 }
 
 /* Classifies a line by its first word: SIP_LINE_OTHER, SIP_LINE_BLANK (the end of the headers), or a possible
- * Call-ID. For that it returns the length of the name, plus one for the newline before it. */
+ * Call-ID. For a possible Call-ID, it returns the length of the name plus one for the newline before it. */
 static __always_inline __u32 sip_classify(__u64 word)
 {
 	/* "call-id": only the letters have bit 5 set. */
@@ -76,8 +75,8 @@ static __always_inline __u32 sip_classify(__u64 word)
 	return first == '\r' || first == '\n' ? SIP_LINE_BLANK : SIP_LINE_OTHER;
 }
 
-/* Returns the value after a colon and white space, in which the line may be folded (a blank follows its
- * end). 0: the value is empty; t->end: the text ends too early to tell. */
+/* Returns the position of the value after a colon and white space. The line may be folded there (the next line
+ * starts with a blank). 0: the value is empty; t->end: unknown, because the text ends before. */
 static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 {
 	__u32 at = colon + 1;
@@ -99,8 +98,8 @@ static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 	return t->end;
 }
 
-/* Hashes the value up to the next white space; the first SIP_VALUE_WORDS words count. Returns its end. If
- * that is t->end or more, the value is truncated and the hash is invalid. */
+/* Hashes the value up to the next white space, at most SIP_VALUE_WORDS words. Returns the end of the value. If
+ * the result is t->end or more, the value is truncated and the hash is invalid. */
 static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, struct hash *hash)
 {
 	for (int i = 0; i < SIP_VALUE_WORDS; i++) {
@@ -131,15 +130,15 @@ static __always_inline __u32 sip_first_line(const __u8 *p)
 	return SIP_HALF;
 }
 
-/* Can a line of interest start in this half of a stride? */
+/* Returns whether a line of interest may start in this half of a stride. */
 static __always_inline bool sip_has_line(const __u8 *p)
 {
 	return (sip_no_line(p) & sip_no_line(p + 8) & sip_no_line(p + 16) & sip_no_line(p + 24) & EVERY(0x80)) !=
 	       EVERY(0x80);
 }
 
-/* The state of a search. Members that change are 64 bits wide: members that share eight bytes of the stack
- * make the verifier learn something new with each write. */
+/* The state of a search. Members that change have 64 bits. If several members shared eight bytes of the stack,
+ * the verifier would see a new state after each write. */
 struct sip_call_id_search {
 	struct sip_text text;
 	__u64 at;
@@ -215,8 +214,8 @@ static inline long sip_call_id_step(__u32 step __attribute__((unused)), void *st
 	return 1;
 }
 
-/* Finds the line of the first Call-ID; *colon becomes the offset of its colon. *spent is the cost of the steps
- * before, and becomes the cost of all steps. */
+/* Finds the line of the first Call-ID; *colon becomes the offset of its colon. On entry, *spent is the cost of
+ * the previous steps; on return, the cost of all steps. */
 static __always_inline enum sip_result sip_find_from(const struct sip_text *t, __u32 at, __u32 *spent, __u32 *colon)
 {
 	struct sip_call_id_search search = {.text = *t};
@@ -233,8 +232,8 @@ static __always_inline enum sip_result sip_find_from(const struct sip_text *t, _
 	return search.result;
 }
 
-/* The same, with the first steps in plain code, which are sufficient for most messages. The loop continues
- * where these steps cannot decide. */
+/* The same, but the first steps are plain code without bpf_loop. They are sufficient for most messages. The
+ * loop continues if these steps do not find the line. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon, __u32 *spent)
 {
 	__u32 step;
@@ -300,7 +299,7 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colo
 }
 
 /* The same for the usual spelling: one space, a value shorter than SIP_PLAIN_VALUE bytes, and not close to the
- * end of the text. False: sip_hash must decide. */
+ * end of the text. Returns false if sip_hash must be used instead. */
 static __always_inline bool sip_hash_plainly(const struct sip_text *t, __u32 colon, struct sip_key *key)
 {
 	__u32 at = (colon + 1) & (SIP_OFFSET_LIMIT - 1);

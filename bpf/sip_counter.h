@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which message counter of its service (counters.h) a SIP message adds to. The code here reads the spellings
- * that nearly all senders use, and answers COUNTER_UNDECIDED for all others: count.h then reads the headers with
- * sip_headers.h. Reads the message in place, a bounded number of bytes. Builds in the kernel and on the host. */
+/* Determines the message counter (counters.h) of a SIP message. This code handles the spellings that nearly all
+ * senders use. For all others it returns COUNTER_UNDECIDED, and count.h reads the headers with sip_headers.h.
+ * It reads a bounded number of bytes of the message, in place. It compiles for the kernel and for user space. */
 #pragma once
 
 #include "sip_dialog.h"
 #include "counters.h"
 
-#define COUNTER_UNDECIDED 0 /* SERVICE_COUNTER_packets, which is no message counter */
+#define COUNTER_UNDECIDED 0 /* equals SERVICE_COUNTER_packets, which does not count messages */
 
 #define COUNTER_TO_STEPS 16   /* half strides in which a To may begin: 512 bytes */
 #define COUNTER_LINE_WORDS 16 /* words of a To: 128 bytes */
 #define COUNTER_TAG_WORDS 8   /* words of a tag: 64 bytes */
-#define COUNTER_CSEQ 40       /* bytes after a Call-ID that a CSeq in one of these spellings fits into */
+#define COUNTER_CSEQ 40       /* maximum length of a CSeq after the Call-ID, in bytes */
 
 /* Returns the counter of a request. `tag`: the result of a search for its To tag. */
 static __always_inline __u32 counter_of_request(enum method method, enum sip_result tag)
@@ -73,7 +73,7 @@ static __always_inline __u32 counter_of_code(__u32 code)
 	return code < 600 ? COUNTER_CODE_OFFSET(other_5xx) : COUNTER_CODE_OFFSET(other_6xx);
 }
 
-/* Returns the status code in the bytes after "SIP/2.0 "; 0: there are not exactly three digits. */
+/* Returns the status code in the bytes after "SIP/2.0 "; 0: not exactly three digits. */
 static __always_inline __u32 counter_code(__u64 word)
 {
 	__u64 digits = word ^ SIP_NAME('0', '0', '0', 0, 0, 0, 0, 0);
@@ -201,8 +201,8 @@ static __always_inline bool counter_is_tag(__u64 word)
 	return ((word | SIP_NAME(0, ' ', ' ', ' ', 0, 0, 0, 0)) << 24) == SIP_NAME(0, 0, 0, ';', 't', 'a', 'g', '=');
 }
 
-/* Does the line before `end` end with the parameter ";tag=..."? By the grammar of RFC 3261 section 25.1, text without
- * a quote or an angle bracket after it belongs to no quoted string and to no URI in brackets. */
+/* Returns whether the line before `end` ends with the parameter ";tag=...". If no quote or angle bracket
+ * follows this text, it is not in a quoted string or in a URI in brackets (RFC 3261 section 25.1). */
 static __always_inline bool counter_ends_with_tag(const struct sip_text *t, __u32 end)
 {
 	__u64 marks = 0;
@@ -268,8 +268,8 @@ static __always_inline enum method counter_cseq(const struct sip_text *t, __u32 
 
 /* --- the message */
 
-/* Returns the counter of the message that starts at `start`, or COUNTER_UNDECIDED. `after`: the end of the value
- * of its Call-ID; 0: unknown, and then the message need not be SIP. */
+/* Returns the counter of the message that starts at `start`, or COUNTER_UNDECIDED. `after`: the end of its
+ * Call-ID value; 0: unknown. In that case the packet may not be SIP. */
 static __always_inline __u32 sip_counter(const struct sip_text *t, __u32 start, __u32 after)
 {
 	const __u8 *p = t->data + (start & (SIP_OFFSET_LIMIT - 1));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads the dialog of a SIP message (RFC 3261 section 12): tags, the branch of the topmost Via, the method
- * in CSeq, the status code, and whether Expires is 0. What sip_headers.h says about loops
- * and the verifier applies here, too. */
+/* Reads the dialog of a SIP message (RFC 3261 section 12): tags, the branch of the topmost Via, the method in
+ * CSeq, the status code, and whether Expires is 0. The notes in sip_headers.h about loops and the verifier also
+ * apply here. */
 #pragma once
 
 #include "sip_headers.h"
@@ -18,9 +18,9 @@ static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 c
 	return sip_walk(&text, &at, SIP_OUTSIDE, SIP_TAG_NAME, left);
 }
 
-/* Is a message initial? A request without a To tag is, except CANCEL and ACK; and any payload that is not SIP. A
- * message that cannot be read to its To is not. `tag`: the result of sip_has_tag for its To, or of
- * sip_find_header if that found no To. */
+/* Returns whether a message is initial. Initial messages are requests without a To tag, except CANCEL and ACK,
+ * and payloads that are not SIP. A message whose To is beyond the limits is not initial. `tag`: the result of
+ * sip_has_tag for its To, or of sip_find_header if that found no To. */
 static __always_inline bool sip_is_initial(enum method method, enum sip_result tag)
 {
 	if (tag == SIP_NOT_SIP)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the headers of a SIP message that the balancer reads, in one pass over the lines. The pass
- * stops at the header that the caller asks for; a later question continues there, so that no line is
- * read twice. Reads the packet in place, never beyond the end of the headers or of the datagram, within
- * the packet's budget (sip_text.h). Builds in the kernel and on the host.
+/* Finds headers of a SIP message in one pass over its lines. The pass stops at the header that the caller
+ * wants. A later call continues there, so that no line is read twice. The code reads the packet in place,
+ * within the packet's budget (sip_text.h). It never reads beyond the end of the headers or of the datagram. It
+ * compiles for the kernel and for user space.
  *
- * A loop over the message is a bpf_loop, of which the verifier checks one step. Kernels before 6.7
- * check it with the state before the first step only, and remove branches that this state rules out.
- * So each member of a state begins through sip_forget or sip_zero. tests/prog/test_sip_reader.c shows
- * on each kernel that nothing is missing. Members that change are 64 bits wide: members that share
- * eight bytes of the stack make the verifier learn something new with each write. */
+ * Each loop over the message is a bpf_loop. The verifier checks one step of a bpf_loop. Kernels before 6.7
+ * check this step only with the state before the first step, and remove branches that are unreachable from this
+ * state. Therefore each member of a state is initialised with sip_forget or sip_zero.
+ * tests/prog/test_sip_reader.c tests on each kernel that no branch is missing. Members that change have 64
+ * bits. If several members shared eight bytes of the stack, the verifier would see a new state after each
+ * write. */
 #pragma once
 
 #include "sip_start.h"
@@ -32,11 +33,12 @@ enum sip_header {
 
 #define SIP_HEADERS_END 0xffff
 
-/* The pass over one message, as far as it is. The caller sets `at` to the start-line, and the rest to 0. */
+/* The current state of the pass over one message. The caller initialises `at` to the start-line, and all other
+ * members to 0. */
 struct sip_lines {
 	union {
 		struct {
-			__u16 colon[SIP_HEADER_COUNT]; /* offset, of the first header of each name; 0: not found */
+			__u16 colon[SIP_HEADER_COUNT]; /* offset in the first header of each name; 0: not found */
 			__u16 at; /* offset where the pass continues; SIP_HEADERS_END: no other header follows */
 		};
 		__u64 words[2];
@@ -178,7 +180,7 @@ static __always_inline bool sip_pass_header(struct sip_pass *s, __u64 word)
 	return colon && header == s->wanted;
 }
 
-/* Moves to the next line, or over one stride, and pays for it. Returns true at the end of the pass. */
+/* Moves to the next line, or by one stride, and charges the budget. Returns true at the end of the pass. */
 static __always_inline bool sip_pass_place(struct sip_pass *s)
 {
 	const struct sip_text *t = &s->text;

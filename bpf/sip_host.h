@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hashes the hosts in a SIP message, names and addresses in any spelling, and reads their ports. What sip_headers.h
- * says about loops and the verifier applies here, too. */
+/* Hashes the hosts in a SIP message and reads their ports. A host is a name or an address, in any valid
+ * spelling. The notes in sip_headers.h about loops and the verifier also apply here. */
 #pragma once
 
 #include "sip_value.h"
@@ -331,8 +331,8 @@ static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, 
 }
 
 #ifndef __bpf__
-/* Hashes a host as people write it: a name or an address, IPv6 with or without brackets. False: the text is
- * neither, or too long. */
+/* Hashes a host in text form: a name or an address, IPv6 with or without brackets. False: the text is neither,
+ * or too long. */
 static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u64 *hash)
 {
 	struct sip_host host = {.hash_key = {hash_key[0], hash_key[1]}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A SIP message as text in a frame: bounded reads of eight bytes at a time, tests on all eight
- * bytes of a word at once, and the budget for the work on one packet. The code reads the packet
- * in place, never beyond the end of the text, and builds in the kernel and on the host. */
+/* Reads a SIP message as text in a frame: bounded reads of eight bytes, tests on all eight bytes of a word, and
+ * the budget for one packet. The code reads the packet in place and never beyond the end of the text. It
+ * compiles for the kernel and for user space. */
 #pragma once
 
 #include "hash.h"
@@ -14,15 +14,14 @@
 #define SIP_OFFSET_LIMIT 8192
 #define SIP_MARGIN 64 /* bytes; keeps each offset that the code adds to below the limit */
 
-/* The budget of a packet for everything that the program reads in its message, in units of about
- * 3 ns. Whatever a loop over the text does costs units; without units the loop ends, and what it
- * searched for is SIP_TOO_FAR. */
+/* The budget for reading the message of one packet, in units of about 3 ns. Each step of a loop over the text
+ * costs units. When no units are left, the loop ends, and the result of the search is SIP_TOO_FAR. */
 #define SIP_PACKET_BUDGET 400
 
 enum sip_result {
 	SIP_FOUND,
 	SIP_NOT_THERE, /* the headers end without it, or it is empty */
-	SIP_TOO_FAR,   /* it is beyond the end of the readable text or of the budget, or cut off */
+	SIP_TOO_FAR,   /* beyond the end of the readable text or of the budget, or truncated */
 	SIP_NOT_SIP,
 };
 
@@ -62,8 +61,8 @@ static inline __u32 sip_loop(__u32 steps, long (*step)(__u32, void *), void *sta
 }
 #endif
 
-/* The same with at most `most` calls, each of which costs `cost` units of the budget *left. A loop that
- * the budget ends leaves nothing of it. */
+/* The same with at most `most` calls, each of which costs `cost` units of the budget *left. If the budget ends
+ * the loop, *left becomes 0. */
 static __always_inline void sip_loop_paid(__u16 *left, __u32 cost, __u32 most, long (*step)(__u32, void *), void *state)
 {
 	__u32 steps = *left / cost;
@@ -86,8 +85,8 @@ static __always_inline __u64 load64(const __u8 *p)
 #endif
 }
 
-/* Returns how many bytes of the text follow an offset. The compiler must not compare the two
- * offsets instead: the verifier would learn something new about `end` each time. */
+/* Returns how many bytes of the text follow an offset. The compiler must not compare the two offsets instead:
+ * the verifier would see a new state for `end` after each comparison. */
 static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
 {
 	__s32 room = t->end - offset;
@@ -96,8 +95,8 @@ static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
 	return room;
 }
 
-/* Returns 0, which is unknown to the verifier; a comparison of it teaches the verifier nothing about
- * t->zero. */
+/* Returns 0, but the verifier does not know the value. After a comparison of the result, the verifier still
+ * does not know t->zero. */
 static __always_inline __u64 sip_zero(const struct sip_text *t)
 {
 	return t->zero * EVERY(0x01);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the URIs of a SIP message, and the hosts in URIs and Via headers. What sip_headers.h says about loops and the
- * verifier applies here, too. */
+/* Finds the URIs of a SIP message, and the hosts in URIs and Via headers. The notes in sip_headers.h about
+ * loops and the verifier also apply here. */
 #pragma once
 
 #include "sip_start.h"

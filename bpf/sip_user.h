@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hashes the users in a SIP message: the user part of a URI, or a telephone number. What sip_headers.h says about loops
- * and the verifier applies here, too. */
+/* Hashes the users in a SIP message: the user part of a URI, or a telephone number. The notes in sip_headers.h
+ * about loops and the verifier also apply here. */
 #pragma once
 
 #include "sip_host.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Walks through the value of a header: over quotes, brackets and folded lines to a URI or a parameter.
- * What sip_headers.h says about loops and the verifier applies here, too.
+/* Searches the value of a header for a URI or a parameter. Handles quotes, brackets and folded lines. The notes
+ * in sip_headers.h about loops and the verifier also apply here.
  *
- * Each public function is one step, from an offset to an offset. It is called from a global function
- * of its own (text.h), so that the verifier checks it once. */
+ * Each public function is one step, from an offset to an offset. It is called from a global function of its own
+ * (text.h), so that the verifier checks it once. */
 #pragma once
 
 #include "sip_text.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The steps through a SIP message (sip*.h) on the frame that a program is called for. Functions that
- * are not static are global: the verifier checks each once, and not again for each caller. Each step
- * pays from the budget of the packet (sip_text.h). */
+/* Calls the functions of sip*.h for the current frame. Non-static functions are global: the verifier checks
+ * each once, and not again for each caller. Each step is charged to the budget of the packet (sip_text.h). */
 #pragma once
 
 #include "flow.h"
@@ -56,7 +55,7 @@ static __always_inline struct sip_text text_in(const struct xdp_md *ctx, const s
 	return text_of(ctx, flow->packet.end);
 }
 
-/* *line becomes the offset of the start-line, from which the other steps begin. */
+/* *line becomes the offset of the start-line, where the other steps begin. */
 __noinline int text_start_line(struct xdp_md *ctx, const struct flow *flow, __u32 *line)
 {
 	return flow && line ? sip_start_line(text_in(ctx, flow), flow->packet.payload, line) : SIP_NOT_SIP;
