@@ -10,8 +10,8 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-/* Reads a whole number with its unit into ms. The unit is required. 0 or -EINVAL. */
+/* Converts a whole number with a required unit into ms. 0 or -EINVAL. */
 int duration_parse(const char *text, uint32_t *out);
 
-/* Writes the duration in the largest unit that needs no fraction. Returns `text`. */
+/* Writes the duration in the largest unit that gives a whole number. Returns `text`. */
 const char *duration_format(uint32_t duration, char text[DURATION_TEXT_SIZE]);

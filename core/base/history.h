@@ -18,12 +18,12 @@ struct history {
 	float rates[HISTORY_SAMPLES];
 };
 
-/* Has the current interval ended at the time `now`, ms? */
+/* Is the end of the current interval at or before `now`, ms? */
 bool history_is_due(const struct history *history, uint64_t now);
 
-/* Adds the value of the counter once the interval has ended; before that it does nothing. If the caller is late,
- * all missed intervals receive the same mean rate. A value that is smaller than the one before comes from a
- * counter that has restarted at 0. */
+/* Adds the value of the counter after the end of the interval; does nothing before the end. If the caller is late,
+ * all missed intervals get the same mean rate. If the value is smaller than the previous value, the counter has
+ * restarted at 0. */
 void history_add(struct history *history, uint64_t now, uint64_t value);
 
 /* Number of samples, and the rate per second of each one, from the oldest to the newest. */

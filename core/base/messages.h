@@ -14,7 +14,7 @@ void messages_add(struct messages *messages, const char *format, ...) __attribut
 /* Appends all messages of `from`, and empties `from`. */
 void messages_take(struct messages *messages, struct messages *from);
 
-/* Keeps the first `most` messages. If there are more, the last message becomes their number. */
+/* Limits the list to its first `most` messages. If there are more, the last message says how many are omitted. */
 #define MESSAGES_SHOWN 10
 void messages_cut(struct messages *messages, size_t most);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Names in the form that the maps store: padded with NUL bytes, so that memcmp() compares
- * two names. Pure. */
+/* Names as the maps store them: padded with NUL bytes, so that memcmp() can compare two names. Pure. */
 #pragma once
 
 #include <string.h>

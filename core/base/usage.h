@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The command line of a program as tables. --help, the manual page and docs/reference/commands.md
- * follow from them. Pure. */
+/* Tables that describe the command line of a program. --help, the manual page and docs/reference/commands.md are
+ * generated from them. Pure. */
 #pragma once
 
 #include <getopt.h>
@@ -18,9 +18,9 @@ struct usage_command {
 struct usage_option {
 	int value;             /* what getopt_long() returns: the letter, or USAGE_LONG and above */
 	const char *name;      /* without its dashes; NULL ends the table */
-	const char *argument;  /* "FILE"; NULL: the option takes none */
-	const char *expected;  /* for a refusal: "an absolute path"; NULL: any argument is valid */
-	unsigned int commands; /* the commands that take it; 0: all */
+	const char *argument;  /* "FILE"; NULL: the option takes no argument */
+	const char *expected;  /* for error messages: "an absolute path"; NULL: any argument is valid */
+	unsigned int commands; /* the commands that accept the option; 0: all */
 	const char *help;
 };
 
@@ -39,13 +39,14 @@ struct usage {
 /* "-c, --config FILE", or "    --check" without a letter. Returns `out`. */
 const char *usage_option_text(const struct usage_option *option, char out[USAGE_LINE_SIZE]);
 
-/* A row of two columns. The left one is `width` characters wide; a longer text takes a line of its own. */
+/* Prints a row of two columns. The left column is `width` characters wide; a longer text is printed on a separate
+ * line. */
 void usage_print_row(FILE *out, int width, const char *left, const char *right);
 void usage_print_options(FILE *out, int width, const struct usage_option *options);
 
-/* The whole text of --help. */
+/* Prints the complete text of --help. */
 void usage_print(const struct usage *usage, FILE *out);
 
-/* The two tables of getopt_long(). They need room: in `longs` for one element more than there are options,
- * in `shorts` for two characters for each option and one more. */
+/* Fills the two tables of getopt_long(). For n options, `longs` must have room for n + 1 elements, and `shorts` for
+ * 2n + 1 characters. */
 void usage_getopt(const struct usage_option *options, struct option *longs, char *shorts);

@@ -7,30 +7,31 @@
 #include "config.h"
 
 struct added_config {
-	atomic_uint users;     /* references from farms and their copies, also by two threads */
-	struct config *config; /* one pool with one backend, and its group if it has one */
+	atomic_uint users;     /* references from farms and their copies; two threads may change the number */
+	struct config *config; /* one pool with one backend and, if the backend has a group, this group */
 	struct added_backend value;
 };
 
-/* The options of `backend add` besides name, address and weight, in the text form of the file; NULL:
- * not given. Hints are separated by commas. */
+/* The options of `backend add` besides name, address and weight, as text in the form of the file; NULL: not given.
+ * Hints are separated by commas. */
 struct added_options {
 	const char *hints, *ports, *mac, *group, *forward;
 	int priority; /* < 0: not given */
 };
 
-/* Creates a backend from its options. NULL with faults that name the backend. Free with added_free(). */
+/* Creates a backend from its options. Returns NULL and adds faults that name the backend if an option is invalid.
+ * Free with added_free(). */
 struct added_config *added_new(const struct config_pool *pool, const char *name, const struct address *address,
 	uint16_t weight, const struct added_options *options, struct faults *faults);
 
-/* Creates it from the text in the maps. NULL if the text is not readable. */
+/* Creates a backend from the text in the maps. NULL if the text is not readable. */
 struct added_config *added_read(const struct added_backend *value);
 
-/* Take and drop a reference; the last one frees the object. Both accept NULL. */
+/* Take and release a reference. Release of the last reference frees the object. Both functions accept NULL. */
 struct added_config *added_hold(struct added_config *added);
 void added_free(struct added_config *added);
 
 const struct config_backend *added_backend(const struct added_config *added);
 
-/* The name of its group; NULL if it has none. */
+/* The name of the backend's group; NULL if it has no group. */
 const char *added_group(const struct added_config *added);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The configuration. Reads a YAML file into a struct config, or refuses it with all its faults. Owns
+/* The configuration. Reads a YAML file into a struct config, or refuses the file and reports all its faults. Defines
  * the meaning and default of each key. Pure: text in, value out. */
 #pragma once
 
@@ -10,10 +10,10 @@
 #include "core/sip/host.h"
 #include "core/net/prefix.h"
 
-/* A host that identifies a backend in SIP messages: a name in lower case, or an address. */
+/* A host that identifies a backend in SIP messages: an address, or a name in lower case. */
 struct config_hint {
 	char host[HOST_SIZE];
-	struct address address; /* of a host that is an address; all zero: the host is a name */
+	struct address address; /* the host's address; all zero: the host is a name */
 	uint16_t port;          /* host order; 0: any port */
 };
 
@@ -24,15 +24,15 @@ struct config_ports {
 struct config_backend {
 	char name[NAME_SIZE];
 	struct address address;
-	struct mac mac;   /* all zero: discover it */
+	struct mac mac;   /* all zero: the daemon discovers the MAC address */
 	uint16_t weight;  /* 0 to MAX_WEIGHT; 0: no new calls */
 	uint8_t priority; /* 1 to MAX_PRIORITY; backends with a higher number are standbys */
 	uint16_t group;   /* 1 + index into the groups of the pool; 0: none */
 	struct config_hint *hints;
 	size_t hint_count;
-	struct config_ports ports;   /* ports of the VIPs that belong to this backend only */
-	enum forward_method forward; /* FORWARD_NONE: as its pool */
-	bool sets_admin;             /* the file has `admin:`; a reload then sets it */
+	struct config_ports ports;   /* ports of the VIPs that are reserved for this backend */
+	enum forward_method forward; /* FORWARD_NONE: the method of the pool */
+	bool sets_admin;             /* the file has `admin:`; a reload then sets the admin state */
 	enum admin_state admin;
 	struct position position;
 };
@@ -56,7 +56,7 @@ enum probe_transport {
 
 #define STATUS_CODE_END 700 /* SIP has 100 to 699 */
 
-/* Times are in ms. A text that the file does not set is NULL. */
+/* Times are in ms. Texts that the file does not set are NULL. */
 struct config_probe {
 	enum probe_type type;
 	enum probe_transport transport; /* of OPTIONS and REGISTER */
@@ -118,17 +118,17 @@ struct config_limits {
 	uint32_t tracked_calls;
 };
 
-/* `join:`, which lets backends join without a change of the file. */
+/* `join:`, which permits backends to join without a change to the file. */
 struct config_join {
 	struct endpoint listen; /* port 0: no `join:` */
 	char *secret;
-	struct prefix_key *from; /* networks of accepted requests; none: see core/join/join_sources.h */
+	struct prefix_key *from; /* networks whose requests are accepted; none: see core/join/join_sources.h */
 	size_t from_count;
-	uint32_t node_timeout; /* ms without a heartbeat until a backend is down; after the same time again it is
+	uint32_t node_timeout; /* ms without a heartbeat until a backend is down; after twice this time the backend is
 				  removed */
 };
 
-/* `metrics:`, which lets monitoring read the state of the balancer by HTTP. */
+/* `metrics:`, which gives monitoring systems access to the state of the balancer by HTTP. */
 struct config_metrics {
 	struct endpoint listen; /* port 0: no `metrics:` */
 };
@@ -136,7 +136,7 @@ struct config_metrics {
 struct config {
 	char (*interfaces)[IFNAMSIZ];
 	size_t interface_count;
-	struct mac *macs; /* of this machine, in addition to those of its interfaces */
+	struct mac *macs; /* of this machine, in addition to the MAC addresses of its interfaces */
 	size_t mac_count;
 	uint64_t hash_key[2]; /* the 16 bytes of `hash_key:` as two big-endian numbers */
 	struct config_limits limits;
@@ -148,23 +148,23 @@ struct config {
 	size_t pool_count;
 };
 
-/* Reads the text of a file. Returns the configuration (free with config_free()), or NULL with at least
- * one fault. All faults of the text are added, sorted by position. */
+/* Reads the text of a file. Returns the configuration (free with config_free()), or NULL with at least one fault.
+ * Adds all faults of the text, sorted by position. */
 struct config *config_parse(const char *text, size_t length, struct faults *faults);
 
-/* Replaces the secret of `join:` by a word that config_parse() refuses. For output to users who may not
- * read the file. */
+/* Replaces the secret of `join:` with a word that config_parse() refuses. Used for output to users without
+ * permission to read the file. */
 void config_hide_secret(struct config *config);
 
-/* Writes the configuration as YAML that config_parse() reads back as equal. */
+/* Writes the configuration as YAML. config_parse() of this text gives an equal configuration. */
 void config_write(const struct config *config, FILE *out);
 
-/* The pool for requests with this method; METHOD_NONE is for all other messages. The pool for INVITE
- * also receives the other requests of a call, unless the file names their method: a CANCEL that
- * reaches a different pool than its INVITE breaks the call. */
+/* The pool for requests with this method; METHOD_NONE is for all other messages. The pool for INVITE also receives
+ * the other requests of a call, unless the file names their method. A CANCEL must reach the same pool as its INVITE,
+ * or the call breaks. */
 size_t config_pool_of_method(const struct config_service *service, enum method method);
 
-/* The words of the file for these values. */
+/* The words for these values in the file. */
 const char *config_affinity_name(enum affinity affinity);
 const char *config_method_name(enum method method);
 
@@ -176,13 +176,13 @@ const char *config_transport_name(enum probe_transport transport);
 const char *config_forward_name(enum forward_method forward);
 const char *config_admin_name(enum admin_state admin);
 
-/* Is it a valid name of a service, pool or backend: 1 to 63 of A-Z a-z 0-9 . _ - ? */
+/* Is `name` a valid name of a service, pool or backend? Valid names have 1 to 63 characters from A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);
 
 /* Does this status code count as success of the probe? */
 bool config_code_is_ok(const struct config_probe *probe, unsigned int code);
 
-/* The name of the group of a backend; NULL if it has none. */
+/* The name of the group of a backend; NULL if the backend has no group. */
 const char *config_group_name(const struct config_pool *pool, const struct config_backend *backend);
 
 /* Does the service use this pool (an index)? */
@@ -191,10 +191,9 @@ bool config_service_uses_pool(const struct config_service *service, size_t pool)
 /* All pools that the service uses: indexes, ascending. Returns their number. */
 size_t config_service_pools(const struct config_service *service, size_t pools[METHOD_COUNT]);
 
-/* The service whose VIP and port the probe of a pool uses: the first service that uses the pool, has
- * the protocol of the probe and has a port. If there is none, the first service that uses the pool;
- * the probe then has its own port or needs none. NULL if no service uses the pool: there is no VIP to
- * probe. */
+/* The service whose VIP and port the probe of a pool uses: the first service that uses the pool, has the protocol of
+ * the probe and has a port. If there is no such service, the first service that uses the pool; the probe then has
+ * its own port or needs no port. NULL if no service uses the pool, so that there is no VIP to probe. */
 const struct config_service *config_probed_service(const struct config *config, const struct config_pool *pool);
 
 /* Look-ups by name; NULL if there is none. */

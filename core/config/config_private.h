@@ -14,7 +14,7 @@ struct port_owner {
 	struct position position;
 };
 
-/* A backend with a hint that is an address but not the backend's own. */
+/* A backend with a hint that is an address, but not the address of the backend. */
 struct hint_owner {
 	size_t pool;
 	const struct config_backend *backend;
@@ -22,7 +22,7 @@ struct hint_owner {
 	struct position position;
 };
 
-/* The state while a file is read: the context of the reader. */
+/* The state of the reader while it reads a file. */
 struct parse {
 	struct config *config;
 	struct claims claims;
@@ -44,17 +44,17 @@ enum claim_sharing {
 	SHARING_OTHERS, /* several objects may have one address that is not a VIP */
 };
 
-#define POOL_UNKNOWN ((size_t)-1) /* the pool of a service is not readable */
+#define POOL_UNKNOWN ((size_t)-1) /* the pool of a service could not be read */
 
 /* --- keys of the file; `object` is a struct config */
 
 void config_read_join(struct reader *reader, const struct node *value, void *object);
 
-/* After config_read_join(), because both listen. */
+/* Call it after config_read_join(), because the two `listen:` must not conflict. */
 void config_read_metrics(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
 
-/* After config_read_pools(), because services refer to pools. */
+/* Call it after config_read_pools(), because services refer to pools. */
 void config_read_services(struct reader *reader, const struct node *value, void *object);
 
 /* --- tables with a row for each key of the file. Reading, `save`, `plan` and the documentation use
@@ -80,24 +80,24 @@ void config_read_groups(struct reader *reader, const struct node *value, void *o
 /* The value of `probe:`; `object` is a struct config_pool. */
 void config_read_probe(struct reader *reader, const struct node *value, void *object);
 
-/* Set the default values of a pool, and of a probe of a type. */
+/* Set the default values of a pool, and of a probe of a given type. */
 void config_default_pool(struct config_pool *pool);
 void config_default_probe(struct config_probe *probe, enum probe_type type);
 
-/* A SIP probe is OPTIONS or REGISTER. */
+/* Does the probe send SIP requests (OPTIONS or REGISTER)? */
 bool config_probe_is_sip(const struct config_probe *probe);
 bool config_probe_has_port(const struct config_probe *probe);
 
-/* The transport of a probe that names none, until config_resolve_probes() has read the services. */
+/* The transport of a probe without `transport:`, until config_resolve_probes() sets it from the service. */
 #define TRANSPORT_OF_SERVICE ((enum probe_transport) - 1)
 
-/* NULL if there is none. Valid after all pools have been read. */
+/* NULL if there is no such pool. Call it after all pools have been read. */
 const struct config_pool *config_named_pool(const struct parse *parse, const char *name);
 
-/* Sets the transport of each probe and checks its port. Valid after all services have been read. */
+/* Sets the transport of each probe and checks its port. Call it after all services have been read. */
 void config_resolve_probes(struct config *config, struct faults *faults);
 
-/* Adds a claim for the `ports:` of each backend, on each VIP that they apply to. */
+/* Adds claims for the `ports:` of each backend on each VIP to which they apply. */
 void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 
 /* Refuses hints that are the address of a different backend, or an address and port that new calls
@@ -125,12 +125,11 @@ bool config_read_name(struct reader *reader, const struct node *value, char out[
 bool config_read_address(struct reader *reader, const struct node *value, struct address *out);
 bool config_read_forward(struct reader *reader, const struct node *value, enum forward_method *out);
 
-/* Reads a name, and claims it: it must be unique among its kind in its scope. */
+/* Reads a name and claims it. The name must be unique for its kind and scope. */
 void config_claim_name(
 	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope);
 
-/* Adds one fault, when the count exceeds the limit for the first time. `max` is the highest limit that
- * the file could set. */
+/* Adds a fault when the count first exceeds the limit. `max` is the highest limit that the file can set. */
 void config_check_limit(
 	struct reader *reader, struct position position, size_t count, uint32_t limit, const char *what, uint32_t max);
 
@@ -156,15 +155,15 @@ void key_text_open(struct key_text *text, const struct config *config);
 const char *key_text(struct key_text *text, const struct key *key, const void *object);
 void key_text_close(struct key_text *text);
 
-/* Write values. The first quotes a word that YAML, or a reader of YAML that guesses types, could misread.
- * The range is "5060" or "5060-5080". */
+/* Write values. The first function quotes words that a YAML reader could take for a different type. The range has
+ * the form "5060" or "5060-5080". */
 void config_write_word(FILE *out, const char *text);
 void config_write_address(FILE *out, const struct address *address);
 void config_write_host(FILE *out, const char *host, uint16_t port);
 void config_write_range(FILE *out, unsigned int first, unsigned int last);
 
-/* Is it ASCII from space to tilde only, so that YAML, SIP and logs can contain it unchanged? */
+/* Does the text consist of ASCII characters from space to tilde? YAML, SIP and logs can then contain it unchanged. */
 bool config_is_printable(const char *text);
 
-/* A copy of a text, to be freed; NULL for NULL. */
+/* A copy of a text, to be freed by the caller; NULL for NULL. */
 char *config_copy_text(const char *text);

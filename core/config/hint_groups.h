@@ -6,9 +6,9 @@
 #include "config.h"
 
 struct hint_group {
-	size_t pools[METHOD_COUNT]; /* indexes of the pools that its services use, ascending */
+	size_t pools[METHOD_COUNT]; /* indexes of the pools that the group's services use, ascending */
 	size_t pool_count;
-	size_t service; /* its first service, which gives the group its name: a reload keeps the id */
+	size_t service; /* its first service, which names the group, so that a reload keeps the id of the group */
 	bool has_names; /* a backend of the group has `hints:` */
 };
 

@@ -6,8 +6,8 @@
 #include "faults.h"
 #include "bpf/abi.h"
 
-/* What is claimed. Two kinds can have the same subject, as the ports of a VIP: the fault is then about
- * the later kind of this list. */
+/* The kinds of claims. Two kinds can have the same subject, for example the ports of a VIP. A fault then names the
+ * kind that is later in this list. */
 enum claim_kind {
 	CLAIM_INTERFACE,
 	CLAIM_POOL,
@@ -20,7 +20,7 @@ enum claim_kind {
 	CLAIM_MEMBER,          /* the name of a backend, in the groups of its pool */
 	CLAIM_VIP,             /* ports of a VIP, by a service; the scope is the protocol */
 	CLAIM_VIP_BACKEND,     /* ports of a VIP, by a backend */
-	CLAIM_ROLE_VIP,        /* an address in its role as a VIP: no other role may use it */
+	CLAIM_ROLE_VIP,        /* an address that is a VIP: it must not have a different role */
 	CLAIM_ROLE_BACKEND,
 	CLAIM_ROLE_HINT, /* a hint without a port */
 	CLAIM_ROLE_LISTEN,
@@ -29,10 +29,10 @@ enum claim_kind {
 struct claim {
 	enum claim_kind kind;
 	size_t scope;    /* index of the pool; 0 for the whole file */
-	const void *key; /* must stay valid as long as the claims, like the owner */
+	const void *key; /* like the owner, must stay valid as long as the claims */
 	size_t length;
 	uint16_t first, last; /* ports, host order; 0, 0: none */
-	size_t sharing;       /* claims with the same number do not conflict; 0: conflicts with all */
+	size_t sharing;       /* claims with the same number do not conflict; 0: the claim conflicts with all others */
 	const char *owner;    /* name of the object, "" if it has no valid name */
 	struct position position;
 };
@@ -44,8 +44,8 @@ struct claims {
 
 void claims_add(struct claims *claims, struct claim claim);
 
-/* Adds a fault for each claim on a subject that an earlier claim has. If several port ranges overlap,
- * at least one pair is reported. Sorts the claims. */
+/* Adds a fault for each claim that conflicts with an earlier claim on the same subject. If several port ranges
+ * overlap, reports at least one pair. Sorts the claims. */
 void claims_check(struct claims *claims, struct faults *faults);
 
 void claims_free(struct claims *claims);

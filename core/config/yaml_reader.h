@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads nodes into values. A mapping is described by a table of keys; each key has a function that
- * reads its value. Owns the text form of values and the text of refusals: each refusal is a fault
- * that names the object. Pure. */
+/* Converts YAML nodes into values. A table of keys describes a mapping; each key has a function that reads its
+ * value. Defines the text form of values and the text of refusals. A refusal is a fault that names the object. Pure. */
 #pragma once
 
 #include <stdint.h>
@@ -25,16 +24,16 @@ struct writer {
 
 enum key_flags {
 	KEY_ALWAYS = 1,   /* `save` writes the key even if it has its default value */
-	KEY_IN_STEPS = 2, /* the steps of a plan report changes (core/maps/plan.c) */
-	KEY_SECRET = 4,   /* no message shows the value */
-	KEY_LIST = 8,     /* a list of such values */
+	KEY_IN_STEPS = 2, /* the steps of a plan report changes of this key (core/maps/plan.c) */
+	KEY_SECRET = 4,   /* messages must not show the value */
+	KEY_LIST = 8,     /* a list of values of the type of the key */
 	KEY_ONE_OR_LIST = 16,
 };
 
 enum value_type {
 	VALUE_TEXT,   /* `expected` describes it */
 	VALUE_NUMBER, /* a whole number from `min` to `max` */
-	VALUE_RANGE,  /* such a number, or two of them as in "5060-5080" */
+	VALUE_RANGE,  /* one such number, or a range such as "5060-5080" */
 	VALUE_TIME,   /* `min` to `max` ms */
 	VALUE_WORD,   /* one of `words` */
 };
@@ -47,25 +46,25 @@ struct word {
 
 extern const struct word reader_truth_words[]; /* "true" or "false" */
 
-/* Some keys are valid only in some objects of their kind. */
+/* A condition for keys that are valid only in some objects. */
 struct key_condition {
-	bool (*holds)(const void *object); /* asked when the keys before it in the table have been read */
+	bool (*holds)(const void *object); /* called after the preceding keys of the table have been read */
 	const char *text;                  /* "only for protocol udp" */
 };
 
-/* A row of a table of keys, which ends with an empty row. Keys are read, written and compared
- * in the order of the table, whatever the order in the file. */
+/* A row of a table of keys, which ends with an empty row. Keys are read, written and compared in the order of the
+ * table, not in the order of the file. */
 struct key {
 	const char *name;
 	bool required;
 	void (*read)(struct reader *reader, const struct node *value, void *object);
-	/* Writes the value in its text form, or nothing if there is no value. NULL: the value is a
-	 * list of objects, or a mapping with its own table. */
+	/* Writes the text form of the value, or nothing if there is no value. NULL: the value is a list of objects,
+	 * or a mapping with its own table. */
 	void (*write)(const struct writer *writer, const struct key *key, const void *object);
 	size_t member; /* offsetof() of the value, for functions that serve several keys */
 	unsigned int flags;
 	const char *advice;   /* a command that a change of this key also needs; NULL: none */
-	const char *old_name; /* in files of earlier versions: refused with a hint to `name`; NULL: none */
+	const char *old_name; /* the name in earlier versions, refused with a hint to use `name`; NULL: none */
 	/* The valid values, for refusals and documentation. */
 	enum value_type type;
 	uint32_t min, max;
@@ -74,7 +73,7 @@ struct key {
 	const struct key_condition *condition; /* NULL: the key is always valid */
 	/* Documentation only (docs/reference/keys.md and sipxdp.yaml(5)). */
 	const struct key *keys; /* of the mapping, or of each mapping of the list; NULL: a plain value */
-	const char *usual;      /* the default in words; NULL: what config_parse fills in */
+	const char *usual;      /* the default in words; NULL: the value that config_parse() sets */
 	const char *help;
 };
 
@@ -91,11 +90,11 @@ void reader_mapping(
 
 /* The functions below return false or NULL after they have added a fault. */
 
-/* Is the node a list? A truncated list may always be empty. */
+/* Is the node a list? A truncated list may be empty in any case. */
 bool reader_list(struct reader *reader, const struct node *node, bool may_be_empty);
 
-/* Allocates a zeroed array for the items of a list, also for a valid empty list. NULL with a count
- * of 0 after a fault. */
+/* Allocates a zeroed array for the items of a list, even if the list is valid and empty. After a fault, returns NULL
+ * and sets the count to 0. */
 void *reader_items(struct reader *reader, const struct node *list, size_t size, bool may_be_empty, size_t *count);
 
 /* The text of a non-empty scalar. */
@@ -107,7 +106,7 @@ bool reader_range(struct reader *reader, const struct node *node, uint16_t *firs
 bool reader_time(struct reader *reader, const struct node *node, uint32_t *out);
 bool reader_word(struct reader *reader, const struct node *node, int *out);
 
-/* Adds the fault "'KEY' of LABEL must be EXPECTED, not 'TEXT'". If `expected` is NULL, the text comes from
+/* Adds the fault "'KEY' of LABEL must be EXPECTED, not 'TEXT'". If `expected` is NULL, EXPECTED is the text of
  * reader_expected(). */
 void reader_refuse(struct reader *reader, const struct node *node, const char *expected);
 

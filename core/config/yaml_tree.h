@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A YAML text as a tree of nodes with their positions. Owns the supported part of YAML: one document
- * without anchors, aliases and tags, with a limited depth. Knows no key. Pure. */
+/* Parses a YAML text into a tree of nodes with their positions. Supports only a part of YAML: one document of
+ * limited depth, without anchors, aliases and tags. Does not depend on the keys. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,15 +14,15 @@
 enum node_kind {
 	NODE_SCALAR,
 	NODE_LIST,
-	NODE_MAPPING, /* its children are key, value, key, value, ... */
+	NODE_MAPPING, /* its children alternate: key, value, key, value, ... */
 	NODE_REFUSED, /* its fault is already reported */
 };
 
 struct node {
 	enum node_kind kind;
-	bool truncated; /* the text ends inside this node: missing keys may follow in the unread part */
+	bool truncated; /* the readable text ends inside this node: missing keys may be in the unread part */
 	struct position position;
-	size_t size; /* nodes of this subtree, which are contiguous, with this one */
+	size_t size; /* number of nodes of this subtree, including this node; they are contiguous */
 	char *text;  /* NODE_SCALAR */
 };
 
@@ -31,8 +31,8 @@ struct yaml_tree {
 	size_t count;       /* 0: the text is empty */
 };
 
-/* Reads `length` bytes, and adds the faults to `faults`. After a syntax error the tree holds the
- * nodes before it. */
+/* Reads `length` bytes and adds faults to `faults`. After a syntax error, the tree contains the nodes before the
+ * error. */
 void yaml_tree_load(struct yaml_tree *tree, const char *text, size_t length, struct faults *faults);
 void yaml_tree_free(struct yaml_tree *tree);
 

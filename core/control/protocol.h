@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The protocol between sipxdp-ctl and sipxdpd: one line of JSON for a request and one for its
- * reply. A connection may carry any number of requests, one after the other.
+/* The protocol between sipxdp-ctl and sipxdpd: one line of JSON for a request and one for its reply. A connection
+ * may carry any number of requests, one after the other.
  *
  *   {"command": "backend weight", "arguments": {"pool": "proxies", "backend": "px1", "weight": 3}}
  *   {"ok": true, "result": ...}
  *   {"ok": false, "error": "message", "faults": [{"line": 3, "column": 7, "message": "..."}], "path": "..."}
  *
- * Owns the table of commands, which both sides use: sipxdp-ctl for its help and command line,
- * sipxdpd to check requests. Pure. All input is untrusted. */
+ * Owns the table of commands. sipxdp-ctl uses it for its help and command line, and sipxdpd to check requests. Pure.
+ * All input is untrusted. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,7 +21,7 @@
 #define PROTOCOL_REQUEST_MAX                                                                                           \
 	((size_t)16 << 20) /* bytes of a request without its newline: room for a large file for `plan` */
 #define PROTOCOL_REPLY_MAX ((size_t)64 << 20) /* bytes of a reply: room for a list of MAX_BACKENDS */
-#define PROTOCOL_LIST_MAX 1024 /* strings in one list; a client with more strings sends several requests */
+#define PROTOCOL_LIST_MAX 1024 /* strings in one list; for more strings, a client sends several requests */
 #define PROTOCOL_ERROR_SIZE 256
 #define PROTOCOL_NOT_GIVEN (-1) /* a number that the request omits */
 
@@ -59,9 +59,10 @@ enum argument_type {      /* in JSON          in struct request */
 
 enum argument_use {
 	ARGUMENT_REQUIRED, /* a word on the command line */
-	ARGUMENT_OPTIONAL, /* a last word that may be omitted */
+	ARGUMENT_OPTIONAL, /* the last word; may be omitted */
 	ARGUMENT_FLAG,     /* --name VALUE, or --name for a switch; may be omitted */
-	ARGUMENT_CONTENTS, /* required, but not a word: the contents of the file that the previous argument names */
+	ARGUMENT_CONTENTS, /* required; not a word of the command line, but the contents of the file that the previous
+			      argument names */
 };
 
 struct protocol_argument {
@@ -81,7 +82,7 @@ struct protocol_command {
 	const char *words; /* "backend add" */
 	const char *help;  /* one line */
 	struct protocol_argument arguments[PROTOCOL_ARGUMENTS + 1];
-	bool is_local; /* sipxdp-ctl carries it out with other commands; sipxdpd refuses it */
+	bool is_local; /* sipxdp-ctl implements the command by means of other commands; sipxdpd refuses it */
 };
 
 extern const struct protocol_command protocol_commands[COMMAND_COUNT];
@@ -91,11 +92,11 @@ struct text_list {
 	size_t count;
 };
 
-/* A valid request. A member that its command does not use, or that the client omits, is NULL,
+/* A valid request. Members that the command does not use, and members that the client omits, are NULL,
  * PROTOCOL_NOT_GIVEN or empty. */
 struct request {
 	enum command command;
-	bool is_root; /* set by the server, never by the client, like the next two */
+	bool is_root; /* this member and the next two are set by the server, never by the client */
 	uid_t uid;
 	pid_t pid;
 	const char *service;
@@ -106,7 +107,7 @@ struct request {
 	int priority;
 	int wait; /* seconds; the client waits */
 	int seconds;
-	bool rate, watch; /* of `stats`; the client repeats the request */
+	bool rate, watch; /* options of `stats`; the client repeats the request */
 	bool drain;
 	bool move_calls;
 	const char *method;
@@ -120,14 +121,14 @@ struct request {
 	json_t *json; /* owns the strings */
 };
 
-/* The command with these words; COMMAND_COUNT if there is none. */
+/* The command with these words; COMMAND_COUNT if there is no such command. */
 enum command protocol_find(const char *words);
 
 /* Reads one line without its newline. Returns 0 and a request to be freed with protocol_request_free(),
  * or -EINVAL with the reason in `error`. */
 int protocol_parse_request(const char *line, size_t length, struct request *out, char error[PROTOCOL_ERROR_SIZE]);
 
-/* The same for a parsed request. Always takes the reference. */
+/* The same for a parsed request. Takes the reference to `json`, even on failure. */
 int protocol_check_request(json_t *json, struct request *out, char error[PROTOCOL_ERROR_SIZE]);
 
 void protocol_request_free(struct request *request);
@@ -147,18 +148,19 @@ json_t *protocol_text(const char *bytes);
  * terminating NUL. NULL if there is no memory. */
 char *protocol_encode(const json_t *json, size_t *length);
 
-/* The same for people and scripts: ASCII with indentation, as `sipxdp-ctl --json` prints a result. To be freed;
- * NULL if there is no memory. */
+/* The text of a result as `sipxdp-ctl --json` prints it: indented ASCII, to be freed by the caller. NULL if there is
+ * no memory. */
 #define PROTOCOL_JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10))
 char *protocol_print(const json_t *json);
 
-/* A reply in the client. All members are borrowed from `json`. */
+/* A reply as the client reads it. `json` owns all other members. */
 struct reply {
 	json_t *json;
 	json_t *result;    /* NULL: the daemon refused the request */
-	const char *error; /* why; NULL after success */
+	const char *error; /* the reason of the refusal; NULL after success */
 	json_t *faults;    /* a list, possibly empty; NULL after success */
-	const char *path;  /* the file of the daemon that has the faults; NULL: the client's file, or none */
+	const char
+		*path; /* the daemon's file that has the faults; NULL: the client's file has them, or there are none */
 };
 
 /* Reads one line without its newline. 0, or -EPROTO if it is not a reply. */

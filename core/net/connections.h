@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Limits the connections to an HTTP listener: their number, their number for each client, and their duration. A
- * new connection always gets a place. When all places are taken, a different one must end: the oldest one of
- * the network with the most connections. So a client that completes its request at once is served, whatever
- * others do. Known servers have their own places. No I/O. */
+/* Limits the connections to an HTTP listener: their number, their number for each client, and their duration. A new
+ * connection is always accepted. At the limit, the daemon closes the oldest connection of the network with the most
+ * connections. A client that sends its complete request at once is therefore served even during a flood. Known
+ * servers have a separate limit. No I/O. */
 #pragma once
 
 #include <sys/queue.h>
@@ -16,28 +16,28 @@
 
 struct connection {
 	TAILQ_ENTRY(connection) entry;
-	struct prefix_key network; /* the network that it counts for */
+	struct prefix_key network; /* the network to whose limit the connection counts */
 	bool known;
-	bool ended;    /* it must end, and does not count any more */
+	bool ended;    /* the caller must close it; it no longer counts */
 	bool extended; /* the additional time was granted */
-	uint64_t due;  /* when it must have ended, ms */
+	uint64_t due;  /* deadline of the connection, ms */
 	int fd;
 	bool started; /* fd and started belong to the caller */
 };
 
 TAILQ_HEAD(connections, connection);
 
-/* Adds a connection that must have ended at the time `due`, ms. `*ended` is the connection that must end for it, or
- * NULL. */
+/* Adds a connection with the deadline `due`, ms. `*ended` is the connection that the caller must close in exchange,
+ * or NULL. */
 struct connection *connections_add(struct connections *connections, const struct address *peer, bool known,
 	uint64_t due, struct connection **ended);
 
 /* Removes a closed connection. */
 void connections_remove(struct connections *connections, struct connection *connection);
 
-/* A connection that must end because its time is over; NULL if there is none. `late`: ms by which the caller's
- * loop was late. */
+/* A connection that the caller must close because its deadline has passed; NULL if there is none. `late` is the
+ * delay of the caller's event loop, ms. */
 struct connection *connections_overdue(struct connections *connections, uint64_t now, uint64_t late);
 
-/* When to call it next; UINT64_MAX: there is no connection. */
+/* When to call connections_overdue() next; UINT64_MAX: there is no connection. */
 uint64_t connections_due(const struct connections *connections);

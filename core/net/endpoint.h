@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An address with a port, as one end of a socket has it. Pure. */
+/* An IP address with a port. Pure. */
 #pragma once
 
 #include "address.h"

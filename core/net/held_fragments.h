@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Later fragments that are held until the first fragment of their datagram arrives. A look-up by key,
- * source or age takes constant time. Any sender can send such fragments, also with forged sources, so
- * their number is bounded: a new fragment replaces the oldest one when a limit is reached. A flood
- * shortens the hold time but does not disable it. A source at its limit replaces only its own
- * fragments. Pure. */
+/* Later fragments that are held until the first fragment of their datagram arrives. A look-up by key, source or age
+ * takes constant time. Any sender can send such fragments, also with forged sources, so their number is bounded: a
+ * new fragment replaces the oldest one when a limit is reached. A flood shortens the hold time, but fragments are
+ * still held. A source at its limit replaces only its own fragments. Pure. */
 #pragma once
 
 #include <stddef.h>
@@ -11,7 +10,7 @@
 
 #define HELD_MOST 16384          /* fragments of all datagrams */
 #define HELD_MOST_OF_SOURCE 2048 /* fragments of an IPv4 address or an IPv6 /64 */
-#define HELD_MOST_OF_KEY 64      /* fragments of a datagram: 64 KiB on Ethernet are 45 */
+#define HELD_MOST_OF_KEY 64      /* fragments of a datagram; 64 KiB on Ethernet have 45 fragments */
 
 struct held_fragments;
 
@@ -25,7 +24,7 @@ enum held_result {
 	HELD_DUPLICATE, /* not added: the same frame is already held */
 };
 
-/* Adds a copy of a PUNT_FRAGMENT. It must be newer than all held fragments. */
+/* Adds a copy of a PUNT_FRAGMENT. The fragment must be newer than all held fragments. */
 enum held_result held_add(struct held_fragments *held, const struct punt *fragment);
 
 /* The oldest held fragment of a datagram, and of all datagrams. NULL if there is none. */

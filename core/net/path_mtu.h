@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Path MTU of a tunnel. A router drops a tunnel packet that is too large for its next link, and sends
- * ICMP "fragmentation needed" (RFC 1191, section 4) or ICMPv6 "packet too big" (RFC 4443, section 3.2) to
- * the source address of the tunnel (RFC 2003, section 5.1; RFC 2473, section 7.1). Reads these messages.
- * Pure. */
+/* The path MTU of a tunnel. A router drops a tunnel packet that is too large for its next link, and sends ICMP
+ * "fragmentation needed" (RFC 1191, section 4) or ICMPv6 "packet too big" (RFC 4443, section 3.2) to the source
+ * address of the tunnel (RFC 2003, section 5.1; RFC 2473, section 7.1). This file parses these messages. Pure. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 #include "bpf/abi.h"
 
-#define PATH_MTU_LEAST_IPV4 576  /* every host accepts it (RFC 791): a smaller value is an attack */
+#define PATH_MTU_LEAST_IPV4 576  /* every host accepts this size (RFC 791); a smaller value is treated as an attack */
 #define PATH_MTU_LEAST_IPV6 1280 /* RFC 8200, section 5 */
 
 struct path_mtu {
-	struct address source; /* of the tunnel, from the quoted outer header */
+	struct address source; /* source address of the tunnel, from the quoted outer header */
 	struct address destination;
 	uint32_t length; /* bytes of the packet that was too large, with its outer IP header */
 	uint32_t mtu;    /* bytes of a packet that would fit; less than `length` */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A port range as the prefixes that an LPM trie stores. Pure. */
+/* Converts a port range into prefixes for an LPM trie. Pure. */
 #pragma once
 
 #include <stddef.h>

@@ -5,14 +5,14 @@
 #include "address.h"
 
 #define PREFIX_TEXT_SIZE (ADDRESS_TEXT_SIZE + 4)
-#define PREFIX_BITS 128  /* of a single address */
-#define PREFIX_MAPPED 96 /* in front of an IPv4 address */
+#define PREFIX_BITS 128  /* prefix length of a single address */
+#define PREFIX_MAPPED 96 /* prefix length of ::ffff:0:0/96, which contains the IPv4 addresses */
 
-/* Reads a network, or an address as the network that holds only this address. The host bits
- * must be 0: "10.0.0.1/8" is ambiguous. 0 or -EINVAL. */
+/* Reads a network, or an address as a network with a single address. The host bits must be 0: "10.0.0.1/8" is
+ * ambiguous. 0 or -EINVAL. */
 int prefix_parse(const char *text, struct prefix_key *out);
 
-/* Writes the canonical text form, for a single address without a length. Returns `text`. */
+/* Writes the canonical text form; a single address has no prefix length. Returns `text`. */
 const char *prefix_format(const struct prefix_key *prefix, char text[PREFIX_TEXT_SIZE]);
 
 bool prefix_equal(const struct prefix_key *a, const struct prefix_key *b);

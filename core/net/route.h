@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The route from this balancer to one backend, from the kernel's routes and neighbour table.
- * A plain value: ctl/daemon/neighbour/ finds it, core/farm/ uses it. */
+/* The route from this balancer to one backend, from the kernel's routes and neighbour table. ctl/daemon/neighbour/
+ * finds the route, and core/farm/ uses it. */
 #pragma once
 
 #include "bpf/abi.h"
@@ -20,8 +20,8 @@ struct route {
 	struct address path_router;
 	bool gateway;          /* next_hop is a router: DSR cannot work */
 	bool virtual_link;     /* XDP_TX works on the interface, an XDP redirect to it does not */
-	struct address source; /* the source address that the kernel would choose */
-	struct mac next_hop;   /* valid when READY; in other states the last known one, or zero */
+	struct address source; /* the source address that the kernel chooses for this route */
+	struct mac next_hop;   /* valid when READY; in other states the last known address, or zero */
 	struct mac interface_mac;
 	char interface[16];
 	char reason[128]; /* for users: why the route is not READY, and what to check */

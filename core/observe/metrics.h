@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The metrics: their names and meanings, and their text in the formats of Prometheus (0.0.4) and OpenMetrics
- * (1.0.0). Pure: the caller collects the numbers. */
+/* The metrics: names, descriptions, and output in the formats of Prometheus (0.0.4) and OpenMetrics (1.0.0). Pure:
+ * the caller collects the numbers. */
 #pragma once
 
 #include <net/if.h>

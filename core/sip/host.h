@@ -12,6 +12,6 @@
  * brackets. A missing port is 0. Returns 0 or -EINVAL. */
 int host_parse(const char *text, char host[HOST_SIZE], uint16_t *port);
 
-/* Is it a host name (RFC 1123, section 2.1): labels of letters, digits and hyphens, separated
- * by dots? The last label begins with a letter, so that no address is a host name. */
+/* Is `name` a host name (RFC 1123, section 2.1)? A host name has labels of letters, digits and hyphens, separated by
+ * dots. The last label begins with a letter, so an address is not a host name. */
 bool host_name_is_valid(const char *name);

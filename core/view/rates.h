@@ -4,11 +4,11 @@
 
 #include <jansson.h>
 
-/* The change of each integer from `before` to `after`, per second, in the shape of `after`. Other values are those
- * of `after`. Objects in a list belong together if all their texts agree: names and labels. A counter that is new or
- * smaller than before has started at 0. To be freed. */
+/* The change of each integer from `before` to `after`, per second, in the shape of `after`. Other values are copied
+ * from `after`. Objects in the two lists match if all their texts (names and labels) are equal. A counter that is
+ * new or smaller than before counts from 0. The caller must free the result. */
 json_t *rates_between(const json_t *before, const json_t *after, double seconds);
 
-/* The object of a list with this pool (NULL: none) and name; NULL if it is missing. The search begins at `from`: two
- * replies nearly always have the same order. */
+/* The object of a list with this pool (NULL: none) and name; NULL if there is no such object. The search begins at
+ * `from`, because two replies nearly always have the same order. */
 json_t *rates_find(const json_t *list, const char *pool, const char *name, size_t from);

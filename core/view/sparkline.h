@@ -7,6 +7,6 @@
 
 #define SPARKLINE_BYTES 3 /* of one character, at most */
 
-/* Plots `count` values into `out`, which has room for SPARKLINE_BYTES * count + 1 bytes. The highest value has the
- * full height; only 0 has the lowest. Returns `out`: UTF-8 blocks, or ASCII without `utf8`. */
+/* Plots `count` values into `out`, which has room for SPARKLINE_BYTES * count + 1 bytes. The highest value gets the
+ * full height; only 0 gets the lowest height. Returns `out`: UTF-8 blocks, or ASCII without `utf8`. */
 char *sparkline(const double *values, size_t count, bool utf8, char *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The screen of `sipxdp-ctl top`: what the user has chosen, the last samples, and the lines of text that follow. Pure:
+/* The screen of `sipxdp-ctl top`: the user's choices, the last samples, and the resulting lines of text. Pure:
  * ctl/cli/screen.c reads the samples and draws the lines. */
 #pragma once
 
@@ -40,7 +40,7 @@ enum top_style {
 };
 
 struct top_line {
-	char text[TOP_LINE_SIZE]; /* at most as wide as the screen */
+	char text[TOP_LINE_SIZE]; /* not wider than the screen */
 	enum top_style style;
 	int mark; /* the first column to highlight */
 	int mark_width;
@@ -51,9 +51,9 @@ struct top {
 	size_t sorted[TOP_VIEWS]; /* the column */
 	bool reversed[TOP_VIEWS];
 	size_t scroll;  /* rows above the first visible one */
-	size_t visible; /* rows that the last layout had room for */
+	size_t visible; /* number of rows that fit into the last layout */
 	char filter[TOP_FILTER_SIZE];
-	bool typing; /* keys change the filter */
+	bool typing; /* the user is typing a filter */
 
 	json_t *rows[TOP_VIEWS]; /* lists of objects with the values of the columns */
 	json_t *stats;           /* the last reply of `stats` */
@@ -62,17 +62,17 @@ struct top {
 	double packets;          /* per second; negative: unknown */
 	double history[TOP_HISTORY];
 	size_t history_count;
-	char message[512]; /* why the last sample is missing; "" if it is there */
+	char message[512]; /* why the last sample is missing; "" if it is not missing */
 };
 
 void top_open(struct top *top);
 void top_close(struct top *top);
 
-/* Takes over a sample: the results of `stats`, `backend list` and `status`, and the time in seconds of any clock that
- * only grows. Takes the references. */
+/* Stores a sample: the results of `stats`, `backend list` and `status`, and the time in seconds of any monotonic
+ * clock. Takes the references. */
 void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status, double now);
 
-/* Handles a key: a character or a value of enum top_key. False: the user quits. */
+/* Handles a key: a character or a value of enum top_key. Returns false if the user quits. */
 bool top_press(struct top *top, int key);
 
 /* Fills `lines`, one for each line of a screen of this size. Text is ASCII, except the plot if `utf8` is set. */

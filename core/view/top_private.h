@@ -23,7 +23,7 @@ struct top_column {
 
 extern const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS];
 
-/* The rows of each view. `rates` are those of `stats`, NULL if unknown. */
+/* The rows of each view. `rates` are the rates of `stats`; NULL if unknown. */
 json_t *top_backend_rows(const json_t *rates, const json_t *backends);
 json_t *top_pool_rows(const json_t *backend_rows);
 json_t *top_service_rows(const json_t *stats, const json_t *rates);
@@ -32,8 +32,8 @@ json_t *top_verdict_rows(const json_t *stats, const json_t *rates);
 /* The text of a cell; "-" if its value is unknown. Returns `out`. */
 char *top_cell_text(const struct top_column *column, const json_t *row, char out[TOP_CELL_SIZE]);
 
-/* Replaces what a terminal might interpret. All names are ASCII; a reply of a different program need not be. Returns
- * `out`. */
+/* Replaces characters that a terminal might interpret. sipxdpd sends only ASCII names, but the reply may come from a
+ * different program. Returns `out`. */
 char *top_ascii(const char *text, char out[TOP_CELL_SIZE]);
 
 /* "0", "4.2", "820", "12.3k", "1.5M". Returns `out`. */
