@@ -16,9 +16,9 @@
 
 #define SIP_PASS_PLACES 3 /* lines, and strides without a line, in one step of the pass */
 #define SIP_COST_PLACE 1  /* a line or a stride */
-#define SIP_COST_LINE 1   /* a line, besides that */
-#define SIP_COST_LETTER 2 /* a line with the first letter of one of the headers, besides that */
-#define SIP_COST_COLON 2  /* blanks between a name and its colon, besides that */
+#define SIP_COST_LINE 1   /* a line, in addition */
+#define SIP_COST_LETTER 2 /* a line with the first letter of one of the headers, in addition */
+#define SIP_COST_COLON 2  /* blanks between a name and its colon, in addition */
 
 enum sip_header {
 	SIP_VIA,
@@ -38,7 +38,7 @@ enum sip_header {
 struct sip_lines {
 	union {
 		struct {
-			__u16 colon[SIP_HEADER_COUNT]; /* offset in the first header of each name; 0: not found */
+			__u16 colon[SIP_HEADER_COUNT]; /* frame offset, first header of each name; 0: not found */
 			__u16 at; /* offset where the pass continues; SIP_HEADERS_END: no other header follows */
 		};
 		__u64 words[2];
@@ -83,7 +83,7 @@ static __always_inline __u32 sip_newline(const struct sip_text *t, __u32 at, boo
 
 #define SIP_LETTER(letter) (1U << ((letter)&31))
 
-/* Can a line that begins with this byte be one of the headers? */
+/* Returns whether one of the headers may begin with this byte. */
 static __always_inline bool sip_is_letter(__u8 byte)
 {
 	const __u32 letters = SIP_LETTER('v') | SIP_LETTER('f') | SIP_LETTER('t') | SIP_LETTER('c') | SIP_LETTER('i') |

@@ -32,8 +32,8 @@ struct sip_walk {
 	__u64 result; /* enum sip_result */
 };
 
-/* Returns a word of eight copies of the byte that belongs to a place. Calculated: the verifier would follow
- * each branch. */
+/* Returns a word with eight copies of the byte of a place. It is calculated without branches, because the
+ * verifier would follow each branch. */
 static __always_inline __u64 sip_place_byte(__u64 bytes, __u32 place)
 {
 	return EVERY(bytes >> (8 * place & 63) & 0xff);
@@ -74,8 +74,8 @@ static __always_inline __u32 sip_behind_name(__u64 word, __u64 name, __u32 *leng
 	return SIP_TAG;
 }
 
-/* Returns the place that a byte in a place leads to. *length becomes the number of bytes to skip: 0 for a
- * byte without a meaning, and for one that also counts in the next place. */
+/* Returns the next place after a byte in a place. *length becomes the number of bytes to skip: 0 for a byte
+ * without a meaning, and for one that also counts in the next place. */
 static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name, __u32 *length)
 {
 	__u8 byte = word, second = word >> 8;
@@ -103,7 +103,7 @@ static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name,
 	return place == SIP_TAG ? SIP_OUTSIDE : sip_behind_name(word, name, length);
 }
 
-/* Does the walk end at this byte? SIP_TOO_FAR: it continues. */
+/* Returns the result of the walk if it ends at this byte. SIP_TOO_FAR: the walk continues. */
 static __always_inline enum sip_result sip_arrives(__u32 place, __u8 byte)
 {
 	if (place == SIP_TAG && byte == '=')
