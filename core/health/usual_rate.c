@@ -7,6 +7,8 @@
 #define FACTOR 3.0         /* times the mean, and ... */
 #define DEVIATIONS 6.0     /* ... deviations above it: the end of the range is the larger of both */
 
+#define LAST(seconds) ((UINT32_C(1) << (seconds)) - 1) /* these seconds, in usual_rate.beyond */
+
 static double larger(double a, double b)
 {
 	return a > b ? a : b;
@@ -29,14 +31,21 @@ static void learn(struct usual_rate *rate, double per_second)
 		rate->deviation += ((distance < 0 ? -distance : distance) - rate->deviation) / memory;
 }
 
-/* Changes `unusual` after enough consecutive seconds that contradict it. */
+static bool is_flood(uint32_t beyond)
+{
+	return __builtin_popcount(beyond & LAST(USUAL_RATE_BEGIN)) == USUAL_RATE_BEGIN ||
+	       __builtin_popcount(beyond & LAST(USUAL_RATE_WINDOW)) >= USUAL_RATE_PULSES;
+}
+
 static void decide(struct usual_rate *rate, bool beyond)
 {
-	rate->turning = beyond == rate->unusual ? 0 : rate->turning + 1;
-	if (rate->turning < (rate->unusual ? USUAL_RATE_END : USUAL_RATE_BEGIN))
-		return;
-	rate->unusual = beyond;
-	rate->turning = 0;
+	rate->beyond = rate->beyond << 1 | beyond;
+	if (!rate->unusual) {
+		rate->unusual = is_flood(rate->beyond);
+	} else if (!(rate->beyond & LAST(USUAL_RATE_END))) {
+		rate->unusual = false;
+		rate->beyond = 0; /* pulses of the previous flood do not begin the next one */
+	}
 }
 
 enum usual_rate_event usual_rate_judge(struct usual_rate *rate, double per_second)

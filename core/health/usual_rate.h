@@ -8,10 +8,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define USUAL_RATE_FLOOR 1000.0 /* per second: less than this is never unusual */
 #define USUAL_RATE_LEARNING 10  /* seconds after the start in which every rate is usual */
 #define USUAL_RATE_BEGIN 2      /* consecutive seconds above the range until the rate is unusual */
+#define USUAL_RATE_PULSES 3     /* or this many seconds above the range ... */
+#define USUAL_RATE_WINDOW 30    /* ... within this many seconds; at most 31 */
 #define USUAL_RATE_END 10       /* consecutive seconds in the range until it is usual again */
 #define USUAL_RATE_REPEAT 60    /* seconds between two reports */
 
@@ -20,8 +23,8 @@ struct usual_rate {
 	double now;       /* the last rate, per second */
 	double mean;      /* moving average */
 	double deviation; /* moving average of the distance from `mean` */
+	uint32_t beyond;  /* bit 0: the last second was above the range; bit 1: the second before it, and so on */
 	unsigned int seconds;
-	unsigned int turning; /* consecutive seconds that contradict `unusual` */
 	unsigned int silence; /* seconds until the next permitted report */
 	bool unusual;
 	bool reported; /* the current excess was reported */

@@ -28,9 +28,8 @@ Test(usual_rate, a_single_second_is_not_reported)
 	struct usual_rate rate = {0};
 
 	run(&rate, 100, 20);
-	cr_expect_eq(run(&rate, USUAL_RATE_BEGIN - 1, 50000), 0);
-	cr_expect_eq(run(&rate, 1, 20), 0);
-	cr_expect_eq(run(&rate, USUAL_RATE_BEGIN - 1, 50000), 0);
+	for (int i = 0; i < 10; i++)
+		cr_expect_eq(run(&rate, 1, 50000) + run(&rate, USUAL_RATE_WINDOW / 2, 20), 0);
 	cr_expect_not(rate.unusual);
 	cr_expect_lt(usual_rate_limit(&rate), 1100, "it does not widen the range either");
 }
@@ -52,6 +51,40 @@ Test(usual_rate, short_floods_are_reported_once_a_minute)
 	for (int i = 0; i < 10; i++)
 		reports += run(&rate, 5, 50000) + run(&rate, 15, 20);
 	cr_expect_eq(reports, 4, "%d reports in 200 seconds", reports);
+}
+
+/* Passes pulses of one second. Returns the number of reports. */
+static int pulse(struct usual_rate *rate, int pulses, int pause)
+{
+	int reports = 0;
+
+	while (pulses--)
+		reports += run(rate, 1, 50000) + run(rate, pause, 20);
+	return reports;
+}
+
+Test(usual_rate, pulses_are_reported)
+{
+	for (int pause = 1; (USUAL_RATE_PULSES - 1) * (pause + 1) < USUAL_RATE_WINDOW; pause++) {
+		struct usual_rate rate = {0};
+
+		run(&rate, 100, 20);
+		cr_expect_eq(pulse(&rate, USUAL_RATE_PULSES - 1, pause), 0, "pause %d", pause);
+		cr_expect_eq(pulse(&rate, 1, pause), 1, "pause %d", pause);
+	}
+}
+
+Test(usual_rate, pulses_are_one_flood_until_they_end)
+{
+	struct usual_rate rate = {0};
+
+	run(&rate, 100, 20);
+	cr_expect_eq(pulse(&rate, 150, 1), 5, "once a minute");
+	cr_expect(rate.unusual);
+	run(&rate, USUAL_RATE_END, 20);
+	cr_expect_not(rate.unusual);
+	cr_expect_eq(pulse(&rate, USUAL_RATE_PULSES - 1, 1), 0);
+	cr_expect_not(rate.unusual, "pulses before the end do not count");
 }
 
 Test(usual_rate, the_end_of_a_reported_flood_is_reported)
