@@ -97,7 +97,13 @@ check "... at least three for each call" has_data "sum(sipxdp_backend_sent_packe
 check "... and their bytes" has_value 'sum(sipxdp_service_received_bytes_total)' "$(jq '.services[0].bytes' <<< "$stats")"
 check "the requests are those that sipxdp-ctl counts" has_value \
 	'sum(sipxdp_service_requests_total)' "$(jq '[.requests[].messages] | add // 0' <<< "$stats")"
-check "... for the backends, too" has_value 'sum(sipxdp_backend_requests_total)' \
+invites=$({ sip_seen_by_sipp uas1 && sip_seen_by_sipp uas2; } | grep -c '^INVITE ')
+check "the servers have received an INVITE for each call" test "$invites" -ge $CALLS
+check "... these are the initial INVITEs of the service" has_value \
+	'sum(sipxdp_service_requests_total{method="INVITE",dialog="initial"})' "$invites"
+check "... and of the backends" has_value \
+	'sum(sipxdp_backend_requests_total{method="INVITE",dialog="initial"})' "$invites"
+check "the requests of backends are those that sipxdp-ctl counts" has_value 'sum(sipxdp_backend_requests_total)' \
 	"$(jq '[.backends[] | .initial_invite + .initial_register + .initial_other + .unknown + .in_dialog] | add' <<< "$stats")"
 check "probes have a latency" wait_for 10 has_data 'sipxdp_backend_probe_latency_p95_seconds > 0'
 

@@ -124,8 +124,8 @@ press "PS1='> '" Enter
 before=$(terminal)
 
 run_top
-appears "top shows the rate of a backend" '^proxies +px1 +up +33\.[0-9]% +[0-9.]+ .* [1-9][0-9.]*k? +[0-9.]+[kM]'
-appears "... the totals" '^packets [0-9.]+k?/s +calls [0-9.]+/s +services 1 +pools 1 +backends 3, 3 in the table'
+appears "top shows calls and packets per second of a backend" '^proxies +px1 +up +33\.[0-9]% +[1-9][0-9.]* .* [1-9][0-9.]*k? +[0-9.]+[kM]'
+appears "... the totals" '^packets [0-9.]+k?/s +calls [1-9][0-9.]*/s +services 1 +pools 1 +backends 3, 3 in the table'
 appears "... a plot of the last minute" 'max [0-9.]+k?/s$'
 appears "... the keys" 'q quit'
 press '<' '<' '<' '<' '<'
@@ -137,9 +137,9 @@ in_order "narrowed by typing" "px2 px2" # also in the line of the filter
 press Escape
 in_order "Escape clears the filter" "px3 px2 px1"
 press Tab
-appears "pools" '^proxies +3 +3 .* [0-9.]+[kM] '
+appears "pools, with their calls per second" '^proxies +3 +3 +[1-9][0-9.]* .* [0-9.]+[kM] '
 press Tab
-appears "services" '^sip .* [0-9.]+[kM]$'
+appears "services, with their calls per second" '^sip +[1-9][0-9.]* .* [0-9.]+[kM]$'
 press Tab
 appears "verdicts" '^call_id +forwarded +[1-9]'
 press Tab
