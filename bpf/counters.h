@@ -74,7 +74,7 @@ enum counter_kind {
 	COUNTER_CODES(X, invite, "INVITE", "INVITE")                                                                   \
 	COUNTER_CODES(X, register, "REGISTER", "REGISTER")                                                             \
 	COUNTER_CODES(X, other, "other", "a different method")                                                         \
-	COUNTER_CODES(X, unknown, "unknown", "a method beyond the search limit, or none")                              \
+	COUNTER_CODES(X, unknown, "unknown", "a method that is missing or beyond the search limit")                    \
 	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP: a keepalive, STUN")
 
 /* backend_traffic: the packets that are sent to the backend. */

@@ -4,9 +4,9 @@
 #pragma once
 
 /* The action on a packet. If no backend can receive a packet, the program passes it to the balancer's own
- * kernel. The kernel then sends an error to the client, so that the client need not wait for a timeout. Only
- * two verdicts drop packets. In decap, RFC 6040 section 4.2 requires the drop. Merged TCP segments are dropped
- * because the client retransmits them one by one; an ICMP error would end the connection. */
+ * kernel. The kernel then sends an ICMP error to the client, so that the client need not wait for a timeout.
+ * Only two verdicts drop packets. In decap, RFC 6040 section 4.2 requires the drop. Merged TCP segments are
+ * dropped because the client retransmits them one by one; an ICMP error would end the connection. */
 enum verdict_action {
 	ACTION_forwarded, /* to a backend */
 	ACTION_passed,    /* to the balancer's own kernel, unchanged */
@@ -34,39 +34,39 @@ enum verdict_action {
 	X(port_range, forwarded, NORMAL, "port in the range of one backend: to that backend")                          \
 	X(icmp_error, forwarded, NORMAL, "ICMP error: to the owner of the packet that it quotes")                      \
 	X(no_backend, passed, ANOMALY,                                                                                 \
-		"for a service whose pool has no usable backend: the kernel answers the client")                       \
+		"packet for a service whose pool has no usable backend: the kernel sends an ICMP error")               \
 	X(oversize, held, ANOMALY,                                                                                     \
-		"too large for the route to its backend: the daemon fragments it or tells the sender")                 \
+		"too large for the route to its backend: the daemon fragments it or sends an ICMP error")              \
 	X(too_big, passed, ANOMALY,                                                                                    \
-		"too large for the route, and the daemon cannot take it: the kernel answers the sender")               \
+		"too large for the route, and the daemon cannot receive it: the kernel sends an ICMP error")           \
 	X(merged_segments, dropped, ANOMALY,                                                                           \
-		"TCP segments that GRO has merged, too large for a tunnel: switch GRO off (ethtool -K)")               \
-	X(ttl_expired, passed, ANOMALY, "its TTL is too low for the tunnel: the kernel answers the sender")            \
+		"TCP segments merged by GRO, too large for a tunnel: switch GRO off (ethtool -K)")                     \
+	X(ttl_expired, passed, ANOMALY, "TTL too low for the tunnel: the kernel sends an ICMP error")                  \
 	X(no_headroom, passed, ANOMALY,                                                                                \
-		"the driver leaves no room for a tunnel header: the kernel answers the sender")                        \
-	X(malformed, passed, ANOMALY, "IP or UDP header truncated or inconsistent: the kernel decides")                \
-	X(held_fragment, held, NORMAL, "later fragment that overtook its first one: held briefly, then counted again") \
+		"no room for a tunnel header, because of the driver: the kernel sends an ICMP error")                  \
+	X(malformed, passed, ANOMALY, "IP or UDP header truncated or inconsistent: to the kernel, unchanged")          \
+	X(held_fragment, held, NORMAL, "later fragment that arrived before the first one: held, then counted again")   \
 	X(orphan_fragment, passed, ANOMALY,                                                                            \
-		"later fragment that overtook its first one and could not be held: to the kernel")                     \
+		"later fragment that arrived before the first one and could not be held: to the kernel")               \
 	X(echo_reply, answered, NORMAL, "echo request to a VIP with ping: answered")                                   \
-	X(probe_reply, held, NORMAL, "reply from a VIP to a health probe: the daemon receives it")                     \
+	X(probe_reply, held, NORMAL, "reply from a VIP to a health probe: to the daemon")                              \
 	X(lost_probe_reply, passed, ANOMALY,                                                                           \
-		"reply from a VIP to a health probe that the daemon cannot take: to the kernel")                       \
-	X(not_service, passed, NORMAL, "for no service of this balancer: to the kernel, unchanged")                    \
+		"reply from a VIP to a health probe, and the daemon cannot receive it: to the kernel")                 \
+	X(not_service, passed, NORMAL, "packet for no service of this balancer: to the kernel, unchanged")             \
 	X(other_host, passed, NORMAL,                                                                                  \
-		"not for a MAC address of its interface (broadcast, flooded): to the kernel, unchanged")               \
+		"not to a MAC address of the interface (broadcast, flooded): to the kernel, unchanged")                \
 	X(not_ip, passed, NORMAL, "neither IPv4 nor IPv6 (ARP, for example): to the kernel, unchanged")
 
 #define DECAP_VERDICTS(X)                                                                                              \
 	X(decapsulated, passed, NORMAL, "IP-in-IP for this host: the inner packet goes to the kernel")                 \
 	X(decap_fragment, passed, ANOMALY,                                                                             \
-		"fragment of IP-in-IP: to the kernel, unopened; lower the MTU in front of the tunnel")                 \
+		"fragment of IP-in-IP: to the kernel, unchanged; lower the MTU in front of the tunnel")                \
 	X(decap_malformed, passed, ANOMALY,                                                                            \
-		"IP-in-IP whose inner packet is truncated or invalid: to the kernel, unopened")                        \
+		"IP-in-IP whose inner packet is truncated or invalid: to the kernel, unchanged")                       \
 	X(decap_unlisted_source, passed, ANOMALY,                                                                      \
-		"IP-in-IP from a source that --from does not list: to the kernel, unopened")                           \
+		"IP-in-IP from a source that --from does not list: to the kernel, unchanged")                          \
 	X(decap_unlisted_vip, passed, ANOMALY,                                                                         \
-		"IP-in-IP for an inner destination that --vip does not list: to the kernel, unopened")                 \
+		"IP-in-IP to an inner destination that --vip does not list: to the kernel, unchanged")                 \
 	X(decap_congested, dropped, ANOMALY,                                                                           \
-		"marked as congested on its route, and its sender does not understand the mark (RFC 6040)")            \
+		"marked as congested on its route, and the inner packet does not support ECN (RFC 6040)")              \
 	X(not_tunnelled, passed, NORMAL, "anything else: to the kernel, unchanged")

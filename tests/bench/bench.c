@@ -26,15 +26,15 @@ struct options {
 };
 
 static const char usage[] = "usage: bench [OPTION...]\n"
-			    "  --build DIR     where the programs are (default: build)\n"
-			    "  --against DIR   another build; its programs are timed in the same rounds\n"
-			    "  --only TEXT     only rows whose id has this in it, and their floors\n"
-			    "  --loads N       how often programs are loaded anew (default 7)\n"
+			    "  --build DIR     directory of the programs (default: build)\n"
+			    "  --against DIR   a second build; its programs are timed in the same rounds\n"
+			    "  --only TEXT     only rows whose id contains TEXT, and their floors\n"
+			    "  --loads N       how often the programs are loaded (default 7)\n"
 			    "  --rounds N      samples in each load (default 3)\n"
 			    "  --repeat N      runs in a sample (default 100000)\n"
-			    "  --cpu N         the processor to run on (default 1, 0 if there is one only)\n"
-			    "  --json          for programs\n"
-			    "  --help          this\n";
+			    "  --cpu N         the processor to run on (default 1; 0 if there is only one)\n"
+			    "  --json          print JSON\n"
+			    "  --help          print this text\n";
 
 static bool has_part(const char *text, const char *parts)
 {
@@ -112,7 +112,7 @@ static int warm_up(const struct row *row, const struct subject *subject, const s
 	}
 	if ((action != row->action && !row->sweep) ||
 		(row->verdict < VERDICT_COUNT && subject_verdict(subject, row->verdict) - before != runs)) {
-		fprintf(stderr, "%s: does not do what is to be timed (XDP action %u; counted:", row->id, action);
+		fprintf(stderr, "%s: unexpected XDP action %u or verdict (counters:", row->id, action);
 		for (int verdict = 0; verdict < VERDICT_COUNT; verdict++)
 			fprintf(stderr, " %llu", (unsigned long long)subject_verdict(subject, verdict));
 		fprintf(stderr, ")\n");

@@ -50,7 +50,7 @@ static int change(struct samples *samples, struct table *table, const struct tab
 	return error;
 }
 
-/* Writes the spare table, then the index: the two writes of each change. */
+/* Writes the inactive table, then its index: the two writes of each change. */
 static int publish(struct samples *samples, const struct subject *subject, const struct table *table, uint32_t number)
 {
 	int tables = bpf_object__find_map_fd_by_name(subject->object, "tables");
@@ -96,12 +96,12 @@ static void print(struct times *times, const struct subject *subject)
 	double total = middle(&thousand->leave) + middle(&thousand->publish);
 
 	printf("ms of processor time, %d slots\n  %-10s %10s %10s %10s %10s %10s\n", DEFAULT_SLOTS, "backends", "build",
-		"one leaves", "it's back", "weight x 2", "publish");
+		"one leaves", "it returns", "weight x 2", "publish");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		printf("  %-10u %10.2f %10.2f %10.2f %10.2f %10.3f\n", times[i].backends, middle(&times[i].build),
 			middle(&times[i].leave), middle(&times[i].come), middle(&times[i].weight),
 			middle(&times[i].publish));
-	printf("  all maps, with the limits as shipped: %.1f MiB\n", subject_memory(subject) / 1048576.0);
+	printf("  all maps with the default limits: %.1f MiB\n", subject_memory(subject) / 1048576.0);
 	printf("  %-6s one of 1,000 backends changed and published: %.2f ms, at most 5\n",
 		total <= 5 ? "met" : "MISSED", total);
 }

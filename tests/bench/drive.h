@@ -17,13 +17,13 @@ __attribute__((always_inline)) int balancer(struct xdp_md *ctx);
 const volatile __u32 drive_idle;     /* drive alone: the floor of the others */
 const volatile __u32 drive_undo;     /* remove the outer header again */
 const volatile __u32 drive_rewrite;  /* restore the bytes that a tunnel overwrote in the previous run */
-const volatile __u32 drive_letters;  /* offset of 8 bytes to be random letters; 0: as they are */
+const volatile __u32 drive_letters;  /* offset of 8 bytes that receive random letters; 0: none */
 const volatile __u32 drive_words;    /* number of different words; 0: all possible ones */
 const volatile __u32 drive_sources;  /* number of different source addresses, a power of two */
 const volatile __u32 drive_services; /* number of different VIPs, a power of two */
 const volatile __u32 drive_messages; /* number of messages in the corpus, a power of two */
-const volatile __u32 drive_first;    /* the first of them */
-const volatile __u32 drive_run;      /* each message so often in a row less one, likewise */
+const volatile __u32 drive_first;    /* index of the first of these messages */
+const volatile __u32 drive_run;      /* times that each message repeats, a power of two, minus 1 */
 
 struct drive_message {
 	__u32 length;
@@ -42,7 +42,7 @@ __u32 drive_turn;
 
 /* The bytes that a tunnel overwrites. Not on the stack, which the balancer needs completely. */
 struct drive_saved {
-	__u64 start;  /* of a run that takes its own time */
+	__u64 start;  /* of a run that measures its own time */
 	__u32 length; /* of the frame */
 	__u32 macs[3];
 	__u16 protocol;

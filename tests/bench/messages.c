@@ -42,7 +42,7 @@ static void fill(struct text *text, const char *pattern, size_t length)
 		text->bytes[text->length++] = pattern[i % size];
 }
 
-/* What may come before a Call-ID, in an order that is often seen. */
+/* Headers before the Call-ID, in a common order. */
 static const char *const headers_before[] = {
 	"From: \"Alice\" <sip:alice@example.net>;tag=1928301774\r\n",
 	"To: <sip:1000@example.net>\r\n",
@@ -58,8 +58,8 @@ static const char *const headers_before[] = {
 	"Session-Expires: 1800;refresher=uac\r\n",
 };
 
-/* Everything before the Call-ID's name, so that it begins at byte `at`. The topmost Via's
- * branch takes up what is left over. */
+/* Writes everything before the header name Call-ID, which then begins at byte `at`. The branch of
+ * the topmost Via fills the remaining space. */
 static void begin_message_from(struct text *text, const char *start_line, const char *host, size_t at)
 {
 	size_t spent, count = 0;
@@ -81,7 +81,7 @@ static void begin_message(struct text *text, const char *start_line, size_t at)
 	begin_message_from(text, start_line, "198.51.100.7", at);
 }
 
-/* The rest of an INVITE, up to `length` bytes in all. */
+/* Writes the rest of an INVITE, up to a total of `length` bytes. */
 static void end_invite(struct text *text, size_t length)
 {
 	add(text, "CSeq: 314159 INVITE\r\nContact: <sip:alice@198.51.100.7>\r\nContent-Type: application/sdp\r\n\r\n");
@@ -156,7 +156,7 @@ static void hostile_via(struct text *text)
 	fill(text, " ", 1400);
 }
 
-/* Each search for the next Route passes as many lines as it may. */
+/* Each search for the next Route passes the largest allowed number of lines. */
 static void hostile_routes(struct text *text)
 {
 	add(text, "OPTIONS sip:1000@192.0.2.10 SIP/2.0\r\n");

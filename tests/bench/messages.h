@@ -24,32 +24,32 @@
 	X(ROUTE_ADDRESS, "in-dialog BYE whose first Route names a backend")                                            \
 	X(REGISTER, "REGISTER")                                                                                        \
 	X(NEWLINE_C, "hostile: \"C\\n\" repeated, 1,400 bytes")                                                        \
-	X(HEADER_LIKE, "hostile: lines that almost are Call-ID")                                                       \
+	X(HEADER_LIKE, "hostile: lines that resemble Call-ID")                                                         \
 	X(BLANKS, "hostile: 41 lines of Call-ID, blanks and no colon")                                                 \
 	X(ROUTES, "hostile: Routes that name the VIP among lines that begin with R")                                   \
-	X(LINES, "hostile: lines of one letter behind the From")                                                       \
-	X(QUOTES, "hostile: a From of quoted pairs")                                                                   \
+	X(LINES, "hostile: lines of one letter after the From")                                                        \
+	X(QUOTES, "hostile: a From full of quoted pairs")                                                              \
 	X(FOLDS, "hostile: a From folded many times")                                                                  \
-	X(ESCAPES, "hostile: a From whose user is all escapes")                                                        \
+	X(ESCAPES, "hostile: a From whose user consists of escapes")                                                   \
 	X(VIA_BLANKS, "hostile: blanks within the Via of a response")                                                  \
 	X(TAGS, "hostile: many parameters before the tag")                                                             \
 	X(NEWLINES, "hostile: 1,400 bytes of CRLF")                                                                    \
 	X(HIGH_BYTES, "hostile: 1,400 bytes above 0x80")                                                               \
-	X(NOT_SIP, "621 bytes of no SIP: by source")                                                                   \
+	X(NOT_SIP, "621 bytes that are not SIP: by source")                                                            \
 	X(STUN, "STUN, 20 bytes: by source")                                                                           \
 	X(KEEPALIVE, "CRLF keepalive: by source")                                                                      \
 	X(IPV6, "IPv6, typical")                                                                                       \
-	X(IPV6_NOT_SIP, "IPv6, no SIP")                                                                                \
+	X(IPV6_NOT_SIP, "IPv6, not SIP")                                                                               \
 	X(VLAN, "VLAN, typical")                                                                                       \
 	X(QINQ, "two VLAN tags, typical")                                                                              \
 	X(FIRST_FRAGMENT, "first fragment, typical")                                                                   \
-	X(LATER_FRAGMENT, "later fragment, to where the first one went")                                               \
+	X(LATER_FRAGMENT, "later fragment, to the backend of the first one")                                           \
 	X(TCP, "TCP segment: by source and port")                                                                      \
 	X(MEDIA, "RTP, to a port of a backend's own range")                                                            \
 	X(RANGED, "typical, to a port of a service's range")                                                           \
-	X(ECHO, "ping: answered")                                                                                      \
-	X(FROM_VIP, "from a VIP, to where no probe came from")                                                         \
-	X(OTHER_VIP, "UDP for nobody here")                                                                            \
+	X(ECHO, "echo request")                                                                                        \
+	X(FROM_VIP, "from a VIP, to no source address of probes")                                                      \
+	X(OTHER_VIP, "UDP for no service")                                                                             \
 	X(ARP, "ARP")
 
 #define MESSAGE_VALUE(name, text) MESSAGE_##name,
@@ -58,10 +58,10 @@ enum message {
 };
 #undef MESSAGE_VALUE
 
-#define MESSAGE_HEADERS 42 /* Ethernet, IPv4, UDP: where an untagged IPv4 frame's payload begins */
+#define MESSAGE_HEADERS 42 /* Ethernet, IPv4, UDP: offset of the payload in an untagged IPv4 frame */
 #define MESSAGE_TYPICAL_CALL_ID (MESSAGE_HEADERS + 357)
 
-/* Where VIA_NAME has 8 letters of a name of the form px-aaaaaaaa.sip.example.net. */
+/* Offset of the 8 letters in VIA_NAME, whose name has the form px-aaaaaaaa.sip.example.net. */
 #define MESSAGE_VIA_BEGINS "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP px-"
 #define MESSAGE_VIA_LETTERS (MESSAGE_HEADERS + sizeof(MESSAGE_VIA_BEGINS) - 1)
 #define MESSAGE_NAME "px-%.8s.sip.example.net"

@@ -23,7 +23,7 @@ static struct mmsghdr messages[BATCH];
 static struct sockaddr_in backends[BACKENDS];
 static int backend_count;
 
-/* FNV-1a of the Call-ID; 0 without one. */
+/* FNV-1a hash of the Call-ID; 0 if the message has none. */
 static uint32_t call_id_hash(const char *text, size_t length)
 {
 	const char *end = text + length, *line = text;

@@ -54,7 +54,7 @@ static void print_steps(struct result *results)
 {
 	double before = 0;
 
-	printf("\nWhat the typical message's time goes into, ns\n");
+	printf("\nTime of the typical message by stage, ns\n");
 	for (int i = 0; i < row_count; i++) {
 		if (!results[i].wanted || strncmp(rows[i].id, "stage-", 6) != 0)
 			continue;

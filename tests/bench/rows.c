@@ -52,7 +52,7 @@ enum setup {
 	HINTS_100,
 	HINTS_1000,
 	HINTS_10000,
-	HINTS_NOBODY,
+	HINTS_NO_NAME,
 	MIGRATION_FAR,
 	MIGRATION_NEAR,
 	TRACKED_1000,
@@ -131,7 +131,7 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[HINTS_100] = {NAMED(100)},
 	[HINTS_1000] = {NAMED(1000)},
 	[HINTS_10000] = {NAMED(10000)},
-	[HINTS_NOBODY] = {DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = 10000},
+	[HINTS_NO_NAME] = {DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = 10000},
 	[MIGRATION_FAR] = {BALANCER, .migration = MIGRATION_ELSEWHERE},
 	[MIGRATION_NEAR] = {BALANCER, .migration = MIGRATION_HERE},
 	[TRACKED_1000] = {TRACKED(1000)},
@@ -160,35 +160,35 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 #define DIRECT(key, message, counter)                                                                                  \
 	ROW(key, "Messages, by direct server return", NULL, DSR, message, "mac-swap", "dsr-flow", XDP_TX, counter)
 #define PASSED(key, message, counter)                                                                                  \
-	ROW(key, "Left to the kernel", NULL, DSR, message, "tx", "dsr-flow", XDP_PASS, counter)
+	ROW(key, "Passed to the kernel", NULL, DSR, message, "tx", "dsr-flow", XDP_PASS, counter)
 #define TUNNEL(key, what, setup, message, floor, counter)                                                              \
 	ROW(key, "By IP-in-IP", what, setup, message, floor, "ipip-flow", XDP_TX, counter)
 #define DRIVEN(key, in, what, setup, floor) ROW(key, in, what, setup, TYPICAL, floor, "dsr-flow", XDP_TX, call_id)
 #define BARE(key, in, what, setup) ROW(key, in, what, setup, TYPICAL, "", NULL, XDP_TX, CONTINUE)
 
 #define FEATURE(key, what, setup, message, counter)                                                                    \
-	ROW(key, "What is not in every service, by direct server return", what, setup, message, "mac-swap",            \
-		"dsr-flow", XDP_TX, counter)
+	ROW(key, "Optional features, by direct server return", what, setup, message, "mac-swap", "dsr-flow", XDP_TX,   \
+		counter)
 #define WORST(key, setup, message, counter)                                                                            \
 	ROW("all-" key, "Hints, methods, user or Call-ID affinity, slot migrating", NULL, setup, message, "mac-swap",  \
 		"dsr-typical", XDP_TX, counter)
 #define NAMES(key, what, setup, counter)                                                                               \
-	ROW(key, "Hints, each response of another name", what, setup, VIA_NAME, "hints-floor", "dsr-flow", XDP_TX,     \
+	ROW(key, "Hints, a different name in each response", what, setup, VIA_NAME, "hints-floor", "dsr-flow", XDP_TX, \
 		counter)
 #define TRACKED_ROW(key, what, setup)                                                                                  \
-	DRIVEN(key, "All slots migrating, each Call-ID another", what, setup, "vary-floor")
+	DRIVEN(key, "All slots migrating, a different Call-ID in each packet", what, setup, "vary-floor")
 #define COLD(key, what, setup, message, counter)                                                                       \
 	ROW("cold-" key, COLD_GROUP, what, setup, message, "cold-floor", "cold-flow", XDP_TX, counter),                \
 		.sweep = COLD_SWEEP
 #define FAR(key, what, setup, message, counter)                                                                        \
 	ROW("far-" key, FAR_GROUP, what, setup, message, "far-floor", "far-flow", XDP_TX, counter), .sweep = FAR_SWEEP
 
-#define COLD_GROUP "One packet after 8 MiB of other memory were read"
+#define COLD_GROUP "One packet, after reading 8 MiB of other memory"
 #define COLD_SWEEP 8
-#define FAR_GROUP "... after 1 GiB"
+#define FAR_GROUP "One packet, after reading 1 GiB of other memory"
 #define FAR_SWEEP 1024
 #define CORPUS_GROUP "Corpus"
-#define GROWTH "Growth, each Call-ID another"
+#define GROWTH "Growth, a different Call-ID in each packet"
 
 const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "", NULL, XDP_DROP, CONTINUE)},
 	{BARE("tx", "Floors", "XDP_TX", TX)}, {BARE("mac-swap", "Floors", "MAC addresses swapped, XDP_TX", MAC_SWAP)},
@@ -220,7 +220,7 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{TUNNEL("ipip-typical", NULL, IPIP, TYPICAL, "ipip-floor", call_id)},
 	{TUNNEL("ipip6-typical", "... in IPv6", IPIP6, TYPICAL, "ipip-floor", call_id)},
 	{TUNNEL("flow-table-1", "... and a flow table (LRU) of one flow", FLOWS_1, TYPICAL, "ipip-floor", call_id)},
-	{BARE("flows-floor", "By IP-in-IP", "floor: another source each time", FLOWS_64K_IDLE)},
+	{BARE("flows-floor", "By IP-in-IP", "floor: writing a source address", FLOWS_64K_IDLE)},
 	{TUNNEL("ipip-1k", "typical, 1,024 sources", IPIP_1K, TYPICAL, "flows-floor", call_id)},
 	{TUNNEL("flow-table-1k", "... and a flow table of 1,024 flows", FLOWS_1K, TYPICAL, "flows-floor", call_id)},
 	{TUNNEL("ipip-64k", "typical, 65,536 sources", IPIP_64K, TYPICAL, "flows-floor", call_id)},
@@ -253,23 +253,22 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{FEATURE("request-user", "affinity: request-user", REQUEST_USER, TYPICAL, user)},
 	{FEATURE(
 		"user-header-like", "affinity: from-user, hostile header-like lines", FROM_USER, HEADER_LIKE, no_user)},
-	{FEATURE("hint-request", "hints: a request, not looked at", HINTED, TYPICAL, call_id)},
+	{FEATURE("hint-request", "hints: a request, which needs no search", HINTED, TYPICAL, call_id)},
 	{FEATURE("hint-via", "hints: 200 whose Via names a backend", HINTED, VIA_ADDRESS, hint)},
-	{FEATURE("hint-nobody", "hints: 200 whose Via names nobody", HINTED, RESPONSE, call_id)},
+	{FEATURE("hint-no-name", "hints: 200 whose Via names no backend", HINTED, RESPONSE, call_id)},
 	{FEATURE("hint-route", "hints: BYE whose Route names a backend", HINTED_REQUESTS, ROUTE_ADDRESS, hint)},
-	{FEATURE("hint-route-nobody", "hints: BYE whose Route names nobody", HINTED_REQUESTS, ROUTE, call_id)},
-	{FEATURE("hint-no-route", "hints: INVITE without a Route, names nobody", HINTED_REQUESTS, TYPICAL, call_id)},
+	{FEATURE("hint-route-no-name", "hints: BYE whose Route names no backend", HINTED_REQUESTS, ROUTE, call_id)},
+	{FEATURE("hint-no-route", "hints: INVITE whose Request-URI names no backend", HINTED_REQUESTS, TYPICAL,
+		call_id)},
 	{FEATURE("hint-newline-c", "hints: hostile \"C\\n\"", HINTED_REQUESTS, NEWLINE_C, call_id_too_far)},
 	{FEATURE(
 		"hint-header-like", "hints: hostile header-like lines", HINTED_REQUESTS, HEADER_LIKE, call_id_too_far)},
 	{FEATURE("hint-blanks", "hints: hostile blanks", HINTED_REQUESTS, BLANKS, call_id_too_far)},
 	{FEATURE("hint-routes", "hints: hostile Routes of the VIP", HINTED_REQUESTS, ROUTES, call_id_too_far)},
-	{FEATURE("migration-elsewhere", "pool migrating, this slot is not", MIGRATION_FAR, TYPICAL, call_id)},
-	{FEATURE("migration-invite", "slot migrating: INVITE of a call that is noted", MIGRATION_NEAR, TYPICAL,
-		call_id)},
-	{FEATURE("migration-response", "slot migrating: 200 of a call that is noted", MIGRATION_NEAR, RESPONSE,
-		call_id)},
-	{FEATURE("migration-bye", "slot migrating: BYE of a call that is noted", MIGRATION_NEAR, ROUTE, call_id)},
+	{FEATURE("migration-elsewhere", "pool migrating, but not this slot", MIGRATION_FAR, TYPICAL, call_id)},
+	{FEATURE("migration-invite", "slot migrating: INVITE of a tracked call", MIGRATION_NEAR, TYPICAL, call_id)},
+	{FEATURE("migration-response", "slot migrating: 200 of a tracked call", MIGRATION_NEAR, RESPONSE, call_id)},
+	{FEATURE("migration-bye", "slot migrating: BYE of a tracked call", MIGRATION_NEAR, ROUTE, call_id)},
 	{FEATURE("migration-header-like", "slot migrating: hostile header-like lines", MIGRATION_NEAR, HEADER_LIKE,
 		call_id_too_far)},
 	{WORST("typical", ALL_USER, TYPICAL, user)}, {WORST("bye", ALL_USER, ROUTE, user)},
@@ -283,32 +282,33 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 	{WORST("call-id-blanks", ALL_CALL_ID, BLANKS, call_id_too_far)},
 	{WORST("call-id-tags", ALL_CALL_ID, TAGS, headers_too_far)}, {FEATURE("media", NULL, DSR, MEDIA, port_range)},
 	{FEATURE("ranged", NULL, DSR, RANGED, call_id)}, {PASSED("pass-from-vip", FROM_VIP, not_service)},
-	{BARE("ping-floor", "Answered", "floor: copying the ping", ECHO_IDLE)},
-	{ROW("ping", "Answered", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, echo_reply)},
+	{BARE("ping-floor", "Answered by the program", "floor: copying the ping", ECHO_IDLE)},
+	{ROW("ping", "Answered by the program", NULL, ECHO, ECHO, "ping-floor", NULL, XDP_TX, echo_reply)},
 
-	{ROW("hints-floor", "Hints, each response of another name", "floor: writing a name", HINT_IDLE, VIA_NAME, "",
-		NULL, XDP_TX, CONTINUE)},
+	{ROW("hints-floor", "Hints, a different name in each response", "floor: writing a name", HINT_IDLE, VIA_NAME,
+		"", NULL, XDP_TX, CONTINUE)},
 	{NAMES("hints-1", "1 name", HINTS_1, hint)}, {NAMES("hints-100", "100 names", HINTS_100, hint)},
 	{NAMES("hints-1000", "1,000 names", HINTS_1000, hint)},
 	{NAMES("hints-10000", "10,000 names", HINTS_10000, hint)},
-	{NAMES("hints-nobody", "10,000 names, the one that comes is none of them", HINTS_NOBODY, call_id)},
-	{TRACKED_ROW("tracked-1000", "1,000 calls, all noted", TRACKED_1000)},
+	{NAMES("hints-no-name", "10,000 names, and the message contains none of them", HINTS_NO_NAME, call_id)},
+	{TRACKED_ROW("tracked-1000", "1,000 calls, all tracked", TRACKED_1000)},
 	{TRACKED_ROW("tracked-10000", "10,000 calls", TRACKED_10000)},
 	{TRACKED_ROW("tracked-100000", "100,000 calls", TRACKED_100000)},
-	{TRACKED_ROW("tracked-new", "each call is new, the oldest is forgotten for it", TRACKED_NEW)},
+	{TRACKED_ROW("tracked-new", "each call is new and evicts the oldest one", TRACKED_NEW)},
 
 	{BARE("cold-floor", COLD_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = COLD_SWEEP},
 	{COLD("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},
 	{COLD("typical", "typical", TIMED, TYPICAL, call_id)},
 	{COLD("hint", "200 whose Via names a backend, 10,000 names", TIMED_HINTED, VIA_ADDRESS, hint)},
-	{COLD("migration", "slot migrating: INVITE of a call that is noted", TIMED_MIGRATION, TYPICAL, call_id)},
+	{COLD("migration", "slot migrating: INVITE of a tracked call", TIMED_MIGRATION, TYPICAL, call_id)},
 	{COLD("flow-table", "typical, and a flow table", TIMED_FLOW_TABLE, TYPICAL, call_id)},
 	{BARE("far-floor", FAR_GROUP, "floor: reading the clock", TIMED_IDLE), .sweep = FAR_SWEEP},
 	{FAR("flow", "typical, service with affinity: flow", TIMED_FLOW, TYPICAL, flow)},
 	{FAR("typical", "typical", TIMED, TYPICAL, call_id)},
 	{FAR("flow-table", "typical, and a flow table", TIMED_FLOW_TABLE, TYPICAL, call_id)},
 
-#define STAGE_ROW(name, text) {BARE("stage-" #name, "The typical message as far as", text, STAGE_FIRST + STAGE_##name)},
+#define STAGE_ROW(name, text)                                                                                          \
+	{BARE("stage-" #name, "The typical message, up to and including one stage", text, STAGE_FIRST + STAGE_##name)},
 	STAGES(STAGE_ROW)
 #undef STAGE_ROW
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Bench only: the balancer's stages in the balancer's order, ending after any of them. The
- * difference between two ends is what the stage between them costs. */
+/* Bench only: runs the balancer's stages in the same order, and ends after a given stage. The difference
+ * between the times up to two consecutive stages is the cost of the second one. */
 
 #include "stages.h"
 #include "drive.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Maps and constants are found by name, so that objects of other builds and
- * programs that have only some of them can be timed, too. */
+/* Finds maps and constants by name, so that it can also time objects of other builds, and
+ * programs with only some of the maps and constants. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -151,7 +151,7 @@ static int put(struct bpf_object *object, const char *name, const void *key, con
 	return error;
 }
 
-/* A service for a VIP. All its methods use one pool; services use the pools by turns. */
+/* A service for a VIP. All its methods use one pool; consecutive services use consecutive pools. */
 static int put_service(struct bpf_object *object, const struct subject_setup *setup, const struct address *vip,
 	uint16_t port, uint8_t protocol, uint32_t id)
 {
@@ -261,7 +261,7 @@ static int fill_services(struct bpf_object *object, const struct subject_setup *
 	return error;
 }
 
-static const struct mac own_mac = {{0x02, 0, 0, 0, 0, 0x01}}; /* that frame_build() addresses frames to */
+static const struct mac own_mac = {{0x02, 0, 0, 0, 0, 0x01}}; /* the destination in the frames of frame_build() */
 
 static int fill_backends(struct bpf_object *object, const struct subject_setup *setup)
 {
@@ -271,7 +271,7 @@ static int fill_backends(struct bpf_object *object, const struct subject_setup *
 		struct backend backend = {
 			.address = {.word = {0, 0, htonl(0xffff), htonl(0x0a000000 + id)}},
 			.source = {.word = {0, 0, htonl(0xffff), htonl(0x0a00fffe)}},
-			/* A live frame returns as it was sent, and must still be addressed to the balancer. */
+			/* A live frame returns unchanged, and its destination must still be the balancer. */
 			.next_hop = own_mac,
 			.interface_mac = own_mac,
 			.ifindex = or_default(setup->ifindex, 1),
@@ -358,7 +358,7 @@ static int fill(struct bpf_object *object, const struct subject_setup *setup)
 
 	if (!bpf_object__find_map_by_name(object, "services"))
 		return 0;
-	if (bpf_object__find_map_by_name(object, "own_macs")) /* a build to compare with may be older */
+	if (bpf_object__find_map_by_name(object, "own_macs")) /* an older build may lack this map */
 		error = fill_own_macs(object, setup);
 	if (!error)
 		error = fill_services(object, setup);

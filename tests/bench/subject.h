@@ -3,7 +3,7 @@
  * UDP (and TCP on the first address):
  *
  *   192.0.2.10:5060, 2001:db8::10:5060    service 0, pool 0
- *   10.200.0.0:5060 and the following     services 1 and up (the setup has the number), in its pools by turns
+ *   10.200.0.0:5060 and the following     services 1 and up (the setup has the number), spread over its pools
  *
  * On the first address each backend has 512 media ports, starting at 32768. Service 0 also has the ports 6144 to 6399.
  * Pings are answered. */
@@ -36,7 +36,7 @@ struct subject_setup {
 	enum subject_migration migration;
 	enum forward_method forward; /* [FORWARD_DSR] */
 	bool ipv6_backends;
-	uint32_t ifindex; /* where backends are reached [1: where BPF_PROG_TEST_RUN says that a frame came in] */
+	uint32_t ifindex; /* interface of the backends [1: the one on which BPF_PROG_TEST_RUN receives frames] */
 	uint32_t warm;    /* runs before the first sample of a load [2,000] */
 	uint32_t stage;
 	enum message copied; /* the message after the corpus [MESSAGE_TYPICAL] */
@@ -59,5 +59,5 @@ void subject_unload(struct subject *subject);
 /* Reads a verdict's counter, summed over the CPUs; 0 for a program without verdicts. */
 uint64_t subject_verdict(const struct subject *subject, enum verdict verdict);
 
-/* The bytes of memory that the kernel has given to a program's maps. */
+/* The bytes of memory that the maps of a program occupy. */
 uint64_t subject_memory(const struct subject *subject);

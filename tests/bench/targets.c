@@ -20,7 +20,7 @@ static bool was_timed(struct result *results, const char *id)
 	return row != NO_ROW && results[row].samples.count;
 }
 
-/* How many times `of` one row takes. */
+/* The time of one row divided by that of the row `of`. */
 static struct target_line ratio(
 	struct result *results, const char *id, const char *text, double limit, const char *row, const char *of)
 {
@@ -31,7 +31,7 @@ static struct target_line ratio(
 	return line;
 }
 
-/* ns a byte that the Call-ID is further on, by least squares over the messages that differ in nothing else. */
+/* ns for each byte before the Call-ID, by least squares over messages that differ only in its position. */
 static struct target_line slope(struct result *results)
 {
 	static const struct {
@@ -72,7 +72,7 @@ static struct target_line verified(struct result *results)
 {
 	int row = row_find("dsr-typical");
 
-	return (struct target_line){"verified", "instructions that the verifier goes through", 120000,
+	return (struct target_line){"verified", "instructions that the verifier processes", 120000,
 		results[row].verified, was_timed(results, "dsr-typical")};
 }
 
@@ -84,12 +84,12 @@ static int collect(struct result *results, struct target_line lines[TARGETS])
 
 	lines[count++] = ratio(results, "flow", "IP-in-IP, Call-ID at 357: times the flow-hashing path", 2.0,
 		"ipip-typical", "ipip-flow");
-	lines[count++] = ratio(results, "flow-table-1", "... part of what it is with a flow table, one flow", 0.8,
+	lines[count++] = ratio(results, "flow-table-1", "... as a part of the time with a flow table, one flow", 0.8,
 		"ipip-typical", "flow-table-1");
-	lines[count++] = ratio(results, "flow-table-1k", "... part of what it is with a flow table, 1,024 flows", 0.8,
-		"ipip-1k", "flow-table-1k");
-	lines[count++] = ratio(results, "flow-table-64k", "... part of what it is with a flow table, 65,536 flows", 0.8,
-		"ipip-64k", "flow-table-64k");
+	lines[count++] = ratio(results, "flow-table-1k", "... as a part of the time with a flow table, 1,024 flows",
+		0.8, "ipip-1k", "flow-table-1k");
+	lines[count++] = ratio(results, "flow-table-64k", "... as a part of the time with a flow table, 65,536 flows",
+		0.8, "ipip-64k", "flow-table-64k");
 	lines[count++] = corpus(results);
 	lines[count++] = slope(results);
 	lines[count++] =
