@@ -106,7 +106,7 @@ static json_t *describe_attachment(const struct status *status, const struct att
 
 /* --- warnings */
 
-static void judge_gone(struct status *status, const struct attachment *attachment)
+static void warn_of_gone(struct status *status, const struct attachment *attachment)
 {
 	int ifindex = if_nametoindex(attachment->name);
 	char text[PROGRAM_TEXT_SIZE];
@@ -123,10 +123,10 @@ static void judge_gone(struct status *status, const struct attachment *attachmen
 			attachment->name);
 }
 
-static void judge_attachment(struct status *status, const struct attachment *attachment)
+static void warn_of_attachment(struct status *status, const struct attachment *attachment)
 {
 	if (attachment->state == ATTACHMENT_GONE)
-		judge_gone(status, attachment);
+		warn_of_gone(status, attachment);
 	else if (attachment->state == ATTACHMENT_ELSEWHERE)
 		warn(status, "%s: this is an interface of a different network namespace", attachment->name);
 	else if (attachment->mode == MODE_GENERIC)
@@ -135,7 +135,8 @@ static void judge_attachment(struct status *status, const struct attachment *att
 		warn(status, "%s: was called %s when it was attached", attachment->name, attachment->pin);
 }
 
-static void judge(struct status *status, const struct attachments *attachments, const struct contract *contract)
+static void warn_of_faults(
+	struct status *status, const struct attachments *attachments, const struct contract *contract)
 {
 	const char *name = program_name(status->pins.kind);
 	const struct attachment *list = attachments->list;
@@ -143,7 +144,7 @@ static void judge(struct status *status, const struct attachments *attachments, 
 	size_t i;
 
 	for (i = 0; i < attachments->count; i++) {
-		judge_attachment(status, &list[i]);
+		warn_of_attachment(status, &list[i]);
 		differ = differ || (!list[i].dispatched && !list[0].dispatched && list[i].program_id &&
 					   list[0].program_id && list[i].program_id != list[0].program_id);
 	}
@@ -177,7 +178,7 @@ static struct decap_verdict_counters *read_decap_verdicts(const struct pins *pin
 }
 
 /* Warns of each anomaly counter that is not 0. */
-static void judge_decap_verdicts(struct status *status)
+static void warn_of_decap_anomalies(struct status *status)
 {
 	static const struct {
 		const char *name, *text;
@@ -213,7 +214,7 @@ static json_t *describe_decap(struct status *status)
 
 	if (!allowlists_open(&lists, &status->pins)) {
 		object = allowlists_describe(&lists, status->warnings);
-		judge_decap_verdicts(status);
+		warn_of_decap_anomalies(status);
 	}
 	allowlists_close(&lists);
 	return object;
@@ -255,7 +256,7 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 	json_array_append_new(status->programs, program);
 	if (kind == PROGRAM_DECAP)
 		json_object_set_new(program, "accepts", describe_decap(status));
-	judge(status, &attachments, no_contract ? NULL : &contract);
+	warn_of_faults(status, &attachments, no_contract ? NULL : &contract);
 	if (no_contract == -ENOENT)
 		warn(status, "balancer: a loader was interrupted while it put new maps in place ('sipxdp-loader "
 			     "upgrade' continues)");

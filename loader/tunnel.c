@@ -81,7 +81,7 @@ int tunnel_add_interface(int map, const char *interface, int ifindex, bool neede
 }
 
 /* Returns an attached interface that has this address, or NULL. */
-static const struct attachment *find_heir(
+static const struct attachment *find_successor(
 	const struct ifaddrs *all, const struct address *wanted, const struct attachments *attached)
 {
 	const struct ifaddrs *entry;
@@ -112,13 +112,13 @@ static bool is_kept(uint32_t owner, uint32_t ifindex, const struct attachments *
 	return owner != ifindex && is_interface(owner);
 }
 
-/* Assigns the entry to `heir`; NULL: removes it. The entry is updated in place, so that decap accepts its
+/* Assigns the entry to `successor`; NULL: removes it. The entry is updated in place, so that decap accepts its
  * packets without interruption. */
-static void remove_one(int map, const struct address *address, const struct attachment *heir)
+static void remove_one(int map, const struct address *address, const struct attachment *successor)
 {
-	const uint32_t owner = heir ? heir->ifindex : 0;
+	const uint32_t owner = successor ? successor->ifindex : 0;
 
-	if (heir)
+	if (successor)
 		bpf_map_update_elem(map, address, &owner, BPF_EXIST);
 	else
 		tunnel_remove_named(map, address);
@@ -138,7 +138,7 @@ void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments
 		end = bpf_map_get_next_key(
 			map, &key, &next); /* before the key is removed, otherwise the iteration would start again */
 		if (!bpf_map_lookup_elem(map, &key, &owner) && !is_kept(owner, ifindex, attached))
-			remove_one(map, &key, find_heir(all, &key, attached));
+			remove_one(map, &key, find_successor(all, &key, attached));
 	}
 	if (all)
 		freeifaddrs(all);

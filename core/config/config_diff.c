@@ -9,7 +9,7 @@
 struct comparison {
 	struct key_text before, after;
 	struct messages *lines;
-	struct messages *dangers;
+	struct messages *disruptions;
 };
 
 /* The label of the compared object, "pool proxies: ", and a prefix for its keys, "probe ". */
@@ -95,16 +95,17 @@ static bool has_hint(const struct config_backend *backend, const struct config_h
 	return false;
 }
 
-static void find_dangers(struct comparison *of, const char *object, const struct config_backend *before,
+static void find_disruptions(struct comparison *of, const char *object, const struct config_backend *before,
 	const struct config_backend *after)
 {
 	for (size_t i = 0; i < before->hint_count; i++)
 		if (!has_hint(after, &before->hints[i]))
-			messages_add(of->dangers,
+			messages_add(of->disruptions,
 				"%shints: %s is removed: established calls that use this name go to other backends",
 				object, before->hints[i].host);
 	if (before->ports.first && (before->ports.first < after->ports.first || before->ports.last > after->ports.last))
-		messages_add(of->dangers, "%sports: packets to the removed ports no longer reach this backend", object);
+		messages_add(
+			of->disruptions, "%sports: packets to the removed ports no longer reach this backend", object);
 }
 
 static void compare_backends(struct comparison *of, const struct config_pool *pool, const struct config_pool *old,
@@ -122,7 +123,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 	if (strcmp(group ? group : "", was ? was : ""))
 		messages_add(
 			of->lines, "%sgroup %s, was %s", object, or_none(group ? group : ""), or_none(was ? was : ""));
-	find_dangers(of, object, before, backend);
+	find_disruptions(of, object, before, backend);
 }
 
 /* --- pools and services */
@@ -180,11 +181,11 @@ static void compare_files(struct comparison *of, const struct config *before, co
 }
 
 void config_diff(
-	const struct config *before, const struct config *after, struct messages *lines, struct messages *dangers)
+	const struct config *before, const struct config *after, struct messages *lines, struct messages *disruptions)
 {
 	struct index services = index_new(before->services, before->service_count, sizeof(*before->services));
 	struct index pools = index_new(before->pools, before->pool_count, sizeof(*before->pools));
-	struct comparison of = {.lines = lines, .dangers = dangers};
+	struct comparison of = {.lines = lines, .disruptions = disruptions};
 	const void *known;
 
 	key_text_open(&of.before, before);
@@ -196,7 +197,7 @@ void config_diff(
 	for (size_t i = 0; i < after->pool_count; i++)
 		if ((known = index_find(&pools, after->pools[i].name)))
 			compare_pools(&of, known, &after->pools[i]);
-	messages_cut(dangers, MESSAGES_SHOWN);
+	messages_cut(disruptions, MESSAGES_SHOWN);
 	key_text_close(&of.before);
 	key_text_close(&of.after);
 	free(services.sorted);

@@ -7,7 +7,7 @@
 #include "config.h"
 #include "core/base/messages.h"
 
-/* Adds a line for each difference. Adds to `dangers` each difference that sends packets of established calls to a
+/* Adds a line for each difference. Adds to `disruptions` each difference that sends packets of established calls to a
  * different backend: the removal of a hint or a port from a backend. */
 void config_diff(
-	const struct config *before, const struct config *after, struct messages *lines, struct messages *dangers);
+	const struct config *before, const struct config *after, struct messages *lines, struct messages *disruptions);

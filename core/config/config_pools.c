@@ -75,7 +75,7 @@ const struct key config_pool_keys[] = {
 		.max = 100,
 		.help = "In per cent. If the probes leave fewer than this share of the backends of one priority, the "
 			"pool fails open: all backends keep their calls, because a network fault near the balancer is "
-			"more likely. With 0 the probes are always believed, even if all backends fail."},
+			"more likely. With 0 the daemon always trusts the probes, even if all backends fail."},
 	{.name = "probe",
 		.read = config_read_probe,
 		.type = VALUE_WORD,

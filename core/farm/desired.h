@@ -26,8 +26,8 @@ struct image *desired_image(
 struct image *desired_preview(
 	const struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now);
 
-/* Reports that the image computed at the time `made` reached the maps, at least in part, at the time `now`:
- * recording starts then. Call this after writing each image. */
+/* Reports that the image of the time `made` was written to the maps, at least in part, at the time `now`. The phases
+ * of migrations that began with this image then count from `now`. Call it after each attempt to write an image. */
 void desired_postpone(struct desired *desired, uint64_t made, uint64_t now);
 
 /* When a migration needs the next image; MIGRATION_NEVER if no migration needs one. */

@@ -100,8 +100,8 @@ static void assume_health(const struct config_pool *pool, struct farm_backend *b
 	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
 		record->health = HEALTH_UP;
 	/* Decisions of the previous daemon stand. A suspected backend stays undecided. */
-	backend->judged.held = record->state == STATE_SUSPECTED;
-	backend->judged.down =
+	backend->outage.held = record->state == STATE_SUSPECTED;
+	backend->outage.down =
 		record->state == STATE_DOWN || record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
 }
 
@@ -343,23 +343,23 @@ static void *duplicate(const void *array, size_t count, size_t size)
 	return count ? memcpy(copy, array, count * size) : copy;
 }
 
-struct farm *farm_sketch(const struct farm *farm)
+struct farm *farm_trial_copy(const struct farm *farm)
 {
-	struct farm *sketch = duplicate(farm, 1, sizeof(*farm));
+	struct farm *trial = duplicate(farm, 1, sizeof(*farm));
 
-	sketch->service_ids = duplicate(farm->service_ids, farm->config->service_count, sizeof(*farm->service_ids));
-	sketch->pools = duplicate(farm->pools, farm->config->pool_count, sizeof(*farm->pools));
+	trial->service_ids = duplicate(farm->service_ids, farm->config->service_count, sizeof(*farm->service_ids));
+	trial->pools = duplicate(farm->pools, farm->config->pool_count, sizeof(*farm->pools));
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
-		struct farm_pool *pool = &sketch->pools[i];
+		struct farm_pool *pool = &trial->pools[i];
 
 		pool->backends = duplicate(pool->backends, pool->count, sizeof(*pool->backends));
 		for (size_t j = 0; j < pool->count; j++)
 			added_hold(pool->backends[j].added);
 	}
-	return sketch;
+	return trial;
 }
 
-void farm_sketch_free(struct farm *farm)
+void farm_trial_free(struct farm *farm)
 {
 	free_but_config(farm);
 	free(farm);

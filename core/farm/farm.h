@@ -21,7 +21,7 @@ struct farm_backend {
 	enum forward_method forward;
 	struct added_config *added; /* the options with which it was added at runtime; NULL: none */
 	struct route route;
-	enum health probe_health;   /* the result of its probes alone; farm_judge() decides record.health */
+	enum health probe_health;   /* the result of its probes alone; farm_decide_outage() decides record.health */
 	struct evidence probed;     /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];     /* why its probes failed */
 	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
@@ -30,7 +30,7 @@ struct farm_backend {
 	uint64_t unreachable_since; /* when its next hop stopped responding, ms of listening.h; 0: the next hop
 				       responds, or has never responded */
 	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of listening.h; 0: none */
-	struct outage_member judged;
+	struct outage_member outage;
 	unsigned int slow_start_step; /* step of its slow start, 1 to FARM_SLOW_START_STEPS; the last step has the full
 					 weight */
 };
@@ -46,7 +46,7 @@ struct farm_pool {
 	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of listening.h; 0: too few
 				  are up */
 	struct outage outage;  /* backends that stopped responding together, until their state is decided */
-	uint64_t next;         /* when to judge the pool again, ms of listening.h */
+	uint64_t next;         /* time of the next farm_decide_outage(), ms of listening.h */
 };
 
 struct farm {
@@ -68,9 +68,9 @@ struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults);
 void farm_free(struct farm *farm);
 
-/* Returns a copy for trying out changes. It shares the configuration, which must outlive the copy. */
-struct farm *farm_sketch(const struct farm *farm);
-void farm_sketch_free(struct farm *farm);
+/* Returns a copy on which a change can be tried. It shares the configuration, which must outlive the copy. */
+struct farm *farm_trial_copy(const struct farm *farm);
+void farm_trial_free(struct farm *farm);
 
 /* Returns false for a tombstone. A tombstone records that an operator has removed a backend that is still in the
  * file, so that a restart does not add the backend again. */
@@ -122,7 +122,7 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 /* Add a backend with any options that a line in the file can contain. First call farm_try_described() on a copy.
  * That function also checks that a file with all backends of the farm would be valid, which is slow for a large
  * file. farm_add_described() takes ownership of `added`, even on failure. */
-int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added_config *added,
+int farm_try_described(struct farm *trial, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
 int farm_add_described(struct farm *farm, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE]);
@@ -141,21 +141,21 @@ struct config *farm_config(const struct farm *farm);
  * stays in use during a new ARP request. */
 void farm_set_route(struct farm_backend *backend, const struct route *route);
 
-/* Sets the health of a backend directly, without farm_judge(). `reason` says why the backend is down. */
+/* Sets the health of a backend directly, without farm_decide_outage(). `reason` says why the backend is down. */
 void farm_set_health(
 	struct farm_backend *backend, enum health health, const struct latency *latency, const char *reason);
 
-/* Sets the evidence from its probes, for farm_judge(). */
+/* Sets the evidence from its probes, for farm_decide_outage(). */
 void farm_set_probed(struct farm_backend *backend, enum health found, const struct evidence *evidence,
 	const struct latency *latency, const char *reason);
 
 /* Decides which backends of a pool are dead, from the evidence about all its backends (outage.h). A backend that
  * does not respond may be alive: the fault may be in the network near the balancer. `listening` is the time at which
  * the daemon started to receive responses. Both times are ms of listening.h. Call farm_update_state() afterwards. */
-void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
+void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
-/* When to call farm_judge() again if no new evidence arrives, ms of listening.h; OUTAGE_NEVER: not at all. */
-uint64_t farm_next_judgement(const struct farm_pool *pool);
+/* When to call farm_decide_outage() again if no new evidence arrives, ms of listening.h; OUTAGE_NEVER: not at all. */
+uint64_t farm_next_decision(const struct farm_pool *pool);
 
 /* The longest time from the death of a backend to its detection, ms. */
 uint32_t farm_detection_time(const struct farm_pool *pool);

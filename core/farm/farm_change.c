@@ -186,12 +186,12 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	return 0;
 }
 
-int farm_try_described(struct farm *sketch, const struct image *running, const char *pool, struct added_config *added,
+int farm_try_described(struct farm *trial, const struct image *running, const char *pool, struct added_config *added,
 	char error[FARM_ERROR_SIZE])
 {
-	int result = farm_add_described(sketch, running, pool, added_hold(added), error);
+	int result = farm_add_described(trial, running, pool, added_hold(added), error);
 
-	return result ? result : check_file(sketch, error);
+	return result ? result : check_file(trial, error);
 }
 
 int farm_remove_backend(struct farm *farm, const char *pool_name, const char *name, char error[FARM_ERROR_SIZE])

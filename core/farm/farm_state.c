@@ -65,16 +65,16 @@ static enum backend_state backend_state(
 
 	if (backend->record.admin == ADMIN_MAINT)
 		return STATE_MAINT;
-	if ((route->state == ROUTE_FAILED && (!backend->unreachable_since || backend->judged.down)) ||
+	if ((route->state == ROUTE_FAILED && (!backend->unreachable_since || backend->outage.down)) ||
 		obstacle(farm, backend))
 		return STATE_UNREACHABLE;
 	if (mac_is_zero(&route->next_hop))
 		return STATE_PENDING;
-	if (backend->silent && !backend->judged.held)
+	if (backend->silent && !backend->outage.held)
 		return STATE_DOWN;
 	if (pool->config->probe.type != PROBE_NONE && backend->record.health != HEALTH_UP)
 		return backend->record.health == HEALTH_DOWN ? STATE_DOWN : STATE_UNKNOWN;
-	if (backend->judged.held)
+	if (backend->outage.held)
 		return STATE_SUSPECTED;
 	return backend->record.weight ? STATE_UP : STATE_IDLE;
 }

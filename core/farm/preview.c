@@ -8,7 +8,7 @@
 void effects_free(struct effects *effects)
 {
 	messages_free(&effects->steps);
-	messages_free(&effects->dangers);
+	messages_free(&effects->disruptions);
 	free(effects->moves);
 	*effects = (struct effects){0};
 }
@@ -19,7 +19,7 @@ static void take_plan(struct effects *effects, struct plan *plan)
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->steps[i].text)
 			messages_add(&effects->steps, "%s", plan->steps[i].text);
-	messages_take(&effects->dangers, &plan->dangers);
+	messages_take(&effects->disruptions, &plan->disruptions);
 	effects->moves = plan->moves;
 	effects->move_count = plan->move_count;
 	plan->moves = NULL;
@@ -40,7 +40,7 @@ static void assume_backends(
 					pool->config->probe.type ? "can be reached and has passed its probes"
 								 : "can be reached");
 		}
-		farm_judge(farm, pool, now.listening, now.listened);
+		farm_decide_outage(farm, pool, now.listening, now.listened);
 		for (size_t j = 0; j < pool->count; j++)
 			farm_update_state(farm, pool, &pool->backends[j], now.epoch);
 		farm_update_fail_open(pool, now.listened);
@@ -70,7 +70,7 @@ void preview(struct effects *effects, const struct desired *desired, const struc
 	struct image *image;
 	struct plan *plan;
 
-	config_diff(before, farm->config, &effects->steps, &effects->dangers);
+	config_diff(before, farm->config, &effects->steps, &effects->disruptions);
 	assume_backends(farm, running, now, &assumed);
 	image = desired_preview(desired, farm, running, now.ms);
 	plan = plan_new(running, image);

@@ -10,7 +10,7 @@
 /* The effects: descriptions of all steps, and the slots that move. */
 struct effects {
 	struct messages steps;
-	struct messages dangers; /* changes that would move live calls to other servers: a reload refuses them */
+	struct messages disruptions; /* changes that would move live calls to other servers: a reload refuses them */
 	struct plan_moves *moves;
 	size_t move_count;
 };
@@ -18,7 +18,7 @@ struct effects {
 struct preview_now {
 	uint64_t ms;        /* by the clock of `desired` */
 	uint32_t epoch;     /* seconds since the epoch */
-	uint64_t listening; /* when the daemon started to receive responses (farm_judge()) */
+	uint64_t listening; /* when the daemon started to receive responses (farm_decide_outage()) */
 	uint64_t listened;  /* by the clock of listening.h */
 };
 

@@ -36,7 +36,7 @@ void health_begin(struct health_state *state, enum health before, const struct l
 bool health_pass(struct health_state *state, const struct config_probe *probe, uint64_t began, uint32_t took);
 bool health_fail(struct health_state *state, const struct config_probe *probe, uint64_t began, const char *reason);
 
-/* The probe results as evidence for farm_judge(), which also considers the other backends of the pool. */
+/* The probe results as evidence for farm_decide_outage(), which also considers the other backends of the pool. */
 struct evidence health_evidence(const struct health_state *state, const struct config_probe *probe);
 
 /* The longest time from the death of the backend until `fall` probes have failed, ms. */

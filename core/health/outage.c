@@ -48,22 +48,22 @@ static bool takes_part(const struct outage_member *member)
 }
 
 /* Did the member answer a request that began after the suspect's first failure? */
-static bool is_witness(const struct outage_member *member, const struct outage_member *suspect)
+static bool has_answered_since(const struct outage_member *member, const struct outage_member *suspect)
 {
 	return !member->evidence.failing && member->evidence.answered >= suspect->evidence.began;
 }
 
 /* Did this member respond during the whole time in which the suspect's failures became enough evidence? Failures
  * from before the end of an outage do not count. */
-static bool convicts(const struct outage_member *member, const struct outage_member *suspect)
+static bool responded_throughout(const struct outage_member *member, const struct outage_member *suspect)
 {
 	const struct evidence *evidence = &suspect->evidence;
 
-	return is_witness(member, suspect) &&
+	return has_answered_since(member, suspect) &&
 	       (member->returned <= evidence->began || member->returned <= enough_from(evidence));
 }
 
-/* Applies changes since the last judgement. */
+/* Updates a member with the evidence that is new since the last decision. */
 static void update(struct outage_member *member, uint64_t now)
 {
 	const struct evidence *evidence = &member->evidence;
@@ -81,7 +81,7 @@ static void update(struct outage_member *member, uint64_t now)
 	member->held = evidence->enough && !member->down;
 }
 
-static void convict(struct outage_member *member)
+static void declare_dead(struct outage_member *member)
 {
 	member->down = true;
 	member->held = false;
@@ -111,7 +111,7 @@ static void count_silent(struct outage *outage, const struct outage_member *memb
 }
 
 /* Rule 1: a member that fails alone, while all others respond, is dead. */
-static void judge_single(const struct outage *outage, struct outage_member *members, size_t count)
+static void decide_single(const struct outage *outage, struct outage_member *members, size_t count)
 {
 	struct outage_member *suspect = NULL;
 	bool alone = true;
@@ -126,17 +126,17 @@ static void judge_single(const struct outage *outage, struct outage_member *memb
 	for (size_t i = 0; i < count; i++) {
 		struct outage_member *member = &members[i];
 
-		if (!takes_part(member) || member == suspect || convicts(member, suspect))
+		if (!takes_part(member) || member == suspect || responded_throughout(member, suspect))
 			continue;
-		member->wanted = !is_witness(member, suspect);
+		member->wanted = !has_answered_since(member, suspect);
 		alone = false;
 	}
 	if (alone)
-		convict(suspect);
+		declare_dead(suspect);
 }
 
-/* The start of the member's silence. Times when the balancer was blind (OUTAGE_BLIND) or did not receive do not
- * count. */
+/* The start of the member's silence. Periods in which the balancer was blind (OUTAGE_BLIND) or received nothing do
+ * not count. */
 static uint64_t silent_since(
 	const struct outage *outage, const struct outage_member *member, const struct outage_rules *rules)
 {
@@ -145,7 +145,7 @@ static uint64_t silent_since(
 	uint64_t since = later(evidence->answered, evidence->began > pause ? evidence->began - pause : 0);
 
 	since = later(since, rules->listening);
-	return rules->believe ? since : later(since, outage->blind);
+	return rules->may_all_be_dead ? since : later(since, outage->blind);
 }
 
 /* The held member whose decision is due first; NULL: none is held. */
@@ -166,51 +166,52 @@ static const struct outage_member *first_due(const struct outage *outage, const 
 }
 
 /* The evidence of the other members when a decision is due. */
-struct testimony {
-	size_t others; /* members that are not held */
-	size_t witnesses;
-	size_t steady; /* of the witnesses */
+struct others {
+	size_t count;     /* members that are not held */
+	size_t answering; /* of these: members that have answered since the suspect's first failure */
+	size_t steady;    /* of the answering members: those that answer every request */
 };
 
-static struct testimony hear(const struct outage_member *members, size_t count, const struct outage_member *suspect)
+static struct others count_others(
+	const struct outage_member *members, size_t count, const struct outage_member *suspect)
 {
-	struct testimony testimony = {0};
+	struct others others = {0};
 
 	for (size_t i = 0; i < count; i++) {
-		bool witness = is_witness(&members[i], suspect);
+		bool answering = has_answered_since(&members[i], suspect);
 
 		if (!takes_part(&members[i]) || members[i].held)
 			continue;
-		testimony.others++;
-		testimony.witnesses += witness;
-		testimony.steady += witness && !members[i].evidence.unsteady;
+		others.count++;
+		others.answering += answering;
+		others.steady += answering && !members[i].evidence.unsteady;
 	}
-	return testimony;
+	return others;
 }
 
 /* Rule 2: all held members are decided together, so that no slot has several owners in turn. If responses of most
  * other members are also lost, silence is weaker evidence, and the decision is due after twice the time. */
-static void judge_held(struct outage *outage, struct outage_member *members, size_t count,
+static void decide_held(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now)
 {
 	const struct outage_member *suspect = first_due(outage, members, count, rules, &outage->decision);
-	struct testimony testimony;
+	struct others others;
 
 	if (!suspect || now < outage->decision)
 		return;
-	testimony = hear(members, count, suspect);
-	if (!testimony.witnesses && !rules->believe) {
+	others = count_others(members, count, suspect);
+	if (!others.answering && !rules->may_all_be_dead) {
 		outage->blind = now;
 		outage->decision = now + 2 * suspect->evidence.detection;
 		return;
 	}
-	if (2 * testimony.steady < testimony.others && now < outage->decision + 2 * suspect->evidence.detection) {
+	if (2 * others.steady < others.count && now < outage->decision + 2 * suspect->evidence.detection) {
 		outage->decision += 2 * suspect->evidence.detection;
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
 		if (members[i].held && takes_part(&members[i]))
-			convict(&members[i]);
+			declare_dead(&members[i]);
 }
 
 static bool is_any_held(const struct outage_member *members, size_t count)
@@ -221,7 +222,7 @@ static bool is_any_held(const struct outage_member *members, size_t count)
 	return false;
 }
 
-uint64_t outage_judge(struct outage *outage, struct outage_member *members, size_t count,
+uint64_t outage_decide(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now)
 {
 	bool blind;
@@ -232,11 +233,11 @@ uint64_t outage_judge(struct outage *outage, struct outage_member *members, size
 	blind = outage->silent && outage->silent == outage->members;
 	if (blind || outage->view == OUTAGE_BLIND)
 		outage->blind = now;
-	judge_single(outage, members, count);
+	decide_single(outage, members, count);
 	outage->decision = OUTAGE_NEVER;
-	judge_held(outage, members, count, rules, now);
+	decide_held(outage, members, count, rules, now);
 	outage->view = !is_any_held(members, count) ? OUTAGE_NONE : blind ? OUTAGE_BLIND : OUTAGE_PARTIAL;
-	if (outage->view == OUTAGE_NONE || (blind && !rules->believe))
+	if (outage->view == OUTAGE_NONE || (blind && !rules->may_all_be_dead))
 		outage->decision = OUTAGE_NEVER;
 	return outage->decision;
 }

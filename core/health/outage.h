@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Decides whether backends that stopped responding are dead, or whether a network fault hides them from the
- * balancer. Judges all backends of a pool together: servers rarely die at the same moment, but a network fault near
- * the balancer affects many backends at once. docs/design/probes.md has the rules and their limits. No I/O. Times
+ * balancer. Decides about all backends of a pool together: servers rarely die at the same moment, but a network fault
+ * near the balancer affects many backends at once. docs/design/probes.md has the rules and their limits. No I/O. Times
  * are ms of listening.h. */
 #pragma once
 
@@ -32,12 +32,12 @@ void evidence_add(struct evidence *evidence, const struct evidence *other);
 /* A backend of a pool. Initially all zero, or the decision from before a restart of the daemon. */
 struct outage_member {
 	struct evidence evidence; /* in */
-	bool excluded;            /* in: in maintenance; judged only by its own evidence */
+	bool excluded;            /* in: in maintenance; only its own evidence counts */
 	bool down;                /* it counts as dead and owns no slots */
-	bool held;                /* it does not respond, but keeps its slots until the decision */
+	bool held;                /* it has stopped responding, but keeps its slots until the decision */
 	bool wanted;              /* out: the decision about a different member needs the next result of this one */
-	bool failed;              /* it failed at the last judgement */
-	uint64_t returned;        /* when it first responded again; 0: never */
+	bool failed;              /* it was failing at the time of the last call */
+	uint64_t returned;        /* when it last responded again after a failure; 0: it has never failed */
 };
 
 enum outage_view {
@@ -51,18 +51,19 @@ enum outage_view {
 /* The outage of a pool. Initially all zero. */
 struct outage {
 	enum outage_view view;
-	uint64_t blind;    /* when OUTAGE_BLIND last applied; 0: never */
-	uint64_t decision; /* when the pending decision is due at the latest; OUTAGE_NEVER while blind */
-	size_t members;    /* number of members that are judged together */
+	uint64_t blind;    /* when the balancer was last blind; 0: never */
+	uint64_t decision; /* when the pending decision is due; OUTAGE_NEVER while blind */
+	size_t members;    /* number of members in the common decision */
 	size_t silent;     /* number of these members that do not respond */
 	uint32_t spread;   /* time between the first failures of the first and the last silent member, ms */
 };
 
 struct outage_rules {
-	bool believe;       /* permits the decision that all members are dead (min_alive: 0) */
-	uint64_t listening; /* when the daemon started to receive responses */
+	bool may_all_be_dead; /* all members may be declared dead (min_alive: 0) */
+	uint64_t listening;   /* when the daemon started to receive responses */
 };
 
-/* Judges all members. Returns when to judge again if no new evidence arrives; OUTAGE_NEVER: not at all. */
-uint64_t outage_judge(struct outage *outage, struct outage_member *members, size_t count,
+/* Decides about all members. Returns the time of the next call if no new evidence arrives; OUTAGE_NEVER: none is
+ * needed. */
+uint64_t outage_decide(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now);

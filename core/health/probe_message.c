@@ -178,7 +178,7 @@ enum {
 };
 
 /* False if this line belongs to the response to a different request. */
-static bool judge_line(const struct probe_message *m, struct span line, int *seen)
+static bool check_line(const struct probe_message *m, struct span line, int *seen)
 {
 	char text[BRANCH_SIZE > CALL_ID_SIZE ? BRANCH_SIZE : CALL_ID_SIZE];
 
@@ -199,7 +199,7 @@ static bool judge_line(const struct probe_message *m, struct span line, int *see
 	return true;
 }
 
-unsigned int probe_message_judge(
+unsigned int probe_message_check(
 	const struct probe_message *m, const char *response, size_t length, char status[PROBE_STATUS_SIZE])
 {
 	struct span rest = {response, response + length}, line;
@@ -212,7 +212,7 @@ unsigned int probe_message_judge(
 		return 0;
 	while (seen != SEEN_ALL) {
 		span_take_line(&rest, &line);
-		if (line.at == line.end || !judge_line(m, line, &seen)) /* the headers end, or it is not our response */
+		if (line.at == line.end || !check_line(m, line, &seen)) /* the headers end, or it is not our response */
 			return 0;
 	}
 	return code;
@@ -296,7 +296,7 @@ void probe_echo_write(const struct probe_ids *ids, bool ipv6, uint8_t buffer[PRO
 	memcpy(buffer, &echo, sizeof(echo));
 }
 
-bool probe_echo_judge(const struct probe_ids *ids, bool ipv6, const uint8_t *packet, size_t length)
+bool probe_echo_matches(const struct probe_ids *ids, bool ipv6, const uint8_t *packet, size_t length)
 {
 	struct echo echo;
 	size_t header = !ipv6 && length && packet[0] >> 4 == 4 ? (packet[0] & 0xf) * 4 : 0;

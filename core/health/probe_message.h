@@ -30,7 +30,7 @@ int probe_message_write(const struct probe_message *message, char buffer[PROBE_M
 
 /* Returns the status code, 100 to 699, if the branch of the topmost Via, the Call-ID and the CSeq match the request
  * (17.1.3), else 0. `status` receives the status line in printable ASCII. */
-unsigned int probe_message_judge(
+unsigned int probe_message_check(
 	const struct probe_message *message, const char *response, size_t length, char status[PROBE_STATUS_SIZE]);
 
 /* Finds the first message of a stream (18.3), from *start to *end. Skips leading CRLFs, which are keep-alives.
@@ -42,4 +42,4 @@ int probe_message_find(const char *stream, size_t length, size_t *start, size_t 
 void probe_echo_write(const struct probe_ids *ids, bool ipv6, uint8_t buffer[PROBE_ECHO_SIZE]);
 
 /* Is this packet the reply to the echo request with these ids? Skips a leading IPv4 header. */
-bool probe_echo_judge(const struct probe_ids *ids, bool ipv6, const uint8_t *packet, size_t length);
+bool probe_echo_matches(const struct probe_ids *ids, bool ipv6, const uint8_t *packet, size_t length);

@@ -48,7 +48,7 @@ static void decide(struct usual_rate *rate, bool beyond)
 	}
 }
 
-enum usual_rate_event usual_rate_judge(struct usual_rate *rate, double per_second)
+enum usual_rate_event usual_rate_update(struct usual_rate *rate, double per_second)
 {
 	bool was_unusual = rate->unusual, beyond;
 

@@ -37,7 +37,7 @@ enum usual_rate_event {
 };
 
 /* Updates the range with the rate of the last second. */
-enum usual_rate_event usual_rate_judge(struct usual_rate *rate, double per_second);
+enum usual_rate_event usual_rate_update(struct usual_rate *rate, double per_second);
 
 /* The upper end of the usual range, per second. */
 double usual_rate_limit(const struct usual_rate *rate);

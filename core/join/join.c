@@ -7,7 +7,7 @@
 #include "core/base/memory.h"
 #include "core/base/name.h"
 
-/* The accepted signatures of one second, so that is_replay() can refuse to accept one twice. */
+/* The accepted signatures of one second. is_replay() refuses a signature that is already here. */
 struct second {
 	uint64_t time;
 	uint8_t (*signatures)[JOIN_SIGNATURE_SIZE];
@@ -17,8 +17,9 @@ struct second {
 /* The last heartbeat of a server. */
 struct heartbeat {
 	uint64_t ms;        /* when it arrived; 0: never */
-	uint64_t signed_at; /* by the server's clock; 0: no heartbeat yet, it only counts as received */
-	uint64_t excused;   /* until then the balancer could not receive heartbeats; 0: it always could */
+	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the start of the daemon, `ms` is that start
+			     */
+	uint64_t excused;   /* last time at which the balancer could not receive heartbeats; 0: it always could */
 };
 
 /* Each second of the window has its own entry. */
@@ -64,7 +65,7 @@ struct join_answer join_answer(unsigned int status, const char *format, ...)
 
 #define TIME_DIGITS_MAX 11
 
-/* Longer ones are refused in authenticate(). */
+/* authenticate() refuses longer times and texts. */
 size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX])
 {
 	size_t time = request->time.end - request->time.at, text = request->text.end - request->text.at;
@@ -79,7 +80,7 @@ size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]
 	return time + 1 + text;
 }
 
-/* Takes the same time whichever digit is wrong. */
+/* Takes the same time for every wrong signature, so that the time does not reveal which digits are right. */
 static bool is_signed(struct span hex, const uint8_t right[JOIN_SIGNATURE_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
@@ -124,7 +125,7 @@ static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[
 	return false;
 }
 
-/* `*signed_at` is 0 unless the signature is right. */
+/* `*signed_at` becomes the time of the signature; 0 if the signature is wrong. */
 static struct join_answer authenticate(struct join *join, const struct join_request *request,
 	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now, uint64_t *signed_at)
 {
@@ -185,7 +186,7 @@ static uint64_t silence(const struct join *join, const struct farm_backend *back
 	return heard && ms > heard ? ms - heard : 0;
 }
 
-/* The part of its silence in which the balancer could have received heartbeats. */
+/* The part of the backend's silence in which the balancer could have received heartbeats. */
 static uint64_t audible_silence(const struct join *join, const struct farm_backend *backend, uint64_t ms)
 {
 	uint64_t all = silence(join, backend, ms);
@@ -219,7 +220,7 @@ bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 			make_room(join, backend->id);
 			if (!heard.ms)
 				heard.ms = ms;
-			if (is_blind(&farm->pools[i]) && !backend->judged.down)
+			if (is_blind(&farm->pools[i]) && !backend->outage.down)
 				heard.excused = ms;
 			if (joined)
 				join->heard[backend->id] = heard;
@@ -270,7 +271,7 @@ const struct farm_backend *join_find_expired(const struct join *join, const stru
 		if (pool->fail_open && !has_backend_up(pool))
 			continue;
 		for (size_t j = 0; j < pool->count; j++)
-			if (has_joined(&pool->backends[j]) && !pool->backends[j].judged.held &&
+			if (has_joined(&pool->backends[j]) && !pool->backends[j].outage.held &&
 				audible_silence(join, &pool->backends[j], ms) >=
 					2 * (uint64_t)farm->config->join.node_timeout)
 				return &pool->backends[j];
@@ -337,7 +338,7 @@ static struct join_answer leave(struct join *join, struct farm *farm, struct far
 	return done;
 }
 
-/* Why the request must not change this backend; status 0 if it may. */
+/* The reason why the request must not change this backend; its status is 0 if the request may change it. */
 static struct join_answer objection(
 	const struct farm_pool *pool, const struct farm_backend *backend, const struct join_command *command)
 {
@@ -378,9 +379,9 @@ static struct join_answer act(struct join *join, struct farm *farm, const struct
 	return leave(join, farm, backend, command, ms);
 }
 
-/* A heartbeat with a valid signature, but outside the window. If it was signed later than all earlier ones of
- * this server, it is not a replay: one of the two clocks was changed, and the server lives. It has no other
- * effect, and does not bring a silent server back. */
+/* Handles a heartbeat with a valid signature whose time is outside the window. If its time is later than the times of
+ * all earlier heartbeats of this server, it is not a replay: one of the two clocks was changed, and the server lives.
+ * The heartbeat then counts as received. It has no other effect, and a silent server stays silent. */
 static void accept_newer_clock(
 	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
 {

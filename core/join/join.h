@@ -16,7 +16,7 @@
  * 2104). */
 struct join_request {
 	struct span text;
-	struct span time;      /* when it was signed: decimal digits, seconds since the epoch */
+	struct span time;      /* time of the signature: decimal digits, seconds since the epoch */
 	struct span signature; /* 64 lower-case hex digits */
 	bool is_json;          /* false: the text has the form "action=start; pool=proxies; ..." */
 };
@@ -24,7 +24,7 @@ struct join_request {
 /* The status codes have the same meaning in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
-	bool authentic;             /* the request was signed with the secret */
+	bool authentic;             /* the signature and its time are valid, and the request is not a repetition */
 	bool changed;               /* the farm has changed */
 	char text[FARM_ERROR_SIZE]; /* printable ASCII */
 };
@@ -42,22 +42,22 @@ void join_free(struct join *join);
 /* Writes the text that the signature of a request covers; returns its length. */
 size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX]);
 
-/* Authenticates and applies a request. `signature` is the correct one. */
+/* Authenticates and applies a request. `signature` is the correct signature of the request. */
 struct join_answer join_handle_request(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_request *request, const uint8_t signature[JOIN_SIGNATURE_SIZE], struct join_clocks clocks);
 
-/* Marks backends as silent after node_timeout without a heartbeat. Returns true if any mark changed. After a restart
- * of the daemon, the time of each backend starts again. */
+/* Marks joined backends as silent after node_timeout without a heartbeat. Returns true if a mark changed. After a
+ * restart of the daemon, the time without heartbeats starts at 0 for each backend. */
 bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms);
 
 /* Sets the same marks in a different farm, for a preview. */
 void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms);
 
-/* Restarts the time without heartbeats for all backends that are not marked yet. Call it after a period in which the
- * balancer could not receive: servers may have stopped retrying their heartbeats. */
+/* Restarts the time without heartbeats for all backends that are not marked as silent. Call it after a period in
+ * which the balancer could not receive: servers may have stopped retrying their heartbeats. */
 void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms);
 
-/* A backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. No backend is
- * removed while an outage is undecided, or while its pool fails open and no backend is up: the fault is then
- * probably at the balancer. */
+/* A backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. A suspected
+ * backend (`held` in outage.h) is not removed, nor is a backend of a pool that fails open without a backend that is
+ * up: the fault is then probably at the balancer. */
 const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms);

@@ -271,7 +271,7 @@ void plan_free(struct plan *plan)
 	free(plan->steps);
 	free(plan->moves);
 	free(plan->reassigned);
-	messages_free(&plan->dangers);
+	messages_free(&plan->disruptions);
 	free(plan);
 }
 

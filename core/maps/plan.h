@@ -48,8 +48,8 @@ struct plan {
 	size_t count;
 	struct plan_moves *moves; /* one for each pool of the desired image */
 	size_t move_count;
-	bool *reassigned;        /* by id: the plan gives this id to a different backend */
-	struct messages dangers; /* changes of services that would move live calls to other servers */
+	bool *reassigned;            /* by id: the plan gives this id to a different backend */
+	struct messages disruptions; /* changes of services that would move live calls to other servers */
 };
 
 /* Compares two images. Both must outlive the plan. */

@@ -101,9 +101,10 @@ static void describe_change(
 	if (length && !is_described(draft, after->id)) {
 		plan_describe(step, "service %s: %s", name, text + strlen("; "));
 		if (moves)
-			messages_add(&draft->plan->dangers, "%s: live calls would move to other servers", step->text);
-	} else if (moves && !draft->plan->dangers.count) {
-		messages_add(&draft->plan->dangers, "service %s: %s: live calls would move to other servers", name,
+			messages_add(
+				&draft->plan->disruptions, "%s: live calls would move to other servers", step->text);
+	} else if (moves && !draft->plan->disruptions.count) {
+		messages_add(&draft->plan->disruptions, "service %s: %s: live calls would move to other servers", name,
 			text + strlen("; "));
 	}
 	free(text);
@@ -207,6 +208,6 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_HINTS);
 	remove_entries(draft, IMAGE_ADDED);
 	remove_service_names(draft);
-	messages_cut(&draft->plan->dangers, MESSAGES_SHOWN);
+	messages_cut(&draft->plan->disruptions, MESSAGES_SHOWN);
 	free(draft->described);
 }

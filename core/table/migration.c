@@ -5,7 +5,7 @@
 #include "core/base/memory.h"
 #include "migration.h"
 
-/* The times of a migrating slot: when recording began, and when the slot moved last (0: not since then). */
+/* The times of a migrating slot: the start of its recording, and its last move (0: it has not moved since). */
 struct progress {
 	uint64_t recorded;
 	uint64_t moved;
@@ -90,8 +90,8 @@ static void end_slot(struct migration *migration, uint32_t slot)
 	migration->count--;
 }
 
-/* The maps do not store whether a migrating slot is still recording, or has moved and come back to its previous
- * owner. Assume both, so that no tracked call is forgotten too early. */
+/* If owner and previous owner of a slot are equal, the maps do not show whether the slot is still recording, or has
+ * moved away and back. Every slot therefore gets both times, so that no tracked call is deleted too early. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now)
 {
 	slots_replace(&migration->owners, owners);
@@ -155,8 +155,7 @@ static uint64_t step_slot(struct migration *migration, uint32_t slot, uint16_t w
 		return progress->held;
 	if (rules->held && rules->held[slot] && migration->owners->ids[slot]) {
 		migration->previous->ids[slot] =
-			migration->owners
-				->ids[slot]; /* from now on the owner receives every call that is not tracked */
+			migration->owners->ids[slot]; /* the owner now receives every call that is not tracked */
 		progress->held = now + HELD_MSEC;
 		return progress->held;
 	}

@@ -15,9 +15,8 @@ struct migration;
 struct migration_rules {
 	uint64_t record_time;   /* the recording phase: from its start to the move */
 	uint64_t drain_timeout; /* the moving phase: from the move to the end of the migration */
-	const bool *
-		held; /* by slot: some calls of the slot are known to be at a backend other than the owner. The
-			 migration of such a slot continues beyond drain_timeout, for these calls only. NULL: no slot */
+	const bool *held; /* by slot: the slot has tracked calls at a backend other than its owner. The migration of
+			     such a slot continues beyond drain_timeout, for these calls only. NULL: no slot has */
 };
 
 #define MIGRATION_NEVER UINT64_MAX
@@ -28,8 +27,9 @@ struct migration *migration_new(uint32_t slots);
 void migration_free(struct migration *migration);
 struct migration *migration_copy(const struct migration *migration);
 
-/* Continues after a restart of the daemon, with the owners and previous owners of the maps. The recording phase and
- * the moving phase of each slot start again with their full times. */
+/* Continues after a restart of the daemon, with the owners and previous owners of the maps. Each migrating slot starts
+ * both phases again: if the slot has a wanted owner that differs from its owner, it records for the whole record_time
+ * before it moves; otherwise it migrates for a whole drain_timeout from `now`. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now);
 
 /* Advances all slots towards the wanted owners. `alive`, indexed by id, marks the backends that can receive packets.
@@ -37,8 +37,8 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 uint64_t migration_step(struct migration *migration, struct slots *wanted, const bool *alive,
 	const struct migration_rules *rules, uint64_t now);
 
-/* Reports that the result of the step at the time `step` took effect only at `now`. The phases started by this step
- * count from `now`. */
+/* Reports that the result of the step at the time `step` took effect only at `now`. The phases that began with this
+ * step then count from `now`. */
 void migration_postpone(struct migration *migration, uint64_t step, uint64_t now);
 
 /* Makes all wanted owners current at once, even if calls are still at previous owners. */
@@ -54,9 +54,9 @@ bool migration_is_complete(const struct migration *migration, const struct slots
 
 bool migration_is_going_on(const struct migration *migration);
 
-/* A call or connection without packets counts as live for this time. The limits are: for an established call, the
- * session timer (RFC 4028, section 4); for a ringing call, timer C with a margin (RFC 3261, section 16.6); for a TCP
- * connection, the keep-alive interval (RFC 1122, section 4.2.3.6). */
+/* A call or connection without packets counts as live for this time. For a call with a known dialog this is the
+ * recommended session interval (RFC 4028, section 4). For a pending INVITE it is timer C, more than 180 s, with a
+ * margin (RFC 3261, section 16.6). For a TCP connection it is the keep-alive interval (RFC 1122, section 4.2.3.6). */
 #define MIGRATION_CALL_SECONDS 1800
 #define MIGRATION_SETUP_SECONDS 300
 #define MIGRATION_CONNECTION_SECONDS 7200

@@ -87,8 +87,8 @@ static int lock_maps(struct daemon *daemon)
 /* Opened maps, before the daemon uses them. */
 struct candidate {
 	struct maps *maps;
-	struct image *running; /* the content of the maps */
-	struct image *heir;    /* state of the previous maps, which empty maps receive; NULL: none */
+	struct image *running;   /* the content of the maps */
+	struct image *inherited; /* state of the previous maps, which empty maps receive; NULL: none */
 	struct farm *farm;
 };
 
@@ -107,7 +107,7 @@ static int open_next(const struct daemon *daemon, struct maps **maps)
 
 static void use_next_maps(struct daemon *daemon)
 {
-	daemon->on_next_maps = true;
+	daemon->using_next_maps = true;
 	daemon->next_maps_deadline = 0;
 }
 
@@ -119,22 +119,22 @@ static void build_farm(
 	bool empty = !candidate->running->contract.filled;
 
 	if (previous && empty)
-		candidate->heir = image_resized_copy(previous, &candidate->running->contract);
-	if (previous && empty && !candidate->heir) {
+		candidate->inherited = image_resized_copy(previous, &candidate->running->contract);
+	if (previous && empty && !candidate->inherited) {
 		faults_add(faults, (struct position){0},
 			"limits: the new maps have room for fewer backends than are running");
 		config_free(config);
 		return;
 	}
-	candidate->farm =
-		farm_new(config, candidate->heir ? candidate->heir : candidate->running, FARM_RESTART, faults);
+	candidate->farm = farm_new(
+		config, candidate->inherited ? candidate->inherited : candidate->running, FARM_RESTART, faults);
 }
 
 static void reject(struct candidate *candidate)
 {
 	farm_free(candidate->farm);
 	image_free(candidate->running);
-	image_free(candidate->heir);
+	image_free(candidate->inherited);
 	maps_close(candidate->maps);
 	*candidate = (struct candidate){0};
 }
@@ -167,10 +167,10 @@ static int load(struct daemon *daemon, struct maps *maps, struct config *config,
 /* Copies the slot owners and the migrations of the previous maps, and frees that state. */
 static void inherit(struct daemon *daemon, struct candidate *candidate)
 {
-	if (candidate->heir)
-		desired_inherit(daemon->desired, candidate->farm, candidate->heir, clock_msec());
-	image_free(candidate->heir);
-	candidate->heir = NULL;
+	if (candidate->inherited)
+		desired_inherit(daemon->desired, candidate->farm, candidate->inherited, clock_msec());
+	image_free(candidate->inherited);
+	candidate->inherited = NULL;
 }
 
 /* --- start */
@@ -291,7 +291,7 @@ int active_maps_open(struct daemon *daemon)
 	daemon->farm = candidate.farm;
 	inherit(daemon, &candidate);
 	error = start_probes(&daemon->probes, daemon);
-	if (!error && !daemon->on_next_maps)
+	if (!error && !daemon->using_next_maps)
 		open_punt_handler(daemon);
 	return error;
 }
@@ -338,7 +338,7 @@ static int switch_to(struct daemon *daemon, struct maps *maps)
 		daemon->desired = desired_new();
 		inherit(daemon, &candidate);
 	}
-	image_free(candidate.heir);
+	image_free(candidate.inherited);
 	maps_close(daemon->maps);
 	image_free(daemon->running);
 	probes_free(daemon->probes);
@@ -376,7 +376,7 @@ static void check_next_maps(struct daemon *daemon)
 static void finish_switch(struct daemon *daemon)
 {
 	log_info("the new maps are in place");
-	daemon->on_next_maps = false;
+	daemon->using_next_maps = false;
 	daemon->unreconciled = true;
 	open_punt_handler(daemon);
 }
@@ -397,15 +397,15 @@ static void switch_to_pinned(struct daemon *daemon)
 	if (!error)
 		error = switch_to(daemon, maps);
 	if (!error) {
-		daemon->on_next_maps = false;
+		daemon->using_next_maps = false;
 		open_punt_handler(daemon);
-	} else if (daemon->on_next_maps && error == -ENOENT) {
+	} else if (daemon->using_next_maps && error == -ENOENT) {
 		if (daemon->delayed_maps != maps_id(daemon->maps))
 			log_error("the loader was interrupted before the new maps were in place: run 'sipxdp-loader "
 				  "upgrade -c %s'",
 				daemon->config_path);
 		daemon->delayed_maps = maps_id(daemon->maps);
-	} else if (daemon->on_next_maps) {
+	} else if (daemon->using_next_maps) {
 		log_error("the loader has not put the new maps in place, and the pinned maps cannot be used: exiting "
 			  "for a restart");
 		sd_event_exit(daemon->event, EXIT_FAILURE);
@@ -417,7 +417,7 @@ static bool awaits_loader(struct daemon *daemon)
 {
 	char path[PATH_MAX];
 
-	if (!daemon->on_next_maps || maps_are_pinned(daemon->maps, next_directory(daemon, path)) == 0)
+	if (!daemon->using_next_maps || maps_are_pinned(daemon->maps, next_directory(daemon, path)) == 0)
 		return false;
 	if (!maps_are_filled(daemon->maps) || !daemon->next_maps_deadline)
 		daemon->next_maps_deadline = clock_msec() + SWITCH_MSEC;
@@ -435,7 +435,7 @@ void active_maps_update(struct daemon *daemon)
 		return; /* cannot be determined now, for instance because no descriptor is free */
 	if (!pinned)
 		switch_to_pinned(daemon);
-	else if (daemon->on_next_maps)
+	else if (daemon->using_next_maps)
 		finish_switch(daemon);
 	else
 		check_next_maps(daemon);

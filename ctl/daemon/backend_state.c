@@ -34,11 +34,11 @@ static void request_results(struct daemon *daemon, const struct farm_pool *pool)
 
 	for (size_t i = 0; i < pool->count; i++) {
 		const struct farm_backend *backend = &pool->backends[i];
-		bool failing = backend->judged.evidence.failing && !backend->judged.down;
+		bool failing = backend->outage.evidence.failing && !backend->outage.down;
 
 		if (farm_backend_exists(backend) && (failing || (neighbours_only && pool->outage.silent)))
 			neighbours_recheck(daemon->neighbours, &backend->record.address);
-		if (backend->judged.wanted)
+		if (backend->outage.wanted)
 			probes_probe_now(daemon->probes, backend->record.pool, backend->record.name);
 	}
 }
@@ -96,7 +96,7 @@ static bool update_pool(struct daemon *daemon, struct farm_pool *pool, uint64_t 
 
 	for (size_t i = 0; i < pool->count; i++)
 		take_results(daemon, pool, &pool->backends[i]);
-	farm_judge(daemon->farm, pool, daemon->listening_since, now);
+	farm_decide_outage(daemon->farm, pool, daemon->listening_since, now);
 	log_outage(pool, &before, now);
 	for (size_t i = 0; i < pool->count; i++) {
 		changed |= update_state(daemon, pool, &pool->backends[i]);
@@ -127,7 +127,7 @@ uint64_t backend_state_next(const struct daemon *daemon)
 	uint64_t next = UINT64_MAX;
 
 	for (size_t i = 0; i < daemon->farm->config->pool_count; i++) {
-		uint64_t time = farm_next_judgement(&daemon->farm->pools[i]);
+		uint64_t time = farm_next_decision(&daemon->farm->pools[i]);
 
 		next = time < next ? time : next;
 	}

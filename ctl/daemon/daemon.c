@@ -88,7 +88,7 @@ static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan,
 	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
 		/* Filling new maps executes all steps, but traffic does not use these maps yet. */
-		if (step->text && !daemon->on_next_maps)
+		if (step->text && !daemon->using_next_maps)
 			log_event(LOG_INFO, LOG_FIELDS({"event", "step"}), "%s", step->text);
 		worker_yield(daemon->worker);
 	}
@@ -124,10 +124,10 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	atomic_store(&daemon->changed, false);
 	backend_state_update(daemon);
 	worker_yield(daemon->worker);
-	if (!daemon->on_next_maps)
+	if (!daemon->using_next_maps)
 		probes_follow_farm(daemon->probes, daemon->farm);
 	worker_yield(daemon->worker);
-	farm = farm_sketch(daemon->farm);
+	farm = farm_trial_copy(daemon->farm);
 	worker_unlock(daemon->worker);
 	if (image_is_migrating(daemon->running) && desired_next(daemon->desired) <= start)
 		tracked_calls_hold_slots(daemon);
@@ -136,10 +136,10 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	progress = carry_out(daemon, plan);
 	*now = clock_msec();
 	desired_postpone(daemon->desired, start, *now);
-	farm_sketch_free(farm);
+	farm_trial_free(farm);
 	worker_lock(daemon->worker);
-	for (size_t i = 0; i < plan->dangers.count; i++)
-		log_warning("%s", plan->dangers.list[i]);
+	for (size_t i = 0; i < plan->disruptions.count; i++)
+		log_warning("%s", plan->disruptions.list[i]);
 	apply_steps_to_image(daemon, plan, &progress);
 	image_take_wanted(daemon->running, desired);
 	result = progress.steps == plan->count ? 0 : progress.error ? progress.error : 1;
@@ -237,10 +237,10 @@ static void predict(struct daemon *daemon, struct farm *farm, struct effects *ef
 
 static void predict_copy(struct daemon *daemon, const struct farm *farm, struct effects *effects)
 {
-	struct farm *sketch = farm_sketch(farm);
+	struct farm *trial = farm_trial_copy(farm);
 
-	predict(daemon, sketch, effects);
-	farm_sketch_free(sketch);
+	predict(daemon, trial, effects);
+	farm_trial_free(trial);
 }
 
 int daemon_change(struct daemon *daemon, struct effects *effects)
@@ -252,8 +252,8 @@ int daemon_change(struct daemon *daemon, struct effects *effects)
 
 static void log_refusal(const struct daemon *daemon, const struct effects *effects)
 {
-	for (size_t i = 0; i < effects->dangers.count; i++)
-		log_error("%s", effects->dangers.list[i]);
+	for (size_t i = 0; i < effects->disruptions.count; i++)
+		log_error("%s", effects->disruptions.list[i]);
 	log_error("not reloaded: %s would move established calls; the running configuration stays in use "
 		  "('sipxdp-ctl reload --move-calls' reloads anyway)",
 		daemon->config_path);
@@ -306,7 +306,7 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 		return -EINVAL;
 	}
 	predict_copy(daemon, farm, effects);
-	if (effects->dangers.count && !move_calls) {
+	if (effects->disruptions.count && !move_calls) {
 		log_refusal(daemon, effects);
 		farm_free(farm);
 		return -EPERM;
@@ -376,7 +376,7 @@ static uint64_t next_tick(const struct daemon *daemon)
 {
 	uint64_t now = listening_clock_now(), next = backend_state_next(daemon);
 
-	if (daemon->on_next_maps)
+	if (daemon->using_next_maps)
 		return FAST_TICK_USEC;
 	if (next >= now + TICK_USEC / 1000)
 		return TICK_USEC;

@@ -46,7 +46,7 @@ struct daemon {
 	struct timespec logged_file_time; /* mtime of the configuration file (FILE) whose faults are logged already */
 	uint32_t too_small_maps;          /* id of the newest maps that are too small for FILE: logged once */
 	uint32_t delayed_maps;            /* id of the new maps that cannot be used yet: logged once */
-	bool on_next_maps;           /* `maps` are new maps that packets do not use yet (active_maps.h): no probing */
+	bool using_next_maps;        /* `maps` are new maps that packets do not use yet (active_maps.h): no probing */
 	uint64_t next_maps_deadline; /* ms: at this time the loader has given up; 0: not known yet */
 
 	bool unreconciled; /* the last plan failed: try again every second */

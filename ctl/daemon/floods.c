@@ -91,9 +91,9 @@ static bool is_new(struct series *series, uint32_t id, uint64_t counter)
 	return true;
 }
 
-static void judge(struct series *series, double per_second, const struct log_field fields[])
+static void update_series(struct series *series, double per_second, const struct log_field fields[])
 {
-	switch (usual_rate_judge(&series->rate, per_second)) {
+	switch (usual_rate_update(&series->rate, per_second)) {
 	case USUAL_RATE_REPORT:
 		log_event(LOG_WARNING, fields, "%s", series->text);
 		break;
@@ -123,7 +123,7 @@ static void sample_sums(struct floods *floods, const struct verdict_counters *co
 		now = increase(floods, &series->counter, sum);
 		snprintf(series->text, TEXT_SIZE, "%.0f %s per second, usually at most %.0f", now, sums[i].what,
 			usual_rate_limit(&series->rate));
-		judge(series, now, LOG_FIELDS({"event", "flood"}, {"kind", sums[i].kind}));
+		update_series(series, now, LOG_FIELDS({"event", "flood"}, {"kind", sums[i].kind}));
 	}
 }
 
@@ -157,7 +157,7 @@ static void sample_service(struct floods *floods, struct daemon *daemon, size_t 
 	now = increase(floods, &series->counter, count);
 	snprintf(series->text, TEXT_SIZE, "service %s: %.0f initial requests per second, usually at most %.0f", name,
 		now, usual_rate_limit(&series->rate));
-	judge(series, now, LOG_FIELDS({"event", "flood"}, {"kind", "initial"}, {"service", name}));
+	update_series(series, now, LOG_FIELDS({"event", "flood"}, {"kind", "initial"}, {"service", name}));
 }
 
 /* --- pools */
@@ -211,14 +211,14 @@ static void sample_pool(struct floods *floods, struct daemon *daemon, size_t pla
 		"pool %s: backend %s receives %.0f of %.0f packets per second: many have the same Call-ID, user or "
 		"source",
 		pool->config->name, busiest.name, busiest.rate, busiest.rate + busiest.others);
-	judge(series, excess,
+	update_series(series, excess,
 		LOG_FIELDS({"event", "flood"}, {"kind", "one_key"}, {"pool", pool->config->name},
 			{"backend", busiest.name}));
 }
 
 /* --- all */
 
-/* Restarts the sampling if the maps have been replaced. False if there is nothing to judge now. */
+/* Restarts the sampling if the maps have been replaced. False if there is nothing to compare now. */
 static bool advance(struct floods *floods, const struct daemon *daemon)
 {
 	uint64_t now = clock_msec();
@@ -247,7 +247,7 @@ void floods_sample(struct floods *floods, struct daemon *daemon)
 	struct verdict_counters counters;
 	size_t backends = 0;
 
-	if (daemon->on_next_maps || !advance(floods, daemon))
+	if (daemon->using_next_maps || !advance(floods, daemon))
 		return;
 	forget_removed(floods->services, SERVICES_WATCHED, farm->config->service_count);
 	forget_removed(floods->pools, POOLS_WATCHED, farm->config->pool_count);

@@ -34,7 +34,7 @@ static void reload_job(void *data)
 	struct effects effects = {0};
 	struct faults faults = {0};
 
-	if (daemon->on_next_maps)
+	if (daemon->using_next_maps)
 		log_error("not reloaded: the daemon is waiting for new maps");
 	else
 		daemon_reload(daemon, false, &faults, &effects);

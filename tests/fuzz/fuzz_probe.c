@@ -17,12 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (probe_message_find(copy, size, &start, &end) == 1)
 		assert(start < end && end <= size);
-	if (probe_message_judge(&message, copy + start, end - start, status)) {
+	if (probe_message_check(&message, copy + start, end - start, status)) {
 		assert(strlen(status) >= 3 && strlen(status) < sizeof(status));
 		assert(memmem(copy, size, "0000000000000001", 16) && memmem(copy, size, "0000000000000002", 16));
 	}
-	probe_echo_judge(&message.ids, false, data, size);
-	probe_echo_judge(&message.ids, true, data, size);
+	probe_echo_matches(&message.ids, false, data, size);
+	probe_echo_matches(&message.ids, true, data, size);
 	free(copy);
 	return 0;
 }

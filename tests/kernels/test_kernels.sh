@@ -207,8 +207,8 @@ boot() {
 	VM[${directory##*/}]=$!
 }
 
-# judge VERSION: waits for the guest and adds its report to this one.
-judge() {
+# report_guest VERSION: waits for the guest and adds its report to this one.
+report_guest() {
 	local version=$1 directory=$WORK/$1 status=0
 	if [ -e "$directory/why" ]; then
 		skip "Linux $version" "$(cat "$directory/why")"
@@ -256,6 +256,6 @@ for version; do
 	start "$version"
 done
 for version; do
-	judge "$version"
+	report_guest "$version"
 done
 tap_end

@@ -17,8 +17,8 @@ log_lines() {
 	grep "event=flood kind=$1" "$LAB_DIR/sipxdpd.log" | grep -vc 'end of the flood'
 }
 
-# judged: has the daemon learned the usual rates (USUAL_RATE_LEARNING in core/health/usual_rate.h)?
-judged() {
+# has_learned: has the daemon learned the usual rates (USUAL_RATE_LEARNING in core/health/usual_rate.h)?
+has_learned() {
 	[ "$(lab_ctl --json status | jq .uptime)" -gt 12 ]
 }
 
@@ -46,7 +46,7 @@ lab_in balancer sed -i "$LAB_CONFIG" \
 	-e "s/^services:/&\n  - {name: other, vip: $LAB_VIP, port: 5070, protocol: udp, affinity: call-id, pool: others}/" \
 	-e "s/^pools:/&\n  - {name: others, forward: dsr, backends: [{name: px1, address: 10.0.0.11}]}/"
 lab_balance
-check "the daemon runs long enough to judge" wait_for 30 judged
+check "the daemon has learned the usual rates" wait_for 30 has_learned
 check "without a flood there is no warning" calm "per second"
 
 flood many_calls messages "^[0-9]+ SIP messages and connections per second, usually at most"

@@ -64,7 +64,7 @@ static void end(struct probe *probe, const char *answer, const char *more)
 		sd_event_add_time_relative(probe->run->loop, NULL, CLOCK_MONOTONIC, GOODBYE_USEC, 0, NULL, NULL);
 }
 
-static void judge(struct probe *probe, char *answer)
+static void report_answer(struct probe *probe, char *answer)
 {
 	char *text = strchr(answer, ' ');
 
@@ -112,7 +112,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t events, void *data
 		end(probe, "- ", size < 0 ? strerror(errno) : "closed");
 	} else {
 		text[size] = '\0';
-		judge(probe, text + header);
+		report_answer(probe, text + header);
 	}
 	return 0;
 }

@@ -5,7 +5,7 @@
 #include "simulation.h"
 
 #define STEP 20   /* ms of the clock */
-#define TICK 1000 /* the longest time between two judgements */
+#define TICK 1000 /* the longest time between two decisions, ms */
 
 static const struct contract contract = {.version = ABI_VERSION,
 	.slots = SIMULATION_SLOTS,
@@ -126,7 +126,7 @@ static void look_at_heartbeats(struct simulation *s)
 	}
 }
 
-/* The daemon's judgement. */
+/* The daemon's decision. */
 static void look(struct simulation *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -141,7 +141,7 @@ static void look(struct simulation *s)
 	s->world.paused = s->world.now - simulation_listened(s);
 	s->looked = s->world.now;
 	for (size_t i = 0; i < s->count; i++)
-		if (simulation_pool(s)->backends[i].judged.wanted)
+		if (simulation_pool(s)->backends[i].outage.wanted)
 			s->servers[i].next = s->world.now;
 	if (world_update_states(&s->world) || desired_next(s->world.desired) <= s->world.now)
 		world_reconcile(&s->world, NULL);
@@ -159,7 +159,7 @@ void simulation_run(struct simulation *s, uint64_t time)
 		for (size_t i = 0; i < s->count && !s->stopped; i++)
 			heard |= run_server(s, &s->servers[i]);
 		if (!s->stopped && (heard || s->world.now >= s->looked + TICK ||
-					   farm_next_judgement(simulation_pool(s)) <= simulation_listened(s)))
+					   farm_next_decision(simulation_pool(s)) <= simulation_listened(s)))
 			look(s);
 	}
 }

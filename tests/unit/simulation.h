@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Simulates servers that die and networks that fail, with a clock of its own. Probe results, judgement, tables
+/* Simulates servers that die and networks that fail, with a clock of its own. Probe results, decisions, tables
  * and plans are real; there are no packets. */
 #pragma once
 
@@ -22,7 +22,7 @@ struct server {
 	struct health_state health;
 	uint64_t next;     /* start of the next probe */
 	uint64_t began;    /* start of the probe in progress; 0: none */
-	uint64_t listened; /* the same by the clock of the judgement */
+	uint64_t listened; /* the same time by the clock of listening.h */
 	uint64_t rtt;
 	bool sees;         /* the probe in progress has not been lost yet */
 	uint64_t beat;     /* time of the next heartbeat; 0: it sends none */
@@ -55,7 +55,7 @@ void simulation_load(struct simulation *s, const char *more, enum farm_origin or
 
 struct farm_pool *simulation_pool(struct simulation *s);
 
-/* The clock of the judgement, ms. */
+/* The clock of listening.h, ms. */
 uint64_t simulation_listened(const struct simulation *s);
 
 /* Runs for `time` ms. */

@@ -37,10 +37,10 @@ static const struct added_options all = {.hints = "px9.example.net,10.1.1.1:5062
 /* Like the daemon: first on a copy of the farm, then on the farm. */
 static int try_and_add(struct added_config *added, char error[FARM_ERROR_SIZE])
 {
-	struct farm *sketch = farm_sketch(world.farm);
-	int result = farm_try_described(sketch, world.running, "proxies", added, error);
+	struct farm *trial = farm_trial_copy(world.farm);
+	int result = farm_try_described(trial, world.running, "proxies", added, error);
 
-	farm_sketch_free(sketch);
+	farm_trial_free(trial);
 	if (!result)
 		return farm_add_described(world.farm, world.running, "proxies", added, error);
 	added_free(added);

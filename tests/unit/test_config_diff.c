@@ -157,18 +157,18 @@ static void check(const struct change *change)
 {
 	char *text = changed_text(change);
 	struct config *before = parse_good(base), *after = parse_good(text);
-	struct messages lines = {0}, dangers = {0};
+	struct messages lines = {0}, disruptions = {0};
 
-	config_diff(before, after, &lines, &dangers);
+	config_diff(before, after, &lines, &disruptions);
 	cr_expect(
 		lines.count == !!change->line || is_root_of_others(change), "%s: %zu lines", change->key, lines.count);
 	cr_expect(!change->line || is_in(&lines, change->line), "%s: '%s' in place of '%s'", change->key,
 		lines.count ? lines.list[0] : "nothing", change->line);
-	cr_expect_eq(dangers.count, change->danger ? 1 : 0, "%s: %zu dangers", change->key, dangers.count);
-	cr_expect(!change->danger || is_in(&dangers, change->danger), "%s: %s", change->key,
-		dangers.count ? dangers.list[0] : "no danger");
+	cr_expect_eq(disruptions.count, change->danger ? 1 : 0, "%s: %zu disruptions", change->key, disruptions.count);
+	cr_expect(!change->danger || is_in(&disruptions, change->danger), "%s: %s", change->key,
+		disruptions.count ? disruptions.list[0] : "no danger");
 	messages_free(&lines);
-	messages_free(&dangers);
+	messages_free(&disruptions);
 	config_free(before);
 	config_free(after);
 	free(text);
@@ -216,9 +216,9 @@ Test(config_diff, a_probe_with_a_new_type_is_compared_with_the_defaults_of_that_
 	struct config *before = parse_good(HEAD POOLS SERVICES);
 	struct config *after = parse_good(HEAD "pools:\n  - name: proxies\n    probe: {type: options, interval: 5s}\n"
 					       "    backends:\n      - {name: px1, address: 10.0.0.11}\n" SERVICES);
-	struct messages lines = {0}, dangers = {0};
+	struct messages lines = {0}, disruptions = {0};
 
-	config_diff(before, after, &lines, &dangers);
+	config_diff(before, after, &lines, &disruptions);
 	cr_assert_eq(lines.count, 2);
 	cr_expect_str_eq(lines.list[0], "pool proxies: probe options, was none");
 	cr_expect_str_eq(lines.list[1], "pool proxies: probe interval 5s, was 2s");
@@ -237,9 +237,9 @@ Test(config_diff, the_order_of_objects_does_not_matter)
 		parse_good(HEAD "pools: [{name: d, min_alive: 1, backends: []}, {name: b, backends: []},\n"
 				" {name: a, backends: [{name: y, address: 10.0.0.2, priority: 3}, {name: z,\n"
 				" address: 10.0.0.3, priority: 4}, {name: x, address: 10.0.0.1}]}]");
-	struct messages lines = {0}, dangers = {0};
+	struct messages lines = {0}, disruptions = {0};
 
-	config_diff(before, after, &lines, &dangers);
+	config_diff(before, after, &lines, &disruptions);
 	cr_assert_eq(lines.count, 1);
 	cr_expect_str_eq(lines.list[0], "backend a/y: priority 3, was 1");
 	messages_free(&lines);

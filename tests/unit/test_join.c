@@ -334,7 +334,7 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 	join_say(&world, "action=start; pool=proxies; name=px5; address=10.0.0.15");
 	pool = &world.farm->pools[0];
 	pool->outage.view = OUTAGE_BLIND;
-	farm_find_backend(pool, "px5")->judged.down = true;
+	farm_find_backend(pool, "px5")->outage.down = true;
 	world.ms += 11000;
 	look(&world);
 	cr_expect_eq(farm_find_backend(pool, "px4")->silent_ms, 11000, "it is excused, and was not heard");
@@ -364,7 +364,7 @@ Test(join, all_silent_at_once_are_suspected)
 		look(&world);
 		for (size_t i = 0; i < pool->count; i++)
 			farm_set_route(&pool->backends[i], &ready);
-		farm_judge(world.farm, pool, 0, world.ms);
+		farm_decide_outage(world.farm, pool, 0, world.ms);
 		for (size_t i = 0; i < pool->count; i++) {
 			farm_update_state(world.farm, pool, &pool->backends[i], NOW);
 			cr_expect_eq(pool->backends[i].record.state, turn ? STATE_SUSPECTED : STATE_UP);

@@ -53,10 +53,10 @@ static uint32_t below(uint32_t limit)
 static void predict(const struct farm *farm, struct effects *effects)
 {
 	const struct preview_now now = {world.now, 1000 + world.now / 1000, world.listening, world.now};
-	struct farm *sketch = farm_sketch(farm);
+	struct farm *trial = farm_trial_copy(farm);
 
-	preview(effects, world.desired, world.farm->config, sketch, world.running, now);
-	farm_sketch_free(sketch);
+	preview(effects, world.desired, world.farm->config, trial, world.running, now);
+	farm_trial_free(trial);
 }
 
 static size_t moves_of(const struct plan_moves *moves, size_t count, bool waiting)
@@ -94,10 +94,10 @@ static void answer(const struct image *running)
 {
 	struct farm *farm = world.farm;
 	bool *assumed = calloc(farm->pools[0].count + 1, sizeof(*assumed));
-	struct farm *sketch = farm_sketch(farm);
+	struct farm *trial = farm_trial_copy(farm);
 
 	for (size_t i = 0; i < farm->pools[0].count; i++)
-		assumed[i] = farm_assume_usable(&sketch->pools[0].backends[i], running);
+		assumed[i] = farm_assume_usable(&trial->pools[0].backends[i], running);
 	for (size_t i = 0; i < farm->pools[0].count; i++) {
 		struct farm_backend *backend = &farm->pools[0].backends[i];
 		const struct route there = {.state = ROUTE_READY,
@@ -110,7 +110,7 @@ static void answer(const struct image *running)
 		farm_set_route(backend, &there);
 		backend->record.health = HEALTH_UP;
 	}
-	farm_sketch_free(sketch);
+	farm_trial_free(trial);
 	free(assumed);
 }
 
@@ -136,21 +136,21 @@ static void carry_out(const struct effects *foreseen, size_t differences)
 static void reload(const char *text, bool ahead)
 {
 	struct config *before = config_copy(world.farm->config);
-	struct messages lines = {0}, dangers = {0};
+	struct messages lines = {0}, disruptions = {0};
 	struct effects effects = {0};
 	struct faults faults = {0};
 	struct config *config = config_parse(text, strlen(text), &faults);
 	struct farm *farm = farm_new(config, world.running, FARM_RELOAD, &faults);
 
 	cr_assert(farm);
-	config_diff(before, farm->config, &lines, &dangers);
+	config_diff(before, farm->config, &lines, &disruptions);
 	if (ahead)
 		predict(farm, &effects);
 	farm_free(world.farm);
 	world.farm = farm;
 	carry_out(ahead ? &effects : NULL, lines.count);
 	messages_free(&lines);
-	messages_free(&dangers);
+	messages_free(&disruptions);
 	effects_free(&effects);
 	config_free(before);
 }
@@ -314,9 +314,9 @@ Test(preview, service_changes_that_move_calls_are_dangers)
 				effects.steps.count ? effects.steps.list[0] : "-");
 		else
 			cr_expect_eq(effects.steps.count, 0);
-		cr_expect_eq(effects.dangers.count, services[i].danger ? 1 : 0, "%zu: %zu dangers", i,
-			effects.dangers.count);
-		cr_expect(!services[i].danger || is_in(&effects.dangers, services[i].danger), "%zu", i);
+		cr_expect_eq(effects.disruptions.count, services[i].danger ? 1 : 0, "%zu: %zu disruptions", i,
+			effects.disruptions.count);
+		cr_expect(!services[i].danger || is_in(&effects.disruptions, services[i].danger), "%zu", i);
 		effects_free(&effects);
 	}
 }

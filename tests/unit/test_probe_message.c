@@ -227,11 +227,11 @@ static const struct {
 	{"keepalive", "\r\n\r\n", 0, NULL},
 };
 
-static unsigned int judge(const char *text, size_t length, char status[PROBE_STATUS_SIZE])
+static unsigned int check_response(const char *text, size_t length, char status[PROBE_STATUS_SIZE])
 {
 	struct probe_message message = message_of(&options, "10.0.0.2", "192.0.2.10");
 	char *copy = copy_of(text, length);
-	unsigned int code = probe_message_judge(&message, copy, length, status);
+	unsigned int code = probe_message_check(&message, copy, length, status);
 
 	free(copy);
 	return code;
@@ -242,7 +242,7 @@ Test(probe_message, only_its_own_response_counts)
 	char status[PROBE_STATUS_SIZE];
 
 	for (size_t i = 0; i < COUNT(responses); i++) {
-		unsigned int code = judge(responses[i].text, strlen(responses[i].text), status);
+		unsigned int code = check_response(responses[i].text, strlen(responses[i].text), status);
 
 		cr_expect_eq(code, responses[i].code, "%s: %u", responses[i].what, code);
 		if (code && responses[i].status)
@@ -258,7 +258,7 @@ Test(probe_message, truncated_responses)
 	char status[PROBE_STATUS_SIZE];
 
 	for (size_t length = 0; length < sizeof(text); length++)
-		cr_expect_eq(judge(text, length, status), length >= needed ? 200u : 0u, "%zu bytes", length);
+		cr_expect_eq(check_response(text, length, status), length >= needed ? 200u : 0u, "%zu bytes", length);
 }
 
 /* --- Streams */
@@ -332,16 +332,16 @@ Test(probe_message, echo)
 
 		probe_echo_write(&ids, ipv6, echo);
 		cr_expect_eq(echo[0], ipv6 ? 128 : 8);
-		cr_expect_not(probe_echo_judge(&ids, ipv6, echo, PROBE_ECHO_SIZE), "the request is no reply");
+		cr_expect_not(probe_echo_matches(&ids, ipv6, echo, PROBE_ECHO_SIZE), "the request is no reply");
 		echo[0] = ipv6 ? 129 : 0;
-		cr_expect(probe_echo_judge(&ids, ipv6, echo, PROBE_ECHO_SIZE));
-		cr_expect_not(probe_echo_judge(&others, ipv6, echo, PROBE_ECHO_SIZE));
-		cr_expect_not(probe_echo_judge(&ids, !ipv6, echo, PROBE_ECHO_SIZE));
-		cr_expect_eq(probe_echo_judge(&ids, ipv6, packet, sizeof(packet)), !ipv6, "behind an IPv4 header");
+		cr_expect(probe_echo_matches(&ids, ipv6, echo, PROBE_ECHO_SIZE));
+		cr_expect_not(probe_echo_matches(&others, ipv6, echo, PROBE_ECHO_SIZE));
+		cr_expect_not(probe_echo_matches(&ids, !ipv6, echo, PROBE_ECHO_SIZE));
+		cr_expect_eq(probe_echo_matches(&ids, ipv6, packet, sizeof(packet)), !ipv6, "behind an IPv4 header");
 		for (size_t length = 0; length < sizeof(packet); length++) {
 			char *copy = copy_of((char *)packet, length);
 
-			cr_expect_not(probe_echo_judge(&ids, ipv6, (uint8_t *)copy, length));
+			cr_expect_not(probe_echo_matches(&ids, ipv6, (uint8_t *)copy, length));
 			free(copy);
 		}
 	}

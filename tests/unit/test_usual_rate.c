@@ -9,7 +9,7 @@ static int run(struct usual_rate *rate, int seconds, double per_second)
 	int reports = 0;
 
 	while (seconds--)
-		reports += usual_rate_judge(rate, per_second) == USUAL_RATE_REPORT;
+		reports += usual_rate_update(rate, per_second) == USUAL_RATE_REPORT;
 	return reports;
 }
 
@@ -95,7 +95,7 @@ Test(usual_rate, the_end_of_a_reported_flood_is_reported)
 	run(&rate, 100, 20);
 	run(&rate, 5, 50000);
 	for (int i = 0; i < 60; i++)
-		ends += usual_rate_judge(&rate, 20) == USUAL_RATE_USUAL;
+		ends += usual_rate_update(&rate, 20) == USUAL_RATE_USUAL;
 	cr_expect_eq(ends, 1);
 	cr_expect_not(rate.unusual);
 }

@@ -67,7 +67,7 @@ bool world_update_states(struct world *world)
 	for (size_t i = 0; i < world->farm->config->pool_count; i++) {
 		struct farm_pool *pool = &world->farm->pools[i];
 
-		farm_judge(world->farm, pool, world->listening, world->now - world->paused);
+		farm_decide_outage(world->farm, pool, world->listening, world->now - world->paused);
 		for (size_t j = 0; j < pool->count; j++)
 			changed |= farm_update_state(world->farm, pool, &pool->backends[j], 1000 + world->now / 1000);
 		changed |= farm_update_fail_open(pool, world->now - world->paused);

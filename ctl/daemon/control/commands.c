@@ -79,12 +79,12 @@ static bool has_details(const struct request *request)
 
 static int try_add(struct daemon *daemon, const char *pool, struct added_config *added, char error[FARM_ERROR_SIZE])
 {
-	struct farm *sketch = farm_sketch(daemon->farm);
+	struct farm *trial = farm_trial_copy(daemon->farm);
 	int result;
 
 	worker_unlock(daemon->worker);
-	result = farm_try_described(sketch, daemon->running, pool, added, error);
-	farm_sketch_free(sketch);
+	result = farm_try_described(trial, daemon->running, pool, added, error);
+	farm_trial_free(trial);
 	worker_lock(daemon->worker);
 	return result;
 }
@@ -185,9 +185,9 @@ static json_t *run_plan(struct daemon *daemon, const struct request *request)
 	} else {
 		result = effects_json(&effects);
 		warnings = json_array();
-		for (size_t i = 0; i < effects.dangers.count; i++)
+		for (size_t i = 0; i < effects.disruptions.count; i++)
 			json_array_append_new(
-				warnings, json_sprintf("a reload will refuse this: %s", effects.dangers.list[i]));
+				warnings, json_sprintf("a reload will refuse this: %s", effects.disruptions.list[i]));
 		json_object_set_new(result, "warnings", warnings);
 		reply = protocol_ok(result);
 	}
@@ -202,15 +202,15 @@ static json_t *run_plan(struct daemon *daemon, const struct request *request)
 
 static json_t *refusal(const struct effects *effects)
 {
-	struct faults dangers = {0};
+	struct faults disruptions = {0};
 	json_t *reply;
 
-	for (size_t i = 0; i < effects->dangers.count; i++)
-		faults_add(&dangers, (struct position){0}, "%s", effects->dangers.list[i]);
-	faults_add(&dangers, (struct position){0}, "%s", ALTERNATIVES);
+	for (size_t i = 0; i < effects->disruptions.count; i++)
+		faults_add(&disruptions, (struct position){0}, "%s", effects->disruptions.list[i]);
+	faults_add(&disruptions, (struct position){0}, "%s", ALTERNATIVES);
 	reply = protocol_error(
-		&dangers, "not reloaded: established calls would move; the running configuration stays in use");
-	faults_free(&dangers);
+		&disruptions, "not reloaded: established calls would move; the running configuration stays in use");
+	faults_free(&disruptions);
 	return reply;
 }
 
@@ -226,7 +226,7 @@ static json_t *run_reload(struct daemon *daemon, const struct request *request)
 		reply = protocol_error(&faults, "not reloaded: %s has faults; the running configuration stays in use",
 			daemon->config_path);
 		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
-	} else if (effects.dangers.count && !request->move_calls) {
+	} else if (effects.disruptions.count && !request->move_calls) {
 		reply = refusal(&effects);
 	} else if (error) {
 		reply = protocol_error(NULL, "cannot change the maps: %s (see the daemon's log)", strerror(-error));
@@ -326,9 +326,9 @@ struct job {
 /* Changes must wait while the loader switches to new maps. It may just have finished: check first. */
 static bool must_refuse(struct daemon *daemon, const struct request *request)
 {
-	if (daemon->on_next_maps)
+	if (daemon->using_next_maps)
 		active_maps_update(daemon);
-	return daemon->on_next_maps && is_change(request->command);
+	return daemon->using_next_maps && is_change(request->command);
 }
 
 static void run_job(void *data)

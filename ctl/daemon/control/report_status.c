@@ -50,7 +50,7 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 	const struct config *config = daemon->farm->config;
 	int pinned;
 
-	if (daemon->on_next_maps) {
+	if (daemon->using_next_maps) {
 		warn(warnings,
 			"sipxdp-loader is switching to new maps (if it was interrupted, run 'sipxdp-loader upgrade -c "
 			"%s')",

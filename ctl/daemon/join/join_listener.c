@@ -170,7 +170,7 @@ static void forget(struct join_listener *listener, const struct farm_backend *ba
 }
 
 /* True if the farm has changed. */
-static bool judge_silence(struct join_listener *listener)
+static bool update_silence(struct join_listener *listener)
 {
 	struct farm *farm = listener->daemon->farm;
 	const struct farm_backend *backend;
@@ -196,7 +196,7 @@ bool join_listener_check_silence(struct join_listener *listener)
 
 	listen_where_told(listener);
 	if (stall < UNREAD_MSEC)
-		return judge_silence(listener);
+		return update_silence(listener);
 	if (stall < LONG_MSEC)
 		return false;
 	log_warning("the daemon did not run for %.1f s (stopped or busy): this time does not count as silence",

@@ -98,7 +98,7 @@ void join_sources_set_farm(struct join_sources *sources, const struct farm *farm
 	refresh(sources);
 }
 
-static enum join_source judge(const struct join_sources *sources, const struct address *peer)
+static enum join_source classify(const struct join_sources *sources, const struct address *peer)
 {
 	if (address_set_has(&sources->known, peer))
 		return JOIN_KNOWN;
@@ -108,12 +108,12 @@ static enum join_source judge(const struct join_sources *sources, const struct a
 /* Reads networks and backends again before it rejects a peer, because both may have changed. */
 enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer)
 {
-	enum join_source found = judge(sources, peer);
+	enum join_source found = classify(sources, peer);
 
 	if (found != JOIN_OUTSIDER || clock_msec() - sources->refreshed < REFRESH_TIME)
 		return found;
 	refresh(sources);
-	return judge(sources, peer);
+	return classify(sources, peer);
 }
 
 /* --- setup and cleanup */

@@ -64,7 +64,7 @@ static void explain_hop(struct route *route, const struct hop *hop)
 			interface);
 }
 
-static enum route_state judge(struct route *route, const struct watch *watch, const struct netlink_link *link)
+static enum route_state derive_state(struct route *route, const struct watch *watch, const struct netlink_link *link)
 {
 	/* Checks interfaces first: a route vanishes together with its interface. */
 	if (link && !link->up) {
@@ -129,7 +129,7 @@ void neighbour_update_route(struct neighbours *n, struct watch *watch)
 		route.gateway = !address_equal(&hop->key.address, &watch->address);
 		route.next_hop = mac_is_zero(&hop->mac) ? route.next_hop : hop->mac;
 	}
-	route.state = judge(&route, watch, link);
+	route.state = derive_state(&route, watch, link);
 	if (memcmp(&route, &watch->route, sizeof(route)) == 0)
 		return;
 	memcpy(&watch->route, &route, sizeof(route));

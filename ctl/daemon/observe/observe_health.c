@@ -63,7 +63,7 @@ void observe_readyz(struct daemon *daemon, enum observe_format format, struct ob
 	FILE *out = open_memstream(&page->text, &page->length);
 
 	(void)format;
-	if (!daemon->on_next_maps) {
+	if (!daemon->using_next_maps) {
 		check_interfaces(daemon, out);
 		check_services(daemon, out);
 	}

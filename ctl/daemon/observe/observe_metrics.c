@@ -131,7 +131,7 @@ void observe_metrics(struct daemon *daemon, enum observe_format format, struct o
 		.started = daemon->started,
 		.log_lines_lost = log_lost(),
 		.longest_turn = worker_longest_turn(daemon->worker),
-		.reconcile_pending = daemon->unreconciled || daemon->on_next_maps,
+		.reconcile_pending = daemon->unreconciled || daemon->using_next_maps,
 		.tracked_calls_limit = daemon->running->contract.tracked_calls,
 	};
 

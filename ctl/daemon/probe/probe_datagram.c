@@ -50,7 +50,7 @@ static void take(struct prober *prober, const uint8_t *packet, size_t length)
 
 	if (!is_echo(prober))
 		probe_take_message(prober, (const char *)packet, length);
-	else if (probe_echo_judge(&prober->message.ids, ipv6, packet, length))
+	else if (probe_echo_matches(&prober->message.ids, ipv6, packet, length))
 		probe_pass(prober);
 }
 

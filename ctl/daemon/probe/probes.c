@@ -114,7 +114,7 @@ const char *probe_response_name(const struct prober *prober)
 void probe_take_message(struct prober *prober, const char *message, size_t length)
 {
 	char status[PROBE_STATUS_SIZE];
-	unsigned int code = probe_message_judge(&prober->message, message, length, status);
+	unsigned int code = probe_message_check(&prober->message, message, length, status);
 
 	if (code < 200) /* provisional, or not a response to this probe */
 		return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Collects the evidence about the backends of a pool and applies the judgement of outage.h: see farm.h. */
+/* Collects the evidence about the backends of a pool and applies the decisions of outage.h: see farm.h. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,31 +91,31 @@ static void prepare(const struct farm *farm, const struct farm_pool *pool, struc
 		backend->unreachable_since = 0;
 	else if (!backend->unreachable_since)
 		backend->unreachable_since = now;
-	backend->judged.evidence = evidence_of(farm, pool, backend, now);
-	backend->judged.excluded = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
+	backend->outage.evidence = evidence_of(farm, pool, backend, now);
+	backend->outage.excluded = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
 }
 
 /* While the outage is undecided, the last known health stays. */
 static void conclude(struct farm_backend *backend)
 {
-	if (backend->probed.known && (backend->judged.down || backend->probe_health != HEALTH_DOWN))
+	if (backend->probed.known && (backend->outage.down || backend->probe_health != HEALTH_DOWN))
 		backend->record.health = backend->probe_health;
 }
 
-void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now)
+void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now)
 {
-	const struct outage_rules rules = {.believe = !pool->config->min_alive, .listening = listening};
+	const struct outage_rules rules = {.may_all_be_dead = !pool->config->min_alive, .listening = listening};
 	struct outage_member *members = allocate(pool->count, sizeof(*members));
 
 	for (size_t i = 0; i < pool->count; i++) {
 		prepare(farm, pool, &pool->backends[i], now);
-		members[i] = pool->backends[i].judged;
+		members[i] = pool->backends[i].outage;
 	}
-	pool->next = outage_judge(&pool->outage, members, pool->count, &rules, now);
+	pool->next = outage_decide(&pool->outage, members, pool->count, &rules, now);
 	for (size_t i = 0; i < pool->count; i++) {
 		struct farm_backend *backend = &pool->backends[i];
 
-		backend->judged = members[i];
+		backend->outage = members[i];
 		conclude(backend);
 		if (backend->unreachable_since && !members[i].evidence.enough &&
 			neighbour_decides_at(pool, backend) < pool->next)
@@ -124,7 +124,7 @@ void farm_judge(const struct farm *farm, struct farm_pool *pool, uint64_t listen
 	free(members);
 }
 
-uint64_t farm_next_judgement(const struct farm_pool *pool)
+uint64_t farm_next_decision(const struct farm_pool *pool)
 {
 	uint64_t closing = farm_fail_open_end(pool);
 
@@ -144,7 +144,7 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->silent_ms = before->silent_ms;
 	backend->unreachable_since = before->unreachable_since;
 	backend->neighbour_asked = before->neighbour_asked;
-	backend->judged = before->judged;
+	backend->outage = before->outage;
 }
 
 /* [65536], to be freed. A backend keeps its id from farm to farm. */
