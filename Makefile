@@ -85,7 +85,7 @@ $(call obj,$(LOADER)): $(call skel,$(BPF))
 
 $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(PINS))
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -ljansson -lyaml
+	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lxdp -lbpf -lmnl -ljansson -lyaml
 
 $B/ctl/daemon/observe/observe_page.o: ctl/daemon/observe/page.html
 
@@ -103,8 +103,8 @@ $B/tools/reference/reference: $(call obj,$(REFERENCE) $(USAGE) $(CORE))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson -lyaml
 
-docs: $B/tools/reference/reference ## write the lists in docs/reference/ and man/ anew, from the source
-	$(Q)$< $(wildcard docs/reference/*.md man/*)
+docs: $B/tools/reference/reference ## write the generated lists of docs/ and man/ anew, from the source
+	$(Q)$< $(wildcard docs/reference/*.md man/*) docs/kernels.md
 
 # --- tests
 

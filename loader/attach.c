@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/net/xdp_driver.h"
 #include "attachment.h"
+#include "check.h"
 #include "decap.h"
 #include "dispatcher.h"
 #include "config_file.h"
@@ -117,6 +119,14 @@ static int survey_target(const struct attach *attach, struct target *target)
 	return target->attached ? 0 : survey_program(attach, target);
 }
 
+/* Reports what `check` finds, if a native attachment to the interface failed. */
+static int explain_failure(const struct attach *attach, const struct target *target)
+{
+	if (attach->options->mode == MODE_NATIVE)
+		check_explain(target->name);
+	return -1;
+}
+
 /* Checks all interfaces, so that one run reports all errors. */
 static int survey(struct attach *attach)
 {
@@ -125,7 +135,7 @@ static int survey(struct attach *attach)
 
 	for (i = 0; i < attach->target_count; i++) {
 		if (survey_target(attach, &attach->targets[i]))
-			result = -1;
+			result = explain_failure(attach, &attach->targets[i]);
 	}
 	if (result)
 		output_error("nothing was attached");
@@ -327,7 +337,7 @@ static int attach_targets(struct attach *attach)
 
 	for (i = 0; i < attach->target_count; i++) {
 		if (attach_target(attach, &attach->targets[i]))
-			return -1;
+			return explain_failure(attach, &attach->targets[i]);
 	}
 	for (i = 0; i < attach->target_count; i++) {
 		if (pin_target(attach, &attach->targets[i]))
@@ -377,11 +387,7 @@ static void warn_of_veth(const struct attach *attach)
 
 		if (target->attached || !interface_is_veth(target->name))
 			continue;
-		output_warning(
-			"%s is a veth device: its other end must run an XDP program (any) and have transmit "
-			"checksums off ('ethtool -K PEER tx off'), or forwarded packets are lost; --mode generic "
-			"needs neither",
-			target->name);
+		output_warning("%s is a veth device: %s", target->name, xdp_driver_find("veth")->note);
 	}
 }
 

@@ -72,12 +72,27 @@ int interface_mtu(const char *name, uint32_t *out)
 	return 0;
 }
 
+void interface_flags(const char *name, bool *is_up, bool *is_loopback)
+{
+	struct ifreq request = {};
+	bool known = !ask(name, SIOCGIFFLAGS, &request);
+
+	*is_up = known && request.ifr_flags & IFF_UP;
+	*is_loopback = known && request.ifr_flags & IFF_LOOPBACK;
+}
+
+int interface_ethtool(const char *name, void *command)
+{
+	struct ifreq request = {.ifr_data = command};
+
+	return ask(name, SIOCETHTOOL, &request) ? -errno : 0;
+}
+
 bool interface_is_veth(const char *name)
 {
 	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
-	struct ifreq request = {.ifr_data = (char *)&info};
 
-	return !ask(name, SIOCETHTOOL, &request) && !strcmp(info.driver, "veth");
+	return !interface_ethtool(name, &info) && !strcmp(info.driver, "veth");
 }
 
 bool interface_address(const struct ifaddrs *entry, const char *interface, struct address *out)

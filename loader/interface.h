@@ -30,6 +30,12 @@ int interface_mac(const char *name, struct mac *out);
 /* Reads the MTU in bytes from the IP header on. Returns 0, or -errno without a message. */
 int interface_mtu(const char *name, uint32_t *out);
 
+/* Sets both to false if the flags cannot be read. */
+void interface_flags(const char *name, bool *is_up, bool *is_loopback);
+
+/* Runs an ethtool command, a structure of <linux/ethtool.h>. Returns 0, or -errno without a message. */
+int interface_ethtool(const char *name, void *command);
+
 /* Returns whether the interface is a veth device. */
 bool interface_is_veth(const char *name);
 

@@ -177,6 +177,8 @@ static int check(enum loader_command command, const struct options *options)
 		return refuse("--address, --from and --vip are for --program decap", "");
 	if (command & (COMMAND_UPGRADE | COMMAND_STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
+	if (command == COMMAND_CHECK && options->config && options->interface_count)
+		return refuse("check: either a file or interfaces, not", options->interfaces[0]);
 	if (command != COMMAND_ATTACH)
 		return EXIT_DONE;
 	if (decap && !options->interface_count)
@@ -207,6 +209,8 @@ static int run_command(enum loader_command command, const struct options *option
 		return upgrade_run(options);
 	case COMMAND_DETACH:
 		return detach_run(options);
+	case COMMAND_CHECK:
+		return check_run(options);
 	default:
 		return status_run(options);
 	}

@@ -39,3 +39,4 @@ int attach_run(const struct options *options);
 int upgrade_run(const struct options *options);
 int detach_run(const struct options *options);
 int status_run(const struct options *options);
+int check_run(const struct options *options); /* -1 also if an interface has a blocker */

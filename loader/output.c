@@ -49,6 +49,14 @@ void output_error(const char *format, ...)
 	va_end(values);
 }
 
+int output_finish(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	output_error("cannot write: %s", strerror(errno));
+	return -1;
+}
+
 const char *output_errno(int error)
 {
 	static char text[256];

@@ -13,6 +13,9 @@ void output_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Flushes standard output. Returns 0, or -1 after it has reported that it cannot be written. */
+int output_finish(void);
+
 /* strerror() of an errno, positive or negative, with advice if there is any. EMEDIUMTYPE: a pin that does not
  * belong to sipxdp. The next call overwrites the result. */
 const char *output_errno(int error);

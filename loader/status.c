@@ -354,9 +354,5 @@ int status_run(const struct options *options)
 		print_text(root);
 	}
 	json_decref(root);
-	if (!result && (fflush(stdout) || ferror(stdout))) {
-		output_error("cannot write: %s", strerror(errno));
-		return -1;
-	}
-	return result;
+	return result ? result : output_finish();
 }

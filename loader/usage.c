@@ -12,11 +12,13 @@ static const struct usage_command commands[] = {
 	{COMMAND_DETACH, "detach", "[IFACE...]",
 		"detach from these interfaces, or from all; the last one removes the maps"},
 	{COMMAND_STATUS, "status", "[--json]", "show which program is attached to which interface"},
+	{COMMAND_CHECK, "check", "[-c FILE | IFACE...]",
+		"show whether interfaces can run the program natively, and how to remove what prevents it"},
 	{0},
 };
 
 static const struct usage_option options[] = {
-	[OPTION_CONFIG] = {'c', "config", "FILE", NULL, COMMAND_ATTACH | COMMAND_UPGRADE,
+	[OPTION_CONFIG] = {'c', "config", "FILE", NULL, COMMAND_ATTACH | COMMAND_UPGRADE | COMMAND_CHECK,
 		"the balancer's configuration file ('sipxdpd --check' checks it)"},
 	[OPTION_PROGRAM] = {USAGE_LONG + OPTION_PROGRAM, "program", "balancer|decap", "'balancer' or 'decap'", 0,
 		"the program that the command is for (default balancer)"},
@@ -36,7 +38,7 @@ static const struct usage_option options[] = {
 		"directory of the pins (default " PIN_DIR ")"},
 	[OPTION_TIMEOUT] = {USAGE_LONG + OPTION_TIMEOUT, "timeout", "SECONDS", "a whole number from 0 to 86400",
 		COMMAND_UPGRADE, "how long to wait until sipxdpd has filled new maps (default 60)"},
-	[OPTION_JSON] = {USAGE_LONG + OPTION_JSON, "json", NULL, NULL, COMMAND_STATUS, "print JSON"},
+	[OPTION_JSON] = {USAGE_LONG + OPTION_JSON, "json", NULL, NULL, COMMAND_STATUS | COMMAND_CHECK, "print JSON"},
 	[OPTION_VERBOSE] = {'v', "verbose", NULL, NULL, 0,
 		"print all messages of libbpf and libxdp, including the verifier's log"},
 	[OPTION_HELP] = {'h', "help", NULL, NULL, 0, "print this help"},

@@ -9,6 +9,7 @@ enum loader_command {
 	COMMAND_UPGRADE = 2,
 	COMMAND_DETACH = 4,
 	COMMAND_STATUS = 8,
+	COMMAND_CHECK = 16,
 };
 
 enum loader_option { /* the order of the table */

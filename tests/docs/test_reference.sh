@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The lists of keys, counters, commands and options in docs/reference/ and man/ are those of the source.
+# The lists of keys, counters, commands, options and drivers in docs/ and man/ are those of the source.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -19,9 +19,10 @@ fails_with() {
 }
 
 shopt -s nullglob
-for page in docs/reference/*.md man/*; do
+for page in docs/reference/*.md docs/kernels.md man/*; do
 	check "$page is up to date ('make docs')" $reference --check "$page"
 done
+check "docs/kernels.md has the drivers" grep -q "generated: drivers -->" docs/kernels.md
 for list in keys "counters of the balancer" "counters of a service" "counters of a backend" "counters of decap" "options of sipxdpd" "commands of sipxdp-loader" \
 	"options of sipxdp-loader" "commands of sipxdp-ctl" "options of sipxdp-ctl"; do
 	check "docs/reference/ has the $list" grep -q "generated: $list -->" docs/reference/*.md

@@ -300,6 +300,8 @@ section_virtio() {
 	}
 	lab_flat 2
 	lab_config dsr
+	is "virtio_net: check finds no blocker" "$(lab_in balancer sipxdp-loader check -c "$LAB_CONFIG" --json |
+		jq -r '.interfaces[0] | .driver, .native_xdp, .blocked' | xargs)" "virtio_net yes false"
 	lab_balance
 	is "virtio_net: the balancer is attached" "$(xdp)" "native balancer"
 	diag "virtio_net: $(lab_in balancer ethtool -l eth0 | awk '/^Combined/ { print $2 }' | xargs) queue pairs available and used; $(dmesg | sed -n 's/.*\(XDP request\)/\1/p' | tail -n 1)"

@@ -5,6 +5,7 @@
 #include "bpf/verdicts.h"
 #include "core/base/usage.h"
 #include "core/control/protocol.h"
+#include "core/net/xdp_driver.h"
 #include "core/observe/metrics.h"
 #include "ctl/cli/arguments.h"
 #include "keys.h"
@@ -75,6 +76,36 @@ static void write_metrics(struct page *page)
 
 		snprintf(name, sizeof(name), "`%s`", metric->name);
 		page_row(page, (const char *[]){name, types[metric->type], metric->labels, metric->help, NULL});
+	}
+}
+
+/* --- network drivers */
+
+/* "6.4"; "no" for 0 */
+static const char *version_text(uint32_t version, char out[16])
+{
+	if (version)
+		snprintf(out, 16, "%u.%u", version >> 8, version & 0xff);
+	else
+		snprintf(out, 16, "no");
+	return out;
+}
+
+static void write_drivers(struct page *page)
+{
+	static const char *const columns[] = {"driver", "platform", "native XDP since", "MTU limit",
+		"no MTU limit since", "queues", "LRO", "other conditions", "tested", "source", NULL};
+	char name[64], native[16], mtu[16], frags[16], source[TEXT_SIZE];
+
+	page_table(page, columns);
+	for (const struct xdp_driver *driver = xdp_drivers; driver->name; driver++) {
+		snprintf(name, sizeof(name), "`%s`", driver->name);
+		snprintf(mtu, sizeof(mtu), "%u", driver->mtu);
+		snprintf(source, sizeof(source), "`%s`", driver->source);
+		page_row(page, (const char *[]){name, driver->platform, version_text(driver->native, native), mtu,
+				       version_text(driver->frags, frags), xdp_queues_text(driver->queues),
+				       driver->refuses_lro ? "must be off" : "", driver->note,
+				       driver->tested ? driver->tested : "no", source, NULL});
 	}
 }
 
@@ -197,6 +228,7 @@ bool lists_write(struct page *page, const char *name)
 		{"counters of a backend", .write = write_backend_counters},
 		{"counters of decap", .write = write_decap_counters},
 		{"metrics", .write = write_metrics},
+		{"drivers", .write = write_drivers},
 		{"options of sipxdpd", .write_usage = write_options, .usage = &daemon_usage},
 		{"commands of sipxdp-loader", .write_usage = write_commands, .usage = &loader_usage},
 		{"options of sipxdp-loader", .write_usage = write_options, .usage = &loader_usage},

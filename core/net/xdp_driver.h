@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What network drivers demand before they accept an XDP program: the table for `sipxdp-loader check` and for
+ * docs/kernels.md. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINUX(major, minor) ((major) << 8 | (minor))
+
+/* How many queues the driver needs for XDP. */
+enum xdp_queues {
+	XDP_QUEUES_ANY,
+	XDP_QUEUES_HALF,       /* as many more transmit queues as there are queues in use */
+	XDP_QUEUES_HALF_PAIRS, /* likewise, and the same number of receive and transmit queues */
+	XDP_QUEUES_PER_CPU,    /* one more pair for each CPU; with fewer, the CPUs share queues */
+	XDP_QUEUES_128_CPUS,   /* at most 128 CPUs; more than 64 share queues */
+};
+
+struct xdp_driver {
+	const char *name;     /* as `ethtool -i` prints it */
+	const char *platform; /* where it is used */
+	uint32_t native;      /* LINUX() version with the first native XDP */
+	uint32_t mtu;         /* largest MTU of a program that needs the packet in one buffer (4 KiB pages) */
+	uint32_t frags;       /* LINUX() version from which packets may have several buffers, and the MTU has no
+				 limit of its own; 0: none */
+	enum xdp_queues queues;
+	bool refuses_lro;   /* also refuses rx-gro-hw */
+	const char *note;   /* conditions that no program can read from the kernel; "" */
+	const char *tested; /* where sipxdp was tested with it; NULL: nowhere */
+	const char *source; /* in the source of Linux */
+};
+
+/* Ends with a row without a name. */
+extern const struct xdp_driver xdp_drivers[];
+
+/* NULL if the table does not have it. */
+const struct xdp_driver *xdp_driver_find(const char *name);
+
+/* The need for queues as a sentence; "" for XDP_QUEUES_ANY. */
+const char *xdp_queues_text(enum xdp_queues queues);
