@@ -11,7 +11,7 @@
 #include "clock.h"
 #include "worker.h"
 
-#define YIELD_USEC 10000 /* the longest time that the worker holds the lock in a loop with worker_yield() */
+#define YIELD_USEC 2000 /* the longest time that the worker holds the lock in a loop with worker_yield() */
 
 struct job {
 	void (*run)(void *data);

@@ -307,14 +307,7 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_LOG_LEVEL] = run_log_level,
 };
 
-/* Commands that take long with a large configuration. */
-static bool takes_long(enum command command)
-{
-	return command == COMMAND_PLAN || command == COMMAND_SERVICE_LIST || command == COMMAND_POOL_LIST ||
-	       command == COMMAND_BACKEND_LIST || command == COMMAND_BACKEND_CALLS || command == COMMAND_SAVE;
-}
-
-/* A request that the worker answers, because it takes long or changes something. */
+/* A request that the worker answers, because it changes something, or takes long with a large configuration. */
 struct job {
 	struct daemon *daemon;
 	const struct request *request;
@@ -362,7 +355,7 @@ json_t *commands_run(const struct request *request, void *data)
 
 	if (!is_change(request->command))
 		log_debug("request '%s' from uid %u, pid %d", command_line(request, line), request->uid, request->pid);
-	if (!is_change(request->command) && !takes_long(request->command))
+	if (request->command == COMMAND_STATUS) /* also while the worker is busy */
 		return functions[request->command](daemon, request);
 	job = allocate(1, sizeof(*job));
 	*job = (struct job){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};

@@ -230,10 +230,12 @@ json_t *report_backend_list(struct daemon *daemon, const struct request *request
 		if (request->pool && strcmp(request->pool, pool->config->name))
 			continue;
 		slots = report_count_slots(daemon, pool->id);
-		for (size_t j = 0; j < pool->count; j++)
+		for (size_t j = 0; j < pool->count; j++) {
 			if (farm_backend_exists(&pool->backends[j]))
 				json_array_append_new(list,
 					backend_json(daemon, pool, &pool->backends[j], &slots[pool->backends[j].id]));
+			worker_yield(daemon->worker);
+		}
 		free(slots);
 	}
 	return protocol_ok(list);
@@ -255,13 +257,25 @@ json_t *report_backend_calls(struct daemon *daemon, const struct request *reques
 
 /* --- answers from the maps alone */
 
+/* Only the worker changes the maps and their image, so it reads them without the lock. */
+
 json_t *report_stats(struct daemon *daemon, const struct request *request)
 {
+	json_t *reply;
+
 	(void)request;
-	return maps_report_stats(daemon->maps, daemon->running);
+	worker_unlock(daemon->worker);
+	reply = maps_report_stats(daemon->maps, daemon->running);
+	worker_lock(daemon->worker);
+	return reply;
 }
 
 json_t *report_lookup(struct daemon *daemon, const struct request *request)
 {
-	return maps_report_lookup(daemon->maps, daemon->running, request);
+	json_t *reply;
+
+	worker_unlock(daemon->worker);
+	reply = maps_report_lookup(daemon->maps, daemon->running, request);
+	worker_lock(daemon->worker);
+	return reply;
 }
