@@ -176,6 +176,12 @@ static __always_inline bool call_is_live(const struct dialogs *call)
 	return call->pending || call->known[0] || call->known[1] || call->overflow;
 }
 
+/* Can a message with this event make a call live that has no dialogs? */
+static __always_inline bool call_may_begin(__u32 event)
+{
+	return event != CALL_NOTHING && event != CALL_REFUSED && event != CALL_ENDS;
+}
+
 /* Updates the dialogs of a call for one message. For a new call, all members are 0. */
 static __always_inline void call_update(struct dialogs *call, const struct call_message *message)
 {

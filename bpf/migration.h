@@ -10,66 +10,57 @@
  * and one of them may be lost. */
 #define MIGRATION_IDLE_SECONDS 8
 
-/* The state of a call in the maps. */
-enum migration_state {
-	MIGRATION_UNKNOWN,      /* no entry */
-	MIGRATION_BACKEND_DEAD, /* the backend of the call is dead */
-	MIGRATION_CALL,         /* live */
-	MIGRATION_ENDED,
-	MIGRATION_TRANSACTION, /* a transaction */
-};
-
-/* The result of the look-up of a call. `backend` is always alive; 0: the call is unknown, or its backend is
- * dead. */
+/* The entry of a call, or else that of a transaction; at most one of them. */
 struct call_location {
-	__u32 backend;
-	__u32 seen;
-	__u32 state; /* enum migration_state */
+	struct tracked_call *tracked;
+	struct transaction *transaction;
+	__u32 backend; /* always alive; 0: the backend of the entry is dead, or there is no entry */
 };
 
 static __always_inline struct call_location migration_locate(const struct tracked_key *key)
 {
-	const struct transaction *transaction;
-	const struct tracked_call *tracked = bpf_map_lookup_elem(&tracked_calls, key);
-	struct call_location place = {};
+	struct call_location place = {.tracked = bpf_map_lookup_elem(&tracked_calls, key)};
 
-	if (tracked) {
-		place = (struct call_location){
-			tracked->backend, tracked->seen, tracked->ended ? MIGRATION_ENDED : MIGRATION_CALL};
-	} else {
-		transaction = bpf_map_lookup_elem(&transactions, key);
-		if (transaction)
-			place = (struct call_location){transaction->backend, transaction->seen, MIGRATION_TRANSACTION};
-	}
-	if (!place.backend || backend_is_alive(place.backend))
-		return place;
-	return (struct call_location){.state = MIGRATION_BACKEND_DEAD};
+	if (place.tracked)
+		place.backend = place.tracked->backend;
+	else
+		place.transaction = bpf_map_lookup_elem(&transactions, key);
+	if (place.transaction)
+		place.backend = place.transaction->backend;
+	if (!backend_is_alive(place.backend))
+		place.backend = 0;
+	return place;
 }
 
-/* Returns whether an initial packet may go to a new backend, because no call or recent transaction has its key.
- * Otherwise a repeated REGISTER, a keepalive or a reused port would stay at a draining backend. A key that many
- * calls share (a user, an address) keeps its backend. */
+/* Returns whether an initial packet may go to a new backend, because no live call or recent transaction has its
+ * key. Otherwise a repeated REGISTER, a keepalive or a reused port would stay at a draining backend. A key that
+ * many calls share (a user, an address) keeps its backend. */
 static __always_inline bool migration_may_start_anew(const struct flow *flow, const struct call_location *place)
 {
-	bool key_is_one_call = flow->affinity == AFFINITY_CALL_ID || flow->packet.protocol == IPPROTO_TCP;
+	__u32 seen;
 
-	return key_is_one_call && place->state >= MIGRATION_ENDED &&
-	       track_seconds() - place->seen >= MIGRATION_IDLE_SECONDS;
+	if (flow->affinity != AFFINITY_CALL_ID && flow->packet.protocol != IPPROTO_TCP)
+		return false;
+	if (place->tracked && !place->tracked->ended)
+		return false;
+	seen = place->transaction ? place->transaction->seen : 0;
+	if (place->tracked)
+		seen = place->tracked->seen;
+	return track_seconds() - seen >= MIGRATION_IDLE_SECONDS;
 }
 
 /* Selects the backend of a packet in a migrating slot: flow->backend is the owner in the table, `previous` is
  * the previous owner. A call whose backend is dead goes to the owner, because the previous owner may be
- * draining. */
+ * draining. If the entry does not decide, place->backend becomes 0. */
 static __always_inline __u32 migration_choose(
 	const struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
+	bool is_dead = !place->backend && (place->tracked || place->transaction);
+
 	if (place->backend && !(message->initial && migration_may_start_anew(flow, place)))
 		return place->backend;
-	if (place->state != MIGRATION_BACKEND_DEAD)
-		place->state = MIGRATION_UNKNOWN;
-	if (message->initial || place->state == MIGRATION_BACKEND_DEAD || !backend_is_alive(previous))
-		return flow->backend;
-	return previous;
+	place->backend = 0;
+	return message->initial || is_dead || !backend_is_alive(previous) ? flow->backend : previous;
 }
 
 /* The previous owner of the packet's slot; 0: the slot is not migrating. */
@@ -83,13 +74,13 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 
 /* Selects the backend of a packet in a pool with migrating slots, and tracks its call. If a hint has selected a
  * backend (`hinted`), that backend receives the packet. The program still tracks the call, so that it detects
- * the end of the call. */
-__noinline __u32 migration_owner(
-	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 previous, __u32 hinted)
+ * the end of the call. An LRU map may meanwhile reuse an entry for a different key; therefore the code updates an
+ * entry in place only if the backend stays the same. message->is_new: the caller must call track_new(), which needs too
+ * much stack here. */
+__noinline __u32 migration_owner(const struct flow *flow, struct track_message *message, __u32 previous, __u32 hinted)
 {
 	struct call_location place;
 	struct tracked_key key;
-	struct tracked_call *tracked;
 	__u32 backend;
 
 	if (!flow || !message)
@@ -99,12 +90,11 @@ __noinline __u32 migration_owner(
 	backend = hinted ? flow->backend : migration_choose(flow, message, previous, &place);
 	if (flow->packet.kind == PACKET_ICMP_ERROR || !backend)
 		return backend;
-	tracked = place.state == MIGRATION_CALL || place.state == MIGRATION_ENDED
-			  ? bpf_map_lookup_elem(&tracked_calls, &key)
-			  : NULL;
-	if (tracked)
-		track_update(tracked, message, flow->packet.protocol == IPPROTO_TCP);
+	if (place.tracked && place.backend)
+		track_update(place.tracked, message, flow->packet.protocol == IPPROTO_TCP);
+	else if (place.transaction && place.backend == backend && !hinted && !track_may_begin(flow, message))
+		place.transaction->seen = track_seconds();
 	else
-		track_new(ctx, flow, message, backend, hinted);
+		message->is_new = true;
 	return backend;
 }

@@ -36,7 +36,9 @@ __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip
 	if (!previous && flow->verdict != VERDICT_hint)
 		return 0;
 	track_read(ctx, flow, lines, &message);
-	flow->backend = migration_owner(ctx, flow, &message, previous, flow->verdict == VERDICT_hint);
+	flow->backend = migration_owner(flow, &message, previous, flow->verdict == VERDICT_hint);
+	if (message.is_new)
+		track_new(ctx, flow, &message, flow->backend, flow->verdict == VERDICT_hint);
 	return 0;
 }
 

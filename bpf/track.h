@@ -15,7 +15,8 @@ struct track_message {
 	__u8 initial;             /* a request outside a dialog, a SYN, or not SIP */
 	__u8 live;                /* TCP: neither SYN, FIN nor RST */
 	__u8 ended;               /* TCP: FIN or RST */
-	__u8 pad[3];
+	__u8 is_new;              /* track_new() must store it */
+	__u8 pad[2];
 };
 
 static __always_inline __u32 track_seconds(void)
@@ -163,6 +164,12 @@ static __always_inline void track_update(struct tracked_call *tracked, const str
 		tracked->ended = 0;
 	else if (!tracked->ended)
 		tracked->ended = tracked->seen;
+}
+
+/* Can this packet begin a call that has no entry yet? */
+static __always_inline bool track_may_begin(const struct flow *flow, const struct track_message *message)
+{
+	return flow->packet.protocol == IPPROTO_TCP ? message->live : call_may_begin(message->call.event);
 }
 
 /* Stores the start of the Call-ID, or the source of a connection, for display. */
