@@ -9,7 +9,7 @@ CLANG ?= clang
 CC ?= gcc
 
 CFLAGS ?= -O2 -g
-DAEMON_LIBS := -pthread -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
+DAEMON_LIBS := -pthread -lcap-ng -lbpf -lmnl -lsystemd -ljansson -lyaml -lssl -lcrypto -lmicrohttpd
 VERSION := 0.1.0
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -I. -Wall -Wextra -Werror -MMD -MP
@@ -194,6 +194,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR := $(DESTDIR)$(PREFIX)/share/doc/sipxdp
 MANDIR := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(notdir $(wildcard systemd/*.service))
+SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d/sipxdp.conf
+TMPFILES := $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sipxdp.conf
 MANUAL := $(notdir $(wildcard man/*))
 DOCS := README.md CHANGES.md $(wildcard docs/*.md docs/*/*.md yaml-examples/*.yaml monitoring/*)
 
@@ -204,11 +206,13 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 		sed 's|@PREFIX@|$(PREFIX)|g' systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; \
 	done
+	$(Q)install -D -m 644 systemd/sysusers.conf $(SYSUSERS)
+	$(Q)install -D -m 644 systemd/tmpfiles.conf $(TMPFILES)
 	$(Q)for file in $(DOCS); do install -D -m 644 $$file $(DOCDIR)/$$file || exit; done
 	$(Q)for page in $(MANUAL); do install -D -m 644 -t $(MANDIR)/man$${page##*.} man/$$page || exit; done
 
 uninstall: ## remove what install has put there; /etc and what runs stay
-	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
+	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(SYSUSERS) $(TMPFILES)
 	$(Q)rm -f $(foreach page,$(MANUAL),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
 	$(Q)rm -rf $(DOCDIR)
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include "ctl/maps/pin_directory.h"
+#include "daemon_user.h"
 #include "directory.h"
 #include "output.h"
 
@@ -50,6 +51,7 @@ static int mount_bpffs(void)
 		output_error("cannot mount bpffs at " BPFFS ": %s", output_errno(errno));
 		return -1;
 	}
+	daemon_user_may_search(BPFFS);
 	output_info("mounted bpffs at " BPFFS);
 	return 0;
 }

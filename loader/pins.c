@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "daemon_user.h"
 #include "directory.h"
 #include "pins.h"
 #include "output.h"
@@ -53,6 +54,16 @@ void pins_path(const struct pins *pins, enum pins_place place, const char *name,
 
 /* --- opening and closing */
 
+/* For pins that an earlier release has made. */
+static void share_pins(const struct pins *pins)
+{
+	char path[PATH_MAX];
+	enum pins_place place;
+
+	for (place = PINS_TOP; place <= PINS_NEXT && pins->kind == PROGRAM_BALANCER; place++)
+		daemon_user_may_open_all(place_path(pins, place, path));
+}
+
 int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum pins_use use)
 {
 	*pins = (struct pins){.dir = dir, .kind = kind, .lock = -1};
@@ -60,7 +71,10 @@ int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum p
 		return directory_check(dir);
 	if (use == PINS_CREATE && directory_prepare(dir))
 		return -1;
-	return directory_lock(dir, use == PINS_CREATE, &pins->lock);
+	if (directory_lock(dir, use == PINS_CREATE, &pins->lock))
+		return -1;
+	share_pins(pins);
+	return 0;
 }
 
 static void remove_empty_directories(const struct pins *pins)
@@ -186,8 +200,11 @@ static int pin(const struct pins *pins, enum pins_place place, const char *path,
 
 	if (directory_make(place_path(pins, place, dir)))
 		return -1;
-	if (!bpf_obj_pin(fd, path))
+	if (!bpf_obj_pin(fd, path)) {
+		if (pins->kind == PROGRAM_BALANCER) /* decap has no daemon */
+			daemon_user_may_open(dir, path);
 		return 0;
+	}
 	output_error("cannot pin %s: %s", path, output_errno(errno == EEXIST ? EMEDIUMTYPE : errno));
 	return -1;
 }

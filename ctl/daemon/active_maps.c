@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <systemd/sd-daemon.h>
+#include "ctl/maps/pin_directory.h"
 #include "active_maps.h"
 #include "clock.h"
 #include "old_abi.h"
@@ -38,7 +39,8 @@ static void open_punt_handler(struct daemon *daemon)
 /* Needs the pinned maps, which also deliver probe responses. */
 static int start_probes(struct probes **probes, struct daemon *daemon)
 {
-	int error = probes_new(probes, daemon->event, daemon->pin_directory, daemon_on_probed, daemon);
+	int error = probes_new(
+		probes, daemon->event, daemon->probe_namespace, daemon->pin_directory, daemon_on_probed, daemon);
 
 	if (error)
 		log_error("cannot probe backends: %s", strerror(-error));
@@ -60,11 +62,20 @@ static bool is_locked(const struct daemon *daemon, int directory)
  * logged. */
 static int lock_maps(struct daemon *daemon)
 {
-	int fd = open(daemon->pin_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = -errno;
+	char refusal[PIN_DIRECTORY_ERROR_SIZE];
+	int fd, error = pin_directory_check(daemon->pin_directory, refusal);
 
+	if (error) {
+		log_error("%s", refusal);
+		return error;
+	}
+	fd = open(daemon->pin_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	error = -errno;
 	if (fd < 0) {
-		log_error("cannot open %s: %s (run 'sipxdp-loader attach -c FILE' first)", daemon->pin_directory,
-			strerror(-error));
+		log_error("cannot open %s: %s (%s)", daemon->pin_directory, strerror(-error),
+			error == -EACCES ? "run sipxdpd as root, or as user " PIN_DIRECTORY_USER
+					   " after 'systemd-tmpfiles --create' and 'sipxdp-loader upgrade'"
+					 : "run 'sipxdp-loader attach -c FILE' first");
 		return error;
 	}
 	if (is_locked(daemon, fd)) {

@@ -19,6 +19,7 @@
 #include "floods.h"
 #include "ctl/daemon/neighbour/own_macs.h"
 #include "ctl/daemon/observe/observe.h"
+#include "privileges.h"
 #include "ctl/daemon/probe/probes.h"
 
 #define TICK_USEC 1000000
@@ -442,6 +443,21 @@ static int start_control(struct daemon *daemon, control_answer *answer)
 	return error;
 }
 
+/* Must precede the first thread: a thread keeps its capabilities. */
+static int drop_privileges(struct daemon *daemon)
+{
+	int error = probe_namespace_start(&daemon->probe_namespace);
+
+	if (error) {
+		log_error("cannot start the process that opens the sockets of probes: %s", strerror(-error));
+		return error;
+	}
+	error = privileges_drop();
+	if (error)
+		log_error("cannot drop privileges: %s", strerror(-error));
+	return error;
+}
+
 int daemon_start(struct daemon *daemon)
 {
 	int error;
@@ -451,7 +467,9 @@ int daemon_start(struct daemon *daemon)
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
 	daemon->observe = observe_new(daemon);
-	error = active_maps_open(daemon);
+	error = drop_privileges(daemon);
+	if (!error)
+		error = active_maps_open(daemon);
 	if (!error)
 		error = listening_clock_start(daemon->event);
 	daemon->listening_since = listening_clock_now();
@@ -497,6 +515,7 @@ void daemon_stop(struct daemon *daemon)
 	join_listener_free(daemon->join_listener);
 	observe_free(daemon->observe);
 	probes_free(daemon->probes);
+	probe_namespace_end(daemon->probe_namespace);
 	punt_handler_free(daemon->punt_handler);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);

@@ -25,6 +25,7 @@ struct daemon {
 	struct farm *farm;     /* the configuration and the state of each backend */
 	struct desired *desired;
 	struct neighbours *neighbours;
+	struct probe_namespace *probe_namespace;
 	struct probes *probes;
 	struct tracked_calls *calls;
 	struct drain *drain;

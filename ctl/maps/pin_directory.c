@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,15 @@ static int refuse(const char *path, const char *reason, char error[PIN_DIRECTORY
 {
 	snprintf(error, PIN_DIRECTORY_ERROR_SIZE, "cannot use %.300s: %s", path, reason);
 	return -EPERM;
+}
+
+/* May users other than the owner and the daemon open it? */
+static bool is_open_to_others(const struct stat *found)
+{
+	const struct passwd *user = found->st_mode & 070 ? getpwnam(PIN_DIRECTORY_USER) : NULL;
+	mode_t others = user && user->pw_gid == found->st_gid ? 07 : 077;
+
+	return found->st_mode & others;
 }
 
 static int check(const char *path, const struct stat *found, bool is_last, char error[PIN_DIRECTORY_ERROR_SIZE])
@@ -34,7 +44,7 @@ static int check(const char *path, const struct stat *found, bool is_last, char 
 	}
 	if (found->st_mode & 022 && (is_last || !(found->st_mode & S_ISVTX)))
 		return refuse(path, "other users can write to it and replace pins (chmod go-w)", error);
-	if (found->st_mode & 077 && is_last)
+	if (is_last && is_open_to_others(found))
 		return refuse(path, "other users can open it and hold its locks (chmod 0700)", error);
 	return 0;
 }

@@ -59,11 +59,28 @@ setting() {
 	sed -n "s/^$2=//p" "systemd/$1" | tail -n 1
 }
 
-# confined UNIT: prints the options of setpriv that limit a program to the capabilities of the unit.
+# capabilities UNIT KEY: prints the list of capabilities for an option of setpriv.
+capabilities() {
+	echo "-all,$(setting "$1" "$2" | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')" | sed 's/,$//'
+}
+
+# confined UNIT: prints the options of setpriv that limit a program to the user and the capabilities of the unit.
 confined() {
-	local set
-	set=$(setting "$1" CapabilityBoundingSet | tr '[:upper:]' '[:lower:]' | sed 's/cap_/+/g; s/ /,/g')
-	echo "--bounding-set=-all,$set --inh-caps=-all --no-new-privs"
+	local user ambient
+	user=$(setting "$1" User)
+	ambient=$(capabilities "$1" AmbientCapabilities)
+	echo "--bounding-set=$(capabilities "$1" CapabilityBoundingSet) --inh-caps=$ambient --ambient-caps=$ambient" \
+		"--no-new-privs ${user:+--reuid=$user --regid=$(setting "$1" Group) --clear-groups}"
+}
+
+# What sysusers.d, tmpfiles.d and RuntimeDirectory= do on a machine with systemd.
+prepare_user() {
+	lab_in balancer sh -c '
+		echo sipxdp:x:64998:64998::/run/sipxdp:/usr/sbin/nologin >> /etc/passwd
+		echo sipxdp:x:64998: >> /etc/group
+		umount /sys/fs/bpf && mount -t bpf -o mode=700 bpf /sys/fs/bpf
+		systemd-tmpfiles --create "$PWD/systemd/tmpfiles.conf"
+		install -d -o sipxdp -g sipxdp /run/sipxdp'
 }
 
 # as_unit UNIT COMMAND...: runs the command on the balancer with the capabilities of the unit.
@@ -89,6 +106,33 @@ holds_no_more() {
 	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$1/status")" = "$(printf '%016x' $bits)" ]
 }
 
+# of PROCESS FIELD: prints a field of its status.
+of() {
+	awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
+}
+
+# started_by_root: the daemon as an operator starts it by hand. It must drop the privileges that it does not need.
+started_by_root() {
+	local daemon child status=0
+	lab_in balancer chown -R root:root /run/sipxdp
+	lab_daemon
+	daemon=${LAB_PROCESS[sipxdpd]}
+	child=$(pgrep -P "$daemon")
+	check "sipxdpd started by root keeps no more capabilities than its unit grants" holds_no_more "$daemon" sipxdpd.service
+	is "... it cannot get others" "$(of "$daemon" CapBnd) $(of "$daemon" NoNewPrivs)" "$(of "$daemon" CapEff) 1"
+	is "... its child process keeps CAP_SYS_ADMIN and CAP_NET_ADMIN" "$(of "$child" CapEff) $(of "$child" NoNewPrivs)" \
+		"$(printf '%016x' $((1 << 21 | 1 << 12))) 1"
+	is "... the control socket belongs to the group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
+		"srw-rw---- root sipxdp"
+	lab_in balancer rm /run/sipxdp/ctl.sock
+	check "... also the one that it makes again" wait_for 10 lab_in balancer sh -c \
+		'[ "$(stat -c "%A %U %G" /run/sipxdp/ctl.sock)" = "srw-rw---- root sipxdp" ]'
+	kill -KILL "$child"
+	lab_wait sipxdpd 10 || status=$?
+	is "the daemon ends with its child process, so that systemd starts it again" $status 1
+	like "... and says why" "$(tail -n 3 "$LAB_DIR/sipxdpd.log")" "process that opens the sockets of probes has ended"
+}
+
 # followed COUNT: checks that COUNT later fragments were forwarded like their first one.
 followed() {
 	[ "$(lab_verdict held_fragment)" -gt 0 ] && [ "$(lab_verdict fragment)" -ge "$1" ]
@@ -106,7 +150,8 @@ is "... the README, what it refers to, examples and monitoring" "$(files "$root/
 is "... manual pages" "$(files "$root/usr/share/man")" \
 	"$(for page in man/*; do echo "man${page##*.}/${page#man/}"; done | LC_ALL=C sort | xargs)"
 check "... man finds each of them" man_finds "$root/usr/share/man" man/*
-is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|share/doc/sipxdp|share/man)/' || true)" 0
+is "... user and directories" "$(files "$root/usr/lib/sysusers.d") $(files "$root/usr/lib/tmpfiles.d")" "sipxdp.conf sipxdp.conf"
+is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|lib/(sysusers|tmpfiles)[.]d|share/doc/sipxdp|share/man)/' || true)" 0
 is "... programs can be run by everybody, and written by root" \
 	"$(stat -c %a "$root"/usr/sbin/* | sort -u)" 755
 is "... the rest can be read by everybody" \
@@ -138,12 +183,20 @@ check "make uninstall" uninstall_from "$root"
 is "... leaves nothing of it" "$(files "$root/usr/local")" ""
 
 lab_flat 3
+prepare_user
+LAB_POOL="probe: icmp"
 lab_config dsr
+lab_in balancer chmod 640 "$LAB_CONFIG"
 check "attach with no more capabilities than sipxdp-loader.service has" \
 	as_unit sipxdp-loader.service sipxdp-loader attach -c "$LAB_CONFIG"
 check "... upgrade" as_unit sipxdp-loader.service sipxdp-loader upgrade -c "$LAB_CONFIG"
 check "sipxdpd with no more than sipxdpd.service has: every backend serves" start_confined_daemon
 check "... it has no more" holds_no_more "${LAB_PROCESS[sipxdpd]}" sipxdpd.service
+is "... it can use the pins, but not replace them" "$(lab_in balancer sh -c '
+	stat -c "%A %U %G" /sys/fs/bpf /sys/fs/bpf/sipxdp /sys/fs/bpf/sipxdp/links /sys/fs/bpf/sipxdp/contract' | paste -sd ,)" \
+	"drwx--x--- root sipxdp,drwxr-x--- root sipxdp,drwxr-x--- root sipxdp,-rw-rw---- sipxdp root"
+is "... the control socket belongs to it and its group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
+	"srw-rw---- sipxdp sipxdp"
 is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
 check "... a backend is taken out" lab_ctl backend maint proxies px1
 check "... and has no slots" lab_serving 2
@@ -153,6 +206,7 @@ check "... it sends on fragments that have overtaken their first" wait_for 3 fol
 check "... the end" lab_stop sipxdpd
 like "... a probe gets by with the same: an echo request to the VIP on px2" \
 	"$(as_unit sipxdpd.service build/tests/tools/probe-path ping "$LAB_VIP" 0 1 2 2>&1)" '^2 echo_reply$'
+started_by_root
 check "... leaves the balancer attached" lab_in balancer sh -c 'sipxdp-loader status | grep -q "^eth0 *attached"'
 check "detach" as_unit sipxdp-loader.service sipxdp-loader detach
 check "decap with no more than its unit has" \

@@ -77,9 +77,9 @@ network() {
 		sed -E 's/(expires|valid_lft|preferred_lft) [^ ]+//g'
 }
 
-# namespace_of PROCESS: the network namespace that a process has open without being in it.
+# namespace_of PROCESS: the network namespace of the process that opens sockets for this one.
 namespace_of() {
-	find "/proc/$1/fd" -lname 'net:*' -printf '%l\n' | grep -vxF "$(readlink "/proc/$1/ns/net")" | sort -u
+	readlink "/proc/$(pgrep -P "$1")/ns/net"
 }
 
 # Has every process left the namespace?

@@ -193,6 +193,7 @@ static int start_all(struct run *run, char **ids, unsigned backends, unsigned ea
 int main(int argc, char **argv)
 {
 	struct run run = {.stay = argc > 1 && strcmp(argv[1], "-s") == 0};
+	struct probe_namespace *space = NULL;
 	int error;
 
 	argc -= run.stay;
@@ -203,7 +204,7 @@ int main(int argc, char **argv)
 	}
 	setlinebuf(stdout);
 	sd_event_default(&run.loop);
-	error = probe_path_new(&run.path, run.loop, PIN_DIR);
+	error = probe_namespace_start(&space) ?: probe_path_new(&run.path, run.loop, space, PIN_DIR);
 	if (error)
 		fprintf(stderr, "probe-path: cannot make the path for probes: %s\n", strerror(-error));
 	else
@@ -213,6 +214,7 @@ int main(int argc, char **argv)
 	else
 		error = sd_event_loop(run.loop);
 	probe_path_free(run.path);
+	probe_namespace_end(space);
 	sd_event_unref(run.loop);
 	return error != 0;
 }

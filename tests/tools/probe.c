@@ -41,6 +41,7 @@ static const char *const TRANSPORTS[] = {
 
 struct asker {
 	sd_event *loop;
+	struct probe_namespace *space;
 	struct probes *probes;
 	struct config_probe probe;
 	struct probe_target target;
@@ -252,12 +253,14 @@ static int ask(struct asker *asker)
 			asker->loop, NULL, CLOCK_MONOTONIC, asker->seconds * 1000000, 1, print_sum, asker);
 	else
 		sd_event_add_post(asker->loop, NULL, print_result, asker);
-	error = probes_new(&asker->probes, asker->loop, PIN_DIR, on_changed, asker);
+	error = probe_namespace_start(&asker->space)
+			?: probes_new(&asker->probes, asker->loop, asker->space, PIN_DIR, on_changed, asker);
 	if (!error) {
 		follow(asker);
 		error = sd_event_loop(asker->loop);
 	}
 	probes_free(asker->probes);
+	probe_namespace_end(asker->space);
 	sd_event_unref(asker->loop);
 	free(asker->probe.from);
 	free(asker->probe.request_uri);

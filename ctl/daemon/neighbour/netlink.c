@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include "core/net/address.h"
@@ -161,18 +162,26 @@ void netlink_add_default_route(struct netlink_batch *batch, uint32_t ifindex, co
 
 /* --- the socket */
 
-int netlink_open(struct netlink *netlink, int receive_buffer)
+int netlink_open_socket(struct netlink *netlink, int fd, int receive_buffer)
 {
-	int fd;
-
-	netlink->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!netlink->socket || mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+	netlink->socket = mnl_socket_fdopen(fd);
+	if (!netlink->socket) {
+		close(fd);
+		return -ENOMEM;
+	}
+	if (mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
-	fd = mnl_socket_get_fd(netlink->socket);
 	/* Without CAP_NET_ADMIN the limit is net.core.rmem_max. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer, sizeof(receive_buffer)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
 	return 0;
+}
+
+int netlink_open(struct netlink *netlink, int receive_buffer)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	return fd < 0 ? -errno : netlink_open_socket(netlink, fd, receive_buffer);
 }
 
 int netlink_join(struct netlink *netlink, int group)

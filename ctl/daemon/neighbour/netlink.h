@@ -102,6 +102,9 @@ struct netlink {
 
 /* Opens a non-blocking socket with a receive buffer of so many bytes. 0 or -errno. */
 int netlink_open(struct netlink *netlink, int receive_buffer);
+
+/* The same with an open, non-blocking socket of NETLINK_ROUTE, which belongs to the netlink from now on. */
+int netlink_open_socket(struct netlink *netlink, int fd, int receive_buffer);
 int netlink_join(struct netlink *netlink, int group); /* RTNLGRP_LINK ... */
 void netlink_close(struct netlink *netlink);
 

@@ -15,6 +15,7 @@
 #include "core/base/memory.h"
 #include "core/health/probe_packet.h"
 #include "ctl/daemon/clock.h"
+#include "ctl/daemon/log.h"
 #include "ctl/maps/maps.h"
 #include "probe_path.h"
 #include "probe_source.h"
@@ -39,7 +40,8 @@ struct probe_path {
 	struct probe_sources *sources;
 	struct ring_buffer *replies;
 	int wire_fd; /* AF_PACKET, for sending only */
-	sd_event_source *sent, *replied;
+	struct probe_namespace *space;
+	sd_event_source *sent, *replied, *ended;
 	time_t tidied;
 	struct binding *buckets[BUCKETS];
 };
@@ -334,10 +336,23 @@ static int open_wire(struct probe_path *path)
 	return path->wire_fd < 0 ? -errno : 0;
 }
 
+/* Without the process no socket can be opened, and no backend that fails would be detected. */
+static int on_ended(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	(void)fd;
+	(void)events;
+	(void)data;
+	log_error("the process that opens the sockets of probes has ended: sipxdpd exits and must be started again; "
+		  "forwarding continues");
+	return sd_event_exit(sd_event_source_get_event(source), -EPIPE);
+}
+
 static int join_loop(struct probe_path *path, sd_event *event)
 {
 	int error = sd_event_add_io(event, &path->sent, probe_tun_fd(path->tun), EPOLLIN, on_sent, path);
 
+	if (error >= 0)
+		error = sd_event_add_io(event, &path->ended, probe_namespace_fd(path->space), EPOLLHUP, on_ended, path);
 	if (error >= 0)
 		error = sd_event_add_io(
 			event, &path->replied, ring_buffer__epoll_fd(path->replies), EPOLLIN, on_replied, path);
@@ -349,13 +364,14 @@ static int join_loop(struct probe_path *path, sd_event *event)
 	return error < 0 ? error : 0;
 }
 
-int probe_path_new(struct probe_path **out, sd_event *event, const char *pin_directory)
+int probe_path_new(struct probe_path **out, sd_event *event, struct probe_namespace *space, const char *pin_directory)
 {
 	struct probe_path *path = allocate(1, sizeof(*path));
 	int error;
 
 	path->wire_fd = -1;
-	error = probe_tun_new(&path->tun);
+	path->space = space;
+	error = probe_tun_new(&path->tun, space);
 	if (!error)
 		error = probe_sources_new(&path->sources, path->tun, pin_directory);
 	if (!error)
@@ -378,6 +394,7 @@ void probe_path_free(struct probe_path *path)
 		return;
 	sd_event_source_unref(path->sent);
 	sd_event_source_unref(path->replied);
+	sd_event_source_unref(path->ended);
 	ring_buffer__free(path->replies);
 	probe_sources_free(path->sources);
 	probe_tun_free(path->tun);

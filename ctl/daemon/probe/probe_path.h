@@ -10,6 +10,7 @@
 
 #include <systemd/sd-event.h>
 #include "bpf/abi.h"
+#include "probe_namespace.h"
 
 struct probe_path;
 
@@ -24,9 +25,10 @@ struct probe_route {
 };
 
 /* Creates the namespace and the device, and starts to forward packets. 0 or -errno: -ENOENT without
- * /dev/net/tun, -EPERM without CAP_SYS_ADMIN, CAP_NET_ADMIN and CAP_NET_RAW. Only one path may exist at
- * a time, because the ring buffer of the replies has one reader. */
-int probe_path_new(struct probe_path **out, sd_event *event, const char *pin_directory);
+ * /dev/net/tun, -EPERM without CAP_NET_ADMIN and CAP_NET_RAW, or if `space` may not make namespaces. Only one
+ * path may exist at a time, because the ring buffer of the replies has one reader. Exits the loop if the process of
+ * `space` ends. */
+int probe_path_new(struct probe_path **out, sd_event *event, struct probe_namespace *space, const char *pin_directory);
 void probe_path_free(struct probe_path *path);
 
 /* Opens a non-blocking socket as socket(2) does (SOCK_DGRAM, SOCK_STREAM; also IPPROTO_ICMP and

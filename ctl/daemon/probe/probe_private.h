@@ -46,6 +46,7 @@ struct probes {
 	int epoll; /* holds all sockets */
 	sd_event_source *incoming;
 	char *pin_directory;
+	struct probe_namespace *space;
 	struct probe_path *path; /* NULL: not made yet */
 	int path_error;          /* of the last attempt to make it, -errno */
 	uint64_t path_tried;     /* time of that attempt, us of CLOCK_MONOTONIC; 0: none */

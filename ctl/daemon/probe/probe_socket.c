@@ -111,7 +111,7 @@ static int make_path(struct probes *probes)
 		return 0;
 	if (probes->path_tried && now < probes->path_tried + PATH_RETRY_TIME)
 		return probes->path_error;
-	error = probe_path_new(&probes->path, probes->event, probes->pin_directory);
+	error = probe_path_new(&probes->path, probes->event, probes->space, probes->pin_directory);
 	if (error < 0 && error != probes->path_error)
 		log_error("cannot probe the VIPs on backends: %s (to probe their own addresses, set 'via: address' in "
 			  "'probe:')",

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the network namespace of probe sockets and its only exit, a TUN device. Neither has a
- * name outside the process, so the kernel removes both however the process ends. */
+/* Owns the only exit of the network namespace of probe sockets, a TUN device. Neither has a name outside the
+ * processes of the daemon, so the kernel removes both however the daemon ends. */
 #pragma once
 
 #include "bpf/abi.h"
+#include "probe_namespace.h"
 
 struct probe_tun;
 
-/* 0 or -errno: -ENOENT without /dev/net/tun, -EPERM without CAP_SYS_ADMIN and CAP_NET_ADMIN. */
-int probe_tun_new(struct probe_tun **out);
+/* Makes a new namespace with the device. 0 or the -errno of probe_namespace_renew(); -EPERM also without
+ * CAP_NET_ADMIN. */
+int probe_tun_new(struct probe_tun **out, struct probe_namespace *space);
 void probe_tun_free(struct probe_tun *tun);
 
 /* The device. A read returns one IP packet sent by a socket, with its checksums, and never blocks. A

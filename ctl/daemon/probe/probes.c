@@ -383,12 +383,14 @@ static int on_report(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-int probes_new(struct probes **out, sd_event *event, const char *pin_directory, void (*changed)(void *data), void *data)
+int probes_new(struct probes **out, sd_event *event, struct probe_namespace *space, const char *pin_directory,
+	void (*changed)(void *data), void *data)
 {
 	struct probes *probes = allocate(1, sizeof(*probes));
 	int error;
 
 	probes->event = sd_event_ref(event);
+	probes->space = space;
 	probes->pin_directory = strcpy(allocate(strlen(pin_directory) + 1, 1), pin_directory);
 	probes->pause = REPORT_TIME;
 	probes->changed = changed;

@@ -26,8 +26,8 @@ struct probe_target {
  * backends (probe_path.h) is made for the first probe that needs it. Calls `changed` from the loop, at
  * most once every 50 ms, after the health of a backend has changed. 0 or -errno. The caller must ignore
  * SIGPIPE. */
-int probes_new(
-	struct probes **out, sd_event *event, const char *pin_directory, void (*changed)(void *data), void *data);
+int probes_new(struct probes **out, sd_event *event, struct probe_namespace *space, const char *pin_directory,
+	void (*changed)(void *data), void *data);
 void probes_free(struct probes *probes);
 
 /* Sets the backends to probe and their probe options; a target of type PROBE_NONE is not probed. A backend with an

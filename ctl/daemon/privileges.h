@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The capabilities of the calling process. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PRIVILEGE(capability) (UINT64_C(1) << (capability))
+
+bool privileges_have(int capability);
+
+/* Drops all capabilities outside this set of PRIVILEGE()s, and sets no_new_privs: the process cannot get them back.
+ * Capabilities belong to a thread, so call it before other threads start. 0 or -errno. */
+int privileges_keep(uint64_t kept);
+
+/* Drops what the daemon does not need after its start. Before that, a process that may do so joins the group of the
+ * control socket: a member may give files to the group without CAP_CHOWN. 0 or -errno. */
+int privileges_drop(void);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Gives the user of sipxdpd access to the pins of the balancer. Changes nothing if the user does not exist. The
+ * directories stay root's: the daemon can use pins, but it cannot replace them. A failure is only a warning, because a
+ * daemon that runs as root needs none of this. */
+#pragma once
+
+/* The daemon may search the root of a bpffs: mode 0710. */
+void daemon_user_may_search(const char *bpffs);
+
+/* The daemon may read and lock the directory of a pin (mode 0750), and open the pin (mode 0660; root's group keeps its
+ * access without CAP_DAC_OVERRIDE). */
+void daemon_user_may_open(const char *directory, const char *pin);
+
+/* The same for all pins in a directory, which may be missing. */
+void daemon_user_may_open_all(const char *directory);
