@@ -79,10 +79,9 @@ enum forward_method {
 	FORWARD_IPIP,
 };
 
-/* own_macs: hash. The key is an interface and a destination MAC address that the interface accepts. The value
- * is the MTU of the interface, in bytes from the IP header on. A frame with any other destination address is
- * for a different host (switches flood such frames). A packet longer than the MTU consists of several TCP
- * segments (GRO, TSO). */
+/* own_macs: hash. The key is an interface and a destination MAC address that the interface accepts. The value is the
+ * MTU of the interface in bytes, IP header included. A frame with any other destination address is for a different host
+ * (switches flood such frames). A packet longer than the MTU consists of several TCP segments (GRO, TSO). */
 struct own_mac {
 	__u32 ifindex;
 	struct mac mac;
@@ -96,7 +95,7 @@ struct own_mac {
  * empty. Therefore a mismatch proves nothing: only own_macs shows that a frame is for a different host. */
 struct interface_mac {
 	struct own_mac own;
-	__u32 mtu; /* of the interface, in bytes from the IP header on */
+	__u32 mtu; /* of the interface, in bytes, IP header included */
 };
 
 #define INTERFACE_MACS 256
@@ -266,7 +265,8 @@ struct fragment {
 enum punt_class {
 	PUNT_CLASS_FRAGMENTS,
 	PUNT_CLASS_OVERSIZE,
-	PUNT_CLASS_PROBES, /* punt_readers is not used for this class: a probe waits longer than PUNT_NSEC */
+	PUNT_CLASS_PROBES, /* punt_readers is not used for this class: the daemon still needs a probe reply after
+			      PUNT_NSEC */
 	PUNT_CLASSES,
 };
 
@@ -303,7 +303,7 @@ struct punt {
  * saw it. */
 struct punt_reader {
 	__u64 position;
-	__u64 since; /* ns of CLOCK_MONOTONIC when `position` last changed or the ring buffer was empty */
+	__u64 since; /* when `position` last changed or the ring buffer was last empty, ns of CLOCK_MONOTONIC */
 };
 
 /* held_fragments: array by hash of a fragment_key. The time when the daemon last received a later fragment with
@@ -332,11 +332,11 @@ struct pool {
  * backends: array by id. If all bytes of an element are 0, the id is free. */
 struct backend {
 	struct address address;
-	struct address source; /* outer source address, FORWARD_IPIP only */
+	struct address source; /* outer source address, for FORWARD_IPIP only */
 	struct mac next_hop;   /* MAC address of the backend, or of the gateway towards it */
 	struct mac interface_mac;
 	__u32 ifindex;
-	__u16 mtu;    /* the smaller MTU of interface and route, in bytes from the IP header on */
+	__u16 mtu;    /* the smaller MTU of interface and route, in bytes, IP header included */
 	__u8 forward; /* enum forward_method */
 	__u8 alive;   /* 1: hints, tracked calls and port ranges may select it */
 	__u8 pad[4];

@@ -12,7 +12,7 @@
 
 /* The effect of a message on its call. */
 enum call_event {
-	CALL_NOTHING, /* no effect: not in an INVITE or SUBSCRIBE dialog, or inconclusive */
+	CALL_NOTHING, /* no effect: a message of no INVITE or SUBSCRIBE dialog, or an ambiguous one */
 	CALL_BEGINS,  /* INVITE or SUBSCRIBE without a To tag */
 	CALL_CANCELS,
 	CALL_ACKS,

@@ -53,8 +53,7 @@ static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flo
 	return NEXT_STAGE;
 }
 
-/* Handles a port that belongs to one backend. If that backend is down, the packet does not go to a different
- * one. */
+/* Handles a port that belongs to one backend. If that backend is down, no other backend receives the packet. */
 static __always_inline int classify_range(struct flow *flow, const struct port_range *range)
 {
 	flow->verdict = flow->packet.kind == PACKET_ICMP_ERROR ? VERDICT_icmp_error : VERDICT_port_range;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* All stages combined in one function, for the common case: UDP or TCP in plain IPv4. The affinity of the
  * service must be Call-ID (UDP only), flow or source. The packet must leave through the interface that received
- * it. This function keeps its values in registers instead of a struct flow, and takes little more than half of
- * the time.
+ * it. This function keeps its values in registers instead of a struct flow, and needs little more than half of the
+ * time.
  *
  * The fast path makes no decisions that the stages do not make. Its output is byte for byte the same as that of
  * the stages (tests/prog/test_fast_path.c). It declines all other packets, and neither changes nor counts them;
@@ -95,8 +95,8 @@ static __always_inline __u64 fast_source(const struct iphdr *ip, const struct se
 	return hash_source_ipv4(service->hash_ipv4, &source, port, service->hash_key);
 }
 
-/* For a packet without a Call-ID this reads the headers again. To keep them in registers would slow down the
- * packets with a Call-ID. */
+/* For a packet without a Call-ID this reads the headers again. If the program kept them in registers, packets with a
+ * Call-ID would be slower. */
 static __always_inline enum verdict fast_call_id(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)
 {
@@ -161,7 +161,7 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 		return false;
 	outer = frame_start(ctx) + ETHERNET_SIZE;
 	if ((void *)(outer + 2) > frame_end(ctx))
-		return false; /* for the verifier: the frame had one header, so there is room for two */
+		return false; /* for the verifier: the frame always has room for both headers */
 	inner_read_ipv4(outer + 1, &inner);
 	outer_ipv4(outer, backend, &inner);
 	ipv4_decrement_ttl(outer + 1);

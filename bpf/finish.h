@@ -67,7 +67,9 @@ static __always_inline void finish_count(void *map, __u32 id, __u64 bytes, __u32
 		counters[SERVICE_COUNTER_bytes] += bytes;
 		if (!message)
 			return;
-		asm volatile("" : "+r"(message)); /* as in finish_count_verdict(): not one comparison of message - 1 */
+		asm volatile(""
+			     : "+r"(message)); /* keeps the compiler from merging both comparisons, as in
+						  finish_count_verdict() */
 		if (message < count)
 			counters[message]++;
 	}

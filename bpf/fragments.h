@@ -27,7 +27,7 @@ static __always_inline __u64 *fragment_held_since(const struct fragment_key *key
 }
 
 /* Tells the daemon that a first fragment has arrived, if the daemon may hold later ones. This message can be
- * lost (full ring buffer, race between CPUs). Then the daemon releases the held fragment after a timeout. */
+ * lost (full ring buffer, race between CPUs). In that case the daemon releases the held fragment after a timeout. */
 static __always_inline void fragment_announce(const struct fragment_key *key, __u64 now)
 {
 	__u64 *held_fragments = fragment_held_since(key);

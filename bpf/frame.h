@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The bounds of the current frame. In struct xdp_md they have 32 bits, and the compiler may copy them as 32-bit
- * numbers; the verifier then rejects them as pointers. Therefore inline assembly reads them. Read them again
+ * numbers; the verifier then does not accept them as pointers. Therefore inline assembly reads them. Read them again
  * after bpf_xdp_adjust_head(). */
 #pragma once
 

@@ -23,7 +23,7 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
 }
 
-/* The place of a host in a message. */
+/* The kind of place of a host in a message. */
 enum hint_place {
 	HINT_NONE,
 	HINT_ROUTE, /* a further host may follow */

@@ -66,7 +66,7 @@ __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 	user.hash_key[0] = flow->hash_key[0];
 	user.hash_key[1] = flow->hash_key[1];
 	reserve = flow->budget / 2;
-	flow->budget -= reserve; /* keeps half of it for hint and migration */
+	flow->budget -= reserve; /* keeps half of the budget for hint and migration */
 	result = key_user_uri(ctx, flow, &uri);
 	if (result == SIP_FOUND)
 		result = text_user(ctx, flow, uri, &user);

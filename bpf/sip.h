@@ -11,7 +11,7 @@
 
 #define SIP_PLAIN_STEPS 10   /* strides and candidates before the loop */
 #define SIP_LOOP_HALVES 4    /* halves of a stride in one step of the loop */
-#define SIP_LOOP_STEPS 64    /* more than SIP_BUDGET pays for */
+#define SIP_LOOP_STEPS 64    /* more steps than SIP_BUDGET allows */
 #define SIP_BUDGET 136       /* units that one search may spend, about 3 ns each */
 #define SIP_COST_PLAIN 4     /* a step in plain code */
 #define SIP_COST_EXACT 3     /* the exact test of half a stride, besides the unit for the half */
@@ -60,7 +60,7 @@ static __always_inline bool sip_is_call_id(__u64 word)
 	       SIP_NAME('c', 'a', 'l', 'l', '-', 'i', 'd', ':');
 }
 
-/* Classifies a line by its first word: SIP_LINE_OTHER, SIP_LINE_BLANK (the end of the headers), or a possible
+/* Returns the kind of a line, by its first word: SIP_LINE_OTHER, SIP_LINE_BLANK (the end of the headers), or a possible
  * Call-ID. For a possible Call-ID, it returns the length of the name plus one for the newline before it. */
 static __always_inline __u32 sip_classify(__u64 word)
 {
@@ -75,8 +75,8 @@ static __always_inline __u32 sip_classify(__u64 word)
 	return first == '\r' || first == '\n' ? SIP_LINE_BLANK : SIP_LINE_OTHER;
 }
 
-/* Returns the position of the value after a colon and white space. The line may be folded there (the next line
- * starts with a blank). 0: the value is empty; t->end: unknown, because the text ends before. */
+/* Returns the position of the value after a colon and white space. The line may be folded there (the next line starts
+ * with a blank). 0: the value is empty; t->end: the text ends before the value. */
 static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
 {
 	__u32 at = colon + 1;

@@ -220,7 +220,8 @@ static bool finish(struct allowlist *list)
 		return false;
 	for (i = 0; i < before.count; i++) {
 		if (holds(&list->wanted, &before.list[i])) {
-			put(list, &before.list[i]); /* an option may now set it, where the loader chose it before */
+			put(list, &before.list[i]); /* the entry may now come from an option, and before from the
+						       loader's default */
 			continue;
 		}
 		bpf_map_delete_elem(list->map, &before.list[i]);

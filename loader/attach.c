@@ -32,12 +32,12 @@ struct target {
 struct attach {
 	const struct options *options;
 	struct config *config; /* of the balancer */
-	struct contract sizes; /* likewise */
+	struct contract sizes; /* of the maps of the balancer */
 	struct pins pins;
 	struct attachments attachments;
 	struct target *targets;
 	size_t target_count;
-	struct program program; /* newly loaded, or zeroed if the running one is used */
+	struct program program; /* newly loaded, or zeroed if the running program is used */
 	bool maps_are_new;
 	enum pins_place place; /* of the maps: PINS_NEXT while they wait to replace others */
 	int program_fd;
@@ -210,7 +210,7 @@ static int prepare_program(struct attach *attach)
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
 	if (program->kind == PROGRAM_DECAP && !running && !pins_have_fitting_maps(&attach->pins, program))
-		attach->maps_are_new = true; /* a killed loader of a different release left them */
+		attach->maps_are_new = true; /* they remain from a killed loader of a different release */
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))

@@ -36,7 +36,7 @@ struct attachment *attachments_find(const struct attachments *attachments, const
 /* The number of attachments that are not gone. */
 size_t attachments_running(const struct attachments *attachments);
 
-/* Replaces the program of the link. The next packet meets the new program. */
+/* Replaces the program of the link. The next packet is processed by the new program. */
 int attachment_replace(const struct attachment *attachment, int program);
 
 /* Detaches the program from the interface and removes the pin. */

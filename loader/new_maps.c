@@ -123,7 +123,7 @@ int new_maps_upgrade(
 	bool left_over;
 	int result = -1;
 
-	/* Remove what a killed loader may have left. */
+	/* Remove pins that a killed loader may have left. */
 	if (refuse_dispatched(attachments) || pins_remove_shared(pins, PINS_NEXT, &left_over))
 		return -1;
 	if (!program_open(&program, pins->kind, sizes) && !program_load(&program, sizes)) {

@@ -99,7 +99,7 @@ void pins_close(struct pins *pins)
 
 static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-/* Ignored signals (nohup) are not blocked and so stay ignored; a blocked signal would stay pending. */
+/* Signals that the process ignores (nohup) are not blocked: a blocked signal would stay pending. */
 void pins_begin(struct pins *pins)
 {
 	struct sigaction action;
@@ -228,7 +228,7 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 	pins_path(pins, place, name, path);
 	snprintf(beside, sizeof(beside), "%s" BESIDE, path);
-	unlink(beside); /* a loader that was killed here has left it */
+	unlink(beside); /* remains from a loader that was killed here */
 	if (pin(pins, place, beside, fd))
 		return -1;
 	if (!rename(beside, path))

@@ -132,7 +132,7 @@ void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments
 	int end = bpf_map_get_next_key(map, NULL, &next);
 
 	if (getifaddrs(&all))
-		all = NULL; /* without the list, no interface is found */
+		all = NULL; /* without this list, find_successor() finds no interface */
 	while (!end) {
 		key = next;
 		end = bpf_map_get_next_key(

@@ -12,7 +12,7 @@ enum loader_command {
 	COMMAND_CHECK = 16,
 };
 
-enum loader_option { /* the order of the table */
+enum loader_option { /* in the order of the table */
 	OPTION_CONFIG,
 	OPTION_PROGRAM,
 	OPTION_MODE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Durations as users write them: 500ms, 2s, 5m, 1h, 7d. Pure. */
+/* Durations as users write them: 500ms, 2s, 5m, 1h, 7d. No I/O. */
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The rate of a counter during the last 15 minutes: the mean rate of each interval. Pure: the caller reads the
+/* The rate of a counter during the last 15 minutes: the mean rate of each interval. No I/O: the caller reads the
  * counter and the clock. */
 #pragma once
 

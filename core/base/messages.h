@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A list of messages for users. Pure. */
+/* A list of messages for users. No I/O. */
 #pragma once
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Names as the maps store them: padded with NUL bytes, so that memcmp() can compare two names. Pure. */
+/* Names as the maps store them: padded with NUL bytes, so that memcmp() can compare two names. No I/O. */
 #pragma once
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Tables that describe the command line of a program. --help, the manual page and docs/reference/commands.md are
- * generated from them. Pure. */
+ * generated from them. No I/O. */
 #pragma once
 
 #include <getopt.h>
@@ -13,10 +13,10 @@ struct usage_command {
 	const char *help;
 };
 
-#define USAGE_LONG 256 /* from here on: options without a letter */
+#define USAGE_LONG 256 /* this value and all above: options without a letter */
 
 struct usage_option {
-	int value;             /* what getopt_long() returns: the letter, or USAGE_LONG and above */
+	int value;             /* the result of getopt_long(): the letter, or USAGE_LONG and above */
 	const char *name;      /* without its dashes; NULL ends the table */
 	const char *argument;  /* "FILE"; NULL: the option takes no argument */
 	const char *expected;  /* for error messages: "an absolute path"; NULL: any argument is valid */

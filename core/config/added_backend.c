@@ -17,7 +17,7 @@ static void write_key(FILE *out, const char *key, const char *value)
 	config_write_word(out, value);
 }
 
-/* Writes "a.example.net,b.example.net" as a YAML list. */
+/* Converts "a.example.net,b.example.net" to a YAML list. */
 static void write_hints(FILE *out, const char *hints)
 {
 	const char *before = ", hints: [";

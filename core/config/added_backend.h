@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A backend that `backend add` created, with all keys that a file can set. Owns the text that stores
- * these keys in the maps (struct added_backend in bpf/abi.h). Pure. */
+ * these keys in the maps (struct added_backend in bpf/abi.h). No I/O. */
 #pragma once
 
 #include <stdatomic.h>

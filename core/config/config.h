@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The configuration. Reads a YAML file into a struct config, or refuses the file and reports all its faults. Defines
- * the meaning and default of each key. Pure: text in, value out. */
+ * the meaning and default of each key. No I/O: text in, value out. */
 #pragma once
 
 #include <stdio.h>
@@ -43,8 +43,8 @@ enum probe_type {
 	PROBE_NONE,
 	PROBE_OPTIONS,
 	PROBE_REGISTER,
-	PROBE_TCP, /* a connection */
-	PROBE_TLS, /* a connection and a TLS handshake */
+	PROBE_TCP, /* opens a connection */
+	PROBE_TLS, /* opens a connection and completes a TLS handshake */
 	PROBE_ICMP,
 };
 
@@ -70,8 +70,8 @@ struct config_probe {
 	char *from;                                  /* URI of From and To */
 	char *request_uri;                           /* NULL: sip:, user, and the probed address */
 	char *user;
-	bool verify; /* the certificate */
-	char *ca;    /* file of certificates; NULL: the system's */
+	bool verify; /* verify the certificate */
+	char *ca;    /* file of certificates; NULL: the certificates of the system */
 	struct position ca_position;
 	char *sni; /* the server name to send and verify; NULL: send none, verify the address */
 };
@@ -152,8 +152,8 @@ struct config {
  * Adds all faults of the text, sorted by position. */
 struct config *config_parse(const char *text, size_t length, struct faults *faults);
 
-/* Replaces the secret of `join:` with a word that config_parse() refuses. Used for output to users without
- * permission to read the file. */
+/* Replaces the secret of `join:` with a word that config_parse() refuses. Use it for output to users who may not read
+ * the file. */
 void config_hide_secret(struct config *config);
 
 /* Writes the configuration as YAML. config_parse() of this text gives an equal configuration. */
@@ -164,7 +164,7 @@ void config_write(const struct config *config, FILE *out);
  * or the call breaks. */
 size_t config_pool_of_method(const struct config_service *service, enum method method);
 
-/* The words for these values in the file. */
+/* The names of these values in the file. */
 const char *config_affinity_name(enum affinity affinity);
 const char *config_method_name(enum method method);
 

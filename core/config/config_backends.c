@@ -347,7 +347,7 @@ static void read_member(struct reader *reader, const struct node *value, const s
 						   .length = strlen((*found)->name),
 						   .owner = pool->groups[reading->group],
 						   .position = value->position});
-	} else if (!parse->truncated) { /* the missing part may define it */
+	} else if (!parse->truncated) { /* otherwise the missing part of the file may define it */
 		faults_add(reader->faults, value->position, "'backends' of %s: the pool has no backend named %s",
 			reader->label, wanted.name);
 	}

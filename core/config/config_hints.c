@@ -115,7 +115,7 @@ static void refuse_port(struct faults *faults, const struct hint_owner *owner, c
 		owner->backend->name, owner->hint->port, owner->hint->host, service->name, service->position.line);
 }
 
-/* Ports of a VIP can identify backends as long as one port remains for new calls. */
+/* Ports of a VIP can be hints as long as one port remains for new calls. */
 static void check_hint(
 	const struct parse *parse, const struct holders *holders, const struct hint_owner *owner, struct faults *faults)
 {

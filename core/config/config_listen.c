@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Where the daemon listens: `listen:` of `join:` and of `metrics:`, and the other keys of `metrics:`. */
+/* The key `listen:` of `join:` and of `metrics:`, and the other keys of `metrics:`. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include "config_private.h"

@@ -5,7 +5,7 @@
 #include "core/base/memory.h"
 
 #define DEFAULT_MIN_ALIVE 10
-#define DEFAULT_RECORD_TIME (32 * SECOND) /* Timers B and F (RFC 3261, section 17.1): the longest transaction */
+#define DEFAULT_RECORD_TIME (32 * SECOND) /* the longest transaction: timers B and F (RFC 3261, section 17.1) */
 #define DEFAULT_DRAIN_TIMEOUT HOUR
 
 static void read_name(struct reader *reader, const struct node *value, void *object)

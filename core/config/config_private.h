@@ -33,15 +33,15 @@ struct parse {
 	size_t hint_owner_count;
 	size_t pool;          /* index of the pool that is being read */
 	size_t backend_count; /* in all pools */
-	size_t vip_count;     /* of all services */
+	size_t vip_count;     /* in all services */
 	bool port_known;      /* of the service that is being read */
 	bool truncated;       /* a syntax error ended the file: missing objects may follow in the unread part */
 };
 
 enum claim_sharing {
 	SHARING_NONE,
-	SHARING_VIPS,   /* several services may have one VIP */
-	SHARING_OTHERS, /* several objects may have one address that is not a VIP */
+	SHARING_VIPS,   /* several services may have the same VIP */
+	SHARING_OTHERS, /* several objects may have the same address if it is not a VIP */
 };
 
 #define POOL_UNKNOWN ((size_t)-1) /* the pool of a service could not be read */

@@ -5,7 +5,7 @@
 #include "config_private.h"
 #include "core/base/memory.h"
 
-#define SUGGESTED_POOLS_MAX 32 /* pools that a suggestion considers at most */
+#define SUGGESTED_POOLS_MAX 32 /* a suggestion considers at most this number of pools */
 
 static void read_name(struct reader *reader, const struct node *value, void *object)
 {
@@ -191,7 +191,7 @@ static bool read_pool(struct reader *reader, const struct node *value, size_t *o
 	pool = config_named_pool(parse, name);
 	if (pool)
 		*out = pool - config->pools;
-	else if (!parse->truncated) /* the missing part may define it */
+	else if (!parse->truncated) /* otherwise the missing part of the file may define it */
 		refuse_pool(reader, value);
 	return pool;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A list of all faults of an input, so that a user sees all of them in one run. Pure. */
+/* A list of all faults of an input, so that a user sees all of them in one run. No I/O. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Groups of UDP services that share hints (hint_key in bpf/abi.h): services that use the same pools
- * form a group. Pure. */
+ * form a group. No I/O. */
 #pragma once
 
 #include "config.h"

@@ -40,7 +40,7 @@ static int compare_subjects(const struct claim *a, const struct claim *b)
 	return a->length ? memcmp(a->key, b->key, a->length) : 0;
 }
 
-/* Orders two claims on one subject. The later one is reported: by kind, then by position. */
+/* Orders two claims on one subject by kind, then by position. The later one is reported. */
 static int compare_rights(const struct claim *a, const struct claim *b)
 {
 	if (a->kind != b->kind)
@@ -166,7 +166,7 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 			"this machine",
 			again->owner, address_format(again->key, text), owner(first), line);
 		break;
-	case CLAIM_ROLE_VIP: /* never the later one, see compare_rights() */
+	case CLAIM_ROLE_VIP: /* never reported: it is the earlier claim, see compare_rights() */
 		break;
 	}
 }

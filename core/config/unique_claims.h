@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Names, addresses and ports that only one object of a file may use. Each use is recorded as a claim
- * while the file is read; conflicts between claims are reported at the end. Pure. */
+ * while the file is read; conflicts between claims are reported at the end. No I/O. */
 #pragma once
 
 #include "faults.h"
@@ -14,7 +14,7 @@ enum claim_kind {
 	CLAIM_SERVICE,
 	CLAIM_BACKEND,         /* the name of a backend, in its pool */
 	CLAIM_BACKEND_ADDRESS, /* in its pool */
-	CLAIM_BACKEND_PORTS,   /* in its pool; without a key */
+	CLAIM_BACKEND_PORTS,   /* in its pool; the claim has no key */
 	CLAIM_HINT,            /* a struct config_hint, in its pool */
 	CLAIM_GROUP,           /* in its pool */
 	CLAIM_MEMBER,          /* the name of a backend, in the groups of its pool */

@@ -177,8 +177,8 @@ static bool parse_number(const char *text, size_t digits, uint32_t min, uint32_t
 {
 	uint32_t value;
 
-	/* Nine digits fit into 32 bits. A number with a leading zero is octal for some YAML readers and decimal for
-	 * others. */
+	/* Nine digits fit into 32 bits. A leading zero is refused: some YAML readers take such a number as octal,
+	 * others as decimal. */
 	if (digits == 0 || digits > 9 || (text[0] == '0' && digits > 1))
 		return false;
 	value = strtoul(text, NULL, 10);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Converts YAML nodes into values. A table of keys describes a mapping; each key has a function that reads its
- * value. Defines the text form of values and the text of refusals. A refusal is a fault that names the object. Pure. */
+ * value. Defines the text form of values and the text of refusals. A refusal is a fault that names the object. No I/O.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -73,7 +74,7 @@ struct key {
 	const struct key_condition *condition; /* NULL: the key is always valid */
 	/* Documentation only (docs/reference/keys.md and sipxdp.yaml(5)). */
 	const struct key *keys; /* of the mapping, or of each mapping of the list; NULL: a plain value */
-	const char *usual;      /* the default in words; NULL: the value that config_parse() sets */
+	const char *usual;      /* description of the default; NULL: the value that config_parse() sets */
 	const char *help;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Parses a YAML text into a tree of nodes with their positions. Supports only a part of YAML: one document of
- * limited depth, without anchors, aliases and tags. Does not depend on the keys. Pure. */
+ * limited depth, without anchors, aliases and tags. Does not depend on the keys. No I/O. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Converts a request into the equivalent sipxdp-ctl command line. Pure. */
+/* Converts a request into the equivalent sipxdp-ctl command line. No I/O. */
 #pragma once
 
 #include "protocol.h"

@@ -125,7 +125,7 @@ enum command protocol_find(const char *words)
 	return command;
 }
 
-/* Writes why a request is refused. A quoted text may be truncated within a UTF-8 character:
+/* Writes the reason of a refusal. A quoted text may be truncated within a UTF-8 character:
  * protocol_text() repairs it. */
 __attribute__((format(printf, 2, 3))) static int refuse(char error[PROTOCOL_ERROR_SIZE], const char *format, ...)
 {

@@ -6,7 +6,7 @@
  *   {"ok": true, "result": ...}
  *   {"ok": false, "error": "message", "faults": [{"line": 3, "column": 7, "message": "..."}], "path": "..."}
  *
- * Owns the table of commands. sipxdp-ctl uses it for its help and command line, and sipxdpd to check requests. Pure.
+ * Owns the table of commands. sipxdp-ctl uses it for its help and command line, and sipxdpd to check requests. No I/O.
  * All input is untrusted. */
 #pragma once
 

@@ -19,7 +19,7 @@ struct pool_state {
 	bool finish;   /* end the migration with the next image */
 	bool starting; /* the pool is new in the maps, and some backends have no route yet */
 	uint64_t begun;
-	bool served;    /* a slot had an owner at some time */
+	bool served;    /* a slot has had an owner since the daemon started */
 	uint64_t empty; /* when the pool last had no owner for any slot, after it had served; 0: never */
 };
 
@@ -129,7 +129,7 @@ static bool *alive_by_id(const struct farm_pool *pool)
 	return alive;
 }
 
-/* Advances the migration. If no slot must move, wanted and current owners share one array from then on. */
+/* Advances the migration. If no slot must move, wanted and current owners then share one array. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
 	const struct migration_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};

@@ -79,7 +79,7 @@ static void adopt(struct farm_backend *backend, const struct image *running, uin
 	if (origin == FARM_RESTART)
 		adopt_overrides(backend, record, hash_map_find(running->maps[IMAGE_ADDED], &(uint32_t){id}));
 	if (!address_equal(&backend->record.address, &record->address))
-		return; /* a different machine: its state is unknown */
+		return; /* the address belongs to a different machine, whose state is unknown */
 	/* A pending removal survives a reload. But if the backend was not in the file before, its new line
 	 * cancels the removal. */
 	if (!(record->overrides & OVERRIDE_ADDED))
@@ -99,7 +99,7 @@ static void assume_health(const struct config_pool *pool, struct farm_backend *b
 
 	if (pool->probe.type && (record->state == STATE_UP || record->state == STATE_SUSPECTED))
 		record->health = HEALTH_UP;
-	/* Decisions of the previous daemon stand. A suspected backend stays undecided. */
+	/* The decisions of the previous daemon remain valid. A suspected backend stays suspected. */
 	backend->outage.held = record->state == STATE_SUSPECTED;
 	backend->outage.down =
 		record->state == STATE_DOWN || record->state == STATE_UNREACHABLE || record->health == HEALTH_DOWN;
@@ -153,7 +153,7 @@ static void mark_leaving(struct backend_record *record)
 {
 	record->overrides = OVERRIDE_ADDED | OVERRIDE_LEAVING;
 	if (record->admin == ADMIN_DRAIN)
-		record->admin = ADMIN_READY; /* applies if its line comes back */
+		record->admin = ADMIN_READY; /* applies if the file contains the backend again */
 }
 
 /* A set of addresses. */

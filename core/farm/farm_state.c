@@ -4,7 +4,7 @@
 #include <string.h>
 #include "farm.h"
 
-/* In record.returned: the backend is not available, and starts slowly when it comes back. */
+/* In record.returned: the backend is not available. When it returns, it starts slowly. */
 #define AWAY UINT32_MAX
 
 /* --- Setting routes and health */
@@ -23,7 +23,7 @@ void farm_set_route(struct farm_backend *backend, const struct route *route)
 	}
 	if (!mac_is_zero(&backend->route.next_hop))
 		return;
-	/* No new result yet: the old address stays in use, and stays available for fail-open. */
+	/* No new result yet: the known MAC address stays in use, also while the pool fails open. */
 	known.state = route->state;
 	memcpy(known.reason, route->reason, sizeof(known.reason));
 	backend->route = known;
@@ -206,7 +206,7 @@ bool farm_backend_is_enabled(const struct farm_backend *backend)
 	       !(backend->record.overrides & OVERRIDE_LEAVING);
 }
 
-/* Is a missing response the only problem of the backend? The balancer can then still send packets to it. */
+/* Is the missing response the only problem of the backend? The balancer can then still send packets to it. */
 static bool is_doubted(const struct farm_backend *backend)
 {
 	return backend->record.state == STATE_DOWN ||

@@ -44,7 +44,7 @@ static bool is_uri(const char *text)
 	return !strncasecmp(text, "sip:", 4) || !strncasecmp(text, "sips:", 5) || !strncasecmp(text, "tel:", 4);
 }
 
-/* Is the text a different URI or a whole header, instead of a user? */
+/* Is the text not a user, but a URI of a different scheme or a whole header? */
 static bool is_more_than_user(const char *text)
 {
 	const char *mark = strpbrk(text, ":<>\"@");
@@ -175,7 +175,7 @@ static bool read_host(const struct lookup *lookup, const char *text, struct sip_
 	return sip_host(sip_text(line, line + sizeof(line), sizeof(line), 0), 0, host, &budget) == SIP_FOUND;
 }
 
-/* `counts`: the service uses names in this header. */
+/* `counts` is true if the service uses names in this header. */
 static int take_name(
 	struct lookup *lookup, const char *by, const char *text, bool counts, char error[LOOKUP_ERROR_SIZE])
 {

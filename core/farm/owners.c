@@ -20,9 +20,10 @@ struct member_table {
 struct owners {
 	uint32_t slots;
 	uint64_t hash_key[2];
-	struct member_table able;      /* of the backends that take new calls */
-	struct member_table with_dead; /* of all enabled backends of the priority, dead or not; only with groups */
-	struct member_table *groups;   /* by group: its backends that take new calls */
+	struct member_table able; /* members: the backends that take new calls */
+	struct member_table
+		with_dead;           /* members: all enabled backends of the priority, dead or not; only with groups */
+	struct member_table *groups; /* by group: its backends that take new calls */
 	size_t group_count;
 	struct slots *combined; /* the owners from all tables combined; NULL without groups */
 };
@@ -104,7 +105,7 @@ static void set_members(struct table *table, const struct owner_member *from, si
 	free(members);
 }
 
-/* The owners if the selected backends are the members. */
+/* The owners of the slots in a table with the selected backends as its members. */
 static struct slots *slots_of(const struct owners *owners, struct member_table *table, const struct farm_pool *pool,
 	const struct filter *filter)
 {

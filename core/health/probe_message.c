@@ -125,7 +125,7 @@ int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE
 	return strlen(buffer);
 }
 
-/* --- Judging */
+/* --- Checking responses */
 
 /* Does the first value of the Via header have this branch? */
 static bool has_branch(struct span via, const char *branch)
@@ -153,7 +153,7 @@ static bool has_cseq(struct span value, const char *method)
 	       span_equals(span_trim((struct span){at, value.end}), method);
 }
 
-/* "SIP/2.0 503 Service Unavailable": returns the code; the rest is copied as printable ASCII. */
+/* Reads "SIP/2.0 503 Service Unavailable": returns the code, and copies code and reason as printable ASCII. */
 static unsigned int take_status(struct span line, char status[PROBE_STATUS_SIZE])
 {
 	struct span version = span_take(&line, ' '), digits = span_take(&line, ' ');
@@ -169,7 +169,7 @@ static unsigned int take_status(struct span line, char status[PROBE_STATUS_SIZE]
 	return code;
 }
 
-/* The first of each of these headers counts. */
+/* If a message repeats one of these headers, the first one counts. */
 enum {
 	SEEN_VIA = 1,
 	SEEN_CALL_ID = 2,
@@ -212,7 +212,9 @@ unsigned int probe_message_check(
 		return 0;
 	while (seen != SEEN_ALL) {
 		span_take_line(&rest, &line);
-		if (line.at == line.end || !check_line(m, line, &seen)) /* the headers end, or it is not our response */
+		if (line.at == line.end ||
+			!check_line(
+				m, line, &seen)) /* the headers end, or the response belongs to a different request */
 			return 0;
 	}
 	return code;

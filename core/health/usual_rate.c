@@ -2,12 +2,12 @@
 /* See usual_rate.h. */
 #include "usual_rate.h"
 
-#define MEMORY 300.0       /* seconds over which the averages forget */
-#define SLOW_MEMORY 3000.0 /* likewise while the rate is unusual */
+#define MEMORY 300.0       /* time constant of the averages, seconds */
+#define SLOW_MEMORY 3000.0 /* the same while the rate is unusual */
 #define FACTOR 3.0         /* times the mean, and ... */
 #define DEVIATIONS 6.0     /* ... deviations above it: the end of the range is the larger of both */
 
-#define LAST(seconds) ((UINT32_C(1) << (seconds)) - 1) /* these seconds, in usual_rate.beyond */
+#define LAST(seconds) ((UINT32_C(1) << (seconds)) - 1) /* mask for the last seconds in usual_rate.beyond */
 
 static double larger(double a, double b)
 {
@@ -19,8 +19,8 @@ double usual_rate_limit(const struct usual_rate *rate)
 	return larger(USUAL_RATE_FLOOR, larger(FACTOR * rate->mean, rate->mean + DEVIATIONS * rate->deviation));
 }
 
-/* Until the memory is full, the averages are those of all seconds so far. A flood does not widen the range by
- * its deviation, which would make it usual within minutes. */
+/* During the first MEMORY seconds, the averages are those of all seconds so far. The deviation of a flood does not
+ * widen the range: otherwise the flood would be usual within minutes. */
 static void learn(struct usual_rate *rate, double per_second)
 {
 	double memory = rate->unusual ? SLOW_MEMORY : rate->seconds < MEMORY ? rate->seconds : MEMORY;
@@ -44,7 +44,7 @@ static void decide(struct usual_rate *rate, bool beyond)
 		rate->unusual = is_flood(rate->beyond);
 	} else if (!(rate->beyond & LAST(USUAL_RATE_END))) {
 		rate->unusual = false;
-		rate->beyond = 0; /* pulses of the previous flood do not begin the next one */
+		rate->beyond = 0; /* seconds of this flood do not count towards the next one */
 	}
 }
 

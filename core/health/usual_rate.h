@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Learns the usual range of a rate, and detects when the rate leaves this range. Pure: the caller passes the rate
+/* Learns the usual range of a rate, and detects when the rate leaves this range. No I/O: the caller passes the rate
  * once a second.
  *
  * The range follows the rate with a moving average, so a daily rise is usual and a flood is not. While the rate is
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define USUAL_RATE_FLOOR 1000.0 /* per second: less than this is never unusual */
+#define USUAL_RATE_FLOOR 1000.0 /* per second: a lower rate is never unusual */
 #define USUAL_RATE_LEARNING 10  /* seconds after the start in which every rate is usual */
 #define USUAL_RATE_BEGIN 2      /* consecutive seconds above the range until the rate is unusual */
 #define USUAL_RATE_PULSES 3     /* or this many seconds above the range ... */

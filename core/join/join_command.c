@@ -60,7 +60,7 @@ static const struct member {
 
 _Static_assert(MAX_WEIGHT == 1000, "members");
 
-/* False, and sets the fault, if the member or its value is invalid. */
+/* If the member or its value is invalid, sets the fault and returns false. */
 static bool set_member(struct join_command *command, const char *name, const char *value)
 {
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
@@ -102,7 +102,7 @@ static void read_json(struct span text, struct join_command *command)
 
 #define VALUE_SIZE 128 /* longer than any valid value */
 
-/* False if it is too long. */
+/* False if the text is too long. */
 static bool copy_span(struct span span, char text[VALUE_SIZE])
 {
 	size_t length = span.end - span.at;

@@ -37,7 +37,7 @@ static unsigned int which(struct span line, struct span *value)
 	return REPEATED_COUNT;
 }
 
-/* "action=...; time=...; signature=...": the last two sign everything before them. */
+/* Reads "action=...; time=...; signature=...". The signature covers everything before the last two parameters. */
 static void read_heartbeat(struct span value, struct join_request *request)
 {
 	struct span rest = value;
@@ -58,7 +58,7 @@ static void read_heartbeat(struct span value, struct join_request *request)
 	}
 }
 
-/* "OPTIONS sip:10.0.0.2:7946 SIP/2.0": the method; empty if it is not a request. */
+/* The method in "OPTIONS sip:10.0.0.2:7946 SIP/2.0"; empty if the line is not that of a request. */
 static struct span read_method(struct span line)
 {
 	static const struct span none;
@@ -123,7 +123,7 @@ static void put_span(struct writer *out, struct span span)
 	out->length += length < room ? length : room;
 }
 
-/* "SIP/2.0/UDP 10.0.0.14:5062", "... [2001:db8::14]": the given port, or the default port. */
+/* The port in "SIP/2.0/UDP 10.0.0.14:5062", or the default port if the Via has none, as in "... [2001:db8::14]". */
 static uint16_t port_of(struct span sent_by)
 {
 	const char *bracket = memrchr(sent_by.at, ']', sent_by.end - sent_by.at);
@@ -133,7 +133,7 @@ static uint16_t port_of(struct span sent_by)
 	return port > 0 && port <= UINT16_MAX ? port : SIP_PORT;
 }
 
-/* The first Via gets the source of the request. */
+/* Adds the source address and port of the request to the first Via. */
 static void put_top_via(struct writer *out, struct span via, struct endpoint *peer)
 {
 	struct span sent_by = span_take_unquoted(&via, ';', ','), parameter, value;

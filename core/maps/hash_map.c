@@ -21,7 +21,7 @@ struct hash_map {
 	char **blocks;
 	size_t block_count;
 	size_t used;    /* entries of the last block in use */
-	char *returned; /* list of removed entries; each begins with the address of the next one */
+	char *returned; /* list of removed entries; each one contains the address of the next one */
 };
 
 static size_t align(size_t size)
@@ -83,7 +83,7 @@ static size_t hash(const struct hash_map *map, const char *key)
 	return hash & (map->room - 1);
 }
 
-/* The place of the entry with this key, or the free place where it would be. */
+/* The place of the entry with this key, or the free place for a new entry. */
 static size_t place_of(const struct hash_map *map, const char *key)
 {
 	size_t place = hash(map, key);
@@ -106,7 +106,7 @@ static void grow(struct hash_map *map)
 	free(before);
 }
 
-/* Moves the entries after the gap up, unless that would put them before the place of their hash. */
+/* Closes a gap: moves later entries to earlier places, but never before the place that their hash selects. */
 static void close_gap(struct hash_map *map, size_t gap)
 {
 	size_t mask = map->room - 1;

@@ -26,8 +26,8 @@ struct image {
 	struct name *pool_names;        /* [pools] */
 	struct pool *pools;             /* [pools] */
 	struct slots **tables;          /* [2 * pools]; NULL: all zero, or not in use */
-	struct slots **previous_owners; /* [pools]; NULL likewise */
-	struct slots **wanted; /* [pools]; NULL likewise; the owners after the end of all migrations; not in the maps */
+	struct slots **previous_owners; /* [pools]; NULL as above */
+	struct slots **wanted; /* [pools]; NULL as above; the owners after the end of all migrations; not in the maps */
 	struct slots *none;    /* all zero */
 	struct backend *backends; /* [backends + 1] */
 	struct backend_record *records;

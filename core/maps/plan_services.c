@@ -8,7 +8,7 @@
 #include "core/base/memory.h"
 #include "plan_private.h"
 
-/* Operators know services, so only the entries of services are described. */
+/* Only changes of services have a description: operators configure services, not hints or ranges. */
 static void describe_service(
 	struct draft *draft, struct plan_step *step, const struct hash_map_entry *entry, const char *what)
 {

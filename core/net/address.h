@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* IP addresses and MAC addresses, and their text form. Pure. */
+/* IP addresses and MAC addresses, and their text form. No I/O. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A set of addresses. The all-zero address cannot be a member. Members cannot be removed individually. Pure. */
+/* A set of addresses. The all-zero address cannot be a member. Members cannot be removed individually. No I/O. */
 #pragma once
 
 #include <stdbool.h>

@@ -22,7 +22,7 @@ struct connection {
 	bool extended; /* the additional time was granted */
 	uint64_t due;  /* deadline of the connection, ms */
 	int fd;
-	bool started; /* fd and started belong to the caller */
+	bool started; /* fd and started are for the caller; connections.c does not read them */
 };
 
 TAILQ_HEAD(connections, connection);

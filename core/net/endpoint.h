@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An IP address with a port. Pure. */
+/* An IP address with a port. No I/O. */
 #pragma once
 
 #include "address.h"

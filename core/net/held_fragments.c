@@ -146,8 +146,8 @@ static bool has(const struct datagram *datagram, const struct punt *fragment)
 	return false;
 }
 
-/* Removes the oldest fragment of the first full group of: datagram, source, all. False if no
- * group is full. */
+/* Removes the oldest fragment of the datagram if the datagram is at its limit, else of the source, else of all
+ * datagrams. False if no limit is reached. */
 static bool make_room(struct held_fragments *held, const struct datagram *datagram, const struct source *source)
 {
 	struct entry *entry = NULL;

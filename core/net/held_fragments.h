@@ -2,7 +2,7 @@
 /* Later fragments that are held until the first fragment of their datagram arrives. A look-up by key, source or age
  * takes constant time. Any sender can send such fragments, also with forged sources, so their number is bounded: a
  * new fragment replaces the oldest one when a limit is reached. A flood shortens the hold time, but fragments are
- * still held. A source at its limit replaces only its own fragments. Pure. */
+ * still held. A source at its limit replaces only its own fragments. No I/O. */
 #pragma once
 
 #include <stddef.h>

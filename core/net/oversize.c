@@ -29,7 +29,7 @@ static size_t bytes_here(const struct punt *punt)
 	return punt->length < PUNT_FRAME_SIZE ? punt->length : PUNT_FRAME_SIZE;
 }
 
-/* Parses the headers. False if the program would not have punted such a packet. Works on a
+/* Parses the headers. False if the XDP program never punts such a packet. Works on a
  * copy in which the IP header is aligned. */
 static bool parse(const struct punt *punt, struct packet *packet)
 {
@@ -180,7 +180,7 @@ static void put_link(uint8_t *frame, const struct punt *punt, const struct packe
 	memcpy(frame + 2 * ETH_ALEN, punt->frame + 2 * ETH_ALEN, packet->ip - 2 * ETH_ALEN);
 }
 
-/* Bytes of the packet that an error quotes, at most `most`. */
+/* The number of bytes of the packet that an error quotes, at most `most`. */
 static size_t quote_size(const struct punt *punt, const struct packet *packet, size_t most)
 {
 	size_t here = bytes_here(punt);
@@ -255,7 +255,7 @@ size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE
 /* --- rate */
 
 #define INTERVAL (1000000 / OVERSIZE_ERRORS_PER_SECOND)
-#define BURST 100000 /* usec: errors not sent in this time may be sent at once */
+#define BURST 100000 /* usec: errors that were not sent in this time may be sent at once */
 
 bool oversize_error_is_allowed(struct oversize_error_rate *rate, uint64_t now)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Handles packets that exceed the MTU of the route to the backend; the XDP program punts them (struct punt). Builds
- * the fragments, or the ICMP error that reports the MTU to the sender. Input and output are frames. Pure. */
+ * the fragments, or the ICMP error that reports the MTU to the sender. Input and output are frames. No I/O. */
 #pragma once
 
 #include "bpf/abi.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The path MTU of a tunnel. A router drops a tunnel packet that is too large for its next link, and sends ICMP
  * "fragmentation needed" (RFC 1191, section 4) or ICMPv6 "packet too big" (RFC 4443, section 3.2) to the source
- * address of the tunnel (RFC 2003, section 5.1; RFC 2473, section 7.1). This file parses these messages. Pure. */
+ * address of the tunnel (RFC 2003, section 5.1; RFC 2473, section 7.1). This file parses these messages. No I/O. */
 #pragma once
 
 #include <stddef.h>

@@ -5,7 +5,7 @@
 
 #define PORT_BITS 16
 
-/* The bits of the largest block that is aligned at `from` and ends at or before `last`. */
+/* The prefix length of the largest block that starts at `from`, is aligned there, and ends at or before `last`. */
 static unsigned block_bits(uint32_t from, uint32_t last)
 {
 	unsigned bits = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Converts a port range into prefixes for an LPM trie. Pure. */
+/* Converts a port range into prefixes for an LPM trie. No I/O. */
 #pragma once
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Networks: "10.0.0.0/8", "2001:db8::/32", or a single address. Pure. */
+/* Networks: "10.0.0.0/8", "2001:db8::/32", or a single address. No I/O. */
 #pragma once
 
 #include "address.h"

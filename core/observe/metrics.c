@@ -236,7 +236,8 @@ static void put_services(struct text *text, const struct metrics *metrics)
 struct row {
 	enum metric metric;
 	size_t member;
-	unsigned int divisor; /* of the unit of the metric, and 0 means no value yet; 0: the number as it is */
+	unsigned int divisor; /* divides the number, of which 0 means "no value yet"; divisor 0: the number is written
+				 unchanged */
 	struct label label;   /* a further label */
 };
 
@@ -264,7 +265,7 @@ static struct labels labels_of(const struct metrics_backend *backend, struct lab
 
 #define MICROSECONDS 1000000
 
-/* Rows of one metric follow each other. */
+/* The rows of one metric are consecutive. */
 #define BACKEND_ROW(metric, member, divisor, ...)                                                                      \
 	{                                                                                                              \
 		METRIC_backend_##metric, offsetof(struct metrics_backend, member), divisor,                            \

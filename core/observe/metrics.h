@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The metrics: names, descriptions, and output in the formats of Prometheus (0.0.4) and OpenMetrics (1.0.0). Pure:
+/* The metrics: names, descriptions, and output in the formats of Prometheus (0.0.4) and OpenMetrics (1.0.0). No I/O:
  * the caller collects the numbers. */
 #pragma once
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hosts in SIP messages: names and addresses, with or without a port. Pure. */
+/* Hosts in SIP messages: names and addresses, with or without a port. No I/O. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HOST_SIZE 256 /* bytes with the closing NUL */
+#define HOST_SIZE 256 /* bytes, including the closing NUL */
 
 /* Reads "px1.example.net", "10.0.0.11:5062" or "[2001:db8::11]:5060" (RFC 3261, section 25.1,
  * hostport). `host` is in lower case, or an address in its canonical text form without

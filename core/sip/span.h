@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* A span (slice) of arbitrary bytes without a terminating NUL. Parsers of SIP headers (RFC 3261, section 7.3) take
- * pieces from the front of a span. Pure. */
+ * pieces from the front of a span. No I/O. */
 #pragma once
 
 #include <stdbool.h>

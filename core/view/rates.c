@@ -24,7 +24,7 @@ json_t *rates_find(const json_t *list, const char *pool, const char *name, size_
 	return NULL;
 }
 
-/* Do all texts of `item` agree with those of `other`? They are its names and labels. */
+/* Are all texts (names and labels) of `item` equal to those of `other`? */
 static bool has_same_texts(const json_t *item, const json_t *other)
 {
 	const char *key;
@@ -48,7 +48,7 @@ static json_t *list_rates(const json_t *before, const json_t *after, double seco
 	{
 		size_t tried = 0;
 
-		/* Two samples have nearly the same order: the search continues where the last one has ended. */
+		/* Two samples have nearly the same order, so the search continues at the end of the previous search. */
 		while (tried < count && !has_same_texts(item, json_array_get(before, (at + tried) % count)))
 			tried++;
 		json_array_append_new(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Counters per second. Pure. */
+/* Counters per second. No I/O. */
 #pragma once
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A plot of one line: one character for each value. Pure. */
+/* A plot of one line: one character for each value. No I/O. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The screen of `sipxdp-ctl top`: the user's choices, the last samples, and the resulting lines of text. Pure:
+/* The screen of `sipxdp-ctl top`: the user's choices, the last samples, and the resulting lines of text. No I/O:
  * ctl/cli/screen.c reads the samples and draws the lines. */
 #pragma once
 

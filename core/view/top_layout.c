@@ -9,7 +9,7 @@
 
 #define NUMBER_WIDTH 6 /* at least, so that columns do not move with each sample */
 #define NARROW_TEXT 24 /* the longest text of a column, if the screen is too narrow otherwise */
-#define ALERTS_SHOWN 3 /* warnings, and as many anomalies; fewer on a low screen */
+#define ALERTS_SHOWN 3 /* maximum number of warnings, and of anomalies; fewer on a low screen */
 #define LINES_PER_ALERT 6
 #define HIGHEST_RANK 9
 
@@ -21,7 +21,7 @@ struct page {
 	struct top_line unseen; /* stands for the lines below a full page */
 	int count;
 	int height; /* without the line of keys */
-	int alerts; /* warnings at most, and as many anomalies */
+	int alerts; /* maximum number of warnings, and of anomalies */
 	int width;
 };
 
@@ -33,7 +33,7 @@ static struct top_line *next_line(struct page *page, enum top_style style)
 	return line;
 }
 
-/* Appends ASCII text to a line, as far as it fits. */
+/* Appends as much of the ASCII text to a line as fits. */
 __attribute__((format(printf, 3, 4))) static void put(
 	struct top_line *line, const struct page *page, const char *format, ...)
 {
@@ -68,7 +68,7 @@ static void put_totals(const struct top *top, struct page *page)
 		json_array_size(top->rows[TOP_BACKENDS]), in_table);
 }
 
-/* The last minute, as far as it fits. The newest value is at the right end. */
+/* Plots the last minute, or as much of it as fits. The newest value is at the right end. */
 static void put_history(const struct top *top, struct page *page, bool utf8)
 {
 	struct top_line *line = next_line(page, TOP_PLAIN);
@@ -169,7 +169,7 @@ static int longest(const struct top_column *column, const json_t **rows, size_t 
 	return column->cell != TOP_TEXT && width < NUMBER_WIDTH ? NUMBER_WIDTH : (int)width;
 }
 
-/* The width of a table with columns up to this rank. */
+/* The width of a table with all columns up to this rank. */
 static int table_width(const struct top_column *columns, const int *widths, int rank)
 {
 	int width = -2;

@@ -277,7 +277,7 @@ static bool matches(const struct top *top, const json_t *row)
 
 struct order {
 	const json_t *row;
-	size_t place; /* in the reply; keeps equal rows in this order */
+	size_t place; /* position in the reply: equal rows stay in this order */
 	const struct top_column *column;
 	bool reversed;
 };

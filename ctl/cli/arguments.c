@@ -122,7 +122,7 @@ static int parse_line(int argc, char **argv, struct line *line, struct arguments
 		else if (only_words || argv[i][0] != '-' || !argv[i][1])
 			line->words[line->word_count++] = argv[i];
 		else if (parse_option(argv, &i, line, out) < 0)
-			err = -EINVAL; /* continue: a later --json decides how the error is printed */
+			err = -EINVAL; /* continue to parse: a later --json changes the format of the error */
 	}
 	return err;
 }
@@ -141,7 +141,7 @@ static size_t command_length(const char *word)
 	return 1;
 }
 
-/* Removes the words of the command from the line. A group without a command leaves COMMAND_COUNT. */
+/* Removes the words of the command from the line. If the words name only a group, the command stays COMMAND_COUNT. */
 static int find_command(struct line *line, struct arguments *out)
 {
 	size_t length = command_length(line->words[0]);

@@ -84,7 +84,7 @@ static int send_line(struct client *client, const char *line, size_t length)
 		ssize_t sent = send(client->fd, line, length, MSG_NOSIGNAL);
 
 		if (sent < 0 && (errno == EPIPE || errno == ECONNRESET))
-			return 0; /* the daemon has sent a reason before it closed the connection: read it */
+			return 0; /* the daemon has sent the reason for closing the connection: read it */
 		if (sent < 0 && errno != EINTR)
 			return fail(client, -errno, "cannot send to sipxdpd at %s: %s%s", client->path, strerror(errno),
 				advice(errno));

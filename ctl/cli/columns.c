@@ -55,7 +55,7 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 	}
 }
 
-/* The text of a cell, to be freed; NULL: out of memory. */
+/* The text of a cell, which the caller frees; NULL: out of memory. */
 static char *cell_text(const struct column *column, const json_t *row)
 {
 	char *text = NULL;
@@ -83,7 +83,7 @@ static void put_padded(const struct column *column, const char *text, int width)
 		printf("%*s", right ? 2 : padding + 2, "");
 }
 
-/* All cells, row by row, and the widths of the columns. NULL: out of memory. */
+/* Formats all cells, row by row, and computes the widths of the columns. NULL: out of memory. */
 static char **make_cells(const json_t *rows, const struct column *columns, size_t count, int *widths)
 {
 	size_t cell_count = json_array_size(rows) * count;

@@ -6,7 +6,7 @@
 #include "lookup.h"
 
 #define BATCH 500
-#define LINE_SIZE (64 << 10) /* a datagram has no longer Call-ID */
+#define LINE_SIZE (64 << 10) /* no datagram has a longer Call-ID */
 
 _Static_assert(BATCH <= PROTOCOL_LIST_MAX, "one request must have room for a batch");
 
@@ -16,7 +16,7 @@ struct lookup {
 	const json_t *arguments; /* from the command line */
 	json_t *batch;           /* NULL: the command line has no Call-ID */
 	bool begun;
-	bool refused; /* a look-up has failed, and the user has a message */
+	bool refused; /* a look-up has failed, and its error has been printed */
 };
 
 /* The buffer of standard input. */
@@ -25,9 +25,9 @@ struct lines {
 	size_t length;
 	size_t taken;
 	size_t number; /* of the last line taken */
-	bool skipping; /* the input is in the rest of a line that is too long */
+	bool skipping; /* the next bytes belong to a line that is too long */
 	bool ended;
-	bool faulty; /* a line was skipped, and the user has a message */
+	bool faulty; /* a line was skipped, and an error has been printed */
 };
 
 /* --- batches */

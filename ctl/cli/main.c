@@ -20,7 +20,7 @@ enum status {
 
 /* --- a file as an argument */
 
-/* Reads a file completely, or until it exceeds the size of a request. To be freed; NULL with errno. */
+/* Reads a file completely, or until it exceeds the size of a request. The caller frees the result; NULL with errno. */
 static char *read_file(FILE *file, size_t *length)
 {
 	size_t size = (size_t)64 << 10, got;

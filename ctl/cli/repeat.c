@@ -21,7 +21,7 @@ static void sleep_until_next(struct timespec *next, int seconds)
 		;
 }
 
-/* The counters and the time at which they were read; NULL on failure, with a message for the user. */
+/* Reads the counters and the time. NULL on failure; the error has then been printed. */
 static json_t *read_counters(struct output *output, struct client *client, double *time)
 {
 	json_t *request = protocol_request(COMMAND_STATS, json_object()), *stats = NULL;

@@ -14,7 +14,7 @@
 #include "core/view/top.h"
 #include "screen.h"
 
-#define REPLY_SECONDS 3 /* keys wait for a reply */
+#define REPLY_SECONDS 3 /* the screen does not react to keys while it waits for a reply */
 #define ESCAPE_MS 50    /* between the bytes of one key */
 #define INTERVAL 1.0    /* seconds */
 
@@ -215,7 +215,7 @@ static bool show_on_terminal(struct output *output, struct top *top, struct clie
 		return false;
 	}
 	show(top, client, !strcmp(nl_langinfo(CODESET), "UTF-8"));
-	erase(); /* a terminal without a second screen keeps what it shows */
+	erase(); /* a terminal without an alternate screen would keep the last picture */
 	refresh();
 	endwin();
 	delscreen(screen);

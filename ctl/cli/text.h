@@ -15,5 +15,5 @@ void text_put(FILE *out, const char *text, const char *allowed);
 /* The width of the output of text_put(), in columns of the terminal. */
 int text_width(const char *text);
 
-/* "3d04h", "5h07m", "12m09s", "8s" */
+/* Formats a duration: "3d04h", "5h07m", "12m09s" or "8s". */
 void text_put_age(FILE *out, long long seconds);

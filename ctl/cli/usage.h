@@ -4,7 +4,7 @@
 
 #include "core/base/usage.h"
 
-enum ctl_option { /* the order of the table */
+enum ctl_option { /* in the order of the table */
 	OPTION_SOCKET,
 	OPTION_PIN_DIR,
 	OPTION_JSON,

@@ -17,7 +17,7 @@
 #include "log.h"
 
 #define WAIT_USEC 500000
-#define SWITCH_MSEC 5000 /* upper bound of the time that the loader takes to put filled maps in place */
+#define SWITCH_MSEC 5000 /* the longest time in which the loader activates filled maps */
 
 static const char *next_directory(const struct daemon *daemon, char path[PATH_MAX])
 {
@@ -99,7 +99,7 @@ static int lock_maps(struct daemon *daemon)
 struct candidate {
 	struct maps *maps;
 	struct image *running;   /* the content of the maps */
-	struct image *inherited; /* state of the previous maps, which empty maps receive; NULL: none */
+	struct image *inherited; /* state of the previous maps, to be written to empty maps; NULL: none */
 	struct farm *farm;
 };
 
@@ -122,8 +122,8 @@ static void use_next_maps(struct daemon *daemon)
 	daemon->next_maps_deadline = 0;
 }
 
-/* Builds the farm from the content of the maps or, if these are empty, from `previous`, the content of the
- * previous maps. If the maps are too small for all backends, the farm stays NULL and a fault is added. */
+/* Builds the farm from the content of the maps. If the maps are empty, uses `previous`, the content of the previous
+ * maps. If the maps are too small for all backends, the farm stays NULL and a fault is added. */
 static void build_farm(
 	struct candidate *candidate, struct config *config, const struct image *previous, struct faults *faults)
 {
@@ -383,7 +383,7 @@ static void check_next_maps(struct daemon *daemon)
 		use_next_maps(daemon);
 }
 
-/* The loader has put the new maps in place. */
+/* The loader has activated the new maps. */
 static void finish_switch(struct daemon *daemon)
 {
 	log_info("the new maps are in place");
@@ -423,7 +423,7 @@ static void switch_to_pinned(struct daemon *daemon)
 	}
 }
 
-/* Does the daemon use next maps that the loader may still put in place? */
+/* Does the daemon use next maps that the loader may still activate? */
 static bool awaits_loader(struct daemon *daemon)
 {
 	char path[PATH_MAX];

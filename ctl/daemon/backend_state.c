@@ -25,7 +25,7 @@ void backend_state_report(const struct daemon *daemon, struct farm *farm)
 			take_results(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
 }
 
-/* Requests the results that a pending decision needs. A backend that begins to fail may have a new MAC
+/* Requests the results for which a decision waits. A backend that begins to fail may have a new MAC
  * address, so its neighbour entry is resolved again. If the decision about other backends depends on a
  * backend, that backend is probed at once or, without probes, its neighbour entry is resolved. */
 static void request_results(struct daemon *daemon, const struct farm_pool *pool)

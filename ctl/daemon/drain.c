@@ -66,8 +66,8 @@ bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *back
 	       !has_slots(daemon, pool->id, backend->id);
 }
 
-/* May a migrating slot send packets to this backend? It does if the backend is its previous owner, or if
- * a tracked call of the slot is at this backend. */
+/* Can a migrating slot send packets to this backend? It can if the backend is the previous owner of the slot, or if a
+ * tracked call of the slot is at this backend. */
 static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t id)
 {
 	const struct call_counts counts = tracked_calls_of(daemon->calls, daemon, id);

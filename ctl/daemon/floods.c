@@ -20,7 +20,7 @@
 
 #define TEXT_SIZE 256
 #define SECOND 1000  /* ms */
-#define SHORTEST 900 /* ms between two samples: the tick of the daemon may come early */
+#define SHORTEST 900 /* minimum ms between two samples: the tick of the daemon may be early */
 
 #define VERDICT_BIT(name) (UINT64_C(1) << VERDICT_##name)
 _Static_assert(VERDICT_COUNT <= 64, "a set of verdicts is one word");
@@ -191,7 +191,7 @@ static struct busiest find_busiest(struct floods *floods, struct daemon *daemon,
 	return busiest;
 }
 
-/* Packets with one Call-ID, or from one source where the affinity is the source, all reach one backend. The
+/* All packets with one Call-ID reach one backend. If the affinity is the source, so do all packets from one source. The
  * excess of the busiest backend over all others therefore shows such packets. A pool in which one backend owns all
  * slots has no such excess. */
 static void sample_pool(struct floods *floods, struct daemon *daemon, size_t place)

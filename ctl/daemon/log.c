@@ -35,7 +35,7 @@ static struct {
 	int fd;
 	int journal;                /* with is_journal: for send_to_journal() */
 	uint64_t lost, lost_before; /* lines lost since the last written line, and before it */
-	char rest[LOG_LINE_SIZE];   /* of a line that a terminal has accepted only in part */
+	char rest[LOG_LINE_SIZE];   /* the rest of a line of which a terminal has accepted only a part */
 	size_t rest_length;
 } out;
 
@@ -220,7 +220,7 @@ static bool put_line(int priority, const char *line)
 
 /* --- events */
 
-/* False if the write would block. The stream of a journal without its native socket is used instead. */
+/* Writes to the journal's native socket or, without this socket, to standard error. False if the write would block. */
 static bool write_event(int priority, const struct log_field *fields, const char *format, va_list arguments)
 {
 	char bytes[LOG_LINE_SIZE];
@@ -265,7 +265,7 @@ static bool catch_up(void)
 
 static const struct {
 	const char *name;
-	int priority; /* the lowest that is written */
+	int priority; /* the lowest priority that is written */
 } levels[] = {{"debug", LOG_DEBUG}, {"info", LOG_INFO}, {"warning", LOG_WARNING}};
 
 static _Atomic size_t level = 1;

@@ -10,7 +10,7 @@
 #include "log.h"
 #include "old_abi.h"
 
-/* The first member of each list must be there. */
+/* The first member of each list is required. */
 static const struct old_member of_record[] = {
 	OLD_MEMBER(backend_record, name),
 	OLD_MEMBER(backend_record, pool),
@@ -121,7 +121,7 @@ static void read_pools(struct image *image, const char *directory, const struct 
 		close(previous);
 }
 
-/* All services have the same hash key: one is enough. An entry without a key is a VIP (ABI 3). */
+/* All services have the same hash key, so one service is enough. An entry without a key is a VIP (ABI 3). */
 static void read_hash_key(struct image *image, const char *directory, const char *name)
 {
 	const struct service_key none = {0};

@@ -24,7 +24,7 @@ struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct da
 /* Could the map be read? If not, the counts above are invalid. */
 bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *daemon);
 
-/* Has the map room for more calls? A full map evicts the calls that have been silent for longest. */
+/* Does the map have room for more calls? A full map evicts the call that has been silent for longest. */
 bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *daemon);
 
 /* Tells daemon->desired which slots still have calls at a backend that does not own the slot. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The two threads of the daemon, event loop and worker, and the one lock between them. The event loop
  * holds the lock except while it waits for events. The worker runs long jobs one after the other. It
- * holds the lock while it uses shared data, and releases it while it computes with its own data. So both
- * sides read like single-threaded code. Where a function releases the lock, a comment says which data
- * may have changed afterwards. */
+ * holds the lock while it uses shared data, and releases it while it computes with its own data. Both sides can
+ * therefore be read like single-threaded code. If a function releases the lock, its comment says which data may have
+ * changed. */
 #pragma once
 
 #include <stdbool.h>

@@ -345,7 +345,7 @@ int maps_read(const struct maps *maps, struct image **out)
 /* Sets all counters of an id to zero on every CPU, for an id that is reused for a different backend or service. */
 static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
 {
-	struct service_traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes)); /* the larger of the two */
+	struct service_traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes)); /* the larger of the two structs */
 	int error = bpf_map_update_elem(maps->fd[map], &id, zeroes, BPF_ANY);
 
 	free(zeroes);
@@ -450,7 +450,7 @@ static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
 	bool found = false;
 
 	if (fd < 0)
-		return errno != ENOENT; /* without privileges or descriptors: assume yes */
+		return errno != ENOENT; /* the daemon lacks privileges or descriptors: assume yes */
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
 		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
 			found |= ids[i] == ours;

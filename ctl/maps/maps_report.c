@@ -59,7 +59,7 @@ static bool exists(const struct backend_record *record)
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
 }
 
-/* The id of the pool's next backend after `id`; 0 after the last. Start with 0. */
+/* The id of the pool's next backend after `id`; 0 if there is none. For the first backend, `id` is 0. */
 static uint32_t next_backend(const struct image *image, const char *pool, uint32_t id)
 {
 	while (++id <= image->contract.backends)
@@ -134,7 +134,7 @@ json_t *maps_report_stats(const struct maps *maps, const struct image *image)
 
 /* --- backends */
 
-/* By id: [65536], to be freed. */
+/* An array with 65536 elements, indexed by id. The caller frees it. */
 static uint32_t *count_slots(const struct image *image, uint32_t pool)
 {
 	uint32_t *counts = allocate(UINT16_MAX + 1, sizeof(*counts));

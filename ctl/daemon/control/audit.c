@@ -21,7 +21,7 @@ static const char *user_name(uid_t uid, char *text, size_t size)
 	return text;
 }
 
-/* "done: 2 steps, first 'backend px1: drains'", or the reason of the refusal. */
+/* Writes "done: 2 steps, first 'backend px1: drains'", or the reason of the refusal. */
 static const char *effect(const json_t *reply, char text[EFFECT_SIZE])
 {
 	const json_t *steps = json_object_get(json_object_get(reply, "result"), "steps");

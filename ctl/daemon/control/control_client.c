@@ -48,7 +48,7 @@ static enum phase client_phase(const struct client *client)
 
 static uint32_t client_events(const struct client *client)
 {
-	/* A client with a complete request waits for its turn. EPOLLOUT wakes the loop at once for this turn. */
+	/* A client with a complete request waits for its turn. It waits for EPOLLOUT, which wakes the loop at once. */
 	return client->reply || client->has_line ? EPOLLOUT : EPOLLIN;
 }
 

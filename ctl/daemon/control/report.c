@@ -162,7 +162,7 @@ static json_t *latency_json(const struct daemon *daemon, const struct backend_re
 		(json_int_t)latency.mean, "latency_p95", (json_int_t)latency.p95);
 }
 
-/* Slots, calls and traffic. */
+/* Adds slots, calls and traffic. */
 static json_t *load_json(
 	const struct daemon *daemon, const struct farm_backend *backend, const struct slot_counts *counts)
 {

@@ -20,7 +20,7 @@ struct slot_counts {
 	uint32_t releasing; /* have moved away, but their established calls are still at this backend */
 };
 
-/* By id of the backend: [65536], to be freed. */
+/* An array with 65536 elements, indexed by the id of the backend. The caller frees it. */
 struct slot_counts *report_count_slots(const struct daemon *daemon, uint32_t pool);
 
 /* The number of backends of a pool, and of those that own slots. */

@@ -112,7 +112,7 @@ static uint32_t outer_bytes(const struct farm_backend *backend)
 	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
-/* The MTU of each interface of the balancer: [interface_count], to be freed. */
+/* The MTU of each interface of the balancer: an array with interface_count elements, which the caller frees. */
 static uint32_t *interface_mtus(const struct daemon *daemon)
 {
 	const struct config *config = daemon->farm->config;
@@ -123,8 +123,8 @@ static uint32_t *interface_mtus(const struct daemon *daemon)
 	return mtus;
 }
 
-/* The MTU that the route to a backend needs for the largest packets of clients, in bytes. On the interface
- * of the route itself clients send at most 1500 bytes: a larger MTU there is meant for the tunnel. */
+/* The MTU that the route to a backend needs for the largest packets of clients, in bytes. If clients use the same
+ * interface as the route, they send at most 1500 bytes: a larger MTU there is for the tunnel. */
 static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *interface, uint32_t outer)
 {
 	uint32_t most = 0;
@@ -185,7 +185,7 @@ static const char *why_narrow(const struct daemon *daemon, const struct farm_bac
 	return why;
 }
 
-/* One line for the pool, with its worst backend. */
+/* Adds one line for the pool. It names the worst backend. */
 static void warn_of_mtu(
 	const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool, json_t *warnings)
 {
@@ -201,7 +201,7 @@ static void warn_of_mtu(
 		narrow.backend->route.mtu, why_narrow(daemon, narrow.backend, why, sizeof(why)), narrow.wanted);
 }
 
-/* One line for the pool, with its first such backend. */
+/* Adds one line for the pool. It names the first such backend. */
 static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 {
 	const struct farm_backend *first = NULL;
@@ -308,7 +308,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 	return warnings;
 }
 
-/* The fate of packets that the kernel gave to the daemon. */
+/* The outcome of the packets that the kernel gave to the daemon. */
 static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);

@@ -66,7 +66,7 @@ static void end_connection(const struct connection *connection)
 	shutdown(connection->fd, SHUT_RDWR);
 }
 
-/* Removes connections that libmicrohttpd closed for lack of memory. */
+/* Removes connections that libmicrohttpd has closed because it had no memory. */
 static void drop_unstarted(struct http_server *server)
 {
 	struct connection *connection, *next;

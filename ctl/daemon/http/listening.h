@@ -21,5 +21,5 @@ void listening_update(struct listening *listening, struct endpoint where);
 
 void listening_end(struct listening *listening);
 
-/* A text that says why the configured address is unusable; NULL: no fault. */
+/* The reason why the configured address is unusable; NULL: it is usable. */
 const char *listening_fault(const struct listening *listening);

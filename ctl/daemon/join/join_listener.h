@@ -22,7 +22,7 @@ bool join_listener_check_silence(struct join_listener *listener);
 /* Marks the silent backends in a farm that is not in use yet. */
 void join_listener_mark_silent(const struct join_listener *listener, struct farm *farm);
 
-/* A text that says why the configured address is unusable; NULL: no fault. */
+/* The reason why the configured address is unusable; NULL: it is usable. */
 const char *join_listener_fault(const struct join_listener *listener);
 
 /* A warning about recent requests from outside the allowed networks; NULL: none. Valid until the next

@@ -8,7 +8,7 @@
 #include "core/base/memory.h"
 #include "join_private.h"
 
-#define DATAGRAMS_AT_ONCE 64 /* then the other sources of the loop are served */
+#define DATAGRAMS_AT_ONCE 64 /* after these, the loop handles its other events */
 #define RECEIVE_BUFFER (4 << 20)
 
 struct join_udp {

@@ -250,7 +250,7 @@ const struct route *neighbours_route(const struct neighbours *n, const struct ad
 	return watch ? &watch->route : &unknown;
 }
 
-/* The least time from one recheck to the next, ms. */
+/* The minimum time from one recheck to the next, ms. */
 static uint64_t recheck_pause(const struct hop *hop)
 {
 	if (hop->state == ROUTE_FAILED)

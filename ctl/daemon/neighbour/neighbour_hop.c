@@ -11,9 +11,9 @@
 
 #define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* the kernel does not resolve these */
 
-/* The time between two neighbours that the kernel starts to resolve. The kernel refreshes neighbours
- * together that it resolved together, and their replies can overflow a receive queue: of 10,000
- * neighbours started within 0.3 s, 7,000 were lost. */
+/* The time between two neighbours that the kernel starts to resolve. If the kernel resolves many neighbours at the same
+ * time, it also refreshes them at the same time, and their replies can overflow a receive queue: of 10,000 neighbours
+ * started within 0.3 s, 7,000 were lost. */
 #define PACE (MILLISECOND / 2)
 
 /* --- the queue */
@@ -219,7 +219,7 @@ static void looked_up(struct neighbours *n, struct task *task, int error, const 
 		neighbour_hop_detach(n, watch);
 		hop_attach(n, watch, hop);
 	} else if (hop && hop->state == ROUTE_FAILED) {
-		/* The interface may have come up. The kernel by itself takes up to 5 s to retry. */
+		/* The interface may now be up. The kernel alone would take up to 5 s to retry. */
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 	}
 	neighbour_update_route(n, watch);

@@ -72,7 +72,7 @@ struct netlink_batch {
 void netlink_get_route(struct netlink_batch *batch, const struct address *address);
 void netlink_get_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
 
-/* Has the kernel resolve an address and keep its entry fresh; marks the entry with the protocol number.
+/* Makes the kernel resolve an address and keep its entry fresh; marks the entry with the protocol number.
  * The kernel answers -ENOENT if the entry does not exist, or with `create` -EEXIST if it does. */
 void netlink_manage_neighbour(
 	struct netlink_batch *batch, uint32_t ifindex, const struct address *address, bool create, uint8_t protocol);
@@ -100,7 +100,7 @@ struct netlink {
 	uint32_t sequence;
 };
 
-/* Opens a non-blocking socket with a receive buffer of so many bytes. 0 or -errno. */
+/* Opens a non-blocking socket with a receive buffer of this number of bytes. 0 or -errno. */
 int netlink_open(struct netlink *netlink, int receive_buffer);
 
 /* The same with an open, non-blocking socket of NETLINK_ROUTE, which belongs to the netlink from now on. */

@@ -12,7 +12,7 @@
 
 #define REQUEST_TIME 10000                  /* ms from the connection to the end of the response */
 #define MEMORY_MAX ((size_t)192 << 20)      /* bytes of all texts that clients are reading */
-#define POLICY_NOTHING "default-src 'none'" /* no page of text or JSON loads anything */
+#define POLICY_NOTHING "default-src 'none'" /* pages of text or JSON load no other resources */
 
 struct waiting {
 	TAILQ_ENTRY(waiting) entry;

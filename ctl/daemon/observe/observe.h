@@ -13,7 +13,7 @@ void observe_free(struct observe *observe);
 /* Listens on the configured address. Call this every second and after a change of the configuration. */
 void observe_update(struct observe *observe);
 
-/* A text that says why the configured address is unusable; NULL: no fault. */
+/* The reason why the configured address is unusable; NULL: it is usable. */
 const char *observe_fault(const struct observe *observe);
 
 /* Reads the counters for the plots of the last 15 minutes on the status page. The worker calls it every second. */

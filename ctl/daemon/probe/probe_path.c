@@ -22,15 +22,15 @@
 #include "probe_tun.h"
 
 #define BUCKETS 4096
-#define LINGER_SECONDS 10   /* a closed connection still sends its last packets */
-#define PACKETS_AT_ONCE 256 /* then the other sources of the loop are served */
+#define LINGER_SECONDS 10   /* for the last packets of a closed connection */
+#define PACKETS_AT_ONCE 256 /* after these, the loop handles its other events */
 #define PACKET_SIZE 65536
 
 /* A socket: the key of the packets that it sends, and their route. */
 struct binding {
 	struct probe_key key;
 	struct probe_route route;
-	struct binding *next; /* next in its bucket */
+	struct binding *next; /* next binding in the hash bucket */
 	time_t closed;        /* CLOCK_MONOTONIC; 0: open */
 	int error;            /* of the last packet sent, -errno */
 };
@@ -63,7 +63,7 @@ static struct binding *find(struct probe_path *path, const struct probe_key *key
 	return binding;
 }
 
-/* Replaces a closed binding of the same key: the kernel may assign its port again while it lingers. */
+/* Replaces a closed binding with the same key: the kernel may assign the port again before the binding is removed. */
 static void add_binding(struct probe_path *path, const struct probe_key *key, const struct probe_route *route)
 {
 	struct binding *binding = find(path, key), **bucket = bucket_of(path, key);

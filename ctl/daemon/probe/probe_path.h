@@ -31,16 +31,15 @@ struct probe_route {
 int probe_path_new(struct probe_path **out, sd_event *event, struct probe_namespace *space, const char *pin_directory);
 void probe_path_free(struct probe_path *path);
 
-/* Opens a non-blocking socket as socket(2) does (SOCK_DGRAM, SOCK_STREAM; also IPPROTO_ICMP and
- * IPPROTO_ICMPV6), bound to an address of this machine of the VIP's family. Connect it to `vip`: all
- * its packets then go to the backend, and no hop further. Returns a descriptor or -errno;
- * -EADDRNOTAVAIL if this machine has no suitable address of that family. About 500 simultaneous replies
- * are buffered: spread the probes in time. */
+/* Opens a non-blocking socket like socket(2) (SOCK_DGRAM, SOCK_STREAM; also IPPROTO_ICMP and
+ * IPPROTO_ICMPV6), bound to an address of this machine of the VIP's family. Connect it to `vip`: all its packets then
+ * go to the backend, and are not forwarded any further. Returns a descriptor or -errno; -EADDRNOTAVAIL if this machine
+ * has no suitable address of that family. About 500 simultaneous replies are buffered: spread the probes in time. */
 int probe_path_socket(
 	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_route *route);
 
 /* Was the last packet of such a socket sent on the wire? 0 or -errno. */
 int probe_path_sent(struct probe_path *path, int fd);
 
-/* Closes such a socket. Packets under way, such as the end of a connection, are still sent. */
+/* Closes such a socket. Pending packets, such as the end of a connection, are still sent. */
 void probe_path_close(struct probe_path *path, int fd);

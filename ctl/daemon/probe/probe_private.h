@@ -32,7 +32,7 @@ struct prober {
 	sd_event_source *timer;       /* the next probe, or the timeout of the current one */
 	uint64_t began;               /* start of the last probe, us of CLOCK_MONOTONIC */
 	uint64_t listened;            /* the same in ms of listening_clock_now() */
-	const char *awaited;          /* text: what the current probe waits for; NULL: no current probe */
+	const char *awaited;          /* names the event for which the current probe waits; NULL: no current probe */
 	struct probe_message message; /* of the last probe */
 	int fd;                       /* -1: none */
 	bool by_path;                 /* the socket belongs to probe_path.h */
@@ -55,7 +55,7 @@ struct probes {
 	LIST_HEAD(, profile) profiles;
 	sd_event_source *report;
 	uint64_t reported; /* when changed() was last called */
-	uint64_t pause;    /* least time between two calls, us */
+	uint64_t pause;    /* minimum time between two calls, us */
 	bool report_all;   /* call changed() after every result */
 	void (*changed)(void *data);
 	void *data;
@@ -89,7 +89,7 @@ void probe_fail_errno(struct prober *prober, const char *what, int error);
 /* The text for `awaited`, such as "response to OPTIONS". */
 const char *probe_response_name(const struct prober *prober);
 
-/* Judges a SIP message, and ends the probe if it is the final response. */
+/* Checks a SIP message, and ends the probe if it is the final response. */
 void probe_take_message(struct prober *prober, const char *message, size_t length);
 
 /* --- probe_profile.c */
@@ -114,7 +114,7 @@ void probe_trouble_log(struct probes *probes);
 int probe_sockets_new(struct probes *probes);
 void probe_sockets_free(struct probes *probes);
 
-/* Opens a socket, connects it to the target or starts to, and waits for `events`. False if the probe
+/* Opens a socket, begins to connect it to the target, and waits for `events`. False if the probe
  * has ended. */
 bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t events);
 void probe_socket_close(struct prober *prober);

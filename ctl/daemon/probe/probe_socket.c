@@ -168,7 +168,7 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 		return false;
 	}
 	error = connect_to_target(prober) ?: wait_first(prober, events);
-	/* Nothing was sent yet, except to a server on this machine, which refuses at once. */
+	/* Nothing has been sent yet. Only a server on this machine can have refused already. */
 	if (error == -ECONNREFUSED)
 		probe_fail_errno(prober, "cannot connect", error);
 	else if (error)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Probes over a connection, which is made for each probe: the connection itself, the TLS handshake, or
- * SIP over TCP or TLS. A probe runs step by step as far as it can, then waits for the socket. */
+ * SIP over TCP or TLS. A probe runs its steps until it must wait for the socket. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +142,7 @@ static bool send_request(struct prober *prober)
 	return enter(prober, STEP_RECEIVE, prober->awaited);
 }
 
-/* Judges the complete messages in the buffer until one of them ends the probe. */
+/* Checks the complete messages in the buffer until one of them ends the probe. */
 static bool take_messages(struct prober *prober)
 {
 	struct stream *stream = prober->stream;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Errors that keep the balancer from probing and say nothing about a server: which ones these are, and
- * the log messages about them. */
+/* Recognizes errors that prevent the balancer from probing and say nothing about a server, and logs them. */
 #include <errno.h>
 #include "ctl/daemon/log.h"
 #include "probe_private.h"
@@ -29,7 +28,7 @@ bool probe_trouble_is(int error)
 	}
 }
 
-/* Logs once that backends of a profile cannot be probed, and once that they can be again. */
+/* Logs once that the balancer cannot probe the backends of a profile, and once that it can probe them again. */
 void probe_trouble_log(struct probes *probes)
 {
 	struct profile *profile;

@@ -154,7 +154,7 @@ static uint64_t time_left(const struct prober *prober)
 	return elapsed < timeout ? timeout - elapsed : 0;
 }
 
-/* If the event loop is late, a response may wait in the socket: it is read before the probe fails. */
+/* If the event loop is late, a response may already be in the socket. The daemon reads it before the probe fails. */
 static void time_out(struct prober *prober)
 {
 	uint64_t left = time_left(prober);

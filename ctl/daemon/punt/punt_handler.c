@@ -15,7 +15,7 @@
 #include "reinject.h"
 #include "punt_handler.h"
 
-#define OVERSIZE_AT_A_TIME 64 /* packets, then the other sources of the loop are served */
+#define OVERSIZE_AT_A_TIME 64 /* packets; after these, the loop handles its other events */
 
 /* Fragments are read in batches with a pause after each batch, so that a flood of them takes a bounded
  * share of the daemon's time. */
@@ -53,7 +53,7 @@ static bool fragment(const struct punt_handler *handler, const struct punt *punt
 
 	if (oversize_fragment_start(&cut, punt))
 		return false;
-	/* As late as possible: the next datagram may have the same identification, if it has any. */
+	/* Written as late as possible, because the next datagram may have the same identification. */
 	if (punt->owner.split_by_daemon &&
 		bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
@@ -119,7 +119,7 @@ static void send_fragment(struct punt_handler *handler, const struct punt *punt,
 
 	if (!error)
 		handler->counts.sent++;
-	else if (error != -EAGAIN) /* -EAGAIN: the frame comes again, and is counted then */
+	else if (error != -EAGAIN) /* -EAGAIN: the program has punted the frame again, and it will be counted later */
 		handler->counts.unsent++;
 }
 

@@ -33,8 +33,8 @@ static int run(int program, const void *frame, uint32_t length, uint32_t ifindex
 	return error ?: (int)options.retval;
 }
 
-/* Passes the unchanged frame to this machine's kernel. Only this needs a live frame, which survives the
- * run. */
+/* Passes the unchanged frame to this machine's kernel. Only this case needs a live frame, which the kernel processes
+ * after the run. */
 static int give_to_kernel(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex)
 {
 	struct xdp_md context = {.data_end = length, .ingress_ifindex = ifindex};
