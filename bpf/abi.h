@@ -8,10 +8,14 @@
 #include "counters.h"
 #include "verdicts.h"
 
-#define ABI_VERSION 5
+#define ABI_VERSION 6
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
 #define PIN_NEXT "next" /* subdirectory for maps that will replace those in use */
+#define PIN_PROGRAM "balancer"
+#define PIN_OBSERVER "observer"     /* the program that replaces the balancer while packets are observed */
+#define PIN_LINKS "links"           /* subdirectory: the link of each interface */
+#define PIN_DISPATCHED "dispatched" /* subdirectory: the programs that libxdp's dispatcher calls */
 
 /* Default sizes; `limits:` in the configuration file overrides them. */
 #define DEFAULT_SLOTS (1 << 18)
@@ -459,6 +463,96 @@ struct prefix_key {
 
 #define DECAP_PREFIXES 1024
 
+/* observers: array. The active observers of packets: each element says which packets the observer selects, and
+ * what the program `observer` does with them. The program runs only while an observer is active (observe.h).
+ *
+ * Several values of one kind are alternatives; a packet must match all kinds that have a value. */
+#define OBSERVERS 8
+#define OBSERVER_VALUES 4 /* of one kind */
+
+enum observer_wants {
+	OBSERVER_RECORDS = 1, /* a record of each packet in the ring buffer `observed` */
+};
+
+enum observer_kind {
+	OBSERVER_CALL_ID,   /* hash of a Call-ID with OBSERVER_HASH_KEY */
+	OBSERVER_FROM_USER, /* hash of the user in From, likewise */
+	OBSERVER_TO_USER,
+	OBSERVER_SERVICE, /* id + 1 */
+	OBSERVER_BACKEND, /* id */
+	OBSERVER_KINDS,
+};
+
+/* An address prefix. The unused bits of `address` are 0. A mask of 0: no value. */
+struct observer_prefix {
+	struct address address;
+	struct address mask;
+};
+
+struct observer {
+	__u32 wants;    /* enum observer_wants; 0: the element is free */
+	__u32 methods;  /* bits by enum method, for a response that of its CSeq; 0: any */
+	__u64 verdicts; /* bits by enum verdict; 0: any */
+	__u64 values[OBSERVER_KINDS][OBSERVER_VALUES]; /* the used ones first; 0: unused */
+	struct observer_prefix sources[OBSERVER_VALUES];
+};
+
+#define OBSERVER_HASH_KEY                                                                                              \
+	{                                                                                                              \
+		0x6f62736572766572ULL, 0x736970786470ULL                                                               \
+	}
+
+/* observer_counters: per-CPU array by index into observers. */
+struct observer_counters {
+	__u64 matched;
+	__u64 lost; /* packets without a record, because the ring buffer was full */
+};
+
+/* Why a packet has its backend. */
+enum owner_reason {
+	REASON_NONE,           /* it has no backend */
+	REASON_SLOT,           /* owner of its slot in the table */
+	REASON_PREVIOUS_OWNER, /* of its slot, which is migrating */
+	REASON_TRACKED_CALL,   /* of its call, whose slot is migrating */
+	REASON_HINT,           /* the message names the backend */
+	REASON_FRAGMENT,       /* of the first fragment of its datagram */
+	REASON_PORT_RANGE,     /* the port belongs to the backend */
+};
+
+/* observed: ring buffer of struct observed. A record has room for one of three lengths of the frame. */
+#define OBSERVED_BYTES (4 << 20)
+#define OBSERVED_SMALL_FRAME 640
+#define OBSERVED_MEDIUM_FRAME 1600
+#define OBSERVED_FRAME_SIZE 9216
+
+struct observed {
+	__u64 time;      /* ns of CLOCK_MONOTONIC */
+	__u64 hash;      /* of the affinity key; valid if `has_key` */
+	__u32 observers; /* bits by index into observers: those that match */
+	__u32 ifindex;
+	__u32 length;      /* of the frame as it arrived, bytes */
+	__u32 captured;    /* bytes of it in `frame` */
+	__u32 service;     /* id; valid if `has_service` */
+	__u32 backend;     /* id; 0: none */
+	__u32 payload_end; /* offset of the end of the message in `frame` */
+	__u16 payload;     /* offset of the message in `frame`; 0: the packet has none */
+	__u16 pool;        /* id; valid if `has_key` */
+	struct address source;
+	struct address destination;
+	__be16 source_port;
+	__be16 destination_port;
+	__u8 protocol;
+	__u8 kind;    /* enum packet_kind (packet.h) */
+	__u8 verdict; /* enum verdict */
+	__u8 reason;  /* enum owner_reason */
+	__u8 has_service;
+	__u8 has_key; /* the packet has a slot: hash & (slots - 1) */
+	__u8 pad[6];
+	__u8 frame[OBSERVED_FRAME_SIZE]; /* as it arrived */
+};
+
+#define OBSERVED_HEADER (sizeof(struct observed) - OBSERVED_FRAME_SIZE)
+
 /* In every ABI version the first member of struct contract is the version, and the struct fits this union. */
 union any_contract {
 	struct contract contract;
@@ -511,3 +605,6 @@ _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
 _Static_assert(sizeof(struct contract) == 28, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");
 _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");
+_Static_assert(sizeof(struct observer) == 304, "observer");
+_Static_assert(VERDICT_COUNT <= 64, "observer.verdicts");
+_Static_assert(sizeof(struct observed) == 96 + OBSERVED_FRAME_SIZE, "observed");

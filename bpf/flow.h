@@ -31,6 +31,7 @@ struct flow {
 	__u8 flags;           /* enum service_flags */
 	__u8 has_service : 1; /* `service` is valid: the packet is for a service or a port range */
 	__u8 has_owner : 1;   /* `backend` is valid, no key needed: a fragment, or a port of one backend */
+	__u8 reason : 3;      /* enum owner_reason of `backend`, for observers (observe.h) */
 	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 
 	/* key, owner */

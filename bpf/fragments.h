@@ -131,6 +131,7 @@ static __always_inline int fragment_follow(const struct fragment *fragment, stru
 	flow->verdict = VERDICT_fragment;
 	flow->has_service = true;
 	flow->has_owner = true;
+	flow->reason = REASON_FRAGMENT;
 	flow->service = fragment->service;
 	flow->backend = fragment->backend;
 	return NEXT_STAGE;

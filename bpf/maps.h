@@ -184,6 +184,26 @@ struct {
 	__type(value, struct backend_traffic);
 } backend_traffic SEC(".maps");
 
+/* The active observers of packets, their counters, and the records of the packets that they select. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OBSERVERS);
+	__type(key, __u32);
+	__type(value, struct observer);
+} observers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, OBSERVERS);
+	__type(key, __u32);
+	__type(value, struct observer_counters);
+} observer_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, OBSERVED_BYTES);
+} observed SEC(".maps");
+
 /* Only user space reads the remaining maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

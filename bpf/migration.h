@@ -53,14 +53,19 @@ static __always_inline bool migration_may_start_anew(const struct flow *flow, co
  * the previous owner. A call whose backend is dead goes to the owner, because the previous owner may be
  * draining. If the entry does not decide, place->backend becomes 0. */
 static __always_inline __u32 migration_choose(
-	const struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
+	struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
 	bool is_dead = !place->backend && (place->tracked || place->transaction);
 
-	if (place->backend && !(message->initial && migration_may_start_anew(flow, place)))
+	if (place->backend && !(message->initial && migration_may_start_anew(flow, place))) {
+		flow->reason = REASON_TRACKED_CALL;
 		return place->backend;
+	}
 	place->backend = 0;
-	return message->initial || is_dead || !backend_is_alive(previous) ? flow->backend : previous;
+	if (message->initial || is_dead || !backend_is_alive(previous))
+		return flow->backend;
+	flow->reason = REASON_PREVIOUS_OWNER;
+	return previous;
 }
 
 /* The previous owner of the packet's slot; 0: the slot is not migrating. */
@@ -77,7 +82,7 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
  * the end of the call. An LRU map may meanwhile reuse an entry for a different key; therefore the code updates an
  * entry in place only if the backend stays the same. message->is_new: the caller must call track_new(), which needs too
  * much stack here. */
-__noinline __u32 migration_owner(const struct flow *flow, struct track_message *message, __u32 previous, __u32 hinted)
+__noinline __u32 migration_owner(struct flow *flow, struct track_message *message, __u32 previous, __u32 hinted)
 {
 	struct call_location place;
 	struct tracked_key key;

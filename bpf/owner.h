@@ -59,6 +59,7 @@ static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, st
 	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, lines) : 0;
 	if (flow->backend)
 		flow->verdict = VERDICT_hint;
+	flow->reason = flow->backend ? REASON_HINT : REASON_SLOT;
 	pool = bpf_map_lookup_elem(&pools, &pool_id);
 	if (!pool)
 		return;

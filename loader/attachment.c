@@ -10,9 +10,11 @@
 #include "dispatcher.h"
 #include "output.h"
 
+#define EXAMINATIONS 3 /* sipxdpd may replace the program between the two queries (observed packets) */
+
 /* The link contains an ifindex, and an ifindex is valid in one network namespace only. The link belongs to this
  * namespace only if the interface with this index runs the same program. */
-static int examine_link(struct attachment *attachment)
+static int examine_link_once(struct attachment *attachment)
 {
 	struct bpf_link_info info = {};
 	uint32_t size = sizeof(info);
@@ -35,6 +37,15 @@ static int examine_link(struct attachment *attachment)
 		attachment->mode = xdp.mode;
 	}
 	return 0;
+}
+
+static int examine_link(struct attachment *attachment)
+{
+	int err = examine_link_once(attachment);
+
+	for (int i = 1; i < EXAMINATIONS && !err && attachment->state == ATTACHMENT_ELSEWHERE; i++)
+		err = examine_link_once(attachment);
+	return err;
 }
 
 static int examine_dispatched(struct attachment *attachment)

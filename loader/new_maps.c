@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "carry.h"
 #include "new_maps.h"
+#include "observer.h"
 #include "output.h"
 
 #define POLL_MSEC 20
@@ -30,6 +31,8 @@ static int refuse_dispatched(const struct attachments *attachments)
 static int pin(struct pins *pins, const struct program *program)
 {
 	if (pins_put(pins, PINS_NEXT, program_name(pins->kind), program_fd(program)))
+		return -1;
+	if (observer_put(pins, PINS_NEXT, program))
 		return -1;
 	return pins_put_maps(pins, PINS_NEXT, program);
 }

@@ -17,7 +17,7 @@
 /* --- paths */
 
 static const char *const places[PROGRAM_KINDS][4] = {
-	[PROGRAM_BALANCER] = {"", "/links", "/dispatched", "/" PIN_NEXT},
+	[PROGRAM_BALANCER] = {"", "/" PIN_LINKS, "/" PIN_DISPATCHED, "/" PIN_NEXT},
 	[PROGRAM_DECAP] = {"", "/decap_links", "/decap_dispatched", "/decap_" PIN_NEXT},
 };
 
@@ -165,7 +165,7 @@ static const char *wanted_type(const struct pins *pins, enum pins_place place, c
 {
 	if (place == PINS_LINKS)
 		return "link";
-	if (place == PINS_DISPATCHED || !strcmp(name, program_name(pins->kind)))
+	if (place == PINS_DISPATCHED || !strcmp(name, program_name(pins->kind)) || !strcmp(name, PIN_OBSERVER))
 		return "prog";
 	return "map";
 }

@@ -3,6 +3,7 @@
  *
  *   DIR/MAP               each map by its name; those of decap start with decap_
  *   DIR/balancer, decap   the program for the next interface that is attached
+ *   DIR/observer          the program that sipxdpd puts in place of the balancer while packets are observed
  *   DIR/links/IFACE       the bpf_link of an interface (decap_links/ for decap)
  *   DIR/dispatched/IFACE  the program that libxdp's dispatcher calls (decap_dispatched/)
  *   DIR/next/...          maps and a program that will replace those in DIR

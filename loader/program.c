@@ -8,7 +8,7 @@
 
 const char *program_name(enum program_kind kind)
 {
-	return kind == PROGRAM_DECAP ? "decap" : "balancer";
+	return kind == PROGRAM_DECAP ? "decap" : PIN_PROGRAM;
 }
 
 static int size_balancer(struct balancer_bpf *skeleton, const struct contract *sizes)

@@ -11,6 +11,7 @@
 #include "allowlist.h"
 #include "options.h"
 #include "new_maps.h"
+#include "observer.h"
 #include "output.h"
 
 /* Reads the contract of the maps in use. If the contract is missing, a loader was killed while it activated new
@@ -129,7 +130,9 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 		return -1;
 	}
 	/* The program is pinned last, so that after a partial failure the next attach still uses the old
-	 * program. */
+	 * program, and sipxdpd never replaces the new program by the old observer. */
+	if (observer_put(pins, PINS_TOP, program))
+		return -1;
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
 }
 

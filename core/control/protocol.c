@@ -108,6 +108,32 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_TOP] = {.words = "top",
 		.help = "show load and state of services, pools and backends on the whole screen, each second",
 		.is_local = true},
+	[COMMAND_TRACE] = {"trace", "show packets and what the balancer does with each, until interrupted",
+		{{"call-id", "CALL-ID", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.call_ids),
+			 .help = "only messages with this Call-ID; as each filter it can be given 4 times"},
+			{"from", "USER", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.from),
+				.help = "only messages with this user or URI in From"},
+			{"to", "USER", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.to),
+				.help = "only messages with this user or URI in To"},
+			{"source", "PREFIX", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.sources),
+				.help = "only packets from this address or network"},
+			{"method", "METHOD", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.methods),
+				.help = "only requests with this method, and responses with this method in CSeq"},
+			{"service", "SERVICE", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.services),
+				.help = "only packets for this service"},
+			{"backend", "BACKEND", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.backends),
+				.help = "only packets to this backend (NAME or POOL/NAME)"},
+			{"verdict", "VERDICT", ARGUMENT_LIST, ARGUMENT_FLAG, IN_REQUEST(trace.verdicts),
+				.help = "only packets with this verdict (default: all but not_service, other_host and "
+					"not_ip)"},
+			{"count", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 1000000000,
+				IN_REQUEST(trace.count), .help = "end after N packets"},
+			{"seconds", "N", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 604800,
+				IN_REQUEST(trace.seconds), .help = "end after N seconds"},
+			{"pcap", "FILE", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(trace.pcap),
+				.help = "write the packets as they arrived to a pcap file; '-' is standard output"},
+			{"body", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(trace.body),
+				.help = "also print each message"}}},
 	[COMMAND_LOG_LEVEL] = {"log level", "hide less or more of the daemon's log until it restarts",
 		{{"level", "debug|info|warning", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(level),
 			.help = "lines below this level are hidden (info after a start)"}}},
@@ -320,7 +346,8 @@ int protocol_check_request(json_t *json, struct request *out, char error[PROTOCO
 		.weight = PROTOCOL_NOT_GIVEN,
 		.priority = PROTOCOL_NOT_GIVEN,
 		.wait = PROTOCOL_NOT_GIVEN,
-		.seconds = PROTOCOL_NOT_GIVEN};
+		.seconds = PROTOCOL_NOT_GIVEN,
+		.trace = {.count = PROTOCOL_NOT_GIVEN, .seconds = PROTOCOL_NOT_GIVEN}};
 	if (!json)
 		return refuse(error, "out of memory");
 	if (take_request(out, error) == 0)
@@ -344,7 +371,12 @@ int protocol_parse_request(const char *line, size_t length, struct request *out,
 
 void protocol_request_free(struct request *request)
 {
-	free(request->call_ids.items);
+	const struct protocol_argument *argument =
+		request->command < COMMAND_COUNT ? protocol_commands[request->command].arguments : NULL;
+
+	for (; argument && argument->name; argument++)
+		if (argument->type == ARGUMENT_LIST)
+			free(((struct text_list *)((char *)request + argument->offset))->items);
 	json_decref(request->json);
 	*request = (struct request){
 		.weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};

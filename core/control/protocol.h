@@ -44,6 +44,7 @@ enum command {
 	COMMAND_SAVE,
 	COMMAND_STATS,
 	COMMAND_TOP,
+	COMMAND_TRACE,
 	COMMAND_LOG_LEVEL,
 	COMMAND_COUNT,
 };
@@ -76,7 +77,7 @@ struct protocol_argument {
 	const char *help;
 };
 
-#define PROTOCOL_ARGUMENTS 10
+#define PROTOCOL_ARGUMENTS 16
 
 struct protocol_command {
 	const char *words; /* "backend add" */
@@ -118,6 +119,14 @@ struct request {
 	const char *path; /* the client's name of the file in `text`; for messages only */
 	const char *text;
 	const char *level;
+	struct {
+		struct text_list call_ids, from, to, sources, methods, services, backends, verdicts;
+		const char *pcap; /* this member and the next three: the client's; with a pcap or body it needs the
+				     frames */
+		bool body;
+		int count;
+		int seconds;
+	} trace;
 	json_t *json; /* owns the strings */
 };
 

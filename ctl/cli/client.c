@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See client.h. */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,19 +109,40 @@ static int grow(struct client *client)
 	return 0;
 }
 
-/* Reads one line; `length` excludes the newline. */
-static int receive_line(struct client *client, size_t *length)
+/* Takes the next line out of the buffer. NULL: the buffer has no complete line. */
+static char *take_line(struct client *client, size_t *length)
 {
-	size_t have = 0;
-	char *newline;
+	char *line = client->buffer + client->taken;
+	char *newline = client->filled > client->taken ? memchr(line, '\n', client->filled - client->taken) : NULL;
+
+	if (!newline)
+		return NULL;
+	*length = newline - line;
+	client->taken += *length + 1;
+	return line;
+}
+
+/* Moves the part of a line to the start of the buffer and makes room behind it. */
+static int make_room(struct client *client)
+{
+	client->filled -= client->taken;
+	if (client->taken)
+		memmove(client->buffer, client->buffer + client->taken, client->filled);
+	client->taken = 0;
+	return client->filled == client->size ? grow(client) : 0;
+}
+
+/* Reads one line; `length` excludes the newline. */
+static int receive_line(struct client *client, char **line, size_t *length)
+{
 	ssize_t got;
 
-	for (;;) {
-		if (have > PROTOCOL_REPLY_MAX)
+	while (!(*line = take_line(client, length))) {
+		if (client->filled - client->taken > PROTOCOL_REPLY_MAX)
 			return fail(client, -EPROTO, "the reply of sipxdpd at %s is too long", client->path);
-		if (have == client->size && grow(client) < 0)
+		if (make_room(client) < 0)
 			return -ENOMEM;
-		got = recv(client->fd, client->buffer + have, client->size - have, 0);
+		got = recv(client->fd, client->buffer + client->filled, client->size - client->filled, 0);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0 && errno == EAGAIN)
@@ -130,19 +152,38 @@ static int receive_line(struct client *client, size_t *length)
 			return fail(client, -ECONNRESET,
 				"sipxdpd at %s closed the connection without an answer (see the log of sipxdpd)",
 				client->path);
-		newline = memchr(client->buffer + have, '\n', (size_t)got);
-		if (newline) {
-			*length = (size_t)(newline - client->buffer);
-			return 0;
-		}
-		have += (size_t)got;
+		client->filled += got;
 	}
+	return 0;
+}
+
+int client_receive(struct client *client, int milliseconds, const sigset_t *signals, json_t **out)
+{
+	const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
+	struct pollfd fd = {.fd = client->fd, .events = POLLIN};
+	size_t length;
+	char *line;
+	int ready;
+
+	while (!(line = take_line(client, &length))) {
+		ready = ppoll(&fd, 1, milliseconds < 0 ? NULL : &time, signals);
+		if (ready <= 0)
+			return ready ? -errno : -ETIMEDOUT;
+		if (make_room(client) < 0)
+			return -ENOMEM;
+		ready = recv(client->fd, client->buffer + client->filled, client->size - client->filled, 0);
+		if (ready <= 0)
+			return fail(client, -ECONNRESET, "sipxdpd at %s closed the connection", client->path);
+		client->filled += ready;
+	}
+	*out = json_loadb(line, length, 0, NULL);
+	return *out ? 0 : fail(client, -EPROTO, "sipxdpd at %s sends lines that are not JSON", client->path);
 }
 
 static int ask_daemon(struct client *client, const json_t *request, struct reply *reply)
 {
 	size_t length = 0;
-	char *line = protocol_encode(request, &length);
+	char *line = protocol_encode(request, &length), *answer;
 	int err = 0;
 
 	*reply = (struct reply){0};
@@ -157,12 +198,13 @@ static int ask_daemon(struct client *client, const json_t *request, struct reply
 	}
 	if (!err && client->fd < 0)
 		err = connect_to_daemon(client);
+	client->filled = client->taken = 0;
 	if (!err)
 		err = send_line(client, line, length);
 	free(line);
 	if (!err)
-		err = receive_line(client, &length);
-	if (!err && protocol_parse_reply(client->buffer, length, reply) < 0)
+		err = receive_line(client, &answer, &length);
+	if (!err && protocol_parse_reply(answer, length, reply) < 0)
 		err = fail(client, -EPROTO, "the program that listens on %s is not sipxdpd", client->path);
 	return err;
 }

@@ -2,6 +2,7 @@
 /* The connection to sipxdpd: sends a request and waits for the reply. */
 #pragma once
 
+#include <signal.h>
 #include "core/control/protocol.h"
 
 struct client {
@@ -13,6 +14,8 @@ struct client {
 	int fd;                    /* -1: not connected */
 	char *buffer;
 	size_t size;
+	size_t filled;   /* bytes received */
+	size_t taken;    /* bytes of these that earlier lines have used */
 	char error[512]; /* what failed, on which object, and a remedy */
 };
 
@@ -23,5 +26,10 @@ void client_open(struct client *client, const char *path, const char *pin_direct
  * sipxdpd has closed the connection. If no daemon listens, answers from the pinned maps if possible, and warns
  * the user. 0, or -errno with the reason in `error` of the client: -EMSGSIZE if the request is too large. */
 int client_ask(struct client *client, const json_t *request, struct reply *reply);
+
+/* Reads the next line that sipxdpd sends after the reply to `trace`. Waits until `milliseconds` are over (-1: no
+ * limit), or until one of `signals` arrives. Returns 0 and an object that the caller frees, -ETIMEDOUT, -EINTR, or
+ * -ECONNRESET at the end of the connection. */
+int client_receive(struct client *client, int milliseconds, const sigset_t *signals, json_t **out);
 
 void client_close(struct client *client);

@@ -10,6 +10,7 @@
 #include "repeat.h"
 #include "screen.h"
 #include "text.h"
+#include "trace.h"
 #include "wait.h"
 
 enum status {
@@ -216,6 +217,8 @@ static enum status run(struct output *output, struct client *client, const struc
 	status = check(output, arguments, request);
 	if (status == STATUS_DONE && arguments->command == COMMAND_STATS)
 		status = run_stats(output, client, arguments, request);
+	else if (status == STATUS_DONE && arguments->command == COMMAND_TRACE)
+		status = trace_run(output, client, arguments->values, request) ? STATUS_DONE : STATUS_FAILED;
 	else if (status == STATUS_DONE)
 		status = ask(output, client, arguments->command, request);
 	json_decref(request);

@@ -11,6 +11,7 @@
 #include "ctl/daemon/probe/certificates.h"
 #include "clock.h"
 #include "daemon.h"
+#include "ctl/daemon/trace/trace.h"
 #include "drain.h"
 #include "ctl/daemon/join/join_listener.h"
 #include "backend_state.h"
@@ -422,6 +423,8 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	log_flush();
 	check_control_socket(daemon);
 	observe_update(daemon->observe);
+	observers_update(daemon->observers);
+	traces_update(daemon->traces);
 	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
 	if (backend_state_next(daemon) <= listening_clock_now())
@@ -467,9 +470,12 @@ int daemon_start(struct daemon *daemon)
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
 	daemon->observe = observe_new(daemon);
+	daemon->traces = traces_new(daemon);
 	error = drop_privileges(daemon);
 	if (!error)
 		error = active_maps_open(daemon);
+	if (!error)
+		daemon->observers = observers_new(daemon->event, daemon->pin_directory);
 	if (!error)
 		error = listening_clock_start(daemon->event);
 	daemon->listening_since = listening_clock_now();
@@ -514,6 +520,8 @@ void daemon_stop(struct daemon *daemon)
 	control_free(daemon->control);
 	join_listener_free(daemon->join_listener);
 	observe_free(daemon->observe);
+	traces_free(daemon->traces);
+	observers_free(daemon->observers);
 	probes_free(daemon->probes);
 	probe_namespace_end(daemon->probe_namespace);
 	punt_handler_free(daemon->punt_handler);

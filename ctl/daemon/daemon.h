@@ -12,6 +12,7 @@
 #include "ctl/daemon/neighbour/neighbour.h"
 #include "ctl/daemon/probe/probes.h"
 #include "ctl/daemon/punt/punt_handler.h"
+#include "ctl/daemon/trace/observers.h"
 #include "worker.h"
 
 struct daemon {
@@ -33,6 +34,8 @@ struct daemon {
 	struct punt_handler *punt_handler;
 	struct join_listener *join_listener;
 	struct observe *observe;
+	struct observers *observers;
+	struct traces *traces;
 	struct control *control;
 	int control_error;     /* the last error logged for the control socket; 0: it works */
 	struct worker *worker; /* NULL until daemon_start() creates it */

@@ -61,7 +61,7 @@ pins() {
 }
 
 MAPS=$({
-	echo balancer # the program
+	printf "balancer\nobserver\n" # the programs
 	sed -n 's/^} \([a-z0-9_]*\) SEC("\.maps");.*/\1/p' bpf/maps.h
 } | LC_ALL=C sort | xargs)
 

@@ -8,6 +8,7 @@
 #include "core/base/memory.h"
 #include "ctl/daemon/active_maps.h"
 #include "audit.h"
+#include "ctl/daemon/trace/trace.h"
 #include "commands.h"
 #include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
@@ -304,6 +305,7 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_RELOAD] = run_reload,
 	[COMMAND_SAVE] = run_save,
 	[COMMAND_STATS] = report_stats,
+	[COMMAND_TRACE] = trace_start,
 	[COMMAND_LOG_LEVEL] = run_log_level,
 };
 
@@ -355,7 +357,8 @@ json_t *commands_run(const struct request *request, void *data)
 
 	if (!is_change(request->command))
 		log_debug("request '%s' from uid %u, pid %d", command_line(request, line), request->uid, request->pid);
-	if (request->command == COMMAND_STATUS) /* also while the worker is busy */
+	/* `status` also while the worker is busy; `trace` takes over the connection. */
+	if (request->command == COMMAND_STATUS || request->command == COMMAND_TRACE)
 		return functions[request->command](daemon, request);
 	job = allocate(1, sizeof(*job));
 	*job = (struct job){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};

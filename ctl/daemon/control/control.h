@@ -28,6 +28,11 @@ struct client *control_defer(struct control *control);
  * NULL: out of memory. */
 void control_reply(struct client *client, char *line, size_t length);
 
+/* Takes over the connection of the client. Call it inside a control_answer, which then returns NULL: the client
+ * receives no reply from the control socket, and no longer counts as one of its clients. A descriptor that does not
+ * block and that the caller closes, or -errno. */
+int control_take_over(struct control *control);
+
 /* Listens on a Unix socket at `path`, mode 0660, in the event loop. Creates the last directory of the path
  * if it is missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if a different daemon
  * listens there, -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */

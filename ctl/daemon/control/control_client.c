@@ -4,6 +4,7 @@
  * client waits for at most one request of each other client. Memory and time are limited: the time limit
  * applies to the complete request or reply, however slowly its bytes arrive. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,7 +202,7 @@ static int client_answer(struct client *client)
 	if (client->deferred)
 		return sd_event_source_set_enabled(client->io, SD_EVENT_OFF);
 	protocol_request_free(&client->request);
-	return client_finish_json(client, reply);
+	return client->taken_over && !reply ? -ECANCELED : client_finish_json(client, reply);
 }
 
 static int client_write(struct client *client)
@@ -275,6 +276,14 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
 	if (err)
 		client_close(client);
 	return 0;
+}
+
+int control_take_over(struct control *control)
+{
+	int fd = fcntl(control->answering->fd, F_DUPFD_CLOEXEC, 3);
+
+	control->answering->taken_over = fd >= 0;
+	return fd < 0 ? -errno : fd;
 }
 
 struct client *control_defer(struct control *control)

@@ -34,6 +34,7 @@ struct client {
 	bool has_line;
 	struct request request; /* the current request */
 	bool deferred;          /* its reply is deferred; the daemon does not read from the client meanwhile */
+	bool taken_over;        /* a trace has the connection now: close this client without a reply */
 
 	char *reply; /* the reply to send; NULL: none */
 	size_t reply_length;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The packet path: calls the stages in order. */
+#pragma once
+
+#include "parse.h"
+#include "classify.h"
+#include "key.h"
+#include "owner.h"
+#include "send.h"
+#include "local.h"
+#include "finish.h"
+
+#define FLOW_START                                                                                                     \
+	{                                                                                                              \
+		.action = XDP_PASS, .budget = SIP_PACKET_BUDGET                                                        \
+	}
+
+/* Runs the stages in order, up to the stage that sets the final verdict. finish() remains to be called. */
+static __always_inline void stages(struct xdp_md *ctx, struct flow *flow)
+{
+	int next = parse(ctx, flow); /* headers */
+
+	if (next == NEXT_STAGE)
+		next = classify(ctx, flow); /* service and pool */
+	if (next == NEXT_STAGE)
+		next = key(ctx, flow); /* hash of the affinity key, usually the Call-ID */
+	if (next == NEXT_STAGE)
+		next = owner(ctx, flow); /* backend: hint, table, migration */
+	if (next == NEXT_STAGE)
+		send(ctx, flow); /* rewrites and sends the frame */
+	if (flow->verdict == VERDICT_not_service)
+		local(ctx, flow); /* echo requests, replies to health probes */
+}

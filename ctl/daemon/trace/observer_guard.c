@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See observer_guard.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include "core/base/memory.h"
+#include "observer_guard.h"
+
+int observer_guard_replace(int link, int from, int to)
+{
+	LIBBPF_OPTS(bpf_link_update_opts, options, .flags = BPF_F_REPLACE, .old_prog_fd = from);
+
+	if (!bpf_link_update(link, to, &options))
+		return 0;
+	return errno == EPERM || errno == ENOLINK ? 0 : -errno; /* EPERM: the link has a different program */
+}
+
+/* --- the child. The daemon has threads, so the child may call only functions that are async-signal-safe. */
+
+/* What the child keeps open, in ascending order. */
+static void close_others(const int *keep, size_t count)
+{
+	unsigned int next = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((unsigned int)keep[i] > next)
+			close_range(next, keep[i] - 1, 0);
+		next = keep[i] + 1;
+	}
+	close_range(next, UINT_MAX, 0);
+}
+
+/* systemd and a terminal signal all processes of a service: the child ignores that, and ends with the daemon. */
+static void ignore_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		signal(signals[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+__attribute__((noreturn)) static void guard(int pipe, const int *links, size_t count, int plain, int observer)
+{
+	ssize_t got;
+	char byte;
+
+	do
+		got = read(pipe, &byte, 1);
+	while (got < 0 && errno == EINTR);
+	for (size_t i = 0; got <= 0 && i < count; i++)
+		observer_guard_replace(links[i], observer, plain);
+	_exit(0);
+}
+
+/* --- the daemon */
+
+static int compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+int observer_guard_start(struct observer_guard *current, const int *links, size_t count, int plain, int observer)
+{
+	int *keep = allocate(count + 3, sizeof(*keep)), ends[2], err;
+	pid_t process;
+
+	if (pipe2(ends, O_CLOEXEC)) {
+		err = -errno;
+		free(keep);
+		return err;
+	}
+	memcpy(keep, links, count * sizeof(*keep));
+	keep[count] = plain;
+	keep[count + 1] = observer;
+	keep[count + 2] = ends[0];
+	qsort(keep, count + 3, sizeof(*keep), compare);
+	process = fork();
+	if (!process) {
+		ignore_signals();
+		prctl(PR_SET_NAME, "sipxdpd-guard");
+		close_others(keep, count + 3);
+		guard(ends[0], links, count, plain, observer);
+	}
+	err = process < 0 ? -errno : 0;
+	close(ends[0]);
+	free(keep);
+	if (err) {
+		close(ends[1]);
+		return err;
+	}
+	observer_guard_stop(current);
+	*current = (struct observer_guard){.process = process, .pipe = ends[1]};
+	return 0;
+}
+
+bool observer_guard_is_alive(const struct observer_guard *current)
+{
+	siginfo_t info = {};
+
+	return current->process && !waitid(P_PID, current->process, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
+}
+
+void observer_guard_stop(struct observer_guard *current)
+{
+	if (!current->process)
+		return;
+	(void)!write(current->pipe, "", 1); /* SIGPIPE is blocked or ignored; a dead guard needs no byte */
+	close(current->pipe);
+	waitpid(current->process, NULL, 0);
+	*current = OBSERVER_GUARD_NONE;
+}

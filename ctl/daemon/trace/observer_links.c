@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See observer_links.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include "bpf/abi.h"
+#include "core/base/memory.h"
+#include "ctl/daemon/log.h"
+#include "ctl/maps/maps.h"
+#include "observer_guard.h"
+#include "observer_links.h"
+
+/* The opened pins. */
+struct pinned {
+	int plain;    /* the program; -1: not opened */
+	int observer; /* likewise */
+	int *links;
+	size_t count;
+};
+
+struct observer_links {
+	struct pinned pinned; /* of the last switch to the observer; no links: the plain program is in place */
+	struct observer_guard guard;
+};
+
+__attribute__((format(printf, 3, 4))) static int fail(
+	char error[OBSERVER_LINKS_ERROR_SIZE], int err, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(error, OBSERVER_LINKS_ERROR_SIZE, format, values);
+	va_end(values);
+	return err;
+}
+
+/* --- pins */
+
+static void pinned_close(struct pinned *pinned)
+{
+	while (pinned->count)
+		close(pinned->links[--pinned->count]);
+	free(pinned->links);
+	if (pinned->plain >= 0)
+		close(pinned->plain);
+	if (pinned->observer >= 0)
+		close(pinned->observer);
+	*pinned = (struct pinned){.plain = -1, .observer = -1};
+}
+
+static int open_links(struct pinned *pinned, const char *directory)
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	int err = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/" PIN_LINKS, directory);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!err && (entry = readdir(dir))) {
+		if (entry->d_type != DT_REG)
+			continue;
+		pinned->links = reallocate(pinned->links, pinned->count + 1, sizeof(*pinned->links));
+		pinned->links[pinned->count] = maps_open_pin(path, entry->d_name);
+		if (pinned->links[pinned->count] >= 0)
+			pinned->count++;
+		else if (errno != ENOENT) /* detached meanwhile */
+			err = -errno;
+	}
+	closedir(dir);
+	return err;
+}
+
+/* Opens the plain program first: the loader replaces the pin of the observer first. So a new plain program is never
+ * combined with an old observer. */
+static int pinned_open(struct pinned *pinned, const char *directory)
+{
+	int err = 0;
+
+	*pinned = (struct pinned){.plain = maps_open_pin(directory, PIN_PROGRAM), .observer = -1};
+	if (pinned->plain < 0)
+		err = pinned->plain;
+	if (!err)
+		pinned->observer = maps_open_pin(directory, PIN_OBSERVER);
+	if (!err && pinned->observer < 0)
+		err = pinned->observer;
+	if (!err)
+		err = open_links(pinned, directory);
+	if (err)
+		pinned_close(pinned);
+	return err;
+}
+
+/* --- switching */
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+/* The id of the program of a link; 0: its interface no longer exists. */
+static uint32_t linked_id(int fd)
+{
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) || !info.xdp.ifindex ? 0 : info.prog_id;
+}
+
+/* Does any link have the plain program? */
+static bool must_switch(const struct pinned *pinned)
+{
+	uint32_t plain = program_id(pinned->plain);
+	bool must = false;
+
+	for (size_t i = 0; i < pinned->count; i++)
+		must = must || linked_id(pinned->links[i]) == plain;
+	return must;
+}
+
+/* Replaces `from` by `to`. A link with a third program (an upgrade is in progress) stays as it is. */
+static int replace_all(const struct pinned *pinned, int from, int to)
+{
+	int result = 0, err;
+
+	for (size_t i = 0; i < pinned->count; i++) {
+		err = observer_guard_replace(pinned->links[i], from, to);
+		if (err)
+			result = err;
+	}
+	return result;
+}
+
+static void restore(const struct pinned *pinned)
+{
+	int err = replace_all(pinned, pinned->observer, pinned->plain);
+
+	if (err)
+		log_error("cannot put the plain program back behind all links: %s ('sipxdp-loader status' shows the "
+			  "program of each interface, 'sipxdp-loader upgrade' replaces it)",
+			strerror(-err));
+}
+
+static bool is_dispatched(const char *directory)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" PIN_DISPATCHED, directory);
+	return !access(path, F_OK);
+}
+
+static int explain(const char *directory, int err, char error[OBSERVER_LINKS_ERROR_SIZE])
+{
+	if (err != -ENOENT)
+		return fail(error, err, "cannot open the pinned programs in %s: %s", directory, strerror(-err));
+	return fail(error, err,
+		"%s/" PIN_OBSERVER " is not pinned: the kernel has refused this program, or nothing is attached "
+		"('sipxdp-loader upgrade' loads it again and prints the reason)",
+		directory);
+}
+
+int observer_links_observe(struct observer_links *links, const char *directory, char error[OBSERVER_LINKS_ERROR_SIZE])
+{
+	struct pinned pinned;
+	int err;
+
+	if (is_dispatched(directory))
+		return fail(error, -EOPNOTSUPP,
+			"an interface is attached by libxdp's dispatcher, which cannot replace a program atomically: "
+			"packets cannot be observed ('sipxdp-loader detach', then 'attach' without --dispatcher)");
+	err = pinned_open(&pinned, directory);
+	if (err)
+		return explain(directory, err, error);
+	if (!must_switch(&pinned) && observer_guard_is_alive(&links->guard)) {
+		pinned_close(&pinned);
+		return 0;
+	}
+	/* The new guard starts before the old one ends, and before the switch: at each moment a guard knows all
+	 * links that have the observer. */
+	err = observer_guard_start(&links->guard, pinned.links, pinned.count, pinned.plain, pinned.observer);
+	if (!err)
+		err = replace_all(&pinned, pinned.plain, pinned.observer);
+	pinned_close(&links->pinned);
+	links->pinned = pinned;
+	return err ? fail(error, err, "cannot put the observer behind all links: %s", strerror(-err)) : 0;
+}
+
+void observer_links_restore(struct observer_links *links)
+{
+	restore(&links->pinned);
+	observer_guard_stop(&links->guard);
+	pinned_close(&links->pinned);
+}
+
+void observer_links_restore_left(const char *directory)
+{
+	struct pinned pinned;
+
+	if (pinned_open(&pinned, directory))
+		return; /* no observer: nothing to restore */
+	restore(&pinned);
+	pinned_close(&pinned);
+}
+
+struct observer_links *observer_links_new(void)
+{
+	struct observer_links *links = allocate(1, sizeof(*links));
+
+	*links = (struct observer_links){.pinned = {.plain = -1, .observer = -1}, .guard = OBSERVER_GUARD_NONE};
+	return links;
+}
+
+void observer_links_free(struct observer_links *links)
+{
+	if (!links)
+		return;
+	observer_links_restore(links);
+	free(links);
+}

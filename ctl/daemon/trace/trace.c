@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See trace.h. A client that reads slowly does not delay the daemon: the kernel buffers up to QUEUE_BYTES for its
+ * socket, and further packets are counted as lost. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "core/base/memory.h"
+#include "ctl/daemon/log.h"
+#include "trace.h"
+#include "trace_filter.h"
+#include "trace_record.h"
+
+#define QUEUE_BYTES (4 << 20)
+
+struct trace {
+	struct traces *traces; /* NULL: not in use */
+	int fd;
+	int observer; /* its index */
+	bool with_frame;
+	sd_event_source *source;
+	char *rest; /* the part of a line that the socket has not accepted yet; NULL: none */
+	size_t rest_length;
+	size_t rest_sent;
+	bool wants_end;    /* the client has closed its side of the connection */
+	bool is_ending;    /* the totals are on the way: close after them */
+	uint64_t dropped;  /* packets for which the socket had no room */
+	uint64_t reported; /* lost packets, as last reported to the client */
+};
+
+struct traces {
+	struct daemon *daemon;
+	struct trace list[TRACERS];
+};
+
+/* --- output */
+
+static void end(struct trace *trace)
+{
+	struct observers *observers = trace->traces->daemon->observers;
+
+	sd_event_source_disable_unref(trace->source);
+	close(trace->fd);
+	free(trace->rest);
+	*trace = (struct trace){.observer = trace->observer};
+	observers_remove(observers, trace->observer);
+}
+
+/* Returns 0, also if the socket accepts nothing now; or -errno. */
+static int flush(struct trace *trace)
+{
+	ssize_t sent;
+
+	if (!trace->rest)
+		return 0;
+	sent = send(trace->fd, trace->rest + trace->rest_sent, trace->rest_length - trace->rest_sent,
+		MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	trace->rest_sent += sent;
+	if (trace->rest_sent == trace->rest_length) {
+		free(trace->rest);
+		trace->rest = NULL;
+	}
+	return 0;
+}
+
+static void watch(struct trace *trace)
+{
+	sd_event_source_set_io_events(trace->source, (trace->rest ? EPOLLOUT : 0) | (trace->wants_end ? 0 : EPOLLIN));
+}
+
+/* Sends a line, which this function frees, or counts a lost packet. A failed connection ends in on_client(). */
+static bool send_line(struct trace *trace, json_t *json)
+{
+	size_t length = 0;
+	char *line;
+
+	flush(trace);
+	line = trace->rest ? NULL : protocol_encode(json, &length);
+	json_decref(json);
+	if (!line)
+		return false;
+	trace->rest = line;
+	trace->rest_length = length;
+	trace->rest_sent = 0;
+	flush(trace);
+	watch(trace);
+	return true;
+}
+
+static void on_packet(const struct observed *packet, void *data)
+{
+	struct trace *trace = data;
+
+	if (trace->is_ending)
+		return;
+	if (trace->rest)
+		flush(trace);
+	if (trace->rest || !send_line(trace, trace_record(trace->traces->daemon, packet, trace->with_frame)))
+		trace->dropped++;
+}
+
+static struct observer_counters count(const struct trace *trace)
+{
+	struct observer_counters counters = observers_counters(trace->traces->daemon->observers, trace->observer);
+
+	counters.lost += trace->dropped;
+	return counters;
+}
+
+static void report(struct trace *trace)
+{
+	uint64_t lost = count(trace).lost;
+
+	if (lost != trace->reported && send_line(trace, json_pack("{s:I}", "lost", (json_int_t)lost)))
+		trace->reported = lost;
+}
+
+/* Sends the totals when the socket has room for them, then ends the trace. */
+static int finish(struct trace *trace)
+{
+	struct observer_counters counters;
+
+	if (trace->rest)
+		return 0;
+	if (trace->is_ending)
+		return -ECANCELED;
+	counters = count(trace);
+	trace->is_ending = true;
+	send_line(trace, json_pack("{s:b, s:I, s:I}", "end", true, "packets", (json_int_t)counters.matched, "lost",
+				 (json_int_t)counters.lost));
+	return trace->rest ? 0 : -ECANCELED;
+}
+
+/* The client sends nothing: input means that it has closed its side of the connection. */
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct trace *trace = data;
+	int err = events & (EPOLLERR | EPOLLHUP) ? -EPIPE : flush(trace);
+	char byte;
+
+	(void)source;
+	if (!err && !trace->wants_end && events & EPOLLIN)
+		trace->wants_end = recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+	if (!err && trace->wants_end)
+		err = finish(trace);
+	if (err)
+		end(trace);
+	else
+		watch(trace);
+	return 0;
+}
+
+void traces_update(struct traces *traces)
+{
+	for (size_t i = 0; traces && i < TRACERS; i++)
+		if (traces->list[i].traces)
+			report(&traces->list[i]);
+}
+
+/* --- start and end */
+
+static struct trace *find_free(struct traces *traces)
+{
+	for (size_t i = 0; i < TRACERS; i++)
+		if (!traces->list[i].traces)
+			return &traces->list[i];
+	return NULL;
+}
+
+static int take_connection(struct trace *trace)
+{
+	struct daemon *daemon = trace->traces->daemon;
+	int size = QUEUE_BYTES, err;
+
+	trace->fd = control_take_over(daemon->control);
+	if (trace->fd < 0)
+		return trace->fd;
+	setsockopt(trace->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	err = sd_event_add_io(daemon->event, &trace->source, trace->fd, EPOLLIN, on_client, trace);
+	return err < 0 ? err : 0;
+}
+
+json_t *trace_start(struct daemon *daemon, const struct request *request)
+{
+	struct trace *trace = find_free(daemon->traces);
+	char error[OBSERVERS_ERROR_SIZE], fault[PROTOCOL_ERROR_SIZE];
+	struct observer filter;
+	int err;
+
+	if (!trace)
+		return protocol_error(NULL, "%d traces are already running: end one of them", TRACERS);
+	if (trace_filter(daemon, request, &filter, fault))
+		return protocol_error(NULL, "%s", fault);
+	filter.wants = OBSERVER_RECORDS;
+	*trace = (struct trace){.with_frame = request->trace.pcap || request->trace.body};
+	trace->observer = observers_add(daemon->observers, &filter, on_packet, trace, error);
+	if (trace->observer < 0)
+		return protocol_error(NULL, "%s", error);
+	trace->traces = daemon->traces;
+	err = take_connection(trace);
+	if (err) {
+		end(trace);
+		return protocol_error(NULL, "cannot start a trace: %s", strerror(-err));
+	}
+	send_line(trace, protocol_ok(json_object()));
+	return NULL;
+}
+
+struct traces *traces_new(struct daemon *daemon)
+{
+	struct traces *traces = allocate(1, sizeof(*traces));
+
+	traces->daemon = daemon;
+	return traces;
+}
+
+void traces_free(struct traces *traces)
+{
+	for (size_t i = 0; traces && i < TRACERS; i++)
+		if (traces->list[i].traces)
+			end(&traces->list[i]);
+	free(traces);
+}

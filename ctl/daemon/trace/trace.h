@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The command `trace`: sends a line of JSON for each selected packet to a client of the control socket, until the
+ * client closes its connection. */
+#pragma once
+
+#include "ctl/daemon/daemon.h"
+
+#define TRACERS 4 /* at the same time */
+
+/* Starts a trace for the client whose request this is, and takes over its connection. The client first receives a
+ * reply as for any other command. NULL, or the reply that refuses the request. */
+json_t *trace_start(struct daemon *daemon, const struct request *request);
+
+struct traces *traces_new(struct daemon *daemon);
+
+/* Ends all traces. */
+void traces_free(struct traces *traces);
+
+/* Call this every second: reports lost packets to the clients. */
+void traces_update(struct traces *traces);
