@@ -196,6 +196,7 @@ MANDIR := $(DESTDIR)$(PREFIX)/share/man
 UNITS := $(notdir $(wildcard systemd/*.service))
 SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d/sipxdp.conf
 TMPFILES := $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sipxdp.conf
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 MANUAL := $(notdir $(wildcard man/*))
 DOCS := README.md CHANGES.md $(wildcard docs/*.md docs/*/*.md yaml-examples/*.yaml monitoring/*)
 
@@ -208,12 +209,15 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	done
 	$(Q)install -D -m 644 systemd/sysusers.conf $(SYSUSERS)
 	$(Q)install -D -m 644 systemd/tmpfiles.conf $(TMPFILES)
+	$(Q)install -D -m 644 -t $(COMPLETIONS) completions/sipxdp
+	$(Q)for program in $(notdir $(PROGRAMS)); do ln -sf sipxdp $(COMPLETIONS)/$$program || exit; done
 	$(Q)for file in $(DOCS); do install -D -m 644 $$file $(DOCDIR)/$$file || exit; done
 	$(Q)for page in $(MANUAL); do install -D -m 644 -t $(MANDIR)/man$${page##*.} man/$$page || exit; done
 
 uninstall: ## remove what install has put there; /etc and what runs stay
 	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(SYSUSERS) $(TMPFILES)
 	$(Q)rm -f $(foreach page,$(MANUAL),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
+	$(Q)rm -f $(addprefix $(COMPLETIONS)/,sipxdp $(notdir $(PROGRAMS)))
 	$(Q)rm -rf $(DOCDIR)
 
 clean: ## remove build/

@@ -151,7 +151,8 @@ is "... manual pages" "$(files "$root/usr/share/man")" \
 	"$(for page in man/*; do echo "man${page##*.}/${page#man/}"; done | LC_ALL=C sort | xargs)"
 check "... man finds each of them" man_finds "$root/usr/share/man" man/*
 is "... user and directories" "$(files "$root/usr/lib/sysusers.d") $(files "$root/usr/lib/tmpfiles.d")" "sipxdp.conf sipxdp.conf"
-is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|lib/(sysusers|tmpfiles)[.]d|share/doc/sipxdp|share/man)/' || true)" 0
+is "... bash completion" "$(ls "$root/usr/share/bash-completion/completions" | xargs)" "sipxdp $PROGRAMS"
+is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|lib/(sysusers|tmpfiles)[.]d|share/(bash-completion/completions|doc/sipxdp|man))/' || true)" 0
 is "... programs can be run by everybody, and written by root" \
 	"$(stat -c %a "$root"/usr/sbin/* | sort -u)" 755
 is "... the rest can be read by everybody" \
