@@ -49,7 +49,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
 BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
-.PHONY: all help packages docs check test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall clean format check-format
+.PHONY: all help packages docs check test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall deb clean format check-format
 .SECONDARY:
 
 all: $(PROGRAMS) $B/tools/reference/reference ## build the programs (default)
@@ -219,6 +219,18 @@ uninstall: ## remove what install has put there; /etc and what runs stay
 	$(Q)rm -f $(foreach page,$(MANUAL),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
 	$(Q)rm -f $(addprefix $(COMPLETIONS)/,sipxdp $(notdir $(PROGRAMS)))
 	$(Q)rm -rf $(DOCDIR)
+
+# Debian packages, from a copy of the sources: a package build writes into its tree and beside it.
+DEB := $B/deb
+
+deb: ## build the Debian packages in build/deb/
+	$(Q)rm -rf $(DEB)
+	$(Q)mkdir -p $(DEB)/source
+	$(Q)git ls-files -coz --exclude-standard | tar --null -T - -cf - | tar -xf - -C $(DEB)/source
+	$(call say,DEB,$(DEB))
+	$(Q)cd $(DEB)/source && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
+	$(Q)rm -rf $(DEB)/source
+	$(Q)ls $(DEB)/*.deb
 
 clean: ## remove build/
 	$(Q)rm -rf $B

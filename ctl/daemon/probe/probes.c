@@ -44,7 +44,7 @@ static void end(struct prober *prober, bool passed, bool changed)
 {
 	uint64_t next, now = clock_usec(), random;
 
-	getrandom(&random, sizeof(random), 0);
+	(void)!getrandom(&random, sizeof(random), 0);
 	next = prober->began + health_pause(&prober->profile->probe, random);
 	prober->awaited = NULL;
 	if (prober->kind == &probe_stream || !passed)
@@ -138,7 +138,7 @@ static void begin(struct prober *prober)
 {
 	const struct config_probe *probe = &prober->profile->probe;
 
-	getrandom(&prober->message.ids, sizeof(prober->message.ids), 0);
+	(void)!getrandom(&prober->message.ids, sizeof(prober->message.ids), 0);
 	prober->began = clock_usec();
 	prober->listened = listening_clock_now();
 	set_timer(prober->timer, prober->began + probe->timeout * MILLISECOND);
