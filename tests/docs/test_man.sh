@@ -59,8 +59,8 @@ for page in man/*; do
 		skip "$name: mandoc finds no fault" "no mandoc (Debian package mandoc)"
 	fi
 	check "... nor does groff" silent env LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l "$page"
-	check "... sections" has_sections "$page" NAME DESCRIPTION FILES EXAMPLES "SEE ALSO"
-	check "... see also" refers_to_pages "$page"
+	check "... the sections are complete" has_sections "$page" NAME DESCRIPTION FILES EXAMPLES "SEE ALSO"
+	check "... SEE ALSO lists existing pages" refers_to_pages "$page"
 done
 
 for program in sipxdpd sipxdp-loader sipxdp-ctl; do

@@ -41,8 +41,8 @@ can_attach() {
 
 # cannot_attach INTERFACE NAME TEXT REMEDY
 cannot_attach() {
-	like "$2: the blocker" "$(blockers "$1")" "$3"
-	like "... how to remove it" "$(remedies "$1")" "$4"
+	like "$2: the blocker is named" "$(blockers "$1")" "$3"
+	like "... with the command that removes it" "$(remedies "$1")" "$4"
 	agrees "$1" "..."
 }
 
@@ -65,18 +65,18 @@ make_interfaces() {
 
 kinds() {
 	can_attach eth0 "veth"
-	is "... its driver" "$(checked eth0 '.driver, .native_xdp, .mtu' | xargs)" "veth yes 1500"
-	like "... what it needs at its other end" "$(checked eth0 '.findings[].text')" "must run an XDP program"
+	is "... the driver is named" "$(checked eth0 '.driver, .native_xdp, .mtu' | xargs)" "veth yes 1500"
+	like "... with the requirement for its other end" "$(checked eth0 '.findings[].text')" "must run an XDP program"
 	can_attach eth2 "veth with an MTU of 9000"
 	is "... which has no limit, because packets may have several buffers" "$(checked eth2 '.mtu, .mtu_limit' | xargs)" "9000 null"
 	can_attach tap7 "tap"
-	like "... is down" "$(checked tap7 '.findings[].text')" "interface is down"
+	like "... the interface is down" "$(checked tap7 '.findings[].text')" "interface is down"
 	cannot_attach tun7 "tun" "no Ethernet header" "interface that carries its packets"
 	cannot_attach lo "loopback" "no native XDP" "network card"
 	cannot_attach br7 "bridge" "driver bridge has no native XDP" "attach to eth1"
 	cannot_attach mac7 "macvlan" "driver macvlan has no native XDP" "attach to eth2"
 	cannot_attach few7 "veth with fewer receive queues than its other end sends from" "present configuration" "read the note"
-	like "... the note" "$(checked few7 '.findings[].text')" "as many receive queues as its other end has transmit queues"
+	like "... with a note" "$(checked few7 '.findings[].text')" "as many receive queues as its other end has transmit queues"
 }
 
 busy() {
@@ -99,7 +99,7 @@ command_line() {
 	output=$(loader check -c "$LAB_CONFIG") || status=$?
 	is "the interfaces of the file: exit status" $status 0
 	is "... are checked" "$(sed -n 's/^\([a-z0-9]*\): can be attached natively$/\1/p' <<< "$output")" eth0
-	like "... the kernel" "$output" "^kernel: Linux .* with type information"
+	like "... the kernel is named" "$output" "^kernel: Linux .* with type information"
 	output=$(loader check) || status=$?
 	is "all interfaces, some with blockers: exit status" $status 1
 	is "... those with Ethernet headers, and not lo" \

@@ -166,7 +166,7 @@ print(sorted(set(c.ask(b"\n")[:14] for c in large)))')" "status
 ['not valid JSON', 'too many large']"
 
 start few "$dir/few.sock" prlimit --nofile=16 "$echo_server" "$dir/few.sock" "$replies"
-is "without free file descriptors the server pauses without a busy loop, and recovers" "$(raw "
+is "without free file descriptors the server waits without a busy loop, and recovers" "$(raw "
 path, pid = '$dir/few.sock', ${server[few]}
 def cpu():
     return sum(map(int, open(f'/proc/{pid}/stat').read().split()[13:15]))
@@ -221,7 +221,7 @@ said = c.ask()
 count, seconds = c.end()
 print(said, count, 3.5 < seconds)')" "status 0 True"
 
-is "a delay of the server is not held against a client" "$(raw '
+is "a delay of the server does not close a client" "$(raw '
 c, slow = Client(IMPATIENT).send(b"{\"command\":"), Client(IMPATIENT)
 slow.send(b"{\"command\": \"lookup\", \"arguments\": {\"service\": \"s\", \"call_ids\": [\"sleep\"]}}\n")
 time.sleep(0.3)

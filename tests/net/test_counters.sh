@@ -47,12 +47,12 @@ responded() {
 try_requests() {
 	sip_client calls client "$LAB_CLIENT" call $CALLS 60 -d 300 -s callee -trace_shortmsg \
 		-shortmessage_file "$LAB_DIR/calls.messages"
-	check "$CALLS calls end well" lab_wait calls 40
+	check "$CALLS calls succeed" lab_wait calls 40
 	sip_client phones client "$LAB_CLIENT" register $REGISTRATIONS 60 -s alice -key contact_port 5080 -trace_shortmsg \
 		-shortmessage_file "$LAB_DIR/phones.messages"
 	lab_wait phones 40 || true # the servers of this test do not register
 	is "INVITEs without a To tag" "$(counted INVITE initial)" "$(sent calls INVITE)"
-	is "... which are all INVITEs" "$(counted INVITE in_dialog)" 0
+	is "... are all INVITEs" "$(counted INVITE in_dialog)" 0
 	is "ACKs" "$(counted ACK in_dialog)" "$(sent calls ACK)"
 	is "BYEs with a To tag" "$(counted BYE in_dialog)" "$(sent calls BYE)"
 	is "REGISTERs" "$(counted REGISTER initial)" "$(sent phones REGISTER)"
@@ -71,7 +71,7 @@ try_responses() {
 	is "responses 401 to REGISTER" "$(responded 401 REGISTER)" 5
 	is "other responses 2xx to a different method" "$(responded other_2xx other)" 3
 	is "the backends receive them" "$(of_backends response)" 15
-	is "their classes" "$(lab_ctl --json stats | jq -c '[.responses[] | {(.class): .messages}] | add')" '{"4xx":5,"2xx":3}'
+	is "the sums of their classes are right" "$(lab_ctl --json stats | jq -c '[.responses[] | {(.class): .messages}] | add')" '{"4xx":5,"2xx":3}'
 }
 
 # switch_counters true|false
@@ -84,9 +84,9 @@ try_off() {
 	like "message_counters: false takes effect at a reload" "$(switch_counters false)" "message_counters false, was true"
 	responses 486 INVITE 4
 	is "... and nothing is counted" "$(responded 486 INVITE)" 7
-	like "... until it is true" "$(switch_counters true)" "message_counters true, was false"
+	like "... until the key is true again" "$(switch_counters true)" "message_counters true, was false"
 	responses 486 INVITE 2
-	is "... from then on" "$(responded 486 INVITE)" 9
+	is "... the counters then continue" "$(responded 486 INVITE)" 9
 }
 
 lab_open

@@ -125,12 +125,12 @@ started_by_root() {
 	is "... the control socket belongs to the group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
 		"srw-rw---- root sipxdp"
 	lab_in balancer rm /run/sipxdp/ctl.sock
-	check "... also the one that it makes again" wait_for 10 lab_in balancer sh -c \
+	check "... also after the daemon has created it again" wait_for 10 lab_in balancer sh -c \
 		'[ "$(stat -c "%A %U %G" /run/sipxdp/ctl.sock)" = "srw-rw---- root sipxdp" ]'
 	kill -KILL "$child"
 	lab_wait sipxdpd 10 || status=$?
-	is "the daemon ends with its child process, so that systemd starts it again" $status 1
-	like "... and says why" "$(tail -n 3 "$LAB_DIR/sipxdpd.log")" "process that opens the sockets of probes has ended"
+	is "the daemon exits with its child process, so that systemd restarts it" $status 1
+	like "... and logs the reason" "$(tail -n 3 "$LAB_DIR/sipxdpd.log")" "process that opens the sockets of probes has ended"
 }
 
 # followed COUNT: checks that COUNT later fragments were forwarded like their first one.
@@ -145,72 +145,72 @@ mkdir "$root"
 check "make install" install_into "$root" PREFIX=/usr
 is "... programs" "$(files "$root/usr/sbin")" "$PROGRAMS"
 is "... units" "$(files "$root/usr/lib/systemd/system")" "$UNITS"
-is "... the README, what it refers to, examples and monitoring" "$(files "$root/usr/share/doc/sipxdp")" \
+is "... the README, the files to which it refers, examples and monitoring" "$(files "$root/usr/share/doc/sipxdp")" \
 	"$(printf '%s\n' README.md CHANGES.md docs/*.md docs/*/*.md yaml-examples/*.yaml monitoring/* | LC_ALL=C sort | xargs)"
 is "... manual pages" "$(files "$root/usr/share/man")" \
 	"$(for page in man/*; do echo "man${page##*.}/${page#man/}"; done | LC_ALL=C sort | xargs)"
-check "... man finds each of them" man_finds "$root/usr/share/man" man/*
+check "... man finds each page" man_finds "$root/usr/share/man" man/*
 is "... user and directories" "$(files "$root/usr/lib/sysusers.d") $(files "$root/usr/lib/tmpfiles.d")" "sipxdp.conf sipxdp.conf"
 is "... bash completion" "$(ls "$root/usr/share/bash-completion/completions" | xargs)" "sipxdp $PROGRAMS"
 is "... and nothing else" "$(files "$root" | xargs -n 1 | grep -cvE '^usr/(sbin|lib/systemd/system|lib/(sysusers|tmpfiles)[.]d|share/(bash-completion/completions|doc/sipxdp|man))/' || true)" 0
-is "... programs can be run by everybody, and written by root" \
+is "... all users can run the programs, and only root can write them" \
 	"$(stat -c %a "$root"/usr/sbin/* | sort -u)" 755
-is "... the rest can be read by everybody" \
+is "... all users can read the other files" \
 	"$(find "$root/usr/lib" "$root/usr/share" -type f -printf '%m\n' | sort -u)" 644
 check "... each program runs" all_say_their_version "$root/usr/sbin"
 is "... the units name the installed programs" "$(commands "$root/usr/lib/systemd/system")" \
 	"/usr/sbin/sipxdp-ctl /usr/sbin/sipxdp-loader /usr/sbin/sipxdpd"
-unlike "... and nothing in them is left to be filled in" "$(cat "$root"/usr/lib/systemd/system/*)" '@PREFIX@'
-check "... again, over what is there" install_into "$root" PREFIX=/usr
+unlike "... and contain no placeholders" "$(cat "$root"/usr/lib/systemd/system/*)" '@PREFIX@'
+check "... again, over existing files" install_into "$root" PREFIX=/usr
 
 if command -v systemd-analyze > /dev/null; then
 	mkdir -p "$LAB_DIR/prefix"
 	install_into "" PREFIX="$LAB_DIR/prefix" > /dev/null
 	for unit in $UNITS; do
-		check "systemd-analyze verify finds nothing in $unit" verify "$LAB_DIR/prefix/lib/systemd/system/$unit"
+		check "systemd-analyze verify finds no fault in $unit" verify "$LAB_DIR/prefix/lib/systemd/system/$unit"
 	done
 else
-	skip "systemd-analyze verify finds nothing in the units" "no systemd-analyze (Debian package systemd)"
+	skip "systemd-analyze verify finds no fault in the units" "no systemd-analyze (Debian package systemd)"
 fi
 
 echo "somebody else's" > "$root/usr/sbin/else"
 check "make uninstall" uninstall_from "$root" PREFIX=/usr
-is "... leaves nothing of it" "$(files "$root")" "usr/sbin/else"
-check "... nor its directory of documents" test ! -e "$root/usr/share/doc/sipxdp"
+is "... removes all files" "$(files "$root")" "usr/sbin/else"
+check "... and the directory of the documentation" test ! -e "$root/usr/share/doc/sipxdp"
 check "make install without PREFIX" install_into "$root"
-is "... goes below /usr/local" "$(files "$root/usr/local/sbin")" "$PROGRAMS"
-is "... where systemd looks for units, too" "$(files "$root/usr/local/lib/systemd/system")" "$UNITS"
+is "... installs below /usr/local" "$(files "$root/usr/local/sbin")" "$PROGRAMS"
+is "... and the units in a directory that systemd searches" "$(files "$root/usr/local/lib/systemd/system")" "$UNITS"
 check "make uninstall" uninstall_from "$root"
-is "... leaves nothing of it" "$(files "$root/usr/local")" ""
+is "... removes all files" "$(files "$root/usr/local")" ""
 
 lab_flat 3
 prepare_user
 LAB_POOL="probe: icmp"
 lab_config dsr
 lab_in balancer chmod 640 "$LAB_CONFIG"
-check "attach with no more capabilities than sipxdp-loader.service has" \
+check "attach works with the capabilities of sipxdp-loader.service" \
 	as_unit sipxdp-loader.service sipxdp-loader attach -c "$LAB_CONFIG"
 check "... upgrade" as_unit sipxdp-loader.service sipxdp-loader upgrade -c "$LAB_CONFIG"
-check "sipxdpd with no more than sipxdpd.service has: every backend serves" start_confined_daemon
-check "... it has no more" holds_no_more "${LAB_PROCESS[sipxdpd]}" sipxdpd.service
+check "sipxdpd works with the capabilities of sipxdpd.service: all backends are up" start_confined_daemon
+check "... it has no others" holds_no_more "${LAB_PROCESS[sipxdpd]}" sipxdpd.service
 is "... it can use the pins, but not replace them" "$(lab_in balancer sh -c '
 	stat -c "%A %U %G" /sys/fs/bpf /sys/fs/bpf/sipxdp /sys/fs/bpf/sipxdp/links /sys/fs/bpf/sipxdp/contract' | paste -sd ,)" \
 	"drwx--x--- root sipxdp,drwxr-x--- root sipxdp,drwxr-x--- root sipxdp,-rw-rw---- sipxdp root"
 is "... the control socket belongs to it and its group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
 	"srw-rw---- sipxdp sipxdp"
 is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
-check "... a backend is taken out" lab_ctl backend maint proxies px1
-check "... and has no slots" lab_serving 2
-check "... a reload, by the unit's command" as_unit sipxdpd.service sipxdp-ctl reload
+check "... a backend is set to maint" lab_ctl backend maint proxies px1
+check "... it owns no slots" lab_serving 2
+check "... the reload command of the unit works" as_unit sipxdpd.service sipxdp-ctl reload
 lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 201 1 8 4 100
-check "... it sends on fragments that have overtaken their first" wait_for 3 followed 16
-check "... the end" lab_stop sipxdpd
-like "... a probe gets by with the same: an echo request to the VIP on px2" \
+check "... fragments that arrived before their first one are forwarded" wait_for 3 followed 16
+check "... it stops" lab_stop sipxdpd
+like "... these capabilities suffice for a probe: an echo request to the VIP on px2" \
 	"$(as_unit sipxdpd.service build/tests/tools/probe-path ping "$LAB_VIP" 0 1 2 2>&1)" '^2 echo_reply$'
 started_by_root
 check "... leaves the balancer attached" lab_in balancer sh -c 'sipxdp-loader status | grep -q "^eth0 *attached"'
 check "detach" as_unit sipxdp-loader.service sipxdp-loader detach
-check "decap with no more than its unit has" \
+check "decap works with the capabilities of its unit" \
 	as_unit sipxdp-decap@.service sipxdp-loader attach --program decap eth0 --from 10.0.0.2
 check "... upgrade" as_unit sipxdp-decap@.service sipxdp-loader upgrade --program decap
 check "... detach" as_unit sipxdp-decap@.service sipxdp-loader detach --program decap eth0

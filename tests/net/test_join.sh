@@ -219,7 +219,7 @@ lab_ctl reload > /dev/null
 lab_stop sipxdpd KILL || true
 check "the daemon is killed and restarts" lab_daemon
 check "... px2 keeps its slots" all_slots px1 px2
-is "... and its mark" "$(backend px2 '.overrides | join(" ")')" joined
+is "... and is still marked as joined" "$(backend px2 '.overrides | join(" ")')" joined
 is "a reload moves no slots" "$(lab_ctl --json reload | jq .moved_percent)" 0
 check "... px2 keeps its slots" all_slots px1 px2
 unlike "... and status does not suggest to save px2" "$(lab_ctl status)" "a reload will undo"
@@ -259,7 +259,7 @@ check "... the daemon starts" lab_daemon
 check "... px2 is still leaving" is_backend px2 .admin leaving
 check "... and up" is_backend px2 .state up
 check "... after drain_timeout it is removed" wait_for 15 is_gone px2
-check "... which ends the script" lab_wait px2-run 5
+check "... and the script ends" lab_wait px2-run 5
 check "... px1 owns all slots" all_slots px1
 
 # --- Kamailio

@@ -93,11 +93,11 @@ if [ -x /lib/systemd/systemd-journald ] && [ -s /etc/machine-id ]; then
 	lab_in balancer mkdir -p /run/systemd/journal /run/log/journal
 	lab_in balancer mount -t cgroup2 cgroup2 /sys/fs/cgroup # where it looks for the unit of a process
 	lab_start journald balancer /lib/systemd/systemd-journald
-	check "a journal runs" wait_for 10 lab_in balancer test -S /run/systemd/journal/stdout
+	check "a journal is started" wait_for 10 lab_in balancer test -S /run/systemd/journal/stdout
 	# systemd sets JOURNAL_STREAM for a service; systemd-cat of this release does not.
 	lab_start sipxdpd balancer systemd-cat sh -c \
 		'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec sipxdpd -c /etc/sipxdp/sipxdp.yaml'
-	check "the daemon runs with it" wait_for 10 lab_answers
+	check "the daemon logs to the journal" wait_for 10 lab_answers
 	lab_ctl backend weight proxies px1 3 > /dev/null
 	check "the journal finds a change by its fields" wait_for 10 journal_has SIPXDP_EVENT=audit SIPXDP_BACKEND=px1
 	is "... with priority, pool, user and command" "$(journal SIPXDP_EVENT=audit SIPXDP_BACKEND=px1 |

@@ -84,17 +84,17 @@ lab_start prometheus client prometheus --config.file "$LAB_DIR/prometheus.yml" -
 	--web.listen-address 127.0.0.1:9090
 check "Prometheus reads the metrics as OpenMetrics" wait_for 30 has_value 'up{job="sipxdp"}' 1
 check "... and evaluates the alerts" wait_for 10 all_ok
-check "an attached interface" wait_for 10 has_value 'sipxdp_interface_attached{interface="eth0"}' 1
+check "the interface is attached" wait_for 10 has_value 'sipxdp_interface_attached{interface="eth0"}' 1
 check "two backends are up" wait_for 10 has_value 'sum(sipxdp_backend_state{state="up"})' 2
-check "the shares add up" wait_for 10 has_value 'sum(sipxdp_backend_share_ratio) > bool 0.999' 1
+check "the sum of the shares is 1" wait_for 10 has_value 'sum(sipxdp_backend_share_ratio) > bool 0.999' 1
 
 sip_client calls client "$LAB_CLIENT" call $CALLS 20
-check "$CALLS calls" lab_wait calls 60
+check "$CALLS calls succeed" lab_wait calls 60
 stats=$(lab_ctl --json stats)
-check "... are the packets that sipxdp-ctl counts" \
+check "... the packets are those that sipxdp-ctl counts" \
 	wait_for 10 has_value 'sum(sipxdp_service_received_packets_total)' "$(jq '.services[0].packets' <<< "$stats")"
 check "... at least three for each call" has_data "sum(sipxdp_backend_sent_packets_total) >= 3 * $CALLS"
-check "... and their bytes" has_value 'sum(sipxdp_service_received_bytes_total)' "$(jq '.services[0].bytes' <<< "$stats")"
+check "... and so are the bytes" has_value 'sum(sipxdp_service_received_bytes_total)' "$(jq '.services[0].bytes' <<< "$stats")"
 check "the requests are those that sipxdp-ctl counts" has_value \
 	'sum(sipxdp_service_requests_total)' "$(jq '[.requests[].messages] | add // 0' <<< "$stats")"
 invites=$({ sip_seen_by_sipp uas1 && sip_seen_by_sipp uas2; } | grep -c '^INVITE ')
@@ -140,7 +140,7 @@ done
 after=$(cpu_us)
 diag "a scrape of $MANY backends: $(wc -l < "$LAB_DIR/metrics") lines, $(((after - before) / 10)) us of processor time" \
 	"with everything that the daemon does in 0.3 s"
-is "every backend is in it" "$(grep -c '^sipxdp_backend_weight{pool="many"' "$LAB_DIR/metrics")" $MANY
-check "promtool finds no fault in it" promtool check metrics < "$LAB_DIR/metrics"
+is "the scrape contains every backend" "$(grep -c '^sipxdp_backend_weight{pool="many"' "$LAB_DIR/metrics")" $MANY
+check "promtool finds no fault in the scrape" promtool check metrics < "$LAB_DIR/metrics"
 diag "longest turn of the event loop: $turn ms before the scrapes, $(lab_ctl --json status | jq .longest_turn_ms) ms after them"
 tap_end

@@ -52,9 +52,9 @@ lab_balance
 
 # --- health and API
 is "/healthz" "$(get /healthz)" ok
-is "... answers HEAD" "$(code /healthz -I)" 200
-check "/readyz is 200 when every service has a living backend" wait_for 10 is_code /readyz 200
-is "... and says so" "$(get /readyz)" ready
+is "... also for HEAD" "$(code /healthz -I)" 200
+check "/readyz is 200 when every service has a live backend" wait_for 10 is_code /readyz 200
+is "... its text says so" "$(get /readyz)" ready
 for name in status services pools backends stats; do
 	case $name in
 	status | stats) command=$name ;;
@@ -67,14 +67,14 @@ for name in status services pools backends stats; do
 done
 cmp=$(diff <(get /api/v1/services) <(lab_ctl --json service list)) || true
 is "... byte for byte" "$cmp" ""
-like "JSON has its type" "$(get /api/v1/status -D - -o /dev/null)" '^Content-Type: application/json'
-like "no page may load anything" "$(get /healthz -D - -o /dev/null)" "^Content-Security-Policy: default-src 'none'"
+like "the Content-Type of JSON is right" "$(get /api/v1/status -D - -o /dev/null)" '^Content-Type: application/json'
+like "no page may load other resources" "$(get /healthz -D - -o /dev/null)" "^Content-Security-Policy: default-src 'none'"
 
 # --- requests that are refused
-is "a path that does not exist" "$(code /nothing)" 404
+is "a path that does not exist gets 404" "$(code /nothing)" 404
 is "a path that is not normal" "$(code /../etc/passwd --path-as-is)" 404
 is "POST changes nothing" "$(code /api/v1/status -d x)" 405
-like "... and the response says what is accepted" "$(get /healthz -X DELETE -D - -o /dev/null)" '^Allow: GET, HEAD'
+like "... and the response lists the accepted methods" "$(get /healthz -X DELETE -D - -o /dev/null)" '^Allow: GET, HEAD'
 is "a large body is not read" "$(head -c 4000000 /dev/zero | code /healthz --data-binary @- -H Expect:)" 405
 like "garbage" "$(clients garbage)" '^(HTTP/1.[01] 400|closed)'
 like "a huge header" "$(clients huge)" '^(HTTP/1.[01] (413|431|400)|closed)'
@@ -92,7 +92,7 @@ is "... a different client is served" "$(code /api/v1/backends)" 200
 is "... and /healthz" "$(get /healthz)" ok
 check "... and the control socket" control_answers
 check "silent clients are closed" lab_wait silent 30
-is "... all of them" "$(cat "$LAB_DIR/silent.log")" 400
+is "... no connection remains" "$(cat "$LAB_DIR/silent.log")" 400
 check "a client that sends a byte at a time is closed" lab_wait slow 30
 exec 9>&-
 check "the readers end" lab_wait readers 10
@@ -100,15 +100,15 @@ check "the readers end" lab_wait readers 10
 # --- reload
 write 9465
 check "a reload changes the port" lab_ctl reload
-is "... the new one answers" "$(lab_in client curl -sS "http://$LAB_BALANCER:9465/healthz")" ok
-check "... the old one is closed" eval '! get /healthz 2> /dev/null'
+is "... the new port answers" "$(lab_in client curl -sS "http://$LAB_BALANCER:9465/healthz")" ok
+check "... the old port is closed" eval '! get /healthz 2> /dev/null'
 write 9466
 like "a plan names the change" "$(lab_ctl plan "$LAB_CONFIG")" \
 	"metrics: listen '$LAB_BALANCER:9466', was '$LAB_BALANCER:9465'"
 like "save writes it" "$(lab_ctl save)" "listen: '$LAB_BALANCER:9465'"
 write
 check "a reload removes metrics" lab_ctl reload
-check "... nothing listens" eval '! lab_in client curl -sS "http://$LAB_BALANCER:9465/healthz" 2> /dev/null'
+check "... the port is closed" eval '! lab_in client curl -sS "http://$LAB_BALANCER:9465/healthz" 2> /dev/null'
 
 lab_start squatter balancer python3 -m http.server --bind "$LAB_BALANCER" $PORT
 check "a different program takes the port" wait_for 10 get /
@@ -141,10 +141,10 @@ is "... the balancer was ready all the time" "$(cat "$LAB_DIR/not-ready" 2> /dev
 # --- what makes the balancer not ready
 lab_ctl backend maint proxies px1 > /dev/null
 lab_ctl backend maint proxies px2 > /dev/null
-check "/readyz is 503 without a living backend" wait_for 10 is_code /readyz 503
+check "/readyz is 503 without a live backend" wait_for 10 is_code /readyz 503
 is "... with the reason" "$(get /readyz)" "service sip: pool proxies: no backend can receive packets"
 lab_ctl backend ready proxies px1 > /dev/null
-check "... and 200 again with one" wait_for 10 is_code /readyz 200
+check "... and 200 again with a live backend" wait_for 10 is_code /readyz 200
 lab_in balancer sipxdp-loader detach > /dev/null
 check "/readyz is 503 while the balancer is detached" wait_for 10 is_code /readyz 503
 like "... with the reason" "$(get /readyz)" "interface eth0: no balancer is attached"

@@ -115,25 +115,25 @@ owned_by_others() {
 try_calls() {
 	local hinted owned
 	hinted=$(lab_verdict hint) owned=$(lab_verdict call_id)
-	check "$2: each backend begins $CALLS calls from the VIP, and all end well" all_begin "$1" $CALLS 60s
-	check "... though most of their Call-IDs are another's" test "$(owned_by_others)" -gt "$CALLS"
-	is "... none of it came to another backend" "$(strays)" 0
+	check "$2: each backend makes $CALLS calls from the VIP, and all succeed" all_begin "$1" $CALLS 60s
+	check "... most of their Call-IDs hash to a different backend" test "$(owned_by_others)" -gt "$CALLS"
+	is "... no message reaches a different backend" "$(strays)" 0
 	# 180, 200, INVITE, ACK and BYE of each call
-	check "... each message because of a hint" test $(($(lab_verdict hint) - hinted)) -ge $((5 * CALLS * ${#LAB_BACKENDS[@]}))
-	is "... none by its Call-ID" "$(($(lab_verdict call_id) - owned))" 0
+	check "... the hint selects the backend of each message" test $(($(lab_verdict hint) - hinted)) -ge $((5 * CALLS * ${#LAB_BACKENDS[@]}))
+	is "... the Call-ID selects the backend of none" "$(($(lab_verdict call_id) - owned))" 0
 }
 
 # Control: without hints, messages of such calls reach other backends.
 try_unnamed() {
 	use_hints none
 	all_begin vip 30 3s > /dev/null || true
-	check "without names: of 90 such calls most fail" test "$(ended_well)" -lt 60
-	check "... their answers came elsewhere" test "$(strays responses)" -gt 30
+	check "without names, most of 90 such calls fail" test "$(ended_well)" -lt 60
+	check "... their responses reach different backends" test "$(strays responses)" -gt 30
 	lab_stop far || true
 	far_end client "$LAB_CLIENT"
 	all_begin address 30 3s > /dev/null || true
-	is "... with addresses in Via answers are where they belong" "$(strays responses)" 0
-	check "... but the other side's requests are not" test "$(strays requests)" -gt 30
+	is "... with addresses in Via, all responses reach the right backend" "$(strays responses)" 0
+	check "... but requests of the other side do not" test "$(strays requests)" -gt 30
 	lab_stop far || true
 	use_hints name
 }
@@ -177,12 +177,12 @@ try_proxies() {
 	# Kamailio must be able to resolve the name that it uses as its own.
 	printf "$LAB_VIP %s.$DOMAIN\\n" "${LAB_BACKENDS[@]}" | lab_hosts "${LAB_BACKENDS[@]}"
 	farm_start
-	check "150 calls through proxies that hide the Call-ID end well" calls_by_proxies 150 60s
-	is "... no Call-ID is the same at both ends" "$(common_call_ids)" 0
-	is "... all of a call at one proxy, in both directions" "$(sip_strays)" ""
-	is "... and every proxy has calls" "$(sip_owners | cut -d' ' -f2 | sort -u | xargs)" "${LAB_BACKENDS[*]}"
+	check "150 calls through proxies that hide the Call-ID succeed" calls_by_proxies 150 60s
+	is "... the two ends of a call have different Call-IDs" "$(common_call_ids)" 0
+	is "... one proxy receives all messages of a call, in both directions" "$(sip_strays)" ""
+	is "... every proxy receives calls" "$(sip_owners | cut -d' ' -f2 | sort -u | xargs)" "${LAB_BACKENDS[*]}"
 	use_hints none
-	check "without hints such calls are spread over several proxies" calls_are_spread
+	check "without hints, several proxies receive messages of one call" calls_are_spread
 	use_hints name
 	farm_stop
 	lab_stop far || true
@@ -226,19 +226,19 @@ VIA="Via: SIP/2.0/UDP $LAB_CLIENT;branch=z9hG4bK1"
 
 try_messages() {
 	local owners
-	is "requests whose Route names px2" "$(answered 'BYE sip:x@example.org SIP/2.0' "$VIA" "Route: <sip:PX2.$DOMAIN:5060;lr>")" px2
-	is "requests whose Request-URI does" "$(answered "$BYE_URI" "$VIA")" px2
-	is "... and whose Route names another" "$(answered "$BYE_URI" "$VIA" "Route: <sip:px3.$DOMAIN;lr>")" px3
-	is "responses whose Via does" "$(answered 'SIP/2.0 200 OK' "Via: SIP/2.0/UDP px2.$DOMAIN;branch=z9hG4bK1" "$VIA")" px2
+	is "a request whose Route names px2 goes to px2" "$(answered 'BYE sip:x@example.org SIP/2.0' "$VIA" "Route: <sip:PX2.$DOMAIN:5060;lr>")" px2
+	is "a request whose Request-URI names px2 goes to px2" "$(answered "$BYE_URI" "$VIA")" px2
+	is "... unless its Route names a different backend" "$(answered "$BYE_URI" "$VIA" "Route: <sip:px3.$DOMAIN;lr>")" px3
+	is "a response whose Via names px2 goes to px2" "$(answered 'SIP/2.0 200 OK' "Via: SIP/2.0/UDP px2.$DOMAIN;branch=z9hG4bK1" "$VIA")" px2
 	lab_ctl backend drain proxies px2 > /dev/null
-	is "while it is drained" "$(answered "$BYE_URI" "$VIA")" px2
+	is "while px2 is drained, messages that name it go to px2" "$(answered "$BYE_URI" "$VIA")" px2
 
 	lab_ctl backend maint proxies px2 > /dev/null
 	owners=$(printf 'dead-%d\n' {0..29} | lab_ctl lookup sip - | cut -f2)
-	is "when it is gone they are at the owners of their Call-IDs" "$(messages_with "$BYE_URI" "$VIA" | say)" "$owners"
-	is "... which are the others" "$(sort -u <<< "$owners" | xargs)" "px1 px3"
+	is "while px2 is in maint, they go to the owners of their Call-IDs" "$(messages_with "$BYE_URI" "$VIA" | say)" "$owners"
+	is "... which are the other backends" "$(sort -u <<< "$owners" | xargs)" "px1 px3"
 	lab_ctl backend ready proxies px2 > /dev/null
-	is "when it is back they are there again" "$(answered "$BYE_URI" "$VIA")" px2
+	is "when px2 is ready again, they go to px2" "$(answered "$BYE_URI" "$VIA")" px2
 }
 
 # --- users
@@ -269,15 +269,15 @@ try_users() {
 	for ((n = 0; n < USERS; n++)); do
 		spellings_of $((1000 + n))
 	done | say | xargs -n 8 > "$LAB_DIR/users"
-	is "calls of a user meet at one backend, however it is spelt, in From, To or Request-URI" \
+	is "one backend receives all calls of a user in From, To or Request-URI, in every spelling" \
 		"$(awk '{ for (i = 2; i <= NF; i++) if ($i != $1) { print NR ": " $0; next } }' "$LAB_DIR/users")" ""
-	is "... each of $USERS users" "$(wc -l < "$LAB_DIR/users")" $USERS
-	is "... and different ones at all of them" "$(cut -d' ' -f1 "$LAB_DIR/users" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
-	is "... counted as user" "$(($(lab_verdict user) - counted))" $((8 * USERS))
+	is "... for each of $USERS users" "$(wc -l < "$LAB_DIR/users")" $USERS
+	is "... and each backend receives some of the users" "$(cut -d' ' -f1 "$LAB_DIR/users" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
+	is "... the verdict is user" "$(($(lab_verdict user) - counted))" $((8 * USERS))
 	before=$(lab_verdict no_user)
 	missing=$(user_row 5072 "sip:example.net" "From: <sip:a@example.org>;tag=1" "<sip:b@example.org>" | say)
 	like "a request without a user is answered" "$missing" '^px[123]$'
-	is "... counted as no_user" "$(($(lab_verdict no_user) - before))" 1
+	is "... the verdict is no_user" "$(($(lab_verdict no_user) - before))" 1
 }
 
 # owners_of FORMAT: writes the users of try_users in this format; prints their owners according to lookup.
@@ -297,13 +297,13 @@ NO_USER="no user in it: a user part is wanted, or a sip, sips or tel URI that ha
 try_lookup() {
 	local format
 	for format in '+1201555%g' 'SIP:+1201555%g@example.net' 'sips:%%2B1201555%g:x@example.net' 'TEL:+1-201-555-%g;ext=5'; do
-		is "lookup of $format: who has answered" "$(owners_of "$format")" "$(cut -d' ' -f1 "$LAB_DIR/users")"
+		is "lookup of $format names the backend that has responded" "$(owners_of "$format")" "$(cut -d' ' -f1 "$LAB_DIR/users")"
 	done
 	refuses "lookup of a URI without a user" callers sip:example.net "$NO_USER"
 	refuses "... of a tel URI without a number" callees tel: "$NO_USER"
-	refuses "... of a header and not a Call-ID" sip "Call-ID: q1" "a Call-ID is not empty and has no white space in it"
-	is "... and the next has its answer" "$(lab_ctl lookup sip "Call-ID: q1" q2 2> /dev/null | cut -f1)" q2
-	is "... in JSON as well" \
+	refuses "... of a header instead of a Call-ID" sip "Call-ID: q1" "a Call-ID is not empty and has no white space in it"
+	is "... the next Call-ID of the same command gets its answer" "$(lab_ctl lookup sip "Call-ID: q1" q2 2> /dev/null | cut -f1)" q2
+	is "... also in JSON" \
 		"$(lab_ctl --json lookup sip "Call-ID: q1" q2 | jq -r '.[] | "\(.call_id) \(.error != null) \(.backend != null)"')" \
 		$'Call-ID: q1 true false\nq2 false true'
 }

@@ -44,7 +44,7 @@ upgrade() {
 	lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG" "$@"
 }
 
-nothing_is_left() {
+no_temporary_pins() {
 	! lab_in balancer test -e $PINS/next && [ "$(lab_in balancer find $PINS -name '*_to_take*')" = "" ]
 }
 
@@ -61,14 +61,14 @@ refuses() {
 	output=$(upgrade "$@" 2>&1) || status=$?
 	is "$name: refused" $status 1
 	like "... with a reason" "$output" "$words"
-	is "... nothing remains" "$(lab_in balancer find $PINS | sort)" "$before"
+	is "... no temporary pins remain" "$(lab_in balancer find $PINS | sort)" "$before"
 }
 
 lab_open
 lab_flat 3
 configure 'backends: 16'
 lab_balance
-check "all are up" wait_for 10 eval '[ "$(lab_ctl --json backend list | jq -r ".[].state" | xargs)" = "up up up" ]'
+check "all backends are up" wait_for 10 eval '[ "$(lab_ctl --json backend list | jq -r ".[].state" | xargs)" = "up up up" ]'
 lab_ctl backend maint proxies px3 > /dev/null
 lab_ctl backend weight proxies px2 2 > /dev/null
 lab_ctl pool finish proxies > /dev/null
@@ -83,7 +83,7 @@ is "... the maps have room for them" "$(contract backends) $(contract tracked_ca
 is "... backends keep their state" "$(known)" "$before"
 is "... calls keep their backends" "$(owners)" "$calls"
 check "... the daemon uses the new maps" wait_for 5 says "the new maps are in place"
-check "... nothing remains" nothing_is_left
+check "... no temporary pins remain" no_temporary_pins
 unlike "... status has no warning about maps or interfaces" "$(lab_ctl status)" 'warning: .*(attach|detach|interface|map)'
 lab_in balancer sed -i 's/\(name: px1, .*\)}/\1, weight: 9}/' "$LAB_CONFIG"
 lab_in balancer sed -i 's/backends: 64/backends: 65/' "$LAB_CONFIG"
@@ -92,7 +92,7 @@ stays
 is "... the maps have room for one backend more" "$(contract backends)" 65
 is "... backends keep their state" "$(known) $(owners)" "$before $calls"
 through "the new maps forward packets" true
-is "... and count them for both active backends" \
+is "... and the counters grow for both active backends" \
 	"$(lab_ctl --json backend list | jq '[.[] | select(.packets > 0)] | length')" 2
 
 lab_in px1 ip address del "$LAB_VIP/32" dev lo
@@ -152,7 +152,7 @@ refuses "no daemon runs" "no sipxdpd .* has filled" --timeout 1
 lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 check "the loader waits" wait_for 10 lab_in balancer test -e $PINS/next/contract
 lab_stop upgrade TERM || true
-check "... is interrupted, and nothing remains" nothing_is_left
+check "... is interrupted, and no temporary pins remain" no_temporary_pins
 configure 'backends: 40, slots: 512'
 lab_start upgrade balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 wait_for 10 lab_in balancer test -e $PINS/next/contract
@@ -171,14 +171,14 @@ lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 check "... and detect the recovery" wait_for 10 field_is px2 .state up
 lab_ctl pool finish proxies > /dev/null
 through "the next upgrade makes new maps" upgrade
-is "... they are in use" "$(contract backends) $(contract slots)" "40 512"
-check "... nothing remains" nothing_is_left
+is "... the new maps are in use" "$(contract backends) $(contract slots)" "40 512"
+check "... no temporary pins remain" no_temporary_pins
 
 # The state after a loader was killed while it moved pins.
 lab_in balancer sh -c "mkdir $PINS/next && mv $PINS/pools $PINS/contract $PINS/next"
 like "some pins are moved: the status of the loader warns" "$(lab_in balancer sipxdp-loader status)" 'warning: .*was interrupted'
 through "... upgrade completes the move" upgrade
-check "... nothing remains" nothing_is_left
+check "... no temporary pins remain" no_temporary_pins
 is "... backends keep their state" "$(known)" "$before"
 
 # --- a different ABI version
@@ -214,10 +214,10 @@ check "... also after SIGHUP" lab_running sipxdpd
 through "its maps replace the maps of this release" upgrade
 stays
 check "... it responds to sipxdp-ctl" wait_for 10 lab_answers
-is "... they have its ABI version" "$(contract version) $(contract backends)" "1000 40"
+is "... the maps have its ABI version" "$(contract version) $(contract backends)" "1000 40"
 is "... backends keep their state" "$(known)" "$before"
 is "... calls keep their backends" "$(owners)" "$calls"
-check "... nothing remains" nothing_is_left
+check "... no temporary pins remain" no_temporary_pins
 lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 check "probes continue" wait_for 10 field_is px2 .state up
 through "its next upgrade keeps the maps" lab_in balancer sipxdp-loader upgrade

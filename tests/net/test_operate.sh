@@ -71,12 +71,12 @@ lab_daemon
 wait_for 10 lab_serving 3
 first=$(owners)
 
-like "maint says what moved" "$(lab_ctl backend maint proxies px2)" '^33\.[0-9]+% of the slots of proxies move '
+like "maint prints the slots that move" "$(lab_ctl backend maint proxies px2)" '^33\.[0-9]+% of the slots of proxies move '
 is "... px2 has no slots" "$(share px2)" 0
 is "... only px2's calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px2
-is "... to all other backends" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"
+is "... they move to all other backends" "$(moved "$first" | cut -d' ' -f2 | sort -u | xargs)" "px1 px3"
 check "... calls succeed" calls_end_well maint
-like "... backend list says maint" "$(backend px2 .admin)" maint
+like "... backend list shows maint" "$(backend px2 .admin)" maint
 check "ready" lab_ctl backend ready proxies px2
 is "... px2 owns exactly its previous slots" "$(moved "$first")" ""
 
@@ -84,7 +84,7 @@ check "weight 3" lab_ctl backend weight proxies px1 3
 is "... gives px1 three fifths" "$(share px1)" 60
 is "... calls move to px1 only" "$(moved "$first" | cut -d' ' -f2 | sort -u)" px1
 check "... the weight survives a restart of the daemon" start_again 3
-is "... still three fifths" "$(share px1)" 60
+is "... px1 still has three fifths" "$(share px1)" 60
 check "reload" lab_ctl reload
 is "... restores the weight of the file" "$(moved "$first")" ""
 
@@ -107,7 +107,7 @@ is "... each call has its previous owner again" "$(moved "$first")" ""
 check "remove a backend of the file" lab_ctl backend remove proxies px3
 is "... only its calls move" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
 check "... the removal survives a restart of the daemon" start_again 2
-is "... still" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
+is "... only its calls have moved" "$(moved "$first" | cut -d' ' -f1 | sort -u)" px3
 check "reload" lab_ctl reload
 check "... brings it back" wait_for 5 lab_serving 3
 is "... with its previous slots" "$(moved "$first")" ""
@@ -125,10 +125,10 @@ check "a new MAC address of a backend is detected" wait_for 30 mac_is px2 02:00:
 check "... calls succeed" calls_end_well card
 
 unlike "drain of the first backend gives no warning" "$(lab_ctl backend drain proxies px1)" warning
-unlike "... maint of the second gives none" "$(lab_ctl backend maint proxies px2)" warning
+unlike "... maint of the second backend gives none" "$(lab_ctl backend maint proxies px2)" warning
 LAST_WARNING='^warning: .*pool proxies: no healthy backend accepts new calls; the balancer cannot forward them$'
-like "... drain of the last one warns" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
-like "... maint of the last one warns" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"
+like "... drain of the last backend warns" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
+like "... maint of the last backend warns" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"
 for backend in px1 px2 px3; do
 	unlike "$backend: ready, without a warning" "$(lab_ctl backend ready proxies $backend)" warning
 done
@@ -140,7 +140,7 @@ lab_in balancer sed -i 's/10\.0\.0\.12}/10.0.0.42}/' "$LAB_CONFIG"
 planned=$(lab_ctl --json plan "$LAB_CONFIG")
 is "plan with a new address: the third of px2 moves until the address resolves" "$(jq '.moved_percent | round' <<< "$planned")" 33
 unlike "... the plan contains no invented MAC address" "$planned" "reached by"
-is "... reload does what plan says" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+is "... reload has the effects that plan printed" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
 check "... px2 owns slots once its address resolves" wait_for 5 lab_serving 3
 is "... with its previous slots" "$(moved "$first")" ""
 lab_in balancer cp "$LAB_CONFIG.before" "$LAB_CONFIG"

@@ -164,7 +164,7 @@ another_mac() {
 	local mac=02:00:00:00:00:99 before
 	before=$(grep -c "px1 is \(down\|unreachable\)" "$LAB_DIR/sipxdpd.log" || true)
 	lab_in px1 sh -c "ip link set eth0 down; ip link set eth0 address $mac; ip link set eth0 up; ip route add $LAB_CLIENT/32 dev eth0"
-	check "a server changes its MAC address without an announcement: its probes detect it" wait_for 20 \
+	check "a server changes its MAC address without an announcement: the probes detect the change" wait_for 20 \
 		eval "lab_ctl --json backend list options | jq -e '.[0].mac == \"$mac\"'"
 	check "... the server is up" wait_for 20 all_are "up up up up"
 	is "... and was never taken out" "$(grep -c "px1 is \(down\|unreachable\)" "$LAB_DIR/sipxdpd.log" || true)" "$before"

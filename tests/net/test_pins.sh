@@ -72,7 +72,7 @@ made_by_another_user() {
 	lab_in balancer rm -r $PINS
 	lab_in balancer "${NOBODY[@]}" mkdir -m 755 /sys/fs/bpf/above
 	lab_in balancer mkdir -m 700 /sys/fs/bpf/above/pins
-	fails "a directory inside a directory of another user" "/sys/fs/bpf/above: it belongs to user 65534" \
+	fails "a directory inside a directory of a different user" "/sys/fs/bpf/above: it belongs to user 65534" \
 		sipxdp-loader attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf/above/pins
 	lab_in balancer rm -r /sys/fs/bpf/above
 	lab_in balancer mkdir -m 700 /sys/fs/bpf/real
@@ -102,7 +102,7 @@ locks() {
 	lab_start hog balancer "${NOBODY[@]}" flock /sys/fs/bpf sh -c "touch $LAB_DIR/hog.holds; sleep infinity"
 	chmod 777 "$LAB_DIR"
 	wait_for 10 test -e "$LAB_DIR/hog.holds"
-	check "another user locks bpffs: attach does not wait for it" lab_in balancer timeout 30 \
+	check "a different user locks bpffs: attach does not wait" lab_in balancer timeout 30 \
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	check "... nor upgrade" lab_in balancer timeout 30 sipxdp-loader upgrade
 	check "... nor sipxdpd" lab_daemon
@@ -159,7 +159,7 @@ another_type() {
 	stays $PINS/contract
 	lab_in balancer rm $PINS/contract
 	pin_a_map $PINS/contract
-	fails "a map of another type" "contract: an object of a different type is pinned there \(remove it with 'rm'" \
+	fails "a map of a different type" "contract: an object of a different type is pinned there \(remove it with 'rm'" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	stays $PINS/contract
 	lab_in balancer rm $PINS/contract

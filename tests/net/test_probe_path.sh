@@ -163,7 +163,7 @@ check "connections are closed on both sides" wait_for 5 no_connection_is_left px
 namespace=$(namespace_of "${LAB_PROCESS[staying]}")
 like "the probes have their own namespace" "$namespace" '^net:\[[0-9]+\]$'
 lab_stop staying KILL || true
-check "after SIGKILL it is gone" wait_for 5 namespace_is_gone "$namespace"
+check "after SIGKILL the namespace is gone" wait_for 5 namespace_is_gone "$namespace"
 is "... and no device or route remains" "$(network)" "$before"
 is "the next run gets all replies and leaves nothing behind" "$(probe udp "$LAB_VIP" 5060 2 1 2) $(probe_addresses)" "2 1 px1, 2 2 px2 0"
 

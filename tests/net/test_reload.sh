@@ -69,13 +69,13 @@ lab_flat 3
 write_file
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-check "all serve" wait_for 10 lab_serving 4
+check "all backends are up" wait_for 10 lab_serving 4
 for host in "${LAB_BACKENDS[@]}"; do
 	lab_start "$host" "$host" tests/net/named_echo.py "$host" 5060,5070 "$LAB_VIP"
 	wait_for 10 grep -q listening "$LAB_DIR/$host.log"
 done
 check "calls and connections are up" keep
-is "... all are at their server" "$(kept)" "0 0"
+is "... all are at the right server" "$(kept)" "0 0"
 
 # --- refused changes
 
@@ -101,7 +101,7 @@ is "... reload does the same" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . 
 for change in '/name: px2/s/weight: 1/weight: 3/' '/name: px3/s/weight: 1/weight: 0/' '/name: px2/s/}/, priority: 2}/' '/name: px3/s/}/, admin: drain}/'; do
 	write_file "$change"
 	planned=$(lab_ctl --json plan "$LAB_CONFIG")
-	is "in the middle of a migration, $change: likewise" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
+	is "in the middle of a migration, $change has the same result" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
 done
 is "... no call has moved" "$(kept)" "0 0"
 write_file
@@ -130,7 +130,7 @@ lab_ctl backend ready proxies px3 > /dev/null
 # --- a backend is added with all options
 
 added=$(lab_ctl backend add proxies px4 10.0.0.13 2>&1 || true)
-like "an address of another backend is refused" "$added" "10.0.0.13"
+like "an address of a different backend is refused" "$added" "10.0.0.13"
 lab_address px3 eth0 10.0.0.14/24
 added=$(lab_ctl backend add proxies px4 10.0.0.14 --weight 2 --hints px4.example.net,px4.example.org:5062 \
 	--ports 40000-40009 --group rack2 --priority 1)
@@ -143,16 +143,16 @@ like "save prints all options" "$saved" \
 lab_stop sipxdpd KILL || true
 lab_daemon
 is "... after a restart of the daemon, too" "$(lab_ctl save)" "$saved"
-like "a hint of another backend is refused" \
+like "a hint of a different backend is refused" \
 	"$(lab_ctl backend add proxies px5 10.0.0.15 --hints px4.example.net 2>&1 || true)" "px4.example.net"
-like "... ports of another backend, too" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
+like "... ports of a different backend, too" "$(lab_ctl backend add proxies px5 10.0.0.15 --ports 40005 2>&1 || true)" "4000"
 lab_ctl pool finish proxies > /dev/null
 write_file '/^services:/i\limits: {backends: 64}'
-check "new maps take the backend over" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+check "new maps keep the backend" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 is "... with all options" "$(lab_ctl save | grep "name: px4")" "$(grep "name: px4" <<< "$saved")"
 write_file '/^services:/i\limits: {backends: 64}'
 lab_ctl reload > /dev/null
-is "a reload removes it" "$(backend px4 .name)" ""
+is "a reload removes the backend" "$(backend px4 .name)" ""
 
 # --- one server in a tunnel
 

@@ -31,6 +31,6 @@ if [ -n "${SOAK_RANDOM:-}" ]; then
 	diag "the random seed is ${seeds[-1]}"
 fi
 check "random operations: no call moves and no packet is lost without a reason" soak "${seeds[@]}"
-check "an operation that the model is not told about is detected" \
+check "an operation that the model does not know about is detected" \
 	finds '.*(px1, and nothing|a/px1 is maint|the call is at px1)' --seed 1 --only change --betray
 tap_end

@@ -110,7 +110,7 @@ except OSError:
 print(s.recv(4096), 'after', time.time() - begin, flush=True)
 "
 lab_wait slow 25 || true
-like "a request sent byte by byte is ended after 2 s, also root's" "$(cat "$LAB_DIR/slow.log")" \
+like "a request sent byte by byte is refused after 2 s, also from root" "$(cat "$LAB_DIR/slow.log")" \
 	"the request was not complete in time.* after [2-9]\."
 
 rm "/proc/${LAB_HOLDER[balancer]}/root$SOCKET"
@@ -164,7 +164,7 @@ check "one host sends single bytes on 320 connections, from 20 addresses of the 
 check "... heartbeats are still answered" goes_on px2 px3
 is "... none is lost" "$(lost px2 px3)" 0
 beat px1 px4 http # has not authenticated before
-check "... one more server can join" goes_on px4
+check "... a further server can join" goes_on px4
 is "... and loses no heartbeat from then on" "$(lost px4)" 0
 lab_stop trickle || true
 lab_start trickle2 client tests/net/trickle.py 2001:db8::2 $PORT 1000 60 "${sources[@]}"
@@ -190,6 +190,6 @@ config 'from: [2001:db8:99::/64, 2001:db8::12, 2001:db8::13]'
 check "a reload sets from: to that network and two servers" lab_ctl reload
 is "... now requests from there get a response" "$(post 2001:db8:99::1)" 401
 is "... and requests from the servers' network do not" "$(post 2001:db8::a:1)" 000
-check "... all servers are heard, also the joined one that from: does not list" goes_on px2 px3 px4
+check "... heartbeats of all servers are accepted, also of the joined one that from: does not list" goes_on px2 px3 px4
 is "... no heartbeat is lost" "$(lost px2 px3 px4)" 0
 tap_end

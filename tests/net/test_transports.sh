@@ -165,7 +165,7 @@ media() {
 try_ranges() {
 	local wanted family port
 	wanted=$(printf 'range-%d\n' {0..39} | lab_ctl lookup sip - | cut -f2)
-	is "40 Call-IDs belong to all backends" "$(sort -u <<< "$wanted" | xargs)" "${LAB_BACKENDS[*]}"
+	is "each backend owns some of 40 Call-IDs" "$(sort -u <<< "$wanted" | xargs)" "${LAB_BACKENDS[*]}"
 	for family in 4 6; do
 		for port in 5060 5073 5080; do
 			is "IPv$family, port $port of the range: the owner answers each Call-ID" "$(owners $family $port)" "$wanted"
@@ -181,7 +181,7 @@ try_media() {
 		is "IPv$family: media to the ports of px1" "$(media $family 30000 30500 30999 | tr ' ' '\n' | sort | uniq -c | xargs)" "9 px1"
 		is "... and to the ports of px2" "$(media $family 31000 31999 | tr ' ' '\n' | sort | uniq -c | xargs)" "6 px2"
 		is "... the verdict is always port_range" "$(($(lab_verdict port_range) - before))" 15
-		is "... and to a port of no backend" "$(media $family 32000)" "refused refused refused"
+		is "... and a port without a backend receives no response" "$(media $family 32000)" "refused refused refused"
 	done
 	lab_ctl backend drain proxies px1 > /dev/null
 	is "while px1 is drained it receives its media" "$(media 4 30500)" "px1 px1 px1"

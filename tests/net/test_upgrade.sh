@@ -71,11 +71,11 @@ lab_ctl pool settle proxies > /dev/null
 lab_ctl backend drain proxies px1 > /dev/null
 recorded=$(say INVITE '' recorded)
 check "px1 drains" wait_for 20 has_no_slots px1
-is "calls that came before stay" "$(say INFO ';tag=1' recorded)" "$recorded"
-check "... px1 has some of them" grep -q px1 <<< "$recorded"
+is "calls that were recorded stay on their backends" "$(say INFO ';tag=1' recorded)" "$recorded"
+check "... some of them are on px1" grep -q px1 <<< "$recorded"
 later=$(say INVITE '' later)
-unlike "px1 gets no calls that come later" "$later" px1
-is "... which stay, too" "$(say INFO ';tag=1' later)" "$later"
+unlike "px1 receives no later calls" "$later" px1
+is "... later calls stay on their backends, too" "$(say INFO ';tag=1' later)" "$later"
 by_hand=$(by_hand)
 
 PATH=$OWN_PATH
@@ -83,13 +83,13 @@ lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
 check "the new daemon waits for new maps" wait_for 10 says "and this program needs"
 through "the upgrade" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
-check "... the daemon serves the new maps" wait_for 10 says "the new maps are in place"
-is "calls that came before the migration stay" "$(say INFO ';tag=1' recorded)" "$recorded"
-is "calls that came later stay" "$(say INFO ';tag=1' later)" "$later"
-unlike "px1 gets no new calls" "$(say INVITE '' new)" px1
+check "... the daemon uses the new maps" wait_for 10 says "the new maps are in place"
+is "calls from before the migration stay on their backends" "$(say INFO ';tag=1' recorded)" "$recorded"
+is "later calls stay on their backends" "$(say INFO ';tag=1' later)" "$later"
+unlike "px1 receives no new calls" "$(say INVITE '' new)" px1
 like "px1 still releases its slots" "$(field px1 .migrating)" "releasing$"
-is "what was changed by hand is as it was" "$(by_hand)" "$by_hand"
+is "the changes by the operator are unchanged" "$(by_hand)" "$by_hand"
 is "status has no other warning" "$(lab_ctl --json status | jq -c '[.warnings[] | select(test("veth|the running configuration differs") | not)]')" "[]"
-check "the migration can be ended" lab_ctl pool finish proxies
-unlike "... and then px1 gets nothing" "$(say INFO ';tag=1' recorded)" px1
+check "pool finish ends the migration" lab_ctl pool finish proxies
+unlike "... px1 then receives no messages" "$(say INFO ';tag=1' recorded)" px1
 tap_end
