@@ -116,7 +116,7 @@ static void warn_of_gone(struct status *status, const struct attachment *attachm
 		warn(status, "%s: the interface no longer exists ('sipxdp-loader detach %s' removes its pin)",
 			attachment->name, attachment->name);
 	else if (!interface_query(ifindex, &xdp) && xdp.program_id)
-		warn(status, "%s: %s is on it in place of ours (see 'ip link show %s')", attachment->name,
+		warn(status, "%s: %s has replaced the program of sipxdp (see 'ip link show %s')", attachment->name,
 			interface_program_text(xdp.program_id, text), attachment->name);
 	else
 		warn(status, "%s: nothing is attached any more ('sipxdp-loader attach' attaches it again)",

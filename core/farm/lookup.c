@@ -244,9 +244,9 @@ int lookup_key(const struct lookup *lookup, const char *text, uint64_t *hash, co
 				&lookup->source, by_port ? htons(lookup->source_port) : 0, service->hash_key);
 	} else if (service->affinity == AFFINITY_CALL_ID) {
 		if (lookup_call_id(text, key, hash))
-			*reason = "a Call-ID is not empty and has no white space in it";
+			*reason = "a Call-ID must not be empty or contain white space";
 	} else if (lookup_user(text, key, hash)) {
-		*reason = "no user in it: a user part is wanted, or a sip, sips or tel URI that has one";
+		*reason = "no user in it: expected the user alone, or a sip, sips or tel URI with a user";
 	}
 	return *reason ? -EINVAL : 0;
 }

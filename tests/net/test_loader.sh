@@ -310,7 +310,7 @@ foreign_program() {
 	lab_in balancer bpftool link detach pinned $PINS/links/eth0
 	pass_on eth0
 	like "status warns of a different program in place of the balancer" "$(state '.warnings[]')" \
-		"eth0: XDP program 'pass' .* is on it in place of ours"
+		"eth0: XDP program 'pass' .* has replaced the program of sipxdp"
 	check "detach removes the pins" loader detach
 	is "... and keeps the other program" "$(xdp eth0)" "native pass"
 	lab_in balancer ip link set dev eth0 xdpdrv off

@@ -292,7 +292,7 @@ refuses() {
 	is "$1" "$status $output" "1 sipxdp-ctl: '$3': $4"
 }
 
-NO_USER="no user in it: a user part is wanted, or a sip, sips or tel URI that has one"
+NO_USER="no user in it: expected the user alone, or a sip, sips or tel URI with a user"
 
 try_lookup() {
 	local format
@@ -301,7 +301,7 @@ try_lookup() {
 	done
 	refuses "lookup of a URI without a user" callers sip:example.net "$NO_USER"
 	refuses "... of a tel URI without a number" callees tel: "$NO_USER"
-	refuses "... of a header instead of a Call-ID" sip "Call-ID: q1" "a Call-ID is not empty and has no white space in it"
+	refuses "... of a header instead of a Call-ID" sip "Call-ID: q1" "a Call-ID must not be empty or contain white space"
 	is "... the next Call-ID of the same command gets its answer" "$(lab_ctl lookup sip "Call-ID: q1" q2 2> /dev/null | cut -f1)" q2
 	is "... also in JSON" \
 		"$(lab_ctl --json lookup sip "Call-ID: q1" q2 | jq -r '.[] | "\(.call_id) \(.error != null) \(.backend != null)"')" \

@@ -98,7 +98,8 @@ uint64_t balancer_hash(const char *call_id, size_t length)
 	struct hash hash = hash_start(key);
 	size_t at = 0;
 
-	/* A last word that is empty counts, too: the scanner sees the end only there. */
+	/* If the length is a multiple of 8, an empty last word is hashed, too: the scanner detects the end only there.
+	 */
 	do {
 		uint64_t word = 0;
 
@@ -139,7 +140,7 @@ static void put_vip(struct balancer_bpf *skel, const struct balancer_setup *setu
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.vips), &address, &vip, BPF_ANY), "vips");
 }
 
-/* Each row is a prefix of a port's bits, as an LPM trie wants it. */
+/* Each row is a prefix of the bits of a port, as the LPM trie stores it. */
 static void put_ranges(struct balancer_bpf *skel, const char *vip)
 {
 	static const struct {
@@ -150,8 +151,8 @@ static void put_ranges(struct balancer_bpf *skel, const char *vip)
 		{10000, 13, {.backend = 3, .service = SERVICE_SIP}}, /* 10000 to 10007 */
 		{10008, 15, {.backend = 3, .service = SERVICE_SIP}},
 		{10010, 16, {.backend = 2, .service = SERVICE_SIP}},
-		{6000, 12, {.port = 0xce13}}, /* 6000 to 6015; of 5070, in network byte order */
-		{6016, 14, {.port = 0xce13}}, /* to 6019 */
+		{6000, 12, {.port = 0xce13}}, /* 6000 to 6015; 0xce13 is port 5070 in network byte order */
+		{6016, 14, {.port = 0xce13}}, /* 6016 to 6019 */
 		{6020, 15, {.port = 0xce13}},
 	};
 
@@ -242,7 +243,7 @@ static void fill_pool(struct balancer_bpf *skel, const struct balancer_setup *se
 	free(table);
 }
 
-/* A backend is named by its address. */
+/* The address of a backend is its hint. */
 static void put_hint(struct balancer_bpf *skel, uint32_t id, const struct address *address)
 {
 	const __u64 key[2] = {test_hash_key[0], test_hash_key[1]};
@@ -251,7 +252,7 @@ static void put_hint(struct balancer_bpf *skel, uint32_t id, const struct addres
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.hints), &hint, &id, BPF_ANY), "hints");
 }
 
-/* The interface has an address of its own and that of a VRRP interface on it. */
+/* The interface has its own MAC address and that of a VRRP interface. */
 static void fill_macs(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
 	static const struct interface_mac macs[] = {

@@ -8,13 +8,13 @@
  *   SERVICE_TCP   192.0.2.10:5061  2001:db8::10:5061   pool 0, TCP, by flow
  *   SERVICE_NEAR  192.0.2.10:5062  2001:db8::10:5062   pool 0, by source address
  *   SERVICE_SPLIT 192.0.2.10:5063  2001:db8::10:5063   pool 1 for REGISTER and unknown methods, else pool 0
- *   SERVICE_USER  192.0.2.10:5064  2001:db8::10:5064   pool 0, by From's user; messages may name backends by address
+ *   SERVICE_USER  192.0.2.10:5064  2001:db8::10:5064   pool 0, by the user in From; backends have hints
  *
- * and, of each of these VIPs, ranges of UDP ports unless the setup has `no_ranges`:
+ * Unless the setup has `no_ranges`, each of these VIPs also has ranges of UDP ports:
  *
- *   10000 to 10009  backend 3's, counted for SERVICE_SIP
- *   10010           backend 2's, likewise
- *   6000 to 6021    SERVICE_ONE's, which has an entry on the second VIP only */
+ *   10000 to 10009  of backend 3, counted for SERVICE_SIP
+ *   10010           of backend 2, counted for SERVICE_SIP
+ *   6000 to 6021    of SERVICE_ONE, which has an entry on the second VIP only */
 #pragma once
 
 #include <stdint.h>
@@ -52,7 +52,7 @@ struct balancer_setup {
 	bool ipv6_backends;          /* backends have IPv6 addresses */
 	uint32_t ifindex;            /* [TEST_IFINDEX] */
 	uint16_t mtu;                /* [1500] */
-	bool no_users;               /* SERVICE_USER is not there */
+	bool no_users;               /* SERVICE_USER does not exist */
 	bool nobody;                 /* slots have no owner */
 	bool ping;                   /* VIPs answer echo requests */
 	bool no_ranges;              /* VIPs have no ranges */
@@ -98,13 +98,14 @@ struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 /* The id of the backend that owns a hash in a pool. */
 uint32_t balancer_owner(const struct balancer_setup *setup, uint32_t pool, uint64_t hash);
 
-/* The hash of a Call-ID by bpf/hash.h, without the scanner: eight bytes a word, zeros after the last. */
+/* The hash of a Call-ID by bpf/hash.h, without the scanner: words of eight bytes, zeros after the last byte. */
 uint64_t balancer_hash(const char *call_id, size_t length);
 
-/* Runs one frame through the program, in place; returns what XDP returned. */
+/* Runs one frame through the program, in place; returns the XDP action. */
 uint32_t balancer_run(struct balancer_bpf *skel, struct frame *frame);
 
-/* Empties the ring buffers, like a daemon: the program soon adds nothing to a ring buffer without a reader. */
+/* Empties the ring buffers, as a daemon does: after a short time the program adds nothing to a ring buffer without a
+ * reader. */
 void balancer_drain(struct balancer_bpf *skel);
 
 /* The id of the backend to which a frame is addressed, by its MAC address. */
@@ -119,7 +120,7 @@ void balancer_count(struct balancer_bpf *skel, uint32_t backends, struct balance
 /* The packets sent to one backend. */
 struct traffic balancer_traffic(struct balancer_bpf *skel, uint32_t id);
 
-/* The name of a verdict, as abi.h has it. */
+/* The name of a verdict, as in bpf/verdicts.h. */
 const char *balancer_verdict_name(enum verdict verdict);
 
 /* Does the packet go to a backend (`forwarded` in verdicts.h)? */

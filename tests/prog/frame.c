@@ -87,7 +87,7 @@ static void put_ipv4(uint8_t **at, const struct frame_spec *spec, size_t carried
 	*at = ip + header;
 }
 
-/* A destination options header with nothing in it. */
+/* A destination options header that contains only padding. */
 static void put_options(uint8_t **at, uint8_t next)
 {
 	static const uint8_t padding[8] = {0, 0, 1, 4}; /* PadN of 4 bytes */
@@ -128,7 +128,7 @@ static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried
 		put_options(at, carried_protocol(spec));
 }
 
-/* Sum over the pseudo header, and what the IP header carries. */
+/* The sum over the pseudo header and the payload of the IP packet. */
 static uint16_t carried_sum(const uint8_t *ip, uint8_t protocol, const uint8_t *carried, size_t length)
 {
 	bool ipv6 = ip[0] >> 4 == 6;
@@ -160,7 +160,7 @@ static void put_icmp(uint8_t **at, const struct frame_spec *spec)
 	if (spec->quote_length && *at > start + 8 + spec->quote_length)
 		*at = start + 8 + spec->quote_length;
 	if (spec->quote_extended) {
-		/* In words of 64 bits in ICMPv6, of 32 bits in ICMP. */
+		/* ICMPv6 counts words of 64 bits, ICMP words of 32 bits. */
 		if (is_ipv6(spec))
 			start[4] = spec->quote_length / 8;
 		else
@@ -170,7 +170,7 @@ static void put_icmp(uint8_t **at, const struct frame_spec *spec)
 	}
 }
 
-/* What the IP header carries. */
+/* Writes the payload of the IP packet. */
 static void put_carried(uint8_t **at, const struct frame_spec *spec)
 {
 	if (spec->inner) {
@@ -193,7 +193,7 @@ static void put_carried(uint8_t **at, const struct frame_spec *spec)
 	*at += payload_length(spec);
 }
 
-/* TCP has no header beyond its ports here. */
+/* The TCP header here consists of the ports only. */
 static void put_checksum(const uint8_t *ip, const struct frame_spec *spec, uint8_t *carried, size_t length)
 {
 	uint8_t protocol = carried_protocol(spec);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define FRAME_SIZE 10240
-#define FRAME_ECHO_REPLY 256 /* an icmp_type of 0 would be no ICMP at all */
+#define FRAME_ECHO_REPLY 256 /* stands for type 0: an icmp_type of 0 means that the packet is not ICMP */
 
 struct frame {
 	uint8_t data[FRAME_SIZE];
@@ -35,13 +35,13 @@ struct frame_spec {
 	uint16_t fragment_offset;       /* bytes */
 	uint8_t option_words;           /* IPv4 options, words of 4 bytes */
 	uint8_t extensions;             /* number of IPv6 destination options headers */
-	bool options_in_fragments;      /* one more, after the Fragment header */
+	bool options_in_fragments;      /* one more such header after the Fragment header */
 	uint16_t ethertype;             /* instead of the correct one */
 	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
 	uint16_t icmp_type;             /* of an ICMP or ICMPv6 message; FRAME_ECHO_REPLY: 0 */
-	const struct frame_spec *quote; /* the packet that it quotes, */
-	size_t quote_length;            /* cut to so many bytes [all] */
-	bool quote_extended;            /* states its length, and an extension follows (RFC 4884) */
+	const struct frame_spec *quote; /* the packet that it quotes */
+	size_t quote_length;            /* quoted bytes [all] */
+	bool quote_extended; /* the message gives the length of the quote, and an extension follows (RFC 4884) */
 };
 
 /* Builds a frame with correct lengths and checksums. */

@@ -18,7 +18,7 @@ static inline uint64_t rng_seed(void)
 	return text ? strtoull(text, NULL, 0) : 1;
 }
 
-/* The n-th sequence of a seed: a test can repeat one message without those before it. */
+/* The n-th sequence of a seed: a test can repeat one message without the previous ones. */
 static inline struct rng rng_start(uint64_t seed, uint64_t n)
 {
 	return (struct rng){.state = (seed << 32) + n};
@@ -40,7 +40,7 @@ static inline uint32_t rng_below(struct rng *rng, uint32_t bound)
 	return (rng_bits(rng) >> 32) * bound >> 32;
 }
 
-/* True so many times of a hundred. */
+/* True with this probability in per cent. */
 static inline bool rng_percent(struct rng *rng, uint32_t percent)
 {
 	return rng_below(rng, 100) < percent;

@@ -10,11 +10,12 @@
 #include "rows.h"
 #include "bpf/hash.h"
 
-/* A row in one of its families. */
+/* A row in one of its address families. */
 struct run {
 	const struct row *row;
 	struct frame_spec spec;
-	struct frame_spec key; /* whose source counts: the frame's, or that which an ICMP error quotes, turned round */
+	struct frame_spec key; /* the packet whose source counts: the frame itself, or the packet that an ICMP error
+				  quotes, with source and destination exchanged */
 	struct frame in, out;
 	const char *family;
 };
@@ -28,7 +29,7 @@ static void put_trailer(struct frame *frame, const struct row *row)
 	frame->length += row->trailer;
 }
 
-/* `shift` is how much further back the pokes fall than in the frame as it came. */
+/* `shift` is the number of bytes by which the changed bytes have moved since the frame arrived. */
 static void put_pokes(struct frame *frame, const struct row *row, int shift)
 {
 	for (size_t i = 0; i < 4 && row->pokes[i].at; i++)
@@ -63,7 +64,7 @@ static const char *format_address(const struct address *address, char text[INET6
 	return inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
 }
 
-/* The tunnelled frame, built anew around the packet as it came with one hop less. */
+/* The expected tunnelled frame: an outer header and the received packet, with a TTL decremented by 1. */
 static void expect_tunnel(const struct run *run, const struct backend *backend, struct frame *out)
 {
 	struct frame_spec inner = run->spec, outer = *run->row->tunnel;
@@ -92,7 +93,7 @@ static void expect_direct(const struct run *run, struct frame *out)
 	}
 }
 
-/* The echo reply: what came, addressed back. */
+/* The expected echo reply: the request with source and destination exchanged. */
 static void expect_echo_reply(const struct run *run, struct frame *out)
 {
 	struct frame_spec reply = run->spec;
@@ -181,7 +182,7 @@ static void check_counts(
 	check_traffic(run, "all backends", &before->total, &after->total, balancer_forwards(wanted));
 }
 
-/* The owner, and nobody else: that the totals are right is checked already. */
+/* Only the counters of the owner increase. The totals have been checked already. */
 static void check_owner(struct balancer_bpf *skel, const struct run *run, const struct traffic *before)
 {
 	struct traffic after = balancer_traffic(skel, expected_owner(run));
@@ -189,7 +190,7 @@ static void check_owner(struct balancer_bpf *skel, const struct run *run, const 
 	check_traffic(run, "its owner", before, &after, true);
 }
 
-/* What came earlier comes from the same source to the same VIP. */
+/* The earlier frame has the same source and the same VIP. */
 static void run_before(struct balancer_bpf *skel, const struct run *run)
 {
 	struct frame_spec spec = *run->row->before;

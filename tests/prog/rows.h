@@ -10,9 +10,9 @@ enum row_family {
 	IPV6_ONLY,
 };
 
-/* A byte changed after the frame was built, and its checksums with it. */
+/* A byte that is changed after the frame and its checksums were built. */
 struct poke {
-	uint16_t at; /* offset in the frame; 0: none, and none after it */
+	uint16_t at; /* offset in the frame; 0 ends the list */
 	uint8_t value;
 };
 
@@ -28,15 +28,14 @@ struct row {
 	enum test_service service;
 	const struct frame_spec *before; /* an earlier frame with the same addresses */
 	bool other_pool;                 /* pool 1 selects the backend */
-	uint32_t backend;                /* id of the expected backend, whatever the keys say */
+	uint32_t backend;                /* id of the expected backend, regardless of the key */
 	bool by_address;                 /* the owner is selected by the source address alone */
 
 	enum verdict verdict;
 	uint32_t action;
-	const char *call_id; /* Call-ID that selects the owner; NULL: the source selects it */
-	const struct frame_spec
-		*tunnel; /* outer header, with the addresses of the backend; the inner packet loses a hop */
-	bool untagged;   /* VLAN tags are removed */
+	const char *call_id;             /* Call-ID that selects the owner; NULL: the source selects it */
+	const struct frame_spec *tunnel; /* outer header, without addresses: those of the backend are used */
+	bool untagged;                   /* VLAN tags are removed */
 };
 
 struct row_table {

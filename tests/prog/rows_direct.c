@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Direct server return: the MACs change, and nothing else. */
+/* Direct server return: only the MAC addresses change. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -8,14 +8,14 @@
 
 static const struct row rows[] = {
 	{
-		.sentence = "only the MACs change",
+		.sentence = "only the MAC addresses change",
 		.in = {.payload = ROW_INVITE, .tos = 0xb9, .ttl = 63, .id = 0xbeef, .dont_fragment = true},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "forwarding takes no hop: a TTL of 1 is sufficient and unchanged",
+		.sentence = "direct return does not decrement the TTL: a TTL of 1 is forwarded",
 		.in = {.payload = ROW_INVITE, .ttl = 1},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
@@ -219,7 +219,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "IPv4: a first fragment holds less than its UDP header says",
+		.sentence = "IPv4: a first fragment is shorter than the length in its UDP header",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 7},
 		.pokes = {{14 + 20 + 4, 0x0f}, {14 + 20 + 5, 0xa0}},
@@ -228,7 +228,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "IPv6: a first fragment holds less than its UDP header says",
+		.sentence = "IPv6: a first fragment is shorter than the length in its UDP header",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 7, .extensions = 1},
 		.pokes = {{14 + 40 + 16 + 4, 0x0f}, {14 + 40 + 16 + 5, 0xa0}},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Datagrams in fragments: all go where the first one went. */
+/* Fragmented datagrams: all fragments go to the backend of the first one. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -23,7 +23,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a Call-ID beyond the first fragment: the owner of its source",
+		.sentence = "a first fragment without the Call-ID goes to the owner of its source",
 		.in = {.payload = "INVITE sip:bob@example.net SIP/2.0\r\nX: 0123456789\r\nY: 0123",
 			.more_fragments = true,
 			.id = 11},
@@ -31,7 +31,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a fragment in the middle follows the first one",
+		.sentence = "a middle fragment goes to the backend of the first one",
 		.before = &first,
 		.in = {.payload = "middle", .fragment_offset = 1480, .more_fragments = true, .id = 7},
 		.verdict = VERDICT_fragment,
@@ -39,7 +39,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "so does the last one",
+		.sentence = "the last fragment goes to the backend of the first one",
 		.before = &first,
 		.in = {.payload = "last", .fragment_offset = 2960, .id = 7},
 		.verdict = VERDICT_fragment,
@@ -47,7 +47,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "also if options follow the Fragment header",
+		.sentence = "IPv6 options after the Fragment header are skipped",
 		.before = &first_with_options,
 		.families = IPV6_ONLY,
 		.in = {.payload = "last", .fragment_offset = 2960, .id = 4012, .options_in_fragments = true},
@@ -56,7 +56,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "by a tunnel, too",
+		.sentence = "later fragments are also tunnelled",
 		.before = &first,
 		.setup = {.forward = FORWARD_IPIP},
 		.families = IPV4_ONLY,
@@ -67,7 +67,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "with VLAN tags, too",
+		.sentence = "later fragments with VLAN tags are forwarded",
 		.before = &first,
 		.in = {.payload = "last", .fragment_offset = 2960, .id = 7, .vlan = {100, 200}},
 		.verdict = VERDICT_fragment,
@@ -75,7 +75,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "with the largest offset",
+		.sentence = "a fragment with the largest offset is forwarded",
 		.before = &first,
 		.in = {.payload = "far", .fragment_offset = 32768, .id = 7},
 		.verdict = VERDICT_fragment,
@@ -106,7 +106,7 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "so is one of a different protocol",
+		.sentence = "the same identification with a different protocol is a different datagram",
 		.before = &first_of_ping,
 		.families = IPV4_ONLY,
 		.in = {.payload = "other", .protocol = 1, .fragment_offset = 1480, .id = 4011},
@@ -122,13 +122,13 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "one that is too large to be held is passed to the kernel",
+		.sentence = "a fragment that is too large to be held is passed to the kernel",
 		.in = {.payload = ROW_INVITE, .payload_length = 2100, .fragment_offset = 1480, .id = 12},
 		.verdict = VERDICT_orphan_fragment,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "a later fragment for an address that is no VIP is passed to the kernel",
+		.sentence = "a later fragment to an address that is not a VIP is passed to the kernel",
 		.families = IPV4_ONLY,
 		.in = {.payload = "x", .destination = "192.0.2.99", .fragment_offset = 1480, .id = 7},
 		.verdict = VERDICT_not_service,

@@ -19,7 +19,7 @@
 
 static const struct row rows[] = {
 	{
-		.sentence = "port unreachable (ICMP): the owner of the Call-ID that is quoted",
+		.sentence = "port unreachable (ICMP) goes to the owner of the quoted Call-ID",
 		.families = IPV4_ONLY,
 		.in = {.icmp_type = 3, QUOTE(.payload = OK)},
 		.verdict = VERDICT_icmp_error,
@@ -27,7 +27,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "packet too big (ICMPv6): the same",
+		.sentence = "packet too big (ICMPv6) goes to the owner of the quoted Call-ID",
 		.families = IPV6_ONLY,
 		.in = {.icmp_type = 2, QUOTE(.payload = OK)},
 		.verdict = VERDICT_icmp_error,
@@ -35,7 +35,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "from any router",
+		.sentence = "an ICMP error may come from any router",
 		.families = IPV4_ONLY,
 		.in = {.icmp_type = 11, .source = "203.0.113.1", QUOTE(.payload = OK)},
 		.verdict = VERDICT_icmp_error,
@@ -43,7 +43,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a quote that is truncated before the Call-ID: the owner of the client's flow",
+		.sentence = "a quote that ends before the Call-ID goes to the owner of the client's flow",
 		.in = {.icmp_type = 3, QUOTE(.payload = OK, .destination_port = 40001), .quote_length = 28 + 20},
 		.families = IPV4_ONLY,
 		.verdict = VERDICT_icmp_error,
@@ -70,14 +70,14 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a quote with the ports only",
+		.sentence = "a quote with only the ports goes to the owner of the client's flow",
 		.in = {.icmp_type = 1, QUOTE(.payload = OK, .destination_port = 40001), .quote_length = 48},
 		.families = IPV6_ONLY,
 		.verdict = VERDICT_icmp_error,
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "eight quoted bytes of TCP: the owner of the flow",
+		.sentence = "a quote with eight bytes of TCP goes to the owner of the flow",
 		.service = SERVICE_TCP,
 		.in = {.icmp_type = 3,
 			QUOTE(.protocol = 6, .source_port = 5061, .destination_port = 40001,
@@ -88,7 +88,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "by a tunnel, too",
+		.sentence = "ICMP errors are also tunnelled",
 		.families = IPV4_ONLY,
 		.setup = {.forward = FORWARD_IPIP},
 		.in = {.icmp_type = 3, QUOTE(.payload = OK)},

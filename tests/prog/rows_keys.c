@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What else than the Call-ID packets may belong together by: TCP connections, the source,
- * and pools of their own for single methods. */
+/* Keys other than the Call-ID: the TCP connection and the source. Also services with separate pools for single methods.
+ */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -10,7 +10,7 @@
 #define TO_SPLIT(text) .service = SERVICE_SPLIT, .in = {.payload = text, .destination_port = 5063}
 #define BY_CALL_ID .verdict = VERDICT_call_id, .action = XDP_TX, .call_id = ROW_CALL_ID
 
-/* 16 bytes that make a TCP header of the ports before them: offset 5, SYN. */
+/* The 16 bytes of a TCP header after the ports: header length 5 words, SYN. */
 #define TCP_REST "\0\0\0\1\0\0\0\0\x50\2\xff\xff\0\0\0\0"
 
 static const struct row rows[] = {
@@ -26,7 +26,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "whatever its contents",
+		.sentence = "the contents of a TCP connection do not matter",
 		.service = SERVICE_TCP,
 		.in = {.protocol = 6,
 			.destination_port = 5061,
@@ -43,13 +43,13 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "UDP to the port of a TCP service is not for it",
+		.sentence = "UDP to the port of a TCP service belongs to no service",
 		.in = {.payload = ROW_INVITE, .destination_port = 5061},
 		.verdict = VERDICT_not_service,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "by source address: the port does not matter",
+		.sentence = "affinity source: the source port does not matter",
 		.service = SERVICE_NEAR,
 		.in = {.payload = ROW_INVITE, .destination_port = 5062, .source_port = 40002},
 		.by_address = true,
@@ -63,7 +63,7 @@ static const struct row rows[] = {
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "after empty lines, too",
+		.sentence = "a REGISTER after empty lines goes to the pool of its method",
 		TO_SPLIT("\r\n\r\nREGISTER" REST),
 		.other_pool = true,
 		BY_CALL_ID,
@@ -74,12 +74,12 @@ static const struct row rows[] = {
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "so does a SUBSCRIBE",
+		.sentence = "a SUBSCRIBE goes to the service's pool",
 		TO_SPLIT("SUBSCRIBE" REST),
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "and a response of any method",
+		.sentence = "a response to any method goes to the service's pool",
 		TO_SPLIT("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.7\r\nCall-ID: " ROW_CALL_ID
 			 "\r\nCSeq: 1 REGISTER\r\n\r\n"),
 		BY_CALL_ID,
@@ -91,23 +91,23 @@ static const struct row rows[] = {
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "an invite counts as an INVITE, as in servers",
+		.sentence = "invite in lower case counts as INVITE, as in servers",
 		TO_SPLIT("invite" REST),
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "so does a Subscribe as a SUBSCRIBE",
+		.sentence = "Subscribe in mixed case counts as SUBSCRIBE",
 		TO_SPLIT("Subscribe" REST),
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "a longer name is a different method",
+		.sentence = "a longer name that begins like a method is a different method",
 		TO_SPLIT("INVITED" REST),
 		.other_pool = true,
 		BY_CALL_ID,
 	},
 	{
-		.sentence = "also where the first eight letters are the same",
+		.sentence = "a longer name with the same first eight letters is a different method",
 		TO_SPLIT("SUBSCRIBERS" REST),
 		.other_pool = true,
 		BY_CALL_ID,

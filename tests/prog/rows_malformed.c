@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Headers that contradict themselves: never forwarded, whatever the rest looks like. */
+/* Inconsistent headers: such packets are never forwarded. */
 
 #include <linux/bpf.h>
 #include "rows.h"
 
-/* Offsets of what is poked, in frames without VLAN tags. */
+/* Offsets of the changed bytes in frames without VLAN tags. */
 #define IPV4(offset) (14 + (offset))
 #define IPV6(offset) (14 + (offset))
 #define UDP_IN_IPV4(offset) (14 + 20 + (offset))
@@ -42,7 +42,7 @@ static const struct row rows[] = {
 		MALFORMED,
 	},
 	{
-		.sentence = "IPv4: a header of no words",
+		.sentence = "IPv4: a header of zero words",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{IPV4(0), 0x40}},
@@ -56,7 +56,7 @@ static const struct row rows[] = {
 		MALFORMED,
 	},
 	{
-		.sentence = "IPv4: the greatest total length",
+		.sentence = "IPv4: the largest total length",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{IPV4(2), 0xff}, {IPV4(3), 0xff}},
@@ -112,14 +112,14 @@ static const struct row rows[] = {
 		MALFORMED,
 	},
 	{
-		.sentence = "IPv6: the greatest payload length",
+		.sentence = "IPv6: the largest payload length",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{IPV6(4), 0xff}, {IPV6(5), 0xff}},
 		MALFORMED,
 	},
 	{
-		.sentence = "IPv6: a payload length of zero (a jumbogram's)",
+		.sentence = "IPv6: a payload length of zero, as in a jumbogram",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{IPV6(4), 0}, {IPV6(5), 0}},
@@ -204,7 +204,7 @@ static const struct row rows[] = {
 		MALFORMED,
 	},
 	{
-		.sentence = "IPv6: a UDP length of zero (a jumbogram's)",
+		.sentence = "IPv6: a UDP length of zero, as in a jumbogram",
 		.families = IPV6_ONLY,
 		.in = {.payload = "\r\n\r\n"},
 		.pokes = {{UDP_IN_IPV6(5), 0}},

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Users that a service goes by, and backends that a message names: one row for each end;
- * test_hints.c has the spellings. */
+/* Affinity by user, and hints: one row for each result. test_hints.c has the spellings. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -16,20 +15,20 @@
 
 static const struct row rows[] = {
 	{
-		.sentence = "the user of From decides",
+		.sentence = "the user in From selects the backend",
 		TO_USER(MESSAGE(REQUEST, CLIENT, "<sip:alice@example.com>")),
 		.verdict = VERDICT_user,
 		.action = XDP_TX,
 		.call_id = "alice",
 	},
 	{
-		.sentence = "without a user in From: by source",
+		.sentence = "a message without a user in From is forwarded by its source",
 		TO_USER(MESSAGE(REQUEST, CLIENT, "<sip:example.com>")),
 		.verdict = VERDICT_no_user,
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a keepalive to such a service: by source",
+		.sentence = "a keepalive to a service with affinity by user is forwarded by its source",
 		TO_USER("\r\n\r\n"),
 		.verdict = VERDICT_not_sip,
 		.action = XDP_TX,
@@ -49,7 +48,7 @@ static const struct row rows[] = {
 		.backend = 2,
 	},
 	{
-		.sentence = "a request whose Route lies behind more lines than the budget pays for: by its user",
+		.sentence = "a request with too many lines before its Route is forwarded by its user",
 		TO_USER(REQUEST "\r\nFrom: <sip:alice@example.com>\r\n" TEN(TEN("R\r\n"))
 				TEN("R\r\n") "Route: <sip:10.0.0.2;lr>\r\nCall-ID: 1\r\n\r\n"),
 		.verdict = VERDICT_headers_too_far,

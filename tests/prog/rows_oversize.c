@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What would not fit the way to its backend: the daemon has it, as it came, or the kernel. */
+/* Packets that exceed the MTU of the route to their backend: the daemon or the kernel receives them unchanged. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -23,7 +23,7 @@ static const struct row rows[] = {
 		.setup = {.forward = FORWARD_IPIP, .mtu = 20 + 40 + ROW_INVITE_UDP - 1}, HELD},
 	{"IPv6 in IPv6: one byte too long for the route", IPV6_ONLY, .in = {.payload = ROW_INVITE},
 		.setup = {.forward = FORWARD_IPIP, .ipv6_backends = true, .mtu = 40 + 40 + ROW_INVITE_UDP - 1}, HELD},
-	{"too big and with a TTL of 1: the size is checked first", .in = {.payload = ROW_INVITE, .ttl = 1},
+	{"too large and with a TTL of 1: the size is checked first", .in = {.payload = ROW_INVITE, .ttl = 1},
 		.setup = {.forward = FORWARD_IPIP, .mtu = 68}, HELD},
 	{"TCP is held, too", .service = SERVICE_TCP,
 		.in = {.protocol = 6, .destination_port = 5061, .payload = ROW_INVITE}, .setup = {NARROW}, HELD},
@@ -33,21 +33,22 @@ static const struct row rows[] = {
 		.setup = {.forward = FORWARD_IPIP}, .verdict = VERDICT_merged_segments, .action = XDP_DROP},
 	{"a first fragment is held", .in = {.payload = ROW_INVITE, .more_fragments = true, .id = 5200},
 		.setup = {NARROW}, HELD},
-	{"one with VLAN tags", .in = {.payload = ROW_INVITE, .vlan = {100, 200}}, .setup = {NARROW}, HELD},
+	{"a frame with VLAN tags is held", .in = {.payload = ROW_INVITE, .vlan = {100, 200}}, .setup = {NARROW}, HELD},
 	{"IPv4: a later fragment is held", IPV4_ONLY, .before = &first,
 		.in = {.payload = ROW_INVITE, .fragment_offset = 1480, .id = 5201}, .setup = {NARROW}, HELD},
-	{"for the port range of one backend", .in = {.payload = ROW_INVITE, .destination_port = 10003},
+	{"a packet for the port range of one backend is held", .in = {.payload = ROW_INVITE, .destination_port = 10003},
 		.setup = {NARROW}, HELD},
 	{"a jumbo frame with Don't Fragment: its start is held", IPV4_ONLY, .in = {JUMBO, .dont_fragment = true}, HELD},
-	{"a jumbo frame of IPv6 likewise", IPV6_ONLY, .in = {JUMBO}, HELD},
+	{"a jumbo frame of IPv6: its start is held", IPV6_ONLY, .in = {JUMBO}, HELD},
 	{"a jumbo frame that needs fragmentation is passed to the kernel", IPV4_ONLY, .in = {JUMBO}, LEFT_ALONE},
-	{"the largest frame that can be held", IPV4_ONLY,
+	{"the largest possible frame is held", IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .payload_length = 2036 - 14 - 28}, HELD},
-	{"one byte more", IPV4_ONLY, .in = {.payload = ROW_INVITE, .payload_length = 2036 - 14 - 28 + 1}, LEFT_ALONE},
-	{"an ICMP error that is too big is passed to the kernel", IPV4_ONLY,
+	{"a frame with one byte more is passed to the kernel", IPV4_ONLY,
+		.in = {.payload = ROW_INVITE, .payload_length = 2036 - 14 - 28 + 1}, LEFT_ALONE},
+	{"an ICMP error that is too large is passed to the kernel", IPV4_ONLY,
 		.in = {.icmp_type = 3, .quote = &(const struct frame_spec){.payload = ROW_INVITE}}, .setup = {NARROW},
 		LEFT_ALONE},
-	{"an ICMPv6 error is, too", IPV6_ONLY,
+	{"an ICMPv6 error that is too large is passed to the kernel", IPV6_ONLY,
 		.in = {.icmp_type = 1, .quote = &(const struct frame_spec){.payload = ROW_INVITE}}, .setup = {NARROW},
 		LEFT_ALONE},
 };

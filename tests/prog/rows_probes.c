@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What backends answer to probes: it comes from a VIP, and goes to where probes are sent from. */
+/* Replies of backends to probes: from a VIP to a source address of probes. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -9,7 +9,7 @@
 #define IPV6_REPLY FROM_VIP("2001:db8::10", TEST_PROBE_ADDRESS6)
 #define ANSWER "SIP/2.0 200 OK\r\nCall-ID: probe-1\r\n\r\n"
 
-/* An error of a router or a backend, about a probe. */
+/* An ICMP error from a router or a backend about a probe. */
 #define QUOTED_PROBE(address, ...)                                                                                     \
 	.quote = &(const struct frame_spec)                                                                            \
 	{                                                                                                              \
@@ -25,24 +25,27 @@ static const struct row rows[] = {
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .payload = ANSWER},
 		HELD},
-	{.sentence = "the same in IPv6", .families = IPV6_ONLY, .in = {IPV6_REPLY, .payload = ANSWER}, HELD},
-	{.sentence = "from any port",
+	{.sentence = "UDP from a VIP to a probe's address, in IPv6",
+		.families = IPV6_ONLY,
+		.in = {IPV6_REPLY, .payload = ANSWER},
+		HELD},
+	{.sentence = "from any port of a VIP to a probe's address",
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .source_port = 9, .payload = ANSWER},
 		HELD},
-	{.sentence = "from the other VIP",
+	{.sentence = "from a second VIP to a probe's address",
 		.families = IPV4_ONLY,
 		.in = {FROM_VIP("192.0.2.20", TEST_PROBE_ADDRESS), .payload = ANSWER},
 		HELD},
-	{.sentence = "with VLAN tags",
+	{.sentence = "a reply with VLAN tags",
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .payload = ANSWER, .vlan = {100, 200}},
 		HELD},
-	{.sentence = "TCP",
+	{.sentence = "TCP from a VIP to a probe's address",
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .protocol = 6, .payload = "0123456789012345"},
 		HELD},
-	{.sentence = "TCP in IPv6",
+	{.sentence = "TCP from a VIP to a probe's address, in IPv6",
 		.families = IPV6_ONLY,
 		.in = {IPV6_REPLY, .protocol = 6, .payload = "0123456789012345"},
 		HELD},
@@ -64,20 +67,20 @@ static const struct row rows[] = {
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .icmp_type = 3, QUOTED_PROBE("192.0.2.10", .icmp_type = 8)},
 		HELD},
-	{.sentence = "one that is too large to be held",
+	{.sentence = "a reply that is too large for the ring buffer",
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .payload = ANSWER, .payload_length = 2100},
 		LOST},
 
-	{.sentence = "from no VIP, to a probe's address",
+	{.sentence = "from an address that is not a VIP to a probe's address",
 		.families = IPV4_ONLY,
 		.in = {.destination = TEST_PROBE_ADDRESS, .payload = ANSWER},
 		KERNELS},
-	{.sentence = "from no VIP, to a probe's address, in IPv6",
+	{.sentence = "from an address that is not a VIP to a probe's address, in IPv6",
 		.families = IPV6_ONLY,
 		.in = {.destination = TEST_PROBE_ADDRESS6, .payload = ANSWER},
 		KERNELS},
-	{.sentence = "from a VIP, to an address that is no source of probes",
+	{.sentence = "from a VIP to an address that is not a source of probes",
 		.families = IPV4_ONLY,
 		.in = {FROM_VIP("192.0.2.10", "203.0.113.250"), .payload = ANSWER},
 		KERNELS},
@@ -85,7 +88,7 @@ static const struct row rows[] = {
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .payload = ANSWER, .more_fragments = true, .id = 5001},
 		KERNELS},
-	{.sentence = "a later fragment",
+	{.sentence = "a later fragment of a reply",
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .payload = ANSWER, .fragment_offset = 1480, .id = 5002},
 		KERNELS},
@@ -93,7 +96,7 @@ static const struct row rows[] = {
 		.families = IPV4_ONLY,
 		.in = {IPV4_REPLY, .protocol = 47, .payload = "0123456789"},
 		KERNELS},
-	{.sentence = "an error about a packet to no VIP",
+	{.sentence = "an error about a packet whose destination is not a VIP",
 		.families = IPV4_ONLY,
 		.in = {.destination = TEST_PROBE_ADDRESS, .icmp_type = 3, QUOTED_PROBE("203.0.113.9")},
 		KERNELS},
@@ -101,7 +104,7 @@ static const struct row rows[] = {
 		.families = IPV6_ONLY,
 		.in = {IPV6_REPLY, .icmp_type = 135},
 		KERNELS},
-	{.sentence = "from a VIP to the port of a service: for the service",
+	{.sentence = "from a VIP to the port of a service: the service receives it",
 		.families = IPV4_ONLY,
 		.in = {.source = "192.0.2.20", .payload = ROW_INVITE},
 		.verdict = VERDICT_call_id,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Ports that come in ranges: a backend's own, for media, and those of a service. */
+/* Port ranges: media ports of one backend, and ports of a service. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -26,7 +26,7 @@ static const struct row rows[] = {
 		.backend = 3,
 	},
 	{
-		.sentence = "a range of one port, next to another's",
+		.sentence = "a range of one port, next to the range of a different backend",
 		.in = {.payload = RTP, .destination_port = 10010},
 		.verdict = VERDICT_port_range,
 		.action = XDP_TX,
@@ -88,7 +88,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "a backend's range by a tunnel",
+		.sentence = "a backend's range through a tunnel",
 		.families = IPV4_ONLY,
 		.in = {.payload = RTP, .destination_port = 10003},
 		.setup = {.forward = FORWARD_IPIP},
@@ -105,14 +105,14 @@ static const struct row rows[] = {
 		.backend = 3,
 	},
 	{
-		.sentence = "a range whose backend is unreachable: the kernel answers",
+		.sentence = "a range whose backend is unreachable: passed to the kernel",
 		.in = {.payload = RTP, .destination_port = 10003},
 		.setup = {.unreachable = true},
 		.verdict = VERDICT_no_backend,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "a range whose backend is dead: the same",
+		.sentence = "a range whose backend is dead: passed to the kernel",
 		.in = {.payload = RTP, .destination_port = 10003},
 		.setup = {.dead = true},
 		.verdict = VERDICT_no_backend,
@@ -126,7 +126,7 @@ static const struct row rows[] = {
 		.backend = 3,
 	},
 	{
-		.sentence = "a later fragment follows it",
+		.sentence = "a later fragment of a datagram to a range",
 		.before = &first,
 		.in = {.payload = "last", .fragment_offset = 1480, .id = 5001},
 		.verdict = VERDICT_fragment,
@@ -146,7 +146,7 @@ static const struct row rows[] = {
 		.backend = 3,
 	},
 	{
-		.sentence = "an ICMPv6 error likewise",
+		.sentence = "an ICMPv6 error about a packet from a range: to the backend of the range",
 		.families = IPV6_ONLY,
 		.in = {.icmp_type = 2,
 			.quote =
@@ -157,7 +157,7 @@ static const struct row rows[] = {
 		.backend = 3,
 	},
 	{
-		.sentence = "a service's range: by Call-ID, before the service for all ports",
+		.sentence = "a service's range precedes the service for all ports",
 		.service = SERVICE_ONE,
 		.in = {.payload = ROW_INVITE, .destination_port = 6000},
 		.verdict = VERDICT_call_id,

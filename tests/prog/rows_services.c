@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What belongs to a service and what does not, and what has no Call-ID to go by. */
+/* Packets that belong to a service, packets that do not, and packets without a Call-ID. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -17,7 +17,7 @@ static const struct row rows[] = {
 		.call_id = ROW_CALL_ID,
 	},
 	{
-		.sentence = "its source does not matter",
+		.sentence = "the source of a request does not matter",
 		.in = {.payload = ROW_INVITE, .source_port = 40001, .from_mac = "02:00:00:00:00:77"},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
@@ -52,7 +52,7 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "TCP to the port of a UDP service is not for it",
+		.sentence = "TCP to the port of a UDP service belongs to no service",
 		.in = {.payload = ROW_INVITE, .protocol = 6},
 		.verdict = VERDICT_not_service,
 		.action = XDP_PASS,
@@ -115,21 +115,21 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "slots without an owner: the kernel answers",
+		.sentence = "slots without an owner: passed to the kernel",
 		.in = {.payload = ROW_INVITE},
 		.setup = {.nobody = true},
 		.verdict = VERDICT_no_backend,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "slots of an unreachable backend: the kernel answers",
+		.sentence = "slots of an unreachable backend: passed to the kernel",
 		.in = {.payload = ROW_INVITE},
 		.setup = {.unreachable = true},
 		.verdict = VERDICT_no_backend,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "non-SIP without a backend: the kernel answers",
+		.sentence = "non-SIP without a backend: passed to the kernel",
 		.in = {BINARY("\r\n\r\n")},
 		.setup = {.nobody = true},
 		.verdict = VERDICT_no_backend,
@@ -142,7 +142,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a keepalive from another port may go elsewhere",
+		.sentence = "a keepalive from a different port may have a different backend",
 		.in = {BINARY("\r\n\r\n"), .source_port = 40003},
 		.verdict = VERDICT_not_sip,
 		.action = XDP_TX,
@@ -167,7 +167,7 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a STUN request with a Call-ID in an attribute is no SIP",
+		.sentence = "a STUN request with a Call-ID in an attribute is not SIP",
 		.in = {BINARY("\0\1\0\x20\x21\x12\xa4\x42"
 			      "0123456789ab"
 			      "\x80\x22\0\x1c"
@@ -191,50 +191,52 @@ static const struct row rows[] = {
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "SIP without a Call-ID from another port may go elsewhere",
+		.sentence = "SIP without a Call-ID from a different port may have a different backend",
 		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCSeq: 1 OPTIONS\r\n\r\n", .source_port = 40002},
 		.verdict = VERDICT_no_call_id,
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "SIP that is over within its headers is forwarded by its source",
+		.sentence = "SIP that ends within its headers is forwarded by its source",
 		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCSeq: 1 OPTIONS\r\n"},
 		.verdict = VERDICT_call_id_too_far,
 		.action = XDP_TX,
 	},
 	{
-		.sentence = "a Call-ID that is cut off would be another: by its source",
+		.sentence = "SIP with a truncated Call-ID is forwarded by its source",
 		.in = {.payload = "OPTIONS sip:example.net SIP/2.0\r\nCall-ID: " ROW_CALL_ID},
 		.verdict = VERDICT_call_id_too_far,
 		.action = XDP_TX,
 	},
-	{"a frame for another host, which a switch has flooded", .in = {.payload = ROW_INVITE, FLOODED}, FOR_OTHERS},
-	{"one of which the address differs in its last byte only",
+	{"a frame for a different host, flooded by a switch", .in = {.payload = ROW_INVITE, FLOODED}, FOR_OTHERS},
+	{"a frame whose MAC address differs only in its last byte",
 		.in = {.payload = ROW_INVITE, .to_mac = "02:00:00:00:00:02"}, FOR_OTHERS},
-	{"one to the address that another interface has", .in = {.payload = ROW_INVITE, FLOODED},
+	{"a frame to the MAC address of a different interface", .in = {.payload = ROW_INVITE, FLOODED},
 		.setup = {.shares_interface_mac = true}, FOR_OTHERS},
-	{.sentence = "a frame to an address that the interface has besides its own",
+	{.sentence = "a frame to a second MAC address of the interface is accepted",
 		.in = {.payload = ROW_INVITE, .to_mac = "00:00:5e:00:01:0a", .vlan = {100}},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID},
-	{.sentence = "one to its own, where another interface has the element of interface_macs",
+	{.sentence = "a frame is accepted if a different interface uses the element of interface_macs",
 		.in = {.payload = ROW_INVITE, .vlan = {100}},
 		.setup = {.shares_interface_mac = true},
 		.verdict = VERDICT_call_id,
 		.action = XDP_TX,
 		.call_id = ROW_CALL_ID},
-	{"one to all hosts", .in = {.payload = ROW_INVITE, .to_mac = "ff:ff:ff:ff:ff:ff"}, FOR_OTHERS},
-	{"one to a group", .in = {.payload = ROW_INVITE, .to_mac = "01:00:5e:00:00:01"}, FOR_OTHERS},
-	{"one with VLAN tags", .in = {.payload = ROW_INVITE, FLOODED, .vlan = {100, 200}}, FOR_OTHERS},
-	{"one that would not fit the way", .in = {.payload = ROW_INVITE, FLOODED}, .setup = {.mtu = 100}, FOR_OTHERS},
-	{"a later fragment for another host", .in = {.payload = "x", FLOODED, .fragment_offset = 1480, .id = 7001},
+	{"a broadcast frame", .in = {.payload = ROW_INVITE, .to_mac = "ff:ff:ff:ff:ff:ff"}, FOR_OTHERS},
+	{"a multicast frame", .in = {.payload = ROW_INVITE, .to_mac = "01:00:5e:00:00:01"}, FOR_OTHERS},
+	{"a frame for a different host, with VLAN tags", .in = {.payload = ROW_INVITE, FLOODED, .vlan = {100, 200}},
 		FOR_OTHERS},
-	{"an echo request for another host", IPV4_ONLY, .setup = {.ping = true}, .in = {.icmp_type = 8, FLOODED},
+	{"a frame for a different host that exceeds the MTU", .in = {.payload = ROW_INVITE, FLOODED},
+		.setup = {.mtu = 100}, FOR_OTHERS},
+	{"a later fragment for a different host", .in = {.payload = "x", FLOODED, .fragment_offset = 1480, .id = 7001},
 		FOR_OTHERS},
-	{"a probe's reply for another host", IPV4_ONLY,
+	{"an echo request for a different host", IPV4_ONLY, .setup = {.ping = true}, .in = {.icmp_type = 8, FLOODED},
+		FOR_OTHERS},
+	{"a probe reply for a different host", IPV4_ONLY,
 		.in = {.source = "192.0.2.10", .destination = "203.0.113.2", .payload = "x", FLOODED}, FOR_OTHERS},
-	{"what is no IP, to all hosts", IPV4_ONLY,
+	{"a broadcast frame that is not IP", IPV4_ONLY,
 		.in = {.payload = "who has 192.0.2.10?", .ethertype = 0x0806, .to_mac = "ff:ff:ff:ff:ff:ff"},
 		FOR_OTHERS},
 };

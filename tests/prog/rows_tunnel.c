@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* IP-in-IP: an outer header comes before the packet, which loses a hop. */
+/* IP-in-IP: the program adds an outer header and decrements the inner TTL. */
 
 #include <linux/bpf.h>
 #include "rows.h"
@@ -22,7 +22,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0xb8, .id = 0xbeef),
 	},
 	{
-		.sentence = "IPv4 that may be fragmented in IPv4 that must not be",
+		.sentence = "IPv4 in IPv4: the outer header forbids fragments even if the inner one does not",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .tos = 0x03, .id = 0x0102},
 		.setup = {IPV4_WAY},
@@ -62,7 +62,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0xb8),
 	},
 	{
-		.sentence = "what has no Call-ID is tunnelled likewise",
+		.sentence = "a message without a Call-ID is tunnelled",
 		.in = {.payload = "\r\n\r\n"},
 		.setup = {IPV6_WAY},
 		.verdict = VERDICT_not_sip,
@@ -70,7 +70,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "a service of every port is tunnelled likewise",
+		.sentence = "a packet to a service for all ports is tunnelled",
 		.service = SERVICE_ANY,
 		.in = {.payload = ROW_INVITE, .destination_port = 5090},
 		.setup = {IPV6_WAY},
@@ -100,7 +100,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(),
 	},
 	{
-		.sentence = "a first fragment is carried whole",
+		.sentence = "a first fragment is tunnelled completely",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .more_fragments = true, .id = 9},
 		.setup = {IPV4_WAY},
@@ -131,7 +131,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "a TTL of 2 is the lowest that gets through",
+		.sentence = "a TTL of 2 is the lowest that is forwarded",
 		.in = {.payload = ROW_INVITE, .ttl = 2},
 		.setup = {IPV6_WAY},
 		.verdict = VERDICT_call_id,
@@ -140,14 +140,14 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "a TTL of 1 cannot give a hop: the kernel answers",
+		.sentence = "a TTL of 1 is too low for a tunnel: passed to the kernel",
 		.in = {.payload = ROW_INVITE, .ttl = 1},
 		.setup = {IPV4_WAY},
 		.verdict = VERDICT_ttl_expired,
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "IPv4: nor can a TTL of 0",
+		.sentence = "IPv4: a TTL of 0 is too low for a tunnel",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 8, 0}},
@@ -156,7 +156,7 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "IPv6: nor can a hop limit of 0",
+		.sentence = "IPv6: a hop limit of 0 is too low for a tunnel",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.pokes = {{14 + 7, 0}},
@@ -165,7 +165,7 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
-		.sentence = "IPv4 in IPv4: exactly fits the way",
+		.sentence = "IPv4 in IPv4: exactly fits the route",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.setup = {IPV4_WAY, .mtu = 20 + 20 + ROW_INVITE_UDP},
@@ -175,7 +175,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "IPv6 in IPv6: exactly fits the way",
+		.sentence = "IPv6 in IPv6: exactly fits the route",
 		.families = IPV6_ONLY,
 		.in = {.payload = ROW_INVITE},
 		.setup = {IPV6_WAY, .mtu = 40 + 40 + ROW_INVITE_UDP},
@@ -185,7 +185,8 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "a VLAN tag stays before the outer header where a frame leaves as it came",
+		.sentence = "a frame that leaves through the receiving interface keeps its VLAN tag before the outer "
+			    "header",
 		.in = {.payload = ROW_INVITE, .vlan = {0x6064}},
 		.setup = {IPV6_WAY},
 		.verdict = VERDICT_call_id,
@@ -194,7 +195,8 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "both tags of QinQ stay before the outer header",
+		.sentence = "a frame that leaves through the receiving interface keeps both QinQ tags before the outer "
+			    "header",
 		.families = IPV4_ONLY,
 		.in = {.payload = ROW_INVITE, .vlan = {100, 200}},
 		.setup = {IPV4_WAY},
@@ -204,7 +206,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "a tunnel behind another interface: redirected",
+		.sentence = "a tunnel through a different interface: redirected",
 		.in = {.payload = ROW_INVITE},
 		.setup = {IPV6_WAY, .ifindex = OTHER_IFINDEX},
 		.verdict = VERDICT_call_id,
@@ -213,7 +215,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "a VLAN tag is taken off on another interface",
+		.sentence = "a redirected frame loses its VLAN tag",
 		.in = {.payload = ROW_INVITE, .vlan = {100}},
 		.setup = {IPV6_WAY, .ifindex = OTHER_IFINDEX},
 		.verdict = VERDICT_call_id,
@@ -234,7 +236,7 @@ static const struct row rows[] = {
 		.untagged = true,
 	},
 	{
-		.sentence = "Ethernet padding is kept behind",
+		.sentence = "Ethernet padding is kept after the inner packet",
 		.families = IPV4_ONLY,
 		.in = {.payload = "\r\n\r\n"},
 		.trailer = 14,
@@ -244,7 +246,7 @@ static const struct row rows[] = {
 		.tunnel = OUTER(.tos = 0),
 	},
 	{
-		.sentence = "no backend: nothing is put before the packet",
+		.sentence = "no backend: no outer header is added",
 		.in = {.payload = ROW_INVITE},
 		.setup = {IPV4_WAY, .unreachable = true},
 		.verdict = VERDICT_no_backend,

@@ -44,7 +44,7 @@ int run_frame(int program, struct frame *frame, const struct run_options *option
 		.data_size_out = sizeof(out));
 	int error;
 
-	/* The kernel counts metadata as the beginning of the data, going in and coming out. */
+	/* The kernel treats metadata as the beginning of the data, both in the input and in the output. */
 	memset(in, 0, taken);
 	memcpy(in + taken, frame->data, frame->length);
 	if (options->taken || options->direct) {

@@ -12,7 +12,7 @@
 
 /* Properties of a driver; newer kernels let a test set them. */
 struct run_options {
-	uint32_t direct; /* bytes that are directly readable, the rest is in fragments [a page] */
+	uint32_t direct; /* bytes that are directly readable; the others are in further buffers [a page] */
 	uint32_t taken;  /* bytes of metadata in front of the frame; a multiple of 4 */
 };
 

@@ -7,7 +7,7 @@
 #include "rng.h"
 
 #define SIP_MESSAGE_SIZE 4096
-#define SIP_CALL_ID_SIZE 224 /* with its closing NUL: values that count whole */
+#define SIP_CALL_ID_SIZE 224 /* with the closing NUL: the scanner hashes all bytes of such values */
 
 struct sip_message {
 	char text[SIP_MESSAGE_SIZE];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads a frame that is nothing but a SIP message, for test_sip_reader.c. */
+/* Reads a frame that consists of a SIP message only, for test_sip_reader.c. */
 
 #include "bpf/frame.h"
 #include "bpf/sip_dialog.h"

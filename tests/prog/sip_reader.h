@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* All that bpf/sip_headers.h and bpf/sip_dialog.h read in a message, once: in the kernel by sip_reader.bpf.c, on
- * the host by test_sip_reader.c. The file that includes this one defines struct source and the steps, whose
- * names begin with read_ and which use a source instead of a text. */
+/* Calls each reader of bpf/sip_headers.h and bpf/sip_dialog.h once for a message: in the kernel from sip_reader.bpf.c,
+ * on the host from test_sip_reader.c. The file that includes this one defines struct source and the steps, whose names
+ * begin with read_ and which use a source instead of a text. */
 #pragma once
 
 #include "bpf/sip_dialog.h"
@@ -30,7 +30,7 @@ struct reading_dialog {
 	struct sip_lines lines;
 	__u32 code;
 	__u32 number; /* of CSeq */
-	__u32 method; /* likewise */
+	__u32 method; /* of CSeq */
 	__u32 to_tag;
 	__u32 from_tag;
 	__u32 branch;

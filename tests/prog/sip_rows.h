@@ -9,7 +9,7 @@
 struct sip_row {
 	const char *sentence;
 	const char *text;
-	size_t length; /* [strlen(text)], but for SIP_NOT_SIP */
+	size_t length; /* [strlen(text)], except with SIP_NOT_SIP */
 	enum sip_result result;
 	const char *value; /* of the Call-ID, when SIP_FOUND */
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Every message counter: a packet in, one counter of its service and one of its backend out. Each message is sent
- * in spellings that the fast path decides and in spellings that need all headers. The expected counter follows
- * from how the message is made. */
+/* Each packet must increment one message counter of its service and one of its backend. Each message is sent
+ * in spellings that the fast path decides and in spellings that need all headers. The test derives the expected counter
+ * from the parts of the message. */
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ struct message {
 	size_t length;
 };
 
-/* Values of To, with %s for a tag parameter; senders write most of them like the first. */
+/* Values of To, with %s for a tag parameter; most senders use the first form. */
 static const char *const to_values[] = {
 	"To: <sip:bob@example.net>%s\r\n",
 	"To: Bob <sip:bob@example.net>%s\r\n",
@@ -123,7 +123,7 @@ static uint32_t find_backend_counter(uint32_t service)
 	return strcmp(method, "REGISTER") ? BACKEND_COUNTER_initial_other : BACKEND_COUNTER_initial_register;
 }
 
-/* Sends a payload to a port; exactly the counter `wanted` of its service must count it; 0: none. */
+/* Sends a payload to a port. Only the counter `wanted` of its service must increase; 0: no counter. */
 static void send_payload(const char *payload, size_t length, enum test_service service, uint16_t port, uint32_t wanted)
 {
 	static struct balancer_counts before, after;
@@ -153,7 +153,7 @@ static void send_everywhere(const struct message *message, uint32_t wanted)
 	send_payload(message->text, message->length, SERVICE_NEAR, 5062, wanted);
 	send_payload(message->text, message->length, SERVICE_SPLIT, 5063, wanted);
 	send_payload(message->text, message->length, SERVICE_USER, 5064, wanted);
-	send_payload(message->text, message->length, SERVICE_ONE, 5070, 0); /* its counters are off */
+	send_payload(message->text, message->length, SERVICE_ONE, 5070, 0); /* this service counts no messages */
 }
 
 /* --- tests */
@@ -208,8 +208,8 @@ Test(counters, each_code_by_the_method_in_cseq)
 	send_everywhere(&message, SERVICE_COUNTER_invite_invalid);
 }
 
-/* The To, or the CSeq, is behind more header lines than the budget of a packet pays for. */
-Test(counters, what_is_beyond_the_search_limit_is_unknown)
+/* There are more header lines before To or CSeq than the budget of a packet allows. */
+Test(counters, values_beyond_the_search_limit_are_unknown)
 {
 	static const char *const methods[] = {"INVITE", "BYE", "OPTIONS", "REGISTER", "PRACK", "SUBSCRIBE", "NOTIFY",
 		"PUBLISH", "INFO", "REFER", "MESSAGE", "UPDATE", "other"};

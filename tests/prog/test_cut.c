@@ -27,7 +27,7 @@ static void unload(void)
 
 TestSuite(cut, .init = load, .fini = unload);
 
-/* Frames of every shape; `ip` is where the IP header begins. */
+/* Frames of every kind; `ip` is the offset of the IP header. */
 static const struct {
 	const char *name;
 	struct frame_spec spec;
@@ -79,7 +79,7 @@ Test(cut, a_frame_cut_at_any_byte_is_not_forwarded)
 
 static const char invite[] = ROW_INVITE;
 
-/* The length of the shortest beginning of the message that shows where its Call-ID ends. */
+/* The length of the shortest prefix of the message that contains the end of its Call-ID. */
 static size_t shown(void)
 {
 	return strstr(invite, ROW_CALL_ID) - invite + strlen(ROW_CALL_ID) + 1;
@@ -214,7 +214,7 @@ Test(cut, jumbo_frames)
 }
 
 /* The length of an IPv6 packet can exceed 16 bits: it is the payload length plus 40. */
-Test(cut, the_longest_ipv6_packet_is_too_big)
+Test(cut, the_longest_ipv6_packet_is_oversize)
 {
 	static uint8_t data[14 + 40 + 65528];
 	struct frame small;

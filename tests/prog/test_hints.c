@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Backends that a message names, and users that a service goes by: which backend gets it. */
+/* The backend of a message: named by a hint, or selected by a user. */
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -11,10 +11,10 @@
 #include "require.h"
 
 #define GROUP 7
-#define NAMED 3  /* by px3.example.net, 10.0.0.13 and 2001:db8::13 */
-#define PORTED 2 /* by px2.example.net:5062 only */
-#define USUAL 4  /* by px1.example.net:5060 */
-#define BY_KEY 0 /* whoever owns the key */
+#define NAMED 3  /* has the hints px3.example.net, 10.0.0.13 and 2001:db8::13 */
+#define PORTED 2 /* has only the hint px2.example.net:5062 */
+#define USUAL 4  /* has the hint px1.example.net:5060 */
+#define BY_KEY 0 /* no hint: the owner of the key */
 
 static struct balancer_bpf *skel;
 static const struct balancer_setup setup = {};
@@ -63,7 +63,7 @@ static void set_alive(uint32_t id, bool alive)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
 }
 
-/* The service on port 5060 looks at requests, that on 5062 does not. */
+/* The service on port 5060 reads hints in requests and responses, the service on port 5062 only in responses. */
 static void load(void)
 {
 	require_run();
@@ -89,7 +89,7 @@ struct message {
 	const char *line;
 	const char *headers;
 	uint32_t receiver;
-	bool only_responses; /* to the service that looks at nothing else */
+	bool only_responses; /* test also with the service that reads hints only in responses */
 };
 
 #define RESPONSE "SIP/2.0 200 OK"
@@ -179,7 +179,7 @@ Test(hints, messages)
 	}
 }
 
-Test(hints, a_service_of_which_no_backend_has_hints_looks_at_responses_only)
+Test(hints, without_hints_of_backends_only_responses_are_read)
 {
 	for (size_t i = 0; i < sizeof(messages) / sizeof(*messages); i++) {
 		bool named = messages[i].receiver && strcasestr(messages[i].line, "SIP/2.0 200");
@@ -188,7 +188,7 @@ Test(hints, a_service_of_which_no_backend_has_hints_looks_at_responses_only)
 	}
 }
 
-Test(hints, a_first_fragment_in_which_no_route_is_to_be_seen_goes_by_its_uri)
+Test(hints, a_first_fragment_without_a_route_follows_its_request_uri)
 {
 	static const char text[] = "INVITE sip:bob@px3.example.net SIP/2.0\r\nCall-ID: " CALL_ID "\r\n"
 				   "Identity: 012345678901234567890123456789";
@@ -199,7 +199,7 @@ Test(hints, a_first_fragment_in_which_no_route_is_to_be_seen_goes_by_its_uri)
 	cr_expect_eq(balancer_receiver(&frame), NAMED);
 }
 
-/* More lines than the packet's budget pays for (bpf/sip_text.h), in front of a Route. */
+/* More lines before a Route than the budget of a packet allows (bpf/sip_text.h). */
 #define TEN(text) text text text text text text text text text text
 #define FLOOD TEN(TEN("R\n")) TEN("R\n")
 
@@ -209,14 +209,14 @@ static const struct message floods[] = {
 	{RESPONSE, FLOOD "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\n", BY_KEY, false},
 };
 
-Test(hints, a_message_that_costs_too_much_goes_by_its_key_and_is_counted)
+Test(hints, a_message_beyond_the_budget_follows_its_key_and_is_counted)
 {
 	for (size_t i = 0; i < sizeof(floods) / sizeof(*floods); i++)
 		cr_expect_eq(ask(&floods[i], NULL, 0, VERDICT_headers_too_far), by_key(), "%s", floods[i].line);
 }
 
-/* The balancer cannot tell what such a message does to its call: it continues the call. */
-Test(hints, a_message_that_costs_too_much_stays_with_the_previous_owner)
+/* The effect of such a message on its call is unknown, so the call stays live. */
+Test(hints, a_message_beyond_the_budget_stays_with_the_previous_owner)
 {
 	struct pool pool = {.table = 0, .migrating = 1};
 	uint16_t owners[4096];
@@ -231,13 +231,13 @@ Test(hints, a_message_that_costs_too_much_stays_with_the_previous_owner)
 		cr_expect_eq(ask(&floods[i], NULL, 0, VERDICT_headers_too_far), USUAL, "%s", floods[i].line);
 }
 
-Test(hints, the_dead_are_not_meant)
+Test(hints, a_hint_ignores_a_dead_backend)
 {
 	set_alive(NAMED, false);
 	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_call_id), by_key());
 }
 
-Test(hints, a_hint_counts_more_than_a_slot_in_migration)
+Test(hints, a_hint_precedes_a_migrating_slot)
 {
 	uint16_t owners[4096];
 	struct pool pool = {.table = 0, .migrating = 1};
@@ -249,11 +249,11 @@ Test(hints, a_hint_counts_more_than_a_slot_in_migration)
 		"previous_owners");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
 	cr_expect_eq(ask(&messages[0], NULL, 0, VERDICT_hint), NAMED);
-	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "and without a hint it is the previous owner's");
+	cr_expect_eq(ask(&messages[13], NULL, 0, VERDICT_call_id), 4, "without a hint the previous owner receives it");
 }
 
-/* The end of a call shows by whatever way it comes: a BYE whose Route names the backend, too. */
-Test(hints, a_call_of_a_migrating_pool_is_tracked_by_hints_too)
+/* The end of a call is also detected by a BYE whose Route names the backend. */
+Test(hints, a_migrating_pool_also_tracks_calls_with_hints)
 {
 	static const char headers[] =
 		"Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK1\r\nRoute: <sip:px3.example.net;lr>\r\n"
@@ -280,7 +280,7 @@ Test(hints, a_call_of_a_migrating_pool_is_tracked_by_hints_too)
 	}
 }
 
-Test(hints, an_error_about_a_message_of_a_backend_is_that_backends)
+Test(hints, an_icmp_error_goes_to_the_backend_that_its_quote_names)
 {
 	static const char sent[] = "INVITE sip:carol@198.51.100.7 SIP/2.0\r\n"
 				   "Via: SIP/2.0/UDP px3.example.net;branch=z9hG4bKa\r\nCall-ID: " CALL_ID "\r\n\r\n";
@@ -298,7 +298,7 @@ static const struct {
 	enum affinity affinity;
 	const char *line;
 	const char *headers;
-	const char *user; /* NULL: there is none */
+	const char *user; /* NULL: the message has no user */
 } users[] = {
 	{AFFINITY_REQUEST_USER, INVITE("sip:1234@example.net"), "", "1234"},
 	{AFFINITY_REQUEST_USER, INVITE("sip:%31234:secret@example.org;user=phone"), "", "1234"},

@@ -32,7 +32,7 @@ static void unload(void)
 
 TestSuite(migration, .init = load, .fini = unload);
 
-/* Puts pool 0 into migration: every slot has this owner and this previous one. */
+/* Starts a migration of pool 0: every slot has this owner and this previous owner. */
 static void set_migration(uint16_t owner, uint16_t previous)
 {
 	uint16_t owners[SLOTS], previous_owners[SLOTS];
@@ -62,7 +62,7 @@ struct message {
 	const char *line;
 	const char *to;
 	uint32_t receiver;
-	const char *branch; /* NULL: its own */
+	const char *branch; /* NULL: a branch of its own */
 	int number;         /* of CSeq; 0: 1 */
 };
 

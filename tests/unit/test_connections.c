@@ -45,11 +45,11 @@ static const struct {
 	unsigned int count;
 	int first; /* the new connection for which the oldest must end */
 } rows[] = {
-	{"one network of IPv6, many addresses", "2001:db8::%x", false, 100, CONNECTIONS_OF_NETWORK},
-	{"known ones count each by its address", "2001:db8::%x", true, 300, CONNECTIONS_KNOWN},
-	{"many networks of IPv6", "2001:db8:%x::1", false, 300, CONNECTIONS_STRANGERS},
-	{"one address of IPv4", "10.0.0.1", false, 40, CONNECTIONS_OF_ONE},
-	{"one address of IPv4, known", "10.0.0.1", true, 40, CONNECTIONS_OF_ONE},
+	{"one IPv6 network, many addresses", "2001:db8::%x", false, 100, CONNECTIONS_OF_NETWORK},
+	{"known clients: each address has its own limit", "2001:db8::%x", true, 300, CONNECTIONS_KNOWN},
+	{"many IPv6 networks", "2001:db8:%x::1", false, 300, CONNECTIONS_STRANGERS},
+	{"one IPv4 address", "10.0.0.1", false, 40, CONNECTIONS_OF_ONE},
+	{"one IPv4 address, known", "10.0.0.1", true, 40, CONNECTIONS_OF_ONE},
 	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, CONNECTIONS_STRANGERS},
 };
 
@@ -81,7 +81,7 @@ Test(connections, networks_with_few_connections_are_spared)
 	empty(&connections);
 }
 
-Test(connections, unknown_clients_take_no_place_of_known_servers)
+Test(connections, unknown_clients_take_no_connection_of_known_servers)
 {
 	struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 
@@ -113,7 +113,7 @@ Test(connections, received_bytes_are_read_before_the_end)
 
 /* --- Known addresses */
 
-Test(address_set, has_what_was_added)
+Test(address_set, contains_all_added_addresses)
 {
 	struct address_set set = {0};
 	struct address address;

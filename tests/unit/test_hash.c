@@ -122,7 +122,7 @@ static const struct {
 } families[] = {
 	{"sequential numbers and a host", sequential},
 	{"padded numbers", padded},
-	{"sipp's", sipp},
+	{"Call-IDs of sipp", sipp},
 	{"random UUIDs", uuid},
 	{"time-based UUIDs", uuid_of_time},
 	{"random hexadecimal", hexadecimal},

@@ -214,11 +214,11 @@ static const struct {
 	const char *results;
 	struct evidence evidence;
 } evidences[] = {
-	{"nothing", HEALTH_UP, "", {.recovered = true}},
-	{"answers", HEALTH_UP, "++", {.known = true, .recovered = true, .answered = 4000}},
-	{"a failure is not enough", HEALTH_UP, "+-",
+	{"no results", HEALTH_UP, "", {.recovered = true}},
+	{"responses only", HEALTH_UP, "++", {.known = true, .recovered = true, .answered = 4000}},
+	{"one failure is not enough evidence", HEALTH_UP, "+-",
 		{.known = true, .failing = true, .recovered = true, .answered = 2000, .began = 4000, .failed = 4000}},
-	{"three failures are", HEALTH_UP, "+---",
+	{"three failures are enough evidence", HEALTH_UP, "+---",
 		{.known = true,
 			.failing = true,
 			.enough = true,

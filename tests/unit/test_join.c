@@ -80,46 +80,46 @@ static void go(struct join_world *world, const struct step *steps, size_t count)
 Test(join, life_of_a_server)
 {
 	static const struct step steps[] = {
-		{"heartbeat of a stranger", 0, "action=heartbeat; " PX4, 404,
+		{"heartbeat of an unknown server", 0, "action=heartbeat; " PX4, 404,
 			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
 			""},
 		{"start", 0, "action=start; " PX4 "; address=10.0.0.14; weight=2", 200, "joined", true,
 			"px4@10.0.0.14 x2"},
-		{"another start is a heartbeat", 6, "action=start; " PX4 "; address=10.0.0.14", 200, "heard", false,
-			"px4@10.0.0.14 x2"},
+		{"a second start counts as a heartbeat", 6, "action=start; " PX4 "; address=10.0.0.14", 200, "heard",
+			false, "px4@10.0.0.14 x2"},
 		{"heartbeat", 6, "action=heartbeat; " PX4, 200, "heard", false, "px4@10.0.0.14 x2"},
 		{"heartbeat with the weight", 6, "action=heartbeat; " PX4 "; weight=2", 200, "heard", false,
 			"px4@10.0.0.14 x2"},
-		{"heartbeat with another weight", 6, "action=heartbeat; " PX4 "; weight=0; address=10.0.0.14", 200,
+		{"heartbeat with a different weight", 6, "action=heartbeat; " PX4 "; weight=0; address=10.0.0.14", 200,
 			"heard", true, "px4@10.0.0.14 x0"},
-		{"another address", 0, "action=start; " PX4 "; address=10.0.0.15", 409,
+		{"start with a different address", 0, "action=start; " PX4 "; address=10.0.0.15", 409,
 			"backend 'px4' of pool 'proxies' is at 10.0.0.14", false, "px4@10.0.0.14 x0"},
-		{"stop from another address", 0, "action=stop; " PX4 "; address=10.0.0.15", 409,
+		{"stop with a different address", 0, "action=stop; " PX4 "; address=10.0.0.15", 409,
 			"backend 'px4' of pool 'proxies' is at 10.0.0.14", false, "px4@10.0.0.14 x0"},
-		{"another server", 3, "action=start; pool=proxies; name=px5; address=10.0.0.15", 200, "joined", true,
-			"px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
+		{"start of a second server", 3, "action=start; pool=proxies; name=px5; address=10.0.0.15", 200,
+			"joined", true, "px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
 		{"not silent yet", 6, NULL, 0, "", false, "px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
-		{"one is silent", 1, NULL, 0, "", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1"},
-		{"the other one shuts down", 2, "action=shutdown; pool=proxies; name=px5", 200, "leaving", true,
+		{"one server is silent", 1, NULL, 0, "", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1"},
+		{"the second server shuts down", 2, "action=shutdown; pool=proxies; name=px5", 200, "leaving", true,
 			"px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
 		{"... and still sends heartbeats", 6, "action=heartbeat; pool=proxies; name=px5", 200, "heard", false,
 			"px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
-		{"heard again, just in time", 1, "action=heartbeat; " PX4, 200, "heard", true,
+		{"a heartbeat just in time", 1, "action=heartbeat; " PX4, 200, "heard", true,
 			"px4@10.0.0.14 x0, px5@10.0.0.15 x1 leaving"},
-		{"not leaving any more", 0, "action=start; pool=proxies; name=px5; address=10.0.0.15", 200, "joined",
-			true, "px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
-		{"both silent", 10, NULL, 0, "", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 silent"},
+		{"a start cancels the pending removal", 0, "action=start; pool=proxies; name=px5; address=10.0.0.15",
+			200, "joined", true, "px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
+		{"both servers are silent", 10, NULL, 0, "", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 silent"},
 		{"stop", 5, "action=stop; pool=proxies; name=px5", 200, "removed", true, "px4@10.0.0.14 x0 silent"},
-		{"forgotten", 5, NULL, 0, "", false, ""},
-		{"a heartbeat is not enough then", 0, "action=heartbeat; " PX4, 404,
+		{"both servers are removed", 5, NULL, 0, "", false, ""},
+		{"a heartbeat does not add a removed server", 0, "action=heartbeat; " PX4, 404,
 			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
 			""},
 		{"stop of an unknown backend", 0, "action=stop; " PX4, 404,
 			"no backend 'px4' in pool 'proxies': it has not joined, or its heartbeats were missing", false,
 			""},
-		{"start anew, at another address", 60, "action=start; " PX4 "; address=10.0.0.24", 200, "joined", true,
-			"px4@10.0.0.24 x1"},
-		{"its silence counts from there", 9, NULL, 0, "", false, "px4@10.0.0.24 x1"},
+		{"a new start with a different address", 60, "action=start; " PX4 "; address=10.0.0.24", 200, "joined",
+			true, "px4@10.0.0.24 x1"},
+		{"its silence counts from the new start", 9, NULL, 0, "", false, "px4@10.0.0.24 x1"},
 	};
 	struct join_world world;
 
@@ -131,19 +131,19 @@ Test(join, life_of_a_server)
 Test(join, refusals)
 {
 	static const struct step steps[] = {
-		{"no such pool", 0, "action=start; pool=none; name=px4; address=10.0.0.14", 404, "no pool 'none'",
+		{"an unknown pool", 0, "action=start; pool=none; name=px4; address=10.0.0.14", 404, "no pool 'none'",
 			false, ""},
-		{"in the file", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11", 409,
+		{"a backend of the file", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11", 409,
 			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
 			""},
-		{"heartbeat of one in the file", 0, "action=heartbeat; pool=proxies; name=px1", 409,
+		{"heartbeat of a backend of the file", 0, "action=heartbeat; pool=proxies; name=px1", 409,
 			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
 			""},
-		{"stop of one in the file", 0, "action=stop; pool=proxies; name=px1", 409,
+		{"stop of a backend of the file", 0, "action=stop; pool=proxies; name=px1", 409,
 			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
 			""},
-		{"address of another", 0, "action=start; pool=proxies; name=px4; address=10.0.0.11", 409,
-			"backend 'px1' of pool 'proxies' has the address 10.0.0.11 already", false, ""},
+		{"the address of a different backend", 0, "action=start; pool=proxies; name=px4; address=10.0.0.11",
+			409, "backend 'px1' of pool 'proxies' has the address 10.0.0.11 already", false, ""},
 		{"a VIP", 0, "action=start; pool=proxies; name=px4; address=192.0.2.10", 409,
 			"192.0.2.10 is a VIP: a backend needs an address of its own", false, ""},
 		{"2", 0, "action=start; pool=spare; name=2; address=10.0.0.2", 200, "joined", true, "2@10.0.0.2 x1"},
@@ -155,7 +155,7 @@ Test(join, refusals)
 			"2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1"},
 		{"6", 0, "action=start; pool=spare; name=6; address=10.0.0.6", 200, "joined", true,
 			"2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1, 6@10.0.0.6 x1"},
-		{"more than there is room for", 0, "action=start; pool=spare; name=7; address=10.0.0.7", 503,
+		{"no free id", 0, "action=start; pool=spare; name=7; address=10.0.0.7", 503,
 			"the maps were made for 6 backends; raise `limits:` and run 'sipxdp-loader upgrade -c FILE'",
 			false, "2@10.0.0.2 x1, 3@10.0.0.3 x1, 4@10.0.0.4 x1, 5@10.0.0.5 x1, 6@10.0.0.6 x1"},
 	};
@@ -169,14 +169,14 @@ Test(join, refusals)
 Test(join, backends_of_an_operator_are_not_changed)
 {
 	static const struct step steps[] = {
-		{"added by hand", 0, "action=start; pool=proxies; name=px9; address=10.0.0.19", 409,
+		{"a backend that an operator added", 0, "action=start; pool=proxies; name=px9; address=10.0.0.19", 409,
 			"backend 'px9' of pool 'proxies' was added by an operator", false, "px9@10.0.0.19 x1 by hand"},
-		{"stop of one added by hand", 0, "action=stop; pool=proxies; name=px9", 409,
+		{"stop of a backend that an operator added", 0, "action=stop; pool=proxies; name=px9", 409,
 			"backend 'px9' of pool 'proxies' was added by an operator", false, "px9@10.0.0.19 x1 by hand"},
-		{"removed by hand", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11", 409,
-			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
-			"px9@10.0.0.19 x1 by hand"},
-		{"never silent", 3600, NULL, 0, "", false, "px9@10.0.0.19 x1 by hand"},
+		{"a backend that an operator removed", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11",
+			409, "backend 'px1' of pool 'proxies' is in the file: only other backends join and leave",
+			false, "px9@10.0.0.19 x1 by hand"},
+		{"a backend of an operator is never silent", 3600, NULL, 0, "", false, "px9@10.0.0.19 x1 by hand"},
 	};
 	struct address address;
 	char error[FARM_ERROR_SIZE];
@@ -219,8 +219,8 @@ struct return_row {
 Test(join, restart_and_reload)
 {
 	static const struct return_row rows[] = {
-		{"restart: as if just heard of", FARM_RESTART, FARM, FOUR, FOUR, FOUR " silent"},
-		{"reload: as before", FARM_RELOAD, FARM, FOUR, FOUR " silent", FOUR " silent"},
+		{"restart: the silence starts again", FARM_RESTART, FARM, FOUR, FOUR, FOUR " silent"},
+		{"reload: the silence continues", FARM_RELOAD, FARM, FOUR, FOUR " silent", FOUR " silent"},
 		{"reload without join:", FARM_RELOAD, SMALL_HEAD SERVICE POOLS("", PX1), FOUR, FOUR " silent",
 			FOUR " silent"},
 		{"reload: shorter timeout", FARM_RELOAD,
@@ -228,13 +228,13 @@ Test(join, restart_and_reload)
 			"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 4s}\n" SERVICE POOLS(
 				"", PX1),
 			FOUR " silent", "", ""},
-		{"reload: its pool is gone", FARM_RELOAD, SMALL_HEAD JOIN "pools: [{name: spare, backends: []}]\n", "",
+		{"reload without its pool", FARM_RELOAD, SMALL_HEAD JOIN "pools: [{name: spare, backends: []}]\n", "",
 			"", ""},
-		{"reload: written down", FARM_RELOAD,
+		{"reload with the server in the file", FARM_RELOAD,
 			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
-		{"restart: written down", FARM_RESTART,
+		{"restart with the server in the file", FARM_RESTART,
 			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
-		{"reload: its address under another name", FARM_RELOAD,
+		{"reload with its address for a different name", FARM_RELOAD,
 			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: pxx, address: 10.0.0.14}"), "", "", ""},
 		{"reload: its address is a VIP", FARM_RELOAD,
 			SMALL_HEAD JOIN
@@ -387,9 +387,9 @@ Test(join, clocks_that_differ)
 	} rows[] = {
 		{"the server's clock is ahead", 3600, "px4@10.0.0.14 x1"},
 		{"... and continues", 3606, "px4@10.0.0.14 x1"},
-		{"the same second again", 3606, "px4@10.0.0.14 x1 silent"},
-		{"an earlier one, recorded", 3603, "px4@10.0.0.14 x1 silent"},
-		{"long before", -3600, ""},
+		{"the same second a second time", 3606, "px4@10.0.0.14 x1 silent"},
+		{"an earlier second, a repetition", 3603, "px4@10.0.0.14 x1 silent"},
+		{"a time long before", -3600, ""},
 	};
 	struct join_world world;
 

@@ -18,11 +18,11 @@ Test(listening, late_calls_stop_the_clock)
 	static const struct row rows[] = {
 		{"in time", 100, 0, 5100},
 		{"early, after a step of 5 ms", 5, 0, 5105},
-		{"late as on a busy machine", 200, 0, 5305},
-		{"later than that: no more than an interval counts", 201, 101, 5405},
+		{"late, as on a busy machine", 200, 0, 5305},
+		{"later: one interval counts at most", 201, 101, 5405},
 		{"stopped for a day", 86400000, 86399900, 5505},
 		{"in time again", 100, 0, 5605},
-		{"twice at once", 0, 0, 5605},
+		{"a second call at the same time", 0, 0, 5605},
 	};
 	struct listening listening = listening_begin(5000);
 	uint64_t now = 5000;

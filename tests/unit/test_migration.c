@@ -34,7 +34,7 @@ struct story {
 };
 
 static const struct story stories[] = {
-	{"a first owner has the slot at once", {{0, A, ALL, A, 0, "there are no calls yet"}}},
+	{"a first owner gets the slot at once", {{0, A, ALL, A, 0, "there are no calls yet"}}},
 	{"a planned change records, moves and ends",
 		{
 			{0, A, ALL, A, 0, "start"},
@@ -97,7 +97,7 @@ static const struct story stories[] = {
 			{42, B, ALL, B, A, "moved"},
 			{50, C, ALL & ~BIT(B), C, A, "at once"},
 		}},
-	{"both die",
+	{"both backends die",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, B, ALL, A, A, "recording"},
@@ -120,7 +120,7 @@ static const struct story stories[] = {
 			{60, 0, ALL & ~BIT(A), 0, A, "the tracked calls of B stay"},
 			{70, C, ALL & ~BIT(A), C, C, "tracked calls may belong to any backend"},
 		}},
-	{"all die",
+	{"all backends die",
 		{
 			{0, A, ALL, A, 0, "start"},
 			{10, 0, 0, 0, 0, "none"},

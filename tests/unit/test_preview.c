@@ -302,7 +302,7 @@ static const struct {
 		"hash_key has a new value", "live calls"},
 };
 
-Test(preview, service_changes_that_move_calls_are_dangers)
+Test(preview, service_changes_that_move_calls_are_disruptions)
 {
 	world_start(&world, WITH("pool: proxies"));
 	for (size_t i = 0; i < sizeof(services) / sizeof(*services); i++) {
