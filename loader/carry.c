@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "carry.h"
 #include "core/base/memory.h"
+#include "ctl/maps/clock.h"
 #include "ctl/maps/old_map.h"
 #include "output.h"
 
@@ -18,27 +18,13 @@ struct carry {
 	uint32_t pool_count, backend_count;
 	struct old_map calls, transactions; /* fd < 0: the map does not exist */
 	int new_calls, new_transactions;
-	uint32_t since; /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
-};
-
-static const struct old_member of_pool[] = {
-	OLD_MEMBER_WAS(pool, migrating, "in_motion"),
-	OLD_MEMBERS_END,
-};
-
-static const struct old_member of_name[] = {
-	OLD_MEMBER(name, name),
-	OLD_MEMBERS_END,
+	uint32_t since;                   /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
+	uint32_t copied, failed, present; /* tracked calls of the current run; `present` in the new map after it */
 };
 
 static const struct old_member of_record[] = {
 	OLD_MEMBER(backend_record, name),
 	OLD_MEMBER(backend_record, pool),
-	OLD_MEMBERS_END,
-};
-
-static const struct old_member of_contract[] = {
-	OLD_MEMBER(contract, slots),
 	OLD_MEMBERS_END,
 };
 
@@ -60,30 +46,13 @@ static const struct old_member of_transaction[] = {
 	OLD_MEMBERS_END,
 };
 
-static uint32_t seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
-static void *read_array(const struct pins *pins, enum pins_place place, const char *name,
-	const struct old_member *members, size_t size, uint32_t *count)
-{
-	int error;
-
-	*count = 0;
-	return old_map_array(pins_get(pins, place, name), members, size, count, &error);
-}
-
 /* Sets for each element whether it is in use and equal in both maps. */
 static bool *compare(
 	const struct pins *pins, const char *name, const struct old_member *members, size_t size, uint32_t *count)
 {
 	uint32_t before_count, after_count;
-	char *before = read_array(pins, PINS_TOP, name, members, size, &before_count);
-	char *after = read_array(pins, PINS_NEXT, name, members, size, &after_count);
+	char *before = old_map_array(pins_get(pins, PINS_TOP, name), members, size, &before_count, NULL);
+	char *after = old_map_array(pins_get(pins, PINS_NEXT, name), members, size, &after_count, NULL);
 	bool *same;
 
 	*count = before && after ? (before_count < after_count ? before_count : after_count) : 0;
@@ -98,7 +67,8 @@ static bool *compare(
 static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 {
 	uint32_t count, slots;
-	struct contract *contract = read_array(pins, place, "contract", of_contract, sizeof(*contract), &count);
+	struct contract *contract =
+		old_map_array(pins_get(pins, place, "contract"), old_contract, sizeof(*contract), &count, NULL);
 
 	slots = contract ? contract->slots : 0;
 	free(contract);
@@ -109,7 +79,7 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 {
 	uint32_t count;
-	struct pool *pools = read_array(pins, PINS_TOP, "pools", of_pool, sizeof(*pools), &count);
+	struct pool *pools = old_map_array(pins_get(pins, PINS_TOP, "pools"), old_pool, sizeof(*pools), &count, NULL);
 	bool any = false;
 
 	for (uint32_t i = 0; i < carry->pool_count; i++) {
@@ -132,7 +102,7 @@ struct carry *carry_begin(const struct pins *pins)
 	struct carry *carry = allocate(1, sizeof(*carry));
 
 	carry->calls.fd = carry->transactions.fd = carry->new_calls = carry->new_transactions = -1;
-	carry->pools = compare(pins, "pool_names", of_name, sizeof(struct name), &carry->pool_count);
+	carry->pools = compare(pins, "pool_names", old_name, sizeof(struct name), &carry->pool_count);
 	carry->backends =
 		compare(pins, "backend_records", of_record, sizeof(struct backend_record), &carry->backend_count);
 	if (slots_of(pins, PINS_TOP) == slots_of(pins, PINS_NEXT) && is_any_migrating(pins, carry)) {
@@ -180,18 +150,23 @@ static void complete(struct tracked_call *call)
 }
 
 /* After the first run, the new maps may already contain a newer entry. Such an entry is kept. */
-static void put_call(const struct carry *carry, const struct tracked_key *key, const char *value)
+static void put_call(struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct tracked_call call = {0}, newer;
 
 	old_map_copy(&carry->calls, value, of_call, (char *)&call);
 	complete(&call);
-	if (is_kept(carry, key, call.backend, call.seen) &&
-		(bpf_map_lookup_elem(carry->new_calls, key, &newer) || newer.seen <= call.seen))
-		bpf_map_update_elem(carry->new_calls, key, &call, BPF_ANY);
+	if (!is_kept(carry, key, call.backend, call.seen) ||
+		(!bpf_map_lookup_elem(carry->new_calls, key, &newer) && newer.seen > call.seen))
+		return;
+	if (bpf_map_update_elem(carry->new_calls, key, &call, BPF_ANY))
+		carry->failed++;
+	else
+		carry->copied++;
 }
 
-static void put_transaction(const struct carry *carry, const struct tracked_key *key, const char *value)
+/* A transaction is not a call: the map forgets transactions in normal operation, too. */
+static void put_transaction(struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct transaction transaction = {0}, newer;
 
@@ -201,40 +176,67 @@ static void put_transaction(const struct carry *carry, const struct tracked_key 
 		bpf_map_update_elem(carry->new_transactions, key, &transaction, BPF_ANY);
 }
 
-typedef void put_entry(const struct carry *carry, const struct tracked_key *key, const char *value);
+typedef void visit_entry(struct carry *carry, const struct tracked_key *key, const char *value);
 
-static void copy(const struct carry *carry, const struct old_map *map, put_entry *put)
+/* Calls `visit` for every entry of a map of tracked calls or transactions. */
+static void visit_all(struct carry *carry, int map, size_t value_size, visit_entry *visit)
 {
 	struct tracked_key *keys = allocate(AT_ONCE, sizeof(*keys));
-	char *values = allocate(AT_ONCE, map->info.value_size);
+	char *values = allocate(AT_ONCE, value_size);
 	uint32_t batch, *from = NULL;
 	int error;
 
 	do {
 		uint32_t count = AT_ONCE;
 
-		error = bpf_map_lookup_batch(map->fd, from, &batch, keys, values, &count, NULL);
+		error = bpf_map_lookup_batch(map, from, &batch, keys, values, &count, NULL);
 		if (error && error != -ENOENT) {
 			output_warning("cannot read all tracked calls: %s; some may move", output_errno(error));
 			break;
 		}
 		from = &batch;
 		for (uint32_t i = 0; i < count; i++)
-			put(carry, &keys[i], values + i * map->info.value_size);
+			visit(carry, &keys[i], values + i * value_size);
 	} while (!error);
 	free(keys);
 	free(values);
 }
 
+static void copy(struct carry *carry, const struct old_map *map, visit_entry *put)
+{
+	if (map->type && map->info.key_size == sizeof(struct tracked_key))
+		visit_all(carry, map->fd, map->info.value_size, put);
+}
+
+static void count_present(struct carry *carry, const struct tracked_key *key, const char *value)
+{
+	(void)key, (void)value;
+	carry->present++;
+}
+
+/* The number of tracked calls that the new map does not hold. If the map is too small, it forgets calls without an
+ * error. After the first run, it holds only copied calls, because no packet uses it yet. */
+static uint32_t count_missing(struct carry *carry)
+{
+	if (carry->since)
+		return carry->failed;
+	visit_all(carry, carry->new_calls, sizeof(struct tracked_call), count_present);
+	return carry->failed + carry->copied - carry->present;
+}
+
 void carry_run(struct carry *carry)
 {
-	uint32_t now = seconds();
+	uint32_t now = clock_seconds(), missing;
 
 	if (!carry)
 		return;
-	if (carry->calls.type && carry->calls.info.key_size == sizeof(struct tracked_key))
-		copy(carry, &carry->calls, put_call);
-	if (carry->transactions.type && carry->transactions.info.key_size == sizeof(struct tracked_key))
-		copy(carry, &carry->transactions, put_transaction);
+	carry->copied = carry->failed = carry->present = 0;
+	copy(carry, &carry->calls, put_call);
+	copy(carry, &carry->transactions, put_transaction);
+	missing = count_missing(carry);
+	if (missing)
+		output_warning("%u of %u tracked calls do not fit into the new map and may move (see `limits: "
+			       "tracked_calls`)",
+			missing, carry->copied + carry->failed);
 	carry->since = now;
 }

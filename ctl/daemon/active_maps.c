@@ -12,7 +12,7 @@
 #include <systemd/sd-daemon.h>
 #include "ctl/maps/pin_directory.h"
 #include "active_maps.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 #include "old_abi.h"
 #include "log.h"
 

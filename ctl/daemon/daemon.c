@@ -9,7 +9,7 @@
 #include "ctl/daemon/control/commands.h"
 #include "tracked_calls.h"
 #include "ctl/daemon/probe/certificates.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 #include "daemon.h"
 #include "ctl/daemon/trace/trace.h"
 #include "drain.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "core/base/memory.h"
 #include "tracked_calls.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 #include "drain.h"
 #include "log.h"
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bpf/abi.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 #include "core/base/memory.h"
 #include "core/health/usual_rate.h"
 #include "core/table/slots.h"

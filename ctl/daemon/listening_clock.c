@@ -2,7 +2,7 @@
 /* See listening_clock.h. */
 
 #include "core/health/listening.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 #include "listening_clock.h"
 
 #define ACCURACY_USEC 1000

@@ -39,35 +39,10 @@ static const struct old_member of_backend[] = {
 	OLD_MEMBERS_END,
 };
 
-static const struct old_member of_pool[] = {
-	OLD_MEMBER(pool, table),
-	OLD_MEMBER_WAS(pool, migrating, "in_motion"),
-	OLD_MEMBERS_END,
-};
-
-static const struct old_member of_name[] = {
-	OLD_MEMBER(name, name),
-	OLD_MEMBERS_END,
-};
-
 static const struct old_member of_service[] = {
 	OLD_MEMBER(service, hash_key),
 	OLD_MEMBERS_END,
 };
-
-static const struct old_member of_contract[] = {
-	OLD_MEMBER(contract, slots),
-	OLD_MEMBERS_END,
-};
-
-static void *read_array(
-	const char *directory, const char *name, const struct old_member *members, size_t size, uint32_t *count)
-{
-	int error;
-
-	*count = 0;
-	return old_map_array(maps_open_pin(directory, name), members, size, count, &error);
-}
 
 /* --- slots */
 
@@ -164,13 +139,15 @@ static void read_added(struct image *image, const char *directory)
 static struct image *make_image(const char *directory, const struct backend_record *records, uint32_t count)
 {
 	struct contract sizes = {.version = ABI_VERSION, .slots = 1, .services = 1, .backends = count - 1}, *theirs;
-	uint32_t pools = 0, names = 0, backends = 0, contracts;
-	struct pool *pool = read_array(directory, "pools", of_pool, sizeof(*pool), &pools);
-	struct name *name = read_array(directory, "pool_names", of_name, sizeof(*name), &names);
-	struct backend *backend = read_array(directory, "backends", of_backend, sizeof(*backend), &backends);
+	uint32_t pools, names, backends, contracts;
+	struct pool *pool = old_map_array(maps_open_pin(directory, "pools"), old_pool, sizeof(*pool), &pools, NULL);
+	struct name *name =
+		old_map_array(maps_open_pin(directory, "pool_names"), old_name, sizeof(*name), &names, NULL);
+	struct backend *backend =
+		old_map_array(maps_open_pin(directory, "backends"), of_backend, sizeof(*backend), &backends, NULL);
 	struct image *image;
 
-	theirs = read_array(directory, "contract", of_contract, sizeof(*theirs), &contracts);
+	theirs = old_map_array(maps_open_pin(directory, "contract"), old_contract, sizeof(*theirs), &contracts, NULL);
 	if (theirs && pools == names) {
 		sizes.slots = theirs->slots;
 		sizes.pools = pools;

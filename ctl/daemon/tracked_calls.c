@@ -8,7 +8,7 @@
 #include "core/base/memory.h"
 #include "core/control/protocol.h"
 #include "tracked_calls.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 
 #define LIST_MAX 10000 /* lines of one list: limits the time that the daemon spends on it */
 

@@ -8,7 +8,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 #include "core/base/memory.h"
-#include "clock.h"
+#include "ctl/maps/clock.h"
 #include "worker.h"
 
 #define YIELD_USEC 2000 /* the longest time that the worker holds the lock in a loop with worker_yield() */

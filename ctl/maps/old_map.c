@@ -5,8 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "bpf/abi.h"
 #include "core/base/memory.h"
 #include "old_map.h"
+
+const struct old_member old_pool[] = {
+	OLD_MEMBER(pool, table),
+	OLD_MEMBER_WAS(pool, migrating, "in_motion"),
+	OLD_MEMBERS_END,
+};
+
+const struct old_member old_name[] = {
+	OLD_MEMBER(name, name),
+	OLD_MEMBERS_END,
+};
+
+const struct old_member old_contract[] = {
+	OLD_MEMBER(contract, slots),
+	OLD_MEMBERS_END,
+};
 
 int old_map_open(struct old_map *map, int fd)
 {
@@ -83,25 +100,29 @@ void *old_map_array(int fd, const struct old_member *members, size_t size, uint3
 {
 	char *values = NULL, *value;
 	struct old_map map;
+	int result = old_map_open(&map, fd);
 
-	*error = old_map_open(&map, fd);
-	if (!*error && !old_map_has(&map, &members[0]))
-		*error = -EINVAL;
-	if (!*error) {
+	*count = 0;
+	if (!result && !old_map_has(&map, &members[0]))
+		result = -EINVAL;
+	if (!result) {
 		*count = map.info.max_entries;
 		values = allocate(*count, size);
 		value = allocate(1, map.info.value_size);
-		for (uint32_t i = 0; i < *count && !*error; i++) {
-			*error = bpf_map_lookup_elem(map.fd, &i, value);
-			if (!*error)
+		for (uint32_t i = 0; i < *count && !result; i++) {
+			result = bpf_map_lookup_elem(map.fd, &i, value);
+			if (!result)
 				old_map_copy(&map, value, members, values + i * size);
 		}
 		free(value);
 	}
 	old_map_close(&map);
-	if (*error) {
+	if (result) {
 		free(values);
 		values = NULL;
+		*count = 0;
 	}
+	if (error)
+		*error = result;
 	return values;
 }

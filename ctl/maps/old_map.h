@@ -25,6 +25,9 @@ struct old_member {
 		NULL, NULL, 0, 0                                                                                       \
 	}
 
+/* Members of struct pool, struct name and struct contract. */
+extern const struct old_member old_pool[], old_name[], old_contract[];
+
 struct old_map {
 	int fd;
 	struct bpf_map_info info;
@@ -44,5 +47,6 @@ bool old_map_has(const struct old_map *map, const struct old_member *member);
 void old_map_copy(const struct old_map *map, const char *from, const struct old_member *members, char *to);
 
 /* Reads all elements of an array map into `*count` current structs of `size` bytes, which the caller frees.
- * Takes ownership of `fd`. NULL with -errno in `*error`, also if the first of `members` is missing. */
+ * Takes ownership of `fd`. On failure, also if the first of `members` is missing: NULL, no elements, and -errno in
+ * `*error` unless `error` is NULL. */
 void *old_map_array(int fd, const struct old_member *members, size_t size, uint32_t *count, int *error);

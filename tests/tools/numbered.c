@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define MAX_RECEIVERS 64
-#define MAX_STREAMS 4096
+#define MAX_STREAMS 131072
 #define MAX_PACKETS 100000000ULL
 #define MILLISECOND 1000000ULL
 #define WRITE_OFF (300 * MILLISECOND) /* packets that arrive later count as lost */

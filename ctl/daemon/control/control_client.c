@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "control_private.h"
 
 #define READ_SIZE ((size_t)64 << 10)

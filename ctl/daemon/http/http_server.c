@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "core/base/memory.h"
 #include "core/net/connections.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "ctl/daemon/descriptors.h"
 #include "http_server.h"
 

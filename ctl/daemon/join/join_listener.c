@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "core/base/memory.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "ctl/daemon/http/listening.h"
 #include "join_private.h"
 #include "ctl/daemon/listening_clock.h"

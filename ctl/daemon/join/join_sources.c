@@ -3,7 +3,7 @@
 #include <errno.h>
 #include "core/net/address_set.h"
 #include "core/base/memory.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "join_sources.h"
 #include "ctl/daemon/neighbour/netlink.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include "core/base/memory.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "ctl/daemon/http/http_server.h"
 #include "ctl/daemon/http/listening.h"
 #include "observe_private.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "core/base/history.h"
 #include "core/base/memory.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "observe_private.h"
 
 #define SERVICES_MAX 256 /* of a configuration; each takes 1.5 KiB here, and a system call in each interval */

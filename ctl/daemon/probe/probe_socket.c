@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "ctl/daemon/descriptors.h"
 #include "ctl/daemon/log.h"
 #include "probe_private.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "core/base/memory.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "ctl/daemon/listening_clock.h"
 #include "probe_private.h"
 

@@ -10,7 +10,7 @@
 #include "core/base/memory.h"
 #include "core/net/oversize.h"
 #include "core/net/held_fragments.h"
-#include "ctl/daemon/clock.h"
+#include "ctl/maps/clock.h"
 #include "ctl/maps/maps.h"
 #include "reinject.h"
 #include "punt_handler.h"
