@@ -38,6 +38,7 @@ static struct {
 	const char *from;
 	struct sockaddr_in to;
 	unsigned int rate, streams, window, seconds;
+	bool calls;
 } options = {.rate = 10000, .streams = 256, .window = 128, .seconds = 10};
 
 static struct {
@@ -112,20 +113,25 @@ static int open_receiver(const char *namespace)
 static bool send_one(int sock)
 {
 	uint64_t number = count.sent;
+	const char *method = "OPTIONS", *tag = "";
 	char text[512];
 	int length;
 
+	if (options.calls) {
+		method = number < options.streams ? "INVITE" : "INFO";
+		tag = number < options.streams ? "" : ";tag=t";
+	}
 	length = snprintf(text, sizeof(text),
-		"OPTIONS sip:numbered@example.net SIP/2.0\r\n"
+		"%s sip:numbered@example.net SIP/2.0\r\n"
 		"Via: SIP/2.0/UDP 192.0.2.99:5060;branch=z9hG4bK-%llu\r\n"
 		"Max-Forwards: 70\r\n"
 		"From: <sip:numbered@example.net>;tag=n\r\n"
-		"To: <sip:numbered@example.net>\r\n"
+		"To: <sip:numbered@example.net>%s\r\n"
 		"Call-ID: %u-%u-numbered@example.net\r\n"
-		"CSeq: %llu OPTIONS\r\n"
+		"CSeq: %llu %s\r\n"
 		"Content-Length: 0\r\n\r\n",
-		(unsigned long long)number, getpid(), (unsigned int)(number % options.streams),
-		(unsigned long long)number);
+		method, (unsigned long long)number, tag, getpid(), (unsigned int)(number % options.streams),
+		(unsigned long long)number, method);
 	if (send(sock, text, length, 0) != length)
 		return false;
 	count.sent++;
@@ -217,6 +223,7 @@ static void usage(FILE *out)
 	      "Sends from the first namespace (a file such as /run/netns/NAME), receives in the others.\n"
 	      "  --rate N      packets a second (10000)\n"
 	      "  --streams N   different Call-IDs (256)\n"
+	      "  --calls       each stream is a call: an INVITE, then requests with a To tag (default: OPTIONS)\n"
 	      "  --window N    limit of packets in flight (128)\n"
 	      "  --seconds N   how long, unless a SIGTERM ends it before (10)\n"
 	      "Exit status: 0 nothing lost and nothing twice, 1 otherwise, 2 usage or no socket.\n",
@@ -228,7 +235,8 @@ static void read_options(int argc, char **argv)
 	static const struct option table[] = {{"from", required_argument, NULL, 'f'},
 		{"to", required_argument, NULL, 't'}, {"rate", required_argument, NULL, 'r'},
 		{"streams", required_argument, NULL, 's'}, {"window", required_argument, NULL, 'w'},
-		{"seconds", required_argument, NULL, 'S'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"seconds", required_argument, NULL, 'S'}, {"calls", no_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'}, {0}};
 	char *colon;
 	int option;
 
@@ -252,6 +260,9 @@ static void read_options(int argc, char **argv)
 			break;
 		case 's':
 			options.streams = number_option("streams", optarg, MAX_STREAMS);
+			break;
+		case 'c':
+			options.calls = true;
 			break;
 		case 'w':
 			options.window = number_option("window", optarg, 1000000);
