@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Everything is built into build/. `make help` lists what can be asked for; V=1 shows the commands.
+# All output is in build/. `make help` lists the targets; V=1 shows the commands.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -57,7 +57,7 @@ all: $(PROGRAMS) $B/tools/reference/reference ## build the programs (default)
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-packages: ## install the Debian packages that are missing (packages.txt)
+packages: ## install missing Debian packages (packages.txt)
 	$(Q)tests/lib/install-packages packages.txt >&2
 
 # --- the programs in the kernel
@@ -97,13 +97,13 @@ $B/sipxdp-ctl: $(call obj,$(CLI) $(CORE) $(MAPS))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -ljansson -lyaml -lncursesw -ltinfo
 
-# --- documentation: the lists of keys, counters, commands and options are written from the tables in the source
+# --- documentation: lists of keys, counters, commands and options, generated from the tables in the source
 
 $B/tools/reference/reference: $(call obj,$(REFERENCE) $(USAGE) $(CORE))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -ljansson -lyaml
 
-docs: $B/tools/reference/reference ## write the generated lists of docs/ and man/ anew, from the source
+docs: $B/tools/reference/reference ## update the generated lists in docs/ and man/
 	$(Q)$< $(wildcard docs/reference/*.md man/*) docs/kernels.md
 
 # --- tests
@@ -136,26 +136,26 @@ $(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE) $(wildcard bpf/*.h core/*/*
 
 tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 
-test: packages ## install what is missing, run every test
+test: packages ## install missing packages, run every test
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run
 
-check: all $(UNIT_BIN) ## what needs neither root nor a network namespace: format, documents, unit tests
+check: all $(UNIT_BIN) ## run the tests that need neither root nor a network namespace: format, documents, unit tests
 	$(Q)tests/run format docs/ unit/
 
-test-kernels: packages ## the tests on Debian's other kernels, in QEMU (part of make test)
+test-kernels: packages ## run tests on Debian's other kernels, in QEMU (part of make test)
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
 
-soak: packages ## random operations while calls are up (SOAK="--minutes 60 --seed 7", "--help": more)
+soak: packages ## run random operations during calls (SOAK="--minutes 60 --seed 7", "--help": more)
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/soak/run $(SOAK)
 
 fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
 	$(Q)tests/fuzz/run $(or $(FUZZ_SECONDS),300)
 
-# --- benchmarks: each program has its main file, all share the rest. On standard output is
-# what they measure and nothing else.
+# --- benchmarks: each program has its own main file; all other files are shared. Standard output contains only the
+# results.
 
 $(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog/frame.c \
 		$(addprefix tests/bench/,corpus.c measure.c messages.c report.c rows.c subject.c targets.c))
@@ -164,27 +164,27 @@ $(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog
 
 benches: $(BENCH_BIN) $(patsubst %.c,$B/%.o,$(BPF) $(BENCH_BPF))
 
-bench: packages ## what a packet costs: a table and the targets (BENCH="--json", "--help": more)
+bench: packages ## measure the cost of a packet: a table and the targets (BENCH="--json", "--help": more)
 	$(Q)$(MAKE) --no-print-directory benches >&2
 	$(Q)$B/tests/bench/bench $(BENCH)
 
-bench-net: packages ## frames a second on veth, and what Kamailio takes for the same work
+bench-net: packages ## measure frames per second on veth, and Kamailio's time for the same work
 	$(Q)$(MAKE) --no-print-directory benches >&2
 	$(Q)tests/bench/net
 
-bench-control: packages ## what building, changing and publishing tables takes, attach and reload (BENCH=--json)
+bench-control: packages ## measure the control plane: tables, attach, reload (BENCH=--json)
 	$(Q)$(MAKE) --no-print-directory benches all >&2
 	$(Q)$B/tests/bench/control $(BENCH)
 	$(Q)tests/bench/control-plane $(BENCH)
 
-demo: packages ## a lab of namespaces, real calls through the balancer, a backend taken out
+demo: packages ## show real calls through the balancer in a lab of namespaces
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/demo
 
-check-format: ## is every source file laid out as .clang-format says?
+check-format: ## check the format of every source file (.clang-format)
 	$(Q)git ls-files '*.c' '*.h' | grep -v vmlinux.h | xargs clang-format --dry-run --Werror
 
-format: ## lay out every source file as .clang-format says
+format: ## format every source file (.clang-format)
 	$(Q)git ls-files -co --exclude-standard '*.c' '*.h' | grep -v vmlinux.h | xargs clang-format -i
 
 # --- installation
@@ -214,13 +214,13 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 	$(Q)for file in $(DOCS); do install -D -m 644 $$file $(DOCDIR)/$$file || exit; done
 	$(Q)for page in $(MANUAL); do install -D -m 644 -t $(MANDIR)/man$${page##*.} man/$$page || exit; done
 
-uninstall: ## remove what install has put there; /etc and what runs stay
+uninstall: ## remove the installed files; /etc and running programs stay
 	$(Q)rm -f $(addprefix $(SBINDIR)/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS)) $(SYSUSERS) $(TMPFILES)
 	$(Q)rm -f $(foreach page,$(MANUAL),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page))
 	$(Q)rm -f $(addprefix $(COMPLETIONS)/,sipxdp $(notdir $(PROGRAMS)))
 	$(Q)rm -rf $(DOCDIR)
 
-# Debian packages, from a copy of the sources: a package build writes into its tree and beside it.
+# Debian packages, from a copy of the sources, because a package build writes into its tree and beside it.
 DEB := $B/deb
 
 deb: ## build the Debian packages in build/deb/

@@ -476,7 +476,7 @@ enum observer_wants {
 
 enum observer_kind {
 	OBSERVER_CALL_ID,   /* hash of a Call-ID with OBSERVER_HASH_KEY */
-	OBSERVER_FROM_USER, /* hash of the user in From, likewise */
+	OBSERVER_FROM_USER, /* hash of the user in From with OBSERVER_HASH_KEY */
 	OBSERVER_TO_USER,
 	OBSERVER_SERVICE, /* id + 1 */
 	OBSERVER_BACKEND, /* id */

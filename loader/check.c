@@ -201,7 +201,8 @@ static void print_kernel(const char *release)
 		access("/sys/kernel/btf/vmlinux", F_OK) ? "without" : "with");
 }
 
-/* The pins are read only to tell sipxdp's own programs from others. Users who may not read them can check, too. */
+/* Reads the pins, to distinguish sipxdp's own programs from others. Users without permission to read them can check,
+ * too. */
 static void read_own(struct check *check)
 {
 	struct pins pins;

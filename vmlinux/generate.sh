@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes vmlinux.h anew from the running kernel's BTF. Only needed when bpf/ wants
-# a kernel type that types.c does not name yet; the result is committed, so that
-# a build needs no kernel with BTF and gives the same object everywhere.
+# Generates vmlinux.h from the BTF of the running kernel. Run it when bpf/ needs a
+# kernel type that types.c does not contain yet. The result is committed, so that a
+# build needs no kernel with BTF and gives the same object everywhere.
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)

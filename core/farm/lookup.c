@@ -234,11 +234,12 @@ int lookup_key(const struct lookup *lookup, const char *text, uint64_t *hash, co
 
 	*reason = NULL;
 	if (!text && !lookup->has_source && !goes_by_source(lookup))
-		*reason = "a Call-ID or a user is missing, and no living backend is named";
+		*reason = "a Call-ID or a user is missing, and the request names no live backend";
 	else if (!text || goes_by_source(lookup)) {
 		if (!lookup->has_source || (by_port && !lookup->source_port))
-			*reason = by_port ? "the service goes by address and port of the client: --source ADDRESS:PORT"
-					  : "the service goes by the address of the client: --source ADDRESS";
+			*reason = by_port ? "the affinity of the service needs the client's address and port: --source "
+					    "ADDRESS:PORT"
+					  : "the affinity of the service needs the client's address: --source ADDRESS";
 		else
 			*hash = hash_source(
 				&lookup->source, by_port ? htons(lookup->source_port) : 0, service->hash_key);

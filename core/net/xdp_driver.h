@@ -8,11 +8,11 @@
 
 #define LINUX(major, minor) ((major) << 8 | (minor))
 
-/* How many queues the driver needs for XDP. */
+/* The number of queues that the driver needs for XDP. */
 enum xdp_queues {
 	XDP_QUEUES_ANY,
-	XDP_QUEUES_HALF,       /* as many more transmit queues as there are queues in use */
-	XDP_QUEUES_HALF_PAIRS, /* likewise, and the same number of receive and transmit queues */
+	XDP_QUEUES_HALF,       /* as many free transmit queues as queues in use */
+	XDP_QUEUES_HALF_PAIRS, /* as above, and the same number of receive and transmit queues */
 	XDP_QUEUES_PER_CPU,    /* one more pair for each CPU; with fewer, the CPUs share queues */
 	XDP_QUEUES_128_CPUS,   /* at most 128 CPUs; more than 64 share queues */
 };

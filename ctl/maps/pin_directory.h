@@ -9,6 +9,6 @@
 /* Checks `directory` and each directory above it on the same bpffs: it must not be a symbolic link, must belong
  * to root or the caller, and must not be writable by other users. A writable parent is allowed if it is
  * sticky, as bpffs is by default: other users cannot replace foreign files there. Because the locks are taken on
- * `directory` itself, nobody else may open it, except the group of the daemon's user. 0, also if it does not exist or
+ * `directory` itself, no other user may open it, except the group of the daemon's user. 0, also if it does not exist or
  * cannot be searched; or -EPERM with the reason and a remedy in `error`. */
 int pin_directory_check(const char *directory, char error[PIN_DIRECTORY_ERROR_SIZE]);

@@ -48,7 +48,7 @@ keep() {
 	read -r -t 60 begun <&"${KEPT_BY[0]}" && [ "$begun" = begun ]
 }
 
-# kept [anew]: prints how many connections and how many calls have changed their server.
+# kept [anew]: prints how many connections and how many calls have changed their server. "anew" first opens all of them again.
 kept() {
 	echo "${1-}" >&"${KEPT_BY[1]}"
 	read -r -t 120 moved <&"${KEPT_BY[0]}" && echo "$moved"

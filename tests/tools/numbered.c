@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Sends numbered SIP requests from one network namespace to a VIP, receives them in the namespaces of
- * the backends, and reports losses, duplicates and reordering. One process sends and receives, so it can
- * limit the packets in flight to `window`, fewer than the smallest queue of a lab holds. So a busy
- * machine causes no losses, and each loss is the balancer's. */
+ * the backends, and reports losses, duplicates and reordering. One process sends and receives, so it can limit the
+ * packets in flight to `window`, which is below the smallest queue of a lab. A busy machine therefore causes no losses,
+ * and each loss has its cause in the balancer. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

@@ -47,7 +47,7 @@ struct asker {
 	struct probe_target target;
 	size_t targets;
 	unsigned int seconds;
-	uint64_t results; /* exit after so many; 0: never */
+	uint64_t results; /* exit after this number of results; 0: never */
 	uint64_t printed;
 };
 

@@ -81,7 +81,8 @@ static void send_heartbeat(struct simulation *s, struct server *server)
 	server->beat = s->world.now + HEARTBEAT;
 }
 
-/* A response also arrives then, and counts at its arrival. Returns whether a probe has ended. */
+/* A response also arrives while the daemon is stopped, and counts from its arrival. Returns whether a probe has ended.
+ */
 static bool run_server(struct simulation *s, struct server *server)
 {
 	uint64_t now = s->world.now;
@@ -110,7 +111,7 @@ static bool run_server(struct simulation *s, struct server *server)
 	return false;
 }
 
-/* As in join.c: silence is excused while no server answers. */
+/* As in join.c: silence does not count while no server answers. */
 static void look_at_heartbeats(struct simulation *s)
 {
 	for (size_t i = 0; i < s->count; i++) {

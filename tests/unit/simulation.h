@@ -17,7 +17,7 @@
 
 extern const struct config_probe simulation_probe; /* the default settings */
 
-/* One server, as its prober sees it. */
+/* One server and the state of its probes. */
 struct server {
 	struct health_state health;
 	uint64_t next;     /* start of the next probe */
@@ -42,7 +42,7 @@ struct simulation {
 	bool stopped; /* the daemon is stopped */
 	struct listening clock;
 	uint64_t listening;
-	uint64_t excused; /* until then heartbeats could not be received */
+	uint64_t excused; /* last time at which heartbeats could not be received */
 };
 
 /* Starts a pool of `count` servers; `more` are further keys of the pool. */
@@ -68,7 +68,7 @@ void simulation_remember(struct simulation *s);
  * simulation_remember(). The first `dead` servers are dead and do not count. */
 uint32_t simulation_moved_while(struct simulation *s, uint64_t time, size_t dead);
 
-/* Makes the first `count` servers unreachable for `time` ms; UINT64_MAX: for ever. */
+/* Makes the first `count` servers unreachable for `time` ms; UINT64_MAX: permanently. */
 void simulation_cut(struct simulation *s, size_t count, uint64_t time);
 
 /* Runs until none of the first `count` servers owns a slot. Returns the ms; 0: not within `time`. */

@@ -62,7 +62,7 @@ enum sip_result slow_header(const char *text, size_t length, const char *name, c
 	}
 }
 
-/* A copy of the value of a header, unfolded and NUL-terminated. *cut: the text ends before the value does. */
+/* A copy of the value of a header, unfolded and NUL-terminated. *cut: the text ends within the value. */
 static char *unfold(const char *text, size_t length, size_t at, bool *cut)
 {
 	char *line = calloc(1, length + 1), *end = line;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Whether a call is live, from those of its messages that pass the balancer. Each row is a call as it looks on the
- * wire, with the expected state after each message. */
+/* Decides whether a call is live, from its messages that pass the balancer. Each row is the sequence of messages of a
+ * call on the wire, with the expected state after each message. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static const __u64 hash_key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 /* The variable parts of one message, and whether the call is live after it. */
 struct message {
 	const char *line;
-	const char *via; /* what follows "Via:" */
+	const char *via; /* the text after "Via:" */
 	const char *from;
 	const char *to;
 	const char *cseq;
@@ -216,8 +216,8 @@ Test(call, is_live_or_has_ended)
 	}
 }
 
-/* Spellings of a Via. The ACK of a success has a different branch than that of a failure; the two must never be
- * confused. */
+/* Spellings of a Via. The ACK of a success has a different branch from the ACK of a failure; the code must never
+ * confuse the two. */
 static const struct {
 	const char *before, *after;
 	bool known; /* the branch is found; otherwise the call counts as live */

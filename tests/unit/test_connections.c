@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The connections to an HTTP listener: which one must end for a new one, and when. Also the set of addresses that
- * have their own places. */
+/* The connections to an HTTP listener: which connection must end for a new one, and when. Also the set of known
+ * addresses. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include "core/net/address_set.h"

@@ -33,7 +33,7 @@ static const char *describe(const struct join_world *world)
 	return text;
 }
 
-/* The daemon's work of each second. */
+/* The actions of the daemon in each second. */
 static void look(struct join_world *world)
 {
 	const struct farm_backend *backend;
@@ -192,7 +192,7 @@ Test(join, backends_of_an_operator_are_not_changed)
 
 /* --- Restart and reload */
 
-/* As if the farm were in the maps. */
+/* Writes the backends of the farm to the running records, as the daemon does. */
 static void write_down(struct join_world *world)
 {
 	memset(world->running->records, 0, (join_contract.backends + 1) * sizeof(*world->running->records));
@@ -208,7 +208,7 @@ struct return_row {
 	const char *name;
 	enum farm_origin origin;
 	const char *file;
-	const char *farm; /* at once, after 9 s, and after 10 s */
+	const char *farm; /* the expected farm at once, after 9 s, and after 10 s */
 	const char *later;
 	const char *end;
 };
@@ -270,7 +270,7 @@ Test(join, restart_and_reload)
 	}
 }
 
-/* The silence of the backend that had the id before does not count. */
+/* The silence of the previous backend with this id does not count. */
 Test(join, a_reused_id_does_not_inherit_silence)
 {
 	struct join_world world;
@@ -300,7 +300,8 @@ Test(join, a_joined_backend_is_not_saved)
 	join_end(&world);
 }
 
-/* After a stall all count as just heard, except servers that were already marked as silent. */
+/* After a stall, the silence of all servers starts again at 0, except for servers that were already marked as silent.
+ */
 Test(join, silence_restarts_after_a_stall)
 {
 	struct join_world world;
@@ -425,7 +426,7 @@ Test(join, a_heartbeat_by_a_different_clock_does_not_revive)
 	join_end(&world);
 }
 
-/* If a pool fails open and no backend is up, the balancer is the one that receives nothing. */
+/* If a pool fails open and no backend is up, the fault is at the balancer, which receives nothing. */
 Test(join, a_pool_that_fails_open_keeps_its_backends)
 {
 	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};

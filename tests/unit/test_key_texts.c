@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Each key of the configuration file says what its value must be and what it means. */
+/* Each key of the configuration file has a description of its valid values and of its meaning. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "core/config/config_private.h"

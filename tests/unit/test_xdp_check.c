@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What network drivers demand for XDP: each condition with the facts just inside and just outside of it. */
+/* The requirements of network drivers for XDP: each condition with facts that just meet it and facts that just miss it.
+ */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +9,7 @@
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define RX_SG (XDP_FEATURE_BASIC | XDP_FEATURE_RX_SG)
 
-/* An interface on a kernel that reports XDP features, with nothing against it. */
+/* An interface without obstacles, on a kernel that reports XDP features. */
 static struct xdp_facts usual(const char *driver)
 {
 	struct xdp_facts facts = {

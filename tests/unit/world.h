@@ -10,7 +10,7 @@ struct world {
 	struct farm *farm;
 	struct desired *desired;
 	uint64_t now;       /* ms */
-	uint64_t listening; /* since when the daemon has listened, ms */
+	uint64_t listening; /* when the daemon started to listen, ms */
 	uint64_t paused;    /* ms of `now` in which the daemon did not listen */
 };
 
@@ -54,5 +54,5 @@ uint32_t world_slots_of(const struct world *world, uint16_t id);
 /* Does the backend have a route in the image? */
 bool world_has_backend(const struct image *image, uint16_t id);
 
-/* Judges all backends and updates their states, as the daemon does. True if any state changed. */
+/* Decides about all backends and updates their states, as the daemon does. True if any state changed. */
 bool world_update_states(struct world *world);

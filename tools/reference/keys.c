@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See keys.h. A default is the value that a file has which says nothing of the key. */
+/* See keys.h. A default is the value of a key that the file omits. */
 #include <stdlib.h>
 #include <string.h>
 #include "core/config/config_private.h"
@@ -30,7 +30,7 @@ static struct config *parse_smallest_file(void)
 	return config;
 }
 
-/* The object that has these keys; NULL if none of them has a default. */
+/* The object with these keys; NULL if none of the keys has a default. */
 static const void *object_of(const struct config *config, const struct key *keys)
 {
 	const struct {
@@ -94,14 +94,14 @@ static bool has_own_list(const struct key *key)
 	return key->keys && key->keys->help;
 }
 
-/* The help, the condition, and the names of keys that need no list of their own. */
+/* The help and the condition of a key. Also the names of its sub-keys if they need no separate list. */
 static void describe_meaning(const struct key *key, char out[TEXT_SIZE])
 {
 	size_t length = snprintf(out, TEXT_SIZE, "%s", key->help);
 
 	if (key->condition) {
 		length += snprintf(out + length, TEXT_SIZE - length, " %s.", key->condition->text);
-		out[strlen(key->help) + 1] -= 'a' - 'A'; /* a sentence of its own */
+		out[strlen(key->help) + 1] -= 'a' - 'A'; /* begins a new sentence */
 	}
 	if (!key->keys || has_own_list(key))
 		return;
@@ -122,7 +122,7 @@ static void write_key(const struct page *page, struct key_text *value, const str
 	page_row(page, (const char *[]){name, kind, usual, meaning, NULL});
 }
 
-/* Writes the list of an object, then those of the objects in it. */
+/* Writes the list of an object, then the lists of the objects in it. */
 static void write_object(struct page *page, struct key_text *value, const char *path, const struct key *keys)
 {
 	static const char *const columns[] = {"key", "value", "default", "meaning", NULL};

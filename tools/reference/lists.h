@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The lists that the documentation takes from the source. */
+/* The lists in the documentation that are generated from the source. */
 #pragma once
 
 #include "page.h"

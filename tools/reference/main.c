@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Fills the generated parts of documentation: what stands between a line with "generated: LIST" and one
- * with "end of LIST" is replaced by that list. The rest of a page is written by hand. */
+/* Writes the generated parts of the documentation: replaces the text between a line with "generated: LIST" and a line
+ * with "end of LIST" by that list. All other text of a page is written by hand. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #define BEGIN "generated: "
 #define END "end of "
 
-/* The whole of a file, to be freed; NULL with errno. */
+/* The complete text of a file, which the caller frees; NULL with errno. */
 static char *read_page(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -27,7 +27,7 @@ static char *read_page(const char *path)
 	return text;
 }
 
-/* The name of the list that a line begins; empty if it begins none. */
+/* The name of the list that starts at this line; empty if no list does. */
 static void find_list(const char *line, size_t length, char name[64])
 {
 	const char *begin = memmem(line, length, BEGIN, strlen(BEGIN));
@@ -42,7 +42,7 @@ static void find_list(const char *line, size_t length, char name[64])
 	name[i] = '\0';
 }
 
-/* Behind the generated part that follows, to the line that ends it; NULL if there is none. */
+/* The start of the line that ends the generated part at `text`; NULL if there is none. */
 static const char *find_end(const char *text, const char *name)
 {
 	char end[64 + sizeof(END)];
@@ -55,7 +55,7 @@ static const char *find_end(const char *text, const char *name)
 	return found;
 }
 
-/* Writes the page anew, with its lists. False after a message. */
+/* Writes the page with its current lists. False on failure; the error has then been printed. */
 static bool fill(const char *path, const char *text, struct page *page)
 {
 	while (*text) {
@@ -95,7 +95,7 @@ static bool write_page(const char *path, const char *text)
 	return written;
 }
 
-/* Brings the page up to date, or only says whether it is. */
+/* Updates the page, or only reports whether it is up to date. */
 static bool update(const char *path, bool only_check)
 {
 	const char *dot = strrchr(path, '.');

@@ -3,9 +3,9 @@
 #include <string.h>
 #include "page.h"
 
-#define LINE_LENGTH 60 /* mandoc wants 80 at most; the last word may have escapes */
+#define LINE_LENGTH 60 /* mandoc accepts at most 80; the last word may contain escapes */
 
-/* A table ends at a bar, also at one in code. */
+/* A bar ends a table cell, also inside code, so it is escaped. */
 static void put_markdown(FILE *out, const char *text)
 {
 	for (; *text; text++)

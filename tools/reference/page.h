@@ -12,13 +12,13 @@ struct page {
 	const char *const *columns; /* of the table that is being written */
 };
 
-/* A heading within the generated part: level 1 is the highest. */
+/* Writes a heading in the generated part. Level 1 is the highest. */
 void page_heading(const struct page *page, int level, const char *title);
 void page_paragraph(const struct page *page, const char *text);
 
-/* Begins a table in Markdown, a list of terms in man. NULL ends the columns, which must outlive the rows. */
+/* Starts a table in Markdown, or a list of terms in man. NULL ends the columns, which must outlive the rows. */
 void page_table(struct page *page, const char *const *columns);
 
 /* A row has the columns of its table. The manual shows the first cell as the term, the last one as its text,
- * and the cells between them, except empty ones, in lines of their own: "default: 10". */
+ * and the cells between them, except empty ones, on separate lines: "default: 10". */
 void page_row(const struct page *page, const char *const *cells);

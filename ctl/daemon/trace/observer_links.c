@@ -19,7 +19,7 @@
 /* The opened pins. */
 struct pinned {
 	int plain;    /* the program; -1: not opened */
-	int observer; /* likewise */
+	int observer; /* the program with observers; -1: not opened */
 	int *links;
 	size_t count;
 };
