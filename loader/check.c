@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The command `check`: collects the facts about interfaces (facts.c), judges them (core/net/xdp_check.c) and prints
- * both. Makes no changes. */
+/* The command `check`: collects the facts about interfaces (facts.c), evaluates them (core/net/xdp_check.c) and prints
+ * facts and findings. Makes no changes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +17,11 @@
 
 struct check {
 	const struct options *options;
-	struct config *config;         /* if the interfaces are those of a file */
-	struct if_nameindex *existing; /* if they are all that exist */
+	struct config *config;         /* NULL unless the interfaces are those of a file */
+	struct if_nameindex *existing; /* NULL unless all existing interfaces are checked */
 	struct attachments attachments;
 	json_t *interfaces; /* with --json */
-	bool blocked;       /* one of them has a blocker */
+	bool blocked;       /* an interface has a blocker */
 };
 
 /* --- one interface */
@@ -138,7 +138,7 @@ static int check_interface(struct check *check, const char *name)
 
 /* --- which interfaces */
 
-/* Without names and without a file: all with Ethernet headers, except the loopback device. */
+/* Without names and without a file, checks all interfaces with Ethernet headers, except the loopback device. */
 static int check_existing(struct check *check)
 {
 	const struct if_nameindex *interface;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Gives the user of sipxdpd access to the pins of the balancer. Changes nothing if the user does not exist. The
- * directories stay root's: the daemon can use pins, but it cannot replace them. A failure is only a warning, because a
- * daemon that runs as root needs none of this. */
+ * directories still belong to root: the daemon can use pins, but it cannot replace them. A failure is only a warning,
+ * because a daemon that runs as root needs no such access. */
 #pragma once
 
 /* The daemon may search the root of a bpffs: mode 0710. */

@@ -7,7 +7,7 @@
 
 #define GENERIC "attach with --mode generic, which is slow"
 
-/* Inserts a finding behind those of the same or a higher severity. */
+/* Inserts a finding after those of the same or a higher severity. */
 static void add(struct xdp_report *report, enum xdp_severity severity, const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -97,8 +97,8 @@ static void check_driver(const struct xdp_facts *facts, const struct xdp_driver 
 			facts->driver);
 }
 
-/* Linux refuses XDP in virtnet_xdp_set() while the host may send large segments or partial checksums, unless the
- * guest can turn that off. */
+/* Linux refuses XDP in virtnet_xdp_set() if the host may send large segments or partial checksums and the guest cannot
+ * turn this off. */
 static void check_virtio(const struct xdp_facts *facts, struct xdp_report *report)
 {
 	bool offloads = has_virtio(facts, VIRTIO_GUEST_CSUM) || has_virtio(facts, VIRTIO_GUEST_TSO4) ||
@@ -213,7 +213,7 @@ static void check_queues(const struct xdp_facts *facts, const struct xdp_driver 
 	}
 }
 
-/* --- what else is there */
+/* --- other programs and devices */
 
 static void check_program(const struct xdp_facts *facts, struct xdp_report *report)
 {

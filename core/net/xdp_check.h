@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Decides from the facts about an interface whether the driver accepts an XDP program, and how to remove what
- * prevents it. Pure: loader/facts.c collects the facts. */
+/* Decides from the facts about an interface whether the driver accepts an XDP program, and how to remove obstacles. No
+ * I/O: loader/facts.c collects the facts. */
 #pragma once
 
 #include <stddef.h>
 #include "xdp_driver.h"
 
-#define XDP_OLDEST_KERNEL LINUX(6, 1) /* the oldest on which sipxdp is tested */
+#define XDP_OLDEST_KERNEL LINUX(6, 1) /* the oldest version on which sipxdp is tested */
 
-/* enum netdev_xdp_act of <linux/netdev.h>, which the headers of Linux 6.1 do not have */
+/* enum netdev_xdp_act of <linux/netdev.h>, which is missing in the headers of Linux 6.1 */
 #define XDP_FEATURE_BASIC 1
 #define XDP_FEATURE_RX_SG 32 /* packets may have several buffers */
 
@@ -47,13 +47,13 @@ struct xdp_facts {
 	bool loopback;
 	bool up;
 	bool has_features;
-	uint64_t features; /* XDP_FEATURE_...: what the driver says since Linux 6.3 */
+	uint64_t features; /* XDP_FEATURE_...: reported by the driver since Linux 6.3 */
 	uint32_t mtu;
 	struct xdp_queue_counts queues;
 	uint32_t cpus;
 	bool lro, gro_hw;
 	enum xdp_hash hash;
-	uint64_t virtio;     /* bit n: virtio feature n is agreed; 0 for other drivers */
+	uint64_t virtio;     /* bit n: virtio feature n is negotiated; 0 for other drivers */
 	char program[96];    /* the attached XDP program; "": none */
 	bool program_is_own; /* sipxdp attached it */
 	bool program_is_generic;
@@ -63,7 +63,8 @@ struct xdp_facts {
 enum xdp_native {
 	XDP_NATIVE_NO,
 	XDP_NATIVE_YES,
-	XDP_NATIVE_UNKNOWN, /* before Linux 6.3 the kernel does not tell, and the table does not have the driver */
+	XDP_NATIVE_UNKNOWN, /* the kernel does not report it (before Linux 6.3), and the table does not contain the
+			       driver */
 };
 
 enum xdp_severity {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What network drivers demand before they accept an XDP program: the table for `sipxdp-loader check` and for
- * docs/kernels.md. Pure. */
+/* The requirements of network drivers for an XDP program: the table for `sipxdp-loader check` and for docs/kernels.md.
+ * No I/O. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,22 +19,22 @@ enum xdp_queues {
 
 struct xdp_driver {
 	const char *name;     /* as `ethtool -i` prints it */
-	const char *platform; /* where it is used */
+	const char *platform; /* its typical environment */
 	uint32_t native;      /* LINUX() version with the first native XDP */
 	uint32_t mtu;         /* largest MTU of a program that needs the packet in one buffer (4 KiB pages) */
-	uint32_t frags;       /* LINUX() version from which packets may have several buffers, and the MTU has no
-				 limit of its own; 0: none */
+	uint32_t frags; /* LINUX() version from which packets may have several buffers, and the MTU has no XDP limit; 0:
+			   none */
 	enum xdp_queues queues;
 	bool refuses_lro;   /* also refuses rx-gro-hw */
 	const char *note;   /* conditions that no program can read from the kernel; "" */
-	const char *tested; /* where sipxdp was tested with it; NULL: nowhere */
-	const char *source; /* in the source of Linux */
+	const char *tested; /* the environment in which sipxdp was tested with it; NULL: none */
+	const char *source; /* file or function in the source of Linux */
 };
 
 /* Ends with a row without a name. */
 extern const struct xdp_driver xdp_drivers[];
 
-/* NULL if the table does not have it. */
+/* NULL if the table does not contain it. */
 const struct xdp_driver *xdp_driver_find(const char *name);
 
 /* The need for queues as a sentence; "" for XDP_QUEUES_ANY. */

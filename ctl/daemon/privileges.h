@@ -13,6 +13,6 @@ bool privileges_have(int capability);
  * Capabilities belong to a thread, so call it before other threads start. 0 or -errno. */
 int privileges_keep(uint64_t kept);
 
-/* Drops what the daemon does not need after its start. Before that, a process that may do so joins the group of the
- * control socket: a member may give files to the group without CAP_CHOWN. 0 or -errno. */
+/* Drops the privileges that the daemon needs only at its start. If permitted, the process first joins the group of the
+ * control socket, because a member can give files to the group without CAP_CHOWN. 0 or -errno. */
 int privileges_drop(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See probe_namespace.h. A socket belongs to the network namespace of the thread that creates it, and only
- * CAP_SYS_ADMIN permits a change of the namespace. The process that has this capability, if only in a user namespace
- * of its own, runs nothing but this file. It ends when the daemon closes the channel, however the daemon ends. */
+ * CAP_SYS_ADMIN permits a change of the namespace. The process with this capability (possibly only in its own user
+ * namespace) runs only the code of this file. It exits when the channel is closed, in whatever way the daemon ends. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ struct request {
 	int family, type, protocol;
 };
 
-/* Without an error, a descriptor comes with it. */
+/* Without an error, the message also carries a descriptor. */
 struct reply {
 	int error;        /* -errno */
 	uint32_t ifindex; /* of the TUN device */
@@ -92,8 +92,8 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* In a user namespace of its own any process may make network namespaces, unless the system forbids it. Where
- * CAP_SYS_ADMIN is available, none is needed. A failure shows when the first network namespace is made. */
+/* In its own user namespace, any process may create network namespaces, unless the system forbids it. With
+ * CAP_SYS_ADMIN, no user namespace is needed. A failure becomes visible when the first network namespace is created. */
 static void enter_user_namespace(void)
 {
 	char users[32], groups[32];
@@ -122,7 +122,7 @@ static int open_device(uint32_t *ifindex)
 }
 
 /* The first setting permits echo sockets to this process's group. The second is for TCP, which reuses a port only a
- * minute after its connection. Where /proc/sys is read-only the defaults stay. */
+ * minute after its connection. If /proc/sys is read-only, the defaults stay. */
 static int make_namespace(uint32_t *ifindex)
 {
 	char groups[32];

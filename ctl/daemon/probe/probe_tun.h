@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the only exit of the network namespace of probe sockets, a TUN device. Neither has a name outside the
- * processes of the daemon, so the kernel removes both however the daemon ends. */
+/* Owns the only exit of the network namespace of probe sockets, a TUN device. Neither has a name outside the processes
+ * of the daemon, so the kernel removes both in whatever way the daemon ends. */
 #pragma once
 
 #include "bpf/abi.h"

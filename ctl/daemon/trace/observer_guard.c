@@ -25,7 +25,7 @@ int observer_guard_replace(int link, int from, int to)
 
 /* --- the child. The daemon has threads, so the child may call only functions that are async-signal-safe. */
 
-/* What the child keeps open, in ascending order. */
+/* The descriptors that the child keeps open, in ascending order. */
 static void close_others(const int *keep, size_t count)
 {
 	unsigned int next = 0;
@@ -38,7 +38,8 @@ static void close_others(const int *keep, size_t count)
 	close_range(next, UINT_MAX, 0);
 }
 
-/* systemd and a terminal signal all processes of a service: the child ignores that, and ends with the daemon. */
+/* systemd and a terminal send signals to all processes of a service. The child ignores them, and exits when the daemon
+ * has exited. */
 static void ignore_signals(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};

@@ -79,8 +79,8 @@ static int open_links(struct pinned *pinned, const char *directory)
 	return err;
 }
 
-/* Opens the plain program first: the loader replaces the pin of the observer first. So a new plain program is never
- * combined with an old observer. */
+/* Opens the plain program first, because the loader replaces the pin of the observer first. A new plain program is
+ * therefore never combined with an old observer. */
 static int pinned_open(struct pinned *pinned, const char *directory)
 {
 	int err = 0;
@@ -186,7 +186,7 @@ int observer_links_observe(struct observer_links *links, const char *directory, 
 		pinned_close(&pinned);
 		return 0;
 	}
-	/* The new guard starts before the old one ends, and before the switch: at each moment a guard knows all
+	/* The new guard starts before the old one ends, and before the switch. At any time, a guard therefore knows all
 	 * links that have the observer. */
 	err = observer_guard_start(&links->guard, pinned.links, pinned.count, pinned.plain, pinned.observer);
 	if (!err)

@@ -133,7 +133,7 @@ static int open_records(struct observers *observers)
 	return err < 0 ? err : 0;
 }
 
-/* Opens the maps and writes all filters. The counters of other maps begin at a different value. */
+/* Opens the maps and writes all filters. The counters of different maps start at different values. */
 static int open_maps(struct observers *observers)
 {
 	int err = 0;
@@ -159,7 +159,8 @@ static int open_maps(struct observers *observers)
 	return err;
 }
 
-/* Before the maps are closed, `before` becomes the number counted so far; open_maps() turns it into the start again. */
+/* Before the maps are closed, `before` becomes the number of packets so far; open_maps() then converts it to a start
+ * value again. */
 static void leave_maps(struct observers *observers)
 {
 	for (int i = 0; i < OBSERVERS && observers->counters >= 0; i++)
@@ -178,7 +179,7 @@ static bool has_pinned_maps(const struct observers *observers)
 	return same;
 }
 
-/* Opens the pinned maps unless they are open, and puts the observer in place. */
+/* Opens the pinned maps unless they are open, and activates the observer. */
 static int follow(struct observers *observers, char error[OBSERVERS_ERROR_SIZE])
 {
 	int err = 0;
@@ -216,7 +217,7 @@ int observers_add(struct observers *observers, const struct observer *filter, ob
 			OBSERVERS);
 		return -EUSERS;
 	}
-	/* The maps first: they give the filter to the kernel before the program sees a packet. */
+	/* The maps come first: the kernel needs the filter before the program processes a packet. */
 	*user = (struct user){.filter = *filter, .receive = receive, .data = data};
 	if (has_pinned_maps(observers)) {
 		user->before = read_counters(observers, index);

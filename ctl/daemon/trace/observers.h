@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The active observers of packets: who observes which packets, and the records of these packets. The first observer
- * puts the program `observer` behind all links, and the last one puts the plain program back. All functions run in
- * the thread of the event loop. (ctl/daemon/observe/ is something else: the metrics and the status page.) */
+/* The active observers of packets: their filters, and the records of the selected packets. The first observer activates
+ * the program `observer` for all links, and the end of the last observer restores the plain program. All functions run
+ * in the thread of the event loop. (ctl/daemon/observe/ has a different purpose: the metrics and the status page.) */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -26,7 +26,8 @@ int observers_add(struct observers *observers, const struct observer *filter, ob
 	char error[OBSERVERS_ERROR_SIZE]);
 void observers_remove(struct observers *observers, int index);
 
-/* The packets that this observer has selected, and those without a record because the ring buffer was full. */
+/* The number of packets that this observer has selected, and of those without a record because the ring buffer was
+ * full. */
 struct observer_counters observers_counters(const struct observers *observers, int index);
 
 /* Call this every second: follows new maps, new links and upgraded programs. */

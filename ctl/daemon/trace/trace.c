@@ -24,7 +24,7 @@ struct trace {
 	size_t rest_length;
 	size_t rest_sent;
 	bool wants_end;    /* the client has closed its side of the connection */
-	bool is_ending;    /* the totals are on the way: close after them */
+	bool is_ending;    /* the totals are in the output: close the connection after them */
 	uint64_t dropped;  /* packets for which the socket had no room */
 	uint64_t reported; /* lost packets, as last reported to the client */
 };
@@ -47,7 +47,7 @@ static void end(struct trace *trace)
 	observers_remove(observers, trace->observer);
 }
 
-/* Returns 0, also if the socket accepts nothing now; or -errno. */
+/* Returns 0, also if the socket currently accepts no data; or -errno. */
 static int flush(struct trace *trace)
 {
 	ssize_t sent;

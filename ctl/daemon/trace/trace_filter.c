@@ -46,7 +46,7 @@ static int find_service(const struct daemon *daemon, const char *text, uint64_t 
 	return -EINVAL;
 }
 
-/* NAME, or POOL/NAME. Backends of different pools may have the same name: then the first one is not the only one. */
+/* NAME, or POOL/NAME. Backends of different pools may have the same name: NAME alone is then ambiguous. */
 static int find_backend(const struct daemon *daemon, const char *text, uint64_t *value)
 {
 	const struct backend_record *records = daemon->running->records;

@@ -4,7 +4,7 @@
 
 #include "ctl/daemon/daemon.h"
 
-/* 0, or -EINVAL with the reason. `out->wants` stays 0. Without --verdict the filter leaves out the packets that are not
- * for a service or a VIP. */
+/* 0, or -EINVAL with the reason. `out->wants` stays 0. Without --verdict the filter excludes packets that are not for a
+ * service or a VIP. */
 int trace_filter(const struct daemon *daemon, const struct request *request, struct observer *out,
 	char error[PROTOCOL_ERROR_SIZE]);

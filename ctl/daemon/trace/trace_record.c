@@ -120,7 +120,7 @@ static void put_owner(json_t *object, const struct image *image, const struct ob
 		json_object_set_new(object, "backend", protocol_text(image->records[packet->backend].name));
 }
 
-/* In hexadecimal digits. */
+/* Writes bytes as hexadecimal digits. */
 static json_t *frame_json(const struct observed *packet)
 {
 	static const char digits[] = "0123456789abcdef";

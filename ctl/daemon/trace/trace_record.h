@@ -4,5 +4,5 @@
 
 #include "ctl/daemon/daemon.h"
 
-/* `with_frame`: also the frame as it arrived, and the place of the message in it. */
+/* With `with_frame`, includes the received frame and the offset of the message in it. */
 json_t *trace_record(const struct daemon *daemon, const struct observed *packet, bool with_frame);
