@@ -160,15 +160,17 @@ static int receive_line(struct client *client, char **line, size_t *length)
 int client_receive(struct client *client, int milliseconds, const sigset_t *signals, json_t **out)
 {
 	const struct timespec time = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
-	struct pollfd fd = {.fd = client->fd, .events = POLLIN};
+	struct pollfd fds[] = {{.fd = client->fd, .events = POLLIN}, {.fd = STDOUT_FILENO}};
 	size_t length;
 	char *line;
 	int ready;
 
 	while (!(line = take_line(client, &length))) {
-		ready = ppoll(&fd, 1, milliseconds < 0 ? NULL : &time, signals);
+		ready = ppoll(fds, 2, milliseconds < 0 ? NULL : &time, signals);
 		if (ready <= 0)
 			return ready ? -errno : -ETIMEDOUT;
+		if (fds[1].revents & POLLERR)
+			return -EPIPE;
 		if (make_room(client) < 0)
 			return -ENOMEM;
 		ready = recv(client->fd, client->buffer + client->filled, client->size - client->filled, 0);

@@ -28,8 +28,8 @@ void client_open(struct client *client, const char *path, const char *pin_direct
 int client_ask(struct client *client, const json_t *request, struct reply *reply);
 
 /* Reads the next line that sipxdpd sends after the reply to `trace`. Waits until `milliseconds` are over (-1: no
- * limit), or until one of `signals` arrives. Returns 0 and an object that the caller frees, -ETIMEDOUT, -EINTR, or
- * -ECONNRESET at the end of the connection. */
+ * limit), or until one of `signals` arrives. Returns 0 and an object that the caller frees, -ETIMEDOUT, -EINTR,
+ * -EPIPE if the reader of standard output has closed its pipe, or -ECONNRESET at the end of the connection. */
 int client_receive(struct client *client, int milliseconds, const sigset_t *signals, json_t **out);
 
 void client_close(struct client *client);

@@ -109,6 +109,12 @@ static void put_reason(const json_t *packet)
 	put_column(slot && (!strcmp(reason, "slot") || !strcmp(reason, "previous owner")) ? text : reason, 14);
 }
 
+static void put_header(void)
+{
+	printf("%-15s %-21s %-14s %-36s %-10s %-14s %s\n", "TIME", "SOURCE", "MESSAGE", "CALL-ID", "VERDICT", "REASON",
+		"BACKEND");
+}
+
 static void put_line(const json_t *packet)
 {
 	put_time(member(packet, "time"));
@@ -213,13 +219,20 @@ static void put_packet(struct trace *trace, json_t *packet)
 	free(frame);
 }
 
+static void take_lost(struct trace *trace, long long lost)
+{
+	if (lost > trace->lost)
+		output_warning("%lld packets lost so far: the daemon or the reader is too slow", lost);
+	trace->lost = lost;
+}
+
 /* A line of the daemon: a packet, or the number of lost packets. */
 static void take(struct trace *trace, json_t *line)
 {
 	const json_t *lost = json_object_get(line, "lost");
 
 	if (lost)
-		trace->lost = json_integer_value(lost);
+		take_lost(trace, json_integer_value(lost));
 	else if (!trace->limit || trace->count < trace->limit)
 		put_packet(trace, line);
 	if (!trace->quiet && !output_flush(trace->output))
@@ -250,6 +263,10 @@ static bool follow(struct trace *trace, long long seconds)
 	int err = 0;
 
 	catch_signals(&waiting);
+	if (!trace->quiet && !trace->output->json) {
+		put_header();
+		output_flush(trace->output);
+	}
 	while (!err && !is_over(trace)) {
 		int64_t left = deadline - now_msec();
 
@@ -261,7 +278,7 @@ static bool follow(struct trace *trace, long long seconds)
 			json_decref(line);
 		}
 	}
-	return !err || err == -EINTR || err == -ETIMEDOUT;
+	return !err || err == -EINTR || err == -ETIMEDOUT || err == -EPIPE;
 }
 
 /* Tells the daemon to end the trace, and reads the totals. */

@@ -1,0 +1,255 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# `sipxdp-ctl trace`: the filters, the output as text, JSON and pcap for real readers (tshark, sngrep), several traces at
+# once, and clients that are slow or die.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/numbered.sh
+
+RATE=10000 # packets a second
+OTHER=10.0.0.101 # a second address of the client
+
+write_config() {
+	lab_write balancer "$LAB_CONFIG" <<- YAML
+		interfaces: [eth0]
+		hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+		services:
+		  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
+		  - {name: registrar, vip: $LAB_VIP, port: 5070, pool: registrars}
+		pools:
+		  - name: proxies
+		    backends:
+		      - {name: px1, address: 10.0.0.11}
+		      - {name: px2, address: 10.0.0.12}
+		  - name: registrars
+		    backends:
+		      - {name: px3, address: 10.0.0.13}
+	YAML
+}
+
+# message FIRST-LINE CALL-ID FROM TO CSEQ: a message on one line, as say.py reads it.
+message() {
+	printf '%s\tVia: SIP/2.0/UDP 10.0.0.12:5060;branch=z9hG4bK1\tMax-Forwards: 70\tFrom: <sip:%s@example.net>;tag=1\tTo: <sip:%s@example.net>\tCall-ID: %s\tCSeq: %s\tSubject: private\n' \
+		"$1" "$3" "$4" "$2" "$5"
+}
+
+# The traffic of the filters' test: four SIP messages and a keepalive. The second one has a different source.
+talk() {
+	{
+		printf '5060\t'
+		message "INVITE sip:bob@example.net SIP/2.0" invite@x alice bob "1 INVITE"
+		printf '5060\t'
+		message "BYE sip:dave@example.net SIP/2.0" bye@x carol dave "2 BYE"
+		printf '5070\t'
+		message "REGISTER sip:example.net SIP/2.0" register@x erin erin "3 REGISTER"
+		printf '5060\t'
+		message "SIP/2.0 200 OK" response@x alice bob "1 INVITE"
+		printf '5060\t\t\n'
+	} | lab_in client tests/net/say.py "$LAB_VIP" "$LAB_CLIENT" $OTHER "$LAB_CLIENT" "$LAB_CLIENT" "$LAB_CLIENT" > /dev/null
+}
+
+# trace NAME [OPTION...]: starts a trace and waits until it sees packets. Its output is in $LAB_DIR/NAME.out.
+trace() {
+	local name=$1
+	shift
+	: > "$LAB_DIR/$name.out"
+	lab_start "$name" balancer sh -c "exec sipxdp-ctl \"\$@\" > $LAB_DIR/$name.out" sh trace "$@"
+	wait_for 10 test -s "$LAB_DIR/$name.out"
+}
+
+# packets NAME COUNT: has the trace printed this many packets (and a header)?
+packets() {
+	[ "$(wc -l < "$LAB_DIR/$1.out")" -eq $(($2 + 1)) ]
+}
+
+# call_ids NAME: the packets of a trace, as the first word of their Call-IDs.
+call_ids() {
+	sed '1d' "$LAB_DIR/$1.out" | cut -c54- | sed 's/ .*//; s/@x//' | xargs
+}
+
+program_is() {
+	[ "$(lab_in balancer sipxdp-loader status --json | jq -r '.programs[0].interfaces[0].program.name')" = "$1" ]
+}
+
+term() {
+	lab_in balancer tmux -S "$LAB_DIR/tmux" -f /dev/null "$@"
+}
+
+press() {
+	term send-keys -t sngrep "$@"
+}
+
+# shows REGEX: does a line of the screen match?
+shows() {
+	term capture-pane -p -t sngrep | grep -Eq -- "$1"
+}
+
+# selects WANTED OPTION...: adds a row to the table of filters.
+FILTERS=()
+selects() {
+	FILTERS+=("$*")
+}
+
+# check_filters: runs the traces of all rows, as many at once as are allowed.
+check_filters() {
+	local i j row wanted options
+	for ((i = 0; i < ${#FILTERS[@]}; i += 4)); do
+		for ((j = i; j < i + 4 && j < ${#FILTERS[@]}; j++)); do
+			read -r wanted options <<< "${FILTERS[j]}"
+			# shellcheck disable=SC2086 # the options are words
+			trace "filter$j" $options
+		done
+		trace_all_see_end "$i"
+		for ((j = i; j < i + 4 && j < ${#FILTERS[@]}; j++)); do
+			read -r wanted options <<< "${FILTERS[j]}"
+			lab_stop "filter$j" INT || true
+			is "trace $options" "$(call_ids "filter$j")" "$(sed 's/none//; s/,/ /g' <<< "$wanted")"
+		done
+	done
+}
+
+# The traffic, and then the time until the daemon has read all its records: a trace of everything shows the last one.
+trace_all_see_end() {
+	talk
+	sleep 0.3
+}
+
+lab_open
+lab_flat 3
+write_config
+lab_balance
+for backend in px1 px2 px3; do
+	lab_start "$backend" "$backend" tests/net/named_echo.py "$backend" 5060,5070 "$LAB_VIP"
+done
+for backend in px1 px2 px3; do
+	wait_for 10 grep -q listening "$LAB_DIR/$backend.log"
+done
+
+selects invite,bye,register,response,-
+selects invite --call-id invite@x
+selects invite,bye --call-id invite@x --call-id bye@x
+selects none --call-id other@x
+selects invite,response --from alice
+selects invite,response --from sip:alice@example.org
+selects bye --to dave
+selects bye --source $OTHER
+selects invite,bye,register,response,- --source 10.0.0.0/24
+selects none --source 10.0.1.0/24
+selects invite,response --method INVITE
+selects bye,register --method bye --method REGISTER
+selects register --service registrar
+selects register --backend px3
+selects response --verdict hint
+selects - --verdict not_sip
+selects response --from alice --verdict hint --method invite
+selects none --from alice --service registrar
+check_filters
+
+trace text
+talk
+check "a line for each packet" wait_for 5 packets text 5
+check "trace ends with SIGINT" lab_stop text INT
+like "... and prints its totals" "$(cat "$LAB_DIR/text.log")" '5 packets, 0 lost$'
+like "a line has time, source, message, Call-ID, verdict, slot and backend" "$(cat "$LAB_DIR/text.out")" \
+	'^[0-9:.]{15} 10\.0\.0\.100:[0-9]+ +INVITE +invite@x +call_id +slot [0-9]+ +px[12]$'
+like "... for a response also the method of its CSeq" "$(cat "$LAB_DIR/text.out")" '200/INVITE +response@x +hint +hint +px2$'
+like "... for a different packet protocol and length" "$(cat "$LAB_DIR/text.out")" ' udp, 4[0-9] bytes +- +not_sip +slot'
+check "the plain program is back" wait_for 5 program_is balancer
+
+: > "$LAB_DIR/json.out"
+lab_start json balancer sh -c "exec sipxdp-ctl --json trace --count 1 --body --method BYE > $LAB_DIR/json.out"
+wait_for 5 program_is observer
+talk
+check "--count ends the trace" lab_wait json 10
+is "--json prints one object for each packet" "$(jq -rs 'map([.interface, .message, .call_id, .verdict, .reason, .pool, .service] | join(" ")) | join(",")' < "$LAB_DIR/json.out")" \
+	"eth0 BYE bye@x call_id slot proxies sip"
+like "... and --body adds the message" "$(jq -r .body < "$LAB_DIR/json.out")" '^Subject: private'
+is "... the slot is that of lookup" "$(jq .slot < "$LAB_DIR/json.out")" "$(lab_ctl --json lookup sip bye@x | jq '.[0].slot')"
+is "... and so is the backend" "$(jq -r .backend < "$LAB_DIR/json.out")" "$(lab_ctl --json lookup sip bye@x | jq -r '.[0].backend')"
+
+trace body --body --call-id invite@x
+talk
+check "--body prints the message" wait_for 5 grep -q '^Subject: private' "$LAB_DIR/body.out"
+lab_stop body INT || true
+
+check "--seconds ends the trace" lab_in balancer sipxdp-ctl trace --seconds 1
+
+# --- pcap
+
+trace pcap --pcap "$LAB_DIR/trace.pcap"
+talk
+wait_for 5 packets pcap 5
+lab_stop pcap INT || true
+mac=$(lab_in balancer cat /sys/class/net/eth0/address)
+is "tshark reads a pcap file: frames as they arrived" \
+	"$(tshark -n -r "$LAB_DIR/trace.pcap" -Y 'sip' -T fields -e eth.dst -e ip.dst -e sip.Call-ID 2> /dev/null | tr '\t' ' ')" \
+	"$(printf "$mac $LAB_VIP %s@x\n" invite bye register response)"
+is "... in the order of their times, in nanoseconds" "$(tshark -n -r "$LAB_DIR/trace.pcap" -T fields -e frame.time_epoch 2> /dev/null | sort -nc && capinfos -t "$LAB_DIR/trace.pcap" | grep -c nanosecond)" 1
+like "... of today" "$(tshark -n -r "$LAB_DIR/trace.pcap" -c 1 -T fields -e frame.time_epoch 2> /dev/null)" "^$(date +%s | cut -c1-7)"
+
+lab_start pipe balancer sh -c "sipxdp-ctl trace --count 5 --pcap - | tshark -l -n -r - -T fields -e sip.Call-ID > $LAB_DIR/pipe.out"
+wait_for 5 program_is observer
+talk
+check "tshark reads packets from a pipe at once" wait_for 10 grep -qx response@x "$LAB_DIR/pipe.out"
+check "... and ends after the last one" lab_wait pipe 10
+term new-session -d -s sngrep -x 120 -y 30 "sipxdp-ctl trace --pcap - 2> $LAB_DIR/sngrep.log | sngrep -I -"
+wait_for 10 program_is observer
+talk
+check "sngrep shows the dialogs from a pipe" wait_for 20 shows 'INVITE +alice@example.net +bob@example.net'
+press Escape
+check "... and asks before it quits" wait_for 10 shows 'Are you sure'
+press Enter
+talk # sngrep ends when it has read a further packet
+check "the trace ends with its reader" wait_for 10 program_is balancer
+
+# --- limits and failures
+
+for i in 1 2 3 4; do
+	trace "tracer$i"
+done
+like "a fifth trace is refused" "$(lab_in balancer sipxdp-ctl trace 2>&1 || true)" '4 traces are already running'
+talk
+for i in 1 2 3 4; do
+	check "trace $i of 4 sees all packets" wait_for 5 packets "tracer$i" 5
+done
+for i in 1 2 3; do
+	lab_stop "tracer$i" KILL || true
+done
+check "the observer stays for the last trace" program_is observer
+lab_stop tracer4 KILL || true
+check "SIGKILL of the last trace: the plain program is back" wait_for 5 program_is balancer
+
+for backend in px1 px2 px3; do
+	lab_stop $backend || true # the receivers of numbered packets need their port
+done
+trace slow --pcap "$LAB_DIR/slow.pcap"
+kill -STOP "${LAB_PROCESS[slow]}"
+through "a trace does not read" sleep 3
+check "... the daemon answers" lab_answers
+kill -CONT "${LAB_PROCESS[slow]}"
+check "... the trace ends" lab_stop slow INT
+like "... and says how many packets are lost" "$(cat "$LAB_DIR/slow.log")" '[0-9]+ packets, [1-9][0-9]* lost'
+
+trace orphan
+lab_stop sipxdpd KILL || true
+check "SIGKILL of the daemon: the plain program is back" wait_for 5 program_is balancer
+is "... the trace fails" "$(lab_wait orphan 10; echo $?)" 1
+like "... and says why" "$(cat "$LAB_DIR/orphan.log")" 'closed the connection'
+lab_daemon
+
+for refused in "--verdict lost:no verdict 'lost'" "--method x:no method 'x'" "--service x:no service 'x'" \
+	"--backend x:no backend 'x'" "--source 10.0.0.1/8:'10.0.0.1/8' is not a network" \
+	"--call-id 1 --call-id 2 --call-id 3 --call-id 4 --call-id 5:can be given 4 times"; do
+	# shellcheck disable=SC2086 # the options are words
+	like "refused: trace ${refused%%:*}" "$(lab_in balancer sipxdp-ctl trace ${refused%%:*} 2>&1 || true)" "${refused#*:}"
+done
+lab_in balancer mkdir /sys/fs/bpf/sipxdp/dispatched
+like "an interface of libxdp's dispatcher is refused" "$(lab_in balancer sipxdp-ctl trace 2>&1 || true)" "libxdp's dispatcher, which cannot replace"
+lab_in balancer rmdir /sys/fs/bpf/sipxdp/dispatched
+lab_in balancer rm /sys/fs/bpf/sipxdp/observer
+like "without the program observer, trace is refused" "$(lab_in balancer sipxdp-ctl trace 2>&1 || true)" 'observer is not pinned.*upgrade'
+check "... until upgrade loads it again" lab_in balancer sipxdp-loader upgrade
+check "... and a trace works again" lab_in balancer sipxdp-ctl trace --seconds 1
+tap_end
