@@ -36,7 +36,7 @@ static const char *find_pool_fault(const struct daemon *daemon, const struct far
 	return "no backend passes its probes";
 }
 
-/* Writes a line for each service and pool without a living backend. */
+/* Writes a line for each service and pool without a live backend. */
 static void check_services(const struct daemon *daemon, FILE *out)
 {
 	const struct config *config = daemon->farm->config;
