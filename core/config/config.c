@@ -6,7 +6,7 @@
 #include "core/base/duration.h"
 #include "core/base/memory.h"
 
-/* Also used without `join:`, because backends that joined earlier stay until their heartbeats stop. */
+/* This default also applies without `join:`, because backends that joined earlier stay until their heartbeats stop. */
 #define DEFAULT_NODE_TIMEOUT (10 * SECOND)
 
 /* --- limits */

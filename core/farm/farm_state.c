@@ -29,7 +29,7 @@ void farm_set_route(struct farm_backend *backend, const struct route *route)
 	backend->route = known;
 }
 
-/* Does the interface have our XDP program, because clients' packets arrive there? */
+/* Is the interface listed in the file? It then has our XDP program, because clients' packets arrive on it. */
 static bool is_ours(const struct farm *farm, const char *interface)
 {
 	for (size_t i = 0; i < farm->config->interface_count; i++)
@@ -38,7 +38,7 @@ static bool is_ours(const struct farm *farm, const char *interface)
 	return false;
 }
 
-/* Why the backend cannot be reached although its next hop is known; NULL if it can. */
+/* The reason why the backend is unreachable although its next hop is known; NULL if it is reachable. */
 static const char *obstacle(const struct farm *farm, const struct farm_backend *backend)
 {
 	const struct route *route = &backend->route;

@@ -35,7 +35,7 @@ enum top_key {
 enum top_style {
 	TOP_PLAIN,
 	TOP_BOLD,
-	TOP_ALERT, /* a counter that should be 0, a server that is down, or a failure */
+	TOP_ALERT, /* marks a counter that should be 0 but is not, a server that is down, or a failure */
 	TOP_KEYS,
 };
 

@@ -282,7 +282,7 @@ struct order {
 	bool reversed;
 };
 
-/* Text in ascending order, numbers in descending order, unknown numbers last. */
+/* Sorts text in ascending order, numbers in descending order, and unknown numbers last. */
 static int compare(const void *left, const void *right)
 {
 	const struct order *a = left, *b = right;

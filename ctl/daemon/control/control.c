@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The control socket: listens, accepts a limited number of clients and closes them. Some places are reserved
- * for root. control_client.c serves each client. */
+/* The control socket: listens, accepts a limited number of clients and closes them. Some connections are reserved for
+ * root. control_client.c serves each client. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

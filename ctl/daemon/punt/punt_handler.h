@@ -22,13 +22,13 @@ struct punt_counts {
 	uint64_t late_oversize;
 	uint64_t fragmented; /* oversize packets, sent in fragments */
 	uint64_t answered;   /* oversize packets, answered by an ICMP error */
-	uint64_t refused;    /* oversize packets dropped: neither possible, or too many ICMP errors */
-	uint64_t unsent;     /* fragments that the interface did not accept */
+	uint64_t refused; /* oversize packets, dropped: neither was possible, or the limit of ICMP errors was reached */
+	uint64_t unsent;  /* fragments that the interface did not accept */
 };
 
 /* Opens the balancer that is pinned under `directory` and joins the loop. 0 or -errno. */
 int punt_handler_new(struct punt_handler **out, sd_event *event, const char *directory);
 void punt_handler_free(struct punt_handler *handler);
 
-/* All zero for NULL. */
+/* Returns counts of 0 if `handler` is NULL. */
 struct punt_counts punt_counts(const struct punt_handler *handler);

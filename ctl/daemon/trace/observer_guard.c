@@ -116,7 +116,8 @@ void observer_guard_stop(struct observer_guard *current)
 {
 	if (!current->process)
 		return;
-	(void)!write(current->pipe, "", 1); /* SIGPIPE is blocked or ignored; a dead guard needs no byte */
+	(void)!write(
+		current->pipe, "", 1); /* SIGPIPE is blocked or ignored, so the write may fail if the guard is dead */
 	close(current->pipe);
 	waitpid(current->process, NULL, 0);
 	*current = OBSERVER_GUARD_NONE;
