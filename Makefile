@@ -81,7 +81,7 @@ $B/san/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN_CFLAGS) -c $< -o $@
 
-$(call obj,$(LOADER)): $(call skel,$(BPF))
+$(call obj,$(LOADER) $(CLI)): $(call skel,$(BPF))
 
 $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(PINS))
 	$(call say,LINK,$@)

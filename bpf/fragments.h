@@ -51,6 +51,8 @@ static __always_inline void fragment_record(const struct packet *p, __u32 servic
 	struct fragment_key key = fragment_key(p);
 	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .backend = backend, .service = service};
 
+	if (dry_run)
+		return;
 	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
 	fragment_announce(&key, fragment.seen);
 }
@@ -84,6 +86,8 @@ static __always_inline void fragment_forwarded(const struct packet *p)
 	struct fragment *fragment = bpf_map_lookup_elem(&fragments, &key);
 	__u32 units = (p->end - p->transport + 7) / 8;
 
+	if (dry_run)
+		return;
 	if (fragment && fragment_cover(fragment, p->fragment_at, p->fragment_at + units, p->fragment_more))
 		bpf_map_delete_elem(&fragments, &key);
 }
@@ -116,6 +120,8 @@ static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const stru
 
 	if (!held_fragments || !punt_has_reader(&punt_fragments, PUNT_CLASS_FRAGMENTS))
 		return VERDICT_orphan_fragment;
+	if (dry_run)
+		return VERDICT_held_fragment;
 	*held_fragments = bpf_ktime_get_ns();
 	punt = punt_whole_frame(ctx, &punt_fragments, PUNT_FRAGMENT);
 	if (!punt)
@@ -164,7 +170,8 @@ static __always_inline bool fragment_is_first_of_split(struct flow *flow)
 
 	if (!fragment || !fragment->split_by_daemon)
 		return false;
-	fragment->split_by_daemon = 0;
+	if (!dry_run)
+		fragment->split_by_daemon = 0;
 	fragment_follow(fragment, flow);
 	return true;
 }

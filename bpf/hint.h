@@ -77,9 +77,9 @@ __noinline int hint_find(struct xdp_md *ctx, struct flow *flow, struct sip_lines
 	return hint_in_route(ctx, flow, lines, uri, at);
 }
 
-/* Returns the id of the backend with this host and port; 0: none, or the backend is down. The default port is
- * 5060 (RFC 3261 section 19.1.2); Kamailio omits that port even if its configuration contains it. */
-static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 group)
+/* Returns the id of the backend with this host and port; 0: none. The backend may be down. The default port is 5060
+ * (RFC 3261 section 19.1.2); Kamailio omits that port even if its configuration contains it. */
+static __always_inline __u32 hint_named(const struct sip_host *host, __u32 group)
 {
 	struct hint_key key = {.host = host->hash, .group = group, .port = host->port ? host->port : net16(5060)};
 	const __u32 *id = bpf_map_lookup_elem(&hints, &key);
@@ -88,7 +88,7 @@ static __always_inline __u32 hint_backend(const struct sip_host *host, __u32 gro
 		key.port = 0; /* with any port */
 		id = bpf_map_lookup_elem(&hints, &key);
 	}
-	return id && backend_is_alive(*id) ? *id : 0;
+	return id ? *id : 0;
 }
 
 /* Finds the next host after the Route at *at: in the next Route or, if there is none, in the Request-URI. */
@@ -113,27 +113,32 @@ __noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_
 
 #define HINT_VIP 0xffffffff
 
+/* Reads the host at `at` and its port. False: there is none. */
+static __always_inline bool hint_read_host(struct xdp_md *ctx, struct flow *flow, __u32 at, struct sip_host *host)
+{
+	int result;
+
+	host->hash_key[0] = flow->hash_key[0];
+	host->hash_key[1] = flow->hash_key[1];
+	result = text_bracketed_host(ctx, flow, &at, host);
+	if (result == SIP_NOT_SIP)
+		result = text_plain_host(ctx, flow, &at, host);
+	return result == SIP_FOUND && text_host_port(ctx, flow, at, host) == SIP_FOUND;
+}
+
 /* Returns the id of the backend with the host at `at`; 0: none, or the backend is down. HINT_VIP: the host is
  * the destination of the packet. A client that uses the VIP as its outbound proxy sends such a Route. */
 __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 {
 	struct sip_host host = {};
 	__u32 backend;
-	int result;
 
-	if (!flow)
+	if (!flow || !hint_read_host(ctx, flow, at, &host))
 		return 0;
-	host.hash_key[0] = flow->hash_key[0];
-	host.hash_key[1] = flow->hash_key[1];
-	result = text_bracketed_host(ctx, flow, &at, &host);
-	if (result == SIP_NOT_SIP)
-		result = text_plain_host(ctx, flow, &at, &host);
-	if (result != SIP_FOUND || text_host_port(ctx, flow, at, &host) != SIP_FOUND)
-		return 0;
-	backend = hint_backend(&host, flow->hint_group);
-	if (!backend && host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key))
-		return HINT_VIP;
-	return backend;
+	backend = hint_named(&host, flow->hint_group);
+	if (backend_is_alive(backend))
+		return backend;
+	return host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key) ? HINT_VIP : 0;
 }
 
 #define HINT_ROUTES 2 /* Routes to the VIP that are skipped */

@@ -9,6 +9,9 @@
 /* The number of slots per table, minus 1. The loader sets it before it loads the program. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
+/* explainer.bpf.c sets this: the stages make the same decisions, but change no map and give nothing to the daemon. */
+const volatile bool dry_run;
+
 /* The destination MAC addresses that belong to this machine. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -93,7 +93,7 @@ __noinline __u32 migration_owner(struct flow *flow, struct track_message *messag
 	key = track_key(flow);
 	place = migration_locate(&key);
 	backend = hinted ? flow->backend : migration_choose(flow, message, previous, &place);
-	if (flow->packet.kind == PACKET_ICMP_ERROR || !backend)
+	if (flow->packet.kind == PACKET_ICMP_ERROR || !backend || dry_run)
 		return backend;
 	if (place.tracked && place.backend)
 		track_update(place.tracked, message, flow->packet.protocol == IPPROTO_TCP);

@@ -8,9 +8,9 @@
 #include "punt.h"
 
 /* To fragment a packet, the daemon needs all of it. For an ICMP error it needs only the start. */
-static __always_inline bool oversize_fits_ring(const struct punt *punt, const struct inner *inner)
+static __always_inline bool oversize_fits_ring(const struct flow *flow, const struct inner *inner)
 {
-	return inner->dont_fragment || punt->length <= PUNT_FRAME_SIZE;
+	return inner->dont_fragment || flow->length <= PUNT_FRAME_SIZE;
 }
 
 /* Gives the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not possible:
@@ -24,15 +24,13 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 
 	if (!flow || !backend || flow->packet.kind == PACKET_ICMP_ERROR || !inner_read(ctx, &flow->packet, &inner))
 		return VERDICT_too_big;
-	if (!punt_has_reader(&punt_oversize, PUNT_CLASS_OVERSIZE))
+	if (!oversize_fits_ring(flow, &inner) || !punt_has_reader(&punt_oversize, PUNT_CLASS_OVERSIZE))
 		return VERDICT_too_big;
+	if (dry_run)
+		return VERDICT_oversize;
 	punt = punt_frame(ctx, &punt_oversize, PUNT_FRAME_SIZE, PUNT_OVERSIZE);
 	if (!punt)
 		return VERDICT_too_big;
-	if (!oversize_fits_ring(punt, &inner)) {
-		bpf_ringbuf_discard(punt, 0);
-		return VERDICT_too_big;
-	}
 	punt->key = fragment_key(&flow->packet);
 	/* Stores the backend for all fragments, because the first fragment may not contain the key. */
 	punt->owner = (struct fragment){.seen = bpf_ktime_get_ns(),

@@ -33,6 +33,8 @@ static __always_inline enum verdict probe_deliver(struct xdp_md *ctx, const stru
 
 	if (!probe_is_reply(p))
 		return VERDICT_not_service;
+	if (dry_run)
+		return VERDICT_probe_reply;
 	punt = punt_whole_frame(ctx, &punt_probes, PUNT_PROBE_REPLY);
 	if (!punt)
 		return VERDICT_lost_probe_reply;

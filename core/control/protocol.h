@@ -39,6 +39,7 @@ enum command {
 	COMMAND_BACKEND_MAINT,
 	COMMAND_BACKEND_WEIGHT,
 	COMMAND_LOOKUP,
+	COMMAND_EXPLAIN,
 	COMMAND_PLAN,
 	COMMAND_RELOAD,
 	COMMAND_SAVE,
@@ -113,6 +114,7 @@ struct request {
 	bool move_calls;
 	const char *method;
 	const char *source, *via, *route, *request_uri; /* of a message, for `lookup` */
+	const char *destination;                        /* of a message, for `explain` */
 	const char *hints;                              /* separated by commas */
 	const char *ports, *mac, *group, *forward;
 	struct text_list call_ids;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* sipxdp-ctl: turns the command line into a request to sipxdpd, and the reply into output and an exit status. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "arguments.h"
 #include "client.h"
+#include "explain.h"
+#include "file.h"
 #include "lookup.h"
 #include "output.h"
 #include "repeat.h"
@@ -21,47 +22,14 @@ enum status {
 
 /* --- a file as an argument */
 
-/* Reads a file completely, or until it exceeds the size of a request. The caller frees the result; NULL with errno. */
-static char *read_file(FILE *file, size_t *length)
-{
-	size_t size = (size_t)64 << 10, got;
-	char *text = NULL, *larger;
-
-	*length = 0;
-	do {
-		size *= 2;
-		larger = realloc(text, size);
-		if (!larger) {
-			free(text);
-			return NULL;
-		}
-		text = larger;
-		got = fread(text + *length, 1, size - *length, file);
-		*length += got;
-	} while (*length == size && size <= PROTOCOL_REQUEST_MAX);
-	if (!ferror(file))
-		return text;
-	free(text);
-	return NULL;
-}
-
 static json_t *file_contents(struct output *output, const char *path)
 {
-	bool is_input = !strcmp(path, "-");
-	FILE *file = is_input ? stdin : fopen(path, "re");
-	json_t *contents = NULL;
 	size_t length = 0;
-	char *text;
+	char *text = file_read(output, path, PROTOCOL_REQUEST_MAX, &length);
+	json_t *contents = NULL;
 
-	text = file ? read_file(file, &length) : NULL;
-	if (!text)
-		output_error(output, "cannot read %s: %s", is_input ? "standard input" : path, strerror(errno));
-	else if (length > PROTOCOL_REQUEST_MAX)
-		output_error(output, "%s: too large, the limit is %zu MiB", path, PROTOCOL_REQUEST_MAX >> 20);
-	else if (memchr(text, '\0', length) || !(contents = json_stringn(text, length)))
+	if (text && (memchr(text, '\0', length) || !(contents = json_stringn(text, length))))
 		output_error(output, "%s: not UTF-8 text", path);
-	if (file && !is_input)
-		fclose(file);
 	free(text);
 	return contents;
 }
@@ -210,6 +178,8 @@ static enum status run(struct output *output, struct client *client, const struc
 		return run_lookup(output, client, arguments);
 	if (arguments->command == COMMAND_TOP)
 		return run_top(output, client, arguments);
+	if (arguments->command == COMMAND_EXPLAIN)
+		return explain_run(output, client->pin_directory, arguments->values) ? STATUS_DONE : STATUS_FAILED;
 	status = fill_contents(output, arguments->command, arguments->values);
 	if (status != STATUS_DONE)
 		return status;

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Explains the decisions of the stages: reads the message again with the functions of the stages, and notes each
+ * intermediate result. Only the program `explainer` includes this file (explainer.bpf.c). */
+#pragma once
+
+#include "explanation.h"
+#include "flow.h"
+#include "hint.h"
+#include "migration.h"
+#include "owner.h"
+
+struct explanation explanation; /* of the last packet */
+
+_Static_assert(EXPLAINED_HINTS == 1 + HINT_ROUTES, "hints");
+
+static __always_inline bool explain_is_message(const struct flow *flow)
+{
+	return flow->has_service && flow->packet.payload && flow->packet.protocol == IPPROTO_UDP;
+}
+
+__noinline int explain_message(struct xdp_md *ctx, struct flow *flow)
+{
+	struct sip_lines lines = {};
+	__u32 line = 0;
+
+	if (!flow || text_start_line(ctx, flow, &line) != SIP_FOUND)
+		return 0;
+	lines.at = line;
+	text_find_header(ctx, flow, &lines, SIP_HEADER_COUNT);
+	__builtin_memcpy(explanation.colon, lines.colon, sizeof(explanation.colon));
+	explanation.line = line;
+	explanation.code = text_code(ctx, flow, line);
+	explanation.method = text_method(ctx, line, flow->packet.end);
+	return 0;
+}
+
+/* Notes the host at `at` as hint number `index`. Returns whether it is the VIP. */
+__noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u32 index)
+{
+	struct sip_host host = {};
+	__u32 backend, result = EXPLAINED_UNKNOWN_HOST;
+
+	if (!flow || index >= EXPLAINED_HINTS)
+		return 0;
+	if (!hint_read_host(ctx, flow, at, &host))
+		return 0;
+	backend = hint_named(&host, flow->hint_group);
+	if (backend)
+		result = backend_is_alive(backend) ? EXPLAINED_BACKEND : EXPLAINED_DOWN;
+	if (result != EXPLAINED_BACKEND && host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key))
+		result = EXPLAINED_VIP;
+	explanation.hints[index].at = at;
+	explanation.hints[index].backend = backend;
+	explanation.hints[index].result = result;
+	explanation.hint_count = index + 1;
+	return result == EXPLAINED_VIP;
+}
+
+/* As hint_owner(). */
+__noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
+{
+	struct sip_lines lines = {};
+	__u32 at = 0;
+	int place;
+
+	if (!flow)
+		return 0;
+	explanation.reads_hints = hint_is_worth_it(ctx, flow);
+	if (!explanation.reads_hints)
+		return 0;
+	place = hint_find(ctx, flow, &lines, &at);
+	for (int i = 0; i < EXPLAINED_HINTS && place != HINT_NONE; i++) {
+		if (!explain_host(ctx, flow, at, i) || place == HINT_LAST)
+			break;
+		place = hint_find_next(ctx, flow, &lines, &at);
+	}
+	return 0;
+}
+
+/* The entry of a call in the maps, as migration_owner() finds it. */
+__noinline int explain_call(const struct flow *flow)
+{
+	struct call_location place;
+	struct tracked_key key;
+	__u32 seen = 0;
+
+	if (!flow)
+		return 0;
+	key = track_key(flow);
+	place = migration_locate(&key);
+	if (place.tracked) {
+		explanation.is_tracked = true;
+		explanation.tracked = place.tracked->backend;
+		explanation.has_ended = !!place.tracked->ended;
+		seen = place.tracked->seen;
+	} else if (place.transaction) {
+		explanation.tracked = place.transaction->backend;
+		explanation.is_tracked = true;
+		explanation.is_transaction = true;
+		seen = place.transaction->seen;
+	}
+	explanation.tracked_age = seen ? track_seconds() - seen : 0;
+	return 0;
+}
+
+__noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
+{
+	struct track_message message;
+	struct sip_lines lines = {};
+	const struct pool *pool;
+	__u32 id;
+
+	if (!flow)
+		return 0;
+	id = flow->pool;
+	pool = bpf_map_lookup_elem(&pools, &id);
+	if (!pool)
+		return 0;
+	explanation.slot_owner = owner_by_table(flow, pool);
+	if (!pool->migrating)
+		return 0;
+	explanation.previous_owner = migration_previous_owner(flow);
+	if (!explanation.previous_owner)
+		return 0;
+	track_read(ctx, flow, &lines, &message);
+	explanation.is_initial = message.initial;
+	explain_call(flow);
+	return 0;
+}
+
+/* Called after the stage `owner`. Each reading of the message receives a new budget. */
+static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
+{
+	__u16 budget = flow->budget;
+
+	explanation.packet = flow->packet;
+	explanation.length = flow->length;
+	explanation.hash = flow->hash;
+	explanation.service = flow->service;
+	explanation.pool = flow->pool;
+	explanation.hint_group = flow->hint_group;
+	explanation.affinity = flow->affinity;
+	explanation.flags = flow->flags;
+	explanation.has_service = flow->has_service;
+	explanation.has_key = flow->has_service && !flow->has_owner;
+	explanation.call_id_end = flow->call_id_end;
+	explanation.out_of_budget = !budget;
+	explanation.owner_verdict = flow->verdict;
+	explanation.backend = flow->backend;
+	flow->budget = SIP_PACKET_BUDGET;
+	if (explain_is_message(flow))
+		explain_message(ctx, flow);
+	if (explanation.has_key) {
+		flow->budget = SIP_PACKET_BUDGET;
+		explain_hints(ctx, flow);
+		flow->budget = SIP_PACKET_BUDGET;
+		explain_slot(ctx, flow);
+	}
+	flow->budget = budget;
+}

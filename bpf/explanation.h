@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the balancer makes of one packet: the program `explainer` writes it, and `sipxdp-ctl explain` prints it. */
+#pragma once
+
+#include "packet.h"
+#include "sip_headers.h"
+
+#define EXPLAINED_HINTS 3 /* hosts of a message that are looked up: one, and two Routes to the VIP before it */
+
+enum explained_hint {
+	EXPLAINED_UNKNOWN_HOST, /* no backend has this host */
+	EXPLAINED_VIP,          /* the destination of the packet: the next host is looked up */
+	EXPLAINED_DOWN,         /* a backend that is down */
+	EXPLAINED_BACKEND,
+};
+
+/* Offsets are in the frame as it arrived, in bytes; 0: not there. */
+struct explanation {
+	struct packet packet;
+	__u32 length; /* of the frame */
+	__u64 hash;   /* of the affinity key; valid if `has_key` */
+
+	__u32 service; /* id; valid if `has_service` */
+	__u32 pool;    /* id; valid if `has_key` */
+	__u32 hint_group;
+	__u8 affinity;
+	__u8 flags; /* enum service_flags */
+	__u8 has_service;
+	__u8 has_key; /* the packet has a slot */
+
+	/* the message */
+	__u32 line;                    /* the start-line */
+	__u16 colon[SIP_HEADER_COUNT]; /* of each header */
+	__u16 call_id_end;             /* key: the end of the value of Call-ID */
+	__u16 code;                    /* of a response */
+	__u8 method;                   /* enum method, of a request */
+	__u8 reads_hints;              /* the message may contain a hint */
+	__u8 hint_count;
+	__u8 out_of_budget; /* the headers exceed the search limit */
+	struct {
+		__u32 at;
+		__u32 backend;
+		__u32 result; /* enum explained_hint */
+	} hints[EXPLAINED_HINTS];
+
+	/* the owner */
+	__u32 slot_owner;
+	__u32 previous_owner; /* of a migrating slot */
+	__u32 tracked;        /* backend of the tracked call or transaction; valid if `is_tracked` */
+	__u32 tracked_age;    /* seconds since its last packet */
+	__u8 is_tracked;
+	__u8 is_transaction; /* no call, or not yet */
+	__u8 has_ended;
+	__u8 is_initial; /* a request outside a dialog, a SYN, or not SIP; valid for a migrating slot */
+
+	/* the result */
+	__u8 key_verdict;   /* enum verdict after the stage `key` */
+	__u8 owner_verdict; /* after the stage `owner` */
+	__u8 verdict;       /* final */
+	__u8 action;        /* enum xdp_action of a packet that is forwarded */
+	__u32 backend;      /* 0: none */
+};
