@@ -6,6 +6,7 @@
 #include "explanation.h"
 #include "flow.h"
 #include "hint.h"
+#include "key.h"
 #include "migration.h"
 #include "owner.h"
 
@@ -29,8 +30,14 @@ __noinline int explain_message(struct xdp_md *ctx, struct flow *flow)
 	text_find_header(ctx, flow, &lines, SIP_HEADER_COUNT);
 	__builtin_memcpy(explanation.colon, lines.colon, sizeof(explanation.colon));
 	explanation.line = line;
-	explanation.code = text_code(ctx, flow, line);
-	explanation.method = text_method(ctx, line, flow->packet.end);
+	return 0;
+}
+
+/* Calculates the key again, with the same result. */
+__noinline int explain_key(struct xdp_md *ctx, struct flow *flow)
+{
+	if (flow)
+		explanation.key_verdict = key_of(ctx, flow);
 	return 0;
 }
 
@@ -145,12 +152,14 @@ static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 	explanation.has_key = flow->has_service && !flow->has_owner;
 	explanation.call_id_end = flow->call_id_end;
 	explanation.out_of_budget = !budget;
-	explanation.owner_verdict = flow->verdict;
+	explanation.reason = flow->backend ? flow->reason : REASON_NONE;
 	explanation.backend = flow->backend;
 	flow->budget = SIP_PACKET_BUDGET;
 	if (explain_is_message(flow))
 		explain_message(ctx, flow);
 	if (explanation.has_key) {
+		flow->budget = SIP_PACKET_BUDGET;
+		explain_key(ctx, flow);
 		flow->budget = SIP_PACKET_BUDGET;
 		explain_hints(ctx, flow);
 		flow->budget = SIP_PACKET_BUDGET;

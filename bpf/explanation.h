@@ -32,8 +32,6 @@ struct explanation {
 	__u32 line;                    /* the start-line */
 	__u16 colon[SIP_HEADER_COUNT]; /* of each header */
 	__u16 call_id_end;             /* key: the end of the value of Call-ID */
-	__u16 code;                    /* of a response */
-	__u8 method;                   /* enum method, of a request */
 	__u8 reads_hints;              /* the message may contain a hint */
 	__u8 hint_count;
 	__u8 out_of_budget; /* the headers exceed the search limit */
@@ -54,9 +52,8 @@ struct explanation {
 	__u8 is_initial; /* a request outside a dialog, a SYN, or not SIP; valid for a migrating slot */
 
 	/* the result */
-	__u8 key_verdict;   /* enum verdict after the stage `key` */
-	__u8 owner_verdict; /* after the stage `owner` */
-	__u8 verdict;       /* final */
-	__u8 action;        /* enum xdp_action of a packet that is forwarded */
-	__u32 backend;      /* 0: none */
+	__u8 reason;      /* enum owner_reason of `backend` */
+	__u8 key_verdict; /* enum verdict after the stage `key` */
+	__u8 verdict;     /* final */
+	__u32 backend;    /* 0: none */
 };

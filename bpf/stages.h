@@ -15,8 +15,9 @@
 		.action = XDP_PASS, .budget = SIP_PACKET_BUDGET                                                        \
 	}
 
-/* Runs the stages in order, up to the stage that sets the final verdict. finish() remains to be called. */
-static __always_inline void stages(struct xdp_md *ctx, struct flow *flow)
+/* Runs the stages that choose the backend, up to the stage that sets the final verdict. Returns NEXT_STAGE if the
+ * packet remains to be sent. */
+static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 {
 	int next = parse(ctx, flow); /* headers */
 
@@ -26,8 +27,21 @@ static __always_inline void stages(struct xdp_md *ctx, struct flow *flow)
 		next = key(ctx, flow); /* hash of the affinity key, usually the Call-ID */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, flow); /* backend: hint, table, migration */
+	return next;
+}
+
+/* Runs the other stages. finish() remains to be called. */
+static __always_inline void stages_send(struct xdp_md *ctx, struct flow *flow, int next)
+{
 	if (next == NEXT_STAGE)
 		send(ctx, flow); /* rewrites and sends the frame */
 	if (flow->verdict == VERDICT_not_service)
 		local(ctx, flow); /* echo requests, replies to health probes */
+}
+
+static __always_inline void stages(struct xdp_md *ctx, struct flow *flow)
+{
+	int next = stages_choose(ctx, flow);
+
+	stages_send(ctx, flow, next);
 }

@@ -8,6 +8,7 @@
 #include "core/config/config.h"
 #include "core/control/protocol.h"
 #include "core/net/endpoint.h"
+#include "core/sip/message.h"
 #include "explanation.h"
 
 #define TEXT_SIZE 512
@@ -20,22 +21,6 @@ static const struct {
 	BALANCER_VERDICTS(VERDICT_TEXT)
 #undef VERDICT_TEXT
 };
-
-static const char *const method_names[METHOD_COUNT] = {[METHOD_INVITE] = "INVITE",
-	[METHOD_BYE] = "BYE",
-	[METHOD_OPTIONS] = "OPTIONS",
-	[METHOD_REGISTER] = "REGISTER",
-	[METHOD_PRACK] = "PRACK",
-	[METHOD_SUBSCRIBE] = "SUBSCRIBE",
-	[METHOD_NOTIFY] = "NOTIFY",
-	[METHOD_PUBLISH] = "PUBLISH",
-	[METHOD_INFO] = "INFO",
-	[METHOD_REFER] = "REFER",
-	[METHOD_MESSAGE] = "MESSAGE",
-	[METHOD_UPDATE] = "UPDATE",
-	[METHOD_OTHER] = "a request with a different method",
-	[METHOD_ACK] = "ACK",
-	[METHOD_CANCEL] = "CANCEL"};
 
 /* --- texts */
 
@@ -178,17 +163,16 @@ static void add_message(const struct explained *explained, json_t *steps)
 	const struct packet *p = &e->packet;
 	size_t end = p->end < explained->length ? p->end : explained->length;
 	size_t length = end > p->payload ? end - p->payload : 0;
+	struct message message;
 
 	if (!e->has_service || !p->payload || p->protocol != IPPROTO_UDP)
 		return;
-	if (!e->line)
+	if (!e->line || message_read((const char *)explained->frame + e->line, end - e->line, &message))
 		add(steps, "message", "%zu bytes at offset %u, not SIP: %s", length, p->payload,
 			explanation_not_sip(explained->frame + p->payload, length));
-	else if (e->code)
-		add(steps, "message", "response %u, %zu bytes at offset %u", e->code, length, p->payload);
 	else
-		add(steps, "message", "request %s, %zu bytes at offset %u", method_names[e->method % METHOD_COUNT],
-			length, p->payload);
+		add(steps, "message", "%s %s, %zu bytes at offset %u",
+			strchr(message.name, '/') ? "response" : "request", message.name, length, p->payload);
 }
 
 /* The offset of the beginning of the line is not known: that of the colon is. */
@@ -308,7 +292,7 @@ static void add_hints(const struct explained *explained, json_t *steps)
 		quote(explained, e->hints[i].at, " \t\r\n;,>?", host);
 		if (e->hints[i].result == EXPLAINED_BACKEND)
 			add(steps, "hint", "%s at offset %u: backend %s%s", host, e->hints[i].at, name,
-				e->owner_verdict == VERDICT_hint ? "" : ", not used: the search limit was reached");
+				e->reason == REASON_HINT ? "" : ", not used: the search limit was reached");
 		else if (e->hints[i].result == EXPLAINED_DOWN)
 			add(steps, "hint", "%s at offset %u: backend %s, not used because it is down", host,
 				e->hints[i].at, name);
@@ -346,37 +330,21 @@ static void add_owner(const struct explained *explained, json_t *steps)
 			e->tracked_age, e->has_ended ? ", ended" : "");
 }
 
-/* Returns why the packet has its backend. */
-static const char *reason(const struct explanation *e)
-{
-	if (!e->backend)
-		return "none";
-	if (e->owner_verdict == VERDICT_hint)
-		return "hint";
-	if (!e->has_key)
-		return e->owner_verdict == VERDICT_fragment ? "fragment" : "port_range";
-	if (e->is_tracked && e->tracked == e->backend)
-		return "tracked_call";
-	return e->backend == e->slot_owner ? "slot" : "previous_owner";
-}
+static const struct {
+	const char *name, *text;
+} reasons[] = {
+	[REASON_NONE] = {"none", ""},
+	[REASON_SLOT] = {"slot", "it owns the slot"},
+	[REASON_PREVIOUS_OWNER] = {"previous owner", "it is the previous owner of the slot"},
+	[REASON_TRACKED_CALL] = {"tracked call", "the call is tracked there"},
+	[REASON_HINT] = {"hint", "the message names it"},
+	[REASON_FRAGMENT] = {"fragment", "it received the first fragment of the datagram"},
+	[REASON_PORT_RANGE] = {"port range", "the port belongs to it"},
+};
 
-static const char *reason_text(const char *name)
+const char *explanation_reason(enum owner_reason reason)
 {
-	static const struct {
-		const char *name, *text;
-	} rows[] = {
-		{"hint", "the message names it"},
-		{"fragment", "it received the first fragment of the datagram"},
-		{"port_range", "the port belongs to it"},
-		{"tracked_call", "the call is tracked there"},
-		{"slot", "it owns the slot"},
-		{"previous_owner", "it is the previous owner of the slot"},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (!strcmp(rows[i].name, name))
-			return rows[i].text;
-	return "";
+	return reason <= REASON_PORT_RANGE ? reasons[reason].name : "unknown";
 }
 
 static void add_backend(const struct explained *explained, json_t *steps)
@@ -389,7 +357,7 @@ static void add_backend(const struct explained *explained, json_t *steps)
 	if (e->backend && e->backend <= explained->image->contract.backends)
 		add(steps, "backend", "%s (%s): %s", backend_name(explained, e->backend),
 			address_format(&explained->image->records[e->backend].address, address),
-			reason_text(reason(e)));
+			reasons[e->reason % (REASON_PORT_RANGE + 1)].text);
 	else
 		add(steps, "backend", "none");
 }
@@ -433,7 +401,7 @@ static json_t *describe(const struct explained *explained)
 		set_text(object, "previous_owner", backend_name(explained, e->previous_owner));
 	if (e->has_service) {
 		set_text(object, "backend", backend_name(explained, e->backend));
-		set_text(object, "reason", reason(e));
+		set_text(object, "reason", explanation_reason(e->reason));
 	}
 	if (e->verdict < VERDICT_COUNT) {
 		set_text(object, "verdict", verdict_texts[e->verdict].name);

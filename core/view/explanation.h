@@ -18,5 +18,8 @@ struct explained {
  * the order of the packet path. To be freed by the caller. */
 json_t *explanation_json(const struct explained *explained);
 
+/* "slot", "hint" ... */
+const char *explanation_reason(enum owner_reason reason);
+
 /* Why a payload is not SIP, as the end of a sentence: "it is a STUN message (RFC 8489)". */
 const char *explanation_not_sip(const uint8_t *payload, size_t length);

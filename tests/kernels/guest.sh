@@ -29,7 +29,7 @@ clang() {
 section_load() {
 	local LIMITS_DIR=$LAB_DIR directory program
 	for directory in build/kernels/objects/*; do
-		for program in balancer observer decap; do
+		for program in balancer observer explainer decap; do
 			within_limits $program "${directory##*/}" "$directory/$program.bpf.o"
 		done
 	done

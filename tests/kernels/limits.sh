@@ -3,8 +3,8 @@
 # The project's limits for each program, below those of the verifier: 1,000,000 instructions, and 512 bytes of
 # stack for a chain of calls. The difference is the reserve for new features. The observer is the balancer and code
 # that reads the message a second time; it runs only while an operator observes packets.
-declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [observer]=250000 [decap]=15000)
-declare -A STACK_LIMIT=([balancer]=384 [observer]=512 [decap]=384)
+declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [observer]=250000 [explainer]=150000 [decap]=15000)
+declare -A STACK_LIMIT=([balancer]=384 [observer]=512 [explainer]=512 [decap]=384)
 
 # within_limits PROGRAM COMPILER OBJECT: loads the object. Leaves the output and the verifier's log in
 # $LIMITS_DIR.

@@ -71,7 +71,7 @@ build_objects() {
 	shipped=$(clang -dumpversion | cut -d. -f1)
 	rm -rf "$CACHE/objects"
 	mkdir -p "$CACHE/objects/clang-$shipped"
-	cp build/bpf/{balancer,observer,decap}.bpf.o "$CACHE/objects/clang-$shipped"
+	cp build/bpf/{balancer,observer,explainer,decap}.bpf.o "$CACHE/objects/clang-$shipped"
 	for version in "${CLANGS[@]}"; do
 		[ "$version" != "$shipped" ] || continue
 		if clang=$(command_of "$version"); then
@@ -93,9 +93,9 @@ command_of() {
 # build_by VERSION COMMAND: builds the programs by the rules of the Makefile, in a separate directory.
 build_by() {
 	local directory=$CACHE/clang-$1
-	make -s V=1 B="$directory" CLANG="$2" "$directory"/bpf/{balancer,observer,decap}.bpf.o || return 1
+	make -s V=1 B="$directory" CLANG="$2" "$directory"/bpf/{balancer,observer,explainer,decap}.bpf.o || return 1
 	mkdir -p "$CACHE/objects/clang-$1"
-	cp "$directory"/bpf/{balancer,observer,decap}.bpf.o "$CACHE/objects/clang-$1"
+	cp "$directory"/bpf/{balancer,observer,explainer,decap}.bpf.o "$CACHE/objects/clang-$1"
 }
 
 # --- the guest's files

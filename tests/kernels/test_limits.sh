@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 LIMITS_DIR=$(mktemp -d)
 trap 'rm -rf "$LIMITS_DIR"' EXIT
 
-for program in balancer observer decap; do
+for program in balancer observer explainer decap; do
 	within_limits $program "$(clang --version | sed -n 's/.*version \([0-9]*\).*/clang \1/p')" build/bpf/$program.bpf.o
 	for version in 16 19; do
 		if ! command -v clang-$version > /dev/null; then

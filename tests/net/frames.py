@@ -70,7 +70,6 @@ def fragments(number):
     return first, ipv4((protocol, data[1400:]), number=number, at=1400)
 
 
-FIRST, LATER = fragments(7)
 QUOTED = ipv4(udp(response("px3.example.net"), port=5060), source=VIP, to=CLIENT)
 VLAN = struct.pack("!HH", 0x8100, 7)
 
@@ -100,8 +99,7 @@ ROWS = {
     "no_service": ipv4(udp(b"x", port=9)),
     "vlan": VLAN + struct.pack("!H", 0x0800) + ipv4(udp(request("INVITE"))),
     "malformed": ipv4((17, struct.pack("!HHHH", 5060, 5060, 100, 0) + b"short")),
-    "first_fragment": FIRST,
-    "later_fragment": LATER,
+    "first_fragment": fragments(7)[0],
     "fragment_without_its_first": fragments(8)[1],
     "no_ip": struct.pack("!H", 0x88CC) + bytes(46),
 }
@@ -124,6 +122,7 @@ def write(path, frames):
 def make(directory, mac):
     for name, data in ROWS.items():
         write(f"{directory}/{name}.pcap", [frame(mac, data)])
+    write(f"{directory}/later_fragment.pcap", [frame(mac, fragments(7)[1])])
     write(f"{directory}/all.pcap", [frame(mac, data) for data in ROWS.values()])
     print("\n".join(ROWS))
 

@@ -9,6 +9,7 @@
 #include "core/base/memory.h"
 #include "core/net/endpoint.h"
 #include "core/sip/message.h"
+#include "core/view/explanation.h"
 #include "trace_record.h"
 
 #define NSEC 1000000000LL
@@ -66,21 +67,6 @@ static const char *verdict_of(uint8_t verdict)
 	return verdict < VERDICT_COUNT ? names[verdict] : "unknown";
 }
 
-static const char *reason_of(uint8_t reason)
-{
-	static const char *const names[] = {
-		[REASON_NONE] = "none",
-		[REASON_SLOT] = "slot",
-		[REASON_PREVIOUS_OWNER] = "previous owner",
-		[REASON_TRACKED_CALL] = "tracked call",
-		[REASON_HINT] = "hint",
-		[REASON_FRAGMENT] = "fragment",
-		[REASON_PORT_RANGE] = "port range",
-	};
-
-	return reason <= REASON_PORT_RANGE ? names[reason] : "unknown";
-}
-
 /* A JSON string from bytes of a packet. */
 static json_t *bytes_json(struct span bytes)
 {
@@ -109,7 +95,7 @@ static void put_message(json_t *object, const struct observed *packet)
 
 static void put_owner(json_t *object, const struct image *image, const struct observed *packet)
 {
-	json_object_set_new(object, "reason", json_string(reason_of(packet->reason)));
+	json_object_set_new(object, "reason", json_string(explanation_reason(packet->reason)));
 	if (packet->has_service && packet->service < image->contract.services)
 		json_object_set_new(object, "service", protocol_text(image->service_names[packet->service].name));
 	if (packet->has_key && packet->pool < image->contract.pools) {
