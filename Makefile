@@ -134,7 +134,7 @@ $(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE) $(wildcard bpf/*.h core/*/*
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@ -lyaml -ljansson
 
-tests: all $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
+tests: all $B/deb/built $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 
 test: packages ## install missing packages, run every test
 	$(Q)$(MAKE) --no-print-directory tests
@@ -222,15 +222,19 @@ uninstall: ## remove the installed files; /etc and running programs stay
 
 # Debian packages, from a copy of the sources, because a package build writes into its tree and beside it.
 DEB := $B/deb
+DEB_SOURCES := $(shell git ls-files -co --exclude-standard -- . ':!tests' 2> /dev/null)
 
-deb: ## build the Debian packages in build/deb/
-	$(Q)rm -rf $(DEB)
-	$(Q)mkdir -p $(DEB)/source
-	$(Q)git ls-files -coz --exclude-standard | tar --null -T - -cf - | tar -xf - -C $(DEB)/source
-	$(call say,DEB,$(DEB))
-	$(Q)cd $(DEB)/source && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
-	$(Q)rm -rf $(DEB)/source
+deb: $(DEB)/built ## build the Debian packages in build/deb/
 	$(Q)ls $(DEB)/*.deb
+
+$(DEB)/built: $(wildcard $(DEB_SOURCES))
+	$(call say,DEB,$(@D))
+	$(Q)rm -rf $(@D)
+	$(Q)mkdir -p $(@D)/source
+	$(Q)tar -cf - $^ | tar -xf - -C $(@D)/source
+	$(Q)cd $(@D)/source && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
+	$(Q)rm -rf $(@D)/source
+	$(Q)touch $@
 
 clean: ## remove build/
 	$(Q)rm -rf $B

@@ -13,6 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/kernels/relay.sh
+. tests/kernels/packages.sh
 
 CACHE=build/kernels
 BOOT_SECONDS=${KERNELS_SECONDS:-2400}
@@ -37,30 +38,6 @@ finish() {
 	[ -n "${KERNELS_KEEP:-}" ] || rm -rf "$WORK"
 	[ -z "${KERNELS_KEEP:-}" ] || echo "the work directory is kept: $WORK" >&2
 	exit $status
-}
-
-# --- packages
-
-# newest REGEX: the name of the newest matching package in apt's list or in the cache.
-newest() {
-	{
-		apt-cache search --names-only "$1"
-		ls "$CACHE/packages" 2> /dev/null || true
-	} | cut -d' ' -f1 | grep -E "$1" | sort -V | tail -n 1
-}
-
-# fetch PACKAGE [PACKAGE...]: unpacks them into build/kernels/packages/FIRST_PACKAGE/, unless that exists.
-fetch() {
-	local directory=$CACHE/packages/$1 file
-	[ ! -d "$directory" ] || return 0
-	rm -rf "$WORK/fetch" "$directory.new"
-	mkdir -p "$WORK/fetch" "$directory.new"
-	(cd "$WORK/fetch" && apt-get download -q -o APT::Sandbox::User= "$@") > "$WORK/apt.log" 2>&1 || return 1
-	for file in "$WORK"/fetch/*.deb; do
-		dpkg-deb -x "$file" "$directory.new" >> "$WORK/apt.log" 2>&1 || return 1
-	done
-	mv "$directory.new" "$directory"
-	rm -rf "$WORK/fetch"
 }
 
 # --- the programs, built by several compilers
@@ -100,15 +77,6 @@ build_by() {
 
 # --- the guest's files
 
-# put FILE [AS]: copies a file and its shared libraries into the image. A script has none.
-put() {
-	local file=$1 as=${2:-$1} library
-	install -D "$file" "$IMAGE/$as"
-	while read -r library; do
-		[ -e "$IMAGE/$library" ] || install -D "$library" "$IMAGE/$library"
-	done < <(ldd "$file" 2> /dev/null | grep -o '/[^ ]*' || true)
-}
-
 # The files that all kernels share: Debian's layout, and in /sipxdp the files of this tree that the tests need.
 make_image() {
 	local command file
@@ -146,11 +114,6 @@ put_dispatcher() {
 	done
 }
 
-# pack DIRECTORY FILE
-pack() {
-	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet) > "$2"
-}
-
 # make_modules PACKAGE DIRECTORY: writes DIRECTORY/modules.cpio with the kernel modules that the tests need. The
 # kernel accepts several archives, one after the other.
 make_modules() {
@@ -179,7 +142,7 @@ make_modules() {
 start() {
 	local version=$1 directory=$WORK/$1 package
 	mkdir "$directory"
-	package=$(newest "^linux-image-${version//./\\.}\\.[0-9]+(-[0-9]+|\\+deb[0-9]+)-cloud-amd64-unsigned$")
+	package=$(newest_kernel "$version")
 	if [ -z "$package" ]; then
 		echo "apt has no package linux-image-$version.*-cloud-amd64-unsigned (apt-get update?)" > "$directory/why"
 	elif ! fetch "$package"; then
