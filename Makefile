@@ -239,4 +239,4 @@ $(DEB)/built: $(wildcard $(DEB_SOURCES))
 clean: ## remove build/
 	$(Q)rm -rf $B
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -path $B/debian -prune -o -type f -name '*.d' -print 2>/dev/null)
