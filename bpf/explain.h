@@ -151,7 +151,6 @@ static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 	explanation.has_service = flow->has_service;
 	explanation.has_key = flow->has_service && !flow->has_owner;
 	explanation.call_id_end = flow->call_id_end;
-	explanation.out_of_budget = !budget;
 	explanation.reason = flow->backend ? flow->reason : REASON_NONE;
 	explanation.backend = flow->backend;
 	flow->budget = SIP_PACKET_BUDGET;

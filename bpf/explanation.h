@@ -34,7 +34,6 @@ struct explanation {
 	__u16 call_id_end;             /* key: the end of the value of Call-ID */
 	__u8 reads_hints;              /* the message may contain a hint */
 	__u8 hint_count;
-	__u8 out_of_budget; /* the headers exceed the search limit */
 	struct {
 		__u32 at;
 		__u32 backend;

@@ -20,6 +20,7 @@ struct check {
 	struct config *config;         /* NULL unless the interfaces are those of a file */
 	struct if_nameindex *existing; /* NULL unless all existing interfaces are checked */
 	struct attachments attachments;
+	bool is_unknown;    /* whether sipxdp attached a program: the pins are not readable */
 	json_t *interfaces; /* with --json */
 	bool blocked;       /* an interface has a blocker */
 };
@@ -127,6 +128,7 @@ static int check_interface(struct check *check, const char *name)
 		return -1;
 	}
 	facts.program_is_own = is_own(check, name);
+	facts.program_is_unknown = check->is_unknown;
 	xdp_check(&facts, &report);
 	check->blocked = check->blocked || xdp_report_blocks(&report);
 	if (check->options->json)
@@ -201,13 +203,17 @@ static void print_kernel(const char *release)
 		access("/sys/kernel/btf/vmlinux", F_OK) ? "without" : "with");
 }
 
-/* Reads the pins, to distinguish sipxdp's own programs from others. Users without permission to read them can check,
- * too. */
+/* The pins distinguish sipxdp's own programs from others. Users who may not read them can check everything else. */
 static void read_own(struct check *check)
 {
+	const char *directory = check->options->pin_dir;
 	struct pins pins;
 
-	if (geteuid() || pins_open(&pins, check->options->pin_dir, check->options->program, PINS_READ))
+	if (access(directory, R_OK | X_OK)) {
+		check->is_unknown = errno != ENOENT;
+		return;
+	}
+	if (pins_open(&pins, directory, check->options->program, PINS_READ))
 		return;
 	attachments_read(&pins, &check->attachments);
 	pins_close(&pins);

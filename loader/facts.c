@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/ethtool.h>
 #include <net/if.h>
@@ -143,6 +144,35 @@ static void read_virtio(struct xdp_facts *facts)
 
 /* --- the attached program */
 
+static bool is_link_of(uint32_t id, int ifindex, uint32_t program)
+{
+	int fd = bpf_link_get_fd_by_id(id);
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+	int err = fd < 0 ? -1 : bpf_obj_get_info_by_fd(fd, &info, &size);
+
+	if (fd >= 0)
+		close(fd);
+	return !err && info.type == BPF_LINK_TYPE_XDP && info.prog_id == program &&
+	       info.xdp.ifindex == (uint32_t)ifindex;
+}
+
+/* The id of the bpf_link that attaches the program to the interface; 0: none, or the user is not root. Interfaces of
+ * other network namespaces can have the same index: of several such links, the right one is unknown. */
+static uint32_t find_link(int ifindex, uint32_t program)
+{
+	uint32_t id = 0, found = 0;
+
+	while (!bpf_link_get_next_id(id, &id)) {
+		if (!is_link_of(id, ifindex, program))
+			continue;
+		if (found)
+			return 0;
+		found = id;
+	}
+	return found;
+}
+
 static void read_program(struct xdp_facts *facts, int ifindex)
 {
 	char text[PROGRAM_TEXT_SIZE];
@@ -154,6 +184,7 @@ static void read_program(struct xdp_facts *facts, int ifindex)
 		mode_name(xdp.mode));
 	facts->program_is_generic = xdp.mode == MODE_GENERIC;
 	facts->program_is_dispatcher = dispatcher_is_on(ifindex);
+	facts->program_link = find_link(ifindex, xdp.program_id);
 }
 
 int facts_read(const char *name, struct xdp_facts *out)

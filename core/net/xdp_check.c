@@ -215,13 +215,23 @@ static void check_queues(const struct xdp_facts *facts, const struct xdp_driver 
 
 /* --- other programs and devices */
 
+/* `ip link` cannot detach a program that a bpf_link has attached. */
 static void check_program(const struct xdp_facts *facts, struct xdp_report *report)
 {
-	char remedy[96] = "sipxdp-loader attach --dispatcher shares the interface with it";
+	char remedy[96];
 
 	if (!facts->program[0] || facts->program_is_own)
 		return;
-	if (!facts->program_is_dispatcher)
+	if (facts->program_is_unknown) {
+		add(report, XDP_WARNING, "run this command as root",
+			"%s is attached, and only root can see whether it is sipxdp's", facts->program);
+		return;
+	}
+	if (facts->program_is_dispatcher)
+		snprintf(remedy, sizeof(remedy), "sipxdp-loader attach --dispatcher shares the interface with it");
+	else if (facts->program_link)
+		snprintf(remedy, sizeof(remedy), "bpftool link detach id %u", facts->program_link);
+	else
 		snprintf(remedy, sizeof(remedy), "ip link set dev %s %s off", facts->name,
 			facts->program_is_generic ? "xdpgeneric" : "xdpdrv");
 	add(report, XDP_BLOCKER, remedy, "%s is attached", facts->program);

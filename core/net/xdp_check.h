@@ -53,9 +53,11 @@ struct xdp_facts {
 	uint32_t cpus;
 	bool lro, gro_hw;
 	enum xdp_hash hash;
-	uint64_t virtio;     /* bit n: virtio feature n is negotiated; 0 for other drivers */
-	char program[96];    /* the attached XDP program; "": none */
-	bool program_is_own; /* sipxdp attached it */
+	uint64_t virtio;         /* bit n: virtio feature n is negotiated; 0 for other drivers */
+	char program[96];        /* the attached XDP program; "": none */
+	bool program_is_own;     /* sipxdp attached it */
+	bool program_is_unknown; /* whether sipxdp attached it: the user may not read the pins */
+	uint32_t program_link;   /* id of its bpf_link; 0: none, or unknown */
 	bool program_is_generic;
 	bool program_is_dispatcher; /* of libxdp: it can call sipxdp, too */
 };

@@ -167,9 +167,11 @@ static void add_message(const struct explained *explained, json_t *steps)
 
 	if (!e->has_service || !p->payload || p->protocol != IPPROTO_UDP)
 		return;
-	if (!e->line || message_read((const char *)explained->frame + e->line, end - e->line, &message))
+	if (!e->line)
 		add(steps, "message", "%zu bytes at offset %u, not SIP: %s", length, p->payload,
 			explanation_not_sip(explained->frame + p->payload, length));
+	else if (message_read((const char *)explained->frame + e->line, end - e->line, &message))
+		add(steps, "message", "SIP, %zu bytes at offset %u", length, p->payload);
 	else
 		add(steps, "message", "%s %s, %zu bytes at offset %u",
 			strchr(message.name, '/') ? "response" : "request", message.name, length, p->payload);

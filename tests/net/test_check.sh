@@ -10,6 +10,10 @@ loader() {
 	lab_in balancer sipxdp-loader "$@"
 }
 
+as_nobody() {
+	lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups "$(command -v sipxdp-loader)" "$@"
+}
+
 # checked INTERFACE FILTER: jq on the description of the interface.
 checked() {
 	loader check "$1" --json | jq -r ".interfaces[0] | $2" || true
@@ -90,7 +94,15 @@ busy() {
 	is "the balancer's own program is no blocker" "$(blockers eth0)" ""
 	is "... and reported" "$(checked eth0 .attached_by_sipxdp)" true
 	like "... also as text" "$(loader check eth0)" "balancer.*native, attached by sipxdp"
+	like "without privileges it is unknown whose program it is" "$(as_nobody check eth0)" "warning: .* only root can see"
 	check "detach" loader detach
+
+	check "attach it with a different directory of pins" loader attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf/other
+	like "the program of a link" "$(blockers eth0)" "XDP program 'balancer' .* native is attached"
+	# shellcheck disable=SC2046 # the words of the command
+	check "... the command removes it" lab_in balancer $(remedies eth0)
+	is "... it is no longer attached" "$(checked eth0 .xdp_program)" null
+	loader detach --pin-dir /sys/fs/bpf/other > /dev/null
 }
 
 command_line() {
@@ -110,9 +122,7 @@ command_line() {
 	like "... message" "$output" "cannot check eth7: there is no such interface"
 	output=$(loader check -c "$LAB_CONFIG" eth0 2>&1) || status=$?
 	is "a file and an interface: exit status" $status 2
-	output=$(lab_in balancer setpriv --reuid=65534 --regid=65534 --clear-groups \
-		"$(command -v sipxdp-loader)" check eth0) || status=$?
-	like "without privileges" "$output" "eth0: can be attached natively"
+	like "without privileges" "$(as_nobody check eth0)" "eth0: can be attached natively"
 }
 
 # attach prints the blockers if it fails.

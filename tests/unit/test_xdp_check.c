@@ -273,10 +273,15 @@ Test(xdp_check, an_attached_program_blocks_unless_it_is_ours)
 
 	strcpy(facts.program, "XDP program 'pass' (id 7), native");
 	expect_one(&facts, XDP_BLOCKER, "'pass' (id 7), native is attached", "ip link set dev eth0 xdpdrv off");
+	facts.program_link = 12;
+	expect_one(&facts, XDP_BLOCKER, "'pass'", "bpftool link detach id 12");
+	facts.program_link = 0;
 	facts.program_is_generic = true;
 	expect_one(&facts, XDP_BLOCKER, "'pass'", "ip link set dev eth0 xdpgeneric off");
 	facts.program_is_dispatcher = true;
 	expect_one(&facts, XDP_BLOCKER, "'pass'", "--dispatcher");
+	facts.program_is_unknown = true;
+	expect_one(&facts, XDP_WARNING, "only root can see", "as root");
 	facts.program_is_own = true;
 	expect_none(&facts);
 }
