@@ -472,7 +472,9 @@ struct prefix_key {
 #define OBSERVER_VALUES 4 /* of one kind */
 
 enum observer_wants {
-	OBSERVER_RECORDS = 1, /* a record of each packet in the ring buffer `observed` */
+	OBSERVER_RECORDS = 1,  /* a record of each packet in the ring buffer `observed` */
+	OBSERVER_SOURCES = 2,  /* counts of each source and each Call-ID in heavy_sources and heavy_call_ids */
+	OBSERVER_SUSPECTS = 4, /* the same, and also counts of the selected packets alone: heavy_entry.suspects */
 };
 
 enum observer_kind {
@@ -554,6 +556,46 @@ struct observed {
 
 #define OBSERVED_HEADER (sizeof(struct observed) - OBSERVED_FRAME_SIZE)
 
+/* heavy_sources, heavy_call_ids: arrays of struct heavy_bucket. The sources and the Call-IDs of the most packets in
+ * an interval (heavy.h). Each map has two halves: the program fills one of them while the daemon reads the other. */
+#define HEAVY_BUCKETS 1024 /* in a half; a power of two */
+#define HEAVY_ENTRIES 8    /* in a bucket; a power of two */
+#define HEAVY_TEXT_SIZE 24
+
+/* The packets of one source or one Call-ID. */
+struct heavy_entry {
+	__u64 bytes;
+	__u32 packets;
+	__u32 initial; /* initial requests, and TCP SYN */
+	__u32 failed;  /* packets whose verdict is an anomaly, and responses with a code of 400 or above */
+	__u32 not_sip;
+	__u32 suspects; /* packets that an observer with OBSERVER_SUSPECTS selects */
+	__u32 length;   /* of the Call-ID, bytes */
+	union {
+		struct address source;         /* of IPv6 the /64 prefix */
+		char call_id[HEAVY_TEXT_SIZE]; /* its first bytes; NUL after the end of a shorter one */
+	};
+};
+
+struct heavy_bucket {
+	struct bpf_spin_lock lock;
+	__u32 interval;  /* number of the interval to which the content belongs */
+	__u32 forgotten; /* packets that no entry counts */
+	__u32 forgotten_suspects;
+	__u32 weight[HEAVY_ENTRIES]; /* 0: the entry is free */
+	__u64 key[HEAVY_ENTRIES];    /* hash of the source or the Call-ID */
+	__u32 found;                 /* used only while the program holds the lock */
+	__u32 pad[3];
+	struct heavy_entry entry[HEAVY_ENTRIES];
+};
+
+/* heavy_interval: array of one element. The daemon begins an interval with a new number. */
+struct heavy_interval {
+	__u64 hash_key[2]; /* random, so that no sender can predict its bucket */
+	__u32 number;      /* the lowest bit selects the half */
+	__u32 pad;
+};
+
 /* In every ABI version the first member of struct contract is the version, and the struct fits this union. */
 union any_contract {
 	struct contract contract;
@@ -609,3 +651,6 @@ _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_co
 _Static_assert(sizeof(struct observer) == 304, "observer");
 _Static_assert(VERDICT_COUNT <= 64, "observer.verdicts");
 _Static_assert(sizeof(struct observed) == 96 + OBSERVED_FRAME_SIZE, "observed");
+_Static_assert(sizeof(struct heavy_entry) == 56, "heavy_entry");
+_Static_assert(sizeof(struct heavy_bucket) == 576, "heavy_bucket");
+_Static_assert(sizeof(struct heavy_interval) == 24, "heavy_interval");

@@ -206,6 +206,27 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, OBSERVED_BYTES);
 } observed SEC(".maps");
+/* The sources and the Call-IDs of the most packets, for observers that want them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * HEAVY_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct heavy_bucket);
+} heavy_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * HEAVY_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct heavy_bucket);
+} heavy_call_ids SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct heavy_interval);
+} heavy_interval SEC(".maps");
 
 /* Only user space reads the remaining maps. */
 struct {

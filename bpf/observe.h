@@ -13,6 +13,7 @@
 
 #include "flow.h"
 #include "maps.h"
+#include "sources.h"
 #include "text.h"
 #include "track.h"
 
@@ -342,6 +343,8 @@ static __always_inline void observe_wanted(
 
 	if (wants & OBSERVER_RECORDS)
 		lost = !observe_record(ctx, flow, start, matching, shift);
+	if (wants & (OBSERVER_SOURCES | OBSERVER_SUSPECTS))
+		sources_count(ctx, flow, wants & OBSERVER_SUSPECTS);
 	observe_count(matching, lost);
 }
 
@@ -351,6 +354,7 @@ static __always_inline void observe(struct xdp_md *ctx, struct flow *flow, const
 {
 	__u32 shift = bpf_xdp_get_buff_len(ctx) - start->length, matching;
 
+	flow->packet.transport += shift;
 	if (flow->packet.payload) {
 		flow->packet.payload += shift;
 		flow->packet.end += shift;

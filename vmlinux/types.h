@@ -32,6 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <netinet/in.h>
+#include <linux/bpf.h>
 #include <linux/types.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>

@@ -171,6 +171,10 @@ struct frag_hdr {
 	__be32 identification;
 };
 
+struct bpf_spin_lock {
+	__u32 val;
+};
+
 enum bpf_map_type {
 	BPF_MAP_TYPE_UNSPEC = 0,
 	BPF_MAP_TYPE_HASH = 1,

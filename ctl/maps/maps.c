@@ -38,6 +38,9 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_TRACKED_CALLS] = "tracked_calls",
 	[MAP_TRANSACTIONS] = "transactions",
 	[MAP_ADDED] = "added_backends",
+	[MAP_HEAVY_SOURCES] = "heavy_sources",
+	[MAP_HEAVY_CALL_IDS] = "heavy_call_ids",
+	[MAP_HEAVY_INTERVAL] = "heavy_interval",
 };
 
 #define ENTRY_SIZE_MAX sizeof(struct added_backend) /* the largest key or value of the hash maps */

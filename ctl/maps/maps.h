@@ -55,6 +55,14 @@ int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *v
 /* The backend of the tracked call, or of the tracked transaction, with this hash. 0, or -ENOENT. */
 int maps_tracked(const struct maps *maps, uint32_t pool, uint64_t hash, uint32_t slot, uint32_t *backend);
 
+/* Begins the next interval of `heavy_sources` and `heavy_call_ids`. `ended` receives the number of the interval that
+ * this ends. 0 or -errno. */
+int maps_begin_interval(const struct maps *maps, uint32_t *ended);
+
+/* Reads the HEAVY_BUCKETS buckets of an interval that has ended. Each of the two lists must be freed. 0 or -errno. */
+int maps_heavy_sources(const struct maps *maps, uint32_t interval, struct heavy_bucket **out);
+int maps_heavy_call_ids(const struct maps *maps, uint32_t interval, struct heavy_bucket **out);
+
 /* The mode in which the balancer is attached to an interface: "native", "generic", "none", or "unknown" if the kernel
  * does not report it. */
 const char *maps_attach_mode(const struct maps *maps, const char *interface);

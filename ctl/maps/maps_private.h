@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Shared by maps.c and maps_tracked.c only: the file descriptors, and the plan steps that change tracked
+/* Shared by maps*.c only: the file descriptors, and the plan steps that change tracked
  * calls. */
 #pragma once
 
@@ -27,6 +27,9 @@ enum map {
 	MAP_TRACKED_CALLS,
 	MAP_TRANSACTIONS,
 	MAP_ADDED,
+	MAP_HEAVY_SOURCES,
+	MAP_HEAVY_CALL_IDS,
+	MAP_HEAVY_INTERVAL,
 	MAP_COUNT,
 };
 

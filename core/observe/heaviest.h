@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The heaviest sources and Call-IDs of an interval, from the buckets that the kernel has filled (bpf/heavy.h). Pure. */
+#pragma once
+
+#include <stddef.h>
+#include <jansson.h>
+#include "bpf/abi.h"
+
+struct heaviest {
+	struct heavy_entry *entries; /* the most packets first */
+	size_t count;
+	uint64_t packets;   /* all packets of the interval, with or without an entry */
+	uint64_t suspects;  /* likewise */
+	uint64_t forgotten; /* packets that no entry counts */
+	uint32_t error;     /* the count of a key, 0 without an entry, is too low by at most this number */
+};
+
+/* Collects the entries of the HEAVY_BUCKETS buckets of an interval. To be freed with heaviest_free(). */
+void heaviest_collect(const struct heavy_bucket *buckets, uint32_t interval, struct heaviest *out);
+void heaviest_free(struct heaviest *heaviest);
+
+/* A list of the first `limit` entries as objects with the key "source" or "call_id", and their counts. */
+json_t *heaviest_sources_json(const struct heaviest *sources, size_t limit);
+json_t *heaviest_call_ids_json(const struct heaviest *call_ids, size_t limit);
+
+#define HEAVIEST_SOURCE_SIZE 64
+#define HEAVIEST_TEXT_SIZE 256
+
+/* "203.0.113.9", "2001:db8:1:2::/64". Returns `out`. */
+const char *heaviest_source(const struct heavy_entry *entry, char out[HEAVIEST_SOURCE_SIZE]);
+
+/* Describes who sends the suspects: "203.0.113.9 sends 92 % of them; 88 % of them have the Call-ID a1b2". The shares
+ * are lower bounds. Returns `out`, "" without suspects. */
+const char *heaviest_suspects_text(
+	const struct heaviest *sources, const struct heaviest *call_ids, char out[HEAVIEST_TEXT_SIZE]);
