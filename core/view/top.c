@@ -2,6 +2,7 @@
 /* See top.h: samples and keys. */
 #include <string.h>
 #include "rates.h"
+#include "sources.h"
 #include "top_private.h"
 
 /* Begins with the busiest backend, pool and service, and the most frequent verdict. */
@@ -14,9 +15,9 @@ static size_t packets_column(enum top_view view)
 	return column;
 }
 
-void top_open(struct top *top)
+void top_open(struct top *top, enum top_view first, enum top_view last)
 {
-	*top = (struct top){.packets = -1};
+	*top = (struct top){.view = first, .first_view = first, .last_view = last, .packets = -1};
 	for (enum top_view view = 0; view < TOP_VIEWS; view++)
 		top->sorted[view] = packets_column(view);
 }
@@ -90,6 +91,28 @@ void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status
 	top->time = now;
 }
 
+/* A reply repeats an interval until the next one has ended. */
+void top_sample_sources(struct top *top, json_t *sources, json_t *status, double now)
+{
+	json_int_t interval = json_integer_value(json_object_get(sources, "interval"));
+	json_t *rates;
+
+	json_decref(top->status);
+	top->status = status;
+	if (interval && interval != top->interval) {
+		rates = sources_rates(sources);
+		top->packets = json_number_value(json_object_get(rates, "packets"));
+		add_history(top, top->interval ? now - top->time : 1);
+		free_rows(top);
+		top->rows[TOP_SOURCES] = json_incref(json_object_get(rates, "sources"));
+		top->rows[TOP_CALL_IDS] = json_incref(json_object_get(rates, "call_ids"));
+		top->interval = interval;
+		top->time = now;
+		json_decref(rates);
+	}
+	json_decref(sources);
+}
+
 /* --- keys */
 
 /* A key while the user types a filter. */
@@ -130,7 +153,9 @@ static void scroll_back(struct top *top, size_t rows)
 
 static void change_view(struct top *top, int step)
 {
-	top->view = (top->view + TOP_VIEWS + step) % TOP_VIEWS;
+	int count = (int)(top->last_view - top->first_view) + 1;
+
+	top->view = top->first_view + ((int)(top->view - top->first_view) + count + step) % count;
 	top->scroll = 0;
 }
 

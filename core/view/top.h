@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The screen of `sipxdp-ctl top`: the user's choices, the last samples, and the resulting lines of text. No I/O:
- * ctl/cli/screen.c reads the samples and draws the lines. */
+/* The screens of `sipxdp-ctl top` and `sipxdp-ctl top sources`: the user's choices, the last samples, and the resulting
+ * lines of text. No I/O: ctl/cli/screen.c reads the samples and draws the lines. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +16,8 @@ enum top_view {
 	TOP_POOLS,
 	TOP_SERVICES,
 	TOP_VERDICTS,
+	TOP_SOURCES, /* this and the next one: `top sources` */
+	TOP_CALL_IDS,
 	TOP_VIEWS,
 };
 
@@ -47,7 +49,7 @@ struct top_line {
 };
 
 struct top {
-	enum top_view view;
+	enum top_view view, first_view, last_view;
 	size_t sorted[TOP_VIEWS]; /* the column */
 	bool reversed[TOP_VIEWS];
 	size_t scroll;  /* rows above the first visible one */
@@ -59,18 +61,22 @@ struct top {
 	json_t *stats;           /* the last reply of `stats` */
 	json_t *status;          /* the last reply of `status` */
 	double time;             /* of the last sample, in seconds */
+	json_int_t interval;     /* number of the last interval of `top sources` */
 	double packets;          /* per second; negative: unknown */
 	double history[TOP_HISTORY];
 	size_t history_count;
 	char message[512]; /* why the last sample is missing; "" if it is not missing */
 };
 
-void top_open(struct top *top);
+void top_open(struct top *top, enum top_view first, enum top_view last);
 void top_close(struct top *top);
 
 /* Stores a sample: the results of `stats`, `backend list` and `status`, and the time in seconds of any monotonic
  * clock. Takes the references. */
 void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status, double now);
+
+/* The same for `top sources`: its result and that of `status`. */
+void top_sample_sources(struct top *top, json_t *sources, json_t *status, double now);
 
 /* Handles a key: a character or a value of enum top_key. Returns false if the user quits. */
 bool top_press(struct top *top, int key);

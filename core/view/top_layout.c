@@ -13,8 +13,12 @@
 #define LINES_PER_ALERT 6
 #define HIGHEST_RANK 9
 
-static const char *const view_names[] = {
-	[TOP_BACKENDS] = "Backends", [TOP_POOLS] = "Pools", [TOP_SERVICES] = "Services", [TOP_VERDICTS] = "Verdicts"};
+static const char *const view_names[] = {[TOP_BACKENDS] = "Backends",
+	[TOP_POOLS] = "Pools",
+	[TOP_SERVICES] = "Services",
+	[TOP_VERDICTS] = "Verdicts",
+	[TOP_SOURCES] = "Sources",
+	[TOP_CALL_IDS] = "Call-IDs"};
 
 struct page {
 	struct top_line *lines;
@@ -54,14 +58,19 @@ static void put_totals(const struct top *top, struct page *page)
 	size_t i, in_table = 0;
 	double invites = 0;
 
+	if (top->packets >= 0)
+		top_number_text(top->packets, packets);
+	if (top->first_view == TOP_SOURCES) {
+		put(next_line(page, TOP_BOLD), page, "packets %s/s  sources shown %zu  Call-IDs shown %zu", packets,
+			json_array_size(top->rows[TOP_SOURCES]), json_array_size(top->rows[TOP_CALL_IDS]));
+		return;
+	}
 	json_array_foreach(top->rows[TOP_BACKENDS], i, item) in_table +=
 		json_integer_value(json_object_get(item, "slots")) > 0;
 	json_array_foreach(top->rows[TOP_SERVICES], i, item) invites +=
 		json_number_value(json_object_get(item, "invites"));
-	if (top->packets >= 0) {
-		top_number_text(top->packets, packets);
+	if (top->packets >= 0)
 		top_number_text(invites, calls);
-	}
 	put(next_line(page, TOP_BOLD), page,
 		"packets %s/s  calls %s/s  services %zu  pools %zu  backends %zu, %zu in the table", packets, calls,
 		json_array_size(top->rows[TOP_SERVICES]), json_array_size(top->rows[TOP_POOLS]),
@@ -144,7 +153,7 @@ static void put_views(const struct top *top, struct page *page, size_t selected)
 {
 	struct top_line *line = next_line(page, TOP_PLAIN);
 
-	for (enum top_view view = 0; view < TOP_VIEWS; view++) {
+	for (enum top_view view = top->first_view; view <= top->last_view; view++) {
 		if (view == top->view) {
 			line->mark = (int)strlen(line->text);
 			line->mark_width = (int)strlen(view_names[view]) + 2;

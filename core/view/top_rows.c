@@ -7,55 +7,77 @@
 #include "rates.h"
 #include "top_private.h"
 
-const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS] = {
-	[TOP_BACKENDS] =
-		{
-			{"POOL", "pool", TOP_TEXT, 3},
-			{"BACKEND", "name", TOP_TEXT, 0},
-			{"STATE", "state", TOP_TEXT, 0},
-			{"SHARE", "share", TOP_PERCENT, 1},
-			{"CALLS/S", "invites", TOP_NUMBER, 0},
-			{"REG/S", "registers", TOP_NUMBER, 6},
-			{"PKT/S", "packets", TOP_NUMBER, 0},
-			{"BIT/S", "bits", TOP_NUMBER, 2},
-			{"RTT", "latency", TOP_MILLISECONDS, 4},
-			{"CALLS", "calls", TOP_NUMBER, 5},
-			{0},
-		},
-	[TOP_POOLS] =
-		{
-			{"POOL", "name", TOP_TEXT, 0},
-			{"BACKENDS", "backends", TOP_NUMBER, 2},
-			{"IN TABLE", "in_table", TOP_NUMBER, 1},
-			{"CALLS/S", "invites", TOP_NUMBER, 0},
-			{"REG/S", "registers", TOP_NUMBER, 5},
-			{"PKT/S", "packets", TOP_NUMBER, 0},
-			{"BIT/S", "bits", TOP_NUMBER, 3},
-			{"CALLS", "calls", TOP_NUMBER, 4},
-			{0},
-		},
-	[TOP_SERVICES] =
-		{
-			{"SERVICE", "name", TOP_TEXT, 0},
-			{"CALLS/S", "invites", TOP_NUMBER, 0},
-			{"REG/S", "registers", TOP_NUMBER, 4},
-			{"REQ/S", "requests", TOP_NUMBER, 3},
-			{"RESP/S", "responses", TOP_NUMBER, 5},
-			{"4XX/S", "4xx", TOP_NUMBER, 1},
-			{"5XX/S", "5xx", TOP_NUMBER, 1},
-			{"PKT/S", "packets", TOP_NUMBER, 0},
-			{"BIT/S", "bits", TOP_NUMBER, 2},
-			{0},
-		},
-	[TOP_VERDICTS] =
-		{
-			{"VERDICT", "name", TOP_TEXT, 0},
-			{"ACTION", "action", TOP_TEXT, 2},
-			{"PKT/S", "packets", TOP_NUMBER, 0},
-			{"TOTAL", "total", TOP_NUMBER, 1},
-			{"MEANING", "text", TOP_TEXT, 0},
-			{0},
-		},
+const struct top_column top_columns[TOP_VIEWS][TOP_COLUMNS] =
+	{
+		[TOP_BACKENDS] =
+			{
+				{"POOL", "pool", TOP_TEXT, 3},
+				{"BACKEND", "name", TOP_TEXT, 0},
+				{"STATE", "state", TOP_TEXT, 0},
+				{"SHARE", "share", TOP_PERCENT, 1},
+				{"CALLS/S", "invites", TOP_NUMBER, 0},
+				{"REG/S", "registers", TOP_NUMBER, 6},
+				{"PKT/S", "packets", TOP_NUMBER, 0},
+				{"BIT/S", "bits", TOP_NUMBER, 2},
+				{"RTT", "latency", TOP_MILLISECONDS, 4},
+				{"CALLS", "calls", TOP_NUMBER, 5},
+				{0},
+			},
+		[TOP_POOLS] =
+			{
+				{"POOL", "name", TOP_TEXT, 0},
+				{"BACKENDS", "backends", TOP_NUMBER, 2},
+				{"IN TABLE", "in_table", TOP_NUMBER, 1},
+				{"CALLS/S", "invites", TOP_NUMBER, 0},
+				{"REG/S", "registers", TOP_NUMBER, 5},
+				{"PKT/S", "packets", TOP_NUMBER, 0},
+				{"BIT/S", "bits", TOP_NUMBER, 3},
+				{"CALLS", "calls", TOP_NUMBER, 4},
+				{0},
+			},
+		[TOP_SERVICES] =
+			{
+				{"SERVICE", "name", TOP_TEXT, 0},
+				{"CALLS/S", "invites", TOP_NUMBER, 0},
+				{"REG/S", "registers", TOP_NUMBER, 4},
+				{"REQ/S", "requests", TOP_NUMBER, 3},
+				{"RESP/S", "responses", TOP_NUMBER, 5},
+				{"4XX/S", "4xx", TOP_NUMBER, 1},
+				{"5XX/S", "5xx", TOP_NUMBER, 1},
+				{"PKT/S", "packets", TOP_NUMBER, 0},
+				{"BIT/S", "bits", TOP_NUMBER, 2},
+				{0},
+			},
+		[TOP_VERDICTS] =
+			{
+				{"VERDICT", "name", TOP_TEXT, 0},
+				{"ACTION", "action", TOP_TEXT, 2},
+				{"PKT/S", "packets", TOP_NUMBER, 0},
+				{"TOTAL", "total", TOP_NUMBER, 1},
+				{"MEANING", "text", TOP_TEXT, 0},
+				{0},
+			},
+		[TOP_SOURCES] =
+			{
+				{"SOURCE", "source", TOP_TEXT, 0},
+				{"PKT/S", "packets", TOP_NUMBER, 0},
+				{"SHARE", "share", TOP_PERCENT, 1},
+				{"INITIAL/S", "initial", TOP_NUMBER, 0},
+				{"FAILED", "failed_share", TOP_PERCENT, 2},
+				{"NOT SIP", "not_sip_share", TOP_PERCENT, 3},
+				{"BIT/S", "bits", TOP_NUMBER, 4},
+				{0},
+			},
+		[TOP_CALL_IDS] =
+			{
+				{"CALL-ID", "call_id", TOP_TEXT, 0},
+				{"PKT/S", "packets", TOP_NUMBER, 0},
+				{"SHARE", "share", TOP_PERCENT, 1},
+				{"INITIAL/S", "initial", TOP_NUMBER, 0},
+				{"FAILED", "failed_share", TOP_PERCENT, 2},
+				{"BIT/S", "bits", TOP_NUMBER, 3},
+				{0},
+			},
 };
 
 static const char *text_of(const json_t *object, const char *key)

@@ -129,34 +129,48 @@ static int parse_line(int argc, char **argv, struct line *line, struct arguments
 
 /* --- the command */
 
-/* The number of words of a command that begins with `word`: 2 in a group, else 1. */
-static size_t command_length(const char *word)
+/* Does the word begin commands of two words? */
+static bool is_group(const char *word)
 {
 	size_t length = strlen(word);
 
 	for (enum command command = 0; command < COMMAND_COUNT; command++)
 		if (!strncmp(protocol_commands[command].words, word, length) &&
 			protocol_commands[command].words[length] == ' ')
-			return 2;
-	return 1;
+			return true;
+	return false;
 }
 
-/* Removes the words of the command from the line. If the words name only a group, the command stays COMMAND_COUNT. */
+/* Writes the first one or two words of the line. */
+static void first_words(const struct line *line, size_t count, char words[PROTOCOL_ERROR_SIZE])
+{
+	bool both = count > 1 && line->word_count > 1;
+
+	snprintf(words, PROTOCOL_ERROR_SIZE, "%s%s%s", line->words[0], both ? " " : "", both ? line->words[1] : "");
+}
+
+/* Finds the longest command that the line begins with, and removes its words from the line. A group without a
+ * command leaves COMMAND_COUNT. */
 static int find_command(struct line *line, struct arguments *out)
 {
-	size_t length = command_length(line->words[0]);
 	char words[PROTOCOL_ERROR_SIZE];
+	bool group = is_group(line->words[0]);
 
-	if (length > 1)
+	if (group)
 		out->group = line->words[0];
-	if (length > line->word_count)
+	for (size_t length = group ? 2 : 1; length > 0; length--) {
+		first_words(line, length, words);
+		out->command = protocol_find(words);
+		if (out->command == COMMAND_COUNT || length > line->word_count)
+			continue;
+		line->words += length;
+		line->word_count -= length;
 		return 0;
-	snprintf(words, sizeof(words), "%s%s%s", line->words[0], length > 1 ? " " : "",
-		length > 1 ? line->words[1] : "");
-	out->command = protocol_find(words);
-	line->words += length;
-	line->word_count -= length;
-	return out->command == COMMAND_COUNT ? refuse(out, "unknown command '%.80s'", words) : 0;
+	}
+	if (group && line->word_count == 1)
+		return 0;
+	first_words(line, group ? 2 : 1, words);
+	return refuse(out, "unknown command '%.80s'", words);
 }
 
 static json_t *number_or_text(const char *word)

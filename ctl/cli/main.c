@@ -2,6 +2,7 @@
 /* sipxdp-ctl: turns the command line into a request to sipxdpd, and the reply into output and an exit status. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "arguments.h"
 #include "client.h"
 #include "explain.h"
@@ -10,6 +11,7 @@
 #include "output.h"
 #include "repeat.h"
 #include "screen.h"
+#include "sources.h"
 #include "text.h"
 #include "trace.h"
 #include "wait.h"
@@ -166,7 +168,20 @@ static enum status run_top(struct output *output, struct client *client, const s
 {
 	if (output->json)
 		return refuse_usage(output, arguments, "top has no --json (see 'sipxdp-ctl stats --rate --watch')");
-	return screen_run(output, client) ? STATUS_DONE : STATUS_FAILED;
+	return screen_run(output, client, false) ? STATUS_DONE : STATUS_FAILED;
+}
+
+/* `request` is valid. */
+static enum status run_top_sources(struct output *output, struct client *client, const struct arguments *arguments)
+{
+	const json_t *seconds = json_object_get(arguments->values, "seconds");
+	bool shown;
+
+	if (seconds || output->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+		shown = sources_report(output, client, seconds ? (int)json_integer_value(seconds) : SOURCES_SECONDS);
+	else
+		shown = screen_run(output, client, true);
+	return shown ? STATUS_DONE : STATUS_FAILED;
 }
 
 static enum status run(struct output *output, struct client *client, const struct arguments *arguments)
@@ -189,6 +204,8 @@ static enum status run(struct output *output, struct client *client, const struc
 		status = run_stats(output, client, arguments, request);
 	else if (status == STATUS_DONE && arguments->command == COMMAND_TRACE)
 		status = trace_run(output, client, arguments->values, request) ? STATUS_DONE : STATUS_FAILED;
+	else if (status == STATUS_DONE && arguments->command == COMMAND_TOP_SOURCES)
+		status = run_top_sources(output, client, arguments);
 	else if (status == STATUS_DONE)
 		status = ask(output, client, arguments->command, request);
 	json_decref(request);

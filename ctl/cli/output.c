@@ -111,6 +111,27 @@ static const struct column backend_traffic_columns[] = {
 	{0},
 };
 
+static const struct column source_columns[] = {
+	{"SOURCE", "source", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"SHARE", "share", CELL_PERCENT},
+	{"INITIAL", "initial", CELL_NUMBER},
+	{"FAILED", "failed_share", CELL_PERCENT},
+	{"NOT SIP", "not_sip_share", CELL_PERCENT},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{0},
+};
+
+static const struct column call_id_columns[] = {
+	{"CALL-ID", "call_id", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"SHARE", "share", CELL_PERCENT},
+	{"INITIAL", "initial", CELL_NUMBER},
+	{"FAILED", "failed_share", CELL_PERCENT},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{0},
+};
+
 static const char *text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
@@ -247,6 +268,15 @@ static void put_stats(const json_t *stats)
 	columns_print(json_object_get(stats, "backends"), backend_traffic_columns, "no backends");
 }
 
+static void put_sources(const json_t *rates)
+{
+	printf("per second, over %.1f s: %.1f packets\n", json_number_value(json_object_get(rates, "seconds")),
+		json_number_value(json_object_get(rates, "packets")));
+	columns_print(json_object_get(rates, "sources"), source_columns, "no sources");
+	putchar('\n');
+	columns_print(json_object_get(rates, "call_ids"), call_id_columns, "no Call-IDs");
+}
+
 void output_sample(struct output *output, const json_t *stats, double seconds)
 {
 	json_t *line;
@@ -292,6 +322,9 @@ void output_result(struct output *output, enum command command, const json_t *re
 		break;
 	case COMMAND_STATS:
 		put_stats(result);
+		break;
+	case COMMAND_TOP_SOURCES:
+		put_sources(result);
 		break;
 	case COMMAND_LOG_LEVEL:
 		put_line("log level:", text_of(result, "log_level"));

@@ -59,11 +59,10 @@ static json_t *ask(struct top *top, struct client *client, enum command command)
 
 /* Takes a sample from the daemon or, if the daemon is not running, from the maps. False if neither is available; the
  * previous sample then stays. */
-static bool sample(struct top *top, struct client *client)
+static bool sample_farm(struct top *top, struct client *client)
 {
 	json_t *stats, *backends, *status;
 
-	*top->message = '\0';
 	stats = ask(top, client, COMMAND_STATS);
 	backends = stats ? ask(top, client, COMMAND_BACKEND_LIST) : NULL;
 	status = backends ? ask(top, client, COMMAND_STATUS) : NULL;
@@ -74,6 +73,25 @@ static bool sample(struct top *top, struct client *client)
 	json_decref(stats);
 	json_decref(backends);
 	return false;
+}
+
+static bool sample_sources(struct top *top, struct client *client)
+{
+	json_t *sources = ask(top, client, COMMAND_TOP_SOURCES),
+	       *status = sources ? ask(top, client, COMMAND_STATUS) : NULL;
+
+	if (status) {
+		top_sample_sources(top, sources, status, now_seconds());
+		return true;
+	}
+	json_decref(sources);
+	return false;
+}
+
+static bool sample(struct top *top, struct client *client)
+{
+	*top->message = '\0';
+	return top->first_view == TOP_SOURCES ? sample_sources(top, client) : sample_farm(top, client);
 }
 
 /* --- drawing */
@@ -222,14 +240,17 @@ static bool show_on_terminal(struct output *output, struct top *top, struct clie
 	return true;
 }
 
-bool screen_run(struct output *output, struct client *client)
+bool screen_run(struct output *output, struct client *client, bool sources)
 {
 	bool shown = false;
 	struct top top;
 
 	client->timeout = REPLY_SECONDS;
 	client->silent = true;
-	top_open(&top);
+	if (sources)
+		top_open(&top, TOP_SOURCES, TOP_CALL_IDS);
+	else
+		top_open(&top, TOP_BACKENDS, TOP_VERDICTS);
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		output_error(output, "top needs a terminal (see 'sipxdp-ctl stats --rate --watch')");
 	else if (!sample(&top, client))

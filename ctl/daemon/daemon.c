@@ -18,6 +18,7 @@
 #include "listening_clock.h"
 #include "log.h"
 #include "floods.h"
+#include "sources.h"
 #include "ctl/daemon/neighbour/own_macs.h"
 #include "ctl/daemon/observe/observe.h"
 #include "privileges.h"
@@ -424,6 +425,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	check_control_socket(daemon);
 	observe_update(daemon->observe);
 	observers_update(daemon->observers);
+	sources_update(daemon->sources, daemon);
 	traces_update(daemon->traces);
 	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
@@ -469,6 +471,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->calls = tracked_calls_new();
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
+	daemon->sources = sources_new();
 	daemon->observe = observe_new(daemon);
 	daemon->traces = traces_new(daemon);
 	error = drop_privileges(daemon);
@@ -521,6 +524,7 @@ void daemon_stop(struct daemon *daemon)
 	join_listener_free(daemon->join_listener);
 	observe_free(daemon->observe);
 	traces_free(daemon->traces);
+	sources_free(daemon->sources, daemon);
 	observers_free(daemon->observers);
 	probes_free(daemon->probes);
 	probe_namespace_end(daemon->probe_namespace);

@@ -29,7 +29,7 @@ is "with --json a usage error is JSON" "$status $(jq -c . <<< "$out")$err" \
 	'2 {"error":"weight: not a number from 0 to 1000","faults":[]}'
 
 run help
-is "help names every command" "$(grep -cE '^  (status|(service|pool) list|backend [a-z]+|lookup|plan|reload|save|stats|top) ' <<< "$out")" 17
+is "help names every command" "$(grep -cE '^  (status|(service|pool) list|backend [a-z]+|lookup|plan|reload|save|stats|top) ' <<< "$out")" 18
 is "help exits with status 0" "$status$err" 0
 run --help backend
 is "help for a group names only its commands" "$(grep -c '^  backend' <<< "$out") $(grep -c '^  status' <<< "$out")" "8 0"

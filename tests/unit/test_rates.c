@@ -2,6 +2,7 @@
 /* Rates from two samples, and plots of one line. */
 #include <criterion/criterion.h>
 #include "core/view/rates.h"
+#include "core/view/sources.h"
 #include "core/view/sparkline.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -38,7 +39,7 @@ static const struct {
 /* JSON with ' for ". */
 static json_t *json(const char *text)
 {
-	char quoted[512];
+	char quoted[2048];
 	json_t *value;
 	size_t i;
 
@@ -96,4 +97,38 @@ Test(sparkline, has_one_character_for_each_value)
 		cr_expect_str_eq(sparkline(plots[i].values, plots[i].count, false, out), plots[i].ascii);
 		cr_expect_str_eq(sparkline(plots[i].values, plots[i].count, true, out), plots[i].utf8);
 	}
+}
+
+/* --- sources */
+
+Test(sources, samples_add_up)
+{
+	json_t *first = json("{'interval': 1, 'seconds': 1.0, 'packets': 100, 'error': 1, 'call_ids': [], "
+			     "'sources': [{'source': 'x', 'packets': 60, 'bytes': 600, 'initial': 6, 'failed': 0, "
+			     "'not_sip': 0}, {'source': 'y', 'packets': 10, 'bytes': 100, 'initial': 0, 'failed': 5, "
+			     "'not_sip': 0}]}"),
+	       *second = json("{'interval': 2, 'seconds': 3.0, 'packets': 300, 'error': 3, "
+			      "'call_ids': [{'call_id': 'a', 'packets': 4, 'bytes': 40, 'initial': 0, 'failed': 0, "
+			      "'not_sip': 0}], 'sources': [{'source': 'y', 'packets': 190, 'bytes': 100, 'initial': 0, "
+			      "'failed': 5, 'not_sip': 20}, {'source': 'z', 'packets': 0, 'bytes': 0, 'initial': 0, "
+			      "'failed': 0, 'not_sip': 0}]}"),
+	       *sum = sources_add(NULL, first), *rates, *expected;
+
+	sum = sources_add(sum, second);
+	rates = sources_rates(sum);
+	expected = json("{'seconds': 4.0, 'packets': 100.0, 'error': 1.0, "
+			"'sources': [{'source': 'y', 'packets': 50.0, 'bytes': 50.0, 'initial': 0.0, 'failed': 2.5, "
+			"'not_sip': 5.0, 'bits': 400.0, 'share': 50.0, 'failed_share': 5.0, 'not_sip_share': 10.0}, "
+			"{'source': 'x', 'packets': 15.0, 'bytes': 150.0, 'initial': 1.5, 'failed': 0.0, "
+			"'not_sip': 0.0, 'bits': 1200.0, 'share': 15.0, 'failed_share': 0.0, 'not_sip_share': 0.0}, "
+			"{'source': 'z', 'packets': 0.0, 'bytes': 0.0, 'initial': 0.0, 'failed': 0.0, "
+			"'not_sip': 0.0, 'bits': 0.0, 'share': 0.0, 'failed_share': 0.0, 'not_sip_share': 0.0}], "
+			"'call_ids': [{'call_id': 'a', 'packets': 1.0, 'bytes': 10.0, 'initial': 0.0, 'failed': 0.0, "
+			"'not_sip': 0.0, 'bits': 80.0, 'share': 1.0, 'failed_share': 0.0, 'not_sip_share': 0.0}]}");
+	cr_expect(json_equal(rates, expected), "%s", json_dumps(rates, 0));
+	json_decref(first);
+	json_decref(second);
+	json_decref(sum);
+	json_decref(rates);
+	json_decref(expected);
 }

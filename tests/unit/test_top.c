@@ -72,7 +72,7 @@ static struct top two_samples(void)
 {
 	struct top top;
 
-	top_open(&top);
+	top_open(&top, TOP_BACKENDS, TOP_VERDICTS);
 	top_sample(&top, stats(1), backends(), status(), 10);
 	top_sample(&top, stats(3), backends(), status(), 12);
 	return top;
@@ -136,7 +136,7 @@ Test(top, rates_are_unknown_before_the_second_sample)
 {
 	struct top top;
 
-	top_open(&top);
+	top_open(&top, TOP_BACKENDS, TOP_VERDICTS);
 	top_sample(&top, stats(1), backends(), status(), 10);
 	top_layout(&top, 80, 24, false, lines);
 	cr_expect_str_eq(lines[0].text, "packets -/s  calls -/s  services 2  pools 2  backends 4, 3 in the table");
@@ -360,5 +360,56 @@ Test(top, control_characters_never_reach_the_terminal)
 	cr_expect_geq(line_with("p?[2J", 24), 0);
 	cr_expect_geq(line_with("??", 24), 0);
 	cr_expect_geq(line_with("warning: a?b?[2J", 24), 0);
+	top_close(&top);
+}
+
+/* --- top sources */
+
+static json_t *source_row(const char *key, const char *name, int packets, int initial, int failed)
+{
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", key, name, "packets", packets, "bytes", 100 * packets,
+		"initial", initial, "failed", failed, "not_sip", packets / 10);
+}
+
+/* The packets of interval `n`, which lasted two seconds. */
+static json_t *sources(int n)
+{
+	return json_pack("{s:i, s:f, s:i, s:i, s:[o, o], s:[o]}", "interval", n, "seconds", 2.0, "packets", 1000,
+		"error", 4, "sources", source_row("source", "10.0.0.1", 100 * n, 10, 25),
+		source_row("source", "2001:db8::/64", 300, 30, 0), "call_ids", source_row("call_id", "a1", 50, 0, 0));
+}
+
+Test(top, sources_have_rates_and_shares)
+{
+	struct top top;
+
+	top_open(&top, TOP_SOURCES, TOP_CALL_IDS);
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_str_eq(lines[0].text, "packets -/s  sources shown 0  Call-IDs shown 0");
+	top_sample_sources(&top, json_pack("{s:i}", "interval", 0), status(), 9);
+	cr_expect_eq(top.history_count, 0, "no interval has ended yet");
+	top_sample_sources(&top, sources(1), status(), 10);
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_str_eq(lines[0].text, "packets 500/s  sources shown 2  Call-IDs shown 1");
+	cr_expect_str_eq(lines[1].text, "# max 500/s");
+	cr_expect_str_eq(lines[2].text, "warning: px2 is down");
+	cr_expect_str_eq(lines[3].text, "[Sources]  Call-IDs   2 of 2");
+	cr_expect_str_eq(lines[4].text, "SOURCE          PKT/S   SHARE  INITIAL/S  FAILED  NOT SIP   BIT/S");
+	cr_expect_str_eq(lines[5].text, "2001:db8::/64     150   30.0%         15    0.0%    10.0%    120k");
+	cr_expect_str_eq(lines[6].text, "10.0.0.1           50   10.0%          5   25.0%    10.0%   40.0k");
+	top_sample_sources(&top, sources(1), status(), 10.5);
+	cr_expect_eq(top.history_count, 1, "the same interval");
+	top_sample_sources(&top, sources(4), status(), 13);
+	cr_expect_eq(top.history_count, 4);
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect(strstr(lines[5].text, "10.0.0.1 "), "%s", lines[5].text);
+	press(&top, "\t");
+	cr_expect_eq(top.view, TOP_CALL_IDS);
+	top_layout(&top, 80, 24, false, lines);
+	cr_expect_str_eq(lines[4].text, "CALL-ID   PKT/S   SHARE  INITIAL/S  FAILED   BIT/S");
+	press(&top, "\t");
+	cr_expect_eq(top.view, TOP_SOURCES);
+	top_layout(&top, 40, 24, false, lines);
+	cr_expect_str_eq(lines[4].text, "SOURCE          PKT/S   SHARE  INITIAL/S");
 	top_close(&top);
 }

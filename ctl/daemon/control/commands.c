@@ -13,6 +13,7 @@
 #include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
 #include "ctl/daemon/log.h"
+#include "ctl/daemon/sources.h"
 #include "report.h"
 
 typedef json_t *command_function(struct daemon *daemon, const struct request *request);
@@ -268,6 +269,12 @@ static json_t *run_log_level(struct daemon *daemon, const struct request *reques
 	return protocol_ok(json_pack("{s:s}", "log_level", log_level()));
 }
 
+static json_t *run_top_sources(struct daemon *daemon, const struct request *request)
+{
+	(void)request;
+	return sources_answer(daemon->sources, daemon);
+}
+
 static bool is_change(enum command command)
 {
 	switch (command) {
@@ -306,6 +313,7 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_SAVE] = run_save,
 	[COMMAND_STATS] = report_stats,
 	[COMMAND_TRACE] = trace_start,
+	[COMMAND_TOP_SOURCES] = run_top_sources,
 	[COMMAND_LOG_LEVEL] = run_log_level,
 };
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The heaviest sources and Call-IDs of the last second (bpf/heavy.h, core/observe/heaviest.h). The kernel counts them
+ * only while sipxdp-ctl asks for them or floods.c wants to know the source of a flood. */
+#pragma once
+
+#include "daemon.h"
+#include "core/observe/heaviest.h"
+
+struct sources *sources_new(void);
+
+/* Ends the counting. Call it before observers_free(). */
+void sources_free(struct sources *sources, struct daemon *daemon);
+
+/* Call this every second, in the event loop. Ends an interval and begins the next one, or begins or ends the
+ * counting. */
+void sources_update(struct sources *sources, struct daemon *daemon);
+
+/* The reply to `top sources`: the last interval (core/view/sources.h). Counts for a few more seconds. Only in the event
+ * loop. */
+json_t *sources_answer(struct sources *sources, struct daemon *daemon);
+
+/* Counts the packets that the filter selects as suspects, until sources_end_suspects(). One filter at a time. Begins
+ * with the next interval. */
+void sources_begin_suspects(struct sources *sources, const struct observer *filter);
+void sources_end_suspects(struct sources *sources);
+
+/* An interval in which all suspects were counted. */
+struct sources_suspects {
+	const struct heaviest *sources, *call_ids; /* valid until the next interval ends */
+	double seconds;
+};
+
+/* Was the last interval one in which the suspects were counted? */
+bool sources_suspects(const struct sources *sources, struct sources_suspects *out);
