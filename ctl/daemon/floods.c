@@ -10,6 +10,7 @@
 #include "core/table/slots.h"
 #include "ctl/maps/maps_report.h"
 #include "log.h"
+#include "sources.h"
 #include "floods.h"
 
 /* Each watched service or pool costs one system call per second. Services and pools beyond these numbers are not
@@ -19,8 +20,9 @@
 #define BACKENDS_WATCHED 1024
 
 #define TEXT_SIZE 256
-#define SECOND 1000  /* ms */
-#define SHORTEST 900 /* minimum ms between two samples: the tick of the daemon may be early */
+#define NAMING_SECONDS 4 /* to find the source of a flood; the first second only begins the counting */
+#define SECOND 1000      /* ms */
+#define SHORTEST 900     /* minimum ms between two samples: the tick of the daemon may be early */
 
 #define VERDICT_BIT(name) (UINT64_C(1) << VERDICT_##name)
 _Static_assert(VERDICT_COUNT <= 64, "a set of verdicts is one word");
@@ -50,7 +52,11 @@ struct series {
 	uint32_t id; /* of the service or pool */
 	uint64_t counter;
 	struct usual_rate rate;
-	char text[TEXT_SIZE]; /* describes the last second */
+	char text[TEXT_SIZE];            /* describes the last second */
+	const char *kind;                /* in the log */
+	bool unnamed;                    /* the source of the flood is to be found */
+	struct observer filter;          /* selects the packets of this flood */
+	char source[HEAVIEST_TEXT_SIZE]; /* who sends them; "" if unknown */
 };
 
 struct floods {
@@ -61,6 +67,8 @@ struct floods {
 	struct series services[SERVICES_WATCHED]; /* initial requests */
 	struct series pools[POOLS_WATCHED];       /* packets of one backend above those of all others */
 	uint64_t backends[1 << 16];               /* counters by id, at the last sample */
+	struct series *naming;                    /* its source is being found; NULL: none */
+	int naming_seconds;
 };
 
 struct floods *floods_new(void)
@@ -91,11 +99,15 @@ static bool is_new(struct series *series, uint32_t id, uint64_t counter)
 	return true;
 }
 
-static void update_series(struct series *series, double per_second, const struct log_field fields[])
+/* `filter` selects the packets that the series counts. */
+static void update_series(
+	struct series *series, double per_second, const struct observer *filter, const struct log_field fields[])
 {
 	switch (usual_rate_update(&series->rate, per_second)) {
 	case USUAL_RATE_REPORT:
 		log_event(LOG_WARNING, fields, "%s", series->text);
+		series->unnamed = true;
+		series->filter = *filter;
 		break;
 	case USUAL_RATE_USUAL:
 		log_event(LOG_INFO, fields, "end of the flood: %s", series->text);
@@ -103,6 +115,10 @@ static void update_series(struct series *series, double per_second, const struct
 	case USUAL_RATE_NOTHING:
 		break;
 	}
+	if (series->rate.unusual)
+		return;
+	series->unnamed = false;
+	*series->source = '\0';
 }
 
 /* --- the balancer */
@@ -123,7 +139,9 @@ static void sample_sums(struct floods *floods, const struct verdict_counters *co
 		now = increase(floods, &series->counter, sum);
 		snprintf(series->text, TEXT_SIZE, "%.0f %s per second, usually at most %.0f", now, sums[i].what,
 			usual_rate_limit(&series->rate));
-		update_series(series, now, LOG_FIELDS({"event", "flood"}, {"kind", sums[i].kind}));
+		series->kind = sums[i].kind;
+		update_series(series, now, &(struct observer){.verdicts = sums[i].verdicts},
+			LOG_FIELDS({"event", "flood"}, {"kind", sums[i].kind}));
 	}
 }
 
@@ -157,7 +175,9 @@ static void sample_service(struct floods *floods, struct daemon *daemon, size_t 
 	now = increase(floods, &series->counter, count);
 	snprintf(series->text, TEXT_SIZE, "service %s: %.0f initial requests per second, usually at most %.0f", name,
 		now, usual_rate_limit(&series->rate));
-	update_series(series, now, LOG_FIELDS({"event", "flood"}, {"kind", "initial"}, {"service", name}));
+	series->kind = "initial";
+	update_series(series, now, &(struct observer){.values[OBSERVER_SERVICE] = {id + 1}},
+		LOG_FIELDS({"event", "flood"}, {"kind", "initial"}, {"service", name}));
 }
 
 /* --- pools */
@@ -165,6 +185,7 @@ static void sample_service(struct floods *floods, struct daemon *daemon, size_t 
 /* The busiest backend of a pool. */
 struct busiest {
 	const char *name;
+	uint32_t id;
 	double rate;
 	double others; /* rate of all other backends together */
 };
@@ -186,6 +207,7 @@ static struct busiest find_busiest(struct floods *floods, struct daemon *daemon,
 		if (now > busiest.rate) {
 			busiest.rate = now;
 			busiest.name = record->name;
+			busiest.id = id;
 		}
 	}
 	return busiest;
@@ -211,19 +233,73 @@ static void sample_pool(struct floods *floods, struct daemon *daemon, size_t pla
 		"pool %s: backend %s receives %.0f of %.0f packets per second: many have the same Call-ID, user or "
 		"source",
 		pool->config->name, busiest.name, busiest.rate, busiest.rate + busiest.others);
-	update_series(series, excess,
+	series->kind = "one_key";
+	update_series(series, excess, &(struct observer){.values[OBSERVER_BACKEND] = {busiest.id}},
 		LOG_FIELDS({"event", "flood"}, {"kind", "one_key"}, {"pool", pool->config->name},
 			{"backend", busiest.name}));
+}
+
+/* --- sources */
+
+static struct series *find_unnamed(struct series list[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i].unnamed)
+			return &list[i];
+	return NULL;
+}
+
+static void begin_naming(struct floods *floods, struct daemon *daemon)
+{
+	floods->naming = find_unnamed(floods->sums, SUMS);
+	if (!floods->naming)
+		floods->naming = find_unnamed(floods->services, SERVICES_WATCHED);
+	if (!floods->naming)
+		floods->naming = find_unnamed(floods->pools, POOLS_WATCHED);
+	floods->naming_seconds = NAMING_SECONDS;
+	if (floods->naming)
+		sources_begin_suspects(daemon->sources, &floods->naming->filter);
+}
+
+static void end_naming(struct floods *floods, struct daemon *daemon)
+{
+	floods->naming->unnamed = false;
+	floods->naming = NULL;
+	sources_end_suspects(daemon->sources);
+}
+
+/* Names the source of one flood after the other. The result counts only if the flood lasts: if the rate of the suspects
+ * is above the usual range of the series, too. */
+static void name_sources(struct floods *floods, struct daemon *daemon)
+{
+	struct series *series = floods->naming;
+	struct sources_suspects found;
+
+	if (!series) {
+		begin_naming(floods, daemon);
+	} else if (!series->unnamed) { /* the flood has ended */
+		end_naming(floods, daemon);
+	} else if (sources_suspects(daemon->sources, &found) &&
+		   found.sources->suspects > usual_rate_limit(&series->rate) * found.seconds) {
+		heaviest_suspects_text(found.sources, found.call_ids, series->source);
+		log_event(LOG_WARNING, LOG_FIELDS({"event", "flood_source"}, {"kind", series->kind}), "%s; %s",
+			series->text, series->source);
+		end_naming(floods, daemon);
+	} else if (!floods->naming_seconds--) {
+		*series->source = '\0';
+		end_naming(floods, daemon);
+	}
 }
 
 /* --- all */
 
 /* Restarts the sampling if the maps have been replaced. False if there is nothing to compare now. */
-static bool advance(struct floods *floods, const struct daemon *daemon)
+static bool advance(struct floods *floods, struct daemon *daemon)
 {
 	uint64_t now = clock_msec();
 
 	if (floods->maps != maps_id(daemon->maps)) {
+		sources_end_suspects(daemon->sources);
 		memset(floods, 0, sizeof(*floods));
 		floods->maps = maps_id(daemon->maps);
 	}
@@ -263,13 +339,19 @@ void floods_sample(struct floods *floods, struct daemon *daemon)
 			sample_pool(floods, daemon, i);
 		worker_yield(daemon->worker);
 	}
+	name_sources(floods, daemon);
 }
 
 static void warn_of(const struct series *list, size_t count, floods_warn *warn, void *data)
 {
-	for (size_t i = 0; i < count; i++)
-		if (list[i].rate.unusual)
-			warn(data, list[i].text);
+	char text[TEXT_SIZE + HEAVIEST_TEXT_SIZE];
+
+	for (size_t i = 0; i < count; i++) {
+		if (!list[i].rate.unusual)
+			continue;
+		snprintf(text, sizeof(text), "%s%s%s", list[i].text, *list[i].source ? "; " : "", list[i].source);
+		warn(data, text);
+	}
 }
 
 void floods_warnings(const struct floods *floods, floods_warn *warn, void *data)

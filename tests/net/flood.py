@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sends a flood of one kind to a VIP until it is killed, at about 8,000 packets a second at most.
 
-usage: flood.py VIP not_sip|no_call_id|many_calls|one_call|fragments"""
+usage: flood.py VIP not_sip|no_call_id|many_calls|one_call|fragments|forged"""
 import socket
 import struct
 import sys
@@ -27,9 +27,20 @@ def fragment(vip, number):
                        socket.inet_aton(vip)) + bytes(8)
 
 
+def forged(vip, number):
+    """A packet that is not SIP, from the next one of 16,000,000 sources."""
+    source = (0x40000000 | number * 7919 & 0xffffff).to_bytes(4, 'big')
+    udp = struct.pack('!HHHH', 5060, 5060, 16, 0) + b'\x00\x01forged'
+    return struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0, source,
+                       socket.inet_aton(vip)) + udp
+
+
+RAW = {'fragments': fragment, 'forged': forged}  # with their own IP header
+
+
 def main():
     vip, kind = sys.argv[1:]
-    if kind == 'fragments':
+    if kind in RAW:
         sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     else:
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -38,7 +49,7 @@ def main():
     while True:
         for _ in range(BATCH):
             number += 1
-            packet = fragment(vip, number) if kind == 'fragments' else message(kind, number)
+            packet = RAW[kind](vip, number) if kind in RAW else message(kind, number)
             try:
                 sender.sendto(packet, (vip, 5060))
             except OSError:
