@@ -28,14 +28,17 @@ static __always_inline const struct service *classify_find(const struct address 
 	return bpf_map_lookup_elem(&services, &key);
 }
 
-static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct packet *p, const struct service *service)
+static __always_inline __u16 classify_pool(struct xdp_md *ctx, const struct flow *flow, const struct service *service)
 {
-	int method = METHOD_NONE;
+	struct sip_start start = {};
+	__u32 method;
 
-	if (service->flags & SERVICE_METHODS)
-		method = text_method(ctx, p->payload, p->end);
-	/* The verifier accepts any result of a global function, so the index needs the mask. The compiler knows
-	 * the range of the result and would remove the mask; the inline assembly hides that range. */
+	if (!(service->flags & SERVICE_METHODS))
+		return service->pool[METHOD_NONE];
+	text_start(ctx, flow, &start);
+	method = start.method;
+	/* The verifier does not know the range of the method, so the index needs the mask. The inline assembly
+	 * keeps the compiler from removing it. */
 	asm volatile("" : "+r"(method));
 	return service->pool[method & (METHOD_COUNT - 1)];
 }
@@ -49,7 +52,7 @@ static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flo
 	flow->hint_group = service->hint_group;
 	flow->hash_key[0] = service->hash_key[0];
 	flow->hash_key[1] = service->hash_key[1];
-	flow->pool = classify_pool(ctx, &flow->packet, service);
+	flow->pool = classify_pool(ctx, flow, service);
 	return NEXT_STAGE;
 }
 

@@ -8,53 +8,52 @@
 #include "track.h"
 
 /* Returns SIP_FOUND if a request has a To tag; SIP_TOO_FAR: unknown. */
-static __always_inline enum sip_result count_to_tag(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+static __always_inline enum sip_result count_to_tag(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
-	enum sip_result result = text_find_header(ctx, flow, lines, SIP_TO);
+	enum sip_result result = text_find_header(ctx, flow, &head->lines, SIP_TO);
 	__u32 at = 0;
 
-	return result == SIP_FOUND ? text_parameter(ctx, flow, lines->colon[SIP_TO], SIP_TAG_NAME, &at) : result;
+	return result == SIP_FOUND ? text_parameter(ctx, flow, head->lines.colon[SIP_TO], SIP_TAG_NAME, &at) : result;
 }
 
-static __always_inline enum method count_cseq(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+static __always_inline enum method count_cseq(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	__u32 number;
 
-	if (text_find_header(ctx, flow, lines, SIP_CSEQ) != SIP_FOUND)
+	if (text_find_header(ctx, flow, &head->lines, SIP_CSEQ) != SIP_FOUND)
 		return METHOD_NONE;
-	return track_cseq(ctx, flow, lines->colon[SIP_CSEQ], &number);
+	return track_cseq(ctx, flow, head->lines.colon[SIP_CSEQ], &number);
 }
 
 /* Reads the headers of a message with a spelling that sip_counter.h does not handle. */
-static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	enum method method;
-	__u32 line = 0;
 
-	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
+	if (!text_is_sip(ctx, flow, &head->start))
 		return SERVICE_COUNTER_not_sip;
-	if (!lines->at)
-		lines->at = line;
-	method = text_method(ctx, flow->packet.payload, flow->packet.end);
+	if (!head->lines.at)
+		head->lines.at = head->start.line;
+	method = head->start.method;
 	if (method == METHOD_NONE)
-		return text_response_counter(ctx, flow, line, count_cseq(ctx, flow, lines));
+		return text_response_counter(ctx, flow, head->start.line, count_cseq(ctx, flow, head));
 	if (method >= METHOD_ACK)
 		return counter_of_request(method, SIP_FOUND);
-	return counter_of_request(method, count_to_tag(ctx, flow, lines));
+	return counter_of_request(method, count_to_tag(ctx, flow, head));
 }
 
-/* Sets flow->message. `lines` is the current state of the pass over the headers. A packet that an ICMP error
+/* Sets flow->message. `head` is the current state of the pass over the headers. A packet that an ICMP error
  * quotes is not counted as a message. */
-__noinline int count(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+__noinline int count(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	struct sip_key key = {};
 
-	if (!flow || !lines)
+	if (!flow || !head)
 		return 0;
 	if (!(flow->flags & SERVICE_MESSAGES) || flow->packet.kind == PACKET_ICMP_ERROR)
 		return 0;
 	key.value_end = flow->call_id_end;
 	text_counter(ctx, flow->packet.payload, flow->packet.end, &key);
-	flow->message = key.counter == COUNTER_UNDECIDED ? count_read(ctx, flow, lines) : key.counter;
+	flow->message = key.counter == COUNTER_UNDECIDED ? count_read(ctx, flow, head) : key.counter;
 	return 0;
 }

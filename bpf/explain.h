@@ -21,15 +21,14 @@ static __always_inline bool explain_is_message(const struct flow *flow)
 
 __noinline int explain_message(struct xdp_md *ctx, struct flow *flow)
 {
-	struct sip_lines lines = {};
-	__u32 line = 0;
+	struct sip_head head = {};
 
-	if (!flow || text_start_line(ctx, flow, &line) != SIP_FOUND)
+	if (!flow || !text_is_sip(ctx, flow, &head.start))
 		return 0;
-	lines.at = line;
-	text_find_header(ctx, flow, &lines, SIP_HEADER_COUNT);
-	__builtin_memcpy(explanation.colon, lines.colon, sizeof(explanation.colon));
-	explanation.line = line;
+	head.lines.at = head.start.line;
+	text_find_header(ctx, flow, &head.lines, SIP_HEADER_COUNT);
+	__builtin_memcpy(explanation.colon, head.lines.colon, sizeof(explanation.colon));
+	explanation.line = head.start.line;
 	return 0;
 }
 
@@ -66,7 +65,7 @@ __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u
 /* As hint_owner(). */
 __noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
 {
-	struct sip_lines lines = {};
+	struct sip_head head = {};
 	__u32 at = 0;
 	int place;
 
@@ -75,11 +74,11 @@ __noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
 	explanation.reads_hints = hint_is_worth_it(ctx, flow);
 	if (!explanation.reads_hints)
 		return 0;
-	place = hint_find(ctx, flow, &lines, &at);
+	place = hint_find(ctx, flow, &head, &at);
 	for (int i = 0; i < EXPLAINED_HINTS && place != HINT_NONE; i++) {
 		if (!explain_host(ctx, flow, at, i) || place == HINT_LAST)
 			break;
-		place = hint_find_next(ctx, flow, &lines, &at);
+		place = hint_find_next(ctx, flow, &head, &at);
 	}
 	return 0;
 }
@@ -113,7 +112,7 @@ __noinline int explain_call(const struct flow *flow)
 __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 {
 	struct track_message message;
-	struct sip_lines lines = {};
+	struct sip_head head = {};
 	const struct pool *pool;
 	__u32 id;
 
@@ -129,7 +128,7 @@ __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 	explanation.previous_owner = migration_previous_owner(flow);
 	if (!explanation.previous_owner)
 		return 0;
-	track_read(ctx, flow, &lines, &message);
+	track_read(ctx, flow, &head, &message);
 	explanation.is_initial = message.initial;
 	explain_call(flow);
 	return 0;

@@ -32,24 +32,27 @@ enum hint_place {
 
 /* Finds the host in the topmost Via. */
 static __always_inline enum hint_place hint_in_via(
-	struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 *at)
+	struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
 {
-	if (text_find_header(ctx, flow, lines, SIP_VIA) != SIP_FOUND)
+	if (text_find_header(ctx, flow, &head->lines, SIP_VIA) != SIP_FOUND)
 		return HINT_NONE;
-	return text_via_host(ctx, flow, lines->colon[SIP_VIA], at) == SIP_FOUND ? HINT_LAST : HINT_NONE;
+	return text_via_host(ctx, flow, head->lines.colon[SIP_VIA], at) == SIP_FOUND ? HINT_LAST : HINT_NONE;
 }
 
 /* Finds the host in the next Route of a request or, if there is none, in the Request-URI. A first fragment that
  * ends before a Route counts as a request without a Route. If the budget ends before the Route, the request has
  * no hint. */
 static __always_inline enum hint_place hint_in_route(
-	struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 uri, __u32 *at)
+	struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
 {
 	enum hint_place place = HINT_LAST;
+	__u32 uri = head->start.uri;
 
-	if (text_find_header(ctx, flow, lines, SIP_ROUTE) == SIP_FOUND) {
+	if (text_find_header(ctx, flow, &head->lines, SIP_ROUTE) == SIP_FOUND) {
 		place = HINT_ROUTE;
-		if (text_uri(ctx, flow, lines->colon[SIP_ROUTE], &uri) != SIP_FOUND)
+		if (text_usual_host(ctx, flow, head->lines.colon[SIP_ROUTE], at) == SIP_FOUND)
+			return place;
+		if (text_uri(ctx, flow, head->lines.colon[SIP_ROUTE], &uri) != SIP_FOUND)
 			return HINT_NONE;
 	}
 	if (!flow->budget)
@@ -59,22 +62,18 @@ static __always_inline enum hint_place hint_in_route(
 
 /* Finds the first host that may be a hint. Returns its enum hint_place; *at becomes its offset. A request that
  * an ICMP error quotes was sent by a backend, so its Via is used. */
-__noinline int hint_find(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 *at)
+__noinline int hint_find(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
 {
-	__u32 line = 0, uri = 0;
-	int result;
-
-	if (!flow || !lines || !at)
+	if (!flow || !head || !at)
 		return HINT_NONE;
-	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
+	if (!text_is_sip(ctx, flow, &head->start))
 		return HINT_NONE;
-	lines->at = line;
-	result = text_request_uri(ctx, flow, line, &uri);
-	if (result == SIP_NOT_THERE || flow->packet.kind == PACKET_ICMP_ERROR)
-		return hint_in_via(ctx, flow, lines, at);
-	if (result != SIP_FOUND || !(flow->flags & SERVICE_ROUTE))
+	head->lines.at = head->start.line;
+	if (!head->start.uri || flow->packet.kind == PACKET_ICMP_ERROR)
+		return hint_in_via(ctx, flow, head, at);
+	if (!(flow->flags & SERVICE_ROUTE))
 		return HINT_NONE;
-	return hint_in_route(ctx, flow, lines, uri, at);
+	return hint_in_route(ctx, flow, head, at);
 }
 
 /* Returns the id of the backend with this host and port; 0: none. The backend may be down. The default port is 5060
@@ -92,23 +91,22 @@ static __always_inline __u32 hint_named(const struct sip_host *host, __u32 group
 }
 
 /* Finds the next host after the Route at *at: in the next Route or, if there is none, in the Request-URI. */
-__noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 *at)
+__noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
 {
-	__u32 line = 0, uri = 0, next;
+	__u32 next;
 	int result;
 
-	if (!flow || !lines || !at)
+	if (!flow || !head || !at)
 		return HINT_NONE;
 	next = *at;
 	result = text_next_uri(ctx, flow, &next);
 	if (result == SIP_FOUND)
 		return text_uri_host(ctx, flow, next, at) == SIP_FOUND ? HINT_ROUTE : HINT_NONE;
-	if (result != SIP_NOT_THERE || text_start_line(ctx, flow, &line) != SIP_FOUND ||
-		text_request_uri(ctx, flow, line, &uri) != SIP_FOUND)
+	if (result != SIP_NOT_THERE)
 		return HINT_NONE;
-	lines->colon[SIP_ROUTE] = 0;
-	lines->at = next;
-	return hint_in_route(ctx, flow, lines, uri, at);
+	head->lines.colon[SIP_ROUTE] = 0;
+	head->lines.at = next;
+	return hint_in_route(ctx, flow, head, at);
 }
 
 #define HINT_VIP 0xffffffff
@@ -145,10 +143,10 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 
 /* Returns the id of the backend that the message contains as a hint; 0: none, or the backend is down. A Route
  * to the VIP is skipped, and the next host is used. */
-static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	__u32 at = 0, backend;
-	int place = hint_find(ctx, flow, lines, &at);
+	int place = hint_find(ctx, flow, head, &at);
 
 	for (int i = 0; i < 1 + HINT_ROUTES && place != HINT_NONE; i++) {
 		backend = hint_of_host(ctx, flow, at);
@@ -156,7 +154,7 @@ static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, s
 			return backend;
 		if (place == HINT_LAST)
 			break;
-		place = hint_find_next(ctx, flow, lines, &at);
+		place = hint_find_next(ctx, flow, head, &at);
 	}
 	return 0;
 }

@@ -36,40 +36,44 @@ static __always_inline enum verdict key_call_id(struct xdp_md *ctx, struct flow 
 	return VERDICT_call_id;
 }
 
-/* Finds the URI whose user part is the key. */
-static __always_inline int key_user_uri(struct xdp_md *ctx, struct flow *flow, __u32 *uri)
+/* Hashes the user whose header the service configures. */
+static __always_inline int key_user_hash(struct xdp_md *ctx, struct flow *flow, struct sip_user *user)
 {
-	__u32 header = flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, line = 0;
-	struct sip_lines lines = {};
+	__u32 header = flow->affinity == AFFINITY_FROM_USER ? SIP_FROM : SIP_TO, colon, uri;
+	struct sip_head head = {};
 	int result;
 
-	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
+	if (!text_is_sip(ctx, flow, &head.start))
 		return SIP_NOT_SIP;
-	if (flow->affinity == AFFINITY_REQUEST_USER)
-		return text_request_uri(ctx, flow, line, uri);
-	lines.at = line;
-	result = text_find_header(ctx, flow, &lines, header);
-	if (result != SIP_FOUND)
-		return result;
-	return text_uri(ctx, flow, header == SIP_FROM ? lines.colon[SIP_FROM] : lines.colon[SIP_TO], uri);
+	uri = head.start.uri;
+	if (flow->affinity != AFFINITY_REQUEST_USER) {
+		head.lines.at = head.start.line;
+		result = text_find_header(ctx, flow, &head.lines, header);
+		if (result != SIP_FOUND)
+			return result;
+		colon = header == SIP_FROM ? head.lines.colon[SIP_FROM] : head.lines.colon[SIP_TO];
+		if (text_usual_user(ctx, flow, colon, user) == SIP_FOUND)
+			return SIP_FOUND;
+		result = text_uri(ctx, flow, colon, &uri);
+		if (result != SIP_FOUND)
+			return result;
+	}
+	return uri ? text_user(ctx, flow, uri, user) : SIP_NOT_THERE;
 }
 
 /* This is a separate function so that its stack is not in use during the other calls in key(). */
 __noinline int key_user(struct xdp_md *ctx, struct flow *flow)
 {
 	struct sip_user user = {};
-	__u32 uri = 0, reserve;
+	const __u32 reserve = SIP_PACKET_BUDGET - SIP_USER_BUDGET;
 	int result;
 
 	if (!flow)
 		return VERDICT_not_sip;
 	user.hash_key[0] = flow->hash_key[0];
 	user.hash_key[1] = flow->hash_key[1];
-	reserve = flow->budget / 2;
-	flow->budget -= reserve; /* keeps half of the budget for hint and migration */
-	result = key_user_uri(ctx, flow, &uri);
-	if (result == SIP_FOUND)
-		result = text_user(ctx, flow, uri, &user);
+	flow->budget -= reserve;
+	result = key_user_hash(ctx, flow, &user);
 	flow->budget += reserve;
 	if (result == SIP_FOUND) {
 		flow->hash = user.hash;

@@ -234,24 +234,24 @@ __noinline __u64 observe_user(struct xdp_md *ctx, struct flow *flow, __u32 colon
  * afterwards, so the reading receives a new budget. */
 __noinline __u32 observe_headers(struct xdp_md *ctx, struct flow *flow, __u32 matching)
 {
-	struct sip_lines lines = {};
-	__u32 line = 0, method = 0, number;
+	struct sip_head head = {};
+	__u32 method = 0, number;
 	__u64 from, to;
 
 	if (!flow)
 		return 0;
 	flow->budget = SIP_PACKET_BUDGET;
-	if (observe_is_text(flow) && text_start_line(ctx, flow, &line) == SIP_FOUND) {
-		lines.at = line;
-		text_find_header(ctx, flow, &lines, SIP_HEADER_COUNT);
-		method = text_method(ctx, line, flow->packet.end);
+	if (observe_is_text(flow) && text_is_sip(ctx, flow, &head.start)) {
+		head.lines.at = head.start.line;
+		text_find_header(ctx, flow, &head.lines, SIP_HEADER_COUNT);
+		method = head.start.method;
 		if (!method)
-			method = track_cseq(ctx, flow, lines.colon[SIP_CSEQ], &number);
+			method = track_cseq(ctx, flow, head.lines.colon[SIP_CSEQ], &number);
 	}
 	matching = observe_method(matching, method);
-	from = observe_user(ctx, flow, lines.colon[SIP_FROM]);
+	from = observe_user(ctx, flow, head.lines.colon[SIP_FROM]);
 	matching = observe_value(matching, OBSERVER_FROM_USER, from);
-	to = observe_user(ctx, flow, lines.colon[SIP_TO]);
+	to = observe_user(ctx, flow, head.lines.colon[SIP_TO]);
 	return observe_value(matching, OBSERVER_TO_USER, to);
 }
 

@@ -25,17 +25,17 @@ static __always_inline __u32 owner_by_table(const struct flow *flow, const struc
 }
 
 /* If slots of the pool are migrating, replaces flow->backend where the migration requires a different backend. */
-__noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+__noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	struct track_message message;
 	__u32 previous;
 
-	if (!flow || !lines)
+	if (!flow || !head)
 		return 0;
 	previous = migration_previous_owner(flow);
 	if (!previous && flow->verdict != VERDICT_hint)
 		return 0;
-	track_read(ctx, flow, lines, &message);
+	track_read(ctx, flow, head, &message);
 	flow->backend = migration_owner(flow, &message, previous, flow->verdict == VERDICT_hint);
 	if (message.is_new)
 		track_new(ctx, flow, &message, flow->backend, flow->verdict == VERDICT_hint);
@@ -51,12 +51,12 @@ static __always_inline enum verdict owner_without_budget(enum verdict verdict)
 	return verdict;
 }
 
-static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines)
+static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	__u32 pool_id = flow->pool;
 	const struct pool *pool;
 
-	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, lines) : 0;
+	flow->backend = hint_is_worth_it(ctx, flow) ? hint_owner(ctx, flow, head) : 0;
 	if (flow->backend)
 		flow->verdict = VERDICT_hint;
 	flow->reason = flow->backend ? REASON_HINT : REASON_SLOT;
@@ -66,21 +66,21 @@ static __always_inline void owner_find(struct xdp_md *ctx, struct flow *flow, st
 	if (!flow->backend)
 		flow->backend = owner_by_table(flow, pool);
 	if (pool->migrating)
-		owner_migrating(ctx, flow, lines);
+		owner_migrating(ctx, flow, head);
 }
 
 __noinline int owner(struct xdp_md *ctx, struct flow *flow)
 {
-	struct sip_lines lines = {}; /* hint, migration and counters share one pass over the headers */
+	struct sip_head head = {}; /* hint, migration and counters share one pass over the headers */
 
 	if (!flow)
 		return NEXT_FINISH;
 	if (!flow->has_owner)
-		owner_find(ctx, flow, &lines);
+		owner_find(ctx, flow, &head);
 	if (!flow->budget)
 		flow->verdict = owner_without_budget(flow->verdict);
 	if (!flow->has_owner)
-		count(ctx, flow, &lines);
+		count(ctx, flow, &head);
 	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
 		fragment_record_owner(flow);
 	return NEXT_STAGE;

@@ -114,20 +114,6 @@ static __always_inline enum method sip_named_method(struct sip_text text, __u32 
 	return sip_method_of(sip_spaces(sip_word(&text, at)), sip_spaces(sip_word(&text, at + 8)));
 }
 
-/* Returns the status code of the response whose start-line is at `line`; 0: the message is a request. */
-static __always_inline __u32 sip_status_code(struct sip_text text, __u32 line)
-{
-	__u64 digits;
-
-	if (text.end < SIP_MINIMUM)
-		return 0;
-	line = sip_forget(&text, line);
-	if (!sip_is_version(sip_word(&text, line)))
-		return 0;
-	digits = sip_word(&text, sip_forget(&text, line + 8)) - SIP_NAME('0', '0', '0', 0, 0, 0, 0, 0);
-	return (__u8)digits * 100 + (__u8)(digits >> 8) * 10 + (__u8)(digits >> 16);
-}
-
 /* Is the number at `at` 0? */
 static __always_inline bool sip_is_zero(struct sip_text text, __u32 at)
 {

@@ -30,13 +30,6 @@ static inline __u64 sip_hash_address(const struct address *address, const __u64 
 	return hash_source(address, 0, hash_key);
 }
 
-/* Flags the bytes that are not digits. */
-static __always_inline __u64 sip_no_digits(__u64 word)
-{
-	word ^= EVERY('0');
-	return (((word & EVERY(0x7f)) + EVERY(0x80 - 10)) | word) & EVERY(0x80);
-}
-
 /* Flags the bytes that are not from `first` to `last`, both below 0x80. */
 static __always_inline __u64 sip_not_in(__u64 word, __u8 first, __u8 last)
 {

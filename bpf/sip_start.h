@@ -52,15 +52,6 @@ static __always_inline bool sip_begins_plainly(const struct sip_text *t, __u32 s
 	       (word & (space >> 7) * 0xff) == (space >> 7) * ' ';
 }
 
-/* Finds the start-line of the message that starts at `start`, after empty lines. SIP_FOUND or SIP_NOT_SIP. */
-static __always_inline enum sip_result sip_start_line(struct sip_text text, __u32 start, __u32 *line)
-{
-	if (!sip_begins_plainly(&text, start) && !sip_start(&text, &start))
-		return SIP_NOT_SIP;
-	*line = start & (SIP_OFFSET_LIMIT - 1);
-	return SIP_FOUND;
-}
-
 /* Is this "SIP/2.0 ", in any case, the start of a response? */
 static __always_inline bool sip_is_version(__u64 word)
 {
@@ -108,10 +99,52 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 	return sip_is_version(text) ? METHOD_NONE : METHOD_OTHER;
 }
 
-/* Returns the method of the message that starts at `start`; METHOD_NONE: it is not a request. */
-static __always_inline enum method sip_method(struct sip_text text, __u32 start)
+/* All of a start-line. */
+struct sip_start {
+	__u16 line;  /* its offset; 0: not read yet, or the text is not SIP */
+	__u16 uri;   /* offset of the Request-URI; 0: a response */
+	__u16 code;  /* of a response, if it is a number; 0: a request */
+	__u8 method; /* of a request; METHOD_NONE: a response */
+	__u8 not_sip;
+};
+
+/* Returns the offset after the first space from `at` on. */
+static __always_inline __u32 sip_after_space(const struct sip_text *t, __u32 at)
 {
-	if (!sip_start(&text, &start))
-		return METHOD_NONE;
-	return sip_method_of(sip_word(&text, start), sip_word(&text, start + 8));
+	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
+		__u64 space = ~sip_visible(sip_raw_word(t, at)) & EVERY(0x80);
+
+		if (space)
+			return at + sip_first(space) + 1;
+		at = sip_forget(t, at + 8);
+	}
+	return 0;
+}
+
+/* Reads the start-line at `line`. */
+static __always_inline void sip_read_start(const struct sip_text *t, __u32 line, struct sip_start *start)
+{
+	__u64 word, word_after;
+
+	line = sip_forget(t, line);
+	word = sip_raw_word(t, line);
+	word_after = sip_word(t, line + 8);
+	start->line = line;
+	start->method = sip_method_of(word, word_after);
+	if (start->method != METHOD_NONE) {
+		start->uri = sip_after_space(t, line);
+		return;
+	}
+	word_after -= SIP_NAME('0', '0', '0', 0, 0, 0, 0, 0);
+	start->code = (__u8)word_after * 100 + (__u8)(word_after >> 8) * 10 + (__u8)(word_after >> 16);
+}
+
+/* Finds and reads the start-line of the message that starts at `at`, after empty lines. SIP_FOUND or SIP_NOT_SIP. */
+static __always_inline enum sip_result sip_find_start(struct sip_text text, __u32 at, struct sip_start *start)
+{
+	*start = (struct sip_start){};
+	if (!sip_begins_plainly(&text, at) && !sip_start(&text, &at))
+		return SIP_NOT_SIP;
+	sip_read_start(&text, at, start);
+	return SIP_FOUND;
 }

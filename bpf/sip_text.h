@@ -16,7 +16,8 @@
 
 /* The budget for reading the message of one packet, in units of about 3 ns. Each step of a loop over the text
  * costs units. When no units are left, the loop ends, and the result of the search is SIP_TOO_FAR. */
-#define SIP_PACKET_BUDGET 400
+#define SIP_PACKET_BUDGET 300
+#define SIP_USER_BUDGET 200 /* of these, for the search for the user; the rest is for hint and migration */
 
 enum sip_result {
 	SIP_FOUND,
@@ -102,6 +103,14 @@ static __always_inline __u64 sip_zero(const struct sip_text *t)
 	return t->zero * EVERY(0x01);
 }
 
+/* Returns the eight bytes at an offset, of which `missing` are beyond the end of the text; those are zero. */
+static __always_inline __u64 sip_last_word(const struct sip_text *t, __u32 offset, __s64 missing)
+{
+	const __u8 *p = t->data + sip_forget(t, offset - missing);
+
+	return p + 8 <= t->data_end ? load64(p) >> (missing * 4) >> (missing * 4) : sip_zero(t);
+}
+
 /* Returns the eight bytes at an offset that is at most seven beyond the end of the text; bytes
  * beyond the end are zero. */
 static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
@@ -109,16 +118,10 @@ static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 	__s64 missing = 8 - (__s64)sip_room(t, offset);
 	const __u8 *p;
 
-	if (missing > 0) {
-		p = t->data + sip_forget(t, offset - missing);
-		if (p + 8 > t->data_end)
-			return sip_zero(t);
-		return load64(p) >> (missing * 4) >> (missing * 4);
-	}
+	if (missing > 0)
+		return sip_last_word(t, offset, missing);
 	p = t->data + sip_forget(t, offset);
-	if (p + 8 > t->data_end)
-		return sip_zero(t);
-	return load64(p);
+	return p + 8 <= t->data_end ? load64(p) : sip_zero(t);
 }
 
 /* The same, but bytes beyond the end of the text may have any value. */
@@ -126,7 +129,7 @@ static __always_inline __u64 sip_raw_word(const struct sip_text *t, __u32 offset
 {
 	const __u8 *p = t->data + (offset & (SIP_OFFSET_LIMIT - 1));
 
-	return p + 8 <= t->data_end ? load64(p) : sip_word(t, offset);
+	return p + 8 <= t->data_end ? load64(p) : sip_last_word(t, offset, 8 - (__s64)sip_room(t, offset));
 }
 
 static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 at)
@@ -147,6 +150,13 @@ static __always_inline __u64 sip_visible(__u64 word)
 	return (((word & EVERY(0x7f)) + EVERY(0x5f)) | word) & EVERY(0x80);
 }
 
+/* Flags the bytes that are not digits. */
+static __always_inline __u64 sip_no_digits(__u64 word)
+{
+	word ^= EVERY('0');
+	return (((word & EVERY(0x7f)) + EVERY(0x80 - 10)) | word) & EVERY(0x80);
+}
+
 /* Flags the zero bytes of a word. Above the lowest flag there may be false flags. */
 static __always_inline __u64 sip_zeroes(__u64 word)
 {
@@ -158,6 +168,36 @@ static __always_inline __u64 sip_equal(__u64 word, __u8 byte)
 {
 	word ^= EVERY(byte);
 	return ~(((word & EVERY(0x7f)) + EVERY(0x7f)) | word) & EVERY(0x80);
+}
+
+#define SIP_SCAN_WORDS 8 /* 64 bytes */
+#define SIP_COST_SCAN 4
+
+/* Returns the offset of the first `a`, `b`, `c` or newline, for values with the usual spelling. 0: none is within
+ * reach, or the text ends soon; the caller then walks through the value (sip_value.h). This is plain code, and
+ * takes less time than one step of a walk. */
+static __always_inline __u32 sip_scan(const struct sip_text *t, __u32 at, __u8 a, __u8 b, __u8 c, __u16 *left)
+{
+	if (*left < SIP_COST_SCAN)
+		return 0;
+	*left -= SIP_COST_SCAN;
+	at = sip_forget(t, at);
+	for (int i = 0; i < SIP_SCAN_WORDS; i++) {
+		const __u8 *p = t->data + at;
+		__u64 word, marks;
+
+		if (p + 8 > t->data_end)
+			return 0;
+		word = load64(p);
+		marks = sip_zeroes(word ^ EVERY(a)) | sip_zeroes(word ^ EVERY(b)) | sip_zeroes(word ^ EVERY(c)) |
+			sip_zeroes(word ^ EVERY('\n'));
+		if (marks) {
+			at = sip_forget(t, at + sip_first(marks));
+			return sip_room(t, at) > 0 ? at : 0;
+		}
+		at = (at + 8) & (SIP_OFFSET_LIMIT - 1);
+	}
+	return 0;
 }
 
 /* Returns the first visible byte from an offset on; t->end if none is within reach. */

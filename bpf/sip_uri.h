@@ -25,28 +25,6 @@ static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon
 	return SIP_FOUND;
 }
 
-/* Finds the Request-URI in the start-line at `line`. SIP_NOT_THERE: the message is a response. */
-static __always_inline enum sip_result sip_request_uri(struct sip_text text, __u32 line, __u32 *uri)
-{
-	if (text.end < SIP_MINIMUM)
-		return SIP_TOO_FAR;
-	line = sip_forget(&text, line);
-	if (sip_is_version(sip_word(&text, line)))
-		return SIP_NOT_THERE;
-	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
-		__u64 space = ~sip_visible(sip_word(&text, line)) & EVERY(0x80);
-
-		if (sip_room(&text, line) <= 0)
-			break;
-		if (space) {
-			*uri = line + sip_first(space) + 1;
-			return SIP_FOUND;
-		}
-		line = sip_forget(&text, line + 8);
-	}
-	return SIP_TOO_FAR;
-}
-
 static inline long sip_bracket_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_walk *w = state;

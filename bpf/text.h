@@ -7,7 +7,7 @@
 #include "sip.h"
 #include "sip_counter.h"
 #include "sip_dialog.h"
-#include "sip_user.h"
+#include "sip_usual.h"
 
 static __always_inline struct sip_text text_of(const struct xdp_md *ctx, __u32 end)
 {
@@ -19,6 +19,14 @@ __noinline int text_hash(struct xdp_md *ctx, __u32 colon, __u32 end, struct sip_
 	return key ? sip_hash(text_of(ctx, end), colon, key) : SIP_NOT_SIP;
 }
 
+/* Finds a start-line with an unusual spelling; 0: there is none. */
+__noinline __u32 text_unusual_start(struct xdp_md *ctx, __u32 at, __u32 end)
+{
+	struct sip_text text = text_of(ctx, end);
+
+	return sip_start(&text, &at) ? at : 0;
+}
+
 /* Finds and hashes the Call-ID. A separate function handles unusual spellings. */
 __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
 {
@@ -28,16 +36,15 @@ __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct s
 
 	if (!key)
 		return SIP_NOT_SIP;
-	result = sip_find(text, start, &colon, &spent);
+	if (!sip_begins_plainly(&text, start))
+		start = text_unusual_start(ctx, start, end);
+	if (!start)
+		return SIP_NOT_SIP;
+	result = sip_find_call_id(&text, start & (SIP_OFFSET_LIMIT - 1), &colon, &spent);
 	key->spent = spent;
 	if (result != SIP_FOUND || sip_hash_plainly(&text, colon, key))
 		return result;
 	return text_hash(ctx, colon, end, key);
-}
-
-__noinline int text_method(struct xdp_md *ctx, __u32 start, __u32 end)
-{
-	return sip_method(text_of(ctx, end), start);
 }
 
 /* key->counter becomes an enum service_counter, or COUNTER_UNDECIDED. The fast path has no register left for it. */
@@ -55,10 +62,35 @@ static __always_inline struct sip_text text_in(const struct xdp_md *ctx, const s
 	return text_of(ctx, flow->packet.end);
 }
 
-/* *line becomes the offset of the start-line, where the other steps begin. */
-__noinline int text_start_line(struct xdp_md *ctx, const struct flow *flow, __u32 *line)
+/* The head of a message, as far as it has been read. */
+struct sip_head {
+	struct sip_start start;
+	struct sip_lines lines;
+};
+
+__noinline int text_start(struct xdp_md *ctx, const struct flow *flow, struct sip_start *start)
 {
-	return flow && line ? sip_start_line(text_in(ctx, flow), flow->packet.payload, line) : SIP_NOT_SIP;
+	struct sip_text text;
+	__u32 line;
+
+	if (!flow || !start)
+		return 0;
+	text = text_in(ctx, flow);
+	line = flow->packet.payload;
+	if (!sip_begins_plainly(&text, line))
+		line = text_unusual_start(ctx, line, flow->packet.end);
+	start->not_sip = !line;
+	if (line)
+		sip_read_start(&text, line, start);
+	return 0;
+}
+
+/* Reads the start-line of the message once. Returns whether it is SIP. */
+static __always_inline bool text_is_sip(struct xdp_md *ctx, const struct flow *flow, struct sip_start *start)
+{
+	if (!start->line && !start->not_sip)
+		text_start(ctx, flow, start);
+	return start->line;
 }
 
 __noinline int text_find_header(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, __u32 wanted)
@@ -73,17 +105,22 @@ __noinline int text_uri(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u3
 
 __noinline int text_next_uri(struct xdp_md *ctx, struct flow *flow, __u32 *at)
 {
-	return flow && at ? sip_next_uri(text_in(ctx, flow), at, &flow->budget) : SIP_NOT_THERE;
-}
+	int result;
 
-__noinline int text_request_uri(struct xdp_md *ctx, const struct flow *flow, __u32 line, __u32 *uri)
-{
-	return flow && uri ? sip_request_uri(text_in(ctx, flow), line, uri) : SIP_NOT_THERE;
+	if (!flow || !at)
+		return SIP_NOT_THERE;
+	result = sip_usual_next_uri(text_in(ctx, flow), at, &flow->budget);
+	return result == SIP_TOO_FAR ? sip_next_uri(text_in(ctx, flow), at, &flow->budget) : result;
 }
 
 __noinline int text_uri_host(struct xdp_md *ctx, struct flow *flow, __u32 uri, __u32 *at)
 {
-	return flow && at ? sip_uri_host(text_in(ctx, flow), uri, at, &flow->budget) : SIP_NOT_THERE;
+	int result;
+
+	if (!flow || !at)
+		return SIP_NOT_THERE;
+	result = sip_usual_uri_host(text_in(ctx, flow), uri, at, &flow->budget);
+	return result == SIP_TOO_FAR ? sip_uri_host(text_in(ctx, flow), uri, at, &flow->budget) : result;
 }
 
 __noinline int text_via_host(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u32 *at)
@@ -111,6 +148,28 @@ __noinline int text_user(struct xdp_md *ctx, struct flow *flow, __u32 uri, struc
 	return flow && user ? sip_user(text_in(ctx, flow), uri, user, &flow->budget) : SIP_NOT_THERE;
 }
 
+/* The steps of sip_usual.h. */
+__noinline int text_usual_parameter(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u64 name, __u32 *hash)
+{
+	return flow && hash ? sip_usual_parameter(text_in(ctx, flow), colon, name, hash, flow->hash_key, &flow->budget)
+			    : SIP_TOO_FAR;
+}
+
+__noinline int text_usual_cseq(struct xdp_md *ctx, const struct flow *flow, __u32 colon, __u32 *number)
+{
+	return flow && number ? sip_usual_cseq(text_in(ctx, flow), colon, number) : METHOD_NONE;
+}
+
+__noinline int text_usual_host(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u32 *at)
+{
+	return flow && at ? sip_usual_host(text_in(ctx, flow), colon, at, &flow->budget) : SIP_TOO_FAR;
+}
+
+__noinline int text_usual_user(struct xdp_md *ctx, struct flow *flow, __u32 colon, struct sip_user *user)
+{
+	return flow && user ? sip_usual_user(text_in(ctx, flow), colon, user, &flow->budget) : SIP_TOO_FAR;
+}
+
 /* The steps of sip_dialog.h. */
 __noinline int text_value(struct xdp_md *ctx, struct flow *flow, __u32 before, __u32 *value)
 {
@@ -131,11 +190,6 @@ __noinline __u32 text_token(struct xdp_md *ctx, const struct flow *flow, __u32 a
 __noinline int text_response_counter(struct xdp_md *ctx, const struct flow *flow, __u32 line, __u32 cseq)
 {
 	return flow ? sip_response_counter(text_in(ctx, flow), line, cseq) : COUNTER_UNDECIDED;
-}
-
-__noinline int text_code(struct xdp_md *ctx, const struct flow *flow, __u32 line)
-{
-	return flow ? sip_status_code(text_in(ctx, flow), line) : 0;
 }
 
 __noinline __u32 text_number(struct xdp_md *ctx, const struct flow *flow, __u32 *at)

@@ -37,6 +37,9 @@ static __always_inline enum sip_result track_parameter(
 	*hash = 0;
 	if (!colon)
 		return SIP_TOO_FAR;
+	result = text_usual_parameter(ctx, flow, colon, name, hash);
+	if (result != SIP_TOO_FAR)
+		return result;
 	result = text_parameter(ctx, flow, colon, name, &at);
 	if (result == SIP_FOUND && text_value(ctx, flow, at, &at) == SIP_FOUND)
 		*hash = text_token(ctx, flow, at);
@@ -47,10 +50,18 @@ static __always_inline enum sip_result track_parameter(
  * if it is unreadable. */
 static __always_inline enum method track_cseq(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u32 *number)
 {
+	enum method method;
 	__u32 at = 0;
 
 	*number = 0;
-	if (!colon || text_value(ctx, flow, colon, &at) != SIP_FOUND)
+	if (!colon)
+		return METHOD_NONE;
+	method = text_usual_cseq(ctx, flow, colon, number);
+	*number += 1;
+	if (method != METHOD_NONE)
+		return method;
+	*number = 0;
+	if (text_value(ctx, flow, colon, &at) != SIP_FOUND)
 		return METHOD_NONE;
 	*number = text_number(ctx, flow, &at) + 1;
 	return text_value(ctx, flow, at - 1, &at) == SIP_FOUND ? text_named_method(ctx, flow, at) : METHOD_NONE;
@@ -80,29 +91,29 @@ static __always_inline __u32 track_kind(__u32 event, __u32 method)
 }
 
 static __always_inline void track_read_message(
-	struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, struct track_message *message)
+	struct xdp_md *ctx, struct flow *flow, struct sip_head *head, struct track_message *message)
 {
-	__u32 line = 0, method, code, from = 0, to = 0;
+	__u32 method, code, from = 0, to = 0;
 	enum sip_result tag;
 
 	message->initial = true;
-	if (text_start_line(ctx, flow, &line) != SIP_FOUND)
+	if (!text_is_sip(ctx, flow, &head->start))
 		return;
-	if (!lines->at)
-		lines->at = line;
-	text_find_header(ctx, flow, lines, SIP_HEADER_COUNT);
-	message->call_id = lines->colon[SIP_CALL_ID];
-	track_parameter(ctx, flow, lines->colon[SIP_VIA], SIP_BRANCH_NAME, &message->call.branch);
-	track_parameter(ctx, flow, lines->colon[SIP_FROM], SIP_TAG_NAME, &from);
-	tag = track_to_tag(ctx, flow, lines, &to);
+	if (!head->lines.at)
+		head->lines.at = head->start.line;
+	text_find_header(ctx, flow, &head->lines, SIP_HEADER_COUNT);
+	message->call_id = head->lines.colon[SIP_CALL_ID];
+	track_parameter(ctx, flow, head->lines.colon[SIP_VIA], SIP_BRANCH_NAME, &message->call.branch);
+	track_parameter(ctx, flow, head->lines.colon[SIP_FROM], SIP_TAG_NAME, &from);
+	tag = track_to_tag(ctx, flow, &head->lines, &to);
 	message->call.dialog = call_dialog(from, to);
-	code = text_code(ctx, flow, line);
-	method = track_cseq(ctx, flow, lines->colon[SIP_CSEQ], &message->call.number);
+	code = head->start.code;
+	method = track_cseq(ctx, flow, head->lines.colon[SIP_CSEQ], &message->call.number);
 	if (!code)
-		method = text_method(ctx, line, flow->packet.end);
+		method = head->start.method;
 	message->initial = !code && sip_is_initial(method, tag);
-	message->call.event =
-		call_event(method, code, tag == SIP_FOUND, track_expires_now(ctx, flow, lines->colon[SIP_EXPIRES]));
+	message->call.event = call_event(
+		method, code, tag == SIP_FOUND, track_expires_now(ctx, flow, head->lines.colon[SIP_EXPIRES]));
 	message->call.kind = track_kind(message->call.event, method);
 }
 
@@ -119,9 +130,9 @@ static __always_inline void track_read_segment(
 }
 
 /* Reads a packet. A packet that an ICMP error quotes is not used: a backend has sent it. */
-__noinline int track_read(struct xdp_md *ctx, struct flow *flow, struct sip_lines *lines, struct track_message *message)
+__noinline int track_read(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, struct track_message *message)
 {
-	if (!flow || !lines || !message)
+	if (!flow || !head || !message)
 		return 0;
 	__builtin_memset(message, 0, sizeof(*message));
 	if (flow->packet.kind == PACKET_ICMP_ERROR)
@@ -129,7 +140,7 @@ __noinline int track_read(struct xdp_md *ctx, struct flow *flow, struct sip_line
 	if (flow->packet.protocol == IPPROTO_TCP)
 		track_read_segment(ctx, flow, message);
 	else
-		track_read_message(ctx, flow, lines, message);
+		track_read_message(ctx, flow, head, message);
 	return 0;
 }
 

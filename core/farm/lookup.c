@@ -55,10 +55,10 @@ static bool is_more_than_user(const char *text)
 int lookup_user(const char *user, const uint64_t hash_key[2], uint64_t *hash)
 {
 	struct sip_user key = {.hash_key = {hash_key[0], hash_key[1]}};
-	uint8_t text[SIP_PACKET_BUDGET * 8 / SIP_COST_USER +
+	uint8_t text[SIP_USER_BUDGET * 8 / SIP_COST_USER +
 		     SIP_MINIMUM]; /* longer than any user that the kernel reads */
 	const int room = sizeof(text) - SIP_MINIMUM;
-	uint16_t budget = SIP_PACKET_BUDGET / 2; /* as in bpf/key.h */
+	uint16_t budget = SIP_USER_BUDGET; /* as in bpf/key.h */
 	bool uri = is_uri(user);
 	int length;
 

@@ -65,17 +65,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = memcpy(malloc(size + !size), data, size); /* exact size, so that ASan sees overruns */
 	struct sip_text text = sip_text(copy, copy + size, size, 0);
-	__u32 line, uri;
+	struct sip_start start;
 
 	find_call_id(text);
-	if (sip_start_line(text, 0, &line) == SIP_FOUND) {
-		read_header(text, line, SIP_TO);
-		read_header(text, line, SIP_FROM);
-		read_header(text, line, SIP_VIA);
-		read_header(text, line, SIP_ROUTE);
+	if (sip_find_start(text, 0, &start) == SIP_FOUND) {
+		read_header(text, start.line, SIP_TO);
+		read_header(text, start.line, SIP_FROM);
+		read_header(text, start.line, SIP_VIA);
+		read_header(text, start.line, SIP_ROUTE);
 		budget = SIP_PACKET_BUDGET;
-		if (sip_request_uri(text, line, &uri) == SIP_FOUND)
-			read_uri(text, uri);
+		if (start.uri)
+			read_uri(text, start.uri);
 	}
 	free(copy);
 	return 0;

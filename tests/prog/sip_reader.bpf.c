@@ -2,8 +2,7 @@
 /* Reads a frame that consists of a SIP message only, for test_sip_reader.c. */
 
 #include "bpf/frame.h"
-#include "bpf/sip_dialog.h"
-#include "bpf/sip_user.h"
+#include "bpf/sip_usual.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -21,14 +20,7 @@ static __always_inline struct sip_text text(const struct xdp_md *ctx)
                                                                                                                        \
 		return result ? sip_##step(text(ctx), at, result, &budget) : SIP_NOT_SIP;                              \
 	}
-#define STEP(step, type)                                                                                               \
-	__noinline int read_##step(struct xdp_md *ctx, __u32 at, type *result)                                         \
-	{                                                                                                              \
-		return result ? sip_##step(text(ctx), at, result) : SIP_NOT_SIP;                                       \
-	}
 
-STEP(start_line, __u32)
-STEP(request_uri, __u32)
 PAID_STEP(uri, __u32)
 PAID_STEP(uri_host, __u32)
 PAID_STEP(via_host, __u32)
@@ -64,6 +56,34 @@ __noinline int read_find_header(struct xdp_md *ctx, __u32 line, __u32 name, __u3
 
 PAID_STEP(value_at, __u32)
 
+PAID_STEP(usual_host, __u32)
+
+__noinline int read_start(struct xdp_md *ctx, struct sip_start *start)
+{
+	return start ? sip_find_start(text(ctx), 0, start) : SIP_NOT_SIP;
+}
+
+__noinline int read_usual_parameter(struct xdp_md *ctx, __u32 colon, __u64 name, __u32 *hash)
+{
+	const __u64 hash_key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	return hash ? sip_usual_parameter(text(ctx), colon, name, hash, hash_key, &budget) : SIP_TOO_FAR;
+}
+
+__noinline int read_usual_cseq(struct xdp_md *ctx, __u32 colon, __u32 *number)
+{
+	return number ? sip_usual_cseq(text(ctx), colon, number) : METHOD_NONE;
+}
+
+__noinline __u64 read_usual_user(struct xdp_md *ctx, __u32 colon)
+{
+	struct sip_user user = {.hash_key = {0x0123456789abcdef, 0xfedcba9876543210}};
+	__u16 budget = SIP_PACKET_BUDGET;
+
+	return sip_usual_user(text(ctx), colon, &user, &budget) == SIP_FOUND ? user.hash : 0;
+}
+
 __noinline int read_parameter(struct xdp_md *ctx, __u32 colon, __u64 name, __u32 *at)
 {
 	__u16 budget = SIP_PACKET_BUDGET;
@@ -89,7 +109,6 @@ __noinline __u32 read_number(struct xdp_md *ctx, __u32 *at)
 		return sip_##step(text(ctx), at);                                                                      \
 	}
 
-NUMBER(status_code)
 NUMBER(named_method)
 NUMBER(is_zero)
 

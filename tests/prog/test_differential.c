@@ -88,11 +88,11 @@ static uint32_t pool_of(
 	enum test_service service, const struct frame *frame, size_t direct, const struct packet *packet)
 {
 	const uint8_t *data = frame->data;
-	enum method method = METHOD_NONE;
+	struct sip_start start = {};
 
 	if (service == SERVICE_SPLIT)
-		method = sip_method(sip_text(data, data + direct, packet->end, 0), packet->payload);
-	return service == SERVICE_ANY || method == METHOD_REGISTER || method == METHOD_OTHER;
+		sip_find_start(sip_text(data, data + direct, packet->end, 0), packet->payload, &start);
+	return service == SERVICE_ANY || start.method == METHOD_REGISTER || start.method == METHOD_OTHER;
 }
 
 static struct outcome on_host(const struct frame *frame, size_t direct)

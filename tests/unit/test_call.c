@@ -93,23 +93,23 @@ static bool expires_now(struct sip_text t, __u32 colon)
 static void read_call(const char *text, size_t length, struct call_message *message)
 {
 	struct sip_text t = sip_text((const __u8 *)text, (const __u8 *)text + length, length, 0);
-	__u32 line, method, code, from, to, branch, number;
+	__u32 method, from, to, branch, number;
 	struct sip_lines lines = {};
+	struct sip_start start;
 	bool tagged, found;
 
-	cr_assert_eq(sip_start_line(t, 0, &line), SIP_FOUND);
-	lines.at = line;
+	cr_assert_eq(sip_find_start(t, 0, &start), SIP_FOUND);
+	lines.at = start.line;
 	budget = SIP_PACKET_BUDGET;
 	cr_assert_eq(sip_find_header(t, &lines, SIP_HEADER_COUNT, &budget), SIP_NOT_THERE);
-	code = sip_status_code(t, line);
 	method = cseq_method(t, lines.colon[SIP_CSEQ], &number);
-	if (!code)
-		method = sip_method(t, line);
+	if (!start.code)
+		method = start.method;
 	from = parameter(t, lines.colon[SIP_FROM], SIP_TAG_NAME, &found);
 	branch = parameter(t, lines.colon[SIP_VIA], SIP_BRANCH_NAME, &found);
 	to = parameter(t, lines.colon[SIP_TO], SIP_TAG_NAME, &tagged);
 	*message = (struct call_message){
-		.event = call_event(method, code, tagged, expires_now(t, lines.colon[SIP_EXPIRES])),
+		.event = call_event(method, start.code, tagged, expires_now(t, lines.colon[SIP_EXPIRES])),
 		.kind = method == METHOD_SUBSCRIBE ? CALL_IS_SUBSCRIPTION : CALL_IS_INVITE,
 		.dialog = call_dialog(from, to),
 		.branch = branch,

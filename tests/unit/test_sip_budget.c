@@ -43,11 +43,18 @@ static __u32 count_search(__u32 steps, long (*step)(__u32, void *), void *state,
 	return done;
 }
 
+static __u32 count_scan(const struct sip_text *t, __u32 at, __u8 a, __u8 b, __u8 c, __u16 *left)
+{
+	if (*left >= SIP_COST_SCAN)
+		counted += SIP_COST_SCAN;
+	return sip_scan(t, at, a, b, c, left);
+}
+
+#define sip_scan count_scan
 #define sip_loop_paid count_paid
 #define sip_loop(steps, step, state) count_search(steps, step, state, SIP_PASS_PLACES *SIP_COST_PLACE)
-#include "bpf/sip_dialog.h"
-#include "bpf/sip_host.h"
-#include "bpf/sip_user.h"
+#include "bpf/sip_usual.h"
+#undef sip_scan
 #undef sip_loop
 #undef sip_loop_paid
 #include "tests/prog/rng.h"
@@ -63,6 +70,7 @@ static void read_user(struct sip_text text, __u32 line, __u16 *budget)
 	__u32 uri;
 
 	if (sip_find_header(text, &lines, SIP_FROM, budget) == SIP_FOUND &&
+		sip_usual_user(text, lines.colon[SIP_FROM], &user, budget) == SIP_TOO_FAR &&
 		sip_uri(text, lines.colon[SIP_FROM], &uri, budget) == SIP_FOUND)
 		sip_user(text, uri, &user, budget);
 }
@@ -74,36 +82,58 @@ static void read_host(struct sip_text text, __u32 at, __u16 *budget)
 	sip_host(text, at, &host, budget);
 }
 
+static enum sip_result find_uri_host(struct sip_text text, __u32 uri, __u32 *at, __u16 *budget)
+{
+	enum sip_result result = sip_usual_uri_host(text, uri, at, budget);
+
+	return result == SIP_TOO_FAR ? sip_uri_host(text, uri, at, budget) : result;
+}
+
+static enum sip_result find_route_host(struct sip_text text, struct sip_lines *lines, __u32 *at, __u16 *budget)
+{
+	enum sip_result result = sip_find_header(text, lines, SIP_ROUTE, budget);
+	__u32 uri;
+
+	if (result == SIP_FOUND && sip_usual_host(text, lines->colon[SIP_ROUTE], at, budget) == SIP_FOUND)
+		return SIP_FOUND;
+	if (result == SIP_FOUND)
+		result = sip_uri(text, lines->colon[SIP_ROUTE], &uri, budget);
+	return result == SIP_FOUND ? find_uri_host(text, uri, at, budget) : result;
+}
+
+static enum sip_result find_next_uri(struct sip_text text, __u32 *at, __u16 *budget)
+{
+	enum sip_result result = sip_usual_next_uri(text, at, budget);
+
+	return result == SIP_TOO_FAR ? sip_next_uri(text, at, budget) : result;
+}
+
 /* Reads three Routes, as if the first two named the VIP. */
 static void read_routes(struct sip_text text, struct sip_lines *lines, __u16 *budget)
 {
-	enum sip_result result = sip_find_header(text, lines, SIP_ROUTE, budget);
-	__u32 uri, at;
+	__u32 at, next;
+	enum sip_result result = find_route_host(text, lines, &at, budget);
 
-	if (result == SIP_FOUND)
-		result = sip_uri(text, lines->colon[SIP_ROUTE], &uri, budget);
 	for (int i = 0; i < 3 && result == SIP_FOUND; i++) {
-		if (sip_uri_host(text, uri, &at, budget) != SIP_FOUND)
-			return;
 		read_host(text, at, budget);
-		uri = at;
-		result = sip_next_uri(text, &uri, budget);
-		if (result != SIP_NOT_THERE)
-			continue;
-		lines->colon[SIP_ROUTE] = 0;
-		lines->at = uri;
-		result = sip_find_header(text, lines, SIP_ROUTE, budget);
-		if (result == SIP_FOUND)
-			result = sip_uri(text, lines->colon[SIP_ROUTE], &uri, budget);
+		next = at;
+		result = find_next_uri(text, &next, budget);
+		if (result == SIP_FOUND) {
+			result = find_uri_host(text, next, &at, budget);
+		} else if (result == SIP_NOT_THERE) {
+			lines->colon[SIP_ROUTE] = 0;
+			lines->at = next;
+			result = find_route_host(text, lines, &at, budget);
+		}
 	}
 }
 
-static void read_hints(struct sip_text text, __u32 line, struct sip_lines *lines, __u16 *budget)
+static void read_hints(struct sip_text text, const struct sip_start *start, struct sip_lines *lines, __u16 *budget)
 {
-	__u32 uri, at;
+	__u32 at;
 
-	lines->at = line;
-	if (sip_request_uri(text, line, &uri) != SIP_NOT_THERE)
+	lines->at = start->line;
+	if (start->uri)
 		read_routes(text, lines, budget);
 	else if (sip_find_header(text, lines, SIP_VIA, budget) == SIP_FOUND &&
 		 sip_via_host(text, lines->colon[SIP_VIA], &at, budget) == SIP_FOUND)
@@ -112,21 +142,23 @@ static void read_hints(struct sip_text text, __u32 line, struct sip_lines *lines
 
 static void read_parameter(struct sip_text text, __u32 colon, __u64 name, __u16 *budget)
 {
-	__u32 at;
+	__u32 at, hash;
 
-	if (colon && sip_parameter(text, colon, name, &at, budget) == SIP_FOUND)
+	if (colon && sip_usual_parameter(text, colon, name, &hash, KEY, budget) == SIP_TOO_FAR &&
+		sip_parameter(text, colon, name, &at, budget) == SIP_FOUND)
 		sip_value_at(text, at, &at, budget);
 }
 
 static void read_dialog(struct sip_text text, struct sip_lines *lines, __u16 *budget)
 {
-	__u32 at;
+	__u32 at, number;
 
 	sip_find_header(text, lines, SIP_HEADER_COUNT, budget);
 	read_parameter(text, lines->colon[SIP_VIA], SIP_BRANCH_NAME, budget);
 	read_parameter(text, lines->colon[SIP_FROM], SIP_TAG_NAME, budget);
 	read_parameter(text, lines->colon[SIP_TO], SIP_TAG_NAME, budget);
-	if (lines->colon[SIP_CSEQ] && sip_value_at(text, lines->colon[SIP_CSEQ], &at, budget) == SIP_FOUND) {
+	if (lines->colon[SIP_CSEQ] && !sip_usual_cseq(text, lines->colon[SIP_CSEQ], &number) &&
+		sip_value_at(text, lines->colon[SIP_CSEQ], &at, budget) == SIP_FOUND) {
 		sip_number(text, &at);
 		sip_value_at(text, at - 1, &at, budget);
 	}
@@ -141,15 +173,15 @@ static uint32_t read_message(const char *message, size_t length)
 	struct sip_text text = sip_text(data, data + length, length, 0);
 	struct sip_lines lines = {};
 	__u16 budget = SIP_PACKET_BUDGET;
-	__u32 line;
+	struct sip_start start;
 
 	counted = 0;
-	if (sip_start_line(text, 0, &line) != SIP_FOUND)
+	if (sip_find_start(text, 0, &start) != SIP_FOUND)
 		return budget;
-	budget /= 2;
-	read_user(text, line, &budget);
-	budget += SIP_PACKET_BUDGET / 2;
-	read_hints(text, line, &lines, &budget);
+	budget = SIP_USER_BUDGET;
+	read_user(text, start.line, &budget);
+	budget += SIP_PACKET_BUDGET - SIP_USER_BUDGET;
+	read_hints(text, &start, &lines, &budget);
 	read_dialog(text, &lines, &budget);
 	return budget;
 }

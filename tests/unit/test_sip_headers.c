@@ -42,12 +42,12 @@ static enum sip_result find_header(struct sip_text text, enum sip_header header,
 {
 	__u16 budget = SIP_PACKET_BUDGET;
 	struct sip_lines lines = {};
-	__u32 line;
-	enum sip_result result = sip_start_line(text, 0, &line);
+	struct sip_start start;
+	enum sip_result result = sip_find_start(text, 0, &start);
 
 	if (result != SIP_FOUND)
 		return result;
-	lines.at = line;
+	lines.at = start.line;
 	result = sip_find_header(text, &lines, header, &budget);
 	*colon = lines.colon[header];
 	return result;
@@ -386,8 +386,9 @@ Test(sip_initial, rows)
 		const struct initial_row *row = &initial_rows[i];
 		size_t length = strlen(row->text);
 		const uint8_t *data = sip_guard_end(row->text, length);
-		enum method method = sip_method(sip_text(data, data + length, length, 0), 0);
+		struct sip_start start;
 
-		cr_expect_eq(sip_is_initial(method, find_tag(data, length)), row->opens, "%s", row->sentence);
+		sip_find_start(sip_text(data, data + length, length, 0), 0, &start);
+		cr_expect_eq(sip_is_initial(start.method, find_tag(data, length)), row->opens, "%s", row->sentence);
 	}
 }
