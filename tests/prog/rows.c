@@ -218,9 +218,12 @@ static int run_in_family(struct balancer_bpf *skel, struct run *run)
 	balancer_count(skel, backends, &before);
 	owner_before = balancer_traffic(skel, expected_owner(run));
 	balancer_drain(skel);
-	result = run_frame(bpf_program__fd(skel->progs.balancer), &run->out, &run->row->run);
+	result = run_frame(
+		row_program.fd ? row_program.fd : bpf_program__fd(skel->progs.balancer), &run->out, &run->row->run);
 	if (result == -EINVAL)
 		return result;
+	if (row_program.check)
+		row_program.check(run->row, &run->in);
 	balancer_count(skel, backends, &after);
 	cr_expect_eq(result, (int)run->row->action, "%s (%s): XDP action %d, not %u", run->row->sentence, run->family,
 		result, run->row->action);
@@ -258,6 +261,8 @@ static struct run run_of(const struct row *row, bool ipv6)
 	run.key = (struct frame_spec){.source = quote.destination, .source_port = quote.destination_port};
 	return run;
 }
+
+struct row_program row_program;
 
 int row_run(struct balancer_bpf *skel, const struct row *row)
 {

@@ -63,6 +63,13 @@ extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malf
 /* Its length with the UDP header. */
 #define ROW_INVITE_UDP (8 + sizeof(ROW_INVITE) - 1)
 
+/* A different program that runs the rows with the maps of the balancer, and a function that is called after each
+ * row. */
+extern struct row_program {
+	int fd; /* 0: the balancer */
+	void (*check)(const struct row *row, const struct frame *in);
+} row_program;
+
 /* Runs a row for each of its families; every failure names the row. Returns 0, or -EINVAL if this kernel does
  * not support the run options of the row. */
 int row_run(struct balancer_bpf *skel, const struct row *row);

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The observer decides as the balancer does: all rows of the balancer run through it. For each it writes a record with
+ * the frame as it arrived and the verdict. */
+
+#include <criterion/criterion.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+#include "bpf/observer.skel.h"
+#include "core/farm/lookup.h"
+#include "require.h"
+#include "rows.h"
+
+#define EVERYTHING 0 /* index of an observer without a filter */
+#define ALICE 1      /* index of an observer that selects ROW_INVITE by its contents */
+
+static struct balancer_bpf *skel;
+static struct observer_bpf *observing;
+static struct ring_buffer *records;
+static struct observed record; /* the last one */
+static unsigned int record_count;
+
+static int take_record(void *context, void *data, size_t size)
+{
+	(void)context;
+	memcpy(&record, data, size);
+	record_count++;
+	return 0;
+}
+
+static void put_observer(__u32 index, const struct observer *observer)
+{
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.observers), &index, observer, BPF_ANY), "observers");
+}
+
+static struct observer alice(void)
+{
+	const uint64_t key[] = OBSERVER_HASH_KEY;
+	struct observer observer = {.wants = OBSERVER_RECORDS, .methods = 1 << METHOD_INVITE};
+	uint64_t hash;
+
+	cr_assert_eq(lookup_call_id(ROW_CALL_ID, key, &hash), 0);
+	observer.values[OBSERVER_CALL_ID][0] = hash;
+	cr_assert_eq(lookup_user("alice", key, &hash), 0);
+	observer.values[OBSERVER_FROM_USER][0] = hash;
+	cr_assert_eq(lookup_user("bob", key, &hash), 0);
+	observer.values[OBSERVER_TO_USER][0] = hash;
+	return observer;
+}
+
+static void check_record(const struct row *row, const struct frame *in)
+{
+	uint32_t captured = in->length < OBSERVED_FRAME_SIZE ? in->length : OBSERVED_FRAME_SIZE;
+	bool is_invite = row->in.payload && !strcmp(row->in.payload, ROW_INVITE) && row->verdict == VERDICT_call_id;
+
+	record_count = 0;
+	ring_buffer__consume(records);
+	cr_expect_eq(record_count, 1, "%s: %u records", row->sentence, record_count);
+	cr_expect_eq(
+		record.verdict, row->verdict, "%s: the verdict in the record is %u", row->sentence, record.verdict);
+	cr_expect_eq(record.length, in->length, "%s: the length in the record is %u", row->sentence, record.length);
+	cr_expect_eq(record.captured, captured, "%s: the record has %u bytes", row->sentence, record.captured);
+	cr_expect_eq(memcmp(record.frame, in->data, captured), 0,
+		"%s: the frame in the record is not the one that arrived", row->sentence);
+	cr_expect(record.observers & 1 << EVERYTHING, "%s: observers %u", row->sentence, record.observers);
+	if (is_invite)
+		cr_expect(record.observers & 1 << ALICE, "%s: the observer does not read the message", row->sentence);
+	if (!row->in.payload && !row->in.quote)
+		cr_expect(!(record.observers & 1 << ALICE), "%s: the observer selects a packet without a message",
+			row->sentence);
+}
+
+static void load(void)
+{
+	struct observer selective;
+	struct bpf_map *map;
+
+	require_run();
+	skel = balancer_load(&(struct balancer_setup){});
+	observing = observer_bpf__open();
+	run_must(!observing, "open");
+	observing->rodata->slot_mask = skel->rodata->slot_mask;
+	bpf_object__for_each_map(map, observing->obj)
+	{
+		if (!bpf_map__is_internal(map))
+			run_must(bpf_map__reuse_fd(map, bpf_object__find_map_fd_by_name(skel->obj, bpf_map__name(map))),
+				bpf_map__name(map));
+	}
+	run_must(observer_bpf__load(observing), "load the observer");
+	records = ring_buffer__new(bpf_map__fd(skel->maps.observed), take_record, NULL, NULL);
+	run_must(!records, "ring buffer");
+	put_observer(EVERYTHING, &(struct observer){.wants = OBSERVER_RECORDS});
+	selective = alice();
+	put_observer(ALICE, &selective);
+	row_program = (struct row_program){bpf_program__fd(observing->progs.observer), check_record};
+}
+
+static void unload(void)
+{
+	ring_buffer__free(records);
+	observer_bpf__destroy(observing);
+	balancer_bpf__destroy(skel);
+}
+
+TestSuite(observer, .init = load, .fini = unload);
+
+Test(observer, decides_as_the_balancer_and_records_the_frame_as_it_arrived)
+{
+	static const struct row_table *const tables[] = {&rows_services, &rows_direct, &rows_tunnel, &rows_malformed,
+		&rows_fragments, &rows_icmp, &rows_keys, &rows_ranges, &rows_ping, &rows_probes, &rows_oversize,
+		&rows_names};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+		row_run_table(skel, tables[i]);
+}
+
+static uint64_t lost(void)
+{
+	uint64_t sums[2];
+
+	run_counters(bpf_map__fd(skel->maps.observer_counters), EVERYTHING, sums, 2);
+	return sums[1];
+}
+
+Test(observer, counts_records_that_do_not_fit_into_the_ring_buffer)
+{
+	struct frame_spec spec = {
+		.payload = ROW_INVITE, .source = "198.51.100.7", .destination = "192.0.2.10", .destination_port = 5060};
+	struct frame frame;
+	unsigned int sent;
+
+	for (sent = 0; !lost() && sent < OBSERVED_BYTES / OBSERVED_SMALL_FRAME + 1; sent++) {
+		frame_build(&frame, &spec);
+		cr_assert_eq(run_frame(row_program.fd, &frame, &(struct run_options){}), XDP_TX);
+	}
+	record_count = 0;
+	ring_buffer__consume(records);
+	cr_expect_eq(lost(), 1);
+	cr_expect_eq(record_count, sent - 1, "%u records of %u packets", record_count, sent);
+}
