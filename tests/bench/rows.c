@@ -41,6 +41,10 @@ enum setup {
 	POOLS_64,
 	FARM,
 	COUNTED,
+	OBSERVED_NOT,
+	OBSERVED_SOURCE,
+	OBSERVED_CALL,
+	OBSERVED_ALL,
 	FROM_USER,
 	REQUEST_USER,
 	HINTED,
@@ -79,6 +83,7 @@ enum setup {
 #define NAMED(n) DRIVE, .letters = MESSAGE_VIA_LETTERS, .hints = n, .words = n
 #define TRACKED(n) DRIVE, VARIED, .migration = MIGRATION_HERE, .words = n, .warm = 600000
 #define BALANCER .object = "bpf/balancer", .program = "balancer"
+#define OBSERVING .object = "bpf/observer", .program = "observer"
 #define SOURCES .sources = 65536, .warm = 400000
 #define SOME_SOURCES .sources = 1024, .warm = 20000
 #define EVERYTHING BALANCER, .hints = 64, .route = true, .methods = true, .migration = MIGRATION_HERE
@@ -120,6 +125,10 @@ const struct subject_setup setups[] = {[DROP] = {FLOOR, .program = "floor_drop"}
 	[POOLS_64] = {SERVED(512), .pools = 64},
 	[FARM] = {SERVED(512), .pools = 64, .backends = 10000},
 	[COUNTED] = {BALANCER, .counters = true},
+	[OBSERVED_NOT] = {BALANCER},
+	[OBSERVED_SOURCE] = {OBSERVING, .observer = OBSERVER_OTHER_SOURCE},
+	[OBSERVED_CALL] = {OBSERVING, .observer = OBSERVER_OTHER_CALL},
+	[OBSERVED_ALL] = {OBSERVING, .observer = OBSERVER_ALL},
 	[FROM_USER] = {BALANCER, .affinity = AFFINITY_FROM_USER},
 	[REQUEST_USER] = {BALANCER, .affinity = AFFINITY_REQUEST_USER},
 	[HINTED] = {BALANCER, .hints = 64},
@@ -249,6 +258,10 @@ const struct row rows[] = {{ROW("drop", "Floors", "XDP_DROP", DROP, TYPICAL, "",
 
 	{FEATURE("counters-invite", "message_counters: INVITE", COUNTED, TYPICAL, call_id)},
 	{FEATURE("counters-response", "message_counters: 200", COUNTED, RESPONSE, call_id)},
+	{FEATURE("observe-off", "trace off", OBSERVED_NOT, TYPICAL, call_id)},
+	{FEATURE("observe-source", "trace of a different source", OBSERVED_SOURCE, TYPICAL, call_id)},
+	{FEATURE("observe-call", "trace of a different Call-ID", OBSERVED_CALL, TYPICAL, call_id)},
+	{FEATURE("observe-all", "trace of all packets, ring buffer full", OBSERVED_ALL, TYPICAL, call_id)},
 	{FEATURE("from-user", "affinity: from-user", FROM_USER, TYPICAL, user)},
 	{FEATURE("request-user", "affinity: request-user", REQUEST_USER, TYPICAL, user)},
 	{FEATURE(

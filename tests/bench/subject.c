@@ -352,6 +352,17 @@ static int fill_own_macs(struct bpf_object *object, const struct subject_setup *
 	return error;
 }
 
+static int fill_observers(struct bpf_object *object, const struct subject_setup *setup)
+{
+	struct observer observer = {.wants = OBSERVER_RECORDS};
+
+	if (setup->observer == OBSERVER_OTHER_SOURCE)
+		observer.sources[0] = (struct observer_prefix){.address = {{1}}, .mask = {{~0, ~0, ~0, ~0}}};
+	if (setup->observer == OBSERVER_OTHER_CALL)
+		observer.values[OBSERVER_CALL_ID][0] = 1;
+	return put(object, "observers", &(uint32_t){0}, &observer);
+}
+
 static int fill(struct bpf_object *object, const struct subject_setup *setup)
 {
 	int error = 0;
@@ -372,6 +383,8 @@ static int fill(struct bpf_object *object, const struct subject_setup *setup)
 		error = fill_hints(object, setup);
 	if (!error && setup->messages)
 		error = fill_corpus(object, setup);
+	if (!error && setup->observer)
+		error = fill_observers(object, setup);
 	return error;
 }
 

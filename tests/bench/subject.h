@@ -20,6 +20,13 @@ enum subject_migration {
 	MIGRATION_HERE,      /* all slots are migrating */
 };
 
+enum subject_observer {
+	OBSERVER_NONE,
+	OBSERVER_OTHER_SOURCE, /* selects a different source */
+	OBSERVER_OTHER_CALL,   /* selects a different Call-ID */
+	OBSERVER_ALL,          /* selects all packets; nothing reads their records, so the ring buffer is soon full */
+};
+
 struct subject_setup {
 	const char *object;  /* "bpf/balancer": path below the build directory, without .bpf.o */
 	const char *program; /* name of the program in the object */
@@ -34,7 +41,8 @@ struct subject_setup {
 	bool methods;   /* pools differ by method */
 	bool counters;  /* message_counters: true */
 	enum subject_migration migration;
-	enum forward_method forward; /* [FORWARD_DSR] */
+	enum subject_observer observer; /* of packets */
+	enum forward_method forward;    /* [FORWARD_DSR] */
 	bool ipv6_backends;
 	uint32_t ifindex; /* interface of the backends [1: the one on which BPF_PROG_TEST_RUN receives frames] */
 	uint32_t warm;    /* runs before the first sample of a load [2,000] */
