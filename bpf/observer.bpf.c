@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The balancer with an observer of its packets: an XDP program that decides as balancer.bpf.c does, with the
  * stages and the maps of it, and then calls observe(). sipxdpd puts this program in place of the other while
- * somebody observes packets (bpf_link_update), so that the balancer pays nothing for it otherwise. All packets
+ * packets are observed (bpf_link_update), so that the balancer pays nothing for it otherwise. All packets
  * take the stages: the fast path does not keep what observe() needs. */
 
 #include "stages.h"

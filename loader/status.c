@@ -85,6 +85,22 @@ static const char *state_name(enum attachment_state state)
 	return "elsewhere";
 }
 
+/* Has sipxdpd put the observer in place of the balancer? */
+static bool is_observed(const struct status *status, const struct attachment *attachment)
+{
+	int fd = pins_get(&status->pins, PINS_TOP, PIN_OBSERVER);
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	bool observed;
+
+	if (fd < 0)
+		return false;
+	observed = status->pins.kind == PROGRAM_BALANCER && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+		   info.id == attachment->program_id;
+	close(fd);
+	return observed;
+}
+
 static json_t *describe_attachment(const struct status *status, const struct attachment *attachment)
 {
 	char pin[PATH_MAX];
@@ -99,6 +115,8 @@ static json_t *describe_attachment(const struct status *status, const struct att
 		json_object_set_new(object, "ifindex", json_integer(attachment->ifindex));
 		json_object_set_new(object, "program", describe_program(attachment->program_id));
 	}
+	if (attachment->state != ATTACHMENT_GONE && is_observed(status, attachment))
+		json_object_set_new(object, "observed", json_true());
 	if (attachment->link_id)
 		json_object_set_new(object, "link", json_integer(attachment->link_id));
 	return object;
@@ -311,6 +329,12 @@ static void print_program(const json_t *program)
 	printf("\n%-15s %-9s %-8s %-10s %-12s %-7s %-16s  %-20s %s\n", "INTERFACE", "STATE", "MODE", "BY", "PROGRAM",
 		"ID", "TAG", "LOADED", "LINK");
 	json_array_foreach(json_object_get(program, "interfaces"), i, interface) print_interface(interface);
+	json_array_foreach(json_object_get(program, "interfaces"), i, interface)
+	{
+		if (json_object_get(interface, "observed"))
+			printf("%s: packets are observed ('sipxdp-ctl trace'); the balancer returns afterwards\n",
+				text_of(interface, "name"));
+	}
 	if (accepts) {
 		print_accepted("tunnels from:", json_object_get(accepts, "from"));
 		print_accepted("packets in them for:", json_object_get(accepts, "vips"));

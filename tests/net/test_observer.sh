@@ -30,7 +30,7 @@ observe() {
 
 switch_often() {
 	local i
-	for ((i = 0; i < 20; i++)); do
+	for ((i = 0; i < 10; i++)); do
 		observe client
 		wait_for 5 program_is observer || return 1
 		lab_stop client KILL || true
@@ -50,7 +50,7 @@ records_arrive() {
 
 upgrade_while_observed() {
 	local i before
-	for ((i = 0; i < 5; i++)); do
+	for ((i = 0; i < 3; i++)); do
 		before=$(program_id)
 		lab_in balancer sipxdp-loader upgrade || return 1
 		wait_for 5 program_is observer || return 1
@@ -94,7 +94,15 @@ lab_balance
 is "the plain program is attached" "$(program)" balancer
 check "... and the observer is pinned beside it" lab_in balancer test -e /sys/fs/bpf/sipxdp/observer
 
-through "20 observers begin and are killed" switch_often
+like "status says that an interface is not observed" "$(lab_in balancer sipxdp-loader status)" '^eth0 .* balancer '
+observe client
+wait_for 5 program_is observer
+like "... or that it is" "$(lab_in balancer sipxdp-loader status)" '^eth0: packets are observed'
+is "... also as JSON" "$(lab_in balancer sipxdp-loader status --json | jq '.programs[0].interfaces[0].observed, (.warnings | length)' | xargs)" "true 0"
+lab_stop client KILL || true
+wait_for 5 program_is balancer
+
+through "10 observers begin and are killed" switch_often
 stays
 
 : > "$LAB_DIR/client.log"
@@ -117,6 +125,10 @@ start_packets --rate 500
 check "... and the records come from the new maps" wait_for 5 records_arrive
 lab_stop numbered || true
 
+check "a guard runs while packets are observed" guard
+killed=$(guard)
+kill -KILL "$killed"
+check "... and a new one replaces it when it dies" wait_for 5 eval '[ -n "$(guard)" ] && [ "$(guard)" != "$killed" ]'
 through "the daemon is killed while packets are observed: its guard puts the plain program back" kill_daemon
 lab_stop client || true
 lab_daemon

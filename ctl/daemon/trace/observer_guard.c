@@ -88,6 +88,7 @@ int observer_guard_start(struct observer_guard *current, const int *links, size_
 	qsort(keep, count + 3, sizeof(*keep), compare);
 	process = fork();
 	if (!process) {
+		close(ends[1]); /* also if close_others() fails: the child must see the end of the pipe */
 		ignore_signals();
 		prctl(PR_SET_NAME, "sipxdpd-guard");
 		close_others(keep, count + 3);

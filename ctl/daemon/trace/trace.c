@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "core/base/memory.h"
+#include "core/control/command_line.h"
 #include "ctl/daemon/log.h"
 #include "trace.h"
 #include "trace_filter.h"
@@ -186,7 +187,7 @@ static int take_connection(struct trace *trace)
 json_t *trace_start(struct daemon *daemon, const struct request *request)
 {
 	struct trace *trace = find_free(daemon->traces);
-	char error[OBSERVERS_ERROR_SIZE], fault[PROTOCOL_ERROR_SIZE];
+	char error[OBSERVERS_ERROR_SIZE], fault[PROTOCOL_ERROR_SIZE], line[COMMAND_LINE_SIZE];
 	struct observer filter;
 	int err;
 
@@ -205,6 +206,8 @@ json_t *trace_start(struct daemon *daemon, const struct request *request)
 		end(trace);
 		return protocol_error(NULL, "cannot start a trace: %s", strerror(-err));
 	}
+	log_event(LOG_NOTICE, LOG_FIELDS({"event", "trace"}), "packets are traced for uid %u, pid %d: %s", request->uid,
+		request->pid, command_line(request, line));
 	send_line(trace, protocol_ok(json_object()));
 	return NULL;
 }
