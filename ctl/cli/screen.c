@@ -202,9 +202,16 @@ static void catch_signals(void)
 static SCREEN *open_screen(void)
 {
 	SCREEN *screen = newterm(NULL, stdout, stdin);
+	const char *cursor;
 
 	if (!screen)
 		return NULL;
+	cursor = tigetstr("cup"); /* NULL or -1: not available, for example on a "dumb" terminal */
+	if (!cursor || cursor == (char *)-1) {
+		endwin();
+		delscreen(screen);
+		return NULL;
+	}
 	cbreak();
 	noecho();
 	nonl();

@@ -181,7 +181,7 @@ void daemon_on_changed(void *data)
 
 	atomic_store(&daemon->changed, true);
 	if (!daemon->reconcile_queued)
-		worker_add(daemon->worker, reconcile_job, NULL, daemon);
+		worker_add_urgent(daemon->worker, reconcile_job, NULL, daemon);
 	daemon->reconcile_queued = true;
 }
 
@@ -360,7 +360,7 @@ static void on_joined(void *data)
 {
 	struct daemon *daemon = data;
 
-	worker_add(daemon->worker, joined_job, NULL, daemon);
+	worker_add_urgent(daemon->worker, joined_job, NULL, daemon);
 	daemon_on_changed(daemon);
 }
 
@@ -432,7 +432,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	if (backend_state_next(daemon) <= listening_clock_now())
 		daemon_on_probed(daemon);
 	if (!daemon->tick_queued)
-		worker_add(daemon->worker, tick_job, NULL, daemon);
+		worker_add_urgent(daemon->worker, tick_job, NULL, daemon);
 	daemon->tick_queued = true;
 	sd_event_source_set_time_relative(source, next_tick(daemon));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -445,6 +445,8 @@ static int start_control(struct daemon *daemon, control_answer *answer)
 	if (error)
 		log_error("cannot listen on %s: %s%s", daemon->socket_path, strerror(-error),
 			error == -EADDRINUSE ? " (another sipxdpd listens there)" : "");
+	else
+		control_set_worker(daemon->control, daemon->worker);
 	return error;
 }
 

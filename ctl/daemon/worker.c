@@ -33,7 +33,8 @@ struct worker {
 	bool loop_waits; /* the loop waits for the lock, and receives it first */
 	bool keep;       /* worker_keep_lock() */
 	bool stop;
-	struct jobs jobs; /* not run yet */
+	struct jobs urgent, jobs; /* not run yet */
+	bool was_urgent;          /* the last job */
 	struct jobs done;
 	uint64_t taken; /* when the worker took the lock; us of CLOCK_MONOTONIC, like all times here */
 	uint64_t woken; /* when the loop last received events */
@@ -105,15 +106,37 @@ void worker_yield(struct worker *worker)
 
 /* --- jobs */
 
-void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data)
+static void add(struct worker *worker, struct jobs *jobs, void (*run)(void *data), void (*done)(void *data), void *data)
 {
 	struct job *job = allocate(1, sizeof(*job));
 
 	*job = (struct job){.run = run, .done = done, .data = data};
 	pthread_mutex_lock(&worker->mutex);
-	STAILQ_INSERT_TAIL(&worker->jobs, job, entry);
+	STAILQ_INSERT_TAIL(jobs, job, entry);
 	pthread_cond_broadcast(&worker->changed);
 	pthread_mutex_unlock(&worker->mutex);
+}
+
+void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data)
+{
+	add(worker, &worker->jobs, run, done, data);
+}
+
+void worker_add_urgent(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data)
+{
+	add(worker, &worker->urgent, run, done, data);
+}
+
+/* Urgent and other jobs take turns, so that none waits for ever. */
+static struct job *take_job(struct worker *worker)
+{
+	bool urgent = !STAILQ_EMPTY(&worker->urgent) && (!worker->was_urgent || STAILQ_EMPTY(&worker->jobs));
+	struct jobs *jobs = urgent ? &worker->urgent : &worker->jobs;
+	struct job *job = STAILQ_FIRST(jobs);
+
+	STAILQ_REMOVE_HEAD(jobs, entry);
+	worker->was_urgent = urgent;
+	return job;
 }
 
 /* Waits for a job. NULL when the worker must stop. */
@@ -122,12 +145,10 @@ static struct job *next_job(struct worker *worker)
 	struct job *job = NULL;
 
 	pthread_mutex_lock(&worker->mutex);
-	while (STAILQ_EMPTY(&worker->jobs) && !worker->stop)
+	while (STAILQ_EMPTY(&worker->urgent) && STAILQ_EMPTY(&worker->jobs) && !worker->stop)
 		pthread_cond_wait(&worker->changed, &worker->mutex);
-	if (!worker->stop) {
-		job = STAILQ_FIRST(&worker->jobs);
-		STAILQ_REMOVE_HEAD(&worker->jobs, entry);
-	}
+	if (!worker->stop)
+		job = take_job(worker);
 	pthread_mutex_unlock(&worker->mutex);
 	return job;
 }
@@ -212,6 +233,7 @@ int worker_new(struct worker **out, sd_event *event)
 	int error;
 
 	*worker = (struct worker){.event = sd_event_ref(event), .held = true, .wake_fd = -1};
+	STAILQ_INIT(&worker->urgent);
 	STAILQ_INIT(&worker->jobs);
 	STAILQ_INIT(&worker->done);
 	pthread_mutex_init(&worker->mutex, NULL);
@@ -253,6 +275,7 @@ void worker_free(struct worker *worker)
 		give(worker);
 		pthread_join(worker->thread, NULL);
 	}
+	free_jobs(&worker->urgent);
 	free_jobs(&worker->jobs);
 	free_jobs(&worker->done);
 	sd_event_source_disable_unref(worker->wake);

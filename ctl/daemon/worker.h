@@ -25,6 +25,10 @@ int worker_run_loop(struct worker *worker);
 /* Queues a job: the worker calls run(data), then the event loop calls done(data) unless `done` is NULL. */
 void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data);
 
+/* The same for a job that must not wait for the requests of many clients: it waits for the current job and for at most
+ * one more. */
+void worker_add_urgent(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data);
+
 /* Release the lock and take it again. Both do nothing in the thread of the event loop and before there is
  * a worker (NULL). */
 void worker_unlock(struct worker *worker);

@@ -192,6 +192,8 @@ ends_well "SIGTERM"
 
 run_top TERM=none
 appears "a terminal that is not known" "cannot use the terminal 'none'"
+run_top TERM=dumb
+appears "a terminal that cannot place the cursor" "cannot use the terminal 'dumb'"
 press "sipxdp-ctl top --json; echo status \$?" Enter
 appears "--json is refused" '^status 2'
 

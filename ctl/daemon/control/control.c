@@ -144,6 +144,11 @@ int control_check_socket(struct control *control)
 	return 1;
 }
 
+void control_set_worker(struct control *control, struct worker *worker)
+{
+	control->worker = worker;
+}
+
 void control_set_patience(struct control *control, unsigned int request_ms, unsigned int idle_ms)
 {
 	control->request_us = request_ms * UINT64_C(1000);

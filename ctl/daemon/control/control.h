@@ -15,6 +15,7 @@
 #define CONTROL_IDLE_MS 300000             /* time between two requests */
 
 struct control;
+struct worker;
 
 /* Answers a valid request: returns the complete reply (protocol_ok, protocol_error), which the caller then
  * owns. NULL: out of memory; the client then receives an error. Must not free the control. */
@@ -37,6 +38,9 @@ int control_take_over(struct control *control);
  * if it is missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if a different daemon
  * listens there, -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
+
+/* Lets the worker parse long requests, which would hold up the event loop. */
+void control_set_worker(struct control *control, struct worker *worker);
 
 /* Sets other time limits than CONTROL_REQUEST_MS and CONTROL_IDLE_MS. */
 void control_set_patience(struct control *control, unsigned int request_ms, unsigned int idle_ms);

@@ -11,11 +11,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "ctl/maps/clock.h"
+#include "ctl/daemon/worker.h"
 #include "control_private.h"
 
 #define READ_SIZE ((size_t)64 << 10)
-#define SMALL ((size_t)1 << 20) /* bytes: a buffer up to this size ignores CONTROL_MEMORY */
-#define GRACE_US 100000         /* to read pending input before a client is closed for a timeout */
+#define SMALL ((size_t)1 << 20)         /* bytes: a buffer up to this size ignores CONTROL_MEMORY */
+#define LONG_REQUEST ((size_t)64 << 10) /* bytes: the worker parses a request of this size; 16 MiB take a second */
+#define GRACE_US 100000                 /* to read pending input before a client is closed for a timeout */
 #define TIMER_ACCURACY_US 10000
 #define US_PER_BYTE 1 /* additional time for a request or reply */
 
@@ -185,14 +187,19 @@ static int client_finish_json(struct client *client, json_t *reply)
 	return client_finish(client, line, length);
 }
 
-static int client_answer(struct client *client)
+static void client_parse(struct client *client)
+{
+	client->invalid = protocol_parse_request(client->input, client->line, &client->request, client->error);
+}
+
+/* Answers the parsed request. */
+static int client_run(struct client *client)
 {
 	struct control *control = client->control;
-	char error[PROTOCOL_ERROR_SIZE];
 	json_t *reply;
 
-	if (protocol_parse_request(client->input, client->line, &client->request, error))
-		return client_finish_json(client, protocol_error(NULL, "%s", error));
+	if (client->invalid)
+		return client_finish_json(client, protocol_error(NULL, "%s", client->error));
 	client->request.is_root = client->is_root;
 	client->request.uid = client->peer.uid;
 	client->request.pid = client->peer.pid;
@@ -257,6 +264,42 @@ static int client_wait(struct client *client)
 	client->since = client->active;
 	client->extra = 0;
 	return client_set_timer(client);
+}
+
+/* The client waits for the worker meanwhile, so nothing else uses its input. */
+static void parse_job(void *data)
+{
+	struct client *client = data;
+	struct worker *worker = client->control->worker;
+
+	worker_unlock(worker);
+	client_parse(client);
+	worker_lock(worker);
+}
+
+static void end_parse_job(void *data)
+{
+	struct client *client = data;
+	int err = client_run(client);
+
+	if (!err && !client->deferred)
+		err = client_wait(client);
+	if (!err && !client->deferred)
+		err = sd_event_source_set_enabled(client->io, SD_EVENT_ON);
+	if (err < 0)
+		client_close(client);
+}
+
+static int client_answer(struct client *client)
+{
+	struct control *control = client->control;
+
+	if (!control->worker || client->line < LONG_REQUEST) {
+		client_parse(client);
+		return client_run(client);
+	}
+	worker_add(control->worker, parse_job, end_parse_job, client);
+	return sd_event_source_set_enabled(client->io, SD_EVENT_OFF);
 }
 
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)

@@ -33,8 +33,10 @@ struct client {
 	size_t line; /* with has_line: length of the first line of `input`; else bytes without a newline */
 	bool has_line;
 	struct request request; /* the current request */
-	bool deferred;          /* its reply is deferred; the daemon does not read from the client meanwhile */
-	bool taken_over;        /* a trace has the connection now: close this client without a reply */
+	bool invalid;           /* the request is invalid, because of `error` */
+	char error[PROTOCOL_ERROR_SIZE];
+	bool deferred;   /* its reply is deferred; the daemon does not read from the client meanwhile */
+	bool taken_over; /* a trace has the connection now: close this client without a reply */
 
 	char *reply; /* the reply to send; NULL: none */
 	size_t reply_length;
@@ -46,7 +48,8 @@ struct control {
 	sd_event *event;
 	control_answer *answer;
 	void *data;
-	uint64_t request_us; /* time limit of a request, and of a reply */
+	struct worker *worker; /* parses long requests; NULL: none */
+	uint64_t request_us;   /* time limit of a request, and of a reply */
 	uint64_t idle_us;
 
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Clients of the control socket that cause much work: the event loop continues, and the failover of a server that dies
+# meanwhile does not wait for them.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+PLANS=${PLANS:-20} # at the same time
+
+
+# answered: the number of clients that have a reply
+answered() {
+	grep -c answered "$LAB_DIR/plans.log" || true
+}
+
+# has_no_slots: read from the maps, without the daemon
+has_no_slots() {
+	[ "$(lab_ctl --socket /none --json backend list 2> /dev/null | jq '.[] | select(.name == "px2").slots')" = 0 ]
+}
+
+lab_open
+lab_flat 2
+LAB_POOL="probe: {type: icmp, interval: 200ms, timeout: 150ms, fall: 2}" LAB_SECTIONS="limits: {backends: 5000}" lab_config dsr
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
+lab_start sipxdpd balancer nice -n "$(sed -n 's/^Nice=//p' systemd/sipxdpd.service)" sipxdpd -c "$LAB_CONFIG"
+check "two servers serve" wait_for 10 lab_serving 2
+
+# --- a request that takes long to read
+lab_in balancer python3 - > "$LAB_DIR/long" <<- 'PY'
+	import json, socket, time
+	request = json.dumps({"command": "plan", "arguments": {"text": "x: é\n" * 1500000}}).encode() + b"\n"
+	client = socket.socket(socket.AF_UNIX)
+	client.connect("/run/sipxdp/ctl.sock")
+	client.sendall(request)
+	began = time.monotonic()
+	reply = client.recv(200)
+	print(round(1000 * (time.monotonic() - began)), reply)
+PY
+like "a request of 16 MB is read" "$(cat "$LAB_DIR/long")" 'path: missing'
+read -r took _ < "$LAB_DIR/long"
+turn=$(lab_ctl --json status | jq .longest_turn_ms)
+diag "the reply took $took ms, the longest turn of the event loop was $turn ms"
+check "... the event loop serves others meanwhile" [ $((turn * 2)) -lt "$took" ]
+
+# --- requests that take long to answer
+cat > "$LAB_DIR/plans.py" <<- 'PY'
+	import json, socket, sys
+	head = ("interfaces: [eth0]\nhash_key: 2b7e151628aed2a6abf7158809cf4f3c\nlimits: {backends: 5000}\n"
+	        "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: p}]\npools:\n  - name: p\n    backends:\n")
+	rows = (f"      - {{name: b{i}, address: 10.1.{i // 250}.{i % 250 + 1}}}\n" for i in range(4000))
+	request = json.dumps({"command": "plan", "arguments": {"text": head + "".join(rows), "path": "large"}}).encode() + b"\n"
+	clients = [socket.socket(socket.AF_UNIX) for _ in range(int(sys.argv[1]))]
+	for client in clients:
+	    client.connect("/run/sipxdp/ctl.sock")
+	    client.sendall(request)
+	for client in clients:
+	    print("answered", client.recv(100), flush=True)
+PY
+lab_start plans balancer python3 "$LAB_DIR/plans.py" "$PLANS"
+check "$PLANS clients ask for plans of a large file" wait_for 60 grep -q answered "$LAB_DIR/plans.log"
+lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
+check "a server that dies loses its slots" wait_for 60 has_no_slots
+waiting=$((PLANS - $(answered)))
+diag "$waiting clients still waited"
+check "... while clients still wait for their replies" [ $waiting -gt 0 ]
+check "all clients receive a reply" wait_for 60 eval '[ $(answered) -eq $PLANS ]'
+unlike "... which are plans" "$(head -n 3 "$LAB_DIR/plans.log")" error
+tap_end
