@@ -46,10 +46,10 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def ipv4(transport, source=CLIENT, to=VIP, number=0, at=0, more=False):
+def ipv4(transport, source=CLIENT, to=VIP, number=0, at=0, more=False, whole=False):
     protocol, data = transport
     addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(to).packed
-    start = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(data), number, at // 8 | (0x2000 if more else 0), 64, protocol)
+    start = struct.pack("!BBHHHBB", 0x45, 0, 20 + len(data), number, at // 8 | more << 13 | whole << 14, 64, protocol)
     return start + struct.pack("!H", checksum(start + b"\0\0" + addresses)) + addresses + data
 
 
@@ -99,6 +99,8 @@ ROWS = {
     "no_service": ipv4(udp(b"x", port=9)),
     "vlan": VLAN + struct.pack("!H", 0x0800) + ipv4(udp(request("INVITE"))),
     "malformed": ipv4((17, struct.pack("!HHHH", 5060, 5060, 100, 0) + b"short")),
+    "tunnel": ipv4(udp(request("INVITE"), port=5090)),
+    "tunnel_oversize": ipv4(udp(request("INVITE", body=SDP[:1290]), port=5090), whole=True),
     "first_fragment": fragments(7)[0],
     "fragment_without_its_first": fragments(8)[1],
     "no_ip": struct.pack("!H", 0x88CC) + bytes(46),

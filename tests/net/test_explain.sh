@@ -15,6 +15,7 @@ configure() {
 		  - {name: sip, vip: [$LAB_VIP, "$LAB_VIP6"], port: 5060, pool: proxies, methods: {REGISTER: registrars}, ping: true}
 		  - {name: users, vip: $LAB_VIP, port: 5070, affinity: from-user, pool: proxies}
 		  - {name: sources, vip: $LAB_VIP, port: 5080, affinity: source, pool: proxies}
+		  - {name: tunnel, vip: $LAB_VIP, port: 5090, pool: tunnel}
 		  - {name: tcp, vip: $LAB_VIP, port: 5060, protocol: tcp, pool: proxies}
 		pools:
 		  - name: proxies
@@ -26,6 +27,10 @@ configure() {
 		  - name: registrars
 		    backends:
 		      - {name: reg1, address: 10.0.0.14}
+		  - name: tunnel
+		    forward: ipip
+		    backends:
+		      - {name: tun1, address: 10.0.0.15}
 	YAML
 }
 
@@ -139,6 +144,7 @@ steps() {
 	like "TCP" "$(step tcp hint)" "no message is read over TCP"
 	like "a port range" "$(step port_range backend)" "px1 .*the port belongs to it"
 	like "an ICMP error" "$(step icmp_error packet)" "quoted by an ICMP error"
+	is "a packet that is too long for its tunnel" "$(explained tunnel_oversize | jq -r '.verdict, .action' | xargs)" "oversize held"
 	is "no service" "$(step no_service service)" "none"
 }
 
@@ -177,6 +183,19 @@ text() {
 		"$(command -v sipxdp-ctl)" explain "$LAB_DIR/invite.pcap" 2>&1 || true)" "needs root|Permission denied"
 }
 
+# What `trace` wrote can be explained.
+traced() {
+	lab_start trace balancer sipxdp-ctl trace --call-id explain-1 --count 1 --pcap "$LAB_DIR/trace.pcap"
+	wait_for 10 trace_has_ended
+	is "a packet that was traced" "$(lab_ctl explain "$LAB_DIR/trace.pcap" --json | jq -r '.verdict, .backend, .slot' | xargs)" \
+		"$(explained invite | jq -r '.verdict, .backend, .slot' | xargs)"
+}
+
+trace_has_ended() {
+	send "$LAB_DIR/invite.pcap"
+	! lab_running trace
+}
+
 # A migration: a call that is tracked, calls that are not, and hints.
 migration() {
 	local owner
@@ -202,15 +221,16 @@ is_moving() {
 }
 
 lab_open
-lab_flat 4
+lab_flat 5
 configure
 lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
 lab_daemon
-wait_for 10 lab_serving 3
+wait_for 10 lab_serving 4
 lab_ctl pool finish proxies > /dev/null
 packets
 steps
 text
+traced
 migration
 is "without the daemon" "$(lab_stop sipxdpd; lab_ctl explain "$LAB_DIR/no_service.pcap" --json 2> /dev/null | jq -r .verdict)" not_service
 lab_in balancer sipxdp-loader detach > /dev/null
