@@ -3,8 +3,6 @@
  * the maps of tracked calls. See maps.h. */
 
 #include <errno.h>
-#include <linux/if_link.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,7 +55,7 @@ int maps_open_pin(const char *directory, const char *name)
 	return bpf_obj_get(path);
 }
 
-static uint32_t map_id(int fd)
+uint32_t maps_id_of(int fd)
 {
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
@@ -82,7 +80,7 @@ static int open_contract(struct maps *maps, const char *directory, char error[MA
 	if (fd < 0)
 		return explain_missing(directory, map_names[MAP_CONTRACT], fd, error);
 	maps->fd[MAP_CONTRACT] = fd;
-	maps->contract_id = map_id(fd);
+	maps->contract_id = maps_id_of(fd);
 	result = bpf_map_lookup_elem(fd, &(uint32_t){0}, &value);
 	if (result) {
 		snprintf(error, MAPS_ERROR_SIZE, "cannot read map %s/contract: %s", directory, strerror(-result));
@@ -137,7 +135,7 @@ int maps_are_pinned(const struct maps *maps, const char *directory)
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	same = map_id(fd) == maps->contract_id;
+	same = maps_id_of(fd) == maps->contract_id;
 	close(fd);
 	return same;
 }
@@ -439,38 +437,4 @@ int maps_service_traffic(const struct maps *maps, uint32_t id, struct service_tr
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct backend_traffic *out)
 {
 	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
-}
-
-/* --- the interface */
-
-/* Does the program use these maps? A foreign program or a balancer with older maps does not. */
-static bool uses_our_maps(const struct maps *maps, uint32_t program_id)
-{
-	uint32_t ids[64], size = sizeof(struct bpf_prog_info);
-	struct bpf_prog_info info = {.map_ids = (uintptr_t)ids, .nr_map_ids = 64};
-	uint32_t ours = map_id(maps->fd[MAP_SERVICES]);
-	int fd = bpf_prog_get_fd_by_id(program_id);
-	bool found = false;
-
-	if (fd < 0)
-		return errno != ENOENT; /* the daemon lacks privileges or descriptors: assume yes */
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-		for (uint32_t i = 0; i < info.nr_map_ids && i < 64; i++)
-			found |= ids[i] == ours;
-	close(fd);
-	return found;
-}
-
-const char *maps_attach_mode(const struct maps *maps, const char *interface)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	int ifindex = if_nametoindex(interface);
-
-	if (!ifindex && errno != ENODEV)
-		return "unknown";
-	if (ifindex && bpf_xdp_query(ifindex, 0, &query))
-		return "unknown";
-	if (!ifindex || !query.prog_id || !uses_our_maps(maps, query.prog_id))
-		return "none";
-	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
 }

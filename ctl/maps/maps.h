@@ -63,6 +63,6 @@ int maps_begin_interval(const struct maps *maps, uint32_t *ended);
 int maps_heavy_sources(const struct maps *maps, uint32_t interval, struct heavy_bucket **out);
 int maps_heavy_call_ids(const struct maps *maps, uint32_t interval, struct heavy_bucket **out);
 
-/* The mode in which the balancer is attached to an interface: "native", "generic", "none", or "unknown" if the kernel
- * does not report it. */
-const char *maps_attach_mode(const struct maps *maps, const char *interface);
+/* The mode in which the balancer whose pins are in this directory is attached to an interface: "native", "generic",
+ * "none" (also for a foreign program, or a balancer with older maps), or "unknown" if the kernel does not report it. */
+const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface);

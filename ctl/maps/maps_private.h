@@ -40,6 +40,9 @@ struct maps {
 	int cpus;
 };
 
+/* The kernel's id of a map; 0 on failure. */
+uint32_t maps_id_of(int fd);
+
 /* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is reused for a different backend. `reassigned`
  * has one element for each backend id. 0 or -errno. */
 int maps_forget_reassigned(const struct maps *maps, const bool *reassigned);

@@ -190,13 +190,13 @@ json_t *maps_report_backend_list(const struct maps *maps, const struct image *im
 
 /* --- status */
 
-static json_t *interfaces_json(const struct maps *maps)
+static json_t *interfaces_json(const struct maps *maps, const char *pin_directory)
 {
 	struct if_nameindex *all = if_nameindex();
 	json_t *list = json_array();
 
 	for (size_t i = 0; all && all[i].if_index; i++) {
-		const char *mode = maps_attach_mode(maps, all[i].if_name);
+		const char *mode = maps_attach_mode(maps, pin_directory, all[i].if_name);
 
 		if (strcmp(mode, "none"))
 			json_array_append_new(list,
@@ -263,8 +263,8 @@ json_t *maps_report_status(const struct maps *maps, const struct image *image, c
 					(json_int_t)counter[i], "text", maps_report_verdicts[i].text));
 	}
 	return protocol_ok(json_pack("{s:b, s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[s]}", "running", 0,
-		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps), "services",
-		count_names(image->service_names, image->contract.services), "pools",
+		"version", SIPXDP_VERSION, "pin_dir", pin_directory, "interfaces", interfaces_json(maps, pin_directory),
+		"services", count_names(image->service_names, image->contract.services), "pools",
 		count_names(image->pool_names, image->contract.pools), "backends", count_backends(image), "in_table",
 		serving(image), "packets", packets, "forwarded", forwarded, "anomalies", anomalies, "warnings",
 		NOT_RUNNING));

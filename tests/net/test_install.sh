@@ -106,6 +106,47 @@ holds_no_more() {
 	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$1/status")" = "$(printf '%016x' $bits)" ]
 }
 
+# mode: how the daemon says that the balancer is attached to eth0.
+mode() {
+	lab_ctl --json status | jq -r '.interfaces[0].mode'
+}
+
+# foreign_program: the daemon without CAP_SYS_ADMIN knows the balancer's program from others.
+foreign_program() {
+	local mode
+	mode=$(mode)
+	lab_in balancer sipxdp-loader upgrade > /dev/null
+	is "... it finds the balancer on the interface, also after an upgrade" "$mode $(mode)" "native native"
+	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth0 /sys/fs/bpf/sipxdp/links/eth9
+	is "... a program whose link is not the balancer's is none of its own" "$(mode)" none
+	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth9 /sys/fs/bpf/sipxdp/links/eth0
+}
+
+# traces: the daemon replaces the program by the observer and back.
+traces() {
+	local plain
+	plain=$(program)
+	lab_start trace balancer sipxdp-ctl trace --count 1 --seconds 30
+	check "... it puts the observer in place" wait_for 10 differs "$plain"
+	is "... which the daemon knows as its own" "$(mode)" native
+	lab_in client bash -c "echo ping > /dev/udp/$LAB_VIP/5060"
+	check "... a packet is traced" lab_wait trace 10
+	check "... and the balancer is in place again" wait_for 10 same "$plain"
+}
+
+# program: the id of the program on the interface.
+program() {
+	lab_in balancer ip -j link show eth0 | jq '.[0].xdp.prog.id'
+}
+
+same() {
+	[ "$(program)" = "$1" ]
+}
+
+differs() {
+	! same "$1"
+}
+
 # of PROCESS FIELD: prints a field of its status.
 of() {
 	awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
@@ -199,6 +240,8 @@ is "... it can use the pins, but not replace them" "$(lab_in balancer sh -c '
 is "... the control socket belongs to it and its group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
 	"srw-rw---- sipxdp sipxdp"
 is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
+foreign_program
+traces
 check "... a backend is set to maint" lab_ctl backend maint proxies px1
 check "... it owns no slots" lab_serving 2
 check "... the reload command of the unit works" as_unit sipxdpd.service sipxdp-ctl reload

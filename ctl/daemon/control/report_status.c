@@ -26,7 +26,7 @@ static json_t *interfaces_json(const struct daemon *daemon)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < config->interface_count; i++) {
-		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+		const char *mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
 
 		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "name", config->interfaces[i], "attached",
 						    strcmp(mode, "none") != 0, "mode", mode));
@@ -64,7 +64,7 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 		warn(warnings, "the balancer is detached and forwards no packets (run 'sipxdp-loader attach -c %s')",
 			daemon->config_path);
 	for (size_t i = 0; i < config->interface_count; i++) {
-		const char *mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+		const char *mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
 
 		if (!strcmp(mode, "none"))
 			warn(warnings, "interface %s: no balancer is attached (run 'sipxdp-loader attach -c %s')",

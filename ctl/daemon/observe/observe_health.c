@@ -20,7 +20,7 @@ static void check_interfaces(const struct daemon *daemon, FILE *out)
 	if (maps_are_pinned(daemon->maps, daemon->pin_directory) == 0)
 		fputs("the balancer is detached and forwards no packets\n", out);
 	for (size_t i = 0; i < config->interface_count; i++)
-		if (!strcmp(maps_attach_mode(daemon->maps, config->interfaces[i]), "none"))
+		if (!strcmp(maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]), "none"))
 			fprintf(out, "interface %s: no balancer is attached\n", config->interfaces[i]);
 }
 

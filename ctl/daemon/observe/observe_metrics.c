@@ -18,7 +18,7 @@ static void collect_interfaces(const struct daemon *daemon, struct metrics *metr
 	for (size_t i = 0; i < config->interface_count; i++) {
 		interface = &metrics->interfaces[metrics->interface_count++];
 		snprintf(interface->name, sizeof(interface->name), "%s", config->interfaces[i]);
-		interface->mode = maps_attach_mode(daemon->maps, config->interfaces[i]);
+		interface->mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
 	}
 }
 

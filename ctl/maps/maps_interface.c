@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Is the balancer attached to an interface? Needs no CAP_SYS_ADMIN: reads the pins instead of looking up programs by
+ * their ids. */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "maps_private.h"
+
+/* The program of the pinned link of an interface; 0: no link. bpffs refuses dots, so the loader pins eth0.7 as eth0:7.
+ */
+static uint32_t linked_program(const char *directory, const char *interface)
+{
+	struct bpf_link_info info = {0};
+	uint32_t size = sizeof(info);
+	char name[sizeof(PIN_LINKS) + IFNAMSIZ];
+	int fd;
+
+	snprintf(name, sizeof(name), PIN_LINKS "/%s", interface);
+	for (char *dot = strchr(name, '.'); dot; dot = strchr(dot, '.'))
+		*dot = ':';
+	fd = maps_open_pin(directory, name);
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		info.prog_id = 0;
+	close(fd);
+	return info.prog_id;
+}
+
+/* Does the pinned program have this id, but use other maps? */
+static bool uses_other_maps(const struct maps *maps, const char *directory, const char *pin, uint32_t program)
+{
+	uint32_t ids[64], size = sizeof(struct bpf_prog_info), ours = maps_id_of(maps->fd[MAP_SERVICES]);
+	struct bpf_prog_info info = {.map_ids = (uintptr_t)ids, .nr_map_ids = 64};
+	int fd = maps_open_pin(directory, pin);
+	bool found = false, known = fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && info.id == program;
+
+	for (uint32_t i = 0; known && i < info.nr_map_ids && i < 64; i++)
+		found |= ids[i] == ours;
+	if (fd >= 0)
+		close(fd);
+	return known && !found;
+}
+
+const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int ifindex = if_nametoindex(interface);
+
+	if (!ifindex && errno != ENODEV)
+		return "unknown";
+	if (ifindex && bpf_xdp_query(ifindex, 0, &query))
+		return "unknown";
+	/* During an upgrade the link has the new program a moment before the pin of the program has. */
+	if (!ifindex || !query.prog_id || linked_program(directory, interface) != query.prog_id ||
+		uses_other_maps(maps, directory, PIN_PROGRAM, query.prog_id) ||
+		uses_other_maps(maps, directory, PIN_OBSERVER, query.prog_id))
+		return "none";
+	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}
