@@ -111,6 +111,9 @@ all() {
 	before=$(program)
 	through "systemctl reload sipxdp-loader" systemctl reload sipxdp-loader
 	check "... a new program runs" test "$(program)" != "$before"
+	echo "limits: {backends: 2000}" >> "$LAB_CONFIG"
+	through "... also with other limits, which need new maps" systemctl reload sipxdp-loader
+	is "... the maps have the new size" "$(sipxdp-loader status --json | jq '.programs[0].contract.backends')" 2000
 	before="$(program) $(show sipxdpd.service MainPID)"
 	through "the packages are upgraded" upgrade_packages
 	check "... a new program runs" test "$(program)" != "${before% *}"

@@ -242,6 +242,10 @@ is "... the control socket belongs to it and its group" "$(lab_in balancer stat 
 is "... status has no warning" "$(lab_ctl --json status | jq -c .warnings)" '[]'
 foreign_program
 traces
+lab_in balancer sed -i '$a limits: {backends: 2000}' "$LAB_CONFIG"
+check "... an upgrade to new maps, with the capabilities of the loader's unit" \
+	as_unit sipxdp-loader.service sipxdp-loader upgrade -c "$LAB_CONFIG"
+check "... every backend serves" wait_for 10 lab_serving 3
 check "... a backend is set to maint" lab_ctl backend maint proxies px1
 check "... it owns no slots" lab_serving 2
 check "... the reload command of the unit works" as_unit sipxdpd.service sipxdp-ctl reload
