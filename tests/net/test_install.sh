@@ -126,7 +126,7 @@ foreign_program() {
 traces() {
 	local plain
 	plain=$(program)
-	lab_start trace balancer sipxdp-ctl trace --count 1 --seconds 30
+	lab_start trace balancer sipxdp-ctl trace --source "$LAB_CLIENT" --count 1 --seconds 60
 	check "... it puts the observer in place" wait_for 10 differs "$plain"
 	is "... which the daemon knows as its own" "$(mode)" native
 	lab_in client bash -c "echo ping > /dev/udp/$LAB_VIP/5060"
