@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/log.h"
+#include "ctl/maps/clock.h"
 #include "ctl/maps/maps.h"
 #include "observer_links.h"
 #include "observers.h"
@@ -22,6 +23,7 @@ struct user {
 	struct observer filter; /* wants: 0: not in use */
 	observers_receive *receive;
 	void *data;
+	uint64_t since; /* ns of CLOCK_MONOTONIC: older records are for an earlier user of this index */
 	struct observer_counters before; /* the counters of this index when the observer began, or in earlier maps */
 };
 
@@ -51,7 +53,7 @@ static int on_record(void *data, void *record, size_t size)
 	for (int i = 0; i < OBSERVERS; i++) {
 		const struct user *user = &observers->users[i];
 
-		if (packet->observers >> i & 1 && user->filter.wants && user->receive)
+		if (packet->observers >> i & 1 && user->filter.wants && user->receive && packet->time >= user->since)
 			user->receive(packet, user->data);
 	}
 	return ++observers->turn_count < OBSERVERS_AT_A_TIME ? 0 : -EAGAIN;
@@ -218,7 +220,7 @@ int observers_add(struct observers *observers, const struct observer *filter, ob
 		return -EUSERS;
 	}
 	/* The maps come first: the kernel needs the filter before the program processes a packet. */
-	*user = (struct user){.filter = *filter, .receive = receive, .data = data};
+	*user = (struct user){.filter = *filter, .receive = receive, .data = data, .since = clock_usec() * 1000};
 	if (has_pinned_maps(observers)) {
 		user->before = read_counters(observers, index);
 		write_filter(observers, index);
