@@ -11,8 +11,7 @@
 #define ABI_VERSION 6
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
-#define PIN_NEXT "next"       /* subdirectory for maps that will replace those in use */
-#define PIN_OLD_BTF "old_btf" /* in PIN_NEXT: array with one struct old_btf */
+#define PIN_NEXT "next" /* subdirectory for maps that will replace those in use */
 #define PIN_PROGRAM "balancer"
 #define PIN_OBSERVER "observer"     /* the program that replaces the balancer while packets are observed */
 #define PIN_LINKS "links"           /* subdirectory: the link of each interface */
@@ -475,6 +474,9 @@ enum observer_wants {
 	OBSERVER_RECORDS = 1,  /* a record of each packet in the ring buffer `observed` */
 	OBSERVER_SOURCES = 2,  /* counts of each source and each Call-ID in heavy_sources and heavy_call_ids */
 	OBSERVER_SUSPECTS = 4, /* the same, and also counts of the selected packets alone: heavy_entry.suspects */
+	/* With one of the above: only SIP messages over UDP for services, and fragments that may be parts of them. The
+	 * daemon checks them again, because the program looks at their first byte only. */
+	OBSERVER_MESSAGES = 8,
 };
 
 enum observer_kind {

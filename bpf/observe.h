@@ -46,6 +46,7 @@ struct observe_step {
 	__u32 kind;     /* enum observer_kind of `value` */
 	__u32 matching; /* bits by index: the observers that still match */
 	__u32 wants;    /* of all matching observers together */
+	bool message;   /* may the packet be a SIP message for a service, or a part of it? */
 	__u32 lost;
 };
 
@@ -93,6 +94,7 @@ static long observe_packet_step(__u32 index, void *data)
 	const struct observer *observer = observe_observer(step, index);
 
 	if (!observer || !observer->wants || (observer->verdicts && !(observer->verdicts & step->value)) ||
+		(observer->wants & OBSERVER_MESSAGES && !step->message) ||
 		!observe_has_source(observer, &step->flow->packet.source))
 		observe_drop(step, index);
 	return 0;
@@ -168,13 +170,29 @@ __noinline __u32 observe_method(__u32 matching, __u32 method)
 	return step.matching;
 }
 
-/* Returns the observers that match the packet, without regard to its message. */
-__noinline __u32 observe_packet(const struct flow *flow, __u32 matching)
+/* The first byte excludes media (RTP and RTCP, RFC 3550) and STUN (RFC 8489), of which there may be far more than
+ * messages. The service of a held fragment is unknown. */
+static __always_inline bool observe_may_be_message(const struct xdp_md *ctx, const struct flow *flow)
+{
+	const __u8 *first = frame_at(ctx, flow->packet.payload);
+
+	if (flow->packet.protocol != IPPROTO_UDP || (!flow->has_service && flow->verdict != VERDICT_held_fragment))
+		return false;
+	if (flow->packet.kind == PACKET_LATER_FRAGMENT)
+		return true;
+	if (flow->packet.kind > PACKET_FIRST_FRAGMENT || flow->message == SERVICE_COUNTER_not_sip)
+		return false;
+	return (void *)(first + 1) > frame_end(ctx) || (*first >= '\n' && *first < 0x7f);
+}
+
+/* Returns the observers that match the packet, without regard to the headers of its message. */
+__noinline __u32 observe_packet(struct xdp_md *ctx, const struct flow *flow, __u32 matching)
 {
 	struct observe_step step = {.flow = flow, .matching = matching};
 
 	if (!flow)
 		return 0;
+	step.message = observe_may_be_message(ctx, flow);
 	step.value = 1ULL << (flow->verdict & 63);
 	bpf_loop(OBSERVERS, observe_packet_step, &step, 0);
 	if (!step.matching)
@@ -359,7 +377,7 @@ static __always_inline void observe(struct xdp_md *ctx, struct flow *flow, const
 		flow->packet.payload += shift;
 		flow->packet.end += shift;
 	}
-	matching = observe_packet(flow, (1U << OBSERVERS) - 1);
+	matching = observe_packet(ctx, flow, (1U << OBSERVERS) - 1);
 	if (matching && observe_wants(matching) & OBSERVE_MESSAGE) {
 		matching = observe_call_id(ctx, flow, matching);
 		if (matching)

@@ -210,6 +210,12 @@ const struct key config_file_keys[] = {
 		.help = "Lets monitoring read metrics, health and the state of the balancer by HTTP, and serves the "
 			"status "
 			"page. Without this key, the daemon does not listen for it."},
+	{.name = "capture",
+		.read = config_read_capture,
+		.keys = config_capture_keys,
+		.usual = "none",
+		.help = "Sends copies of SIP messages to a capture server such as Homer, sngrep or heplify, by HEP "
+			"version 3."},
 	{.name = "pools",
 		.required = true,
 		.read = config_read_pools,

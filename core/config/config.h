@@ -133,6 +133,15 @@ struct config_metrics {
 	struct endpoint listen; /* port 0: no `metrics:` */
 };
 
+/* `capture:`, which sends copies of SIP messages to a capture server. */
+struct config_capture {
+	struct endpoint to; /* port 0: no `capture:` */
+	uint32_t id;        /* of this balancer at the capture server */
+	uint32_t sample;    /* capture one of this many calls; 0 and 1: all */
+	char *password;     /* NULL: none */
+	char *node;         /* name of this balancer at the capture server; NULL: none */
+};
+
 struct config {
 	char (*interfaces)[IFNAMSIZ];
 	size_t interface_count;
@@ -142,6 +151,7 @@ struct config {
 	struct config_limits limits;
 	struct config_join join;
 	struct config_metrics metrics;
+	struct config_capture capture;
 	struct config_service *services;
 	size_t service_count;
 	struct config_pool *pools;
@@ -152,9 +162,9 @@ struct config {
  * Adds all faults of the text, sorted by position. */
 struct config *config_parse(const char *text, size_t length, struct faults *faults);
 
-/* Replaces the secret of `join:` with a word that config_parse() refuses. Use it for output to users who may not read
- * the file. */
-void config_hide_secret(struct config *config);
+/* Replaces the secret of `join:` and the password of `capture:` with a word that config_parse() refuses. Use it
+ * for output to users who may not read the file. */
+void config_hide_secrets(struct config *config);
 
 /* Writes the configuration as YAML. config_parse() of this text gives an equal configuration. */
 void config_write(const struct config *config, FILE *out);

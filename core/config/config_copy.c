@@ -82,6 +82,8 @@ struct config *config_copy(const struct config *config)
 	copy->macs = duplicate(copy->macs, copy->mac_count, sizeof(*copy->macs));
 	copy->join.secret = config_copy_text(copy->join.secret);
 	copy->join.from = duplicate(copy->join.from, copy->join.from_count, sizeof(*copy->join.from));
+	copy->capture.password = config_copy_text(copy->capture.password);
+	copy->capture.node = config_copy_text(copy->capture.node);
 	copy->services = duplicate(copy->services, copy->service_count, sizeof(*service));
 	for (service = copy->services; service < copy->services + copy->service_count; service++)
 		service->vips = duplicate(service->vips, service->vip_count, sizeof(*service->vips));
@@ -125,6 +127,8 @@ void config_free(struct config *config)
 	free(config->macs);
 	free(config->join.secret);
 	free(config->join.from);
+	free(config->capture.password);
+	free(config->capture.node);
 	free(config->services);
 	free(config->pools);
 	free(config);

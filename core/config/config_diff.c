@@ -178,6 +178,7 @@ static void compare_files(struct comparison *of, const struct config *before, co
 	compare_keys(of, (struct label){"", "limits: "}, config_limit_keys, &before->limits, &after->limits);
 	compare_keys(of, (struct label){"", "join: "}, config_join_keys, &before->join, &after->join);
 	compare_keys(of, (struct label){"", "metrics: "}, config_metrics_keys, &before->metrics, &after->metrics);
+	compare_keys(of, (struct label){"", "capture: "}, config_capture_keys, &before->capture, &after->capture);
 }
 
 void config_diff(

@@ -8,20 +8,15 @@
 #define SECRET_LENGTH_MIN 16
 #define SECRET_LENGTH_MAX 255
 #define SECRET_EXPECTED "16 to 255 printable ASCII characters ('openssl rand -hex 16' makes one)"
-#define SECRET_HIDDEN "hidden" /* too short for a real secret */
 
 static void read_secret(struct reader *reader, const struct node *value, void *object)
 {
 	const char *text = reader_text(reader, value);
 	struct config_join *join = object;
 
-	if (!text)
+	if (!text || config_is_hidden(reader, value))
 		return;
-	if (!strcmp(text, SECRET_HIDDEN))
-		faults_add(reader->faults, value->position,
-			"'secret' of join is hidden in this file: 'sipxdp-ctl save' writes it only for root; enter the "
-			"secret, or save again as root");
-	else if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
+	if (strlen(text) < SECRET_LENGTH_MIN || strlen(text) > SECRET_LENGTH_MAX || !config_is_printable(text))
 		reader_refuse(reader, value, NULL);
 	else
 		join->secret = config_copy_text(text);
@@ -60,14 +55,6 @@ static void write_from(const struct writer *writer, const struct key *key, const
 	}
 	if (join->from_count)
 		fputc(']', writer->out);
-}
-
-void config_hide_secret(struct config *config)
-{
-	if (!config->join.secret)
-		return;
-	free(config->join.secret);
-	config->join.secret = config_copy_text(SECRET_HIDDEN);
 }
 
 const struct key config_join_keys[] = {

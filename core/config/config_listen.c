@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The key `listen:` of `join:` and of `metrics:`, and the other keys of `metrics:`. */
+/* The key `listen:` of `join:` and of `metrics:`, and the other keys of `metrics:`. A loopback address is valid:
+ * clients may connect through a tunnel or a proxy on this machine. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include "config_private.h"
 
-/* A loopback address is valid: clients may connect through a tunnel or a proxy on this machine. */
-static bool can_be_listened_on(const struct address *address)
+bool config_is_host_or_loopback(const struct address *address)
 {
 	const struct in6_addr *ipv6 = (const struct in6_addr *)address;
 
@@ -31,7 +31,7 @@ void config_read_listen(struct reader *reader, const struct node *value, void *o
 	if (!text)
 		return;
 	if (host_parse(text, host, &port) || port == 0 || address_parse(host, &listen->address) ||
-		!can_be_listened_on(&listen->address)) {
+		!config_is_host_or_loopback(&listen->address)) {
 		reader_refuse(reader, value, NULL);
 		return;
 	}

@@ -52,6 +52,7 @@ void config_read_join(struct reader *reader, const struct node *value, void *obj
 
 /* Call it after config_read_join(), because the two `listen:` must not conflict. */
 void config_read_metrics(struct reader *reader, const struct node *value, void *object);
+void config_read_capture(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
 
 /* Call it after config_read_pools(), because services refer to pools. */
@@ -64,6 +65,7 @@ extern const struct key config_file_keys[];
 extern const struct key config_limit_keys[];
 extern const struct key config_join_keys[];
 extern const struct key config_metrics_keys[];
+extern const struct key config_capture_keys[];
 extern const struct key config_service_keys[];
 extern const struct key config_pool_keys[];
 extern const struct key config_probe_keys[];
@@ -123,6 +125,9 @@ extern const struct word config_probe_types[];
 
 bool config_read_name(struct reader *reader, const struct node *value, char out[NAME_SIZE]);
 bool config_read_address(struct reader *reader, const struct node *value, struct address *out);
+
+/* Is this the address of a host, or a loopback address? */
+bool config_is_host_or_loopback(const struct address *address);
 bool config_read_forward(struct reader *reader, const struct node *value, enum forward_method *out);
 
 /* Reads a name and claims it. The name must be unique for its kind and scope. */
@@ -161,6 +166,9 @@ void config_write_word(FILE *out, const char *text);
 void config_write_address(FILE *out, const struct address *address);
 void config_write_host(FILE *out, const char *host, uint16_t port);
 void config_write_range(FILE *out, unsigned int first, unsigned int last);
+
+/* Adds a fault if the value is the word that config_hide_secrets() writes instead of a secret. */
+bool config_is_hidden(struct reader *reader, const struct node *value);
 
 /* Does the text consist of ASCII characters from space to tilde? YAML, SIP and logs can then contain it unchanged. */
 bool config_is_printable(const char *text);

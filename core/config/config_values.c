@@ -102,6 +102,39 @@ void config_check_limit(
 		faults_add(reader->faults, position, "too many %s: at most %u are possible", what, limit);
 }
 
+/* --- secrets */
+
+#define SECRET_HIDDEN "hidden"
+
+bool config_is_hidden(struct reader *reader, const struct node *value)
+{
+	const char *name = reader->key->name;
+
+	if (strcmp(value->text, SECRET_HIDDEN))
+		return false;
+	faults_add(reader->faults, value->position,
+		"'%s' of %s is hidden in this file: 'sipxdp-ctl save' writes it only for root; enter the %s, or save "
+		"again as root",
+		name, reader->label, name);
+	return true;
+}
+
+static void hide(char **secret)
+{
+	if (!*secret)
+		return;
+	free(*secret);
+	*secret = config_copy_text(SECRET_HIDDEN);
+}
+
+void config_hide_secrets(struct config *config)
+{
+	hide(&config->join.secret);
+	hide(&config->capture.password);
+}
+
+/* --- texts */
+
 bool config_is_printable(const char *text)
 {
 	while (*text >= ' ' && *text <= '~')

@@ -244,6 +244,11 @@ static void write_file_keys(struct key_text texts[2], FILE *out, const struct co
 		write_keys(texts, out, config_metrics_keys, &config->metrics, &usual.metrics,
 			&(struct layout){"  ", "  ", "\n"});
 	}
+	if (config->capture.to.port) {
+		fputs("capture:\n", out);
+		write_keys(texts, out, config_capture_keys, &config->capture, &usual.capture,
+			&(struct layout){"  ", "  ", "\n"});
+	}
 }
 
 void config_write(const struct config *config, FILE *out)

@@ -23,6 +23,7 @@ static enum claim_kind subject(const struct claim *claim)
 	case CLAIM_ROLE_BACKEND:
 	case CLAIM_ROLE_HINT:
 	case CLAIM_ROLE_LISTEN:
+	case CLAIM_ROLE_CAPTURE:
 		return CLAIM_ROLE_VIP;
 	default:
 		return claim->kind;
@@ -165,6 +166,12 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 			"'listen' of %s cannot be %s: it is a VIP of service %s (line %d); use a different address of "
 			"this machine",
 			again->owner, address_format(again->key, text), owner(first), line);
+		break;
+	case CLAIM_ROLE_CAPTURE:
+		faults_add(faults, again->position,
+			"'to' of capture cannot be %s: it is a VIP of service %s (line %d); use an address of the "
+			"capture server itself",
+			address_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_ROLE_VIP: /* never reported: it is the earlier claim, see compare_rights() */
 		break;

@@ -24,6 +24,7 @@ enum claim_kind {
 	CLAIM_ROLE_BACKEND,
 	CLAIM_ROLE_HINT, /* a hint without a port */
 	CLAIM_ROLE_LISTEN,
+	CLAIM_ROLE_CAPTURE, /* the address of the capture server */
 };
 
 struct claim {

@@ -166,6 +166,12 @@ static void put_interfaces(struct text *text, const struct metrics *metrics)
 	}
 }
 
+static void put_results(struct text *text, enum metric metric, const char *label, const struct metrics_result *results)
+{
+	for (; results->name; results++)
+		put_sample(text, metric, (struct labels){{{label, results->name}}}, results->count);
+}
+
 static void put_packets(struct text *text, const struct metrics *metrics)
 {
 #define NORMAL "yes"
@@ -179,8 +185,14 @@ static void put_packets(struct text *text, const struct metrics *metrics)
 	for (int i = 0; i < VERDICT_COUNT; i++)
 		put_sample(text, METRIC_packets, verdicts[i], counters[i]);
 	put_family(text, &metric_texts[METRIC_punted_packets]);
-	for (const struct metrics_punt *punt = metrics->punts; punt->result; punt++)
-		put_sample(text, METRIC_punted_packets, (struct labels){{{"result", punt->result}}}, punt->packets);
+	put_results(text, METRIC_punted_packets, "result", metrics->punts);
+}
+
+static void put_capture(struct text *text, const struct metrics *metrics)
+{
+	put_single(text, METRIC_capture_sent_messages, metrics->captured);
+	put_family(text, &metric_texts[METRIC_capture_lost_messages]);
+	put_results(text, METRIC_capture_lost_messages, "reason", metrics->capture_losses);
 }
 
 /* --- services */
@@ -359,6 +371,7 @@ char *metrics_write(const struct metrics *metrics, bool openmetrics, size_t *len
 	put_daemon(&text, metrics);
 	put_interfaces(&text, metrics);
 	put_packets(&text, metrics);
+	put_capture(&text, metrics);
 	put_services(&text, metrics);
 	put_pools(&text, metrics);
 	put_backends(&text, metrics);

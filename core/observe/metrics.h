@@ -26,6 +26,10 @@ enum metric_type {
 	X(packets, COUNTER, "verdict, action, normal",                                                                 \
 		"Packets by verdict, what happens to them, and whether this is normal: yes or no (see counters.md)")   \
 	X(punted_packets, COUNTER, "result", "Packets that the kernel gave to the daemon, by what became of them")     \
+	X(capture_sent_messages, COUNTER, "", "SIP messages that were sent to the capture server")                     \
+	X(capture_lost_messages, COUNTER, "reason",                                                                    \
+		"SIP messages that the capture server did not receive; reason: ring_full, incomplete, too_long, "      \
+		"unsent or refused; refused ones are also counted as sent")                                            \
 	X(tracked_calls_limit, GAUGE, "", "Calls that the balancer can track during migrations")                       \
 	X(service_received_packets, COUNTER, "service", "Packets that arrived for the service")                        \
 	X(service_received_bytes, COUNTER, "service", "Bytes of the frames that arrived for the service")              \
@@ -98,17 +102,23 @@ struct metrics_backend {
 	struct backend_traffic traffic;
 };
 
+/* A part of a counter, by what became of the packets or messages. */
+struct metrics_result {
+	const char *name; /* NULL ends a list */
+	uint64_t count;
+};
+
 #define METRICS_PUNTS 12
+#define METRICS_CAPTURE_LOSSES 5
 
 struct metrics {
 	const char *version;
 	uint64_t started; /* s since the epoch */
 	uint64_t log_lines_lost, longest_turn /* ms */, reconcile_pending, tracked_calls_limit;
 	struct verdict_counters verdicts;
-	struct metrics_punt {
-		const char *result;
-		uint64_t packets;
-	} punts[METRICS_PUNTS + 1]; /* NULL ends them */
+	struct metrics_result punts[METRICS_PUNTS + 1];
+	uint64_t captured;
+	struct metrics_result capture_losses[METRICS_CAPTURE_LOSSES + 1];
 	struct metrics_interface *interfaces;
 	struct metrics_service *services;
 	struct metrics_pool *pools;

@@ -181,6 +181,29 @@ static void put_warnings(const json_t *result)
 		put_line("warning:", json_is_string(item) ? json_string_value(item) : "");
 }
 
+static void put_capture(const json_t *capture)
+{
+	static const struct {
+		const char *key, *text;
+	} losses[] = {
+		{"ring_full", "lost between kernel and daemon"},
+		{"incomplete", "with a missing fragment"},
+		{"too_long", "too long"},
+		{"unsent", "not sent"},
+		{"refused", "refused"},
+	};
+
+	if (!capture)
+		return;
+	fputs("capture:     udp:", stdout);
+	text_put(stdout, text_of(capture, "to"), "");
+	printf(", %lld messages sent", number_of(capture, "sent"));
+	for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		if (number_of(capture, losses[i].key))
+			printf(", %lld %s", number_of(capture, losses[i].key), losses[i].text);
+	putchar('\n');
+}
+
 static void put_status(const json_t *status)
 {
 	const json_t *item;
@@ -202,6 +225,7 @@ static void put_status(const json_t *status)
 		number_of(status, "in_table"));
 	printf("%-12s %lld\n", "packets:", number_of(status, "packets"));
 	printf("%-12s %lld\n", "forwarded:", number_of(status, "forwarded"));
+	put_capture(json_object_get(status, "capture"));
 	json_array_foreach(json_object_get(status, "anomalies"), i, item)
 	{
 		printf("%-12s %lld ", "anomaly:", number_of(item, "packets"));

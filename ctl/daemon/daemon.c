@@ -7,6 +7,7 @@
 #include "core/base/memory.h"
 #include "active_maps.h"
 #include "ctl/daemon/control/commands.h"
+#include "ctl/daemon/capture/capture_sender.h"
 #include "tracked_calls.h"
 #include "ctl/daemon/probe/certificates.h"
 #include "ctl/maps/clock.h"
@@ -427,6 +428,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	observers_update(daemon->observers);
 	sources_update(daemon->sources, daemon);
 	traces_update(daemon->traces);
+	capture_sender_update(daemon->capture_sender);
 	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
 	if (backend_state_next(daemon) <= listening_clock_now())
@@ -476,6 +478,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->sources = sources_new();
 	daemon->observe = observe_new(daemon);
 	daemon->traces = traces_new(daemon);
+	daemon->capture_sender = capture_sender_new(daemon);
 	error = drop_privileges(daemon);
 	if (!error)
 		error = active_maps_open(daemon);
@@ -509,6 +512,7 @@ int daemon_start(struct daemon *daemon)
 		return error;
 	join_listener_reconfigure(daemon->join_listener);
 	observe_update(daemon->observe);
+	capture_sender_update(daemon->capture_sender);
 	daemon_watch_neighbours(daemon);
 	daemon_on_changed(daemon); /* the daemon retries a failed step every second */
 	return 0;
@@ -527,6 +531,7 @@ void daemon_stop(struct daemon *daemon)
 	observe_free(daemon->observe);
 	traces_free(daemon->traces);
 	sources_free(daemon->sources, daemon);
+	capture_sender_free(daemon->capture_sender);
 	observers_free(daemon->observers);
 	probes_free(daemon->probes);
 	probe_namespace_end(daemon->probe_namespace);

@@ -37,6 +37,7 @@ struct daemon {
 	struct observe *observe;
 	struct observers *observers;
 	struct traces *traces;
+	struct capture_sender *capture_sender;
 	struct control *control;
 	int control_error;     /* the last error logged for the control socket; 0: it works */
 	struct worker *worker; /* NULL until daemon_start() creates it */

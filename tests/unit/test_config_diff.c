@@ -13,6 +13,7 @@ static const char base[] =
 	"limits: {slots: 1024, pools: 4, services: 8, backends: 12, tracked_calls: 2048}\n"
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
 	"metrics: {listen: '127.0.0.1:9464'}\n"
+	"capture: {to: 'udp:10.0.0.50:9060', id: 101, sample: 0, password: a, node: lb1}\n"
 	"services:\n"
 	"  - {name: sip, vip: 192.0.2.10, port: 5060, protocol: udp, affinity: call-id, pool: proxies}\n"
 	"pools:\n"
@@ -60,6 +61,12 @@ static const struct change changes[] = {
 		NULL},
 	{config_metrics_keys, "listen", "0.1:9464", "0.1:9465",
 		"metrics: listen '127.0.0.1:9465', was '127.0.0.1:9464'", NULL},
+	{config_capture_keys, "to", "50:9060", "50:9061", "capture: to 'udp:10.0.0.50:9061', was 'udp:10.0.0.50:9060'",
+		NULL},
+	{config_capture_keys, "id", "id: 101", "id: 102", "capture: id 102, was 101", NULL},
+	{config_capture_keys, "sample", "sample: 0", "sample: 8", "capture: sample 8, was 0", NULL},
+	{config_capture_keys, "password", "password: a", "password: b", "capture: password has a new value", NULL},
+	{config_capture_keys, "node", "node: lb1", "node: lb2", "capture: node lb2, was lb1", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5062,", "service sip: port 5062, was 5060", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5060-5063,", "service sip: port 5060-5063, was 5060", NULL},
 	{config_service_keys, "protocol", "udp, affinity: call-id", "tcp, affinity: flow",
@@ -193,8 +200,9 @@ static bool has_row(const struct key *keys, const struct key *key)
 Test(config_diff, every_key_is_covered)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
-		config_metrics_keys, config_service_keys, config_pool_keys, config_probe_keys, config_backend_keys};
-	static const char nested[] = " name limits join metrics services pools probe backends groups ";
+		config_metrics_keys, config_capture_keys, config_service_keys, config_pool_keys, config_probe_keys,
+		config_backend_keys};
+	static const char nested[] = " name limits join metrics capture services pools probe backends groups ";
 
 	for (size_t i = 0; i < COUNT(tables); i++)
 		for (const struct key *key = tables[i]; key->name; key++) {

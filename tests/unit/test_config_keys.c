@@ -357,6 +357,7 @@ Test(config_keys, ports_on_too_many_vips)
 static const char whole_text[] =
 	HEAD "join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 30s}\n"
 	     "metrics: {listen: '127.0.0.1:9464'}\n"
+	     "capture: {to: 'udp:10.0.0.50:9060', id: 1, sample: 2, password: a, node: b}\n"
 	     "services:\n"
 	     "- {name: s, vip: 192.0.2.1, port: 5060-5080, pool: p, affinity: from-user, ping: true}\n"
 	     "pools:\n"

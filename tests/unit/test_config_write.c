@@ -72,6 +72,12 @@ static bool same_join(const struct config_join *a, const struct config_join *b)
 	       (!a->listen.port || a->node_timeout == b->node_timeout); /* without `join:` it is the default */
 }
 
+static bool same_capture(const struct config_capture *a, const struct config_capture *b)
+{
+	return endpoint_equal(&a->to, &b->to) && a->id == b->id && a->sample == b->sample &&
+	       same_text(a->password, b->password) && same_text(a->node, b->node);
+}
+
 static bool same_config(const struct config *a, const struct config *b)
 {
 	size_t i;
@@ -79,7 +85,7 @@ static bool same_config(const struct config *a, const struct config *b)
 	if (a->interface_count != b->interface_count || a->pool_count != b->pool_count ||
 		a->service_count != b->service_count || memcmp(a->hash_key, b->hash_key, sizeof(a->hash_key)) ||
 		memcmp(&a->limits, &b->limits, sizeof(a->limits)) || !same_join(&a->join, &b->join) ||
-		!endpoint_equal(&a->metrics.listen, &b->metrics.listen))
+		!endpoint_equal(&a->metrics.listen, &b->metrics.listen) || !same_capture(&a->capture, &b->capture))
 		return false;
 	if (a->mac_count != b->mac_count)
 		return false;
@@ -290,6 +296,19 @@ static void random_join(uint64_t *state, struct config_join *join)
 	join->node_timeout = random_time(state, 1000, 3600000);
 }
 
+static void random_capture(uint64_t *state, struct config_capture *capture)
+{
+	if (random_below(state, 2))
+		return;
+	capture->to = random_listen(state);
+	capture->id = random_below(state, 1000000000);
+	capture->sample = random_below(state, 1000001);
+	if (random_below(state, 2))
+		capture->password = random_text(state, "'\"#: {}[] 4567890", 40);
+	if (random_below(state, 2))
+		capture->node = random_text(state, "'\"#: {}[] 4567890", 40);
+}
+
 static struct config *random_config(uint64_t *state)
 {
 	struct config *config = calloc(1, sizeof(*config));
@@ -317,6 +336,7 @@ static struct config *random_config(uint64_t *state)
 		config->metrics.listen = random_listen(state);
 	if (endpoint_equal(&config->metrics.listen, &config->join.listen))
 		config->metrics.listen.port = 0;
+	random_capture(state, &config->capture);
 	config->pool_count = 1 + random_below(state, 10);
 	config->pools = calloc(config->pool_count, sizeof(*config->pools));
 	for (i = 0; i < config->pool_count; i++)
@@ -424,6 +444,12 @@ static const char *const texts_for_users[] = {
 	"  node_timeout: 90s\n"
 	"metrics:\n"
 	"  listen: '[::1]:9464'\n"
+	"capture:\n"
+	"  to: 'udp:[2001:db8::50]:9060'\n"
+	"  id: 101\n"
+	"  sample: 8\n"
+	"  password: 'it''s a password: #1'\n"
+	"  node: lb1\n"
 	"services:\n"
 	"  - name: sip\n"
 	"    port: 5060-5080\n"

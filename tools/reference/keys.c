@@ -14,6 +14,7 @@ static const char smallest_file[] =
 	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef}\n"
 	"metrics: {listen: '127.0.0.1:9464'}\n"
+	"capture: {to: 'udp:10.0.0.50:9060'}\n"
 	"services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies}]\n"
 	"pools: [{name: proxies, probe: options, backends: [{name: px1, address: 10.0.0.11}]}]\n";
 
@@ -41,6 +42,7 @@ static const void *object_of(const struct config *config, const struct key *keys
 		{config_limit_keys, &config->limits},
 		{config_join_keys, &config->join},
 		{config_metrics_keys, &config->metrics},
+		{config_capture_keys, &config->capture},
 		{config_service_keys, &config->services[0]},
 		{config_pool_keys, &config->pools[0]},
 		{config_probe_keys, &config->pools[0].probe},

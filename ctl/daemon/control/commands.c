@@ -250,7 +250,7 @@ static json_t *run_save(struct daemon *daemon, const struct request *request)
 	json_t *reply;
 
 	if (!request->is_root)
-		config_hide_secret(config);
+		config_hide_secrets(config);
 	worker_unlock(daemon->worker); /* `config` is a copy */
 	config_write(config, out);
 	fclose(out);

@@ -10,6 +10,7 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include "ctl/daemon/capture/capture_sender.h"
 #include "core/base/memory.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/join_listener.h"
@@ -303,6 +304,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 		warn(warnings, "servers cannot join: %s", join_listener_fault(daemon->join_listener));
 	if (observe_fault(daemon->observe))
 		warn(warnings, "monitoring cannot read metrics: %s", observe_fault(daemon->observe));
+	if (capture_sender_fault(daemon->capture_sender))
+		warn(warnings, "SIP messages are not captured: %s", capture_sender_fault(daemon->capture_sender));
 	if (join_listener_outsiders(daemon->join_listener))
 		warn(warnings, "join: %s", join_listener_outsiders(daemon->join_listener));
 	return warnings;
@@ -336,6 +339,22 @@ static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 						   (json_int_t)rows[i].packets, "text", rows[i].text));
 }
 
+/* NULL without `capture:`. */
+static json_t *capture_json(const struct daemon *daemon)
+{
+	const struct config_capture *capture = &daemon->farm->config->capture;
+	const struct capture_sender_counts counts = capture_sender_counts(daemon->capture_sender);
+	char to[ENDPOINT_TEXT_SIZE];
+
+	if (!capture->to.port)
+		return NULL;
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "to", endpoint_format(&capture->to, to), "id",
+		(json_int_t)capture->id, "sample", (json_int_t)capture->sample, "sent", (json_int_t)counts.sent,
+		"ring_full", (json_int_t)counts.ring_full, "incomplete", (json_int_t)counts.incomplete, "too_long",
+		(json_int_t)counts.too_long, "unsent", (json_int_t)counts.unsent, "refused",
+		(json_int_t)counts.refused);
+}
+
 json_t *report_status(struct daemon *daemon, const struct request *request)
 {
 	const struct farm *farm = daemon->farm;
@@ -361,12 +380,13 @@ json_t *report_status(struct daemon *daemon, const struct request *request)
 	}
 	add_punt_counts(daemon, anomalies);
 	return protocol_ok(json_pack(
-		"{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I, s:s}", "version",
-		SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started), "config",
-		protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory), "interfaces",
-		interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
+		"{s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o*, s:b, s:I, s:s}",
+		"version", SIPXDP_VERSION, "pid", getpid(), "uptime", (json_int_t)(time(NULL) - daemon->started),
+		"config", protocol_text(daemon->config_path), "pin_dir", protocol_text(daemon->pin_directory),
+		"interfaces", interfaces_json(daemon), "services", (json_int_t)farm->config->service_count, "pools",
 		(json_int_t)farm->config->pool_count, "backends", (json_int_t)backends, "in_table",
 		(json_int_t)in_table, "packets", (json_int_t)packets, "forwarded", (json_int_t)forwarded, "anomalies",
-		anomalies, "warnings", warnings_json(daemon), "reloading", daemon->reloading, "longest_turn_ms",
-		(json_int_t)worker_longest_turn(daemon->worker), "log_level", log_level()));
+		anomalies, "warnings", warnings_json(daemon), "capture", capture_json(daemon), "reloading",
+		daemon->reloading, "longest_turn_ms", (json_int_t)worker_longest_turn(daemon->worker), "log_level",
+		log_level()));
 }

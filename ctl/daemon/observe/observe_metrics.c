@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/base/memory.h"
 #include "core/observe/metrics.h"
+#include "ctl/daemon/capture/capture_sender.h"
 #include "ctl/daemon/control/report.h"
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/tracked_calls.h"
@@ -106,7 +107,7 @@ static void collect_pools(const struct daemon *daemon, struct metrics *metrics)
 static void collect_punts(const struct daemon *daemon, struct metrics *metrics)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);
-	const struct metrics_punt punts[] = {
+	const struct metrics_result punts[] = {
 		{"fragment_held", counts.held},
 		{"fragment_sent", counts.sent},
 		{"fragment_timed_out", counts.timed_out},
@@ -124,6 +125,23 @@ static void collect_punts(const struct daemon *daemon, struct metrics *metrics)
 	memcpy(metrics->punts, punts, sizeof(punts));
 }
 
+static void collect_capture(const struct daemon *daemon, struct metrics *metrics)
+{
+	const struct capture_sender_counts counts = capture_sender_counts(daemon->capture_sender);
+	const struct metrics_result losses[] = {
+		{"ring_full", counts.ring_full},
+		{"incomplete", counts.incomplete},
+		{"too_long", counts.too_long},
+		{"unsent", counts.unsent},
+		{"refused", counts.refused},
+	};
+
+	_Static_assert(sizeof(losses) <= sizeof(metrics->capture_losses) - sizeof(losses[0]),
+		"METRICS_CAPTURE_LOSSES is too small");
+	memcpy(metrics->capture_losses, losses, sizeof(losses));
+	metrics->captured = counts.sent;
+}
+
 void observe_metrics(struct daemon *daemon, enum observe_format format, struct observe_page *page)
 {
 	struct metrics metrics = {
@@ -137,6 +155,7 @@ void observe_metrics(struct daemon *daemon, enum observe_format format, struct o
 
 	maps_verdicts(daemon->maps, &metrics.verdicts);
 	collect_punts(daemon, &metrics);
+	collect_capture(daemon, &metrics);
 	collect_interfaces(daemon, &metrics);
 	collect_services(daemon, &metrics);
 	collect_pools(daemon, &metrics);
