@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See observer.h. */
+
+#include <bpf/libbpf.h>
+#include "observer.h"
+
+struct observer_bpf *observer_load(struct balancer_bpf *skel)
+{
+	struct observer_bpf *observing = observer_bpf__open();
+	struct bpf_map *map;
+
+	run_must(!observing, "open");
+	observing->rodata->slot_mask = skel->rodata->slot_mask;
+	bpf_object__for_each_map(map, observing->obj)
+	{
+		if (!bpf_map__is_internal(map))
+			run_must(bpf_map__reuse_fd(map, bpf_object__find_map_fd_by_name(skel->obj, bpf_map__name(map))),
+				bpf_map__name(map));
+	}
+	run_must(observer_bpf__load(observing), "load the observer");
+	return observing;
+}
