@@ -358,6 +358,8 @@ static int fill_observers(struct bpf_object *object, const struct subject_setup 
 
 	if (setup->observer == OBSERVER_OTHER_SOURCE)
 		observer.sources[0] = (struct observer_prefix){.address = {{1}}, .mask = {{~0, ~0, ~0, ~0}}};
+	if (setup->observer == OBSERVER_COUNTS)
+		observer.wants = OBSERVER_SOURCES;
 	if (setup->observer == OBSERVER_OTHER_CALL)
 		observer.values[OBSERVER_CALL_ID][0] = 1;
 	return put(object, "observers", &(uint32_t){0}, &observer);

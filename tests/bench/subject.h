@@ -24,6 +24,7 @@ enum subject_observer {
 	OBSERVER_NONE,
 	OBSERVER_OTHER_SOURCE, /* selects a different source */
 	OBSERVER_OTHER_CALL,   /* selects a different Call-ID */
+	OBSERVER_COUNTS,       /* counts all packets by source and Call-ID */
 	OBSERVER_ALL,          /* selects all packets; nothing reads their records, so the ring buffer is soon full */
 };
 

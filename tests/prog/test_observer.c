@@ -7,8 +7,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
-#include "bpf/observer.skel.h"
 #include "core/farm/lookup.h"
+#include "observer.h"
 #include "require.h"
 #include "rows.h"
 
@@ -74,20 +74,10 @@ static void check_record(const struct row *row, const struct frame *in)
 static void load(void)
 {
 	struct observer selective;
-	struct bpf_map *map;
 
 	require_run();
 	skel = balancer_load(&(struct balancer_setup){});
-	observing = observer_bpf__open();
-	run_must(!observing, "open");
-	observing->rodata->slot_mask = skel->rodata->slot_mask;
-	bpf_object__for_each_map(map, observing->obj)
-	{
-		if (!bpf_map__is_internal(map))
-			run_must(bpf_map__reuse_fd(map, bpf_object__find_map_fd_by_name(skel->obj, bpf_map__name(map))),
-				bpf_map__name(map));
-	}
-	run_must(observer_bpf__load(observing), "load the observer");
+	observing = observer_load(skel);
 	records = ring_buffer__new(bpf_map__fd(skel->maps.observed), take_record, NULL, NULL);
 	run_must(!records, "ring buffer");
 	put_observer(EVERYTHING, &(struct observer){.wants = OBSERVER_RECORDS});
