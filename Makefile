@@ -115,7 +115,7 @@ $(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $(call san,$(CORE) $(MAKERS)
 
 $(call obj,$(PROG)): $(call skel,$(BPF) $(TEST_BPF))
 
-$(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) $(filter-out $(PROG),$(wildcard tests/prog/*.c)))
+$(PROG_BIN): $B/tests/prog/%: $B/tests/prog/%.o $(call obj,$(CORE) tests/unit/sip_slow.c $(filter-out $(PROG),$(wildcard tests/prog/*.c)))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(filter-out %.bpf.o,$^) -o $@ -lcriterion -lbpf -lyaml -ljansson

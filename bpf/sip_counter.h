@@ -162,6 +162,31 @@ static __always_inline __u32 counter_find_to(const struct sip_text *t, __u32 at)
 	return counter_is_to(sip_raw_word(t, at)) ? at : 0;
 }
 
+/* Returns whether the line at `to` is surely a header: no empty line, which ends the headers, lies between the
+ * start-line at `at` and it. */
+static __always_inline bool counter_is_header(const struct sip_text *t, __u32 at, __u32 to)
+{
+	for (int i = 0; i < COUNTER_TO_STEPS; i++) {
+		const __u8 *p = t->data + at;
+		__s32 left = to - at;
+		__u64 empty = 0;
+
+		asm volatile("" : "+r"(left)); /* as in sip_room() */
+		if (left <= 0)
+			return true;
+		if (p + SIP_HALF + 8 > t->data_end)
+			return false;
+		/* The bytes 0x08 to 0x0f contain CR and LF. */
+		for (__u32 word = 0; word < SIP_HALF; word += 8)
+			empty |= sip_zeroes((load64(p + word) ^ EVERY('\n')) |
+					    ((load64(p + word + 1) & EVERY(0xf8)) ^ EVERY(0x08)));
+		if (empty)
+			return false;
+		at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
+	}
+	return false;
+}
+
 /* Returns the newline of the line at `at`; 0: the line is long, or close to the end of the text. */
 static __always_inline __u32 counter_line_end(const struct sip_text *t, __u32 at)
 {
@@ -263,6 +288,8 @@ static __always_inline enum method counter_cseq(const struct sip_text *t, __u32 
 	if (p + 16 > t->data_end || p[0] <= ' ')
 		return METHOD_NONE;
 	word = load64(p);
+	if (((word & ~EVERY(0x20)) << 16) == SIP_NAME(0, 0, 'I', 'N', 'V', 'I', 'T', 'E') && (__u8)(word >> 48) <= ' ')
+		return METHOD_INVITE;
 	return sip_method_of(sip_spaces(word), sip_spaces(load64(p + 8)));
 }
 
@@ -290,7 +317,8 @@ static __always_inline __u32 sip_counter(const struct sip_text *t, __u32 start, 
 	if (method >= METHOD_ACK)
 		return counter_of_request(method, SIP_FOUND);
 	to = counter_find_to(t, start & (SIP_OFFSET_LIMIT - 1));
-	if (!to)
+	/* A To before the Call-ID is a header. Any other one may be in the body. */
+	if (!to || (after < to && !counter_is_header(t, start & (SIP_OFFSET_LIMIT - 1), sip_forget(t, to))))
 		return COUNTER_UNDECIDED;
 	tag = counter_tag(t, sip_forget(t, to));
 	return tag == SIP_TOO_FAR ? COUNTER_UNDECIDED : counter_of_request(method, tag);

@@ -66,6 +66,8 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 	__u64 space = sip_zeroes(word ^ EVERY(' '));
 	__u64 text = space ? word & (((space & -space) >> 7) - 1) : word, name = text & ~EVERY(0x20);
 
+	if (sip_is_version(word))
+		return METHOD_NONE;
 	if (name == SIP_NAME('R', 'E', 'G', 'I', 'S', 'T', 'E', 'R'))
 		return (__u8)word_after == ' ' ? METHOD_REGISTER : METHOD_OTHER;
 	if (name == SIP_NAME('S', 'U', 'B', 'S', 'C', 'R', 'I', 'B'))
@@ -96,7 +98,7 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 	case SIP_NAME('U', 'P', 'D', 'A', 'T', 'E', 0, 0):
 		return METHOD_UPDATE;
 	}
-	return sip_is_version(text) ? METHOD_NONE : METHOD_OTHER;
+	return METHOD_OTHER;
 }
 
 /* All of a start-line. */
