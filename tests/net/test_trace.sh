@@ -232,6 +232,20 @@ kill -CONT "${LAB_PROCESS[slow]}"
 check "... the trace ends" lab_stop slow INT
 like "... and says how many packets are lost" "$(cat "$LAB_DIR/slow.log")" '[0-9]+ packets, [1-9][0-9]* lost'
 
+# The daemon reads the records in portions. When the first trace ends after such a portion, its other records are still
+# in the ring buffer, and the second trace has the same index.
+trace first
+kill -STOP "${LAB_PROCESS[sipxdpd]}"
+start_packets --rate 2000
+lab_stop numbered || true
+lab_stop first KILL || true
+kill -CONT "${LAB_PROCESS[sipxdpd]}"
+trace second --from carol
+talk
+check "a trace selects a packet after a trace of other packets" wait_for 5 packets second 1
+is "... and shows no packets of that trace" "$(call_ids second)" bye
+lab_stop second INT || true
+
 trace orphan
 lab_stop sipxdpd KILL || true
 check "SIGKILL of the daemon: the plain program is back" wait_for 5 program_is balancer

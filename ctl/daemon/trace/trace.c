@@ -72,7 +72,8 @@ static void watch(struct trace *trace)
 	sd_event_source_set_io_events(trace->source, (trace->rest ? EPOLLOUT : 0) | (trace->wants_end ? 0 : EPOLLIN));
 }
 
-/* Sends a line, which this function frees, or counts a lost packet. A failed connection ends in on_client(). */
+/* Sends a line and frees the object. Returns false if the socket has no room for it. A failed connection ends in
+ * on_client(). */
 static bool send_line(struct trace *trace, json_t *json)
 {
 	size_t length = 0;
