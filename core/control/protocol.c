@@ -93,7 +93,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		"show step by step what the balancer makes of a message or of captured packets; nothing is sent or "
 		"counted",
 		{{"path", "FILE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
-			 .help = "a SIP message as text, or a pcap file; '-' reads standard input"},
+			 .help = "a SIP message as text, or a pcap or pcapng file; '-' reads standard input"},
 			{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),
 				.help = "for text: the service that receives it (default: the only service over UDP)"},
 			{"source", "ADDRESS[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(source),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See capture.h. The format: draft-ietf-opsawg-pcap. */
+/* See capture.h. The formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. */
 #include <errno.h>
 #include <string.h>
 #include "capture.h"
@@ -8,7 +8,17 @@
 #define PACKET_HEADER 16
 #define MAGIC_MICROSECONDS 0xa1b2c3d4
 #define MAGIC_NANOSECONDS 0xa1b23c4d
-#define MAGIC_PCAPNG 0x0a0d0d0a
+
+/* pcapng consists of blocks: type, length, contents, and the length once more. */
+#define MAGIC_BYTE_ORDER 0x1a2b3c4d
+#define BLOCK_MINIMUM 12
+
+enum block_type {
+	BLOCK_SECTION = 0x0a0d0d0a, /* the same number in either byte order */
+	BLOCK_INTERFACE = 1,
+	BLOCK_SIMPLE_PACKET = 3, /* of the first interface */
+	BLOCK_PACKET = 6,
+};
 
 enum link_type {
 	LINK_ETHERNET = 1,
@@ -45,7 +55,7 @@ bool capture_is_capture(const uint8_t *bytes, size_t length)
 {
 	uint32_t magic = magic_of(bytes, length);
 
-	return is_magic(magic) || is_magic(__builtin_bswap32(magic)) || magic == MAGIC_PCAPNG;
+	return is_magic(magic) || is_magic(__builtin_bswap32(magic)) || magic == BLOCK_SECTION;
 }
 
 /* The bytes before the IP header, -1 for an unknown link layer. 0 for Ethernet, which stays. */
@@ -65,17 +75,29 @@ static int link_header(uint32_t link)
 	return -1;
 }
 
+/* Determines the byte order of a section of pcapng at `at`. False: it is damaged. */
+static bool begin_section(struct capture *capture, size_t at)
+{
+	if (capture->length - at < BLOCK_MINIMUM)
+		return false;
+	capture->swapped = false;
+	capture->swapped = get32(capture, at + 8) != MAGIC_BYTE_ORDER;
+	capture->interfaces = 0;
+	return get32(capture, at + 8) == MAGIC_BYTE_ORDER;
+}
+
 int capture_open(struct capture *capture, const uint8_t *bytes, size_t length, const char **reason)
 {
 	uint32_t magic = magic_of(bytes, length);
 
-	*capture = (struct capture){.bytes = bytes, .length = length, .at = FILE_HEADER, .swapped = !is_magic(magic)};
-	*reason = "this is pcapng, and only pcap is supported ('editcap -F pcap IN OUT' converts it)";
-	if (magic == MAGIC_PCAPNG)
-		return -EINVAL;
-	*reason = "this is not a pcap file";
+	*capture = (struct capture){
+		.bytes = bytes, .length = length, .swapped = !is_magic(magic), .is_pcapng = magic == BLOCK_SECTION};
+	*reason = "this is neither a pcap nor a pcapng file, or it is damaged";
+	if (capture->is_pcapng)
+		return begin_section(capture, 0) ? 0 : -EINVAL;
 	if (length < FILE_HEADER || !capture_is_capture(bytes, length))
 		return -EINVAL;
+	capture->at = FILE_HEADER;
 	capture->link = get32(capture, 20) & 0xffff; /* the upper bits say how long the frame check sequence is */
 	*reason = "the packets have neither Ethernet nor IP headers (see 'capinfos')";
 	return link_header(capture->link) < 0 ? -EINVAL : 0;
@@ -84,12 +106,12 @@ int capture_open(struct capture *capture, const uint8_t *bytes, size_t length, c
 /* Removes the header of the link layer, except Ethernet. False: the packet is not IP. */
 static bool strip(const struct capture *capture, struct captured *packet)
 {
-	size_t header = link_header(capture->link);
+	int header = link_header(capture->link);
 
 	packet->is_frame = capture->link == LINK_ETHERNET;
 	if (packet->is_frame)
 		return true;
-	if (packet->length <= header)
+	if (header < 0 || packet->length <= (size_t)header)
 		return false;
 	packet->data += header;
 	packet->length -= header;
@@ -97,21 +119,86 @@ static bool strip(const struct capture *capture, struct captured *packet)
 	return *packet->data >> 4 == 4 || *packet->data >> 4 == 6;
 }
 
-int capture_next(struct capture *capture, struct captured *out)
+/* Reads a packet of pcap. Returns as capture_next(). */
+static int next_pcap(struct capture *capture, struct captured *out)
 {
-	do {
-		size_t left = capture->length - capture->at;
+	size_t left = capture->length - capture->at;
+
+	if (!left)
+		return 0;
+	if (left < PACKET_HEADER)
+		return -EINVAL;
+	out->length = get32(capture, capture->at + 8);
+	out->original = get32(capture, capture->at + 12);
+	out->data = capture->bytes + capture->at + PACKET_HEADER;
+	if (out->length > left - PACKET_HEADER || out->original < out->length)
+		return -EINVAL;
+	capture->at += PACKET_HEADER + out->length;
+	return 1;
+}
+
+/* Reads a packet from the block of pcapng at `at`. False: the block is damaged. */
+static bool read_packet(struct capture *capture, size_t at, size_t length, bool simple, struct captured *out)
+{
+	size_t header = simple ? 12 : 28, interface;
+
+	if (length < header + 4)
+		return false;
+	interface = simple ? 0 : get32(capture, at + 8);
+	out->original = get32(capture, at + header - 4);
+	out->length = get32(capture, at + (simple ? 8 : 20));
+	if (simple && out->length > length - header - 4)
+		out->length = length - header - 4; /* a simple packet has no other sign that it was truncated */
+	out->data = capture->bytes + at + header;
+	/* 0 is no link layer that link_header() knows. */
+	capture->link = interface < capture->interfaces ? capture->links[interface] : 0;
+	return out->length <= length - header - 4 && out->original >= out->length;
+}
+
+/* The type of the link layer has 16 bits, the two bytes after it are 0. */
+static bool read_interface(struct capture *capture, size_t at, size_t length)
+{
+	uint16_t link;
+
+	if (length < BLOCK_MINIMUM + 8)
+		return false;
+	memcpy(&link, capture->bytes + at + 8, sizeof(link));
+	if (capture->interfaces < CAPTURE_INTERFACES)
+		capture->links[capture->interfaces++] = capture->swapped ? __builtin_bswap16(link) : link;
+	return true;
+}
+
+/* Reads blocks of pcapng up to the next packet. Returns as capture_next(). */
+static int next_pcapng(struct capture *capture, struct captured *out)
+{
+	for (;;) {
+		size_t at = capture->at, left = capture->length - at, length;
+		uint32_t type;
 
 		if (!left)
 			return 0;
-		if (left < PACKET_HEADER)
+		if (left < BLOCK_MINIMUM)
 			return -EINVAL;
-		out->length = get32(capture, capture->at + 8);
-		out->original = get32(capture, capture->at + 12);
-		out->data = capture->bytes + capture->at + PACKET_HEADER;
-		if (out->length > left - PACKET_HEADER || out->original < out->length)
+		type = get32(capture, at);
+		if (type == BLOCK_SECTION && !begin_section(capture, at))
 			return -EINVAL;
-		capture->at += PACKET_HEADER + out->length;
-	} while (!strip(capture, out));
-	return 1;
+		length = get32(capture, at + 4);
+		if (length < BLOCK_MINIMUM || length % 4 || length > left)
+			return -EINVAL;
+		capture->at += length;
+		if (type == BLOCK_INTERFACE && !read_interface(capture, at, length))
+			return -EINVAL;
+		if (type == BLOCK_PACKET || type == BLOCK_SIMPLE_PACKET)
+			return read_packet(capture, at, length, type == BLOCK_SIMPLE_PACKET, out) ? 1 : -EINVAL;
+	}
+}
+
+int capture_next(struct capture *capture, struct captured *out)
+{
+	int result;
+
+	do
+		result = capture->is_pcapng ? next_pcapng(capture, out) : next_pcap(capture, out);
+	while (result > 0 && !strip(capture, out));
+	return result;
 }

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads the packets of a capture file in the pcap format, as tcpdump and `sipxdp-ctl trace --pcap` write it. Pure. All
- * input is untrusted. */
+/* Reads the packets of a capture file in one of two formats: pcap, as tcpdump and `sipxdp-ctl trace --pcap` write it,
+ * and pcapng, as Wireshark writes it. Pure. All input is untrusted. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define CAPTURE_INTERFACES 64 /* packets of further interfaces are skipped */
+
 /* A capture file in memory, which must outlive this struct. */
 struct capture {
 	const uint8_t *bytes;
 	size_t length;
 	size_t at;
-	uint32_t link; /* type of the link layer */
+	uint32_t link; /* type of the link layer, in pcapng of the next packet */
 	bool swapped;  /* its numbers have the other byte order */
+	bool is_pcapng;
+	size_t interfaces; /* pcapng: their number, and the link layer of each */
+	uint16_t links[CAPTURE_INTERFACES];
 };
 
 struct captured {
@@ -23,12 +28,12 @@ struct captured {
 	bool is_frame;   /* `data` begins with an Ethernet header, otherwise with an IP header */
 };
 
-/* Do the bytes begin like a capture file, of a format that is supported or not? */
+/* Do the bytes begin like a capture file? */
 bool capture_is_capture(const uint8_t *bytes, size_t length);
 
 /* Reads the file header. 0, or -EINVAL with a constant text that says why. */
 int capture_open(struct capture *capture, const uint8_t *bytes, size_t length, const char **reason);
 
-/* Reads the next packet. Returns 1, or 0 at the end, or -EINVAL if the file ends within a packet. Skips packets that
- * are neither Ethernet nor IP. */
+/* Reads the next packet. Returns 1, or 0 at the end, or -EINVAL if the file ends within a packet or is
+ * damaged. Skips packets that are neither Ethernet nor IP. */
 int capture_next(struct capture *capture, struct captured *out);

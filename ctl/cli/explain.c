@@ -287,8 +287,8 @@ static bool explain_capture(struct explain *explain, const char *bytes, size_t l
 		if (!explain_captured(explain, &packet))
 			return false;
 	if (result < 0)
-		output_error(explain->output, "%s: the file ends within packet %zu", argument(explain, "path"),
-			explain->packets + 1);
+		output_error(explain->output, "%s: the file ends within packet %zu, or it is damaged",
+			argument(explain, "path"), explain->packets + 1);
 	else if (!explain->packets)
 		output_error(explain->output, "%s: no packets", argument(explain, "path"));
 	return result == 0 && explain->packets;

@@ -94,6 +94,95 @@ Test(capture, headers_of_other_link_layers_are_removed)
 	}
 }
 
+/* --- pcapng: a section, an interface with Ethernet, one with raw IP, and three packets */
+
+static void put_block(struct built *file, uint32_t type, const void *contents, uint32_t length)
+{
+	put32(file, type);
+	put32(file, 12 + length);
+	memcpy(file->bytes + file->length, contents, length);
+	file->length += length;
+	put32(file, 12 + length);
+}
+
+/* `words` numbers, and data whose length is a multiple of 4. */
+static void put_numbers(struct built *file, uint32_t type, const uint32_t *numbers, size_t count, const char *data)
+{
+	struct built contents = {.swapped = file->swapped};
+
+	for (size_t i = 0; i < count; i++)
+		put32(&contents, numbers[i]);
+	memcpy(contents.bytes + contents.length, data, strlen(data));
+	put_block(file, type, contents.bytes, contents.length + strlen(data));
+}
+
+static void put_interface(struct built *file, uint16_t link)
+{
+	uint8_t contents[8] = {0};
+
+	link = file->swapped ? __builtin_bswap16(link) : link;
+	memcpy(contents, &link, sizeof(link));
+	put_block(file, 1, contents, sizeof(contents));
+}
+
+static void put_pcapng(struct built *file)
+{
+	put_numbers(file, 0x0a0d0d0a, (uint32_t[]){0x1a2b3c4d, 1, 0xffffffff, 0xffffffff}, 4, "");
+	put_interface(file, 1);
+	put_interface(file, 101);
+	put_numbers(file, 4, NULL, 0, "names of hosts..");
+	put_numbers(file, 6, (uint32_t[]){0, 0, 0, 7, 1500}, 5, "a frame.");
+	put_numbers(file, 6, (uint32_t[]){1, 0, 0, 4, 4}, 5, "\x45 IP");
+	put_numbers(file, 6, (uint32_t[]){2, 0, 0, 4, 4}, 5, "none"); /* of an unknown interface: skipped */
+	put_numbers(file, 3, (uint32_t[]){100}, 1, "a simple one");
+}
+
+static void expect_packet(struct capture *capture, const char *data, size_t original, bool is_frame)
+{
+	struct captured packet;
+
+	cr_assert_eq(capture_next(capture, &packet), 1);
+	cr_expect_eq(packet.length, strlen(data), "%s: %zu", data, packet.length);
+	cr_expect_eq(packet.original, original);
+	cr_expect_eq(packet.is_frame, is_frame);
+	cr_expect_arr_eq(packet.data, data, strlen(data));
+}
+
+Test(capture, pcapng_in_both_byte_orders)
+{
+	for (int swapped = 0; swapped < 2; swapped++) {
+		struct built file = {.swapped = swapped};
+		struct captured packet;
+		struct capture capture;
+		const char *reason;
+
+		put_pcapng(&file);
+		cr_assert(capture_is_capture(file.bytes, file.length));
+		cr_assert_eq(capture_open(&capture, file.bytes, file.length, &reason), 0, "%s", reason);
+		expect_packet(&capture, "a frame", 1500, true);
+		expect_packet(&capture, "\x45 IP", 4, false);
+		expect_packet(&capture, "a simple one", 100, true);
+		cr_expect_eq(capture_next(&capture, &packet), 0);
+	}
+}
+
+/* A file in which two sections have different byte orders. */
+Test(capture, sections_of_pcapng)
+{
+	struct built file = {0};
+	struct captured packet;
+	struct capture capture;
+	const char *reason;
+
+	put_pcapng(&file);
+	file.swapped = true;
+	put_pcapng(&file);
+	cr_assert_eq(capture_open(&capture, file.bytes, file.length, &reason), 0);
+	for (int i = 0; i < 6; i++)
+		cr_assert_eq(capture_next(&capture, &packet), 1, "packet %d", i);
+	cr_expect_eq(capture_next(&capture, &packet), 0);
+}
+
 static void expect_refused(const uint8_t *bytes, size_t length, const char *text)
 {
 	struct capture capture;
@@ -107,14 +196,15 @@ Test(capture, files_that_cannot_be_read)
 {
 	struct built file = {0};
 
-	expect_refused((const uint8_t *)"\n\r\r\n\0\0", 6, "editcap");
+	expect_refused((const uint8_t *)"\n\r\r\n\0\0", 6, "neither a pcap nor a pcapng");
+	expect_refused((const uint8_t *)"\n\r\r\n and something else", 23, "neither a pcap nor a pcapng");
 	cr_expect(capture_is_capture((const uint8_t *)"\n\r\r\n\0\0", 6));
-	expect_refused((const uint8_t *)"INVITE sip:b@example.net SIP/2.0", 32, "not a pcap");
+	expect_refused((const uint8_t *)"INVITE sip:b@example.net SIP/2.0", 32, "neither a pcap nor a pcapng");
 	cr_expect(!capture_is_capture((const uint8_t *)"INVITE", 6));
 	cr_expect(!capture_is_capture((const uint8_t *)"", 0));
 	put_header(&file, 0xa1b2c3d4, 105);
 	expect_refused(file.bytes, file.length, "neither Ethernet nor IP");
-	expect_refused(file.bytes, 23, "not a pcap");
+	expect_refused(file.bytes, 23, "neither a pcap nor a pcapng");
 }
 
 /* Cuts a file at every byte, behind which no byte may be read. */
@@ -150,6 +240,30 @@ Test(capture, files_that_were_cut)
 		capture_open(&capture, file.bytes, file.length, &reason);
 		cr_expect_eq(capture_next(&capture, &packet), -EINVAL);
 	}
+}
+
+/* Cuts pcapng at every byte: between two blocks the file ends, within a block it is damaged. */
+Test(capture, pcapng_files_that_were_cut)
+{
+	struct built file = {0};
+	size_t packets = 0;
+
+	put_pcapng(&file);
+	for (size_t cut = 12; cut <= file.length; cut++) {
+		uint8_t *copy = malloc(cut);
+		struct captured packet;
+		struct capture capture;
+		const char *reason;
+		int result;
+
+		memcpy(copy, file.bytes, cut);
+		cr_assert_eq(capture_open(&capture, copy, cut, &reason), 0);
+		for (packets = 0; (result = capture_next(&capture, &packet)) > 0; packets++)
+			;
+		cr_expect(result == (capture.at == cut ? 0 : -EINVAL), "%zu: %d", cut, result);
+		free(copy);
+	}
+	cr_expect_eq(packets, 3);
 }
 
 /* --- datagrams */
