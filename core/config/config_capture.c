@@ -2,8 +2,8 @@
 /* The keys of `capture:`. */
 #include <string.h>
 #include "config_private.h"
+#include "core/hep/hep.h"
 
-#define UDP "udp:"
 #define ID_MAX 999999999
 #define SAMPLE_MAX 1000000
 #define TEXT_LENGTH_MAX 63
@@ -19,29 +19,25 @@ static void read_to(struct reader *reader, const struct node *value, void *objec
 		.sharing = SHARING_OTHERS,
 		.owner = "capture",
 		.position = value->position};
-	char host[HOST_SIZE];
-	uint16_t port;
 
 	if (!text)
 		return;
-	if (strncmp(text, UDP, strlen(UDP)) || host_parse(text + strlen(UDP), host, &port) || port == 0 ||
-		address_parse(host, &capture->to.address) || !config_is_host_or_loopback(&capture->to.address)) {
+	if (hep_address_parse(text, &capture->to) || !config_is_host_or_loopback(&capture->to.address)) {
 		reader_refuse(reader, value, NULL);
 		return;
 	}
-	capture->to.port = port;
 	claims_add(&parse->claims, claim);
 }
 
 static void write_to(const struct writer *writer, const struct key *key, const void *object)
 {
 	const struct config_capture *capture = object;
-	char endpoint[ENDPOINT_TEXT_SIZE], text[sizeof(UDP) + sizeof(endpoint)];
+	char endpoint[ENDPOINT_TEXT_SIZE], text[4 + sizeof(endpoint)];
 
 	(void)key;
 	if (!capture->to.port)
 		return;
-	snprintf(text, sizeof(text), UDP "%s", endpoint_format(&capture->to, endpoint));
+	snprintf(text, sizeof(text), "udp:%s", endpoint_format(&capture->to, endpoint));
 	config_write_word(writer->out, text);
 }
 

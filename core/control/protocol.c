@@ -144,6 +144,9 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 				IN_REQUEST(trace.seconds), .help = "end after N seconds"},
 			{"pcap", "FILE", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(trace.pcap),
 				.help = "write the packets as they arrived to a pcap file; '-' is standard output"},
+			{"hep", "udp:ADDRESS:PORT", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(trace.hep),
+				.help = "also send the SIP messages to this capture server, such as Homer or sngrep "
+					"(HEP version 3)"},
 			{"body", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(trace.body),
 				.help = "also print each message"}}},
 	[COMMAND_TOP_SOURCES] = {"top sources",

@@ -124,8 +124,9 @@ struct request {
 	const char *level;
 	struct {
 		struct text_list call_ids, from, to, sources, methods, services, backends, verdicts;
-		const char *pcap; /* this member and the next three: the client's; with a pcap or body it needs the
+		const char *pcap; /* this member and the next four: the client's; with pcap, hep or body it needs the
 				     frames */
+		const char *hep;
 		bool body;
 		int count;
 		int seconds;

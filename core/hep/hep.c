@@ -2,8 +2,10 @@
 /* See hep.h. The numbers of chunks are those of the vendor 0 in the public description of HEPv3. */
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "core/sip/host.h"
 #include "hep.h"
 
 #define CHUNK_HEADER 6
@@ -87,6 +89,16 @@ static void put_addresses(struct packet *packet, const struct hep_message *messa
 	}
 	put16(packet, CHUNK_SOURCE_PORT, message->source.port);
 	put16(packet, CHUNK_DESTINATION_PORT, message->destination.port);
+}
+
+int hep_address_parse(const char *text, struct endpoint *out)
+{
+	static const char udp[] = "udp:";
+	char host[HOST_SIZE];
+
+	if (strncmp(text, udp, strlen(udp)) || host_parse(text + strlen(udp), host, &out->port) || !out->port)
+		return -EINVAL;
+	return address_parse(host, &out->address);
 }
 
 size_t hep_write(const struct hep_agent *agent, const struct hep_message *message, uint8_t out[HEP_SIZE_MAX])

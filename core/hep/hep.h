@@ -25,5 +25,8 @@ struct hep_message {
 	struct span text;
 };
 
+/* Reads the address of a capture server: "udp:10.0.0.50:9060" or "udp:[2001:db8::50]:9060". 0 or -EINVAL. */
+int hep_address_parse(const char *text, struct endpoint *out);
+
 /* Writes the packet of a message. Returns its bytes, or 0 if the message is too long for a packet. */
 size_t hep_write(const struct hep_agent *agent, const struct hep_message *message, uint8_t out[HEP_SIZE_MAX]);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include "hep_output.h"
 #include "pcap.h"
 #include "text.h"
 #include "trace.h"
@@ -15,8 +16,9 @@
 struct trace {
 	struct output *output;
 	struct client *client;
-	FILE *pcap; /* NULL: none */
-	bool quiet; /* standard output is the pcap file */
+	FILE *pcap;             /* NULL: none */
+	struct hep_output *hep; /* NULL: none */
+	bool quiet;             /* standard output is the pcap file */
 	bool body;
 	long long count; /* packets so far */
 	long long limit; /* 0: none */
@@ -169,6 +171,13 @@ static void put_pcap(struct trace *trace, const json_t *packet, const uint8_t *f
 		output_error(trace->output, "cannot write the pcap file: %s", strerror(errno));
 }
 
+static void put_hep(struct trace *trace, const json_t *packet, const uint8_t *frame, size_t size)
+{
+	if (trace->hep)
+		hep_output_put(trace->hep, read_time(member(packet, "time")), frame, size,
+			json_integer_value(json_object_get(packet, "length")));
+}
+
 /* --- output */
 
 static void put_body(const char *body)
@@ -207,6 +216,7 @@ static void put_packet(struct trace *trace, json_t *packet)
 		return;
 	}
 	put_pcap(trace, packet, frame, size);
+	put_hep(trace, packet, frame, size);
 	if (trace->body)
 		body = read_body(packet, frame, size);
 	if (trace->output->json && !trace->quiet)
@@ -312,6 +322,18 @@ static bool open_pcap(struct trace *trace, const char *path)
 	return false;
 }
 
+static bool open_hep(struct trace *trace, const char *address)
+{
+	char error[HEP_OUTPUT_ERROR_SIZE];
+
+	if (!address)
+		return true;
+	trace->hep = hep_output_open(address, error);
+	if (!trace->hep)
+		output_error(trace->output, "%s", error);
+	return trace->hep;
+}
+
 bool trace_run(struct output *output, struct client *client, const json_t *values, const json_t *request)
 {
 	struct trace trace = {.output = output,
@@ -321,6 +343,8 @@ bool trace_run(struct output *output, struct client *client, const json_t *value
 	struct reply reply = {0};
 	bool done = false;
 
+	if (!open_hep(&trace, json_string_value(json_object_get(values, "hep"))))
+		return false;
 	if (client_ask(client, request, &reply))
 		output_error(output, "%s", client->error);
 	else if (!reply.result)
@@ -333,6 +357,7 @@ bool trace_run(struct output *output, struct client *client, const json_t *value
 		output_error(output, "%s", client->error);
 	if (trace.pcap && !trace.quiet)
 		fclose(trace.pcap);
+	hep_output_close(trace.hep);
 	protocol_reply_free(&reply);
 	return done;
 }

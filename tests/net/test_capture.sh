@@ -212,6 +212,20 @@ hundred_not_sip() {
 check "datagrams that are not SIP arrive" wait_for 5 hundred_not_sip
 is "... and the program does not copy them" "$(matched)" "$before"
 
+# --- sipxdp-ctl trace --hep, beside the capture
+
+server trace "$SERVER"
+lab_start trace balancer sipxdp-ctl trace --source "$LAB_CLIENT" --hep "udp:$SERVER:9060"
+wait_for 10 grep -q TIME "$LAB_DIR/trace.log"
+sip_client traced client "$LAB_CLIENT" call "$CALLS" 100
+check "trace --hep: the calls succeed" lab_wait traced 60
+wait_for 10 same_as_backends trace || true
+lab_stop trace INT || true
+is "... and the capture server receives each message" "$(at_server trace)" "$(at_backends)"
+like "... which trace counts" "$(cat "$LAB_DIR/trace.log")" "^sipxdp-ctl: $(at_backends | wc -l) messages sent by HEP, 0 not sent$"
+server_end trace
+like "an address without transport is refused" "$(lab_ctl trace --hep "$SERVER:9060" 2>&1 || true)" "must be udp:, an address and a port"
+
 # --- no capture server
 
 lab_stop px1 || true

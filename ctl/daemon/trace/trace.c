@@ -197,7 +197,7 @@ json_t *trace_start(struct daemon *daemon, const struct request *request)
 	if (trace_filter(daemon, request, &filter, fault))
 		return protocol_error(NULL, "%s", fault);
 	filter.wants = OBSERVER_RECORDS;
-	*trace = (struct trace){.with_frame = request->trace.pcap || request->trace.body};
+	*trace = (struct trace){.with_frame = request->trace.pcap || request->trace.hep || request->trace.body};
 	trace->observer = observers_add(daemon->observers, &filter, on_packet, trace, error);
 	if (trace->observer < 0)
 		return protocol_error(NULL, "%s", error);
