@@ -8,8 +8,8 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
-#include "require.h"
 #include "rows.h"
+#include "suite.h"
 
 static const struct row_table *const tables[] = {
 	&rows_services,
@@ -26,20 +26,12 @@ static const struct row_table *const tables[] = {
 	&rows_names,
 };
 
-static struct balancer_bpf *skel;
-
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&(struct balancer_setup){});
+	suite_load(&(struct balancer_setup){});
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(balancer, .init = load, .fini = unload);
+TestSuite(balancer, .init = load, .fini = suite_unload);
 
 Test(balancer, services)
 {

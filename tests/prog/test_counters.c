@@ -6,25 +6,17 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "balancer.h"
-#include "require.h"
+#include "suite.h"
 #include "rng.h"
 
 static const struct balancer_setup setup = {.backends = 4};
-static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&setup);
+	suite_load(&setup);
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(counters, .init = load, .fini = unload);
+TestSuite(counters, .init = load, .fini = suite_unload);
 
 #define COUNTER_NAME(name, kind, method, detail, text) {#name, COUNTER_##kind, method, detail},
 static const struct {

@@ -1,36 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The message counter of the packet path is that of a slow, plain parser, on random and mutated messages. The slow
- * parser knows the rules of docs/counters.md and none of the limits; the messages are short enough for all of them. */
+ * parser knows the rules of docs/reference/counters.md and none of the limits; the messages are short enough for all of
+ * them. */
 
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "balancer.h"
-#include "require.h"
 #include "rng.h"
 #include "sip_message.h"
 #include "tests/unit/sip_slow.h"
+#include "suite.h"
 
 #define MESSAGES 50000
 #define ONE_OF(rng, list) ((list)[rng_below(rng, sizeof(list) / sizeof(*(list)))])
 
 static const struct balancer_setup setup = {.backends = 4};
-static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&setup);
+	suite_load(&setup);
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(counters_random, .init = load, .fini = unload);
+TestSuite(counters_random, .init = load, .fini = suite_unload);
 
 #define COUNTER_NAME(name, kind, method, detail, text) #name,
 static const char *const names[] = {SERVICE_COUNTERS(COUNTER_NAME)};

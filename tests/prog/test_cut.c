@@ -6,26 +6,18 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <string.h>
-#include "require.h"
 #include "rows.h"
+#include "suite.h"
 
 /* The bytes of a frame that BPF_PROG_TEST_RUN puts into the directly readable page. */
 #define DIRECT (4096 - 256 - 320)
 
-static struct balancer_bpf *skel;
-
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&(struct balancer_setup){});
+	suite_load(&(struct balancer_setup){});
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(cut, .init = load, .fini = unload);
+TestSuite(cut, .init = load, .fini = suite_unload);
 
 /* Frames of every kind; `ip` is the offset of the IP header. */
 static const struct {

@@ -9,8 +9,7 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
-#include "balancer.h"
-#include "require.h"
+#include "suite.h"
 #include "rng.h"
 #include "sip_message.h"
 #include "bpf/packet.h"
@@ -20,20 +19,13 @@
 
 /* One backend per slot: the receiver identifies the slot. */
 static const struct balancer_setup setup = {.backends = 4096, .no_users = true};
-static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&setup);
+	suite_load(&setup);
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(differential, .init = load, .fini = unload);
+TestSuite(differential, .init = load, .fini = suite_unload);
 
 /* The result of one run. */
 struct outcome {

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bpf/sip_host.h"
-#include "balancer.h"
-#include "require.h"
+#include "suite.h"
 
 #define GROUP 7
 #define NAMED 3  /* has the hints px3.example.net, 10.0.0.13 and 2001:db8::13 */
@@ -16,7 +15,6 @@
 #define USUAL 4  /* has the hint px1.example.net:5060 */
 #define BY_KEY 0 /* no hint: the owner of the key */
 
-static struct balancer_bpf *skel;
 static const struct balancer_setup setup = {};
 
 static uint64_t hash_of(const char *host)
@@ -66,8 +64,7 @@ static void set_alive(uint32_t id, bool alive)
 /* The service on port 5060 reads hints in requests and responses, the service on port 5062 only in responses. */
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&setup);
+	suite_load(&setup);
 	put_hint("px3.example.net", 0, NAMED);
 	put_hint("10.0.0.13", 0, NAMED);
 	put_hint("[2001:db8::13]", 0, NAMED);
@@ -77,12 +74,7 @@ static void load(void)
 	change_service(5062, AFFINITY_CALL_ID, 0);
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(hints, .init = load, .fini = unload);
+TestSuite(hints, .init = load, .fini = suite_unload);
 
 /* A message: its first line, and headers that may name a backend. */
 struct message {

@@ -7,8 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include "balancer.h"
-#include "require.h"
+#include "suite.h"
 
 #define OWNER 2
 #define PREVIOUS 3
@@ -16,21 +15,14 @@
 #define SLOTS 4096
 #define MESSAGES 8
 
-static struct balancer_bpf *skel;
 static const struct balancer_setup setup = {.slots = SLOTS};
 
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&setup);
+	suite_load(&setup);
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(migration, .init = load, .fini = unload);
+TestSuite(migration, .init = load, .fini = suite_unload);
 
 /* Starts a migration of pool 0: every slot has this owner and this previous owner. */
 static void set_migration(uint16_t owner, uint16_t previous)

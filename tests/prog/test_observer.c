@@ -9,13 +9,12 @@
 #include <string.h>
 #include "core/farm/lookup.h"
 #include "observer.h"
-#include "require.h"
 #include "rows.h"
+#include "suite.h"
 
 #define EVERYTHING 0 /* index of an observer without a filter */
 #define ALICE 1      /* index of an observer that selects ROW_INVITE by its contents */
 
-static struct balancer_bpf *skel;
 static struct observer_bpf *observing;
 static struct ring_buffer *records;
 static struct observed record; /* the last one */
@@ -75,8 +74,7 @@ static void load(void)
 {
 	struct observer selective;
 
-	require_run();
-	skel = balancer_load(&(struct balancer_setup){});
+	suite_load(&(struct balancer_setup){});
 	observing = observer_load(skel);
 	records = ring_buffer__new(bpf_map__fd(skel->maps.observed), take_record, NULL, NULL);
 	run_must(!records, "ring buffer");
@@ -90,7 +88,7 @@ static void unload(void)
 {
 	ring_buffer__free(records);
 	observer_bpf__destroy(observing);
-	balancer_bpf__destroy(skel);
+	suite_unload();
 }
 
 TestSuite(observer, .init = load, .fini = unload);

@@ -6,30 +6,23 @@
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
-#include "require.h"
 #include "rows.h"
 #include "sip_message.h"
 #include "sip_rows.h"
+#include "suite.h"
 
 #define VALUES 400
 #define SPELLINGS 25 /* of each value */
 
 /* One backend per slot: the receiver identifies the slot. */
 static const struct balancer_setup setup = {.backends = 4096};
-static struct balancer_bpf *skel;
 
 static void load(void)
 {
-	require_run();
-	skel = balancer_load(&setup);
+	suite_load(&setup);
 }
 
-static void unload(void)
-{
-	balancer_bpf__destroy(skel);
-}
-
-TestSuite(spellings, .init = load, .fini = unload);
+TestSuite(spellings, .init = load, .fini = suite_unload);
 
 static enum verdict verdict_of(enum sip_result result)
 {
