@@ -48,6 +48,21 @@ static struct observer alice(void)
 	return observer;
 }
 
+/* The reason for the backend of a packet with this verdict while no slot migrates. */
+static uint8_t reason_of(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_hint:
+		return REASON_HINT;
+	case VERDICT_port_range:
+		return REASON_PORT_RANGE;
+	case VERDICT_fragment:
+		return REASON_FRAGMENT;
+	default:
+		return REASON_SLOT;
+	}
+}
+
 static void check_record(const struct row *row, const struct frame *in)
 {
 	uint32_t captured = in->length < OBSERVED_FRAME_SIZE ? in->length : OBSERVED_FRAME_SIZE;
@@ -62,6 +77,8 @@ static void check_record(const struct row *row, const struct frame *in)
 	cr_expect_eq(record.captured, captured, "%s: the record has %u bytes", row->sentence, record.captured);
 	cr_expect_eq(memcmp(record.frame, in->data, captured), 0,
 		"%s: the frame in the record is not the one that arrived", row->sentence);
+	if (balancer_forwards(row->verdict) && row->verdict != VERDICT_icmp_error)
+		cr_expect_eq(record.reason, reason_of(row->verdict), "%s: reason %u", row->sentence, record.reason);
 	cr_expect(record.observers & 1 << EVERYTHING, "%s: observers %u", row->sentence, record.observers);
 	if (is_invite)
 		cr_expect(record.observers & 1 << ALICE, "%s: the observer does not read the message", row->sentence);
@@ -126,4 +143,40 @@ Test(observer, counts_records_that_do_not_fit_into_the_ring_buffer)
 	ring_buffer__consume(records);
 	cr_expect_eq(lost(), 1);
 	cr_expect_eq(record_count, sent - 1, "%u records of %u packets", record_count, sent);
+}
+
+/* Runs a message and returns the reason in its record. */
+static uint8_t run_message(const char *payload)
+{
+	struct frame_spec spec = {
+		.payload = payload, .source = "198.51.100.7", .destination = "192.0.2.10", .destination_port = 5060};
+	struct frame frame;
+
+	frame_build(&frame, &spec);
+	cr_assert_eq(run_frame(row_program.fd, &frame, &(struct run_options){}), XDP_TX);
+	ring_buffer__consume(records);
+	return record.reason;
+}
+
+#define BYE(call_id)                                                                                                   \
+	"BYE sip:bob@example.net SIP/2.0\r\n"                                                                          \
+	"Via: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK-2\r\n"                                                      \
+	"From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.net>;tag=2\r\n"                                   \
+	"Call-ID: " call_id "\r\nCSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n"
+
+Test(observer, names_the_reason_in_a_migrating_slot)
+{
+	static uint16_t previous[4096];
+	struct pool pool;
+
+	for (size_t i = 0; i < 4096; i++)
+		previous[i] = 4;
+	run_must(bpf_map_lookup_elem(bpf_map__fd(skel->maps.pools), &(__u32){0}, &pool), "pools");
+	pool.migrating = 1;
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &(__u32){0}, previous, BPF_ANY),
+		"previous_owners");
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &(__u32){0}, &pool, BPF_ANY), "pools");
+	cr_expect_eq(run_message(ROW_INVITE), REASON_SLOT, "a new call");
+	cr_expect_eq(run_message(BYE(ROW_CALL_ID)), REASON_TRACKED_CALL, "the same call");
+	cr_expect_eq(run_message(BYE("older@example.net")), REASON_PREVIOUS_OWNER, "a call from before the migration");
 }
