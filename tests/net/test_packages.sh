@@ -159,6 +159,11 @@ before=$(program)
 check "a file with faults does not stop the upgrade" apt install --reinstall /packages/sipxdp_$LATER.deb
 like "... they are reported" "$(cat "$LAB_DIR/apt.log")" "sipxdp.yaml:1:1: .*interface"
 is "... and the program stays as it is" "$(program)" "$before"
+in_chroot chgrp root "$LAB_CONFIG"
+check "neither does a file that the daemon's user cannot read" apt install --reinstall /packages/sipxdp_$LATER.deb
+like "... it is reported, too" "$(cat "$LAB_DIR/apt.log")" "Permission denied"
+is "... and the program stays as it is" "$(program)" "$before"
+in_chroot chgrp sipxdp "$LAB_CONFIG"
 in_chroot sed -i 's/^interface:/interfaces:/' "$LAB_CONFIG"
 
 # --- the end

@@ -88,6 +88,9 @@ open_to_others() {
 	all_refuse "a directory that a group can write to" "$PINS: other users can write to it.*chmod"
 	lab_in balancer chmod 755 $PINS
 	all_refuse "a directory that other users can open" "$PINS: other users can open it.*chmod 0700"
+	lab_in balancer chmod 750 $PINS
+	fails "a directory that a group other than the daemon's can open" "$PINS: other users can open it.*chmod 0700" \
+		sipxdp-loader status
 	lab_in balancer chmod 700 $PINS
 	lab_in balancer chmod 777 /sys/fs/bpf
 	all_refuse "a bpffs where other users can rename foreign files" "/sys/fs/bpf: other users can write to it"
