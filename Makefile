@@ -239,4 +239,5 @@ $(DEB)/built: $(wildcard $(DEB_SOURCES))
 clean: ## remove build/
 	$(Q)rm -rf $B
 
--include $(shell find $B -path $B/debian -prune -o -type f -name '*.d' -print 2>/dev/null)
+# The systems of the tests contain files like invoke-rc.d.
+-include $(shell find $B \( -path $B/debian -o -path '$B/kernels/work.*' \) -prune -o -type f -name '*.d' -print 2>/dev/null)
