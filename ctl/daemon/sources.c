@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See sources.h. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/memory.h"

@@ -115,4 +115,11 @@ like "... in the log, too" "$(cat "$LAB_DIR/sipxdpd.log")" \
 	'; 10\.0\.0\.100 sends [0-9]+ % of them; .* event=flood_source kind=messages$'
 lab_stop flood-one_call || true
 check "then the plain program runs" wait_for 10 program_is balancer
+
+# --- refusals
+lab_in balancer rm /sys/fs/bpf/sipxdp/observer
+like "without the program observer, the reason is shown" "$(lab_ctl top sources --seconds 1 2>&1 || echo "status $?")" \
+	'^sipxdp-ctl: cannot count the packets of sources: .*observer'
+lab_stop sipxdpd KILL > /dev/null || true
+like "without the daemon, too" "$(lab_ctl top sources --seconds 1 2>&1 || echo "status $?")" 'sipxdpd.*'$'\n''status 1'
 tap_end
