@@ -11,7 +11,8 @@
 #define ABI_VERSION 6
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
-#define PIN_NEXT "next" /* subdirectory for maps that will replace those in use */
+#define PIN_NEXT "next"       /* subdirectory for maps that will replace those in use */
+#define PIN_OLD_BTF "old_btf" /* in PIN_NEXT: array with one struct old_btf */
 #define PIN_PROGRAM "balancer"
 #define PIN_OBSERVER "observer"     /* the program that replaces the balancer while packets are observed */
 #define PIN_LINKS "links"           /* subdirectory: the link of each interface */

@@ -51,8 +51,8 @@ static bool *compare(
 	const struct pins *pins, const char *name, const struct old_member *members, size_t size, uint32_t *count)
 {
 	uint32_t before_count, after_count;
-	char *before = old_map_array(pins_get(pins, PINS_TOP, name), members, size, &before_count, NULL);
-	char *after = old_map_array(pins_get(pins, PINS_NEXT, name), members, size, &after_count, NULL);
+	char *before = old_map_array(pins_get(pins, PINS_TOP, name), NULL, members, size, &before_count, NULL);
+	char *after = old_map_array(pins_get(pins, PINS_NEXT, name), NULL, members, size, &after_count, NULL);
 	bool *same;
 
 	*count = before && after ? (before_count < after_count ? before_count : after_count) : 0;
@@ -68,7 +68,7 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 {
 	uint32_t count, slots;
 	struct contract *contract =
-		old_map_array(pins_get(pins, place, "contract"), old_contract, sizeof(*contract), &count, NULL);
+		old_map_array(pins_get(pins, place, "contract"), NULL, old_contract, sizeof(*contract), &count, NULL);
 
 	slots = contract ? contract->slots : 0;
 	free(contract);
@@ -79,7 +79,8 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 {
 	uint32_t count;
-	struct pool *pools = old_map_array(pins_get(pins, PINS_TOP, "pools"), old_pool, sizeof(*pools), &count, NULL);
+	struct pool *pools =
+		old_map_array(pins_get(pins, PINS_TOP, "pools"), NULL, old_pool, sizeof(*pools), &count, NULL);
 	bool any = false;
 
 	for (uint32_t i = 0; i < carry->pool_count; i++) {
@@ -108,9 +109,9 @@ struct carry *carry_begin(const struct pins *pins)
 	if (slots_of(pins, PINS_TOP) == slots_of(pins, PINS_NEXT) && is_any_migrating(pins, carry)) {
 		carry->new_calls = pins_get(pins, PINS_NEXT, "tracked_calls");
 		carry->new_transactions = pins_get(pins, PINS_NEXT, "transactions");
-		if (old_map_open(&carry->calls, get_tracked_calls(pins)))
+		if (old_map_open(&carry->calls, get_tracked_calls(pins), NULL))
 			output_warning("the tracked calls of slots that are migrating cannot be read: some may move");
-		old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions")); /* since ABI 4 */
+		old_map_open(&carry->transactions, pins_get(pins, PINS_TOP, "transactions"), NULL); /* since ABI 4 */
 		return carry;
 	}
 	carry_end(carry);

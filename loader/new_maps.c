@@ -3,9 +3,12 @@
  * current ones, and sipxdpd fills them. Then the loader updates each link to the program that uses the new
  * maps. Each packet is processed with either the old maps or the new maps, and both have the same contents. */
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "carry.h"
+#include "core/base/memory.h"
+#include "ctl/maps/old_map.h"
 #include "new_maps.h"
 #include "observer.h"
 #include "output.h"
@@ -27,12 +30,44 @@ static int refuse_dispatched(const struct attachments *attachments)
 	return 0;
 }
 
+/* Pins the BTF of the old maps in a map of its own: sipxdpd cannot read it from the kernel. */
+static int pin_old_btf(struct pins *pins)
+{
+	struct bpf_map_info info = {};
+	uint32_t length = sizeof(info), first = 0;
+	int old = pins_get(pins, PINS_TOP, "contract"), map = -1, result = -1;
+	struct btf *btf = NULL;
+	struct old_btf *value;
+	const void *data;
+
+	if (old >= 0 && !bpf_obj_get_info_by_fd(old, &info, &length))
+		btf = btf__load_from_kernel_by_id(info.btf_id);
+	if (btf) {
+		data = btf__raw_data(btf, &length);
+		value = allocate(1, sizeof(*value) + length);
+		value->id = info.btf_id;
+		memcpy(value->data, data, length);
+		map = bpf_map_create(BPF_MAP_TYPE_ARRAY, PIN_OLD_BTF, sizeof(first), sizeof(*value) + length, 1, NULL);
+		if (map >= 0 && !bpf_map_update_elem(map, &first, value, BPF_ANY))
+			result = pins_put(pins, PINS_NEXT, PIN_OLD_BTF, map);
+		free(value);
+	}
+	if (result)
+		output_error("cannot describe the maps in %s: %s", pins->dir, output_errno(errno));
+	btf__free(btf);
+	if (map >= 0)
+		close(map);
+	if (old >= 0)
+		close(old);
+	return result;
+}
+
 /* Pins the program first, because its pin marks the directory as one of sipxdp. */
 static int pin(struct pins *pins, const struct program *program)
 {
 	if (pins_put(pins, PINS_NEXT, program_name(pins->kind), program_fd(program)))
 		return -1;
-	if (observer_put(pins, PINS_NEXT, program))
+	if (observer_put(pins, PINS_NEXT, program) || pin_old_btf(pins))
 		return -1;
 	return pins_put_maps(pins, PINS_NEXT, program);
 }

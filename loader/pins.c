@@ -300,7 +300,8 @@ int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed)
 	 * belong to sipxdp. */
 	if (!*removed && place == PINS_TOP)
 		return 0;
-	if (pins_remove(pins, place, last_map[pins->kind]) || for_each_shared(pins, place, pins_remove))
+	if (pins_remove(pins, place, last_map[pins->kind]) || for_each_shared(pins, place, pins_remove) ||
+		pins_remove(pins, PINS_NEXT, PIN_OLD_BTF))
 		return -1;
 	return pins_remove(pins, place, program);
 }
@@ -324,6 +325,8 @@ static int move_up(struct pins *pins, enum pins_place place, const char *name)
 
 int pins_finish_move(struct pins *pins)
 {
+	if (pins_remove(pins, PINS_NEXT, PIN_OLD_BTF))
+		return -1;
 	if (for_each_shared(pins, PINS_NEXT, move_up))
 		return -1;
 	if (is_pinned(pins, PINS_NEXT, program_name(pins->kind)) && move_up(pins, PINS_NEXT, program_name(pins->kind)))

@@ -216,20 +216,25 @@ static int try_maps(struct daemon *daemon, struct maps *maps, const struct image
 }
 
 /* Waits for new maps from the loader, or until FILE fits the pinned maps again. A fast loader may have
- * pinned the new maps already. 0 or -errno. */
-static int wait_for_maps(struct daemon *daemon, const struct image *previous, struct candidate *candidate)
+ * pinned the new maps already. `*previous` is the content of the pinned maps; NULL: they have a different ABI version.
+ * 0 or -errno. */
+static int wait_for_maps(struct daemon *daemon, struct image **previous, struct candidate *candidate)
 {
-	char text[MAPS_ERROR_SIZE];
+	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
 	struct maps *maps;
 
 	sd_notify(0, "READY=1\nSTATUS=waiting for sipxdp-loader upgrade");
 	sd_event_set_watchdog(daemon->event, true);
 	while (sd_event_get_state(daemon->event) != SD_EVENT_FINISHED) {
-		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, previous, candidate))
+		if (!maps_open(&maps, daemon->pin_directory, text) && !try_maps(daemon, maps, *previous, candidate))
 			return lock_maps(daemon);
-		if (!open_next(daemon, &maps) && !try_maps(daemon, maps, previous, candidate)) {
-			use_next_maps(daemon);
-			return 0;
+		if (!open_next(daemon, &maps)) {
+			if (!*previous)
+				*previous = old_abi_read(daemon->pin_directory, next_directory(daemon, path));
+			if (!try_maps(daemon, maps, *previous, candidate)) {
+				use_next_maps(daemon);
+				return 0;
+			}
 		}
 		sd_event_run(daemon->event, WAIT_USEC);
 	}
@@ -264,7 +269,6 @@ static int open_pinned_or_wait(struct daemon *daemon, struct config *config, str
 		config_free(config);
 		if (error != -EPROTO)
 			return error;
-		previous = old_abi_read(daemon->pin_directory);
 	} else {
 		error = load(daemon, maps, config, NULL, candidate);
 		if (!error)
@@ -275,7 +279,7 @@ static int open_pinned_or_wait(struct daemon *daemon, struct config *config, str
 		}
 		previous = keep_content(daemon, candidate);
 	}
-	error = wait_for_maps(daemon, previous, candidate);
+	error = wait_for_maps(daemon, &previous, candidate);
 	image_free(previous);
 	return error;
 }

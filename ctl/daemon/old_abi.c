@@ -44,6 +44,27 @@ static const struct old_member of_service[] = {
 	OLD_MEMBERS_END,
 };
 
+static struct old_map_btf given; /* what the loader has read, while old_abi_read() runs */
+
+/* Reads PIN_OLD_BTF. Without it, the daemon needs CAP_SYS_ADMIN. */
+static void take_btf(const char *next)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info), first = 0;
+	int fd = maps_open_pin(next, PIN_OLD_BTF);
+	struct old_btf *old;
+
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size) && info.value_size > sizeof(*old)) {
+		old = allocate(1, info.value_size);
+		if (!bpf_map_lookup_elem(fd, &first, old))
+			given = (struct old_map_btf){old->id, btf__new(old->data, info.value_size - sizeof(*old))};
+		free(old);
+	}
+	close(fd);
+}
+
 /* --- slots */
 
 /* One element of an array of slots; NULL if it cannot be read. */
@@ -103,7 +124,7 @@ static void read_hash_key(struct image *image, const char *directory, const char
 	struct service service = {0};
 	struct old_map map;
 
-	if (!old_map_open(&map, maps_open_pin(directory, name))) {
+	if (!old_map_open(&map, maps_open_pin(directory, name), &given)) {
 		char *key = allocate(1, map.info.key_size), *value = allocate(1, map.info.value_size);
 		void *previous = NULL;
 
@@ -140,14 +161,16 @@ static struct image *make_image(const char *directory, const struct backend_reco
 {
 	struct contract sizes = {.version = ABI_VERSION, .slots = 1, .services = 1, .backends = count - 1}, *theirs;
 	uint32_t pools, names, backends, contracts;
-	struct pool *pool = old_map_array(maps_open_pin(directory, "pools"), old_pool, sizeof(*pool), &pools, NULL);
+	struct pool *pool =
+		old_map_array(maps_open_pin(directory, "pools"), &given, old_pool, sizeof(*pool), &pools, NULL);
 	struct name *name =
-		old_map_array(maps_open_pin(directory, "pool_names"), old_name, sizeof(*name), &names, NULL);
-	struct backend *backend =
-		old_map_array(maps_open_pin(directory, "backends"), of_backend, sizeof(*backend), &backends, NULL);
+		old_map_array(maps_open_pin(directory, "pool_names"), &given, old_name, sizeof(*name), &names, NULL);
+	struct backend *backend = old_map_array(
+		maps_open_pin(directory, "backends"), &given, of_backend, sizeof(*backend), &backends, NULL);
 	struct image *image;
 
-	theirs = old_map_array(maps_open_pin(directory, "contract"), old_contract, sizeof(*theirs), &contracts, NULL);
+	theirs = old_map_array(
+		maps_open_pin(directory, "contract"), &given, old_contract, sizeof(*theirs), &contracts, NULL);
 	if (theirs && pools == names) {
 		sizes.slots = theirs->slots;
 		sizes.pools = pools;
@@ -167,14 +190,16 @@ static struct image *make_image(const char *directory, const struct backend_reco
 	return image;
 }
 
-struct image *old_abi_read(const char *directory)
+struct image *old_abi_read(const char *directory, const char *next)
 {
-	uint32_t count = 0;
-	int error;
-	struct backend_record *records =
-		old_map_array(maps_open_pin(directory, "backend_records"), of_record, sizeof(*records), &count, &error);
+	struct backend_record *records;
 	struct image *image = NULL;
+	uint32_t count;
+	int error;
 
+	take_btf(next);
+	records = old_map_array(
+		maps_open_pin(directory, "backend_records"), &given, of_record, sizeof(*records), &count, &error);
 	if (!records || !count) {
 		log_error("cannot read the backends from the old maps in %s: %s (changes by operators are lost, and "
 			  "all backends count as alive until they are probed)",
@@ -186,5 +211,7 @@ struct image *old_abi_read(const char *directory)
 		read_hash_key(image, directory, "services_ipv4");
 	}
 	free(records);
+	btf__free(given.btf);
+	given.btf = NULL;
 	return image;
 }

@@ -25,7 +25,7 @@ const struct old_member old_contract[] = {
 	OLD_MEMBERS_END,
 };
 
-int old_map_open(struct old_map *map, int fd)
+int old_map_open(struct old_map *map, int fd, const struct old_map_btf *btf)
 {
 	uint32_t size = sizeof(map->info);
 	int error;
@@ -34,7 +34,8 @@ int old_map_open(struct old_map *map, int fd)
 	error = fd < 0 ? fd : bpf_obj_get_info_by_fd(fd, &map->info, &size);
 	if (error)
 		return error;
-	map->btf = btf__load_from_kernel_by_id(map->info.btf_id);
+	map->owns_btf = !btf || !btf->btf || btf->id != map->info.btf_id;
+	map->btf = map->owns_btf ? btf__load_from_kernel_by_id(map->info.btf_id) : btf->btf;
 	if (!map->btf)
 		return -errno;
 	map->type = btf__type_by_id(map->btf, map->info.btf_value_type_id);
@@ -43,7 +44,8 @@ int old_map_open(struct old_map *map, int fd)
 
 void old_map_close(struct old_map *map)
 {
-	btf__free(map->btf);
+	if (map->owns_btf)
+		btf__free(map->btf);
 	if (map->fd >= 0)
 		close(map->fd);
 }
@@ -96,11 +98,12 @@ void old_map_copy(const struct old_map *map, const char *from, const struct old_
 		copy_member(map, from, ours, to);
 }
 
-void *old_map_array(int fd, const struct old_member *members, size_t size, uint32_t *count, int *error)
+void *old_map_array(int fd, const struct old_map_btf *btf, const struct old_member *members, size_t size,
+	uint32_t *count, int *error)
 {
 	char *values = NULL, *value;
 	struct old_map map;
-	int result = old_map_open(&map, fd);
+	int result = old_map_open(&map, fd, btf);
 
 	*count = 0;
 	if (!result && !old_map_has(&map, &members[0]))

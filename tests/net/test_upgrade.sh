@@ -58,7 +58,7 @@ lab_open
 OWN_PATH=$PATH
 check "release $RELEASE is built" build_release
 lab_flat 3
-LAB_POOL=$'record_time: 1s\nprobe: {type: icmp, interval: 200ms, timeout: 150ms}' lab_config dsr
+LAB_POOL=$'record_time: 4s\nprobe: {type: icmp, interval: 200ms, timeout: 150ms}' lab_config dsr
 lab_in balancer sed -i 's/port: 5060/port: 5060-5061/' "$LAB_CONFIG" # 5061: named calls beside the numbered packets
 lab_balance
 for backend in px1 px2 px3; do
