@@ -161,6 +161,11 @@ static void write_message(struct rng *rng, struct sip_message *m)
 		sip_message_spoil(rng, m);
 	if (rng_percent(rng, 10))
 		m->length = rng_below(rng, m->length + 1);
+	/* The slow parser takes any control character for a blank; the packet path only space and tab. */
+	for (size_t i = 0; i < m->length; i++) {
+		if (slow_is_space(m->text[i]) && !strchr(" \t\r\n", m->text[i] ? m->text[i] : 1))
+			m->text[i] = '.';
+	}
 }
 
 /* Does the message have several lines that begin like a CSeq? Such a message is invalid (RFC 3261 section 20), and
@@ -172,6 +177,30 @@ static bool has_several_cseqs(const struct sip_message *m)
 	for (size_t i = 0; i + 5 < m->length; i++)
 		count += m->text[i] == '\n' && !strncasecmp(m->text + i + 1, "cseq", 4);
 	return count > 1;
+}
+
+/* Are all brackets and quotes closed in the line at `at`? A walk from its start and a look at its end may differ in
+ * an invalid value such as "<sip:b;tag=1". */
+static bool is_closed(const struct sip_message *m, size_t at)
+{
+	uint32_t open = 0, close = 0, quotes = 0;
+
+	for (; at < m->length && m->text[at] != '\n'; at++) {
+		open += m->text[at] == '<';
+		close += m->text[at] == '>';
+		quotes += m->text[at] == '"';
+	}
+	return open == close && !(quotes & 1);
+}
+
+/* The comparison needs a valid To, and at most one CSeq. */
+static bool is_comparable(const struct sip_message *m)
+{
+	size_t colon;
+
+	if (slow_header(m->text, m->length, "To", "t", &colon) == SIP_FOUND && !is_closed(m, colon))
+		return false;
+	return !has_several_cseqs(m);
 }
 
 /* --- comparison */
@@ -213,7 +242,7 @@ Test(counters_random, kernel_and_slow_parser_agree, .timeout = 170)
 		uint32_t counted;
 
 		write_message(&rng, &message);
-		if (message.length > 1200 || has_several_cseqs(&message))
+		if (message.length > 1200 || !is_comparable(&message))
 			continue;
 		slow_counter(message.text, message.length, expected);
 		counted = count(&message, plain ? SERVICE_SIP : SERVICE_SPLIT, plain ? 5060 : 5063);
