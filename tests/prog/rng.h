@@ -18,6 +18,14 @@ static inline uint64_t rng_seed(void)
 	return text ? strtoull(text, NULL, 0) : 1;
 }
 
+/* The number of random frames or messages: SIPXDP_FRAMES of the environment, because emulated machines are slow. */
+static inline uint32_t rng_frames(uint32_t usual)
+{
+	const char *text = getenv("SIPXDP_FRAMES");
+
+	return text ? strtoul(text, NULL, 10) : usual;
+}
+
 /* The n-th sequence of a seed: a test can repeat one message without the previous ones. */
 static inline struct rng rng_start(uint64_t seed, uint64_t n)
 {

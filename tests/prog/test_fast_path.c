@@ -15,7 +15,7 @@
 #include "sip_message.h"
 
 #define SETUPS (sizeof(setups) / sizeof(*setups))
-#define FRAMES 180000 /* of all setups; SIPXDP_FRAMES overrides it: emulated machines are slow */
+#define FRAMES 180000 /* of all setups */
 
 /* The configurations that decide whether and how the fast path forwards a frame. */
 static const struct balancer_setup setups[] = {
@@ -210,8 +210,7 @@ static void compare(const struct balancer_setup *setup, uint32_t number, uint32_
 
 Test(fast_path, has_the_same_result_as_the_stages, .timeout = 170)
 {
-	const char *wanted = getenv("SIPXDP_FRAMES");
-	uint32_t frames = wanted ? strtoul(wanted, NULL, 10) : FRAMES;
+	uint32_t frames = rng_frames(FRAMES);
 
 	require_run();
 	for (uint32_t i = 0; i < SETUPS; i++)

@@ -14,7 +14,7 @@
 #include "sip_rows.h"
 #include "tests/prog/sip_reader.skel.h"
 
-#define MESSAGES 100000 /* SIPXDP_FRAMES overrides it */
+#define MESSAGES 100000
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -241,8 +241,7 @@ static void write_message(struct rng *rng, struct sip_message *m)
 
 Test(sip_reader, kernel_and_host_agree)
 {
-	const char *frames = getenv("SIPXDP_FRAMES");
-	uint32_t messages = frames ? atoi(frames) : MESSAGES, found = 0;
+	uint32_t messages = rng_frames(MESSAGES), found = 0;
 	uint64_t seed = rng_seed();
 
 	for (uint32_t n = 0; n < messages; n++) {
