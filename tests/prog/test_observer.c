@@ -14,6 +14,7 @@
 
 #define EVERYTHING 0 /* index of an observer without a filter */
 #define ALICE 1      /* index of an observer that selects ROW_INVITE by its contents */
+#define MESSAGES 2   /* index of an observer that selects SIP messages for services */
 
 static struct observer_bpf *observing;
 static struct ring_buffer *records;
@@ -82,6 +83,11 @@ static void check_record(const struct row *row, const struct frame *in)
 	cr_expect(record.observers & 1 << EVERYTHING, "%s: observers %u", row->sentence, record.observers);
 	if (is_invite)
 		cr_expect(record.observers & 1 << ALICE, "%s: the observer does not read the message", row->sentence);
+	if (is_invite)
+		cr_expect(record.observers & 1 << MESSAGES, "%s: not selected as a SIP message", row->sentence);
+	if (record.protocol != IPPROTO_UDP || (!record.has_service && row->verdict != VERDICT_held_fragment))
+		cr_expect(!(record.observers & 1 << MESSAGES), "%s: selected as a SIP message for a service",
+			row->sentence);
 	if (!row->in.payload && !row->in.quote)
 		cr_expect(!(record.observers & 1 << ALICE), "%s: the observer selects a packet without a message",
 			row->sentence);
@@ -96,6 +102,7 @@ static void load(void)
 	records = ring_buffer__new(bpf_map__fd(skel->maps.observed), take_record, NULL, NULL);
 	run_must(!records, "ring buffer");
 	put_observer(EVERYTHING, &(struct observer){.wants = OBSERVER_RECORDS});
+	put_observer(MESSAGES, &(struct observer){.wants = OBSERVER_RECORDS | OBSERVER_MESSAGES});
 	selective = alice();
 	put_observer(ALICE, &selective);
 	row_program = (struct row_program){bpf_program__fd(observing->progs.observer), check_record};
