@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The command `upgrade`: replaces the running program by the program of this loader. It keeps the maps or
- * replaces them by new ones (new_maps.c). Each link is updated in place, so that every packet is processed by
+/* The command `upgrade`: replaces the running program with the program of this loader. It keeps the maps or
+ * replaces them with new ones (new_maps.c). Each link is updated in place, so that every packet is processed by
  * either the old program or the new one. */
 #include <errno.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "output.h"
 
 /* Reads the contract of the maps in use. If the contract is missing, a loader was killed while it activated new
- * maps. Then completes the move first. */
+ * maps. In that case this function first completes the activation. */
 static int read_contract(struct pins *pins, struct contract *pinned)
 {
 	struct contract next = {0};
@@ -31,7 +31,7 @@ static int read_contract(struct pins *pins, struct contract *pinned)
 	return err ? -1 : 0;
 }
 
-/* Decides whether to use the pinned maps or new ones of *sizes. */
+/* Decides whether the pinned maps can be used, or new maps with the sizes in *sizes are needed. */
 static int choose_maps(const struct options *options, struct pins *pins, struct contract *sizes, bool *are_new)
 {
 	struct config *config = NULL;
@@ -53,8 +53,8 @@ static int choose_maps(const struct options *options, struct pins *pins, struct 
 	*are_new = !config_file_fits(&pinned, sizes);
 	if (sizes->version == ABI_VERSION)
 		return 0;
-	output_error("the maps pinned in %s are of contract version %u, this program's are of version %u: new ones are "
-		     "needed, which 'sipxdp-loader upgrade -c FILE' makes",
+	output_error("the maps pinned in %s have contract version %u, but this program needs version %u. "
+		     "'sipxdp-loader upgrade -c FILE' creates new maps",
 		pins->dir, pinned.version, ABI_VERSION);
 	return -1;
 }
@@ -130,7 +130,7 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 		return -1;
 	}
 	/* The program is pinned last, so that after a partial failure the next attach still uses the old
-	 * program, and sipxdpd never replaces the new program by the old observer. */
+	 * program, and sipxdpd never replaces the new program with the old observer. */
 	if (observer_put(pins, PINS_TOP, program))
 		return -1;
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));

@@ -20,7 +20,7 @@ struct pool_state {
 	bool starting; /* the pool is new in the maps, and some backends have no route yet */
 	uint64_t begun;
 	bool served;    /* a slot has had an owner since the daemon started */
-	uint64_t empty; /* when the pool last had no owner for any slot, after it had served; 0: never */
+	uint64_t empty; /* the last time without an owner of any slot, after the pool was in service; 0: never */
 };
 
 struct desired {
@@ -129,7 +129,7 @@ static bool *alive_by_id(const struct farm_pool *pool)
 	return alive;
 }
 
-/* Advances the migration. If no slot must move, wanted and current owners then share one array. */
+/* Advances the migration. If no slot has to move, the wanted and the current owners share one array. */
 static void move_pool(struct pool_state *state, const struct farm_pool *pool, struct slots *wanted, uint64_t now)
 {
 	const struct migration_rules rules = {pool->config->record_time, pool->config->drain_timeout, state->held};

@@ -2,7 +2,7 @@
 /* Decides whether backends that stopped responding are dead, or whether a network fault hides them from the
  * balancer. Decides about all backends of a pool together: servers rarely die at the same moment, but a network fault
  * near the balancer affects many backends at once. docs/design/probes.md has the rules and their limits. No I/O. Times
- * are ms of listening.h. */
+ * are milliseconds of the listening clock (listening.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -17,7 +17,7 @@ struct evidence {
 	bool enough;    /* enough consecutive requests were not answered: the backend counts as dead if no other backend
 			   fails */
 	bool recovered; /* it answered enough consecutive requests to be up again */
-	bool unsteady;  /* occasional requests to it also remain unanswered */
+	bool unsteady;  /* it leaves some requests unanswered even while it is up */
 	uint64_t answered;  /* start of the last answered request; 0: none */
 	uint64_t began;     /* while failing: start of the first unanswered request */
 	uint64_t failed;    /* while failing: start of the last unanswered request */
@@ -42,7 +42,7 @@ struct outage_member {
 
 enum outage_view {
 	OUTAGE_NONE,    /* nothing is undecided */
-	OUTAGE_PARTIAL, /* some members do not respond; their decision is pending */
+	OUTAGE_PARTIAL, /* some members do not respond; the decision about them is pending */
 	OUTAGE_BLIND,   /* no member responds: the fault is probably at the balancer */
 };
 

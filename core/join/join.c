@@ -310,7 +310,7 @@ static struct join_answer keep(
 {
 	struct backend_record *record = &backend->record;
 	bool returns = command->action == JOIN_START && (record->overrides & OVERRIDE_LEAVING);
-	struct join_answer done = join_answer(200, returns ? "joined" : "heard");
+	struct join_answer done = join_answer(200, returns ? "joined" : "heartbeat received");
 
 	done.changed = record_heartbeat(join, backend, command, ms) || returns;
 	if (returns)
@@ -346,7 +346,8 @@ static struct join_answer objection(
 	char text[ADDRESS_TEXT_SIZE];
 
 	if (config_find_backend(pool->config, command->name))
-		return join_answer(409, "backend '%s' of pool '%s' is in the file: only other backends join and leave",
+		return join_answer(409,
+			"backend '%s' of pool '%s' is in the file: only backends outside the file can join and leave",
 			command->name, command->pool);
 	if (!has_joined(backend))
 		return join_answer(

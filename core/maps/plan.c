@@ -93,8 +93,8 @@ static void describe_backend(struct plan_step *step, const struct backend *befor
 	if (before->forward && backend->forward &&
 		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
 			before->forward != backend->forward))
-		plan_describe(step, "backend %s/%s: reached by %s%s", record->pool, record->name,
-			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? " in IP-in-IP" : "");
+		plan_describe(step, "backend %s/%s: next hop is now %s%s", record->pool, record->name,
+			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? ", by IP-in-IP" : "");
 }
 
 static bool same_owner(const struct backend_record *a, const struct backend_record *b)

@@ -389,7 +389,7 @@ bool output_list_item(struct output *output, const json_t *owner)
 	putchar('\t');
 	text_put(stdout, *text_of(owner, "address") ? text_of(owner, "address") : "-", "");
 	if (*text_of(owner, "named_by")) {
-		fputs("\tnamed by its ", stdout);
+		fputs("\tnamed in its ", stdout);
 		text_put(stdout, text_of(owner, "named_by"), "");
 	}
 	if (*text_of(owner, "previous_owner")) {

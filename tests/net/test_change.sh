@@ -212,7 +212,7 @@ check "... the recording continues" some_slot_waits
 check "... until all slots have moved" wait_for 10 no_slot_waits
 moved=$(date +%s.%N)
 before=$(slots proxies)
-like "... each backend owns the share of its weight" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
+like "... each backend owns slots in proportion to its weight" "$before" '^px1 [0-9]{6} px2 [0-9]{5} px3 0 px4 [0-9]{5} px5 [0-9]{5}$'
 check "the daemon is killed again, and starts again" kill_and_start 1
 is "... the owners are the same" "$(slots proxies)" "$before"
 like "... calls stay on their backends" "$(backend proxies px3 .migrating)" ' releasing$'

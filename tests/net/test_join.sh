@@ -158,12 +158,12 @@ check "... calls reach it" calls_reach px2
 is "px3 joins by SIP" "$(sip px3 'action=start; pool=proxies; name=px3; address=10.0.0.13; weight=2')" "SIP/2.0 200 joined"
 check "... it gets slots" wait_for 10 all_slots px1 px2 px3
 is "... its weight is set" "$(backend px3 .weight)" 2
-is "... a heartbeat by SIP is accepted" "$(sip px3 'action=heartbeat; pool=proxies; name=px3')" "SIP/2.0 200 heard"
+is "... a heartbeat by SIP is accepted" "$(sip px3 'action=heartbeat; pool=proxies; name=px3')" "SIP/2.0 200 heartbeat received"
 check "... calls reach it" calls_reach px3
 check "... after node_timeout without a heartbeat it is down" wait_for 6 is_backend px3 .state down
 is "... for this reason" "$(backend px3 .reason)" "sends no heartbeats"
 check "... and owns no slots" all_slots px1 px2
-is "... after a heartbeat" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; weight=1')" "SIP/2.0 200 heard"
+is "... after a heartbeat" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; weight=1')" "SIP/2.0 200 heartbeat received"
 check "... it owns its slots again" wait_for 10 all_slots px1 px2 px3
 check "... after twice node_timeout without a heartbeat it is forgotten" wait_for 12 is_gone px3
 is "... then a heartbeat is refused" "$(sip px3 'action=heartbeat; pool=proxies; name=px3; address=10.0.0.13')" \
@@ -184,7 +184,7 @@ is "no signature" "$(curl_to --data-raw "$start")" "401 time or signature is mis
 is "an unknown pool" "$(post "${start/proxies/unknown}")" "404 no pool 'unknown'"
 is "the address of a VIP" "$(post "${start/10.0.0.14/$LAB_VIP}")" "409 $LAB_VIP is a VIP: a backend needs an address of its own"
 is "the name of a backend in the file" "$(post "${start/px4/px1}")" \
-	"409 backend 'px1' of pool 'proxies' is in the file: only other backends join and leave"
+	"409 backend 'px1' of pool 'proxies' is in the file: only backends outside the file can join and leave"
 is "the address of a backend in the file" "$(post "${start/10.0.0.14/10.0.0.11}")" \
 	"409 backend 'px1' of pool 'proxies' has the address 10.0.0.11 already"
 is "no valid address" "$(post "${start/10.0.0.14/px4}")" "400 address must be the address of a host"
@@ -205,7 +205,7 @@ check "... none of these requests changed the pool" all_slots px1 px2
 now=$(date +%s)
 is "a valid start is accepted" "$(post "$start" "$now")" "200 joined"
 is "... the same request again is refused" "$(post "$start" "$now")" "401 this request was accepted before"
-is "... a heartbeat by SIP is accepted" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" "SIP/2.0 200 heard"
+is "... a heartbeat by SIP is accepted" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" "SIP/2.0 200 heartbeat received"
 is "... the same request again is refused" "$(sip px4 'action=heartbeat; pool=proxies; name=px4' "$now")" \
 	"SIP/2.0 403 this request was accepted before"
 check "... px4 gets slots" wait_for 10 all_slots px1 px2 px4

@@ -92,7 +92,7 @@ same "... with a Request-URI that is a hint" sip "--request-uri 10.0.0.12" "INFO
 same "... a Route takes precedence over the Request-URI" sip "--request-uri 10.0.0.12 --route else.example.net" \
 	"INFO sip:b@10.0.0.12 SIP/2.0" "Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1" "Route: <sip:else.example.net;lr>"
 is "a lookup with a hint needs no Call-ID" "$(lab_ctl lookup sip --via one.example.net)" \
-	"one.example.net	px1	10.0.0.11	named by its via"
+	"one.example.net	px1	10.0.0.11	named in its via"
 like "... a host name that is not a hint does" "$(lab_ctl lookup sip --via else.example.net 2>&1 || true)" "a Call-ID or a user is missing"
 
 for source in "$LAB_CLIENT" $SECOND; do

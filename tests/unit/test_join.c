@@ -85,13 +85,13 @@ Test(join, life_of_a_server)
 			""},
 		{"start", 0, "action=start; " PX4 "; address=10.0.0.14; weight=2", 200, "joined", true,
 			"px4@10.0.0.14 x2"},
-		{"a second start counts as a heartbeat", 6, "action=start; " PX4 "; address=10.0.0.14", 200, "heard",
+		{"a second start counts as a heartbeat", 6, "action=start; " PX4 "; address=10.0.0.14", 200,
+			"heartbeat received", false, "px4@10.0.0.14 x2"},
+		{"heartbeat", 6, "action=heartbeat; " PX4, 200, "heartbeat received", false, "px4@10.0.0.14 x2"},
+		{"heartbeat with the weight", 6, "action=heartbeat; " PX4 "; weight=2", 200, "heartbeat received",
 			false, "px4@10.0.0.14 x2"},
-		{"heartbeat", 6, "action=heartbeat; " PX4, 200, "heard", false, "px4@10.0.0.14 x2"},
-		{"heartbeat with the weight", 6, "action=heartbeat; " PX4 "; weight=2", 200, "heard", false,
-			"px4@10.0.0.14 x2"},
 		{"heartbeat with a different weight", 6, "action=heartbeat; " PX4 "; weight=0; address=10.0.0.14", 200,
-			"heard", true, "px4@10.0.0.14 x0"},
+			"heartbeat received", true, "px4@10.0.0.14 x0"},
 		{"start with a different address", 0, "action=start; " PX4 "; address=10.0.0.15", 409,
 			"backend 'px4' of pool 'proxies' is at 10.0.0.14", false, "px4@10.0.0.14 x0"},
 		{"stop with a different address", 0, "action=stop; " PX4 "; address=10.0.0.15", 409,
@@ -102,9 +102,9 @@ Test(join, life_of_a_server)
 		{"one server is silent", 1, NULL, 0, "", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1"},
 		{"the second server shuts down", 2, "action=shutdown; pool=proxies; name=px5", 200, "leaving", true,
 			"px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
-		{"... and still sends heartbeats", 6, "action=heartbeat; pool=proxies; name=px5", 200, "heard", false,
-			"px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
-		{"a heartbeat just in time", 1, "action=heartbeat; " PX4, 200, "heard", true,
+		{"... and still sends heartbeats", 6, "action=heartbeat; pool=proxies; name=px5", 200,
+			"heartbeat received", false, "px4@10.0.0.14 x0 silent, px5@10.0.0.15 x1 leaving"},
+		{"a heartbeat just in time", 1, "action=heartbeat; " PX4, 200, "heartbeat received", true,
 			"px4@10.0.0.14 x0, px5@10.0.0.15 x1 leaving"},
 		{"a start cancels the pending removal", 0, "action=start; pool=proxies; name=px5; address=10.0.0.15",
 			200, "joined", true, "px4@10.0.0.14 x0, px5@10.0.0.15 x1"},
@@ -134,14 +134,17 @@ Test(join, refusals)
 		{"an unknown pool", 0, "action=start; pool=none; name=px4; address=10.0.0.14", 404, "no pool 'none'",
 			false, ""},
 		{"a backend of the file", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11", 409,
-			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
-			""},
+			"backend 'px1' of pool 'proxies' is in the file: only backends outside the file can join and "
+			"leave",
+			false, ""},
 		{"heartbeat of a backend of the file", 0, "action=heartbeat; pool=proxies; name=px1", 409,
-			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
-			""},
+			"backend 'px1' of pool 'proxies' is in the file: only backends outside the file can join and "
+			"leave",
+			false, ""},
 		{"stop of a backend of the file", 0, "action=stop; pool=proxies; name=px1", 409,
-			"backend 'px1' of pool 'proxies' is in the file: only other backends join and leave", false,
-			""},
+			"backend 'px1' of pool 'proxies' is in the file: only backends outside the file can join and "
+			"leave",
+			false, ""},
 		{"the address of a different backend", 0, "action=start; pool=proxies; name=px4; address=10.0.0.11",
 			409, "backend 'px1' of pool 'proxies' has the address 10.0.0.11 already", false, ""},
 		{"a VIP", 0, "action=start; pool=proxies; name=px4; address=192.0.2.10", 409,
@@ -174,9 +177,12 @@ Test(join, backends_of_an_operator_are_not_changed)
 		{"stop of a backend that an operator added", 0, "action=stop; pool=proxies; name=px9", 409,
 			"backend 'px9' of pool 'proxies' was added by an operator", false, "px9@10.0.0.19 x1 by hand"},
 		{"a backend that an operator removed", 0, "action=start; pool=proxies; name=px1; address=10.0.0.11",
-			409, "backend 'px1' of pool 'proxies' is in the file: only other backends join and leave",
+			409,
+			"backend 'px1' of pool 'proxies' is in the file: only backends outside the file can join and "
+			"leave",
 			false, "px9@10.0.0.19 x1 by hand"},
-		{"a backend of an operator is never silent", 3600, NULL, 0, "", false, "px9@10.0.0.19 x1 by hand"},
+		{"a backend that an operator added is never silent", 3600, NULL, 0, "", false,
+			"px9@10.0.0.19 x1 by hand"},
 	};
 	struct address address;
 	char error[FARM_ERROR_SIZE];
@@ -234,7 +240,7 @@ Test(join, restart_and_reload)
 			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
 		{"restart with the server in the file", FARM_RESTART,
 			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: px4, address: 10.0.0.14}"), "", "", ""},
-		{"reload with its address for a different name", FARM_RELOAD,
+		{"reload with a different backend at the same address", FARM_RELOAD,
 			SMALL_HEAD JOIN SERVICE POOLS("", PX1 ", {name: pxx, address: 10.0.0.14}"), "", "", ""},
 		{"reload: its address is a VIP", FARM_RELOAD,
 			SMALL_HEAD JOIN
@@ -338,7 +344,8 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 	farm_find_backend(pool, "px5")->outage.down = true;
 	world.ms += 11000;
 	look(&world);
-	cr_expect_eq(farm_find_backend(pool, "px4")->silent_ms, 11000, "it is excused, and was not heard");
+	cr_expect_eq(farm_find_backend(pool, "px4")->silent_ms, 11000,
+		"px4 is not silent during the outage, although no heartbeat arrived");
 	pool->outage.view = OUTAGE_NONE;
 	world.ms += 500;
 	look(&world);
@@ -376,7 +383,7 @@ Test(join, all_silent_at_once_are_suspected)
 	join_end(&world);
 }
 
-/* One of the two clocks was changed. Heartbeats are refused, but show that the server lives, unless they may
+/* One of the two clocks was changed. Heartbeats are refused, but prove that the server is alive, unless they may
  * be replays. */
 Test(join, clocks_that_differ)
 {
@@ -388,9 +395,9 @@ Test(join, clocks_that_differ)
 	} rows[] = {
 		{"the server's clock is ahead", 3600, "px4@10.0.0.14 x1"},
 		{"... and continues", 3606, "px4@10.0.0.14 x1"},
-		{"the same second a second time", 3606, "px4@10.0.0.14 x1 silent"},
-		{"an earlier second, a repetition", 3603, "px4@10.0.0.14 x1 silent"},
-		{"a time long before", -3600, ""},
+		{"the same timestamp again", 3606, "px4@10.0.0.14 x1 silent"},
+		{"an earlier timestamp (replay)", 3603, "px4@10.0.0.14 x1 silent"},
+		{"a timestamp far in the past", -3600, ""},
 	};
 	struct join_world world;
 
@@ -408,16 +415,16 @@ Test(join, clocks_that_differ)
 	}
 }
 
-Test(join, a_heartbeat_by_a_different_clock_does_not_revive)
+Test(join, messages_with_a_wrong_time_change_nothing)
 {
 	struct join_world world;
 
 	join_begin(&world, FARM);
 	cr_expect_eq(join_say_at(&world, 3600, "action=start; " PX4 "; address=10.0.0.14").status, 401);
-	cr_expect_str_eq(describe(&world), "", "nor adds one");
+	cr_expect_str_eq(describe(&world), "", "a start with a wrong time does not add a backend");
 	join_say(&world, "action=start; " PX4 "; address=10.0.0.14");
 	cr_expect_eq(join_say_at(&world, 3600, "action=stop; " PX4).status, 401);
-	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1", "nor removes one");
+	cr_expect_str_eq(describe(&world), "px4@10.0.0.14 x1", "a stop with a wrong time does not remove a backend");
 	world.ms += 10000;
 	look(&world);
 	join_say_at(&world, 3600, "action=heartbeat; " PX4);

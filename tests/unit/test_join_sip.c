@@ -140,8 +140,8 @@ Test(join_sip, a_complete_response)
 {
 	struct endpoint peer;
 
-	cr_expect_str_eq(answer_to(SIP_HEAD BEAT "\r\nbody", 200, "heard", &peer),
-		"SIP/2.0 200 heard\r\n"
+	cr_expect_str_eq(answer_to(SIP_HEAD BEAT "\r\nbody", 200, "heartbeat received", &peer),
+		"SIP/2.0 200 heartbeat received\r\n"
 		"Via: SIP/2.0/UDP 10.0.0.14:5062;branch=z9hG4bK1;received=10.0.0.99\r\n"
 		"From: <sip:px4@10.0.0.14>;tag=1\r\n"
 		"To: <sip:10.0.0.2:7946>;tag=0000000000000042\r\n"

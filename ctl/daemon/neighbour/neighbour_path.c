@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the sockets that receive routers' ICMP errors about tunnel packets that are too large, and the
- * path MTU of each watched address. Such an error can be forged: it is accepted only if it quotes a
- * packet as this machine sends it there, and only down to a lower bound. */
+/* Owns the path MTU of each watched address, and the sockets that receive ICMP errors for tunnel packets that
+ * are too large. Such an error can be forged. It is accepted only if it quotes a packet that this machine could
+ * have sent to that address, and only down to a minimum MTU. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
