@@ -51,7 +51,7 @@ enum affinity {
 	AFFINITY_CALL_ID,   /* UDP only */
 	AFFINITY_SOURCE,    /* source address */
 	AFFINITY_FLOW,      /* source address and port */
-	AFFINITY_FROM_USER, /* this and the next two: user part of the URI in From, To or the Request-URI; UDP only */
+	AFFINITY_FROM_USER, /* user part of the URI in From, or below in To or the Request-URI; UDP only */
 	AFFINITY_TO_USER,
 	AFFINITY_REQUEST_USER,
 };
@@ -115,8 +115,8 @@ struct service_key {
 	__u8 pad;
 };
 
-/* services_ipv4: hash, the same for IPv4 VIPs. The program looks up the service of every packet, and a short
- * key makes the look-up faster. */
+/* services_ipv4: hash, struct service_key_ipv4 -> struct service, for IPv4 VIPs. The program looks up the service of
+ * every packet, and a short key makes the look-up faster. */
 struct service_key_ipv4 {
 	__be32 vip;
 	__be16 port;
@@ -229,8 +229,8 @@ struct tracked_call {
 	};
 };
 
-/* transactions: LRU hash by tracked_key. The backend of packets that do not belong to a call, or not yet:
- * REGISTER, OPTIONS, keepalives, TCP SYN. This map is separate from tracked_calls, so that a flood of such
+/* transactions: LRU hash by tracked_key. The backend of packets that do not belong to a call, or that do not yet belong
+ * to one: REGISTER, OPTIONS, keepalives, TCP SYN. This map is separate from tracked_calls, so that a flood of such
  * packets cannot evict calls. */
 struct transaction {
 	__u32 backend;
@@ -464,17 +464,18 @@ struct prefix_key {
 
 #define DECAP_PREFIXES 1024
 
-/* observers: array. The active observers of packets: each element says which packets the observer selects, and
- * what the program `observer` does with them. The program runs only while an observer is active (observe.h).
+/* observers: array. The active observers of packets. Each element contains the conditions by which the observer selects
+ * packets, and the actions of the program `observer` for these packets. The program runs only while an observer is
+ * active (observe.h).
  *
- * Several values of one kind are alternatives; a packet must match all kinds that have a value. */
+ * Several values of one kind are alternatives. A packet must match all kinds that have a value. */
 #define OBSERVERS 8
 #define OBSERVER_VALUES 4 /* of one kind */
 
 enum observer_wants {
-	OBSERVER_RECORDS = 1,  /* a record of each packet in the ring buffer `observed` */
-	OBSERVER_SOURCES = 2,  /* counts of each source and each Call-ID in heavy_sources and heavy_call_ids */
-	OBSERVER_SUSPECTS = 4, /* the same, and also counts of the selected packets alone: heavy_entry.suspects */
+	OBSERVER_RECORDS = 1,  /* write a record of each packet to the ring buffer `observed` */
+	OBSERVER_SOURCES = 2,  /* count the packets of each source and Call-ID in heavy_sources and heavy_call_ids */
+	OBSERVER_SUSPECTS = 4, /* as OBSERVER_SOURCES; also count the selected packets in heavy_entry.suspects */
 	/* With one of the above: only SIP messages over UDP for services, and fragments that may be parts of them. The
 	 * daemon checks them again, because the program looks at their first byte only. */
 	OBSERVER_MESSAGES = 8,
@@ -489,7 +490,7 @@ enum observer_kind {
 	OBSERVER_KINDS,
 };
 
-/* An address prefix. The unused bits of `address` are 0. A mask of 0: no value. */
+/* An address prefix. The unused bits of `address` are 0. If the mask is 0, there is no prefix. */
 struct observer_prefix {
 	struct address address;
 	struct address mask;
@@ -497,9 +498,9 @@ struct observer_prefix {
 
 struct observer {
 	__u32 wants;    /* enum observer_wants; 0: the element is free */
-	__u32 methods;  /* bits by enum method, for a response that of its CSeq; 0: any */
+	__u32 methods;  /* bits by enum method; for responses, the method in CSeq; 0: any */
 	__u64 verdicts; /* bits by enum verdict; 0: any */
-	__u64 values[OBSERVER_KINDS][OBSERVER_VALUES]; /* the used ones first; 0: unused */
+	__u64 values[OBSERVER_KINDS][OBSERVER_VALUES]; /* used elements first; 0: unused */
 	struct observer_prefix sources[OBSERVER_VALUES];
 };
 
@@ -518,14 +519,14 @@ struct observer_counters {
 enum owner_reason {
 	REASON_NONE,           /* it has no backend */
 	REASON_SLOT,           /* owner of its slot in the table */
-	REASON_PREVIOUS_OWNER, /* of its slot, which is migrating */
-	REASON_TRACKED_CALL,   /* of its call, whose slot is migrating */
-	REASON_HINT,           /* the message names the backend */
-	REASON_FRAGMENT,       /* of the first fragment of its datagram */
+	REASON_PREVIOUS_OWNER, /* previous owner of its slot, which is migrating */
+	REASON_TRACKED_CALL,   /* backend of its tracked call; the slot is migrating */
+	REASON_HINT,           /* the message contains a hint for the backend */
+	REASON_FRAGMENT,       /* backend of the first fragment of its datagram */
 	REASON_PORT_RANGE,     /* the port belongs to the backend */
 };
 
-/* observed: ring buffer of struct observed. A record has room for one of three lengths of the frame. */
+/* observed: ring buffer of struct observed. A record has space for a frame of one of these three lengths. */
 #define OBSERVED_BYTES (4 << 20)
 #define OBSERVED_SMALL_FRAME 640
 #define OBSERVED_MEDIUM_FRAME 1600
@@ -536,8 +537,8 @@ struct observed {
 	__u64 hash;      /* of the affinity key; valid if `has_key` */
 	__u32 observers; /* bits by index into observers: those that match */
 	__u32 ifindex;
-	__u32 length;      /* of the frame as it arrived, bytes */
-	__u32 captured;    /* bytes of it in `frame` */
+	__u32 length;      /* of the received frame, bytes */
+	__u32 captured;    /* number of these bytes in `frame` */
 	__u32 service;     /* id; valid if `has_service` */
 	__u32 backend;     /* id; 0: none */
 	__u32 payload_end; /* offset of the end of the message in `frame` */
@@ -554,12 +555,12 @@ struct observed {
 	__u8 has_service;
 	__u8 has_key; /* the packet has a slot: hash & (slots - 1) */
 	__u8 pad[6];
-	__u8 frame[OBSERVED_FRAME_SIZE]; /* as it arrived */
+	__u8 frame[OBSERVED_FRAME_SIZE]; /* as received */
 };
 
 #define OBSERVED_HEADER (sizeof(struct observed) - OBSERVED_FRAME_SIZE)
 
-/* heavy_sources, heavy_call_ids: arrays of struct heavy_bucket. The sources and the Call-IDs of the most packets in
+/* heavy_sources, heavy_call_ids: arrays of struct heavy_bucket. The sources and the Call-IDs with the most packets in
  * an interval (heavy.h). Each map has two halves: the program fills one of them while the daemon reads the other. */
 #define HEAVY_BUCKETS 1024 /* in a half; a power of two */
 #define HEAVY_ENTRIES 8    /* in a bucket; a power of two */
@@ -575,8 +576,8 @@ struct heavy_entry {
 	__u32 suspects; /* packets that an observer with OBSERVER_SUSPECTS selects */
 	__u32 length;   /* of the Call-ID, bytes */
 	union {
-		struct address source;         /* of IPv6 the /64 prefix */
-		char call_id[HEAVY_TEXT_SIZE]; /* its first bytes; NUL after the end of a shorter one */
+		struct address source;         /* of an IPv6 address, only the /64 prefix */
+		char call_id[HEAVY_TEXT_SIZE]; /* the first bytes of the Call-ID; filled with NUL bytes */
 	};
 };
 

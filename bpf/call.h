@@ -12,7 +12,7 @@
 
 /* The effect of a message on its call. */
 enum call_event {
-	CALL_NOTHING, /* no effect: a message of no INVITE or SUBSCRIBE dialog, or an ambiguous one */
+	CALL_NOTHING, /* no effect: the message is ambiguous, or belongs to no INVITE or SUBSCRIBE dialog */
 	CALL_BEGINS,  /* INVITE or SUBSCRIBE without a To tag */
 	CALL_CANCELS,
 	CALL_ACKS,
@@ -96,7 +96,7 @@ static __always_inline __u32 call_response_event(__u32 method, __u32 code, bool 
 	return CALL_NOTHING;
 }
 
-/* The event of a message: a request if `code` is 0, else a response with this CSeq method. */
+/* Returns the event of a message: of a request if `code` is 0, otherwise of a response with this CSeq method. */
 static __always_inline __u32 call_event(__u32 method, __u32 code, bool tagged, bool expires_now)
 {
 	return code ? call_response_event(method, code, tagged, expires_now)
@@ -176,7 +176,7 @@ static __always_inline bool call_is_live(const struct dialogs *call)
 	return call->pending || call->known[0] || call->known[1] || call->overflow;
 }
 
-/* Can a message with this event make a call live that has no dialogs? */
+/* Returns whether a message with this event makes a call live that has no dialogs. */
 static __always_inline bool call_may_begin(__u32 event)
 {
 	return event != CALL_NOTHING && event != CALL_REFUSED && event != CALL_ENDS;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the message counter of a packet; finish.h increments it. This code runs after verdict and backend are
- * known, and changes neither. It uses what is left of the packet's budget. */
+/* Finds the message counter of a packet; finish.h increments it. This code runs after verdict and backend are known,
+ * and does not change them. It uses the remaining budget of the packet. */
 #pragma once
 
 #include "flow.h"

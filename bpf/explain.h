@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Explains the decisions of the stages: reads the message again with the functions of the stages, and notes each
+/* Explains the decisions of the stages: reads the message again with the functions of the stages, and records each
  * intermediate result. Only the program `explainer` includes this file (explainer.bpf.c). */
 #pragma once
 
@@ -32,7 +32,7 @@ __noinline int explain_message(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Calculates the key again, with the same result. */
+/* Calculates the key a second time. The result is the same as that of the stage `key`. */
 __noinline int explain_key(struct xdp_md *ctx, struct flow *flow)
 {
 	if (flow)
@@ -40,7 +40,7 @@ __noinline int explain_key(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Notes the host at `at` as hint number `index`. Returns whether it is the VIP. */
+/* Records the host at the offset `at` as hint number `index`. Returns true if the host is the VIP. */
 __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u32 index)
 {
 	struct sip_host host = {};
@@ -62,7 +62,7 @@ __noinline int explain_host(struct xdp_md *ctx, struct flow *flow, __u32 at, __u
 	return result == EXPLAINED_VIP;
 }
 
-/* As hint_owner(). */
+/* Looks up the hints in the same order as hint_owner(). */
 __noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
 {
 	struct sip_head head = {};
@@ -83,7 +83,7 @@ __noinline int explain_hints(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* The entry of a call in the maps, as migration_owner() finds it. */
+/* Records the map entry of the call that migration_owner() finds. */
 __noinline int explain_call(const struct flow *flow)
 {
 	struct call_location place;
@@ -134,7 +134,7 @@ __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Called after the stage `owner`. Each reading of the message receives a new budget. */
+/* Called after the stage `owner`. Each of the functions below starts with a full budget. */
 static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 {
 	__u16 budget = flow->budget;

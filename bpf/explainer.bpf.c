@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Explains what the balancer makes of a packet. `sipxdp-ctl explain` loads this program with the maps of the balancer,
- * runs it on a packet by BPF_PROG_TEST_RUN, and reads `explanation`. It calls the stages of the
- * balancer, but counts nothing, and with `dry_run` the stages change no map. It is never attached to an interface. */
+/* Explains how the balancer processes a packet. `sipxdp-ctl explain` loads this program with the maps of the balancer,
+ * runs it on a packet by BPF_PROG_TEST_RUN, and reads `explanation`. The program calls the stages of the balancer, but
+ * counts nothing, and with `dry_run` the stages change no map. It is never attached to an interface. */
 
 #include "stages.h"
 #include "explain.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the balancer makes of one packet: the program `explainer` writes it, and `sipxdp-ctl explain` prints it. */
+/* The decisions about one packet: the program `explainer` writes them, and `sipxdp-ctl explain` prints them. */
 #pragma once
 
 #include "packet.h"
 #include "sip_headers.h"
 
-#define EXPLAINED_HINTS 3 /* hosts of a message that are looked up: one, and two Routes to the VIP before it */
+#define EXPLAINED_HINTS 3 /* hosts of a message that are looked up: two Routes to the VIP, and the host after them */
 
 enum explained_hint {
 	EXPLAINED_UNKNOWN_HOST, /* no backend has this host */
@@ -14,7 +14,7 @@ enum explained_hint {
 	EXPLAINED_BACKEND,
 };
 
-/* Offsets are in the frame as it arrived, in bytes; 0: not there. */
+/* Offsets are bytes from the start of the received frame; 0: the message has no such part. */
 struct explanation {
 	struct packet packet;
 	__u32 length; /* of the frame */
@@ -46,7 +46,7 @@ struct explanation {
 	__u32 tracked;        /* backend of the tracked call or transaction; valid if `is_tracked` */
 	__u32 tracked_age;    /* seconds since its last packet */
 	__u8 is_tracked;
-	__u8 is_transaction; /* no call, or not yet */
+	__u8 is_transaction; /* the entry is in the map `transactions` */
 	__u8 has_ended;
 	__u8 is_initial; /* a request outside a dialog, a SYN, or not SIP; valid for a migrating slot */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* All stages combined in one function, for the common case: UDP or TCP in plain IPv4. The affinity of the
  * service must be Call-ID (UDP only), flow or source. The packet must leave through the interface that received
- * it. This function keeps its values in registers instead of a struct flow, and needs little more than half of the
- * time.
+ * it. This function keeps its values in registers instead of a struct flow, and needs little more than half the time of
+ * the stages.
  *
  * The fast path makes no decisions that the stages do not make. Its output is byte for byte the same as that of
  * the stages (tests/prog/test_fast_path.c). It declines all other packets, and neither changes nor counts them;
@@ -18,18 +18,18 @@
 
 #define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
 
-/* Tests set this, so that the stages process all packets. */
+/* Tests set this variable, so that the stages process all packets. */
 const volatile bool no_fast_path;
 
 #define PLAIN_PAYLOAD (ETHERNET_SIZE + sizeof(struct iphdr) + sizeof(struct udphdr))
 
-/* TCP has its ports in the same place; the program does not read its other fields. */
+/* The ports of TCP are at the same offsets; the program does not read other fields of TCP. */
 static __always_inline const struct udphdr *plain_udp(const struct iphdr *ip)
 {
 	return (const void *)(ip + 1);
 }
 
-/* Returns whether the transport header is complete and the packet is as long as the header says. packet.h tests
+/* Returns whether the transport header is complete and the length of the packet is consistent with it. packet.h tests
  * the same conditions. */
 static __always_inline bool fast_transport_fits(const struct iphdr *ip, __u32 length)
 {
@@ -95,7 +95,7 @@ static __always_inline __u64 fast_source(const struct iphdr *ip, const struct se
 	return hash_source_ipv4(service->hash_ipv4, &source, port, service->hash_key);
 }
 
-/* For a packet without a Call-ID this reads the headers again. If the program kept them in registers, packets with a
+/* Reads the headers of a packet without a Call-ID again. If the program kept the headers in registers, packets with a
  * Call-ID would be slower. */
 static __always_inline enum verdict fast_call_id(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)

@@ -14,7 +14,7 @@ static __always_inline int finish_action(enum verdict_action action, int forward
 	case ACTION_passed:
 		return XDP_PASS;
 	case ACTION_held:
-		return XDP_DROP; /* the daemon has a copy */
+		return XDP_DROP; /* the daemon has received a copy of the packet */
 	case ACTION_answered:
 		return XDP_TX;
 	case ACTION_dropped:
@@ -89,7 +89,8 @@ static __always_inline void finish_count_verdict(__u32 verdict)
 {
 	__u64 *counters = bpf_map_lookup_elem(&verdicts, &(__u32){0});
 
-	/* The comparison and the index must use the same register; otherwise the verifier cannot relate them. */
+	/* The comparison and the index must use the same register; otherwise the verifier does not apply the comparison
+	 * to the index. */
 	asm volatile("" : "+r"(verdict));
 	if (counters && verdict < VERDICT_COUNT)
 		counters[verdict]++;

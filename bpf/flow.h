@@ -30,7 +30,7 @@ struct flow {
 	__u8 affinity;
 	__u8 flags;           /* enum service_flags */
 	__u8 has_service : 1; /* `service` is valid: the packet is for a service or a port range */
-	__u8 has_owner : 1;   /* `backend` is valid, no key needed: a fragment, or a port of one backend */
+	__u8 has_owner : 1;   /* `backend` is valid without a key: a fragment, or a port of one backend */
 	__u8 reason : 3;      /* enum owner_reason of `backend`, for observers (observe.h) */
 	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 
@@ -38,11 +38,11 @@ struct flow {
 	__u64 hash;
 	__u32 backend; /* id; 0: none */
 
-	/* send: XDP_TX or XDP_REDIRECT for a packet that is sent; XDP_PASS: none is sent */
+	/* send: XDP_TX or XDP_REDIRECT if the packet is sent, otherwise XDP_PASS */
 	__u8 action;
 
 	/* every stage */
-	__u8 verdict; /* so far */
+	__u8 verdict; /* the verdict of the stages so far */
 	__u16 budget; /* remaining units for reading the message (sip_text.h) */
 };
 

@@ -24,8 +24,8 @@ static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 /* The fields of the inner header that the outer header needs. */
 struct inner {
 	__u32 length; /* up to 65,575 for IPv6 */
-	__u8 tos;     /* or traffic class */
-	__u8 ttl;     /* or hop limit */
+	__u8 tos;     /* type of service, or IPv6 traffic class */
+	__u8 ttl;     /* time to live, or IPv6 hop limit */
 	__be16 id;
 	bool dont_fragment;
 	bool ipv6;

@@ -26,8 +26,8 @@ static __always_inline __u64 *fragment_held_since(const struct fragment_key *key
 	return bpf_map_lookup_elem(&held_fragments, &index);
 }
 
-/* Tells the daemon that a first fragment has arrived, if the daemon may hold later ones. This message can be
- * lost (full ring buffer, race between CPUs). In that case the daemon releases the held fragment after a timeout. */
+/* Informs the daemon that a first fragment has arrived, if the daemon may hold later fragments. This message can be
+ * lost (full ring buffer, race between CPUs). In that case the daemon releases the held fragments after a timeout. */
 static __always_inline void fragment_announce(const struct fragment_key *key, __u64 now)
 {
 	__u64 *held_fragments = fragment_held_since(key);
@@ -110,9 +110,10 @@ static __always_inline struct fragment *fragment_find(const struct fragment_key 
 	return fragment;
 }
 
-/* Gives a later fragment to the daemon, which sends it through the program again when the first one has
- * arrived. The mark in held_fragments is set before the record is written. So either the first fragment sees
- * the mark, or the daemon finds the entry of the first fragment when it reads the record. */
+/* Passes a later fragment to the daemon. When the first fragment has arrived, the daemon sends the later fragment
+ * through the program again. The program sets the mark in held_fragments before it writes the record. Therefore either
+ * the program finds the mark when it processes the first fragment, or the daemon finds the entry of the first fragment
+ * when it reads the record. */
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
 	__u64 *held_fragments = fragment_held_since(key);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The bounds of the current frame. In struct xdp_md they have 32 bits, and the compiler may copy them as 32-bit
- * numbers; the verifier then does not accept them as pointers. Therefore inline assembly reads them. Read them again
- * after bpf_xdp_adjust_head(). */
+ * numbers, which the verifier does not accept as pointers. Therefore inline assembly reads them. The bounds must be
+ * read again after bpf_xdp_adjust_head(). */
 #pragma once
 
 #include "vmlinux/types.h"
@@ -31,7 +31,7 @@ static __always_inline void *frame_at(const struct xdp_md *ctx, __u32 offset)
 	return frame_start(ctx) + (offset & FRAME_OFFSET_MASK);
 }
 
-/* Always 0, but the verifier does not know its value. */
+/* This variable is always 0, but the verifier does not know its value. */
 static __always_inline __u32 unknown_zero(const struct xdp_md *ctx)
 {
 	__u32 a, b;

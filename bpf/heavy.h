@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Heavy hitters: finds the keys (sources, Call-IDs) of the most packets in a table of fixed size, however many keys
- * there are. The code compiles for the kernel and for user space.
+/* Heavy hitters: finds the keys (sources, Call-IDs) with the most packets. The size of the table is fixed, independent
+ * of the number of keys. The code compiles for the kernel and for user space.
  *
  * The hash of a key selects a bucket. An entry of the bucket counts the packets of one key. A packet whose key has no
- * entry takes 1 from the smallest weight; a key whose weight becomes 0 loses its entry to the key of this packet. A key
- * of few packets therefore cannot replace one of many packets, and a flood of forged sources only makes the table
- * forget other light sources.
+ * entry subtracts 1 from the smallest weight. If the weight becomes 0, the key of this packet replaces the key of the
+ * entry. Therefore a key with few packets cannot replace a key with many packets, and a flood of forged sources makes
+ * the table forget only other sources with few packets.
  *
  * Each packet of a bucket is counted by exactly one entry or by `forgotten`. Therefore:
  *   - A count is never too high. It is too low by at most `forgotten`.
@@ -15,14 +15,14 @@
 
 #include "abi.h"
 
-/* The index of the bucket of a key in the half of an interval. */
+/* Returns the index of the bucket of a key. Consecutive intervals use different halves of the map. */
 static __always_inline __u32 heavy_index(__u64 key, __u32 interval)
 {
 	return (interval % 2) * HEAVY_BUCKETS + key % HEAVY_BUCKETS;
 }
 
-/* Finds the entry of the key; if there is none, the entry with the smallest weight. The result is in memory, so that
- * the verifier does not follow the rest of the program once for each value. */
+/* Finds the entry of the key; if the key has no entry, the entry with the smallest weight. The result is stored in
+ * memory, so that the verifier does not follow the rest of the program once for each value. */
 static __always_inline __u32 heavy_find(struct heavy_bucket *bucket, __u64 key)
 {
 	__u32 least = bucket->weight[0];
@@ -68,8 +68,8 @@ static __always_inline void heavy_add(struct heavy_entry *entry, const struct he
 	entry->suspects += packet->suspects;
 }
 
-/* Counts a packet of a key. `packet` is the entry that the key would have if this were its only packet. The caller
- * holds the lock of the bucket. */
+/* Counts a packet of a key. `packet` is the entry of a key with only this packet. The caller holds the lock of the
+ * bucket. */
 static __always_inline void heavy_count(
 	struct heavy_bucket *bucket, __u32 interval, __u64 key, const struct heavy_entry *packet)
 {

@@ -23,7 +23,7 @@ static __always_inline bool hint_is_worth_it(const struct xdp_md *ctx, const str
 	return (void *)(first + 4) <= frame_end(ctx) && (first[3] == '/' || first[0] <= ' ');
 }
 
-/* The kind of place of a host in a message. */
+/* The kind of header in which a host was found. */
 enum hint_place {
 	HINT_NONE,
 	HINT_ROUTE, /* a further host may follow */
@@ -84,7 +84,7 @@ static __always_inline __u32 hint_named(const struct sip_host *host, __u32 group
 	const __u32 *id = bpf_map_lookup_elem(&hints, &key);
 
 	if (!id) {
-		key.port = 0; /* with any port */
+		key.port = 0; /* matches any port */
 		id = bpf_map_lookup_elem(&hints, &key);
 	}
 	return id ? *id : 0;
@@ -111,7 +111,7 @@ __noinline int hint_find_next(struct xdp_md *ctx, struct flow *flow, struct sip_
 
 #define HINT_VIP 0xffffffff
 
-/* Reads the host at `at` and its port. False: there is none. */
+/* Reads the host at `at` and its port. False: there is no host. */
 static __always_inline bool hint_read_host(struct xdp_md *ctx, struct flow *flow, __u32 at, struct sip_host *host)
 {
 	int result;

@@ -9,7 +9,8 @@
 /* The number of slots per table, minus 1. The loader sets it before it loads the program. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;
 
-/* explainer.bpf.c sets this: the stages make the same decisions, but change no map and give nothing to the daemon. */
+/* explainer.bpf.c sets this variable: the stages make the same decisions, but change no map and send nothing to the
+ * daemon. */
 const volatile bool dry_run;
 
 /* The destination MAC addresses that belong to this machine. */
@@ -27,7 +28,7 @@ struct {
 	__type(value, struct interface_mac);
 } interface_macs SEC(".maps");
 
-/* (VIP, port, protocol) -> service. This map, vips, hints and port_ranges have room for twice the allowed
+/* (VIP, port, protocol) -> service. This map, vips, hints and port_ranges have space for twice the allowed
  * number of entries, because the daemon adds new entries before it removes old ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -206,7 +207,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, OBSERVED_BYTES);
 } observed SEC(".maps");
-/* The sources and the Call-IDs of the most packets, for observers that want them. */
+/* The sources and the Call-IDs with the most packets, for observers that request them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2 * HEAVY_BUCKETS);

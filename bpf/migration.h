@@ -10,7 +10,7 @@
  * and one of them may be lost. */
 #define MIGRATION_IDLE_SECONDS 8
 
-/* The entry of a call, or else that of a transaction; at most one of them. */
+/* The entry of a call or of a transaction. At most one of the two pointers is set. */
 struct call_location {
 	struct tracked_call *tracked;
 	struct transaction *transaction;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Observes packets whose verdict is final: compares each with the active observers (map `observers`) and does what
- * these want. Only the program `observer` includes this file (observer.bpf.c).
+/* Observes packets whose verdict is final: compares each packet with the active observers (map `observers`) and
+ * performs the actions of the observers that match. Only the program `observer` includes this file (observer.bpf.c).
  *
  * How to add something that observes packets:
- *   - In the kernel: a value of enum observer_wants (abi.h), and in observe_wanted() the code that it selects. The
- *     code receives the flow with all decisions. flow->packet has the offsets in the frame as it is now, after the
- *     stages have rewritten it, so the functions of text.h work; observe_record() copies the frame as it arrived.
- *   - In the daemon: observers_add() with a struct observer and a function that receives the records, and
- *     observers_remove() (ctl/daemon/trace/observers.h). The first user puts this program behind all links, and the
- *     last one puts the plain program back. */
+ *   - In the kernel: add an action to enum observer_wants (abi.h), and the code for this action to observe_wanted().
+ *     The code receives the flow with all decisions. The stages may have rewritten the frame. flow->packet contains
+ *     the offsets in the rewritten frame, so the functions of text.h work. observe_record() copies the received frame.
+ *   - In the daemon: call observers_add() with a struct observer and a function that receives the records, and later
+ *     observers_remove() (ctl/daemon/trace/observers.h). The first observers_add() switches all links to this program.
+ *     The last observers_remove() switches them back to the program `balancer`. */
 #pragma once
 
 #include "flow.h"
@@ -17,8 +17,8 @@
 #include "text.h"
 #include "track.h"
 
-/* The start of the frame as it arrived: the stages change no byte after it. It holds an Ethernet header with two
- * VLAN tags, an IPv6 header and an ICMPv6 header. */
+/* Bytes to copy from the start of the received frame. The stages modify only bytes in this part. It has space for an
+ * Ethernet header with two VLAN tags, an IPv6 header and an ICMPv6 header. */
 #define OBSERVE_START 72
 
 struct observe_start {
@@ -38,19 +38,19 @@ static __always_inline void observe_begin(struct xdp_md *ctx, struct observe_sta
 
 /* --- selecting */
 
-/* The argument of the steps below. Each step handles one observer, and bpf_loop() calls it for all: with plain loops
- * the verifier would follow each combination of observers. */
+/* The argument of the steps below. Each step handles one observer, and bpf_loop() calls the step for all observers. In
+ * plain loops the verifier would follow each combination of observers. */
 struct observe_step {
 	const struct flow *flow;
-	__u64 value;    /* of the packet */
+	__u64 value;    /* the property of the packet to compare */
 	__u32 kind;     /* enum observer_kind of `value` */
 	__u32 matching; /* bits by index: the observers that still match */
-	__u32 wants;    /* of all matching observers together */
-	bool message;   /* may the packet be a SIP message for a service, or a part of it? */
-	__u32 lost;
+	__u32 wants;    /* union of the actions of all matching observers */
+	bool message;   /* the packet may be a SIP message for a service, or a fragment of one */
+	__u32 lost;     /* 1: the packet has no record, because the ring buffer was full */
 };
 
-#define OBSERVE_MESSAGE (1U << 31) /* with enum observer_wants: the filter compares parts of the message */
+#define OBSERVE_MESSAGE (1U << 31) /* a bit beside enum observer_wants: the filter needs parts of the message */
 
 /* Returns the observer with this index if it still matches, otherwise NULL. */
 static __always_inline const struct observer *observe_observer(const struct observe_step *step, __u32 index)
@@ -170,8 +170,9 @@ __noinline __u32 observe_method(__u32 matching, __u32 method)
 	return step.matching;
 }
 
-/* The first byte excludes media (RTP and RTCP, RFC 3550) and STUN (RFC 8489), of which there may be far more than
- * messages. The service of a held fragment is unknown. */
+/* Returns whether the packet may be a SIP message for a service, or a fragment of one. The test of the first byte
+ * excludes media (RTP and RTCP, RFC 3550) and STUN (RFC 8489), which may be far more frequent than SIP messages. The
+ * service of a held fragment is unknown. */
 static __always_inline bool observe_may_be_message(const struct xdp_md *ctx, const struct flow *flow)
 {
 	const __u8 *first = frame_at(ctx, flow->packet.payload);
@@ -185,7 +186,7 @@ static __always_inline bool observe_may_be_message(const struct xdp_md *ctx, con
 	return (void *)(first + 1) > frame_end(ctx) || (*first >= '\n' && *first < 0x7f);
 }
 
-/* Returns the observers that match the packet, without regard to the headers of its message. */
+/* Returns the observers whose conditions the packet meets, without the conditions on the headers of its message. */
 __noinline __u32 observe_packet(struct xdp_md *ctx, const struct flow *flow, __u32 matching)
 {
 	struct observe_step step = {.flow = flow, .matching = matching};
@@ -201,7 +202,7 @@ __noinline __u32 observe_packet(struct xdp_md *ctx, const struct flow *flow, __u
 	return observe_value(matching, OBSERVER_BACKEND, flow->backend);
 }
 
-/* Returns the wants of all matching observers together. */
+/* Returns the union of the actions of all matching observers. */
 __noinline __u32 observe_wants(__u32 matching)
 {
 	struct observe_step step = {.matching = matching};
@@ -248,8 +249,8 @@ __noinline __u64 observe_user(struct xdp_md *ctx, struct flow *flow, __u32 colon
 	return text_user(ctx, flow, uri, &user) == SIP_FOUND ? user.hash : 0;
 }
 
-/* Returns the observers that accept the other parts of the message. The flow is not used for anything else
- * afterwards, so the reading receives a new budget. */
+/* Returns the observers that accept the other parts of the message. The stages no longer need the flow, so the parser
+ * starts with a full budget. */
 __noinline __u32 observe_headers(struct xdp_md *ctx, struct flow *flow, __u32 matching)
 {
 	struct sip_head head = {};
@@ -301,8 +302,8 @@ static __always_inline void observe_describe(
 	record->has_key = flow->has_service && !flow->has_owner;
 }
 
-/* Copies the frame as it arrived: its start from the copy, the remainder from the frame, whose start has moved by
- * `shift` bytes. Returns 0 or -1. */
+/* Copies the received frame: its start from `start`, and its remainder from the frame itself, whose start has moved
+ * by `shift` bytes. Returns 0 or -1. */
 static __always_inline int observe_copy(
 	struct xdp_md *ctx, const struct observe_start *start, struct observed *record, __u32 room, __u32 shift)
 {
@@ -312,15 +313,16 @@ static __always_inline int observe_copy(
 	record->captured = size;
 	__builtin_memcpy(record->frame, start->frame, OBSERVE_START);
 	size -= OBSERVE_START;
-	asm volatile("" : "+r"(size)); /* otherwise the verifier cannot relate the comparison and the argument */
+	asm volatile("" : "+r"(size)); /* otherwise the verifier does not apply the comparison to the argument */
 	if ((__s64)size < 1)
 		return 0;
 	if (size > room - OBSERVE_START)
-		return -1; /* for the verifier */
+		return -1; /* never true; the verifier needs this bound */
 	return bpf_xdp_load_bytes(ctx, OBSERVE_START + shift, record->frame + OBSERVE_START, size) ? -1 : 0;
 }
 
-/* Writes a record with room for `room` bytes of the frame, a constant. Returns whether the ring buffer had room. */
+/* Writes a record with space for `room` bytes of the frame. `room` must be a constant. Returns false if the ring buffer
+ * is full. */
 static __always_inline bool observe_write(struct xdp_md *ctx, const struct flow *flow,
 	const struct observe_start *start, __u32 observers, __u32 shift, __u32 room)
 {
@@ -352,7 +354,8 @@ __noinline int observe_record(
 
 /* --- */
 
-/* Does what the matching observers want. `shift`: how far the start of the frame has moved. */
+/* Performs the actions of the matching observers. `shift`: number of bytes by which the start of the frame has moved.
+ */
 static __always_inline void observe_wanted(
 	struct xdp_md *ctx, struct flow *flow, const struct observe_start *start, __u32 matching, __u32 shift)
 {
@@ -366,8 +369,8 @@ static __always_inline void observe_wanted(
 	observe_count(matching, lost);
 }
 
-/* Called for each packet after finish(). Changes the flow, but not the frame. This function and the program are one
- * on the stack: the chains of calls that read the message leave no room for a further function. */
+/* Called for each packet after finish(). Changes the flow, but not the frame. This function is inlined into the
+ * program, because the call chains of the SIP parser leave no stack for a further function. */
 static __always_inline void observe(struct xdp_md *ctx, struct flow *flow, const struct observe_start *start)
 {
 	__u32 shift = bpf_xdp_get_buff_len(ctx) - start->length, matching;

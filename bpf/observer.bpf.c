@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The balancer with an observer of its packets: an XDP program that decides as balancer.bpf.c does, with the
- * stages and the maps of it, and then calls observe(). sipxdpd puts this program in place of the other while
- * packets are observed (bpf_link_update), so that the balancer pays nothing for it otherwise. All packets
- * take the stages: the fast path does not keep what observe() needs. */
+/* The balancer with observers of its packets: an XDP program that uses the stages and the maps of balancer.bpf.c,
+ * makes the same decisions, and then calls observe(). While at least one observer is active, sipxdpd replaces the
+ * program `balancer` with this program (bpf_link_update). At other times observers therefore cost nothing. All packets
+ * pass through the stages, because the fast path does not store the values that observe() needs. */
 
 #include "stages.h"
 #include "observe.h"

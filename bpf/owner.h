@@ -24,7 +24,7 @@ static __always_inline __u32 owner_by_table(const struct flow *flow, const struc
 	return slots ? slots[flow->hash & slot_mask] : 0;
 }
 
-/* If slots of the pool are migrating, replaces flow->backend where the migration requires a different backend. */
+/* If slots of the pool are migrating, replaces flow->backend if the migration requires a different backend. */
 __noinline int owner_migrating(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	struct track_message message;

@@ -55,7 +55,7 @@ struct cursor {
 	const __u8 *data_end;
 	__u32 length;
 	__u32 at;
-	__u32 zero; /* always 0, but unknown to the verifier: see cursor_forget() */
+	__u32 zero; /* always 0, but the verifier does not know the value: see cursor_forget() */
 };
 
 #define CURSOR_MASK 0x7fff
@@ -63,16 +63,16 @@ struct cursor {
 /* The maximum length of all headers: an IPv6 packet with the maximum number of extension headers that quotes a
  * second such packet. */
 _Static_assert(ETHERNET_SIZE + 4 * PACKET_VLANS + 2 * (40 + 8 + PACKET_IPV6_EXTENSIONS * 256 * 8) <= CURSOR_MASK,
-	"CURSOR_MASK changes no offset");
+	"CURSOR_MASK covers every possible offset");
 
-/* Does not change the offset. The verifier afterwards knows only its bounds, not its value. Otherwise the
- * verifier would check all following code once for each path to this point. */
+/* Hides the value of the offset from the verifier, which then knows only the bounds. The value itself does not
+ * change. Without this the verifier would check all following code once for each path to this point. */
 static inline void cursor_forget(struct cursor *c)
 {
 	c->at = (c->at + c->zero) & CURSOR_MASK;
 }
 
-/* Returns the next `size` bytes; NULL: the frame ends before. */
+/* Returns the next `size` bytes; NULL: the frame is too short. */
 #define cursor_peek(cursor, size)                                                                                      \
 	((cursor)->data + (cursor)->at + (size) > (cursor)->data_end ? NULL : (cursor)->data + (cursor)->at)
 
@@ -313,7 +313,7 @@ static inline int icmp_kind(__u8 type, bool ipv6)
 }
 
 /* The number of quoted bytes if an extension follows the quoted packet (RFC 4884 sections 4 and 5); 0: the
- * quoted packet extends to the end. In other ICMP errors these header bytes contain an MTU or a pointer. */
+ * quoted packet extends to the end. Other ICMP errors use this byte for an MTU or a pointer. */
 static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
 {
 	if (ipv6)

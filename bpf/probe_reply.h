@@ -26,7 +26,7 @@ static __always_inline bool probe_is_reply(const struct packet *p)
 	return probe_is_kind(p) && vip_find(&p->source) && bpf_map_lookup_elem(&probe_addresses, &to);
 }
 
-/* Gives a probe reply to the daemon. Returns the verdict. */
+/* Passes a probe reply to the daemon. Returns the verdict. */
 static __always_inline enum verdict probe_deliver(struct xdp_md *ctx, const struct packet *p)
 {
 	struct punt *punt;

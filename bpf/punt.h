@@ -40,7 +40,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 
 	if (!punt)
 		return NULL;
-	/* The test is not `== 0`, because older verifiers derive no lower bound from `== 0`. */
+	/* The condition is not `== 0`, because older verifiers derive no lower bound from `== 0`. */
 	if (size < ETHERNET_SIZE || bpf_xdp_load_bytes(ctx, 0, punt->frame, size)) {
 		bpf_ringbuf_discard(punt, 0);
 		return NULL;
@@ -53,7 +53,7 @@ static __always_inline struct punt *punt_frame(struct xdp_md *ctx, void *ring, _
 	return punt;
 }
 
-/* The same for a complete frame. Also returns NULL if the frame is too large. */
+/* Reserves a record and copies the complete frame. Also returns NULL if the frame is too large. */
 static __always_inline struct punt *punt_whole_frame(struct xdp_md *ctx, void *ring, __u8 kind)
 {
 	__u64 length = bpf_xdp_get_buff_len(ctx);

@@ -13,9 +13,9 @@
 #define SIP_LOOP_HALVES 4    /* halves of a stride in one step of the loop */
 #define SIP_LOOP_STEPS 64    /* more steps than SIP_BUDGET allows */
 #define SIP_BUDGET 136       /* units that one search may spend, about 3 ns each */
-#define SIP_COST_PLAIN 4     /* a step in plain code */
-#define SIP_COST_EXACT 3     /* the exact test of half a stride, besides the unit for the half */
-#define SIP_COST_CANDIDATE 3 /* a candidate line, besides that */
+#define SIP_COST_PLAIN 4     /* one step in plain code */
+#define SIP_COST_EXACT 3     /* the exact test of half a stride, in addition to one unit for the half */
+#define SIP_COST_CANDIDATE 3 /* a candidate line, in addition to the above */
 #define SIP_COST_BLANKS 6    /* blanks between a name and its colon */
 #define SIP_PLAIN_VALUE 48   /* maximum Call-ID length that is read without a test for the end of the text */
 #define SIP_VALUE_WORDS 32   /* words of a Call-ID that are hashed: 256 bytes */
@@ -147,8 +147,8 @@ struct sip_call_id_search {
 	__u64 spent;  /* at most SIP_BUDGET plus the cost of one step */
 };
 
-/* Moves s->at to the next newline of interest, if one is within reach of a step, and adds the cost. May read
- * bytes between the end of the text and data_end. Near data_end each newline counts as one of interest. */
+/* Moves s->at to the next newline of interest, if a step can reach one, and adds the cost. May read bytes between the
+ * end of the text and data_end. Near data_end each newline counts as a newline of interest. */
 static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
 {
 	const struct sip_text *t = &s->text;
@@ -272,7 +272,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 }
 
 /* Finds the Call-ID of the message that starts at `start`. With SIP_FOUND, *colon is the offset of the colon
- * after the name of the header, as sip_hash takes it. *spent becomes the cost in units if the search
+ * after the name of the header, as sip_hash expects it. *spent becomes the cost in units if the search
  * used the loop. */
 static __always_inline enum sip_result sip_find(struct sip_text text, __u32 start, __u32 *colon, __u32 *spent)
 {

@@ -36,7 +36,7 @@ static __always_inline __u32 counter_of_request(enum method method, enum sip_res
 	case code:                                                                                                     \
 		return COUNTER_CODE_OFFSET(code);
 
-/* Returns the number of a status code among those of counters.h. */
+/* Returns the index of a status code in the list of counters.h. */
 static __always_inline __u32 counter_of_code(__u32 code)
 {
 	switch (code) {
@@ -98,7 +98,7 @@ static __always_inline __u32 counter_of_response(__u32 code, enum method cseq)
 	return first + counter_of_code(code);
 }
 
-/* The same for the response whose start-line is at `line`. */
+/* Returns the counter of the response whose start-line is at `line`. */
 static __always_inline __u32 sip_response_counter(struct sip_text text, __u32 line, enum method cseq)
 {
 	if (text.end < SIP_MINIMUM)
@@ -162,8 +162,8 @@ static __always_inline __u32 counter_find_to(const struct sip_text *t, __u32 at)
 	return counter_is_to(sip_raw_word(t, at)) ? at : 0;
 }
 
-/* Returns whether the line at `to` is surely a header: no empty line, which ends the headers, lies between the
- * start-line at `at` and it. */
+/* Returns true if the line at `to` is certainly a header: there is no empty line, which would end the headers, between
+ * the start-line at `at` and this line. */
 static __always_inline bool counter_is_header(const struct sip_text *t, __u32 at, __u32 to)
 {
 	for (int i = 0; i < COUNTER_TO_STEPS; i++) {
@@ -187,7 +187,7 @@ static __always_inline bool counter_is_header(const struct sip_text *t, __u32 at
 	return false;
 }
 
-/* Returns the newline of the line at `at`; 0: the line is long, or close to the end of the text. */
+/* Returns the newline that ends the line at `at`; 0: the line is long, or close to the end of the text. */
 static __always_inline __u32 counter_line_end(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < COUNTER_LINE_WORDS; i++) {

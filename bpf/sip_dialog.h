@@ -9,8 +9,8 @@
 
 #define SIP_TOKEN_WORDS 8 /* words of a tag or branch that count: 64 bytes */
 
-/* Does the header whose colon is at `colon` have a tag parameter (RFC 3261 sections 19.3 and 20.39)? Parameters
- * of the URI do not count. */
+/* Returns whether the header whose colon is at `colon` has a tag parameter (RFC 3261 sections 19.3 and 20.39).
+ * Parameters of the URI do not count. */
 static __always_inline enum sip_result sip_has_tag(struct sip_text text, __u32 colon, __u16 *left)
 {
 	__u32 at = colon + 1;
@@ -50,7 +50,7 @@ static __always_inline __u64 sip_token_ends(__u64 word)
 	return (~sip_visible(word) & EVERY(0x80)) | sip_equal(word, ';') | sip_equal(word, ',');
 }
 
-/* Hashes the token at `at`; its first SIP_TOKEN_WORDS words count. 0: it is empty or truncated. */
+/* Hashes the first SIP_TOKEN_WORDS words of the token at `at`. 0: the token is empty or truncated. */
 static __always_inline __u32 sip_token(struct sip_text text, __u32 at, const __u64 hash_key[2])
 {
 	struct hash hash = hash_start(hash_key);
@@ -81,7 +81,7 @@ static __always_inline __u64 sip_spaces(__u64 word)
 	return (word & ~(spaces * 0xff)) | spaces * ' ';
 }
 
-#define SIP_DIGITS 10 /* of a CSeq number, which is below 2^31 (RFC 3261 section 8.1.1.5) */
+#define SIP_DIGITS 10 /* digits of a CSeq number, which is below 2^31 (RFC 3261 section 8.1.1.5) */
 
 /* Reads the number at *at, and moves *at past it; 0: there is none. */
 static __always_inline __u32 sip_number(struct sip_text text, __u32 *at)

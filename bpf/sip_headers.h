@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Finds headers of a SIP message in one pass over its lines. The pass stops at the header that the caller
- * wants. A later call continues there, so that no line is read twice. The code reads the packet in place,
+ * searches. A later call continues at this position, so that no line is read twice. The code reads the packet in place,
  * within the packet's budget (sip_text.h). It never reads beyond the end of the headers or of the datagram. It
  * compiles for the kernel and for user space.
  *
@@ -14,11 +14,11 @@
 
 #include "sip_start.h"
 
-#define SIP_PASS_PLACES 3 /* lines, and strides without a line, in one step of the pass */
-#define SIP_COST_PLACE 1  /* a line or a stride */
-#define SIP_COST_LINE 1   /* a line, in addition */
-#define SIP_COST_LETTER 2 /* a line with the first letter of one of the headers, in addition */
-#define SIP_COST_COLON 2  /* blanks between a name and its colon, in addition */
+#define SIP_PASS_PLACES 3 /* lines, or blocks without a newline, in one step of the pass */
+#define SIP_COST_PLACE 1  /* any line or block */
+#define SIP_COST_LINE 1   /* added for a line */
+#define SIP_COST_LETTER 2 /* added for a line that starts with the first letter of one of the headers */
+#define SIP_COST_COLON 2  /* added for blanks between a name and its colon */
 
 enum sip_header {
 	SIP_VIA,
@@ -53,10 +53,10 @@ struct sip_pass {
 	__u64 low;    /* words[0] of struct sip_lines */
 	__u64 high;   /* words[1], without `at` */
 	__u64 wanted; /* enum sip_header */
-	__u64 left;   /* units */
+	__u64 left;   /* remaining budget */
 };
 
-/* Returns the distance to the next newline (*found), or to where the next step begins. */
+/* Returns the distance to the next newline if *found becomes true, otherwise to the start of the next block. */
 static __always_inline __u32 sip_newline(const struct sip_text *t, __u32 at, bool *found)
 {
 	const __u8 *p = t->data + at;
@@ -92,7 +92,7 @@ static __always_inline bool sip_is_letter(__u8 byte)
 	return letters >> (byte & 31) & 1;
 }
 
-/* Returns the header that has this letter for its compact form (RFC 3261 section 7.3.3). */
+/* Returns the header whose compact form is this letter (RFC 3261 section 7.3.3). */
 static __always_inline enum sip_header sip_compact_header(__u8 letter)
 {
 	switch (letter) {
@@ -180,7 +180,7 @@ static __always_inline bool sip_pass_header(struct sip_pass *s, __u64 word)
 	return colon && header == s->wanted;
 }
 
-/* Moves to the next line, or by one stride, and charges the budget. Returns true at the end of the pass. */
+/* Moves to the next line or block, and charges the budget. Returns true at the end of the pass. */
 static __always_inline bool sip_pass_place(struct sip_pass *s)
 {
 	const struct sip_text *t = &s->text;
@@ -220,7 +220,7 @@ static inline long sip_pass_step(__u32 step __attribute__((unused)), void *state
 	return 0;
 }
 
-/* Finds the first header `wanted` (SIP_HEADER_COUNT: passes all headers): SIP_FOUND, SIP_NOT_THERE, or
+/* Finds the first header `wanted`; SIP_HEADER_COUNT: reads all headers. Returns SIP_FOUND, SIP_NOT_THERE, or
  * SIP_TOO_FAR at the end of the text or of the budget. */
 static __always_inline enum sip_result sip_find_header(
 	struct sip_text text, struct sip_lines *lines, __u32 wanted, __u16 *left)

@@ -12,12 +12,12 @@
 
 #define SIP_HOST_WORDS 32 /* the name of a host is shorter than 256 bytes */
 #define SIP_IPV6_GROUPS 8
-#define SIP_COST_NAME 5 /* a word of a name */
-#define SIP_COST_IPV6 6 /* a group of an IPv6 address */
+#define SIP_COST_NAME 5 /* one word of a name */
+#define SIP_COST_IPV6 6 /* one group of an IPv6 address */
 
-/* A host in a message. An address is hashed as 16 bytes, so that its spelling makes no difference. A name
- * is hashed like a Call-ID, without a dot at its end and with bit 5 set in each byte, which makes letters
- * lower case (and changes the underscore). */
+/* A host in a message. An address is hashed as 16 bytes, so that its spelling makes no difference. A name is hashed
+ * like a Call-ID, without a final dot. Before that, bit 5 is set in each byte: this converts letters to lower case (and
+ * changes the underscore). */
 struct sip_host {
 	__u64 hash_key[2]; /* set by the caller */
 	__u64 hash;
@@ -100,7 +100,7 @@ static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 
 
 	for (int i = 0; i < 4; i++) {
 		__u64 length = sip_first(sip_no_digits(word)), bits = 8 * length;
-		__u64 digits = word << ((24 - bits) & 63); /* zeros in front */
+		__u64 digits = word << ((24 - bits) & 63); /* leading zeros */
 
 		digits = (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
 		address = address << 8 | digits;
@@ -126,7 +126,7 @@ struct sip_ipv6 {
 	__u64 groups; /* read so far */
 	__u64 high, low;
 	__u64 gap;    /* groups before "::", or SIP_NO_GAP */
-	__u64 gap_at; /* the offset after it; without a gap, that of the address */
+	__u64 gap_at; /* the offset after "::"; without a gap, the offset of the address */
 	__u64 result; /* enum sip_result */
 };
 
@@ -148,7 +148,7 @@ static __always_inline __u64 sip_hex(__u64 word, __u32 length)
 {
 	__u64 digits = (word & EVERY(0x0f)) + (word >> 6 & EVERY(0x01)) * 9;
 
-	digits = (digits << (8 * (4 - length))) & 0xffffffff; /* zeros in front */
+	digits = (digits << (8 * (4 - length))) & 0xffffffff; /* leading zeros */
 	digits = (digits & 0x000f000f) << 4 | (digits >> 8 & 0x000f000f);
 	return (digits << 8 | digits >> 16) & 0xffff;
 }
@@ -279,7 +279,7 @@ static __always_inline bool sip_port(const struct sip_text *t, __u32 at, __be16 
 	word = sip_word(t, at);
 	digits = sip_first(sip_no_digits(word));
 	behind = word >> (8 * digits & 63);
-	word = word << ((64 - 8 * digits) & 63); /* zeros in front */
+	word = word << ((64 - 8 * digits) & 63); /* leading zeros */
 	for (int i = 3; i < 8; i++)
 		number = number * 10 + (word >> (8 * i) & 0xf);
 	*port = __builtin_bswap16(number);
@@ -312,7 +312,7 @@ static __always_inline bool sip_hash_bracketed(const struct sip_text *t, __u32 *
 	return true;
 }
 
-/* The same for any other host. */
+/* Hashes any other host at *at, and moves *at past it. */
 static __always_inline bool sip_hash_plain(const struct sip_text *t, __u32 *at, struct sip_host *host, __u16 *left)
 {
 	struct address address;

@@ -6,7 +6,7 @@
 
 #define SIP_METHOD_WORDS 8 /* 64 bytes for the name of a method */
 
-/* Does a start-line start here, with printable characters and one space? */
+/* Returns true if a start-line begins here: printable characters and one space. */
 static __always_inline bool sip_begins(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_METHOD_WORDS; i++) {
@@ -36,8 +36,8 @@ static __always_inline bool sip_start(const struct sip_text *t, __u32 *start)
 	return sip_begins(t, *start);
 }
 
-/* Does a usual start-line start here, with a method of up to seven letters or the version of a response?
- * False: sip_start must decide. */
+/* Returns true if a usual start-line begins here: a method of up to seven letters, or the version of a response. If it
+ * returns false, sip_start must decide. */
 static __always_inline bool sip_begins_plainly(const struct sip_text *t, __u32 start)
 {
 	const __u8 *p = t->data + (start & (SIP_OFFSET_LIMIT - 1));
@@ -101,7 +101,7 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 	return METHOD_OTHER;
 }
 
-/* All of a start-line. */
+/* The parts of a start-line. */
 struct sip_start {
 	__u16 line;  /* its offset; 0: not read yet, or the text is not SIP */
 	__u16 uri;   /* offset of the Request-URI; 0: a response */
@@ -110,7 +110,7 @@ struct sip_start {
 	__u8 not_sip;
 };
 
-/* Returns the offset after the first space from `at` on. */
+/* Returns the offset after the first space at or after `at`. */
 static __always_inline __u32 sip_after_space(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_METHOD_WORDS; i++) {

@@ -12,17 +12,17 @@
 #define SIP_BLANK_WORDS 2         /* 16 bytes of blanks before a colon */
 #define SIP_SPACE_WORDS 8         /* 64 bytes of white space before a value */
 #define SIP_OFFSET_LIMIT 8192
-#define SIP_MARGIN 64 /* bytes; keeps each offset that the code adds to below the limit */
+#define SIP_MARGIN 64 /* bytes; with this margin, the sum of an offset and a small number stays below the limit */
 
 /* The budget for reading the message of one packet, in units of about 3 ns. Each step of a loop over the text
  * costs units. When no units are left, the loop ends, and the result of the search is SIP_TOO_FAR. */
 #define SIP_PACKET_BUDGET 300
-#define SIP_USER_BUDGET 200 /* of these, for the search for the user; the rest is for hint and migration */
+#define SIP_USER_BUDGET 200 /* part of the budget for the search for the user; the rest is for hint and migration */
 
 enum sip_result {
 	SIP_FOUND,
-	SIP_NOT_THERE, /* the headers end without it, or it is empty */
-	SIP_TOO_FAR,   /* beyond the end of the readable text or of the budget, or truncated */
+	SIP_NOT_THERE, /* the headers do not contain it, or it is empty */
+	SIP_TOO_FAR,   /* it is truncated, or beyond the end of the readable text or of the budget */
 	SIP_NOT_SIP,
 };
 
@@ -36,7 +36,7 @@ struct sip_text {
 
 #define EVERY(byte) (0x0101010101010101ULL * (byte))
 
-/* Up to eight bytes as the scanner compares them, the first lowest. */
+/* A word of up to eight characters. The first character is in the lowest byte. */
 #define SIP_NAME(a, b, c, d, e, f, g, h)                                                                               \
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
 		(__u64)(g) << 48 | (__u64)(h) << 56)
@@ -71,7 +71,7 @@ static __always_inline void sip_loop_paid(__u16 *left, __u32 cost, __u32 most, l
 	if (steps > most)
 		steps = most;
 	steps = sip_loop(steps, step, state);
-	*left = steps * cost + cost > *left ? 0 : *left - steps * cost; /* read again: registers are scarce */
+	*left = steps * cost + cost > *left ? 0 : *left - steps * cost; /* read again: few registers are free */
 }
 
 static __always_inline __u64 load64(const __u8 *p)
@@ -103,7 +103,7 @@ static __always_inline __u64 sip_zero(const struct sip_text *t)
 	return t->zero * EVERY(0x01);
 }
 
-/* Returns the eight bytes at an offset, of which `missing` are beyond the end of the text; those are zero. */
+/* Returns the eight bytes at an offset. The last `missing` bytes are beyond the end of the text, and become zero. */
 static __always_inline __u64 sip_last_word(const struct sip_text *t, __u32 offset, __s64 missing)
 {
 	const __u8 *p = t->data + sip_forget(t, offset - missing);
@@ -111,8 +111,8 @@ static __always_inline __u64 sip_last_word(const struct sip_text *t, __u32 offse
 	return p + 8 <= t->data_end ? load64(p) >> (missing * 4) >> (missing * 4) : sip_zero(t);
 }
 
-/* Returns the eight bytes at an offset that is at most seven beyond the end of the text; bytes
- * beyond the end are zero. */
+/* Returns the eight bytes at an offset, at most seven bytes beyond the end of the text. Bytes beyond the end are
+ * zero. */
 static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 {
 	__s64 missing = 8 - (__s64)sip_room(t, offset);
@@ -157,13 +157,13 @@ static __always_inline __u64 sip_no_digits(__u64 word)
 	return (((word & EVERY(0x7f)) + EVERY(0x80 - 10)) | word) & EVERY(0x80);
 }
 
-/* Flags the zero bytes of a word. Above the lowest flag there may be false flags. */
+/* Flags the zero bytes of a word. The lowest flag is correct; higher flags may be false. */
 static __always_inline __u64 sip_zeroes(__u64 word)
 {
 	return (word - EVERY(0x01)) & ~word & EVERY(0x80);
 }
 
-/* Flags the bytes that are equal to `byte`. Unlike with sip_zeroes, all flags are true. */
+/* Flags the bytes that are equal to `byte`. Unlike those of sip_zeroes, all flags are correct. */
 static __always_inline __u64 sip_equal(__u64 word, __u8 byte)
 {
 	word ^= EVERY(byte);
@@ -200,7 +200,7 @@ static __always_inline __u32 sip_scan(const struct sip_text *t, __u32 at, __u8 a
 	return 0;
 }
 
-/* Returns the first visible byte from an offset on; t->end if none is within reach. */
+/* Returns the offset of the first visible byte at or after an offset; t->end if there is none within reach. */
 static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_SPACE_WORDS; i++) {

@@ -6,8 +6,8 @@
 #include "sip_start.h"
 #include "sip_value.h"
 
-#define SIP_COST_BRACKET 4 /* a step to the next bracket */
-#define SIP_COST_VIA 4     /* a byte of an unusual Via before its host */
+#define SIP_COST_BRACKET 4 /* one step to the next bracket */
+#define SIP_COST_VIA 4     /* one byte of an unusual Via before its host */
 
 /* Finds the URI of a From, To or Route, with or without brackets. */
 static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri, __u16 *left)
@@ -46,8 +46,8 @@ static inline long sip_bracket_step(__u32 step __attribute__((unused)), void *st
 	return 0;
 }
 
-/* Finds the next URI in a header with several URIs in brackets. *at is in a URI, and becomes the offset of the
- * next one. SIP_NOT_THERE: no other URI follows, and *at becomes the end of the header. */
+/* Finds the next URI in a header with several URIs in brackets. *at is an offset in a URI, and becomes the offset of
+ * the next URI. SIP_NOT_THERE: no other URI follows, and *at becomes the end of the header. */
 static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = text};
@@ -63,7 +63,7 @@ static __always_inline enum sip_result sip_next_uri(struct sip_text text, __u32 
 
 enum sip_scheme {
 	SIP_SCHEME_OTHER,
-	SIP_SCHEME_SIP, /* or sips */
+	SIP_SCHEME_SIP, /* sip or sips */
 	SIP_SCHEME_TEL, /* RFC 3966 */
 };
 
@@ -105,7 +105,8 @@ static __always_inline enum sip_result sip_uri_host(struct sip_text text, __u32 
 	return result == SIP_TOO_FAR ? SIP_TOO_FAR : SIP_FOUND;
 }
 
-/* Places in a Via before its host: sent-protocol is "SIP / 2.0 / UDP", with white space at any position. */
+/* States of the parser before the host of a Via. sent-protocol is "SIP / 2.0 / UDP", with white space between the
+ * parts. */
 enum sip_via_place {
 	SIP_VIA_NAME,
 	SIP_VIA_VERSION,

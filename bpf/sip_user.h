@@ -7,7 +7,7 @@
 #include "sip_uri.h"
 
 #define SIP_USER_WORDS 8 /* words of a user that count: 64 bytes */
-#define SIP_COST_USER 6  /* a step through a user */
+#define SIP_COST_USER 6  /* one step of the parser in a user */
 
 /* The user of a URI: its user part without the password, with escapes decoded (RFC 3261 section 19.1.4), or
  * the number of a tel URI without visual separators (RFC 3966 section 5.1.1). The hash is that of a
@@ -23,7 +23,7 @@ struct sip_pieces {
 	__u64 at;
 	struct hash hash;
 	__u64 is_tel;
-	__u64 is_over; /* the following bytes do not count */
+	__u64 is_over; /* the user has ended; the following bytes are not hashed */
 	__u64 word;    /* the bytes that are not hashed yet */
 	__u64 length;  /* of the user so far, bytes */
 	__u64 result;  /* enum sip_result */
@@ -46,7 +46,7 @@ static __always_inline void sip_add_piece(struct sip_pieces *p, __u64 piece, __u
 		p->is_over = sip_forget(&p->text, 1);
 }
 
-/* Flags the bytes that have a meaning in a user part, or end it. */
+/* Flags the bytes that need decoding in a user part, or that end it. */
 static __always_inline __u64 sip_user_marks(__u64 word, bool is_tel)
 {
 	__u64 marks = sip_equal(word, '%') | sip_equal(word, '@') | sip_equal(word, ':') | sip_equal(word, '>') |
@@ -58,7 +58,7 @@ static __always_inline __u64 sip_user_marks(__u64 word, bool is_tel)
 	return marks;
 }
 
-/* Does a flagged byte end the user? SIP_TOO_FAR: it does not. */
+/* Returns SIP_FOUND or SIP_NOT_THERE if a flagged byte ends the user, otherwise SIP_TOO_FAR. */
 static __always_inline enum sip_result sip_user_mark(struct sip_pieces *p, __u8 mark)
 {
 	if (p->is_tel)

@@ -2,20 +2,22 @@
 /* Searches the value of a header for a URI or a parameter. Handles quotes, brackets and folded lines. The notes
  * in sip_headers.h about loops and the verifier also apply here.
  *
- * Each public function is one step, from an offset to an offset. It is called from a global function of its own
- * (text.h), so that the verifier checks it once. */
+ * Each public function starts at one offset and returns the next offset. text.h calls each of them from a separate
+ * global function, so that the verifier checks it once.
+ *
+ * In this file a walk is a run of the parser over a value, and a place is a state of the parser. */
 #pragma once
 
 #include "sip_text.h"
 
 #define SIP_SEEK_WORDS 2 /* words that one step of a walk tests: 16 bytes */
-#define SIP_COST_WALK 6  /* a step of a walk */
-#define SIP_COST_SKIP 4  /* a step over white space */
+#define SIP_COST_WALK 6  /* one step of a walk */
+#define SIP_COST_SKIP 4  /* one step over white space */
 
-/* The position of a walk in a name-addr or addr-spec and its parameters (RFC 3261 section 25.1). */
+/* The state of the parser in a name-addr or addr-spec and its parameters (RFC 3261 section 25.1). */
 enum sip_place {
-	SIP_OUTSIDE,  /* of quotes and brackets */
-	SIP_QUOTED,   /* in a display name, or in the value of a parameter */
+	SIP_OUTSIDE,  /* outside quotes and brackets */
+	SIP_QUOTED,   /* in quotes: a display name, or the value of a parameter */
 	SIP_BRACKETS, /* in <...>: parameters belong to the URI */
 	SIP_PARAM,    /* after a semicolon */
 	SIP_TAG,      /* after the name of the wanted parameter: tag, branch */
@@ -26,21 +28,21 @@ enum sip_place {
 
 struct sip_walk {
 	struct sip_text text;
-	__u64 name; /* of the wanted parameter */
+	__u64 name; /* name of the wanted parameter */
 	__u64 at;
 	__u64 place;  /* enum sip_place */
 	__u64 result; /* enum sip_result */
 };
 
-/* Returns a word with eight copies of the byte of a place. It is calculated without branches, because the
- * verifier would follow each branch. */
+/* Returns byte number `place` of `bytes`, repeated eight times. The code has no branches, because the verifier would
+ * follow each branch. */
 static __always_inline __u64 sip_place_byte(__u64 bytes, __u32 place)
 {
 	return EVERY(bytes >> (8 * place & 63) & 0xff);
 }
 
-/* Returns the first byte from an offset on that has a meaning in a place, or the next newline; else the end of
- * the bytes that one step tests. */
+/* Returns the offset of the first byte at or after `at` that changes the state `place` or ends the walk, or of the next
+ * newline. If there is no such byte, returns the end of the bytes that one step tests. */
 static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 place)
 {
 	__u64 a = sip_place_byte(SIP_NAME('"', '"', '>', '\n', '\n', '"', '"', '@'), place);
@@ -62,8 +64,8 @@ static __always_inline __u32 sip_seek(const struct sip_text *t, __u32 at, __u32 
 	return at;
 }
 
-/* Returns the place after the name of a parameter, of which `word` contains the first bytes. If the name is
- * `name`, its length is added to *length. */
+/* Returns the state after the name of a parameter. `word` contains the first bytes of this name. If it equals `name`,
+ * the function adds its length to *length. */
 static __always_inline __u32 sip_behind_name(__u64 word, __u64 name, __u32 *length)
 {
 	__u64 letters = name >> 6 & EVERY(0x01), differs = (word | EVERY(0x20)) ^ name;
@@ -74,8 +76,8 @@ static __always_inline __u32 sip_behind_name(__u64 word, __u64 name, __u32 *leng
 	return SIP_TAG;
 }
 
-/* Returns the next place after a byte in a place. *length becomes the number of bytes to skip: 0 for a byte
- * without a meaning, and for one that also counts in the next place. */
+/* Returns the state that follows `place` after the first byte of `word`. *length becomes the number of bytes to skip;
+ * 0 if the next state must read the same byte again. */
 static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name, __u32 *length)
 {
 	__u8 byte = word, second = word >> 8;
@@ -117,7 +119,7 @@ static __always_inline enum sip_result sip_arrives(__u32 place, __u8 byte)
 	return SIP_TOO_FAR;
 }
 
-/* Does the header continue after the newline at an offset? SIP_TOO_FAR: the text ends there. */
+/* Returns SIP_FOUND if the header continues after this newline, otherwise SIP_NOT_THERE. SIP_TOO_FAR: the text ends. */
 static __always_inline enum sip_result sip_folds(const struct sip_text *t, __u32 newline)
 {
 	__u8 next = sip_byte(t, newline + 1);
@@ -136,7 +138,7 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 	__u64 word;
 
 	w->at = sip_forget(t, sip_seek(t, sip_forget(t, w->at), w->place));
-	asm volatile("" ::: "memory"); /* reads again: registers are scarce */
+	asm volatile("" ::: "memory"); /* makes the compiler read the members again, because registers are scarce */
 	at = w->at;
 	if (sip_room(t, at) <= 0)
 		return 1;
@@ -163,9 +165,11 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 #define SIP_TAG_NAME SIP_NAME('t', 'a', 'g', 0, 0, 0, 0, 0)
 #define SIP_BRANCH_NAME SIP_NAME('b', 'r', 'a', 'n', 'c', 'h', 0, 0)
 
-/* Walks through a header or a start-line from *at. The first place sets the goal: SIP_OUTSIDE the equals sign of
- * the parameter `name`, SIP_DISPLAY the bracket before a URI or the colon in it, SIP_USERINFO the at
- * sign. *at becomes the offset of the goal. */
+/* Walks through a header or a start-line from *at. The first state defines the end of the walk:
+ *   SIP_OUTSIDE   the '=' of the parameter `name`
+ *   SIP_DISPLAY   the '<' before the URI, or the ':' in the URI
+ *   SIP_USERINFO  the '@' in the URI
+ * *at becomes the offset of this end. */
 static __always_inline enum sip_result sip_walk(
 	const struct sip_text *t, __u32 *at, enum sip_place place, __u64 name, __u16 *left)
 {
@@ -204,7 +208,7 @@ static inline long sip_skip_step(__u32 step __attribute__((unused)), void *state
 	return folds != SIP_FOUND;
 }
 
-/* Moves *at over white space, in which the line may be folded. SIP_NOT_THERE: the header ends there. */
+/* Moves *at past white space, which may contain a line fold. SIP_NOT_THERE: the header ends in the white space. */
 static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 *at, __u16 *left)
 {
 	struct sip_walk walk = {.text = *t};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Counts packets by source and by Call-ID (heavy.h), for observers that want OBSERVER_SOURCES or OBSERVER_SUSPECTS.
+/* Counts packets by source and by Call-ID (heavy.h), for observers with OBSERVER_SOURCES or OBSERVER_SUSPECTS.
  * Only the program `observer` includes this file. Owns the maps heavy_*. */
 #pragma once
 
@@ -8,9 +8,10 @@
 #include "maps.h"
 #include "text.h"
 
-/* --- what a packet adds to the counts of its source */
+/* --- the counts of one packet */
 
-/* Packets for the balancer's machine itself, replies to probes, and packets without a readable source do not count. */
+/* Returns false for packets to the balancer's machine itself, replies to probes, and packets without a readable
+ * source: these are not counted. */
 static __always_inline bool sources_counts(const struct flow *flow)
 {
 	const __be32 *word = flow->packet.source.word;
@@ -114,7 +115,7 @@ static __always_inline int sources_copy_call_id(
 	entry->length = size;
 	if (size > HEAVY_TEXT_SIZE)
 		size = HEAVY_TEXT_SIZE;
-	asm volatile("" : "+r"(size)); /* otherwise the verifier cannot relate the comparison and the argument */
+	asm volatile("" : "+r"(size)); /* otherwise the verifier does not apply the comparison to the argument */
 	if ((__s64)size < 1 || size > HEAVY_TEXT_SIZE)
 		return -1;
 	return bpf_xdp_load_bytes(ctx, key->value, entry->call_id, size) ? -1 : 0;
@@ -141,8 +142,8 @@ static __always_inline bool sources_has_message(const struct flow *flow)
 	       flow->packet.kind != PACKET_ICMP_ERROR;
 }
 
-/* Counts the Call-ID. If the service has `message_counters: false`, this also finds the message counter, but only for
- * the spellings that nearly all senders use: the stack has no room for count(). */
+/* Counts the Call-ID. If the service has `message_counters: false`, this function also finds the message counter, but
+ * only for the spellings that nearly all senders use: the stack has no space for count(). */
 __noinline int sources_read_message(struct xdp_md *ctx, struct flow *flow, __u32 suspect)
 {
 	const struct heavy_interval *interval = sources_interval();
@@ -161,7 +162,7 @@ __noinline int sources_read_message(struct xdp_md *ctx, struct flow *flow, __u32
 	return result == SIP_FOUND ? sources_count_call_id(ctx, flow, &key, suspect) : 0;
 }
 
-/* Counts the packet. The offsets in flow->packet are those of the frame as it is now. */
+/* Counts the packet. The offsets in flow->packet must be offsets in the current frame. */
 static __always_inline void sources_count(struct xdp_md *ctx, struct flow *flow, bool suspect)
 {
 	if (!sources_counts(flow))

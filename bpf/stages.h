@@ -16,7 +16,7 @@
 	}
 
 /* Runs the stages that choose the backend, up to the stage that sets the final verdict. Returns NEXT_STAGE if the
- * packet remains to be sent. */
+ * packet must still be sent. */
 static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 {
 	int next = parse(ctx, flow); /* headers */
@@ -30,7 +30,7 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 	return next;
 }
 
-/* Runs the other stages. finish() remains to be called. */
+/* Runs the other stages. The caller must then call finish(). */
 static __always_inline void stages_send(struct xdp_md *ctx, struct flow *flow, int next)
 {
 	if (next == NEXT_STAGE)

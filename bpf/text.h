@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Calls the functions of sip*.h for the current frame. Non-static functions are global: the verifier checks
- * each once, and not again for each caller. Each step is charged to the budget of the packet (sip_text.h). */
+/* Calls the functions of sip*.h for the current frame. Non-static functions are global: the verifier checks each
+ * function once, and not again for each caller. Each step is charged to the budget of the packet (sip_text.h). */
 #pragma once
 
 #include "flow.h"
@@ -62,7 +62,7 @@ static __always_inline struct sip_text text_in(const struct xdp_md *ctx, const s
 	return text_of(ctx, flow->packet.end);
 }
 
-/* The head of a message, as far as it has been read. */
+/* The parts of the headers that have been read so far. */
 struct sip_head {
 	struct sip_start start;
 	struct sip_lines lines;

@@ -15,7 +15,7 @@ struct track_message {
 	__u8 initial;             /* a request outside a dialog, a SYN, or not SIP */
 	__u8 live;                /* TCP: neither SYN, FIN nor RST */
 	__u8 ended;               /* TCP: FIN or RST */
-	__u8 is_new;              /* track_new() must store it */
+	__u8 is_new;              /* the call has no entry, and track_new() must store it */
 	__u8 pad[2];
 };
 
@@ -46,8 +46,8 @@ static __always_inline enum sip_result track_parameter(
 	return result;
 }
 
-/* The method and the number in the CSeq header whose colon is at `colon` (RFC 3261 section 20.16); METHOD_NONE
- * if it is unreadable. */
+/* Returns the method and the number in the CSeq header whose colon is at `colon` (RFC 3261 section 20.16). METHOD_NONE:
+ * the header is unreadable. */
 static __always_inline enum method track_cseq(struct xdp_md *ctx, struct flow *flow, __u32 colon, __u32 *number)
 {
 	enum method method;
@@ -177,7 +177,7 @@ static __always_inline void track_update(struct tracked_call *tracked, const str
 		tracked->ended = tracked->seen;
 }
 
-/* Can this packet begin a call that has no entry yet? */
+/* Returns whether this packet can begin a call that has no entry yet. */
 static __always_inline bool track_may_begin(const struct flow *flow, const struct track_message *message)
 {
 	return flow->packet.protocol == IPPROTO_TCP ? message->live : call_may_begin(message->call.event);
@@ -201,7 +201,7 @@ static __always_inline void track_name(
 }
 
 /* Stores a new call, or a transaction if the packet does not start a call. If an entry exists, its backend is
- * dead and the entry is replaced. The call continues at a different backend and stays there when the dead one
+ * dead and the entry is replaced. The call continues at a different backend, and stays there when the dead backend
  * recovers. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)

@@ -10,8 +10,8 @@
 enum verdict_action {
 	ACTION_forwarded, /* to a backend */
 	ACTION_passed,    /* to the balancer's own kernel, unchanged */
-	ACTION_held,      /* given to the daemon, which resubmits it to the program or answers it */
-	ACTION_answered,  /* to its sender, by the program itself */
+	ACTION_held,      /* passed to the daemon, which resubmits it to the program or answers it */
+	ACTION_answered,  /* the program itself has sent the answer */
 	ACTION_dropped,
 };
 

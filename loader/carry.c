@@ -19,7 +19,7 @@ struct carry {
 	struct old_map calls, transactions; /* fd < 0: the map does not exist */
 	int new_calls, new_transactions;
 	uint32_t since;                   /* seconds of CLOCK_MONOTONIC: entries seen earlier have been copied */
-	uint32_t copied, failed, present; /* tracked calls of the current run; `present` in the new map after it */
+	uint32_t copied, failed, present; /* tracked calls of this run; `present`: in the new map after the run */
 };
 
 static const struct old_member of_record[] = {
@@ -75,7 +75,7 @@ static uint32_t slots_of(const struct pins *pins, enum pins_place place)
 	return slots;
 }
 
-/* Restricts carry->pools to the pools that are migrating in the old maps. Returns whether any pool remains. */
+/* Restricts carry->pools to the pools that are migrating in the old maps. Returns true if any pool remains. */
 static bool is_any_migrating(const struct pins *pins, struct carry *carry)
 {
 	uint32_t count;

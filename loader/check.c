@@ -17,11 +17,11 @@
 
 struct check {
 	const struct options *options;
-	struct config *config;         /* NULL unless the interfaces are those of a file */
+	struct config *config;         /* NULL unless a file lists the interfaces */
 	struct if_nameindex *existing; /* NULL unless all existing interfaces are checked */
 	struct attachments attachments;
-	bool is_unknown;    /* whether sipxdp attached a program: the pins are not readable */
-	json_t *interfaces; /* with --json */
+	bool is_unknown;    /* the pins are not readable, so it is unknown which programs sipxdp attached */
+	json_t *interfaces; /* NULL without --json */
 	bool blocked;       /* an interface has a blocker */
 };
 
@@ -138,7 +138,7 @@ static int check_interface(struct check *check, const char *name)
 	return 0;
 }
 
-/* --- which interfaces */
+/* --- selecting interfaces */
 
 /* Without names and without a file, checks all interfaces with Ethernet headers, except the loopback device. */
 static int check_existing(struct check *check)
@@ -203,7 +203,8 @@ static void print_kernel(const char *release)
 		access("/sys/kernel/btf/vmlinux", F_OK) ? "without" : "with");
 }
 
-/* The pins distinguish sipxdp's own programs from others. Users who may not read them can check everything else. */
+/* The pins distinguish the programs of sipxdp from other programs. A user who may not read the pins can check
+ * everything else. */
 static void read_own(struct check *check)
 {
 	const char *directory = check->options->pin_dir;

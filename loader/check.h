@@ -3,5 +3,5 @@
 #pragma once
 
 /* Prints the blockers of a native attachment to the interface, with their remedies, on standard error. Prints nothing
- * if there are none. */
+ * if there are no blockers. */
 void check_explain(const char *name);

@@ -12,7 +12,7 @@
 #include "daemon_user.h"
 #include "output.h"
 
-/* The mode is set first: chmod(2) of a foreign file would need CAP_FOWNER. */
+/* The mode is set before the owner: chmod(2) of a file that belongs to a different user needs CAP_FOWNER. */
 static void give(const char *path, uid_t user, gid_t group, mode_t mode)
 {
 	struct stat found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Gives the user of sipxdpd access to the pins of the balancer. Changes nothing if the user does not exist. The
- * directories still belong to root: the daemon can use pins, but it cannot replace them. A failure is only a warning,
- * because a daemon that runs as root needs no such access. */
+ * directories still belong to root: the daemon can use pins, but cannot replace them. After a failure the loader only
+ * prints a warning, because a daemon that runs as root does not need this access. */
 #pragma once
 
 /* The daemon may search the root of a bpffs: mode 0710. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See facts.h. Asks by ethtool ioctls, netlink and /sys. */
+/* See facts.h. Uses ethtool ioctls, netlink and /sys. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -53,7 +53,7 @@ static void read_queues(struct xdp_facts *facts)
 	};
 }
 
-/* Returns the index of an offload by its name, -1 if the kernel does not know it. */
+/* Returns the index of the offload with this name; -1 if the kernel does not have this offload. */
 static int find_offload(const struct ethtool_gstrings *names, const char *name)
 {
 	for (uint32_t i = 0; i < names->len; i++) {
@@ -125,7 +125,7 @@ static void read_lower(struct xdp_facts *facts)
 		closedir(directory);
 }
 
-/* The file has one character for each feature bit, '1' if it is agreed. */
+/* The file has one character for each feature bit: '1' if the device and the driver use the feature. */
 static void read_virtio(struct xdp_facts *facts)
 {
 	char path[PATH_MAX], bits[64] = "";
@@ -157,8 +157,8 @@ static bool is_link_of(uint32_t id, int ifindex, uint32_t program)
 	       info.xdp.ifindex == (uint32_t)ifindex;
 }
 
-/* The id of the bpf_link that attaches the program to the interface; 0: none, or the user is not root. Interfaces of
- * other network namespaces can have the same index: of several such links, the right one is unknown. */
+/* Returns the id of the bpf_link that attaches the program to the interface. 0: there is no such link, the user is not
+ * root, or several links match: an interface of a different network namespace can have the same index. */
 static uint32_t find_link(int ifindex, uint32_t program)
 {
 	uint32_t id = 0, found = 0;

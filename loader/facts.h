@@ -4,6 +4,6 @@
 
 #include "core/net/xdp_check.h"
 
-/* Facts that the kernel does not tell stay zero. `program_is_own` and `program_is_unknown` stay false. Returns 0, or -1
- * if there is no such interface. */
+/* Facts that the kernel does not report are zero. The caller sets `program_is_own` and `program_is_unknown`. Returns 0,
+ * or -1 if there is no such interface. */
 int facts_read(const char *name, struct xdp_facts *out);

@@ -40,7 +40,7 @@ static int load(const struct program *balancer)
 	return result;
 }
 
-/* Makes the pin, or replaces it. pins_end() removes only a pin that was made. */
+/* Creates or replaces the pin. pins_end() removes the pin only if this function created it. */
 static int put(struct pins *pins, enum pins_place place, int fd)
 {
 	int old = pins_get(pins, place, PIN_OBSERVER);

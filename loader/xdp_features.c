@@ -14,11 +14,11 @@ enum {
 	NETDEV_XDP_FEATURES = 3,
 };
 
-/* An attribute of an answer. */
+/* An attribute to read from the answer. */
 struct wanted {
 	uint16_t type;
 	size_t size;
-	void *value; /* set if the attribute is there */
+	void *value; /* set if the answer contains the attribute */
 	bool found;
 };
 

@@ -23,10 +23,10 @@ enum block_type {
 enum link_type {
 	LINK_ETHERNET = 1,
 	LINK_RAW = 101,
-	LINK_LINUX_SLL = 113, /* tcpdump -i any: 16 bytes before the packet */
+	LINK_LINUX_SLL = 113, /* tcpdump -i any: a header of 16 bytes before the packet */
 	LINK_IPV4 = 228,
 	LINK_IPV6 = 229,
-	LINK_LINUX_SLL2 = 276, /* likewise, 20 bytes */
+	LINK_LINUX_SLL2 = 276, /* tcpdump -i any: a header of 20 bytes before the packet */
 };
 
 static uint32_t get32(const struct capture *capture, size_t at)
@@ -58,7 +58,8 @@ bool capture_is_capture(const uint8_t *bytes, size_t length)
 	return is_magic(magic) || is_magic(__builtin_bswap32(magic)) || magic == BLOCK_SECTION;
 }
 
-/* The bytes before the IP header, -1 for an unknown link layer. 0 for Ethernet, which stays. */
+/* Returns the number of bytes to remove before the IP header; 0 for Ethernet, whose header is kept; -1 for an unknown
+ * link layer. */
 static int link_header(uint32_t link)
 {
 	switch (link) {
@@ -98,12 +99,12 @@ int capture_open(struct capture *capture, const uint8_t *bytes, size_t length, c
 	if (length < FILE_HEADER || !capture_is_capture(bytes, length))
 		return -EINVAL;
 	capture->at = FILE_HEADER;
-	capture->link = get32(capture, 20) & 0xffff; /* the upper bits say how long the frame check sequence is */
+	capture->link = get32(capture, 20) & 0xffff; /* the upper bits contain the length of the frame check sequence */
 	*reason = "the packets have neither Ethernet nor IP headers (see 'capinfos')";
 	return link_header(capture->link) < 0 ? -EINVAL : 0;
 }
 
-/* Removes the header of the link layer, except Ethernet. False: the packet is not IP. */
+/* Removes the header of the link layer unless it is Ethernet. Returns false if the packet is not IP. */
 static bool strip(const struct capture *capture, struct captured *packet)
 {
 	int header = link_header(capture->link);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Reads the packets of a capture file in one of two formats: pcap, as tcpdump and `sipxdp-ctl trace --pcap` write it,
- * and pcapng, as Wireshark writes it. Pure. All input is untrusted. */
+ * and pcapng, as Wireshark writes it. No I/O. All input is untrusted. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,10 +14,10 @@ struct capture {
 	const uint8_t *bytes;
 	size_t length;
 	size_t at;
-	uint32_t link; /* type of the link layer, in pcapng of the next packet */
-	bool swapped;  /* its numbers have the other byte order */
+	uint32_t link; /* type of the link layer; in pcapng that of the next packet */
+	bool swapped;  /* its numbers do not have the byte order of this machine */
 	bool is_pcapng;
-	size_t interfaces; /* pcapng: their number, and the link layer of each */
+	size_t interfaces; /* pcapng: number of interfaces; `links` has the link layer of each */
 	uint16_t links[CAPTURE_INTERFACES];
 };
 
@@ -28,10 +28,10 @@ struct captured {
 	bool is_frame;   /* `data` begins with an Ethernet header, otherwise with an IP header */
 };
 
-/* Do the bytes begin like a capture file? */
+/* Returns true if the bytes begin like a capture file. */
 bool capture_is_capture(const uint8_t *bytes, size_t length);
 
-/* Reads the file header. 0, or -EINVAL with a constant text that says why. */
+/* Reads the file header. Returns 0, or -EINVAL and the reason as a constant text. */
 int capture_open(struct capture *capture, const uint8_t *bytes, size_t length, const char **reason);
 
 /* Reads the next packet. Returns 1, or 0 at the end, or -EINVAL if the file ends within a packet or is

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Builds the Ethernet frame of a UDP datagram that is never sent: its checksums are 0. Pure. */
+/* Builds the Ethernet frame of a UDP datagram that is never sent. Its checksums are 0. No I/O. */
 #pragma once
 
 #include <stdint.h>
@@ -17,8 +17,8 @@ struct datagram {
 	uint32_t mtu;  /* a longer datagram is fragmented */
 };
 
-/* Writes the frame, or the frame of the first fragment, to `out` with room for DATAGRAM_FRAME_MAX bytes. Returns its
- * length. */
+/* Writes the frame, or the frame of the first fragment, to `out`, a buffer of DATAGRAM_FRAME_MAX bytes. Returns the
+ * length of the frame. */
 size_t datagram_build(const struct datagram *datagram, uint8_t *out);
 
 /* Puts an Ethernet header before an IP packet. Returns the length of the frame. */

@@ -7,7 +7,7 @@
 
 #define GENERIC "attach with --mode generic, which is slow"
 
-/* Inserts a finding after those of the same or a higher severity. */
+/* Inserts a finding after all findings of the same or a higher severity. */
 static void add(struct xdp_report *report, enum xdp_severity severity, const char *remedy, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -32,9 +32,9 @@ enum xdp_hash {
 };
 
 struct xdp_queue_counts {
-	uint32_t rx, tx;         /* in use */
+	uint32_t rx, tx;         /* number in use */
 	uint32_t max_rx, max_tx; /* 0: unknown */
-	bool combined;           /* a queue is for both directions */
+	bool combined;           /* each queue serves both directions */
 };
 
 struct xdp_facts {
@@ -56,10 +56,10 @@ struct xdp_facts {
 	uint64_t virtio;         /* bit n: virtio feature n is negotiated; 0 for other drivers */
 	char program[96];        /* the attached XDP program; "": none */
 	bool program_is_own;     /* sipxdp attached it */
-	bool program_is_unknown; /* whether sipxdp attached it: the user may not read the pins */
+	bool program_is_unknown; /* the user may not read the pins, so it is unknown whether sipxdp attached it */
 	uint32_t program_link;   /* id of its bpf_link; 0: none, or unknown */
 	bool program_is_generic;
-	bool program_is_dispatcher; /* of libxdp: it can call sipxdp, too */
+	bool program_is_dispatcher; /* it is the dispatcher of libxdp, which can also call sipxdp */
 };
 
 enum xdp_native {

@@ -34,7 +34,7 @@ struct xdp_driver {
 /* Ends with a row without a name. */
 extern const struct xdp_driver xdp_drivers[];
 
-/* NULL if the table does not contain it. */
+/* Finds a driver by its name; NULL if the table does not contain it. */
 const struct xdp_driver *xdp_driver_find(const char *name);
 
 /* The need for queues as a sentence; "" for XDP_QUEUES_ANY. */

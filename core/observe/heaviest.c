@@ -13,8 +13,8 @@
 
 /* Shares of the suspects, in percent. */
 #define MAIN_SHARE 50    /* of one source: it is the source of the flood */
-#define GROUP_SHARE 50   /* of the heaviest sources together: they are worth naming */
-#define CALL_ID_SHARE 20 /* of one Call-ID: it is worth naming */
+#define GROUP_SHARE 50   /* of the heaviest sources together: the text contains them */
+#define CALL_ID_SHARE 20 /* of one Call-ID: the text contains it */
 #define GROUP 10         /* sources */
 
 /* --- collecting */

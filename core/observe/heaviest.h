@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The heaviest sources and Call-IDs of an interval, from the buckets that the kernel has filled (bpf/heavy.h). Pure. */
+/* Finds the heaviest sources and Call-IDs of an interval in the buckets that the kernel has filled (bpf/heavy.h). No
+ * I/O. */
 #pragma once
 
 #include <stddef.h>
@@ -10,16 +11,17 @@ struct heaviest {
 	struct heavy_entry *entries; /* the most packets first */
 	size_t count;
 	uint64_t packets;   /* all packets of the interval, with or without an entry */
-	uint64_t suspects;  /* likewise */
+	uint64_t suspects;  /* all suspects of the interval, with or without an entry */
 	uint64_t forgotten; /* packets that no entry counts */
-	uint32_t error;     /* the count of a key, 0 without an entry, is too low by at most this number */
+	uint32_t error; /* the count of a key is too low by at most this number; the count of a key without an entry is
+			   0 */
 };
 
-/* Collects the entries of the HEAVY_BUCKETS buckets of an interval. To be freed with heaviest_free(). */
+/* Collects the entries of the HEAVY_BUCKETS buckets of an interval. Free the result with heaviest_free(). */
 void heaviest_collect(const struct heavy_bucket *buckets, uint32_t interval, struct heaviest *out);
 void heaviest_free(struct heaviest *heaviest);
 
-/* A list of the first `limit` entries as objects with the key "source" or "call_id", and their counts. */
+/* Returns a JSON list of the first `limit` entries. Each object contains "source" or "call_id", and the counts. */
 json_t *heaviest_sources_json(const struct heaviest *sources, size_t limit);
 json_t *heaviest_call_ids_json(const struct heaviest *call_ids, size_t limit);
 
@@ -29,7 +31,7 @@ json_t *heaviest_call_ids_json(const struct heaviest *call_ids, size_t limit);
 /* "203.0.113.9", "2001:db8:1:2::/64". Returns `out`. */
 const char *heaviest_source(const struct heavy_entry *entry, char out[HEAVIEST_SOURCE_SIZE]);
 
-/* Describes who sends the suspects: "203.0.113.9 sends 92 % of them; 88 % of them have the Call-ID a1b2". The shares
- * are lower bounds. Returns `out`, "" without suspects. */
+/* Describes the senders of the suspects: "203.0.113.9 sends 92 % of them; 88 % of them have the Call-ID a1b2". The
+ * shares are lower bounds. Returns `out`; it is "" without suspects. */
 const char *heaviest_suspects_text(
 	const struct heaviest *sources, const struct heaviest *call_ids, char out[HEAVIEST_TEXT_SIZE]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The parts of a SIP message that name it for a reader: its method or status code, and its Call-ID. Pure. */
+/* Reads the parts of a SIP message that identify it for a reader: its method or status code, and its Call-ID. No I/O.
+ */
 #pragma once
 
 #include <stddef.h>

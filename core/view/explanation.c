@@ -87,7 +87,7 @@ static const char *quote_call_id(const struct explained *explained, char out[QUO
 
 	while (at && at <= explained->length && !strchr(" \t:\r\n", explained->frame[at - 1]))
 		at--;
-	/* A Call-ID may contain colons (RFC 3261 section 25.1): the first one of its line ends the name. */
+	/* A Call-ID may contain colons (RFC 3261 section 25.1). The first colon of the line ends the header name. */
 	for (size_t i = at; i && i <= explained->length && explained->frame[i - 1] != '\n'; i--)
 		if (explained->frame[i - 1] == ':')
 			at = i;
@@ -177,7 +177,7 @@ static void add_message(const struct explained *explained, json_t *steps)
 			strchr(message.name, '/') ? "response" : "request", message.name, length, p->payload);
 }
 
-/* The offset of the beginning of the line is not known: that of the colon is. */
+/* The offset of the beginning of the line is unknown, so the text shows the offset of the colon. */
 static json_t *add_headers(const struct explained *explained, json_t *steps)
 {
 	static const char *const names[SIP_HEADER_COUNT] = {"Via", "From", "To", "CSeq", "Call-ID", "Expires", "Route"};
@@ -263,7 +263,7 @@ static void add_key(const struct explained *explained, json_t *steps)
 	add(steps, "slot", "%llu of %u, from the hash %016llx", (unsigned long long)(e->hash & (slots - 1)), slots,
 		(unsigned long long)e->hash);
 	add(steps, "pool", "%s%s", pool_name(explained),
-		e->flags & SERVICE_METHODS ? ", as `methods:` of the service says" : "");
+		e->flags & SERVICE_METHODS ? ", selected by `methods:` of the service" : "");
 }
 
 /* --- the hint */
@@ -271,12 +271,12 @@ static void add_key(const struct explained *explained, json_t *steps)
 static const char *no_hint(const struct explanation *e)
 {
 	if (e->packet.protocol != IPPROTO_UDP)
-		return "none: no message is read over TCP";
+		return "none: sipxdp does not read SIP over TCP";
 	if (!e->hint_group)
 		return "none: no backend of this service has `hints:`";
 	if (!e->reads_hints)
 		return "none: the service reads hints in responses only";
-	return e->line ? "none: the message has no host in the place of a hint" : "none: the message is not SIP";
+	return e->line ? "none: the message has no header that can contain a hint" : "none: the message is not SIP";
 }
 
 static void add_hints(const struct explained *explained, json_t *steps)
@@ -299,7 +299,8 @@ static void add_hints(const struct explained *explained, json_t *steps)
 			add(steps, "hint", "%s at offset %u: backend %s, not used because it is down", host,
 				e->hints[i].at, name);
 		else if (e->hints[i].result == EXPLAINED_VIP)
-			add(steps, "hint", "%s at offset %u: the VIP; the next host counts", host, e->hints[i].at);
+			add(steps, "hint", "%s at offset %u: this is the VIP, so the next host is looked up", host,
+				e->hints[i].at);
 		else
 			add(steps, "hint", "%s at offset %u: no backend has this host", host, e->hints[i].at);
 	}
@@ -322,8 +323,9 @@ static void add_owner(const struct explained *explained, json_t *steps)
 						   : "the slot is migrating; its previous owner is %s",
 		backend_name(explained, e->previous_owner));
 	add(steps, "dialog", "%s",
-		e->is_initial ? "the packet may begin a call: for the owner, unless its call is tracked"
-			      : "the packet belongs to a call: for the previous owner, unless its call is tracked");
+		e->is_initial
+			? "the packet may begin a call: it goes to the owner unless its call is tracked"
+			: "the packet belongs to a call: it goes to the previous owner unless its call is tracked");
 	if (!e->is_tracked)
 		add(steps, "tracked", "no");
 	else
@@ -338,7 +340,7 @@ static const struct {
 	[REASON_NONE] = {"none", ""},
 	[REASON_SLOT] = {"slot", "it owns the slot"},
 	[REASON_PREVIOUS_OWNER] = {"previous owner", "it is the previous owner of the slot"},
-	[REASON_TRACKED_CALL] = {"tracked call", "the call is tracked there"},
+	[REASON_TRACKED_CALL] = {"tracked call", "the call is tracked on this backend"},
 	[REASON_HINT] = {"hint", "the message names it"},
 	[REASON_FRAGMENT] = {"fragment", "it received the first fragment of the datagram"},
 	[REASON_PORT_RANGE] = {"port range", "the port belongs to it"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The rows of `sipxdp-ctl top sources`: sources and Call-IDs with their packets per second. Pure.
+/* The rows of `sipxdp-ctl top sources`: sources and Call-IDs with their packets per second. No I/O.
  *
  * A sample is a reply of sipxdpd: the packets of one interval.
  *   {"interval": 7, "seconds": 1.0, "packets": 950, "error": 0,
@@ -9,10 +9,10 @@
 
 #include <jansson.h>
 
-/* Adds a sample to a sum of samples, which has the same shape. NULL: begins a new sum. The caller owns the result. */
+/* Adds a sample to `sum`, an object of the same form; NULL begins a new sum. Returns the sum. The caller owns it. */
 json_t *sources_add(json_t *sum, const json_t *sample);
 
-/* The numbers of a sum per second, and the heaviest rows first. Each row also has bits per second, and shares in
- * percent: `share` of all packets; `failed_share` and `not_sip_share` of its own packets. The caller owns the result.
- */
+/* Converts a sum to rates per second, and sorts the rows: the heaviest row is first. Each row also has bits per second,
+ * and shares in percent: `share` of all packets; `failed_share` and `not_sip_share` of the packets of the row. The
+ * caller owns the result. */
 json_t *sources_rates(const json_t *sum);

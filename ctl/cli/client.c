@@ -109,7 +109,7 @@ static int grow(struct client *client)
 	return 0;
 }
 
-/* Takes the next line out of the buffer. NULL: the buffer has no complete line. */
+/* Returns the next line in the buffer. NULL: the buffer contains no complete line. */
 static char *take_line(struct client *client, size_t *length)
 {
 	char *line = client->buffer + client->taken;
@@ -122,7 +122,7 @@ static char *take_line(struct client *client, size_t *length)
 	return line;
 }
 
-/* Moves the part of a line to the start of the buffer and makes room behind it. */
+/* Moves the incomplete line to the start of the buffer, and enlarges the buffer if no space remains. */
 static int make_room(struct client *client)
 {
 	client->filled -= client->taken;
@@ -217,7 +217,8 @@ static void warn(const struct client *client, const char *warning)
 		output_warning("%s", warning);
 }
 
-/* Answers from the maps. Returns 0. If the maps cannot answer, returns `error` and keeps the client's message. */
+/* Answers the request from the maps and returns 0. If the maps do not contain the answer, returns `error` and keeps the
+ * client's message. */
 static int ask_maps(struct client *client, const json_t *json, int error, struct reply *reply)
 {
 	char ignored[PROTOCOL_ERROR_SIZE], refusal[PIN_DIRECTORY_ERROR_SIZE], *line;

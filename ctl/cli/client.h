@@ -15,7 +15,7 @@ struct client {
 	char *buffer;
 	size_t size;
 	size_t filled;   /* bytes received */
-	size_t taken;    /* bytes of these that earlier lines have used */
+	size_t taken;    /* number of received bytes that belong to earlier lines */
 	char error[512]; /* what failed, on which object, and a remedy */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See explain.h. Turns the input into frames, explains each (explainer.c) and prints the result. */
+/* See explain.h. Converts the input to frames, explains each frame (explainer.c) and prints the result. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct explain {
 	struct maps *maps;
 	struct image *image;
 	struct explainer *explainer;
-	uint8_t *frame; /* room for DATAGRAM_FRAME_MAX bytes */
+	uint8_t *frame; /* buffer of DATAGRAM_FRAME_MAX bytes */
 	size_t packets;
 };
 
@@ -50,7 +50,7 @@ static void print_text(const json_t *object)
 	}
 }
 
-/* `remarks` are about the input; the reference is taken. */
+/* `remarks` describes the input; this function takes ownership of it. */
 static bool explain_frame(
 	struct explain *explain, uint32_t ifindex, const uint8_t *frame, size_t length, json_t *remarks)
 {
@@ -97,7 +97,7 @@ static bool read_endpoint(struct explain *explain, const char *name, struct endp
 
 	if (!text)
 		return true;
-	if (address_parse(text, &out->address) == 0) /* an IPv6 address without brackets, too */
+	if (address_parse(text, &out->address) == 0) /* also an IPv6 address without brackets */
 		return true;
 	if (host_parse(text, host, &out->port) == 0 && address_parse(host, &out->address) == 0)
 		return true;
@@ -106,8 +106,8 @@ static bool read_endpoint(struct explain *explain, const char *name, struct endp
 	return false;
 }
 
-/* Finds the VIP and port of the service; without a name, of any service over UDP. Returns the number of such services,
- * at most 2. */
+/* Finds the VIP and port of the service with this name, or of any service if there is no name. Considers only services
+ * over UDP. Returns the number of matching services, but at most 2. */
 static int find_service(const struct explain *explain, const char *name, struct endpoint *out)
 {
 	struct hash_map_entry entry;
@@ -123,7 +123,8 @@ static int find_service(const struct explain *explain, const char *name, struct 
 			continue;
 		if (count && id != first)
 			return 2;
-		/* Of several VIPs an IPv4 one, so that the result does not depend on the order in the map. */
+		/* If the service has several VIPs, prefer an IPv4 VIP: the result must not depend on the order in the
+		 * map. */
 		if (count && address_is_ipv4(&out->address) && !address_is_ipv4(&key->vip))
 			continue;
 		*out = (struct endpoint){key->vip, key->port ? ntohs(key->port) : DEFAULT_PORT};
@@ -149,7 +150,7 @@ static bool find_destination(struct explain *explain, struct endpoint *out)
 		output_error(explain->output, "there is no service '%.80s' over UDP (see 'sipxdp-ctl service list')",
 			service);
 	else
-		output_error(explain->output, "there %s over UDP: choose one by --service or --destination",
+		output_error(explain->output, "there %s over UDP: use --service or --destination",
 			count ? "are several services" : "is no service");
 	return false;
 }
@@ -173,7 +174,7 @@ static bool find_source(struct explain *explain, struct datagram *datagram, json
 	return false;
 }
 
-/* Turns each LF into CRLF if the text has no CR. Returns the text, to be freed. */
+/* Replaces each LF with CRLF if the text has no CR. The caller must free the returned text. */
 static char *with_crlf(const char *text, size_t *length, json_t *remarks)
 {
 	size_t count = 0, at = 0;
@@ -202,7 +203,7 @@ static bool build_and_explain(struct explain *explain, struct datagram *datagram
 	size_t length;
 
 	if (datagram->length > DATAGRAM_PAYLOAD_MAX) {
-		output_error(explain->output, "the message has %zu bytes, and a datagram has room for %u",
+		output_error(explain->output, "the message has %zu bytes, but a datagram can contain only %u",
 			datagram->length, DATAGRAM_PAYLOAD_MAX);
 		return false;
 	}
@@ -210,8 +211,8 @@ static bool build_and_explain(struct explain *explain, struct datagram *datagram
 	datagram->mtu = interface->mtu;
 	length = datagram_build(datagram, explain->frame);
 	if (length < datagram->length)
-		remark(remarks,
-			"the message is longer than the MTU: this is its first fragment, and the others follow it");
+		remark(remarks, "the message is longer than the MTU: this is its first fragment; the later fragments "
+				"follow it");
 	return explain_frame(explain, interface->ifindex, explain->frame, length, json_incref(remarks));
 }
 
@@ -232,8 +233,8 @@ static bool explain_text(struct explain *explain, const char *text, size_t lengt
 
 /* --- a capture */
 
-/* Copies the packet and gives it to an interface of the balancer. Returns its length, 0 for one that is too short or
- * too long. */
+/* Copies the packet and selects the interface of the balancer that receives it. Returns the length of the packet; 0 if
+ * the packet is too short or too long. */
 static size_t take_captured(const struct explain *explain, const struct captured *packet,
 	const struct explainer_interface **interface, json_t *remarks)
 {
@@ -244,7 +245,7 @@ static size_t take_captured(const struct explain *explain, const struct captured
 	*interface =
 		packet->is_frame ? explainer_interface(explain->explainer, (const struct mac *)packet->data) : NULL;
 	if (packet->length < packet->original)
-		remark(remarks, "the capture has only the beginning of the packet");
+		remark(remarks, "the capture contains only the beginning of the packet");
 	if (*interface) {
 		memcpy(explain->frame, packet->data, packet->length);
 		return packet->length;
@@ -254,7 +255,7 @@ static size_t take_captured(const struct explain *explain, const struct captured
 		return datagram_ethernet(&(*interface)->mac, packet->data, packet->length, explain->frame);
 	memcpy(explain->frame, packet->data, packet->length);
 	memcpy(explain->frame, &(*interface)->mac, sizeof(struct mac));
-	remark(remarks, "the destination MAC address is not the balancer's; it was replaced");
+	remark(remarks, "the destination MAC address was replaced: it is not an address of the balancer");
 	return packet->length;
 }
 
@@ -267,8 +268,8 @@ static bool explain_captured(struct explain *explain, const struct captured *pac
 	if (length)
 		return explain_frame(explain, interface->ifindex, explain->frame, length, remarks);
 	json_decref(remarks);
-	output_error(
-		explain->output, "packet %zu: %zu bytes are no Ethernet frame", explain->packets + 1, packet->length);
+	output_error(explain->output, "packet %zu: %zu bytes are not an Ethernet frame", explain->packets + 1,
+		packet->length);
 	return false;
 }
 

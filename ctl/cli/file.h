@@ -4,6 +4,6 @@
 
 #include "output.h"
 
-/* Reads a file, or standard input for "-". Returns its bytes and a closing NUL, to be freed; NULL after it has printed
- * an error: the file is not readable, or has more than `limit` bytes. */
+/* Reads a file, or standard input for "-". Returns its bytes and a closing NUL; the caller must free them. NULL: the
+ * file is not readable or has more than `limit` bytes, and an error has been printed. */
 char *file_read(struct output *output, const char *path, size_t limit, size_t *length);

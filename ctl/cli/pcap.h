@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Each returns false on a write error, with errno. Both flush, so that a reader of a pipe sees each packet at once. */
+/* Both functions return false and set errno on a write error. They flush, so that the reader of a pipe receives each
+ * packet immediately. */
 bool pcap_begin(FILE *file);
 bool pcap_put(FILE *file, int64_t nanoseconds, const uint8_t *frame, size_t captured, size_t length);

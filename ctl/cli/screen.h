@@ -6,6 +6,6 @@
 #include "client.h"
 #include "output.h"
 
-/* Shows the screen, with `sources` that of `top sources`, until the user quits or a signal ends it, then restores the
- * terminal. False on failure; the error has then been printed. */
+/* Shows the screen of `top`, or of `top sources` if `sources` is set. When the user quits or a signal arrives, restores
+ * the terminal. Returns false after an error, which it has printed. */
 bool screen_run(struct output *output, struct client *client, bool sources);

@@ -4,8 +4,8 @@
 #include "core/view/sources.h"
 #include "sources.h"
 
-#define PAUSE_NSEC 250000000L /* between two requests: several in each interval */
-#define SILENT_REQUESTS 40    /* without a new interval, until the command fails */
+#define PAUSE_NSEC 250000000L /* between two requests; shorter than an interval */
+#define SILENT_REQUESTS 40    /* the command fails after this number of requests without a new interval */
 
 /* The result of a request; NULL on failure, with a message for the user. */
 static json_t *ask(struct output *output, struct client *client)

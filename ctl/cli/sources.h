@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* `sipxdp-ctl top sources` without a screen: one report. */
+/* `sipxdp-ctl top sources` without a screen: prints one report. */
 #pragma once
 
 #include "client.h"
@@ -7,6 +7,6 @@
 
 #define SOURCES_SECONDS 2 /* default time of a report */
 
-/* Prints the sources and Call-IDs of the most packets in about `seconds`. False: there is no report, and a message for
- * the user was printed. */
+/* Counts for about `seconds`, and prints the sources and Call-IDs with the most packets. Returns false after an error,
+ * which it has printed. */
 bool sources_report(struct output *output, struct client *client, int seconds);

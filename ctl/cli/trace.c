@@ -34,7 +34,8 @@ static void on_signal(int signal)
 	interrupted = true;
 }
 
-/* The signals are blocked except while client_receive() waits: none is lost between a test and the wait. */
+/* The signals are blocked except while client_receive() waits. Therefore no signal is lost between a test and the
+ * wait. */
 static void catch_signals(sigset_t *waiting)
 {
 	struct sigaction action = {.sa_handler = on_signal};
@@ -60,7 +61,7 @@ static const char *member(const json_t *packet, const char *key)
 	return text ? text : "-";
 }
 
-/* Reads "2026-11-22T01:02:03.123456789Z": ns since the epoch. */
+/* Reads "2026-11-22T01:02:03.123456789Z". Returns ns since the epoch. */
 static int64_t read_time(const char *text)
 {
 	struct tm parts = {0};
@@ -88,7 +89,7 @@ static void put_time(const char *text)
 		(long long)(time % 1000000000 / 1000));
 }
 
-/* The method or status code; for other packets the protocol and the length. */
+/* Prints the method or status code. If the packet is not SIP, prints the protocol and the length. */
 static void put_message(const json_t *packet)
 {
 	const char *message = json_string_value(json_object_get(packet, "message"));
@@ -136,7 +137,7 @@ static uint8_t digit(char c)
 	return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
-/* The frame of a packet, to be freed. */
+/* Returns the frame of a packet. The caller must free it. */
 static uint8_t *read_frame(const json_t *packet, size_t *size)
 {
 	const char *text = json_string_value(json_object_get(packet, "frame"));
@@ -149,7 +150,7 @@ static uint8_t *read_frame(const json_t *packet, size_t *size)
 	return frame;
 }
 
-/* The message as text, to be freed; NULL: the packet has none. */
+/* Returns the message as text. The caller must free it. NULL: the packet has no message. */
 static char *read_body(const json_t *packet, const uint8_t *frame, size_t size)
 {
 	size_t start = json_integer_value(json_object_get(packet, "payload"));
@@ -236,7 +237,7 @@ static void take_lost(struct trace *trace, long long lost)
 	trace->lost = lost;
 }
 
-/* A line of the daemon: a packet, or the number of lost packets. */
+/* Handles a line from the daemon: a packet, or the number of lost packets. */
 static void take(struct trace *trace, json_t *line)
 {
 	const json_t *lost = json_object_get(line, "lost");
@@ -306,8 +307,7 @@ static void finish(struct trace *trace)
 		json_decref(line);
 	}
 	fprintf(stderr, "sipxdp-ctl: %lld packets, %lld lost%s\n", trace->count, trace->lost,
-		trace->lost ? " (there were more than the daemon or the reader could take: use a narrower filter)"
-			    : "");
+		trace->lost ? " (the daemon or the reader was too slow: use a narrower filter)" : "");
 }
 
 static bool open_pcap(struct trace *trace, const char *path)

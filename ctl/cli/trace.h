@@ -5,6 +5,6 @@
 #include "client.h"
 #include "output.h"
 
-/* Prints the packets until the end that `values` (the arguments) gives, a signal, or the end of a pipe. `request` is
- * valid. False after an error, which is printed. */
+/* Prints packets until the limit in `values` (the arguments), until a signal arrives, or until the reader closes the
+ * pipe. `request` must be valid. Returns false after an error, which it has printed. */
 bool trace_run(struct output *output, struct client *client, const json_t *values, const json_t *request);

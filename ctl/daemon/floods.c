@@ -22,8 +22,9 @@
 #define TEXT_SIZE 256
 #define NAMING_SECONDS 3 /* to find the source of a flood, after the first second, which only begins the counting */
 
-/* Packets per second, of all interfaces, up to which the source of a flood is looked for. While packets are counted by
- * source, each takes about 1 us instead of 0.12 us, and a single core may receive all of them. */
+/* The maximum packets per second of all interfaces at which the daemon searches for the source of a flood. While
+ * packets are counted by source, each packet takes about 1 us instead of 0.12 us, and a single core may receive all
+ * packets. */
 #define NAMING_PACKETS 400000
 
 #define SECOND 1000  /* ms */
@@ -59,9 +60,9 @@ struct series {
 	struct usual_rate rate;
 	char text[TEXT_SIZE];            /* describes the last second */
 	const char *kind;                /* in the log */
-	bool unnamed;                    /* the source of the flood is to be found */
+	bool unnamed;                    /* the source of the flood has not been searched yet */
 	struct observer filter;          /* selects the packets of this flood */
-	char source[HEAVIEST_TEXT_SIZE]; /* who sends them; "" if unknown */
+	char source[HEAVIEST_TEXT_SIZE]; /* the senders of these packets; "" if unknown */
 };
 
 struct floods {
@@ -73,8 +74,8 @@ struct floods {
 	struct series pools[POOLS_WATCHED];       /* packets of one backend above those of all others */
 	uint64_t backends[1 << 16];               /* counters by id, at the last sample */
 	uint64_t packets;                         /* counter of all packets, at the last sample */
-	double packet_rate;                       /* their rate, per second */
-	struct series *naming;                    /* its source is being found; NULL: none */
+	double packet_rate;                       /* rate of all packets, per second */
+	struct series *naming;                    /* the series whose source is searched now; NULL: none */
 	int naming_seconds;
 };
 
@@ -224,9 +225,9 @@ static struct busiest find_busiest(struct floods *floods, struct daemon *daemon,
 	return busiest;
 }
 
-/* All packets with one Call-ID reach one backend. If the affinity is the source, so do all packets from one source. The
- * excess of the busiest backend over all others therefore shows such packets. A pool in which one backend owns all
- * slots has no such excess. */
+/* All packets with one Call-ID reach one backend. If the affinity is the source, all packets from one source also reach
+ * one backend. Such packets therefore appear as an excess of the busiest backend over all others. The excess has no
+ * meaning in a pool in which one backend owns all slots. */
 static void sample_pool(struct floods *floods, struct daemon *daemon, size_t place)
 {
 	const struct farm_pool *pool = &daemon->farm->pools[place];
@@ -293,8 +294,8 @@ static void end_naming(struct floods *floods, struct daemon *daemon)
 	sources_end_suspects(daemon->sources);
 }
 
-/* Names the source of one flood after the other. The result counts only if the flood lasts: if the rate of the suspects
- * is above the usual range of the series, too. */
+/* Finds the source of one flood after the other. The result is used only if the flood has not ended, that is, if the
+ * rate of the suspects is also above the usual range of the series. */
 static void name_sources(struct floods *floods, struct daemon *daemon)
 {
 	struct series *series = floods->naming;
@@ -318,7 +319,8 @@ static void name_sources(struct floods *floods, struct daemon *daemon)
 
 /* --- all */
 
-/* Restarts the sampling if the maps have been replaced. False if there is nothing to compare now. */
+/* Restarts the sampling if the maps have been replaced. Returns false if there are no earlier samples to compare with.
+ */
 static bool advance(struct floods *floods, struct daemon *daemon)
 {
 	uint64_t now = clock_msec();

@@ -14,7 +14,7 @@
 
 struct sources {
 	int observer;          /* counts all packets; NONE: not counting */
-	int suspects;          /* counts the suspects, too */
+	int suspects;          /* the observer that counts the suspects; NONE: not counting */
 	uint64_t wanted_until; /* ms */
 	bool suspects_wanted;
 	bool is_new_filter;               /* `suspects` still has the previous filter */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The heaviest sources and Call-IDs of the last second (bpf/heavy.h, core/observe/heaviest.h). The kernel counts them
- * only while sipxdp-ctl asks for them or floods.c wants to know the source of a flood. */
+ * only while sipxdp-ctl requests them or floods.c searches for the source of a flood. */
 #pragma once
 
 #include "daemon.h"
@@ -11,16 +11,16 @@ struct sources *sources_new(void);
 /* Ends the counting. Call it before observers_free(). */
 void sources_free(struct sources *sources, struct daemon *daemon);
 
-/* Call this every second, in the event loop. Ends an interval and begins the next one, or begins or ends the
+/* Call this every second, in the event loop. It ends an interval and begins the next one, and starts or stops the
  * counting. */
 void sources_update(struct sources *sources, struct daemon *daemon);
 
-/* The reply to `top sources`: the last interval (core/view/sources.h). Counts for a few more seconds. Only in the event
- * loop. */
+/* Returns the reply to `top sources`: the last interval (core/view/sources.h). The counting continues for a few more
+ * seconds. Call this only in the event loop. */
 json_t *sources_answer(struct sources *sources, struct daemon *daemon);
 
-/* Counts the packets that the filter selects as suspects, until sources_end_suspects(). One filter at a time. Begins
- * with the next interval. */
+/* Counts the packets that the filter selects as suspects, from the next interval until sources_end_suspects(). Only one
+ * filter can be active at a time. */
 void sources_begin_suspects(struct sources *sources, const struct observer *filter);
 void sources_end_suspects(struct sources *sources);
 
@@ -30,5 +30,5 @@ struct sources_suspects {
 	double seconds;
 };
 
-/* Was the last interval one in which the suspects were counted? */
+/* Returns true if the suspects were counted during the whole last interval. */
 bool sources_suspects(const struct sources *sources, struct sources_suspects *out);

@@ -133,15 +133,15 @@ steps() {
 	is "... in the compact form, with colons" "$(step compact_call_id key)" "Call-ID a:b:c@example.net"
 	is "... of a user" "$(step from_user service)" "users, affinity from-user"
 	like "... without a Call-ID" "$(step no_call_id key)" "^source 10.0.0.100:5060: there is no Call-ID$"
-	like "the pool of a method" "$(step method_pool pool)" "^registrars, as .methods:. of the service says"
+	like "the pool of a method" "$(step method_pool pool)" "^registrars, selected by .methods:. of the service"
 	like "a hint" "$(step via_of_a_backend hint)" "^one.example.net at offset [0-9]+: backend px1$"
 	like "... of a backend that is down" "$(step via_of_a_backend_that_is_down hint)" "px3, not used because it is down"
 	like "... that nobody has" "$(step via_of_nobody hint)" "nobody.example.net at offset [0-9]+: no backend has this host"
-	like "... behind the VIP" "$(step route_by_the_vip hint | xargs)" "192.0.2.10 .* the VIP; the next host counts one.example.net .* px1"
+	like "... behind the VIP" "$(step route_by_the_vip hint | xargs)" "192.0.2.10 .* the VIP, so the next host is looked up one.example.net .* px1"
 	like "not SIP" "$(step not_sip message)" "5 bytes at offset 42, not SIP: its first line"
 	like "... but a keepalive" "$(step keepalive message)" "keepalive \(RFC 5626"
 	like "... or STUN" "$(step stun message)" "STUN"
-	like "TCP" "$(step tcp hint)" "no message is read over TCP"
+	like "TCP" "$(step tcp hint)" "sipxdp does not read SIP over TCP"
 	like "a port range" "$(step port_range backend)" "px1 .*the port belongs to it"
 	like "an ICMP error" "$(step icmp_error packet)" "quoted by an ICMP error"
 	is "a packet that is too long for its tunnel" "$(explained tunnel_oversize | jq -r '.verdict, .action' | xargs)" "oversize held"
@@ -203,14 +203,14 @@ migration() {
 	lab_ctl backend drain proxies "$owner" > /dev/null
 	wait_for 10 is_moving
 	changes_nothing "a migration"
-	like "a new call" "$(step invite dialog)" "may begin a call: for the owner"
+	like "a new call" "$(step invite dialog)" "may begin a call: it goes to the owner"
 	is "... is not tracked" "$(step invite tracked)" "no"
-	like "a request within a call" "$(step update dialog)" "belongs to a call: for the previous owner"
+	like "a request within a call" "$(step update dialog)" "belongs to a call: it goes to the previous owner"
 	like "... which is the backend" "$(step update backend)" "$owner .*it is the previous owner of the slot"
 	agrees update # its call, with the same Call-ID, is now tracked
 	changes_nothing "a tracked call"
 	like "the call is tracked" "$(step invite tracked)" "^a call at $owner, last packet [0-9]+ s ago$"
-	like "... which decides" "$(step invite backend)" "$owner .*the call is tracked there"
+	like "... which decides" "$(step invite backend)" "$owner .*the call is tracked on this backend"
 	for name in invite bye via_of_a_backend tcp icmp_error; do
 		agrees $name
 	done

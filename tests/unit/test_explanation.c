@@ -94,7 +94,8 @@ Test(explanation, of_migrating_slots)
 	expect_step(&e, "migration", "the slot is recording calls; its owner does not change yet (px1)");
 	e.slot_owner = 2;
 	expect_step(&e, "migration", "the slot is migrating; its previous owner is px1");
-	expect_step(&e, "dialog", "the packet belongs to a call: for the previous owner, unless its call is tracked");
+	expect_step(
+		&e, "dialog", "the packet belongs to a call: it goes to the previous owner unless its call is tracked");
 	expect_step(&e, "tracked", "no");
 	e.is_tracked = e.is_transaction = true;
 	e.tracked = 3;

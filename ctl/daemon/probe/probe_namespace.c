@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See probe_namespace.h. A socket belongs to the network namespace of the thread that creates it, and only
  * CAP_SYS_ADMIN permits a change of the namespace. The process with this capability (possibly only in its own user
- * namespace) runs only the code of this file. It exits when the channel is closed, in whatever way the daemon ends. */
+ * namespace) runs only the code of this file. It exits when the channel is closed, even if the daemon is killed. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ static int receive_reply(int channel, struct reply *reply)
 		return size < 0 ? -errno : -EPIPE;
 	header = CMSG_FIRSTHDR(&message);
 	if (reply->error || !header)
-		return reply->error ?: -EMFILE; /* the kernel drops a descriptor for which there is no room */
+		return reply->error ?: -EMFILE; /* the kernel drops a descriptor above the limit of the process */
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
 }
@@ -121,8 +121,8 @@ static int open_device(uint32_t *ifindex)
 	return error;
 }
 
-/* The first setting permits echo sockets to this process's group. The second is for TCP, which reuses a port only a
- * minute after its connection. If /proc/sys is read-only, the defaults stay. */
+/* The first sysctl permits echo sockets to the group of this process. The second sysctl adds ports for TCP, because TCP
+ * reuses a port only a minute after the connection has ended. If /proc/sys is read-only, the defaults remain. */
 static int make_namespace(uint32_t *ifindex)
 {
 	char groups[32];
@@ -145,8 +145,8 @@ static int answer(const struct request *request, struct reply *reply)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Runs in the child. It must keep no descriptor of the daemon open. The daemon's signals stay blocked: SIGTERM to the
- * whole control group must not end it before the daemon. */
+/* Runs in the child. The child must not keep a descriptor of the daemon open. The signals that the daemon blocks remain
+ * blocked: SIGTERM to the whole control group must not end the child before the daemon. */
 __attribute__((noreturn)) static void serve(int channel)
 {
 	struct request request;
@@ -208,7 +208,7 @@ int probe_namespace_fd(const struct probe_namespace *space)
 	return space->channel;
 }
 
-/* A descriptor or -errno. Waits for the process, which needs some microseconds. */
+/* Returns a descriptor or -errno. Waits some microseconds for the process. */
 static int ask(const struct probe_namespace *space, struct request request, struct reply *reply)
 {
 	if (send(space->channel, &request, sizeof(request), MSG_NOSIGNAL) < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A child process of the daemon. It makes the network namespaces of probe sockets, lives in the newest one, and opens
- * sockets there for the daemon. The daemon itself needs no CAP_SYS_ADMIN and never leaves its own namespace. */
+/* A child process of the daemon. It creates the network namespaces of probe sockets, runs in the newest namespace, and
+ * opens sockets there for the daemon. The daemon itself needs no CAP_SYS_ADMIN and never leaves its own namespace. */
 #pragma once
 
 #include <stdint.h>
@@ -11,14 +11,15 @@ struct probe_namespace;
  * CAP_SYS_ADMIN the process needs a user namespace, which some systems forbid. 0 or -errno. */
 int probe_namespace_start(struct probe_namespace **out);
 
-/* Ends the process. Sockets that it has opened stay usable. */
+/* Ends the process. Sockets that it has opened remain usable. */
 void probe_namespace_end(struct probe_namespace *space);
 
 /* Becomes readable when the process has ended. The other functions then fail with -EPIPE or -ECONNRESET. */
 int probe_namespace_fd(const struct probe_namespace *space);
 
-/* Makes a new namespace with one TUN device, whose descriptor and index it stores. The previous namespace ends with
- * its last socket. 0 or -errno: -ENOENT without /dev/net/tun, -EPERM if the process may not make namespaces. */
+/* Creates a new namespace with one TUN device, and stores the descriptor and the index of the device. The previous
+ * namespace ends with its last socket. Returns 0 or -errno: -ENOENT without /dev/net/tun, -EPERM if the process may not
+ * create namespaces. */
 int probe_namespace_renew(struct probe_namespace *space, int *device, uint32_t *ifindex);
 
 /* Like socket(2), in the newest namespace. A descriptor or -errno. */

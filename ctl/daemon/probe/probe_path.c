@@ -326,7 +326,7 @@ static int open_replies(struct probe_path *path, const char *directory)
 	path->replies = ring_buffer__new(fd, take_reply, path, NULL);
 	if (!path->replies)
 		error = -errno;
-	close(fd); /* the ring has mapped it */
+	close(fd); /* the ring has mapped the map into memory */
 	return error;
 }
 

@@ -25,7 +25,7 @@ struct probe_route {
 };
 
 /* Creates the namespace and the device, and starts to forward packets. 0 or -errno: -ENOENT without
- * /dev/net/tun, -EPERM without CAP_NET_ADMIN and CAP_NET_RAW, or if `space` may not make namespaces. Only one
+ * /dev/net/tun, -EPERM without CAP_NET_ADMIN and CAP_NET_RAW, or if `space` may not create namespaces. Only one
  * path may exist at a time, because the ring buffer of the replies has one reader. Exits the loop if the process of
  * `space` ends. */
 int probe_path_new(struct probe_path **out, sd_event *event, struct probe_namespace *space, const char *pin_directory);

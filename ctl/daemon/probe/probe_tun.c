@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See probe_tun.h. probe_namespace.c makes the device and opens the sockets. */
+/* See probe_tun.h. probe_namespace.c creates the device and opens the sockets. */
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Owns the only exit of the network namespace of probe sockets, a TUN device. Neither has a name outside the processes
- * of the daemon, so the kernel removes both in whatever way the daemon ends. */
+/* Owns the TUN device that is the only exit of the network namespace of probe sockets. Neither the device nor the
+ * namespace has a name outside the processes of the daemon, so the kernel removes both even if the daemon is killed. */
 #pragma once
 
 #include "bpf/abi.h"
@@ -8,7 +8,7 @@
 
 struct probe_tun;
 
-/* Makes a new namespace with the device. 0 or the -errno of probe_namespace_renew(); -EPERM also without
+/* Creates a new namespace with the device. Returns 0, or the -errno of probe_namespace_renew(); also -EPERM without
  * CAP_NET_ADMIN. */
 int probe_tun_new(struct probe_tun **out, struct probe_namespace *space);
 void probe_tun_free(struct probe_tun *tun);
@@ -22,7 +22,7 @@ int probe_tun_socket(const struct probe_tun *tun, int family, int type, int prot
 
 /* Makes an address usable in the namespace, or removes it: sockets bind to it with IP_FREEBIND and
  * reach every destination from it. The address is a local route, not an address on the device: IPv6
- * takes some ms before it accepts packets to a new address. 0 or -errno. */
+ * accepts packets to a new device address only after some ms. 0 or -errno. */
 int probe_tun_add_address(struct probe_tun *tun, const struct address *address);
 int probe_tun_remove_address(struct probe_tun *tun, const struct address *address);
 

@@ -23,7 +23,7 @@ int observer_guard_replace(int link, int from, int to)
 	return errno == EPERM || errno == ENOLINK ? 0 : -errno; /* EPERM: the link has a different program */
 }
 
-/* --- the child. The daemon has threads, so the child may call only functions that are async-signal-safe. */
+/* --- the child: the daemon has threads, so the child may call only functions that are async-signal-safe */
 
 /* The descriptors that the child keeps open, in ascending order. */
 static void close_others(const int *keep, size_t count)
@@ -38,8 +38,8 @@ static void close_others(const int *keep, size_t count)
 	close_range(next, UINT_MAX, 0);
 }
 
-/* systemd and a terminal send signals to all processes of a service. The child ignores them, and exits when the daemon
- * has exited. */
+/* systemd and a terminal send signals to all processes of a service. The child ignores these signals. It exits after
+ * the daemon. */
 static void ignore_signals(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};

@@ -25,7 +25,7 @@ struct pinned {
 };
 
 struct observer_links {
-	struct pinned pinned; /* of the last switch to the observer; no links: the plain program is in place */
+	struct pinned pinned; /* of the last switch to the observer; without links: the plain program is in use */
 	struct observer_guard guard;
 };
 
@@ -72,7 +72,7 @@ static int open_links(struct pinned *pinned, const char *directory)
 		pinned->links[pinned->count] = maps_open_pin(path, entry->d_name);
 		if (pinned->links[pinned->count] >= 0)
 			pinned->count++;
-		else if (errno != ENOENT) /* detached meanwhile */
+		else if (errno != ENOENT) /* ENOENT: the link has just been detached */
 			err = -errno;
 	}
 	closedir(dir);
@@ -109,7 +109,7 @@ static uint32_t program_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
 }
 
-/* The id of the program of a link; 0: its interface no longer exists. */
+/* Returns the id of the program of a link; 0: the interface of the link no longer exists. */
 static uint32_t linked_id(int fd)
 {
 	struct bpf_link_info info = {};
@@ -129,7 +129,7 @@ static bool must_switch(const struct pinned *pinned)
 	return must;
 }
 
-/* Replaces `from` by `to`. A link with a third program (an upgrade is in progress) stays as it is. */
+/* Replaces `from` with `to`. Does not change a link with a third program: an upgrade is in progress. */
 static int replace_all(const struct pinned *pinned, int from, int to)
 {
 	int result = 0, err;
@@ -147,7 +147,7 @@ static void restore(const struct pinned *pinned)
 	int err = replace_all(pinned, pinned->observer, pinned->plain);
 
 	if (err)
-		log_error("cannot put the plain program back behind all links: %s ('sipxdp-loader status' shows the "
+		log_error("cannot restore the plain program of all links: %s ('sipxdp-loader status' shows the "
 			  "program of each interface, 'sipxdp-loader upgrade' replaces it)",
 			strerror(-err));
 }
@@ -186,14 +186,14 @@ int observer_links_observe(struct observer_links *links, const char *directory, 
 		pinned_close(&pinned);
 		return 0;
 	}
-	/* The new guard starts before the old one ends, and before the switch. At any time, a guard therefore knows all
-	 * links that have the observer. */
+	/* The new guard starts before the old guard ends, and before the switch. Therefore, at any time, one guard has
+	 * the descriptors of all links that have the observer. */
 	err = observer_guard_start(&links->guard, pinned.links, pinned.count, pinned.plain, pinned.observer);
 	if (!err)
 		err = replace_all(&pinned, pinned.plain, pinned.observer);
 	pinned_close(&links->pinned);
 	links->pinned = pinned;
-	return err ? fail(error, err, "cannot put the observer behind all links: %s", strerror(-err)) : 0;
+	return err ? fail(error, err, "cannot switch all links to the observer: %s", strerror(-err)) : 0;
 }
 
 void observer_links_restore(struct observer_links *links)

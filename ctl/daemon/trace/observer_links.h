@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The programs behind the pinned links: the plain one (DIR/balancer) or the observer (DIR/observer). A switch is one
- * bpf_link_update per link, which fails if the link does not have the expected program: it loses no packet, and never
- * undoes an upgrade. */
+/* Switches the program of the pinned links between the plain program (DIR/balancer) and the observer (DIR/observer). A
+ * switch is one bpf_link_update per link and loses no packet. The update fails if the link does not have the expected
+ * program, so a switch never reverts an upgrade. */
 #pragma once
 
 #include <stddef.h>
@@ -15,12 +15,12 @@ struct observer_links *observer_links_new(void);
 /* Restores the plain program if necessary. */
 void observer_links_free(struct observer_links *links);
 
-/* Replaces the program of all links in `directory` by the observer. Call it again every second: it then switches new
- * links and upgraded programs, too. 0, or -errno with the reason in `error`. */
+/* Replaces the program of all links in `directory` with the observer. Call it again every second, so that it also
+ * switches new links and upgraded programs. Returns 0, or -errno with the reason in `error`. */
 int observer_links_observe(struct observer_links *links, const char *directory, char error[OBSERVER_LINKS_ERROR_SIZE]);
 
 /* Restores the plain program of all links. */
 void observer_links_restore(struct observer_links *links);
 
-/* The same for the links in `directory` in which a previous daemon has left the observer. */
+/* Restores the plain program of the links in `directory` that still have the observer of a previous daemon. */
 void observer_links_restore_left(const char *directory);

@@ -20,7 +20,7 @@
 _Static_assert(OBSERVERS_ERROR_SIZE >= OBSERVER_LINKS_ERROR_SIZE, "observers_add() passes the reason on");
 
 struct user {
-	struct observer filter; /* wants: 0: not in use */
+	struct observer filter; /* filter.wants is 0: not in use */
 	observers_receive *receive;
 	void *data;
 	uint64_t since; /* ns of CLOCK_MONOTONIC: older records are for an earlier user of this index */
@@ -128,7 +128,7 @@ static int open_records(struct observers *observers)
 	observers->records = ring_buffer__new(fd, on_record, observers, NULL);
 	if (!observers->records)
 		err = -errno;
-	close(fd); /* the ring has mapped it */
+	close(fd); /* the ring has mapped the map into memory */
 	if (!err)
 		err = sd_event_add_io(observers->event, &observers->readable, ring_buffer__epoll_fd(observers->records),
 			EPOLLIN, on_readable, observers);
@@ -161,8 +161,8 @@ static int open_maps(struct observers *observers)
 	return err;
 }
 
-/* Before the maps are closed, `before` becomes the number of packets so far; open_maps() then converts it to a start
- * value again. */
+/* Call this before the maps are closed. It sets `before` to the number of packets so far; open_maps() later converts
+ * this number to a start value again. */
 static void leave_maps(struct observers *observers)
 {
 	for (int i = 0; i < OBSERVERS && observers->counters >= 0; i++)
@@ -215,8 +215,8 @@ int observers_add(struct observers *observers, const struct observer *filter, ob
 		user++;
 	index = user - observers->users;
 	if (index == OBSERVERS) {
-		snprintf(error, OBSERVERS_ERROR_SIZE, "packets already have %d observers, the largest number",
-			OBSERVERS);
+		snprintf(error, OBSERVERS_ERROR_SIZE,
+			"the maximum number of observers of packets, %d, is already in use", OBSERVERS);
 		return -EUSERS;
 	}
 	/* The maps come first: the kernel needs the filter before the program processes a packet. */

@@ -15,20 +15,20 @@ struct observers;
  * add or remove observers. */
 typedef void observers_receive(const struct observed *packet, void *data);
 
-/* Restores the plain program if a previous daemon has left the observer in place. `directory`: the pins. */
+/* Restores the plain program if the links still have the observer of a previous daemon. `directory`: the pins. */
 struct observers *observers_new(sd_event *event, const char *directory);
 void observers_free(struct observers *observers);
 
-/* Adds an observer; `filter->wants` is not 0. `receive` may be NULL if it wants no records. Returns its index, for
- * observers_remove() and observers_counters(), or -errno with the reason in `error`: -EUSERS if all OBSERVERS are in
- * use. */
+/* Adds an observer. `filter->wants` must not be 0. `receive` may be NULL without OBSERVER_RECORDS. Returns the index of
+ * the observer, for observers_remove() and observers_counters(), or -errno with the reason in `error`: -EUSERS if all
+ * OBSERVERS are in use. */
 int observers_add(struct observers *observers, const struct observer *filter, observers_receive *receive, void *data,
 	char error[OBSERVERS_ERROR_SIZE]);
 void observers_remove(struct observers *observers, int index);
 
-/* The number of packets that this observer has selected, and of those without a record because the ring buffer was
- * full. */
+/* Returns the number of packets that this observer has selected, and the number of these packets that have no record
+ * because the ring buffer was full. */
 struct observer_counters observers_counters(const struct observers *observers, int index);
 
-/* Call this every second: follows new maps, new links and upgraded programs. */
+/* Call this every second. It detects new maps, new links and upgraded programs, and observes with them. */
 void observers_update(struct observers *observers);

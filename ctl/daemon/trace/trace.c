@@ -24,9 +24,9 @@ struct trace {
 	char *rest; /* the part of a line that the socket has not accepted yet; NULL: none */
 	size_t rest_length;
 	size_t rest_sent;
-	bool wants_end;    /* the client has closed its side of the connection */
+	bool wants_end;    /* the client has closed its sending side of the connection */
 	bool is_ending;    /* the totals are in the output: close the connection after them */
-	uint64_t dropped;  /* packets for which the socket had no room */
+	uint64_t dropped;  /* packets that were lost because the buffer of the socket was full */
 	uint64_t reported; /* lost packets, as last reported to the client */
 };
 
@@ -48,7 +48,7 @@ static void end(struct trace *trace)
 	observers_remove(observers, trace->observer);
 }
 
-/* Returns 0, also if the socket currently accepts no data; or -errno. */
+/* Returns 0 or -errno. It is not an error if the socket accepts no data at the moment. */
 static int flush(struct trace *trace)
 {
 	ssize_t sent;
@@ -72,8 +72,8 @@ static void watch(struct trace *trace)
 	sd_event_source_set_io_events(trace->source, (trace->rest ? EPOLLOUT : 0) | (trace->wants_end ? 0 : EPOLLIN));
 }
 
-/* Sends a line and frees the object. Returns false if the socket has no room for it. A failed connection ends in
- * on_client(). */
+/* Sends a line and frees the object. Returns false if the socket does not accept the line. on_client() closes a failed
+ * connection. */
 static bool send_line(struct trace *trace, json_t *json)
 {
 	size_t length = 0;
@@ -120,7 +120,7 @@ static void report(struct trace *trace)
 		trace->reported = lost;
 }
 
-/* Sends the totals when the socket has room for them, then ends the trace. */
+/* Sends the totals as soon as the socket accepts them, then ends the trace. */
 static int finish(struct trace *trace)
 {
 	struct observer_counters counters;
@@ -136,7 +136,7 @@ static int finish(struct trace *trace)
 	return trace->rest ? 0 : -ECANCELED;
 }
 
-/* The client sends nothing: input means that it has closed its side of the connection. */
+/* The client sends no data, so an input event means that it has closed its sending side of the connection. */
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	struct trace *trace = data;

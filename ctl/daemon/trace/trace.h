@@ -7,8 +7,8 @@
 
 #define TRACERS 4 /* at the same time */
 
-/* Starts a trace for the client of this request, and takes ownership of its connection. The client first receives a
- * reply, as for any other command. NULL, or the reply that refuses the request. */
+/* Starts a trace for the client of this request, takes ownership of its connection, and sends the reply. Returns NULL,
+ * or the reply that refuses the request. */
 json_t *trace_start(struct daemon *daemon, const struct request *request);
 
 struct traces *traces_new(struct daemon *daemon);

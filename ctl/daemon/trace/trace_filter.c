@@ -11,7 +11,7 @@
 
 static const uint64_t hash_key[2] = OBSERVER_HASH_KEY;
 
-/* Finds the value of one option: 0, or -EINVAL. */
+/* Finds the value of one option. Returns 0, or -EINVAL. */
 typedef int find_value(const struct daemon *daemon, const char *text, uint64_t *value);
 
 __attribute__((format(printf, 2, 3))) static int refuse(char error[PROTOCOL_ERROR_SIZE], const char *format, ...)
@@ -46,7 +46,7 @@ static int find_service(const struct daemon *daemon, const char *text, uint64_t 
 	return -EINVAL;
 }
 
-/* NAME, or POOL/NAME. Backends of different pools may have the same name: NAME alone is then ambiguous. */
+/* Finds a backend by NAME or POOL/NAME. If backends of different pools have the same name, NAME alone is ambiguous. */
 static int find_backend(const struct daemon *daemon, const char *text, uint64_t *value)
 {
 	const struct backend_record *records = daemon->running->records;
@@ -116,7 +116,7 @@ static int take_methods(const struct text_list *list, struct observer *out, char
 		while (method < METHOD_COUNT && strcasecmp(names[method], list->items[i]))
 			method++;
 		if (method == METHOD_COUNT)
-			return refuse(error, "no method '%.80s' (use 'other' for methods that sipxdp does not know)",
+			return refuse(error, "no method '%.80s' (use 'other' for methods that are not in the list)",
 				list->items[i]);
 		out->methods |= 1U << method;
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The filter of an observer, from the options of `trace`. */
+/* Converts the options of `trace` to the filter of an observer. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
 
-/* 0, or -EINVAL with the reason. `out->wants` stays 0. Without --verdict the filter excludes packets that are not for a
- * service or a VIP. */
+/* Returns 0, or -EINVAL with the reason. `out->wants` stays 0. Without --verdict the filter excludes packets that are
+ * not addressed to a service or a VIP. */
 int trace_filter(const struct daemon *daemon, const struct request *request, struct observer *out,
 	char error[PROTOCOL_ERROR_SIZE]);

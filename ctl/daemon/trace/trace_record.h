@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The JSON of an observed packet. */
+/* Describes an observed packet as JSON. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"
 
-/* With `with_frame`, includes the received frame and the offset of the message in it. */
+/* `with_frame` adds the received frame and the offset of the message in the frame. */
 json_t *trace_record(const struct daemon *daemon, const struct observed *packet, bool with_frame);
