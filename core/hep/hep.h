@@ -2,7 +2,7 @@
 /* Writes SIP messages as packets of the Homer Encapsulation Protocol, version 3 (HEPv3, also called EEP), which Homer,
  * heplify-server, sngrep and other capture servers receive over UDP. A packet is the word "HEP3", the length of the
  * packet in 16 bits, and chunks. A chunk has a vendor id, a type and its length, of 16 bits each, and data. All
- * numbers are big-endian. Pure. */
+ * numbers are big-endian. No I/O. */
 #pragma once
 
 #include "core/net/endpoint.h"

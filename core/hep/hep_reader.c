@@ -43,8 +43,8 @@ struct datagram {
 	size_t length;
 };
 
-/* Later fragments of IPv6 do not show their transport protocol if extension headers follow the Fragment header. SIP
- * messages have none. */
+/* Later fragments of IPv6 do not contain their transport protocol if extension headers follow the Fragment header. SIP
+ * messages have no such headers. */
 static bool is_udp(const struct packet *p)
 {
 	return p->kind <= PACKET_LATER_FRAGMENT && p->protocol == IPPROTO_UDP;
@@ -106,8 +106,8 @@ static bool read_udp(const struct datagram *datagram, const struct packet *p, st
 
 /* --- messages */
 
-/* The slot of a call depends on the low bits of its hash, the sample on the high bits: each backend therefore has calls
- * in the sample. */
+/* The slot of a call depends on the low bits of its hash, and the sample depends on the high bits. Therefore each
+ * backend has calls in the sample. */
 bool hep_samples(struct span call_id, uint32_t sample, const uint64_t hash_key[2])
 {
 	const __u64 key[2] = {hash_key[0], hash_key[1]};

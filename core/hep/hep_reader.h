@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The SIP messages for a capture server: reads them from copies of frames, reassembles fragments, and samples calls by
- * their Call-ID. Pure. */
+/* Reads the SIP messages for a capture server from copies of frames, reassembles fragments, and samples calls by their
+ * Call-ID. No I/O. */
 #pragma once
 
 #include "bpf/abi.h"
@@ -11,7 +11,7 @@ struct hep_reader;
 /* Counts messages that are not sent. */
 struct hep_counts {
 	uint64_t incomplete; /* datagrams whose fragments did not all arrive within REASSEMBLY_NSEC */
-	uint64_t too_long;   /* longer than the copy of the frame */
+	uint64_t too_long;   /* messages that are longer than the copy of the frame */
 };
 
 /* A copy of a frame that the balancer received. */
@@ -30,7 +30,8 @@ void hep_reader_free(struct hep_reader *reader);
 /* Reads a frame. Returns true if it completes a SIP message. The message is valid until the next call. */
 bool hep_read(struct hep_reader *reader, const struct hep_frame *frame, struct hep_message *message);
 
-/* Is the call part of a sample of one in `sample` calls? Balancers with the same hash key select the same calls. */
+/* Returns true if the call belongs to a sample of one in `sample` calls. Balancers with the same hash key select the
+ * same calls. */
 bool hep_samples(struct span call_id, uint32_t sample, const uint64_t hash_key[2]);
 
 /* The counts at `now`, ns of CLOCK_MONOTONIC. */

@@ -21,7 +21,7 @@ struct capture_sender {
 	struct capture_socket socket;
 	int observer;                     /* index; NOT_OBSERVING: none */
 	uint64_t ring_full;               /* lost records of earlier observers */
-	uint64_t too_long;                /* for a packet of HEP */
+	uint64_t too_long;                /* messages that are too long for a HEP packet */
 	char fault[OBSERVERS_ERROR_SIZE]; /* why packets are not observed; empty: no fault */
 	char socket_fault[CAPTURE_FAULT_SIZE];
 	uint8_t packet[HEP_SIZE_MAX];
@@ -29,7 +29,7 @@ struct capture_sender {
 
 /* --- messages */
 
-/* The difference of CLOCK_REALTIME to CLOCK_MONOTONIC, us. */
+/* Returns CLOCK_REALTIME minus CLOCK_MONOTONIC, us. */
 static uint64_t epoch_usec(void)
 {
 	struct timespec now;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The UDP socket to the capture server. It never waits: a packet that cannot be sent at once is lost, and counted. */
+/* The UDP socket to the capture server. It never blocks: a packet that cannot be sent immediately is lost and counted.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -25,5 +26,5 @@ void capture_socket_close(struct capture_socket *socket);
 
 void capture_socket_send(struct capture_socket *socket, const void *packet, size_t length);
 
-/* Writes why packets are lost now. Returns `text`, or NULL if all packets of the last seconds were sent. */
+/* Writes the reason why packets are lost now. Returns `text`, or NULL if all packets of the last seconds were sent. */
 const char *capture_socket_fault(const struct capture_socket *socket, char text[CAPTURE_FAULT_SIZE]);
