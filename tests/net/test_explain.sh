@@ -168,7 +168,7 @@ text() {
 	is "a source" "$(as_text "$message" --service sip --source 10.0.0.9:5070 | jq -r .source)" "10.0.0.9:5070"
 	is "a destination" "$(as_text "$message" --destination "$LAB_VIP:5080" --source 10.0.0.9 | jq -r .service)" "sources"
 	is "... that is IPv6" "$(as_text "$message" --destination "[$LAB_VIP6]:5060" | jq -r '.service, .backend' | xargs)" "sip ${same#* }"
-	like "no choice among several services" "$(as_text "$message" 2>&1 || true)" "are several services over UDP: choose one"
+	like "no choice among several services" "$(as_text "$message" 2>&1 || true)" "are several services over UDP: use --service"
 	like "a service that does not exist" "$(as_text "$message" --service nobody 2>&1 || true)" "no service 'nobody'"
 	like "families that differ" "$(as_text "$message" --service sip --source 2001:db8::9 2>&1 || true)" "both be IPv4 or both be IPv6"
 	like "a long message: its first fragment" \
