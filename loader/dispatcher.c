@@ -8,7 +8,7 @@
 #include "dispatcher.h"
 #include "output.h"
 
-/* To call a program, the dispatcher replaces one of its own functions by the program (BPF_PROG_TYPE_EXT). Some
+/* To call a program, the dispatcher replaces one of its own functions with the program (BPF_PROG_TYPE_EXT). Some
  * kernels do not support this. The test tries to replace a kernel function. All kernels refuse that, but
  * kernels that support the program type return EINVAL. */
 int dispatcher_probe(void)

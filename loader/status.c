@@ -85,7 +85,7 @@ static const char *state_name(enum attachment_state state)
 	return "elsewhere";
 }
 
-/* Has sipxdpd put the observer in place of the balancer? */
+/* Returns true if sipxdpd has replaced the balancer with the observer. */
 static bool is_observed(const struct status *status, const struct attachment *attachment)
 {
 	int fd = pins_get(&status->pins, PINS_TOP, PIN_OBSERVER);

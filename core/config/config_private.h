@@ -173,5 +173,5 @@ bool config_is_hidden(struct reader *reader, const struct node *value);
 /* Does the text consist of ASCII characters from space to tilde? YAML, SIP and logs can then contain it unchanged. */
 bool config_is_printable(const char *text);
 
-/* A copy of a text, to be freed by the caller; NULL for NULL. */
+/* Returns a copy of a text, which the caller must free; NULL for NULL. */
 char *config_copy_text(const char *text);

@@ -161,7 +161,7 @@ json_t *protocol_text(const char *bytes);
  * terminating NUL. NULL if there is no memory. */
 char *protocol_encode(const json_t *json, size_t *length);
 
-/* The text of a result as `sipxdp-ctl --json` prints it: indented ASCII, to be freed by the caller. NULL if there is
+/* The text of a result as `sipxdp-ctl --json` prints it: indented ASCII, which the caller must free. NULL if there is
  * no memory. */
 #define PROTOCOL_JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10))
 char *protocol_print(const json_t *json);

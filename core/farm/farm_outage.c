@@ -147,7 +147,7 @@ static void take_over_backend(struct farm_backend *backend, const struct farm_ba
 	backend->outage = before->outage;
 }
 
-/* [65536], to be freed. A backend keeps its id from farm to farm. */
+/* Returns an array of 65536 elements, which the caller must free. A backend keeps its id from farm to farm. */
 static const struct farm_backend **backends_by_id(const struct farm *farm)
 {
 	const struct farm_backend **backends = allocate(UINT16_MAX + 1, sizeof(*backends));

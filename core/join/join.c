@@ -381,8 +381,8 @@ static struct join_answer act(struct join *join, struct farm *farm, const struct
 }
 
 /* Handles a heartbeat with a valid signature whose time is outside the window. If its time is later than the times of
- * all earlier heartbeats of this server, it is not a replay: one of the two clocks was changed, and the server lives.
- * The heartbeat then counts as received. It has no other effect, and a silent server stays silent. */
+ * all earlier heartbeats of this server, it is not a replay: one of the two clocks was changed, and the server is
+ * alive. The heartbeat then counts as received. It has no other effect, and a silent server stays silent. */
 static void accept_newer_clock(
 	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Reassembles fragmented IP datagrams (RFC 791, RFC 8200 section 4.5) for readers of packets that the balancer
  * forwards as fragments. Memory is bounded: a new datagram replaces the oldest incomplete one when there is no room.
- * Pure. */
+ * No I/O. */
 #pragma once
 
 #include <stddef.h>

@@ -129,7 +129,7 @@ struct metrics {
 #define METRICS_TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 #define METRICS_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-/* The text of all metrics, to be freed, and its length. */
+/* Returns the text of all metrics, which the caller must free, and its length. */
 char *metrics_write(const struct metrics *metrics, bool openmetrics, size_t *length);
 
 /* Frees the arrays. */

@@ -39,5 +39,5 @@ char *top_ascii(const char *text, char out[TOP_CELL_SIZE]);
 /* "0", "4.2", "820", "12.3k", "1.5M". Returns `out`. */
 char *top_number_text(double number, char out[TOP_CELL_SIZE]);
 
-/* The rows that match the filter, sorted: `count` pointers, to be freed. */
+/* Returns the rows that match the filter, sorted: `count` pointers, which the caller must free. */
 const json_t **top_select(const struct top *top, size_t *count);

@@ -13,7 +13,7 @@ enum file_kind {
 	FILE_ANY, /* also a pipe such as a shell's <(...), or a terminal: for a command that may wait */
 };
 
-/* Reads at most `max` bytes of a file into `text`, to be freed. 0, or -errno with the reason in `error`:
+/* Reads at most `max` bytes of a file into `text`, which the caller must free. 0, or -errno with the reason in `error`:
  * "it cannot be read: No such file or directory". */
 int file_read(
 	const char *path, enum file_kind kind, size_t max, char **text, size_t *length, char error[FILE_ERROR_SIZE]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Messages, each with what a scanner must find in it. The host build is tested with them
- * in tests/unit/test_sip.c, the kernel program in test_spellings.c. */
+/* Messages, and the expected result of a scanner for each. tests/unit/test_sip.c tests the host build with them, and
+ * test_spellings.c tests the kernel program. */
 #pragma once
 
 #include <stddef.h>

@@ -23,7 +23,7 @@ struct config *parse(const char *text, size_t length, struct faults *faults);
 /* The configuration of a valid text. Fails the test if the text has a fault. */
 struct config *parse_good(const char *text);
 
-/* The text of config_write(), to be freed. */
+/* Returns the text of config_write(). The caller must free it. */
 char *write_text(const struct config *config);
 
 /* A text and its expected faults in this order, none for a valid text: "line:column: part of the message". */

@@ -26,7 +26,7 @@ struct server {
 	uint64_t rtt;
 	bool sees;         /* the probe in progress has not been lost yet */
 	uint64_t beat;     /* time of the next heartbeat; 0: it sends none */
-	bool unread;       /* a heartbeat waits to be read */
+	bool unread;       /* a heartbeat has arrived and has not been read yet */
 	uint64_t heard;    /* when a heartbeat was read last */
 	uint64_t from, to; /* the period in which it is unreachable */
 	unsigned int loss; /* percentage of lost probes */

@@ -207,7 +207,7 @@ Test(capture, files_that_cannot_be_read)
 	expect_refused(file.bytes, 23, "neither a pcap nor a pcapng");
 }
 
-/* Cuts a file at every byte, behind which no byte may be read. */
+/* Truncates a file at every byte. The reader must not read beyond the end. */
 Test(capture, files_that_were_cut)
 {
 	struct built file = {0};
@@ -242,7 +242,8 @@ Test(capture, files_that_were_cut)
 	}
 }
 
-/* Cuts pcapng at every byte: between two blocks the file ends, within a block it is damaged. */
+/* Truncates a pcapng file at every byte. Between two blocks this is the end of the file; within a block the file is
+ * damaged. */
 Test(capture, pcapng_files_that_were_cut)
 {
 	struct built file = {0};

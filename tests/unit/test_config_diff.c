@@ -135,7 +135,7 @@ static const struct change changes[] = {
 		"backend proxies/px1: group rack2, was rack1", NULL},
 };
 
-/* The base text with one change, to be freed. */
+/* Returns the base text with one change. The caller must free it. */
 static char *changed_text(const struct change *change)
 {
 	const char *at = strstr(base, change->from);
@@ -154,7 +154,7 @@ static bool is_in(const struct messages *words, const char *text)
 	return false;
 }
 
-/* These keys change other keys of the probe, too. */
+/* These keys also change other keys of the probe. */
 static bool is_root_of_others(const struct change *change)
 {
 	return !strcmp(change->key, "type") || !strcmp(change->key, "transport");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The words of an explanation, for cases that tests/net/test_explain.sh does not reach. */
+/* The text of explanations, for cases that tests/net/test_explain.sh does not reach. */
 #include <criterion/criterion.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static struct image *image(void)
 	return image;
 }
 
-/* An INVITE that begins at offset 0 of the frame, to the slot 5 of px1. */
+/* An INVITE at offset 0 of the frame. Its key selects slot 5, which px1 owns. */
 static struct explanation usual(void)
 {
 	return (struct explanation){.packet = {.protocol = IPPROTO_UDP, .ip = 14, .payload = 1, .end = sizeof(message)},

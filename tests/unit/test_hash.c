@@ -253,7 +253,7 @@ Test(hash, every_bit_of_the_key_counts)
 	}
 }
 
-/* Without the key nobody can construct Call-IDs that share a slot: changes of two bits of a Call-ID cancel each
+/* Without the key an attacker cannot construct Call-IDs that share a slot: changes of two bits of a Call-ID cancel each
  * other only with as many keys as by chance. */
 Test(hash, no_two_changes_cancel_each_other)
 {

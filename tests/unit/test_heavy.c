@@ -85,8 +85,8 @@ Test(heavy, a_few_sources_are_counted_exactly)
 	heaviest_free(&list);
 }
 
-/* Every source has `each` packets, at random places among those of 1,000,000 forged sources. Expects to find all, and
- * the error bound to hold. */
+/* Each source sends `each` packets, at random positions among the packets of 1,000,000 forged sources. All sources must
+ * have an entry, and the error bound must hold. */
 static void expect_found_in_flood(uint32_t sources, uint32_t each)
 {
 	const uint32_t forged = 1000000, all = forged + sources * each;
@@ -129,7 +129,7 @@ Test(heavy, a_million_forged_sources_hide_no_heavy_source)
 	expect_found_in_flood(20, 500);
 }
 
-/* The worst case: the forged packets come after each other, and all are in the bucket of the heavy source. */
+/* The worst case: the forged packets arrive one after the other, and all select the bucket of the heavy source. */
 Test(heavy, a_source_with_more_packets_than_are_forgotten_has_an_entry)
 {
 	const uint64_t key = 7;

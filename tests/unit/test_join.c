@@ -463,6 +463,6 @@ Test(join, a_pool_that_fails_open_keeps_its_backends)
 	for (size_t i = 0; i < pool->count; i++)
 		farm_update_state(world.farm, pool, &pool->backends[i], NOW);
 	look(&world);
-	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "one is heard: %s", describe(&world));
+	cr_expect_str_eq(describe(&world), "px5@10.0.0.15 x1", "a heartbeat of px5 arrived: %s", describe(&world));
 	join_end(&world);
 }

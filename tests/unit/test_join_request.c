@@ -78,7 +78,8 @@ static unsigned int status_at(struct join_world *world, const char *time, uint8_
 		.status;
 }
 
-/* For as long as the time is in the window; other signatures of the same second are not affected. */
+/* A signature is refused a second time as long as its time is in the window. Other signatures of the same second are
+ * not affected. */
 Test(join_request, replays)
 {
 	static const struct {

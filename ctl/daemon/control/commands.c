@@ -365,7 +365,7 @@ json_t *commands_run(const struct request *request, void *data)
 
 	if (!is_change(request->command))
 		log_debug("request '%s' from uid %u, pid %d", command_line(request, line), request->uid, request->pid);
-	/* `status` also while the worker is busy; `trace` takes over the connection. */
+	/* `status` must work while the worker is busy. `trace` takes ownership of the connection. */
 	if (request->command == COMMAND_STATUS || request->command == COMMAND_TRACE)
 		return functions[request->command](daemon, request);
 	job = allocate(1, sizeof(*job));

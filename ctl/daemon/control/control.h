@@ -30,8 +30,8 @@ struct client *control_defer(struct control *control);
 void control_reply(struct client *client, char *line, size_t length);
 
 /* Takes over the connection of the client. Call it inside a control_answer, which then returns NULL: the client
- * receives no reply from the control socket, and no longer counts as one of its clients. A descriptor that does not
- * block and that the caller closes, or -errno. */
+ * receives no reply from the control socket, and no longer counts as one of its clients. Returns a non-blocking
+ * descriptor, which the caller must close, or -errno. */
 int control_take_over(struct control *control);
 
 /* Listens on a Unix socket at `path`, mode 0660, in the event loop. Creates the last directory of the path
