@@ -103,10 +103,10 @@ static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 
 /* The parts of a start-line. */
 struct sip_start {
-	__u16 line;  /* its offset; 0: not read yet, or the text is not SIP */
+	__u16 line;  /* offset of the start-line; 0: not read yet, or the text is not SIP */
 	__u16 uri;   /* offset of the Request-URI; 0: a response */
-	__u16 code;  /* of a response, if it is a number; 0: a request */
-	__u8 method; /* of a request; METHOD_NONE: a response */
+	__u16 code;  /* status code of a response, if it is a number; 0: a request */
+	__u8 method; /* method of a request; METHOD_NONE: a response */
 	__u8 not_sip;
 };
 

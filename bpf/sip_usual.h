@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads header values with the usual spelling, in plain code without bpf_loop, which takes a fraction of the time
- * of a walk (sip_value.h). Each function either returns the result of the walk, or SIP_TOO_FAR (or METHOD_NONE):
- * the spelling is unusual, and the caller must walk. tests/unit/test_sip_usual.c compares the results. */
+/* Reads header values with the usual spelling. This is plain code without bpf_loop, and takes only a fraction of the
+ * time of a walk (sip_value.h). If the spelling is unusual, each function returns SIP_TOO_FAR or METHOD_NONE, and the
+ * caller must use a walk. Otherwise the result is that of a walk; tests/unit/test_sip_usual.c compares the results. */
 #pragma once
 
 #include "sip_dialog.h"
 #include "sip_user.h"
 
-/* Returns a byte of the text at an offset that sip_scan has returned, or close behind it. */
+/* Returns a byte of the text at an offset that sip_scan has returned, or a few bytes after it. */
 static __always_inline __u8 sip_byte_at(const struct sip_text *t, __u32 at)
 {
 	const __u8 *p = t->data + (at & (SIP_OFFSET_LIMIT - 1));
@@ -15,8 +15,8 @@ static __always_inline __u8 sip_byte_at(const struct sip_text *t, __u32 at)
 	return p + 1 <= t->data_end ? *p : 0;
 }
 
-/* Returns the bracket before the URI of a header, or the byte `other` before that. The display name may be in
- * quotes. 0, or any other byte: the spelling is unusual. */
+/* Returns the offset of the bracket before the URI of a header, or of an earlier byte `other`. The display name may be
+ * in quotes. If the offset is 0 or that of any other byte, the spelling is unusual. */
 static __always_inline __u32 sip_usual_bracket(const struct sip_text *t, __u32 at, __u8 other, __u16 *left)
 {
 	at = sip_scan(t, at, '"', '<', other, left);
@@ -60,8 +60,9 @@ static __always_inline enum sip_result sip_find_usual(
 	return SIP_TOO_FAR;
 }
 
-/* Hashes the parameter `name` of a header with the usual spelling: *hash is 0 if there is none. SIP_FOUND,
- * SIP_NOT_THERE, or SIP_TOO_FAR: the spelling is unusual, and sip_parameter must find it. */
+/* Hashes the parameter `name` of a header with the usual spelling. *hash is 0 if the header has no such parameter.
+ * Returns SIP_FOUND or SIP_NOT_THERE. SIP_TOO_FAR: the spelling is unusual, and sip_parameter must find the parameter.
+ */
 static __always_inline enum sip_result sip_usual_parameter(
 	struct sip_text text, __u32 colon, __u64 name, __u32 *hash, const __u64 hash_key[2], __u16 *left)
 {
@@ -80,8 +81,8 @@ static __always_inline enum sip_result sip_usual_parameter(
 	return SIP_FOUND;
 }
 
-/* Reads "CSeq: NUMBER METHOD" whose colon is at `colon`, with one space before each and a number of up to seven
- * digits. METHOD_NONE: the spelling is unusual. */
+/* Reads "CSeq: NUMBER METHOD" whose colon is at `colon`, with one space before the number and before the method, and a
+ * number of up to seven digits. METHOD_NONE: the spelling is unusual. */
 static __always_inline enum method sip_usual_cseq(struct sip_text text, __u32 colon, __u32 *number)
 {
 	__u64 word, digits;
@@ -96,7 +97,7 @@ static __always_inline enum method sip_usual_cseq(struct sip_text text, __u32 co
 	if (length - 1 > 6 || (word >> (8 * length) & 0xff) != ' ' ||
 		sip_byte_at(&text, sip_forget(&text, colon + 1)) != ' ' || sip_byte_at(&text, at) <= ' ')
 		return METHOD_NONE;
-	digits = (word << (64 - 8 * length)) & EVERY(0x0f); /* zeros in front */
+	digits = (word << (64 - 8 * length)) & EVERY(0x0f); /* leading zeros */
 	digits = digits * 10 + (digits >> 8);
 	*number = ((digits & 0x000000ff000000ffULL) * (100 + (1000000ULL << 32)) +
 			  (digits >> 16 & 0x000000ff000000ffULL) * (1 + (10000ULL << 32))) >>

@@ -47,7 +47,8 @@ __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct s
 	return text_hash(ctx, colon, end, key);
 }
 
-/* key->counter becomes an enum service_counter, or COUNTER_UNDECIDED. The fast path has no register left for it. */
+/* Sets key->counter to an enum service_counter or to COUNTER_UNDECIDED. The fast path has no free register for a return
+ * value. */
 __noinline int text_counter(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
 {
 	struct sip_text text = text_of(ctx, end);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Reassembles fragmented IP datagrams (RFC 791, RFC 8200 section 4.5) for readers of packets that the balancer
- * forwards as fragments. Memory is bounded: a new datagram replaces the oldest incomplete one when there is no room.
+ * forwards as fragments. Memory is bounded: if no memory is free, a new datagram replaces the oldest incomplete one.
  * No I/O. */
 #pragma once
 
 #include <stddef.h>
 #include "bpf/abi.h"
 
-#define REASSEMBLY_NSEC 1000000000ULL /* an incomplete datagram is given up after this time */
+#define REASSEMBLY_NSEC 1000000000ULL /* an incomplete datagram is discarded after this time */
 #define REASSEMBLY_MOST 512           /* incomplete datagrams */
 #define REASSEMBLY_BYTES (4 << 20)    /* of their payloads */
 #define DATAGRAM_SIZE_MAX 65535
@@ -28,11 +28,11 @@ struct part {
 };
 
 /* Adds a fragment that arrived at `now`, in ns of a monotonic clock. If the datagram is now complete,
- * returns its IP payload, which is valid until the next call. NULL if fragments are missing. */
+ * returns its IP payload, which is valid until the next call. Returns NULL if fragments are missing. */
 const void *reassembly_add(struct reassembly *reassembly, const struct part *part, uint64_t now, size_t *length);
 
-/* Gives up datagrams that are too old at `now`. */
+/* Discards datagrams that are too old at `now`. */
 void reassembly_expire(struct reassembly *reassembly, uint64_t now);
 
-/* The number of datagrams that were given up: too old, replaced, or with fragments that overlap. */
+/* Returns the number of discarded datagrams: too old, replaced, or with overlapping fragments. */
 uint64_t reassembly_given_up(const struct reassembly *reassembly);
