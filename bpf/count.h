@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the message counter of a packet; finish.h increments it. This code runs after verdict and backend are known,
- * and does not change them. It uses the remaining budget of the packet. */
+/* Finds the message counter of a packet; finish.h increments it. This code runs when the verdict and the backend are
+ * final, and does not change them. It uses the remaining budget of the packet. */
 #pragma once
 
 #include "flow.h"
@@ -25,7 +25,7 @@ static __always_inline enum method count_cseq(struct xdp_md *ctx, struct flow *f
 	return track_cseq(ctx, flow, head->lines.colon[SIP_CSEQ], &number);
 }
 
-/* Reads the headers of a message with a spelling that sip_counter.h does not handle. */
+/* Reads the headers of a message whose form sip_counter.h does not handle. */
 static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	enum method method;
@@ -42,8 +42,8 @@ static __always_inline __u32 count_read(struct xdp_md *ctx, struct flow *flow, s
 	return counter_of_request(method, count_to_tag(ctx, flow, head));
 }
 
-/* Sets flow->message. `head` is the current state of the pass over the headers. A packet that an ICMP error
- * quotes is not counted as a message. */
+/* Sets flow->message. `head` is the current state of the pass over the headers. A packet quoted in an ICMP error is
+ * not counted as a message. */
 __noinline int count(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	struct sip_key key = {};

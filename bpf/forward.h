@@ -166,9 +166,9 @@ static __always_inline struct ethernet_header forward_ethernet(
 	return link;
 }
 
-/* Returns whether the packet consists of several TCP segments. In generic mode, several segments can arrive as
- * one packet longer than any frame. Either the receiving interface has merged them (GRO), or a sender on the
- * same machine has not split them yet (TSO). */
+/* Returns true if the packet consists of several TCP segments. In generic mode, several segments can arrive as one
+ * packet longer than any frame. Either the receiving interface has merged them (GRO), or a sender on the same
+ * machine has not split them yet (TSO). */
 static __always_inline bool forward_is_merged(struct xdp_md *ctx, const struct packet *p, const struct inner *inner)
 {
 	return p->protocol == IPPROTO_TCP && p->kind == PACKET_WHOLE && inner->length > parse_local_mtu(ctx);
@@ -198,7 +198,7 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flo
 		return VERDICT_no_headroom;
 	ip = ethernet_header_write(ctx, &link);
 	if (!ip || (outer && encapsulate(ctx, ip, backend, &inner)))
-		return VERDICT_malformed; /* for the verifier: packet_parse() has read all that this overwrites */
+		return VERDICT_malformed; /* only for the verifier: packet_parse() has already read these bytes */
 	flow->action = same_interface ? XDP_TX : bpf_redirect(backend->ifindex, 0);
 	return VERDICT_CONTINUE;
 }

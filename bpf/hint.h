@@ -39,9 +39,9 @@ static __always_inline enum hint_place hint_in_via(
 	return text_via_host(ctx, flow, head->lines.colon[SIP_VIA], at) == SIP_FOUND ? HINT_LAST : HINT_NONE;
 }
 
-/* Finds the host in the next Route of a request or, if there is none, in the Request-URI. A first fragment that
- * ends before a Route counts as a request without a Route. If the budget ends before the Route, the request has
- * no hint. */
+/* Finds the host in the next Route of a request or, if there is none, in the Request-URI. A first fragment that ends
+ * before a Route counts as a request without a Route. If the budget runs out before the Route is found, the request
+ * has no hint. */
 static __always_inline enum hint_place hint_in_route(
 	struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
 {
@@ -60,8 +60,8 @@ static __always_inline enum hint_place hint_in_route(
 	return text_uri_host(ctx, flow, uri, at) == SIP_FOUND ? place : HINT_NONE;
 }
 
-/* Finds the first host that may be a hint. Returns its enum hint_place; *at becomes its offset. A request that
- * an ICMP error quotes was sent by a backend, so its Via is used. */
+/* Finds the first host that may be a hint. Returns its enum hint_place; *at becomes its offset. A request quoted in
+ * an ICMP error was sent by a backend, so its Via is used. */
 __noinline int hint_find(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, __u32 *at)
 {
 	if (!flow || !head || !at)

@@ -32,9 +32,9 @@ static __always_inline struct call_location migration_locate(const struct tracke
 	return place;
 }
 
-/* Returns whether an initial packet may go to a new backend, because no live call or recent transaction has its
- * key. Otherwise a repeated REGISTER, a keepalive or a reused port would stay at a draining backend. A key that
- * many calls share (a user, an address) keeps its backend. */
+/* Returns true if an initial packet may go to a new backend: no live call and no recent transaction has its key.
+ * Without this rule, a repeated REGISTER, a keepalive or a reused port would keep its draining backend. A key that
+ * many calls share (a user, an address) always keeps its backend. */
 static __always_inline bool migration_may_start_anew(const struct flow *flow, const struct call_location *place)
 {
 	__u32 seen;
@@ -49,9 +49,9 @@ static __always_inline bool migration_may_start_anew(const struct flow *flow, co
 	return track_seconds() - seen >= MIGRATION_IDLE_SECONDS;
 }
 
-/* Selects the backend of a packet in a migrating slot: flow->backend is the owner in the table, `previous` is
- * the previous owner. A call whose backend is dead goes to the owner, because the previous owner may be
- * draining. If the entry does not decide, place->backend becomes 0. */
+/* Selects the backend of a packet in a migrating slot: flow->backend is the owner in the table, `previous` is the
+ * previous owner. A call whose backend is dead goes to the owner, because the previous owner may be draining. If the
+ * entry is not used, place->backend becomes 0. */
 static __always_inline __u32 migration_choose(
 	struct flow *flow, const struct track_message *message, __u32 previous, struct call_location *place)
 {
@@ -78,10 +78,10 @@ static __always_inline __u32 migration_previous_owner(const struct flow *flow)
 }
 
 /* Selects the backend of a packet in a pool with migrating slots, and tracks its call. If a hint has selected a
- * backend (`hinted`), that backend receives the packet. The program still tracks the call, so that it detects
- * the end of the call. An LRU map may meanwhile reuse an entry for a different key; therefore the code updates an
- * entry in place only if the backend stays the same. message->is_new: the caller must call track_new(), which needs too
- * much stack here. */
+ * backend (`hinted`), that backend receives the packet. The program still tracks the call, so that it detects the
+ * end of the call. An LRU map may reuse an entry for another key at any time; therefore the code updates an entry in
+ * place only if the backend stays the same. If message->is_new becomes true, the caller must call track_new(); this
+ * function has too little stack left to call it. */
 __noinline __u32 migration_owner(struct flow *flow, struct track_message *message, __u32 previous, __u32 hinted)
 {
 	struct call_location place;

@@ -38,8 +38,8 @@ static __always_inline void observe_begin(struct xdp_md *ctx, struct observe_sta
 
 /* --- selecting */
 
-/* The argument of the steps below. Each step handles one observer, and bpf_loop() calls the step for all observers. In
- * plain loops the verifier would follow each combination of observers. */
+/* The argument of the steps below. Each step handles one observer, and bpf_loop() calls the step for all observers.
+ * With ordinary loops, the verifier would check each combination of observers. */
 struct observe_step {
 	const struct flow *flow;
 	__u64 value;    /* the property of the packet to compare */
@@ -313,7 +313,7 @@ static __always_inline int observe_copy(
 	record->captured = size;
 	__builtin_memcpy(record->frame, start->frame, OBSERVE_START);
 	size -= OBSERVE_START;
-	asm volatile("" : "+r"(size)); /* otherwise the verifier does not apply the comparison to the argument */
+	asm volatile("" : "+r"(size)); /* without this, the verifier does not apply the comparison to the argument */
 	if ((__s64)size < 1)
 		return 0;
 	if (size > room - OBSERVE_START)

@@ -13,7 +13,7 @@
 #define SIP_LOOP_HALVES 4    /* halves of a stride in one step of the loop */
 #define SIP_LOOP_STEPS 64    /* more steps than SIP_BUDGET allows */
 #define SIP_BUDGET 136       /* units that one search may spend, about 3 ns each */
-#define SIP_COST_PLAIN 4     /* one step in plain code */
+#define SIP_COST_PLAIN 4     /* one step in straight-line code */
 #define SIP_COST_EXACT 3     /* the exact test of half a stride, in addition to one unit for the half */
 #define SIP_COST_CANDIDATE 3 /* a candidate line, in addition to the above */
 #define SIP_COST_BLANKS 6    /* blanks between a name and its colon */
@@ -53,7 +53,7 @@ static __always_inline __u64 sip_no_line(const __u8 *p)
 #define SIP_LINE_OTHER 0
 #define SIP_LINE_BLANK 1
 
-/* Returns whether this is "Call-ID:" in upper or lower case, the spelling in nearly all messages. */
+/* Returns whether this is "Call-ID:" in upper or lower case, the form used in nearly all messages. */
 static __always_inline bool sip_is_call_id(__u64 word)
 {
 	return (word | SIP_NAME(' ', ' ', ' ', ' ', 0, ' ', ' ', 0)) ==
@@ -232,8 +232,8 @@ static __always_inline enum sip_result sip_find_from(const struct sip_text *t, _
 	return search.result;
 }
 
-/* The same, but the first steps are plain code without bpf_loop. They are sufficient for most messages. The
- * loop continues if these steps do not find the line. */
+/* Like sip_find_from, but the first steps are straight-line code without bpf_loop. They are sufficient for most
+ * messages. If they do not find the line, the loop continues the search. */
 static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t, __u32 at, __u32 *colon, __u32 *spent)
 {
 	__u32 step;
@@ -298,8 +298,8 @@ static __always_inline enum sip_result sip_hash(struct sip_text text, __u32 colo
 	return SIP_FOUND;
 }
 
-/* The same for the usual spelling: one space, a value shorter than SIP_PLAIN_VALUE bytes, and not close to the
- * end of the text. Returns false if sip_hash must be used instead. */
+/* Like sip_hash, but only for the common form: one space, and a value shorter than SIP_PLAIN_VALUE bytes that is not
+ * close to the end of the text. Returns false if sip_hash must be used instead. */
 static __always_inline bool sip_hash_plainly(const struct sip_text *t, __u32 colon, struct sip_key *key)
 {
 	__u32 at = (colon + 1) & (SIP_OFFSET_LIMIT - 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Determines the message counter (counters.h) of a SIP message. This code handles the spellings that nearly all
- * senders use. For all others it returns COUNTER_UNDECIDED, and count.h reads the headers with sip_headers.h.
- * It reads a bounded number of bytes of the message, in place. It compiles for the kernel and for user space. */
+/* Determines the message counter (counters.h) of a SIP message. This code handles the forms of the headers that
+ * nearly all senders use. For all other forms it returns COUNTER_UNDECIDED, and count.h then reads the headers with
+ * sip_headers.h. It reads a bounded number of bytes of the message, in place. It compiles for the kernel and for
+ * user space. */
 #pragma once
 
 #include "sip_dialog.h"
@@ -256,7 +257,7 @@ static __always_inline enum sip_result counter_tag(const struct sip_text *t, __u
 		return SIP_TOO_FAR;
 	p = t->data + sip_forget(t, end - 2);
 	if (p + 4 > t->data_end || p[3] == ' ' || p[3] == '\t' || p[1] != '\r')
-		return SIP_TOO_FAR; /* folded, or unusual */
+		return SIP_TOO_FAR; /* folded, or not in a common form */
 	if (p[0] == '>')
 		return SIP_NOT_THERE;
 	return counter_ends_with_tag(t, sip_forget(t, end - 1)) ? SIP_FOUND : SIP_TOO_FAR;

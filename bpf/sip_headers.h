@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds headers of a SIP message in one pass over its lines. The pass stops at the header that the caller
- * searches. A later call continues at this position, so that no line is read twice. The code reads the packet in place,
+/* Finds headers of a SIP message in one pass over its lines. The pass stops at the header that the caller searches
+ * for. A later call continues at this position, so that no line is read twice. The code reads the packet in place,
  * within the packet's budget (sip_text.h). It never reads beyond the end of the headers or of the datagram. It
  * compiles for the kernel and for user space.
  *
- * Each loop over the message is a bpf_loop. The verifier checks one step of a bpf_loop. Kernels before 6.7
- * check this step only with the state before the first step, and remove branches that are unreachable from this
- * state. Therefore each member of a state is initialised with sip_forget or sip_zero.
- * tests/prog/test_sip_reader.c tests on each kernel that no branch is missing. Members that change have 64
- * bits. If several members shared eight bytes of the stack, the verifier would see a new state after each
- * write. */
+ * Each loop over the message is a bpf_loop. The verifier checks one step of a bpf_loop. Kernels before 6.7 check
+ * this step only with the state before the first step, and remove branches that cannot be reached from that state.
+ * Therefore each member of a state is initialised with sip_forget or sip_zero. tests/prog/test_sip_reader.c tests on
+ * each kernel that no branch is missing. Members that change have 64 bits. If several members shared eight bytes of
+ * the stack, the verifier would see a new state after each write. */
 #pragma once
 
 #include "sip_start.h"
@@ -83,7 +82,7 @@ static __always_inline __u32 sip_newline(const struct sip_text *t, __u32 at, boo
 
 #define SIP_LETTER(letter) (1U << ((letter)&31))
 
-/* Returns whether one of the headers may begin with this byte. */
+/* Returns true if the name of one of the headers may begin with this byte. */
 static __always_inline bool sip_is_letter(__u8 byte)
 {
 	const __u32 letters = SIP_LETTER('v') | SIP_LETTER('f') | SIP_LETTER('t') | SIP_LETTER('c') | SIP_LETTER('i') |

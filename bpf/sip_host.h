@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hashes the hosts in a SIP message and reads their ports. A host is a name or an address, in any valid
- * spelling. The notes in sip_headers.h about loops and the verifier also apply here. */
+/* Hashes the hosts in a SIP message and reads their ports. A host is a name or an address, in any valid form. The
+ * notes in sip_headers.h about loops and the verifier also apply here. */
 #pragma once
 
 #include "sip_value.h"
@@ -15,9 +15,9 @@
 #define SIP_COST_NAME 5 /* one word of a name */
 #define SIP_COST_IPV6 6 /* one group of an IPv6 address */
 
-/* A host in a message. An address is hashed as 16 bytes, so that its spelling makes no difference. A name is hashed
- * like a Call-ID, without a final dot. Before that, bit 5 is set in each byte: this converts letters to lower case (and
- * changes the underscore). */
+/* A host in a message. An address is hashed as 16 bytes, so that all text forms of an address have the same hash. A
+ * name is hashed like a Call-ID, without a final dot. Before a name is hashed, bit 5 is set in each byte: this
+ * converts letters to lower case (and changes the underscore). */
 struct sip_host {
 	__u64 hash_key[2]; /* set by the caller */
 	__u64 hash;
@@ -92,8 +92,8 @@ static __always_inline bool sip_hash_name(
 	return true;
 }
 
-/* Reads the IPv4 address at *at, in host order: four numbers of one to three digits. There are no branches: a
- * fault sets the sign of `wrong`. */
+/* Reads the IPv4 address at *at, in host order: four numbers of one to three digits. The code has no branches: an
+ * error sets the sign of `wrong`. */
 static __always_inline bool sip_ipv4(const struct sip_text *t, __u32 *at, __u64 *ipv4)
 {
 	__u64 word = sip_word(t, *at), rest = sip_word(t, sip_forget(t, *at + 8)), address = 0, wrong = 0;
@@ -218,7 +218,7 @@ static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state
 	return sip_byte(t, at) == ':' ? !sip_begin_gap(a, at) : !length;
 }
 
-/* Reads the IPv6 address after the bracket at *at, in any spelling (RFC 4291 section 2.2). */
+/* Reads the IPv6 address after the bracket at *at, in any form (RFC 4291 section 2.2). */
 static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct address *address, __u16 *left)
 {
 	struct sip_ipv6 a = {.text = *t};
@@ -348,9 +348,9 @@ static inline bool sip_host_hash(const char *text, const __u64 hash_key[2], __u6
 }
 #endif
 
-/* A host is read in three steps, because the stack of one function is too small. Each returns SIP_FOUND or
- * SIP_NOT_THERE, also for a truncated text. The first one reads an IPv6 address in brackets at *at, and
- * moves *at past it. SIP_NOT_SIP: there is no bracket. */
+/* A host is read in three steps, because the stack of one function is too small. Each step returns SIP_FOUND or
+ * SIP_NOT_THERE; SIP_NOT_THERE also means that the text is truncated. The first step reads an IPv6 address in
+ * brackets at *at, and moves *at past it. It returns SIP_NOT_SIP if there is no bracket. */
 static __always_inline enum sip_result sip_bracketed_host(
 	struct sip_text text, __u32 *at, struct sip_host *host, __u16 *left)
 {

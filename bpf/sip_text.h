@@ -14,15 +14,15 @@
 #define SIP_OFFSET_LIMIT 8192
 #define SIP_MARGIN 64 /* bytes; with this margin, the sum of an offset and a small number stays below the limit */
 
-/* The budget for reading the message of one packet, in units of about 3 ns. Each step of a loop over the text
- * costs units. When no units are left, the loop ends, and the result of the search is SIP_TOO_FAR. */
+/* The budget for reading the message of one packet, in units of about 3 ns. Each step of a loop over the text costs
+ * units. When no units are left, the loop stops, and the result of the search is SIP_TOO_FAR. */
 #define SIP_PACKET_BUDGET 300
-#define SIP_USER_BUDGET 200 /* part of the budget for the search for the user; the rest is for hint and migration */
+#define SIP_USER_BUDGET 200 /* maximum for the search for the user; the remainder is for hint and migration */
 
 enum sip_result {
 	SIP_FOUND,
 	SIP_NOT_THERE, /* the headers do not contain it, or it is empty */
-	SIP_TOO_FAR,   /* it is truncated, or beyond the end of the readable text or of the budget */
+	SIP_TOO_FAR,   /* it is truncated or beyond the readable text, or the budget ran out */
 	SIP_NOT_SIP,
 };
 
@@ -41,8 +41,8 @@ struct sip_text {
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 |    \
 		(__u64)(g) << 48 | (__u64)(h) << 56)
 
-/* Returns the same offset, but the verifier knows only that it is below SIP_OFFSET_LIMIT. Without
- * this the verifier follows each possible position of a candidate separately. */
+/* Returns the same offset, but the verifier knows only that it is below SIP_OFFSET_LIMIT. Without this function the
+ * verifier would check the code separately for each possible position of a candidate. */
 static __always_inline __u32 sip_forget(const struct sip_text *t, __u32 offset)
 {
 	return (offset + t->zero) & (SIP_OFFSET_LIMIT - 1);
@@ -62,8 +62,8 @@ static inline __u32 sip_loop(__u32 steps, long (*step)(__u32, void *), void *sta
 }
 #endif
 
-/* The same with at most `most` calls, each of which costs `cost` units of the budget *left. If the budget ends
- * the loop, *left becomes 0. */
+/* Like sip_loop, with at most `most` calls, each of which costs `cost` units of the budget *left. If the budget runs
+ * out, the loop stops and *left becomes 0. */
 static __always_inline void sip_loop_paid(__u16 *left, __u32 cost, __u32 most, long (*step)(__u32, void *), void *state)
 {
 	__u32 steps = *left / cost;
@@ -71,7 +71,8 @@ static __always_inline void sip_loop_paid(__u16 *left, __u32 cost, __u32 most, l
 	if (steps > most)
 		steps = most;
 	steps = sip_loop(steps, step, state);
-	*left = steps * cost + cost > *left ? 0 : *left - steps * cost; /* read again: few registers are free */
+	/* *left is read again instead of kept in a register, because few registers are free. */
+	*left = steps * cost + cost > *left ? 0 : *left - steps * cost;
 }
 
 static __always_inline __u64 load64(const __u8 *p)
@@ -86,8 +87,8 @@ static __always_inline __u64 load64(const __u8 *p)
 #endif
 }
 
-/* Returns how many bytes of the text follow an offset. The compiler must not compare the two offsets instead:
- * the verifier would see a new state for `end` after each comparison. */
+/* Returns how many bytes of the text follow an offset. The inline assembly keeps the compiler from comparing the two
+ * offsets directly. After each such comparison the verifier would see a new state of `end`. */
 static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
 {
 	__s32 room = t->end - offset;
@@ -96,8 +97,8 @@ static __always_inline __s32 sip_room(const struct sip_text *t, __u32 offset)
 	return room;
 }
 
-/* Returns 0, but the verifier does not know the value. After a comparison of the result, the verifier still
- * does not know t->zero. */
+/* Returns 0, but the verifier does not know the value. A comparison of the result does not reveal t->zero to the
+ * verifier. */
 static __always_inline __u64 sip_zero(const struct sip_text *t)
 {
 	return t->zero * EVERY(0x01);
@@ -111,8 +112,8 @@ static __always_inline __u64 sip_last_word(const struct sip_text *t, __u32 offse
 	return p + 8 <= t->data_end ? load64(p) >> (missing * 4) >> (missing * 4) : sip_zero(t);
 }
 
-/* Returns the eight bytes at an offset, at most seven bytes beyond the end of the text. Bytes beyond the end are
- * zero. */
+/* Returns the eight bytes at an offset. Up to seven of them may be beyond the end of the text; these are zero in the
+ * result. */
 static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 {
 	__s64 missing = 8 - (__s64)sip_room(t, offset);
@@ -124,7 +125,7 @@ static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 	return p + 8 <= t->data_end ? load64(p) : sip_zero(t);
 }
 
-/* The same, but bytes beyond the end of the text may have any value. */
+/* Like sip_word, but bytes beyond the end of the text may have any value. */
 static __always_inline __u64 sip_raw_word(const struct sip_text *t, __u32 offset)
 {
 	const __u8 *p = t->data + (offset & (SIP_OFFSET_LIMIT - 1));
@@ -173,9 +174,9 @@ static __always_inline __u64 sip_equal(__u64 word, __u8 byte)
 #define SIP_SCAN_WORDS 8 /* 64 bytes */
 #define SIP_COST_SCAN 4
 
-/* Returns the offset of the first `a`, `b`, `c` or newline, for values with the usual spelling. 0: none is within
- * reach, or the text ends soon; the caller then walks through the value (sip_value.h). This is plain code, and
- * takes less time than one step of a walk. */
+/* Returns the offset of the first `a`, `b`, `c` or newline, for values in the common form (sip_usual.h). 0: none of
+ * them is within 64 bytes, or the frame ends too soon; the caller must then call the general parser (sip_value.h).
+ * This is straight-line code, and takes less time than one step of the general parser. */
 static __always_inline __u32 sip_scan(const struct sip_text *t, __u32 at, __u8 a, __u8 b, __u8 c, __u16 *left)
 {
 	if (*left < SIP_COST_SCAN)
@@ -200,7 +201,7 @@ static __always_inline __u32 sip_scan(const struct sip_text *t, __u32 at, __u8 a
 	return 0;
 }
 
-/* Returns the offset of the first visible byte at or after an offset; t->end if there is none within reach. */
+/* Returns the offset of the first visible byte at or after an offset; t->end if there is none within 64 bytes. */
 static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_SPACE_WORDS; i++) {
@@ -215,8 +216,8 @@ static __always_inline __u32 sip_skip_space(const struct sip_text *t, __u32 at)
 	return t->end;
 }
 
-/* Returns the colon of the header whose name ends at `at`. Blanks on the same line may precede the
- * colon (HCOLON, RFC 3261 section 25.1). 0: something else follows; t->end: the colon is beyond reach. */
+/* Returns the colon of the header whose name ends at `at`. Blanks on the same line may precede the colon (HCOLON,
+ * RFC 3261 section 25.1). 0: something else follows; t->end: the colon is too far away, or the text ends before it. */
 static __always_inline __u32 sip_colon(const struct sip_text *t, __u32 at)
 {
 	for (int i = 0; i < SIP_BLANK_WORDS; i++) {

@@ -7,7 +7,7 @@
 #include "sip_value.h"
 
 #define SIP_COST_BRACKET 4 /* one step to the next bracket */
-#define SIP_COST_VIA 4     /* one byte of an unusual Via before its host */
+#define SIP_COST_VIA 4     /* one byte before the host of a Via that is not in the common form */
 
 /* Finds the URI of a From, To or Route, with or without brackets. */
 static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri, __u16 *left)
@@ -41,7 +41,7 @@ static inline long sip_bracket_step(__u32 step __attribute__((unused)), void *st
 	w->result = sip_byte(t, at) == '<' ? SIP_FOUND : sip_folds(t, at);
 	if (w->result != SIP_FOUND || sip_byte(t, at) == '<')
 		return 1;
-	w->result = sip_forget(t, SIP_TOO_FAR); /* the header continues in the next line */
+	w->result = sip_forget(t, SIP_TOO_FAR); /* the header continues on the next line */
 	w->at = sip_forget(t, at + 1);
 	return 0;
 }
@@ -147,7 +147,7 @@ static inline long sip_via_step(__u32 step __attribute__((unused)), void *state)
 	return 0;
 }
 
-/* Returns the host of a Via with the usual spelling, "SIP/2.0/UDP host"; else 0. */
+/* Returns the offset of the host of a Via in the common form, "SIP/2.0/UDP host"; 0: the Via is not in this form. */
 static __always_inline __u32 sip_usual_via(const struct sip_text *t, __u32 value)
 {
 	__u64 name = sip_word(t, value) ^ SIP_NAME('S', 'I', 'P', '/', '2', '.', '0', '/');

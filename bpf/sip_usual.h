@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads header values with the usual spelling. This is plain code without bpf_loop, and takes only a fraction of the
- * time of a walk (sip_value.h). If the spelling is unusual, each function returns SIP_TOO_FAR or METHOD_NONE, and the
- * caller must use a walk. Otherwise the result is that of a walk; tests/unit/test_sip_usual.c compares the results. */
+/* Reads header values in their common form with straight-line code instead of bpf_loop. This takes a fraction of the
+ * time of the general parser (sip_value.h). If a value is not in the common form, the functions return SIP_TOO_FAR
+ * or METHOD_NONE, and the caller must call the general parser. In all other cases both parsers return the same
+ * result; tests/unit/test_sip_usual.c compares the results. */
 #pragma once
 
 #include "sip_dialog.h"
@@ -15,8 +16,9 @@ static __always_inline __u8 sip_byte_at(const struct sip_text *t, __u32 at)
 	return p + 1 <= t->data_end ? *p : 0;
 }
 
-/* Returns the offset of the bracket before the URI of a header, or of an earlier byte `other`. The display name may be
- * in quotes. If the offset is 0 or that of any other byte, the spelling is unusual. */
+/* Returns the offset of the '<' before the URI of a header, or the offset of the byte `other` if that byte comes
+ * first. The display name may be in quotes. If the result is 0, or another byte is at that offset, the value is not
+ * in the common form. */
 static __always_inline __u32 sip_usual_bracket(const struct sip_text *t, __u32 at, __u8 other, __u16 *left)
 {
 	at = sip_scan(t, at, '"', '<', other, left);
@@ -30,8 +32,8 @@ static __always_inline __u32 sip_usual_bracket(const struct sip_text *t, __u32 a
 
 #define SIP_USUAL_PARAMETERS 3
 
-/* Finds the parameter `name` as sip_walk does, in a header with the usual spelling: a URI in brackets, or a Via;
- * then parameters without white space or quotes. SIP_TOO_FAR: the spelling is unusual. */
+/* Finds the parameter `name` as sip_walk does, in a header in the common form: a URI in brackets, or a Via, followed
+ * by parameters without white space or quotes. SIP_TOO_FAR: the header is not in the common form. */
 static __always_inline enum sip_result sip_find_usual(
 	const struct sip_text *t, __u32 colon, __u64 name, __u32 *at, __u16 *left)
 {
@@ -60,9 +62,9 @@ static __always_inline enum sip_result sip_find_usual(
 	return SIP_TOO_FAR;
 }
 
-/* Hashes the parameter `name` of a header with the usual spelling. *hash is 0 if the header has no such parameter.
- * Returns SIP_FOUND or SIP_NOT_THERE. SIP_TOO_FAR: the spelling is unusual, and sip_parameter must find the parameter.
- */
+/* Hashes the parameter `name` of a header in the common form. *hash is 0 if the header has no such parameter.
+ * Returns SIP_FOUND or SIP_NOT_THERE; or SIP_TOO_FAR if the header is not in the common form, and the caller must
+ * call sip_parameter. */
 static __always_inline enum sip_result sip_usual_parameter(
 	struct sip_text text, __u32 colon, __u64 name, __u32 *hash, const __u64 hash_key[2], __u16 *left)
 {
@@ -81,8 +83,8 @@ static __always_inline enum sip_result sip_usual_parameter(
 	return SIP_FOUND;
 }
 
-/* Reads "CSeq: NUMBER METHOD" whose colon is at `colon`, with one space before the number and before the method, and a
- * number of up to seven digits. METHOD_NONE: the spelling is unusual. */
+/* Reads "CSeq: NUMBER METHOD" whose colon is at `colon`, with one space before the number and before the method, and
+ * a number of up to seven digits. METHOD_NONE: the header is not in this form. */
 static __always_inline enum method sip_usual_cseq(struct sip_text text, __u32 colon, __u32 *number)
 {
 	__u64 word, digits;

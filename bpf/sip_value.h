@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Searches the value of a header for a URI or a parameter. Handles quotes, brackets and folded lines. The notes
- * in sip_headers.h about loops and the verifier also apply here.
+/* Searches the value of a header for a URI or a parameter. This general parser handles quotes, brackets and folded
+ * lines. The notes in sip_headers.h about loops and the verifier also apply here.
  *
  * Each public function starts at one offset and returns the next offset. text.h calls each of them from a separate
  * global function, so that the verifier checks it once.
@@ -10,7 +10,7 @@
 
 #include "sip_text.h"
 
-#define SIP_SEEK_WORDS 2 /* words that one step of a walk tests: 16 bytes */
+#define SIP_SEEK_WORDS 2 /* words tested in one step of a walk: 16 bytes */
 #define SIP_COST_WALK 6  /* one step of a walk */
 #define SIP_COST_SKIP 4  /* one step over white space */
 
@@ -95,7 +95,7 @@ static __always_inline __u32 sip_next_place(__u32 place, __u64 word, __u64 name,
 		return SIP_BRACKETS;
 	if (byte == '>' && place == SIP_BRACKETS)
 		return SIP_OUTSIDE;
-	if (byte == ';' && place == SIP_OUTSIDE) /* a name without a blank before it saves a step */
+	if (byte == ';' && place == SIP_OUTSIDE) /* without a blank before the name, one step is saved */
 		return second > ' ' ? sip_behind_name(word >> 8, name, length) : SIP_PARAM;
 	*length = 0;
 	if (byte == '\\' && (place == SIP_QUOTED || place == SIP_DISPLAY_QUOTED))
@@ -138,7 +138,7 @@ static inline long sip_walk_step(__u32 step __attribute__((unused)), void *state
 	__u64 word;
 
 	w->at = sip_forget(t, sip_seek(t, sip_forget(t, w->at), w->place));
-	asm volatile("" ::: "memory"); /* makes the compiler read the members again, because registers are scarce */
+	asm volatile("" ::: "memory"); /* forces the compiler to read the members again, because registers are scarce */
 	at = w->at;
 	if (sip_room(t, at) <= 0)
 		return 1;
@@ -221,7 +221,7 @@ static __always_inline enum sip_result sip_skip(const struct sip_text *t, __u32 
 	if ((__u8)word > ' ')
 		return SIP_FOUND;
 	if ((__u8)word == ' ' && (__u8)(word >> 8) > ' ') {
-		*at += 1; /* the usual spelling */
+		*at += 1; /* the common form */
 		return SIP_FOUND;
 	}
 	walk.at = *at;

@@ -115,7 +115,7 @@ static __always_inline int sources_copy_call_id(
 	entry->length = size;
 	if (size > HEAVY_TEXT_SIZE)
 		size = HEAVY_TEXT_SIZE;
-	asm volatile("" : "+r"(size)); /* otherwise the verifier does not apply the comparison to the argument */
+	asm volatile("" : "+r"(size)); /* without this, the verifier does not apply the comparison to the argument */
 	if ((__s64)size < 1 || size > HEAVY_TEXT_SIZE)
 		return -1;
 	return bpf_xdp_load_bytes(ctx, key->value, entry->call_id, size) ? -1 : 0;
@@ -142,8 +142,8 @@ static __always_inline bool sources_has_message(const struct flow *flow)
 	       flow->packet.kind != PACKET_ICMP_ERROR;
 }
 
-/* Counts the Call-ID. If the service has `message_counters: false`, this function also finds the message counter, but
- * only for the spellings that nearly all senders use: the stack has no space for count(). */
+/* Counts the Call-ID. If the service has `message_counters: false`, this function also finds the message counter,
+ * but only for headers in the forms that nearly all senders use: the stack has no space for count(). */
 __noinline int sources_read_message(struct xdp_md *ctx, struct flow *flow, __u32 suspect)
 {
 	const struct heavy_interval *interval = sources_interval();

@@ -19,7 +19,7 @@ __noinline int text_hash(struct xdp_md *ctx, __u32 colon, __u32 end, struct sip_
 	return key ? sip_hash(text_of(ctx, end), colon, key) : SIP_NOT_SIP;
 }
 
-/* Finds a start-line with an unusual spelling; 0: there is none. */
+/* Finds a start-line that is not in the common form; 0: there is none. */
 __noinline __u32 text_unusual_start(struct xdp_md *ctx, __u32 at, __u32 end)
 {
 	struct sip_text text = text_of(ctx, end);
@@ -27,7 +27,7 @@ __noinline __u32 text_unusual_start(struct xdp_md *ctx, __u32 at, __u32 end)
 	return sip_start(&text, &at) ? at : 0;
 }
 
-/* Finds and hashes the Call-ID. A separate function handles unusual spellings. */
+/* Finds and hashes the Call-ID. A separate function handles all forms other than the common one. */
 __noinline int text_call_id(struct xdp_md *ctx, __u32 start, __u32 end, struct sip_key *key)
 {
 	struct sip_text text = text_of(ctx, end);

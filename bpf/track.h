@@ -129,7 +129,7 @@ static __always_inline void track_read_segment(
 	message->live = !tcp->syn && !message->ended;
 }
 
-/* Reads a packet. A packet that an ICMP error quotes is not used: a backend has sent it. */
+/* Reads a packet. A packet quoted in an ICMP error is ignored, because a backend has sent it. */
 __noinline int track_read(struct xdp_md *ctx, struct flow *flow, struct sip_head *head, struct track_message *message)
 {
 	if (!flow || !head || !message)
@@ -158,8 +158,8 @@ static __always_inline struct tracked_key track_key(const struct flow *flow)
 	return key;
 }
 
-/* Updates a tracked call in place, except its backend. The LRU map may meanwhile reuse the element for a
- * different key, and the calls of that key must not be misrouted. */
+/* Updates a tracked call in place, except its backend. The LRU map may reuse the element for another key at any
+ * time, and calls with that key must not be misrouted. */
 static __always_inline void track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
 {
 	tracked->seen = track_seconds();
@@ -177,7 +177,7 @@ static __always_inline void track_update(struct tracked_call *tracked, const str
 		tracked->ended = tracked->seen;
 }
 
-/* Returns whether this packet can begin a call that has no entry yet. */
+/* Returns true if this packet can start a call that has no entry yet. */
 static __always_inline bool track_may_begin(const struct flow *flow, const struct track_message *message)
 {
 	return flow->packet.protocol == IPPROTO_TCP ? message->live : call_may_begin(message->call.event);
@@ -200,9 +200,8 @@ static __always_inline void track_name(
 		tracked->call_id[0] = 0;
 }
 
-/* Stores a new call, or a transaction if the packet does not start a call. If an entry exists, its backend is
- * dead and the entry is replaced. The call continues at a different backend, and stays there when the dead backend
- * recovers. */
+/* Stores a new call, or a transaction if the packet does not start a call. If an entry exists, its backend is dead,
+ * and the entry is replaced. The call continues at another backend, and stays there when the dead backend recovers. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
 {

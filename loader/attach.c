@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The command `attach`. It first checks all interfaces, then loads the program, then pins and attaches it. If a
- * check or the load fails, nothing has changed. If an attachment fails, the loader undoes the earlier ones. For
- * this purpose, new maps are first pinned in a separate directory, beside the maps that they replace. */
+ * check or the load fails, nothing changes. If an attachment fails, the loader removes the earlier ones. For this
+ * purpose, new maps are first pinned in a separate directory, beside the maps that they replace. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ struct target {
 	int ifindex;
 	bool attached;                   /* already attached by an earlier run */
 	const struct attachment *before; /* its existing pin, NULL if there is none */
-	int fd;                          /* the link, or the program that the dispatcher calls; -1 */
+	int fd;                          /* fd of the link, or of the program for the dispatcher; -1: none */
 	uint32_t dispatched;             /* id of that program, 0 if there is none */
 	size_t addresses;                /* number of its addresses that this run has added to decap_addresses */
 };
@@ -211,7 +211,7 @@ static int prepare_program(struct attach *attach)
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
 	if (program->kind == PROGRAM_DECAP && !running && !pins_have_fitting_maps(&attach->pins, program))
-		attach->maps_are_new = true; /* they remain from a killed loader of a different release */
+		attach->maps_are_new = true; /* left over from a killed loader of another release */
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
@@ -220,7 +220,7 @@ static int prepare_program(struct attach *attach)
 	return 0;
 }
 
-/* Pins the program and, if they are new, its maps, before any packet can use them. */
+/* Pins the program, and its maps if they are new, before any packet can use them. */
 static int pin_program(struct attach *attach)
 {
 	bool left_over;
@@ -244,7 +244,8 @@ static int pin_program(struct attach *attach)
 
 /* --- one interface */
 
-/* The dispatcher needs a program of a different type, so a second copy is loaded that uses the same maps. */
+/* The dispatcher needs another program type, so the loader loads a second copy of the program that uses the same
+ * maps. */
 static int attach_dispatched(const struct attach *attach, struct target *target)
 {
 	struct bpf_prog_info info = {};

@@ -13,8 +13,8 @@
 #define AT_ONCE 4096
 
 struct carry {
-	bool *pools;    /* [pool_count]: the pool is migrating, and has the same id in both */
-	bool *backends; /* [backend_count]: the backend exists, and has the same id in both */
+	bool *pools;    /* [pool_count]: the pool is migrating; same id in the old and the new maps */
+	bool *backends; /* [backend_count]: the backend exists; same id in the old and the new maps */
 	uint32_t pool_count, backend_count;
 	struct old_map calls, transactions; /* fd < 0: the map does not exist */
 	int new_calls, new_transactions;
@@ -46,7 +46,7 @@ static const struct old_member of_transaction[] = {
 	OLD_MEMBERS_END,
 };
 
-/* Sets for each element whether it is in use and equal in both maps. */
+/* Returns an array that says for each element whether it is in use and equal in both maps. */
 static bool *compare(
 	const struct pins *pins, const char *name, const struct old_member *members, size_t size, uint32_t *count)
 {
@@ -166,7 +166,8 @@ static void put_call(struct carry *carry, const struct tracked_key *key, const c
 		carry->copied++;
 }
 
-/* A transaction is not a call: the map forgets transactions in normal operation, too. */
+/* A transaction that cannot be copied does not count as failed: even in normal operation, the map forgets
+ * transactions. */
 static void put_transaction(struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct transaction transaction = {0}, newer;

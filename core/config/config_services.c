@@ -129,8 +129,8 @@ static void read_vip(
 		claims_add(&parse->claims, claim);
 }
 
-/* In the table, `vip` comes after `port` and `protocol`, because VIP, port and protocol together
- * must be unique. */
+/* The keys are read in the order of the table. `vip` comes after `port` and `protocol`, because its check needs all
+ * three: together they must be unique. */
 static void read_vips(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_service *service = object;
@@ -186,7 +186,7 @@ static bool read_pool(struct reader *reader, const struct node *value, size_t *o
 	char name[NAME_SIZE];
 
 	if (!config_read_name(reader, value, name) ||
-		config->pool_count == 0) /* without pools, a fault exists already */
+		config->pool_count == 0) /* a file without pools has already been reported */
 		return false;
 	pool = config_named_pool(parse, name);
 	if (pool)

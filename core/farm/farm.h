@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The wanted state: the configuration file, later changes by operators and joining servers, the ids of
- * everything in the maps, and the known routes and health of the backends. No I/O. README.md in this directory
- * explains how farm, image and plan relate. */
+/* The desired state: the configuration file, later changes by operators and joining servers, the ids of everything
+ * in the maps, and the known routes and health of the backends. No I/O. README.md in this directory explains how
+ * farm, image and plan relate. */
 #pragma once
 
 #include "core/config/added_backend.h"
@@ -27,9 +27,10 @@ struct farm_backend {
 	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
 	bool silent;                /* it joined by itself, and its heartbeats stopped */
 	uint32_t silent_ms;         /* ms since the last heartbeat of a backend that joined */
-	uint64_t unreachable_since; /* when its next hop stopped responding, ms of listening.h; 0: the next hop
-				       responds, or has never responded */
-	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of listening.h; 0: none */
+	uint64_t unreachable_since; /* when its next hop stopped responding, ms of the clock in listening.h; 0: the next
+				       hop responds, or has never responded */
+	uint64_t neighbour_asked;   /* start of the last answered neighbour request, ms of the clock in listening.h; 0:
+				       none */
 	struct outage_member outage;
 	unsigned int slow_start_step; /* step of its slow start, 1 to FARM_SLOW_START_STEPS; the last step has the full
 					 weight */
@@ -43,10 +44,10 @@ struct farm_pool {
 	size_t count;
 	bool unprobed;         /* first start: backends without a probe result count as up */
 	bool fail_open;        /* too few backends are up (`min_alive`): probe results are ignored */
-	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of listening.h; 0: too few
-				  are up */
+	uint64_t enough_since; /* while `fail_open`: when enough backends were up again, ms of the clock in listening.h;
+				  0: too few are up */
 	struct outage outage;  /* backends that stopped responding together, until their state is decided */
-	uint64_t next;         /* time of the next farm_decide_outage(), ms of listening.h */
+	uint64_t next;         /* time of the next farm_decide_outage(), ms of the clock in listening.h */
 };
 
 struct farm {
@@ -151,10 +152,12 @@ void farm_set_probed(struct farm_backend *backend, enum health found, const stru
 
 /* Decides which backends of a pool are dead, from the evidence about all its backends (outage.h). A backend that
  * does not respond may be alive: the fault may be in the network near the balancer. `listening` is the time at which
- * the daemon started to receive responses. Both times are ms of listening.h. Call farm_update_state() afterwards. */
+ * the daemon started to receive responses. Both times are ms of the clock in listening.h. Call farm_update_state()
+ * afterwards. */
 void farm_decide_outage(const struct farm *farm, struct farm_pool *pool, uint64_t listening, uint64_t now);
 
-/* When to call farm_decide_outage() again if no new evidence arrives, ms of listening.h; OUTAGE_NEVER: not at all. */
+/* When to call farm_decide_outage() again if no new evidence arrives, ms of the clock in listening.h; OUTAGE_NEVER: not
+ * at all. */
 uint64_t farm_next_decision(const struct farm_pool *pool);
 
 /* The longest time from the death of a backend to its detection, ms. */
@@ -179,11 +182,12 @@ bool farm_assume_usable(struct farm_backend *backend, const struct image *runnin
 bool farm_update_state(
 	const struct farm *farm, const struct farm_pool *pool, struct farm_backend *backend, uint32_t now);
 
-/* Decides whether the pool fails open; `now` is in ms of listening.h. Returns true if the decision changed. */
+/* Decides whether the pool fails open; `now` is in ms of the clock in listening.h. Returns true if the decision
+ * changed. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
 
-/* When the pool will stop failing open, ms of listening.h; OUTAGE_NEVER if it does not fail open or too few
- * backends are up. */
+/* When the pool will stop failing open, ms of the clock in listening.h; OUTAGE_NEVER if it does not fail open or too
+ * few backends are up. */
 uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
 /* Has the next hop of the backend stopped responding? Its last MAC address may then be invalid. */

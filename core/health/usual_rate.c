@@ -4,8 +4,8 @@
 
 #define MEMORY 300.0       /* time constant of the averages, seconds */
 #define SLOW_MEMORY 3000.0 /* the same while the rate is unusual */
-#define FACTOR 3.0         /* times the mean, and ... */
-#define DEVIATIONS 6.0     /* ... deviations above it: the end of the range is the larger of both */
+#define FACTOR 3.0         /* upper end of the range: the largest of USUAL_RATE_FLOOR, FACTOR * mean ... */
+#define DEVIATIONS 6.0     /* ... and mean + DEVIATIONS * deviation */
 
 #define LAST(seconds) ((UINT32_C(1) << (seconds)) - 1) /* mask for the last seconds in usual_rate.beyond */
 

@@ -17,8 +17,7 @@ struct second {
 /* The last heartbeat of a server. */
 struct heartbeat {
 	uint64_t ms;        /* when it arrived; 0: never */
-	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the start of the daemon, `ms` is that start
-			     */
+	uint64_t signed_at; /* by the server's clock; 0: none since the daemon started, and `ms` is that time */
 	uint64_t excused;   /* last time at which the balancer could not receive heartbeats; 0: it always could */
 };
 
@@ -65,7 +64,7 @@ struct join_answer join_answer(unsigned int status, const char *format, ...)
 
 #define TIME_DIGITS_MAX 11
 
-/* authenticate() refuses longer times and texts. */
+/* Truncates longer times and texts; authenticate() refuses such requests. */
 size_t join_signed(const struct join_request *request, char out[JOIN_SIGNED_MAX])
 {
 	size_t time = request->time.end - request->time.at, text = request->text.end - request->text.at;
@@ -202,7 +201,7 @@ static bool is_blind(const struct farm_pool *pool)
 	return pool->outage.view == OUTAGE_BLIND && pool->config->probe.type != PROBE_NONE;
 }
 
-/* Deletes the heartbeats of removed backends, because different backends may get their ids. */
+/* Deletes the heartbeats of removed backends, because new backends may get their ids. */
 bool join_update_silence(struct join *join, struct farm *farm, uint64_t ms)
 {
 	struct heartbeat *before = join->heard;

@@ -59,5 +59,5 @@ void join_restart_silence(struct join *join, const struct farm *farm, uint64_t m
 
 /* A backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. A suspected
  * backend (`held` in outage.h) is not removed, nor is a backend of a pool that fails open without a backend that is
- * up: the fault is then probably at the balancer. */
+ * up: the failure is then probably on the balancer's side. */
 const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms);

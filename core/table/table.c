@@ -15,7 +15,7 @@
 
 #define MANY_OFFERS 100 /* per slot; above this, offering each member's best draws first is faster */
 
-#define NO_MEMBER UINT16_MAX /* as the index of a member: a table has at most 65535 */
+#define NO_MEMBER UINT16_MAX /* not a valid index: a table has at most 65535 members */
 
 struct member {
 	char name[NAME_SIZE];
@@ -81,8 +81,8 @@ static uint64_t worst_score(const struct table *table)
 	return worst;
 }
 
-/* A gaining member may win any slot. Scores only fall during this loop, so an old bound is too high but never
- * wrong: it costs time. The loop therefore computes it again only now and then. */
+/* A gaining member may win any slot. Scores only fall during this loop, so an old bound may be too high, which costs
+ * time but never gives a wrong result. The loop therefore computes the bound again only now and then. */
 static void assign_to_gaining(struct table *table)
 {
 	uint64_t worst = 0;
@@ -99,9 +99,9 @@ static void assign_to_gaining(struct table *table)
 	}
 }
 
-/* When a table is filled from scratch, each member is first offered the slots for which its score is below
- * this limit: log2(count) / sum of weights. Few of all draws are below it, and about one slot in `count` has
- * no such draw. */
+/* When a table is filled from scratch, each member is first offered the slots for which its score is below this
+ * limit: log2(count) / sum of weights. Only a few of the draws are below it, and about one slot in `count` has no
+ * such draw. */
 static uint64_t scratch_limit(const struct table *table)
 {
 	unsigned int log2 = 64 - __builtin_clzll(table->count);

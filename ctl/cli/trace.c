@@ -43,7 +43,7 @@ static void catch_signals(sigset_t *waiting)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN); /* output_flush() and pcap_put() report the end of a pipe */
+	signal(SIGPIPE, SIG_IGN); /* output_flush() and pcap_put() report a closed pipe */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);

@@ -91,7 +91,7 @@ static bool says(const struct plan *plan, const char *text)
 
 #define MOVED_PX1 "{name: px1, address: 10.0.0.19}"
 
-/* The plan from FARM3 to a file whose new backends are unknown. */
+/* Returns the plan for a reload from FARM3 to this file. Routes and health of new backends are not known yet. */
 static struct plan *plan_of(const char *text, struct image **desired)
 {
 	world_load(&world, text, FARM_RELOAD);
@@ -262,7 +262,7 @@ static int step_that_forgets(const struct plan *plan, uint16_t id)
 	return -1;
 }
 
-/* Otherwise the tracked calls of the previous backend would go to the new one. */
+/* An id is reused only after its tracked calls are deleted. Otherwise these calls would go to the new backend. */
 Test(plan, a_reused_id_does_not_inherit_tracked_calls)
 {
 	struct image *desired;

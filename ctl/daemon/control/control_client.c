@@ -17,7 +17,7 @@
 #define READ_SIZE ((size_t)64 << 10)
 #define SMALL ((size_t)1 << 20)         /* bytes: a buffer up to this size ignores CONTROL_MEMORY */
 #define LONG_REQUEST ((size_t)64 << 10) /* bytes: the worker parses a request of this size; 16 MiB take a second */
-#define GRACE_US 100000                 /* to read pending input before a client is closed for a timeout */
+#define GRACE_US 100000                 /* extra time to read pending input before a timeout closes the client */
 #define TIMER_ACCURACY_US 10000
 #define US_PER_BYTE 1 /* additional time for a request or reply */
 

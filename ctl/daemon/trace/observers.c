@@ -24,7 +24,7 @@ struct user {
 	observers_receive *receive;
 	void *data;
 	uint64_t since; /* ns of CLOCK_MONOTONIC: older records are for an earlier user of this index */
-	struct observer_counters before; /* the counters of this index when the observer began, or in earlier maps */
+	struct observer_counters before; /* initial counters of this index; while the maps are closed: counts so far */
 };
 
 struct observers {
@@ -39,7 +39,7 @@ struct observers {
 	struct ring_buffer *records;
 	sd_event_source *readable;
 	size_t turn_count;
-	bool failed; /* the last observers_update() failed, which is logged */
+	bool failed; /* the last observers_update() failed, and the failure was logged */
 };
 
 /* --- records */
