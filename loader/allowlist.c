@@ -220,8 +220,7 @@ static bool finish(struct allowlist *list)
 		return false;
 	for (i = 0; i < before.count; i++) {
 		if (holds(&list->wanted, &before.list[i])) {
-			put(list, &before.list[i]); /* the entry may now come from an option, and before from the
-						       loader's default */
+			put(list, &before.list[i]); /* its origin may change from the loader's default to an option */
 			continue;
 		}
 		bpf_map_delete_elem(list->map, &before.list[i]);
@@ -277,7 +276,7 @@ void allowlists_report(const struct allowlists *lists)
 	}
 }
 
-/* Warns about addresses of lo that were added after the list was made: decap refuses packets for them. */
+/* Warns about addresses that were added to lo after the list was created: decap refuses packets for them. */
 static void warn_of_lo(const struct allowlist *list, json_t *warnings)
 {
 	struct prefixes now = {0};

@@ -11,7 +11,7 @@
 struct allowlist {
 	int map;                 /* -1: not open */
 	struct prefixes current; /* contents of the map, in the order of addresses */
-	bool named;              /* set by an option; otherwise the loader has chosen the contents */
+	bool named;              /* true: set by an option; false: the loader has chosen the contents */
 	struct prefixes wanted;  /* empty: the list is unchanged */
 	struct prefixes added;   /* added by allowlists_add() */
 	bool is_vips;
@@ -29,18 +29,18 @@ int allowlists_open(struct allowlists *lists, const struct pins *pins);
  * defaults are any address as source, and the addresses of `lo` as VIPs. */
 int allowlists_choose(struct allowlists *lists, const struct options *options);
 
-/* The same for an upgrade. An upgrade must not refuse packets that were accepted before. Therefore a new list
- * accepts everything, like a release without lists. */
+/* Like allowlists_choose(), for an upgrade. An upgrade must not refuse packets that were accepted before. Therefore
+ * a new list accepts everything, like a release without lists. */
 int allowlists_keep(struct allowlists *lists, const struct options *options);
 
 /* Adds the missing prefixes. Call it before the removal of old prefixes, so that packets that both contents
  * accept are never refused. */
 int allowlists_add(struct allowlists *lists);
 
-/* Removes what allowlists_add() has added. */
+/* Removes the prefixes that allowlists_add() has added. */
 void allowlists_undo(const struct allowlists *lists);
 
-/* Removes prefixes that are no longer wanted. Returns whether anything has changed since allowlists_open(). */
+/* Removes prefixes that are no longer wanted. Returns true if any list has changed since allowlists_open(). */
 bool allowlists_finish(struct allowlists *lists);
 
 /* Prints the accepted sources and destinations. Warns if a list accepts any address. */

@@ -167,7 +167,7 @@ int attachment_remove(struct pins *pins, struct attachment *attachment)
 		if (dispatcher_detach(attachment->ifindex, attachment->program_id))
 			return -1;
 	} else if (!attachment->dispatched && bpf_link_detach(attachment->fd) && attachment->ifindex) {
-		/* Detaches explicitly, because a different process may still have the link open. */
+		/* Detaches explicitly, because another process may still have the link open. */
 		output_error("cannot detach from %s: %s", attachment->name, output_errno(errno));
 		return -1;
 	}

@@ -7,8 +7,8 @@
 
 enum attachment_state {
 	ATTACHMENT_LIVE,
-	ATTACHMENT_GONE,      /* the interface no longer exists, or a different program has detached this one */
-	ATTACHMENT_ELSEWHERE, /* on an interface of a different network namespace */
+	ATTACHMENT_GONE,      /* the interface no longer exists, or another process has detached the program */
+	ATTACHMENT_ELSEWHERE, /* on an interface in another network namespace */
 };
 
 struct attachment {
@@ -30,7 +30,7 @@ struct attachments {
 
 int attachments_read(const struct pins *pins, struct attachments *out);
 
-/* The attachment of an interface, by its current or its former name; NULL if there is none. */
+/* Finds the attachment of an interface by its current or its former name; NULL if there is none. */
 struct attachment *attachments_find(const struct attachments *attachments, const char *name);
 
 /* The number of attachments that are not gone. */

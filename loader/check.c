@@ -203,8 +203,8 @@ static void print_kernel(const char *release)
 		access("/sys/kernel/btf/vmlinux", F_OK) ? "without" : "with");
 }
 
-/* The pins distinguish the programs of sipxdp from other programs. A user who may not read the pins can check
- * everything else. */
+/* The pins distinguish the programs of sipxdp from other programs. A user without permission to read the pins can
+ * check everything else. */
 static void read_own(struct check *check)
 {
 	const char *directory = check->options->pin_dir;

@@ -10,7 +10,7 @@
 
 #define FILE_MAX (64 << 20)
 
-/* The contents of a file, which the caller frees; NULL with errno. */
+/* Returns the contents of a file, which the caller frees; on failure NULL, and errno is set. */
 static char *read_all(FILE *file, size_t *length)
 {
 	size_t size = 1 << 16, got;

@@ -20,7 +20,7 @@ int decap_begin(struct decap *decap, const struct pins *pins, const struct optio
 /* Removes the entries that decap_begin() has added. */
 void decap_undo(const struct decap *decap);
 
-/* Removes entries that the allowlists no longer contain. Returns whether this run has changed anything. */
+/* Removes entries that the allowlists no longer contain. Returns true if this run has changed a map. */
 bool decap_finish(struct decap *decap);
 
 void decap_report(const struct decap *decap);

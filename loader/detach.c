@@ -83,7 +83,7 @@ static int detach(const struct options *options, struct pins *pins, struct attac
 	}
 	if (left)
 		return result;
-	/* Maps without an attachment remain from a killed loader. */
+	/* Maps without an attachment are left over from a killed loader. */
 	if (pins_remove_shared(pins, PINS_TOP, &removed) || pins_remove_shared(pins, PINS_NEXT, &next))
 		return -1;
 	if (removed)

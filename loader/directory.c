@@ -115,8 +115,8 @@ static const char *lock_path(const char *dir, char path[PATH_MAX])
 	return path;
 }
 
-/* Checks that the opened directory still exists under its path. A second loader may have removed it, and a
- * third one may have made a new one. */
+/* Checks that the opened directory still exists under its path. A second loader may have removed the directory, and
+ * a third one may have created a new one. */
 static bool is_there(const char *path, int fd)
 {
 	struct stat named, opened;
@@ -134,7 +134,7 @@ static int wait_for_lock(int fd)
 	return flock(fd, LOCK_EX);
 }
 
-/* Returns 0 with *lock, or -1 with errno: ENOENT if a different loader has removed directory or lock. */
+/* Returns 0 with *lock, or -1 with errno: ENOENT if another loader has removed the directory or the lock. */
 static int try_lock(const char *dir, int *lock)
 {
 	char path[PATH_MAX];

@@ -48,7 +48,7 @@ bool interface_has_ethernet(const char *name)
 	struct ifreq request = {};
 
 	if (ask(name, SIOCGIFHWADDR, &request))
-		return true; /* type unknown: not refused here, the kernel decides later */
+		return true; /* the type is unknown: the kernel decides later */
 	return request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 }
 

@@ -20,14 +20,15 @@ struct xdp_state {
 	enum mode mode;
 };
 
-/* Returns whether the frames of the interface start with an Ethernet header. Frames of tun and ipip devices do
- * not; frames of the loopback device do. */
+/* Returns true if the frames of the interface start with an Ethernet header. This is the case for the loopback
+ * device, but not for tun and ipip devices. */
 bool interface_has_ethernet(const char *name);
 
 /* Reads the MAC address of the interface. Returns 0, or -errno without a message. */
 int interface_mac(const char *name, struct mac *out);
 
-/* Reads the MTU in bytes from the IP header on. Returns 0, or -errno without a message. */
+/* Reads the MTU: the maximum number of bytes from the start of the IP header. Returns 0, or -errno without a
+ * message. */
 int interface_mtu(const char *name, uint32_t *out);
 
 /* Sets both to false if the flags cannot be read. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Attaches a program to an interface by a bpf_link, and reports the reason if that fails. */
+/* Attaches a program to an interface with a bpf_link, and reports the reason for a failure. */
 #pragma once
 
 #include "interface.h"
@@ -8,5 +8,5 @@
  * is closed. */
 int link_attach(const char *name, int ifindex, int program_fd, enum mode mode);
 
-/* Reports that a different XDP program uses the interface, and what to do. */
+/* Reports that another XDP program uses the interface, and what the operator can do. */
 void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program_id);

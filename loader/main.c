@@ -166,7 +166,7 @@ static int read_options(
 	return EXIT_DONE;
 }
 
-/* Checks that the tables cannot express. */
+/* Makes the checks that the tables cannot express. */
 static int check(enum loader_command command, const struct options *options)
 {
 	bool decap = options->program == PROGRAM_DECAP;
@@ -258,7 +258,7 @@ int main(int argc, char **argv)
 	};
 	int status;
 
-	/* If the reader of our output exits, SIGPIPE must not end the loader between two pins. */
+	/* If the reader of the output exits, SIGPIPE must not kill the loader between two pins. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!options.addresses || !options.from.list || !options.vips.list) {
 		output_error("out of memory");

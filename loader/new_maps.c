@@ -30,7 +30,7 @@ static int refuse_dispatched(const struct attachments *attachments)
 	return 0;
 }
 
-/* Pins the BTF of the old maps in a map of its own: sipxdpd cannot read it from the kernel. */
+/* Stores the BTF of the old maps in a separate pinned map, because sipxdpd cannot read the BTF from the kernel. */
 static int pin_old_btf(struct pins *pins)
 {
 	struct bpf_map_info info = {};
@@ -107,8 +107,8 @@ static int replace(const struct attachment *attachment, int program)
 	return attachment->state == ATTACHMENT_GONE ? 0 : attachment_replace(attachment, program);
 }
 
-/* Replaces the program of all links. If one fails, restores the others, because the daemon can maintain only
- * one set of maps. */
+/* Replaces the program of all links. If this fails for one link, restores the others, because the daemon can
+ * maintain only one set of maps. */
 static int replace_all(const struct attachments *attachments, int program, int before)
 {
 	size_t i, done = 0;

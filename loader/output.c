@@ -19,7 +19,7 @@ static void print(FILE *out, const char *prefix, const char *format, va_list val
 	fputs(prefix, out);
 	vfprintf(out, format, values);
 	fputc('\n', out);
-	fflush(out); /* keeps both outputs in order if they go to one file */
+	fflush(out); /* keeps the order of both outputs if they go to the same file */
 }
 
 void output_info(const char *format, ...)

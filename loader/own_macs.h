@@ -9,7 +9,7 @@ struct own_macs {
 	int own_macs, interface_macs; /* file descriptors; -1: not open */
 };
 
-/* Opens the maps that are pinned in `place`. The caller closes them, also after a failure. */
+/* Opens the maps that are pinned in `place`. The caller closes them, even after a failure. */
 int own_macs_open(struct own_macs *maps, const struct pins *pins, enum pins_place place);
 
 /* Adds the current MAC address and MTU of the interface. */

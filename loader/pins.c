@@ -170,7 +170,7 @@ static const char *wanted_type(const struct pins *pins, enum pins_place place, c
 	return "map";
 }
 
-/* Without this check the kernel would fill a struct of one type with data of a different type. */
+/* Without this check, the kernel would fill a struct of one type with data of another type. */
 static bool is_of_type(int fd, const char *wanted)
 {
 	char path[32], type[64] = "";
@@ -228,7 +228,7 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 	pins_path(pins, place, name, path);
 	snprintf(beside, sizeof(beside), "%s" BESIDE, path);
-	unlink(beside); /* remains from a loader that was killed here */
+	unlink(beside); /* left over from a loader that was killed at this point */
 	if (pin(pins, place, beside, fd))
 		return -1;
 	if (!rename(beside, path))

@@ -48,12 +48,12 @@ int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum p
 /* Also removes empty directories. */
 void pins_close(struct pins *pins);
 
-/* Signals are blocked between these two calls, so that they cannot end the process. pins_end() with `failed`
+/* Signals are blocked between these two calls, so that they cannot terminate the process. pins_end() with `failed`
  * removes all pins made since pins_begin(). */
 void pins_begin(struct pins *pins);
 void pins_end(struct pins *pins, bool failed);
 
-/* Returns whether a signal is pending that will end the process at pins_end(). */
+/* Returns true if a signal is pending that will terminate the process at pins_end(). */
 bool pins_interrupted(void);
 
 /* The path of a pin. `name` is that of a map, program or interface. */
@@ -74,8 +74,8 @@ int pins_remove(struct pins *pins, enum pins_place place, const char *name);
  * links. */
 int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed);
 
-/* Replaces all maps and the program of PINS_TOP by those of PINS_NEXT. The caller must first remove the
- * contract of PINS_TOP. If the loader is killed meanwhile, pins_finish_move() completes the move. */
+/* Replaces all maps and the program of PINS_TOP with those of PINS_NEXT. The caller must first remove the contract
+ * of PINS_TOP. If the loader is killed during the move, pins_finish_move() completes the move. */
 int pins_move_next(struct pins *pins);
 int pins_finish_move(struct pins *pins);
 
@@ -95,8 +95,7 @@ int pins_contract(const struct pins *pins, enum pins_place place, struct contrac
 /* Returns whether PINS_TOP has all maps of an opened program, with the expected types and sizes. */
 bool pins_have_fitting_maps(const struct pins *pins, const struct program *program);
 
-/* Makes an opened program use the maps in PINS_TOP that have the expected type and size. The other maps will be
- * new. */
+/* Makes an opened program use the maps in PINS_TOP that have the expected type and size. All other maps will be new. */
 int pins_reuse_fitting_maps(const struct pins *pins, const struct program *program);
 
 /* Pins the new maps of a loaded program in PINS_TOP and replaces existing pins. */

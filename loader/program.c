@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list of maps, and their sizes by `limits:`. Independent of pins and interfaces. */
+/* The list of maps, and their sizes as set in `limits:`. Independent of pins and interfaces. */
 #include <string.h>
 #include "bpf/balancer.skel.h"
 #include "bpf/decap.skel.h"

@@ -33,7 +33,7 @@ static void warn(struct status *status, const char *format, ...)
 	json_array_append_new(status->warnings, json_string(text));
 }
 
-/* The kernel counts from boot, including suspended time. */
+/* The kernel counts from boot, including the time in suspend. */
 static json_t *loaded_at(uint64_t load_time)
 {
 	const int64_t second = 1000000000;

@@ -132,11 +132,11 @@ void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments
 	int end = bpf_map_get_next_key(map, NULL, &next);
 
 	if (getifaddrs(&all))
-		all = NULL; /* without this list, find_successor() finds no interface */
+		all = NULL; /* without this list, find_successor() cannot find an interface */
 	while (!end) {
 		key = next;
-		end = bpf_map_get_next_key(
-			map, &key, &next); /* before the key is removed, otherwise the iteration would start again */
+		/* Called before the key is removed, because afterwards the iteration would start again. */
+		end = bpf_map_get_next_key(map, &key, &next);
 		if (!bpf_map_lookup_elem(map, &key, &owner) && !is_kept(owner, ifindex, attached))
 			remove_one(map, &key, find_successor(all, &key, attached));
 	}

@@ -124,7 +124,7 @@ static bool is_replay(struct join *join, uint64_t time, const uint8_t signature[
 	return false;
 }
 
-/* `*signed_at` becomes the time of the signature; 0 if the signature is wrong. */
+/* Sets `*signed_at` to the time of the signature, or to 0 if the signature is wrong. */
 static struct join_answer authenticate(struct join *join, const struct join_request *request,
 	const uint8_t signature[JOIN_SIGNATURE_SIZE], uint64_t now, uint64_t *signed_at)
 {

@@ -31,7 +31,7 @@ struct join_answer {
 
 struct join_clocks {
 	uint64_t seconds; /* since the epoch */
-	uint64_t ms;      /* of listening.h; not 0 */
+	uint64_t ms;      /* of the clock in listening.h; never 0 */
 };
 
 struct join;

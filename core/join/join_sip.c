@@ -26,7 +26,7 @@ enum {
 	REPEATED_COUNT = sizeof(repeated) / sizeof(*repeated),
 };
 
-/* The index of this line's header; REPEATED_COUNT for any other. */
+/* Returns the index of the header in this line; REPEATED_COUNT if it is none of them. */
 static unsigned int which(struct span line, struct span *value)
 {
 	for (unsigned int i = 0; i < REPEATED_COUNT; i++) {

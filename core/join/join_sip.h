@@ -3,7 +3,7 @@
  *
  *   X-Sipxdp-Heartbeat: action=start; pool=proxies; name=px4; address=10.0.0.14; time=...; signature=...
  *
- * and the response to it (RFC 3261, 8.2.6 and 18.2). No I/O. The input may be hostile. */
+ * and the response to it (RFC 3261, 8.2.6 and 18.2). No I/O. All input is untrusted. */
 #pragma once
 
 #include "core/net/endpoint.h"

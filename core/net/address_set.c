@@ -14,7 +14,7 @@ static size_t hash(const struct address *address)
 	return mixed ^ mixed >> 32;
 }
 
-/* The slot that holds the address, or else the free slot for it. */
+/* Returns the slot that holds the address or, if there is none, the free slot for the address. */
 static struct address *find(const struct address_set *set, const struct address *address)
 {
 	static const struct address none;

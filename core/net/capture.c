@@ -14,7 +14,7 @@
 #define BLOCK_MINIMUM 12
 
 enum block_type {
-	BLOCK_SECTION = 0x0a0d0d0a, /* the same number in either byte order */
+	BLOCK_SECTION = 0x0a0d0d0a, /* reads the same in both byte orders */
 	BLOCK_INTERFACE = 1,
 	BLOCK_SIMPLE_PACKET = 3, /* of the first interface */
 	BLOCK_PACKET = 6,
@@ -76,7 +76,7 @@ static int link_header(uint32_t link)
 	return -1;
 }
 
-/* Determines the byte order of a section of pcapng at `at`. False: it is damaged. */
+/* Determines the byte order of the pcapng section at `at`. False: the section is damaged. */
 static bool begin_section(struct capture *capture, size_t at)
 {
 	if (capture->length - at < BLOCK_MINIMUM)
@@ -120,7 +120,7 @@ static bool strip(const struct capture *capture, struct captured *packet)
 	return *packet->data >> 4 == 4 || *packet->data >> 4 == 6;
 }
 
-/* Reads a packet of pcap. Returns as capture_next(). */
+/* Reads a packet from a pcap file. The results are those of capture_next(). */
 static int next_pcap(struct capture *capture, struct captured *out)
 {
 	size_t left = capture->length - capture->at;
@@ -138,7 +138,7 @@ static int next_pcap(struct capture *capture, struct captured *out)
 	return 1;
 }
 
-/* Reads a packet from the block of pcapng at `at`. False: the block is damaged. */
+/* Reads a packet from the pcapng block at `at`. False: the block is damaged. */
 static bool read_packet(struct capture *capture, size_t at, size_t length, bool simple, struct captured *out)
 {
 	size_t header = simple ? 12 : 28, interface;
@@ -149,14 +149,14 @@ static bool read_packet(struct capture *capture, size_t at, size_t length, bool 
 	out->original = get32(capture, at + header - 4);
 	out->length = get32(capture, at + (simple ? 8 : 20));
 	if (simple && out->length > length - header - 4)
-		out->length = length - header - 4; /* a simple packet has no other sign that it was truncated */
+		out->length = length - header - 4; /* only its length shows that a simple packet was truncated */
 	out->data = capture->bytes + at + header;
-	/* 0 is no link layer that link_header() knows. */
+	/* link_header() does not know a link layer with the number 0. */
 	capture->link = interface < capture->interfaces ? capture->links[interface] : 0;
 	return out->length <= length - header - 4 && out->original >= out->length;
 }
 
-/* The type of the link layer has 16 bits, the two bytes after it are 0. */
+/* The type of the link layer has 16 bits; the two bytes after it are 0. */
 static bool read_interface(struct capture *capture, size_t at, size_t length)
 {
 	uint16_t link;
@@ -169,7 +169,7 @@ static bool read_interface(struct capture *capture, size_t at, size_t length)
 	return true;
 }
 
-/* Reads blocks of pcapng up to the next packet. Returns as capture_next(). */
+/* Reads pcapng blocks up to the next packet. The results are those of capture_next(). */
 static int next_pcapng(struct capture *capture, struct captured *out)
 {
 	for (;;) {

@@ -7,15 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAPTURE_INTERFACES 64 /* packets of further interfaces are skipped */
+#define CAPTURE_INTERFACES 64 /* maximum number of interfaces; packets of all others are skipped */
 
 /* A capture file in memory, which must outlive this struct. */
 struct capture {
 	const uint8_t *bytes;
 	size_t length;
 	size_t at;
-	uint32_t link; /* type of the link layer; in pcapng that of the next packet */
-	bool swapped;  /* its numbers do not have the byte order of this machine */
+	uint32_t link; /* type of the link layer; in a pcapng file, that of the next packet */
+	bool swapped;  /* the byte order of the file is not that of this machine */
 	bool is_pcapng;
 	size_t interfaces; /* pcapng: number of interfaces; `links` has the link layer of each */
 	uint16_t links[CAPTURE_INTERFACES];

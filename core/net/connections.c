@@ -3,7 +3,7 @@
 #include "connections.h"
 #include "core/base/memory.h"
 
-#define IPV6_NETWORK 64 /* bits; a host in such a network can use all its addresses */
+#define IPV6_NETWORK 64 /* bits; a host can use all addresses of such a network */
 
 static bool counts_with(const struct connection *a, const struct connection *b)
 {

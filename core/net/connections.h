@@ -10,13 +10,13 @@
 
 #define CONNECTIONS_STRANGERS 256
 #define CONNECTIONS_KNOWN 256
-#define CONNECTIONS_OF_ONE 16     /* connections of one address */
-#define CONNECTIONS_OF_NETWORK 64 /* connections of unknown clients in one IPv6 /64 */
+#define CONNECTIONS_OF_ONE 16     /* maximum number of connections from one address */
+#define CONNECTIONS_OF_NETWORK 64 /* maximum number from unknown clients in one IPv6 /64 */
 #define CONNECTIONS_GRACE 100     /* additional ms, to read bytes that arrived while the daemon was busy */
 
 struct connection {
 	TAILQ_ENTRY(connection) entry;
-	struct prefix_key network; /* the network to whose limit the connection counts */
+	struct prefix_key network; /* the network whose limit applies to the connection */
 	bool known;
 	bool ended;    /* the caller must close it; it no longer counts */
 	bool extended; /* the additional time was granted */
@@ -27,8 +27,8 @@ struct connection {
 
 TAILQ_HEAD(connections, connection);
 
-/* Adds a connection with the deadline `due`, ms. `*ended` is the connection that the caller must close in exchange,
- * or NULL. */
+/* Adds a connection with the deadline `due`, ms. `*ended` becomes the connection that the caller must close to make
+ * room, or NULL. */
 struct connection *connections_add(struct connections *connections, const struct address *peer, bool known,
 	uint64_t due, struct connection **ended);
 

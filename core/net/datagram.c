@@ -18,7 +18,7 @@ static uint8_t *put16(uint8_t *at, uint16_t value)
 	return at;
 }
 
-/* `length`: of the packet after the fixed header. */
+/* `length`: number of bytes after the fixed header. */
 static uint8_t *put_ipv6(const struct datagram *datagram, size_t length, bool fragmented, uint8_t *at)
 {
 	memset(at, 0, IPV6 + FRAGMENT);

@@ -146,8 +146,8 @@ static bool has(const struct datagram *datagram, const struct punt *fragment)
 	return false;
 }
 
-/* Removes the oldest fragment of the datagram if the datagram is at its limit, else of the source, else of all
- * datagrams. False if no limit is reached. */
+/* If the datagram is at its limit, removes the oldest fragment of the datagram. If not, does the same for the
+ * source, then for all datagrams. False if no limit is reached. */
 static bool make_room(struct held_fragments *held, const struct datagram *datagram, const struct source *source)
 {
 	struct entry *entry = NULL;

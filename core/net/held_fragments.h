@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Later fragments that are held until the first fragment of their datagram arrives. A look-up by key, source or age
  * takes constant time. Any sender can send such fragments, also with forged sources, so their number is bounded: a
- * new fragment replaces the oldest one when a limit is reached. A flood shortens the hold time, but fragments are
- * still held. A source at its limit replaces only its own fragments. No I/O. */
+ * new fragment replaces the oldest one when a limit is reached. During a flood, fragments are held for a shorter
+ * time. A source at its limit replaces only its own fragments. No I/O. */
 #pragma once
 
 #include <stddef.h>
@@ -27,7 +27,7 @@ enum held_result {
 /* Adds a copy of a PUNT_FRAGMENT. The fragment must be newer than all held fragments. */
 enum held_result held_add(struct held_fragments *held, const struct punt *fragment);
 
-/* The oldest held fragment of a datagram, and of all datagrams. NULL if there is none. */
+/* Return the oldest held fragment of a datagram, or of all datagrams. NULL if there is none. */
 const struct punt *held_of(const struct held_fragments *held, const struct fragment_key *key);
 const struct punt *held_oldest(const struct held_fragments *held);
 

@@ -255,7 +255,7 @@ size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE
 /* --- rate */
 
 #define INTERVAL (1000000 / OVERSIZE_ERRORS_PER_SECOND)
-#define BURST 100000 /* usec: errors that were not sent in this time may be sent at once */
+#define BURST 100000 /* usec: the unused part of the rate during this time may be used in a burst */
 
 bool oversize_error_is_allowed(struct oversize_error_rate *rate, uint64_t now)
 {

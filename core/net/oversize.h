@@ -15,7 +15,7 @@ struct oversize_fragments {
 	uint32_t start; /* offset of the IP payload */
 	uint32_t at;    /* offset of the next fragment's payload */
 	uint32_t end;   /* offset of the first byte after the IP payload */
-	uint32_t step;  /* payload bytes of each fragment but the last, a multiple of 8 */
+	uint32_t step;  /* payload bytes of each fragment except the last, a multiple of 8 */
 	uint32_t most;  /* maximum payload bytes of the last fragment */
 };
 
@@ -30,12 +30,12 @@ size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t fram
 /* Writes the error for the sender: ICMP "fragmentation needed" (RFC 1191, section 4) or ICMPv6 "packet too big" (RFC
  * 4443, section 3.2). The frame goes to the source MAC address of the packet and has the same VLAN tags. Returns its
  * bytes. 0 if the packet must not cause an error (RFC 1122, section 3.2.2), or if an IPv6 packet has at most 1280
- * bytes: an IPv6 sender never sends smaller packets on request. */
+ * bytes: no "packet too big" makes an IPv6 sender send smaller packets. */
 #define OVERSIZE_ERROR_SIZE 1304 /* 1280 (RFC 4443, section 2.4), Ethernet header, two tags */
 size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE]);
 
-/* The rate limit of these errors. Any sender can cause errors, and each error costs a frame. The initial value is
- * all zero. */
+/* The rate limit of these errors. A limit is needed because any sender can cause errors, and each error is a frame
+ * to send. The initial value is all zero. */
 #define OVERSIZE_ERRORS_PER_SECOND 1000
 struct oversize_error_rate {
 	uint64_t next; /* usec */

@@ -174,8 +174,8 @@ static bool store(struct reassembly *reassembly, struct datagram *datagram, cons
 	return datagram->length && datagram->units == (datagram->length + UNIT - 1) / UNIT;
 }
 
-/* An overlap ends the whole datagram (RFC 8200 section 4.5): it is unknown which of the fragments the receiver
- * uses. */
+/* If fragments overlap, the whole datagram is discarded (RFC 8200 section 4.5), because it is unknown which of them
+ * the receiver uses. */
 const void *reassembly_add(struct reassembly *reassembly, const struct part *part, uint64_t now, size_t *length)
 {
 	struct datagram *datagram;

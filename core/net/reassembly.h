@@ -8,8 +8,8 @@
 #include "bpf/abi.h"
 
 #define REASSEMBLY_NSEC 1000000000ULL /* an incomplete datagram is discarded after this time */
-#define REASSEMBLY_MOST 512           /* incomplete datagrams */
-#define REASSEMBLY_BYTES (4 << 20)    /* of their payloads */
+#define REASSEMBLY_MOST 512           /* maximum number of incomplete datagrams */
+#define REASSEMBLY_BYTES (4 << 20)    /* maximum bytes of their payloads */
 #define DATAGRAM_SIZE_MAX 65535
 
 struct reassembly;

@@ -13,7 +13,7 @@ enum xdp_queues {
 	XDP_QUEUES_ANY,
 	XDP_QUEUES_HALF,       /* as many free transmit queues as queues in use */
 	XDP_QUEUES_HALF_PAIRS, /* as above, and the same number of receive and transmit queues */
-	XDP_QUEUES_PER_CPU,    /* one more pair for each CPU; with fewer, the CPUs share queues */
+	XDP_QUEUES_PER_CPU,    /* one additional pair for each CPU; with fewer pairs, the CPUs share queues */
 	XDP_QUEUES_128_CPUS,   /* at most 128 CPUs; more than 64 share queues */
 };
 
@@ -26,16 +26,16 @@ struct xdp_driver {
 			   none */
 	enum xdp_queues queues;
 	bool refuses_lro;   /* also refuses rx-gro-hw */
-	const char *note;   /* conditions that no program can read from the kernel; "" */
+	const char *note;   /* conditions that no program can read from the kernel; "": none */
 	const char *tested; /* the environment in which sipxdp was tested with it; NULL: none */
 	const char *source; /* file or function in the source of Linux */
 };
 
-/* Ends with a row without a name. */
+/* The last row has no name. */
 extern const struct xdp_driver xdp_drivers[];
 
 /* Finds a driver by its name; NULL if the table does not contain it. */
 const struct xdp_driver *xdp_driver_find(const char *name);
 
-/* The need for queues as a sentence; "" for XDP_QUEUES_ANY. */
+/* The required number of queues as a sentence; "" for XDP_QUEUES_ANY. */
 const char *xdp_queues_text(enum xdp_queues queues);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The owner of each slot of a pool: its id, or 0 for none. Wanted owners, current owners and previous owners are
- * usually equal, so they share one reference-counted array. An array may only be modified while it has a single
- * holder. No I/O. */
+/* The owner of each slot of a pool: the id of a backend, or 0 if the slot has no owner. Wanted owners, current
+ * owners and previous owners are usually equal, so they share one reference-counted array. An array may only be
+ * modified while it has a single holder. No I/O. */
 #pragma once
 
 #include <stdbool.h>

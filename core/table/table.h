@@ -31,8 +31,9 @@ void table_free(struct table *table);
  * range; the table is then unchanged. */
 int table_set_members(struct table *table, const struct table_member *members, size_t count);
 
-/* The owner of each slot; 0 if the table has no members. The result is valid until the next change. A caller may
- * hold the second form with slots_hold(); the function returns the same object until an owner changes. */
+/* The owner of each slot; 0 if the table has no members. The result is valid until the next change. The second
+ * function returns the owners as an object that a caller may hold with slots_hold(). It returns the same object
+ * until an owner changes. */
 const uint16_t *table_slots(const struct table *table);
 struct slots *table_owners(const struct table *table);
 

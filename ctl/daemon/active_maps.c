@@ -17,7 +17,7 @@
 #include "log.h"
 
 #define WAIT_USEC 500000
-#define SWITCH_MSEC 5000 /* the longest time in which the loader activates filled maps */
+#define SWITCH_MSEC 5000 /* maximum time that the loader needs to activate filled maps */
 
 static const char *next_directory(const struct daemon *daemon, char path[PATH_MAX])
 {
@@ -36,7 +36,7 @@ static void open_punt_handler(struct daemon *daemon)
 		log_error("cannot handle early fragments and packets that are too big: %s", strerror(-error));
 }
 
-/* Needs the pinned maps, which also deliver probe responses. */
+/* Needs the pinned maps, because probe responses also arrive through them. */
 static int start_probes(struct probes **probes, struct daemon *daemon)
 {
 	int error = probes_new(
@@ -57,8 +57,8 @@ static bool is_locked(const struct daemon *daemon, int directory)
 	       locked.st_dev == found.st_dev && locked.st_ino == found.st_ino;
 }
 
-/* Locks the pin directory, so that one set of maps has one daemon. The lock ends with the process.
- * `detach` and `attach` create a new directory of the same name, which needs a new lock. 0 or -errno,
+/* Locks the pin directory, so that one set of maps has one daemon. The kernel releases the lock when the process
+ * exits. `detach` and `attach` create a new directory with the same name, which needs a new lock. 0 or -errno,
  * logged. */
 static int lock_maps(struct daemon *daemon)
 {
@@ -103,8 +103,8 @@ struct candidate {
 	struct farm *farm;
 };
 
-/* Opens the next maps if the loader waits for the daemon to fill them. 0 or -errno: -EEXIST for filled
- * maps, which an interrupted loader has left behind. */
+/* Opens the next maps if the loader waits for the daemon to fill them. 0 or -errno; -EEXIST: an interrupted loader
+ * has left filled maps behind. */
 static int open_next(const struct daemon *daemon, struct maps **maps)
 {
 	char text[MAPS_ERROR_SIZE], path[PATH_MAX];
@@ -123,7 +123,7 @@ static void use_next_maps(struct daemon *daemon)
 }
 
 /* Builds the farm from the content of the maps. If the maps are empty, uses `previous`, the content of the previous
- * maps. If the maps are too small for all backends, the farm stays NULL and a fault is added. */
+ * maps. If the maps are too small for all backends, the farm stays NULL and an error is added to the faults. */
 static void build_farm(
 	struct candidate *candidate, struct config *config, const struct image *previous, struct faults *faults)
 {
@@ -166,7 +166,7 @@ static int load(struct daemon *daemon, struct maps *maps, struct config *config,
 		return error;
 	}
 	build_farm(candidate, config, previous, &faults);
-	/* The kernel's map ids only grow, so this logs the faults once for each set of maps. */
+	/* The kernel's map ids only grow, so this logs the errors once for each set of maps. */
 	if (!candidate->farm && maps_id(maps) > daemon->too_small_maps) {
 		daemon_log_faults(daemon, &faults);
 		daemon->too_small_maps = maps_id(maps);
@@ -186,7 +186,7 @@ static void inherit(struct daemon *daemon, struct candidate *candidate)
 
 /* --- start */
 
-/* Logs the faults of FILE once for each version of it. */
+/* Logs the errors in FILE once for each version of it. */
 static void log_new_faults(struct daemon *daemon, const struct faults *faults)
 {
 	struct stat file = {};
@@ -313,7 +313,7 @@ int active_maps_open(struct daemon *daemon)
 
 /* --- while the daemon runs */
 
-/* The running configuration with the sizes of other maps. FILE may have changed and is not read here. */
+/* Returns the running configuration with the sizes of other maps. It does not read FILE, which may have changed. */
 static struct config *running_config(const struct daemon *daemon, const struct maps *maps)
 {
 	const struct contract *contract = maps_contract(maps);
@@ -365,8 +365,8 @@ static int switch_to(struct daemon *daemon, struct maps *maps)
 	return 0;
 }
 
-/* Switches to the next maps if there are any. Tracked calls are found by slot and backend id: if the new
- * maps keep both, migrations continue there. Otherwise the switch waits for the end of all migrations. */
+/* Switches to the next maps if there are any. Tracked calls are found by slot and backend id: if the new maps keep
+ * both, migrations continue there. If they do not keep both, the switch waits until all migrations have ended. */
 static void check_next_maps(struct daemon *daemon)
 {
 	struct maps *maps;

@@ -25,9 +25,9 @@ void backend_state_report(const struct daemon *daemon, struct farm *farm)
 			take_results(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
 }
 
-/* Requests the results for which a decision waits. A backend that begins to fail may have a new MAC
- * address, so its neighbour entry is resolved again. If the decision about other backends depends on a
- * backend, that backend is probed at once or, without probes, its neighbour entry is resolved. */
+/* Requests the results that a pending decision needs. A backend that begins to fail may have a new MAC address, so
+ * its neighbour entry is resolved again. If the decision about other backends depends on a backend, that backend is
+ * probed at once. In a pool without probes, its neighbour entry is resolved instead. */
 static void request_results(struct daemon *daemon, const struct farm_pool *pool)
 {
 	bool neighbours_only = pool->config->probe.type == PROBE_NONE;

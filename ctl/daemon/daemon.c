@@ -67,9 +67,9 @@ struct progress {
 	int error; /* -errno of the next step, which failed; 0: no step failed */
 };
 
-/* Runs without the lock, because only the worker changes the data that this function reads. The maps are
- * consistent between any two steps, so the plan can stop there when a more urgent change arrives. It does not
- * stop before UNINTERRUPTED_MSEC: otherwise a constant stream of changes would prevent all progress. */
+/* Runs without the lock, because only the worker changes the data that this function reads. The maps are consistent
+ * between any two steps, so the plan can stop there when a more urgent change arrives. It runs for at least
+ * UNINTERRUPTED_MSEC, so that a constant stream of changes does not prevent all progress. */
 static struct progress carry_out(const struct daemon *daemon, const struct plan *plan)
 {
 	const uint64_t began = clock_msec();
@@ -263,9 +263,9 @@ static void log_refusal(const struct daemon *daemon, const struct effects *effec
 		daemon->config_path);
 }
 
-/* Builds a farm from `config` and the running state. Pending changes are reconciled first, so that the
- * running state includes them. Only this thread changes the running state, so it can be read without
- * the lock. NULL if `config` is NULL or has faults. */
+/* Builds a farm from `config` and the running state. Pending changes are reconciled first, so that the running state
+ * includes them. Only this thread changes the running state, so it can be read without the lock. NULL if `config` is
+ * NULL or contains errors. */
 static struct farm *build_farm(struct daemon *daemon, struct config *config, struct faults *faults)
 {
 	struct farm *farm = NULL;
@@ -279,9 +279,9 @@ static struct farm *build_farm(struct daemon *daemon, struct config *config, str
 	return farm;
 }
 
-/* Builds the farm again if servers have joined or left during the computation: if the daemon has accepted a
- * server, the new farm must contain it. From the second attempt on the worker keeps the lock, so that further
- * servers wait. */
+/* Builds the farm again if servers have joined or left during the computation: if the daemon has accepted a server,
+ * the new farm must contain it. From the second attempt on, the worker keeps the lock, so that other servers must
+ * wait. */
 static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struct faults *faults)
 {
 	for (int times = 0; farm && atomic_load(&daemon->changed); times++) {
@@ -452,7 +452,7 @@ static int start_control(struct daemon *daemon, control_answer *answer)
 	return error;
 }
 
-/* Must precede the first thread: a thread keeps its capabilities. */
+/* Call this before the first thread starts, because each thread keeps its own capabilities. */
 static int drop_privileges(struct daemon *daemon)
 {
 	int error = probe_namespace_start(&daemon->probe_namespace);
@@ -522,8 +522,8 @@ void daemon_stop(struct daemon *daemon)
 {
 	worker_free(daemon->worker);
 	daemon->worker = NULL;
-	/* The daemon may have accepted a server that is not in the maps yet: write it. Without a control socket
-	 * the start has failed, and there is nothing to write. */
+	/* The daemon may have accepted a server that is not in the maps yet: write it. If there is no control
+	 * socket, the start has failed, and there is nothing to write. */
 	if (daemon->control && atomic_load(&daemon->changed))
 		daemon_reconcile(daemon);
 	control_free(daemon->control);

@@ -49,11 +49,11 @@ struct daemon {
 	uint64_t listening_since; /* start of the daemon, ms of listening_clock_now() */
 	uint64_t started;         /* start of the daemon, seconds since the epoch */
 
-	struct timespec logged_file_time; /* mtime of the configuration file (FILE) whose faults are logged already */
+	struct timespec logged_file_time; /* mtime of the configuration file (FILE) whose errors are already logged */
 	uint32_t too_small_maps;          /* id of the newest maps that are too small for FILE: logged once */
 	uint32_t delayed_maps;            /* id of the new maps that cannot be used yet: logged once */
 	bool using_next_maps;        /* `maps` are new maps that packets do not use yet (active_maps.h): no probing */
-	uint64_t next_maps_deadline; /* ms: at this time the loader has given up; 0: not known yet */
+	uint64_t next_maps_deadline; /* ms: when the loader gives up; 0: not known yet */
 
 	bool unreconciled; /* the last plan failed: try again every second */
 };
@@ -65,26 +65,26 @@ void daemon_stop(struct daemon *daemon);
 
 /* Only the worker calls the next four functions. They release the lock while they compute. */
 
-/* Brings the maps in line with the farm and logs each step. 0 or -errno; after a failure the daemon
- * tries again every second. */
+/* Updates the maps to match the farm and logs each step. 0 or -errno; after a failure the daemon tries again every
+ * second. */
 int daemon_reconcile(struct daemon *daemon);
 
 /* Reconciles after an operator's change to the farm. `effects` receives the steps that follow now, and the
  * steps that will follow when new backends become reachable. 0 or -errno. */
 int daemon_change(struct daemon *daemon, struct effects *effects);
 
-/* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. -EINVAL: FILE has faults, which
- * `faults` lists. -EPERM: `move_calls` is false, and the change would move established calls, which `effects`
- * lists. In both cases the running configuration does not change. */
+/* Reads FILE again and reconciles; `effects` receives the steps. 0 or -errno. -EINVAL: FILE contains errors, which
+ * `faults` lists. -EPERM: `move_calls` is false, and the change would move established calls, which `effects` lists.
+ * In both cases the running configuration does not change. */
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects);
 
-/* Computes the effects of a reload of this text, without applying them. 0, or -EINVAL with the faults. */
+/* Computes the effects of a reload of this text, without applying them. 0, or -EINVAL with the errors in `faults`. */
 int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct faults *faults, struct effects *effects);
 
 /* Replaces the farm. The caller must reconcile afterwards. */
 void daemon_replace_farm(struct daemon *daemon, struct farm *farm);
 
-/* Gives the addresses of all backends to the neighbour tracker. Call this after the list has changed. */
+/* Passes the addresses of all backends to the neighbour tracker. Call this when the list of backends has changed. */
 void daemon_watch_neighbours(struct daemon *daemon);
 
 /* Callback: queues a reconcile job. */
@@ -93,6 +93,6 @@ void daemon_on_changed(void *daemon);
 /* Callback: queues a reconcile job if the probe results change the state of a backend. */
 void daemon_on_probed(void *daemon);
 
-/* Reads and parses a file. Returns NULL and adds to `faults` if the file has faults. */
+/* Reads and parses a file. If the file contains errors, returns NULL and adds them to `faults`. */
 struct config *daemon_read_config(const char *path, enum file_kind kind, struct faults *faults);
 void daemon_log_faults(const struct daemon *daemon, const struct faults *faults);

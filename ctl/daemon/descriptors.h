@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* Opens /dev/null for each of standard input, output and error that is closed. Otherwise a new socket could get
- * descriptor 2, and log lines would be sent over that socket. Call this first. */
+/* Opens /dev/null for each of standard input, output and error that is closed. If descriptor 2 stayed closed, a new
+ * socket could get it, and log lines would be sent over that socket. Call this first. */
 void descriptors_open_standard(void);
 
 /* Raises the soft limit to the hard limit. */

@@ -76,8 +76,8 @@ static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t 
 	       counts.connections || !tracked_calls_are_known(daemon->calls, daemon);
 }
 
-/* Can a leaving backend be removed? It can once no slot sends it packets, and at the latest drain_timeout
- * after it has lost its last slot, however often slots have moved since. */
+/* Can a leaving backend be removed? It can be removed once no slot sends packets to it, and at the latest
+ * drain_timeout after it lost its last slot, even if other slots have moved since. */
 static bool is_removable(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend)
 {

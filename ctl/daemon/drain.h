@@ -9,8 +9,8 @@ struct drain;
 struct drain *drain_new(void);
 void drain_free(struct drain *drain);
 
-/* Call this every second: carries out each pending removal whose backend has no calls left. True if the
- * farm has changed. */
+/* Call this every second: removes each backend that has a pending removal and no calls left. True if the farm has
+ * changed. */
 bool drain_remove_empty(struct drain *drain, struct daemon *daemon);
 
 /* Is a draining backend without slots and without calls? Its calls must also have been silent for the

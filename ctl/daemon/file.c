@@ -32,8 +32,8 @@ static int refuse_kind(const struct stat *file, char text[FILE_ERROR_SIZE])
 	return -EINVAL;
 }
 
-/* A descriptor or -errno. Checks the kind before open(), which may have side effects on a device, and
- * again afterwards, because the file may have been replaced. */
+/* A descriptor or -errno. Checks the file type before open(), because opening a device may have side effects. Checks
+ * it again afterwards, because the file may have been replaced. */
 static int open_file(const char *path, enum file_kind kind, char error[FILE_ERROR_SIZE])
 {
 	struct stat file;

@@ -20,7 +20,7 @@
 #define BACKENDS_WATCHED 1024
 
 #define TEXT_SIZE 256
-#define NAMING_SECONDS 3 /* to find the source of a flood, after the first second, which only begins the counting */
+#define NAMING_SECONDS 3 /* to find the source of a flood; counted from the second after the counting has started */
 
 /* The maximum packets per second of all interfaces at which the daemon searches for the source of a flood. While
  * packets are counted by source, each packet takes about 1 us instead of 0.12 us, and a single core may receive all
@@ -71,7 +71,7 @@ struct floods {
 	uint64_t elapsed;
 	struct series sums[SUMS];
 	struct series services[SERVICES_WATCHED]; /* initial requests */
-	struct series pools[POOLS_WATCHED];       /* packets of one backend above those of all others */
+	struct series pools[POOLS_WATCHED];       /* packets of one backend in excess of those of all others */
 	uint64_t backends[1 << 16];               /* counters by id, at the last sample */
 	uint64_t packets;                         /* counter of all packets, at the last sample */
 	double packet_rate;                       /* rate of all packets, per second */
@@ -89,7 +89,7 @@ void floods_free(struct floods *floods)
 	free(floods);
 }
 
-/* Updates a counter. Returns the increase per second; 0 if the counter is that of a new owner. */
+/* Updates a counter. Returns the increase per second; 0 if the counter now belongs to a new owner. */
 static double increase(const struct floods *floods, uint64_t *counter, uint64_t value)
 {
 	double packets = value >= *counter ? value - *counter : 0;
@@ -294,8 +294,8 @@ static void end_naming(struct floods *floods, struct daemon *daemon)
 	sources_end_suspects(daemon->sources);
 }
 
-/* Finds the source of one flood after the other. The result is used only if the flood has not ended, that is, if the
- * rate of the suspects is also above the usual range of the series. */
+/* Finds the sources of the floods one after another. The result is used only if the flood has not ended, that is, if
+ * the rate of the suspects is also above the usual range of the series. */
 static void name_sources(struct floods *floods, struct daemon *daemon)
 {
 	struct series *series = floods->naming;

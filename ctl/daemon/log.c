@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See log.h. Owns the descriptor of the log.
  *
- * Standard error is often shared with other programs, for example with a shell. O_NONBLOCK belongs to
- * the open file description, so setting it would affect those programs. A socket accepts MSG_DONTWAIT
- * for each line. Pipes and terminals are opened a second time, which creates an open file description
- * for the daemon alone. A regular file never blocks for long. If the second open is not permitted, the
- * daemon polls for room before each line. */
+ * Standard error is often shared with other programs, for example with a shell. O_NONBLOCK belongs to the open file
+ * description, so setting it would affect those programs. On a socket, each line is sent with MSG_DONTWAIT. Pipes
+ * and terminals are opened a second time, which creates an open file description that only the daemon uses. A
+ * regular file never blocks for long. If the second open is not permitted, the daemon polls for room before each
+ * line. */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 #include <unistd.h>
 #include "log.h"
 
-/* Both threads of the daemon write log lines. */
+/* The lock is needed because both threads of the daemon write log lines. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
@@ -109,7 +109,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *text, const c
 	va_end(arguments);
 }
 
-/* Replaces line breaks and other control characters by spaces: an event is one line. */
+/* Replaces line breaks and other control characters with spaces, because each event is one line. */
 static void clean(struct text *text, size_t from)
 {
 	for (size_t i = from; i < text->length; i++)
@@ -203,7 +203,7 @@ static void add_time(struct text *text)
 	add(text, "%s.%03ld ", seconds, now.tv_nsec / 1000000);
 }
 
-/* Writes a line with its priority (sd-daemon(3)) or the time. */
+/* Writes a line that starts with its priority (sd-daemon(3)) or with the time. */
 static bool put_line(int priority, const char *line)
 {
 	char bytes[LOG_LINE_SIZE];

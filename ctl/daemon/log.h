@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Writes log lines. Each event is one line: a sentence, then the event's fields as key=value.
  *
- * If standard error is the journal, each line goes to it with its fields (SIPXDP_POOL=...), otherwise to
- * standard error with the time. Logging never blocks the daemon: if a write would block, the line is
+ * If standard error is the journal, each line goes to the journal with its fields (SIPXDP_POOL=...). If not, each
+ * line goes to standard error with the time. Logging never blocks the daemon: if a write would block, the line is
  * lost and counted. */
 #pragma once
 

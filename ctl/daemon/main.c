@@ -13,7 +13,7 @@
 #include "log.h"
 #include "usage.h"
 
-/* Checks the file and prints every fault. */
+/* Checks the file and prints every error. */
 static int check(const char *path)
 {
 	struct faults faults = {0};
@@ -128,7 +128,7 @@ int main(int argc, char **argv)
 	descriptors_open_standard();
 	usage_getopt(daemon_usage.options, longs, shorts);
 	mallopt(M_ARENA_MAX, 1); /* each thread can reuse memory that the other has freed */
-	mallopt(M_MXFAST, 0);    /* else free() and malloc() sometimes stop for ms to merge what was freed before */
+	mallopt(M_MXFAST, 0);    /* with the default, free() and malloc() sometimes pause for ms to merge free blocks */
 	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		switch (option) {
 		case OPTION_CONFIG:

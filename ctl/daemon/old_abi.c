@@ -44,7 +44,7 @@ static const struct old_member of_service[] = {
 	OLD_MEMBERS_END,
 };
 
-static struct old_map_btf given; /* what the loader has read, while old_abi_read() runs */
+static struct old_map_btf given; /* the BTF that the loader has read; used only during old_abi_read() */
 
 /* Reads PIN_OLD_BTF. Without it, the daemon needs CAP_SYS_ADMIN. */
 static void take_btf(const char *next)
@@ -90,7 +90,7 @@ static int open_previous_owners(const char *directory)
 	return fd == -ENOENT ? maps_open_pin(directory, "former") : fd; /* before ABI 5 */
 }
 
-/* Reads the owners of a pool's slots and its migration. On failure the image keeps nothing of the pool. */
+/* Reads the owners of a pool's slots and its migration. After a failure, the image contains nothing about the pool. */
 static void read_pool(struct image *image, uint32_t id, const struct pool *pool, int tables, int previous)
 {
 	struct slots *owners = read_slots(tables, pool->table, image->contract.slots);

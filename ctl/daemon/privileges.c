@@ -10,8 +10,8 @@
 #include "ctl/daemon/control/control.h"
 #include "privileges.h"
 
-/* CAP_BPF: the maps. CAP_NET_ADMIN: neighbour entries, and test runs of the XDP program, which send frames.
- * CAP_NET_RAW: the packet sockets that send probes and ICMP errors. */
+/* CAP_BPF is for the maps. CAP_NET_ADMIN is for neighbour entries, and for test runs of the XDP program, which send
+ * frames. CAP_NET_RAW is for the packet sockets that send probes and ICMP errors. */
 #define NEEDED (PRIVILEGE(CAP_BPF) | PRIVILEGE(CAP_NET_ADMIN) | PRIVILEGE(CAP_NET_RAW))
 
 bool privileges_have(int capability)

@@ -9,10 +9,11 @@
 
 bool privileges_have(int capability);
 
-/* Drops all capabilities outside this set of PRIVILEGE()s, and sets no_new_privs: the process cannot get them back.
- * Capabilities belong to a thread, so call it before other threads start. 0 or -errno. */
+/* Drops all capabilities outside this set of PRIVILEGE()s, and sets no_new_privs, so that the process cannot regain
+ * them. Capabilities belong to a thread, so call this function before other threads start. 0 or -errno. */
 int privileges_keep(uint64_t kept);
 
-/* Drops the privileges that the daemon needs only at its start. If permitted, the process first joins the group of the
- * control socket, because a member can give files to the group without CAP_CHOWN. 0 or -errno. */
+/* Drops the privileges that the daemon needs only at its start. If permitted, the process first joins the group of
+ * the control socket, because a member can change the group of its files to this group without CAP_CHOWN. 0 or
+ * -errno. */
 int privileges_drop(void);

@@ -9,7 +9,7 @@
 #include "sources.h"
 
 #define REQUEST_MS 5000 /* counting continues for this time after the last request */
-#define ROWS 200        /* of sources and of Call-IDs, in a reply */
+#define ROWS 200        /* maximum number of sources, and of Call-IDs, in a reply */
 #define NONE (-1)       /* no observer */
 
 struct sources {
@@ -18,7 +18,7 @@ struct sources {
 	uint64_t wanted_until; /* ms */
 	bool suspects_wanted;
 	bool is_new_filter;               /* `suspects` still has the previous filter */
-	struct observer filter;           /* of the suspects */
+	struct observer filter;           /* selects the suspects */
 	char error[OBSERVERS_ERROR_SIZE]; /* why counting is impossible; "" if it is possible */
 
 	uint32_t maps;      /* id of the maps of the current interval */

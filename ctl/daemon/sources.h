@@ -8,7 +8,7 @@
 
 struct sources *sources_new(void);
 
-/* Ends the counting. Call it before observers_free(). */
+/* Stops the counting. Call this before observers_free(). */
 void sources_free(struct sources *sources, struct daemon *daemon);
 
 /* Call this every second, in the event loop. It ends an interval and begins the next one, and starts or stops the

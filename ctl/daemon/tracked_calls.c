@@ -10,7 +10,7 @@
 #include "tracked_calls.h"
 #include "ctl/maps/clock.h"
 
-#define LIST_MAX 10000 /* lines of one list: limits the time that the daemon spends on it */
+#define LIST_MAX 10000 /* maximum lines of one list; limits the time that the daemon spends on it */
 
 struct tracked_calls {
 	struct call_counts *counts; /* by backend id */
@@ -105,7 +105,7 @@ bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *d
 
 struct holding {
 	const struct image *running;
-	bool **held; /* by pool id; NULL: does not migrate */
+	bool **held; /* by pool id; NULL: the pool is not migrating */
 	uint32_t now;
 };
 

@@ -17,7 +17,7 @@ struct call_counts {
 struct tracked_calls *tracked_calls_new(void);
 void tracked_calls_free(struct tracked_calls *calls);
 
-/* The calls of a backend that have sent packets since the migration began. All 0 if no slot migrates.
+/* The calls of a backend that have sent packets since the migration began. All counts are 0 if no slot is migrating.
  * Reads the map at most once a second. */
 struct call_counts tracked_calls_of(struct tracked_calls *calls, const struct daemon *daemon, uint16_t id);
 

@@ -27,14 +27,14 @@ struct worker {
 	sd_event_source *wake; /* wakes the loop: a job has ended, or the worker may have set a timer */
 	int wake_fd;
 	pthread_t thread;
-	pthread_mutex_t mutex; /* protects the members below; held for moments only */
+	pthread_mutex_t mutex; /* protects the members below; held only briefly */
 	pthread_cond_t changed;
 	bool held;       /* a thread holds the lock */
-	bool loop_waits; /* the loop waits for the lock, and receives it first */
+	bool loop_waits; /* the loop is waiting for the lock, and receives it before any other thread */
 	bool keep;       /* worker_keep_lock() */
 	bool stop;
 	struct jobs urgent, jobs; /* not run yet */
-	bool was_urgent;          /* the last job */
+	bool was_urgent;          /* the last job was urgent */
 	struct jobs done;
 	uint64_t taken; /* when the worker took the lock; us of CLOCK_MONOTONIC, like all times here */
 	uint64_t woken; /* when the loop last received events */
@@ -127,7 +127,7 @@ void worker_add_urgent(struct worker *worker, void (*run)(void *data), void (*do
 	add(worker, &worker->urgent, run, done, data);
 }
 
-/* Urgent and other jobs take turns, so that none waits for ever. */
+/* Urgent jobs and other jobs alternate, so that no job waits forever. */
 static struct job *take_job(struct worker *worker)
 {
 	bool urgent = !STAILQ_EMPTY(&worker->urgent) && (!worker->was_urgent || STAILQ_EMPTY(&worker->jobs));
