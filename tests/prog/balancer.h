@@ -60,7 +60,7 @@ struct balancer_setup {
 	bool dead;                   /* backends are not alive, but have their slots */
 	bool shares_interface_mac;   /* a different interface occupies the element of interface_macs, with
 					02:00:00:00:01:01 */
-	bool no_fast_path;           /* every frame goes through the stages */
+	bool no_fast_path;           /* the stages process every frame */
 };
 
 /* The first two counters of a service or a backend. */

@@ -10,7 +10,7 @@ struct rng {
 	uint64_t state;
 };
 
-/* SIPXDP_SEED of the environment, else 1. Every test that uses it prints it when it fails. */
+/* Returns SIPXDP_SEED from the environment, or 1 if it is not set. Every test that uses it prints it when it fails. */
 static inline uint64_t rng_seed(void)
 {
 	const char *text = getenv("SIPXDP_SEED");
@@ -18,7 +18,8 @@ static inline uint64_t rng_seed(void)
 	return text ? strtoull(text, NULL, 0) : 1;
 }
 
-/* The number of random frames or messages: SIPXDP_FRAMES of the environment, because emulated machines are slow. */
+/* The number of random frames or messages: SIPXDP_FRAMES from the environment, or `usual`. Emulated machines are
+ * slow and need a smaller number. */
 static inline uint32_t rng_frames(uint32_t usual)
 {
 	const char *text = getenv("SIPXDP_FRAMES");
@@ -26,7 +27,7 @@ static inline uint32_t rng_frames(uint32_t usual)
 	return text ? strtoul(text, NULL, 10) : usual;
 }
 
-/* The n-th sequence of a seed: a test can repeat one message without the previous ones. */
+/* Returns the n-th sequence of a seed, so that a test can repeat one message without the previous ones. */
 static inline struct rng rng_start(uint64_t seed, uint64_t n)
 {
 	return (struct rng){.state = (seed << 32) + n};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Affinity by user, and hints: one row for each result. test_hints.c has the spellings. */
+/* Affinity by user, and hints: one row for each result. test_hints.c tests all forms of the headers. */
 
 #include <linux/bpf.h>
 #include "rows.h"

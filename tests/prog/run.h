@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Runs frames through a loaded XDP program by BPF_PROG_TEST_RUN and reads its counters. Works with any
- * program. */
+/* Runs frames through a loaded XDP program with BPF_PROG_TEST_RUN and reads its counters. Works with any program. */
 #pragma once
 
 #include <stdbool.h>

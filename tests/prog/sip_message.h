@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Generates SIP messages, common and unusual: every spelling of a Call-ID that RFC 3261 allows, among headers
- * in any order. Can also damage them. */
+/* Generates common and uncommon SIP messages: every form of a Call-ID header that RFC 3261 allows, among headers in
+ * any order. Can also damage the messages. */
 #pragma once
 
 #include <stddef.h>
@@ -17,9 +17,9 @@ struct sip_message {
 /* A Call-ID of a common family: UUIDs, counters, words of the grammar in RFC 3261. */
 void sip_message_call_id(struct rng *rng, char call_id[SIP_CALL_ID_SIZE]);
 
-/* A request or response. Its first Call-ID has the given value, in any spelling; NULL: there is none. Text
- * that looks like a second Call-ID may be anywhere else. The message is within the limits of the scanner. */
+/* A request or response. Its first Call-ID has the given value, in any form; NULL: the message has none. Text that
+ * looks like a second Call-ID may be anywhere else. The message is within the limits of the scanner. */
 void sip_message_write(struct rng *rng, const char *call_id, struct sip_message *message);
 
-/* Damages it: flips, truncates, removes, duplicates or inserts bytes, or replaces all of it by garbage. */
+/* Damages it: flips, truncates, removes, duplicates or inserts bytes, or replaces the whole message with garbage. */
 void sip_message_spoil(struct rng *rng, struct sip_message *message);

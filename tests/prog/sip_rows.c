@@ -41,7 +41,7 @@ const struct sip_row sip_rows[] = {
 	FINDS("an unknown method", "X-Foo!%*_+`'~.9 sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n" END, "a84b"),
 	FINDS("a method of 31 letters",
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcde sip:bob@example.net SIP/2.0\r\nCall-ID: a84b\r\n" END, "a84b"),
-	/* The spelling of its name. */
+	/* The form of its name. */
 	FINDS("call-id:", REQUEST VIA "call-id: a84b\r\n" END, "a84b"),
 	FINDS("CALL-ID:", REQUEST VIA "CALL-ID: a84b\r\n" END, "a84b"),
 	FINDS("Call-Id:", REQUEST VIA "Call-Id: a84b\r\n" END, "a84b"),

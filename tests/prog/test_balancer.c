@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The balancer, packet by packet: runs the rows, and tests in loops what rows do not cover. test_spellings.c
- * tests the spellings of a Call-ID. */
+/* The balancer, packet by packet: runs the rows, and tests in loops what rows do not cover. test_spellings.c tests
+ * the forms of a Call-ID header. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -117,7 +117,7 @@ Test(balancer, a_probe_reply_is_punted_unchanged)
 	ring_buffer__free(ring);
 }
 
-/* Nothing reads the ring buffer. When it is full, probe replies pass to the kernel and are counted. */
+/* No process reads the ring buffer. When it is full, probe replies are passed to the kernel and counted. */
 Test(balancer, probe_replies_pass_when_the_ring_is_full)
 {
 	uint32_t held = 0, lost = 0;
@@ -432,7 +432,7 @@ Test(balancer, the_entry_remains_until_all_gaps_are_filled)
 	cr_expect(is_forwarded(6, 7, "192.0.2.10", 6100), "after several gaps the entry remains");
 }
 
-/* Packets pass to the kernel while the daemon does not read: it would read them too late. */
+/* Packets pass to the kernel while the daemon does not read the ring buffer: it would read them too late. */
 static void expect_not_read(enum punt_class class, const struct frame_spec *spec, enum verdict passed)
 {
 	uint32_t key = class;

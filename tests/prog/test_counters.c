@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Each packet must increment one message counter of its service and one of its backend. Each message is sent
- * in spellings that the fast path decides and in spellings that need all headers. The test derives the expected counter
- * from the parts of the message. */
+/* Each packet must increment one message counter of its service and one of its backend. Each message is sent in
+ * forms that the fast path handles and in forms for which the program must read all headers. The test derives the
+ * expected counter from the parts of the message. */
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The message counter of the packet path is that of a slow, plain parser, on random and mutated messages. The slow
- * parser knows the rules of docs/reference/counters.md and none of the limits; the messages are short enough for all of
- * them. */
+ * parser follows the rules of docs/reference/counters.md without any limit; the messages are short enough for all
+ * limits of the packet path. */
 
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -161,7 +161,8 @@ static void write_message(struct rng *rng, struct sip_message *m)
 		sip_message_spoil(rng, m);
 	if (rng_percent(rng, 10))
 		m->length = rng_below(rng, m->length + 1);
-	/* The slow parser takes any control character for a blank; the packet path only space and tab. */
+	/* The slow parser treats any control character as a blank; the packet path treats only space and tab as
+	 * blanks. */
 	for (size_t i = 0; i < m->length; i++) {
 		if (slow_is_space(m->text[i]) && !strchr(" \t\r\n", m->text[i] ? m->text[i] : 1))
 			m->text[i] = '.';
@@ -179,8 +180,8 @@ static bool has_several_cseqs(const struct sip_message *m)
 	return count > 1;
 }
 
-/* Are all brackets and quotes closed in the line at `at`? A walk from its start and a look at its end may differ in
- * an invalid value such as "<sip:b;tag=1". */
+/* Are all brackets and quotes closed in the line at `at`? A parser that starts at the beginning of a value and one
+ * that starts at its end may differ for an invalid value such as "<sip:b;tag=1". */
 static bool is_closed(const struct sip_message *m, size_t at)
 {
 	uint32_t open = 0, close = 0, quotes = 0;

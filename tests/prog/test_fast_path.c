@@ -34,7 +34,7 @@ static const struct balancer_setup setups[] = {
 /* One of two programs. */
 struct side {
 	struct balancer_bpf *skel;
-	struct ring_buffer *rings; /* read at once, as the daemon does; otherwise the verdict depends on time */
+	struct ring_buffer *rings; /* read at once, as the daemon does; if not, the verdict depends on time */
 	uint64_t verdicts[VERDICT_COUNT];
 	struct balancer_counts counts; /* all counters, read every 500 frames */
 	struct frame frame;

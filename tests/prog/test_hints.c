@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The backend of a message: named by a hint, or selected by a user. */
+/* The backend of a message: a hint names it, or a user selects it. */
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The observer decides as the balancer does: all rows of the balancer run through it. For each it writes a record with
- * the received frame and the verdict. */
+/* The observer decides as the balancer does: all rows of the balancer run through it. For each row it writes a
+ * record with the received frame and the verdict. */
 
 #include <criterion/criterion.h>
 #include <linux/bpf.h>

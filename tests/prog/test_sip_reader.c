@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* bpf/sip_headers.h, bpf/sip_dialog.h and bpf/sip_usual.h read the same from a message in the kernel and in the host
- * build: the verifier of each tested kernel preserves their result. */
+/* bpf/sip_headers.h, bpf/sip_dialog.h and bpf/sip_usual.h return the same results for a message in the kernel and in
+ * the host build: the verifier of each tested kernel does not change them. */
 
 #include <criterion/criterion.h>
 #include <bpf/bpf.h>

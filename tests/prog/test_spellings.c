@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The same Call-ID selects the same backend, regardless of the spelling and position of its header. This runs in
- * the kernel; the unit test test_sip.c tests the host build in more detail. */
+/* The same Call-ID selects the same backend, regardless of the form and position of its header. This runs in the
+ * kernel; the unit test test_sip.c tests the host build in more detail. */
 
 #include <criterion/criterion.h>
 #include <linux/bpf.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Helpers for tests of the YAML file: texts, and the expected configuration or faults. */
+/* Helpers for tests of the YAML file: texts, and the expected configuration or errors. */
 #pragma once
 
 #include "core/config/config.h"
@@ -11,7 +11,7 @@
 #define POOLS "pools:\n  - name: proxies\n    backends:\n      - {name: px1, address: 10.0.0.11}\n"
 #define SERVICES "services:\n  - name: sip\n    vip: 192.0.2.10\n    port: 5060\n    pool: proxies\n"
 
-/* Line 3 of a file: a pool with more keys, or with backends. Line 4: a service of this pool. */
+/* Line 3 of a file: a pool with additional keys, or with backends. Line 4: a service of this pool. */
 #define POOL(more) HEAD "pools: [{name: p, " more "}]\n"
 #define EMPTY(more) POOL("backends: [], " more)
 #define BACKENDS(list) POOL("backends: [" list "]")
@@ -20,13 +20,13 @@
 /* Like config_parse(), on a copy of exactly this length: ASan reports any read beyond it. */
 struct config *parse(const char *text, size_t length, struct faults *faults);
 
-/* The configuration of a valid text. Fails the test if the text has a fault. */
+/* Returns the configuration of a valid text. If the text contains an error, the test fails. */
 struct config *parse_good(const char *text);
 
 /* Returns the text of config_write(). The caller must free it. */
 char *write_text(const struct config *config);
 
-/* A text and its expected faults in this order, none for a valid text: "line:column: part of the message". */
+/* A text and its expected errors in this order: "line:column: part of the message". A valid text has none. */
 struct row {
 	const char *name;
 	const char *text;
@@ -37,7 +37,7 @@ bool fault_is(const struct fault *fault, const char *expected);
 void check_row(const struct row *row);
 void check_rows(const struct row *rows, size_t count);
 
-/* A valid text, and a part of what config_write() makes of it. */
+/* A valid text, and a part of the expected output of config_write(). */
 struct reading {
 	const char *name;
 	const char *text;

@@ -38,7 +38,7 @@ static inline struct span span_of(const char *text)
 	return (struct span){text, text + strlen(text)};
 }
 
-/* Sends a request with a correct and unique signature, by a clock that is `ahead` seconds fast. */
+/* Sends a request with a correct and unique signature. The sender's clock is `ahead` seconds fast. */
 struct join_answer join_say_at(struct join_world *world, int ahead, const char *text);
 
 struct join_answer join_say(struct join_world *world, const char *text);

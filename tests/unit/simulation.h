@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Simulates servers that die and networks that fail, with a clock of its own. Probe results, decisions, tables
- * and plans are real; there are no packets. */
+/* Simulates servers that die and networks that fail, with a simulated clock. The code for probe results, decisions,
+ * tables and plans is the real code; no packets are sent. */
 #pragma once
 
 #include "core/health/health.h"
@@ -22,7 +22,7 @@ struct server {
 	struct health_state health;
 	uint64_t next;     /* start of the next probe */
 	uint64_t began;    /* start of the probe in progress; 0: none */
-	uint64_t listened; /* the same time by the clock of listening.h */
+	uint64_t listened; /* the same time in ms of the clock in listening.h */
 	uint64_t rtt;
 	bool sees;         /* the probe in progress has not been lost yet */
 	uint64_t beat;     /* time of the next heartbeat; 0: it sends none */
@@ -45,7 +45,7 @@ struct simulation {
 	uint64_t excused; /* last time at which heartbeats could not be received */
 };
 
-/* Starts a pool of `count` servers; `more` are further keys of the pool. */
+/* Starts a pool of `count` servers; `more` contains additional keys of the pool. */
 void simulation_begin(struct simulation *s, size_t count, const struct config_probe *probe, const char *more);
 
 void simulation_end(struct simulation *s);
@@ -55,13 +55,13 @@ void simulation_load(struct simulation *s, const char *more, enum farm_origin or
 
 struct farm_pool *simulation_pool(struct simulation *s);
 
-/* The clock of listening.h, ms. */
+/* Returns the time of the clock in listening.h, ms. */
 uint64_t simulation_listened(const struct simulation *s);
 
 /* Runs for `time` ms. */
 void simulation_run(struct simulation *s, uint64_t time);
 
-/* Stores which servers have the calls of the slots now. */
+/* Stores which server currently has the calls of each slot. */
 void simulation_remember(struct simulation *s);
 
 /* Runs for `time` ms and returns the number of slots whose calls were taken from a server at any time since
@@ -71,5 +71,6 @@ uint32_t simulation_moved_while(struct simulation *s, uint64_t time, size_t dead
 /* Makes the first `count` servers unreachable for `time` ms; UINT64_MAX: permanently. */
 void simulation_cut(struct simulation *s, size_t count, uint64_t time);
 
-/* Runs until none of the first `count` servers owns a slot. Returns the ms; 0: not within `time`. */
+/* Runs until none of the first `count` servers owns a slot. Returns the time this took in ms; 0: it did not happen
+ * within `time`. */
 uint64_t simulation_out_after(struct simulation *s, size_t count, uint64_t time);

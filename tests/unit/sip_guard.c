@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "sip_guard.h"
 
-/* The memory between two pages without access. Kept until the process ends. */
+/* Returns the memory between two inaccessible pages. It is kept until the process exits. */
 static uint8_t *guarded(void)
 {
 	static uint8_t *memory;

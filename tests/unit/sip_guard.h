@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Copies of a text at the edge of an inaccessible page: a read of one byte too many kills the test. */
+/* Copies of a text at the edge of an inaccessible page: a read of one byte beyond the text kills the test. */
 #pragma once
 
 #include <stddef.h>

@@ -12,8 +12,8 @@ bool slow_is_space(char c);
 /* White space within a line. */
 bool slow_is_blank(char c);
 
-/* Finds the first header with this name or short name (NULL: it has none): sections 7.3.1, 7.3.3 and 7.5. If
- * SIP_FOUND, *colon is the offset of its colon. */
+/* Finds the first header with this name or short name (NULL: the header has no short name), by sections 7.3.1, 7.3.3
+ * and 7.5. If it returns SIP_FOUND, *colon is the offset of the colon. */
 enum sip_result slow_header(const char *text, size_t length, const char *name, const char *letter, size_t *colon);
 
 /* Returns whether the To header whose colon is at `colon` has a tag (section 20.39). */

@@ -34,7 +34,7 @@ static const struct added_options all = {.hints = "px9.example.net,10.1.1.1:5062
 	.forward = "ipip",
 	.priority = 2};
 
-/* Like the daemon: first on a copy of the farm, then on the farm. */
+/* Adds the backend like the daemon: first to a copy of the farm, then to the farm itself. */
 static int try_and_add(struct added_config *added, char error[FARM_ERROR_SIZE])
 {
 	struct farm *trial = farm_trial_copy(world.farm);
@@ -167,7 +167,7 @@ Test(added_backend, its_removal_removes_its_keys)
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
-/* The keys of the file take effect again after the removal of the added backend, not before. */
+/* The keys of the file take effect again only after the added backend has been removed. */
 Test(added_backend, it_can_replace_a_backend_of_the_file)
 {
 	struct added_options words = {.hints = "new.example.net", .priority = -1};

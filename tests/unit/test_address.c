@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Addresses and MACs: reading, writing, and which addresses a host can have. */
+/* IP and MAC addresses: parsing, formatting, and which addresses a host can have. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>

@@ -23,7 +23,7 @@ struct message {
 	const char *to;
 	const char *cseq;
 	bool live;
-	const char *more; /* further header lines */
+	const char *more; /* additional header lines */
 };
 
 #define VIA(branch) " SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK" branch
@@ -216,11 +216,11 @@ Test(call, is_live_or_has_ended)
 	}
 }
 
-/* Spellings of a Via. The ACK of a success has a different branch from the ACK of a failure; the code must never
- * confuse the two. */
+/* Forms of a Via. The ACK of a success has a different branch from the ACK of a failure; the code must never confuse
+ * the two. */
 static const struct {
 	const char *before, *after;
-	bool known; /* the branch is found; otherwise the call counts as live */
+	bool known; /* true: the branch is found; false: the call counts as live */
 } vias[] = {
 	{" SIP/2.0/UDP h;branch=", "", true},
 	{" SIP/2.0/UDP host:5060 ;branch=", "", true},

@@ -133,7 +133,7 @@ static void put_pcapng(struct built *file)
 	put_numbers(file, 4, NULL, 0, "names of hosts..");
 	put_numbers(file, 6, (uint32_t[]){0, 0, 0, 7, 1500}, 5, "a frame.");
 	put_numbers(file, 6, (uint32_t[]){1, 0, 0, 4, 4}, 5, "\x45 IP");
-	put_numbers(file, 6, (uint32_t[]){2, 0, 0, 4, 4}, 5, "none"); /* of an unknown interface: skipped */
+	put_numbers(file, 6, (uint32_t[]){2, 0, 0, 4, 4}, 5, "none"); /* skipped: its interface is unknown */
 	put_numbers(file, 3, (uint32_t[]){100}, 1, "a simple one");
 }
 
@@ -280,7 +280,8 @@ static struct datagram to(const char *source, const char *destination, const cha
 	return datagram;
 }
 
-/* The frame is that of the packet tests, except for MAC address of the sender, checksums, TTL and identification. */
+/* The frame is that of the packet tests, except for the MAC address of the sender, the checksums, the TTL and the
+ * identification. */
 static void expect_same(const struct datagram *datagram, const struct frame_spec *spec)
 {
 	static uint8_t out[DATAGRAM_FRAME_MAX];

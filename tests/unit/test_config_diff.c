@@ -154,7 +154,7 @@ static bool is_in(const struct messages *words, const char *text)
 	return false;
 }
 
-/* These keys also change other keys of the probe. */
+/* A change of these keys also changes other keys of the probe. */
 static bool is_root_of_others(const struct change *change)
 {
 	return !strcmp(change->key, "type") || !strcmp(change->key, "transport");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Invalid YAML files: each fault with its position and message. */
+/* Invalid YAML files: each error with its position and message. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

@@ -110,7 +110,7 @@ static bool same_config(const struct config *a, const struct config *b)
 
 /* --- random configurations */
 
-/* A generator with the same values on every machine. */
+/* A random number generator that returns the same values on every machine. */
 static uint32_t random_below(uint64_t *state, uint32_t limit)
 {
 	*state = *state * 6364136223846793005 + 1442695040888963407;
@@ -210,7 +210,7 @@ static void random_probe(uint64_t *state, struct config_probe *probe)
 	}
 }
 
-/* Services have ports below 40000, backends the others. */
+/* Services have ports below 40000; backends have all other ports. */
 static void random_backend(
 	uint64_t *state, struct config_backend *backend, const struct config_pool *pool, unsigned int *serial)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The connections to an HTTP listener: which connection must end for a new one, and when. Also the set of known
- * addresses. */
+/* The connections to an HTTP listener: which connection must be closed for a new one, and when. Also tests the set
+ * of known addresses. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include "core/net/address_set.h"
@@ -19,7 +19,7 @@ static struct address address_of(const char *format, unsigned int number)
 	return address;
 }
 
-/* Adds a connection from PEER. Returns the number of the connection that must end for it, -1: none. */
+/* Adds a connection from PEER. Returns the number of the connection that must be closed to make room; -1: none. */
 static int take(struct connections *connections, struct address peer, bool known, int number)
 {
 	struct connection *ended, *connection = connections_add(connections, &peer, known, 1000 + REQUEST_TIME, &ended);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The list of faults of an input. */
+/* The list of errors in an input. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "core/config/faults.h"

@@ -253,8 +253,8 @@ Test(hash, every_bit_of_the_key_counts)
 	}
 }
 
-/* Without the key an attacker cannot construct Call-IDs that share a slot: changes of two bits of a Call-ID cancel each
- * other only with as many keys as by chance. */
+/* An attacker who does not know the key cannot construct Call-IDs that share a slot: changes of two bits of a
+ * Call-ID cancel each other no more often than by chance. */
 Test(hash, no_two_changes_cancel_each_other)
 {
 	static const char id[] = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";

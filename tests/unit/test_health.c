@@ -87,7 +87,7 @@ Test(health, consecutive_results_decide)
 	}
 }
 
-/* With longer pauses, several additional intervals would pass before enough probes have failed. */
+/* If the pauses were longer, several additional intervals would pass before enough probes have failed. */
 Test(health, a_probe_is_early_and_never_late)
 {
 	static const uint32_t intervals[] = {100, 101, 2000, 3600000};

@@ -129,7 +129,8 @@ Test(heavy, a_million_forged_sources_hide_no_heavy_source)
 	expect_found_in_flood(20, 500);
 }
 
-/* The worst case: the forged packets arrive one after the other, and all select the bucket of the heavy source. */
+/* The worst case: the forged packets arrive one after another, and all of them select the bucket of the heavy
+ * source. */
 Test(heavy, a_source_with_more_packets_than_are_forgotten_has_an_entry)
 {
 	const uint64_t key = 7;

@@ -95,7 +95,8 @@ Test(held_fragments, a_datagram_at_its_limit_loses_its_oldest_fragment)
 	held_free(held);
 }
 
-/* A source is full, and the removed fragment is the only one of the datagram that gets the new one. */
+/* A source is at its limit, and the fragment to remove is the only one of the datagram to which the new fragment
+ * belongs. */
 Test(held_fragments, a_source_at_its_limit_loses_its_oldest_fragment)
 {
 	static const struct {

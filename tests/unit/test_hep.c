@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* HEP packets. A reader of the format checks them; it shares no code with the writer. */
+/* HEP packets. The test checks them with a separate reader of the format, which shares no code with the writer. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <string.h>
@@ -12,7 +12,7 @@ struct reading {
 	struct {
 		size_t length;
 		const uint8_t *data;
-	} chunks[CHUNKS]; /* by type; data is NULL for a chunk that is not there */
+	} chunks[CHUNKS]; /* by type; data is NULL if the packet does not contain the chunk */
 };
 
 static unsigned int number(const uint8_t *at, size_t bytes)

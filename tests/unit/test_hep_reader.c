@@ -163,7 +163,7 @@ Test(reader, reassembled_datagrams_without_a_message)
 	struct hep_message message;
 
 	frame_build(&whole, &(struct frame_spec){.payload = OPTIONS});
-	put16(whole.data + 14 + 20 + 4, 200); /* the UDP header says more bytes */
+	put16(whole.data + 14 + 20 + 4, 200); /* the UDP header contains a greater length */
 	cut(&whole, false, 0, 16, &first);
 	cut(&whole, false, 16, 8 + strlen(OPTIONS), &last);
 	cr_expect_not(read_frame(reader, &first, &message));

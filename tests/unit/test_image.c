@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Maps of a different size inherit the names, records and ids of the maps before them. */
+/* Maps of a different size inherit the names, records and ids of the previous maps. */
 
 #include <criterion/criterion.h>
 #include "core/maps/image.h"

@@ -356,7 +356,7 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 	join_end(&world);
 }
 
-/* All are silent at once: this is a network fault. */
+/* All servers are silent at once: this is a network failure. */
 Test(join, all_silent_at_once_are_suspected)
 {
 	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};
@@ -383,8 +383,8 @@ Test(join, all_silent_at_once_are_suspected)
 	join_end(&world);
 }
 
-/* One of the two clocks was changed. Heartbeats are refused, but prove that the server is alive, unless they may
- * be replays. */
+/* One of the two clocks was changed. The balancer refuses the heartbeats. They still prove that the server is alive,
+ * unless they may be replays. */
 Test(join, clocks_that_differ)
 {
 	static const char heartbeat[] = "action=heartbeat; " PX4;
@@ -433,7 +433,7 @@ Test(join, messages_with_a_wrong_time_change_nothing)
 	join_end(&world);
 }
 
-/* If a pool fails open and no backend is up, the fault is at the balancer, which receives nothing. */
+/* If a pool fails open and no backend is up, the failure is on the balancer's side: it receives nothing. */
 Test(join, a_pool_that_fails_open_keeps_its_backends)
 {
 	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};

@@ -72,7 +72,7 @@ Test(lookup, different_users_have_different_keys)
 	}
 }
 
-/* Followed by the longest host of a URI. */
+/* Each user is followed by the longest host of a URI. */
 Test(lookup, long_users)
 {
 	char user[201], text[70000];

@@ -146,7 +146,7 @@ Test(lookup_packet, sources_are_keys)
 	cr_expect_eq(key_of(&bare, NULL, &lookup), hash_source(&address, 0, hash_key));
 	key_of(&six, NULL, &lookup);
 	cr_expect_not(address_is_ipv4(&lookup.key.vip), "the VIP of the same family");
-	/* A message without a Call-ID follows its source. */
+	/* The key of a message without a Call-ID is its source. */
 	cr_expect_eq(key_of(&(struct lookup_question){.service = "sip", .source = "10.0.0.1:4000"}, NULL, &lookup),
 		hash_source(&address, htons(4000), hash_key));
 	lookup.has_source = false;

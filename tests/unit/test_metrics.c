@@ -114,7 +114,7 @@ Test(metrics, the_formats_differ_in_the_names_of_families)
 	free(openmetrics);
 }
 
-/* Every metric of the table has its two lines, once, and at least one sample behind them. */
+/* For every metric of the table, the output contains its two lines once, followed by at least one sample. */
 Test(metrics, every_metric_is_written_once)
 {
 	char *text = text_of(&metrics, false), line[1024];
@@ -134,7 +134,7 @@ Test(metrics, every_metric_is_written_once)
 	free(text);
 }
 
-/* Each sample has exactly the labels that the table, and so the documentation, names. */
+/* Each sample has exactly the labels that the table and therefore the documentation list. */
 Test(metrics, labels_are_documented)
 {
 	char *text = text_of(&metrics, false), *line, *state;

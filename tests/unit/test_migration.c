@@ -319,7 +319,7 @@ Test(migration, a_slot_with_calls_elsewhere_is_held)
 struct call {
 	uint32_t slot;
 	uint16_t backend; /* the backend of the call; 0: no call, or any backend may continue it */
-	bool continues;   /* the call continues, although its backend died or the migration ended */
+	bool continues;   /* the call continues even though its backend died or the migration ended */
 	uint16_t tracked;
 	uint64_t spoke; /* time of its last message */
 };

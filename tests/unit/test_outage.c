@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Outages and dead servers: measures how many slots with live calls move, and when a dead server is down.
- * test_outage_combined.c combines faults. */
+/* Outages and dead servers: measures how many slots with live calls move, and how soon a dead server is down.
+ * test_outage_combined.c combines several failures. */
 #include <criterion/criterion.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ static const uint64_t times[] = {1, 3, 5, 8, 15, 40};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* The longest outage of some servers that certainly moves nothing, ms. */
+/* The longest outage of some servers that is certain to move no slots, ms. */
 static uint64_t harmless(size_t count, size_t silent)
 {
 	if (silent == count)

@@ -92,7 +92,7 @@ Test(outage_combined, packet_loss_is_not_death)
 	}
 }
 
-/* A flapping port: servers answer now and then. */
+/* A flapping port: servers answer only at times. */
 Test(outage_combined, a_flapping_network_moves_nothing)
 {
 	for (unsigned int seed = 1; seed <= SEEDS; seed++)
@@ -109,7 +109,7 @@ Test(outage_combined, a_flapping_network_moves_nothing)
 		}
 }
 
-/* In every fault, responding servers keep their calls, and dead servers are down in time. */
+/* In every failure, responding servers keep their calls, and dead servers are marked as down in time. */
 Test(outage_combined, no_fault_moves_calls_of_a_responding_server)
 {
 	for (unsigned int seed = 1; seed <= 40; seed++) {
@@ -137,7 +137,7 @@ Test(outage_combined, no_fault_moves_calls_of_a_responding_server)
 
 /* --- A daemon that is stopped or busy at any moment */
 
-/* Stops the daemon after some time, and continues it. */
+/* Stops the daemon after some time, and later resumes it. */
 static uint32_t moved_over_a_pause(struct simulation *s, uint64_t before, uint64_t pause, uint64_t after, size_t dead)
 {
 	uint32_t moved = simulation_moved_while(s, before, dead);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Oversize packets: the fragments reassemble to the packet, and the ICMP errors are as the RFCs
- * demand. */
+/* Oversize packets: the fragments reassemble to the original packet, and the ICMP errors comply with the RFCs. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -289,7 +288,7 @@ Test(oversize, packets_that_must_not_cause_an_error)
 	}
 }
 
-/* An IPv6 sender never goes below 1280 bytes: it would send the same packet again. */
+/* An IPv6 sender never sends packets smaller than 1280 bytes: it would send the same packet again. */
 Test(oversize, an_ipv6_packet_of_the_minimum_mtu_causes_no_error)
 {
 	struct punt punt = punt_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);

@@ -169,7 +169,8 @@ Test(owners, a_returning_backend_starts_slowly)
 	cr_assert_eq(world_backend(&world, "px1")->record.returned, 0);
 }
 
-/* While probe results are ignored, all backends have their full weight. A backend that is up must not have less. */
+/* While probe results are ignored, all backends have their full weight. A backend that is up must not have a lower
+ * weight. */
 Test(owners, no_slow_start_while_the_pool_fails_open)
 {
 	uint32_t whole;
@@ -210,7 +211,7 @@ Test(owners, a_slow_start_continues_after_a_restart)
 	cr_assert_eq(slots("px1"), share);
 }
 
-/* Otherwise it would stop until the clock reaches the old time again. */
+/* If it did not end, it would pause until the clock reaches the old time again. */
 Test(owners, setting_the_clock_back_ends_a_slow_start)
 {
 	struct farm_backend *backend;

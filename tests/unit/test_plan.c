@@ -415,7 +415,7 @@ Test(plan, a_backend_can_have_its_own_forward_method)
 	cr_expect(address_equal(&backend->source, &(struct address){{0}}));
 }
 
-/* `admin:` is the first state of a new server, and a reload sets it. A restart keeps the running state. */
+/* `admin:` is the initial state of a new server, and a reload sets this state. A restart keeps the running state. */
 Test(plan, admin_in_the_file_counts_at_start_and_reload)
 {
 	const char *drained = HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, admin: drain}," PX(3));

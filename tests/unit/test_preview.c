@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A preview reports exactly what then happens, also during a migration, and changes nothing. */
+/* A preview reports exactly the changes that a reload then makes, even during a migration. The preview itself
+ * changes nothing. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,7 +213,7 @@ static void act(bool ahead)
 	}
 }
 
-/* A hash of everything that the maps hold of the pool. */
+/* Returns a hash of all data about the pool in the maps. */
 static uint64_t fingerprint(void)
 {
 	const uint16_t *slots = image_slots(world.running, 0), *previous = image_previous_owners(world.running, 0);
@@ -334,7 +335,8 @@ Test(preview, all_changes_of_a_backend_are_reported)
 	effects_free(&effects);
 }
 
-/* An operator's drain stays, and is reported, if the file has no `admin:`; else the file counts. */
+/* If the file has no `admin:`, an operator's drain is kept and reported. If the file has the key, it overrides the
+ * drain. */
 Test(preview, changes_of_an_operator_are_kept_or_ended_and_reported)
 {
 	const char *speaks = HEAD SERVICE POOL(PX(1) ",{name: px2, address: 10.0.0.12, admin: ready}," PX(3));

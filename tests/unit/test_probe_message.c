@@ -54,7 +54,7 @@ Test(probe_message, options_in_full)
 	cr_expect_eq(length, (int)strlen(buffer));
 }
 
-/* A Contact would be registered. */
+/* The message contains no Contact, because a server would register that Contact. */
 Test(probe_message, register_in_full)
 {
 	struct config_probe probe = {.type = PROBE_REGISTER, .transport = TRANSPORT_TLS, .user = "probe"};
@@ -250,7 +250,7 @@ Test(probe_message, only_its_own_response_counts)
 	}
 }
 
-/* Truncated at each byte: it counts as soon as the last of the three headers is complete. */
+/* A response is truncated at each byte. It counts as soon as the last of the three headers is complete. */
 Test(probe_message, truncated_responses)
 {
 	const char text[] = OK VIA "From: <sip:a@b>\r\n" CALL_ID CSEQ REST;

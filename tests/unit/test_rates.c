@@ -18,7 +18,7 @@ static const struct {
 	/* A counter that is new, or smaller than before, has started at 0. */
 	{"{}", "{'a': 8}", 4, "{'a': 2.0}"},
 	{"{'a': 100}", "{'a': 8}", 4, "{'a': 2.0}"},
-	/* Other values stay. */
+	/* Values other than numbers are copied from the second sample. */
 	{"{'a': 'x', 'b': true}", "{'a': 'y', 'b': false, 'c': null}", 1, "{'a': 'y', 'b': false, 'c': null}"},
 	{"{'a': {'b': 1}}", "{'a': {'b': 2}}", 1, "{'a': {'b': 1.0}}"},
 	/* Texts identify the objects of a list. */
@@ -36,7 +36,7 @@ static const struct {
 		"[{'name': 'z', 'n': 5.0}, {'name': 'x', 'n': 0.0}]"},
 };
 
-/* JSON with ' for ". */
+/* Parses JSON text in which ' stands for ". */
 static json_t *json(const char *text)
 {
 	char quoted[2048];

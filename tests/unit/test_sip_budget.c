@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The work on one message is bounded, whatever its bytes are. Reads messages as the balancer does
- * with everything on (a user, hints in requests, a migration) and counts the steps of all loops
- * independently of the budget. A hill climber searches for the messages that cost most. */
+/* The work on one message is bounded, whatever its bytes are. Reads messages as the balancer does with everything on
+ * (a user, hints in requests, a migration) and counts the steps of all loops independently of the budget. A
+ * hill-climbing search looks for the messages with the highest cost. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -196,7 +196,7 @@ static uint32_t read_message(const char *message, size_t length)
 	"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO\r\nSupported: replaces, timer, path, 100rel, gruu\r\n"         \
 	"P-Asserted-Identity: \"Alice\" <sip:alice@example.net>\r\nExpires: 120\r\nContent-Length: 0\r\n\r\n"
 
-/* The last of these reads three Routes: no hint takes more. */
+/* The last of these messages has three Routes, the highest number that a hint reads. */
 Test(sip_budget, a_usual_message_stays_within_the_budget)
 {
 	static const char *const messages[] = {

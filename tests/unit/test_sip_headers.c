@@ -329,7 +329,7 @@ Test(sip_tag, agrees_with_the_slow_scanner_on_any_value)
 	}
 }
 
-/* A flood of tokens ends in SIP_TOO_FAR. */
+/* The result for a flood of tokens is SIP_TOO_FAR. */
 #define TOKENS (SIP_PACKET_BUDGET / SIP_COST_WALK)
 
 Test(sip_tag, many_tokens)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The hosts and users in a message, in the host build: rows, truncated at every byte between unreadable pages. All
- * spellings of a host or a user have the same hash. */
+ * forms of a host or a user have the same hash. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -462,7 +462,8 @@ static void spell_ipv4(struct rng *rng, const uint8_t byte[4], char *text)
 	}
 }
 
-/* With "::" for any run of zeros or without it, and with the last two groups as hexadecimal or as IPv4. */
+/* Writes the address with or without "::" for any run of zeros, and with the last two groups in hexadecimal or as
+ * IPv4. */
 static void spell_ipv6(struct rng *rng, const uint8_t byte[16], char *text)
 {
 	static const char *const formats[] = {"%x", "%X", "%04x", "%03X"};
@@ -720,7 +721,7 @@ static size_t random_user(struct rng *rng, char *user)
 	return length;
 }
 
-/* With the required escapes, and further ones anywhere. */
+/* Writes the user with the required escapes, and with additional escapes anywhere. */
 static void spell_user(struct rng *rng, const char *user, size_t length, char *text)
 {
 	for (size_t i = 0; i < length; i++) {

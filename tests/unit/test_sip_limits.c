@@ -207,7 +207,7 @@ Test(sip_limits, a_call_id_after_sixty_usual_headers)
 	cr_expect_eq(scan(), SIP_FOUND);
 }
 
-/* Lines with a different first letter cost only their length. */
+/* The cost of lines with a different first letter depends only on their length. */
 Test(sip_limits, many_other_lines)
 {
 	start(REQUEST);

@@ -7,7 +7,7 @@
 #include "core/sip/message.h"
 #include "tests/prog/sip_message.h"
 
-/* On a copy of exactly this length, so that ASan reports any read beyond it. Returns the Call-ID; "(not SIP)". */
+/* Reads a copy of exactly this length, so that ASan reports any read beyond it. Returns the Call-ID, or "(not SIP)". */
 static const char *call_id_of(const char *text, size_t length, char out[SIP_MESSAGE_SIZE])
 {
 	char *copy = malloc(length + !length);

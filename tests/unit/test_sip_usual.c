@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* bpf/sip_usual.h: where plain code decides, a walk through the same header has the same result. The headers are
- * made of pieces, usual and unusual, and of mutated messages. */
+/* If the straight-line code of bpf/sip_usual.h returns a result for a header, the general parser returns the same
+ * result. The headers consist of common and uncommon pieces, or come from mutated messages. */
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 static const __u64 KEY[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
-/* How often plain code decided. */
+/* How often the straight-line code returned a result. */
 struct decided {
 	unsigned int tags, branches, no_tags, numbers, hosts, nexts, users;
 };
@@ -101,7 +101,7 @@ static void check_user(struct sip_text text, __u32 colon, struct decided *decide
 	cr_assert_eq(usual.hash, user.hash, "the user differs in\n%s", message);
 }
 
-/* Checks each function at each colon of a text, whatever header it belongs to. */
+/* Checks each function at each colon of a text, regardless of the header of that colon. */
 static void check(const char *message, size_t length, struct decided *decided)
 {
 	const uint8_t *data = sip_guard_end(message, length);

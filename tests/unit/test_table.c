@@ -164,8 +164,8 @@ Test(table, refused_members_change_nothing)
 	free(set);
 }
 
-/* Every balancer of a group must compute these bytes. After an intended change of the function, tell the
- * users: calls move while balancers of both versions run together. */
+/* Every balancer of a group must compute these bytes. If the function is changed on purpose, the release notes must
+ * say so: calls move while balancers of both versions run together. */
 Test(table, digests_have_not_changed)
 {
 	static const struct {

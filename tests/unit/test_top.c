@@ -256,7 +256,7 @@ Test(top, the_page_shows_all_parts)
 	top_close(&top);
 }
 
-/* Every size, every view: no line is wider than the screen, and the last line has the keys. */
+/* For every size and every view: no line is wider than the screen, and the last line lists the keys. */
 Test(top, the_page_fits_every_screen)
 {
 	struct top top = two_samples();

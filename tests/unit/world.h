@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A balancer without a kernel: a file and the running image are the input, steps and a new image the output. */
+/* A balancer without a kernel: the input is a file and the running image, the output is the steps and a new image. */
 #pragma once
 
 #include "core/farm/desired.h"
@@ -54,5 +54,5 @@ uint32_t world_slots_of(const struct world *world, uint16_t id);
 /* Does the backend have a route in the image? */
 bool world_has_backend(const struct image *image, uint16_t id);
 
-/* Decides about all backends and updates their states, as the daemon does. True if any state changed. */
+/* Evaluates all backends and updates their states, as the daemon does. True if any state changed. */
 bool world_update_states(struct world *world);
