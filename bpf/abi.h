@@ -48,12 +48,12 @@ struct mac {
 
 /* The key that selects the backend: packets with the same key reach the same backend. */
 enum affinity {
-	AFFINITY_CALL_ID,   /* UDP only */
-	AFFINITY_SOURCE,    /* source address */
-	AFFINITY_FLOW,      /* source address and port */
-	AFFINITY_FROM_USER, /* user part of the URI in From, or below in To or the Request-URI; UDP only */
-	AFFINITY_TO_USER,
-	AFFINITY_REQUEST_USER,
+	AFFINITY_CALL_ID,      /* UDP only */
+	AFFINITY_SOURCE,       /* source address */
+	AFFINITY_FLOW,         /* source address and port */
+	AFFINITY_FROM_USER,    /* user part of the URI in From; UDP only */
+	AFFINITY_TO_USER,      /* user part of the URI in To; UDP only */
+	AFFINITY_REQUEST_USER, /* user part of the Request-URI; UDP only */
 };
 
 /* SIP methods to which `methods:` can assign a pool (RFC 3261 and its extensions). counters.h lists them in the
@@ -106,8 +106,8 @@ struct interface_mac {
 #define INTERFACE_MACS 256
 #define INTERFACE_MAC_INDEX(ifindex) ((ifindex) % INTERFACE_MACS)
 
-/* services: hash, struct service_key -> struct service, for IPv6 VIPs. Port 0 matches every port of the VIP
- * that has no entry of its own. */
+/* services: hash, struct service_key -> struct service, for IPv6 VIPs. Port 0 matches every port of the VIP for
+ * which there is no separate entry. */
 struct service_key {
 	struct address vip;
 	__be16 port;
@@ -382,8 +382,8 @@ enum admin_state {
 	ADMIN_MAINT,
 };
 
-/* Differences between a running backend and the configuration file. They survive a restart of the daemon.
- * `reload` ends all of them except OVERRIDE_LEAVING and OVERRIDE_JOINED. */
+/* Differences between a running backend and the configuration file. They survive a restart of the daemon. `reload`
+ * removes all of them except OVERRIDE_LEAVING and OVERRIDE_JOINED. */
 enum override_flags {
 	OVERRIDE_ADDED = 1,   /* not in the file */
 	OVERRIDE_REMOVED = 2, /* in the file, but an operator has removed it */
@@ -475,9 +475,9 @@ struct prefix_key {
 enum observer_wants {
 	OBSERVER_RECORDS = 1,  /* write a record of each packet to the ring buffer `observed` */
 	OBSERVER_SOURCES = 2,  /* count the packets of each source and Call-ID in heavy_sources and heavy_call_ids */
-	OBSERVER_SUSPECTS = 4, /* as OBSERVER_SOURCES; also count the selected packets in heavy_entry.suspects */
-	/* With one of the above: only SIP messages over UDP for services, and fragments that may be parts of them. The
-	 * daemon checks them again, because the program looks at their first byte only. */
+	OBSERVER_SUSPECTS = 4, /* like OBSERVER_SOURCES, and also count the selected packets in heavy_entry.suspects */
+	/* With one of the above: only SIP messages over UDP for services, and fragments that may be parts of them.
+	 * The daemon checks these packets again, because the program tests only their first byte. */
 	OBSERVER_MESSAGES = 8,
 };
 

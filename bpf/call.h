@@ -2,10 +2,10 @@
 /* Determines from the messages of a call whether the call is still live. These are pure functions: they access
  * no map and no clock. They compile for the kernel and for user space.
  *
- * With direct server return the balancer sees only the messages that clients and callees send to the VIP, not
- * those of the servers. The state of a call is a set of dialogs (RFC 3261 section 12) and at most one pending
- * INVITE. The hash of its two tags identifies a dialog. The call has ended when the set is empty and no INVITE
- * is pending. If this is unknown, the call counts as live. */
+ * With direct server return the balancer sees only the messages that clients and callees send to the VIP, not those
+ * of the servers. The state of a call is a set of dialogs (RFC 3261 section 12) and at most one pending INVITE. The
+ * hash of its two tags identifies a dialog. The call has ended when the set is empty and no INVITE is pending. If it
+ * is unknown whether the call has ended, it counts as live. */
 #pragma once
 
 #include "abi.h"
@@ -176,7 +176,7 @@ static __always_inline bool call_is_live(const struct dialogs *call)
 	return call->pending || call->known[0] || call->known[1] || call->overflow;
 }
 
-/* Returns whether a message with this event makes a call live that has no dialogs. */
+/* Returns true if a message with this event makes a call without dialogs live. */
 static __always_inline bool call_may_begin(__u32 event)
 {
 	return event != CALL_NOTHING && event != CALL_REFUSED && event != CALL_ENDS;

@@ -70,7 +70,7 @@ static __always_inline bool fast_covers(const struct xdp_md *ctx, const struct i
 		return service->affinity != AFFINITY_CALL_ID;
 	if (!service->hint_group)
 		return true;
-	/* Declines a response, also after an empty line: its Via could name a backend. */
+	/* Declines a response, even after an empty line, because its Via could name a backend. */
 	return (void *)(payload + 4) <= frame_end(ctx) && payload[3] != '/' && payload[0] > ' ';
 }
 
@@ -161,7 +161,7 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 		return false;
 	outer = frame_start(ctx) + ETHERNET_SIZE;
 	if ((void *)(outer + 2) > frame_end(ctx))
-		return false; /* for the verifier: the frame always has room for both headers */
+		return false; /* only for the verifier: the frame always has room for both headers */
 	inner_read_ipv4(outer + 1, &inner);
 	outer_ipv4(outer, backend, &inner);
 	ipv4_decrement_ttl(outer + 1);

@@ -13,9 +13,10 @@ static __always_inline bool oversize_fits_ring(const struct flow *flow, const st
 	return inner->dont_fragment || flow->length <= PUNT_FRAME_SIZE;
 }
 
-/* Passes the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not possible:
- * the ring buffer is full, no daemon reads it, or a jumbo frame would have to be fragmented. The same applies
- * to an ICMP error: it must not be answered with an ICMP error, and its fragments could not be steered. */
+/* Passes the packet to the daemon and returns VERDICT_oversize. Returns VERDICT_too_big if that is not possible: the
+ * ring buffer is full, no daemon reads it, or a jumbo frame would have to be fragmented. Also returns
+ * VERDICT_too_big for an ICMP error: it must not be answered with an ICMP error, and its fragments could not be
+ * steered. */
 __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 {
 	const struct backend *backend = flow ? backend_reachable(flow->backend) : NULL;

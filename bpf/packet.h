@@ -66,7 +66,7 @@ _Static_assert(ETHERNET_SIZE + 4 * PACKET_VLANS + 2 * (40 + 8 + PACKET_IPV6_EXTE
 	"CURSOR_MASK covers every possible offset");
 
 /* Hides the value of the offset from the verifier, which then knows only the bounds. The value itself does not
- * change. Without this the verifier would check all following code once for each path to this point. */
+ * change. Without this function, the verifier would check all following code once for each path to this point. */
 static inline void cursor_forget(struct cursor *c)
 {
 	c->at = (c->at + c->zero) & CURSOR_MASK;
@@ -301,8 +301,8 @@ static inline bool is_icmp_error(__u8 type, bool ipv6)
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
 }
 
-/* Neighbour discovery (RFC 4861) has a kind of its own, because a backend that has the VIP on its interface
- * sends solicitations from the VIP. */
+/* Neighbour discovery (RFC 4861) is a separate kind, because a backend that has the VIP on its interface sends
+ * solicitations from the VIP. */
 static inline int icmp_kind(__u8 type, bool ipv6)
 {
 	if (is_icmp_error(type, ipv6))

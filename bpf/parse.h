@@ -14,9 +14,9 @@ static __always_inline bool parse_is_destination(const struct ethhdr *eth, const
 }
 
 /* Returns the MTU of the receiving interface if the frame is addressed to this machine, else 0. A switch floods
- * frames for a host whose port it does not know. Without this test, two balancers would forward such frames to each
- * other forever. This is a separate function because the fast path also calls it and has no space on its stack for the
- * map key. */
+ * frames for a host if it does not know the host's port. Without this test, two balancers would forward such frames
+ * to each other forever. This is a separate function because the fast path also calls it and has no space on its
+ * stack for the map key. */
 __noinline __u32 parse_local_mtu(struct xdp_md *ctx)
 {
 	const struct ethhdr *eth = frame_start(ctx);

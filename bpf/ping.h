@@ -71,8 +71,8 @@ static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 	icmp[1] = check ? check : 0xffff;
 }
 
-/* Called for a packet that does not belong to a service. VERDICT_echo_reply: the packet was an echo request and
- * is now the reply. Otherwise it is unchanged. */
+/* Called for a packet that does not belong to a service. VERDICT_echo_reply: the packet was an echo request and is
+ * now the reply. Any other verdict: the packet is unchanged. */
 static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet *p)
 {
 	struct ethhdr *eth = frame_start(ctx);
@@ -85,7 +85,7 @@ static __always_inline enum verdict ping(struct xdp_md *ctx, const struct packet
 	if (!vip || !(vip->flags & VIP_PING) || !ping_is_plain(p, eth))
 		return VERDICT_not_service;
 	if (p->ipv6 ? !echo_reply_ipv6(ctx, p) : !echo_reply_ipv4(ctx, p))
-		return VERDICT_not_service; /* for the verifier: packet_parse() has read the header */
+		return VERDICT_not_service; /* only for the verifier: packet_parse() has already read the header */
 	echo_reply_ethernet(eth);
 	echo_reply_icmp(icmp, p->ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
 	return VERDICT_echo_reply;

@@ -7,8 +7,8 @@
 #include "punt.h"
 #include "vip.h"
 
-/* Returns whether probes use this protocol: UDP, TCP, ICMP errors for these, and other ICMP such as echo
- * replies. Fragments and neighbour discovery are excluded. */
+/* Returns whether probes use this protocol: UDP, TCP, ICMP errors about UDP and TCP, and other ICMP messages such as
+ * echo replies. Fragments and neighbour discovery are excluded. */
 static __always_inline bool probe_is_kind(const struct packet *p)
 {
 	if (p->kind == PACKET_OTHER)

@@ -19,10 +19,10 @@ struct capture_sender {
 	struct daemon *daemon;
 	struct hep_reader *reader;
 	struct capture_socket socket;
-	int observer;                     /* index; NOT_OBSERVING: none */
+	int observer;                     /* index of the observer, or NOT_OBSERVING */
 	uint64_t ring_full;               /* lost records of earlier observers */
 	uint64_t too_long;                /* messages that are too long for a HEP packet */
-	char fault[OBSERVERS_ERROR_SIZE]; /* why packets are not observed; empty: no fault */
+	char fault[OBSERVERS_ERROR_SIZE]; /* why packets are not observed; empty: they are observed */
 	char socket_fault[CAPTURE_FAULT_SIZE];
 	uint8_t packet[HEP_SIZE_MAX];
 };

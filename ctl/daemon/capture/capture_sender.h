@@ -26,5 +26,6 @@ void capture_sender_update(struct capture_sender *sender);
 
 struct capture_sender_counts capture_sender_counts(struct capture_sender *sender);
 
-/* Returns the reason why messages are not captured now; NULL: no fault. The text is valid until the next call. */
+/* Returns the reason why messages are not captured now; NULL: they are captured. The text is valid until the next
+ * call. */
 const char *capture_sender_fault(struct capture_sender *sender);

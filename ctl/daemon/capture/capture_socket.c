@@ -11,7 +11,7 @@
 #include "ctl/daemon/http/endpoint_socket.h"
 #include "ctl/daemon/log.h"
 
-#define FAULT_MSEC 10000 /* how long a fault is reported after the last failure */
+#define FAULT_MSEC 10000 /* an error is reported for this time after the last failure */
 
 void capture_socket_close(struct capture_socket *capture)
 {
@@ -26,7 +26,7 @@ static void fail(struct capture_socket *capture, int error)
 	capture->failed = clock_msec();
 }
 
-/* A connected socket receives ICMP errors. */
+/* Connects the socket, because only a connected socket reports ICMP errors. */
 static int open_socket(struct capture_socket *capture)
 {
 	union socket_name name;

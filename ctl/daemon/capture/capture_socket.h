@@ -12,10 +12,10 @@
 struct capture_socket {
 	int fd;             /* -1: none */
 	struct endpoint to; /* port 0: none */
-	int error;          /* -errno of the last failed attempt to open it or to send; 0: none */
+	int error;          /* -errno of the last failed attempt to open the socket or to send; 0: none */
 	uint64_t failed;    /* time of this failure, ms of CLOCK_MONOTONIC */
 	uint64_t sent;
-	uint64_t refused; /* answered by an ICMP error: no program receives them */
+	uint64_t refused; /* answered with an ICMP error: no program receives these packets */
 	uint64_t unsent;
 };
 

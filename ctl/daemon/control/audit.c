@@ -8,7 +8,7 @@
 
 #define EFFECT_SIZE 512
 
-/* The login name of the user, or its number if it has none. */
+/* Returns the login name of the user, or the user's number if it has no name. */
 static const char *user_name(uid_t uid, char *text, size_t size)
 {
 	char strings[4096];

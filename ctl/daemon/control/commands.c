@@ -49,8 +49,8 @@ static json_t *warnings_json(const struct farm_pool *pool)
 					: "cannot forward them"));
 }
 
-/* Reconciles after a change to the farm, and returns the reply with the effects. `pool` is the pool in
- * which a backend has lost capacity; NULL: none has. */
+/* Reconciles after a change to the farm, and returns the reply with the effects. `pool` is the pool in which a
+ * backend has lost capacity, or NULL if there is none. */
 static json_t *reconcile(struct daemon *daemon, const char *pool)
 {
 	struct effects effects = {0};
@@ -326,7 +326,8 @@ struct job {
 	size_t length;
 };
 
-/* Changes must wait while the loader switches to new maps. It may just have finished: check first. */
+/* Changes must wait while the loader switches to new maps. The loader may just have finished the switch, so this
+ * function checks first. */
 static bool must_refuse(struct daemon *daemon, const struct request *request)
 {
 	if (daemon->using_next_maps)

@@ -84,7 +84,7 @@ static int on_connection(sd_event_source *source, int fd, uint32_t events, void 
 	if (connection >= 0) {
 		admit(control, connection);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-		/* The connection stays in the queue and would wake the loop again at once: pause. */
+		/* The connection stays in the queue and would wake the loop again at once, so the listener pauses. */
 		sd_event_source_set_enabled(control->listen, SD_EVENT_OFF);
 		sd_event_source_set_time_relative(control->resume, ACCEPT_PAUSE_US);
 		sd_event_source_set_enabled(control->resume, SD_EVENT_ONESHOT);

@@ -34,20 +34,20 @@ void control_reply(struct client *client, char *line, size_t length);
  * descriptor, which the caller must close, or -errno. */
 int control_take_over(struct control *control);
 
-/* Listens on a Unix socket at `path`, mode 0660, in the event loop. Creates the last directory of the path
- * if it is missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if a different daemon
- * listens there, -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */
+/* Listens on a Unix socket at `path`, mode 0660, in the event loop. Creates the last directory of the path if it is
+ * missing, and replaces a socket without a listener. 0 or -errno: -EADDRINUSE if another daemon listens there,
+ * -EEXIST if the path is not a socket, -ENAMETOOLONG beyond 107 bytes. */
 int control_new(struct control **out, sd_event *event, const char *path, control_answer *answer, void *data);
 
-/* Lets the worker parse long requests, which would hold up the event loop. */
+/* Makes the worker parse long requests, because parsing them in the event loop would delay all other events. */
 void control_set_worker(struct control *control, struct worker *worker);
 
-/* Sets other time limits than CONTROL_REQUEST_MS and CONTROL_IDLE_MS. */
+/* Replaces the default time limits CONTROL_REQUEST_MS and CONTROL_IDLE_MS. */
 void control_set_patience(struct control *control, unsigned int request_ms, unsigned int idle_ms);
 
-/* Call this every second: creates the socket again if its file is missing. 1 if it has done so, 0 if the
- * file exists, or -errno like control_new(). */
+/* Call this every second: creates the socket again if its file is missing. Returns 1 if the socket was created, 0 if
+ * the file exists, or -errno like control_new(). */
 int control_check_socket(struct control *control);
 
-/* Closes every connection, and removes the socket file unless a different daemon has replaced it. */
+/* Closes every connection, and removes the socket file unless another daemon has replaced it. */
 void control_free(struct control *control);

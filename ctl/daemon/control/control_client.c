@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* One client of the control socket: reads requests, writes replies and enforces time limits. Each turn of
- * the event loop does one step for a client: reads one piece, answers one request or writes one piece. So a
- * client waits for at most one request of each other client. Memory and time are limited: the time limit
- * applies to the complete request or reply, however slowly its bytes arrive. */
+/* One client of the control socket: reads requests, writes replies and enforces time limits. Each turn of the event
+ * loop does one step for a client: reads one piece, answers one request or writes one piece. Therefore a client
+ * waits for at most one request of each other client. Memory and time are limited: the time limit applies to the
+ * complete request or reply, however slowly its bytes arrive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -62,7 +62,7 @@ bool client_is_ready(const struct client *client)
 	return poll(&fd, 1, 0) > 0;
 }
 
-/* May a buffer grow from `old` to `size` bytes? A small buffer always may, so that clients with large buffers
+/* May a buffer grow from `old` to `size` bytes? A small buffer may always grow, so that clients with large buffers
  * cannot starve the others. */
 static bool has_room(const struct control *control, size_t size, size_t old)
 {
@@ -266,7 +266,7 @@ static int client_wait(struct client *client)
 	return client_set_timer(client);
 }
 
-/* The client waits for the worker meanwhile, so nothing else uses its input. */
+/* The client waits for the worker during this job, so no other code uses its input. */
 static void parse_job(void *data)
 {
 	struct client *client = data;
@@ -350,8 +350,8 @@ void control_reply(struct client *client, char *line, size_t length)
 		client_close(client);
 }
 
-/* The deadline of a client has passed. Its input may have arrived in time while the event loop was late: the
- * first time, the client receives the delay of the loop and GRACE_US as additional time. */
+/* The deadline of a client has passed. Its input may have arrived in time while the event loop was late: the first
+ * time this happens, the client receives the delay of the loop plus GRACE_US as additional time. */
 static int on_patience_over(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct client *client = data;

@@ -33,7 +33,7 @@ static int free_path(const struct sockaddr_un *address)
 	return err;
 }
 
-/* bind() gives the file the mode of the socket: with 0600 no client can connect before the group is set. */
+/* bind() gives the file the mode of the socket. With the mode 0600, no client can connect before the group is set. */
 static int bind_and_listen(int fd, const struct sockaddr_un *address, struct stat *file)
 {
 	const struct group *group = getgrnam(CONTROL_GROUP);

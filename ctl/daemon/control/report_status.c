@@ -153,7 +153,7 @@ static bool is_worse(const struct narrow *a, const struct narrow *b)
 	return a->backend->route.mtu < b->backend->route.mtu;
 }
 
-/* The backend whose route needs the largest MTU: that MTU is enough for the others, too. */
+/* Returns the backend whose route needs the largest MTU; that MTU is also sufficient for all other backends. */
 static struct narrow find_narrow(const struct daemon *daemon, const uint32_t *mtus, const struct farm_pool *pool)
 {
 	struct narrow worst = {0};
@@ -220,7 +220,7 @@ static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 			pool->config->name, count, report_backends(pool), first->record.name, first->probe_trouble);
 }
 
-#define BACKENDS_NAMED 100 /* lines for one pool, which may have 65,535 backends */
+#define BACKENDS_NAMED 100 /* maximum lines for one pool, which may have 65,535 backends */
 
 static void warn_of_states(const struct farm *farm, const struct farm_pool *pool, json_t *warnings)
 {
@@ -311,7 +311,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 	return warnings;
 }
 
-/* The outcome of the packets that the kernel gave to the daemon. */
+/* Adds the counts of the packets that the kernel has passed to the daemon, by result. */
 static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);

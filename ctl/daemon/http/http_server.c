@@ -60,7 +60,7 @@ static void on_connection(
 	}
 }
 
-/* libmicrohttpd sees the end of the stream and closes the connection. */
+/* Ends the stream, so that libmicrohttpd closes the connection. */
 static void end_connection(const struct connection *connection)
 {
 	shutdown(connection->fd, SHUT_RDWR);

@@ -18,7 +18,7 @@ enum http_client {
 };
 
 struct http_service {
-	unsigned int request_time;                                        /* ms until the response is read */
+	unsigned int request_time; /* maximum ms until the client has read the response */
 	enum http_client (*classify)(void *data, struct endpoint client); /* NULL: all are strangers */
 	MHD_AccessHandlerCallback on_request;
 	MHD_RequestCompletedCallback on_completed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Lets servers join and leave pools at their own request. Listens on the address of `join:` in the file, checks
- * the requests, changes the farm, and removes servers whose heartbeats have stopped. */
+/* Handles the requests of servers that join and leave pools by themselves. Listens on the address of `join:` in the
+ * file, checks the requests, changes the farm, and removes servers whose heartbeats have stopped. */
 #pragma once
 
 #include "ctl/daemon/daemon.h"

@@ -48,7 +48,7 @@ static void answer_to(struct join_udp *udp, struct span message, struct endpoint
 		return;
 	length = join_sip_answer(message, &answer, tag, &peer, out);
 	size = endpoint_name(peer, &name);
-	/* A server repeats a request whose response is lost. */
+	/* Errors are ignored, because a server repeats its request if the response is lost. */
 	(void)!sendto(udp->fd, out, length, 0, &name.any, size);
 }
 

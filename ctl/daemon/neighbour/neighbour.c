@@ -70,8 +70,8 @@ static const int GROUPS[] = {
 	RTNLGRP_NEXTHOP,
 };
 
-/* Takes over an entry that a previous daemon had the kernel manage. The first neighbours_watch()
- * releases the entry if no watch uses it. */
+/* Takes over a neighbour entry that the kernel manages at the request of a previous daemon. The first
+ * neighbours_watch() releases the entry if no watch uses it. */
 static void adopt(void *data, const struct nlmsghdr *message)
 {
 	struct neighbours *n = data;

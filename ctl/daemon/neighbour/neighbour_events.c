@@ -89,8 +89,8 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 	hop = neighbour_hop_find(n, entry.ifindex, &entry.address);
 	if (!hop || !neighbour_hop_is_wanted(hop))
 		return;
-	/* A deleted entry is first reported as FAILED and not managed, so read the entry again, but
-	 * later: `ip neigh flush` would otherwise find the entry recreated and never end. */
+	/* A deleted entry is first reported as FAILED and not managed, so read the entry again, but later. If it
+	 * were recreated at once, `ip neigh flush` would find it again and never end. */
 	if (message->nlmsg_type == RTM_NEWNEIGH && (entry.managed || entry.state & NUD_USABLE)) {
 		neighbour_hop_learn(n, hop, &entry);
 	} else {

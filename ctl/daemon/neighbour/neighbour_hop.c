@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the hops and the queue of requests to the kernel: which hops exist, what the neighbour entry of
- * each says, which requests wait, at what pace they are sent, and what each answer means. */
+/* Owns the hops and the queue of requests to the kernel: which hops exist, the state of their neighbour entries, the
+ * waiting requests, the rate at which they are sent, and the meaning of each answer. */
 #include <errno.h>
 #include <search.h>
 #include <string.h>
@@ -148,9 +148,9 @@ static void complete_recheck(struct neighbours *n, struct hop *hop)
 	neighbour_report(n);
 }
 
-/* An entry that is being resolved again gives no new information: the hop keeps its state until a reply arrives
- * or the requests fail. A READY hop is resolved once more before it fails, because its calls would
- * move, and one burst of packet loss can cause a failure. */
+/* An entry that is being resolved again gives no new information: the hop keeps its state until a reply arrives or
+ * the requests fail. A READY hop is resolved once more before it fails: if it fails, its calls move, and a single
+ * burst of packet loss can be the cause. */
 void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct netlink_neighbour *entry)
 {
 	hop->exists = true;
@@ -268,7 +268,7 @@ static void managed(struct neighbours *n, struct task *task, int error, const st
 		return;
 	} else if (error == -ENOENT || error == -EEXIST) {
 		neighbour_schedule(
-			n, &hop->task, STEP_QUERY); /* a different program has changed the entry in between */
+			n, &hop->task, STEP_QUERY); /* another program has changed the entry in the meantime */
 	} else {
 		hop_refused(n, hop, error);
 	}

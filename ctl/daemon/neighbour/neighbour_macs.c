@@ -13,8 +13,8 @@ struct above {
 	size_t count;
 };
 
-/* Kinds of devices that receive a part of their lower device's frames for this machine. Not macvtap:
- * its frames belong to a guest. */
+/* Kinds of devices that receive a part of their lower device's frames for this machine. macvtap is not included,
+ * because its frames belong to a guest. */
 static bool takes_from_lower(const struct netlink_link *link)
 {
 	static const char *const kinds[] = {"vlan", "macvlan", "macsec"};

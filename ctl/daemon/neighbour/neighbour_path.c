@@ -14,7 +14,7 @@
 #include "core/net/path_mtu.h"
 #include "neighbour_private.h"
 
-#define KEPT (10 * 60 * 1000 * MILLISECOND) /* RFC 1191, section 6.3; then larger packets are tried again */
+#define KEPT (10 * 60 * 1000 * MILLISECOND) /* RFC 1191, section 6.3: after this time, try larger packets again */
 #define AT_A_TIME 16
 #define MESSAGE_SIZE 256 /* its headers with options, and the quoted headers */
 

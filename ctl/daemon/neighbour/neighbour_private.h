@@ -151,7 +151,7 @@ void neighbour_hop_free(struct neighbours *n, struct hop *hop);
 /* True if at least one watch uses the hop. */
 bool neighbour_hop_is_wanted(const struct hop *hop);
 
-/* Removes a watch from its hop. The caller must release the hop's entry after its last watch. */
+/* Removes a watch from its hop. After the last watch has been removed, the caller must release the entry of the hop. */
 void neighbour_hop_detach(struct neighbours *n, struct watch *watch);
 
 /* Updates a hop from its neighbour entry. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Derives the resulting struct route of a watch, its state and its reason text, from its lookup, its
- * hop and its link. Sends no requests; changes only watch->route, and reports that. */
+/* Derives the resulting struct route of a watch, its state and its reason text, from its lookup, its hop and its
+ * link. Sends no requests. Changes only watch->route, and reports each change. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

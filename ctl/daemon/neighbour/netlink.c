@@ -94,7 +94,7 @@ void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, con
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_EXT_LEARNED, ifindex, address));
 }
 
-/* The flags of the last request replace all earlier ones: here none. */
+/* The flags of the last request replace all earlier flags; this request has no flags. */
 void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_USE, ifindex, address));

@@ -103,20 +103,19 @@ struct netlink {
 /* Opens a non-blocking socket with a receive buffer of this number of bytes. 0 or -errno. */
 int netlink_open(struct netlink *netlink, int receive_buffer);
 
-/* The same with an open, non-blocking socket of NETLINK_ROUTE, which belongs to the netlink from now on. */
+/* Like netlink_open(), but uses an open, non-blocking socket of NETLINK_ROUTE and takes ownership of it. */
 int netlink_open_socket(struct netlink *netlink, int fd, int receive_buffer);
 int netlink_join(struct netlink *netlink, int group); /* RTNLGRP_LINK ... */
 void netlink_close(struct netlink *netlink);
 
-/* Sends a batch and calls `answer` for each answer with the index of its request, and 0 and a message
- * (NULL if the request only changes something) or -errno. Returns 0 if all requests were answered, else
- * -errno; then the remaining answers never arrive. Does not block: the kernel answers before the send
- * returns. */
+/* Sends a batch and calls `answer` for each answer with the index of its request, and 0 and a message (NULL if the
+ * request only changes something) or -errno. Returns 0 if all requests were answered. If it returns -errno, the
+ * remaining answers never arrive. Does not block: the kernel answers before the send returns. */
 typedef void netlink_answer(void *data, unsigned index, int error, const struct nlmsghdr *message);
 int netlink_exchange(struct netlink *netlink, struct netlink_batch *batch, netlink_answer *answer, void *data);
 
-/* Calls `handle` for every link, every IPv4 and IPv6 neighbour, or every address. 0 or -errno; -EINTR
- * if something changed during the dump, then repeat it. */
+/* Calls `handle` for every link, every IPv4 and IPv6 neighbour, or every address. 0 or -errno; -EINTR: the data
+ * changed during the dump, and the caller must repeat it. */
 typedef void netlink_message(void *data, const struct nlmsghdr *message);
 int netlink_dump_links(struct netlink *netlink, netlink_message *handle, void *data);
 int netlink_dump_neighbours(struct netlink *netlink, netlink_message *handle, void *data);

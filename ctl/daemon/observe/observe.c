@@ -17,7 +17,7 @@
 struct waiting {
 	TAILQ_ENTRY(waiting) entry;
 	struct MHD_Connection *connection;
-	bool refused; /* the listener closes */
+	bool refused; /* the listener is being closed */
 };
 
 /* The latest rendering of a path in one format. */

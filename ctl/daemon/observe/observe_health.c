@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* /healthz and /readyz, for programs that decide by the status code. */
+/* /healthz and /readyz, for programs that evaluate the status code. */
 #include <stdio.h>
 #include <string.h>
 #include "core/base/memory.h"
@@ -56,8 +56,8 @@ static void check_services(const struct daemon *daemon, FILE *out)
 	free(faults);
 }
 
-/* While sipxdp-loader switches to new maps, the daemon fills maps that are not in use yet. The previous ones
- * forward, so the balancer stays ready. */
+/* While sipxdp-loader switches to new maps, the daemon fills maps that are not in use yet. The previous maps are
+ * still used for forwarding, so the balancer stays ready. */
 void observe_readyz(struct daemon *daemon, enum observe_format format, struct observe_page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->length);

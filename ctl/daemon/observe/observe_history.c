@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Call attempts and failures per second of each service during the last 15 minutes: an operator usually opens the
- * status page after something has happened. Belongs to the worker. */
+/* Call attempts and failures per second of each service during the last 15 minutes. The history is needed because an
+ * operator usually opens the status page after a problem has occurred. Belongs to the worker. */
 #include <string.h>
 #include "core/base/history.h"
 #include "core/base/memory.h"

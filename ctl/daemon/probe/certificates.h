@@ -7,10 +7,9 @@
 #include "core/config/config.h"
 #include "ctl/daemon/file.h"
 
-/* Adds the certificates and revocation lists of a file to a store. 0 or -errno, then `error` describes what
- * is wrong. */
+/* Adds the certificates and revocation lists of a file to a store. 0, or -errno with the reason in `error`. */
 int certificates_load(const char *path, X509_STORE *store, char error[FILE_ERROR_SIZE]);
 
-/* Adds a fault for each certificate file that probes need and that is unusable. Returns the
- * configuration, or frees it and returns NULL if there is such a fault. Accepts NULL. */
+/* Adds an error for each certificate file that probes need and that is unusable. Returns the configuration. If there
+ * is such an error, frees the configuration and returns NULL. Accepts NULL. */
 struct config *certificates_check(struct config *config, struct faults *faults);

@@ -92,8 +92,9 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* In its own user namespace, any process may create network namespaces, unless the system forbids it. With
- * CAP_SYS_ADMIN, no user namespace is needed. A failure becomes visible when the first network namespace is created. */
+/* In its own user namespace, any process may create network namespaces, unless the system does not allow this to
+ * unprivileged users. With CAP_SYS_ADMIN, no user namespace is needed. A failure becomes visible when the first
+ * network namespace is created. */
 static void enter_user_namespace(void)
 {
 	char users[32], groups[32];
@@ -145,8 +146,8 @@ static int answer(const struct request *request, struct reply *reply)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Runs in the child. The child must not keep a descriptor of the daemon open. The signals that the daemon blocks remain
- * blocked: SIGTERM to the whole control group must not end the child before the daemon. */
+/* Runs in the child. The child must not keep a descriptor of the daemon open. The signals that the daemon blocks
+ * remain blocked: SIGTERM to the whole control group must not terminate the child before the daemon. */
 __attribute__((noreturn)) static void serve(int channel)
 {
 	struct request request;

@@ -8,18 +8,19 @@
 struct probe_namespace;
 
 /* Starts the process. Call it before the daemon starts threads and before it drops its privileges: without
- * CAP_SYS_ADMIN the process needs a user namespace, which some systems forbid. 0 or -errno. */
+ * CAP_SYS_ADMIN the process needs a user namespace, which some systems do not allow. 0 or -errno. */
 int probe_namespace_start(struct probe_namespace **out);
 
-/* Ends the process. Sockets that it has opened remain usable. */
+/* Stops the process. Sockets that it has opened remain usable. */
 void probe_namespace_end(struct probe_namespace *space);
 
-/* Becomes readable when the process has ended. The other functions then fail with -EPIPE or -ECONNRESET. */
+/* Returns a descriptor that becomes readable when the process has exited. The other functions then fail with -EPIPE
+ * or -ECONNRESET. */
 int probe_namespace_fd(const struct probe_namespace *space);
 
 /* Creates a new namespace with one TUN device, and stores the descriptor and the index of the device. The previous
- * namespace ends with its last socket. Returns 0 or -errno: -ENOENT without /dev/net/tun, -EPERM if the process may not
- * create namespaces. */
+ * namespace exists until its last socket is closed. Returns 0 or -errno: -ENOENT without /dev/net/tun, -EPERM if the
+ * process may not create namespaces. */
 int probe_namespace_renew(struct probe_namespace *space, int *device, uint32_t *ifindex);
 
 /* Like socket(2), in the newest namespace. A descriptor or -errno. */

@@ -336,7 +336,7 @@ static int open_wire(struct probe_path *path)
 	return path->wire_fd < 0 ? -errno : 0;
 }
 
-/* Without the process no socket can be opened, and no backend that fails would be detected. */
+/* Without the process, the daemon can open no sockets and would detect no failed backend. */
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	(void)fd;
@@ -356,7 +356,7 @@ static int join_loop(struct probe_path *path, sd_event *event)
 	if (error >= 0)
 		error = sd_event_add_io(
 			event, &path->replied, ring_buffer__epoll_fd(path->replies), EPOLLIN, on_replied, path);
-	/* Replies are read before more probes are sent, and before the ring is full. */
+	/* Replies are read before more probes are sent, and before the ring buffer is full. */
 	if (error >= 0)
 		error = sd_event_source_set_priority(path->sent, SD_EVENT_PRIORITY_IMPORTANT);
 	if (error >= 0)

@@ -14,7 +14,7 @@ struct profile {
 	struct config_probe probe; /* owns its strings */
 	struct timespec ca_time;   /* modification time of the file of `ca:` */
 	SSL_CTX *tls;              /* NULL: not made yet */
-	size_t troubled;           /* number of the profile's probers that cannot probe */
+	size_t troubled;           /* number of probers of this profile that cannot probe */
 	bool in_trouble;           /* the state that was last logged */
 	bool wanted;
 	LIST_ENTRY(profile) entry;

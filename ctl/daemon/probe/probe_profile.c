@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owns the profiles: how to probe, shared by all backends with equal probe options. */
+/* Owns the profiles: each profile defines how to probe, and is shared by all backends with equal probe options. */
 #include <string.h>
 #include <sys/stat.h>
 #include "core/base/memory.h"
@@ -33,7 +33,7 @@ static struct timespec time_of_file(const char *path)
 	return status.st_mtim;
 }
 
-/* A modified certificate file makes a new profile. */
+/* If the certificate file was modified, creates a new profile. */
 struct profile *probe_profile_get(struct probes *probes, const struct config_probe *probe)
 {
 	struct timespec ca_time = time_of_file(probe->ca);

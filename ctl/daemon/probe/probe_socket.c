@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The sockets of probes: ordinary sockets to a backend's own address, sockets of probe_path.h to a VIP
- * on a backend. */
+/* The sockets of probes: ordinary sockets for a backend's own address, and sockets of probe_path.h for a VIP on a
+ * backend. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -90,7 +90,7 @@ static void from_socket_address(const union socket_address *from, struct address
 
 /* --- opening */
 
-/* Falls back to a raw socket where net.ipv4.ping_group_range forbids a ping socket. */
+/* Opens a raw socket instead if net.ipv4.ping_group_range does not permit a ping socket. */
 static int open_ordinary(const struct address *target, int type, int protocol)
 {
 	int family = address_is_ipv4(target) ? AF_INET : AF_INET6, flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
@@ -168,7 +168,8 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 		return false;
 	}
 	error = connect_to_target(prober) ?: wait_first(prober, events);
-	/* Nothing has been sent yet. Only a server on this machine can have refused already. */
+	/* No packet has left this machine yet, so only a server on this machine can already have refused the
+	 * connection. */
 	if (error == -ECONNREFUSED)
 		probe_fail_errno(prober, "cannot connect", error);
 	else if (error)

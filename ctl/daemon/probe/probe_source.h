@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Chooses the source address of probes. Owns the map probe_addresses, by which the XDP program
- * recognises replies to them. */
+/* Chooses the source address of probes. Owns the map probe_addresses, which the XDP program uses to recognise
+ * replies to probes. */
 #pragma once
 
 #include "probe_tun.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Probes over a connection, which is made for each probe: the connection itself, the TLS handshake, or
- * SIP over TCP or TLS. A probe runs its steps until it must wait for the socket. */
+/* Probes over a connection. Each probe opens a new connection, and tests the connection itself, the TLS handshake,
+ * or SIP over TCP or TLS. A probe runs its steps until it must wait for the socket. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* TLS by OpenSSL on non-blocking sockets. Each profile has one context. The verified name is `sni:`,
- * otherwise the address of the target. */
+/* TLS with OpenSSL on non-blocking sockets. Each profile has one context. The verified name is `sni:` or, if it is
+ * not set, the address of the target. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -8,7 +8,7 @@
 #include "certificates.h"
 #include "probe_private.h"
 
-/* The first error in OpenSSL's queue is the cause; later ones follow from it. */
+/* The first error in OpenSSL's queue is the cause; later errors are consequences of it. */
 static const char *reason(void)
 {
 	const char *text = ERR_reason_error_string(ERR_peek_error());

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Owns the TUN device that is the only exit of the network namespace of probe sockets. Neither the device nor the
- * namespace has a name outside the processes of the daemon, so the kernel removes both even if the daemon is killed. */
+ * namespace has a name outside the processes of the daemon, so the kernel removes both, even if the daemon is
+ * killed. */
 #pragma once
 
 #include "bpf/abi.h"

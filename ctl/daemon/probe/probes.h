@@ -22,10 +22,9 @@ struct probe_target {
 	struct latency latency; /* latency to start with */
 };
 
-/* Joins the loop, and raises the limit of open files to the allowed maximum. The path to VIPs on
- * backends (probe_path.h) is made for the first probe that needs it. Calls `changed` from the loop, at
- * most once every 50 ms, after the health of a backend has changed. 0 or -errno. The caller must ignore
- * SIGPIPE. */
+/* Joins the loop, and raises the limit of open files to the allowed maximum. The path to VIPs on backends
+ * (probe_path.h) is opened for the first probe that needs it. Calls `changed` from the loop, at most once every 50
+ * ms, after the health of a backend has changed. 0 or -errno. The caller must ignore SIGPIPE. */
 int probes_new(struct probes **out, sd_event *event, struct probe_namespace *space, const char *pin_directory,
 	void (*changed)(void *data), void *data);
 void probes_free(struct probes *probes);
@@ -35,11 +34,11 @@ void probes_free(struct probes *probes);
  * health and latencies. A backend with a new address counts as a new backend. */
 void probes_set_targets(struct probes *probes, const struct probe_target *targets, size_t count);
 
-/* With `all`, calls `changed` after every result, otherwise only after changes. */
+/* If `all` is true, `changed` is called after every result; if not, only after changes. */
 void probes_report_all(struct probes *probes, bool all);
 
-/* Starts the next probe of a backend now, unless a probe is running. Call it when a decision about a different
- * backend depends on the result. */
+/* Starts the next probe of a backend now, unless a probe is running. Call this when a decision about another backend
+ * depends on the result. */
 void probes_probe_now(struct probes *probes, const char *pool, const char *name);
 
 /* The health of a backend. NULL if it is not probed, or was probed at a different address. Valid until

@@ -74,7 +74,7 @@ static bool answer_sender(struct punt_handler *handler, const struct punt *punt)
 	       !reinject_send(handler->reinject, answer, length, punt->ifindex);
 }
 
-/* An error ends this turn; the record counts as read. */
+/* An error stops this turn; the record counts as read. */
 static int on_oversize(void *data, void *record, size_t size)
 {
 	struct punt_handler *handler = data;
