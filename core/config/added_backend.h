@@ -19,7 +19,7 @@ struct added_options {
 	int priority; /* < 0: not given */
 };
 
-/* Creates a backend from its options. Returns NULL and adds faults that name the backend if an option is invalid.
+/* Creates a backend from its options. If an option is invalid, returns NULL and adds errors that name the backend.
  * Free with added_free(). */
 struct added_config *added_new(const struct config_pool *pool, const char *name, const struct address *address,
 	uint16_t weight, const struct added_options *options, struct faults *faults);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The configuration. Reads a YAML file into a struct config, or refuses the file and reports all its faults. Defines
- * the meaning and default of each key. No I/O: text in, value out. */
+/* The configuration. Reads a YAML file into a struct config, or refuses the file and reports all errors in it.
+ * Defines the meaning and default of each key. No I/O: text in, value out. */
 #pragma once
 
 #include <stdio.h>
@@ -128,7 +128,7 @@ struct config_join {
 				  removed */
 };
 
-/* `metrics:`, which gives monitoring systems access to the state of the balancer by HTTP. */
+/* `metrics:`, which gives monitoring systems access to the state of the balancer over HTTP. */
 struct config_metrics {
 	struct endpoint listen; /* port 0: no `metrics:` */
 };
@@ -158,8 +158,8 @@ struct config {
 	size_t pool_count;
 };
 
-/* Reads the text of a file. Returns the configuration (free with config_free()), or NULL with at least one fault.
- * Adds all faults of the text, sorted by position. */
+/* Reads the text of a file. Returns the configuration (free with config_free()), or NULL with at least one error.
+ * Adds all errors in the text to `faults`, sorted by position. */
 struct config *config_parse(const char *text, size_t length, struct faults *faults);
 
 /* Replaces the secret of `join:` and the password of `capture:` with a word that config_parse() refuses. Use it
@@ -189,7 +189,7 @@ const char *config_admin_name(enum admin_state admin);
 /* Is `name` a valid name of a service, pool or backend? Valid names have 1 to 63 characters from A-Z a-z 0-9 . _ - */
 bool config_name_is_valid(const char *name);
 
-/* Does this status code count as success of the probe? */
+/* Does the probe succeed with this status code? */
 bool config_code_is_ok(const struct config_probe *probe, unsigned int code);
 
 /* The name of the group of a backend; NULL if the backend has no group. */

@@ -35,7 +35,7 @@ struct parse {
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* in all services */
 	bool port_known;      /* of the service that is being read */
-	bool truncated;       /* a syntax error ended the file: missing objects may follow in the unread part */
+	bool truncated;       /* reading stopped at a syntax error: missing objects may be in the unread part */
 };
 
 enum claim_sharing {
@@ -102,8 +102,7 @@ void config_resolve_probes(struct config *config, struct faults *faults);
 /* Adds claims for the `ports:` of each backend on each VIP to which they apply. */
 void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 
-/* Refuses hints that are the address of a different backend, or an address and port that new calls
- * use. */
+/* Refuses hints that are the address of another backend, or an address and port to which new calls are sent. */
 void config_check_hints(const struct parse *parse, struct faults *faults);
 
 /* --- values of a plain type, read into the member that the key names */
@@ -134,7 +133,7 @@ bool config_read_forward(struct reader *reader, const struct node *value, enum f
 void config_claim_name(
 	struct reader *reader, const struct node *value, char name[NAME_SIZE], enum claim_kind kind, size_t scope);
 
-/* Adds a fault when the count first exceeds the limit. `max` is the highest limit that the file can set. */
+/* Adds an error when the count first exceeds the limit. `max` is the highest limit that the file can set. */
 void config_check_limit(
 	struct reader *reader, struct position position, size_t count, uint32_t limit, const char *what, uint32_t max);
 
@@ -167,7 +166,7 @@ void config_write_address(FILE *out, const struct address *address);
 void config_write_host(FILE *out, const char *host, uint16_t port);
 void config_write_range(FILE *out, unsigned int first, unsigned int last);
 
-/* Adds a fault if the value is the word that config_hide_secrets() writes instead of a secret. */
+/* Adds an error if the value is the word that config_hide_secrets() writes instead of a secret. */
 bool config_is_hidden(struct reader *reader, const struct node *value);
 
 /* Does the text consist of ASCII characters from space to tilde? YAML, SIP and logs can then contain it unchanged. */

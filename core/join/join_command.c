@@ -60,7 +60,7 @@ static const struct member {
 
 _Static_assert(MAX_WEIGHT == 1000, "members");
 
-/* If the member or its value is invalid, sets the fault and returns false. */
+/* If the member or its value is invalid, sets command->fault and returns false. */
 static bool set_member(struct join_command *command, const char *name, const char *value)
 {
 	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Handles the frames that the XDP program punts to the daemon through ring buffers. Fragments that
- * arrived before their first fragment wait until the program announces it. Packets that exceed the MTU
- * towards their backend are fragmented, or answered by an ICMP error. All forwarded frames pass through
- * the XDP program again (reinject.h). The work is bounded in number and in time. */
+/* Handles the frames that the XDP program punts to the daemon through ring buffers. Fragments that arrived before
+ * their first fragment wait until the program announces it. Packets that exceed the MTU towards their backend are
+ * fragmented, or answered with an ICMP error. All forwarded frames pass through the XDP program again (reinject.h).
+ * The work is bounded in number and in time. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -10,7 +10,7 @@
 
 struct punt_handler;
 
-/* Counts punted frames by their outcome. All were dropped, except the frames counted in held, sent,
+/* Counts punted frames by their result. All of them were dropped, except the frames counted in held, sent,
  * fragmented and answered. */
 struct punt_counts {
 	uint64_t held; /* fragments that had to wait */
@@ -21,7 +21,7 @@ struct punt_counts {
 	uint64_t late_fragments; /* older than PUNT_NSEC when the daemon read them */
 	uint64_t late_oversize;
 	uint64_t fragmented; /* oversize packets, sent in fragments */
-	uint64_t answered;   /* oversize packets, answered by an ICMP error */
+	uint64_t answered;   /* oversize packets, answered with an ICMP error */
 	uint64_t refused; /* oversize packets, dropped: neither was possible, or the limit of ICMP errors was reached */
 	uint64_t unsent;  /* fragments that the interface did not accept */
 };

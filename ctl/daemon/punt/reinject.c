@@ -12,10 +12,10 @@
 #include "ctl/maps/maps.h"
 #include "reinject.h"
 
-#define GROWTH 64 /* bytes that the program prepends to a frame at most */
+#define GROWTH 64 /* maximum bytes that the program prepends to a frame */
 
 struct reinject {
-	int program_fd; /* after an upgrade the previous program, which uses the same maps */
+	int program_fd; /* after an upgrade, this is the previous program, which uses the same maps */
 	int pass_fd;    /* a program that passes every frame to this machine's kernel */
 	int backends_fd;
 	int packet_fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reinjects a punted frame: runs the XDP program on the frame as if the frame had just arrived, and carries out
- * the program's decision. Thus all frames are processed by the same program. The frame is sent through a packet socket,
- * which works on every interface, whatever its driver and XDP mode. */
+/* Reinjects a punted frame: runs the XDP program on the frame as if the frame had just arrived, and carries out the
+ * program's decision. Thus all frames are processed by the same program. The frame is sent through a packet socket,
+ * which works on every interface, regardless of its driver and XDP mode. */
 #pragma once
 
 #include <stdint.h>
@@ -12,9 +12,9 @@ struct reinject;
 int reinject_new(struct reinject **out, const char *directory);
 void reinject_free(struct reinject *reinject);
 
-/* Runs the program for a frame of at most PUNT_FRAME_SIZE bytes and sends the result. `backend` is the
- * id of its backend; the frame leaves through that backend's interface, even if it arrived on a
- * different one. 0: sent; -EAGAIN: the program has punted it again; other -errno: lost. */
+/* Runs the program for a frame of at most PUNT_FRAME_SIZE bytes and sends the result. `backend` is the id of its
+ * backend; the frame leaves through the interface of that backend, even if it arrived on another interface. 0: sent;
+ * -EAGAIN: the program has punted it again; other -errno: lost. */
 int reinject_frame(
 	const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend);
 

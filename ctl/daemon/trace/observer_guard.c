@@ -20,7 +20,7 @@ int observer_guard_replace(int link, int from, int to)
 
 	if (!bpf_link_update(link, to, &options))
 		return 0;
-	return errno == EPERM || errno == ENOLINK ? 0 : -errno; /* EPERM: the link has a different program */
+	return errno == EPERM || errno == ENOLINK ? 0 : -errno; /* EPERM: the link has another program */
 }
 
 /* --- the child: the daemon has threads, so the child may call only functions that are async-signal-safe */
@@ -88,7 +88,7 @@ int observer_guard_start(struct observer_guard *current, const int *links, size_
 	qsort(keep, count + 3, sizeof(*keep), compare);
 	process = fork();
 	if (!process) {
-		close(ends[1]); /* also if close_others() fails: the child must see the end of the pipe */
+		close(ends[1]); /* even if close_others() fails: the child must detect the end of the pipe */
 		ignore_signals();
 		prctl(PR_SET_NAME, "sipxdpd-guard");
 		close_others(keep, count + 3);

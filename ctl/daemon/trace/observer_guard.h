@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A child process that restores the plain program when the daemon exits for any reason, even SIGKILL. The child reads
- * from a pipe whose only writer is the daemon, and restores the program at the end of the pipe. */
+/* A child process that restores the plain program when the daemon exits for any reason, even SIGKILL. The child
+ * reads from a pipe whose only writer is the daemon, and restores the program when the pipe is closed. */
 #pragma once
 
 #include <stdbool.h>

@@ -22,5 +22,5 @@ int observer_links_observe(struct observer_links *links, const char *directory, 
 /* Restores the plain program of all links. */
 void observer_links_restore(struct observer_links *links);
 
-/* Restores the plain program of the links in `directory` that still have the observer of a previous daemon. */
+/* Restores the plain program of all links in `directory` that still have the observer of a previous daemon. */
 void observer_links_restore_left(const char *directory);

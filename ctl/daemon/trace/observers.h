@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The active observers of packets: their filters, and the records of the selected packets. The first observer activates
- * the program `observer` for all links, and the end of the last observer restores the plain program. All functions run
- * in the thread of the event loop. (ctl/daemon/observe/ has a different purpose: the metrics and the status page.) */
+/* The active observers of packets: their filters, and the records of the selected packets. When the first observer
+ * is added, the program `observer` is activated for all links. When the last observer is removed, the plain program
+ * is restored. All functions run in the thread of the event loop. (ctl/daemon/observe/ has a different purpose: the
+ * metrics and the status page.) */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -19,9 +20,9 @@ typedef void observers_receive(const struct observed *packet, void *data);
 struct observers *observers_new(sd_event *event, const char *directory);
 void observers_free(struct observers *observers);
 
-/* Adds an observer. `filter->wants` must not be 0. `receive` may be NULL without OBSERVER_RECORDS. Returns the index of
- * the observer, for observers_remove() and observers_counters(), or -errno with the reason in `error`: -EUSERS if all
- * OBSERVERS are in use. */
+/* Adds an observer. `filter->wants` must not be 0. `receive` may be NULL if `filter->wants` does not contain
+ * OBSERVER_RECORDS. Returns the index of the observer, for observers_remove() and observers_counters(), or -errno
+ * with the reason in `error`: -EUSERS if all OBSERVERS are in use. */
 int observers_add(struct observers *observers, const struct observer *filter, observers_receive *receive, void *data,
 	char error[OBSERVERS_ERROR_SIZE]);
 void observers_remove(struct observers *observers, int index);

@@ -5,7 +5,7 @@
 
 #include "ctl/daemon/daemon.h"
 
-#define TRACERS 4 /* at the same time */
+#define TRACERS 4 /* maximum number of traces at the same time */
 
 /* Starts a trace for the client of this request, takes ownership of its connection, and sends the reply. Returns NULL,
  * or the reply that refuses the request. */

@@ -4,7 +4,7 @@
 
 #include "ctl/daemon/daemon.h"
 
-/* Returns 0, or -EINVAL with the reason. `out->wants` stays 0. Without --verdict the filter excludes packets that are
- * not addressed to a service or a VIP. */
+/* Returns 0, or -EINVAL with the reason. Does not set `out->wants`, which stays 0. Without --verdict the filter
+ * excludes packets that are not addressed to a service or a VIP. */
 int trace_filter(const struct daemon *daemon, const struct request *request, struct observer *out,
 	char error[PROTOCOL_ERROR_SIZE]);
