@@ -35,7 +35,7 @@ struct client {
 	struct request request; /* the current request */
 	bool invalid;           /* the request is invalid, because of `error` */
 	char error[PROTOCOL_ERROR_SIZE];
-	bool deferred;   /* its reply is deferred; until then the daemon does not read from the client */
+	bool deferred;   /* its reply is deferred; until it is sent, the daemon does not read from the client */
 	bool taken_over; /* a trace has the connection now: close this client without a reply */
 
 	char *reply; /* the reply to send; NULL: none */
