@@ -98,7 +98,7 @@ int config_file_refuse(const struct contract *pinned, const struct contract *wan
 	size_t i;
 
 	if (pinned->version != wanted->version)
-		output_error("the maps pinned in %s are of contract version %u, this program's are of version %u", dir,
+		output_error("the maps pinned in %s have contract version %u, but this program needs version %u", dir,
 			pinned->version, wanted->version);
 	for (i = 0; pinned->version == wanted->version && i < sizeof(rows) / sizeof(*rows); i++) {
 		if (rows[i].there != rows[i].here)

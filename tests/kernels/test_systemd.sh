@@ -3,6 +3,8 @@
 # Installs the Debian packages on a Debian system with systemd in QEMU, without KVM, and runs guest_systemd.sh there: the
 # units with all their restrictions. Prints TAP. Needs root, because it makes the system with debootstrap.
 #
+# usage: test_systemd.sh [VERSION]      the kernel: 6.1 (default) or 6.12
+#
 # Environment: KERNELS_SECONDS, the time limit (default 1800); KERNELS_KEEP, if not empty: keep the work directory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,7 +14,7 @@ cd "$(dirname "$0")/../.."
 . tests/kernels/packages.sh
 
 CACHE=build/kernels
-KERNEL=6.1
+KERNEL=${1:-6.1}
 QEMU=qemu-system-x86_64
 LATER=99.0
 PATH=$PATH:/usr/sbin:/sbin

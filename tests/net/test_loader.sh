@@ -237,7 +237,7 @@ mismatch() {
 	is "... nothing changes" "$(program_id eth0) $(program_id eth1) $(xdp lan.7)" "$before $before "
 
 	write_contract 77 0 0 0
-	fails "upgrade over a different version needs a file" "version 77, this program's are of version .*upgrade -c" upgrade
+	fails "upgrade over a different version needs a file" "contract version 77, but this program needs version .*upgrade -c" upgrade
 	is "... nothing changes" "$(program_id eth0) $(program_id eth1)" "$before $before"
 	like "... and status warns" "$(state '.warnings[]')" "version 77"
 	write_contract "$(($(abi_version) & 255))" 0 0 0

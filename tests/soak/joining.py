@@ -28,17 +28,20 @@ class Joining:
         head = ["POST / HTTP/1.1", f"Host: {self.balancer}", f"X-Sipxdp-Time: {now}", f"X-Sipxdp-Signature: {signature}",
                 f"Content-Length: {len(body)}", "Connection: close", "", body]
         sock = socket_in(self.namespace, socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        writer = None
         try:
             await asyncio.get_running_loop().sock_connect(sock, (self.balancer, PORT))
             reader, writer = await asyncio.open_connection(sock=sock)
             writer.write("\r\n".join(head).encode())
             answer = (await reader.read()).split()
-            writer.close()
             return int(answer[1]) if len(answer) > 1 else None
         except OSError:
             return None
         finally:
-            sock.close()
+            if writer: # as in traffic.py
+                writer.transport.abort()
+            else:
+                sock.close()
 
     async def start(self):
         for _ in range(50):

@@ -246,17 +246,23 @@ class Traffic:
         sock = socket_in(self.namespace, socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         sock.bind((self.client, 0))
         call.id += f" from port {sock.getsockname()[1]}"
+        writer = None
         try:
-            await asyncio.wait_for(self._lines(call, sock), 30)
+            async with asyncio.timeout(30):
+                await asyncio.get_running_loop().sock_connect(sock, (self.vip, self.line_port))
+                reader, writer = await asyncio.open_connection(sock=sock)
+                await self._lines(call, reader, writer)
         except (OSError, EOFError, asyncio.TimeoutError) as error:
             if not self.model.may_break(call, clock()):
                 self.model.fault(clock(), f"{call.id} at {call.home or 'nobody'} broke: {error or 'no answer'}", call)
         finally:
-            sock.close()
+            # The event loop must forget the descriptor before it is closed: the next socket or pipe receives its number.
+            if writer:
+                writer.transport.abort()
+            else:
+                sock.close()
 
-    async def _lines(self, call, sock):
-        await asyncio.get_running_loop().sock_connect(sock, (self.vip, self.line_port))
-        reader, writer = await asyncio.open_connection(sock=sock)
+    async def _lines(self, call, reader, writer):
         self.model.counts["connections"] += 1
         end = call.begun + self.random.uniform(0, LONGEST)
         while True:
@@ -270,7 +276,6 @@ class Traffic:
             if clock() >= end:
                 break
             await self.pause(0.1, 2)
-        writer.close()
 
     # --- many
 
