@@ -58,8 +58,8 @@ static __always_inline void fragment_record(const struct packet *p, __u32 servic
 }
 
 /* Marks a part of the datagram as forwarded; offsets are in units of 8 bytes. Returns whether the whole
- * datagram has been forwarded. If two CPUs race, one update may be lost, but no part is marked that was not
- * forwarded. */
+ * datagram has been forwarded. If two CPUs race, one update may be lost, but a part that was not forwarded is never
+ * marked. */
 static __always_inline bool fragment_cover(struct fragment *fragment, __u32 from, __u32 to, bool more)
 {
 	__u32 out_of_order = fragment->out_of_order, part_from = out_of_order >> 16, part_to = out_of_order & 0xffff;

@@ -82,7 +82,7 @@ static __always_inline bool sip_hash_name(
 	struct sip_name name = {.text = *t, .at = *at, .hash = hash_start(hash_key)};
 
 	name.result = sip_forget(t, SIP_NOT_THERE);
-	t = &name.text; /* saves a second copy on the stack */
+	t = &name.text; /* avoids a second copy on the stack */
 	sip_loop_paid(left, SIP_COST_NAME, SIP_HOST_WORDS, sip_name_step, &name);
 	if (name.at == *at || name.result != SIP_FOUND)
 		return false;
@@ -230,7 +230,7 @@ static __always_inline bool sip_ipv6(const struct sip_text *t, __u32 *at, struct
 	a.gap_at = sip_forget(t, a.at);
 	a.high = a.low = sip_zero(t);
 	a.result = sip_forget(t, SIP_NOT_THERE);
-	t = &a.text; /* saves a second copy on the stack */
+	t = &a.text; /* avoids a second copy on the stack */
 	sip_loop_paid(left, SIP_COST_IPV6, SIP_IPV6_GROUPS + 1, sip_ipv6_step, &a);
 	*at = sip_forget(t, a.at);
 	if (a.result != SIP_FOUND)

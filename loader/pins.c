@@ -54,7 +54,7 @@ void pins_path(const struct pins *pins, enum pins_place place, const char *name,
 
 /* --- opening and closing */
 
-/* For pins that an earlier release has made. */
+/* Sets the owner of pins that an earlier release created. */
 static void share_pins(const struct pins *pins)
 {
 	char path[PATH_MAX];

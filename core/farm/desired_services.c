@@ -48,7 +48,7 @@ static void put_hints(struct image *image, const struct farm *farm, const struct
 		put_hints_of(image, farm, &farm->pools[group->pools[i]], id);
 }
 
-/* Does a backend that was added at runtime have other names than its address? */
+/* Does a backend that was added at runtime have names other than its address? */
 static bool adds_names(const struct farm *farm, const struct hint_group *group)
 {
 	for (size_t i = 0; i < group->pool_count; i++) {

@@ -29,10 +29,10 @@ struct health_state {
  * previous result remains valid until enough consecutive results contradict it. */
 void health_begin(struct health_state *state, enum health before, const struct latency *latency);
 
-/* Records the result of a probe that began at the time `began`, ms of any one clock; `took` is in us. A backend is
- * up after `rise` consecutive successes and down after `fall` consecutive failures. A backend of unknown health is
- * up after one success. Both functions return whether the evidence changed. It changes with the first success or
- * failure of a series, and with the one that reaches `rise` or `fall`. */
+/* Records the result of a probe that began at the time `began`, ms, always of the same clock; `took` is in us. A
+ * backend is up after `rise` consecutive successes and down after `fall` consecutive failures. A backend of unknown
+ * health is up after one success. Both functions return whether the evidence changed. It changes with the first success
+ * or failure of a series, and with the one that reaches `rise` or `fall`. */
 bool health_pass(struct health_state *state, const struct config_probe *probe, uint64_t began, uint32_t took);
 bool health_fail(struct health_state *state, const struct config_probe *probe, uint64_t began, const char *reason);
 

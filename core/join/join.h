@@ -24,7 +24,7 @@ struct join_request {
 /* The status codes have the same meaning in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
-	bool authentic;             /* the signature and its time are valid, and the request is not a repetition */
+	bool authentic;             /* the signature and its time are valid, and the request is not a replay */
 	bool changed;               /* the farm has changed */
 	char text[FARM_ERROR_SIZE]; /* printable ASCII */
 };

@@ -150,7 +150,7 @@ is "... the daemon listens only on the configured address" "$(listens_at)" "tcp 
 
 heard=$(script px2 px2 10.0.0.12 heartbeat || echo "exit status $?")
 like "a heartbeat before start is refused" "$heard" "no backend 'px2'.*has not joined"
-like "... the script returns a status of its own" "$heard" "^exit status 4$"
+like "... the script exits with a status for this case" "$heard" "^exit status 4$"
 run px2 px2 10.0.0.12
 check "px2 joins by the script and gets slots" wait_for 10 all_slots px1 px2
 is "... it is marked as joined" "$(backend px2 '.overrides | join(" ")')" joined
@@ -222,7 +222,7 @@ check "... px2 keeps its slots" all_slots px1 px2
 is "... and is still marked as joined" "$(backend px2 '.overrides | join(" ")')" joined
 is "a reload moves no slots" "$(lab_ctl --json reload | jq .moved_percent)" 0
 check "... px2 keeps its slots" all_slots px1 px2
-unlike "... and status does not suggest to save px2" "$(lab_ctl status)" "a reload will undo"
+unlike "... and status does not suggest saving px2" "$(lab_ctl status)" "a reload will undo"
 unlike "save does not print px2" "$(lab_ctl save)" px2
 config $PORT the-new-secret-of-the-file
 check "a reload changes the secret" lab_ctl reload
@@ -249,7 +249,7 @@ lab_wait before 20
 lab_stop sipxdpd || true
 kill -TERM "${LAB_PROCESS[px2-run]}"
 sleep 2
-check "shutdown while no daemon runs: the script repeats it" lab_running px2-run
+check "shutdown while no daemon runs: the script retries" lab_running px2-run
 check "... the daemon starts" lab_daemon
 check "... px2 is leaving" wait_for 5 is_backend px2 .admin leaving
 lab_stop sipxdpd || true

@@ -16,7 +16,8 @@ __asm__(".pushsection .rodata\n"
 	".byte 0\n"
 	".popsection\n");
 
-/* --- Content-Security-Policy: the page runs its own script, applies its own style, and asks its own balancer */
+/* --- Content-Security-Policy: the page runs its own script, applies its own style, and connects only to its own
+ * balancer */
 
 /* The hash of the text between two tags, as required by CSP level 2, section 4.2.5. */
 static void hash_between(const char *begin, const char *end, char hash[HASH_SIZE])
