@@ -29,3 +29,15 @@ relay() {
 	done
 	[ -n "$plan" ] || not_ok "$prefix: the report is complete"
 }
+
+# relay_guest PREFIX DIRECTORY STATUS: relays the report of a guest. If the guest did not finish it, prints the exit STATUS
+# and the output of QEMU, and the end of the console.
+relay_guest() {
+	touch "$2/report" "$2/console"
+	relay "$1" < "$2/report"
+	if ! grep -q '^1\.\.' "$2/report"; then
+		diag "QEMU: exit status $3; its output:" "$(cat "$2/qemu.log")"
+		diag "the last lines of the console:"
+		diag "$(tail -n 40 "$2/console")"
+	fi
+}

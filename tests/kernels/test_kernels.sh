@@ -179,13 +179,7 @@ report_guest() {
 	fi
 	wait "${VM[$version]}" || status=$?
 	unset "VM[$version]"
-	touch "$directory/report" "$directory/console"
-	relay "Linux $version" < "$directory/report"
-	if ! grep -q '^1\.\.' "$directory/report"; then
-		diag "QEMU: exit status $status; its output:" "$(cat "$directory/qemu.log")"
-		diag "the last lines of the console:"
-		diag "$(tail -n 40 "$directory/console")"
-	fi
+	relay_guest "Linux $version" "$directory" "$status"
 	diag "Linux $version finished after $SECONDS s"
 }
 

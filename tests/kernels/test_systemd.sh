@@ -100,12 +100,6 @@ boot "$package"
 status=0
 wait "$VM" || status=$?
 VM=
-touch "$WORK/report" "$WORK/console"
-relay "systemd" < "$WORK/report"
-if ! grep -q '^1\.\.' "$WORK/report"; then
-	diag "QEMU: exit status $status; its output:" "$(cat "$WORK/qemu.log")"
-	diag "the last lines of the console:"
-	diag "$(tail -n 40 "$WORK/console")"
-fi
+relay_guest "systemd" "$WORK" "$status"
 diag "finished after $SECONDS s"
 tap_end
