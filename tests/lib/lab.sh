@@ -130,6 +130,14 @@ _lab_exec() {
 	exec nsenter --target "${LAB_HOLDER[$host]}" --net --mount --wd -- "$@"
 }
 
+# lab_full_queues: the number of packets that the links of the lab dropped because the receiver's queue was full
+lab_full_queues() {
+	local host
+	for host in "${LAB_HOSTS[@]}"; do
+		lab_in "$host" ip -json -stats link show type veth
+	done | jq -s '[.[][].stats64.tx.dropped] | add'
+}
+
 # lab_plug HOST INTERFACE BRIDGE: adds an interface to the host and connects it to the switch.
 lab_plug() {
 	local host=$1 interface=$2 bridge=$3 port=$1-$2
