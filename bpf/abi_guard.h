@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The part of the contract (abi.h) that belongs to the guard: the maps with its settings, its lists of sources, the
+ * state of each source, and the counters of its rules. docs/design/guard.md explains the design.
+ *
+ * A guard is the set of rules for one or several services. service.guard is the id of its guard; 0: the service has no
+ * guard, and its packets need none of these maps.
+ *
+ * A class contains the limits for the sources of one list in one guard. The classes of a guard are consecutive: the
+ * class of list L is guard.first_class + L. List 0 contains all sources that are on no list. */
+#pragma once
+
+#include "abi.h"
+
+#define GUARDS 256           /* ids; 0 means "none" */
+#define GUARD_CLASSES 4096   /* of all guards together */
+#define GUARD_LISTS 256      /* ids, the same in all guards */
+#define GUARD_LIST_NONE 0    /* the source is on no list */
+#define GUARD_LIST_BLOCKED 1 /* blocked by an operator or a server; the lists of the file follow */
+#define GUARD_LIST_FIRST 2   /* first list of the file */
+#define DEFAULT_GUARD_SOURCES (1 << 18)
+#define MIN_GUARD_SOURCES (1 << 10)
+#define MAX_GUARD_SOURCES (1 << 24)
+#define GUARD_PREFIXES (1 << 21) /* entries of guard_prefixes; the lists of the file may have half as many */
+
+/* Token buckets of a source. Several of them may apply to one message: an initial INVITE needs a token of PACKETS, of
+ * INITIAL and of INVITE. DIALOG and EMERGENCY are ceilings for messages that are exempt from all other limits. */
+enum guard_bucket {
+	GUARD_BUCKET_PACKETS,   /* every packet that is not exempt */
+	GUARD_BUCKET_DIALOG,    /* ceiling: requests with a To tag, ACK, CANCEL, responses, TCP segments other than SYN,
+				   ICMP errors, messages whose To is out of reach */
+	GUARD_BUCKET_EMERGENCY, /* ceiling: initial requests that another limit would drop, but that are emergency
+				   calls or have a listed Resource-Priority */
+	GUARD_BUCKET_INITIAL,   /* initial requests of all methods */
+	GUARD_BUCKET_INVITE,    /* initial, as all that follow */
+	GUARD_BUCKET_REGISTER,
+	GUARD_BUCKET_OPTIONS,
+	GUARD_BUCKET_SUBSCRIBE,
+	GUARD_BUCKET_MESSAGE,
+	GUARD_BUCKET_OTHER,   /* initial requests with a different method */
+	GUARD_BUCKET_NOT_SIP, /* neither SIP nor keepalive nor STUN */
+	GUARD_BUCKET_TCP_SYN,
+	GUARD_BUCKETS,
+};
+
+/* Every rule that can drop or refuse a packet. The first GUARD_BUCKETS rules are the buckets. */
+enum guard_rule {
+	GUARD_RULE_DENIED = GUARD_BUCKETS, /* the source is on a list with the action deny */
+	GUARD_RULE_BLOCKED,                /* ... blocked at run time */
+	GUARD_RULE_SCANNER,
+	GUARD_RULE_BROKEN,        /* SIP without Call-ID, From, To, CSeq or Via */
+	GUARD_RULE_STRANGER,      /* not SIP, from a source that has never sent SIP */
+	GUARD_RULE_SERVICE_SURGE, /* too many initial INVITEs for the service */
+	GUARD_RULE_BACKEND_SURGE, /* too many initial INVITEs for the backend */
+	GUARD_RULES,
+};
+
+enum guard_flags {
+	GUARD_FLAG_SCANNERS = 1,
+	GUARD_FLAG_BROKEN = 2,
+	GUARD_FLAG_EMERGENCY = 4, /* guard_emergency has entries */
+	GUARD_FLAG_PRIORITY = 8,  /* guard_priorities has entries */
+	GUARD_FLAG_SERVICE_SURGE = 16,
+	GUARD_FLAG_BACKEND_SURGE = 32,
+	GUARD_FLAG_LIMITS = 64,  /* some class of the guard has a limit: the message must be classified */
+	GUARD_FLAG_BLOCKS = 128, /* guard_prefixes has entries for this guard alone */
+};
+
+/* guards: array by id. */
+struct guard {
+	__u64 hash_key[2]; /* for guard_sources: random, so that no sender can predict its element */
+	__u32 flags;       /* enum guard_flags */
+	__u32 enforced;    /* bits by enum guard_rule from GUARD_RULE_DENIED on; 0: only counted (mode observe) */
+	__u32 refused;     /* bits as above: the answer is 503; 0: no answer */
+	__u16 generation;  /* a new value makes all sources look up their list again */
+	__u16 first_class;
+	__u64 ipv4_mask; /* of word[2] and word[3] of a source, as one 64-bit load; the prefix that is one source */
+	__u64 ipv6_mask[2];
+};
+
+enum guard_action {
+	GUARD_LIMIT,
+	GUARD_TRUST, /* no limits of a source apply; limits of the service and the backend do */
+	GUARD_DENY,
+};
+
+/* A limit of N packets per second with a burst of B. Times have the unit GUARD_TICK. */
+struct guard_limit {
+	__u32 interval; /* 1 / N; 0: no limit */
+	__u32 window;   /* B / N, at most GUARD_WINDOW_MAX */
+};
+
+/* Unit of guard_limit and guard_source: 2^GUARD_TICK_SHIFT ns, about 1 us. A 32-bit counter wraps after 73 minutes. */
+#define GUARD_TICK_SHIFT 10
+#define GUARD_WINDOW_MAX (1u << 30) /* about 18 minutes */
+
+/* guard_classes: array by guard.first_class + list. */
+struct guard_class {
+	__u8 action; /* enum guard_action */
+	__u8 list;
+	__u16 pad;
+	__u32 enforced; /* bits by enum guard_bucket; 0: only counted */
+	__u32 refused;  /* bits as above: initial INVITEs over this limit are answered with 503 */
+	__u32 pad2;
+	struct guard_limit limits[GUARD_BUCKETS];
+};
+
+/* guard_sources: array by a keyed hash of guard id and source prefix. Each element is one cache line and holds the
+ * state of one source. A source whose element belongs to a different source takes the element over, unless that source
+ * was over a limit within the last second; then the packet is judged by its list alone. A flood of forged sources
+ * therefore makes the guard forget, and never drops packets of others.
+ *
+ * A bucket stores only the time at which it is empty again, if no more tokens are taken (GCRA, ITU-T I.371): a packet
+ * conforms if this time is at most `window` ahead of now, and then moves it by `interval`. */
+struct guard_source {
+	__u64 owner;   /* guard_owner(): hash of the source, generation, list; one store changes all of it */
+	__u32 epoch;   /* time of the last check that no bucket is older than half a wrap, in units of 2^28 ticks */
+	__u32 refused; /* ticks: when the source was last over a limit; 0: never */
+	__u32 full[GUARD_BUCKETS];
+};
+
+/* guard_prefixes: array of maps with one element, an LPM trie: struct guard_prefix -> __u32 list id. The daemon builds
+ * a new trie for new lists and replaces the element, so that every packet sees either all old or all new lists. */
+struct guard_prefix {
+	__u32 bits;   /* 32 + number of significant bits of the address */
+	__be32 guard; /* id of the guard to which the entry belongs; 0: to all of them */
+	struct address address;
+};
+
+#define GUARD_PREFIX_BITS(address_bits) (32 + (address_bits))
+
+/* guard_scanners: LPM trie, beginning of a User-Agent in lower case -> unused value. guard_emergency: the same for
+ * Request-URIs: the user part of a SIP URI or a tel URI, or a whole URN. guard_priorities: namespaces of
+ * Resource-Priority (RFC 4412). An entry of these two must match the whole text, and therefore ends with a NUL byte,
+ * except for an URN, which also matches its sub-services ("urn:service:sos.fire"). */
+#define GUARD_TEXT_SIZE 32
+#define GUARD_TEXTS 1024
+
+struct guard_text {
+	__u32 bits;
+	char text[GUARD_TEXT_SIZE];
+};
+
+/* service_surges, backend_surges: arrays by service id and backend id. Limits of initial INVITEs, whatever their
+ * source. */
+struct surge {
+	__u64 full;     /* ns of CLOCK_MONOTONIC, as guard_source.full */
+	__u64 interval; /* ns; 0: no limit */
+	__u64 window;   /* ns */
+};
+
+/* guard_refusals: LRU hash, refusal_key() of Call-ID and branch -> time. The INVITEs that were refused with 503: their
+ * retransmissions are refused again, and their ACKs consumed. An ACK for a 2xx response has a different branch
+ * (RFC 3261 section 17.1.1.3). */
+#define GUARD_REFUSALS 65536
+#define GUARD_REFUSAL_NSEC 32000000000ULL /* timer H of RFC 3261 */
+#define GUARD_REFUSALS_A_SECOND 1000      /* for each CPU */
+
+/* guard_counters: per-CPU array by guard id * GUARD_RULES + enum guard_rule. */
+struct guard_counters {
+	__u64 dropped;         /* packets */
+	__u64 refused;         /* of `dropped`: answered with 503 */
+	__u64 observed;        /* packets that mode `enforce` would have dropped */
+	__u64 bytes;           /* of all these packets */
+	__u64 seen;            /* time of the last one, ns of CLOCK_MONOTONIC */
+	struct address source; /* of the last one */
+};
+
+/* guard_exempt: per-CPU array by guard id. Packets that no limit applied to. */
+struct guard_exempt {
+	__u64 trusted;
+	__u64 dialog;
+	__u64 emergency; /* initial requests that a limit would have dropped */
+};
+
+_Static_assert(sizeof(struct guard) == 56, "guard");
+_Static_assert(sizeof(struct guard_class) == 16 + GUARD_BUCKETS * 8, "guard_class");
+_Static_assert(sizeof(struct guard_source) == 64, "guard_source");
+_Static_assert(sizeof(struct guard_prefix) == 24, "guard_prefix");
+_Static_assert(sizeof(struct guard_text) == 36, "guard_text");
+_Static_assert(sizeof(struct surge) == 24, "surge");
+_Static_assert(sizeof(struct guard_counters) == 56, "guard_counters");
+_Static_assert(GUARD_RULES <= 32, "bits of rules");
