@@ -8,7 +8,7 @@
 #include "counters.h"
 #include "verdicts.h"
 
-#define ABI_VERSION 6
+#define ABI_VERSION 7
 
 #define PIN_DIR "/sys/fs/bpf/sipxdp"
 #define PIN_NEXT "next"       /* subdirectory for maps that will replace those in use */
@@ -24,6 +24,7 @@
 #define DEFAULT_SERVICES 512
 #define DEFAULT_BACKENDS 4096
 #define DEFAULT_TRACKED_CALLS (1 << 18)
+#define DEFAULT_GUARDED_SOURCES (1 << 18)
 
 #define MIN_SLOTS (1 << 8)
 #define MAX_SLOTS (1 << 20)
@@ -32,6 +33,8 @@
 #define MAX_BACKENDS 65535 /* an id has 16 bits; id 0 means "none" */
 #define MIN_TRACKED_CALLS (1 << 10)
 #define MAX_TRACKED_CALLS (1 << 24)
+#define MIN_GUARDED_SOURCES (1 << 10)
+#define MAX_GUARDED_SOURCES (1 << 24)
 
 #define MAX_WEIGHT 1000
 
@@ -145,7 +148,8 @@ struct vip {
  * when the program needs the key. */
 struct service {
 	__u64 hash_key[2];
-	__u32 id;                 /* index into service_names and service_traffic */
+	__u16 id;                 /* index into service_names and service_traffic */
+	__u16 guard;              /* index into guards (abi_guard.h); 0: none */
 	__u8 affinity;            /* enum affinity */
 	__u8 flags;               /* enum service_flags */
 	__u16 hint_group;         /* hint_key.group for the hints of its backends; 0: no backend has hints */
@@ -451,6 +455,7 @@ struct contract {
 	__u32 services;
 	__u32 backends;
 	__u32 tracked_calls;
+	__u32 guarded_sources;
 	__u32 filled; /* 1: the daemon has written the complete configuration to the maps */
 };
 
@@ -649,7 +654,7 @@ _Static_assert(sizeof(struct backend_traffic) == BACKEND_COUNTER_COUNT * 8, "bac
 _Static_assert(sizeof(struct name) == NAME_SIZE, "name");
 _Static_assert(sizeof(struct backend_record) == 176, "backend_record");
 _Static_assert(sizeof(struct added_backend) == 1024, "added_backend");
-_Static_assert(sizeof(struct contract) == 28, "contract");
+_Static_assert(sizeof(struct contract) == 32, "contract");
 _Static_assert(sizeof(struct prefix_key) == 20, "prefix_key");
 _Static_assert(sizeof(struct verdict_counters) == VERDICT_COUNT * 8, "verdict_counters");
 _Static_assert(sizeof(struct observer) == 304, "observer");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The part of the contract (abi.h) that belongs to the guard: the maps with its settings, its lists of sources, the
- * state of each source, and the counters of its rules. docs/design/guard.md explains the design.
+ * state of each source, and the counters of its rules. docs/design/map-contract.md lists the maps.
  *
  * A guard is the set of rules for one or several services. service.guard is the id of its guard; 0: the service has no
  * guard, and its packets need none of these maps.
@@ -11,15 +11,12 @@
 
 #include "abi.h"
 
-#define GUARDS 256           /* ids; 0 means "none" */
-#define GUARD_CLASSES 4096   /* of all guards together */
-#define GUARD_LISTS 256      /* ids, the same in all guards */
-#define GUARD_LIST_NONE 0    /* the source is on no list */
-#define GUARD_LIST_BLOCKED 1 /* blocked by an operator or a server; the lists of the file follow */
-#define GUARD_LIST_FIRST 2   /* first list of the file */
-#define DEFAULT_GUARD_SOURCES (1 << 18)
-#define MIN_GUARD_SOURCES (1 << 10)
-#define MAX_GUARD_SOURCES (1 << 24)
+#define GUARDS 256               /* ids; 0 means "none" */
+#define GUARD_CLASSES 4096       /* of all guards together */
+#define GUARD_LISTS 256          /* ids, the same in all guards */
+#define GUARD_LIST_NONE 0        /* the source is on no list */
+#define GUARD_LIST_BLOCKED 1     /* blocked by an operator or a server; the lists of the file follow */
+#define GUARD_LIST_FIRST 2       /* first list of the file */
 #define GUARD_PREFIXES (1 << 21) /* entries of guard_prefixes; the lists of the file may have half as many */
 
 /* Token buckets of a source. Several of them may apply to one message: an initial INVITE needs a token of PACKETS, of

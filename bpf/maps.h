@@ -5,6 +5,7 @@
 
 #include "frame.h"
 #include "abi.h"
+#include "guard_maps.h"
 
 /* The number of slots per table, minus 1. The loader sets it before it loads the program. */
 const volatile __u32 slot_mask = DEFAULT_SLOTS - 1;

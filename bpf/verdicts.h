@@ -5,8 +5,9 @@
 
 /* The action on a packet. If no backend can receive a packet, the program passes it to the balancer's own
  * kernel. The kernel then sends an ICMP error to the client, so that the client need not wait for a timeout.
- * Only two verdicts drop packets. In decap, RFC 6040 section 4.2 requires the drop. Merged TCP segments are
- * dropped because the client retransmits them one by one; an ICMP error would end the connection. */
+ * A verdict drops packets only for one of three reasons. The guard drops packets of attackers, which must not receive
+ * an answer. Merged TCP segments are dropped because the client retransmits them one by one; an ICMP error would end
+ * the connection. In decap, RFC 6040 section 4.2 requires the drop. */
 enum verdict_action {
 	ACTION_forwarded, /* to a backend */
 	ACTION_passed,    /* to the balancer's own kernel, unchanged */
@@ -52,6 +53,17 @@ enum verdict_action {
 	X(probe_reply, held, NORMAL, "reply from a VIP to a health probe: to the daemon")                              \
 	X(lost_probe_reply, passed, ANOMALY,                                                                           \
 		"reply from a VIP to a health probe, and the daemon cannot receive it: to the kernel")                 \
+	X(denied, dropped, NORMAL, "guard: from a source on a list with the action deny, or blocked")                  \
+	X(limited, dropped, NORMAL, "guard: over a limit of its source")                                               \
+	X(over_ceiling, dropped, ANOMALY,                                                                              \
+		"guard: part of a call, or an emergency call, and over the ceiling of its source for such packets")    \
+	X(scanner, dropped, NORMAL, "guard: request of a scanner")                                                     \
+	X(broken, dropped, NORMAL,                                                                                     \
+		"guard: SIP without a required header, or not SIP from a source that never sent SIP")                  \
+	X(overload, dropped, ANOMALY, "guard: initial INVITE over the limit of its service or backend")                \
+	X(refused, held, ANOMALY, "guard: initial INVITE over a limit: the daemon answers 503")                        \
+	X(refused_ack, dropped, NORMAL, "guard: ACK for such a 503")                                                   \
+	X(dropped_fragment, dropped, NORMAL, "guard: later fragment of a datagram whose first fragment it dropped")    \
 	X(not_service, passed, NORMAL, "packet for no service of this balancer: to the kernel, unchanged")             \
 	X(other_host, passed, NORMAL,                                                                                  \
 		"not to a MAC address of the interface (broadcast, flooded): to the kernel, unchanged")                \

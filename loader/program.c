@@ -32,6 +32,9 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 		{skeleton->maps.backend_records, backends},
 		{skeleton->maps.added_backends, backends},
 		{skeleton->maps.backend_traffic, backends},
+		{skeleton->maps.service_surges, sizes->services},
+		{skeleton->maps.backend_surges, backends},
+		{skeleton->maps.guard_sources, sizes->guarded_sources},
 	};
 	size_t i;
 	int err;

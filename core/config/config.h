@@ -116,6 +116,7 @@ struct config_limits {
 	uint32_t services; /* each VIP of a service counts: it needs an entry in the services map */
 	uint32_t backends;
 	uint32_t tracked_calls;
+	uint32_t guarded_sources;
 };
 
 /* `join:`, which permits backends to join without a change to the file. */

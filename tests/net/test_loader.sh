@@ -62,7 +62,7 @@ pins() {
 
 MAPS=$({
 	printf "balancer\nobserver\n" # the programs
-	sed -n 's/^} \([a-z0-9_]*\) SEC("\.maps");.*/\1/p' bpf/maps.h
+	sed -n 's/^} \([a-z0-9_]*\) SEC("\.maps");.*/\1/p' bpf/maps.h bpf/guard_maps.h
 } | LC_ALL=C sort | xargs)
 
 state() {
@@ -159,7 +159,7 @@ attach() {
 	is "... all maps, the program and the link are pinned" "$(pins)" "$MAPS links/eth0"
 	is "the map contract contains the limits of the file" \
 		"$(lab_in balancer bpftool -j map dump pinned $PINS/contract | jq -c '.[0].formatted.value | del(.version, .filled)')" \
-		'{"slots":1024,"pools":3,"services":5,"backends":7,"tracked_calls":262144}'
+		'{"slots":1024,"pools":3,"services":5,"backends":7,"tracked_calls":262144,"guarded_sources":262144}'
 	is "services has twice the entries of the limit, for a reload" "$(map_entries services)" 10
 	is "tables has two entries per pool" "$(map_entries tables)" 6
 	is "... of 2 bytes per slot" "$(lab_in balancer bpftool -j map show pinned $PINS/tables | jq .bytes_value)" 2048

@@ -24,7 +24,8 @@ Test(config, valid_files_are_read)
 			" \"services\": [], \"pools\": [{\"name\": \"p\", \"backends\": []}]}",
 			{}},
 		{"limits, services and pools in flow style",
-			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535, tracked_calls: 16777216}\n"
+			HEAD "limits: {slots: 256, pools: 1, services: 2, backends: 65535, tracked_calls: 16777216,\n"
+			     "  guarded_sources: 16777216}\n"
 			     "services:\n  - {name: sip, vip: [192.0.2.10, 2001:db8::10], port: 0, protocol: udp,\n"
 			     "     affinity: call-id, pool: a, ping: true, methods: {INVITE: a}}\n"
 			     "pools:\n  - {name: a, forward: ipip, min_alive: 100, backends: [{name: b, weight: 1000,\n"
@@ -132,6 +133,7 @@ Test(config, limits_have_the_defaults_of_the_map_contract)
 	cr_expect(config->limits.slots == DEFAULT_SLOTS && config->limits.pools == DEFAULT_POOLS);
 	cr_expect(config->limits.services == DEFAULT_SERVICES && config->limits.backends == DEFAULT_BACKENDS);
 	cr_expect(config->limits.tracked_calls == DEFAULT_TRACKED_CALLS);
+	cr_expect(config->limits.guarded_sources == DEFAULT_GUARDED_SOURCES);
 	config_free(config);
 }
 

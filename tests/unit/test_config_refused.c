@@ -85,7 +85,7 @@ Test(config_refused, unknown_missing_and_duplicate_keys_and_wrong_kinds)
 				"9:15: unknown key 'adress' in backend b; did you mean 'address'?"}},
 		{"unknown keys", HEAD POOLS "limits: {cpus: 4}\nversion: 2\n'': 3\nName: a\n",
 			{"7:10: unknown key 'cpus' in limits; valid keys: slots, pools, services, backends, "
-			 "tracked_calls",
+			 "tracked_calls, guarded_sources",
 				"8:1: unknown key 'version' in the file; valid keys: interfaces, macs, hash_key, "
 				"limits, "
 				"join, metrics, capture, pools, services",
@@ -158,12 +158,13 @@ Test(config_refused, invalid_values)
 				"5:40: 'weight' of backend b must be a whole number from 0 to 1000, not 'two'"}},
 		{"limits out of range",
 			HEAD POOLS "limits: {slots: 128, pools: 0, services: 65537, backends: 65536,\n"
-				   "  tracked_calls: 1023}\n",
+				   "  tracked_calls: 1023, guarded_sources: 16777217}\n",
 			{"7:17: 'slots' of limits must be a whole number from 256 to 1048576, not '128'",
 				"7:29: 'pools' of limits must be a whole number from 1 to 1024, not '0'",
 				"7:42: from 1 to 65536, not '65537'", "7:59: from 1 to 65535, not '65536'",
 				"8:18: 'tracked_calls' of limits must be a whole number from 1024 to 16777216, not "
-				"'1023'"}},
+				"'1023'",
+				"8:41: from 1024 to 16777216, not '16777217'"}},
 		{"slots that are not a power of two", HEAD POOLS "limits: {slots: 1000}\n",
 			{"7:17: 'slots' of limits must be a power of two, not '1000'"}},
 		{"too many slots", HEAD POOLS "limits: {slots: 2097152}\n", {"7:17: from 256 to 1048576"}},

@@ -331,6 +331,8 @@ static struct config *random_config(uint64_t *state)
 	config->limits.backends = 200 + random_below(state, MAX_BACKENDS - 199);
 	config->limits.tracked_calls =
 		MIN_TRACKED_CALLS + random_below(state, MAX_TRACKED_CALLS - MIN_TRACKED_CALLS + 1);
+	config->limits.guarded_sources =
+		MIN_GUARDED_SOURCES + random_below(state, MAX_GUARDED_SOURCES - MIN_GUARDED_SOURCES + 1);
 	random_join(state, &config->join);
 	if (random_below(state, 2))
 		config->metrics.listen = random_listen(state);
@@ -408,7 +410,7 @@ Test(config_write, readers_that_guess_types_read_the_same_values)
 static const char *const texts_for_users[] = {
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048}\n"
+	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048, guarded_sources: 4096}\n"
 	"services:\n"
 	"  - name: sip\n"
 	"    port: 5060\n"
@@ -437,7 +439,7 @@ static const char *const texts_for_users[] = {
 
 	"interfaces: [eth0]\n"
 	"hash_key: '000102030405060708090a0b0c0d0e0f'\n"
-	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048}\n"
+	"limits: {slots: 1024, pools: 3, services: 4, backends: 5, tracked_calls: 2048, guarded_sources: 4096}\n"
 	"join:\n"
 	"  listen: '[2001:db8::2]:7946'\n"
 	"  secret: 'it''s a secret: #1'\n"

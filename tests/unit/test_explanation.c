@@ -21,7 +21,8 @@ static struct image *image(void)
 		.pools = 2,
 		.services = 2,
 		.backends = 3,
-		.tracked_calls = MIN_TRACKED_CALLS};
+		.tracked_calls = MIN_TRACKED_CALLS,
+		.guarded_sources = MIN_GUARDED_SOURCES};
 	struct image *image = image_new(&sizes);
 	char name[NAME_SIZE];
 
