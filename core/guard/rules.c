@@ -20,19 +20,19 @@ _Static_assert(0 GUARD_BUCKET_TEXTS(COUNT) == GUARD_BUCKETS, "each bucket has a 
 _Static_assert(0 GUARD_BUCKET_TEXTS(COUNT) GUARD_RULE_TEXTS(COUNT) == GUARD_RULES, "each rule has a name");
 #undef COUNT
 
-const char *guard_rule_name(enum guard_rule rule)
+const char *guard_rule_name(uint32_t rule)
 {
 	return rule < GUARD_RULES ? rules[rule].name : "?";
 }
 
-const char *guard_rule_text(enum guard_rule rule)
+const char *guard_rule_text(uint32_t rule)
 {
 	return rule < GUARD_RULES ? rules[rule].text : "";
 }
 
-enum guard_rule guard_rule_find(const char *name)
+uint32_t guard_rule_find(const char *name)
 {
-	enum guard_rule rule = 0;
+	uint32_t rule = 0;
 
 	while (rule < GUARD_RULES && strcmp(rules[rule].name, name))
 		rule++;
