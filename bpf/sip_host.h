@@ -189,7 +189,7 @@ static __always_inline void sip_end_gap(struct sip_ipv6 *a)
 	}
 }
 
-/* Reads a group and the colons after it. SIP_FOUND: the bracket follows, or an IPv4 address. */
+/* Reads a group and the colons after it. SIP_FOUND: the closing bracket or an IPv4 address follows. */
 static inline long sip_ipv6_step(__u32 step __attribute__((unused)), void *state)
 {
 	struct sip_ipv6 *a = state;

@@ -158,8 +158,8 @@ static __always_inline struct tracked_key track_key(const struct flow *flow)
 	return key;
 }
 
-/* Updates a tracked call in place, except its backend. The LRU map may reuse the element for another key at any
- * time, and calls with that key must not be misrouted. */
+/* Updates a tracked call in place, but never writes its backend: the LRU map may reuse the element for a different key
+ * at any time, and the write would then misroute the call with that key. */
 static __always_inline void track_update(struct tracked_call *tracked, const struct track_message *message, bool tcp)
 {
 	tracked->seen = track_seconds();
@@ -200,8 +200,9 @@ static __always_inline void track_name(
 		tracked->call_id[0] = 0;
 }
 
-/* Stores a new call, or a transaction if the packet does not start a call. If an entry exists, its backend is dead,
- * and the entry is replaced. The call continues at another backend, and stays there when the dead backend recovers. */
+/* Stores a new call, or a transaction if the packet does not start a call. The caller has found no entry, or an entry
+ * whose backend is dead. This function replaces such an entry: the call continues on a different backend, and stays
+ * there when the dead backend recovers. */
 __noinline int track_new(
 	struct xdp_md *ctx, const struct flow *flow, const struct track_message *message, __u32 backend, __u32 hinted)
 {

@@ -11,7 +11,7 @@
 #define HISTORY_SAMPLES 180
 
 struct history {
-	uint64_t value;   /* of the counter at the time `read` */
+	uint64_t value;   /* value of the counter at the time `read` */
 	uint64_t read;    /* ms; 0: never */
 	uint64_t due;     /* ms: end of the current interval */
 	uint64_t samples; /* number of samples ever taken; the last HISTORY_SAMPLES are kept */

@@ -12,8 +12,8 @@ struct added_config {
 	struct added_backend value;
 };
 
-/* The options of `backend add` besides name, address and weight, as text in the form of the file; NULL: not given.
- * Hints are separated by commas. */
+/* The options of `backend add` except name, address and weight, each as in the file; NULL: not given. Hints are
+ * separated by commas. */
 struct added_options {
 	const char *hints, *ports, *mac, *group, *forward;
 	int priority; /* < 0: not given */
@@ -27,7 +27,7 @@ struct added_config *added_new(const struct config_pool *pool, const char *name,
 /* Creates a backend from the text in the maps. NULL if the text is not readable. */
 struct added_config *added_read(const struct added_backend *value);
 
-/* Take and release a reference. Release of the last reference frees the object. Both functions accept NULL. */
+/* Take and release a reference. The release of the last reference frees the object. Both functions accept NULL. */
 struct added_config *added_hold(struct added_config *added);
 void added_free(struct added_config *added);
 

@@ -6,7 +6,7 @@
 
 /* --- backends */
 
-/* A claim of the backend on a value that must be unique in the pool. */
+/* Claims a value for the backend; the value must be unique in the pool. */
 static struct claim claim_of(const struct reader *reader, const struct config_backend *backend, enum claim_kind kind,
 	const void *key, size_t length, struct position position)
 {

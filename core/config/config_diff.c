@@ -128,7 +128,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 
 /* --- pools and services */
 
-/* If the type changes, the new probe is compared with the defaults of its type. */
+/* If the type changes, compares the new probe with the default values of its type. */
 static void compare_probes(
 	struct comparison *of, const char *object, const struct config_probe *before, const struct config_probe *after)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Checks hints that are addresses. A hint must not be the address of a different backend, nor an
- * address and port that new calls use. A service sees only the hints of the pools that it uses,
- * so only backends that share a service conflict. Sharing is not transitive; therefore
- * unique_claims.c, which compares claims within one scope, cannot check this. */
+/* Checks hints that are addresses. A hint must not be the address of a different backend. It must also not be an
+ * address and port that new calls use. A service uses only the hints of its own pools, so only backends that share a
+ * service conflict. Sharing is not transitive. Therefore this check is not in unique_claims.c, which compares claims
+ * within one scope. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
@@ -54,7 +54,7 @@ static struct holders list_holders(const struct parse *parse)
 	return holders;
 }
 
-/* The first holder of the address; NULL if there is none. */
+/* The first element with this address; NULL if there is none. */
 static const struct holder *find_holder(const struct holders *holders, const struct address *address)
 {
 	const struct holder key = {.address = address};
@@ -115,7 +115,7 @@ static void refuse_port(struct faults *faults, const struct hint_owner *owner, c
 		owner->backend->name, owner->hint->port, owner->hint->host, service->name, service->position.line);
 }
 
-/* Ports of a VIP can be hints as long as one port remains for new calls. */
+/* Ports of a VIP can be hints if at least one port remains for new calls. */
 static void check_hint(
 	const struct parse *parse, const struct holders *holders, const struct hint_owner *owner, struct faults *faults)
 {

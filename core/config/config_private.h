@@ -34,7 +34,7 @@ struct parse {
 	size_t pool;          /* index of the pool that is being read */
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* in all services */
-	bool port_known;      /* of the service that is being read */
+	bool port_known;      /* the port of the current service could be read */
 	bool truncated;       /* reading stopped at a syntax error: missing objects may be in the unread part */
 };
 
@@ -102,7 +102,7 @@ void config_resolve_probes(struct config *config, struct faults *faults);
 /* Adds claims for the `ports:` of each backend on each VIP to which they apply. */
 void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 
-/* Refuses hints that are the address of another backend, or an address and port to which new calls are sent. */
+/* Refuses a hint that is the address of a different backend, or an address and port to which new calls are sent. */
 void config_check_hints(const struct parse *parse, struct faults *faults);
 
 /* --- values of a plain type, read into the member that the key names */

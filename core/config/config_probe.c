@@ -14,7 +14,7 @@
 #define TEXT_LENGTH_MAX 255 /* so that a request fits into one packet */
 
 /* Values that exist only while a probe is being read. */
-#define TYPE_UNKNOWN ((enum probe_type) - 1) /* no key is refused because of it */
+#define TYPE_UNKNOWN ((enum probe_type) - 1) /* the type is unreadable: no other key is refused because of it */
 
 /* --- defaults */
 

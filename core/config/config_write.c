@@ -8,8 +8,8 @@
 
 /* --- values */
 
-/* Quotes a word that YAML or a reader that guesses types would misread: a colon ends a key, "on" is
- * a truth value, 1234 is a number. */
+/* Quotes a word if a YAML reader could take it for a different type: a colon ends a key, "on" is a truth value, 1234 is
+ * a number. */
 void config_write_word(FILE *out, const char *text)
 {
 	static const char *const truths[] = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"};

@@ -15,7 +15,7 @@ static bool pool_has_names(const struct config_pool *pool)
 	return false;
 }
 
-/* Compares the pools of two services; each service starts as a group of its own. */
+/* Compares the pools of two services. At this point each service is a separate group. */
 static int compare_groups(const struct hint_group *a, const struct hint_group *b)
 {
 	if (a->pool_count != b->pool_count)

@@ -8,7 +8,8 @@
 struct hint_group {
 	size_t pools[METHOD_COUNT]; /* indexes of the pools that the group's services use, ascending */
 	size_t pool_count;
-	size_t service; /* its first service, which names the group, so that a reload keeps the id of the group */
+	size_t service; /* the first service of the group; its name identifies the group, so that a reload keeps the id
+			   of the group */
 	bool has_names; /* a backend of the group has `hints:` */
 };
 
@@ -21,6 +22,6 @@ struct hint_groups {
 struct hint_groups *hint_groups_new(const struct config *config);
 void hint_groups_free(struct hint_groups *groups);
 
-/* The highest number of map entries that the backends of a file need: in each group, one for the
- * address and one for each of the `hints:`. */
+/* The maximum number of map entries for the backends of a file. In each group, a backend needs one entry for its
+ * address and one for each of its `hints:`. */
 size_t hint_groups_entries(const struct hint_groups *groups, const struct config *config);

@@ -41,7 +41,7 @@ static int compare_subjects(const struct claim *a, const struct claim *b)
 	return a->length ? memcmp(a->key, b->key, a->length) : 0;
 }
 
-/* Orders two claims on one subject by kind, then by position. The later one is reported. */
+/* Orders two claims on one subject by kind, then by position. The later claim gets the fault. */
 static int compare_rights(const struct claim *a, const struct claim *b)
 {
 	if (a->kind != b->kind)
@@ -173,7 +173,8 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 			"capture server itself",
 			address_format(again->key, text), owner(first), line);
 		break;
-	case CLAIM_ROLE_VIP: /* never reported: it is the earlier claim, see compare_rights() */
+	case CLAIM_ROLE_VIP: /* never reported, because it always precedes the conflicting claim: see compare_rights()
+			      */
 		break;
 	}
 }
@@ -185,8 +186,8 @@ static bool conflict(const struct claim *a, const struct claim *b)
 	return b->first <= a->last && (a->sharing == 0 || a->sharing != b->sharing);
 }
 
-/* The claims on one subject are sorted by first port. If the next claim overlaps any previous one,
- * it overlaps the one with the highest last port. */
+/* The claims on one subject are sorted by first port. A claim that overlaps any previous claim also overlaps the
+ * previous claim with the highest last port. */
 void claims_check(struct claims *claims, struct faults *faults)
 {
 	const struct claim *furthest = claims->list, *next;

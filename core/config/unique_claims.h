@@ -20,7 +20,7 @@ enum claim_kind {
 	CLAIM_MEMBER,          /* the name of a backend, in the groups of its pool */
 	CLAIM_VIP,             /* ports of a VIP, by a service; the scope is the protocol */
 	CLAIM_VIP_BACKEND,     /* ports of a VIP, by a backend */
-	CLAIM_ROLE_VIP,        /* an address that is a VIP: it must not have a different role */
+	CLAIM_ROLE_VIP,        /* an address that is a VIP, and must not have a different role */
 	CLAIM_ROLE_BACKEND,
 	CLAIM_ROLE_HINT, /* a hint without a port */
 	CLAIM_ROLE_LISTEN,

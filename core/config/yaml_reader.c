@@ -10,7 +10,7 @@
 #define LABEL_SIZE 96
 #define WORD_SIZE 64 /* longer words are not suggested and do not appear in a label */
 
-/* A text of the file, made safe for a terminal: printable ASCII, shortened. */
+/* Copies a text from the file for a message: printable ASCII only, and not too long. */
 static const char *shown(const char *text, char out[SHOWN_SIZE])
 {
 	size_t i;
@@ -257,7 +257,7 @@ bool reader_word(struct reader *reader, const struct node *node, int *out)
 	return word->text;
 }
 
-/* "backend px1", or "a backend" if it has no name that can be shown. */
+/* Writes "backend px1", or "a backend" if the name is missing or cannot be printed. */
 static const char *make_label(const struct node *mapping, const char *noun, char out[LABEL_SIZE])
 {
 	const struct node *key, *value;

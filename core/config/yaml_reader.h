@@ -27,14 +27,14 @@ enum key_flags {
 	KEY_ALWAYS = 1,   /* `save` writes the key even if it has its default value */
 	KEY_IN_STEPS = 2, /* the steps of a plan report changes of this key (core/maps/plan.c) */
 	KEY_SECRET = 4,   /* messages must not show the value */
-	KEY_LIST = 8,     /* a list of values of the type of the key */
+	KEY_LIST = 8,     /* the value is a list; each element has the type of the key */
 	KEY_ONE_OR_LIST = 16,
 };
 
 enum value_type {
-	VALUE_TEXT,   /* `expected` describes it */
+	VALUE_TEXT,   /* `expected` describes the valid texts */
 	VALUE_NUMBER, /* a whole number from `min` to `max` */
-	VALUE_RANGE,  /* one such number, or a range such as "5060-5080" */
+	VALUE_RANGE,  /* a whole number from `min` to `max`, or a range of such numbers, as "5060-5080" */
 	VALUE_TIME,   /* `min` to `max` ms */
 	VALUE_WORD,   /* one of `words` */
 };
@@ -94,7 +94,7 @@ void reader_mapping(
 /* Is the node a list? A truncated list may be empty in any case. */
 bool reader_list(struct reader *reader, const struct node *node, bool may_be_empty);
 
-/* Allocates a zeroed array for the items of a list, even if the list is valid and empty. After a fault, returns NULL
+/* Allocates a zeroed array for the items of a list; also for an empty list, if it is valid. After a fault, returns NULL
  * and sets the count to 0. */
 void *reader_items(struct reader *reader, const struct node *list, size_t size, bool may_be_empty, size_t *count);
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include "command_line.h"
 
-/* Writes a flag as --name VALUE, and any other argument as a word. Omits a switch that is off. */
+/* Writes a flag as --name VALUE, and any other argument as a word. Omits a switch whose value is false. */
 static void put_value(FILE *out, const struct protocol_argument *argument, const json_t *value)
 {
 	if (json_is_false(value))

@@ -99,7 +99,7 @@ struct text_list {
  * PROTOCOL_NOT_GIVEN or empty. */
 struct request {
 	enum command command;
-	bool is_root; /* this member and the next two are set by the server, never by the client */
+	bool is_root; /* the daemon sets this member and the next two; a client cannot set them */
 	uid_t uid;
 	pid_t pid;
 	const char *service;
@@ -124,8 +124,8 @@ struct request {
 	const char *level;
 	struct {
 		struct text_list call_ids, from, to, sources, methods, services, backends, verdicts;
-		const char *pcap; /* this member and the next four: the client's; with pcap, hep or body it needs the
-				     frames */
+		const char *pcap; /* only the client uses this member and the next four; with pcap, hep or body it needs
+				     the frames */
 		const char *hep;
 		bool body;
 		int count;
@@ -166,7 +166,7 @@ char *protocol_encode(const json_t *json, size_t *length);
 #define PROTOCOL_JSON_FLAGS (JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(10))
 char *protocol_print(const json_t *json);
 
-/* A reply as the client reads it. `json` owns all other members. */
+/* A reply, for the client. `json` owns all other members. */
 struct reply {
 	json_t *json;
 	json_t *result;    /* NULL: the daemon refused the request */

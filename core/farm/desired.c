@@ -9,7 +9,7 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* State of a pool that is not part of the farm. */
+/* The state of a pool between two images. */
 struct pool_state {
 	char name[NAME_SIZE];
 	struct owners *owners; /* NULL until they are first needed */
@@ -25,7 +25,7 @@ struct pool_state {
 
 struct desired {
 	uint64_t hash_key[2]; /* used for `owners` */
-	bool runs_by_key;     /* the running services use it, too */
+	bool runs_by_key;     /* the running services use `hash_key`, too */
 	uint32_t slots;
 	struct pool_state *pools; /* by id */
 	uint32_t count;
@@ -199,7 +199,7 @@ static bool is_short_of_memory(const struct desired *desired)
 	return (uint64_t)desired->count * desired->slots * TABLE_SLOT_BYTES > TABLES_BYTES_MAX;
 }
 
-/* Writes the owners of the pool's slots into the pool's unused table, if they change. */
+/* If owners of the pool's slots change, writes all owners into the pool's unused table. */
 static void desire_pool(struct desired *desired, const struct farm_pool *pool, const struct image *running,
 	struct image *image, uint64_t now)
 {

@@ -23,7 +23,7 @@ static void put_hint(struct image *image, const struct config *config, uint16_t 
 		hash_map_put(image->maps[IMAGE_HINTS], &key, &id);
 }
 
-/* A backend is named by its address, with any port, and by its `hints:`. */
+/* Adds the names of a backend: its address with any port, and its `hints:`. */
 static void put_hints_of(struct image *image, const struct farm *farm, const struct farm_pool *pool, uint16_t group)
 {
 	for (size_t i = 0; i < pool->count; i++) {
@@ -40,7 +40,8 @@ static void put_hints_of(struct image *image, const struct farm *farm, const str
 	}
 }
 
-/* The service's default pool comes first: if a name is in two pools, it identifies the backend of the default pool. */
+/* Adds the service's default pool first: if two pools have the same name, the name stands for the backend of the
+ * default pool. */
 static void put_hints(struct image *image, const struct farm *farm, const struct hint_group *group, uint16_t id)
 {
 	put_hints_of(image, farm, &farm->pools[farm->config->services[group->service].pool], id);
@@ -76,7 +77,7 @@ static void put_group(struct image *image, const struct farm *farm, const struct
 
 /* --- VIPs and ports */
 
-/* Marks an address as a VIP. The flags of several services add up. */
+/* Marks an address as a VIP. If several services use the address, their flags are combined (OR). */
 static void mark_vip(struct image *image, const struct address *address, __u32 flags)
 {
 	const struct vip *known = hash_map_find(image->maps[IMAGE_VIPS], address);
@@ -134,8 +135,8 @@ static void free_port_owners(struct port_owners *pools, const struct config *con
 	free(pools);
 }
 
-/* The ranges for `ports:` of the pool's backends on the service's VIPs. They are UDP ports, whatever the
- * protocol of the service, and count as packets of the service. */
+/* Adds the ranges in `ports:` of the pool's backends, on the VIPs of the service. The ports are UDP, whatever the
+ * protocol of the service. Packets to these ports are counted for the service. */
 static void put_ports_of(struct image *image, const struct farm_pool *pool, const struct port_owners *owners,
 	const struct config_service *service, uint32_t service_id)
 {

@@ -33,7 +33,7 @@ static void adopt_overrides(struct farm_backend *backend, const struct backend_r
 	if ((record->overrides & OVERRIDE_ADDED) && same)
 		return; /* an operator added it at runtime, and later also to the file */
 	if (record->overrides & OVERRIDE_JOINED)
-		return; /* it joined by itself, and is now in the file: missing heartbeats no longer count */
+		return; /* a backend that joined is now in the file: missing heartbeats no longer count */
 	backend->record.overrides = record->overrides;
 	if (record->overrides & OVERRIDE_ADDED) {
 		backend->record.address = record->address;
@@ -167,7 +167,7 @@ static void add_address(struct hash_map *set, const struct address *address)
 	hash_map_put(set, address, "");
 }
 
-/* The addresses that a new backend of the pool cannot use. */
+/* Collects the addresses that a new backend of the pool must not use. */
 static struct hash_map *addresses_taken(const struct farm *farm, const struct farm_pool *pool)
 {
 	struct hash_map *set = address_set();

@@ -24,7 +24,7 @@ struct farm_backend {
 	enum health probe_health;   /* the result of its probes alone; farm_decide_outage() decides record.health */
 	struct evidence probed;     /* the evidence from its probes (outage.h); all zeros: none */
 	char probe_reason[128];     /* why its probes failed */
-	char probe_trouble[128];    /* why the balancer cannot probe it; "": it can */
+	char probe_trouble[128];    /* why the balancer cannot probe the backend; "": no obstacle */
 	bool silent;                /* it joined by itself, and its heartbeats stopped */
 	uint32_t silent_ms;         /* ms since the last heartbeat of a backend that joined */
 	uint64_t unreachable_since; /* when its next hop stopped responding, ms of the clock in listening.h; 0: the next
@@ -170,7 +170,7 @@ void farm_take_over(struct farm *farm, const struct farm *before);
 #define FARM_OUTAGE_SIZE 160
 const char *farm_outage_text(const struct farm_pool *pool, uint64_t now, char text[FARM_OUTAGE_SIZE]);
 
-/* Sets the reason why the balancer cannot probe the backend; "" if it can. */
+/* Sets the reason why the balancer cannot probe the backend; "" if there is no obstacle. */
 void farm_set_trouble(struct farm_backend *backend, const char *trouble);
 
 /* For a preview: treats a backend that is not in the maps yet as reachable and up. Returns true if the backend's

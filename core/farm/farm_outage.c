@@ -25,8 +25,9 @@ static bool has_joined(const struct farm_backend *backend)
 	return backend->record.overrides & OVERRIDE_JOINED;
 }
 
-/* When a missing neighbour is enough evidence by itself. Probes should detect the fault first. If the balancer
- * cannot send probes, the missing neighbour is enough evidence after the detection time of the probes. */
+/* Returns the time after which a missing neighbour is enough evidence by itself. Probes should detect the fault first.
+ * If the balancer cannot send probes, the missing neighbour is enough evidence after the detection time of the
+ * probes. */
 static uint64_t neighbour_decides_at(const struct farm_pool *pool, const struct farm_backend *backend)
 {
 	return backend->unreachable_since + (pool->config->probe.type == PROBE_NONE ? 0 : farm_detection_time(pool));
@@ -95,7 +96,7 @@ static void prepare(const struct farm *farm, const struct farm_pool *pool, struc
 	backend->outage.excluded = !farm_backend_exists(backend) || backend->record.admin == ADMIN_MAINT;
 }
 
-/* While the outage is undecided, the last known health stays. */
+/* While the outage is undecided, the backend keeps its last known health. */
 static void conclude(struct farm_backend *backend)
 {
 	if (backend->probed.known && (backend->outage.down || backend->probe_health != HEALTH_DOWN))

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "farm.h"
 
-/* In record.returned: the backend is not available. When it returns, it starts slowly. */
+/* Value of record.returned while the backend is not available. When the backend returns, its slow start begins. */
 #define AWAY UINT32_MAX
 
 /* --- Setting routes and health */
@@ -292,7 +292,7 @@ static bool is_enough(const struct farm_pool *pool, struct tally of)
 	return up * 100 >= (up + of.down) * pool->config->min_alive;
 }
 
-/* After an outage, backends do not respond again at the same moment. The first ones must not take the slots of
+/* After an outage, backends do not all respond again at the same moment. The first backends must not get the slots of
  * the others, which still have their calls. The pool therefore fails open until all respond, or for some time. */
 bool farm_update_fail_open(struct farm_pool *pool, uint64_t now)
 {

@@ -44,7 +44,7 @@ static bool is_uri(const char *text)
 	return !strncasecmp(text, "sip:", 4) || !strncasecmp(text, "sips:", 5) || !strncasecmp(text, "tel:", 4);
 }
 
-/* Is the text not a user, but a URI of a different scheme or a whole header? */
+/* Is the text a URI of a different scheme or a whole header, instead of a user? */
 static bool is_more_than_user(const char *text)
 {
 	const char *mark = strpbrk(text, ":<>\"@");

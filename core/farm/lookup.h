@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Finds the backend for a packet, with the code of the packet path and the contents of the maps, not with the
- * configuration file. No I/O. */
+/* Finds the backend for a packet. Uses the code of the packet path and the contents of the maps, not the configuration
+ * file. No I/O. */
 #pragma once
 
 #include <stdint.h>

@@ -6,7 +6,7 @@
 #include "owners.h"
 #include "core/table/table.h"
 
-/* A table and its current members. The table is computed again only if the members change. */
+/* A table and its current members. It is computed again only if the members change. */
 struct member_table {
 	struct table *table; /* NULL until it is first needed */
 	struct owner_member {

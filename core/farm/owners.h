@@ -17,7 +17,8 @@ void owners_free(struct owners *owners);
  * call, or longer if the caller holds it. While the owners do not change, each call returns the same object. */
 struct slots *owners_wanted(struct owners *owners, const struct farm_pool *pool);
 
-/* Makes the tables use `slots`, which must equal the last result of owners_wanted(). Saves the memory of a copy. */
+/* Makes the tables use the array `slots`, which must have the same contents as the last result of owners_wanted(). One
+ * of the two arrays can then be freed. */
 void owners_share(struct owners *owners, struct slots *slots);
 
 /* Calls table_trim() for each table. */

@@ -13,7 +13,7 @@ void effects_free(struct effects *effects)
 	*effects = (struct effects){0};
 }
 
-/* Moves the descriptions and the moves from a plan to the effects. */
+/* Transfers the descriptions and the numbers of moving slots from a plan to the effects. */
 static void take_plan(struct effects *effects, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)

@@ -10,7 +10,7 @@ void health_begin(struct health_state *state, enum health before, const struct l
 	*state = (struct health_state){.health = before, .before = *latency};
 }
 
-#define UNSTEADY 1 /* more failures than this among the last 8 results are not chance */
+#define UNSTEADY 1 /* a backend with more failures than this among its last 8 results is unsteady */
 
 static void count(struct health_state *state, bool passed)
 {

@@ -18,7 +18,7 @@ struct health_state {
 	uint64_t failing_from;            /* start of the first failed probe after `answered_at` */
 	uint64_t failed_at;               /* start of the last failed probe; 0: none */
 	uint8_t recent;                   /* the last 8 results, 1: failed */
-	char trouble[HEALTH_REASON_SIZE]; /* why the balancer cannot probe the backend; "": it can */
+	char trouble[HEALTH_REASON_SIZE]; /* why the balancer cannot probe the backend; "": no obstacle */
 	char reason[HEALTH_REASON_SIZE];  /* reason of the last failure; "": no failure */
 	struct latency before;            /* from the previous daemon; used until the first response */
 	uint32_t last;                    /* latency of the last response, us */
@@ -31,8 +31,8 @@ void health_begin(struct health_state *state, enum health before, const struct l
 
 /* Records the result of a probe that began at the time `began`, ms, always of the same clock; `took` is in us. A
  * backend is up after `rise` consecutive successes and down after `fall` consecutive failures. A backend of unknown
- * health is up after one success. Both functions return whether the evidence changed. It changes with the first success
- * or failure of a series, and with the one that reaches `rise` or `fall`. */
+ * health is up after one success. Both functions return true if the evidence changed. The evidence changes with the
+ * first success or failure of a series, and with the result that completes `rise` or `fall`. */
 bool health_pass(struct health_state *state, const struct config_probe *probe, uint64_t began, uint32_t took);
 bool health_fail(struct health_state *state, const struct config_probe *probe, uint64_t began, const char *reason);
 

@@ -21,5 +21,5 @@ struct listening listening_begin(uint64_t now);
  * ms, usually 0. */
 uint64_t listening_look(struct listening *listening, uint64_t now);
 
-/* The time of this clock, ms. It never goes back. */
+/* The time of this clock, ms. The time never decreases. */
 uint64_t listening_now(const struct listening *listening, uint64_t now);

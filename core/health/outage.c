@@ -7,13 +7,14 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* Failures that began at this time or later are enough evidence by themselves. */
+/* Returns a time: the failures that began at this time or later are enough evidence by themselves. */
 static uint64_t enough_from(const struct evidence *evidence)
 {
 	return evidence->failed > evidence->again ? evidence->failed - evidence->again : 0;
 }
 
-/* Did the backend answer a later request of the other kind? The failure then does not count. */
+/* Did the backend answer a later request of the other kind (for example, a probe after a neighbour request)? The
+ * failure then does not count. */
 static bool is_refuted(const struct evidence *failing, const struct evidence *other)
 {
 	return failing->failing && !other->failing && other->answered >= failing->began && other->answered;
@@ -41,7 +42,7 @@ void evidence_add(struct evidence *evidence, const struct evidence *other)
 
 /* --- One member */
 
-/* Is there evidence about the member, and is it not already dead? */
+/* Is there evidence about a member that is not dead yet? */
 static bool takes_part(const struct outage_member *member)
 {
 	return member->evidence.known && !member->down && !member->excluded;
@@ -53,8 +54,8 @@ static bool has_answered_since(const struct outage_member *member, const struct 
 	return !member->evidence.failing && member->evidence.answered >= suspect->evidence.began;
 }
 
-/* Did this member respond during the whole time in which the suspect's failures became enough evidence? Failures
- * from before the end of an outage do not count. */
+/* Did this member respond during the whole time in which the suspect's failures became enough evidence? Failures before
+ * the end of an outage do not count. */
 static bool responded_throughout(const struct outage_member *member, const struct outage_member *suspect)
 {
 	const struct evidence *evidence = &suspect->evidence;
@@ -135,8 +136,8 @@ static void decide_single(const struct outage *outage, struct outage_member *mem
 		declare_dead(suspect);
 }
 
-/* The start of the member's silence. Periods in which the balancer was blind (OUTAGE_BLIND) or received nothing do
- * not count. */
+/* The start of the member's silence. The silence does not include periods in which the balancer was blind
+ * (OUTAGE_BLIND) or received nothing. */
 static uint64_t silent_since(
 	const struct outage *outage, const struct outage_member *member, const struct outage_rules *rules)
 {
@@ -148,7 +149,7 @@ static uint64_t silent_since(
 	return rules->may_all_be_dead ? since : later(since, outage->blind);
 }
 
-/* The held member whose decision is due first; NULL: none is held. */
+/* The held member whose decision is due first; NULL: no member is held. */
 static const struct outage_member *first_due(const struct outage *outage, const struct outage_member *members,
 	size_t count, const struct outage_rules *rules, uint64_t *due)
 {
@@ -165,11 +166,11 @@ static const struct outage_member *first_due(const struct outage *outage, const 
 	return first;
 }
 
-/* The evidence of the other members when a decision is due. */
+/* How the other members have responded when a decision is due. */
 struct others {
 	size_t count;     /* members that are not held */
-	size_t answering; /* of these: members that have answered since the suspect's first failure */
-	size_t steady;    /* of the answering members: those that answer every request */
+	size_t answering; /* members among them that have answered since the suspect's first failure */
+	size_t steady;    /* answering members that answer every request */
 };
 
 static struct others count_others(
@@ -189,8 +190,9 @@ static struct others count_others(
 	return others;
 }
 
-/* Rule 2: all held members are decided together, so that no slot has several owners in turn. If responses of most
- * other members are also lost, silence is weaker evidence, and the decision is due after twice the time. */
+/* Rule 2: all held members are declared dead at the same time, so that no slot gets several new owners one after the
+ * other. If most other members also leave requests unanswered, silence is weaker evidence, and the decision is due
+ * after twice the time. */
 static void decide_held(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now)
 {

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The evidence about one backend, from probes, from its neighbour entry, from heartbeats, or combined
- * (evidence_add()). All zeros: none. */
+/* The evidence about one backend: from probes, from its neighbour entry, from heartbeats, or a combination of these
+ * (evidence_add()). All zeros: no evidence. */
 struct evidence {
 	bool known;
 	bool failing;   /* the last request was not answered */
@@ -25,18 +25,18 @@ struct evidence {
 	uint32_t again;     /* the time from the first failure to the one that sets `enough` */
 };
 
-/* Adds evidence of a second kind. A failure of either kind counts, unless the backend answered a later request of
- * the other kind. */
+/* Adds evidence of a second kind, for example from heartbeats. A failure of one kind counts, unless the backend
+ * answered a later request of the other kind. */
 void evidence_add(struct evidence *evidence, const struct evidence *other);
 
 /* A backend of a pool. Initially all zero, or the decision from before a restart of the daemon. */
 struct outage_member {
 	struct evidence evidence; /* in */
-	bool excluded;            /* in: in maintenance; only its own evidence counts */
+	bool excluded;            /* in: in maintenance; the decision about it uses only its own evidence */
 	bool down;                /* it counts as dead and owns no slots */
 	bool held;                /* it has stopped responding, but keeps its slots until the decision */
-	bool wanted;              /* out: the decision about a different member needs the next result of this one */
-	bool failed;              /* it was failing at the time of the last call */
+	bool wanted;              /* out: the decision about a different member needs the next result of this member */
+	bool failed;              /* `evidence.failing` at the last call */
 	uint64_t returned;        /* when it last responded again after a failure; 0: it has never failed */
 };
 

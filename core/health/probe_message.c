@@ -70,7 +70,7 @@ static bool print(char *text, size_t size, const char *format, ...)
 	return length >= 0 && (size_t)length < size;
 }
 
-/* The Request-URI of a REGISTER is a domain, and To is the address whose bindings it queries (10.2). */
+/* The Request-URI of a REGISTER is a domain. To is the address of record; the response lists its bindings (10.2). */
 static bool choose_uris(const struct probe_message *m, const char *local, const char *target, struct uris *uris)
 {
 	const struct config_probe *probe = m->probe;
@@ -177,7 +177,7 @@ enum {
 	SEEN_ALL = 7,
 };
 
-/* False if this line belongs to the response to a different request. */
+/* False if this line shows that the message is the response to a different request. */
 static bool check_line(const struct probe_message *m, struct span line, int *seen)
 {
 	char text[BRANCH_SIZE > CALL_ID_SIZE ? BRANCH_SIZE : CALL_ID_SIZE];
@@ -222,8 +222,8 @@ unsigned int probe_message_check(
 
 /* --- Streams */
 
-/* Reads the headers and the blank line. Returns the value of Content-Length, 0 without one; -EAGAIN before the
- * blank line, or -EBADMSG. */
+/* Reads the headers and the blank line. Returns the value of Content-Length, or 0 if the header is missing; -EAGAIN if
+ * the blank line has not arrived; -EBADMSG if a header is invalid. */
 static long take_headers(struct span *rest)
 {
 	long length = -1;
@@ -265,7 +265,7 @@ int probe_message_find(const char *stream, size_t length, size_t *start, size_t 
 #define ICMPV6_ECHO 128
 #define ICMPV6_ECHO_REPLY 129
 
-/* A ping socket replaces the identifier with its own, so the data is compared. */
+/* A ping socket replaces the identifier of the request, so this function compares the data. */
 struct echo {
 	uint8_t type, code;
 	uint16_t checksum;

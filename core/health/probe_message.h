@@ -9,7 +9,7 @@
 #define PROBE_ECHO_SIZE 32
 #define PROBE_STATUS_SIZE 80 /* "503 Service Unavailable" */
 
-/* Random numbers that identify one probe and cannot be guessed. */
+/* Random numbers that identify one probe. No sender can guess them. */
 struct probe_ids {
 	uint64_t branch;
 	uint64_t call_id;
@@ -33,9 +33,9 @@ int probe_message_write(const struct probe_message *message, char buffer[PROBE_M
 unsigned int probe_message_check(
 	const struct probe_message *message, const char *response, size_t length, char status[PROBE_STATUS_SIZE]);
 
-/* Finds the first message of a stream (18.3), from *start to *end. Skips leading CRLFs, which are keep-alives.
- * Returns 1; 0 if more bytes are needed; -EBADMSG if the end cannot be determined. A message without Content-Length
- * has no body. */
+/* Finds the first message of a stream (18.3): *start and *end become its limits. Skips leading CRLFs, which are
+ * keep-alives. Returns 1; 0 if more bytes are needed; -EBADMSG if the end cannot be determined. A message without
+ * Content-Length has no body. */
 int probe_message_find(const char *stream, size_t length, size_t *start, size_t *end);
 
 /* Writes an echo request. Computes the checksum for ICMPv4; the kernel does so for ICMPv6. */

@@ -3,7 +3,7 @@
 #include "usual_rate.h"
 
 #define MEMORY 300.0       /* time constant of the averages, seconds */
-#define SLOW_MEMORY 3000.0 /* the same while the rate is unusual */
+#define SLOW_MEMORY 3000.0 /* time constant of the averages while the rate is unusual, seconds */
 #define FACTOR 3.0         /* upper end of the range: the largest of USUAL_RATE_FLOOR, FACTOR * mean ... */
 #define DEVIATIONS 6.0     /* ... and mean + DEVIATIONS * deviation */
 

@@ -22,7 +22,7 @@
 struct usual_rate {
 	double now;       /* the last rate, per second */
 	double mean;      /* moving average */
-	double deviation; /* moving average of the distance from `mean` */
+	double deviation; /* moving average of the difference between rate and `mean` */
 	uint32_t beyond;  /* bit 0: the last second was above the range; bit 1: the second before it, and so on */
 	unsigned int seconds;
 	unsigned int silence; /* seconds until the next permitted report */

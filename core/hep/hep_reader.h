@@ -11,7 +11,7 @@ struct hep_reader;
 /* Counts messages that are not sent. */
 struct hep_counts {
 	uint64_t incomplete; /* datagrams whose fragments did not all arrive within REASSEMBLY_NSEC */
-	uint64_t too_long;   /* messages that are longer than the copy of the frame */
+	uint64_t too_long;   /* messages that do not fit into the copy of the frame */
 };
 
 /* A copy of a frame that the balancer received. */

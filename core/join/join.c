@@ -16,7 +16,7 @@ struct second {
 
 /* The last heartbeat of a server. */
 struct heartbeat {
-	uint64_t ms;        /* when it arrived; 0: never */
+	uint64_t ms;        /* time of arrival; 0: none has arrived */
 	uint64_t signed_at; /* by the server's clock; 0: none since the daemon started, and `ms` is that time */
 	uint64_t excused;   /* last time at which the balancer could not receive heartbeats; 0: it always could */
 };
@@ -303,7 +303,7 @@ static struct join_answer add(struct join *join, struct farm *farm, const struct
 	return done;
 }
 
-/* A heartbeat, perhaps with a new weight. `start` cancels a pending removal. */
+/* Handles a heartbeat, which may have a new weight. The action `start` cancels a pending removal. */
 static struct join_answer keep(
 	struct join *join, struct farm_backend *backend, const struct join_command *command, uint64_t ms)
 {

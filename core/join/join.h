@@ -57,7 +57,7 @@ void join_copy_silence(const struct join *join, struct farm *farm, uint64_t ms);
  * which the balancer could not receive: servers may have stopped retrying their heartbeats. */
 void join_restart_silence(struct join *join, const struct farm *farm, uint64_t ms);
 
-/* A backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. A suspected
- * backend (`held` in outage.h) is not removed, nor is a backend of a pool that fails open without a backend that is
- * up: the failure is then probably on the balancer's side. */
+/* Returns a backend that must be removed after twice node_timeout without a heartbeat; NULL if there is none. Never
+ * returns a suspected backend (`held` in outage.h). If a pool fails open and none of its backends is up, no backend of
+ * the pool is returned: the failure is then probably on the balancer's side. */
 const struct farm_backend *join_find_expired(const struct join *join, const struct farm *farm, uint64_t ms);

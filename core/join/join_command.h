@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The command in a request: its members, from JSON or from the parameters of a SIP header. No I/O. Private to
- * join.c. */
+/* Reads the command in a request, from JSON or from the parameters of a SIP header. No I/O. Private to join.c. */
 #pragma once
 
 #include "join.h"

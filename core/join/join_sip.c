@@ -8,7 +8,7 @@
 
 /* --- Reading */
 
-/* The headers that a response repeats. */
+/* The headers that a response copies from the request. */
 static const struct {
 	const char *name, *compact;
 } repeated[] = {
@@ -26,7 +26,7 @@ enum {
 	REPEATED_COUNT = sizeof(repeated) / sizeof(*repeated),
 };
 
-/* Returns the index of the header in this line; REPEATED_COUNT if it is none of them. */
+/* Returns the index of the header in this line; REPEATED_COUNT if the list does not contain it. */
 static unsigned int which(struct span line, struct span *value)
 {
 	for (unsigned int i = 0; i < REPEATED_COUNT; i++) {
@@ -58,7 +58,7 @@ static void read_heartbeat(struct span value, struct join_request *request)
 	}
 }
 
-/* The method in "OPTIONS sip:10.0.0.2:7946 SIP/2.0"; empty if the line is not that of a request. */
+/* The method in "OPTIONS sip:10.0.0.2:7946 SIP/2.0"; empty if this is not the first line of a request. */
 static struct span read_method(struct span line)
 {
 	static const struct span none;

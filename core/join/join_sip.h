@@ -13,9 +13,9 @@
  * byte to a line of at least three bytes. */
 #define JOIN_SIP_ANSWER_SIZE (2 * JOIN_REQUEST_MAX)
 
-/* Finds the heartbeat in a datagram of at most JOIN_REQUEST_MAX bytes. `request` points into `message`.
- * Returns 200; or the status of a refusal, with the reason in `text`; or 0 if no response must be sent: for a
- * datagram that is not a request, an ACK, or a request without the headers that a response repeats. */
+/* Finds the heartbeat in a datagram of at most JOIN_REQUEST_MAX bytes. `request` points into `message`. Returns 200; or
+ * the status of a refusal, with the reason in `text`; or 0 if the balancer must not respond: to a datagram that is not
+ * a request, to an ACK, or to a request without the headers that a response needs. */
 unsigned int join_sip_read(struct span message, struct join_request *request, const char **text);
 
 /* Writes the response to a request for which join_sip_read() returned a status. Sets the peer's port to the port

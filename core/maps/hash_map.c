@@ -21,7 +21,7 @@ struct hash_map {
 	char **blocks;
 	size_t block_count;
 	size_t used;    /* entries of the last block in use */
-	char *returned; /* list of removed entries; each one contains the address of the next one */
+	char *returned; /* list of removed entries; each entry contains the address of the next */
 };
 
 static size_t align(size_t size)
@@ -61,7 +61,7 @@ size_t hash_map_count(const struct hash_map *map)
 
 /* --- Table */
 
-/* Makes every bit of the key change the low bits of the hash: addresses differ in a few bytes only. */
+/* Mixes the key so that each of its bits changes the low bits of the hash: keys often differ in a few bytes only. */
 static uint64_t mix(uint64_t hash)
 {
 	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15;
@@ -106,7 +106,8 @@ static void grow(struct hash_map *map)
 	free(before);
 }
 
-/* Closes a gap: moves later entries to earlier places, but never before the place that their hash selects. */
+/* Fills a free place: moves later entries to earlier places, but no entry to a place before the one that its hash
+ * selects. */
 static void close_gap(struct hash_map *map, size_t gap)
 {
 	size_t mask = map->room - 1;

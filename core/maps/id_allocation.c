@@ -71,7 +71,8 @@ uint16_t backend_ids_allocate(struct backend_ids *ids)
 	return ids->next;
 }
 
-/* Binary search for a pool in `order`: its first index, or with `behind` the first index after the pool. */
+/* Binary search for a pool in `order`. Returns the first index of the pool, or with `behind` the first index after the
+ * pool. */
 static size_t bound_of_pool(const struct backend_ids *ids, const char *pool, bool behind)
 {
 	size_t low = 0, high = ids->count;

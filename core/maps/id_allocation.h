@@ -11,7 +11,7 @@ struct backend_ids {
 	uint16_t *order;
 	size_t count;
 	bool *taken; /* [backends + 1]: ids in use */
-	bool *kept;  /* [backends + 1]: ids of running backends that are also in the file */
+	bool *kept;  /* [backends + 1]: ids of the running backends that are also in the file */
 	uint32_t next;
 };
 
@@ -28,7 +28,7 @@ uint16_t backend_ids_allocate(struct backend_ids *ids);
 /* All running backends of a pool: `*count` consecutive ids in `order`. */
 const uint16_t *backend_ids_of_pool(const struct backend_ids *ids, const char *pool, size_t *count);
 
-/* The same for services and pools, which are identified only by name. */
+/* Allocates the ids of services, or of pools. A name identifies each of them. */
 struct name_ids {
 	const struct name *names; /* [limit]: names of the running objects by id; "": the id is free */
 	uint32_t limit;

@@ -66,7 +66,7 @@ static void copy_added(struct image *copy, __u32 id, const struct image *from, _
 		hash_map_put(copy->maps[IMAGE_ADDED], &id, added);
 }
 
-/* Gives free ids to the backends whose ids exceed the new limit. False if too few are free. */
+/* Gives free ids to the backends whose ids exceed the new limit. False if there are too few free ids. */
 static bool compact_ids(struct image *copy, const struct image *from)
 {
 	__u32 limit = copy->contract.backends, free_id = 1;

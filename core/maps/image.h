@@ -57,6 +57,7 @@ void image_take_wanted(struct image *image, const struct image *desired);
 const __u16 *image_slots(const struct image *image, __u32 pool);
 const __u16 *image_previous_owners(const struct image *image, __u32 pool);
 
-/* The same arrays as objects that a caller can hold. The previous owners are NULL while no slot migrates. */
+/* The same arrays as objects with a reference count. The caller does not own the reference: to keep an array, it calls
+ * slots_hold(). The previous owners are NULL while no slot migrates. */
 struct slots *image_owners(const struct image *image, __u32 pool);
 struct slots *image_previous_slots(const struct image *image, __u32 pool);

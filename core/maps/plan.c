@@ -34,7 +34,7 @@ static bool exists(const struct backend_record *record)
 	return record->name[0] && !(record->overrides & OVERRIDE_REMOVED);
 }
 
-/* Describes all changes of a backend that exists before and after: "weight 1, was 2; drain, was ready". */
+/* Describes all changes of a backend that is in both images: "weight 1, was 2; drain, was ready". */
 static void describe_changes(const struct draft *draft, struct plan_step *step, const struct backend_record *before,
 	const struct backend_record *after)
 {
@@ -71,7 +71,7 @@ static void describe_record(const struct draft *draft, struct plan_step *step)
 	char address[ADDRESS_TEXT_SIZE];
 
 	if (!exists(after) && !exists(before))
-		return; /* a tombstone changes: the backend was removed earlier */
+		return; /* only a tombstone changes: an earlier plan has removed the backend */
 	if (!exists(after))
 		plan_describe(step, "backend %s/%s: remove", pool, name);
 	else if (!exists(before))
@@ -102,8 +102,8 @@ static bool same_owner(const struct backend_record *a, const struct backend_reco
 	return !strcmp(a->pool, b->pool) && !strcmp(a->name, b->name);
 }
 
-/* If the id of a removed backend is given to a different backend, the tracked calls of the removed backend must not
- * go there. Tracked calls have an effect only while a slot migrates. */
+/* If a different backend gets the id of a removed backend, it must not get the tracked calls of the removed backend.
+ * Tracked calls have an effect only while a slot migrates. */
 static void forget_tracked_calls(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
@@ -161,7 +161,7 @@ static void count_moves(struct draft *draft, uint32_t id)
 	struct plan_moves moves = {.pool = id, .slots = draft->desired->contract.slots};
 
 	memcpy(moves.name, draft->desired->pool_names[id].name, sizeof(moves.name));
-	after = after ? after : before; /* NULL: the table does not change */
+	after = after ? after : before; /* NULL: the plan has no new table for the pool */
 	for (uint32_t slot = 0; slot < moves.slots && (before != after || after != wanted); slot++) {
 		moves.moved += before->ids[slot] != after->ids[slot];
 		moves.waiting += after->ids[slot] != wanted->ids[slot];

@@ -29,9 +29,9 @@ struct plan_step {
 	const void *key; /* key and value point into one of the images (the value of PLAN_TRACKED_CALLS points into the
 			    plan) */
 	const void *value;
-	struct slots *slots; /* of PLAN_TABLE and PLAN_PREVIOUS_OWNERS, instead of `value` */
-	struct pool pool;    /* of PLAN_POOL, instead of `value` */
-	char *text;          /* description for the operator; NULL where a different step describes the same change */
+	struct slots *slots; /* the value of PLAN_TABLE and PLAN_PREVIOUS_OWNERS */
+	struct pool pool;    /* the value of PLAN_POOL */
+	char *text; /* description for the operator; NULL: the text of a different step describes this change */
 };
 
 /* The numbers of slots of a pool that change their owner. */

@@ -8,7 +8,8 @@
 #include "core/base/memory.h"
 #include "plan_private.h"
 
-/* Only changes of services have a description: operators configure services, not hints or ranges. */
+/* Only service entries have a description: hints and ranges follow from services and backends, which other steps
+ * describe. */
 static void describe_service(
 	struct draft *draft, struct plan_step *step, const struct hash_map_entry *entry, const char *what)
 {
@@ -34,7 +35,7 @@ static bool is_of_calls(enum method method)
 	return method != METHOD_REGISTER && method != METHOD_PUBLISH;
 }
 
-/* Writes the changed pools to `out`. True if live calls would move. */
+/* Describes the changes of the pools in `out`. Returns true if live calls would move. */
 static bool compare_pools(
 	const struct draft *draft, const struct service *before, const struct service *after, FILE *out)
 {
@@ -63,7 +64,7 @@ static bool compare_pools(
 	return moves;
 }
 
-/* Each service is described once, however many VIPs it has. */
+/* Describes a service once, even if it has several VIPs. */
 static bool is_described(struct draft *draft, uint32_t service)
 {
 	bool described;
@@ -121,8 +122,8 @@ static struct plan_step *add_entry(
 	return step;
 }
 
-/* The entries of `from` that `other` lacks, and with `changed` also those with a different value there. Sorted
- * by key; the caller frees the list. */
+/* Lists the entries of `from` whose keys are not in `other`. With `changed`, also lists the entries whose values differ
+ * from those in `other`. The list is sorted by key; the caller frees it. */
 static struct hash_map_entry *differing(
 	const struct hash_map *from, const struct hash_map *other, bool changed, size_t *count)
 {

@@ -66,7 +66,7 @@ int mac_parse(const char *text, struct mac *out)
 	struct mac mac;
 	int i;
 
-	/* The first character that is not a hex digit ends the loop; the terminating NUL does, too. */
+	/* The loop ends at the first character that is not a hex digit, for example the terminating NUL. */
 	for (i = 0; i < 6; i++, text += 3) {
 		int high = hex_digit(text[0]);
 		int low = high < 0 ? -1 : hex_digit(text[1]);

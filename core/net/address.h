@@ -18,8 +18,8 @@ const char *address_format(const struct address *address, char text[ADDRESS_TEXT
 bool address_is_ipv4(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 
-/* False for unspecified, multicast, broadcast, loopback and link-local addresses, which
- * neither a VIP nor a backend can have. */
+/* False for unspecified, multicast, broadcast, loopback and link-local addresses: no VIP or backend can have such an
+ * address. */
 bool address_is_host(const struct address *address);
 
 /* Reads "02:00:5e:10:00:01". 0 or -EINVAL; a multicast or all-zero MAC is -EINVAL, too. */

@@ -149,7 +149,7 @@ static bool read_packet(struct capture *capture, size_t at, size_t length, bool 
 	out->original = get32(capture, at + header - 4);
 	out->length = get32(capture, at + (simple ? 8 : 20));
 	if (simple && out->length > length - header - 4)
-		out->length = length - header - 4; /* only its length shows that a simple packet was truncated */
+		out->length = length - header - 4; /* a truncated simple packet has no other mark */
 	out->data = capture->bytes + at + header;
 	/* link_header() does not know a link layer with the number 0. */
 	capture->link = interface < capture->interfaces ? capture->links[interface] : 0;

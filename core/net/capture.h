@@ -14,7 +14,7 @@ struct capture {
 	const uint8_t *bytes;
 	size_t length;
 	size_t at;
-	uint32_t link; /* type of the link layer; in a pcapng file, that of the next packet */
+	uint32_t link; /* type of the link layer; in a pcapng file, the type for the next packet */
 	bool swapped;  /* the byte order of the file is not that of this machine */
 	bool is_pcapng;
 	size_t interfaces; /* pcapng: number of interfaces; `links` has the link layer of each */
@@ -22,13 +22,13 @@ struct capture {
 };
 
 struct captured {
-	const uint8_t *data; /* of the capture: a frame, or an IP packet */
+	const uint8_t *data; /* points into the capture: a frame, or an IP packet */
 	size_t length;
 	size_t original; /* length of the packet before it was truncated */
 	bool is_frame;   /* `data` begins with an Ethernet header, otherwise with an IP header */
 };
 
-/* Returns true if the bytes begin like a capture file. */
+/* Returns true if the first bytes are those of a capture file. */
 bool capture_is_capture(const uint8_t *bytes, size_t length);
 
 /* Reads the file header. Returns 0, or -EINVAL and the reason as a constant text. */

@@ -11,7 +11,7 @@ static bool counts_with(const struct connection *a, const struct connection *b)
 	       address_equal(&a->network.address, &b->network.address);
 }
 
-/* The connections of the same network, including this one. */
+/* The number of connections from the network of `of`, including `of` itself. */
 static size_t count_network(const struct connections *connections, const struct connection *of)
 {
 	const struct connection *connection;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Limits the connections to an HTTP listener: their number, their number for each client, and their duration. A new
+/* Limits the connections to an HTTP listener: the total number, the number for each client, and the duration. A new
  * connection is always accepted. At the limit, the daemon closes the oldest connection of the network with the most
- * connections. A client that sends its complete request at once is therefore served even during a flood. Known
- * servers have a separate limit. No I/O. */
+ * connections. A client that sends its complete request at once is therefore served even during a flood. Known servers
+ * have a separate limit. No I/O. */
 #pragma once
 
 #include <sys/queue.h>
@@ -39,5 +39,5 @@ void connections_remove(struct connections *connections, struct connection *conn
  * delay of the caller's event loop, ms. */
 struct connection *connections_overdue(struct connections *connections, uint64_t now, uint64_t late);
 
-/* When to call connections_overdue() next; UINT64_MAX: there is no connection. */
+/* Returns the time for the next call of connections_overdue(); UINT64_MAX: there is no connection. */
 uint64_t connections_due(const struct connections *connections);

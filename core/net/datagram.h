@@ -11,7 +11,7 @@
 struct datagram {
 	struct endpoint source;
 	struct endpoint destination; /* of the same family */
-	struct mac mac;              /* the destination of the frame */
+	struct mac mac;              /* destination MAC address of the frame */
 	const void *payload;
 	size_t length; /* of the payload, bytes */
 	uint32_t mtu;  /* a longer datagram is fragmented */

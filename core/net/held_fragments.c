@@ -146,8 +146,8 @@ static bool has(const struct datagram *datagram, const struct punt *fragment)
 	return false;
 }
 
-/* If the datagram is at its limit, removes the oldest fragment of the datagram. If not, does the same for the
- * source, then for all datagrams. False if no limit is reached. */
+/* Removes the oldest fragment of the datagram, of the source, or of all datagrams: of the first of these three that has
+ * reached its limit. Returns false if none of them has. */
 static bool make_room(struct held_fragments *held, const struct datagram *datagram, const struct source *source)
 {
 	struct entry *entry = NULL;

@@ -150,7 +150,7 @@ size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t fram
 
 /* --- ICMP errors */
 
-/* Is the source a single host: not unspecified, loopback, multicast or broadcast? */
+/* Is the source the address of a single host (not unspecified, loopback, multicast or broadcast)? */
 static bool is_one_host(const struct packet *packet)
 {
 	const uint8_t *source = (const uint8_t *)&packet->source;
@@ -255,7 +255,7 @@ size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE
 /* --- rate */
 
 #define INTERVAL (1000000 / OVERSIZE_ERRORS_PER_SECOND)
-#define BURST 100000 /* usec: the unused part of the rate during this time may be used in a burst */
+#define BURST 100000 /* usec: the errors permitted in this time may be sent in one burst */
 
 bool oversize_error_is_allowed(struct oversize_error_rate *rate, uint64_t now)
 {

@@ -34,8 +34,8 @@ size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t fram
 #define OVERSIZE_ERROR_SIZE 1304 /* 1280 (RFC 4443, section 2.4), Ethernet header, two tags */
 size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE]);
 
-/* The rate limit of these errors. A limit is needed because any sender can cause errors, and each error is a frame
- * to send. The initial value is all zero. */
+/* The rate limit of these errors. Any sender can cause errors, and each error costs one sent frame, so their rate must
+ * be bounded. The initial value is all zero. */
 #define OVERSIZE_ERRORS_PER_SECOND 1000
 struct oversize_error_rate {
 	uint64_t next; /* usec */

@@ -5,7 +5,7 @@
 
 #define PORT_BITS 16
 
-/* The prefix length of the largest block that starts at `from`, is aligned there, and ends at or before `last`. */
+/* The prefix length of the largest aligned block of ports that starts at `from` and does not end after `last`. */
 static unsigned block_bits(uint32_t from, uint32_t last)
 {
 	unsigned bits = 0;

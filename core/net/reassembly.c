@@ -124,7 +124,7 @@ static bool has_unit(const struct datagram *datagram, size_t unit)
 	return datagram->arrived[unit / 8] & 1 << unit % 8;
 }
 
-/* The number of units of the part that have arrived already. */
+/* The number of units of this part that earlier fragments have already delivered. */
 static size_t count_arrived(const struct datagram *datagram, size_t first, size_t end)
 {
 	size_t count = 0;
@@ -174,8 +174,8 @@ static bool store(struct reassembly *reassembly, struct datagram *datagram, cons
 	return datagram->length && datagram->units == (datagram->length + UNIT - 1) / UNIT;
 }
 
-/* If fragments overlap, the whole datagram is discarded (RFC 8200 section 4.5), because it is unknown which of them
- * the receiver uses. */
+/* If fragments overlap, the whole datagram is discarded (RFC 8200 section 4.5), because the receiver may use the bytes
+ * of either fragment. */
 const void *reassembly_add(struct reassembly *reassembly, const struct part *part, uint64_t now, size_t *length)
 {
 	struct datagram *datagram;

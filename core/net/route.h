@@ -18,7 +18,7 @@ struct route {
 	uint16_t mtu;      /* the smallest of the MTUs of the interface, the route and the path */
 	uint16_t path_mtu; /* from a router's ICMP error; 0: none received */
 	struct address path_router;
-	bool gateway;          /* next_hop is a router: direct server return cannot work */
+	bool gateway;          /* next_hop is a router, so direct server return cannot work */
 	bool virtual_link;     /* XDP_TX works on the interface, an XDP redirect to it does not */
 	struct address source; /* the source address that the kernel chooses for this route */
 	struct mac next_hop;   /* valid when READY; in other states the last known address, or zero */

@@ -59,7 +59,7 @@ struct xdp_facts {
 	bool program_is_unknown; /* the user may not read the pins, so it is unknown whether sipxdp attached it */
 	uint32_t program_link;   /* id of its bpf_link; 0: none, or unknown */
 	bool program_is_generic;
-	bool program_is_dispatcher; /* it is the dispatcher of libxdp, which can also call sipxdp */
+	bool program_is_dispatcher; /* the attached program is libxdp's dispatcher, which can also call sipxdp */
 };
 
 enum xdp_native {
@@ -88,7 +88,7 @@ struct xdp_report {
 	uint32_t mtu_limit; /* 0: none, or unknown */
 	bool mtu_limit_is_known;
 	size_t count;
-	struct xdp_finding list[XDP_FINDINGS]; /* blockers first */
+	struct xdp_finding list[XDP_FINDINGS]; /* the blockers precede all others */
 };
 
 void xdp_check(const struct xdp_facts *facts, struct xdp_report *out);

@@ -21,13 +21,13 @@ struct xdp_driver {
 	const char *name;     /* as `ethtool -i` prints it */
 	const char *platform; /* its typical environment */
 	uint32_t native;      /* LINUX() version with the first native XDP */
-	uint32_t mtu;         /* largest MTU of a program that needs the packet in one buffer (4 KiB pages) */
+	uint32_t mtu;         /* largest MTU with a program that needs each packet in one buffer (4 KiB pages) */
 	uint32_t frags; /* LINUX() version from which packets may have several buffers, and the MTU has no XDP limit; 0:
 			   none */
 	enum xdp_queues queues;
 	bool refuses_lro;   /* also refuses rx-gro-hw */
 	const char *note;   /* conditions that no program can read from the kernel; "": none */
-	const char *tested; /* the environment in which sipxdp was tested with it; NULL: none */
+	const char *tested; /* the environment in which sipxdp was tested with this driver; NULL: not tested */
 	const char *source; /* file or function in the source of Linux */
 };
 

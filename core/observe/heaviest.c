@@ -11,7 +11,7 @@
 
 #define PREFIX_TEXT "/64"
 
-/* Shares of the suspects, in percent. */
+/* Shares of all suspect packets, in percent. */
 #define MAIN_SHARE 50    /* of one source: it is the source of the flood */
 #define GROUP_SHARE 50   /* of the heaviest sources together: the text contains them */
 #define CALL_ID_SHARE 20 /* of one Call-ID: the text contains it */

@@ -8,13 +8,12 @@
 #include "bpf/abi.h"
 
 struct heaviest {
-	struct heavy_entry *entries; /* the most packets first */
+	struct heavy_entry *entries; /* sorted; the first entry has the most packets */
 	size_t count;
 	uint64_t packets;   /* all packets of the interval, with or without an entry */
 	uint64_t suspects;  /* all suspects of the interval, with or without an entry */
-	uint64_t forgotten; /* packets that no entry counts */
-	uint32_t error; /* the count of a key is too low by at most this number; the count of a key without an entry is
-			   0 */
+	uint64_t forgotten; /* packets that are not counted in any entry */
+	uint32_t error;     /* each count, also the 0 of a key without an entry, is too low by at most this number */
 };
 
 /* Collects the entries of the HEAVY_BUCKETS buckets of an interval. Free the result with heaviest_free(). */

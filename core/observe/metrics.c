@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See metrics.h. Writes with its own buffer and numbers: a scrape of 1,000 backends has 40,000 lines. */
+/* See metrics.h. Uses a buffer and number formatting of its own instead of stdio, for speed: a scrape of 1,000 backends
+ * has 40,000 lines. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +65,8 @@ static void put_escaped(struct text *text, const char *value)
 
 /* --- lines */
 
-/* OpenMetrics names a family without the suffix of its samples, and has no `info` in 0.0.4. */
+/* In OpenMetrics the name of a family does not include the suffix of its samples. The format 0.0.4 of Prometheus has no
+ * type `info`. */
 static void put_family(struct text *text, const struct metric_text *metric)
 {
 	static const char *const types[] = {
@@ -244,12 +246,11 @@ static void put_services(struct text *text, const struct metrics *metrics)
 
 /* --- pools and backends */
 
-/* A metric with one value for each object: a member of type uint64_t. */
+/* A metric with one value for each object: the value of a member of type uint64_t. */
 struct row {
 	enum metric metric;
 	size_t member;
-	unsigned int divisor; /* divides the number, of which 0 means "no value yet"; divisor 0: the number is written
-				 unchanged */
+	unsigned int divisor; /* divides the number, and 0 then means "no value yet"; 0: write the number unchanged */
 	struct label label;   /* a further label */
 };
 

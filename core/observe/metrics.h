@@ -102,7 +102,7 @@ struct metrics_backend {
 	struct backend_traffic traffic;
 };
 
-/* A part of a counter, by what became of the packets or messages. */
+/* A part of a counter: the packets or messages with this result. */
 struct metrics_result {
 	const char *name; /* NULL ends a list */
 	uint64_t count;

@@ -14,7 +14,7 @@ static bool is_token(struct span word)
 	return word.at < word.end;
 }
 
-/* The method in the value of a CSeq header: "314159 INVITE". */
+/* Returns the method from the value of a CSeq header, such as "314159 INVITE". */
 static struct span cseq_method(struct span value)
 {
 	span_take(&value, ' ');

@@ -9,7 +9,7 @@
 #define MESSAGE_NAME_SIZE 48
 
 struct message {
-	char name[MESSAGE_NAME_SIZE]; /* "INVITE"; for a response "200/BYE", with the method of its CSeq */
+	char name[MESSAGE_NAME_SIZE]; /* "INVITE"; for a response "200/BYE": the status code, and the method in CSeq */
 	struct span call_id;          /* in the text; empty: none */
 };
 

@@ -107,9 +107,9 @@ void migration_adopt(struct migration *migration, struct slots *owners, struct s
 	release_if_over(migration);
 }
 
-/* The previous owner is dead. A slot that has not moved ends its migration. A slot that has moved continues
- * migrating, because tracked calls may be at other backends; its new owner then also counts as the previous owner.
- * If there is no wanted owner, the dead backend stays the previous owner, so that the slot continues migrating. */
+/* The previous owner is dead. If the slot has not moved, its migration ends. If it has moved, the migration continues,
+ * because tracked calls may be at other backends; the wanted owner then becomes the previous owner, too. If there is no
+ * wanted owner, the dead backend stays the previous owner, so that the migration continues. */
 static void replace_previous(struct migration *migration, uint32_t slot, uint16_t wanted)
 {
 	if (!migration->progress[slot].moved)

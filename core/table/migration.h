@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Changes the owners of a pool's slots without moving a live call (docs/design/migration.md). A slot whose owner is
- * dead moves at once. For any other slot, the kernel first records the calls, then the slot moves. The previous
- * owner keeps the recorded calls until the migration ends. `previous_owners` in bpf/abi.h describes what the kernel
- * does with a migrating slot. No I/O. Times are ms of any one clock. */
+ * dead moves at once. For any other slot, the kernel first records the calls, then the slot moves. The previous owner
+ * keeps the recorded calls until the migration ends. `previous_owners` in bpf/abi.h describes what the kernel does with
+ * a migrating slot. No I/O. All times are ms of the same clock; any clock will do. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,8 +15,9 @@ struct migration;
 struct migration_rules {
 	uint64_t record_time;   /* the recording phase: from its start to the move */
 	uint64_t drain_timeout; /* the moving phase: from the move to the end of the migration */
-	const bool *held; /* by slot: the slot has tracked calls at a backend other than its owner. The migration of
-			     such a slot continues beyond drain_timeout, for these calls only. NULL: no slot has */
+	/* By slot: true if the slot has tracked calls at a backend other than its owner. Its migration then continues
+	 * beyond drain_timeout, for these calls only. NULL: false for all slots. */
+	const bool *held;
 };
 
 #define MIGRATION_NEVER UINT64_MAX

@@ -13,7 +13,7 @@
 	4 /* rounds of the permutation; with only two, the draws of different members are measurably correlated */
 #define SCORE_NODE_BITS 10 /* the logarithm is approximated by 2^SCORE_NODE_BITS chords in each octave */
 #define SCORE_NODES (1 << SCORE_NODE_BITS)
-#define SCORE_FRACTION_BITS 56 /* of the logarithm */
+#define SCORE_FRACTION_BITS 56 /* fraction bits of the logarithm */
 
 /* The parts of a score that depend only on the number of slots: the nodes of the logarithm. */
 struct score_scale {
@@ -22,7 +22,7 @@ struct score_scale {
 	uint64_t nodes[SCORE_NODES + 1];
 };
 
-/* The numbers from which a member's draws are computed. */
+/* The keys of one member; its draws are computed from them. */
 struct score_keys {
 	struct score_round {
 		uint32_t factor, inverse, offset;
@@ -148,8 +148,8 @@ static inline uint64_t score_draw(
 
 /* --- The score: -log2(1 - draw / 2^64) / weight
  *
- * The score is an exponential variable with the weight as its rate. Each of several such variables is the smallest
- * with a probability proportional to its rate. */
+ * The score is an exponential variable with the weight as its rate. The probability that a variable is the smallest of
+ * several is proportional to its rate. */
 
 /* log2(x / 2^63) for x >= 2^63, rounded down. Each squaring yields one bit. */
 static inline uint64_t log2_of_mantissa(uint64_t x)

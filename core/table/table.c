@@ -112,8 +112,8 @@ static uint64_t scratch_limit(const struct table *table)
 	return ((unsigned __int128)log2 << SCORE_FRACTION_BITS) / weights;
 }
 
-/* Assigns all slots of a table in which no slot has an owner. If the owner's score of a slot is above the limit, a
- * draw that was not examined may be better: the slot is then offered to every member. */
+/* Assigns all slots of a table in which no slot has an owner. If the score of a slot's owner is above the limit, an
+ * unexamined draw of a different member may be better: the slot is then offered to every member. */
 static void assign_from_scratch(struct table *table)
 {
 	uint64_t limit = scratch_limit(table);
@@ -196,7 +196,8 @@ static void match_members(const struct table *table, struct member *members, siz
 			members[i].keys = score_keys_derive(table->hash_key, members[i].name);
 }
 
-/* Replaces each owner by its successor. Returns the number of vacant slots and lists them. */
+/* Replaces each owner by its successor. Lists the slots without a successor, which are now vacant, and returns their
+ * number. */
 static size_t replace_owners(struct table *table, const uint16_t *successors, uint32_t *vacant)
 {
 	size_t count = 0;

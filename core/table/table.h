@@ -31,13 +31,14 @@ void table_free(struct table *table);
  * range; the table is then unchanged. */
 int table_set_members(struct table *table, const struct table_member *members, size_t count);
 
-/* The owner of each slot; 0 if the table has no members. The result is valid until the next change. The second
- * function returns the owners as an object that a caller may hold with slots_hold(). It returns the same object
- * until an owner changes. */
+/* The owner of each slot; 0 if the table has no members. The result is valid until the next change. The second function
+ * returns the owners as an object that a caller may keep with slots_hold(). Until an owner changes, it always returns
+ * the same object. */
 const uint16_t *table_slots(const struct table *table);
 struct slots *table_owners(const struct table *table);
 
-/* Makes the table use `owners`, which must equal its own owners. Saves the memory of a copy. */
+/* Makes the table use the array `owners`, which must have the same contents as the table's array. One of the two arrays
+ * can then be freed. */
 void table_share(struct table *table, struct slots *owners);
 
 /* Frees data that are needed only for changes. The next change computes them again, which takes 15 ns for each slot. */

@@ -48,7 +48,7 @@ static json_t *list_rates(const json_t *before, const json_t *after, double seco
 	{
 		size_t tried = 0;
 
-		/* Two samples have nearly the same order, so the search continues at the end of the previous search. */
+		/* Two samples have nearly the same order, so each search continues where the previous one ended. */
 		while (tried < count && !has_same_texts(item, json_array_get(before, (at + tried) % count)))
 			tried++;
 		json_array_append_new(

@@ -5,7 +5,8 @@
 #include "sources.h"
 #include "top_private.h"
 
-/* Begins with the busiest backend, pool and service, and the most frequent verdict. */
+/* At first, the rows with the highest rates are at the top: the busiest backend, pool and service, and the most
+ * frequent verdict. */
 static size_t packets_column(enum top_view view)
 {
 	size_t column = 0;
@@ -40,7 +41,7 @@ void top_close(struct top *top)
 
 /* --- samples */
 
-/* One value for each second since the last sample. */
+/* Adds one value for each second since the last sample. */
 static void add_history(struct top *top, double seconds)
 {
 	int count = (int)(seconds + 0.5);
@@ -91,7 +92,7 @@ void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status
 	top->time = now;
 }
 
-/* A reply repeats an interval until the next one has ended. */
+/* Until an interval has ended, replies repeat the previous interval. */
 void top_sample_sources(struct top *top, json_t *sources, json_t *status, double now)
 {
 	json_int_t interval = json_integer_value(json_object_get(sources, "interval"));
@@ -115,7 +116,7 @@ void top_sample_sources(struct top *top, json_t *sources, json_t *status, double
 
 /* --- keys */
 
-/* A key while the user types a filter. */
+/* Handles a key while the user types a filter. */
 static void press_filter(struct top *top, int key)
 {
 	size_t length = strlen(top->filter);

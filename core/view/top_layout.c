@@ -7,7 +7,7 @@
 #include "sparkline.h"
 #include "top_private.h"
 
-#define NUMBER_WIDTH 6 /* at least, so that columns do not move with each sample */
+#define NUMBER_WIDTH 6 /* minimum width, so that columns do not move with each sample */
 #define NARROW_TEXT 24 /* the longest text of a column, if the screen is too narrow otherwise */
 #define ALERTS_SHOWN 3 /* maximum number of warnings, and of anomalies; fewer on a low screen */
 #define LINES_PER_ALERT 6
@@ -22,7 +22,7 @@ static const char *const view_names[] = {[TOP_BACKENDS] = "Backends",
 
 struct page {
 	struct top_line *lines;
-	struct top_line unseen; /* stands for the lines below a full page */
+	struct top_line unseen; /* placeholder for the lines below a full page */
 	int count;
 	int height; /* without the line of keys */
 	int alerts; /* maximum number of warnings, and of anomalies */
@@ -77,7 +77,7 @@ static void put_totals(const struct top *top, struct page *page)
 		json_array_size(top->rows[TOP_BACKENDS]), in_table);
 }
 
-/* Plots the last minute, or as much of it as fits. The newest value is at the right end. */
+/* Plots the last minute, or the part that fits. The newest value is at the right end. */
 static void put_history(const struct top *top, struct page *page, bool utf8)
 {
 	struct top_line *line = next_line(page, TOP_PLAIN);
@@ -112,7 +112,7 @@ static void put_anomaly(struct page *page, const json_t *verdict)
 		json_string_value(json_object_get(verdict, "text")));
 }
 
-/* The counters that grow come first. */
+/* Growing counters come before all others. */
 static void put_anomalies(const struct top *top, struct page *page)
 {
 	int shown = 0;

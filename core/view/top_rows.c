@@ -137,7 +137,7 @@ json_t *top_backend_rows(const json_t *rates, const json_t *backends)
 	return rows;
 }
 
-/* Adds a member of a backend to the sum of its pool. A sum of unknown numbers stays unknown. */
+/* Adds a number of a backend to the sum of its pool. If no number is known, the sum is unknown. */
 static void add_member(json_t *row, const char *key, const json_t *backend)
 {
 	const json_t *number = json_object_get(backend, key);
@@ -299,7 +299,7 @@ static bool matches(const struct top *top, const json_t *row)
 
 struct order {
 	const json_t *row;
-	size_t place; /* position in the reply: equal rows stay in this order */
+	size_t place; /* position in the reply; keeps the order of equal rows */
 	const struct top_column *column;
 	bool reversed;
 };

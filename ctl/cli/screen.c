@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See screen.h. ncurses sends only the changes since the last second, because the connection may be slow. */
+/* See screen.h. ncurses sends only what has changed since the last refresh, because the terminal connection may be
+ * slow. */
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -15,7 +16,7 @@
 #include "screen.h"
 
 #define REPLY_SECONDS 3 /* the screen does not react to keys while it waits for a reply */
-#define ESCAPE_MS 50    /* maximum time between the bytes of one key */
+#define ESCAPE_MS 50    /* maximum time between the bytes of an escape sequence */
 #define INTERVAL 1.0    /* seconds */
 
 enum color {

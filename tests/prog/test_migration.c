@@ -112,7 +112,7 @@ static const struct {
 	{"an ACK without its INVITE is not initial", {INITIAL("ACK", PREVIOUS)}},
 	{"a response is not initial",
 		{{"SIP/2.0 200 OK", TO_TAGGED, PREVIOUS, NULL, 0}, {"SIP/2.0 180 Ringing", TO, PREVIOUS, NULL, 0}}},
-	{"a tracked call stays, also with initial requests",
+	{"a tracked call stays, even if it sends initial requests",
 		{WITHIN("INVITE", PREVIOUS), INITIAL("INVITE", PREVIOUS), INITIAL("REGISTER", PREVIOUS)}},
 	{"REGISTER and OPTIONS can be initial", {INITIAL("REGISTER", OWNER), INITIAL("OPTIONS", OWNER)}},
 	{"SUBSCRIBE", {INITIAL("SUBSCRIBE", OWNER), WITHIN("SUBSCRIBE", OWNER)}},
@@ -329,7 +329,7 @@ Test(migration, other_requests_do_not_evict_tracked_calls)
 	}
 }
 
-Test(migration, a_call_id_used_again_after_its_end_moves)
+Test(migration, a_reused_call_id_goes_to_the_owner_after_its_call_has_ended)
 {
 	const struct message invite = INITIAL("INVITE", 0), bye = WITHIN("BYE", 0), registers = INITIAL("REGISTER", 0);
 
@@ -381,7 +381,8 @@ Test(migration, a_connection_that_has_ended_moves)
 		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
 		age_tracked_calls(30);
 		set_migration(OWNER, PREVIOUS);
-		cr_expect_eq(send_tcp("198.51.100.7", port, syn), PREVIOUS, "no end of the connection was seen");
+		cr_expect_eq(
+			send_tcp("198.51.100.7", port, syn), PREVIOUS, "the balancer has seen neither FIN nor RST");
 		cr_expect_eq(send_tcp("198.51.100.7", port, ends[i]), PREVIOUS);
 		cr_expect_eq(send_tcp("198.51.100.7", port, ack), PREVIOUS);
 		age_tracked_calls(30);

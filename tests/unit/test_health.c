@@ -87,8 +87,9 @@ Test(health, consecutive_results_decide)
 	}
 }
 
-/* If the pauses were longer, several additional intervals would pass before enough probes have failed. */
-Test(health, a_probe_is_early_and_never_late)
+/* If a pause could exceed the interval, a dead backend would be detected later than `fall` intervals and one
+ * timeout. */
+Test(health, a_probe_may_be_early_but_is_never_late)
 {
 	static const uint32_t intervals[] = {100, 101, 2000, 3600000};
 
@@ -163,7 +164,7 @@ static void expect_latency(const struct health_state *state, uint32_t last, uint
 		got.p95, last, mean, p95);
 }
 
-Test(health, latency_is_that_of_the_latest_responses)
+Test(health, latency_uses_the_latest_responses_only)
 {
 	struct config_probe probe = {.fall = 3, .rise = 1};
 	struct latency before = {.last = 7, .mean = 8, .p95 = 9};
@@ -230,7 +231,7 @@ static const struct {
 		{.known = true, .unsteady = true, .answered = 10000, .began = 4000, .failed = 8000}},
 	{"... two responses are enough", HEALTH_UP, "+---++",
 		{.known = true, .recovered = true, .unsteady = true, .answered = 12000, .began = 4000, .failed = 8000}},
-	{"a later failure starts again", HEALTH_UP, "+---++-",
+	{"a later failure starts a new series", HEALTH_UP, "+---++-",
 		{.known = true,
 			.failing = true,
 			.recovered = true,

@@ -74,7 +74,7 @@ static bool answer_sender(struct punt_handler *handler, const struct punt *punt)
 	       !reinject_send(handler->reinject, answer, length, punt->ifindex);
 }
 
-/* An error stops this turn; the record counts as read. */
+/* Returning an error ends the turn. libbpf has consumed the record by then. */
 static int on_oversize(void *data, void *record, size_t size)
 {
 	struct punt_handler *handler = data;
@@ -123,7 +123,7 @@ static void send_fragment(struct punt_handler *handler, const struct punt *punt,
 		handler->counts.unsent++;
 }
 
-/* Sends all fragments that waited for a first fragment that has arrived. */
+/* If the first fragment of `key` has arrived, sends all fragments that waited for it. */
 static void send_waiting(struct punt_handler *handler, const struct fragment_key *key)
 {
 	const struct punt *punt = held_of(handler->waiting, key);
@@ -168,8 +168,8 @@ static int on_fragment(void *data, void *record, size_t size)
 	return handler->turn_count < FRAGMENTS_AT_A_TIME ? 0 : -EAGAIN;
 }
 
-/* Stores all fragments before it sends any: a duplicate that arrived together with its original must
- * not outlive the datagram. */
+/* Stores all fragments before it sends any. Otherwise a duplicate that arrived together with its original would still
+ * be held after its datagram is complete. */
 static void take_fragments(struct punt_handler *handler)
 {
 	handler->turn_count = 0;
