@@ -122,8 +122,8 @@ static void use_next_maps(struct daemon *daemon)
 	daemon->next_maps_deadline = 0;
 }
 
-/* Builds the farm from the content of the maps. If the maps are empty, uses `previous`, the content of the previous
- * maps. If the maps are too small for all backends, the farm stays NULL and an error is added to the faults. */
+/* Builds the farm from the content of the maps or, if they are empty, from `previous`, the content of the previous
+ * maps. If the maps are too small for all backends, the farm stays NULL, and the faults receive an error. */
 static void build_farm(
 	struct candidate *candidate, struct config *config, const struct image *previous, struct faults *faults)
 {
@@ -166,7 +166,7 @@ static int load(struct daemon *daemon, struct maps *maps, struct config *config,
 		return error;
 	}
 	build_farm(candidate, config, previous, &faults);
-	/* The kernel's map ids only grow, so this logs the errors once for each set of maps. */
+	/* A newer map has a higher id in the kernel, so this logs the errors once for each set of maps. */
 	if (!candidate->farm && maps_id(maps) > daemon->too_small_maps) {
 		daemon_log_faults(daemon, &faults);
 		daemon->too_small_maps = maps_id(maps);
@@ -313,7 +313,7 @@ int active_maps_open(struct daemon *daemon)
 
 /* --- while the daemon runs */
 
-/* Returns the running configuration with the sizes of other maps. It does not read FILE, which may have changed. */
+/* Returns the running configuration with the sizes of the new maps. Does not read FILE, which may have changed. */
 static struct config *running_config(const struct daemon *daemon, const struct maps *maps)
 {
 	const struct contract *contract = maps_contract(maps);
@@ -333,9 +333,9 @@ static bool same_sizes(const struct contract *a, const struct contract *b)
 	return !memcmp(a, b, offsetof(struct contract, filled));
 }
 
-/* Switches to other maps and takes ownership of them. Empty maps receive the content of the previous
- * maps. On failure, for instance if the other maps are too small, the daemon keeps the previous maps. 0 or
- * -errno. */
+/* Switches to new maps and takes ownership of them. If the new maps are empty, fills them with the content of the
+ * previous maps. After a failure, for instance if the new maps are too small, the daemon continues with the previous
+ * maps. 0 or -errno. */
 static int switch_to(struct daemon *daemon, struct maps *maps)
 {
 	struct candidate candidate = {0};
@@ -366,8 +366,9 @@ static int switch_to(struct daemon *daemon, struct maps *maps)
 	return 0;
 }
 
-/* Switches to the next maps if there are any. Tracked calls are found by slot and backend id: if the new maps keep
- * both, migrations continue there. If they do not keep both, the switch waits until all migrations have ended. */
+/* Switches to the next maps if there are any. The kernel finds tracked calls by slot and backend id. If the new maps
+ * have the same slots and ids, migrations continue there. Otherwise the switch waits until all migrations have
+ * ended. */
 static void check_next_maps(struct daemon *daemon)
 {
 	struct maps *maps;
@@ -428,7 +429,7 @@ static void switch_to_pinned(struct daemon *daemon)
 	}
 }
 
-/* Does the daemon use next maps that the loader may still activate? */
+/* Has the daemon opened next maps that the loader may still activate? */
 static bool awaits_loader(struct daemon *daemon)
 {
 	char path[PATH_MAX];

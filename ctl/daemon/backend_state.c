@@ -25,9 +25,9 @@ void backend_state_report(const struct daemon *daemon, struct farm *farm)
 			take_results(daemon, &farm->pools[i], &farm->pools[i].backends[j]);
 }
 
-/* Requests the results that a pending decision needs. A backend that begins to fail may have a new MAC address, so
- * its neighbour entry is resolved again. If the decision about other backends depends on a backend, that backend is
- * probed at once. In a pool without probes, its neighbour entry is resolved instead. */
+/* Requests the results that a pending decision needs. A backend that begins to fail may have a new MAC address, so its
+ * neighbour entry is resolved again. If the decision about other backends depends on a backend, the daemon probes that
+ * backend at once. In a pool without probes, it resolves the backend's neighbour entry instead. */
 static void request_results(struct daemon *daemon, const struct farm_pool *pool)
 {
 	bool neighbours_only = pool->config->probe.type == PROBE_NONE;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Updates the state of each backend from its probes, neighbour entry and heartbeats. Writes these results to the
- * farm, which derives the state. Also requests new neighbour look-ups and logs state changes. Does not modify maps. */
+/* Updates the state of each backend: writes the results of probes, neighbour entries and heartbeats to the farm, which
+ * derives the states. Also requests new neighbour look-ups, and logs state changes. Does not modify maps. */
 #pragma once
 
 #include "daemon.h"

@@ -30,7 +30,7 @@
 #define FAST_TICK_USEC 50000         /* while the loader switches to new maps */
 #define NEIGHBOUR_TIMEOUT_SECONDS 10 /* after a start: how long to wait for missing MAC addresses */
 #define SAVE_LATENCY_TICKS 10        /* the maps receive new probe latencies every 10 ticks */
-#define RECONCILE_ATTEMPTS 3         /* maximum before a reload, if changes continue to arrive */
+#define RECONCILE_ATTEMPTS 3         /* maximum number of attempts before a reload while changes continue to arrive */
 #define UNINTERRUPTED_MSEC 250       /* minimum run time of a plan before a change may stop it */
 #define FILE_SIZE_MAX (16 << 20)
 
@@ -64,7 +64,7 @@ void daemon_log_faults(const struct daemon *daemon, const struct faults *faults)
 /* The steps of a plan that were executed. */
 struct progress {
 	size_t steps;
-	int error; /* -errno of the next step, which failed; 0: no step failed */
+	int error; /* -errno of the step after these, if that step failed; 0: no step failed */
 };
 
 /* Runs without the lock, because only the worker changes the data that this function reads. The maps are consistent
@@ -91,7 +91,7 @@ static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan,
 
 	for (; step < plan->steps + progress->steps; step++) {
 		plan_step_apply(step, daemon->running);
-		/* Filling new maps executes all steps, but traffic does not use these maps yet. */
+		/* Packets do not use new maps while the daemon fills them, so these steps are not logged. */
 		if (step->text && !daemon->using_next_maps)
 			log_event(LOG_INFO, LOG_FIELDS({"event", "step"}), "%s", step->text);
 		worker_yield(daemon->worker);
@@ -279,9 +279,8 @@ static struct farm *build_farm(struct daemon *daemon, struct config *config, str
 	return farm;
 }
 
-/* Builds the farm again if servers have joined or left during the computation: if the daemon has accepted a server,
- * the new farm must contain it. From the second attempt on, the worker keeps the lock, so that other servers must
- * wait. */
+/* If servers have joined or left during the computation, builds the farm again, because the new farm must contain every
+ * accepted server. From the second attempt on, the worker keeps the lock, so that further servers must wait. */
 static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struct faults *faults)
 {
 	for (int times = 0; farm && atomic_load(&daemon->changed); times++) {
@@ -522,8 +521,8 @@ void daemon_stop(struct daemon *daemon)
 {
 	worker_free(daemon->worker);
 	daemon->worker = NULL;
-	/* The daemon may have accepted a server that is not in the maps yet: write it. If there is no control
-	 * socket, the start has failed, and there is nothing to write. */
+	/* Writes servers that the daemon has accepted but not yet written to the maps. If there is no control socket,
+	 * the start has failed, and there is nothing to write. */
 	if (daemon->control && atomic_load(&daemon->changed))
 		daemon_reconcile(daemon);
 	control_free(daemon->control);

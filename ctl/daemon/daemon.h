@@ -39,7 +39,7 @@ struct daemon {
 	struct traces *traces;
 	struct capture_sender *capture_sender;
 	struct control *control;
-	int control_error;     /* the last error logged for the control socket; 0: it works */
+	int control_error;     /* the last error logged for the control socket; 0: no error */
 	struct worker *worker; /* NULL until daemon_start() creates it */
 	_Atomic bool changed;  /* something has changed since the current plan was computed */
 	bool reconcile_queued; /* a reconcile job is in the queue of the worker */

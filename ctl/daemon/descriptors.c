@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "descriptors.h"
 
-#define RESERVED 16      /* descriptors; if the limit is low, RESERVED_SHARE applies instead */
+#define RESERVED 16      /* number of reserved descriptors; if the limit is low, RESERVED_SHARE applies instead */
 #define RESERVED_SHARE 8 /* at most 1/8 of the limit */
 
 void descriptors_open_standard(void)

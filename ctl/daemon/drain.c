@@ -12,7 +12,7 @@
 
 struct drain {
 	uint32_t *slotless_since; /* by backend id: when a leaving backend lost its last slot, seconds of
-				   * CLOCK_MONOTONIC; 0: it has a slot or is not leaving */
+				     CLOCK_MONOTONIC; 0: the backend has a slot or is not leaving */
 	uint32_t limit;           /* the largest backend id */
 };
 
@@ -76,8 +76,8 @@ static bool may_have_calls(const struct daemon *daemon, uint32_t pool, uint16_t 
 	       counts.connections || !tracked_calls_are_known(daemon->calls, daemon);
 }
 
-/* Can a leaving backend be removed? It can be removed once no slot sends packets to it, and at the latest
- * drain_timeout after it lost its last slot, even if other slots have moved since. */
+/* Can a leaving backend be removed? It can be removed once no slot sends packets to it, and at the latest drain_timeout
+ * after it lost its last slot. Moves of other slots do not extend this time. */
 static bool is_removable(struct drain *drain, const struct daemon *daemon, const struct farm_pool *pool,
 	const struct farm_backend *backend)
 {

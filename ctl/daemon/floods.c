@@ -20,10 +20,11 @@
 #define BACKENDS_WATCHED 1024
 
 #define TEXT_SIZE 256
-#define NAMING_SECONDS 3 /* to find the source of a flood; counted from the second after the counting has started */
+#define NAMING_SECONDS                                                                                                 \
+	3 /* time limit for finding the source of a flood; begins in the second after the counting has started */
 
-/* The maximum packets per second of all interfaces at which the daemon searches for the source of a flood. While
- * packets are counted by source, each packet takes about 1 us instead of 0.12 us, and a single core may receive all
+/* The maximum packets per second of all interfaces at which the daemon searches for the source of a flood. While the
+ * kernel counts packets by source, each packet takes about 1 us instead of 0.12 us, and a single core may receive all
  * packets. */
 #define NAMING_PACKETS 400000
 
@@ -60,7 +61,7 @@ struct series {
 	struct usual_rate rate;
 	char text[TEXT_SIZE];            /* describes the last second */
 	const char *kind;                /* in the log */
-	bool unnamed;                    /* the source of the flood has not been searched yet */
+	bool unnamed;                    /* the search for the source of the flood has not begun */
 	struct observer filter;          /* selects the packets of this flood */
 	char source[HEAVIEST_TEXT_SIZE]; /* the senders of these packets; "" if unknown */
 };
@@ -71,11 +72,12 @@ struct floods {
 	uint64_t elapsed;
 	struct series sums[SUMS];
 	struct series services[SERVICES_WATCHED]; /* initial requests */
-	struct series pools[POOLS_WATCHED];       /* packets of one backend in excess of those of all others */
-	uint64_t backends[1 << 16];               /* counters by id, at the last sample */
-	uint64_t packets;                         /* counter of all packets, at the last sample */
-	double packet_rate;                       /* rate of all packets, per second */
-	struct series *naming;                    /* the series whose source is searched now; NULL: none */
+	struct series
+		pools[POOLS_WATCHED]; /* packets of the busiest backend in excess of those of all other backends */
+	uint64_t backends[1 << 16];   /* counters by id, at the last sample */
+	uint64_t packets;             /* counter of all packets, at the last sample */
+	double packet_rate;           /* rate of all packets, per second */
+	struct series *naming;        /* the series whose source is searched now; NULL: none */
 	int naming_seconds;
 };
 
@@ -294,8 +296,8 @@ static void end_naming(struct floods *floods, struct daemon *daemon)
 	sources_end_suspects(daemon->sources);
 }
 
-/* Finds the sources of the floods one after another. The result is used only if the flood has not ended, that is, if
- * the rate of the suspects is also above the usual range of the series. */
+/* Finds the sources of the floods one after another. Uses the result only if the flood has not ended: the rate of the
+ * suspects must also be above the usual range of the series. */
 static void name_sources(struct floods *floods, struct daemon *daemon)
 {
 	struct series *series = floods->naming;

@@ -13,5 +13,5 @@ int listening_clock_start(sd_event *event);
 /* ms of this clock; ms of CLOCK_MONOTONIC before the start. The caller holds the lock (worker.h). */
 uint64_t listening_clock_now(void);
 
-/* The longest time for which the clock has stopped since the previous call, ms; 0: it has not stopped. */
+/* The longest single stop of the clock since the previous call, ms; 0: no stop. */
 uint64_t listening_clock_stall(void);

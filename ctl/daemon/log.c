@@ -33,9 +33,9 @@ static struct {
 	bool is_socket;
 	bool may_block; /* poll before each write */
 	int fd;
-	int journal;                /* with is_journal: for send_to_journal() */
+	int journal;                /* socket for send_to_journal(); valid if is_journal */
 	uint64_t lost, lost_before; /* lines lost since the last written line, and before it */
-	char rest[LOG_LINE_SIZE];   /* the rest of a line of which a terminal has accepted only a part */
+	char rest[LOG_LINE_SIZE];   /* the rest of a line that a terminal has accepted only in part */
 	size_t rest_length;
 } out;
 

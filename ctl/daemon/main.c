@@ -128,7 +128,8 @@ int main(int argc, char **argv)
 	descriptors_open_standard();
 	usage_getopt(daemon_usage.options, longs, shorts);
 	mallopt(M_ARENA_MAX, 1); /* each thread can reuse memory that the other has freed */
-	mallopt(M_MXFAST, 0);    /* with the default, free() and malloc() sometimes pause for ms to merge free blocks */
+	mallopt(M_MXFAST, 0); /* with the default, free() and malloc() sometimes take milliseconds, because they merge
+				 free blocks */
 	while ((option = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		switch (option) {
 		case OPTION_CONFIG:

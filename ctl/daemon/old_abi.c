@@ -90,7 +90,8 @@ static int open_previous_owners(const char *directory)
 	return fd == -ENOENT ? maps_open_pin(directory, "former") : fd; /* before ABI 5 */
 }
 
-/* Reads the owners of a pool's slots and its migration. After a failure, the image contains nothing about the pool. */
+/* Reads the owners of the slots of a pool, and its migration. After a failure, the image contains no data of the
+ * pool. */
 static void read_pool(struct image *image, uint32_t id, const struct pool *pool, int tables, int previous)
 {
 	struct slots *owners = read_slots(tables, pool->table, image->contract.slots);

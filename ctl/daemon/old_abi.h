@@ -5,7 +5,7 @@
 
 #include "core/maps/image.h"
 
-/* Returns the content of the maps in `directory`, as far as it can be read. Of the services, it contains only the
- * hash key. `next` is the directory of the new maps, where the loader describes the old ones. NULL if the backends
- * cannot be read; the reason is logged. */
+/* Returns the content of the maps in `directory`, as far as it can be read. The only data of the services in the image
+ * is their hash key. `next` is the directory of the new maps, where the loader describes the old ones. NULL if the
+ * backends cannot be read; the reason is logged. */
 struct image *old_abi_read(const char *directory, const char *next);

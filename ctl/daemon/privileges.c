@@ -21,7 +21,7 @@ bool privileges_have(int capability)
 
 int privileges_keep(uint64_t kept)
 {
-	bool bounds = privileges_have(CAP_SETPCAP); /* without CAP_SETPCAP the bounding set does not change;
+	bool bounds = privileges_have(CAP_SETPCAP); /* without CAP_SETPCAP the bounding set cannot be reduced;
 						       no_new_privs is then sufficient */
 
 	for (unsigned int capability = 0; capability <= CAP_LAST_CAP; capability++)

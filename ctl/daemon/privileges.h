@@ -13,7 +13,6 @@ bool privileges_have(int capability);
  * them. Capabilities belong to a thread, so call this function before other threads start. 0 or -errno. */
 int privileges_keep(uint64_t kept);
 
-/* Drops the privileges that the daemon needs only at its start. If permitted, the process first joins the group of
- * the control socket, because a member can change the group of its files to this group without CAP_CHOWN. 0 or
- * -errno. */
+/* Drops the privileges that the daemon needs only at its start. If permitted, the process first joins the group of the
+ * control socket: a member can give its files to this group without CAP_CHOWN. 0 or -errno. */
 int privileges_drop(void);

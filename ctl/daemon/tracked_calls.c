@@ -15,7 +15,7 @@
 struct tracked_calls {
 	struct call_counts *counts; /* by backend id */
 	uint32_t limit;             /* the largest backend id */
-	int tracked;                /* number of calls in the map; < 0: the map cannot be read */
+	int tracked;                /* number of entries in the map; < 0: the map cannot be read */
 	uint32_t read;              /* time of the last read; seconds of CLOCK_MONOTONIC */
 };
 

@@ -24,16 +24,16 @@ STAILQ_HEAD(jobs, job);
 
 struct worker {
 	sd_event *event;
-	sd_event_source *wake; /* wakes the loop: a job has ended, or the worker may have set a timer */
+	sd_event_source *wake; /* wakes the loop when a job has ended or the worker may have set a timer */
 	int wake_fd;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* protects the members below; held only briefly */
 	pthread_cond_t changed;
 	bool held;       /* a thread holds the lock */
-	bool loop_waits; /* the loop is waiting for the lock, and receives it before any other thread */
+	bool loop_waits; /* the event loop is waiting for the lock; no other thread may take the lock before the loop */
 	bool keep;       /* worker_keep_lock() */
 	bool stop;
-	struct jobs urgent, jobs; /* not run yet */
+	struct jobs urgent, jobs; /* jobs that have not begun */
 	bool was_urgent;          /* the last job was urgent */
 	struct jobs done;
 	uint64_t taken; /* when the worker took the lock; us of CLOCK_MONOTONIC, like all times here */

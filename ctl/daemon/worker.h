@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The two threads of the daemon, event loop and worker, and the one lock between them. The event loop holds the lock
- * except while it waits for events. The worker runs long jobs one after another. It holds the lock while it uses
- * shared data, and releases it while it computes with its own data. Both sides can therefore be read like
+ * except while it waits for events. The worker runs long jobs one after another. It holds the lock while it uses shared
+ * data, and releases it while it computes with its own data. The code of both threads can therefore be read like
  * single-threaded code. If a function releases the lock, its comment says which data may have changed. */
 #pragma once
 
@@ -24,8 +24,8 @@ int worker_run_loop(struct worker *worker);
 /* Queues a job: the worker calls run(data), then the event loop calls done(data) unless `done` is NULL. */
 void worker_add(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data);
 
-/* Like worker_add(), for a job that must not wait for the requests of many clients. It waits for the current job and
- * at most one other job. */
+/* Like worker_add(), for a job that must not wait for the requests of many clients. The job waits for the current job
+ * and at most one other job. */
 void worker_add_urgent(struct worker *worker, void (*run)(void *data), void (*done)(void *data), void *data);
 
 /* Release the lock and take it again. Both do nothing in the thread of the event loop, or if `worker` is NULL (no
@@ -37,8 +37,8 @@ void worker_lock(struct worker *worker);
  * event loop run. */
 void worker_yield(struct worker *worker);
 
-/* While `keep` is set, worker_unlock() and worker_yield() do not release the lock. This is for work during which no
- * data may change. */
+/* While `keep` is set, worker_unlock() and worker_yield() do not release the lock. Use it for work during which the
+ * shared data must not change. */
 void worker_keep_lock(struct worker *worker, bool keep);
 
 /* The longest time in ms that the event loop has spent between two waits for events. */

@@ -12,10 +12,10 @@ struct capture_sender;
 struct capture_sender_counts {
 	uint64_t sent;
 	uint64_t refused;    /* messages that were sent, but answered with an ICMP error */
-	uint64_t unsent;     /* the socket did not accept them */
+	uint64_t unsent;     /* messages that the socket did not accept */
 	uint64_t ring_full;  /* packets that were lost because the ring buffer from the kernel was full */
-	uint64_t incomplete; /* a fragment was missing */
-	uint64_t too_long;   /* the message exceeds the copy of the frame, or a HEP packet */
+	uint64_t incomplete; /* messages with a missing fragment */
+	uint64_t too_long;   /* messages that exceed the copy of the frame, or a HEP packet */
 };
 
 struct capture_sender *capture_sender_new(struct daemon *daemon);
@@ -26,6 +26,6 @@ void capture_sender_update(struct capture_sender *sender);
 
 struct capture_sender_counts capture_sender_counts(struct capture_sender *sender);
 
-/* Returns the reason why messages are not captured now; NULL: they are captured. The text is valid until the next
+/* Returns the reason why no messages are captured now; NULL: messages are captured. The text is valid until the next
  * call. */
 const char *capture_sender_fault(struct capture_sender *sender);

@@ -70,14 +70,14 @@ static int send_once(const struct capture_socket *capture, const void *packet, s
 	return send(capture->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Returns true if this error of send() reports the ICMP answer to an earlier packet. */
+/* Returns true if this error of send() reports an ICMP error that an earlier packet has caused. */
 static bool is_answer(int error)
 {
 	return error == -ECONNREFUSED || error == -EHOSTUNREACH;
 }
 
-/* If send() reports the answer to an earlier packet, it does not send the new packet. Therefore the packet is sent
- * again. */
+/* If send() reports an ICMP error for an earlier packet, it does not send the new packet. The function then sends the
+ * new packet again. */
 void capture_socket_send(struct capture_socket *capture, const void *packet, size_t length)
 {
 	int error = capture->fd < 0 ? capture->error : send_once(capture, packet, length);

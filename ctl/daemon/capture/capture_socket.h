@@ -15,7 +15,7 @@ struct capture_socket {
 	int error;          /* -errno of the last failed attempt to open the socket or to send; 0: none */
 	uint64_t failed;    /* time of this failure, ms of CLOCK_MONOTONIC */
 	uint64_t sent;
-	uint64_t refused; /* answered with an ICMP error: no program receives these packets */
+	uint64_t refused; /* packets that caused an ICMP error: no program receives them */
 	uint64_t unsent;
 };
 

@@ -8,7 +8,7 @@
 
 #define EFFECT_SIZE 512
 
-/* Returns the login name of the user, or the user's number if it has no name. */
+/* Returns the login name of the user or, without a name, the number of the user. */
 static const char *user_name(uid_t uid, char *text, size_t size)
 {
 	char strings[4096];

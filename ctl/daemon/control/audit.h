@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The audit log: one line for each change that a client of the control socket requests, whether the daemon accepts
- * or refuses it. These lines are written at every log level. */
+/* The audit log: one line for each change that a client of the control socket requests, including refused ones. The
+ * daemon writes these lines at every log level. */
 #pragma once
 
 #include "core/control/protocol.h"

@@ -14,8 +14,8 @@
 
 /* --- new clients */
 
-/* Makes room for a new client: closes the client that has been idle for longest. A client without root privileges never
- * replaces a client of root. */
+/* Makes room for a new client: closes the connection that has been idle for longest. A client without root privileges
+ * never replaces a client of root. */
 static bool close_idlest(struct control *control, bool for_root)
 {
 	struct client *idlest = NULL;

@@ -10,7 +10,7 @@
 #define CONTROL_GROUP "sipxdp" /* members may use the socket, if the group exists */
 #define CONTROL_CLIENTS 64
 #define CONTROL_ROOT 16                    /* connections, of CONTROL_CLIENTS, that are reserved for root */
-#define CONTROL_MEMORY ((size_t)192 << 20) /* bytes: limit for all large requests and replies together */
+#define CONTROL_MEMORY ((size_t)192 << 20) /* maximum bytes of all large requests and replies together */
 #define CONTROL_REQUEST_MS 2000            /* time for a complete request or reply, plus 1 s for each MiB */
 #define CONTROL_IDLE_MS 300000             /* time between two requests */
 

@@ -35,8 +35,8 @@ struct client {
 	struct request request; /* the current request */
 	bool invalid;           /* the request is invalid, because of `error` */
 	char error[PROTOCOL_ERROR_SIZE];
-	bool deferred;   /* its reply is deferred; until it is sent, the daemon does not read from the client */
-	bool taken_over; /* a trace has the connection now: close this client without a reply */
+	bool deferred;   /* the reply is deferred; until it is sent, the daemon does not read from the client */
+	bool taken_over; /* a trace owns the connection now: free this client without a reply */
 
 	char *reply; /* the reply to send; NULL: none */
 	size_t reply_length;

@@ -43,7 +43,7 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, struct sta
 		return -errno;
 	if (lstat(path, file) < 0)
 		return -errno;
-	/* A daemon without CAP_CHOWN receives the group from its unit file instead. */
+	/* Without CAP_CHOWN, the group comes from the unit file of the daemon instead. */
 	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0 && errno != EPERM)
 		return -errno;
 	if (chmod(path, 0660) < 0 || listen(fd, CONTROL_CLIENTS) < 0)
@@ -82,8 +82,8 @@ int control_socket_open(const char *path, int *fd, struct stat *file)
 		memcpy(directory, path, slash == path ? 1 : (size_t)(slash - path));
 	if (slash && mkdir(directory, 0755) < 0 && errno != EEXIST)
 		return -errno;
-	/* Two daemons may start at the same time: one must not remove the socket that the other has just bound
-	 * and does not listen on yet. */
+	/* Two daemons may start at the same time: a daemon must not remove a socket that a second daemon has bound, but
+	 * does not listen on yet. */
 	lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0)
 		return -errno;

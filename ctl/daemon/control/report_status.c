@@ -80,8 +80,8 @@ static void warn_of_interfaces(const struct daemon *daemon, json_t *warnings)
 
 #define SERVICES_CHECKED 1000 /* a configuration may have 65,536 services, and each costs system calls */
 
-/* A VIP needs a local address, which answers ARP or neighbour discovery, or a route to this machine. The
- * daemon can verify a route only by the packets that arrive. */
+/* A VIP needs a local address, which answers ARP or neighbour discovery, or a route to this machine. The daemon cannot
+ * verify such a route except by packets that arrive. */
 static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 {
 	const struct farm *farm = daemon->farm;
@@ -125,7 +125,7 @@ static uint32_t *interface_mtus(const struct daemon *daemon)
 }
 
 /* The MTU that the route to a backend needs for the largest packets of clients, in bytes. If clients use the same
- * interface as the route, they send at most 1500 bytes: a larger MTU there is for the tunnel. */
+ * interface as the route, their packets have at most 1500 bytes: a larger MTU of this interface is for the tunnel. */
 static uint32_t wanted_mtu(const struct config *config, const uint32_t *mtus, const char *interface, uint32_t outer)
 {
 	uint32_t most = 0;

@@ -45,7 +45,7 @@ int endpoint_socket(struct endpoint where, int type)
 	fd = socket(name.any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* For TCP, so that connections of a previous daemon do not block the address. */
+	/* Needed for TCP: otherwise connections of a previous daemon would block the address. */
 	if ((type != SOCK_STREAM || !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes))) &&
 		!bind(fd, &name.any, size))
 		return fd;

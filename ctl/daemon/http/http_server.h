@@ -12,7 +12,7 @@
 struct http_server;
 
 enum http_client {
-	HTTP_OUTSIDER, /* its connections are closed */
+	HTTP_OUTSIDER, /* the server closes every connection of this client */
 	HTTP_STRANGER,
 	HTTP_KNOWN, /* may use the connections that are reserved for known clients */
 };

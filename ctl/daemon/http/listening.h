@@ -8,7 +8,7 @@
 struct listening {
 	const char *key;                                /* key in the configuration, for messages */
 	int (*open)(void *data, struct endpoint where); /* 0 or -errno */
-	void (*close)(void *data);                      /* also after open() failed */
+	void (*close)(void *data);                      /* also called after a failure of open() */
 	void *data;
 	struct endpoint where; /* port 0: none */
 	bool is_open;

@@ -31,7 +31,7 @@ static bool has_backend(const struct farm *farm, const struct prefix_key *networ
 	return false;
 }
 
-/* A host address such as a VIP counts as a network only if it is the listen address. */
+/* An address without a network, such as a VIP with a full prefix length, counts only if it is the listen address. */
 static void take_network(void *data, const struct nlmsghdr *message)
 {
 	struct join_sources *sources = data;
@@ -105,7 +105,7 @@ static enum join_source classify(const struct join_sources *sources, const struc
 	return is_inside(sources, peer) ? JOIN_STRANGER : JOIN_OUTSIDER;
 }
 
-/* Reads networks and backends again before it rejects a peer, because both may have changed. */
+/* Before it rejects a peer, reads networks and backends again, because they may have changed. */
 enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer)
 {
 	enum join_source found = classify(sources, peer);

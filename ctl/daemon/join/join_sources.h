@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The sources from which join requests are accepted: the networks of `join: from:`, by default the
- * networks of this machine that contain the listen address or a backend. The address of a backend is
- * always accepted. Also remembers the addresses that have authenticated, which are served first. */
+/* The sources from which join requests are accepted: the networks of `join: from:`, by default the networks of this
+ * machine that contain the listen address or a backend. The address of a backend is always accepted. Also remembers the
+ * addresses of authenticated servers; these are served first. */
 #pragma once
 
 #include "core/farm/farm.h"
@@ -18,7 +18,7 @@ struct join_sources;
 int join_sources_new(struct join_sources **out);
 void join_sources_free(struct join_sources *sources);
 
-/* Replaces the farm, which must stay valid until the next call. Backends added to it later are found. */
+/* Replaces the farm, which must stay valid until the next call. Later additions to the farm have an effect, too. */
 void join_sources_set_farm(struct join_sources *sources, const struct farm *farm);
 
 enum join_source join_sources_classify(struct join_sources *sources, const struct address *peer);

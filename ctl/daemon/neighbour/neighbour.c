@@ -127,7 +127,7 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 	LIST_INIT(&n->hops);
 	TAILQ_INIT(&n->tasks);
 	TAILQ_INIT(&n->paced);
-	/* Joins the groups before the first request, so that no change is missed in between. */
+	/* Joins the groups before the first request, so that the daemon misses no change between the two. */
 	error = open_sockets(n) ?: join_loop(n) ?: neighbour_path_open(n);
 	if (!error) {
 		neighbour_links_load(n);
@@ -234,8 +234,8 @@ int neighbours_watch(struct neighbours *n, const struct address *addresses, size
 	free(sorted);
 	n->watches = watches;
 	n->count = kept;
-	/* Releases unused hops that adopt() found. The lookups are earlier in the queue and may still
-	 * use them. */
+	/* Releases unused hops that adopt() has found. The lookups precede this task in the queue, and may still use
+	 * these hops. */
 	for (hop = LIST_FIRST(&n->hops); hop; hop = LIST_NEXT(hop, member))
 		if (!neighbour_hop_is_wanted(hop))
 			neighbour_schedule(n, &hop->task, STEP_RELEASE);

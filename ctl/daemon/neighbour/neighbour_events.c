@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Handles the kernel's notifications: records the links, and marks routes and hops that a notification
- * may have outdated. At the end of a burst of notifications it schedules new requests for these. It
- * also repeats the requests that failed, every 2 s. */
+/* Handles the kernel's notifications: records the links, and marks routes and hops that may be out of date. At the end
+ * of a burst of notifications, schedules new requests for the marked routes and hops. Also repeats failed requests
+ * every 2 s. */
 #define _GNU_SOURCE /* tdestroy */
 #include <search.h>
 #include <string.h>
@@ -89,8 +89,8 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 	hop = neighbour_hop_find(n, entry.ifindex, &entry.address);
 	if (!hop || !neighbour_hop_is_wanted(hop))
 		return;
-	/* A deleted entry is first reported as FAILED and not managed, so read the entry again, but later. If it
-	 * were recreated at once, `ip neigh flush` would find it again and never end. */
+	/* A deleted entry is first reported as FAILED and not managed, so read the entry again, but later. If the
+	 * daemon recreated it at once, `ip neigh flush` would find the entry again and never end. */
 	if (message->nlmsg_type == RTM_NEWNEIGH && (entry.managed || entry.state & NUD_USABLE)) {
 		neighbour_hop_learn(n, hop, &entry);
 	} else {

@@ -9,7 +9,7 @@
 #include "core/base/memory.h"
 #include "neighbour_private.h"
 
-#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* the kernel does not resolve these */
+#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* states that the kernel does not resolve */
 
 /* The time between two neighbours that the kernel starts to resolve. If the kernel resolves many neighbours at the same
  * time, it also refreshes them at the same time, and their replies can overflow a receive queue: of 10,000 neighbours
@@ -148,9 +148,9 @@ static void complete_recheck(struct neighbours *n, struct hop *hop)
 	neighbour_report(n);
 }
 
-/* An entry that is being resolved again gives no new information: the hop keeps its state until a reply arrives or
- * the requests fail. A READY hop is resolved once more before it fails: if it fails, its calls move, and a single
- * burst of packet loss can be the cause. */
+/* An entry that is being resolved again gives no new information: the hop keeps its state until a reply arrives or the
+ * requests fail. Before a READY hop fails, the kernel resolves it once more: the cause can be a single burst of packet
+ * loss, and a failed hop moves calls. */
 void neighbour_hop_learn(struct neighbours *n, struct hop *hop, const struct netlink_neighbour *entry)
 {
 	hop->exists = true;
@@ -219,7 +219,7 @@ static void looked_up(struct neighbours *n, struct task *task, int error, const 
 		neighbour_hop_detach(n, watch);
 		hop_attach(n, watch, hop);
 	} else if (hop && hop->state == ROUTE_FAILED) {
-		/* The interface may now be up. The kernel alone would take up to 5 s to retry. */
+		/* The interface may be up now. Without this request, the kernel would retry only after up to 5 s. */
 		neighbour_schedule(n, &hop->task, STEP_MANAGE);
 	}
 	neighbour_update_route(n, watch);
@@ -327,7 +327,7 @@ static bool dismiss(struct neighbours *n, struct task *task, enum step step)
 	return true;
 }
 
-/* Takes the next task that is due at this time out of its queue. */
+/* Removes and returns the next task that is due at this time. */
 static struct task *next_task(struct neighbours *n, uint64_t time, enum step *step)
 {
 	struct task *task = time < n->tasks_from ? NULL : TAILQ_FIRST(&n->tasks);

@@ -16,7 +16,7 @@
 
 #define KEPT (10 * 60 * 1000 * MILLISECOND) /* RFC 1191, section 6.3: after this time, try larger packets again */
 #define AT_A_TIME 16
-#define MESSAGE_SIZE 256 /* its headers with options, and the quoted headers */
+#define MESSAGE_SIZE 256 /* room for the headers of the ICMP message with IP options, and for the quoted headers */
 
 static struct address sender(const struct sockaddr_storage *name)
 {

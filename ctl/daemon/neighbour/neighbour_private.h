@@ -29,8 +29,8 @@ enum step {
 	STEP_LOOKUP,  /* watch: look up its route */
 	STEP_QUERY,   /* hop: read its current entry */
 	STEP_RECHECK, /* hop: clear its MAC address; STEP_MANAGE then resolves it again */
-	STEP_MANAGE,  /* hop: have the kernel resolve it and keep it fresh */
-	STEP_RELEASE, /* hop: the kernel no longer keeps it fresh */
+	STEP_MANAGE,  /* hop: request that the kernel resolves it and keeps it fresh */
+	STEP_RELEASE, /* hop: request that the kernel no longer keeps it fresh */
 };
 
 struct task {
@@ -42,7 +42,7 @@ struct task {
 struct watch {
 	struct task task; /* first: a task is cast to it */
 	struct address address;
-	bool stale;                   /* when the burst of changes ends, look up the route again */
+	bool stale;                   /* look up the route again when the burst of changes ends */
 	uint8_t type;                 /* of its route, RTN_UNICAST ...; RTN_UNSPEC: see `error` */
 	int error;                    /* of the lookup, -errno */
 	struct netlink_route unicast; /* the last result of type RTN_UNICAST */
@@ -59,16 +59,16 @@ struct hop_key {
 	struct address address;
 };
 
-/* A next hop: a watched address itself, or a gateway that many watched addresses share. */
+/* A next hop: either a watched address or a gateway that many watched addresses share. */
 struct hop {
 	struct task task; /* first, as above */
 	struct hop_key key;
 	LIST_HEAD(, watch) watches;
 	LIST_ENTRY(hop) member;
-	enum route_state state; /* derived from its replies or their absence */
+	enum route_state state; /* derived from the neighbour's replies, or from missing replies */
 	struct mac mac;
 	int error;           /* of the last request to the kernel, -errno */
-	bool stale;          /* when the burst of changes ends, read the entry again */
+	bool stale;          /* read the entry again when the burst of changes ends */
 	bool exists;         /* the kernel has an entry */
 	bool fixed;          /* an operator has set the entry */
 	bool managed;        /* the kernel keeps the entry fresh */

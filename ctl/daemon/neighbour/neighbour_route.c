@@ -93,7 +93,7 @@ static bool is_virtual(const char *kind)
 	return false;
 }
 
-/* The MTU towards an address: the MTU of its interface, or a lower one from the route or from a router
+/* The MTU towards an address: the smallest of the MTU of the interface, the MTU of the route, and the MTU from a router
  * on the path. */
 static uint16_t route_mtu(const struct watch *watch, const struct netlink_link *link)
 {
@@ -104,8 +104,7 @@ static uint16_t route_mtu(const struct watch *watch, const struct netlink_link *
 	return watch->path_mtu && watch->path_mtu < mtu ? watch->path_mtu : mtu;
 }
 
-/* A new interface or a new neighbour about which nothing is known yet leaves the previous route
- * unchanged. */
+/* While the state of a new interface or neighbour is unknown, the previous route stays unchanged. */
 void neighbour_update_route(struct neighbours *n, struct watch *watch)
 {
 	const struct netlink_link *link = neighbour_link_find(n, watch->unicast.ifindex);

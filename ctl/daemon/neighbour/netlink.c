@@ -94,7 +94,7 @@ void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, con
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_EXT_LEARNED, ifindex, address));
 }
 
-/* The flags of the last request replace all earlier flags; this request has no flags. */
+/* The flags of a request replace all earlier flags of the entry; this request has no flags. */
 void netlink_release_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_USE, ifindex, address));
@@ -235,8 +235,8 @@ struct exchange {
 	unsigned answered;
 };
 
-/* Answers arrive in the order of the requests. Late answers to a failed exchange have sequence numbers
- * outside this one. */
+/* Answers arrive in the order of the requests. Late answers to an earlier, failed exchange have other sequence
+ * numbers. */
 static void take_answer(void *data, const struct nlmsghdr *message)
 {
 	struct exchange *exchange = data;
@@ -290,7 +290,7 @@ static void take_dumped(void *data, const struct nlmsghdr *message)
 	}
 }
 
-/* The kernel writes the next part of a dump when one is read, so this does not block either. */
+/* The kernel writes the next part of a dump when the previous part is read, so this function does not block either. */
 static int run_dump(struct netlink *netlink, struct nlmsghdr *request, netlink_message *handle, void *data)
 {
 	struct dump dump = {.handle = handle, .data = data, .sequence = netlink->sequence};

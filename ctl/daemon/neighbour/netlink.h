@@ -10,7 +10,7 @@ struct netlink_link {
 	uint32_t ifindex;
 	uint32_t mtu;
 	uint32_t master;          /* its bridge or bond; 0: none */
-	uint32_t lower;           /* the device below a VLAN, macvlan or the like; 0: none */
+	uint32_t lower;           /* the device below a VLAN, macvlan or similar device; 0: none */
 	uint32_t lower_namespace; /* 1 + the id of the lower device's network namespace; 0: this one */
 	bool up;                  /* administratively up */
 	bool running;             /* administratively up and has carrier */
@@ -77,8 +77,8 @@ void netlink_get_neighbour(struct netlink_batch *batch, uint32_t ifindex, const 
 void netlink_manage_neighbour(
 	struct netlink_batch *batch, uint32_t ifindex, const struct address *address, bool create, uint8_t protocol);
 
-/* Clears the MAC address of an entry and ends its management by the kernel. When the entry is managed
- * again, the kernel broadcasts its requests instead of asking only the previous MAC address. */
+/* Clears the MAC address of an entry and ends its management by the kernel. When the entry is managed again, the kernel
+ * broadcasts its requests. Without this step it would first send them to the previous MAC address only. */
 void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
 
 /* Turns the entry into an ordinary one that ages. */

@@ -32,7 +32,7 @@ int own_macs_reconcile(const struct daemon *daemon)
 		size_t before = count;
 
 		count = neighbours_own_macs(daemon->neighbours, config->interfaces[i], &list, count);
-		if (count > before) /* if not, the interface is unknown, and the map keeps its entries */
+		if (count > before) /* otherwise the interface is unknown, and its entries stay in the map */
 			count = add_listed(config, config->interfaces[i], &list, count);
 	}
 	error = maps_set_own_macs(daemon->maps, list, count);

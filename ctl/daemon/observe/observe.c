@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See observe.h. A connection waits, suspended, while the worker renders its page. All requests for a page that
- * arrive in the meantime, and shortly afterwards, receive the same text: however many clients ask, the daemon
- * renders each page a few times a second at most, and slow readers share the memory. */
+/* See observe.h. A connection waits, suspended, while the worker renders its page. All requests for a page that arrive
+ * in the meantime, and shortly afterwards, receive the same text: with any number of clients, the daemon renders each
+ * page at most a few times a second, and slow readers share the memory of the text. */
 #include <string.h>
 #include <sys/queue.h>
 #include "core/base/memory.h"
@@ -37,7 +37,7 @@ struct observe {
 	struct daemon *daemon;
 	struct listening listening;
 	struct http_server *server; /* NULL: not listening */
-	bool closing;               /* no further request may wait */
+	bool closing;               /* no further request may be suspended */
 	size_t bytes;               /* of all texts that the library still holds */
 	struct page *pages;
 	size_t page_count;

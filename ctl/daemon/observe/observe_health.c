@@ -24,8 +24,8 @@ static void check_interfaces(const struct daemon *daemon, FILE *out)
 			fprintf(out, "interface %s: no balancer is attached\n", config->interfaces[i]);
 }
 
-/* The reason why the pool cannot serve; NULL: it can serve. A pool that fails open forwards to backends that fail their
- * probes. */
+/* Returns the reason why the pool cannot serve calls; NULL if it can. A pool that fails open forwards to backends that
+ * fail their probes. */
 static const char *find_pool_fault(const struct daemon *daemon, const struct farm_pool *pool)
 {
 	if (!report_serving(daemon, pool))

@@ -7,7 +7,7 @@
 #include "ctl/maps/clock.h"
 #include "observe_private.h"
 
-#define SERVICES_MAX 256 /* of a configuration; each takes 1.5 KiB here, and a system call in each interval */
+#define SERVICES_MAX 256 /* maximum number of services; each takes 1.5 KiB here, and a system call in each interval */
 
 struct service_history {
 	char name[NAME_SIZE];
@@ -52,7 +52,8 @@ static bool has_services(const struct observe_history *history, const struct con
 	return true;
 }
 
-/* Keeps the history of services that a reload has moved, and drops the history of removed services. */
+/* After a reload, keeps the history of services with a new position in the list, and drops the history of removed
+ * services. */
 static void follow_configuration(struct observe_history *history, const struct config *config)
 {
 	size_t count = count_services(config);

@@ -75,8 +75,8 @@ static void collect_backend(const struct daemon *daemon, const struct farm_backe
 	maps_backend_traffic(daemon->maps, backend->id, &out->traffic);
 }
 
-/* Releases the lock between backends. Only the worker replaces the farm, so the pool remains. A server that joins or
- * leaves during this function may be missing until the next scrape. */
+/* Releases the lock between backends. Only the worker replaces the farm, so the pool stays valid. A server that joins
+ * or leaves during this function may be missing until the next scrape. */
 static void collect_pool(const struct daemon *daemon, const struct farm_pool *pool, struct metrics *metrics)
 {
 	struct metrics_pool *out = &metrics->pools[metrics->pool_count++];

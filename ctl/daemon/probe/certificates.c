@@ -51,7 +51,7 @@ int certificates_load(const char *path, X509_STORE *store, char error[FILE_ERROR
 	return result;
 }
 
-/* The certificate file that the probe of a pool uses; NULL: none. */
+/* The certificate file for the probe of a pool; NULL: the probe has none. */
 static const char *file_of(const struct config_pool *pool)
 {
 	return pool->probe.verify ? pool->probe.ca : NULL;

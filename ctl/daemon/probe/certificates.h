@@ -10,6 +10,6 @@
 /* Adds the certificates and revocation lists of a file to a store. 0, or -errno with the reason in `error`. */
 int certificates_load(const char *path, X509_STORE *store, char error[FILE_ERROR_SIZE]);
 
-/* Adds an error for each certificate file that probes need and that is unusable. Returns the configuration. If there
- * is such an error, frees the configuration and returns NULL. Accepts NULL. */
+/* Checks all certificate files of the probes, and adds an error for each unusable file. Returns the configuration.
+ * After an error, frees the configuration and returns NULL. Accepts NULL. */
 struct config *certificates_check(struct config *config, struct faults *faults);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Probes of one datagram: SIP over UDP, and ICMP echo. One socket serves many probes; the ids in a response show
- * whether it belongs to the last probe. A lost datagram is not sent again: `fall` allows for losses. */
+/* Probes of one datagram: SIP over UDP, and ICMP echo. One socket serves many probes. The ids in a response show
+ * whether the response belongs to the last probe. A lost datagram is not sent again: `fall` allows for losses. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See probe_namespace.h. A socket belongs to the network namespace of the thread that creates it, and only
- * CAP_SYS_ADMIN permits a change of the namespace. The process with this capability (possibly only in its own user
- * namespace) runs only the code of this file. It exits when the channel is closed, even if the daemon is killed. */
+ * CAP_SYS_ADMIN permits a change of the namespace. The child process has this capability (possibly only in its own user
+ * namespace), and runs only the code of this file. It exits when the channel is closed, even if the daemon is
+ * killed. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@ struct request {
 	int family, type, protocol;
 };
 
-/* Without an error, the message also carries a descriptor. */
+/* A reply. If `error` is 0, the message also carries a descriptor. */
 struct reply {
 	int error;        /* -errno */
 	uint32_t ifindex; /* of the TUN device */
@@ -122,8 +123,8 @@ static int open_device(uint32_t *ifindex)
 	return error;
 }
 
-/* The first sysctl permits echo sockets to the group of this process. The second sysctl adds ports for TCP, because TCP
- * reuses a port only a minute after the connection has ended. If /proc/sys is read-only, the defaults remain. */
+/* The first sysctl lets the group of this process open echo sockets. The second sysctl adds ports for TCP, because TCP
+ * reuses a port only one minute after its connection has ended. If /proc/sys is read-only, the defaults remain. */
 static int make_namespace(uint32_t *ifindex)
 {
 	char groups[32];

@@ -23,7 +23,7 @@
 
 #define BUCKETS 4096
 #define LINGER_SECONDS 10   /* for the last packets of a closed connection */
-#define PACKETS_AT_ONCE 256 /* after these, the loop handles its other events */
+#define PACKETS_AT_ONCE 256 /* then the loop handles its other events */
 #define PACKET_SIZE 65536
 
 /* A socket: the key of the packets that it sends, and their route. */

@@ -24,16 +24,16 @@ struct probe_route {
 };
 
 /* Creates the namespace and the device, and starts to forward packets. 0 or -errno: -ENOENT without /dev/net/tun,
- * -EPERM without CAP_NET_ADMIN and CAP_NET_RAW, or if `space` may not create namespaces. Only one path may exist at
- * a time, because the ring buffer of the replies has one reader. Exits the loop if the process of `space` exits. */
+ * -EPERM without CAP_NET_ADMIN and CAP_NET_RAW, or if `space` may not create namespaces. Only one path may exist at a
+ * time, because the ring buffer of the replies has one reader. If the process of `space` exits, the event loop ends. */
 int probe_path_new(struct probe_path **out, sd_event *event, struct probe_namespace *space, const char *pin_directory);
 void probe_path_free(struct probe_path *path);
 
-/* Opens a non-blocking socket like socket(2) (SOCK_DGRAM, SOCK_STREAM; also IPPROTO_ICMP and IPPROTO_ICMPV6), bound
- * to an address of this machine of the VIP's family. Connect it to `vip`: all its packets then go to the backend,
- * and are not forwarded any further. Returns a descriptor or -errno; -EADDRNOTAVAIL if this machine has no suitable
- * address of that family. About 500 simultaneous replies are buffered; therefore the caller must spread the probes
- * over time. */
+/* Opens a non-blocking socket like socket(2) (SOCK_DGRAM, SOCK_STREAM; also IPPROTO_ICMP and IPPROTO_ICMPV6), and binds
+ * it to an address of this machine of the VIP's family. The caller connects the socket to `vip`. All packets of the
+ * socket then go to the backend, which cannot forward them any further. Returns a descriptor or -errno; -EADDRNOTAVAIL
+ * if this machine has no suitable address of that family. About 500 simultaneous replies are buffered; therefore the
+ * caller must spread the probes over time. */
 int probe_path_socket(
 	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_route *route);
 

@@ -12,8 +12,8 @@
 /* A set of probe options, shared by pools with equal `probe:` options. */
 struct profile {
 	struct config_probe probe; /* owns its strings */
-	struct timespec ca_time;   /* modification time of the file of `ca:` */
-	SSL_CTX *tls;              /* NULL: not made yet */
+	struct timespec ca_time;   /* modification time of the file that `ca:` names */
+	SSL_CTX *tls;              /* NULL: not created yet */
 	size_t troubled;           /* number of probers of this profile that cannot probe */
 	bool in_trouble;           /* the state that was last logged */
 	bool wanted;
@@ -29,14 +29,14 @@ struct prober {
 	const struct probe_kind *kind;
 	struct probe_route route;
 	struct health_state state;
-	sd_event_source *timer;       /* the next probe, or the timeout of the current one */
-	uint64_t began;               /* start of the last probe, us of CLOCK_MONOTONIC */
-	uint64_t listened;            /* the same in ms of listening_clock_now() */
-	const char *awaited;          /* names the event for which the current probe waits; NULL: no current probe */
+	sd_event_source *timer; /* the next probe, or the timeout of the current one */
+	uint64_t began;         /* start of the last probe, us of CLOCK_MONOTONIC */
+	uint64_t listened;      /* the same in ms of listening_clock_now() */
+	const char *awaited;    /* name of the event for which the current probe waits; NULL: no probe is running */
 	struct probe_message message; /* of the last probe */
 	int fd;                       /* -1: none */
 	bool by_path;                 /* the socket belongs to probe_path.h */
-	uint32_t events;              /* epoll(7) events that it waits for */
+	uint32_t events;              /* epoll(7) events for which the probe waits */
 	struct stream *stream;
 	bool wanted; /* used while the list is replaced */
 };
@@ -47,7 +47,7 @@ struct probes {
 	sd_event_source *incoming;
 	char *pin_directory;
 	struct probe_namespace *space;
-	struct probe_path *path; /* NULL: not made yet */
+	struct probe_path *path; /* NULL: not created yet */
 	int path_error;          /* of the last attempt to make it, -errno */
 	uint64_t path_tried;     /* time of that attempt, us of CLOCK_MONOTONIC; 0: none */
 	struct prober **probers; /* sorted by pool and name */
@@ -55,7 +55,7 @@ struct probes {
 	LIST_HEAD(, profile) profiles;
 	sd_event_source *report;
 	uint64_t reported; /* when changed() was last called */
-	uint64_t pause;    /* minimum time between two calls, us */
+	uint64_t pause;    /* minimum time between two calls of changed(), us */
 	bool report_all;   /* call changed() after every result */
 	void (*changed)(void *data);
 	void *data;

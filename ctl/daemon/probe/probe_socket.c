@@ -18,8 +18,8 @@
 
 /* --- all sockets */
 
-/* sd-event polls again after each event, which is slow with thousands of ready sockets. All sockets
- * therefore share one epoll, a single source of the loop, and one turn serves many. */
+/* sd-event polls again after each event, which is slow with thousands of ready sockets. All sockets therefore share one
+ * epoll, which is a single source of the loop, and one turn of the loop serves many sockets. */
 static int on_incoming(sd_event_source *source, int fd, uint32_t mask, void *data)
 {
 	struct epoll_event events[READY_MAX];
@@ -168,8 +168,8 @@ bool probe_socket_open(struct prober *prober, int type, int protocol, uint32_t e
 		return false;
 	}
 	error = connect_to_target(prober) ?: wait_first(prober, events);
-	/* No packet has left this machine yet, so only a server on this machine can already have refused the
-	 * connection. */
+	/* At this point no packet has left this machine. If the connection is already refused, the server is on this
+	 * machine. */
 	if (error == -ECONNREFUSED)
 		probe_fail_errno(prober, "cannot connect", error);
 	else if (error)

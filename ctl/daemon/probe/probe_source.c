@@ -17,7 +17,7 @@
 struct own {
 	struct address address;
 	uint32_t ifindex;
-	bool attached; /* an XDP program sees packets that arrive there */
+	bool attached; /* an XDP program receives the packets of the interface */
 };
 
 struct probe_sources {
@@ -75,7 +75,7 @@ static int rank(const struct own *own, uint32_t ifindex)
 	return 1 + 2 * own->attached + (own->ifindex == ifindex);
 }
 
-/* NULL: none is suitable. */
+/* Returns NULL if no address is suitable. */
 static const struct address *best(const struct probe_sources *sources, const struct address *vip, uint32_t ifindex)
 {
 	const struct address *found = NULL;

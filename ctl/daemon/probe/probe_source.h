@@ -12,9 +12,9 @@ struct probe_sources;
 int probe_sources_new(struct probe_sources **out, struct probe_tun *tun, const char *directory);
 void probe_sources_free(struct probe_sources *sources);
 
-/* Chooses an address of this machine of the VIP's family: of global scope, not itself a VIP, preferably
- * on an interface with an XDP program, then on the interface `ifindex`. Makes it usable for sockets in
- * the namespace and registers it with the XDP program. 0 or -errno; -EADDRNOTAVAIL if there is none. */
+/* Chooses an address of this machine with the VIP's family. The address has global scope and is not a VIP. Prefers an
+ * address on an interface with an XDP program, then one on the interface `ifindex`. Makes it usable for sockets in the
+ * namespace and registers it with the XDP program. 0 or -errno; -EADDRNOTAVAIL if there is none. */
 int probe_sources_choose(
 	struct probe_sources *sources, const struct address *vip, uint32_t ifindex, struct address *out);
 

@@ -142,7 +142,7 @@ static bool send_request(struct prober *prober)
 	return enter(prober, STEP_RECEIVE, prober->awaited);
 }
 
-/* Checks the complete messages in the buffer until one of them ends the probe. */
+/* Checks each complete message in the buffer, until a message ends the probe. */
 static bool take_messages(struct prober *prober)
 {
 	struct stream *stream = prober->stream;

@@ -37,8 +37,8 @@ static bool trust(struct prober *prober, SSL_CTX *context)
 	return false;
 }
 
-/* NULL on failure: the probe has ended. A server that closes the connection without close_notify has
- * still responded. */
+/* Returns NULL on failure: the probe has then ended. A server that closes the connection without close_notify has
+ * nevertheless responded. */
 static SSL_CTX *make_context(struct prober *prober)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());

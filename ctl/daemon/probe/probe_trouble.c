@@ -4,8 +4,8 @@
 #include "ctl/daemon/log.h"
 #include "probe_private.h"
 
-/* Errors caused by this machine. Excludes errors that an ICMP error from another machine may have caused, such as
- * EHOSTUNREACH and, in IPv6, EACCES. */
+/* Errors with a cause on this machine. The list does not contain errors that an ICMP error from a different machine can
+ * cause, such as EHOSTUNREACH and, in IPv6, EACCES. */
 bool probe_trouble_is(int error)
 {
 	switch (-error) {

@@ -10,7 +10,7 @@
 #include "probe_tun.h"
 
 #define FIRST_MTU 1500
-#define QUEUE 4096 /* packets sent by sockets and not yet read */
+#define QUEUE 4096 /* maximum number of packets that sockets have sent and the daemon has not read */
 #define ANSWERS_BYTES 65536
 
 struct probe_tun {

@@ -21,9 +21,9 @@ int probe_tun_fd(const struct probe_tun *tun);
 /* Like socket(2), non-blocking, in the namespace. A descriptor or -errno. */
 int probe_tun_socket(const struct probe_tun *tun, int family, int type, int protocol);
 
-/* Makes an address usable in the namespace, or removes it: sockets bind to it with IP_FREEBIND and
- * reach every destination from it. The address is a local route, not an address on the device: IPv6
- * accepts packets to a new device address only after some ms. 0 or -errno. */
+/* Makes an address usable in the namespace, or removes it. Sockets can bind to the address with IP_FREEBIND, and can
+ * send from it to every destination. The address is a local route, not an address on the device: IPv6 accepts packets
+ * to a new device address only after some ms. 0 or -errno. */
 int probe_tun_add_address(struct probe_tun *tun, const struct address *address);
 int probe_tun_remove_address(struct probe_tun *tun, const struct address *address);
 

@@ -38,8 +38,8 @@ static void close_connection(struct prober *prober)
 	probe_socket_close(prober);
 }
 
-/* Schedules the next probe. After a success the next probe uses the same datagram socket. After a failure it
- * opens a new socket, with the address and route that are valid then. */
+/* Schedules the next probe. After a success the next probe uses the same datagram socket. After a failure, the next
+ * probe opens a new socket, with the address and route that are valid at that time. */
 static void end(struct prober *prober, bool passed, bool changed)
 {
 	uint64_t next, now = clock_usec(), random;

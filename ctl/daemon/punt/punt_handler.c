@@ -15,7 +15,7 @@
 #include "reinject.h"
 #include "punt_handler.h"
 
-#define OVERSIZE_AT_A_TIME 64 /* packets; after these, the loop handles its other events */
+#define OVERSIZE_AT_A_TIME 64 /* packets in one turn; then the loop handles its other events */
 
 /* Fragments are read in batches with a pause after each batch, so that a flood of them takes a bounded
  * share of the daemon's time. */
@@ -53,7 +53,7 @@ static bool fragment(const struct punt_handler *handler, const struct punt *punt
 
 	if (oversize_fragment_start(&cut, punt))
 		return false;
-	/* Written as late as possible, because the next datagram may have the same identification. */
+	/* Writes the entry as late as possible, because the next datagram may have the same identification. */
 	if (punt->owner.split_by_daemon &&
 		bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;

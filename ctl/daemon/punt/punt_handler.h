@@ -10,15 +10,15 @@
 
 struct punt_handler;
 
-/* Counts punted frames by their result. All of them were dropped, except the frames counted in held, sent,
- * fragmented and answered. */
+/* Counts punted frames by their result. The frames in `held`, `sent`, `fragmented` and `answered` were not dropped; all
+ * others were. */
 struct punt_counts {
 	uint64_t held; /* fragments that had to wait */
 	uint64_t sent;
 	uint64_t timed_out;      /* dropped: the first fragment did not arrive */
 	uint64_t displaced;      /* dropped to make room for newer ones */
 	uint64_t duplicates;     /* dropped: copies of a waiting fragment */
-	uint64_t late_fragments; /* older than PUNT_NSEC when the daemon read them */
+	uint64_t late_fragments; /* fragments older than PUNT_NSEC when the daemon read them */
 	uint64_t late_oversize;
 	uint64_t fragmented; /* oversize packets, sent in fragments */
 	uint64_t answered;   /* oversize packets, answered with an ICMP error */

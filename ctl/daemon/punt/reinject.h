@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Reinjects a punted frame: runs the XDP program on the frame as if the frame had just arrived, and carries out the
- * program's decision. Thus all frames are processed by the same program. The frame is sent through a packet socket,
- * which works on every interface, regardless of its driver and XDP mode. */
+ * program's decision. Thus one program processes all frames. The frame is sent through a packet socket, which works on
+ * every interface, regardless of its driver and XDP mode. */
 #pragma once
 
 #include <stdint.h>
