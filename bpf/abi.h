@@ -269,25 +269,28 @@ struct fragment {
 #define FRAGMENT_NSEC 2000000000ULL /* a busy sender reuses an identification within seconds */
 #define FRAGMENTS 16384
 
-/* punt_fragments, punt_oversize, punt_probes: ring buffers of struct punt. They carry packets from the program
- * to the daemon. Each class of packets has its own ring buffer. */
+/* punt_fragments, punt_oversize, punt_probes, punt_refusals: ring buffers of struct punt. They carry packets from the
+ * program to the daemon. Each class of packets has its own ring buffer. */
 enum punt_class {
 	PUNT_CLASS_FRAGMENTS,
 	PUNT_CLASS_OVERSIZE,
 	PUNT_CLASS_PROBES, /* punt_readers is not used for this class: the daemon still needs a probe reply after
 			      PUNT_NSEC */
+	PUNT_CLASS_REFUSALS,
 	PUNT_CLASSES,
 };
 
 #define PUNT_FRAGMENTS_BYTES (4 << 20)
 #define PUNT_OVERSIZE_BYTES (1 << 20)
 #define PUNT_PROBES_BYTES (1 << 20)
+#define PUNT_REFUSALS_BYTES (1 << 20)
 
 enum punt_kind {
 	PUNT_FRAGMENT,    /* a later fragment; the daemon holds it until the first one arrives */
 	PUNT_FIRST_SEEN,  /* the first fragment of `key` has arrived; the record has no frame */
 	PUNT_OVERSIZE,    /* exceeds the MTU towards its backend: the daemon fragments it or sends an ICMP error */
 	PUNT_PROBE_REPLY, /* the source is a VIP, the destination is in probe_addresses */
+	PUNT_REFUSAL,     /* an initial INVITE that the guard refuses: the daemon answers it with 503 */
 };
 
 #define PUNT_FRAME_SIZE 2036
@@ -302,7 +305,8 @@ struct punt {
 	__u16 length; /* of the frame in bytes; `frame` holds at most the first PUNT_FRAME_SIZE of them */
 	__u16 mtu;    /* for PUNT_OVERSIZE: largest IP packet that fits, in bytes */
 	__u8 kind;    /* enum punt_kind */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 retry_after; /* for PUNT_REFUSAL: value of Retry-After in seconds; 0: no such header */
 	__u8 frame[PUNT_FRAME_SIZE];
 };
 

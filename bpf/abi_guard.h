@@ -72,6 +72,8 @@ struct guard {
 	__u16 first_class;
 	__u64 ipv4_mask; /* of word[2] and word[3] of a source, as one 64-bit load; the prefix that is one source */
 	__u64 ipv6_mask[2];
+	__u16 retry_after; /* of a 503, in seconds; 0: the response has no Retry-After */
+	__u16 pad[3];
 };
 
 enum guard_action {
@@ -145,12 +147,26 @@ struct surge {
 	__u64 window;   /* ns */
 };
 
-/* guard_refusals: LRU hash, refusal_key() of Call-ID and branch -> time. The INVITEs that were refused with 503: their
- * retransmissions are refused again, and their ACKs consumed. An ACK for a 2xx response has a different branch
- * (RFC 3261 section 17.1.1.3). */
+/* guard_refusals: LRU hash, hash of Call-ID, branch and CSeq number -> struct guard_refusal. The INVITEs that were
+ * refused with 503: their retransmissions are refused again, and their ACKs consumed. An ACK for a 2xx response has a
+ * different branch (RFC 3261 section 17.1.1.3). If more than GUARD_REFUSALS are refused within GUARD_REFUSAL_NSEC, the
+ * oldest are forgotten: their ACKs then reach a backend, which ignores them. */
 #define GUARD_REFUSALS 65536
 #define GUARD_REFUSAL_NSEC 32000000000ULL /* timer H of RFC 3261 */
 #define GUARD_REFUSALS_A_SECOND 1000      /* for each CPU */
+#define GUARD_REFUSALS_BURST 100
+
+struct guard_refusal {
+	__u64 time; /* of the first response, ns of CLOCK_MONOTONIC */
+	__u32 rule; /* enum guard_rule */
+	__u32 pad;
+};
+
+/* guard_refusing: array by guard id -> time of the last new element of guard_refusals that the guard has added, ns of
+ * CLOCK_MONOTONIC; 0: none. The program searches guard_refusals only within GUARD_REFUSAL_NSEC of this time.
+ *
+ * guard_refusal_rates: per-CPU array of one element. The time at which all of GUARD_REFUSALS_BURST is available again
+ * (as guard_source.full), ns of CLOCK_MONOTONIC. */
 
 /* guard_counters: per-CPU array by guard id * GUARD_RULES + enum guard_rule. */
 struct guard_counters {
@@ -169,11 +185,12 @@ struct guard_exempt {
 	__u64 emergency; /* initial requests that a limit would have dropped */
 };
 
-_Static_assert(sizeof(struct guard) == 56, "guard");
+_Static_assert(sizeof(struct guard) == 64, "guard");
 _Static_assert(sizeof(struct guard_class) == 16 + GUARD_BUCKETS * 8, "guard_class");
 _Static_assert(sizeof(struct guard_source) == 64, "guard_source");
 _Static_assert(sizeof(struct guard_prefix) == 24, "guard_prefix");
 _Static_assert(sizeof(struct guard_text) == 36, "guard_text");
 _Static_assert(sizeof(struct surge) == 24, "surge");
+_Static_assert(sizeof(struct guard_refusal) == 16, "guard_refusal");
 _Static_assert(sizeof(struct guard_counters) == 56, "guard_counters");
 _Static_assert(GUARD_RULES <= 32, "bits of rules");

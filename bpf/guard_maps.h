@@ -91,8 +91,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, GUARD_REFUSALS);
 	__type(key, __u64);
-	__type(value, __u64);
+	__type(value, struct guard_refusal);
 } guard_refusals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_refusing SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} guard_refusal_rates SEC(".maps");
 
 /* The packets of each rule, and the packets that no limit applied to. */
 struct {

@@ -151,6 +151,11 @@ struct {
 } punt_probes SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PUNT_REFUSALS_BYTES);
+} punt_refusals SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PUNT_CLASSES);
 	__type(key, __u32);

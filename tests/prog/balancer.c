@@ -62,7 +62,8 @@ static int ignore(void *context, void *record, size_t size)
 
 void balancer_drain(struct balancer_bpf *skel)
 {
-	struct bpf_map *const maps[] = {skel->maps.punt_fragments, skel->maps.punt_oversize, skel->maps.punt_probes};
+	struct bpf_map *const maps[] = {
+		skel->maps.punt_fragments, skel->maps.punt_oversize, skel->maps.punt_probes, skel->maps.punt_refusals};
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(maps[i]), ignore, NULL, NULL);
