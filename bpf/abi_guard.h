@@ -15,8 +15,9 @@
 #define GUARD_CLASSES 4096       /* of all guards together */
 #define GUARD_LISTS 256          /* ids, the same in all guards */
 #define GUARD_LIST_NONE 0        /* the source is on no list */
-#define GUARD_LIST_BLOCKED 1     /* blocked by an operator or a server; the lists of the file follow */
-#define GUARD_LIST_FIRST 2       /* first list of the file */
+#define GUARD_LIST_BLOCKED 1     /* blocked at run time by an operator or a server */
+#define GUARD_LIST_TRUSTED 2     /* trusted at run time; the lists of the file follow */
+#define GUARD_LIST_FIRST 3       /* first list of the file */
 #define GUARD_PREFIXES (1 << 21) /* entries of guard_prefixes; the lists of the file may have half as many */
 
 /* Token buckets of a source. Several of them may apply to one message: an initial INVITE needs a token of PACKETS, of
@@ -58,8 +59,7 @@ enum guard_flags {
 	GUARD_FLAG_PRIORITY = 8,  /* guard_priorities has entries */
 	GUARD_FLAG_SERVICE_SURGE = 16,
 	GUARD_FLAG_BACKEND_SURGE = 32,
-	GUARD_FLAG_LIMITS = 64,  /* some class of the guard has a limit: the message must be classified */
-	GUARD_FLAG_BLOCKS = 128, /* guard_prefixes has entries for this guard alone */
+	GUARD_FLAG_LIMITS = 64, /* some class of the guard has a limit: the message must be classified */
 };
 
 /* guards: array by id. */
@@ -127,6 +127,22 @@ struct guard_prefix {
 
 #define GUARD_PREFIX_BITS(address_bits) (32 + (address_bits))
 
+/* guard_blocks: LPM trie, struct guard_prefix -> struct guard_block. The prefixes that operators and servers have
+ * blocked or trusted at run time. They win over the lists of the file. */
+#define GUARD_BLOCKS 65536 /* the map has room for twice as many: the daemon adds before it removes */
+#define GUARD_REASON_SIZE 128
+
+struct guard_block {
+	__u64 expires;  /* ms of CLOCK_BOOTTIME; 0: never */
+	__u64 since;    /* seconds since the epoch */
+	__u8 list;      /* GUARD_LIST_BLOCKED or GUARD_LIST_TRUSTED */
+	__u8 by_server; /* 1: a server; 0: an operator */
+	__u8 pad[6];
+	char who[NAME_SIZE];     /* name of the server, or login name of the operator */
+	char service[NAME_SIZE]; /* "": for all services, with guard id 0 */
+	char reason[GUARD_REASON_SIZE];
+};
+
 /* guard_scanners: LPM trie, beginning of a User-Agent in lower case -> unused value. guard_emergency: the same for
  * Request-URIs: the user part of a SIP URI or a tel URI, or a whole URN. guard_priorities: namespaces of
  * Resource-Priority (RFC 4412). An entry of these two must match the whole text, and therefore ends with a NUL byte,
@@ -189,6 +205,7 @@ _Static_assert(sizeof(struct guard) == 64, "guard");
 _Static_assert(sizeof(struct guard_class) == 16 + GUARD_BUCKETS * 8, "guard_class");
 _Static_assert(sizeof(struct guard_source) == 64, "guard_source");
 _Static_assert(sizeof(struct guard_prefix) == 24, "guard_prefix");
+_Static_assert(sizeof(struct guard_block) == 280, "guard_block");
 _Static_assert(sizeof(struct guard_text) == 36, "guard_text");
 _Static_assert(sizeof(struct surge) == 24, "surge");
 _Static_assert(sizeof(struct guard_refusal) == 16, "guard_refusal");

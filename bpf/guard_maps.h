@@ -43,6 +43,30 @@ struct {
 		});
 } guard_prefixes SEC(".maps");
 
+/* The prefixes that are blocked or trusted at run time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 2 * GUARD_BLOCKS);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct guard_prefix);
+	__type(value, struct guard_block);
+} guard_blocks SEC(".maps");
+
+/* The names of guards and lists, by id. The program does not use them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARDS);
+	__type(key, __u32);
+	__type(value, struct name);
+} guard_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GUARD_LISTS);
+	__type(key, __u32);
+	__type(value, struct name);
+} guard_list_names SEC(".maps");
+
 /* The text with which the User-Agent of a scanner begins. This map and the next two have space for twice the allowed
  * number of entries, because the daemon adds new entries before it removes old ones. */
 struct {

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Blocked and trusted prefixes: who may change an entry, which entry applies, and when it ends. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "core/base/name.h"
+#include "core/guard/blocks.h"
+
+enum by {
+	OPERATOR,
+	SERVER,
+};
+
+static struct block entry(const char *prefix, const char *service, enum by by, const char *who, uint64_t expires)
+{
+	struct block block = {
+		.value = {.expires = expires, .since = 1000, .list = GUARD_LIST_BLOCKED, .by_server = by == SERVER}};
+
+	cr_assert_eq(prefix_parse(prefix, &block.prefix), 0, "%s", prefix);
+	name_copy(block.value.who, who);
+	name_copy(block.value.service, service);
+	return block;
+}
+
+static int put(struct blocks *blocks, const char *prefix, const char *service, enum by by, const char *who,
+	uint64_t expires, char error[BLOCKS_ERROR_SIZE])
+{
+	struct block block = entry(prefix, service, by, who, expires);
+
+	return blocks_put(blocks, &block, error);
+}
+
+static int drop(struct blocks *blocks, const char *prefix, const char *service, const char *server,
+	char error[BLOCKS_ERROR_SIZE])
+{
+	struct prefix_key key;
+
+	cr_assert_eq(prefix_parse(prefix, &key), 0, "%s", prefix);
+	return blocks_remove(blocks, &key, service, server, error);
+}
+
+/* Writes the entries as "PREFIX SERVICE WHO EXPIRES; ". */
+static const char *list(const struct blocks *blocks, char *text, size_t size)
+{
+	FILE *out = fmemopen(text, size, "w");
+	char prefix[PREFIX_TEXT_SIZE];
+
+	*text = '\0';
+	for (size_t i = 0; i < blocks_count(blocks); i++) {
+		const struct block *block = blocks_at(blocks, i);
+
+		fprintf(out, "%s %s %s %llu; ", prefix_format(&block->prefix, prefix), block->value.service,
+			block->value.who, (unsigned long long)block->value.expires);
+	}
+	fclose(out);
+	return text;
+}
+
+/* Each row changes the entries that the rows before it have made. */
+Test(guard_blocks, who_may_change_an_entry)
+{
+	static const struct {
+		const char *name;
+		bool remove;
+		const char *prefix, *service;
+		enum by by;
+		const char *who;
+		uint64_t expires;
+		int result;
+		const char *list;
+	} rows[] = {
+		{"an operator blocks", false, "203.0.113.0/24", "", OPERATOR, "root", 0, 0, "203.0.113.0/24  root 0; "},
+		{"a server must not shorten that", false, "203.0.113.0/24", "", SERVER, "px1", 9000, -EPERM,
+			"203.0.113.0/24  root 0; "},
+		{"nor remove it", true, "203.0.113.0/24", "", SERVER, "px1", 0, -EPERM, "203.0.113.0/24  root 0; "},
+		{"nor a server with the operator's name", true, "203.0.113.0/24", "", SERVER, "root", 0, -EPERM,
+			"203.0.113.0/24  root 0; "},
+		{"a different operator replaces it", false, "203.0.113.0/24", "", OPERATOR, "anna", 5000, 0,
+			"203.0.113.0/24  anna 5000; "},
+		{"the same prefix for one service is a different entry", false, "203.0.113.0/24", "sip", SERVER, "px1",
+			6000, 0, "203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px1 6000; "},
+		{"an entry for no such service", true, "203.0.113.0/24", "trunk", OPERATOR, "anna", 0, -ENOENT,
+			"203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px1 6000; "},
+		{"the server shortens its own entry", false, "203.0.113.0/24", "sip", SERVER, "px1", 4000, 0,
+			"203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px1 4000; "},
+		{"a different server must not shorten it", false, "203.0.113.0/24", "sip", SERVER, "px2", 3000, -EPERM,
+			"203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px1 4000; "},
+		{"nor remove it", true, "203.0.113.0/24", "sip", SERVER, "px2", 0, -EPERM,
+			"203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px1 4000; "},
+		{"it may extend it, and then owns it", false, "203.0.113.0/24", "sip", SERVER, "px2", 7000, 0,
+			"203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px2 7000; "},
+		{"entries are sorted by prefix", false, "10.0.0.0/8", "", OPERATOR, "root", 0, 0,
+			"10.0.0.0/8  root 0; 203.0.113.0/24  anna 5000; 203.0.113.0/24 sip px2 7000; "},
+		{"the owner removes its entry", true, "203.0.113.0/24", "sip", SERVER, "px2", 0, 0,
+			"10.0.0.0/8  root 0; 203.0.113.0/24  anna 5000; "},
+		{"an operator removes all entries", true, "203.0.113.0/24", "", OPERATOR, "root", 0, 0,
+			"10.0.0.0/8  root 0; "},
+		{"a removed entry is gone", true, "203.0.113.0/24", "", OPERATOR, "root", 0, -ENOENT,
+			"10.0.0.0/8  root 0; "},
+	};
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE], text[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *server = rows[i].by == SERVER ? rows[i].who : NULL;
+		int result = rows[i].remove ? drop(blocks, rows[i].prefix, rows[i].service, server, error)
+					    : put(blocks, rows[i].prefix, rows[i].service, rows[i].by, rows[i].who,
+						      rows[i].expires, error);
+
+		cr_expect_eq(result, rows[i].result, "%s: %d", rows[i].name, result);
+		cr_expect_str_eq(list(blocks, text, sizeof(text)), rows[i].list, "%s: %s", rows[i].name, text);
+	}
+	blocks_free(blocks);
+}
+
+Test(guard_blocks, a_server_does_not_turn_trust_into_a_block)
+{
+	struct blocks *blocks = blocks_new();
+	struct block trust = entry("198.51.100.7", "", SERVER, "px1", 1000);
+	char error[BLOCKS_ERROR_SIZE];
+
+	trust.value.list = GUARD_LIST_TRUSTED;
+	cr_expect_eq(blocks_put(blocks, &trust, error), 0);
+	cr_expect_eq(put(blocks, "198.51.100.7", "", SERVER, "px2", 9000, error), -EPERM);
+	cr_expect_str_eq(error, "198.51.100.7 is trusted by server px1");
+	cr_expect_eq(put(blocks, "198.51.100.7", "", SERVER, "px1", 500, error), 0, "its own entry");
+	blocks_free(blocks);
+}
+
+Test(guard_blocks, the_longest_prefix_of_the_service_applies)
+{
+	static const struct {
+		const char *address, *service, *who; /* NULL: no entry */
+	} rows[] = {
+		{"203.0.113.5", "sip", "host"},
+		{"203.0.113.6", "sip", "network"},
+		{"203.0.113.5", "trunk", "trunk"},
+		{"203.0.114.1", "trunk", NULL},
+		{"2001:db8::1", "sip", "six"},
+		{"2001:db9::1", "sip", NULL},
+	};
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE];
+
+	put(blocks, "203.0.113.0/24", "", OPERATOR, "network", 0, error);
+	put(blocks, "203.0.113.5", "", OPERATOR, "host", 0, error);
+	put(blocks, "203.0.0.0/17", "trunk", OPERATOR, "wide", 0, error);
+	put(blocks, "203.0.113.0/25", "trunk", OPERATOR, "trunk", 0, error);
+	drop(blocks, "203.0.0.0/17", "trunk", NULL, error);
+	put(blocks, "2001:db8::/32", "", OPERATOR, "six", 0, error);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct block *found;
+		struct address address;
+
+		address_parse(rows[i].address, &address);
+		found = blocks_match(blocks, &address, rows[i].service);
+		cr_expect(rows[i].who ? found && !strcmp(found->value.who, rows[i].who) : !found, "%s %s: %s",
+			rows[i].address, rows[i].service, found ? found->value.who : "none");
+	}
+	blocks_free(blocks);
+}
+
+Test(guard_blocks, entries_expire)
+{
+	static const struct {
+		uint64_t now;
+		size_t expired;
+		const char *list;
+	} rows[] = {
+		{999, 0, "10.0.0.1  a 1000; 10.0.0.2  b 0; 10.0.0.3  c 1000; 10.0.0.4  d 3000; "},
+		{1000, 2, "10.0.0.2  b 0; 10.0.0.4  d 3000; "},
+		{2999, 0, "10.0.0.2  b 0; 10.0.0.4  d 3000; "},
+		{1u << 30, 1, "10.0.0.2  b 0; "},
+		{UINT64_MAX - 1, 0, "10.0.0.2  b 0; "},
+	};
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE], text[512];
+
+	put(blocks, "10.0.0.1", "", OPERATOR, "a", 1000, error);
+	put(blocks, "10.0.0.2", "", OPERATOR, "b", 0, error);
+	put(blocks, "10.0.0.3", "", OPERATOR, "c", 1000, error);
+	put(blocks, "10.0.0.4", "", OPERATOR, "d", 3000, error);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct block *expired;
+		size_t count = blocks_expire(blocks, rows[i].now, &expired);
+
+		cr_expect_eq(count, rows[i].expired, "at %llu: %zu", (unsigned long long)rows[i].now, count);
+		for (size_t j = 0; j < count; j++)
+			cr_expect_leq(expired[j].value.expires, rows[i].now);
+		cr_expect_str_eq(list(blocks, text, sizeof(text)), rows[i].list, "%s", text);
+		free(expired);
+	}
+	blocks_free(blocks);
+}
+
+Test(guard_blocks, their_number_is_limited)
+{
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE], prefix[32];
+
+	for (int i = 0; i < GUARD_BLOCKS; i++) {
+		snprintf(prefix, sizeof(prefix), "10.1.%d.%d", i >> 8, i & 255);
+		cr_assert_eq(put(blocks, prefix, "", OPERATOR, "root", 1 + i, error), 0, "%s: %s", prefix, error);
+	}
+	cr_expect_eq(put(blocks, "10.2.0.0", "", OPERATOR, "root", 0, error), -ENOSPC);
+	cr_expect(strstr(error, "65536"), "%s", error);
+	cr_expect_eq(put(blocks, "10.1.0.0", "", OPERATOR, "root", 0, error), 0, "a known prefix needs no room");
+	cr_expect_eq(drop(blocks, "10.1.0.0", "", NULL, error), 0);
+	cr_expect_eq(put(blocks, "10.2.0.0", "", OPERATOR, "root", 0, error), 0, "%s", error);
+	blocks_free(blocks);
+}
