@@ -66,8 +66,9 @@ enum guard_flags {
 struct guard {
 	__u64 hash_key[2]; /* for guard_sources: random, so that no sender can predict its element */
 	__u32 flags;       /* enum guard_flags */
-	__u32 enforced;    /* bits by enum guard_rule from GUARD_RULE_DENIED on; 0: only counted (mode observe) */
-	__u32 refused;     /* bits as above: the answer is 503; 0: no answer */
+	__u32 enforced;    /* bits by enum guard_rule from GUARD_RULE_SCANNER to GUARD_RULE_STRANGER; 0: only counted
+			      (mode observe) */
+	__u32 refused;     /* unused */
 	__u16 generation;  /* a new value makes all sources look up their list again */
 	__u16 first_class;
 	__u64 ipv4_mask; /* of word[2] and word[3] of a source, as one 64-bit load; the prefix that is one source */
@@ -85,7 +86,7 @@ enum guard_action {
 /* A limit of N packets per second with a burst of B. Times have the unit GUARD_TICK. */
 struct guard_limit {
 	__u32 interval; /* 1 / N; 0: no limit */
-	__u32 window;   /* B / N, at most GUARD_WINDOW_MAX */
+	__u32 window;   /* (B - 1) / N, at most GUARD_WINDOW_MAX */
 };
 
 /* Unit of guard_limit and guard_source: 2^GUARD_TICK_SHIFT ns, about 1 us. A 32-bit counter wraps after 73 minutes. */
@@ -97,8 +98,8 @@ struct guard_class {
 	__u8 action; /* enum guard_action */
 	__u8 list;
 	__u16 pad;
-	__u32 enforced; /* bits by enum guard_bucket; 0: only counted */
-	__u32 refused;  /* bits as above: initial INVITEs over this limit are answered with 503 */
+	__u32 enforced; /* bits by enum guard_bucket, GUARD_RULE_DENIED, GUARD_RULE_BLOCKED; 0: only counted */
+	__u32 refused;  /* bits by enum guard_bucket: initial INVITEs over this limit are answered with 503 */
 	__u32 pad2;
 	struct guard_limit limits[GUARD_BUCKETS];
 };
@@ -161,6 +162,13 @@ struct surge {
 	__u64 full;     /* ns of CLOCK_MONOTONIC, as guard_source.full */
 	__u64 interval; /* ns; 0: no limit */
 	__u64 window;   /* ns */
+	__u32 flags;    /* enum surge_flags */
+	__u32 pad;
+};
+
+enum surge_flags {
+	SURGE_ENFORCED = 1, /* else only counted */
+	SURGE_REFUSED = 2,  /* the answer is 503; else no answer */
 };
 
 /* guard_refusals: LRU hash, hash of Call-ID, branch and CSeq number -> struct guard_refusal. The INVITEs that were
@@ -207,7 +215,7 @@ _Static_assert(sizeof(struct guard_source) == 64, "guard_source");
 _Static_assert(sizeof(struct guard_prefix) == 24, "guard_prefix");
 _Static_assert(sizeof(struct guard_block) == 280, "guard_block");
 _Static_assert(sizeof(struct guard_text) == 36, "guard_text");
-_Static_assert(sizeof(struct surge) == 24, "surge");
+_Static_assert(sizeof(struct surge) == 32, "surge");
 _Static_assert(sizeof(struct guard_refusal) == 16, "guard_refusal");
 _Static_assert(sizeof(struct guard_counters) == 56, "guard_counters");
 _Static_assert(GUARD_RULES <= 32, "bits of rules");

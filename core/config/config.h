@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <net/if.h>
 #include "core/net/endpoint.h"
+#include "config_guard.h"
 #include "faults.h"
 #include "core/sip/host.h"
 #include "core/net/prefix.h"
@@ -81,10 +82,11 @@ struct config_pool {
 	enum forward_method forward;
 	unsigned int min_alive; /* per cent, 0 to 100 */
 	struct config_probe probe;
-	uint32_t record_time;   /* ms of the recording phase before a slot moves */
-	uint32_t drain_timeout; /* ms until the migration of a slot ends */
-	uint32_t slow_start;    /* ms; 0: a returning backend has its full weight at once */
-	size_t probed_service;  /* index into config.services, or CONFIG_NO_SERVICE: see config_probed_service() */
+	uint32_t record_time;             /* ms of the recording phase before a slot moves */
+	uint32_t drain_timeout;           /* ms until the migration of a slot ends */
+	uint32_t slow_start;              /* ms; 0: a returning backend has its full weight at once */
+	struct config_rate backend_surge; /* initial INVITEs of all sources together, for each backend */
+	size_t probed_service; /* index into config.services, or CONFIG_NO_SERVICE: see config_probed_service() */
 	char (*groups)[NAME_SIZE];
 	size_t group_count;
 	struct config_backend *backends;
@@ -107,6 +109,7 @@ struct config_service {
 	enum affinity affinity;
 	size_t pool;               /* index into config.pools */
 	int methods[METHOD_COUNT]; /* pools of methods; CONFIG_NO_POOL: not in the file */
+	struct config_service_guard guard;
 	struct position position;
 };
 
@@ -153,6 +156,7 @@ struct config {
 	struct config_join join;
 	struct config_metrics metrics;
 	struct config_capture capture;
+	struct config_guard guard;
 	struct config_service *services;
 	size_t service_count;
 	struct config_pool *pools;
