@@ -13,7 +13,7 @@
  * 1,000,000 forged sources a second add about 1,000 to `forgotten` of each of the 1,024 buckets. */
 #pragma once
 
-#include "abi.h"
+#include "abi_observe.h"
 
 /* Returns the index of the bucket of a key. Consecutive intervals use different halves of the map. */
 static __always_inline __u32 heavy_index(__u64 key, __u32 interval)

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "frame.h"
-#include "abi.h"
+#include "abi_observe.h"
 #include "guard_maps.h"
 
 /* The number of slots per table, minus 1. The loader sets it before it loads the program. */

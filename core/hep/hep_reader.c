@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include "bpf/abi_observe.h"
 #include "bpf/hash.h"
 #include "bpf/packet.h"
 #include "hep_reader.h"

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 #include <jansson.h>
-#include "bpf/abi.h"
+#include "bpf/abi_observe.h"
 
 struct heaviest {
 	struct heavy_entry *entries; /* sorted; the first entry has the most packets */

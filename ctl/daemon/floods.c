@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bpf/abi.h"
+#include "bpf/abi_observe.h"
 #include "ctl/maps/clock.h"
 #include "core/base/memory.h"
 #include "core/health/usual_rate.h"

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon.h"
+#include "bpf/abi_observe.h"
 #include "core/observe/heaviest.h"
 
 struct sources *sources_new(void);

@@ -7,6 +7,7 @@
 #include "core/net/route.h"
 
 struct maps;
+struct heavy_bucket; /* bpf/abi_observe.h */
 
 #define MAPS_ERROR_SIZE 1024
 

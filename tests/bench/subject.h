@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 #include <bpf/libbpf.h>
-#include "bpf/abi.h"
+#include "bpf/abi_observe.h"
 #include "messages.h"
 
 enum subject_migration {

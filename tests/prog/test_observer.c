@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
+#include "bpf/abi_observe.h"
 #include "core/farm/lookup.h"
 #include "observer.h"
 #include "rows.h"

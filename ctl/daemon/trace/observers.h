@@ -6,7 +6,7 @@
 #pragma once
 
 #include <systemd/sd-event.h>
-#include "bpf/abi.h"
+#include "bpf/abi_observe.h"
 
 #define OBSERVERS_ERROR_SIZE 512
 

@@ -2,6 +2,7 @@
 /* Converts the options of `trace` to the filter of an observer. */
 #pragma once
 
+#include "bpf/abi_observe.h"
 #include "ctl/daemon/daemon.h"
 
 /* Returns 0, or -EINVAL with the reason. Does not set `out->wants`, which stays 0. Without --verdict the filter

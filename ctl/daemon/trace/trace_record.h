@@ -2,6 +2,7 @@
 /* Describes an observed packet as JSON. */
 #pragma once
 
+#include "bpf/abi_observe.h"
 #include "ctl/daemon/daemon.h"
 
 /* `with_frame` adds the received frame and the offset of the message in the frame. */
