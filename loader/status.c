@@ -171,8 +171,8 @@ static void warn_of_faults(
 	if (differ)
 		warn(status, "%s: not all interfaces run the same program ('sipxdp-loader upgrade' again)", name);
 	if (contract && contract->version != ABI_VERSION)
-		warn(status, "%s: the maps are of contract version %u, and this loader's program is of version %u",
-			name, contract->version, ABI_VERSION);
+		warn(status, "%s: the maps pinned in %s have contract version %u, but this program needs version %u",
+			name, status->pins.dir, contract->version, ABI_VERSION);
 }
 
 /* --- allowlists and counters of decap */

@@ -53,8 +53,8 @@ static int choose_maps(const struct options *options, struct pins *pins, struct 
 	*are_new = !config_file_fits(&pinned, sizes);
 	if (sizes->version == ABI_VERSION)
 		return 0;
-	output_error("the maps pinned in %s have contract version %u, but this program needs version %u. "
-		     "'sipxdp-loader upgrade -c FILE' creates new maps",
+	output_error("the maps pinned in %s have contract version %u, but this program needs version %u: "
+		     "'sipxdp-loader upgrade -c FILE' makes new maps",
 		pins->dir, pinned.version, ABI_VERSION);
 	return -1;
 }

@@ -90,8 +90,8 @@ static int open_contract(struct maps *maps, const char *directory, char error[MA
 	if (maps->contract.version == ABI_VERSION)
 		return 0;
 	snprintf(error, MAPS_ERROR_SIZE,
-		"the maps in %s have ABI version %u, and this program needs %u: run 'sipxdp-loader upgrade -c FILE' of "
-		"the same release",
+		"the maps pinned in %s have contract version %u, but this program needs version %u: run 'sipxdp-loader "
+		"upgrade -c FILE' of the same release",
 		directory, maps->contract.version, ABI_VERSION);
 	return -EPROTO;
 }

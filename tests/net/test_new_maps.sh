@@ -204,10 +204,10 @@ lab_in px2 sysctl -qw net.ipv4.icmp_echo_ignore_all=1
 check "one backend is down" wait_for 10 field_is px2 .state down
 before=$(known) calls=$(owners)
 PATH=$LAB_DIR/next-release/build:$PATH
-like "its loader names the needed command" "$(lab_in balancer sipxdp-loader upgrade 2>&1)" 'contract version .*1000\. .*upgrade -c FILE'
+like "its loader names the needed command" "$(lab_in balancer sipxdp-loader upgrade 2>&1)" 'contract version .*1000: .*upgrade -c FILE'
 lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "its daemon waits" wait_for 10 says "this program needs 1000"
+check "its daemon waits" wait_for 10 says "this program needs version 1000"
 kill -HUP "${LAB_PROCESS[sipxdpd]}"
 sleep 0.3
 check "... also after SIGHUP" lab_running sipxdpd

@@ -81,7 +81,7 @@ by_hand=$(by_hand)
 PATH=$OWN_PATH
 lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "the new daemon waits for new maps" wait_for 10 says "and this program needs"
+check "the new daemon waits for new maps" wait_for 10 says "but this program needs"
 through "the upgrade" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
 check "... the daemon uses the new maps" wait_for 10 says "the new maps are in place"
 is "calls from before the migration stay on their backends" "$(say INFO ';tag=1' recorded)" "$recorded"
