@@ -220,7 +220,7 @@ static bool finish(struct allowlist *list)
 		return false;
 	for (i = 0; i < before.count; i++) {
 		if (holds(&list->wanted, &before.list[i])) {
-			put(list, &before.list[i]); /* its origin may change from the loader's default to an option */
+			put(list, &before.list[i]); /* an option may now set a former default */
 			continue;
 		}
 		bpf_map_delete_elem(list->map, &before.list[i]);

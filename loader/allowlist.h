@@ -11,7 +11,7 @@
 struct allowlist {
 	int map;                 /* -1: not open */
 	struct prefixes current; /* contents of the map, in the order of addresses */
-	bool named;              /* true: set by an option; false: the loader has chosen the contents */
+	bool named;              /* true: an option has set the contents; false: the loader has chosen them */
 	struct prefixes wanted;  /* empty: the list is unchanged */
 	struct prefixes added;   /* added by allowlists_add() */
 	bool is_vips;
@@ -21,8 +21,8 @@ struct allowlists {
 	struct allowlist list[2];
 };
 
-/* Opens and reads the pinned lists. Also returns -1 if no lists are pinned: then an earlier release without
- * allowlists has created the pins. */
+/* Opens and reads the pinned lists. Also returns -1 if no lists are pinned: an earlier release without allowlists has
+ * then created the pins. */
 int allowlists_open(struct allowlists *lists, const struct pins *pins);
 
 /* Determines the new contents of both lists. A list with an option contains the prefixes of the option. The
@@ -33,8 +33,8 @@ int allowlists_choose(struct allowlists *lists, const struct options *options);
  * a new list accepts everything, like a release without lists. */
 int allowlists_keep(struct allowlists *lists, const struct options *options);
 
-/* Adds the missing prefixes. Call it before the removal of old prefixes, so that packets that both contents
- * accept are never refused. */
+/* Adds the missing prefixes. Call it before the removal of old prefixes, so that decap never refuses packets that both
+ * the old and the new contents accept. */
 int allowlists_add(struct allowlists *lists);
 
 /* Removes the prefixes that allowlists_add() has added. */

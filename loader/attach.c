@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The command `attach`. It first checks all interfaces, then loads the program, then pins and attaches it. If a
- * check or the load fails, nothing changes. If an attachment fails, the loader removes the earlier ones. For this
- * purpose, new maps are first pinned in a separate directory, beside the maps that they replace. */
+/* The command `attach`. It first checks all interfaces, then loads the program, then pins and attaches it. If a check
+ * or the load fails, nothing changes. If an attachment fails, the loader removes the earlier attachments of this run.
+ * For this purpose, it pins new maps in a separate directory first, beside the maps that they replace. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +24,10 @@ struct target {
 	const char *name;
 	int ifindex;
 	bool attached;                   /* already attached by an earlier run */
-	const struct attachment *before; /* its existing pin, NULL if there is none */
+	const struct attachment *before; /* existing pin of the interface; NULL: none */
 	int fd;                          /* fd of the link, or of the program for the dispatcher; -1: none */
-	uint32_t dispatched;             /* id of that program, 0 if there is none */
-	size_t addresses;                /* number of its addresses that this run has added to decap_addresses */
+	uint32_t dispatched;             /* id of the program for the dispatcher; 0: none */
+	size_t addresses; /* number of the interface's addresses that this run has added to decap_addresses */
 };
 
 struct attach {
@@ -211,7 +211,7 @@ static int prepare_program(struct attach *attach)
 	if (program_open(program, attach->options->program, &attach->sizes))
 		return -1;
 	if (program->kind == PROGRAM_DECAP && !running && !pins_have_fitting_maps(&attach->pins, program))
-		attach->maps_are_new = true; /* left over from a killed loader of another release */
+		attach->maps_are_new = true; /* left over from a killed loader of a different release */
 	if (!attach->maps_are_new && pins_reuse_maps(&attach->pins, PINS_TOP, program))
 		return -1;
 	if (program_load(program, attach->maps_are_new ? &attach->sizes : NULL))
@@ -244,7 +244,7 @@ static int pin_program(struct attach *attach)
 
 /* --- one interface */
 
-/* The dispatcher needs another program type, so the loader loads a second copy of the program that uses the same
+/* The dispatcher needs a different program type, so the loader loads a second copy of the program with the same
  * maps. */
 static int attach_dispatched(const struct attach *attach, struct target *target)
 {
@@ -422,7 +422,7 @@ static void report(const struct attach *attach)
 			"mode");
 }
 
-/* Called if all interfaces are already attached. Returns whether this run changes the maps. */
+/* Called if all interfaces are already attached. Returns true if this run changes the maps. */
 static bool is_anything_new(struct attach *attach)
 {
 	size_t i, added = 0;

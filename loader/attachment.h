@@ -8,7 +8,7 @@
 enum attachment_state {
 	ATTACHMENT_LIVE,
 	ATTACHMENT_GONE,      /* the interface no longer exists, or another process has detached the program */
-	ATTACHMENT_ELSEWHERE, /* on an interface in another network namespace */
+	ATTACHMENT_ELSEWHERE, /* on an interface in a different network namespace */
 };
 
 struct attachment {

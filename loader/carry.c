@@ -150,7 +150,7 @@ static void complete(struct tracked_call *call)
 	call->dialogs.overflow = !call->ended;
 }
 
-/* After the first run, the new maps may already contain a newer entry. Such an entry is kept. */
+/* After the first run, the new maps may already contain a newer entry. The copy does not replace such an entry. */
 static void put_call(struct carry *carry, const struct tracked_key *key, const char *value)
 {
 	struct tracked_call call = {0}, newer;
@@ -216,8 +216,8 @@ static void count_present(struct carry *carry, const struct tracked_key *key, co
 	carry->present++;
 }
 
-/* The number of tracked calls that the new map does not hold. If the map is too small, it forgets calls without an
- * error. After the first run, it holds only copied calls, because no packet uses it yet. */
+/* The number of tracked calls that are missing in the new map. A map that is too small forgets calls without an error.
+ * After the first run, the new map contains only copied calls, because no packet uses the map yet. */
 static uint32_t count_missing(struct carry *carry)
 {
 	if (carry->since)

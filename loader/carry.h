@@ -11,8 +11,8 @@ struct carry;
  * and the sets have the same number of slots. Returns NULL if there is nothing to copy. */
 struct carry *carry_begin(const struct pins *pins);
 
-/* Copies tracked calls. Each further run copies only the calls that have changed since the previous run. Call
- * it before and after the links switch to the program that uses the new maps. Warns if the old maps cannot be
+/* Copies tracked calls. Each further run copies only the calls that have changed since the previous run. Call the
+ * function before and after the links switch to the program that uses the new maps. Warns if the old maps cannot be
  * read. */
 void carry_run(struct carry *carry);
 

@@ -11,5 +11,5 @@ void daemon_user_may_search(const char *bpffs);
  * access without CAP_DAC_OVERRIDE). */
 void daemon_user_may_open(const char *directory, const char *pin);
 
-/* The same for all pins in a directory, which may be missing. */
+/* Gives the same access to all pins in a directory. The directory may be missing. */
 void daemon_user_may_open_all(const char *directory);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The changes that one `attach --program decap` makes to the maps of decap: addresses from --address, and the
- * allowlists. They can be undone together. The caller adds the addresses of interfaces (tunnel.h). */
+ * allowlists. The loader can undo all of them together. The caller adds the addresses of interfaces (tunnel.h). */
 #pragma once
 
 #include "allowlist.h"

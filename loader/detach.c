@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The command `detach`. Detaches the program from the named interfaces, or from all. With the last interface,
- * removes the pinned maps and the program. */
+/* The command `detach`. Detaches the program from the named interfaces, or from all. When no interface remains, removes
+ * the pinned maps and the program. */
 #include <unistd.h>
 #include "attachment.h"
 #include "options.h"
@@ -39,7 +39,7 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 	return 0;
 }
 
-/* Checks that all named interfaces are attached. Called before any is detached. */
+/* Checks that all named interfaces are attached, before the first interface is detached. */
 static int check_names(const struct options *options, const struct attachments *attachments)
 {
 	int result = 0;

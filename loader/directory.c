@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See directory.h. The lock is the directory DIR/lock, and only the owner of the pins can open it. It exists
+/* See directory.h. The lock is the directory DIR/lock, and only the owner of the pins can open it. The lock exists
  * while a loader makes changes. */
 #include <errno.h>
 #include <fcntl.h>
@@ -115,8 +115,8 @@ static const char *lock_path(const char *dir, char path[PATH_MAX])
 	return path;
 }
 
-/* Checks that the opened directory still exists under its path. A second loader may have removed the directory, and
- * a third one may have created a new one. */
+/* Checks that the opened directory still exists under its path. A second loader may have removed the directory, and a
+ * third loader may have created a new directory. */
 static bool is_there(const char *path, int fd)
 {
 	struct stat named, opened;
@@ -162,7 +162,7 @@ int directory_lock(const char *dir, bool make, int *lock)
 	do {
 		if (make && directory_make(dir))
 			return -1;
-		/* Checked now: from here on no other user can replace the directory. */
+		/* The check precedes the lock: no other user can replace a directory that passes the check. */
 		if (directory_check(dir))
 			return -1;
 		if (!try_lock(dir, lock))

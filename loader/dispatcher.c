@@ -9,8 +9,8 @@
 #include "output.h"
 
 /* To call a program, the dispatcher replaces one of its own functions with the program (BPF_PROG_TYPE_EXT). Some
- * kernels do not support this. The test tries to replace a kernel function. All kernels refuse that, but
- * kernels that support the program type return EINVAL. */
+ * kernels do not support this. The test tries to replace a kernel function. All kernels refuse this. Only kernels that
+ * support the program type refuse it with EINVAL. */
 int dispatcher_probe(void)
 {
 	const struct bpf_insn instructions[] = {
@@ -71,8 +71,8 @@ bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode)
 	return found;
 }
 
-/* Since Linux 6.13 (and later 6.12.y releases), a program that moves the start of a packet can only replace a
- * function that also moves it. The functions of the dispatcher fulfil this since pull request 509 of xdp-tools
+/* Since Linux 6.13 (and later 6.12.y releases), a program that moves the start of a packet can only replace a function
+ * that also moves it. The functions of the dispatcher meet this condition since pull request 509 of xdp-tools
  * (2025). */
 static const char *help_with_libxdp(void)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* libxdp's dispatcher: an XDP program that calls several others in order. */
+/* libxdp's dispatcher: an XDP program that calls several other XDP programs in order. */
 #pragma once
 
 #include "interface.h"
 #include "program.h"
 
-/* Checks that this kernel supports it. */
+/* Checks that this kernel supports the dispatcher. */
 int dispatcher_probe(void);
 
 /* Returns whether the XDP program of the interface is a dispatcher. */
 bool dispatcher_is_on(int ifindex);
 
-/* Returns whether the dispatcher of the interface calls this program, and then writes `mode`. */
+/* If the dispatcher of the interface calls this program, returns true and writes `mode`. */
 bool dispatcher_calls(int ifindex, uint32_t program_id, enum mode *mode);
 
 /* Loads an opened program and adds it to the dispatcher of the interface; creates a dispatcher if there is

@@ -157,8 +157,8 @@ static bool is_link_of(uint32_t id, int ifindex, uint32_t program)
 	       info.xdp.ifindex == (uint32_t)ifindex;
 }
 
-/* Returns the id of the bpf_link that attaches the program to the interface. 0: there is no such link, the user is
- * not root, or several links match, because an interface in another network namespace can have the same index. */
+/* Returns the id of the bpf_link that attaches the program to the interface. 0: there is no such link, the user is not
+ * root, or several links match: interfaces in different network namespaces can have the same index. */
 static uint32_t find_link(int ifindex, uint32_t program)
 {
 	uint32_t id = 0, found = 0;

@@ -31,7 +31,7 @@ int interface_mac(const char *name, struct mac *out);
  * message. */
 int interface_mtu(const char *name, uint32_t *out);
 
-/* Sets both to false if the flags cannot be read. */
+/* Reads two flags of the interface. Sets both to false if the flags cannot be read. */
 void interface_flags(const char *name, bool *is_up, bool *is_loopback);
 
 /* Runs an ethtool command, a structure of <linux/ethtool.h>. Returns 0, or -errno without a message. */

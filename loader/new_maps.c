@@ -107,8 +107,8 @@ static int replace(const struct attachment *attachment, int program)
 	return attachment->state == ATTACHMENT_GONE ? 0 : attachment_replace(attachment, program);
 }
 
-/* Replaces the program of all links. If this fails for one link, restores the others, because the daemon can
- * maintain only one set of maps. */
+/* Replaces the program of all links. If this fails for a link, restores the program of all earlier links, because the
+ * daemon can maintain only one set of maps. */
 static int replace_all(const struct attachments *attachments, int program, int before)
 {
 	size_t i, done = 0;
@@ -120,8 +120,8 @@ static int replace_all(const struct attachments *attachments, int program, int b
 	return done < attachments->count ? -1 : 0;
 }
 
-/* Removes the contract first. If the loader is killed afterwards, the missing contract tells the next upgrade
- * to complete the move. */
+/* Removes the contract first. If the loader is killed afterwards, the next upgrade finds no contract and completes the
+ * move. */
 static int put_in_place(struct pins *pins, const struct program *program, const struct attachments *attachments)
 {
 	int contract = pins_get(pins, PINS_TOP, "contract"), result = -1;

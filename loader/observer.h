@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Loads and pins the program `observer` (bpf/observer.bpf.c). sipxdpd replaces the balancer with the observer while
- * packets are observed. The observer uses the maps of the balancer. The loader itself does not attach it. */
+ * packets are observed. The observer uses the maps of the balancer. The loader does not attach the observer. */
 #pragma once
 
 #include "pins.h"

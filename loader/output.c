@@ -99,7 +99,7 @@ static void keep_log(char *log)
 		snprintf(library_text + length, sizeof(library_text) - length, ": %s", line + 1);
 }
 
-/* Keeps the first warning, without the name of the library, line end and full stop. */
+/* Keeps the first warning, without the name of the library, the line end and the full stop. */
 static void keep_first(char *text)
 {
 	char *end = text + strcspn(text, "\n");

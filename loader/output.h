@@ -20,8 +20,8 @@ int output_finish(void);
  * belong to sipxdp. The next call overwrites the result. */
 const char *output_errno(int error);
 
-/* The first warning of the libraries since output_library_clear(), as " (...)", or "". The first warning names
- * the cause; later ones are consequences. */
+/* The first warning of the libraries since output_library_clear(), as " (...)", or "". The first warning states the
+ * cause; later warnings are consequences of it. */
 void output_library_clear(void);
 const char *output_library(void);
 

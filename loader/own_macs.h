@@ -12,7 +12,7 @@ struct own_macs {
 /* Opens the maps that are pinned in `place`. The caller closes them, even after a failure. */
 int own_macs_open(struct own_macs *maps, const struct pins *pins, enum pins_place place);
 
-/* Adds the current MAC address and MTU of the interface. */
+/* Adds the current MAC address and MTU of the interface to the maps. */
 int own_macs_add(const struct own_macs *maps, const char *interface, int ifindex);
 
 void own_macs_close(const struct own_macs *maps);

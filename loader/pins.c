@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A command makes either all of its pins or none. No other file contains paths of pins. */
+/* Makes and removes pins. A command makes either all of its pins or none. No other file contains paths of pins. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static const char *const places[PROGRAM_KINDS][4] = {
 	[PROGRAM_DECAP] = {"", "/decap_links", "/decap_dispatched", "/decap_" PIN_NEXT},
 };
 
-/* Pinned last, removed first. */
+/* The map whose pin is made last and removed first. */
 static const char *const last_map[PROGRAM_KINDS] = {
 	[PROGRAM_BALANCER] = "contract",
 	[PROGRAM_DECAP] = "decap_verdicts",

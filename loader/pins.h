@@ -48,8 +48,8 @@ int pins_open(struct pins *pins, const char *dir, enum program_kind kind, enum p
 /* Also removes empty directories. */
 void pins_close(struct pins *pins);
 
-/* Signals are blocked between these two calls, so that they cannot terminate the process. pins_end() with `failed`
- * removes all pins made since pins_begin(). */
+/* Between these two calls, signals are blocked and cannot terminate the process. pins_end() with `failed` removes all
+ * pins made since pins_begin(). */
 void pins_begin(struct pins *pins);
 void pins_end(struct pins *pins, bool failed);
 
@@ -70,8 +70,7 @@ int pins_replace(struct pins *pins, enum pins_place place, const char *name, int
 
 int pins_remove(struct pins *pins, enum pins_place place, const char *name);
 
-/* Removes maps and program of PINS_TOP or PINS_NEXT, and stores whether there were any. The caller removes the
- * links. */
+/* Removes maps and program of PINS_TOP or PINS_NEXT, and stores whether any existed. The caller removes the links. */
 int pins_remove_shared(struct pins *pins, enum pins_place place, bool *removed);
 
 /* Replaces all maps and the program of PINS_TOP with those of PINS_NEXT. The caller must first remove the contract
@@ -82,10 +81,10 @@ int pins_finish_move(struct pins *pins);
 /* Returns the interfaces that have a pin in `place`; the list may be empty. The caller frees it. */
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count);
 
-/* Returns whether all maps are pinned. If not, a loader was killed. */
+/* Returns true if all maps are pinned. Otherwise a loader was killed. */
 bool pins_have_maps(const struct pins *pins);
 
-/* Returns whether the program is pinned. Without it, `detach` removes nothing from DIR. */
+/* Returns true if the program is pinned. Without this pin, `detach` removes nothing from DIR. */
 bool pins_have_program(const struct pins *pins);
 
 /* Reads the map 'contract'. If its version differs, only the version is valid. Returns 0, -ENOENT if none is
@@ -104,5 +103,5 @@ int pins_put_new_maps(struct pins *pins, const struct program *program);
 /* Pins the maps of a loaded program. */
 int pins_put_maps(struct pins *pins, enum pins_place place, const struct program *program);
 
-/* Makes an opened program use all maps pinned there. */
+/* Makes an opened program use all maps that are pinned in `place`. */
 int pins_reuse_maps(const struct pins *pins, enum pins_place place, const struct program *program);

@@ -29,11 +29,11 @@ struct program {
 /* "balancer", "decap" */
 const char *program_name(enum program_kind kind);
 
-/* Opens a program and sets the sizes of its maps. Nothing is loaded into the kernel yet. decap ignores
- * `sizes`: its sizes are fixed. */
+/* Opens a program and sets the sizes of its maps. Loads nothing into the kernel. decap ignores `sizes`, because its
+ * sizes are fixed. */
 int program_open(struct program *program, enum program_kind kind, const struct contract *sizes);
 
-/* Returns whether a map in the kernel has the type and size that an opened program expects. Prints no message. */
+/* Returns true if a map in the kernel has the type and size that an opened program expects. Prints no message. */
 bool program_map_fits(const struct bpf_map *map, int fd);
 
 /* The id of a map, 0 if it is unreadable. */

@@ -48,7 +48,7 @@ static json_t *loaded_at(uint64_t load_time)
 	return json_string(text);
 }
 
-/* Finds the program by its id, because the program of the link may differ from the pinned one. */
+/* Finds the program by its id, because the program of the link may differ from the pinned program. */
 static json_t *describe_program(uint32_t id)
 {
 	int fd = bpf_prog_get_fd_by_id(id);

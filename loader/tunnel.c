@@ -112,8 +112,8 @@ static bool is_kept(uint32_t owner, uint32_t ifindex, const struct attachments *
 	return owner != ifindex && is_interface(owner);
 }
 
-/* Assigns the entry to `successor`; NULL: removes it. The entry is updated in place, so that decap accepts its
- * packets without interruption. */
+/* Assigns the entry to `successor`; NULL: removes it. The update is in place, so that decap accepts packets to this
+ * address without interruption. */
 static void remove_one(int map, const struct address *address, const struct attachment *successor)
 {
 	const uint32_t owner = successor ? successor->ifindex : 0;
@@ -135,7 +135,7 @@ void tunnel_remove_interface(int map, uint32_t ifindex, const struct attachments
 		all = NULL; /* without this list, find_successor() cannot find an interface */
 	while (!end) {
 		key = next;
-		/* Called before the key is removed, because afterwards the iteration would start again. */
+		/* Must be called before the key is removed: after the removal, the iteration would start again. */
 		end = bpf_map_get_next_key(map, &key, &next);
 		if (!bpf_map_lookup_elem(map, &key, &owner) && !is_kept(owner, ifindex, attached))
 			remove_one(map, &key, find_successor(all, &key, attached));

@@ -129,8 +129,8 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 			failed, attachments->count);
 		return -1;
 	}
-	/* The program is pinned last, so that after a partial failure the next attach still uses the old
-	 * program, and sipxdpd never replaces the new program with the old observer. */
+	/* Pins the program last. After a partial failure the next attach then still uses the old program, and sipxdpd
+	 * never replaces the new program with the old observer. */
 	if (observer_put(pins, PINS_TOP, program))
 		return -1;
 	return pins_replace(pins, PINS_TOP, program_name(pins->kind), program_fd(program));
@@ -138,8 +138,8 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 
 /* --- decap, whose maps the loader fills */
 
-/* Replaces maps whose layout differs in this release. Called before any link is updated: if the update of a
- * link fails, the next upgrade finds the maps that its program expects. The new maps must accept all packets
+/* Replaces maps whose layout differs in this release. Must be called before the first link is updated: if the update of
+ * a link fails, the next upgrade then finds the maps that its program expects. The new maps must accept all packets
  * that the old ones accepted. */
 static int upgrade_decap(
 	struct pins *pins, const struct program *program, const struct options *options, struct allowlists *lists)

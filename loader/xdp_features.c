@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See xdp_features.h. The headers of Linux 6.1 do not have <linux/netdev.h>, so this file has its numbers. */
+/* See xdp_features.h. The headers of Linux 6.1 do not contain <linux/netdev.h>, so this file defines the numbers from
+ * that header. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>

@@ -13,7 +13,7 @@
 struct line {
 	const char **words;
 	size_t word_count;
-	const struct protocol_argument **flags; /* flag_values has the value of each */
+	const struct protocol_argument **flags; /* the value of each flag is in flag_values */
 	const char **flag_values;
 	size_t flag_count;
 };
@@ -122,14 +122,14 @@ static int parse_line(int argc, char **argv, struct line *line, struct arguments
 		else if (only_words || argv[i][0] != '-' || !argv[i][1])
 			line->words[line->word_count++] = argv[i];
 		else if (parse_option(argv, &i, line, out) < 0)
-			err = -EINVAL; /* continue to parse: a later --json changes the format of the error */
+			err = -EINVAL; /* parsing continues, because a later --json changes the format of the error */
 	}
 	return err;
 }
 
 /* --- the command */
 
-/* Does the word begin commands of two words? */
+/* Is this the first word of commands with two words? */
 static bool is_group(const char *word)
 {
 	size_t length = strlen(word);
@@ -149,8 +149,8 @@ static void first_words(const struct line *line, size_t count, char words[PROTOC
 	snprintf(words, PROTOCOL_ERROR_SIZE, "%s%s%s", line->words[0], both ? " " : "", both ? line->words[1] : "");
 }
 
-/* Finds the longest command that the line begins with, and removes its words from the line. A group without a
- * command leaves COMMAND_COUNT. */
+/* Finds the longest command at the start of the line, and removes its words from the line. For a group without a
+ * command, the result is COMMAND_COUNT. */
 static int find_command(struct line *line, struct arguments *out)
 {
 	char words[PROTOCOL_ERROR_SIZE];

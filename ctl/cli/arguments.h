@@ -23,8 +23,8 @@ struct arguments {
 	char error[PROTOCOL_ERROR_SIZE];
 };
 
-/* 0, or -EINVAL with the reason in `error`; After an error, `json` and `command` contain what was
- * parsed before the fault. The caller must call arguments_free() in both cases. */
+/* 0, or -EINVAL with the reason in `error`. After an error, `json` and `command` have the values of the words before
+ * the fault. The caller must call arguments_free() in both cases. */
 int arguments_parse(int argc, char **argv, struct arguments *out);
 void arguments_free(struct arguments *arguments);
 

@@ -70,8 +70,8 @@ static int connect_to_daemon(struct client *client)
 	return 0;
 }
 
-/* Has the daemon closed the connection? It does so after a long idle time (a lookup with typed input) and when
- * it stops. It sends nothing else between requests. */
+/* Has the daemon closed the connection? The daemon closes it when it stops, and after a long idle time (a lookup with
+ * typed input). Between requests, the daemon sends nothing else. */
 static bool is_closed(int fd)
 {
 	char byte;

@@ -6,8 +6,8 @@
 #include "core/control/protocol.h"
 
 struct client {
-	const char *path;          /* of the control socket */
-	const char *pin_directory; /* of the maps; some commands read the maps while sipxdpd is not running */
+	const char *path;          /* path of the control socket */
+	const char *pin_directory; /* directory of the maps; some commands read the maps while sipxdpd is not running */
 	bool from_maps;            /* a result came from the maps, and the user was warned */
 	bool silent;               /* no warnings: the screen is in use */
 	int timeout;               /* seconds to wait for a reply */

@@ -233,8 +233,8 @@ static bool explain_text(struct explain *explain, const char *text, size_t lengt
 
 /* --- a capture */
 
-/* Copies the packet and selects the interface of the balancer that receives it. Returns the length of the packet; 0 if
- * the packet is too short or too long. */
+/* Copies the packet to a frame, and selects the interface of the balancer that receives the frame. Returns the length
+ * of the frame; 0 if the packet is too short or too long. */
 static size_t take_captured(const struct explain *explain, const struct captured *packet,
 	const struct explainer_interface **interface, json_t *remarks)
 {

@@ -66,7 +66,7 @@ struct hep_output *hep_output_open(const char *address, char error[HEP_OUTPUT_ER
 	return output;
 }
 
-/* The first error of a connected socket may report the ICMP answer to an earlier packet, so try twice. */
+/* The first error of a connected socket may report an ICMP error that an earlier packet caused, so try twice. */
 static bool send_packet(const struct hep_output *output, size_t length)
 {
 	return send(output->fd, output->packet, length, 0) >= 0 || send(output->fd, output->packet, length, 0) >= 0;

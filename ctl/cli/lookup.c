@@ -24,7 +24,7 @@ struct lines {
 	char text[LINE_SIZE];
 	size_t length;
 	size_t taken;
-	size_t number; /* of the last line taken */
+	size_t number; /* number of the last line that was read */
 	bool skipping; /* the next bytes belong to a line that is too long */
 	bool ended;
 	bool faulty; /* a line was skipped, and an error has been printed */
@@ -39,7 +39,7 @@ static void begin(struct lookup *lookup)
 	lookup->begun = true;
 }
 
-/* Before an error message: completes the list of the results so far. */
+/* Completes the list of the results before an error message follows. */
 static void end_early(struct lookup *lookup)
 {
 	if (lookup->begun)
@@ -169,7 +169,7 @@ static bool read_more(struct lines *lines)
 	if (got == 0 && (lines->ended || (!lines->length && !lines->skipping)))
 		return false;
 	if (got == 0)
-		lines->text[lines->length] = '\n'; /* the last line may lack it */
+		lines->text[lines->length] = '\n'; /* the last line may have no newline */
 	lines->ended = got == 0;
 	lines->length += got ? (size_t)got : 1;
 	return true;

@@ -6,7 +6,7 @@
 #include "client.h"
 #include "output.h"
 
-/* Prints the owner of each of `call_ids` in the arguments or, if they are only "-", of each line of standard
- * input. Processes the lines that have arrived before it waits for more. False if a look-up has failed; the
- * error has then been printed. */
+/* Prints the owner of each Call-ID in the argument `call_ids` or, if its only value is "-", of each line of standard
+ * input. Processes all lines that have arrived before it waits for more. Returns false if a look-up has failed, after
+ * it has printed the error. */
 bool lookup_run(struct output *output, struct client *client, const json_t *arguments);

@@ -36,7 +36,7 @@ static json_t *file_contents(struct output *output, const char *path)
 	return contents;
 }
 
-/* For each argument of the kind ARGUMENT_CONTENTS: reads the file whose path is the argument before it. */
+/* For each argument of type ARGUMENT_CONTENTS, reads the file that the argument before it names. */
 static enum status fill_contents(struct output *output, enum command command, json_t *values)
 {
 	const struct protocol_argument *argument = protocol_commands[command].arguments;
@@ -101,7 +101,7 @@ static enum status ask(struct output *output, struct client *client, enum comman
 		output_refusal(output, &reply, path ? path : reply.path);
 	} else {
 		output_result(output, command, reply.result);
-		/* A monitoring system that runs `status` must notice that the daemon is not running. */
+		/* The exit status must show a monitoring system that the daemon is not running. */
 		status = command == COMMAND_STATUS && client->from_maps ? STATUS_FAILED : STATUS_DONE;
 	}
 	protocol_reply_free(&reply);

@@ -17,8 +17,8 @@ void output_result(struct output *output, enum command command, const json_t *re
  * per second, averaged over `seconds`. */
 void output_sample(struct output *output, const json_t *stats, double seconds);
 
-/* Print the results of a look-up one by one. JSON output is a single list. output_list_item() returns false for a
- * failed look-up, whose reason it prints. */
+/* Print the results of a look-up one by one. JSON output is a single list. For a failed look-up, output_list_item()
+ * prints the reason and returns false. */
 void output_list_begin(struct output *output);
 bool output_list_item(struct output *output, const json_t *owner);
 void output_list_end(struct output *output);

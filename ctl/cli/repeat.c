@@ -40,7 +40,7 @@ static json_t *read_counters(struct output *output, struct client *client, doubl
 	return stats;
 }
 
-/* Prints one sample; with `before`, its change since then. */
+/* Prints one sample or, with `before`, the change between the two samples. */
 static void print(struct output *output, const json_t *before, const json_t *stats, double seconds)
 {
 	json_t *rates = before ? rates_between(before, stats, seconds) : NULL;

@@ -58,8 +58,8 @@ static json_t *ask(struct top *top, struct client *client, enum command command)
 	return result;
 }
 
-/* Takes a sample from the daemon or, if the daemon is not running, from the maps. False if neither is available; the
- * previous sample then stays. */
+/* Takes a sample from the daemon or, if the daemon is not running, from the maps. If neither is available, returns
+ * false, and the previous sample stays. */
 static bool sample_farm(struct top *top, struct client *client)
 {
 	json_t *stats, *backends, *status;

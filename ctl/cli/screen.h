@@ -7,5 +7,5 @@
 #include "output.h"
 
 /* Shows the screen of `top`, or of `top sources` if `sources` is set. When the user quits or a signal arrives, restores
- * the terminal. Returns false after an error, which it has printed. */
+ * the terminal. Returns false after an error, which this function has printed. */
 bool screen_run(struct output *output, struct client *client, bool sources);

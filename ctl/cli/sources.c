@@ -58,7 +58,7 @@ bool sources_report(struct output *output, struct client *client, int seconds)
 	json_t *sample = ask(output, client), *sum = NULL;
 	bool is_complete;
 
-	/* The first sample is of the time before the command. */
+	/* The first sample counts packets from before the command. */
 	while (sample && json_number_value(json_object_get(sum, "seconds")) < seconds - 0.5) {
 		json_int_t last = interval_of(sample);
 

@@ -8,5 +8,5 @@
 #define SOURCES_SECONDS 2 /* default time of a report */
 
 /* Counts for about `seconds`, and prints the sources and Call-IDs with the most packets. Returns false after an error,
- * which it has printed. */
+ * which this function has printed. */
 bool sources_report(struct output *output, struct client *client, int seconds);

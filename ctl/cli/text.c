@@ -8,7 +8,7 @@
 
 void text_open(void)
 {
-	/* All input is UTF-8, whatever the locale of the user. Without this locale text_put() escapes all
+	/* All input is UTF-8, even if the locale of the user is not. Without this locale, text_put() would escape all
 	 * non-ASCII text. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 }

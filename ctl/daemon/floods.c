@@ -20,8 +20,7 @@
 #define BACKENDS_WATCHED 1024
 
 #define TEXT_SIZE 256
-#define NAMING_SECONDS                                                                                                 \
-	3 /* time limit for finding the source of a flood; begins in the second after the counting has started */
+#define NAMING_SECONDS 3 /* limit of a search, from the second after its start */
 
 /* The maximum packets per second of all interfaces at which the daemon searches for the source of a flood. While the
  * kernel counts packets by source, each packet takes about 1 us instead of 0.12 us, and a single core may receive all
@@ -72,12 +71,11 @@ struct floods {
 	uint64_t elapsed;
 	struct series sums[SUMS];
 	struct series services[SERVICES_WATCHED]; /* initial requests */
-	struct series
-		pools[POOLS_WATCHED]; /* packets of the busiest backend in excess of those of all other backends */
-	uint64_t backends[1 << 16];   /* counters by id, at the last sample */
-	uint64_t packets;             /* counter of all packets, at the last sample */
-	double packet_rate;           /* rate of all packets, per second */
-	struct series *naming;        /* the series whose source is searched now; NULL: none */
+	struct series pools[POOLS_WATCHED];       /* excess of the busiest backend over all others */
+	uint64_t backends[1 << 16];               /* counters by id, at the last sample */
+	uint64_t packets;                         /* counter of all packets, at the last sample */
+	double packet_rate;                       /* rate of all packets, per second */
+	struct series *naming;                    /* the series whose source is searched now; NULL: none */
 	int naming_seconds;
 };
 

@@ -22,7 +22,8 @@ int maps_begin_interval(const struct maps *maps, uint32_t *ended)
 	return bpf_map_update_elem(fd, &(uint32_t){0}, &interval, BPF_ANY);
 }
 
-/* The index before the first bucket of the half of an interval: the kernel returns the elements after this index. */
+/* Returns the index before the first bucket of the half that belongs to an interval. The kernel returns the elements
+ * after this index. */
 static int read_half(int fd, uint32_t interval, struct heavy_bucket **out)
 {
 	uint32_t before = heavy_index(0, interval) - 1, last, count = HEAVY_BUCKETS;

@@ -56,7 +56,7 @@ const char *maps_attach_mode(const struct maps *maps, const char *directory, con
 		return "unknown";
 	if (ifindex && bpf_xdp_query(ifindex, 0, &query))
 		return "unknown";
-	/* During an upgrade the link has the new program a moment before the pin of the program has. */
+	/* During an upgrade, the link has the new program shortly before the pin of the program is replaced. */
 	if (!ifindex || !query.prog_id || linked_program(directory, interface) != query.prog_id ||
 		uses_other_maps(maps, directory, PIN_PROGRAM, query.prog_id) ||
 		uses_other_maps(maps, directory, PIN_OBSERVER, query.prog_id))

@@ -89,7 +89,7 @@ int maps_forget_reassigned(const struct maps *maps, const bool *reassigned)
 	return visit_tracked_calls(maps, forget_reassigned, (void *)reassigned);
 }
 
-/* A change of the previous owners of a pool's slots. */
+/* The previous owners of a pool's slots, before and after a change. */
 struct previous_change {
 	uint32_t pool;
 	bool begins; /* no slot of the pool was migrating before */

@@ -73,8 +73,8 @@ bool old_map_has(const struct old_map *map, const struct old_member *wanted)
 	return theirs && btf__resolve_size(map->btf, theirs->type) == wanted->size;
 }
 
-/* A number may have a different width in the current struct (little endian: its low bytes come first).
- * Any other member is copied only if it has the same size. */
+/* Copies a number even if its width in the current struct is different (little endian: the low bytes are first). Copies
+ * any other member only if its size is the same. */
 static void copy_member(const struct old_map *map, const char *from, const struct old_member *ours, char *to)
 {
 	uint32_t at;

@@ -11,7 +11,7 @@
 
 /* A member of a current struct. A list of members ends with OLD_MEMBERS_END. */
 struct old_member {
-	const char *name, *was; /* `was`: its name in an earlier release; NULL: the name has never changed */
+	const char *name, *was; /* `was`: name in an earlier release; NULL: it never changed */
 	uint32_t at, size;      /* offset and size in the current struct */
 };
 

@@ -20,7 +20,7 @@ static int refuse(const char *path, const char *reason, char error[PIN_DIRECTORY
 	return -EPERM;
 }
 
-/* May users other than the owner and the daemon open it? */
+/* May users other than the owner and the daemon open the directory? */
 static bool is_open_to_others(const struct stat *found)
 {
 	const struct passwd *user = found->st_mode & 070 ? getpwnam(PIN_DIRECTORY_USER) : NULL;
@@ -49,7 +49,7 @@ static int check(const char *path, const struct stat *found, bool is_last, char 
 	return 0;
 }
 
-/* Symbolic links above the bpffs are allowed: the operator has made them. */
+/* Symbolic links above the bpffs are allowed, because only the operator can have made them. */
 static int open_below(int parent, const char *name, bool is_inside)
 {
 	return openat(parent, name, O_PATH | O_CLOEXEC | (is_inside ? O_NOFOLLOW : 0));

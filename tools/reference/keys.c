@@ -8,7 +8,7 @@
 #define PATH_SIZE 64
 #define TEXT_SIZE 2048
 
-/* Has one object of each kind, with its required keys only. */
+/* A file with one object of each kind; each object has its required keys only. */
 static const char smallest_file[] =
 	"interfaces: [eth0]\n"
 	"hash_key: 000102030405060708090a0b0c0d0e0f\n"
@@ -31,7 +31,7 @@ static struct config *parse_smallest_file(void)
 	return config;
 }
 
-/* The object with these keys; NULL if none of the keys has a default. */
+/* Returns the object of the smallest file that has these keys; NULL if none of the keys has a default. */
 static const void *object_of(const struct config *config, const struct key *keys)
 {
 	const struct {

@@ -22,7 +22,7 @@ static void put_man_character(FILE *out, char c, bool in_code)
 			return;
 		}
 	}
-	/* An unescaped hyphen may become a typographic one, which cannot be copied to a shell. */
+	/* Without an escape, man may print a typographic hyphen, which a shell does not accept as an option. */
 	fprintf(out, in_code && c == '-' ? "\\%c" : "%c", c);
 }
 
