@@ -130,16 +130,12 @@ int probe_message_write(const struct probe_message *m, char buffer[PROBE_MESSAGE
 /* Does the first value of the Via header have this branch? */
 static bool has_branch(struct span via, const char *branch)
 {
-	span_take_unquoted(&via, ';', ',');
-	while (via.at < via.end && *via.at == ';') {
-		struct span value, name;
+	struct span name, value;
 
-		via.at++;
-		value = span_take_unquoted(&via, ';', ',');
-		name = span_trim(span_take(&value, '='));
+	span_take_unquoted(&via, ';', ',');
+	while (span_take_parameter(&via, &name, &value))
 		if (span_equals(name, "branch"))
-			return span_equals(span_trim(value), branch);
-	}
+			return span_equals(value, branch);
 	return false;
 }
 

@@ -4,6 +4,11 @@
 #include <strings.h>
 #include "span.h"
 
+bool span_is_empty(struct span span)
+{
+	return span.at >= span.end;
+}
+
 bool span_is_newline(char c)
 {
 	return c == '\r' || c == '\n';
@@ -68,6 +73,17 @@ struct span span_take_unquoted(struct span *rest, char a, char b)
 	}
 	taken.end = rest->at;
 	return taken;
+}
+
+bool span_take_parameter(struct span *rest, struct span *name, struct span *value)
+{
+	if (rest->at >= rest->end || *rest->at != ';')
+		return false;
+	rest->at++;
+	*value = span_take_unquoted(rest, ';', ',');
+	*name = span_trim(span_take(value, '='));
+	*value = span_trim(*value);
+	return true;
 }
 
 bool span_take_line(struct span *rest, struct span *line)

@@ -9,6 +9,8 @@ struct span {
 	const char *at, *end;
 };
 
+bool span_is_empty(struct span span);
+
 /* Is the character a space, tab, CR or LF? */
 bool span_is_space(char c);
 bool span_is_newline(char c);
@@ -28,6 +30,10 @@ struct span span_take(struct span *rest, char separator);
 
 /* Takes the part before the first unquoted `a` or `b`, which stays in `rest`. */
 struct span span_take_unquoted(struct span *rest, char a, char b);
+
+/* Takes a parameter with the `;` before it (section 7.3.1). `value` is empty if it has none. Both are without white
+ * space at their ends. Returns false if `rest` does not begin with `;`. */
+bool span_take_parameter(struct span *rest, struct span *name, struct span *value);
 
 /* Takes a line with its continuation lines (section 7.3.1). A blank line has no continuation lines. Returns false
  * and sets `line` to all of `rest` if the line does not end in a newline. */
