@@ -83,7 +83,8 @@ const struct xdp_driver xdp_drivers[] = {
 		.native = LINUX(4, 13),
 		.mtu = 3046,
 		.frags = LINUX(6, 4),
-		.note = "each queue needs a second one for XDP: if the card has none left, use fewer ('ethtool -L "
+		.note = "each queue needs a second queue for XDP: if the card has no free queue, use fewer ('ethtool "
+			"-L "
 			"IFACE "
 			"combined N')",
 		.source = "drivers/net/ethernet/intel/i40e/i40e_main.c",
@@ -129,9 +130,9 @@ const char *xdp_queues_text(enum xdp_queues queues)
 	case XDP_QUEUES_HALF:
 		return "at most half of the maximum";
 	case XDP_QUEUES_HALF_PAIRS:
-		return "at most half of the maximum, as many for rx as for tx";
+		return "at most half of the maximum, and equal numbers for rx and tx";
 	case XDP_QUEUES_PER_CPU:
-		return "one pair more for each CPU, or it is slower";
+		return "one additional pair for each CPU; slower with fewer pairs";
 	case XDP_QUEUES_128_CPUS:
 		return "at most 128 CPUs; slower with more than 64";
 	case XDP_QUEUES_ANY:
