@@ -16,6 +16,22 @@
 			.help = "name of a backend of that pool"                                                       \
 	}
 
+#define RATE                                                                                                           \
+	{                                                                                                              \
+		"rate", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(rate), .help = "their change per second"      \
+	}
+#define WATCH                                                                                                          \
+	{                                                                                                              \
+		"watch", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(watch),                                      \
+			.help = "repeat until interrupted; with --json one line for each sample"                       \
+	}
+#define SECONDS                                                                                                        \
+	{                                                                                                              \
+		"seconds", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_OPTIONAL,                                              \
+			.minimum = 1, .maximum = 3600, IN_REQUEST(seconds),                                            \
+			.help = "with --rate or --watch: the interval (default 1)"                                     \
+	}
+
 const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = {.words = "status", .help = "show versions, attached interfaces and problems"},
 	[COMMAND_SERVICE_LIST] = {.words = "service list",
@@ -106,12 +122,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_SAVE] = {.words = "save", .help = "print the running configuration as YAML"},
 	[COMMAND_STATS] = {.words = "stats",
 		.help = "show the counters of packets and SIP messages by verdict, service and backend",
-		.arguments = {{"rate", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(rate),
-				      .help = "their change per second"},
-			{"watch", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(watch),
-				.help = "repeat until interrupted; with --json one line for each sample"},
-			{"seconds", "SECONDS", ARGUMENT_NUMBER, ARGUMENT_OPTIONAL, .minimum = 1, .maximum = 3600,
-				IN_REQUEST(seconds), .help = "with --rate or --watch: the interval (default 1)"}}},
+		.arguments = {RATE, WATCH, SECONDS}},
 	[COMMAND_TOP] = {.words = "top",
 		.help = "show load and state of services, pools and backends on the whole screen, each second",
 		.is_local = true},
@@ -152,4 +163,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_LOG_LEVEL] = {"log level", "hide less or more of the daemon's log until it restarts",
 		{{"level", "debug|info|warning", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(level),
 			.help = "lines below this level are hidden (info after a start)"}}},
+	[COMMAND_GUARD_STATS] = {"guard stats", "show how many packets each rule of the guard drops, or would drop",
+		{RATE, WATCH, SECONDS}},
+	[COMMAND_GUARD_TOP] = {"guard top", "show the sources from which the guard drops the most packets now",
+		{WATCH, SECONDS}},
 };

@@ -112,8 +112,12 @@ static double average(double rate, double packets, double seconds, double weight
 static void update_rates(struct guard_activity *activity, const struct guard_counters *total,
 	const struct guard_counters *counters, uint64_t *before, size_t cpus, double seconds)
 {
-	double weight = seconds < GUARD_ACTIVITY_MEAN ? seconds / GUARD_ACTIVITY_MEAN : 1;
+	double weight;
 
+	activity->averaged = activity->since ? activity->averaged + seconds : seconds;
+	if (activity->averaged > GUARD_ACTIVITY_MEAN)
+		activity->averaged = GUARD_ACTIVITY_MEAN;
+	weight = seconds < activity->averaged ? seconds / activity->averaged : 1;
 	activity->dropped_rate =
 		average(activity->dropped_rate, increase(activity->total.dropped, total->dropped), seconds, weight);
 	activity->observed_rate =

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include "rules.h"
 
-#define GUARD_ACTIVITY_MEAN 16      /* seconds over which the rates are averaged */
+#define GUARD_ACTIVITY_MEAN 16      /* seconds */
 #define GUARD_ACTIVITY_GAP 10000    /* ms without a packet after which the rule is not active any more */
 #define GUARD_ACTIVITY_LONG 60000   /* ms of activity after which `status` warns */
 #define GUARD_ACTIVITY_REPORT 60000 /* ms between two reports */
@@ -29,6 +29,7 @@ struct guard_activity {
 	struct guard_counters reported; /* at the last report */
 	double dropped_rate;            /* packets per second; this and the next member are averages */
 	double observed_rate;
+	double averaged;      /* seconds of activity over which the rates are averaged, at most GUARD_ACTIVITY_MEAN */
 	uint64_t sampled;     /* ms: time of the last sample; 0: there is none */
 	uint64_t since;       /* ms: start of the activity; 0: the rule is not active */
 	uint64_t last;        /* ms: last sample with new packets */

@@ -19,6 +19,10 @@ struct image *image_new(const struct contract *contract)
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
+	image->guard_names = allocate(GUARDS, sizeof(*image->guard_names));
+	image->guard_list_names = allocate(GUARD_LISTS, sizeof(*image->guard_list_names));
+	image->guards = allocate(GUARDS, sizeof(*image->guards));
+	image->guard_classes = allocate(GUARD_CLASSES, sizeof(*image->guard_classes));
 	image->tables = allocate(2 * contract->pools, sizeof(*image->tables));
 	image->none = slots_new(contract->slots);
 	image->previous_owners = allocate(contract->pools, sizeof(*image->previous_owners));
@@ -44,6 +48,10 @@ void image_free(struct image *image)
 	free(image->service_names);
 	free(image->pool_names);
 	free(image->pools);
+	free(image->guard_names);
+	free(image->guard_list_names);
+	free(image->guards);
+	free(image->guard_classes);
 	free(image->tables);
 	free(image->previous_owners);
 	free(image->wanted);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "bpf/abi.h"
+#include "bpf/abi_guard.h"
 #include "hash_map.h"
 #include "core/table/slots.h"
 
@@ -22,11 +23,15 @@ enum image_map {
 struct image {
 	struct contract contract; /* the sizes of the arrays below */
 	struct hash_map *maps[IMAGE_MAPS];
-	struct name *service_names;     /* [services] */
-	struct name *pool_names;        /* [pools] */
-	struct pool *pools;             /* [pools] */
-	struct slots **tables;          /* [2 * pools]; NULL: all zero, or not in use */
-	struct slots **previous_owners; /* [pools]; NULL as above */
+	struct name *service_names;        /* [services] */
+	struct name *pool_names;           /* [pools] */
+	struct pool *pools;                /* [pools] */
+	struct name *guard_names;          /* [GUARDS] */
+	struct name *guard_list_names;     /* [GUARD_LISTS] */
+	struct guard *guards;              /* [GUARDS] */
+	struct guard_class *guard_classes; /* [GUARD_CLASSES] */
+	struct slots **tables;             /* [2 * pools]; NULL: all zero, or not in use */
+	struct slots **previous_owners;    /* [pools]; NULL as above */
 	struct slots **wanted; /* [pools]; NULL as above; the owners after the end of all migrations; not in the maps */
 	struct slots *none;    /* all zero */
 	struct backend *backends; /* [backends + 1] */

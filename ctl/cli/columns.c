@@ -49,8 +49,8 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 		text_put_age(out, json_integer_value(value));
 		break;
 	case CELL_AGE:
-		if (json_integer_value(value))
-			text_put_age(out, time(NULL) - json_integer_value(value));
+		if (json_number_value(value) > 0)
+			text_put_age(out, time(NULL) - (long long)json_number_value(value));
 		break;
 	}
 }

@@ -151,17 +151,23 @@ static enum status wait_if_asked(
 	return done ? STATUS_DONE : STATUS_FAILED;
 }
 
+/* Has the command the option --watch? */
+static bool is_repeatable(enum command command)
+{
+	return command == COMMAND_STATS || command == COMMAND_GUARD_STATS || command == COMMAND_GUARD_TOP;
+}
+
 /* `request` is valid. */
-static enum status run_stats(
+static enum status run_counters(
 	struct output *output, struct client *client, const struct arguments *arguments, const json_t *request)
 {
 	const json_t *values = arguments->values;
 
 	if (json_object_get(values, "rate") || json_object_get(values, "watch"))
-		return repeat_stats(output, client, values) ? STATUS_DONE : STATUS_FAILED;
+		return repeat_command(output, client, arguments->command, values) ? STATUS_DONE : STATUS_FAILED;
 	if (json_object_get(values, "seconds"))
 		return refuse_usage(output, arguments, "SECONDS needs --rate or --watch");
-	return ask(output, client, COMMAND_STATS, request);
+	return ask(output, client, arguments->command, request);
 }
 
 static enum status run_top(struct output *output, struct client *client, const struct arguments *arguments)
@@ -200,8 +206,8 @@ static enum status run(struct output *output, struct client *client, const struc
 		return status;
 	request = protocol_request(arguments->command, json_incref(arguments->values));
 	status = check(output, arguments, request);
-	if (status == STATUS_DONE && arguments->command == COMMAND_STATS)
-		status = run_stats(output, client, arguments, request);
+	if (status == STATUS_DONE && is_repeatable(arguments->command))
+		status = run_counters(output, client, arguments, request);
 	else if (status == STATUS_DONE && arguments->command == COMMAND_TRACE)
 		status = trace_run(output, client, arguments->values, request) ? STATUS_DONE : STATUS_FAILED;
 	else if (status == STATUS_DONE && arguments->command == COMMAND_TOP_SOURCES)

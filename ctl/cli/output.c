@@ -7,6 +7,7 @@
 #include <time.h>
 #include "columns.h"
 #include "output.h"
+#include "output_guard.h"
 #include "text.h"
 
 static const struct column service_columns[] = {
@@ -301,33 +302,8 @@ static void put_sources(const json_t *rates)
 	columns_print(json_object_get(rates, "call_ids"), call_id_columns, "no Call-IDs");
 }
 
-void output_sample(struct output *output, const json_t *stats, double seconds)
+static void put_text(enum command command, const json_t *result)
 {
-	json_t *line;
-
-	if (output->json) {
-		line = json_pack("{s:I}", "time", (json_int_t)time(NULL));
-		if (seconds)
-			json_object_set_new(line, "seconds", json_real(seconds));
-		json_object_update(line, (json_t *)stats);
-		json_dumpf(line, stdout, PROTOCOL_JSON_FLAGS);
-		json_decref(line);
-		putchar('\n');
-		return;
-	}
-	if (output->items++)
-		putchar('\n');
-	if (seconds)
-		printf("per second, over %.1f s:\n", seconds);
-	put_stats(stats);
-}
-
-void output_result(struct output *output, enum command command, const json_t *result)
-{
-	if (output->json) {
-		put_json(result);
-		return;
-	}
 	switch (command) {
 	case COMMAND_STATUS:
 		put_status(result);
@@ -350,6 +326,12 @@ void output_result(struct output *output, enum command command, const json_t *re
 	case COMMAND_TOP_SOURCES:
 		put_sources(result);
 		break;
+	case COMMAND_GUARD_STATS:
+		output_guard_stats(result);
+		break;
+	case COMMAND_GUARD_TOP:
+		output_guard_top(result);
+		break;
 	case COMMAND_LOG_LEVEL:
 		put_line("log level:", text_of(result, "log_level"));
 		break;
@@ -359,6 +341,35 @@ void output_result(struct output *output, enum command command, const json_t *re
 	default:
 		put_change(command, result);
 	}
+}
+
+void output_sample(struct output *output, enum command command, const json_t *result, double seconds)
+{
+	json_t *line;
+
+	if (output->json) {
+		line = json_pack("{s:I}", "time", (json_int_t)time(NULL));
+		if (seconds)
+			json_object_set_new(line, "seconds", json_real(seconds));
+		json_object_update(line, (json_t *)result);
+		json_dumpf(line, stdout, PROTOCOL_JSON_FLAGS);
+		json_decref(line);
+		putchar('\n');
+		return;
+	}
+	if (output->items++)
+		putchar('\n');
+	if (seconds)
+		printf("per second, over %.1f s:\n", seconds);
+	put_text(command, result);
+}
+
+void output_result(struct output *output, enum command command, const json_t *result)
+{
+	if (output->json)
+		put_json(result);
+	else
+		put_text(command, result);
 }
 
 /* --- results of a look-up */

@@ -13,9 +13,9 @@ struct output {
 /* Prints the result of a command to standard output. */
 void output_result(struct output *output, enum command command, const json_t *result);
 
-/* Prints one of several samples of `stats`, as a line of JSON or as text. If `seconds` is not 0, the numbers are rates
- * per second, averaged over `seconds`. */
-void output_sample(struct output *output, const json_t *stats, double seconds);
+/* Prints one of several samples of a command's result, as a line of JSON or as text. If `seconds` is not 0, the numbers
+ * are rates per second, averaged over `seconds`. */
+void output_sample(struct output *output, enum command command, const json_t *result, double seconds);
 
 /* Print the results of a look-up one by one. JSON output is a single list. For a failed look-up, output_list_item()
  * prints the reason and returns false. */

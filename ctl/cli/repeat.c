@@ -22,9 +22,9 @@ static void sleep_until_next(struct timespec *next, int seconds)
 }
 
 /* Reads the counters and the time. NULL on failure; the error has then been printed. */
-static json_t *read_counters(struct output *output, struct client *client, double *time)
+static json_t *read_counters(struct output *output, struct client *client, enum command command, double *time)
 {
-	json_t *request = protocol_request(COMMAND_STATS, json_object()), *stats = NULL;
+	json_t *request = protocol_request(command, json_object()), *stats = NULL;
 	struct reply reply = {0};
 	struct timespec now;
 
@@ -41,15 +41,16 @@ static json_t *read_counters(struct output *output, struct client *client, doubl
 }
 
 /* Prints one sample or, with `before`, the change between the two samples. */
-static void print(struct output *output, const json_t *before, const json_t *stats, double seconds)
+static void print(
+	struct output *output, enum command command, const json_t *before, const json_t *stats, double seconds)
 {
 	json_t *rates = before ? rates_between(before, stats, seconds) : NULL;
 
-	output_sample(output, rates ? rates : stats, rates ? seconds : 0);
+	output_sample(output, command, rates ? rates : stats, rates ? seconds : 0);
 	json_decref(rates);
 }
 
-bool repeat_stats(struct output *output, struct client *client, const json_t *arguments)
+bool repeat_command(struct output *output, struct client *client, enum command command, const json_t *arguments)
 {
 	int seconds = (int)json_integer_value(json_object_get(arguments, "seconds"));
 	bool rate = json_is_true(json_object_get(arguments, "rate"));
@@ -61,14 +62,14 @@ bool repeat_stats(struct output *output, struct client *client, const json_t *ar
 
 	seconds = seconds ? seconds : DEFAULT_SECONDS;
 	now_seconds(&next);
-	before = read_counters(output, client, &time_before);
+	before = read_counters(output, client, command, &time_before);
 	if (before && !rate)
-		print(output, NULL, before, 0);
+		print(output, command, NULL, before, 0);
 	while (before && output_flush(output)) {
 		sleep_until_next(&next, seconds);
-		stats = read_counters(output, client, &time);
+		stats = read_counters(output, client, command, &time);
 		if (stats)
-			print(output, rate ? before : NULL, stats, time - time_before);
+			print(output, command, rate ? before : NULL, stats, time - time_before);
 		json_decref(before);
 		before = stats;
 		time_before = time;

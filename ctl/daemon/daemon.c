@@ -19,6 +19,7 @@
 #include "listening_clock.h"
 #include "log.h"
 #include "floods.h"
+#include "ctl/daemon/guard/guard_watch.h"
 #include "sources.h"
 #include "ctl/daemon/neighbour/own_macs.h"
 #include "ctl/daemon/observe/observe.h"
@@ -409,6 +410,7 @@ static void tick_job(void *data)
 		daemon->unreconciled = true;
 	}
 	floods_sample(daemon->floods, daemon);
+	guard_watch_sample(daemon->guard_watch, daemon);
 	observe_sample(daemon->observe);
 	/* Reconciling also writes the probe latencies to the maps, from which the next daemon reads them. */
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
@@ -474,6 +476,7 @@ int daemon_start(struct daemon *daemon)
 	daemon->calls = tracked_calls_new();
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
+	daemon->guard_watch = guard_watch_new();
 	daemon->sources = sources_new();
 	daemon->observe = observe_new(daemon);
 	daemon->traces = traces_new(daemon);
@@ -539,6 +542,7 @@ void daemon_stop(struct daemon *daemon)
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);
 	floods_free(daemon->floods);
+	guard_watch_free(daemon->guard_watch);
 	tracked_calls_free(daemon->calls);
 	farm_free(daemon->farm);
 	image_free(daemon->running);

@@ -31,6 +31,7 @@ struct daemon {
 	struct tracked_calls *calls;
 	struct drain *drain;
 	struct floods *floods;
+	struct guard_watch *guard_watch;
 	struct sources *sources;
 	struct punt_handler *punt_handler;
 	struct join_listener *join_listener;

@@ -39,6 +39,13 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_HEAVY_SOURCES] = "heavy_sources",
 	[MAP_HEAVY_CALL_IDS] = "heavy_call_ids",
 	[MAP_HEAVY_INTERVAL] = "heavy_interval",
+	[MAP_GUARDS] = "guards",
+	[MAP_GUARD_CLASSES] = "guard_classes",
+	[MAP_GUARD_NAMES] = "guard_names",
+	[MAP_GUARD_LIST_NAMES] = "guard_list_names",
+	[MAP_GUARD_SOURCES] = "guard_sources",
+	[MAP_GUARD_COUNTERS] = "guard_counters",
+	[MAP_GUARD_EXEMPT] = "guard_exempt",
 };
 
 #define ENTRY_SIZE_MAX sizeof(struct added_backend) /* the largest key or value of the hash maps */
@@ -310,6 +317,22 @@ static int read_tables(const struct maps *maps, struct image *image)
 	return error;
 }
 
+static int read_guards(const struct maps *maps, struct image *image)
+{
+	int error = read_array(maps->fd[MAP_GUARDS], 0, GUARDS, image->guards, sizeof(*image->guards));
+
+	if (!error)
+		error = read_array(maps->fd[MAP_GUARD_CLASSES], 0, GUARD_CLASSES, image->guard_classes,
+			sizeof(*image->guard_classes));
+	if (!error)
+		error = read_array(
+			maps->fd[MAP_GUARD_NAMES], 0, GUARDS, image->guard_names, sizeof(*image->guard_names));
+	if (!error)
+		error = read_array(maps->fd[MAP_GUARD_LIST_NAMES], 0, GUARD_LISTS, image->guard_list_names,
+			sizeof(*image->guard_list_names));
+	return error;
+}
+
 int maps_read(const struct maps *maps, struct image **out)
 {
 	const struct contract *contract = &maps->contract;
@@ -329,6 +352,8 @@ int maps_read(const struct maps *maps, struct image **out)
 	if (!error)
 		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
 			sizeof(*image->records));
+	if (!error)
+		error = read_guards(maps, image);
 	for (int i = 0; i < IMAGE_MAPS && !error; i++)
 		error = read_entries(maps, image, i);
 	if (!error)
@@ -410,8 +435,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 
 /* --- counters */
 
-/* Reads a per-CPU element that consists of u64 counters, and sums each counter over the CPUs. */
-static int sum_counters(const struct maps *maps, enum map map, uint32_t id, void *out, size_t size)
+int maps_sum_counters(const struct maps *maps, enum map map, uint32_t id, void *out, size_t size)
 {
 	size_t count = size / sizeof(uint64_t);
 	uint64_t *values = allocate(maps->cpus, size), *total = out;
@@ -426,15 +450,15 @@ static int sum_counters(const struct maps *maps, enum map map, uint32_t id, void
 
 int maps_verdicts(const struct maps *maps, struct verdict_counters *out)
 {
-	return sum_counters(maps, MAP_VERDICTS, 0, out, sizeof(*out));
+	return maps_sum_counters(maps, MAP_VERDICTS, 0, out, sizeof(*out));
 }
 
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct service_traffic *out)
 {
-	return sum_counters(maps, MAP_SERVICE_TRAFFIC, id, out, sizeof(*out));
+	return maps_sum_counters(maps, MAP_SERVICE_TRAFFIC, id, out, sizeof(*out));
 }
 
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct backend_traffic *out)
 {
-	return sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
+	return maps_sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
 }

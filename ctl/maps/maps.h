@@ -3,6 +3,7 @@
  * CPUs. Owns the file descriptors. Only probes, the punt handler and old_abi.c open further pins. */
 #pragma once
 
+#include "bpf/abi_guard.h"
 #include "core/maps/plan.h"
 #include "core/net/route.h"
 
@@ -63,6 +64,20 @@ int maps_begin_interval(const struct maps *maps, uint32_t *ended);
 /* Reads the HEAVY_BUCKETS buckets of an interval that has ended. Each of the two lists must be freed. 0 or -errno. */
 int maps_heavy_sources(const struct maps *maps, uint32_t interval, struct heavy_bucket **out);
 int maps_heavy_call_ids(const struct maps *maps, uint32_t interval, struct heavy_bucket **out);
+
+/* The number of elements that a per-CPU map has for each key. */
+size_t maps_cpus(const struct maps *maps);
+
+/* Reads the counters of a guard: GUARD_RULES * maps_cpus() elements, those of rule 0 first. 0 or -errno. */
+int maps_guard_counters(const struct maps *maps, uint32_t guard, struct guard_counters *out);
+
+/* Reads the sums over CPUs. 0 or -errno. */
+int maps_guard_exempt(const struct maps *maps, uint32_t guard, struct guard_exempt *out);
+
+/* Read one element of `guard_sources`, or several consecutive elements, at most GUARD_BATCH. 0 or -errno. */
+#define GUARD_BATCH 1024
+int maps_guard_source(const struct maps *maps, uint32_t index, struct guard_source *out);
+int maps_guard_sources(const struct maps *maps, uint32_t first, uint32_t count, struct guard_source *out);
 
 /* The mode in which the balancer whose pins are in this directory is attached to an interface: "native", "generic",
  * "none" (also for a foreign program, or a balancer with older maps), or "unknown" if the kernel does not report it. */

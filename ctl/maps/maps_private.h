@@ -30,6 +30,13 @@ enum map {
 	MAP_HEAVY_SOURCES,
 	MAP_HEAVY_CALL_IDS,
 	MAP_HEAVY_INTERVAL,
+	MAP_GUARDS,
+	MAP_GUARD_CLASSES,
+	MAP_GUARD_NAMES,
+	MAP_GUARD_LIST_NAMES,
+	MAP_GUARD_SOURCES,
+	MAP_GUARD_COUNTERS,
+	MAP_GUARD_EXEMPT,
 	MAP_COUNT,
 };
 
@@ -42,6 +49,9 @@ struct maps {
 
 /* The kernel's id of a map; 0 on failure. */
 uint32_t maps_id_of(int fd);
+
+/* Reads a per-CPU element that consists of u64 counters, and sums each counter over the CPUs. 0 or -errno. */
+int maps_sum_counters(const struct maps *maps, enum map map, uint32_t id, void *out, size_t size);
 
 /* PLAN_TRACKED_CALLS: deletes the tracked calls of backends whose id is reused for a different backend. `reassigned`
  * has one element for each backend id. 0 or -errno. */

@@ -355,7 +355,7 @@ json_t *maps_report_lookup(const struct maps *maps, const struct image *image, c
 bool maps_report_can_answer(enum command command)
 {
 	return command == COMMAND_STATUS || command == COMMAND_STATS || command == COMMAND_BACKEND_LIST ||
-	       command == COMMAND_LOOKUP;
+	       command == COMMAND_LOOKUP || command == COMMAND_GUARD_STATS;
 }
 
 static json_t *answer(
@@ -366,6 +366,8 @@ static json_t *answer(
 		return maps_report_status(maps, image, pin_directory);
 	case COMMAND_STATS:
 		return maps_report_stats(maps, image);
+	case COMMAND_GUARD_STATS:
+		return maps_report_guard_stats(maps, image);
 	case COMMAND_BACKEND_LIST:
 		return maps_report_backend_list(maps, image, request);
 	default:

@@ -39,6 +39,7 @@ json_t *maps_report_address(const struct address *address);
 /* Replies that are computed from opened maps and from the image of their content. */
 json_t *maps_report_lookup(const struct maps *maps, const struct image *image, const struct request *request);
 json_t *maps_report_stats(const struct maps *maps, const struct image *image);
+json_t *maps_report_guard_stats(const struct maps *maps, const struct image *image);
 json_t *maps_report_backend_list(const struct maps *maps, const struct image *image, const struct request *request);
 json_t *maps_report_status(const struct maps *maps, const struct image *image, const char *pin_directory);
 

@@ -2,6 +2,7 @@
 /* See lists.h. */
 #include <string.h>
 #include "bpf/abi.h"
+#include "bpf/guard_rules.h"
 #include "bpf/verdicts.h"
 #include "core/base/usage.h"
 #include "core/control/protocol.h"
@@ -59,6 +60,19 @@ static void write_backend_counters(struct page *page)
 {
 	page_table(page, message_columns);
 	BACKEND_COUNTERS(MESSAGE_ROW)
+}
+
+/* --- rules of the guard */
+
+#define RULE_ROW(rule, name, text) page_row(page, (const char *[]){"`" #name "`", text, NULL});
+
+static void write_guard_rules(struct page *page)
+{
+	static const char *const columns[] = {"rule", "applies to", NULL};
+
+	page_table(page, columns);
+	GUARD_BUCKET_TEXTS(RULE_ROW)
+	GUARD_RULE_TEXTS(RULE_ROW)
 }
 
 /* --- metrics */
@@ -227,6 +241,7 @@ bool lists_write(struct page *page, const char *name)
 		{"counters of a service", .write = write_service_counters},
 		{"counters of a backend", .write = write_backend_counters},
 		{"counters of decap", .write = write_decap_counters},
+		{"rules of the guard", .write = write_guard_rules},
 		{"metrics", .write = write_metrics},
 		{"drivers", .write = write_drivers},
 		{"options of sipxdpd", .write_usage = write_options, .usage = &daemon_usage},

@@ -315,6 +315,8 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_TRACE] = trace_start,
 	[COMMAND_TOP_SOURCES] = run_top_sources,
 	[COMMAND_LOG_LEVEL] = run_log_level,
+	[COMMAND_GUARD_STATS] = report_guard_stats,
+	[COMMAND_GUARD_TOP] = report_guard_top,
 };
 
 /* A request that the worker answers, because it changes something, or takes long with a large configuration. */

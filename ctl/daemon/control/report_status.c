@@ -18,6 +18,7 @@
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/floods.h"
+#include "ctl/daemon/guard/guard_watch.h"
 #include "ctl/maps/maps_report.h"
 #include "report.h"
 
@@ -280,7 +281,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 			daemon->config_path);
 }
 
-static void warn_of_flood(void *warnings, const char *text)
+static void warn_of_rate(void *warnings, const char *text)
 {
 	warn(warnings, "%s", text);
 }
@@ -292,7 +293,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 	warn_of_interfaces(daemon, warnings);
 	warn_of_vips(daemon, warnings);
 	warn_of_backends(daemon, warnings);
-	floods_warnings(daemon->floods, warn_of_flood, warnings);
+	floods_warnings(daemon->floods, warn_of_rate, warnings);
+	guard_watch_warnings(daemon->guard_watch, daemon, warn_of_rate, warnings);
 	if (!tracked_calls_have_room(daemon->calls, daemon))
 		warn(warnings,
 			"the map of tracked calls is nearly full (%u entries): raise `limits: tracked_calls`, or end "

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See output_guard.h. */
+#include <stdio.h>
+#include "columns.h"
+#include "output_guard.h"
+
+static const struct column rule_columns[] = {
+	{"GUARD", "guard", CELL_TEXT},
+	{"RULE", "rule", CELL_TEXT},
+	{"DROPPED", "dropped", CELL_NUMBER},
+	{"WITH 503", "refused", CELL_NUMBER},
+	{"WOULD DROP", "observed", CELL_NUMBER},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{"LAST", "last", CELL_AGE},
+	{"LAST SOURCES", "sources", CELL_LIST},
+	{0},
+};
+
+static const struct column exempt_columns[] = {
+	{"GUARD", "guard", CELL_TEXT},
+	{"TRUSTED", "trusted", CELL_NUMBER},
+	{"DIALOG", "dialog", CELL_NUMBER},
+	{"EMERGENCY", "emergency", CELL_NUMBER},
+	{"SERVICES", "services", CELL_LIST},
+	{0},
+};
+
+static const struct column top_columns[] = {
+	{"SOURCE", "source", CELL_TEXT},
+	{"PACKETS/S", "packets", CELL_NUMBER},
+	{"SHARE", "share", CELL_PERCENT},
+	{"RULE", "rule", CELL_TEXT},
+	{"MODE", "mode", CELL_TEXT},
+	{"GUARD", "guard", CELL_TEXT},
+	{0},
+};
+
+void output_guard_stats(const json_t *stats)
+{
+	const json_t *exempt = json_object_get(stats, "exempt");
+
+	if (!json_array_size(exempt)) {
+		puts("no service has a guard (key `guard:` of the configuration)");
+		return;
+	}
+	columns_print(json_object_get(stats, "rules"), rule_columns, "no rule has dropped packets, or would have");
+	printf("\npackets that no limit applied to:\n");
+	columns_print(exempt, exempt_columns, "none");
+}
+
+void output_guard_top(const json_t *top)
+{
+	long long limited = json_integer_value(json_object_get(top, "limited"));
+
+	printf("sources over a limit in the last seconds: %lld\n", limited);
+	columns_print(json_object_get(top, "sources"), top_columns, "no rule drops packets, or would drop them");
+}
