@@ -222,7 +222,7 @@ check "trace --hep: the calls succeed" lab_wait traced 60
 wait_for 10 same_as_backends trace || true
 lab_stop trace INT || true
 is "... and the capture server receives each message" "$(at_server trace)" "$(at_backends)"
-like "... which trace counts" "$(cat "$LAB_DIR/trace.log")" "^sipxdp-ctl: $(at_backends | wc -l) messages sent by HEP, 0 not sent$"
+like "... trace prints their number" "$(cat "$LAB_DIR/trace.log")" "^sipxdp-ctl: $(at_backends | wc -l) messages sent by HEP, 0 not sent$"
 server_end trace
 like "an address without transport is refused" "$(lab_ctl trace --hep "$SERVER:9060" 2>&1 || true)" "must be udp:, an address and a port"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# SPDX-License-Identifier: GPL-2.0
-# sipxdp-loader check: what it says about each kind of interface is what `attach` then meets.
+# SPDX-License-Identifier: GPL-2.0 sipxdp-loader check: for each kind of interface, `attach` has the result that `check`
+# has predicted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -72,7 +72,7 @@ kinds() {
 	is "... the driver is named" "$(checked eth0 '.driver, .native_xdp, .mtu' | xargs)" "veth yes 1500"
 	like "... with the requirement for its other end" "$(checked eth0 '.findings[].text')" "must run an XDP program"
 	can_attach eth2 "veth with an MTU of 9000"
-	is "... which has no limit, because packets may have several buffers" "$(checked eth2 '.mtu, .mtu_limit' | xargs)" "9000 null"
+	is "... its MTU has no limit, because packets may have several buffers" "$(checked eth2 '.mtu, .mtu_limit' | xargs)" "9000 null"
 	can_attach tap7 "tap"
 	like "... the interface is down" "$(checked tap7 '.findings[].text')" "interface is down"
 	cannot_attach tun7 "tun" "no Ethernet header" "interface that carries its packets"
@@ -94,7 +94,7 @@ busy() {
 	is "the balancer's own program is no blocker" "$(blockers eth0)" ""
 	is "... and reported" "$(checked eth0 .attached_by_sipxdp)" true
 	like "... also as text" "$(loader check eth0)" "balancer.*native, attached by sipxdp"
-	like "without privileges it is unknown whose program it is" "$(as_nobody check eth0)" "warning: .* only root can see"
+	like "without privileges it is unknown whether sipxdp attached the program" "$(as_nobody check eth0)" "warning: .* only root can see"
 	check "detach" loader detach
 
 	check "attach it with a different directory of pins" loader attach -c "$LAB_CONFIG" --pin-dir /sys/fs/bpf/other

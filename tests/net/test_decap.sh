@@ -79,7 +79,7 @@ defaults() {
 	output=$(attach)
 	like "without --from attach warns" "$output" "warning: tunnels are accepted from any source.*--from"
 	like "... and lists the accepted VIPs: the addresses of lo" "$output" "accepted for 192.0.2.10, 2001:db8:f::10 .*lo"
-	is "... which status shows" "$(accepted)" "::/0 | 192.0.2.10 2001:db8:f::10"
+	is "... status shows both lists" "$(accepted)" "::/0 | 192.0.2.10 2001:db8:f::10"
 	like "... and warns" "$(state '.warnings[]')" "any source"
 	opens "a packet to a VIP is decapsulated, from any source" "0 anybody" "$STRANGER" $SERVER "$LAB_VIP" anybody
 	opens "... also over IPv6" "0 anybody6" "$STRANGER" $SERVER "$LAB_VIP6" anybody6
@@ -90,7 +90,7 @@ defaults() {
 	like "status warns of an address that was added to lo later and is not accepted" "$(state '.warnings[]')" "192.0.2.77, and .* not"
 	like "... a second attach accepts it" "$(attach)" "192.0.2.77"
 	lab_in px1 ip address del 192.0.2.77/32 dev lo
-	unlike "... and a third one after its removal does not" "$(attach)" "192.0.2.77"
+	unlike "... a third attach, after the removal of the address, does not" "$(attach)" "192.0.2.77"
 	like "attach without a change reports that there is nothing to attach" "$(attach || true)" "nothing to attach"
 	loader detach --program decap > /dev/null
 }
@@ -113,14 +113,14 @@ listed() {
 	output=$(attach --from $LAB_CLIENT --from 2001:db8::/64 --vip "$LAB_VIP" --vip "$LAB_VIP6")
 	unlike "with --from and --vip there is no warning" "$output" "warning"
 	like "... and attach reports the accepted sources" "$output" "accepted from 10.0.0.100, 2001:db8::/64"
-	is "... as does status" "$(accepted)" "10.0.0.100 2001:db8::/64 | 192.0.2.10 2001:db8:f::10"
+	is "... status shows the same lists" "$(accepted)" "10.0.0.100 2001:db8::/64 | 192.0.2.10 2001:db8:f::10"
 	is "... without a warning" "$(state '.warnings[]')" ""
 	opens "IPv4 in IPv4 from a listed source" "0 four-four" $LAB_CLIENT $SERVER "$LAB_VIP" four-four
 	opens "IPv6 in IPv4" "0 six-four" $LAB_CLIENT $SERVER "$LAB_VIP6" six-four
 	opens "IPv4 in IPv6" "0 four-six" $BALANCER6 $SERVER6 "$LAB_VIP" four-six
 	opens "IPv6 in IPv6" "0 six-six" $BALANCER6 $SERVER6 "$LAB_VIP6" six-six
 	leaves "a tunnel from an unlisted source" decap_unlisted_source $STRANGER $SERVER "$LAB_VIP" stranger
-	like "... which status names" "$(state '.warnings[]')" "1 packets: decap_unlisted_source"
+	like "... status reports the packet" "$(state '.warnings[]')" "1 packets: decap_unlisted_source"
 	leaves "a packet to the server itself" decap_unlisted_vip $LAB_CLIENT $SERVER $SERVER not-a-vip
 	leaves "a packet to the loopback address, tunnelled over IPv6" decap_unlisted_vip $BALANCER6 $SERVER6 127.0.0.1 inject6
 }
@@ -176,7 +176,7 @@ upgraded() {
 	output=$(loader upgrade --program decap 2>&1)
 	like "upgrade creates the missing maps" "$output" "eth0: program [0-9]+ has replaced"
 	like "... and warns that any source is accepted, as before" "$output" "warning: tunnels are accepted from any source"
-	is "... which status shows" "$(accepted)" "::/0 | ::/0"
+	is "... status shows both lists" "$(accepted)" "::/0 | ::/0"
 	opens "... no packet is refused" "0 as-before" $STRANGER $SERVER $SERVER as-before
 	attach > /dev/null 2>&1 || true
 	is "... attach without options changes nothing" "$(accepted)" "::/0 | ::/0"

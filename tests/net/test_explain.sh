@@ -206,11 +206,11 @@ migration() {
 	like "a new call" "$(step invite dialog)" "may begin a call: it goes to the owner"
 	is "... is not tracked" "$(step invite tracked)" "no"
 	like "a request within a call" "$(step update dialog)" "belongs to a call: it goes to the previous owner"
-	like "... which is the backend" "$(step update backend)" "$owner .*it is the previous owner of the slot"
+	like "... the backend is the previous owner" "$(step update backend)" "$owner .*it is the previous owner of the slot"
 	agrees update # its call, with the same Call-ID, is now tracked
 	changes_nothing "a tracked call"
 	like "the call is tracked" "$(step invite tracked)" "^a call at $owner, last packet [0-9]+ s ago$"
-	like "... which decides" "$(step invite backend)" "$owner .*the call is tracked on this backend"
+	like "... the tracked call selects the backend" "$(step invite backend)" "$owner .*the call is tracked on this backend"
 	for name in invite bye via_of_a_backend tcp icmp_error; do
 		agrees $name
 	done

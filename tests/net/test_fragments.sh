@@ -61,5 +61,5 @@ try_orders "2001:db8::${LAB_CLIENT##*.}" "$LAB_VIP6" "IPv6"
 check_counts "both"
 
 send "$LAB_CLIENT" "$LAB_VIP" 12
-check "later fragments without a first one are dropped and counted" wait_for 3 gave_up $((2 * COUNT))
+check "later fragments without a first fragment are dropped and counted" wait_for 3 gave_up $((2 * COUNT))
 tap_end

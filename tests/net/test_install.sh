@@ -111,14 +111,14 @@ mode() {
 	lab_ctl --json status | jq -r '.interfaces[0].mode'
 }
 
-# foreign_program: the daemon without CAP_SYS_ADMIN knows the balancer's program from others.
+# foreign_program: the daemon without CAP_SYS_ADMIN distinguishes the balancer's program from other programs.
 foreign_program() {
 	local mode
 	mode=$(mode)
 	lab_in balancer sipxdp-loader upgrade > /dev/null
 	is "... it finds the balancer on the interface, also after an upgrade" "$mode $(mode)" "native native"
 	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth0 /sys/fs/bpf/sipxdp/links/eth9
-	is "... a program whose link is not the balancer's is none of its own" "$(mode)" none
+	is "... a program with a different link does not count as the balancer" "$(mode)" none
 	lab_in balancer mv /sys/fs/bpf/sipxdp/links/eth9 /sys/fs/bpf/sipxdp/links/eth0
 }
 
@@ -160,7 +160,7 @@ started_by_root() {
 	daemon=${LAB_PROCESS[sipxdpd]}
 	child=$(pgrep -P "$daemon")
 	check "sipxdpd started by root keeps no more capabilities than its unit grants" holds_no_more "$daemon" sipxdpd.service
-	is "... it cannot get others" "$(of "$daemon" CapBnd) $(of "$daemon" NoNewPrivs)" "$(of "$daemon" CapEff) 1"
+	is "... it cannot get further capabilities" "$(of "$daemon" CapBnd) $(of "$daemon" NoNewPrivs)" "$(of "$daemon" CapEff) 1"
 	is "... its child process keeps CAP_SYS_ADMIN and CAP_NET_ADMIN" "$(of "$child" CapEff) $(of "$child" NoNewPrivs)" \
 		"$(printf '%016x' $((1 << 21 | 1 << 12))) 1"
 	is "... the control socket belongs to the group" "$(lab_in balancer stat -c '%A %U %G' /run/sipxdp/ctl.sock)" \
@@ -233,7 +233,7 @@ check "attach works with the capabilities of sipxdp-loader.service" \
 	as_unit sipxdp-loader.service sipxdp-loader attach -c "$LAB_CONFIG"
 check "... upgrade" as_unit sipxdp-loader.service sipxdp-loader upgrade -c "$LAB_CONFIG"
 check "sipxdpd works with the capabilities of sipxdpd.service: all backends are up" start_confined_daemon
-check "... it has no others" holds_no_more "${LAB_PROCESS[sipxdpd]}" sipxdpd.service
+check "... it has no further capabilities" holds_no_more "${LAB_PROCESS[sipxdpd]}" sipxdpd.service
 is "... it can use the pins, but not replace them" "$(lab_in balancer sh -c '
 	stat -c "%A %U %G" /sys/fs/bpf /sys/fs/bpf/sipxdp /sys/fs/bpf/sipxdp/links /sys/fs/bpf/sipxdp/contract' | paste -sd ,)" \
 	"drwx--x--- root sipxdp,drwxr-x--- root sipxdp,drwxr-x--- root sipxdp,-rw-rw---- sipxdp root"
@@ -250,7 +250,7 @@ check "... a backend is set to maint" lab_ctl backend maint proxies px1
 check "... it owns no slots" lab_serving 2
 check "... the reload command of the unit works" as_unit sipxdpd.service sipxdp-ctl reload
 lab_in client tests/net/fragments.py send "$LAB_CLIENT" "$LAB_VIP" 5060 201 1 8 4 100
-check "... fragments that arrived before their first one are forwarded" wait_for 3 followed 16
+check "... fragments that arrived before their first fragment are forwarded" wait_for 3 followed 16
 check "... it stops" lab_stop sipxdpd
 like "... these capabilities suffice for a probe: an echo request to the VIP on px2" \
 	"$(as_unit sipxdpd.service build/tests/tools/probe-path ping "$LAB_VIP" 0 1 2 2>&1)" '^2 echo_reply$'

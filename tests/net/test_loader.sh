@@ -114,7 +114,7 @@ bad_input() {
 	config eth0
 	fails "upgrade, when nothing is attached" "sipxdp-loader attach" upgrade
 	fails_with 0 "detach, when nothing is attached" "not attached to anything" detach
-	fails "... of a named interface" "not attached to eth0" detach eth0
+	fails "... detach of a named interface" "not attached to eth0" detach eth0
 	fails_with 0 "status, when nothing is attached" "nothing is attached" status
 	is "... in JSON" "$(state '.programs, .warnings' | jq -c . | xargs)" "[] []"
 }
@@ -146,7 +146,7 @@ bpffs_is_mounted() {
 		umount /sys/fs/bpf && sipxdp-loader attach -c "$1" && findmnt -n -o FSTYPE /sys/fs/bpf && sipxdp-loader detach
 		' sh "$LAB_CONFIG" 2>&1) || true
 	like "attach mounts a missing bpffs" "$output" "^mounted bpffs at /sys/fs/bpf$"
-	like "... which is then mounted" "$output" "^bpf$"
+	like "... bpffs is mounted afterwards" "$output" "^bpf$"
 	is_untouched "... and detach works"
 }
 
@@ -174,14 +174,14 @@ attach() {
 	is "... with the running program" "$(program_id eth1) $(program_id lan.7)" "$(program_id eth0) $(program_id eth0)"
 	is "... and pins a link for each, without a dot in the name" "$(pins)" "$MAPS links/eth0 links/eth1 links/lan:7"
 
-	is "status lists them" "$(state '.programs[0] | .name, (.interfaces[] | .name, .state, .mode)' | xargs)" \
+	is "status lists the three interfaces" "$(state '.programs[0] | .name, (.interfaces[] | .name, .state, .mode)' | xargs)" \
 		"balancer eth0 attached native eth1 attached native lan.7 attached native"
 	is "... with the program" "$(state '.programs[0].interfaces[0].program | "\(.name) \(.id)"')" \
 		"balancer $(program_id eth0)"
 	is "... the link's pin" "$(state '.programs[0].interfaces[2].pin')" "$PINS/links/lan:7"
 	is "... the limits" "$(state '.programs[0].contract | "\(.slots) \(.backends)"')" "1024 7"
 	is "... and no warnings" "$(state '.warnings[]')" ""
-	like "status as text lists them, too" "$(loader status)" "^lan\.7 +attached +native +link +balancer"
+	like "status as text lists the interfaces, too" "$(loader status)" "^lan\.7 +attached +native +link +balancer"
 
 	fails "detach of an interface that is not attached" "eth7" detach eth0 eth7
 	is "... detaches none" "$(xdp eth0)" "native balancer"
@@ -302,7 +302,7 @@ foreign_program() {
 	fails "attach names the XDP program on the interface" "cannot attach to eth0: Device or resource busy \(XDP program 'pass' \(id $before\)" \
 		attach -c "$LAB_CONFIG"
 	fails "... and a command that shows it" "ip link show eth0" attach -c "$LAB_CONFIG"
-	is "... which remains" "$(program_id eth0)" "$before"
+	is "... the other program remains" "$(program_id eth0)" "$before"
 	is "... the other interface is not attached" "$(xdp eth1)$(pins)" ""
 	lab_in balancer ip link set dev eth0 xdpdrv off
 
@@ -396,14 +396,14 @@ killed() {
 	lose_link
 	like "status warns of maps without an interface" "$(state '.warnings[]')" "maps are pinned, and no interface"
 	fails "... upgrade is refused" "not attached to anything" upgrade
-	check "... attach uses them" loader attach -c "$LAB_CONFIG"
+	check "... attach uses these maps" loader attach -c "$LAB_CONFIG"
 	is "... with their content" \
 		"$(lab_in balancer bpftool -j map lookup pinned $PINS/pools key 1 0 0 0 | jq .formatted.value.table)" 9
 	lose_link
 	lab_in balancer ip link add soft up type bridge
 	config eth0 soft -- "limits: {slots: 2048, services: 9}"
 	fails "... a failed attach with different limits" "cannot attach to soft" attach -c "$LAB_CONFIG"
-	is "... keeps them" "$(pins) $(map_entries services)" "$MAPS 1024"
+	is "... keeps the maps" "$(pins) $(map_entries services)" "$MAPS 1024"
 	lab_in balancer ip link del soft
 	config eth0 -- "limits: {slots: 2048, services: 9}"
 	fails_with 0 "... a successful one replaces them" "they are replaced" attach -c "$LAB_CONFIG"
@@ -451,7 +451,7 @@ decap() {
 	loader attach -c "$LAB_CONFIG" > /dev/null
 	fails_with 0 "decap attaches" "decap attached to eth0, native" attach --program decap eth0 --address 10.9.9.9
 	is "... the program is attached" "$(xdp eth0)" "native decap"
-	is "... for the addresses of the interface except link-local ones, and for that of --address" "$(tunnel_ends)" \
+	is "... for the addresses of the interface except link-local ones, and for the address of --address" "$(tunnel_ends)" \
 		"10.0.0.2 10.0.0.33 10.9.9.9 192.0.2.10 2001:db8::2 2001:db8:f::10"
 	is "... the pins are beside those of the balancer" "$(pins)" \
 		"${MAPS/contract/contract $DECAP_MAPS} decap_links/eth0 links/eth1"
@@ -528,7 +528,7 @@ dispatcher() {
 		return
 	fi
 	is "--dispatcher attaches libxdp's dispatcher" "$(xdp eth0)" "native xdp_dispatcher"
-	is "... which calls the balancer" "$(state '.programs[0].interfaces[0] | "\(.name) \(.state) \(.dispatcher) \(.program.name)"')" \
+	is "... the dispatcher calls the balancer" "$(state '.programs[0].interfaces[0] | "\(.name) \(.state) \(.dispatcher) \(.program.name)"')" \
 		"eth0 attached true balancer"
 	check "packets pass" answers_pings
 	check "... and are counted" [ "$(lab_verdict not_service)" -ge 2 ]

@@ -73,6 +73,6 @@ write_config ipip
 lab_ctl reload --move-calls > /dev/null
 (lab_in client timeout 10 python3 -c "$SOURCE" "$LAB_VIP" $BYTES || true) > "$LAB_DIR/tunnel.log" 2>&1 &
 check "in a tunnel: the verdict is merged_segments" wait_for 10 merged_are_counted
-like "... which status shows" "$(lab_ctl status)" "merged_segments.*GRO"
+like "... status shows the verdict" "$(lab_ctl status)" "merged_segments.*GRO"
 wait $! || true
 tap_end

@@ -54,7 +54,7 @@ check "the alerts are valid" promtool check rules monitoring/alerts.yml
 check "the scrape example is valid" promtool check config monitoring/prometheus.yml
 check "each alert fires for its fault, and only then" promtool test rules monitoring/alerts_test.yml
 alerts=$(sed -n 's/^ *- alert: //p' monitoring/alerts.yml | sort)
-is "each alert has a case that fires and one that does not" \
+is "each alert has a case in which it fires, and a case in which it does not" \
 	"$(sed -n 's/^ *alertname: //p' monitoring/alerts_test.yml | sort)" "$(printf '%s\n' "$alerts" "$alerts" | sort)"
 is "each alert has a row in docs/troubleshoot.md" \
 	"$(sed -n 's/^| `\(Sipxdp[A-Za-z]*\)`.*/\1/p' docs/troubleshoot.md | sort)" "$alerts"
@@ -91,11 +91,11 @@ check "the sum of the shares is 1" wait_for 10 has_value 'sum(sipxdp_backend_sha
 sip_client calls client "$LAB_CLIENT" call $CALLS 20
 check "$CALLS calls succeed" lab_wait calls 60
 stats=$(lab_ctl --json stats)
-check "... the packets are those that sipxdp-ctl counts" \
+check "... Prometheus and sipxdp-ctl have the same number of packets" \
 	wait_for 10 has_value 'sum(sipxdp_service_received_packets_total)' "$(jq '.services[0].packets' <<< "$stats")"
 check "... at least three for each call" has_data "sum(sipxdp_backend_sent_packets_total) >= 3 * $CALLS"
-check "... and so are the bytes" has_value 'sum(sipxdp_service_received_bytes_total)' "$(jq '.services[0].bytes' <<< "$stats")"
-check "the requests are those that sipxdp-ctl counts" has_value \
+check "... and the same number of bytes" has_value 'sum(sipxdp_service_received_bytes_total)' "$(jq '.services[0].bytes' <<< "$stats")"
+check "Prometheus and sipxdp-ctl have the same number of requests" has_value \
 	'sum(sipxdp_service_requests_total)' "$(jq '[.requests[].messages] | add // 0' <<< "$stats")"
 invites=$({ sip_seen_by_sipp uas1 && sip_seen_by_sipp uas2; } | grep -c '^INVITE ')
 check "the servers have received an INVITE for each call" test "$invites" -ge $CALLS
@@ -103,7 +103,7 @@ check "... these are the initial INVITEs of the service" has_value \
 	'sum(sipxdp_service_requests_total{method="INVITE",dialog="initial"})' "$invites"
 check "... and of the backends" has_value \
 	'sum(sipxdp_backend_requests_total{method="INVITE",dialog="initial"})' "$invites"
-check "the requests of backends are those that sipxdp-ctl counts" has_value 'sum(sipxdp_backend_requests_total)' \
+check "... and the same number of requests to backends" has_value 'sum(sipxdp_backend_requests_total)' \
 	"$(jq '[.backends[] | .initial_invite + .initial_register + .initial_other + .unknown + .in_dialog] | add' <<< "$stats")"
 check "probes have a latency" wait_for 10 has_data 'sipxdp_backend_probe_latency_p95_seconds > 0'
 

@@ -72,12 +72,12 @@ like "no page may load other resources" "$(get /healthz -D - -o /dev/null)" "^Co
 
 # --- requests that are refused
 is "a path that does not exist gets 404" "$(code /nothing)" 404
-is "a path that is not normal" "$(code /../etc/passwd --path-as-is)" 404
+is "a path with '..' gets 404" "$(code /../etc/passwd --path-as-is)" 404
 is "POST changes nothing" "$(code /api/v1/status -d x)" 405
 like "... and the response lists the accepted methods" "$(get /healthz -X DELETE -D - -o /dev/null)" '^Allow: GET, HEAD'
 is "a large body is not read" "$(head -c 4000000 /dev/zero | code /healthz --data-binary @- -H Expect:)" 405
-like "garbage" "$(clients garbage)" '^(HTTP/1.[01] 400|closed)'
-like "a huge header" "$(clients huge)" '^(HTTP/1.[01] (413|431|400)|closed)'
+like "a request that is not HTTP is refused" "$(clients garbage)" '^(HTTP/1.[01] 400|closed)'
+like "a request with a huge header is refused" "$(clients huge)" '^(HTTP/1.[01] (413|431|400)|closed)'
 
 # --- slow clients and many clients
 lab_start silent client tests/net/clients.py "$LAB_BALANCER" $PORT silent 400
@@ -133,7 +133,7 @@ watch_ready &
 LAB_PROCESS[watch]=$!
 wait_for 10 test -s "$LAB_DIR/polls"
 check "an upgrade makes new maps" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
-check "... which the daemon uses" wait_for 10 is_code /readyz 200
+check "... the daemon uses the new maps" wait_for 10 is_code /readyz 200
 touch "$LAB_DIR/upgraded"
 lab_wait watch 30
 is "... the balancer was ready all the time" "$(cat "$LAB_DIR/not-ready" 2> /dev/null)" ""

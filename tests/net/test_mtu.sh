@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# SPDX-License-Identifier: GPL-2.0
-# IP-in-IP backends on a path with an MTU of 1,400, clients with an MTU of 1,500: packets that are too
-# large arrive in fragments, or their sender learns the MTU and sends smaller ones. None is lost.
+# SPDX-License-Identifier: GPL-2.0 IP-in-IP backends on a path with an MTU of 1,400, clients with an MTU of 1,500:
+# packets that are too large arrive in fragments, or their sender learns the MTU and sends smaller packets. No packet is
+# lost.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -120,7 +120,7 @@ try_icmp_errors() {
 	send "$1" "$2" must-not
 	wait_for 3 icmp_errors_are $((before + COUNT)) || true
 	is "$4: status counts an ICMP error for each of $COUNT packets that must not be fragmented" "$(($(answered) - before))" $COUNT
-	is "... the client receives as many" "$(($(icmp_errors "$3") - errors))" $COUNT
+	is "... the client receives the same number" "$(($(icmp_errors "$3") - errors))" $COUNT
 	is "... the client knows the path MTU" "$(path_mtu "$2")" "mtu $ROOM"
 	is "... none of the packets arrived" "$(arrived large $SIZE)" ""
 	send "$1" "$2" path-mtu

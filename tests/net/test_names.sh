@@ -133,7 +133,7 @@ try_unnamed() {
 	far_end client "$LAB_CLIENT"
 	all_begin address 30 3s > /dev/null || true
 	is "... with addresses in Via, all responses reach the right backend" "$(strays responses)" 0
-	check "... but requests of the other side do not" test "$(strays requests)" -gt 30
+	check "... but in-dialog requests from the peer do not" test "$(strays requests)" -gt 30
 	lab_stop far || true
 	use_hints name
 }
@@ -236,7 +236,7 @@ try_messages() {
 	lab_ctl backend maint proxies px2 > /dev/null
 	owners=$(printf 'dead-%d\n' {0..29} | lab_ctl lookup sip - | cut -f2)
 	is "while px2 is in maint, they go to the owners of their Call-IDs" "$(messages_with "$BYE_URI" "$VIA" | say)" "$owners"
-	is "... which are the other backends" "$(sort -u <<< "$owners" | xargs)" "px1 px3"
+	is "... these owners are the other backends" "$(sort -u <<< "$owners" | xargs)" "px1 px3"
 	lab_ctl backend ready proxies px2 > /dev/null
 	is "when px2 is ready again, they go to px2" "$(answered "$BYE_URI" "$VIA")" px2
 }

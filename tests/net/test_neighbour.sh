@@ -221,7 +221,7 @@ operator_entries() {
 	follow 10.0.0.11
 	sleep 0.5
 	like "... and afterwards" "$(entry 10.0.0.77)" "02:00:00:00:00:77 PERMANENT"
-	like "... as does the entry that was set later" "$(entry 10.0.0.11)" "02:00:00:00:00:11 PERMANENT"
+	like "... an entry that was set later also stays" "$(entry 10.0.0.11)" "02:00:00:00:00:11 PERMANENT"
 	lab_in balancer ip neigh del 10.0.0.11 dev eth0
 	comes "a permanent entry is deleted: the backend is resolved" 4 10.0.0.11 "ready eth0 $PX1 .*"
 	like "an entry that a different program manages stays managed" "$(entry 10.0.0.88)" "managed.*proto 77"
@@ -235,7 +235,7 @@ entries_are_deleted() {
 	before=$(reports 10.0.0.11 | wc -l)
 	check "the neighbour table can be flushed" lab_in balancer ip neigh flush dev eth0
 	check "... and the watched addresses are resolved again" wait_for 3 entry_matches 10.0.0.11 "managed.*REACHABLE"
-	check "... which did not change the route" test "$(reports 10.0.0.11 | wc -l)" -eq "$before"
+	check "... the route did not change" test "$(reports 10.0.0.11 | wc -l)" -eq "$before"
 	lab_in balancer ip neigh replace 10.0.0.11 lladdr "$PX1" dev eth0 nud stale
 	check "an entry that lost its flags gets them back" wait_for 4 entry_matches 10.0.0.11 managed
 }

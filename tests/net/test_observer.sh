@@ -97,7 +97,7 @@ check "... and the observer is pinned beside it" lab_in balancer test -e /sys/fs
 like "status says that an interface is not observed" "$(lab_in balancer sipxdp-loader status)" '^eth0 .* balancer '
 observe client
 wait_for 5 program_is observer
-like "... or that it is" "$(lab_in balancer sipxdp-loader status)" '^eth0: packets are observed'
+like "... status says that packets are observed" "$(lab_in balancer sipxdp-loader status)" '^eth0: packets are observed'
 is "... also as JSON" "$(lab_in balancer sipxdp-loader status --json | jq '.programs[0].interfaces[0].observed, (.warnings | length)' | xargs)" "true 0"
 lab_stop client KILL || true
 wait_for 5 program_is balancer
@@ -128,7 +128,7 @@ lab_stop numbered || true
 check "a guard runs while packets are observed" guard
 killed=$(guard)
 kill -KILL "$killed"
-check "... and a new one replaces it when it dies" wait_for 5 eval '[ -n "$(guard)" ] && [ "$(guard)" != "$killed" ]'
+check "... a new guard replaces a killed guard" wait_for 5 eval '[ -n "$(guard)" ] && [ "$(guard)" != "$killed" ]'
 through "the daemon is killed while packets are observed: its guard puts the plain program back" kill_daemon
 lab_stop client || true
 lab_daemon

@@ -125,7 +125,7 @@ check "a new MAC address of a backend is detected" wait_for 30 mac_is px2 02:00:
 check "... calls succeed" calls_end_well card
 
 unlike "drain of the first backend gives no warning" "$(lab_ctl backend drain proxies px1)" warning
-unlike "... maint of the second backend gives none" "$(lab_ctl backend maint proxies px2)" warning
+unlike "... maint of the second backend gives no warning" "$(lab_ctl backend maint proxies px2)" warning
 LAST_WARNING='^warning: .*pool proxies: no healthy backend accepts new calls; the balancer cannot forward them$'
 like "... drain of the last backend warns" "$(lab_ctl backend drain proxies px3)" "$LAST_WARNING"
 like "... maint of the last backend warns" "$(lab_ctl backend maint proxies px3)" "$LAST_WARNING"

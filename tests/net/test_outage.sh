@@ -120,7 +120,7 @@ a_switch_fails() {
 	keeps "... for longer than it takes to detect dead servers" "$BEFORE"
 	ports up px1
 	wait_for 20 states_are options "up suspected suspected suspected" || true
-	is "the first server back gets no calls of other servers" "$(moved "$BEFORE")" ""
+	is "the first server that returns gets no calls of other servers" "$(moved "$BEFORE")" ""
 	ports up px2 px3 px4
 	check "all servers are back" wait_for 20 all_are "up up up up"
 	keeps "... with their previous slots" "$BEFORE"

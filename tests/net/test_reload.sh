@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# SPDX-License-Identifier: GPL-2.0
-# plan and reload with established calls and connections: what reload refuses, that it does what plan says,
-# and which changes survive it.
+# SPDX-License-Identifier: GPL-2.0 plan and reload with established calls and connections: which changes reload refuses,
+# that a reload has the effects that plan predicts, and which runtime changes survive a reload.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh

@@ -159,6 +159,6 @@ check "none of $(result sent) packets was lost" [ "$(result lost)" -le "$(lab_fu
 is "... no call moved" "$(result moved)" 0
 diag "the program needs $time_before ns for a packet, $time_after ns with clients"
 diag "$before probes a second, $probes_a_second with clients"
-is "no backend was taken for dead" "$(grep -c ' is down' "$LAB_DIR/sipxdpd.log" || true)" 0
+is "the daemon reported no backend as down" "$(grep -c ' is down' "$LAB_DIR/sipxdpd.log" || true)" 0
 diag "longest turn of the event loop: $turn_before ms since the start, $(turn) ms with clients"
 tap_end

@@ -225,7 +225,7 @@ for host in "${LAB_BACKENDS[@]}"; do
 done
 is "the Path of a phone on TCP or TLS names its server" "$(path_of tcp1) $(path_of tls2) $(path_of tls3)" \
 	"10.0.0.11 10.0.0.12 10.0.0.13"
-unlike "a phone on UDP has none" "$(path_of udp) $(path_of nat)" '10\.'
+unlike "a phone on UDP has no Path" "$(path_of udp) $(path_of nat)" '10\.'
 run_page last
 check "each phone calls each other phone; re-INVITE and BYE from both sides" phones pairs udp nat tcp1 tls2 tls3
 
@@ -235,7 +235,7 @@ check "a callee registers over UDP" callee_registers
 check "60 calls over UDP" calls udp-calls 60 -d 200
 hints=$(lab_verdict hint)
 check "60 calls over TCP to the callee on UDP" calls tcp-calls 60 -d 200 -t tn -max_socket 100
-check "... whose responses the balancer sends by Via to the server with the connection" \
+check "... the balancer sends their responses by Via to the server with the connection" \
 	test $(($(lab_verdict hint) - hints)) -ge 120
 
 check "a call between phones on px1 and px2" phones up tcp1 tls2

@@ -67,7 +67,7 @@ like "... each line begins with the time" "$(tail -n 1 "$LAB_DIR/sipxdpd.log")" 
 is "save shows the secret to root" "$(lab_ctl save | grep -c "$SECRET")" 1
 is "... and not to the group" "$(as_member sipxdp-ctl save | grep -c "$SECRET" || true)" 0
 as_member sipxdp-ctl save > "$LAB_DIR/saved.yaml"
-like "... whose copy contains a placeholder that no file may contain" "$(sipxdpd -c "$LAB_DIR/saved.yaml" --check 2>&1 || true)" \
+like "... the file for the group contains a placeholder, which --check refuses" "$(sipxdpd -c "$LAB_DIR/saved.yaml" --check 2>&1 || true)" \
 	"saved.yaml:[0-9]+:[0-9]+: 'secret' of join is hidden in this file"
 lab_start tricklers balancer python3 -c "
 import os, socket, time
@@ -172,7 +172,7 @@ check "1,000 idle connections" wait_for 20 grep -Eq '1000 held, [0-9]{3,} hung u
 check "... heartbeats are still answered" goes_on px2 px3 px4
 is "... none is lost" "$(lost px2 px3 px4)" 0
 lab_stop trickle2 || true
-unlike "... no server was taken for silent" "$(cat "$LAB_DIR/sipxdpd.log")" 'backend [^ ]* is (down|forgotten)'
+unlike "... no server counts as silent" "$(cat "$LAB_DIR/sipxdpd.log")" 'backend [^ ]* is (down|forgotten)'
 
 # post SOURCE [TARGET]: the status of an HTTP request from this address; 000: no response.
 post() {

@@ -344,7 +344,7 @@ static int read_ring(struct bpf_map *map, struct punt *last)
 	return count;
 }
 
-Test(balancer, a_first_fragment_is_reported_when_later_ones_wait)
+Test(balancer, a_first_fragment_is_reported_when_later_fragments_wait)
 {
 	const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 5310},
 				later = {.payload = "last", .fragment_offset = 1480, .id = 5310},

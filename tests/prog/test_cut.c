@@ -126,7 +126,7 @@ static int check_split(struct balancer_bpf *wide, const struct balancer_setup *s
 	return 0;
 }
 
-Test(cut, a_frame_in_several_buffers_is_steered_by_its_readable_part)
+Test(cut, the_readable_part_of_a_frame_in_several_buffers_selects_the_backend)
 {
 	static const struct balancer_setup setups[] = {
 		{.backends = 4096},

@@ -208,7 +208,7 @@ static uint32_t send_tcp(const char *source, uint16_t source_port, uint8_t flags
 	return balancer_run(skel, &frame) == XDP_TX ? balancer_receiver(&frame) : 0;
 }
 
-Test(migration, a_connection_stays_and_a_new_one_moves)
+Test(migration, a_connection_stays_and_a_new_connection_goes_to_the_new_owner)
 {
 	const uint8_t syn = 0x02, ack = 0x10;
 

@@ -132,7 +132,7 @@ Test(added_backend, all_keys_take_effect_and_survive_a_restart)
 	cr_expect_eq(hash_map_count(world.running->maps[IMAGE_ADDED]), 0);
 }
 
-Test(added_backend, a_saved_file_contains_it)
+Test(added_backend, a_saved_file_contains_the_backend)
 {
 	char error[FARM_ERROR_SIZE] = "", *text = NULL;
 	struct config *config;
@@ -153,7 +153,7 @@ Test(added_backend, a_saved_file_contains_it)
 	config_free(config);
 }
 
-Test(added_backend, its_removal_removes_its_keys)
+Test(added_backend, a_removal_also_removes_the_keys)
 {
 	char error[FARM_ERROR_SIZE] = "";
 
@@ -168,7 +168,7 @@ Test(added_backend, its_removal_removes_its_keys)
 }
 
 /* The keys of the file take effect again only after the added backend has been removed. */
-Test(added_backend, it_can_replace_a_backend_of_the_file)
+Test(added_backend, a_backend_of_the_file_can_be_replaced)
 {
 	struct added_options words = {.hints = "new.example.net", .priority = -1};
 	char error[FARM_ERROR_SIZE] = "";
@@ -192,7 +192,7 @@ Test(added_backend, it_can_replace_a_backend_of_the_file)
 }
 
 /* With new maps of a different size, ids may change; the keys are kept. */
-Test(added_backend, its_keys_move_to_new_maps)
+Test(added_backend, new_maps_inherit_the_keys)
 {
 	struct contract smaller = world_contract;
 	char error[FARM_ERROR_SIZE] = "";

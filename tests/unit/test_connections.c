@@ -53,7 +53,7 @@ static const struct {
 	{"many networks of one owner", "2001:db8:4:%x::1", false, 300, CONNECTIONS_STRANGERS},
 };
 
-Test(connections, the_oldest_ends_for_a_new_one)
+Test(connections, a_new_connection_ends_the_oldest_at_the_limit)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
@@ -92,7 +92,7 @@ Test(connections, unknown_clients_take_no_connection_of_known_servers)
 	empty(&connections);
 }
 
-Test(connections, received_bytes_are_read_before_the_end)
+Test(connections, received_bytes_are_read_before_a_connection_ends)
 {
 	struct connections connections = TAILQ_HEAD_INITIALIZER(connections);
 	struct connection *connection;

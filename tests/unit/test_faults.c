@@ -18,7 +18,7 @@ Test(faults, are_printed_with_file_and_position)
 	cr_expect_eq(strlen(fault_format(&here, file, text)), FAULT_TEXT_SIZE - 1);
 }
 
-Test(faults, are_sorted_by_position_and_keep_their_order_within_one)
+Test(faults, are_sorted_by_position_and_keep_their_order_at_one_position)
 {
 	static const struct {
 		struct position position;

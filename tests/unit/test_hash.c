@@ -234,7 +234,7 @@ Test(hash, values_never_change)
 }
 
 /* After a change of one bit of the key, slots agree only by chance: for one in 4,096 Call-IDs. */
-Test(hash, every_bit_of_the_key_counts)
+Test(hash, every_bit_of_the_key_changes_the_hash)
 {
 	__u64 key[2], other[2];
 	char id[ID_SIZE];

@@ -73,7 +73,7 @@ Test(image, smaller_maps_assign_new_ids)
 	image_free(from);
 }
 
-Test(image, maps_without_room_for_all_are_refused)
+Test(image, maps_without_room_for_all_backends_are_refused)
 {
 	struct contract smaller = large;
 	struct image *from = first();

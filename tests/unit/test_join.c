@@ -357,7 +357,7 @@ Test(join, silence_does_not_count_while_the_balancer_is_blind)
 }
 
 /* All servers are silent at once: this is a network failure. */
-Test(join, all_silent_at_once_are_suspected)
+Test(join, servers_that_fall_silent_together_are_suspected)
 {
 	static const struct route ready = {.state = ROUTE_READY, .next_hop = {{2, 0, 0, 0, 0, 1}}, .mtu = 1500};
 	struct farm_pool *pool;

@@ -171,7 +171,7 @@ Test(migration, one_slot)
 	}
 }
 
-Test(migration, a_step_returns_the_time_of_the_next)
+Test(migration, a_step_returns_the_time_of_the_next_step)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	uint16_t wanted[2] = {A, A};
@@ -231,7 +231,7 @@ Test(migration, a_restarted_daemon_continues)
 	migration_free(migration);
 }
 
-Test(migration, finish_ends_it_at_once)
+Test(migration, finish_ends_a_migration_at_once)
 {
 	const bool alive[IDS] = {false, true, true, true};
 	uint16_t wanted = A;

@@ -128,7 +128,7 @@ static uint64_t found_after(size_t count, size_t dead, const struct config_probe
 	return took;
 }
 
-Test(outage, dead_servers_are_detected_in_time_and_no_others_move)
+Test(outage, dead_servers_are_detected_in_time_and_other_calls_stay)
 {
 	for (size_t p = 0; p < COUNT(pools); p++)
 		for (size_t k = 1; k < COUNT(parts); k++) {

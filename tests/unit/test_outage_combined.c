@@ -187,7 +187,7 @@ Test(outage_combined, an_outage_that_ends_near_a_pause_takes_no_live_server_out)
 	}
 }
 
-Test(outage_combined, pauses_neither_hide_dead_servers_nor_take_out_live_ones)
+Test(outage_combined, pauses_hide_no_dead_server_and_take_no_live_server_out)
 {
 	for (unsigned int seed = 1; seed <= 200; seed++) {
 		struct simulation s;

@@ -61,7 +61,7 @@ Test(plan, the_order_of_lines_does_not_matter)
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
-Test(plan, maint_moves_only_its_own_slots_and_ready_returns_them)
+Test(plan, maint_moves_only_the_slots_of_the_backend_and_ready_returns_them)
 {
 	char error[FARM_ERROR_SIZE];
 	uint16_t before[1024];
@@ -357,7 +357,7 @@ Test(plan, a_refused_change_has_a_reason_and_changes_nothing)
 	cr_assert_eq(world_reconcile(&world, NULL), 0);
 }
 
-Test(plan, faults_name_the_maps_that_are_too_small)
+Test(plan, an_error_names_each_map_that_is_too_small)
 {
 	struct faults faults = {0};
 	const char *text = "interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\n" SERVICE POOL(PX(1));
@@ -367,7 +367,7 @@ Test(plan, faults_name_the_maps_that_are_too_small)
 	faults_free(&faults);
 }
 
-Test(plan, too_many_hints_are_refused_with_their_number)
+Test(plan, the_error_for_too_many_hints_contains_their_number)
 {
 	struct faults faults = {0};
 	size_t length;

@@ -101,7 +101,7 @@ Test(probe_message, values_of_the_file_are_used)
 	}
 }
 
-Test(probe_message, too_long_messages_are_refused)
+Test(probe_message, messages_that_are_too_long_are_refused)
 {
 	char *longest = calloc(1, PROBE_MESSAGE_SIZE), buffer[PROBE_MESSAGE_SIZE];
 	struct config_probe probes[] = {
@@ -237,7 +237,7 @@ static unsigned int check_response(const char *text, size_t length, char status[
 	return code;
 }
 
-Test(probe_message, only_its_own_response_counts)
+Test(probe_message, only_the_response_to_this_request_counts)
 {
 	char status[PROBE_STATUS_SIZE];
 

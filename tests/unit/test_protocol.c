@@ -222,7 +222,7 @@ static char *plan_of(size_t length)
 	return line;
 }
 
-Test(protocol, a_line_at_the_limit_is_read_and_a_longer_one_refused)
+Test(protocol, a_line_at_the_limit_is_read_and_a_longer_line_is_refused)
 {
 	char error[PROTOCOL_ERROR_SIZE], *line = plan_of(PROTOCOL_REQUEST_MAX + 1);
 	struct request request;
@@ -259,7 +259,7 @@ static int parse_lookup_of(size_t count, char error[PROTOCOL_ERROR_SIZE])
 	return err;
 }
 
-Test(protocol, a_list_at_the_limit_is_read_and_a_longer_one_refused)
+Test(protocol, a_list_at_the_limit_is_read_and_a_longer_list_is_refused)
 {
 	char error[PROTOCOL_ERROR_SIZE] = "";
 

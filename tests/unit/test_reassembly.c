@@ -147,7 +147,7 @@ Test(reassembly, a_lost_fragment_is_counted_after_a_second, .init = fill)
 	reassembly_free(reassembly);
 }
 
-Test(reassembly, a_flood_replaces_the_oldest, .init = fill)
+Test(reassembly, a_flood_replaces_the_oldest_datagrams, .init = fill)
 {
 	struct reassembly *reassembly = reassembly_new(secret);
 	uint32_t id;

@@ -219,7 +219,7 @@ Test(runtime_changes, a_backend_that_was_removed_and_added_again_is_leaving_afte
 	}
 }
 
-Test(runtime_changes, leaving_survives_a_reload_unless_the_address_changes)
+Test(runtime_changes, a_pending_removal_survives_a_reload_unless_the_address_changes)
 {
 	char error[FARM_ERROR_SIZE];
 

@@ -147,7 +147,7 @@ Test(top, rates_are_unknown_before_the_second_sample)
 	top_close(&top);
 }
 
-Test(top, the_busiest_come_first_and_any_column_sorts)
+Test(top, the_busiest_rows_are_first_and_any_column_can_sort)
 {
 	struct top top = two_samples();
 
@@ -203,7 +203,7 @@ Test(top, a_service_has_rates_of_requests_and_responses)
 	top_close(&top);
 }
 
-Test(top, typing_narrows_the_rows)
+Test(top, a_typed_filter_selects_rows)
 {
 	struct top top = two_samples();
 

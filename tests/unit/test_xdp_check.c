@@ -76,7 +76,7 @@ static void expect_none(const struct xdp_facts *facts)
 	cr_expect(!xdp_report_blocks(&report));
 }
 
-Test(xdp_check, a_usual_card_has_nothing_against_it)
+Test(xdp_check, a_usual_card_has_no_findings)
 {
 	for (const struct xdp_driver *driver = xdp_drivers; driver->name; driver++) {
 		struct xdp_facts facts = usual(driver->name);
@@ -231,7 +231,7 @@ Test(xdp_check, the_kernel_may_be_too_old)
 	expect_one(&facts, XDP_BLOCKER, "no type information", "CONFIG_DEBUG_INFO_BTF");
 }
 
-Test(xdp_check, interfaces_without_native_xdp_name_the_one_below)
+Test(xdp_check, the_remedy_names_the_interface_below_a_virtual_interface)
 {
 	struct xdp_facts facts = usual("macvlan");
 
