@@ -65,7 +65,7 @@ struct observer_counters {
 struct observed {
 	__u64 time;      /* ns of CLOCK_MONOTONIC */
 	__u64 hash;      /* of the affinity key; valid if `has_key` */
-	__u32 observers; /* bits by index into observers: those that match */
+	__u32 observers; /* the matching observers: bits by index into `observers` */
 	__u32 ifindex;
 	__u32 length;      /* of the received frame, bytes */
 	__u32 captured;    /* number of these bytes in `frame` */
@@ -125,7 +125,7 @@ struct heavy_bucket {
 
 /* heavy_interval: array of one element. The daemon begins an interval with a new number. */
 struct heavy_interval {
-	__u64 hash_key[2]; /* random, so that no sender can predict its bucket */
+	__u64 hash_key[2]; /* random, so that no sender can predict the bucket of its packets */
 	__u32 number;      /* the lowest bit selects the half */
 	__u32 pad;
 };

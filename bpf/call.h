@@ -12,7 +12,7 @@
 
 /* The effect of a message on its call. */
 enum call_event {
-	CALL_NOTHING, /* no effect: the message is ambiguous, or belongs to no INVITE or SUBSCRIBE dialog */
+	CALL_NOTHING, /* no effect: the message is ambiguous, or does not belong to an INVITE or SUBSCRIBE dialog */
 	CALL_BEGINS,  /* INVITE or SUBSCRIBE without a To tag */
 	CALL_CANCELS,
 	CALL_ACKS,
@@ -32,7 +32,7 @@ struct call_message {
 	__u8 pad[2];
 };
 
-#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: not only provisional responses were seen */
+#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: the balancer has seen more than provisional responses */
 #define CALL_UNKNOWN_BRANCH 1 /* stored for a pending INVITE whose branch is unknown */
 
 /* The hash of a dialog. Either side may send requests, with its own tag in From. Therefore the hash must not
@@ -133,8 +133,8 @@ static __always_inline void call_remove(struct dialogs *call, __u32 dialog)
 		call->known[1] = 0;
 }
 
-/* Ends a dialog that was never confirmed; with `dialog` 0, all such dialogs. A confirmed dialog remains,
- * because a refused re-INVITE does not end its dialog (RFC 3261 section 14.1). */
+/* Ends a dialog that was never confirmed. If `dialog` is 0, ends all such dialogs. A confirmed dialog remains, because
+ * a refused re-INVITE does not end its dialog (RFC 3261 section 14.1). */
 static __always_inline void call_refuse(struct dialogs *call, __u32 dialog)
 {
 	if (!(call->known[0] & CALL_CONFIRMED) && (!dialog || call->known[0] == dialog))
@@ -153,7 +153,7 @@ static __always_inline void call_begin(struct dialogs *call, const struct call_m
 	call->pending = branch;
 }
 
-/* The ACK of a failed INVITE has the branch of that INVITE, the ACK of a 2xx response does not (RFC 3261
+/* The ACK of a failed INVITE has the branch of that INVITE. The ACK of a 2xx response has a different branch (RFC 3261
  * section 17.1.1.3). */
 static __always_inline void call_acknowledge(struct dialogs *call, const struct call_message *message)
 {

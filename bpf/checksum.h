@@ -4,7 +4,7 @@
 
 #include "vmlinux/types.h"
 
-/* The checksum after one of its 16-bit words has changed: RFC 1624, equation 3. */
+/* Returns the checksum after one 16-bit word of the data has changed: RFC 1624, equation 3. */
 static __always_inline __sum16 checksum_replace(__sum16 check, __be16 was, __be16 is)
 {
 	__u32 sum = (__u16)~check + (__u16)~was + is;

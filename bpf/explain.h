@@ -32,7 +32,7 @@ __noinline int explain_message(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Calculates the key a second time. The result is the same as that of the stage `key`. */
+/* Calculates the key a second time. The result equals the result of the stage `key`. */
 __noinline int explain_key(struct xdp_md *ctx, struct flow *flow)
 {
 	if (flow)
@@ -134,7 +134,7 @@ __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Called after the stage `owner`. Each of the functions below starts with a full budget. */
+/* Called after the stage `owner`. Each function that explain() calls here starts with a full budget. */
 static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 {
 	__u16 budget = flow->budget;

@@ -95,8 +95,8 @@ static __always_inline __u64 fast_source(const struct iphdr *ip, const struct se
 	return hash_source_ipv4(service->hash_ipv4, &source, port, service->hash_key);
 }
 
-/* Reads the headers of a packet without a Call-ID again. If the program kept the headers in registers, packets with a
- * Call-ID would be slower. */
+/* Reads the headers of a packet without a Call-ID a second time, because keeping them in registers would slow down
+ * packets with a Call-ID. */
 static __always_inline enum verdict fast_call_id(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct sip_key *key)
 {
@@ -168,8 +168,8 @@ static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend
 	return fast_ethernet(ctx, backend);
 }
 
-/* Returns whether the frame is addressed to this machine. First compares the address in the backend's entry:
- * the entry is already in the CPU cache, and its interface is usually the one that received the frame. */
+/* Returns whether the frame is addressed to this machine. First compares the address in the backend's entry: the entry
+ * is already in the CPU cache, and the interface in the entry is usually the receiving interface. */
 static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backend *backend)
 {
 	const struct ethhdr *eth = frame_start(ctx);

@@ -89,8 +89,8 @@ static __always_inline void finish_count_verdict(__u32 verdict)
 {
 	__u64 *counters = bpf_map_lookup_elem(&verdicts, &(__u32){0});
 
-	/* The comparison and the index must use the same register. If they do not, the verifier does not apply the
-	 * comparison to the index. */
+	/* The comparison and the index must use the same register. Otherwise the verifier does not apply the comparison
+	 * to the index. */
 	asm volatile("" : "+r"(verdict));
 	if (counters && verdict < VERDICT_COUNT)
 		counters[verdict]++;

@@ -14,7 +14,7 @@
  * fragments. With this bit, a router reports the size that fits instead (RFC 2003 section 5.1). */
 #define OUTER_DONT_FRAGMENT 0x4000
 
-/* The checksum covers TTL and protocol as one word, of which only the TTL changes. */
+/* The checksum covers TTL and protocol as one word. Only the TTL changes. */
 static __always_inline void ipv4_decrement_ttl(struct iphdr *ip)
 {
 	ip->ttl--;

@@ -18,8 +18,8 @@ static __always_inline struct hash hash_start(const __u64 key[2])
 	return (struct hash){.state = key[0]};
 }
 
-/* Multiplies the two halves of the keyed word. The effect of a difference between two inputs then depends on
- * the key. If the multiplier were a constant, some differences in the high bits would cancel with every key. */
+/* Multiplies the two halves of the keyed word. The effect of a difference between two inputs then depends on the key.
+ * With a constant multiplier, some differences in the high bits would cancel each other for every key. */
 static __always_inline void hash_word(struct hash *hash, __u64 word)
 {
 	__u64 x = hash->state ^ word;

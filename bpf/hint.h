@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Hints: finds the backend whose address or host name is in a SIP message. In a response it is in the topmost
- * Via. In a request it is in the topmost Route or, if there is no Route, in the Request-URI. Therefore a call
+/* Hints: finds the backend whose address or host name is in a SIP message. In a response, the hint is in the topmost
+ * Via. In a request, the hint is in the topmost Route or, if there is no Route, in the Request-URI. Therefore a call
  * that a backend has started stays at this backend, regardless of its Call-ID. */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The third stage: finds the affinity key of the packet and hashes it. The service configures which key: the
- * Call-ID, the source or a user (docs/design/packet-path.md). */
+/* The third stage: finds the affinity key of the packet and hashes it. The configuration of the service selects the
+ * key: the Call-ID, the source or a user (docs/design/packet-path.md). */
 #pragma once
 
 #include "flow.h"

@@ -276,8 +276,8 @@ static __always_inline int packet_parse_transport(struct cursor *c, struct packe
 	return 0;
 }
 
-/* Reads all headers up to and including the IP header. Returns VERDICT_CONTINUE for a valid IP header, and sets
- * p->transport to the offset after it. */
+/* Reads all headers up to the IP header, and the IP header itself. Returns VERDICT_CONTINUE for a valid IP header, and
+ * sets p->transport to the offset after it. */
 static __always_inline enum verdict packet_parse_ip(struct cursor *c, struct packet *p)
 {
 	__be16 protocol = packet_parse_ethernet(c, p);

@@ -31,7 +31,7 @@ static __always_inline void echo_reply_ethernet(struct ethhdr *eth)
 	__builtin_memcpy(eth->h_source, was.h_dest, sizeof(eth->h_source));
 }
 
-/* Exchanging two addresses does not change a checksum. */
+/* The exchange of two addresses does not change a checksum. */
 static __always_inline bool echo_reply_ipv4(struct xdp_md *ctx, const struct packet *p)
 {
 	struct iphdr *ip = frame_at(ctx, p->ip);
@@ -59,8 +59,8 @@ static __always_inline bool echo_reply_ipv6(struct xdp_md *ctx, const struct pac
 	return true;
 }
 
-/* If all other bytes of the reply are 0, its checksum must be 0xffff, and an incremental update never yields
- * that value. For all other replies, 0xffff is equivalent to 0. */
+/* If all other bytes of the reply are 0, the checksum must be 0xffff, and an incremental update never yields this
+ * value. In all other replies, 0xffff is equivalent to 0. */
 static __always_inline void echo_reply_icmp(__be16 *icmp, __u8 type)
 {
 	__be16 was = icmp[0];

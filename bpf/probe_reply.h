@@ -16,9 +16,9 @@ static __always_inline bool probe_is_kind(const struct packet *p)
 	return p->kind == PACKET_WHOLE || p->kind == PACKET_ICMP_ERROR;
 }
 
-/* Returns whether the packet is from a VIP to a source address of probes. An ICMP error quotes a probe to a
- * VIP, and packet_parse_icmp() has already exchanged its addresses. The source is tested first: few packets have a VIP
- * as their source, but many have an address of the balancer as their destination. */
+/* Returns whether the packet is from a VIP to a source address of probes. An ICMP error quotes a probe to a VIP, and
+ * packet_parse_icmp() has already exchanged its addresses. Tests the source first, because it excludes most packets:
+ * few packets have a VIP as source, but many have an address of the balancer as destination. */
 static __always_inline bool probe_is_reply(const struct packet *p)
 {
 	struct address to = p->destination; /* Linux 6.1 accepts no map key in the argument of a global function */

@@ -11,9 +11,9 @@
 #define BPF_RB_AVAIL_DATA 0 /* from linux/bpf.h */
 #define BPF_RB_CONS_POS 2
 
-/* Returns whether the daemon reads the ring buffer. The daemon counts as stopped if the ring buffer contains
- * data and the read position has not moved for PUNT_NSEC. The program then adds no packets, because they would
- * be outdated when the daemon reads them. A race between CPUs can add or omit one packet. */
+/* Returns whether the daemon reads the ring buffer. The daemon counts as stopped if the ring buffer contains data and
+ * the read position has not moved for PUNT_NSEC. The program then adds no packets, because the packets would be
+ * outdated when the daemon reads them. A race between CPUs can add or omit one packet. */
 static __always_inline bool punt_has_reader(void *ring, __u32 class)
 {
 	struct punt_reader *reader = bpf_map_lookup_elem(&punt_readers, &class);

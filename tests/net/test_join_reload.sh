@@ -31,6 +31,6 @@ done
 diag "$reloads reloads"
 is "all servers except the one whose address is in the file joined" "$(wc -l < "$LAB_DIR/starts.log")" $((COUNT - 1))
 is "... no reload removed any of them" "$(missing)" ""
-check "one more reload" lab_ctl reload
+check "a further reload succeeds" lab_ctl reload
 is "... all servers are still there" "$(missing)" ""
 tap_end

@@ -26,7 +26,7 @@ struct config *parse_good(const char *text);
 /* Returns the text of config_write(). The caller must free it. */
 char *write_text(const struct config *config);
 
-/* A text and its expected errors in this order: "line:column: part of the message". A valid text has none. */
+/* A text and the expected errors in this order: "line:column: part of the message". A valid text has no errors. */
 struct row {
 	const char *name;
 	const char *text;

@@ -81,8 +81,8 @@ static void send_heartbeat(struct simulation *s, struct server *server)
 	server->beat = s->world.now + HEARTBEAT;
 }
 
-/* A response can also arrive while the daemon is stopped; it counts from the time of its arrival. Returns true if a
- * probe has ended. */
+/* A response can also arrive while the daemon is stopped; the time of arrival then counts. Returns true if a probe has
+ * ended. */
 static bool run_server(struct simulation *s, struct server *server)
 {
 	uint64_t now = s->world.now;
@@ -167,7 +167,7 @@ void simulation_run(struct simulation *s, uint64_t time)
 
 /* --- calls */
 
-/* Returns the server that has the calls that were live before the slot moved. */
+/* Returns the server of the calls that were live before the slot moved. */
 static uint16_t holder(struct simulation *s, uint32_t slot)
 {
 	const uint16_t *previous = image_previous_owners(s->world.running, 0);

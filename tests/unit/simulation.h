@@ -71,6 +71,6 @@ uint32_t simulation_moved_while(struct simulation *s, uint64_t time, size_t dead
 /* Makes the first `count` servers unreachable for `time` ms; UINT64_MAX: permanently. */
 void simulation_cut(struct simulation *s, size_t count, uint64_t time);
 
-/* Runs until none of the first `count` servers owns a slot. Returns the time this took in ms; 0: it did not happen
- * within `time`. */
+/* Runs until none of the first `count` servers owns a slot. Returns the elapsed time in ms; 0: some of them still own
+ * slots after `time`. */
 uint64_t simulation_out_after(struct simulation *s, size_t count, uint64_t time);

@@ -86,8 +86,8 @@ Test(backend_states, below_min_alive_the_pool_fails_open)
 	cr_assert(world.farm->pools[0].fail_open);
 }
 
-/* If it counted, new servers could make the pool start or stop failing open: a dead backend would then receive
- * calls, or all other backends would lose theirs. */
+/* If an unprobed backend counted, new servers could make the pool start or stop failing open. Then a dead backend would
+ * receive calls, or all other backends would lose their calls. */
 Test(backend_states, an_unprobed_backend_does_not_count_for_min_alive)
 {
 	world_start(&world, PROBED("min_alive: 60, backends: [" PX(1) "," PX(2) "," PX(3)));

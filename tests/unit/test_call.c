@@ -216,8 +216,8 @@ Test(call, is_live_or_has_ended)
 	}
 }
 
-/* Forms of a Via. The ACK of a success has a different branch from the ACK of a failure; the code must never confuse
- * the two. */
+/* Forms of a Via. The ACK of a success has a new branch; the ACK of a failure has the branch of the INVITE. The code
+ * must never confuse the two. */
 static const struct {
 	const char *before, *after;
 	bool known; /* true: the branch is found; false: the call counts as live */

@@ -230,7 +230,7 @@ Test(capture, files_that_were_cut)
 			cr_expect_eq(capture_next(&capture, &packet), cut == whole ? 1 : -EINVAL, "%zu", cut);
 		free(copy);
 	}
-	/* A length that exceeds the file, and one that would overflow. */
+	/* A length that exceeds the file, and a length that would cause an overflow. */
 	for (int i = 0; i < 2; i++) {
 		struct captured packet;
 		struct capture capture;

@@ -35,7 +35,7 @@ static const char base[] =
 	"  - {name: others, backends: []}\n";
 
 struct change {
-	const struct key *keys; /* the table that has the key */
+	const struct key *keys; /* the table of the key */
 	const char *key;
 	const char *from, *to; /* the changed part of the text */
 	const char *line;      /* the expected line; NULL: none, the steps of the plan report it */
@@ -198,7 +198,7 @@ static bool has_row(const struct key *keys, const struct key *key)
 	return false;
 }
 
-/* Each key can be written and compared, or is a list or mapping with its own keys. */
+/* Each key has a text form, which can be written and compared, or is a list or mapping with keys of its own. */
 Test(config_diff, every_key_is_covered)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,

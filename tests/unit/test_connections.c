@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The connections to an HTTP listener: which connection must be closed for a new one, and when. Also tests the set
- * of known addresses. */
+/* The connections to an HTTP listener: the connection that must be closed for a new connection, and the time. Also
+ * tests the set of known addresses. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include "core/net/address_set.h"
@@ -37,7 +37,8 @@ static void empty(struct connections *connections)
 		connections_remove(connections, TAILQ_FIRST(connections));
 }
 
-/* `count` connections from addresses of this format, %u being the number. Which one must end first? */
+/* In each row, `count` connections arrive from addresses of this format; the placeholder is the number of the
+ * connection. */
 static const struct {
 	const char *sentence;
 	const char *peers;

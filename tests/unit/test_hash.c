@@ -37,8 +37,8 @@ static void random_key(struct rng *rng, __u64 key[2])
 	key[1] = rng_bits(rng);
 }
 
-/* Returns whether the slots are as even as random ones: chi-square, which for so many slots is normally
- * distributed, is at most five standard deviations above its mean. */
+/* Returns true if the slots are as even as random slots. For so many slots, chi-square is normally distributed; it must
+ * be at most five standard deviations above its mean. */
 static void check_even(const char *what, const uint64_t *hashes, size_t total, size_t slots)
 {
 	uint32_t *counts = calloc(slots, sizeof(*counts));
@@ -131,7 +131,7 @@ static const struct {
 	{"a common end", common_end},
 };
 
-/* The keys of the tests: random ones, and ones that an operator might type. */
+/* The keys of the tests: random keys, and keys that an operator might type. */
 static void nth_key(uint32_t n, __u64 key[2])
 {
 	struct rng rng = rng_start(rng_seed(), n);

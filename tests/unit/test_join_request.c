@@ -113,7 +113,7 @@ Test(join_request, signed_text)
 	cr_expect_eq(join_signed(&request, out), 1);
 }
 
-/* A text that is truncated for the signature must not be applied. */
+/* If join_signed() truncates the text of a request, the request must not be applied. */
 Test(join_request, text_beyond_the_signature_is_refused)
 {
 	char *text = malloc(JOIN_REQUEST_MAX + 2), out[JOIN_SIGNED_MAX];

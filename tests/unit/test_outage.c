@@ -34,7 +34,7 @@ static const uint64_t times[] = {1, 3, 5, 8, 15, 40};
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* The longest outage of some servers that is certain to move no slots, ms. */
+/* Returns the duration, ms, up to which an outage of `silent` servers moves no slots. */
 static uint64_t harmless(size_t count, size_t silent)
 {
 	if (silent == count)

@@ -288,7 +288,7 @@ Test(oversize, packets_that_must_not_cause_an_error)
 	}
 }
 
-/* An IPv6 sender never sends packets smaller than 1280 bytes: it would send the same packet again. */
+/* An IPv6 sender does not reduce its packets below 1280 bytes: after an error, it would send the same packet again. */
 Test(oversize, an_ipv6_packet_of_the_minimum_mtu_causes_no_error)
 {
 	struct punt punt = punt_of(&(struct frame_spec){.payload = text(1232), .payload_length = 1232, VIP6}, 1240);

@@ -211,7 +211,7 @@ Test(owners, a_slow_start_continues_after_a_restart)
 	cr_assert_eq(slots("px1"), share);
 }
 
-/* If it did not end, it would pause until the clock reaches the old time again. */
+/* If the slow start did not end, it would pause until the clock reaches the old time again. */
 Test(owners, setting_the_clock_back_ends_a_slow_start)
 {
 	struct farm_backend *backend;

@@ -69,7 +69,7 @@ static size_t moves_of(const struct plan_moves *moves, size_t count, bool waitin
 	return sum;
 }
 
-/* Does the plan match the preview, after `differences` lines about other things? */
+/* Does the plan match the preview, except for the first `differences` lines? */
 static void compare(const struct effects *effects, const struct plan *plan, size_t differences)
 {
 	size_t at = differences;
@@ -275,7 +275,7 @@ static void preview_file(const char *text, struct effects *effects)
 #define TWO_POOLS "pools: [{name: proxies, " AT_ONCE ", backends: [" PX(1) "]}, {name: b, backends: [" PX(2) "]}]\n"
 #define WITH(service) HEAD "services: [{name: sip, vip: [192.0.2.10, 192.0.2.11], port: 5060, " service "}]\n" TWO_POOLS
 
-/* Which changes a reload refuses. */
+/* The changes that a reload refuses. */
 static const struct {
 	const char *text, *line, *danger;
 } services[] = {

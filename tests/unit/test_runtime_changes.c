@@ -132,7 +132,7 @@ static bool plan_says(const char *text)
 #define WITHOUT_PX3 HEAD SERVICE POOL(PX(1) "," PX(2))
 #define LEAVES "backend proxies/px3: leaving; it is removed when its calls have ended"
 
-/* If it left the farm at once, its calls would break, although the plan reports that no calls move. */
+/* If the backend left the farm at once, its calls would break, although the plan reports that no calls move. */
 static void check_that_he_leaves_without_the_file(enum farm_origin origin)
 {
 	uint16_t id = world_backend(&world, "px3")->id;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The work on one message is bounded, whatever its bytes are. Reads messages as the balancer does with everything on
- * (a user, hints in requests, a migration) and counts the steps of all loops independently of the budget. A
- * hill-climbing search looks for the messages with the highest cost. */
+/* The work on one message is bounded, for all possible bytes. Reads messages as the balancer does with everything on (a
+ * user, hints in requests, a migration) and counts the steps of all loops independently of the budget. A hill-climbing
+ * search looks for the messages with the highest cost. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -272,7 +272,7 @@ static void change(struct rng *rng, struct candidate *candidate)
 		candidate->piece[i] = piece;
 }
 
-Test(sip_budget, no_message_costs_more)
+Test(sip_budget, no_message_exceeds_the_budget)
 {
 	char text[SIZE + 64];
 	uint64_t seed = rng_seed();
