@@ -74,7 +74,7 @@ generic_mode() {
 	is "... and no pin" "$(lab_in balancer find /sys/fs/bpf/sipxdp -type f 2> /dev/null)" ""
 }
 
-# Replaces a map by one whose keys cannot be listed.
+# Replaces a map by a map whose keys cannot be listed.
 unreadable_maps() {
 	local hints=/sys/fs/bpf/sipxdp/hints
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null
@@ -97,12 +97,12 @@ dispatcher() {
 	unlike "... and leaves nothing on the interface" "$(lab_in balancer ip link show eth0)" xdp
 }
 
-# --- while it runs
+# --- while the balancer runs
 
 running() {
 	fails "a second attach is refused" "already|attached" sipxdp-loader attach -c "$LAB_CONFIG"
 	fails "a second daemon is refused" "running|lock|already" sipxdpd -c "$LAB_CONFIG"
-	check "... and the first continues" calls_work 1
+	check "... and the first daemon continues" calls_work 1
 
 	is "a backend that does not answer owns no slot" "$(backend px9 .slots)" 0
 	like "... backend list shows the reason" "$(backend px9 .reason)" "10.0.0.99|answer|neighbour|reach"
@@ -116,7 +116,7 @@ running() {
 	kill -HUP "${LAB_PROCESS[sipxdpd]}"
 	check "SIGHUP refuses it, too, and logs the faults" wait_for 5 grep -Eq "$LAB_CONFIG:9:[0-9]+: .*nobody" "$LAB_DIR/sipxdpd.log"
 	check "... and calls continue with the previous configuration" calls_work 2
-	is "... which is unchanged" "$(lab_ctl --json service list | jq -r '.[0].pool')" proxies
+	is "... status shows the previous configuration" "$(lab_ctl --json service list | jq -r '.[0].pool')" proxies
 	lab_in balancer cp "$LAB_CONFIG.good" "$LAB_CONFIG"
 	check "reload accepts the corrected file" lab_ctl reload
 
@@ -147,7 +147,7 @@ speak() {
 
 control_socket() {
 	local i
-	like "garbage on the control socket gets an error" "$(speak $'\x01\x02 garbage\n')" '"ok": ?false'
+	like "a line that is not JSON gets an error from the control socket" "$(speak $'\x01\x02 garbage\n')" '"ok": ?false'
 	like "an unknown command gets an error" "$(speak $'{"command": "frobnicate"}\n')" '"ok": ?false'
 	speak '{"command": "sta' > /dev/null
 	check "the daemon survives a truncated request" lab_ctl status
@@ -181,7 +181,7 @@ vip_is_not_configured() {
 	lab_in balancer ip address del "$LAB_VIP/32" dev eth0
 	like "status warns if the VIP is not an address of the balancer" "$(lab_ctl status)" "$LAB_VIP"
 	lab_in balancer ip address add "$LAB_VIP/32" dev eth0
-	unlike "... and no longer when it is configured again" "$(lab_ctl status)" "warning.*$LAB_VIP"
+	unlike "... the warning ends when the address is configured again" "$(lab_ctl status)" "warning.*$LAB_VIP"
 }
 
 examples() {

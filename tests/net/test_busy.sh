@@ -42,7 +42,7 @@ like "a request of 16 MB is read" "$(cat "$LAB_DIR/long")" 'path: missing'
 read -r took _ < "$LAB_DIR/long"
 turn=$(lab_ctl --json status | jq .longest_turn_ms)
 diag "the reply took $took ms, the longest turn of the event loop was $turn ms"
-check "... the event loop serves others meanwhile" [ $((turn * 2)) -lt "$took" ]
+check "... the event loop serves other clients meanwhile" [ $((turn * 2)) -lt "$took" ]
 
 # --- requests that take long to answer
 cat > "$LAB_DIR/plans.py" <<- 'PY'
@@ -66,5 +66,5 @@ waiting=$((PLANS - $(answered)))
 diag "$waiting clients still waited"
 check "... while clients still wait for their replies" [ $waiting -gt 0 ]
 check "all clients receive a reply" wait_for 60 eval '[ $(answered) -eq $PLANS ]'
-unlike "... which are plans" "$(head -n 3 "$LAB_DIR/plans.log")" error
+unlike "... the replies are plans" "$(head -n 3 "$LAB_DIR/plans.log")" error
 tap_end

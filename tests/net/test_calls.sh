@@ -91,7 +91,7 @@ try_calls() {
 	lab_start phones client tests/net/registrars.py "$LAB_CLIENT" "$LAB_VIP" 40 "px1.$DOMAIN"
 	lab_start wait balancer sipxdp-ctl backend drain proxies px1 --wait 90
 	check "px1 drains: its calls are counted" wait_for 10 calls_are px1 "$expected"
-	check "... backend calls lists each once" [ "$(lab_ctl --json backend calls proxies px1 | jq length)" -eq "$expected" ]
+	check "... backend calls lists each call once" [ "$(lab_ctl --json backend calls proxies px1 | jq length)" -eq "$expected" ]
 	like "... with its Call-ID and age" "$(lab_ctl backend calls proxies px1 | sed -n 2p)" \
 		"^call +[0-9]+s +[0-9]+s  $SIP_RUN"
 	check "... and drain --wait waits for them" lab_running wait
@@ -100,7 +100,7 @@ try_calls() {
 	is "... each through one proxy" "$(sip_strays)" ""
 	check "px1 has no calls any more" wait_for 5 calls_are px1 0
 	check "... and drain --wait returns despite registrations and pings" lab_wait wait 50
-	check "... which continue" lab_running phones
+	check "... registrations and pings continue" lab_running phones
 	lab_stop phones || true
 }
 

@@ -68,7 +68,7 @@ fds() {
 }
 fds_before=$(fds)
 
-is "garbage gets an error, and the connection stays open" "$(raw '
+is "a line that is not JSON gets an error, and the connection stays open" "$(raw '
 c = Client()
 for garbage in b"\n", b"GET / HTTP/1.1\r\n", bytes(range(11, 256)) + b"\n", b"{\"command\": \"status\\u0000\"}\n", b"\0\n":
     error = c.ask(garbage)
@@ -101,7 +101,7 @@ for byte in b"{\"command\": \"status\"}":
     time.sleep(0.01)
 print(c.ask(b"\n"))')" status
 
-is "a client that has shut down its side gets its replies, then the close" "$(raw '
+is "a client that has closed its sending side gets its replies, then the connection is closed" "$(raw '
 c = Client()
 c.send(status * 3).socket.shutdown(socket.SHUT_WR)
 print(c.said(), c.said(), c.said(), c.said())')" "status status status closed"
@@ -158,7 +158,7 @@ print(clients[63].ask(b"}\n"))')" "sipxdpd already serves the largest number of 
 command: missing, or not a string"
 chmod 660 "$socket"
 
-is "many large requests at the same time do not block small ones" "$(raw '
+is "many large requests at the same time do not block small requests" "$(raw '
 large = [Client().send(b"x" * (15 << 20)) for _ in range(14)]
 time.sleep(0.2)
 print(Client().ask())
@@ -228,7 +228,7 @@ time.sleep(0.3)
 print(c.ask(b" \"status\"}\n"), slow.said())')" "status ok"
 stop impatient
 
-is "clients that disconnect in a request or a reply do no harm" "$(raw '
+is "clients that disconnect during a request or a reply do not disturb the server" "$(raw '
 for _ in range(10):
     c = Client().send(b"{\"command\": \"save\"}\n")
     c.socket.recv(1000)

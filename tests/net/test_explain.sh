@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# SPDX-License-Identifier: GPL-2.0
-# sipxdp-ctl explain: its answer is what the balancer then does with the same packet, and nothing is sent, counted or
-# recorded.
+# SPDX-License-Identifier: GPL-2.0 sipxdp-ctl explain: the balancer then processes the same packet as explained. explain
+# sends, counts and records nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -43,7 +42,7 @@ counters() {
 	lab_ctl stats --json | jq -r '(.verdicts[] | "\(.name) \(.packets)"), (.backends[] | "\(.name) \(.packets)")'
 }
 
-# Everything that explain must not change. The lab itself causes traffic that is not for a service.
+# The state that explain must not change. The lab itself causes traffic that is not for a service.
 recorded() {
 	counters | grep -v "^not_\|^other_host\|^probe_reply"
 	for map in tracked_calls transactions fragments held_fragments punt_readers; do
@@ -75,7 +74,7 @@ answer() {
 	jq -r 'if .action == "forwarded" then .verdict, .backend else .verdict end' | LC_ALL=C sort | xargs
 }
 
-# explained NAME: what the last changes_nothing() said of this packet. `explain` prints one line for each.
+# explained NAME: the output of the last changes_nothing() for this packet. `explain` prints one line for each packet.
 explained() {
 	sed -n "$(grep -nx "$1" "$LAB_DIR/names" | cut -d: -f1)p" "$LAB_DIR/all.json"
 }
@@ -120,7 +119,7 @@ packets() {
 	while read -r name; do
 		agrees "$name"
 	done < "$LAB_DIR/names"
-	check "a later fragment behind its first one" wait_for 20 follows_its_first
+	check "a later fragment goes to the backend of its first fragment" wait_for 20 follows_its_first
 	is "... one object for each" "$(jq -s 'length' "$LAB_DIR/all.json")" "$(wc -l < "$LAB_DIR/names")"
 	is "... one block for each as text" "$(lab_ctl explain "$LAB_DIR/all.pcap" | grep -c '^verdict: ')" \
 		"$(wc -l < "$LAB_DIR/names")"
@@ -136,9 +135,9 @@ steps() {
 	like "the pool of a method" "$(step method_pool pool)" "^registrars, selected by .methods:. of the service"
 	like "a hint" "$(step via_of_a_backend hint)" "^one.example.net at offset [0-9]+: backend px1$"
 	like "... of a backend that is down" "$(step via_of_a_backend_that_is_down hint)" "px3, not used because it is down"
-	like "... that nobody has" "$(step via_of_nobody hint)" "nobody.example.net at offset [0-9]+: no backend has this host"
+	like "... that no backend has" "$(step via_of_nobody hint)" "nobody.example.net at offset [0-9]+: no backend has this host"
 	like "... behind the VIP" "$(step route_by_the_vip hint | xargs)" "192.0.2.10 .* the VIP, so the next host is looked up one.example.net .* px1"
-	like "not SIP" "$(step not_sip message)" "5 bytes at offset 42, not SIP: its first line"
+	like "a packet that is not SIP" "$(step not_sip message)" "5 bytes at offset 42, not SIP: its first line"
 	like "... but a keepalive" "$(step keepalive message)" "keepalive \(RFC 5626"
 	like "... or STUN" "$(step stun message)" "STUN"
 	like "TCP" "$(step tcp hint)" "sipxdp does not read SIP over TCP"
@@ -168,16 +167,16 @@ text() {
 	is "a source" "$(as_text "$message" --service sip --source 10.0.0.9:5070 | jq -r .source)" "10.0.0.9:5070"
 	is "a destination" "$(as_text "$message" --destination "$LAB_VIP:5080" --source 10.0.0.9 | jq -r .service)" "sources"
 	is "... that is IPv6" "$(as_text "$message" --destination "[$LAB_VIP6]:5060" | jq -r '.service, .backend' | xargs)" "sip ${same#* }"
-	like "no choice among several services" "$(as_text "$message" 2>&1 || true)" "are several services over UDP: use --service"
+	like "several services and no --service: refused" "$(as_text "$message" 2>&1 || true)" "are several services over UDP: use --service"
 	like "a service that does not exist" "$(as_text "$message" --service nobody 2>&1 || true)" "no service 'nobody'"
-	like "families that differ" "$(as_text "$message" --service sip --source 2001:db8::9 2>&1 || true)" "both be IPv4 or both be IPv6"
+	like "source and destination of different families: refused" "$(as_text "$message" --service sip --source 2001:db8::9 2>&1 || true)" "both be IPv4 or both be IPv6"
 	like "a long message: its first fragment" \
 		"$(as_text "$message$(printf 'x%.0s' {1..2000})" --service sip | jq -r '.steps[].text' | xargs)" \
 		"longer than the MTU: this is its first fragment.*first fragment;"
 	lab_in balancer tshark -r "$LAB_DIR/invite.pcap" -F pcapng -w /tmp/invite.pcapng 2> /dev/null
 	is "a capture of Wireshark" "$(lab_ctl explain /tmp/invite.pcapng --json | jq -r '.slot, .backend' | xargs)" "$same"
 	head -c 100 "$LAB_DIR/invite.pcap" | lab_write balancer /tmp/cut.pcap
-	like "a capture that was cut" "$(lab_ctl explain /tmp/cut.pcap 2>&1 || true)" "the file ends within packet 1, or it is damaged"
+	like "a truncated capture" "$(lab_ctl explain /tmp/cut.pcap 2>&1 || true)" "the file ends within packet 1, or it is damaged"
 	like "a file that does not exist" "$(lab_ctl explain /nowhere 2>&1 || true)" "cannot read /nowhere"
 	like "without privileges" "$(lab_in balancer setpriv --reuid=65534 --clear-groups --inh-caps=-all \
 		"$(command -v sipxdp-ctl)" explain "$LAB_DIR/invite.pcap" 2>&1 || true)" "needs root|Permission denied"

@@ -64,18 +64,18 @@ is "status shows the level" "$(lab_ctl --json status | jq -r .log_level)" info
 unlike "requests that only read are not logged" "$(log)" "request 'status'"
 is "the level changes at run time" "$(lab_ctl log level debug)" "log level:   debug"
 lab_ctl status > /dev/null
-check "debug shows requests that only read" log_has "request 'status' from uid 0, pid [1-9]"
+check "the level debug shows requests that only read" log_has "request 'status' from uid 0, pid [1-9]"
 lab_ctl log level warning > /dev/null
 lab_ctl backend maint proxies px2 > /dev/null
-unlike "warning hides a state" "$(log)" "px2 is maint"
-check "... but no change by an operator" log_has "requested 'backend maint proxies px2': done"
-check "... nor the change of the level" log_has "requested 'log level warning': done event=audit"
+unlike "the level warning hides the change of a state" "$(log)" "px2 is maint"
+check "... but shows a change by an operator" log_has "requested 'backend maint proxies px2': done"
+check "... and the change of the level" log_has "requested 'log level warning': done event=audit"
 out=$(lab_ctl log level loud 2>&1)
 like "an unknown level is refused" "$?: $out" "^1: .*no log level 'loud' \(use debug, info or warning\)"
 is "... and the level stays" "$(lab_ctl --json status | jq -r .log_level)" warning
 lab_stop sipxdpd > /dev/null
 lab_daemon
-is "a restart resets it" "$(lab_ctl --json status | jq -r .log_level)" info
+is "a restart resets the level" "$(lab_ctl --json status | jq -r .log_level)" info
 lab_stop sipxdpd > /dev/null
 
 # --- the journal
@@ -128,7 +128,7 @@ PY
 	lost=$(lab_ctl --json status | jq '[.warnings[] | select(test("log lines"))] | length')
 	is "... and lost lines are a warning of status" "$lost" 1
 	kill -CONT "${LAB_PROCESS[journald]}"
-	check "... which the journal receives afterwards" wait_for 10 journal_has SIPXDP_EVENT=log_lost
+	check "... the journal receives a line about them afterwards" wait_for 10 journal_has SIPXDP_EVENT=log_lost
 	lab_stop sipxdpd > /dev/null
 	lab_stop journald > /dev/null
 else

@@ -93,15 +93,15 @@ same "... a Route takes precedence over the Request-URI" sip "--request-uri 10.0
 	"INFO sip:b@10.0.0.12 SIP/2.0" "Via: SIP/2.0/UDP c.invalid;branch=z9hG4bK1" "Route: <sip:else.example.net;lr>"
 is "a lookup with a hint needs no Call-ID" "$(lab_ctl lookup sip --via one.example.net)" \
 	"one.example.net	px1	10.0.0.11	named in its via"
-like "... a host name that is not a hint does" "$(lab_ctl lookup sip --via else.example.net 2>&1 || true)" "a Call-ID or a user is missing"
+like "... a lookup with a host name that is not a hint needs a Call-ID" "$(lab_ctl lookup sip --via else.example.net 2>&1 || true)" "a Call-ID or a user is missing"
 
 for source in "$LAB_CLIENT" $SECOND; do
 	is "affinity source: $source" "$(said source --source "$source")" \
 		"$(question 0 "$REQUEST" | sed "s/$LAB_CLIENT	[0-9]*	5060/$source	21000	5061/" | answered)"
 done
-is "connections" "$(for source in $(sources); do said tcp --source "$source"; done | xargs)" \
+is "lookups of connections agree with the packet path" "$(for source in $(sources); do said tcp --source "$source"; done | xargs)" \
 	"$(sources | tr : '\t' | sed 's/^/tcp	/; s/$/	5070	hello/' | answered | xargs)"
-is "messages without a Call-ID" "$(said sip --source "$LAB_CLIENT:29000")" \
+is "lookups of messages without a Call-ID agree with the packet path" "$(said sip --source "$LAB_CLIENT:29000")" \
 	"$(printf 'udp\t%s\t29000\t5060\tno message\n' "$LAB_CLIENT" | answered)"
 like "a connection needs a source" "$(lab_ctl lookup tcp a-call 2>&1 || true)" "--source ADDRESS:PORT"
 
@@ -116,7 +116,7 @@ for words in status stats "backend list" "lookup sip a-call"; do
 	# shellcheck disable=SC2086
 	check "... --json prints JSON" jq -e . <(lab_ctl --json $words 2> /dev/null || true)
 done
-is "... the answers are those of the daemon" "$(everything 2> /dev/null)" "$before"
+is "... the answers equal the answers of the daemon" "$(everything 2> /dev/null)" "$before"
 check "status fails, so that monitoring notices" eval '! lab_ctl status > /dev/null 2>&1'
 like "... has a warning" "$(lab_ctl status 2> /dev/null || true)" "^warning: *sipxdpd is not running"
 like "... and lists the interface" "$(lab_ctl status 2> /dev/null || true)" "^interfaces: *eth0, attached, native"

@@ -86,7 +86,7 @@ through() {
 	is "... none is duplicated" "$(result duplicated)" 0
 }
 
-# found FILE...: prints those that exist in the chroot.
+# found FILE...: prints the files that exist in the chroot.
 found() {
 	# shellcheck disable=SC2016 # the variables are the inner shell's
 	in_chroot sh -c 'for file; do [ ! -e "$file" ] || echo "$file"; done' sh "$@" | xargs
@@ -160,7 +160,7 @@ check "a file with faults does not stop the upgrade" apt install --reinstall /pa
 like "... they are reported" "$(cat "$LAB_DIR/apt.log")" "sipxdp.yaml:1:1: .*interface"
 is "... and the program stays as it is" "$(program)" "$before"
 in_chroot chgrp root "$LAB_CONFIG"
-check "neither does a file that the daemon's user cannot read" apt install --reinstall /packages/sipxdp_$LATER.deb
+check "a file that the daemon's user cannot read does not stop the upgrade" apt install --reinstall /packages/sipxdp_$LATER.deb
 like "... it is reported, too" "$(cat "$LAB_DIR/apt.log")" "Permission denied"
 is "... and the program stays as it is" "$(program)" "$before"
 in_chroot chgrp sipxdp "$LAB_CONFIG"
@@ -178,7 +178,7 @@ check "a backend needs only the second package: remove the first" apt remove sip
 check "... decap attaches" in_chroot sipxdp-loader attach --program decap eth0 --from 10.0.0.2
 before=$(program)
 check "... a new version replaces it" apt install --reinstall /packages/sipxdp-decap_$LATER.deb
-check "... which runs" test "$(program)" != "$before"
+check "... the new version runs" test "$(program)" != "$before"
 check "purge" apt purge sipxdp sipxdp-decap
 is "... leaves no configuration, no program and no pin" \
 	"$(found /etc/sipxdp /etc/default/sipxdp-decap /usr/sbin/sipxdpd /usr/sbin/sipxdp-loader /sys/fs/bpf/sipxdp)" ""

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# SPDX-License-Identifier: GPL-2.0
-# Runs every command of the README and the user guide, page after page, as a reader would: in a
-# lab where no host has the VIP yet, with /etc, /run, /usr/local and bpffs of its own. Commands
-# that a page marks with "at the end" run after those of all pages: they remove what the others
-# need. tests/lib/readme-blocks describes the comments that control this.
+# SPDX-License-Identifier: GPL-2.0 Runs every command of the README and the user guide, page after page, as a reader
+# would: in a lab where no host has the VIP yet, with /etc, /run, /usr/local and bpffs of its own. Commands with the
+# mark "at the end" run after the commands of all pages, because they remove objects that other commands need.
+# tests/lib/readme-blocks describes the comments that control this.
 #
 # usage: tests/net/test_readme.sh [PAGE...]
 set -euo pipefail
@@ -34,7 +33,7 @@ write_file() {
 	lab_write balancer "$2" < "$1"
 }
 
-# The guide expects an SIP server on each backend.
+# The guide assumes an SIP server on each backend.
 start_backends() {
 	local backend
 	for backend in "${LAB_BACKENDS[@]}"; do

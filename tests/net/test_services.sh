@@ -96,8 +96,8 @@ kamailio_start px3 px3 STATEFUL
 lab_balance
 
 check "20 phones register" calls register client "$LAB_CLIENT" register 20 20 -key contact_port 5060
-is "... all with the registrar" "$(packets_of px3)" "$(lab_verdict call_id)"
-is "... and none with a proxy" "$(backends_with_packets)" 0
+is "... all of them at the registrar" "$(packets_of px3)" "$(lab_verdict call_id)"
+is "... none of them at a proxy" "$(backends_with_packets)" 0
 before=$(packets_of px3)
 check "100 calls over UDP succeed" calls udp client "$LAB_CLIENT" call 100 50 -d 200
 is "... none through the registrar" "$(packets_of px3)" "$before"
@@ -121,5 +121,5 @@ owner=$(lab_ctl --json lookup sip call-of-the-error | jq -r '.[0].backend')
 before=$(packets_of "$owner")
 icmp_error_about call-of-the-error
 is "the verdict of an ICMP error is icmp_error" "$(lab_verdict icmp_error)" 1
-is "... and reaches the owner of the Call-ID that it quotes" "$(($(packets_of "$owner") - before))" 1
+is "... the error reaches the owner of the quoted Call-ID" "$(($(packets_of "$owner") - before))" 1
 tap_end

@@ -154,8 +154,8 @@ check "trace ends with SIGINT" lab_stop text INT
 like "... and prints its totals" "$(cat "$LAB_DIR/text.log")" '5 packets, 0 lost$'
 like "a line has time, source, message, Call-ID, verdict, slot and backend" "$(cat "$LAB_DIR/text.out")" \
 	'^[0-9:.]{15} 10\.0\.0\.100:[0-9]+ +INVITE +invite@x +call_id +slot [0-9]+ +px[12]$'
-like "... for a response also the method of its CSeq" "$(cat "$LAB_DIR/text.out")" '200/INVITE +response@x +hint +hint +px2$'
-like "... for a different packet protocol and length" "$(cat "$LAB_DIR/text.out")" ' udp, 4[0-9] bytes +- +not_sip +slot'
+like "... a response also has the method of its CSeq" "$(cat "$LAB_DIR/text.out")" '200/INVITE +response@x +hint +hint +px2$'
+like "... a packet that is not SIP has protocol and length" "$(cat "$LAB_DIR/text.out")" ' udp, 4[0-9] bytes +- +not_sip +slot'
 check "the plain program is back" wait_for 5 program_is balancer
 
 : > "$LAB_DIR/json.out"
@@ -166,8 +166,8 @@ check "--count ends the trace" lab_wait json 10
 is "--json prints one object for each packet" "$(jq -rs 'map([.interface, .message, .call_id, .verdict, .reason, .pool, .service] | join(" ")) | join(",")' < "$LAB_DIR/json.out")" \
 	"eth0 BYE bye@x call_id slot proxies sip"
 like "... and --body adds the message" "$(jq -r .body < "$LAB_DIR/json.out")" '^Subject: private'
-is "... the slot is that of lookup" "$(jq .slot < "$LAB_DIR/json.out")" "$(lab_ctl --json lookup sip bye@x | jq '.[0].slot')"
-is "... and so is the backend" "$(jq -r .backend < "$LAB_DIR/json.out")" "$(lab_ctl --json lookup sip bye@x | jq -r '.[0].backend')"
+is "... trace and lookup have the same slot" "$(jq .slot < "$LAB_DIR/json.out")" "$(lab_ctl --json lookup sip bye@x | jq '.[0].slot')"
+is "... and the same backend" "$(jq -r .backend < "$LAB_DIR/json.out")" "$(lab_ctl --json lookup sip bye@x | jq -r '.[0].backend')"
 
 trace body --body --call-id invite@x
 talk
@@ -193,7 +193,7 @@ lab_start pipe balancer sh -c "sipxdp-ctl trace --count 5 --pcap - | tshark -l -
 wait_for 5 program_is observer
 talk
 check "tshark reads packets from a pipe at once" wait_for 10 grep -qx response@x "$LAB_DIR/pipe.out"
-check "... and ends after the last one" lab_wait pipe 10
+check "... and ends after the last packet" lab_wait pipe 10
 term new-session -d -s sngrep -x 120 -y 30 "sipxdp-ctl trace --pcap - 2> $LAB_DIR/sngrep.log | sngrep -I -"
 wait_for 10 program_is observer
 talk
@@ -264,6 +264,6 @@ like "an interface of libxdp's dispatcher is refused" "$(lab_in balancer sipxdp-
 lab_in balancer rmdir /sys/fs/bpf/sipxdp/dispatched
 lab_in balancer rm /sys/fs/bpf/sipxdp/observer
 like "without the program observer, trace is refused" "$(lab_in balancer sipxdp-ctl trace 2>&1 || true)" 'observer is not pinned.*upgrade'
-check "... until upgrade loads it again" lab_in balancer sipxdp-loader upgrade
+check "... upgrade loads the observer again" lab_in balancer sipxdp-loader upgrade
 check "... and a trace works again" lab_in balancer sipxdp-ctl trace --seconds 1
 tap_end

@@ -122,7 +122,7 @@ try_streams() {
 		check "60 connections to $vip, $4" streams "$1" "$vip" "$2"
 		is "... one backend answers all three requests of each connection" \
 			"$(awk 'NF == 3 && $1 == $2 && $1 == $3' "$LAB_DIR/streams" | wc -l)" 60
-		is "... and every backend receives some" "$(cut -d' ' -f1 "$LAB_DIR/streams" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
+		is "... and every backend receives some connections" "$(cut -d' ' -f1 "$LAB_DIR/streams" | sort -u | xargs)" "${LAB_BACKENDS[*]}"
 		check "... counted for service $3" test $(($(packets_of_service "$3") - before)) -gt 300
 	done
 }
@@ -190,7 +190,7 @@ try_media() {
 		before=$(lab_verdict no_backend)
 		is "IPv$family: while px1 is in maintenance its media is refused" "$(media $family 30000 30999 | tr ' ' '\n' | sort -u)" refused
 		is "... the verdict is no_backend" "$(($(lab_verdict no_backend) - before))" 6
-		is "... and px2 receives its own" "$(media $family 31000)" "px2 px2 px2"
+		is "... and px2 receives its own media" "$(media $family 31000)" "px2 px2 px2"
 	done
 	lab_ctl backend ready proxies px1 > /dev/null
 	is "when px1 is ready it receives its media again" "$(media 4 30500)" "px1 px1 px1"

@@ -17,7 +17,7 @@ if ! git cat-file -e "$RELEASE^{commit}" 2> /dev/null; then
 	exit
 fi
 
-# Built once, in build/.
+# The release is built only once, in build/.
 build_release() {
 	local directory=build/releases/$RELEASE
 	if [ ! -x "$directory/build/sipxdpd" ]; then
