@@ -8,6 +8,7 @@
 #include "bpf/verdicts.h"
 #include "core/base/memory.h"
 #include "core/farm/farm.h"
+#include "core/guard/rules.h"
 #include "metrics.h"
 
 #define PREFIX "sipxdp_"
@@ -197,6 +198,54 @@ static void put_capture(struct text *text, const struct metrics *metrics)
 	put_results(text, METRIC_capture_lost_messages, "reason", metrics->capture_losses);
 }
 
+/* --- guards */
+
+static void put_rule(struct text *text, const struct metrics_guard *guard, uint32_t rule)
+{
+	const struct guard_counters *counters = &guard->rules[rule];
+	const struct metrics_result results[] = {
+		{"dropped", counters->dropped - counters->refused},
+		{"refused", counters->refused},
+		{"observed", counters->observed},
+	};
+
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+		put_sample(text, METRIC_guard_packets,
+			(struct labels){
+				{{"guard", guard->name}, {"rule", guard_rule_name(rule)}, {"result", results[i].name}}},
+			results[i].count);
+}
+
+static void put_exempt(struct text *text, const struct metrics_guard *guard)
+{
+	const struct metrics_result reasons[] = {
+		{"trusted", guard->exempt.trusted},
+		{"dialog", guard->exempt.dialog},
+		{"emergency", guard->exempt.emergency},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		put_sample(text, METRIC_guard_exempt_packets,
+			(struct labels){{{"guard", guard->name}, {"reason", reasons[i].name}}}, reasons[i].count);
+}
+
+static void put_guards(struct text *text, const struct metrics *metrics)
+{
+	put_family(text, &metric_texts[METRIC_guard_packets]);
+	for (size_t i = 0; i < metrics->guard_count; i++)
+		for (uint32_t rule = 0; rule < GUARD_RULES; rule++)
+			put_rule(text, &metrics->guards[i], rule);
+	put_family(text, &metric_texts[METRIC_guard_bytes]);
+	for (size_t i = 0; i < metrics->guard_count; i++)
+		for (uint32_t rule = 0; rule < GUARD_RULES; rule++)
+			put_sample(text, METRIC_guard_bytes,
+				(struct labels){{{"guard", metrics->guards[i].name}, {"rule", guard_rule_name(rule)}}},
+				metrics->guards[i].rules[rule].bytes);
+	put_family(text, &metric_texts[METRIC_guard_exempt_packets]);
+	for (size_t i = 0; i < metrics->guard_count; i++)
+		put_exempt(text, &metrics->guards[i]);
+}
+
 /* --- services */
 
 struct counter {
@@ -373,6 +422,7 @@ char *metrics_write(const struct metrics *metrics, bool openmetrics, size_t *len
 	put_interfaces(&text, metrics);
 	put_packets(&text, metrics);
 	put_capture(&text, metrics);
+	put_guards(&text, metrics);
 	put_services(&text, metrics);
 	put_pools(&text, metrics);
 	put_backends(&text, metrics);
@@ -385,6 +435,7 @@ char *metrics_write(const struct metrics *metrics, bool openmetrics, size_t *len
 void metrics_free(struct metrics *metrics)
 {
 	free(metrics->interfaces);
+	free(metrics->guards);
 	free(metrics->services);
 	free(metrics->pools);
 	free(metrics->backends);

@@ -5,7 +5,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
-#include "bpf/abi.h"
+#include "bpf/abi_guard.h"
 
 enum metric_type {
 	METRIC_GAUGE,
@@ -31,6 +31,12 @@ enum metric_type {
 		"SIP messages that the capture server did not receive; reason: ring_full, incomplete, too_long, "      \
 		"unsent or refused; refused ones are also counted as sent")                                            \
 	X(tracked_calls_limit, GAUGE, "", "Calls that the balancer can track during migrations")                       \
+	X(guard_packets, COUNTER, "guard, rule, result",                                                               \
+		"Packets to which a rule of the guard applied; result: dropped, refused (dropped, and answered with "  \
+		"503) or observed (forwarded, in mode observe)")                                                       \
+	X(guard_bytes, COUNTER, "guard, rule", "Bytes of these packets' frames")                                       \
+	X(guard_exempt_packets, COUNTER, "guard, reason",                                                              \
+		"Packets that no limit applied to; reason: trusted, dialog or emergency")                              \
 	X(service_received_packets, COUNTER, "service", "Packets that arrived for the service")                        \
 	X(service_received_bytes, COUNTER, "service", "Bytes of the frames that arrived for the service")              \
 	X(service_requests, COUNTER, "service, method, dialog",                                                        \
@@ -87,6 +93,13 @@ struct metrics_service {
 	struct service_traffic traffic;
 };
 
+/* Sums over CPUs. */
+struct metrics_guard {
+	char name[NAME_SIZE];
+	struct guard_counters rules[GUARD_RULES];
+	struct guard_exempt exempt;
+};
+
 struct metrics_pool {
 	char name[NAME_SIZE];
 	uint64_t backends, serving, fail_open, migrating;
@@ -120,10 +133,11 @@ struct metrics {
 	uint64_t captured;
 	struct metrics_result capture_losses[METRICS_CAPTURE_LOSSES + 1];
 	struct metrics_interface *interfaces;
+	struct metrics_guard *guards;
 	struct metrics_service *services;
 	struct metrics_pool *pools;
 	struct metrics_backend *backends;
-	size_t interface_count, service_count, pool_count, backend_count;
+	size_t interface_count, guard_count, service_count, pool_count, backend_count;
 };
 
 #define METRICS_TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"

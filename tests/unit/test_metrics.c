@@ -8,6 +8,9 @@
 
 static struct metrics_interface interfaces[] = {{"eth0", "native"}, {"a\"b\\c\nd", "none"}};
 static struct metrics_service services[] = {{.name = "sip", .traffic = {.packets = 7, .bytes = 700, .not_sip = 1}}};
+static struct metrics_guard guards[] = {{.name = "default",
+	.rules[GUARD_BUCKET_INVITE] = {.dropped = 30, .refused = 20, .observed = 3, .bytes = 4000},
+	.exempt = {.trusted = 5, .emergency = 6}}};
 static struct metrics_pool pools[] = {{.name = "proxies", .backends = 2, .serving = 1, .fail_open = 1}};
 static struct metrics_backend backends[] = {
 	{.pool = "proxies",
@@ -31,6 +34,8 @@ static const struct metrics metrics = {
 	.capture_losses = {{"ring_full", 12}, {"refused", 13}, {}},
 	.interfaces = interfaces,
 	.interface_count = 2,
+	.guards = guards,
+	.guard_count = 1,
 	.services = services,
 	.service_count = 1,
 	.pools = pools,
@@ -71,6 +76,12 @@ Test(metrics, samples)
 		"sipxdp_capture_sent_messages_total 11",
 		"sipxdp_capture_lost_messages_total{reason=\"ring_full\"} 12",
 		"sipxdp_capture_lost_messages_total{reason=\"refused\"} 13",
+		"sipxdp_guard_packets_total{guard=\"default\",rule=\"invite\",result=\"dropped\"} 10",
+		"sipxdp_guard_packets_total{guard=\"default\",rule=\"invite\",result=\"refused\"} 20",
+		"sipxdp_guard_packets_total{guard=\"default\",rule=\"invite\",result=\"observed\"} 3",
+		"sipxdp_guard_packets_total{guard=\"default\",rule=\"backend_surge\",result=\"dropped\"} 0",
+		"sipxdp_guard_bytes_total{guard=\"default\",rule=\"invite\"} 4000",
+		"sipxdp_guard_exempt_packets_total{guard=\"default\",reason=\"emergency\"} 6",
 		"sipxdp_service_received_bytes_total{service=\"sip\"} 700",
 		"sipxdp_service_not_sip_datagrams_total{service=\"sip\"} 1",
 		"sipxdp_service_requests_total{service=\"sip\",method=\"INVITE\",dialog=\"initial\"} 0",

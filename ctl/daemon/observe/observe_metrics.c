@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/base/memory.h"
+#include "core/guard/activity.h"
 #include "core/observe/metrics.h"
 #include "ctl/daemon/capture/capture_sender.h"
 #include "ctl/daemon/control/report.h"
@@ -21,6 +22,27 @@ static void collect_interfaces(const struct daemon *daemon, struct metrics *metr
 		snprintf(interface->name, sizeof(interface->name), "%s", config->interfaces[i]);
 		interface->mode = maps_attach_mode(daemon->maps, daemon->pin_directory, config->interfaces[i]);
 	}
+}
+
+static void collect_guards(const struct daemon *daemon, struct metrics *metrics)
+{
+	size_t cpus = maps_cpus(daemon->maps);
+	struct guard_counters *counters = allocate(GUARD_RULES * cpus, sizeof(*counters));
+
+	metrics->guards = allocate(GUARDS, sizeof(*metrics->guards));
+	for (uint32_t id = 1; id < GUARDS; id++) {
+		struct metrics_guard *guard = &metrics->guards[metrics->guard_count];
+
+		if (!daemon->running->guard_names[id].name[0] || maps_guard_counters(daemon->maps, id, counters))
+			continue;
+		memcpy(guard->name, daemon->running->guard_names[id].name, NAME_SIZE);
+		for (uint32_t rule = 0; rule < GUARD_RULES; rule++)
+			guard->rules[rule] = guard_counters_sum(counters + rule * cpus, cpus);
+		maps_guard_exempt(daemon->maps, id, &guard->exempt);
+		metrics->guard_count++;
+		worker_yield(daemon->worker);
+	}
+	free(counters);
 }
 
 static void collect_services(const struct daemon *daemon, struct metrics *metrics)
@@ -157,6 +179,7 @@ void observe_metrics(struct daemon *daemon, enum observe_format format, struct o
 	collect_punts(daemon, &metrics);
 	collect_capture(daemon, &metrics);
 	collect_interfaces(daemon, &metrics);
+	collect_guards(daemon, &metrics);
 	collect_services(daemon, &metrics);
 	collect_pools(daemon, &metrics);
 	worker_unlock(daemon->worker);
