@@ -25,8 +25,9 @@ static const char *next_directory(const struct daemon *daemon, char path[PATH_MA
 	return path;
 }
 
-/* The daemon continues after a failure: the balancer then passes such packets to the kernel and counts them. */
-static void open_punt_handler(struct daemon *daemon)
+/* The daemon continues after a failure: the balancer then passes packets to the kernel instead, drops refused INVITEs,
+ * and counts both. */
+static void open_rings(struct daemon *daemon)
 {
 	int error;
 
@@ -34,6 +35,10 @@ static void open_punt_handler(struct daemon *daemon)
 	error = punt_handler_new(&daemon->punt_handler, daemon->event, daemon->pin_directory);
 	if (error)
 		log_error("cannot handle early fragments and packets that are too big: %s", strerror(-error));
+	refuse_free(daemon->refuser);
+	error = refuse_new(&daemon->refuser, daemon->event, daemon->pin_directory);
+	if (error)
+		log_error("cannot answer INVITEs that the guard refuses: %s", strerror(-error));
 }
 
 /* Needs the pinned maps, because probe responses also arrive through them. */
@@ -307,7 +312,7 @@ int active_maps_open(struct daemon *daemon)
 	inherit(daemon, &candidate);
 	error = start_probes(&daemon->probes, daemon);
 	if (!error && !daemon->using_next_maps)
-		open_punt_handler(daemon);
+		open_rings(daemon);
 	return error;
 }
 
@@ -395,7 +400,7 @@ static void finish_switch(struct daemon *daemon)
 	log_info("the new maps are in place");
 	daemon->using_next_maps = false;
 	daemon->unreconciled = true;
-	open_punt_handler(daemon);
+	open_rings(daemon);
 }
 
 /* Switches to the pinned maps. After `detach` and `attach` these are new maps; after the loader has given up
@@ -415,7 +420,7 @@ static void switch_to_pinned(struct daemon *daemon)
 		error = switch_to(daemon, maps);
 	if (!error) {
 		daemon->using_next_maps = false;
-		open_punt_handler(daemon);
+		open_rings(daemon);
 	} else if (daemon->using_next_maps && error == -ENOENT) {
 		if (daemon->delayed_maps != maps_id(daemon->maps))
 			log_error("the loader was interrupted before the new maps were in place: run 'sipxdp-loader "

@@ -538,6 +538,7 @@ void daemon_stop(struct daemon *daemon)
 	probes_free(daemon->probes);
 	probe_namespace_end(daemon->probe_namespace);
 	punt_handler_free(daemon->punt_handler);
+	refuse_free(daemon->refuser);
 	neighbours_free(daemon->neighbours);
 	desired_free(daemon->desired);
 	drain_free(daemon->drain);

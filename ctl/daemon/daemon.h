@@ -11,6 +11,7 @@
 #include "ctl/maps/maps.h"
 #include "ctl/daemon/neighbour/neighbour.h"
 #include "ctl/daemon/probe/probes.h"
+#include "ctl/daemon/guard/refuse.h"
 #include "ctl/daemon/punt/punt_handler.h"
 #include "ctl/daemon/trace/observers.h"
 #include "worker.h"
@@ -34,6 +35,7 @@ struct daemon {
 	struct guard_watch *guard_watch;
 	struct sources *sources;
 	struct punt_handler *punt_handler;
+	struct refuser *refuser;
 	struct join_listener *join_listener;
 	struct observe *observe;
 	struct observers *observers;

@@ -317,6 +317,7 @@ static json_t *warnings_json(const struct daemon *daemon)
 static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);
+	const struct refuse_counts refused = refuse_counts(daemon->refuser);
 	const struct {
 		const char *verdict, *text;
 		uint64_t packets;
@@ -332,6 +333,13 @@ static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 		{"oversize", "of those were dropped: neither fragmentation nor a further ICMP message was possible",
 			counts.refused},
 		{"oversize", "of those were dropped: the daemon read them too late", counts.late_oversize},
+		{"refused", "of those were answered with 503", refused.answered},
+		{"refused", "of those received no answer: the daemon read them too late", refused.late},
+		{"refused", "of those received no answer: a header that a response needs was missing or unreadable",
+			refused.unusable},
+		{"refused", "of those received no answer: it would have been larger than the INVITE",
+			refused.too_large},
+		{"refused", "of those received no answer: the interface did not accept it", refused.unsent},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -129,6 +129,7 @@ static void collect_pools(const struct daemon *daemon, struct metrics *metrics)
 static void collect_punts(const struct daemon *daemon, struct metrics *metrics)
 {
 	const struct punt_counts counts = punt_counts(daemon->punt_handler);
+	const struct refuse_counts refused = refuse_counts(daemon->refuser);
 	const struct metrics_result punts[] = {
 		{"fragment_held", counts.held},
 		{"fragment_sent", counts.sent},
@@ -141,6 +142,11 @@ static void collect_punts(const struct daemon *daemon, struct metrics *metrics)
 		{"oversize_fragmented", counts.fragmented},
 		{"oversize_answered", counts.answered},
 		{"oversize_refused", counts.refused},
+		{"refusal_answered", refused.answered},
+		{"refusal_late", refused.late},
+		{"refusal_unusable", refused.unusable},
+		{"refusal_too_large", refused.too_large},
+		{"refusal_unsent", refused.unsent},
 	};
 
 	_Static_assert(sizeof(punts) <= sizeof(metrics->punts) - sizeof(punts[0]), "METRICS_PUNTS is too small");

@@ -10,13 +10,13 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
-#include <bpf/libbpf.h>
 #include "core/net/address.h"
 #include "core/base/memory.h"
 #include "core/health/probe_packet.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/clock.h"
 #include "ctl/maps/maps.h"
+#include "ctl/maps/ring.h"
 #include "probe_path.h"
 #include "probe_source.h"
 #include "probe_tun.h"
@@ -317,19 +317,6 @@ void probe_path_close(struct probe_path *path, int fd)
 
 /* --- setup and cleanup */
 
-static int open_replies(struct probe_path *path, const char *directory)
-{
-	int fd = maps_open_pin(directory, "punt_probes"), error = 0;
-
-	if (fd < 0)
-		return fd;
-	path->replies = ring_buffer__new(fd, take_reply, path, NULL);
-	if (!path->replies)
-		error = -errno;
-	close(fd); /* the ring has mapped the map into memory */
-	return error;
-}
-
 static int open_wire(struct probe_path *path)
 {
 	path->wire_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -375,7 +362,7 @@ int probe_path_new(struct probe_path **out, sd_event *event, struct probe_namesp
 	if (!error)
 		error = probe_sources_new(&path->sources, path->tun, pin_directory);
 	if (!error)
-		error = open_replies(path, pin_directory);
+		error = ring_open(&path->replies, pin_directory, "punt_probes", take_reply, path);
 	if (!error)
 		error = open_wire(path);
 	if (!error)

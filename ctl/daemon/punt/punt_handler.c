@@ -6,12 +6,12 @@
 #include <sys/random.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include "core/base/memory.h"
 #include "core/net/oversize.h"
 #include "core/net/held_fragments.h"
 #include "ctl/maps/clock.h"
 #include "ctl/maps/maps.h"
+#include "ctl/maps/ring.h"
 #include "reinject.h"
 #include "punt_handler.h"
 
@@ -242,20 +242,6 @@ static int join_loop(struct punt_handler *handler, sd_event *event)
 	return error < 0 ? error : 0;
 }
 
-static int open_ring(struct ring_buffer **ring, const char *directory, const char *name,
-	ring_buffer_sample_fn on_record, struct punt_handler *handler)
-{
-	int fd = maps_open_pin(directory, name), error = 0;
-
-	if (fd < 0)
-		return fd;
-	*ring = ring_buffer__new(fd, on_record, handler, NULL);
-	if (!*ring)
-		error = -errno;
-	close(fd); /* the ring has mapped it */
-	return error;
-}
-
 static int open_all(struct punt_handler *handler, const char *directory)
 {
 	__u64 secret[2];
@@ -269,9 +255,9 @@ static int open_all(struct punt_handler *handler, const char *directory)
 	handler->waiting = held_new(secret);
 	error = reinject_new(&handler->reinject, directory);
 	if (!error)
-		error = open_ring(&handler->fragments, directory, "punt_fragments", on_fragment, handler);
+		error = ring_open(&handler->fragments, directory, "punt_fragments", on_fragment, handler);
 	if (!error)
-		error = open_ring(&handler->oversize, directory, "punt_oversize", on_oversize, handler);
+		error = ring_open(&handler->oversize, directory, "punt_oversize", on_oversize, handler);
 	return error;
 }
 

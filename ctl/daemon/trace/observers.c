@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/clock.h"
 #include "ctl/maps/maps.h"
+#include "ctl/maps/ring.h"
 #include "observer_links.h"
 #include "observers.h"
 
@@ -121,14 +121,8 @@ static void close_maps(struct observers *observers)
 
 static int open_records(struct observers *observers)
 {
-	int fd = maps_open_pin(observers->directory, "observed"), err = 0;
+	int err = ring_open(&observers->records, observers->directory, "observed", on_record, observers);
 
-	if (fd < 0)
-		return fd;
-	observers->records = ring_buffer__new(fd, on_record, observers, NULL);
-	if (!observers->records)
-		err = -errno;
-	close(fd); /* the ring has mapped the map into memory */
 	if (!err)
 		err = sd_event_add_io(observers->event, &observers->readable, ring_buffer__epoll_fd(observers->records),
 			EPOLLIN, on_readable, observers);
