@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # `sipxdp-ctl top sources`: the heaviest sources and Call-IDs, as a report and in a real terminal (tmux), also in a flood
-# from forged sources. The program counts only meanwhile. A flood's warning names its source.
+# from forged sources. The program counts packets only during the command. A flood's warning names its source.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
