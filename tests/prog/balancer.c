@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include "bpf/sip_host.h"
 #include "balancer.h"
+#include "shared.h"
 
 #define HINT_GROUP 1
 #include "bpf/hash.h"
@@ -298,16 +299,24 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	skel->rodata->no_fast_path = setup->no_fast_path;
 	bpf_map__set_value_size(skel->maps.tables, slots_of(setup) * sizeof(uint16_t));
 	bpf_map__set_value_size(skel->maps.previous_owners, slots_of(setup) * sizeof(uint16_t));
+	bpf_map__set_max_entries(skel->maps.tracked_calls, TEST_CALLS);
+	bpf_map__set_max_entries(skel->maps.transactions, TEST_CALLS);
 	bpf_map__set_max_entries(skel->maps.backends, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
-	run_must(balancer_bpf__load(skel), "load");
+	shared_load(skel->obj);
 	balancer_fill(skel, setup);
 	return skel;
 }
 
+void balancer_unload(struct balancer_bpf *skel)
+{
+	shared_release(skel->obj);
+	balancer_bpf__destroy(skel);
+}
+
 uint32_t balancer_run(struct balancer_bpf *skel, struct frame *frame)
 {
-	int result = run_frame(bpf_program__fd(skel->progs.balancer), frame, &(struct run_options){});
+	int result = run_frame(shared_program(skel->obj), frame, &(struct run_options){});
 
 	run_must(result < 0, "BPF_PROG_TEST_RUN");
 	return result;

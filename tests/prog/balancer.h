@@ -43,7 +43,8 @@ enum test_service {
 
 extern const uint64_t test_hash_key[2];
 
-#define TEST_MTU 1500 /* of the receiving interface */
+#define TEST_MTU 1500    /* of the receiving interface */
+#define TEST_CALLS 16384 /* maximum of tracked calls, and of transactions */
 
 struct balancer_setup {
 	uint32_t backends;           /* [4] */
@@ -80,6 +81,8 @@ struct balancer_counts {
 
 /* Loads the program and fills its maps; aborts the test if the kernel refuses. */
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup);
+
+void balancer_unload(struct balancer_bpf *skel);
 
 /* Fills the maps of a loaded program again; the numbers of backends and slots must be the same. */
 void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup);

@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include "observer.h"
+#include "shared.h"
 
 struct observer_bpf *observer_load(struct balancer_bpf *skel)
 {
@@ -17,6 +18,12 @@ struct observer_bpf *observer_load(struct balancer_bpf *skel)
 			run_must(bpf_map__reuse_fd(map, bpf_object__find_map_fd_by_name(skel->obj, bpf_map__name(map))),
 				bpf_map__name(map));
 	}
-	run_must(observer_bpf__load(observing), "load the observer");
+	shared_load(observing->obj);
 	return observing;
+}
+
+void observer_unload(struct observer_bpf *observing)
+{
+	shared_release(observing->obj);
+	observer_bpf__destroy(observing);
 }

@@ -7,3 +7,5 @@
 
 /* Loads the program with the maps of a loaded balancer; aborts the test if the kernel refuses. */
 struct observer_bpf *observer_load(struct balancer_bpf *skel);
+
+void observer_unload(struct observer_bpf *observing);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "rows.h"
+#include "shared.h"
 #include "bpf/hash.h"
 
 /* A row in one of its address families. */
@@ -218,8 +219,7 @@ static int run_in_family(struct balancer_bpf *skel, struct run *run)
 	balancer_count(skel, backends, &before);
 	owner_before = balancer_traffic(skel, expected_owner(run));
 	balancer_drain(skel);
-	result = run_frame(
-		row_program.fd ? row_program.fd : bpf_program__fd(skel->progs.balancer), &run->out, &run->row->run);
+	result = run_frame(row_program.fd ? row_program.fd : shared_program(skel->obj), &run->out, &run->row->run);
 	if (result == -EINVAL)
 		return result;
 	if (row_program.check)

@@ -13,6 +13,6 @@ void suite_load(const struct balancer_setup *setup)
 
 void suite_unload(void)
 {
-	balancer_bpf__destroy(skel);
+	balancer_unload(skel);
 	skel = NULL;
 }

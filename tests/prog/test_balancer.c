@@ -224,7 +224,7 @@ Test(balancer, slots_of_call_ids_never_change)
 		cr_expect_eq(balancer_receiver(&frame) - 1, rows[i].slot, "%s has slot %u, not %u", rows[i].call_id,
 			balancer_receiver(&frame) - 1, rows[i].slot);
 	}
-	balancer_bpf__destroy(wide);
+	balancer_unload(wide);
 }
 
 Test(balancer, one_update_switches_the_table)

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <string.h>
 #include "rows.h"
+#include "shared.h"
 #include "suite.h"
 
 /* The bytes of a frame that BPF_PROG_TEST_RUN puts into the directly readable page. */
@@ -98,7 +99,7 @@ Test(cut, a_message_cut_at_any_byte_never_has_a_different_call_id)
 		cr_expect_eq(balancer_verdict(wide, VERDICT_call_id) - before, is_shown, "%zu bytes", length);
 		cr_expect_eq(balancer_receiver(&frame) == invite_owner(&setup), is_shown, "%zu bytes", length);
 	}
-	balancer_bpf__destroy(wide);
+	balancer_unload(wide);
 }
 
 /* The driver decides how many bytes of a frame are directly readable. */
@@ -107,7 +108,7 @@ static int check_split(struct balancer_bpf *wide, const struct balancer_setup *s
 {
 	uint64_t by_call_id = balancer_verdict(wide, VERDICT_call_id);
 	struct frame frame = *whole;
-	int action = run_frame(bpf_program__fd(wide->progs.balancer), &frame, &(struct run_options){.direct = direct});
+	int action = run_frame(shared_program(wide->obj), &frame, &(struct run_options){.direct = direct});
 
 	if (action < 0)
 		return action;
@@ -147,7 +148,7 @@ Test(cut, the_readable_part_of_a_frame_in_several_buffers_selects_the_backend)
 			}
 		}
 	}
-	balancer_bpf__destroy(wide);
+	balancer_unload(wide);
 }
 
 /* Writes a message of `length` bytes whose Call-ID header is at offset `call_id`. */
@@ -217,7 +218,7 @@ Test(cut, the_longest_ipv6_packet_is_oversize)
 	memcpy(data, small.data, small.length);
 	data[14 + 4] = data[54 + 4] = 65528 >> 8;
 	data[14 + 5] = data[54 + 5] = 65528 & 0xff;
-	cr_assert_eq(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.balancer), &run), 0);
+	cr_assert_eq(bpf_prog_test_run_opts(shared_program(skel->obj), &run), 0);
 	cr_expect_eq(run.retval, XDP_DROP);
 	cr_expect_eq(balancer_verdict(skel, VERDICT_oversize), 1);
 }

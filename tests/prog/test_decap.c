@@ -14,6 +14,7 @@
 #include "bpf/decap.skel.h"
 #include "require.h"
 #include "rows.h"
+#include "shared.h"
 
 #define US4 "10.0.0.1"
 #define US6 "fd00::1"
@@ -346,8 +347,9 @@ static void put_prefix(struct bpf_map *map, int family, const char *text, uint32
 static void load(void)
 {
 	require_run();
-	skel = decap_bpf__open_and_load();
+	skel = decap_bpf__open();
 	run_must(!skel, "decap");
+	shared_load(skel->obj);
 	put_address(AF_INET, US4);
 	put_address(AF_INET6, US6);
 	put_prefix(skel->maps.decap_sources, AF_INET, "198.51.100.0", 96 + 28);
@@ -408,7 +410,7 @@ static int run_row(const struct decap_row *row)
 	put_pokes(&in, row);
 	out = in;
 	count(before);
-	action = run_frame(bpf_program__fd(skel->progs.decap), &out, &row->run);
+	action = run_frame(shared_program(skel->obj), &out, &row->run);
 	if (action == -EINVAL)
 		return action;
 	count(after);
@@ -454,8 +456,7 @@ Test(decap, a_frame_cut_at_any_byte_is_unchanged)
 			struct frame frame = whole;
 
 			frame.length = length;
-			cr_expect_eq(run_frame(bpf_program__fd(skel->progs.decap), &frame, &(struct run_options){}),
-				XDP_PASS);
+			cr_expect_eq(run_frame(shared_program(skel->obj), &frame, &(struct run_options){}), XDP_PASS);
 			cr_expect(frame.length == length && memcmp(frame.data, whole.data, length) == 0,
 				"%s cut to %zu bytes: changed", rows[i].sentence, length);
 		}
@@ -475,7 +476,7 @@ Test(decap, a_frame_in_several_buffers)
 		int action;
 
 		count(before);
-		action = run_frame(bpf_program__fd(skel->progs.decap), &frame, &(struct run_options){.direct = direct});
+		action = run_frame(shared_program(skel->obj), &frame, &(struct run_options){.direct = direct});
 		if (action == -EINVAL)
 			cr_skip_test("this kernel's BPF_PROG_TEST_RUN cannot make frames of several buffers");
 		count(after);
@@ -524,12 +525,11 @@ Test(decap, restores_the_packet_that_the_balancer_encapsulated)
 
 			bpf_map_update_elem(bpf_map__fd(skel->maps.decap_addresses), &backend.address, &one, BPF_ANY);
 		}
-		cr_expect_eq(
-			run_frame(bpf_program__fd(skel->progs.decap), &received, &(struct run_options){}), XDP_PASS);
+		cr_expect_eq(run_frame(shared_program(skel->obj), &received, &(struct run_options){}), XDP_PASS);
 		spec.ttl = 63;
 		frame_build(&sent, &spec);
 		cr_expect_eq(received.length, sent.length);
 		cr_expect_arr_eq(received.data + 12, sent.data + 12, sent.length - 12);
 	}
-	balancer_bpf__destroy(balancer);
+	balancer_unload(balancer);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "suite.h"
 #include "rng.h"
+#include "shared.h"
 #include "sip_message.h"
 #include "bpf/packet.h"
 #include "bpf/sip.h"
@@ -124,7 +125,7 @@ static struct outcome in_kernel(const struct frame *frame, size_t direct, uint64
 	struct outcome outcome = {.verdict = VERDICT_CONTINUE};
 	struct frame out = *frame;
 	struct run_options options = {.direct = direct < frame->length ? direct : 0};
-	int action = run_frame(bpf_program__fd(skel->progs.balancer), &out, &options);
+	int action = run_frame(shared_program(skel->obj), &out, &options);
 
 	cr_assert(action == XDP_PASS || action == XDP_TX || action == XDP_DROP, "action %d", action);
 	count(after);
@@ -179,7 +180,7 @@ static bool can_split(void)
 	struct frame frame;
 
 	frame_build(&frame, &(struct frame_spec){.payload = "0123456789"});
-	return run_frame(bpf_program__fd(skel->progs.balancer), &frame, &(struct run_options){.direct = 20}) >= 0;
+	return run_frame(shared_program(skel->obj), &frame, &(struct run_options){.direct = 20}) >= 0;
 }
 
 Test(differential, kernel_and_host_agree, .timeout = 170)

@@ -12,6 +12,7 @@
 #include "balancer.h"
 #include "require.h"
 #include "rng.h"
+#include "shared.h"
 #include "sip_message.h"
 
 #define SETUPS (sizeof(setups) / sizeof(*setups))
@@ -85,7 +86,7 @@ static struct side load(const struct balancer_setup *setup)
 static void unload(struct side *side)
 {
 	ring_buffer__free(side->rings);
-	balancer_bpf__destroy(side->skel);
+	balancer_unload(side->skel);
 }
 
 static const char *pick(struct rng *rng, const char *usual, const char *other)
@@ -148,7 +149,7 @@ static void run(struct side *side, const struct frame *frame, size_t direct)
 	struct run_options options = {.direct = direct};
 
 	side->frame = *frame;
-	side->action = run_frame(bpf_program__fd(side->skel->progs.balancer), &side->frame, &options);
+	side->action = run_frame(shared_program(side->skel->obj), &side->frame, &options);
 	ring_buffer__consume(side->rings);
 	run_counters(bpf_map__fd(side->skel->maps.verdicts), 0, side->verdicts, VERDICT_COUNT);
 }
@@ -172,7 +173,7 @@ static bool can_split(const struct side *side)
 	struct frame frame;
 
 	frame_build(&frame, &(struct frame_spec){.payload = "0123456789", .destination = "203.0.113.1"});
-	return run_frame(bpf_program__fd(side->skel->progs.balancer), &frame, &(struct run_options){.direct = 20}) >= 0;
+	return run_frame(shared_program(side->skel->obj), &frame, &(struct run_options){.direct = 20}) >= 0;
 }
 
 static void compare(const struct balancer_setup *setup, uint32_t number, uint32_t frames)

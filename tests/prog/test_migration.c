@@ -319,7 +319,7 @@ Test(migration, other_requests_do_not_evict_tracked_calls)
 		snprintf(call_id, sizeof(call_id), "call-%d@example.com", i);
 		send_sip(call_id, &invite, NULL);
 	}
-	for (int i = 0; i < 300000; i++) {
+	for (int i = 0; i < TEST_CALLS * 5 / 4; i++) {
 		snprintf(call_id, sizeof(call_id), "%d@stranger.example", i);
 		send_sip(call_id, &options, NULL);
 	}

@@ -11,6 +11,7 @@
 #include "core/farm/lookup.h"
 #include "observer.h"
 #include "rows.h"
+#include "shared.h"
 #include "suite.h"
 
 #define EVERYTHING 0 /* index of an observer without a filter */
@@ -106,13 +107,13 @@ static void load(void)
 	put_observer(MESSAGES, &(struct observer){.wants = OBSERVER_RECORDS | OBSERVER_MESSAGES});
 	selective = alice();
 	put_observer(ALICE, &selective);
-	row_program = (struct row_program){bpf_program__fd(observing->progs.observer), check_record};
+	row_program = (struct row_program){shared_program(observing->obj), check_record};
 }
 
 static void unload(void)
 {
 	ring_buffer__free(records);
-	observer_bpf__destroy(observing);
+	observer_unload(observing);
 	suite_unload();
 }
 

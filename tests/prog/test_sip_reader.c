@@ -10,6 +10,7 @@
 #include "bpf/sip_usual.h"
 #include "require.h"
 #include "rng.h"
+#include "shared.h"
 #include "sip_message.h"
 #include "sip_rows.h"
 #include "tests/prog/sip_reader.skel.h"
@@ -124,8 +125,9 @@ static struct sip_reader_bpf *skel;
 static void load(void)
 {
 	require_run();
-	skel = sip_reader_bpf__open_and_load();
-	cr_assert(skel, "cannot load sip_reader");
+	skel = sip_reader_bpf__open();
+	run_must(!skel, "sip_reader");
+	shared_load(skel->obj);
 }
 
 static void unload(void)
@@ -142,7 +144,7 @@ static struct reading in_kernel(const char *message, size_t length)
 	int readings = bpf_map__fd(skel->maps.readings);
 
 	run_must(bpf_map_update_elem(readings, &(__u32){0}, &reading, BPF_ANY), "readings");
-	run_must(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.sip_reader), &run), "sip_reader");
+	run_must(bpf_prog_test_run_opts(shared_program(skel->obj), &run), "sip_reader");
 	run_must(bpf_map_lookup_elem(readings, &(__u32){0}, &reading), "readings");
 	return reading;
 }

@@ -11,6 +11,7 @@
 #include "observer.h"
 #include "require.h"
 #include "rows.h"
+#include "shared.h"
 
 static struct balancer_bpf *skel;
 static struct observer_bpf *observing;
@@ -25,8 +26,8 @@ static void start(const struct balancer_setup *setup)
 
 static void unload(void)
 {
-	observer_bpf__destroy(observing);
-	balancer_bpf__destroy(skel);
+	observer_unload(observing);
+	balancer_unload(skel);
 }
 
 static void observe(uint32_t index, struct observer observer)
@@ -46,7 +47,7 @@ static void send_frame(const struct frame_spec *spec)
 	struct frame frame;
 
 	frame_build(&frame, spec);
-	cr_assert_geq(run_frame(bpf_program__fd(observing->progs.observer), &frame, &(struct run_options){0}), 0);
+	cr_assert_geq(run_frame(shared_program(observing->obj), &frame, &(struct run_options){0}), 0);
 }
 
 static struct heaviest collect(struct bpf_map *map)

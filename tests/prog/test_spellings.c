@@ -53,7 +53,7 @@ Test(spellings, rows)
 
 		row_run(narrow, &row);
 	}
-	balancer_bpf__destroy(narrow);
+	balancer_unload(narrow);
 }
 
 /* The backend that receives a message from a random port, over a random address family. */
