@@ -49,8 +49,8 @@ const struct key config_limit_keys[] = {
 		.help = "Maximum number of services. Each VIP of a service counts as one."},
 	{LIMIT(backends, read_limit, 1, MAX_BACKENDS), .help = "Maximum number of backends of all pools together."},
 	{LIMIT(tracked_calls, read_limit, MIN_TRACKED_CALLS, MAX_TRACKED_CALLS), .old_name = "notes",
-		.help = "Maximum number of calls that can be tracked while slots migrate. If there is no room, the "
-			"oldest are forgotten. A call takes about 150 bytes."},
+		.help = "Maximum number of calls that can be tracked while slots migrate. When the map is full, the "
+			"kernel forgets the call that has been silent longest. A call takes about 150 bytes."},
 	{LIMIT(guarded_sources, read_limit, MIN_GUARDED_SOURCES, MAX_GUARDED_SOURCES),
 		.help = "Maximum number of sources whose packets the guard can limit at the same time. With more "
 			"sources, it forgets some of them. A source takes 64 bytes."},
@@ -177,7 +177,8 @@ const struct key config_file_keys[] = {
 		.advice = "'sipxdp-loader attach -c FILE' attaches to new interfaces, 'sipxdp-loader detach' releases "
 			  "old ones",
 		.expected = "the name of an interface, such as eth0",
-		.help = "Interfaces on which packets from clients arrive. The balancer is attached to each of them. If "
+		.help = "Interfaces on which packets from clients arrive. The loader attaches the balancer to each of "
+			"them. If "
 			"a backend is reached through a different interface, list that interface too: most drivers "
 			"send frames of an XDP program only if their own interface has an XDP program."},
 	{.name = "macs",
@@ -185,9 +186,9 @@ const struct key config_file_keys[] = {
 		.write = write_macs,
 		.flags = KEY_LIST,
 		.expected = "a unicast MAC address, such as 00:00:5e:00:01:0a",
-		.help = "Additional destination MAC addresses of this machine. The addresses of its interfaces are "
-			"known, and those of VLANs, macvlans (`use_vmac` of keepalived), bridges and bonds above them. "
-			"Frames to all other addresses are passed to the kernel unchanged."},
+		.help = "Additional destination MAC addresses of this machine. The daemon knows the addresses of the "
+			"interfaces, and of VLANs, macvlans (`use_vmac` of keepalived), bridges and bonds above them. "
+			"The balancer passes frames to all other addresses to the kernel unchanged."},
 	{.name = "hash_key",
 		.required = true,
 		.read = read_hash_key,

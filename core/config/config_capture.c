@@ -75,7 +75,8 @@ const struct key config_capture_keys[] = {
 		MEMBER(sample),
 		.type = VALUE_NUMBER,
 		.max = SAMPLE_MAX,
-		.help = "One of this many calls is captured, with all its messages. 0 and 1 capture all calls. The "
+		.help = "The daemon captures one of this many calls, with all messages of the call. 0 and 1 capture "
+			"all calls. The "
 			"hash of the Call-ID selects the calls, so balancers with the same `hash_key` select the same "
 			"calls."},
 	{.name = "password",

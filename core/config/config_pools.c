@@ -75,7 +75,8 @@ const struct key config_pool_keys[] = {
 		.max = 100,
 		.help = "In per cent. If the probes leave fewer than this share of the backends of one priority, the "
 			"pool fails open: all backends keep their calls, because a network fault near the balancer is "
-			"more likely. With 0 the daemon always trusts the probes, even if all backends fail."},
+			"then the more likely cause. With 0 the daemon always trusts the probes, even if all backends "
+			"fail."},
 	{.name = "probe",
 		.read = config_read_probe,
 		.type = VALUE_WORD,
@@ -99,7 +100,7 @@ const struct key config_pool_keys[] = {
 		.min = SECOND,
 		.max = 7 * DAY,
 		.help = "How long calls of a slot that has moved can stay with the previous owner. After this time "
-			"they move too."},
+			"only tracked calls stay there, until they end."},
 	{.name = "slow_start",
 		.read = config_read_time,
 		.write = config_write_time,
