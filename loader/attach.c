@@ -104,16 +104,15 @@ static int survey_target(const struct attach *attach, struct target *target)
 	}
 	target->before = attachments_find(&attach->attachments, target->name);
 	if (target->before && target->before->state == ATTACHMENT_ELSEWHERE) {
-		output_error(
-			"cannot attach to %s: in %s that name is an interface of a different network namespace (use "
-			"a different directory by --pin-dir)",
+		output_error("cannot attach to %s: %s contains the pin of an interface with this name in a different "
+			     "network namespace (use a different directory with --pin-dir)",
 			target->name, attach->pins.dir);
 		return -1;
 	}
 	target->attached = target->before && target->before->state == ATTACHMENT_LIVE;
 	if (target->attached && target->before->ifindex != target->ifindex) {
-		output_error("cannot attach to %s: what was attached by that name is now called %s ('sipxdp-loader "
-			     "detach %s' first)",
+		output_error("cannot attach to %s: the interface that was attached under this name is now called %s "
+			     "(run 'sipxdp-loader detach %s' first)",
 			target->name, target->before->name, target->before->name);
 		return -1;
 	}
@@ -176,8 +175,8 @@ static int examine_maps(struct attach *attach)
 	if (err && (err != -ENOENT || running)) {
 		output_error("cannot use the maps pinned in %s: %s: %s%s", attach->pins.dir,
 			decap ? "decap_verdicts" : "contract", output_errno(err),
-			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' continues where one was "
-							   "interrupted, 'detach' removes them)"
+			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' continues an interrupted "
+							   "upgrade, 'detach' removes the maps)"
 							 : "");
 		return -1;
 	}
@@ -189,8 +188,8 @@ static int examine_maps(struct attach *attach)
 	attach->maps_are_new = true;
 	attach->place = PINS_NEXT;
 	output_warning(
-		"the maps pinned in %s have different limits or a different version, and nothing is attached: they are "
-		"replaced (sipxdpd fills them; restart it if its version differs)",
+		"the maps pinned in %s have different limits or a different version. Nothing is attached, so the "
+		"loader replaces these maps (sipxdpd fills the new maps; restart sipxdpd if its version differs)",
 		attach->pins.dir);
 	return 0;
 }
@@ -408,7 +407,7 @@ static void report(const struct attach *attach)
 		const struct target *target = &attach->targets[i];
 
 		if (target->addresses)
-			output_info("%s: %zu more tunnel endpoint%s", target->name, target->addresses,
+			output_info("%s: %zu new tunnel endpoint%s", target->name, target->addresses,
 				target->addresses > 1 ? "s" : "");
 		if (!target->attached)
 			output_info("%s attached to %s, %s%s", program_name(options->program), target->name,

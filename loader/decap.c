@@ -59,8 +59,8 @@ void decap_report(const struct decap *decap)
 	if (decap->addresses < 0)
 		return;
 	if (decap->named_count)
-		output_info("%zu more tunnel endpoint%s (--address)", decap->named_count,
-			decap->named_count > 1 ? "s" : "");
+		output_info(
+			"%zu new tunnel endpoint%s (--address)", decap->named_count, decap->named_count > 1 ? "s" : "");
 	allowlists_report(&decap->lists);
 }
 

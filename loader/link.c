@@ -48,7 +48,7 @@ static void refuse_link(const char *name, int ifindex, int program_fd, enum mode
 		return;
 	}
 	reason = ask_driver(ifindex, program_fd);
-	output_error("cannot attach to %s: %s (%s; --mode generic does without the driver's help, and is slow)", name,
+	output_error("cannot attach to %s: %s (%s; --mode generic needs no support of the driver, but is slow)", name,
 		strerror(error), *reason ? reason : "its driver refuses native XDP");
 }
 

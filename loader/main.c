@@ -178,15 +178,16 @@ static int check(enum loader_command command, const struct options *options)
 	if (command & (COMMAND_UPGRADE | COMMAND_STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
 	if (command == COMMAND_CHECK && options->config && options->interface_count)
-		return refuse("check: either a file or interfaces, not", options->interfaces[0]);
+		return refuse("check: give either a file or interfaces, not both:", options->interfaces[0]);
 	if (command != COMMAND_ATTACH)
 		return EXIT_DONE;
 	if (decap && !options->interface_count)
-		return refuse("attach --program decap: which interface?", "");
+		return refuse("attach --program decap: name at least one interface", "");
 	if (!decap && options->interface_count)
-		return refuse("the balancer's interfaces are those of its file, not", options->interfaces[0]);
+		return refuse("attach: the file lists the interfaces of the balancer; remove the argument",
+			options->interfaces[0]);
 	if (!decap && !options->config)
-		return refuse("attach: which file? (-c FILE)", "");
+		return refuse("attach: name the configuration file (-c FILE)", "");
 	return EXIT_DONE;
 }
 
@@ -224,7 +225,7 @@ static int run(int argc, char **argv, struct options *options)
 	int status;
 
 	if (named && !command && strcmp(argv[1], "help"))
-		return refuse("there is no command", argv[1]);
+		return refuse("unknown command", argv[1]);
 	status = read_options(argc - named, argv + named, command, options, &stop);
 	if (status != EXIT_DONE)
 		return status;
@@ -237,7 +238,7 @@ static int run(int argc, char **argv, struct options *options)
 		return EXIT_DONE;
 	}
 	if (!command)
-		return refuse("which command?", "");
+		return refuse("name a command", "");
 	options->interfaces = argv + named + optind;
 	options->interface_count = argc - named - optind;
 	status = check(command, options);

@@ -406,7 +406,7 @@ killed() {
 	is "... keeps the maps" "$(pins) $(map_entries services)" "$MAPS 1024"
 	lab_in balancer ip link del soft
 	config eth0 -- "limits: {slots: 2048, services: 9}"
-	fails_with 0 "... a successful one replaces them" "they are replaced" attach -c "$LAB_CONFIG"
+	fails_with 0 "... a successful one replaces them" "the loader replaces these maps" attach -c "$LAB_CONFIG"
 	is "... by maps of the new limits" "$(map_entries services)" 18
 	lose_link $PINS/contract
 	check "incomplete maps: attach replaces them" loader attach -c "$LAB_CONFIG"
@@ -460,7 +460,7 @@ decap() {
 	fails "an interface without an address" "lan.7 has no address" attach --program decap lan.7
 	check "... unless --address names one" loader attach --program decap lan.7 --address 10.9.9.10
 	fails "a second attach" "already attached to lan.7" attach --program decap lan.7 --address 10.9.9.10
-	fails_with 0 "... with a new address adds the address" "1 more tunnel endpoint" attach --program decap lan.7 --address 2001:db8::99
+	fails_with 0 "... with a new address adds the address" "1 new tunnel endpoint" attach --program decap lan.7 --address 2001:db8::99
 	is "status lists both programs" "$(state '.programs[] | .name, .interfaces[].name' | xargs)" "balancer eth1 decap eth0 lan.7"
 	fails_with 0 "upgrade of decap" "lan.7: program" upgrade --program decap
 	check "... keeps the addresses" [ "$(tunnel_ends | wc -w)" -eq 8 ]
