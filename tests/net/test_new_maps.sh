@@ -226,7 +226,7 @@ lab_ctl pool finish proxies > /dev/null
 lab_stop sipxdpd TERM
 PATH=${PATH#*:}
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
-check "the daemon of this release waits for its maps" wait_for 10 says "this program needs $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
+check "the daemon of this release waits for its maps" wait_for 10 says "this program needs version $(sed -n 's/^#define ABI_VERSION //p' bpf/abi.h):"
 check "... and stops on SIGTERM" lab_stop sipxdpd TERM
 lab_start sipxdpd balancer sipxdpd -c "$LAB_CONFIG"
 through "an upgrade back to this release" upgrade
