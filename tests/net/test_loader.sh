@@ -81,14 +81,14 @@ is_untouched() {
 # --- nothing is attached
 
 usage() {
-	fails_with 2 "no command" "which command" --verbose
-	fails_with 2 "an unknown command" "no command frobnicate" frobnicate
+	fails_with 2 "no command" "name a command" --verbose
+	fails_with 2 "an unknown command" "unknown command frobnicate" frobnicate
 	fails_with 2 "an unknown option" "unknown option --frobnicate" attach --frobnicate
 	fails_with 2 "an option of a different command" "json" attach --json
 	fails_with 2 "an option without its argument" "missing after -c" attach -c
 	fails_with 2 "attach without a file" "-c FILE" attach
-	fails_with 2 "the balancer's interface as an argument" "not eth0" attach -c "$LAB_CONFIG" eth0
-	fails_with 2 "decap without an interface" "which interface" attach --program decap
+	fails_with 2 "the balancer's interface as an argument" "remove the argument eth0" attach -c "$LAB_CONFIG" eth0
+	fails_with 2 "decap without an interface" "name at least one interface" attach --program decap
 	fails_with 2 "a mode that does not exist" "'native' or 'generic'" attach -c "$LAB_CONFIG" --mode fast
 	fails_with 2 "a program that does not exist" "'balancer' or 'decap'" status --program frobnicate
 	fails_with 2 "an invalid address" "10.0.0.256" attach --program decap eth0 --address 10.0.0.256
