@@ -14,7 +14,8 @@ VERSION := 0.1.0
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -MMD -MP -I. -I$B -DSIPXDP_VERSION='"$(VERSION)"' $(CFLAGS)
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -I. -Wall -Wextra -Werror -MMD -MP
 SAN_CFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZ_CFLAGS = -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_CFLAGS = -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g -MMD -MP -fno-sanitize-recover=undefined
+FUZZ_SANITIZERS = -fsanitize=fuzzer,address,undefined
 
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-8s %s\n' $(1) $(2))
@@ -37,6 +38,7 @@ BENCH_BPF := $(wildcard tests/bench/*.bpf.c)
 
 obj = $(patsubst %.c,$B/%.o,$(1))
 san = $(patsubst %.c,$B/san/%.o,$(1))
+fuzzed = $(patsubst %.c,$B/fuzz/%.o,$(1))
 skel = $(patsubst %.bpf.c,$B/%.skel.h,$(1))
 
 REFERENCE := $(wildcard tools/reference/*.c) # makes the lists of docs/reference/ and man/
@@ -81,6 +83,17 @@ $B/san/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN_CFLAGS) -c $< -o $@
 
+$B/fuzz/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(subst fuzzer,fuzzer-no-link,$(FUZZ_SANITIZERS)) -c $< -o $@
+
+# A program takes from an archive only what it uses: with the sanitizers, each object makes links and starts slower.
+$B/san/shared.a: $(call san,$(CORE) $(MAKERS) $(filter-out $(UNIT),$(wildcard tests/unit/*.c)))
+$B/fuzz/core.a: $(call fuzzed,$(CORE))
+$B/san/shared.a $B/fuzz/core.a:
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
 $(call obj,$(LOADER) $(CLI)): $(call skel,$(BPF))
 
 $B/sipxdp-loader: $(call obj,$(LOADER) $(CORE) $(PINS))
@@ -108,7 +121,7 @@ docs: $B/tools/reference/reference ## update the generated lists in docs/ and ma
 
 # --- tests
 
-$(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $(call san,$(CORE) $(MAKERS) $(filter-out $(UNIT),$(wildcard tests/unit/*.c)))
+$(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $B/san/shared.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SAN_CFLAGS) $^ -o $@ -lcriterion -lyaml -ljansson
@@ -129,10 +142,10 @@ $B/tests/kernels/verified: $B/tests/kernels/verified.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf
 
-$(FUZZ_BIN): $B/tests/fuzz/%: tests/fuzz/%.c $(CORE) $(wildcard bpf/*.h core/*/*.h)
-	$(call say,FUZZ,$<)
+$(FUZZ_BIN): $B/tests/fuzz/%: $B/fuzz/tests/fuzz/%.o $B/fuzz/core.a
+	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 -D_GNU_SOURCE= -I. -O1 -g $(FUZZ_CFLAGS) $(filter %.c,$^) -o $@ -lyaml -ljansson
+	$(Q)$(CLANG) $(FUZZ_SANITIZERS) $^ -o $@ -lyaml -ljansson
 
 tests: all $B/deb/built $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 

@@ -65,12 +65,13 @@ make_image() {
 	pack "$IMAGE" "$WORK/initrd"
 }
 
+# See boot() in test_kernels.sh.
 boot() {
-	timeout --kill-after=5 "${KERNELS_SECONDS:-1800}" $QEMU -machine q35,accel=tcg -cpu max -smp 2 -m 2048 \
+	timeout --kill-after=5 "${KERNELS_SECONDS:-1800}" $QEMU -machine q35,accel=tcg -cpu max,-erms -smp 2 -m 2048 \
 		-nodefaults -no-user-config -no-reboot -display none \
 		-serial "file:$WORK/console" -serial "file:$WORK/report" \
 		-kernel "$CACHE/packages/$1"/boot/vmlinuz-* -initrd "$WORK/initrd" \
-		-append "console=ttyS0 quiet panic=-1 systemd.mask=serial-getty@ttyS0.service systemd.mask=getty@tty1.service" \
+		-append "console=ttyS0 quiet panic=-1 init_on_alloc=0 mitigations=off systemd.mask=serial-getty@ttyS0.service systemd.mask=getty@tty1.service" \
 		< /dev/null > "$WORK/qemu.log" 2>&1 &
 	VM=$!
 }
