@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The prefixes of all lists of a configuration, merged into one sorted array: the content of the trie in the map
+ * guard_prefixes. No I/O. All functions of this file abort when memory is exhausted. */
+#pragma once
+
+#include "core/net/prefix.h"
+
+struct list_entry {
+	struct prefix_key prefix;
+	uint32_t list; /* index of the list in the configuration */
+};
+
+struct prefix_lists {
+	struct list_entry *entries; /* sorted by address, then by length; no prefix occurs twice */
+	size_t count;
+};
+
+/* Appends the prefixes of one list. Call prefix_lists_sort() after the last one. */
+void prefix_lists_add(
+	struct prefix_lists *lists, uint32_t list, const struct prefix_key *prefixes, size_t prefix_count);
+
+/* Sorts the entries, and removes duplicates: a prefix on several lists stays on the first of them. */
+void prefix_lists_sort(struct prefix_lists *lists);
+
+void prefix_lists_free(struct prefix_lists *lists);
+
+/* An entry that contains this prefix, or that this prefix contains, and whose list is true in `wanted`. NULL if there
+ * is none. */
+const struct list_entry *prefix_lists_overlap(
+	const struct prefix_lists *lists, const struct prefix_key *prefix, const bool *wanted);
