@@ -128,6 +128,7 @@ struct config_join {
 	char *secret;
 	struct prefix_key *from; /* networks whose requests are accepted; none: see core/join/join_sources.h */
 	size_t from_count;
+	bool guard;            /* servers may block and trust prefixes */
 	uint32_t node_timeout; /* ms without a heartbeat until a backend is down; after twice this time the backend is
 				  removed */
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/base/duration.h"
 #include "core/config/config.h"
 #include "protocol.h"
 
@@ -90,6 +91,30 @@ static int take_address(const struct protocol_argument *argument, const json_t *
 	return 0;
 }
 
+static int take_prefix(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	const char *text = json_string_value(value);
+
+	if (!text)
+		return refuse(error, "%s: not a string", argument->name);
+	if (prefix_parse(text, field))
+		return refuse(error,
+			"%s: '%.80s' is not a network with all host bits 0, such as 203.0.113.0/24, or an address",
+			argument->name, text);
+	return 0;
+}
+
+static int take_time(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
+{
+	const char *text = json_string_value(value);
+
+	if (!text)
+		return refuse(error, "%s: not a string", argument->name);
+	if (duration_parse(text, field) || !*(uint32_t *)field)
+		return refuse(error, "%s: '%.80s' is not a time such as 90s, 10m or 2h", argument->name, text);
+	return 0;
+}
+
 static int take_number(const struct protocol_argument *argument, const json_t *value, void *field, char *error)
 {
 	json_int_t number = json_integer_value(value);
@@ -151,6 +176,8 @@ static int take_argument(const struct protocol_argument *argument, const json_t 
 	static int (*const take[])(const struct protocol_argument *, const json_t *, void *, char *) = {
 		[ARGUMENT_NAME] = take_name,
 		[ARGUMENT_ADDRESS] = take_address,
+		[ARGUMENT_PREFIX] = take_prefix,
+		[ARGUMENT_TIME] = take_time,
 		[ARGUMENT_NUMBER] = take_number,
 		[ARGUMENT_TEXT] = take_text,
 		[ARGUMENT_SWITCH] = take_switch,

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 #include <jansson.h>
-#include "core/net/address.h"
+#include "core/net/prefix.h"
 #include "core/config/faults.h"
 
 #define PROTOCOL_SOCKET "/run/sipxdp/ctl.sock"
@@ -50,12 +50,19 @@ enum command {
 	COMMAND_LOG_LEVEL,
 	COMMAND_GUARD_STATS,
 	COMMAND_GUARD_TOP,
+	COMMAND_GUARD_LIST,
+	COMMAND_GUARD_RELOAD,
+	COMMAND_GUARD_BLOCK,
+	COMMAND_GUARD_TRUST,
+	COMMAND_GUARD_UNBLOCK,
 	COMMAND_COUNT,
 };
 
 enum argument_type {      /* in JSON          in struct request */
 	ARGUMENT_NAME,    /* string           const char *, valid for config_name_is_valid() */
 	ARGUMENT_ADDRESS, /* string           struct address, valid for address_is_host() */
+	ARGUMENT_PREFIX,  /* string           struct prefix_key */
+	ARGUMENT_TIME,    /* string           uint32_t, ms, more than 0 */
 	ARGUMENT_NUMBER,  /* integer          int, `minimum` to `maximum` */
 	ARGUMENT_TEXT,    /* string           const char * */
 	ARGUMENT_SWITCH,  /* true or false    bool */
@@ -124,6 +131,12 @@ struct request {
 	const char *path; /* the client's name of the file in `text`; for messages only */
 	const char *text;
 	const char *level;
+	struct {
+		struct prefix_key prefix;
+		uint32_t time; /* ms; 0: not given */
+		const char *reason;
+		bool force;
+	} guard;
 	struct {
 		struct text_list call_ids, from, to, sources, methods, services, backends, verdicts;
 		const char *pcap; /* only the client uses this member and the next four; with pcap, hep or body it needs

@@ -32,6 +32,30 @@
 			.minimum = 1, .maximum = 3600, IN_REQUEST(seconds),                                            \
 			.help = "with --rate or --watch: the interval (default 1)"                                     \
 	}
+#define PREFIX                                                                                                         \
+	{                                                                                                              \
+		"prefix", "PREFIX", ARGUMENT_PREFIX, ARGUMENT_REQUIRED, IN_REQUEST(guard.prefix),                      \
+			.help = "an address, or a network such as 203.0.113.0/24"                                      \
+	}
+#define GUARDED_SERVICE                                                                                                \
+	{                                                                                                              \
+		"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),                               \
+			.help = "only for this service, which needs a `guard:` of its own (default: all services)"     \
+	}
+#define FOR                                                                                                            \
+	{                                                                                                              \
+		"for", "TIME", ARGUMENT_TIME, ARGUMENT_FLAG, IN_REQUEST(guard.time),                                   \
+			.help = "end after this time, such as 90s, 10m or 2h (default: never)"                         \
+	}
+#define REASON                                                                                                         \
+	{                                                                                                              \
+		"reason", "TEXT", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(guard.reason),                              \
+			.help = "shown by 'guard list'"                                                                \
+	}
+#define FORCE(help_text)                                                                                               \
+	{                                                                                                              \
+		"force", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(guard.force), .help = help_text              \
+	}
 
 const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = {.words = "status", .help = "show versions, attached interfaces and problems"},
@@ -173,4 +197,15 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		{RATE, WATCH, SECONDS}},
 	[COMMAND_GUARD_TOP] = {"guard top", "show the sources from which the guard drops the most packets now",
 		{WATCH, SECONDS}},
+	[COMMAND_GUARD_LIST] = {.words = "guard list",
+		.help = "list the guard's lists, and the prefixes that are blocked or trusted at run time"},
+	[COMMAND_GUARD_RELOAD] = {.words = "guard reload", .help = "read the files of the guard's lists again"},
+	[COMMAND_GUARD_BLOCK] = {"guard block", "drop all packets from a prefix at once",
+		{PREFIX, FOR, GUARDED_SERVICE, REASON,
+			FORCE("block also if the prefix overlaps a trusted one, or contains all addresses")}},
+	[COMMAND_GUARD_TRUST] = {"guard trust", "exempt a prefix at once from all limits for its sources",
+		{PREFIX, FOR, GUARDED_SERVICE, REASON, FORCE("trust also all addresses")}},
+	[COMMAND_GUARD_UNBLOCK] = {"guard unblock",
+		"end 'guard block' or 'guard trust' of a prefix, or the same by a server: the lists apply again",
+		{PREFIX, GUARDED_SERVICE}},
 };

@@ -54,6 +54,7 @@ struct farm {
 	struct config *config;   /* owned */
 	uint32_t *service_ids;   /* [config->service_count] */
 	struct farm_pool *pools; /* [config->pool_count] */
+	bool lists_pending;      /* the map guard_prefixes does not have the lists of this configuration yet */
 };
 
 enum farm_origin {

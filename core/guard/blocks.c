@@ -96,6 +96,15 @@ const struct block *blocks_find(const struct blocks *blocks, const struct prefix
 	return find(blocks, prefix, service, &index);
 }
 
+const struct block *blocks_after(const struct blocks *blocks, const struct block *block)
+{
+	size_t index = 0;
+
+	if (block && find(blocks, &block->prefix, block->value.service, &index))
+		index++;
+	return index < blocks->count ? blocks->list[index] : NULL;
+}
+
 static const struct block *longest(const struct blocks *blocks, const struct address *address, const char *service)
 {
 	const struct block *found = NULL;

@@ -24,6 +24,9 @@ size_t blocks_count(const struct blocks *blocks);
 /* The entries in the order of their prefixes. Valid until the next change. */
 const struct block *blocks_at(const struct blocks *blocks, size_t index);
 
+/* The entry after this one, which need not exist any more; the first entry for NULL. NULL after the last one. */
+const struct block *blocks_after(const struct blocks *blocks, const struct block *block);
+
 /* The entry with exactly this prefix and service ("": all services); NULL if there is none. */
 const struct block *blocks_find(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
 

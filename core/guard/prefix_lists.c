@@ -4,11 +4,20 @@
 #include "core/base/memory.h"
 #include "prefix_lists.h"
 
-void prefix_lists_add(struct prefix_lists *lists, uint32_t list, const struct prefix_key *prefixes, size_t prefix_count)
+struct prefix_key prefix_of_source(const struct prefix_key *prefix, struct source_bits source)
+{
+	bool ipv4 = address_is_ipv4(&prefix->address) && prefix->bits >= PREFIX_MAPPED;
+	uint32_t bits = ipv4 ? PREFIX_MAPPED + source.ipv4 : source.ipv6;
+
+	return prefix->bits > bits ? prefix_of(&prefix->address, bits) : *prefix;
+}
+
+void prefix_lists_add(struct prefix_lists *lists, uint32_t list, const struct prefix_key *prefixes, size_t prefix_count,
+	struct source_bits source)
 {
 	lists->entries = reallocate(lists->entries, lists->count + prefix_count, sizeof(*lists->entries));
 	for (size_t i = 0; i < prefix_count; i++)
-		lists->entries[lists->count++] = (struct list_entry){prefixes[i], list};
+		lists->entries[lists->count++] = (struct list_entry){prefix_of_source(&prefixes[i], source), list};
 }
 
 static int compare_prefixes(const struct prefix_key *a, const struct prefix_key *b)
@@ -61,6 +70,27 @@ static size_t search(const struct prefix_lists *lists, const struct prefix_key *
 	return low;
 }
 
+static const struct list_entry *find(const struct prefix_lists *lists, const struct prefix_key *prefix)
+{
+	size_t at = search(lists, prefix);
+
+	if (at == lists->count || !prefix_equal(&lists->entries[at].prefix, prefix))
+		return NULL;
+	return &lists->entries[at];
+}
+
+const struct list_entry *prefix_lists_match(const struct prefix_lists *lists, const struct address *address)
+{
+	const struct list_entry *found = NULL;
+
+	for (int bits = PREFIX_BITS; bits >= 0 && !found; bits--) {
+		const struct prefix_key prefix = prefix_of(address, bits);
+
+		found = find(lists, &prefix);
+	}
+	return found;
+}
+
 const struct list_entry *prefix_lists_overlap(
 	const struct prefix_lists *lists, const struct prefix_key *prefix, const bool *wanted)
 {
@@ -73,11 +103,10 @@ const struct list_entry *prefix_lists_overlap(
 	}
 	for (uint32_t bits = 0; bits < prefix->bits; bits++) {
 		const struct prefix_key wider = prefix_of(&prefix->address, bits);
-		size_t at = search(lists, &wider);
+		const struct list_entry *found = find(lists, &wider);
 
-		if (at < lists->count && prefix_equal(&lists->entries[at].prefix, &wider) &&
-			wanted[lists->entries[at].list])
-			return &lists->entries[at];
+		if (found && wanted[found->list])
+			return found;
 	}
 	return NULL;
 }

@@ -15,14 +15,26 @@ struct prefix_lists {
 	size_t count;
 };
 
+/* The length of the prefix that counts as one source: `guard: source:`. */
+struct source_bits {
+	uint8_t ipv4; /* 0 to 32 */
+	uint8_t ipv6; /* 0 to 128 */
+};
+
+/* The prefix, or the source that contains it: all addresses of one source are on the same list. */
+struct prefix_key prefix_of_source(const struct prefix_key *prefix, struct source_bits source);
+
 /* Appends the prefixes of one list. Call prefix_lists_sort() after the last one. */
-void prefix_lists_add(
-	struct prefix_lists *lists, uint32_t list, const struct prefix_key *prefixes, size_t prefix_count);
+void prefix_lists_add(struct prefix_lists *lists, uint32_t list, const struct prefix_key *prefixes, size_t prefix_count,
+	struct source_bits source);
 
 /* Sorts the entries, and removes duplicates: a prefix on several lists stays on the first of them. */
 void prefix_lists_sort(struct prefix_lists *lists);
 
 void prefix_lists_free(struct prefix_lists *lists);
+
+/* The entry with the longest prefix that contains the address; NULL if there is none. */
+const struct list_entry *prefix_lists_match(const struct prefix_lists *lists, const struct address *address);
 
 /* An entry that contains this prefix, or that this prefix contains, and whose list is true in `wanted`. NULL if there
  * is none. */

@@ -27,6 +27,7 @@ _Static_assert(SECONDS > 2 * JOIN_WINDOW, "window");
 
 struct join {
 	struct second seconds[SECONDS];
+	uint64_t bans;           /* ms: when the changes of the guard no longer count against its rate (GCRA) */
 	struct heartbeat *heard; /* by backend id */
 	size_t limit;            /* size of `heard` */
 };
@@ -357,6 +358,24 @@ static struct join_answer objection(
 	return (struct join_answer){0};
 }
 
+/* Each change makes the kernel look up the lists of all sources again, so the rate is bounded. */
+#define BAN_INTERVAL 20  /* ms: 50 changes per second */
+#define BAN_WINDOW 10000 /* ms: a burst of 500 */
+
+static struct join_answer ban(
+	struct join *join, const struct farm *farm, const struct join_command *command, uint64_t ms)
+{
+	struct join_answer answer = join_answer(200, "accepted");
+
+	if (!farm->config->join.guard)
+		return join_answer(409, "servers may not change the guard (`join: guard: true` permits it)");
+	if (join->bans > ms + BAN_WINDOW)
+		return join_answer(503, "too many changes of the guard: try again in a second");
+	join->bans = (join->bans > ms ? join->bans : ms) + BAN_INTERVAL;
+	answer.ban = command->ban;
+	return answer;
+}
+
 static struct join_answer act(struct join *join, struct farm *farm, const struct image *running,
 	const struct join_command *command, uint64_t ms)
 {
@@ -364,6 +383,8 @@ static struct join_answer act(struct join *join, struct farm *farm, const struct
 	struct farm_backend *backend = pool ? farm_find_backend_or_tombstone(pool, command->name) : NULL;
 	struct join_answer against = backend ? objection(pool, backend, command) : (struct join_answer){0};
 
+	if (command->ban.action)
+		return ban(join, farm, command, ms);
 	if (!pool)
 		return join_answer(404, "no pool '%s'", command->pool);
 	if (against.status)

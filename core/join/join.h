@@ -4,6 +4,7 @@
  * signature. */
 #pragma once
 
+#include "bpf/abi_guard.h"
 #include "core/farm/farm.h"
 #include "core/sip/span.h"
 
@@ -21,11 +22,29 @@ struct join_request {
 	bool is_json;          /* false: the text has the form "action=start; pool=proxies; ..." */
 };
 
+/* What a server asks of the guard (`join: guard: true`). */
+enum join_ban_action {
+	JOIN_BAN_NONE,
+	JOIN_BAN_BLOCK,
+	JOIN_BAN_TRUST,
+	JOIN_BAN_UNBLOCK,
+};
+
+struct join_ban {
+	enum join_ban_action action;
+	struct prefix_key prefix;
+	uint32_t time; /* ms */
+	char server[NAME_SIZE];
+	char service[NAME_SIZE]; /* "": all services */
+	char reason[GUARD_REASON_SIZE];
+};
+
 /* The status codes have the same meaning in HTTP and SIP: 200, 400, 401, 404, 409, 503. */
 struct join_answer {
 	unsigned int status;
 	bool authentic;             /* the signature and its time are valid, and the request is not a replay */
 	bool changed;               /* the farm has changed */
+	struct join_ban ban;        /* an accepted request that the caller must carry out, and answer itself */
 	char text[FARM_ERROR_SIZE]; /* printable ASCII */
 };
 

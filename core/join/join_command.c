@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "join_command.h"
+#include "core/base/duration.h"
 #include "core/base/name.h"
 
 static bool set_action(struct join_command *command, const char *value)
@@ -13,9 +14,12 @@ static bool set_action(struct join_command *command, const char *value)
 		[JOIN_HEARTBEAT] = "heartbeat",
 		[JOIN_SHUTDOWN] = "shutdown",
 		[JOIN_STOP] = "stop",
+		[JOIN_BLOCK] = "block",
+		[JOIN_TRUST] = "trust",
+		[JOIN_UNBLOCK] = "unblock",
 	};
 
-	for (size_t i = JOIN_START; i <= JOIN_STOP; i++)
+	for (size_t i = JOIN_START; i <= JOIN_UNBLOCK; i++)
 		if (!strcmp(names[i], value))
 			command->action = i;
 	return command->action != JOIN_NONE;
@@ -46,17 +50,57 @@ static bool set_weight(struct join_command *command, const char *value)
 	return command->weight >= 0 && command->weight <= MAX_WEIGHT;
 }
 
+static bool set_prefix(struct join_command *command, const char *value)
+{
+	return !prefix_parse(value, &command->ban.prefix);
+}
+
+static bool set_time(struct join_command *command, const char *value)
+{
+	return !duration_parse(value, &command->ban.time) && command->ban.time;
+}
+
+static bool set_service(struct join_command *command, const char *value)
+{
+	name_copy(command->ban.service, value);
+	return config_name_is_valid(value);
+}
+
+static bool set_reason(struct join_command *command, const char *value)
+{
+	size_t length = strlen(value);
+
+	if (length >= sizeof(command->ban.reason))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		command->ban.reason[i] = value[i] < ' ' || value[i] > '~' ? '?' : value[i];
+	return true;
+}
+
+enum member_of {
+	OF_ALL,
+	OF_BACKENDS, /* actions that concern a backend */
+	OF_GUARD,    /* actions that concern a prefix */
+};
+
 static const struct member {
 	const char *name;
 	bool (*set)(struct join_command *command, const char *value);
 	const char *wanted;
+	enum member_of of;
 } members[] = {
-	{"action", set_action, "start, heartbeat, shutdown or stop"},
-	{"pool", set_pool, "the name of a pool"},
-	{"name", set_name, "1 to 63 of A-Z a-z 0-9 . _ -"},
-	{"address", set_address, "the address of a host"},
-	{"weight", set_weight, "a number from 0 to 1000"},
+	{"action", set_action, "start, heartbeat, shutdown, stop, block, trust or unblock", OF_ALL},
+	{"pool", set_pool, "the name of a pool", OF_ALL},
+	{"name", set_name, "1 to 63 of A-Z a-z 0-9 . _ -", OF_ALL},
+	{"address", set_address, "the address of a host", OF_BACKENDS},
+	{"weight", set_weight, "a number from 0 to 1000", OF_BACKENDS},
+	{"prefix", set_prefix, "an address, or a network such as 203.0.113.0/24", OF_GUARD},
+	{"for", set_time, "a time such as 90s, 10m or 2h", OF_GUARD},
+	{"service", set_service, "the name of a service", OF_GUARD},
+	{"reason", set_reason, "a text of at most 127 bytes", OF_GUARD},
 };
+
+_Static_assert(GUARD_REASON_SIZE == 128, "members");
 
 _Static_assert(MAX_WEIGHT == 1000, "members");
 
@@ -73,8 +117,10 @@ static bool set_member(struct join_command *command, const char *name, const cha
 		command->seen |= 1u << i;
 		return !command->fault.status;
 	}
-	command->fault =
-		join_answer(400, "unknown member '%.40s': known are action, pool, name, address and weight", name);
+	command->fault = join_answer(400,
+		"unknown member '%.40s': known are action, pool, name, address, weight, prefix, for, service and "
+		"reason",
+		name);
 	return false;
 }
 
@@ -127,15 +173,59 @@ static void read_parameters(struct span text, struct join_command *command)
 	}
 }
 
+static bool is_for_guard(const struct join_command *command)
+{
+	return command->action >= JOIN_BLOCK;
+}
+
+/* Refuses a member that the action does not use. */
+static void check_members(struct join_command *command)
+{
+	enum member_of unused = is_for_guard(command) ? OF_BACKENDS : OF_GUARD;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++)
+		if (command->seen & 1u << i && members[i].of == unused)
+			command->fault = join_answer(400, "this action has no member %s", members[i].name);
+}
+
+static bool has(const struct join_command *command, bool (*set)(struct join_command *command, const char *value))
+{
+	size_t i = 0;
+
+	while (members[i].set != set)
+		i++;
+	return command->seen & 1u << i;
+}
+
+/* A server must say when its ban ends: no ban by a program is permanent. */
+static void read_ban(struct join_command *command)
+{
+	static const enum join_ban_action actions[] = {
+		[JOIN_BLOCK] = JOIN_BAN_BLOCK, [JOIN_TRUST] = JOIN_BAN_TRUST, [JOIN_UNBLOCK] = JOIN_BAN_UNBLOCK};
+
+	command->ban.action = actions[command->action];
+	memcpy(command->ban.server, command->name, sizeof(command->ban.server));
+	if (!*command->name)
+		command->fault = join_answer(400, "name is missing");
+	else if (!has(command, set_prefix))
+		command->fault = join_answer(400, "prefix is missing");
+	else if (command->action != JOIN_UNBLOCK && !has(command, set_time))
+		command->fault = join_answer(400, "for is missing");
+}
+
 void join_command_read(const struct join_request *request, uint64_t signed_at, struct join_command *command)
 {
 	static const struct address none;
 
 	*command = (struct join_command){.weight = JOIN_NOT_GIVEN, .signed_at = signed_at};
 	(request->is_json ? read_json : read_parameters)(request->text, command);
+	if (!command->fault.status)
+		check_members(command);
 	if (command->fault.status)
 		return;
-	if (!command->action)
+	if (is_for_guard(command))
+		read_ban(command);
+	else if (!command->action)
 		command->fault = join_answer(400, "action is missing");
 	else if (!*command->pool)
 		command->fault = join_answer(400, "pool is missing");

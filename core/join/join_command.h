@@ -10,6 +10,9 @@ enum join_action {
 	JOIN_HEARTBEAT,
 	JOIN_SHUTDOWN,
 	JOIN_STOP,
+	JOIN_BLOCK, /* this action and the next two are for the guard */
+	JOIN_TRUST,
+	JOIN_UNBLOCK,
 };
 
 #define JOIN_NOT_GIVEN (-1)
@@ -20,6 +23,7 @@ struct join_command {
 	char name[NAME_SIZE];
 	struct address address; /* not given: all zero */
 	int weight;             /* not given: JOIN_NOT_GIVEN */
+	struct join_ban ban;    /* of the last three actions */
 	unsigned int seen;      /* a bit for each member of the request */
 	uint64_t signed_at;
 	struct join_answer fault;

@@ -245,6 +245,18 @@ static void put_share(const json_t *pool, const char *key, const char *verb)
 	printf(" %s (%lld of %lld)\n", verb, number_of(pool, key), number_of(pool, "slots"));
 }
 
+static void put_steps(const json_t *change)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(change, "steps"), i, item)
+	{
+		text_put(stdout, json_is_string(item) ? json_string_value(item) : "", "");
+		putchar('\n');
+	}
+}
+
 static void put_change(enum command command, const json_t *change)
 {
 	const char *verb = command == COMMAND_PLAN ? "would move" : "move";
@@ -254,11 +266,7 @@ static void put_change(enum command command, const json_t *change)
 	bool moved = false;
 	size_t i;
 
-	json_array_foreach(json_object_get(change, "steps"), i, item)
-	{
-		text_put(stdout, json_is_string(item) ? json_string_value(item) : "", "");
-		putchar('\n');
-	}
+	put_steps(change);
 	json_array_foreach(json_object_get(change, "pools"), i, item)
 	{
 		if (number_of(item, "moved"))
@@ -325,6 +333,16 @@ static void put_text(enum command command, const json_t *result)
 		break;
 	case COMMAND_TOP_SOURCES:
 		put_sources(result);
+		break;
+	case COMMAND_GUARD_LIST:
+		output_guard_list(result);
+		break;
+	case COMMAND_GUARD_RELOAD:
+	case COMMAND_GUARD_BLOCK:
+	case COMMAND_GUARD_TRUST:
+	case COMMAND_GUARD_UNBLOCK:
+		put_steps(result);
+		put_warnings(result);
 		break;
 	case COMMAND_GUARD_STATS:
 		output_guard_stats(result);

@@ -35,6 +35,34 @@ static const struct column top_columns[] = {
 	{0},
 };
 
+static const struct column list_columns[] = {
+	{"LIST", "name", CELL_TEXT},
+	{"ACTION", "action", CELL_TEXT},
+	{"LIMITS", "limits", CELL_TEXT},
+	{"PREFIXES", "prefixes", CELL_NUMBER},
+	{"FROM", "from", CELL_TEXT},
+	{0},
+};
+
+static const struct column block_columns[] = {
+	{"PREFIX", "prefix", CELL_TEXT},
+	{"STATE", "state", CELL_TEXT},
+	{"SERVICE", "service", CELL_TEXT},
+	{"TIME LEFT", "seconds_left", CELL_SECONDS},
+	{"SINCE", "since", CELL_AGE},
+	{"BY", "by", CELL_TEXT},
+	{"WHO", "who", CELL_TEXT},
+	{"REASON", "reason", CELL_TEXT},
+	{0},
+};
+
+void output_guard_list(const json_t *list)
+{
+	columns_print(json_object_get(list, "lists"), list_columns, "no lists");
+	putchar('\n');
+	columns_print(json_object_get(list, "blocks"), block_columns, "no prefix is blocked or trusted at run time");
+}
+
 void output_guard_stats(const json_t *stats)
 {
 	const json_t *exempt = json_object_get(stats, "exempt");

@@ -5,4 +5,5 @@
 #include <jansson.h>
 
 void output_guard_stats(const json_t *stats);
+void output_guard_list(const json_t *list);
 void output_guard_top(const json_t *top);

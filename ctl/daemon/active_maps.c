@@ -13,6 +13,8 @@
 #include "ctl/maps/pin_directory.h"
 #include "active_maps.h"
 #include "ctl/maps/clock.h"
+#include "ctl/daemon/guard/guard_blocks.h"
+#include "ctl/daemon/guard/guard_lists.h"
 #include "old_abi.h"
 #include "log.h"
 
@@ -368,6 +370,8 @@ static int switch_to(struct daemon *daemon, struct maps *maps)
 	daemon->probes = probes;
 	daemon->unreconciled = true;
 	daemon_replace_farm(daemon, candidate.farm);
+	guard_lists_follow_maps(daemon);
+	guard_blocks_follow_maps(daemon);
 	return 0;
 }
 

@@ -19,6 +19,8 @@
 #include "listening_clock.h"
 #include "log.h"
 #include "floods.h"
+#include "ctl/daemon/guard/guard_blocks.h"
+#include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
 #include "sources.h"
 #include "ctl/daemon/neighbour/own_macs.h"
@@ -163,7 +165,7 @@ int daemon_reconcile(struct daemon *daemon)
 	while (error > 0);
 	if (!error)
 		error = macs;
-	if (!error && !awaits_neighbours(daemon))
+	if (!error && !awaits_neighbours(daemon) && guard_lists_are_ready(daemon))
 		error = maps_set_filled(daemon->maps);
 	daemon->unreconciled = error != 0;
 	return error;
@@ -295,33 +297,71 @@ static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struc
 	return farm;
 }
 
+/* Reads FILE and the lists of its guard. NULL if they contain faults. */
+static struct config *read_all(struct daemon *daemon, struct guard_files **files, struct faults *faults)
+{
+	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, faults);
+
+	config = certificates_check(config, faults);
+	*files = config ? guard_files_read(config, faults) : NULL;
+	if (!config || !(*files)->faulty)
+		return config;
+	guard_lists_note_faults(daemon, faults);
+	guard_files_free(*files);
+	config_free(config);
+	return NULL;
+}
+
+/* Replaces the farm, and then the lists of the guard. Takes ownership of both. */
+static int apply(struct daemon *daemon, struct farm *farm, struct guard_files *files)
+{
+	int error;
+
+	farm->lists_pending = daemon->farm->lists_pending;
+	daemon_replace_farm(daemon, farm);
+	guard_lists_take(daemon, files);
+	worker_yield(daemon->worker);
+	log_event(LOG_INFO, LOG_FIELDS({"event", "reload"}), "reloaded %s", daemon->config_path);
+	error = daemon_reconcile(daemon);
+	guard_blocks_sync(daemon);
+	if (!error)
+		error = guard_lists_update(daemon);
+	return !error && daemon->unreconciled ? daemon_reconcile(daemon) : error;
+}
+
 static int reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects)
 {
+	struct guard_files *files;
 	struct config *config;
 	struct farm *farm;
+	int error = 0;
 
 	worker_unlock(daemon->worker);
-	config = certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
+	config = read_all(daemon, &files, faults);
 	worker_lock(daemon->worker);
+	if (!config)
+		files = NULL;
 	farm = build_farm(daemon, config, faults);
 	if (!farm) {
 		daemon_log_faults(daemon, faults);
 		log_error("not reloaded: %s has faults; the running configuration stays in use", daemon->config_path);
-		return -EINVAL;
+		error = -EINVAL;
+	} else {
+		predict_copy(daemon, farm, effects);
 	}
-	predict_copy(daemon, farm, effects);
-	if (effects->disruptions.count && !move_calls) {
+	if (farm && effects->disruptions.count && !move_calls) {
 		log_refusal(daemon, effects);
 		farm_free(farm);
-		return -EPERM;
+		error = -EPERM;
 	}
-	farm = rebuild_farm(daemon, farm, faults);
-	if (!farm)
-		return -EINVAL;
-	daemon_replace_farm(daemon, farm);
-	worker_yield(daemon->worker);
-	log_event(LOG_INFO, LOG_FIELDS({"event", "reload"}), "reloaded %s", daemon->config_path);
-	return daemon_reconcile(daemon);
+	if (!error) {
+		farm = rebuild_farm(daemon, farm, faults);
+		error = farm ? 0 : -EINVAL;
+	}
+	if (!error)
+		return apply(daemon, farm, files);
+	guard_files_free(files);
+	return error;
 }
 
 int daemon_reload(struct daemon *daemon, bool move_calls, struct faults *faults, struct effects *effects)
@@ -341,6 +381,7 @@ int daemon_plan(struct daemon *daemon, const char *text, size_t length, struct f
 
 	worker_unlock(daemon->worker);
 	config = certificates_check(config_parse(text, length, faults), faults);
+	config = guard_files_check(config, faults);
 	worker_lock(daemon->worker);
 	farm = build_farm(daemon, config, faults);
 	if (!farm)
@@ -415,6 +456,7 @@ static void tick_job(void *data)
 	/* Reconciling also writes the probe latencies to the maps, from which the next daemon reads them. */
 	if (daemon->unreconciled || is_due(daemon) || ++daemon->ticks % SAVE_LATENCY_TICKS == 0)
 		daemon_reconcile(daemon);
+	guard_lists_update(daemon);
 }
 
 /* The interval to the next tick begins now, even if this tick was late. */
@@ -430,6 +472,7 @@ static int on_tick(sd_event_source *source, uint64_t now, void *data)
 	sources_update(daemon->sources, daemon);
 	traces_update(daemon->traces);
 	capture_sender_update(daemon->capture_sender);
+	guard_blocks_update(daemon);
 	if (join_listener_check_silence(daemon->join_listener))
 		on_joined(daemon);
 	if (backend_state_next(daemon) <= listening_clock_now())
@@ -477,6 +520,8 @@ int daemon_start(struct daemon *daemon)
 	daemon->drain = drain_new();
 	daemon->floods = floods_new();
 	daemon->guard_watch = guard_watch_new();
+	daemon->guard_lists = guard_lists_new();
+	daemon->guard_blocks = guard_blocks_new();
 	daemon->sources = sources_new();
 	daemon->observe = observe_new(daemon);
 	daemon->traces = traces_new(daemon);
@@ -484,6 +529,10 @@ int daemon_start(struct daemon *daemon)
 	error = drop_privileges(daemon);
 	if (!error)
 		error = active_maps_open(daemon);
+	if (!error) {
+		guard_lists_start(daemon);
+		guard_blocks_start(daemon);
+	}
 	if (!error)
 		daemon->observers = observers_new(daemon->event, daemon->pin_directory);
 	if (!error)
@@ -544,6 +593,8 @@ void daemon_stop(struct daemon *daemon)
 	drain_free(daemon->drain);
 	floods_free(daemon->floods);
 	guard_watch_free(daemon->guard_watch);
+	guard_lists_free(daemon->guard_lists);
+	guard_blocks_free(daemon->guard_blocks);
 	tracked_calls_free(daemon->calls);
 	farm_free(daemon->farm);
 	image_free(daemon->running);

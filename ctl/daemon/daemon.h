@@ -33,6 +33,8 @@ struct daemon {
 	struct drain *drain;
 	struct floods *floods;
 	struct guard_watch *guard_watch;
+	struct guard_lists *guard_lists;
+	struct guard_blocks *guard_blocks;
 	struct sources *sources;
 	struct punt_handler *punt_handler;
 	struct refuser *refuser;
@@ -48,6 +50,7 @@ struct daemon {
 	bool reconcile_queued; /* a reconcile job is in the queue of the worker */
 	bool tick_queued;      /* a tick job, which runs every second, is in that queue */
 	bool reloading;
+	bool generation_queued; /* guard/generation.h */
 	unsigned int ticks;
 	uint64_t listening_since; /* start of the daemon, ms of listening_clock_now() */
 	uint64_t started;         /* start of the daemon, seconds since the epoch */

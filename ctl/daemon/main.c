@@ -8,6 +8,7 @@
 #include <string.h>
 #include <bpf/libbpf.h>
 #include "ctl/daemon/probe/certificates.h"
+#include "ctl/daemon/guard/guard_files.h"
 #include "daemon.h"
 #include "descriptors.h"
 #include "log.h"
@@ -17,7 +18,8 @@
 static int check(const char *path)
 {
 	struct faults faults = {0};
-	struct config *config = certificates_check(daemon_read_config(path, FILE_ANY, &faults), &faults);
+	struct config *config =
+		guard_files_check(certificates_check(daemon_read_config(path, FILE_ANY, &faults), &faults), &faults);
 	int result = config ? EXIT_SUCCESS : EXIT_FAILURE;
 	char text[FAULT_TEXT_SIZE];
 

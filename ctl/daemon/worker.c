@@ -153,6 +153,14 @@ static struct job *next_job(struct worker *worker)
 	return job;
 }
 
+/* The caller holds the lock, which also protects the list of ended jobs. */
+static void run_job(struct worker *worker, struct job *job)
+{
+	job->run(job->data);
+	STAILQ_INSERT_TAIL(&worker->done, job, entry);
+	wake_loop(worker);
+}
+
 static void *work(void *data)
 {
 	struct worker *worker = data;
@@ -160,12 +168,34 @@ static void *work(void *data)
 
 	while ((job = next_job(worker))) {
 		take(worker, false);
-		job->run(job->data);
-		STAILQ_INSERT_TAIL(&worker->done, job, entry); /* under the lock, as in on_wake() */
-		wake_loop(worker);
+		run_job(worker, job);
 		give(worker);
 	}
 	return NULL;
+}
+
+/* Takes an urgent job. NULL if none waits, or if the worker must stop. */
+static struct job *take_urgent_job(struct worker *worker, bool *stop)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&worker->mutex);
+	*stop = worker->stop;
+	job = *stop ? NULL : STAILQ_FIRST(&worker->urgent);
+	if (job)
+		STAILQ_REMOVE_HEAD(&worker->urgent, entry);
+	pthread_mutex_unlock(&worker->mutex);
+	return job;
+}
+
+bool worker_run_urgent(struct worker *worker)
+{
+	struct job *job;
+	bool stop;
+
+	while ((job = take_urgent_job(worker, &stop)))
+		run_job(worker, job);
+	return !stop;
 }
 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)

@@ -37,6 +37,10 @@ void worker_lock(struct worker *worker);
  * event loop run. */
 void worker_yield(struct worker *worker);
 
+/* Call this between the parts of a job that takes seconds: runs the urgent jobs that wait, as if the caller had ended.
+ * All shared data may have changed afterwards. Returns false if the daemon stops: the caller must end. */
+bool worker_run_urgent(struct worker *worker);
+
 /* While `keep` is set, worker_unlock() and worker_yield() do not release the lock. Use it for work during which the
  * shared data must not change. */
 void worker_keep_lock(struct worker *worker, bool keep);

@@ -46,6 +46,8 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_GUARD_SOURCES] = "guard_sources",
 	[MAP_GUARD_COUNTERS] = "guard_counters",
 	[MAP_GUARD_EXEMPT] = "guard_exempt",
+	[MAP_GUARD_PREFIXES] = "guard_prefixes",
+	[MAP_GUARD_BLOCKS] = "guard_blocks",
 };
 
 #define ENTRY_SIZE_MAX sizeof(struct added_backend) /* the largest key or value of the hash maps */

@@ -79,6 +79,30 @@ int maps_guard_exempt(const struct maps *maps, uint32_t guard, struct guard_exem
 int maps_guard_source(const struct maps *maps, uint32_t index, struct guard_source *out);
 int maps_guard_sources(const struct maps *maps, uint32_t first, uint32_t count, struct guard_source *out);
 
+/* Writes one element of `guards`. 0 or -errno. */
+int maps_put_guard(const struct maps *maps, uint32_t id, const struct guard *guard);
+
+/* Make a trie with the lists of the guard: maps_new_trie() returns a descriptor or -errno, and the caller adds the id
+ * of a list (struct guard_class) for each prefix. The kernel uses the trie after maps_set_trie(). Until the first one,
+ * and after maps_remove_trie(), all lists are empty. 0 or -errno. */
+int maps_new_trie(void);
+int maps_add_to_trie(int trie, const struct prefix_key *prefix, uint32_t list);
+int maps_set_trie(const struct maps *maps, int trie);
+int maps_remove_trie(const struct maps *maps);
+bool maps_have_trie(const struct maps *maps);
+
+/* Change an entry of `guard_blocks`. Guard 0: of all guards. 0 or -errno. */
+int maps_put_block(
+	const struct maps *maps, uint32_t guard, const struct prefix_key *prefix, const struct guard_block *block);
+int maps_remove_block(const struct maps *maps, uint32_t guard, const struct prefix_key *prefix);
+
+/* Call `visit` for every entry of `guard_blocks`: in opened maps, or in maps pinned in a directory, which may have a
+ * different ABI version. 0 or -errno: -EPROTO if the entries have a different layout. */
+typedef void maps_visit_block(
+	uint32_t guard, const struct prefix_key *prefix, const struct guard_block *block, void *data);
+int maps_visit_blocks(const struct maps *maps, maps_visit_block *visit, void *data);
+int maps_visit_pinned_blocks(const char *directory, maps_visit_block *visit, void *data);
+
 /* The mode in which the balancer whose pins are in this directory is attached to an interface: "native", "generic",
  * "none" (also for a foreign program, or a balancer with older maps), or "unknown" if the kernel does not report it. */
 const char *maps_attach_mode(const struct maps *maps, const char *directory, const char *interface);

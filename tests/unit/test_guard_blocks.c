@@ -161,6 +161,28 @@ Test(guard_blocks, the_longest_prefix_of_the_service_applies)
 	blocks_free(blocks);
 }
 
+Test(guard_blocks, a_walk_survives_changes)
+{
+	struct blocks *blocks = blocks_new();
+	char error[BLOCKS_ERROR_SIZE], text[PREFIX_TEXT_SIZE];
+	struct block at;
+
+	cr_expect_null(blocks_after(blocks, NULL));
+	put(blocks, "10.0.0.1", "", OPERATOR, "a", 0, error);
+	put(blocks, "10.0.0.2", "", OPERATOR, "b", 0, error);
+	put(blocks, "10.0.0.4", "", OPERATOR, "d", 0, error);
+	at = *blocks_after(blocks, NULL);
+	at = *blocks_after(blocks, &at);
+	drop(blocks, "10.0.0.2", "", NULL, error);
+	put(blocks, "10.0.0.3", "", OPERATOR, "c", 0, error);
+	at = *blocks_after(blocks, &at);
+	cr_expect_str_eq(prefix_format(&at.prefix, text), "10.0.0.3");
+	at = *blocks_after(blocks, &at);
+	cr_expect_str_eq(prefix_format(&at.prefix, text), "10.0.0.4");
+	cr_expect_null(blocks_after(blocks, &at));
+	blocks_free(blocks);
+}
+
 Test(guard_blocks, entries_expire)
 {
 	static const struct {

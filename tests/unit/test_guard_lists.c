@@ -110,7 +110,7 @@ static void add(struct prefix_lists *lists, uint32_t list, const char *text)
 	size_t count;
 
 	cr_assert_eq(parse(text, strlen(text), &prefixes, &count, &fault), 0, "%s", text);
-	prefix_lists_add(lists, list, prefixes, count);
+	prefix_lists_add(lists, list, prefixes, count, (struct source_bits){32, 64});
 	free(prefixes);
 }
 
@@ -131,6 +131,62 @@ Test(guard_lists, are_merged)
 	prefix_lists_free(&lists);
 	prefix_lists_sort(&lists);
 	cr_expect_eq(lists.count, 0, "no entries");
+}
+
+Test(guard_lists, an_entry_is_at_least_one_source)
+{
+	static const struct {
+		const char *prefix;
+		struct source_bits source;
+		const char *becomes;
+	} rows[] = {
+		{"192.0.2.1", {32, 64}, "192.0.2.1"},
+		{"192.0.2.1", {24, 64}, "192.0.2.0/24"},
+		{"192.0.0.0/16", {24, 64}, "192.0.0.0/16"},
+		{"2001:db8:1:2:3::4", {32, 64}, "2001:db8:1:2::/64"},
+		{"2001:db8:1:2:3::4", {32, 128}, "2001:db8:1:2:3::4"},
+		{"2001:db8::/32", {32, 64}, "2001:db8::/32"},
+		{"::/0", {32, 64}, "::/0"},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct prefix_key prefix;
+		char text[PREFIX_TEXT_SIZE];
+
+		cr_assert_eq(prefix_parse(rows[i].prefix, &prefix), 0, "%s", rows[i].prefix);
+		prefix = prefix_of_source(&prefix, rows[i].source);
+		cr_expect_str_eq(prefix_format(&prefix, text), rows[i].becomes, "%s: %s", rows[i].prefix, text);
+	}
+}
+
+Test(guard_lists, the_longest_prefix_wins)
+{
+	static const struct {
+		const char *address;
+		int list; /* -1: none */
+	} rows[] = {
+		{"203.0.113.1", 1},
+		{"203.0.113.7", 0},
+		{"203.0.112.1", 2},
+		{"203.1.0.1", -1},
+		{"2001:db8::1", 1},
+		{"2001:db9::1", -1},
+	};
+	struct prefix_lists lists = {0};
+
+	add(&lists, 0, "203.0.113.7\n");
+	add(&lists, 1, "203.0.113.0/24\n2001:db8::/32\n");
+	add(&lists, 2, "203.0.0.0/16\n");
+	prefix_lists_sort(&lists);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct list_entry *found;
+		struct address address;
+
+		address_parse(rows[i].address, &address);
+		found = prefix_lists_match(&lists, &address);
+		cr_expect_eq(found ? (int)found->list : -1, rows[i].list, "%s", rows[i].address);
+	}
+	prefix_lists_free(&lists);
 }
 
 Test(guard_lists, overlaps_are_found)

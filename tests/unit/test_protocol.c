@@ -22,7 +22,7 @@ static int parse(const char *line, size_t length, struct request *request, char 
 /* Describes a request as text. */
 static const char *describe(const struct request *request, char *text, size_t size)
 {
-	char address[ADDRESS_TEXT_SIZE];
+	char address[ADDRESS_TEXT_SIZE], prefix[PREFIX_TEXT_SIZE];
 	FILE *out = fmemopen(text, size, "w");
 
 	fputs(protocol_commands[request->command].words, out);
@@ -38,6 +38,12 @@ static const char *describe(const struct request *request, char *text, size_t si
 		fprintf(out, " weight=%d", request->weight);
 	for (size_t i = 0; i < request->call_ids.count; i++)
 		fprintf(out, " call_id=%s", request->call_ids.items[i]);
+	if (request->guard.prefix.bits)
+		fprintf(out, " prefix=%s", prefix_format(&request->guard.prefix, prefix));
+	if (request->guard.time)
+		fprintf(out, " for=%u", request->guard.time);
+	if (request->guard.force)
+		fputs(" force", out);
 	if (request->path)
 		fprintf(out, " path=%s text=%s", request->path, request->text);
 	fclose(out);
@@ -67,6 +73,10 @@ static const struct {
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"a.yaml\",\"text\":\"a: [1, {b: '}]\\\"'}]\\n\"}}",
 		"plan path=a.yaml text=a: [1, {b: '}]\"'}]\n"},
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"-\",\"text\":\"\"}}", "plan path=- text="},
+	{"{\"command\":\"guard block\",\"arguments\":{\"prefix\":\"203.0.113.0/24\",\"for\":\"10m\",\"force\":true}}",
+		"guard block prefix=203.0.113.0/24 for=600000 force"},
+	{"{\"command\":\"guard unblock\",\"arguments\":{\"prefix\":\"2001:DB8::1\"}}",
+		"guard unblock prefix=2001:db8::1"},
 };
 
 Test(protocol, valid_requests_are_read)
@@ -83,6 +93,7 @@ Test(protocol, valid_requests_are_read)
 }
 
 #define NAME_OF_64 "0123456789012345678901234567890123456789012345678901234567890123"
+#define BLOCK(value) "{\"command\":\"guard block\",\"arguments\":{\"prefix\":" value "}}"
 #define WEIGHT(value)                                                                                                  \
 	"{\"command\":\"backend weight\",\"arguments\":{\"pool\":\"p\",\"backend\":\"b\",\"weight\":" value "}}"
 #define ADDRESS(value)                                                                                                 \
@@ -124,6 +135,12 @@ static const struct {
 	{"{\"command\":\"backend maint\",\"arguments\":{\"pool\":\"p\"}}", "backend: missing"},
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"x\"}}", "text: missing"},
 	{"{\"command\":\"plan\",\"arguments\":{\"path\":\"x\",\"text\":[]}}", "text: not a string"},
+	{BLOCK("7"), "prefix: not a string"},
+	{BLOCK("\"\""), "prefix: '' is not a network"},
+	{BLOCK("\"203.0.113.5/24\""), "prefix: '203.0.113.5/24' is not a network with all host bits 0"},
+	{BLOCK("\"203.0.113.5\",\"for\":10"), "for: not a string"},
+	{BLOCK("\"203.0.113.5\",\"for\":\"10\""), "for: '10' is not a time"},
+	{BLOCK("\"203.0.113.5\",\"for\":\"0s\""), "for: '0s' is not a time"},
 	{WEIGHT("\"3\""), "weight: not a number from 0 to 1000"},
 	{WEIGHT("1001"), "weight: not a number"},
 	{WEIGHT("-1"), "weight: not a number"},
@@ -278,6 +295,10 @@ static json_t *example(const struct protocol_argument *argument)
 		return json_string("a.B_9-");
 	case ARGUMENT_ADDRESS:
 		return json_string("192.0.2.1");
+	case ARGUMENT_PREFIX:
+		return json_string("203.0.113.0/24");
+	case ARGUMENT_TIME:
+		return json_string("10m");
 	case ARGUMENT_NUMBER:
 		return json_integer(argument->maximum);
 	case ARGUMENT_TEXT:

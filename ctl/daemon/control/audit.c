@@ -8,8 +8,7 @@
 
 #define EFFECT_SIZE 512
 
-/* Returns the login name of the user or, without a name, the number of the user. */
-static const char *user_name(uid_t uid, char *text, size_t size)
+const char *audit_user_name(uid_t uid, char *text, size_t size)
 {
 	char strings[4096];
 	struct passwd entry, *found = NULL;
@@ -45,7 +44,7 @@ void audit_log(const struct request *request, const json_t *reply)
 
 	snprintf(uid, sizeof(uid), "%u", request->uid);
 	snprintf(pid, sizeof(pid), "%d", request->pid);
-	user_name(request->uid, user, sizeof(user));
+	audit_user_name(request->uid, user, sizeof(user));
 	log_event(LOG_NOTICE,
 		LOG_FIELDS({"event", "audit"}, {"result", done ? "done" : "refused"}, {"uid", uid}, {"user", user},
 			{"pid", pid}, {"pool", request->pool}, {"backend", request->backend},

@@ -5,6 +5,9 @@
 
 #include "core/control/protocol.h"
 
+/* Writes the login name of the user or, without a name, the number of the user. Returns `text`. */
+const char *audit_user_name(uid_t uid, char *text, size_t size);
+
 /* Logs who requested the change, the command and its effect. The caller must not hold the worker's lock, because
  * the look-up of the user name may take long. */
 void audit_log(const struct request *request, const json_t *reply);

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
+#include "ctl/daemon/guard/guard_commands.h"
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/sources.h"
 #include "report.h"
@@ -287,10 +288,20 @@ static bool is_change(enum command command)
 	case COMMAND_BACKEND_WEIGHT:
 	case COMMAND_RELOAD:
 	case COMMAND_LOG_LEVEL:
+	case COMMAND_GUARD_RELOAD:
+	case COMMAND_GUARD_BLOCK:
+	case COMMAND_GUARD_TRUST:
+	case COMMAND_GUARD_UNBLOCK:
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* Does the command take little time, so that it must not wait for a reload? */
+static bool is_urgent(enum command command)
+{
+	return command == COMMAND_GUARD_BLOCK || command == COMMAND_GUARD_TRUST || command == COMMAND_GUARD_UNBLOCK;
 }
 
 /* All commands. */
@@ -315,6 +326,11 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_TRACE] = trace_start,
 	[COMMAND_TOP_SOURCES] = run_top_sources,
 	[COMMAND_LOG_LEVEL] = run_log_level,
+	[COMMAND_GUARD_LIST] = guard_command_list,
+	[COMMAND_GUARD_RELOAD] = guard_command_reload,
+	[COMMAND_GUARD_BLOCK] = guard_command_put,
+	[COMMAND_GUARD_TRUST] = guard_command_put,
+	[COMMAND_GUARD_UNBLOCK] = guard_command_unblock,
 	[COMMAND_GUARD_STATS] = report_guard_stats,
 	[COMMAND_GUARD_TOP] = report_guard_top,
 };
@@ -373,6 +389,6 @@ json_t *commands_run(const struct request *request, void *data)
 		return functions[request->command](daemon, request);
 	job = allocate(1, sizeof(*job));
 	*job = (struct job){.daemon = daemon, .request = request, .client = control_defer(daemon->control)};
-	worker_add(daemon->worker, run_job, end_job, job);
+	(is_urgent(request->command) ? worker_add_urgent : worker_add)(daemon->worker, run_job, end_job, job);
 	return NULL;
 }

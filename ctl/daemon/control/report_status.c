@@ -18,6 +18,7 @@
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/floods.h"
+#include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
 #include "ctl/maps/maps_report.h"
 #include "report.h"
@@ -300,6 +301,8 @@ static json_t *warnings_json(const struct daemon *daemon)
 			"the map of tracked calls is nearly full (%u entries): raise `limits: tracked_calls`, or end "
 			"migrations with 'sipxdp-ctl pool finish POOL'",
 			daemon->running->contract.tracked_calls);
+	if (guard_lists_fault(daemon))
+		warn(warnings, "the guard does not use the lists of its files: %s", guard_lists_fault(daemon));
 	if (log_lost())
 		warn(warnings, "%" PRIu64 " log lines of sipxdpd are lost: standard error was not read", log_lost());
 	if (join_listener_fault(daemon->join_listener))

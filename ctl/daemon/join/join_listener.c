@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "core/base/memory.h"
 #include "ctl/maps/clock.h"
+#include "ctl/daemon/guard/guard_commands.h"
 #include "ctl/daemon/http/listening.h"
 #include "join_private.h"
 #include "ctl/daemon/listening_clock.h"
@@ -102,10 +103,12 @@ struct join_answer join_listener_handle(
 	if (secret && HMAC(EVP_sha256(), secret, strlen(secret), (uint8_t *)text, length, signature, NULL))
 		answer = join_handle_request(
 			listener->join, listener->daemon->farm, listener->daemon->running, request, signature, clocks);
-	if (answer.status != 200)
-		join_listener_log_refusal(listener, &answer, peer);
 	if (answer.authentic)
 		join_sources_add_known(listener->sources, &peer.address);
+	if (answer.ban.action)
+		return guard_handle_ban(listener->daemon, &answer.ban, &peer.address);
+	if (answer.status != 200)
+		join_listener_log_refusal(listener, &answer, peer);
 	if (answer.changed) {
 		atomic_store(&listener->daemon->changed, true);
 		reconcile_soon(listener);

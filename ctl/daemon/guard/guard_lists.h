@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The lists of the guard in the kernel. For new lists the worker builds a new trie, while packets use the old one, and
+ * then replaces the old one at once. Between the prefixes it runs urgent jobs, so that a list with a million prefixes
+ * delays neither probes nor failover. The worker calls all functions except those that say otherwise. */
+#pragma once
+
+#include "ctl/daemon/daemon.h"
+#include "guard_files.h"
+
+struct guard_lists;
+
+struct guard_lists *guard_lists_new(void);
+void guard_lists_free(struct guard_lists *lists);
+
+/* At the start of the daemon: the lists of the previous daemon stay in use until the first guard_lists_update(). */
+void guard_lists_start(struct daemon *daemon);
+
+/* The daemon now fills other maps. */
+void guard_lists_follow_maps(struct daemon *daemon);
+
+/* Takes ownership of lists without faults. They take effect with the next guard_lists_update(). Returns false if the
+ * kernel has the same lists already. Sets `lists_pending` in the farm, which must be the running one. */
+bool guard_lists_take(struct daemon *daemon, struct guard_files *files);
+
+/* Loads the lists into the kernel if that is due. Call it after daemon_reconcile() and every second. Releases the lock
+ * and runs urgent jobs. 0 or -errno; the next call tries again. */
+int guard_lists_update(struct daemon *daemon);
+
+/* Stores the reason why files were refused, for `status`. No faults: the files are in use. */
+void guard_lists_note_faults(struct daemon *daemon, const struct faults *faults);
+
+/* The next four functions only read, and any thread with the lock may call them. */
+
+/* The reason why the lists differ from the files; NULL: they do not. */
+const char *guard_lists_fault(const struct daemon *daemon);
+
+/* May the maps be marked as filled? */
+bool guard_lists_are_ready(const struct daemon *daemon);
+
+/* The name of a list with the action trust that overlaps the prefix; NULL: none. Writes the prefix on the list. */
+const char *guard_lists_trusting(
+	const struct daemon *daemon, const struct prefix_key *prefix, char text[PREFIX_TEXT_SIZE]);
+
+/* The longest prefix of all lists that contains the address, and the id of its list. */
+bool guard_lists_find(
+	const struct daemon *daemon, const struct address *address, struct prefix_key *prefix, uint32_t *list);
+
+/* The lists in use; NULL: not read yet. */
+const struct guard_files *guard_lists_files(const struct daemon *daemon);
