@@ -208,4 +208,8 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_GUARD_UNBLOCK] = {"guard unblock",
 		"end 'guard block' or 'guard trust' of a prefix, or the same by a server: the lists apply again",
 		{PREFIX, GUARDED_SERVICE}},
+	[COMMAND_GUARD_WHY] = {"guard why",
+		"show how each guard treats a source now: its list, and the limits that it is over",
+		{{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),
+			.help = "an address of the source"}}},
 };

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See guard_top.h. */
 #include <stdlib.h>
+#include "bpf/guard_source.h"
 #include "core/base/memory.h"
 #include "core/net/address.h"
 #include "guard_stats.h"
 #include "guard_top.h"
 
 #define ROWS 100
-#define USEC 1000000
 
 void guard_top_count(struct guard_top_count *count, const struct guard_source *sources, size_t length, uint64_t now)
 {
-	uint32_t ticks = (uint32_t)(now * 1000 >> GUARD_TICK_SHIFT);
-	uint32_t recent = (uint32_t)((uint64_t)GUARD_TOP_SECONDS * USEC * 1000 >> GUARD_TICK_SHIFT);
+	uint32_t ticks = guard_ticks(now), epoch = now >> GUARD_EPOCH_SHIFT;
 
 	count->read += length;
 	for (size_t i = 0; i < length; i++)
-		count->limited += sources[i].refused && ticks - sources[i].refused < recent;
+		count->limited += sources[i].refused && epoch - sources[i].epoch <= 1 && /* ticks wrap */
+				  ticks - sources[i].refused < GUARD_TOP_SECONDS * GUARD_TICKS_A_SECOND;
 }
 
 json_t *guard_top_new(const struct guard_top_count *count)

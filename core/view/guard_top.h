@@ -15,7 +15,7 @@ struct guard_top_count {
 	uint64_t limited;  /* of those */
 };
 
-/* Adds elements to the count. `now` is CLOCK_MONOTONIC in us. */
+/* Adds elements to the count. `now` is ns of CLOCK_MONOTONIC. */
 void guard_top_count(struct guard_top_count *count, const struct guard_source *sources, size_t length, uint64_t now);
 
 /* {"limited": 3, "sources": []} */

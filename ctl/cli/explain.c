@@ -35,21 +35,6 @@ static const char *argument(const struct explain *explain, const char *name)
 
 /* --- output */
 
-static void print_text(const json_t *object)
-{
-	const json_t *step;
-	size_t i;
-
-	json_array_foreach(json_object_get(object, "steps"), i, step)
-	{
-		const char *name = json_string_value(json_object_get(step, "name"));
-
-		printf("%s:%*s", name, (int)(12 - strlen(name)), "");
-		text_put(stdout, json_string_value(json_object_get(step, "text")), "");
-		putchar('\n');
-	}
-}
-
 /* `remarks` describes the input; this function takes ownership of it. */
 static bool explain_frame(
 	struct explain *explain, uint32_t ifindex, const uint8_t *frame, size_t length, json_t *remarks)
@@ -76,7 +61,7 @@ static bool explain_frame(
 	} else {
 		if (explain->packets > 1)
 			putchar('\n');
-		print_text(object);
+		output_steps(object);
 	}
 	json_decref(object);
 	return output_flush(explain->output);

@@ -350,6 +350,9 @@ static void put_text(enum command command, const json_t *result)
 	case COMMAND_GUARD_TOP:
 		output_guard_top(result);
 		break;
+	case COMMAND_GUARD_WHY:
+		output_guard_why(result);
+		break;
 	case COMMAND_LOG_LEVEL:
 		put_line("log level:", text_of(result, "log_level"));
 		break;
@@ -388,6 +391,21 @@ void output_result(struct output *output, enum command command, const json_t *re
 		put_json(result);
 	else
 		put_text(command, result);
+}
+
+void output_steps(const json_t *object)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach(json_object_get(object, "steps"), i, step)
+	{
+		const char *name = json_string_value(json_object_get(step, "name"));
+
+		printf("%s:%*s", name, (int)(12 - strlen(name)), "");
+		text_put(stdout, json_string_value(json_object_get(step, "text")), "");
+		putchar('\n');
+	}
 }
 
 /* --- results of a look-up */

@@ -17,6 +17,9 @@ void output_result(struct output *output, enum command command, const json_t *re
  * are rates per second, averaged over `seconds`. */
 void output_sample(struct output *output, enum command command, const json_t *result, double seconds);
 
+/* Prints the texts in `steps` of an object, one line for each (core/view/explanation.h). */
+void output_steps(const json_t *object);
+
 /* Print the results of a look-up one by one. JSON output is a single list. For a failed look-up, output_list_item()
  * prints the reason and returns false. */
 void output_list_begin(struct output *output);

@@ -2,6 +2,7 @@
 /* See output_guard.h. */
 #include <stdio.h>
 #include "columns.h"
+#include "output.h"
 #include "output_guard.h"
 
 static const struct column rule_columns[] = {
@@ -63,12 +64,25 @@ void output_guard_list(const json_t *list)
 	columns_print(json_object_get(list, "blocks"), block_columns, "no prefix is blocked or trusted at run time");
 }
 
+static const struct column limit_columns[] = {
+	{"LIMIT", "limit", CELL_TEXT},
+	{"MODE", "mode", CELL_TEXT},
+	{"ACTION", "action", CELL_TEXT},
+	{"PER SECOND", "rate", CELL_NUMBER},
+	{"BURST", "burst", CELL_NUMBER},
+	{"USED", "used", CELL_NUMBER},
+	{"OVER", "over", CELL_YES},
+	{0},
+};
+
+static const char no_guard[] = "no service has a guard (key `guard:` of the configuration)";
+
 void output_guard_stats(const json_t *stats)
 {
 	const json_t *exempt = json_object_get(stats, "exempt");
 
 	if (!json_array_size(exempt)) {
-		puts("no service has a guard (key `guard:` of the configuration)");
+		puts(no_guard);
 		return;
 	}
 	columns_print(json_object_get(stats, "rules"), rule_columns, "no rule has dropped packets, or would have");
@@ -82,4 +96,21 @@ void output_guard_top(const json_t *top)
 
 	printf("sources over a limit in the last seconds: %lld\n", limited);
 	columns_print(json_object_get(top, "sources"), top_columns, "no rule drops packets, or would drop them");
+}
+
+void output_guard_why(const json_t *guards)
+{
+	const json_t *guard;
+	size_t i;
+
+	if (!json_array_size(guards))
+		puts(no_guard);
+	json_array_foreach(guards, i, guard)
+	{
+		if (i)
+			putchar('\n');
+		output_steps(guard);
+		if (json_array_size(json_object_get(guard, "limits")))
+			columns_print(json_object_get(guard, "limits"), limit_columns, "");
+	}
 }

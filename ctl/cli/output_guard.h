@@ -7,3 +7,4 @@
 void output_guard_stats(const json_t *stats);
 void output_guard_list(const json_t *list);
 void output_guard_top(const json_t *top);
+void output_guard_why(const json_t *guards);

@@ -13,6 +13,7 @@
 #include "core/control/command_line.h"
 #include "ctl/daemon/daemon.h"
 #include "ctl/daemon/guard/guard_commands.h"
+#include "ctl/daemon/guard/guard_report.h"
 #include "ctl/daemon/log.h"
 #include "ctl/daemon/sources.h"
 #include "report.h"
@@ -331,8 +332,9 @@ static command_function *const functions[COMMAND_COUNT] = {
 	[COMMAND_GUARD_BLOCK] = guard_command_put,
 	[COMMAND_GUARD_TRUST] = guard_command_put,
 	[COMMAND_GUARD_UNBLOCK] = guard_command_unblock,
-	[COMMAND_GUARD_STATS] = report_guard_stats,
-	[COMMAND_GUARD_TOP] = report_guard_top,
+	[COMMAND_GUARD_STATS] = guard_report_stats,
+	[COMMAND_GUARD_TOP] = guard_report_top,
+	[COMMAND_GUARD_WHY] = guard_report_why,
 };
 
 /* A request that the worker answers, because it changes something, or takes long with a large configuration. */

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "core/base/memory.h"
 #include "ctl/daemon/drain.h"
-#include "ctl/daemon/guard/guard_watch.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/maps/maps_report.h"
 #include "report.h"
@@ -256,12 +255,6 @@ json_t *report_backend_calls(struct daemon *daemon, const struct request *reques
 		    : protocol_error(NULL, "cannot read the map %s/tracked_calls", daemon->pin_directory);
 }
 
-json_t *report_guard_top(struct daemon *daemon, const struct request *request)
-{
-	(void)request;
-	return guard_watch_top(daemon->guard_watch, daemon);
-}
-
 /* --- answers from the maps alone */
 
 /* Only the worker changes the maps and their image, so it reads them without the lock. */
@@ -273,17 +266,6 @@ json_t *report_stats(struct daemon *daemon, const struct request *request)
 	(void)request;
 	worker_unlock(daemon->worker);
 	reply = maps_report_stats(daemon->maps, daemon->running);
-	worker_lock(daemon->worker);
-	return reply;
-}
-
-json_t *report_guard_stats(struct daemon *daemon, const struct request *request)
-{
-	json_t *reply;
-
-	(void)request;
-	worker_unlock(daemon->worker);
-	reply = maps_report_guard_stats(daemon->maps, daemon->running);
 	worker_lock(daemon->worker);
 	return reply;
 }

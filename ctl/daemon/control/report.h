@@ -10,8 +10,6 @@ json_t *report_pool_list(struct daemon *daemon, const struct request *request);
 json_t *report_backend_list(struct daemon *daemon, const struct request *request);
 json_t *report_backend_calls(struct daemon *daemon, const struct request *request);
 json_t *report_stats(struct daemon *daemon, const struct request *request);
-json_t *report_guard_stats(struct daemon *daemon, const struct request *request);
-json_t *report_guard_top(struct daemon *daemon, const struct request *request);
 json_t *report_lookup(struct daemon *daemon, const struct request *request);
 
 /* The slots of one backend. */

@@ -153,7 +153,7 @@ static int count_sources(const struct daemon *daemon, uint32_t elements, struct 
 	for (uint32_t i = 0; i < slices && !error; i += stride) {
 		error = maps_guard_sources(daemon->maps, i * GUARD_BATCH, GUARD_BATCH, slice);
 		if (!error)
-			guard_top_count(out, slice, GUARD_BATCH, clock_usec());
+			guard_top_count(out, slice, GUARD_BATCH, clock_usec() * 1000);
 	}
 	free(slice);
 	return error;

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The state of one source (struct guard_source): which source owns an element, and its token buckets. The code compiles
+ * for the kernel and for user space, and reads no clock.
+ *
+ * Several CPUs use an element at the same time. The word `owner` decides whose element it is: a packet reads it once,
+ * so that the list of one source never judges a packet of a different source. If a bucket refuses a packet, owner and
+ * bucket are read again (guard_is_over()). Two CPUs that take a token at the same moment may take only one token
+ * together: the race lets a packet pass that would be dropped, and never the reverse. */
+#pragma once
+
+#include "abi_guard.h"
+#include "hash.h"
+
+/* guard_source.owner: 36 bits of the hash of the source; 1 bit: the source has sent SIP; 3 bits: sequence number, which
+ * each new owner increments; 16 bits: guard.generation at the time when the list was looked up; 8 bits: the list. */
+#define GUARD_OWNER_HAS_SIP (1ULL << 27)
+#define GUARD_OWNER_SEQUENCE (7ULL << 24)
+#define GUARD_OWNER_TAG_SHIFT 28
+#define GUARD_OWNER_BUSY (~0ULL) /* a CPU is preparing the element for a new owner */
+
+#define GUARD_EPOCH_SHIFT (GUARD_TICK_SHIFT + 28)
+#define GUARD_EPOCHS_IDLE 6 /* after so many units of guard_source.epoch, all buckets are empty */
+#define GUARD_SURGE_TRIES 4
+#define GUARD_TICKS_A_SECOND (1000000000u >> GUARD_TICK_SHIFT)
+
+_Static_assert(GUARD_LISTS <= 256 && sizeof(((struct guard *)0)->generation) == 2, "guard_source.owner");
+_Static_assert((GUARD_EPOCHS_IDLE - 1ULL) << 28 > GUARD_WINDOW_MAX + (1ULL << 27), "an idle source has empty buckets");
+_Static_assert((GUARD_EPOCHS_IDLE + 0ULL) << 28 < 1ULL << 31, "times are compared only within half a wrap");
+
+/* Other CPUs change the element at any time: each of these reads is one load. */
+#define guard_read(member) (*(const volatile __typeof__(member) *)&(member))
+
+/* Sets the unused bits of an address to 0. All addresses with the same result are one source. */
+static __always_inline void guard_mask(struct address *address, const struct guard *guard)
+{
+	__u64 *words = (__u64 *)address;
+
+	if (!words[0] && address->word[2] == (__be32)__builtin_bswap32(0xffff)) {
+		words[1] &= guard->ipv4_mask;
+		return;
+	}
+	words[0] &= guard->ipv6_mask[0];
+	words[1] &= guard->ipv6_mask[1];
+}
+
+/* The hash of a source, which guard_mask() has made. */
+static __always_inline __u64 guard_hash(const struct guard *guard, __u32 id, const struct address *source)
+{
+	const __u64 *words = (const __u64 *)source;
+	struct hash hash = {.state = guard->hash_key[0] + id};
+
+	if (words[0])
+		hash_word(&hash, words[0]);
+	hash_word(&hash, words[1]);
+	return hash_finish(hash, guard->hash_key);
+}
+
+/* The index of the element, in a map with `count` elements. */
+static __always_inline __u32 guard_index(__u64 hash, __u32 count)
+{
+	return (hash >> 32) * count >> 32;
+}
+
+static __always_inline __u32 guard_owner_list(__u64 owner)
+{
+	return owner & 0xff;
+}
+
+static __always_inline bool guard_owner_is(__u64 owner, __u64 hash)
+{
+	return owner >> GUARD_OWNER_TAG_SHIFT == (hash & (~0ULL >> GUARD_OWNER_TAG_SHIFT));
+}
+
+static __always_inline bool guard_owner_is_current(__u64 owner, __u64 hash, __u16 generation)
+{
+	return guard_owner_is(owner, hash) && (__u16)(owner >> 8) == generation;
+}
+
+static __always_inline __u64 guard_owner(__u64 hash, __u16 generation, __u32 list)
+{
+	return hash << GUARD_OWNER_TAG_SHIFT | (__u64)generation << 8 | list;
+}
+
+/* --- times */
+
+static __always_inline __u32 guard_ticks(__u64 nsec)
+{
+	return nsec >> GUARD_TICK_SHIFT;
+}
+
+/* Times in ticks wrap after 73 minutes. This function replaces the times that have passed, before they would count as
+ * times in the future. */
+static __always_inline void guard_refresh(struct guard_source *source, __u64 now)
+{
+	__u32 epoch = now >> GUARD_EPOCH_SHIFT;
+	__s32 passed = epoch - guard_read(source->epoch);
+
+	if (passed <= 0)
+		return;
+	for (int i = 0; i < GUARD_BUCKETS; i++)
+		if (passed >= GUARD_EPOCHS_IDLE || (__s32)(source->full[i] - guard_ticks(now)) < 0)
+			source->full[i] = guard_ticks(now);
+	if (passed >= GUARD_EPOCHS_IDLE)
+		source->refused = 0;
+	__sync_lock_test_and_set(&source->epoch, epoch); /* a CPU that reads the new epoch also reads the new times */
+}
+
+/* --- the owner */
+
+/* Returns whether a different source may take over the element. A source that was over a limit keeps its element for a
+ * second, so that it cannot lift its own limit with forged packets of other sources. */
+static __always_inline bool guard_is_free(const struct guard_source *source, __u64 owner, __u64 now)
+{
+	__u32 refused = guard_read(source->refused);
+
+	return owner != GUARD_OWNER_BUSY && !(refused && guard_ticks(now) - refused < GUARD_TICKS_A_SECOND);
+}
+
+/* Gives the element, whose owner was `seen`, to a new owner. Returns its word; 0: a different CPU was faster. */
+static __always_inline __u64 guard_take_over(struct guard_source *source, __u64 seen, __u64 owner, __u64 now)
+{
+	owner |= (seen + (GUARD_OWNER_SEQUENCE & -GUARD_OWNER_SEQUENCE)) & GUARD_OWNER_SEQUENCE;
+	if (__sync_val_compare_and_swap(&source->owner, seen, GUARD_OWNER_BUSY) != seen)
+		return 0;
+	for (int i = 0; i < GUARD_BUCKETS; i++)
+		source->full[i] = guard_ticks(now);
+	source->refused = 0;
+	source->epoch = now >> GUARD_EPOCH_SHIFT;
+	__sync_lock_test_and_set(&source->owner, owner);
+	return owner;
+}
+
+/* Stores the list that was looked up again. The buckets keep their content. Returns as guard_take_over(). */
+static __always_inline __u64 guard_renew(struct guard_source *source, __u64 seen, __u64 owner)
+{
+	owner |= seen & (GUARD_OWNER_SEQUENCE | GUARD_OWNER_HAS_SIP);
+	return __sync_val_compare_and_swap(&source->owner, seen, owner) == seen ? owner : 0;
+}
+
+/* --- buckets */
+
+/* The configured limit of `rate` packets per second, after `burst` packets at once. Times are rounded down, so that
+ * no packet is dropped that the configuration allows. Rates up to 9,700 are exact to 1 %. */
+static inline struct guard_limit guard_limit_of(__u32 rate, __u32 burst)
+{
+	__u64 second = 1000000000, window = rate && burst ? (burst - 1) * second / rate >> GUARD_TICK_SHIFT : 0;
+
+	return (struct guard_limit){
+		.interval = rate ? second / rate >> GUARD_TICK_SHIFT : 0,
+		.window = window < GUARD_WINDOW_MAX ? window : GUARD_WINDOW_MAX,
+	};
+}
+
+/* Returns how far a bucket is ahead of now. After a reload the limit may be lower than the one that has filled the
+ * bucket: the bucket then counts as full, so that it is never refused for longer than the new limit asks. The code has
+ * no branches, because the verifier would follow each combination of branches of several buckets. */
+static __always_inline __s64 guard_ahead(__u32 full, struct guard_limit limit, __u32 ticks)
+{
+	__s64 ahead = (__s32)(full - ticks), window = limit.window, foreign;
+
+	ahead &= ~(ahead >> 63);
+	foreign = (window + limit.interval - ahead) >> 63;
+	return (ahead & ~foreign) | (window & foreign);
+}
+
+/* The buckets from which a message takes a token, as bits. `bucket` is the most specific one. */
+static __always_inline __u32 guard_buckets(__u32 bucket)
+{
+	__u32 buckets = 1u << bucket;
+
+	if (bucket == GUARD_BUCKET_DIALOG || bucket == GUARD_BUCKET_EMERGENCY)
+		return buckets;
+	if (bucket >= GUARD_BUCKET_INITIAL && bucket <= GUARD_BUCKET_OTHER)
+		buckets |= 1u << GUARD_BUCKET_INITIAL;
+	return buckets | 1u << GUARD_BUCKET_PACKETS;
+}
+
+/* Returns the bit of the bucket if it has no token, else 0. */
+static __always_inline __u32 guard_bucket_over(
+	const struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks)
+{
+	struct guard_limit limit = {.interval = guard_read(class->limits[bucket].interval),
+		.window = guard_read(class->limits[bucket].window)};
+	__s64 left = (__s64)limit.window - guard_ahead(guard_read(source->full[bucket]), limit, ticks);
+	__u64 is_over = (__u64)(left & -(__s64)limit.interval) >> 63;
+
+	return is_over << bucket;
+}
+
+static __always_inline void guard_bucket_take(
+	struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks)
+{
+	struct guard_limit limit = {.interval = guard_read(class->limits[bucket].interval),
+		.window = guard_read(class->limits[bucket].window)};
+
+	if (limit.interval)
+		source->full[bucket] =
+			ticks + guard_ahead(guard_read(source->full[bucket]), limit, ticks) + limit.interval;
+}
+
+/* Returns the buckets without a token for this message, as bits; 0: all have one. */
+static __always_inline __u32 guard_over(
+	const struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks)
+{
+	__u32 buckets = guard_buckets(bucket), over = guard_bucket_over(source, class, bucket, ticks);
+
+	if (buckets & 1u << GUARD_BUCKET_INITIAL && bucket != GUARD_BUCKET_INITIAL)
+		over |= guard_bucket_over(source, class, GUARD_BUCKET_INITIAL, ticks);
+	if (buckets & 1u << GUARD_BUCKET_PACKETS && bucket != GUARD_BUCKET_PACKETS)
+		over |= guard_bucket_over(source, class, GUARD_BUCKET_PACKETS, ticks);
+	return over;
+}
+
+/* As guard_over() for the source whose word in the element is `owner`. Before it refuses a packet, it reads everything
+ * again between two memory barriers: only buckets of this source may refuse it. */
+static __always_inline __u32 guard_is_over(
+	struct guard_source *source, __u64 owner, const struct guard_class *class, __u32 bucket, __u32 ticks)
+{
+	__u32 over = guard_over(source, class, bucket, ticks);
+
+	if (!over)
+		return 0;
+	if (__sync_fetch_and_or(&source->owner, 0) != owner)
+		return 0;
+	over = guard_over(source, class, bucket, ticks);
+	return __sync_fetch_and_or(&source->owner, 0) == owner ? over : 0;
+}
+
+/* Takes a token from each of the buckets of the message that are also in `from`. */
+static __always_inline void guard_take(
+	struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 from, __u32 ticks)
+{
+	__u32 buckets = guard_buckets(bucket) & from;
+
+	if (buckets & 1u << bucket)
+		guard_bucket_take(source, class, bucket, ticks);
+	if (buckets & 1u << GUARD_BUCKET_INITIAL && bucket != GUARD_BUCKET_INITIAL)
+		guard_bucket_take(source, class, GUARD_BUCKET_INITIAL, ticks);
+	if (buckets & 1u << GUARD_BUCKET_PACKETS && bucket != GUARD_BUCKET_PACKETS)
+		guard_bucket_take(source, class, GUARD_BUCKET_PACKETS, ticks);
+}
+
+/* Returns the most specific of some buckets. */
+static __always_inline __u32 guard_rule_of(__u32 buckets)
+{
+	__u32 rule = 0;
+
+	for (int i = 16; i; i /= 2)
+		if (buckets >> i) {
+			buckets >>= i;
+			rule += i;
+		}
+	return rule;
+}
+
+/* --- limits of a service or a backend */
+
+/* Takes a token of a limit. Returns false if there is none. `now` is in ns. */
+static __always_inline bool guard_surge_take(struct surge *surge, __u64 now)
+{
+	__u64 full = guard_read(surge->full), start, seen;
+
+	for (int i = 0; i < GUARD_SURGE_TRIES; i++) {
+		start = full > now ? full : now;
+		if (start - now > surge->window + surge->interval)
+			start = now + surge->window; /* as guard_ahead() */
+		if (start - now > surge->window)
+			return false;
+		seen = __sync_val_compare_and_swap(&surge->full, full, start + surge->interval);
+		if (seen == full)
+			return true;
+		full = seen;
+	}
+	return true; /* many CPUs take tokens at this moment: one more than allowed is better than one too few */
+}
