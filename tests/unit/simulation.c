@@ -186,10 +186,14 @@ void simulation_remember(struct simulation *s)
 uint32_t simulation_moved_while(struct simulation *s, uint64_t time, size_t dead)
 {
 	bool moved[1024] = {0};
+	uint64_t seen = UINT64_MAX; /* changes */
 	uint32_t count = 0;
 
 	for (uint64_t end = s->world.now + time; s->world.now < end;) {
 		simulation_run(s, 50);
+		if (seen == s->world.changes)
+			continue;
+		seen = s->world.changes;
 		for (uint32_t slot = 0; slot < SIMULATION_SLOTS; slot++)
 			moved[slot] |= holder(s, slot) != s->before[slot];
 	}

@@ -130,6 +130,7 @@ size_t world_reconcile(struct world *world, uint32_t *moved)
 	check_invariants(world->running);
 	for (size_t i = 0; i < plan->count; i++) {
 		plan_step_apply(&plan->steps[i], world->running);
+		world->changes++;
 		check_invariants(world->running);
 	}
 	plan_free(plan);

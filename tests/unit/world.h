@@ -7,6 +7,7 @@
 
 struct world {
 	struct image *running;
+	uint64_t changes; /* number of changes of the running image */
 	struct farm *farm;
 	struct desired *desired;
 	uint64_t now;       /* ms */
