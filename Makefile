@@ -121,6 +121,9 @@ docs: $B/tools/reference/reference ## update the generated lists in docs/ and ma
 
 # --- tests
 
+# Much of the build is the optimization of code that runs once.
+$(call san,$(UNIT)) $(call obj,$(PROG)): CFLAGS := -O0 -g
+
 $(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $B/san/shared.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -6,6 +6,17 @@
 declare -A INSTRUCTIONS_LIMIT=([balancer]=120000 [observer]=250000 [explainer]=150000 [decap]=15000)
 declare -A STACK_LIMIT=([balancer]=384 [observer]=512 [explainer]=512 [decap]=384)
 
+# build_by VERSION COMMAND: builds the programs by the rules of the Makefile, in build/kernels/clang-VERSION/. Two suites
+# may do so at the same time.
+build_by() {
+	local directory=build/kernels/clang-$1
+	mkdir -p "$directory"
+	(
+		flock 9
+		make -s V=1 B="$directory" CLANG="$2" "$directory"/bpf/{balancer,observer,explainer,decap}.bpf.o
+	) 9> "$directory/lock"
+}
+
 # within_limits PROGRAM COMPILER OBJECT: loads the object. Leaves the output and the verifier's log in
 # $LIMITS_DIR.
 within_limits() {

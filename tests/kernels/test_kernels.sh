@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/kernels/relay.sh
 . tests/kernels/packages.sh
+. tests/kernels/limits.sh
 
 CACHE=build/kernels
 BOOT_SECONDS=${KERNELS_SECONDS:-2400}
@@ -53,6 +54,8 @@ build_objects() {
 		[ "$version" != "$shipped" ] || continue
 		if clang=$(command_of "$version"); then
 			check "clang-$version builds the programs" build_by "$version" "$clang"
+			mkdir "$CACHE/objects/clang-$version"
+			cp "$CACHE/clang-$version/bpf"/*.bpf.o "$CACHE/objects/clang-$version" || true # reported already
 		else
 			skip "the programs, built by clang-$version" "clang-$version is not installed, and its packages cannot be fetched"
 		fi
@@ -65,14 +68,6 @@ command_of() {
 	command -v "clang-$1" && return
 	fetch "clang-$1" "libclang-cpp$1" "libllvm$1" "libclang-common-$1-dev" || return 1
 	echo "env LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu $root/usr/lib/llvm-$1/bin/clang"
-}
-
-# build_by VERSION COMMAND: builds the programs by the rules of the Makefile, in a separate directory.
-build_by() {
-	local directory=$CACHE/clang-$1
-	make -s V=1 B="$directory" CLANG="$2" "$directory"/bpf/{balancer,observer,explainer,decap}.bpf.o || return 1
-	mkdir -p "$CACHE/objects/clang-$1"
-	cp "$directory"/bpf/{balancer,observer,explainer,decap}.bpf.o "$CACHE/objects/clang-$1"
 }
 
 # --- the guest's files

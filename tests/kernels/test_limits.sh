@@ -12,13 +12,15 @@ trap 'rm -rf "$LIMITS_DIR"' EXIT
 
 for program in balancer observer explainer decap; do
 	within_limits $program "$(clang --version | sed -n 's/.*version \([0-9]*\).*/clang \1/p')" build/bpf/$program.bpf.o
-	for version in 16 19; do
-		if ! command -v clang-$version > /dev/null; then
-			skip "$program, built by clang $version" "clang-$version is not installed"
-			continue
-		fi
-		make -s V=1 B="$LIMITS_DIR/$version" CLANG=clang-$version "$LIMITS_DIR/$version/bpf/$program.bpf.o"
-		within_limits $program "clang $version" "$LIMITS_DIR/$version/bpf/$program.bpf.o"
+done
+for version in 16 19; do
+	if ! command -v clang-$version > /dev/null; then
+		skip "the programs, built by clang $version" "clang-$version is not installed"
+		continue
+	fi
+	check "clang $version builds the programs" build_by $version clang-$version
+	for program in balancer observer explainer decap; do
+		within_limits $program "clang $version" build/kernels/clang-$version/bpf/$program.bpf.o
 	done
 done
 tap_end
