@@ -146,7 +146,7 @@ void guard_watch_warnings(
 static int count_sources(const struct daemon *daemon, uint32_t elements, struct guard_top_count *out)
 {
 	struct guard_source *slice = allocate(GUARD_BATCH, sizeof(*slice));
-	uint32_t slices = elements / GUARD_BATCH, stride = slices / SCANNED_SLICES + 1;
+	uint32_t slices = elements / GUARD_BATCH, stride = (slices + SCANNED_SLICES - 1) / SCANNED_SLICES;
 	int error = 0;
 
 	*out = (struct guard_top_count){.elements = elements};
