@@ -46,7 +46,8 @@ static void put_cell(FILE *out, enum cell cell, const json_t *value)
 			fprintf(out, "%.1fms", json_integer_value(value) / 1000.0);
 		break;
 	case CELL_SECONDS:
-		text_put_age(out, json_integer_value(value));
+		if (json_is_integer(value))
+			text_put_age(out, json_integer_value(value));
 		break;
 	case CELL_AGE:
 		if (json_number_value(value) > 0)

@@ -13,7 +13,7 @@ enum cell {
 	CELL_NUMBER,
 	CELL_PERCENT,
 	CELL_USEC,    /* microseconds, printed as milliseconds; 0 is empty */
-	CELL_SECONDS, /* a duration */
+	CELL_SECONDS, /* a duration; null is empty */
 	CELL_AGE,     /* the value is in seconds since the epoch; the cell shows the time elapsed since then */
 };
 

@@ -300,14 +300,17 @@ static struct farm *rebuild_farm(struct daemon *daemon, struct farm *farm, struc
 /* Reads FILE and the lists of its guard. NULL if they contain faults. */
 static struct config *read_all(struct daemon *daemon, struct guard_files **files, struct faults *faults)
 {
-	struct config *config = daemon_read_config(daemon->config_path, FILE_REGULAR, faults);
+	struct config *config;
 
-	config = certificates_check(config, faults);
-	*files = config ? guard_files_read(config, faults) : NULL;
+	worker_unlock(daemon->worker);
+	config = certificates_check(daemon_read_config(daemon->config_path, FILE_REGULAR, faults), faults);
+	worker_lock(daemon->worker);
+	*files = config ? guard_lists_read(daemon, config, faults) : NULL;
 	if (!config || !(*files)->faulty)
 		return config;
 	guard_lists_note_faults(daemon, faults);
 	guard_files_free(*files);
+	*files = NULL;
 	config_free(config);
 	return NULL;
 }
@@ -336,11 +339,7 @@ static int reload(struct daemon *daemon, bool move_calls, struct faults *faults,
 	struct farm *farm;
 	int error = 0;
 
-	worker_unlock(daemon->worker);
 	config = read_all(daemon, &files, faults);
-	worker_lock(daemon->worker);
-	if (!config)
-		files = NULL;
 	farm = build_farm(daemon, config, faults);
 	if (!farm) {
 		daemon_log_faults(daemon, faults);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "worker.h"
 
 #define YIELD_USEC 2000 /* the longest time that the worker holds the lock in a loop with worker_yield() */
+
+#define COMPUTE_USEC 5000 /* between two looks at the urgent jobs during worker_compute() */
 
 struct job {
 	void (*run)(void *data);
@@ -196,6 +199,41 @@ bool worker_run_urgent(struct worker *worker)
 	while ((job = take_urgent_job(worker, &stop)))
 		run_job(worker, job);
 	return !stop;
+}
+
+struct computation {
+	void (*compute)(void *data);
+	void *data;
+	_Atomic bool is_done;
+};
+
+static void *run_computation(void *data)
+{
+	struct computation *computation = data;
+
+	computation->compute(computation->data);
+	atomic_store(&computation->is_done, true);
+	return NULL;
+}
+
+void worker_compute(struct worker *worker, void (*compute)(void *data), void *data)
+{
+	struct computation computation = {.compute = compute, .data = data};
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run_computation, &computation)) {
+		worker_unlock(worker);
+		compute(data);
+		worker_lock(worker);
+		return;
+	}
+	while (!atomic_load(&computation.is_done)) {
+		worker_unlock(worker);
+		usleep(COMPUTE_USEC);
+		worker_lock(worker);
+		worker_run_urgent(worker);
+	}
+	pthread_join(thread, NULL);
 }
 
 static int on_wake(sd_event_source *source, int fd, uint32_t events, void *data)

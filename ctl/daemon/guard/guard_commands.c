@@ -88,9 +88,7 @@ json_t *guard_command_reload(struct daemon *daemon, const struct request *reques
 	size_t count;
 
 	(void)request;
-	worker_unlock(daemon->worker);
-	files = guard_files_read(daemon->farm->config, &faults);
-	worker_lock(daemon->worker);
+	files = guard_lists_read(daemon, daemon->farm->config, &faults);
 	guard_lists_note_faults(daemon, &faults);
 	count = files->prefixes.count;
 	if (files->faulty) {

@@ -65,6 +65,7 @@ bool guard_lists_take(struct daemon *daemon, struct guard_files *files)
 	bool same = lists->files && !lists->must_load && guard_files_equal(lists->files, files);
 
 	lists->must_read = false;
+	*lists->fault = '\0';
 	guard_files_free(lists->files);
 	lists->files = files;
 	if (same)
@@ -87,7 +88,30 @@ void guard_lists_note_faults(struct daemon *daemon, const struct faults *faults)
 		snprintf(lists->fault, sizeof(lists->fault), "%s", faults->list[0].message);
 }
 
-/* --- reading at the start */
+/* --- reading */
+
+struct reading {
+	struct config *config;
+	struct faults *faults;
+	struct guard_files *files;
+};
+
+static void read_lists(void *data)
+{
+	struct reading *reading = data;
+
+	reading->files = guard_files_read(reading->config, reading->faults);
+}
+
+/* A copy of the configuration, because an urgent job may replace the farm. */
+struct guard_files *guard_lists_read(struct daemon *daemon, const struct config *config, struct faults *faults)
+{
+	struct reading reading = {.config = config_copy(config), .faults = faults};
+
+	worker_compute(daemon->worker, read_lists, &reading);
+	config_free(reading.config);
+	return reading.files;
+}
 
 /* If a file has a fault, the lists that the kernel has already stay in use. A kernel without lists receives those lists
  * that have no fault: a missing list of attackers must not disable a list of trusted carriers. */
@@ -97,9 +121,7 @@ static void read_files(struct daemon *daemon)
 	struct faults faults = {0};
 	struct guard_files *files;
 
-	worker_unlock(daemon->worker);
-	files = guard_files_read(daemon->farm->config, &faults);
-	worker_lock(daemon->worker);
+	files = guard_lists_read(daemon, daemon->farm->config, &faults);
 	lists->must_read = false;
 	daemon_log_faults(daemon, &faults);
 	guard_lists_note_faults(daemon, &faults);

@@ -12,6 +12,9 @@ struct guard_lists;
 struct guard_lists *guard_lists_new(void);
 void guard_lists_free(struct guard_lists *lists);
 
+/* As guard_files_read(), while the worker runs urgent jobs. */
+struct guard_files *guard_lists_read(struct daemon *daemon, const struct config *config, struct faults *faults);
+
 /* At the start of the daemon: the lists of the previous daemon stay in use until the first guard_lists_update(). */
 void guard_lists_start(struct daemon *daemon);
 
@@ -26,7 +29,7 @@ bool guard_lists_take(struct daemon *daemon, struct guard_files *files);
  * and runs urgent jobs. 0 or -errno; the next call tries again. */
 int guard_lists_update(struct daemon *daemon);
 
-/* Stores the reason why files were refused, for `status`. No faults: the files are in use. */
+/* Stores the reason why files were refused, for `status`, until guard_lists_take(). */
 void guard_lists_note_faults(struct daemon *daemon, const struct faults *faults);
 
 /* The next four functions only read, and any thread with the lock may call them. */
