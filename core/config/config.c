@@ -220,6 +220,11 @@ const struct key config_file_keys[] = {
 		.usual = "none",
 		.help = "Sends copies of SIP messages to a capture server such as Homer, sngrep or heplify, by HEP "
 			"version 3."},
+	{.name = "guard",
+		.read = config_read_guard,
+		.keys = config_guard_keys,
+		.usual = "none",
+		.help = "Protects the servers from floods and scanners. Without this key, no service has a guard."},
 	{.name = "pools",
 		.required = true,
 		.read = config_read_pools,
@@ -251,6 +256,7 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	}
 	config_claim_vip_ports(&parse, faults);
 	config_check_hints(&parse, faults);
+	config_check_guard(&parse, faults);
 	claims_check(&parse.claims, faults);
 	if (faults->count == faults_before)
 		config_resolve_probes(parse.config, faults);

@@ -84,9 +84,13 @@ struct config *config_copy(const struct config *config)
 	copy->join.from = duplicate(copy->join.from, copy->join.from_count, sizeof(*copy->join.from));
 	copy->capture.password = config_copy_text(copy->capture.password);
 	copy->capture.node = config_copy_text(copy->capture.node);
+	config_copy_guard(&copy->guard);
 	copy->services = duplicate(copy->services, copy->service_count, sizeof(*service));
-	for (service = copy->services; service < copy->services + copy->service_count; service++)
+	for (service = copy->services; service < copy->services + copy->service_count; service++) {
 		service->vips = duplicate(service->vips, service->vip_count, sizeof(*service->vips));
+		service->guard.lists =
+			duplicate(service->guard.lists, service->guard.list_count, sizeof(*service->guard.lists));
+	}
 	copy->pools = duplicate(copy->pools, copy->pool_count, sizeof(*pool));
 	for (pool = copy->pools; pool < copy->pools + copy->pool_count; pool++) {
 		pool->groups = duplicate(pool->groups, pool->group_count, sizeof(*pool->groups));
@@ -119,8 +123,11 @@ void config_free(struct config *config)
 
 	if (!config)
 		return;
-	for (i = 0; i < config->service_count; i++)
+	for (i = 0; i < config->service_count; i++) {
 		free(config->services[i].vips);
+		free(config->services[i].guard.lists);
+	}
+	config_free_guard(&config->guard);
 	for (i = 0; i < config->pool_count; i++)
 		free_pool(&config->pools[i]);
 	free(config->interfaces);

@@ -179,6 +179,7 @@ static void compare_files(struct comparison *of, const struct config *before, co
 	compare_keys(of, (struct label){"", "join: "}, config_join_keys, &before->join, &after->join);
 	compare_keys(of, (struct label){"", "metrics: "}, config_metrics_keys, &before->metrics, &after->metrics);
 	compare_keys(of, (struct label){"", "capture: "}, config_capture_keys, &before->capture, &after->capture);
+	compare_keys(of, (struct label){"", "guard: "}, config_guard_keys, &before->guard, &after->guard);
 }
 
 void config_diff(

@@ -12,6 +12,7 @@
 #define GUARD_FILE_LISTS_MAX 126              /* twice as many fit into the maps, for a change of all lists */
 #define GUARD_LIMIT_SETS_MAX 256              /* with different names */
 #define GUARD_CLASSES_MAX (GUARD_CLASSES / 2) /* of a file; the maps contain the old and the new classes */
+#define GUARD_CLASS_BLOCK 8                   /* the number of classes of a guard is a multiple of this number */
 #define GUARD_TEXTS_MAX 256                   /* in each of the lists of texts of a file */
 #define GUARD_TEXT_LENGTH_MAX (GUARD_TEXT_SIZE - sizeof("+")) /* an entry may begin with "+" and end with a NUL */
 

@@ -49,6 +49,20 @@ static void read_forward(struct reader *reader, const struct node *value, void *
 	config_read_forward(reader, value, &pool->forward);
 }
 
+static void read_backend_surge(struct reader *reader, const struct node *value, void *object)
+{
+	config_read_rate(reader, value, &((struct config_pool *)object)->backend_surge, CONFIG_RATE_SURGE);
+}
+
+static void write_backend_surge(const struct writer *writer, const struct key *key, const void *object)
+{
+	const struct config_rate *rate = &((const struct config_pool *)object)->backend_surge;
+
+	(void)key;
+	if (rate->rate)
+		config_write_rate(writer->out, rate);
+}
+
 #define MEMBER(name) .member = offsetof(struct config_pool, name)
 
 const struct key config_pool_keys[] = {
@@ -109,6 +123,13 @@ const struct key config_pool_keys[] = {
 		.max = HOUR,
 		.help = "How long the weight of a backend that returns grows to its full value. With 0s the backend "
 			"has its full weight at once."},
+	{.name = "backend_surge",
+		.read = read_backend_surge,
+		.write = write_backend_surge,
+		.expected = "a mapping of `rate`, `burst`, `mode` and `action`",
+		.usual = "none",
+		.help = "Limits the initial INVITEs for each backend, as `{rate: 100, burst: 100}`, in services with a "
+			"guard. INVITEs above it are refused with 503 unless it has `action: drop`."},
 	{.name = "backends",
 		.required = true,
 		.read = config_read_backends,

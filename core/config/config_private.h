@@ -34,6 +34,7 @@ struct parse {
 	size_t pool;          /* index of the pool that is being read */
 	size_t backend_count; /* in all pools */
 	size_t vip_count;     /* in all services */
+	size_t guard_count;   /* services with a guard of their own */
 	bool port_known;      /* the port of the current service could be read */
 	bool truncated;       /* reading stopped at a syntax error: missing objects may be in the unread part */
 };
@@ -55,6 +56,9 @@ void config_read_metrics(struct reader *reader, const struct node *value, void *
 void config_read_capture(struct reader *reader, const struct node *value, void *object);
 void config_read_pools(struct reader *reader, const struct node *value, void *object);
 
+/* Call it before config_read_services(), because guards of services refer to its lists and limit sets. */
+void config_read_guard(struct reader *reader, const struct node *value, void *object);
+
 /* Call it after config_read_pools(), because services refer to pools. */
 void config_read_services(struct reader *reader, const struct node *value, void *object);
 
@@ -66,6 +70,8 @@ extern const struct key config_limit_keys[];
 extern const struct key config_join_keys[];
 extern const struct key config_metrics_keys[];
 extern const struct key config_capture_keys[];
+extern const struct key config_guard_keys[];
+extern const struct key config_limit_set_keys[];
 extern const struct key config_service_keys[];
 extern const struct key config_pool_keys[];
 extern const struct key config_probe_keys[];
@@ -104,6 +110,42 @@ void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 
 /* Refuses a hint that is the address of a different backend, or an address and port to which new calls are sent. */
 void config_check_hints(const struct parse *parse, struct faults *faults);
+
+/* --- parts of the guard */
+
+void config_default_guard(struct config_guard *guard);
+
+/* `guard:` of a service; `object` is a struct config_service. */
+extern const struct key *const config_service_guard_keys;
+void config_read_service_guard(struct reader *reader, const struct node *value, void *object);
+void config_write_service_guard(const struct writer *writer, const struct key *key, const void *object);
+
+/* Checks the number of classes. Call it after all services have been read. */
+void config_check_guard(const struct parse *parse, struct faults *faults);
+
+/* A mode; `object` has an enum guard_mode at the member of the key. */
+extern const struct word config_mode_words[];
+void config_read_mode(struct reader *reader, const struct node *value, void *object);
+const char *config_mode_name(enum guard_mode mode);
+
+/* A limit: its keys, or "none". */
+enum config_rate_kind {
+	CONFIG_RATE_DROP,   /* cannot be refused with 503 */
+	CONFIG_RATE_REFUSE, /* can be refused */
+	CONFIG_RATE_SURGE,  /* is refused unless the file says otherwise */
+};
+
+void config_read_rate(
+	struct reader *reader, const struct node *value, struct config_rate *rate, enum config_rate_kind kind);
+void config_write_rate(FILE *out, const struct config_rate *rate);
+
+/* `limit_sets:`; `object` is a struct config_guard. */
+void config_read_limit_sets(struct reader *reader, const struct node *value, void *object);
+void config_write_limit_sets(const struct writer *writer, const struct key *key, const void *object);
+
+/* Replace the pointers of a shallow copy with deep copies; free them. */
+void config_copy_guard(struct config_guard *guard);
+void config_free_guard(struct config_guard *guard);
 
 /* --- values of a plain type, read into the member that the key names */
 

@@ -416,6 +416,17 @@ const struct key config_service_keys[] = {
 		.words = reader_truth_words,
 		.condition = &only_udp,
 		.help = "Whether the balancer counts SIP messages by method, status code and backend."},
+	{.name = "guard",
+		.read = config_read_service_guard,
+		.write = config_write_service_guard,
+		.expected = "`off`, or a mapping of `mode`, `limits`, `lists`, `scanners`, `broken`, `retry_after` and "
+			    "`surge`",
+		.usual = "the guard of the file",
+		.help = "Settings of the guard for this service alone. `lists` names the lists that apply; the default "
+			"is "
+			"all. `surge` limits the initial INVITEs of all sources together, as `{rate: 400, burst: "
+			"400}`; "
+			"INVITEs above it are refused with 503 unless it has `action: drop`."},
 	{},
 };
 
@@ -435,6 +446,7 @@ void config_read_services(struct reader *reader, const struct node *value, void 
 		service->affinity = AFFINITY_CALL_ID;
 		service->message_counters = true;
 		service->pool = POOL_UNKNOWN;
+		service->guard.settings.limits = CONFIG_INHERIT_LIMITS;
 		memset(service->methods, 0xff, sizeof(service->methods)); /* CONFIG_NO_POOL */
 		parse->port_known = false;
 		reader_mapping(reader, item, "a service", config_service_keys, service);

@@ -155,7 +155,7 @@ static void write_keys(struct key_text texts[2], FILE *out, const struct key *ke
 
 static void write_service(struct key_text texts[2], FILE *out, const struct config_service *service)
 {
-	struct config_service usual = {.message_counters = true};
+	struct config_service usual = {.message_counters = true, .guard.settings.limits = CONFIG_INHERIT_LIMITS};
 
 	memset(usual.methods, 0xff, sizeof(usual.methods)); /* CONFIG_NO_POOL */
 	fputs("  - name: ", out);
@@ -248,6 +248,15 @@ static void write_file_keys(struct key_text texts[2], FILE *out, const struct co
 		fputs("capture:\n", out);
 		write_keys(texts, out, config_capture_keys, &config->capture, &usual.capture,
 			&(struct layout){"  ", "  ", "\n"});
+	}
+	if (config->guard.is_set) {
+		struct config_guard usual_guard;
+
+		config_default_guard(&usual_guard);
+		fputs("guard:\n", out);
+		write_keys(texts, out, config_guard_keys, &config->guard, &usual_guard,
+			&(struct layout){"  ", "  ", "\n"});
+		config_free_guard(&usual_guard);
 	}
 }
 

@@ -108,7 +108,7 @@ static void add_hint_fault(struct faults *faults, const struct claim *first, con
 
 static void add_fault(struct faults *faults, const struct claim *first, const struct claim *again)
 {
-	char text[ADDRESS_TEXT_SIZE], ports[PORTS_SIZE];
+	char text[PREFIX_TEXT_SIZE], ports[PORTS_SIZE];
 	const char *name = again->key;
 	int line = first->position.line;
 
@@ -144,6 +144,16 @@ static void add_fault(struct faults *faults, const struct claim *first, const st
 	case CLAIM_MEMBER:
 		faults_add(faults, again->position, "backend %s is already in group %s (line %d)", name, owner(first),
 			line);
+		break;
+	case CLAIM_LIMIT_SET:
+		faults_add(faults, again->position, "duplicate limit set name %s (first at line %d)", name, line);
+		break;
+	case CLAIM_GUARD_LIST:
+		faults_add(faults, again->position, "duplicate list name %s (first at line %d)", name, line);
+		break;
+	case CLAIM_GUARD_PREFIX:
+		faults_add(faults, again->position, "%s is already in list %s (line %d)",
+			prefix_format(again->key, text), owner(first), line);
 		break;
 	case CLAIM_VIP:
 	case CLAIM_VIP_BACKEND:

@@ -18,9 +18,12 @@ enum claim_kind {
 	CLAIM_HINT,            /* a struct config_hint, in its pool */
 	CLAIM_GROUP,           /* in its pool */
 	CLAIM_MEMBER,          /* the name of a backend, in the groups of its pool */
-	CLAIM_VIP,             /* ports of a VIP, by a service; the scope is the protocol */
-	CLAIM_VIP_BACKEND,     /* ports of a VIP, by a backend */
-	CLAIM_ROLE_VIP,        /* an address that is a VIP, and must not have a different role */
+	CLAIM_LIMIT_SET,
+	CLAIM_GUARD_LIST,
+	CLAIM_GUARD_PREFIX, /* a struct prefix_key, in the lists of the guard */
+	CLAIM_VIP,          /* ports of a VIP, by a service; the scope is the protocol */
+	CLAIM_VIP_BACKEND,  /* ports of a VIP, by a backend */
+	CLAIM_ROLE_VIP,     /* an address that is a VIP, and must not have a different role */
 	CLAIM_ROLE_BACKEND,
 	CLAIM_ROLE_HINT, /* a hint without a port */
 	CLAIM_ROLE_LISTEN,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "desired.h"
+#include "desired_guard.h"
 #include "desired_services.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
@@ -274,8 +275,10 @@ static struct backend desire_backend(const struct farm_pool *pool, const struct 
 	};
 }
 
-static struct image *fill_image(const struct farm *farm, struct image *image)
+static struct image *fill_image(const struct farm *farm, const struct image *running, struct image *image)
 {
+	uint16_t *guard_of = desire_guards(farm, running, image);
+
 	for (size_t i = 0; i < farm->config->pool_count; i++) {
 		const struct farm_pool *pool = &farm->pools[i];
 
@@ -288,7 +291,8 @@ static struct image *fill_image(const struct farm *farm, struct image *image)
 				hash_map_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);
 		}
 	}
-	desire_services(farm, image);
+	desire_services(farm, guard_of, image);
+	free(guard_of);
 	return image;
 }
 
@@ -306,7 +310,7 @@ struct image *desired_image(struct desired *desired, const struct farm *farm, co
 	for (uint32_t id = 0; id < desired->count; id++)
 		if (!image->pool_names[id].name[0])
 			forget_pool(&desired->pools[id]);
-	return fill_image(farm, image);
+	return fill_image(farm, running, image);
 }
 
 struct image *desired_preview(
@@ -335,5 +339,5 @@ struct image *desired_preview(
 		forget_pool(state);
 	}
 	free(scratch.pools);
-	return fill_image(farm, image);
+	return fill_image(farm, running, image);
 }

@@ -164,7 +164,7 @@ static void put_vip(struct image *image, const struct config_service *service, c
 			&(struct port_range){.port = htons(service->port)});
 }
 
-void desire_services(const struct farm *farm, struct image *image)
+void desire_services(const struct farm *farm, const uint16_t *guard_of, struct image *image)
 {
 	const struct config *config = farm->config;
 	struct hint_groups *groups = hint_groups_new(config);
@@ -175,6 +175,7 @@ void desire_services(const struct farm *farm, struct image *image)
 		struct service value = {
 			.hash_key = {config->hash_key[0], config->hash_key[1]},
 			.id = farm->service_ids[i],
+			.guard = guard_of[i],
 			.affinity = service->affinity,
 		};
 		size_t pools[METHOD_COUNT], pool_count;

@@ -4,4 +4,5 @@
 
 #include "farm.h"
 
-void desire_services(const struct farm *farm, struct image *image);
+/* `guard_of` has the id of the guard of each service: the result of desire_guards(). */
+void desire_services(const struct farm *farm, const uint16_t *guard_of, struct image *image);

@@ -16,6 +16,8 @@ struct image *image_new(const struct contract *contract)
 	image->maps[IMAGE_HINTS] = hash_map_new(sizeof(struct hint_key), sizeof(__u32));
 	image->maps[IMAGE_RANGES] = hash_map_new(sizeof(struct port_range_key), sizeof(struct port_range));
 	image->maps[IMAGE_ADDED] = hash_map_new(sizeof(__u32), sizeof(struct added_backend));
+	for (int i = IMAGE_GUARD_SCANNERS; i <= IMAGE_GUARD_PRIORITIES; i++)
+		image->maps[i] = hash_map_new(sizeof(struct guard_text), sizeof(__u32));
 	image->service_names = allocate(contract->services, sizeof(*image->service_names));
 	image->pool_names = allocate(contract->pools, sizeof(*image->pool_names));
 	image->pools = allocate(contract->pools, sizeof(*image->pools));
@@ -23,6 +25,8 @@ struct image *image_new(const struct contract *contract)
 	image->guard_list_names = allocate(GUARD_LISTS, sizeof(*image->guard_list_names));
 	image->guards = allocate(GUARDS, sizeof(*image->guards));
 	image->guard_classes = allocate(GUARD_CLASSES, sizeof(*image->guard_classes));
+	image->service_surges = allocate(contract->services, sizeof(*image->service_surges));
+	image->backend_surges = allocate(contract->backends + 1, sizeof(*image->backend_surges));
 	image->tables = allocate(2 * contract->pools, sizeof(*image->tables));
 	image->none = slots_new(contract->slots);
 	image->previous_owners = allocate(contract->pools, sizeof(*image->previous_owners));
@@ -52,6 +56,8 @@ void image_free(struct image *image)
 	free(image->guard_list_names);
 	free(image->guards);
 	free(image->guard_classes);
+	free(image->service_surges);
+	free(image->backend_surges);
 	free(image->tables);
 	free(image->previous_owners);
 	free(image->wanted);

@@ -12,11 +12,14 @@
 
 /* The hash maps of the kernel. */
 enum image_map {
-	IMAGE_SERVICES, /* struct service_key -> struct service, IPv4 and IPv6 */
-	IMAGE_VIPS,     /* struct address -> struct vip */
-	IMAGE_HINTS,    /* struct hint_key -> __u32 */
-	IMAGE_RANGES,   /* struct port_range_key -> struct port_range */
-	IMAGE_ADDED,    /* __u32, a backend's id -> struct added_backend */
+	IMAGE_SERVICES,       /* struct service_key -> struct service, IPv4 and IPv6 */
+	IMAGE_VIPS,           /* struct address -> struct vip */
+	IMAGE_HINTS,          /* struct hint_key -> __u32 */
+	IMAGE_RANGES,         /* struct port_range_key -> struct port_range */
+	IMAGE_ADDED,          /* __u32, a backend's id -> struct added_backend */
+	IMAGE_GUARD_SCANNERS, /* struct guard_text -> __u32 */
+	IMAGE_GUARD_EMERGENCY,
+	IMAGE_GUARD_PRIORITIES,
 	IMAGE_MAPS,
 };
 
@@ -30,6 +33,8 @@ struct image {
 	struct name *guard_list_names;     /* [GUARD_LISTS] */
 	struct guard *guards;              /* [GUARDS] */
 	struct guard_class *guard_classes; /* [GUARD_CLASSES] */
+	struct surge *service_surges;      /* [services]; the member `full` is 0 */
+	struct surge *backend_surges;      /* [backends + 1]; as above */
 	struct slots **tables;             /* [2 * pools]; NULL: all zero, or not in use */
 	struct slots **previous_owners;    /* [pools]; NULL as above */
 	struct slots **wanted; /* [pools]; NULL as above; the owners after the end of all migrations; not in the maps */

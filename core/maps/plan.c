@@ -256,7 +256,9 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
+	plan_guards(&draft);
 	plan_entries(&draft);
+	plan_guards_end(&draft);
 	remove_pools(&draft);
 	remove_backends(&draft);
 	return draft.plan;
@@ -318,9 +320,28 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_ENTRY_REMOVE:
 		hash_map_remove(running->maps[step->index], step->key);
 		break;
+	case PLAN_GUARD:
+		running->guards[step->index] = *(const struct guard *)step->value;
+		break;
+	case PLAN_GUARD_CLASS:
+		running->guard_classes[step->index] = *(const struct guard_class *)step->value;
+		break;
+	case PLAN_GUARD_NAME:
+		running->guard_names[step->index] = *(const struct name *)step->value;
+		break;
+	case PLAN_GUARD_LIST_NAME:
+		running->guard_list_names[step->index] = *(const struct name *)step->value;
+		break;
+	case PLAN_SERVICE_SURGE:
+		running->service_surges[step->index] = *(const struct surge *)step->value;
+		break;
+	case PLAN_BACKEND_SURGE:
+		running->backend_surges[step->index] = *(const struct surge *)step->value;
+		break;
 	case PLAN_TRACKED_CALLS:
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
+	case PLAN_GUARD_ZERO:
 		break; /* tracked calls and counters are not part of the image */
 	}
 }

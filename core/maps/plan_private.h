@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Declarations that plan.c and plan_services.c share. */
+/* Declarations that plan.c, plan_services.c and plan_guard.c share. */
 #pragma once
 
 #include "plan.h"
@@ -20,3 +20,8 @@ void plan_describe(struct plan_step *step, const char *format, ...) __attribute_
  * plans hints, services, VIPs and ranges; call it after the pools. */
 void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);
+
+/* plan_guards() plans guards, their classes and names, and surges; call it before plan_entries(), because services
+ * refer to guards. plan_guards_end() plans the removal of guards and lists; call it after plan_entries(). */
+void plan_guards(struct draft *draft);
+void plan_guards_end(struct draft *draft);

@@ -199,6 +199,8 @@ static void remove_service_names(struct draft *draft)
 
 void plan_entries(struct draft *draft)
 {
+	for (int map = IMAGE_GUARD_SCANNERS; map <= IMAGE_GUARD_PRIORITIES; map++)
+		put_entries(draft, map);
 	put_entries(draft, IMAGE_HINTS);
 	put_entries(draft, IMAGE_SERVICES);
 	put_entries(draft, IMAGE_VIPS);
@@ -208,6 +210,8 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_SERVICES);
 	remove_entries(draft, IMAGE_HINTS);
 	remove_entries(draft, IMAGE_ADDED);
+	for (int map = IMAGE_GUARD_SCANNERS; map <= IMAGE_GUARD_PRIORITIES; map++)
+		remove_entries(draft, map);
 	remove_service_names(draft);
 	messages_cut(&draft->plan->disruptions, MESSAGES_SHOWN);
 	free(draft->described);

@@ -48,6 +48,11 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_GUARD_EXEMPT] = "guard_exempt",
 	[MAP_GUARD_PREFIXES] = "guard_prefixes",
 	[MAP_GUARD_BLOCKS] = "guard_blocks",
+	[MAP_GUARD_SCANNERS] = "guard_scanners",
+	[MAP_GUARD_EMERGENCY] = "guard_emergency",
+	[MAP_GUARD_PRIORITIES] = "guard_priorities",
+	[MAP_SERVICE_SURGES] = "service_surges",
+	[MAP_BACKEND_SURGES] = "backend_surges",
 };
 
 #define ENTRY_SIZE_MAX sizeof(struct added_backend) /* the largest key or value of the hash maps */
@@ -248,6 +253,9 @@ static const enum map map_of_entries[IMAGE_MAPS] = {
 	[IMAGE_HINTS] = MAP_HINTS,
 	[IMAGE_RANGES] = MAP_RANGES,
 	[IMAGE_ADDED] = MAP_ADDED,
+	[IMAGE_GUARD_SCANNERS] = MAP_GUARD_SCANNERS,
+	[IMAGE_GUARD_EMERGENCY] = MAP_GUARD_EMERGENCY,
+	[IMAGE_GUARD_PRIORITIES] = MAP_GUARD_PRIORITIES,
 };
 
 /* Converts a key of services_ipv4 to the key that the image uses. */
@@ -319,6 +327,16 @@ static int read_tables(const struct maps *maps, struct image *image)
 	return error;
 }
 
+/* The image has no part of the state of a limit. */
+static int read_surges(int fd, uint32_t count, struct surge *surges)
+{
+	int error = read_array(fd, 0, count, surges, sizeof(*surges));
+
+	for (uint32_t i = 0; i < count; i++)
+		surges[i].full = 0;
+	return error;
+}
+
 static int read_guards(const struct maps *maps, struct image *image)
 {
 	int error = read_array(maps->fd[MAP_GUARDS], 0, GUARDS, image->guards, sizeof(*image->guards));
@@ -332,6 +350,10 @@ static int read_guards(const struct maps *maps, struct image *image)
 	if (!error)
 		error = read_array(maps->fd[MAP_GUARD_LIST_NAMES], 0, GUARD_LISTS, image->guard_list_names,
 			sizeof(*image->guard_list_names));
+	if (!error)
+		error = read_surges(maps->fd[MAP_SERVICE_SURGES], maps->contract.services, image->service_surges);
+	if (!error)
+		error = read_surges(maps->fd[MAP_BACKEND_SURGES], maps->contract.backends + 1, image->backend_surges);
 	return error;
 }
 
@@ -370,13 +392,22 @@ int maps_read(const struct maps *maps, struct image **out)
 
 /* --- writing */
 
-/* Sets all counters of an id to zero on every CPU, for an id that is reused for a different backend or service. */
-static int zero_traffic(const struct maps *maps, enum map map, uint32_t id)
+/* Sets all counters of an element to zero on every CPU, for an id that is reused for a different object. */
+static int zero_counters(const struct maps *maps, enum map map, uint32_t id)
 {
-	struct service_traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes)); /* the larger of the two structs */
+	struct service_traffic *zeroes = allocate(maps->cpus, sizeof(*zeroes)); /* the largest of the structs */
 	int error = bpf_map_update_elem(maps->fd[map], &id, zeroes, BPF_ANY);
 
 	free(zeroes);
+	return error;
+}
+
+static int zero_guard(const struct maps *maps, uint32_t guard)
+{
+	int error = zero_counters(maps, MAP_GUARD_EXEMPT, guard);
+
+	for (uint32_t rule = 0; rule < GUARD_RULES && !error; rule++)
+		error = zero_counters(maps, MAP_GUARD_COUNTERS, guard * GUARD_RULES + rule);
 	return error;
 }
 
@@ -413,6 +444,13 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_PREVIOUS_OWNERS] = MAP_PREVIOUS_OWNERS,
 		[PLAN_ENTRY] = MAP_SERVICES, /* not used: change_entry() chooses the map */
 		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
+		[PLAN_GUARD] = MAP_GUARDS,
+		[PLAN_GUARD_ZERO] = MAP_GUARD_COUNTERS,
+		[PLAN_GUARD_CLASS] = MAP_GUARD_CLASSES,
+		[PLAN_GUARD_NAME] = MAP_GUARD_NAMES,
+		[PLAN_GUARD_LIST_NAME] = MAP_GUARD_LIST_NAMES,
+		[PLAN_SERVICE_SURGE] = MAP_SERVICE_SURGES,
+		[PLAN_BACKEND_SURGE] = MAP_BACKEND_SURGES,
 	};
 	int fd = maps->fd[map_of[step->kind]];
 
@@ -421,7 +459,9 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		return maps_forget_reassigned(maps, step->value);
 	case PLAN_BACKEND_ZERO:
 	case PLAN_SERVICE_ZERO:
-		return zero_traffic(maps, map_of[step->kind], step->index);
+		return zero_counters(maps, map_of[step->kind], step->index);
+	case PLAN_GUARD_ZERO:
+		return zero_guard(maps, step->index);
 	case PLAN_PREVIOUS_OWNERS:
 		return maps_put_previous_owners(maps, step->index, step->value);
 	case PLAN_POOL:

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See desired_guard.h. */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include "bpf/guard_source.h"
+#include "desired_guard.h"
+#include "core/base/memory.h"
+#include "core/base/name.h"
+#include "core/maps/id_allocation.h"
+
+#define SHARED_GUARD 1
+#define RESERVED " " /* a name that no object can have */
+
+/* Names that many scanners give themselves in User-Agent or From. Programs with honest uses are not listed. */
+static const char *const known_scanners[] = {
+	"friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "sip-scan", "iwar",
+	"vaxsipuseragent", "pplsip", "sivus", "gulp", "siparmyknife", "smap", "svmap", "svwar", "svcrack", "sippts",
+	"nsauditor", "100@1.1.1.1", /* From of SIPVicious */
+};
+
+/* What the functions of this file share. */
+struct guarding {
+	const struct farm *farm;
+	const struct config *config;
+	const struct image *running;
+	struct image *image;
+	uint16_t lists[GUARD_FILE_LISTS_MAX]; /* id of each list of the file */
+	uint32_t list_end;                    /* number of classes of a guard; all ids of lists are lower */
+};
+
+static bool enforces(enum guard_mode own, enum guard_mode inherited)
+{
+	return (own ? own : inherited) == GUARD_ENFORCE;
+}
+
+/* --- ids */
+
+/* Starts the allocation of ids beside the running names. The first ids have the names `reserved`. Returns a list that
+ * the caller frees after name_ids_end(). */
+static struct name *start_ids(
+	struct name_ids *ids, const struct name *running, uint32_t limit, const char *const *reserved, size_t count)
+{
+	struct name *names = allocate(limit, sizeof(*names));
+
+	memcpy(names, running, limit * sizeof(*names));
+	for (size_t i = 0; i < count; i++)
+		name_copy(names[i].name, reserved[i]);
+	name_ids_start(ids, names, limit);
+	return names;
+}
+
+static void take_lists(struct guarding *g)
+{
+	static const char *const reserved[GUARD_LIST_FIRST] = {RESERVED, RESERVED, RESERVED};
+	struct name_ids ids;
+	struct name *names = start_ids(&ids, g->running->guard_list_names, GUARD_LISTS, reserved, GUARD_LIST_FIRST);
+
+	g->list_end = GUARD_LIST_FIRST;
+	for (size_t i = 0; i < g->config->guard.list_count; i++) {
+		g->lists[i] = name_ids_take(&ids, g->config->guard.lists[i].name);
+		name_copy(g->image->guard_list_names[g->lists[i]].name, g->config->guard.lists[i].name);
+	}
+	for (uint32_t id = GUARD_LIST_FIRST; id < GUARD_LISTS; id++) {
+		if (g->farm->lists_pending && !g->image->guard_list_names[id].name[0])
+			g->image->guard_list_names[id] = g->running->guard_list_names[id];
+		if (g->image->guard_list_names[id].name[0])
+			g->list_end = id + 1;
+	}
+	g->list_end = (g->list_end + GUARD_CLASS_BLOCK - 1) / GUARD_CLASS_BLOCK * GUARD_CLASS_BLOCK;
+	name_ids_end(&ids);
+	free(names);
+}
+
+static uint16_t *take_guards(struct guarding *g)
+{
+	static const char *const reserved[] = {RESERVED, GUARD_SHARED_NAME};
+	uint16_t *of = allocate(g->config->service_count, sizeof(*of));
+	struct name_ids ids;
+	struct name *names = start_ids(&ids, g->running->guard_names, GUARDS, reserved, SHARED_GUARD + 1);
+
+	for (size_t i = 0; i < g->config->service_count; i++) {
+		const struct config_service *service = &g->config->services[i];
+
+		if (config_service_has_own_guard(g->config, service))
+			of[i] = name_ids_take(&ids, service->name);
+		else if (config_service_is_guarded(g->config, service))
+			of[i] = SHARED_GUARD;
+		if (of[i])
+			name_copy(g->image->guard_names[of[i]].name, config_guard_name(g->config, service));
+	}
+	name_ids_end(&ids);
+	free(names);
+	return of;
+}
+
+static bool is_running(const struct guarding *g, uint16_t guard)
+{
+	return !strcmp(g->running->guard_names[guard].name, g->image->guard_names[guard].name);
+}
+
+/* --- classes */
+
+static struct guard_class limits_class(const struct config_limit_set *set, enum guard_mode mode)
+{
+	struct guard_class class = {.action = GUARD_LIMIT};
+
+	for (int i = 0; i < GUARD_BUCKETS; i++) {
+		const struct config_rate *rate = &set->rates[i];
+
+		class.limits[i] = guard_limit_of(rate->rate, rate->burst);
+		if (rate->rate && enforces(rate->mode, mode))
+			class.enforced |= 1u << i;
+		if (rate->rate && rate->refuse)
+			class.refused |= 1u << i;
+	}
+	return class;
+}
+
+static struct guard_class action_class(enum guard_action action, bool enforced)
+{
+	return (struct guard_class){
+		.action = action,
+		.enforced = enforced && action == GUARD_DENY ? 1u << GUARD_RULE_DENIED | 1u << GUARD_RULE_BLOCKED : 0,
+	};
+}
+
+static struct guard_class unlisted_class(const struct guarding *g, const struct config_guard_settings *settings)
+{
+	return limits_class(config_limit_set(g->config, settings->limits), settings->mode);
+}
+
+static struct guard_class list_class(
+	const struct guarding *g, const struct config_guard_settings *settings, const struct config_guard_list *list)
+{
+	enum guard_mode mode = list->mode ? list->mode : settings->mode;
+
+	if (list->action == GUARD_LIMIT)
+		return limits_class(config_limit_set(g->config, list->limits), mode);
+	return action_class(list->action, mode == GUARD_ENFORCE);
+}
+
+/* The classes of a guard in the order of the ids of the lists; the caller frees them. */
+static struct guard_class *wanted_classes(const struct guarding *g, const struct config_service *service)
+{
+	struct guard_class *classes = allocate(g->list_end, sizeof(*classes));
+	struct config_guard_settings settings = config_guard_settings(g->config, service);
+
+	for (uint32_t list = 0; list < g->list_end; list++)
+		classes[list] = unlisted_class(g, &settings);
+	classes[GUARD_LIST_BLOCKED] = action_class(GUARD_DENY, settings.mode == GUARD_ENFORCE);
+	classes[GUARD_LIST_TRUSTED] = action_class(GUARD_TRUST, false);
+	for (size_t i = 0; i < g->config->guard.list_count; i++)
+		if (config_service_uses_list(service, i))
+			classes[g->lists[i]] = list_class(g, &settings, &g->config->guard.lists[i]);
+	for (uint32_t list = 0; list < g->list_end; list++)
+		classes[list].list = list;
+	return classes;
+}
+
+static struct guard_limit looser_limit(struct guard_limit a, struct guard_limit b)
+{
+	if (!a.interval || !b.interval)
+		return (struct guard_limit){0};
+	return (struct guard_limit){
+		.interval = a.interval < b.interval ? a.interval : b.interval,
+		.window = a.window > b.window ? a.window : b.window,
+	};
+}
+
+/* The class that drops a packet only if both classes drop it. */
+static struct guard_class looser_class(const struct guard_class *a, const struct guard_class *b)
+{
+	struct guard_class class = *a;
+
+	if (a->action != b->action)
+		return a->action == GUARD_TRUST || b->action == GUARD_DENY ? *a : *b;
+	class.enforced &= b->enforced;
+	class.refused &= b->refused;
+	for (int i = 0; i < GUARD_BUCKETS; i++)
+		class.limits[i] = looser_limit(a->limits[i], b->limits[i]);
+	return class;
+}
+
+/* The running class of a list: as for sources on no list, if the guard has no class for it. */
+static const struct guard_class *running_class(const struct guarding *g, uint16_t guard, uint32_t list)
+{
+	const struct guard_class *first = &g->running->guard_classes[g->running->guards[guard].first_class];
+
+	return g->running->guard_list_names[list].name[0] || list < GUARD_LIST_FIRST ? &first[list] : first;
+}
+
+static void loosen(const struct guarding *g, uint16_t guard, struct guard_class *classes)
+{
+	for (uint32_t list = 0; list < g->list_end; list++) {
+		classes[list] = looser_class(running_class(g, guard, list), &classes[list]);
+		classes[list].list = list;
+	}
+}
+
+/* --- the places of classes */
+
+/* The classes of a guard of an image end before this one. Each of them has its own list. */
+static uint32_t block_end(const struct image *image, uint16_t guard)
+{
+	uint32_t first = image->guards[guard].first_class, end = first + GUARD_LIST_FIRST;
+
+	while (end < GUARD_CLASSES && image->guard_classes[end].list == end - first)
+		end++;
+	return end;
+}
+
+static bool overlaps(const struct image *image, uint32_t first, uint32_t size, uint32_t *end)
+{
+	for (uint16_t guard = 1; guard < GUARDS; guard++) {
+		if (!image->guard_names[guard].name[0] || !image->guards[guard].first_class)
+			continue;
+		*end = block_end(image, guard);
+		if (image->guards[guard].first_class < first + size && first < *end)
+			return true;
+	}
+	return false;
+}
+
+/* Finds classes that neither image uses; 0: there are none. */
+static uint16_t find_block(const struct guarding *g)
+{
+	uint32_t first = 1, end;
+
+	while (first + g->list_end <= GUARD_CLASSES) {
+		if (!overlaps(g->running, first, g->list_end, &end) && !overlaps(g->image, first, g->list_end, &end))
+			return first;
+		first = end;
+	}
+	return 0;
+}
+
+/* A guard keeps its classes if there is one for each list. */
+static uint16_t place(const struct guarding *g, uint16_t guard)
+{
+	uint32_t first = g->running->guards[guard].first_class;
+
+	if (is_running(g, guard) && first && block_end(g->running, guard) - first >= g->list_end)
+		return first;
+	return find_block(g);
+}
+
+/* --- guards */
+
+static uint64_t words_of(const struct address *mask, int first)
+{
+	uint64_t words;
+
+	memcpy(&words, &mask->word[first], sizeof(words));
+	return words;
+}
+
+static void set_masks(struct guard *guard, const struct config_guard *config)
+{
+	static const struct address all = {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}};
+	struct address ipv4 = prefix_of(&all, PREFIX_MAPPED + config->ipv4_bits).address;
+	struct address ipv6 = prefix_of(&all, config->ipv6_bits).address;
+
+	guard->ipv4_mask = words_of(&ipv4, 2);
+	guard->ipv6_mask[0] = words_of(&ipv6, 0);
+	guard->ipv6_mask[1] = words_of(&ipv6, 2);
+}
+
+static bool has_backend_surge(const struct config *config, const struct config_service *service)
+{
+	size_t pools[METHOD_COUNT], count = config_service_pools(service, pools);
+
+	for (size_t i = 0; i < count; i++)
+		if (config->pools[pools[i]].backend_surge.rate)
+			return true;
+	return false;
+}
+
+static uint32_t guard_flags(const struct guarding *g, const struct config_guard_settings *settings, uint16_t id,
+	const uint16_t *guard_of, const struct guard_class *classes)
+{
+	const struct config_guard *config = &g->config->guard;
+	uint32_t flags = 0;
+
+	if (settings->scanners.state == SWITCH_ON)
+		flags |= GUARD_FLAG_SCANNERS;
+	if (settings->broken.state == SWITCH_ON)
+		flags |= GUARD_FLAG_BROKEN;
+	if (config->emergency.count)
+		flags |= GUARD_FLAG_EMERGENCY;
+	if (config->priorities.count)
+		flags |= GUARD_FLAG_PRIORITY;
+	for (size_t i = 0; i < g->config->service_count; i++) {
+		if (guard_of[i] == id && g->config->services[i].guard.surge.rate)
+			flags |= GUARD_FLAG_SERVICE_SURGE;
+		if (guard_of[i] == id && has_backend_surge(g->config, &g->config->services[i]))
+			flags |= GUARD_FLAG_BACKEND_SURGE;
+	}
+	for (uint32_t list = 0; list < g->list_end; list++)
+		for (int i = 0; i < GUARD_BUCKETS; i++)
+			if (classes[list].limits[i].interval)
+				flags |= GUARD_FLAG_LIMITS;
+	return flags;
+}
+
+static uint32_t guard_enforced(const struct config_guard_settings *settings)
+{
+	uint32_t enforced = 0;
+
+	if (enforces(settings->scanners.mode, settings->mode))
+		enforced |= 1u << GUARD_RULE_SCANNER;
+	if (enforces(settings->broken.mode, settings->mode))
+		enforced |= 1u << GUARD_RULE_BROKEN | 1u << GUARD_RULE_STRANGER;
+	return enforced;
+}
+
+/* Fills the guard of a service, or of the file (NULL). */
+static void put_guard(
+	const struct guarding *g, uint16_t id, const struct config_service *service, const uint16_t *guard_of)
+{
+	struct config_guard_settings settings = config_guard_settings(g->config, service);
+	struct guard_class *classes = wanted_classes(g, service);
+	struct guard *guard = &g->image->guards[id];
+
+	if (g->farm->lists_pending && is_running(g, id))
+		loosen(g, id, classes);
+	*guard = (struct guard){
+		.hash_key = {g->config->hash_key[0] ^ 0x6775617264ULL, g->config->hash_key[1]},
+		.flags = guard_flags(g, &settings, id, guard_of, classes),
+		.enforced = guard_enforced(&settings),
+		.generation = g->running->guards[id].generation + !is_running(g, id),
+		.retry_after = settings.retry_after,
+	};
+	set_masks(guard, &g->config->guard);
+	guard->first_class = place(g, id);
+	memcpy(&g->image->guard_classes[guard->first_class], classes, g->list_end * sizeof(*classes));
+	free(classes);
+}
+
+/* While the lists are pending, guards that the file no longer has stay. */
+static void keep_guards(const struct guarding *g)
+{
+	for (uint16_t id = 1; id < GUARDS; id++) {
+		uint32_t first = g->running->guards[id].first_class;
+
+		if (g->image->guard_names[id].name[0] || !g->running->guard_names[id].name[0])
+			continue;
+		g->image->guard_names[id] = g->running->guard_names[id];
+		g->image->guards[id] = g->running->guards[id];
+		memcpy(&g->image->guard_classes[first], &g->running->guard_classes[first],
+			(block_end(g->running, id) - first) * sizeof(*g->image->guard_classes));
+	}
+}
+
+/* --- texts */
+
+static void put_text(struct image *image, enum image_map map, const char *before, const char *text, bool whole)
+{
+	struct guard_text key = {0};
+	__u32 any = 1;
+	size_t length = 0;
+
+	for (const char *p = before; *p; p++)
+		key.text[length++] = *p;
+	for (const char *p = text; *p && length < sizeof(key.text) - 1; p++)
+		key.text[length++] = *p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p;
+	key.bits = 8 * (length + whole);
+	hash_map_put(image->maps[map], &key, &any);
+}
+
+/* A scanner gives its name in User-Agent, or in From: "sip:NAME". */
+static void put_scanner(struct image *image, const char *text)
+{
+	put_text(image, IMAGE_GUARD_SCANNERS, "", text, false);
+	put_text(image, IMAGE_GUARD_SCANNERS, ":", text, false);
+}
+
+/* A number is dialled with or without "+". An URN includes its sub-services (RFC 5031 section 4.2). */
+static void put_emergency(struct image *image, const char *text)
+{
+	char services[GUARD_TEXT_SIZE + 1];
+
+	put_text(image, IMAGE_GUARD_EMERGENCY, "", text, true);
+	if (!strncasecmp(text, "urn:", 4)) {
+		snprintf(services, sizeof(services), "%s.", text);
+		put_text(image, IMAGE_GUARD_EMERGENCY, "", services, false);
+	} else {
+		put_text(image, IMAGE_GUARD_EMERGENCY, "+", text, true);
+	}
+}
+
+static void put_texts(const struct guarding *g)
+{
+	const struct config_guard *config = &g->config->guard;
+
+	for (size_t i = 0; i < sizeof(known_scanners) / sizeof(*known_scanners); i++)
+		put_scanner(g->image, known_scanners[i]);
+	for (size_t i = 0; i < config->scanners.count; i++)
+		put_scanner(g->image, config->scanners.list[i]);
+	for (size_t i = 0; i < config->emergency.count; i++)
+		put_emergency(g->image, config->emergency.list[i]);
+	for (size_t i = 0; i < config->priorities.count; i++)
+		put_text(g->image, IMAGE_GUARD_PRIORITIES, "", config->priorities.list[i], true);
+}
+
+/* --- surges */
+
+static struct surge surge_of(const struct config_rate *rate, enum guard_mode mode)
+{
+	const uint64_t second = 1000000000;
+
+	if (!rate->rate)
+		return (struct surge){0};
+	return (struct surge){
+		.interval = second / rate->rate,
+		.window = (rate->burst - 1) * second / rate->rate,
+		.flags = (enforces(rate->mode, mode) ? SURGE_ENFORCED : 0) | (rate->refuse ? SURGE_REFUSED : 0),
+	};
+}
+
+static void put_surges(const struct guarding *g)
+{
+	for (size_t i = 0; i < g->config->service_count; i++) {
+		const struct config_service *service = &g->config->services[i];
+		enum guard_mode mode = config_guard_settings(g->config, service).mode;
+
+		if (config_service_is_guarded(g->config, service))
+			g->image->service_surges[g->farm->service_ids[i]] = surge_of(&service->guard.surge, mode);
+	}
+	for (size_t i = 0; i < g->config->pool_count; i++) {
+		const struct farm_pool *pool = &g->farm->pools[i];
+
+		for (size_t j = 0; j < pool->count; j++)
+			g->image->backend_surges[pool->backends[j].id] =
+				surge_of(&pool->config->backend_surge, g->config->guard.settings.mode);
+	}
+}
+
+static bool is_used(const struct guarding *g, const uint16_t *guard_of, uint16_t guard)
+{
+	for (size_t i = 0; i < g->config->service_count; i++)
+		if (guard_of[i] == guard)
+			return true;
+	return false;
+}
+
+/* The guard that a service has in the running image; 0: none. */
+static uint16_t running_guard(const struct guarding *g, const struct config_service *service)
+{
+	struct service_key key = {.vip = service->vips[0], .port = htons(service->port), .protocol = service->protocol};
+	const struct service *running = hash_map_find(g->running->maps[IMAGE_SERVICES], &key);
+
+	return running ? running->guard : 0;
+}
+
+uint16_t *desire_guards(const struct farm *farm, const struct image *running, struct image *image)
+{
+	struct guarding g = {.farm = farm, .config = farm->config, .running = running, .image = image};
+	uint16_t *guard_of;
+
+	take_lists(&g);
+	guard_of = take_guards(&g);
+	if (farm->lists_pending)
+		keep_guards(&g);
+	if (!g.config->guard.is_set)
+		return guard_of;
+	if (is_used(&g, guard_of, SHARED_GUARD))
+		put_guard(&g, SHARED_GUARD, NULL, guard_of);
+	for (size_t i = 0; i < g.config->service_count; i++)
+		if (config_service_has_own_guard(g.config, &g.config->services[i]))
+			put_guard(&g, guard_of[i], &g.config->services[i], guard_of);
+	put_texts(&g);
+	put_surges(&g);
+	for (size_t i = 0; i < g.config->service_count && farm->lists_pending; i++)
+		if (guard_of[i] && !is_running(&g, guard_of[i]))
+			guard_of[i] = running_guard(&g, &g.config->services[i]);
+	return guard_of;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Adds the guards of the services, their classes and lists, and the surges to the desired image. Private to desired.c.
+ * No I/O. */
+#pragma once
+
+#include "farm.h"
+
+/* Returns the id of the guard of each service of the configuration (0: none); the caller frees the array. Guards and
+ * lists that are already in the maps keep their ids.
+ *
+ * While farm->lists_pending, the prefixes in the maps are those of the running lists. The image then has for each list
+ * the looser one of the running and the wanted class, keeps removed guards and lists, and a service keeps its guard
+ * instead of a new one. So no packet is dropped that neither the running nor the wanted settings would drop. */
+uint16_t *desire_guards(const struct farm *farm, const struct image *running, struct image *image);
