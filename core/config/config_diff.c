@@ -172,6 +172,15 @@ static void compare_services(
 
 /* --- whole files */
 
+/* The steps of a plan report a new guard. */
+static void compare_guards(struct comparison *of, const struct config_guard *before, const struct config_guard *after)
+{
+	if (before->is_set && after->is_set)
+		compare_keys(of, (struct label){"", "guard: "}, config_guard_keys, before, after);
+	else if (before->is_set != after->is_set)
+		messages_add(of->lines, after->is_set ? "guard set, was none" : "guard none, was set");
+}
+
 static void compare_files(struct comparison *of, const struct config *before, const struct config *after)
 {
 	compare_keys(of, (struct label){"", ""}, config_file_keys, before, after);
@@ -179,7 +188,7 @@ static void compare_files(struct comparison *of, const struct config *before, co
 	compare_keys(of, (struct label){"", "join: "}, config_join_keys, &before->join, &after->join);
 	compare_keys(of, (struct label){"", "metrics: "}, config_metrics_keys, &before->metrics, &after->metrics);
 	compare_keys(of, (struct label){"", "capture: "}, config_capture_keys, &before->capture, &after->capture);
-	compare_keys(of, (struct label){"", "guard: "}, config_guard_keys, &before->guard, &after->guard);
+	compare_guards(of, &before->guard, &after->guard);
 }
 
 void config_diff(

@@ -14,6 +14,18 @@ static const char base[] =
 	"join: {listen: '10.0.0.2:7946', secret: 0123456789abcdef, node_timeout: 10s}\n"
 	"metrics: {listen: '127.0.0.1:9464'}\n"
 	"capture: {to: 'udp:10.0.0.50:9060', id: 101, sample: 0, password: a, node: lb1}\n"
+	"guard:\n"
+	"  mode: observe\n"
+	"  source: {ipv4: 32, ipv6: 64}\n"
+	"  scanners: false\n"
+	"  scanner_names: [evil]\n"
+	"  broken: forward\n"
+	"  emergency: [112]\n"
+	"  resource_priority: [esnet]\n"
+	"  retry_after: 0\n"
+	"  limit_sets: [{name: office, invite: {rate: 50, burst: 500}}]\n"
+	"  limits: default\n"
+	"  lists: [{name: carriers, action: trust, prefixes: [203.0.113.0/24]}]\n"
 	"services:\n"
 	"  - {name: sip, vip: 192.0.2.10, port: 5060, protocol: udp, affinity: call-id, pool: proxies}\n"
 	"pools:\n"
@@ -61,6 +73,8 @@ static const struct change changes[] = {
 	{config_join_keys, "secret", "9abcdef", "9abcde0", "join: secret has a new value", NULL},
 	{config_join_keys, "node_timeout", "node_timeout: 10s", "node_timeout: 5s", "join: node_timeout 5s, was 10s",
 		NULL},
+	{config_join_keys, "guard", "node_timeout: 10s", "node_timeout: 10s, guard: true",
+		"join: guard true, was false", NULL},
 	{config_metrics_keys, "listen", "0.1:9464", "0.1:9465",
 		"metrics: listen '127.0.0.1:9465', was '127.0.0.1:9464'", NULL},
 	{config_capture_keys, "to", "50:9060", "50:9061", "capture: to 'udp:10.0.0.50:9061', was 'udp:10.0.0.50:9060'",
@@ -69,6 +83,30 @@ static const struct change changes[] = {
 	{config_capture_keys, "sample", "sample: 0", "sample: 8", "capture: sample 8, was 0", NULL},
 	{config_capture_keys, "password", "password: a", "password: b", "capture: password has a new value", NULL},
 	{config_capture_keys, "node", "node: lb1", "node: lb2", "capture: node lb2, was lb1", NULL},
+	{config_guard_keys, "mode", "mode: observe", "mode: enforce", "guard: mode enforce, was observe", NULL},
+	{config_guard_keys, "source", "ipv4: 32", "ipv4: 24",
+		"guard: source {ipv4: 24, ipv6: 64}, was {ipv4: 32, ipv6: 64}", NULL},
+	{config_guard_keys, "scanners", "scanners: false", "scanners: true", "guard: scanners true, was false", NULL},
+	{config_guard_keys, "scanner_names", "[evil]", "[evil, 'b@d']",
+		"guard: scanner_names [evil, 'b@d'], was [evil]", NULL},
+	{config_guard_keys, "broken", "broken: forward", "broken: drop", "guard: broken drop, was forward", NULL},
+	{config_guard_keys, "emergency", "[112]", "[]", "guard: emergency [], was ['112']", NULL},
+	{config_guard_keys, "resource_priority", "[esnet]", "[ets]", "guard: resource_priority [ets], was [esnet]",
+		NULL},
+	{config_guard_keys, "retry_after", "retry_after: 0", "retry_after: 5", "guard: retry_after 5, was 0", NULL},
+	{config_guard_keys, "limit_sets", "burst: 500", "burst: 400",
+		"guard: limit_sets [{name: office, invite: {rate: 50, burst: 400, action: drop}}], was [{name: office, "
+		"invite: {rate: 50, burst: 500, action: drop}}]",
+		NULL},
+	{config_guard_keys, "limits", "limits: default", "limits: office", "guard: limits office, was default", NULL},
+	{config_guard_keys, "lists", "action: trust", "action: deny",
+		"guard: lists [{name: carriers, action: deny, prefixes: ['203.0.113.0/24']}], was [{name: carriers, "
+		"action: trust, prefixes: ['203.0.113.0/24']}]",
+		NULL},
+	{config_service_keys, "guard", "pool: proxies", "pool: proxies, guard: {mode: enforce, lists: []}",
+		"service sip: guard {mode: enforce, lists: []}, was none", NULL},
+	{config_pool_keys, "backend_surge", "slow_start: 0s", "slow_start: 0s\n    backend_surge: {rate: 9, burst: 10}",
+		"pool proxies: backend_surge {rate: 9, burst: 10, action: refuse}, was none", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5062,", "service sip: port 5062, was 5060", NULL},
 	{config_service_keys, "port", "port: 5060,", "port: 5060-5063,", "service sip: port 5060-5063, was 5060", NULL},
 	{config_service_keys, "protocol", "udp, affinity: call-id", "tcp, affinity: flow",
@@ -202,9 +240,9 @@ static bool has_row(const struct key *keys, const struct key *key)
 Test(config_diff, every_key_is_covered)
 {
 	static const struct key *const tables[] = {config_file_keys, config_limit_keys, config_join_keys,
-		config_metrics_keys, config_capture_keys, config_service_keys, config_pool_keys, config_probe_keys,
-		config_backend_keys};
-	static const char nested[] = " name limits join metrics capture services pools probe backends groups ";
+		config_metrics_keys, config_capture_keys, config_guard_keys, config_service_keys, config_pool_keys,
+		config_probe_keys, config_backend_keys};
+	static const char nested[] = " name limits join metrics capture guard services pools probe backends groups ";
 
 	for (size_t i = 0; i < COUNT(tables); i++)
 		for (const struct key *key = tables[i]; key->name; key++) {
