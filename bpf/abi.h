@@ -259,8 +259,8 @@ struct fragment {
 	__u64 seen; /* ns of CLOCK_MONOTONIC; the entry expires after FRAGMENT_NSEC */
 	__u16 backend;
 	__u8 split_by_daemon; /* 1: the daemon fragments this datagram; its first fragment also goes to `backend` */
-	__u8 pad;
-	__u32 service; /* id; FRAGMENT_NOT_SERVICE: the datagram is for a VIP, but not for a service */
+	__u8 dropped;         /* 1: the guard has dropped the first fragment */
+	__u32 service;        /* id; FRAGMENT_NOT_SERVICE: the datagram is for a VIP, but not for a service */
 	/* The parts of the datagram that have been forwarded, in units of 8 bytes. */
 	__u16 contiguous;   /* all bytes before this offset have been forwarded */
 	__u16 length;       /* of the datagram; 0: its last fragment has not arrived yet */

@@ -11,10 +11,11 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-static __always_inline int by_stages(struct xdp_md *ctx)
+static __always_inline int by_stages(struct xdp_md *ctx, bool is_judged)
 {
 	struct flow flow = FLOW_START;
 
+	flow.is_judged = is_judged;
 	stages(ctx, &flow);
 	return finish(&flow);
 }
@@ -24,5 +25,5 @@ int balancer(struct xdp_md *ctx)
 {
 	int action = fast_path(ctx); /* sufficient for most packets */
 
-	return action == FAST_PATH_DECLINED ? by_stages(ctx) : action;
+	return action < 0 ? by_stages(ctx, action == FAST_PATH_JUDGED) : action;
 }

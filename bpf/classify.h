@@ -47,6 +47,7 @@ static __always_inline int classify_service(struct xdp_md *ctx, struct flow *flo
 {
 	flow->has_service = true;
 	flow->service = service->id;
+	flow->guard = service->guard;
 	flow->affinity = service->affinity;
 	flow->flags = service->flags;
 	flow->hint_group = service->hint_group;

@@ -13,10 +13,12 @@
 #include "classify.h"
 #include "finish.h"
 #include "forward.h"
+#include "guard.h"
 #include "key.h"
 #include "parse.h"
 
 #define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
+#define FAST_PATH_JUDGED (-2)   /* the same, but without the stage `guard`: its tokens are taken */
 
 /* Tests set this variable, so that the stages process all packets. */
 const volatile bool no_fast_path;
@@ -200,36 +202,110 @@ struct fast {
 	struct sip_key key;
 	__u32 backend; /* id */
 	__u32 verdict;
+	struct guarded guarded; /* used only for a service with a guard */
 };
 
-/* Returns XDP_TX or FAST_PATH_DECLINED. */
-static __always_inline int fast_path(struct xdp_md *ctx)
+/* Returns XDP_TX or FAST_PATH_DECLINED. `guarded`: the guard has already determined the message counter. */
+static __always_inline int fast_forward(
+	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast, bool guarded)
 {
-	const struct iphdr *ip = fast_parse(ctx);
-	const struct service *service;
 	const struct backend *backend;
 	const __u16 *slots;
-	struct fast fast = {};
 	__u32 length;
 
-	if (!ip || no_fast_path)
-		return FAST_PATH_DECLINED;
-	service = classify_find_ipv4(ip->daddr, ip->protocol, plain_udp(ip)->dest);
-	if (!service || !fast_covers(ctx, ip, service))
+	if (!fast_covers(ctx, ip, service))
 		return FAST_PATH_DECLINED;
 	slots = fast_slots(service);
 	if (!slots)
 		return FAST_PATH_DECLINED;
-	fast.verdict = fast_key(ctx, ip, service, &fast.key);
-	fast.backend = slots[fast.key.hash & slot_mask];
-	if (service->flags & SERVICE_MESSAGES && !fast_message(ctx, &fast.key))
+	fast->verdict = fast_key(ctx, ip, service, &fast->key);
+	fast->backend = slots[fast->key.hash & slot_mask];
+	if (service->flags & SERVICE_MESSAGES && !(guarded && fast->key.counter) && !fast_message(ctx, &fast->key))
 		return FAST_PATH_DECLINED;
-	backend = backend_reachable(fast.backend);
+	backend = backend_reachable(fast->backend);
 	if (!backend || !fast_is_local(ctx, backend) || !fast_send(ctx, backend))
 		return FAST_PATH_DECLINED;
 	length = frame_end(ctx) - frame_start(ctx) - outer_size(backend);
-	finish_count_verdict(fast.verdict);
-	finish_count_service(service->id, length, fast.key.counter);
-	finish_count_backend(fast.backend, length, fast.key.counter);
+	finish_count_verdict(fast->verdict);
+	finish_count_service(service->id, length, fast->key.counter);
+	finish_count_backend(fast->backend, length, fast->key.counter);
 	return XDP_TX;
+}
+
+/* Sets g->bucket. Returns false if only the stages can decide it. */
+static __always_inline bool fast_bucket(
+	struct xdp_md *ctx, const struct iphdr *ip, struct guarded *g, struct sip_key *key)
+{
+	if (ip->protocol == IPPROTO_TCP) {
+		g->bucket = guard_bucket_of_segment(ctx, ETHERNET_SIZE + sizeof(*ip));
+		return true;
+	}
+	text_counter(ctx, PLAIN_PAYLOAD, g->end, key);
+	if (key->counter == COUNTER_UNDECIDED)
+		return false;
+	g->line = PLAIN_PAYLOAD;
+	g->bucket = guard_bucket_of_counter(key->counter);
+	return !guard_is_initial(g->bucket) || !(g->flags & GUARD_STAGES);
+}
+
+/* The stage `guard` for the fast path. Returns VERDICT_CONTINUE, the verdict of a packet that must be dropped, or
+ * FAST_PATH_DECLINED if only the stages can decide. In this case no token has been taken. */
+__noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key *key)
+{
+	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+
+	if (!g || !key || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || !parse_local_mtu(ctx))
+		return FAST_PATH_DECLINED;
+	g->source = address_from_ipv4(ip->saddr);
+	g->bytes = frame_end(ctx) - frame_start(ctx);
+	g->end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
+	guard_look_up(g);
+	if (g->action == GUARD_DENY && g->enforced)
+		return guard_apply(g, g->rule, true);
+	if (g->action == GUARD_DENY || (g->flags & GUARD_READS && !fast_bucket(ctx, ip, g, key)))
+		return FAST_PATH_DECLINED;
+	if (g->action == GUARD_TRUST) {
+		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);
+		return VERDICT_CONTINUE;
+	}
+	return g->flags & GUARD_READS ? guard_judge(ctx, g) : VERDICT_CONTINUE;
+}
+
+/* As fast_forward(), for a service with a guard. */
+static __always_inline int fast_guarded(
+	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast)
+{
+	int verdict;
+
+	fast->guarded = (struct guarded){.guard = service->guard};
+	verdict = fast_guard(ctx, &fast->guarded, &fast->key);
+	if (verdict == VERDICT_CONTINUE) {
+		if (!(service->flags & SERVICE_MESSAGES))
+			fast->key.counter = 0;
+		ip = frame_start(ctx) + ETHERNET_SIZE;
+		if ((void *)plain_udp(ip) + sizeof(struct udphdr) > frame_end(ctx)) /* for the verifier */
+			return FAST_PATH_JUDGED;
+		return fast_forward(ctx, ip, service, fast, true) == XDP_TX ? XDP_TX : FAST_PATH_JUDGED;
+	}
+	if (verdict < 0)
+		return FAST_PATH_DECLINED;
+	finish_count_verdict(verdict);
+	finish_count_service(service->id, frame_end(ctx) - frame_start(ctx), 0);
+	return XDP_DROP;
+}
+
+/* Returns XDP_TX, XDP_DROP, FAST_PATH_DECLINED or FAST_PATH_JUDGED. */
+static __always_inline int fast_path(struct xdp_md *ctx)
+{
+	const struct iphdr *ip = fast_parse(ctx);
+	const struct service *service;
+	struct fast fast;
+
+	fast.key = (struct sip_key){};
+	if (!ip || no_fast_path)
+		return FAST_PATH_DECLINED;
+	service = classify_find_ipv4(ip->daddr, ip->protocol, plain_udp(ip)->dest);
+	if (!service)
+		return FAST_PATH_DECLINED;
+	return service->guard ? fast_guarded(ctx, ip, service, &fast) : fast_forward(ctx, ip, service, &fast, false);
 }

@@ -9,6 +9,7 @@
 
 #include "frame.h"
 #include "packet.h"
+#include "abi_guard.h"
 
 /* The result of a stage. */
 enum next {
@@ -27,11 +28,14 @@ struct flow {
 	__u64 hash_key[2];
 	__u16 pool;
 	__u16 hint_group;
-	__u8 affinity;
-	__u8 flags;           /* enum service_flags */
+	__u8 guard; /* id; 0: none */
+	__u8 affinity : 4;
+	__u8 flags : 4;       /* enum service_flags */
 	__u8 has_service : 1; /* `service` is valid: the packet is for a service or a port range */
 	__u8 has_owner : 1;   /* `backend` is valid without a key: a fragment, or a port of one backend */
 	__u8 reason : 3;      /* enum owner_reason of `backend`, for observers (observe.h) */
+	__u8 is_judged : 1;   /* the fast path has called the guard */
+	__u8 is_invite : 1;   /* guard: an initial INVITE, which needs a token of guard_backend() */
 	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 
 	/* key, owner */
@@ -48,6 +52,7 @@ struct flow {
 
 _Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");
 _Static_assert(SERVICE_COUNTER_COUNT <= 0xff, "message");
+_Static_assert(GUARDS <= 0x100, "guard");
 _Static_assert(MAX_SERVICES <= 0x10000, "service");
 
 /* Sets the final verdict. */

@@ -92,6 +92,22 @@ static __always_inline void fragment_forwarded(const struct packet *p)
 		bpf_map_delete_elem(&fragments, &key);
 }
 
+/* Stores that the guard has dropped the first fragment of a datagram: its later fragments are dropped, too. */
+__noinline int fragment_record_dropped(const struct flow *flow)
+{
+	struct fragment fragment = {.seen = bpf_ktime_get_ns(), .dropped = 1};
+	struct fragment_key key;
+
+	if (!flow || dry_run)
+		return 0;
+	fragment.service = flow->service;
+	key = fragment_key(&flow->packet);
+	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
+	fragment_announce(&key, fragment.seen);
+	fragment_forwarded(&flow->packet);
+	return 0;
+}
+
 /* This is a separate function because the calling stage has little stack left. */
 __noinline int fragment_record_owner(const struct flow *flow)
 {
@@ -158,7 +174,11 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 		fragment_forwarded(&flow->packet);
 		return flow_finish(flow, VERDICT_not_service);
 	}
-	return fragment_follow(fragment, flow);
+	fragment_follow(fragment, flow);
+	if (!fragment->dropped)
+		return NEXT_STAGE;
+	fragment_forwarded(&flow->packet);
+	return flow_finish(flow, VERDICT_dropped_fragment);
 }
 
 /* If the daemon has fragmented an oversize datagram, its first fragment goes to the backend chosen for the

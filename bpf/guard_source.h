@@ -240,17 +240,12 @@ static __always_inline void guard_take(
 		guard_bucket_take(source, class, GUARD_BUCKET_PACKETS, ticks);
 }
 
-/* Returns the most specific of some buckets. */
-static __always_inline __u32 guard_rule_of(__u32 buckets)
+/* Returns the most specific of the buckets `over`, for a message of the class `bucket`. */
+static __always_inline __u32 guard_rule_of(__u32 over, __u32 bucket)
 {
-	__u32 rule = 0;
-
-	for (int i = 16; i; i /= 2)
-		if (buckets >> i) {
-			buckets >>= i;
-			rule += i;
-		}
-	return rule;
+	if (over >> bucket & 1)
+		return bucket;
+	return over >> GUARD_BUCKET_INITIAL & 1 ? GUARD_BUCKET_INITIAL : GUARD_BUCKET_PACKETS;
 }
 
 /* --- limits of a service or a backend */

@@ -246,7 +246,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 		if (p + SIP_STRIDE + 8 > t->data_end)
 			break;
 		if (!sip_has_line(p)) {
-			at += SIP_HALF;
+			at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
 			p += SIP_HALF;
 			if (!sip_has_line(p)) {
 				at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
@@ -254,7 +254,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 			}
 		}
 		asm volatile("" : "+r"(p)); /* as in sip_next_candidate */
-		first = sip_first_line(p);
+		first = sip_forget(t, sip_first_line(p));
 		at = (at + first) & (SIP_OFFSET_LIMIT - 1);
 		if (first == SIP_HALF)
 			continue;
@@ -265,7 +265,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 		}
 		if (sip_classify(word) != SIP_LINE_OTHER)
 			break;
-		at++;
+		at = (at + 1) & (SIP_OFFSET_LIMIT - 1);
 	}
 	*spent = step * SIP_COST_PLAIN;
 	return sip_find_from(t, at, spent, colon);

@@ -162,10 +162,12 @@ static __always_inline void sip_take_colon(struct sip_pass *s, __u32 header, __u
 static __always_inline bool sip_pass_header(struct sip_pass *s, __u64 word)
 {
 	const struct sip_text *t = &s->text;
-	__u32 length, at = s->at, header = sip_forget(t, sip_header_of(word, &length)), colon = at + length;
+	__u32 length, at = s->at, header = sip_forget(t, sip_header_of(word, &length)), colon;
 
 	if (header >= SIP_HEADER_COUNT)
 		return false;
+	length = sip_forget(t, length);
+	colon = at + length;
 	if ((__u8)(word >> (8 * length)) != ':') {
 		s->left = sip_forget(t, s->left - SIP_COST_COLON);
 		colon = sip_colon(t, sip_forget(t, colon));

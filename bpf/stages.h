@@ -4,6 +4,7 @@
 
 #include "parse.h"
 #include "classify.h"
+#include "guard.h"
 #include "key.h"
 #include "owner.h"
 #include "send.h"
@@ -23,10 +24,14 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 
 	if (next == NEXT_STAGE)
 		next = classify(ctx, flow); /* service and pool */
+	if (next == NEXT_STAGE && flow->guard)
+		next = guard(ctx, flow); /* drops floods and scanners */
 	if (next == NEXT_STAGE)
 		next = key(ctx, flow); /* hash of the affinity key, usually the Call-ID */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, flow); /* backend: hint, table, migration */
+	if (next == NEXT_STAGE && flow->is_invite)
+		next = guard_backend(ctx, flow); /* drops calls above the limit of the service or the backend */
 	return next;
 }
 

@@ -31,6 +31,7 @@ static int load(const struct program *balancer)
 	if (!skeleton)
 		return -errno;
 	skeleton->rodata->slot_mask = balancer->balancer->rodata->slot_mask;
+	skeleton->rodata->guarded_sources = balancer->balancer->rodata->guarded_sources;
 	result = share_maps(skeleton->obj, balancer);
 	if (!result)
 		result = observer_bpf__load(skeleton);

@@ -40,6 +40,7 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 	int err;
 
 	skeleton->rodata->slot_mask = sizes->slots - 1;
+	skeleton->rodata->guarded_sources = sizes->guarded_sources;
 	err = bpf_map__set_value_size(skeleton->maps.tables, sizes->slots * sizeof(uint16_t));
 	if (!err)
 		err = bpf_map__set_value_size(skeleton->maps.previous_owners, sizes->slots * sizeof(uint16_t));

@@ -59,6 +59,7 @@ static int load(
 		return -errno;
 	}
 	explainer->skeleton->rodata->slot_mask = maps_contract(maps)->slots - 1;
+	explainer->skeleton->rodata->guarded_sources = maps_contract(maps)->guarded_sources;
 	explainer->skeleton->rodata->dry_run = true;
 	result = reuse_maps(explainer, directory, error);
 	if (result)

@@ -179,7 +179,7 @@ static void fill_vips(struct balancer_bpf *skel, const struct balancer_setup *se
 	}
 }
 
-static void fill_services(struct balancer_bpf *skel, bool no_users)
+static void fill_services(struct balancer_bpf *skel, const struct balancer_setup *setup)
 {
 	static const struct {
 		const char *vips[2];
@@ -196,9 +196,11 @@ static void fill_services(struct balancer_bpf *skel, bool no_users)
 		[SERVICE_USER] = {{"192.0.2.10", "2001:db8::10"}, 5064, IPPROTO_UDP, AFFINITY_FROM_USER},
 	};
 
-	for (enum test_service id = 0; id < (no_users ? SERVICE_USER : SERVICE_COUNT); id++) {
+	for (enum test_service id = 0; id < (setup->no_users ? SERVICE_USER : SERVICE_COUNT); id++) {
 		struct service_key key = {.port = htons(rows[id].port), .protocol = rows[id].protocol};
 		struct service service = {.id = id, .affinity = rows[id].affinity};
+
+		service.guard = setup->guard ? TEST_GUARD : 0;
 
 		if (id != SERVICE_TCP && id != SERVICE_ONE)
 			service.flags |= SERVICE_MESSAGES;
@@ -284,7 +286,8 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 	}
 	fill_pool(skel, setup, 0);
 	fill_pool(skel, setup, 1);
-	fill_services(skel, setup->no_users);
+	fill_services(skel, setup);
+	guard_fill(skel, setup->guard);
 	fill_vips(skel, setup);
 	fill_probe_addresses(skel);
 }

@@ -21,6 +21,7 @@
 #include "bpf/abi.h"
 #include "bpf/balancer.skel.h"
 #include "frame.h"
+#include "guard.h"
 #include "run.h"
 
 /* The receiving interface that BPF_PROG_TEST_RUN reports by default. */
@@ -47,21 +48,22 @@ extern const uint64_t test_hash_key[2];
 #define TEST_CALLS 16384 /* maximum of tracked calls, and of transactions */
 
 struct balancer_setup {
-	uint32_t backends;           /* [4] */
-	uint32_t slots;              /* [4096] */
-	enum forward_method forward; /* [FORWARD_DSR] */
-	bool ipv6_backends;          /* backends have IPv6 addresses */
-	uint32_t ifindex;            /* [TEST_IFINDEX] */
-	uint16_t mtu;                /* [1500] */
-	bool no_users;               /* SERVICE_USER does not exist */
-	bool nobody;                 /* slots have no owner */
-	bool ping;                   /* VIPs answer echo requests */
-	bool no_ranges;              /* VIPs have no ranges */
-	bool unreachable;            /* slots belong to unreachable backends */
-	bool dead;                   /* backends are not alive, but have their slots */
-	bool shares_interface_mac;   /* a different interface occupies the element of interface_macs, with
-					02:00:00:00:01:01 */
-	bool no_fast_path;           /* the stages process every frame */
+	uint32_t backends;               /* [4] */
+	uint32_t slots;                  /* [4096] */
+	enum forward_method forward;     /* [FORWARD_DSR] */
+	bool ipv6_backends;              /* backends have IPv6 addresses */
+	uint32_t ifindex;                /* [TEST_IFINDEX] */
+	uint16_t mtu;                    /* [1500] */
+	bool no_users;                   /* SERVICE_USER does not exist */
+	bool nobody;                     /* slots have no owner */
+	bool ping;                       /* VIPs answer echo requests */
+	bool no_ranges;                  /* VIPs have no ranges */
+	bool unreachable;                /* slots belong to unreachable backends */
+	bool dead;                       /* backends are not alive, but have their slots */
+	bool shares_interface_mac;       /* a different interface occupies the element of interface_macs, with
+					    02:00:00:00:01:01 */
+	bool no_fast_path;               /* the stages process every frame */
+	const struct guard_setup *guard; /* of all services; NULL: none */
 };
 
 /* The first two counters of a service or a backend. */

@@ -12,6 +12,7 @@ struct observer_bpf *observer_load(struct balancer_bpf *skel)
 
 	run_must(!observing, "open");
 	observing->rodata->slot_mask = skel->rodata->slot_mask;
+	observing->rodata->guarded_sources = skel->rodata->guarded_sources;
 	bpf_object__for_each_map(map, observing->obj)
 	{
 		if (!bpf_map__is_internal(map))

@@ -27,9 +27,10 @@ struct row {
 	struct balancer_setup setup;
 	enum test_service service;
 	const struct frame_spec *before; /* an earlier frame with the same addresses */
-	bool other_pool;                 /* pool 1 selects the backend */
-	uint32_t backend;                /* id of the expected backend, regardless of the key */
-	bool by_address;                 /* the owner is selected by the source address alone */
+	bool before_is_dropped;
+	bool other_pool;  /* pool 1 selects the backend */
+	uint32_t backend; /* id of the expected backend, regardless of the key */
+	bool by_address;  /* the owner is selected by the source address alone */
 
 	enum verdict verdict;
 	uint32_t action;
@@ -45,7 +46,7 @@ struct row_table {
 };
 
 extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed, rows_fragments, rows_icmp,
-	rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names;
+	rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names, rows_guard;
 
 /* A request whose Call-ID is ROW_CALL_ID. */
 #define ROW_CALL_ID "7f3c1e90-a2b4@client.example.net"

@@ -24,6 +24,7 @@ static const struct row_table *const tables[] = {
 	&rows_probes,
 	&rows_oversize,
 	&rows_names,
+	&rows_guard,
 };
 
 static void load(void)
@@ -66,6 +67,11 @@ Test(balancer, icmp)
 Test(balancer, names)
 {
 	row_run_table(skel, &rows_names);
+}
+
+Test(balancer, guard)
+{
+	row_run_table(skel, &rows_guard);
 }
 
 Test(balancer, other_keys)
@@ -181,7 +187,7 @@ Test(balancer, just_enough_headroom)
 	run_or_skip(&row);
 }
 
-/* The tests above fail if a row does not reach its verdict. No stage uses the verdicts of the guard yet. */
+/* The tests above fail if a row does not reach its verdict. No stage refuses INVITEs yet. */
 Test(balancer, every_verdict_is_reached)
 {
 	uint32_t rows[VERDICT_COUNT] = {[VERDICT_no_headroom] = 1};
@@ -190,8 +196,7 @@ Test(balancer, every_verdict_is_reached)
 		for (size_t n = 0; n < tables[i]->count; n++)
 			rows[tables[i]->rows[n].verdict]++;
 	}
-	for (enum verdict verdict = VERDICT_denied; verdict <= VERDICT_dropped_fragment; verdict++)
-		rows[verdict]++;
+	rows[VERDICT_refused] = rows[VERDICT_refused_ack] = 1;
 	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
 		cr_expect(rows[verdict], "no row reaches the verdict %s", balancer_verdict_name(verdict));
 }

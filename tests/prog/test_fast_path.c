@@ -7,6 +7,7 @@
 #include <bpf/libbpf.h>
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "balancer.h"
@@ -17,6 +18,28 @@
 
 #define SETUPS (sizeof(setups) / sizeof(*setups))
 #define FRAMES 180000 /* of all setups */
+
+static const struct guard_setup guards[] = {
+	{.hash_key = 1,
+		.frozen = true,
+		.burst = {3, 3, 2, 2, 1, 2, 1, 1, 1, 1, 2, 1},
+		.flags = GUARD_FLAG_SCANNERS | GUARD_FLAG_EMERGENCY | GUARD_FLAG_PRIORITY,
+		.prefixes = {"198.51.64.0/18"},
+		.action = GUARD_TRUST,
+		.blocked = "198.51.128.0/18"},
+	{.hash_key = 2,
+		.frozen = true,
+		.burst = {3, 3, 2, 2, 1, 2, 1, 1, 1, 1, 2, 1},
+		.flags = GUARD_FLAG_BROKEN,
+		.observe = true,
+		.prefixes = {"198.51.64.0/18"},
+		.action = GUARD_DENY},
+	{.hash_key = 3,
+		.prefixes = {"198.51.64.0/18"},
+		.action = GUARD_DENY,
+		.observe_list = true,
+		.blocked = "198.51.128.0/18"},
+};
 
 /* The configurations that decide whether and how the fast path forwards a frame. */
 static const struct balancer_setup setups[] = {
@@ -30,6 +53,9 @@ static const struct balancer_setup setups[] = {
 	{.backends = 64, .unreachable = true},
 	{.backends = 64, .nobody = true},
 	{.backends = 64, .shares_interface_mac = true},
+	{.backends = 64, .guard = &guards[0]},
+	{.backends = 64, .guard = &guards[1], .forward = FORWARD_IPIP, .mtu = 600},
+	{.backends = 64, .guard = &guards[2]},
 };
 
 /* One of two programs. */
@@ -38,6 +64,8 @@ struct side {
 	struct ring_buffer *rings; /* read at once, as the daemon does; if not, the verdict depends on time */
 	uint64_t verdicts[VERDICT_COUNT];
 	struct balancer_counts counts; /* all counters, read every 500 frames */
+	struct guard_counters guard[GUARD_RULES];
+	struct guard_exempt exempt;
 	struct frame frame;
 	int action;
 };
@@ -105,13 +133,14 @@ static void make_tcp(struct rng *rng, struct frame_spec *spec)
 		spec->payload_length = rng_below(rng, spec->payload_length < 24 ? spec->payload_length + 1 : 24);
 }
 
-/* Frames that the fast path handles, and frames that differ from them in one property. */
-static void write_frame(struct rng *rng, struct frame *frame)
+/* Frames that the fast path handles, and frames that differ from them in one property. `sources`: from many sources. */
+static void write_frame(struct rng *rng, bool sources, struct frame *frame)
 {
 	static const uint16_t ports[] = {5060, 5060, 5060, 5060, 5062, 5061, 5063, 5064, 5070, 10003, 80};
 	struct sip_message message;
-	char call_id[SIP_CALL_ID_SIZE];
+	char call_id[SIP_CALL_ID_SIZE], source[16] = "198.51.100.7";
 	struct frame_spec spec = {
+		.source = source,
 		.destination = pick(rng, "192.0.2.10", rng_percent(rng, 50) ? "192.0.2.20" : "203.0.113.1"),
 		.source_port = rng_bits(rng),
 		.destination_port = ports[rng_below(rng, sizeof(ports) / sizeof(*ports))],
@@ -124,6 +153,8 @@ static void write_frame(struct rng *rng, struct frame *frame)
 		.option_words = rng_percent(rng, 5) ? rng_below(rng, 11) : 0,
 	};
 
+	if (sources)
+		snprintf(source, sizeof(source), "198.51.%u.%u", rng_below(rng, 256), rng_below(rng, 16));
 	sip_message_call_id(rng, call_id);
 	sip_message_write(rng, rng_percent(rng, 95) ? call_id : NULL, &message);
 	if (rng_percent(rng, 30))
@@ -161,11 +192,34 @@ static bool is_same(const struct side *a, const struct side *b)
 	       memcmp(a->verdicts, b->verdicts, sizeof(a->verdicts)) == 0;
 }
 
+static void count_guard(struct side *side)
+{
+	for (int rule = 0; rule < GUARD_RULES; rule++) {
+		side->guard[rule] = guard_counted(side->skel, rule);
+		side->guard[rule].seen = 0; /* of the last packet, at a different time */
+	}
+	side->exempt = guard_exempted(side->skel);
+}
+
+/* The packets that a rule applies to. */
+static uint64_t count_applied(const struct side *side)
+{
+	uint64_t sum = 0;
+
+	for (int rule = 0; rule < GUARD_RULES; rule++)
+		sum += side->guard[rule].dropped + side->guard[rule].observed;
+	return sum;
+}
+
 static bool count_the_same(const struct balancer_setup *setup, struct side *a, struct side *b)
 {
 	balancer_count(a->skel, setup->backends, &a->counts);
 	balancer_count(b->skel, setup->backends, &b->counts);
-	return memcmp(&a->counts, &b->counts, sizeof(a->counts)) == 0;
+	count_guard(a);
+	count_guard(b);
+	return memcmp(&a->counts, &b->counts, sizeof(a->counts)) == 0 &&
+	       memcmp(a->guard, b->guard, sizeof(a->guard)) == 0 &&
+	       memcmp(&a->exempt, &b->exempt, sizeof(a->exempt)) == 0;
 }
 
 static bool can_split(const struct side *side)
@@ -192,7 +246,7 @@ static void compare(const struct balancer_setup *setup, uint32_t number, uint32_
 		struct rng rng = rng_start(seed, number * frames + n);
 		size_t direct = 0;
 
-		write_frame(&rng, &frame);
+		write_frame(&rng, setup->guard, &frame);
 		/* Not inside the padding: the fast path counts only its readable part. */
 		if (splits && frame.length > 60 && rng_percent(&rng, 10))
 			direct = 14 + rng_below(&rng, frame.length - 14 - 40);
@@ -205,6 +259,9 @@ static void compare(const struct balancer_setup *setup, uint32_t number, uint32_
 			cr_assert(count_the_same(setup, &fast, &stages),
 				"SIPXDP_SEED=%lu, setup %u, frame %u: traffic counters differ", seed, number, n);
 	}
+	if (setup->guard)
+		cr_expect(count_applied(&fast) >= frames / 20, "setup %u: the guard has applied to %lu of %u frames",
+			number, count_applied(&fast), frames);
 	unload(&fast);
 	unload(&stages);
 }

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Judges a packet by its source: finds the list of the source, takes tokens from its buckets, and counts what the rules
+ * do. It reads no message. Stages and fast path call the same functions. */
+#pragma once
+
+#include "guard_maps.h"
+#include "guard_source.h"
+#include "maps.h"
+
+/* The number of elements of guard_sources. The loader sets it before it loads the program. */
+const volatile __u32 guarded_sources = DEFAULT_GUARDED_SOURCES;
+
+/* A packet for a service with a guard. */
+struct guarded {
+	struct address source;
+	__u64 hash;  /* of the source */
+	__u64 owner; /* word of the source in its element; 0: the element belongs to a different source */
+	__u32 guard; /* id */
+	__u32 flags; /* enum guard_flags */
+	__u32 class; /* index into guard_classes */
+	__u32 bytes; /* of the frame */
+	__u16 line;  /* offset of the start-line; 0: the message is not SIP */
+	__u16 end;   /* of the message */
+	__u8 action; /* enum guard_action */
+	__u8 bucket; /* enum guard_bucket of the message */
+	__u8 rule;   /* of the last result */
+	bool enforced;
+};
+
+enum guard_count {
+	GUARD_DROPPED,
+	GUARD_REFUSED,
+	GUARD_OBSERVED,
+};
+
+/* Counts a packet for the rule g->rule. */
+__noinline int guard_count(const struct guarded *g, __u32 what)
+{
+	struct guard_counters *counters;
+	__u32 at;
+
+	if (!g || dry_run)
+		return 0;
+	at = g->guard * GUARD_RULES + g->rule;
+	counters = bpf_map_lookup_elem(&guard_counters, &at);
+	if (!counters)
+		return 0;
+	if (what == GUARD_OBSERVED)
+		counters->observed++;
+	else
+		counters->dropped++;
+	if (what == GUARD_REFUSED)
+		counters->refused++;
+	counters->bytes += g->bytes;
+	counters->seen = bpf_ktime_get_coarse_ns();
+	counters->source = g->source;
+	return 0;
+}
+
+static __always_inline struct guard_source *guard_find(const struct guarded *g)
+{
+	__u32 at = guard_index(g->hash, guarded_sources);
+
+	return bpf_map_lookup_elem(&guard_sources, &at);
+}
+
+/* Searches guard_blocks and the lists of the file for the source. */
+__noinline __u32 guard_list(const struct guarded *g)
+{
+	struct guard_prefix key = {.bits = GUARD_PREFIX_BITS(128)};
+	const struct guard_block *block;
+	__u32 first = 0, *list;
+	void *trie;
+
+	if (!g)
+		return GUARD_LIST_NONE;
+	key.guard = net32(g->guard);
+	key.address = g->source;
+	block = bpf_map_lookup_elem(&guard_blocks, &key);
+	key.guard = 0;
+	if (!block)
+		block = bpf_map_lookup_elem(&guard_blocks, &key);
+	if (block)
+		return block->list;
+	trie = bpf_map_lookup_elem(&guard_prefixes, &first);
+	if (!trie)
+		return GUARD_LIST_NONE;
+	list = bpf_map_lookup_elem(trie, &key);
+	return list ? *list & (GUARD_LISTS - 1) : GUARD_LIST_NONE;
+}
+
+/* Looks up the list of a source that has no element, or whose element is older than the lists. Makes the element one of
+ * the source, if possible. */
+__noinline __u32 guard_enter(struct guarded *g, __u32 generation)
+{
+	struct guard_source *source;
+	__u64 now, seen, owner;
+	__u32 list;
+
+	if (!g)
+		return GUARD_LIST_NONE;
+	list = guard_list(g);
+	source = guard_find(g);
+	if (!source || dry_run)
+		return list;
+	now = bpf_ktime_get_ns();
+	seen = guard_read(source->owner);
+	owner = guard_owner(g->hash, generation, list);
+	if (guard_owner_is(seen, g->hash))
+		g->owner = guard_renew(source, seen, owner);
+	else if (guard_is_free(source, seen, now))
+		g->owner = guard_take_over(source, seen, owner, now);
+	return list;
+}
+
+/* Finds the list and the class of a source. If its action is GUARD_DENY, also sets g->rule and g->enforced. */
+__noinline int guard_look_up(struct guarded *g)
+{
+	const struct guard_source *source;
+	const struct guard_class *class;
+	const struct guard *guard;
+	__u32 list, id;
+
+	if (!g)
+		return 0;
+	id = g->guard;
+	guard = bpf_map_lookup_elem(&guards, &id);
+	if (!guard)
+		return 0;
+	g->flags = guard->flags;
+	guard_mask(&g->source, guard);
+	g->hash = guard_hash(guard, id, &g->source);
+	source = guard_find(g);
+	g->owner = source ? guard_read(source->owner) : 0;
+	if (guard_owner_is_current(g->owner, g->hash, guard->generation)) {
+		list = guard_owner_list(g->owner);
+	} else {
+		g->owner = 0;
+		list = guard_enter(g, guard->generation);
+	}
+	id = guard->first_class + list;
+	class = bpf_map_lookup_elem(&guard_classes, &id);
+	if (!class)
+		return 0;
+	g->class = id;
+	g->action = class->action;
+	if (class->action == GUARD_DENY) {
+		g->rule = list == GUARD_LIST_BLOCKED ? GUARD_RULE_BLOCKED : GUARD_RULE_DENIED;
+		g->enforced = class->enforced >> g->rule & 1;
+	}
+	return 0;
+}
+
+/* Takes the tokens for a message of the class g->bucket. Returns whether the source is over a limit. In this case
+ * g->rule is the limit. If the limit is enforced, no token has been taken. */
+__noinline int guard_limit(struct guarded *g)
+{
+	const struct guard_class *class;
+	struct guard_source *source;
+	__u32 at, over, bucket, ticks;
+	__u64 now;
+
+	if (!g)
+		return false;
+	at = g->class;
+	bucket = g->bucket;
+	class = bpf_map_lookup_elem(&guard_classes, &at);
+	source = guard_find(g);
+	if (!class || !source || !g->owner || bucket >= GUARD_BUCKETS)
+		return false;
+	now = bpf_ktime_get_ns();
+	ticks = guard_ticks(now);
+	if (!dry_run)
+		guard_refresh(source, now);
+	over = guard_is_over(source, g->owner, class, bucket, ticks);
+	g->enforced = over & class->enforced;
+	g->rule = guard_rule_of(g->enforced ? over & class->enforced : over, bucket);
+	if (dry_run)
+		return over;
+	if (over)
+		source->refused = ticks ?: 1;
+	else if (g->flags & GUARD_FLAG_BROKEN && g->line && !(g->owner & GUARD_OWNER_HAS_SIP))
+		__sync_val_compare_and_swap(&source->owner, g->owner, g->owner | GUARD_OWNER_HAS_SIP);
+	if (!g->enforced)
+		guard_take(source, class, bucket, over ? class->enforced : ~0u, ticks);
+	return over;
+}

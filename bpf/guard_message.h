@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reads a message for the guard: its class, whether it is an emergency call or has a listed priority, and whether its
+ * sender is a scanner. It has a budget of its own, so that later stages read as far as without a guard. */
+#pragma once
+
+#include "count.h"
+#include "guard_judge.h"
+
+#define GUARD_STEPS 100 /* lines, or blocks of 32 bytes, in which headers are searched */
+
+/* --- texts */
+
+/* The bytes that end a text. */
+#define GUARD_LINE SIP_NAME('\r', '\n', 0, 0, 0, 0, 0, 0)
+#define GUARD_URN SIP_NAME('\r', '\n', ' ', '>', 0, 0, 0, 0)
+#define GUARD_USER SIP_NAME('\r', '\n', ' ', '>', '@', ';', ':', '?')
+#define GUARD_NAMESPACE SIP_NAME('\r', '\n', ' ', '.', ',', '\t', 0, 0)
+
+enum guard_texts {
+	GUARD_SCANNERS,
+	GUARD_EMERGENCY,
+	GUARD_PRIORITIES,
+};
+
+static __always_inline __u64 guard_lower(__u64 word)
+{
+	return word | (~sip_not_in(word, 'A', 'Z') & EVERY(0x80)) >> 2;
+}
+
+/* Flags the bytes of a word that are one of the bytes `ends`. */
+static __always_inline __u64 guard_ends(__u64 word, __u64 ends)
+{
+	__u64 flags = 0;
+
+	for (int i = 0; i < 64; i += 8) {
+		asm volatile("" : "+r"(ends)); /* saves stack: the compiler would calculate all constants in advance */
+		flags |= sip_equal(word, ends >> i);
+	}
+	return flags;
+}
+
+/* Returns whether the text that begins at `at`, and that one of the bytes `ends` ends, is in a list. */
+__noinline int guard_is_listed(struct xdp_md *ctx, __u32 end, __u32 at, __u64 ends, __u32 texts)
+{
+	struct sip_text text = text_of(ctx, end);
+	struct {
+		__u32 pad;
+		__u32 bits;
+		__u64 words[GUARD_TEXT_SIZE / 8];
+	} key = {.bits = 8 * GUARD_TEXT_SIZE};
+
+	if (text.end < SIP_MINIMUM)
+		return false;
+	at = sip_forget(&text, at);
+	for (int i = 0; i < GUARD_TEXT_SIZE / 8; i++) {
+		__u64 word = sip_word(&text, at), flags = guard_ends(word, ends);
+
+		key.words[i] = guard_lower(flags ? word & (((flags & -flags) >> 7) - 1) : word);
+		if (flags)
+			break;
+		at = sip_forget(&text, at + 8);
+		if (sip_room(&text, at) <= 0)
+			break;
+	}
+	if (!(__u8)key.words[0])
+		return false;
+	if (texts == GUARD_EMERGENCY)
+		return bpf_map_lookup_elem(&guard_emergency, &key.bits) != NULL;
+	if (texts == GUARD_PRIORITIES)
+		return bpf_map_lookup_elem(&guard_priorities, &key.bits) != NULL;
+	return bpf_map_lookup_elem(&guard_scanners, &key.bits) != NULL;
+}
+
+/* --- headers */
+
+enum guard_header {
+	GUARD_AGENT, /* User-Agent or Server */
+	GUARD_FROM,
+	GUARD_PRIORITY, /* Resource-Priority */
+};
+
+/* A search for the line of a header. */
+struct guard_search {
+	struct sip_text text;
+	__u64 at;
+	__u64 header; /* enum guard_header */
+	__u64 line;   /* frame offset; 0: not found */
+};
+
+/* Returns whether this is the begin of the line of a header, in lower case. */
+static __always_inline bool guard_is_header(__u64 word, __u32 header)
+{
+	if (header == GUARD_AGENT)
+		return word == SIP_NAME('u', 's', 'e', 'r', '-', 'a', 'g', 'e') ||
+		       sip_begins_with(word, SIP_NAME('s', 'e', 'r', 'v', 'e', 'r', 0, 0), 6);
+	if (header == GUARD_PRIORITY)
+		return word == SIP_NAME('r', 'e', 's', 'o', 'u', 'r', 'c', 'e');
+	return sip_begins_with(word, SIP_NAME('f', 'r', 'o', 'm', 0, 0, 0, 0), 4) ||
+	       sip_begins_with(word, SIP_NAME('f', ':', 0, 0, 0, 0, 0, 0), 2);
+}
+
+static __always_inline __u32 guard_name_length(__u64 word, __u32 header)
+{
+	if (header == GUARD_AGENT)
+		return (word & 0x1f) == ('u' & 0x1f) ? sizeof("User-Agent") - 1 : sizeof("Server") - 1;
+	if (header == GUARD_PRIORITY)
+		return sizeof("Resource-Priority") - 1;
+	return (word >> 8 & 0x1f) == ('r' & 0x1f) ? sizeof("From") - 1 : sizeof("f") - 1;
+}
+
+static inline long guard_search_step(__u32 step __attribute__((unused)), void *state)
+{
+	struct guard_search *s = state;
+	const struct sip_text *t = &s->text;
+	__u32 at = sip_forget(t, s->at);
+	__u64 word;
+	bool found;
+
+	at = sip_forget(t, at + sip_newline(t, at, &found));
+	s->at = at = sip_forget(t, at + found);
+	if (sip_room(t, at) <= 0)
+		return 1;
+	if (!found)
+		return 0;
+	word = sip_raw_word(t, at);
+	if ((__u8)word == '\r' || (__u8)word == '\n')
+		return 1;
+	if (!guard_is_header(word | EVERY(0x20), s->header))
+		return 0;
+	s->line = at;
+	return 1;
+}
+
+/* Finds a header of the message at `line`. Returns the offset of its value; 0: there is none, or more than seven blanks
+ * precede it. For GUARD_FROM, it is the offset of the colon in the URI. */
+__noinline __u32 guard_find_value(struct xdp_md *ctx, __u32 line, __u32 end, __u32 header)
+{
+	struct guard_search search = {.text = text_of(ctx, end)};
+	const struct sip_text *t = &search.text;
+	__u16 budget = SIP_COST_SCAN;
+	__u64 visible;
+	__u32 at;
+
+	if (search.text.end < SIP_MINIMUM)
+		return 0;
+	search.at = sip_forget(t, line);
+	search.header = sip_forget(t, header);
+	search.line = sip_zero(t);
+	sip_loop(GUARD_STEPS, guard_search_step, &search);
+	if (!search.line)
+		return 0;
+	at = sip_forget(t, search.line + guard_name_length(sip_raw_word(t, search.line), header));
+	at = sip_forget(t, sip_colon(t, at) + 1);
+	if (header == GUARD_FROM)
+		return sip_scan(t, at, ':', ':', ':', &budget);
+	visible = sip_visible(sip_word(t, at));
+	return visible ? at + sip_first(visible) : 0;
+}
+
+/* --- questions about a message */
+
+#define GUARD_IS_URN 0x10000
+
+/* Returns the offset of the user in the Request-URI, or of the whole URI, with GUARD_IS_URN. */
+__noinline __u32 guard_request_uri(struct xdp_md *ctx, __u32 line, __u32 end)
+{
+	struct sip_text text = text_of(ctx, end);
+	__u32 uri, at;
+
+	if (text.end < SIP_MINIMUM)
+		return 0;
+	uri = at = sip_forget(&text, sip_after_space(&text, sip_forget(&text, line)));
+	if (sip_room(&text, at) <= 0)
+		return 0;
+	return sip_scheme(&text, &at) == SIP_SCHEME_OTHER ? uri | GUARD_IS_URN : at;
+}
+
+static __always_inline bool guard_is_emergency(struct xdp_md *ctx, const struct guarded *g)
+{
+	__u32 at = guard_request_uri(ctx, g->line, g->end);
+	__u64 ends = at & GUARD_IS_URN ? GUARD_URN : GUARD_USER;
+
+	return guard_is_listed(ctx, g->end, at & (GUARD_IS_URN - 1), ends, GUARD_EMERGENCY);
+}
+
+/* Returns whether the header is present and its value is in a list. */
+static __always_inline bool guard_has(
+	struct xdp_md *ctx, const struct guarded *g, enum guard_header header, __u64 ends, enum guard_texts texts)
+{
+	__u32 at = guard_find_value(ctx, g->line, g->end, header);
+
+	return at && guard_is_listed(ctx, g->end, at, ends, texts);
+}
+
+/* Returns whether a request is exempt from limits: an emergency call, or one with a listed Resource-Priority. */
+static __always_inline bool guard_is_exempt(struct xdp_md *ctx, const struct guarded *g)
+{
+	if (g->flags & GUARD_FLAG_EMERGENCY && guard_is_emergency(ctx, g))
+		return true;
+	return g->flags & GUARD_FLAG_PRIORITY && guard_has(ctx, g, GUARD_PRIORITY, GUARD_NAMESPACE, GUARD_PRIORITIES);
+}
+
+/* Returns whether the sender of a request calls itself one of guard_scanners. The From is compared from the colon of
+ * its URI on: ":user@host". */
+static __always_inline bool guard_is_scanner(struct xdp_md *ctx, const struct guarded *g)
+{
+	return guard_has(ctx, g, GUARD_AGENT, GUARD_LINE, GUARD_SCANNERS) ||
+	       guard_has(ctx, g, GUARD_FROM, GUARD_URN, GUARD_SCANNERS);
+}
+
+/* --- the class of a message */
+
+static __always_inline bool guard_is_initial(__u32 bucket)
+{
+	return bucket >= GUARD_BUCKET_INITIAL && bucket <= GUARD_BUCKET_OTHER;
+}
+
+static __always_inline __u32 guard_bucket_of_method(enum method method)
+{
+	switch (method) {
+	case METHOD_INVITE:
+		return GUARD_BUCKET_INVITE;
+	case METHOD_REGISTER:
+		return GUARD_BUCKET_REGISTER;
+	case METHOD_OPTIONS:
+		return GUARD_BUCKET_OPTIONS;
+	case METHOD_SUBSCRIBE:
+		return GUARD_BUCKET_SUBSCRIBE;
+	case METHOD_MESSAGE:
+		return GUARD_BUCKET_MESSAGE;
+	default:
+		return GUARD_BUCKET_OTHER;
+	}
+}
+
+/* Returns the bucket of a message by its counter, which is not COUNTER_UNDECIDED. Requests without a To tag are
+ * initial; if the To is out of reach, the message counts as part of a call. */
+static __always_inline __u32 guard_bucket_of_counter(__u32 counter)
+{
+	if (counter < SERVICE_COUNTER_unknown_invite)
+		return guard_bucket_of_method(counter - SERVICE_COUNTER_initial_invite + METHOD_INVITE);
+	return counter == SERVICE_COUNTER_not_sip ? GUARD_BUCKET_NOT_SIP : GUARD_BUCKET_DIALOG;
+}
+
+#define GUARD_KEEPALIVE 8 /* bytes; a keepalive is not longer */
+#define GUARD_STUN 20     /* bytes of a STUN header (RFC 8489 section 5) */
+
+/* Returns the bucket of a payload that is not SIP. Keepalives (white space, NUL bytes) and STUN are allowed at the rate
+ * of all packets. */
+__noinline int guard_not_sip(struct xdp_md *ctx, __u32 at, __u32 end)
+{
+	struct sip_text text = text_of(ctx, end);
+	const __u8 *p = frame_at(ctx, at);
+	__u32 length = end - at;
+
+	if (length <= GUARD_KEEPALIVE)
+		return sip_visible(sip_word(&text, sip_forget(&text, at))) ? GUARD_BUCKET_NOT_SIP
+									   : GUARD_BUCKET_PACKETS;
+	if (length < GUARD_STUN || p + GUARD_STUN > (const __u8 *)frame_end(ctx) || p[0] & 0xc0)
+		return GUARD_BUCKET_NOT_SIP;
+	return *(const __be32 *)(p + 4) == net32(0x2112a442) ? GUARD_BUCKET_PACKETS : GUARD_BUCKET_NOT_SIP;
+}
+
+/* Returns the bucket of a SYN, or of any other TCP segment. */
+static __always_inline __u32 guard_bucket_of_segment(struct xdp_md *ctx, __u32 at)
+{
+	const struct tcphdr *tcp = frame_at(ctx, at);
+
+	if ((void *)(tcp + 1) > frame_end(ctx))
+		return GUARD_BUCKET_DIALOG;
+	return tcp->syn && !tcp->ack ? GUARD_BUCKET_TCP_SYN : GUARD_BUCKET_DIALOG;
+}
