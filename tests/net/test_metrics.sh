@@ -63,7 +63,7 @@ is "each alert has a row in docs/troubleshoot.md" \
 lab_open
 lab_flat 2
 LAB_POOL="probe: {type: options, interval: 1s, timeout: 500ms}"
-LAB_SECTIONS="metrics: {listen: '$LAB_BALANCER:$PORT'}" lab_config dsr
+LAB_SECTIONS="metrics: {listen: '$LAB_BALANCER:$PORT'}"$'\n'"guard: {}" lab_config dsr
 sip_answer uas1 px1 "$LAB_VIP"
 sip_answer uas2 px2 "$LAB_VIP"
 lab_balance
