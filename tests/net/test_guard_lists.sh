@@ -1,0 +1,170 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# The lists and blocks of the guard: which sources they drop, and what a reload, a faulty file, a restart, an upgrade and
+# servers do to them.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+
+PORT=7946
+SECRET=4ff8d27cf1b5a0e9
+DENIED=10.0.0.131 OTHER=10.0.0.132 TRUSTED=10.0.0.133 UNLISTED=10.0.0.134
+
+# config [TRACKED_CALLS]: a list in the configuration, and one in the file $FEED.
+config() {
+	LAB_SECTIONS="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED]}, {name: feed, action: deny, file: $FEED}]}
+join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, guard: true}
+limits: {tracked_calls: ${1:-4096}}"
+	lab_config dsr
+}
+
+# feed LINE...: replaces the list file in one step.
+feed() {
+	printf '%s\n' "$@" > "$FEED.new"
+	mv "$FEED.new" "$FEED"
+}
+
+# send SOURCE: sends an INVITE from this address of the client.
+send() {
+	lab_in client python3 - "$1" "$LAB_VIP" <<- 'PYTHON'
+		import socket, sys, uuid
+		sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		sender.bind((sys.argv[1], 0))
+		call = uuid.uuid4()
+		sender.sendto(f'INVITE sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP {sys.argv[1]};branch=z9hG4bK{call}\r\n'
+		              f'From: <sip:b@example.org>;tag=1\r\nTo: <sip:a@example.org>\r\nCall-ID: {call}\r\n'
+		              'CSeq: 1 INVITE\r\n\r\n'.encode(), (sys.argv[2], 5060))
+	PYTHON
+}
+
+# drops SOURCE: does the balancer drop an INVITE from this source as denied?
+drops() {
+	local before
+	before=$(lab_verdict denied)
+	send "$1"
+	wait_for 2 counted "$before"
+}
+counted() { [ "$(lab_verdict denied)" -gt "$1" ]; }
+
+# passes SOURCE: does the balancer forward an INVITE from this source?
+passes() {
+	local before
+	before=$(forwarded)
+	send "$1"
+	wait_for 2 forwards_more "$before"
+}
+forwarded() { lab_ctl --json status | jq .forwarded; }
+forwards_more() { [ "$(forwarded)" -gt "$1" ]; }
+
+blocked() {
+	lab_ctl --json guard list | jq -r '[.blocks[].prefix] | join(" ")'
+}
+blocked_is() { [ "$(blocked)" = "$1" ]; }
+
+# warns: does status have a warning about the lists?
+warns() {
+	lab_ctl --json status | jq -e 'any(.warnings[]; test("lists of its files"))' > /dev/null
+}
+is_calm() { ! warns; }
+
+# ban ARGUMENT...: runs the script of docs/guard.md on px1.
+ban() {
+	lab_in px1 env SIPXDP_BAN="$LAB_DIR/ban.conf" sh "$LAB_DIR/sipxdp-ban" "$@"
+}
+
+ready() { lab_ctl --json guard list | jq -e 'all(.lists[]; .prefixes)' > /dev/null; }
+
+lab_open
+lab_flat 2
+mkdir "$LAB_DIR/lists"
+FEED=$LAB_DIR/lists/feed.txt
+feed "$DENIED"
+lab_address client eth0 $DENIED/24 $OTHER/24 $TRUSTED/24 $UNLISTED/24
+sed -n '/<!-- file: .*sipxdp-ban -->/,/^```$/p' docs/guard.md | sed '1,2d;$d' > "$LAB_DIR/sipxdp-ban"
+printf 'BALANCERS=%s\nSECRET=%s\nNAME=px1\n' "$LAB_BALANCER:$PORT" "$SECRET" > "$LAB_DIR/ban.conf"
+config
+lab_balance
+check "the lists are in use" wait_for 10 ready
+check "a source on a list with the action deny is dropped" drops $DENIED
+check "... and one on no list passes" passes $UNLISTED
+check "... and one on a trusted list" passes $TRUSTED
+
+feed "$DENIED" "$OTHER"
+check "guard reload reads the file again" lab_ctl guard reload
+check "... the new source is dropped" drops $OTHER
+feed "$OTHER" "10.0.0"
+check "a reload with a fault is refused" test "$(lab_ctl guard reload 2>&1 | grep -c 'feed.txt:2: ')" -eq 1
+check "... status warns" warns
+check "... the lists of before stay in use" drops $DENIED
+like "... reload refuses the configuration with this fault, too" "$(lab_ctl reload 2>&1)" "feed.txt:2: '10.0.0' is not"
+printf '10.0.0.0/1' > "$FEED"
+like "a file that is cut off is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt:1: the last line has no newline"
+rm "$FEED"
+like "a missing file is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt: it cannot be read: No such file"
+lab_stop sipxdpd > /dev/null
+lab_daemon
+check "a daemon that cannot read a file keeps the lists of the one before" wait_for 10 warns
+check "... a listed source is dropped" drops $DENIED
+feed "$OTHER"
+check "a file without faults replaces the lists" lab_ctl guard reload
+check "... the warning ends" is_calm
+check "... a source that is no longer listed passes" passes $DENIED
+check "... a listed source is dropped" drops $OTHER
+
+seq 0 999999 | awk '{ printf "11.%d.%d.%d\n", $1 / 65536, $1 / 256 % 256, $1 % 256 }' > "$FEED.new"
+echo "$DENIED" >> "$FEED.new"
+mv "$FEED.new" "$FEED"
+lab_ctl guard reload > "$LAB_DIR/million" 2>&1 &
+million=$!
+check "a block during a reload of a million prefixes" lab_ctl guard block $UNLISTED --for 1h --reason "load"
+check "... applies at once" drops $UNLISTED
+check "... the reload succeeds" wait "$million"
+like "... with all prefixes" "$(cat "$LAB_DIR/million")" "1000002 prefixes on 2 lists are in use"
+check "... the new lists apply" drops $DENIED
+check "... the block is still there" drops $UNLISTED
+sed -i '700000s/.*/11.0.0/' "$FEED"
+like "a fault in line 700,000 is found" "$(lab_ctl guard reload 2>&1)" "feed.txt:700000: '11.0.0' is not"
+feed "$DENIED"
+lab_ctl guard reload > /dev/null
+
+lab_stop sipxdpd > /dev/null
+check "a block applies while no daemon runs" drops $UNLISTED
+lab_daemon
+is "... and survives a restart" "$(blocked)" "$UNLISTED"
+config 8192
+check "an upgrade to new maps" lab_in balancer sipxdp-loader upgrade -c "$LAB_CONFIG"
+is "... keeps the block" "$(blocked)" "$UNLISTED"
+check "... in the new maps" drops $UNLISTED
+check "... and the lists" drops $DENIED
+check "guard unblock ends it" lab_ctl guard unblock $UNLISTED
+check "... the source passes" passes $UNLISTED
+like "... a second time there is nothing to end" "$(lab_ctl guard unblock $UNLISTED 2>&1)" "is not blocked"
+lab_ctl guard block $OTHER --for 1s > /dev/null
+check "a block with a time ends by itself" wait_for 10 blocked_is ""
+check "... the source passes" passes $OTHER
+check "guard trust exempts a denied source" lab_ctl guard trust $DENIED
+check "... it passes" passes $DENIED
+check "... until guard unblock" lab_ctl guard unblock $DENIED
+check "... then it is dropped again" drops $DENIED
+
+for prefix in $LAB_VIP "10.0.0.0/8" "$LAB_BALANCER" "$TRUSTED" "0.0.0.0/0"; do
+	like "guard block refuses $prefix" "$(lab_ctl guard block "$prefix" 2>&1)" "cannot block"
+done
+check "... but --force permits a trusted source" lab_ctl guard block $TRUSTED --force
+check "... which is then dropped" drops $TRUSTED
+like "the audit log has the block" "$(grep event=audit "$LAB_DIR/sipxdpd.log")" "guard block $TRUSTED --force"
+
+check "a server blocks a source" ban block $OTHER 10m "wrong passwords"
+check "... which is then dropped" drops $OTHER
+is "... guard list has its name and reason" \
+	"$(lab_ctl --json guard list | jq -r --arg p $OTHER '.blocks[] | select(.prefix == $p) | [.by, .who, .reason] | join(" ")')" \
+	"server px1 wrong passwords"
+like "... it cannot end the block of an operator" "$(ban unblock $TRUSTED 2>&1)" "is blocked by operator"
+like "... nor block a VIP" "$(ban block "$LAB_VIP" 10m 2>&1)" "cannot block"
+check "... it ends its own block" ban unblock $OTHER
+check "... the source passes" passes $OTHER
+sed -i s/SECRET=.*/SECRET=a-wrong-secret-of-16/ "$LAB_DIR/ban.conf"
+like "a wrong secret is refused" "$(ban block $OTHER 10m 2>&1)" "the signature is wrong"
+
+tap_end
