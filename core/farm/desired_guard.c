@@ -370,11 +370,15 @@ static void put_text(struct image *image, enum image_map map, const char *before
 	hash_map_put(image->maps[map], &key, &any);
 }
 
-/* A scanner gives its name in User-Agent, or in From: "sip:NAME". */
+/* The User-Agent of a scanner begins with its name. The From must be equal to it ("sip:NAME@HOST", or "sip:USER@HOST"
+ * if the name is such an address), because the users of a provider may have names that begin like this. */
 static void put_scanner(struct image *image, const char *text)
 {
+	char user[GUARD_TEXT_SIZE + 1];
+
+	snprintf(user, sizeof(user), strchr(text, '@') ? ":%s" : ":%s@", text);
 	put_text(image, IMAGE_GUARD_SCANNERS, "", text, false);
-	put_text(image, IMAGE_GUARD_SCANNERS, ":", text, false);
+	put_text(image, IMAGE_GUARD_SCANNERS, "", user, false);
 }
 
 /* A number is dialled with or without "+". An URN includes its sub-services (RFC 5031 section 4.2). */
