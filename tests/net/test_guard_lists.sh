@@ -6,6 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 . tests/lib/tap.sh
 . tests/lib/lab.sh
+. tests/lib/numbered.sh
 
 PORT=7946
 SECRET=4ff8d27cf1b5a0e9
@@ -13,7 +14,7 @@ DENIED=10.0.0.131 OTHER=10.0.0.132 TRUSTED=10.0.0.133 UNLISTED=10.0.0.134
 
 # config [TRACKED_CALLS]: a list in the configuration, and one in the file $FEED.
 config() {
-	LAB_SECTIONS="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED]}, {name: feed, action: deny, file: $FEED}]}
+	LAB_SECTIONS="guard: {mode: enforce, lists: [{name: carriers, action: trust, prefixes: [$TRUSTED, $LAB_CLIENT]}, {name: feed, action: deny, file: $FEED}]}
 join: {listen: '$LAB_BALANCER:$PORT', secret: $SECRET, guard: true}
 limits: {tracked_calls: ${1:-4096}}"
 	lab_config dsr
@@ -98,6 +99,9 @@ check "a reload with a fault is refused" test "$(lab_ctl guard reload 2>&1 | gre
 check "... status warns" warns
 check "... the lists of before stay in use" drops $DENIED
 like "... reload refuses the configuration with this fault, too" "$(lab_ctl reload 2>&1)" "feed.txt:2: '10.0.0' is not"
+feed "$DENIED" "$OTHER"
+kill -HUP "$(lab_ctl --json status | jq .pid)"
+check "after SIGHUP with a file without faults the warning ends" wait_for 10 is_calm
 printf '10.0.0.0/1' > "$FEED"
 like "a file that is cut off is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt:1: the last line has no newline"
 rm "$FEED"
@@ -120,9 +124,11 @@ million=$!
 check "a block during a reload of a million prefixes" lab_ctl guard block $UNLISTED --for 1h --reason "load"
 check "... applies at once" drops $UNLISTED
 check "... the reload succeeds" wait "$million"
-like "... with all prefixes" "$(cat "$LAB_DIR/million")" "1000002 prefixes on 2 lists are in use"
+like "... with all prefixes" "$(cat "$LAB_DIR/million")" "1000003 prefixes on 2 lists are in use"
 check "... the new lists apply" drops $DENIED
 check "... the block is still there" drops $UNLISTED
+sed -i '1d' "$FEED"
+PACKETS_A_SECOND=5000 through "packets of a trusted source pass during such a reload" lab_ctl guard reload
 sed -i '700000s/.*/11.0.0/' "$FEED"
 like "a fault in line 700,000 is found" "$(lab_ctl guard reload 2>&1)" "feed.txt:700000: '11.0.0' is not"
 feed "$DENIED"
