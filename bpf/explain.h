@@ -5,6 +5,7 @@
 
 #include "explanation.h"
 #include "flow.h"
+#include "guard.h"
 #include "hint.h"
 #include "key.h"
 #include "migration.h"
@@ -134,6 +135,44 @@ __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
+/* Judges the packet a second time. The result is the same as that of the stage `guard`. */
+__noinline int explain_guard(struct xdp_md *ctx, struct flow *flow)
+{
+	struct guarded g = {.rule = GUARD_RULES};
+
+	if (!flow)
+		return 0;
+	guard_fill(flow, &g);
+	guard_find_verdict(ctx, flow, &g);
+	explanation.guard = g.guard;
+	explanation.guard_class = g.class;
+	explanation.guard_action = g.action;
+	explanation.guard_reads = g.flags & GUARD_READS && g.action != GUARD_DENY;
+	explanation.guard_bucket = g.bucket;
+	explanation.guard_rule = g.rule;
+	explanation.guard_enforced = g.enforced;
+	explanation.guard_is_exempt = g.bucket == GUARD_BUCKET_EMERGENCY && g.rule != GUARD_BUCKET_EMERGENCY;
+	return 0;
+}
+
+/* The same for the second part of the stage. */
+__noinline int explain_surges(struct xdp_md *ctx, struct flow *flow)
+{
+	struct guarded g = {.rule = GUARD_RULES, .bucket = GUARD_BUCKET_INVITE};
+
+	if (!flow)
+		return 0;
+	guard_fill(flow, &g);
+	g.line = explanation.line;
+	guard_surges(ctx, &g, flow->service, flow->backend);
+	if (g.rule >= GUARD_RULES)
+		return 0;
+	explanation.guard_rule = g.rule;
+	explanation.guard_enforced = g.enforced;
+	explanation.guard_is_exempt = g.bucket == GUARD_BUCKET_EMERGENCY && g.rule != GUARD_BUCKET_EMERGENCY;
+	return 0;
+}
+
 /* Called after the stage `owner`. Each function that explain() calls here starts with a full budget. */
 static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 {
@@ -148,13 +187,19 @@ static __always_inline void explain(struct xdp_md *ctx, struct flow *flow)
 	explanation.affinity = flow->affinity;
 	explanation.flags = flow->flags;
 	explanation.has_service = flow->has_service;
-	explanation.has_key = flow->has_service && !flow->has_owner;
+	/* A packet that the guard has dropped has no hash. */
+	explanation.has_key = flow->has_service && !flow->has_owner && flow->hash;
 	explanation.call_id_end = flow->call_id_end;
 	explanation.reason = flow->backend ? flow->reason : REASON_NONE;
 	explanation.backend = flow->backend;
 	flow->budget = SIP_PACKET_BUDGET;
 	if (explain_is_message(flow))
 		explain_message(ctx, flow);
+	if (flow->has_service && flow->guard) {
+		explain_guard(ctx, flow);
+		if (flow->is_invite && flow->backend)
+			explain_surges(ctx, flow);
+	}
 	if (explanation.has_key) {
 		flow->budget = SIP_PACKET_BUDGET;
 		explain_key(ctx, flow);

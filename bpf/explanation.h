@@ -2,6 +2,7 @@
 /* The decisions about one packet: the program `explainer` writes them, and `sipxdp-ctl explain` prints them. */
 #pragma once
 
+#include "abi_guard.h"
 #include "packet.h"
 #include "sip_headers.h"
 
@@ -39,6 +40,16 @@ struct explanation {
 		__u32 backend;
 		__u32 result; /* enum explained_hint */
 	} hints[EXPLAINED_HINTS];
+
+	/* the guard */
+	__u16 guard;          /* id; 0: none */
+	__u16 guard_class;    /* index into guard_classes, for the list of the source */
+	__u8 guard_action;    /* enum guard_action of this class */
+	__u8 guard_reads;     /* the guard has read the message: the next members are valid */
+	__u8 guard_bucket;    /* enum guard_bucket */
+	__u8 guard_rule;      /* the rule that applies to the message; GUARD_RULES: none */
+	__u8 guard_enforced;  /* ... in mode `enforce` */
+	__u8 guard_is_exempt; /* ... but the message is an emergency call or has a listed Resource-Priority */
 
 	/* the owner */
 	__u32 slot_owner;

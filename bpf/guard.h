@@ -245,6 +245,7 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 __noinline int guard_surge(struct guarded *g, __u32 id, __u32 rule)
 {
 	struct surge *surge;
+	__u64 now;
 
 	if (!g)
 		return false;
@@ -252,7 +253,10 @@ __noinline int guard_surge(struct guarded *g, __u32 id, __u32 rule)
 		surge = bpf_map_lookup_elem(&service_surges, &id);
 	else
 		surge = bpf_map_lookup_elem(&backend_surges, &id);
-	if (!surge || !surge->interval || dry_run || guard_surge_take(surge, bpf_ktime_get_ns()))
+	if (!surge || !surge->interval)
+		return false;
+	now = bpf_ktime_get_ns();
+	if (dry_run ? !guard_surge_is_over(surge, now) : guard_surge_take(surge, now))
 		return false;
 	g->rule = rule;
 	g->enforced = surge->flags & SURGE_ENFORCED;

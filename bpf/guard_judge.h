@@ -174,7 +174,8 @@ __noinline int guard_limit(struct guarded *g)
 		guard_refresh(source, now);
 	over = guard_is_over(source, g->owner, class, bucket, ticks);
 	g->enforced = over & class->enforced;
-	g->rule = guard_rule_of(g->enforced ? over & class->enforced : over, bucket);
+	if (over)
+		g->rule = guard_rule_of(g->enforced ? over & class->enforced : over, bucket);
 	if (dry_run)
 		return over;
 	if (over)

@@ -250,6 +250,14 @@ static __always_inline __u32 guard_rule_of(__u32 over, __u32 bucket)
 
 /* --- limits of a service or a backend */
 
+/* Is there no token of a limit? `now` is in ns. */
+static __always_inline bool guard_surge_is_over(const struct surge *surge, __u64 now)
+{
+	__u64 full = guard_read(surge->full);
+
+	return full > now + surge->window && full - now <= surge->window + surge->interval;
+}
+
 /* Takes a token of a limit. Returns false if there is none. `now` is in ns. */
 static __always_inline bool guard_surge_take(struct surge *surge, __u64 now)
 {

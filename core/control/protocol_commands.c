@@ -57,6 +57,23 @@
 		"force", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(guard.force), .help = help_text              \
 	}
 
+/* Where a message comes from, if the input is only its text. */
+#define TEXT_SERVICE                                                                                                   \
+	{                                                                                                              \
+		"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),                               \
+			.help = "for text: the service that receives the message (default: the only service over UDP)" \
+	}
+#define TEXT_SOURCE                                                                                                    \
+	{                                                                                                              \
+		"source", "ADDRESS[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(source),                          \
+			.help = "for text: the address of the client (default 198.51.100.1:5060)"                      \
+	}
+#define TEXT_DESTINATION                                                                                               \
+	{                                                                                                              \
+		"destination", "ADDRESS[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(destination),                \
+			.help = "for text: the destination, instead of the VIP and port of a service"                  \
+	}
+
 const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_STATUS] = {.words = "status", .help = "show versions, attached interfaces and problems"},
 	[COMMAND_SERVICE_LIST] = {.words = "service list",
@@ -131,13 +148,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		"counted",
 		{{"path", "FILE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
 			 .help = "a SIP message as text, or a pcap or pcapng file; '-' reads standard input"},
-			{"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),
-				.help = "for text: the service that receives the message (default: the only service "
-					"over UDP)"},
-			{"source", "ADDRESS[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(source),
-				.help = "for text: the address of the client (default 198.51.100.1:5060)"},
-			{"destination", "ADDRESS[:PORT]", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(destination),
-				.help = "for text: the destination, instead of the VIP and port of a service"}},
+			TEXT_SERVICE, TEXT_SOURCE, TEXT_DESTINATION},
 		.is_local = true},
 	[COMMAND_PLAN] = {"plan", "show what a reload with this file would change, and how many slots would move",
 		{{"path", "FILE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
@@ -212,4 +223,13 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 		"show how each guard treats a source now: its list, and the limits that it is over",
 		{{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),
 			.help = "an address of the source"}}},
+	[COMMAND_GUARD_TEST] = {"guard test",
+		"show what the guard would do now with a message, with captured packets, or with the messages of a "
+		"source; "
+		"nothing is sent or counted",
+		{{"path", "FILE|SOURCE", ARGUMENT_TEXT, ARGUMENT_REQUIRED, IN_REQUEST(path),
+			 .help = "a SIP message as text, or a pcap or pcapng file, or the address of a source; '-' "
+				 "reads standard input"},
+			TEXT_SERVICE, TEXT_SOURCE, TEXT_DESTINATION},
+		.is_local = true},
 };

@@ -10,6 +10,7 @@
 #include "core/net/endpoint.h"
 #include "core/sip/message.h"
 #include "explanation.h"
+#include "guard_step.h"
 
 #define TEXT_SIZE 512
 #define QUOTE_SIZE 128
@@ -157,7 +158,12 @@ const char *explanation_not_sip(const uint8_t *payload, size_t length)
 	return "its first line does not begin with a method or a version, and a space";
 }
 
-static void add_message(const struct explained *explained, json_t *steps)
+static void set_text(json_t *object, const char *key, const char *text)
+{
+	json_object_set_new(object, key, protocol_text(text));
+}
+
+static void add_message(const struct explained *explained, json_t *object, json_t *steps)
 {
 	const struct explanation *e = explained->explanation;
 	const struct packet *p = &e->packet;
@@ -167,14 +173,17 @@ static void add_message(const struct explained *explained, json_t *steps)
 
 	if (!e->has_service || !p->payload || p->protocol != IPPROTO_UDP)
 		return;
-	if (!e->line)
+	if (!e->line) {
+		set_text(object, "message", "not SIP");
 		add(steps, "message", "%zu bytes at offset %u, not SIP: %s", length, p->payload,
 			explanation_not_sip(explained->frame + p->payload, length));
-	else if (message_read((const char *)explained->frame + e->line, end - e->line, &message))
+	} else if (message_read((const char *)explained->frame + e->line, end - e->line, &message)) {
 		add(steps, "message", "SIP, %zu bytes at offset %u", length, p->payload);
-	else
+	} else {
+		set_text(object, "message", message.name);
 		add(steps, "message", "%s %s, %zu bytes at offset %u",
 			strchr(message.name, '/') ? "response" : "request", message.name, length, p->payload);
+	}
 }
 
 /* The offset of the beginning of the line is unknown, so the text shows the offset of the colon. */
@@ -196,6 +205,16 @@ static json_t *add_headers(const struct explained *explained, json_t *steps)
 	if (e->line)
 		add(steps, "headers", "%s%s", length ? "offsets of the colons: " : "none", text);
 	return headers;
+}
+
+/* --- the guard */
+
+static void add_guard(const struct explained *explained, json_t *object, json_t *steps)
+{
+	char text[GUARD_STEP_SIZE];
+
+	if (guard_step(explained->image, explained->explanation, object, text))
+		add(steps, "guard", "%s", text);
 }
 
 /* --- the service and the key */
@@ -375,11 +394,6 @@ static void add_verdict(const struct explanation *e, json_t *steps)
 
 /* --- */
 
-static void set_text(json_t *object, const char *key, const char *text)
-{
-	json_object_set_new(object, key, protocol_text(text));
-}
-
 /* The members for programs. */
 static json_t *describe(const struct explained *explained)
 {
@@ -419,9 +433,10 @@ json_t *explanation_json(const struct explained *explained)
 	json_t *object = describe(explained), *steps = json_array();
 
 	add_packet(explained, steps);
-	add_message(explained, steps);
+	add_message(explained, object, steps);
 	json_object_set_new(object, "headers", add_headers(explained, steps));
 	add_service(explained, steps);
+	add_guard(explained, object, steps);
 	add_key(explained, steps);
 	add_hints(explained, steps);
 	add_owner(explained, steps);

@@ -26,6 +26,8 @@ struct explain {
 	struct explainer *explainer;
 	uint8_t *frame; /* buffer of DATAGRAM_FRAME_MAX bytes */
 	size_t packets;
+	explain_show *show;
+	void *data;
 };
 
 static const char *argument(const struct explain *explain, const char *name)
@@ -33,7 +35,7 @@ static const char *argument(const struct explain *explain, const char *name)
 	return json_string_value(json_object_get(explain->arguments, name));
 }
 
-/* --- output */
+/* --- one packet */
 
 /* `remarks` describes the input; this function takes ownership of it. */
 static bool explain_frame(
@@ -55,14 +57,7 @@ static bool explain_frame(
 	json_array_extend(remarks, steps);
 	json_object_set_new(object, "steps", remarks);
 	json_object_set_new(object, "packet", json_integer((json_int_t)++explain->packets));
-	if (explain->output->json) {
-		json_dumpf(object, stdout, PROTOCOL_JSON_FLAGS);
-		putchar('\n');
-	} else {
-		if (explain->packets > 1)
-			putchar('\n');
-		output_steps(object);
-	}
+	explain->show(explain->output, object, explain->data);
 	json_decref(object);
 	return output_flush(explain->output);
 }
@@ -296,9 +291,23 @@ static bool open_maps(struct explain *explain, const char *directory)
 	return !result;
 }
 
-bool explain_run(struct output *output, const char *pin_directory, const json_t *arguments)
+static void close_maps(struct explain *explain)
 {
-	struct explain explain = {.output = output, .arguments = arguments, .frame = allocate(DATAGRAM_FRAME_MAX, 1)};
+	explainer_close(explain->explainer);
+	if (explain->image)
+		image_free(explain->image);
+	maps_close(explain->maps);
+	free(explain->frame);
+}
+
+bool explain_file(
+	struct output *output, const char *pin_directory, const json_t *arguments, explain_show *show, void *data)
+{
+	struct explain explain = {.output = output,
+		.arguments = arguments,
+		.frame = allocate(DATAGRAM_FRAME_MAX, 1),
+		.show = show,
+		.data = data};
 	size_t length = 0;
 	char *input = file_read(output, argument(&explain, "path"), INPUT_MAX, &length);
 	bool done = input && open_maps(&explain, pin_directory);
@@ -308,10 +317,40 @@ bool explain_run(struct output *output, const char *pin_directory, const json_t 
 	else if (done)
 		done = explain_text(&explain, input, length);
 	free(input);
-	explainer_close(explain.explainer);
-	if (explain.image)
-		image_free(explain.image);
-	maps_close(explain.maps);
-	free(explain.frame);
+	close_maps(&explain);
 	return done;
+}
+
+bool explain_messages(struct output *output, const char *pin_directory, const json_t *arguments,
+	const char *const *messages, explain_show *show, void *data)
+{
+	struct explain explain = {.output = output,
+		.arguments = arguments,
+		.frame = allocate(DATAGRAM_FRAME_MAX, 1),
+		.show = show,
+		.data = data};
+	bool done = open_maps(&explain, pin_directory);
+
+	for (; done && *messages; messages++)
+		done = explain_text(&explain, *messages, strlen(*messages));
+	close_maps(&explain);
+	return done;
+}
+
+static void print(struct output *output, const json_t *explained, void *data)
+{
+	(void)data;
+	if (output->json) {
+		json_dumpf(explained, stdout, PROTOCOL_JSON_FLAGS);
+		putchar('\n');
+		return;
+	}
+	if (output->items++)
+		putchar('\n');
+	output_steps(explained);
+}
+
+bool explain_run(struct output *output, const char *pin_directory, const json_t *arguments)
+{
+	return explain_file(output, pin_directory, arguments, print, NULL);
 }

@@ -7,6 +7,7 @@
 #include "client.h"
 #include "explain.h"
 #include "file.h"
+#include "guard_test.h"
 #include "lookup.h"
 #include "output.h"
 #include "repeat.h"
@@ -201,6 +202,8 @@ static enum status run(struct output *output, struct client *client, const struc
 		return run_top(output, client, arguments);
 	if (arguments->command == COMMAND_EXPLAIN)
 		return explain_run(output, client->pin_directory, arguments->values) ? STATUS_DONE : STATUS_FAILED;
+	if (arguments->command == COMMAND_GUARD_TEST)
+		return guard_test_run(output, client->pin_directory, arguments->values) ? STATUS_DONE : STATUS_FAILED;
 	status = fill_contents(output, arguments->command, arguments->values);
 	if (status != STATUS_DONE)
 		return status;

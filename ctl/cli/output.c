@@ -350,6 +350,9 @@ static void put_text(enum command command, const json_t *result)
 	case COMMAND_GUARD_TOP:
 		output_guard_top(result);
 		break;
+	case COMMAND_GUARD_TEST:
+		output_guard_test(result);
+		break;
 	case COMMAND_GUARD_WHY:
 		output_guard_why(result);
 		break;

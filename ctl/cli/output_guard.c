@@ -75,6 +75,16 @@ static const struct column limit_columns[] = {
 	{0},
 };
 
+static const struct column test_columns[] = {
+	{"PACKET", "packet", CELL_NUMBER},
+	{"SOURCE", "source", CELL_TEXT},
+	{"MESSAGE", "message", CELL_TEXT},
+	{"RESULT", "guard_result", CELL_TEXT},
+	{"RULE", "guard_rule", CELL_TEXT},
+	{"GUARD", "guard_text", CELL_TEXT},
+	{0},
+};
+
 static const char no_guard[] = "no service has a guard (key `guard:` of the configuration)";
 
 void output_guard_stats(const json_t *stats)
@@ -96,6 +106,11 @@ void output_guard_top(const json_t *top)
 
 	printf("sources over a limit in the last seconds: %lld\n", limited);
 	columns_print(json_object_get(top, "sources"), top_columns, "no rule drops packets, or would drop them");
+}
+
+void output_guard_test(const json_t *packets)
+{
+	columns_print(packets, test_columns, "no packets");
 }
 
 void output_guard_why(const json_t *guards)

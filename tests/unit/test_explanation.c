@@ -6,6 +6,7 @@
 #include <string.h>
 #include "core/base/name.h"
 #include "core/view/explanation.h"
+#include "core/view/guard_step.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
@@ -178,4 +179,55 @@ Test(explanation, why_a_payload_is_not_sip)
 
 		cr_expect(strstr(text, rows[i].text), "'%s' is not '%s'", text, rows[i].text);
 	}
+}
+
+static void expect_guard(struct explanation e, const char *result, const char *wanted)
+{
+	struct image *names = image();
+	json_t *object = json_object();
+	char text[GUARD_STEP_SIZE];
+
+	name_copy(names->guard_names[2].name, "trunk");
+	name_copy(names->guard_list_names[GUARD_LIST_FIRST].name, "offices");
+	names->guards[2].first_class = 20;
+	e.guard = 2;
+	if (!e.guard_class)
+		e.guard_class = 20;
+	cr_assert(guard_step(names, &e, object, text));
+	cr_expect_str_eq(text, wanted);
+	cr_expect_str_eq(json_string_value(json_object_get(object, "guard_result")), result);
+	json_decref(object);
+	image_free(names);
+}
+
+Test(explanation, of_the_guard)
+{
+	struct explanation e = usual();
+
+	expect_step(&e, "guard", "");
+	e.guard_rule = GUARD_RULES;
+	e.guard_reads = true;
+	e.guard_bucket = GUARD_BUCKET_INVITE;
+	expect_guard(e, "passes", "trunk, no list, limit invite: passes");
+	e.guard_rule = GUARD_BUCKET_INITIAL;
+	expect_guard(e, "observed", "trunk, no list, limit invite, rule initial: would be dropped in mode enforce");
+	e.guard_enforced = true;
+	expect_guard(e, "dropped", "trunk, no list, limit invite, rule initial: dropped");
+	e.verdict = VERDICT_refused;
+	expect_guard(e, "refused", "trunk, no list, limit invite, rule initial: answered with 503");
+	e.verdict = VERDICT_call_id;
+	e.guard_is_exempt = true;
+	expect_guard(e, "passes",
+		"trunk, no list, limit invite, rule initial: passes, because it is an emergency call or has a listed "
+		"priority");
+	e = (struct explanation){.guard_rule = GUARD_RULES, .guard_reads = true, .guard_bucket = GUARD_BUCKET_DIALOG};
+	expect_guard(e, "passes", "trunk, no list, part of a call: passes");
+	e.guard_class = 20 + GUARD_LIST_FIRST;
+	e.guard_action = GUARD_TRUST;
+	expect_guard(e, "passes", "trunk, list offices, trusted: passes");
+	e = (struct explanation){.guard_class = 20 + GUARD_LIST_BLOCKED,
+		.guard_action = GUARD_DENY,
+		.guard_rule = GUARD_RULE_BLOCKED,
+		.guard_enforced = true};
+	expect_guard(e, "dropped", "trunk, list blocked, rule blocked: dropped");
 }
