@@ -139,10 +139,10 @@ __noinline __u32 hint_of_host(struct xdp_md *ctx, struct flow *flow, __u32 at)
 	return host.hash == sip_hash_address(&flow->packet.destination, flow->hash_key) ? HINT_VIP : 0;
 }
 
-#define HINT_ROUTES 2 /* Routes to the VIP that are skipped */
+#define HINT_ROUTES 2 /* maximum number of Routes to the VIP that are skipped */
 
-/* Returns the id of the backend that the message contains as a hint; 0: none, or the backend is down. A Route
- * to the VIP is skipped, and the next host is used. */
+/* Returns the id of the backend that the hint in the message names; 0: no hint, or the backend is down. A Route to the
+ * VIP is skipped, and the next host is used. */
 static __always_inline __u32 hint_owner(struct xdp_md *ctx, struct flow *flow, struct sip_head *head)
 {
 	__u32 at = 0, backend;

@@ -6,8 +6,8 @@
 #include "sip_start.h"
 #include "sip_value.h"
 
-#define SIP_COST_BRACKET 4 /* one step to the next bracket */
-#define SIP_COST_VIA 4     /* one byte before the host of a Via that is not in the common form */
+#define SIP_COST_BRACKET 4 /* for each step to the next bracket */
+#define SIP_COST_VIA 4     /* for each byte before the host, in a Via that is not in the common form */
 
 /* Finds the URI of a From, To or Route, with or without brackets. */
 static __always_inline enum sip_result sip_uri(struct sip_text text, __u32 colon, __u32 *uri, __u16 *left)
@@ -154,7 +154,8 @@ static __always_inline __u32 sip_usual_via(const struct sip_text *t, __u32 value
 	__u64 word = sip_word(t, value + 8), space = ~sip_visible(word) & EVERY(0x80);
 	__u32 first = sip_first(space);
 
-	/* A transport of seven letters, or an empty one, has its space elsewhere. */
+	/* Not in the common form: an empty transport, or one of seven letters (the byte after its space is outside
+	 * `word`). */
 	if (name || !space || !first || first == 7 || (__u8)(word >> (8 * first)) != ' ')
 		return 0;
 	return (__u8)(word >> (8 * first + 8)) > ' ' ? value + 8 + first + 1 : 0;

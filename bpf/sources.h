@@ -31,7 +31,7 @@ static __always_inline bool sources_counts(const struct flow *flow)
 #define SOURCES_ANOMALY 1
 #define SOURCES_VERDICT(name, action, normal, text) | (__u64)SOURCES_##normal << VERDICT_##name
 
-/* Bits by enum verdict. */
+/* Bit N is set if verdict N is an anomaly. */
 static const __u64 sources_anomalies = 0 BALANCER_VERDICTS(SOURCES_VERDICT);
 
 /* Is this the counter of a response with a code from 400 to 699? */
@@ -142,8 +142,9 @@ static __always_inline bool sources_has_message(const struct flow *flow)
 	       flow->packet.kind != PACKET_ICMP_ERROR;
 }
 
-/* Counts the Call-ID. If the service has `message_counters: false`, this function also finds the message counter,
- * but only for headers in the forms that nearly all senders use: the stack has no space for count(). */
+/* Counts the Call-ID. If the service has `message_counters: false`, this function also finds the message counter. It
+ * recognizes only the forms of headers that nearly all senders use, because the stack has no space for count(), which
+ * also parses the other forms. */
 __noinline int sources_read_message(struct xdp_md *ctx, struct flow *flow, __u32 suspect)
 {
 	const struct heavy_interval *interval = sources_interval();

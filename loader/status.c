@@ -167,9 +167,11 @@ static void warn_of_faults(
 					   list[0].program_id && list[i].program_id != list[0].program_id);
 	}
 	if (!attachments->count)
-		warn(status, "%s: maps are pinned, and no interface ('sipxdp-loader detach' removes them)", name);
+		warn(status,
+			"%s: maps are pinned, but no interface is attached ('sipxdp-loader detach' removes the maps)",
+			name);
 	if (differ)
-		warn(status, "%s: not all interfaces run the same program ('sipxdp-loader upgrade' again)", name);
+		warn(status, "%s: not all interfaces run the same program (run 'sipxdp-loader upgrade' again)", name);
 	if (contract && contract->version != ABI_VERSION)
 		warn(status, "%s: the maps pinned in %s have contract version %u, but this program needs version %u",
 			name, status->pins.dir, contract->version, ABI_VERSION);
@@ -177,7 +179,7 @@ static void warn_of_faults(
 
 /* --- allowlists and counters of decap */
 
-/* The counters of each CPU, which the caller frees; NULL if the layout of the map differs in this release. */
+/* The counters of each CPU, which the caller frees; NULL if the map has the layout of a different release. */
 static struct decap_verdict_counters *read_decap_verdicts(const struct pins *pins, int cpus)
 {
 	struct decap_verdict_counters *counters = calloc(cpus > 0 ? cpus : 1, sizeof(*counters));
@@ -277,7 +279,7 @@ static int collect(struct status *status, const char *dir, enum program_kind kin
 	warn_of_faults(status, &attachments, no_contract ? NULL : &contract);
 	if (no_contract == -ENOENT)
 		warn(status, "balancer: a loader was interrupted while it put new maps in place ('sipxdp-loader "
-			     "upgrade' continues)");
+			     "upgrade' completes the work)");
 	attachments_free(&attachments);
 	return 0;
 }
@@ -332,12 +334,14 @@ static void print_program(const json_t *program)
 	json_array_foreach(json_object_get(program, "interfaces"), i, interface)
 	{
 		if (json_object_get(interface, "observed"))
-			printf("%s: packets are observed ('sipxdp-ctl trace'); the balancer returns afterwards\n",
+			printf("%s: the program 'observer' runs while packets are observed (for example 'sipxdp-ctl "
+			       "trace'); "
+			       "the program 'balancer' replaces it afterwards\n",
 				text_of(interface, "name"));
 	}
 	if (accepts) {
 		print_accepted("tunnels from:", json_object_get(accepts, "from"));
-		print_accepted("packets in them for:", json_object_get(accepts, "vips"));
+		print_accepted("inner packets for:", json_object_get(accepts, "vips"));
 	}
 }
 

@@ -87,8 +87,10 @@ const struct key config_pool_keys[] = {
 		.flags = KEY_ALWAYS,
 		.type = VALUE_NUMBER,
 		.max = 100,
-		.help = "In per cent. If the probes leave fewer than this share of the backends of one priority, the "
-			"pool fails open: all backends keep their calls, because a network fault near the balancer is "
+		.help = "In per cent. If, according to the probes, less than this share of the backends of one "
+			"priority "
+			"is up, the pool fails open: all backends keep their calls, because a network fault near the "
+			"balancer is "
 			"then the more likely cause. With 0 the daemon always trusts the probes, even if all backends "
 			"fail."},
 	{.name = "probe",
@@ -121,7 +123,7 @@ const struct key config_pool_keys[] = {
 		MEMBER(slow_start),
 		.type = VALUE_TIME,
 		.max = HOUR,
-		.help = "How long the weight of a backend that returns grows to its full value. With 0s the backend "
+		.help = "Time in which the weight of a returning backend grows to its full value. With 0s the backend "
 			"has its full weight at once."},
 	{.name = "backend_surge",
 		.read = read_backend_surge,

@@ -7,7 +7,8 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* Returns a time: the failures that began at this time or later are enough evidence by themselves. */
+/* Returns the start of the earliest failure that `enough` needs: this failure and the later ones are enough without
+ * the failures before them. */
 static uint64_t enough_from(const struct evidence *evidence)
 {
 	return evidence->failed > evidence->again ? evidence->failed - evidence->again : 0;
@@ -54,8 +55,8 @@ static bool has_answered_since(const struct outage_member *member, const struct 
 	return !member->evidence.failing && member->evidence.answered >= suspect->evidence.began;
 }
 
-/* Did this member respond during the whole time in which the suspect's failures became enough evidence? Failures before
- * the end of an outage do not count. */
+/* Has this member responded since the suspect's first failure, and while the suspect collected enough failures? If this
+ * member has failed too, failures of the suspect from before this member's return do not count. */
 static bool responded_throughout(const struct outage_member *member, const struct outage_member *suspect)
 {
 	const struct evidence *evidence = &suspect->evidence;
@@ -136,8 +137,9 @@ static void decide_single(const struct outage *outage, struct outage_member *mem
 		declare_dead(suspect);
 }
 
-/* The start of the member's silence. The silence does not include periods in which the balancer was blind
- * (OUTAGE_BLIND) or received nothing. */
+/* The start of the member's silence. Time in which the daemon could not receive (before rules->listening) does not
+ * count. Unless all members may be dead, time in which no member responded (until outage->blind) does not count,
+ * either. */
 static uint64_t silent_since(
 	const struct outage *outage, const struct outage_member *member, const struct outage_rules *rules)
 {

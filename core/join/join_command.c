@@ -91,7 +91,7 @@ static const struct member {
 } members[] = {
 	{"action", set_action, "start, heartbeat, shutdown, stop, block, trust or unblock", OF_ALL},
 	{"pool", set_pool, "the name of a pool", OF_ALL},
-	{"name", set_name, "1 to 63 of A-Z a-z 0-9 . _ -", OF_ALL},
+	{"name", set_name, "1 to 63 of the characters A-Z a-z 0-9 . _ -", OF_ALL},
 	{"address", set_address, "the address of a host", OF_BACKENDS},
 	{"weight", set_weight, "a number from 0 to 1000", OF_BACKENDS},
 	{"prefix", set_prefix, "an address, or a network such as 203.0.113.0/24", OF_GUARD},
@@ -118,7 +118,7 @@ static bool set_member(struct join_command *command, const char *name, const cha
 		return !command->fault.status;
 	}
 	command->fault = join_answer(400,
-		"unknown member '%.40s': known are action, pool, name, address, weight, prefix, for, service and "
+		"unknown member '%.40s': the members are action, pool, name, address, weight, prefix, for, service and "
 		"reason",
 		name);
 	return false;

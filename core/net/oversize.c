@@ -53,7 +53,7 @@ int oversize_fragment_start(struct oversize_fragments *fragments, const struct p
 	return 0;
 }
 
-/* Replaces options that only the first fragment carries by no-operation options (RFC 791,
+/* Overwrites the options that only the first fragment carries with no-operation options (RFC 791,
  * section 3.1). All fragments thus have headers of the same length. */
 static void drop_options(uint8_t *option, const uint8_t *end)
 {
@@ -100,8 +100,8 @@ size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t fram
 
 /* --- ICMP errors */
 
-/* May an ICMP error go to the sender (RFC 1122, section 3.2.2)? Never for a group address or
- * an ICMP packet, and in IPv4 only for the first fragment. */
+/* May an ICMP error be sent to the sender (RFC 1122, section 3.2.2)? Never if an address is multicast or broadcast,
+ * never for an ICMP packet, and in IPv4 only for the first fragment. */
 static bool may_send_error(const struct punt *punt, const struct packet *packet)
 {
 	if (!answer_is_allowed(punt, packet))

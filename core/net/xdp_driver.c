@@ -95,7 +95,7 @@ const struct xdp_driver xdp_drivers[] = {
 		.native = LINUX(5, 5),
 		.mtu = 3046,
 		.frags = LINUX(6, 3),
-		.note = "the card needs a free transmit queue for every second CPU at least; the DDP package must be "
+		.note = "the card needs at least one free transmit queue for every two CPUs; the DDP package must be "
 			"loaded (no native XDP in safe mode)",
 		.source = "drivers/net/ethernet/intel/ice/ice_main.c",
 	},

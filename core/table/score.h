@@ -38,9 +38,9 @@ static inline uint64_t multiply_high(uint64_t a, uint64_t b)
 /* --- The draw: 64 bits, a function of (hash key, name, slot)
  *
  * The high bits are called the stratum. They are a permutation of the slots, different for each member. A member
- * therefore has exactly one draw in each stratum. This excludes too many small draws by chance and halves the
- * variance of the member's share. The inverse permutation lists a member's slots in the order of its draws, smallest
- * first. */
+ * therefore has exactly one draw in each stratum. A member therefore cannot get many small draws by chance,
+ * which halves the variance of its share. The inverse permutation lists a member's slots in the order of its draws,
+ * smallest first. */
 
 static inline uint64_t rotate(uint64_t x, unsigned int bits)
 {

@@ -469,7 +469,7 @@ static void put_error_json(const char *message, json_t *faults)
 
 static void put_message(const char *message)
 {
-	fflush(stdout); /* keeps the order if both are the same terminal */
+	fflush(stdout); /* keeps the order of stdout and stderr on a terminal */
 	fputs("sipxdp-ctl: ", stderr);
 	text_put(stderr, message, "");
 	fputc('\n', stderr);

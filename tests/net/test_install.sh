@@ -171,7 +171,7 @@ started_by_root() {
 	kill -KILL "$child"
 	lab_wait sipxdpd 10 || status=$?
 	is "the daemon exits with its child process, so that systemd restarts it" $status 1
-	like "... and logs the reason" "$(tail -n 3 "$LAB_DIR/sipxdpd.log")" "process that opens the sockets of probes has ended"
+	like "... and logs the reason" "$(tail -n 3 "$LAB_DIR/sipxdpd.log")" "process that opens the probe sockets has exited"
 }
 
 # followed COUNT: checks that COUNT later fragments were forwarded like their first one.

@@ -394,7 +394,7 @@ killed() {
 	loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_in balancer bpftool map update pinned $PINS/pools key 1 0 0 0 value 9 0 0 0 0 0 0 0
 	lose_link
-	like "status warns of maps without an interface" "$(state '.warnings[]')" "maps are pinned, and no interface"
+	like "status warns of maps without an interface" "$(state '.warnings[]')" "maps are pinned, but no interface is attached"
 	fails "... upgrade is refused" "not attached to anything" upgrade
 	check "... attach uses these maps" loader attach -c "$LAB_CONFIG"
 	is "... with their content" \

@@ -62,7 +62,7 @@ lab_flat 4
 for host in "${LAB_BACKENDS[@]}"; do
 	sip_answer "$host" "$host" "$LAB_VIP" answer-options
 done
-# Linux verifies a silent neighbour after half a minute by default; here after some seconds.
+# Linux verifies a silent neighbour after half a minute by default; here after a few seconds.
 lab_in balancer sysctl -qw net.ipv4.neigh.eth0.base_reachable_time_ms=2000 net.ipv4.neigh.eth0.delay_first_probe_time=1
 LAB_POOL=$'record_time: 0s\ndrain_timeout: 1s'
 lab_config dsr px1 px2 px3
@@ -94,7 +94,7 @@ is "... it has a quarter of the slots" "$(share px4)" 25
 is "... calls move to px4 only" "$(moved "$first" | cut -d' ' -f2 | sort -u)" px4
 check "... calls succeed" calls_end_well add
 lab_ctl save | lab_write balancer /etc/sipxdp/saved.yaml
-check "save writes a file without faults" lab_in balancer sipxdpd -c /etc/sipxdp/saved.yaml --check
+check "save writes a valid file" lab_in balancer sipxdpd -c /etc/sipxdp/saved.yaml --check
 like "... the file contains the new backend" "$(lab_in balancer cat /etc/sipxdp/saved.yaml)" 10.0.0.14
 is "... its plan moves no slots" \
 	"$(lab_ctl --json plan /etc/sipxdp/saved.yaml | jq .moved_percent)" 0
@@ -138,7 +138,7 @@ lab_in px2 ip address add 10.0.0.42/24 dev eth0
 lab_in balancer cp "$LAB_CONFIG" "$LAB_CONFIG.before"
 lab_in balancer sed -i 's/10\.0\.0\.12}/10.0.0.42}/' "$LAB_CONFIG"
 planned=$(lab_ctl --json plan "$LAB_CONFIG")
-is "plan with a new address: the third of px2 moves until the address resolves" "$(jq '.moved_percent | round' <<< "$planned")" 33
+is "plan with a new address: the slots of px2 (a third) move until the address resolves" "$(jq '.moved_percent | round' <<< "$planned")" 33
 unlike "... the plan contains no invented MAC address" "$planned" "next hop is now"
 is "... reload has the effects that plan printed" "$(lab_ctl --json reload | jq -cS .)" "$(jq -cS . <<< "$planned")"
 check "... px2 owns slots once its address resolves" wait_for 5 lab_serving 3

@@ -181,7 +181,7 @@ Test(join_request, json)
 		{"no address", "{\"action\": \"start\", \"pool\": \"proxies\", \"name\": \"px4\"}", 400,
 			"address is missing"},
 		{"unknown member", "{\"action\": \"start\", " MEMBERS ", \"port\": 5060}", 400,
-			"unknown member 'port': known are action, "},
+			"unknown member 'port': the members are action, "},
 		{"member with a bad name", "{\"\\u00fc\\n\": 1}", 400,
 			"unknown member '??"
 			"?': "},

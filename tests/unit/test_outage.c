@@ -63,11 +63,11 @@ static uint32_t moved_by_outage(size_t count, size_t silent, uint64_t time, bool
 	moved = simulation_moved_while(&s, time + 30000, 0);
 	for (size_t i = 0; i < count; i++)
 		cr_expect_eq(simulation_pool(&s)->backends[i].record.state, STATE_UP,
-			"%zu of %zu for %lu ms: px%zu is %s", silent, count, time, i,
+			"outage of %zu of %zu servers for %lu ms: px%zu is %s", silent, count, time, i,
 			farm_state_name(simulation_pool(&s)->backends[i].record.state));
 	if (migrating && !moved)
-		cr_expect(s.world.running->pools[0].migrating, "%zu of %zu for %lu ms: the migration has ended", silent,
-			count, time);
+		cr_expect(s.world.running->pools[0].migrating,
+			"outage of %zu of %zu servers for %lu ms: the migration has ended", silent, count, time);
 	simulation_end(&s);
 	return moved;
 }
@@ -91,8 +91,9 @@ static uint32_t most_moved(size_t count, size_t silent, uint64_t time)
 		uint32_t moved = moved_by_outage(count, silent, time, seed % 2, seed);
 
 		if (time <= harmless(count, silent))
-			cr_expect_eq(moved, 0, "%zu of %zu for %lu ms, seed %u: %u of 1024 slots moved", silent, count,
-				time, seed, moved);
+			cr_expect_eq(moved, 0,
+				"outage of %zu of %zu servers for %lu ms, seed %u: %u of 1024 slots moved", silent,
+				count, time, seed, moved);
 		most = moved > most ? moved : most;
 	}
 	return most;
@@ -164,7 +165,9 @@ Test(outage, dead_servers_are_detected_in_time_with_other_settings)
 		dead = 1 + rand() % (count - 1);
 		due = (dead > 1 ? 2 : 1) * health_detection(&probe) + 200;
 		took = found_after(count, dead, &probe, seed);
-		cr_expect(took && took <= due, "%zu of %zu die: out after %lu ms, %lu are due (%u every %u ms, %u ms)",
+		cr_expect(took && took <= due,
+			"%zu of %zu servers die: out after %lu ms, limit %lu ms (fall %u, interval %u ms, timeout %u "
+			"ms)",
 			dead, count, took, due, probe.fall, probe.interval, probe.timeout);
 	}
 }

@@ -9,11 +9,11 @@
 #include "core/base/memory.h"
 #include "neighbour_private.h"
 
-#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* states that the kernel does not resolve */
+#define NUD_FIXED (NUD_PERMANENT | NUD_NOARP) /* states of entries that the kernel does not resolve */
 
-/* The time between two neighbours that the kernel starts to resolve. If the kernel resolves many neighbours at the same
- * time, it also refreshes them at the same time, and their replies can overflow a receive queue: of 10,000 neighbours
- * started within 0.3 s, 7,000 were lost. */
+/* The minimum time between the starts of two resolutions. If the kernel resolves many neighbours at the same time, it
+ * also refreshes them at the same time, and their replies can overflow a receive queue: when 10,000 resolutions started
+ * within 0.3 s, 7,000 neighbours were lost. */
 #define PACE (MILLISECOND / 2)
 
 /* --- the queue */

@@ -156,7 +156,7 @@ static int on_sent(sd_event_source *source, int fd, uint32_t events, void *data)
 	return 0;
 }
 
-/* The kernel of the namespace checks the packet: checksum, port, sequence number. */
+/* The network stack of the namespace checks the packet: checksum, port, sequence number. */
 static int take_reply(void *data, void *record, size_t size)
 {
 	const struct probe_path *path = data;
@@ -323,13 +323,13 @@ static int open_wire(struct probe_path *path)
 	return path->wire_fd < 0 ? -errno : 0;
 }
 
-/* Without the process, the daemon can open no sockets and would detect no failed backend. */
+/* Without this process, the daemon cannot open sockets and would not detect failed backends. */
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *data)
 {
 	(void)fd;
 	(void)events;
 	(void)data;
-	log_error("the process that opens the sockets of probes has ended: sipxdpd exits and must be started again; "
+	log_error("the process that opens the probe sockets has exited: sipxdpd also exits and must be restarted; "
 		  "forwarding continues");
 	return sd_event_exit(sd_event_source_get_event(source), -EPIPE);
 }
