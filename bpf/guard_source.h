@@ -175,13 +175,30 @@ static __always_inline __u32 guard_buckets(__u32 bucket)
 	return buckets | 1u << GUARD_BUCKET_PACKETS;
 }
 
+/* Returns the limit of a bucket. The comparison and the index must use the same register for the verifier of Linux 6.1.
+ */
+static __always_inline struct guard_limit guard_limit_at(const struct guard_class *class, __u64 bucket)
+{
+	asm volatile("" : "+r"(bucket));
+	if (bucket >= GUARD_BUCKETS)
+		return (struct guard_limit){};
+	return (struct guard_limit){.interval = guard_read(class->limits[bucket].interval),
+		.window = guard_read(class->limits[bucket].window)};
+}
+
+/* As guard_limit_at(). */
+static __always_inline __u32 guard_full_at(const struct guard_source *source, __u64 bucket)
+{
+	asm volatile("" : "+r"(bucket));
+	return bucket < GUARD_BUCKETS ? guard_read(source->full[bucket]) : 0;
+}
+
 /* Returns the bit of the bucket if it has no token, else 0. */
 static __always_inline __u32 guard_bucket_over(
 	const struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks)
 {
-	struct guard_limit limit = {.interval = guard_read(class->limits[bucket].interval),
-		.window = guard_read(class->limits[bucket].window)};
-	__s64 left = (__s64)limit.window - guard_ahead(guard_read(source->full[bucket]), limit, ticks);
+	struct guard_limit limit = guard_limit_at(class, bucket);
+	__s64 left = (__s64)limit.window - guard_ahead(guard_full_at(source, bucket), limit, ticks);
 	__u64 is_over = (__u64)(left & -(__s64)limit.interval) >> 63;
 
 	return is_over << bucket;
@@ -190,12 +207,13 @@ static __always_inline __u32 guard_bucket_over(
 static __always_inline void guard_bucket_take(
 	struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks)
 {
-	struct guard_limit limit = {.interval = guard_read(class->limits[bucket].interval),
-		.window = guard_read(class->limits[bucket].window)};
+	struct guard_limit limit = guard_limit_at(class, bucket);
+	__u32 full = ticks + guard_ahead(guard_full_at(source, bucket), limit, ticks) + limit.interval;
+	__u64 at = bucket;
 
-	if (limit.interval)
-		source->full[bucket] =
-			ticks + guard_ahead(guard_read(source->full[bucket]), limit, ticks) + limit.interval;
+	asm volatile("" : "+r"(at));
+	if (limit.interval && at < GUARD_BUCKETS)
+		source->full[at] = full;
 }
 
 /* Returns the buckets without a token for this message, as bits; 0: all have one. */
