@@ -96,9 +96,11 @@ static uint16_t *take_guards(struct guarding *g)
 	return of;
 }
 
+/* A plan may have stopped after it had written the name of a new guard. */
 static bool is_running(const struct guarding *g, uint16_t guard)
 {
-	return !strcmp(g->running->guard_names[guard].name, g->image->guard_names[guard].name);
+	return g->running->guards[guard].first_class &&
+	       !strcmp(g->running->guard_names[guard].name, g->image->guard_names[guard].name);
 }
 
 /* --- classes */
@@ -173,10 +175,16 @@ static struct guard_limit looser_limit(struct guard_limit a, struct guard_limit 
 /* The class that drops a packet only if both classes drop it. */
 static struct guard_class looser_class(const struct guard_class *a, const struct guard_class *b)
 {
+	const struct guard_class *deny = a->action == GUARD_DENY ? a : b;
 	struct guard_class class = *a;
 
-	if (a->action != b->action)
-		return a->action == GUARD_TRUST || b->action == GUARD_DENY ? *a : *b;
+	if (a->action == GUARD_TRUST || b->action == GUARD_TRUST)
+		return a->action == GUARD_TRUST ? *a : *b;
+	if (a->action != b->action) { /* one denies, the other limits */
+		class = deny == a ? *b : *a;
+		class.enforced &= deny->enforced ? ~0u : 0;
+		return class;
+	}
 	class.enforced &= b->enforced;
 	class.refused &= b->refused;
 	for (int i = 0; i < GUARD_BUCKETS; i++)
@@ -192,7 +200,7 @@ static const struct guard_class *running_class(const struct guarding *g, uint16_
 	return g->running->guard_list_names[list].name[0] || list < GUARD_LIST_FIRST ? &first[list] : first;
 }
 
-static void loosen(const struct guarding *g, uint16_t guard, struct guard_class *classes)
+static void loosen_classes(const struct guarding *g, uint16_t guard, struct guard_class *classes)
 {
 	for (uint32_t list = 0; list < g->list_end; list++) {
 		classes[list] = looser_class(running_class(g, guard, list), &classes[list]);
@@ -316,42 +324,48 @@ static uint32_t guard_enforced(const struct config_guard_settings *settings)
 	return enforced;
 }
 
-/* Fills the guard of a service, or of the file (NULL). */
+/* Rules that do not apply to trusted sources: a source may be on a list of the running or of the new settings. */
+static uint32_t looser_rules(const struct guard *running, const struct guard *wanted)
+{
+	uint32_t both = running->enforced & wanted->enforced, added = wanted->flags & ~running->flags;
+
+	if (added & GUARD_FLAG_SCANNERS)
+		both &= ~(1u << GUARD_RULE_SCANNER);
+	if (added & GUARD_FLAG_BROKEN)
+		both &= ~(1u << GUARD_RULE_BROKEN | 1u << GUARD_RULE_STRANGER);
+	return both;
+}
+
+/* Fills the guard of a service, or of the file (NULL). If the maps have no room for its classes, the guard stays
+ * empty. */
 static void put_guard(
 	const struct guarding *g, uint16_t id, const struct config_service *service, const uint16_t *guard_of)
 {
 	struct config_guard_settings settings = config_guard_settings(g->config, service);
 	struct guard_class *classes = wanted_classes(g, service);
+	const struct guard *running = &g->running->guards[id];
 	struct guard *guard = &g->image->guards[id];
+	uint16_t first_class = place(g, id);
 
+	if (!first_class) {
+		free(classes);
+		return;
+	}
 	if (g->farm->lists_pending && is_running(g, id))
-		loosen(g, id, classes);
+		loosen_classes(g, id, classes);
 	*guard = (struct guard){
 		.hash_key = {g->config->hash_key[0] ^ 0x6775617264ULL, g->config->hash_key[1]},
 		.flags = guard_flags(g, &settings, id, guard_of, classes),
 		.enforced = guard_enforced(&settings),
-		.generation = g->running->guards[id].generation + !is_running(g, id),
+		.generation = running->generation + !is_running(g, id),
+		.first_class = first_class,
 		.retry_after = settings.retry_after,
 	};
+	if (g->farm->lists_pending && is_running(g, id))
+		guard->enforced = looser_rules(running, guard);
 	set_masks(guard, &g->config->guard);
-	guard->first_class = place(g, id);
 	memcpy(&g->image->guard_classes[guard->first_class], classes, g->list_end * sizeof(*classes));
 	free(classes);
-}
-
-/* While the lists are pending, guards that the file no longer has stay. */
-static void keep_guards(const struct guarding *g)
-{
-	for (uint16_t id = 1; id < GUARDS; id++) {
-		uint32_t first = g->running->guards[id].first_class;
-
-		if (g->image->guard_names[id].name[0] || !g->running->guard_names[id].name[0])
-			continue;
-		g->image->guard_names[id] = g->running->guard_names[id];
-		g->image->guards[id] = g->running->guards[id];
-		memcpy(&g->image->guard_classes[first], &g->running->guard_classes[first],
-			(block_end(g->running, id) - first) * sizeof(*g->image->guard_classes));
-	}
 }
 
 /* --- texts */
@@ -459,15 +473,23 @@ static uint16_t running_guard(const struct guarding *g, const struct config_serv
 	return running ? running->guard : 0;
 }
 
+/* Can the service have its guard now? A guard needs classes. While the lists are pending, a service has only the guard
+ * that it had before. */
+static bool is_ready(const struct guarding *g, const struct config_service *service, uint16_t guard)
+{
+	return g->image->guards[guard].first_class && (!g->farm->lists_pending || guard == running_guard(g, service));
+}
+
 uint16_t *desire_guards(const struct farm *farm, const struct image *running, struct image *image)
 {
 	struct guarding g = {.farm = farm, .config = farm->config, .running = running, .image = image};
 	uint16_t *guard_of;
 
+	/* The generation outlives a guard: sources of an earlier guard with the same id look up their list again. */
+	for (uint16_t id = 1; id < GUARDS; id++)
+		image->guards[id].generation = running->guards[id].generation;
 	take_lists(&g);
 	guard_of = take_guards(&g);
-	if (farm->lists_pending)
-		keep_guards(&g);
 	if (!g.config->guard.is_set)
 		return guard_of;
 	if (is_used(&g, guard_of, SHARED_GUARD))
@@ -477,8 +499,8 @@ uint16_t *desire_guards(const struct farm *farm, const struct image *running, st
 			put_guard(&g, guard_of[i], &g.config->services[i], guard_of);
 	put_texts(&g);
 	put_surges(&g);
-	for (size_t i = 0; i < g.config->service_count && farm->lists_pending; i++)
-		if (guard_of[i] && !is_running(&g, guard_of[i]))
-			guard_of[i] = running_guard(&g, &g.config->services[i]);
+	for (size_t i = 0; i < g.config->service_count; i++)
+		if (!is_ready(&g, &g.config->services[i], guard_of[i]))
+			guard_of[i] = 0;
 	return guard_of;
 }

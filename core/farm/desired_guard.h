@@ -9,6 +9,8 @@
  * lists that are already in the maps keep their ids.
  *
  * While farm->lists_pending, the prefixes in the maps are those of the running lists. The image then has for each list
- * the looser one of the running and the wanted class, keeps removed guards and lists, and a service keeps its guard
- * instead of a new one. So no packet is dropped that neither the running nor the wanted settings would drop. */
+ * the looser one of the running and the wanted class, and keeps removed lists. A service that changes to a different
+ * guard has no guard until then. So no packet is dropped that neither the running nor the wanted settings would drop.
+ *
+ * If the maps do not have room for the classes of a guard, its services have no guard. */
 uint16_t *desire_guards(const struct farm *farm, const struct image *running, struct image *image);

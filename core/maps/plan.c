@@ -256,6 +256,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
+	plan_texts(&draft);
 	plan_guards(&draft);
 	plan_entries(&draft);
 	plan_guards_end(&draft);

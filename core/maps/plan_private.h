@@ -21,6 +21,9 @@ void plan_describe(struct plan_step *step, const char *format, ...) __attribute_
 void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);
 
+/* Plans the texts that exempt messages from limits, and removes texts of scanners; call it before plan_guards(). */
+void plan_texts(struct draft *draft);
+
 /* plan_guards() plans guards, their classes and names, and surges; call it before plan_entries(), because services
  * refer to guards. plan_guards_end() plans the removal of guards and lists; call it after plan_entries(). */
 void plan_guards(struct draft *draft);

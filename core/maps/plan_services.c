@@ -176,6 +176,14 @@ static void remove_entries(struct draft *draft, enum image_map map)
 	free(list);
 }
 
+/* A text that exempts a message must exist before the new limits, a text that drops one only after them. */
+void plan_texts(struct draft *draft)
+{
+	put_entries(draft, IMAGE_GUARD_EMERGENCY);
+	put_entries(draft, IMAGE_GUARD_PRIORITIES);
+	remove_entries(draft, IMAGE_GUARD_SCANNERS);
+}
+
 void plan_names(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;
@@ -199,8 +207,7 @@ static void remove_service_names(struct draft *draft)
 
 void plan_entries(struct draft *draft)
 {
-	for (int map = IMAGE_GUARD_SCANNERS; map <= IMAGE_GUARD_PRIORITIES; map++)
-		put_entries(draft, map);
+	put_entries(draft, IMAGE_GUARD_SCANNERS);
 	put_entries(draft, IMAGE_HINTS);
 	put_entries(draft, IMAGE_SERVICES);
 	put_entries(draft, IMAGE_VIPS);
@@ -210,8 +217,8 @@ void plan_entries(struct draft *draft)
 	remove_entries(draft, IMAGE_SERVICES);
 	remove_entries(draft, IMAGE_HINTS);
 	remove_entries(draft, IMAGE_ADDED);
-	for (int map = IMAGE_GUARD_SCANNERS; map <= IMAGE_GUARD_PRIORITIES; map++)
-		remove_entries(draft, map);
+	remove_entries(draft, IMAGE_GUARD_EMERGENCY);
+	remove_entries(draft, IMAGE_GUARD_PRIORITIES);
 	remove_service_names(draft);
 	messages_cut(&draft->plan->disruptions, MESSAGES_SHOWN);
 	free(draft->described);
