@@ -93,7 +93,7 @@ int allowlists_open(struct allowlists *lists, const struct pins *pins)
 		list->map = pins_get(pins, PINS_TOP, map_name(list));
 		if (list->map < 0) {
 			output_error("cannot open %s/%s: %s%s", pins->dir, map_name(list), output_errno(list->map),
-				list->map == -ENOENT ? " ('sipxdp-loader upgrade --program decap' makes it)" : "");
+				list->map == -ENOENT ? " ('sipxdp-loader upgrade --program decap' creates it)" : "");
 			return -1;
 		}
 		if (read_list(list))
@@ -188,7 +188,7 @@ static int add(struct allowlist *list)
 			return -1;
 		if (!put(list, prefix))
 			continue;
-		output_error("cannot put %s into the map %s: %s", prefix_format(prefix, text), map_name(list),
+		output_error("cannot add %s to the map %s: %s", prefix_format(prefix, text), map_name(list),
 			errno == ENOSPC ? "it is full" : output_errno(errno));
 		return -1;
 	}
@@ -250,14 +250,14 @@ static void say_list(const struct allowlist *list)
 			prefix_format(&list->current.list[i], one));
 	if (list->is_vips)
 		output_info("packets in tunnels are accepted for %s%s", text,
-			list->named ? "" : " (as lo has it now; 'attach' again after a change)");
+			list->named ? "" : " (the addresses of lo; run 'attach' again after a change of them)");
 	else
 		output_info("tunnels are accepted from %s", text);
 }
 
 #define WARNING_SOURCES                                                                                                \
-	"tunnels are accepted from any source: any host that can send IP protocol 4 or 41 to this one can bring in "   \
-	"packets with a forged source (name the balancers: 'attach --from PREFIX')"
+	"tunnels are accepted from any source: any host that can send IP protocol 4 or 41 to this one can inject "     \
+	"packets with a forged source (to prevent this, name the balancers: 'attach --from PREFIX')"
 #define WARNING_VIPS                                                                                                   \
 	"packets in tunnels are accepted for any destination (put the VIPs on lo, or name them: 'attach --vip "        \
 	"ADDRESS')"
@@ -289,7 +289,7 @@ static void warn_of_lo(const struct allowlist *list, json_t *warnings)
 		if (!holds(&list->current, &now.list[i]))
 			json_array_append_new(warnings,
 				json_sprintf("decap: lo has the address %s, and tunnelled packets for it are not "
-					     "accepted ('sipxdp-loader attach --program decap IFACE' again)",
+					     "accepted (run 'sipxdp-loader attach --program decap IFACE' again)",
 					prefix_format(&now.list[i], text)));
 	}
 	free(now.list);

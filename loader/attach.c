@@ -175,7 +175,7 @@ static int examine_maps(struct attach *attach)
 	if (err && (err != -ENOENT || running)) {
 		output_error("cannot use the maps pinned in %s: %s: %s%s", attach->pins.dir,
 			decap ? "decap_verdicts" : "contract", output_errno(err),
-			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' continues an interrupted "
+			pins_have_program(&attach->pins) ? " ('sipxdp-loader upgrade' completes an interrupted "
 							   "upgrade, 'detach' removes the maps)"
 							 : "");
 		return -1;
@@ -188,8 +188,9 @@ static int examine_maps(struct attach *attach)
 	attach->maps_are_new = true;
 	attach->place = PINS_NEXT;
 	output_warning(
-		"the maps pinned in %s have different limits or a different version. Nothing is attached, so the "
-		"loader replaces these maps (sipxdpd fills the new maps; restart sipxdpd if its version differs)",
+		"the maps pinned in %s do not have the limits of the file or the version of this loader. No interface "
+		"is attached, so the loader replaces these maps (sipxdpd fills the new maps; restart sipxdpd if it is "
+		"of a different version)",
 		attach->pins.dir);
 	return 0;
 }
@@ -329,7 +330,7 @@ static int pin_target(struct attach *attach, const struct target *target)
 	if (before && pins_remove(&attach->pins, before->dispatched ? PINS_DISPATCHED : PINS_LINKS, before->pin))
 		return -1;
 	if (before)
-		output_info("%s: the pin of an attachment that has ended is removed", target->name);
+		output_info("%s: removed the pin of an earlier attachment that no longer exists", target->name);
 	if (before && attach->decap.addresses >= 0)
 		tunnel_remove_interface(attach->decap.addresses, 0, &attach->attachments);
 	return pins_put(&attach->pins, target->dispatched ? PINS_DISPATCHED : PINS_LINKS, target->name, target->fd);

@@ -10,7 +10,7 @@
 #include "dispatcher.h"
 #include "output.h"
 
-#define EXAMINATIONS 3 /* sipxdpd may replace the program between the two queries (observed packets) */
+#define EXAMINATIONS 3 /* attempts: sipxdpd may replace the program between the two queries */
 
 /* The link contains an ifindex, and an ifindex is valid in one network namespace only. The link belongs to this
  * namespace only if the interface with this index runs the same program. */

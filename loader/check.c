@@ -55,7 +55,7 @@ static void print_findings(const struct xdp_report *report)
 
 		printf("  %s: %s\n", xdp_severity_name(finding->severity), finding->text);
 		if (finding->remedy[0])
-			printf("    %s: %s\n", finding->severity == XDP_BLOCKER ? "to remove it" : "better",
+			printf("    %s: %s\n", finding->severity == XDP_BLOCKER ? "remedy" : "recommended",
 				finding->remedy);
 	}
 }

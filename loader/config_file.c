@@ -104,9 +104,9 @@ int config_file_refuse(const struct contract *pinned, const struct contract *wan
 			pinned->version, wanted->version);
 	for (i = 0; pinned->version == wanted->version && i < sizeof(rows) / sizeof(*rows); i++) {
 		if (rows[i].there != rows[i].here)
-			output_error("the maps pinned in %s have room for %u %s, %s asks for %u", dir, rows[i].there,
+			output_error("the maps pinned in %s have room for %u %s, but %s needs %u", dir, rows[i].there,
 				rows[i].name, name, rows[i].here);
 	}
-	output_error("new maps are needed, and nothing was changed: 'sipxdp-loader upgrade -c %s' makes them", name);
+	output_error("new maps are needed, and nothing was changed: 'sipxdp-loader upgrade -c %s' creates them", name);
 	return -1;
 }

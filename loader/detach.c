@@ -24,9 +24,9 @@ static int detach_one(struct pins *pins, struct attachment *attachment, const st
 	if (attachment_remove(pins, attachment))
 		return -1;
 	if (attachment->state == ATTACHMENT_GONE)
-		output_info("%s: was detached already (the interface was deleted, or a different tool detached it); "
-			    "its pin "
-			    "is removed",
+		output_info("%s: was detached already (the interface was deleted, or a different tool detached the "
+			    "program); "
+			    "its pin is removed",
 			attachment->name);
 	else
 		output_info("%s detached from %s", program_name(pins->kind), attachment->name);

@@ -11,7 +11,7 @@
 
 void link_refuse_busy(const char *name, int ifindex, int error, uint32_t program_id)
 {
-	const char *remedy = "to share the interface that program, too, must be loaded by libxdp ('xdp-loader load')";
+	const char *remedy = "to share the interface, load that program with libxdp as well ('xdp-loader load')";
 	char text[PROGRAM_TEXT_SIZE];
 
 	if (dispatcher_is_on(ifindex))
@@ -48,7 +48,7 @@ static void refuse_link(const char *name, int ifindex, int program_fd, enum mode
 		return;
 	}
 	reason = ask_driver(ifindex, program_fd);
-	output_error("cannot attach to %s: %s (%s; --mode generic needs no support of the driver, but is slow)", name,
+	output_error("cannot attach to %s: %s (%s; --mode generic works with every driver, but is slow)", name,
 		strerror(error), *reason ? reason : "its driver refuses native XDP");
 }
 

@@ -172,9 +172,9 @@ static int check(enum loader_command command, const struct options *options)
 	bool decap = options->program == PROGRAM_DECAP;
 
 	if (decap && options->config)
-		return refuse("--program decap needs no file: name the interfaces", "");
+		return refuse("--program decap does not read a file: name the interfaces", "");
 	if (!decap && (options->address_count || options->from.count || options->vips.count))
-		return refuse("--address, --from and --vip are for --program decap", "");
+		return refuse("--address, --from and --vip are valid only with --program decap", "");
 	if (command & (COMMAND_UPGRADE | COMMAND_STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
 	if (command == COMMAND_CHECK && options->config && options->interface_count)

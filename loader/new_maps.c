@@ -22,8 +22,8 @@ static int refuse_dispatched(const struct attachments *attachments)
 	for (i = 0; i < attachments->count; i++) {
 		if (!attachments->list[i].dispatched || attachments->list[i].state == ATTACHMENT_GONE)
 			continue;
-		output_error("%s: libxdp's dispatcher cannot replace a program atomically: new maps need "
-			     "'sipxdp-loader detach', then 'attach', there",
+		output_error("%s: libxdp's dispatcher cannot replace a program atomically: to use new maps, run "
+			     "'sipxdp-loader detach' and then 'attach' for this interface",
 			attachments->list[i].name);
 		return -1;
 	}
@@ -97,7 +97,7 @@ static int wait_until_filled(const struct pins *pins, unsigned int seconds)
 		nanosleep(&pause, NULL);
 	}
 	output_error("no sipxdpd of this release has filled the new maps within %u s, and nothing was changed: is it "
-		     "running? Its log shows what it waits for (slots migrating: 'sipxdp-ctl pool finish')",
+		     "running? Its log shows the reason (if slots are migrating, run 'sipxdp-ctl pool finish')",
 		seconds);
 	return -1;
 }

@@ -35,8 +35,8 @@ int own_macs_add(const struct own_macs *maps, const char *interface, int ifindex
 	if (!err)
 		err = bpf_map_update_elem(maps->interface_macs, &at, &mac, BPF_ANY);
 	if (err)
-		output_error("cannot put the MAC address of %s into the maps own_macs and interface_macs: %s",
-			interface, output_errno(err));
+		output_error("cannot add the MAC address of %s to the maps own_macs and interface_macs: %s", interface,
+			output_errno(err));
 	return err ? -1 : 0;
 }
 

@@ -47,7 +47,7 @@ static int size_balancer(struct balancer_bpf *skeleton, const struct contract *s
 	for (i = 0; !err && i < sizeof(rows) / sizeof(*rows); i++)
 		err = bpf_map__set_max_entries(rows[i].map, rows[i].entries);
 	if (err)
-		output_error("cannot size the maps: %s", output_errno(err));
+		output_error("cannot set the sizes of the maps: %s", output_errno(err));
 	return err ? -1 : 0;
 }
 
@@ -98,9 +98,10 @@ int program_reuse_map(struct bpf_map *map, int fd)
 	int err = bpf_obj_get_info_by_fd(fd, &info, &size);
 
 	if (!err && !fits(map, &info)) {
-		output_error(
-			"the pinned map '%s' has keys of %u and values of %u bytes and room for %u; this program's "
-			"has %u, %u and %u: 'upgrade -c FILE' makes new ones",
+		output_error("the pinned map '%s' has keys of %u bytes, values of %u bytes and room for %u entries, "
+			     "but this "
+			     "program needs %u bytes, %u bytes and %u entries: 'sipxdp-loader upgrade -c FILE' creates "
+			     "new maps",
 			bpf_map__name(map), info.key_size, info.value_size, info.max_entries, bpf_map__key_size(map),
 			bpf_map__value_size(map), bpf_map__max_entries(map));
 		return -1;

@@ -148,9 +148,10 @@ static void warn_of_attachment(struct status *status, const struct attachment *a
 	else if (attachment->state == ATTACHMENT_ELSEWHERE)
 		warn(status, "%s: this is an interface of a different network namespace", attachment->name);
 	else if (attachment->mode == MODE_GENERIC)
-		warn(status, "%s: generic mode, many times slower than native mode", attachment->name);
+		warn(status, "%s: the program runs in generic mode, which is many times slower than native mode",
+			attachment->name);
 	if (strcmp(attachment->name, attachment->pin))
-		warn(status, "%s: was called %s when it was attached", attachment->name, attachment->pin);
+		warn(status, "%s: the interface was called %s when it was attached", attachment->name, attachment->pin);
 }
 
 static void warn_of_faults(

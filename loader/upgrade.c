@@ -124,8 +124,7 @@ static int upgrade(struct pins *pins, const struct contract *sizes, const struct
 	for (i = 0; i < attachments->count; i++)
 		failed += upgrade_one(pins, sizes, program, &attachments->list[i]) != 0;
 	if (failed) {
-		output_error(
-			"%zu of %zu interfaces still have the old program; 'sipxdp-loader upgrade' can be run again",
+		output_error("%zu of %zu interfaces still have the old program; run 'sipxdp-loader upgrade' again",
 			failed, attachments->count);
 		return -1;
 	}

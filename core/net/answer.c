@@ -99,8 +99,8 @@ size_t answer_put_ip(uint8_t *ip, const struct packet *packet, uint8_t tos, uint
 	return (packet->ipv6 ? put_ipv6 : put_ipv4)(ip, packet, tos, protocol, length);
 }
 
-/* An IPv4 address is the last word of struct address; the words before it are the same in all of them, and do not
- * belong to the pseudo header. */
+/* An IPv4 address is the last word of struct address. The words before it are the same for all IPv4 addresses, and do
+ * not belong to the pseudo header. */
 static uint32_t add_address(uint32_t sum, const struct packet *packet, const struct address *address)
 {
 	size_t size = packet->ipv6 ? sizeof(*address) : sizeof(address->word[3]);

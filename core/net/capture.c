@@ -14,7 +14,7 @@
 #define BLOCK_MINIMUM 12
 
 enum block_type {
-	BLOCK_SECTION = 0x0a0d0d0a, /* reads the same in both byte orders */
+	BLOCK_SECTION = 0x0a0d0d0a, /* the same number in both byte orders */
 	BLOCK_INTERFACE = 1,
 	BLOCK_SIMPLE_PACKET = 3, /* of the first interface */
 	BLOCK_PACKET = 6,
@@ -149,7 +149,7 @@ static bool read_packet(struct capture *capture, size_t at, size_t length, bool 
 	out->original = get32(capture, at + header - 4);
 	out->length = get32(capture, at + (simple ? 8 : 20));
 	if (simple && out->length > length - header - 4)
-		out->length = length - header - 4; /* a truncated simple packet has no other mark */
+		out->length = length - header - 4; /* no other field shows that a simple packet is truncated */
 	out->data = capture->bytes + at + header;
 	/* link_header() does not know a link layer with the number 0. */
 	capture->link = interface < capture->interfaces ? capture->links[interface] : 0;

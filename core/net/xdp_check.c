@@ -69,7 +69,7 @@ static void report_no_native(const struct xdp_facts *facts, const struct xdp_dri
 			"the driver %s has native XDP since Linux %u.%u", driver->name, driver->native >> 8,
 			driver->native & 0xff);
 	} else if (driver) {
-		add(report, XDP_BLOCKER, "remove the other blockers, and read the note; else " GENERIC,
+		add(report, XDP_BLOCKER, "remove the other blockers, and read the note; otherwise " GENERIC,
 			"the driver %s offers no native XDP in its present configuration", driver->name);
 	} else {
 		if (facts->lower[0])
@@ -93,7 +93,7 @@ static void check_driver(const struct xdp_facts *facts, const struct xdp_driver 
 		report_no_native(facts, driver, report);
 	if (report->native == XDP_NATIVE_UNKNOWN)
 		add(report, XDP_WARNING, "",
-			"whether the driver %s has native XDP is unknown: kernels before 6.3 do not say it",
+			"it is unknown whether the driver %s has native XDP: kernels before 6.3 do not report this",
 			facts->driver);
 }
 
@@ -164,11 +164,12 @@ static void check_half(const struct xdp_facts *facts, bool pairs, struct xdp_rep
 	else
 		snprintf(remedy, sizeof(remedy), "ethtool -L %s rx %u tx %u", facts->name, wanted, wanted);
 	if (queues->max_tx && 2 * queues->tx > queues->max_tx)
-		add(report, XDP_BLOCKER, remedy, "%u queues are in use, and XDP needs as many again: the maximum is %u",
+		add(report, XDP_BLOCKER, remedy,
+			"%u queues are in use, and XDP needs the same number in addition, but the maximum is %u",
 			queues->tx, queues->max_tx);
 	else if (pairs && queues->rx != queues->tx)
 		add(report, XDP_BLOCKER, remedy,
-			"there are %u receive and %u transmit queues: the driver needs as many of both", queues->rx,
+			"there are %u receive and %u transmit queues: the driver needs equal numbers", queues->rx,
 			queues->tx);
 }
 
@@ -224,7 +225,7 @@ static void check_program(const struct xdp_facts *facts, struct xdp_report *repo
 		return;
 	if (facts->program_is_unknown) {
 		add(report, XDP_WARNING, "run this command as root",
-			"%s is attached, and only root can see whether it is sipxdp's", facts->program);
+			"%s is attached, and only root can see whether it belongs to sipxdp", facts->program);
 		return;
 	}
 	if (facts->program_is_dispatcher)
@@ -259,7 +260,8 @@ static void add_notes(const struct xdp_facts *facts, const struct xdp_driver *dr
 		add(report, XDP_NOTE, "", "%s", driver->note);
 	if (!driver->tested)
 		add(report, XDP_NOTE, "",
-			"sipxdp was not tested with the driver %s; its limits are from the source of Linux",
+			"sipxdp was not tested with the driver %s; the limits of the driver are from the Linux source "
+			"code",
 			driver->name);
 }
 

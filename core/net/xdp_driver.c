@@ -45,7 +45,7 @@ const struct xdp_driver xdp_drivers[] = {
 		.mtu = 3506,
 		.refuses_lro = true,
 		.note = "with accelerated networking, the driver also puts the program on the virtual function, which "
-			"must accept it; attach to the netvsc interface, not to the virtual function",
+			"must accept the program; attach to the netvsc interface, not to the virtual function",
 		.source = "drivers/net/hyperv/netvsc_bpf.c",
 	},
 	{
@@ -83,10 +83,8 @@ const struct xdp_driver xdp_drivers[] = {
 		.native = LINUX(4, 13),
 		.mtu = 3046,
 		.frags = LINUX(6, 4),
-		.note = "each queue needs a second queue for XDP: if the card has no free queue, use fewer ('ethtool "
-			"-L "
-			"IFACE "
-			"combined N')",
+		.note = "each queue needs a second queue for XDP: if the card has no free queue, use fewer queues "
+			"('ethtool -L IFACE combined N')",
 		.source = "drivers/net/ethernet/intel/i40e/i40e_main.c",
 	},
 	{
@@ -105,9 +103,9 @@ const struct xdp_driver xdp_drivers[] = {
 		.native = LINUX(4, 19),
 		.mtu = 3506,
 		.frags = LINUX(5, 18),
-		.note = "it needs as many receive queues as its other end has transmit queues; the other end must run "
-			"an XDP "
-			"program (any) and have transmit checksums off ('ethtool -K PEER tx off'), or forwarded "
+		.note = "the device needs as many receive queues as its other end has transmit queues; the other end "
+			"must run "
+			"an XDP program (any) and have transmit checksums off ('ethtool -K PEER tx off'), or forwarded "
 			"packets are lost; --mode generic needs none of this",
 		.tested = "all network tests, Linux 6.1, 6.12 and 6.18",
 		.source = "drivers/net/veth.c",

@@ -97,7 +97,7 @@ static int parse_option(char **argv, int *at, struct line *line, struct argument
 	if (option == OPTION_COUNT && !flag)
 		return refuse(out, "unknown option '%.80s'", word);
 	if (value && !placeholder)
-		return refuse(out, "option %.*s has no value", (int)length, word);
+		return refuse(out, "option %.*s does not accept a value", (int)length, word);
 	if (!value && placeholder)
 		value = argv[*at + 1] ? argv[++*at] : NULL;
 	if (!value && placeholder)

@@ -248,8 +248,8 @@ static bool explain_captured(struct explain *explain, const struct captured *pac
 	if (length)
 		return explain_frame(explain, interface->ifindex, explain->frame, length, remarks);
 	json_decref(remarks);
-	output_error(explain->output, "packet %zu: %zu bytes are not an Ethernet frame", explain->packets + 1,
-		packet->length);
+	output_error(explain->output, "packet %zu: %zu bytes are too few or too many for an Ethernet frame",
+		explain->packets + 1, packet->length);
 	return false;
 }
 

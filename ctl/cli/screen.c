@@ -163,7 +163,7 @@ static bool handle_keys(struct top *top)
 	return true;
 }
 
-/* Waits for a key, a new size or the time of the next sample. False: the terminal is gone. */
+/* Waits for a key, a new size or the time of the next sample. False: the terminal was closed. */
 static bool wait_for_input(double until)
 {
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See sources.h. The daemon counts in intervals of about a second, and stops some seconds after the last request. */
+/* See sources.h. The daemon counts in intervals of about a second, and stops a few seconds after the last request. */
 #include <time.h>
 #include "core/view/sources.h"
 #include "sources.h"
@@ -41,7 +41,7 @@ static json_t *next_interval(struct output *output, struct client *client, json_
 			return sample;
 		json_decref(sample);
 	}
-	output_error(output, "sipxdpd has counted nothing for some seconds (see 'sipxdp-ctl status')");
+	output_error(output, "sipxdpd has not counted any packets for several seconds (see 'sipxdp-ctl status')");
 	return NULL;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Detects traffic rates outside their usual range (core/health/usual_rate.h). Logs a flood with at most one line a
  * minute for each kind, and reports it in `status` while it lasts. The rates are those of the counters in the maps.
- * During a flood, also counts its packets by source and Call-ID for some seconds (sources.h), at most once a minute for
- * each kind, and adds the heaviest sources to the report. */
+ * During a flood, also counts its packets by source and Call-ID for a few seconds (sources.h), at most once a minute
+ * for each kind, and adds the heaviest sources to the report. */
 #pragma once
 
 #include "daemon.h"

@@ -198,7 +198,7 @@ wrong_usage() {
 	for text in 10.0.0.1/8 10.0.0.0/33 nonsense; do
 		like "--from $text is refused" "$(attach --from $text || true)" "--from must be an address or a network .*, not '$text'"
 	done
-	like "--from is refused for the balancer" "$(loader attach -c /etc/passwd --from 10.0.0.1 2>&1 || true)" "for --program decap"
+	like "--from is refused for the balancer" "$(loader attach -c /etc/passwd --from 10.0.0.1 2>&1 || true)" "only with --program decap"
 }
 
 lab_open

@@ -232,7 +232,7 @@ mismatch() {
 	before=$(program_id eth0)
 	config eth0 eth1 lan.7 -- "limits: {slots: 2048, pools: 3, services: 5, backends: 7}"
 	fails "upgrade with other limits needs a daemon" "no sipxdpd of this release" upgrade -c "$LAB_CONFIG" --timeout 0
-	fails "... attach of a further interface is refused" "room for 1024 slots, $LAB_CONFIG asks for 2048" attach -c "$LAB_CONFIG"
+	fails "... attach of a further interface is refused" "room for 1024 slots, but $LAB_CONFIG needs 2048" attach -c "$LAB_CONFIG"
 	fails "... with the command to run" "upgrade -c $LAB_CONFIG" attach -c "$LAB_CONFIG"
 	is "... nothing changes" "$(program_id eth0) $(program_id eth1) $(xdp lan.7)" "$before $before "
 
@@ -285,7 +285,7 @@ interface_is_renamed() {
 	lab_in balancer sh -c "ip link set lan.7 down && ip link set lan.7 name wan && ip link set wan up"
 	is "status lists a renamed interface by its new name" "$(state '.programs[0].interfaces[0] | "\(.name) \(.state)"')" \
 		"wan attached"
-	like "... and reports the previous one" "$(state '.warnings[]')" "wan: was called lan.7"
+	like "... and reports the previous one" "$(state '.warnings[]')" "wan: the interface was called lan.7"
 	lab_in balancer ip link add lan.7 up type veth peer name lan7peer
 	fails "attach to a new interface of the previous name is refused" "lan.7.* is now called wan" attach -c "$LAB_CONFIG"
 	check "detach accepts the new name" loader detach wan
@@ -344,7 +344,7 @@ generic_mode() {
 	is "... the loader does not select it by itself" "$(xdp soft)$(pins)" ""
 	fails_with 0 "attach --mode generic warns" "warning: generic" attach -c "$LAB_CONFIG" --mode generic
 	is "... and attaches" "$(xdp soft)" "generic balancer"
-	like "... status warns, too" "$(state '.warnings[]')" "soft: generic"
+	like "... status warns, too" "$(state '.warnings[]')" "soft: the program runs in generic mode"
 	check "... upgrade" loader upgrade
 	is "... keeps the mode" "$(xdp soft)" "generic balancer"
 	check "... detach" loader detach

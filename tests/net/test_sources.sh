@@ -84,7 +84,7 @@ reports "one Call-ID of many packets comes first" '.call_ids[0].call_id == "one-
 	.call_ids[0].share > 9'
 check "the program counts meanwhile" program_is observer
 like "a report as text" "$(lab_ctl top sources < /dev/null)" '^10\.0\.0\.100 +[0-9.]+ +4[0-9]\.[0-9]% '
-check "... which ends some seconds afterwards" wait_for 10 program_is balancer
+check "... which ends a few seconds afterwards" wait_for 10 program_is balancer
 
 # --- the screen
 term new-session -d -s top -x 80 -y 24 sh

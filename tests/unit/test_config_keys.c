@@ -15,7 +15,7 @@ Test(config_keys, forward_and_admin_of_backends)
 			"{name: b, address: 10.0.0.1, weight: 1}\n"},
 		{"one backend in a remote network", BACKENDS("{name: b, address: 10.0.0.1, forward: ipip}"),
 			"weight: 1, forward: ipip}\n"},
-		{"one backend in the own network",
+		{"one backend in the balancer's network",
 			POOL("forward: ipip, backends: [{name: b, address: 10.0.0.1, forward: dsr}]"),
 			"weight: 1, forward: dsr}\n"},
 		{"the same as the pool, set explicitly", BACKENDS("{name: b, address: 10.0.0.1, forward: dsr}"),

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include "core/health/usual_rate.h"
 
-/* Passes a constant rate for some seconds. Returns the number of reports. */
+/* Passes a constant rate for a few seconds. Returns the number of reports. */
 static int run(struct usual_rate *rate, int seconds, double per_second)
 {
 	int reports = 0;

@@ -127,7 +127,7 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 	LIST_INIT(&n->hops);
 	TAILQ_INIT(&n->tasks);
 	TAILQ_INIT(&n->paced);
-	/* Joins the groups before the first request, so that the daemon misses no change between the two. */
+	/* Joins the groups before the first request, so that the daemon does not miss a change between these steps. */
 	error = open_sockets(n) ?: join_loop(n) ?: neighbour_path_open(n);
 	if (!error) {
 		neighbour_links_load(n);

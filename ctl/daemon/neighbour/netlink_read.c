@@ -18,7 +18,7 @@
 
 struct attribute {
 	uint16_t type;
-	uint16_t offset; /* of the member that receives it */
+	uint16_t offset; /* of the member that receives the value */
 	void (*read)(void *member, const void *value, size_t size);
 };
 
