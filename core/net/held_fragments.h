@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Later fragments that are held until the first fragment of their datagram arrives. A look-up by key, source or age
- * takes constant time. Any sender can send such fragments, also with forged sources, so their number is bounded: a
- * new fragment replaces the oldest one when a limit is reached. During a flood, fragments are held for a shorter
+ * takes constant time. Any sender can send such fragments, even with forged sources, so their number is bounded:
+ * when a limit is reached, a new fragment replaces the oldest one. During a flood, fragments are held for a shorter
  * time. A source at its limit replaces only its own fragments. No I/O. */
 #pragma once
 

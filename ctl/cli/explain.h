@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The command `explain`: shows how the balancer processes a SIP message or captured packets. The command reads the
- * pinned maps and needs no daemon. */
+ * pinned maps and does not need the daemon. */
 #pragma once
 
 #include "output.h"

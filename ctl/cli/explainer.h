@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Loads the program `explainer` (bpf/explainer.bpf.c) with the pinned maps of the balancer, and runs it on packets by
- * BPF_PROG_TEST_RUN. The program is not attached and changes no map. */
+ * BPF_PROG_TEST_RUN. The program is not attached and does not change the maps. */
 #pragma once
 
 #include "bpf/explanation.h"

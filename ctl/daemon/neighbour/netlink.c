@@ -88,7 +88,7 @@ void netlink_manage_neighbour(
 	end(batch, message);
 }
 
-/* The kernel accepts no state for a managed entry. */
+/* A request for a managed entry must not contain a state: the kernel refuses it. */
 void netlink_forget_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address)
 {
 	end(batch, begin_neighbour(batch, RTM_NEWNEIGH, NLM_F_ACK, NTF_EXT_LEARNED, ifindex, address));
