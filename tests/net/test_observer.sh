@@ -97,7 +97,7 @@ check "... and the observer is pinned beside it" lab_in balancer test -e /sys/fs
 like "status says that an interface is not observed" "$(lab_in balancer sipxdp-loader status)" '^eth0 .* balancer '
 observe client
 wait_for 5 program_is observer
-like "... status says that packets are observed" "$(lab_in balancer sipxdp-loader status)" '^eth0: packets are observed'
+like "... status says that packets are observed" "$(lab_in balancer sipxdp-loader status)" "^eth0: the program 'observer' runs while packets are observed"
 is "... also as JSON" "$(lab_in balancer sipxdp-loader status --json | jq '.programs[0].interfaces[0].observed, (.warnings | length)' | xargs)" "true 0"
 lab_stop client KILL || true
 wait_for 5 program_is balancer
