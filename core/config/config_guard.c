@@ -254,6 +254,17 @@ static const struct key list_keys[] = {
 	{},
 };
 
+/* Does the mapping have one of the keys, even with an invalid value? */
+static bool has_sources(const struct node *list)
+{
+	for (const struct node *key = node_first(list), *value; key; key = node_next(list, value)) {
+		value = node_next(list, key);
+		if (!value || (key->text && (!strcmp(key->text, "prefixes") || !strcmp(key->text, "file"))))
+			return true;
+	}
+	return false;
+}
+
 static void read_lists(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_guard *guard = object;
@@ -268,7 +279,7 @@ static void read_lists(struct reader *reader, const struct node *value, void *ob
 		list->position = item->position;
 		list->limits = CONFIG_DEFAULT_LIMITS;
 		reader_mapping(reader, item, "a list", list_keys, list);
-		if (item->kind == NODE_MAPPING && !item->truncated && !list->prefixes && !list->file)
+		if (item->kind == NODE_MAPPING && !item->truncated && !has_sources(item))
 			faults_add(reader->faults, item->position, "list %s needs 'prefixes' or 'file'",
 				list->name[0] ? list->name : "(no name)");
 	}
@@ -496,6 +507,15 @@ void config_read_guard(struct reader *reader, const struct node *value, void *ob
 
 /* --- the guard of a service */
 
+static bool names_list(const struct config_service_guard *own, size_t list)
+{
+	size_t i = 0;
+
+	while (i < own->list_count && own->lists[i] != list)
+		i++;
+	return i < own->list_count;
+}
+
 static void read_service_lists(struct reader *reader, const struct node *value, void *object)
 {
 	struct parse *parse = reader->context;
@@ -514,7 +534,10 @@ static void read_service_lists(struct reader *reader, const struct node *value, 
 			continue;
 		while (i < guard->list_count && strcmp(guard->lists[i].name, name))
 			i++;
-		if (i < guard->list_count)
+		if (names_list(own, i))
+			faults_add(reader->faults, item->position, "'lists' of %s: duplicate list %s", reader->label,
+				name);
+		else if (i < guard->list_count)
 			own->lists[own->list_count++] = i;
 		else if (!parse->truncated)
 			faults_add(reader->faults, item->position, "'lists' of %s: no list is named %s", reader->label,

@@ -51,7 +51,12 @@ static void read_forward(struct reader *reader, const struct node *value, void *
 
 static void read_backend_surge(struct reader *reader, const struct node *value, void *object)
 {
+	const struct parse *parse = reader->context;
+
 	config_read_rate(reader, value, &((struct config_pool *)object)->backend_surge, CONFIG_RATE_SURGE);
+	if (!parse->config->guard.is_set && !parse->truncated)
+		faults_add(reader->faults, value->position,
+			"'backend_surge' of %s needs `guard:` at the top of the file", reader->label);
 }
 
 static void write_backend_surge(const struct writer *writer, const struct key *key, const void *object)

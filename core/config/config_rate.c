@@ -77,18 +77,17 @@ static const struct key refuse_keys[] = RATE_KEYS(refuse_words);
 void config_read_rate(
 	struct reader *reader, const struct node *value, struct config_rate *rate, enum config_rate_kind kind)
 {
-	char noun[NAME_SIZE];
+	char noun[3 * NAME_SIZE];
 
 	*rate = (struct config_rate){.refuse = kind == CONFIG_RATE_SURGE};
 	if (value->kind == NODE_SCALAR && !strcmp(value->text, "none"))
 		return;
-	snprintf(noun, sizeof(noun), "'%s'", reader->key->name);
+	snprintf(noun, sizeof(noun), "'%s' of %s", reader->key->name, reader->label);
 	reader_mapping(reader, value, noun, kind == CONFIG_RATE_DROP ? drop_keys : refuse_keys, rate);
 	if (rate->rate && rate->burst / rate->rate > WINDOW_MAX)
 		faults_add(reader->faults, value->position,
 			"'%s' of %s: a source with this burst needs more than %d s to use its rate again; lower "
-			"'burst' or raise "
-			"'rate'",
+			"'burst' or raise 'rate'",
 			reader->key->name, reader->label, WINDOW_MAX);
 }
 
