@@ -182,7 +182,7 @@ another_type() {
 	loader attach -c "$LAB_CONFIG" > /dev/null
 	lab_in balancer rm $PINS/contract $PINS/links/eth0
 	pin_a_program $PINS/contract
-	fails "... among pins of sipxdp: attach points to detach" "'detach' removes them" \
+	fails "... among pins of sipxdp: attach points to detach" "'detach' removes the maps" \
 		sipxdp-loader attach -c "$LAB_CONFIG"
 	check "... detach removes them" loader detach
 	is "... the directory is gone" "$(lab_in balancer sh -c "ls $PINS 2> /dev/null || true")" ""
