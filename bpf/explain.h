@@ -143,14 +143,13 @@ __noinline int explain_guard(struct xdp_md *ctx, struct flow *flow)
 	if (!flow)
 		return 0;
 	guard_fill(flow, &g);
-	guard_find_verdict(ctx, flow, &g);
+	explanation.guard_enforced = guard_find_verdict(ctx, flow, &g) != VERDICT_CONTINUE;
 	explanation.guard = g.guard;
 	explanation.guard_class = g.class;
 	explanation.guard_action = g.action;
 	explanation.guard_reads = g.flags & GUARD_READS && g.action != GUARD_DENY;
 	explanation.guard_bucket = g.bucket;
 	explanation.guard_rule = g.rule;
-	explanation.guard_enforced = g.enforced;
 	explanation.guard_is_exempt = g.bucket == GUARD_BUCKET_EMERGENCY && g.rule != GUARD_BUCKET_EMERGENCY;
 	return 0;
 }

@@ -84,6 +84,10 @@ unlike "svwar finds no user" "$(cat "$LAB_DIR/closed-war.log")" "reqauth"
 is "no message of an attacker reaches a server" "$(seen)" "$before"
 check "each of these messages is counted" test "$(lab_verdict scanner)" -ge 3
 like "... by its rule" "$(lab_ctl guard stats)" "^default +scanner +$(lab_verdict scanner) +0 .* $ATTACKER\$"
+printf '%s\r\n' "OPTIONS sip:$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $ATTACKER;branch=z9hG4bK1" "From: <sip:a@b>;tag=1" \
+	"To: <sip:c@d>" "Call-ID: 1" "CSeq: 1 OPTIONS" "User-Agent: friendly-scanner" "" > "$LAB_DIR/scan"
+is "guard test shows the same decision" \
+	"$(lab_ctl --json guard test "$LAB_DIR/scan" --service sip | jq -r '.[0] | .guard_result + " " + .guard_rule')" "dropped scanner"
 check "phones register meanwhile" register phones
 
 # --- limits alone
