@@ -165,7 +165,7 @@ int daemon_reconcile(struct daemon *daemon)
 	while (error > 0);
 	if (!error)
 		error = macs;
-	if (!error && !awaits_neighbours(daemon) && guard_lists_are_ready(daemon))
+	if (!error && !awaits_neighbours(daemon) && guard_lists_are_ready(daemon) && guard_blocks_are_synced(daemon))
 		error = maps_set_filled(daemon->maps);
 	daemon->unreconciled = error != 0;
 	return error;

@@ -20,6 +20,7 @@
 struct guard_blocks {
 	struct blocks *entries;
 	bool is_unsynced; /* the map lacks a change */
+	bool is_syncing;  /* guard_blocks_sync() is in progress */
 };
 
 struct guard_blocks *guard_blocks_new(void)
@@ -155,6 +156,7 @@ void guard_blocks_sync(struct daemon *daemon)
 	int error = 0;
 
 	daemon->guard_blocks->is_unsynced = false;
+	daemon->guard_blocks->is_syncing = true;
 	while (next && !error) {
 		struct block block = *next;
 
@@ -166,6 +168,13 @@ void guard_blocks_sync(struct daemon *daemon)
 		error = remove_stale(daemon);
 	note_failure(daemon, error);
 	generation_raise(daemon);
+	daemon->guard_blocks->is_syncing = false;
+	daemon->unreconciled = true; /* new maps may now be filled */
+}
+
+bool guard_blocks_are_synced(const struct daemon *daemon)
+{
+	return !daemon->guard_blocks->is_unsynced && !daemon->guard_blocks->is_syncing;
 }
 
 static void sync_job(void *data)

@@ -19,6 +19,9 @@ void guard_blocks_start(struct daemon *daemon);
  * the lock now and then. */
 void guard_blocks_sync(struct daemon *daemon);
 
+/* Does the map contain all entries? */
+bool guard_blocks_are_synced(const struct daemon *daemon);
+
 /* The daemon now fills other maps. */
 void guard_blocks_follow_maps(struct daemon *daemon);
 

@@ -232,7 +232,7 @@ static void finish(struct daemon *daemon)
 	daemon->guard_lists->must_load = false;
 	daemon->farm->lists_pending = false;
 	generation_raise(daemon);
-	daemon->unreconciled = true; /* the limits of the new lists may now apply */
+	daemon_reconcile(daemon); /* the limits of the new lists now apply */
 	if (files->count)
 		log_event(LOG_INFO, LOG_FIELDS({"event", "guard_lists"}), "guard: %zu prefixes on %zu lists are in use",
 			files->prefixes.count, files->count);
