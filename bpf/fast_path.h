@@ -245,6 +245,8 @@ static __always_inline bool fast_bucket(
 		return false;
 	g->line = PLAIN_PAYLOAD;
 	g->bucket = guard_bucket_of_counter(key->counter);
+	if (guard_may_refuse(g, key->counter))
+		return false;
 	return !guard_is_initial(g->bucket) || !(g->flags & GUARD_STAGES);
 }
 

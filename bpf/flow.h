@@ -17,6 +17,8 @@ enum next {
 	NEXT_FINISH, /* flow->verdict is final */
 };
 
+#define REFUSED_BEFORE 31 /* the message may belong to an INVITE that was refused before */
+
 struct flow {
 	/* parse */
 	struct packet packet;
@@ -43,7 +45,10 @@ struct flow {
 	__u32 backend; /* id; 0: none */
 
 	/* send: XDP_TX or XDP_REDIRECT if the packet is sent, otherwise XDP_PASS */
-	__u8 action;
+	__u8 action : 3;
+
+	/* guard: 1 + enum guard_rule that drops this INVITE, if the answer is 503; REFUSED_BEFORE; otherwise 0 */
+	__u8 refused : 5;
 
 	/* every stage */
 	__u8 verdict; /* the verdict of the stages so far */
@@ -52,6 +57,7 @@ struct flow {
 
 _Static_assert(VERDICT_CONTINUE <= 0xff, "verdict");
 _Static_assert(SERVICE_COUNTER_COUNT <= 0xff, "message");
+_Static_assert(GUARD_RULES < REFUSED_BEFORE, "refused");
 _Static_assert(GUARDS <= 0x100, "guard");
 _Static_assert(MAX_SERVICES <= 0x10000, "service");
 

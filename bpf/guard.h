@@ -114,6 +114,26 @@ static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guard
 	return verdict;
 }
 
+/* --- refused INVITEs (guard_refuse.h) */
+
+/* Returns whether this guard has refused an INVITE whose transaction may still exist. */
+__noinline int guard_has_refused(__u32 id)
+{
+	const __u64 *last = bpf_map_lookup_elem(&guard_refusing, &id);
+
+	return last && *last && bpf_ktime_get_ns() - *last < GUARD_REFUSAL_NSEC;
+}
+
+/* Returns whether the guard may refuse the message with this counter, or the message may belong to an INVITE that was
+ * refused before. Only the stages do both. */
+static __always_inline bool guard_may_refuse(const struct guarded *g, __u32 counter)
+{
+	if (counter == SERVICE_COUNTER_initial_invite)
+		return g->may_refuse || guard_has_refused(g->guard);
+	return (counter == SERVICE_COUNTER_in_dialog_ack || counter == SERVICE_COUNTER_in_dialog_cancel) &&
+	       guard_has_refused(g->guard);
+}
+
 /* --- the stage */
 
 /* What the stage reads of a message, one after the other. */
@@ -223,6 +243,15 @@ static __always_inline enum verdict guard_find_verdict(struct xdp_md *ctx, struc
 	return verdict;
 }
 
+/* Drops a packet. Only initial INVITEs are refused. */
+static __always_inline int guard_finish(struct flow *flow, const struct guarded *g, enum verdict verdict)
+{
+	flow->refused = g->refused && g->bucket == GUARD_BUCKET_INVITE ? g->rule + 1 : 0;
+	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
+		fragment_record_dropped(flow);
+	return flow_finish(flow, verdict);
+}
+
 __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 {
 	struct guarded g = {};
@@ -232,11 +261,11 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 		return NEXT_STAGE;
 	guard_fill(flow, &g);
 	verdict = guard_find_verdict(ctx, flow, &g);
-	if (verdict == VERDICT_CONTINUE)
+	if (verdict == VERDICT_CONTINUE) {
+		flow->refused = g.line && guard_has_refused(g.guard) ? REFUSED_BEFORE : 0;
 		return NEXT_STAGE;
-	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
-		fragment_record_dropped(flow);
-	return flow_finish(flow, verdict);
+	}
+	return guard_finish(flow, &g, verdict);
 }
 
 /* --- limits of a service or a backend, after the backend is known */
@@ -260,6 +289,7 @@ __noinline int guard_surge(struct guarded *g, __u32 id, __u32 rule)
 		return false;
 	g->rule = rule;
 	g->enforced = surge->flags & SURGE_ENFORCED;
+	g->refused = surge->flags & SURGE_REFUSED;
 	return true;
 }
 
@@ -296,7 +326,5 @@ __noinline int guard_backend(struct xdp_md *ctx, struct flow *flow)
 	if (verdict == VERDICT_CONTINUE)
 		return NEXT_STAGE;
 	flow->message = 0;
-	if (flow->packet.kind == PACKET_FIRST_FRAGMENT)
-		fragment_record_dropped(flow);
-	return flow_finish(flow, verdict);
+	return guard_finish(flow, &g, verdict);
 }

@@ -24,7 +24,9 @@ struct guarded {
 	__u8 action; /* enum guard_action */
 	__u8 bucket; /* enum guard_bucket of the message */
 	__u8 rule;   /* of the last result */
-	bool enforced;
+	bool enforced : 1;
+	bool refused : 1;    /* the rule has the action `refuse` */
+	bool may_refuse : 1; /* some limit of the source has the action `refuse` */
 };
 
 enum guard_count {
@@ -144,6 +146,7 @@ __noinline int guard_look_up(struct guarded *g)
 		return 0;
 	g->class = id;
 	g->action = class->action;
+	g->may_refuse = class->refused;
 	if (class->action == GUARD_DENY) {
 		g->rule = list == GUARD_LIST_BLOCKED ? GUARD_RULE_BLOCKED : GUARD_RULE_DENIED;
 		g->enforced = class->enforced >> g->rule & 1;
@@ -176,6 +179,7 @@ __noinline int guard_limit(struct guarded *g)
 	g->enforced = over & class->enforced;
 	if (over)
 		g->rule = guard_rule_of(g->enforced ? over & class->enforced : over, bucket);
+	g->refused = g->enforced && class->refused >> g->rule & 1;
 	if (dry_run)
 		return over;
 	if (over)

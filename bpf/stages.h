@@ -4,7 +4,7 @@
 
 #include "parse.h"
 #include "classify.h"
-#include "guard.h"
+#include "guard_refuse.h"
 #include "key.h"
 #include "owner.h"
 #include "send.h"
@@ -26,12 +26,17 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 		next = classify(ctx, flow); /* service and pool */
 	if (next == NEXT_STAGE && flow->guard)
 		next = guard(ctx, flow); /* drops floods and scanners */
+	if (flow->refused)
+		next = refuse(ctx, flow); /* INVITEs that the guard refuses, to the daemon */
 	if (next == NEXT_STAGE)
 		next = key(ctx, flow); /* hash of the affinity key, usually the Call-ID */
 	if (next == NEXT_STAGE)
 		next = owner(ctx, flow); /* backend: hint, table, migration */
-	if (next == NEXT_STAGE && flow->is_invite)
+	if (next == NEXT_STAGE && flow->is_invite) {
 		next = guard_backend(ctx, flow); /* drops calls above the limit of the service or the backend */
+		if (flow->refused)
+			next = refuse(ctx, flow);
+	}
 	return next;
 }
 

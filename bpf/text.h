@@ -80,6 +80,7 @@ __noinline int text_start(struct xdp_md *ctx, const struct flow *flow, struct si
 	line = flow->packet.payload;
 	if (!sip_begins_plainly(&text, line))
 		line = text_unusual_start(ctx, line, flow->packet.end);
+	line = sip_forget(&text, line);
 	start->not_sip = !line;
 	if (line)
 		sip_read_start(&text, line, start);

@@ -24,7 +24,9 @@ sip_answer() {
 
 # sip_listens HOST ADDRESS: does a socket have UDP port 5060 of this address?
 sip_listens() {
-	[ -n "$(lab_in "$1" ss -Hlnu src "$2" sport = :5060)" ]
+	local address=$2
+	[[ $address != *:* ]] || address="[$address]"
+	[ -n "$(lab_in "$1" ss -Hlnu src "$address" sport = :5060)" ]
 }
 
 # sip_client NAME HOST ADDRESS SCENARIO COUNT RATE [SIPP OPTION...]: starts a sipp in the background
