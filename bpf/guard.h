@@ -98,6 +98,14 @@ static __always_inline bool guard_enforces(const struct guarded *g, __u32 rule)
 	return guard && guard->enforced >> rule & 1;
 }
 
+/* Decides about a message that violates a rule of the guard as a whole. Emergency calls are exempt, as from limits. */
+static __always_inline enum verdict guard_violates(struct xdp_md *ctx, struct guarded *g, __u32 rule)
+{
+	g->rule = rule;
+	g->enforced = guard_enforces(g, rule);
+	return guard_exceeds(ctx, g);
+}
+
 /* Judges a message of the class g->bucket, except by GUARD_FLAG_BROKEN and surges. Returns its verdict, or
  * VERDICT_CONTINUE. */
 static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guarded *g)
@@ -110,7 +118,7 @@ static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guard
 		guard_count_exempt(g, GUARD_EXEMPT_DIALOG);
 	if (verdict == VERDICT_CONTINUE && g->flags & GUARD_FLAG_SCANNERS && guard_is_initial(g->bucket) &&
 		guard_is_scanner(ctx, g))
-		verdict = guard_apply(g, GUARD_RULE_SCANNER, guard_enforces(g, GUARD_RULE_SCANNER));
+		verdict = guard_violates(ctx, g, GUARD_RULE_SCANNER);
 	return verdict;
 }
 
@@ -215,7 +223,7 @@ static __always_inline enum verdict guard_message(struct xdp_md *ctx, struct flo
 	if (verdict != VERDICT_CONTINUE || !(g->flags & GUARD_FLAG_BROKEN))
 		return verdict;
 	rule = guard_broken(ctx, flow, g, &reader.head.lines);
-	return rule < GUARD_RULES ? guard_apply(g, rule, guard_enforces(g, rule)) : VERDICT_CONTINUE;
+	return rule < GUARD_RULES ? guard_violates(ctx, g, rule) : VERDICT_CONTINUE;
 }
 
 static __always_inline void guard_fill(const struct flow *flow, struct guarded *g)

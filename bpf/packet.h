@@ -9,8 +9,8 @@
 
 #define ETHERNET_SIZE 14
 #define PACKET_VLANS 2 /* 802.1ad outside, 802.1Q inside */
-/* Hop-by-Hop Options, Destination Options, Routing, Fragment, Destination Options: the headers that RFC 8200 section 4.1
- * recommends, without those of IPsec. */
+/* Hop-by-Hop Options, Destination Options, Routing, Fragment, Destination Options: the headers that RFC 8200
+ * section 4.1 recommends, without those of IPsec. */
 #define PACKET_IPV6_EXTENSIONS 5
 
 struct vlan_tag {

@@ -15,14 +15,20 @@ RATE=1000  # calls per second
 
 # configure ATTACH-OPTION...: two servers, a service for each family, and at most 100 calls per second for each.
 configure() {
+	local surge="guard: {surge: {rate: 100, burst: 100}}"
 	lab_flat 2
 	lab_config dsr
-	lab_in balancer sed -i "s/^services:/&\n  - {name: sip6, vip: \"$LAB_VIP6\", port: 5060, protocol: udp, affinity: call-id, pool: proxies}/" \
-		"$LAB_CONFIG"
+	lab_in balancer sed -i -e "s/^services:/&\n  - {name: sip6, vip: \"$LAB_VIP6\", port: 5060, pool: proxies, $surge}/" \
+		-e "s/^    pool: proxies/&\n    $surge/" "$LAB_CONFIG"
 	lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" "$@" > /dev/null
 	lab_daemon
 	wait_for 10 lab_serving 2
-	lab_in balancer tests/net/guard_maps.py 100 100
+	wait_for 10 guarded
+}
+
+# Services use the guard as soon as its lists have been loaded.
+guarded() {
+	lab_in balancer bpftool -j map dump pinned /sys/fs/bpf/sipxdp/services_ipv4 | jq -e 'all(.formatted.value.guard > 0)'
 }
 
 servers() {
@@ -155,6 +161,10 @@ late_counted() {
 	lab_ctl --json status | jq -e '[.anomalies[] | select(.text | test("no answer: the daemon read them too late"))] | length > 0'
 }
 
+# All callers are trusted: only the limits of the services apply.
+LAB_SECTIONS="guard:
+  mode: enforce
+  lists: [{name: callers, action: trust, prefixes: [10.0.0.0/8, \"2001:db8::/32\"]}]"
 lab_open
 configure
 lab_start capture client tshark -Q -i eth0 -f 'src port 5060 and udp' -w "$LAB_DIR/client.pcap"
