@@ -196,7 +196,7 @@ Test(balancer, every_verdict_is_reached)
 		for (size_t n = 0; n < tables[i]->count; n++)
 			rows[tables[i]->rows[n].verdict]++;
 	}
-	rows[VERDICT_refused] = rows[VERDICT_refused_ack] = 1;
+	rows[VERDICT_refused] = rows[VERDICT_refused_ack] = 1; /* reached in test_guard_refuse.c */
 	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
 		cr_expect(rows[verdict], "no row reaches the verdict %s", balancer_verdict_name(verdict));
 }

@@ -53,7 +53,7 @@ static struct set *new_set(size_t count)
 	cr_assert(set && count <= MOST);
 	set->count = count;
 	for (size_t i = 0; i < count; i++) {
-		snprintf(set->names[i], sizeof(set->names[i]), "px%zu", i + 1);
+		snprintf(set->names[i], sizeof(set->names[i]), "px%u", (unsigned int)(i + 1));
 		set->members[i] = (struct table_member){.name = set->names[i], .id = i + 1, .weight = 1};
 	}
 	return set;
