@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "world.h"
 
@@ -134,6 +135,67 @@ Test(desired_guard, a_new_guard_with_the_id_of_an_old_one_has_a_new_generation)
 	cr_assert_eq(service_of(world.running, 5060)->guard, id);
 	cr_expect_neq(world.running->guards[id].generation, before);
 	world_end(&world);
+}
+
+/* A file with the highest number of guards, and with `lists` lists whose names begin with a letter. */
+static char *full_file(char letter, int lists)
+{
+	size_t length;
+	char *text;
+	FILE *out = open_memstream(&text, &length);
+
+	fputs("interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\nlimits: {slots: 1024, pools: 4, "
+	      "services: "
+	      "200, backends: 12}\nguard: {mode: enforce, lists: [",
+		out);
+	for (int i = 0; i < lists; i++)
+		fprintf(out, "{name: %c%d, action: deny, prefixes: [10.%d.0.0/16]}, ", letter, i, i);
+	fputs("]}\nservices:\n- {name: shared, vip: 192.0.2.9, port: 1, pool: proxies}\n", out);
+	for (int i = 0; i < GUARD_SERVICES_MAX; i++)
+		fprintf(out, "- {name: s%d, vip: 192.0.2.10, port: %d, pool: proxies, guard: {retry_after: %d}}\n", i,
+			6000 + i, 1 + i);
+	fputs(POOL(PX(1)), out);
+	fclose(out);
+	return text;
+}
+
+static void check_full(const struct image *image, int lists)
+{
+	for (int i = 0; i < GUARD_SERVICES_MAX; i++) {
+		const struct service *service = service_of(image, 6000 + i);
+
+		cr_assert_gt(service->guard, 1, "service %d has no guard of its own", i);
+		cr_assert_eq(image->guards[service->guard].retry_after, 1 + i);
+		for (int list = 0; list < GUARD_LIST_FIRST + lists; list++)
+			cr_assert_eq(class_of(image, 6000 + i, list)->list, list, "the guard of service %d", i);
+	}
+}
+
+Test(desired_guard, the_highest_number_of_guards_has_room_for_new_lists)
+{
+	static const struct contract contract = {.version = ABI_VERSION,
+		.slots = 1024,
+		.pools = 4,
+		.services = 200,
+		.backends = 12,
+		.tracked_calls = 1024};
+	char *before = full_file('a', 6), *after = full_file('b', 6);
+	struct world world;
+
+	world_setup(&world);
+	image_free(world.running);
+	world.running = image_new(&contract);
+	world_start(&world, before);
+	check_full(world.running, 6);
+	world_load(&world, after, FARM_RELOAD);
+	for (int pending = 1; pending >= 0; pending--) {
+		world.farm->lists_pending = pending;
+		world_reconcile(&world, &(uint32_t){0});
+		check_full(world.running, 6);
+	}
+	world_end(&world);
+	free(before);
+	free(after);
 }
 
 /* --- every step of a plan */
