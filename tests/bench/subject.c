@@ -7,14 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include "bpf/guard_source.h"
 #include "bpf/packet.h"
 #include "bpf/sip_host.h"
 #include "letters.h"
 #include "subject.h"
 
 #define HINT_GROUP 1
+#define GUARD 1 /* id */
+#define GUARD_CLASS 16
 
 static const __u64 hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
 
@@ -160,6 +164,7 @@ static int put_service(struct bpf_object *object, const struct subject_setup *se
 	struct service service = {
 		.hash_key = {hash_key[0], hash_key[1]},
 		.id = id,
+		.guard = setup->guard ? GUARD : 0,
 		.affinity = protocol == IPPROTO_TCP ? AFFINITY_FLOW : setup->affinity,
 		.flags = (setup->route ? SERVICE_ROUTE : 0) | (setup->methods ? SERVICE_METHODS : 0) |
 			 (setup->counters ? SERVICE_MESSAGES : 0),
@@ -365,6 +370,67 @@ static int fill_observers(struct bpf_object *object, const struct subject_setup 
 	return put(object, "observers", &(uint32_t){0}, &observer);
 }
 
+/* --- the guard */
+
+/* A list with the prefix of the usual source, or with a million others. */
+static int fill_lists(struct bpf_object *object, const struct subject_setup *setup)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	int trie = bpf_map_create(
+		BPF_MAP_TYPE_LPM_TRIE, "bench_lists", sizeof(struct guard_prefix), sizeof(uint32_t), 1 << 21, &options);
+	struct guard_prefix prefix = {.address.word = {0, 0, htonl(0xffff), 0}};
+	uint32_t list = GUARD_LIST_FIRST, count = setup->guard == GUARDED_MILLION ? 1000000 : 1;
+	int error = trie < 0 ? trie : 0;
+
+	prefix.bits = GUARD_PREFIX_BITS(count > 1 ? 128 : 96); /* all of IPv4, or single addresses */
+	for (uint32_t i = 0; i < count && !error; i++) {
+		prefix.address.word[3] = count > 1 ? htonl(0x14000000 + i * 101) : 0;
+		error = bpf_map_update_elem(trie, &prefix, &list, BPF_ANY);
+	}
+	if (!error)
+		error = put(object, "guard_prefixes", &(uint32_t){0}, &trie);
+	if (trie >= 0)
+		close(trie);
+	return error;
+}
+
+static int fill_classes(struct bpf_object *object, const struct subject_setup *setup)
+{
+	struct guard_class class = {.enforced = setup->guard == GUARDED_OBSERVE ? 0 : ~0u};
+	uint32_t unlisted = GUARD_CLASS, listed = GUARD_CLASS + GUARD_LIST_FIRST;
+	int error;
+
+	for (int i = 0; i < GUARD_BUCKETS; i++)
+		class.limits[i] = setup->guard == GUARDED_LIMIT     ? guard_limit_of(1, 1)
+				  : setup->guard == GUARDED_OBSERVE ? guard_limit_of(100, 1000)
+								    : (struct guard_limit){1, GUARD_WINDOW_MAX};
+	error = put(object, "guard_classes", &unlisted, &class);
+	class = (struct guard_class){.action = GUARD_DENY, .list = GUARD_LIST_FIRST, .enforced = ~0u};
+	return error ? error : put(object, "guard_classes", &listed, &class);
+}
+
+static int fill_guard(struct bpf_object *object, const struct subject_setup *setup)
+{
+	struct guard_text scanner = {.bits = 8 * 10, .text = "sipvicious"};
+	struct guard guard = {
+		.hash_key = {hash_key[0], hash_key[1]},
+		.flags = GUARD_FLAG_LIMITS | (setup->guard == GUARDED_SCANNERS ? GUARD_FLAG_SCANNERS : 0),
+		.enforced = ~0u,
+		.generation = 1,
+		.first_class = GUARD_CLASS,
+		.ipv4_mask = ~0ULL,
+		.ipv6_mask = {~0ULL},
+	};
+	uint32_t id = GUARD;
+	int error = fill_classes(object, setup);
+
+	if (!error && (setup->guard == GUARDED_DENY || setup->guard == GUARDED_MILLION))
+		error = fill_lists(object, setup);
+	if (!error)
+		error = put(object, "guard_scanners", &scanner, &(uint32_t){1});
+	return error ? error : put(object, "guards", &id, &guard);
+}
+
 static int fill(struct bpf_object *object, const struct subject_setup *setup)
 {
 	int error = 0;
@@ -387,6 +453,8 @@ static int fill(struct bpf_object *object, const struct subject_setup *setup)
 		error = fill_corpus(object, setup);
 	if (!error && setup->observer)
 		error = fill_observers(object, setup);
+	if (!error && setup->guard)
+		error = fill_guard(object, setup);
 	return error;
 }
 

@@ -28,6 +28,16 @@ enum subject_observer {
 	OBSERVER_ALL,          /* selects all packets; nothing reads their records, so the ring buffer is soon full */
 };
 
+enum subject_guard {
+	GUARDED_NOT,
+	GUARDED_OBSERVE,  /* the default limits, only counted */
+	GUARDED_ENFORCE,  /* limits that no packet exceeds */
+	GUARDED_SCANNERS, /* ... and the search for scanners */
+	GUARDED_DENY,     /* the source is on a list with the action deny */
+	GUARDED_LIMIT,    /* the source is over its limit */
+	GUARDED_MILLION,  /* as GUARDED_ENFORCE, with 1,000,000 prefixes on a list */
+};
+
 struct subject_setup {
 	const char *object;  /* "bpf/balancer": path below the build directory, without .bpf.o */
 	const char *program; /* name of the program in the object */
@@ -43,6 +53,7 @@ struct subject_setup {
 	bool counters;  /* message_counters: true */
 	enum subject_migration migration;
 	enum subject_observer observer; /* of packets */
+	enum subject_guard guard;       /* of all services */
 	enum forward_method forward;    /* [FORWARD_DSR] */
 	bool ipv6_backends;
 	uint32_t ifindex; /* interface of the backends [1: the one on which BPF_PROG_TEST_RUN receives frames] */
