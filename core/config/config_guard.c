@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The keys of `guard:`, of the file and of services. config_rate.c owns the keys of a limit. */
+/* The keys of `guard:` of the file. config_guard_lists.c owns its lists, config_rate.c its limits, and
+ * config_service_guard.c the guard of a service. */
 #include <string.h>
 #include "config_private.h"
 #include "core/base/memory.h"
-
-#define RETRY_AFTER_MAX 3600
 
 /* --- small values */
 
@@ -27,7 +26,7 @@ const char *config_mode_name(enum guard_mode mode)
 	return mode == GUARD_ENFORCE ? "enforce" : mode == GUARD_OBSERVE ? "observe" : "";
 }
 
-static void write_mode(const struct writer *writer, const struct key *key, const void *object)
+void config_write_mode(const struct writer *writer, const struct key *key, const void *object)
 {
 	fputs(config_mode_name(*(const enum guard_mode *)((const char *)object + key->member)), writer->out);
 }
@@ -60,14 +59,14 @@ static bool find_limits(struct reader *reader, const struct node *value, size_t 
 	return false;
 }
 
-static void read_limits(struct reader *reader, const struct node *value, void *object)
+void config_read_limits(struct reader *reader, const struct node *value, void *object)
 {
 	size_t *limits = (size_t *)((char *)object + reader->key->member);
 
 	find_limits(reader, value, limits);
 }
 
-static void write_limits(const struct writer *writer, const struct key *key, const void *object)
+void config_write_limits(const struct writer *writer, const struct key *key, const void *object)
 {
 	size_t limits = *(const size_t *)((const char *)object + key->member);
 
@@ -130,13 +129,13 @@ static void write_texts(const struct writer *writer, const struct key *key, cons
 
 /* --- scanners and broken messages */
 
-static const struct word broken_words[] = {
+const struct word config_broken_words[] = {
 	{"forward", SWITCH_OFF},
 	{"drop", SWITCH_ON},
 	{},
 };
 
-static void read_switch(struct reader *reader, const struct node *value, void *object)
+void config_read_switch(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_switch *rule = (struct config_switch *)((char *)object + reader->key->member);
 	int state;
@@ -146,7 +145,7 @@ static void read_switch(struct reader *reader, const struct node *value, void *o
 								       : (unsigned int)state;
 }
 
-static void write_switch(const struct writer *writer, const struct key *key, const void *object)
+void config_write_switch(const struct writer *writer, const struct key *key, const void *object)
 {
 	const struct config_switch *rule = (const struct config_switch *)((const char *)object + key->member);
 	bool is_truth = key->words == reader_truth_words;
@@ -155,170 +154,6 @@ static void write_switch(const struct writer *writer, const struct key *key, con
 		fputs(is_truth ? "true" : "drop", writer->out);
 	else if (rule->state == SWITCH_OFF)
 		fputs(is_truth ? "false" : "forward", writer->out);
-}
-
-/* --- lists of sources */
-
-static const struct word action_words[] = {
-	{"limit", GUARD_LIMIT},
-	{"trust", GUARD_TRUST},
-	{"deny", GUARD_DENY},
-	{},
-};
-
-static void read_list_name(struct reader *reader, const struct node *value, void *object)
-{
-	config_claim_name(reader, value, ((struct config_guard_list *)object)->name, CLAIM_GUARD_LIST, 0);
-}
-
-static void read_action(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_guard_list *list = object;
-	int action;
-
-	if (reader_word(reader, value, &action))
-		list->action = action;
-}
-
-static void read_prefixes(struct reader *reader, const struct node *value, void *object)
-{
-	struct parse *parse = reader->context;
-	struct config_guard_list *list = object;
-	const struct node *item;
-	size_t i = 0;
-
-	list->prefixes = reader_items(reader, value, sizeof(*list->prefixes), true, &list->prefix_count);
-	for (item = node_first(value); list->prefixes && item; item = node_next(value, item), i++) {
-		const char *text = reader_text(reader, item);
-
-		if (!text)
-			continue;
-		if (prefix_parse(text, &list->prefixes[i])) {
-			reader_refuse(reader, item, NULL);
-			continue;
-		}
-		claims_add(&parse->claims, (struct claim){.kind = CLAIM_GUARD_PREFIX,
-						   .key = &list->prefixes[i],
-						   .length = sizeof(*list->prefixes),
-						   .owner = list->name,
-						   .position = item->position});
-	}
-}
-
-static void read_file(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_guard_list *list = object;
-	const char *text = reader_text(reader, value);
-
-	if (text && (text[0] != '/' || !config_is_printable(text)))
-		reader_refuse(reader, value, NULL);
-	else
-		list->file = config_copy_text(text);
-}
-
-static bool has_limits(const void *object)
-{
-	return ((const struct config_guard_list *)object)->action == GUARD_LIMIT;
-}
-
-static const struct key_condition only_limit = {has_limits, "only with `action: limit`"};
-
-static bool has_no_prefixes(const void *object)
-{
-	return !((const struct config_guard_list *)object)->prefixes;
-}
-
-static const struct key_condition only_without_prefixes = {has_no_prefixes, "only without `prefixes`"};
-
-static const struct key list_keys[] = {
-	{.name = "name", .required = true, .read = read_list_name, .expected = NAME_EXPECTED},
-	{.name = "action", .required = true, .read = read_action, .type = VALUE_WORD, .words = action_words},
-	{.name = "limits",
-		.read = read_limits,
-		.member = offsetof(struct config_guard_list, limits),
-		.condition = &only_limit,
-		.expected = "the name of a limit set"},
-	{.name = "mode",
-		.read = config_read_mode,
-		.member = offsetof(struct config_guard_list, mode),
-		.type = VALUE_WORD,
-		.words = config_mode_words},
-	{.name = "prefixes",
-		.read = read_prefixes,
-		.flags = KEY_LIST,
-		.expected = "a network or an address, such as 203.0.113.0/24 or 2001:db8::/48, with all host bits 0"},
-	{.name = "file",
-		.read = read_file,
-		.condition = &only_without_prefixes,
-		.expected = "an absolute path of a file with one prefix in each line"},
-	{},
-};
-
-/* Does the mapping have one of the keys, even with an invalid value? */
-static bool has_sources(const struct node *list)
-{
-	for (const struct node *key = node_first(list), *value; key; key = node_next(list, value)) {
-		value = node_next(list, key);
-		if (!value || (key->text && (!strcmp(key->text, "prefixes") || !strcmp(key->text, "file"))))
-			return true;
-	}
-	return false;
-}
-
-static void read_lists(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_guard *guard = object;
-	struct config_guard_list *list;
-	const struct node *item;
-
-	list = guard->lists = reader_items(reader, value, sizeof(*list), true, &guard->list_count);
-	if (guard->list_count > GUARD_FILE_LISTS_MAX)
-		faults_add(reader->faults, value->position, "'lists' of guard has %zu lists: at most %d are possible",
-			guard->list_count, GUARD_FILE_LISTS_MAX);
-	for (item = node_first(value); list && item; item = node_next(value, item), list++) {
-		list->position = item->position;
-		list->limits = CONFIG_DEFAULT_LIMITS;
-		reader_mapping(reader, item, "a list", list_keys, list);
-		if (item->kind == NODE_MAPPING && !item->truncated && !has_sources(item))
-			faults_add(reader->faults, item->position, "list %s needs 'prefixes' or 'file'",
-				list->name[0] ? list->name : "(no name)");
-	}
-}
-
-static void write_list(const struct writer *writer, const struct config_guard_list *list)
-{
-	char text[PREFIX_TEXT_SIZE];
-
-	fputs("{name: ", writer->out);
-	config_write_word(writer->out, list->name);
-	fprintf(writer->out, ", action: %s", config_guard_action_name(list->action));
-	if (list->action == GUARD_LIMIT && list->limits != CONFIG_DEFAULT_LIMITS) {
-		fputs(", limits: ", writer->out);
-		config_write_word(writer->out, writer->config->guard.limit_sets[list->limits].name);
-	}
-	if (list->mode)
-		fprintf(writer->out, ", mode: %s", config_mode_name(list->mode));
-	fputs(list->file ? ", file: " : ", prefixes: [", writer->out);
-	if (list->file)
-		config_write_word(writer->out, list->file);
-	for (size_t i = 0; i < list->prefix_count; i++) {
-		fputs(i ? ", " : "", writer->out);
-		config_write_word(writer->out, prefix_format(&list->prefixes[i], text));
-	}
-	fputs(list->file ? "}" : "]}", writer->out);
-}
-
-static void write_lists(const struct writer *writer, const struct key *key, const void *object)
-{
-	const struct config_guard *guard = object;
-
-	(void)key;
-	for (size_t i = 0; i < guard->list_count; i++) {
-		fputs(i ? ", " : "[", writer->out);
-		write_list(writer, &guard->lists[i]);
-	}
-	if (guard->list_count)
-		fputc(']', writer->out);
 }
 
 /* --- the source */
@@ -362,7 +197,7 @@ static void write_source(const struct writer *writer, const struct key *key, con
 const struct key config_guard_keys[] = {
 	{.name = "mode",
 		.read = config_read_mode,
-		.write = write_mode,
+		.write = config_write_mode,
 		SETTING(mode),
 		.flags = KEY_ALWAYS,
 		.type = VALUE_WORD,
@@ -378,17 +213,17 @@ const struct key config_guard_keys[] = {
 		.usual = "none",
 		.help = "Named sets of limits for each source."},
 	{.name = "limits",
-		.read = read_limits,
-		.write = write_limits,
+		.read = config_read_limits,
+		.write = config_write_limits,
 		SETTING(limits),
 		.expected = "the name of a limit set",
 		.usual = "`default`, the built-in set",
 		.help = "Limit set for sources that are on no list."},
 	{.name = "lists",
-		.read = read_lists,
-		.write = write_lists,
+		.read = config_read_guard_lists,
+		.write = config_write_guard_lists,
 		.flags = KEY_LIST,
-		.keys = list_keys,
+		.keys = config_guard_list_keys,
 		.usual = "none",
 		.help = "Lists of sources. The longest prefix that contains a source decides. `trust` exempts the "
 			"source from all limits for sources, `deny` drops all its packets, `limit` gives it the limits "
@@ -400,8 +235,8 @@ const struct key config_guard_keys[] = {
 		.usual = "`{ipv4: 32, ipv6: 64}`",
 		.help = "Length of the prefixes that count as one source."},
 	{.name = "scanners",
-		.read = read_switch,
-		.write = write_switch,
+		.read = config_read_switch,
+		.write = config_write_switch,
 		SETTING(scanners),
 		.type = VALUE_WORD,
 		.words = reader_truth_words,
@@ -417,11 +252,11 @@ const struct key config_guard_keys[] = {
 		.usual = "none",
 		.help = "Names of scanners in addition to the built-in ones."},
 	{.name = "broken",
-		.read = read_switch,
-		.write = write_switch,
+		.read = config_read_switch,
+		.write = config_write_switch,
 		SETTING(broken),
 		.type = VALUE_WORD,
-		.words = broken_words,
+		.words = config_broken_words,
 		.usual = "`forward`",
 		.help = "What happens to initial requests without Call-ID, From, To, CSeq or Via, and to packets that "
 			"are not SIP from a source that has never sent SIP. Keepalives and STUN are always forwarded."},
@@ -449,7 +284,7 @@ const struct key config_guard_keys[] = {
 		.write = config_write_u32,
 		SETTING(retry_after),
 		.type = VALUE_NUMBER,
-		.max = RETRY_AFTER_MAX,
+		.max = CONFIG_RETRY_AFTER_MAX,
 		.usual = "0: the response has no such header",
 		.help = "Retry-After of a response 503, in seconds. A proxy in front of the balancer may stop sending "
 			"to "
@@ -503,161 +338,6 @@ void config_read_guard(struct reader *reader, const struct node *value, void *ob
 		return; /* "guard:" without keys */
 	reader_mapping(reader, value, "guard", config_guard_keys, &config->guard);
 	replace_default(&config->guard);
-}
-
-/* --- the guard of a service */
-
-static bool names_list(const struct config_service_guard *own, size_t list)
-{
-	size_t i = 0;
-
-	while (i < own->list_count && own->lists[i] != list)
-		i++;
-	return i < own->list_count;
-}
-
-static void read_service_lists(struct reader *reader, const struct node *value, void *object)
-{
-	struct parse *parse = reader->context;
-	const struct config_guard *guard = &parse->config->guard;
-	struct config_service_guard *own = object;
-	const struct node *item;
-
-	own->names_lists = true;
-	own->lists = reader_items(reader, value, sizeof(*own->lists), true, &own->list_count);
-	own->list_count = 0;
-	for (item = node_first(value); own->lists && item; item = node_next(value, item)) {
-		char name[NAME_SIZE];
-		size_t i = 0;
-
-		if (!config_read_name(reader, item, name))
-			continue;
-		while (i < guard->list_count && strcmp(guard->lists[i].name, name))
-			i++;
-		if (names_list(own, i))
-			faults_add(reader->faults, item->position, "'lists' of %s: duplicate list %s", reader->label,
-				name);
-		else if (i < guard->list_count)
-			own->lists[own->list_count++] = i;
-		else if (!parse->truncated)
-			faults_add(reader->faults, item->position, "'lists' of %s: no list is named %s", reader->label,
-				name);
-	}
-}
-
-static void write_service_lists(FILE *out, const struct config *config, const struct config_service_guard *own)
-{
-	fputs("lists: [", out);
-	for (size_t i = 0; i < own->list_count; i++) {
-		fputs(i ? ", " : "", out);
-		config_write_word(out, config->guard.lists[own->lists[i]].name);
-	}
-	fputc(']', out);
-}
-
-static void read_surge(struct reader *reader, const struct node *value, void *object)
-{
-	config_read_rate(reader, value, &((struct config_service_guard *)object)->surge, CONFIG_RATE_SURGE);
-}
-
-#define SETTING(name) .member = offsetof(struct config_service_guard, settings.name)
-
-static const struct key service_guard_keys[] = {
-	{.name = "mode", .read = config_read_mode, SETTING(mode), .type = VALUE_WORD, .words = config_mode_words},
-	{.name = "limits", .read = read_limits, SETTING(limits), .expected = "the name of a limit set"},
-	{.name = "lists", .read = read_service_lists, .expected = "the name of a list"},
-	{.name = "scanners", .read = read_switch, SETTING(scanners), .type = VALUE_WORD, .words = reader_truth_words},
-	{.name = "broken", .read = read_switch, SETTING(broken), .type = VALUE_WORD, .words = broken_words},
-	{.name = "retry_after",
-		.read = config_read_u32,
-		SETTING(retry_after),
-		.type = VALUE_NUMBER,
-		.max = RETRY_AFTER_MAX},
-	{.name = "surge", .read = read_surge},
-	{},
-};
-
-const struct key *const config_service_guard_keys = service_guard_keys;
-
-static void check_own_guard(struct reader *reader, const struct node *value, const struct config_service *service)
-{
-	struct parse *parse = reader->context;
-
-	if (!parse->config->guard.is_set && !parse->truncated)
-		faults_add(reader->faults, value->position, "'guard' of %s needs `guard:` at the top of the file",
-			reader->label);
-	if (!strcmp(service->name, GUARD_SHARED_NAME))
-		faults_add(reader->faults, value->position,
-			"%s cannot have a guard of its own, because %s is the name of the guard of the file; rename "
-			"the "
-			"service",
-			reader->label, GUARD_SHARED_NAME);
-	if (service->guard.surge.rate && service->protocol != IPPROTO_UDP)
-		faults_add(reader->faults, value->position, "'surge' of %s is possible only for protocol udp",
-			reader->label);
-	config_check_limit(reader, value->position, ++parse->guard_count, GUARD_SERVICES_MAX,
-		"services with a guard of their own", GUARD_SERVICES_MAX);
-}
-
-void config_read_service_guard(struct reader *reader, const struct node *value, void *object)
-{
-	struct config_service *service = object;
-
-	service->guard.position = value->position;
-	if (value->kind == NODE_SCALAR && (!strcmp(value->text, "off") || !strcmp(value->text, "false"))) {
-		service->guard.kind = GUARD_OFF;
-		return;
-	}
-	if (value->kind != NODE_MAPPING) {
-		reader_refuse(reader, value, "off, or a mapping of keys and values");
-		return;
-	}
-	service->guard.kind = GUARD_OWN;
-	reader_mapping(reader, value, reader->label, service_guard_keys, &service->guard);
-	check_own_guard(reader, value, service);
-}
-
-/* Writes the values that differ from those of the file, as "{mode: enforce, limits: office}". */
-void config_write_service_guard(const struct writer *writer, const struct key *key, const void *object)
-{
-	const struct config_service_guard *own = &((const struct config_service *)object)->guard;
-	const struct config_guard_settings *settings = &own->settings;
-	const char *before = "";
-
-	(void)key;
-	if (own->kind == GUARD_OFF)
-		fputs("'off'", writer->out);
-	if (own->kind != GUARD_OWN)
-		return;
-	fputc('{', writer->out);
-	for (const struct key *row = service_guard_keys; row->name; row++) {
-		if ((row->read == config_read_mode && !settings->mode) ||
-			(row->read == read_limits && settings->limits == CONFIG_INHERIT_LIMITS) ||
-			(row->read == read_service_lists && !own->names_lists) ||
-			(row->read == read_surge && !own->surge.rate) ||
-			(row->read == config_read_u32 && !settings->retry_after) ||
-			(row->read == read_switch &&
-				!((const struct config_switch *)((const char *)own + row->member))->state))
-			continue;
-		fputs(before, writer->out);
-		before = ", ";
-		if (row->read == read_service_lists) {
-			write_service_lists(writer->out, writer->config, own);
-			continue;
-		}
-		fprintf(writer->out, "%s: ", row->name);
-		if (row->read == config_read_mode)
-			write_mode(writer, row, own);
-		else if (row->read == read_limits)
-			write_limits(writer, row, own);
-		else if (row->read == read_switch)
-			write_switch(writer, row, own);
-		else if (row->read == config_read_u32)
-			config_write_u32(writer, row, own);
-		else
-			config_write_rate(writer->out, &own->surge);
-	}
-	fputc('}', writer->out);
 }
 
 /* --- the whole */

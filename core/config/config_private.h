@@ -116,16 +116,29 @@ void config_check_hints(const struct parse *parse, struct faults *faults);
 void config_default_guard(struct config_guard *guard);
 
 /* `guard:` of a service; `object` is a struct config_service. */
-extern const struct key *const config_service_guard_keys;
+extern const struct key config_service_guard_keys[];
 void config_read_service_guard(struct reader *reader, const struct node *value, void *object);
 void config_write_service_guard(const struct writer *writer, const struct key *key, const void *object);
 
 /* Checks the number of classes. Call it after all services have been read. */
 void config_check_guard(const struct parse *parse, struct faults *faults);
 
-/* A mode; `object` has an enum guard_mode at the member of the key. */
+/* Lists of sources; `object` is a struct config_guard. */
+extern const struct key config_guard_list_keys[];
+void config_read_guard_lists(struct reader *reader, const struct node *value, void *object);
+void config_write_guard_lists(const struct writer *writer, const struct key *key, const void *object);
+
+/* Values of the guard and of the guard of a service, at the member of the key: an enum guard_mode, the index of a limit
+ * set, a struct config_switch. An inherited value has no text. */
 extern const struct word config_mode_words[];
+extern const struct word config_broken_words[];
+#define CONFIG_RETRY_AFTER_MAX 3600 /* seconds */
 void config_read_mode(struct reader *reader, const struct node *value, void *object);
+void config_write_mode(const struct writer *writer, const struct key *key, const void *object);
+void config_read_limits(struct reader *reader, const struct node *value, void *object);
+void config_write_limits(const struct writer *writer, const struct key *key, const void *object);
+void config_read_switch(struct reader *reader, const struct node *value, void *object);
+void config_write_switch(const struct writer *writer, const struct key *key, const void *object);
 const char *config_mode_name(enum guard_mode mode);
 
 /* A limit: its keys, or "none". */
