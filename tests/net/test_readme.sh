@@ -57,7 +57,7 @@ run_blocks() {
 	local place file action argument host name
 	while IFS=$'\t' read -r place file action argument <&3; do
 		[[ " $* " == *" $action "* ]] || continue
-		name="$place: $(grep -v '^ *#' "$file" | head -n 1)"
+		name="$place: $(grep -m 1 -v '^ *#' "$file")"
 		case $action in
 		skip) skip "$name" "$argument" ;;
 		file) check "$place: the file $argument" write_file "$file" "$argument" ;;
