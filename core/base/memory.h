@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdlib.h>
+#include <string.h>
 
 /* `count` zeroed objects; never NULL. */
 static inline void *allocate(size_t count, size_t size)
@@ -13,6 +14,14 @@ static inline void *allocate(size_t count, size_t size)
 	if (!memory)
 		abort();
 	return memory;
+}
+
+/* Returns a copy of an array; never NULL. */
+static inline void *duplicate(const void *array, size_t count, size_t size)
+{
+	void *copy = allocate(count, size);
+
+	return count ? memcpy(copy, array, count * size) : copy;
 }
 
 /* Resizes an array. New elements are not zeroed. */

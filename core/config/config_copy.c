@@ -47,13 +47,6 @@ struct config_backend *config_find_backend(const struct config_pool *pool, const
 
 /* --- copies */
 
-static void *duplicate(const void *array, size_t count, size_t size)
-{
-	void *copy = allocate(count, size);
-
-	return count ? memcpy(copy, array, count * size) : copy;
-}
-
 static void copy_backends(struct config_pool *pool)
 {
 	struct config_backend *backend;

@@ -363,25 +363,18 @@ static void copy_texts(struct config_texts *texts)
 	texts->list = list;
 }
 
-static void *copy_array(const void *array, size_t count, size_t size)
-{
-	void *copy = allocate(count, size);
-
-	return count ? memcpy(copy, array, count * size) : copy;
-}
-
 void config_copy_guard(struct config_guard *guard)
 {
 	copy_texts(&guard->scanners);
 	copy_texts(&guard->emergency);
 	copy_texts(&guard->priorities);
-	guard->limit_sets = copy_array(guard->limit_sets, guard->limit_set_count, sizeof(*guard->limit_sets));
-	guard->lists = copy_array(guard->lists, guard->list_count, sizeof(*guard->lists));
+	guard->limit_sets = duplicate(guard->limit_sets, guard->limit_set_count, sizeof(*guard->limit_sets));
+	guard->lists = duplicate(guard->lists, guard->list_count, sizeof(*guard->lists));
 	for (size_t i = 0; i < guard->list_count; i++) {
 		struct config_guard_list *list = &guard->lists[i];
 
 		if (list->prefixes)
-			list->prefixes = copy_array(list->prefixes, list->prefix_count, sizeof(*list->prefixes));
+			list->prefixes = duplicate(list->prefixes, list->prefix_count, sizeof(*list->prefixes));
 		list->file = config_copy_text(list->file);
 	}
 }

@@ -129,11 +129,6 @@ static struct guard_class action_class(enum guard_action action, bool enforced)
 	};
 }
 
-static struct guard_class unlisted_class(const struct guarding *g, const struct config_guard_settings *settings)
-{
-	return limits_class(config_limit_set(g->config, settings->limits), settings->mode);
-}
-
 static struct guard_class list_class(
 	const struct guarding *g, const struct config_guard_settings *settings, const struct config_guard_list *list)
 {
@@ -149,9 +144,10 @@ static struct guard_class *wanted_classes(const struct guarding *g, const struct
 {
 	struct guard_class *classes = allocate(g->list_end, sizeof(*classes));
 	struct config_guard_settings settings = config_guard_settings(g->config, service);
+	struct guard_class unlisted = limits_class(config_limit_set(g->config, settings.limits), settings.mode);
 
 	for (uint32_t list = 0; list < g->list_end; list++)
-		classes[list] = unlisted_class(g, &settings);
+		classes[list] = unlisted;
 	classes[GUARD_LIST_BLOCKED] = action_class(GUARD_DENY, settings.mode == GUARD_ENFORCE);
 	classes[GUARD_LIST_TRUSTED] = action_class(GUARD_TRUST, false);
 	for (size_t i = 0; i < g->config->guard.list_count; i++)
@@ -250,7 +246,7 @@ static uint16_t place(const struct guarding *g, uint16_t guard)
 {
 	uint32_t first = g->running->guards[guard].first_class;
 
-	if (is_running(g, guard) && first && block_end(g->running, guard) - first >= g->list_end)
+	if (is_running(g, guard) && block_end(g->running, guard) - first >= g->list_end)
 		return first;
 	return find_block(g);
 }

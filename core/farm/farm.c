@@ -336,13 +336,6 @@ void farm_free(struct farm *farm)
 	free(farm);
 }
 
-static void *duplicate(const void *array, size_t count, size_t size)
-{
-	void *copy = allocate(count, size);
-
-	return count ? memcpy(copy, array, count * size) : copy;
-}
-
 struct farm *farm_trial_copy(const struct farm *farm)
 {
 	struct farm *trial = duplicate(farm, 1, sizeof(*farm));

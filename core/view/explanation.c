@@ -2,7 +2,6 @@
 /* See explanation.h. Each step is a function that adds its text to `steps`. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/config/config.h"
@@ -11,8 +10,8 @@
 #include "core/sip/message.h"
 #include "explanation.h"
 #include "guard_step.h"
+#include "steps.h"
 
-#define TEXT_SIZE 512
 #define QUOTE_SIZE 128
 
 static const struct {
@@ -24,19 +23,6 @@ static const struct {
 };
 
 /* --- texts */
-
-static void add(json_t *steps, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void add(json_t *steps, const char *name, const char *format, ...)
-{
-	char text[TEXT_SIZE];
-	va_list values;
-
-	va_start(values, format);
-	vsnprintf(text, sizeof(text), format, values);
-	va_end(values);
-	json_array_append_new(steps, json_pack("{s:s, s:o}", "name", name, "text", protocol_text(text)));
-}
 
 static const char *endpoint_text(const struct address *address, __be16 port, char text[ENDPOINT_TEXT_SIZE])
 {
@@ -133,10 +119,10 @@ static void add_packet(const struct explained *explained, json_t *steps)
 	char source[ENDPOINT_TEXT_SIZE], destination[ENDPOINT_TEXT_SIZE];
 
 	if (!is_read(explained->explanation)) {
-		add(steps, "packet", "a frame of %zu bytes", explained->length);
+		steps_add(steps, "packet", "a frame of %zu bytes", explained->length);
 		return;
 	}
-	add(steps, "packet", "%s from %s to %s%s; frame of %zu bytes", protocol_name(p->protocol),
+	steps_add(steps, "packet", "%s from %s to %s%s; frame of %zu bytes", protocol_name(p->protocol),
 		endpoint_text(&p->source, p->source_port, source),
 		endpoint_text(&p->destination, p->destination_port, destination), kinds[p->kind], explained->length);
 }
@@ -175,13 +161,13 @@ static void add_message(const struct explained *explained, json_t *object, json_
 		return;
 	if (!e->line) {
 		set_text(object, "message", "not SIP");
-		add(steps, "message", "%zu bytes at offset %u, not SIP: %s", length, p->payload,
+		steps_add(steps, "message", "%zu bytes at offset %u, not SIP: %s", length, p->payload,
 			explanation_not_sip(explained->frame + p->payload, length));
 	} else if (message_read((const char *)explained->frame + e->line, end - e->line, &message)) {
-		add(steps, "message", "SIP, %zu bytes at offset %u", length, p->payload);
+		steps_add(steps, "message", "SIP, %zu bytes at offset %u", length, p->payload);
 	} else {
 		set_text(object, "message", message.name);
-		add(steps, "message", "%s %s, %zu bytes at offset %u",
+		steps_add(steps, "message", "%s %s, %zu bytes at offset %u",
 			strchr(message.name, '/') ? "response" : "request", message.name, length, p->payload);
 	}
 }
@@ -192,7 +178,7 @@ static json_t *add_headers(const struct explained *explained, json_t *steps)
 	static const char *const names[SIP_HEADER_COUNT] = {"Via", "From", "To", "CSeq", "Call-ID", "Expires", "Route"};
 	const struct explanation *e = explained->explanation;
 	json_t *headers = json_object();
-	char text[TEXT_SIZE] = "";
+	char text[STEP_TEXT_SIZE] = "";
 	size_t length = 0;
 
 	for (int i = 0; i < SIP_HEADER_COUNT; i++) {
@@ -203,7 +189,7 @@ static json_t *add_headers(const struct explained *explained, json_t *steps)
 		json_object_set_new(headers, names[i], json_integer(e->colon[i]));
 	}
 	if (e->line)
-		add(steps, "headers", "%s%s", length ? "offsets of the colons: " : "none", text);
+		steps_add(steps, "headers", "%s%s", length ? "offsets of the colons: " : "none", text);
 	return headers;
 }
 
@@ -214,7 +200,7 @@ static void add_guard(const struct explained *explained, json_t *object, json_t 
 	char text[GUARD_STEP_SIZE];
 
 	if (guard_step(explained->image, explained->explanation, object, text))
-		add(steps, "guard", "%s", text);
+		steps_add(steps, "guard", "%s", text);
 }
 
 /* --- the service and the key */
@@ -226,37 +212,38 @@ static void add_service(const struct explained *explained, json_t *steps)
 	if (!is_read(e))
 		return;
 	if (!e->has_service)
-		add(steps, "service", "none");
+		steps_add(steps, "service", "none");
 	else if (e->has_key)
-		add(steps, "service", "%s, affinity %s", service_name(explained), config_affinity_name(e->affinity));
+		steps_add(steps, "service", "%s, affinity %s", service_name(explained),
+			config_affinity_name(e->affinity));
 	else
-		add(steps, "service", "%s", service_name(explained));
+		steps_add(steps, "service", "%s", service_name(explained));
 }
 
-static const char *key_by_source(const struct explanation *e, const char *why, char text[TEXT_SIZE])
+static const char *key_by_source(const struct explanation *e, const char *why, char text[STEP_TEXT_SIZE])
 {
 	char source[ENDPOINT_TEXT_SIZE];
 
-	snprintf(text, TEXT_SIZE, "source %s%s%s", endpoint_text(&e->packet.source, e->packet.source_port, source),
+	snprintf(text, STEP_TEXT_SIZE, "source %s%s%s", endpoint_text(&e->packet.source, e->packet.source_port, source),
 		*why ? ": " : "", why);
 	return text;
 }
 
-static const char *key_text(const struct explained *explained, char text[TEXT_SIZE])
+static const char *key_text(const struct explained *explained, char text[STEP_TEXT_SIZE])
 {
 	const struct explanation *e = explained->explanation;
 	char address[ADDRESS_TEXT_SIZE], value[QUOTE_SIZE];
 
 	switch (e->affinity) {
 	case AFFINITY_SOURCE:
-		snprintf(text, TEXT_SIZE, "source address %s", address_format(&e->packet.source, address));
+		snprintf(text, STEP_TEXT_SIZE, "source address %s", address_format(&e->packet.source, address));
 		return text;
 	case AFFINITY_FLOW:
 		return key_by_source(e, "", text);
 	case AFFINITY_CALL_ID:
 		if (!e->call_id_end)
 			break;
-		snprintf(text, TEXT_SIZE, "Call-ID %s", quote_call_id(explained, value));
+		snprintf(text, STEP_TEXT_SIZE, "Call-ID %s", quote_call_id(explained, value));
 		return text;
 	default:
 		if (e->key_verdict == VERDICT_user)
@@ -274,14 +261,14 @@ static void add_key(const struct explained *explained, json_t *steps)
 {
 	const struct explanation *e = explained->explanation;
 	uint32_t slots = explained->image->contract.slots;
-	char text[TEXT_SIZE];
+	char text[STEP_TEXT_SIZE];
 
 	if (!e->has_key)
 		return;
-	add(steps, "key", "%s", key_text(explained, text));
-	add(steps, "slot", "%llu of %u, from the hash %016llx", (unsigned long long)(e->hash & (slots - 1)), slots,
-		(unsigned long long)e->hash);
-	add(steps, "pool", "%s%s", pool_name(explained),
+	steps_add(steps, "key", "%s", key_text(explained, text));
+	steps_add(steps, "slot", "%llu of %u, from the hash %016llx", (unsigned long long)(e->hash & (slots - 1)),
+		slots, (unsigned long long)e->hash);
+	steps_add(steps, "pool", "%s%s", pool_name(explained),
 		e->flags & SERVICE_METHODS ? ", selected by `methods:` of the service" : "");
 }
 
@@ -305,23 +292,23 @@ static void add_hints(const struct explained *explained, json_t *steps)
 	if (!e->has_key)
 		return;
 	if (!e->hint_count)
-		add(steps, "hint", "%s", no_hint(e));
+		steps_add(steps, "hint", "%s", no_hint(e));
 	for (int i = 0; i < e->hint_count && i < EXPLAINED_HINTS; i++) {
 		const char *name = backend_name(explained, e->hints[i].backend);
 		char host[QUOTE_SIZE];
 
 		quote(explained, e->hints[i].at, " \t\r\n;,>?", host);
 		if (e->hints[i].result == EXPLAINED_BACKEND)
-			add(steps, "hint", "%s at offset %u: backend %s%s", host, e->hints[i].at, name,
+			steps_add(steps, "hint", "%s at offset %u: backend %s%s", host, e->hints[i].at, name,
 				e->reason == REASON_HINT ? "" : ", not used: the search limit was reached");
 		else if (e->hints[i].result == EXPLAINED_DOWN)
-			add(steps, "hint", "%s at offset %u: backend %s, not used because it is down", host,
+			steps_add(steps, "hint", "%s at offset %u: backend %s, not used because it is down", host,
 				e->hints[i].at, name);
 		else if (e->hints[i].result == EXPLAINED_VIP)
-			add(steps, "hint", "%s at offset %u: this is the VIP, so the next host is looked up", host,
-				e->hints[i].at);
+			steps_add(steps, "hint", "%s at offset %u: this is the VIP, so the next host is looked up",
+				host, e->hints[i].at);
 		else
-			add(steps, "hint", "%s at offset %u: no backend has this host", host, e->hints[i].at);
+			steps_add(steps, "hint", "%s at offset %u: no backend has this host", host, e->hints[i].at);
 	}
 }
 
@@ -333,22 +320,22 @@ static void add_owner(const struct explained *explained, json_t *steps)
 
 	if (!e->has_key)
 		return;
-	add(steps, "owner", "%s%s", backend_name(explained, e->slot_owner),
+	steps_add(steps, "owner", "%s%s", backend_name(explained, e->slot_owner),
 		e->slot_owner ? "" : ": the slot has no owner");
 	if (!e->previous_owner)
 		return;
-	add(steps, "migration",
+	steps_add(steps, "migration",
 		e->previous_owner == e->slot_owner ? "the slot is recording calls; its owner does not change yet (%s)"
 						   : "the slot is migrating; its previous owner is %s",
 		backend_name(explained, e->previous_owner));
-	add(steps, "dialog", "%s",
+	steps_add(steps, "dialog", "%s",
 		e->is_initial
 			? "the packet may begin a call: it goes to the owner unless its call is tracked"
 			: "the packet belongs to a call: it goes to the previous owner unless its call is tracked");
 	if (!e->is_tracked)
-		add(steps, "tracked", "no");
+		steps_add(steps, "tracked", "no");
 	else
-		add(steps, "tracked", "%s at %s, last packet %u s ago%s",
+		steps_add(steps, "tracked", "%s at %s, last packet %u s ago%s",
 			e->is_transaction ? "a transaction" : "a call", backend_name(explained, e->tracked),
 			e->tracked_age, e->has_ended ? ", ended" : "");
 }
@@ -378,18 +365,18 @@ static void add_backend(const struct explained *explained, json_t *steps)
 	if (!e->has_service)
 		return;
 	if (e->backend && e->backend <= explained->image->contract.backends)
-		add(steps, "backend", "%s (%s): %s", backend_name(explained, e->backend),
+		steps_add(steps, "backend", "%s (%s): %s", backend_name(explained, e->backend),
 			address_format(&explained->image->records[e->backend].address, address),
 			reasons[e->reason % (REASON_PORT_RANGE + 1)].text);
 	else
-		add(steps, "backend", "none");
+		steps_add(steps, "backend", "none");
 }
 
 static void add_verdict(const struct explanation *e, json_t *steps)
 {
 	if (e->verdict < VERDICT_COUNT)
-		add(steps, "verdict", "%s (%s): %s", verdict_texts[e->verdict].name, verdict_texts[e->verdict].action,
-			verdict_texts[e->verdict].text);
+		steps_add(steps, "verdict", "%s (%s): %s", verdict_texts[e->verdict].name,
+			verdict_texts[e->verdict].action, verdict_texts[e->verdict].text);
 }
 
 /* --- */

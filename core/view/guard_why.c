@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See guard_why.h. Reads the element of the source with the functions of the packet path (bpf/guard_source.h). */
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,23 +9,10 @@
 #include "core/guard/rules.h"
 #include "guard_stats.h"
 #include "guard_why.h"
+#include "steps.h"
 
-#define TEXT_SIZE 512
 #define TICK_NSEC (1u << GUARD_TICK_SHIFT)
 #define NSEC 1e9
-
-static void add_step(json_t *steps, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void add_step(json_t *steps, const char *name, const char *format, ...)
-{
-	char text[TEXT_SIZE];
-	va_list values;
-
-	va_start(values, format);
-	vsnprintf(text, sizeof(text), format, values);
-	va_end(values);
-	json_array_append_new(steps, json_pack("{s:s, s:o}", "name", name, "text", protocol_text(text)));
-}
 
 static const struct guard *guard_of(const struct guard_why *why)
 {
@@ -145,7 +131,7 @@ static json_t *limits_json(const struct guard_why *why)
 
 static void add_guard(const struct guard_why *why, const json_t *services, json_t *steps)
 {
-	char names[TEXT_SIZE / 2] = "";
+	char names[STEP_TEXT_SIZE / 2] = "";
 	const json_t *name;
 	size_t i;
 
@@ -155,7 +141,7 @@ static void add_guard(const struct guard_why *why, const json_t *services, json_
 
 		snprintf(names + length, sizeof(names) - length, "%s%s", i ? ", " : "", json_string_value(name));
 	}
-	add_step(steps, "guard", "%s, of the services %s", guard_stats_name(why->image, why->guard), names);
+	steps_add(steps, "guard", "%s, of the services %s", guard_stats_name(why->image, why->guard), names);
 }
 
 static const char *action_text(const struct guard_why *why)
@@ -179,14 +165,14 @@ static void add_list(const struct guard_why *why, json_t *steps)
 	char prefix[PREFIX_TEXT_SIZE];
 
 	if (list == GUARD_LIST_NONE && !why->knows_lists && !has_element(why))
-		add_step(steps, "list", "unknown until a packet arrives");
+		steps_add(steps, "list", "unknown until a packet arrives");
 	else if (list == GUARD_LIST_NONE)
-		add_step(steps, "list", "none");
+		steps_add(steps, "list", "none");
 	else if (!why->block && why->knows_lists)
-		add_step(steps, "list", "%s, by its entry %s", list_name(why, list),
+		steps_add(steps, "list", "%s, by its entry %s", list_name(why, list),
 			prefix_format(&why->prefix, prefix));
 	else if (!why->block)
-		add_step(steps, "list", "%s", list_name(why, list));
+		steps_add(steps, "list", "%s", list_name(why, list));
 }
 
 static void add_block(const struct guard_why *why, json_t *steps)
@@ -198,7 +184,7 @@ static void add_block(const struct guard_why *why, json_t *steps)
 		return;
 	if (why->block_rest)
 		snprintf(rest, sizeof(rest), "for %llu s more", (unsigned long long)why->block_rest / SECOND);
-	add_step(steps, "block", "%s is %s by the %s %.*s %s%s%.*s", prefix_format(&why->block->prefix, prefix),
+	steps_add(steps, "block", "%s is %s by the %s %.*s %s%s%.*s", prefix_format(&why->block->prefix, prefix),
 		list_name(why, block->list), block->by_server ? "server" : "operator", NAME_SIZE, block->who, rest,
 		block->reason[0] ? ": " : "", GUARD_REASON_SIZE, block->reason);
 }
@@ -219,7 +205,7 @@ static void add_state(const struct guard_why *why, const json_t *limits, const j
 	size_t i;
 
 	if (!has_element(why)) {
-		add_step(steps, "state", "no entry: the guard has seen no packet of this source lately");
+		steps_add(steps, "state", "no entry: the guard has seen no packet of this source lately");
 		return;
 	}
 	json_array_foreach(limits, i, limit)
@@ -227,16 +213,16 @@ static void add_state(const struct guard_why *why, const json_t *limits, const j
 		if (!json_is_true(json_object_get(limit, "over")))
 			continue;
 		over = true;
-		add_step(steps, "over", "the limit %s: the next packet conforms in %.1f s",
+		steps_add(steps, "over", "the limit %s: the next packet conforms in %.1f s",
 			json_string_value(json_object_get(limit, "limit")),
 			json_real_value(json_object_get(limit, "wait")));
 	}
 	if (over)
 		return;
 	if (json_is_null(last))
-		add_step(steps, "state", "over no limit now");
+		steps_add(steps, "state", "over no limit now");
 	else
-		add_step(steps, "state", "over no limit now; it was %.1f s ago", json_real_value(last));
+		steps_add(steps, "state", "over no limit now; it was %.1f s ago", json_real_value(last));
 }
 
 json_t *guard_why_json(const struct guard_why *given)
@@ -253,10 +239,10 @@ json_t *guard_why_json(const struct guard_why *given)
 	limits = limits_json(&why);
 	last = last_json(&why);
 	add_guard(&why, services, steps);
-	add_step(steps, "source", "%s", source_text(&why, source));
+	steps_add(steps, "source", "%s", source_text(&why, source));
 	add_block(&why, steps);
 	add_list(&why, steps);
-	add_step(steps, "action", "%s", action_text(&why));
+	steps_add(steps, "action", "%s", action_text(&why));
 	add_state(&why, limits, last, steps);
 	return json_pack("{s:s, s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "guard",
 		guard_stats_name(why.image, why.guard), "services", services, "source", source, "list",
