@@ -194,6 +194,9 @@ done
 probed "type: tcp, port: 5060" "$LAB_VIP6"
 check "a reload probes three servers at an IPv6 VIP" lab_ctl reload --move-calls
 check "... they are up" wait_for 20 all_up
+held=$(tests/net/hold_sockets.py "${LAB_PROCESS[sipxdpd]}" 3)
+check "a different process still holds sockets of probes that have ended" [ "$held" -gt 10 ]
+check "... all servers are up" wait_for 20 all_up
 before=$(owners)
 downs=$(count_downs)
 lab_in balancer ip address del 2001:db8::2/64 dev eth0

@@ -186,10 +186,13 @@ void probe_socket_wait(struct prober *prober, uint32_t events)
 	prober->events = events;
 }
 
+/* The process that opened the socket (probe_namespace.c) may still hold a descriptor of it. close(2) then leaves the
+ * socket in the epoll, so that events would arrive for a probe that has ended. */
 void probe_socket_close(struct prober *prober)
 {
 	if (prober->fd < 0)
 		return;
+	epoll_ctl(prober->probes->epoll, EPOLL_CTL_DEL, prober->fd, NULL);
 	if (prober->by_path)
 		probe_path_close(prober->probes->path, prober->fd);
 	else
