@@ -87,6 +87,8 @@ enum forward_method {
 	FORWARD_NONE, /* the backend is unreachable: nothing is sent to it */
 	FORWARD_DSR,
 	FORWARD_IPIP,
+	FORWARD_GUE, /* outer IP and UDP header; the inner IP header follows at once (variant 1) */
+	FORWARD_NAT,
 };
 
 /* own_macs: hash. The key is an interface and a destination MAC address that the interface accepts. The value is the
@@ -354,7 +356,8 @@ struct backend {
 	__u16 mtu;    /* the smaller MTU of interface and route, in bytes, IP header included */
 	__u8 forward; /* enum forward_method */
 	__u8 alive;   /* 1: hints, tracked calls and port ranges may select it */
-	__u8 pad[4];
+	__be16 port;  /* FORWARD_GUE: of the tunnel. FORWARD_NAT: of the backend; 0: the port of the packet */
+	__u8 pad[2];
 };
 
 /* service_traffic, backend_traffic: per-CPU arrays by id of the structs below. Byte counters count the frame as

@@ -36,6 +36,7 @@ static const struct old_member of_backend[] = {
 	OLD_MEMBER(backend, mtu),
 	OLD_MEMBER(backend, forward),
 	OLD_MEMBER(backend, alive),
+	OLD_MEMBER(backend, port),
 	OLD_MEMBERS_END,
 };
 
