@@ -182,6 +182,46 @@ struct port_range {
 	__u16 pad;
 };
 
+/* nat_settings: array of one element. Without NAT_ACTIVE, the program reads neither of the next two maps. */
+enum nat_flags {
+	NAT_ACTIVE = 1, /* at least one pool has `forward: nat` */
+	NAT_RANGES = 2, /* nat_ranges has entries */
+};
+
+struct nat_settings {
+	__u32 flags; /* enum nat_flags */
+};
+
+/* nat_sources: hash, struct nat_source -> struct nat_vip. The program replaces the source address and port of a packet
+ * from a backend with `forward: nat` by those of the VIP, unless the packet is for a service of the balancer. There is
+ * one entry for each port on which a backend receives packets of a service, and for each protocol. An entry with port 0
+ * and protocol 0 marks the address of such a backend; only `backend` is valid. */
+struct nat_source {
+	struct address address; /* of the backend */
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+struct nat_vip {
+	struct address vip;
+	__u32 backend; /* id */
+	__u16 service; /* id */
+	__be16 port;   /* 0: the port does not change */
+};
+
+/* nat_ranges: LPM trie, struct nat_range_key -> struct nat_vip. The same for ranges of ports, each split into prefixes.
+ * The program reads it for ports without an entry in nat_sources. 0 port bits match all ports. */
+struct nat_range_key {
+	__u32 prefix; /* number of significant bits in the members below: PORT_RANGE_KEY_BITS() */
+	__u32 protocol;
+	struct address address; /* of the backend */
+	__be16 port;
+	__u16 pad;
+};
+
+#define NAT_SOURCES 65536
+
 /* hints: hash. Maps a host and port that appear in a SIP message to a backend. hint_key.host is the hash of the
  * host name or address: sip_host_hash() in sip_host.h. The map also contains backends that are down. */
 struct hint_key {
@@ -525,6 +565,9 @@ _Static_assert(sizeof(struct vip) == 4, "vip");
 _Static_assert(sizeof(struct service) == 64, "service");
 _Static_assert(sizeof(struct port_range_key) == 28, "port_range_key");
 _Static_assert(sizeof(struct port_range) == 12, "range");
+_Static_assert(sizeof(struct nat_source) == 20, "nat_source");
+_Static_assert(sizeof(struct nat_vip) == 24, "nat_vip");
+_Static_assert(sizeof(struct nat_range_key) == sizeof(struct port_range_key), "nat_range_key");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
 _Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");

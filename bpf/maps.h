@@ -110,6 +110,30 @@ struct {
 	__type(value, struct port_range);
 } port_ranges SEC(".maps");
 
+/* The VIP that replaces the source of packets from backends with `forward: nat`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nat_settings);
+} nat_settings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * NAT_SOURCES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nat_source);
+	__type(value, struct nat_vip);
+} nat_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 2 * PORT_RANGES * PORT_RANGE_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nat_range_key);
+	__type(value, struct nat_vip);
+} nat_ranges SEC(".maps");
+
 /* Backend id -> its address, interface and next hop. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
