@@ -25,9 +25,9 @@
 enum guard_bucket {
 	GUARD_BUCKET_PACKETS,   /* every packet that is not exempt */
 	GUARD_BUCKET_DIALOG,    /* ceiling: requests with a To tag, ACK, CANCEL, responses, TCP segments other than SYN,
-				   ICMP errors, messages whose To is out of reach */
-	GUARD_BUCKET_EMERGENCY, /* ceiling: initial requests that another limit would drop, but that are emergency
-				   calls or have a listed Resource-Priority */
+				   ICMP errors, messages whose To header is beyond the search limit */
+	GUARD_BUCKET_EMERGENCY, /* ceiling: emergency calls, and requests with a listed Resource-Priority, that a
+				   different limit would drop */
 	GUARD_BUCKET_INITIAL,   /* initial requests of all methods */
 	GUARD_BUCKET_INVITE,    /* initial, as all that follow */
 	GUARD_BUCKET_REGISTER,
@@ -43,7 +43,7 @@ enum guard_bucket {
 /* Every rule that can drop or refuse a packet. The first GUARD_BUCKETS rules are the buckets. */
 enum guard_rule {
 	GUARD_RULE_DENIED = GUARD_BUCKETS, /* the source is on a list with the action deny */
-	GUARD_RULE_BLOCKED,                /* ... blocked at run time */
+	GUARD_RULE_BLOCKED,                /* the source is blocked at run time */
 	GUARD_RULE_SCANNER,
 	GUARD_RULE_BROKEN,        /* SIP without Call-ID, From, To, CSeq or Via */
 	GUARD_RULE_STRANGER,      /* not SIP, from a source that has never sent SIP */
@@ -59,7 +59,8 @@ enum guard_flags {
 	GUARD_FLAG_PRIORITY = 8,  /* guard_priorities has entries */
 	GUARD_FLAG_SERVICE_SURGE = 16,
 	GUARD_FLAG_BACKEND_SURGE = 32,
-	GUARD_FLAG_LIMITS = 64, /* some class of the guard has a limit: the message must be classified */
+	GUARD_FLAG_LIMITS =
+		64, /* at least one class of the guard has a limit: the program must find the bucket of each message */
 };
 
 /* guards: array by id. */
@@ -69,9 +70,9 @@ struct guard {
 	__u32 enforced;    /* bits by enum guard_rule from GUARD_RULE_SCANNER to GUARD_RULE_STRANGER; 0: only counted
 			      (mode observe) */
 	__u32 refused;     /* unused */
-	__u16 generation;  /* a new value makes all sources look up their list again */
+	__u16 generation;  /* after a change, the program looks up the list of each source again */
 	__u16 first_class;
-	__u64 ipv4_mask; /* of word[2] and word[3] of a source, as one 64-bit load; the prefix that is one source */
+	__u64 ipv4_mask; /* of word[2] and word[3], as one 64-bit word: the prefix that counts as one source */
 	__u64 ipv6_mask[2];
 	__u16 retry_after; /* of a 503, in seconds; 0: the response has no Retry-After */
 	__u16 pad[3];
@@ -79,7 +80,7 @@ struct guard {
 
 enum guard_action {
 	GUARD_LIMIT,
-	GUARD_TRUST, /* no limits of a source apply; limits of the service and the backend do */
+	GUARD_TRUST, /* the limits for each source do not apply; the limits of service and backend do */
 	GUARD_DENY,
 };
 
@@ -105,15 +106,17 @@ struct guard_class {
 };
 
 /* guard_sources: array by a keyed hash of guard id and source prefix. Each element is one cache line and holds the
- * state of one source. A source whose element belongs to a different source takes the element over, unless that source
- * was over a limit within the last second; then the packet is judged by its list alone. A flood of forged sources
- * therefore makes the guard forget, and never drops packets of others.
+ * state of one source. If the element belongs to a different source, the new source takes it over. If the different
+ * source was over a limit within the last second, it keeps the element, and only the list of the new source applies to
+ * its packets. A flood of forged sources can therefore make the guard forget sources, but it cannot cause packets of
+ * other sources to be dropped.
  *
- * A bucket stores only the time at which it is empty again, if no more tokens are taken (GCRA, ITU-T I.371): a packet
- * conforms if this time is at most `window` ahead of now, and then moves it by `interval`. */
+ * A bucket stores only the time at which all of its tokens are available again, if no more are taken (GCRA, ITU-T
+ * I.371). A packet conforms if this time is at most `window` ahead of now; the packet then moves the time by
+ * `interval`. */
 struct guard_source {
 	__u64 owner;   /* guard_owner(): hash of the source, generation, list; one store changes all of it */
-	__u32 epoch;   /* time of the last check that no bucket is older than half a wrap, in units of 2^28 ticks */
+	__u32 epoch;   /* time of the last guard_refresh(), in units of 2^28 ticks */
 	__u32 refused; /* ticks: when the source was last over a limit; 0: never */
 	__u32 full[GUARD_BUCKETS];
 };
@@ -129,7 +132,7 @@ struct guard_prefix {
 #define GUARD_PREFIX_BITS(address_bits) (32 + (address_bits))
 
 /* guard_blocks: LPM trie, struct guard_prefix -> struct guard_block. The prefixes that operators and servers have
- * blocked or trusted at run time. They win over the lists of the file. */
+ * blocked or trusted at run time. They take precedence over the lists of the file. */
 #define GUARD_BLOCKS 65536 /* the map has room for twice as many: the daemon adds before it removes */
 #define GUARD_REASON_SIZE 128
 
@@ -144,10 +147,10 @@ struct guard_block {
 	char reason[GUARD_REASON_SIZE];
 };
 
-/* guard_scanners: LPM trie, beginning of a User-Agent in lower case -> unused value. guard_emergency: the same for
+/* guard_scanners: LPM trie, start of a User-Agent in lower case -> unused value. guard_emergency: the same for
  * Request-URIs: the user part of a SIP URI or a tel URI, or a whole URN. guard_priorities: namespaces of
- * Resource-Priority (RFC 4412). An entry of these two must match the whole text, and therefore ends with a NUL byte,
- * except for an URN, which also matches its sub-services ("urn:service:sos.fire"). */
+ * Resource-Priority (RFC 4412). An entry of the last two maps ends with a NUL byte, because it must match the whole
+ * text. An entry with a URN has no NUL byte, because it also matches sub-services ("urn:service:sos.fire"). */
 #define GUARD_TEXT_SIZE 32
 #define GUARD_TEXTS 1024
 
@@ -156,8 +159,8 @@ struct guard_text {
 	char text[GUARD_TEXT_SIZE];
 };
 
-/* service_surges, backend_surges: arrays by service id and backend id. Limits of initial INVITEs, whatever their
- * source. */
+/* service_surges, backend_surges: arrays by service id and backend id. Limits for the initial INVITEs of all sources
+ * together. */
 struct surge {
 	__u64 full;     /* ns of CLOCK_MONOTONIC, as guard_source.full */
 	__u64 interval; /* ns; 0: no limit */
@@ -172,7 +175,7 @@ enum surge_flags {
 };
 
 /* guard_refusals: LRU hash, hash of Call-ID, branch and CSeq number -> struct guard_refusal. The INVITEs that were
- * refused with 503: their retransmissions are refused again, and their ACKs consumed. An ACK for a 2xx response has a
+ * refused with 503: the guard refuses their retransmissions and drops their ACKs. An ACK for a 2xx response has a
  * different branch (RFC 3261 section 17.1.1.3). If more than GUARD_REFUSALS are refused within GUARD_REFUSAL_NSEC, the
  * oldest are forgotten: their ACKs then reach a backend, which ignores them. */
 #define GUARD_REFUSALS 65536
@@ -186,11 +189,11 @@ struct guard_refusal {
 	__u32 pad;
 };
 
-/* guard_refusing: array by guard id -> time of the last new element of guard_refusals that the guard has added, ns of
- * CLOCK_MONOTONIC; 0: none. The program searches guard_refusals only within GUARD_REFUSAL_NSEC of this time.
+/* guard_refusing: array by guard id -> time at which the guard last added an element to guard_refusals, ns of
+ * CLOCK_MONOTONIC; 0: never. The program searches guard_refusals only within GUARD_REFUSAL_NSEC of this time.
  *
- * guard_refusal_rates: per-CPU array of one element. The time at which all of GUARD_REFUSALS_BURST is available again
- * (as guard_source.full), ns of CLOCK_MONOTONIC. */
+ * guard_refusal_rates: per-CPU array of one element. The time at which all GUARD_REFUSALS_BURST tokens are available
+ * again (as guard_source.full), ns of CLOCK_MONOTONIC. */
 
 /* guard_counters: per-CPU array by guard id * GUARD_RULES + enum guard_rule. */
 struct guard_counters {
@@ -202,7 +205,7 @@ struct guard_counters {
 	struct address source; /* of the last one */
 };
 
-/* guard_exempt: per-CPU array by guard id. Packets that no limit applied to. */
+/* guard_exempt: per-CPU array by guard id. Packets that are exempt from limits. */
 struct guard_exempt {
 	__u64 trusted;
 	__u64 dialog;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage that protects the servers of a service from floods and scanners. It runs before the key is searched, so
- * that a packet that it drops costs less than one that is forwarded. Services without a guard do not call it.
+/* The stage that protects the servers of a service from floods and scanners. It runs before the search for the key, so
+ * that a dropped packet costs less than a forwarded packet. Packets for services without a guard skip this stage.
  *
- * A list drops or exempts all packets of a source. Limits never drop a part of a call, up to a ceiling: messages with
- * a To tag, ACK, CANCEL and responses take only a token of GUARD_BUCKET_DIALOG. In mode `observe` a rule only counts.
+ * A list drops or exempts all packets of a source. The only limit for messages of established calls is a high ceiling:
+ * messages with a To tag, ACK, CANCEL and responses take only a token from GUARD_BUCKET_DIALOG. In mode `observe` a
+ * rule only counts.
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 #include "fragments.h"
 #include "guard_message.h"
 
-/* The rules need the class of the message. */
+/* Rules for which the program must read the message. */
 #define GUARD_READS                                                                                                    \
 	(GUARD_FLAG_LIMITS | GUARD_FLAG_SCANNERS | GUARD_FLAG_BROKEN | GUARD_FLAG_SERVICE_SURGE |                      \
 		GUARD_FLAG_BACKEND_SURGE)
@@ -40,7 +41,8 @@ static __always_inline enum verdict guard_verdict(__u32 rule)
 	return VERDICT_limited;
 }
 
-/* Counts a packet that a rule applies to. Returns its verdict, or VERDICT_CONTINUE if the rule is not enforced. */
+/* Counts a packet for the rule that applies to it. Returns the verdict, or VERDICT_CONTINUE if the rule is not
+ * enforced. */
 static __always_inline enum verdict guard_apply(struct guarded *g, __u32 rule, bool enforced)
 {
 	g->rule = rule;
@@ -98,7 +100,8 @@ static __always_inline bool guard_enforces(const struct guarded *g, __u32 rule)
 	return guard && guard->enforced >> rule & 1;
 }
 
-/* Decides about a message that violates a rule of the guard as a whole. Emergency calls are exempt, as from limits. */
+/* Decides about a message that violates a rule of the guard as a whole. Emergency calls are exempt from these rules,
+ * too. */
 static __always_inline enum verdict guard_violates(struct xdp_md *ctx, struct guarded *g, __u32 rule)
 {
 	g->rule = rule;
@@ -106,8 +109,8 @@ static __always_inline enum verdict guard_violates(struct xdp_md *ctx, struct gu
 	return guard_exceeds(ctx, g);
 }
 
-/* Judges a message of the class g->bucket, except by GUARD_FLAG_BROKEN and surges. Returns its verdict, or
- * VERDICT_CONTINUE. */
+/* Applies the rules to a message of the bucket g->bucket, except for GUARD_FLAG_BROKEN and surges. Returns its verdict,
+ * or VERDICT_CONTINUE. */
 static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guarded *g)
 {
 	enum verdict verdict = VERDICT_CONTINUE;
@@ -132,8 +135,8 @@ __noinline int guard_has_refused(__u32 id)
 	return last && *last && bpf_ktime_get_ns() - *last < GUARD_REFUSAL_NSEC;
 }
 
-/* Returns whether the guard may refuse the message with this counter, or the message may belong to an INVITE that was
- * refused before. Only the stages do both. */
+/* Returns true if the guard may refuse a message with this counter, or if the message may belong to the transaction of
+ * a refused INVITE. Only the stages handle these two cases. */
 static __always_inline bool guard_may_refuse(const struct guarded *g, __u32 counter)
 {
 	if (counter == SERVICE_COUNTER_initial_invite)
@@ -144,13 +147,13 @@ static __always_inline bool guard_may_refuse(const struct guarded *g, __u32 coun
 
 /* --- the stage */
 
-/* What the stage reads of a message, one after the other. */
+/* The results of the searches in a message. The stage needs only one of them at a time. */
 union guard_reader {
 	struct sip_key key;
 	struct sip_head head;
 };
 
-/* Reads the class of a message over UDP whose form text_counter() does not handle. */
+/* Reads the bucket of a UDP message that text_counter() cannot classify. */
 static __always_inline __u32 guard_read_bucket(
 	struct xdp_md *ctx, struct flow *flow, struct guarded *g, struct sip_head *head)
 {
@@ -166,7 +169,7 @@ static __always_inline __u32 guard_read_bucket(
 	return tag == SIP_NOT_THERE ? guard_bucket_of_method(head->start.method) : GUARD_BUCKET_DIALOG;
 }
 
-/* Returns the class of a packet, and sets g->line. */
+/* Returns the bucket of a packet, and sets g->line. */
 static __always_inline __u32 guard_bucket(
 	struct xdp_md *ctx, struct flow *flow, struct guarded *g, union guard_reader *reader)
 {
@@ -185,8 +188,8 @@ static __always_inline __u32 guard_bucket(
 	return guard_read_bucket(ctx, flow, g, &reader->head);
 }
 
-/* Returns the rule that a broken message violates; GUARD_RULES: none. A header that is beyond the search limit is not
- * missing. */
+/* Returns the rule that a broken message violates; GUARD_RULES: none. A header beyond the search limit does not count
+ * as missing. */
 static __always_inline __u32 guard_broken(
 	struct xdp_md *ctx, struct flow *flow, const struct guarded *g, struct sip_lines *lines)
 {
@@ -278,7 +281,7 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 
 /* --- limits of a service or a backend, after the backend is known */
 
-/* Takes a token of one of the two limits. Returns whether there is none. */
+/* Takes a token from the limit of the service or of the backend. Returns true if there is none. */
 __noinline int guard_surge(struct guarded *g, __u32 id, __u32 rule)
 {
 	struct surge *surge;

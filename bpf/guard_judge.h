@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Judges a packet by its source: finds the list of the source, takes tokens from its buckets, and counts what the rules
- * do. It reads no message. Stages and fast path call the same functions. */
+/* Applies the rules that depend on the source of a packet: finds the list of the source, takes tokens from its buckets,
+ * and counts the packet. This file reads no messages. Stages and fast path call the same functions. */
 #pragma once
 
 #include "guard_maps.h"
@@ -14,7 +14,7 @@ const volatile __u32 guarded_sources = DEFAULT_GUARDED_SOURCES;
 struct guarded {
 	struct address source;
 	__u64 hash;  /* of the source */
-	__u64 owner; /* word of the source in its element; 0: the element belongs to a different source */
+	__u64 owner; /* guard_source.owner of the source; 0: the element belongs to a different source */
 	__u32 guard; /* id */
 	__u32 flags; /* enum guard_flags */
 	__u32 class; /* index into guard_classes */
@@ -26,7 +26,7 @@ struct guarded {
 	__u8 rule;   /* of the last result */
 	bool enforced : 1;
 	bool refused : 1;    /* the rule has the action `refuse` */
-	bool may_refuse : 1; /* some limit of the source has the action `refuse` */
+	bool may_refuse : 1; /* at least one limit of the source has the action `refuse` */
 };
 
 enum guard_count {
@@ -91,7 +91,7 @@ __noinline __u32 guard_list(const struct guarded *g)
 	return list ? *list & (GUARD_LISTS - 1) : GUARD_LIST_NONE;
 }
 
-/* Looks up the list of a source that has no element, or whose element is older than the lists. Makes the element one of
+/* Looks up the list of a source that has no element, or whose element is older than the lists. Assigns the element to
  * the source, if possible. */
 __noinline __u32 guard_enter(struct guarded *g, __u32 generation)
 {
@@ -115,7 +115,8 @@ __noinline __u32 guard_enter(struct guarded *g, __u32 generation)
 	return list;
 }
 
-/* Finds the list and the class of a source. If its action is GUARD_DENY, also sets g->rule and g->enforced. */
+/* Finds the list and the class of a source. If the action of the list is GUARD_DENY, also sets g->rule and
+ * g->enforced. */
 __noinline int guard_look_up(struct guarded *g)
 {
 	const struct guard_source *source;
@@ -154,8 +155,8 @@ __noinline int guard_look_up(struct guarded *g)
 	return 0;
 }
 
-/* Takes the tokens for a message of the class g->bucket. Returns whether the source is over a limit. In this case
- * g->rule is the limit. If the limit is enforced, no token has been taken. */
+/* Takes the tokens for a message of the bucket g->bucket. Returns whether the source is over a limit. If so, g->rule is
+ * this limit. If the limit is enforced, the function takes no token. */
 __noinline int guard_limit(struct guarded *g)
 {
 	const struct guard_class *class;

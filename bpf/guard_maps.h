@@ -27,8 +27,8 @@ struct {
 	__type(value, struct guard_source);
 } guard_sources SEC(".maps");
 
-/* Guard and source prefix -> list. The daemon puts a trie into this array and later replaces it. Until then the element
- * is empty, and all lists are. */
+/* Guard and source prefix -> list. The only element is a trie. The daemon replaces the trie when the lists change.
+ * Before the first trie, all lists are empty. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -67,8 +67,8 @@ struct {
 	__type(value, struct name);
 } guard_list_names SEC(".maps");
 
-/* The text with which the User-Agent of a scanner begins. This map and the next two have space for twice the allowed
- * number of entries, because the daemon adds new entries before it removes old ones. */
+/* Texts at the start of the User-Agent of scanners. This map and the next two have space for twice the allowed number
+ * of entries, because the daemon adds new entries before it removes old ones. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 2 * GUARD_TEXTS);
@@ -132,7 +132,7 @@ struct {
 	__type(value, __u64);
 } guard_refusal_rates SEC(".maps");
 
-/* The packets of each rule, and the packets that no limit applied to. */
+/* The counters of the packets of each rule, and of the packets that are exempt from limits. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, GUARDS *GUARD_RULES);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads a message for the guard: its class, whether it is an emergency call or has a listed priority, and whether its
- * sender is a scanner. It has a budget of its own, so that later stages read as far as without a guard. */
+/* Reads a message for the guard: its bucket, whether it is an emergency call or has a listed priority, and whether its
+ * sender is a scanner. This search has its own budget, so that later stages can read as far as without a guard. */
 #pragma once
 
 #include "count.h"
@@ -33,13 +33,15 @@ static __always_inline __u64 guard_ends(__u64 word, __u64 ends)
 	__u64 flags = 0;
 
 	for (int i = 0; i < 64; i += 8) {
-		asm volatile("" : "+r"(ends)); /* saves stack: the compiler would calculate all constants in advance */
+		asm volatile(
+			""
+			: "+r"(ends)); /* saves stack: without this, the compiler calculates all constants in advance */
 		flags |= sip_equal(word, ends >> i);
 	}
 	return flags;
 }
 
-/* Returns whether the text that begins at `at`, and that one of the bytes `ends` ends, is in a list. */
+/* Returns whether a list contains the text from `at` to the first of the bytes `ends`. */
 __noinline int guard_is_listed(struct xdp_md *ctx, __u32 end, __u32 at, __u64 ends, __u32 texts)
 {
 	struct sip_text text = text_of(ctx, end);
@@ -79,7 +81,7 @@ enum guard_header {
 	GUARD_PRIORITY, /* Resource-Priority */
 };
 
-/* A search for the line of a header. */
+/* The state of the search for the line of a header. */
 struct guard_search {
 	struct sip_text text;
 	__u64 at;
@@ -87,7 +89,7 @@ struct guard_search {
 	__u64 line;   /* frame offset; 0: not found */
 };
 
-/* Returns whether this is the begin of the line of a header, in lower case. */
+/* Returns whether this word, in lower case, is the start of the line of a header. */
 static __always_inline bool guard_is_header(__u64 word, __u32 header)
 {
 	if (header == GUARD_AGENT)
@@ -131,8 +133,8 @@ static inline long guard_search_step(__u32 step __attribute__((unused)), void *s
 	return 1;
 }
 
-/* Finds a header of the message at `line`. Returns the offset of its value; 0: there is none, or more than seven blanks
- * precede it. For GUARD_FROM, it is the offset of the colon in the URI. */
+/* Finds a header of the message at `line`. Returns the offset of its value; 0: there is no such header, or more than
+ * seven blanks precede its value. For GUARD_FROM, returns the offset of the colon in the URI. */
 __noinline __u32 guard_find_value(struct xdp_md *ctx, __u32 line, __u32 end, __u32 header)
 {
 	struct guard_search search = {.text = text_of(ctx, end)};
@@ -157,11 +159,12 @@ __noinline __u32 guard_find_value(struct xdp_md *ctx, __u32 line, __u32 end, __u
 	return visible ? at + sip_first(visible) : 0;
 }
 
-/* --- questions about a message */
+/* --- properties of a message */
 
 #define GUARD_IS_URN 0x10000
 
-/* Returns the offset of the user in the Request-URI, or of the whole URI, with GUARD_IS_URN. */
+/* Returns the offset of the user in the Request-URI. For a URN: the offset of the whole URI, with the bit
+ * GUARD_IS_URN. */
 __noinline __u32 guard_request_uri(struct xdp_md *ctx, __u32 line, __u32 end)
 {
 	struct sip_text text = text_of(ctx, end);
@@ -200,15 +203,15 @@ static __always_inline bool guard_is_exempt(struct xdp_md *ctx, const struct gua
 	return g->flags & GUARD_FLAG_PRIORITY && guard_has(ctx, g, GUARD_PRIORITY, GUARD_NAMESPACE, GUARD_PRIORITIES);
 }
 
-/* Returns whether the sender of a request calls itself one of guard_scanners. The From is compared from the colon of
- * its URI on: ":user@host". */
+/* Returns whether the User-Agent or the From of a request is in guard_scanners. The comparison of From starts at the
+ * colon of its URI: ":user@host". */
 static __always_inline bool guard_is_scanner(struct xdp_md *ctx, const struct guarded *g)
 {
 	return guard_has(ctx, g, GUARD_AGENT, GUARD_LINE, GUARD_SCANNERS) ||
 	       guard_has(ctx, g, GUARD_FROM, GUARD_URN, GUARD_SCANNERS);
 }
 
-/* --- the class of a message */
+/* --- the bucket of a message */
 
 static __always_inline bool guard_is_initial(__u32 bucket)
 {
@@ -234,7 +237,7 @@ static __always_inline __u32 guard_bucket_of_method(enum method method)
 }
 
 /* Returns the bucket of a message by its counter, which is not COUNTER_UNDECIDED. Requests without a To tag are
- * initial; if the To is out of reach, the message counts as part of a call. */
+ * initial. If the To header is beyond the search limit, the message counts as part of a call. */
 static __always_inline __u32 guard_bucket_of_counter(__u32 counter)
 {
 	if (counter < SERVICE_COUNTER_unknown_invite)
@@ -245,8 +248,8 @@ static __always_inline __u32 guard_bucket_of_counter(__u32 counter)
 #define GUARD_KEEPALIVE 8 /* bytes; a keepalive is not longer */
 #define GUARD_STUN 20     /* bytes of a STUN header (RFC 8489 section 5) */
 
-/* Returns the bucket of a payload that is not SIP. Keepalives (white space, NUL bytes) and STUN are allowed at the rate
- * of all packets. */
+/* Returns the bucket of a payload that is not SIP. Keepalives (white space, NUL bytes) and STUN only need a token of
+ * GUARD_BUCKET_PACKETS. */
 __noinline int guard_not_sip(struct xdp_md *ctx, __u32 at, __u32 end)
 {
 	struct sip_text text = text_of(ctx, end);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The stage after the guard: passes an initial INVITE that a rule with the action `refuse` drops to the daemon, which
- * answers it with 503. It remembers the INVITE (guard_refusals): a retransmission is refused again, although the limit
- * may allow it by then, because its sender may have received the 503. The ACK of this transaction, and a CANCEL that
- * has crossed the 503, concern no server, and are dropped.
+/* The stage after the guard. If a rule with the action `refuse` drops an initial INVITE, this stage passes the INVITE
+ * to the daemon, which answers it with 503. The map guard_refusals stores the INVITE. The stage refuses its
+ * retransmissions as well, even if the limit would allow them by then, because the sender may have received the 503.
+ * The stage also drops the ACK of the 503, and a CANCEL that was sent before the 503 arrived: no server has this
+ * transaction.
  *
  * If the daemon cannot answer (it does not run, or too many INVITEs are refused), the INVITE is dropped by its rule. */
 #pragma once
@@ -28,7 +29,7 @@ static __always_inline __u32 refuse_line(struct xdp_md *ctx, struct flow *flow)
 
 /* Returns the hash of Call-ID, branch and CSeq number, which INVITE, ACK and CANCEL of one transaction have in common
  * (RFC 3261 sections 9.1 and 17.1.1.3). The number distinguishes a new attempt of a client whose branches are not
- * unique (RFC 2543). 0: the message lacks one of the three within reach. */
+ * unique (RFC 2543). 0: one of the three is missing, or beyond the search limit. */
 static __always_inline __u64 refuse_hash(struct xdp_md *ctx, struct flow *flow, __u32 line)
 {
 	struct sip_key call_id = {.hash_key = {flow->hash_key[0], flow->hash_key[1]}};
@@ -62,7 +63,7 @@ __noinline __u64 refuse_key(struct xdp_md *ctx, struct flow *flow)
 		return 0;
 	line = refuse_line(ctx, flow);
 	budget = flow->budget;
-	flow->budget = SIP_PACKET_BUDGET; /* as in the guard, later stages keep their budget */
+	flow->budget = SIP_PACKET_BUDGET; /* this search must not reduce the budget of later stages, as in the guard */
 	if (line)
 		key = refuse_hash(ctx, flow, line);
 	flow->budget = budget;
@@ -129,7 +130,7 @@ static __always_inline const struct guard_refusal *refuse_find(__u64 key)
 	return refusal && bpf_ktime_get_ns() - refusal->time < GUARD_REFUSAL_NSEC ? refusal : NULL;
 }
 
-/* Counts an INVITE for its rule. The guard has counted it as dropped if the rule has applied to this packet. */
+/* Counts an INVITE for its rule. If flow->refused is set, the guard has already counted it as dropped. */
 __noinline int refuse_count(const struct flow *flow, __u32 rule, bool answered)
 {
 	struct guard_counters *counters;
@@ -151,7 +152,7 @@ __noinline int refuse_count(const struct flow *flow, __u32 rule, bool answered)
 	return 0;
 }
 
-/* Decides on a message of the transaction `key`. */
+/* Decides about a message of the transaction `key`. */
 __noinline int refuse_message(struct xdp_md *ctx, struct flow *flow, __u64 key)
 {
 	const struct guard_refusal *known;

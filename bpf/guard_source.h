@@ -2,10 +2,11 @@
 /* The state of one source (struct guard_source): which source owns an element, and its token buckets. The code compiles
  * for the kernel and for user space, and reads no clock.
  *
- * Several CPUs use an element at the same time. The word `owner` decides whose element it is: a packet reads it once,
- * so that the list of one source never judges a packet of a different source. If a bucket refuses a packet, owner and
- * bucket are read again (guard_is_over()). Two CPUs that take a token at the same moment may take only one token
- * together: the race lets a packet pass that would be dropped, and never the reverse. */
+ * Several CPUs use an element at the same time. The word `owner` identifies the source that owns the element. The
+ * program reads this word once per packet, so that it never applies the list of one source to a packet of a different
+ * source. If a bucket has no token, the program reads owner and bucket again (guard_is_over()). Two CPUs that take a
+ * token at the same moment may together take only one. This race can let an excess packet pass, but never drops a
+ * conforming packet. */
 #pragma once
 
 #include "abi_guard.h"
@@ -19,15 +20,15 @@
 #define GUARD_OWNER_BUSY (~0ULL) /* a CPU is preparing the element for a new owner */
 
 #define GUARD_EPOCH_SHIFT (GUARD_TICK_SHIFT + 28)
-#define GUARD_EPOCHS_IDLE 6 /* after so many units of guard_source.epoch, all buckets are empty */
+#define GUARD_EPOCHS_IDLE 6 /* after so many units of guard_source.epoch, all buckets are full */
 #define GUARD_SURGE_TRIES 4
 #define GUARD_TICKS_A_SECOND (1000000000u >> GUARD_TICK_SHIFT)
 
 _Static_assert(GUARD_LISTS <= 256 && sizeof(((struct guard *)0)->generation) == 2, "guard_source.owner");
-_Static_assert((GUARD_EPOCHS_IDLE - 1ULL) << 28 > GUARD_WINDOW_MAX + (1ULL << 27), "an idle source has empty buckets");
+_Static_assert((GUARD_EPOCHS_IDLE - 1ULL) << 28 > GUARD_WINDOW_MAX + (1ULL << 27), "an idle source has full buckets");
 _Static_assert((GUARD_EPOCHS_IDLE + 0ULL) << 28 < 1ULL << 31, "times are compared only within half a wrap");
 
-/* Other CPUs change the element at any time: each of these reads is one load. */
+/* Other CPUs may change the element at any time: reads a member with exactly one load. */
 #define guard_read(member) (*(const volatile __typeof__(member) *)&(member))
 
 /* Sets the unused bits of an address to 0. All addresses with the same result are one source. */
@@ -43,7 +44,7 @@ static __always_inline void guard_mask(struct address *address, const struct gua
 	words[1] &= guard->ipv6_mask[1];
 }
 
-/* The hash of a source, which guard_mask() has made. */
+/* Returns the hash of a source, whose address guard_mask() has masked. */
 static __always_inline __u64 guard_hash(const struct guard *guard, __u32 id, const struct address *source)
 {
 	const __u64 *words = (const __u64 *)source;
@@ -108,7 +109,7 @@ static __always_inline void guard_refresh(struct guard_source *source, __u64 now
 /* --- the owner */
 
 /* Returns whether a different source may take over the element. A source that was over a limit keeps its element for a
- * second, so that it cannot lift its own limit with forged packets of other sources. */
+ * second, so that it cannot reset its own limit with forged packets of other sources. */
 static __always_inline bool guard_is_free(const struct guard_source *source, __u64 owner, __u64 now)
 {
 	__u32 refused = guard_read(source->refused);
@@ -116,7 +117,8 @@ static __always_inline bool guard_is_free(const struct guard_source *source, __u
 	return owner != GUARD_OWNER_BUSY && !(refused && guard_ticks(now) - refused < GUARD_TICKS_A_SECOND);
 }
 
-/* Gives the element, whose owner was `seen`, to a new owner. Returns its word; 0: a different CPU was faster. */
+/* Assigns the element to a new owner, if its old owner is still `seen`. Returns the new word `owner`; 0: a different
+ * CPU was faster. */
 static __always_inline __u64 guard_take_over(struct guard_source *source, __u64 seen, __u64 owner, __u64 now)
 {
 	owner |= (seen + (GUARD_OWNER_SEQUENCE & -GUARD_OWNER_SEQUENCE)) & GUARD_OWNER_SEQUENCE;
@@ -130,7 +132,7 @@ static __always_inline __u64 guard_take_over(struct guard_source *source, __u64 
 	return owner;
 }
 
-/* Stores the list that was looked up again. The buckets keep their content. Returns as guard_take_over(). */
+/* Stores the list after a new look-up, and leaves the buckets unchanged. Returns the same as guard_take_over(). */
 static __always_inline __u64 guard_renew(struct guard_source *source, __u64 seen, __u64 owner)
 {
 	owner |= seen & (GUARD_OWNER_SEQUENCE | GUARD_OWNER_HAS_SIP);
@@ -151,9 +153,10 @@ static inline struct guard_limit guard_limit_of(__u32 rate, __u32 burst)
 	};
 }
 
-/* Returns how far a bucket is ahead of now. After a reload the limit may be lower than the one that has filled the
- * bucket: the bucket then counts as full, so that it is never refused for longer than the new limit asks. The code has
- * no branches, because the verifier would follow each combination of branches of several buckets. */
+/* Returns how far the time of a bucket is ahead of now. After a reload with a lower limit, this time may be further
+ * ahead than the new limit allows. The bucket then counts as having one token, so that the source never waits longer
+ * than the new limit requires. The code has no branches, because the verifier would follow each combination of branches
+ * of several buckets. */
 static __always_inline __s64 guard_ahead(__u32 full, struct guard_limit limit, __u32 ticks)
 {
 	__s64 ahead = (__s32)(full - ticks), window = limit.window, foreign;
@@ -186,7 +189,7 @@ static __always_inline struct guard_limit guard_limit_at(const struct guard_clas
 		.window = guard_read(class->limits[bucket].window)};
 }
 
-/* As guard_limit_at(). */
+/* Returns guard_source.full of a bucket. See guard_limit_at() for the register. */
 static __always_inline __u32 guard_full_at(const struct guard_source *source, __u64 bucket)
 {
 	asm volatile("" : "+r"(bucket));
@@ -229,8 +232,8 @@ static __always_inline __u32 guard_over(
 	return over;
 }
 
-/* As guard_over() for the source whose word in the element is `owner`. Before it refuses a packet, it reads everything
- * again between two memory barriers: only buckets of this source may refuse it. */
+/* Same as guard_over(), for the source whose guard_source.owner is `owner`. If a bucket has no token, the function
+ * reads the buckets again between two memory barriers, so that the buckets of a different source never count. */
 static __always_inline __u32 guard_is_over(
 	struct guard_source *source, __u64 owner, const struct guard_class *class, __u32 bucket, __u32 ticks)
 {
@@ -268,7 +271,7 @@ static __always_inline __u32 guard_rule_of(__u32 over, __u32 bucket)
 
 /* --- limits of a service or a backend */
 
-/* Is there no token of a limit? `now` is in ns. */
+/* Returns whether a limit has no token left. `now` is in ns. */
 static __always_inline bool guard_surge_is_over(const struct surge *surge, __u64 now)
 {
 	__u64 full = guard_read(surge->full);
@@ -276,7 +279,7 @@ static __always_inline bool guard_surge_is_over(const struct surge *surge, __u64
 	return full > now + surge->window && full - now <= surge->window + surge->interval;
 }
 
-/* Takes a token of a limit. Returns false if there is none. `now` is in ns. */
+/* Takes a token from a limit. Returns false if there is none. `now` is in ns. */
 static __always_inline bool guard_surge_take(struct surge *surge, __u64 now)
 {
 	__u64 full = guard_read(surge->full), start, seen;
@@ -292,5 +295,5 @@ static __always_inline bool guard_surge_take(struct surge *surge, __u64 now)
 			return true;
 		full = seen;
 	}
-	return true; /* many CPUs take tokens at this moment: one more than allowed is better than one too few */
+	return true; /* many CPUs compete for tokens: one packet too many is better than one too few */
 }
