@@ -187,19 +187,23 @@ static __always_inline int packet_parse_ipv4(struct cursor *c, struct packet *p,
 static __always_inline int packet_skip_ipv6_extension(struct cursor *c, struct packet *p, __u8 protocol)
 {
 	const __u8 *header = cursor_peek(c, 8);
+	__u32 size;
 
 	if (!header)
 		return -1;
+	size = (header[1] + 1) * 8;
 	if (protocol == 44) { /* Fragment */
 		__be16 offset = *(const __be16 *)(header + 2);
 
 		packet_set_fragment(p, host16(offset) >> 3, offset & net16(1), *(const __be32 *)(header + 4));
-		c->at += 8;
+		size = 8;
 	} else if (protocol == 51) { /* Authentication: its length counts words of 4 bytes */
-		c->at += (header[1] + 2) * 4;
-	} else {
-		c->at += (header[1] + 1) * 8;
+		size = (header[1] + 2) * 4;
 	}
+	/* The verifier checks everything that follows once: the compiler does not copy it into each branch, and
+	 * p->kind is read from memory, where its value is unknown to the verifier. */
+	asm volatile("" : "+r"(size) : : "memory");
+	c->at += size;
 	return header[0];
 }
 

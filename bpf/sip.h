@@ -102,32 +102,36 @@ static __always_inline __u32 sip_value(const struct sip_text *t, __u32 colon)
  * the result is t->end or more, the value is truncated and the hash is invalid. */
 static __always_inline __u32 sip_hash_value(const struct sip_text *t, __u32 at, struct hash *hash)
 {
+	__u64 space = 0;
+
 	for (int i = 0; i < SIP_VALUE_WORDS; i++) {
 		__u64 word = sip_raw_word(t, at);
-		__u64 space = ~sip_visible(word) & EVERY(0x80);
 
-		if (space) {
-			hash_word(hash, word & (((space & -space) >> 7) - 1));
-			return at + sip_first(space);
-		}
-		hash_word(hash, word);
+		space = ~sip_visible(word) & EVERY(0x80);
+		if (space)
+			word &= ((space & -space) >> 7) - 1;
+		hash_word(hash, sip_join(word));
+		if (space)
+			break;
 		at = (at + 8) & (SIP_OFFSET_LIMIT - 1);
 		if (sip_room(t, at) <= 0)
-			break;
+			return at;
 	}
-	return at;
+	return at + (space ? sip_first(space) : 0);
 }
 
 /* Returns the position of the first line of interest in half a stride; SIP_HALF: there is none. */
-static __always_inline __u32 sip_first_line(const __u8 *p)
+static __always_inline __u32 sip_first_line(const struct sip_text *t, const __u8 *p)
 {
-	for (__u32 at = 0; at < SIP_HALF; at += 8) {
-		__u64 lines = sip_zeroes(sip_line_start(p + at));
+	__u64 lines = 0;
+	__u32 at;
 
-		if (lines)
-			return at + sip_first(lines);
+	for (at = 0; at < SIP_HALF; at += 8) {
+		lines = sip_zeroes(sip_line_start(p + at));
+		if (lines || at == SIP_HALF - 8)
+			break;
 	}
-	return SIP_HALF;
+	return sip_forget(t, at) + sip_first(sip_join(lines));
 }
 
 /* Returns whether a line of interest may start in this half of a stride. */
@@ -170,7 +174,7 @@ static __always_inline bool sip_next_candidate(struct sip_call_id_search *s)
 			/* Reads the same bytes again instead of keeping them on the stack. */
 			asm volatile("" : "+r"(p));
 			cost += SIP_COST_EXACT;
-			length = sip_first_line(p);
+			length = sip_first_line(t, p);
 			found = length != SIP_HALF;
 		}
 		at = sip_forget(t, at + length);
@@ -254,7 +258,7 @@ static __always_inline enum sip_result sip_find_call_id(const struct sip_text *t
 			}
 		}
 		asm volatile("" : "+r"(p)); /* as in sip_next_candidate */
-		first = sip_forget(t, sip_first_line(p));
+		first = sip_first_line(t, p);
 		at = (at + first) & (SIP_OFFSET_LIMIT - 1);
 		if (first == SIP_HALF)
 			continue;

@@ -59,25 +59,20 @@ struct sip_pass {
 static __always_inline __u32 sip_newline(const struct sip_text *t, __u32 at, bool *found)
 {
 	const __u8 *p = t->data + at;
-	__u64 a, b, c, d;
+	__u64 newlines;
+	__u32 word = 0;
 
 	if (p + SIP_HALF > t->data_end) {
-		a = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
-		*found = a;
-		return a ? sip_first(a) : 8;
+		newlines = sip_zeroes(sip_word(t, at) ^ EVERY('\n'));
+	} else {
+		for (; word < SIP_HALF; word += 8) {
+			newlines = sip_zeroes(load64(p + word) ^ EVERY('\n'));
+			if (newlines || word == SIP_HALF - 8)
+				break;
+		}
 	}
-	a = sip_zeroes(load64(p) ^ EVERY('\n'));
-	b = sip_zeroes(load64(p + 8) ^ EVERY('\n'));
-	c = sip_zeroes(load64(p + 16) ^ EVERY('\n'));
-	d = sip_zeroes(load64(p + 24) ^ EVERY('\n'));
-	*found = a | b | c | d;
-	if (a)
-		return sip_first(a);
-	if (b)
-		return 8 + sip_first(b);
-	if (c)
-		return 16 + sip_first(c);
-	return d ? 24 + sip_first(d) : SIP_HALF;
+	*found = newlines;
+	return sip_forget(t, word) + sip_first(sip_join(newlines));
 }
 
 #define SIP_LETTER(letter) (1U << ((letter)&31))

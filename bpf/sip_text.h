@@ -113,16 +113,12 @@ static __always_inline __u64 sip_last_word(const struct sip_text *t, __u32 offse
 }
 
 /* Returns the eight bytes at an offset. Up to seven of them may be beyond the end of the text; these are zero in the
- * result. */
+ * result. There is no branch for a whole word: the verifier would follow it. */
 static __always_inline __u64 sip_word(const struct sip_text *t, __u32 offset)
 {
 	__s64 missing = 8 - (__s64)sip_room(t, offset);
-	const __u8 *p;
 
-	if (missing > 0)
-		return sip_last_word(t, offset, missing);
-	p = t->data + sip_forget(t, offset);
-	return p + 8 <= t->data_end ? load64(p) : sip_zero(t);
+	return sip_last_word(t, offset, missing & ~(missing >> 63));
 }
 
 /* Like sip_word, but bytes beyond the end of the text may have any value. */
@@ -138,7 +134,15 @@ static __always_inline __u8 sip_byte(const struct sip_text *t, __u32 at)
 	return sip_word(t, at);
 }
 
-/* Returns the number, 0 to 7, of the byte with the lowest flag. A flag is bit 7 of a byte. */
+/* Returns the same word. The compiler does not know that, and therefore does not copy the code that follows into each
+ * branch before it: the verifier would check each copy. */
+static __always_inline __u64 sip_join(__u64 word)
+{
+	asm volatile("" : "+r"(word));
+	return word;
+}
+
+/* Returns the number, 0 to 7, of the byte with the lowest flag; 8: no flag is set. A flag is bit 7 of a byte. */
 static __always_inline __u32 sip_first(__u64 flags)
 {
 	flags >>= 7;
