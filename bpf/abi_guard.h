@@ -69,13 +69,13 @@ struct guard {
 	__u32 flags;       /* enum guard_flags */
 	__u32 enforced;    /* bits by enum guard_rule from GUARD_RULE_SCANNER to GUARD_RULE_STRANGER; 0: only counted
 			      (mode observe) */
-	__u32 refused;     /* unused */
 	__u16 generation;  /* after a change, the program looks up the list of each source again */
 	__u16 first_class;
+	__u16 retry_after; /* of a 503, in seconds; 0: the response has no Retry-After */
+	__u16 pad;
 	__u64 ipv4_mask; /* of word[2] and word[3], as one 64-bit word: the prefix that counts as one source */
 	__u64 ipv6_mask[2];
-	__u16 retry_after; /* of a 503, in seconds; 0: the response has no Retry-After */
-	__u16 pad[3];
+	__u64 pad2; /* one cache line */
 };
 
 enum guard_action {

@@ -282,13 +282,11 @@ __noinline int guard(struct xdp_md *ctx, struct flow *flow)
 /* --- limits of a service or a backend, after the backend is known */
 
 /* Takes a token from the limit of the service or of the backend. Returns true if there is none. */
-__noinline int guard_surge(struct guarded *g, __u32 id, __u32 rule)
+static __always_inline bool guard_surge_exceeds(struct guarded *g, __u32 id, __u32 rule)
 {
 	struct surge *surge;
 	__u64 now;
 
-	if (!g)
-		return false;
 	if (rule == GUARD_RULE_SERVICE_SURGE)
 		surge = bpf_map_lookup_elem(&service_surges, &id);
 	else
@@ -298,26 +296,34 @@ __noinline int guard_surge(struct guarded *g, __u32 id, __u32 rule)
 	now = bpf_ktime_get_ns();
 	if (dry_run ? !guard_surge_is_over(surge, now) : guard_surge_take(surge, now))
 		return false;
-	g->rule = rule;
 	g->enforced = surge->flags & SURGE_ENFORCED;
 	g->refused = surge->flags & SURGE_REFUSED;
 	return true;
 }
 
-/* Judges an initial INVITE for a service and a backend. `g` need not contain the list of the source. */
-static __always_inline enum verdict guard_surges(struct xdp_md *ctx, struct guarded *g, __u32 service, __u32 backend)
+/* Judges an initial INVITE by one of the two limits. Returns its verdict, or VERDICT_CONTINUE. */
+__noinline int guard_surge(struct xdp_md *ctx, struct guarded *g, __u32 id, __u32 rule)
 {
-	__u32 rule;
 	bool enforced;
 
-	if (!guard_surge(g, backend, GUARD_RULE_BACKEND_SURGE) && !guard_surge(g, service, GUARD_RULE_SERVICE_SURGE))
+	if (!g || !guard_surge_exceeds(g, id, rule))
 		return VERDICT_CONTINUE;
-	rule = g->rule;
 	enforced = g->enforced;
 	guard_look_up(g);
 	g->rule = rule;
 	g->enforced = enforced;
 	return guard_exceeds(ctx, g);
+}
+
+/* Judges an initial INVITE for a service and a backend. `g` need not contain the list of the source. A limit that is
+ * only observed does not replace the other one, but an emergency call takes only one token of its ceiling. */
+static __always_inline enum verdict guard_surges(struct xdp_md *ctx, struct guarded *g, __u32 service, __u32 backend)
+{
+	enum verdict verdict = guard_surge(ctx, g, backend, GUARD_RULE_BACKEND_SURGE);
+
+	if (verdict != VERDICT_CONTINUE || g->bucket == GUARD_BUCKET_EMERGENCY)
+		return verdict;
+	return guard_surge(ctx, g, service, GUARD_RULE_SERVICE_SURGE);
 }
 
 /* The second part of the stage, for initial INVITEs. */

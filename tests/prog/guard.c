@@ -145,7 +145,7 @@ void guard_fill(struct balancer_bpf *skel, const struct guard_setup *setup)
 	fill_texts(skel);
 	fill_classes(skel, setup);
 	fill_surges(skel->maps.service_surges, setup->service_surge, setup->observe);
-	fill_surges(skel->maps.backend_surges, setup->backend_surge, setup->observe);
+	fill_surges(skel->maps.backend_surges, setup->backend_surge, setup->observe || setup->observe_backends);
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.guards), &id, &guard, BPF_ANY), "guards");
 }
 

@@ -15,6 +15,7 @@ struct guard_setup {
 	bool frozen;                   /* no tokens come back for minutes; bursts are at most 3 */
 	uint64_t hash_key;             /* [a new one] */
 	bool observe;                  /* no rule is enforced */
+	bool observe_backends;         /* no limit of a backend is enforced */
 	const char *prefixes[4];       /* of TEST_LIST */
 	enum guard_action action;      /* of TEST_LIST, which has no limits */
 	bool observe_list;             /* mode of TEST_LIST */

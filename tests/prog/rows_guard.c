@@ -81,7 +81,12 @@ static const struct guard_setup
 	scanners = {.flags = GUARD_FLAG_SCANNERS}, observed_scanners = {.flags = GUARD_FLAG_SCANNERS, .observe = true},
 	broken = {.flags = GUARD_FLAG_BROKEN}, one_for_service = {.service_surge = 1},
 	one_for_backend = {.backend_surge = 1}, observed_surge = {.service_surge = 1, .observe = true},
-	surge_with_emergency = {.service_surge = 1, .flags = GUARD_FLAG_EMERGENCY};
+	observed_backend = {.service_surge = 1, .backend_surge = 1, .observe_backends = true},
+	surge_with_emergency = {.service_surge = 1, .flags = GUARD_FLAG_EMERGENCY},
+	two_surges_one_emergency = {.service_surge = 1,
+		.backend_surge = 1,
+		.flags = GUARD_FLAG_EMERGENCY,
+		.burst = {[GUARD_BUCKET_EMERGENCY] = 1}};
 
 static const struct row rows[] = {
 	/* limits */
@@ -433,6 +438,18 @@ static const struct row rows[] = {
 		.in = {.payload = INITIAL("INVITE")},
 		.families = IPV4_ONLY,
 		.setup = {.guard = &observed_surge},
+		.before = &invite,
+		FORWARDED},
+	{.sentence = "an INVITE over the limits of the backend and the service, of which only the second is enforced",
+		.in = {.payload = INITIAL("INVITE")},
+		.families = IPV4_ONLY,
+		.setup = {.guard = &observed_backend},
+		.before = &invite,
+		DROPPED(overload)},
+	{.sentence = "an emergency call over both limits takes one token of its ceiling",
+		.in = {.payload = REQUEST("INVITE", "sip:112@example.net", "", "")},
+		.families = IPV4_ONLY,
+		.setup = {.guard = &two_surges_one_emergency},
 		.before = &invite,
 		FORWARDED},
 	{.sentence = "an emergency call over the limit of the service",
