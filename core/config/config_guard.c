@@ -129,31 +129,45 @@ static void write_texts(const struct writer *writer, const struct key *key, cons
 
 /* --- scanners and broken messages */
 
+/* The value of a word of the tables below. A rule that is on, but whose word names no mode, inherits its mode. */
+#define SWITCH(state, mode) ((state) | (mode) << 2)
+#define SWITCH_STATE(value) ((value)&3)
+#define SWITCH_MODE(value) ((enum guard_mode)((value) >> 2))
+
+const struct word config_scanner_words[] = {
+	{"false", SWITCH(SWITCH_OFF, GUARD_INHERIT)},
+	{"true", SWITCH(SWITCH_ON, GUARD_INHERIT)},
+	{"observe", SWITCH(SWITCH_ON, GUARD_OBSERVE)},
+	{"enforce", SWITCH(SWITCH_ON, GUARD_ENFORCE)},
+	{},
+};
+
 const struct word config_broken_words[] = {
-	{"forward", SWITCH_OFF},
-	{"drop", SWITCH_ON},
+	{"forward", SWITCH(SWITCH_OFF, GUARD_INHERIT)},
+	{"drop", SWITCH(SWITCH_ON, GUARD_INHERIT)},
+	{"observe", SWITCH(SWITCH_ON, GUARD_OBSERVE)},
+	{"enforce", SWITCH(SWITCH_ON, GUARD_ENFORCE)},
 	{},
 };
 
 void config_read_switch(struct reader *reader, const struct node *value, void *object)
 {
 	struct config_switch *rule = (struct config_switch *)((char *)object + reader->key->member);
-	int state;
+	int word;
 
-	if (reader_word(reader, value, &state))
-		rule->state = reader->key->words == reader_truth_words ? (state ? SWITCH_ON : SWITCH_OFF)
-								       : (unsigned int)state;
+	if (!reader_word(reader, value, &word))
+		return;
+	rule->state = SWITCH_STATE(word);
+	rule->mode = SWITCH_MODE(word);
 }
 
 void config_write_switch(const struct writer *writer, const struct key *key, const void *object)
 {
 	const struct config_switch *rule = (const struct config_switch *)((const char *)object + key->member);
-	bool is_truth = key->words == reader_truth_words;
 
-	if (rule->state == SWITCH_ON)
-		fputs(is_truth ? "true" : "drop", writer->out);
-	else if (rule->state == SWITCH_OFF)
-		fputs(is_truth ? "false" : "forward", writer->out);
+	for (const struct word *word = key->words; word->text; word++)
+		if (word->value == (int)SWITCH(rule->state, rule->mode))
+			fputs(word->text, writer->out);
 }
 
 /* --- the source */
@@ -239,10 +253,11 @@ const struct key config_guard_keys[] = {
 		.write = config_write_switch,
 		SETTING(scanners),
 		.type = VALUE_WORD,
-		.words = reader_truth_words,
+		.words = config_scanner_words,
 		.usual = "`false`",
-		.help = "Whether to drop initial requests whose User-Agent or From begins with the name of a known "
-			"scanner."},
+		.help = "Whether to drop initial requests whose User-Agent begins with the name of a known scanner, or "
+			"whose From has such a user. `true` uses the mode of the guard; `observe` and `enforce` are a "
+			"mode for this rule alone."},
 	{.name = "scanner_names",
 		.read = read_texts,
 		.write = write_texts,
@@ -259,7 +274,9 @@ const struct key config_guard_keys[] = {
 		.words = config_broken_words,
 		.usual = "`forward`",
 		.help = "What happens to initial requests without Call-ID, From, To, CSeq or Via, and to packets that "
-			"are not SIP from a source that has never sent SIP. Keepalives and STUN are always forwarded."},
+			"are not SIP from a source that has never sent SIP. Keepalives and STUN are always forwarded. "
+			"`drop` "
+			"uses the mode of the guard; `observe` and `enforce` are a mode for this rule alone."},
 	{.name = "emergency",
 		.read = read_texts,
 		.write = write_texts,

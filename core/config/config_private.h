@@ -131,6 +131,7 @@ void config_write_guard_lists(const struct writer *writer, const struct key *key
 /* Values of the guard and of the guard of a service, at the member of the key: an enum guard_mode, the index of a limit
  * set, a struct config_switch. An inherited value has no text. */
 extern const struct word config_mode_words[];
+extern const struct word config_scanner_words[];
 extern const struct word config_broken_words[];
 #define CONFIG_RETRY_AFTER_MAX 3600 /* seconds */
 void config_read_mode(struct reader *reader, const struct node *value, void *object);

@@ -95,7 +95,7 @@ const struct key config_service_guard_keys[] = {
 		.write = config_write_switch,
 		SETTING(scanners),
 		.type = VALUE_WORD,
-		.words = reader_truth_words},
+		.words = config_scanner_words},
 	{.name = "broken",
 		.read = config_read_switch,
 		.write = config_write_switch,

@@ -23,14 +23,6 @@ const struct config_limit_set *config_limit_set(const struct config *config, siz
 	return index == CONFIG_DEFAULT_LIMITS ? &default_limits : &config->guard.limit_sets[index];
 }
 
-static struct config_switch inherit_switch(struct config_switch own, struct config_switch outer)
-{
-	return (struct config_switch){
-		.state = own.state ? own.state : outer.state,
-		.mode = own.mode ? own.mode : outer.mode,
-	};
-}
-
 struct config_guard_settings config_guard_settings(const struct config *config, const struct config_service *service)
 {
 	const struct config_guard_settings *outer = &config->guard.settings, *own;
@@ -41,8 +33,8 @@ struct config_guard_settings config_guard_settings(const struct config *config, 
 	return (struct config_guard_settings){
 		.mode = own->mode ? own->mode : outer->mode,
 		.limits = own->limits == CONFIG_INHERIT_LIMITS ? outer->limits : own->limits,
-		.scanners = inherit_switch(own->scanners, outer->scanners),
-		.broken = inherit_switch(own->broken, outer->broken),
+		.scanners = own->scanners.state ? own->scanners : outer->scanners,
+		.broken = own->broken.state ? own->broken : outer->broken,
 		.retry_after = own->retry_after ? own->retry_after : outer->retry_after,
 	};
 }

@@ -64,6 +64,41 @@ Test(desired_guard, services_share_a_guard_unless_they_have_settings_of_their_ow
 	world_end(&world);
 }
 
+/* The rules that the guard of the service enforces, of scanners and of messages without a Call-ID. */
+static uint32_t enforced_rules(const struct image *image, uint16_t port)
+{
+	return image->guards[service_of(image, port)->guard].enforced &
+	       (1u << GUARD_RULE_SCANNER | 1u << GUARD_RULE_BROKEN);
+}
+
+Test(desired_guard, scanners_and_broken_messages_have_modes_of_their_own)
+{
+	const uint32_t scanner = 1u << GUARD_RULE_SCANNER, broken = 1u << GUARD_RULE_BROKEN;
+	static const struct {
+		const char *file, *service;
+		uint32_t shared, own;
+	} rows[] = {
+		{"scanners: true, broken: drop", "guard: {mode: enforce}", 0, scanner | broken},
+		{"scanners: enforce, broken: drop", "guard: {broken: enforce}", scanner, scanner | broken},
+		{"mode: enforce, scanners: observe, broken: drop", "guard: {}", broken, broken},
+		{"mode: enforce, scanners: observe, broken: enforce", "guard: {mode: observe, scanners: true}", broken,
+			broken},
+		{"scanners: enforce", "guard: {mode: enforce, scanners: observe, broken: drop}", scanner, broken},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct world world;
+		char text[1024];
+
+		snprintf(text, sizeof(text), FILE_OF("%s", "ping: true", "%s"), rows[i].file, rows[i].service);
+		world_setup(&world);
+		world_start(&world, text);
+		cr_expect_eq(enforced_rules(world.running, 5060), rows[i].shared, "the guard of the file, row %zu", i);
+		cr_expect_eq(enforced_rules(world.running, 5070), rows[i].own, "the guard of a service, row %zu", i);
+		world_end(&world);
+	}
+}
+
 Test(desired_guard, a_service_without_guard_has_none)
 {
 	struct world world;
@@ -281,8 +316,9 @@ static void write_file(char *text, size_t size, unsigned int *lists)
 	fprintf(out,
 		HEAD "guard: {mode: %s, limits: %s, scanners: %s, broken: %s, limit_sets: [{name: s, invite: {rate: "
 		     "%u, burst: %u}, register: %s}], lists: [",
-		PICK("observe", "enforce"), PICK("s", "default"), PICK("true", "false"), PICK("drop", "forward"),
-		1 + below(20), 1 + below(200), PICK("none", "{rate: 3, burst: 3, mode: enforce}"));
+		PICK("observe", "enforce"), PICK("s", "default"), PICK("true", "false", "observe", "enforce"),
+		PICK("drop", "forward", "observe", "enforce"), 1 + below(20), 1 + below(200),
+		PICK("none", "{rate: 3, burst: 3, mode: enforce}"));
 	for (int i = 0; i < NAMES; i++) {
 		if (below(2))
 			continue;
