@@ -300,12 +300,17 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	run_must(!skel, "open");
 	skel->rodata->slot_mask = slots_of(setup) - 1;
 	skel->rodata->no_fast_path = setup->no_fast_path;
+	skel->rodata->guarded_sources = TEST_SOURCES;
 	bpf_map__set_value_size(skel->maps.tables, slots_of(setup) * sizeof(uint16_t));
 	bpf_map__set_value_size(skel->maps.previous_owners, slots_of(setup) * sizeof(uint16_t));
+	bpf_map__set_max_entries(skel->maps.guard_sources, TEST_SOURCES);
+	bpf_map__set_max_entries(skel->maps.hints, TEST_HINTS);
 	bpf_map__set_max_entries(skel->maps.tracked_calls, TEST_CALLS);
 	bpf_map__set_max_entries(skel->maps.transactions, TEST_CALLS);
 	bpf_map__set_max_entries(skel->maps.backends, backends + 1);
+	bpf_map__set_max_entries(skel->maps.backend_records, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
+	bpf_map__set_max_entries(skel->maps.backend_surges, backends + 1);
 	shared_load(skel->obj);
 	balancer_fill(skel, setup);
 	return skel;
