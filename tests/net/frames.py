@@ -4,6 +4,7 @@
 
   frames.py make DIRECTORY MAC      writes NAME.pcap for frames to this MAC address, and all.pcap
   frames.py send FILE INTERFACE     sends the frames of a capture file
+  frames.py repeat FILE INTERFACE   sends them ten times per second until it is ended
 
 Prints the names, in the order in which the test uses them."""
 
@@ -11,6 +12,7 @@ import ipaddress
 import socket
 import struct
 import sys
+import time
 
 CLIENT, VIP, VIP6 = "10.0.0.100", "192.0.2.10", "2001:db8:f::10"
 SDP = "\r\n".join(["v=0"] + ["a=ptime:20"] * 120)
@@ -125,6 +127,7 @@ def make(directory, mac):
     for name, data in ROWS.items():
         write(f"{directory}/{name}.pcap", [frame(mac, data)])
     write(f"{directory}/later_fragment.pcap", [frame(mac, fragments(7)[1])])
+    write(f"{directory}/both_fragments.pcap", [frame(mac, data) for data in fragments(7)])
     write(f"{directory}/all.pcap", [frame(mac, data) for data in ROWS.values()])
     print("\n".join(ROWS))
 
@@ -137,4 +140,10 @@ def send(path, interface):
             s.send(file.read(struct.unpack("<IIII", header)[2]))
 
 
-make(*sys.argv[2:]) if sys.argv[1] == "make" else send(*sys.argv[2:])
+def repeat(path, interface):
+    while True:
+        send(path, interface)
+        time.sleep(0.1)
+
+
+{"make": make, "send": send, "repeat": repeat}[sys.argv[1]](*sys.argv[2:])
