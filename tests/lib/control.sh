@@ -69,7 +69,7 @@ status = b'{"command": "status"}\n'
 class Client:
     def __init__(self, path=MAIN):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(path)
         self.buffer = b''
     def send(self, data):
@@ -113,6 +113,6 @@ class Client:
         return count, time.time() - start
 PY
 raw() {
-	PYTHONPATH=$dir PYTHONDONTWRITEBYTECODE=1 MAIN=$socket IMPATIENT=$dir/impatient.sock timeout 60 python3 -c "from raw import *
+	PYTHONPATH=$dir PYTHONDONTWRITEBYTECODE=1 MAIN=$socket IMPATIENT=$dir/impatient.sock timeout 300 python3 -c "from raw import *
 $1" 2>&1
 }

@@ -158,12 +158,14 @@ print(clients[63].ask(b"}\n"))')" "sipxdpd already serves the largest number of 
 command: missing, or not a string"
 chmod 660 "$socket"
 
-is "many large requests at the same time do not block small requests" "$(raw '
-large = [Client().send(b"x" * (15 << 20)) for _ in range(14)]
-time.sleep(0.2)
-print(Client().ask())
-print(sorted(set(c.ask(b"\n")[:14] for c in large)))')" "status
+start patient "$dir/patient.sock" "$echo_server" "$dir/patient.sock" "$replies" 300000 300000
+is "many large requests at the same time do not block small requests" "$(raw "
+path = '$dir/patient.sock'
+large = [Client(path).send(b'x' * (15 << 20)) for _ in range(14)]
+print(Client(path).ask())
+print(sorted(set(c.ask(b'\n')[:14] for c in large)))")" "status
 ['not valid JSON', 'too many large']"
+stop patient
 
 start few "$dir/few.sock" prlimit --nofile=16 "$echo_server" "$dir/few.sock" "$replies"
 is "without free file descriptors the server waits without a busy loop, and recovers" "$(raw "
@@ -207,13 +209,19 @@ while not c.closed():
     time.sleep(0.01)
 print(c.end()[0] < 8000000, other.ask())')" "True status"
 
+# The reply has 8 MB, so the client has 9.5 s. On a busy machine it tries again if it needed more.
 is "a slow reader gets the complete reply" "$(raw '
-c = Client(IMPATIENT).send(b"{\"command\": \"save\"}\n")
-for _ in range(6):
-    time.sleep(0.5)
-    for _ in range(4):
-        c.receive()
-print(c.said())')" ok
+for _ in range(10):
+    start = time.time()
+    c = Client(IMPATIENT).send(b"{\"command\": \"save\"}\n")
+    for _ in range(6):
+        time.sleep(0.5)
+        for _ in range(4):
+            c.receive()
+    said = c.said()
+    if said == "ok" or time.time() - start < 8:
+        break
+print(said)')" ok
 
 is "an idle client is closed" "$(raw '
 c = Client(IMPATIENT)
