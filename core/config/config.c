@@ -258,8 +258,10 @@ struct config *config_parse(const char *text, size_t length, struct faults *faul
 	config_check_hints(&parse, faults);
 	config_check_guard(&parse, faults);
 	claims_check(&parse.claims, faults);
-	if (faults->count == faults_before)
+	if (faults->count == faults_before) {
 		config_resolve_probes(parse.config, faults);
+		config_check_nat(parse.config, faults);
+	}
 	claims_free(&parse.claims);
 	free(parse.pools_by_name);
 	free(parse.port_owners);

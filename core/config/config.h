@@ -33,6 +33,7 @@ struct config_backend {
 	size_t hint_count;
 	struct config_ports ports;   /* ports of the VIPs that are reserved for this backend */
 	enum forward_method forward; /* FORWARD_NONE: the method of the pool */
+	uint16_t port;               /* of a backend with FORWARD_NAT, host order; 0: the port of the pool */
 	bool sets_admin;             /* the file has `admin:`; a reload then sets the admin state */
 	enum admin_state admin;
 	struct position position;
@@ -80,6 +81,7 @@ struct config_probe {
 struct config_pool {
 	char name[NAME_SIZE];
 	enum forward_method forward;
+	uint16_t port;          /* of backends with FORWARD_NAT, host order; 0: the port of the service */
 	unsigned int min_alive; /* per cent, 0 to 100 */
 	struct config_probe probe;
 	uint32_t record_time;             /* ms of the recording phase before a slot moves */

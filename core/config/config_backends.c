@@ -176,6 +176,17 @@ static void write_forward(const struct writer *writer, const struct key *key, co
 		fputs(config_forward_name(backend->forward), writer->out);
 }
 
+static void read_port(struct reader *reader, const struct node *value, void *object)
+{
+	struct config_backend *backend = object;
+	const struct parse *parse = reader->context;
+	enum forward_method forward = parse->config->pools[parse->pool].forward;
+
+	config_read_u16(reader, value, object);
+	if ((backend->forward ? backend->forward : forward) != FORWARD_NAT)
+		faults_add(reader->faults, value->position, "'port' of %s: only for forward nat; remove it", reader->label);
+}
+
 static const struct word admin_words[] = {
 	{"ready", ADMIN_READY},
 	{"drain", ADMIN_DRAIN},
@@ -272,6 +283,15 @@ const struct key config_backend_keys[] = {
 		.words = config_forward_words,
 		.usual = "`forward` of the pool",
 		.help = "How packets reach this backend, for example one backend in a different network."},
+	{.name = "port",
+		.read = read_port,
+		.write = config_write_port,
+		MEMBER(port),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.usual = "`port` of the pool",
+		.help = "Port of this backend with `forward: nat`, in place of the port of the service."},
 	{.name = "admin",
 		.read = read_admin,
 		.write = write_admin,

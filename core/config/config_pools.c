@@ -18,6 +18,7 @@ static void read_name(struct reader *reader, const struct node *value, void *obj
 const struct word config_forward_words[] = {
 	{"dsr", FORWARD_DSR},
 	{"ipip", FORWARD_IPIP},
+	{"nat", FORWARD_NAT},
 	{},
 };
 
@@ -33,7 +34,11 @@ bool config_read_forward(struct reader *reader, const struct node *value, enum f
 
 const char *config_forward_name(enum forward_method forward)
 {
-	return forward == FORWARD_IPIP ? "ipip" : "dsr";
+	const struct word *word = config_forward_words;
+
+	while (word->text && word->value != (int)forward)
+		word++;
+	return word->text ? word->text : "none";
 }
 
 static void write_forward(const struct writer *writer, const struct key *key, const void *object)
@@ -48,6 +53,13 @@ static void read_forward(struct reader *reader, const struct node *value, void *
 
 	config_read_forward(reader, value, &pool->forward);
 }
+
+static bool forwards_by_nat(const void *object)
+{
+	return ((const struct config_pool *)object)->forward == FORWARD_NAT;
+}
+
+static const struct key_condition only_nat = {forwards_by_nat, "only for forward nat"};
 
 static void read_backend_surge(struct reader *reader, const struct node *value, void *object)
 {
@@ -84,7 +96,19 @@ const struct key config_pool_keys[] = {
 		.words = config_forward_words,
 		.help = "How packets reach the backends. `dsr` rewrites the destination MAC address; the backends must "
 			"be on a network of the balancer. `ipip` puts each packet into an IP-in-IP tunnel; the "
-			"backends can be in any network."},
+			"backends can be in any network. `nat` replaces the VIP with the address of the backend; "
+			"the backends need no VIP, and send all packets to clients through the balancer."},
+	{.name = "port",
+		.read = config_read_u16,
+		.write = config_write_port,
+		.condition = &only_nat,
+		MEMBER(port),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.usual = "the port of the service",
+		.help = "Port of the backends, in place of the port of the service. Two services of a pool with `nat` "
+			"cannot have the same port of a backend and the same protocol."},
 	{.name = "min_alive",
 		.read = config_read_u32,
 		.write = config_write_u32,

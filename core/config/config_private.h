@@ -111,6 +111,10 @@ void config_claim_vip_ports(struct parse *parse, struct faults *faults);
 /* Refuses a hint that is the address of a different backend, or an address and port to which new calls are sent. */
 void config_check_hints(const struct parse *parse, struct faults *faults);
 
+/* Refuses services and pools with `forward: nat` whose packets could not be translated. Call it for a file without
+ * faults. */
+void config_check_nat(const struct config *config, struct faults *faults);
+
 /* --- parts of the guard */
 
 void config_default_guard(struct config_guard *guard);
@@ -198,6 +202,7 @@ void config_check_limit(
 /* Write functions for members of plain types. */
 void config_write_u8(const struct writer *writer, const struct key *key, const void *object);
 void config_write_u16(const struct writer *writer, const struct key *key, const void *object);
+void config_write_port(const struct writer *writer, const struct key *key, const void *object); /* 0: no text */
 void config_write_u32(const struct writer *writer, const struct key *key, const void *object);
 void config_write_time(const struct writer *writer, const struct key *key, const void *object);
 void config_write_truth(const struct writer *writer, const struct key *key, const void *object);

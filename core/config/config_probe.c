@@ -362,6 +362,7 @@ const struct key config_probe_keys[] = {
 		.write = write_via,
 		.type = VALUE_WORD,
 		.words = via_words,
+		.usual = "`vip`; with `forward: nat`: `address`",
 		.help = "`vip` sends the probe to the VIP on the backend, on the same route as calls. `address` sends "
 			"it to the backend's own address."},
 	{.name = "port",
@@ -478,6 +479,7 @@ void config_read_probe(struct reader *reader, const struct node *value, void *ob
 	struct config_pool *pool = object;
 	char noun[NAME_SIZE + 32];
 
+	pool->probe.to_address = pool->forward == FORWARD_NAT; /* its backends do not have the VIP */
 	if (value->kind != NODE_MAPPING) {
 		read_type(reader, value, &pool->probe);
 		return;
@@ -485,4 +487,7 @@ void config_read_probe(struct reader *reader, const struct node *value, void *ob
 	pool->probe.type = TYPE_UNKNOWN;
 	snprintf(noun, sizeof(noun), "the probe of %s", reader->label);
 	reader_mapping(reader, value, noun, config_probe_keys, &pool->probe);
+	if (pool->forward == FORWARD_NAT && !pool->probe.to_address)
+		faults_add(reader->faults, value->position,
+			"'via' of %s must be 'address': backends with 'forward: nat' do not have the VIP", noun);
 }

@@ -75,6 +75,12 @@ void config_write_u16(const struct writer *writer, const struct key *key, const 
 	fprintf(writer->out, "%u", *(const uint16_t *)member(key, object));
 }
 
+void config_write_port(const struct writer *writer, const struct key *key, const void *object)
+{
+	if (*(const uint16_t *)member(key, object))
+		config_write_u16(writer, key, object);
+}
+
 void config_write_u32(const struct writer *writer, const struct key *key, const void *object)
 {
 	fprintf(writer->out, "%u", *(const uint32_t *)member(key, object));

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See nat_mappings.h. Conflicts are found by sorting: a file may have 10,000 backends. */
+#include <stdio.h>
+#include <string.h>
+#include "core/base/memory.h"
+#include "core/net/address.h"
+#include "nat_mappings.h"
+
+uint16_t nat_port(const struct config_pool *pool, const struct config_backend *backend)
+{
+	return backend && backend->port ? backend->port : pool->port;
+}
+
+static void add(struct nat_mappings *mappings, const struct nat_mapping *mapping)
+{
+	mappings->list = array_grow(mappings->list, mappings->count, sizeof(*mappings->list));
+	mappings->list[mappings->count++] = *mapping;
+}
+
+/* The ports of a service on a backend. Port 0 of a service stands for all ports. */
+static void add_service(struct nat_mappings *mappings, const struct config_service *service, struct nat_mapping mapping)
+{
+	mapping.protocol = service->protocol;
+	mapping.first = mapping.vip_port = service->port;
+	mapping.last = service->port ? service->last_port : UINT16_MAX;
+	if (mapping.first == mapping.last && mapping.backend.port)
+		mapping.first = mapping.last = mapping.backend.port;
+	add(mappings, &mapping);
+}
+
+/* `ports:` of a backend are UDP ports, whatever the protocol of the service. */
+static void add_ports(struct nat_mappings *mappings, struct nat_mapping mapping)
+{
+	mapping.protocol = IPPROTO_UDP;
+	mapping.first = mapping.vip_port = mapping.backend.ports.first;
+	mapping.last = mapping.backend.ports.last;
+	add(mappings, &mapping);
+}
+
+void nat_mappings_add(
+	struct nat_mappings *mappings, const struct config *config, size_t service, const struct nat_backend *backend)
+{
+	const struct config_service *of = &config->services[service];
+	struct nat_mapping mapping = {.backend = *backend, .service = service};
+
+	for (size_t i = 0; i < of->vip_count; i++) {
+		mapping.vip = of->vips[i];
+		add_service(mappings, of, mapping);
+		if (backend->ports.first)
+			add_ports(mappings, mapping);
+	}
+}
+
+/* --- conflicts */
+
+static int compare_backends(const struct nat_mapping *a, const struct nat_mapping *b)
+{
+	int order = memcmp(&a->backend.address, &b->backend.address, sizeof(a->backend.address));
+
+	return order ? order : a->protocol - b->protocol;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct nat_mapping *a = left, *b = right;
+	int order = compare_backends(a, b);
+
+	if (!order)
+		order = a->first - b->first;
+	if (!order)
+		order = a->last - b->last;
+	if (!order)
+		order = (a->service > b->service) - (a->service < b->service);
+	return order ? order : memcmp(&a->vip, &b->vip, sizeof(a->vip));
+}
+
+static bool is_same(const struct nat_mapping *a, const struct nat_mapping *b)
+{
+	return address_equal(&a->vip, &b->vip) && a->vip_port - a->first == b->vip_port - b->first;
+}
+
+bool nat_mappings_check(struct nat_mappings *mappings)
+{
+	struct nat_mapping *furthest = mappings->list, *next;
+	bool valid = true;
+
+	if (!mappings->count)
+		return true;
+	qsort(mappings->list, mappings->count, sizeof(*mappings->list), compare);
+	for (next = mappings->list + 1; next < mappings->list + mappings->count; next++) {
+		if (compare_backends(furthest, next) || next->first > furthest->last) {
+			furthest = next;
+			continue;
+		}
+		if (!is_same(furthest, next)) {
+			if (furthest->service > next->service)
+				furthest->conflict = next;
+			else
+				next->conflict = furthest;
+			valid = false;
+		}
+		if (next->last > furthest->last)
+			furthest = next;
+	}
+	return valid;
+}
+
+const char *nat_conflict_text(const struct nat_mapping *mapping, char text[NAT_CONFLICT_SIZE])
+{
+	const struct nat_mapping *other = mapping->conflict;
+	int port = mapping->first > other->first ? mapping->first : other->first;
+	char vip[ADDRESS_TEXT_SIZE], other_vip[ADDRESS_TEXT_SIZE], backend[ADDRESS_TEXT_SIZE];
+	const char *protocol = config_protocol_name(mapping->protocol);
+
+	snprintf(text, NAT_CONFLICT_SIZE,
+		"%s %s port %d leads to port %d of backend %s (%s), and so does %s %s port %d",
+		address_format(&mapping->vip, vip), protocol, port - mapping->first + mapping->vip_port, port,
+		mapping->backend.name, address_format(&mapping->backend.address, backend),
+		address_format(&other->vip, other_vip), protocol, port - other->first + other->vip_port);
+	return text;
+}
+
+void nat_mappings_free(struct nat_mappings *mappings)
+{
+	free(mappings->list);
+	*mappings = (struct nat_mappings){};
+}
