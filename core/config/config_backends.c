@@ -184,7 +184,8 @@ static void read_port(struct reader *reader, const struct node *value, void *obj
 
 	config_read_u16(reader, value, object);
 	if ((backend->forward ? backend->forward : forward) != FORWARD_NAT)
-		faults_add(reader->faults, value->position, "'port' of %s: only for forward nat; remove it", reader->label);
+		faults_add(reader->faults, value->position, "'port' of %s: only for forward nat; remove it",
+			reader->label);
 }
 
 static const struct word admin_words[] = {

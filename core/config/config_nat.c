@@ -9,41 +9,15 @@ static bool is_nat(const struct config_pool *pool, const struct config_backend *
 	return (backend->forward ? backend->forward : pool->forward) == FORWARD_NAT;
 }
 
-static const char *family(const struct address *address)
+static void add_backend(struct nat_mappings *mappings, const struct config *config, size_t service,
+	const struct nat_backend *nat, struct position position, struct faults *faults)
 {
-	return address_is_ipv4(address) ? "IPv4" : "IPv6";
-}
+	char text[NAT_TEXT_SIZE];
 
-/* The first VIP of the service that has a different family from the backend's address. */
-static const struct address *foreign_vip(const struct config_service *service, const struct config_backend *backend)
-{
-	for (size_t i = 0; i < service->vip_count; i++)
-		if (address_is_ipv4(&service->vips[i]) != address_is_ipv4(&backend->address))
-			return &service->vips[i];
-	return NULL;
-}
-
-/* Can the backend receive the packets of the service? */
-static bool check_backend(const struct config_service *service, const struct config_pool *pool,
-	const struct config_backend *backend, struct faults *faults)
-{
-	const struct address *vip = foreign_vip(service, backend);
-	char text[ADDRESS_TEXT_SIZE];
-
-	if (vip)
-		faults_add(faults, backend->position,
-			"backend %s has an %s address, and service %s (line %d) the VIP %s: 'forward: nat' does not "
-			"translate between IPv4 and IPv6; use a service and a pool for each family",
-			backend->name, family(&backend->address), service->name, service->position.line,
-			address_format(vip, text));
-	else if ((!service->port || service->port != service->last_port) && nat_port(pool, backend))
-		faults_add(faults, backend->position,
-			"backend %s has 'port: %u', and service %s (line %d) has more than one port: remove 'port:', "
-			"or use a different pool for this service",
-			backend->name, nat_port(pool, backend), service->name, service->position.line);
+	if (nat_obstacle(&config->services[service], nat, text))
+		faults_add(faults, position, "backend %s: %s", nat->name, text);
 	else
-		return true;
-	return false;
+		nat_mappings_add(mappings, config, service, nat);
 }
 
 static void add_pool(struct nat_mappings *mappings, const struct config *config, size_t service,
@@ -51,17 +25,17 @@ static void add_pool(struct nat_mappings *mappings, const struct config *config,
 {
 	for (size_t i = 0; i < pool->backend_count && mappings->count <= NAT_MAPPINGS; i++) {
 		const struct config_backend *backend = &pool->backends[i];
+		const struct nat_backend nat = {.name = backend->name,
+			.address = backend->address,
+			.port = nat_port(pool, backend),
+			.ports = backend->ports};
 
-		if (is_nat(pool, backend) && check_backend(&config->services[service], pool, backend, faults))
-			nat_mappings_add(mappings, config, service,
-				&(struct nat_backend){.name = backend->name,
-					.address = backend->address,
-					.port = nat_port(pool, backend),
-					.ports = backend->ports});
+		if (is_nat(pool, backend))
+			add_backend(mappings, config, service, &nat, backend->position, faults);
 	}
 }
 
-/* Reports one conflict for each service. */
+/* Reports at most one conflict of each service. */
 static void report_conflicts(const struct nat_mappings *mappings, const struct config *config, struct faults *faults)
 {
 	bool *reported = allocate(config->service_count, sizeof(*reported));
@@ -69,17 +43,13 @@ static void report_conflicts(const struct nat_mappings *mappings, const struct c
 	for (size_t i = 0; i < mappings->count; i++) {
 		const struct nat_mapping *mapping = &mappings->list[i];
 		const struct config_service *service = &config->services[mapping->service];
-		char text[NAT_CONFLICT_SIZE];
+		char text[NAT_TEXT_SIZE];
 
 		if (!mapping->conflict || reported[mapping->service])
 			continue;
 		reported[mapping->service] = true;
-		faults_add(faults, service->position,
-			"service %s: %s of service %s (line %d): 'forward: nat' could not tell them apart on the way "
-			"back; use a separate pool with a different 'port:'",
-			service->name, nat_conflict_text(mapping, text),
-			config->services[mapping->conflict->service].name,
-			config->services[mapping->conflict->service].position.line);
+		faults_add(faults, service->position, "service %s: %s", service->name,
+			nat_conflict_text(config, mapping, text));
 	}
 	free(reported);
 }

@@ -17,14 +17,50 @@ static void add(struct nat_mappings *mappings, const struct nat_mapping *mapping
 	mappings->list[mappings->count++] = *mapping;
 }
 
+/* The first VIP of the service whose family differs from that of the backend. */
+static const struct address *foreign_vip(const struct config_service *service, const struct address *backend)
+{
+	for (size_t i = 0; i < service->vip_count; i++)
+		if (address_is_ipv4(&service->vips[i]) != address_is_ipv4(backend))
+			return &service->vips[i];
+	return NULL;
+}
+
+static bool has_one_port(const struct config_service *service)
+{
+	return service->port && service->port == service->last_port;
+}
+
+const char *nat_obstacle(
+	const struct config_service *service, const struct nat_backend *backend, char text[NAT_TEXT_SIZE])
+{
+	const struct address *vip = foreign_vip(service, &backend->address);
+	char address[ADDRESS_TEXT_SIZE];
+
+	if (vip)
+		snprintf(text, NAT_TEXT_SIZE,
+			"service %s (line %d) has the VIP %s, and 'forward: nat' does not translate between IPv4 and "
+			"IPv6: use a service and a pool for each family",
+			service->name, service->position.line, address_format(vip, address));
+	else if (backend->port && !has_one_port(service))
+		snprintf(text, NAT_TEXT_SIZE,
+			"service %s (line %d) has more than one port, and the backend receives packets on port %u "
+			"('forward: nat'): remove 'port:' from the backend or its pool, or use a different pool",
+			service->name, service->position.line, backend->port);
+	else
+		return NULL;
+	return text;
+}
+
 /* The ports of a service on a backend. Port 0 of a service stands for all ports. */
 static void add_service(struct nat_mappings *mappings, const struct config_service *service, struct nat_mapping mapping)
 {
+	bool moves = mapping.backend.port && has_one_port(service);
+
 	mapping.protocol = service->protocol;
-	mapping.first = mapping.vip_port = service->port;
-	mapping.last = service->port ? service->last_port : UINT16_MAX;
-	if (mapping.first == mapping.last && mapping.backend.port)
-		mapping.first = mapping.last = mapping.backend.port;
+	mapping.vip_port = service->port;
+	mapping.first = moves ? mapping.backend.port : service->port;
+	mapping.last = moves ? mapping.backend.port : service->port ? service->last_port : UINT16_MAX;
 	add(mappings, &mapping);
 }
 
@@ -105,18 +141,22 @@ bool nat_mappings_check(struct nat_mappings *mappings)
 	return valid;
 }
 
-const char *nat_conflict_text(const struct nat_mapping *mapping, char text[NAT_CONFLICT_SIZE])
+const char *nat_conflict_text(const struct config *config, const struct nat_mapping *mapping, char text[NAT_TEXT_SIZE])
 {
 	const struct nat_mapping *other = mapping->conflict;
-	int port = mapping->first > other->first ? mapping->first : other->first;
+	const struct config_service *of = &config->services[other->service];
 	char vip[ADDRESS_TEXT_SIZE], other_vip[ADDRESS_TEXT_SIZE], backend[ADDRESS_TEXT_SIZE];
 	const char *protocol = config_protocol_name(mapping->protocol);
+	int port = mapping->first > other->first ? mapping->first : other->first;
 
-	snprintf(text, NAT_CONFLICT_SIZE,
-		"%s %s port %d leads to port %d of backend %s (%s), and so does %s %s port %d",
+	snprintf(text, NAT_TEXT_SIZE,
+		"%s %s port %d leads to port %d of backend %s (%s), and so does %s %s port %d of service %s (line %d): "
+		"'forward: nat' could not tell them apart on the way back; use a separate pool with a different "
+		"'port:'",
 		address_format(&mapping->vip, vip), protocol, port - mapping->first + mapping->vip_port, port,
 		mapping->backend.name, address_format(&mapping->backend.address, backend),
-		address_format(&other->vip, other_vip), protocol, port - other->first + other->vip_port);
+		address_format(&other->vip, other_vip), protocol, port - other->first + other->vip_port, of->name,
+		of->position.line);
 	return text;
 }
 

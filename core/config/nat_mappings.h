@@ -35,6 +35,11 @@ struct nat_mappings {
 /* The own port of a backend that the file describes, host order; 0: none. */
 uint16_t nat_port(const struct config_pool *pool, const struct config_backend *backend);
 
+/* Explains why a backend cannot receive the packets of a service; NULL: it can. Returns `text`. */
+#define NAT_TEXT_SIZE 320
+const char *nat_obstacle(
+	const struct config_service *service, const struct nat_backend *backend, char text[NAT_TEXT_SIZE]);
+
 /* Adds the mappings of a backend for all VIPs of a service that uses its pool. */
 void nat_mappings_add(
 	struct nat_mappings *mappings, const struct config *config, size_t service, const struct nat_backend *backend);
@@ -44,9 +49,7 @@ void nat_mappings_add(
  */
 bool nat_mappings_check(struct nat_mappings *mappings);
 
-/* Describes the conflict of a mapping: "192.0.2.11 udp port 5060 leads to port 5060 of backend px1 (10.0.0.11), and so
- * does 192.0.2.10 udp port 5060". Returns `text`. */
-#define NAT_CONFLICT_SIZE 320
-const char *nat_conflict_text(const struct nat_mapping *mapping, char text[NAT_CONFLICT_SIZE]);
+/* Describes the conflict of a mapping. Returns `text`. */
+const char *nat_conflict_text(const struct config *config, const struct nat_mapping *mapping, char text[NAT_TEXT_SIZE]);
 
 void nat_mappings_free(struct nat_mappings *mappings);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See desired.h. */
 
+#include <arpa/inet.h>
 #include <string.h>
 #include "desired.h"
 #include "desired_guard.h"
 #include "desired_services.h"
+#include "farm_nat.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
 #include "owners.h"
@@ -272,6 +274,7 @@ static struct backend desire_backend(const struct farm_pool *pool, const struct 
 		.mtu = route->mtu,
 		.forward = backend->forward,
 		.alive = farm_backend_is_alive(pool, backend),
+		.port = backend->forward == FORWARD_NAT ? htons(backend->port) : 0,
 	};
 }
 
@@ -292,6 +295,7 @@ static struct image *fill_image(const struct farm *farm, const struct image *run
 		}
 	}
 	desire_services(farm, guard_of, image);
+	desire_nat(farm, image);
 	free(guard_of);
 	return image;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See farm.h. */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include "farm.h"
 #include "core/config/hint_groups.h"
+#include "core/config/nat_mappings.h"
 #include "core/maps/id_allocation.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
@@ -52,6 +54,7 @@ void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, s
 	backend->added = added;
 	backend->priority = config->priority;
 	backend->forward = config->forward ? config->forward : pool->config->forward;
+	backend->port = nat_port(pool->config, config);
 	backend->group = 0;
 	for (size_t i = 0; group && i < pool->config->group_count; i++)
 		if (!strcmp(pool->config->groups[i], group))
@@ -120,6 +123,7 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	backend->priority = config->priority;
 	backend->group = config->group;
 	backend->forward = config->forward ? config->forward : pool->forward;
+	backend->port = nat_port(pool, config);
 	id = backend_ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;
 	ids->kept[id] = true;
@@ -189,7 +193,12 @@ static void keep_running_backend(
 
 	pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*pool->backends));
 	backend = &pool->backends[pool->count++];
-	*backend = (struct farm_backend){.id = id, .record = *record, .priority = 1, .forward = pool->config->forward};
+	*backend = (struct farm_backend){.id = id,
+		.record = *record,
+		.priority = 1,
+		.forward = pool->config->forward,
+		.port = running->backends[id].forward == FORWARD_NAT ? ntohs(running->backends[id].port)
+								     : pool->config->port};
 	if (!needs_no_file(record, origin))
 		mark_leaving(&backend->record);
 	backend->route = adopted_route(&running->backends[id]);

@@ -19,6 +19,7 @@ struct farm_backend {
 	uint8_t priority;
 	uint16_t group; /* 1 + index into the pool's groups; 0: no group */
 	enum forward_method forward;
+	uint16_t port;              /* of a backend with FORWARD_NAT, host order; 0: the port of the service */
 	struct added_config *added; /* the options with which it was added at runtime; NULL: none */
 	struct route route;
 	enum health probe_health;   /* the result of its probes alone; farm_decide_outage() decides record.health */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "farm.h"
+#include "farm_nat.h"
 #include "core/maps/id_allocation.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
@@ -84,6 +85,18 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 	return 0;
 }
 
+/* Could the packets of a new backend with `forward: nat` be translated on the way back? */
+static int check_nat(const struct farm *farm, const struct farm_pool *pool, const char *name,
+	const struct address *address, char error[FARM_ERROR_SIZE])
+{
+	const struct nat_backend nat = {.name = name, .address = *address, .port = pool->config->port};
+	char text[NAT_TEXT_SIZE];
+
+	if (farm_check_nat(farm, pool, &nat, text))
+		return refuse(error, -EADDRINUSE, "backend %s: %s", name, text);
+	return 0;
+}
+
 /* The differences from the file. If a removed backend is added again exactly as in the file, there are no
  * differences: the backend counts neither as removed nor as added. */
 static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_backend *backend)
@@ -114,6 +127,8 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 	if (backend && farm_backend_exists(backend))
 		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
 	result = farm_check_address(farm, pool, address, error);
+	if (!result && pool->config->forward == FORWARD_NAT)
+		result = check_nat(farm, pool, name, address, error);
 	if (result)
 		return result;
 	if (!backend) {
@@ -126,8 +141,11 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 				running->contract.backends);
 		pool->backends = reallocate(pool->backends, pool->count + 1, sizeof(*backend));
 		backend = &pool->backends[pool->count++];
-		*backend = (struct farm_backend){
-			.id = id, .record.overrides = OVERRIDE_ADDED, .priority = 1, .forward = pool->config->forward};
+		*backend = (struct farm_backend){.id = id,
+			.record.overrides = OVERRIDE_ADDED,
+			.priority = 1,
+			.forward = pool->config->forward,
+			.port = pool->config->port};
 		name_copy(backend->record.pool, pool_name);
 		name_copy(backend->record.name, name);
 	}

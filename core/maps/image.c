@@ -15,6 +15,8 @@ struct image *image_new(const struct contract *contract)
 	image->maps[IMAGE_VIPS] = hash_map_new(sizeof(struct address), sizeof(struct vip));
 	image->maps[IMAGE_HINTS] = hash_map_new(sizeof(struct hint_key), sizeof(__u32));
 	image->maps[IMAGE_RANGES] = hash_map_new(sizeof(struct port_range_key), sizeof(struct port_range));
+	image->maps[IMAGE_NAT_SOURCES] = hash_map_new(sizeof(struct nat_source), sizeof(struct nat_vip));
+	image->maps[IMAGE_NAT_RANGES] = hash_map_new(sizeof(struct nat_range_key), sizeof(struct nat_vip));
 	image->maps[IMAGE_ADDED] = hash_map_new(sizeof(__u32), sizeof(struct added_backend));
 	for (int i = IMAGE_GUARD_SCANNERS; i <= IMAGE_GUARD_PRIORITIES; i++)
 		image->maps[i] = hash_map_new(sizeof(struct guard_text), sizeof(__u32));

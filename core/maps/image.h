@@ -16,6 +16,8 @@ enum image_map {
 	IMAGE_VIPS,           /* struct address -> struct vip */
 	IMAGE_HINTS,          /* struct hint_key -> __u32 */
 	IMAGE_RANGES,         /* struct port_range_key -> struct port_range */
+	IMAGE_NAT_SOURCES,    /* struct nat_source -> struct nat_vip */
+	IMAGE_NAT_RANGES,     /* struct nat_range_key -> struct nat_vip */
 	IMAGE_ADDED,          /* __u32, a backend's id -> struct added_backend */
 	IMAGE_GUARD_SCANNERS, /* struct guard_text -> __u32 */
 	IMAGE_GUARD_EMERGENCY,
@@ -26,6 +28,7 @@ enum image_map {
 struct image {
 	struct contract contract; /* the sizes of the arrays below */
 	struct hash_map *maps[IMAGE_MAPS];
+	struct nat_settings nat;
 	struct name *service_names;        /* [services] */
 	struct name *pool_names;           /* [pools] */
 	struct pool *pools;                /* [pools] */

@@ -253,6 +253,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 
 	plan_names(&draft);
 	forget_tracked_calls(&draft);
+	plan_nat(&draft);
 	put_backends(&draft);
 	put_pools(&draft);
 	swap_pools(&draft);
@@ -262,6 +263,7 @@ struct plan *plan_new(const struct image *running, const struct image *desired)
 	plan_guards_end(&draft);
 	remove_pools(&draft);
 	remove_backends(&draft);
+	plan_nat_end(&draft);
 	return draft.plan;
 }
 
@@ -320,6 +322,9 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 		break;
 	case PLAN_ENTRY_REMOVE:
 		hash_map_remove(running->maps[step->index], step->key);
+		break;
+	case PLAN_NAT:
+		running->nat = *(const struct nat_settings *)step->value;
 		break;
 	case PLAN_GUARD:
 		running->guards[step->index] = *(const struct guard *)step->value;

@@ -21,6 +21,7 @@ enum plan_kind {
 	PLAN_POOL,            /* pools[index]: activates the new table, or starts or ends the tracking of calls */
 	PLAN_ENTRY,           /* puts [key] into the hash map enum image_map `index` */
 	PLAN_ENTRY_REMOVE,    /* removes [key] from that hash map */
+	PLAN_NAT,             /* nat_settings */
 	PLAN_GUARD,           /* guards[index] */
 	PLAN_GUARD_ZERO,      /* the counters of the guard `index` = 0: the id now belongs to a different guard */
 	PLAN_GUARD_CLASS,     /* guard_classes[index] */

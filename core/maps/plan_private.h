@@ -21,6 +21,11 @@ void plan_describe(struct plan_step *step, const char *format, ...) __attribute_
 void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);
 
+/* The way back from backends with `forward: nat` exists before packets reach these backends, and as long as they exist.
+ * Call plan_nat() before the backends are planned, and plan_nat_end() after their removal. */
+void plan_nat(struct draft *draft);
+void plan_nat_end(struct draft *draft);
+
 /* Plans the texts that exempt messages from limits, and removes texts of scanners; call it before plan_guards(). */
 void plan_texts(struct draft *draft);
 

@@ -184,6 +184,22 @@ void plan_texts(struct draft *draft)
 	remove_entries(draft, IMAGE_GUARD_SCANNERS);
 }
 
+void plan_nat(struct draft *draft)
+{
+	put_entries(draft, IMAGE_NAT_SOURCES);
+	put_entries(draft, IMAGE_NAT_RANGES);
+	if (draft->desired->nat.flags & ~draft->running->nat.flags)
+		plan_add_step(draft, PLAN_NAT, 0, &draft->desired->nat);
+}
+
+void plan_nat_end(struct draft *draft)
+{
+	if (draft->running->nat.flags & ~draft->desired->nat.flags)
+		plan_add_step(draft, PLAN_NAT, 0, &draft->desired->nat);
+	remove_entries(draft, IMAGE_NAT_RANGES);
+	remove_entries(draft, IMAGE_NAT_SOURCES);
+}
+
 void plan_names(struct draft *draft)
 {
 	const struct image *running = draft->running, *desired = draft->desired;

@@ -23,6 +23,9 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_VIPS] = "vips",
 	[MAP_HINTS] = "hints",
 	[MAP_RANGES] = "port_ranges",
+	[MAP_NAT_SETTINGS] = "nat_settings",
+	[MAP_NAT_SOURCES] = "nat_sources",
+	[MAP_NAT_RANGES] = "nat_ranges",
 	[MAP_SERVICE_NAMES] = "service_names",
 	[MAP_SERVICE_TRAFFIC] = "service_traffic",
 	[MAP_POOLS] = "pools",
@@ -252,6 +255,8 @@ static const enum map map_of_entries[IMAGE_MAPS] = {
 	[IMAGE_VIPS] = MAP_VIPS,
 	[IMAGE_HINTS] = MAP_HINTS,
 	[IMAGE_RANGES] = MAP_RANGES,
+	[IMAGE_NAT_SOURCES] = MAP_NAT_SOURCES,
+	[IMAGE_NAT_RANGES] = MAP_NAT_RANGES,
 	[IMAGE_ADDED] = MAP_ADDED,
 	[IMAGE_GUARD_SCANNERS] = MAP_GUARD_SCANNERS,
 	[IMAGE_GUARD_EMERGENCY] = MAP_GUARD_EMERGENCY,
@@ -377,6 +382,8 @@ int maps_read(const struct maps *maps, struct image **out)
 		error = read_array(maps->fd[MAP_BACKEND_RECORDS], 1, contract->backends + 1, image->records,
 			sizeof(*image->records));
 	if (!error)
+		error = read_array(maps->fd[MAP_NAT_SETTINGS], 0, 1, &image->nat, sizeof(image->nat));
+	if (!error)
 		error = read_guards(maps, image);
 	for (int i = 0; i < IMAGE_MAPS && !error; i++)
 		error = read_entries(maps, image, i);
@@ -444,6 +451,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_PREVIOUS_OWNERS] = MAP_PREVIOUS_OWNERS,
 		[PLAN_ENTRY] = MAP_SERVICES, /* not used: change_entry() chooses the map */
 		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
+		[PLAN_NAT] = MAP_NAT_SETTINGS,
 		[PLAN_GUARD] = MAP_GUARDS,
 		[PLAN_GUARD_ZERO] = MAP_GUARD_COUNTERS,
 		[PLAN_GUARD_CLASS] = MAP_GUARD_CLASSES,

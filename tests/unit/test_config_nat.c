@@ -125,14 +125,15 @@ Test(config_nat, what_cannot_be_translated)
 	static const struct row rows[] = {
 		{"a backend with a different family from the VIP",
 			NAT("") "services: [{name: s, vip: ['2001:db8::10'], port: 5060, pool: p}]\n",
-			{"3:44: backend a has an IPv4 address, and service s (line 4) the VIP 2001:db8::10: 'forward: "
-			 "nat' does not translate between IPv4 and IPv6; use a service and a pool for each family"}},
+			{"3:44: backend a: service s (line 4) has the VIP 2001:db8::10, and 'forward: nat' does not "
+			 "translate between IPv4 and IPv6: use a service and a pool for each family"}},
 		{"a range of ports to one port", NAT(", port: 5070") SERVICE("port: 5060-5080"),
-			{"3:44: backend a has 'port: 5070', and service s (line 4) has more than one port: remove "
-			 "'port:', or use a different pool for this service"}},
+			{"3:44: backend a: service s (line 4) has more than one port, and the backend receives packets "
+			 "on port 5070 ('forward: nat'): remove 'port:' from the backend or its pool, or use a "
+			 "different pool"}},
 		{"all ports to one port",
 			POOL("forward: nat, port: 5070, backends: [{name: a, address: 10.0.0.1}]") SERVICE("port: 0"),
-			{"3:56: backend a has 'port: 5070', and service s (line 4) has more than one port"}},
+			{"3:56: backend a: service s (line 4) has more than one port"}},
 	};
 
 	check_rows(rows, COUNT(rows));

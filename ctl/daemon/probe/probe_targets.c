@@ -8,10 +8,13 @@
 #define SIP_PORT 5060
 #define SIPS_PORT 5061
 
-static uint16_t port_of(const struct config_probe *probe, const struct config_service *service)
+static uint16_t port_of(
+	const struct config_probe *probe, const struct config_service *service, const struct farm_backend *backend)
 {
 	if (probe->port)
 		return probe->port;
+	if (backend->port)
+		return backend->port;
 	if (service && service->port)
 		return service->port;
 	return probe->type == PROBE_TLS || probe->transport == TRANSPORT_TLS ? SIPS_PORT : SIP_PORT;
@@ -22,11 +25,11 @@ static struct probe_target target_of(
 	const struct farm_pool *pool, const struct farm_backend *backend, const struct config_service *service)
 {
 	const struct config_probe *probe = &pool->config->probe;
-	bool to_vip = service && !probe->to_address;
+	bool to_vip = service && !probe->to_address && backend->forward != FORWARD_NAT;
 	struct probe_target target = {
 		.probe = probe,
 		.target = to_vip ? service->vips[0] : backend->record.address,
-		.port = port_of(probe, service),
+		.port = port_of(probe, service, backend),
 		.route = {.forward = backend->forward,
 			.address = backend->record.address,
 			.source = backend->route.source,
