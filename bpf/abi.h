@@ -307,20 +307,26 @@ struct fragment {
 	__u16 contiguous;   /* all bytes before this offset have been forwarded */
 	__u16 length;       /* of the datagram; 0: its last fragment has not arrived yet */
 	__u32 out_of_order; /* one part after a gap: start offset << 16 | end offset; 0: none */
+	/* FORWARD_NAT */
+	struct address vip; /* from a backend: the new source */
+	__u32 nat_backend;  /* from a backend: its id; otherwise 0 */
+	__u8 keeps_port;    /* to a backend: the destination port does not change */
+	__u8 pad[3];
 };
 
 #define FRAGMENT_NOT_SERVICE 0xffffffff
 #define FRAGMENT_NSEC 2000000000ULL /* a busy sender reuses an identification within seconds */
 #define FRAGMENTS 16384
 
-/* punt_fragments, punt_oversize, punt_probes, punt_refusals: ring buffers of struct punt. They carry packets from the
- * program to the daemon. Each class of packets has its own ring buffer. */
+/* punt_fragments, punt_oversize, punt_probes, punt_refusals, punt_nat: ring buffers of struct punt. They carry packets
+ * from the program to the daemon. Each class of packets has its own ring buffer. */
 enum punt_class {
 	PUNT_CLASS_FRAGMENTS,
 	PUNT_CLASS_OVERSIZE,
 	PUNT_CLASS_PROBES, /* punt_readers is not used for this class: the daemon still needs a probe reply after
 			      PUNT_NSEC */
 	PUNT_CLASS_REFUSALS,
+	PUNT_CLASS_NAT,
 	PUNT_CLASSES,
 };
 
@@ -328,6 +334,7 @@ enum punt_class {
 #define PUNT_OVERSIZE_BYTES (1 << 20)
 #define PUNT_PROBES_BYTES (1 << 20)
 #define PUNT_REFUSALS_BYTES (1 << 20)
+#define PUNT_NAT_BYTES (1 << 20)
 
 enum punt_kind {
 	PUNT_FRAGMENT,    /* a later fragment; the daemon holds it until the first one arrives */
@@ -335,6 +342,7 @@ enum punt_kind {
 	PUNT_OVERSIZE,    /* exceeds the MTU towards its backend: the daemon fragments it or sends an ICMP error */
 	PUNT_PROBE_REPLY, /* the source is a VIP, the destination is in probe_addresses */
 	PUNT_REFUSAL,     /* an initial INVITE that the guard refuses: the daemon answers it with 503 */
+	PUNT_NAT_OUT,     /* a packet from a backend, already translated: the daemon sends it through a socket */
 };
 
 #define PUNT_FRAME_SIZE 2036
@@ -572,8 +580,8 @@ _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");
 _Static_assert(sizeof(struct tracked_call) == 72, "tracked_call");
 _Static_assert(sizeof(struct fragment_key) == 40, "fragment_key");
-_Static_assert(sizeof(struct fragment) == 24, "fragment");
-_Static_assert(sizeof(struct punt) == 2120, "punt");
+_Static_assert(sizeof(struct fragment) == 48, "fragment");
+_Static_assert(sizeof(struct punt) == 2144, "punt");
 _Static_assert(sizeof(struct pool) == 8, "pool");
 _Static_assert(sizeof(struct backend) == 56, "backend");
 _Static_assert(sizeof(struct service_traffic) == SERVICE_COUNTER_COUNT * 8, "service_traffic");

@@ -63,6 +63,7 @@ static __always_inline int classify_range(struct flow *flow, const struct port_r
 	flow->verdict = flow->packet.kind == PACKET_ICMP_ERROR ? VERDICT_icmp_error : VERDICT_port_range;
 	flow->has_service = true;
 	flow->has_owner = true;
+	flow->keeps_port = true;
 	flow->reason = REASON_PORT_RANGE;
 	flow->service = range->service;
 	flow->backend = backend_is_alive(range->backend) ? range->backend : 0;

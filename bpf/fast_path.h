@@ -154,6 +154,30 @@ static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backe
 	return true;
 }
 
+/* As nat_rewrite(), for a packet to a port of a service. On failure it returns false and the frame is unchanged. */
+static __always_inline bool fast_nat(struct xdp_md *ctx, const struct backend *backend)
+{
+	struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+	struct udphdr *udp = (void *)(ip + 1);
+	__sum16 *check;
+	__u64 changes;
+	bool tcp;
+
+	if ((void *)(udp + 1) > frame_end(ctx))
+		return false;
+	tcp = ip->protocol == IPPROTO_TCP;
+	check = (void *)udp + (tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
+	if ((void *)(check + 1) > frame_end(ctx))
+		return false;
+	changes = nat_ipv4(ip, NAT_DESTINATION, &backend->address);
+	if (backend->port) {
+		changes = checksum_change16(changes, udp->dest, backend->port);
+		udp->dest = backend->port;
+	}
+	*check = tcp ? checksum_apply(*check, changes) : checksum_apply_udp(*check, changes);
+	return true;
+}
+
 static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend *backend)
 {
 	struct inner inner = {};
@@ -192,6 +216,8 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 		return false;
 	if (backend->forward == FORWARD_DSR)
 		return fast_ethernet(ctx, backend);
+	if (backend->forward == FORWARD_NAT)
+		return fast_nat(ctx, backend) && fast_ethernet(ctx, backend);
 	return ip->ttl > 1 && is_ipv4_tunnel(backend) && fast_tunnel(ctx, backend);
 }
 

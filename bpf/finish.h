@@ -103,7 +103,7 @@ static __always_inline int finish(const struct flow *flow)
 	finish_count_verdict(verdict);
 	if (flow->has_service)
 		finish_count_service(flow->service, flow->length, flow->message);
-	if (flow->action != XDP_PASS)
+	if (flow->action != XDP_PASS && verdict != VERDICT_nat_out)
 		finish_count_backend(flow->backend, flow->length, flow->message);
 	return finish_verdict(verdict, flow->action);
 }

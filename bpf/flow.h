@@ -37,6 +37,7 @@ struct flow {
 	__u8 has_owner : 1;   /* `backend` is valid without a key: a fragment, or a port of one backend */
 	__u8 reason : 3;      /* enum owner_reason of `backend`, for observers (observe.h) */
 	__u8 is_judged : 1;   /* the fast path has called the guard */
+	__u8 keeps_port : 1;  /* classify: NAT does not change the destination port */
 	__u8 is_invite : 1;   /* guard: an initial INVITE, which needs a token of guard_backend() */
 	__u8 message;         /* owner: enum service_counter of the SIP message; 0: none */
 

@@ -6,6 +6,7 @@
 #include "checksum.h"
 #include "flow.h"
 #include "ethernet.h"
+#include "nat.h"
 #include "parse.h"
 
 #define OUTER_TTL 64
@@ -194,6 +195,9 @@ static __always_inline enum verdict forward(struct xdp_md *ctx, struct flow *flo
 		return VERDICT_merged_segments;
 	if (outer && inner.ttl <= 1)
 		return VERDICT_ttl_expired;
+	if (backend->forward == FORWARD_NAT &&
+		nat_rewrite(ctx, p, &backend->address, flow->keeps_port ? 0 : backend->port, NAT_DESTINATION))
+		return VERDICT_malformed;
 	if (grow && bpf_xdp_adjust_head(ctx, -grow))
 		return VERDICT_no_headroom;
 	ip = ethernet_header_write(ctx, &link);

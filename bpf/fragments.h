@@ -154,6 +154,7 @@ static __always_inline int fragment_follow(const struct fragment *fragment, stru
 	flow->verdict = VERDICT_fragment;
 	flow->has_service = true;
 	flow->has_owner = true;
+	flow->keeps_port = fragment->keeps_port;
 	flow->reason = REASON_FRAGMENT;
 	flow->service = fragment->service;
 	flow->backend = fragment->backend;
@@ -171,7 +172,8 @@ static __always_inline int fragment_later(struct xdp_md *ctx, struct flow *flow)
 	if (!fragment)
 		return flow_finish(flow, VERDICT_not_service);
 	if (fragment->service == FRAGMENT_NOT_SERVICE) {
-		fragment_forwarded(&flow->packet);
+		if (!fragment->nat_backend)
+			fragment_forwarded(&flow->packet);
 		return flow_finish(flow, VERDICT_not_service);
 	}
 	fragment_follow(fragment, flow);

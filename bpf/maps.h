@@ -180,6 +180,11 @@ struct {
 } punt_refusals SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, PUNT_NAT_BYTES);
+} punt_nat SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PUNT_CLASSES);
 	__type(key, __u32);

@@ -37,6 +37,7 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 	punt->owner = (struct fragment){.seen = bpf_ktime_get_ns(),
 		.backend = flow->backend,
 		.split_by_daemon = flow->packet.kind != PACKET_LATER_FRAGMENT,
+		.keeps_port = flow->keeps_port,
 		.service = flow->service};
 	punt->mtu = backend->mtu - outer_size(backend);
 	bpf_ringbuf_submit(punt, 0);

@@ -41,7 +41,10 @@ struct packet {
 	__u8 vlan_count;
 	bool ipv6;
 	struct vlan_tag vlan[PACKET_VLANS];
-	__u16 fragment_at;  /* offset of a fragment in its datagram, in units of 8 bytes */
+	union {
+		__u16 fragment_at; /* offset of a fragment in its datagram, in units of 8 bytes */
+		__u16 quoted;      /* PACKET_ICMP_ERROR: offset of the quoted transport header in the frame, in bytes */
+	};
 	bool fragment_more; /* the datagram has fragments after this one */
 	/* Offsets in the frame, in bytes. */
 	__u8 ip;
@@ -357,6 +360,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 		p->kind = PACKET_OTHER; /* an invalid quoted packet does not make the ICMP packet malformed */
 	if (p->end > quote)
 		p->end = quote > p->payload ? quote : p->payload;
+	p->quoted = c->at;
 	port = p->source_port;
 	p->source_port = p->destination_port;
 	p->destination_port = port;

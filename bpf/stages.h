@@ -8,6 +8,7 @@
 #include "key.h"
 #include "owner.h"
 #include "send.h"
+#include "nat_out.h"
 #include "local.h"
 #include "finish.h"
 
@@ -45,6 +46,8 @@ static __always_inline void stages_send(struct xdp_md *ctx, struct flow *flow, i
 {
 	if (next == NEXT_STAGE)
 		send(ctx, flow); /* rewrites and sends the frame */
+	if (flow->verdict == VERDICT_not_service)
+		nat_out(ctx, flow); /* packets from backends to clients */
 	if (flow->verdict == VERDICT_not_service)
 		local(ctx, flow); /* echo requests, replies to health probes */
 }

@@ -42,7 +42,7 @@ enum verdict_action {
 		"too large for the route, and the daemon cannot receive it: the kernel sends an ICMP error")           \
 	X(merged_segments, dropped, ANOMALY,                                                                           \
 		"TCP segments merged by GRO, too large for a tunnel: switch GRO off (ethtool -K)")                     \
-	X(ttl_expired, passed, ANOMALY, "TTL too low for the tunnel: the kernel sends an ICMP error")                  \
+	X(ttl_expired, passed, ANOMALY, "TTL too low for a tunnel or a router: the kernel sends an ICMP error")        \
 	X(no_headroom, passed, ANOMALY,                                                                                \
 		"no room for a tunnel header, because of the driver: the kernel sends an ICMP error")                  \
 	X(malformed, passed, ANOMALY, "IP or UDP header truncated or inconsistent: to the kernel, unchanged")          \
@@ -64,6 +64,14 @@ enum verdict_action {
 	X(refused, held, ANOMALY, "guard: initial INVITE over a limit: the daemon answers 503")                        \
 	X(refused_ack, dropped, NORMAL, "guard: ACK for such a 503")                                                   \
 	X(dropped_fragment, dropped, NORMAL, "guard: later fragment of a datagram whose first fragment it dropped")    \
+	X(nat_out, forwarded, NORMAL, "from a server with forward: nat: from the VIP to the client")                   \
+	X(nat_held, held, NORMAL,                                                                                      \
+		"as nat_out, but the kernel must resolve the next hop, or XDP cannot use the interface: the daemon "   \
+		"sends it")                                                                                            \
+	X(nat_lost, dropped, ANOMALY, "as nat_held, and the daemon cannot receive it, or its headers are incomplete")  \
+	X(nat_no_route, passed, ANOMALY,                                                                               \
+		"from a server with forward: nat, and the kernel has no route to the client or does not forward: "     \
+		"to the kernel, unchanged")                                                                            \
 	X(not_service, passed, NORMAL, "packet for no service of this balancer: to the kernel, unchanged")             \
 	X(other_host, passed, NORMAL,                                                                                  \
 		"not to a MAC address of the interface (broadcast, flooded): to the kernel, unchanged")                \

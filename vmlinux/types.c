@@ -13,6 +13,7 @@ struct icmphdr *icmphdr;
 struct icmp6hdr *icmp6hdr;
 struct frag_hdr *frag_hdr;
 struct bpf_spin_lock *bpf_spin_lock;
+struct bpf_fib_lookup *bpf_fib_lookup;
 enum bpf_map_type bpf_map_type;
 enum xdp_action xdp_action;
 __be16 net_16;

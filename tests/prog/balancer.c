@@ -15,7 +15,7 @@
 
 const uint64_t test_hash_key[2] = {0x5d1f0a3c77e90b42, 0x8d02c6f1199ab3e4};
 
-static struct address address_of(const char *text)
+struct address balancer_address(const char *text)
 {
 	struct address address = {.word = {0, 0, htonl(0xffff), 0}};
 
@@ -37,14 +37,15 @@ static uint32_t slots_of(const struct balancer_setup *setup)
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 {
 	struct backend backend = {
-		.address = address_of(setup->ipv6_backends ? "fd00::" : "10.0.0.0"),
-		.source = address_of(setup->ipv6_backends ? "fd00::ffff" : "10.0.255.254"),
+		.address = balancer_address(setup->ipv6_backends ? "fd00::" : "10.0.0.0"),
+		.source = balancer_address(setup->ipv6_backends ? "fd00::ffff" : "10.0.255.254"),
 		.next_hop = {{0x02, 0, 0, 1, id >> 8, id}},
 		.interface_mac = {{0x02, 0, 0, 0, 0, 0x01}},
 		.ifindex = setup->ifindex ? setup->ifindex : TEST_IFINDEX,
 		.mtu = setup->mtu ? setup->mtu : 1500,
 		.forward = setup->forward ? setup->forward : FORWARD_DSR,
 		.alive = !setup->dead,
+		.port = htons(setup->port),
 	};
 
 	backend.address.word[3] = htonl(ntohl(backend.address.word[3]) + id);
@@ -63,8 +64,8 @@ static int ignore(void *context, void *record, size_t size)
 
 void balancer_drain(struct balancer_bpf *skel)
 {
-	struct bpf_map *const maps[] = {
-		skel->maps.punt_fragments, skel->maps.punt_oversize, skel->maps.punt_probes, skel->maps.punt_refusals};
+	struct bpf_map *const maps[] = {skel->maps.punt_fragments, skel->maps.punt_oversize, skel->maps.punt_probes,
+		skel->maps.punt_refusals, skel->maps.punt_nat};
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		struct ring_buffer *ring = ring_buffer__new(bpf_map__fd(maps[i]), ignore, NULL, NULL);
@@ -130,13 +131,13 @@ static void put_service(struct balancer_bpf *skel, const char *vip, struct servi
 	service.hash_key[0] = test_hash_key[0];
 	service.hash_key[1] = test_hash_key[1];
 	service.hash_ipv4 = hash_start_ipv4(service.hash_key);
-	key.vip = address_of(vip);
+	key.vip = balancer_address(vip);
 	run_must(bpf_map_update_elem(balancer_services(skel, &key, &in_map), &in_map, &service, BPF_ANY), "services");
 }
 
 static void put_vip(struct balancer_bpf *skel, const struct balancer_setup *setup, const char *text)
 {
-	struct address address = address_of(text);
+	struct address address = balancer_address(text);
 	struct vip vip = {.flags = (setup->ping ? VIP_PING : 0) | (setup->no_ranges ? 0 : VIP_PORT_RANGES)};
 
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.vips), &address, &vip, BPF_ANY), "vips");
@@ -161,7 +162,7 @@ static void put_ranges(struct balancer_bpf *skel, const char *vip)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct port_range_key key = {.prefix = PORT_RANGE_KEY_BITS(rows[i].bits),
 			.protocol = IPPROTO_UDP,
-			.vip = address_of(vip),
+			.vip = balancer_address(vip),
 			.port = htons(rows[i].port)};
 
 		run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.port_ranges), &key, &rows[i].range, BPF_ANY),
@@ -225,7 +226,7 @@ static void fill_probe_addresses(struct balancer_bpf *skel)
 	static const char *const texts[] = {TEST_PROBE_ADDRESS, TEST_PROBE_ADDRESS6};
 
 	for (int i = 0; i < 2; i++) {
-		struct address address = address_of(texts[i]);
+		struct address address = balancer_address(texts[i]);
 
 		run_must(
 			bpf_map_update_elem(bpf_map__fd(skel->maps.probe_addresses), &address, &(uint32_t){1}, BPF_ANY),

@@ -55,6 +55,7 @@ struct balancer_setup {
 	uint32_t backends;               /* [4] */
 	uint32_t slots;                  /* [4096] */
 	enum forward_method forward;     /* [FORWARD_DSR] */
+	uint16_t port;                   /* of the backends; 0: the port of the packet */
 	bool ipv6_backends;              /* backends have IPv6 addresses */
 	uint32_t ifindex;                /* [TEST_IFINDEX] */
 	uint16_t mtu;                    /* [1500] */
@@ -100,6 +101,9 @@ union any_service_key {
 };
 
 int balancer_services(struct balancer_bpf *skel, const struct service_key *key, union any_service_key *in_map);
+
+/* The address of a text, as the maps contain it. */
+struct address balancer_address(const char *text);
 
 /* The entry of a backend of the setup. */
 struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id);

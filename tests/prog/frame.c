@@ -116,6 +116,7 @@ static void put_ipv6(uint8_t **at, const struct frame_spec *spec, size_t carried
 
 		if (left == 1 && fragment) {
 			(*at)[0] = more_options ? 60 : carried_protocol(spec);
+			(*at)[1] = 0;
 			*at += 2;
 			put16(at, spec->fragment_offset | spec->more_fragments);
 			put16(at, 0);
@@ -187,20 +188,22 @@ static void put_carried(uint8_t **at, const struct frame_spec *spec)
 		if (carried_protocol(spec) == 17) {
 			put16(at, 8 + payload_length(spec));
 			put16(at, 0);
+		} else if (spec->tcp_header) {
+			memcpy(*at, "\x12\x34\x56\x78\x9a\xbc\xde\xf0\x50\x18\xff\xff\0\0\0\0", 16);
+			*at += 16;
 		}
 	}
 	memcpy(*at, text_or(spec->payload, ""), payload_length(spec));
 	*at += payload_length(spec);
 }
 
-/* The TCP header here consists of the ports only. */
 static void put_checksum(const uint8_t *ip, const struct frame_spec *spec, uint8_t *carried, size_t length)
 {
 	uint8_t protocol = carried_protocol(spec);
-	size_t at = protocol == 17 ? 6 : 2;
+	size_t at = protocol == 17 ? 6 : protocol == 6 ? 16 : 2;
 	uint16_t check;
 
-	if (spec->inner || spec->fragment_offset || (protocol != 17 && !spec->icmp_type))
+	if (spec->inner || spec->fragment_offset || (protocol != 17 && !spec->icmp_type && !spec->tcp_header))
 		return;
 	check = ~carried_sum(ip, protocol, carried, length);
 	if (protocol == 17 && !check)

@@ -22,6 +22,7 @@ struct frame_spec {
 	uint16_t source_port;      /* [5060] */
 	uint16_t destination_port; /* [5060] */
 	uint8_t protocol;          /* [UDP] */
+	bool tcp_header;           /* a TCP header of 20 bytes; without it, TCP consists of the ports and the payload */
 	const char *payload;       /* [""] */
 	size_t payload_length;     /* [strlen(payload)] */
 	const char *to_mac;        /* ["02:00:00:00:00:01"] */

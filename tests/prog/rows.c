@@ -94,6 +94,29 @@ static void expect_direct(const struct run *run, struct frame *out)
 	}
 }
 
+/* The expected packet after NAT: the same packet to the backend. In an ICMP error, the quoted packet is from the
+ * backend. */
+static void expect_nat(const struct run *run, const struct backend *backend, struct frame *out)
+{
+	struct frame_spec spec = run->spec, quote;
+	uint16_t port = run->row->keeps_port ? 0 : run->row->setup.port;
+	char address[INET6_ADDRSTRLEN];
+
+	spec.destination = format_address(&backend->address, address);
+	spec.destination_port = port ? port : spec.destination_port;
+	if (spec.quote) {
+		quote = *spec.quote;
+		quote.source = address;
+		quote.source_port = port ? port : quote.source_port;
+		spec.quote = &quote;
+	}
+	if (run->row->untagged)
+		memset(spec.vlan, 0, sizeof(spec.vlan));
+	frame_build(out, &spec);
+	put_pokes(out, run->row, 0);
+	put_trailer(out, run->row);
+}
+
 /* The expected echo reply: the request with source and destination exchanged. */
 static void expect_echo_reply(const struct run *run, struct frame *out)
 {
@@ -122,7 +145,9 @@ static void expect(const struct run *run, struct frame *out)
 		return;
 	}
 	backend = balancer_backend(&run->row->setup, expected_owner(run));
-	if (run->row->tunnel)
+	if (run->row->setup.forward == FORWARD_NAT)
+		expect_nat(run, &backend, out);
+	else if (run->row->tunnel)
 		expect_tunnel(run, &backend, out);
 	else
 		expect_direct(run, out);
@@ -268,6 +293,7 @@ struct row_program row_program;
 int row_run(struct balancer_bpf *skel, const struct row *row)
 {
 	static struct run run;
+	struct row ipv6 = *row;
 	int error = 0;
 
 	balancer_fill(skel, &row->setup);
@@ -275,11 +301,14 @@ int row_run(struct balancer_bpf *skel, const struct row *row)
 		run = run_of(row, false);
 		error = run_in_family(skel, &run);
 	}
-	if (row->families != IPV4_ONLY && !error) {
-		run = run_of(row, true);
-		error = run_in_family(skel, &run);
+	if (row->families == IPV4_ONLY || error)
+		return error;
+	if (row->setup.forward == FORWARD_NAT) {
+		ipv6.setup.ipv6_backends = true;
+		balancer_fill(skel, &ipv6.setup);
 	}
-	return error;
+	run = run_of(&ipv6, true);
+	return run_in_family(skel, &run);
 }
 
 void row_run_table(struct balancer_bpf *skel, const struct row_table *table)

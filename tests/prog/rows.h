@@ -37,6 +37,7 @@ struct row {
 	const char *call_id;             /* Call-ID that selects the owner; NULL: the source selects it */
 	const struct frame_spec *tunnel; /* outer header, without addresses: those of the backend are used */
 	bool untagged;                   /* VLAN tags are removed */
+	bool keeps_port;                 /* NAT does not change the destination port */
 };
 
 struct row_table {
@@ -46,7 +47,7 @@ struct row_table {
 };
 
 extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed, rows_fragments, rows_icmp,
-	rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names, rows_guard;
+	rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names, rows_guard, rows_nat;
 
 /* A request whose Call-ID is ROW_CALL_ID. */
 #define ROW_CALL_ID "7f3c1e90-a2b4@client.example.net"

@@ -25,6 +25,7 @@ static const struct row_table *const tables[] = {
 	&rows_oversize,
 	&rows_names,
 	&rows_guard,
+	&rows_nat,
 };
 
 static void load(void)
@@ -67,6 +68,11 @@ Test(balancer, icmp)
 Test(balancer, names)
 {
 	row_run_table(skel, &rows_names);
+}
+
+Test(balancer, nat)
+{
+	row_run_table(skel, &rows_nat);
 }
 
 Test(balancer, guard)
@@ -197,6 +203,8 @@ Test(balancer, every_verdict_is_reached)
 			rows[tables[i]->rows[n].verdict]++;
 	}
 	rows[VERDICT_refused] = rows[VERDICT_refused_ack] = 1; /* reached in test_guard_refuse.c */
+	for (enum verdict verdict = VERDICT_nat_out; verdict <= VERDICT_nat_no_route; verdict++)
+		rows[verdict] = 1; /* reached in test_nat.c */
 	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
 		cr_expect(rows[verdict], "no row reaches the verdict %s", balancer_verdict_name(verdict));
 }

@@ -54,6 +54,8 @@ static const struct balancer_setup setups[] = {
 	{.backends = 64, .unreachable = true},
 	{.backends = 64, .nobody = true},
 	{.backends = 64, .shares_interface_mac = true},
+	{.backends = 64, .forward = FORWARD_NAT},
+	{.backends = 64, .forward = FORWARD_NAT, .port = 15060, .guard = &guards[2]},
 	{.backends = 64, .guard = &guards[0]},
 	{.backends = 64, .guard = &guards[1], .forward = FORWARD_IPIP, .mtu = 600},
 	{.backends = 64, .guard = &guards[2]},

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Packets from backends with `forward: nat`: replaces the source by the VIP and sends the packet to the client. The
+ * kernel's routing table determines the next hop. Only packets for no service reach this stage. */
+#pragma once
+
+#include "forward.h"
+#include "fragments.h"
+#include "nat.h"
+#include "punt.h"
+
+/* The end of a packet from a backend that changes. */
+struct nat_new_source {
+	const struct address *vip;
+	__be16 port; /* 0: the port stays */
+};
+
+static __always_inline __u32 nat_flags(void)
+{
+	const struct nat_settings *settings = bpf_map_lookup_elem(&nat_settings, &(__u32){0});
+
+	return settings ? settings->flags : 0;
+}
+
+/* The VIP of the packet's source address and port, or NULL. */
+static __always_inline const struct nat_vip *nat_find(const struct packet *p, __u32 flags)
+{
+	struct nat_source key = {.address = p->source, .port = p->source_port, .protocol = p->protocol};
+	struct nat_range_key range = {.prefix = PORT_RANGE_KEY_BITS(16),
+		.protocol = p->protocol,
+		.address = p->source,
+		.port = p->source_port};
+	const struct nat_vip *vip = bpf_map_lookup_elem(&nat_sources, &key);
+
+	return vip || !(flags & NAT_RANGES) ? vip : bpf_map_lookup_elem(&nat_ranges, &range);
+}
+
+static __always_inline bool nat_is_backend(const struct packet *p)
+{
+	struct nat_source key = {.address = p->source};
+
+	return bpf_map_lookup_elem(&nat_sources, &key);
+}
+
+/* Finds the new source of the packet. Returns false if the packet has none; flow->verdict is then final. A later
+ * fragment has the new source of its first fragment. */
+static __always_inline bool nat_find_source(struct xdp_md *ctx, struct flow *flow, struct nat_new_source *source)
+{
+	const struct packet *p = &flow->packet;
+	struct fragment_key key = fragment_key(p);
+	const struct fragment *fragment;
+	const struct nat_vip *vip;
+	__u32 flags = nat_flags();
+
+	if (!(flags & NAT_ACTIVE) || p->kind > PACKET_ICMP_ERROR)
+		return false;
+	if (p->kind == PACKET_LATER_FRAGMENT) {
+		fragment = fragment_find(&key);
+		if (!fragment && nat_is_backend(p))
+			flow->verdict = fragment_hold(ctx, &key);
+		if (!fragment || !fragment->nat_backend)
+			return false;
+		source->vip = &fragment->vip;
+		flow->backend = fragment->nat_backend;
+		return true;
+	}
+	vip = nat_find(p, flags);
+	if (!vip) {
+		if (p->kind == PACKET_FIRST_FRAGMENT && nat_is_backend(p))
+			fragment_record(p, FRAGMENT_NOT_SERVICE, 0);
+		return false;
+	}
+	source->vip = &vip->vip;
+	source->port = vip->port;
+	flow->backend = vip->backend;
+	return true;
+}
+
+/* Finds the next hop to the client. Returns the result of bpf_fib_lookup(). The kernel compares the length of a packet
+ * with the MTU of its route; several TCP segments that were merged have no such limit. */
+static __always_inline int nat_find_hop(struct xdp_md *ctx, const struct packet *p, const struct inner *inner,
+	const struct nat_new_source *source, struct bpf_fib_lookup *hop)
+{
+	hop->family = p->ipv6 ? AF_INET6 : AF_INET;
+	hop->l4_protocol = p->protocol;
+	hop->sport = source->port ? source->port : p->source_port;
+	hop->dport = p->destination_port;
+	hop->tot_len = forward_is_merged(ctx, p, inner) ? 0 : inner->length;
+	hop->ifindex = ctx->ingress_ifindex;
+	if (p->ipv6) {
+		__builtin_memcpy(hop->ipv6_src, source->vip, sizeof(hop->ipv6_src));
+		__builtin_memcpy(hop->ipv6_dst, &p->destination, sizeof(hop->ipv6_dst));
+	} else {
+		hop->tos = inner->tos;
+		hop->ipv4_src = source->vip->word[3];
+		hop->ipv4_dst = p->destination.word[3];
+	}
+	return bpf_fib_lookup(ctx, hop, sizeof(*hop), 0);
+}
+
+/* Returns whether XDP can send through the interface of the next hop: the balancer must be attached to it. A VLAN
+ * device, a bridge or a tunnel cannot send frames of XDP. */
+static __always_inline bool nat_can_send(const struct xdp_md *ctx, const struct bpf_fib_lookup *hop)
+{
+	struct own_mac key = {.ifindex = hop->ifindex};
+	__u32 at = INTERFACE_MAC_INDEX(key.ifindex);
+	const struct interface_mac *likely = bpf_map_lookup_elem(&interface_macs, &at);
+
+	if (key.ifindex == ctx->ingress_ifindex || (likely && likely->own.ifindex == key.ifindex))
+		return true;
+	__builtin_memcpy(&key.mac, hop->smac, sizeof(key.mac));
+	return bpf_map_lookup_elem(&own_macs, &key);
+}
+
+/* Passes the translated packet to the daemon, which sends it through a socket: the kernel resolves the next hop, or
+ * sends through an interface that XDP cannot use. */
+static __always_inline enum verdict nat_punt(struct xdp_md *ctx)
+{
+	struct punt *punt;
+
+	if (!punt_has_reader(&punt_nat, PUNT_CLASS_NAT))
+		return VERDICT_nat_lost;
+	if (dry_run)
+		return VERDICT_nat_held;
+	punt = punt_whole_frame(ctx, &punt_nat, PUNT_NAT_OUT);
+	if (!punt)
+		return VERDICT_nat_lost;
+	bpf_ringbuf_submit(punt, 0);
+	return VERDICT_nat_held;
+}
+
+/* Sends the translated packet to the next hop. Returns the verdict. */
+static __always_inline enum verdict nat_send(struct xdp_md *ctx, struct flow *flow, const struct bpf_fib_lookup *hop)
+{
+	struct backend to = {.ifindex = hop->ifindex};
+	bool same_interface = hop->ifindex == ctx->ingress_ifindex;
+	struct ethernet_header link;
+	int grow;
+
+	__builtin_memcpy(&to.next_hop, hop->dmac, sizeof(to.next_hop));
+	__builtin_memcpy(&to.interface_mac, hop->smac, sizeof(to.interface_mac));
+	link = forward_ethernet(&flow->packet, &to, same_interface);
+	grow = ethernet_header_size(&link) - flow->packet.ip;
+	if (grow && bpf_xdp_adjust_head(ctx, -grow))
+		return VERDICT_nat_lost;
+	if (!ethernet_header_write(ctx, &link))
+		return VERDICT_nat_lost; /* only for the verifier */
+	flow->action = same_interface ? XDP_TX : bpf_redirect(hop->ifindex, 0);
+	return VERDICT_nat_out;
+}
+
+/* Records the new source of a first fragment for the later ones. */
+static __always_inline void nat_record(const struct flow *flow, const struct nat_new_source *source)
+{
+	struct fragment_key key = fragment_key(&flow->packet);
+	struct fragment fragment = {.seen = bpf_ktime_get_ns(),
+		.service = FRAGMENT_NOT_SERVICE,
+		.vip = *source->vip,
+		.nat_backend = flow->backend};
+
+	if (dry_run)
+		return;
+	bpf_map_update_elem(&fragments, &key, &fragment, BPF_ANY);
+	fragment_announce(&key, fragment.seen);
+}
+
+/* Translates the packet and sends it. `found`: result of bpf_fib_lookup(). */
+static __always_inline enum verdict nat_translate(struct xdp_md *ctx, struct flow *flow,
+	const struct nat_new_source *source, const struct bpf_fib_lookup *hop, int found)
+{
+	const struct packet *p = &flow->packet;
+
+	if (nat_rewrite(ctx, p, source->vip, source->port, NAT_SOURCE))
+		return VERDICT_nat_lost;
+	if (inner_take_hop(ctx, frame_at(ctx, p->ip), p->ipv6))
+		return VERDICT_nat_lost; /* only for the verifier */
+	if (p->kind == PACKET_FIRST_FRAGMENT)
+		nat_record(flow, source);
+	if (p->kind == PACKET_FIRST_FRAGMENT || p->kind == PACKET_LATER_FRAGMENT)
+		fragment_forwarded(p);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS || !nat_can_send(ctx, hop))
+		return nat_punt(ctx);
+	return nat_send(ctx, flow, hop);
+}
+
+static __always_inline enum verdict nat_out_verdict(
+	struct xdp_md *ctx, struct flow *flow, const struct nat_new_source *source)
+{
+	struct bpf_fib_lookup hop = {};
+	struct inner inner = {};
+	int found;
+
+	if (!inner_read(ctx, &flow->packet, &inner))
+		return VERDICT_nat_lost; /* only for the verifier */
+	if (inner.ttl <= 1)
+		return VERDICT_ttl_expired;
+	found = nat_find_hop(ctx, &flow->packet, &inner, source, &hop);
+	switch (found) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
+		return nat_translate(ctx, flow, source, &hop, found);
+	case BPF_FIB_LKUP_RET_NOT_FWDED: /* for this machine, or without a route */
+		return VERDICT_not_service;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		return VERDICT_too_big;
+	}
+	return VERDICT_nat_no_route;
+}
+
+__noinline int nat_out(struct xdp_md *ctx, struct flow *flow)
+{
+	struct nat_new_source source = {};
+
+	if (flow && nat_find_source(ctx, flow, &source))
+		flow->verdict = nat_out_verdict(ctx, flow, &source);
+	return NEXT_FINISH;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+/* NAT of packets from backends: the source becomes the VIP, and the packet leaves by the route of the kernel. The test
+ * runs in a network namespace with its own routes. Expected frames have checksums that are calculated from all bytes.
+ * rows_nat.c has the packets to backends. */
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <criterion/criterion.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include "balancer.h"
+#include "require.h"
+#include "rng.h"
+#include "rows.h"
+#include "shared.h"
+#include "sip_message.h"
+#include "suite.h"
+
+#define FRAMES 200000
+
+#define OUT_MAC "02:00:00:00:02:01"     /* of the interface towards the clients */
+#define GATEWAY_MAC "02:00:00:00:02:02" /* of the next hop towards the clients */
+
+/* The clients of the rows are behind a gateway. 198.51.100.9 is unreachable, and no neighbour has the address
+ * 203.0.113.9. The MTU towards 198.51.100.10 is 600. */
+static const char *const network[] = {
+	"ip link set lo up",
+	"ip link add out0 address " OUT_MAC " type veth peer name out1",
+	"ip link set out0 up",
+	"ip link set out1 up",
+	"ip addr add 203.0.113.1/24 dev out0",
+	"ip addr add 2001:db8:2::1/64 dev out0 nodad",
+	"ip neigh add 203.0.113.2 lladdr " GATEWAY_MAC " dev out0 nud permanent",
+	"ip neigh add 2001:db8:2::2 lladdr " GATEWAY_MAC " dev out0 nud permanent",
+	"ip route add 198.51.100.0/24 via 203.0.113.2",
+	"ip route add 2001:db8::/64 via 2001:db8:2::2",
+	"ip route add unreachable 198.51.100.9",
+	"ip route add unreachable 2001:db8::9",
+	"ip route add 198.51.100.10 via 203.0.113.2 mtu lock 600",
+	"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
+};
+
+/* The VIP of each port of each backend. */
+static void put_sources(uint32_t id, const char *address, const char *vip)
+{
+	static const struct {
+		uint16_t port, vip_port;
+		uint8_t protocol;
+	} rows[] = {
+		{5060, 0, IPPROTO_UDP},
+		{15060, 5062, IPPROTO_UDP},
+		{15061, 5061, IPPROTO_TCP},
+		{0, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct nat_source key = {.port = htons(rows[i].port), .protocol = rows[i].protocol};
+		struct nat_vip value = {.backend = id, .port = htons(rows[i].vip_port)};
+
+		key.address = balancer_address(address);
+		value.vip = balancer_address(vip);
+		run_must(
+			bpf_map_update_elem(bpf_map__fd(skel->maps.nat_sources), &key, &value, BPF_ANY), "nat_sources");
+	}
+}
+
+/* Ports 10000 to 10007 of the backend. */
+static void put_range(uint32_t id, const char *address, const char *vip)
+{
+	struct nat_range_key key = {.prefix = PORT_RANGE_KEY_BITS(13), .protocol = IPPROTO_UDP, .port = htons(10000)};
+	struct nat_vip value = {.backend = id};
+
+	key.address = balancer_address(address);
+	value.vip = balancer_address(vip);
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.nat_ranges), &key, &value, BPF_ANY), "nat_ranges");
+}
+
+static void set_flags(uint32_t flags)
+{
+	run_must(bpf_map_update_elem(
+			 bpf_map__fd(skel->maps.nat_settings), &(uint32_t){0}, &(struct nat_settings){flags}, BPF_ANY),
+		"nat_settings");
+}
+
+/* The balancer is attached to out0. */
+static void put_interface(void)
+{
+	uint32_t ifindex = if_nametoindex("out0"), at = INTERFACE_MAC_INDEX(ifindex);
+	struct interface_mac mac = {.own.ifindex = ifindex, .mtu = 1500};
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.interface_macs), &at, &mac, BPF_ANY), "interface_macs");
+}
+
+static void load(void)
+{
+	require_run();
+	run_must(unshare(CLONE_NEWNET), "unshare");
+	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
+		run_must(system(network[i]), network[i]);
+	suite_load(&(struct balancer_setup){.forward = FORWARD_NAT});
+	put_sources(1, "10.0.0.1", "192.0.2.10");
+	put_sources(1, "fd00::1", "2001:db8::10");
+	put_range(1, "10.0.0.1", "192.0.2.20");
+	put_range(1, "fd00::1", "2001:db8::20");
+	set_flags(NAT_ACTIVE | NAT_RANGES);
+	put_interface();
+}
+
+TestSuite(nat, .init = load, .fini = suite_unload);
+
+/* A packet from backend 1, and the source that it receives. */
+struct out_row {
+	const char *sentence;
+	enum row_family families;
+	struct frame_spec in;            /* without addresses: from backend 1 to the client */
+	const char *vip[2];              /* new source, IPv4 and IPv6 [the first VIP] */
+	uint16_t port;                   /* new source port; 0: the port stays */
+	enum verdict verdict;            /* [nat_out] */
+	int action;                      /* [XDP_REDIRECT] */
+	const struct frame_spec *before; /* an earlier packet, with the same addresses */
+	struct poke pokes[3];
+};
+
+#define TCP .protocol = IPPROTO_TCP, .tcp_header = true
+#define PASSES .verdict = VERDICT_not_service, .action = XDP_PASS
+#define SECOND_VIP .vip = {"192.0.2.20", "2001:db8::20"}
+#define QUOTE(...)                                                                                                     \
+	.quote = &(const struct frame_spec)                                                                            \
+	{                                                                                                              \
+		__VA_ARGS__                                                                                            \
+	}
+
+static const struct frame_spec first = {.payload = ROW_INVITE, .more_fragments = true, .id = 8001};
+static const struct frame_spec first_of_other = {
+	.payload = "dns", .source_port = 53, .more_fragments = true, .id = 8002};
+
+static const struct out_row rows[] = {
+	{"UDP", .in = {.payload = ROW_INVITE, .tos = 0xb8, .id = 0xfedc, .dont_fragment = true}},
+	{"UDP from a different port", .in = {.payload = ROW_INVITE, .source_port = 15060}, .port = 5062},
+	{"UDP to a different port of the client", .in = {.payload = ROW_INVITE "x", .destination_port = 40001}},
+	{"UDP without a payload", .in = {.source_port = 15060}, .port = 5062},
+	{"UDP without a checksum keeps none", IPV4_ONLY, .in = {.payload = ROW_INVITE}, .pokes = {{40}, {41}}},
+	{"UDP with IP options", .in = {.payload = ROW_INVITE, .option_words = 2, .extensions = 2}},
+	{"UDP in a range of ports", .in = {.payload = "\x80media", .source_port = 10005}, SECOND_VIP},
+	{"UDP with VLAN tags: the tags are removed", .in = {.payload = ROW_INVITE, .vlan = {100, 200}}},
+	{"TCP", .in = {TCP, .source_port = 15061, .payload = "SIP/2.0 200 OK\r\n"}, .port = 5061},
+	{"TCP from a port of a UDP service passes", .in = {TCP, .source_port = 5060}, PASSES},
+	{"a port without a service passes", .in = {.payload = "dns", .source_port = 53}, PASSES},
+	{"a port beyond the range passes", .in = {.payload = "media", .source_port = 10008}, PASSES},
+	{"a packet for the balancer itself passes", IPV4_ONLY, .in = {.destination = "203.0.113.1"}, PASSES},
+	{"a packet for the balancer itself passes", IPV6_ONLY, .in = {.destination = "2001:db8:2::1"}, PASSES},
+	{"a packet without a route passes", IPV4_ONLY, .in = {.destination = "8.8.8.8"}, PASSES},
+	{"a TTL of 1 passes", .in = {.ttl = 1}, .verdict = VERDICT_ttl_expired, .action = XDP_PASS},
+	{"an unreachable client", IPV4_ONLY, .in = {.destination = "198.51.100.9"}, .verdict = VERDICT_nat_no_route,
+		.action = XDP_PASS},
+	{"an unreachable client", IPV6_ONLY, .in = {.destination = "2001:db8::9"}, .verdict = VERDICT_nat_no_route,
+		.action = XDP_PASS},
+	{"ICMP about a packet of the client", IPV4_ONLY, .in = {.icmp_type = 3, QUOTE(.payload = ROW_INVITE)}},
+	{"ICMPv6 about a packet of the client", IPV6_ONLY, .in = {.icmp_type = 1, QUOTE(.payload = ROW_INVITE)}},
+	{"ICMP about a packet to a different port", IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = ROW_INVITE, .destination_port = 15060), .quote_length = 28},
+		.port = 5062},
+	{"ICMP of a router", IPV4_ONLY, .in = {.source = "10.1.1.1", .icmp_type = 11, QUOTE(.payload = ROW_INVITE)}},
+	{"ICMP about TCP", IPV4_ONLY, .in = {.icmp_type = 3, QUOTE(TCP, .destination_port = 15061, .payload = "x")},
+		.port = 5061},
+	{"ICMPv6 about TCP", IPV6_ONLY, .in = {.icmp_type = 1, QUOTE(TCP, .destination_port = 15061)}, .port = 5061},
+	{"ICMP that quotes 8 bytes of TCP", IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(TCP, .destination_port = 15061), .quote_length = 28}, .port = 5061},
+	{"a first fragment", .in = {.payload = ROW_INVITE, .more_fragments = true, .id = 8000}},
+	{"a later fragment", .before = &first, .in = {.payload = "last", .fragment_offset = 1480, .id = 8001}},
+	{"a later fragment of a datagram that passed", .before = &first_of_other,
+		.in = {.payload = "last", .fragment_offset = 1480, .id = 8002}, PASSES},
+	{"a later fragment before the first one is held", .in = {.payload = "x", .fragment_offset = 1480, .id = 8003},
+		.verdict = VERDICT_held_fragment, .action = XDP_DROP},
+	{"a packet from a different address passes", IPV4_ONLY, .in = {.source = "10.0.0.99"}, PASSES},
+};
+
+static struct frame_spec row_spec(const struct frame_spec *in, bool ipv6)
+{
+	struct frame_spec spec = *in;
+	static struct frame_spec quote;
+
+	spec.source = spec.source ? spec.source : ipv6 ? "fd00::1" : "10.0.0.1";
+	spec.destination = spec.destination ? spec.destination : ipv6 ? "2001:db8::7" : "198.51.100.7";
+	if (spec.quote) {
+		quote = *spec.quote;
+		quote.source = spec.destination;
+		quote.destination = ipv6 ? "fd00::1" : "10.0.0.1";
+		spec.quote = &quote;
+	}
+	return spec;
+}
+
+static void put_pokes(struct frame *frame, const struct out_row *row)
+{
+	for (const struct poke *poke = row->pokes; poke->at; poke++)
+		frame->data[poke->at] = poke->value;
+}
+
+/* The packet as the client receives it. */
+static void expect_out(const struct out_row *row, const struct frame_spec *in, bool ipv6, struct frame *out)
+{
+	static const char *const vip[] = {"192.0.2.10", "2001:db8::10"};
+	struct frame_spec spec = *in, quote;
+
+	spec.source = row->vip[ipv6] ? row->vip[ipv6] : vip[ipv6];
+	spec.source_port = row->port ? row->port : spec.source_port;
+	spec.ttl = 63;
+	spec.from_mac = OUT_MAC;
+	spec.to_mac = GATEWAY_MAC;
+	memset(spec.vlan, 0, sizeof(spec.vlan));
+	if (spec.quote) {
+		quote = *spec.quote;
+		quote.destination = spec.source;
+		quote.destination_port = row->port ? row->port : quote.destination_port;
+		spec.quote = &quote;
+	}
+	frame_build(out, &spec);
+	put_pokes(out, row);
+}
+
+static void check_same(const char *sentence, const char *family, const struct frame *out, const struct frame *expected)
+{
+	size_t at = 0;
+
+	cr_expect_eq(out->length, expected->length, "%s (%s): frame out has %zu bytes, not %zu", sentence, family,
+		out->length, expected->length);
+	while (at < expected->length && out->data[at] == expected->data[at])
+		at++;
+	cr_expect_eq(at, expected->length, "%s (%s): frame out differs at byte %zu: %02x, not %02x", sentence, family,
+		at, out->data[at], expected->data[at]);
+}
+
+static void run_out(const struct out_row *row, bool ipv6)
+{
+	const char *family = ipv6 ? "IPv6" : "IPv4";
+	struct frame_spec spec = row_spec(&row->in, ipv6), before;
+	int action = row->action ? row->action : XDP_REDIRECT, result;
+	enum verdict verdict = row->verdict ? row->verdict : VERDICT_nat_out;
+	static struct frame frame, expected;
+	uint64_t counted;
+
+	if (row->before) {
+		before = row_spec(row->before, ipv6);
+		frame_build(&frame, &before);
+		balancer_run(skel, &frame);
+	}
+	frame_build(&frame, &spec);
+	put_pokes(&frame, row);
+	expected = frame;
+	if (action == XDP_REDIRECT)
+		expect_out(row, &spec, ipv6, &expected);
+	balancer_drain(skel);
+	counted = balancer_verdict(skel, verdict);
+	result = balancer_run(skel, &frame);
+	cr_expect_eq(result, action, "%s (%s): XDP action %d, not %d", row->sentence, family, result, action);
+	cr_expect_eq(balancer_verdict(skel, verdict), counted + 1, "%s (%s): the verdict is not %s", row->sentence,
+		family, balancer_verdict_name(verdict));
+	check_same(row->sentence, family, &frame, &expected);
+}
+
+Test(nat, packets_from_backends)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (rows[i].families != IPV6_ONLY)
+			run_out(&rows[i], false);
+		if (rows[i].families != IPV4_ONLY)
+			run_out(&rows[i], true);
+	}
+}
