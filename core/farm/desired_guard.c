@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "bpf/guard_source.h"
 #include "desired_guard.h"
 #include "core/base/memory.h"
@@ -13,13 +12,6 @@
 
 #define SHARED_GUARD 1
 #define RESERVED " " /* a name that no object can have */
-
-/* Names that many scanners give themselves in User-Agent or From. Programs with honest uses are not listed. */
-static const char *const known_scanners[] = {
-	"friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "sip-scan", "iwar",
-	"vaxsipuseragent", "pplsip", "sivus", "gulp", "siparmyknife", "smap", "svmap", "svwar", "svcrack", "sippts",
-	"nsauditor", "100@1.1.1.1", /* From of SIPVicious */
-};
 
 /* What the functions of this file share. */
 struct guarding {
@@ -364,61 +356,6 @@ static void put_guard(
 	free(classes);
 }
 
-/* --- texts */
-
-static void put_text(struct image *image, enum image_map map, const char *before, const char *text, bool whole)
-{
-	struct guard_text key = {0};
-	__u32 any = 1;
-	size_t length = 0;
-
-	for (const char *p = before; *p; p++)
-		key.text[length++] = *p;
-	for (const char *p = text; *p && length < sizeof(key.text) - 1; p++)
-		key.text[length++] = *p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p;
-	key.bits = 8 * (length + whole);
-	hash_map_put(image->maps[map], &key, &any);
-}
-
-/* The User-Agent of a scanner begins with its name. The From must be equal to it ("sip:NAME@HOST", or "sip:USER@HOST"
- * if the name is such an address), because the users of a provider may have names that begin like this. */
-static void put_scanner(struct image *image, const char *text)
-{
-	char user[GUARD_TEXT_SIZE + 1];
-
-	snprintf(user, sizeof(user), strchr(text, '@') ? ":%s" : ":%s@", text);
-	put_text(image, IMAGE_GUARD_SCANNERS, "", text, false);
-	put_text(image, IMAGE_GUARD_SCANNERS, "", user, false);
-}
-
-/* A number is dialled with or without "+". An URN includes its sub-services (RFC 5031 section 4.2). */
-static void put_emergency(struct image *image, const char *text)
-{
-	char services[GUARD_TEXT_SIZE + 1];
-
-	put_text(image, IMAGE_GUARD_EMERGENCY, "", text, true);
-	if (!strncasecmp(text, "urn:", 4)) {
-		snprintf(services, sizeof(services), "%s.", text);
-		put_text(image, IMAGE_GUARD_EMERGENCY, "", services, false);
-	} else {
-		put_text(image, IMAGE_GUARD_EMERGENCY, "+", text, true);
-	}
-}
-
-static void put_texts(const struct guarding *g)
-{
-	const struct config_guard *config = &g->config->guard;
-
-	for (size_t i = 0; i < sizeof(known_scanners) / sizeof(*known_scanners); i++)
-		put_scanner(g->image, known_scanners[i]);
-	for (size_t i = 0; i < config->scanners.count; i++)
-		put_scanner(g->image, config->scanners.list[i]);
-	for (size_t i = 0; i < config->emergency.count; i++)
-		put_emergency(g->image, config->emergency.list[i]);
-	for (size_t i = 0; i < config->priorities.count; i++)
-		put_text(g->image, IMAGE_GUARD_PRIORITIES, "", config->priorities.list[i], true);
-}
-
 /* --- surges */
 
 static struct surge surge_of(const struct config_rate *rate, enum guard_mode mode)
@@ -493,10 +430,25 @@ uint16_t *desire_guards(const struct farm *farm, const struct image *running, st
 	for (size_t i = 0; i < g.config->service_count; i++)
 		if (config_service_has_own_guard(g.config, &g.config->services[i]))
 			put_guard(&g, guard_of[i], &g.config->services[i], guard_of);
-	put_texts(&g);
+	desire_guard_texts(g.config, image);
 	put_surges(&g);
 	for (size_t i = 0; i < g.config->service_count; i++)
 		if (!is_ready(&g, &g.config->services[i], guard_of[i]))
 			guard_of[i] = 0;
 	return guard_of;
+}
+
+bool desire_guards_fit(const struct farm *farm, const struct image *running)
+{
+	struct image *image = image_new(&running->contract);
+	struct farm next = *farm;
+	bool fit = true;
+
+	next.lists_pending = true; /* the lists of both configurations need classes */
+	free(desire_guards(&next, running, image));
+	for (uint16_t id = 1; id < GUARDS; id++)
+		if (image->guard_names[id].name[0] && !image->guards[id].first_class)
+			fit = false;
+	image_free(image);
+	return fit;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Adds the guards of the services, their classes and lists, and the surges to the desired image. Private to desired.c.
- * No I/O. */
+/* Adds the guards of the services, their classes and lists, and the surges to the desired image. Private to this
+ * directory. No I/O. */
 #pragma once
 
 #include "farm.h"
@@ -14,3 +14,9 @@
  *
  * If the maps do not have room for the classes of a guard, its services have no guard. */
 uint16_t *desire_guards(const struct farm *farm, const struct image *running, struct image *image);
+
+/* Do the maps have room for the classes of all guards of the farm, beside the running ones? */
+bool desire_guards_fit(const struct farm *farm, const struct image *running);
+
+/* Adds the names of scanners, the emergency numbers and the priorities. desire_guards() calls it. */
+void desire_guard_texts(const struct config *config, struct image *image);

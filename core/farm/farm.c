@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include "desired_guard.h"
 #include "farm.h"
 #include "core/config/hint_groups.h"
 #include "core/config/nat_mappings.h"
@@ -299,6 +300,14 @@ static void check_hints(const struct config *config, struct faults *faults)
 	hint_groups_free(groups);
 }
 
+static void check_guards(const struct farm *farm, const struct image *running, struct faults *faults)
+{
+	if (!desire_guards_fit(farm, running))
+		faults_add(faults, farm->config->guard.position,
+			"guard: the maps have no room for the limits of these guards and lists beside the running "
+			"ones; 'sipxdp-loader upgrade -c FILE' makes new maps, or let services share a guard");
+}
+
 struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults)
 {
@@ -317,6 +326,8 @@ struct farm *farm_new(
 	build_services(farm, running, faults);
 	backend_ids_end(&ids);
 	check_hints(config, faults);
+	if (faults->count == before)
+		check_guards(farm, running, faults);
 	if (faults->count == before)
 		return farm;
 	farm_free(farm);

@@ -172,26 +172,46 @@ Test(desired_guard, a_new_guard_with_the_id_of_an_old_one_has_a_new_generation)
 	world_end(&world);
 }
 
-/* A file with the highest number of guards, and with `lists` lists whose names begin with a letter. */
-static char *full_file(char letter, int lists)
+/* Services with a guard of their own. */
+struct full_services {
+	char letter; /* of their names; 0: none */
+	int count;
+	int step; /* of the numbers of their names and ports */
+};
+
+/* A file with these services and with `lists` lists whose names begin with a letter. */
+static char *guarded_file(struct full_services first, struct full_services second, char letter, int lists)
 {
+	const struct full_services *const services[] = {&first, &second};
 	size_t length;
 	char *text;
 	FILE *out = open_memstream(&text, &length);
 
 	fputs("interfaces: [eth0]\nhash_key: 000102030405060708090a0b0c0d0e0f\nlimits: {slots: 1024, pools: 4, "
 	      "services: "
-	      "200, backends: 12}\nguard: {mode: enforce, lists: [",
+	      "400, backends: 12}\nguard: {mode: enforce, lists: [",
 		out);
 	for (int i = 0; i < lists; i++)
 		fprintf(out, "{name: %c%d, action: deny, prefixes: [10.%d.0.0/16]}, ", letter, i, i);
 	fputs("]}\nservices:\n- {name: shared, vip: 192.0.2.9, port: 1, pool: proxies}\n", out);
-	for (int i = 0; i < GUARD_SERVICES_MAX; i++)
-		fprintf(out, "- {name: s%d, vip: 192.0.2.10, port: %d, pool: proxies, guard: {retry_after: %d}}\n", i,
-			6000 + i, 1 + i);
+	for (int group = 0; group < 2; group++)
+		for (int i = 0; i < services[group]->count; i++) {
+			int number = i * services[group]->step;
+
+			fprintf(out,
+				"- {name: %c%d, vip: 192.0.2.10, port: %d, pool: proxies, guard: {retry_after: %d}}\n",
+				services[group]->letter, number, 6000 + 1000 * group + number, 1 + number);
+		}
 	fputs(POOL(PX(1)), out);
 	fclose(out);
 	return text;
+}
+
+/* A file with the highest number of guards. */
+static char *full_file(char letter, int lists)
+{
+	return guarded_file(
+		(struct full_services){'s', GUARD_SERVICES_MAX, 1}, (struct full_services){0}, letter, lists);
 }
 
 static void check_full(const struct image *image, int lists)
@@ -206,20 +226,26 @@ static void check_full(const struct image *image, int lists)
 	}
 }
 
-Test(desired_guard, the_highest_number_of_guards_has_room_for_new_lists)
+static void setup_full(struct world *world)
 {
 	static const struct contract contract = {.version = ABI_VERSION,
 		.slots = 1024,
 		.pools = 4,
-		.services = 200,
+		.services = 400,
 		.backends = 12,
 		.tracked_calls = 1024};
+
+	world_setup(world);
+	image_free(world->running);
+	world->running = image_new(&contract);
+}
+
+Test(desired_guard, the_highest_number_of_guards_has_room_for_new_lists)
+{
 	char *before = full_file('a', 6), *after = full_file('b', 6);
 	struct world world;
 
-	world_setup(&world);
-	image_free(world.running);
-	world.running = image_new(&contract);
+	setup_full(&world);
 	world_start(&world, before);
 	check_full(world.running, 6);
 	world_load(&world, after, FARM_RELOAD);
@@ -231,6 +257,34 @@ Test(desired_guard, the_highest_number_of_guards_has_room_for_new_lists)
 	world_end(&world);
 	free(before);
 	free(after);
+}
+
+/* The classes of a guard are consecutive. After the second file the free ones are between the guards, so that few
+ * guards with more lists fit. */
+Test(desired_guard, a_file_whose_guards_do_not_fit_beside_the_running_ones_is_refused)
+{
+	const struct full_services none = {0}, all = {'s', 127, 1}, half = {'s', 64, 2}, others = {'t', 63, 1};
+	char *texts[] = {guarded_file(all, none, 'a', 6), guarded_file(half, others, 'a', 6),
+		guarded_file((struct full_services){'u', 84, 1}, none, 'a', 14)};
+	struct faults faults = {0};
+	struct world world;
+
+	setup_full(&world);
+	world_start(&world, texts[0]);
+	world_load(&world, texts[1], FARM_RELOAD);
+	world_reconcile(&world, &(uint32_t){0});
+	cr_assert_null(
+		farm_new(config_parse(texts[2], strlen(texts[2]), &faults), world.running, FARM_RELOAD, &faults));
+	cr_assert_eq(faults.count, 1);
+	cr_expect_eq(faults.list[0].position.line, 4);
+	cr_expect(strstr(faults.list[0].message, "'sipxdp-loader upgrade -c FILE' makes new maps"));
+	faults_free(&faults);
+	world_end(&world);
+	setup_full(&world);
+	world_start(&world, texts[2]); /* new maps have room for it */
+	world_end(&world);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		free(texts[i]);
 }
 
 /* --- every step of a plan */
