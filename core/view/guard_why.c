@@ -165,7 +165,7 @@ static void add_list(const struct guard_why *why, json_t *steps)
 	char prefix[PREFIX_TEXT_SIZE];
 
 	if (list == GUARD_LIST_NONE && !why->knows_lists && !has_element(why))
-		steps_add(steps, "list", "unknown until a packet arrives");
+		steps_add(steps, "list", "unknown: the daemon is reading the lists");
 	else if (list == GUARD_LIST_NONE)
 		steps_add(steps, "list", "none");
 	else if (!why->block && why->knows_lists)

@@ -231,11 +231,13 @@ void guard_blocks_update(struct daemon *daemon)
 
 /* --- changes */
 
-/* The kernel knows only sources. */
+/* The kernel knows only sources. A file without a guard does not define them: its blocks can only be removed. */
 static struct prefix_key widen(const struct daemon *daemon, const struct prefix_key *prefix)
 {
 	const struct config_guard *guard = &daemon->farm->config->guard;
 
+	if (!guard->is_set)
+		return *prefix;
 	return prefix_of_source(prefix, (struct source_bits){guard->ipv4_bits, guard->ipv6_bits});
 }
 
