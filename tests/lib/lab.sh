@@ -7,7 +7,8 @@
 #   . tests/lib/lab.sh
 #   lab_open                   opens the lab; it is removed when the script ends
 #   lab_flat 3                 client, balancer, px1 to px3 on one switch (for DSR), or
-#   lab_routed 3               ... px1 to px3 behind a router (for IP-in-IP)
+#   lab_routed 3               ... px1 to px3 behind a router (for IP-in-IP), or
+#   lab_nat 3                  ... px1 to px3 behind the balancer (for NAT)
 #   lab_in client ping -c1 "$LAB_VIP"
 #   lab_start uas px1 sipp ... in the background, output in $LAB_DIR/uas.log
 #
@@ -251,6 +252,21 @@ lab_routed() {
 lab_second_arm() {
 	lab_plug balancer eth1 br1
 	lab_address balancer eth1 10.0.1.2/24 2001:db8:1::2/64
+}
+
+# lab_nat COUNT: the backends (10.0.1.11 and up) are behind the balancer, which is their router. They have neither
+# the VIP nor settings for it.
+lab_nat() {
+	local i
+	LAB_SUBNET=1
+	_lab_client_and_balancer
+	lab_second_arm
+	lab_in balancer sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	for ((i = 1; i <= $1; i++)); do
+		LAB_BARE=1 lab_backend "px$i" $((10 + i)) br1
+		lab_in "px$i" ip route add default via 10.0.1.2
+		lab_in "px$i" ip -6 route add default via 2001:db8:1::2
+	done
 }
 
 # --- processes

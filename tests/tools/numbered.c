@@ -38,16 +38,21 @@ static struct {
 	const char *from;
 	struct sockaddr_in to;
 	unsigned int rate, streams, window, seconds;
-	bool calls;
+	bool calls, answers;
 } options = {.rate = 10000, .streams = 256, .window = 128, .seconds = 10};
 
 static struct {
-	uint64_t sent, received, duplicated, reordered, moved, foreign;
+	uint64_t sent, received, duplicated, reordered, moved, foreign, answered;
 	uint64_t by_receiver[MAX_RECEIVERS];
 } count;
 
 static struct stream streams[MAX_STREAMS];
-static uint8_t *seen; /* by number */
+static uint8_t *seen; /* by number: RECEIVED, ANSWERED */
+
+enum {
+	RECEIVED = 1,
+	ANSWERED = 2,
+};
 static volatile sig_atomic_t stop;
 
 static void on_signal(int signal)
@@ -103,9 +108,12 @@ static int open_sender(void)
 static int open_receiver(const char *namespace)
 {
 	int sock = socket_in(namespace), size = 64 << 20;
+	struct sockaddr_in own = options.to;
 
+	if (options.answers)
+		own.sin_addr.s_addr = INADDR_ANY;
 	setsockopt(sock, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(sock, (struct sockaddr *)&options.to, sizeof(options.to)))
+	if (bind(sock, (struct sockaddr *)&own, sizeof(own)))
 		fail("cannot receive in %s: %s", namespace, strerror(errno));
 	return sock;
 }
@@ -143,11 +151,11 @@ static void note(uint64_t number, int receiver)
 	struct stream *stream = &streams[number % options.streams];
 
 	count.by_receiver[receiver]++;
-	if (seen[number]) {
+	if (seen[number] & RECEIVED) {
 		count.duplicated++;
 		return;
 	}
-	seen[number] = 1;
+	seen[number] |= RECEIVED;
 	count.received++;
 	count.reordered += number + 1 < stream->last;
 	count.moved += stream->receiver >= 0 && stream->receiver != receiver;
@@ -155,25 +163,69 @@ static void note(uint64_t number, int receiver)
 	stream->receiver = receiver;
 }
 
+/* Reads the number of a packet of this process. */
+static bool read_number(const char *text, unsigned long long *number)
+{
+	const char *field = strstr(text, "\r\nCall-ID: ");
+	unsigned int pid;
+
+	if (field && sscanf(field, "\r\nCall-ID: %u-%*u-numbered@example.net\r\nCSeq: %llu ", &pid, number) == 2 &&
+		pid == (unsigned int)getpid() && *number < count.sent)
+		return true;
+	count.foreign++;
+	return false;
+}
+
 static void receive_all(int sock, int receiver)
 {
 	unsigned long long number;
-	const char *field;
-	unsigned int pid;
+	struct sockaddr_in from;
+	socklen_t size = sizeof(from);
+	char text[2048];
+	ssize_t length;
+
+	while ((length = recvfrom(sock, text, sizeof(text) - 1, 0, (struct sockaddr *)&from, &size)) >= 0) {
+		text[length] = 0;
+		if (!read_number(text, &number))
+			continue;
+		note(number, receiver);
+		if (options.answers)
+			sendto(sock, text, length, 0, (struct sockaddr *)&from, size);
+	}
+}
+
+/* The socket is connected: it receives only packets from the VIP and its port. */
+static void receive_answers(int sock)
+{
+	unsigned long long number;
 	char text[2048];
 	ssize_t length;
 
 	while ((length = recv(sock, text, sizeof(text) - 1, 0)) >= 0) {
 		text[length] = 0;
-		field = strstr(text, "\r\nCall-ID: ");
-		if (!field ||
-			sscanf(field, "\r\nCall-ID: %u-%*u-numbered@example.net\r\nCSeq: %llu ", &pid, &number) != 2 ||
-			pid != (unsigned int)getpid() || number >= count.sent) {
-			count.foreign++;
+		if (!read_number(text, &number))
 			continue;
-		}
-		note(number, receiver);
+		count.duplicated += !!(seen[number] & ANSWERED);
+		count.answered += !(seen[number] & ANSWERED);
+		seen[number] |= ANSWERED;
 	}
+}
+
+/* The number of packets that have completed their way. */
+static uint64_t completed(void)
+{
+	return options.answers ? count.answered : count.received;
+}
+
+/* Waits at most `msec`, then receives all that has arrived. */
+static void receive(int sender, struct pollfd *receivers, int receiver_count, int msec)
+{
+	poll(receivers, receiver_count, msec);
+	for (int i = 0; i < receiver_count; i++)
+		if (receivers[i].revents)
+			receive_all(receivers[i].fd, i);
+	if (options.answers)
+		receive_answers(sender);
 }
 
 /* Sends at the given rate and receives until a signal, then receives the remaining packets. */
@@ -183,28 +235,22 @@ static void run(int sender, struct pollfd *receivers, int receiver_count)
 	uint64_t due, time = start, written_off = 0;
 
 	while ((time = now()) < end && !stop && count.sent < MAX_PACKETS) {
-		if (count.received != before) {
-			before = count.received;
+		if (completed() != before) {
+			before = completed();
 			progress = time;
 		} else if (time - progress > WRITE_OFF) {
-			written_off = count.sent - count.received;
+			written_off = count.sent - completed();
 			progress = time;
 		}
 		due = (time - start) / 1000 * options.rate / 1000000;
-		while (count.sent < due && (int64_t)(count.sent - count.received - written_off) < options.window)
+		while (count.sent < due && (int64_t)(count.sent - completed() - written_off) < options.window)
 			if (!send_one(sender))
 				break;
-		poll(receivers, receiver_count, 1);
-		for (int i = 0; i < receiver_count; i++)
-			if (receivers[i].revents)
-				receive_all(receivers[i].fd, i);
+		receive(sender, receivers, receiver_count, 1);
 	}
 	end = now() + 1000 * MILLISECOND;
-	while (count.received < count.sent && now() < end) {
-		poll(receivers, receiver_count, 10);
-		for (int i = 0; i < receiver_count; i++)
-			receive_all(receivers[i].fd, i);
-	}
+	while (completed() < count.sent && now() < end)
+		receive(sender, receivers, receiver_count, 10);
 }
 
 static unsigned int number_option(const char *name, const char *text, unsigned int most)
@@ -224,6 +270,8 @@ static void usage(FILE *out)
 	      "  --rate N      packets a second (10000)\n"
 	      "  --streams N   different Call-IDs (256)\n"
 	      "  --calls       each stream is a call: an INVITE, then requests with a To tag (default: OPTIONS)\n"
+	      "  --answers     the receivers send each packet back from their own addresses (default: listen on "
+	      "ADDRESS)\n"
 	      "  --window N    limit of packets in flight (128)\n"
 	      "  --seconds N   how long, unless a SIGTERM ends it before (10)\n"
 	      "Exit status: 0 nothing lost and nothing twice, 1 otherwise, 2 usage or no socket.\n",
@@ -236,7 +284,7 @@ static void read_options(int argc, char **argv)
 		{"to", required_argument, NULL, 't'}, {"rate", required_argument, NULL, 'r'},
 		{"streams", required_argument, NULL, 's'}, {"window", required_argument, NULL, 'w'},
 		{"seconds", required_argument, NULL, 'S'}, {"calls", no_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+		{"answers", no_argument, NULL, 'a'}, {"help", no_argument, NULL, 'h'}, {0}};
 	char *colon;
 	int option;
 
@@ -263,6 +311,9 @@ static void read_options(int argc, char **argv)
 			break;
 		case 'c':
 			options.calls = true;
+			break;
+		case 'a':
+			options.answers = true;
 			break;
 		case 'w':
 			options.window = number_option("window", optarg, 1000000);
@@ -304,13 +355,14 @@ int main(int argc, char **argv)
 
 	run(sender, receivers, receiver_count);
 
-	printf("sent %llu received %llu lost %llu duplicated %llu reordered %llu moved %llu foreign %llu by",
+	printf("sent %llu received %llu lost %llu duplicated %llu reordered %llu moved %llu foreign %llu answered %llu "
+	       "by",
 		(unsigned long long)count.sent, (unsigned long long)count.received,
 		(unsigned long long)(count.sent - count.received), (unsigned long long)count.duplicated,
-		(unsigned long long)count.reordered, (unsigned long long)count.moved,
-		(unsigned long long)count.foreign);
+		(unsigned long long)count.reordered, (unsigned long long)count.moved, (unsigned long long)count.foreign,
+		(unsigned long long)count.answered);
 	for (int i = 0; i < receiver_count; i++)
 		printf(" %llu", (unsigned long long)count.by_receiver[i]);
 	putchar('\n');
-	return count.sent != count.received || count.duplicated;
+	return count.sent != count.received || count.sent != completed() || count.duplicated;
 }

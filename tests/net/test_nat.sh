@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+# Servers with `forward: nat`: they have no VIP, and the balancer is their router. Kamailio registers phones and relays
+# calls to them from its service port. tshark verifies the checksums of all packets that the balancer sends.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/lib/tap.sh
+. tests/lib/lab.sh
+. tests/lib/sip.sh
+
+CLIENT6=2001:db8::${LAB_CLIENT##*.}
+PHONES=6
+
+write_config() {
+	lab_write balancer "$LAB_CONFIG" <<- YAML
+		interfaces: [eth0, eth1]
+		hash_key: 2b7e151628aed2a6abf7158809cf4f3c
+		services:
+		  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
+		  - {name: sip-tcp, vip: $LAB_VIP, port: 5060, protocol: tcp, affinity: source, pool: proxies}
+		  - {name: media, vip: $LAB_VIP, port: 7000, pool: own-port}
+		  - {name: sip-6, vip: "$LAB_VIP6", port: 5060, pool: proxies-6}
+		  - {name: tcp-6, vip: "$LAB_VIP6", port: 7070, protocol: tcp, pool: one-6}
+		pools:
+		  - name: proxies
+		    forward: nat
+		    record_time: 0s
+		    probe: {type: options, interval: 500ms, timeout: 400ms}
+		    backends:
+		      - {name: px1, address: 10.0.1.11, ports: 20000-20999, hints: [px1.lab]}
+		      - {name: px2, address: 10.0.1.12, ports: 21000-21999, hints: [px2.lab]}
+		  - name: own-port
+		    forward: nat
+		    port: 7070
+		    record_time: 0s
+		    backends:
+		      - {name: px1, address: 10.0.1.11}
+		  - name: proxies-6
+		    forward: nat
+		    record_time: 0s
+		    backends:
+		      - {name: px1, address: "2001:db8:1::11"}
+		      - {name: px2, address: "2001:db8:1::12"}
+		  - name: one-6
+		    forward: nat
+		    record_time: 0s
+		    backends:
+		      - {name: px1, address: "2001:db8:1::11"}
+	YAML
+}
+
+# A proxy and registrar. On UDP it has a name of its own, because it forwards calls of TCP connections whose Call-ID may
+# belong to the other server. Servers talk to each other on port 5090.
+start_server() {
+	local name=$1 own=10.0.1.1${1#px} own6="[2001:db8:1::1${1#px}]"
+	mkdir -p "$LAB_DIR/$name"
+	lab_start "$name" "$name" kamailio -f "$SIP_SCENARIOS/kamailio.cfg" -DD -E -m 32 -M 4 -x fm -X fm -A TCP -A STATEFUL \
+		-A "DMQ_SELF=\"sip:$own:5090\"" -A 'DMQ_PEER="sip:10.0.1.11:5090"' -Y "$LAB_DIR/$name" -P "$LAB_DIR/$name/pid" \
+		-w "$LAB_DIR/$name" -l "udp:$own:5060/$name.lab:5060" -l "tcp:$own:5060/$LAB_VIP:5060" \
+		-l "udp:$own6:5060/[$LAB_VIP6]:5060" -l "tcp:$own6:5060/[$LAB_VIP6]:5060" -l "udp:$own:5090"
+	wait_for 10 sip_listens "$name" "$own"
+}
+
+all_up() {
+	[ "$(lab_ctl --json backend list | jq -r '[.[].state] | unique | join(" ")')" = up ]
+}
+
+# phones_do SCENARIO COUNT [SIPP OPTION...]: each phone runs the scenario COUNT times from a port of its own.
+phones_do() {
+	local scenario=$1 count=$2 i status=0
+	shift 2
+	for ((i = 0; i < PHONES; i++)); do
+		sip_client "$scenario$i" client "$LAB_CLIENT" "$scenario" "$count" 10 -s "phone$i" -p $((5200 + i)) \
+			-key self "$LAB_CLIENT:$((5200 + i))" "$@"
+	done
+	for ((i = 0; i < PHONES; i++)); do
+		lab_wait "$scenario$i" 60 || { status=$? && tail -n 2 "$LAB_DIR/$scenario$i.log"; }
+	done
+	return $status
+}
+
+phones_register() {
+	local i status=0
+	for ((i = 0; i < PHONES; i++)); do
+		sip_client "register$i" callee 10.0.0.200 register 1 10 -s "phone$i" -p $((5100 + i)) -key contact_port 5060
+	done
+	for ((i = 0; i < PHONES; i++)); do
+		lab_wait "register$i" 20 || status=$?
+	done
+	return $status
+}
+
+has_registrations() {
+	[ "$(kamailio_rpc "$1" ul.dump | grep -c 'AoR: phone')" -eq $PHONES ]
+}
+
+# capture NAME HOST FILTER: captures packets on eth0 of the host.
+capture() {
+	lab_start "$1" "$2" tshark -Q -i eth0 -w "$LAB_DIR/$1.pcap" "$3"
+	wait_for 10 test -s "$LAB_DIR/$1.pcap"
+}
+
+# captured NAME FILTER: the number of captured packets that a display filter selects.
+captured() {
+	tshark -r "$LAB_DIR/$1.pcap" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE -o tcp.check_checksum:TRUE \
+		-Y "$2" 2> /dev/null | wc -l
+}
+
+WRONG='ip.checksum.status == 0 or udp.checksum.status == 0 or tcp.checksum.status == 0 or icmp.checksum.status == 0'
+
+# say PORT [VIP SOURCE]: sends a datagram of the client to this port of the VIP; prints the server that responds from the
+# same port.
+say() {
+	printf '%s\thello\n' "$1" | lab_in client tests/net/say.py "${2:-$LAB_VIP}" "${3:-$LAB_CLIENT}"
+}
+
+# say_by_tcp PORT VIP: the same over TCP.
+say_by_tcp() {
+	lab_in client timeout 5 python3 -c 'import socket, sys
+s = socket.create_connection((sys.argv[2], int(sys.argv[1])))
+s.send(b"hello")
+print(s.recv(100).split(b" ")[0].decode())' "$1" "$2"
+}
+
+# say_much BYTES: a datagram that is fragmented in both directions; prints the number of bytes that return.
+say_much() {
+	lab_in client timeout 5 python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[2], 20100))
+s.send(b"x" * int(sys.argv[1]))
+print(len(s.recv(9000)))' "$1" "$LAB_VIP"
+}
+
+# seen_from: the address from which px1 appears when it opens a connection to a client.
+seen_from() {
+	lab_in callee timeout 10 python3 -c 'import socket
+s = socket.create_server(("10.0.0.200", 8080))
+print("ready", flush=True)
+print(s.accept()[1][0], flush=True)' > "$LAB_DIR/seen" &
+	wait_for 5 grep -q ready "$LAB_DIR/seen"
+	lab_in px1 timeout 5 python3 -c 'import socket; socket.create_connection(("10.0.0.200", 8080))'
+	wait $!
+	tail -n 1 "$LAB_DIR/seen"
+}
+
+# The rules of the page.
+masquerade() {
+	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
+	lab_in balancer nft list ruleset | grep -q masquerade
+}
+
+try_calls() {
+	check "both servers are up: the probes go to their own addresses" wait_for 20 all_up
+	check "the phones register at the VIP" phones_register
+	for i in 1 2; do
+		check "px$i has all registrations" wait_for 5 has_registrations px$i
+	done
+	capture phones client 'net 10.0.1.0/24 or port 5060'
+	sip_answer callee callee 10.0.0.200
+	check "calls to registered phones succeed, and the caller ends them" phones_do call 10 -d 300
+	check "... the same over TCP" phones_do call 5 -d 300 -t t1
+	lab_stop callee || true
+	sip_answer callee callee 10.0.0.200 end
+	check "the callee sends a second INVITE and ends the call" phones_do begin 10
+	lab_stop callee || true
+	check "OPTIONS over IPv6 are answered from the VIP" options_by_ipv6
+	lab_stop phones || true
+	check "... over 400 packets left from the VIP" test "$(captured phones "ip.src == $LAB_VIP or ipv6.src == $LAB_VIP6")" -gt 400
+	is "... none from the address of a server" "$(captured phones 'ip.src == 10.0.1.0/24 or ipv6.src == 2001:db8:1::/64')" 0
+	is "... none with a wrong checksum" "$(captured phones "($WRONG) and (ip.src == $LAB_VIP or ipv6.src == $LAB_VIP6)")" 0
+}
+
+options_by_ipv6() {
+	LAB_VIP="[$LAB_VIP6]" sip_client options client "$CLIENT6" options 20 20
+	lab_wait options 20
+}
+
+try_ports() {
+	local name
+	for name in px1 px2; do
+		lab_start "$name-echo" "$name" tests/net/named_echo.py "$name" 7070,20100,21100 "10.0.1.1${name#px}" \
+			"2001:db8:1::1${name#px}"
+		wait_for 10 grep -q listening "$LAB_DIR/$name-echo.log"
+	done
+	capture ports client 'net 10.0.1.0/24 or udp or icmp'
+	is "a different port of the server" "$(say 7000)" px1
+	is "media ports belong to one server" "$(say 20100; say 21100)" "$(printf 'px1\npx2')"
+	is "a closed port: the ICMP error of the server names the VIP" "$(say 20101)" refused
+	is "fragments in both directions" "$(say_much 3000)" 3004
+	is "TCP over IPv6" "$(say_by_tcp 7070 "$LAB_VIP6")" px1
+	lab_stop ports || true
+	is "... no packet is from the address of a server" "$(captured ports 'ip.src == 10.0.1.0/24')" 0
+	is "... none has a wrong checksum" "$(captured ports "($WRONG) and ip.src == $LAB_VIP")" 0
+}
+
+try_other_ports() {
+	is "other connections of a server pass unchanged" "$(seen_from)" 10.0.1.11
+	check "nftables masquerades them, by the rules of docs/nat.md" masquerade
+	is "... they have the address of the balancer" "$(seen_from)" "$LAB_BALANCER"
+	is "... and messages to the VIP are answered as before" "$(say 7000)" px1
+}
+
+lab_open
+lab_nat 2
+lab_peer callee 200
+lab_in callee ip route add 10.0.1.0/24 via "$LAB_BALANCER" # for connections that are not translated
+write_config
+lab_hosts px1 px2 <<< "$LAB_VIP px1.lab px2.lab"
+start_server px1
+start_server px2
+lab_in balancer sipxdp-loader attach -c "$LAB_CONFIG" > /dev/null 2>&1
+lab_daemon
+try_calls
+try_ports
+try_other_ports
+is "no anomaly" "$(lab_ctl status | grep anomaly || true)" ""
+tap_end
