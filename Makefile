@@ -184,9 +184,10 @@ bench: packages ## measure the cost of a packet: a table and the targets (BENCH=
 	$(Q)$(MAKE) --no-print-directory benches >&2
 	$(Q)$B/tests/bench/bench $(BENCH)
 
-bench-net: packages ## measure frames per second on veth, and Kamailio's time for the same work
-	$(Q)$(MAKE) --no-print-directory benches >&2
+bench-net: packages ## measure frames per second on veth, Kamailio's time for the same work, and floods
+	$(Q)$(MAKE) --no-print-directory benches all $B/tests/tools/flood >&2
 	$(Q)tests/bench/net
+	$(Q)tests/bench/net-guard
 
 bench-control: packages ## measure the control plane: tables, attach, reload (BENCH=--json)
 	$(Q)$(MAKE) --no-print-directory benches all >&2
