@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Bans for one service and for a time, and the programs that ban sources, as docs/guard.md shows them: Kamailio, fail2ban,
+# Bans for one service and for a time, lists during a restart, and the programs that ban sources, as docs/guard.md shows them: Kamailio, fail2ban,
 # and a feed of attackers. The programs are the real ones; each ban is seen by the packets that it drops.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
@@ -170,6 +170,42 @@ blocks_of_a_service() {
 	check "... then they pass" passes $BLOCKED
 }
 
+# flooded NAME COMMAND...: runs the command during a flood from a listed source. A packet that is not dropped by the list
+# would count for the limits, which the flood exceeds.
+flooded() {
+	local name=$1 denied limited
+	shift
+	denied=$(lab_verdict denied)
+	limited=$(lab_verdict limited)
+	lab_start flood client build/tests/tools/flood invite eth0 $LISTED "$LAB_VIP" 100000000 60
+	wait_for 10 counted "$denied"
+	check "$name" "$@"
+	lab_stop flood > /dev/null
+	denied=$(($(lab_verdict denied) - denied))
+	check "... the list drops $denied packets" test "$denied" -gt 1000
+	is "... none of them has passed the list" "$(lab_verdict limited)" "$limited"
+}
+restart() {
+	lab_stop sipxdpd > /dev/null
+	lab_daemon && wait_for 10 loaded
+}
+loaded() { grep -q event=guard_lists "$LAB_DIR/sipxdpd.log"; }
+reload_lists() {
+	printf '%s\n' "$@" | lab_write balancer /etc/sipxdp/feed.txt && lab_ctl guard reload
+}
+limited_more() { [ "$(lab_verdict limited)" -gt "$1" ]; }
+
+lists_have_no_gap() {
+	local limited
+	flooded "a reload of the lists" reload_lists $LISTED $BLOCKED
+	: > "$LAB_DIR/sipxdpd.log"
+	flooded "a restart of the daemon" restart
+	reload_lists $BLOCKED > /dev/null
+	limited=$(lab_verdict limited)
+	lab_in client build/tests/tools/flood invite eth0 $LISTED "$LAB_VIP" 1000 10 > /dev/null
+	check "a flood of a source on no list exceeds its limits" wait_for 5 limited_more "$limited"
+}
+
 lab_open
 lab_flat 1
 lab_address client eth0 $GUESSER/24 $PERSISTENT/24 $LISTED/24 $BLOCKED/24
@@ -186,4 +222,5 @@ blocks_of_a_service
 kamailio_bans
 fail2ban_bans
 feed_is_loaded
+lists_have_no_gap
 tap_end

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-PAGES=(README.md docs/install.md docs/configure.md docs/operate.md)
+PAGES=(README.md docs/install.md docs/configure.md docs/operate.md docs/guard.md)
 BLOCK_TIMEOUT=30
 
 # run_block HOST FILE: the shell is strict, because a reader stops at the first command that fails.
@@ -31,6 +31,10 @@ start_block() {
 
 write_file() {
 	lab_write balancer "$2" < "$1"
+}
+
+append_file() {
+	lab_in balancer tee -a "$2" < "$1" > /dev/null
 }
 
 # The guide assumes an SIP server on each backend.
@@ -61,6 +65,7 @@ run_blocks() {
 		case $action in
 		skip) skip "$name" "$argument" ;;
 		file) check "$place: the file $argument" write_file "$file" "$argument" ;;
+		append) check "$place: the lines for $argument" append_file "$file" "$argument" ;;
 		background) check "$name" start_block "${place//[^a-z0-9]/-}" "$argument" "$file" ;;
 		run | last)
 			for host in $argument; do
@@ -82,6 +87,6 @@ start_backends
 for page in "${PAGES[@]}"; do
 	check "$page has commands" read_page "$page"
 done
-run_blocks file background skip run
+run_blocks file background skip run append
 run_blocks last
 tap_end
