@@ -108,6 +108,14 @@ static void find_disruptions(struct comparison *of, const char *object, const st
 			of->disruptions, "%sports: packets to the removed ports no longer reach this backend", object);
 }
 
+static void find_new_port(struct comparison *of, const char *object, uint16_t before, uint16_t after)
+{
+	if (before != after)
+		messages_add(of->disruptions,
+			"%sport: responses of established calls come from the previous port and are not translated",
+			object);
+}
+
 static void compare_backends(struct comparison *of, const struct config_pool *pool, const struct config_pool *old,
 	const struct index *known, const struct config_backend *backend)
 {
@@ -124,6 +132,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 		messages_add(
 			of->lines, "%sgroup %s, was %s", object, or_none(group ? group : ""), or_none(was ? was : ""));
 	find_disruptions(of, object, before, backend);
+	find_new_port(of, object, before->port, backend->port);
 }
 
 /* --- pools and services */
@@ -155,6 +164,7 @@ static void compare_pools(struct comparison *of, const struct config_pool *befor
 	snprintf(object, sizeof(object), "pool %s: ", after->name);
 	compare_keys(of, (struct label){object, ""}, config_pool_keys, before, after);
 	compare_probes(of, object, &before->probe, &after->probe);
+	find_new_port(of, object, before->port, after->port);
 	known = index_new(before->backends, before->backend_count, sizeof(*before->backends));
 	for (size_t i = 0; i < after->backend_count; i++)
 		compare_backends(of, after, before, &known, &after->backends[i]);

@@ -357,17 +357,27 @@ const char *explanation_reason(enum owner_reason reason)
 	return reason <= REASON_PORT_RANGE ? reasons[reason].name : "unknown";
 }
 
+/* The address of the backend; with `forward: nat` also the port to which the packet goes. */
+static const char *destination_text(const struct explained *explained, char text[ENDPOINT_TEXT_SIZE])
+{
+	const struct explanation *e = explained->explanation;
+	const struct backend *backend = &explained->image->backends[e->backend];
+	__be16 port = backend->port && e->reason != REASON_PORT_RANGE ? backend->port : e->packet.destination_port;
+
+	return endpoint_text(
+		&explained->image->records[e->backend].address, backend->forward == FORWARD_NAT ? port : 0, text);
+}
+
 static void add_backend(const struct explained *explained, json_t *steps)
 {
 	const struct explanation *e = explained->explanation;
-	char address[ADDRESS_TEXT_SIZE];
+	char address[ENDPOINT_TEXT_SIZE];
 
 	if (!e->has_service)
 		return;
 	if (e->backend && e->backend <= explained->image->contract.backends)
 		steps_add(steps, "backend", "%s (%s): %s", backend_name(explained, e->backend),
-			address_format(&explained->image->records[e->backend].address, address),
-			reasons[e->reason % (REASON_PORT_RANGE + 1)].text);
+			destination_text(explained, address), reasons[e->reason % (REASON_PORT_RANGE + 1)].text);
 	else
 		steps_add(steps, "backend", "none");
 }

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/sip.sh
 
 CLIENT6=2001:db8::${LAB_CLIENT##*.}
-PHONES=6
+PHONES=4
 
 write_config() {
 	lab_write balancer "$LAB_CONFIG" <<- YAML
@@ -18,6 +18,7 @@ write_config() {
 		services:
 		  - {name: sip, vip: $LAB_VIP, port: 5060, pool: proxies}
 		  - {name: sip-tcp, vip: $LAB_VIP, port: 5060, protocol: tcp, affinity: source, pool: proxies}
+		  - {name: sip-tls, vip: $LAB_VIP, port: 5061, protocol: tcp, affinity: source, pool: proxies}
 		  - {name: media, vip: $LAB_VIP, port: 7000, pool: own-port}
 		  - {name: sip-6, vip: "$LAB_VIP6", port: 5060, pool: proxies-6}
 		  - {name: tcp-6, vip: "$LAB_VIP6", port: 7070, protocol: tcp, pool: one-6}
@@ -122,6 +123,23 @@ s.send(b"hello")
 print(s.recv(100).split(b" ")[0].decode())' "$1" "$2"
 }
 
+# TLS servers that reverse each line.
+start_tls() {
+	local name
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=sip.example.net -days 2 \
+		-keyout "$LAB_DIR/key.pem" -out "$LAB_DIR/cert.pem" 2> /dev/null
+	for name in px1 px2; do
+		lab_start "$name-tls" "$name" openssl s_server -accept 5061 -cert "$LAB_DIR/cert.pem" -key "$LAB_DIR/key.pem" \
+			-rev
+		wait_for 10 lab_in "$name" sh -c 'ss -Hlnt sport = :5061 | grep -q .'
+	done
+}
+
+say_by_tls() {
+	echo hello | lab_in client timeout 10 openssl s_client -connect "$LAB_VIP:5061" -CAfile "$LAB_DIR/cert.pem" \
+		-verify_return_error -quiet 2> /dev/null
+}
+
 # say_much BYTES: a datagram that is fragmented in both directions; prints the number of bytes that return.
 say_much() {
 	lab_in client timeout 5 python3 -c 'import socket, sys
@@ -133,6 +151,7 @@ print(len(s.recv(9000)))' "$1" "$LAB_VIP"
 
 # seen_from: the address from which px1 appears when it opens a connection to a client.
 seen_from() {
+	rm -f "$LAB_DIR/seen"
 	lab_in callee timeout 10 python3 -c 'import socket
 s = socket.create_server(("10.0.0.200", 8080))
 print("ready", flush=True)
@@ -141,6 +160,10 @@ print(s.accept()[1][0], flush=True)' > "$LAB_DIR/seen" &
 	lab_in px1 timeout 5 python3 -c 'import socket; socket.create_connection(("10.0.0.200", 8080))'
 	wait $!
 	tail -n 1 "$LAB_DIR/seen"
+}
+
+warns_of_forwarding() {
+	lab_ctl status | grep -q 'responses of its servers are not translated: the kernel does not forward IPv4'
 }
 
 # The rules of the page.
@@ -182,12 +205,14 @@ try_ports() {
 			"2001:db8:1::1${name#px}"
 		wait_for 10 grep -q listening "$LAB_DIR/$name-echo.log"
 	done
-	capture ports client 'net 10.0.1.0/24 or udp or icmp'
+	capture ports client 'net 10.0.1.0/24 or udp or tcp or icmp'
 	is "a different port of the server" "$(say 7000)" px1
 	is "media ports belong to one server" "$(say 20100; say 21100)" "$(printf 'px1\npx2')"
 	is "a closed port: the ICMP error of the server names the VIP" "$(say 20101)" refused
 	is "fragments in both directions" "$(say_much 3000)" 3004
 	is "TCP over IPv6" "$(say_by_tcp 7070 "$LAB_VIP6")" px1
+	start_tls
+	is "TLS" "$(say_by_tls)" olleh
 	lab_stop ports || true
 	is "... no packet is from the address of a server" "$(captured ports 'ip.src == 10.0.1.0/24')" 0
 	is "... none has a wrong checksum" "$(captured ports "($WRONG) and ip.src == $LAB_VIP")" 0
@@ -213,5 +238,9 @@ lab_daemon
 try_calls
 try_ports
 try_other_ports
-is "no anomaly" "$(lab_ctl status | grep anomaly || true)" ""
+is "no anomaly, no warning" "$(lab_ctl status | grep -E 'anomaly|warning' || true)" ""
+lab_in balancer sysctl -qw net.ipv4.ip_forward=0
+check "without ip_forward, status warns" warns_of_forwarding
+is "... and responses are lost" "$(say 7000)" nobody
+check "... which an anomaly shows" test "$(lab_verdict nat_no_route)" -gt 0
 tap_end

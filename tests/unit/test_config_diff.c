@@ -44,7 +44,7 @@ static const char base[] =
 	"         hints: [px1.example.net], ports: 30000-30009, forward: dsr, admin: ready}\n"
 	"      - {name: px2, address: 10.0.0.12}\n"
 	"    groups: [{name: rack1, backends: [px1]}, {name: rack2, backends: []}]\n"
-	"  - {name: others, backends: []}\n";
+	"  - {name: others, forward: nat, port: 5080, backends: [{name: o1, address: 10.0.0.31, port: 5090}]}\n";
 
 struct change {
 	const struct key *keys; /* the table of the key */
@@ -170,6 +170,10 @@ static const struct change changes[] = {
 		"px1: ports:"},
 	{config_backend_keys, "forward", "forward: dsr, admin", "forward: ipip, admin",
 		"backend proxies/px1: forward ipip, was dsr", NULL},
+	{config_pool_keys, "port", "port: 5080", "port: 5081", "pool others: port 5081, was 5080",
+		"pool others: port:"},
+	{config_backend_keys, "port", "port: 5090", "port: 5091", "backend others/o1: port 5091, was 5090",
+		"backend others/o1: port:"},
 	{config_backend_keys, "admin", "admin: ready", "admin: drain", NULL, NULL},
 	{NULL, "group", "[px1]}, {name: rack2, backends: []}", "[]}, {name: rack2, backends: [px1]}",
 		"backend proxies/px1: group rack2, was rack1", NULL},

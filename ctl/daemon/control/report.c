@@ -208,6 +208,8 @@ static json_t *backend_json(const struct daemon *daemon, const struct farm_pool 
 		mac_json(&backend->route.next_hop), "interface", backend->route.interface, "mtu", backend->route.mtu,
 		"path_mtu", backend->route.path_mtu, "overrides", overrides_json(record));
 
+	if (backend->forward == FORWARD_NAT && backend->port)
+		json_object_set_new(object, "port", json_integer(backend->port));
 	add_to(object, load_json(daemon, backend, counts));
 	add_to(object, latency_json(daemon, record));
 	return object;

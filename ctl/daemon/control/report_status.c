@@ -17,6 +17,7 @@
 #include "ctl/daemon/observe/observe.h"
 #include "ctl/daemon/listening_clock.h"
 #include "ctl/daemon/log.h"
+#include "ctl/daemon/neighbour/forwarding.h"
 #include "ctl/daemon/floods.h"
 #include "ctl/daemon/guard/guard_lists.h"
 #include "ctl/daemon/guard/guard_watch.h"
@@ -205,6 +206,26 @@ static void warn_of_mtu(
 }
 
 /* Adds one line for the pool. It names the first such backend. */
+/* The next hops to clients come from the kernel's routing table, which the kernel lets XDP read only if it forwards the
+ * packets of this interface. The first server stands for all. */
+static void warn_of_forwarding(const struct farm_pool *pool, json_t *warnings)
+{
+	const struct farm_backend *nat = NULL;
+	bool ipv6;
+
+	for (size_t i = 0; i < pool->count && !nat; i++)
+		if (pool->backends[i].forward == FORWARD_NAT && *pool->backends[i].route.interface &&
+			farm_backend_exists(&pool->backends[i]))
+			nat = &pool->backends[i];
+	ipv6 = nat && !address_is_ipv4(&nat->record.address);
+	if (nat && !forwarding_is_on(nat->route.interface, ipv6))
+		warn(warnings,
+			"pool %s: responses of its servers are not translated: the kernel does not forward %s packets "
+			"of %s (run 'sysctl -w %s=1')",
+			pool->config->name, ipv6 ? "IPv6" : "IPv4", nat->route.interface,
+			ipv6 ? "net.ipv6.conf.all.forwarding" : "net.ipv4.ip_forward");
+}
+
 static void warn_of_trouble(const struct farm_pool *pool, json_t *warnings)
 {
 	const struct farm_backend *first = NULL;
@@ -267,6 +288,7 @@ static void warn_of_backends(const struct daemon *daemon, json_t *warnings)
 				pool->config->name);
 		warn_of_mtu(daemon, mtus, pool, warnings);
 		warn_of_trouble(pool, warnings);
+		warn_of_forwarding(pool, warnings);
 		warn_of_states(farm, pool, warnings);
 		for (size_t j = 0; j < pool->count; j++) {
 			uint8_t overrides = pool->backends[j].record.overrides;
