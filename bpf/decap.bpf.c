@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* decap: an XDP program for backends that receive IP-in-IP. It removes the outer header of packets that a
- * balancer has sent to this host, and passes the inner packet to the kernel. It passes all other packets
+/* decap: an XDP program for backends that receive IP-in-IP or GUE (tunnel.h). It removes the outer headers of packets
+ * that a balancer has sent to this host, and passes the inner packet to the kernel. It passes all other packets
  * unchanged. A tunnel bypasses the firewall of the host. Therefore decap accepts only listed outer sources, and
  * only VIPs as inner destination. */
 
 #include "frame.h"
 #include "checksum.h"
-#include "packet.h"
 #include "ethernet.h"
+#include "tunnel.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* The UDP destination port of GUE, in host order. The loader may set a different one. */
+const volatile __u16 gue_port = GUE_PORT;
 
 /* The local tunnel endpoints. The loader adds the addresses of the interface. */
 struct {
@@ -38,9 +41,10 @@ struct {
 } decap_verdicts SEC(".maps");
 
 /* The inner packet. Its IP header (20 bytes for IPv4, 40 for IPv6) is readable. */
-struct inner {
+struct inner_packet {
 	__u8 *ip;
 	bool ipv6;
+	__u32 at;  /* offset in the frame */
 	__u32 end; /* offset in the frame */
 	struct address destination;
 };
@@ -68,9 +72,18 @@ static __always_inline int finish(enum decap_verdict verdict)
 	return finish_action(verdict);
 }
 
-static __always_inline bool is_tunnelled(const struct packet *p)
+/* Later fragments have no port, so those of UDP are not recognized as GUE. */
+static __always_inline bool is_gue(const struct xdp_md *ctx, const struct packet *p)
 {
-	return (p->protocol == IPPROTO_IPIP || p->protocol == IPPROTO_IPV6) &&
+	const struct udphdr *udp = frame_at(ctx, p->transport);
+
+	return p->protocol == IPPROTO_UDP && p->kind != PACKET_LATER_FRAGMENT && (void *)(udp + 1) <= frame_end(ctx) &&
+	       udp->dest == net16(gue_port);
+}
+
+static __always_inline bool is_tunnelled(const struct xdp_md *ctx, const struct packet *p)
+{
+	return (p->protocol == IPPROTO_IPIP || p->protocol == IPPROTO_IPV6 || is_gue(ctx, p)) &&
 	       bpf_map_lookup_elem(&decap_addresses, &p->destination);
 }
 
@@ -81,25 +94,29 @@ static __always_inline bool is_listed(void *prefixes, const struct address *addr
 	return bpf_map_lookup_elem(prefixes, &key);
 }
 
-/* Returns false if the outer header does not contain a complete packet of the announced version. */
-static __always_inline bool read_inner(const struct xdp_md *ctx, const struct packet *p, struct inner *inner)
+/* Returns false if the outer header does not contain a complete packet of the announced version. In GUE, the inner
+ * packet itself announces its version. */
+static __always_inline bool read_inner(const struct xdp_md *ctx, const struct packet *p, struct inner_packet *inner)
 {
-	__u8 *at = frame_at(ctx, p->transport);
+	bool gue = p->protocol == IPPROTO_UDP;
+	__u32 offset = p->transport + (gue ? sizeof(struct udphdr) : 0);
+	__u8 *at = frame_at(ctx, offset);
 	const struct ipv6hdr *ipv6 = (void *)at;
 	const struct iphdr *ipv4 = (void *)at;
 
 	inner->ip = at;
-	inner->ipv6 = p->protocol == IPPROTO_IPV6;
+	inner->at = offset;
 	if ((void *)(ipv4 + 1) > frame_end(ctx))
 		return false;
+	inner->ipv6 = gue ? at[0] >> 4 == 6 : p->protocol == IPPROTO_IPV6;
 	if (!inner->ipv6) {
-		inner->end = p->transport + host16(ipv4->tot_len);
+		inner->end = offset + host16(ipv4->tot_len);
 		inner->destination = address_from_ipv4(ipv4->daddr);
 		return at[0] >> 4 == 4 && inner->end <= p->end;
 	}
 	if ((void *)(ipv6 + 1) > frame_end(ctx))
 		return false;
-	inner->end = p->transport + sizeof(*ipv6) + host16(ipv6->payload_len);
+	inner->end = offset + sizeof(*ipv6) + host16(ipv6->payload_len);
 	__builtin_memcpy(&inner->destination, &ipv6->daddr, sizeof(inner->destination));
 	return at[0] >> 4 == 6 && inner->end <= p->end && !address_is_mapped_ipv4(&inner->destination);
 }
@@ -134,7 +151,7 @@ static __always_inline void ecn_set(__u8 *ip, bool ipv6, __u8 ecn)
 
 /* Copies the congestion mark of the outer header to the inner one: RFC 6040 section 4.2. Returns false if the
  * inner packet does not support ECN; the packet must then be dropped. */
-static __always_inline bool hand_on_ecn(const struct inner *inner, __u8 outer)
+static __always_inline bool hand_on_ecn(const struct inner_packet *inner, __u8 outer)
 {
 	__u8 own = ecn_get(inner->ip, inner->ipv6);
 
@@ -153,7 +170,8 @@ static __always_inline __u8 outer_ecn(const struct xdp_md *ctx, const struct pac
 }
 
 /* Moves the Ethernet header directly in front of the inner packet. */
-static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const struct packet *p, bool ipv6)
+static __always_inline enum decap_verdict decapsulate(
+	struct xdp_md *ctx, const struct packet *p, const struct inner_packet *inner)
 {
 	const struct ethhdr *eth = frame_start(ctx);
 	struct ethernet_header link = {.vlan_count = p->vlan_count, .vlan = {p->vlan[0], p->vlan[1]}};
@@ -162,17 +180,17 @@ static __always_inline enum decap_verdict decapsulate(struct xdp_md *ctx, const 
 		return VERDICT_decap_malformed;
 	__builtin_memcpy(&link.destination, eth->h_dest, sizeof(link.destination));
 	__builtin_memcpy(&link.source, eth->h_source, sizeof(link.source));
-	link.protocol = net16(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
-	if (bpf_xdp_adjust_head(ctx, p->transport - p->ip) || !ethernet_header_write(ctx, &link))
+	link.protocol = net16(inner->ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (bpf_xdp_adjust_head(ctx, inner->at - p->ip) || !ethernet_header_write(ctx, &link))
 		return VERDICT_decap_malformed; /* for the verifier: the inner header is there */
 	return VERDICT_decapsulated;
 }
 
 static __always_inline enum decap_verdict open_tunnel(struct xdp_md *ctx, const struct packet *p)
 {
-	struct inner inner = {};
+	struct inner_packet inner = {};
 
-	if (!is_tunnelled(p))
+	if (!is_tunnelled(ctx, p))
 		return VERDICT_not_tunnelled;
 	if (!is_listed(&decap_sources, &p->source))
 		return VERDICT_decap_unlisted_source;
@@ -184,7 +202,7 @@ static __always_inline enum decap_verdict open_tunnel(struct xdp_md *ctx, const 
 		return VERDICT_decap_unlisted_vip;
 	if (!hand_on_ecn(&inner, outer_ecn(ctx, p)))
 		return VERDICT_decap_congested;
-	return decapsulate(ctx, p, inner.ipv6);
+	return decapsulate(ctx, p, &inner);
 }
 
 /* This is a global function, so that the verifier checks the code after the call once, and not for each path

@@ -178,20 +178,41 @@ static __always_inline bool fast_nat(struct xdp_md *ctx, const struct backend *b
 	return true;
 }
 
-static __always_inline bool fast_tunnel(struct xdp_md *ctx, const struct backend *backend)
+/* `size`: of the outer headers, in bytes. */
+static __always_inline bool fast_tunnel(
+	struct xdp_md *ctx, const struct backend *backend, struct inner *inner, __u32 size)
 {
-	struct inner inner = {};
-	struct iphdr *outer;
+	struct iphdr *outer, *ip;
 
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*outer)))
+	if (bpf_xdp_adjust_head(ctx, -(int)size))
 		return false;
 	outer = frame_start(ctx) + ETHERNET_SIZE;
-	if ((void *)(outer + 2) > frame_end(ctx))
-		return false; /* only for the verifier: the frame always has room for both headers */
-	inner_read_ipv4(outer + 1, &inner);
-	outer_ipv4(outer, backend, &inner);
-	ipv4_decrement_ttl(outer + 1);
+	ip = (void *)outer + size;
+	if ((void *)(ip + 1) > frame_end(ctx))
+		return false; /* only for the verifier: the frame always has room for all headers */
+	inner_read_ipv4(ip, inner);
+	outer_ipv4(outer, backend, inner);
+	if (inner->carrier == IPPROTO_UDP)
+		outer_udp((void *)(outer + 1), backend, inner);
+	ipv4_decrement_ttl(ip);
 	return fast_ethernet(ctx, backend);
+}
+
+/* This is a separate function because the fast path has no free registers for it. Returns whether it has sent the
+ * packet. */
+__noinline int fast_gue(struct xdp_md *ctx, __u32 id, __u32 entropy)
+{
+	struct inner inner = {.carrier = IPPROTO_UDP, .entropy = entropy};
+	const struct backend *backend = backend_reachable(id);
+
+	return backend && fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr) + sizeof(struct udphdr));
+}
+
+static __always_inline bool fast_ipip(struct xdp_md *ctx, const struct backend *backend)
+{
+	struct inner inner = {.carrier = IPPROTO_IPIP};
+
+	return fast_tunnel(ctx, backend, &inner, sizeof(struct iphdr));
 }
 
 /* Returns whether the frame is addressed to this machine. First compares the address in the backend's entry: the entry
@@ -205,8 +226,18 @@ static __always_inline bool fast_is_local(struct xdp_md *ctx, const struct backe
 	return parse_is_destination(eth, &backend->interface_mac) || parse_local_mtu(ctx);
 }
 
+/* The values that are needed until the end. This struct uses the same part of the stack as the struct flow of
+ * the stages. Global functions receive a pointer to it, so the compiler keeps it in memory and needs no
+ * additional stack to spill registers. */
+struct fast {
+	struct sip_key key;
+	__u32 backend; /* id */
+	__u32 verdict;
+	struct guarded guarded; /* used only for a service with a guard */
+};
+
 /* Rewrites the frame. On failure it returns false and the frame is unchanged. */
-static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *backend)
+static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *backend, const struct fast *fast)
 {
 	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 
@@ -218,18 +249,12 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 		return fast_ethernet(ctx, backend);
 	if (backend->forward == FORWARD_NAT)
 		return fast_nat(ctx, backend) && fast_ethernet(ctx, backend);
-	return ip->ttl > 1 && is_ipv4_tunnel(backend) && fast_tunnel(ctx, backend);
+	if (ip->ttl <= 1 || !is_ipv4_tunnel(backend))
+		return false;
+	if (backend->forward == FORWARD_IPIP)
+		return fast_ipip(ctx, backend);
+	return backend->forward == FORWARD_GUE && fast_gue(ctx, fast->backend, fast->key.hash >> 32);
 }
-
-/* The values that are needed until the end. This struct uses the same part of the stack as the struct flow of
- * the stages. Global functions receive a pointer to it, so the compiler keeps it in memory and needs no
- * additional stack to spill registers. */
-struct fast {
-	struct sip_key key;
-	__u32 backend; /* id */
-	__u32 verdict;
-	struct guarded guarded; /* used only for a service with a guard */
-};
 
 /* Returns XDP_TX or FAST_PATH_DECLINED. `guarded`: the guard has already determined the message counter. */
 static __always_inline int fast_forward(
@@ -249,7 +274,7 @@ static __always_inline int fast_forward(
 	if (service->flags & SERVICE_MESSAGES && !(guarded && fast->key.counter) && !fast_message(ctx, &fast->key))
 		return FAST_PATH_DECLINED;
 	backend = backend_reachable(fast->backend);
-	if (!backend || !fast_is_local(ctx, backend) || !fast_send(ctx, backend))
+	if (!backend || !fast_is_local(ctx, backend) || !fast_send(ctx, backend, fast))
 		return FAST_PATH_DECLINED;
 	length = frame_end(ctx) - frame_start(ctx) - outer_size(backend);
 	finish_count_verdict(fast->verdict);

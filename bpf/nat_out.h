@@ -189,7 +189,7 @@ static __always_inline enum verdict nat_out_verdict(
 	struct inner inner = {};
 	int found;
 
-	if (!inner_read(ctx, &flow->packet, &inner))
+	if (!inner_read(ctx, flow->packet.ip, flow->packet.ipv6, &inner))
 		return VERDICT_nat_lost; /* only for the verifier */
 	if (inner.ttl <= 1)
 		return VERDICT_ttl_expired;

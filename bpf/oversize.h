@@ -23,7 +23,8 @@ __noinline int oversize(struct xdp_md *ctx, const struct flow *flow)
 	struct inner inner = {};
 	struct punt *punt;
 
-	if (!flow || !backend || flow->packet.kind == PACKET_ICMP_ERROR || !inner_read(ctx, &flow->packet, &inner))
+	if (!flow || !backend || flow->packet.kind == PACKET_ICMP_ERROR ||
+		!inner_read(ctx, flow->packet.ip, flow->packet.ipv6, &inner))
 		return VERDICT_too_big;
 	if (!oversize_fits_ring(flow, &inner) || !punt_has_reader(&punt_oversize, PUNT_CLASS_OVERSIZE))
 		return VERDICT_too_big;

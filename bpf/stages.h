@@ -7,6 +7,7 @@
 #include "guard_refuse.h"
 #include "key.h"
 #include "owner.h"
+#include "outer_checksum.h"
 #include "send.h"
 #include "nat_out.h"
 #include "local.h"
@@ -46,6 +47,8 @@ static __always_inline void stages_send(struct xdp_md *ctx, struct flow *flow, i
 {
 	if (next == NEXT_STAGE)
 		send(ctx, flow); /* rewrites and sends the frame */
+	if (flow->needs_checksum)
+		outer_checksum(ctx, flow); /* of a tunnel in IPv6 */
 	if (flow->verdict == VERDICT_not_service)
 		nat_out(ctx, flow); /* packets from backends to clients */
 	if (flow->verdict == VERDICT_not_service)

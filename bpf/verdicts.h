@@ -78,15 +78,15 @@ enum verdict_action {
 	X(not_ip, passed, NORMAL, "neither IPv4 nor IPv6 (ARP, for example): to the kernel, unchanged")
 
 #define DECAP_VERDICTS(X)                                                                                              \
-	X(decapsulated, passed, NORMAL, "IP-in-IP for this host: the inner packet goes to the kernel")                 \
+	X(decapsulated, passed, NORMAL, "tunnel packet for this host: the inner packet goes to the kernel")            \
 	X(decap_fragment, passed, ANOMALY,                                                                             \
-		"fragment of IP-in-IP: to the kernel, unchanged; lower the MTU in front of the tunnel")                \
+		"fragment of a tunnel packet: to the kernel, unchanged; lower the MTU in front of the tunnel")         \
 	X(decap_malformed, passed, ANOMALY,                                                                            \
-		"IP-in-IP whose inner packet is truncated or invalid: to the kernel, unchanged")                       \
+		"tunnel packet whose inner packet is truncated or invalid: to the kernel, unchanged")                  \
 	X(decap_unlisted_source, passed, ANOMALY,                                                                      \
-		"IP-in-IP from a source that --from does not list: to the kernel, unchanged")                          \
+		"tunnel packet from a source that --from does not list: to the kernel, unchanged")                     \
 	X(decap_unlisted_vip, passed, ANOMALY,                                                                         \
-		"IP-in-IP to an inner destination that --vip does not list: to the kernel, unchanged")                 \
+		"tunnel packet to an inner destination that --vip does not list: to the kernel, unchanged")            \
 	X(decap_congested, dropped, ANOMALY,                                                                           \
 		"marked as congested on its route, and the inner packet does not support ECN (RFC 6040)")              \
 	X(not_tunnelled, passed, NORMAL, "anything else: to the kernel, unchanged")

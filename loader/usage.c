@@ -7,7 +7,7 @@
 static const struct usage_command commands[] = {
 	{COMMAND_ATTACH, "attach", "-c FILE", "load the balancer and attach it to the interfaces of FILE"},
 	{COMMAND_ATTACH, "attach", "--program decap IFACE...",
-		"on a server that receives IP-in-IP: remove the outer header"},
+		"on a server that receives IP-in-IP or GUE: remove the outer headers"},
 	{COMMAND_UPGRADE, "upgrade", "[-c FILE]", "replace the program on all its interfaces; no packet is lost"},
 	{COMMAND_DETACH, "detach", "[IFACE...]",
 		"detach the program from these interfaces, or from all; the last detach removes the maps"},

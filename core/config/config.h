@@ -82,6 +82,7 @@ struct config_pool {
 	char name[NAME_SIZE];
 	enum forward_method forward;
 	uint16_t port;          /* of backends with FORWARD_NAT, host order; 0: the port of the service */
+	uint16_t gue_port;      /* host order; of backends with FORWARD_GUE */
 	unsigned int min_alive; /* per cent, 0 to 100 */
 	struct config_probe probe;
 	uint32_t record_time;             /* ms of the recording phase before a slot moves */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The keys of pools. */
 #include <string.h>
+#include "bpf/tunnel.h"
 #include "config_private.h"
 #include "core/base/memory.h"
 
@@ -18,6 +19,7 @@ static void read_name(struct reader *reader, const struct node *value, void *obj
 const struct word config_forward_words[] = {
 	{"dsr", FORWARD_DSR},
 	{"ipip", FORWARD_IPIP},
+	{"gue", FORWARD_GUE},
 	{"nat", FORWARD_NAT},
 	{},
 };
@@ -95,9 +97,19 @@ const struct key config_pool_keys[] = {
 		.type = VALUE_WORD,
 		.words = config_forward_words,
 		.help = "How packets reach the backends. `dsr` rewrites the destination MAC address; the backends must "
-			"be on a network of the balancer. `ipip` puts each packet into an IP-in-IP tunnel; the "
-			"backends can be in any network. `nat` replaces the VIP with the address of the backend; "
-			"the backends need no VIP, and send all packets to clients through the balancer."},
+			"be on a network of the balancer. `ipip` and `gue` put each packet into a tunnel, so the "
+			"backends can be in any network: `ipip` into IP-in-IP, `gue` into UDP (Generic UDP "
+			"Encapsulation), for networks that drop IP-in-IP or distribute load by UDP ports. `nat` "
+			"replaces the VIP with the address of the backend; the backends need no VIP, and send all "
+			"packets to clients through the balancer."},
+	{.name = "gue_port",
+		.read = config_read_u16,
+		.write = config_write_u16,
+		MEMBER(gue_port),
+		.type = VALUE_NUMBER,
+		.min = 1,
+		.max = 65535,
+		.help = "UDP destination port of the tunnels to backends with `forward: gue`."},
 	{.name = "port",
 		.read = config_read_u16,
 		.write = config_write_port,
@@ -188,6 +200,7 @@ static int compare_pools(const void *left, const void *right)
 void config_default_pool(struct config_pool *pool)
 {
 	pool->forward = FORWARD_DSR;
+	pool->gue_port = GUE_PORT;
 	pool->min_alive = DEFAULT_MIN_ALIVE;
 	pool->record_time = DEFAULT_RECORD_TIME;
 	pool->drain_timeout = DEFAULT_DRAIN_TIMEOUT;

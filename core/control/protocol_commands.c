@@ -105,7 +105,7 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 				.help = "a group of the pool"},
 			{"mac", "MAC", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(mac),
 				.help = "MAC address of the backend (default: resolved by ARP or ND)"},
-			{"forward", "dsr|ipip", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(forward),
+			{"forward", "dsr|ipip|gue|nat", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(forward),
 				.help = "how packets reach the backend (default: the method of the pool)"}}},
 	[COMMAND_BACKEND_REMOVE] = {"backend remove", "remove a backend from its pool at once",
 		{POOL, BACKEND,

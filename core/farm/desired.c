@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See desired.h. */
 
-#include <arpa/inet.h>
 #include <string.h>
 #include "desired.h"
 #include "desired_guard.h"
@@ -259,25 +258,6 @@ void desired_hold_slots(struct desired *desired, uint32_t pool, bool *held)
 	desired->pools[pool].held = held;
 }
 
-static struct backend desire_backend(const struct farm_pool *pool, const struct farm_backend *backend)
-{
-	const struct route *route = &backend->route;
-
-	if (!farm_backend_exists(backend) || mac_is_zero(&route->next_hop))
-		return (struct backend){0};
-	return (struct backend){
-		.address = backend->record.address,
-		.source = backend->forward == FORWARD_IPIP ? route->source : (struct address){{0}},
-		.next_hop = route->next_hop,
-		.interface_mac = route->interface_mac,
-		.ifindex = route->ifindex,
-		.mtu = route->mtu,
-		.forward = backend->forward,
-		.alive = farm_backend_is_alive(pool, backend),
-		.port = backend->forward == FORWARD_NAT ? htons(backend->port) : 0,
-	};
-}
-
 static struct image *fill_image(const struct farm *farm, const struct image *running, struct image *image)
 {
 	uint16_t *guard_of = desire_guards(farm, running, image);
@@ -288,7 +268,7 @@ static struct image *fill_image(const struct farm *farm, const struct image *run
 		for (size_t j = 0; j < pool->count; j++) {
 			const struct farm_backend *backend = &pool->backends[j];
 
-			image->backends[backend->id] = desire_backend(pool, backend);
+			image->backends[backend->id] = farm_backend_entry(pool, backend);
 			image->records[backend->id] = backend->record;
 			if (backend->added && farm_backend_exists(backend))
 				hash_map_put(image->maps[IMAGE_ADDED], &(__u32){backend->id}, &backend->added->value);

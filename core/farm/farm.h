@@ -192,6 +192,9 @@ bool farm_update_fail_open(struct farm_pool *pool, uint64_t now);
  * few backends are up. */
 uint64_t farm_fail_open_end(const struct farm_pool *pool);
 
+/* The entry of the backend in the map `backends`. All bytes are 0 while the next hop of the backend is unknown. */
+struct backend farm_backend_entry(const struct farm_pool *pool, const struct farm_backend *backend);
+
 /* Has the next hop of the backend stopped responding? Its last MAC address may then be invalid. */
 bool farm_backend_is_lost(const struct farm *farm, const struct farm_backend *backend);
 

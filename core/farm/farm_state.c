@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Routes, health and states of the backends of a farm: see farm.h. */
 
+#include <arpa/inet.h>
 #include <string.h>
+#include "bpf/tunnel.h"
 #include "farm.h"
 
 /* Value of record.returned while the backend is not available. When the backend returns, its slow start begins. */
@@ -44,7 +46,7 @@ static const char *obstacle(const struct farm *farm, const struct farm_backend *
 	const struct route *route = &backend->route;
 
 	if (backend->forward == FORWARD_DSR && route->gateway)
-		return "is behind a router: direct server return needs a common network (forward: ipip)";
+		return "is behind a router: direct server return needs a common network (forward: ipip or gue)";
 	if (route->virtual_link && !is_ours(farm, route->interface))
 		return "is reached through a VLAN, bridge or other virtual device, and XDP cannot send to it: use a "
 		       "route "
@@ -372,4 +374,31 @@ const char *farm_reason(const struct farm *farm, const struct farm_pool *pool, c
 	default:
 		return "";
 	}
+}
+
+/* The port that the entry of the backend contains. */
+static __be16 entry_port(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	if (backend->forward == FORWARD_GUE)
+		return htons(pool->config->gue_port);
+	return backend->forward == FORWARD_NAT ? htons(backend->port) : 0;
+}
+
+struct backend farm_backend_entry(const struct farm_pool *pool, const struct farm_backend *backend)
+{
+	const struct route *route = &backend->route;
+
+	if (!farm_backend_exists(backend) || mac_is_zero(&route->next_hop))
+		return (struct backend){0};
+	return (struct backend){
+		.address = backend->record.address,
+		.source = is_tunnel(backend->forward) ? route->source : (struct address){{0}},
+		.next_hop = route->next_hop,
+		.interface_mac = route->interface_mac,
+		.ifindex = route->ifindex,
+		.mtu = route->mtu,
+		.forward = backend->forward,
+		.alive = farm_backend_is_alive(pool, backend),
+		.port = entry_port(pool, backend),
+	};
 }

@@ -4,10 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
-#include "bpf/packet.h"
+#include "bpf/tunnel.h"
 #include "probe_packet.h"
-
-#define OUTER_TTL 64
 
 static bool is_ipv6_packet(const void *packet)
 {
@@ -45,92 +43,39 @@ int probe_packet_key(const void *packet, size_t length, struct probe_key *out)
 
 /* --- Tunnels */
 
-/* RFC 1071. */
-static uint16_t header_checksum(const void *header, size_t size)
+/* The one's complement sum of a packet (RFC 1071). */
+static uint16_t sum_of(const uint8_t *packet, size_t size)
 {
-	const uint16_t *half = header;
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 
-	for (size_t i = 0; i < size / 2; i++)
-		sum += half[i];
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	for (size_t i = 0; i + 1 < size; i += 2)
+		sum += packet[i] << 8 | packet[i + 1];
+	if (size & 1)
+		sum += packet[size - 1] << 8;
+	return htons(sum_fold(sum));
 }
 
-/* The fields of the inner header that the outer header needs. */
-struct inner {
-	uint16_t length;
-	uint8_t tos; /* or traffic class */
-	uint8_t protocol;
-	__be16 id;
-	__be16 dont_fragment;
-};
-
-static struct inner read_inner(const void *packet)
+size_t probe_packet_outer(const void *packet, size_t size, const struct backend *backend, uint8_t out[PROBE_OUTER_SIZE])
 {
-	const struct ipv6hdr *ip6 = packet;
-	const struct iphdr *ip = packet;
+	bool ipv6 = is_ipv6_packet(packet);
+	/* All probes have the same entropy, so they arrive in the order in which they are sent. */
+	struct inner inner = {.carrier = outer_protocol(backend->forward, ipv6)};
+	size_t outer = outer_size(backend);
+	struct udphdr *udp = (void *)(out + outer - sizeof(*udp));
 
-	if (is_ipv6_packet(packet))
-		return (struct inner){.length = ntohs(ip6->payload_len) + sizeof(*ip6),
-			.tos = ntohs(*(const __be16 *)packet) >> 4,
-			.protocol = IPPROTO_IPV6,
-			.dont_fragment = htons(0x4000)};
-	return (struct inner){.length = ntohs(ip->tot_len),
-		.tos = ip->tos,
-		.protocol = IPPROTO_IPIP,
-		.id = ip->id,
-		.dont_fragment = ip->frag_off & htons(0x4000)};
-}
-
-static size_t write_outer_ipv4(
-	const struct inner *inner, const struct address *source, const struct address *destination, uint8_t *out)
-{
-	struct iphdr ip = {
-		.version = 4,
-		.ihl = 5,
-		.tos = inner->tos,
-		.tot_len = htons(inner->length + sizeof(ip)),
-		.id = inner->id,
-		.frag_off = inner->dont_fragment,
-		.ttl = OUTER_TTL,
-		.protocol = inner->protocol,
-		.saddr = source->word[3],
-		.daddr = destination->word[3],
-	};
-
-	ip.check = header_checksum(&ip, sizeof(ip));
-	memcpy(out, &ip, sizeof(ip));
-	return sizeof(ip);
-}
-
-static size_t write_outer_ipv6(
-	const struct inner *inner, const struct address *source, const struct address *destination, uint8_t *out)
-{
-	struct ipv6hdr ip = {
-		.version = 6,
-		.priority = inner->tos >> 4,
-		.flow_lbl = {inner->tos << 4},
-		.payload_len = htons(inner->length),
-		.nexthdr = inner->protocol,
-		.hop_limit = OUTER_TTL,
-	};
-
-	memcpy(&ip.saddr, source, sizeof(ip.saddr));
-	memcpy(&ip.daddr, destination, sizeof(ip.daddr));
-	memcpy(out, &ip, sizeof(ip));
-	return sizeof(ip);
-}
-
-size_t probe_packet_outer(const void *packet, const struct address *source, const struct address *destination,
-	uint8_t out[PROBE_OUTER_SIZE])
-{
-	struct inner inner = read_inner(packet);
-
-	if (address_is_mapped_ipv4(destination))
-		return write_outer_ipv4(&inner, source, destination, out);
-	return write_outer_ipv6(&inner, source, destination, out);
+	if (ipv6)
+		inner_read_ipv6(packet, &inner);
+	else
+		inner_read_ipv4(packet, &inner);
+	if (is_ipv4_tunnel(backend))
+		outer_ipv4((void *)out, backend, &inner);
+	else
+		outer_ipv6((void *)out, backend, &inner);
+	if (inner.carrier == IPPROTO_UDP)
+		outer_udp(udp, backend, &inner);
+	if (inner.carrier == IPPROTO_UDP && !is_ipv4_tunnel(backend))
+		udp->check = outer_udp_checksum((const void *)out, udp, sum_of(packet, size));
+	return outer;
 }
 
 /* --- Frames */

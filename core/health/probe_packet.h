@@ -17,12 +17,11 @@ struct probe_key {
  * different protocol, neighbour discovery). */
 int probe_packet_key(const void *packet, size_t length, struct probe_key *out);
 
-/* Writes the outer header for a packet in a tunnel: IPv4 or IPv6, depending on the tunnel's addresses, with TTL 64
- * and all other fields from the inner header (RFC 2003 section 3.1, RFC 2473 section 5.1). The packet must have a
- * complete header. Returns the size of the outer header in bytes. */
-#define PROBE_OUTER_SIZE 40
-size_t probe_packet_outer(const void *packet, const struct address *source, const struct address *destination,
-	uint8_t out[PROBE_OUTER_SIZE]);
+/* Writes the outer headers for a packet in the tunnel to a backend, as the packet path does (bpf/tunnel.h). The packet
+ * must be complete. `out` must have an alignment of 4. Returns the size of the outer headers in bytes. */
+#define PROBE_OUTER_SIZE 48
+size_t probe_packet_outer(
+	const void *packet, size_t size, const struct backend *backend, uint8_t out[PROBE_OUTER_SIZE]);
 
 /* The offset of the IP packet in an Ethernet frame with or without VLAN tags; 0: there is none. */
 size_t probe_packet_offset(const void *frame, size_t length);

@@ -84,6 +84,13 @@ static void describe_record(const struct draft *draft, struct plan_step *step)
 		describe_changes(draft, step, before, after);
 }
 
+static const char *tunnel_text(enum forward_method forward)
+{
+	if (forward == FORWARD_GUE)
+		return ", by GUE";
+	return forward == FORWARD_IPIP ? ", by IP-in-IP" : "";
+}
+
 /* Describes a changed route. describe_record() describes new backends. */
 static void describe_backend(struct plan_step *step, const struct backend *before, const struct backend_record *record,
 	const struct backend *backend)
@@ -94,7 +101,7 @@ static void describe_backend(struct plan_step *step, const struct backend *befor
 		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
 			before->forward != backend->forward))
 		plan_describe(step, "backend %s/%s: next hop is now %s%s", record->pool, record->name,
-			mac_format(&backend->next_hop, mac), backend->forward == FORWARD_IPIP ? ", by IP-in-IP" : "");
+			mac_format(&backend->next_hop, mac), tunnel_text(backend->forward));
 }
 
 static bool same_owner(const struct backend_record *a, const struct backend_record *b)

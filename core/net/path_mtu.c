@@ -12,9 +12,11 @@
 
 #define ICMP_SIZE 8
 
-static bool is_tunnel(uint8_t protocol)
+/* UDP may be GUE. The port is not tested: a path that is too small for a UDP packet of this length is also too small
+ * for a tunnel packet. */
+static bool may_be_tunnel(uint8_t protocol)
 {
-	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
+	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6 || protocol == IPPROTO_UDP;
 }
 
 static struct address from_ipv4(__be32 address)
@@ -31,7 +33,7 @@ static int read_ipv4(const uint8_t *icmp, size_t size, struct path_mtu *out)
 		return -EINVAL;
 	memcpy(&mtu, icmp + 6, sizeof(mtu));
 	memcpy(&ip, icmp + ICMP_SIZE, sizeof(ip));
-	if (ip.version != 4 || !is_tunnel(ip.protocol))
+	if (ip.version != 4 || !may_be_tunnel(ip.protocol))
 		return -EINVAL;
 	*out = (struct path_mtu){from_ipv4(ip.saddr), from_ipv4(ip.daddr), ntohs(ip.tot_len), ntohs(mtu)};
 	return out->mtu >= PATH_MTU_LEAST_IPV4 && out->mtu < out->length ? 0 : -EINVAL;
@@ -46,7 +48,7 @@ static int read_ipv6(const uint8_t *icmp, size_t size, struct path_mtu *out)
 		return -EINVAL;
 	memcpy(&mtu, icmp + 4, sizeof(mtu));
 	memcpy(&ip, icmp + ICMP_SIZE, sizeof(ip));
-	if (ip.version != 6 || !is_tunnel(ip.nexthdr))
+	if (ip.version != 6 || !may_be_tunnel(ip.nexthdr))
 		return -EINVAL;
 	*out = (struct path_mtu){.length = ntohs(ip.payload_len) + sizeof(ip), .mtu = ntohl(mtu)};
 	memcpy(&out->source, &ip.saddr, sizeof(out->source));

@@ -45,7 +45,7 @@ struct backend balancer_backend(const struct balancer_setup *setup, uint32_t id)
 		.mtu = setup->mtu ? setup->mtu : 1500,
 		.forward = setup->forward ? setup->forward : FORWARD_DSR,
 		.alive = !setup->dead,
-		.port = htons(setup->port),
+		.port = htons(setup->forward == FORWARD_GUE ? TEST_GUE_PORT : setup->port),
 	};
 
 	backend.address.word[3] = htonl(ntohl(backend.address.word[3]) + id);

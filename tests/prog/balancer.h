@@ -44,6 +44,7 @@ enum test_service {
 
 extern const uint64_t test_hash_key[2];
 
+#define TEST_GUE_PORT 6080
 #define TEST_MTU 1500    /* of the receiving interface */
 #define TEST_CALLS 16384 /* maximum of tracked calls, and of transactions */
 

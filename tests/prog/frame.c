@@ -47,7 +47,7 @@ static bool is_ipv6(const struct frame_spec *spec)
 
 static uint8_t carried_protocol(const struct frame_spec *spec)
 {
-	if (spec->inner)
+	if (spec->inner && !spec->gue)
 		return is_ipv6(spec->inner) ? 41 : 4;
 	if (spec->icmp_type)
 		return is_ipv6(spec) ? 58 : 1;
@@ -171,11 +171,28 @@ static void put_icmp(uint8_t **at, const struct frame_spec *spec)
 	}
 }
 
+static void put_inner(uint8_t **at, const struct frame_spec *spec)
+{
+	uint8_t *udp = *at;
+
+	if (!spec->gue) {
+		put_packet(at, spec->inner);
+		return;
+	}
+	put16(at, spec->source_port);
+	put16(at, spec->destination_port);
+	*at = udp + 8;
+	put_packet(at, spec->inner);
+	udp[4] = (*at - udp) >> 8;
+	udp[5] = *at - udp;
+	memset(udp + 6, 0, 2);
+}
+
 /* Writes the payload of the IP packet. */
 static void put_carried(uint8_t **at, const struct frame_spec *spec)
 {
 	if (spec->inner) {
-		put_packet(at, spec->inner);
+		put_inner(at, spec);
 		return;
 	}
 	if (spec->icmp_type) {
@@ -203,7 +220,9 @@ static void put_checksum(const uint8_t *ip, const struct frame_spec *spec, uint8
 	size_t at = protocol == 17 ? 6 : protocol == 6 ? 16 : 2;
 	uint16_t check;
 
-	if (spec->inner || spec->fragment_offset || (protocol != 17 && !spec->icmp_type && !spec->tcp_header))
+	if (spec->inner && !(spec->gue && is_ipv6(spec)))
+		return;
+	if (spec->fragment_offset || (protocol != 17 && !spec->icmp_type && !spec->tcp_header))
 		return;
 	check = ~carried_sum(ip, protocol, carried, length);
 	if (protocol == 17 && !check)
@@ -235,6 +254,17 @@ void frame_build(struct frame *frame, const struct frame_spec *spec)
 	put_ethernet(&at, spec);
 	put_packet(&at, spec);
 	frame->length = at - frame->data;
+}
+
+void frame_put_udp_checksum(uint8_t *ip, size_t length)
+{
+	uint8_t *udp = ip + (ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4);
+	uint16_t check;
+
+	memset(udp + 6, 0, 2);
+	check = ~carried_sum(ip, 17, udp, ip + length - udp);
+	udp[6] = check ? check >> 8 : 0xff;
+	udp[7] = check ? check : 0xff;
 }
 
 bool frame_ipv4_is_sound(const uint8_t *ip, size_t length)

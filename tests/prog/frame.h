@@ -38,7 +38,8 @@ struct frame_spec {
 	uint8_t extensions;             /* number of IPv6 destination options headers */
 	bool options_in_fragments;      /* one more such header after the Fragment header */
 	uint16_t ethertype;             /* instead of the correct one */
-	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP */
+	const struct frame_spec *inner; /* an IP packet as the payload: IP-in-IP, or with `gue` GUE */
+	bool gue;                       /* the inner packet follows a UDP header, whose checksum is 0 in IPv4 */
 	uint16_t icmp_type;             /* of an ICMP or ICMPv6 message; FRAME_ECHO_REPLY: 0 */
 	const struct frame_spec *quote; /* the packet that it quotes */
 	size_t quote_length;            /* quoted bytes [all] */
@@ -47,6 +48,9 @@ struct frame_spec {
 
 /* Builds a frame with correct lengths and checksums. */
 void frame_build(struct frame *frame, const struct frame_spec *spec);
+
+/* Writes the correct checksum to the UDP datagram in the IP packet at `ip`, which has `length` bytes. */
+void frame_put_udp_checksum(uint8_t *ip, size_t length);
 
 /* Returns whether the IPv4 header at `ip` and its checksum are correct. */
 bool frame_ipv4_is_sound(const uint8_t *ip, size_t length);

@@ -37,9 +37,9 @@ static void put_pokes(struct frame *frame, const struct row *row, int shift)
 		frame->data[row->pokes[i].at + shift] = row->pokes[i].value;
 }
 
-static uint64_t source_hash(const struct frame_spec *spec, bool by_address)
+static uint64_t source_hash(const struct frame_spec *spec, bool by_address, const uint64_t hash_key[2])
 {
-	const __u64 key[2] = {test_hash_key[0], test_hash_key[1]};
+	const __u64 key[2] = {hash_key[0], hash_key[1]};
 	struct address source = {.word = {0, 0, htonl(0xffff), 0}};
 
 	if (inet_pton(AF_INET, spec->source, &source.word[3]) != 1)
@@ -47,11 +47,17 @@ static uint64_t source_hash(const struct frame_spec *spec, bool by_address)
 	return hash_source(&source, by_address ? 0 : htons(spec->source_port ? spec->source_port : 5060), key);
 }
 
-static uint32_t expected_owner(const struct run *run)
+static uint64_t expected_hash(const struct run *run)
 {
 	const char *call_id = run->row->call_id;
-	uint64_t hash =
-		call_id ? balancer_hash(call_id, strlen(call_id)) : source_hash(&run->key, run->row->by_address);
+
+	return call_id ? balancer_hash(call_id, strlen(call_id))
+		       : source_hash(&run->key, run->row->by_address, test_hash_key);
+}
+
+static uint32_t expected_owner(const struct run *run)
+{
+	uint64_t hash = expected_hash(run);
 
 	if (run->row->backend)
 		return run->row->backend;
@@ -65,12 +71,25 @@ static const char *format_address(const struct address *address, char text[INET6
 	return inet_ntop(AF_INET6, address, text, INET6_ADDRSTRLEN);
 }
 
-/* The expected tunnelled frame: an outer header and the received packet, with a TTL decremented by 1. */
+/* The source port of GUE is one of the dynamic ports, selected by the upper half of the hash of the key. The port of a
+ * backend has no service, and therefore no hash key. */
+static uint16_t expected_gue_source(const struct run *run)
+{
+	static const uint64_t no_key[2];
+	uint64_t hash = run->row->backend ? source_hash(&run->key, false, no_key) : expected_hash(run);
+
+	return 49152 + (hash >> 32) % 16384;
+}
+
+/* The expected tunnelled frame: the outer headers and the received packet, with a TTL decremented by 1. */
 static void expect_tunnel(const struct run *run, const struct backend *backend, struct frame *out)
 {
 	struct frame_spec inner = run->spec, outer = *run->row->tunnel;
 	char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
+	size_t outer_size;
+	uint8_t *ip;
 
+	outer_size = strchr(format_address(&backend->address, destination), ':') ? 40 : 20;
 	inner.ttl = (inner.ttl ? inner.ttl : 64) - 1;
 	outer.inner = &inner;
 	outer.dont_fragment = true;
@@ -78,8 +97,14 @@ static void expect_tunnel(const struct run *run, const struct backend *backend, 
 	outer.destination = format_address(&backend->address, destination);
 	if (!run->row->untagged)
 		memcpy(outer.vlan, inner.vlan, sizeof(outer.vlan));
+	outer.gue = backend->forward == FORWARD_GUE;
+	outer.source_port = expected_gue_source(run);
+	outer.destination_port = TEST_GUE_PORT;
 	frame_build(out, &outer);
-	put_pokes(out, run->row, strchr(destination, ':') ? 40 : 20);
+	put_pokes(out, run->row, outer_size + 8 * outer.gue);
+	ip = out->data + 14 + 4 * ((outer.vlan[0] != 0) + (outer.vlan[1] != 0));
+	if (outer.gue && outer_size == 40) /* the changed bytes are in the sum */
+		frame_put_udp_checksum(ip, out->data + out->length - ip);
 	put_trailer(out, run->row);
 }
 

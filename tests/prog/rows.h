@@ -46,8 +46,8 @@ struct row_table {
 	size_t count;
 };
 
-extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_malformed, rows_fragments, rows_icmp,
-	rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names, rows_guard, rows_nat;
+extern const struct row_table rows_services, rows_direct, rows_tunnel, rows_gue, rows_malformed, rows_fragments,
+	rows_icmp, rows_keys, rows_ranges, rows_ping, rows_probes, rows_oversize, rows_names, rows_guard, rows_nat;
 
 /* A request whose Call-ID is ROW_CALL_ID. */
 #define ROW_CALL_ID "7f3c1e90-a2b4@client.example.net"

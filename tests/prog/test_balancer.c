@@ -15,6 +15,7 @@ static const struct row_table *const tables[] = {
 	&rows_services,
 	&rows_direct,
 	&rows_tunnel,
+	&rows_gue,
 	&rows_malformed,
 	&rows_fragments,
 	&rows_icmp,
@@ -48,6 +49,11 @@ Test(balancer, direct_server_return)
 Test(balancer, tunnels)
 {
 	row_run_table(skel, &rows_tunnel);
+}
+
+Test(balancer, tunnels_in_udp)
+{
+	row_run_table(skel, &rows_gue);
 }
 
 Test(balancer, malformed_headers)

@@ -56,9 +56,10 @@ static void check_cut(size_t shape, const struct frame *whole, size_t length)
 
 Test(cut, a_frame_cut_at_any_byte_is_not_forwarded)
 {
-	static const struct balancer_setup setups[] = {{}, {.forward = FORWARD_IPIP}, {.ifindex = 77}};
+	static const struct balancer_setup setups[] = {
+		{}, {.forward = FORWARD_IPIP}, {.forward = FORWARD_GUE, .ipv6_backends = true}, {.ifindex = 77}};
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(setups) / sizeof(setups[0]); i++) {
 		balancer_fill(skel, &setups[i]);
 		for (size_t shape = 0; shape < SHAPES; shape++) {
 			struct frame whole;

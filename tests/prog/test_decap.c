@@ -509,10 +509,11 @@ Test(decap, restores_the_packet_that_the_balancer_encapsulated)
 	struct balancer_bpf *balancer = balancer_load(&setup);
 
 	put_prefix(skel->maps.decap_sources, AF_INET6, "::", 0);
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 16; i++) {
 		struct frame_spec spec = {.payload = ROW_INVITE, .destination = i & 1 ? "2001:db8::10" : "192.0.2.10"};
 		struct frame sent, received;
 
+		setup.forward = i & 8 ? FORWARD_GUE : FORWARD_IPIP;
 		setup.ipv6_backends = i & 2;
 		spec.vlan[0] = i & 4 ? 100 : 0;
 		balancer_fill(balancer, &setup);

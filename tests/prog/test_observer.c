@@ -121,9 +121,9 @@ TestSuite(observer, .init = load, .fini = unload);
 
 Test(observer, decides_as_the_balancer_and_records_the_frame_as_it_arrived)
 {
-	static const struct row_table *const tables[] = {&rows_services, &rows_direct, &rows_tunnel, &rows_malformed,
-		&rows_fragments, &rows_icmp, &rows_keys, &rows_ranges, &rows_ping, &rows_probes, &rows_oversize,
-		&rows_names};
+	static const struct row_table *const tables[] = {&rows_services, &rows_direct, &rows_tunnel, &rows_gue,
+		&rows_malformed, &rows_fragments, &rows_icmp, &rows_keys, &rows_ranges, &rows_ping, &rows_probes,
+		&rows_oversize, &rows_names};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		row_run_table(skel, tables[i]);

@@ -146,14 +146,14 @@ static int connect_to(const struct run *run, int fd)
 static int start(struct run *run, struct probe *probe, uint32_t id, unsigned number)
 {
 	struct backend backend;
-	struct probe_route route;
+	struct backend route;
 	int protocol = run->kind->protocol, error, map = maps_open_pin(PIN_DIR, "backends");
 
 	error = bpf_map_lookup_elem(map, &id, &backend);
 	close(map);
 	if (error)
 		return error;
-	route = (struct probe_route){
+	route = (struct backend){
 		backend.forward, backend.address, backend.source, backend.next_hop, backend.ifindex, backend.mtu};
 	if (!protocol)
 		protocol = address_is_ipv4(&run->vip) ? IPPROTO_ICMP : IPPROTO_ICMPV6;

@@ -121,6 +121,8 @@ static const struct change changes[] = {
 		"service sip: message_counters false, was true", NULL},
 	{config_pool_keys, "forward", "    forward: dsr", "    forward: ipip", "pool proxies: forward ipip, was dsr",
 		NULL},
+	{config_pool_keys, "gue_port", "    forward: dsr", "    forward: dsr\n    gue_port: 6081",
+		"pool proxies: gue_port 6081, was 6080", NULL},
 	{config_pool_keys, "min_alive", "min_alive: 10", "min_alive: 50", "pool proxies: min_alive 50, was 10", NULL},
 	{config_pool_keys, "record_time", "record_time: 32s", "record_time: 10s",
 		"pool proxies: record_time 10s, was 32s", NULL},

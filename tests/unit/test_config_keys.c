@@ -27,7 +27,7 @@ Test(config_keys, forward_and_admin_of_backends)
 	};
 	static const struct row faults[] = {
 		{"words", BACKENDS("{name: b, address: 10.0.0.1, forward: gre, admin: off}"),
-			{"3:68: 'forward' of backend b must be 'dsr', 'ipip' or 'nat', not 'gre'",
+			{"3:68: 'forward' of backend b must be 'dsr', 'ipip', 'gue' or 'nat', not 'gre'",
 				"3:80: 'admin' of backend b must be 'ready', 'drain' or 'maint', not 'off'"}},
 	};
 

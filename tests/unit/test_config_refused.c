@@ -221,7 +221,7 @@ Test(config_refused, invalid_values)
 			{"4:37: 'mac' of backend a must be a unicast MAC address",
 				"5:37: 'mac' of backend b must be a unicast MAC"}},
 		{"words", HEAD POOLS "    forward: gre\n" SERVICES "    protocol: UDP\n    affinity: callid\n",
-			{"7:14: 'forward' of pool proxies must be 'dsr', 'ipip' or 'nat', not 'gre'",
+			{"7:14: 'forward' of pool proxies must be 'dsr', 'ipip', 'gue' or 'nat', not 'gre'",
 				"13:15: 'protocol' of service sip must be 'udp' or 'tcp', not 'UDP'",
 				"14:15: 'affinity' of service sip must be 'call-id', 'from-user', "
 				"'to-user', 'request-user', 'source' or 'flow', not 'callid'"}},
@@ -347,7 +347,7 @@ Test(config_refused, contradictions)
 			{"2:37: 'port' of service sip must be a whole number from 0 to 65535, or a range such as "
 			 "5060-5080, not '70000'",
 				"2:50: no pool is named proxy; define it", "2:57: unknown key 'colour' in service sip",
-				"5:12: 'forward' of pool proxies must be 'dsr', 'ipip' or 'nat', not 'tunnel'",
+				"5:12: 'forward' of pool proxies must be 'dsr', 'ipip', 'gue' or 'nat', not 'tunnel'",
 				"7:26: backend px1 cannot have the address 10.0.0.11: it is a VIP of service sip (line "
 				"2)",
 				"7:45: 'weight' of backend px1 must be a whole number from 0 to 1000, not '-1'",

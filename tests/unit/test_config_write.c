@@ -221,7 +221,7 @@ static void random_backend(
 	backend->weight = random_below(state, MAX_WEIGHT + 1);
 	backend->priority = 1 + random_below(state, MAX_PRIORITY);
 	backend->group = random_below(state, pool->group_count + 1);
-	backend->forward = random_below(state, FORWARD_IPIP + 1);
+	backend->forward = random_below(state, FORWARD_GUE + 1);
 	backend->sets_admin = random_below(state, 2);
 	backend->admin = backend->sets_admin ? random_below(state, ADMIN_MAINT + 1) : ADMIN_READY;
 	for (i = 0; i < 6 && random_below(state, 4); i++)
@@ -243,7 +243,8 @@ static void random_pool(uint64_t *state, struct config_pool *pool, unsigned int 
 
 	*pool = usual->pools[0]; /* the default values */
 	random_name(state, pool->name, sizeof(pool->name), NAME_CHARACTERS, ++*serial);
-	pool->forward = random_below(state, 2) ? FORWARD_DSR : FORWARD_IPIP;
+	pool->forward = FORWARD_DSR + random_below(state, 3);
+	pool->gue_port = 1 + random_below(state, 65535);
 	pool->min_alive = random_below(state, 101);
 	random_probe(state, &pool->probe);
 	pool->record_time = random_time(state, 0, 3600000);

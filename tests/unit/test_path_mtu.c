@@ -50,14 +50,16 @@ Test(path_mtu, impossible_values_are_refused)
 {
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 41), 0, "IPv6 in IPv4");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 41), 0, "IPv6 in IPv6");
+	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 17), 0, "GUE in IPv4");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 17), 0, "GUE in IPv6");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 0, 11), -EINVAL, "a different type");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 1, 1), -EINVAL, "a different code");
-	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 17), -EINVAL, "UDP is not a tunnel");
+	cr_expect_eq(poked(ipv4, IPV4_SIZE, 17, 6), -EINVAL, "TCP is not a tunnel");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 8, 0x65), -EINVAL, "quotes a different IP version");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 6, 0), -EINVAL, "120, less than the minimum MTU");
 	cr_expect_eq(poked(ipv4, IPV4_SIZE, 6, 0x06), -EINVAL, "larger than the packet");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 0, 1), -EINVAL, "a different type");
-	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 17), -EINVAL, "UDP is not a tunnel");
+	cr_expect_eq(poked(ipv6, IPV6_SIZE, 14, 6), -EINVAL, "TCP is not a tunnel");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 8, 0x45), -EINVAL, "quotes a different IP version");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 6, 0x04), -EINVAL, "1144, less than the minimum MTU");
 	cr_expect_eq(poked(ipv6, IPV6_SIZE, 6, 0x06), -EINVAL, "larger than the packet");

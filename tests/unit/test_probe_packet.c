@@ -13,6 +13,7 @@
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define VIP6 .destination = "2001:db8::10"
 #define TEXT .payload = "0123456789012345"
+#define TUNNEL6 .source = "2001:db8::2", .destination = "2001:db8:1::11"
 #define IP_AT 14
 
 static struct address address_of(const char *text)
@@ -102,32 +103,37 @@ static const struct {
 	struct frame_spec outer;
 } tunnels[] = {
 	{"IPv4 in IPv4", {TEXT, .tos = 0xb8, .id = 77}, {.tos = 0xb8, .id = 77}},
-	{"Don't Fragment", {TEXT, .dont_fragment = true, .id = 78}, {.dont_fragment = true, .id = 78}},
-	{"IPv6 in IPv4, which may not be fragmented", {TEXT, VIP6, .tos = 0x28}, {.dont_fragment = true, .tos = 0x28}},
-	{"IPv4 in IPv6", {TEXT, .tos = 0xb8, .ttl = 9},
-		{.source = "2001:db8::2", .destination = "2001:db8:1::11", .tos = 0xb8}},
-	{"IPv6 in IPv6", {TEXT, VIP6, .tos = 0x04},
-		{.source = "2001:db8::2", .destination = "2001:db8:1::11", .tos = 0x04}},
+	{"IPv6 in IPv4", {TEXT, VIP6, .tos = 0x28}, {.tos = 0x28}},
+	{"IPv4 in IPv6", {TEXT, .tos = 0xb8, .ttl = 9}, {TUNNEL6, .tos = 0xb8}},
+	{"IPv6 in IPv6", {TEXT, VIP6, .tos = 0x04}, {TUNNEL6, .tos = 0x04}},
+	{"GUE: IPv4 in IPv4", {TEXT, .tos = 0xb8, .id = 77}, {.gue = true, .tos = 0xb8, .id = 77}},
+	{"GUE: IPv6 in IPv4", {TEXT, VIP6, .tos = 0x28}, {.gue = true, .tos = 0x28}},
+	{"GUE: IPv4 in IPv6, an odd number of bytes", {TEXT "6", .tos = 0xb8}, {.gue = true, TUNNEL6, .tos = 0xb8}},
+	{"GUE: IPv6 in IPv6", {TEXT, VIP6, .protocol = 6}, {.gue = true, TUNNEL6}},
 };
 
 Test(probe_packet, the_outer_header_of_a_tunnel)
 {
 	for (size_t i = 0; i < COUNT(tunnels); i++) {
 		struct frame_spec outer = tunnels[i].outer;
-		uint8_t header[PROBE_OUTER_SIZE], *packet;
-		struct address source, destination;
+		_Alignas(4) uint8_t header[PROBE_OUTER_SIZE];
+		struct backend backend = {.forward = outer.gue ? FORWARD_GUE : FORWARD_IPIP, .port = htons(6080)};
+		uint8_t *packet;
 		struct frame inner, whole;
 		size_t size;
 
 		outer.inner = &tunnels[i].inner;
 		outer.source = outer.source ? outer.source : "10.0.0.2";
 		outer.destination = outer.destination ? outer.destination : "10.0.1.11";
-		source = address_of(outer.source);
-		destination = address_of(outer.destination);
+		outer.source_port = 49152;
+		outer.destination_port = 6080;
+		outer.dont_fragment = true;
+		backend.source = address_of(outer.source);
+		backend.address = address_of(outer.destination);
 		frame_build(&inner, &tunnels[i].inner);
 		frame_build(&whole, &outer);
 		packet = packet_of(&inner, inner.length - IP_AT);
-		size = probe_packet_outer(packet, &source, &destination, header);
+		size = probe_packet_outer(packet, inner.length - IP_AT, &backend, header);
 		free(packet);
 		cr_expect_eq(size, whole.length - inner.length, "%s: %zu bytes", tunnels[i].sentence, size);
 		cr_expect_arr_eq(header, whole.data + IP_AT, size, "%s", tunnels[i].sentence);

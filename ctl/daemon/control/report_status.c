@@ -11,6 +11,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include "ctl/daemon/capture/capture_sender.h"
+#include "bpf/tunnel.h"
 #include "core/base/memory.h"
 #include "ctl/daemon/tracked_calls.h"
 #include "ctl/daemon/join/join_listener.h"
@@ -111,9 +112,7 @@ static void warn_of_vips(const struct daemon *daemon, json_t *warnings)
 
 static uint32_t outer_bytes(const struct farm_backend *backend)
 {
-	if (backend->forward != FORWARD_IPIP)
-		return 0;
-	return address_is_ipv4(&backend->record.address) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	return outer_size(&(struct backend){.address = backend->record.address, .forward = backend->forward});
 }
 
 /* The MTU of each interface of the balancer: an array with interface_count elements, which the caller frees. */

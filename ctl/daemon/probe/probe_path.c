@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "bpf/tunnel.h"
 #include "core/net/address.h"
 #include "core/base/memory.h"
 #include "core/health/probe_packet.h"
@@ -29,7 +30,7 @@
 /* A socket: the key of the packets that it sends, and their route. */
 struct binding {
 	struct probe_key key;
-	struct probe_route route;
+	struct backend route;
 	struct binding *next; /* next binding in the hash bucket */
 	time_t closed;        /* CLOCK_MONOTONIC; 0: open */
 	int error;            /* of the last packet sent, -errno */
@@ -64,7 +65,7 @@ static struct binding *find(struct probe_path *path, const struct probe_key *key
 }
 
 /* Replaces a closed binding with the same key: the kernel may assign the port again before the binding is removed. */
-static void add_binding(struct probe_path *path, const struct probe_key *key, const struct probe_route *route)
+static void add_binding(struct probe_path *path, const struct probe_key *key, const struct backend *route)
 {
 	struct binding *binding = find(path, key), **bucket = bucket_of(path, key);
 
@@ -116,16 +117,16 @@ static int tidy(struct probe_path *path)
 /* --- sending and receiving */
 
 /* 0 or -errno. */
-static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct probe_route *route)
+static int put_on_wire(struct probe_path *path, void *packet, size_t size, const struct backend *route)
 {
-	uint8_t outer[PROBE_OUTER_SIZE];
+	_Alignas(4) uint8_t outer[PROBE_OUTER_SIZE];
 	struct iovec parts[] = {{.iov_base = outer}, {.iov_base = packet, .iov_len = size}};
 	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = route->ifindex, .sll_halen = 6};
 	struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = parts, .msg_iovlen = 2};
 	bool ipv6 = *(uint8_t *)packet >> 4 == 6;
 
-	if (route->forward == FORWARD_IPIP) {
-		parts[0].iov_len = probe_packet_outer(packet, &route->source, &route->address, outer);
+	if (is_tunnel(route->forward)) {
+		parts[0].iov_len = probe_packet_outer(packet, size, route, outer);
 		ipv6 = !address_is_ipv4(&route->address);
 	}
 	to.sll_protocol = htons(ipv6 ? ETH_P_IPV6 : ETH_P_IP);
@@ -243,7 +244,7 @@ static int prepare(int fd, bool ipv4)
 	return 0;
 }
 
-static int bind_socket(struct probe_path *path, int fd, const struct address *from, const struct probe_route *route)
+static int bind_socket(struct probe_path *path, int fd, const struct address *from, const struct backend *route)
 {
 	struct sockaddr_storage name;
 	socklen_t size = to_sockaddr(from, &name);
@@ -261,17 +262,15 @@ static int bind_socket(struct probe_path *path, int fd, const struct address *fr
 }
 
 /* Limits packets to a size that fits every route. */
-static int fit(struct probe_path *path, const struct probe_route *route)
+static int fit(struct probe_path *path, const struct backend *route)
 {
-	uint16_t outer = 0;
+	uint32_t outer = outer_size(route);
 
-	if (route->forward == FORWARD_IPIP)
-		outer = address_is_ipv4(&route->address) ? 20 : 40;
 	return probe_tun_limit(path->tun, route->mtu > outer ? route->mtu - outer : 0);
 }
 
 int probe_path_socket(
-	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_route *route)
+	struct probe_path *path, int type, int protocol, const struct address *vip, const struct backend *route)
 {
 	struct address from;
 	int fd, error = tidy(path);

@@ -2,7 +2,7 @@
 /* Sends probes to a VIP on one particular backend, on the same path as calls. The VIP belongs to this machine or to
  * many machines, so an ordinary socket cannot reach it on a backend. The sockets of this file are in a separate
  * network namespace, whose only exit is a TUN device. The daemon reads their packets from the device and sends them
- * to the backend in the same way as calls: by MAC address or in IP-in-IP. The XDP program passes packets whose
+ * to the backend in the same way as calls: by MAC address or in a tunnel. The XDP program passes packets whose
  * source is a VIP and whose destination is the probe's address to the daemon (map punt_probes), which writes them to
  * the device. UDP, TCP and ICMP sockets, and TLS on them, work as usual. */
 #pragma once
@@ -12,16 +12,6 @@
 #include "probe_namespace.h"
 
 struct probe_path;
-
-/* The route of packets to one backend: a subset of the fields of struct backend. */
-struct probe_route {
-	enum forward_method forward;
-	struct address address; /* of the backend itself */
-	struct address source;  /* of the outer header, FORWARD_IPIP only */
-	struct mac next_hop;
-	uint32_t ifindex;
-	uint16_t mtu;
-};
 
 /* Creates the namespace and the device, and starts to forward packets. 0 or -errno: -ENOENT without /dev/net/tun,
  * -EPERM without CAP_NET_ADMIN and CAP_NET_RAW, or if `space` may not create namespaces. Only one path may exist at a
@@ -35,7 +25,7 @@ void probe_path_free(struct probe_path *path);
  * if this machine has no suitable address of that family. About 500 simultaneous replies are buffered; therefore the
  * caller must spread the probes over time. */
 int probe_path_socket(
-	struct probe_path *path, int type, int protocol, const struct address *vip, const struct probe_route *route);
+	struct probe_path *path, int type, int protocol, const struct address *vip, const struct backend *route);
 
 /* Was the last packet of such a socket sent on the wire? 0 or -errno. */
 int probe_path_sent(struct probe_path *path, int fd);

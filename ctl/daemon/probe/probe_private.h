@@ -27,7 +27,7 @@ struct prober {
 	char name[NAME_SIZE];
 	struct profile *profile;
 	const struct probe_kind *kind;
-	struct probe_route route;
+	struct backend route;
 	struct health_state state;
 	sd_event_source *timer; /* the next probe, or the timeout of the current one */
 	uint64_t began;         /* start of the last probe, us of CLOCK_MONOTONIC */

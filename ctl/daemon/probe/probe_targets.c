@@ -30,12 +30,7 @@ static struct probe_target target_of(
 		.probe = probe,
 		.target = to_vip ? service->vips[0] : backend->record.address,
 		.port = port_of(probe, service, backend),
-		.route = {.forward = backend->forward,
-			.address = backend->record.address,
-			.source = backend->route.source,
-			.next_hop = backend->route.next_hop,
-			.ifindex = backend->route.ifindex,
-			.mtu = backend->route.mtu},
+		.route = farm_backend_entry(pool, backend),
 		.seed = backend->record.health,
 		.latency = backend->record.latency,
 	};

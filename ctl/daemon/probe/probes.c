@@ -219,11 +219,12 @@ static struct prober *make_prober(struct probes *probes, const struct probe_targ
 	return prober;
 }
 
-static bool route_equal(const struct probe_route *a, const struct probe_route *b)
+static bool route_equal(const struct backend *a, const struct backend *b)
 {
-	return a->forward == b->forward && address_equal(&a->address, &b->address) &&
-	       address_equal(&a->source, &b->source) && memcmp(&a->next_hop, &b->next_hop, sizeof(a->next_hop)) == 0 &&
-	       a->ifindex == b->ifindex && a->mtu == b->mtu;
+	struct backend other = *b;
+
+	other.alive = a->alive; /* the result of the probes, which must not restart them */
+	return memcmp(a, &other, sizeof(other)) == 0;
 }
 
 static bool has_target(const struct prober *prober, const struct profile *profile, const struct probe_target *target)

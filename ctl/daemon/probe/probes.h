@@ -17,7 +17,7 @@ struct probe_target {
 	const struct config_probe *probe; /* copied */
 	struct address target;            /* destination: a VIP, or with to_address the backend's own address */
 	uint16_t port;                    /* host order */
-	struct probe_route route;         /* complete if the target is a VIP; otherwise only its address is set */
+	struct backend route;             /* complete if the target is a VIP; otherwise only its address is set */
 	enum health seed;       /* health to start with, if the backend is new here: its health before a restart */
 	struct latency latency; /* latency to start with */
 };
