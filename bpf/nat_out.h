@@ -182,6 +182,30 @@ static __always_inline enum verdict nat_translate(struct xdp_md *ctx, struct flo
 	return nat_send(ctx, flow, hop);
 }
 
+/* Passes a packet that is too large for its route to the daemon, which fragments it; the fragments run through this
+ * program. If no router may fragment it, the kernel sends an ICMP error. */
+static __always_inline enum verdict nat_oversize(
+	struct xdp_md *ctx, const struct flow *flow, const struct inner *inner, __u32 mtu)
+{
+	struct punt *punt;
+
+	if (inner->dont_fragment)
+		return VERDICT_too_big;
+	if (flow->packet.kind == PACKET_ICMP_ERROR || flow->length > PUNT_FRAME_SIZE ||
+		!punt_has_reader(&punt_oversize, PUNT_CLASS_OVERSIZE))
+		return VERDICT_nat_lost;
+	if (dry_run)
+		return VERDICT_oversize;
+	punt = punt_frame(ctx, &punt_oversize, PUNT_FRAME_SIZE, PUNT_OVERSIZE);
+	if (!punt)
+		return VERDICT_nat_lost;
+	punt->key = fragment_key(&flow->packet);
+	punt->owner = (struct fragment){.nat_backend = flow->backend};
+	punt->mtu = mtu;
+	bpf_ringbuf_submit(punt, 0);
+	return VERDICT_oversize;
+}
+
 static __always_inline enum verdict nat_out_verdict(
 	struct xdp_md *ctx, struct flow *flow, const struct nat_new_source *source)
 {
@@ -202,7 +226,7 @@ static __always_inline enum verdict nat_out_verdict(
 	case BPF_FIB_LKUP_RET_NOT_FWDED: /* for this machine, or without a route */
 		return VERDICT_not_service;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
-		return VERDICT_too_big;
+		return nat_oversize(ctx, flow, &inner, hop.mtu_result);
 	}
 	return VERDICT_nat_no_route;
 }

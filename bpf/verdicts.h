@@ -36,8 +36,7 @@ enum verdict_action {
 	X(icmp_error, forwarded, NORMAL, "ICMP error: to the owner of the packet that it quotes")                      \
 	X(no_backend, passed, ANOMALY,                                                                                 \
 		"packet for a service whose pool has no usable backend: the kernel sends an ICMP error")               \
-	X(oversize, held, ANOMALY,                                                                                     \
-		"too large for the route to its backend: the daemon fragments it or sends an ICMP error")              \
+	X(oversize, held, ANOMALY, "too large for its route: the daemon fragments it or sends an ICMP error")          \
 	X(too_big, passed, ANOMALY,                                                                                    \
 		"too large for the route, and the daemon cannot receive it: the kernel sends an ICMP error")           \
 	X(merged_segments, dropped, ANOMALY,                                                                           \
@@ -68,7 +67,8 @@ enum verdict_action {
 	X(nat_held, held, NORMAL,                                                                                      \
 		"as nat_out, but the kernel must resolve the next hop, or XDP cannot use the interface: the daemon "   \
 		"sends it")                                                                                            \
-	X(nat_lost, dropped, ANOMALY, "as nat_held, and the daemon cannot receive it, or its headers are incomplete")  \
+	X(nat_lost, dropped, ANOMALY,                                                                                  \
+		"from a server with forward: nat, and the daemon cannot receive it, or its headers are incomplete")    \
 	X(nat_no_route, passed, ANOMALY,                                                                               \
 		"from a server with forward: nat, and the kernel has no route to the client or does not forward: "     \
 		"to the kernel, unchanged")                                                                            \

@@ -121,7 +121,7 @@ struct metrics_result {
 	uint64_t count;
 };
 
-#define METRICS_PUNTS 16
+#define METRICS_PUNTS 19
 #define METRICS_CAPTURE_LOSSES 5
 
 struct metrics {

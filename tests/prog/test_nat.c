@@ -9,9 +9,11 @@
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "balancer.h"
 #include "require.h"
 #include "rng.h"
@@ -270,5 +272,213 @@ Test(nat, packets_from_backends)
 			run_out(&rows[i], false);
 		if (rows[i].families != IPV4_ONLY)
 			run_out(&rows[i], true);
+	}
+}
+
+/* --- packets for the daemon */
+
+static int copy_punt(void *data, void *record, size_t size)
+{
+	memcpy(data, record, size < sizeof(struct punt) ? size : sizeof(struct punt));
+	return 0;
+}
+
+/* Runs a packet from backend 1 and reads the record that it leaves in this ring buffer. Returns the XDP action. */
+static int run_punted(const struct bpf_map *map, const struct frame_spec *in, struct punt *punt)
+{
+	struct ring_buffer *ring;
+	struct frame frame;
+	int action;
+
+	balancer_drain(skel);
+	memset(punt, 0, sizeof(*punt));
+	ring = ring_buffer__new(bpf_map__fd(map), copy_punt, punt, NULL);
+	cr_assert(ring);
+	frame_build(&frame, in);
+	action = balancer_run(skel, &frame);
+	cr_expect_eq(ring_buffer__consume(ring), 1);
+	ring_buffer__free(ring);
+	return action;
+}
+
+/* The daemon receives the packet as the client must receive it, except for the Ethernet header. */
+static void check_held(const char *source, const char *destination, const char *vip)
+{
+	struct frame_spec in = {.source = source,
+		.destination = destination,
+		.source_port = 15060,
+		.payload = ROW_INVITE,
+		.vlan = {100}};
+	struct frame_spec out = in;
+	struct frame expected;
+	struct punt punt;
+
+	cr_expect_eq(run_punted(skel->maps.punt_nat, &in, &punt), XDP_DROP, "%s", destination);
+	out.source = vip;
+	out.source_port = 5062;
+	out.ttl = 63;
+	frame_build(&expected, &out);
+	cr_expect_eq(punt.kind, PUNT_NAT_OUT);
+	cr_expect_eq(punt.length, expected.length);
+	cr_expect_arr_eq(punt.frame, expected.data, expected.length, "%s", destination);
+}
+
+Test(nat, the_daemon_sends_packets_whose_next_hop_is_unknown)
+{
+	uint64_t held = balancer_verdict(skel, VERDICT_nat_held);
+
+	check_held("10.0.0.1", "203.0.113.9", "192.0.2.10");
+	check_held("fd00::1", "2001:db8:2::9", "2001:db8::10");
+	cr_expect_eq(balancer_verdict(skel, VERDICT_nat_held), held + 2);
+}
+
+/* The balancer is not attached to the interface towards the client, so XDP must not send through it. */
+Test(nat, the_daemon_sends_packets_through_other_interfaces)
+{
+	uint32_t at = INTERFACE_MAC_INDEX(if_nametoindex("out0"));
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.interface_macs), &at, &(struct interface_mac){}, BPF_ANY),
+		"interface_macs");
+	check_held("10.0.0.1", "198.51.100.7", "192.0.2.10");
+}
+
+/* If no daemon reads the ring buffer, the packet is dropped: its sender must not appear to the client with its own
+ * address. */
+Test(nat, a_packet_is_lost_if_the_daemon_cannot_receive_it)
+{
+	uint64_t lost = balancer_verdict(skel, VERDICT_nat_lost);
+	struct frame frame;
+	int action = 0;
+
+	for (int i = 0; i < 200 && balancer_verdict(skel, VERDICT_nat_lost) == lost; i++) {
+		frame_build(&frame,
+			&(struct frame_spec){.source = "10.0.0.1", .destination = "203.0.113.9", .payload = "x"});
+		action = balancer_run(skel, &frame);
+		usleep(2 * PUNT_NSEC / 1000 / 100);
+	}
+	cr_expect_eq(balancer_verdict(skel, VERDICT_nat_lost), lost + 1);
+	cr_expect_eq(action, XDP_DROP);
+}
+
+/* The route of 198.51.100.10 has an MTU of 600. */
+Test(nat, packets_that_are_too_large)
+{
+	uint64_t passed = balancer_verdict(skel, VERDICT_too_big), held = balancer_verdict(skel, VERDICT_oversize);
+	struct frame_spec in = {
+		.source = "10.0.0.1", .destination = "198.51.100.10", .payload = ROW_INVITE, .payload_length = 600};
+	struct frame frame, before;
+	struct punt punt;
+
+	in.payload_length = 600 - 28;
+	frame_build(&frame, &in);
+	cr_expect_eq(balancer_run(skel, &frame), XDP_REDIRECT);
+
+	in.payload_length++;
+	frame_build(&before, &in);
+	cr_expect_eq(run_punted(skel->maps.punt_oversize, &in, &punt), XDP_DROP);
+	cr_expect_eq(punt.kind, PUNT_OVERSIZE);
+	cr_expect_eq(punt.mtu, 600);
+	cr_expect_eq(punt.owner.nat_backend, 1);
+	cr_expect_eq(punt.length, before.length);
+	cr_expect_arr_eq(punt.frame, before.data, before.length, "the fragments are translated later");
+	cr_expect_eq(balancer_verdict(skel, VERDICT_oversize), held + 1);
+
+	in.dont_fragment = true;
+	frame_build(&frame, &in);
+	before = frame;
+	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS);
+	check_same("Don't Fragment", "IPv4", &frame, &before);
+	cr_expect_eq(balancer_verdict(skel, VERDICT_too_big), passed + 1);
+}
+
+Test(nat, without_nat_no_packet_changes)
+{
+	struct frame frame, before;
+
+	set_flags(0);
+	frame_build(&frame, &(struct frame_spec){.source = "10.0.0.1", .destination = "198.51.100.7"});
+	before = frame;
+	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS);
+	check_same("without NAT_ACTIVE", "IPv4", &frame, &before);
+}
+
+/* --- random packets */
+
+/* A packet of any kind from backend 1 whose source must change. */
+static void write_packet(
+	struct rng *rng, bool ipv6, const char *text, struct frame_spec *spec, struct frame_spec *quote)
+{
+	struct frame_spec plain = {.payload = text,
+		.payload_length = 1 + rng_below(rng, strlen(text)),
+		.tcp_header = rng_percent(rng, 30),
+		.option_words = rng_percent(rng, 20) ? rng_below(rng, 11) : 0,
+		.extensions = rng_percent(rng, 20) ? rng_below(rng, 3) : 0,
+		.id = rng_bits(rng),
+		.tos = rng_bits(rng),
+		.ttl = 2 + rng_below(rng, 250)};
+
+	plain.protocol = plain.tcp_header ? IPPROTO_TCP : IPPROTO_UDP;
+	*spec = plain;
+	if (!rng_percent(rng, 30))
+		return;
+	*quote = plain;
+	*spec = (struct frame_spec){.quote = quote,
+		.icmp_type = ipv6 ? 1 + rng_below(rng, 4) : 3,
+		.quote_length = rng_percent(rng, 50) ? 100 + 8 * rng_below(rng, 30) : 0};
+}
+
+/* Runs a random packet from backend 1 and compares the result with the packet that a server with the VIP would send. */
+static void run_random(struct rng *rng, const char *text, uint64_t seed, uint32_t n)
+{
+	bool ipv6 = rng_percent(rng, 50), tcp;
+	const char *vip = ipv6 ? "2001:db8::10" : "192.0.2.10", *client = ipv6 ? "2001:db8::7" : "198.51.100.7";
+	const char *backend = ipv6 ? "fd00::1" : "10.0.0.1";
+	struct frame_spec spec, quote;
+	struct frame frame, expected;
+	uint16_t port, client_port = rng_bits(rng);
+
+	write_packet(rng, ipv6, text, &spec, &quote);
+	tcp = spec.quote ? quote.tcp_header : spec.tcp_header;
+	port = tcp ? 15061 : 15060;
+	if (!client_port)
+		client_port = 1;
+	spec.source = backend;
+	spec.destination = client;
+	spec.source_port = port;
+	spec.destination_port = client_port;
+	if (spec.quote) {
+		quote.source = client;
+		quote.destination = backend;
+		quote.source_port = client_port;
+		quote.destination_port = port;
+	}
+	frame_build(&frame, &spec);
+	spec.source = vip;
+	spec.source_port = tcp ? 5061 : 5062;
+	spec.ttl = (spec.ttl ? spec.ttl : 64) - 1;
+	spec.from_mac = OUT_MAC;
+	spec.to_mac = GATEWAY_MAC;
+	quote.destination = vip;
+	quote.destination_port = tcp ? 5061 : 5062;
+	frame_build(&expected, &spec);
+	cr_assert_eq(balancer_run(skel, &frame), XDP_REDIRECT, "SIPXDP_SEED=%lu, frame %u", seed, n);
+	cr_assert(frame.length == expected.length && !memcmp(frame.data, expected.data, frame.length),
+		"SIPXDP_SEED=%lu, frame %u: the packet differs", seed, n);
+}
+
+Test(nat, random_packets_have_correct_checksums, .timeout = 170)
+{
+	uint64_t seed = rng_seed();
+	uint32_t frames = rng_frames(FRAMES);
+
+	for (uint32_t n = 0; n < frames; n++) {
+		struct rng rng = rng_start(seed, n);
+		struct sip_message message;
+		char call_id[SIP_CALL_ID_SIZE];
+
+		sip_message_call_id(&rng, call_id);
+		sip_message_write(&rng, call_id, &message);
+		message.text[message.length < 1200 ? message.length : 1200] = 0;
+		run_random(&rng, message.text, seed, n);
 	}
 }

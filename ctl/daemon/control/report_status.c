@@ -357,6 +357,8 @@ static void add_punt_counts(const struct daemon *daemon, json_t *anomalies)
 		{"oversize", "of those were dropped: neither fragmentation nor a further ICMP message was possible",
 			counts.refused},
 		{"oversize", "of those were dropped: the daemon read them too late", counts.late_oversize},
+		{"nat_held", "of those were dropped: the kernel did not accept them", counts.unsent_nat},
+		{"nat_held", "of those were dropped: the daemon read them too late", counts.late_nat},
 		{"refused", "of those were answered with 503", refused.answered},
 		{"refused", "of those received no answer: the daemon read them too late", refused.late},
 		{"refused", "of those received no answer: a header that a response needs was missing or unreadable",

@@ -15,7 +15,7 @@
 #include "reinject.h"
 #include "punt_handler.h"
 
-#define OVERSIZE_AT_A_TIME 64 /* packets in one turn; then the loop handles its other events */
+#define PACKETS_AT_A_TIME 64 /* oversize or translated packets in one turn; then the loop handles its other events */
 
 /* Fragments are read in batches with a pause after each batch, so that a flood of them takes a bounded
  * share of the daemon's time. */
@@ -25,8 +25,10 @@
 struct punt_handler {
 	struct ring_buffer *fragments;
 	struct ring_buffer *oversize;
+	struct ring_buffer *nat;
 	sd_event_source *fragments_readable;
 	sd_event_source *oversize_readable;
+	sd_event_source *nat_readable;
 	sd_event_source *timer; /* the end of a pause, or the deadline of the oldest fragment */
 	struct reinject *reinject;
 	int fragments_fd; /* the map `fragments` */
@@ -58,7 +60,7 @@ static bool fragment(const struct punt_handler *handler, const struct punt *punt
 		bpf_map_update_elem(handler->fragments_fd, &punt->key, &punt->owner, BPF_ANY))
 		return false;
 	while ((length = oversize_fragment_next(&cut, piece)))
-		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, punt->owner.backend))
+		if (reinject_frame(handler->reinject, piece, length, punt->ifindex, &punt->owner))
 			return false;
 	return true;
 }
@@ -89,7 +91,7 @@ static int on_oversize(void *data, void *record, size_t size)
 		handler->counts.answered++;
 	else
 		handler->counts.refused++;
-	return ++handler->turn_count < OVERSIZE_AT_A_TIME ? 0 : -EAGAIN;
+	return ++handler->turn_count < PACKETS_AT_A_TIME ? 0 : -EAGAIN;
 }
 
 static int on_oversize_readable(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -104,6 +106,35 @@ static int on_oversize_readable(sd_event_source *source, int fd, uint32_t events
 	return 0;
 }
 
+/* --- translated packets from backends */
+
+static int on_translated(void *data, void *record, size_t size)
+{
+	struct punt_handler *handler = data;
+	const struct punt *punt = record;
+
+	(void)size;
+	if (is_late(punt))
+		handler->counts.late_nat++;
+	else if (reinject_route(handler->reinject, punt->frame, punt->length))
+		handler->counts.unsent_nat++;
+	else
+		handler->counts.routed_nat++;
+	return ++handler->turn_count < PACKETS_AT_A_TIME ? 0 : -EAGAIN;
+}
+
+static int on_nat_readable(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+	struct punt_handler *handler = data;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	handler->turn_count = 0;
+	ring_buffer__consume(handler->nat);
+	return 0;
+}
+
 /* --- early fragments */
 
 /* Has the first fragment of this datagram arrived by now? */
@@ -115,7 +146,7 @@ static bool find_first(const struct punt_handler *handler, const struct fragment
 
 static void send_fragment(struct punt_handler *handler, const struct punt *punt, const struct fragment *first)
 {
-	int error = reinject_frame(handler->reinject, punt->frame, punt->length, punt->ifindex, first->backend);
+	int error = reinject_frame(handler->reinject, punt->frame, punt->length, punt->ifindex, first);
 
 	if (!error)
 		handler->counts.sent++;
@@ -238,6 +269,9 @@ static int join_loop(struct punt_handler *handler, sd_event *event)
 		error = sd_event_add_io(event, &handler->oversize_readable, ring_buffer__epoll_fd(handler->oversize),
 			EPOLLIN, on_oversize_readable, handler);
 	if (error >= 0)
+		error = sd_event_add_io(event, &handler->nat_readable, ring_buffer__epoll_fd(handler->nat), EPOLLIN,
+			on_nat_readable, handler);
+	if (error >= 0)
 		error = sd_event_add_time_relative(event, &handler->timer, CLOCK_MONOTONIC, 0, 1, on_timer, handler);
 	return error < 0 ? error : 0;
 }
@@ -258,6 +292,8 @@ static int open_all(struct punt_handler *handler, const char *directory)
 		error = ring_open(&handler->fragments, directory, "punt_fragments", on_fragment, handler);
 	if (!error)
 		error = ring_open(&handler->oversize, directory, "punt_oversize", on_oversize, handler);
+	if (!error)
+		error = ring_open(&handler->nat, directory, "punt_nat", on_translated, handler);
 	return error;
 }
 
@@ -282,9 +318,11 @@ void punt_handler_free(struct punt_handler *handler)
 		return;
 	sd_event_source_unref(handler->fragments_readable);
 	sd_event_source_unref(handler->oversize_readable);
+	sd_event_source_unref(handler->nat_readable);
 	sd_event_source_unref(handler->timer);
 	ring_buffer__free(handler->fragments);
 	ring_buffer__free(handler->oversize);
+	ring_buffer__free(handler->nat);
 	if (handler->fragments_fd >= 0)
 		close(handler->fragments_fd);
 	reinject_free(handler->reinject);

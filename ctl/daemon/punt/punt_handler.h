@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Handles the frames that the XDP program punts to the daemon through ring buffers. Fragments that arrived before
  * their first fragment wait until the program announces it. Packets that exceed the MTU towards their backend are
- * fragmented, or answered with an ICMP error. All forwarded frames pass through the XDP program again (reinject.h).
- * The work is bounded in number and in time. */
+ * fragmented, or answered with an ICMP error. Translated packets to a client whose next hop the kernel must resolve are
+ * sent through a socket. All other forwarded frames pass through the XDP program again (reinject.h). The work is
+ * bounded in number and in time. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -10,8 +11,8 @@
 
 struct punt_handler;
 
-/* Counts punted frames by their result. The frames in `held`, `sent`, `fragmented` and `answered` were not dropped; all
- * others were. */
+/* Counts punted frames by their result. The frames in `held`, `sent`, `fragmented`, `answered` and `routed_nat` were
+ * not dropped; all others were. */
 struct punt_counts {
 	uint64_t held; /* fragments that had to wait */
 	uint64_t sent;
@@ -24,6 +25,9 @@ struct punt_counts {
 	uint64_t answered;   /* oversize packets, answered with an ICMP error */
 	uint64_t refused; /* oversize packets, dropped: neither was possible, or the limit of ICMP errors was reached */
 	uint64_t unsent;  /* fragments that the interface did not accept */
+	uint64_t routed_nat; /* translated packets from backends that the kernel has routed */
+	uint64_t unsent_nat; /* translated packets from backends that the kernel did not accept */
+	uint64_t late_nat;
 };
 
 /* Opens the balancer that is pinned under `directory` and joins the loop. 0 or -errno. */

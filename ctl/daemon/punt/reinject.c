@@ -11,6 +11,7 @@
 #include "core/base/memory.h"
 #include "ctl/maps/maps.h"
 #include "reinject.h"
+#include "routed.h"
 
 #define GROWTH 64 /* maximum bytes that the program prepends to a frame */
 
@@ -19,6 +20,7 @@ struct reinject {
 	int pass_fd;    /* a program that passes every frame to this machine's kernel */
 	int backends_fd;
 	int packet_fd;
+	struct routed routed;
 };
 
 /* Runs a program for a frame. Returns the XDP action or -errno. */
@@ -61,18 +63,25 @@ static int out_by_backend(const struct reinject *reinject, const void *frame, ui
 	return error ?: reinject_send(reinject, frame, length, backend.ifindex);
 }
 
-int reinject_frame(
-	const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex, uint32_t backend)
+int reinject_route(const struct reinject *reinject, const void *frame, uint32_t length)
+{
+	return routed_send(&reinject->routed, frame, length);
+}
+
+int reinject_frame(const struct reinject *reinject, const void *frame, uint32_t length, uint32_t ifindex,
+	const struct fragment *owner)
 {
 	uint8_t out[PUNT_FRAME_SIZE + GROWTH];
 	uint32_t out_length = sizeof(out);
 	int action = run(reinject->program_fd, frame, length, ifindex, out, &out_length);
 
+	if (owner->nat_backend && (action == XDP_TX || action == XDP_REDIRECT))
+		return reinject_route(reinject, out, out_length);
 	switch (action) {
 	case XDP_TX:
 		return reinject_send(reinject, out, out_length, ifindex);
 	case XDP_REDIRECT:
-		return out_by_backend(reinject, out, out_length, backend);
+		return out_by_backend(reinject, out, out_length, owner->backend);
 	case XDP_PASS:
 		return give_to_kernel(reinject, frame, length, ifindex);
 	case XDP_DROP:
@@ -96,12 +105,17 @@ static int load_pass(void)
 /* The packet socket has no protocol, so it receives nothing. */
 static int open_all(struct reinject *reinject, const char *directory)
 {
+	int error;
+
 	reinject->program_fd = maps_open_pin(directory, "balancer");
 	reinject->backends_fd = maps_open_pin(directory, "backends");
 	reinject->pass_fd = load_pass();
 	reinject->packet_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (reinject->packet_fd < 0)
 		return -errno;
+	error = routed_open(&reinject->routed);
+	if (error)
+		return error;
 	if (reinject->program_fd < 0)
 		return reinject->program_fd;
 	if (reinject->backends_fd < 0)
@@ -136,5 +150,6 @@ void reinject_free(struct reinject *reinject)
 	close_if_open(reinject->pass_fd);
 	close_if_open(reinject->backends_fd);
 	close_if_open(reinject->packet_fd);
+	routed_close(&reinject->routed);
 	free(reinject);
 }
