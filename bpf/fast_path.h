@@ -291,13 +291,15 @@ static __always_inline bool fast_bucket(
 		g->bucket = guard_bucket_of_segment(ctx, ETHERNET_SIZE + sizeof(*ip));
 		return true;
 	}
-	text_counter(ctx, PLAIN_PAYLOAD, g->end, key);
-	if (key->counter == COUNTER_UNDECIDED)
-		return false;
 	g->line = PLAIN_PAYLOAD;
-	g->bucket = guard_bucket_of_counter(key->counter);
-	if (guard_may_refuse(g, key->counter))
+	if (guard_is_response(ctx, PLAIN_PAYLOAD, g->end)) {
+		g->bucket = GUARD_BUCKET_DIALOG;
+		return true;
+	}
+	text_counter(ctx, PLAIN_PAYLOAD, g->end, key);
+	if (key->counter == COUNTER_UNDECIDED || guard_may_be_refused(g, key->counter))
 		return false;
+	g->bucket = guard_bucket_of_counter(key->counter);
 	return !guard_is_initial(g->bucket) || !(g->flags & GUARD_STAGES);
 }
 
@@ -306,13 +308,16 @@ static __always_inline bool fast_bucket(
 __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key *key)
 {
 	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+	struct guard_place place;
+	bool admitted;
 
 	if (!g || !key || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || !parse_local_mtu(ctx))
 		return FAST_PATH_DECLINED;
 	g->source = address_from_ipv4(ip->saddr);
 	g->bytes = frame_end(ctx) - frame_start(ctx);
 	g->end = ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len);
-	guard_look_up(g);
+	if (!guard_find_place(g, &place))
+		return FAST_PATH_DECLINED;
 	if (g->action == GUARD_DENY && g->enforced)
 		return guard_apply(g, g->rule, true);
 	if (g->action == GUARD_DENY || (g->flags & GUARD_READS && !fast_bucket(ctx, ip, g, key)))
@@ -321,7 +326,12 @@ __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key 
 		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);
 		return VERDICT_CONTINUE;
 	}
-	return g->flags & GUARD_READS ? guard_judge(ctx, g) : VERDICT_CONTINUE;
+	if (!(g->flags & GUARD_READS))
+		return VERDICT_CONTINUE;
+	admitted = guard_admit(g, &place);
+	if (!admitted && g->may_refuse && g->bucket == GUARD_BUCKET_INVITE)
+		return FAST_PATH_DECLINED;
+	return guard_judge(ctx, g, admitted);
 }
 
 /* As fast_forward(), for a service with a guard. */

@@ -109,13 +109,13 @@ static __always_inline enum verdict guard_violates(struct xdp_md *ctx, struct gu
 	return guard_exceeds(ctx, g);
 }
 
-/* Applies the rules to a message of the bucket g->bucket, except for GUARD_FLAG_BROKEN and surges. Returns its verdict,
- * or VERDICT_CONTINUE. */
-static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guarded *g)
+/* Judges a message of the bucket g->bucket, except by GUARD_FLAG_BROKEN and surges. `admitted`: guard_admit() has taken
+ * its tokens. Returns its verdict, or VERDICT_CONTINUE. */
+static __always_inline enum verdict guard_judge(struct xdp_md *ctx, struct guarded *g, bool admitted)
 {
 	enum verdict verdict = VERDICT_CONTINUE;
 
-	if (guard_limit(g))
+	if (!admitted && guard_limit(g))
 		verdict = guard_exceeds(ctx, g);
 	else if (g->bucket == GUARD_BUCKET_DIALOG)
 		guard_count_exempt(g, GUARD_EXEMPT_DIALOG);
@@ -135,13 +135,12 @@ __noinline int guard_has_refused(__u32 id)
 	return last && *last && bpf_ktime_get_ns() - *last < GUARD_REFUSAL_NSEC;
 }
 
-/* Returns true if the guard may refuse a message with this counter, or if the message may belong to the transaction of
- * a refused INVITE. Only the stages handle these two cases. */
-static __always_inline bool guard_may_refuse(const struct guarded *g, __u32 counter)
+/* Returns whether the message with this counter may belong to an INVITE that was refused before. Only the stages know
+ * these INVITEs. */
+static __always_inline bool guard_may_be_refused(const struct guarded *g, __u32 counter)
 {
-	if (counter == SERVICE_COUNTER_initial_invite)
-		return g->may_refuse || guard_has_refused(g->guard);
-	return (counter == SERVICE_COUNTER_in_dialog_ack || counter == SERVICE_COUNTER_in_dialog_cancel) &&
+	return (counter == SERVICE_COUNTER_initial_invite || counter == SERVICE_COUNTER_in_dialog_ack ||
+		       counter == SERVICE_COUNTER_in_dialog_cancel) &&
 	       guard_has_refused(g->guard);
 }
 
@@ -179,6 +178,10 @@ static __always_inline __u32 guard_bucket(
 		return GUARD_BUCKET_DIALOG;
 	if (p->protocol == IPPROTO_TCP)
 		return guard_bucket_of_segment(ctx, p->transport);
+	if (guard_is_response(ctx, p->payload, p->end)) {
+		g->line = p->payload;
+		return GUARD_BUCKET_DIALOG;
+	}
 	reader->key.value_end = 0;
 	text_counter(ctx, p->payload, p->end, &reader->key);
 	g->line = p->payload;
@@ -222,7 +225,7 @@ static __always_inline enum verdict guard_message(struct xdp_md *ctx, struct flo
 		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);
 		return VERDICT_CONTINUE;
 	}
-	verdict = guard_judge(ctx, g);
+	verdict = guard_judge(ctx, g, false);
 	if (verdict != VERDICT_CONTINUE || !(g->flags & GUARD_FLAG_BROKEN))
 		return verdict;
 	rule = guard_broken(ctx, flow, g, &reader.head.lines);

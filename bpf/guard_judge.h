@@ -115,26 +115,29 @@ __noinline __u32 guard_enter(struct guarded *g, __u32 generation)
 	return list;
 }
 
-/* Finds the list and the class of a source. If the action of the list is GUARD_DENY, also sets g->rule and
- * g->enforced. */
-__noinline int guard_look_up(struct guarded *g)
-{
-	const struct guard_source *source;
+/* The element and the class of a source. */
+struct guard_place {
+	struct guard_source *source;
 	const struct guard_class *class;
-	const struct guard *guard;
-	__u32 list, id;
+};
 
-	if (!g)
-		return 0;
-	id = g->guard;
+/* Finds the list and the class of a source. If the action of the list is GUARD_DENY, also sets g->rule and
+ * g->enforced. Returns false if an index is invalid. */
+static __always_inline bool guard_find_place(struct guarded *g, struct guard_place *place)
+{
+	const struct guard *guard;
+	__u32 list, id = g->guard;
+
 	guard = bpf_map_lookup_elem(&guards, &id);
 	if (!guard)
-		return 0;
+		return false;
 	g->flags = guard->flags;
 	guard_mask(&g->source, guard);
 	g->hash = guard_hash(guard, id, &g->source);
-	source = guard_find(g);
-	g->owner = source ? guard_read(source->owner) : 0;
+	place->source = guard_find(g);
+	if (!place->source)
+		return false;
+	g->owner = guard_read(place->source->owner);
 	if (guard_owner_is_current(g->owner, g->hash, guard->generation)) {
 		list = guard_owner_list(g->owner);
 	} else {
@@ -142,17 +145,35 @@ __noinline int guard_look_up(struct guarded *g)
 		list = guard_enter(g, guard->generation);
 	}
 	id = guard->first_class + list;
-	class = bpf_map_lookup_elem(&guard_classes, &id);
-	if (!class)
-		return 0;
+	place->class = bpf_map_lookup_elem(&guard_classes, &id);
+	if (!place->class)
+		return false;
 	g->class = id;
-	g->action = class->action;
-	g->may_refuse = class->refused;
-	if (class->action == GUARD_DENY) {
+	g->action = place->class->action;
+	g->may_refuse = place->class->refused;
+	if (g->action == GUARD_DENY) {
 		g->rule = list == GUARD_LIST_BLOCKED ? GUARD_RULE_BLOCKED : GUARD_RULE_DENIED;
-		g->enforced = class->enforced >> g->rule & 1;
+		g->enforced = place->class->enforced >> g->rule & 1;
 	}
-	return 0;
+	return true;
+}
+
+/* The same for callers that need only the results in `g`. */
+__noinline int guard_look_up(struct guarded *g)
+{
+	struct guard_place place;
+
+	return g && guard_find_place(g, &place);
+}
+
+/* Takes the tokens for a message of the bucket g->bucket, if its source is certainly below its limits. Returns false
+ * if guard_limit() must decide. The clock of the last tick is sufficient, and cheaper than the exact one: a source
+ * gains at most the tokens of one tick. */
+static __always_inline bool guard_admit(const struct guarded *g, const struct guard_place *place)
+{
+	if (dry_run || !g->owner || (g->flags & GUARD_FLAG_BROKEN && !(g->owner & GUARD_OWNER_HAS_SIP)))
+		return false;
+	return guard_take_at_once(place->source, place->class, g->bucket, bpf_ktime_get_coarse_ns());
 }
 
 /* Takes the tokens for a message of the bucket g->bucket. Returns whether the source is over a limit. If so, g->rule is

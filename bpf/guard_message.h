@@ -245,6 +245,14 @@ static __always_inline __u32 guard_bucket_of_counter(__u32 counter)
 	return counter == SERVICE_COUNTER_not_sip ? GUARD_BUCKET_NOT_SIP : GUARD_BUCKET_DIALOG;
 }
 
+/* Is this text the start of a response in the common form? */
+static __always_inline bool guard_is_response(struct xdp_md *ctx, __u32 at, __u32 end)
+{
+	const __u8 *p = frame_at(ctx, at);
+
+	return end - at >= SIP_MINIMUM && p + SIP_MINIMUM <= (const __u8 *)frame_end(ctx) && sip_is_version(load64(p));
+}
+
 #define GUARD_KEEPALIVE 8 /* bytes; a keepalive is not longer */
 #define GUARD_STUN 20     /* bytes of a STUN header (RFC 8489 section 5) */
 

@@ -219,6 +219,46 @@ static __always_inline void guard_bucket_take(
 		source->full[at] = full;
 }
 
+/* Returns whether a bucket has a token. *full becomes the time of the bucket without this token. A bucket without a
+ * limit has a token; after a reload that has removed the limit this may return false. */
+static __always_inline bool guard_bucket_has_token(
+	const struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks, __u32 *full)
+{
+	struct guard_limit limit = guard_limit_at(class, bucket);
+	__s32 ahead = guard_full_at(source, bucket) - ticks;
+
+	ahead &= ~(ahead >> 31);
+	*full = ticks + ahead + limit.interval;
+	return (__u32)ahead <= limit.window;
+}
+
+/* Takes the tokens of a message whose class is `bucket`. `now` may be behind the clock: a packet that conforms at an
+ * earlier time also conforms now. Returns false if only an exact test can decide; no token has been taken then. */
+static __always_inline bool guard_take_at_once(
+	struct guard_source *source, const struct guard_class *class, __u32 bucket, __u64 now)
+{
+	__u32 buckets = guard_buckets(bucket), ticks = guard_ticks(now), own, initial = 0, packets;
+	__u64 at = bucket;
+
+	if (guard_read(source->epoch) != (__u32)(now >> GUARD_EPOCH_SHIFT) ||
+		!guard_bucket_has_token(source, class, bucket, ticks, &own))
+		return false;
+	if (buckets >> GUARD_BUCKET_INITIAL & 1 &&
+		!guard_bucket_has_token(source, class, GUARD_BUCKET_INITIAL, ticks, &initial))
+		return false;
+	if (buckets >> GUARD_BUCKET_PACKETS & 1) {
+		if (!guard_bucket_has_token(source, class, GUARD_BUCKET_PACKETS, ticks, &packets))
+			return false;
+		source->full[GUARD_BUCKET_PACKETS] = packets;
+	}
+	if (buckets >> GUARD_BUCKET_INITIAL & 1)
+		source->full[GUARD_BUCKET_INITIAL] = initial;
+	asm volatile("" : "+r"(at)); /* as in guard_limit_at() */
+	if (at < GUARD_BUCKETS)
+		source->full[at] = own;
+	return true;
+}
+
 /* Returns the buckets without a token for this message, as bits; 0: all have one. */
 static __always_inline __u32 guard_over(
 	const struct guard_source *source, const struct guard_class *class, __u32 bucket, __u32 ticks)

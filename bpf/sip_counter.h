@@ -109,30 +109,39 @@ static __always_inline __u32 sip_response_counter(struct sip_text text, __u32 li
 
 /* --- To */
 
-/* Bit 7 of a byte is clear only if the byte is below 0x0c or above 0x8b and the next one is "T" or "t". */
+/* Bit 7 of a byte is clear only if the byte is below 0x0c or above 0x8b and the next one is "T", "t", or a control
+ * character like CR and LF. */
 static __always_inline __u64 counter_no_to(const __u8 *p)
 {
-	return (load64(p) + EVERY(0x74)) | (((load64(p + 1) & EVERY(0x5f)) ^ EVERY('T')) + EVERY(0x7f));
+	__u64 next = load64(p + 1);
+
+	return (load64(p) + EVERY(0x74)) | ((((next & EVERY(0x5f)) ^ EVERY('T')) + EVERY(0x7f)) &
+						   (((next & EVERY(0x78)) ^ EVERY(0x08)) + EVERY(0x7f)));
 }
 
-/* Flags newlines, in four words, that are followed by "T" or "t". */
+/* Flags newlines, in four words, that are followed by "T", "t" or the end of a line. */
 static __always_inline bool counter_has_to(const __u8 *p)
 {
 	return (counter_no_to(p) & counter_no_to(p + 8) & counter_no_to(p + 16) & counter_no_to(p + 24) &
 		       EVERY(0x80)) != EVERY(0x80);
 }
 
-/* Returns the distance to the first newline that is followed by "T" or "t"; SIP_HALF: there is none. */
-static __always_inline __u32 counter_first_to(const __u8 *p)
+/* Returns the distance to the first newline that is followed by "T", "t" or a byte from 0x08 to 0x0f, among them CR and
+ * LF; SIP_HALF: there is none. */
+static __always_inline __u32 counter_first_to(const struct sip_text *t, const __u8 *p)
 {
-	for (__u32 at = 0; at < SIP_HALF; at += 8) {
-		__u64 lines =
-			sip_zeroes((load64(p + at) ^ EVERY('\n')) | ((load64(p + at + 1) & EVERY(0x5f)) ^ EVERY('T')));
+	__u64 lines = 0;
+	__u32 at;
 
-		if (lines)
-			return at + sip_first(lines);
+	for (at = 0; at < SIP_HALF; at += 8) {
+		__u64 newline = load64(p + at) ^ EVERY('\n'), next = load64(p + at + 1);
+
+		lines = sip_zeroes(newline | ((next & EVERY(0x5f)) ^ EVERY('T'))) |
+			sip_zeroes(newline | ((next & EVERY(0xf8)) ^ EVERY(0x08)));
+		if (lines || at == SIP_HALF - 8)
+			break;
 	}
-	return SIP_HALF;
+	return sip_forget(t, at) + sip_first(sip_join(lines));
 }
 
 /* Is this the start of "To:" or "t:"? */
@@ -142,10 +151,12 @@ static __always_inline bool counter_is_to(__u64 word)
 	return (word & 0xffffff) == ('t' | 'o' << 8 | ':' << 16) || (word & 0xffff) == ('t' | ':' << 8);
 }
 
-/* Returns the first byte of the first To; 0: undecided. A different header that begins with "T" may come first. */
+/* Returns the first byte of the first To; 0: undecided. A different header that begins with "T" may come first, or the
+ * empty line that ends the headers. */
 static __always_inline __u32 counter_find_to(const struct sip_text *t, __u32 at)
 {
 	const __u8 *p = NULL;
+	__u32 first;
 
 	for (int i = 0; i < COUNTER_TO_STEPS; i++) {
 		p = t->data + at;
@@ -159,33 +170,11 @@ static __always_inline __u32 counter_find_to(const struct sip_text *t, __u32 at)
 	p = t->data + at;
 	if (p + SIP_HALF + 8 > t->data_end)
 		return 0;
-	at = sip_forget(t, at + counter_first_to(p) + 1);
+	first = counter_first_to(t, p);
+	if (first == SIP_HALF)
+		return 0; /* counter_has_to() was wrong, or the To is too far away */
+	at = sip_forget(t, at + first + 1);
 	return counter_is_to(sip_raw_word(t, at)) ? at : 0;
-}
-
-/* Returns true if the line at `to` is certainly a header: there is no empty line, which would end the headers, between
- * the start-line at `at` and this line. */
-static __always_inline bool counter_is_header(const struct sip_text *t, __u32 at, __u32 to)
-{
-	for (int i = 0; i < COUNTER_TO_STEPS; i++) {
-		const __u8 *p = t->data + at;
-		__s32 left = to - at;
-		__u64 empty = 0;
-
-		asm volatile("" : "+r"(left)); /* as in sip_room() */
-		if (left <= 0)
-			return true;
-		if (p + SIP_HALF + 8 > t->data_end)
-			return false;
-		/* The bytes 0x08 to 0x0f contain CR and LF. */
-		for (__u32 word = 0; word < SIP_HALF; word += 8)
-			empty |= sip_zeroes((load64(p + word) ^ EVERY('\n')) |
-					    ((load64(p + word + 1) & EVERY(0xf8)) ^ EVERY(0x08)));
-		if (empty)
-			return false;
-		at = (at + SIP_HALF) & (SIP_OFFSET_LIMIT - 1);
-	}
-	return false;
 }
 
 /* Returns the newline that ends the line at `at`; 0: the line is long, or close to the end of the text. */
@@ -318,8 +307,7 @@ static __always_inline __u32 sip_counter(const struct sip_text *t, __u32 start, 
 	if (method >= METHOD_ACK)
 		return counter_of_request(method, SIP_FOUND);
 	to = counter_find_to(t, start & (SIP_OFFSET_LIMIT - 1));
-	/* A To before the Call-ID is a header. Any other one may be in the body. */
-	if (!to || (after < to && !counter_is_header(t, start & (SIP_OFFSET_LIMIT - 1), sip_forget(t, to))))
+	if (!to)
 		return COUNTER_UNDECIDED;
 	tag = counter_tag(t, sip_forget(t, to));
 	return tag == SIP_TOO_FAR ? COUNTER_UNDECIDED : counter_of_request(method, tag);

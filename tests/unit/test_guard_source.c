@@ -7,6 +7,7 @@
 #include "bpf/guard_source.h"
 
 #define SECOND 1000000000ULL
+#define TICK (SECOND / 250)
 #define HOUR (3600 * SECOND)
 #define WRAP (1ULL << (32 + GUARD_TICK_SHIFT)) /* ns after which the ticks wrap */
 
@@ -27,14 +28,20 @@ static struct guard_class class_of(uint32_t bucket, uint32_t rate, uint32_t burs
 	return class;
 }
 
-/* As the program processes a packet. Returns whether it passes. */
-static bool pass(struct guard_source *source, const struct guard_class *class, uint32_t bucket, uint64_t now)
+/* The exact test. Returns whether the packet passes. */
+static bool pass_exactly(struct guard_source *source, const struct guard_class *class, uint32_t bucket, uint64_t now)
 {
 	guard_refresh(source, now);
 	if (guard_is_over(source, source->owner, class, bucket, guard_ticks(now)))
 		return false;
 	guard_take(source, class, bucket, ~0u, guard_ticks(now));
 	return true;
+}
+
+/* As the program processes a packet: first with the clock of the last tick, then exactly. */
+static bool pass(struct guard_source *source, const struct guard_class *class, uint32_t bucket, uint64_t now)
+{
+	return guard_take_at_once(source, class, bucket, now - now % TICK) || pass_exactly(source, class, bucket, now);
 }
 
 Test(guard_source, a_burst_passes_and_then_the_rate)
@@ -59,6 +66,40 @@ Test(guard_source, a_burst_passes_and_then_the_rate)
 			cr_expect(passed >= seconds * rates[r] - 1 && passed <= seconds * rates[r] * 1.01 + 1,
 				"rate %u, start %zu: %u passed in %u s", rates[r], s, passed, seconds);
 		}
+}
+
+/* With the same clock, tokens taken at once are the tokens that the exact test takes. */
+Test(guard_source, tokens_taken_at_once_are_the_tokens_of_the_exact_test)
+{
+	uint64_t now = 5 * HOUR;
+	uint32_t at_once = 0, passed = 0;
+	struct guard_class class;
+	struct guard_source source = {0};
+
+	srand(2);
+	for (int b = 0; b < GUARD_BUCKETS; b++)
+		class.limits[b] =
+			b % 4 == 3 ? (struct guard_limit){0} : guard_limit_of(1 + rand() % 100, 1 + rand() % 20);
+	guard_take_over(&source, 0, 1, now);
+	for (int i = 0; i < 100000; i++) {
+		uint32_t bucket = rand() % GUARD_BUCKETS;
+		struct guard_source exact = source, untouched = source;
+		bool exactly, fast;
+
+		now += rand() % (SECOND / 20);
+		exactly = pass_exactly(&exact, &class, bucket, now);
+		fast = guard_take_at_once(&source, &class, bucket, now);
+		cr_assert(!fast || exactly, "packet %d", i);
+		if (!fast)
+			cr_assert_arr_eq(source.full, untouched.full, sizeof(source.full), "packet %d", i);
+		for (int b = 0; fast && b < GUARD_BUCKETS; b++)
+			cr_assert(!class.limits[b].interval || source.full[b] == exact.full[b], "packet %d", i);
+		source = exact;
+		at_once += fast;
+		passed += exactly;
+	}
+	cr_expect(at_once > passed * 99 / 100 && passed < 90000, "%u of %u packets were admitted at once", at_once,
+		passed);
 }
 
 /* Whatever the times between packets: a source that respects its limit is never refused. */
