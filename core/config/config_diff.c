@@ -4,6 +4,7 @@
 #include <string.h>
 #include "config_private.h"
 #include "config_diff.h"
+#include "nat_mappings.h"
 #include "core/base/memory.h"
 
 struct comparison {
@@ -108,9 +109,19 @@ static void find_disruptions(struct comparison *of, const char *object, const st
 			of->disruptions, "%sports: packets to the removed ports no longer reach this backend", object);
 }
 
-static void find_new_port(struct comparison *of, const char *object, uint16_t before, uint16_t after)
+static bool uses_nat(const struct config_pool *pool, const struct config_backend *backend)
 {
-	if (before != after)
+	return (backend->forward ? backend->forward : pool->forward) == FORWARD_NAT;
+}
+
+static void find_nat_disruptions(struct comparison *of, const char *object, const struct config_pool *old,
+	const struct config_backend *before, const struct config_pool *pool, const struct config_backend *after)
+{
+	if (uses_nat(old, before) != uses_nat(pool, after))
+		messages_add(of->disruptions, "%sforward: packets of established calls will go to %s", object,
+			uses_nat(pool, after) ? "the address of the server in place of the VIP"
+					      : "the VIP in place of the address of the server");
+	else if (uses_nat(pool, after) && nat_port(old, before) != nat_port(pool, after))
 		messages_add(of->disruptions,
 			"%sport: responses of established calls come from the previous port and are not translated",
 			object);
@@ -132,7 +143,7 @@ static void compare_backends(struct comparison *of, const struct config_pool *po
 		messages_add(
 			of->lines, "%sgroup %s, was %s", object, or_none(group ? group : ""), or_none(was ? was : ""));
 	find_disruptions(of, object, before, backend);
-	find_new_port(of, object, before->port, backend->port);
+	find_nat_disruptions(of, object, old, before, pool, backend);
 }
 
 /* --- pools and services */
@@ -164,7 +175,6 @@ static void compare_pools(struct comparison *of, const struct config_pool *befor
 	snprintf(object, sizeof(object), "pool %s: ", after->name);
 	compare_keys(of, (struct label){object, ""}, config_pool_keys, before, after);
 	compare_probes(of, object, &before->probe, &after->probe);
-	find_new_port(of, object, before->port, after->port);
 	known = index_new(before->backends, before->backend_count, sizeof(*before->backends));
 	for (size_t i = 0; i < after->backend_count; i++)
 		compare_backends(of, after, before, &known, &after->backends[i]);

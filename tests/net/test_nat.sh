@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 
 CLIENT6=2001:db8::${LAB_CLIENT##*.}
 PHONES=4
+VIP2=192.0.2.20 # for all ports of one server
 
 write_config() {
 	lab_write balancer "$LAB_CONFIG" <<- YAML
@@ -20,6 +21,8 @@ write_config() {
 		  - {name: sip-tcp, vip: $LAB_VIP, port: 5060, protocol: tcp, affinity: source, pool: proxies}
 		  - {name: sip-tls, vip: $LAB_VIP, port: 5061, protocol: tcp, affinity: source, pool: proxies}
 		  - {name: media, vip: $LAB_VIP, port: 7000, pool: own-port}
+		  - {name: one-to-one, vip: $VIP2, port: 0, pool: sbc}
+		  - {name: one-to-one-tcp, vip: $VIP2, port: 0, protocol: tcp, pool: sbc}
 		  - {name: sip-6, vip: "$LAB_VIP6", port: 5060, pool: proxies-6}
 		  - {name: tcp-6, vip: "$LAB_VIP6", port: 7070, protocol: tcp, pool: one-6}
 		pools:
@@ -30,6 +33,12 @@ write_config() {
 		    backends:
 		      - {name: px1, address: 10.0.1.11, ports: 20000-20999, hints: [px1.lab]}
 		      - {name: px2, address: 10.0.1.12, ports: 21000-21999, hints: [px2.lab]}
+		  - name: sbc
+		    forward: nat
+		    record_time: 0s
+		    probe: {type: icmp, interval: 500ms, timeout: 400ms}
+		    backends:
+		      - {name: px3, address: 10.0.1.13}
 		  - name: own-port
 		    forward: nat
 		    port: 7070
@@ -163,13 +172,13 @@ print(s.accept()[1][0], flush=True)' > "$LAB_DIR/seen" &
 }
 
 warns_of_forwarding() {
-	lab_ctl status | grep -q 'responses of its servers are not translated: the kernel does not forward IPv4'
+	lab_ctl status | grep 'responses of its servers are not translated: the kernel does not forward IPv4' > /dev/null
 }
 
 # The rules of the page.
 masquerade() {
 	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
-	lab_in balancer nft list ruleset | grep -q masquerade
+	lab_in balancer nft list ruleset | grep masquerade > /dev/null
 }
 
 try_calls() {
@@ -200,14 +209,17 @@ options_by_ipv6() {
 
 try_ports() {
 	local name
-	for name in px1 px2; do
-		lab_start "$name-echo" "$name" tests/net/named_echo.py "$name" 7070,20100,21100 "10.0.1.1${name#px}" \
+	for name in px1 px2 px3; do
+		lab_start "$name-echo" "$name" tests/net/named_echo.py "$name" 80,7070,20100,21100,65535 "10.0.1.1${name#px}" \
 			"2001:db8:1::1${name#px}"
 		wait_for 10 grep -q listening "$LAB_DIR/$name-echo.log"
 	done
 	capture ports client 'net 10.0.1.0/24 or udp or tcp or icmp'
 	is "a different port of the server" "$(say 7000)" px1
 	is "media ports belong to one server" "$(say 20100; say 21100)" "$(printf 'px1\npx2')"
+	is "all ports of a VIP belong to one server" "$(say 80 $VIP2; say 65535 $VIP2)" "$(printf 'px3\npx3')"
+	is "... those of TCP, too" "$(say_by_tcp 80 $VIP2)" px3
+	is "... a closed port" "$(say 4000 $VIP2)" refused
 	is "a closed port: the ICMP error of the server names the VIP" "$(say 20101)" refused
 	is "fragments in both directions" "$(say_much 3000)" 3004
 	is "TCP over IPv6" "$(say_by_tcp 7070 "$LAB_VIP6")" px1
@@ -215,7 +227,7 @@ try_ports() {
 	is "TLS" "$(say_by_tls)" olleh
 	lab_stop ports || true
 	is "... no packet is from the address of a server" "$(captured ports 'ip.src == 10.0.1.0/24')" 0
-	is "... none has a wrong checksum" "$(captured ports "($WRONG) and ip.src == $LAB_VIP")" 0
+	is "... none has a wrong checksum" "$(captured ports "($WRONG) and ip.src == 192.0.2.0/24")" 0
 }
 
 try_other_ports() {
@@ -226,9 +238,11 @@ try_other_ports() {
 }
 
 lab_open
-lab_nat 2
+lab_nat 3
 lab_peer callee 200
 lab_in callee ip route add 10.0.1.0/24 via "$LAB_BALANCER" # for connections that are not translated
+lab_address balancer eth0 $VIP2/32
+lab_in client ip route add $VIP2 dev eth0 src "$LAB_CLIENT"
 write_config
 lab_hosts px1 px2 <<< "$LAB_VIP px1.lab px2.lab"
 start_server px1

@@ -44,7 +44,8 @@ static const char base[] =
 	"         hints: [px1.example.net], ports: 30000-30009, forward: dsr, admin: ready}\n"
 	"      - {name: px2, address: 10.0.0.12}\n"
 	"    groups: [{name: rack1, backends: [px1]}, {name: rack2, backends: []}]\n"
-	"  - {name: others, forward: nat, port: 5080, backends: [{name: o1, address: 10.0.0.31, port: 5090}]}\n";
+	"  - {name: others, forward: nat, port: 5080, backends: [{name: o1, address: 10.0.0.31, port: 5090},\n"
+	"      {name: o2, address: 10.0.0.32}]}\n";
 
 struct change {
 	const struct key *keys; /* the table of the key */
@@ -123,6 +124,8 @@ static const struct change changes[] = {
 		NULL},
 	{config_pool_keys, "gue_port", "    forward: dsr", "    forward: dsr\n    gue_port: 6081",
 		"pool proxies: gue_port 6081, was 6080", NULL},
+	{config_pool_keys, "forward", "    forward: dsr", "    forward: nat", "pool proxies: forward nat, was dsr",
+		"px2: forward: packets of established calls will go to the address of the server"},
 	{config_pool_keys, "min_alive", "min_alive: 10", "min_alive: 50", "pool proxies: min_alive 50, was 10", NULL},
 	{config_pool_keys, "record_time", "record_time: 32s", "record_time: 10s",
 		"pool proxies: record_time 10s, was 32s", NULL},
@@ -173,7 +176,7 @@ static const struct change changes[] = {
 	{config_backend_keys, "forward", "forward: dsr, admin", "forward: ipip, admin",
 		"backend proxies/px1: forward ipip, was dsr", NULL},
 	{config_pool_keys, "port", "port: 5080", "port: 5081", "pool others: port 5081, was 5080",
-		"pool others: port:"},
+		"backend others/o2: port:"},
 	{config_backend_keys, "port", "port: 5090", "port: 5091", "backend others/o1: port 5091, was 5090",
 		"backend others/o1: port:"},
 	{config_backend_keys, "admin", "admin: ready", "admin: drain", NULL, NULL},
