@@ -315,7 +315,7 @@ struct fragment {
 };
 
 #define FRAGMENT_NOT_SERVICE 0xffffffff
-#define FRAGMENT_NSEC 2000000000ULL /* a busy sender reuses an identification within seconds */
+#define FRAGMENT_NSEC 2000000000ULL /* a busy sender reuses an IP identification within seconds */
 #define FRAGMENTS 16384
 
 /* punt_fragments, punt_oversize, punt_probes, punt_refusals, punt_nat: ring buffers of struct punt. They carry packets
@@ -323,7 +323,7 @@ struct fragment {
 enum punt_class {
 	PUNT_CLASS_FRAGMENTS,
 	PUNT_CLASS_OVERSIZE,
-	PUNT_CLASS_PROBES, /* punt_readers is not used for this class: the daemon still needs a probe reply after
+	PUNT_CLASS_PROBES, /* punt_readers does not apply to this class: the daemon accepts probe replies older than
 			      PUNT_NSEC */
 	PUNT_CLASS_REFUSALS,
 	PUNT_CLASS_NAT,
@@ -364,8 +364,8 @@ struct punt {
 
 #define PUNT_HEADER (sizeof(struct punt) - PUNT_FRAME_SIZE)
 
-/* punt_readers: array by enum punt_class. The daemon's read position in the ring buffer, as the program last
- * saw it. */
+/* punt_readers: array by enum punt_class. The daemon's read position in the ring buffer at the last check by the
+ * program. */
 struct punt_reader {
 	__u64 position;
 	__u64 since; /* when `position` last changed or the ring buffer was last empty, ns of CLOCK_MONOTONIC */
@@ -526,7 +526,7 @@ struct prefix_key {
 
 #define DECAP_PREFIXES 1024
 
-/* Why a packet has its backend. */
+/* The reason for the choice of a packet's backend. */
 enum owner_reason {
 	REASON_NONE,           /* it has no backend */
 	REASON_SLOT,           /* owner of its slot in the table */

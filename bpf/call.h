@@ -32,7 +32,7 @@ struct call_message {
 	__u8 pad[2];
 };
 
-#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: the balancer has seen more than provisional responses */
+#define CALL_CONFIRMED 1      /* flag in the hash of a dialog: not only provisional responses have arrived */
 #define CALL_UNKNOWN_BRANCH 1 /* stored for a pending INVITE whose branch is unknown */
 
 /* The hash of a dialog. Either side may send requests, with its own tag in From. Therefore the hash must not

@@ -135,7 +135,7 @@ __noinline int explain_slot(struct xdp_md *ctx, struct flow *flow)
 	return 0;
 }
 
-/* Judges the packet a second time. The result is the same as that of the stage `guard`. */
+/* Applies the rules of the guard a second time. The result equals the result of the stage `guard`. */
 __noinline int explain_guard(struct xdp_md *ctx, struct flow *flow)
 {
 	struct guarded g = {.rule = GUARD_RULES};

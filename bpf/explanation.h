@@ -48,8 +48,8 @@ struct explanation {
 	__u8 guard_reads;     /* the guard has read the message: the next members are valid */
 	__u8 guard_bucket;    /* enum guard_bucket */
 	__u8 guard_rule;      /* the rule that applies to the message; GUARD_RULES: none */
-	__u8 guard_enforced;  /* ... in mode `enforce` */
-	__u8 guard_is_exempt; /* ... but the message is an emergency call or has a listed Resource-Priority */
+	__u8 guard_enforced;  /* the rule has the mode `enforce` */
+	__u8 guard_is_exempt; /* the message is an emergency call or has a listed Resource-Priority */
 
 	/* the owner */
 	__u32 slot_owner;

@@ -18,7 +18,7 @@
 #include "parse.h"
 
 #define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
-#define FAST_PATH_JUDGED (-2)   /* the same, but without the stage `guard`: its tokens are taken */
+#define FAST_PATH_JUDGED (-2)   /* the same, but without the stage `guard`: the fast path has taken the tokens */
 
 /* Tests set this variable, so that the stages process all packets. */
 const volatile bool no_fast_path;
@@ -334,7 +334,7 @@ __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key 
 	return guard_judge(ctx, g, admitted);
 }
 
-/* As fast_forward(), for a service with a guard. */
+/* Same as fast_forward(), for a service with a guard. */
 static __always_inline int fast_guarded(
 	struct xdp_md *ctx, const struct iphdr *ip, const struct service *service, struct fast *fast)
 {

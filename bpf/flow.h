@@ -49,7 +49,7 @@ struct flow {
 	/* send: XDP_TX or XDP_REDIRECT if the packet is sent, otherwise XDP_PASS */
 	__u8 action : 3;
 
-	/* guard: 1 + enum guard_rule that drops this INVITE, if the answer is 503; REFUSED_BEFORE; otherwise 0 */
+	/* guard: 1 + the enum guard_rule, if this INVITE must be refused with 503; REFUSED_BEFORE; or 0 */
 	__u8 refused : 5;
 
 	/* every stage */

@@ -150,7 +150,7 @@ struct {
 	__type(value, struct fragment);
 } fragments SEC(".maps");
 
-/* Later fragments that the daemon holds. The program announces their first fragment to the daemon. */
+/* Later fragments that the daemon holds. The program notifies the daemon when their first fragment arrives. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, HELD_FRAGMENTS);

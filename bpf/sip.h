@@ -40,11 +40,10 @@ static __always_inline __u64 sip_line_start(const __u8 *p)
 	return (load64(p) ^ EVERY('\n')) | (next & EVERY(0x10)) | (next & (next << 4) & EVERY(0x40));
 }
 
-/* The quick test, which most of a message needs. Bit 7 of a byte is clear where sip_line_start is zero, and
- * at a few other positions: after a byte below 0x0c or above 0x8b, digits and bytes below 0x20 count as
- * letters of interest. With the first sum a newline (0x0a) stays below 0x80 even with a carry from the
- * byte before. The second sum is below 0x80 for a letter with neither bit 4 nor bit 2, and for a byte
- * without bit 6. */
+/* The quick test, sufficient for most of a message. Bit 7 of a byte is clear where sip_line_start is zero, and at a few
+ * other positions: after a byte below 0x0c or above 0x8b, digits and bytes below 0x20 count as letters of interest.
+ * With the first sum a newline (0x0a) stays below 0x80 even with a carry from the byte before. The second sum is below
+ * 0x80 for a letter with neither bit 4 nor bit 2, and for a byte without bit 6. */
 static __always_inline __u64 sip_no_line(const __u8 *p)
 {
 	return (load64(p) + EVERY(0x74)) | ((load64(p + 1) & EVERY(0x54)) + EVERY(0x3c));

@@ -7,7 +7,7 @@
 #include "sip_headers.h"
 #include "sip_uri.h"
 
-#define SIP_TOKEN_WORDS 8 /* words of a tag or branch that count: 64 bytes */
+#define SIP_TOKEN_WORDS 8 /* maximum number of hashed words of a tag or branch: 64 bytes */
 
 /* Returns whether the header whose colon is at `colon` has a tag parameter (RFC 3261 sections 19.3 and 20.39).
  * Parameters of the URI do not count. */

@@ -59,8 +59,8 @@ static __always_inline bool sip_is_version(__u64 word)
 }
 
 /* Returns the method of a request whose start-line starts with these 16 bytes. RFC 3261 section 7.1 makes
- * methods case-sensitive, but Kamailio accepts "register" as REGISTER. Only letters become letters when
- * bit 5 is cleared. */
+ * methods case-sensitive, but Kamailio accepts "register" as REGISTER. The comparison clears bit 5 of each byte: only
+ * letters then equal upper-case letters. */
 static __always_inline enum method sip_method_of(__u64 word, __u64 word_after)
 {
 	__u64 space = sip_zeroes(word ^ EVERY(' '));

@@ -55,14 +55,16 @@ enum verdict_action {
 	X(denied, dropped, NORMAL, "guard: from a source on a list with the action deny, or blocked")                  \
 	X(limited, dropped, NORMAL, "guard: over a limit of its source")                                               \
 	X(over_ceiling, dropped, ANOMALY,                                                                              \
-		"guard: part of a call, or an emergency call, and over the ceiling of its source for such packets")    \
+		"guard: part of a call, or an emergency call, over the high limit (ceiling) for such packets of its "  \
+		"source")                                                                                              \
 	X(scanner, dropped, NORMAL, "guard: request of a scanner")                                                     \
 	X(broken, dropped, NORMAL,                                                                                     \
-		"guard: SIP without a required header, or not SIP from a source that never sent SIP")                  \
+		"guard: SIP without a required header, or not SIP from a source that has never sent SIP")              \
 	X(overload, dropped, ANOMALY, "guard: initial INVITE over the limit of its service or backend")                \
 	X(refused, held, ANOMALY, "guard: initial INVITE over a limit: the daemon answers 503")                        \
-	X(refused_ack, dropped, NORMAL, "guard: ACK for such a 503")                                                   \
-	X(dropped_fragment, dropped, NORMAL, "guard: later fragment of a datagram whose first fragment it dropped")    \
+	X(refused_ack, dropped, NORMAL, "guard: ACK or CANCEL of an INVITE that was refused with 503")                 \
+	X(dropped_fragment, dropped, NORMAL,                                                                           \
+		"guard: later fragment of a datagram whose first fragment the guard dropped")                          \
 	X(nat_out, forwarded, NORMAL, "from a server with forward: nat: from the VIP to the client")                   \
 	X(nat_held, held, NORMAL,                                                                                      \
 		"as nat_out, but the kernel must resolve the next hop, or XDP cannot use the interface: the daemon "   \

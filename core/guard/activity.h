@@ -40,8 +40,8 @@ struct guard_activity {
 /* The sum over all CPUs, with the newest `seen` and its source. */
 struct guard_counters guard_counters_sum(const struct guard_counters *counters, size_t cpus);
 
-/* Updates the activity. `counters` and `before` have one element for each CPU; `before` belongs to this rule and stores
- * the packets of the last sample. `now` is in ms. */
+/* Updates the activity. `counters` and `before` have one element for each CPU; The caller stores `before` for each
+ * rule; it contains the packet counts of the last sample. `now` is in ms. */
 void guard_activity_update(struct guard_activity *activity, const struct guard_counters *counters, uint64_t *before,
 	size_t cpus, uint64_t now);
 

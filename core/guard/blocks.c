@@ -153,7 +153,7 @@ static int check_replacement(const struct block *old, const struct block *new, c
 		return refuse(-EPERM, error, "%s is %s by operator %s", text, state_of(old), old->value.who);
 	if (old->value.list != new->value.list || end_of(old) > end_of(new))
 		return refuse(-EPERM, error, "%s is %s by server %s%s", text, state_of(old), old->value.who,
-			old->value.list == new->value.list ? ", for longer" : "");
+			old->value.list == new->value.list ? ", with a later end" : "");
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The prefixes that operators and servers have blocked or trusted at run time: a copy of the map guard_blocks, in which
- * an entry is found by its prefix and by the name of its service. Decides who may change an entry. No I/O. */
+/* The prefixes that operators and servers have blocked or trusted at run time: a copy of the map guard_blocks, indexed
+ * by prefix and by name of the service. Decides whether an operator or a server may change an entry. No I/O. */
 #pragma once
 
 #include "bpf/abi_guard.h"
@@ -24,23 +24,25 @@ size_t blocks_count(const struct blocks *blocks);
 /* The entries in the order of their prefixes. Valid until the next change. */
 const struct block *blocks_at(const struct blocks *blocks, size_t index);
 
-/* The entry after this one, which need not exist any more; the first entry for NULL. NULL after the last one. */
+/* Returns the entry after `block`, even if `block` has been removed; the first entry if `block` is NULL. Returns NULL
+ * after the last entry. */
 const struct block *blocks_after(const struct blocks *blocks, const struct block *block);
 
 /* The entry with exactly this prefix and service ("": all services); NULL if there is none. */
 const struct block *blocks_find(const struct blocks *blocks, const struct prefix_key *prefix, const char *service);
 
-/* The entry that applies to packets from an address to a service: the longest prefix of an entry for this service, else
- * of an entry for all services. NULL if there is none. */
+/* The entry that applies to packets from an address to a service: the longest prefix among the entries for this
+ * service; if there is none, among the entries for all services. NULL if there is none. */
 const struct block *blocks_match(const struct blocks *blocks, const struct address *address, const char *service);
 
 /* Adds an entry, or replaces the entry with the same prefix and service. A server may replace only its own entries, and
- * entries of other servers that end earlier. 0, or the reason in `error`: -EPERM if the server may not, -ENOSPC if
- * there are GUARD_BLOCKS entries already. */
+ * entries of other servers that end earlier. 0, or the reason in `error`: -EPERM if the server may not replace the
+ * entry, -ENOSPC if there are GUARD_BLOCKS entries already. */
 int blocks_put(struct blocks *blocks, const struct block *block, char error[BLOCKS_ERROR_SIZE]);
 
-/* Removes the entry with this prefix and service. `server` is the name of the server that asks for it; NULL: an
- * operator. 0, or the reason in `error`: -ENOENT, or -EPERM if the entry is not an entry of this server. */
+/* Removes the entry with this prefix and service. `server` is the name of the server that requests this; NULL: an
+ * operator. 0, or the reason in `error`: -ENOENT, or -EPERM if the entry belongs to an operator or a different
+ * server. */
 int blocks_remove(struct blocks *blocks, const struct prefix_key *prefix, const char *service, const char *server,
 	char error[BLOCKS_ERROR_SIZE]);
 

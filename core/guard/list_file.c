@@ -51,7 +51,7 @@ int list_file_parse(const char *text, size_t length, struct prefix_key **out, si
 	for (; text < end && !error; text = newline + 1, line++) {
 		newline = memchr(text, '\n', end - text);
 		if (!newline) {
-			error = refuse(fault, line, "the last line has no newline: the file may be cut off%s", "");
+			error = refuse(fault, line, "the last line has no newline: the file may be truncated%s", "");
 			break;
 		}
 		copy_word(text, newline, word);

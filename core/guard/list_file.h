@@ -10,6 +10,6 @@ struct list_fault {
 };
 
 /* Reads the text of a file into `*out`, which the caller must free. 0; or -EINVAL with the first fault, and then the
- * file has no effect at all. A last line without a newline is a fault: a file that is cut off may end in "10.0.0.0/1",
- * which is valid and was "10.0.0.0/16". */
+ * file has no effect at all. A missing newline at the end is a fault: a truncated file may end in "10.0.0.0/1", which
+ * is valid although the complete line is "10.0.0.0/16". */
 int list_file_parse(const char *text, size_t length, struct prefix_key **out, size_t *count, struct list_fault *fault);

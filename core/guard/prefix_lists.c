@@ -94,7 +94,7 @@ const struct list_entry *prefix_lists_match(const struct prefix_lists *lists, co
 const struct list_entry *prefix_lists_overlap(
 	const struct prefix_lists *lists, const struct prefix_key *prefix, const bool *wanted)
 {
-	/* The entries that this prefix contains, itself included, follow each other. */
+	/* The entries within this prefix, including the prefix itself, are consecutive. */
 	for (size_t i = search(lists, prefix); i < lists->count; i++) {
 		if (!prefix_contains(prefix, &lists->entries[i].prefix.address))
 			break;

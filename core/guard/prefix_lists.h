@@ -21,7 +21,8 @@ struct source_bits {
 	uint8_t ipv6; /* 0 to 128 */
 };
 
-/* The prefix, or the source that contains it: all addresses of one source are on the same list. */
+/* Returns the prefix; if it is longer than a source, returns the source that contains it. All addresses of one source
+ * are on the same list. */
 struct prefix_key prefix_of_source(const struct prefix_key *prefix, struct source_bits source);
 
 /* Appends the prefixes of one list. Call prefix_lists_sort() after the last one. */
@@ -36,7 +37,7 @@ void prefix_lists_free(struct prefix_lists *lists);
 /* The entry with the longest prefix that contains the address; NULL if there is none. */
 const struct list_entry *prefix_lists_match(const struct prefix_lists *lists, const struct address *address);
 
-/* An entry that contains this prefix, or that this prefix contains, and whose list is true in `wanted`. NULL if there
- * is none. */
+/* Returns an entry that overlaps this prefix (one of them contains the other) and whose list is true in `wanted`. NULL
+ * if there is none. */
 const struct list_entry *prefix_lists_overlap(
 	const struct prefix_lists *lists, const struct prefix_key *prefix, const bool *wanted);

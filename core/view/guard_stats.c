@@ -7,7 +7,7 @@
 #include "core/net/address.h"
 #include "guard_stats.h"
 
-#define SOURCES 3 /* in a row */
+#define SOURCES 3 /* maximum number in a row of the table */
 #define NSEC 1e9
 
 json_t *guard_stats_new(void)

@@ -43,7 +43,7 @@ static enum result result_of(const struct explanation *e)
 	return e->guard_enforced ? DROPPED : OBSERVED;
 }
 
-/* What the guard knows about the message. */
+/* Describes the kind of the message. */
 static void describe_class(const struct explanation *e, char *out, size_t size)
 {
 	if (e->guard_action == GUARD_TRUST)

@@ -12,7 +12,7 @@
 struct guard_top_count {
 	uint64_t elements; /* of the map */
 	uint64_t read;     /* elements that have been read */
-	uint64_t limited;  /* of those */
+	uint64_t limited;  /* of these: elements of limited sources */
 };
 
 /* Adds elements to the count. `now` is ns of CLOCK_MONOTONIC. */

@@ -51,7 +51,7 @@ static bool has_element(const struct guard_why *why)
 	return guard_owner_is(why->element.owner, hash_of(guard_of(why), why->guard, &why->address));
 }
 
-/* The list of the source: the one that its next packet will have. */
+/* The list that applies to the next packet of the source. */
 static uint32_t list_of(const struct guard_why *why)
 {
 	if (why->block)
@@ -151,7 +151,7 @@ static const char *action_text(const struct guard_why *why)
 
 	switch (class->action) {
 	case GUARD_TRUST:
-		return "trusted: no limit of a source applies, and no search for scanners";
+		return "trusted: the limits for each source do not apply, and the guard does not search for scanners";
 	case GUARD_DENY:
 		return class->enforced >> rule & 1 ? "denied: all packets are dropped"
 						   : "denied in mode observe: the packets are counted, and forwarded";
@@ -169,8 +169,7 @@ static void add_list(const struct guard_why *why, json_t *steps)
 	else if (list == GUARD_LIST_NONE)
 		steps_add(steps, "list", "none");
 	else if (!why->block && why->knows_lists)
-		steps_add(steps, "list", "%s, by its entry %s", list_name(why, list),
-			prefix_format(&why->prefix, prefix));
+		steps_add(steps, "list", "%s, entry %s", list_name(why, list), prefix_format(&why->prefix, prefix));
 	else if (!why->block)
 		steps_add(steps, "list", "%s", list_name(why, list));
 }
@@ -183,7 +182,7 @@ static void add_block(const struct guard_why *why, json_t *steps)
 	if (!block)
 		return;
 	if (why->block_rest)
-		snprintf(rest, sizeof(rest), "for %llu s more", (unsigned long long)why->block_rest / SECOND);
+		snprintf(rest, sizeof(rest), "for another %llu s", (unsigned long long)why->block_rest / SECOND);
 	steps_add(steps, "block", "%s is %s by the %s %.*s %s%s%.*s", prefix_format(&why->block->prefix, prefix),
 		list_name(why, block->list), block->by_server ? "server" : "operator", NAME_SIZE, block->who, rest,
 		block->reason[0] ? ": " : "", GUARD_REASON_SIZE, block->reason);
@@ -205,7 +204,7 @@ static void add_state(const struct guard_why *why, const json_t *limits, const j
 	size_t i;
 
 	if (!has_element(why)) {
-		steps_add(steps, "state", "no entry: the guard has seen no packet of this source lately");
+		steps_add(steps, "state", "no entry: the guard has received no packet of this source recently");
 		return;
 	}
 	json_array_foreach(limits, i, limit)

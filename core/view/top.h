@@ -75,7 +75,7 @@ void top_close(struct top *top);
  * clock. Takes the references. */
 void top_sample(struct top *top, json_t *stats, json_t *backends, json_t *status, double now);
 
-/* The same for `top sources`: its result and that of `status`. */
+/* The same for `top sources`: the results of `top sources` and of `status`. */
 void top_sample_sources(struct top *top, json_t *sources, json_t *status, double now);
 
 /* Handles a key: a character or a value of enum top_key. Returns false if the user quits. */

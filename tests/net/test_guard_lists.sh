@@ -97,13 +97,13 @@ check "... the new source is dropped" drops $OTHER
 feed "$OTHER" "10.0.0"
 check "a reload with a fault is refused" test "$(lab_ctl guard reload 2>&1 | grep -c 'feed.txt:2: ')" -eq 1
 check "... status warns" warns
-check "... the lists of before stay in use" drops $DENIED
+check "... the previous lists stay in use" drops $DENIED
 like "... reload refuses the configuration with this fault, too" "$(lab_ctl reload 2>&1)" "feed.txt:2: '10.0.0' is not"
 feed "$DENIED" "$OTHER"
 kill -HUP "$(lab_ctl --json status | jq .pid)"
 check "after SIGHUP with a file without faults the warning ends" wait_for 10 is_calm
 printf '10.0.0.0/1' > "$FEED"
-like "a file that is cut off is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt:1: the last line has no newline"
+like "a truncated file is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt:1: the last line has no newline"
 rm "$FEED"
 like "a missing file is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt: it cannot be read: No such file"
 lab_stop sipxdpd > /dev/null

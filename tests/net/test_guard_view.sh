@@ -85,7 +85,7 @@ lab_start flood client tests/net/from_source.py "$LAB_VIP" "$FLOOD" OPTIONS 1000
 
 # --- counters
 is "a source that has sent nothing has no entry" "$(lab_ctl guard why $CALLER | step state)" \
-	"no entry: the guard has seen no packet of this source lately"
+	"no entry: the guard has received no packet of this source recently"
 send $CALLER INVITE 8
 send $PHONE REGISTER 10
 send $KNOWN INVITE 20
@@ -104,9 +104,9 @@ like "metrics" "$(lab_in balancer curl -sS http://127.0.0.1:9090/metrics)" \
 	'^sipxdp_guard_packets_total{guard="default",rule="invite",result="dropped"} 3$'
 
 # --- why and test
-is "why: the list, by its prefix" "$(lab_ctl guard why $DENIED | step list)" "bad, by its entry 10.0.0.102/31"
+is "why: the list, by its prefix" "$(lab_ctl guard why $DENIED | step list)" "bad, entry 10.0.0.102/31"
 is "why: a trusted source" "$(lab_ctl guard why $KNOWN | step action)" \
-	"trusted: no limit of a source applies, and no search for scanners"
+	"trusted: the limits for each source do not apply, and the guard does not search for scanners"
 check "why: the limit that a source is over" wait_for 10 prints "over: +the limit options: the next packet conforms in [01]\.[0-9] s" \
 	guard why "$FLOOD"
 check "... in its table" wait_for 10 prints "options +enforce +drop +1 +5 +5 +yes" guard why "$FLOOD"
@@ -122,7 +122,7 @@ is "test counts nothing" "$(stats '[.rules[] | select(.rule == "invite")]')" \
 	"$(jq '[.rules[] | select(.rule == "invite")]' <<< "$before")"
 lab_ctl guard block 10.0.0.200 --for 10m --reason testing > /dev/null
 like "why: a block" "$(lab_ctl guard why 10.0.0.200 | step block)" \
-	'^10\.0\.0\.200 is blocked by the operator .* for [0-9]+ s more: testing$'
+	'^10\.0\.0\.200 is blocked by the operator .* for another [0-9]+ s: testing$'
 is "test: a blocked source" "$(judged 10.0.0.200 | cut -d, -f1)" "INVITE dropped:blocked"
 
 # --- top, log, status

@@ -226,7 +226,7 @@ static void expect_steps(const struct guard_why *why, const char *list, const ch
 }
 
 #define LIMITED "limited: the limits below apply"
-#define NO_ENTRY "no entry: the guard has seen no packet of this source lately"
+#define NO_ENTRY "no entry: the guard has received no packet of this source recently"
 
 Test(guard_why, a_source_without_an_element)
 {
@@ -294,13 +294,14 @@ Test(guard_why, lists_and_blocks)
 	struct image *names = guarded_image();
 	struct guard_why why = why_of(names, GUARD_LIST_FIRST, 1, 0);
 	struct block block = {.value = {.list = GUARD_LIST_BLOCKED, .who = "root", .reason = "password guessing"}};
-	const char *trusted = "trusted: no limit of a source applies, and no search for scanners";
+	const char *trusted =
+		"trusted: the limits for each source do not apply, and the guard does not search for scanners";
 
 	expect_steps(&why, "offices", "", trusted, "over no limit now", "");
 	why.knows_lists = true;
 	why.list = GUARD_LIST_FIRST + 1;
 	prefix_parse("203.0.113.0/24", &why.prefix);
-	expect_steps(&why, "apiban, by its entry 203.0.113.0/24", "",
+	expect_steps(&why, "apiban, entry 203.0.113.0/24", "",
 		"denied in mode observe: the packets are counted, and forwarded", "over no limit now", "");
 	prefix_parse("203.0.113.8/30", &block.prefix);
 	why.block = &block;
@@ -309,8 +310,8 @@ Test(guard_why, lists_and_blocks)
 	block.value.by_server = true;
 	block.value.list = GUARD_LIST_TRUSTED;
 	why.block_rest = 90500;
-	expect_steps(&why, "", "203.0.113.8/30 is trusted by the server root for 90 s more: password guessing", trusted,
-		"over no limit now", "");
+	expect_steps(&why, "", "203.0.113.8/30 is trusted by the server root for another 90 s: password guessing",
+		trusted, "over no limit now", "");
 	image_free(names);
 }
 

@@ -5,9 +5,9 @@
 
 #include "ctl/daemon/daemon.h"
 
-/* Raises the generation of all guards, in the maps and in the image of them. Only the worker calls this, because a plan
- * that it carries out also writes the guards. */
+/* Raises the generation of all guards, in the maps and in their image. Only the worker calls this, because it also
+ * executes plans, which write the guards, too. */
 void generation_raise(struct daemon *daemon);
 
-/* Makes the worker do this soon. */
+/* Asks the worker to call generation_raise() soon. */
 void generation_raise_soon(struct daemon *daemon);

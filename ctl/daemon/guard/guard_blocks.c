@@ -44,7 +44,7 @@ const struct blocks *guard_blocks_entries(const struct daemon *daemon)
 	return daemon->guard_blocks->entries;
 }
 
-/* The clock of the entries runs on while the machine sleeps, and no operator can set it. */
+/* The clock of the entries continues while the machine sleeps, and cannot be set. */
 static uint64_t now_msec(void)
 {
 	struct timespec now;
@@ -115,7 +115,7 @@ static void note_failure(struct daemon *daemon, int error)
 	daemon->guard_blocks->is_unsynced = true;
 }
 
-/* Keys of the map that no entry has. */
+/* Keys in the map without an entry in `blocks`. */
 struct stale {
 	const struct daemon *daemon;
 	struct guard_prefix *keys;
@@ -148,7 +148,7 @@ static int remove_stale(struct daemon *daemon)
 	return error;
 }
 
-/* The event loop may change the entries whenever the worker yields, so the loop searches its place again. */
+/* The event loop may change the entries whenever the worker yields, so this loop searches for its position again. */
 void guard_blocks_sync(struct daemon *daemon)
 {
 	struct blocks *entries = daemon->guard_blocks->entries;
@@ -219,8 +219,7 @@ void guard_blocks_update(struct daemon *daemon)
 	if (count) {
 		prefix_format(&expired[0].prefix, text);
 		log_event(LOG_INFO, LOG_FIELDS({"event", "unblocked"}, {"prefix", text}),
-			"guard: %zu prefix%s no longer %s: the time is over (first %s)", count,
-			count == 1 ? " is" : "es are",
+			"guard: %zu prefix%s no longer %s: expired (first %s)", count, count == 1 ? " is" : "es are",
 			expired[0].value.list == GUARD_LIST_TRUSTED ? "trusted" : "blocked", text);
 		generation_raise_soon(daemon);
 	}
@@ -231,7 +230,8 @@ void guard_blocks_update(struct daemon *daemon)
 
 /* --- changes */
 
-/* The kernel knows only sources. A file without a guard does not define them: its blocks can only be removed. */
+/* The kernel distinguishes sources, not single addresses. A file without a guard does not define sources: its blocks
+ * can only be removed. */
 static struct prefix_key widen(const struct daemon *daemon, const struct prefix_key *prefix)
 {
 	const struct config_guard *guard = &daemon->farm->config->guard;

@@ -94,7 +94,7 @@ json_t *guard_command_reload(struct daemon *daemon, const struct request *reques
 	if (files->faulty) {
 		guard_files_free(files);
 		daemon_log_faults(daemon, &faults);
-		reply = protocol_error(&faults, "not reloaded: the lists of before stay in use");
+		reply = protocol_error(&faults, "not reloaded: the previous lists stay in use");
 		json_object_set_new(reply, "path", protocol_text(daemon->config_path));
 	} else {
 		changed = guard_lists_take(daemon, files);
@@ -151,7 +151,7 @@ static int check_service(const struct config *config, const char *name, char err
 	return -EINVAL;
 }
 
-/* Warns if some guard only counts the packets of blocked sources. */
+/* Warns if a guard only counts the packets of blocked sources. */
 static void warn_of_mode(const struct daemon *daemon, const struct block *block, json_t *warnings)
 {
 	const struct image *running = daemon->running;

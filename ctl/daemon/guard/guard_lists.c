@@ -8,14 +8,14 @@
 #include "generation.h"
 #include "guard_lists.h"
 
-#define SLICE 1000 /* prefixes that the worker adds between two looks at its urgent jobs: 1 to 3 ms */
+#define SLICE 1000 /* prefixes that the worker adds between two checks for urgent jobs: 1 to 3 ms */
 
 struct guard_lists {
-	struct guard_files *files; /* as read last; NULL: not read yet */
+	struct guard_files *files; /* result of the last read; NULL: not read yet */
 	int trie;                  /* the trie with these lists; -1: not built yet */
 	uint32_t *ids;             /* of the lists in this trie */
-	bool must_read;            /* the files of the running configuration, at the start */
-	bool must_load;            /* the kernel does not have `files` yet */
+	bool must_read; /* the daemon has just started: it must read the files of the running configuration */
+	bool must_load; /* the kernel does not have `files` yet */
 	bool is_loading;
 	int error;       /* of the last attempt to load them, which is logged once */
 	char fault[512]; /* "": none */
@@ -113,8 +113,8 @@ struct guard_files *guard_lists_read(struct daemon *daemon, const struct config 
 	return reading.files;
 }
 
-/* If a file has a fault, the lists that the kernel has already stay in use. A kernel without lists receives those lists
- * that have no fault: a missing list of attackers must not disable a list of trusted carriers. */
+/* If a file has a fault, the lists in the kernel stay in use. If the kernel has no lists yet, it receives the lists
+ * without a fault: a faulty list of attackers must not disable a list of trusted carriers. */
 static void read_files(struct daemon *daemon)
 {
 	struct guard_lists *lists = daemon->guard_lists;
@@ -130,7 +130,7 @@ static void read_files(struct daemon *daemon)
 	lists->must_load = !files->faulty || !maps_have_trie(daemon->maps);
 	if (files->faulty)
 		log_error("guard: %s, until 'sipxdp-ctl guard reload' finds no fault",
-			lists->must_load ? "the lists with faults are empty" : "the lists of before stay in use");
+			lists->must_load ? "the lists with faults are empty" : "the previous lists stay in use");
 	faults_free(&faults);
 }
 
@@ -154,7 +154,7 @@ static uint32_t *find_ids(const struct daemon *daemon)
 	return ids;
 }
 
-/* Builds a trie of `files`, which no other job replaces meanwhile. A descriptor, or -errno. */
+/* Builds a trie of `files`. No other job replaces `files` meanwhile. Returns a descriptor, or -errno. */
 static int build(struct daemon *daemon, const uint32_t *ids)
 {
 	const struct prefix_lists *prefixes = &daemon->guard_lists->files->prefixes;
@@ -255,14 +255,14 @@ int guard_lists_update(struct daemon *daemon)
 	if (!error)
 		finish(daemon);
 	else if (error != lists->error && error != -EAGAIN && error != -ECANCELED)
-		log_error("cannot load the lists of the guard: %s; the lists of before stay in use; trying again every "
+		log_error("cannot load the lists of the guard: %s; the previous lists stay in use; trying again every "
 			  "second",
 			strerror(-error));
 	lists->error = error;
 	return error;
 }
 
-/* --- questions */
+/* --- queries */
 
 const char *guard_lists_fault(const struct daemon *daemon)
 {

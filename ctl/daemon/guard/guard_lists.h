@@ -12,13 +12,13 @@ struct guard_lists;
 struct guard_lists *guard_lists_new(void);
 void guard_lists_free(struct guard_lists *lists);
 
-/* As guard_files_read(), while the worker runs urgent jobs. */
+/* Same as guard_files_read(). Meanwhile the worker runs urgent jobs. */
 struct guard_files *guard_lists_read(struct daemon *daemon, const struct config *config, struct faults *faults);
 
 /* At the start of the daemon: the lists of the previous daemon stay in use until the first guard_lists_update(). */
 void guard_lists_start(struct daemon *daemon);
 
-/* The daemon now fills other maps. */
+/* Call this after the daemon has opened new maps. */
 void guard_lists_follow_maps(struct daemon *daemon);
 
 /* Takes ownership of lists without faults. They take effect with the next guard_lists_update(). Returns false if the

@@ -58,8 +58,8 @@ void guard_watch_free(struct guard_watch *watch)
 
 /* --- sampling */
 
-/* Packets that an operator has allowed the guard to drop are not worth a warning: those of sources on a list with
- * `deny`, of blocked sources and of scanners. */
+/* No warning for packets that the operator wants to be dropped: packets from sources on a list with `deny`, from
+ * blocked sources, and of scanners. */
 static int priority(const struct guard_activity *activity, uint32_t rule)
 {
 	bool is_limit = rule < GUARD_BUCKETS || rule == GUARD_RULE_SERVICE_SURGE || rule == GUARD_RULE_BACKEND_SURGE;
