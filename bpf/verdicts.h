@@ -55,8 +55,7 @@ enum verdict_action {
 	X(denied, dropped, NORMAL, "guard: from a source on a list with the action deny, or blocked")                  \
 	X(limited, dropped, NORMAL, "guard: over a limit of its source")                                               \
 	X(over_ceiling, dropped, ANOMALY,                                                                              \
-		"guard: part of a call, or an emergency call, over the high limit (ceiling) for such packets of its "  \
-		"source")                                                                                              \
+		"guard: part of a call, or an emergency call, over the ceiling (high limit) of its source")            \
 	X(scanner, dropped, NORMAL, "guard: request of a scanner")                                                     \
 	X(broken, dropped, NORMAL,                                                                                     \
 		"guard: SIP without a required header, or not SIP from a source that has never sent SIP")              \

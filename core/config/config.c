@@ -53,7 +53,7 @@ const struct key config_limit_keys[] = {
 			"kernel forgets the call that has been silent longest. A call takes about 150 bytes."},
 	{LIMIT(guarded_sources, read_limit, MIN_GUARDED_SOURCES, MAX_GUARDED_SOURCES),
 		.help = "Maximum number of sources whose packets the guard can limit at the same time. With more "
-			"sources, it forgets some of them. A source takes 64 bytes."},
+			"sources, the guard forgets some of them. A source takes 64 bytes."},
 	{},
 };
 

@@ -285,8 +285,8 @@ const struct key config_guard_keys[] = {
 		.expected = TEXT_EXPECTED,
 		.usual = "`[112, 911, 999, sos, 'urn:service:sos']`",
 		.help = "Users and URNs of Request-URIs that are emergency calls. They are exempt from all limits "
-			"except `emergency`. A number also stands for the number after `+`, an URN also for its "
-			"sub-services."},
+			"except `emergency`. A number also matches with a leading `+`, and a URN matches its "
+			"sub-services, too."},
 	{.name = "resource_priority",
 		.read = read_texts,
 		.write = write_texts,
@@ -294,8 +294,8 @@ const struct key config_guard_keys[] = {
 		.flags = KEY_LIST,
 		.expected = TEXT_EXPECTED,
 		.usual = "none",
-		.help = "Namespaces of Resource-Priority (RFC 4412), such as `esnet`. Requests with them are exempt "
-			"like emergency calls."},
+		.help = "Namespaces of Resource-Priority (RFC 4412), such as `esnet`. Requests with one of these "
+			"namespaces are exempt like emergency calls."},
 	{.name = "retry_after",
 		.read = config_read_u32,
 		.write = config_write_u32,

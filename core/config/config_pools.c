@@ -172,7 +172,7 @@ const struct key config_pool_keys[] = {
 		.expected = "a mapping of `rate`, `burst`, `mode` and `action`",
 		.usual = "none",
 		.help = "Limits the initial INVITEs for each backend, as `{rate: 100, burst: 100}`, in services with a "
-			"guard. INVITEs above it are refused with 503 unless it has `action: drop`."},
+			"guard. INVITEs above the limit are refused with 503, or dropped with `action: drop`."},
 	{.name = "backends",
 		.required = true,
 		.read = config_read_backends,

@@ -426,7 +426,7 @@ const struct key config_service_keys[] = {
 			"is "
 			"all. `surge` limits the initial INVITEs of all sources together, as `{rate: 400, burst: "
 			"400}`; "
-			"INVITEs above it are refused with 503 unless it has `action: drop`."},
+			"INVITEs above the limit are refused with 503, or dropped with `action: drop`."},
 	{},
 };
 

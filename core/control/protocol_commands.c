@@ -40,7 +40,7 @@
 #define GUARDED_SERVICE                                                                                                \
 	{                                                                                                              \
 		"service", "SERVICE", ARGUMENT_NAME, ARGUMENT_FLAG, IN_REQUEST(service),                               \
-			.help = "only for this service, which needs a `guard:` of its own (default: all services)"     \
+			.help = "only for this service, which needs its own `guard:` (default: all services)"          \
 	}
 #define FOR                                                                                                            \
 	{                                                                                                              \
@@ -213,14 +213,14 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 	[COMMAND_GUARD_RELOAD] = {.words = "guard reload", .help = "read the files of the guard's lists again"},
 	[COMMAND_GUARD_BLOCK] = {"guard block", "drop all packets from a prefix at once",
 		{PREFIX, FOR, GUARDED_SERVICE, REASON,
-			FORCE("block also if the prefix overlaps a trusted one, or contains all addresses")}},
+			FORCE("block even if the prefix overlaps a trusted prefix or is very short")}},
 	[COMMAND_GUARD_TRUST] = {"guard trust", "exempt a prefix at once from all limits for its sources",
-		{PREFIX, FOR, GUARDED_SERVICE, REASON, FORCE("trust also all addresses")}},
+		{PREFIX, FOR, GUARDED_SERVICE, REASON, FORCE("trust even a very short prefix")}},
 	[COMMAND_GUARD_UNBLOCK] = {"guard unblock",
-		"end 'guard block' or 'guard trust' of a prefix, or the same by a server: the lists apply again",
+		"remove a block or a trust entry of an operator or a server: the lists apply again",
 		{PREFIX, GUARDED_SERVICE}},
 	[COMMAND_GUARD_WHY] = {"guard why",
-		"show how each guard treats a source now: its list, and the limits that it is over",
+		"show how each guard treats a source now: its list, and the limits that it exceeds",
 		{{"address", "ADDRESS", ARGUMENT_ADDRESS, ARGUMENT_REQUIRED, IN_REQUEST(address),
 			.help = "an address of the source"}}},
 	[COMMAND_GUARD_TEST] = {"guard test",

@@ -13,7 +13,7 @@
 #define SHARED_GUARD 1
 #define RESERVED " " /* a name that no object can have */
 
-/* What the functions of this file share. */
+/* The data that the functions of this file share. */
 struct guarding {
 	const struct farm *farm;
 	const struct config *config;
@@ -30,8 +30,8 @@ static bool enforces(enum guard_mode own, enum guard_mode inherited)
 
 /* --- ids */
 
-/* Starts the allocation of ids beside the running names. The first ids have the names `reserved`. Returns a list that
- * the caller frees after name_ids_end(). */
+/* Starts the allocation of ids: running names keep their ids. The first ids have the names `reserved`. Returns a list
+ * that the caller frees after name_ids_end(). */
 static struct name *start_ids(
 	struct name_ids *ids, const struct name *running, uint32_t limit, const char *const *reserved, size_t count)
 {
@@ -88,7 +88,7 @@ static uint16_t *take_guards(struct guarding *g)
 	return of;
 }
 
-/* A plan may have stopped after it had written the name of a new guard. */
+/* A name alone does not prove this: a plan may have stopped after the step that writes the name of a new guard. */
 static bool is_running(const struct guarding *g, uint16_t guard)
 {
 	return g->running->guards[guard].first_class &&
@@ -180,7 +180,7 @@ static struct guard_class looser_class(const struct guard_class *a, const struct
 	return class;
 }
 
-/* The running class of a list: as for sources on no list, if the guard has no class for it. */
+/* The running class of a list. If the guard has no class for the list: the class of sources on no list. */
 static const struct guard_class *running_class(const struct guarding *g, uint16_t guard, uint32_t list)
 {
 	const struct guard_class *first = &g->running->guard_classes[g->running->guards[guard].first_class];
@@ -196,9 +196,9 @@ static void loosen_classes(const struct guarding *g, uint16_t guard, struct guar
 	}
 }
 
-/* --- the places of classes */
+/* --- the positions of classes */
 
-/* The classes of a guard of an image end before this one. Each of them has its own list. */
+/* The index after the last class of a guard in an image. Class N of a guard belongs to list N. */
 static uint32_t block_end(const struct image *image, uint16_t guard)
 {
 	uint32_t first = image->guards[guard].first_class, end = first + GUARD_LIST_FIRST;
@@ -312,7 +312,8 @@ static uint32_t guard_enforced(const struct config_guard_settings *settings)
 	return enforced;
 }
 
-/* Rules that do not apply to trusted sources: a source may be on a list of the running or of the new settings. */
+/* The rules that both the running and the wanted guard enforce, without new searches: these do not apply to trusted
+ * sources, and the maps may not contain the new lists of trusted sources yet. */
 static uint32_t looser_rules(const struct guard *running, const struct guard *wanted)
 {
 	uint32_t both = running->enforced & wanted->enforced, added = wanted->flags & ~running->flags;
@@ -418,7 +419,8 @@ uint16_t *desire_guards(const struct farm *farm, const struct image *running, st
 	struct guarding g = {.farm = farm, .config = farm->config, .running = running, .image = image};
 	uint16_t *guard_of;
 
-	/* The generation outlives a guard: sources of an earlier guard with the same id look up their list again. */
+	/* A new guard continues the generation of an earlier guard with the same id, so that sources do not keep the
+	 * lists of the earlier guard. */
 	for (uint16_t id = 1; id < GUARDS; id++)
 		image->guards[id].generation = running->guards[id].generation;
 	take_lists(&g);

@@ -8,9 +8,10 @@
 /* Returns the id of the guard of each service of the configuration (0: none); the caller frees the array. Guards and
  * lists that are already in the maps keep their ids.
  *
- * While farm->lists_pending, the prefixes in the maps are those of the running lists. The image then has for each list
- * the looser one of the running and the wanted class, and keeps removed lists. A service that changes to a different
- * guard has no guard until then. So no packet is dropped that neither the running nor the wanted settings would drop.
+ * While farm->lists_pending is set, the maps contain the prefixes of the running lists. For each list, the image then
+ * contains the less strict of the running and the wanted class, and it keeps removed lists. During this time, a service
+ * that changes to a different guard has no guard. Therefore the guard drops only packets that the running or the wanted
+ * settings drop.
  *
  * If the maps do not have room for the classes of a guard, its services have no guard. */
 uint16_t *desire_guards(const struct farm *farm, const struct image *running, struct image *image);

@@ -5,7 +5,7 @@
 #include <strings.h>
 #include "desired_guard.h"
 
-/* Names that many scanners give themselves in User-Agent or From. Programs with honest uses are not listed. */
+/* Names of scanners in User-Agent or From. The list omits programs that also have legitimate uses. */
 static const char *const known_scanners[] = {
 	"friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "sip-scan", "iwar",
 	"vaxsipuseragent", "pplsip", "sivus", "gulp", "siparmyknife", "smap", "svmap", "svwar", "svcrack", "sippts",
@@ -26,8 +26,9 @@ static void put_text(struct image *image, enum image_map map, const char *before
 	hash_map_put(image->maps[map], &key, &any);
 }
 
-/* The User-Agent of a scanner begins with its name. The From must be equal to it ("sip:NAME@HOST", or "sip:USER@HOST"
- * if the name is such an address), because the users of a provider may have names that begin like this. */
+/* The User-Agent of a scanner begins with the name. The user in From must equal the name ("sip:NAME@HOST"); if the name
+ * is an address, the whole address must match ("sip:USER@HOST"). A common start is not sufficient, because a customer's
+ * user name may begin with the name of a scanner. */
 static void put_scanner(struct image *image, const char *text)
 {
 	char user[GUARD_TEXT_SIZE + 1];

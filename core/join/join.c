@@ -17,7 +17,8 @@ struct second {
 /* The last heartbeat of a server. */
 struct heartbeat {
 	uint64_t ms;        /* time of arrival; 0: none has arrived */
-	uint64_t signed_at; /* by the server's clock; 0: none since the daemon started, and `ms` is that time */
+	uint64_t signed_at; /* by the server's clock; 0: no heartbeat since the daemon started, and `ms` is the time of
+			       this start */
 	uint64_t excused;   /* last time at which the balancer could not receive heartbeats; 0: it always could */
 };
 
@@ -27,7 +28,7 @@ _Static_assert(SECONDS > 2 * JOIN_WINDOW, "window");
 
 struct join {
 	struct second seconds[SECONDS];
-	uint64_t bans;           /* ms: when the changes of the guard no longer count against its rate (GCRA) */
+	uint64_t bans;           /* ms: when the rate limit for changes of the guard allows a full burst again (GCRA) */
 	struct heartbeat *heard; /* by backend id */
 	size_t limit;            /* size of `heard` */
 };
@@ -353,7 +354,7 @@ static struct join_answer objection(
 		return join_answer(
 			409, "backend '%s' of pool '%s' was added by an operator", command->name, command->pool);
 	if (!address_equal(&command->address, &none) && !address_equal(&command->address, &backend->record.address))
-		return join_answer(409, "backend '%s' of pool '%s' is at %s", command->name, command->pool,
+		return join_answer(409, "backend '%s' of pool '%s' has the address %s", command->name, command->pool,
 			address_format(&backend->record.address, text));
 	return (struct join_answer){0};
 }

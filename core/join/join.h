@@ -22,7 +22,7 @@ struct join_request {
 	bool is_json;          /* false: the text has the form "action=start; pool=proxies; ..." */
 };
 
-/* What a server asks of the guard (`join: guard: true`). */
+/* The change of the guard that a server requests (`join: guard: true`). */
 enum join_ban_action {
 	JOIN_BAN_NONE,
 	JOIN_BAN_BLOCK,

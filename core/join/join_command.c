@@ -197,7 +197,7 @@ static bool has(const struct join_command *command, bool (*set)(struct join_comm
 	return command->seen & 1u << i;
 }
 
-/* A server must say when its ban ends: no ban by a program is permanent. */
+/* A ban by a server must have an end, because only operators may set permanent blocks. */
 static void read_ban(struct join_command *command)
 {
 	static const enum join_ban_action actions[] = {

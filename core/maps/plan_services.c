@@ -176,7 +176,8 @@ static void remove_entries(struct draft *draft, enum image_map map)
 	free(list);
 }
 
-/* A text that exempts a message must exist before the new limits, a text that drops one only after them. */
+/* A text that exempts messages must be in the maps before the new limits. A text that drops messages is added after
+ * them. */
 void plan_texts(struct draft *draft)
 {
 	put_entries(draft, IMAGE_GUARD_EMERGENCY);

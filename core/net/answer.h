@@ -10,10 +10,11 @@
 /* The number of bytes of the frame that the record contains. */
 size_t answer_bytes(const struct punt *punt);
 
-/* Reads the headers of the packet. False: the XDP program never punts such a packet. */
+/* Reads the headers of the packet. False for a packet that the XDP program never punts. */
 bool answer_parse(const struct punt *punt, struct packet *packet);
 
-/* Is the packet from a single host, and not for a group (RFC 1122 section 3.2.2)? No other packet may be answered. */
+/* Is the source a single host, and the destination neither multicast nor broadcast (RFC 1122 section 3.2.2)? Only such
+ * a packet may be answered. */
 bool answer_is_allowed(const struct punt *punt, const struct packet *packet);
 
 /* Writes the Ethernet header and the VLAN tags. Returns their size in bytes. */

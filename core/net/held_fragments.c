@@ -146,8 +146,8 @@ static bool has(const struct datagram *datagram, const struct punt *fragment)
 	return false;
 }
 
-/* Removes the oldest fragment of the datagram, of the source, or of all datagrams: of the first of these three that has
- * reached its limit. Returns false if none of them has. */
+/* Checks three limits in this order: for the datagram, for the source, for all datagrams. Removes the oldest fragment
+ * that counts towards the first limit that is reached. Returns false if no limit is reached. */
 static bool make_room(struct held_fragments *held, const struct datagram *datagram, const struct source *source)
 {
 	struct entry *entry = NULL;

@@ -30,7 +30,7 @@ size_t oversize_fragment_next(struct oversize_fragments *fragments, uint8_t fram
 /* Writes the error for the sender: ICMP "fragmentation needed" (RFC 1191, section 4) or ICMPv6 "packet too big" (RFC
  * 4443, section 3.2). The frame goes to the source MAC address of the packet and has the same VLAN tags. Returns its
  * bytes. 0 if the packet must not cause an error (RFC 1122, section 3.2.2), or if an IPv6 packet has at most 1280
- * bytes: no "packet too big" makes an IPv6 sender send smaller packets. */
+ * bytes: no IPv6 sender sends smaller packets than this after a "packet too big". */
 #define OVERSIZE_ERROR_SIZE 1304 /* 1280 (RFC 4443, section 2.4), Ethernet header, two tags */
 size_t oversize_error(const struct punt *punt, uint8_t frame[OVERSIZE_ERROR_SIZE]);
 

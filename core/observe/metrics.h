@@ -24,8 +24,8 @@ enum metric_type {
 	X(interface_attached, GAUGE, "interface, mode",                                                                \
 		"1 if the balancer is attached to the interface; mode: native, generic, none or unknown")              \
 	X(packets, COUNTER, "verdict, action, normal",                                                                 \
-		"Packets by verdict, what happens to them, and whether this is normal: yes or no (see counters.md)")   \
-	X(punted_packets, COUNTER, "result", "Packets that the kernel gave to the daemon, by what became of them")     \
+		"Packets by verdict; action: what the program does with them; normal: yes or no (see counters.md)")    \
+	X(punted_packets, COUNTER, "result", "Packets that the kernel passed to the daemon, by result")                \
 	X(capture_sent_messages, COUNTER, "", "SIP messages that were sent to the capture server")                     \
 	X(capture_lost_messages, COUNTER, "reason",                                                                    \
 		"SIP messages that the capture server did not receive; reason: ring_full, incomplete, too_long, "      \
@@ -36,7 +36,7 @@ enum metric_type {
 		"503) or observed (forwarded, in mode observe)")                                                       \
 	X(guard_bytes, COUNTER, "guard, rule", "Bytes of these packets' frames")                                       \
 	X(guard_exempt_packets, COUNTER, "guard, reason",                                                              \
-		"Packets that no limit applied to; reason: trusted, dialog or emergency")                              \
+		"Packets that are exempt from limits; reason: trusted, dialog or emergency")                           \
 	X(service_received_packets, COUNTER, "service", "Packets that arrived for the service")                        \
 	X(service_received_bytes, COUNTER, "service", "Bytes of the frames that arrived for the service")              \
 	X(service_requests, COUNTER, "service, method, dialog",                                                        \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads the parts of a SIP message that identify it for a reader: its method or status code, and its Call-ID. No I/O.
+/* Reads the parts of a SIP message that identify it in a trace: its method or status code, and its Call-ID. No I/O.
  */
 #pragma once
 

@@ -59,7 +59,7 @@ static bool read_invite(struct span message, struct sip_request *request)
 	       !request_has_tag(request->values[REQUEST_TO]);
 }
 
-/* Writes the response without its headers. Returns its length; 0: it would be larger than the request. */
+/* Writes the SIP response, without IP and UDP headers. Returns its length; 0: it would be larger than the request. */
 static size_t put_response(const struct sip_request *request, const struct punt *punt, size_t request_length,
 	const __u64 key[2], struct endpoint *peer, uint8_t *out)
 {

@@ -39,7 +39,7 @@ bool request_take_header(struct span *headers, struct span *line)
 	return span_take_line(headers, line) && !span_is_empty(*line);
 }
 
-/* Stores the value of a copied header. False: it is there twice. */
+/* Stores the value of a copied header. False: the header occurs twice. */
 static bool take_copied(struct sip_request *request, struct span line)
 {
 	struct span value;

@@ -96,7 +96,7 @@ void output_guard_stats(const json_t *stats)
 		return;
 	}
 	columns_print(json_object_get(stats, "rules"), rule_columns, "no rule has dropped packets, or would have");
-	printf("\npackets that no limit applied to:\n");
+	printf("\npackets that are exempt from limits:\n");
 	columns_print(exempt, exempt_columns, "none");
 }
 

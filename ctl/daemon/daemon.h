@@ -50,7 +50,7 @@ struct daemon {
 	bool reconcile_queued; /* a reconcile job is in the queue of the worker */
 	bool tick_queued;      /* a tick job, which runs every second, is in that queue */
 	bool reloading;
-	bool generation_queued; /* guard/generation.h */
+	bool generation_queued; /* a job of guard/generation.h is in that queue */
 	unsigned int ticks;
 	uint64_t listening_since; /* start of the daemon, ms of listening_clock_now() */
 	uint64_t started;         /* start of the daemon, seconds since the epoch */

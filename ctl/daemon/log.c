@@ -85,7 +85,7 @@ static ssize_t write_some(const char *text, size_t length)
 
 /* --- lines */
 
-/* A text of limited size. Text beyond the limit is cut off. */
+/* A text of limited size. Text beyond the limit is discarded. */
 struct text {
 	char *bytes;
 	size_t size, length;

@@ -28,7 +28,7 @@ struct log_field {
 		}                                                                                                      \
 	}
 
-/* Writes one line, cut off at LOG_LINE_SIZE, unless the level hides it. `priority` is a priority of syslog(3).
+/* Writes one line, truncated to LOG_LINE_SIZE, unless the level hides it. `priority` is a priority of syslog(3).
  * LOG_NOTICE is for changes by operators; such lines are written at every level. `fields` may be NULL. */
 void log_event(int priority, const struct log_field *fields, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

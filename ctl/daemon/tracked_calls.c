@@ -157,7 +157,7 @@ static const char *kind_name(const struct tracked_call *tracked)
 	}
 }
 
-/* The stored Call-ID ends at white space. A Call-ID longer than CALL_TEXT_SIZE is cut off. */
+/* The stored Call-ID ends at white space. A Call-ID longer than CALL_TEXT_SIZE is truncated. */
 static json_t *call_id(const struct tracked_call *tracked)
 {
 	char text[CALL_TEXT_SIZE + 1] = {0};

@@ -27,7 +27,7 @@ bool tracked_calls_are_known(struct tracked_calls *calls, const struct daemon *d
 /* Does the map have room for more calls? A full map evicts the call that has been silent for longest. */
 bool tracked_calls_have_room(struct tracked_calls *calls, const struct daemon *daemon);
 
-/* Tells daemon->desired which slots still have calls at a backend that does not own the slot. */
+/* Marks in daemon->desired the slots that still have calls at a backend other than the owner. */
 void tracked_calls_hold_slots(const struct daemon *daemon);
 
 /* The list for `backend calls`. NULL if the map cannot be read. */

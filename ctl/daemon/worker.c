@@ -14,7 +14,7 @@
 
 #define YIELD_USEC 2000 /* the longest time that the worker holds the lock in a loop with worker_yield() */
 
-#define COMPUTE_USEC 5000 /* between two looks at the urgent jobs during worker_compute() */
+#define COMPUTE_USEC 5000 /* between two checks for urgent jobs during worker_compute() */
 
 struct job {
 	void (*run)(void *data);

@@ -41,8 +41,8 @@ void worker_yield(struct worker *worker);
  * All shared data may have changed afterwards. Returns false if the daemon stops: the caller must end. */
 bool worker_run_urgent(struct worker *worker);
 
-/* For a computation that takes seconds and cannot be divided: runs it in a thread of its own, without the lock, and
- * meanwhile calls worker_run_urgent(). */
+/* For a computation that takes seconds and cannot be divided: runs it in a separate thread without the lock, and calls
+ * worker_run_urgent() meanwhile. */
 void worker_compute(struct worker *worker, void (*compute)(void *data), void *data);
 
 /* While `keep` is set, worker_unlock() and worker_yield() do not release the lock. Use it for work during which the

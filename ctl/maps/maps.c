@@ -332,7 +332,7 @@ static int read_tables(const struct maps *maps, struct image *image)
 	return error;
 }
 
-/* The image has no part of the state of a limit. */
+/* The image does not contain the state of a limit (`full`). */
 static int read_surges(int fd, uint32_t count, struct surge *surges)
 {
 	int error = read_array(fd, 0, count, surges, sizeof(*surges));

@@ -296,8 +296,8 @@ static json_t *named_json(const struct lookup *lookup, const char *key)
 	return owner;
 }
 
-/* The owner of one key, or the reason why the look-up failed: one bad key does not affect the others. `text` is
- * NULL if the request gives no key. */
+/* The owner of one key, or the reason why the look-up failed: an invalid key does not affect the others. `text` is NULL
+ * if the request gives no key. */
 static json_t *look_up(const struct maps *maps, const struct lookup *lookup, const char *text, const char *key)
 {
 	struct lookup_owner owner;

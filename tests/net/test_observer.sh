@@ -70,16 +70,16 @@ kill_daemon() {
 	wait_for 5 program_is balancer
 }
 
-guard() {
-	pgrep -x -P "${LAB_PROCESS[sipxdpd]}" sipxdpd-guard
+watchdog() {
+	pgrep -x -P "${LAB_PROCESS[sipxdpd]}" sipxdpd-watchdog
 }
 
-# Without its guard, the next daemon puts the plain program back.
-kill_daemon_and_guard() {
-	local guard
-	guard=$(guard)
+# Without its watchdog, the next daemon puts the plain program back.
+kill_daemon_and_watchdog() {
+	local watchdog
+	watchdog=$(watchdog)
 	kill -STOP "${LAB_PROCESS[sipxdpd]}"
-	kill -KILL "$guard"
+	kill -KILL "$watchdog"
 	lab_stop sipxdpd KILL || true
 	program_is observer || return 1
 	lab_daemon
@@ -125,16 +125,16 @@ start_packets --rate 500
 check "... and the records come from the new maps" wait_for 5 records_arrive
 lab_stop numbered || true
 
-check "a guard runs while packets are observed" guard
-killed=$(guard)
+check "a watchdog runs while packets are observed" watchdog
+killed=$(watchdog)
 kill -KILL "$killed"
-check "... a new guard replaces a killed guard" wait_for 5 eval '[ -n "$(guard)" ] && [ "$(guard)" != "$killed" ]'
-through "the daemon is killed while packets are observed: its guard puts the plain program back" kill_daemon
+check "... a new watchdog replaces a killed watchdog" wait_for 5 eval '[ -n "$(watchdog)" ] && [ "$(watchdog)" != "$killed" ]'
+through "the daemon is killed while packets are observed: its watchdog puts the plain program back" kill_daemon
 lab_stop client || true
 lab_daemon
 observe client
 wait_for 5 program_is observer
-through "daemon and guard are killed: the next daemon puts the plain program back" kill_daemon_and_guard
+through "daemon and watchdog are killed: the next daemon puts the plain program back" kill_daemon_and_watchdog
 lab_stop client || true
 
 observe client

@@ -17,8 +17,8 @@
 
 #define RECONCILE_USEC 50000  /* combines many simultaneous starts into one change */
 #define REFUSALS_PAUSE 10000  /* ms between two logged refusals */
-#define UNREAD_MSEC 500       /* after a stall this long, unread heartbeats may be waiting */
-#define LONG_MSEC 2000        /* after a stall this long, a server may have given up sending a heartbeat */
+#define UNREAD_MSEC 500       /* after a stall of this duration, unread heartbeats may be waiting */
+#define LONG_MSEC 2000        /* after a stall of this duration, a server may have given up sending a heartbeat */
 #define OUTSIDERS_TIME 600000 /* ms that status warns about a rejected source */
 
 struct join_listener {

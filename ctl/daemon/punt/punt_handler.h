@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Handles the frames that the XDP program punts to the daemon through ring buffers. Fragments that arrived before
- * their first fragment wait until the program announces it. Packets that exceed the MTU towards their backend are
- * fragmented, or answered with an ICMP error. Translated packets to a client whose next hop the kernel must resolve are
- * sent through a socket. All other forwarded frames pass through the XDP program again (reinject.h). The work is
- * bounded in number and in time. */
+ * their first fragment wait until the program reports the first fragment. Packets that exceed the MTU towards their
+ * backend are fragmented, or answered with an ICMP error. Translated packets to a client whose next hop the kernel must
+ * resolve are sent through a socket. All other forwarded frames pass through the XDP program again (reinject.h). The
+ * work is bounded in number and in time. */
 #pragma once
 
 #include <systemd/sd-event.h>
