@@ -152,7 +152,7 @@ static enum status wait_if_asked(
 	return done ? STATUS_DONE : STATUS_FAILED;
 }
 
-/* Has the command the option --watch? */
+/* Does the command have the option --watch? */
 static bool is_repeatable(enum command command)
 {
 	return command == COMMAND_STATS || command == COMMAND_GUARD_STATS || command == COMMAND_GUARD_TOP;

@@ -95,7 +95,8 @@ void output_guard_stats(const json_t *stats)
 		puts(no_guard);
 		return;
 	}
-	columns_print(json_object_get(stats, "rules"), rule_columns, "no rule has dropped packets, or would have");
+	columns_print(json_object_get(stats, "rules"), rule_columns,
+		"no rule has dropped packets, or would have dropped packets");
 	printf("\npackets that are exempt from limits:\n");
 	columns_print(exempt, exempt_columns, "none");
 }

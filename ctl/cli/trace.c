@@ -292,7 +292,7 @@ static bool follow(struct trace *trace, long long seconds)
 	return !err || err == -EINTR || err == -ETIMEDOUT || err == -EPIPE;
 }
 
-/* Tells the daemon to end the trace, and reads the totals. */
+/* Ends the trace, and reads the totals. */
 static void finish(struct trace *trace)
 {
 	const int64_t deadline = now_msec() + END_MSEC;

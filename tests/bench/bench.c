@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Times the packet path by BPF_PROG_TEST_RUN and prints the time per packet. Loads all programs several times,
- * because the address that the JIT selects changes the time by some ns. Within a load all rows run by turns,
- * because the speed of the machine drifts. */
+ * because the address that the JIT selects changes the time by some ns. After each load, the rows run in turn, because
+ * the speed of the machine drifts. */
 
 #include <getopt.h>
 #include <stdio.h>

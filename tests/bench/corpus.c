@@ -79,7 +79,7 @@ static void party(struct writer *w, const char *name, bool tag)
 	put(w, "\r\n");
 }
 
-/* One of the headers whose position is free. */
+/* Writes one of the headers that may be at any position. */
 static void other(struct writer *w)
 {
 	switch (pick(w, 7)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Bench only. BPF_PROG_TEST_RUN repeats one frame and does not restore it. These functions write a different message,
- * Call-ID, source or VIP into the frame before the program, and remove an outer header after it. With drive_idle their
- * own cost is measured, which the bench subtracts.
+ * Call-ID, source or VIP into the frame before the program, and remove an outer header after it. drive_idle selects a
+ * run of these functions alone; the bench subtracts their cost.
  *
  * Included before bpf/balancer.bpf.c, whose program is compiled into the bench program: the timed code is the shipped
  * source, not a copy. */
@@ -40,7 +40,7 @@ struct {
 __u64 drive_random = 0x9e3779b97f4a7c15ULL;
 __u32 drive_turn;
 
-/* The bytes that a tunnel overwrites. Not on the stack, which the balancer needs completely. */
+/* The bytes that a tunnel overwrites. They are not on the stack, because the balancer needs the whole stack. */
 struct drive_saved {
 	__u64 start;  /* of a run that measures its own time */
 	__u32 length; /* of the frame */
@@ -96,8 +96,8 @@ static __always_inline void drive_vary(struct xdp_md *ctx, __u64 random)
 	}
 }
 
-/* A live frame that was tunnelled returns unrestored: a part of the outer header is in the place of the inner one. For
- * untagged IPv4 only. */
+/* The kernel does not restore a live frame that was tunnelled: a part of the outer header has overwritten the inner
+ * one. For untagged IPv4 only. */
 static __always_inline void drive_rewrite_head(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = frame_start(ctx);

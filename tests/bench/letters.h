@@ -5,7 +5,7 @@
 
 #include "vmlinux/types.h"
 
-/* Letters from a to p. Two numbers share their letters with a chance of 1 in 2^32. */
+/* Letters from a to p. Two numbers have the same letters with a probability of 1 in 2^32. */
 static inline __u64 letters(__u64 number)
 {
 	return (number * 0x9e3779b97f4a7c15ULL & 0x0f0f0f0f0f0f0f0fULL) + 0x6161616161616161ULL;

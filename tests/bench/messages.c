@@ -33,7 +33,7 @@ static void add(struct text *text, const char *format, ...)
 	va_end(arguments);
 }
 
-/* Repeats a pattern until the text has a length. */
+/* Repeats a pattern until the text has this length. */
 static void fill(struct text *text, const char *pattern, size_t length)
 {
 	size_t size = strlen(pattern);

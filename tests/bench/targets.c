@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See targets.h. A target whose rows were not timed is left out. */
+/* See targets.h. The list omits targets whose rows were not timed. */
 
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static struct target_line corpus(struct result *results)
 	return line;
 }
 
-/* The most expensive of the rows with everything on. Rows that were not timed are left out. */
+/* The most expensive of the rows with all features, without rows that were not timed. */
 static struct target_line worst(struct result *results)
 {
 	struct target_line line = {

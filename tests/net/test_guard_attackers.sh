@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# SIPVicious attacks two Kamailio registrars through the balancer. Without a guard it finds server and users, and guesses
-# passwords. With `scanners` no message of it reaches a server. With limits alone, its rate of guesses is limited.
+# SIPVicious attacks two Kamailio registrars through the balancer. Without a guard, SIPVicious finds server and users,
+# and guesses passwords. With `scanners`, none of its messages reaches a server. With limits alone, the rate of its
+# guesses is limited.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -83,7 +84,7 @@ unlike "svmap finds nothing" "$(cat "$LAB_DIR/closed-map.log")" "$LAB_VIP"
 unlike "svwar finds no user" "$(cat "$LAB_DIR/closed-war.log")" "reqauth"
 is "no message of an attacker reaches a server" "$(seen)" "$before"
 check "each of these messages is counted" test "$(lab_verdict scanner)" -ge 3
-like "... by its rule" "$(lab_ctl guard stats)" "^default +scanner +$(lab_verdict scanner) +0 .* $ATTACKER\$"
+like "... by the rule scanner" "$(lab_ctl guard stats)" "^default +scanner +$(lab_verdict scanner) +0 .* $ATTACKER\$"
 printf '%s\r\n' "OPTIONS sip:$LAB_VIP SIP/2.0" "Via: SIP/2.0/UDP $ATTACKER;branch=z9hG4bK1" "From: <sip:a@b>;tag=1" \
 	"To: <sip:c@d>" "Call-ID: 1" "CSeq: 1 OPTIONS" "User-Agent: friendly-scanner" "" > "$LAB_DIR/scan"
 is "guard test shows the same decision" \
@@ -100,8 +101,8 @@ guess_passwords slow-crack
 lab_wait slow-crack 60 || true
 passed=$(($(seen) - before))
 allowed=$((BURST + RATE * (SECONDS - start + 1)))
-check "of the guesses at most the burst and the rate reach a server: $passed of $allowed" test $passed -le $allowed
+check "the guesses that reach a server are within burst and rate: $passed of at most $allowed" test $passed -le $allowed
 check "... and at least the burst" test $passed -ge $BURST
 check "... the others are counted" test "$(lab_verdict limited)" -gt 0
-check "phones of other addresses register meanwhile" register other-phones
+check "phones with other addresses register meanwhile" register other-phones
 tap_end

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Floods of each kind, as fast as this machine can send them, while a carrier makes 100 calls per second, phones register
 # and call, and emergency calls come from the address of the flood. No call and no registration fails, and the counters
-# contain each packet. The floods enter by an interface of their own: its full queues lose only packets of the floods.
+# contain each packet. The floods arrive on a separate interface, so that its full queues lose only packets of the
+# floods.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -29,7 +30,7 @@ received() {
 	done | awk '/rx_queue_[0-9]+_xdp_packets:/ { sum += $2 } END { print sum + 0 }'
 }
 
-# uncounted: the number of packets that the program has received and that are in no verdict
+# uncounted: the number of received packets without a verdict
 uncounted() {
 	local all=0
 	all=$(received eth0 eth1)
@@ -53,13 +54,13 @@ all_drops() {
 	verdicts | jq '.limited + .broken + .scanner + .denied + .over_ceiling + .overload'
 }
 
-# guard_dropped: the same by the rules
+# guard_dropped: the packets that the guard has dropped, by their rules
 guard_dropped() {
 	lab_ctl --json guard stats | jq '[.rules[].dropped] | add'
 }
 
 # flood KIND COUNT SECONDS PASSED VERDICT...: sends COUNT packets, or for SECONDS, while the calls continue. All packets
-# except for PASSED end in one of the verdicts.
+# except for PASSED have one of the verdicts.
 flood() {
 	local kind=$1 count=$2 seconds=$3 passed=$4 before entered dropped
 	shift 4
@@ -67,8 +68,8 @@ flood() {
 	entered=$(received eth1)
 	lab_start "flood-$kind" attacker build/tests/tools/flood "$kind" eth1 $ATTACKER "$LAB_VIP" "$count" "$seconds"
 	sip_client "emergency-$kind" attacker $ATTACKER call 1 1 -s 112 -d 100
-	check "flood $kind: an emergency call from its address succeeds" lab_wait "emergency-$kind" 30
-	check "... it ends" lab_wait "flood-$kind" 60
+	check "flood $kind: an emergency call from the address of the flood succeeds" lab_wait "emergency-$kind" 30
+	check "... the flood ends" lab_wait "flood-$kind" 60
 	entered=$(($(received eth1) - entered))
 	dropped=$(jq -n --argjson before "$before" --argjson after "$(verdicts)" \
 		'[$ARGS.positional[] as $name | $after[$name] - $before[$name]] | add' --args "$@")
@@ -121,8 +122,8 @@ is "no call fails" "$(sip_statistic carrier 'FailedCall(C)') $(sip_statistic pho
 is "each call that a server received was acknowledged" "$(comm -3 <(seen INVITE) <(seen ACK))" ""
 is "... and ended by a BYE" "$(comm -3 <(seen INVITE) <(seen BYE))" ""
 is "no message of a call is over the ceiling" "$(lab_verdict over_ceiling)" 0
-check "each packet is in exactly one verdict" wait_for 10 all_are_counted
-diag "packets in no verdict: $(uncounted), at the start $UNCOUNTED"
+check "each packet has exactly one verdict" wait_for 10 all_are_counted
+diag "packets without a verdict: $(uncounted), at the start $UNCOUNTED"
 diag "good packets that the queues of the lab lost: $(($(queue_losses) - losses));" \
 	"retransmissions: $(sip_statistic carrier 'Retransmissions(C)')"
 tap_end

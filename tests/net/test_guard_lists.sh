@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# The lists and blocks of the guard: which sources they drop, and what a reload, a faulty file, a restart, an upgrade and
-# servers do to them.
+# The lists and blocks of the guard: which sources they drop, and how a reload, a faulty file, a restart, an upgrade and
+# requests of servers change them.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 . tests/lib/tap.sh
@@ -88,14 +88,14 @@ config
 lab_balance
 check "the lists are in use" wait_for 10 ready
 check "a source on a list with the action deny is dropped" drops $DENIED
-check "... and one on no list passes" passes $UNLISTED
-check "... and one on a trusted list" passes $TRUSTED
+check "... a source on no list passes" passes $UNLISTED
+check "... a source on a trusted list passes" passes $TRUSTED
 
 feed "$DENIED" "$OTHER"
 check "guard reload reads the file again" lab_ctl guard reload
 check "... the new source is dropped" drops $OTHER
 feed "$OTHER" "10.0.0"
-check "a reload with a fault is refused" test "$(lab_ctl guard reload 2>&1 | grep -c 'feed.txt:2: ')" -eq 1
+check "a reload of a faulty file is refused" test "$(lab_ctl guard reload 2>&1 | grep -c 'feed.txt:2: ')" -eq 1
 check "... status warns" warns
 check "... the previous lists stay in use" drops $DENIED
 like "... reload refuses the configuration with this fault, too" "$(lab_ctl reload 2>&1)" "feed.txt:2: '10.0.0' is not"
@@ -108,7 +108,7 @@ rm "$FEED"
 like "a missing file is refused" "$(lab_ctl guard reload 2>&1)" "feed.txt: it cannot be read: No such file"
 lab_stop sipxdpd > /dev/null
 lab_daemon
-check "a daemon that cannot read a file keeps the lists of the one before" wait_for 10 warns
+check "a daemon that cannot read a file keeps the lists of the previous daemon" wait_for 10 warns
 check "... a listed source is dropped" drops $DENIED
 feed "$OTHER"
 check "a file without faults replaces the lists" lab_ctl guard reload
@@ -166,9 +166,9 @@ check "... which is then dropped" drops $OTHER
 is "... guard list has its name and reason" \
 	"$(lab_ctl --json guard list | jq -r --arg p $OTHER '.blocks[] | select(.prefix == $p) | [.by, .who, .reason] | join(" ")')" \
 	"server px1 wrong passwords"
-like "... it cannot end the block of an operator" "$(ban unblock $TRUSTED 2>&1)" "is blocked by operator"
-like "... nor block a VIP" "$(ban block "$LAB_VIP" 10m 2>&1)" "cannot block"
-check "... it ends its own block" ban unblock $OTHER
+like "... the server cannot end the block of an operator" "$(ban unblock $TRUSTED 2>&1)" "is blocked by operator"
+like "... the server cannot block a VIP" "$(ban block "$LAB_VIP" 10m 2>&1)" "cannot block"
+check "... the server ends its own block" ban unblock $OTHER
 check "... the source passes" passes $OTHER
 sed -i s/SECRET=.*/SECRET=a-wrong-secret-of-16/ "$LAB_DIR/ban.conf"
 like "a wrong secret is refused" "$(ban block $OTHER 10m 2>&1)" "the signature is wrong"

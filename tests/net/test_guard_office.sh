@@ -44,7 +44,7 @@ check "$PHONES phones behind one address register with a password" lab_wait offi
 is "... all of them" "$(sip_statistic office 'SuccessfulCall(C)')" $PHONES
 check "... with two requests each" test "$(registers_seen)" -ge $((2 * PHONES))
 is "the guard drops none of them" "$(of_rules dropped) $(lab_verdict limited)" "0 0"
-like "... and has judged them" "$(lab_ctl guard why $OFFICE)" '^register +enforce +drop +50 +1000 .* no$'
+like "... but has checked them" "$(lab_ctl guard why $OFFICE)" '^register +enforce +drop +50 +1000 .* no$'
 lab_close
 
 # --- mode observe
@@ -95,6 +95,6 @@ check "... of scanners" test "$(of_rules observed scanner)" -ge 1
 check "a list with the action deny, in mode observe" guard 'lists: [{name: bad, action: deny, prefixes: [10.0.0.0/24]}]'
 before=$(of_rules observed denied)
 run denied
-is "mode observe: the sources of a list are forwarded, too" "$(diff <(arrivals unguarded) <(arrivals denied))" ""
+is "mode observe: packets of the sources on a list are forwarded, too" "$(diff <(arrivals unguarded) <(arrivals denied))" ""
 check "... and counted" test $(($(of_rules observed denied) - before)) -ge $((COUNT * (KINDS + 2)))
 tap_end

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Operators see what the guard does: guard stats, top, why and test, explain, the log, status and metrics, with real packets.
+# What operators learn about the guard from guard stats, top, why and test, from explain, the log, status and metrics.
+# With real packets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
@@ -98,7 +99,7 @@ counts "packets of trusted sources and of established calls are exempt" \
 	'.exempt[0].trusted == 20 and .exempt[0].dialog == 30 and .exempt[0].services == ["sip"]'
 like "as text" "$(lab_ctl guard stats)" "^default +invite +3 +0 +0 +[0-9]+ +[0-9]+s +$CALLER\$"
 like "... per second" "$(lab_ctl guard stats --rate)" "^default +invite +0\.0 "
-is "... again and again" "$({ lab_ctl guard stats --rate --watch --json || true; } | head -n 2 | jq -s '[.[] | .rules | length > 0]' -c)" \
+is "... repeatedly" "$({ lab_ctl guard stats --rate --watch --json || true; } | head -n 2 | jq -s '[.[] | .rules | length > 0]' -c)" \
 	"[true,true]"
 like "metrics" "$(lab_in balancer curl -sS http://127.0.0.1:9090/metrics)" \
 	'^sipxdp_guard_packets_total{guard="default",rule="invite",result="dropped"} 3$'

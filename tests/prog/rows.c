@@ -15,8 +15,8 @@
 struct run {
 	const struct row *row;
 	struct frame_spec spec;
-	struct frame_spec key; /* the packet whose source counts: the frame itself, or the packet that an ICMP error
-				  quotes, with source and destination exchanged */
+	struct frame_spec key; /* the packet whose source determines the owner: the frame itself, or the packet that an
+				  ICMP error quotes, with source and destination exchanged */
 	struct frame in, out;
 	const char *family;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A packet test is a row: a sentence, an input frame, a verdict and an output frame. This runs the rows. */
+/* A packet test is a row: a sentence, an input frame, a verdict and an output frame. These functions run the rows. */
 #pragma once
 
 #include "balancer.h"

@@ -39,7 +39,7 @@ static struct bpf_map_info info_of(const struct bpf_map *map)
 	return info;
 }
 
-/* Has the caller given the map of a different object to this one? */
+/* Does this map belong to a different object? */
 static bool is_foreign(const struct bpf_map *map)
 {
 	return bpf_map__fd(map) >= 0;

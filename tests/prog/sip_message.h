@@ -21,5 +21,6 @@ void sip_message_call_id(struct rng *rng, char call_id[SIP_CALL_ID_SIZE]);
  * looks like a second Call-ID may be anywhere else. The message is within the limits of the scanner. */
 void sip_message_write(struct rng *rng, const char *call_id, struct sip_message *message);
 
-/* Damages it: flips, truncates, removes, duplicates or inserts bytes, or replaces the whole message with garbage. */
+/* Damages a message: flips, truncates, removes, duplicates or inserts bytes, or replaces the whole message with
+ * garbage. */
 void sip_message_spoil(struct rng *rng, struct sip_message *message);

@@ -206,7 +206,7 @@ static void count_guard(struct side *side)
 	side->exempt = guard_exempted(side->skel);
 }
 
-/* The packets that a rule applies to. */
+/* The number of packets to which a rule applies. */
 static uint64_t count_applied(const struct side *side)
 {
 	uint64_t sum = 0;

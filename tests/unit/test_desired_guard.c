@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The guards in the desired image, and the plan that leads to them. Each step of a plan is compared with the settings
- * before and after it: a packet that neither of them drops must pass. */
+/* The guards in the desired image, and the plan that leads to them. The test compares each step of a plan with the
+ * settings before and after the plan: a packet that neither of these settings drops must pass. */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ Test(desired_guard, services_share_a_guard_unless_they_have_settings_of_their_ow
 	world_end(&world);
 }
 
-/* The rules that the guard of the service enforces, of scanners and of messages without a Call-ID. */
+/* Which of the rules for scanners and for broken messages the guard of the service enforces. */
 static uint32_t enforced_rules(const struct image *image, uint16_t port)
 {
 	return image->guards[service_of(image, port)->guard].enforced &
@@ -387,7 +387,7 @@ static void write_file(char *text, size_t size, unsigned int *lists)
 	fclose(out);
 }
 
-/* The list of a source in the prefixes of a file: each list of the file, or none. */
+/* The id of the list of a source: source N is on list N of the file; the source NONE is on no list. */
 static uint16_t id_of(const struct image *image, int source)
 {
 	char name[8];
@@ -431,7 +431,7 @@ static void check_step(const struct image *image, const struct states *states, c
 			}
 }
 
-/* The settings that a daemon with new maps would have. */
+/* The settings of a daemon with new maps. */
 static void judge_fresh(struct judgement out[2][NAMES + 1], const char *text, unsigned int lists)
 {
 	uint16_t ids[NAMES + 1];

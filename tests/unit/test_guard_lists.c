@@ -202,7 +202,7 @@ Test(guard_lists, overlaps_are_found)
 		{"all addresses", "::/0", "203.0.113.0/24"},
 		{"all IPv4 addresses", "0.0.0.0/0", "15.0.0.1"},
 		{"inside of a list that is not wanted", "10.1.2.3", NULL},
-		{"around one that is not wanted", "10.0.0.0/7", NULL},
+		{"around a list that is not wanted", "10.0.0.0/7", NULL},
 		{"behind entries that are not wanted", "8.0.0.0/5", "15.0.0.1"},
 		{"IPv6", "2001:db8:1::/48", "2001:db8::/32"},
 	};

@@ -26,8 +26,8 @@ static struct punt punt_of(const struct frame_spec *spec)
 	return punt;
 }
 
-/* Composes from a copy of exactly the bytes of the frame and into one of exactly the allowed size, so that ASan detects
- * an overrun. Returns the error; `text` receives the SIP message. */
+/* Composes the response from a copy of exactly the bytes of the frame, in a buffer of exactly the allowed size, so that
+ * ASan detects an overrun. Returns the error; `text` receives the SIP message. */
 static int compose(const struct punt *punt, char text[PUNT_FRAME_SIZE], size_t *udp)
 {
 	size_t bytes = punt->length < PUNT_FRAME_SIZE ? punt->length : PUNT_FRAME_SIZE, length = 0;
@@ -59,7 +59,7 @@ static int compose(const struct punt *punt, char text[PUNT_FRAME_SIZE], size_t *
 	return error;
 }
 
-/* Replaces the tag that the response adds by TAG. */
+/* Replaces the tag that the response adds with TAG. */
 static void hide_tag(char *text)
 {
 	char *tag = strstr(text, "\r\nT"), *end;
@@ -211,7 +211,7 @@ Test(refusal, rows)
 
 #define PLAIN INVITE "Via: SIP/2.0/UDP a:5062;branch=z9hG4bK1\r\n" REST MORE
 
-/* The frame goes back: MAC addresses, tags, addresses and ports. */
+/* MAC addresses, VLAN tags, addresses and ports of the response: from the destination of the INVITE to its source. */
 Test(refusal, the_frame_goes_to_the_source)
 {
 	static const struct {
