@@ -13,7 +13,7 @@
 #include "core/base/memory.h"
 #include "ctl/daemon/log.h"
 #include "ctl/maps/maps.h"
-#include "observer_guard.h"
+#include "observer_watchdog.h"
 #include "observer_links.h"
 
 /* The opened pins. */
@@ -26,7 +26,7 @@ struct pinned {
 
 struct observer_links {
 	struct pinned pinned; /* of the last switch to the observer; without links: the plain program is in use */
-	struct observer_guard guard;
+	struct observer_watchdog watchdog;
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(
@@ -135,7 +135,7 @@ static int replace_all(const struct pinned *pinned, int from, int to)
 	int result = 0, err;
 
 	for (size_t i = 0; i < pinned->count; i++) {
-		err = observer_guard_replace(pinned->links[i], from, to);
+		err = observer_watchdog_replace(pinned->links[i], from, to);
 		if (err)
 			result = err;
 	}
@@ -182,13 +182,13 @@ int observer_links_observe(struct observer_links *links, const char *directory, 
 	err = pinned_open(&pinned, directory);
 	if (err)
 		return explain(directory, err, error);
-	if (!must_switch(&pinned) && observer_guard_is_alive(&links->guard)) {
+	if (!must_switch(&pinned) && observer_watchdog_is_alive(&links->watchdog)) {
 		pinned_close(&pinned);
 		return 0;
 	}
-	/* The new guard starts before the old guard ends, and before the switch. Therefore, at any time, one guard has
-	 * the descriptors of all links that have the observer. */
-	err = observer_guard_start(&links->guard, pinned.links, pinned.count, pinned.plain, pinned.observer);
+	/* The new watchdog starts before the old watchdog ends, and before the switch. Therefore, at any time, one
+	 * watchdog has the descriptors of all links that have the observer. */
+	err = observer_watchdog_start(&links->watchdog, pinned.links, pinned.count, pinned.plain, pinned.observer);
 	if (!err)
 		err = replace_all(&pinned, pinned.plain, pinned.observer);
 	pinned_close(&links->pinned);
@@ -199,7 +199,7 @@ int observer_links_observe(struct observer_links *links, const char *directory, 
 void observer_links_restore(struct observer_links *links)
 {
 	restore(&links->pinned);
-	observer_guard_stop(&links->guard);
+	observer_watchdog_stop(&links->watchdog);
 	pinned_close(&links->pinned);
 }
 
@@ -217,7 +217,7 @@ struct observer_links *observer_links_new(void)
 {
 	struct observer_links *links = allocate(1, sizeof(*links));
 
-	*links = (struct observer_links){.pinned = {.plain = -1, .observer = -1}, .guard = OBSERVER_GUARD_NONE};
+	*links = (struct observer_links){.pinned = {.plain = -1, .observer = -1}, .watchdog = OBSERVER_WATCHDOG_NONE};
 	return links;
 }
 

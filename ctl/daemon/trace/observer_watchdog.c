@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See observer_guard.h. */
+/* See observer_watchdog.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,9 +12,9 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include "core/base/memory.h"
-#include "observer_guard.h"
+#include "observer_watchdog.h"
 
-int observer_guard_replace(int link, int from, int to)
+int observer_watchdog_replace(int link, int from, int to)
 {
 	LIBBPF_OPTS(bpf_link_update_opts, options, .flags = BPF_F_REPLACE, .old_prog_fd = from);
 
@@ -51,7 +51,7 @@ static void ignore_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-__attribute__((noreturn)) static void guard(int pipe, const int *links, size_t count, int plain, int observer)
+__attribute__((noreturn)) static void watchdog(int pipe, const int *links, size_t count, int plain, int observer)
 {
 	ssize_t got;
 	char byte;
@@ -60,7 +60,7 @@ __attribute__((noreturn)) static void guard(int pipe, const int *links, size_t c
 		got = read(pipe, &byte, 1);
 	while (got < 0 && errno == EINTR);
 	for (size_t i = 0; got <= 0 && i < count; i++)
-		observer_guard_replace(links[i], observer, plain);
+		observer_watchdog_replace(links[i], observer, plain);
 	_exit(0);
 }
 
@@ -71,7 +71,7 @@ static int compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-int observer_guard_start(struct observer_guard *current, const int *links, size_t count, int plain, int observer)
+int observer_watchdog_start(struct observer_watchdog *current, const int *links, size_t count, int plain, int observer)
 {
 	int *keep = allocate(count + 3, sizeof(*keep)), ends[2], err;
 	pid_t process;
@@ -90,9 +90,9 @@ int observer_guard_start(struct observer_guard *current, const int *links, size_
 	if (!process) {
 		close(ends[1]); /* even if close_others() fails: the child must detect the end of the pipe */
 		ignore_signals();
-		prctl(PR_SET_NAME, "sipxdpd-guard");
+		prctl(PR_SET_NAME, "sipxdpd-watch");
 		close_others(keep, count + 3);
-		guard(ends[0], links, count, plain, observer);
+		watchdog(ends[0], links, count, plain, observer);
 	}
 	err = process < 0 ? -errno : 0;
 	close(ends[0]);
@@ -101,25 +101,25 @@ int observer_guard_start(struct observer_guard *current, const int *links, size_
 		close(ends[1]);
 		return err;
 	}
-	observer_guard_stop(current);
-	*current = (struct observer_guard){.process = process, .pipe = ends[1]};
+	observer_watchdog_stop(current);
+	*current = (struct observer_watchdog){.process = process, .pipe = ends[1]};
 	return 0;
 }
 
-bool observer_guard_is_alive(const struct observer_guard *current)
+bool observer_watchdog_is_alive(const struct observer_watchdog *current)
 {
 	siginfo_t info = {};
 
 	return current->process && !waitid(P_PID, current->process, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid;
 }
 
-void observer_guard_stop(struct observer_guard *current)
+void observer_watchdog_stop(struct observer_watchdog *current)
 {
 	if (!current->process)
 		return;
-	(void)!write(
-		current->pipe, "", 1); /* SIGPIPE is blocked or ignored, so the write may fail if the guard is dead */
+	(void)!write(current->pipe, "",
+		1); /* SIGPIPE is blocked or ignored, so the write may fail if the watchdog is dead */
 	close(current->pipe);
 	waitpid(current->process, NULL, 0);
-	*current = OBSERVER_GUARD_NONE;
+	*current = OBSERVER_WATCHDOG_NONE;
 }
