@@ -71,7 +71,7 @@ kill_daemon() {
 }
 
 watchdog() {
-	pgrep -x -P "${LAB_PROCESS[sipxdpd]}" sipxdpd-watchdog
+	pgrep -x -P "${LAB_PROCESS[sipxdpd]}" sipxdpd-watch
 }
 
 # Without its watchdog, the next daemon puts the plain program back.
