@@ -146,20 +146,17 @@ static int connect_to(const struct run *run, int fd)
 static int start(struct run *run, struct probe *probe, uint32_t id, unsigned number)
 {
 	struct backend backend;
-	struct backend route;
 	int protocol = run->kind->protocol, error, map = maps_open_pin(PIN_DIR, "backends");
 
 	error = bpf_map_lookup_elem(map, &id, &backend);
 	close(map);
 	if (error)
 		return error;
-	route = (struct backend){
-		backend.forward, backend.address, backend.source, backend.next_hop, backend.ifindex, backend.mtu};
 	if (!protocol)
 		protocol = address_is_ipv4(&run->vip) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	*probe = (struct probe){.run = run, .backend = id};
 	snprintf(probe->text, sizeof(probe->text), "probe-%u-%u", id, number);
-	probe->fd = probe_path_socket(run->path, run->kind->type, protocol, &run->vip, &route);
+	probe->fd = probe_path_socket(run->path, run->kind->type, protocol, &run->vip, &backend);
 	if (probe->fd < 0)
 		return probe->fd;
 	error = connect_to(run, probe->fd);
