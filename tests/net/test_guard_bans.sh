@@ -206,6 +206,23 @@ lists_have_no_gap() {
 	check "a flood of a source on no list exceeds its limits" wait_for 5 limited_more "$limited"
 }
 
+# After a boot there are no maps. A long list of attackers does not delay the limits.
+limits_come_first() {
+	local line
+	lab_stop sipxdpd > /dev/null
+	lab_in balancer sipxdp-loader detach > /dev/null
+	{ echo $LISTED && seq 0 99999 | awk '{ printf "11.%d.%d.%d\n", $1 / 65536, $1 / 256 % 256, $1 % 256 }'; } |
+		lab_write balancer /etc/sipxdp/feed.txt
+	: > "$LAB_DIR/sipxdpd.log"
+	lab_balance 2> /dev/null
+	check "after a boot the daemon loads a long list" wait_for 20 log_has "guard: 100001 prefixes on 1 lists are in use"
+	line=$(grep -m 1 event=guard_lists "$LAB_DIR/sipxdpd.log")
+	like "... it has applied the limits before" "$line" "the limits are in use; the lists whose sources are dropped follow"
+	check "... the services have guards" guarded
+	check "... the sources of the list are dropped" drops $LISTED
+}
+log_has() { grep -q "$1" "$LAB_DIR/sipxdpd.log"; }
+
 lab_open
 lab_flat 1
 lab_address client eth0 $GUESSER/24 $PERSISTENT/24 $LISTED/24 $BLOCKED/24
@@ -223,4 +240,5 @@ kamailio_bans
 fail2ban_bans
 feed_is_loaded
 lists_have_no_gap
+limits_come_first
 tap_end

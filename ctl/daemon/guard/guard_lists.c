@@ -154,8 +154,9 @@ static uint32_t *find_ids(const struct daemon *daemon)
 	return ids;
 }
 
-/* Builds a trie of `files`. No other job replaces `files` meanwhile. Returns a descriptor, or -errno. */
-static int build(struct daemon *daemon, const uint32_t *ids)
+/* Builds a trie of those lists of `files` that are true in `wanted` (NULL: of all). No other job replaces `files`
+ * meanwhile. Returns a descriptor, or -errno. */
+static int build(struct daemon *daemon, const uint32_t *ids, const bool *wanted)
 {
 	const struct prefix_lists *prefixes = &daemon->guard_lists->files->prefixes;
 	int trie = maps_new_trie(), error = trie < 0 ? trie : 0;
@@ -164,8 +165,12 @@ static int build(struct daemon *daemon, const uint32_t *ids)
 		size_t end = i + SLICE < prefixes->count ? i + SLICE : prefixes->count;
 
 		worker_unlock(daemon->worker);
-		for (; i < end && !error; i++)
-			error = maps_add_to_trie(trie, &prefixes->entries[i].prefix, ids[prefixes->entries[i].list]);
+		for (; i < end && !error; i++) {
+			uint32_t list = prefixes->entries[i].list;
+
+			if (!wanted || wanted[list])
+				error = maps_add_to_trie(trie, &prefixes->entries[i].prefix, ids[list]);
+		}
 		worker_lock(daemon->worker);
 		if (!error && !worker_run_urgent(daemon->worker))
 			error = -ECANCELED;
@@ -175,17 +180,64 @@ static int build(struct daemon *daemon, const uint32_t *ids)
 	return error ? error : trie;
 }
 
-/* Replacing the trie waits until no packet uses the old one, which takes several ms. */
-static int put_in_place(struct daemon *daemon)
+/* Replacing the trie waits until no packet uses the old one, which takes several ms. `trie` is -1 for none. */
+static int put_in_place(struct daemon *daemon, int trie)
 {
-	const struct guard_lists *lists = daemon->guard_lists;
 	int error;
 
 	worker_unlock(daemon->worker);
-	error = lists->files->prefixes.count ? maps_set_trie(daemon->maps, lists->trie)
-					     : maps_remove_trie(daemon->maps);
+	error = trie >= 0 ? maps_set_trie(daemon->maps, trie) : maps_remove_trie(daemon->maps);
 	worker_lock(daemon->worker);
 	return error;
+}
+
+/* The limits of the lists in the kernel apply from now on. */
+static void apply(struct daemon *daemon)
+{
+	daemon->farm->lists_pending = false;
+	generation_raise(daemon);
+	daemon_reconcile(daemon);
+}
+
+/* Does each guard drop all packets of this list? */
+static bool is_denied(const struct image *running, uint32_t list)
+{
+	for (uint32_t id = 1; id < GUARDS; id++) {
+		uint32_t at = running->guards[id].first_class + list;
+		const struct guard_class *class = &running->guard_classes[at % GUARD_CLASSES];
+
+		if (!*running->guard_names[id].name)
+			continue;
+		if (class->list != list || class->action != GUARD_DENY || !(class->enforced & 1u << GUARD_RULE_DENIED))
+			return false;
+	}
+	return true;
+}
+
+/* Without lists in the kernel, services wait for their guards. A long list of attackers must not delay them. Until it
+ * is loaded, its sources are on no list. A packet of them that is dropped then would be dropped with the list, too. So
+ * the first trie has all other lists. */
+static int load_first(struct daemon *daemon, const uint32_t *ids)
+{
+	const struct guard_files *files = daemon->guard_lists->files;
+	bool *wanted = allocate(files->count, sizeof(*wanted));
+	uint32_t maps = maps_id(daemon->maps);
+	int trie, error;
+
+	for (size_t i = 0; i < files->count; i++)
+		wanted[i] = !is_denied(daemon->running, ids[i]);
+	trie = build(daemon, ids, wanted);
+	free(wanted);
+	if (trie < 0)
+		return trie;
+	error = maps_id(daemon->maps) == maps ? put_in_place(daemon, trie) : -EAGAIN;
+	close(trie);
+	if (error)
+		return error;
+	apply(daemon);
+	log_event(LOG_INFO, LOG_FIELDS({"event", "guard_lists"}),
+		"guard: the limits are in use; the lists whose sources are dropped follow");
+	return 0;
 }
 
 static bool has_same_ids(const struct guard_lists *lists, const uint32_t *ids)
@@ -203,14 +255,16 @@ static int load(struct daemon *daemon)
 		return -EAGAIN; /* the maps still lack the names of new lists */
 	if (has_same_ids(lists, ids)) {
 		free(ids);
-		return put_in_place(daemon);
+		return put_in_place(daemon, lists->trie);
 	}
 	if (!lists->files->prefixes.count) {
 		drop_trie(lists);
 		lists->ids = ids;
-		return put_in_place(daemon);
+		return put_in_place(daemon, lists->trie);
 	}
-	trie = build(daemon, ids);
+	trie = maps_have_trie(daemon->maps) ? 0 : load_first(daemon, ids);
+	if (!trie)
+		trie = build(daemon, ids, NULL);
 	if (trie >= 0 && maps_id(daemon->maps) != maps) {
 		close(trie);
 		trie = -EAGAIN; /* the ids may be different in the new maps */
@@ -222,7 +276,7 @@ static int load(struct daemon *daemon)
 	drop_trie(lists);
 	lists->trie = trie;
 	lists->ids = ids;
-	return put_in_place(daemon);
+	return put_in_place(daemon, trie);
 }
 
 static void finish(struct daemon *daemon)
@@ -230,9 +284,7 @@ static void finish(struct daemon *daemon)
 	const struct guard_files *files = daemon->guard_lists->files;
 
 	daemon->guard_lists->must_load = false;
-	daemon->farm->lists_pending = false;
-	generation_raise(daemon);
-	daemon_reconcile(daemon); /* the limits of the new lists now apply */
+	apply(daemon);
 	if (files->count)
 		log_event(LOG_INFO, LOG_FIELDS({"event", "guard_lists"}), "guard: %zu prefixes on %zu lists are in use",
 			files->prefixes.count, files->count);
