@@ -302,7 +302,7 @@ static void check_hints(const struct config *config, struct faults *faults)
 
 static void check_guards(const struct farm *farm, const struct image *running, struct faults *faults)
 {
-	if (!desire_guards_fit(farm, running))
+	if (farm->config->guard.is_set && !desire_guards_fit(farm, running))
 		faults_add(faults, farm->config->guard.position,
 			"guard: the maps have no room for the limits of these guards and lists beside the running "
 			"ones; 'sipxdp-loader upgrade -c FILE' makes new maps, or let services share a guard");

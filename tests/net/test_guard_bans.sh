@@ -164,8 +164,9 @@ blocks_of_a_service() {
 	check "... those for a different service pass" passes $BLOCKED
 	check "guard unblock ends it" lab_ctl guard unblock $BLOCKED --service trunk
 	check "... its packets pass" passes $BLOCKED 5070
-	lab_ctl guard block $BLOCKED --for 2s > /dev/null
+	lab_ctl guard block $BLOCKED --for 10m > /dev/null
 	check "a block with a time drops packets" drops $BLOCKED
+	lab_ctl guard block $BLOCKED --for 1s > /dev/null
 	check "... until it expires" wait_for 10 has_no_entry $BLOCKED
 	check "... then they pass" passes $BLOCKED
 }
