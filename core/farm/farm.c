@@ -6,8 +6,8 @@
 #include <string.h>
 #include "desired_guard.h"
 #include "farm.h"
+#include "farm_nat.h"
 #include "core/config/hint_groups.h"
-#include "core/config/nat_mappings.h"
 #include "core/maps/id_allocation.h"
 #include "core/base/memory.h"
 #include "core/base/name.h"
@@ -308,6 +308,15 @@ static void check_guards(const struct farm *farm, const struct image *running, s
 			"ones; 'sipxdp-loader upgrade -c FILE' makes new maps, or let services share a guard");
 }
 
+static void check_nat(const struct farm *farm, struct faults *faults)
+{
+	char text[NAT_TEXT_SIZE];
+
+	if (farm_nat_conflict(farm, text))
+		faults_add(faults, (struct position){0},
+			"%s (a backend that joined, or that was added by 'sipxdp-ctl': remove it first)", text);
+}
+
 struct farm *farm_new(
 	struct config *config, const struct image *running, enum farm_origin origin, struct faults *faults)
 {
@@ -326,6 +335,8 @@ struct farm *farm_new(
 	build_services(farm, running, faults);
 	backend_ids_end(&ids);
 	check_hints(config, faults);
+	if (faults->count == before)
+		check_nat(farm, faults);
 	if (faults->count == before)
 		check_guards(farm, running, faults);
 	if (faults->count == before)

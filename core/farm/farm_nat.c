@@ -53,6 +53,27 @@ static const struct nat_mapping *find_conflict(const struct nat_mappings *mappin
 	return NULL;
 }
 
+static const char *conflict_text(const struct farm *farm, struct nat_mappings *mappings, char text[NAT_TEXT_SIZE])
+{
+	if (mappings->count > NAT_MAPPINGS)
+		snprintf(text, NAT_TEXT_SIZE, "too many backends with 'forward: nat': at most %d are possible",
+			NAT_MAPPINGS);
+	else if (nat_mappings_check(mappings))
+		return NULL;
+	else
+		nat_conflict_text(farm->config, find_conflict(mappings), text);
+	return text;
+}
+
+const char *farm_nat_conflict(const struct farm *farm, char text[NAT_TEXT_SIZE])
+{
+	struct nat_mappings mappings = all_mappings(farm);
+	const char *fault = conflict_text(farm, &mappings, text);
+
+	nat_mappings_free(&mappings);
+	return fault;
+}
+
 const char *farm_check_nat(const struct farm *farm, const struct farm_pool *pool, const struct nat_backend *backend,
 	char text[NAT_TEXT_SIZE])
 {
@@ -67,8 +88,8 @@ const char *farm_check_nat(const struct farm *farm, const struct farm_pool *pool
 		fault = nat_obstacle(service, backend, text);
 		nat_mappings_add(&mappings, farm->config, i, backend);
 	}
-	if (!fault && !nat_mappings_check(&mappings))
-		fault = nat_conflict_text(farm->config, find_conflict(&mappings), text);
+	if (!fault)
+		fault = conflict_text(farm, &mappings, text);
 	nat_mappings_free(&mappings);
 	return fault;
 }

@@ -84,11 +84,18 @@ static void describe_record(const struct draft *draft, struct plan_step *step)
 		describe_changes(draft, step, before, after);
 }
 
-static const char *tunnel_text(enum forward_method forward)
+static const char *method_text(enum forward_method forward)
 {
-	if (forward == FORWARD_GUE)
+	switch (forward) {
+	case FORWARD_IPIP:
+		return ", by IP-in-IP";
+	case FORWARD_GUE:
 		return ", by GUE";
-	return forward == FORWARD_IPIP ? ", by IP-in-IP" : "";
+	case FORWARD_NAT:
+		return ", by NAT";
+	default:
+		return "";
+	}
 }
 
 /* Describes a changed route. describe_record() describes new backends. */
@@ -101,7 +108,7 @@ static void describe_backend(struct plan_step *step, const struct backend *befor
 		(memcmp(&before->next_hop, &backend->next_hop, sizeof(before->next_hop)) ||
 			before->forward != backend->forward))
 		plan_describe(step, "backend %s/%s: next hop is now %s%s", record->pool, record->name,
-			mac_format(&backend->next_hop, mac), tunnel_text(backend->forward));
+			mac_format(&backend->next_hop, mac), method_text(backend->forward));
 }
 
 static bool same_owner(const struct backend_record *a, const struct backend_record *b)

@@ -175,6 +175,12 @@ warns_of_forwarding() {
 	lab_ctl status | grep 'responses of its servers are not translated: the kernel does not forward IPv4' > /dev/null
 }
 
+# explained: how the balancer processes a message to a service with a different port on the server
+explained() {
+	printf 'OPTIONS sip:a SIP/2.0\r\nCall-ID: a\r\n\r\n' > "$LAB_DIR/message"
+	lab_ctl explain "$LAB_DIR/message" --service media --source "$LAB_CLIENT:5060"
+}
+
 # The rules of the page.
 masquerade() {
 	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
@@ -214,6 +220,7 @@ try_ports() {
 			"2001:db8:1::1${name#px}"
 		wait_for 10 grep -q listening "$LAB_DIR/$name-echo.log"
 	done
+	like "explain shows the port of the server" "$(explained)" 'own-port/px1|px1 \(10.0.1.11:7070\)'
 	capture ports client 'net 10.0.1.0/24 or udp or tcp or icmp'
 	is "a different port of the server" "$(say 7000)" px1
 	is "media ports belong to one server" "$(say 20100; say 21100)" "$(printf 'px1\npx2')"

@@ -158,6 +158,28 @@ Test(nat, a_draining_backend_keeps_its_port)
 	expect("10.0.0.12", 5090, IPPROTO_UDP, "192.0.2.10", 5060);
 }
 
+Test(nat, a_file_must_not_conflict_with_a_backend_that_joined)
+{
+	static const char text[] = HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies},\n"
+					"  {name: other, vip: 192.0.2.11, port: 5060, pool: others}]\n"
+					"pools: [{name: proxies, forward: nat, " AT_ONCE ", backends: []},\n"
+					"  {name: others, forward: nat, " AT_ONCE ", backends: [" PX(2) "]}]\n";
+	const struct address address = parse("10.0.0.12");
+	char error[FARM_ERROR_SIZE];
+	struct faults faults = {0};
+
+	world_start(&world, HEAD SERVICE NAT_POOL("", PX(1)));
+	cr_assert_eq(farm_add_backend(world.farm, world.running, "proxies", "px2", &address, 1, error), 0);
+	farm_find_backend(&world.farm->pools[0], "px2")->record.overrides |= OVERRIDE_JOINED;
+	world_set_routes(&world, ROUTE_READY);
+	world_reconcile(&world, NULL);
+	cr_assert_null(farm_new(config_parse(text, strlen(text), &faults), world.running, FARM_RELOAD, &faults));
+	cr_assert_eq(faults.count, 1);
+	cr_expect(strstr(faults.list[0].message, "192.0.2.11 udp port 5060 leads to port 5060 of backend px2"), "%s",
+		faults.list[0].message);
+	faults_free(&faults);
+}
+
 Test(nat, a_new_backend_must_have_a_way_back)
 {
 	const struct address free = parse("10.0.0.13"), taken = parse("10.0.0.11"), ipv6 = parse("2001:db8::1");
