@@ -58,13 +58,13 @@ sources() {
 	seq -f "$LAB_CLIENT:%g" 30000 $((30000 + COUNT - 1))
 }
 
-# everything: prints the answers to all look-ups below.
+# everything: prints the answers to all look-ups below. The lab itself causes packets that are not IP, or for other hosts.
 everything() {
 	seq -f 'lookup-%g' $COUNT | lab_ctl lookup sip -
 	lab_ctl lookup sip --via one.example.net
 	lab_ctl lookup tcp --source "$LAB_CLIENT:30000"
 	lab_ctl backend list | awk '{ print $1, $2, $3, $4, $5, $7, $8 }'
-	lab_ctl stats | grep -v "^ *0"
+	lab_ctl stats | sed '/^not_ip /d; /^other_host /d; /^not_service /d'
 }
 
 lab_open
