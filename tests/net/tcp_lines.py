@@ -5,11 +5,12 @@
 
 usage: tcp_lines.py ADDRESS PORT RATE LIFE SECONDS SOURCE...
 
-Opens RATE connections a second for SECONDS, from each SOURCE in turn; each connection lasts LIFE
-seconds. Prints a line for each connection at its end: time of its start, source, server, number of
+Opens RATE connections a second for SECONDS or until SIGUSR1, from each SOURCE in turn; each connection lasts
+LIFE seconds. Prints a line for each connection at its end: time of its start, source, server, number of
 lines, and "ok" or the error."""
 
 import asyncio
+import signal
 import sys
 import time
 
@@ -50,9 +51,12 @@ async def talk(source, silence):
 
 
 async def main():
-    talks, begin, count = [], time.time(), int(rate * seconds)
+    talks, begin, count, end = [], time.time(), int(rate * seconds), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, end.set)
     for i in range(count):
         await asyncio.sleep(max(0, begin + i / rate - time.time()))
+        if end.is_set():
+            break
         # Every fourth connection is silent for most of its life.
         talks.append(asyncio.create_task(talk(sources[i % len(sources)], life if i % 4 == 0 else 0.5)))
     await asyncio.gather(*talks)

@@ -10,10 +10,10 @@ cd "$(dirname "$0")/../.."
 . tests/lib/lab.sh
 . tests/lib/sip.sh
 
-LONG=150 # calls per second; each lasts about 22 s and is silent twice for SILENCE ms
-SHORT=50 # cancelled calls per second
+LONG=100 # calls per second; each lasts about 22 s and is silent twice for SILENCE ms
+SHORT=30 # cancelled calls per second
 SILENCE=10000
-SECONDS_OF_CALLS=40
+MOST_SECONDS=400 # of calls; they end as soon as the changes have ended
 LAB_CLIENTS=40 # client addresses, for affinity by source
 FLOW=5070
 SOURCE=5080
@@ -108,14 +108,33 @@ is_removed() {
 	[ -z "$(backend "$1" "$2" .name)" ]
 }
 
-# Starts calls and connections. The log has a line for each connection: opening time, source, the servers that
+# Starts calls and connections, until end_traffic. The log has a line for each connection: opening time, source, the servers that
 # responded, number of responses, result.
 start_traffic() {
 	local sources
 	mapfile -t sources < <(seq -f '10.0.0.%g' 100 $((99 + LAB_CLIENTS)))
-	sip_client long client "$LAB_CLIENT" long-call $((LONG * SECONDS_OF_CALLS)) $LONG -d $SILENCE -p 5100 -buff_size 1000000
-	lab_start flow client tests/net/tcp_lines.py "$LAB_VIP" $FLOW 10 20 $SECONDS_OF_CALLS "$LAB_CLIENT"
-	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $SECONDS_OF_CALLS "${sources[@]}"
+	sip_client long client "$LAB_CLIENT" long-call $((LONG * MOST_SECONDS)) $LONG -d $SILENCE -p 5100 \
+		-buff_size 1000000 -timeout ${MOST_SECONDS}s
+	lab_start flow client tests/net/tcp_lines.py "$LAB_VIP" $FLOW 10 20 $MOST_SECONDS "$LAB_CLIENT"
+	lab_start source client tests/net/tcp_lines.py "$LAB_VIP" $SOURCE 10 20 $MOST_SECONDS "${sources[@]}"
+}
+
+# No call and no connection begins any more.
+end_traffic() {
+	local client
+	for client in long cancelled flow source; do
+		kill -USR1 "${LAB_PROCESS[$client]}"
+	done
+}
+
+# new_calls NAME TIME: the number of calls of a backend that began after that time.
+new_calls() {
+	first_seen "$1" | awk -v time="$2" '$1 > time' | wc -l
+}
+
+has_new_calls() {
+	sleep 0.5 # the logs are long
+	[ "$(new_calls "$1" "$2")" -gt 100 ]
 }
 
 # delay_some_packets HOST RATE: sends a tenth of the packets of HOST through a queue with this rate, so that later
@@ -193,7 +212,8 @@ start_traffic
 sleep 8
 # No call is cancelled when the recording begins: if the kernel sees only the ACK of a cancelled call, it cannot tell
 # that the call has ended, and px3 would not become empty (docs/design/migration.md).
-sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * SECONDS_OF_CALLS)) $SHORT -d 6000 -p 5200
+sip_client cancelled client "$LAB_CLIENT" cancelled-call $((SHORT * MOST_SECONDS)) $SHORT -d 6000 -p 5200 \
+	-timeout ${MOST_SECONDS}s
 like "drain: px3's slots wait while their calls are recorded" "$(lab_ctl backend drain proxies px3)" \
 	'^33[0-9.]+% of the slots of proxies will move after their calls have been recorded'
 check "... it still owns them" [ "$(backend proxies px3 .slots)" -gt 0 ]
@@ -227,6 +247,9 @@ check "... it is set to ready" lab_ctl backend ready proxies px2
 check "... the slots move back after a recording" wait_for 8 no_slot_waits
 is "... each backend owns as many slots as before" "$(slots proxies)" "$before"
 changed=$(date +%s.%N)
+check "... and receives new calls" wait_for 30 has_new_calls px2 "$changed"
+check "px5 also has received new calls" wait_for 30 has_new_calls px5 "$moved"
+end_traffic
 
 lab_start wait balancer sipxdp-ctl backend drain proxies px3 --wait 80
 
@@ -288,9 +311,7 @@ is "all messages of a call reached one server" "$(sip_strays)" ""
 diag "$(calls_established_at px3 "$drained") calls of px3 were up when it was drained"
 check "... there were many such calls" [ "$(calls_established_at px3 "$drained")" -gt 200 ]
 check "... px2 also had many established calls during the changes" [ "$(calls_established_at px2 "$moved")" -gt 200 ]
-is "px3 had no new call after it was drained" "$(first_seen px3 | awk -v time="$drained" '$1 > time' | wc -l)" 0
-check "... px2 had new calls after it was ready again" [ "$(first_seen px2 | awk -v time="$changed" '$1 > time' | wc -l)" -gt 100 ]
-check "... px5 had new calls after it was added" [ "$(first_seen px5 | awk -v time="$moved" '$1 > time' | wc -l)" -gt 100 ]
+is "px3 had no new call after it was drained" "$(new_calls px3 "$drained")" 0
 
 for service in flow source; do
 	check "TCP, affinity $service: all connections have ended" lab_wait $service 10
