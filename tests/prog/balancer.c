@@ -293,6 +293,15 @@ void balancer_fill(struct balancer_bpf *skel, const struct balancer_setup *setup
 	fill_probe_addresses(skel);
 }
 
+static void set_ring_sizes(struct balancer_bpf *skel)
+{
+	struct bpf_map *const rings[] = {skel->maps.punt_fragments, skel->maps.punt_oversize, skel->maps.punt_probes,
+		skel->maps.punt_refusals, skel->maps.observed};
+
+	for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++)
+		bpf_map__set_max_entries(rings[i], TEST_RING_BYTES);
+}
+
 struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 {
 	struct balancer_bpf *skel = balancer_bpf__open();
@@ -312,6 +321,7 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	bpf_map__set_max_entries(skel->maps.backend_records, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_surges, backends + 1);
+	set_ring_sizes(skel);
 	shared_load(skel->obj);
 	balancer_fill(skel, setup);
 	return skel;

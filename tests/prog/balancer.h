@@ -48,9 +48,11 @@ extern const uint64_t test_hash_key[2];
 #define TEST_MTU 1500    /* of the receiving interface */
 #define TEST_CALLS 16384 /* maximum of tracked calls, and of transactions */
 
-/* The sizes of guard_sources and hints: each test empties the maps, which takes long with the default sizes. */
+/* The sizes of guard_sources, hints and ring buffers: each test empties the maps, which takes long with the default
+ * sizes. */
 #define TEST_SOURCES 1024
 #define TEST_HINTS 16384
+#define TEST_RING_BYTES (128 << 10)
 
 struct balancer_setup {
 	uint32_t backends;               /* [4] */

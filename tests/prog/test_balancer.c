@@ -141,7 +141,7 @@ Test(balancer, probe_replies_pass_when_the_ring_is_full)
 	uint32_t held = 0, lost = 0;
 	struct frame frame;
 
-	for (int i = 0; i < PUNT_PROBES_BYTES / PUNT_SMALL_FRAME + 1; i++) {
+	for (int i = 0; i < TEST_RING_BYTES / PUNT_SMALL_FRAME + 1; i++) {
 		frame_build(&frame, &(struct frame_spec){.source = "192.0.2.10", .destination = TEST_PROBE_ADDRESS});
 		if (balancer_run(skel, &frame) == XDP_PASS)
 			lost++;
@@ -519,7 +519,7 @@ Test(balancer, oversize_packets_pass_when_the_ring_is_full)
 	struct frame frame;
 
 	balancer_fill(skel, &narrow);
-	for (int i = 0; i <= PUNT_OVERSIZE_BYTES / PUNT_FRAME_SIZE; i++) {
+	for (int i = 0; i <= TEST_RING_BYTES / PUNT_FRAME_SIZE; i++) {
 		frame_build(&frame, &(struct frame_spec){.payload = ROW_INVITE});
 		balancer_run(skel, &frame);
 	}

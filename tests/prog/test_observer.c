@@ -144,7 +144,7 @@ Test(observer, counts_records_that_do_not_fit_into_the_ring_buffer)
 	struct frame frame;
 	unsigned int sent;
 
-	for (sent = 0; !lost() && sent < OBSERVED_BYTES / OBSERVED_SMALL_FRAME + 1; sent++) {
+	for (sent = 0; !lost() && sent < TEST_RING_BYTES / OBSERVED_SMALL_FRAME + 1; sent++) {
 		frame_build(&frame, &spec);
 		cr_assert_eq(run_frame(row_program.fd, &frame, &(struct run_options){}), XDP_TX);
 	}
