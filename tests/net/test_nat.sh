@@ -181,6 +181,14 @@ explained() {
 	lab_ctl explain "$LAB_DIR/message" --service media --source "$LAB_CLIENT:5060"
 }
 
+# Sends a message whose response the daemon must send, because the kernel does not know the MAC address of the client. An
+# ARP request of the client may undo the flush.
+held() {
+	lab_in balancer ip neigh flush dev eth0
+	say 7000 >> "$LAB_DIR/held"
+	[ "$(lab_verdict nat_held)" -gt 0 ]
+}
+
 # The rules of the page.
 masquerade() {
 	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
@@ -230,6 +238,8 @@ try_ports() {
 	is "a closed port: the ICMP error of the server names the VIP" "$(say 20101)" refused
 	is "fragments in both directions" "$(say_much 3000)" 3004
 	is "TCP over IPv6" "$(say_by_tcp 7070 "$LAB_VIP6")" px1
+	check "a client whose MAC address the kernel must resolve" wait_for 10 held
+	is "... receives its response" "$(sort -u "$LAB_DIR/held")" px1
 	start_tls
 	is "TLS" "$(say_by_tls)" olleh
 	lab_stop ports || true
