@@ -134,6 +134,7 @@ section_tunnels() {
 	lab_balance
 	through "ipip devices on the backends" sleep 2
 	is "... they receive every packet" "$(received tunl0)" "$(result sent)"
+	fou_devices
 	lab_in balancer sipxdp-loader detach > /dev/null
 	lab_stop sipxdpd
 
@@ -151,6 +152,20 @@ section_tunnels() {
 	lab_ctl reload > /dev/null
 	wait_for 10 lab_serving 2
 	tunnelled "IPv6 in IPv6, ip6tnl devices on the backends" ip6tnl0
+}
+
+# The kernel's receiver for GUE passes the inner packets to the ipip devices.
+fou_devices() {
+	local backend before
+	before=$(received tunl0)
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_in "$backend" ip fou add port 6080 gue
+	done
+	lab_config gue
+	lab_ctl reload > /dev/null
+	wait_for 10 lab_serving 2
+	through "fou on the backends removes the headers of GUE" sleep 2
+	is "... it receives every packet" "$(($(received tunl0) - before))" "$(result sent)"
 }
 
 # tunnelled NAME DEVICE: the device receives 20 messages to the IPv6 VIP, and the host's UDP accepts them.

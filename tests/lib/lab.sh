@@ -308,7 +308,7 @@ lab_stop() {
 
 # --- the balancer's own programs
 
-# lab_config dsr|ipip [BACKEND...]: writes the balancer's file: one service on UDP port 5060 with one
+# lab_config dsr|ipip|gue|nat [BACKEND...]: writes the balancer's file: one service on UDP port 5060 with one
 # pool. A BACKEND is a name, or a name and more keys: "px1, weight: 2". Default: all backends.
 lab_config() {
 	local forward=$1 backend name
