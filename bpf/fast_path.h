@@ -320,7 +320,7 @@ __noinline int fast_guard(struct xdp_md *ctx, struct guarded *g, struct sip_key 
 		return FAST_PATH_DECLINED;
 	if (g->action == GUARD_DENY && g->enforced)
 		return guard_apply(g, g->rule, true);
-	if (g->action == GUARD_DENY || (g->flags & GUARD_READS && !fast_bucket(ctx, ip, g, key)))
+	if (g->action == GUARD_DENY || (guard_needs_bucket(g) && !fast_bucket(ctx, ip, g, key)))
 		return FAST_PATH_DECLINED;
 	if (g->action == GUARD_TRUST) {
 		guard_count_exempt(g, GUARD_EXEMPT_TRUSTED);

@@ -144,6 +144,16 @@ static __always_inline bool guard_may_be_refused(const struct guarded *g, __u32 
 	       guard_has_refused(g->guard);
 }
 
+/* Returns whether the rules depend on the class of the message. Those of a trusted source do so only for a limit of the
+ * service or the backend, or if the message may belong to an INVITE that was refused. */
+static __always_inline bool guard_needs_bucket(const struct guarded *g)
+{
+	if (g->action == GUARD_TRUST && !(g->flags & (GUARD_FLAG_SERVICE_SURGE | GUARD_FLAG_BACKEND_SURGE)) &&
+		!guard_has_refused(g->guard))
+		return false;
+	return g->flags & GUARD_READS;
+}
+
 /* --- the stage */
 
 /* The results of the searches in a message. The stage needs only one of them at a time. */

@@ -405,7 +405,9 @@ static int fill_classes(struct bpf_object *object, const struct subject_setup *s
 				  : setup->guard == GUARDED_OBSERVE ? guard_limit_of(100, 1000)
 								    : (struct guard_limit){1, GUARD_WINDOW_MAX};
 	error = put(object, "guard_classes", &unlisted, &class);
-	class = (struct guard_class){.action = GUARD_DENY, .list = GUARD_LIST_FIRST, .enforced = ~0u};
+	class = (struct guard_class){.action = setup->guard == GUARDED_TRUST ? GUARD_TRUST : GUARD_DENY,
+		.list = GUARD_LIST_FIRST,
+		.enforced = ~0u};
 	return error ? error : put(object, "guard_classes", &listed, &class);
 }
 
@@ -424,7 +426,8 @@ static int fill_guard(struct bpf_object *object, const struct subject_setup *set
 	uint32_t id = GUARD;
 	int error = fill_classes(object, setup);
 
-	if (!error && (setup->guard == GUARDED_DENY || setup->guard == GUARDED_MILLION))
+	if (!error &&
+		(setup->guard == GUARDED_DENY || setup->guard == GUARDED_TRUST || setup->guard == GUARDED_MILLION))
 		error = fill_lists(object, setup);
 	if (!error)
 		error = put(object, "guard_scanners", &scanner, &(uint32_t){1});

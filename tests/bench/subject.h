@@ -34,6 +34,7 @@ enum subject_guard {
 	GUARDED_ENFORCE,  /* limits that no packet exceeds */
 	GUARDED_SCANNERS, /* ... and the search for scanners */
 	GUARDED_DENY,     /* the source is on a list with the action deny */
+	GUARDED_TRUST,    /* ... with the action trust */
 	GUARDED_LIMIT,    /* the source is over its limit */
 	GUARDED_MILLION,  /* as GUARDED_ENFORCE, with 1,000,000 prefixes on a list */
 };
