@@ -191,6 +191,7 @@ held() {
 
 # The rules of the page.
 masquerade() {
+	# shellcheck disable=SC2016 # these are no expansions
 	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
 	lab_in balancer nft list ruleset | grep masquerade > /dev/null
 }
