@@ -174,7 +174,7 @@ fuzz: $(FUZZ_BIN) ## run the fuzzers, FUZZ_SECONDS each (default 300)
 # results.
 
 $(BENCH_BIN): $B/tests/bench/%: $B/tests/bench/%.o $(call obj,$(CORE) tests/prog/frame.c \
-		$(addprefix tests/bench/,corpus.c measure.c messages.c report.c rows.c subject.c targets.c))
+		$(addprefix tests/bench/,corpus.c measure.c messages.c network.c report.c rows.c subject.c targets.c))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $^ -o $@ -lbpf -lyaml -ljansson
 

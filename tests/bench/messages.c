@@ -269,6 +269,8 @@ void message_build(enum message message, struct frame *frame)
 		spec.protocol = 1, spec.icmp_type = 8;
 	if (message == MESSAGE_FROM_VIP)
 		spec.source = "192.0.2.10", spec.destination = "198.51.100.7";
+	if (message == MESSAGE_FROM_BACKEND)
+		spec.source = MESSAGE_BACKEND, spec.destination = "198.51.100.7";
 	if (message == MESSAGE_OTHER_VIP)
 		spec.destination = "192.0.2.200";
 	if (message == MESSAGE_ARP)

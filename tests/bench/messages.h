@@ -49,6 +49,7 @@
 	X(RANGED, "typical, to a port of a service's range")                                                           \
 	X(ECHO, "echo request")                                                                                        \
 	X(FROM_VIP, "from a VIP, to no source address of probes")                                                      \
+	X(FROM_BACKEND, "typical, from a backend to a client")                                                         \
 	X(OTHER_VIP, "UDP for no service")                                                                             \
 	X(ARP, "ARP")
 

@@ -14,6 +14,7 @@
 #include "bpf/packet.h"
 #include "bpf/sip_host.h"
 #include "letters.h"
+#include "network.h"
 #include "subject.h"
 
 #define HINT_GROUP 1
@@ -434,6 +435,28 @@ static int fill_guard(struct bpf_object *object, const struct subject_setup *set
 	return error ? error : put(object, "guards", &id, &guard);
 }
 
+/* The way back from each backend. */
+static int fill_nat(struct bpf_object *object, const struct subject_setup *setup)
+{
+	struct nat_vip vip = {.vip = {.word = {0, 0, htonl(0xffff), htonl(0xc000020a)}}};
+	struct interface_mac mac = {.mtu = 9000};
+	int error = network_enter(&mac.own.ifindex);
+
+	if (!error)
+		error = put(object, "interface_macs", &(uint32_t){INTERFACE_MAC_INDEX(mac.own.ifindex)}, &mac);
+	if (!error)
+		error = put(object, "nat_settings", &(uint32_t){0}, &(struct nat_settings){NAT_ACTIVE});
+	for (uint32_t id = 1; id <= backends_of(setup) && !error; id++) {
+		struct nat_source source = {.address = {.word = {0, 0, htonl(0xffff), htonl(0x0a000000 + id)}},
+			.port = htons(5060),
+			.protocol = IPPROTO_UDP};
+
+		vip.backend = id;
+		error = put(object, "nat_sources", &source, &vip);
+	}
+	return error;
+}
+
 static int fill(struct bpf_object *object, const struct subject_setup *setup)
 {
 	int error = 0;
@@ -452,6 +475,8 @@ static int fill(struct bpf_object *object, const struct subject_setup *setup)
 		error = fill_ranges(object, setup);
 	if (!error && setup->hints)
 		error = fill_hints(object, setup);
+	if (!error && setup->forward == FORWARD_NAT)
+		error = fill_nat(object, setup);
 	if (!error && setup->messages)
 		error = fill_corpus(object, setup);
 	if (!error && setup->observer)
