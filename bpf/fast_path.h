@@ -15,6 +15,7 @@
 #include "forward.h"
 #include "guard.h"
 #include "key.h"
+#include "nat_out.h"
 #include "parse.h"
 
 #define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
@@ -154,31 +155,32 @@ static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backe
 	return true;
 }
 
-/* As nat_rewrite(), for a packet to a port of a service. On failure it returns false and the frame is unchanged. */
-static __always_inline bool fast_nat(struct xdp_md *ctx, const struct backend *backend)
+/* As nat_rewrite(). On failure it returns false and the frame is unchanged. This is a separate function, because the
+ * calling functions have little stack left. */
+__noinline int fast_nat(struct xdp_md *ctx, const struct address *to, __u32 port, enum nat_end end)
 {
 	struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 	struct udphdr *udp = (void *)(ip + 1);
+	__be16 *was = end == NAT_SOURCE ? &udp->source : &udp->dest;
 	__sum16 *check;
 	__u64 changes;
 	bool tcp;
 
-	if ((void *)(udp + 1) > frame_end(ctx))
+	if (!to || (void *)(udp + 1) > frame_end(ctx))
 		return false;
 	tcp = ip->protocol == IPPROTO_TCP;
 	check = (void *)udp + (tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 	if ((void *)(check + 1) > frame_end(ctx))
 		return false;
-	changes = nat_ipv4(ip, NAT_DESTINATION, &backend->address);
-	if (backend->port) {
-		changes = checksum_change16(changes, udp->dest, backend->port);
-		udp->dest = backend->port;
+	changes = nat_ipv4(ip, end, to);
+	if (port) {
+		changes = checksum_change16(changes, *was, port);
+		*was = port;
 	}
 	*check = tcp ? checksum_apply(*check, changes) : checksum_apply_udp(*check, changes);
 	return true;
 }
 
-/* `size`: of the outer headers, in bytes. */
 static __always_inline bool fast_tunnel(
 	struct xdp_md *ctx, const struct backend *backend, struct inner *inner, __u32 size)
 {
@@ -248,7 +250,7 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	if (backend->forward == FORWARD_DSR)
 		return fast_ethernet(ctx, backend);
 	if (backend->forward == FORWARD_NAT)
-		return fast_nat(ctx, backend) && fast_ethernet(ctx, backend);
+		return fast_nat(ctx, &backend->address, backend->port, NAT_DESTINATION) && fast_ethernet(ctx, backend);
 	if (ip->ttl <= 1 || !is_ipv4_tunnel(backend))
 		return false;
 	if (backend->forward == FORWARD_IPIP)
@@ -357,18 +359,64 @@ static __always_inline int fast_guarded(
 	return XDP_DROP;
 }
 
-/* Returns XDP_TX, XDP_DROP, FAST_PATH_DECLINED or FAST_PATH_JUDGED. */
+/* Finds the next hop of a packet whose source becomes the VIP; false: only the stages can process the packet. */
+static __always_inline bool fast_find_hop(
+	struct xdp_md *ctx, const struct iphdr *ip, const struct nat_vip *vip, struct bpf_fib_lookup *hop)
+{
+	hop->family = AF_INET;
+	hop->l4_protocol = ip->protocol;
+	hop->sport = vip->port ? vip->port : plain_udp(ip)->source;
+	hop->dport = plain_udp(ip)->dest;
+	hop->tot_len = host16(ip->tot_len);
+	hop->ifindex = ctx->ingress_ifindex;
+	hop->tos = ip->tos;
+	hop->ipv4_src = vip->vip.word[3];
+	hop->ipv4_dst = ip->daddr;
+	return bpf_fib_lookup(ctx, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS && nat_can_send(ctx, hop);
+}
+
+/* The stage `nat_out`, for packets from a port in nat_sources. Returns XDP_TX, XDP_REDIRECT or FAST_PATH_DECLINED. */
+__noinline int fast_nat_out(struct xdp_md *ctx)
+{
+	struct ethhdr *eth = frame_start(ctx);
+	struct iphdr *ip = (void *)(eth + 1);
+	struct bpf_fib_lookup hop = {};
+	struct nat_source key = {};
+	const struct nat_vip *vip;
+	struct address to;
+
+	if (!(nat_flags() & NAT_ACTIVE) || (void *)(plain_udp(ip) + 1) > frame_end(ctx))
+		return FAST_PATH_DECLINED;
+	key.address = address_from_ipv4(ip->saddr);
+	key.port = plain_udp(ip)->source;
+	key.protocol = ip->protocol;
+	to = address_from_ipv4(ip->daddr);
+	vip = bpf_map_lookup_elem(&nat_sources, &key);
+	if (!vip || ip->ttl <= 1 || vip_find(&to) || !parse_local_mtu(ctx) || !fast_find_hop(ctx, ip, vip, &hop) ||
+		!fast_nat(ctx, &vip->vip, vip->port, NAT_SOURCE))
+		return FAST_PATH_DECLINED;
+	ipv4_decrement_ttl(ip);
+	__builtin_memcpy(eth->h_dest, hop.dmac, sizeof(hop.dmac));
+	__builtin_memcpy(eth->h_source, hop.smac, sizeof(hop.smac));
+	finish_count_verdict(VERDICT_nat_out);
+	return hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop.ifindex, 0);
+}
+
+/* Returns XDP_TX, XDP_REDIRECT, XDP_DROP, FAST_PATH_DECLINED or FAST_PATH_JUDGED. */
 static __always_inline int fast_path(struct xdp_md *ctx)
 {
 	const struct iphdr *ip = fast_parse(ctx);
 	const struct service *service;
 	struct fast fast;
+	int action;
 
 	fast.key = (struct sip_key){};
 	if (!ip || no_fast_path)
 		return FAST_PATH_DECLINED;
 	service = classify_find_ipv4(ip->daddr, ip->protocol, plain_udp(ip)->dest);
-	if (!service)
-		return FAST_PATH_DECLINED;
+	if (!service) {
+		action = fast_nat_out(ctx);
+		return action > 0 ? action : FAST_PATH_DECLINED;
+	}
 	return service->guard ? fast_guarded(ctx, ip, service, &fast) : fast_forward(ctx, ip, service, &fast, false);
 }

@@ -22,7 +22,7 @@
 #include "sip_message.h"
 #include "suite.h"
 
-#define FRAMES 200000
+#define FRAMES 100000
 
 #define OUT_MAC "02:00:00:00:02:01"     /* of the interface towards the clients */
 #define GATEWAY_MAC "02:00:00:00:02:02" /* of the next hop towards the clients */
@@ -97,19 +97,24 @@ static void put_interface(void)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.interface_macs), &at, &mac, BPF_ANY), "interface_macs");
 }
 
-static void load(void)
+static void load_program(bool no_fast_path)
 {
-	require_run();
-	run_must(unshare(CLONE_NEWNET), "unshare");
-	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
-		run_must(system(network[i]), network[i]);
-	suite_load(&(struct balancer_setup){.forward = FORWARD_NAT});
+	suite_load(&(struct balancer_setup){.forward = FORWARD_NAT, .no_fast_path = no_fast_path});
 	put_sources(1, "10.0.0.1", "192.0.2.10");
 	put_sources(1, "fd00::1", "2001:db8::10");
 	put_range(1, "10.0.0.1", "192.0.2.20");
 	put_range(1, "fd00::1", "2001:db8::20");
 	set_flags(NAT_ACTIVE | NAT_RANGES);
 	put_interface();
+}
+
+static void load(void)
+{
+	require_run();
+	run_must(unshare(CLONE_NEWNET), "unshare");
+	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
+		run_must(system(network[i]), network[i]);
+	load_program(false);
 }
 
 TestSuite(nat, .init = load, .fini = suite_unload);
@@ -265,7 +270,7 @@ static void run_out(const struct out_row *row, bool ipv6)
 	check_same(row->sentence, family, &frame, &expected);
 }
 
-Test(nat, packets_from_backends)
+static void run_rows(void)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		if (rows[i].families != IPV6_ONLY)
@@ -273,6 +278,18 @@ Test(nat, packets_from_backends)
 		if (rows[i].families != IPV4_ONLY)
 			run_out(&rows[i], true);
 	}
+}
+
+Test(nat, packets_from_backends)
+{
+	run_rows();
+}
+
+Test(nat, packets_from_backends_by_the_stages)
+{
+	suite_unload();
+	load_program(true);
+	run_rows();
 }
 
 /* --- packets for the daemon */
@@ -466,7 +483,7 @@ static void run_random(struct rng *rng, const char *text, uint64_t seed, uint32_
 		"SIPXDP_SEED=%lu, frame %u: the packet differs", seed, n);
 }
 
-Test(nat, random_packets_have_correct_checksums, .timeout = 170)
+static void run_all_random(void)
 {
 	uint64_t seed = rng_seed();
 	uint32_t frames = rng_frames(FRAMES);
@@ -481,4 +498,16 @@ Test(nat, random_packets_have_correct_checksums, .timeout = 170)
 		message.text[message.length < 1200 ? message.length : 1200] = 0;
 		run_random(&rng, message.text, seed, n);
 	}
+}
+
+Test(nat, random_packets_have_correct_checksums, .timeout = 170)
+{
+	run_all_random();
+}
+
+Test(nat, random_packets_have_correct_checksums_by_the_stages, .timeout = 170)
+{
+	suite_unload();
+	load_program(true);
+	run_all_random();
 }
