@@ -143,7 +143,7 @@ static __always_inline void drive_after(struct xdp_md *ctx)
 	if (!drive_undo)
 		return;
 	grown = bpf_xdp_get_buff_len(ctx) - drive_saved.length;
-	if (grown && grown <= 40)
+	if (grown && grown <= 48)
 		bpf_xdp_adjust_head(ctx, grown);
 	at = frame_start(ctx);
 	if (at + 34 > frame_end(ctx))
