@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The tests that run inside a kernel under test; init starts them. Prints TAP.
 #
-# usage: guest.sh [SECTION...]     default: all of SECTIONS
+# usage: guest.sh [SECTION...]     default: all of SECTIONS; `rows` is a part of `packets`
 #
 # Each section runs in its own process, so that an aborted section does not stop the others.
 set -euo pipefail
@@ -13,6 +13,7 @@ cd "$(dirname "$0")/../.."
 . tests/kernels/relay.sh
 . tests/kernels/limits.sh
 LAB_CLIENTS=1
+LAB_POLL=0.3
 
 SECTIONS="load packets veth tunnels vlan dispatcher virtio"
 SECTION_SECONDS=900 # on an emulated machine that shares the host with other tests
@@ -38,11 +39,20 @@ section_load() {
 # --- BPF_PROG_TEST_RUN
 
 section_packets() {
+	packet_tests build/tests/prog/test_*
+}
+
+# Each kind of packet and each helper of the kernel, without the random tests.
+section_rows() {
+	packet_tests build/tests/prog/test_{balancer,decap,guard,migration,nat,observer}
+}
+
+packet_tests() {
 	local test
 	# The tests share loaded programs: the verifier is slow here.
 	export SIPXDP_SHARED=/sys/fs/bpf/packets
 	mkdir $SIPXDP_SHARED
-	for test in build/tests/prog/test_*; do
+	for test; do
 		: > "$LAB_DIR/tap"
 		SIPXDP_FRAMES=$FRAMES "$test" --jobs 1 --tap="$LAB_DIR/tap" > "$LAB_DIR/criterion" 2>&1 || diag "$test: exit status $?"
 		# A failing test prints a line per packet. The first 30 are enough.

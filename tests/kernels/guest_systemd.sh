@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/numbered.sh
 
 LAB_CLIENTS=1
+LAB_POLL=0.3
 LAB_POOL="probe: {type: icmp, interval: 1s, timeout: 900ms}"
 UNITS=(sipxdp-loader.service sipxdpd.service)
 

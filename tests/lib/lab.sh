@@ -38,13 +38,14 @@ declare -A LAB_HOLDER=()  # host -> the process that holds its namespaces
 declare -A LAB_PROCESS=() # name given to lab_start -> process
 
 # wait_for SECONDS COMMAND...: repeats the command until it succeeds; status 1 on timeout. SECONDS is the longest time
-# on an idle machine; the timeout is three times as long, for a busy one.
+# on an idle machine; the timeout is three times as long, for a busy one. Emulated machines set LAB_POLL: there a command
+# takes longer than the pause.
 wait_for() {
 	local deadline=$((SECONDS + 3 * $1 + 1))
 	shift
 	until "$@" > /dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1
-		sleep 0.05
+		sleep ${LAB_POLL:-0.05}
 	done
 }
 
