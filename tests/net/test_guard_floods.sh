@@ -11,9 +11,10 @@ cd "$(dirname "$0")/../.."
 . tests/lib/sip.sh
 
 CARRIER=$LAB_CLIENT PHONES=10.0.0.101 ATTACKER=10.0.0.150
-CALLS=2500 # of the carrier: for longer than all floods
+SECONDS_EACH=${FLOOD_SECONDS:-3}          # duration of a flood; FLOOD_SECONDS=10 for a longer test
+CALLS=$((1000 + 500 * SECONDS_EACH)) # of the carrier: for longer than all floods
 FORGED=1000000
-PASSED=400 # more than the default limits pass in one flood: INVITE 10/s burst 100, not SIP 10/s burst 50
+PASSED=$((370 + 10 * SECONDS_EACH)) # more than the default limits pass in one flood: INVITE 10/s burst 100, not SIP 10/s burst 50
 
 # verdicts: all verdicts with their counters, as JSON
 verdicts() {
@@ -110,12 +111,12 @@ losses=$(queue_losses)
 sip_client carrier client $CARRIER call $CALLS 100 -d 500 -s callee
 sip_client phone client $PHONES call 80 4 -d 500 -s callee -p 5070
 sip_client register client $PHONES register-auth 200 10 -s phone -t un -au office -ap lemon7
-flood invite 100000000 3 $PASSED limited
-flood register 100000000 3 $((PASSED + 2000)) limited
-flood not_sip 100000000 3 $PASSED limited broken
-flood fragments 100000000 3 $((2 * PASSED)) limited dropped_fragment
+flood invite 100000000 $SECONDS_EACH $PASSED limited
+flood register 100000000 $SECONDS_EACH $((PASSED + 2000)) limited
+flood not_sip 100000000 $SECONDS_EACH $PASSED limited broken
+flood fragments 100000000 $SECONDS_EACH $((2 * PASSED)) limited dropped_fragment
 flood forged $FORGED 60 20000 broken
-check "the carrier's calls succeed" lab_wait carrier 90
+check "the carrier's calls succeed" lab_wait carrier $((90 + 5 * SECONDS_EACH))
 check "calls of a phone succeed" lab_wait phone 90
 check "registrations succeed" lab_wait register 90
 is "no call fails" "$(sip_statistic carrier 'FailedCall(C)') $(sip_statistic phone 'FailedCall(C)')" "0 0"
