@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* All stages combined in one function, for the common case: UDP or TCP in plain IPv4. The affinity of the
  * service must be Call-ID (UDP only), flow or source. The packet must leave through the interface that received
- * it. This function keeps its values in registers instead of a struct flow, and needs little more than half the time of
- * the stages.
+ * it, except for a packet from a backend with `forward: nat`. This function keeps its values in registers instead of a
+ * struct flow, and needs little more than half the time of the stages.
  *
  * The fast path makes no decisions that the stages do not make. Its output is byte for byte the same as that of
  * the stages (tests/prog/test_fast_path.c). It declines all other packets, and neither changes nor counts them;

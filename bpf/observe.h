@@ -17,8 +17,9 @@
 #include "text.h"
 #include "track.h"
 
-/* Bytes to copy from the start of the received frame. The stages modify only bytes in this part. It has space for an
- * Ethernet header with two VLAN tags, an IPv6 header and an ICMPv6 header. */
+/* Bytes to copy from the start of the received frame. It has space for an Ethernet header with two VLAN tags, an IPv6
+ * header and an ICMPv6 header. The stages modify only bytes in this part, except for NAT: a record shows the translated
+ * bytes of the packet that an ICMP error quotes, and of TCP in IPv6 with VLAN tags. */
 #define OBSERVE_START 72
 
 struct observe_start {
