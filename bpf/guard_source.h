@@ -272,17 +272,19 @@ static __always_inline __u32 guard_over(
 	return over;
 }
 
-/* As guard_over() for the source whose word in the element is `owner`. It reads the buckets between two memory
- * barriers: only buckets of this source may refuse a packet. */
+/* Same as guard_over(), for the source whose guard_source.owner is `owner`. If a bucket has no token, the function
+ * reads the buckets again between two memory barriers, so that the buckets of a different source never count. */
 static __always_inline __u32 guard_is_over(
 	struct guard_source *source, __u64 owner, const struct guard_class *class, __u32 bucket, __u32 ticks)
 {
-	__u32 over;
+	__u32 over = guard_over(source, class, bucket, ticks);
 
+	if (!over)
+		return 0;
 	if (__sync_fetch_and_or(&source->owner, 0) != owner)
 		return 0;
 	over = guard_over(source, class, bucket, ticks);
-	return over && __sync_fetch_and_or(&source->owner, 0) == owner ? over : 0;
+	return __sync_fetch_and_or(&source->owner, 0) == owner ? over : 0;
 }
 
 /* Takes a token from each of the buckets of the message that are also in `from`. */
