@@ -17,7 +17,7 @@
 	(GUARD_FLAG_LIMITS | GUARD_FLAG_SCANNERS | GUARD_FLAG_BROKEN | GUARD_FLAG_SERVICE_SURGE |                      \
 		GUARD_FLAG_BACKEND_SURGE)
 
-/* Rules that only the stages implement, for initial requests. */
+/* Rules for initial requests that the fast path does not implement. */
 #define GUARD_STAGES (GUARD_FLAG_BROKEN | GUARD_FLAG_SERVICE_SURGE | GUARD_FLAG_BACKEND_SURGE)
 
 static __always_inline enum verdict guard_verdict(__u32 rule)
@@ -250,7 +250,7 @@ static __always_inline void guard_fill(const struct flow *flow, struct guarded *
 	g->end = flow->packet.end;
 }
 
-/* The guard has a budget of its own, so that later stages read as far as without a guard. */
+/* The guard has a separate budget for the search of headers, so that it does not reduce the budget of later stages. */
 static __always_inline enum verdict guard_find_verdict(struct xdp_md *ctx, struct flow *flow, struct guarded *g)
 {
 	enum verdict verdict = VERDICT_CONTINUE;

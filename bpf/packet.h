@@ -313,8 +313,8 @@ static inline bool is_icmp_error(__u8 type, bool ipv6)
 	return ipv6 ? type >= 1 && type <= 4 : type == 3 || type == 11 || type == 12;
 }
 
-/* Neighbour discovery (RFC 4861) is a separate kind, because a backend that has the VIP on its interface sends
- * solicitations from the VIP. */
+/* Neighbour discovery (RFC 4861) is a separate kind: a backend that has the VIP on its interface sends solicitations
+ * from the VIP, and they must reach the kernel. */
 static inline int icmp_kind(__u8 type, bool ipv6)
 {
 	if (is_icmp_error(type, ipv6))
@@ -325,7 +325,8 @@ static inline int icmp_kind(__u8 type, bool ipv6)
 }
 
 /* The number of quoted bytes if an extension follows the quoted packet (RFC 4884 sections 4 and 5); 0: the
- * quoted packet extends to the end. Other ICMP errors use this byte for an MTU or a pointer. */
+ * quoted packet extends to the end. The length is in byte 4 (IPv6) or 5 (IPv4). In other ICMPv6 errors, byte 4 belongs
+ * to an MTU or a pointer. */
 static inline __u32 icmp_quote_length(const __u8 *icmp, bool ipv6)
 {
 	if (ipv6)

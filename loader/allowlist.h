@@ -21,8 +21,8 @@ struct allowlists {
 	struct allowlist list[2];
 };
 
-/* Opens and reads the pinned lists. Also returns -1 if no lists are pinned: an earlier release without allowlists has
- * then created the pins. */
+/* Opens and reads the pinned lists. Also returns -1 if no lists are pinned: in that case, a release without allowlists
+ * created the pins. */
 int allowlists_open(struct allowlists *lists, const struct pins *pins);
 
 /* Determines the new contents of both lists. A list with an option contains the prefixes of the option. The

@@ -7,8 +7,8 @@
 /* The daemon may search the root of a bpffs: mode 0710. */
 void daemon_user_may_search(const char *bpffs);
 
-/* The daemon may read and lock the directory of a pin (mode 0750), and open the pin (mode 0660; root's group keeps its
- * access without CAP_DAC_OVERRIDE). */
+/* The daemon may read and lock the directory of a pin (mode 0750), and open the pin (mode 0660). The group
+ * of the pin is that of root, so that root can open the pin without CAP_DAC_OVERRIDE. */
 void daemon_user_may_open(const char *directory, const char *pin);
 
 /* Gives the same access to all pins in a directory. The directory may be missing. */

@@ -81,7 +81,7 @@ int pins_finish_move(struct pins *pins);
 /* Returns the interfaces that have a pin in `place`; the list may be empty. The caller frees it. */
 int pins_interfaces(const struct pins *pins, enum pins_place place, char (**out)[IFNAMSIZ], size_t *count);
 
-/* Returns true if all maps are pinned. Otherwise a loader was killed. */
+/* Returns true if all maps are pinned. If only some of them are pinned, a loader was killed. */
 bool pins_have_maps(const struct pins *pins);
 
 /* Returns true if the program is pinned. Without this pin, `detach` removes nothing from DIR. */

@@ -89,8 +89,8 @@ bool farm_backend_is_enabled(const struct farm_backend *backend);
 /* Does the pool have a backend that is up? At the first start a backend without a probe result counts as up. */
 bool farm_pool_takes_new_calls(const struct farm_pool *pool);
 
-/* Is the backend enabled, and is it up or treated as up? Existing calls only need farm_backend_is_alive(): the
- * backend can receive packets (the field `alive` of the map `backends`). */
+/* Is the backend enabled, and is it up or treated as up? For existing calls,
+ * farm_backend_is_alive() is sufficient: can the backend receive packets (the field `alive` of the map `backends`)? */
 bool farm_backend_takes_new_calls(const struct farm_pool *pool, const struct farm_backend *backend);
 bool farm_backend_is_alive(const struct farm_pool *pool, const struct farm_backend *backend);
 

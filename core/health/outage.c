@@ -193,8 +193,8 @@ static struct others count_others(
 }
 
 /* Rule 2: all held members are declared dead at the same time, so that no slot gets several new owners one after the
- * other. If most other members also leave requests unanswered, silence is weaker evidence, and the decision is due
- * after twice the time. */
+ * other. If most members that are not held also leave requests unanswered, silence is weaker evidence, and the decision
+ * is due after twice the time. */
 static void decide_held(struct outage *outage, struct outage_member *members, size_t count,
 	const struct outage_rules *rules, uint64_t now)
 {

@@ -37,8 +37,8 @@ void worker_lock(struct worker *worker);
  * event loop run. */
 void worker_yield(struct worker *worker);
 
-/* Call this between the parts of a job that takes seconds: runs the urgent jobs that wait, as if the caller had ended.
- * All shared data may have changed afterwards. Returns false if the daemon stops: the caller must end. */
+/* Call this between the parts of a job that takes seconds: runs the waiting urgent jobs now, as if the current job
+ * had ended. All shared data may have changed afterwards. Returns false if the daemon stops: the caller must end. */
 bool worker_run_urgent(struct worker *worker);
 
 /* For a computation that takes seconds and cannot be divided: runs it in a separate thread without the lock, and calls

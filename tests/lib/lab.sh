@@ -148,7 +148,7 @@ lab_plug() {
 	lab_in switch ip link add "$port" type veth peer name "$interface" netns "${LAB_HOLDER[$host]}"
 	lab_in switch ip link set dev "$port" xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
 	lab_in switch ip link set dev "$port" master "$bridge" up
-	# XDP forwards a frame without a checksum that was left to the hardware.
+	# If the sender leaves the checksum to the hardware, XDP forwards a frame with a wrong checksum.
 	lab_in switch ethtool -K "$port" tx off > /dev/null
 	lab_in "$host" ethtool -K "$interface" tx off > /dev/null
 	lab_in "$host" ip link set dev "$interface" up

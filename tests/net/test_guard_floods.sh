@@ -14,7 +14,8 @@ CARRIER=$LAB_CLIENT PHONES=10.0.0.101 ATTACKER=10.0.0.150
 SECONDS_EACH=${FLOOD_SECONDS:-3}          # duration of a flood; FLOOD_SECONDS=10 for a longer test
 CALLS=$((1000 + 500 * SECONDS_EACH)) # of the carrier: for longer than all floods
 FORGED=1000000
-PASSED=$((370 + 10 * SECONDS_EACH)) # more than the default limits pass in one flood: INVITE 10/s burst 100, not SIP 10/s burst 50
+# An upper bound for the packets of one flood within the default limits: INVITE 10/s burst 100, not SIP 10/s burst 50.
+PASSED=$((370 + 10 * SECONDS_EACH))
 
 # verdicts: all verdicts with their counters, as JSON
 verdicts() {
@@ -50,18 +51,18 @@ queue_losses() {
 	done | jq -s '[.[][] | select(.ifname | test("eth1") | not) | .stats64.tx.dropped] | add'
 }
 
-# all_drops: the packets that the guard has dropped, by their verdicts
+# all_drops: the number of packets that the guard has dropped, according to the verdict counters
 all_drops() {
 	verdicts | jq '.limited + .broken + .scanner + .denied + .over_ceiling + .overload'
 }
 
-# guard_dropped: the packets that the guard has dropped, by their rules
+# guard_dropped: the same number, according to the counters of the rules
 guard_dropped() {
 	lab_ctl --json guard stats | jq '[.rules[].dropped] | add'
 }
 
-# flood KIND COUNT SECONDS PASSED VERDICT...: sends COUNT packets, or for SECONDS, while the calls continue. All packets
-# except for PASSED have one of the verdicts.
+# flood KIND COUNT SECONDS PASSED VERDICT...: sends packets while the calls continue, until COUNT are sent or SECONDS have
+# passed. All packets except for PASSED have one of the verdicts.
 flood() {
 	local kind=$1 count=$2 seconds=$3 passed=$4 before entered dropped
 	shift 4

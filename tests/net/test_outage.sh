@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
-# Network trouble near the balancer: no call moves while the trouble looks the same as dead servers, but
-# dead servers are still taken out. Four pools share four servers: probed by OPTIONS, by TCP and by echo
+# Network trouble near the balancer can look the same as dead servers. No call moves until the daemon can distinguish the
+# two; dead servers are then taken out. Four pools share four servers: probed by OPTIONS, by TCP and by echo
 # requests, and one without probes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -124,7 +124,7 @@ a_switch_fails() {
 	ports up px2 px3 px4
 	check "all servers are back" wait_for 20 all_are "up up up up"
 	keeps "... with their previous slots" "$BEFORE"
-	check "... the log says so" log_has 'pool options: 4 of 4 backends stopped answering within'
+	check "... the log reports the outage" log_has 'pool options: 4 of 4 backends stopped answering within'
 }
 
 some_ports_fail() {
@@ -151,7 +151,7 @@ the_daemon_is_killed_too() {
 	kill -CONT "${LAB_PROCESS[sipxdpd]}"
 	ports up px1 px2 px3
 	check "... the outage ends while the daemon is stopped: all servers are up" wait_for 20 all_are "up up up up"
-	keeps "... when it continues" "$BEFORE"
+	keeps "... when the daemon continues" "$BEFORE"
 }
 
 calls_continue() {
@@ -185,7 +185,7 @@ a_rack_dies() {
 	ports down px1 px2
 	check "two servers die at the same time: they are taken out" wait_for 30 serving_are options "px3 px4"
 	is "... no calls of other servers move" "$(moved "$BEFORE" | awk '$2 == "options" { print $3 }' | sort -u | xargs)" "px1 px2"
-	is "... and each of their calls moves once" "$(grep -c 'pool options: .* slots move' "$LAB_DIR/sipxdpd.log")" "$1"
+	is "... and each call of the dead servers moves once" "$(grep -c 'pool options: .* slots move' "$LAB_DIR/sipxdpd.log")" "$1"
 }
 
 lab_open

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Limits alone never drop a part of an established call, whatever their values. */
+/* No limit, whatever its value, drops a message of an established call. */
 
 #include <criterion/criterion.h>
 #include <linux/bpf.h>

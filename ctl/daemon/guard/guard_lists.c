@@ -17,7 +17,7 @@ struct guard_lists {
 	bool must_read; /* the daemon has just started: it must read the files of the running configuration */
 	bool must_load; /* the kernel does not have `files` yet */
 	bool is_loading;
-	int error;       /* of the last attempt to load them, which is logged once */
+	int error;       /* of the last attempt to load the lists; each error is logged once */
 	char fault[512]; /* "": none */
 };
 
@@ -103,7 +103,7 @@ static void read_lists(void *data)
 	reading->files = guard_files_read(reading->config, reading->faults);
 }
 
-/* A copy of the configuration, because an urgent job may replace the farm. */
+/* Reads the files of a copy of the configuration, because an urgent job may replace the farm. */
 struct guard_files *guard_lists_read(struct daemon *daemon, const struct config *config, struct faults *faults)
 {
 	struct reading reading = {.config = config_copy(config), .faults = faults};
