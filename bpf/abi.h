@@ -516,9 +516,10 @@ struct contract {
 	__u32 filled; /* 1: the daemon has written the complete configuration to the maps */
 };
 
-/* decap_sources, decap_vips: LPM tries of decap, prefix -> unused value. The outer source addresses and inner
- * destination addresses that decap accepts. ::/0 matches any address. IPv4 prefixes are stored as IPv6
- * prefixes, so 10.0.0.0/8 has 104 bits. */
+/* decap_sources, decap_vips: LPM tries of decap, prefix -> 1: an option has set the list; 2: it is the default. Only
+ * the loader reads the value. The lists contain the outer source addresses and inner destination addresses that decap
+ * accepts.
+ * ::/0 matches any address. IPv4 prefixes are stored as IPv6 prefixes, so 10.0.0.0/8 has 104 bits. */
 struct prefix_key {
 	__u32 bits; /* number of significant bits of the address */
 	struct address address;

@@ -8,7 +8,7 @@
 #include "maps.h"
 #include "tunnel.h"
 
-/* Reads the IP header at `ip`; false if it is not directly readable. */
+/* Reads the IP header at the offset `at`; false if it is not directly readable. */
 static __always_inline bool inner_read(struct xdp_md *ctx, __u32 at, bool ipv6, struct inner *inner)
 {
 	const void *ip = frame_at(ctx, at);
@@ -49,7 +49,8 @@ static __always_inline int inner_take_hop(struct xdp_md *ctx, void *ip, bool ipv
 	return 0;
 }
 
-/* A fragment has no key. */
+/* The entropy is the hash of the key. A packet with an owner has no hash (a later fragment has no key, for example), so
+ * it uses a hash of the source. */
 static __always_inline __u32 inner_entropy(const struct flow *flow)
 {
 	const struct packet *p = &flow->packet;

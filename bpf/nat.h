@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Network address translation (NAT): replaces the address and the port at one end of a packet, and updates all
- * checksums. A packet to a backend receives a different destination, and a packet from a backend a different source. In
- * an ICMP error, the same end of the quoted packet changes, too (RFC 5508 section 4.2). Makes no decisions. */
+/* Network address translation (NAT): replaces the source or the destination of a packet (address and port), and updates
+ * all checksums. A packet to a backend receives a different destination, and a packet from a backend a different
+ * source. An ICMP error quotes a packet of the opposite direction, so if the source of the error changes, the
+ * destination of the quoted packet changes, too (RFC 5508 section 4.2). Makes no decisions. */
 #pragma once
 
 #include "checksum.h"
 #include "frame.h"
 #include "packet.h"
 
-/* The end of the packet to replace. */
+/* The address and port to replace. */
 enum nat_end {
 	NAT_SOURCE,
 	NAT_DESTINATION,
 };
 
-/* Returns the change of the sum of the header's addresses. The caller has tested that the header is
- * readable. */
+/* Returns the change of the address, for checksum_apply(). The caller has tested that the header is readable. */
 static __always_inline __u64 nat_ipv4(struct iphdr *ip, enum nat_end end, const struct address *to)
 {
 	__be32 *address = end == NAT_SOURCE ? &ip->saddr : &ip->daddr;
@@ -56,7 +56,7 @@ static __always_inline int nat_address(
 	return 0;
 }
 
-/* The offset of the transport header: of the packet itself, or of the packet that an ICMP error quotes. */
+/* The offset of the transport header to change: that of the packet, or of the packet that an ICMP error quotes. */
 static __always_inline __u32 nat_transport_at(const struct packet *p)
 {
 	return p->kind == PACKET_ICMP_ERROR ? p->quoted : p->transport;
@@ -86,8 +86,8 @@ static __always_inline bool nat_is_complete(const struct xdp_md *ctx, const stru
 	return frame_at(ctx, nat_check_at(p)) + sizeof(__sum16) <= frame_end(ctx);
 }
 
-/* Replaces the port of the transport header and updates its checksum. `changes`: of the addresses. Returns the change
- * of the sum of all bytes that this function has written. */
+/* Replaces the port of the transport header and updates its checksum. `changes`: the change of the checksum by the
+ * new address. Returns the change of the checksum of an outer header by all bytes that this function has written. */
 static __always_inline __u64 nat_transport(
 	struct xdp_md *ctx, const struct packet *p, enum nat_end end, __be16 port, __u64 changes)
 {
@@ -108,9 +108,9 @@ static __always_inline __u64 nat_transport(
 	return checksum_change16(written, was, *check);
 }
 
-/* Replaces the other end of the quoted packet. The checksum of ICMPv6 covers the addresses of the outer header
- * (RFC 4443 section 2.3) and the quoted ones. In IPv4, a changed address and the changed checksum of its header cancel
- * each other out. */
+/* Replaces the end of the quoted packet that `end` names. The checksum of ICMPv6 covers the addresses of the outer
+ * header (RFC 4443 section 2.3) and the quoted ones. In IPv4, a changed address and the changed checksum of its header
+ * cancel each other out. */
 static __always_inline int nat_icmp(struct xdp_md *ctx, const struct packet *p, enum nat_end end,
 	const struct address *to, __be16 port, __u64 changes)
 {
@@ -128,8 +128,8 @@ static __always_inline int nat_icmp(struct xdp_md *ctx, const struct packet *p, 
 	return 0;
 }
 
-/* Replaces one end of a packet. `port`: 0: the port stays. Returns 0; or -1 if the headers are incomplete, and the
- * packet is unchanged. */
+/* Replaces the source or the destination of a packet. `port`: 0: the port stays. Returns 0, or -1 if the headers are
+ * incomplete; the packet is then unchanged. */
 __noinline int nat_rewrite(
 	struct xdp_md *ctx, const struct packet *p, const struct address *to, __u32 port, enum nat_end end)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Packets from backends with `forward: nat`: replaces the source by the VIP and sends the packet to the client. The
- * kernel's routing table determines the next hop. Only packets for no service reach this stage. */
+/* Packets from backends with `forward: nat`: replaces the source with the VIP and sends the packet to the client. The
+ * kernel's routing table determines the next hop. Packets to a service do not reach this stage. */
 #pragma once
 
 #include "forward.h"
@@ -8,7 +8,7 @@
 #include "nat.h"
 #include "punt.h"
 
-/* The end of a packet from a backend that changes. */
+/* The new source of a packet from a backend. */
 struct nat_new_source {
 	const struct address *vip;
 	__be16 port; /* 0: the port stays */
@@ -21,7 +21,7 @@ static __always_inline __u32 nat_flags(void)
 	return settings ? settings->flags : 0;
 }
 
-/* The VIP of the packet's source address and port, or NULL. */
+/* The VIP that replaces the packet's source address and port, or NULL. */
 static __always_inline const struct nat_vip *nat_find(const struct packet *p, __u32 flags)
 {
 	struct nat_source key = {.address = p->source, .port = p->source_port, .protocol = p->protocol};
@@ -41,8 +41,8 @@ static __always_inline bool nat_is_backend(const struct packet *p)
 	return bpf_map_lookup_elem(&nat_sources, &key);
 }
 
-/* Finds the new source of the packet. Returns false if the packet has none; flow->verdict is then final. A later
- * fragment has the new source of its first fragment. */
+/* Finds the new source of the packet. Returns false if the source stays; flow->verdict is then final. A later fragment
+ * receives the same source as its first fragment. */
 static __always_inline bool nat_find_source(struct xdp_md *ctx, struct flow *flow, struct nat_new_source *source)
 {
 	const struct packet *p = &flow->packet;
@@ -76,7 +76,7 @@ static __always_inline bool nat_find_source(struct xdp_md *ctx, struct flow *flo
 }
 
 /* Finds the next hop to the client. Returns the result of bpf_fib_lookup(). The kernel compares the length of a packet
- * with the MTU of its route; several TCP segments that were merged have no such limit. */
+ * with the MTU of its route. Merged TCP segments (forward_is_merged()) are exempt: their length is given as 0. */
 static __always_inline int nat_find_hop(struct xdp_md *ctx, const struct packet *p, const struct inner *inner,
 	const struct nat_new_source *source, struct bpf_fib_lookup *hop)
 {
@@ -97,8 +97,8 @@ static __always_inline int nat_find_hop(struct xdp_md *ctx, const struct packet 
 	return bpf_fib_lookup(ctx, hop, sizeof(*hop), 0);
 }
 
-/* Returns whether XDP can send through the interface of the next hop: the balancer must be attached to it. A VLAN
- * device, a bridge or a tunnel cannot send frames of XDP. */
+/* Returns whether XDP can send through the interface of the next hop: the balancer must be attached to it. XDP cannot
+ * send through a VLAN device, a bridge or a tunnel. */
 static __always_inline bool nat_can_send(const struct xdp_md *ctx, const struct bpf_fib_lookup *hop)
 {
 	struct own_mac key = {.ifindex = hop->ifindex};
@@ -111,8 +111,8 @@ static __always_inline bool nat_can_send(const struct xdp_md *ctx, const struct 
 	return bpf_map_lookup_elem(&own_macs, &key);
 }
 
-/* Passes the translated packet to the daemon, which sends it through a socket: the kernel resolves the next hop, or
- * sends through an interface that XDP cannot use. */
+/* Passes the translated packet to the daemon, which sends it through a socket. The kernel then resolves the next hop,
+ * and can use interfaces that XDP cannot use. */
 static __always_inline enum verdict nat_punt(struct xdp_md *ctx)
 {
 	struct punt *punt;
@@ -182,8 +182,8 @@ static __always_inline enum verdict nat_translate(struct xdp_md *ctx, struct flo
 	return nat_send(ctx, flow, hop);
 }
 
-/* Passes a packet that is too large for its route to the daemon, which fragments it; the fragments run through this
- * program. If no router may fragment it, the kernel sends an ICMP error. */
+/* Passes a packet that is too large for its route to the daemon, which fragments it and runs this program on each
+ * fragment. If no router may fragment the packet, the kernel sends an ICMP error. */
 static __always_inline enum verdict nat_oversize(
 	struct xdp_md *ctx, const struct flow *flow, const struct inner *inner, __u32 mtu)
 {

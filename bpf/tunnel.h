@@ -13,13 +13,14 @@
  * fragments. With this bit, a router reports the size that fits instead (RFC 2003 section 5.1). */
 #define OUTER_DONT_FRAGMENT 0x4000
 
-/* The source port of GUE is a dynamic port (RFC 6335 section 6), so that it differs from the port of every service. */
+/* The source port of GUE is a dynamic port (RFC 6335 section 6), so it differs from the registered port of any service.
+ */
 #define GUE_SOURCE_PORTS 0x4000
 #define GUE_FIRST_SOURCE_PORT 0xc000
 
 #define GUE_PORT 6080 /* the destination port that IANA has assigned */
 
-/* The properties of the inner packet on which the outer headers depend. */
+/* The properties of the inner packet that determine the outer headers. */
 struct inner {
 	__u32 length;  /* up to 65,575 for IPv6 */
 	__u32 entropy; /* a hash of the flow: selects the source port of GUE */
@@ -128,8 +129,8 @@ static __always_inline void outer_ipv6(struct ipv6hdr *ip, const struct backend 
 	__builtin_memcpy(&ip->daddr, &backend->address, sizeof(ip->daddr));
 }
 
-/* The checksum is 0: none (RFC 768). The inner packet has its own checksums. In IPv6, outer_udp_checksum() must replace
- * it. */
+/* Writes the checksum 0, which means none (RFC 768): the inner packet has its own checksums. For IPv6, the caller must
+ * replace it with outer_udp_checksum(). */
 static __always_inline void outer_udp(struct udphdr *udp, const struct backend *backend, const struct inner *inner)
 {
 	udp->source = net16(GUE_FIRST_SOURCE_PORT | (inner->entropy % GUE_SOURCE_PORTS));
@@ -139,7 +140,7 @@ static __always_inline void outer_udp(struct udphdr *udp, const struct backend *
 }
 
 /* The checksum of an outer UDP header in IPv6, which requires one (RFC 8200 section 8.1). `sum` is the one's complement
- * sum of the inner packet. A checksum of 0 is sent as 0xffff, because 0 means that there is none. */
+ * sum of the inner packet. A computed checksum of 0 becomes 0xffff, because 0 means no checksum. */
 static inline __sum16 outer_udp_checksum(const struct ipv6hdr *ip, const struct udphdr *udp, __u16 sum)
 {
 	__u64 total = sum + net16(IPPROTO_UDP) + 2 * (__u32)udp->len + udp->source + udp->dest;

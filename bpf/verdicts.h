@@ -64,12 +64,12 @@ enum verdict_action {
 	X(refused_ack, dropped, NORMAL, "guard: ACK or CANCEL of an INVITE that was refused with 503")                 \
 	X(dropped_fragment, dropped, NORMAL,                                                                           \
 		"guard: later fragment of a datagram whose first fragment the guard dropped")                          \
-	X(nat_out, forwarded, NORMAL, "from a server with forward: nat: from the VIP to the client")                   \
+	X(nat_out, forwarded, NORMAL, "from a server with forward: nat: to the client, with the VIP as source")        \
 	X(nat_held, held, NORMAL,                                                                                      \
-		"as nat_out, but the kernel must resolve the next hop, or XDP cannot use the interface: the daemon "   \
-		"sends it")                                                                                            \
+		"from a server with forward: nat, and the kernel must resolve the next hop, or XDP cannot use the "    \
+		"interface: the daemon sends it")                                                                      \
 	X(nat_lost, dropped, ANOMALY,                                                                                  \
-		"from a server with forward: nat, and the daemon cannot receive it, or its headers are incomplete")    \
+		"from a server with forward: nat, and the daemon cannot receive it, or a header is incomplete")        \
 	X(nat_no_route, passed, ANOMALY,                                                                               \
 		"from a server with forward: nat, and the kernel has no route to the client or does not forward: "     \
 		"to the kernel, unchanged")                                                                            \

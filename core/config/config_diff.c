@@ -119,8 +119,8 @@ static void find_nat_disruptions(struct comparison *of, const char *object, cons
 {
 	if (uses_nat(old, before) != uses_nat(pool, after))
 		messages_add(of->disruptions, "%sforward: packets of established calls will go to %s", object,
-			uses_nat(pool, after) ? "the address of the server in place of the VIP"
-					      : "the VIP in place of the address of the server");
+			uses_nat(pool, after) ? "the address of the server instead of the VIP"
+					      : "the VIP instead of the address of the server");
 	else if (uses_nat(pool, after) && nat_port(old, before) != nat_port(pool, after))
 		messages_add(of->disruptions,
 			"%sport: responses of established calls come from the previous port and are not translated",

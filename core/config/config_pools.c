@@ -121,8 +121,8 @@ const struct key config_pool_keys[] = {
 		.min = 1,
 		.max = 65535,
 		.usual = "the port of the service",
-		.help = "Port of the backends, in place of the port of the service. Two services of a pool with `nat` "
-			"cannot have the same port of a backend and the same protocol."},
+		.help = "Port of the backends, if it is not the port of the service. Two services with the same "
+			"protocol cannot use the same port of a backend."},
 	{.name = "min_alive",
 		.read = config_read_u32,
 		.write = config_write_u32,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See nat_mappings.h. Conflicts are found by sorting: a file may have 10,000 backends. */
+/* See nat_mappings.h. The check for conflicts sorts the mappings, because a file may have 10,000 backends. */
 #include <stdio.h>
 #include <string.h>
 #include "core/base/memory.h"
@@ -150,8 +150,8 @@ const char *nat_conflict_text(const struct config *config, const struct nat_mapp
 	int port = mapping->first > other->first ? mapping->first : other->first;
 
 	snprintf(text, NAT_TEXT_SIZE,
-		"%s %s port %d leads to port %d of backend %s (%s), and so does %s %s port %d of service %s (line %d): "
-		"'forward: nat' could not tell them apart on the way back; use a separate pool with a different "
+		"%s %s port %d is translated to port %d of backend %s (%s), and so is %s %s port %d of service %s "
+		"(line %d): 'forward: nat' could not distinguish their responses; use a separate pool with a different "
 		"'port:'",
 		address_format(&mapping->vip, vip), protocol, port - mapping->first + mapping->vip_port, port,
 		mapping->backend.name, address_format(&mapping->backend.address, backend),

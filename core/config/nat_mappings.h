@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The ports on which backends with `forward: nat` receive the packets of VIPs. On the way back, the balancer replaces
- * the source of a packet from such a port with the VIP, without any state of the connection. Each port of a backend
- * must therefore belong to only one port of one VIP. No I/O. */
+/* The ports on which backends with `forward: nat` receive the packets of VIPs. On the return path, the balancer
+ * replaces the source of a packet from such a port with the VIP. It keeps no state of the connection. Each port of a
+ * backend must therefore belong to only one port of one VIP. No I/O. */
 #pragma once
 
 #include "config.h"
@@ -11,7 +11,7 @@ struct nat_backend {
 	const char *name;
 	uint32_t id; /* not used here */
 	struct address address;
-	uint16_t port;             /* host order; 0: the same port as that of the VIP */
+	uint16_t port;             /* host order; 0: the port of the VIP */
 	struct config_ports ports; /* `ports:` */
 };
 
@@ -32,10 +32,10 @@ struct nat_mappings {
 	size_t count;
 };
 
-/* The own port of a backend that the file describes, host order; 0: none. */
+/* The `port:` of a backend in the file, or of its pool, host order; 0: neither has one. */
 uint16_t nat_port(const struct config_pool *pool, const struct config_backend *backend);
 
-/* Explains why a backend cannot receive the packets of a service; NULL: it can. Returns `text`. */
+/* Writes to `text` why a backend cannot receive the packets of a service, and returns it; NULL: the backend can. */
 #define NAT_TEXT_SIZE 320
 const char *nat_obstacle(
 	const struct config_service *service, const struct nat_backend *backend, char text[NAT_TEXT_SIZE]);
@@ -44,12 +44,11 @@ const char *nat_obstacle(
 void nat_mappings_add(
 	struct nat_mappings *mappings, const struct config *config, size_t service, const struct nat_backend *backend);
 
-/* Sorts the mappings. If a port of a backend belongs to two ports or VIPs, sets `conflict` of the mapping of the later
- * service to the other mapping. Of several overlapping ranges, finds at least one pair. Returns true if there is none.
- */
+/* Sorts the mappings. If a port of a backend belongs to two ports or VIPs, sets `conflict` in the mapping of the later
+ * service to the other mapping. If several ranges overlap, finds at least one pair. Returns true without conflicts. */
 bool nat_mappings_check(struct nat_mappings *mappings);
 
-/* Describes the conflict of a mapping. Returns `text`. */
+/* Writes a description of the conflict of a mapping to `text`, and returns it. */
 const char *nat_conflict_text(const struct config *config, const struct nat_mapping *mapping, char text[NAT_TEXT_SIZE]);
 
 void nat_mappings_free(struct nat_mappings *mappings);

@@ -85,7 +85,7 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 	return 0;
 }
 
-/* Could the packets of a new backend with `forward: nat` be translated on the way back? */
+/* Could the balancer translate the responses of a new backend with `forward: nat`? */
 static int check_nat(const struct farm *farm, const struct farm_pool *pool, const char *name,
 	const struct address *address, char error[FARM_ERROR_SIZE])
 {

@@ -96,7 +96,7 @@ const char *farm_check_nat(const struct farm *farm, const struct farm_pool *pool
 
 /* --- the image */
 
-/* Several pools of a service may have the same server: the first one counts its packets. */
+/* If several pools of a service have the same server, the backend of the first pool counts its packets. */
 static void put_new(struct hash_map *map, const void *key, const struct nat_vip *value)
 {
 	if (!hash_map_find(map, key))

@@ -5,14 +5,14 @@
 #include "farm.h"
 #include "core/config/nat_mappings.h"
 
-/* Explains why a new backend of a pool with `forward: nat` could not be told apart from others, or could not receive
- * the packets of a service; NULL: it is possible. Returns `text`. */
+/* Checks a new backend of a pool with `forward: nat`. Writes to `text` why the backend cannot receive the packets of a
+ * service, or which backend already uses its address and port, and returns it; NULL: no fault. */
 const char *farm_check_nat(const struct farm *farm, const struct farm_pool *pool, const struct nat_backend *backend,
 	char text[NAT_TEXT_SIZE]);
 
-/* Explains the conflict of two backends, one of which has been added at runtime; NULL: none. The file has been checked
- * before. Returns `text`. */
+/* Writes to `text` which backend added at runtime conflicts with a different one, and returns it; NULL: none. Conflicts
+ * within the file are found before, by config_read(). */
 const char *farm_nat_conflict(const struct farm *farm, char text[NAT_TEXT_SIZE]);
 
-/* Adds the way back from the backends to the desired image. */
+/* Adds the entries for the return path from the backends to the desired image. */
 void desire_nat(const struct farm *farm, struct image *image);

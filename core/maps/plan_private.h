@@ -21,8 +21,9 @@ void plan_describe(struct plan_step *step, const char *format, ...) __attribute_
 void plan_names(struct draft *draft);
 void plan_entries(struct draft *draft);
 
-/* The way back from backends with `forward: nat` exists before packets reach these backends, and as long as they exist.
- * Call plan_nat() before the backends are planned, and plan_nat_end() after their removal. */
+/* The entries for the return path from backends with `forward: nat` exist before the first packet reaches these
+ * backends, and until their removal. Call plan_nat() before the backends are planned, and plan_nat_end() after their
+ * removal. */
 void plan_nat(struct draft *draft);
 void plan_nat_end(struct draft *draft);
 

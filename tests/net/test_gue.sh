@@ -35,19 +35,19 @@ decapsulated() {
 	echo $sum
 }
 
-# carry NAME STATUS: numbered packets pass the router. STATUS is that of the UDP checksums of the outer and of the
-# inner header: 1 is good, 3 is not present.
+# carry NAME STATUS: numbered packets pass the router. STATUS is the status of the UDP checksums of the outer and
+# the inner header, as tshark prints it: 1 is good, 3 is not present.
 carry() {
 	local before calls='udp.dstport == 5060'
 	before=$(decapsulated)
 	start_capture
 	PACKETS_A_SECOND=1000 through "$1: calls pass a router that drops IP-in-IP" sleep 1
-	check "... decap has removed the headers of all" [ $(($(decapsulated) - before)) -ge "$(result sent)" ]
+	check "... decap has removed the outer headers of all packets" [ $(($(decapsulated) - before)) -ge "$(result sent)" ]
 	sleep 1 # tshark writes with a delay
 	lab_stop capture || true
-	is "... all have the destination port of GUE" "$(captured "$calls" udp.dstport | sort -u)" "$PORT,5060"
-	is "... the UDP checksums are right" "$(captured "$calls" udp.checksum.status | sort -u)" "$2"
-	check "... the source ports are dynamic ports, and differ" source_ports_differ "$calls"
+	is "... all packets have the destination port of GUE" "$(captured "$calls" udp.dstport | sort -u)" "$PORT,5060"
+	is "... the UDP checksums are correct" "$(captured "$calls" udp.checksum.status | sort -u)" "$2"
+	check "... the source ports are different dynamic ports" source_ports_differ "$calls"
 }
 
 source_ports_differ() {

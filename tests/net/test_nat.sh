@@ -59,8 +59,8 @@ write_config() {
 	YAML
 }
 
-# A proxy and registrar. On UDP it has a name of its own, because it forwards calls of TCP connections whose Call-ID may
-# belong to the other server. Servers talk to each other on port 5090.
+# A proxy and registrar. It writes its own name into Via on UDP, because it forwards calls of TCP connections whose Call-ID
+# may belong to the other server. Servers send messages to each other on port 5090.
 start_server() {
 	local name=$1 own=10.0.1.1${1#px} own6="[2001:db8:1::1${1#px}]"
 	mkdir -p "$LAB_DIR/$name"
@@ -75,7 +75,7 @@ all_up() {
 	[ "$(lab_ctl --json backend list | jq -r '[.[].state] | unique | join(" ")')" = up ]
 }
 
-# phones_do SCENARIO COUNT [SIPP OPTION...]: each phone runs the scenario COUNT times from a port of its own.
+# phones_do SCENARIO COUNT [SIPP OPTION...]: each phone runs the scenario COUNT times from its own port.
 phones_do() {
 	local scenario=$1 count=$2 i status=0
 	shift 2
@@ -118,8 +118,8 @@ captured() {
 
 WRONG='ip.checksum.status == 0 or udp.checksum.status == 0 or tcp.checksum.status == 0 or icmp.checksum.status == 0'
 
-# say PORT [VIP SOURCE]: sends a datagram of the client to this port of the VIP; prints the server that responds from the
-# same port.
+# say PORT [VIP SOURCE]: sends a datagram from the client to this port of the VIP; prints the name of the server that
+# responds from the same port.
 say() {
 	printf '%s\thello\n' "$1" | lab_in client tests/net/say.py "${2:-$LAB_VIP}" "${3:-$LAB_CLIENT}"
 }
@@ -149,7 +149,7 @@ say_by_tls() {
 		-verify_return_error -quiet 2> /dev/null
 }
 
-# say_much BYTES: a datagram that is fragmented in both directions; prints the number of bytes that return.
+# say_much BYTES: a datagram that is fragmented in both directions; prints the size of the response.
 say_much() {
 	lab_in client timeout 5 python3 -c 'import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -158,7 +158,7 @@ s.send(b"x" * int(sys.argv[1]))
 print(len(s.recv(9000)))' "$1" "$LAB_VIP"
 }
 
-# seen_from: the address from which px1 appears when it opens a connection to a client.
+# seen_from: the source address of a connection that px1 opens to a client, as the client sees it.
 seen_from() {
 	rm -f "$LAB_DIR/seen"
 	lab_in callee timeout 10 python3 -c 'import socket
@@ -189,7 +189,7 @@ held() {
 	[ "$(lab_verdict nat_held)" -gt 0 ]
 }
 
-# The rules of the page.
+# masquerade: loads the rules of docs/nat.md.
 masquerade() {
 	# shellcheck disable=SC2016 # these are no expansions
 	sed -n '/^```nft$/,/^```$/{/^```/!p}' docs/nat.md | lab_in balancer nft -f -
@@ -212,9 +212,9 @@ try_calls() {
 	lab_stop callee || true
 	check "OPTIONS over IPv6 are answered from the VIP" options_by_ipv6
 	lab_stop phones || true
-	check "... over 400 packets left from the VIP" test "$(captured phones "ip.src == $LAB_VIP or ipv6.src == $LAB_VIP6")" -gt 400
-	is "... none from the address of a server" "$(captured phones 'ip.src == 10.0.1.0/24 or ipv6.src == 2001:db8:1::/64')" 0
-	is "... none with a wrong checksum" "$(captured phones "($WRONG) and (ip.src == $LAB_VIP or ipv6.src == $LAB_VIP6)")" 0
+	check "... the VIP is the source of more than 400 packets" test "$(captured phones "ip.src == $LAB_VIP or ipv6.src == $LAB_VIP6")" -gt 400
+	is "... no packet has the address of a server" "$(captured phones 'ip.src == 10.0.1.0/24 or ipv6.src == 2001:db8:1::/64')" 0
+	is "... no packet has a wrong checksum" "$(captured phones "($WRONG) and (ip.src == $LAB_VIP or ipv6.src == $LAB_VIP6)")" 0
 }
 
 options_by_ipv6() {
@@ -231,28 +231,28 @@ try_ports() {
 	done
 	like "explain shows the port of the server" "$(explained)" 'own-port/px1|px1 \(10.0.1.11:7070\)'
 	capture ports client 'net 10.0.1.0/24 or udp or tcp or icmp'
-	is "a different port of the server" "$(say 7000)" px1
-	is "media ports belong to one server" "$(say 20100; say 21100)" "$(printf 'px1\npx2')"
+	is "the server listens on a different port" "$(say 7000)" px1
+	is "each range of media ports belongs to one server" "$(say 20100; say 21100)" "$(printf 'px1\npx2')"
 	is "all ports of a VIP belong to one server" "$(say 80 $VIP2; say 65535 $VIP2)" "$(printf 'px3\npx3')"
-	is "... those of TCP, too" "$(say_by_tcp 80 $VIP2)" px3
-	is "... a closed port" "$(say 4000 $VIP2)" refused
+	is "... all TCP ports, too" "$(say_by_tcp 80 $VIP2)" px3
+	is "... a closed port is refused" "$(say 4000 $VIP2)" refused
 	is "a closed port: the ICMP error of the server names the VIP" "$(say 20101)" refused
-	is "fragments in both directions" "$(say_much 3000)" 3004
+	is "fragments arrive in both directions" "$(say_much 3000)" 3004
 	is "TCP over IPv6" "$(say_by_tcp 7070 "$LAB_VIP6")" px1
 	check "a client whose MAC address the kernel must resolve" wait_for 10 held
 	is "... receives its response" "$(sort -u "$LAB_DIR/held")" px1
 	start_tls
 	is "TLS" "$(say_by_tls)" olleh
 	lab_stop ports || true
-	is "... no packet is from the address of a server" "$(captured ports 'ip.src == 10.0.1.0/24')" 0
-	is "... none has a wrong checksum" "$(captured ports "($WRONG) and ip.src == 192.0.2.0/24")" 0
+	is "... no packet has the address of a server" "$(captured ports 'ip.src == 10.0.1.0/24')" 0
+	is "... no packet has a wrong checksum" "$(captured ports "($WRONG) and ip.src == 192.0.2.0/24")" 0
 }
 
 try_other_ports() {
 	is "other connections of a server pass unchanged" "$(seen_from)" 10.0.1.11
 	check "nftables masquerades them, by the rules of docs/nat.md" masquerade
 	is "... they have the address of the balancer" "$(seen_from)" "$LAB_BALANCER"
-	is "... and messages to the VIP are answered as before" "$(say 7000)" px1
+	is "... and the server responds to messages to the VIP as before" "$(say 7000)" px1
 }
 
 lab_open
@@ -274,5 +274,5 @@ is "no anomaly, no warning" "$(lab_ctl status | grep -E 'anomaly|warning' || tru
 lab_in balancer sysctl -qw net.ipv4.ip_forward=0
 check "without ip_forward, status warns" warns_of_forwarding
 is "... and responses are lost" "$(say 7000)" nobody
-check "... which an anomaly shows" test "$(lab_verdict nat_no_route)" -gt 0
+check "... the anomaly nat_no_route counts them" test "$(lab_verdict nat_no_route)" -gt 0
 tap_end

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 # Numbered packets to servers with `forward: nat`, and their answers, while the daemon restarts, the file changes and the
-# maps are replaced: none is lost, none arrives with the address of a server. tshark verifies the checksums of 100,000
+# maps are replaced: no packet is lost, and no answer has the address of a server. tshark verifies the checksums of 100,000
 # answers, and of nearly as many requests.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -53,7 +53,7 @@ upgrade() {
 	lab_ctl reload
 }
 
-# answered NAME COMMAND...: as through() of numbered.sh, with answers.
+# answered NAME COMMAND...: like through() of numbered.sh, but also checks the answers.
 answered() {
 	local name=$1 status=0
 	shift
@@ -66,7 +66,7 @@ answered() {
 		"$(result lost) $(($(result sent) - $(result answered))) $(result duplicated)" "0 0 0"
 }
 
-# capture HOST COUNT FILTER: captures so many packets on eth0 of the host.
+# capture HOST COUNT FILTER: captures COUNT packets on eth0 of the host.
 capture() {
 	lab_start "capture-$1" "$1" tshark -Q -i eth0 -B 64 -c "$2" -w "$LAB_DIR/$1.pcap" "$3"
 	wait_for 10 test -s "$LAB_DIR/$1.pcap"
@@ -79,7 +79,7 @@ captures_end() {
 	done
 }
 
-# captured HOST: the number of captured packets whose checksums are right
+# captured HOST: the number of captured packets with correct checksums
 captured() {
 	tshark -r "$LAB_DIR/$1.pcap" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
 		-Y 'ip.checksum.status == 1 and udp.checksum.status == 1' 2> /dev/null | wc -l
@@ -103,7 +103,7 @@ capture px2 40000 "dst host 10.0.1.12 and udp port 5060"
 start_packets --rate 20000 --answers
 check "more than 100,000 packets in each direction" captures_end
 lab_stop numbered || true
-is "... 100,000 answers have right checksums" "$(captured client)" 100000
-is "... and 40,000 requests to each server" "$(captured px1) $(captured px2)" "40000 40000"
+is "... 100,000 answers have correct checksums" "$(captured client)" 100000
+is "... and 40,000 requests to each server, too" "$(captured px1) $(captured px2)" "40000 40000"
 is "no anomaly" "$(lab_ctl status | grep anomaly || true)" ""
 tap_end

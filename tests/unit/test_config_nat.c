@@ -76,44 +76,52 @@ Test(config_nat, each_port_of_a_backend_has_one_vip)
 	static const struct row faults[] = {
 		{"two VIPs of a service",
 			NAT("") "services: [{name: s, vip: [192.0.2.1, 192.0.2.2], port: 5060, pool: p}]\n",
-			{"4:12: service s: 192.0.2.2 udp port 5060 leads to port 5060 of backend a (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5060 of service s (line 4): 'forward: nat' could not tell them apart "
-			 "on the way back; use a separate pool with a different 'port:'"}},
+			{"4:12: service s: 192.0.2.2 udp port 5060 is translated to port 5060 of backend a (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5060 of service s (line 4): 'forward: nat' could not distinguish "
+			 "their responses; use a separate pool with a different 'port:'"}},
 		{"two services of a pool",
 			NAT("") "services: [{name: s, vip: 192.0.2.1, port: 5060, pool: p},\n"
 				"  {name: t, vip: 192.0.2.2, port: 5060, pool: p}]\n",
-			{"5:3: service t: 192.0.2.2 udp port 5060 leads to port 5060 of backend a (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5060 of service s (line 4)"}},
+			{"5:3: service t: 192.0.2.2 udp port 5060 is translated to port 5060 of backend a (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5060 of service s (line 4)"}},
 		{"two pools with one server",
 			TWO_POOLS("", "") "services: [{name: s, vip: 192.0.2.1, port: 5060, pool: q},\n"
 					  "  {name: t, vip: 192.0.2.2, port: 5060, pool: p}]\n",
-			{"6:3: service t: 192.0.2.2 udp port 5060 leads to port 5060 of backend a (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5060 of service s (line 5)"}},
+			{"6:3: service t: 192.0.2.2 udp port 5060 is translated to port 5060 of backend a (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5060 of service s (line 5)"}},
 		{"two ports of a VIP to one port of the pool",
 			TWO_POOLS("port: 5070, ", "") "services: [{name: s, vip: 192.0.2.1, port: 5060, pool: p},\n"
 						      "  {name: t, vip: 192.0.2.1, port: 5061, pool: p}]\n",
-			{"6:3: service t: 192.0.2.1 udp port 5061 leads to port 5070 of backend a (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5060 of service s (line 5)"}},
+			{"6:3: service t: 192.0.2.1 udp port 5061 is translated to port 5070 of backend a (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5060 of service s (line 5)"}},
 		{"a port of a pool that is a port of a different service",
 			TWO_POOLS("", "port: 5061, ") "services: [{name: s, vip: 192.0.2.1, port: 5061, pool: p},\n"
 						      "  {name: t, vip: 192.0.2.1, port: 5060, pool: q}]\n",
-			{"6:3: service t: 192.0.2.1 udp port 5060 leads to port 5061 of backend b (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5061 of service s (line 5)"}},
+			{"6:3: service t: 192.0.2.1 udp port 5060 is translated to port 5061 of backend b (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5061 of service s (line 5)"}},
 		{"ranges of ports",
 			TWO_POOLS("", "") "services: [{name: s, vip: 192.0.2.1, port: 5060-5080, pool: p},\n"
 					  "  {name: t, vip: 192.0.2.2, port: 5070-5090, pool: q}]\n",
-			{"6:3: service t: 192.0.2.2 udp port 5070 leads to port 5070 of backend b (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5070 of service s (line 5)"}},
+			{"6:3: service t: 192.0.2.2 udp port 5070 is translated to port 5070 of backend b (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5070 of service s (line 5)"}},
 		{"all ports",
 			TWO_POOLS("", "") "services: [{name: s, vip: 192.0.2.1, port: 0, pool: p},\n"
 					  "  {name: t, vip: 192.0.2.2, port: 5070, pool: q}]\n",
-			{"6:3: service t: 192.0.2.2 udp port 5070 leads to port 5070 of backend b (10.0.0.1), and so "
-			 "does 192.0.2.1 udp port 5070 of service s (line 5)"}},
+			{"6:3: service t: 192.0.2.2 udp port 5070 is translated to port 5070 of backend b (10.0.0.1), "
+			 "and so "
+			 "is 192.0.2.1 udp port 5070 of service s (line 5)"}},
 		{"media ports on two VIPs",
 			NAT(", ports: 10000-19999") "services: [{name: s, vip: 192.0.2.1, port: 5060, pool: p},\n"
 						    "  {name: t, vip: 192.0.2.2, port: 5061, pool: p}]\n",
-			{"5:3: service t: 192.0.2.2 udp port 10000 leads to port 10000 of backend a (10.0.0.1), and "
-			 "so does 192.0.2.1 udp port 10000 of service s (line 4)"}},
+			{"5:3: service t: 192.0.2.2 udp port 10000 is translated to port 10000 of backend a "
+			 "(10.0.0.1), and "
+			 "so is 192.0.2.1 udp port 10000 of service s (line 4)"}},
 	};
 
 	check_readings(rows, COUNT(rows));

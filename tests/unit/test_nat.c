@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `forward: nat`: the way back in the desired image and in the plan, and backends that are added at runtime. */
+/* `forward: nat`: the return path in the desired image and in the plan, and backends that are added at runtime. */
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -175,8 +175,8 @@ Test(nat, a_file_must_not_conflict_with_a_backend_that_joined)
 	world_reconcile(&world, NULL);
 	cr_assert_null(farm_new(config_parse(text, strlen(text), &faults), world.running, FARM_RELOAD, &faults));
 	cr_assert_eq(faults.count, 1);
-	cr_expect(strstr(faults.list[0].message, "192.0.2.11 udp port 5060 leads to port 5060 of backend px2"), "%s",
-		faults.list[0].message);
+	cr_expect(strstr(faults.list[0].message, "192.0.2.11 udp port 5060 is translated to port 5060 of backend px2"),
+		"%s", faults.list[0].message);
 	faults_free(&faults);
 }
 
@@ -191,8 +191,10 @@ Test(nat, a_new_backend_must_have_a_way_back)
 					 1) "]},\n"
 					    "  {name: others, forward: nat, " AT_ONCE ", backends: [" PX(2) "]}]\n");
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "others", "px1", &taken, 1, error), 0);
-	cr_expect(strstr(error, "backend px1: 192.0.2.11 udp port 5060 leads to port 5060 of backend px1 (10.0.0.11), "
-				"and so does 192.0.2.10 udp port 5060 of service sip"),
+	cr_expect(
+		strstr(error,
+			"backend px1: 192.0.2.11 udp port 5060 is translated to port 5060 of backend px1 (10.0.0.11), "
+			"and so is 192.0.2.10 udp port 5060 of service sip"),
 		"%s", error);
 	cr_assert_lt(farm_add_backend(world.farm, world.running, "others", "px6", &ipv6, 1, error), 0);
 	cr_expect(strstr(error, "does not translate between IPv4 and IPv6"), "%s", error);
