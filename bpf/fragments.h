@@ -127,9 +127,9 @@ static __always_inline struct fragment *fragment_find(const struct fragment_key 
 }
 
 /* Passes a later fragment to the daemon. When the first fragment has arrived, the daemon sends the later fragment
- * through the program again. The program sets the mark in held_fragments before it writes the record. Therefore either
- * the program finds the mark when it processes the first fragment, or the daemon finds the entry of the first fragment
- * when it reads the record. */
+ * through the program again. The program writes the time to held_fragments before it submits the frame to the ring
+ * buffer. Therefore either the program finds this time when it processes the first fragment, or the daemon finds the
+ * entry of the first fragment when it reads the frame. */
 static __always_inline enum verdict fragment_hold(struct xdp_md *ctx, const struct fragment_key *key)
 {
 	__u64 *held_fragments = fragment_held_since(key);

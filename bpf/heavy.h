@@ -2,10 +2,10 @@
 /* Heavy hitters: finds the keys (sources, Call-IDs) with the most packets. The size of the table is fixed, independent
  * of the number of keys. The code compiles for the kernel and for user space.
  *
- * The hash of a key selects a bucket. An entry of the bucket counts the packets of one key. A packet whose key has no
- * entry subtracts 1 from the smallest weight. If the weight becomes 0, the key of this packet replaces the key of the
- * entry. Therefore a key with few packets cannot replace a key with many packets, and a flood of forged sources makes
- * the table forget only other sources with few packets.
+ * The hash of a key selects a bucket. An entry of the bucket counts the packets of one key, and has a weight. A packet
+ * whose key has no entry subtracts 1 from the smallest weight in the bucket. If the weight becomes 0, the key of this
+ * packet replaces the key of the entry. Therefore a key with few packets cannot replace a key with many packets, and a
+ * flood of forged sources makes the table forget only other sources with few packets.
  *
  * Each packet of a bucket is counted by exactly one entry or by `forgotten`. Therefore:
  *   - A count is never too high. It is too low by at most `forgotten`.
@@ -68,8 +68,8 @@ static __always_inline void heavy_add(struct heavy_entry *entry, const struct he
 	entry->suspects += packet->suspects;
 }
 
-/* Counts a packet of a key. `packet` is the entry of a key with only this packet. The caller holds the lock of the
- * bucket. */
+/* Counts a packet of a key. `packet` is an entry that counts only this packet; the function adds it to the entry of the
+ * key. The caller holds the lock of the bucket. */
 static __always_inline void heavy_count(
 	struct heavy_bucket *bucket, __u32 interval, __u64 key, const struct heavy_entry *packet)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The fourth stage: chooses the backend of a packet. It uses the first of these rules that applies:
  *
- *   the address   a fragment whose first fragment is known, or a port of one backend (classify)
+ *   classify      a later fragment of a known first fragment, or a port of one backend
  *   a hint        the message names a live backend (hint.h)
  *   the table     the owner of the key's slot; while the slot is migrating, migration.h
  *                 chooses between this owner, the previous one and the backend of a tracked call

@@ -188,7 +188,8 @@ __noinline __u32 text_token(struct xdp_md *ctx, const struct flow *flow, __u32 a
 	return flow ? sip_token(text_in(ctx, flow), at, flow->hash_key) : 0;
 }
 
-/* Returns the counter of the response whose start-line is at `line` and whose CSeq has this method. */
+/* Returns the counter of the response whose start-line is at `line` and whose CSeq has the method
+ * `cseq`. */
 __noinline int text_response_counter(struct xdp_md *ctx, const struct flow *flow, __u32 line, __u32 cseq)
 {
 	return flow ? sip_response_counter(text_in(ctx, flow), line, cseq) : COUNTER_UNDECIDED;

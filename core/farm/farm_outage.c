@@ -34,7 +34,7 @@ static uint64_t neighbour_decides_at(const struct farm_pool *pool, const struct 
 }
 
 /* The kernel detects a missing neighbour late, and confirms a present neighbour only on request. If there is other
- * evidence, the neighbour entry therefore counts only if the neighbour is missing. */
+ * evidence, a missing neighbour therefore counts as a failure, but a present one does not count as a success. */
 static struct evidence neighbour_evidence(
 	const struct farm_pool *pool, const struct farm_backend *backend, uint64_t now)
 {

@@ -2,7 +2,7 @@
 /* Decides whether backends that stopped responding are dead, or whether a network fault hides them from the
  * balancer. Decides about all backends of a pool together: servers rarely die at the same moment, but a network fault
  * near the balancer affects many backends at once. docs/design/probes.md has the rules and their limits. No I/O. Times
- * are milliseconds of the listening clock (listening.h). */
+ * are milliseconds of the clock in core/health/listening.h, which runs only while the daemon can receive packets. */
 #pragma once
 
 #include <stdbool.h>
@@ -55,7 +55,7 @@ struct outage {
 	uint64_t decision; /* when the pending decision is due; OUTAGE_NEVER while blind */
 	size_t members;    /* number of members in the common decision */
 	size_t silent;     /* number of these members that do not respond */
-	uint32_t spread;   /* time between the first failures of the first and the last silent member, ms */
+	uint32_t spread;   /* time from the earliest to the latest of the first failures of these members, ms */
 };
 
 struct outage_rules {

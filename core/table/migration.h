@@ -28,9 +28,9 @@ struct migration *migration_new(uint32_t slots);
 void migration_free(struct migration *migration);
 struct migration *migration_copy(const struct migration *migration);
 
-/* Continues after a restart of the daemon, with the owners and previous owners of the maps. Each migrating slot starts
- * both phases again: if the slot has a wanted owner that differs from its owner, it records for the whole record_time
- * before it moves; otherwise it migrates for a whole drain_timeout from `now`. */
+/* Continues after a restart of the daemon, with the owners and previous owners of the maps. A migrating
+ * slot that must still move records again for the whole record_time. A migrating slot that has moved keeps its previous
+ * owner for a whole drain_timeout from `now`. */
 void migration_adopt(struct migration *migration, struct slots *owners, struct slots *previous, uint64_t now);
 
 /* Advances all slots towards the wanted owners. `alive`, indexed by id, marks the backends that can receive packets.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The score of a backend for a slot (docs/design/table.md). The backend with the smallest score owns the slot.
- * All arithmetic uses integers of fixed width, because all balancers of a group must compute the same table,
+ * All arithmetic uses integers of fixed width, because all balancers with the same file must compute the same table,
  * byte for byte. Private to table.c; the functions are inline because they are the inner loop of every change
  * of a table. */
 #pragma once

@@ -5,7 +5,8 @@
 
 #include "output.h"
 
-/* Receives the explanation of a packet (core/view/explanation.h), and in "packet" the number of the packet from 1. */
+/* Receives the explanation of a packet (core/view/explanation.h), and in "packet" the number of the packet, counted
+ * from 1. */
 typedef void explain_show(struct output *output, const json_t *explained, void *data);
 
 /* Explains all packets of the file "path". `arguments`: the arguments of the command line. Returns false after an

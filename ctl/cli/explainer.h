@@ -19,7 +19,7 @@ struct explainer_interface {
 int explainer_open(struct explainer **out, const struct maps *maps, const char *directory, char error[MAPS_ERROR_SIZE]);
 void explainer_close(struct explainer *explainer);
 
-/* Returns the interface with this MAC address, or any interface if `mac` is NULL. NULL: there is no such interface. */
+/* Returns the interface with this MAC address, or NULL if there is none. If `mac` is NULL, returns any interface. */
 const struct explainer_interface *explainer_interface(const struct explainer *explainer, const struct mac *mac);
 
 /* Runs the program as if the interface had received this frame. Returns 0 or -errno. */

@@ -13,7 +13,6 @@ void drain_free(struct drain *drain);
  * changed. */
 bool drain_remove_empty(struct drain *drain, struct daemon *daemon);
 
-/* Is a draining backend without slots and without calls? Its calls must also have been silent for the
- * longest duration of a transaction (RFC 3261, timers B and F: 32 s). Registrations, OPTIONS pings and
- * idle connections do not count. */
+/* Does a draining backend have no slots and no calls, and has no message of a call arrived for the longest duration of
+ * a transaction (RFC 3261, timers B and F: 32 s)? Registrations, OPTIONS pings and idle connections do not count. */
 bool drain_is_empty(const struct daemon *daemon, const struct farm_backend *backend);

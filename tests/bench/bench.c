@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Times the packet path by BPF_PROG_TEST_RUN and prints the time per packet. Loads all programs several times,
- * because the address that the JIT selects changes the time by some ns. After each load, the rows run in turn, because
- * the speed of the machine drifts. */
+ * because the address that the JIT selects changes the time by some ns. After each load, all measurements (the rows of
+ * the report) run in turn, because the speed of the machine drifts. */
 
 #include <getopt.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ struct options {
 static const char usage[] = "usage: bench [OPTION...]\n"
 			    "  --build DIR     directory of the programs (default: build)\n"
 			    "  --against DIR   a second build; its programs are timed in the same rounds\n"
-			    "  --only TEXT     only rows whose id contains TEXT, and their floors\n"
+			    "  --only TEXT     only rows whose id contains TEXT, and the rows that are subtracted\n"
 			    "  --loads N       how often the programs are loaded (default 7)\n"
 			    "  --rounds N      samples in each load (default 3)\n"
 			    "  --repeat N      runs in a sample (default 100000)\n"
@@ -168,7 +168,8 @@ static int warm_up_all(struct load *load, int side)
 	return 0;
 }
 
-/* The kernel patches its code to call the program directly, which takes about 0.3 ms. */
+/* Measures the constant time of a call of BPF_PROG_TEST_RUN: about 0.3 ms, in which the kernel patches its code to call
+ * the program directly. */
 static int time_call(struct load *load)
 {
 	const struct row *row = &rows[row_find("drop")];

@@ -11,7 +11,8 @@ cd "$(dirname "$0")/../.."
 PROBE='type: options, interval: 500ms, timeout: 300ms'
 IN_TIME=2000 # ms: three intervals, the timeout, and 200 ms
 
-# configure POOL-LINES [KEYS-OF-PX1 [KEYS-OF-PX2 ...]]: px1 to px4, with more keys for each.
+# configure POOL-LINES [KEYS-OF-PX1 [KEYS-OF-PX2 ...]]: configures px1 to px4; each further argument adds keys to the entry of
+# one server.
 configure() {
 	LAB_POOL="record_time: 1s"$'\n'$1 lab_config dsr "px1${2:+, $2}" "px2${3:+, $3}" "px3${4:+, $4}" "px4${5:+, $5}"
 }
@@ -72,7 +73,7 @@ answers() {
 	grep -c ' 200 OK' "$LAB_DIR/$1.messages" || true
 }
 
-# out_in NAME EVENT...: runs the event; the time until the backend's state changes, ms, at most 20 s.
+# out_in NAME EVENT...: runs the event; prints the time until the backend's state changes, in ms (at most 20 s).
 out_in() {
 	local name=$1 before begin now
 	before=$(changes "$1")
@@ -167,9 +168,9 @@ dies px1 "a SIP server is killed" start_server px1 answer -- stop_server px1 KIL
 dies px2 "a SIP server hangs" stop_server px2 CONT -- stop_server px2 STOP
 dies px3 "a cable is pulled" put_it_back px3 -- pull_the_cable px3
 lab_wait calls 60 || true
-diag "of $(sip_statistic calls TotalCallCreated) calls, $(sip_strays | wc -l) changed the server"
+diag "of $(sip_statistic calls TotalCallCreated) calls, $(sip_strays | wc -l) moved to a different server"
 for host in "${LAB_BACKENDS[@]}"; do
-	is "no other call of $host is lost" "$(unfinished "$host")" ""
+	is "$host loses only calls that were up during its own outage" "$(unfinished "$host")" ""
 done
 like "the latency of a probe is shown" "$(backend px4 '"\(.latency_last) \(.latency_mean) \(.latency_p95)"')" '^[1-9][0-9]* [1-9][0-9]* [1-9][0-9]*$'
 

@@ -111,7 +111,7 @@ addresses() {
 	check "own_macs contains the MAC address of a VRRP interface on eth0" wait_for 5 own_mac_has "$VIRTUAL"
 	try_mac "$VIRTUAL" $COUNT "... frames to it are forwarded"
 	lab_in balancer ip link del vrrp10
-	check "... own_macs does not contain it without that interface" wait_for 5 own_mac_has_not "$VIRTUAL"
+	check "... own_macs no longer contains it after the interface is removed" wait_for 5 own_mac_has_not "$VIRTUAL"
 	lab_in balancer ip link add lan address 02:00:00:00:00:44 type bridge
 	lab_in balancer ip link set dev eth0 master lan
 	check "own_macs contains the MAC address of the bridge whose port eth0 is" wait_for 5 own_mac_has 02:00:00:00:00:44

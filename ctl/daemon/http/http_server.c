@@ -155,7 +155,7 @@ static int on_newcomers(sd_event_source *source, int fd, uint32_t events, void *
 	return set_timer(server);
 }
 
-/* Reads pending data first. */
+/* Reads pending data before it ends overdue connections, so that a late event loop does not end a complete request. */
 static int on_timer(sd_event_source *source, uint64_t scheduled, void *data)
 {
 	struct http_server *server = data;

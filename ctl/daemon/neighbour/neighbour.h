@@ -35,8 +35,8 @@ uint64_t neighbours_rechecked(const struct neighbours *neighbours, const struct 
 /* The MTU of an interface; 0 if there is no interface of this name. */
 uint32_t neighbours_interface_mtu(const struct neighbours *neighbours, const char *name);
 
-/* Appends the MAC addresses by which an interface receives frames for this machine to a list of
- * `count` entries, which it reallocates. These are its own address and those of the interfaces above
+/* Appends to a list of `count` entries the MAC addresses by which an interface receives frames for this machine, and
+ * reallocates the list. These are its own address and those of the interfaces above
  * it: VLANs, macvlans (as used by VRRP), its bridge or bond. Returns the new count. */
 size_t neighbours_own_macs(
 	const struct neighbours *neighbours, const char *interface, struct interface_mac **list, size_t count);

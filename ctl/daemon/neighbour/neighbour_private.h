@@ -72,7 +72,7 @@ struct hop {
 	bool exists;         /* the kernel has an entry */
 	bool fixed;          /* an operator has set the entry */
 	bool managed;        /* the kernel keeps the entry fresh */
-	bool ours;           /* the daemon has requested this */
+	bool ours;           /* the daemon, not an operator, made the entry managed */
 	bool retried;        /* STEP_MANAGE was done again since the last reply */
 	bool rechecking;     /* STEP_RECHECK was done; the STEP_MANAGE that starts its first round of requests is due */
 	uint64_t recheck_at; /* when STEP_RECHECK was last scheduled, ms of listening_clock_now(); 0: never */

@@ -55,7 +55,7 @@ bool netlink_read_neighbour(const struct nlmsghdr *message, struct netlink_neigh
 bool netlink_read_address(const struct nlmsghdr *message, struct netlink_address *out);
 
 /* Parses the answer to netlink_get_route(): a route, or an error that stands for a route type
- * (RTN_THROW: no route). 0 or -errno, then the type is RTN_UNSPEC. */
+ * (RTN_THROW: no route). Returns 0, or -errno; after an error the type is RTN_UNSPEC. */
 int netlink_read_lookup(int error, const struct nlmsghdr *message, struct netlink_route *out);
 
 bool netlink_route_covers(const struct netlink_route *route, const struct address *address);
@@ -73,7 +73,7 @@ void netlink_get_route(struct netlink_batch *batch, const struct address *addres
 void netlink_get_neighbour(struct netlink_batch *batch, uint32_t ifindex, const struct address *address);
 
 /* Makes the kernel resolve an address and keep its entry fresh; marks the entry with the protocol number.
- * The kernel answers -ENOENT if the entry does not exist, or with `create` -EEXIST if it does. */
+ * Without `create`, the kernel answers -ENOENT if the entry does not exist; with `create`, -EEXIST if it exists. */
 void netlink_manage_neighbour(
 	struct netlink_batch *batch, uint32_t ifindex, const struct address *address, bool create, uint8_t protocol);
 
@@ -108,9 +108,9 @@ int netlink_open_socket(struct netlink *netlink, int fd, int receive_buffer);
 int netlink_join(struct netlink *netlink, int group); /* RTNLGRP_LINK ... */
 void netlink_close(struct netlink *netlink);
 
-/* Sends a batch and calls `answer` for each answer with the index of its request, and 0 and a message (NULL if the
- * request only changes something) or -errno. Returns 0 if all requests were answered. If it returns -errno, the
- * remaining answers never arrive. Does not block: the kernel answers before the send returns. */
+/* Sends a batch. Calls `answer` for each answer with the index of its request and an error: 0 or -errno. The message is
+ * NULL after an error, and if the request only changes something. Returns 0 if all requests were answered. If it
+ * returns -errno, the remaining answers never arrive. Does not block: the kernel answers before the send returns. */
 typedef void netlink_answer(void *data, unsigned index, int error, const struct nlmsghdr *message);
 int netlink_exchange(struct netlink *netlink, struct netlink_batch *batch, netlink_answer *answer, void *data);
 
