@@ -71,7 +71,7 @@ enum verdict_action {
 	X(nat_lost, dropped, ANOMALY,                                                                                  \
 		"from a server with forward: nat, and the daemon cannot receive it, or a header is incomplete")        \
 	X(nat_no_route, passed, ANOMALY,                                                                               \
-		"from a server with forward: nat, and the kernel has no route to the client or does not forward: "     \
+		"from a server with forward: nat, and the kernel does not forward, or its route refuses the client: "  \
 		"to the kernel, unchanged")                                                                            \
 	X(not_service, passed, NORMAL, "packet for no service of this balancer: to the kernel, unchanged")             \
 	X(other_host, passed, NORMAL,                                                                                  \

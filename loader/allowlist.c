@@ -256,7 +256,7 @@ static void say_list(const struct allowlist *list)
 }
 
 #define WARNING_SOURCES                                                                                                \
-	"tunnels are accepted from any source: any host that can send IP protocol 4 or 41 to this one can inject "     \
+	"tunnels are accepted from any source: any host that can send tunnel packets to this one can inject "          \
 	"packets with a forged source (to prevent this, name the balancers: 'attach --from PREFIX')"
 #define WARNING_VIPS                                                                                                   \
 	"packets in tunnels are accepted for any destination (put the VIPs on lo, or name them: 'attach --vip "        \

@@ -109,9 +109,8 @@ const struct key config_pool_keys[] = {
 		.type = VALUE_NUMBER,
 		.min = 1,
 		.max = 65535,
-		.help = "UDP destination port of the tunnels to backends with `forward: gue`. `decap` accepts port "
-			"6080. For a "
-			"different port, the servers need the `fou` device of the kernel."},
+		.help = "UDP destination port of the tunnels to backends with `forward: gue`. `decap` accepts "
+			"port 6080. For a different port, the servers need the `fou` device of the kernel."},
 	{.name = "port",
 		.read = config_read_u16,
 		.write = config_write_port,
