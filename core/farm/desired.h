@@ -17,7 +17,8 @@ void desired_inherit(struct desired *desired, const struct farm *farm, const str
 
 /* Computes the desired image for a farm at the time `now`, in ms; all calls must use the same clock. If slots of a
  * pool change their owners, the image has the new owners in the pool's unused table (each pool has two tables). An
- * unchanged pool has no table in the image. Free the image with image_free(). */
+ * unchanged pool has no table in the image. The caller has updated the states of all backends of the farm
+ * (farm_update_state()). Free the image with image_free(). */
 struct image *desired_image(
 	struct desired *desired, const struct farm *farm, const struct image *running, uint64_t now);
 
