@@ -4,6 +4,16 @@
 
 #include "vmlinux/types.h"
 
+/* Adds the two halves of a sum until it has 16 bits (RFC 1071). */
+static inline __u16 checksum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
 /* Returns the checksum after one 16-bit word of the data has changed: RFC 1624, equation 3. */
 static __always_inline __sum16 checksum_replace(__sum16 check, __be16 was, __be16 is)
 {
@@ -28,11 +38,7 @@ static __always_inline __u64 checksum_change16(__u64 changes, __be16 was, __be16
 /* Returns the checksum after all these changes: RFC 1624, equation 3. */
 static __always_inline __sum16 checksum_apply(__sum16 check, __u64 changes)
 {
-	changes += (__u16)~check;
-	changes = (changes & 0xffffffff) + (changes >> 32);
-	changes = (changes & 0xffff) + (changes >> 16);
-	changes = (changes & 0xffff) + (changes >> 16);
-	return ~((changes & 0xffff) + (changes >> 16));
+	return ~checksum_fold(changes + (__u16)~check);
 }
 
 /* The same for UDP. Checksum 0 means that the datagram has none, and a computed checksum of 0 is written as 0xffff

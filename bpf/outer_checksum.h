@@ -64,9 +64,9 @@ static __always_inline __u16 sum_from_headers(const struct packet *p, const stru
 	__u32 protocol = net16(p->protocol);
 
 	if (!p->ipv6)
-		return ~sum_fold(
+		return ~checksum_fold(
 			(__u64)p->source.word[3] + p->destination.word[3] + net16(p->end - p->transport) + protocol);
-	return sum_fold((__u64)word[0] + (word[1] >> 16) + (__u16)~protocol);
+	return checksum_fold((__u64)word[0] + (word[1] >> 16) + (__u16)~protocol);
 }
 
 static __always_inline __u16 inner_sum(struct xdp_md *ctx, const struct packet *p, __u32 at, __u32 length)
@@ -77,7 +77,7 @@ static __always_inline __u16 inner_sum(struct xdp_md *ctx, const struct packet *
 	if (sum_is_covered(ctx, p, at, length) && ip + 8 <= frame_end(ctx))
 		return sum_from_headers(p, ip);
 	bpf_loop(0x10000 / SUM_CHUNK + 2, sum_chunk, &loop, 0);
-	return sum_fold(loop.sum);
+	return checksum_fold(loop.sum);
 }
 
 /* This is not part of send() because both need much stack. */

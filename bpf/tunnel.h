@@ -5,6 +5,7 @@
  * the same tunnels. */
 #pragma once
 
+#include "checksum.h"
 #include "packet.h"
 
 #define OUTER_TTL 64
@@ -84,16 +85,6 @@ static inline __u32 outer_udp_size(const struct inner *inner)
 	return inner->carrier == IPPROTO_UDP ? sizeof(struct udphdr) : 0;
 }
 
-/* Adds the two halves of a sum until it has 16 bits (RFC 1071). */
-static inline __u16 sum_fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 /* Writes whole words and adds each one to the checksum, so that the checksum code need not read them again. */
 static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *backend, const struct inner *inner)
 {
@@ -115,12 +106,11 @@ static __always_inline void outer_ipv4(struct iphdr *ip, const struct backend *b
 	sum += word;
 	word = OUTER_TTL | inner->carrier << 8;
 	sum += word;
-	to[2] = word | (__u32)(__u16)~sum_fold(sum) << 16;
+	to[2] = word | (__u32)(__u16)~checksum_fold(sum) << 16;
 }
 
 static __always_inline void outer_ipv6(struct ipv6hdr *ip, const struct backend *backend, const struct inner *inner)
 {
-
 	*(__be32 *)ip = net32(6U << 28 | (__u32)inner->tos << 20);
 	ip->payload_len = net16(inner->length + outer_udp_size(inner));
 	ip->nexthdr = inner->carrier;
@@ -149,6 +139,6 @@ static inline __sum16 outer_udp_checksum(const struct ipv6hdr *ip, const struct 
 
 	for (int i = 0; i < 8; i++)
 		total += addresses[i];
-	check = ~sum_fold(total);
+	check = ~checksum_fold(total);
 	return check ? check : 0xffff;
 }

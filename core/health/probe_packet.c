@@ -52,7 +52,7 @@ static uint16_t sum_of(const uint8_t *packet, size_t size)
 		sum += packet[i] << 8 | packet[i + 1];
 	if (size & 1)
 		sum += packet[size - 1] << 8;
-	return htons(sum_fold(sum));
+	return htons(checksum_fold(sum));
 }
 
 size_t probe_packet_outer(const void *packet, size_t size, const struct backend *backend, uint8_t out[PROBE_OUTER_SIZE])
