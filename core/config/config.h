@@ -219,6 +219,9 @@ const struct config_service *config_probed_service(const struct config *config, 
 struct config_pool *config_find_pool(const struct config *config, const char *name);
 struct config_backend *config_find_backend(const struct config_pool *pool, const char *name);
 
+/* How packets reach a backend: by its own `forward:`, or by that of its pool. */
+enum forward_method config_backend_forward(const struct config_pool *pool, const struct config_backend *backend);
+
 /* A deep copy. */
 struct config *config_copy(const struct config *config);
 

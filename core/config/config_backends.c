@@ -178,12 +178,11 @@ static void write_forward(const struct writer *writer, const struct key *key, co
 
 static void read_port(struct reader *reader, const struct node *value, void *object)
 {
-	struct config_backend *backend = object;
+	const struct config_backend *backend = object;
 	const struct parse *parse = reader->context;
-	enum forward_method forward = parse->config->pools[parse->pool].forward;
 
 	config_read_u16(reader, value, object);
-	if ((backend->forward ? backend->forward : forward) != FORWARD_NAT)
+	if (config_backend_forward(&parse->config->pools[parse->pool], backend) != FORWARD_NAT)
 		faults_add(reader->faults, value->position, "'port' of %s: only for forward nat; remove it",
 			reader->label);
 }

@@ -45,6 +45,11 @@ struct config_backend *config_find_backend(const struct config_pool *pool, const
 	return NULL;
 }
 
+enum forward_method config_backend_forward(const struct config_pool *pool, const struct config_backend *backend)
+{
+	return backend->forward ? backend->forward : pool->forward;
+}
+
 /* --- copies */
 
 static void copy_backends(struct config_pool *pool)

@@ -109,19 +109,17 @@ static void find_disruptions(struct comparison *of, const char *object, const st
 			of->disruptions, "%sports: packets to the removed ports no longer reach this backend", object);
 }
 
-static bool uses_nat(const struct config_pool *pool, const struct config_backend *backend)
-{
-	return (backend->forward ? backend->forward : pool->forward) == FORWARD_NAT;
-}
-
 static void find_nat_disruptions(struct comparison *of, const char *object, const struct config_pool *old,
 	const struct config_backend *before, const struct config_pool *pool, const struct config_backend *after)
 {
-	if (uses_nat(old, before) != uses_nat(pool, after))
+	bool was_nat = config_backend_forward(old, before) == FORWARD_NAT;
+	bool is_nat = config_backend_forward(pool, after) == FORWARD_NAT;
+
+	if (was_nat != is_nat)
 		messages_add(of->disruptions, "%sforward: packets of established calls will go to %s", object,
-			uses_nat(pool, after) ? "the address of the server instead of the VIP"
-					      : "the VIP instead of the address of the server");
-	else if (uses_nat(pool, after) && nat_port(old, before) != nat_port(pool, after))
+			is_nat ? "the address of the server instead of the VIP"
+			       : "the VIP instead of the address of the server");
+	else if (is_nat && nat_port(old, before) != nat_port(pool, after))
 		messages_add(of->disruptions,
 			"%sport: responses of established calls come from the previous port and are not translated",
 			object);

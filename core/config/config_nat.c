@@ -6,7 +6,26 @@
 
 static bool is_nat(const struct config_pool *pool, const struct config_backend *backend)
 {
-	return (backend->forward ? backend->forward : pool->forward) == FORWARD_NAT;
+	return config_backend_forward(pool, backend) == FORWARD_NAT;
+}
+
+static bool has_nat(const struct config_pool *pool)
+{
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (is_nat(pool, &pool->backends[i]))
+			return true;
+	return false;
+}
+
+/* Finds the pools that have a backend with `forward: nat`, as an array to be freed. Many services may share a pool, so
+ * the backends of each pool are read only once. */
+static bool *find_pools(const struct config *config)
+{
+	bool *pools = allocate(config->pool_count, sizeof(*pools));
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		pools[i] = has_nat(&config->pools[i]);
+	return pools;
 }
 
 static void add_backend(struct nat_mappings *mappings, const struct config *config, size_t service,
@@ -57,12 +76,14 @@ static void report_conflicts(const struct nat_mappings *mappings, const struct c
 void config_check_nat(const struct config *config, struct faults *faults)
 {
 	struct nat_mappings mappings = {};
+	bool *with_nat = find_pools(config);
 
 	for (size_t i = 0; i < config->service_count; i++) {
 		size_t pools[METHOD_COUNT], count = config_service_pools(&config->services[i], pools);
 
 		for (size_t j = 0; j < count; j++)
-			add_pool(&mappings, config, i, &config->pools[pools[j]], faults);
+			if (with_nat[pools[j]])
+				add_pool(&mappings, config, i, &config->pools[pools[j]], faults);
 	}
 	if (mappings.count > NAT_MAPPINGS)
 		faults_add(faults, (struct position){0},
@@ -72,4 +93,5 @@ void config_check_nat(const struct config *config, struct faults *faults)
 	else if (!nat_mappings_check(&mappings))
 		report_conflicts(&mappings, config, faults);
 	nat_mappings_free(&mappings);
+	free(with_nat);
 }

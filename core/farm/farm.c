@@ -54,7 +54,7 @@ void farm_describe(const struct farm_pool *pool, struct farm_backend *backend, s
 	added_free(backend->added);
 	backend->added = added;
 	backend->priority = config->priority;
-	backend->forward = config->forward ? config->forward : pool->config->forward;
+	backend->forward = config_backend_forward(pool->config, config);
 	backend->port = nat_port(pool->config, config);
 	backend->group = 0;
 	for (size_t i = 0; group && i < pool->config->group_count; i++)
@@ -123,7 +123,7 @@ static int add_from_file(struct farm_backend *backend, const struct farm_pool *f
 	backend->file_weight = config->weight;
 	backend->priority = config->priority;
 	backend->group = config->group;
-	backend->forward = config->forward ? config->forward : pool->forward;
+	backend->forward = config_backend_forward(pool, config);
 	backend->port = nat_port(pool, config);
 	id = backend_ids_find(ids, &backend->record);
 	backend->record.admin = config->admin;

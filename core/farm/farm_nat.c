@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/base/memory.h"
 #include "core/net/port_range.h"
 #include "farm_nat.h"
 
@@ -25,9 +26,29 @@ static void add_backend(struct nat_mappings *mappings, const struct farm *farm, 
 			.ports = config ? config->ports : (struct config_ports){}});
 }
 
+static bool has_nat(const struct farm_pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (uses_nat(&pool->backends[i]))
+			return true;
+	return false;
+}
+
+/* Finds the pools that have a backend with `forward: nat`, as an array to be freed. Many services may share a pool, so
+ * the backends of each pool are read only once. */
+static bool *find_pools(const struct farm *farm)
+{
+	bool *pools = allocate(farm->config->pool_count, sizeof(*pools));
+
+	for (size_t i = 0; i < farm->config->pool_count; i++)
+		pools[i] = has_nat(&farm->pools[i]);
+	return pools;
+}
+
 static struct nat_mappings all_mappings(const struct farm *farm)
 {
 	struct nat_mappings mappings = {};
+	bool *with_nat = find_pools(farm);
 
 	for (size_t i = 0; i < farm->config->service_count; i++) {
 		size_t pools[METHOD_COUNT], count = config_service_pools(&farm->config->services[i], pools);
@@ -35,11 +56,12 @@ static struct nat_mappings all_mappings(const struct farm *farm)
 		for (size_t j = 0; j < count; j++) {
 			const struct farm_pool *pool = &farm->pools[pools[j]];
 
-			for (size_t k = 0; k < pool->count; k++)
+			for (size_t k = 0; with_nat[pools[j]] && k < pool->count; k++)
 				if (uses_nat(&pool->backends[k]))
 					add_backend(&mappings, farm, i, pool, &pool->backends[k]);
 		}
 	}
+	free(with_nat);
 	return mappings;
 }
 
