@@ -11,22 +11,6 @@ cd "$(dirname "$0")/../.."
 
 PHONES=10
 
-phones_register() {
-	local i status=0
-	for ((i = 0; i < PHONES; i++)); do
-		sip_client "register$i" callee 10.0.0.200 register 1 10 -s "phone$i" -p $((5100 + i)) -key contact_port 5060
-	done
-	for ((i = 0; i < PHONES; i++)); do
-		lab_wait "register$i" 20 || status=$?
-	done
-	return $status
-}
-
-# has_registrations NAME: checks that the server has all registrations, its own and the replicated ones.
-has_registrations() {
-	[ "$(kamailio_rpc "$1" ul.dump | grep -c 'AoR: phone')" -eq $PHONES ]
-}
-
 phones_are_called() {
 	local i status=0
 	for ((i = 0; i < PHONES; i++)); do

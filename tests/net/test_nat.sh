@@ -89,21 +89,6 @@ phones_do() {
 	return $status
 }
 
-phones_register() {
-	local i status=0
-	for ((i = 0; i < PHONES; i++)); do
-		sip_client "register$i" callee 10.0.0.200 register 1 10 -s "phone$i" -p $((5100 + i)) -key contact_port 5060
-	done
-	for ((i = 0; i < PHONES; i++)); do
-		lab_wait "register$i" 20 || status=$?
-	done
-	return $status
-}
-
-has_registrations() {
-	[ "$(kamailio_rpc "$1" ul.dump | grep -c 'AoR: phone')" -eq $PHONES ]
-}
-
 # capture NAME HOST FILTER: captures packets on eth0 of the host.
 capture() {
 	lab_start "$1" "$2" tshark -Q -i eth0 -w "$LAB_DIR/$1.pcap" "$3"
