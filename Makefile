@@ -51,7 +51,7 @@ FUZZ_BIN := $(patsubst tests/fuzz/%.c,$B/tests/fuzz/%,$(FUZZ))
 TOOL_BIN := $(patsubst tests/tools/%.c,$B/tests/tools/%,$(TOOLS))
 BENCH_BIN := $(addprefix $B/tests/bench/,bench control live sender plain_forwarder watch)
 
-.PHONY: all help packages docs check test tests test-kernels soak demo fuzz benches bench bench-net bench-control install uninstall deb clean format check-format
+.PHONY: all help packages docs check test tests test-kernels test-all soak demo fuzz benches bench bench-net bench-control install uninstall deb clean format check-format
 .SECONDARY:
 
 all: $(PROGRAMS) $B/tools/reference/reference ## build the programs (default)
@@ -152,16 +152,20 @@ $(FUZZ_BIN): $B/tests/fuzz/%: $B/fuzz/tests/fuzz/%.o $B/fuzz/core.a
 
 tests: all $B/deb/built $(UNIT_BIN) $(PROG_BIN) $(TOOL_BIN) $(FUZZ_BIN) $(GUEST) ## build every test without running it
 
-test: packages ## install missing packages, run every test
+test: packages ## install missing packages, run every test on the kernel of this machine
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run
 
 check: all $(UNIT_BIN) ## run the tests that need neither root nor a network namespace: format, documents, unit tests
 	$(Q)tests/run format docs/ unit/
 
-test-kernels: packages ## run tests on Debian's other kernels, in QEMU (part of make test)
+test-kernels: packages ## run tests on Debian's other kernels and with systemd, in QEMU
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run kernels
+
+test-all: packages ## make test and make test-kernels at the same time, with one result
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run --all
 
 soak: packages ## run random operations during calls (SOAK="--minutes 60 --seed 7", "--help": more)
 	$(Q)$(MAKE) --no-print-directory all

@@ -8,7 +8,9 @@
 #
 # 6.1, the oldest supported kernel, runs all sections of guest.sh. A later kernel runs those whose result depends most on the
 # kernel: the verifier, each kind of packet once, libxdp's dispatcher and the driver of virtio. The host's kernel runs all
-# packet tests, and the suites in tests/net/ with veth. Emulation takes most of the processor time of `make test`.
+# packet tests, and the suites in tests/net/ with veth.
+#
+# Emulates a machine: its processor time is most of that of `make test-all`.
 #
 # Environment: KERNELS_CLANGS, further compilers for the programs (default "16 19"); KERNELS_SECTIONS, the
 # sections of guest.sh for all kernels; KERNELS_SECONDS, the time limit (default 2400); KERNELS_KEEP, if not

@@ -3,6 +3,8 @@
 # Installs the Debian packages on a Debian system with systemd in QEMU, without KVM, and runs guest_systemd.sh there: the
 # units with all their restrictions. Prints TAP. Needs root, because it makes the system with debootstrap.
 #
+# Emulates a machine: systemd there has a kernel and a system of its own.
+#
 # usage: test_systemd.sh [VERSION]      the kernel: 6.1 (default) or 6.12
 #
 # Environment: KERNELS_SECONDS, the time limit (default 1800); KERNELS_KEEP, if not empty: keep the work directory.
