@@ -527,6 +527,15 @@ struct prefix_key {
 
 #define DECAP_PREFIXES 1024
 
+/* decap_ports: array of one element. The UDP destination ports of GUE that decap accepts, in host order. The loader
+ * fills all elements and repeats the first one if there are fewer ports. While they are 0, decap accepts only
+ * GUE_PORT. */
+#define DECAP_GUE_PORTS 4
+
+struct decap_ports {
+	__u16 gue[DECAP_GUE_PORTS];
+};
+
 /* The reason for the choice of a packet's backend. */
 enum owner_reason {
 	REASON_NONE,           /* it has no backend */

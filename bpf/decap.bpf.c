@@ -11,9 +11,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* The UDP destination port of GUE, in host order. The loader may set a different one. */
-const volatile __u16 gue_port = GUE_PORT;
-
 /* The local tunnel endpoints. The loader adds the addresses of the interface. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -32,6 +29,13 @@ struct decap_prefixes {
 
 struct decap_prefixes decap_sources SEC(".maps");
 struct decap_prefixes decap_vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct decap_ports);
+} decap_ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -72,13 +76,26 @@ static __always_inline int finish(enum decap_verdict verdict)
 	return finish_action(verdict);
 }
 
+static __always_inline bool is_gue_port(__u16 port)
+{
+	const struct decap_ports *ports = bpf_map_lookup_elem(&decap_ports, &(__u32){0});
+
+	if (!ports || !ports->gue[0])
+		return port == GUE_PORT;
+	for (int i = 0; i < DECAP_GUE_PORTS; i++) {
+		if (port == ports->gue[i])
+			return true;
+	}
+	return false;
+}
+
 /* Later fragments have no port, so those of UDP are not recognized as GUE. */
 static __always_inline bool is_gue(const struct xdp_md *ctx, const struct packet *p)
 {
 	const struct udphdr *udp = frame_at(ctx, p->transport);
 
 	return p->protocol == IPPROTO_UDP && p->kind != PACKET_LATER_FRAGMENT && (void *)(udp + 1) <= frame_end(ctx) &&
-	       udp->dest == net16(gue_port);
+	       is_gue_port(host16(udp->dest));
 }
 
 static __always_inline bool is_tunnelled(const struct xdp_md *ctx, const struct packet *p)

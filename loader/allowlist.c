@@ -86,7 +86,7 @@ int allowlists_open(struct allowlists *lists, const struct pins *pins)
 {
 	size_t i;
 
-	*lists = (struct allowlists){.list = {{.map = -1}, {.map = -1, .is_vips = true}}};
+	*lists = (struct allowlists){.list = {{.map = -1}, {.map = -1, .is_vips = true}}, .ports.map = -1};
 	for (i = 0; i < 2; i++) {
 		struct allowlist *list = &lists->list[i];
 
@@ -99,7 +99,7 @@ int allowlists_open(struct allowlists *lists, const struct pins *pins)
 		if (read_list(list))
 			return -1;
 	}
-	return 0;
+	return gue_ports_open(&lists->ports, pins);
 }
 
 /* --- new contents */
@@ -147,6 +147,7 @@ static int choose(struct allowlist *list, const struct prefixes *given)
 
 int allowlists_choose(struct allowlists *lists, const struct options *options)
 {
+	gue_ports_choose(&lists->ports, options);
 	return choose(&lists->list[0], &options->from) || choose(&lists->list[1], &options->vips) ? -1 : 0;
 }
 
@@ -162,6 +163,7 @@ static int keep(struct allowlist *list, const struct prefixes *given)
 
 int allowlists_keep(struct allowlists *lists, const struct options *options)
 {
+	gue_ports_choose(&lists->ports, options);
 	return keep(&lists->list[0], &options->from) || keep(&lists->list[1], &options->vips) ? -1 : 0;
 }
 
@@ -197,7 +199,7 @@ static int add(struct allowlist *list)
 
 int allowlists_add(struct allowlists *lists)
 {
-	return add(&lists->list[0]) || add(&lists->list[1]) ? -1 : 0;
+	return add(&lists->list[0]) || add(&lists->list[1]) || gue_ports_put(&lists->ports) ? -1 : 0;
 }
 
 void allowlists_undo(const struct allowlists *lists)
@@ -208,6 +210,7 @@ void allowlists_undo(const struct allowlists *lists)
 		for (j = 0; j < lists->list[i].added.count; j++)
 			bpf_map_delete_elem(lists->list[i].map, &lists->list[i].added.list[j]);
 	}
+	gue_ports_undo(&lists->ports);
 }
 
 static bool finish(struct allowlist *list)
@@ -234,8 +237,9 @@ static bool finish(struct allowlist *list)
 bool allowlists_finish(struct allowlists *lists)
 {
 	bool sources = finish(&lists->list[0]), vips = finish(&lists->list[1]);
+	bool ports = gue_ports_finish(&lists->ports);
 
-	return sources || vips;
+	return sources || vips || ports;
 }
 
 /* --- report */
@@ -274,6 +278,7 @@ void allowlists_report(const struct allowlists *lists)
 		else
 			say_list(list);
 	}
+	gue_ports_report(&lists->ports);
 }
 
 /* Warns about addresses that were added to lo after the list was created: decap refuses packets for them. */
@@ -313,8 +318,8 @@ static json_t *describe(const struct allowlist *list, json_t *warnings)
 
 json_t *allowlists_describe(const struct allowlists *lists, json_t *warnings)
 {
-	return json_pack(
-		"{s:o, s:o}", "from", describe(&lists->list[0], warnings), "vips", describe(&lists->list[1], warnings));
+	return json_pack("{s:o, s:o, s:o}", "from", describe(&lists->list[0], warnings), "vips",
+		describe(&lists->list[1], warnings), "gue_ports", gue_ports_describe(&lists->ports));
 }
 
 void allowlists_close(struct allowlists *lists)
@@ -331,4 +336,5 @@ void allowlists_close(struct allowlists *lists)
 		free(list->added.list);
 		*list = (struct allowlist){.map = -1};
 	}
+	gue_ports_close(&lists->ports);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The allowlists of decap: the maps decap_sources (option --from, outer source addresses) and decap_vips
  * (option --vip, inner destination addresses). All interfaces of the host share them. "Any address" is stored
- * as the prefix ::/0, so a list is never empty. */
+ * as the prefix ::/0, so a list is never empty. The ports of GUE change together with the lists. */
 #pragma once
 
 #include <jansson.h>
+#include "gue_ports.h"
 #include "options.h"
 #include "pins.h"
 
@@ -19,6 +20,7 @@ struct allowlist {
 
 struct allowlists {
 	struct allowlist list[2];
+	struct gue_ports ports;
 };
 
 /* Opens and reads the pinned lists. Also returns -1 if no lists are pinned: in that case, a release without allowlists
@@ -46,7 +48,7 @@ bool allowlists_finish(struct allowlists *lists);
 /* Prints the accepted sources and destinations. Warns if a list accepts any address. */
 void allowlists_report(const struct allowlists *lists);
 
-/* {"from": [...], "vips": [...]}; adds the corresponding warnings to `warnings`. */
+/* {"from": [...], "vips": [...], "gue_ports": [...]}; adds the corresponding warnings to `warnings`. */
 json_t *allowlists_describe(const struct allowlists *lists, json_t *warnings);
 
 void allowlists_close(struct allowlists *lists);

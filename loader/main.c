@@ -69,6 +69,32 @@ static bool add_vip(struct options *options, const char *argument)
 	return !prefix_parse(argument, &options->vips.list[options->vips.count++]);
 }
 
+static bool read_number(const char *text, unsigned long max, unsigned long *number)
+{
+	char *end;
+
+	*number = strtoul(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && !*end && *number <= max;
+}
+
+static bool add_gue_port(struct options *options, const char *argument)
+{
+	struct decap_ports *ports = &options->gue_ports;
+	unsigned long port;
+	size_t i;
+
+	if (!read_number(argument, UINT16_MAX, &port) || !port)
+		return false;
+	for (i = 0; i < options->gue_port_count; i++) {
+		if (ports->gue[i] == port)
+			return true;
+	}
+	if (i == DECAP_GUE_PORTS)
+		return false;
+	ports->gue[options->gue_port_count++] = port;
+	return true;
+}
+
 /* Removes trailing slashes in place; the argument may be changed. */
 static bool set_pin_dir(struct options *options, const char *argument)
 {
@@ -83,11 +109,11 @@ static bool set_pin_dir(struct options *options, const char *argument)
 
 static bool set_timeout(struct options *options, const char *argument)
 {
-	char *end;
-	unsigned long seconds = strtoul(argument, &end, 10);
+	unsigned long seconds;
+	bool valid = read_number(argument, MAX_TIMEOUT, &seconds);
 
 	options->timeout = seconds;
-	return argument[0] >= '0' && argument[0] <= '9' && !*end && seconds <= MAX_TIMEOUT;
+	return valid;
 }
 
 static bool set_json(struct options *options, __attribute__((unused)) const char *argument)
@@ -110,6 +136,7 @@ static bool (*const setters[OPTION_COUNT])(struct options *options, const char *
 	[OPTION_ADDRESS] = add_address,
 	[OPTION_FROM] = add_source,
 	[OPTION_VIP] = add_vip,
+	[OPTION_GUE_PORT] = add_gue_port,
 	[OPTION_PIN_DIR] = set_pin_dir,
 	[OPTION_TIMEOUT] = set_timeout,
 	[OPTION_JSON] = set_json,
@@ -173,8 +200,8 @@ static int check(enum loader_command command, const struct options *options)
 
 	if (decap && options->config)
 		return refuse("--program decap does not read a file: name the interfaces", "");
-	if (!decap && (options->address_count || options->from.count || options->vips.count))
-		return refuse("--address, --from and --vip are valid only with --program decap", "");
+	if (!decap && (options->address_count || options->from.count || options->vips.count || options->gue_port_count))
+		return refuse("--address, --from, --vip and --gue-port are valid only with --program decap", "");
 	if (command & (COMMAND_UPGRADE | COMMAND_STATUS) && options->interface_count)
 		return refuse("this command takes no interface:", options->interfaces[0]);
 	if (command == COMMAND_CHECK && options->config && options->interface_count)

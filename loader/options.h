@@ -28,8 +28,10 @@ struct options {
 	bool verbose;
 	struct address *addresses;
 	size_t address_count;
-	struct prefixes from; /* decap: sources of tunnels */
-	struct prefixes vips; /* decap: destinations of inner packets */
+	struct prefixes from;         /* decap: sources of tunnels */
+	struct prefixes vips;         /* decap: destinations of inner packets */
+	struct decap_ports gue_ports; /* decap; only the first gue_port_count elements are set */
+	size_t gue_port_count;
 	char **interfaces;
 	size_t interface_count;
 };

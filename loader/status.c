@@ -309,13 +309,20 @@ static void print_interface(const json_t *interface)
 		text_of(program, "name"), id, text_of(program, "tag"), text_of(program, "loaded"), link);
 }
 
+/* The items are prefixes or port numbers. */
 static void print_accepted(const char *title, const json_t *array)
 {
-	const json_t *prefix;
+	const json_t *item;
 	size_t i;
 
 	printf("%s", title);
-	json_array_foreach(array, i, prefix) printf("%s %s", i ? "," : "", json_string_value(prefix));
+	json_array_foreach(array, i, item)
+	{
+		if (json_is_integer(item))
+			printf("%s %lld", i ? "," : "", json_integer_value(item));
+		else
+			printf("%s %s", i ? "," : "", json_string_value(item));
+	}
 	putchar('\n');
 }
 
@@ -343,6 +350,7 @@ static void print_program(const json_t *program)
 	if (accepts) {
 		print_accepted("tunnels from:", json_object_get(accepts, "from"));
 		print_accepted("inner packets for:", json_object_get(accepts, "vips"));
+		print_accepted("GUE on UDP ports:", json_object_get(accepts, "gue_ports"));
 	}
 }
 

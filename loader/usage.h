@@ -20,6 +20,7 @@ enum loader_option { /* in the order of the table */
 	OPTION_ADDRESS,
 	OPTION_FROM,
 	OPTION_VIP,
+	OPTION_GUE_PORT,
 	OPTION_PIN_DIR,
 	OPTION_TIMEOUT,
 	OPTION_JSON,

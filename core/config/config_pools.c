@@ -110,7 +110,7 @@ const struct key config_pool_keys[] = {
 		.min = 1,
 		.max = 65535,
 		.help = "UDP destination port of the tunnels to backends with `forward: gue`. `decap` accepts "
-			"port 6080. For a different port, the servers need the `fou` device of the kernel."},
+			"port 6080, or the ports of its option --gue-port."},
 	{.name = "port",
 		.read = config_read_u16,
 		.write = config_write_port,

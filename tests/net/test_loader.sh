@@ -443,7 +443,7 @@ other_directory() {
 
 # --- decap
 
-DECAP_MAPS="decap decap_addresses decap_sources decap_verdicts decap_vips"
+DECAP_MAPS="decap decap_addresses decap_ports decap_sources decap_verdicts decap_vips"
 
 decap() {
 	lab_in balancer ip address add 10.0.0.33/24 dev eth0 label eth0:1

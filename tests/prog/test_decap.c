@@ -382,6 +382,7 @@ static void expect(const struct decap_row *row, const struct frame *in, struct f
 	     inner_ipv6 = row->in.inner && row->in.inner->destination && strchr(row->in.inner->destination, ':');
 	size_t outer = ipv6 ? 40 + row->in.extensions * 8 : 20 + row->in.option_words * 4;
 
+	outer += row->in.gue ? 8 : 0;
 	*out = *in;
 	if (row->verdict != VERDICT_decapsulated)
 		return;
@@ -499,6 +500,37 @@ Test(decap, any_source_and_any_destination)
 		spec.inner = i ? &stranger6 : &stranger4;
 		row.in = spec;
 		cr_expect_eq(run_row(&row), 0);
+	}
+}
+
+/* GUE on one of the listed ports only. Without a list, the port is 6080. */
+Test(decap, ports_of_gue)
+{
+	static const struct decap_ports none, listed = {{7000, 6081, 65535, 1}};
+	static const struct {
+		const struct decap_ports *list;
+		uint16_t port;
+		enum decap_verdict verdict;
+	} cases[] = {
+		{&none, 6080, VERDICT_decapsulated},
+		{&none, 7000, VERDICT_not_tunnelled},
+		{&none, 0, VERDICT_not_tunnelled},
+		{&listed, 7000, VERDICT_decapsulated},
+		{&listed, 6081, VERDICT_decapsulated},
+		{&listed, 65535, VERDICT_decapsulated},
+		{&listed, 1, VERDICT_decapsulated},
+		{&listed, 6080, VERDICT_not_tunnelled},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct decap_row row = {.sentence = "GUE", .verdict = cases[i].verdict};
+
+		row.in = (struct frame_spec){
+			.destination = US4, .inner = &invite4, .gue = true, .destination_port = cases[i].port};
+		run_must(bpf_map_update_elem(
+				 bpf_map__fd(skel->maps.decap_ports), &(uint32_t){0}, cases[i].list, BPF_ANY),
+			"decap_ports");
+		cr_expect_eq(run_row(&row), 0, "port %u", cases[i].port);
 	}
 }
 
