@@ -162,6 +162,7 @@ section_tunnels() {
 	lab_ctl reload > /dev/null
 	wait_for 10 lab_serving 2
 	tunnelled "IPv6 in IPv6, ip6tnl devices on the backends" ip6tnl0
+	fou_devices_ipv6
 }
 
 # The kernel's receiver for GUE passes the inner packets to the ipip devices.
@@ -178,12 +179,30 @@ fou_devices() {
 	is "... it receives every packet" "$(($(received tunl0) - before))" "$(result sent)"
 }
 
-# tunnelled NAME DEVICE: the device receives 20 messages to the IPv6 VIP, and the host's UDP accepts them.
+# The same with an outer IPv6 header, whose UDP checksum the kernel verifies. An IPv4 VIP and an IPv6 VIP.
+fou_devices_ipv6() {
+	local backend before
+	for backend in "${LAB_BACKENDS[@]}"; do
+		lab_in "$backend" ip -6 fou add port 6080 gue
+	done
+	lab_in balancer sed -i 's/forward: ipip/forward: gue/' "$LAB_CONFIG"
+	lab_ctl reload > /dev/null
+	wait_for 10 lab_serving 2
+	before=$(received ip6tnl0)
+	tunnelled "IPv6 in GUE over IPv6, fou on the backends" ip6tnl0 $((before + 20))
+	lab_in balancer sed -i "s/vip: .*/vip: $LAB_VIP/" "$LAB_CONFIG"
+	lab_ctl reload > /dev/null
+	before=$(received ip6tnl0)
+	through "IPv4 in GUE over IPv6, fou on the backends" sleep 2
+	is "... they receive every packet" "$(($(received ip6tnl0) - before))" "$(result sent)"
+}
+
+# tunnelled NAME DEVICE [TOTAL]: the device receives 20 messages to the IPv6 VIP, TOTAL in all, and the host's UDP accepts them.
 tunnelled() {
 	local before
 	before=$(arrived Udp6NoPorts)
 	send_ipv6 20
-	check "$1: the devices receive the messages" wait_for 5 has_received "$2" 20
+	check "$1: the devices receive the messages" wait_for 5 has_received "$2" "${3:-20}"
 	check "... and UDP counts them" wait_for 5 has_arrived $((before + 20))
 	diag "$2: $(received "$2") packets; $(($(arrived Udp6NoPorts) - before)) datagrams"
 }

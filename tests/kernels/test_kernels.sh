@@ -35,7 +35,7 @@ declare -A VM=() # version -> process
 # The commands of the guest in addition to those of busybox and to the shell's builtins.
 GUEST_COMMANDS=(bash bpftool ethtool ip jq nsenter ping sleep ss sysctl tc timeout unshare)
 # The kernel modules of the guest; their dependencies are added. Some kernels have some of them built in.
-GUEST_MODULES=(virtio_pci virtio_net veth bridge ipip sit ip6_tunnel fou 8021q dummy sch_netem)
+GUEST_MODULES=(virtio_pci virtio_net veth bridge ipip sit ip6_tunnel fou fou6 8021q dummy sch_netem)
 
 finish() {
 	local status=$?
