@@ -42,6 +42,7 @@ static void write_text(FILE *out, const struct config_pool *pool, const char *na
 {
 	fputs("{name: ", out);
 	config_write_word(out, pool->name);
+	fprintf(out, ", forward: %s", config_forward_name(pool->forward)); /* it decides whether `port` is valid */
 	fputs(", backends: [{name: ", out);
 	config_write_word(out, name);
 	fputs(", address: ", out);
@@ -49,6 +50,8 @@ static void write_text(FILE *out, const struct config_pool *pool, const char *na
 	fprintf(out, ", weight: %u", weight);
 	if (options->priority >= 0)
 		fprintf(out, ", priority: %d", options->priority);
+	if (options->port > 0)
+		fprintf(out, ", port: %d", options->port);
 	write_key(out, "mac", options->mac);
 	write_hints(out, options->hints);
 	write_key(out, "ports", options->ports);

@@ -238,6 +238,7 @@ int protocol_check_request(json_t *json, struct request *out, char error[PROTOCO
 	*out = (struct request){.json = json,
 		.weight = PROTOCOL_NOT_GIVEN,
 		.priority = PROTOCOL_NOT_GIVEN,
+		.port = PROTOCOL_NOT_GIVEN,
 		.wait = PROTOCOL_NOT_GIVEN,
 		.seconds = PROTOCOL_NOT_GIVEN,
 		.trace = {.count = PROTOCOL_NOT_GIVEN, .seconds = PROTOCOL_NOT_GIVEN}};
@@ -271,8 +272,10 @@ void protocol_request_free(struct request *request)
 		if (argument->type == ARGUMENT_LIST)
 			free(((struct text_list *)((char *)request + argument->offset))->items);
 	json_decref(request->json);
-	*request = (struct request){
-		.weight = PROTOCOL_NOT_GIVEN, .priority = PROTOCOL_NOT_GIVEN, .wait = PROTOCOL_NOT_GIVEN};
+	*request = (struct request){.weight = PROTOCOL_NOT_GIVEN,
+		.priority = PROTOCOL_NOT_GIVEN,
+		.port = PROTOCOL_NOT_GIVEN,
+		.wait = PROTOCOL_NOT_GIVEN};
 }
 
 /* --- building requests and replies */

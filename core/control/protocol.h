@@ -119,6 +119,7 @@ struct request {
 	struct address address;
 	int weight;
 	int priority;
+	int port;
 	int wait; /* seconds; the client waits */
 	int seconds;
 	bool rate, watch; /* options of `stats`; the client repeats the request */

@@ -106,7 +106,11 @@ const struct protocol_command protocol_commands[COMMAND_COUNT] = {
 			{"mac", "MAC", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(mac),
 				.help = "MAC address of the backend (default: resolved by ARP or ND)"},
 			{"forward", "dsr|ipip|gue|nat", ARGUMENT_TEXT, ARGUMENT_FLAG, IN_REQUEST(forward),
-				.help = "how packets reach the backend (default: the method of the pool)"}}},
+				.help = "how packets reach the backend (default: the method of the pool)"},
+			{"port", "PORT", ARGUMENT_NUMBER, ARGUMENT_FLAG, .minimum = 1, .maximum = 65535,
+				IN_REQUEST(port),
+				.help = "forward nat: the port on which the backend listens (default: the port of the "
+					"pool, else that of the service)"}}},
 	[COMMAND_BACKEND_REMOVE] = {"backend remove", "remove a backend from its pool at once",
 		{POOL, BACKEND,
 			{"drain", NULL, ARGUMENT_SWITCH, ARGUMENT_FLAG, IN_REQUEST(drain),

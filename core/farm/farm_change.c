@@ -86,14 +86,15 @@ int farm_check_address(const struct farm *farm, const struct farm_pool *pool, co
 }
 
 /* Could the balancer translate the responses of a new backend with `forward: nat`? */
-static int check_nat(const struct farm *farm, const struct farm_pool *pool, const char *name,
-	const struct address *address, char error[FARM_ERROR_SIZE])
+static int check_nat(const struct farm *farm, const struct farm_pool *pool, const struct config_backend *wanted,
+	char error[FARM_ERROR_SIZE])
 {
-	const struct nat_backend nat = {.name = name, .address = *address, .port = pool->config->port};
+	const struct nat_backend nat = {
+		.name = wanted->name, .address = wanted->address, .port = nat_port(pool->config, wanted)};
 	char text[NAT_TEXT_SIZE];
 
-	if (farm_check_nat(farm, pool, &nat, text))
-		return refuse(error, -EADDRINUSE, "backend %s: %s", name, text);
+	if (config_backend_forward(pool->config, wanted) == FORWARD_NAT && farm_check_nat(farm, pool, &nat, text))
+		return refuse(error, -EADDRINUSE, "backend %s: %s", wanted->name, text);
 	return 0;
 }
 
@@ -109,9 +110,10 @@ static uint8_t overrides_of(const struct farm_pool *pool, const struct farm_back
 	return backend->record.weight == backend->file_weight ? 0 : OVERRIDE_WEIGHT;
 }
 
-int farm_add_backend(struct farm *farm, const struct image *running, const char *pool_name, const char *name,
-	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
+static int add_backend(struct farm *farm, const struct image *running, const char *pool_name,
+	const struct config_backend *wanted, char error[FARM_ERROR_SIZE])
 {
+	const char *name = wanted->name;
 	struct farm_pool *pool = need_pool(farm, pool_name, error);
 	struct farm_backend *backend;
 	int result;
@@ -126,9 +128,9 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 			name, pool_name, pool_name, name);
 	if (backend && farm_backend_exists(backend))
 		return refuse(error, -EEXIST, "pool '%s' has a backend '%s' already", pool_name, name);
-	result = farm_check_address(farm, pool, address, error);
-	if (!result && pool->config->forward == FORWARD_NAT)
-		result = check_nat(farm, pool, name, address, error);
+	result = farm_check_address(farm, pool, &wanted->address, error);
+	if (!result)
+		result = check_nat(farm, pool, wanted, error);
 	if (result)
 		return result;
 	if (!backend) {
@@ -149,16 +151,25 @@ int farm_add_backend(struct farm *farm, const struct image *running, const char 
 		name_copy(backend->record.pool, pool_name);
 		name_copy(backend->record.name, name);
 	}
-	if (!address_equal(&backend->record.address, address))
+	if (!address_equal(&backend->record.address, &wanted->address))
 		backend->route = (struct route){0};
-	backend->record.address = *address;
-	backend->record.weight = weight;
+	backend->record.address = wanted->address;
+	backend->record.weight = wanted->weight;
 	backend->record.admin = ADMIN_READY;
 	backend->record.health = HEALTH_UNKNOWN;
 	added_free(backend->added);
 	backend->added = NULL;
 	backend->record.overrides = overrides_of(pool, backend);
 	return 0;
+}
+
+int farm_add_backend(struct farm *farm, const struct image *running, const char *pool, const char *name,
+	const struct address *address, uint16_t weight, char error[FARM_ERROR_SIZE])
+{
+	struct config_backend wanted = {.address = *address, .weight = weight};
+
+	name_copy(wanted.name, name);
+	return add_backend(farm, running, pool, &wanted, error);
 }
 
 /* Would a file with all current backends be invalid? */
@@ -190,7 +201,7 @@ int farm_add_described(struct farm *farm, const struct image *running, const cha
 	const struct config_backend *wanted = added_backend(added);
 	struct farm_backend *backend;
 	struct farm_pool *pool;
-	int result = farm_add_backend(farm, running, pool_name, wanted->name, &wanted->address, wanted->weight, error);
+	int result = add_backend(farm, running, pool_name, wanted, error);
 
 	if (result) {
 		added_free(added);

@@ -203,3 +203,53 @@ Test(nat, a_new_backend_must_have_a_way_back)
 	world_reconcile(&world, NULL);
 	expect("10.0.0.13", 5060, IPPROTO_UDP, "192.0.2.11", 0);
 }
+
+/* Adds px3 to the pool `others`, like `backend add --port`. */
+static int add_with_port(int port, const char *address_text, const char *forward, char error[FARM_ERROR_SIZE])
+{
+	const struct added_options options = {.forward = forward, .priority = -1, .port = port};
+	const struct address address = parse(address_text);
+	struct faults faults = {0};
+	struct farm *trial;
+	struct added_config *added = added_new(world.farm->pools[1].config, "px3", &address, 1, &options, &faults);
+	int result = -1;
+
+	if (added) {
+		trial = farm_trial_copy(world.farm);
+		result = farm_try_described(trial, world.running, "others", added, error);
+		farm_trial_free(trial);
+	} else {
+		snprintf(error, FARM_ERROR_SIZE, "%s", faults.list[0].message);
+	}
+	faults_free(&faults);
+	if (!result)
+		return farm_add_described(world.farm, world.running, "others", added, error);
+	added_free(added);
+	return result;
+}
+
+/* px1 of the pool `proxies` already uses its port 5060. */
+Test(nat, a_new_backend_may_have_its_own_port)
+{
+	static const char file[] =
+		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, pool: proxies},\n"
+		     "  {name: other, vip: 192.0.2.11, port: 5060, pool: others}]\n"
+		     "pools: [{name: proxies, forward: nat, " AT_ONCE
+		     ", backends: [" PX(1) "]},\n"
+					   "  {name: others, forward: nat, " AT_ONCE ", backends: [" PX(2) "]}]\n";
+	char error[FARM_ERROR_SIZE] = "";
+
+	world_start(&world, file);
+	cr_expect_lt(add_with_port(5060, "10.0.0.11", NULL, error), 0);
+	cr_expect(strstr(error, "is translated to port 5060 of backend px3 (10.0.0.11)"), "%s", error);
+	cr_expect_lt(add_with_port(5080, "10.0.0.11", "dsr", error), 0);
+	cr_expect(strstr(error, "'port' of backend px3: only for forward nat"), "%s", error);
+	cr_assert_eq(add_with_port(5080, "10.0.0.11", NULL, error), 0, "%s", error);
+	world_set_routes(&world, ROUTE_READY);
+	world_reconcile(&world, NULL);
+	expect("10.0.0.11", 5080, IPPROTO_UDP, "192.0.2.11", 5060);
+	expect("10.0.0.11", 5060, IPPROTO_UDP, "192.0.2.10", 0);
+	world_load(&world, file, FARM_RESTART);
+	cr_assert_eq(world_reconcile(&world, NULL), 0);
+	expect("10.0.0.11", 5080, IPPROTO_UDP, "192.0.2.11", 5060);
+}
