@@ -7,6 +7,7 @@ cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
 . tests/lib/lab.sh
 . tests/lib/sip.sh
+. tests/lib/capture.sh
 
 CLIENT6=2001:db8::${LAB_CLIENT##*.}
 PHONES=4
@@ -88,20 +89,6 @@ phones_do() {
 	done
 	return $status
 }
-
-# capture NAME HOST FILTER: captures packets on eth0 of the host.
-capture() {
-	lab_start "$1" "$2" tshark -Q -i eth0 -w "$LAB_DIR/$1.pcap" "$3"
-	wait_for 10 test -s "$LAB_DIR/$1.pcap"
-}
-
-# captured NAME FILTER: the number of captured packets that a display filter selects.
-captured() {
-	tshark -r "$LAB_DIR/$1.pcap" -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE -o tcp.check_checksum:TRUE \
-		-Y "$2" 2> /dev/null | wc -l
-}
-
-WRONG='ip.checksum.status == 0 or udp.checksum.status == 0 or tcp.checksum.status == 0 or icmp.checksum.status == 0'
 
 # say PORT [VIP SOURCE]: sends a datagram from the client to this port of the VIP; prints the name of the server that
 # responds from the same port.
