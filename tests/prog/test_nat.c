@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* NAT of packets from backends: the source becomes the VIP, and the packet leaves by the route of the kernel. The test
- * runs in a network namespace with its own routes. Expected frames have checksums that are calculated from all bytes.
- * rows_nat.c has the packets to backends. */
+/* NAT of packets from backends: the source becomes the VIP, and the packet leaves by the route of the kernel. Expected
+ * frames have checksums that are calculated from all bytes. rows_nat.c has the packets to backends. */
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -10,12 +9,11 @@
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "balancer.h"
-#include "require.h"
+#include "nat_network.h"
 #include "rng.h"
 #include "rows.h"
 #include "shared.h"
@@ -24,97 +22,10 @@
 
 #define FRAMES 100000
 
-#define OUT_MAC "02:00:00:00:02:01"     /* of the interface towards the clients */
-#define GATEWAY_MAC "02:00:00:00:02:02" /* of the next hop towards the clients */
-
-/* The clients of the rows are behind a gateway. 198.51.100.9 is unreachable, and no neighbour has the address
- * 203.0.113.9. The MTU towards 198.51.100.10 is 600. */
-static const char *const network[] = {
-	"ip link set lo up",
-	"ip link add out0 address " OUT_MAC " type veth peer name out1",
-	"ip link set out0 up",
-	"ip link set out1 up",
-	"ip addr add 203.0.113.1/24 dev out0",
-	"ip addr add 2001:db8:2::1/64 dev out0 nodad",
-	"ip neigh add 203.0.113.2 lladdr " GATEWAY_MAC " dev out0 nud permanent",
-	"ip neigh add 2001:db8:2::2 lladdr " GATEWAY_MAC " dev out0 nud permanent",
-	"ip route add 198.51.100.0/24 via 203.0.113.2",
-	"ip route add 2001:db8::/64 via 2001:db8:2::2",
-	"ip route add unreachable 198.51.100.9",
-	"ip route add unreachable 2001:db8::9",
-	"ip route add 198.51.100.10 via 203.0.113.2 mtu lock 600",
-	"sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
-};
-
-/* The VIP of each port of each backend. */
-static void put_sources(uint32_t id, const char *address, const char *vip)
-{
-	static const struct {
-		uint16_t port, vip_port;
-		uint8_t protocol;
-	} rows[] = {
-		{5060, 0, IPPROTO_UDP},
-		{15060, 5062, IPPROTO_UDP},
-		{15061, 5061, IPPROTO_TCP},
-		{0, 0, 0},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct nat_source key = {.port = htons(rows[i].port), .protocol = rows[i].protocol};
-		struct nat_vip value = {.backend = id, .port = htons(rows[i].vip_port)};
-
-		key.address = balancer_address(address);
-		value.vip = balancer_address(vip);
-		run_must(
-			bpf_map_update_elem(bpf_map__fd(skel->maps.nat_sources), &key, &value, BPF_ANY), "nat_sources");
-	}
-}
-
-/* Ports 10000 to 10007 of the backend. */
-static void put_range(uint32_t id, const char *address, const char *vip)
-{
-	struct nat_range_key key = {.prefix = PORT_RANGE_KEY_BITS(13), .protocol = IPPROTO_UDP, .port = htons(10000)};
-	struct nat_vip value = {.backend = id};
-
-	key.address = balancer_address(address);
-	value.vip = balancer_address(vip);
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.nat_ranges), &key, &value, BPF_ANY), "nat_ranges");
-}
-
-static void set_flags(uint32_t flags)
-{
-	run_must(bpf_map_update_elem(
-			 bpf_map__fd(skel->maps.nat_settings), &(uint32_t){0}, &(struct nat_settings){flags}, BPF_ANY),
-		"nat_settings");
-}
-
-/* The balancer is attached to out0. */
-static void put_interface(void)
-{
-	uint32_t ifindex = if_nametoindex("out0"), at = INTERFACE_MAC_INDEX(ifindex);
-	struct interface_mac mac = {.own.ifindex = ifindex, .mtu = 1500};
-
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.interface_macs), &at, &mac, BPF_ANY), "interface_macs");
-}
-
-static void load_program(bool no_fast_path)
-{
-	suite_load(&(struct balancer_setup){.forward = FORWARD_NAT, .no_fast_path = no_fast_path});
-	put_sources(1, "10.0.0.1", "192.0.2.10");
-	put_sources(1, "fd00::1", "2001:db8::10");
-	put_range(1, "10.0.0.1", "192.0.2.20");
-	put_range(1, "fd00::1", "2001:db8::20");
-	set_flags(NAT_ACTIVE | NAT_RANGES);
-	put_interface();
-}
-
 static void load(void)
 {
-	require_run();
-	run_must(unshare(CLONE_NEWNET), "unshare");
-	for (size_t i = 0; i < sizeof(network) / sizeof(*network); i++)
-		run_must(system(network[i]), network[i]);
-	load_program(false);
+	nat_network_enter();
+	nat_network_load(false);
 }
 
 TestSuite(nat, .init = load, .fini = suite_unload);
@@ -217,8 +128,8 @@ static void expect_out(const struct out_row *row, const struct frame_spec *in, b
 	spec.source = row->vip[ipv6] ? row->vip[ipv6] : vip[ipv6];
 	spec.source_port = row->port ? row->port : spec.source_port;
 	spec.ttl = 63;
-	spec.from_mac = OUT_MAC;
-	spec.to_mac = GATEWAY_MAC;
+	spec.from_mac = NAT_OUT_MAC;
+	spec.to_mac = NAT_GATEWAY_MAC;
 	memset(spec.vlan, 0, sizeof(spec.vlan));
 	if (spec.quote) {
 		quote = *spec.quote;
@@ -288,7 +199,7 @@ Test(nat, packets_from_backends)
 Test(nat, packets_from_backends_by_the_stages)
 {
 	suite_unload();
-	load_program(true);
+	nat_network_load(true);
 	run_rows();
 }
 
@@ -412,7 +323,7 @@ Test(nat, without_nat_no_packet_changes)
 {
 	struct frame frame, before;
 
-	set_flags(0);
+	nat_network_set_flags(0);
 	frame_build(&frame, &(struct frame_spec){.source = "10.0.0.1", .destination = "198.51.100.7"});
 	before = frame;
 	cr_expect_eq(balancer_run(skel, &frame), XDP_PASS);
@@ -473,8 +384,8 @@ static void run_random(struct rng *rng, const char *text, uint64_t seed, uint32_
 	spec.source = vip;
 	spec.source_port = tcp ? 5061 : 5062;
 	spec.ttl = (spec.ttl ? spec.ttl : 64) - 1;
-	spec.from_mac = OUT_MAC;
-	spec.to_mac = GATEWAY_MAC;
+	spec.from_mac = NAT_OUT_MAC;
+	spec.to_mac = NAT_GATEWAY_MAC;
 	quote.destination = vip;
 	quote.destination_port = tcp ? 5061 : 5062;
 	frame_build(&expected, &spec);
@@ -508,6 +419,6 @@ Test(nat, random_packets_have_correct_checksums, .timeout = 170)
 Test(nat, random_packets_have_correct_checksums_by_the_stages, .timeout = 170)
 {
 	suite_unload();
-	load_program(true);
+	nat_network_load(true);
 	run_all_random();
 }
