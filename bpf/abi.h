@@ -3,7 +3,8 @@
  * maps. Both sides include this file; no type is defined twice. Increase ABI_VERSION when the size or meaning
  * of a member changes. docs/design/map-contract.md describes the maps in prose.
  *
- * abi_guard.h contains the maps of the guard, and abi_observe.h the maps for the observation of packets. */
+ * abi_guard.h contains the maps of the guard, abi_nat.h the flow table of NAT, and abi_observe.h the maps for the
+ * observation of packets. */
 #pragma once
 
 #include "vmlinux/types.h"

@@ -15,6 +15,7 @@
 #include "forward.h"
 #include "guard.h"
 #include "key.h"
+#include "nat_flow.h"
 #include "nat_out.h"
 #include "parse.h"
 
@@ -155,21 +156,16 @@ static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backe
 	return true;
 }
 
-/* As nat_rewrite(). On failure it returns false and the frame is unchanged. This is a separate function, because the
- * calling functions have little stack left. */
-__noinline int fast_nat(struct xdp_md *ctx, const struct address *to, __u32 port, enum nat_end end)
+/* As nat_rewrite(). On failure it returns false and the frame is unchanged. */
+static __always_inline bool fast_rewrite(
+	struct xdp_md *ctx, struct iphdr *ip, const struct address *to, __be16 port, enum nat_end end)
 {
-	struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 	struct udphdr *udp = (void *)(ip + 1);
+	bool tcp = ip->protocol == IPPROTO_TCP;
 	__be16 *was = end == NAT_SOURCE ? &udp->source : &udp->dest;
-	__sum16 *check;
+	__sum16 *check = (void *)udp + (tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 	__u64 changes;
-	bool tcp;
 
-	if (!to || (void *)(udp + 1) > frame_end(ctx))
-		return false;
-	tcp = ip->protocol == IPPROTO_TCP;
-	check = (void *)udp + (tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
 	if ((void *)(check + 1) > frame_end(ctx))
 		return false;
 	changes = nat_ipv4(ip, end, to);
@@ -179,6 +175,16 @@ __noinline int fast_nat(struct xdp_md *ctx, const struct address *to, __u32 port
 	}
 	*check = tcp ? checksum_apply(*check, changes) : checksum_apply_udp(*check, changes);
 	return true;
+}
+
+/* This is a separate function, because the calling functions have little stack left. */
+__noinline int fast_nat_in(struct xdp_md *ctx, const struct address *to, __u32 port)
+{
+	struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+
+	if (!to || (void *)(plain_udp(ip) + 1) > frame_end(ctx))
+		return false;
+	return fast_rewrite(ctx, ip, to, port, NAT_DESTINATION);
 }
 
 static __always_inline bool fast_tunnel(
@@ -250,7 +256,7 @@ static __always_inline bool fast_send(struct xdp_md *ctx, const struct backend *
 	if (backend->forward == FORWARD_DSR)
 		return fast_ethernet(ctx, backend);
 	if (backend->forward == FORWARD_NAT)
-		return fast_nat(ctx, &backend->address, backend->port, NAT_DESTINATION) && fast_ethernet(ctx, backend);
+		return fast_nat_in(ctx, &backend->address, backend->port) && fast_ethernet(ctx, backend);
 	if (ip->ttl <= 1 || !is_ipv4_tunnel(backend))
 		return false;
 	if (backend->forward == FORWARD_IPIP)
@@ -359,20 +365,53 @@ static __always_inline int fast_guarded(
 	return XDP_DROP;
 }
 
-/* Finds the next hop of a packet whose source becomes the VIP; false: only the stages can process the packet. */
+/* Asks the kernel for the next hop of a packet whose source becomes the VIP. Returns whether the fast path can send it
+ * there. */
 static __always_inline bool fast_find_hop(
-	struct xdp_md *ctx, const struct iphdr *ip, const struct nat_vip *vip, struct bpf_fib_lookup *hop)
+	struct xdp_md *ctx, const struct iphdr *ip, const struct nat_vip *vip, struct nat_flow_hop *hop)
 {
-	hop->family = AF_INET;
-	hop->l4_protocol = ip->protocol;
-	hop->sport = vip->port ? vip->port : plain_udp(ip)->source;
-	hop->dport = plain_udp(ip)->dest;
-	hop->tot_len = host16(ip->tot_len);
-	hop->ifindex = ctx->ingress_ifindex;
-	hop->tos = ip->tos;
-	hop->ipv4_src = vip->vip.word[3];
-	hop->ipv4_dst = ip->daddr;
-	return bpf_fib_lookup(ctx, hop, sizeof(*hop), 0) == BPF_FIB_LKUP_RET_SUCCESS && nat_can_send(ctx, hop);
+	struct bpf_fib_lookup found = {
+		.family = AF_INET,
+		.l4_protocol = ip->protocol,
+		.sport = vip->port ? vip->port : plain_udp(ip)->source,
+		.dport = plain_udp(ip)->dest,
+		.tot_len = host16(ip->tot_len),
+		.ifindex = ctx->ingress_ifindex,
+		.tos = ip->tos,
+		.ipv4_src = vip->vip.word[3],
+		.ipv4_dst = ip->daddr,
+	};
+
+	if (bpf_fib_lookup(ctx, &found, sizeof(found), 0) != BPF_FIB_LKUP_RET_SUCCESS || !nat_can_send(ctx, &found))
+		return false;
+	hop->vip = vip->vip.word[3];
+	hop->port = vip->port;
+	hop->mtu = found.mtu_result;
+	hop->ifindex = found.ifindex;
+	__builtin_memcpy(&hop->next_hop, found.dmac, sizeof(hop->next_hop));
+	__builtin_memcpy(&hop->interface_mac, found.smac, sizeof(hop->interface_mac));
+	return true;
+}
+
+/* Finds everything that the flow table stores about a packet. Returns false if the packet is not from a backend, or if
+ * only the stages can process it. */
+__noinline int fast_find_flow(struct xdp_md *ctx, struct nat_flow_hop *hop)
+{
+	const struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
+	struct nat_source key = {};
+	const struct nat_vip *vip;
+	struct address to;
+
+	if (!hop || (void *)(plain_udp(ip) + 1) > frame_end(ctx))
+		return false;
+	key.address = address_from_ipv4(ip->saddr);
+	key.port = plain_udp(ip)->source;
+	key.protocol = ip->protocol;
+	vip = bpf_map_lookup_elem(&nat_sources, &key);
+	if (!vip)
+		return false;
+	to = address_from_ipv4(ip->daddr);
+	return !vip_find(&to) && parse_local_mtu(ctx) && fast_find_hop(ctx, ip, vip, hop);
 }
 
 /* The stage `nat_out`, for packets from a port in nat_sources. Returns XDP_TX, XDP_REDIRECT or FAST_PATH_DECLINED. */
@@ -380,24 +419,30 @@ __noinline int fast_nat_out(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = frame_start(ctx);
 	struct iphdr *ip = (void *)(eth + 1);
-	struct bpf_fib_lookup hop = {};
-	struct nat_source key = {};
-	const struct nat_vip *vip;
-	struct address to;
+	struct nat_flow_hop hop = {};
+	struct nat_flow_key key;
+	struct nat_flow *flow;
+	struct address vip;
+	__u64 stamp;
 
-	if (!(nat_flags() & NAT_ACTIVE) || (void *)(plain_udp(ip) + 1) > frame_end(ctx))
+	if (!(nat_flags() & NAT_ACTIVE) || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || ip->ttl <= 1)
 		return FAST_PATH_DECLINED;
-	key.address = address_from_ipv4(ip->saddr);
-	key.port = plain_udp(ip)->source;
-	key.protocol = ip->protocol;
-	to = address_from_ipv4(ip->daddr);
-	vip = bpf_map_lookup_elem(&nat_sources, &key);
-	if (!vip || ip->ttl <= 1 || vip_find(&to) || !parse_local_mtu(ctx) || !fast_find_hop(ctx, ip, vip, &hop) ||
-		!fast_nat(ctx, &vip->vip, vip->port, NAT_SOURCE))
+	stamp = nat_flow_stamp();
+	nat_flow_key(ctx, eth, ip, &key);
+	flow = nat_flow_find(&key);
+	if (!flow)
+		return FAST_PATH_DECLINED; /* only for the verifier */
+	if (!nat_flow_read(flow, &key, stamp, &hop)) {
+		if (!fast_find_flow(ctx, &hop))
+			return FAST_PATH_DECLINED;
+		nat_flow_write(flow, &key, stamp, &hop);
+	}
+	vip = address_from_ipv4(hop.vip);
+	if (host16(ip->tot_len) > hop.mtu || !fast_rewrite(ctx, ip, &vip, hop.port, NAT_SOURCE))
 		return FAST_PATH_DECLINED;
 	ipv4_decrement_ttl(ip);
-	__builtin_memcpy(eth->h_dest, hop.dmac, sizeof(hop.dmac));
-	__builtin_memcpy(eth->h_source, hop.smac, sizeof(hop.smac));
+	__builtin_memcpy(eth->h_dest, &hop.next_hop, sizeof(eth->h_dest));
+	__builtin_memcpy(eth->h_source, &hop.interface_mac, sizeof(eth->h_source));
 	finish_count_verdict(VERDICT_nat_out);
 	return hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop.ifindex, 0);
 }

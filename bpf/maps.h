@@ -4,6 +4,7 @@
 #pragma once
 
 #include "frame.h"
+#include "abi_nat.h"
 #include "abi_observe.h"
 #include "guard_maps.h"
 
@@ -133,6 +134,21 @@ struct {
 	__type(key, struct nat_range_key);
 	__type(value, struct nat_vip);
 } nat_ranges SEC(".maps");
+
+/* The next hop of each flow from a backend to a client, and the number of changes that may affect it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NAT_FLOWS);
+	__type(key, __u32);
+	__type(value, struct nat_flow);
+} nat_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} nat_generation SEC(".maps");
 
 /* Backend id -> its address, interface and next hop. */
 struct {

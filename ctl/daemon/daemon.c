@@ -60,6 +60,26 @@ static struct progress carry_out(const struct daemon *daemon, const struct plan 
 	return progress;
 }
 
+static void raise_nat_generation(struct daemon *daemon)
+{
+	int error = maps_raise_nat_generation(daemon->maps);
+
+	if (error)
+		log_error(
+			"cannot write the map nat_generation: %s; packets of 'forward: nat' may use the previous route "
+			"for up to a second",
+			strerror(-error));
+}
+
+/* Callback: the kernel's routes or neighbours have changed. */
+static void on_rerouted(void *data)
+{
+	struct daemon *daemon = data;
+
+	if (daemon->running->nat.flags & NAT_ACTIVE)
+		raise_nat_generation(daemon);
+}
+
 static void apply_steps_to_image(struct daemon *daemon, const struct plan *plan, const struct progress *progress)
 {
 	const struct plan_step *step = plan->steps;
@@ -117,6 +137,7 @@ static int reconcile_once(struct daemon *daemon, uint64_t *now)
 	desired_postpone(daemon->desired, start, *now);
 	farm_trial_free(farm);
 	worker_lock(daemon->worker);
+	raise_nat_generation(daemon);
 	for (size_t i = 0; i < plan->disruptions.count; i++)
 		log_warning("%s", plan->disruptions.list[i]);
 	apply_steps_to_image(daemon, plan, &progress);
@@ -340,7 +361,7 @@ int daemon_start(struct daemon *daemon)
 			log_error("cannot start the worker thread: %s", strerror(-error));
 	}
 	if (!error) {
-		error = neighbours_new(&daemon->neighbours, daemon->event, daemon_on_changed, daemon);
+		error = neighbours_new(&daemon->neighbours, daemon->event, daemon_on_changed, on_rerouted, daemon);
 		if (error)
 			log_error("cannot read routes and neighbours from the kernel: %s", strerror(-error));
 	}

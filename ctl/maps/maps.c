@@ -26,6 +26,7 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_NAT_SETTINGS] = "nat_settings",
 	[MAP_NAT_SOURCES] = "nat_sources",
 	[MAP_NAT_RANGES] = "nat_ranges",
+	[MAP_NAT_GENERATION] = "nat_generation",
 	[MAP_SERVICE_NAMES] = "service_names",
 	[MAP_SERVICE_TRAFFIC] = "service_traffic",
 	[MAP_POOLS] = "pools",
@@ -481,6 +482,15 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	default:
 		return bpf_map_update_elem(fd, &step->index, step->value, BPF_ANY);
 	}
+}
+
+int maps_raise_nat_generation(const struct maps *maps)
+{
+	uint32_t generation, index = 0;
+	int error = bpf_map_lookup_elem(maps->fd[MAP_NAT_GENERATION], &index, &generation);
+
+	generation++;
+	return error ? error : bpf_map_update_elem(maps->fd[MAP_NAT_GENERATION], &index, &generation, BPF_ANY);
 }
 
 /* --- counters */

@@ -42,6 +42,9 @@ int maps_read(const struct maps *maps, struct image **out);
 /* Carries out one step. 0 or -errno. */
 int maps_apply(const struct maps *maps, const struct plan_step *step);
 
+/* Makes all entries of `nat_flows` invalid. The caller must hold the lock of the daemon. 0 or -errno. */
+int maps_raise_nat_generation(const struct maps *maps);
+
 /* Counters, summed over CPUs; all zero on an error. 0 or -errno. The counters of a service and of a backend
  * (bpf/counters.h) begin with packets and bytes; the SIP messages follow. They are cumulative from the time when
  * the id was given to the service or backend. Each struct can be read as an array of __u64 by enum

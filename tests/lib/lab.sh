@@ -163,6 +163,18 @@ lab_address() {
 	done
 }
 
+# lab_announce HOST ADDRESS: the host announces by gratuitous ARP that it has the address.
+lab_announce() {
+	lab_in "$1" python3 - "$2" <<- 'PYTHON'
+		import socket, sys
+		address = socket.inet_aton(sys.argv[1])
+		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+		s.bind(("eth0", 0x0806))
+		mac = s.getsockname()[4]
+		s.send(b"\xff" * 6 + mac + bytes.fromhex("0806000108000604 0001") + mac + address + bytes(6) + address)
+	PYTHON
+}
+
 # lab_peer NAME NUMBER: adds a host on the clients' side with address 10.0.0.NUMBER. It reaches the VIP
 # as the client does.
 lab_peer() {

@@ -89,14 +89,7 @@ unmanaged() {
 # (gratuitous ARP).
 take_over() {
 	lab_in "$1" ip address add "$2/24" dev eth0
-	lab_in "$1" python3 - "$2" <<- 'PYTHON'
-		import socket, sys
-		address = socket.inet_aton(sys.argv[1])
-		s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-		s.bind(("eth0", 0x0806))
-		mac = s.getsockname()[4]
-		s.send(b"\xff" * 6 + mac + bytes.fromhex("0806000108000604 0001") + mac + address + bytes(6) + address)
-	PYTHON
+	lab_announce "$1" "$2"
 }
 
 give_up() {

@@ -7,7 +7,8 @@
  *   ADDRESS STATE INTERFACE NEXT-HOP SOURCE MTU [via-gateway] [REASON]
  * with "-" for an unknown field. Reads commands from standard input, and ends when it is closed:
  *   follow ADDRESS...   replaces the watched addresses
- *   local ADDRESS...    prints "ADDRESS local" or "ADDRESS remote" */
+ *   local ADDRESS...    prints "ADDRESS local" or "ADDRESS remote"
+ *   rerouted            prints "rerouted COUNT": the number of reported changes that may affect any packet */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -32,6 +33,7 @@ struct follower {
 	struct address *addresses;
 	struct route *printed; /* as last printed, same index as addresses */
 	size_t count;
+	unsigned int rerouted;
 };
 
 static void print_route(const struct address *address, const struct route *route)
@@ -58,6 +60,13 @@ static void on_changed(void *data)
 			print_route(&follower->addresses[i], route);
 		memcpy(&follower->printed[i], route, sizeof(*route));
 	}
+}
+
+static void on_rerouted(void *data)
+{
+	struct follower *follower = data;
+
+	follower->rerouted++;
 }
 
 /* Parses `count` words as addresses, or exits. */
@@ -122,6 +131,8 @@ static int on_command(sd_event_source *source, int fd, uint32_t events, void *da
 			follow(follower, words + 1, count - 1);
 		else if (count && strcmp(words[0], "local") == 0)
 			print_locality(follower, words + 1, count - 1);
+		else if (count && strcmp(words[0], "rerouted") == 0)
+			printf("rerouted %u\n", follower->rerouted);
 		else if (count)
 			fprintf(stderr, "follow-routes: no such command: %s\n", words[0]);
 	}
@@ -142,7 +153,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &ending, NULL);
 	sd_event_add_signal(follower.loop, NULL, SIGTERM, NULL, NULL);
 	sd_event_add_signal(follower.loop, NULL, SIGINT, NULL, NULL);
-	error = neighbours_new(&follower.neighbours, follower.loop, on_changed, &follower);
+	error = neighbours_new(&follower.neighbours, follower.loop, on_changed, on_rerouted, &follower);
 	if (!error)
 		error = follow(&follower, argv + 1, argc - 1);
 	if (error)

@@ -68,6 +68,8 @@ static const int GROUPS[] = {
 	RTNLGRP_IPV4_RULE,
 	RTNLGRP_IPV6_RULE,
 	RTNLGRP_NEXTHOP,
+	RTNLGRP_IPV4_NETCONF, /* whether the kernel forwards packets */
+	RTNLGRP_IPV6_NETCONF,
 };
 
 /* Takes over a neighbour entry that the kernel manages at the request of a previous daemon. The first
@@ -114,7 +116,8 @@ static int join_loop(struct neighbours *n)
 	return error < 0 ? error : 0;
 }
 
-int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(void *data), void *data)
+int neighbours_new(
+	struct neighbours **out, sd_event *event, void (*changed)(void *data), void (*rerouted)(void *data), void *data)
 {
 	struct neighbours *n = calloc(1, sizeof(*n));
 	int error;
@@ -123,6 +126,7 @@ int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(voi
 		return -ENOMEM;
 	n->loop = sd_event_ref(event);
 	n->changed = changed;
+	n->rerouted = rerouted;
 	n->data = data;
 	LIST_INIT(&n->hops);
 	TAILQ_INIT(&n->tasks);
@@ -158,6 +162,7 @@ void neighbours_free(struct neighbours *n)
 	while (!LIST_EMPTY(&n->hops))
 		neighbour_hop_free(n, LIST_FIRST(&n->hops));
 	neighbour_links_free(n);
+	neighbour_known_free(n);
 	neighbour_path_close(n);
 	sd_event_source_disable_unref(n->incoming);
 	sd_event_source_disable_unref(n->work);

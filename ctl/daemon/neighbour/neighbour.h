@@ -9,9 +9,11 @@
 
 struct neighbours;
 
-/* Opens the sockets and joins the loop. Calls `changed` from the loop, at most once every 50 ms,
- * after a result of neighbours_route() has changed. 0 or -errno. */
-int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(void *data), void *data);
+/* Opens the sockets and joins the loop. Calls `changed` from the loop, at most once every 50 ms, after a result of
+ * neighbours_route() has changed. Calls `rerouted` at once after each change in the kernel that may affect the route or
+ * the next hop of packets to any address, watched or not. 0 or -errno. */
+int neighbours_new(struct neighbours **out, sd_event *event, void (*changed)(void *data), void (*rerouted)(void *data),
+	void *data);
 void neighbours_free(struct neighbours *neighbours);
 
 /* Sets the addresses to watch. New addresses are looked up; addresses that are no longer listed are

@@ -20,6 +20,7 @@ static void wait_for_quiet(struct neighbours *n)
 static void all_stale(struct neighbours *n)
 {
 	n->stale = true;
+	n->moved = true;
 	wait_for_quiet(n);
 }
 
@@ -77,6 +78,55 @@ void neighbour_links_load(struct neighbours *n)
 	n->lost = netlink_dump_links(&n->requests, take_link, n) < 0;
 }
 
+/* --- the kernel's neighbours, also those that no watch uses */
+
+struct known_neighbour {
+	struct hop_key key;
+	struct mac mac;
+};
+
+static int compare_known(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct hop_key));
+}
+
+void neighbour_known_free(struct neighbours *n)
+{
+	tdestroy(n->known, free);
+	n->known = NULL;
+}
+
+static void forget_known(struct neighbours *n, struct known_neighbour *known)
+{
+	tdelete(&known->key, &n->known, compare_known);
+	free(known);
+}
+
+static void learn_known(struct neighbours *n, const struct hop_key *key, struct mac mac)
+{
+	struct known_neighbour *known = allocate(1, sizeof(*known));
+
+	*known = (struct known_neighbour){.key = *key, .mac = mac};
+	if (!tsearch(known, &n->known, compare_known))
+		abort(); /* as allocate() does */
+}
+
+/* Returns whether packets to this neighbour now need a different MAC address, or can no longer be sent. The kernel also
+ * reports each time that it resolves a neighbour again, which happens several times a second with many neighbours. */
+static bool has_moved(struct neighbours *n, const struct nlmsghdr *message, const struct netlink_neighbour *entry)
+{
+	bool usable = message->nlmsg_type == RTM_NEWNEIGH && entry->state & NUD_USABLE;
+	const struct hop_key key = {entry->ifindex, entry->address};
+	struct known_neighbour **found = tfind(&key, &n->known, compare_known);
+	bool moved = found ? !usable || memcmp(&(*found)->mac, &entry->mac, sizeof(entry->mac)) != 0 : usable;
+
+	if (found && moved)
+		forget_known(n, *found);
+	if (usable && moved)
+		learn_known(n, &key, entry->mac);
+	return moved;
+}
+
 /* --- notifications */
 
 static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
@@ -86,6 +136,7 @@ static void take_neighbour(struct neighbours *n, const struct nlmsghdr *message)
 
 	if (!netlink_read_neighbour(message, &entry))
 		return;
+	n->moved |= has_moved(n, message, &entry);
 	hop = neighbour_hop_find(n, entry.ifindex, &entry.address);
 	if (!hop || !neighbour_hop_is_wanted(hop))
 		return;
@@ -105,6 +156,7 @@ static void take_route(struct neighbours *n, const struct nlmsghdr *message)
 	struct netlink_route route;
 	size_t i;
 
+	n->moved = true;
 	if (!netlink_read_route(message, &route))
 		return;
 	i = neighbour_lower_bound(n->watches, n->count, &route.prefix);
@@ -128,6 +180,10 @@ static void take_message(void *data, const struct nlmsghdr *message)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return take_route(n, message);
+	case RTM_NEWNETCONF:
+	case RTM_DELNETCONF:
+		n->moved = true;
+		return;
 	default: /* an address, a rule or a next-hop object: the kernel does not report which routes depend on it */
 		return all_stale(n);
 	}
@@ -140,10 +196,14 @@ int neighbour_on_incoming(sd_event_source *source, int fd, uint32_t events, void
 	(void)source;
 	(void)fd;
 	(void)events;
-	if (netlink_receive(&n->events, take_message, n) == 0)
-		return 0;
-	n->lost = true;
-	wait_for_quiet(n);
+	n->moved = false;
+	if (netlink_receive(&n->events, take_message, n) != 0) {
+		n->moved = n->lost = true;
+		neighbour_known_free(n); /* the next notification of each neighbour counts as a change */
+		wait_for_quiet(n);
+	}
+	if (n->moved)
+		n->rerouted(n->data);
 	return 0;
 }
 

@@ -54,6 +54,7 @@ struct watch {
 	struct route route;
 };
 
+/* Identifies a neighbour. */
 struct hop_key {
 	uint32_t ifindex;
 	struct address address;
@@ -91,12 +92,15 @@ struct neighbours {
 	sd_event_source *path[2]; /* ICMP errors of routers, by IPv4 and IPv6 */
 	uint64_t reported;        /* when changed() was last called */
 	void (*changed)(void *data);
+	void (*rerouted)(void *data);
 	void *data;
 	struct watch **watches; /* sorted by address */
 	size_t count;
 	bool stale;       /* all routes must be looked up again */
 	bool lost;        /* notifications were lost: all state may be wrong */
+	bool moved;       /* a notification has reported a change for rerouted() */
 	void *links;      /* tree of struct netlink_link by ifindex */
+	void *known;      /* tree of the kernel's usable neighbours: struct known_neighbour */
 	void *hop_by_key; /* tree of the hops */
 	LIST_HEAD(, hop) hops;
 	TAILQ_HEAD(, task) tasks;
@@ -137,6 +141,7 @@ struct netlink_link *neighbour_link_find(const struct neighbours *n, uint32_t if
 /* Loads all links. On failure it sets n->lost, and the load is repeated later. */
 void neighbour_links_load(struct neighbours *n);
 void neighbour_links_free(struct neighbours *n);
+void neighbour_known_free(struct neighbours *n);
 
 int neighbour_on_incoming(sd_event_source *source, int fd, uint32_t events, void *data);
 int neighbour_on_quiet(sd_event_source *source, uint64_t usec, void *data);
