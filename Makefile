@@ -79,6 +79,7 @@ $B/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+$B/san/%.o: CFLAGS := -O1 -g1
 $B/san/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(SAN_CFLAGS) -c $< -o $@
@@ -122,7 +123,7 @@ docs: $B/tools/reference/reference ## update the generated lists in docs/ and ma
 # --- tests
 
 # Much of the build is the optimization of code that runs once.
-$(call san,$(UNIT)) $(call obj,$(PROG)): CFLAGS := -O0 -g
+$(call san,$(UNIT)) $(call obj,$(PROG)): CFLAGS := -O0 -g1
 
 $(UNIT_BIN): $B/tests/unit/%: $B/san/tests/unit/%.o $B/san/shared.a
 	$(call say,LINK,$@)

@@ -3,7 +3,7 @@
 # Overlapping planned changes while calls and connections are established: no call is lost, no call moves, and new
 # calls reach the right backend. The daemon is killed several times during the changes.
 #
-# Runs alone: its clients abandon calls when the machine is too busy.
+# Has priority: its clients abandon calls when the machine is too busy.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
