@@ -348,6 +348,7 @@ static __always_inline void packet_parse_icmp(struct cursor *c, struct packet *p
 	if (p->kind != PACKET_ICMP_ERROR)
 		return;
 	c->at += 8;
+	c->length = p->end; /* bytes behind the ICMP message are not part of the quoted packet */
 	quote = icmp_quote_length(icmp, p->ipv6);
 	quote = quote ? c->at + quote : p->end;
 	error = p->ipv6 ? packet_parse_ipv6(c, p, true) : packet_parse_ipv4(c, p, true);

@@ -126,6 +126,15 @@ static const struct row rows[] = {
 		.action = XDP_PASS,
 	},
 	{
+		.sentence = "bytes behind the ICMP message are not part of the quoted packet",
+		.families = IPV4_ONLY,
+		.in = {.icmp_type = 3, QUOTE(.payload = OK), .quote_length = 20},
+		.tail = "\x13\xc4\x13\xc4",
+		.trailer = 24,
+		.verdict = VERDICT_not_service,
+		.action = XDP_PASS,
+	},
+	{
 		.sentence = "an error that quotes nothing is passed to the kernel",
 		.families = IPV4_ONLY,
 		.in = {.icmp_type = 3},
