@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The bounds of the current frame. In struct xdp_md they have 32 bits, and the compiler may copy them as 32-bit
  * numbers, which the verifier does not accept as pointers. Therefore inline assembly reads them. The bounds must be
- * read again after bpf_xdp_adjust_head(). */
+ * read again after bpf_xdp_adjust_head(). In user space, a test must put the frame below 4 GB. */
 #pragma once
 
 #include "vmlinux/types.h"
+
+#ifdef __bpf__
 
 static __always_inline void *frame_start(const struct xdp_md *ctx)
 {
@@ -22,6 +24,20 @@ static __always_inline void *frame_end(const struct xdp_md *ctx)
 	return end;
 }
 
+#else
+
+static inline void *frame_start(const struct xdp_md *ctx)
+{
+	return (void *)(uintptr_t)ctx->data;
+}
+
+static inline void *frame_end(const struct xdp_md *ctx)
+{
+	return (void *)(uintptr_t)ctx->data_end;
+}
+
+#endif
+
 #define FRAME_OFFSET_MASK 0x7fff
 
 /* A pointer into the frame. The caller must compare it with frame_end() before it reads. The mask does not
@@ -31,6 +47,8 @@ static __always_inline void *frame_at(const struct xdp_md *ctx, __u32 offset)
 	return frame_start(ctx) + (offset & FRAME_OFFSET_MASK);
 }
 
+#ifdef __bpf__
+
 /* This variable is always 0, but the verifier does not know its value. */
 static __always_inline __u32 unknown_zero(const struct xdp_md *ctx)
 {
@@ -39,3 +57,5 @@ static __always_inline __u32 unknown_zero(const struct xdp_md *ctx)
 	asm volatile("%0 = *(u32 *)(%2 + 12); %1 = *(u32 *)(%2 + 12)" : "=&r"(a), "=&r"(b) : "r"(ctx));
 	return a ^ b;
 }
+
+#endif
