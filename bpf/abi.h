@@ -3,8 +3,8 @@
  * maps. Both sides include this file; no type is defined twice. Increase ABI_VERSION when the size or meaning
  * of a member changes. docs/design/map-contract.md describes the maps in prose.
  *
- * abi_guard.h contains the maps of the guard, abi_nat.h the flow table of NAT, and abi_observe.h the maps for the
- * observation of packets. */
+ * abi_guard.h contains the maps of the guard, abi_nat.h the flow table of NAT, abi_observe.h the maps for the
+ * observation of packets, and abi_return.h the counters of packets that backends send. */
 #pragma once
 
 #include "vmlinux/types.h"
@@ -191,6 +191,8 @@ enum nat_flags {
 
 struct nat_settings {
 	__u32 flags; /* enum nat_flags */
+	__u32 pad;
+	__u64 hash_key[2]; /* as in struct service, for packets from backends */
 };
 
 /* nat_sources: hash, struct nat_source -> struct nat_vip. The program replaces the source address and port of a packet
@@ -209,6 +211,16 @@ struct nat_vip {
 	__u32 backend; /* id */
 	__u16 service; /* id */
 	__be16 port;   /* 0: the port does not change */
+	__u8 flags;    /* enum nat_vip_flags */
+	__u8 pad[3];
+};
+
+/* What the program does with the packets of this port (abi_return.h). The program keeps these flags in the same member
+ * of its state as enum service_flags, so NAT_MESSAGES has the value of SERVICE_MESSAGES. */
+enum nat_vip_flags {
+	NAT_COUNTS = 1,   /* counts packets and bytes */
+	NAT_PASSIVE = 2,  /* applies passive_rules; only with NAT_MESSAGES */
+	NAT_MESSAGES = 4, /* counts SIP messages; only with NAT_COUNTS */
 };
 
 /* nat_ranges: LPM trie, struct nat_range_key -> struct nat_vip. The same for ranges of ports, each split into prefixes.
@@ -311,8 +323,9 @@ struct fragment {
 	/* FORWARD_NAT */
 	struct address vip; /* from a backend: the new source */
 	__u32 nat_backend;  /* from a backend: its id; otherwise 0 */
-	__u8 keeps_port;    /* to a backend: the destination port does not change */
-	__u8 pad[3];
+	__u16 nat_service;  /* from a backend: nat_vip.service and nat_vip.flags */
+	__u8 nat_flags;
+	__u8 keeps_port; /* to a backend: the destination port does not change */
 };
 
 #define FRAGMENT_NOT_SERVICE 0xffffffff
@@ -585,7 +598,8 @@ _Static_assert(sizeof(struct service) == 64, "service");
 _Static_assert(sizeof(struct port_range_key) == 28, "port_range_key");
 _Static_assert(sizeof(struct port_range) == 12, "range");
 _Static_assert(sizeof(struct nat_source) == 20, "nat_source");
-_Static_assert(sizeof(struct nat_vip) == 24, "nat_vip");
+_Static_assert(sizeof(struct nat_vip) == 28, "nat_vip");
+_Static_assert((int)NAT_MESSAGES == (int)SERVICE_MESSAGES, "flags");
 _Static_assert(sizeof(struct nat_range_key) == sizeof(struct port_range_key), "nat_range_key");
 _Static_assert(sizeof(struct hint_key) == 16, "hint_key");
 _Static_assert(sizeof(struct tracked_key) == 16, "tracked_key");

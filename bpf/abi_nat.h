@@ -24,15 +24,19 @@ struct nat_flow_hop {
 	__be32 vip;  /* new source address */
 	__be16 port; /* new source port; 0: the port does not change */
 	__u16 mtu;   /* of the route, in bytes, IP header included */
-	__u32 ifindex;
+	__u32 ifindex : 28;
+	__u32 flags : 4; /* enum nat_vip_flags */
+	__u16 backend;   /* id, as the next member; for the counters */
+	__u16 service;
 };
+
+#define NAT_FLOW_IFINDEX_MAX ((1 << 28) - 1)
 
 struct nat_flow {
 	__u64 stamp; /* the second when the entry was made << 32 | nat_generation at that time */
 	struct nat_flow_key key;
 	struct nat_flow_hop hop;
 	__u32 sequence; /* odd: the element is being written */
-	__u32 pad;
 };
 
 #define NAT_FLOWS 4096

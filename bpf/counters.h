@@ -88,3 +88,27 @@ enum counter_kind {
 	X(in_dialog, REQUEST, "any", "in_dialog", "request with a To tag, ACK or CANCEL")                              \
 	X(response, RESPONSE, "any", "any", "response")                                                                \
 	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP")
+
+/* The responses of one class, by CSeq. */
+#define COUNTER_CLASSES(X, prefix, cseq, text)                                                                         \
+	X(prefix##_1xx, RESPONSE, cseq, "1xx", "response 1xx to " text)                                                \
+	X(prefix##_2xx, RESPONSE, cseq, "2xx", "response 2xx to " text)                                                \
+	X(prefix##_3xx, RESPONSE, cseq, "3xx", "response 3xx to " text)                                                \
+	X(prefix##_4xx, RESPONSE, cseq, "4xx", "response 4xx to " text)                                                \
+	X(prefix##_5xx, RESPONSE, cseq, "5xx", "response 5xx to " text)                                                \
+	X(prefix##_6xx, RESPONSE, cseq, "6xx", "response 6xx to " text)                                                \
+	X(prefix##_invalid, RESPONSE, cseq, "invalid", "response with a code outside 100 to 699 to " text)
+
+/* backend_return: the packets that the backend sends to clients, with `forward: nat`. The first counters are in the
+ * order of BACKEND_COUNTERS. */
+#define BACKEND_RETURN_COUNTERS(X)                                                                                     \
+	X(packets, TRAFFIC, "", "", "packets")                                                                         \
+	X(bytes, TRAFFIC, "", "", "bytes of their frames, as they arrived")                                            \
+	X(initial_invite, REQUEST, "INVITE", "initial", "INVITE without a To tag: a call attempt")                     \
+	X(initial_register, REQUEST, "REGISTER", "initial", "REGISTER without a To tag")                               \
+	X(initial_other, REQUEST, "other", "initial", "any other request without a To tag, except ACK and CANCEL")     \
+	X(unknown, REQUEST, "any", "unknown", "request whose To tag is beyond the search limit")                       \
+	X(in_dialog, REQUEST, "any", "in_dialog", "request with a To tag, ACK or CANCEL")                              \
+	COUNTER_CLASSES(X, invite, "INVITE", "INVITE")                                                                 \
+	COUNTER_CLASSES(X, other, "other", "a different method")                                                       \
+	X(not_sip, NOT_SIP, "", "", "UDP datagram that is not SIP")

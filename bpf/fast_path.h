@@ -18,6 +18,7 @@
 #include "nat_flow.h"
 #include "nat_out.h"
 #include "parse.h"
+#include "return_path.h"
 
 #define FAST_PATH_DECLINED (-1) /* the stages must process the packet */
 #define FAST_PATH_JUDGED (-2)   /* the same, but without the stage `guard`: the fast path has taken the tokens */
@@ -241,7 +242,13 @@ struct fast {
 	struct sip_key key;
 	__u32 backend; /* id */
 	__u32 verdict;
-	struct guarded guarded; /* used only for a service with a guard */
+	union {
+		struct guarded guarded; /* of a service with a guard */
+		struct {
+			struct nat_flow_hop hop; /* of a packet from a backend */
+			struct returned returned;
+		};
+	};
 };
 
 /* Rewrites the frame. On failure it returns false and the frame is unchanged. */
@@ -382,12 +389,16 @@ static __always_inline bool fast_find_hop(
 		.ipv4_dst = ip->daddr,
 	};
 
-	if (bpf_fib_lookup(ctx, &found, sizeof(found), 0) != BPF_FIB_LKUP_RET_SUCCESS || !nat_can_send(ctx, &found))
+	if (bpf_fib_lookup(ctx, &found, sizeof(found), 0) != BPF_FIB_LKUP_RET_SUCCESS || !nat_can_send(ctx, &found) ||
+		found.ifindex > NAT_FLOW_IFINDEX_MAX)
 		return false;
 	hop->vip = vip->vip.word[3];
 	hop->port = vip->port;
 	hop->mtu = found.mtu_result;
 	hop->ifindex = found.ifindex;
+	hop->flags = vip->flags;
+	hop->backend = vip->backend;
+	hop->service = vip->service;
 	__builtin_memcpy(&hop->next_hop, found.dmac, sizeof(hop->next_hop));
 	__builtin_memcpy(&hop->interface_mac, found.smac, sizeof(hop->interface_mac));
 	return true;
@@ -414,37 +425,79 @@ __noinline int fast_find_flow(struct xdp_md *ctx, struct nat_flow_hop *hop)
 	return !vip_find(&to) && parse_local_mtu(ctx) && fast_find_hop(ctx, ip, vip, hop);
 }
 
-/* The stage `nat_out`, for packets from a port in nat_sources. Returns XDP_TX, XDP_REDIRECT or FAST_PATH_DECLINED. */
-__noinline int fast_nat_out(struct xdp_md *ctx)
+/* Finds everything that is necessary to send a packet from a port in nat_sources: in the flow table, or else by
+ * look-ups. Returns false if only the stages can process the packet. */
+__noinline int fast_nat_find(struct xdp_md *ctx, struct nat_flow_hop *hop)
 {
-	struct ethhdr *eth = frame_start(ctx);
-	struct iphdr *ip = (void *)(eth + 1);
-	struct nat_flow_hop hop = {};
+	const struct ethhdr *eth = frame_start(ctx);
+	const struct iphdr *ip = (const void *)(eth + 1);
 	struct nat_flow_key key;
 	struct nat_flow *flow;
-	struct address vip;
 	__u64 stamp;
 
-	if (!(nat_flags() & NAT_ACTIVE) || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || ip->ttl <= 1)
-		return FAST_PATH_DECLINED;
+	if (!hop || !(nat_flags() & NAT_ACTIVE) || (void *)(plain_udp(ip) + 1) > frame_end(ctx) || ip->ttl <= 1)
+		return false;
 	stamp = nat_flow_stamp();
 	nat_flow_key(ctx, eth, ip, &key);
 	flow = nat_flow_find(&key);
 	if (!flow)
-		return FAST_PATH_DECLINED; /* only for the verifier */
-	if (!nat_flow_read(flow, &key, stamp, &hop)) {
-		if (!fast_find_flow(ctx, &hop))
-			return FAST_PATH_DECLINED;
-		nat_flow_write(flow, &key, stamp, &hop);
-	}
-	vip = address_from_ipv4(hop.vip);
-	if (host16(ip->tot_len) > hop.mtu || !fast_rewrite(ctx, ip, &vip, hop.port, NAT_SOURCE))
+		return false; /* only for the verifier */
+	if (nat_flow_read(flow, &key, stamp, hop))
+		return true;
+	if (!fast_find_flow(ctx, hop))
+		return false;
+	nat_flow_write(flow, &key, stamp, hop);
+	return true;
+}
+
+/* The stage `nat_out`. Returns XDP_TX, XDP_REDIRECT or FAST_PATH_DECLINED. */
+__noinline int fast_nat_out(struct xdp_md *ctx, const struct nat_flow_hop *hop)
+{
+	struct ethhdr *eth = frame_start(ctx);
+	struct iphdr *ip = (void *)(eth + 1);
+	struct address vip;
+
+	if (!hop || (void *)(plain_udp(ip) + 1) > frame_end(ctx))
+		return FAST_PATH_DECLINED;
+	vip = address_from_ipv4(hop->vip);
+	if (host16(ip->tot_len) > hop->mtu || !fast_rewrite(ctx, ip, &vip, hop->port, NAT_SOURCE))
 		return FAST_PATH_DECLINED;
 	ipv4_decrement_ttl(ip);
-	__builtin_memcpy(eth->h_dest, &hop.next_hop, sizeof(eth->h_dest));
-	__builtin_memcpy(eth->h_source, &hop.interface_mac, sizeof(eth->h_source));
+	__builtin_memcpy(eth->h_dest, &hop->next_hop, sizeof(eth->h_dest));
+	__builtin_memcpy(eth->h_source, &hop->interface_mac, sizeof(eth->h_source));
 	finish_count_verdict(VERDICT_nat_out);
-	return hop.ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop.ifindex, 0);
+	return hop->ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->ifindex, 0);
+}
+
+/* Reads the message of a packet from a backend. Returns false if only the stages can determine its counter. */
+static __always_inline bool fast_returned(struct xdp_md *ctx, const struct iphdr *ip, struct fast *fast)
+{
+	if (!(fast->hop.flags & NAT_MESSAGES) || ip->protocol != IPPROTO_UDP)
+		return true;
+	return return_read(ctx, PLAIN_PAYLOAD, ETHERNET_SIZE + sizeof(*ip) + host16(plain_udp(ip)->len), &fast->key);
+}
+
+/* The stages for packets from backends. Returns XDP_TX, XDP_REDIRECT or FAST_PATH_DECLINED. */
+static __always_inline int fast_return(struct xdp_md *ctx, const struct iphdr *ip, struct fast *fast)
+{
+	int action;
+
+	if (!fast_nat_find(ctx, &fast->hop) || !fast_returned(ctx, ip, fast))
+		return FAST_PATH_DECLINED;
+	action = fast_nat_out(ctx, &fast->hop);
+	if (action < 0 || !(fast->hop.flags & NAT_COUNTS))
+		return action;
+	fast->returned = (struct returned){
+		.call = fast->key.hash,
+		.line = PLAIN_PAYLOAD,
+		.length = frame_end(ctx) - frame_start(ctx),
+		.backend = fast->hop.backend,
+		.service = fast->hop.service,
+		.message = fast->key.counter,
+		.flags = fast->hop.flags,
+	};
+	return_record(ctx, &fast->returned);
+	return action;
 }
 
 /* Returns XDP_TX, XDP_REDIRECT, XDP_DROP, FAST_PATH_DECLINED or FAST_PATH_JUDGED. */
@@ -460,7 +513,7 @@ static __always_inline int fast_path(struct xdp_md *ctx)
 		return FAST_PATH_DECLINED;
 	service = classify_find_ipv4(ip->daddr, ip->protocol, plain_udp(ip)->dest);
 	if (!service) {
-		action = fast_nat_out(ctx);
+		action = fast_return(ctx, ip, &fast);
 		return action > 0 ? action : FAST_PATH_DECLINED;
 	}
 	return service->guard ? fast_guarded(ctx, ip, service, &fast) : fast_forward(ctx, ip, service, &fast, false);

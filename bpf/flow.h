@@ -25,15 +25,21 @@ struct flow {
 	__u32 length; /* of the frame as it arrived, bytes */
 
 	/* classify: settings of the service */
-	__u16 service;     /* id */
+	__u16 service;     /* id; also set by nat_source */
 	__u16 call_id_end; /* key: offset of the end of the Call-ID value; 0: unknown */
-	__u64 hash_key[2];
+	union {
+		__u64 hash_key[2];
+		struct address new_source; /* nat_source: the VIP that replaces the source */
+	};
 	__u16 pool;
-	__u16 hint_group;
+	union {
+		__u16 hint_group;
+		__be16 new_port; /* nat_source: the port that replaces the source port; 0: the port stays */
+	};
 	__u8 guard; /* id; 0: none */
 	__u8 affinity : 3;
 	__u8 needs_checksum : 1; /* send: the outer UDP header has no checksum yet */
-	__u8 flags : 4;          /* enum service_flags */
+	__u8 flags : 4;          /* enum service_flags; nat_source: enum nat_vip_flags */
 	__u8 has_service : 1;    /* `service` is valid: the packet is for a service or a port range */
 	__u8 has_owner : 1;      /* `backend` is valid without a key: a fragment, or a port of one backend */
 	__u8 reason : 3;         /* enum owner_reason of `backend`, for observers (observe.h) */

@@ -6,6 +6,7 @@
 #include "frame.h"
 #include "abi_nat.h"
 #include "abi_observe.h"
+#include "abi_return.h"
 #include "guard_maps.h"
 
 /* The number of slots per table, minus 1. The loader sets it before it loads the program. */
@@ -238,6 +239,36 @@ struct {
 	__type(key, __u32);
 	__type(value, struct backend_traffic);
 } backend_traffic SEC(".maps");
+
+/* The same for packets from backends with `forward: nat` to clients. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DEFAULT_SERVICES);
+	__type(key, __u32);
+	__type(value, struct service_traffic);
+} service_return SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct backend_return);
+} backend_return SEC(".maps");
+
+/* Passive health: which responses are failures, and the failures of each backend. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct passive_rule);
+} passive_rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct passive_state);
+} passive_states SEC(".maps");
 
 /* The active observers of packets, their counters, and the records of the packets that they select. */
 struct {

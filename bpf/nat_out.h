@@ -8,12 +8,6 @@
 #include "nat.h"
 #include "punt.h"
 
-/* The new source of a packet from a backend. */
-struct nat_new_source {
-	const struct address *vip;
-	__be16 port; /* 0: the port stays */
-};
-
 static __always_inline __u32 nat_flags(void)
 {
 	const struct nat_settings *settings = bpf_map_lookup_elem(&nat_settings, &(__u32){0});
@@ -41,57 +35,67 @@ static __always_inline bool nat_is_backend(const struct packet *p)
 	return bpf_map_lookup_elem(&nat_sources, &key);
 }
 
-/* Finds the new source of the packet. Returns false if the source stays; flow->verdict is then final. A later fragment
- * receives the same source as its first fragment. */
-static __always_inline bool nat_find_source(struct xdp_md *ctx, struct flow *flow, struct nat_new_source *source)
+/* Sets flow->new_source, flow->new_port, flow->backend, flow->service and flow->flags. A later fragment receives the
+ * same source as its first fragment. Returns NEXT_FINISH if the source stays; flow->verdict is then final. This stage
+ * is separate from nat_out(), so that its stack is not in use while the packet is sent. */
+__noinline int nat_source(struct xdp_md *ctx, struct flow *flow)
 {
-	const struct packet *p = &flow->packet;
-	struct fragment_key key = fragment_key(p);
 	const struct fragment *fragment;
 	const struct nat_vip *vip;
+	const struct packet *p;
+	struct fragment_key key;
 	__u32 flags = nat_flags();
 
-	if (!(flags & NAT_ACTIVE) || p->kind > PACKET_ICMP_ERROR)
-		return false;
+	if (!flow || !(flags & NAT_ACTIVE) || flow->packet.kind > PACKET_ICMP_ERROR)
+		return NEXT_FINISH;
+	p = &flow->packet;
+	key = fragment_key(p);
 	if (p->kind == PACKET_LATER_FRAGMENT) {
 		fragment = fragment_find(&key);
 		if (!fragment && nat_is_backend(p))
 			flow->verdict = fragment_hold(ctx, &key);
 		if (!fragment || !fragment->nat_backend)
-			return false;
-		source->vip = &fragment->vip;
+			return NEXT_FINISH;
+		flow->new_source = fragment->vip;
+		flow->new_port = 0;
 		flow->backend = fragment->nat_backend;
-		return true;
+		flow->service = fragment->nat_service;
+		flow->flags = fragment->nat_flags;
+		return NEXT_STAGE;
 	}
 	vip = nat_find(p, flags);
 	if (!vip) {
 		if (p->kind == PACKET_FIRST_FRAGMENT && nat_is_backend(p))
 			fragment_record(p, FRAGMENT_NOT_SERVICE, 0);
-		return false;
+		return NEXT_FINISH;
 	}
-	source->vip = &vip->vip;
-	source->port = vip->port;
+	flow->new_source = vip->vip;
+	flow->new_port = vip->port;
 	flow->backend = vip->backend;
-	return true;
+	flow->service = vip->service;
+	flow->flags = vip->flags;
+	return NEXT_STAGE;
 }
 
 /* Finds the next hop to the client. Returns the result of bpf_fib_lookup(). The kernel compares the length of a packet
  * with the MTU of its route. Merged TCP segments (forward_is_merged()) are exempt: their length is given as 0. */
-static __always_inline int nat_find_hop(struct xdp_md *ctx, const struct packet *p, const struct inner *inner,
-	const struct nat_new_source *source, struct bpf_fib_lookup *hop)
+static __always_inline int nat_find_hop(
+	struct xdp_md *ctx, const struct flow *flow, const struct inner *inner, struct bpf_fib_lookup *hop)
 {
+	const struct packet *p = &flow->packet;
+
 	hop->family = p->ipv6 ? AF_INET6 : AF_INET;
 	hop->l4_protocol = p->protocol;
-	hop->sport = source->port ? source->port : p->source_port;
+	hop->sport = flow->new_port ? flow->new_port : p->source_port;
 	hop->dport = p->destination_port;
 	hop->tot_len = forward_is_merged(ctx, p, inner) ? 0 : inner->length;
 	hop->ifindex = ctx->ingress_ifindex;
 	if (p->ipv6) {
-		__builtin_memcpy(hop->ipv6_src, source->vip, sizeof(hop->ipv6_src));
+		__builtin_memcpy(hop->ipv6_src, &flow->new_source, sizeof(hop->ipv6_src));
 		__builtin_memcpy(hop->ipv6_dst, &p->destination, sizeof(hop->ipv6_dst));
 	} else {
 		hop->tos = inner->tos;
-		hop->ipv4_src = source->vip->word[3];
+		hop->ipv4_src = flow->new_source.word[3];
 		hop->ipv4_dst = p->destination.word[3];
 	}
 	return bpf_fib_lookup(ctx, hop, sizeof(*hop), 0);
@@ -149,13 +153,15 @@ static __always_inline enum verdict nat_send(struct xdp_md *ctx, struct flow *fl
 }
 
 /* Records the new source of a first fragment for the later ones. */
-static __always_inline void nat_record(const struct flow *flow, const struct nat_new_source *source)
+static __always_inline void nat_record(const struct flow *flow)
 {
 	struct fragment_key key = fragment_key(&flow->packet);
 	struct fragment fragment = {.seen = bpf_ktime_get_ns(),
 		.service = FRAGMENT_NOT_SERVICE,
-		.vip = *source->vip,
-		.nat_backend = flow->backend};
+		.vip = flow->new_source,
+		.nat_backend = flow->backend,
+		.nat_service = flow->service,
+		.nat_flags = flow->flags};
 
 	if (dry_run)
 		return;
@@ -164,17 +170,17 @@ static __always_inline void nat_record(const struct flow *flow, const struct nat
 }
 
 /* Translates the packet and sends it. `found`: result of bpf_fib_lookup(). */
-static __always_inline enum verdict nat_translate(struct xdp_md *ctx, struct flow *flow,
-	const struct nat_new_source *source, const struct bpf_fib_lookup *hop, int found)
+static __always_inline enum verdict nat_translate(
+	struct xdp_md *ctx, struct flow *flow, const struct bpf_fib_lookup *hop, int found)
 {
 	const struct packet *p = &flow->packet;
 
-	if (nat_rewrite(ctx, p, source->vip, source->port, NAT_SOURCE))
+	if (nat_rewrite(ctx, p, &flow->new_source, flow->new_port, NAT_SOURCE))
 		return VERDICT_nat_lost;
 	if (inner_take_hop(ctx, frame_at(ctx, p->ip), p->ipv6))
 		return VERDICT_nat_lost; /* only for the verifier */
 	if (p->kind == PACKET_FIRST_FRAGMENT)
-		nat_record(flow, source);
+		nat_record(flow);
 	if (p->kind == PACKET_FIRST_FRAGMENT || p->kind == PACKET_LATER_FRAGMENT)
 		fragment_forwarded(p);
 	if (found != BPF_FIB_LKUP_RET_SUCCESS || !nat_can_send(ctx, hop))
@@ -206,8 +212,7 @@ static __always_inline enum verdict nat_oversize(
 	return VERDICT_oversize;
 }
 
-static __always_inline enum verdict nat_out_verdict(
-	struct xdp_md *ctx, struct flow *flow, const struct nat_new_source *source)
+static __always_inline enum verdict nat_out_verdict(struct xdp_md *ctx, struct flow *flow)
 {
 	struct bpf_fib_lookup hop = {};
 	struct inner inner = {};
@@ -217,12 +222,12 @@ static __always_inline enum verdict nat_out_verdict(
 		return VERDICT_nat_lost; /* only for the verifier */
 	if (inner.ttl <= 1)
 		return VERDICT_ttl_expired;
-	found = nat_find_hop(ctx, &flow->packet, &inner, source, &hop);
+	found = nat_find_hop(ctx, flow, &inner, &hop);
 	switch (found) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
-		return nat_translate(ctx, flow, source, &hop, found);
+		return nat_translate(ctx, flow, &hop, found);
 	case BPF_FIB_LKUP_RET_NOT_FWDED: /* for this machine, or without a route */
 		return VERDICT_not_service;
 	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
@@ -231,11 +236,11 @@ static __always_inline enum verdict nat_out_verdict(
 	return VERDICT_nat_no_route;
 }
 
+/* Returns NEXT_STAGE if the packet goes to its client. */
 __noinline int nat_out(struct xdp_md *ctx, struct flow *flow)
 {
-	struct nat_new_source source = {};
-
-	if (flow && nat_find_source(ctx, flow, &source))
-		flow->verdict = nat_out_verdict(ctx, flow, &source);
-	return NEXT_FINISH;
+	if (!flow)
+		return NEXT_FINISH;
+	flow->verdict = nat_out_verdict(ctx, flow);
+	return flow->verdict == VERDICT_nat_out || flow->verdict == VERDICT_nat_held ? NEXT_STAGE : NEXT_FINISH;
 }

@@ -10,6 +10,7 @@
 #include "outer_checksum.h"
 #include "send.h"
 #include "nat_out.h"
+#include "return_path.h"
 #include "local.h"
 #include "finish.h"
 
@@ -42,6 +43,16 @@ static __always_inline int stages_choose(struct xdp_md *ctx, struct flow *flow)
 	return next;
 }
 
+/* Sends a packet from a backend to its client, and counts it. */
+static __always_inline void stages_return(struct xdp_md *ctx, struct flow *flow)
+{
+	if (nat_out(ctx, flow) != NEXT_STAGE || !(flow->flags & NAT_COUNTS))
+		return;
+	return_begin(ctx, flow);
+	return_call_id(ctx, flow);
+	return_path(ctx, flow);
+}
+
 /* Runs the other stages. The caller must then call finish(). */
 static __always_inline void stages_send(struct xdp_md *ctx, struct flow *flow, int next)
 {
@@ -49,8 +60,8 @@ static __always_inline void stages_send(struct xdp_md *ctx, struct flow *flow, i
 		send(ctx, flow); /* rewrites and sends the frame */
 	if (flow->needs_checksum)
 		outer_checksum(ctx, flow); /* of a tunnel in IPv6 */
-	if (flow->verdict == VERDICT_not_service)
-		nat_out(ctx, flow); /* packets from backends to clients */
+	if (flow->verdict == VERDICT_not_service && nat_source(ctx, flow) == NEXT_STAGE)
+		stages_return(ctx, flow);
 	if (flow->verdict == VERDICT_not_service)
 		local(ctx, flow); /* echo requests, replies to health probes */
 }

@@ -68,6 +68,7 @@ static void add_service(struct nat_mappings *mappings, const struct config_servi
 static void add_ports(struct nat_mappings *mappings, struct nat_mapping mapping)
 {
 	mapping.protocol = IPPROTO_UDP;
+	mapping.is_media = true;
 	mapping.first = mapping.vip_port = mapping.backend.ports.first;
 	mapping.last = mapping.backend.ports.last;
 	add(mappings, &mapping);

@@ -23,6 +23,7 @@ struct nat_mapping {
 	uint16_t first, last; /* ports of the backend, host order; 0 to 65535: all */
 	uint16_t vip_port;    /* the port of the VIP that belongs to `first`; in a range, all ports stay the same */
 	uint8_t protocol;
+	bool is_media; /* the ports are from `ports:` of the backend, not from the service */
 };
 
 #define NAT_MAPPINGS (NAT_SOURCES / 2) /* at most; the map also has an entry for each address of a backend */

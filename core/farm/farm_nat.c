@@ -140,6 +140,20 @@ static void put_range(struct image *image, const struct nat_mapping *mapping, co
 	image->nat.flags |= NAT_RANGES;
 }
 
+static uint8_t flags_of(
+	const struct image *image, const struct config_service *service, const struct nat_mapping *mapping)
+{
+	static const struct passive_rule none;
+	uint8_t flags = service->message_counters ? NAT_COUNTS : 0;
+
+	if (!flags || mapping->is_media || mapping->protocol != IPPROTO_UDP)
+		return flags;
+	flags |= NAT_MESSAGES;
+	if (memcmp(&image->passive[mapping->backend.id], &none, sizeof(none)))
+		flags |= NAT_PASSIVE;
+	return flags;
+}
+
 static void put_mapping(struct image *image, const struct farm *farm, const struct nat_mapping *mapping)
 {
 	struct nat_source source = {.address = mapping->backend.address};
@@ -148,6 +162,7 @@ static void put_mapping(struct image *image, const struct farm *farm, const stru
 	put_new(image->maps[IMAGE_NAT_SOURCES], &source, &value); /* the address of the backend */
 	value.vip = mapping->vip;
 	value.service = farm->service_ids[mapping->service];
+	value.flags = flags_of(image, &farm->config->services[mapping->service], mapping);
 	if (mapping->first != mapping->last) {
 		put_range(image, mapping, &value);
 		return;
@@ -164,7 +179,9 @@ void desire_nat(const struct farm *farm, struct image *image)
 
 	for (size_t i = 0; i < mappings.count; i++)
 		put_mapping(image, farm, &mappings.list[i]);
-	if (mappings.count)
+	if (mappings.count) {
 		image->nat.flags |= NAT_ACTIVE;
+		memcpy(image->nat.hash_key, farm->config->hash_key, sizeof(image->nat.hash_key));
+	}
 	nat_mappings_free(&mappings);
 }

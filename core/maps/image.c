@@ -29,6 +29,7 @@ struct image *image_new(const struct contract *contract)
 	image->guard_classes = allocate(GUARD_CLASSES, sizeof(*image->guard_classes));
 	image->service_surges = allocate(contract->services, sizeof(*image->service_surges));
 	image->backend_surges = allocate(contract->backends + 1, sizeof(*image->backend_surges));
+	image->passive = allocate(contract->backends + 1, sizeof(*image->passive));
 	image->tables = allocate(2 * contract->pools, sizeof(*image->tables));
 	image->none = slots_new(contract->slots);
 	image->previous_owners = allocate(contract->pools, sizeof(*image->previous_owners));
@@ -60,6 +61,7 @@ void image_free(struct image *image)
 	free(image->guard_classes);
 	free(image->service_surges);
 	free(image->backend_surges);
+	free(image->passive);
 	free(image->tables);
 	free(image->previous_owners);
 	free(image->wanted);

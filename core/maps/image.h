@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include "bpf/abi.h"
 #include "bpf/abi_guard.h"
+#include "bpf/abi_return.h"
 #include "hash_map.h"
 #include "core/table/slots.h"
 
@@ -38,6 +39,7 @@ struct image {
 	struct guard_class *guard_classes; /* [GUARD_CLASSES] */
 	struct surge *service_surges;      /* [services]; the member `full` is 0 */
 	struct surge *backend_surges;      /* [backends + 1]; as above */
+	struct passive_rule *passive;      /* [backends + 1] */
 	struct slots **tables;             /* [2 * pools]; NULL: all zero, or not in use */
 	struct slots **previous_owners;    /* [pools]; NULL as above */
 	struct slots **wanted; /* [pools]; NULL as above; the owners after the end of all migrations; not in the maps */

@@ -337,6 +337,9 @@ void plan_step_apply(const struct plan_step *step, struct image *running)
 	case PLAN_ENTRY_REMOVE:
 		hash_map_remove(running->maps[step->index], step->key);
 		break;
+	case PLAN_PASSIVE:
+		running->passive[step->index] = *(const struct passive_rule *)step->value;
+		break;
 	case PLAN_NAT:
 		running->nat = *(const struct nat_settings *)step->value;
 		break;

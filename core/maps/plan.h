@@ -13,8 +13,8 @@ enum plan_kind {
 	PLAN_POOL_NAME,       /* pool_names[index] */
 	PLAN_TRACKED_CALLS,   /* deletes the tracked calls of the backend ids that are true in `value`, a bool[] by id:
 				 these ids now belong to different backends */
-	PLAN_BACKEND_ZERO,    /* backend_traffic[index] = 0: the id now belongs to a different backend */
-	PLAN_SERVICE_ZERO,    /* service_traffic[index] = 0 */
+	PLAN_BACKEND_ZERO,    /* all counters of the backend `index` = 0: the id now belongs to a different backend */
+	PLAN_SERVICE_ZERO,    /* all counters of the service `index` = 0 */
 	PLAN_BACKEND,         /* backends[index] */
 	PLAN_TABLE,           /* tables[index], which no pool uses yet */
 	PLAN_PREVIOUS_OWNERS, /* previous_owners[index]: valid with the old table and with the new one */
@@ -22,6 +22,7 @@ enum plan_kind {
 	PLAN_ENTRY,           /* puts [key] into the hash map enum image_map `index` */
 	PLAN_ENTRY_REMOVE,    /* removes [key] from that hash map */
 	PLAN_NAT,             /* nat_settings */
+	PLAN_PASSIVE,         /* passive_rules[index] */
 	PLAN_GUARD,           /* guards[index] */
 	PLAN_GUARD_ZERO,      /* the counters of the guard `index` = 0: the id now belongs to a different guard */
 	PLAN_GUARD_CLASS,     /* guard_classes[index] */

@@ -185,8 +185,19 @@ void plan_texts(struct draft *draft)
 	remove_entries(draft, IMAGE_GUARD_SCANNERS);
 }
 
+/* An element of passive_rules is only read while a source refers to it (NAT_PASSIVE). */
+static void plan_passive(struct draft *draft)
+{
+	const struct image *running = draft->running, *desired = draft->desired;
+
+	for (uint32_t id = 1; id <= desired->contract.backends; id++)
+		if (memcmp(&running->passive[id], &desired->passive[id], sizeof(*desired->passive)))
+			plan_add_step(draft, PLAN_PASSIVE, id, &desired->passive[id]);
+}
+
 void plan_nat(struct draft *draft)
 {
+	plan_passive(draft);
 	put_entries(draft, IMAGE_NAT_SOURCES);
 	put_entries(draft, IMAGE_NAT_RANGES);
 	if (draft->desired->nat.flags & ~draft->running->nat.flags)
@@ -195,8 +206,11 @@ void plan_nat(struct draft *draft)
 
 void plan_nat_end(struct draft *draft)
 {
-	if (draft->running->nat.flags & ~draft->desired->nat.flags)
-		plan_add_step(draft, PLAN_NAT, 0, &draft->desired->nat);
+	const struct nat_settings *running = &draft->running->nat, *desired = &draft->desired->nat;
+	bool new_key = memcmp(running->hash_key, desired->hash_key, sizeof(desired->hash_key));
+
+	if (running->flags & ~desired->flags || (running->flags && new_key))
+		plan_add_step(draft, PLAN_NAT, 0, desired);
 	remove_entries(draft, IMAGE_NAT_RANGES);
 	remove_entries(draft, IMAGE_NAT_SOURCES);
 }

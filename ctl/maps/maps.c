@@ -36,6 +36,10 @@ static const char *const map_names[MAP_COUNT] = {
 	[MAP_BACKENDS] = "backends",
 	[MAP_BACKEND_RECORDS] = "backend_records",
 	[MAP_BACKEND_TRAFFIC] = "backend_traffic",
+	[MAP_SERVICE_RETURN] = "service_return",
+	[MAP_BACKEND_RETURN] = "backend_return",
+	[MAP_PASSIVE_RULES] = "passive_rules",
+	[MAP_PASSIVE_STATES] = "passive_states",
 	[MAP_VERDICTS] = "verdicts",
 	[MAP_TRACKED_CALLS] = "tracked_calls",
 	[MAP_TRANSACTIONS] = "transactions",
@@ -385,6 +389,9 @@ int maps_read(const struct maps *maps, struct image **out)
 	if (!error)
 		error = read_array(maps->fd[MAP_NAT_SETTINGS], 0, 1, &image->nat, sizeof(image->nat));
 	if (!error)
+		error = read_array(maps->fd[MAP_PASSIVE_RULES], 0, contract->backends + 1, image->passive,
+			sizeof(*image->passive));
+	if (!error)
 		error = read_guards(maps, image);
 	for (int i = 0; i < IMAGE_MAPS && !error; i++)
 		error = read_entries(maps, image, i);
@@ -408,6 +415,22 @@ static int zero_counters(const struct maps *maps, enum map map, uint32_t id)
 
 	free(zeroes);
 	return error;
+}
+
+static int zero_backend(const struct maps *maps, uint32_t id)
+{
+	int error = zero_counters(maps, MAP_BACKEND_TRAFFIC, id);
+
+	if (!error)
+		error = zero_counters(maps, MAP_BACKEND_RETURN, id);
+	return error ? error : zero_counters(maps, MAP_PASSIVE_STATES, id);
+}
+
+static int zero_service(const struct maps *maps, uint32_t id)
+{
+	int error = zero_counters(maps, MAP_SERVICE_TRAFFIC, id);
+
+	return error ? error : zero_counters(maps, MAP_SERVICE_RETURN, id);
 }
 
 static int zero_guard(const struct maps *maps, uint32_t guard)
@@ -453,6 +476,7 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 		[PLAN_ENTRY] = MAP_SERVICES, /* not used: change_entry() chooses the map */
 		[PLAN_ENTRY_REMOVE] = MAP_SERVICES,
 		[PLAN_NAT] = MAP_NAT_SETTINGS,
+		[PLAN_PASSIVE] = MAP_PASSIVE_RULES,
 		[PLAN_GUARD] = MAP_GUARDS,
 		[PLAN_GUARD_ZERO] = MAP_GUARD_COUNTERS,
 		[PLAN_GUARD_CLASS] = MAP_GUARD_CLASSES,
@@ -467,8 +491,9 @@ int maps_apply(const struct maps *maps, const struct plan_step *step)
 	case PLAN_TRACKED_CALLS:
 		return maps_forget_reassigned(maps, step->value);
 	case PLAN_BACKEND_ZERO:
+		return zero_backend(maps, step->index);
 	case PLAN_SERVICE_ZERO:
-		return zero_counters(maps, map_of[step->kind], step->index);
+		return zero_service(maps, step->index);
 	case PLAN_GUARD_ZERO:
 		return zero_guard(maps, step->index);
 	case PLAN_PREVIOUS_OWNERS:
@@ -521,4 +546,20 @@ int maps_service_traffic(const struct maps *maps, uint32_t id, struct service_tr
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct backend_traffic *out)
 {
 	return maps_sum_counters(maps, MAP_BACKEND_TRAFFIC, id, out, sizeof(*out));
+}
+
+int maps_service_return(const struct maps *maps, uint32_t id, struct service_traffic *out)
+{
+	return maps_sum_counters(maps, MAP_SERVICE_RETURN, id, out, sizeof(*out));
+}
+
+int maps_backend_return(const struct maps *maps, uint32_t id, struct backend_return *out)
+{
+	return maps_sum_counters(maps, MAP_BACKEND_RETURN, id, out, sizeof(*out));
+}
+
+int maps_passive_state(const struct maps *maps, uint32_t id, struct passive_state *out)
+{
+	memset(out, 0, sizeof(*out));
+	return bpf_map_lookup_elem(maps->fd[MAP_PASSIVE_STATES], &id, out);
 }

@@ -53,6 +53,14 @@ int maps_verdicts(const struct maps *maps, struct verdict_counters *out);
 int maps_service_traffic(const struct maps *maps, uint32_t id, struct service_traffic *out);
 int maps_backend_traffic(const struct maps *maps, uint32_t id, struct backend_traffic *out);
 
+/* The same for the packets that backends with `forward: nat` send to clients (bpf/abi_return.h): as an array by enum
+ * service_counter or enum backend_return_counter. */
+int maps_service_return(const struct maps *maps, uint32_t id, struct service_traffic *out);
+int maps_backend_return(const struct maps *maps, uint32_t id, struct backend_return *out);
+
+/* The results of requests to a backend, for passive health; all zero on an error. 0 or -errno. */
+int maps_passive_state(const struct maps *maps, uint32_t id, struct passive_state *out);
+
 /* Calls `visit` for every tracked call. The number of calls, or -errno. */
 typedef void maps_visit_tracked_call(const struct tracked_key *key, const struct tracked_call *tracked, void *data);
 int maps_visit_tracked_calls(const struct maps *maps, maps_visit_tracked_call *visit, void *data);

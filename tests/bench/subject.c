@@ -133,6 +133,8 @@ static void set_sizes(struct bpf_object *object, const struct subject_setup *set
 		{"previous_owners", pools_of(setup)},
 		{"backends", backends_of(setup) + 1},
 		{"backend_traffic", backends_of(setup) + 1},
+		{"service_return", services_of(setup) + 1},
+		{"backend_return", backends_of(setup) + 1},
 		{"backend_records", backends_of(setup) + 1},
 		{"corpus", setup->messages ? CORPUS_MESSAGES + 1 : 1},
 	};
@@ -445,7 +447,7 @@ static int fill_nat(struct bpf_object *object, const struct subject_setup *setup
 	if (!error)
 		error = put(object, "interface_macs", &(uint32_t){INTERFACE_MAC_INDEX(mac.own.ifindex)}, &mac);
 	if (!error)
-		error = put(object, "nat_settings", &(uint32_t){0}, &(struct nat_settings){NAT_ACTIVE});
+		error = put(object, "nat_settings", &(uint32_t){0}, &(struct nat_settings){.flags = NAT_ACTIVE});
 	for (uint32_t id = 1; id <= backends_of(setup) && !error; id++) {
 		struct nat_source source = {.address = {.word = {0, 0, htonl(0xffff), htonl(0x0a000000 + id)}},
 			.port = htons(5060),

@@ -321,6 +321,9 @@ struct balancer_bpf *balancer_load(const struct balancer_setup *setup)
 	bpf_map__set_max_entries(skel->maps.backend_records, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_traffic, backends + 1);
 	bpf_map__set_max_entries(skel->maps.backend_surges, backends + 1);
+	bpf_map__set_max_entries(skel->maps.backend_return, backends + 1);
+	bpf_map__set_max_entries(skel->maps.passive_rules, backends + 1);
+	bpf_map__set_max_entries(skel->maps.passive_states, backends + 1);
 	set_ring_sizes(skel);
 	shared_load(skel->obj);
 	balancer_fill(skel, setup);

@@ -66,8 +66,9 @@ static void put_range(uint32_t id, const char *address, const char *vip)
 
 void nat_network_set_flags(uint32_t flags)
 {
-	run_must(bpf_map_update_elem(
-			 bpf_map__fd(skel->maps.nat_settings), &(uint32_t){0}, &(struct nat_settings){flags}, BPF_ANY),
+	struct nat_settings settings = {.flags = flags, .hash_key = {test_hash_key[0], test_hash_key[1]}};
+
+	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.nat_settings), &(uint32_t){0}, &settings, BPF_ANY),
 		"nat_settings");
 }
 

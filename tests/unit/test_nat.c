@@ -103,6 +103,22 @@ Test(nat, ranges_of_ports_keep_their_ports)
 	expect("10.0.0.11", 5060, IPPROTO_UDP, "192.0.2.10", 0);
 }
 
+Test(nat, the_flags_of_a_port_select_its_counters)
+{
+	world_start(&world, HEAD TLS_TOO NAT_POOL("", "{name: px1, address: 10.0.0.11, ports: 16384-32767}"));
+	cr_expect_eq(source("10.0.0.11", 5060, IPPROTO_UDP)->flags, NAT_COUNTS | NAT_MESSAGES);
+	cr_expect_eq(source("10.0.0.11", 5061, IPPROTO_TCP)->flags, NAT_COUNTS, "TCP is not read");
+	cr_expect_eq(range("10.0.0.11", 16384, 2)->flags, NAT_COUNTS, "media is not SIP");
+	cr_expect_arr_eq(
+		world.running->nat.hash_key, world.farm->config->hash_key, sizeof(world.running->nat.hash_key));
+	world_load(&world,
+		HEAD "services: [{name: sip, vip: 192.0.2.10, port: 5060, message_counters: false, pool: "
+		     "proxies}]\n" NAT_POOL("", PX(1)),
+		FARM_RELOAD);
+	world_reconcile(&world, NULL);
+	cr_expect_eq(source("10.0.0.11", 5060, IPPROTO_UDP)->flags, 0);
+}
+
 /* The position of the first step of this kind; the number of steps if there is none. */
 static size_t position(const struct plan *plan, enum plan_kind kind, uint32_t index)
 {

@@ -62,6 +62,12 @@ static void write_backend_counters(struct page *page)
 	BACKEND_COUNTERS(MESSAGE_ROW)
 }
 
+static void write_return_counters(struct page *page)
+{
+	page_table(page, message_columns);
+	BACKEND_RETURN_COUNTERS(MESSAGE_ROW)
+}
+
 /* --- rules of the guard */
 
 #define RULE_ROW(rule, name, text) page_row(page, (const char *[]){"`" #name "`", text, NULL});
@@ -240,6 +246,7 @@ bool lists_write(struct page *page, const char *name)
 		{"counters of the balancer", .write = write_balancer_counters},
 		{"counters of a service", .write = write_service_counters},
 		{"counters of a backend", .write = write_backend_counters},
+		{"counters of packets from a backend", .write = write_return_counters},
 		{"counters of decap", .write = write_decap_counters},
 		{"rules of the guard", .write = write_guard_rules},
 		{"metrics", .write = write_metrics},
