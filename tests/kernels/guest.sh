@@ -19,11 +19,6 @@ SECTIONS="load packets veth tunnels vlan dispatcher virtio"
 SECTION_SECONDS=900 # on an emulated machine that shares the host with other tests
 FRAMES=10000 # of each random test: a million takes two minutes here
 
-# The guest has no compiler. lab.sh compiles one program, which the host has built.
-clang() {
-	cp build/tests/lib/pass.bpf.o "${!#}"
-}
-
 # --- the verifier
 
 # Each directory of objects is named after its compiler. The first one holds the shipped objects.

@@ -14,11 +14,6 @@ LAB_POLL=0.3
 LAB_POOL="probe: {type: icmp, interval: 1s, timeout: 900ms}"
 UNITS=(sipxdp-loader.service sipxdpd.service)
 
-# The machine has no compiler. lab.sh compiles one program, which the host has built.
-clang() {
-	cp build/tests/lib/pass.bpf.o "${!#}"
-}
-
 # The balancer's host is the machine: its namespaces are those of systemd.
 eval "$(declare -f _lab_host | sed '1s/_lab_host/_lab_new_host/')"
 _lab_host() {

@@ -60,7 +60,8 @@ lab_open() {
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	clang -target bpf -mcpu=v3 -O2 -g -c "$LAB_ROOT/tests/lib/pass.bpf.c" -o "$LAB_DIR/pass.bpf.o"
+	cp "$LAB_ROOT/build/tests/lib/pass.bpf.o" "$LAB_DIR" 2> /dev/null || # `make tests` builds it, `make` does not
+		clang -target bpf -mcpu=v3 -O2 -g -c "$LAB_ROOT/tests/lib/pass.bpf.c" -o "$LAB_DIR/pass.bpf.o"
 	_lab_host switch
 }
 
@@ -110,17 +111,17 @@ _lab_host() {
 	LAB_HOSTS+=("$host")
 	ip netns add "$LAB_ID-$host"
 	# A new /sys shows the interfaces of this host's network namespace. It hides bpffs, so an empty
-	# one is mounted, too; its pins vanish with the last process.
+	# one is mounted, too; its pins vanish with the last process. With DSR a response takes a different path than
+	# its request, so rp_filter is 0.
 	# shellcheck disable=SC2016 # $1 is the inner shell's
 	(cd "$LAB_ROOT" && exec nsenter --net="/run/netns/$LAB_ID-$host" unshare --mount sh -c '
 		mount -t sysfs sysfs /sys && mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs tmpfs /run &&
+		ip link set lo up &&
+		sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
+			net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0 &&
 		touch "$1" && exec sleep infinity' holder "$LAB_DIR/$host.ready") < /dev/null &
 	LAB_HOLDER[$host]=$!
 	wait_for 5 test -e "$LAB_DIR/$host.ready"
-	lab_in "$host" ip link set lo up
-	# With DSR a response takes a different path than its request.
-	lab_in "$host" sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0 \
-		net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0
 }
 
 # lab_in HOST COMMAND...: runs the command on the host, in the root of the repository. (ip netns exec
@@ -148,9 +149,11 @@ lab_plug() {
 	local host=$1 interface=$2 bridge=$3 port=$1-$2
 	lab_in switch ip link show "$bridge" > /dev/null 2>&1 ||
 		lab_in switch ip link add "$bridge" up type bridge stp_state 0 mcast_snooping 0
-	lab_in switch ip link add "$port" type veth peer name "$interface" netns "${LAB_HOLDER[$host]}"
-	lab_in switch ip link set dev "$port" xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
-	lab_in switch ip link set dev "$port" master "$bridge" up
+	lab_in switch ip -batch - <<- COMMANDS
+		link add $port type veth peer name $interface netns ${LAB_HOLDER[$host]}
+		link set dev $port xdpdrv object $LAB_DIR/pass.bpf.o section xdp.frags
+		link set dev $port master $bridge up
+	COMMANDS
 	# If the sender leaves the checksum to the hardware, XDP forwards a frame with a wrong checksum.
 	lab_in switch ethtool -K "$port" tx off > /dev/null
 	lab_in "$host" ethtool -K "$interface" tx off > /dev/null
@@ -159,11 +162,9 @@ lab_plug() {
 
 # lab_address HOST INTERFACE ADDRESS/LENGTH...
 lab_address() {
-	local host=$1 interface=$2 address
+	local host=$1 interface=$2
 	shift 2
-	for address; do
-		lab_in "$host" ip address add "$address" dev "$interface"
-	done
+	printf "address add %s dev $interface\n" "$@" | lab_in "$host" ip -batch -
 }
 
 # lab_announce HOST ADDRESS: the host announces by gratuitous ARP that it has the address.
