@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The configuration of docs/servers.md, taken from the page: three Kamailio servers with phones on UDP,
 # TCP and TLS, one of them behind NAT. The phones are baresip; sipp makes many calls at a time.
+#
+# Has priority: Kamailio requests the registrations of the others only once, when it starts.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/lib/tap.sh
