@@ -4,7 +4,8 @@
 # losses, duplicates and moves.
 
 NUMBERED=$LAB_ROOT/build/tests/tools/numbered
-RATE=20000 # packets a second
+# Packets a second. One is lost if packets are not forwarded for 0.1 ms. tests/net/test_reload_rate.sh sends more.
+RATE=10000
 
 # start_packets [OPTION...]: options of tests/tools/numbered; by default --rate $RATE.
 start_packets() {
