@@ -157,33 +157,44 @@ static __always_inline bool fast_ethernet(struct xdp_md *ctx, const struct backe
 	return true;
 }
 
+/* Replaces an end of the packet. Returns the change of the transport checksum. */
+static __always_inline __u64 fast_replace(struct iphdr *ip, const struct address *to, __be16 port, enum nat_end end)
+{
+	struct udphdr *udp = (void *)(ip + 1);
+	__be16 *was = end == NAT_SOURCE ? &udp->source : &udp->dest;
+	__u64 changes = nat_ipv4(ip, end, to);
+
+	if (port) {
+		changes = checksum_change16(changes, *was, port);
+		*was = port;
+	}
+	return changes;
+}
+
 /* As nat_rewrite(). On failure it returns false and the frame is unchanged. */
 static __always_inline bool fast_rewrite(
 	struct xdp_md *ctx, struct iphdr *ip, const struct address *to, __be16 port, enum nat_end end)
 {
 	struct udphdr *udp = (void *)(ip + 1);
-	bool tcp = ip->protocol == IPPROTO_TCP;
-	__be16 *was = end == NAT_SOURCE ? &udp->source : &udp->dest;
-	__sum16 *check = (void *)udp + (tcp ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check));
-	__u64 changes;
+	struct tcphdr *tcp = (void *)(ip + 1);
 
-	if ((void *)(check + 1) > frame_end(ctx))
-		return false;
-	changes = nat_ipv4(ip, end, to);
-	if (port) {
-		changes = checksum_change16(changes, *was, port);
-		*was = port;
+	if (ip->protocol == IPPROTO_UDP) {
+		if ((void *)(udp + 1) > frame_end(ctx))
+			return false;
+		udp->check = checksum_apply_udp(udp->check, fast_replace(ip, to, port, end));
+		return true;
 	}
-	*check = tcp ? checksum_apply(*check, changes) : checksum_apply_udp(*check, changes);
+	if ((void *)(tcp + 1) > frame_end(ctx))
+		return false;
+	tcp->check = checksum_apply(tcp->check, fast_replace(ip, to, port, end));
 	return true;
 }
 
-/* This is a separate function, because the calling functions have little stack left. */
-__noinline int fast_nat_in(struct xdp_md *ctx, const struct address *to, __u32 port)
+static __always_inline bool fast_nat_in(struct xdp_md *ctx, const struct address *to, __u32 port)
 {
 	struct iphdr *ip = frame_start(ctx) + ETHERNET_SIZE;
 
-	if (!to || (void *)(plain_udp(ip) + 1) > frame_end(ctx))
+	if ((void *)(plain_udp(ip) + 1) > frame_end(ctx))
 		return false;
 	return fast_rewrite(ctx, ip, to, port, NAT_DESTINATION);
 }
