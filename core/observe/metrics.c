@@ -256,41 +256,75 @@ struct counter {
 #define COUNTER(name, kind, method, detail, help) {COUNTER_##kind, method, detail},
 static const struct counter service_counters[SERVICE_COUNTER_COUNT] = {SERVICE_COUNTERS(COUNTER)};
 static const struct counter backend_counters[BACKEND_COUNTER_COUNT] = {BACKEND_COUNTERS(COUNTER)};
+static const struct counter return_counters[BACKEND_RETURN_COUNT] = {BACKEND_RETURN_COUNTERS(COUNTER)};
 #undef COUNTER
 
-static void put_service_total(
-	struct text *text, const struct metrics *metrics, enum metric metric, enum service_counter counter)
+/* The counters of a service in one direction. A service without packets from servers has no metrics for them. */
+struct direction {
+	enum metric packets, bytes, requests, responses;
+	size_t member; /* of struct metrics_service */
+	bool optional;
+};
+
+static const __u64 *counters_of(const struct metrics_service *service, const struct direction *direction)
+{
+	const __u64 *counters = (const __u64 *)((const char *)service + direction->member);
+
+	return direction->optional && !counters[SERVICE_COUNTER_packets] ? NULL : counters;
+}
+
+static void put_service_total(struct text *text, const struct metrics *metrics, const struct direction *direction,
+	enum metric metric, enum service_counter counter)
 {
 	put_family(text, &metric_texts[metric]);
-	for (size_t i = 0; i < metrics->service_count; i++)
-		put_sample(text, metric, (struct labels){{{"service", metrics->services[i].name}}},
-			((const __u64 *)&metrics->services[i].traffic)[counter]);
+	for (size_t i = 0; i < metrics->service_count; i++) {
+		const __u64 *counters = counters_of(&metrics->services[i], direction);
+
+		if (counters)
+			put_sample(text, metric, (struct labels){{{"service", metrics->services[i].name}}},
+				counters[counter]);
+	}
 }
 
 /* Writes all counters of a kind. `detail` is the name of the label. */
-static void put_service_messages(struct text *text, const struct metrics *metrics, enum metric metric,
-	enum counter_kind kind, const char *detail)
+static void put_service_messages(struct text *text, const struct metrics *metrics, const struct direction *direction,
+	enum metric metric, enum counter_kind kind, const char *detail)
 {
 	put_family(text, &metric_texts[metric]);
-	for (size_t i = 0; i < metrics->service_count; i++)
-		for (int j = 0; j < SERVICE_COUNTER_COUNT; j++) {
+	for (size_t i = 0; i < metrics->service_count; i++) {
+		const __u64 *counters = counters_of(&metrics->services[i], direction);
+
+		for (int j = 0; counters && j < SERVICE_COUNTER_COUNT; j++) {
 			const struct counter *counter = &service_counters[j];
 
 			if (counter->kind == kind)
 				put_sample(text, metric,
 					(struct labels){{{"service", metrics->services[i].name},
 						{"method", counter->method}, {detail, counter->detail}}},
-					((const __u64 *)&metrics->services[i].traffic)[j]);
+					counters[j]);
 		}
+	}
+}
+
+static void put_direction(struct text *text, const struct metrics *metrics, const struct direction *direction)
+{
+	put_service_total(text, metrics, direction, direction->packets, SERVICE_COUNTER_packets);
+	put_service_total(text, metrics, direction, direction->bytes, SERVICE_COUNTER_bytes);
+	put_service_messages(text, metrics, direction, direction->requests, COUNTER_REQUEST, "dialog");
+	put_service_messages(text, metrics, direction, direction->responses, COUNTER_RESPONSE, "code");
 }
 
 static void put_services(struct text *text, const struct metrics *metrics)
 {
-	put_service_total(text, metrics, METRIC_service_received_packets, SERVICE_COUNTER_packets);
-	put_service_total(text, metrics, METRIC_service_received_bytes, SERVICE_COUNTER_bytes);
-	put_service_messages(text, metrics, METRIC_service_requests, COUNTER_REQUEST, "dialog");
-	put_service_messages(text, metrics, METRIC_service_responses, COUNTER_RESPONSE, "code");
-	put_service_total(text, metrics, METRIC_service_not_sip_datagrams, SERVICE_COUNTER_not_sip);
+	static const struct direction received = {METRIC_service_received_packets, METRIC_service_received_bytes,
+		METRIC_service_requests, METRIC_service_responses, offsetof(struct metrics_service, traffic), false};
+	static const struct direction returned = {METRIC_service_returned_packets, METRIC_service_returned_bytes,
+		METRIC_service_returned_requests, METRIC_service_returned_responses,
+		offsetof(struct metrics_service, returned), true};
+
+	put_direction(text, metrics, &received);
+	put_service_total(text, metrics, &received, METRIC_service_not_sip_datagrams, SERVICE_COUNTER_not_sip);
+	put_direction(text, metrics, &returned);
 }
 
 /* --- pools and backends */
@@ -400,6 +434,42 @@ static void put_backend_requests(struct text *text, const struct metrics *metric
 		}
 }
 
+static void put_return_total(
+	struct text *text, const struct metrics *metrics, enum metric metric, enum backend_return_counter counter)
+{
+	put_family(text, &metric_texts[metric]);
+	for (size_t i = 0; i < metrics->backend_count; i++)
+		if (metrics->backends[i].has_return)
+			put_sample(text, metric, labels_of(&metrics->backends[i], (struct label){}),
+				((const __u64 *)&metrics->backends[i].returned)[counter]);
+}
+
+/* Writes all counters of a kind for the packets from backends. `detail` is the name of the label. */
+static void put_return_messages(struct text *text, const struct metrics *metrics, enum metric metric,
+	enum counter_kind kind, const char *detail)
+{
+	put_family(text, &metric_texts[metric]);
+	for (size_t i = 0; i < metrics->backend_count; i++) {
+		const struct metrics_backend *backend = &metrics->backends[i];
+
+		for (int j = 0; backend->has_return && j < BACKEND_RETURN_COUNT; j++) {
+			struct labels labels = labels_of(backend, (struct label){"method", return_counters[j].method});
+
+			labels.list[3] = (struct label){detail, return_counters[j].detail};
+			if (return_counters[j].kind == kind)
+				put_sample(text, metric, labels, ((const __u64 *)&backend->returned)[j]);
+		}
+	}
+}
+
+static void put_returned(struct text *text, const struct metrics *metrics)
+{
+	put_return_total(text, metrics, METRIC_backend_returned_packets, BACKEND_RETURN_packets);
+	put_return_total(text, metrics, METRIC_backend_returned_bytes, BACKEND_RETURN_bytes);
+	put_return_messages(text, metrics, METRIC_backend_returned_requests, COUNTER_REQUEST, "dialog");
+	put_return_messages(text, metrics, METRIC_backend_returned_responses, COUNTER_RESPONSE, "class");
+}
+
 static void put_backends(struct text *text, const struct metrics *metrics)
 {
 	put_states(text, metrics);
@@ -410,6 +480,7 @@ static void put_backends(struct text *text, const struct metrics *metrics)
 		put_backend_row(text, metrics, &backend_rows[i]);
 	}
 	put_backend_requests(text, metrics);
+	put_returned(text, metrics);
 }
 
 /* --- all */

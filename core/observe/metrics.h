@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include "bpf/abi_guard.h"
+#include "bpf/abi_return.h"
 
 enum metric_type {
 	METRIC_GAUGE,
@@ -44,6 +45,12 @@ enum metric_type {
 	X(service_responses, COUNTER, "service, method, code",                                                         \
 		"SIP responses over UDP, by the method in CSeq and by status code")                                    \
 	X(service_not_sip_datagrams, COUNTER, "service", "UDP datagrams that are not SIP")                             \
+	X(service_returned_packets, COUNTER, "service", "Packets that servers with forward: nat sent to clients")      \
+	X(service_returned_bytes, COUNTER, "service", "Bytes of these packets' frames, as they arrived")               \
+	X(service_returned_requests, COUNTER, "service, method, dialog",                                               \
+		"SIP requests over UDP from servers with forward: nat")                                                \
+	X(service_returned_responses, COUNTER, "service, method, code",                                                \
+		"SIP responses over UDP from servers with forward: nat, by the method in CSeq and by status code")     \
 	X(pool_backends, GAUGE, "pool", "Backends of the pool")                                                        \
 	X(pool_serving_backends, GAUGE, "pool", "Backends of the pool that own slots")                                 \
 	X(pool_fail_open, GAUGE, "pool", "1 if the pool ignores probe results because too few backends pass; else 0")  \
@@ -64,7 +71,14 @@ enum metric_type {
 	X(backend_sent_bytes, COUNTER, "pool, backend", "Bytes of these packets' frames, as they arrived")             \
 	X(backend_requests, COUNTER, "pool, backend, method, dialog", "SIP requests over UDP to the backend")          \
 	X(backend_responses, COUNTER, "pool, backend", "SIP responses over UDP to the backend")                        \
-	X(backend_not_sip_datagrams, COUNTER, "pool, backend", "UDP datagrams to the backend that are not SIP")
+	X(backend_not_sip_datagrams, COUNTER, "pool, backend", "UDP datagrams to the backend that are not SIP")        \
+	X(backend_returned_packets, COUNTER, "pool, backend", "Packets from a backend with forward: nat to clients")   \
+	X(backend_returned_bytes, COUNTER, "pool, backend", "Bytes of these packets' frames, as they arrived")         \
+	X(backend_returned_requests, COUNTER, "pool, backend, method, dialog",                                         \
+		"SIP requests over UDP from a backend with forward: nat")                                              \
+	X(backend_returned_responses, COUNTER, "pool, backend, method, class",                                         \
+		"SIP responses over UDP from a backend with forward: nat, by the method in CSeq (INVITE or other) "    \
+		"and by class of the status code")
 
 #define METRIC_VALUE(name, type, labels, help) METRIC_##name,
 enum metric {
@@ -91,6 +105,7 @@ struct metrics_interface {
 struct metrics_service {
 	char name[NAME_SIZE];
 	struct service_traffic traffic;
+	struct service_traffic returned; /* from servers; written only if it contains packets */
 };
 
 /* Sums over CPUs. */
@@ -113,6 +128,8 @@ struct metrics_backend {
 	uint64_t weight, gaining, losing, releasing, calls, connections;
 	uint64_t passed, failed, latency_last, latency_mean, latency_p95;
 	struct backend_traffic traffic;
+	struct backend_return returned;
+	bool has_return; /* `forward: nat`: `returned` is written */
 };
 
 /* A part of a counter: the packets or messages with this result. */

@@ -218,6 +218,8 @@ json_t *top_service_rows(const json_t *stats, const json_t *rates)
 	}
 	json_array_foreach(json_object_get(rates, "requests"), i, item) add_messages(rows, item, "requests");
 	json_array_foreach(json_object_get(rates, "responses"), i, item) add_messages(rows, item, "responses");
+	json_array_foreach(json_object_get(json_object_get(rates, "returned"), "responses"), i, item)
+		add_messages(rows, item, "responses");
 	return rows;
 }
 

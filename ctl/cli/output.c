@@ -112,6 +112,25 @@ static const struct column backend_traffic_columns[] = {
 	{0},
 };
 
+static const struct column return_columns[] = {
+	{"POOL", "pool", CELL_TEXT},
+	{"BACKEND", "name", CELL_TEXT},
+	{"PACKETS", "packets", CELL_NUMBER},
+	{"BYTES", "bytes", CELL_NUMBER},
+	{"INVITES", "initial_invite", CELL_NUMBER},
+	{"IN DIALOG", "in_dialog", CELL_NUMBER},
+	{"INVITE 1XX", "invite_1xx", CELL_NUMBER},
+	{"2XX", "invite_2xx", CELL_NUMBER},
+	{"3XX", "invite_3xx", CELL_NUMBER},
+	{"4XX", "invite_4xx", CELL_NUMBER},
+	{"5XX", "invite_5xx", CELL_NUMBER},
+	{"6XX", "invite_6xx", CELL_NUMBER},
+	{"OTHER 2XX", "other_2xx", CELL_NUMBER},
+	{"4XX", "other_4xx", CELL_NUMBER},
+	{"5XX", "other_5xx", CELL_NUMBER},
+	{0},
+};
+
 static const struct column source_columns[] = {
 	{"SOURCE", "source", CELL_TEXT},
 	{"PACKETS", "packets", CELL_NUMBER},
@@ -288,17 +307,29 @@ static void put_json(const json_t *json)
 	free(text);
 }
 
-static void put_stats(const json_t *stats)
+static void put_service_stats(const json_t *stats)
 {
-	columns_print(json_object_get(stats, "verdicts"), verdict_columns, "no verdicts");
-	putchar('\n');
 	columns_print(json_object_get(stats, "services"), service_traffic_columns, "no services");
 	putchar('\n');
 	columns_print(json_object_get(stats, "requests"), request_columns, "no requests");
 	putchar('\n');
 	columns_print(json_object_get(stats, "responses"), response_columns, "no responses");
 	putchar('\n');
+}
+
+static void put_stats(const json_t *stats)
+{
+	const json_t *returned = json_object_get(stats, "returned");
+
+	columns_print(json_object_get(stats, "verdicts"), verdict_columns, "no verdicts");
+	putchar('\n');
+	put_service_stats(stats);
 	columns_print(json_object_get(stats, "backends"), backend_traffic_columns, "no backends");
+	if (!json_array_size(json_object_get(returned, "backends")))
+		return;
+	puts("\nfrom servers with forward: nat to clients:\n");
+	put_service_stats(returned);
+	columns_print(json_object_get(returned, "backends"), return_columns, "no backends");
 }
 
 static void put_sources(const json_t *rates)

@@ -27,6 +27,7 @@ const struct verdict_text maps_report_verdicts[VERDICT_COUNT] = {BALANCER_VERDIC
 #define COUNTER_TEXT(name, kind, label, detail, text) {#name, COUNTER_##kind, label, detail, text},
 const struct counter_text maps_report_service_counters[SERVICE_COUNTER_COUNT] = {SERVICE_COUNTERS(COUNTER_TEXT)};
 const struct counter_text maps_report_backend_counters[BACKEND_COUNTER_COUNT] = {BACKEND_COUNTERS(COUNTER_TEXT)};
+static const struct counter_text return_counters[BACKEND_RETURN_COUNT] = {BACKEND_RETURN_COUNTERS(COUNTER_TEXT)};
 #undef COUNTER_TEXT
 
 json_t *maps_report_class(const struct counter_text *counter)
@@ -100,20 +101,42 @@ static void add_service(json_t *stats, const char *name, const struct service_tr
 	}
 }
 
-static void add_backend(json_t *stats, const struct backend_record *record, const struct backend_traffic *traffic)
+/* Adds all counters of a backend. `values` has `count` elements. */
+static void add_backend(json_t *stats, const struct backend_record *record, const struct counter_text *counters,
+	const void *values, int count)
 {
 	json_t *backend = json_pack("{s:s, s:s}", "pool", record->pool, "name", record->name);
 
-	for (int i = 0; i < BACKEND_COUNTER_COUNT; i++)
-		json_object_set_new(backend, maps_report_backend_counters[i].name,
-			json_integer((json_int_t)((const __u64 *)traffic)[i]));
+	for (int i = 0; i < count; i++)
+		json_object_set_new(backend, counters[i].name, json_integer((json_int_t)((const __u64 *)values)[i]));
 	json_array_append_new(json_object_get(stats, "backends"), backend);
+}
+
+/* The packets from servers with `forward: nat`. Omits services without such packets. */
+static json_t *returned_json(const struct maps *maps, const struct image *image)
+{
+	json_t *returned = json_pack("{s:[], s:[], s:[], s:[]}", "services", "requests", "responses", "backends");
+	struct service_traffic service;
+	struct backend_return backend;
+
+	if (!(image->nat.flags & NAT_ACTIVE))
+		return returned;
+	for (uint32_t id = 0; id < image->contract.services; id++) {
+		if (image->service_names[id].name[0] && !maps_service_return(maps, id, &service) && service.packets)
+			add_service(returned, image->service_names[id].name, &service);
+	}
+	for (uint32_t id = 1; id <= image->contract.backends; id++) {
+		if (exists(&image->records[id]) && image->backends[id].forward == FORWARD_NAT &&
+			!maps_backend_return(maps, id, &backend))
+			add_backend(returned, &image->records[id], return_counters, &backend, BACKEND_RETURN_COUNT);
+	}
+	return returned;
 }
 
 json_t *maps_report_stats(const struct maps *maps, const struct image *image)
 {
-	json_t *stats = json_pack("{s:o, s:[], s:[], s:[], s:[]}", "verdicts", verdicts_json(maps), "services",
-		"requests", "responses", "backends");
+	json_t *stats = json_pack("{s:o, s:[], s:[], s:[], s:[], s:o}", "verdicts", verdicts_json(maps), "services",
+		"requests", "responses", "backends", "returned", returned_json(maps, image));
 	struct service_traffic service;
 	struct backend_traffic backend;
 
@@ -127,7 +150,7 @@ json_t *maps_report_stats(const struct maps *maps, const struct image *image)
 		if (!exists(&image->records[id]))
 			continue;
 		maps_backend_traffic(maps, id, &backend);
-		add_backend(stats, &image->records[id], &backend);
+		add_backend(stats, &image->records[id], maps_report_backend_counters, &backend, BACKEND_COUNTER_COUNT);
 	}
 	return protocol_ok(stats);
 }

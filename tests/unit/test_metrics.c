@@ -7,7 +7,12 @@
 #include "core/observe/metrics.h"
 
 static struct metrics_interface interfaces[] = {{"eth0", "native"}, {"a\"b\\c\nd", "none"}};
-static struct metrics_service services[] = {{.name = "sip", .traffic = {.packets = 7, .bytes = 700, .not_sip = 1}}};
+static struct metrics_service services[] = {
+	{.name = "sip",
+		.traffic = {.packets = 7, .bytes = 700, .not_sip = 1},
+		.returned = {.packets = 8, .invite_503 = 2}},
+	{.name = "dsr"},
+};
 static struct metrics_guard guards[] = {{.name = "default",
 	.rules[GUARD_BUCKET_INVITE] = {.dropped = 30, .refused = 20, .observed = 3, .bytes = 4000},
 	.exempt = {.trusted = 5, .emergency = 6}}};
@@ -21,7 +26,13 @@ static struct metrics_backend backends[] = {
 		.latency_last = 1500,
 		.passed = 9,
 		.traffic = {.packets = UINT64_MAX, .initial_invite = 4}},
-	{.pool = "proxies", .name = "px2", .state = STATE_DOWN, .losing = 12, .failed = 2},
+	{.pool = "proxies",
+		.name = "px2",
+		.state = STATE_DOWN,
+		.losing = 12,
+		.failed = 2,
+		.has_return = true,
+		.returned = {.packets = 8, .initial_invite = 1, .invite_5xx = 2, .other_4xx = 3}},
 };
 
 static const struct metrics metrics = {
@@ -37,7 +48,7 @@ static const struct metrics metrics = {
 	.guards = guards,
 	.guard_count = 1,
 	.services = services,
-	.service_count = 1,
+	.service_count = 2,
 	.pools = pools,
 	.pool_count = 1,
 	.backends = backends,
@@ -86,6 +97,16 @@ Test(metrics, samples)
 		"sipxdp_service_not_sip_datagrams_total{service=\"sip\"} 1",
 		"sipxdp_service_requests_total{service=\"sip\",method=\"INVITE\",dialog=\"initial\"} 0",
 		"sipxdp_service_responses_total{service=\"sip\",method=\"REGISTER\",code=\"401\"} 0",
+		"sipxdp_service_returned_packets_total{service=\"sip\"} 8",
+		"sipxdp_service_returned_responses_total{service=\"sip\",method=\"INVITE\",code=\"503\"} 2",
+		"sipxdp_backend_returned_packets_total{pool=\"proxies\",backend=\"px2\"} 8",
+		"sipxdp_backend_returned_requests_total{pool=\"proxies\",backend=\"px2\",method=\"INVITE\",dialog="
+		"\"initial\"} 1",
+		"sipxdp_backend_returned_responses_total{pool=\"proxies\",backend=\"px2\",method=\"INVITE\",class="
+		"\"5xx\"} "
+		"2",
+		"sipxdp_backend_returned_responses_total{pool=\"proxies\",backend=\"px2\",method=\"other\",class="
+		"\"4xx\"} 3",
 		"sipxdp_pool_serving_backends{pool=\"proxies\"} 1",
 		"sipxdp_pool_fail_open{pool=\"proxies\"} 1",
 		"sipxdp_backend_state{pool=\"proxies\",backend=\"px1\",state=\"up\"} 1",
@@ -107,6 +128,8 @@ Test(metrics, samples)
 			cr_expect(has_line(text, lines[i]), "no line %s", lines[i]);
 		cr_expect_not(strstr(text, "probe_latency_seconds{pool=\"proxies\",backend=\"px2\"}"),
 			"a backend without a latency has no sample");
+		cr_expect_not(strstr(text, "service_returned_packets_total{service=\"dsr\"}"));
+		cr_expect_not(strstr(text, "backend_returned_packets_total{pool=\"proxies\",backend=\"px1\"}"));
 		free(text);
 	}
 }

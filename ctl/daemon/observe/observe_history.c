@@ -79,14 +79,16 @@ void observe_history_update(struct observe_history *history, struct daemon *daem
 		follow_configuration(history, daemon->farm->config);
 	for (size_t i = 0; i < history->count; i++) {
 		struct service_history *service = &history->services[i];
-		struct service_traffic traffic;
+		uint32_t id = daemon->farm->service_ids[i];
+		struct service_traffic traffic, returned;
 
 		if (!history_is_due(&service->calls, now))
 			continue;
 		worker_yield(daemon->worker);
-		maps_service_traffic(daemon->maps, daemon->farm->service_ids[i], &traffic);
+		maps_service_traffic(daemon->maps, id, &traffic);
+		maps_service_return(daemon->maps, id, &returned);
 		history_add(&service->calls, now, traffic.initial_invite);
-		history_add(&service->failures, now, count_failures(&traffic));
+		history_add(&service->failures, now, count_failures(&traffic) + count_failures(&returned));
 	}
 }
 

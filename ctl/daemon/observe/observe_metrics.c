@@ -55,6 +55,7 @@ static void collect_services(const struct daemon *daemon, struct metrics *metric
 
 		memcpy(service->name, farm->config->services[i].name, NAME_SIZE);
 		maps_service_traffic(daemon->maps, farm->service_ids[i], &service->traffic);
+		maps_service_return(daemon->maps, farm->service_ids[i], &service->returned);
 		worker_yield(daemon->worker);
 	}
 }
@@ -95,6 +96,9 @@ static void collect_backend(const struct daemon *daemon, const struct farm_backe
 	out->connections = calls.connections;
 	collect_probes(daemon, record, out);
 	maps_backend_traffic(daemon->maps, backend->id, &out->traffic);
+	out->has_return = backend->forward == FORWARD_NAT;
+	if (out->has_return)
+		maps_backend_return(daemon->maps, backend->id, &out->returned);
 }
 
 /* Releases the lock between backends. Only the worker replaces the farm, so the pool stays valid. A server that joins
