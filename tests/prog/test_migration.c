@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include "call_message.h"
 #include "suite.h"
 
 #define OWNER 2
@@ -39,59 +40,6 @@ static void set_migration(uint16_t owner, uint16_t previous)
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.previous_owners), &zero, previous_owners, BPF_ANY),
 		"previous_owners");
 	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.pools), &zero, &pool, BPF_ANY), "pools");
-}
-
-static void set_alive(uint32_t id, bool alive)
-{
-	struct backend backend = balancer_backend(&setup, id);
-
-	backend.alive = alive;
-	run_must(bpf_map_update_elem(bpf_map__fd(skel->maps.backends), &id, &backend, BPF_ANY), "backends");
-}
-
-/* One message of a call: its first line, its To, and the expected backend. */
-struct message {
-	const char *line;
-	const char *to;
-	uint32_t receiver;
-	const char *branch; /* NULL: a branch of its own */
-	int number;         /* of CSeq; 0: 1 */
-};
-
-#define TO "<sip:bob@example.com>"
-#define TO_TAGGED "<sip:bob@example.com>;tag=314159"
-#define REQUEST(method) method " sip:bob@example.com SIP/2.0"
-#define INITIAL(method, to_backend)                                                                                    \
-	{                                                                                                              \
-		.line = REQUEST(method), .to = TO, .receiver = to_backend                                              \
-	}
-#define WITHIN(method, to_backend)                                                                                     \
-	{                                                                                                              \
-		.line = REQUEST(method), .to = TO_TAGGED, .receiver = to_backend                                       \
-	}
-
-static uint32_t receiver_of(const struct frame_spec *spec)
-{
-	static struct frame frame;
-
-	frame_build(&frame, spec);
-	if (balancer_run(skel, &frame) != XDP_TX)
-		return 0;
-	return balancer_receiver(&frame);
-}
-
-/* Each line has a branch of its own. */
-static uint32_t send_sip(const char *call_id, const struct message *message, const char *destination)
-{
-	const char *branch = message->branch ? message->branch : message->line;
-	char text[1024];
-
-	snprintf(text, sizeof(text),
-		"%s\r\nVia: SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bK%.3s\r\nMax-Forwards: 70\r\n"
-		"To: Bob %s\r\nFrom: Alice <sip:alice@example.com>;tag=1928301774\r\nCall-ID: %s\r\n"
-		"CSeq: %d X\r\nContent-Length: 0\r\n\r\n",
-		message->line, branch, message->to, call_id, message->number ? message->number : 1);
-	return receiver_of(&(struct frame_spec){.payload = text, .destination = destination});
 }
 
 /* A call while PREVIOUS hands its slot over to OWNER. */
@@ -165,12 +113,12 @@ Test(migration, a_dead_backend_receives_nothing)
 	set_migration(OWNER, PREVIOUS);
 	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(send_sip("b@example.com", &bye, NULL), PREVIOUS);
-	set_alive(PREVIOUS, false);
+	call_set_alive(&setup, PREVIOUS, false);
 	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OWNER,
 		"the entry of the tracked call is void, and the slot has a new owner");
 	set_migration(OTHER, PREVIOUS);
 	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OWNER);
-	set_alive(OWNER, false);
+	call_set_alive(&setup, OWNER, false);
 	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OTHER);
 }
 
@@ -181,13 +129,13 @@ Test(migration, a_call_does_not_return_to_a_recovered_backend)
 	set_migration(OWNER, PREVIOUS);
 	cr_expect_eq(send_sip("a@example.com", &invite, NULL), OWNER);
 	cr_expect_eq(send_sip("b@example.com", &invite, NULL), OWNER);
-	set_alive(OWNER, false);
+	call_set_alive(&setup, OWNER, false);
 	set_migration(OTHER, PREVIOUS);
 	cr_expect_eq(
 		send_sip("a@example.com", &info, NULL), OTHER, "the entry is void, and PREVIOUS never had the call");
 	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OTHER, "the same for b");
 	cr_expect_eq(send_sip("c@example.com", &bye, NULL), PREVIOUS, "c is not tracked");
-	set_alive(OWNER, true);
+	call_set_alive(&setup, OWNER, true);
 	set_migration(OWNER, OTHER);
 	cr_expect_eq(send_sip("a@example.com", &bye, NULL), OTHER, "the call moved to OTHER");
 	cr_expect_eq(send_sip("b@example.com", &bye, NULL), OTHER, "a retransmission goes to the same backend");
@@ -225,11 +173,11 @@ Test(migration, packets_without_sip_are_initial_unless_tracked)
 	struct frame_spec keepalive = {.payload = "\r\n\r\n"};
 
 	set_migration(PREVIOUS, PREVIOUS);
-	cr_expect_eq(receiver_of(&keepalive), PREVIOUS);
+	cr_expect_eq(call_receiver(&keepalive), PREVIOUS);
 	set_migration(OWNER, PREVIOUS);
-	cr_expect_eq(receiver_of(&keepalive), PREVIOUS, "tracked while recording");
+	cr_expect_eq(call_receiver(&keepalive), PREVIOUS, "tracked while recording");
 	keepalive.source_port = 40000;
-	cr_expect_eq(receiver_of(&keepalive), OWNER);
+	cr_expect_eq(call_receiver(&keepalive), OWNER);
 }
 
 /* The entry from which user space counts calls. */
@@ -362,10 +310,10 @@ Test(migration, a_client_with_many_calls_stays_when_one_has_ended)
 				begins = {.payload = invite, .destination_port = 5062};
 
 	set_migration(PREVIOUS, PREVIOUS);
-	cr_expect_eq(receiver_of(&ends), PREVIOUS);
+	cr_expect_eq(call_receiver(&ends), PREVIOUS);
 	set_migration(OWNER, PREVIOUS);
 	age_tracked_calls(30);
-	cr_expect_eq(receiver_of(&begins), PREVIOUS, "the key is the source, not the call");
+	cr_expect_eq(call_receiver(&begins), PREVIOUS, "the key is the source, not the call");
 }
 
 Test(migration, a_connection_that_has_ended_moves)
@@ -401,8 +349,8 @@ Test(migration, an_icmp_error_finds_the_call_and_tracks_nothing)
 	const struct message invite = INITIAL("INVITE", 0);
 
 	set_migration(OWNER, PREVIOUS);
-	cr_expect_eq(receiver_of(&error), PREVIOUS);
+	cr_expect_eq(call_receiver(&error), PREVIOUS);
 	cr_expect_eq(tracked_call_of("a@example.com").backend, 0);
 	send_sip("a@example.com", &invite, NULL);
-	cr_expect_eq(receiver_of(&error), OWNER);
+	cr_expect_eq(call_receiver(&error), OWNER);
 }
